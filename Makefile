@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A thin face for configure, meson and ninja. 'make help' says what there is.
+BUILD  ?= build
+WERROR ?=
+CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
+
+.PHONY: all help setup build guest demo check bench install clean format
+all: build
+
+help:
+	@echo "make            install the packages that are missing, configure and build ($(BUILD)/dimmable)"
+	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
+	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
+	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
+	@echo "make install    install (DESTDIR and ./configure --prefix are honoured)"
+	@echo "make clean      remove $(BUILD)"
+
+setup:
+	@scripts/install-packages.sh
+
+build: setup
+	@test -f $(BUILD)/build.ninja || ./configure $(BUILD) $(CONFIGURE_FLAGS)
+	@ninja -C $(BUILD)
+
+guest: setup
+	@scripts/make-guest.sh $(BUILD)/guest
+
+demo: build guest
+	@python3 scripts/demo.py $(BUILD)
+
+check: build guest
+	@python3 scripts/check.py $(BUILD)
+
+bench: build guest
+	@python3 tests/bench/bench.py $(BUILD)
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild
+
+clean:
+	rm -rf $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i

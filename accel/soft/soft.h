@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software CPU: structures shared by its files.
+ *
+ * Guest code is decoded with Zydis into micro-operations (Uop), kept in blocks, and run by calling
+ * each micro-operation's function (docs/software-cpu.md). Everything here belongs to one vCPU and is
+ * touched by its thread only, unless it says otherwise.
+ */
+#ifndef ACCEL_SOFT_SOFT_H
+#define ACCEL_SOFT_SOFT_H
+
+#include <Zydis/Zydis.h>
+#include <setjmp.h>
+
+#include "memory/memory.h"
+#include "target/i386/cpu.h"
+
+typedef struct SoftCpu SoftCpu;
+typedef struct Uop Uop;
+typedef struct SoftBlock SoftBlock;
+
+/* Indices into X86Cpu.regs beyond R15. */
+enum {
+    REG_ZERO = 16, /* always 0: "no base", "no index" */
+    REG_EA = 17,   /* effective address made by a preceding micro-operation (segmented modes) */
+    REG_T0 = 18,
+    REG_T1 = 19,
+    REG_SINK = 20, /* written, never read */
+};
+
+/* Runs one micro-operation and returns the one to run next (usually op + 1), or NULL to leave the
+ * block with cpu.rip set. Must do everything that can fault before it changes state. */
+typedef const Uop *UopFn(SoftCpu *s, const Uop *op);
+
+struct Uop {
+    UopFn *fn;
+    uint8_t dst, src;    /* indices into regs (8-bit registers AH-BH: family's business) */
+    uint8_t base, index; /* memory operand: regs[base] + (regs[index] << scale) + disp ... */
+    uint8_t scale;
+    uint8_t seg;     /* ... + seg_base[seg]; SOFT_SEG_NONE where the base is known to be 0 */
+    uint8_t size;    /* operand size in bytes */
+    uint8_t aux;     /* family's own: condition, shift count, ... */
+    uint16_t pc_off; /* of this instruction from the block's start */
+    uint8_t len;     /* of the whole instruction, bytes */
+    uint8_t flags;   /* UOP_* */
+    int32_t disp;
+    uint64_t imm; /* immediate, absolute target, or a pointer */
+};
+
+#define SOFT_SEG_NONE 6 /* seg_base[6] is always 0 */
+
+/* ---- translation look-aside buffer ---- */
+
+#define SOFT_TLB_BITS 10
+#define SOFT_TLB_SIZE (1u << SOFT_TLB_BITS)
+#define SOFT_PAGE     4096u
+
+/* Which rules an access goes by. One TLB each. */
+typedef enum SoftMmuMode {
+    SOFT_MMU_USER,        /* CPL 3 */
+    SOFT_MMU_KERNEL,      /* CPL 0-2 with SMAP off or EFLAGS.AC set, and implicit accesses... */
+    SOFT_MMU_KERNEL_SMAP, /* CPL 0-2, user pages are out of reach */
+    SOFT_MMU_MODES,
+} SoftMmuMode;
+
+typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
+
+/* The tag is the page's linear address, with SOFT_TLB_SLOW set if the fast path must not be used (MMIO, a
+ * page with decoded code when writing) and -1 if the entry is empty. */
+#define SOFT_TLB_SLOW 1ull
+typedef struct SoftTlbEntry {
+    uint64_t read_tag, write_tag, fetch_tag;
+    uintptr_t addend; /* host address = linear address + addend (RAM only) */
+    uint64_t phys;    /* guest-physical address of the page */
+} SoftTlbEntry;
+
+/* ---- lazy flags (flags.h) ---- */
+typedef struct SoftFlags {
+    uint64_t dst, src1, src2; /* result and operands of the last instruction that set flags */
+    uint32_t op;              /* which one: enum in flags.h; 0: all in cpu.rflags */
+} SoftFlags;
+
+struct SoftCpu {
+    X86Cpu cpu; /* first */
+    SoftFlags cc;
+    uint64_t seg_base[7]; /* copies of cpu.segs[].base, and 0 */
+    SoftTlbEntry *tlb;    /* of the current mode */
+    uint32_t tlb_gen;     /* changes with every flush and mode change: block links check it */
+    uint32_t mode_key;    /* what decoded code depends on: SOFT_KEY_* below */
+    SoftMmuMode mmu_mode;
+    const SoftBlock *block; /* being run */
+    sigjmp_buf *unwind;     /* soft_raise() jumps here */
+    SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
+    _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
+    struct SoftCache *cache;    /* decoded blocks (block.h) */
+    void *native;               /* stubs for x87/SSE (native.h) */
+    uint64_t blocks_run, insns_decoded; /* statistics */
+};
+
+static inline SoftCpu *soft_cpu(X86Cpu *cpu)
+{
+    return (SoftCpu *)cpu;
+}
+
+/* Bits of mode_key. */
+enum {
+    SOFT_KEY_CODE64 = 1 << 0,
+    SOFT_KEY_CODE32 = 1 << 1, /* neither: 16-bit code */
+    SOFT_KEY_STACK32 = 1 << 2,
+    SOFT_KEY_PE = 1 << 3,
+    SOFT_KEY_VM86 = 1 << 4,
+    SOFT_KEY_CPL3 = 1 << 5,
+    SOFT_KEY_LMA = 1 << 6,
+};
+
+/* ---- faults (exception.c) ---- */
+
+/* Raise a fault at @op's instruction: rip is set to its start and nothing of it has happened.
+ * @op NULL: cpu.rip is right already. Error code -1: none. Does not return. */
+_Noreturn void soft_raise(SoftCpu *s, const Uop *op, int vector, int64_t error_code);
+/* #PF with CR2. */
+_Noreturn void soft_raise_page_fault(SoftCpu *s, const Uop *op, uint64_t addr, uint32_t error_code);
+
+/* ---- memory (mmu.c, access.h) ----
+ * access.h has the inline fast paths soft_load8..64/soft_store8..64(s, op, linear_addr[, value]);
+ * an address is linear (segment base added), and checked for being canonical in the slow path. */
+
+/* Slow paths: walk, MMIO, page crossings, code pages, faults. */
+uint64_t soft_load_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
+void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size);
+/* Make [addr, addr+len) accessible, or fault; then copy. For 10, 16, 32, 512-byte operands. */
+void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len);
+void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len);
+/* Fault now if a write of @len bytes would fault. */
+void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
+/* Host pointer for an atomic read-modify-write, or NULL (MMIO, or crosses a page: the caller then
+ * uses soft_load/soft_store under the machine lock). Faults as a write. Decoded code on that page is dropped. */
+void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
+/* System accesses: descriptor tables, TSS, page tables: as supervisor, whatever the CPL. */
+uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
+void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size);
+/* Translate for fetch: guest-physical address of @addr; faults. */
+uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr);
+
+void soft_tlb_flush(SoftCpu *s, bool keep_global); /* own thread */
+void soft_tlb_flush_page(SoftCpu *s, uint64_t addr);
+/* After any change to CR0, CR4, EFER, CS, SS, CPL, EFLAGS.AC/VM: recompute mode_key, mmu_mode, tlb,
+ * seg_base. Cheap. Code that calls it must end the block. */
+void soft_update_mode(SoftCpu *s);
+
+static inline unsigned soft_cpl(const SoftCpu *s)
+{
+    return (s->cpu.segs[X86_SEG_SS].flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
+}
+
+/* Complete RFLAGS out of the lazy form, and back. (flags.h) */
+uint64_t soft_get_rflags(SoftCpu *s);
+void soft_set_rflags(SoftCpu *s, uint64_t rflags);
+
+/* ---- decoding (decode.c) ----
+ * Each instruction family is one file with a table of mnemonics and emit functions; decode.c merges
+ * the tables into one array indexed by mnemonic. */
+
+typedef struct SoftInsn {
+    ZydisDecodedInstruction raw;
+    ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+    uint8_t bytes[15]; /* the encoding, raw.length of them */
+    uint64_t rip;      /* of this instruction (linear minus CS base, i.e. as RIP is) */
+    uint64_t next_rip;
+} SoftInsn;
+
+typedef struct SoftDecoder SoftDecoder; /* decode.h: block under construction, mode, ... */
+
+/* Append micro-operations for @in; false: these operands are not supported (#UD is emitted). */
+typedef bool SoftEmitFn(SoftDecoder *d, const SoftInsn *in);
+typedef struct SoftFamilyEntry {
+    ZydisMnemonic mnemonic; /* ZYDIS_MNEMONIC_INVALID ends the table */
+    SoftEmitFn *emit;
+    uint32_t arg; /* the emit function finds it in d->arg: condition, operation, ... */
+} SoftFamilyEntry;
+
+/* Append a zeroed Uop with fn, pc_off and len set. */
+Uop *soft_emit(SoftDecoder *d, const SoftInsn *in, UopFn *fn);
+/* Fill base/index/scale/disp/seg from a memory operand. In 16- and 32-bit modes, and with 32-bit
+ * addresses, this first emits the micro-operation that computes the checked linear address into
+ * REG_EA, and refers to that: call it before soft_emit() of the operation itself, giving a Uop
+ * template, then copy. See decode.h: soft_emit_mem(). */
+
+/* End the block after this instruction (it changes control flow, mode or mappings). The function of
+ * the last Uop sets cpu.rip and returns NULL, or soft_end_block() emits a jump to next_rip. */
+void soft_end_block(SoftDecoder *d, const SoftInsn *in);
+
+#endif

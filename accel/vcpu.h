@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vCPU threads: start, stop, wake, INIT/SIPI; the same for every engine.
+ *
+ * A vCPU thread runs its engine without the machine lock, and waits with it (on a condition) while
+ * it is stopped, halted or waiting for SIPI. All functions here need the machine lock unless said.
+ */
+#ifndef ACCEL_VCPU_H
+#define ACCEL_VCPU_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "memory/reader.h"
+#include "target/i386/cpu.h"
+
+/* Allocate the current engine's CPU structure, zeroed. Freed with vcpu_free(). */
+X86Cpu *vcpu_alloc(void);
+void vcpu_free(X86Cpu *cpu); /* after vcpu_destroy(), or never created */
+
+/* Make the thread; it stays stopped until vcpu_resume_all(). */
+bool vcpu_create(X86Cpu *cpu, GError **errp);
+void vcpu_destroy(X86Cpu *cpu); /* ask it to end and join */
+
+/* All threads out of guest code and their state synchronised into X86Cpu when it returns. If called
+ * from a vCPU thread, that vCPU stops when it next leaves the engine (its state is current). */
+void vcpu_pause_all(void);
+void vcpu_resume_all(void);
+bool vcpu_all_paused(void);
+/* Called in a vCPU's thread (elsewhere it does nothing): that vCPU runs no more guest code until
+ * vcpu_resume_all(), once it is back from the device access that it is in. */
+void vcpu_stop_self(void);
+
+/* Run @fn(@cpu, @opaque) in the CPU's thread, outside guest code, machine lock held, and wait. */
+void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);
+void vcpu_foreach(void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);
+
+/* The vCPU's entry in the list of memory-map readers; engines enter and leave it around guest code.
+ * Own thread, no lock. */
+MemoryReader *vcpu_reader(X86Cpu *cpu);
+
+/* Thread id for query-cpus-fast; 0 if it has no thread. */
+int vcpu_thread_id(const X86Cpu *cpu);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Character devices: byte streams to the outside for serial ports, monitors and qtest.
+ *
+ * A backend type is an ObjectType "chardev-<name>" with parent "chardev", found in /chardevs/ID. One
+ * front end (or, for mux, several) takes it. Machine lock; callbacks come from the main loop.
+ */
+#ifndef CHARDEV_CHAR_H
+#define CHARDEV_CHAR_H
+
+#include "qom/object.h"
+
+typedef struct Chardev Chardev;
+
+typedef enum CharEvent {
+    CHAR_EVENT_OPENED, /* a client is there (at once for files and stdio) */
+    CHAR_EVENT_CLOSED,
+    CHAR_EVENT_BREAK,
+    CHAR_EVENT_MUX_IN,  /* input now goes to this front end */
+    CHAR_EVENT_MUX_OUT, /* ... no longer */
+} CharEvent;
+
+/* The consumer. All may be NULL. */
+typedef struct CharFrontend {
+    /* How many bytes can be taken now; 0: char_accept_input() will say when again. */
+    int (*can_receive)(void *opaque);
+    void (*receive)(void *opaque, const uint8_t *buf, int len);
+    void (*event)(void *opaque, CharEvent event);
+    void *opaque;
+    /* private */
+    Chardev *chr;
+    int mux_tag;
+} CharFrontend;
+
+/* Take @chr for @fe, whose callbacks are set; an error if it is taken and no mux. CHAR_EVENT_OPENED
+ * comes from the main loop if the other side is there already. */
+bool char_attach(Chardev *chr, CharFrontend *fe, GError **errp);
+void char_detach(CharFrontend *fe);
+/* Write all, buffering what cannot be written now (bounded per backend: past 1 MiB unsent the rest
+ * of a serial port's output is dropped; QMP's is kept). */
+void char_write(CharFrontend *fe, const void *buf, size_t len);
+void char_accept_input(CharFrontend *fe);
+
+Chardev *chardev_find(const char *id); /* borrowed or NULL */
+/* -chardev text ("socket,id=x,path=...,server=on,wait=off"). Borrowed. */
+Chardev *chardev_new_from_opts(const char *text, GError **errp);
+/* The short form of -serial, -monitor, -qmp: "stdio", "mon:stdio", "null", "file:PATH", "pty",
+ * "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,server=on,...", "chardev:ID". "none" is the
+ * caller's to handle. @id names the new one; with_mux when "mon:" or the caller wants sharing. */
+Chardev *chardev_new_from_short(const char *id, const char *text, bool with_mux, GError **errp);
+
+/* Flush what can be flushed and restore the terminal; at exit. */
+void chardev_cleanup(void);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices: objects that are realized (made to work), reset, and perhaps plugged while the machine
+ * runs. A device type is an ObjectType with parent "device" (or a subtype) whose `ops` is a
+ * DeviceOps. Machine lock for everything.
+ */
+#ifndef HW_CORE_DEVICE_H
+#define HW_CORE_DEVICE_H
+
+#include "qom/object.h"
+
+typedef struct Device {
+    Object parent;
+    char *id; /* NULL if the user gave none */
+    bool realized;
+    bool hotplugged; /* plugged after the machine was started */
+    /* An unplug was requested and neither refused nor finished (DeviceNotActive on a repeat is not
+     * wanted here: repeating is harmless). */
+    bool pending_deleted_event;
+} Device;
+
+typedef struct DeviceOps {
+    const char *category; /* "memory", "input", "misc", ...: a heading in -device help */
+    bool user_creatable;  /* by -device/device_add */
+    bool hotpluggable;
+    bool needs_handler; /* realize fails on a machine without a HotplugHandler for the type */
+    bool (*realize)(Device *dev, GError **errp); /* may be NULL; leaves nothing behind on failure */
+    void (*unrealize)(Device *dev);              /* may be NULL */
+    void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
+} DeviceOps;
+
+#define TYPE_DEVICE "device"
+#define DEVICE(x)   ((Device *)(x))
+
+static inline const DeviceOps *device_ops(const Device *dev)
+{
+    return object_ops(&dev->parent);
+}
+
+/* Realize with the machine's hot-plug handler around it: pre_plug, realize, plug. */
+bool device_realize(Device *dev, GError **errp);
+/* Unrealize and take out of the tree; DEVICE_DELETED if the device has an id or was asked to go. */
+void device_unplug(Device *dev);
+
+/* A board's own device: new, put under /machine/unattached/device[N], realized by the caller after
+ * it has set properties. Aborts on an unknown type (a programming error). Borrowed reference. */
+Device *device_new_onboard(const char *type);
+
+/* -device, device_add: @props has "driver" and perhaps "id"; goes to /machine/peripheral/ID or
+ * /machine/peripheral-anon/device[N]. Nothing is left behind on failure. */
+Device *device_add(struct json_object *props, bool from_text, GError **errp);
+/* device_del: @id is an id or a path. Asks the hot-plug handler; returns when the request is made. */
+bool device_del(const char *id, GError **errp);
+
+/* Reset every realized device, in the order of realization. Machines: see machine_reset(). */
+void devices_reset(void);
+
+/* Text for users, g_free: all types that -device takes, by category; the properties of one type. */
+char *device_help(void);
+char *device_type_help(const char *type, GError **errp);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hot-plug handlers: what a machine does around the realization of a device type.
+ */
+#ifndef HW_CORE_HOTPLUG_H
+#define HW_CORE_HOTPLUG_H
+
+#include "hw/core/device.h"
+
+typedef struct Machine Machine;
+
+typedef struct HotplugHandler {
+    const char *device_type; /* of which type (with subtypes) */
+    /* All checks; changes nothing but the device's unset properties (slot, addr) on success. */
+    bool (*pre_plug)(Machine *machine, Device *dev, GError **errp);
+    /* After realize; cannot fail. */
+    void (*plug)(Machine *machine, Device *dev);
+    /* Ask the guest; NULL: unplug at once. */
+    bool (*unplug_request)(Machine *machine, Device *dev, GError **errp);
+    /* Undo plug, before unrealize. */
+    void (*unplug)(Machine *machine, Device *dev);
+} HotplugHandler;
+
+/* The current machine's handler for @dev, or NULL. */
+const HotplugHandler *hotplug_handler_for(const Device *dev);
+
+#endif

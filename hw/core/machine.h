@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Machines. A machine type is an ObjectType "<name>-machine" with parent "machine" and a MachineOps.
+ * There is one machine, /machine; everything the command line says of it is one of its properties.
+ */
+#ifndef HW_CORE_MACHINE_H
+#define HW_CORE_MACHINE_H
+
+#include "chardev/char.h"
+#include "hw/core/device.h"
+#include "hw/core/hotplug.h"
+#include "memory/memory.h"
+#include "target/i386/cpu.h"
+
+#define MAX_CPUS      255
+#define MAX_NODES     128
+#define MAX_RAM_SLOTS 256
+#define MAX_SERIAL    4
+
+typedef struct SmpTopology {
+    uint32_t cpus, maxcpus, sockets, dies, cores, threads;
+} SmpTopology;
+
+/* A NUMA node. There is one, node 0 with all CPUs and RAM, unless the user says otherwise. */
+typedef struct NumaNode {
+    bool present;
+    uint64_t mem;     /* boot RAM, bytes */
+    bool mem_given;   /* by the user; machine_init() shares out the rest */
+    uint8_t distance[MAX_NODES]; /* SLIT row; complete after machine_init() */
+} NumaNode;
+
+/* The window for memory devices (hw/mem/memory-device.h). size 0: none. */
+typedef struct DeviceMemory {
+    hwaddr base;
+    uint64_t size;
+    MemoryRegion region; /* container at base, in system memory while size > 0 */
+} DeviceMemory;
+
+typedef struct MachineOps {
+    const char *name;  /* "pc-i440fx-7.2" */
+    const char *alias; /* "pc", or NULL */
+    const char *description;
+    bool is_default;
+    unsigned max_cpus; /* 0: has no CPUs */
+    const char *default_cpu_type; /* "qemu64" */
+    uint64_t default_ram_size;
+    /* Make everything; the configuration below is final and checked. */
+    bool (*init)(Machine *machine, GError **errp);
+    /* After devices were reset: load what a reset loads again (kernel, tables, CPU state). */
+    void (*reset)(Machine *machine);
+    /* -machine dump-acpi=DIR, after init and cold plug; NULL: machine has no ACPI. */
+    bool (*dump_acpi)(Machine *machine, const char *dir, GError **errp);
+    const HotplugHandler *hotplug; /* ends with a NULL device_type; may be NULL */
+} MachineOps;
+
+struct Machine {
+    Object parent;
+    /* -m */
+    uint64_t ram_size, maxram_size; /* bytes; maxram_size == ram_size: no window */
+    uint64_t ram_slots;
+    SmpTopology smp;
+    char *cpu_model; /* -cpu text, NULL: the default */
+    char *kernel, *initrd, *append;
+    char *dump_acpi;
+    char *accel;
+    NumaNode nodes[MAX_NODES];
+    unsigned num_nodes;
+    int16_t cpu_node[MAX_CPUS]; /* by CPU index; -1 until machine_init(): then every CPU has one */
+    bool numa_distances_given;
+    char *guest_name;          /* -name, or NULL */
+    uint8_t uuid[16];          /* -uuid, else zeros */
+    Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
+    bool ready; /* initialised and cold-plugged: a device that comes now is hot-plugged */
+
+    /* made by init */
+    X86Cpu **cpus; /* smp.cpus of them */
+    unsigned num_cpus;
+    DeviceMemory device_memory;
+    /* Press the power button (system_powerdown); NULL: none. */
+    void (*powerdown)(Machine *machine);
+    /* query-acpi-ospm-status: a list of ACPIOSTInfo; NULL: none. Filled by hw/acpi. */
+    void *acpi_ospm;
+};
+
+#define TYPE_MACHINE "machine"
+#define MACHINE(x)   ((Machine *)(x))
+
+Machine *current_machine(void); /* NULL before it is made */
+static inline const MachineOps *machine_ops(const Machine *machine)
+{
+    return object_ops(&machine->parent);
+}
+/* The machine type for "pc", "pc-i440fx-7.2", ...; an error lists those there are. */
+const ObjectType *machine_type_find(const char *name, GError **errp);
+const ObjectType *machine_type_default(void);
+
+/* -m's and -smp's text: set the fields above, with every check that needs no machine yet. They are
+ * what the properties "memory" and "smp" of /machine run. */
+bool machine_parse_memory(Machine *machine, const char *text, GError **errp);
+bool machine_parse_smp(Machine *machine, const char *text, GError **errp);
+
+/* Make /machine of type @type (not initialised), borrowed. */
+Machine *machine_new(const ObjectType *type, GError **errp);
+/* Final checks (defaults for what was not given, NUMA), then MachineOps.init. */
+bool machine_init(Machine *machine, GError **errp);
+/* Reset every device, then MachineOps.reset. vCPUs paused. */
+void machine_reset(Machine *machine);
+/* Text for `-machine help`; g_free. */
+char *machine_help(void);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory regions, flat views and address spaces.
+ *
+ * The map is a tree of regions. Each address space keeps a FlatView of its tree: an immutable,
+ * sorted array of ranges without overlaps. A change to the tree publishes a new view; readers use
+ * the current one without a lock (memory/reader.h). No structure's size depends on the size of a
+ * region or of a hole (DESIGN decision 4).
+ *
+ * Tree changes, listeners and MMIO accesses need the machine lock.
+ */
+#ifndef MEMORY_MEMORY_H
+#define MEMORY_MEMORY_H
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memory/ram-block.h"
+
+typedef uint64_t hwaddr; /* guest-physical address or port number */
+
+/* Access functions of a device region. @addr is relative to the region; @size is 1, 2, 4 or 8.
+ * Values are little endian. Called with the machine lock held. */
+typedef struct MemoryRegionOps {
+    uint64_t (*read)(void *opaque, hwaddr addr, unsigned size);
+    void (*write)(void *opaque, hwaddr addr, uint64_t value, unsigned size);
+    /* What the functions above take; other sizes are split, or done wider and cut. 0: 1 and 8. */
+    unsigned min_access, max_access;
+} MemoryRegionOps;
+
+typedef enum MemoryRegionKind {
+    REGION_CONTAINER,
+    REGION_IO,
+    REGION_RAM,
+    REGION_ALIAS,
+} MemoryRegionKind;
+
+typedef struct MemoryRegion MemoryRegion;
+struct MemoryRegion {
+    MemoryRegionKind kind;
+    char *name;
+    uint64_t size; /* bytes; UINT64_MAX means the whole 2^64 */
+    const MemoryRegionOps *ops;
+    void *opaque;
+    RamBlock *ram;       /* REGION_RAM: a reference */
+    bool readonly;       /* RAM: writes are dropped (ROM) */
+    MemoryRegion *alias; /* REGION_ALIAS: its target, from alias_offset */
+    hwaddr alias_offset;
+    /* place in the tree */
+    MemoryRegion *container;
+    hwaddr addr;
+    int priority; /* higher wins where siblings overlap */
+    bool enabled;
+    GPtrArray *subregions;
+};
+
+void memory_region_init_container(MemoryRegion *mr, const char *name, uint64_t size);
+void memory_region_init_io(MemoryRegion *mr, const MemoryRegionOps *ops, void *opaque,
+                           const char *name, uint64_t size);
+/* Takes its own reference to @ram. */
+void memory_region_init_ram(MemoryRegion *mr, const char *name, RamBlock *ram);
+/* @target must outlive @mr. */
+void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *target,
+                              hwaddr offset, uint64_t size);
+/* Must be out of every tree. Frees what the region owns, not the region. */
+void memory_region_destroy(MemoryRegion *mr);
+
+void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr);
+void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegion *mr,
+                               int priority);
+void memory_region_remove(MemoryRegion *mr); /* from its container */
+void memory_region_set_enabled(MemoryRegion *mr, bool enabled);
+void memory_region_set_address(MemoryRegion *mr, hwaddr addr);
+
+/* Changes between begin and the outermost commit publish one view. When commit (or a lone change)
+ * returns, no reader uses an old view any more. */
+void memory_transaction_begin(void);
+void memory_transaction_commit(void);
+
+/* ---- flat views ---- */
+
+typedef struct FlatRange {
+    hwaddr addr;
+    uint64_t size; /* bytes, > 0; addr + size may be 2^64 (then 0) */
+    MemoryRegion *mr;
+    hwaddr offset; /* of addr within mr */
+    uint8_t *host; /* RAM: host address of addr; else NULL */
+    bool readonly;
+} FlatRange;
+
+typedef struct FlatView {
+    unsigned count;
+    FlatRange ranges[]; /* sorted by addr */
+} FlatView;
+
+/* Binary search; NULL where nothing is. */
+const FlatRange *flat_view_find(const FlatView *view, hwaddr addr);
+
+/* ---- listeners ---- */
+
+typedef struct MemoryListener MemoryListener;
+struct MemoryListener {
+    /* Each range that is new or gone, compared with the last view; del before add. May be NULL. */
+    void (*region_del)(MemoryListener *listener, const FlatRange *range);
+    void (*region_add)(MemoryListener *listener, const FlatRange *range);
+    /* After the new view is published, before memory_synchronize(): make engines drop what they
+     * cached of the old view. May be NULL. */
+    void (*commit)(MemoryListener *listener);
+};
+
+/* ---- address spaces ---- */
+
+typedef struct AddressSpace {
+    const char *name;
+    MemoryRegion *root;
+    _Atomic(FlatView *) view; /* published with release, read with acquire */
+    GPtrArray *listeners;
+} AddressSpace;
+
+void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name);
+void address_space_destroy(AddressSpace *as);
+/* On registration region_add is called for each range there is. */
+void address_space_add_listener(AddressSpace *as, MemoryListener *listener);
+void address_space_remove_listener(AddressSpace *as, MemoryListener *listener);
+
+static inline const FlatView *address_space_view(AddressSpace *as)
+{
+    return atomic_load_explicit(&as->view, memory_order_acquire);
+}
+
+typedef enum MemTxResult {
+    MEMTX_OK = 0,
+    MEMTX_DECODE_ERROR = 1, /* nothing there: reads gave all ones, writes were dropped */
+} MemTxResult;
+
+/* Any length, across ranges; machine lock held. */
+MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_t len);
+MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len);
+/* One access of 1, 2, 4 or 8 bytes as a device sees it; machine lock held. */
+uint64_t address_space_load(AddressSpace *as, hwaddr addr, unsigned size);
+void address_space_store(AddressSpace *as, hwaddr addr, uint64_t value, unsigned size);
+/* Fill with @byte. */
+MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint64_t len);
+/* Host address of [addr, addr+len) if that is RAM in one piece, else NULL. Valid under the machine
+ * lock or in a read section. */
+void *address_space_host(AddressSpace *as, hwaddr addr, uint64_t len);
+
+/* The two address spaces of a PC; made by memory_init() (main thread, once). */
+extern AddressSpace address_space_memory;
+extern AddressSpace address_space_io;
+void memory_init(void);
+MemoryRegion *system_memory(void); /* root of address_space_memory, 2^64 */
+MemoryRegion *system_io(void);     /* root of address_space_io, 64 KiB */
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The architectural state of an x86-64 processor, as data. Engines (accel/) run it; the CPU device
+ * (hw/i386/cpu.h) owns it; the local APIC (hw/intc/apic.h) is reached through X86ApicOps.
+ *
+ * Ownership: while a vCPU runs, only its own thread touches its registers. Other threads may read or
+ * write them when it is stopped (accel/vcpu.h), except the fields marked "any thread".
+ */
+#ifndef TARGET_I386_CPU_H
+#define TARGET_I386_CPU_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "target/i386/regs.h"
+#include "target/i386/cpuid.h"
+
+/* A segment register with its hidden part. */
+typedef struct X86Segment {
+    uint16_t selector;
+    uint32_t flags; /* bits 8-23 of the descriptor's high dword, in place: SEG_* in regs.h */
+    uint32_t limit; /* in bytes, granularity applied */
+    uint64_t base;
+} X86Segment;
+
+typedef struct X86DescriptorTable {
+    uint64_t base;
+    uint16_t limit;
+} X86DescriptorTable;
+
+typedef struct X86Cpu X86Cpu;
+
+/* What a processor asks of its local APIC. All calls with the machine lock held, but for
+ * `tpr_get`, which is for the vCPU's own thread. */
+typedef struct X86ApicOps {
+    /* Interrupt acknowledge: the vector to deliver now, or -1 (spurious, masked by TPR). */
+    int (*acknowledge)(void *apic);
+    uint64_t (*base_get)(void *apic); /* IA32_APIC_BASE, SDM vol. 3 section 11.4.4 */
+    bool (*base_set)(void *apic, uint64_t value); /* false: #GP */
+    uint8_t (*tpr_get)(void *apic);               /* CR8: TPR bits 7:4 */
+    void (*tpr_set)(void *apic, uint8_t cr8);
+    /* x2APIC registers and IA32_TSC_DEADLINE (SDM vol. 3 section 11.12); false: #GP. */
+    bool (*msr_read)(void *apic, uint32_t msr, uint64_t *value);
+    bool (*msr_write)(void *apic, uint32_t msr, uint64_t value);
+    /* An INIT was accepted: reset all but the APIC ID and base. */
+    void (*init)(void *apic);
+} X86ApicOps;
+
+/* Bits of X86Cpu.interrupts. */
+enum {
+    CPU_INT_HARD = 1 << 0, /* the local APIC (or PIC through LINT0) has an interrupt: a level, set
+                              and cleared by the APIC */
+    CPU_INT_NMI = 1 << 1,
+    CPU_INT_INIT = 1 << 2,
+    CPU_INT_SIPI = 1 << 3, /* sipi_vector is valid */
+};
+
+struct X86Cpu {
+    /* General registers by their encoding (RAX 0 ... R15 15); the rest is for the engine: the
+     * software CPU keeps there a zero and temporaries that its micro-operations address. */
+    uint64_t regs[24];
+    uint64_t rip;
+    uint64_t rflags; /* complete when the vCPU is stopped; engines may keep parts elsewhere while
+                        they run */
+    X86Segment segs[6]; /* ES CS SS DS FS GS: X86_SEG_* */
+    X86Segment ldt, tr;
+    X86DescriptorTable gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, xcr0;
+    uint64_t efer;
+    uint64_t dr[8];
+
+    /* x87, MMX, SSE in the FXSAVE64 layout (SDM vol. 1 table 10-2); MXCSR at offset 24. */
+    uint8_t fxsave[512] __attribute__((aligned(64)));
+
+    struct {
+        uint64_t star, lstar, cstar, fmask, kernel_gs_base;
+        uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+        uint64_t pat, tsc_aux, tsc_adjust, misc_enable;
+        uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
+        int64_t tsc_offset; /* TSC = clock_ns() + tsc_offset */
+    } msr;
+
+    bool halted;           /* in HLT, waiting for an interrupt; own thread + machine lock */
+    bool wait_for_sipi;    /* an AP after reset or INIT */
+    bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */
+    bool nmi_blocked;      /* until IRET */
+
+    /* any thread: */
+    _Atomic uint32_t interrupts;   /* CPU_INT_*; set with release before x86_cpu_kick() */
+    _Atomic bool exit_request;     /* leave the engine's loop at the next block boundary */
+    _Atomic uint8_t sipi_vector;
+
+    /* constant after realize: */
+    unsigned index; /* 0 is the bootstrap processor */
+    uint32_t apic_id;
+    uint32_t socket_id, die_id, core_id, thread_id;
+    X86CpuModel model; /* CPUID contents */
+    const X86ApicOps *apic_ops;
+    void *apic;
+    void *device; /* the X86CpuDevice, for messages and queries */
+    /* Make the vCPU thread look at `interrupts` and `exit_request` soon. Any thread. Set by
+     * accel/vcpu.c. */
+    void (*kick)(X86Cpu *cpu);
+
+    void *vcpu; /* accel/vcpu.c's own */
+};
+
+/* The CPU whose thread this is, or NULL. */
+extern __thread X86Cpu *current_cpu;
+
+static inline void x86_cpu_kick(X86Cpu *cpu)
+{
+    if (cpu->kick) {
+        cpu->kick(cpu);
+    }
+}
+
+/* Set or clear bits of `interrupts` and, when setting, wake the vCPU. Any thread. */
+void x86_cpu_interrupt(X86Cpu *cpu, uint32_t bits);
+void x86_cpu_clear_interrupt(X86Cpu *cpu, uint32_t bits);
+
+/* Power-up state (SDM vol. 3 table 10-1); an AP then waits for SIPI. vCPU stopped or own thread. */
+void x86_cpu_reset(X86Cpu *cpu);
+/* The same for INIT: FPU and MSRs are kept. */
+void x86_cpu_init_reset(X86Cpu *cpu);
+/* Start at @vector * 4 KiB in real mode. */
+void x86_cpu_sipi(X86Cpu *cpu, uint8_t vector);
+
+/* Registers as text, many lines, for `info registers` and -d cpu. g_free. */
+char *x86_cpu_dump(const X86Cpu *cpu);
+
+#endif

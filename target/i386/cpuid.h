@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * CPU models: what CPUID answers. A model is a base ("qemu64", "max") plus features switched on or
+ * off; it offers only what the software CPU implements and, for instructions that run natively,
+ * what the host can do.
+ */
+#ifndef TARGET_I386_CPUID_H
+#define TARGET_I386_CPUID_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct X86Cpu X86Cpu;
+
+/* Feature words. One register of one CPUID leaf each. */
+typedef enum X86FeatureWord {
+    X86_FEAT_1_EDX,
+    X86_FEAT_1_ECX,
+    X86_FEAT_7_EBX,
+    X86_FEAT_7_ECX,
+    X86_FEAT_7_EDX,
+    X86_FEAT_EXT1_EDX, /* 0x80000001 */
+    X86_FEAT_EXT1_ECX,
+    X86_FEAT_6_EAX,
+    X86_FEAT_EXT7_EDX, /* 0x80000007 */
+    X86_FEAT_WORDS,
+} X86FeatureWord;
+
+/* Bits of the words that code asks for. */
+#define CPUID_1_EDX_PSE        (1u << 4)
+#define CPUID_1_EDX_PAE        (1u << 6)
+#define CPUID_1_EDX_APIC       (1u << 9)
+#define CPUID_1_EDX_SEP        (1u << 11)
+#define CPUID_1_EDX_PGE        (1u << 13)
+#define CPUID_1_EDX_FXSR       (1u << 24)
+#define CPUID_1_EDX_SSE        (1u << 25)
+#define CPUID_1_ECX_X2APIC     (1u << 21)
+#define CPUID_1_ECX_DEADLINE   (1u << 24)
+#define CPUID_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_7_EBX_FSGSBASE   (1u << 0)
+#define CPUID_7_EBX_TSC_ADJUST (1u << 1)
+#define CPUID_7_EBX_SMEP       (1u << 7)
+#define CPUID_7_EBX_SMAP       (1u << 20)
+#define CPUID_7_ECX_UMIP       (1u << 2)
+#define CPUID_EXT1_EDX_SYSCALL (1u << 11)
+#define CPUID_EXT1_EDX_NX      (1u << 20)
+#define CPUID_EXT1_EDX_1G      (1u << 26)
+#define CPUID_EXT1_EDX_RDTSCP  (1u << 27)
+#define CPUID_EXT1_EDX_LM      (1u << 29)
+
+typedef struct X86CpuModel {
+    const char *name; /* static */
+    uint32_t features[X86_FEAT_WORDS];
+    uint8_t phys_bits; /* guest-physical address width, 36-52 */
+    uint8_t family, model, stepping;
+    char brand[48];
+    /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
+    uint16_t threads_per_core, cores_per_die, dies_per_socket;
+} X86CpuModel;
+
+typedef struct X86CpuidRegs {
+    uint32_t eax, ebx, ecx, edx;
+} X86CpuidRegs;
+
+/* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off]. Underscores and dashes in
+ * feature names are the same. Topology members are zero afterwards: the caller sets them. Unknown
+ * names, and features that cannot be offered here, are errors; @model is then untouched. */
+bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
+
+/* "qemu64" etc. and what it is, one a call, from @i = 0; NULL name ends. */
+typedef struct X86CpuModelInfo {
+    const char *name;
+    const char *description;
+} X86CpuModelInfo;
+const X86CpuModelInfo *x86_cpu_model_list(void);
+/* Names of features known, for -cpu help; NULL-terminated; g_free the array only. */
+const char **x86_cpu_feature_list(void);
+
+static inline unsigned x86_cpu_model_phys_bits(const X86CpuModel *model)
+{
+    return model->phys_bits;
+}
+static inline bool x86_cpu_model_has(const X86CpuModel *model, X86FeatureWord word, uint32_t bit)
+{
+    return model->features[word] & bit;
+}
+
+/* The CPUID instruction. Any leaf. Own thread. */
+void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs *out);
+
+/* Width of the fields of an APIC ID: bits for the thread, and for thread and core together, etc.
+ * Cumulative. */
+unsigned x86_topology_core_shift(const X86CpuModel *model);   /* bits below the core number */
+unsigned x86_topology_die_shift(const X86CpuModel *model);    /* bits below the die number */
+unsigned x86_topology_socket_shift(const X86CpuModel *model); /* bits below the socket number */
+/* APIC ID of a CPU by its place. */
+uint32_t x86_topology_apic_id(const X86CpuModel *model, uint32_t socket, uint32_t die,
+                              uint32_t core, uint32_t thread);
+
+#endif
