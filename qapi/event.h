@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Events: generated qapi_event_send_NAME() functions build them, one emitter (the monitor) takes
+ * them. Machine lock.
+ */
+#ifndef QAPI_EVENT_H
+#define QAPI_EVENT_H
+
+#include <json-c/json.h>
+
+/* @emit gets the whole event, borrowed: {"timestamp": {...}, "event": NAME, "data": {...}}, with no
+ * "data" where the schema gives none. NULL: events are dropped (the state at start). */
+void qapi_event_set_emitter(void (*emit)(const char *name, struct json_object *event));
+
+/* Used by generated code. Takes @data, which may be NULL. */
+void qapi_event_emit(const char *name, struct json_object *data);
+
+#endif

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "qapi/visit.h"
+
+#include <string.h>
+
+#include "util/error.h"
+
+static void destroy_any(void *value)
+{
+    json_object_put(value);
+}
+
+#define INT_TYPE(name, c, lo, hi) \
+    const QapiType qapi_##name##_type = { #name, QAPI_KIND_INT, sizeof(c), (lo), (hi) };
+
+INT_TYPE(int, int64_t, INT64_MIN, INT64_MAX)
+INT_TYPE(int8, int8_t, INT8_MIN, INT8_MAX)
+INT_TYPE(int16, int16_t, INT16_MIN, INT16_MAX)
+INT_TYPE(int32, int32_t, INT32_MIN, INT32_MAX)
+INT_TYPE(int64, int64_t, INT64_MIN, INT64_MAX)
+INT_TYPE(uint8, uint8_t, 0, UINT8_MAX)
+INT_TYPE(uint16, uint16_t, 0, UINT16_MAX)
+INT_TYPE(uint32, uint32_t, 0, UINT32_MAX)
+INT_TYPE(uint64, uint64_t, 0, UINT64_MAX)
+INT_TYPE(size, uint64_t, 0, UINT64_MAX)
+
+const QapiType qapi_bool_type = { "bool", QAPI_KIND_BOOL, sizeof(bool) };
+const QapiType qapi_number_type = { "number", QAPI_KIND_NUMBER, sizeof(double) };
+const QapiType qapi_str_type = { "str", QAPI_KIND_STR, sizeof(char *), .destroy = g_free };
+const QapiType qapi_any_type = { "any", QAPI_KIND_ANY, sizeof(void *), .destroy = destroy_any };
+QAPI_DEFINE_LIST(qapi_int_list_type, "int", qapi_int_type)
+QAPI_DEFINE_LIST(qapi_uint8_list_type, "uint8", qapi_uint8_type)
+QAPI_DEFINE_LIST(qapi_uint16_list_type, "uint16", qapi_uint16_type)
+QAPI_DEFINE_LIST(qapi_uint32_list_type, "uint32", qapi_uint32_type)
+QAPI_DEFINE_LIST(qapi_uint64_list_type, "uint64", qapi_uint64_type)
+QAPI_DEFINE_LIST(qapi_str_list_type, "str", qapi_str_type)
+QAPI_DEFINE_LIST(qapi_any_list_type, "any", qapi_any_type)
+
+/* ---- facts about types ---- */
+
+static bool in_place(const QapiType *type)
+{
+    return type->kind <= QAPI_KIND_ENUM;
+}
+
+/* Deep-first clean-up of what a member holds. */
+static void clear_struct(const QapiType *type, void *value)
+{
+    for (const QapiMember *m = type->members; m->name; m++) {
+        if (!in_place(m->type)) {
+            qapi_free(m->type, *(void **)((char *)value + m->offset));
+        }
+    }
+}
+
+static const QapiType *variant_type(const QapiType *type, const void *value)
+{
+    return type->variants ? type->variants[*(const int *)((const char *)value + type->tag_offset)]
+                          : NULL;
+}
+
+static void **variant_slot(const QapiType *type, const void *value)
+{
+    return (void **)((char *)(uintptr_t)value + type->variant_offset);
+}
+
+void qapi_free(const QapiType *type, void *value)
+{
+    if (!value) {
+        return;
+    }
+    switch (type->kind) {
+    case QAPI_KIND_LIST:
+        if (in_place(type->element)) {
+            g_array_unref(value);
+        } else {
+            g_ptr_array_unref(value);
+        }
+        break;
+    case QAPI_KIND_STRUCT:
+        if (variant_type(type, value)) {
+            qapi_free(variant_type(type, value), *variant_slot(type, value));
+        }
+        clear_struct(type, value);
+        g_free(value);
+        break;
+    case QAPI_KIND_ANY:
+        json_object_put(value);
+        break;
+    default:
+        g_free(value);
+    }
+}
+
+void *qapi_list_new(const QapiType *element)
+{
+    if (in_place(element)) {
+        return g_array_new(FALSE, TRUE, element->size);
+    }
+    return g_ptr_array_new_with_free_func(element->destroy);
+}
+
+int qapi_enum_parse(const char *const *lookup, const char *name)
+{
+    for (int i = 0; lookup[i]; i++) {
+        if (strcmp(lookup[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+bool qapi_enum_parse_full(const char *const *lookup, const char *name, const char *what, int *out,
+                          GError **errp)
+{
+    int value = qapi_enum_parse(lookup, name);
+
+    if (value < 0) {
+        g_autofree char *names = g_strjoinv("', '", (char **)(uintptr_t)lookup);
+
+        error_set(errp, "%s expects one of '%s', got '%s'", what, names, name);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* ---- JSON to C ---- */
+
+static const char *const expected_text[] = {
+    [QAPI_KIND_INT] = "an integer",   [QAPI_KIND_BOOL] = "true or false",
+    [QAPI_KIND_NUMBER] = "a number",  [QAPI_KIND_ENUM] = "a string",
+    [QAPI_KIND_STR] = "a string",     [QAPI_KIND_ANY] = "a value",
+    [QAPI_KIND_STRUCT] = "an object", [QAPI_KIND_LIST] = "an array",
+};
+
+static const json_type expected_json[] = {
+    [QAPI_KIND_INT] = json_type_int,       [QAPI_KIND_BOOL] = json_type_boolean,
+    [QAPI_KIND_NUMBER] = json_type_double, [QAPI_KIND_ENUM] = json_type_string,
+    [QAPI_KIND_STR] = json_type_string,    [QAPI_KIND_STRUCT] = json_type_object,
+    [QAPI_KIND_LIST] = json_type_array,
+};
+
+static const char *describe(const char *path)
+{
+    return path ? path : "arguments";
+}
+
+static void set_expected(GError **errp, const char *path, const char *expected,
+                         struct json_object *value)
+{
+    const char *got = json_object_to_json_string(value);
+
+    error_set(errp, "'%s' expects %s, got %.60s%s", describe(path), expected, got,
+              strlen(got) > 60 ? "..." : "");
+}
+
+static bool check_kind(const QapiType *type, struct json_object *value, const char *path,
+                       GError **errp)
+{
+    json_type got = json_object_get_type(value);
+
+    if (type->kind == QAPI_KIND_ANY || got == expected_json[type->kind] ||
+        (type->kind == QAPI_KIND_NUMBER && got == json_type_int)) {
+        return true;
+    }
+    set_expected(errp, path, expected_text[type->kind], value);
+    return false;
+}
+
+static bool int_from_json(const QapiType *type, struct json_object *value, const char *path,
+                          void *out, GError **errp)
+{
+    int64_t s = json_object_get_int64(value);
+    uint64_t u = json_object_get_uint64(value); /* 0 for a negative value */
+
+    if (s < 0 ? s < type->min : u > type->max) {
+        g_autofree char *range =
+            g_strdup_printf("an integer from %" PRId64 " to %" PRIu64, type->min, type->max);
+
+        set_expected(errp, path, range, value);
+        return false;
+    }
+    u = s < 0 ? (uint64_t)s : u;
+    memcpy(out, &u, type->size); /* little-endian: the low bytes */
+    return true;
+}
+
+static bool place_from_json(const QapiType *type, struct json_object *value, const char *path,
+                            void *out, GError **errp)
+{
+    if (!check_kind(type, value, path, errp)) {
+        return false;
+    }
+    switch (type->kind) {
+    case QAPI_KIND_INT:
+        return int_from_json(type, value, path, out, errp);
+    case QAPI_KIND_BOOL:
+        *(bool *)out = json_object_get_boolean(value);
+        return true;
+    case QAPI_KIND_NUMBER:
+        *(double *)out = json_object_get_double(value);
+        return true;
+    case QAPI_KIND_ENUM: {
+        g_autofree char *what = g_strdup_printf("'%s'", describe(path));
+
+        return qapi_enum_parse_full(type->lookup, json_object_get_string(value), what, out, errp);
+    }
+    default:
+        *(void **)out = qapi_from_json(type, value, path, errp);
+        return *(void **)out || type->kind == QAPI_KIND_ANY;
+    }
+}
+
+static void *list_from_json(const QapiType *type, struct json_object *value, const char *path,
+                            GError **errp)
+{
+    const QapiType *element = type->element;
+    void *list = qapi_list_new(element);
+
+    for (size_t i = 0; i < json_object_array_length(value); i++) {
+        g_autofree char *sub = g_strdup_printf("%s[%zu]", describe(path), i);
+        uint64_t item = 0; /* room for every type in place, and for a pointer */
+
+        if (!place_from_json(element, json_object_array_get_idx(value, i), sub, &item, errp)) {
+            qapi_free(type, list);
+            return NULL;
+        }
+        if (in_place(element)) {
+            g_array_append_vals(list, &item, 1);
+        } else {
+            g_ptr_array_add(list, (void *)(uintptr_t)item);
+        }
+    }
+    return list;
+}
+
+static bool has_member(const QapiType *type, const char *name)
+{
+    for (const QapiMember *m = type ? type->members : NULL; m && m->name; m++) {
+        if (strcmp(m->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_known(const QapiType *type, const QapiType *variant, struct json_object *value,
+                        const char *path, GError **errp)
+{
+    json_object_object_foreach(value, name, member)
+    {
+        (void)member;
+        if (!has_member(type, name) && !has_member(variant, name)) {
+            g_autoptr(GString) known = g_string_new(NULL);
+
+            for (int pass = 0; pass < 2; pass++) {
+                const QapiType *t = pass ? variant : type;
+
+                for (const QapiMember *m = t ? t->members : NULL; m && m->name; m++) {
+                    g_string_append_printf(known, "%s'%s'", known->len ? ", " : "", m->name);
+                }
+            }
+            error_set(errp, "'%s%s%s' is not known here; there %s %s", path ? path : "",
+                      path ? "." : "", name, strchr(known->str, ',') ? "are" : "is",
+                      known->len ? known->str : "nothing");
+            return false;
+        }
+    }
+    return true;
+}
+
+static char *member_path(const char *path, const char *name)
+{
+    return path ? g_strconcat(path, ".", name, NULL) : g_strdup(name);
+}
+
+static void set_missing(const QapiType *type, const char *path, GError **errp)
+{
+    error_set(errp, "'%s' is missing; it expects %s", path,
+              type->kind == QAPI_KIND_ANY ? "a value" : expected_text[type->kind]);
+}
+
+static bool members_from_json(const QapiType *type, struct json_object *value, const char *path,
+                              void *out, GError **errp)
+{
+    for (const QapiMember *m = type->members; m->name; m++) {
+        g_autofree char *sub = member_path(path, m->name);
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(value, m->name, &member)) {
+            if (!m->optional) {
+                set_missing(m->type, sub, errp);
+                return false;
+            }
+            continue;
+        }
+        if (!place_from_json(m->type, member, sub, (char *)out + m->offset, errp)) {
+            return false;
+        }
+        if (m->optional && in_place(m->type)) {
+            *((bool *)out + m->has_offset) = true;
+        }
+    }
+    return true;
+}
+
+static void *struct_from_json(const QapiType *type, struct json_object *value, const char *path,
+                              GError **errp)
+{
+    void *out = g_malloc0(type->size);
+    const QapiType *variant = NULL;
+
+    if (!members_from_json(type, value, path, out, errp)) {
+        clear_struct(type, out);
+        g_free(out);
+        return NULL;
+    }
+    variant = variant_type(type, out);
+    if (variant) {
+        void *sub = g_malloc0(variant->size);
+
+        *variant_slot(type, out) = sub;
+        if (!members_from_json(variant, value, path, sub, errp)) {
+            qapi_free(type, out);
+            return NULL;
+        }
+    }
+    if (!check_known(type, variant, value, path, errp)) {
+        qapi_free(type, out);
+        return NULL;
+    }
+    return out;
+}
+
+void *qapi_from_json(const QapiType *type, struct json_object *value, const char *path,
+                     GError **errp)
+{
+    if (!check_kind(type, value, path, errp)) {
+        return NULL;
+    }
+    switch (type->kind) {
+    case QAPI_KIND_STR:
+        return g_strdup(json_object_get_string(value));
+    case QAPI_KIND_LIST:
+        return list_from_json(type, value, path, errp);
+    case QAPI_KIND_STRUCT:
+        return struct_from_json(type, value, path, errp);
+    default:
+        return json_object_get(value);
+    }
+}
+
+bool qapi_check_free_form(const QapiType *type, struct json_object *value, GError **errp)
+{
+    if (json_object_get_type(value) != json_type_object) {
+        set_expected(errp, NULL, expected_text[QAPI_KIND_STRUCT], value);
+        return false;
+    }
+    for (const QapiMember *m = type ? type->members : NULL; m && m->name; m++) {
+        struct json_object *member;
+
+        if (!json_object_object_get_ex(value, m->name, &member)) {
+            if (!m->optional) {
+                set_missing(m->type, m->name, errp);
+                return false;
+            }
+        } else if (!check_kind(m->type, member, m->name, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool qapi_check_no_members(struct json_object *value, GError **errp)
+{
+    if (json_object_get_type(value) != json_type_object) {
+        set_expected(errp, NULL, expected_text[QAPI_KIND_STRUCT], value);
+        return false;
+    }
+    json_object_object_foreach(value, name, member)
+    {
+        (void)member;
+        error_set(errp, "'%s' is not known here; the command takes no arguments", name);
+        return false;
+    }
+    return true;
+}
+
+/* ---- C to JSON ---- */
+
+static struct json_object *int_to_json(const QapiType *type, const void *value)
+{
+    uint64_t u = 0;
+
+    memcpy(&u, value, type->size);
+    if (type->min < 0) {
+        unsigned shift = 64 - 8 * type->size;
+
+        return json_object_new_int64((int64_t)(u << shift) >> shift);
+    }
+    return u <= INT64_MAX ? json_object_new_int64((int64_t)u) : json_object_new_uint64(u);
+}
+
+static struct json_object *place_to_json(const QapiType *type, const void *value)
+{
+    switch (type->kind) {
+    case QAPI_KIND_INT:
+        return int_to_json(type, value);
+    case QAPI_KIND_BOOL:
+        return json_object_new_boolean(*(const bool *)value);
+    case QAPI_KIND_NUMBER:
+        return json_object_new_double(*(const double *)value);
+    case QAPI_KIND_ENUM:
+        return json_object_new_string(type->lookup[*(const int *)value]);
+    default:
+        return qapi_to_json(type, *(void *const *)value);
+    }
+}
+
+static void members_to_json(const QapiType *type, const void *value, struct json_object *out)
+{
+    for (const QapiMember *m = type->members; m->name; m++) {
+        const char *field = (const char *)value + m->offset;
+        bool there = in_place(m->type) ? !m->optional || *((const bool *)value + m->has_offset)
+                                       : !m->optional || *(void *const *)field;
+
+        if (there) {
+            json_object_object_add(out, m->name, place_to_json(m->type, field));
+        }
+    }
+}
+
+static struct json_object *list_to_json(const QapiType *type, const void *value)
+{
+    struct json_object *out = json_object_new_array();
+    const QapiType *element = type->element;
+
+    if (in_place(element)) {
+        const GArray *list = value;
+
+        for (size_t i = 0; list && i < list->len; i++) {
+            json_object_array_add(out, place_to_json(element, list->data + i * element->size));
+        }
+    } else {
+        const GPtrArray *list = value;
+
+        for (size_t i = 0; list && i < list->len; i++) {
+            json_object_array_add(out, qapi_to_json(element, list->pdata[i]));
+        }
+    }
+    return out;
+}
+
+struct json_object *qapi_to_json(const QapiType *type, const void *value)
+{
+    struct json_object *out;
+
+    switch (type->kind) {
+    case QAPI_KIND_STR: /* a string that code left out is empty, as QMP knows no null there */
+        return json_object_new_string(value ? value : "");
+    case QAPI_KIND_ANY:
+        return json_object_get((struct json_object *)(uintptr_t)value);
+    case QAPI_KIND_LIST:
+        return list_to_json(type, value);
+    default:
+        out = json_object_new_object();
+        if (value) {
+            const QapiType *variant = variant_type(type, value);
+
+            members_to_json(type, value, out);
+            if (variant && *variant_slot(type, value)) {
+                members_to_json(variant, *variant_slot(type, value), out);
+            }
+        }
+        return out;
+    }
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "util/error.h"
+
+#include <stdio.h>
+
+GQuark dimmable_error_quark(void)
+{
+    return g_quark_from_static_string("dimmable-error");
+}
+
+static const char *const class_names[] = {
+    [ERROR_CLASS_GENERIC] = "GenericError",
+    [ERROR_CLASS_COMMAND_NOT_FOUND] = "CommandNotFound",
+    [ERROR_CLASS_DEVICE_NOT_ACTIVE] = "DeviceNotActive",
+    [ERROR_CLASS_DEVICE_NOT_FOUND] = "DeviceNotFound",
+};
+
+void error_set(GError **errp, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    g_propagate_error(errp, g_error_new_valist(DIMMABLE_ERROR, ERROR_CLASS_GENERIC, fmt, ap));
+    va_end(ap);
+}
+
+void error_set_class(GError **errp, ErrorClass cls, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    g_propagate_error(errp, g_error_new_valist(DIMMABLE_ERROR, (int)cls, fmt, ap));
+    va_end(ap);
+}
+
+void error_set_errno(GError **errp, int err, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    g_set_error(errp, DIMMABLE_ERROR, ERROR_CLASS_GENERIC, "%s: %s", text, g_strerror(err));
+}
+
+const char *error_class_name(const GError *err)
+{
+    if (err->domain == DIMMABLE_ERROR && err->code >= 0 &&
+        (size_t)err->code < G_N_ELEMENTS(class_names)) {
+        return class_names[err->code];
+    }
+    return class_names[ERROR_CLASS_GENERIC];
+}
+
+/* One fprintf a message, so that threads do not mix their lines. */
+static void G_GNUC_PRINTF(2, 0) report(const char *prefix, const char *fmt, va_list ap)
+{
+    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+
+    fprintf(stderr, "dimmable: %s%s\n", prefix, text);
+}
+
+void error_report(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    report("", fmt, ap);
+    va_end(ap);
+}
+
+void warn_report(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    report("warning: ", fmt, ap);
+    va_end(ap);
+}
