@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * FPU state instructions that are plain copies, so that the image the guest sees never holds what
+ * the host keeps there:
+ *   FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 LDMXCSR STMXCSR FWAIT MASKMOVDQU MASKMOVQ
+ */
+#include "accel/soft/access.h"
+#include "accel/soft/native.h"
+#include "accel/soft/uop.h"
+
+#define FXSAVE_USED 416 /* bytes 416-511 are the guest's own or reserved: not written */
+#define MXCSR_VALID 0xffffu
+
+/* In the 32-bit format the pointers are 32 bits, followed by zero selectors. */
+static void narrow_pointers(uint8_t *image)
+{
+    memset(image + FX_FIP + 4, 0, 4);
+    memset(image + FX_FDP + 4, 0, 4);
+}
+
+static const Uop *fxsave(SoftCpu *s, const Uop *op)
+{
+    native_check_x87(s, op);
+    uint64_t addr = soft_addr(s, op);
+    if (addr & 15) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    uint8_t image[FXSAVE_USED];
+    memcpy(image, s->cpu.fxsave, sizeof(image));
+    uint32_t mask = MXCSR_VALID;
+    memcpy(image + FX_MXCSR_MASK, &mask, 4);
+    if (!op->aux) {
+        narrow_pointers(image);
+    }
+    soft_write(s, op, addr, image, sizeof(image));
+    return op + 1;
+}
+
+static const Uop *fxrstor(SoftCpu *s, const Uop *op)
+{
+    native_check_x87(s, op);
+    uint64_t addr = soft_addr(s, op);
+    if (addr & 15) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    uint8_t image[FXSAVE_USED];
+    soft_read(s, op, addr, image, sizeof(image));
+    uint32_t mxcsr;
+    memcpy(&mxcsr, image + FX_MXCSR, 4);
+    if (mxcsr & ~MXCSR_VALID) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    if (!op->aux) {
+        narrow_pointers(image);
+    }
+    memcpy(s->cpu.fxsave, image, sizeof(image));
+    return op + 1;
+}
+
+static const Uop *ldmxcsr(SoftCpu *s, const Uop *op)
+{
+    native_check_sse(s, op);
+    uint32_t mxcsr = soft_load32(s, op, soft_addr(s, op));
+    if (mxcsr & ~MXCSR_VALID) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    memcpy(s->cpu.fxsave + FX_MXCSR, &mxcsr, 4);
+    return op + 1;
+}
+
+static const Uop *stmxcsr(SoftCpu *s, const Uop *op)
+{
+    native_check_sse(s, op);
+    uint32_t mxcsr;
+    memcpy(&mxcsr, s->cpu.fxsave + FX_MXCSR, 4);
+    soft_store32(s, op, soft_addr(s, op), mxcsr);
+    return op + 1;
+}
+
+static const Uop *fwait(SoftCpu *s, const Uop *op)
+{
+    if ((s->cpu.cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) {
+        soft_raise(s, op, EXC_NM, -1);
+    }
+    if (s->cpu.fxsave[FX_FSW] & FSW_ES) {
+        soft_raise(s, op, EXC_MF, -1);
+    }
+    return op + 1;
+}
+
+/* Store the bytes of @data whose @mask byte has its top bit set at DS:rDI; a byte that is not
+ * stored is not touched. All pages are probed first. */
+static void masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const uint8_t *mask)
+{
+    uint64_t addr = soft_addr(s, op);
+    for (unsigned i = 0; i < op->size; i++) {
+        if (mask[i] & 0x80) {
+            soft_probe_write(s, op, addr + i, 1);
+        }
+    }
+    for (unsigned i = 0; i < op->size; i++) {
+        if (mask[i] & 0x80) {
+            soft_store8(s, op, addr + i, data[i]);
+        }
+    }
+}
+
+static const Uop *maskmovdqu(SoftCpu *s, const Uop *op)
+{
+    native_check_sse(s, op);
+    masked_store(s, op, native_xmm(s, op->dst), native_xmm(s, op->src));
+    return op + 1;
+}
+
+/* MM registers are the low 8 bytes of the x87 registers by physical number, and the image stores
+ * those by their place in the stack. */
+static uint8_t *mmx_reg(SoftCpu *s, unsigned reg)
+{
+    unsigned top = s->cpu.fxsave[FX_FSW + 1] >> 3 & 7;
+    return s->cpu.fxsave + 32 + 16 * ((reg - top) & 7);
+}
+
+static const Uop *maskmovq(SoftCpu *s, const Uop *op)
+{
+    native_check_x87(s, op);
+    uint8_t data[8], mask[8];
+    memcpy(data, mmx_reg(s, op->dst), 8);
+    memcpy(mask, mmx_reg(s, op->src), 8);
+    masked_store(s, op, data, mask);
+    return op + 1;
+}
+
+enum { FPU_FXSAVE, FPU_FXRSTOR, FPU_LDMXCSR, FPU_STMXCSR, FPU_WIDE = 0x100 };
+
+static bool emit_memory(SoftDecoder *d, const SoftInsn *in)
+{
+    static UopFn *const fns[] = { fxsave, fxrstor, ldmxcsr, stmxcsr };
+    Uop *u = soft_emit_mem(d, in, fns[d->arg & 0xff], &in->ops[0]);
+    u->aux = d->arg >= FPU_WIDE;
+    return true;
+}
+
+static bool emit_fwait(SoftDecoder *d, const SoftInsn *in)
+{
+    soft_emit(d, in, fwait);
+    return true;
+}
+
+static bool emit_masked(SoftDecoder *d, const SoftInsn *in)
+{
+    bool mmx = in->raw.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+    ZydisRegister first = mmx ? ZYDIS_REGISTER_MM0 : ZYDIS_REGISTER_XMM0;
+    for (unsigned i = 0; i < in->raw.operand_count; i++) {
+        if (in->ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            Uop *u = soft_emit_mem(d, in, mmx ? maskmovq : maskmovdqu, &in->ops[i]);
+            u->dst = in->ops[0].reg.value - first;
+            u->src = in->ops[1].reg.value - first;
+            u->size = mmx ? 8 : 16;
+            return true;
+        }
+    }
+    return false;
+}
+
+const SoftFamilyEntry soft_family_fpu[] = {
+    { ZYDIS_MNEMONIC_FXSAVE, emit_memory, FPU_FXSAVE },
+    { ZYDIS_MNEMONIC_FXSAVE64, emit_memory, FPU_FXSAVE | FPU_WIDE },
+    { ZYDIS_MNEMONIC_FXRSTOR, emit_memory, FPU_FXRSTOR },
+    { ZYDIS_MNEMONIC_FXRSTOR64, emit_memory, FPU_FXRSTOR | FPU_WIDE },
+    { ZYDIS_MNEMONIC_LDMXCSR, emit_memory, FPU_LDMXCSR },
+    { ZYDIS_MNEMONIC_STMXCSR, emit_memory, FPU_STMXCSR },
+    { ZYDIS_MNEMONIC_FWAIT, emit_fwait, 0 },
+    { ZYDIS_MNEMONIC_MASKMOVDQU, emit_masked, 0 },
+    { ZYDIS_MNEMONIC_MASKMOVQ, emit_masked, 0 },
+    { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
+};

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Generates stubs for native.c. A stub is called as void stub(NativeFrame *rdi) and uses
+ *   r8 the frame, r9 the memory buffer, slots: xmm1-xmm3 resp. r10, r11, rsi.
+ * Code lies in chunks mapped twice, once writable and once executable.
+ */
+#include "accel/soft/native.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+#define CHUNK_SIZE    (256 * 1024)
+#define STUB_MAX_SIZE 512
+
+static const uint8_t slot_gpr[NATIVE_SLOTS] = { 10, 11, 6 };
+
+/* The cache and the chunk; the lock protects both. */
+static GMutex stub_lock;
+static GHashTable *stub_cache; /* GBytes key -> NativeStub */
+static struct {
+    uint8_t *write, *exec;
+    size_t used;
+} chunk;
+
+typedef struct StubCode {
+    uint8_t bytes[STUB_MAX_SIZE];
+    unsigned len;
+} StubCode;
+
+static void put(StubCode *c, const void *bytes, unsigned len)
+{
+    g_assert(c->len + len <= sizeof(c->bytes));
+    memcpy(c->bytes + c->len, bytes, len);
+    c->len += len;
+}
+
+#define PUT(c, ...) \
+    put(c, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+/* mov r64, [base + disp8] resp. mov [base + disp8], r64; base is not rsp or r12. */
+static void put_mov(StubCode *c, bool store, unsigned reg, unsigned base, uint8_t disp)
+{
+    PUT(c, 0x48 | (reg >> 3) << 2 | base >> 3, store ? 0x89 : 0x8b,
+        0x40 | (reg & 7) << 3 | (base & 7), disp);
+}
+
+#define R8            8
+#define R9            9
+#define FRAME(member) (offsetof(NativeFrame, member))
+
+/* movups xmm, [r9 + disp32] or back */
+static void put_movups_r9(StubCode *c, bool store, unsigned xmm, uint32_t disp)
+{
+    PUT(c, 0x41, 0x0f, store ? 0x11 : 0x10, 0x81 | xmm << 3);
+    put(c, &disp, 4);
+}
+
+/* FXRSTOR64 or FXSAVE64 [r9] */
+static void put_fx(StubCode *c, bool store)
+{
+    put_mov(c, false, R9, R8, FRAME(fx));
+    PUT(c, 0x49, 0x0f, 0xae, store ? 0x01 : 0x09);
+}
+
+/* LDMXCSR or STMXCSR [r8 + disp] */
+static void put_mxcsr(StubCode *c, bool store, uint8_t disp)
+{
+    PUT(c, 0x41, 0x0f, 0xae, store ? 0x58 : 0x50, disp);
+}
+
+static void put_slots(StubCode *c, const NativeRequest *r, bool store)
+{
+    for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
+        uint8_t disp = FRAME(slot) + 8 * i;
+        switch (r->stub.slots[i]) {
+        case NATIVE_SLOT_XMM:
+            put_mov(c, false, R9, R8, disp);
+            put_movups_r9(c, store, i + 1, 0);
+            break;
+        case NATIVE_SLOT_GPR:
+            put_mov(c, false, R9, R8, disp);
+            put_mov(c, store, slot_gpr[i], R9, 0);
+            break;
+        case NATIVE_SLOT_GPR_HIGH8: /* only ever read */
+            if (!store) {
+                put_mov(c, false, R9, R8, disp);
+                put_mov(c, false, slot_gpr[i], R9, 0);
+                PUT(c, 0x48 | slot_gpr[i] >> 3, 0xc1, 0xe8 | (slot_gpr[i] & 7), 8); /* shr reg, 8 */
+            }
+            break;
+        }
+    }
+}
+
+static void put_fixed(StubCode *c, const NativeRequest *r, bool store)
+{
+    if (r->fixed_gprs) {
+        put_mov(c, false, R9, R8, FRAME(regs));
+        for (unsigned reg = 0; reg < 3; reg++) {
+            if (r->fixed_gprs & (1 << reg)) {
+                put_mov(c, store, reg, R9, 8 * reg);
+            }
+        }
+    }
+    if (r->fixed_xmm0) {
+        put_mov(c, false, R9, R8, FRAME(fx));
+        put_movups_r9(c, store, 0, FX_XMM);
+    }
+}
+
+static void put_stub(StubCode *c, const NativeRequest *r, const uint8_t *insn, unsigned insn_len)
+{
+    const NativeStub *stub = &r->stub;
+
+    PUT(c, 0x49, 0x89, 0xf8); /* mov r8, rdi */
+    if (stub->whole_fpu) {
+        put_fx(c, false);
+    }
+    if (stub->mxcsr || stub->whole_fpu) {
+        put_mxcsr(c, false, FRAME(mxcsr));
+    }
+    put_slots(c, r, false);
+    put_fixed(c, r, false);
+    put_mov(c, false, R9, R8, FRAME(mem));
+    if (r->flags_read) {
+        PUT(c, 0x41, 0xff, 0x70, FRAME(flags), 0x9d); /* push [r8+flags]; popfq */
+    }
+    put(c, insn, insn_len);
+    if (stub->flags_written) {
+        PUT(c, 0x9c, 0x41, 0x8f, 0x40, FRAME(flags)); /* pushfq; pop [r8+flags] */
+    }
+    put_fixed(c, r, true);
+    put_slots(c, r, true);
+    if (stub->whole_fpu) {
+        put_fx(c, true);
+        PUT(c, 0xdb, 0xe3); /* fninit: what C code expects */
+    }
+    if (stub->mxcsr || stub->whole_fpu) {
+        put_mxcsr(c, true, FRAME(mxcsr));
+        put_mxcsr(c, false, FRAME(host_mxcsr));
+    }
+    PUT(c, 0xc3);
+}
+
+static bool chunk_new(void)
+{
+    int fd = memfd_create("dimmable-stubs", MFD_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    void *w = MAP_FAILED, *x = MAP_FAILED;
+    if (ftruncate(fd, CHUNK_SIZE) == 0) {
+        w = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        x = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+    }
+    close(fd);
+    if (w == MAP_FAILED || x == MAP_FAILED) {
+        if (w != MAP_FAILED) {
+            munmap(w, CHUNK_SIZE);
+        }
+        return false;
+    }
+    chunk.write = w;
+    chunk.exec = x;
+    chunk.used = 0;
+    return true;
+}
+
+static NativeStub *stub_generate(const NativeRequest *r, const uint8_t *insn, unsigned insn_len)
+{
+    StubCode code = { .len = 0 };
+    put_stub(&code, r, insn, insn_len);
+    if ((!chunk.write || chunk.used + code.len > CHUNK_SIZE) && !chunk_new()) {
+        error_report("no memory for stubs of the software CPU");
+        return NULL;
+    }
+    memcpy(chunk.write + chunk.used, code.bytes, code.len);
+    NativeStub *stub = g_new(NativeStub, 1);
+    *stub = r->stub;
+    stub->code = (void (*)(NativeFrame *))(uintptr_t)(chunk.exec + chunk.used);
+    chunk.used += (code.len + 15) & ~15u;
+    return stub;
+}
+
+const NativeStub *native_stub_get(const NativeRequest *r)
+{
+    uint8_t insn[ZYDIS_MAX_INSTRUCTION_LENGTH];
+    ZyanUSize insn_len = sizeof(insn);
+    if (!ZYAN_SUCCESS(ZydisEncoderEncodeInstruction(&r->encoding, insn, &insn_len))) {
+        return NULL;
+    }
+    /* Equal instructions with equal handling share a stub. */
+    GByteArray *key_bytes = g_byte_array_new();
+    g_byte_array_append(key_bytes, insn, insn_len);
+    g_byte_array_append(key_bytes, r->stub.slots, sizeof(r->stub.slots));
+    g_byte_array_append(key_bytes, &r->stub.mem_size, 1);
+    GBytes *key = g_byte_array_free_to_bytes(key_bytes);
+
+    g_mutex_lock(&stub_lock);
+    if (!stub_cache) {
+        stub_cache =
+            g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    }
+    NativeStub *stub = g_hash_table_lookup(stub_cache, key);
+    if (!stub) {
+        stub = stub_generate(r, insn, insn_len);
+        if (stub) {
+            g_hash_table_insert(stub_cache, g_bytes_ref(key), stub);
+        }
+    }
+    g_mutex_unlock(&stub_lock);
+    g_bytes_unref(key);
+    return stub;
+}

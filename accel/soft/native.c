@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Emits and runs instructions by stubs (native.h, native-stub.c).
+ *
+ * An instruction here changes nothing before everything that can fault has been done: its memory
+ * operand is read, or proved writable, first.
+ */
+#include "accel/soft/native.h"
+
+#include "accel/soft/access.h"
+#include "accel/soft/uop.h"
+
+#define NATIVE_MEM_MAX 128
+#define HOST_MXCSR     0x1f80u
+
+/* Which CPUID bit offers an instruction set. Sets that are not here never run. */
+static const struct {
+    ZydisISASet set;
+    X86FeatureWord word;
+    uint8_t bit;
+} isa_sets[] = {
+    { ZYDIS_ISA_SET_X87, X86_FEAT_1_EDX, 0 },
+    { ZYDIS_ISA_SET_FCMOV, X86_FEAT_1_EDX, 15 },
+    { ZYDIS_ISA_SET_PENTIUMMMX, X86_FEAT_1_EDX, 23 },
+    { ZYDIS_ISA_SET_SSE, X86_FEAT_1_EDX, 25 },
+    { ZYDIS_ISA_SET_SSE2, X86_FEAT_1_EDX, 26 },
+    { ZYDIS_ISA_SET_SSE2MMX, X86_FEAT_1_EDX, 26 },
+    { ZYDIS_ISA_SET_SSE3, X86_FEAT_1_ECX, 0 },
+    { ZYDIS_ISA_SET_SSE3X87, X86_FEAT_1_ECX, 0 },
+    { ZYDIS_ISA_SET_PCLMULQDQ, X86_FEAT_1_ECX, 1 },
+    { ZYDIS_ISA_SET_SSSE3, X86_FEAT_1_ECX, 9 },
+    { ZYDIS_ISA_SET_SSSE3MMX, X86_FEAT_1_ECX, 9 },
+    { ZYDIS_ISA_SET_SSE4, X86_FEAT_1_ECX, 19 },
+    { ZYDIS_ISA_SET_SSE42, X86_FEAT_1_ECX, 20 },
+    { ZYDIS_ISA_SET_POPCNT, X86_FEAT_1_ECX, 23 },
+    { ZYDIS_ISA_SET_AES, X86_FEAT_1_ECX, 25 },
+    { ZYDIS_ISA_SET_RDRAND, X86_FEAT_1_ECX, 30 },
+    { ZYDIS_ISA_SET_BMI1, X86_FEAT_7_EBX, 3 },
+    { ZYDIS_ISA_SET_BMI2, X86_FEAT_7_EBX, 8 },
+    { ZYDIS_ISA_SET_RDSEED, X86_FEAT_7_EBX, 18 },
+    { ZYDIS_ISA_SET_ADOX_ADCX, X86_FEAT_7_EBX, 19 },
+    { ZYDIS_ISA_SET_SHA, X86_FEAT_7_EBX, 29 },
+    { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5 },
+};
+
+/* x87 instructions that are not ordinary: they do not wait for pending exceptions, or have their
+ * own idea of the pointers. */
+static const struct {
+    ZydisMnemonic mnemonic;
+    bool waits;
+    NativePointers pointers;
+} x87_special[] = {
+    { ZYDIS_MNEMONIC_FNINIT, false, NATIVE_POINTERS_CLEAR },
+    { ZYDIS_MNEMONIC_FNCLEX, false, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FNSTCW, false, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FNSTSW, false, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FNSTENV, false, NATIVE_POINTERS_STORE },
+    { ZYDIS_MNEMONIC_FNSAVE, false, NATIVE_POINTERS_STORE_CLEAR },
+    { ZYDIS_MNEMONIC_FLDCW, true, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FLDENV, true, NATIVE_POINTERS_LOAD },
+    { ZYDIS_MNEMONIC_FRSTOR, true, NATIVE_POINTERS_LOAD },
+};
+
+/* Beginnings of the names of SSE instructions that neither obey nor change MXCSR. */
+static const char *const mxcsr_free[] = {
+    "p",     "mov", "and", "or",     "xor",     "unpck", "shuf",
+    "blend", "aes", "sha", "insert", "extract", "lddqu", "crc32",
+};
+
+/* Instructions with a 16-byte memory operand that may be unaligned. */
+static const ZydisMnemonic unaligned[] = {
+    ZYDIS_MNEMONIC_MOVUPS,    ZYDIS_MNEMONIC_MOVUPD,    ZYDIS_MNEMONIC_MOVDQU,
+    ZYDIS_MNEMONIC_LDDQU,     ZYDIS_MNEMONIC_PCMPESTRI, ZYDIS_MNEMONIC_PCMPESTRM,
+    ZYDIS_MNEMONIC_PCMPISTRI, ZYDIS_MNEMONIC_PCMPISTRM,
+};
+
+static bool offered(const SoftDecoder *d, const ZydisDecodedInstruction *raw)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(isa_sets); i++) {
+        if (isa_sets[i].set == raw->meta.isa_set) {
+            return x86_cpu_model_has(&d->s->cpu.model, isa_sets[i].word, 1u << isa_sets[i].bit);
+        }
+    }
+    return false;
+}
+
+static bool obeys_mxcsr(const ZydisDecodedInstruction *raw)
+{
+    const char *name = ZydisMnemonicGetString(raw->mnemonic);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mxcsr_free); i++) {
+        if (g_str_has_prefix(name, mxcsr_free[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_be_unaligned(ZydisMnemonic mnemonic)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(unaligned); i++) {
+        if (unaligned[i] == mnemonic) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what an instruction needs ---- */
+
+/* The slot that holds guest register @reg as @kind, or a new one; -1: all are taken. */
+static int slot_for(NativeRequest *r, NativeSlot kind, uint8_t reg)
+{
+    for (int i = 0; i < NATIVE_SLOTS; i++) {
+        if (r->stub.slots[i] == NATIVE_SLOT_NONE) {
+            r->stub.slots[i] = kind;
+            r->slot_regs[i] = reg;
+            return i;
+        }
+        if (r->stub.slots[i] == kind && r->slot_regs[i] == reg) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool is_explicit(const ZydisDecodedOperand *op)
+{
+    return op->encoding != ZYDIS_OPERAND_ENCODING_NONE;
+}
+
+static const struct {
+    ZydisRegisterClass class;
+    ZydisRegister slot_regs[NATIVE_SLOTS]; /* the registers of native-stub.c's slots */
+} gpr_classes[] = {
+    { ZYDIS_REGCLASS_GPR8, { ZYDIS_REGISTER_R10B, ZYDIS_REGISTER_R11B, ZYDIS_REGISTER_SIL } },
+    { ZYDIS_REGCLASS_GPR16, { ZYDIS_REGISTER_R10W, ZYDIS_REGISTER_R11W, ZYDIS_REGISTER_SI } },
+    { ZYDIS_REGCLASS_GPR32, { ZYDIS_REGISTER_R10D, ZYDIS_REGISTER_R11D, ZYDIS_REGISTER_ESI } },
+    { ZYDIS_REGCLASS_GPR64, { ZYDIS_REGISTER_R10, ZYDIS_REGISTER_R11, ZYDIS_REGISTER_RSI } },
+};
+
+static bool request_gpr(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRegister *renamed)
+{
+    ZydisRegister reg = op->reg.value;
+    if (!is_explicit(op)) {
+        uint8_t number = soft_reg(reg);
+        r->fixed_gprs |= 1 << number;
+        return number < 3;
+    }
+    bool high = reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH;
+    bool byte = ZydisRegisterGetClass(reg) == ZYDIS_REGCLASS_GPR8;
+    uint8_t number = high ? reg - ZYDIS_REGISTER_AH : byte ? soft_reg8(reg) / 8 : soft_reg(reg);
+    if (high && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
+        return false;
+    }
+    int slot = slot_for(r, high ? NATIVE_SLOT_GPR_HIGH8 : NATIVE_SLOT_GPR, number);
+    if (slot < 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(gpr_classes); i++) {
+        if (gpr_classes[i].class == ZydisRegisterGetClass(reg)) {
+            *renamed = gpr_classes[i].slot_regs[slot];
+        }
+    }
+    return true;
+}
+
+static bool request_xmm(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRegister *renamed)
+{
+    r->stub.sse = true;
+    if (!is_explicit(op)) {
+        r->fixed_xmm0 = true;
+        return op->reg.value == ZYDIS_REGISTER_XMM0;
+    }
+    if (r->stub.whole_fpu) {
+        return true; /* all XMM registers are in place */
+    }
+    int slot = slot_for(r, NATIVE_SLOT_XMM, op->reg.value - ZYDIS_REGISTER_XMM0);
+    *renamed = ZYDIS_REGISTER_XMM1 + slot;
+    return slot >= 0;
+}
+
+static bool request_register(NativeRequest *r, const ZydisDecodedInstruction *raw,
+                             const ZydisDecodedOperand *op, ZydisRegister *renamed)
+{
+    switch (ZydisRegisterGetClass(op->reg.value)) {
+    case ZYDIS_REGCLASS_GPR8:
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32:
+    case ZYDIS_REGCLASS_GPR64:
+        return request_gpr(r, op, renamed);
+    case ZYDIS_REGCLASS_XMM:
+        return request_xmm(r, op, renamed);
+    case ZYDIS_REGCLASS_MMX:
+    case ZYDIS_REGCLASS_X87:
+        return r->stub.whole_fpu;
+    case ZYDIS_REGCLASS_FLAGS:
+        r->flags_read = raw->cpu_flags->tested != 0;
+        r->stub.flags_written = (raw->cpu_flags->modified | raw->cpu_flags->set_0 |
+                                 raw->cpu_flags->set_1 | raw->cpu_flags->undefined) &
+                                RFLAGS_ARITH;
+        return true;
+    default: /* x87 status and control words, MXCSR: part of the state that is loaded */
+        return op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
+    }
+}
+
+static bool request_memory(NativeRequest *r, const ZydisDecodedInstruction *raw,
+                           const ZydisDecodedOperand *op)
+{
+    if (!is_explicit(op) || op->size > NATIVE_MEM_MAX * 8) {
+        return false;
+    }
+    r->stub.mem_size = op->size / 8;
+    r->stub.mem_read = op->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
+    r->stub.mem_written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    r->stub.mem_aligned = r->stub.mem_size == 16 && !may_be_unaligned(raw->mnemonic);
+    return true;
+}
+
+static bool uses_x87_or_mmx(const SoftInsn *in)
+{
+    for (unsigned i = 0; i < in->raw.operand_count; i++) {
+        const ZydisDecodedOperand *op = &in->ops[i];
+        if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(op->reg.value) == ZYDIS_REGCLASS_MMX) {
+            return true;
+        }
+    }
+    return in->raw.meta.isa_ext == ZYDIS_ISA_EXT_X87 || in->raw.meta.isa_ext == ZYDIS_ISA_EXT_MMX ||
+           in->raw.meta.isa_set == ZYDIS_ISA_SET_SSE3X87;
+}
+
+static void request_x87(NativeRequest *r, const SoftInsn *in)
+{
+    r->stub.waits = true;
+    if (in->raw.meta.isa_ext != ZYDIS_ISA_EXT_X87 &&
+        in->raw.meta.isa_set != ZYDIS_ISA_SET_SSE3X87) {
+        return; /* MMX */
+    }
+    r->stub.pointers = NATIVE_POINTERS_UPDATE;
+    for (unsigned i = 0; i < G_N_ELEMENTS(x87_special); i++) {
+        if (x87_special[i].mnemonic == in->raw.mnemonic) {
+            r->stub.waits = x87_special[i].waits;
+            r->stub.pointers = x87_special[i].pointers;
+        }
+    }
+    /* The escape opcode D8-DF and the ModR/M byte (SDM vol. 1 section 8.1.9). */
+    r->stub.fop = (in->raw.opcode & 7) << 8 | in->raw.raw.modrm.reg << 3 | in->raw.raw.modrm.rm |
+                  in->raw.raw.modrm.mod << 6;
+}
+
+static bool request_make(NativeRequest *r, const SoftInsn *in)
+{
+    memset(r, 0, sizeof(*r));
+    if (!ZYAN_SUCCESS(ZydisEncoderDecodedInstructionToEncoderRequest(
+            &in->raw, in->ops, in->raw.operand_count_visible, &r->encoding))) {
+        return false;
+    }
+    r->encoding.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
+    r->encoding.address_size_hint = ZYDIS_ADDRESS_SIZE_HINT_NONE;
+    r->encoding.prefixes &= ~(uint64_t)ZYDIS_ATTRIB_HAS_SEGMENT;
+    r->stub.whole_fpu = uses_x87_or_mmx(in);
+    if (r->stub.whole_fpu) {
+        request_x87(r, in);
+    }
+    for (unsigned i = 0; i < in->raw.operand_count; i++) {
+        const ZydisDecodedOperand *op = &in->ops[i];
+        bool visible = i < in->raw.operand_count_visible;
+        if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+            ZydisRegister renamed = op->reg.value;
+            if (!request_register(r, &in->raw, op, &renamed)) {
+                return false;
+            }
+            if (visible) {
+                r->encoding.operands[i].reg.value = renamed;
+            }
+        } else if (op->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            if (!visible || !request_memory(r, &in->raw, op)) {
+                return false;
+            }
+            ZydisEncoderOperand *mem = &r->encoding.operands[i];
+            mem->mem.base = ZYDIS_REGISTER_R9;
+            mem->mem.index = ZYDIS_REGISTER_NONE;
+            mem->mem.scale = 0;
+            mem->mem.displacement = 0;
+        }
+    }
+    r->stub.mxcsr = r->stub.sse && obeys_mxcsr(&in->raw);
+    return true;
+}
+
+/* ---- running ---- */
+
+void native_check_sse(SoftCpu *s, const Uop *op)
+{
+    if ((s->cpu.cr0 & CR0_EM) || !(s->cpu.cr4 & CR4_OSFXSR)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    if (s->cpu.cr0 & CR0_TS) {
+        soft_raise(s, op, EXC_NM, -1);
+    }
+}
+
+void native_check_x87(SoftCpu *s, const Uop *op)
+{
+    if (s->cpu.cr0 & (CR0_EM | CR0_TS)) {
+        soft_raise(s, op, EXC_NM, -1);
+    }
+}
+
+static void check_enabled(SoftCpu *s, const Uop *op, const NativeStub *stub)
+{
+    if (stub->sse) {
+        native_check_sse(s, op);
+    }
+    if (stub->whole_fpu) {
+        native_check_x87(s, op);
+        if (stub->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
+            soft_raise(s, op, EXC_MF, -1);
+        }
+    }
+}
+
+static uint32_t fx_get32(const SoftCpu *s, unsigned offset)
+{
+    uint32_t value;
+    memcpy(&value, s->cpu.fxsave + offset, 4);
+    return value;
+}
+
+static void fx_set32(SoftCpu *s, unsigned offset, uint32_t value)
+{
+    memcpy(s->cpu.fxsave + offset, &value, 4);
+}
+
+/* FOP, FIP and FDP: bytes 6-23 of the image. */
+typedef struct FpuPointers {
+    uint8_t bytes[18];
+} FpuPointers;
+
+/* Offsets of FIP, FCS with FOP, FDP in the FSTENV image: 32-bit and 16-bit formats (SDM vol. 1
+ * figures 8-9 and 8-11). The real-mode formats differ in bits that nothing reads. */
+static unsigned env_width(unsigned mem_size)
+{
+    return mem_size == 28 || mem_size == 108 ? 4 : 2;
+}
+
+static void env_store(const SoftCpu *s, uint8_t *env, unsigned width)
+{
+    memset(env + 3 * width, 0, 4 * width);
+    memcpy(env + 3 * width, s->cpu.fxsave + FX_FIP, width);
+    memcpy(env + 5 * width, s->cpu.fxsave + FX_FDP, width);
+    if (width == 4) {
+        memcpy(env + 18, s->cpu.fxsave + FX_FOP, 2);
+    }
+}
+
+static void env_load(SoftCpu *s, const uint8_t *env, unsigned width)
+{
+    memset(s->cpu.fxsave + FX_FOP, 0, sizeof(FpuPointers));
+    memcpy(s->cpu.fxsave + FX_FIP, env + 3 * width, width);
+    memcpy(s->cpu.fxsave + FX_FDP, env + 5 * width, width);
+    if (width == 4) {
+        uint16_t fop = (env[18] | env[19] << 8) & 0x7ff;
+        memcpy(s->cpu.fxsave + FX_FOP, &fop, 2);
+    }
+}
+
+/* After an x87 instruction: the image's pointers are the host's; put the guest's there. */
+static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, const FpuPointers *old,
+                         uint64_t addr, uint8_t *mem)
+{
+    memcpy(s->cpu.fxsave + FX_FOP, old, sizeof(*old));
+    switch ((NativePointers)stub->pointers) {
+    case NATIVE_POINTERS_KEEP:
+        return;
+    case NATIVE_POINTERS_UPDATE: {
+        uint64_t rip = soft_op_rip(s, op);
+        memcpy(s->cpu.fxsave + FX_FOP, &stub->fop, 2);
+        memcpy(s->cpu.fxsave + FX_FIP, &rip, 8);
+        if (stub->mem_size) {
+            memcpy(s->cpu.fxsave + FX_FDP, &addr, 8);
+        }
+        return;
+    }
+    case NATIVE_POINTERS_LOAD:
+        env_load(s, mem, env_width(stub->mem_size));
+        return;
+    case NATIVE_POINTERS_STORE:
+    case NATIVE_POINTERS_STORE_CLEAR:
+        env_store(s, mem, env_width(stub->mem_size));
+        if (stub->pointers == NATIVE_POINTERS_STORE) {
+            return;
+        }
+        /* fall through */
+    case NATIVE_POINTERS_CLEAR:
+        memset(s->cpu.fxsave + FX_FOP, 0, sizeof(*old));
+        return;
+    }
+}
+
+/* The guest has unmasked some SSE exceptions: run with all masked, and if one that is unmasked was
+ * raised, undo and report it. */
+static void run_unmasked(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame,
+                         uint32_t mxcsr)
+{
+    uint8_t fxsave[sizeof(s->cpu.fxsave)];
+    uint64_t regs[16];
+    memcpy(fxsave, s->cpu.fxsave, sizeof(fxsave));
+    memcpy(regs, s->cpu.regs, sizeof(regs));
+    frame->mxcsr &= ~MXCSR_EXCEPTIONS;
+    stub->code(frame);
+    uint32_t raised = frame->mxcsr & MXCSR_EXCEPTIONS;
+    frame->mxcsr |= mxcsr & MXCSR_EXCEPTIONS;
+    if (raised & ~(mxcsr >> 7)) {
+        memcpy(s->cpu.fxsave, fxsave, sizeof(fxsave));
+        memcpy(s->cpu.regs, regs, sizeof(regs));
+        fx_set32(s, FX_MXCSR, mxcsr | raised);
+        soft_raise(s, op, s->cpu.cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD, -1);
+    }
+}
+
+static void run_stub(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame)
+{
+    if (!stub->mxcsr && !stub->whole_fpu) {
+        stub->code(frame);
+        return;
+    }
+    uint32_t mxcsr = fx_get32(s, FX_MXCSR);
+    frame->mxcsr = mxcsr | MXCSR_MASKS;
+    frame->host_mxcsr = HOST_MXCSR;
+    if (stub->sse && (mxcsr & MXCSR_MASKS) != MXCSR_MASKS) {
+        run_unmasked(s, op, stub, frame, mxcsr);
+    } else {
+        stub->code(frame);
+    }
+    fx_set32(s, FX_MXCSR, mxcsr | (frame->mxcsr & MXCSR_EXCEPTIONS));
+}
+
+static const Uop *native_run(SoftCpu *s, const Uop *op)
+{
+    const NativeStub *stub = (const NativeStub *)(uintptr_t)op->imm;
+    const uint8_t regs[NATIVE_SLOTS] = { op->dst, op->src, op->aux };
+    uint8_t mem[NATIVE_MEM_MAX] __attribute__((aligned(64)));
+    NativeFrame frame = { .mem = mem, .fx = s->cpu.fxsave, .regs = s->cpu.regs };
+    uint64_t addr = 0;
+
+    check_enabled(s, op, stub);
+    if (stub->mem_size) {
+        addr = soft_addr(s, op);
+        if (stub->mem_aligned && (addr & 15)) {
+            soft_raise(s, op, EXC_GP, 0);
+        }
+        if (stub->mem_read) {
+            soft_read(s, op, addr, mem, stub->mem_size);
+        }
+        if (stub->mem_written) {
+            soft_probe_write(s, op, addr, stub->mem_size);
+        }
+    }
+    for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
+        frame.slot[i] = stub->slots[i] == NATIVE_SLOT_XMM ? (void *)native_xmm(s, regs[i])
+                                                          : (void *)&s->cpu.regs[regs[i]];
+    }
+    uint64_t old_flags = soft_flags_from_ax(s->cc.ax);
+    frame.flags = old_flags | RFLAGS_ONE;
+
+    FpuPointers pointers;
+    memcpy(&pointers, s->cpu.fxsave + FX_FOP, sizeof(pointers));
+    run_stub(s, op, stub, &frame);
+    if (stub->whole_fpu) {
+        fix_pointers(s, op, stub, &pointers, addr, mem);
+    }
+    if (stub->flags_written) {
+        s->cc.ax = soft_flags_to_ax((old_flags & ~(uint64_t)stub->flags_written) |
+                                    (frame.flags & stub->flags_written));
+    }
+    if (stub->mem_written) {
+        soft_write(s, op, addr, mem, stub->mem_size);
+    }
+    return op + 1;
+}
+
+bool soft_native_emit(SoftDecoder *d, const SoftInsn *in)
+{
+    NativeRequest request;
+    if (!offered(d, &in->raw) || !request_make(&request, in)) {
+        return false;
+    }
+    const NativeStub *stub = native_stub_get(&request);
+    if (!stub) {
+        return false;
+    }
+    const ZydisDecodedOperand *mem = NULL;
+    for (unsigned i = 0; i < in->raw.operand_count_visible; i++) {
+        if (in->ops[i].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+            mem = &in->ops[i];
+        }
+    }
+    Uop *u = mem ? soft_emit_mem(d, in, native_run, mem) : soft_emit(d, in, native_run);
+    u->dst = request.slot_regs[0];
+    u->src = request.slot_regs[1];
+    u->aux = request.slot_regs[2];
+    u->imm = (uintptr_t)stub;
+    return true;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Instructions that run on the host's own processor (DESIGN decision 8).
+ *
+ * For an unprivileged instruction without a handler of its own (x87, MMX, SSE, AES, BMI, POPCNT,
+ * ...) a stub is generated: it loads the registers that the instruction uses, runs the very same
+ * instruction, and stores what it changed. Explicit register operands are renamed to fixed host
+ * registers ("slots"), and a memory operand goes through a buffer, so that there is one stub for an
+ * instruction whatever registers and addresses the guest names, and a guest cannot make the number
+ * of stubs grow without bound.
+ */
+#ifndef ACCEL_SOFT_NATIVE_H
+#define ACCEL_SOFT_NATIVE_H
+
+#include "accel/soft/decode.h"
+#include "accel/soft/soft.h"
+
+#define NATIVE_SLOTS 3
+
+typedef enum NativeSlot {
+    NATIVE_SLOT_NONE,
+    NATIVE_SLOT_XMM,
+    NATIVE_SLOT_GPR,
+    NATIVE_SLOT_GPR_HIGH8, /* AH, CH, DH or BH: the register number is that of RAX ... RBX */
+} NativeSlot;
+
+/* What becomes of the x87 instruction and data pointers. The host's own are never shown. */
+typedef enum NativePointers {
+    NATIVE_POINTERS_KEEP,        /* control instructions, MMX, SSE */
+    NATIVE_POINTERS_UPDATE,      /* all other x87 instructions */
+    NATIVE_POINTERS_CLEAR,       /* FNINIT */
+    NATIVE_POINTERS_STORE,       /* FNSTENV */
+    NATIVE_POINTERS_STORE_CLEAR, /* FNSAVE */
+    NATIVE_POINTERS_LOAD,        /* FLDENV, FRSTOR */
+} NativePointers;
+
+/* What a stub is given; it addresses the members by their offsets. */
+typedef struct NativeFrame {
+    void *slot[NATIVE_SLOTS]; /* of each explicit register: its place in X86Cpu */
+    void *mem;                /* buffer for the memory operand */
+    uint8_t *fx;              /* X86Cpu.fxsave */
+    uint64_t *regs;           /* X86Cpu.regs, for implicit RAX, RCX, RDX */
+    uint64_t flags;           /* arithmetic flags, in and out */
+    uint32_t mxcsr;           /* in (all exceptions masked) and out */
+    uint32_t host_mxcsr;      /* restored at the end */
+} NativeFrame;
+
+/* One stub, shared by all vCPUs, never freed. Constant once published. */
+typedef struct NativeStub {
+    void (*code)(NativeFrame *frame);
+    uint8_t slots[NATIVE_SLOTS]; /* NativeSlot */
+    uint8_t mem_size;            /* bytes; 0: no memory operand */
+    bool mem_read, mem_written;
+    bool mem_aligned;       /* a 16-byte operand that must be aligned, else #GP */
+    bool whole_fpu;         /* uses x87 or MMX registers: all of the FPU state is loaded */
+    bool sse;               /* needs CR4.OSFXSR and CR0.EM = 0 */
+    bool mxcsr;             /* obeys and changes MXCSR */
+    bool waits;             /* x87: a pending exception is reported first */
+    uint8_t pointers;       /* NativePointers */
+    uint16_t fop;           /* x87 opcode, 11 bits */
+    uint32_t flags_written; /* RFLAGS bits */
+} NativeStub;
+
+/* What soft_native_emit() found out about an instruction. */
+typedef struct NativeRequest {
+    NativeStub stub;                 /* without code */
+    ZydisEncoderRequest encoding;    /* with renamed operands */
+    uint8_t slot_regs[NATIVE_SLOTS]; /* the guest's register in each slot */
+    uint8_t fixed_gprs;              /* bit n: register n (RAX, RCX, RDX) is used in place */
+    bool fixed_xmm0;                 /* implicit XMM0 */
+    bool flags_read;
+} NativeRequest;
+
+/* The stub for @request: found, or generated. NULL if it cannot be encoded. Any vCPU thread. */
+const NativeStub *native_stub_get(const NativeRequest *request);
+
+/*
+ * The decoder's fallback: emit for @in if it is unprivileged, runs on the host, and is offered by
+ * the guest's CPUID. False: it is not (the caller emits #UD).
+ */
+bool soft_native_emit(SoftDecoder *d, const SoftInsn *in);
+
+/* Decoder tables: state instructions that are plain copies (insn-fpu.c), and the moves between XMM
+ * registers and memory that compiled code is full of (insn-xmm.c). */
+extern const SoftFamilyEntry soft_family_fpu[];
+extern const SoftFamilyEntry soft_family_xmm[];
+
+/* The place of an XMM register. */
+static inline uint8_t *native_xmm(SoftCpu *s, unsigned reg)
+{
+    return s->cpu.fxsave + 160 + 16 * reg;
+}
+
+/* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
+void native_check_sse(SoftCpu *s, const Uop *op);
+void native_check_x87(SoftCpu *s, const Uop *op);
+
+/* Offsets in the FXSAVE image (SDM vol. 1 table 10-2). */
+enum {
+    FX_FCW = 0,
+    FX_FSW = 2,
+    FX_FTW = 4,
+    FX_FOP = 6,
+    FX_FIP = 8,
+    FX_FDP = 16,
+    FX_MXCSR = 24,
+    FX_MXCSR_MASK = 28,
+    FX_XMM = 160,
+};
+
+#define FSW_ES           0x80
+#define MXCSR_EXCEPTIONS 0x3fu
+#define MXCSR_MASKS      0x1f80u
+
+#endif
