@@ -4,21 +4,24 @@
 
 The payload's place and length are in the setup header (Linux boot protocol 2.08 and later,
 fields payload_offset at 0x248 and payload_length at 0x24c)."""
-import lzma
 import struct
 import subprocess
 import sys
-import zlib
+
+
+# The payload's magic and the program that unpacks it. Its last 4 bytes are the unpacked size, not
+# part of the compressed stream.
+FILTERS = {
+    b"\x02\x21\x4c\x18": ["lz4", "-dc"],
+}
 
 
 def decompress(data):
-    if data[:6] == b"\xfd7zXZ\0":
-        return lzma.LZMADecompressor().decompress(data)
-    if data[:2] == b"\x1f\x8b":
-        return zlib.decompressobj(31).decompress(data)
-    if data[:4] == b"\x28\xb5\x2f\xfd":
-        return subprocess.run(["zstd", "-dc"], input=data[:-4], stdout=subprocess.PIPE, check=True).stdout
-    sys.exit(f"unknown compression of the kernel: magic {data[:6].hex()}")
+    command = FILTERS.get(data[:4])
+    if not command:
+        sys.exit(f"unknown compression of the kernel: magic {data[:4].hex()}")
+    result = subprocess.run(command, input=data[:-4], stdout=subprocess.PIPE, check=True)
+    return result.stdout
 
 
 def main():

@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the tests of a build folder and count them: check.py BUILD-DIR [meson test options].
+
+The closing line counts single test cases, as the TAP output of each test program lists them."""
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def main():
+    build = sys.argv[1]
+    result = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
+                             *sys.argv[2:]], check=False)
+    passed = failed = skipped = 0
+    log = ElementTree.parse(f"{build}/meson-logs/testlog.junit.xml")
+    for case in log.iter("testcase"):
+        name = f"{case.get('classname')}: {case.get('name')}"
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+            print(f"failed: {name}")
+        elif case.find("skipped") is not None:
+            skipped += 1
+            reason = case.find("skipped").get("message") or (case.findtext("system-out") or "").strip()
+            print(f"skipped: {name} {reason}")
+        else:
+            passed += 1
+    if result.returncode and not failed:
+        failed = 1
+        print(f"failed: meson test ended with status {result.returncode}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Drive a virtual machine from a test: its process, its QMP monitor, and a shell on its serial
+console. Works the same with build/dimmable and with qemu-system-x86_64."""
+import json
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+APPEND = "console=ttyS0 movable_node memhp_default_state=online_movable"
+
+
+class Timeout(Exception):
+    pass
+
+
+class QmpError(Exception):
+    def __init__(self, error):
+        super().__init__(f"{error['class']}: {error['desc']}")
+        self.cls = error["class"]
+        self.desc = error["desc"]
+
+
+class Stream:
+    """A connected socket, read up to a pattern or a line by a deadline."""
+
+    def __init__(self, path, process, timeout=10):
+        deadline = time.monotonic() + timeout
+        self.sock = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self.sock.connect(path)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                if process.poll() is not None:
+                    raise RuntimeError(f"the program ended with status {process.returncode}") from None
+                if time.monotonic() > deadline:
+                    raise Timeout(f"nothing listens at {path}") from None
+                time.sleep(0.001)
+        self.buffer = b""
+        self.closed = False
+
+    def fill(self, deadline):
+        wait = deadline - time.monotonic()
+        if wait <= 0 or not select.select([self.sock], [], [], wait)[0]:
+            return False
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.closed = True
+            raise EOFError("the other side closed the connection")
+        self.buffer += data
+        return True
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+
+class Qmp(Stream):
+    def __init__(self, path, process):
+        super().__init__(path, process)
+        self.events = []
+        self.greeting = self.receive(10)
+        self.greeted = time.monotonic()
+        self.command("qmp_capabilities")
+
+    def receive(self, timeout):
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self.buffer:
+            if not self.fill(deadline):
+                raise Timeout("no reply from QMP")
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return json.loads(line)
+
+    def command(self, name, timeout=30, **arguments):
+        message = {"execute": name}
+        if arguments:
+            message["arguments"] = arguments
+        self.send(json.dumps(message).encode() + b"\n")
+        while True:
+            reply = self.receive(timeout)
+            if "event" in reply:
+                reply["arrived"] = time.monotonic()
+                self.events.append(reply)
+            elif "error" in reply:
+                raise QmpError(reply["error"])
+            else:
+                return reply["return"]
+
+    def drain(self):
+        """Take in the events that are there."""
+        while self.buffer or select.select([self.sock], [], [], 0)[0]:
+            event = self.receive(5)
+            event["arrived"] = time.monotonic()
+            self.events.append(event)
+        return self.events
+
+    def event(self, name, timeout=30, **data):
+        """Remove and return the first event of that name whose data has these members."""
+
+        def matches(event):
+            found = event.get("data", {})
+            found = found.get("info", found) if name == "ACPI_DEVICE_OST" else found
+            return event["event"] == name and all(found.get(k) == v for k, v in data.items())
+
+        deadline = time.monotonic() + timeout
+        while True:
+            for i, event in enumerate(self.events):
+                if matches(event):
+                    return self.events.pop(i)
+            try:
+                event = self.receive(deadline - time.monotonic())
+            except Timeout:
+                seen = [e["event"] for e in self.events]
+                raise Timeout(f"no event {name} {data} in {timeout} s; seen: {seen}") from None
+            event["arrived"] = time.monotonic()
+            self.events.append(event)
+
+
+class Vm:
+    """A running machine. Use as a context manager: it is ended on the way out."""
+
+    def __init__(self, program, guest_dir=None, memory="2G,slots=8,maxmem=16G", cpus=1, append=APPEND,
+                 extra=(), kernel="vmlinuz", accel="tcg", serial=True):
+        self.dir = tempfile.mkdtemp(prefix="dimmable-vm-")
+        self.log = b""
+        self.serial = None
+        self.marks = 0
+        args = [program, "-accel", accel, "-m", memory, "-smp", str(cpus), "-nodefaults", "-display",
+                "none", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
+        if serial:
+            args += ["-serial", f"unix:{self.dir}/serial,server=on,wait=off"]
+        if guest_dir:
+            args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",
+                     append]
+        self.args = args + list(extra)
+        self.stderr = open(f"{self.dir}/stderr", "wb+")
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=self.stderr,
+                                        stderr=self.stderr)
+        try:
+            if serial:
+                self.serial = Stream(f"{self.dir}/serial", self.process)
+            self.qmp = Qmp(f"{self.dir}/qmp", self.process)
+        except BaseException as err:
+            message = self.errors()
+            self.close()
+            raise RuntimeError(f"{' '.join(self.args)}: {message or err}") from err
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def errors(self):
+        self.stderr.seek(0)
+        return self.stderr.read().decode(errors="replace").strip()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.stderr.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- the serial console ----
+
+    def wait_for(self, pattern, timeout):
+        """Read the console up to a regular expression; returns the match."""
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(pattern.encode(), self.serial.buffer)
+            if match:
+                self.log += self.serial.buffer[: match.end()]
+                self.serial.buffer = self.serial.buffer[match.end():]
+                return match
+            try:
+                got = self.serial.fill(deadline)
+            except EOFError:
+                got = False
+            if not got:
+                tail = self.serial.buffer[-1500:].decode(errors="replace")
+                raise Timeout(f"the guest did not print /{pattern}/ in {timeout} s; it ended with:\n"
+                              f"{tail}\n{self.errors()}")
+
+    def wait_ready(self, timeout=120):
+        """Until the guest's first user-space line; returns seconds since the start."""
+        self.wait_for(r"GUEST-READY [0-9.]+\r?\n", timeout)
+        ready = time.monotonic() - self.started
+        self.run("dmesg -n 1")
+        return ready
+
+    def run(self, command, timeout=60, check=True):
+        """Run a shell command in the guest; its output, stripped. Raises if it fails and @check."""
+        self.marks += 1
+        mark = f"done-{self.marks}"
+        self.serial.send(f"{command}\nstatus=$?; echo; echo {mark} $status\n".encode())
+        match = self.wait_for(rf"(?s)(.*?)\n?\r?\n{mark} (\d+)\r?\n", timeout)
+        output = match.group(1).decode(errors="replace").replace("\r", "").strip()
+        if check and match.group(2) != b"0":
+            raise RuntimeError(f"'{command}' failed in the guest ({int(match.group(2))}): {output}")
+        return output
+
+    def mem_total(self):
+        """The guest's MemTotal in bytes."""
+        return int(re.search(r"MemTotal: *(\d+) kB", self.run("cat /proc/meminfo")).group(1)) * 1024
+
+    def zones(self):
+        """{(node, zone): present bytes} of the zones that have memory."""
+        found = {}
+        text = self.run("grep -E '^Node|present' /proc/zoneinfo")
+        for node, zone, present in re.findall(r"Node (\d+), zone +(\w+)\n +present +(\d+)", text):
+            if int(present):
+                found[int(node), zone] = int(present) * 4096
+        return found
+
+    def memory_blocks(self):
+        """{block number: state} of /sys/devices/system/memory."""
+        text = self.run("cd /sys/devices/system/memory; grep . memory*/state; cd /")
+        return {int(n): state for n, state in re.findall(r"memory(\d+)/state:(\w+)", text)}
+
+    # ---- DIMMs ----
+
+    def plug(self, ident, size, backend="memory-backend-ram", online=True, backend_props=None, **props):
+        """object-add and device_add; returns seconds from device_add to the guest's _OST."""
+        self.qmp.command("object-add", **{"qom-type": backend, "id": f"m-{ident}", "size": size,
+                                          **(backend_props or {})})
+        start = time.monotonic()
+        self.qmp.command("device_add", driver="pc-dimm", id=ident, memdev=f"m-{ident}", **props)
+        if not online:
+            return 0
+        event = self.qmp.event("ACPI_DEVICE_OST", device=ident, source=1)
+        assert event["data"]["info"]["status"] == 0, event
+        return event["arrived"] - start
+
+    def unplug(self, ident, timeout=60):
+        """device_del up to DEVICE_DELETED, then object-del; returns seconds."""
+        start = time.monotonic()
+        self.qmp.command("device_del", id=ident)
+        event = self.qmp.event("DEVICE_DELETED", timeout, device=ident)
+        self.qmp.command("object-del", id=f"m-{ident}")
+        return event["arrived"] - start
+
+    def power_off(self, timeout=60):
+        """The guest's own poweroff; returns the exit status."""
+        self.serial.send(b"poweroff -f\n")
+        return self.process.wait(timeout)
+
+
+def main_build():
+    """The build folder, from the environment or beside the sources."""
+    return os.environ.get("DIMMABLE_BUILD") or os.path.join(os.path.dirname(__file__), "../../build")
