@@ -44,4 +44,11 @@ void timer_del(Timer *timer);
 bool timer_pending(const Timer *timer);
 int64_t timer_expiry(const Timer *timer); /* -1 if not pending */
 
+/* ---- for the main loop only; machine lock ---- */
+
+/* Host nanoseconds until a timer comes due; 0 if one is, -1 if time alone will not bring one. */
+int64_t clock_timeout_ns(void);
+/* Run the timers that are due, each at most once. */
+void clock_run_timers(void);
+
 #endif

@@ -25,6 +25,6 @@ struct json_object *keyval_or_json_parse(const char *text, const char *implied_k
  * A bare number is multiplied by @default_unit. */
 bool size_parse(const char *text, uint64_t default_unit, uint64_t *out, GError **errp);
 bool bool_parse(const char *text, bool *out); /* on/off yes/no true/false y/n */
-bool uint_parse(const char *text, uint64_t max, uint64_t *out); /* decimal or 0x */
+bool uint_parse(const char *text, uint64_t max, uint64_t *out); /* decimal or 0x, at most @max */
 
 #endif

@@ -27,6 +27,10 @@ bool main_loop_iterate(bool may_block);
 /* Run @fn(@opaque) once from the main loop, machine lock held, in order. Any thread. */
 void main_loop_schedule(void (*fn)(void *opaque), void *opaque);
 
+/* Let the main loop look at time-outs again; for what changes them. Any thread. */
+void main_loop_wake(void);
+
+/* A second machine_lock() by the same thread aborts. The main thread, when it waits, goes next. */
 void machine_lock(void);
 void machine_unlock(void);
 bool machine_lock_held(void); /* by this thread */
