@@ -155,16 +155,30 @@ static void set_expected(GError **errp, const char *path, const char *expected,
               strlen(got) > 60 ? "..." : "");
 }
 
+/* What a value of @type must be, for messages. */
+static char *expected(const QapiType *type)
+{
+    if (type->kind == QAPI_KIND_INT && type->size < sizeof(int64_t)) {
+        return g_strdup_printf("an integer from %" PRId64 " to %" PRIu64, type->min, type->max);
+    }
+    if (type->kind == QAPI_KIND_INT && type->min == 0) {
+        return g_strdup("an integer of 0 or more");
+    }
+    return g_strdup(expected_text[type->kind]);
+}
+
 static bool check_kind(const QapiType *type, struct json_object *value, const char *path,
                        GError **errp)
 {
     json_type got = json_object_get_type(value);
+    g_autofree char *text = NULL;
 
     if (type->kind == QAPI_KIND_ANY || got == expected_json[type->kind] ||
         (type->kind == QAPI_KIND_NUMBER && got == json_type_int)) {
         return true;
     }
-    set_expected(errp, path, expected_text[type->kind], value);
+    text = expected(type);
+    set_expected(errp, path, text, value);
     return false;
 }
 
@@ -175,10 +189,9 @@ static bool int_from_json(const QapiType *type, struct json_object *value, const
     uint64_t u = json_object_get_uint64(value); /* 0 for a negative value */
 
     if (s < 0 ? s < type->min : u > type->max) {
-        g_autofree char *range =
-            g_strdup_printf("an integer from %" PRId64 " to %" PRIu64, type->min, type->max);
+        g_autofree char *text = expected(type);
 
-        set_expected(errp, path, range, value);
+        set_expected(errp, path, text, value);
         return false;
     }
     u = s < 0 ? (uint64_t)s : u;
@@ -186,8 +199,8 @@ static bool int_from_json(const QapiType *type, struct json_object *value, const
     return true;
 }
 
-static bool place_from_json(const QapiType *type, struct json_object *value, const char *path,
-                            void *out, GError **errp)
+bool qapi_place_from_json(const QapiType *type, struct json_object *value, const char *path,
+                          void *out, GError **errp)
 {
     if (!check_kind(type, value, path, errp)) {
         return false;
@@ -222,7 +235,7 @@ static void *list_from_json(const QapiType *type, struct json_object *value, con
         g_autofree char *sub = g_strdup_printf("%s[%zu]", describe(path), i);
         uint64_t item = 0; /* room for every type in place, and for a pointer */
 
-        if (!place_from_json(element, json_object_array_get_idx(value, i), sub, &item, errp)) {
+        if (!qapi_place_from_json(element, json_object_array_get_idx(value, i), sub, &item, errp)) {
             qapi_free(type, list);
             return NULL;
         }
@@ -277,8 +290,9 @@ static char *member_path(const char *path, const char *name)
 
 static void set_missing(const QapiType *type, const char *path, GError **errp)
 {
-    error_set(errp, "'%s' is missing; it expects %s", path,
-              type->kind == QAPI_KIND_ANY ? "a value" : expected_text[type->kind]);
+    g_autofree char *text = expected(type);
+
+    error_set(errp, "'%s' is missing; it expects %s", path, text);
 }
 
 static bool members_from_json(const QapiType *type, struct json_object *value, const char *path,
@@ -295,7 +309,7 @@ static bool members_from_json(const QapiType *type, struct json_object *value, c
             }
             continue;
         }
-        if (!place_from_json(m->type, member, sub, (char *)out + m->offset, errp)) {
+        if (!qapi_place_from_json(m->type, member, sub, (char *)out + m->offset, errp)) {
             return false;
         }
         if (m->optional && in_place(m->type)) {
@@ -402,7 +416,7 @@ static struct json_object *int_to_json(const QapiType *type, const void *value)
     return u <= INT64_MAX ? json_object_new_int64((int64_t)u) : json_object_new_uint64(u);
 }
 
-static struct json_object *place_to_json(const QapiType *type, const void *value)
+struct json_object *qapi_place_to_json(const QapiType *type, const void *value)
 {
     switch (type->kind) {
     case QAPI_KIND_INT:
@@ -426,7 +440,7 @@ static void members_to_json(const QapiType *type, const void *value, struct json
                                        : !m->optional || *(void *const *)field;
 
         if (there) {
-            json_object_object_add(out, m->name, place_to_json(m->type, field));
+            json_object_object_add(out, m->name, qapi_place_to_json(m->type, field));
         }
     }
 }
@@ -440,7 +454,7 @@ static struct json_object *list_to_json(const QapiType *type, const void *value)
         const GArray *list = value;
 
         for (size_t i = 0; list && i < list->len; i++) {
-            json_object_array_add(out, place_to_json(element, list->data + i * element->size));
+            json_object_array_add(out, qapi_place_to_json(element, list->data + i * element->size));
         }
     } else {
         const GPtrArray *list = value;

@@ -74,6 +74,11 @@ bool qapi_check_free_form(const QapiType *type, struct json_object *value, GErro
 /* That @value is an object with no members: the arguments of a command that takes none. */
 bool qapi_check_no_members(struct json_object *value, GError **errp);
 
+/* The same for one value at @out resp. @value, of any type: what a member of that type holds. */
+bool qapi_place_from_json(const QapiType *type, struct json_object *value, const char *path,
+                          void *out, GError **errp);
+struct json_object *qapi_place_to_json(const QapiType *type, const void *value);
+
 /* Index of @name in @lookup, or -1. */
 int qapi_enum_parse(const char *const *lookup, const char *name);
 /* The same for messages: the error lists the names there are; @what is "Property 'x'", ... */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of qom/ share.
+ */
+#ifndef QOM_INTERNAL_H
+#define QOM_INTERNAL_H
+
+#include "qom/object.h"
+
+/* Write the defaults of @type's own properties into the new instance @obj. */
+void property_set_defaults(Object *obj, const ObjectType *type);
+/* Free the strings and links of @type's own properties. */
+void property_free_fields(Object *obj, const ObjectType *type);
+/* The object a link property points to, borrowed, or NULL if @name is not a link that is set. */
+Object *property_link_target(const Object *obj, const char *name);
+/* Drop all children; for finalization. */
+void tree_drop_children(Object *obj);
+
+#endif

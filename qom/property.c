@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Properties: the schema's conversions applied to fields of instances. */
+#include <string.h>
+
+#include "qapi/visit.h"
+#include "qom/internal.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* How each kind looks in JSON and in the field. Links are strings (paths) in JSON only. */
+static const struct {
+    const QapiType *type;
+    const char *name;
+} kinds[] = {
+    [PROP_BOOL] = { &qapi_bool_type, "bool" },
+    [PROP_UINT8] = { &qapi_uint8_type, "uint8" },
+    [PROP_UINT16] = { &qapi_uint16_type, "uint16" },
+    [PROP_UINT32] = { &qapi_uint32_type, "uint32" },
+    [PROP_UINT64] = { &qapi_uint64_type, "uint64" },
+    [PROP_INT32] = { &qapi_int32_type, "int32" },
+    [PROP_INT64] = { &qapi_int64_type, "int64" },
+    [PROP_SIZE] = { &qapi_size_type, "size" },
+    [PROP_STRING] = { &qapi_str_type, "string" },
+    [PROP_ENUM] = { NULL, "enum" },
+    [PROP_LINK] = { &qapi_str_type, "link" },
+    [PROP_CUSTOM] = { &qapi_any_type, "any" },
+};
+
+/* The conversion for @prop; for an enum it is made in *@room. */
+static const QapiType *conversion(const Property *prop, QapiType *room)
+{
+    if (prop->kind != PROP_ENUM) {
+        return kinds[prop->kind].type;
+    }
+    *room = (QapiType){ "enum", QAPI_KIND_ENUM, sizeof(int), .lookup = prop->enum_names };
+    return room;
+}
+
+static void *field_of(const Object *obj, const Property *prop)
+{
+    return (char *)(uintptr_t)obj + prop->offset;
+}
+
+static bool has_field(const Property *prop)
+{
+    return prop->kind != PROP_CUSTOM && prop->offset >= sizeof(Object);
+}
+
+static char *full_name(const Object *obj, const char *name)
+{
+    return g_strdup_printf("%s.%s", obj->type->name, name);
+}
+
+static const char *link_type_of(const Property *prop)
+{
+    return prop->link_type ? prop->link_type : "object";
+}
+
+/* ---- of types ---- */
+
+static const Property *find_own(const ObjectType *type, const char *name)
+{
+    for (const Property *prop = type->properties; prop && prop->name; prop++) {
+        if (strcmp(prop->name, name) == 0) {
+            return prop;
+        }
+    }
+    return NULL;
+}
+
+const Property *object_property_find(const Object *obj, const char *name)
+{
+    for (const ObjectType *type = obj->type; type; type = object_type_parent(type)) {
+        const Property *prop = find_own(type, name);
+
+        if (prop) {
+            return prop;
+        }
+    }
+    return NULL;
+}
+
+static bool overridden(GPtrArray *list, const char *name)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        if (strcmp(((const Property *)list->pdata[i])->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+GPtrArray *object_type_properties(const ObjectType *type)
+{
+    GPtrArray *list = g_ptr_array_new();
+
+    for (; type; type = object_type_parent(type)) {
+        for (const Property *prop = type->properties; prop && prop->name; prop++) {
+            if (!overridden(list, prop->name)) {
+                g_ptr_array_add(list, (void *)(uintptr_t)prop);
+            }
+        }
+    }
+    return list;
+}
+
+char *object_property_type_name(const Property *prop)
+{
+    if (prop->kind == PROP_LINK) {
+        return g_strdup_printf("link<%s>", link_type_of(prop));
+    }
+    return g_strdup(prop->custom_type ? prop->custom_type : kinds[prop->kind].name);
+}
+
+/* ---- the life of fields ---- */
+
+void property_set_defaults(Object *obj, const ObjectType *type)
+{
+    const ObjectType *parent = object_type_parent(type);
+
+    if (parent) { /* first, so that an own default overrides */
+        property_set_defaults(obj, parent);
+    }
+    for (const Property *prop = type->properties; prop && prop->name; prop++) {
+        QapiType room;
+
+        if (!prop->has_default || !has_field(prop) || prop->kind == PROP_LINK) {
+            continue;
+        }
+        if (prop->kind == PROP_STRING) {
+            g_free(*(char **)field_of(obj, prop));
+            *(char **)field_of(obj, prop) = g_strdup(prop->default_str);
+        } else { /* little-endian: the low bytes */
+            memcpy(field_of(obj, prop), &prop->default_int, conversion(prop, &room)->size);
+        }
+    }
+}
+
+void property_free_fields(Object *obj, const ObjectType *type)
+{
+    for (const Property *prop = type->properties; prop && prop->name; prop++) {
+        void **field = field_of(obj, prop);
+
+        if (has_field(prop) && prop->kind == PROP_STRING) {
+            g_free(*field);
+            *field = NULL;
+        } else if (has_field(prop) && prop->kind == PROP_LINK) {
+            object_unref(*field);
+            *field = NULL;
+        }
+    }
+}
+
+Object *property_link_target(const Object *obj, const char *name)
+{
+    const Property *prop = object_property_find(obj, name);
+
+    return prop && prop->kind == PROP_LINK && has_field(prop) ? *(Object **)field_of(obj, prop)
+                                                              : NULL;
+}
+
+/* ---- get ---- */
+
+static struct json_object *path_to_json(const Object *obj)
+{
+    g_autofree char *path = obj ? object_path(obj) : NULL;
+
+    return json_object_new_string(path ? path : "");
+}
+
+static void set_no_property(const Object *obj, const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) props = object_type_properties(obj->type);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (size_t i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+
+        g_string_append_printf(names, "%s%s", i ? ", " : "", prop->name);
+    }
+    error_set(errp, "There is no property '%s.%s'; the properties of '%s' are: %s", obj->type->name,
+              name, obj->type->name, names->str);
+}
+
+struct json_object *object_property_get(Object *obj, const char *name, GError **errp)
+{
+    const Property *prop = object_property_find(obj, name);
+    QapiType room;
+
+    if (!prop) {
+        const Object *child = object_child(obj, name);
+
+        if (child) {
+            return path_to_json(child);
+        }
+        set_no_property(obj, name, errp);
+        return NULL;
+    }
+    if (prop->get) {
+        return prop->get(obj, prop, errp);
+    }
+    if (!has_field(prop)) {
+        error_set(errp, "Property '%s.%s' can only be set", obj->type->name, name);
+        return NULL;
+    }
+    if (prop->kind == PROP_LINK) {
+        return path_to_json(*(Object **)field_of(obj, prop));
+    }
+    return qapi_place_to_json(conversion(prop, &room), field_of(obj, prop));
+}
+
+/* ---- set ---- */
+
+static Object *find_link_target(const char *text)
+{
+    static const char *const folders[] = { "/objects", "/machine/peripheral" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        Object *folder = object_resolve(folders[i], NULL);
+        Object *target = folder ? object_child(folder, text) : NULL;
+
+        if (target) {
+            return target;
+        }
+    }
+    return object_resolve(text, NULL);
+}
+
+static bool resolve_link(Object *obj, const Property *prop, const char *text, Object **out,
+                         GError **errp)
+{
+    Object *target = *text ? find_link_target(text) : NULL;
+
+    if (*text && !target) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "Property '%s.%s': there is no object '%s'; expects the id or path of a %s",
+                        obj->type->name, prop->name, text, link_type_of(prop));
+        return false;
+    }
+    if (target && !object_is_a(target, link_type_of(prop))) {
+        error_set(errp, "Property '%s.%s': '%s' is a %s; expects the id or path of a %s",
+                  obj->type->name, prop->name, text, target->type->name, link_type_of(prop));
+        return false;
+    }
+    *out = target;
+    return true;
+}
+
+/* Put the converted value @item (a string in it is owned) into the field. */
+static bool store(Object *obj, const Property *prop, const QapiType *type, uint64_t *item,
+                  GError **errp)
+{
+    void **field = field_of(obj, prop);
+
+    if (prop->kind == PROP_LINK) {
+        g_autofree char *text = (char *)(uintptr_t)*item;
+        Object *target;
+
+        if (!resolve_link(obj, prop, text, &target, errp)) {
+            return false;
+        }
+        if (target) {
+            object_ref(target);
+        }
+        object_unref(*field);
+        *field = target;
+    } else if (prop->kind == PROP_STRING) {
+        g_free(*field);
+        *field = (void *)(uintptr_t)*item;
+    } else {
+        memcpy(field, item, type->size);
+    }
+    return true;
+}
+
+static void drop_item(const QapiType *type, uint64_t item)
+{
+    if (type->destroy) {
+        type->destroy((void *)(uintptr_t)item);
+    }
+}
+
+static bool may_set(const Object *obj, const Property *prop, GError **errp)
+{
+    if (prop->read_only || (!prop->set && !has_field(prop))) {
+        error_set(errp, "Property '%s.%s' is read-only", obj->type->name, prop->name);
+        return false;
+    }
+    if (obj->settled && !prop->live) {
+        error_set(errp,
+                  "Property '%s.%s' can no longer be changed: it must be given when the object "
+                  "is made",
+                  obj->type->name, prop->name);
+        return false;
+    }
+    return true;
+}
+
+static const Property *find_for_set(const Object *obj, const char *name, GError **errp)
+{
+    const Property *prop = object_property_find(obj, name);
+
+    if (prop) {
+        return may_set(obj, prop, errp) ? prop : NULL;
+    }
+    if (object_child(obj, name)) {
+        error_set(errp, "'%s.%s' is a child and cannot be set", obj->type->name, name);
+    } else {
+        set_no_property(obj, name, errp);
+    }
+    return NULL;
+}
+
+bool object_property_set(Object *obj, const char *name, struct json_object *value, GError **errp)
+{
+    const Property *prop = find_for_set(obj, name, errp);
+    g_autofree char *path = full_name(obj, name);
+    uint64_t item = 0; /* room for every kind */
+    const QapiType *type;
+    QapiType room;
+
+    if (!prop) {
+        return false;
+    }
+    type = conversion(prop, &room);
+    if (!qapi_place_from_json(type, value, path, &item, errp)) {
+        g_prefix_error(errp, "Property ");
+        return false;
+    }
+    if (prop->check && !prop->check(obj, prop, value, errp)) {
+        drop_item(type, item);
+        return false;
+    }
+    if (prop->set) {
+        drop_item(type, item);
+        return prop->set(obj, prop, value, errp);
+    }
+    return store(obj, prop, type, &item, errp);
+}
+
+/* ---- text ---- */
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names && strcmp(name, *names) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* What a custom property's text means goes by the name of its type; other text stays a string. */
+static PropertyKind text_kind(const Property *prop)
+{
+    static const char *const unsigned_names[] = { "uint8",  "uint16", "uint32",
+                                                  "uint64", "uint",   NULL };
+    static const char *const signed_names[] = { "int", "int8", "int16", "int32", "int64", NULL };
+
+    if (prop->kind != PROP_CUSTOM || !prop->custom_type) {
+        return prop->kind;
+    }
+    if (is_one_of(prop->custom_type, unsigned_names)) {
+        return PROP_UINT64;
+    }
+    if (is_one_of(prop->custom_type, signed_names)) {
+        return PROP_INT64;
+    }
+    if (strcmp(prop->custom_type, "bool") == 0) {
+        return PROP_BOOL;
+    }
+    return strcmp(prop->custom_type, "size") == 0 ? PROP_SIZE : PROP_CUSTOM;
+}
+
+/* @text as a number; as a string if it is none, so that the setter says what it expects. */
+static struct json_object *number_from_text(const char *text)
+{
+    gint64 negative;
+    uint64_t value;
+
+    if (uint_parse(text, UINT64_MAX, &value)) {
+        return value <= INT64_MAX ? json_object_new_int64((int64_t)value)
+                                  : json_object_new_uint64(value);
+    }
+    if (*text == '-' && g_ascii_string_to_signed(text, 10, INT64_MIN, 0, &negative, NULL)) {
+        return json_object_new_int64(negative);
+    }
+    return json_object_new_string(text);
+}
+
+static struct json_object *from_text(const Property *prop, const char *text, GError **errp)
+{
+    uint64_t size;
+    bool flag;
+
+    switch (text_kind(prop)) {
+    case PROP_BOOL:
+        if (!bool_parse(text, &flag)) {
+            error_set(errp, "expects on or off, got '%s'", text);
+            return NULL;
+        }
+        return json_object_new_boolean(flag);
+    case PROP_SIZE:
+        return size_parse(text, 1, &size, errp) ? json_object_new_uint64(size) : NULL;
+    case PROP_STRING:
+    case PROP_ENUM:
+    case PROP_LINK:
+    case PROP_CUSTOM:
+        return json_object_new_string(text);
+    default:
+        return number_from_text(text);
+    }
+}
+
+bool object_property_parse(Object *obj, const char *name, const char *text, GError **errp)
+{
+    const Property *prop = find_for_set(obj, name, errp);
+    struct json_object *value;
+    GError *err = NULL;
+    bool ok;
+
+    if (!prop) {
+        return false;
+    }
+    value = from_text(prop, text, &err);
+    if (!value) {
+        g_propagate_prefixed_error(errp, err, "Property '%s.%s': ", obj->type->name, name);
+        return false;
+    }
+    ok = object_property_set(obj, name, value, errp);
+    json_object_put(value);
+    return ok;
+}
+
+bool object_set_properties(Object *obj, struct json_object *props, bool text,
+                           const char *const *skip, GError **errp)
+{
+    json_object_object_foreach(props, name, value)
+    {
+        bool ok;
+
+        if (skip && is_one_of(name, skip)) {
+            continue;
+        }
+        if (text && json_object_is_type(value, json_type_string)) {
+            ok = object_property_parse(obj, name, json_object_get_string(value), errp);
+        } else {
+            ok = object_property_set(obj, name, value, errp);
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
