@@ -2,8 +2,8 @@
 /*
  * Character devices: byte streams to the outside for serial ports, monitors and qtest.
  *
- * A backend type is an ObjectType "chardev-<name>" with parent "chardev", found in /chardevs/ID. One
- * front end (or, for mux, several) takes it. Machine lock; callbacks come from the main loop.
+ * A backend type is an ObjectType "chardev-<name>" with parent "chardev", found in /chardevs/ID.
+ * One front end (or, for mux, several) takes it. Machine lock; callbacks come from the main loop.
  */
 #ifndef CHARDEV_CHAR_H
 #define CHARDEV_CHAR_H
@@ -27,9 +27,13 @@ typedef struct CharFrontend {
     void (*receive)(void *opaque, const uint8_t *buf, int len);
     void (*event)(void *opaque, CharEvent event);
     void *opaque;
+    bool keep_output; /* QMP: output is never dropped while a client is there */
+    bool background;  /* on a mux: does not take the input from another when it attaches */
     /* private */
     Chardev *chr;
     int mux_tag;
+    bool opened;
+    GSource *opened_source;
 } CharFrontend;
 
 /* Take @chr for @fe, whose callbacks are set; an error if it is taken and no mux. CHAR_EVENT_OPENED
@@ -40,6 +44,12 @@ void char_detach(CharFrontend *fe);
  * of a serial port's output is dropped; QMP's is kept). */
 void char_write(CharFrontend *fe, const void *buf, size_t len);
 void char_accept_input(CharFrontend *fe);
+/* Bytes that the other side has not taken yet. When they have all gone, input is asked for again as
+ * by char_accept_input(), so that can_receive may answer 0 because of them. */
+size_t char_unsent(const CharFrontend *fe);
+bool chardev_is_mux(const Chardev *chr);
+/* What Ctrl-A x does on a mux; nothing until it is set. */
+void chardev_set_quit_handler(void (*fn)(void));
 
 Chardev *chardev_find(const char *id); /* borrowed or NULL */
 /* -chardev text ("socket,id=x,path=...,server=on,wait=off"). Borrowed. */
@@ -49,7 +59,7 @@ Chardev *chardev_new_from_opts(const char *text, GError **errp);
  * caller's to handle. @id names the new one; with_mux when "mon:" or the caller wants sharing. */
 Chardev *chardev_new_from_short(const char *id, const char *text, bool with_mux, GError **errp);
 
-/* Flush what can be flushed and restore the terminal; at exit. */
+/* Flush what can be flushed, restore the terminal and remove listening sockets' files; at exit. */
 void chardev_cleanup(void);
 
 #endif

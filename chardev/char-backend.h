@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a character device backend is made of; for the files of chardev/ only.
+ *
+ * A backend is an ObjectType "chardev-<name>" whose structure begins with a Chardev and whose
+ * `complete` opens it. Most move bytes through file descriptors: they call chardev_connected() with
+ * them, and char.c reads, writes and buffers. Machine lock for everything.
+ */
+#ifndef CHARDEV_CHAR_BACKEND_H
+#define CHARDEV_CHAR_BACKEND_H
+
+#include <glib-unix.h>
+
+#include "chardev/char.h"
+
+#define TYPE_CHARDEV "chardev"
+#define CHARDEV(x)   ((Chardev *)(x))
+
+struct Chardev {
+    Object parent;
+    /* properties of every backend */
+    char *logfile;
+    bool logappend;
+
+    CharFrontend *fe;  /* not used by mux */
+    bool connected;    /* the other side is there */
+    bool end_of_input; /* hang up when `unsent` has gone */
+    int in_fd, out_fd; /* the backend's; -1: none */
+    int log_fd;
+    GSource *in_source, *out_source, *hangup_source;
+    GByteArray *unsent;
+    size_t unsent_pos; /* of the first byte in `unsent` that was not written */
+};
+
+typedef struct ChardevOps {
+    /* All may be NULL. Without write, output goes to out_fd (or nowhere). */
+    void (*write)(Chardev *chr, const uint8_t *buf, size_t len);
+    /* The other side is gone: the input ended or a write failed. Never called from char_write(). */
+    void (*hangup)(Chardev *chr);
+    /* The front end may take input again; for backends without in_fd. */
+    void (*accept_input)(Chardev *chr, CharFrontend *fe);
+    /* Flush and undo what outlives the process; at exit. */
+    void (*cleanup)(Chardev *chr);
+    /* mux: takes several front ends */
+    bool (*attach)(Chardev *chr, CharFrontend *fe, GError **errp);
+    void (*detach)(Chardev *chr, CharFrontend *fe);
+    size_t (*unsent)(const Chardev *chr);
+} ChardevOps;
+
+/* The other side is there: read from @in_fd and write to @out_fd (-1: none), which remain the
+ * backend's and must be open until chardev_disconnected(). The front end gets CHAR_EVENT_OPENED. */
+void chardev_connected(Chardev *chr, int in_fd, int out_fd);
+/* The other side is gone: unsent output is dropped, the front end gets CHAR_EVENT_CLOSED. */
+void chardev_disconnected(Chardev *chr);
+/* Send @event to @fe, OPENED and CLOSED only when they change something. */
+void char_frontend_event(CharFrontend *fe, CharEvent event);
+/* Send OPENED to @fe from the main loop. */
+void char_frontend_schedule_opened(CharFrontend *fe);
+
+/* A GSource for @fd on the main loop. @fn is a GUnixFDSourceFunc. To be ended by
+ * chardev_source_end(). */
+GSource *chardev_fd_source(int fd, GIOCondition condition, GUnixFDSourceFunc fn, void *opaque);
+void chardev_source_end(GSource **source); /* NULL inside is fine */
+
+#endif

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Character devices: the base type, front ends, and the moving of bytes for backends that have file
+ * descriptors.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "chardev/char-backend.h"
+#include "util/error.h"
+
+#define UNSENT_MAX  (1024 * 1024)
+#define READ_SIZE   4096
+#define CLEANUP_TRY 50 /* ms that exit waits for a slow reader */
+
+static const ChardevOps *chardev_ops(const Chardev *chr)
+{
+    static const ChardevOps none;
+    const ChardevOps *ops = object_ops(&chr->parent);
+
+    return ops ? ops : &none;
+}
+
+/* ---- sources ---- */
+
+GSource *chardev_fd_source(int fd, GIOCondition condition, GUnixFDSourceFunc fn, void *opaque)
+{
+    GSource *source = g_unix_fd_source_new(fd, condition);
+
+    g_source_set_callback(source, G_SOURCE_FUNC(fn), opaque, NULL);
+    g_source_attach(source, NULL);
+    return source;
+}
+
+void chardev_source_end(GSource **source)
+{
+    if (*source) {
+        g_source_destroy(*source);
+        g_source_unref(*source);
+        *source = NULL;
+    }
+}
+
+static GSource *soon(GSourceFunc fn, void *opaque)
+{
+    GSource *source = g_idle_source_new();
+
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, fn, opaque, NULL);
+    g_source_attach(source, NULL);
+    return source;
+}
+
+/* ---- events ---- */
+
+void char_frontend_event(CharFrontend *fe, CharEvent event)
+{
+    if (event == CHAR_EVENT_OPENED || event == CHAR_EVENT_CLOSED) {
+        bool opened = event == CHAR_EVENT_OPENED;
+
+        if (opened) {
+            chardev_source_end(&fe->opened_source);
+        }
+        if (fe->opened == opened) {
+            return;
+        }
+        fe->opened = opened;
+    }
+    if (fe->event) {
+        fe->event(fe->opaque, event);
+    }
+}
+
+static gboolean frontend_opened(gpointer opaque)
+{
+    char_frontend_event(opaque, CHAR_EVENT_OPENED);
+    return G_SOURCE_REMOVE;
+}
+
+void char_frontend_schedule_opened(CharFrontend *fe)
+{
+    if (!fe->opened_source) {
+        fe->opened_source = soon(frontend_opened, fe);
+    }
+}
+
+/* ---- input ---- */
+
+static void input_start(Chardev *chr);
+
+static int frontend_room(const CharFrontend *fe)
+{
+    return fe->can_receive ? fe->can_receive(fe->opaque) : READ_SIZE;
+}
+
+static void hangup(Chardev *chr)
+{
+    const ChardevOps *ops = chardev_ops(chr);
+
+    chardev_source_end(&chr->hangup_source);
+    chr->end_of_input = false;
+    if (ops->hangup) {
+        ops->hangup(chr);
+    }
+}
+
+static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+    Chardev *chr = CHARDEV(hold);
+    uint8_t buf[READ_SIZE];
+    int room = chr->fe ? frontend_room(chr->fe) : 0;
+    ssize_t n;
+
+    if (room <= 0) {
+        chardev_source_end(&chr->in_source);
+        return G_SOURCE_REMOVE;
+    }
+    n = read(fd, buf, MIN((size_t)room, sizeof(buf)));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (n <= 0) {
+        chardev_source_end(&chr->in_source);
+        chr->in_fd = -1;
+        if (n == 0 && chr->unsent->len) {
+            chr->end_of_input =
+                true; /* a client that sent its last command still gets its answer */
+        } else {
+            hangup(chr);
+        }
+        return G_SOURCE_REMOVE;
+    }
+    if (chr->fe->receive) {
+        chr->fe->receive(chr->fe->opaque, buf, n);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void input_start(Chardev *chr)
+{
+    if (chr->in_fd >= 0 && chr->connected && !chr->end_of_input && !chr->in_source && chr->fe &&
+        frontend_room(chr->fe) > 0) {
+        chr->in_source =
+            chardev_fd_source(chr->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, readable, chr);
+    }
+}
+
+void char_accept_input(CharFrontend *fe)
+{
+    const ChardevOps *ops;
+
+    if (!fe->chr) {
+        return;
+    }
+    ops = chardev_ops(fe->chr);
+    if (ops->accept_input) {
+        ops->accept_input(fe->chr, fe);
+    } else {
+        input_start(fe->chr);
+    }
+}
+
+/* ---- output ---- */
+
+static gboolean hangup_later(gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+
+    hangup(CHARDEV(hold));
+    return G_SOURCE_REMOVE;
+}
+
+static void unsent_clear(Chardev *chr)
+{
+    chardev_source_end(&chr->out_source);
+    g_byte_array_set_size(chr->unsent, 0);
+    chr->unsent_pos = 0;
+}
+
+/* The other side cannot be written to. The front end is told from the main loop, since it may be in
+ * the middle of something. */
+static void output_failed(Chardev *chr)
+{
+    unsent_clear(chr);
+    chr->out_fd = -1;
+    if (!chr->hangup_source) {
+        chr->hangup_source = soon(hangup_later, chr);
+    }
+}
+
+/* Bytes written, 0 if none can be now, -1 if the other side is gone. */
+static ssize_t write_some(int fd, const uint8_t *buf, size_t len)
+{
+    ssize_t n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno == ENOTSOCK) {
+        n = write(fd, buf, len);
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return 0;
+    }
+    return n;
+}
+
+static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+    Chardev *chr = CHARDEV(hold);
+    GByteArray *unsent = chr->unsent;
+    ssize_t n = write_some(fd, unsent->data + chr->unsent_pos, unsent->len - chr->unsent_pos);
+
+    if (n < 0) {
+        output_failed(chr);
+        return G_SOURCE_REMOVE;
+    }
+    chr->unsent_pos += n;
+    if (chr->unsent_pos < unsent->len) {
+        if (chr->unsent_pos >= UNSENT_MAX && chr->unsent_pos >= unsent->len / 2) {
+            g_byte_array_remove_range(unsent, 0, chr->unsent_pos);
+            chr->unsent_pos = 0;
+        }
+        return G_SOURCE_CONTINUE;
+    }
+    unsent_clear(chr);
+    if (chr->end_of_input) {
+        hangup(chr);
+    } else {
+        input_start(chr);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
+{
+    if (!chr->connected || chr->out_fd < 0) {
+        return;
+    }
+    while (len && !chr->unsent->len) {
+        ssize_t n = write_some(chr->out_fd, buf, len);
+
+        if (n < 0) {
+            output_failed(chr);
+            return;
+        }
+        if (n == 0) {
+            break;
+        }
+        buf += n;
+        len -= n;
+    }
+    if (!keep) {
+        size_t waiting = chr->unsent->len - chr->unsent_pos;
+
+        len = MIN(len, waiting < UNSENT_MAX ? UNSENT_MAX - waiting : 0);
+    }
+    if (len) {
+        g_byte_array_append(chr->unsent, buf, len);
+        if (!chr->out_source) {
+            chr->out_source =
+                chardev_fd_source(chr->out_fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, writable, chr);
+        }
+    }
+}
+
+void char_write(CharFrontend *fe, const void *buf, size_t len)
+{
+    Chardev *chr = fe->chr;
+    const ChardevOps *ops;
+
+    if (!chr) {
+        return;
+    }
+    if (chr->log_fd >= 0 && write(chr->log_fd, buf, len) < 0) {
+        warn_report("chardev '%s': cannot write to '%s' any more: %s", chr->parent.name,
+                    chr->logfile, g_strerror(errno));
+        close(chr->log_fd);
+        chr->log_fd = -1;
+    }
+    ops = chardev_ops(chr);
+    if (ops->write) {
+        ops->write(chr, buf, len);
+    } else {
+        output(chr, buf, len, fe->keep_output);
+    }
+}
+
+size_t char_unsent(const CharFrontend *fe)
+{
+    const Chardev *chr = fe->chr;
+
+    if (!chr) {
+        return 0;
+    }
+    if (chardev_ops(chr)->unsent) {
+        return chardev_ops(chr)->unsent(chr);
+    }
+    return chr->unsent->len - chr->unsent_pos;
+}
+
+/* ---- connecting ---- */
+
+void chardev_connected(Chardev *chr, int in_fd, int out_fd)
+{
+    chr->in_fd = in_fd;
+    chr->out_fd = out_fd;
+    chr->connected = true;
+    chr->end_of_input = false;
+    if (chr->fe) {
+        char_frontend_event(chr->fe, CHAR_EVENT_OPENED);
+    }
+    input_start(chr);
+}
+
+void chardev_disconnected(Chardev *chr)
+{
+    unsent_clear(chr);
+    chardev_source_end(&chr->in_source);
+    chardev_source_end(&chr->hangup_source);
+    chr->in_fd = chr->out_fd = -1;
+    chr->connected = false;
+    chr->end_of_input = false;
+    if (chr->fe) {
+        chardev_source_end(&chr->fe->opened_source);
+        char_frontend_event(chr->fe, CHAR_EVENT_CLOSED);
+    }
+}
+
+bool char_attach(Chardev *chr, CharFrontend *fe, GError **errp)
+{
+    const ChardevOps *ops = chardev_ops(chr);
+
+    if (ops->attach) {
+        if (!ops->attach(chr, fe, errp)) {
+            return false;
+        }
+    } else if (chr->fe) {
+        error_set(errp, "chardev '%s' is in use already; to share it, give it mux=on",
+                  chr->parent.name);
+        return false;
+    } else {
+        chr->fe = fe;
+        fe->chr = chr;
+        fe->opened = false;
+    }
+    object_ref(&chr->parent);
+    if (chr->connected) {
+        char_frontend_schedule_opened(fe);
+        input_start(chr);
+    }
+    return true;
+}
+
+void char_detach(CharFrontend *fe)
+{
+    Chardev *chr = fe->chr;
+
+    if (!chr) {
+        return;
+    }
+    chardev_source_end(&fe->opened_source);
+    fe->opened = false;
+    if (chardev_ops(chr)->detach) {
+        chardev_ops(chr)->detach(chr, fe);
+    } else {
+        chardev_source_end(&chr->in_source);
+        chr->fe = NULL;
+    }
+    fe->chr = NULL;
+    object_unref(&chr->parent);
+}
+
+bool chardev_is_mux(const Chardev *chr)
+{
+    return chardev_ops(chr)->attach != NULL;
+}
+
+Chardev *chardev_find(const char *id)
+{
+    return CHARDEV(object_child(object_container("/chardevs"), id));
+}
+
+/* ---- the end ---- */
+
+static void flush(Chardev *chr)
+{
+    while (chr->out_fd >= 0 && chr->unsent_pos < chr->unsent->len) {
+        struct pollfd p = { .fd = chr->out_fd, .events = POLLOUT };
+        ssize_t n;
+
+        if (poll(&p, 1, CLEANUP_TRY) <= 0) {
+            return;
+        }
+        n = write_some(chr->out_fd, chr->unsent->data + chr->unsent_pos,
+                       chr->unsent->len - chr->unsent_pos);
+        if (n <= 0) {
+            return;
+        }
+        chr->unsent_pos += n;
+    }
+}
+
+void chardev_cleanup(void)
+{
+    GPtrArray *all = object_container("/chardevs")->children;
+
+    for (guint i = 0; all && i < all->len; i++) {
+        Chardev *chr = g_ptr_array_index(all, i);
+
+        flush(chr);
+        if (chardev_ops(chr)->cleanup) {
+            chardev_ops(chr)->cleanup(chr);
+        }
+    }
+}
+
+/* ---- the type ---- */
+
+static void chardev_init(Object *obj)
+{
+    Chardev *chr = CHARDEV(obj);
+
+    signal(SIGPIPE, SIG_IGN); /* a reader that vanishes is an error of write(), not our end */
+    chr->in_fd = chr->out_fd = chr->log_fd = -1;
+    chr->unsent = g_byte_array_new();
+}
+
+static void chardev_finalize(Object *obj)
+{
+    Chardev *chr = CHARDEV(obj);
+
+    chardev_source_end(&chr->in_source);
+    chardev_source_end(&chr->out_source);
+    chardev_source_end(&chr->hangup_source);
+    if (chr->log_fd >= 0) {
+        close(chr->log_fd);
+    }
+    g_byte_array_unref(chr->unsent);
+}
+
+static const Property chardev_properties[] = {
+    { .name = "logfile",
+      .kind = PROP_STRING,
+      .offset = offsetof(Chardev, logfile),
+      .description = "file that gets a copy of all output" },
+    { .name = "logappend",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Chardev, logappend),
+      .has_default = true,
+      .description = "add to the log file instead of replacing what is in it" },
+    { NULL },
+};
+
+static const ObjectType chardev_type = {
+    .name = TYPE_CHARDEV,
+    .parent = "object",
+    .description = "character device",
+    .instance_size = sizeof(Chardev),
+    .abstract = true,
+    .properties = chardev_properties,
+    .init = chardev_init,
+    .finalize = chardev_finalize,
+};
+OBJECT_TYPE_REGISTER(chardev_type)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about memory and what is plugged of it (qapi/memory.json, acpi.json). */
+#include "backends/host-memory-backend.h"
+#include "hw/acpi/memory-hotplug.h"
+#include "hw/core/machine.h"
+#include "hw/mem/memory-device.h"
+#include "hw/mem/pc-dimm.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+static MemoryDeviceInfo *dimm_info(const PcDimm *dimm)
+{
+    MemoryDeviceInfo *info = g_new0(MemoryDeviceInfo, 1);
+    PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
+
+    data->id = g_strdup(dimm->parent.id);
+    data->addr = (int64_t)dimm->addr;
+    data->size = (int64_t)pc_dimm_size(dimm);
+    data->slot = dimm->slot;
+    data->node = dimm->node;
+    data->memdev = dimm->memdev ? object_path(dimm->memdev) : NULL;
+    data->hotplugged = dimm->parent.hotplugged;
+    data->hotpluggable = device_ops(&dimm->parent)->hotpluggable;
+    if (!data->memdev) {
+        data->memdev = g_strdup("");
+    }
+    info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
+    info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
+    info->u.dimm->data = data;
+    return info;
+}
+
+GPtrArray *qmp_query_memory_devices(GError **errp)
+{
+    GPtrArray *list = MemoryDeviceInfo_list_new();
+    Machine *machine = current_machine();
+    g_autoptr(GPtrArray) dimms = machine ? pc_dimm_list(machine) : NULL;
+
+    for (guint i = 0; dimms && i < dimms->len; i++) {
+        g_ptr_array_add(list, dimm_info(g_ptr_array_index(dimms, i)));
+    }
+    return list;
+}
+
+MemoryInfo *qmp_query_memory_size_summary(GError **errp)
+{
+    MemoryInfo *info = g_new0(MemoryInfo, 1);
+    Machine *machine = current_machine();
+
+    if (machine) {
+        info->base_memory = machine->ram_size;
+        info->has_plugged_memory = true;
+        info->plugged_memory = memory_device_plugged_size(machine);
+    }
+    return info;
+}
+
+static const HostMemPolicy policies[] = {
+    [HOST_POLICY_DEFAULT] = HOST_MEM_POLICY_DEFAULT,
+    [HOST_POLICY_PREFERRED] = HOST_MEM_POLICY_PREFERRED,
+    [HOST_POLICY_BIND] = HOST_MEM_POLICY_BIND,
+    [HOST_POLICY_INTERLEAVE] = HOST_MEM_POLICY_INTERLEAVE,
+};
+
+static Memdev *memdev_info(const HostMemoryBackend *backend)
+{
+    Memdev *info = g_new0(Memdev, 1);
+
+    info->id = g_strdup(host_memory_backend_name(backend));
+    info->size = backend->size;
+    info->merge = backend->merge;
+    info->dump = backend->dump;
+    info->prealloc = backend->prealloc;
+    info->share = backend->share;
+    info->has_reserve = true;
+    info->reserve = backend->reserve;
+    info->policy = policies[backend->policy];
+    info->host_nodes = qapi_uint16_list_new();
+    for (uint16_t node = 0; node < MAX_HOST_NODES; node++) {
+        if (backend->host_nodes[node / 64] >> (node % 64) & 1) {
+            g_array_append_val(info->host_nodes, node);
+        }
+    }
+    return info;
+}
+
+GPtrArray *qmp_query_memdev(GError **errp)
+{
+    GPtrArray *list = Memdev_list_new(), *objects = object_container("/objects")->children;
+
+    for (guint i = 0; objects && i < objects->len; i++) {
+        Object *obj = g_ptr_array_index(objects, i);
+
+        if (object_is_a(obj, TYPE_MEMORY_BACKEND)) {
+            g_ptr_array_add(list, memdev_info(MEMORY_BACKEND(obj)));
+        }
+    }
+    return list;
+}
+
+GPtrArray *qmp_query_acpi_ospm_status(GError **errp)
+{
+    Machine *machine = current_machine();
+    MemoryHotplug *mh = machine ? memory_hotplug_of(machine) : NULL;
+    GPtrArray *list;
+
+    if (!mh) {
+        error_set(errp,
+                  "this machine has no ACPI slots: it takes them from -m ...,slots=N,maxmem=N");
+        return NULL;
+    }
+    list = ACPIOSTInfo_list_new();
+    for (unsigned i = 0; i < mh->num_slots; i++) {
+        const MemoryHotplugSlot *slot = memory_hotplug_slot(mh, i);
+        ACPIOSTInfo *info = g_new0(ACPIOSTInfo, 1);
+
+        info->device = slot->dimm ? g_strdup(slot->dimm->id) : NULL;
+        info->slot = g_strdup_printf("%u", i);
+        info->slot_type = ACPI_SLOT_TYPE_DIMM;
+        info->source = slot->ost_event;
+        info->status = slot->ost_status;
+        g_ptr_array_add(list, info);
+    }
+    return list;
+}

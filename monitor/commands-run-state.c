@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about the run state (qapi/run-state.json). */
+#include "hw/core/runstate.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+StatusInfo *qmp_query_status(GError **errp)
+{
+    StatusInfo *info = g_new0(StatusInfo, 1);
+
+    info->running = runstate_is_running();
+    info->status = runstate_get();
+    return info;
+}
+
+bool qmp_stop(GError **errp)
+{
+    vm_stop(RUN_STATE_PAUSED);
+    return true;
+}
+
+bool qmp_cont(GError **errp)
+{
+    RunState state = runstate_get();
+
+    if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR ||
+        state == RUN_STATE_GUEST_PANICKED) {
+        error_set(errp, "the machine cannot go on from state '%s'; reset it first (system_reset)",
+                  RunState_str(state));
+        return false;
+    }
+    vm_start();
+    return true;
+}
+
+bool qmp_system_reset(GError **errp)
+{
+    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    return true;
+}
+
+bool qmp_system_powerdown(GError **errp)
+{
+    system_powerdown_request();
+    return true;
+}

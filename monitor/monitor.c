@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "monitor/monitor.h"
+
+#include "monitor/monitor-internal.h"
+
+static GPtrArray *qmp_monitors, *hmp_monitors;
+
+static bool keep(GPtrArray **list, void *mon, GDestroyNotify destroy)
+{
+    if (!mon) {
+        return false;
+    }
+    if (!*list) {
+        *list = g_ptr_array_new_with_free_func(destroy);
+    }
+    g_ptr_array_add(*list, mon);
+    return true;
+}
+
+bool monitor_new(Chardev *chr, bool qmp, bool pretty, GError **errp)
+{
+    if (qmp) {
+        return keep(&qmp_monitors, qmp_monitor_new(chr, pretty, errp),
+                    (GDestroyNotify)qmp_monitor_free);
+    }
+    return keep(&hmp_monitors, hmp_monitor_new(chr, errp), (GDestroyNotify)hmp_monitor_free);
+}
+
+void monitor_cleanup(void)
+{
+    g_clear_pointer(&qmp_monitors, g_ptr_array_unref);
+    g_clear_pointer(&hmp_monitors, g_ptr_array_unref);
+}
