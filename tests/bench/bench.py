@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure dimmable, and qemu-system-x86_64 (software CPU) in the same run where it is installed:
+bench.py BUILD-DIR [RUNS]. Each figure is the median of RUNS (default 3), the two programs in turn."""
+import os
+import shutil
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import vm  # noqa: E402
+
+MIB = 1 << 20
+APPEND = vm.APPEND + " quiet"
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    return 0
+
+
+def start(program, accel, build):
+    """Greeting in ms and resident size in MiB of a machine that is started paused, with its kernel."""
+    with vm.Vm(program, f"{build}/guest", accel=accel, extra=["-S"]) as guest:
+        yield "start to QMP greeting", "ms", (guest.qmp.greeted - guest.started) * 1000
+        time.sleep(0.2)
+        yield "resident size when paused", "MiB", resident(guest.process.pid)
+
+
+def boot(program, accel, build, slots, label):
+    with vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND,
+               memory=f"2G,slots={slots},maxmem=16G") as guest:
+        ready = guest.wait_ready()
+        if label == "":
+            yield "start to the first user-space line", "s", ready
+        adds, removes = [], []
+        for _ in range(5):
+            adds.append(guest.plug("d0", 256 * MIB) * 1000)
+            removes.append(guest.unplug("d0") * 1000)
+        yield f"device_add to _OST{label}", "ms", statistics.median(adds)
+        yield f"device_del to DEVICE_DELETED{label}", "ms", statistics.median(removes)
+
+
+def measure(program, accel, build, figures):
+    for source in (start(program, accel, build), boot(program, accel, build, 8, ""),
+                   boot(program, accel, build, 255, ", 255 slots")):
+        for name, unit, value in source:
+            figures.setdefault((name, unit), []).append(value)
+
+
+def main():
+    build = sys.argv[1]
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    ours, peers = {}, {}
+    peer = shutil.which("qemu-system-x86_64")
+    for _ in range(runs):
+        measure(f"{build}/dimmable", "soft", build, ours)
+        if peer:
+            measure(peer, "tcg", build, peers)
+    print(f"median of {runs} runs" + ("" if peer else "; qemu-system-x86_64 is not installed: no comparison"))
+    print(f"{'':44}{'dimmable':>12}{'QEMU TCG':>12}{'ratio':>8}")
+    for key, values in ours.items():
+        value = statistics.median(values)
+        line = f"{key[0] + ' (' + key[1] + ')':44}{value:12.2f}"
+        if peer:
+            other = statistics.median(peers[key])
+            line += f"{other:12.2f}{value / other:8.2f}"
+        print(line)
+    for what in ("device_add to _OST", "device_del to DEVICE_DELETED"):
+        few = statistics.median(ours[what, "ms"])
+        many = statistics.median(ours[f"{what}, 255 slots", "ms"])
+        print(f"{what}: 255 slots cost {many / few:.2f} times what 8 slots cost")
+
+
+main()
