@@ -50,8 +50,8 @@ struct json_object *keyval_parse(const char *text, const char *implied_key, GErr
             value = g_strdup("on");
         }
         if (!key_wellformed(key)) {
-            error_set(errp, "'%s' is not a list of key=value with commas between: '%s' is no key",
-                      text, key);
+            error_set(errp, "'%s' is not a key (in '%s'); expects key=value,key=value,...", key,
+                      text);
             json_object_put(obj);
             return NULL;
         }
