@@ -51,7 +51,7 @@ static void test_keyval(void)
 
 static void test_json(void)
 {
-    static const char *const bad[] = { "{",       "{\"a\":}",   "{\"a\":1}x",      "{'a':1}",
+    static const char *const bad[] = { "{",       "{\"a\":}",   "{\"a\":1}x",
                                        "{\"a\"}", "{\"a\":1,}", "{\"a\":\"\xff\"}" };
     g_autoptr(GError) err = NULL;
     struct json_object *obj;
