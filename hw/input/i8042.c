@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/input/i8042.h"
+
+#include <string.h>
+
+#include "hw/core/runstate.h"
+
+enum {
+    STATUS_OUTPUT_FULL = 0x01,
+    STATUS_SYSTEM = 0x04,  /* the self-test passed */
+    STATUS_COMMAND = 0x08, /* the last write was to 0x64 */
+    STATUS_UNLOCKED = 0x10,
+};
+
+enum {
+    CONFIG_IRQ1 = 0x01,
+    CONFIG_SYSTEM = 0x04,
+    CONFIG_NO_KEYBOARD = 0x10,
+    CONFIG_NO_MOUSE = 0x20,
+    CONFIG_TRANSLATE = 0x40,
+};
+
+enum {
+    CMD_READ_RAM = 0x20, /* to 0x3f; byte 0 is the configuration */
+    CMD_WRITE_RAM = 0x60,
+    CMD_DISABLE_MOUSE = 0xa7,
+    CMD_ENABLE_MOUSE = 0xa8,
+    CMD_DISABLE_KEYBOARD = 0xad,
+    CMD_ENABLE_KEYBOARD = 0xae,
+    CMD_READ_OUTPUT_PORT = 0xd0,
+    CMD_WRITE_OUTPUT_PORT = 0xd1,
+    CMD_ECHO_KEYBOARD = 0xd2,
+    CMD_ECHO_MOUSE = 0xd3,
+    CMD_TO_MOUSE = 0xd4,
+    CMD_A20_OFF = 0xdd,
+    CMD_A20_ON = 0xdf,
+    CMD_PULSE = 0xf0, /* to 0xff; a bit that is 0 is pulsed */
+};
+
+enum {
+    OUTPUT_NOT_RESET = 0x01,
+    OUTPUT_A20 = 0x02,
+};
+
+enum {
+    KEYBOARD_ACK = 0xfa,
+    KEYBOARD_RESEND = 0xfe,
+    KEYBOARD_PASSED = 0xaa,
+};
+
+#define QUEUE_SIZE 16
+
+struct I8042 {
+    Device parent;
+    uint8_t ram[32];
+    uint8_t output_port;
+    bool self_tested, last_was_command;
+    uint8_t pending; /* the controller command that waits for its data byte, or 0 */
+    uint8_t keyboard_pending;
+    uint8_t queue[QUEUE_SIZE];
+    unsigned queued;
+    uint8_t last; /* what an empty buffer reads */
+    Irq irq;
+    MemoryRegion data_port, command_port;
+};
+
+/* Commands that just answer. */
+static const struct {
+    uint8_t cmd, answer;
+} i8042_answers[] = {
+    { 0xa4, 0xf1 }, /* no password */
+    { 0xa9, 0x01 }, /* mouse port test: the clock line is stuck, as there is none */
+    { 0xab, 0x00 }, /* keyboard port test: passed */
+    { 0xc0, 0x80 }, /* input port: keyboard not inhibited */
+};
+
+/* What the keyboard answers to a command; `data`: one data byte follows. */
+static const struct {
+    uint8_t cmd, count, answer[3];
+    bool data;
+} keyboard_answers[] = {
+    { 0xed, 1, { KEYBOARD_ACK }, true },            /* LEDs */
+    { 0xee, 1, { 0xee } },                          /* echo */
+    { 0xf0, 1, { KEYBOARD_ACK }, true },            /* scan code set */
+    { 0xf2, 3, { KEYBOARD_ACK, 0xab, 0x83 } },      /* identify */
+    { 0xf3, 1, { KEYBOARD_ACK }, true },            /* repeat rate */
+    { 0xf4, 1, { KEYBOARD_ACK } },                  /* enable */
+    { 0xf5, 1, { KEYBOARD_ACK } },                  /* disable, defaults */
+    { 0xf6, 1, { KEYBOARD_ACK } },                  /* defaults */
+    { 0xff, 2, { KEYBOARD_ACK, KEYBOARD_PASSED } }, /* reset and self-test */
+};
+
+static void i8042_update(I8042 *s)
+{
+    irq_set(&s->irq, s->queued && s->ram[0] & CONFIG_IRQ1);
+}
+
+static void i8042_push(I8042 *s, uint8_t value)
+{
+    if (s->queued < QUEUE_SIZE) {
+        s->queue[s->queued++] = value;
+    }
+    i8042_update(s);
+}
+
+static void i8042_answer(I8042 *s, uint8_t value)
+{
+    s->queued =
+        0; /* an answer of the controller goes before the keyboard's bytes, which are lost */
+    i8042_push(s, value);
+}
+
+static void i8042_write_output_port(I8042 *s, uint8_t value)
+{
+    s->output_port = value | OUTPUT_NOT_RESET;
+    if (!(value & OUTPUT_NOT_RESET)) {
+        system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    }
+}
+
+static void i8042_self_test(I8042 *s)
+{
+    s->self_tested = true;
+    s->ram[0] |= CONFIG_SYSTEM;
+    i8042_answer(s, 0x55);
+}
+
+static void i8042_command(I8042 *s, uint8_t cmd)
+{
+    s->pending = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(i8042_answers); i++) {
+        if (i8042_answers[i].cmd == cmd) {
+            i8042_answer(s, i8042_answers[i].answer);
+            return;
+        }
+    }
+    switch (cmd) {
+    case CMD_READ_RAM ... CMD_READ_RAM + 0x1f:
+        i8042_answer(s, s->ram[cmd & 0x1f]);
+        break;
+    case CMD_WRITE_RAM ... CMD_WRITE_RAM + 0x1f:
+    case CMD_WRITE_OUTPUT_PORT:
+    case CMD_ECHO_KEYBOARD:
+    case CMD_ECHO_MOUSE:
+    case CMD_TO_MOUSE:
+        s->pending = cmd;
+        break;
+    case CMD_DISABLE_MOUSE:
+        s->ram[0] |= CONFIG_NO_MOUSE;
+        break;
+    case CMD_ENABLE_MOUSE:
+        s->ram[0] &= ~CONFIG_NO_MOUSE;
+        break;
+    case 0xaa:
+        i8042_self_test(s);
+        break;
+    case CMD_DISABLE_KEYBOARD:
+        s->ram[0] |= CONFIG_NO_KEYBOARD;
+        break;
+    case CMD_ENABLE_KEYBOARD:
+        s->ram[0] &= ~CONFIG_NO_KEYBOARD;
+        break;
+    case CMD_READ_OUTPUT_PORT:
+        i8042_answer(s, s->output_port);
+        break;
+    case CMD_A20_OFF:
+        s->output_port &= ~OUTPUT_A20;
+        break;
+    case CMD_A20_ON:
+        s->output_port |= OUTPUT_A20;
+        break;
+    case CMD_PULSE ... 0xff:
+        if (!(cmd & OUTPUT_NOT_RESET)) {
+            system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        }
+        break;
+    }
+}
+
+static void keyboard_write(I8042 *s, uint8_t value)
+{
+    s->ram[0] &= ~CONFIG_NO_KEYBOARD; /* sending to it enables it */
+    if (s->keyboard_pending) {
+        uint8_t cmd = s->keyboard_pending;
+
+        s->keyboard_pending = 0;
+        i8042_push(s, KEYBOARD_ACK);
+        if (cmd == 0xf0 && !value) {
+            i8042_push(s, 2); /* asked which: set 2 */
+        }
+        return;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(keyboard_answers); i++) {
+        if (keyboard_answers[i].cmd == value) {
+            for (unsigned n = 0; n < keyboard_answers[i].count; n++) {
+                i8042_push(s, keyboard_answers[i].answer[n]);
+            }
+            s->keyboard_pending = keyboard_answers[i].data ? value : 0;
+            return;
+        }
+    }
+    i8042_push(s, KEYBOARD_RESEND);
+}
+
+static void i8042_data(I8042 *s, uint8_t value)
+{
+    uint8_t cmd = s->pending;
+
+    s->pending = 0;
+    switch (cmd) {
+    case 0:
+        keyboard_write(s, value);
+        break;
+    case CMD_WRITE_OUTPUT_PORT:
+        i8042_write_output_port(s, value);
+        break;
+    case CMD_ECHO_KEYBOARD:
+    case CMD_ECHO_MOUSE: /* comes back as a byte of the keyboard: so a driver sees no mouse port */
+        i8042_answer(s, value);
+        break;
+    case CMD_TO_MOUSE:
+        break;
+    default:
+        s->ram[cmd & 0x1f] = value;
+        i8042_update(s);
+    }
+}
+
+static uint64_t i8042_read_data(void *opaque, hwaddr addr, unsigned size)
+{
+    I8042 *s = opaque;
+
+    if (s->queued) {
+        s->last = s->queue[0];
+        memmove(s->queue, s->queue + 1, --s->queued);
+        irq_set(&s->irq, 0); /* an edge for each byte */
+        i8042_update(s);
+    }
+    return s->last;
+}
+
+static void i8042_write_data(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    I8042 *s = opaque;
+
+    s->last_was_command = false;
+    i8042_data(s, value);
+}
+
+static uint64_t i8042_read_status(void *opaque, hwaddr addr, unsigned size)
+{
+    I8042 *s = opaque;
+
+    return STATUS_UNLOCKED | (s->queued ? STATUS_OUTPUT_FULL : 0) |
+           (s->ram[0] & CONFIG_SYSTEM || s->self_tested ? STATUS_SYSTEM : 0) |
+           (s->last_was_command ? STATUS_COMMAND : 0);
+}
+
+static void i8042_write_command(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    I8042 *s = opaque;
+
+    s->last_was_command = true;
+    i8042_command(s, value);
+}
+
+static const MemoryRegionOps i8042_data_ops = { i8042_read_data, i8042_write_data, 1, 1 };
+static const MemoryRegionOps i8042_command_ops = { i8042_read_status, i8042_write_command, 1, 1 };
+
+static void i8042_reset(Device *dev)
+{
+    I8042 *s = (I8042 *)dev;
+
+    memset(s->ram, 0, sizeof s->ram);
+    /* As firmware leaves it. */
+    s->ram[0] = CONFIG_IRQ1 | CONFIG_SYSTEM | CONFIG_NO_MOUSE | CONFIG_TRANSLATE;
+    s->output_port = OUTPUT_NOT_RESET | OUTPUT_A20;
+    s->self_tested = s->last_was_command = false;
+    s->pending = s->keyboard_pending = s->last = 0;
+    s->queued = 0;
+    i8042_update(s);
+}
+
+static const DeviceOps i8042_device_ops = {
+    .category = "input",
+    .reset = i8042_reset,
+};
+
+static const ObjectType i8042_type = {
+    .name = TYPE_I8042,
+    .parent = TYPE_DEVICE,
+    .description = "8042 keyboard controller",
+    .instance_size = sizeof(I8042),
+    .ops = &i8042_device_ops,
+};
+OBJECT_TYPE_REGISTER(i8042_type)
+
+I8042 *i8042_create(MemoryRegion *io, Irq irq)
+{
+    I8042 *s = (I8042 *)device_new_onboard(TYPE_I8042);
+
+    s->irq = irq;
+    i8042_reset(&s->parent);
+    memory_region_init_io(&s->data_port, &i8042_data_ops, s, "i8042-data", 1);
+    memory_region_init_io(&s->command_port, &i8042_command_ops, s, "i8042-cmd", 1);
+    memory_region_add(io, 0x60, &s->data_port);
+    memory_region_add(io, 0x64, &s->command_port);
+    device_realize(&s->parent, NULL);
+    return s;
+}

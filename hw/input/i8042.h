@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The 8042 keyboard controller, ports 0x60 and 0x64, with a keyboard that answers but has no keys,
+ * and no mouse. What guests use it for: reset (pulse of output bit 0), the A20 bit, and a probe
+ * that ends quickly. Machine lock for everything.
+ */
+#ifndef HW_INPUT_I8042_H
+#define HW_INPUT_I8042_H
+
+#include "hw/core/device.h"
+#include "hw/core/irq.h"
+#include "memory/memory.h"
+
+#define TYPE_I8042 "i8042"
+
+typedef struct I8042 I8042;
+
+/* Make it, with its ports in @io; @irq is ISA IRQ 1. Belongs to the device tree. */
+I8042 *i8042_create(MemoryRegion *io, Irq irq);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/intc/ioapic.h"
+
+#include "hw/intc/apic.h"
+
+enum {
+    REGSEL = 0x00,
+    WINDOW = 0x10,
+    EOI = 0x40,
+};
+
+enum {
+    INDEX_ID = 0x00,
+    INDEX_VERSION = 0x01,
+    INDEX_ARBITRATION = 0x02,
+    INDEX_REDIRECTION = 0x10, /* two a pin */
+};
+
+#define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
+
+/* Redirection entries (82093AA data sheet section 3.2.4). */
+#define RTE_MODE_SHIFT 8
+#define RTE_LOGICAL    (1ull << 11)
+#define RTE_REMOTE_IRR (1ull << 14)
+#define RTE_LEVEL      (1ull << 15)
+#define RTE_MASKED     (1ull << 16)
+#define RTE_DEST_SHIFT 56
+#define RTE_WRITABLE   0xff0000000001afffull
+
+struct Ioapic {
+    Device parent;
+    uint8_t select, id;
+    uint32_t lines; /* levels of the pins */
+    uint64_t rte[IOAPIC_PINS];
+    MemoryRegion region;
+};
+
+static bool ioapic_send(uint64_t rte)
+{
+    ApicMessage msg = {
+        .dest = rte >> RTE_DEST_SHIFT,
+        .logical = rte & RTE_LOGICAL,
+        .level = rte & RTE_LEVEL,
+        .mode = rte >> RTE_MODE_SHIFT & 7,
+        .vector = rte & 0xff,
+    };
+
+    return apic_deliver(&msg);
+}
+
+/* Send a level-triggered pin's interrupt if it is asserted and none is on its way. */
+static void ioapic_service_level(Ioapic *s, unsigned pin)
+{
+    uint64_t *rte = &s->rte[pin];
+
+    if (!(*rte & RTE_LEVEL) || *rte & (RTE_MASKED | RTE_REMOTE_IRR) || !(s->lines >> pin & 1)) {
+        return;
+    }
+    /* Set first: an APIC that is quick with its EOI must find it. */
+    *rte |= RTE_REMOTE_IRR;
+    if (!ioapic_send(*rte)) {
+        *rte &= ~RTE_REMOTE_IRR;
+    }
+}
+
+static void ioapic_set_irq(void *opaque, int n, int level)
+{
+    Ioapic *s = opaque;
+    uint32_t bit = 1u << n;
+    bool rising = level && !(s->lines & bit);
+
+    s->lines = level ? s->lines | bit : s->lines & ~bit;
+    if (s->rte[n] & RTE_LEVEL) {
+        ioapic_service_level(s, n);
+    } else if (rising && !(s->rte[n] & RTE_MASKED)) {
+        /* An edge at a masked pin is not held. */
+        ioapic_send(s->rte[n]);
+    }
+}
+
+Irq ioapic_irq(Ioapic *s, unsigned n)
+{
+    return n < IOAPIC_PINS ? (Irq){ ioapic_set_irq, s, (int)n } : (Irq){ 0 };
+}
+
+void ioapic_eoi(Ioapic *s, uint8_t vector)
+{
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t *rte = &s->rte[pin];
+
+        if (*rte & RTE_REMOTE_IRR && (*rte & 0xff) == vector) {
+            *rte &= ~RTE_REMOTE_IRR;
+            ioapic_service_level(s, pin);
+        }
+    }
+}
+
+static void ioapic_apic_eoi(void *opaque, uint8_t vector)
+{
+    ioapic_eoi(opaque, vector);
+}
+
+static uint32_t ioapic_window_read(const Ioapic *s)
+{
+    unsigned index = s->select - INDEX_REDIRECTION;
+
+    switch (s->select) {
+    case INDEX_ID:
+    case INDEX_ARBITRATION:
+        return (uint32_t)s->id << 24;
+    case INDEX_VERSION:
+        return VERSION;
+    }
+    return index < 2 * IOAPIC_PINS ? s->rte[index / 2] >> (index % 2 * 32) : 0;
+}
+
+static void ioapic_window_write(Ioapic *s, uint32_t value)
+{
+    unsigned index = s->select - INDEX_REDIRECTION;
+    unsigned shift = index % 2 * 32;
+    uint64_t mask = RTE_WRITABLE & 0xffffffffull << shift;
+    uint64_t *rte;
+
+    if (s->select == INDEX_ID) {
+        s->id = value >> 24 & 0xf;
+    }
+    if (index >= 2 * IOAPIC_PINS) {
+        return;
+    }
+    rte = &s->rte[index / 2];
+    *rte = (*rte & ~mask) | ((uint64_t)value << shift & mask);
+    if (!(*rte & RTE_LEVEL)) {
+        /* Remote IRR is for level mode; guests switch to edge and back to clear it. */
+        *rte &= ~RTE_REMOTE_IRR;
+    }
+    ioapic_service_level(s, index / 2);
+}
+
+static uint64_t ioapic_read(void *opaque, hwaddr addr, unsigned size)
+{
+    Ioapic *s = opaque;
+
+    switch (addr & ~3ull) {
+    case REGSEL:
+        return s->select;
+    case WINDOW:
+        return ioapic_window_read(s);
+    }
+    return 0;
+}
+
+static void ioapic_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    Ioapic *s = opaque;
+
+    switch (addr) {
+    case REGSEL:
+        s->select = value;
+        break;
+    case WINDOW:
+        ioapic_window_write(s, value);
+        break;
+    case EOI:
+        ioapic_eoi(s, value);
+        break;
+    }
+}
+
+static const MemoryRegionOps ioapic_ops = { ioapic_read, ioapic_write, 4, 4 };
+
+static void ioapic_reset(Device *dev)
+{
+    Ioapic *s = (Ioapic *)dev;
+
+    s->select = s->id = 0;
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        s->rte[pin] = RTE_MASKED;
+    }
+}
+
+static void ioapic_init(Object *obj)
+{
+    ioapic_reset(DEVICE(obj));
+}
+
+static const DeviceOps ioapic_device_ops = {
+    .category = "misc",
+    .reset = ioapic_reset,
+};
+
+static const ObjectType ioapic_type = {
+    .name = TYPE_IOAPIC,
+    .parent = TYPE_DEVICE,
+    .description = "I/O APIC with 24 pins",
+    .instance_size = sizeof(Ioapic),
+    .ops = &ioapic_device_ops,
+    .init = ioapic_init,
+};
+OBJECT_TYPE_REGISTER(ioapic_type)
+
+Ioapic *ioapic_create(MemoryRegion *memory)
+{
+    Ioapic *s = (Ioapic *)device_new_onboard(TYPE_IOAPIC);
+
+    memory_region_init_io(&s->region, &ioapic_ops, s, "ioapic", IOAPIC_SIZE);
+    memory_region_add_overlap(memory, IOAPIC_BASE, &s->region, 1);
+    apic_set_eoi_handler(ioapic_apic_eoi, s);
+    device_realize(&s->parent, NULL);
+    return s;
+}

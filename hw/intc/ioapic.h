@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The I/O APIC, 82093AA with the EOI register of version 0x20 (ICH data sheets). It sends to
+ * local APICs through hw/intc/apic.h. Machine lock for everything.
+ */
+#ifndef HW_INTC_IOAPIC_H
+#define HW_INTC_IOAPIC_H
+
+#include "hw/core/device.h"
+#include "hw/core/irq.h"
+#include "memory/memory.h"
+
+#define TYPE_IOAPIC "ioapic"
+
+#define IOAPIC_BASE 0xfec00000u
+#define IOAPIC_SIZE 0x1000u
+#define IOAPIC_PINS 24
+
+typedef struct Ioapic Ioapic;
+
+/* Make it, with its registers in @memory at IOAPIC_BASE, and make local APICs tell it of EOIs.
+ * Belongs to the device tree. */
+Ioapic *ioapic_create(MemoryRegion *memory);
+/* Input pin @n, 0-23. Levels are logical: 1 is asserted, whatever the polarity bit says. */
+Irq ioapic_irq(Ioapic *ioapic, unsigned n);
+/* A local APIC ended a level-triggered interrupt with @vector. */
+void ioapic_eoi(Ioapic *ioapic, uint8_t vector);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/pci/piix.h"
+
+/* PIIX3 data sheet (82371SB), section 2.2. */
+static const PciRegister piix3_registers[] = {
+    { PCI_VENDOR_ID, 2, 0x8086 },
+    { PCI_DEVICE_ID, 2, 0x7000 },
+    { PCI_COMMAND, 2, 0x0007, 0x0108 },
+    { PCI_STATUS, 2, 0x0200 },
+    { PCI_CLASS_DEVICE, 2, 0x0601 },
+    { PCI_HEADER_TYPE, 1, PCI_HEADER_MULTIFUNCTION },
+    { 0x4c, 1, 0x4d, 0x7f },             /* ISA recovery timers */
+    { 0x4e, 2, 0x0003, 0x00ff },         /* X-bus chip selects */
+    { 0x60, 4, 0x80808080, 0x8f8f8f8f }, /* PIRQ A-D routing: none */
+    { 0x69, 1, 0x02, 0xfe },             /* top of memory */
+};
+
+/* PIIX4 data sheet (82371AB), chapter 7. The bases are fixed: the ports do not move. */
+static const PciRegister piix4_pm_registers[] = {
+    { PCI_VENDOR_ID, 2, 0x8086 },
+    { PCI_DEVICE_ID, 2, 0x7113 },
+    { PCI_COMMAND, 2, 0x0001, 0x0001 },
+    { PCI_STATUS, 2, 0x0280 },
+    { PCI_REVISION_ID, 1, 0x03 },
+    { PCI_CLASS_DEVICE, 2, 0x0680 },
+    { PCI_INTERRUPT_LINE, 1, PIIX4_SCI_IRQ, 0xff },
+    { PCI_INTERRUPT_PIN, 1, 1 },
+    { 0x40, 4, PIIX4_PM_BASE | 1 },  /* PMBA */
+    { 0x80, 1, 0x01 },               /* PMREGMISC: PM ports enabled */
+    { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
+};
+
+static void piix3_init(Object *obj)
+{
+    pci_set_registers((PciDevice *)obj, piix3_registers, G_N_ELEMENTS(piix3_registers));
+}
+
+static void piix4_pm_init(Object *obj)
+{
+    PciDevice *dev = (PciDevice *)obj;
+
+    pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
+}
+
+static const ObjectType piix3_type = {
+    .name = TYPE_PIIX3,
+    .parent = TYPE_PCI_DEVICE,
+    .description = "ISA bridge",
+    .init = piix3_init,
+};
+OBJECT_TYPE_REGISTER(piix3_type)
+
+static const ObjectType piix4_pm_type = {
+    .name = TYPE_PIIX4_PM,
+    .parent = TYPE_PCI_DEVICE,
+    .description = "Power management function",
+    .init = piix4_pm_init,
+};
+OBJECT_TYPE_REGISTER(piix4_pm_type)
+
+void piix_create(PciBus *bus)
+{
+    pci_create(bus, PCI_DEVFN(1, 0), TYPE_PIIX3);
+    pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM);
+}

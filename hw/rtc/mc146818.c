@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The time is a second (base_seconds) that began at a known virtual time (base_ns); registers and
+ * flags are computed from these when they are read. A host timer runs only while an interrupt is
+ * enabled.
+ */
+#include "hw/rtc/mc146818.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "util/clock.h"
+
+enum {
+    SECONDS = 0x00,
+    SECONDS_ALARM = 0x01,
+    MINUTES = 0x02,
+    MINUTES_ALARM = 0x03,
+    HOURS = 0x04,
+    HOURS_ALARM = 0x05,
+    DAY_OF_WEEK = 0x06,
+    DAY = 0x07,
+    MONTH = 0x08,
+    YEAR = 0x09,
+    REG_A = 0x0a,
+    REG_B = 0x0b,
+    REG_C = 0x0c,
+    REG_D = 0x0d,
+    RAM = 0x0e,
+    CENTURY = 0x32,
+    CMOS_SIZE = 128,
+};
+
+enum {
+    A_UIP = 0x80,
+    A_RATE = 0x0f,
+    A_DEFAULT = 0x26, /* 32768 Hz divider, 1024 Hz rate */
+    B_SET = 0x80,
+    B_PIE = 0x40,
+    B_AIE = 0x20,
+    B_UIE = 0x10,
+    B_BINARY = 0x04,
+    B_24H = 0x02,
+    C_IRQF = 0x80,
+    C_PF = 0x40, /* each flag has its enable's place in B */
+    C_AF = 0x20,
+    C_UF = 0x10,
+    D_VALID = 0x80,
+    HOUR_PM = 0x80,
+    ALARM_ANY = 0xc0, /* an alarm byte with both bits matches everything */
+};
+
+#define OSCILLATOR_HZ     32768
+#define UIP_NS            (244 * NS_PER_US)
+#define DAY_SECONDS       86400
+#define CENTURY_REG_OK(i) ((i) <= YEAR || (i) == CENTURY)
+
+struct Mc146818 {
+    Device parent;
+    uint8_t cmos[CMOS_SIZE]; /* time registers are current only while B_SET */
+    uint8_t index;
+    int64_t base_seconds; /* since 1970 UTC; a guest may choose any year of four digits */
+    int64_t base_ns;      /* clock_ns() when that second began */
+    int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
+    Irq irq;
+    Timer *timer;
+    MemoryRegion ports;
+};
+
+/* Nanoseconds since base_seconds. */
+static int64_t rtc_now(const Mc146818 *s)
+{
+    return clock_ns() - s->base_ns;
+}
+
+static int64_t rtc_seconds(const Mc146818 *s)
+{
+    return s->base_seconds + rtc_now(s) / NS_PER_SEC;
+}
+
+/* It is @fraction ns after @seconds now. */
+static void rtc_start(Mc146818 *s, int64_t seconds, int64_t fraction)
+{
+    s->base_seconds = seconds;
+    s->base_ns = clock_ns() - fraction;
+    s->checked = fraction;
+}
+
+/* ---- time and registers ---- */
+
+static uint8_t rtc_encode(const Mc146818 *s, int value)
+{
+    return s->cmos[REG_B] & B_BINARY ? value : value / 10 << 4 | value % 10;
+}
+
+static int rtc_decode(const Mc146818 *s, uint8_t value)
+{
+    return s->cmos[REG_B] & B_BINARY ? value : (value >> 4) * 10 + (value & 0xf);
+}
+
+static uint8_t rtc_encode_hour(const Mc146818 *s, int hour)
+{
+    if (s->cmos[REG_B] & B_24H) {
+        return rtc_encode(s, hour);
+    }
+    return rtc_encode(s, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0);
+}
+
+static int rtc_decode_hour(const Mc146818 *s, uint8_t value)
+{
+    if (s->cmos[REG_B] & B_24H) {
+        return rtc_decode(s, value);
+    }
+    return rtc_decode(s, value & ~HOUR_PM) % 12 + (value & HOUR_PM ? 12 : 0);
+}
+
+/* Write the time at @seconds into the registers. */
+static void rtc_store_time(Mc146818 *s, int64_t seconds)
+{
+    time_t t = seconds;
+    struct tm tm;
+    int year;
+
+    if (!gmtime_r(&t, &tm)) {
+        return;
+    }
+    year = MAX(tm.tm_year + 1900, 0);
+    s->cmos[SECONDS] = rtc_encode(s, tm.tm_sec);
+    s->cmos[MINUTES] = rtc_encode(s, tm.tm_min);
+    s->cmos[HOURS] = rtc_encode_hour(s, tm.tm_hour);
+    s->cmos[DAY_OF_WEEK] = rtc_encode(s, tm.tm_wday + 1);
+    s->cmos[DAY] = rtc_encode(s, tm.tm_mday);
+    s->cmos[MONTH] = rtc_encode(s, tm.tm_mon + 1);
+    s->cmos[YEAR] = rtc_encode(s, year % 100);
+    s->cmos[CENTURY] = rtc_encode(s, year / 100 % 100);
+}
+
+/* The time that the registers say; timegm() makes sense of any values. */
+static int64_t rtc_load_time(const Mc146818 *s)
+{
+    struct tm tm = {
+        .tm_sec = rtc_decode(s, s->cmos[SECONDS]),
+        .tm_min = rtc_decode(s, s->cmos[MINUTES]),
+        .tm_hour = rtc_decode_hour(s, s->cmos[HOURS]),
+        .tm_mday = rtc_decode(s, s->cmos[DAY]),
+        .tm_mon = rtc_decode(s, s->cmos[MONTH]) - 1,
+        .tm_year = rtc_decode(s, s->cmos[CENTURY]) * 100 + rtc_decode(s, s->cmos[YEAR]) - 1900,
+    };
+
+    return timegm(&tm);
+}
+
+/* ---- flags and the interrupt ---- */
+
+/* RTC ns of one period of the periodic interrupt; 0: off. */
+static int64_t rtc_period(const Mc146818 *s)
+{
+    unsigned rate = s->cmos[REG_A] & A_RATE;
+
+    if (!rate) {
+        return 0;
+    }
+    rate = rate < 3 ? rate + 7 : rate; /* 3.9 and 7.8 ms with this divider */
+    return NS_PER_SEC * (1 << (rate - 1)) / OSCILLATOR_HZ;
+}
+
+static bool rtc_alarm_byte(const Mc146818 *s, unsigned reg, uint8_t now)
+{
+    return (s->cmos[reg] & ALARM_ANY) == ALARM_ANY || s->cmos[reg] == now;
+}
+
+static bool rtc_alarm_at(const Mc146818 *s, int64_t seconds)
+{
+    int of_day = (int)((seconds % DAY_SECONDS + DAY_SECONDS) % DAY_SECONDS);
+
+    return rtc_alarm_byte(s, SECONDS_ALARM, rtc_encode(s, of_day % 60)) &&
+           rtc_alarm_byte(s, MINUTES_ALARM, rtc_encode(s, of_day / 60 % 60)) &&
+           rtc_alarm_byte(s, HOURS_ALARM, rtc_encode_hour(s, of_day / 3600));
+}
+
+/* Set the flags of what happened since the last look. */
+static void rtc_check(Mc146818 *s)
+{
+    int64_t now = rtc_now(s), period = rtc_period(s);
+    int64_t second = now / NS_PER_SEC, last = s->checked / NS_PER_SEC;
+
+    if (now <= s->checked) {
+        return;
+    }
+    if (period && now / period != s->checked / period) {
+        s->cmos[REG_C] |= C_PF;
+    }
+    if (second != last && !(s->cmos[REG_B] & B_SET)) {
+        s->cmos[REG_C] |= C_UF;
+        last = MAX(last, second - DAY_SECONDS); /* an alarm that matches does so within a day */
+        while (last < second && !(s->cmos[REG_C] & C_AF)) {
+            if (rtc_alarm_at(s, s->base_seconds + ++last)) {
+                s->cmos[REG_C] |= C_AF;
+            }
+        }
+    }
+    s->checked = now;
+}
+
+/* Set the interrupt line and arm the timer for the next flag that may interrupt. */
+static void rtc_update(Mc146818 *s)
+{
+    uint8_t enabled = s->cmos[REG_B] & (B_PIE | B_AIE | B_UIE);
+    int64_t now = rtc_now(s), next = INT64_MAX, period = rtc_period(s);
+
+    if (s->cmos[REG_C] & enabled) {
+        s->cmos[REG_C] |= C_IRQF;
+    }
+    irq_set(&s->irq, !!(s->cmos[REG_C] & C_IRQF));
+
+    if (enabled & B_PIE && period) {
+        next = (now / period + 1) * period;
+    }
+    if (enabled & (B_AIE | B_UIE)) {
+        next = MIN(next, (now / NS_PER_SEC + 1) * NS_PER_SEC);
+    }
+    if (next == INT64_MAX || s->cmos[REG_C] & C_IRQF) {
+        timer_del(s->timer); /* nothing more can interrupt until REG_C is read */
+    } else {
+        timer_mod(s->timer, next + s->base_ns);
+    }
+}
+
+static void rtc_timer(void *opaque)
+{
+    Mc146818 *s = opaque;
+
+    rtc_check(s);
+    rtc_update(s);
+}
+
+/* ---- ports ---- */
+
+static uint8_t rtc_read_reg(Mc146818 *s, unsigned reg)
+{
+    int64_t now = rtc_now(s);
+    bool set = s->cmos[REG_B] & B_SET;
+    uint8_t value;
+
+    if (CENTURY_REG_OK(reg) && !set) {
+        rtc_store_time(s, rtc_seconds(s));
+    } else if (reg == REG_A && !set && now % NS_PER_SEC >= NS_PER_SEC - UIP_NS) {
+        return s->cmos[REG_A] | A_UIP;
+    } else if (reg == REG_C) {
+        rtc_check(s);
+        rtc_update(s);
+        value = s->cmos[REG_C];
+        s->cmos[REG_C] = 0;
+        rtc_update(s);
+        return value;
+    }
+    return s->cmos[reg];
+}
+
+static void rtc_write_b(Mc146818 *s, uint8_t value)
+{
+    uint8_t old = s->cmos[REG_B];
+
+    if (value & B_SET) {
+        value &= ~B_UIE;
+        if (!(old & B_SET)) {
+            rtc_store_time(s, rtc_seconds(s));
+        }
+        s->cmos[REG_B] = value;
+    } else if (old & B_SET) {
+        s->cmos[REG_B] = value;
+        rtc_start(s, rtc_load_time(s), 0);
+    } else {
+        s->cmos[REG_B] = value;
+    }
+}
+
+static void rtc_write_reg(Mc146818 *s, unsigned reg, uint8_t value)
+{
+    bool set = s->cmos[REG_B] & B_SET;
+    bool is_time =
+        CENTURY_REG_OK(reg) && reg != SECONDS_ALARM && reg != MINUTES_ALARM && reg != HOURS_ALARM;
+
+    rtc_check(s);
+    if (reg == REG_A) {
+        s->cmos[REG_A] = value & ~A_UIP;
+    } else if (reg == REG_B) {
+        rtc_write_b(s, value);
+    } else if (reg == REG_C || reg == REG_D) {
+        return;
+    } else if (is_time && !set) {
+        rtc_store_time(s, rtc_seconds(s));
+        s->cmos[reg] = value;
+        rtc_start(s, rtc_load_time(s), rtc_now(s) % NS_PER_SEC);
+    } else {
+        s->cmos[reg] = value;
+    }
+    rtc_update(s);
+}
+
+static uint64_t rtc_port_read(void *opaque, hwaddr addr, unsigned size)
+{
+    Mc146818 *s = opaque;
+
+    return addr == 1 ? rtc_read_reg(s, s->index) : 0xff;
+}
+
+static void rtc_port_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    Mc146818 *s = opaque;
+
+    if (addr == 1) {
+        rtc_write_reg(s, s->index, value);
+    } else {
+        s->index = value & (CMOS_SIZE - 1);
+    }
+}
+
+static const MemoryRegionOps rtc_ops = { rtc_port_read, rtc_port_write, 1, 1 };
+
+/* ---- for the board ---- */
+
+void mc146818_cmos_set(Mc146818 *s, unsigned index, uint8_t value)
+{
+    if (index >= RAM && index < CMOS_SIZE && index != CENTURY) {
+        s->cmos[index] = value;
+    }
+}
+
+uint8_t mc146818_cmos_get(const Mc146818 *s, unsigned index)
+{
+    return index < CMOS_SIZE ? s->cmos[index] : 0;
+}
+
+/* @size in units of @unit, at most what two bytes hold, at both of the places (0: only one). */
+static void rtc_set_size(Mc146818 *s, uint64_t size, uint64_t unit, unsigned at, unsigned also_at)
+{
+    uint16_t n = MIN(size / unit, 0xffff);
+
+    for (unsigned i = 0; i < 2; i++) {
+        mc146818_cmos_set(s, at + i, n >> (8 * i));
+        mc146818_cmos_set(s, also_at ? also_at + i : 0, n >> (8 * i));
+    }
+}
+
+void mc146818_set_memory(Mc146818 *s, uint64_t below_4g, uint64_t above_4g)
+{
+    const uint64_t kib = 1024, mib = 1024 * kib, blocks = MIN(above_4g / (64 * kib), 0xffffff);
+
+    rtc_set_size(s, MIN(below_4g, 640 * kib), kib, 0x15, 0);
+    rtc_set_size(s, below_4g > mib ? below_4g - mib : 0, kib, 0x17, 0x30);
+    rtc_set_size(s, below_4g > 16 * mib ? below_4g - 16 * mib : 0, 64 * kib, 0x34, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        mc146818_cmos_set(s, 0x5b + i, blocks >> (8 * i));
+    }
+}
+
+void mc146818_set_time(Mc146818 *s, int64_t seconds)
+{
+    rtc_start(s, seconds, 0);
+    rtc_store_time(s, seconds);
+    rtc_update(s);
+}
+
+/* ---- the device: a battery keeps the RAM and the time; a reset only stops interrupts ---- */
+
+static void rtc_reset(Device *dev)
+{
+    Mc146818 *s = (Mc146818 *)dev;
+
+    s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE);
+    s->cmos[REG_C] = 0;
+    s->index = 0;
+    rtc_update(s);
+}
+
+static bool rtc_realize(Device *dev, GError **errp)
+{
+    Mc146818 *s = (Mc146818 *)dev;
+    int64_t real_time = g_get_real_time();
+
+    s->timer = timer_new(rtc_timer, s);
+    s->cmos[REG_A] = A_DEFAULT;
+    s->cmos[REG_B] = B_24H;
+    s->cmos[REG_D] = D_VALID;
+    rtc_start(s, real_time / G_USEC_PER_SEC, real_time % G_USEC_PER_SEC * NS_PER_US);
+    return true;
+}
+
+static void rtc_unrealize(Device *dev)
+{
+    timer_free(((Mc146818 *)dev)->timer);
+}
+
+static const DeviceOps rtc_device_ops = {
+    .category = "misc",
+    .realize = rtc_realize,
+    .unrealize = rtc_unrealize,
+    .reset = rtc_reset,
+};
+
+static const ObjectType rtc_type = {
+    .name = TYPE_MC146818,
+    .parent = TYPE_DEVICE,
+    .description = "MC146818 real-time clock and CMOS RAM",
+    .instance_size = sizeof(Mc146818),
+    .ops = &rtc_device_ops,
+};
+OBJECT_TYPE_REGISTER(rtc_type)
+
+Mc146818 *mc146818_create(MemoryRegion *io, Irq irq)
+{
+    Mc146818 *s = (Mc146818 *)device_new_onboard(TYPE_MC146818);
+
+    s->irq = irq;
+    device_realize(&s->parent, NULL);
+    memory_region_init_io(&s->ports, &rtc_ops, s, "rtc", 2);
+    memory_region_add(io, 0x70, &s->ports);
+    return s;
+}

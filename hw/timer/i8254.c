@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/timer/i8254.h"
+
+#include "util/clock.h"
+
+/* A guest that programs a shorter period gets interrupts at this distance; counts are exact. */
+#define MIN_PERIOD (20 * NS_PER_US)
+
+/* Port 0x61, bit 4 toggles at each memory refresh. */
+#define REFRESH_NS 15085
+
+/* How the bytes of a count are transferred (control word bits 5:4). */
+enum {
+    ACCESS_LATCH = 0,
+    ACCESS_LOW = 1,
+    ACCESS_HIGH = 2,
+    ACCESS_BOTH = 3,
+};
+
+enum {
+    PORT61_GATE = 0x01,
+    PORT61_SPEAKER = 0x02,
+    PORT61_WRITABLE = 0x0f,
+    PORT61_REFRESH = 0x10,
+    PORT61_OUT = 0x20,
+};
+
+typedef struct Counter {
+    uint8_t mode, access; /* access: ACCESS_* but LATCH */
+    bool bcd;
+    bool gate;
+    bool loaded;      /* a count was written since the control word */
+    bool started;     /* counting; modes 1 and 5: after a trigger */
+    bool stopped;     /* by the gate, or by half a new count in mode 0 */
+    uint32_t initial; /* 1 to 65536 (10000 in BCD) */
+    int64_t start;    /* ns: when initial was loaded into the counting element */
+    int64_t elapsed;  /* ns counted, while stopped */
+    uint8_t write_low;
+    bool write_high_next, read_high_next;
+    bool count_latched, status_latched;
+    uint16_t latch;
+    uint8_t status;
+} Counter;
+
+struct I8254 {
+    Device parent;
+    Counter counters[3];
+    uint8_t port61;
+    Irq irq; /* OUT of counter 0 */
+    int irq_level;
+    Timer *timer;
+    MemoryRegion ports, speaker;
+};
+
+/* ---- time ---- */
+
+static int64_t ns_to_ticks(int64_t ns)
+{
+    return (int64_t)((__int128)ns * I8254_HZ / NS_PER_SEC);
+}
+
+/* The first nanosecond at which ns_to_ticks() gives @ticks. */
+static int64_t ticks_to_ns(int64_t ticks)
+{
+    return (int64_t)(((__int128)ticks * NS_PER_SEC + I8254_HZ - 1) / I8254_HZ);
+}
+
+static bool counter_periodic(const Counter *c)
+{
+    return c->mode == 2 || c->mode == 3;
+}
+
+static int64_t counter_ticks(const Counter *c)
+{
+    return ns_to_ticks(c->stopped ? c->elapsed : clock_ns() - c->start);
+}
+
+static uint32_t counter_span(const Counter *c)
+{
+    return c->bcd ? 10000 : 0x10000;
+}
+
+/* The counting element, 0-65535 (0-9999). */
+static uint32_t counter_value(const Counter *c)
+{
+    int64_t ticks, n = c->initial;
+    uint32_t span = counter_span(c);
+
+    if (!c->started) {
+        return n % span;
+    }
+    ticks = counter_ticks(c);
+    if (c->mode == 3) {
+        /* Counts by two, twice for each period; an odd count's first half is one tick longer. */
+        int64_t pos = ticks % n, half = (n + 1) / 2;
+
+        pos = pos >= half ? pos - half : pos;
+        return ((n & ~1ll) - 2 * pos + span) % span;
+    }
+    ticks %= c->mode == 2 ? n : span;
+    return (n - ticks + span) % span;
+}
+
+static bool counter_out(const Counter *c)
+{
+    int64_t ticks, n = c->initial;
+
+    if (!c->started) {
+        return c->mode != 0;
+    }
+    ticks = counter_ticks(c);
+    switch (c->mode) {
+    case 0:
+    case 1:
+        return ticks >= n;
+    case 2:
+        return !c->gate || ticks % n != n - 1;
+    case 3:
+        return !c->gate || ticks % n < (n + 1) / 2;
+    default:
+        return ticks != n;
+    }
+}
+
+/* ---- the interrupt of counter 0 ---- */
+
+static void i8254_set_irq(I8254 *s, int level)
+{
+    if (level != s->irq_level) {
+        s->irq_level = level;
+        irq_set(&s->irq, level);
+    }
+}
+
+/* Arm for the next rising edge of OUT. */
+static void i8254_arm(I8254 *s)
+{
+    const Counter *c = &s->counters[0];
+    int64_t now = clock_ns(), n = c->initial, expiry;
+
+    timer_del(s->timer);
+    if (!c->started || c->stopped) {
+        return;
+    }
+    if (counter_periodic(c)) {
+        expiry = c->start + ticks_to_ns((counter_ticks(c) / n + 1) * n);
+        timer_mod(s->timer, MAX(expiry, now + MIN_PERIOD));
+        return;
+    }
+    /* The strobe of modes 4 and 5 ends one tick after the count. */
+    expiry = c->start + ticks_to_ns(n + (c->mode >= 4));
+    if (expiry > now) {
+        timer_mod(s->timer, expiry);
+    }
+}
+
+static void i8254_timer(void *opaque)
+{
+    I8254 *s = opaque;
+
+    i8254_set_irq(s, 0);
+    i8254_set_irq(s, 1);
+    if (counter_periodic(&s->counters[0])) {
+        i8254_arm(s);
+    }
+}
+
+/* ---- control ---- */
+
+static void counter_start(Counter *c)
+{
+    c->start = clock_ns();
+    c->started = true;
+    c->stopped = false;
+}
+
+static void counter_stop(Counter *c)
+{
+    if (c->started && !c->stopped) {
+        c->elapsed = clock_ns() - c->start;
+        c->stopped = true;
+    }
+}
+
+static void counter_load(Counter *c, uint16_t value)
+{
+    uint32_t n = value;
+
+    if (c->bcd) {
+        n = (value >> 12) * 1000 + (value >> 8 & 0xf) * 100 + (value >> 4 & 0xf) * 10 +
+            (value & 0xf);
+        n %= 10000;
+    }
+    c->initial = n ? n : counter_span(c);
+    c->loaded = true;
+    if (c->mode == 1 || c->mode == 5) {
+        return; /* they wait for the gate to rise */
+    }
+    counter_start(c);
+    if (!c->gate) {
+        counter_stop(c);
+    }
+}
+
+static void counter_set_gate(Counter *c, bool gate)
+{
+    bool rising = gate && !c->gate;
+
+    if (gate == c->gate) {
+        return;
+    }
+    c->gate = gate;
+    if (c->mode == 0 || c->mode == 4) {
+        if (!gate) {
+            counter_stop(c);
+        } else if (c->stopped) {
+            c->start = clock_ns() - c->elapsed;
+            c->stopped = false;
+        }
+    } else if (rising && c->loaded) {
+        counter_start(c);
+    } else if (counter_periodic(c)) {
+        counter_stop(c);
+    }
+}
+
+static void counter_write(Counter *c, uint8_t value)
+{
+    switch (c->access) {
+    case ACCESS_LOW:
+        counter_load(c, value);
+        break;
+    case ACCESS_HIGH:
+        counter_load(c, value << 8);
+        break;
+    default:
+        if (c->write_high_next) {
+            counter_load(c, value << 8 | c->write_low);
+        } else {
+            c->write_low = value;
+            if (c->mode == 0) {
+                counter_stop(c);
+            }
+        }
+        c->write_high_next = !c->write_high_next;
+    }
+}
+
+static uint16_t counter_read_value(const Counter *c)
+{
+    uint32_t v = counter_value(c);
+
+    return c->bcd ? v / 1000 % 10 << 12 | v / 100 % 10 << 8 | v / 10 % 10 << 4 | v % 10 : v;
+}
+
+static void counter_latch(Counter *c)
+{
+    if (!c->count_latched) {
+        c->latch = counter_read_value(c);
+        c->count_latched = true;
+    }
+}
+
+static void counter_latch_status(Counter *c)
+{
+    if (!c->status_latched) {
+        c->status = counter_out(c) << 7 | !c->loaded << 6 | c->access << 4 | c->mode << 1 | c->bcd;
+        c->status_latched = true;
+    }
+}
+
+static uint8_t counter_read(Counter *c)
+{
+    uint16_t value;
+    bool high;
+
+    if (c->status_latched) {
+        c->status_latched = false;
+        return c->status;
+    }
+    value = c->count_latched ? c->latch : counter_read_value(c);
+    high = c->access == ACCESS_HIGH || (c->access == ACCESS_BOTH && c->read_high_next);
+    if (c->access == ACCESS_BOTH) {
+        c->read_high_next = !c->read_high_next;
+    }
+    if (high || c->access == ACCESS_LOW) {
+        c->count_latched = false;
+    }
+    return high ? value >> 8 : value;
+}
+
+static void i8254_write_control(I8254 *s, uint8_t value)
+{
+    enum { READ_BACK = 3, RB_NO_COUNT = 0x20, RB_NO_STATUS = 0x10 };
+    unsigned select = value >> 6, access = value >> 4 & 3, mode = value >> 1 & 7;
+    Counter *c;
+
+    if (select == READ_BACK) {
+        for (unsigned i = 0; i < 3; i++) {
+            if (value >> (i + 1) & 1) {
+                if (!(value & RB_NO_COUNT)) {
+                    counter_latch(&s->counters[i]);
+                }
+                if (!(value & RB_NO_STATUS)) {
+                    counter_latch_status(&s->counters[i]);
+                }
+            }
+        }
+        return;
+    }
+    c = &s->counters[select];
+    if (access == ACCESS_LATCH) {
+        counter_latch(c);
+        return;
+    }
+    *c = (Counter){
+        .mode = mode > 5 ? mode - 4 : mode,
+        .access = access,
+        .bcd = value & 1,
+        .gate = c->gate,
+        .initial = c->initial,
+    };
+}
+
+static uint64_t i8254_read(void *opaque, hwaddr addr, unsigned size)
+{
+    I8254 *s = opaque;
+
+    return addr < 3 ? counter_read(&s->counters[addr]) : 0;
+}
+
+static void i8254_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    I8254 *s = opaque;
+    Counter old = s->counters[0];
+
+    if (addr == 3) {
+        i8254_write_control(s, value);
+    } else {
+        counter_write(&s->counters[addr], value);
+    }
+    /* Latching changes neither; only a new mode or count moves OUT. */
+    if (old.start != s->counters[0].start || old.started != s->counters[0].started ||
+        old.stopped != s->counters[0].stopped || old.mode != s->counters[0].mode) {
+        i8254_set_irq(s, counter_out(&s->counters[0]));
+        i8254_arm(s);
+    }
+}
+
+static uint64_t i8254_speaker_read(void *opaque, hwaddr addr, unsigned size)
+{
+    I8254 *s = opaque;
+
+    return s->port61 | (clock_ns() / REFRESH_NS & 1 ? PORT61_REFRESH : 0) |
+           (counter_out(&s->counters[2]) ? PORT61_OUT : 0);
+}
+
+static void i8254_speaker_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    I8254 *s = opaque;
+
+    s->port61 = value & PORT61_WRITABLE;
+    counter_set_gate(&s->counters[2], value & PORT61_GATE);
+}
+
+static const MemoryRegionOps i8254_ops = { i8254_read, i8254_write, 1, 1 };
+static const MemoryRegionOps i8254_speaker_ops = { i8254_speaker_read, i8254_speaker_write, 1, 1 };
+
+/* ---- the device ---- */
+
+static void i8254_reset(Device *dev)
+{
+    I8254 *s = (I8254 *)dev;
+
+    for (unsigned i = 0; i < 3; i++) {
+        s->counters[i] =
+            (Counter){ .mode = 3, .access = ACCESS_BOTH, .gate = i != 2, .initial = 0x10000 };
+    }
+    s->port61 = 0;
+    i8254_set_irq(s, 0);
+    i8254_arm(s);
+}
+
+static bool i8254_realize(Device *dev, GError **errp)
+{
+    I8254 *s = (I8254 *)dev;
+
+    s->timer = timer_new(i8254_timer, s);
+    i8254_reset(dev);
+    return true;
+}
+
+static void i8254_unrealize(Device *dev)
+{
+    timer_free(((I8254 *)dev)->timer);
+}
+
+static const DeviceOps i8254_device_ops = {
+    .category = "misc",
+    .realize = i8254_realize,
+    .unrealize = i8254_unrealize,
+    .reset = i8254_reset,
+};
+
+static const ObjectType i8254_type = {
+    .name = TYPE_I8254,
+    .parent = TYPE_DEVICE,
+    .description = "8254 interval timer",
+    .instance_size = sizeof(I8254),
+    .ops = &i8254_device_ops,
+};
+OBJECT_TYPE_REGISTER(i8254_type)
+
+I8254 *i8254_create(MemoryRegion *io, Irq irq)
+{
+    I8254 *s = (I8254 *)device_new_onboard(TYPE_I8254);
+
+    s->irq = irq;
+    device_realize(&s->parent, NULL);
+    memory_region_init_io(&s->ports, &i8254_ops, s, "pit", 4);
+    memory_region_init_io(&s->speaker, &i8254_speaker_ops, s, "pcspk", 1);
+    memory_region_add(io, 0x40, &s->ports);
+    memory_region_add(io, 0x61, &s->speaker);
+    return s;
+}

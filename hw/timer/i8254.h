@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The 8254 interval timer (Intel 8254 data sheet) and port 0x61, which gates its counter 2.
+ * Everything a guest reads is computed from clock_ns(). Machine lock for everything.
+ */
+#ifndef HW_TIMER_I8254_H
+#define HW_TIMER_I8254_H
+
+#include "hw/core/device.h"
+#include "hw/core/irq.h"
+#include "memory/memory.h"
+
+#define TYPE_I8254 "isa-pit"
+
+#define I8254_HZ 1193182
+
+typedef struct I8254 I8254;
+
+/* Make it, with ports 0x40-0x43 and 0x61 in @io; @irq is counter 0's output (ISA IRQ 0). Belongs
+ * to the device tree. */
+I8254 *i8254_create(MemoryRegion *io, Irq irq);
+
+#endif

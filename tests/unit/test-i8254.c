@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/timer/i8254.h"
+#include "tests/unit/chip-test.h"
+
+static TestLine irq0;
+
+static void program(unsigned counter, unsigned mode, uint16_t count)
+{
+    outb(0x43, counter << 6 | 0x30 | mode << 1);
+    outb(0x40 + counter, count & 0xff);
+    outb(0x40 + counter, count >> 8);
+}
+
+static uint16_t read_count(unsigned counter)
+{
+    uint8_t low;
+
+    outb(0x43, counter << 6);
+    low = inb(0x40 + counter);
+    return low | inb(0x40 + counter) << 8;
+}
+
+/* Just past @n input clocks. */
+static int64_t ticks(int64_t n)
+{
+    return (n * NS_PER_SEC + I8254_HZ - 1) / I8254_HZ;
+}
+
+static bool out2(void)
+{
+    return inb(0x61) & 0x20;
+}
+
+static void test_mode0_gate(void)
+{
+    outb(0x61, 1);
+    program(2, 0, 1000);
+    g_assert_false(out2());
+    step(ticks(400));
+    g_assert_cmpint(read_count(2), ==, 600);
+    outb(0x61, 0); /* gate low: stands */
+    step(NS_PER_SEC);
+    g_assert_cmpint(read_count(2), ==, 600);
+    g_assert_false(out2());
+    outb(0x61, 1);
+    step(ticks(599));
+    g_assert_false(out2());
+    step(ticks(2));
+    g_assert_true(out2());
+    g_assert_cmpint(read_count(2), >, 0xff00); /* goes on below 0 */
+}
+
+static void test_mode2_irq(void)
+{
+    unsigned before;
+
+    program(0, 2, 1193); /* 1 ms */
+    before = irq0.edges;
+    step(100 * NS_PER_MS);
+    g_assert_cmpint(irq0.edges - before, ==, 100);
+    program(0, 0, 100);
+    before = irq0.edges;
+    step(NS_PER_SEC);
+    g_assert_cmpint(irq0.edges - before, ==, 1);
+    outb(0x43, 0x30); /* stopped */
+    before = irq0.edges;
+    step(NS_PER_SEC);
+    g_assert_cmpint(irq0.edges - before, ==, 0);
+}
+
+static void test_mode3(void)
+{
+    outb(0x61, 1);
+    program(2, 3, 1000);
+    g_assert_true(out2());
+    step(ticks(100));
+    g_assert_cmpint(read_count(2), ==, 800);
+    step(ticks(401));
+    g_assert_false(out2());
+    outb(0x61, 0);
+    g_assert_true(out2()); /* a low gate holds OUT high */
+}
+
+static void test_mode1_and_4(void)
+{
+    outb(0x61, 0);
+    program(2, 1, 50);
+    g_assert_true(out2());
+    step(ticks(100));
+    g_assert_true(out2()); /* not triggered */
+    outb(0x61, 1);
+    g_assert_false(out2());
+    step(ticks(51));
+    g_assert_true(out2());
+    program(2, 4, 50);
+    g_assert_true(out2());
+    step(ticks(50));
+    g_assert_false(out2()); /* the strobe */
+    step(ticks(1));
+    g_assert_true(out2());
+}
+
+static void test_read_back(void)
+{
+    outb(0x61, 1);
+    program(2, 2, 5000);
+    step(ticks(10));
+    outb(0x43, 0xc8); /* count and status of counter 2 */
+    step(ticks(100));
+    g_assert_cmphex(inb(0x42), ==, 0xb4);
+    g_assert_cmphex(inb(0x42), ==, 4990 & 0xff);
+    g_assert_cmphex(inb(0x42), ==, 4990 >> 8);
+    g_assert_cmpint(read_count(2), ==, 4890);
+    outb(0x43, 0xb4); /* control word alone: null count */
+    outb(0x43, 0xe8);
+    g_assert_cmphex(inb(0x42) & 0x40, ==, 0x40);
+}
+
+static void test_bcd(void)
+{
+    outb(0x61, 1);
+    outb(0x43, 0xb1); /* mode 0, BCD */
+    outb(0x42, 0x00);
+    outb(0x42, 0x10); /* 1000 */
+    step(ticks(1));
+    g_assert_cmphex(read_count(2), ==, 0x0999);
+}
+
+static void test_refresh(void)
+{
+    uint8_t first = inb(0x61) & 0x10;
+
+    step(15085);
+    g_assert_cmphex(inb(0x61) & 0x10, !=, first);
+}
+
+static void test_any_write(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned port = g_rand_int(rand) % 5;
+
+        outb(port == 4 ? 0x61 : 0x40 + port, g_rand_int(rand));
+        inb(port == 4 ? 0x61 : 0x40 + port);
+        step(g_rand_int(rand) % 5000);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    chip_test_init(&argc, &argv);
+    i8254_create(system_io(), test_line(&irq0));
+    g_test_add_func("/i8254/mode0-gate", test_mode0_gate);
+    g_test_add_func("/i8254/mode2-irq", test_mode2_irq);
+    g_test_add_func("/i8254/mode3", test_mode3);
+    g_test_add_func("/i8254/mode1-mode4", test_mode1_and_4);
+    g_test_add_func("/i8254/read-back", test_read_back);
+    g_test_add_func("/i8254/bcd", test_bcd);
+    g_test_add_func("/i8254/refresh", test_refresh);
+    g_test_add_func("/i8254/any-write", test_any_write);
+    return g_test_run();
+}

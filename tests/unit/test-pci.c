@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The PCI configuration space, and the other small ports of the board: i8042 and port 0x92. */
+#include "hw/i386/port92.h"
+#include "hw/input/i8042.h"
+#include "hw/pci/i440fx.h"
+#include "hw/pci/piix.h"
+#include "tests/unit/chip-test.h"
+
+static TestLine irq1;
+
+static uint64_t in(unsigned port, unsigned size)
+{
+    return address_space_load(&address_space_io, port, size);
+}
+
+static void out(unsigned port, uint32_t value, unsigned size)
+{
+    address_space_store(&address_space_io, port, value, size);
+}
+
+static void config_select(unsigned device, unsigned function, unsigned offset)
+{
+    out(0xcf8, 0x80000000u | PCI_DEVFN(device, function) << 8 | offset, 4);
+}
+
+static uint32_t config_read(unsigned device, unsigned function, unsigned offset)
+{
+    config_select(device, function, offset);
+    return in(0xcfc, 4);
+}
+
+static void test_ids(void)
+{
+    g_assert_cmphex(config_read(0, 0, 0), ==, 0x12378086);
+    g_assert_cmphex(config_read(0, 0, 8) >> 16, ==, 0x0600);
+    g_assert_cmphex(config_read(1, 0, 0), ==, 0x70008086);
+    g_assert_cmphex(config_read(1, 0, 8) >> 16, ==, 0x0601);
+    g_assert_cmphex(config_read(1, 3, 0), ==, 0x71138086);
+    g_assert_cmphex(config_read(1, 3, 8) >> 16, ==, 0x0680);
+    g_assert_cmphex(config_read(1, 3, 0x40), ==, 0x601);
+    g_assert_cmphex(config_read(1, 0, 0x0c) >> 16 & 0x80, ==, 0x80);
+    g_assert_cmphex(config_read(2, 0, 0), ==, 0xffffffff);
+    g_assert_cmphex(config_read(1, 1, 0), ==, 0xffffffff);
+    out(0xcf8, 0x80010000, 4); /* bus 1 */
+    g_assert_cmphex(in(0xcfc, 4), ==, 0xffffffff);
+    out(0xcf8, 0, 4); /* not enabled */
+    g_assert_cmphex(in(0xcfc, 4), ==, 0xffffffff);
+}
+
+static void test_sizes(void)
+{
+    config_select(0, 0, 0);
+    g_assert_cmphex(in(0xcf8, 4), ==, 0x80000000);
+    g_assert_cmphex(in(0xcfc, 2), ==, 0x8086);
+    g_assert_cmphex(in(0xcfe, 2), ==, 0x1237);
+    g_assert_cmphex(in(0xcfd, 1), ==, 0x80);
+    g_assert_cmphex(in(0xcfd, 2), ==, 0x3780);
+    out(0xcf8, 0xffffffff, 4);
+    g_assert_cmphex(in(0xcf8, 4), ==, 0x80fffffc);
+}
+
+static void test_masks(void)
+{
+    config_select(1, 3, 0x40);
+    out(0xcfc, 0xffffffff, 4);
+    g_assert_cmphex(in(0xcfc, 4), ==, 0x601); /* fixed */
+    config_select(1, 0, 0x60);
+    out(0xcfc, 0x0b, 1);
+    g_assert_cmphex(in(0xcfc, 4), ==, 0x8080800b);
+    out(0xcfd, 0xff, 1);
+    g_assert_cmphex(in(0xcfc, 4), ==, 0x80808f0b);
+    devices_reset();
+    g_assert_cmphex(config_read(1, 0, 0x60), ==, 0x80808080);
+    config_select(0, 0, 0);
+    out(0xcfc, 0, 4);
+    g_assert_cmphex(in(0xcfc, 4), ==, 0x12378086);
+}
+
+static void command(uint8_t cmd)
+{
+    outb(0x64, cmd);
+}
+
+static void test_i8042(void)
+{
+    devices_reset();
+    g_assert_cmphex(inb(0x64), ==, 0x14);
+    command(0xaa);
+    g_assert_cmphex(inb(0x64) & 1, ==, 1);
+    g_assert_cmphex(inb(0x60), ==, 0x55);
+    command(0xab);
+    g_assert_cmphex(inb(0x60), ==, 0);
+    command(0x60);
+    outb(0x60, 0x64);
+    command(0x20);
+    g_assert_cmphex(inb(0x60), ==, 0x64);
+    g_assert_cmpint(irq1.level, ==, 0);
+    command(0x60);
+    outb(0x60, 0x65);
+    irq1.edges = 0;
+    outb(0x60, 0xf2); /* identify the keyboard */
+    g_assert_cmphex(inb(0x60), ==, 0xfa);
+    g_assert_cmphex(inb(0x60), ==, 0xab);
+    g_assert_cmphex(inb(0x60), ==, 0x83);
+    g_assert_cmpint(irq1.edges, ==, 3);
+    g_assert_cmpint(irq1.level, ==, 0);
+    outb(0x60, 0xed);
+    outb(0x60, 0x07);
+    g_assert_cmphex(inb(0x60), ==, 0xfa);
+    g_assert_cmphex(inb(0x60), ==, 0xfa);
+    command(0xd3); /* no mouse */
+    outb(0x60, 0x5a);
+    g_assert_cmphex(inb(0x64) & 0x21, ==, 0x01);
+    command(0xa9);
+    g_assert_cmphex(inb(0x60), ==, 0x01);
+    command(0xdd);
+    command(0xd0);
+    g_assert_cmphex(inb(0x60), ==, 0x01);
+}
+
+static void test_port92(void)
+{
+    devices_reset();
+    g_assert_cmphex(inb(0x92), ==, 2);
+    outb(0x92, 0);
+    g_assert_cmphex(inb(0x92), ==, 0);
+}
+
+static void test_any_write(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(6);
+    static const uint8_t sizes[] = { 1, 2, 4 };
+
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned size = sizes[g_rand_int(rand) % 3];
+        unsigned port = 0xcf8 + g_rand_int(rand) % 8;
+        uint32_t value = g_rand_int(rand);
+
+        if (port == 0xcf9 && size == 1) {
+            value &= ~4u; /* no reset, please */
+        }
+        out(port, value, size);
+        in(port, size);
+        outb(0x60, g_rand_int(rand) | 1);
+        outb(0x64, g_rand_int(rand) | 1);
+        inb(0x60);
+    }
+    g_assert_cmphex(config_read(0, 0, 0), ==, 0x12378086);
+}
+
+int main(int argc, char **argv)
+{
+    chip_test_init(&argc, &argv);
+    piix_create(i440fx_create(system_io()));
+    i8042_create(system_io(), test_line(&irq1));
+    port92_create(system_io());
+    g_test_add_func("/pci/ids", test_ids);
+    g_test_add_func("/pci/sizes", test_sizes);
+    g_test_add_func("/pci/masks", test_masks);
+    g_test_add_func("/i8042/commands", test_i8042);
+    g_test_add_func("/port92/bits", test_port92);
+    g_test_add_func("/pci/any-write", test_any_write);
+    return g_test_run();
+}

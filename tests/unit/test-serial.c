@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/char/isa-debugcon.h"
+#include "hw/char/serial.h"
+#include "hw/intc/isa-irq.h"
+#include "tests/unit/chip-test.h"
+
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+enum {
+    DATA = 0x3f8,
+    IER = 0x3f9,
+    IIR = 0x3fa,
+    FCR = 0x3fa,
+    LCR = 0x3fb,
+    MCR = 0x3fc,
+    LSR = 0x3fd,
+    MSR = 0x3fe,
+    SCR = 0x3ff,
+};
+
+static TestLine irq4;
+static char *out_path;
+
+static void assert_output(const char *expected)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(g_file_get_contents(out_path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static void test_registers(void)
+{
+    devices_reset();
+    outb(SCR, 0xa5);
+    g_assert_cmphex(inb(SCR), ==, 0xa5);
+    outb(LCR, 0x83);
+    outb(DATA, 0x34);
+    outb(IER, 0x12);
+    g_assert_cmphex(inb(DATA), ==, 0x34);
+    g_assert_cmphex(inb(IER), ==, 0x12);
+    outb(LCR, 0x03);
+    outb(IER, 0xff);
+    g_assert_cmphex(inb(IER), ==, 0x0f);
+    outb(IER, 0);
+    outb(FCR, 0xe1); /* no 64-byte FIFO here */
+    g_assert_cmphex(inb(IIR), ==, 0xc1);
+    outb(FCR, 0);
+    g_assert_cmphex(inb(IIR), ==, 0x01);
+    g_assert_cmphex(inb(LSR), ==, 0x60);
+    g_assert_cmphex(inb(MSR), ==, 0xb0);
+}
+
+static void test_transmit(void)
+{
+    devices_reset();
+    outb(IER, 2);
+    g_assert_cmpint(irq4.level, ==, 1);
+    g_assert_cmphex(inb(IIR), ==, 0x02);
+    g_assert_cmpint(irq4.level, ==, 0);
+    g_assert_cmphex(inb(IIR), ==, 0x01);
+    outb(DATA, 'o');
+    g_assert_cmpint(irq4.level, ==, 1);
+    outb(DATA, 'k');
+    outb(IER, 0);
+    g_assert_cmpint(irq4.level, ==, 0);
+    assert_output("ok");
+}
+
+static void test_loopback(void)
+{
+    devices_reset();
+    outb(MCR, 0x1f);
+    g_assert_cmphex(inb(MSR) & 0xf0, ==, 0xf0);
+    outb(MCR, 0x1a); /* as Linux probes */
+    g_assert_cmphex(inb(MSR) & 0xf0, ==, 0x90);
+    outb(DATA, 'x');
+    g_assert_cmphex(inb(LSR), ==, 0x61);
+    outb(DATA, 'y'); /* no FIFO: overrun */
+    g_assert_cmphex(inb(LSR), ==, 0x63);
+    g_assert_cmphex(inb(LSR), ==, 0x61);
+    g_assert_cmphex(inb(DATA), ==, 'y');
+    g_assert_cmphex(inb(LSR), ==, 0x60);
+}
+
+static void test_fifo(void)
+{
+    devices_reset();
+    outb(MCR, 0x10);
+    outb(FCR, 0x81); /* trigger 8 */
+    inb(MSR);
+    outb(IER, 5);
+    for (unsigned i = 0; i < 7; i++) {
+        outb(DATA, 'a' + i);
+    }
+    g_assert_cmpint(irq4.level, ==, 0);
+    step(10 * NS_PER_MS); /* more than four characters at 9600 */
+    g_assert_cmphex(inb(IIR), ==, 0xcc);
+    outb(DATA, 'h');
+    g_assert_cmphex(inb(IIR), ==, 0xc4);
+    for (unsigned i = 0; i < 9; i++) {
+        outb(DATA, 'z');
+    }
+    g_assert_cmphex(inb(IIR), ==, 0xc6); /* overrun */
+    g_assert_cmphex(inb(LSR), ==, 0x63);
+    for (unsigned i = 0; i < 8; i++) {
+        g_assert_cmphex(inb(DATA), ==, 'a' + i);
+    }
+    g_assert_cmphex(inb(IIR), ==, 0xc4);
+    outb(FCR, 0x83);
+    g_assert_cmphex(inb(LSR), ==, 0x60);
+    g_assert_cmphex(inb(IIR), ==, 0xc1);
+}
+
+static void test_modem_interrupt(void)
+{
+    devices_reset();
+    outb(MCR, 0x10);
+    inb(MSR);
+    outb(IER, 8);
+    outb(MCR, 0x12);
+    g_assert_cmphex(inb(IIR), ==, 0);
+    g_assert_cmphex(inb(MSR), ==, 0x11);
+    g_assert_cmphex(inb(IIR), ==, 1);
+    outb(MCR, 0x16); /* RI rises: no interrupt */
+    g_assert_cmphex(inb(IIR), ==, 1);
+    outb(MCR, 0x12);
+    g_assert_cmphex(inb(MSR), ==, 0x14);
+    outb(IER, 0);
+}
+
+static Device *add(const char *json, GError **err)
+{
+    struct json_object *props = json_tokener_parse(json);
+    Device *dev = device_add(props, false, err);
+
+    json_object_put(props);
+    return dev;
+}
+
+static void assert_refused(const char *json)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_assert_null(add(json, &err));
+    g_assert_nonnull(err);
+}
+
+static void test_device_add(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    assert_refused("{'driver':'isa-serial','chardev':'nix'}");
+    assert_refused("{'driver':'isa-serial','index':4}");
+    assert_refused("{'driver':'isa-serial','index':0}"); /* taken */
+    assert_refused("{'driver':'isa-serial','iobase':65530,'irq':5}");
+    assert_refused("{'driver':'isa-serial','index':1,'irq':16}");
+    assert_refused("{'driver':'isa-debugcon'}");
+    assert_refused("{'driver':'isa-debugcon','chardev':'out'}"); /* taken */
+    g_assert_nonnull(add("{'driver':'isa-serial'}", &err));
+    g_assert_no_error(err);
+    outb(0x2ff, 0x77); /* it is COM2 */
+    g_assert_cmphex(inb(0x2ff), ==, 0x77);
+}
+
+static void test_debugcon(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *path = g_strdup_printf("%s.debug", out_path);
+    g_autofree char *spec = g_strdup_printf("file:%s", path);
+    g_autofree char *text = NULL;
+
+    g_assert_nonnull(chardev_new_from_short("dbg", spec, false, &err));
+    g_assert_nonnull(add("{'driver':'isa-debugcon','chardev':'dbg','iobase':1026}", &err));
+    g_assert_no_error(err);
+    g_assert_cmphex(inb(0x402), ==, 0xe9);
+    outb(0x402, '!');
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "!");
+    g_unlink(path);
+}
+
+static void test_any_write(void)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(5);
+
+    for (unsigned i = 0; i < 20000; i++) {
+        outb(0x2f8 + g_rand_int(rand) % 8, g_rand_int(rand));
+        inb(0x2f8 + g_rand_int(rand) % 8);
+        step(g_rand_int(rand) % NS_PER_MS);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *spec = NULL;
+    Irq irqs[ISA_IRQS] = { [4] = test_line(&irq4) };
+    int fd, result;
+
+    chip_test_init(&argc, &argv);
+    fd = g_file_open_tmp("test-serial-XXXXXX", &out_path, NULL);
+    close(fd);
+    spec = g_strdup_printf("file:%s", out_path);
+    isa_irqs_connect(irqs);
+    chardev_new_from_short("out", spec, false, &err);
+    g_assert_no_error(err);
+    isa_serial_create(0, chardev_find("out"), &err);
+    g_assert_no_error(err);
+    g_test_add_func("/serial/registers", test_registers);
+    g_test_add_func("/serial/transmit", test_transmit);
+    g_test_add_func("/serial/loopback", test_loopback);
+    g_test_add_func("/serial/fifo", test_fifo);
+    g_test_add_func("/serial/modem", test_modem_interrupt);
+    g_test_add_func("/serial/device-add", test_device_add);
+    g_test_add_func("/serial/debugcon", test_debugcon);
+    g_test_add_func("/serial/any-write", test_any_write);
+    result = g_test_run();
+    g_unlink(out_path);
+    g_free(out_path);
+    return result;
+}
