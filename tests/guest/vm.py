@@ -139,7 +139,7 @@ class Vm:
         if guest_dir:
             args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",
                      append]
-        self.args = args + list(extra)
+        self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
         self.started = time.monotonic()
         self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=self.stderr,

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine with no CPU (-accel qtest), driven by port and memory accesses and QMP."""
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import vm  # noqa: E402
+
+PROGRAM = f"{sys.argv[1]}/dimmable" if len(sys.argv) > 1 else "build/dimmable"
+
+
+class Machine(vm.Vm):
+    def __init__(self, memory="2G,slots=8,maxmem=16G", extra=(), **options):
+        extra = ["-qtest", "unix:QTEST,server=on,wait=off", *extra]
+        super().__init__(PROGRAM, memory=memory, accel="qtest", serial=False, extra=extra, **options)
+        self.qtest = vm.Stream(f"{self.dir}/qtest", self.process)
+
+    def __call__(self, command):
+        """One line of the qtest protocol; the words of the reply after OK."""
+        self.qtest.send(command.encode() + b"\n")
+        while b"\n" not in self.qtest.buffer:
+            self.qtest.fill(vm.time.monotonic() + 10)
+        line, self.qtest.buffer = self.qtest.buffer.split(b"\n", 1)
+        words = line.decode().split()
+        if words[0] != "OK":
+            raise RuntimeError(f"qtest: {command}: {line.decode()}")
+        return words[1:]
+
+    def read(self, width, port):
+        return int(self(f"in{width} {port:#x}")[0], 0)
+
+    def write(self, width, port, value):
+        self(f"out{width} {port:#x} {value:#x}")
+
+    def tree(self):
+        """What a failed command must leave as it was: objects, devices, DIMMs, sizes."""
+        return (self.qmp.command("qom-list", path="/objects"),
+                self.qmp.command("qom-list", path="/machine/peripheral"),
+                self.qmp.command("qom-list", path="/machine/peripheral-anon"),
+                self.qmp.command("query-memory-devices"), self.qmp.command("query-memdev"),
+                self.qmp.command("query-memory-size-summary"))
+
+
+def run_program(*args):
+    """Start the program for a command line that must fail at once: (status, what it printed)."""
+    result = subprocess.run([PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, timeout=20, check=False)
+    return result.returncode, result.stdout.decode(errors="replace")
