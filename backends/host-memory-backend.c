@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What all memory backends have in common: properties, NUMA policy, advice to the host kernel.
+ */
+#include "backends/host-memory-backend.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <numaif.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "util/error.h"
+#include "util/keyval.h"
+
+const char *const host_memory_policy_names[] = { "default", "preferred", "bind", "interleave",
+                                                 NULL };
+
+static const int mpol_of_policy[] = {
+    [HOST_POLICY_DEFAULT] = MPOL_DEFAULT,
+    [HOST_POLICY_PREFERRED] = MPOL_PREFERRED,
+    [HOST_POLICY_BIND] = MPOL_BIND,
+    [HOST_POLICY_INTERLEAVE] = MPOL_INTERLEAVE,
+};
+
+#define NODE_WORDS (MAX_HOST_NODES / 64)
+
+/* ---- host-nodes ---- */
+
+static bool node_is_set(const uint64_t *nodes, unsigned n)
+{
+    return nodes[n / 64] >> (n % 64) & 1;
+}
+
+static bool nodes_empty(const uint64_t *nodes)
+{
+    for (unsigned i = 0; i < NODE_WORDS; i++) {
+        if (nodes[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool nodes_set_range(uint64_t *nodes, uint64_t first, uint64_t last, GError **errp)
+{
+    if (first > last || last >= MAX_HOST_NODES) {
+        error_set(errp,
+                  "host-nodes: %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
+                  " must be host node numbers from 0 to %d, the lower one first",
+                  first, last, MAX_HOST_NODES - 1);
+        return false;
+    }
+    for (uint64_t n = first; n <= last; n++) {
+        nodes[n / 64] |= 1ull << (n % 64);
+    }
+    return true;
+}
+
+/* "0-3" or "2"; several are separated by commas. */
+static bool nodes_parse(uint64_t *nodes, const char *text, GError **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+
+    for (char **part = parts; *part; part++) {
+        g_auto(GStrv) ends = g_strsplit(*part, "-", 2);
+        uint64_t first, last;
+
+        if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
+            !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
+            error_set(errp, "host-nodes: '%s' must be a node number, or a range such as 0-3", text);
+            return false;
+        }
+        if (!nodes_set_range(nodes, first, last, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A number, a string as nodes_parse() takes it, or a list of these. */
+static bool nodes_from_json(uint64_t *nodes, struct json_object *value, GError **errp)
+{
+    if (json_object_is_type(value, json_type_string)) {
+        return nodes_parse(nodes, json_object_get_string(value), errp);
+    }
+    if (json_object_is_type(value, json_type_int)) {
+        int64_t n = json_object_get_int64(value);
+
+        return nodes_set_range(nodes, (uint64_t)n, (uint64_t)n, errp);
+    }
+    error_set(errp, "host-nodes must be a list of host node numbers");
+    return false;
+}
+
+static bool host_nodes_set(Object *obj, const Property *prop, struct json_object *value,
+                           GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+    uint64_t nodes[NODE_WORDS] = { 0 };
+    bool is_list = json_object_is_type(value, json_type_array);
+    size_t n = is_list ? json_object_array_length(value) : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *item = is_list ? json_object_array_get_idx(value, i) : value;
+
+        if (!nodes_from_json(nodes, item, errp)) {
+            return false;
+        }
+    }
+    memcpy(backend->host_nodes, nodes, sizeof(nodes));
+    return true;
+}
+
+static struct json_object *host_nodes_get(Object *obj, const Property *prop, GError **errp)
+{
+    const HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+    struct json_object *list = json_object_new_array();
+
+    for (unsigned n = 0; n < MAX_HOST_NODES; n++) {
+        if (node_is_set(backend->host_nodes, n)) {
+            json_object_array_add(list, json_object_new_int((int)n));
+        }
+    }
+    return list;
+}
+
+/* ---- making ---- */
+
+static bool check_policy(const HostMemoryBackend *backend, GError **errp)
+{
+    bool none = nodes_empty(backend->host_nodes);
+    const char *policy = host_memory_policy_names[backend->policy];
+
+    if (backend->policy == HOST_POLICY_DEFAULT) {
+        if (!none) {
+            error_set(errp, "host-nodes is given, but policy is 'default', which takes none: use "
+                            "policy=bind, preferred or interleave");
+            return false;
+        }
+        return true;
+    }
+    if (none) {
+        error_set(errp, "policy '%s' needs host-nodes, the host nodes to take memory from", policy);
+        return false;
+    }
+    if (numa_available() < 0) {
+        error_set(errp, "policy '%s': this host has no NUMA support; use policy=default", policy);
+        return false;
+    }
+    for (unsigned n = 0; n < MAX_HOST_NODES; n++) {
+        if (node_is_set(backend->host_nodes, n) &&
+            (n > (unsigned)numa_max_possible_node() ||
+             !numa_bitmask_isbitset(numa_all_nodes_ptr, n))) {
+            error_set(errp, "host-nodes: there is no host node %u with memory; the highest is %d",
+                      n, numa_max_node());
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_settings(const HostMemoryBackend *backend, GError **errp)
+{
+    if (backend->size == 0) {
+        error_set(errp, "%s: 'size' is missing or 0; give it in bytes, or such as size=1G",
+                  object_typename(&backend->parent));
+        return false;
+    }
+    if (backend->prealloc && !backend->reserve) {
+        error_set(errp, "prealloc=on and reserve=off contradict each other: memory that is "
+                        "allocated at once is reserved");
+        return false;
+    }
+    return check_policy(backend, errp);
+}
+
+static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
+{
+    unsigned long mask[NODE_WORDS];
+
+    if (backend->policy == HOST_POLICY_DEFAULT) {
+        return true;
+    }
+    G_STATIC_ASSERT(sizeof(mask) == sizeof(backend->host_nodes));
+    memcpy(mask, backend->host_nodes, sizeof(mask));
+    if (mbind(backend->ram->host, backend->ram->size, mpol_of_policy[backend->policy], mask,
+              MAX_HOST_NODES + 1, MPOL_MF_STRICT | MPOL_MF_MOVE) < 0) {
+        error_set_errno(errp, errno, "cannot bind memory to host-nodes with policy '%s'",
+                        host_memory_policy_names[backend->policy]);
+        return false;
+    }
+    return true;
+}
+
+/* Advice, not orders: a kernel without KSM, for one, does without. */
+static void advise(const HostMemoryBackend *backend)
+{
+    if (backend->merge) {
+        madvise(backend->ram->host, backend->ram->size, MADV_MERGEABLE);
+    }
+    if (!backend->dump) {
+        madvise(backend->ram->host, backend->ram->size, MADV_DONTDUMP);
+    }
+}
+
+static bool backend_complete(Object *obj, GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+    const HostMemoryBackendOps *ops = object_ops(obj);
+
+    if (!check_settings(backend, errp) || !ops->alloc(backend, errp)) {
+        return false;
+    }
+    if (!apply_policy(backend, errp)) {
+        return false;
+    }
+    advise(backend);
+    if (backend->prealloc && !ram_block_prealloc(backend->ram, errp)) {
+        return false;
+    }
+    memory_region_init_ram(&backend->region, backend->ram->name, backend->ram);
+    backend->region.readonly = backend->readonly;
+    return true;
+}
+
+static bool backend_can_be_deleted(Object *obj, GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+
+    if (backend->user) {
+        g_autofree char *user = host_memory_backend_user_name(backend);
+
+        error_set(errp, "memory backend '%s' is in use by '%s'; unplug that first",
+                  host_memory_backend_name(backend), user);
+        return false;
+    }
+    return true;
+}
+
+static void backend_finalize(Object *obj)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+    const HostMemoryBackendOps *ops = object_ops(obj);
+
+    if (!backend->ram) {
+        return;
+    }
+    if (ops->release) {
+        ops->release(backend);
+    }
+    if (host_memory_backend_is_complete(backend)) {
+        memory_region_destroy(&backend->region);
+    }
+    g_clear_pointer(&backend->ram, ram_block_unref);
+}
+
+/* ---- using ---- */
+
+const char *host_memory_backend_name(const HostMemoryBackend *backend)
+{
+    return backend->parent.name ? backend->parent.name : "(unnamed)";
+}
+
+MemoryRegion *host_memory_backend_region(HostMemoryBackend *backend)
+{
+    return &backend->region;
+}
+
+uint64_t host_memory_backend_alignment(const HostMemoryBackend *backend)
+{
+    return backend->ram->page_size;
+}
+
+void host_memory_backend_set_mapped(HostMemoryBackend *backend, Object *user)
+{
+    backend->user = user;
+}
+
+char *host_memory_backend_user_name(const HostMemoryBackend *backend)
+{
+    if (!backend->user) {
+        return g_strdup("nobody");
+    }
+    /* A device's name in the tree is its id, if it has one. */
+    return g_strdup(backend->user->name ? backend->user->name : object_typename(backend->user));
+}
+
+static const Property backend_properties[] = {
+    { .name = "size",
+      .kind = PROP_SIZE,
+      .offset = offsetof(HostMemoryBackend, size),
+      .description = "how much memory, bytes" },
+    { .name = "share",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, share),
+      .has_default = true,
+      .description = "other processes that map it see what the guest writes" },
+    { .name = "prealloc",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, prealloc),
+      .has_default = true,
+      .description = "take all pages from the host at once" },
+    { .name = "merge",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, merge),
+      .has_default = true,
+      .default_int = true,
+      .description = "let the host merge equal pages (KSM)" },
+    { .name = "dump",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, dump),
+      .has_default = true,
+      .default_int = true,
+      .description = "include the memory in core dumps" },
+    { .name = "reserve",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, reserve),
+      .has_default = true,
+      .default_int = true,
+      .description = "reserve swap space or huge pages" },
+    { .name = "policy",
+      .kind = PROP_ENUM,
+      .offset = offsetof(HostMemoryBackend, policy),
+      .has_default = true,
+      .default_int = HOST_POLICY_DEFAULT,
+      .enum_names = host_memory_policy_names,
+      .description = "how pages are spread over host-nodes" },
+    { .name = "host-nodes",
+      .kind = PROP_CUSTOM,
+      .custom_type = "int",
+      .get = host_nodes_get,
+      .set = host_nodes_set,
+      .description = "host nodes that policy speaks of: numbers or ranges" },
+    { 0 },
+};
+
+static const ObjectType memory_backend_type = {
+    .name = TYPE_MEMORY_BACKEND,
+    .parent = "object",
+    .description = "host memory for guest RAM",
+    .instance_size = sizeof(HostMemoryBackend),
+    .abstract = true,
+    .properties = backend_properties,
+    .finalize = backend_finalize,
+    .complete = backend_complete,
+    .can_be_deleted = backend_can_be_deleted,
+};
+OBJECT_TYPE_REGISTER(memory_backend_type)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Memory backends: user-creatable objects that own the host memory behind guest RAM and DIMMs.
+ *
+ * "memory-backend" is abstract; "memory-backend-ram", "-file" and "-memfd" differ in where the
+ * memory comes from. `complete` allocates it, so that a backend that exists can be used. Machine
+ * lock for everything.
+ */
+#ifndef BACKENDS_HOST_MEMORY_BACKEND_H
+#define BACKENDS_HOST_MEMORY_BACKEND_H
+
+#include "memory/memory.h"
+#include "memory/ram-block.h"
+#include "qom/object.h"
+
+#define TYPE_MEMORY_BACKEND       "memory-backend"
+#define TYPE_MEMORY_BACKEND_RAM   "memory-backend-ram"
+#define TYPE_MEMORY_BACKEND_FILE  "memory-backend-file"
+#define TYPE_MEMORY_BACKEND_MEMFD "memory-backend-memfd"
+#define MEMORY_BACKEND(x)         ((HostMemoryBackend *)(x))
+
+#define MAX_HOST_NODES 1024
+
+/* In the order of host_memory_policy_names, which is also that of the kernel's MPOL_ numbers. */
+typedef enum HostMemoryPolicy {
+    HOST_POLICY_DEFAULT,
+    HOST_POLICY_PREFERRED,
+    HOST_POLICY_BIND,
+    HOST_POLICY_INTERLEAVE,
+} HostMemoryPolicy;
+
+extern const char *const host_memory_policy_names[]; /* "default", ...; ends with NULL */
+
+typedef struct HostMemoryBackend {
+    Object parent;
+    /* properties */
+    uint64_t size; /* bytes */
+    bool share, prealloc, merge, dump, reserve;
+    int policy;                               /* HostMemoryPolicy */
+    uint64_t host_nodes[MAX_HOST_NODES / 64]; /* bit n: host node n */
+    /* made by `complete` */
+    RamBlock *ram;
+    bool readonly;       /* set by HostMemoryBackendOps.alloc: the guest may not write */
+    MemoryRegion region; /* for the backend's one user to map */
+    /* The object that has the region mapped, or NULL; borrowed. */
+    Object *user;
+} HostMemoryBackend;
+
+/* What a kind of backend adds: the `ops` of its type. */
+typedef struct HostMemoryBackendOps {
+    /* Set backend->ram; size is checked and not 0. */
+    bool (*alloc)(HostMemoryBackend *backend, GError **errp);
+    /* The memory is about to be let go, perhaps before the backend became complete; may be NULL. */
+    void (*release)(HostMemoryBackend *backend);
+} HostMemoryBackendOps;
+
+/* Name of the backend: its id in /objects ("ram0"), or "(unnamed)" outside the tree. Borrowed. */
+const char *host_memory_backend_name(const HostMemoryBackend *backend);
+
+static inline bool host_memory_backend_is_complete(const HostMemoryBackend *backend)
+{
+    return backend->region.ram != NULL;
+}
+
+/* The region to map. The backend must be complete. Borrowed. */
+MemoryRegion *host_memory_backend_region(HostMemoryBackend *backend);
+
+/* Alignment in guest-physical space that the backing asks for: its page size, bytes. */
+uint64_t host_memory_backend_alignment(const HostMemoryBackend *backend);
+
+/* @user (borrowed; NULL: nobody) has the region mapped. While somebody has, object-del refuses. */
+void host_memory_backend_set_mapped(HostMemoryBackend *backend, Object *user);
+static inline bool host_memory_backend_is_mapped(const HostMemoryBackend *backend)
+{
+    return backend->user != NULL;
+}
+
+/* What to call the user in a message: its device id; g_free. "nobody" if unmapped. */
+char *host_memory_backend_user_name(const HostMemoryBackend *backend);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory hot-plug register block and the unplug transactions behind it.
+ * docs/memory-hotplug-registers.md is the specification. Machine lock for everything.
+ */
+#ifndef HW_ACPI_MEMORY_HOTPLUG_H
+#define HW_ACPI_MEMORY_HOTPLUG_H
+
+#include "hw/acpi/ost.h"
+#include "hw/core/device.h"
+#include "hw/core/machine.h"
+#include "memory/memory.h"
+
+#define TYPE_MEMORY_HOTPLUG "acpi-memory-hotplug"
+
+/* I/O ports */
+#define MEMHP_IO_BASE 0x0a00
+#define MEMHP_IO_SIZE 0x20
+
+/* Registers: offsets from MEMHP_IO_BASE */
+#define MEMHP_REG_ADDR_LO    0x00 /* R */
+#define MEMHP_REG_ADDR_HI    0x04 /* R */
+#define MEMHP_REG_SIZE_LO    0x08 /* R */
+#define MEMHP_REG_SIZE_HI    0x0c /* R */
+#define MEMHP_REG_PXM        0x10 /* R */
+#define MEMHP_REG_FLAGS      0x14 /* R, W; one byte */
+#define MEMHP_REG_NEXT       0x18 /* R: next slot with a pending event, or MEMHP_NO_SLOT */
+#define MEMHP_REG_IDENT      0x1c /* R: MEMHP_IDENT_VERSION << 16 | number of slots */
+#define MEMHP_REG_SELECT     0x00 /* W */
+#define MEMHP_REG_OST_EVENT  0x04 /* W */
+#define MEMHP_REG_OST_STATUS 0x08 /* W: reports the pair */
+
+#define MEMHP_NO_SLOT       0xffffffffu
+#define MEMHP_IDENT_VERSION 1
+
+/* Bits of MEMHP_REG_FLAGS. The event bits are cleared by writing one to them. */
+#define MEMHP_ENABLED (1u << 0)
+#define MEMHP_INSERT  (1u << 1)
+#define MEMHP_REMOVE  (1u << 2)
+#define MEMHP_EJECT   (1u << 3) /* W */
+
+/* How far the last unplug of a slot has come. */
+typedef enum UnplugState {
+    UNPLUG_NONE,      /* never asked, or the request was forgotten by a reset */
+    UNPLUG_REQUESTED, /* device_del was accepted, the guest was not seen to look yet */
+    UNPLUG_SEEN,      /* the guest acknowledged the remove event or reported "in progress" */
+    UNPLUG_REFUSED,   /* by _OST with a failure status; the DIMM goes on working */
+    UNPLUG_EJECTED,   /* _EJ0: the DIMM is gone */
+} UnplugState;
+
+extern const char *const unplug_state_names[]; /* "none", "requested", ... */
+
+/* One unplug as a transaction. Times are virtual nanoseconds (clock_ns()); -1: has not happened. */
+typedef struct UnplugTransaction {
+    UnplugState state;
+    int64_t requested_ns, seen_ns, refused_ns, ejected_ns;
+    uint32_t status; /* the _OST status of the refusal */
+} UnplugTransaction;
+
+typedef struct MemoryHotplugSlot {
+    Device *dimm; /* borrowed; NULL: empty */
+    bool insert_event, remove_event;
+    uint32_t ost_event, ost_status; /* last written by the guest; 0 after a plug and a reset */
+    UnplugTransaction unplug;       /* the current or last one; kept when the slot is empty */
+} MemoryHotplugSlot;
+
+typedef struct MemoryHotplug {
+    Device parent;
+    MemoryRegion region;
+    Machine *machine;
+    unsigned num_slots;
+    MemoryHotplugSlot *slots; /* num_slots */
+    uint32_t selector;
+    uint32_t ost_event, ost_status; /* registers that are being written */
+    /* Tell the guest to look: raise GPE ACPI_GPE_MEMORY_HOTPLUG. */
+    void (*notify)(void *opaque);
+    void *notify_opaque;
+} MemoryHotplug;
+
+/* Make, realize and map the block at @base in @io (system_io()), for @machine's ram_slots. Fills
+ * machine->acpi_ospm with the block. Owned by /machine/unattached. */
+MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
+                                     void (*notify)(void *opaque), void *opaque);
+
+/* ---- what the machine's HotplugHandler calls (after/before the pc_dimm_* functions) ---- */
+
+/* After pc_dimm_plug(): fills the slot; a hot-plugged one gets an insert event and a notification.
+ */
+void memory_hotplug_plug(MemoryHotplug *mh, Device *dev);
+/* HotplugHandler.unplug_request: marks the slot "removing" and notifies. Asking again while a
+ * request is pending notifies again, and is harmless. */
+bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp);
+/* HotplugHandler.unplug, before pc_dimm_unplug(): empties the slot. */
+void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev);
+
+/* ---- what management asks ---- */
+
+/* Slot @n (< num_slots), for query-acpi-ospm-status and the unplug transactions. Borrowed. */
+const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n);
+/* The machine's block, or NULL. */
+MemoryHotplug *memory_hotplug_of(Machine *machine);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The power management block of the pc machine: PM1 event and control, PM timer, SMI command port.
+ */
+#include "hw/acpi/pm.h"
+
+#include "hw/core/runstate.h"
+#include "util/log.h"
+
+/* Events of PM1 that can ask for an SCI. */
+#define PM1_EVENTS (ACPI_PM1_TMR | ACPI_PM1_GBL | ACPI_PM1_PWRBTN | ACPI_PM1_RTC)
+/* What a write to PM1 control leaves as it is (SCI_EN belongs to the SMI command port), and what
+ * reads as 0 (SLP_EN). */
+#define PM1_CNT_KEEP      ACPI_PM1_SCI_EN
+#define PM1_CNT_WRITEONLY ACPI_PM1_SLP_EN
+
+/* TMR_STS is set whenever the top bit of the 32-bit timer changes. */
+#define TMR_HALF_PERIOD (1ull << 31)
+
+/* ---- the PM timer ---- */
+
+static uint64_t ns_to_ticks(int64_t ns)
+{
+    return (uint64_t)((unsigned __int128)(uint64_t)ns * ACPI_PM_TMR_HZ / NS_PER_SEC);
+}
+
+/* The first nanosecond at which the timer has counted to @ticks. */
+static int64_t ticks_to_ns(uint64_t ticks)
+{
+    unsigned __int128 scaled = (unsigned __int128)ticks * NS_PER_SEC + (ACPI_PM_TMR_HZ - 1);
+
+    return (int64_t)(scaled / ACPI_PM_TMR_HZ);
+}
+
+static int64_t next_toggle(int64_t now)
+{
+    return ticks_to_ns((ns_to_ticks(now) / TMR_HALF_PERIOD + 1) * TMR_HALF_PERIOD);
+}
+
+/* ---- the SCI ---- */
+
+static void pm_update(void *opaque)
+{
+    AcpiPm *pm = opaque;
+    int64_t now = clock_ns();
+
+    if (now >= pm->tmr_toggle_ns) {
+        pm->pm1_sts |= ACPI_PM1_TMR;
+        pm->tmr_toggle_ns = next_toggle(now);
+    }
+    if (pm->pm1_en & ACPI_PM1_TMR) {
+        timer_mod(pm->tmr_timer, pm->tmr_toggle_ns);
+    } else {
+        timer_del(pm->tmr_timer);
+    }
+    irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || acpi_gpe_pending(&pm->gpe));
+}
+
+void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n)
+{
+    acpi_gpe_raise(&pm->gpe, n);
+}
+
+void acpi_pm_power_button(AcpiPm *pm)
+{
+    pm->pm1_sts |= ACPI_PM1_PWRBTN;
+    pm_update(pm);
+}
+
+void acpi_pm_set_sci_enabled(AcpiPm *pm, bool on)
+{
+    if (on) {
+        pm->pm1_cnt |= ACPI_PM1_SCI_EN;
+    } else {
+        pm->pm1_cnt &= (uint16_t)~ACPI_PM1_SCI_EN;
+    }
+}
+
+/* ---- registers ---- */
+
+static void sleep_request(unsigned type)
+{
+    if (type == ACPI_SLP_TYP_S5) {
+        system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else if (log_enabled(LOG_UNIMP)) {
+        log_printf("acpi: sleep type %u: only S5 (%u) is there\n", type, ACPI_SLP_TYP_S5);
+    }
+}
+
+static void pm1_cnt_write(AcpiPm *pm, uint16_t value)
+{
+    pm->pm1_cnt =
+        (uint16_t)((pm->pm1_cnt & PM1_CNT_KEEP) | (value & ~(PM1_CNT_KEEP | PM1_CNT_WRITEONLY)));
+    if (value & ACPI_PM1_SLP_EN) {
+        sleep_request((value & ACPI_PM1_SLP_TYP_MASK) >> ACPI_PM1_SLP_TYP_SHIFT);
+    }
+}
+
+/* Offsets from ACPI_PM_BASE, each 2 bytes. */
+enum {
+    PM_STS = 0x0,
+    PM_EN = 0x2,
+    PM_CNT = 0x4,
+    PM_TMR = 0x8, /* and 0xa */
+};
+
+static uint64_t pm_read_half(AcpiPm *pm, hwaddr half)
+{
+    switch (half) {
+    case PM_STS:
+        pm_update(pm); /* the timer may have come round */
+        return pm->pm1_sts;
+    case PM_EN:
+        return pm->pm1_en;
+    case PM_CNT:
+        return pm->pm1_cnt;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t pm_read(void *opaque, hwaddr addr, unsigned size)
+{
+    AcpiPm *pm = opaque;
+    hwaddr word = addr & ~(hwaddr)3;
+    uint64_t value;
+
+    if (word == PM_TMR) {
+        value = (uint32_t)ns_to_ticks(clock_ns());
+    } else {
+        value = pm_read_half(pm, word) | pm_read_half(pm, word + 2) << 16;
+    }
+    return value >> ((addr - word) * 8);
+}
+
+/* Write those bits of a 2-byte register that are set in @mask. */
+static void pm_write_half(AcpiPm *pm, hwaddr half, uint16_t value, uint16_t mask)
+{
+    switch (half) {
+    case PM_STS:
+        pm->pm1_sts &= (uint16_t) ~(value & mask);
+        break;
+    case PM_EN:
+        pm->pm1_en = (uint16_t)((pm->pm1_en & ~mask) | (value & mask));
+        break;
+    case PM_CNT:
+        pm1_cnt_write(pm, (uint16_t)((pm->pm1_cnt & ~mask) | (value & mask)));
+        break;
+    default:
+        break;
+    }
+}
+
+static void pm_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    AcpiPm *pm = opaque;
+    hwaddr word = addr & ~(hwaddr)3;
+    unsigned shift = (unsigned)(addr - word) * 8;
+    uint32_t mask = (uint32_t)(((1ull << (size * 8)) - 1) << shift);
+    uint32_t bits = (uint32_t)(value << shift) & mask;
+
+    for (unsigned i = 0; i < 2; i++) {
+        uint16_t half_mask = (uint16_t)(mask >> (i * 16));
+
+        if (half_mask) {
+            pm_write_half(pm, word + i * 2, (uint16_t)(bits >> (i * 16)), half_mask);
+        }
+    }
+    pm_update(pm);
+}
+
+static const MemoryRegionOps pm_ops = {
+    .read = pm_read,
+    .write = pm_write,
+    .max_access = 4,
+};
+
+/* ---- the SMI command port ---- */
+
+static uint64_t smi_read(void *opaque, hwaddr addr, unsigned size)
+{
+    const AcpiPm *pm = opaque;
+
+    return addr == 0 ? pm->smi_cmd : pm->smi_sts;
+}
+
+static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    AcpiPm *pm = opaque;
+
+    if (addr != 0) {
+        pm->smi_sts = (uint8_t)value;
+        return;
+    }
+    pm->smi_cmd = (uint8_t)value;
+    if (pm->smi_cmd == ACPI_ENABLE_CMD || pm->smi_cmd == ACPI_DISABLE_CMD) {
+        acpi_pm_set_sci_enabled(pm, pm->smi_cmd == ACPI_ENABLE_CMD);
+    }
+}
+
+static const MemoryRegionOps smi_ops = {
+    .read = smi_read,
+    .write = smi_write,
+    .max_access = 1,
+};
+
+/* ---- the device ---- */
+
+static void pm_reset(Device *dev)
+{
+    AcpiPm *pm = (AcpiPm *)dev;
+
+    pm->pm1_sts = 0;
+    pm->pm1_en = 0;
+    pm->pm1_cnt = 0;
+    pm->smi_cmd = 0;
+    pm->smi_sts = 0;
+    pm->tmr_toggle_ns = next_toggle(clock_ns());
+    acpi_gpe_reset(&pm->gpe); /* works out the SCI */
+}
+
+static bool pm_realize(Device *dev, GError **errp)
+{
+    AcpiPm *pm = (AcpiPm *)dev;
+
+    memory_region_init_io(&pm->region, &pm_ops, pm, "acpi-pm", ACPI_PM_SIZE);
+    memory_region_init_io(&pm->smi_region, &smi_ops, pm, "acpi-smi", 2);
+    acpi_gpe_init(&pm->gpe, ACPI_GPE0_LEN_PC, pm_update, pm);
+    pm->tmr_timer = timer_new(pm_update, pm);
+    pm->tmr_toggle_ns = next_toggle(clock_ns());
+    return true;
+}
+
+static void remove_and_destroy(MemoryRegion *mr)
+{
+    if (mr->container) {
+        memory_region_remove(mr);
+    }
+    memory_region_destroy(mr);
+}
+
+static void pm_unrealize(Device *dev)
+{
+    AcpiPm *pm = (AcpiPm *)dev;
+
+    if (pm->gpe.region.container) {
+        memory_region_remove(&pm->gpe.region);
+    }
+    acpi_gpe_destroy(&pm->gpe);
+    remove_and_destroy(&pm->smi_region);
+    remove_and_destroy(&pm->region);
+    g_clear_pointer(&pm->tmr_timer, timer_free);
+}
+
+AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci)
+{
+    AcpiPm *pm = (AcpiPm *)device_new_onboard(TYPE_PIIX4_PM);
+
+    pm->sci = sci;
+    device_realize(&pm->parent, NULL); /* cannot fail */
+    memory_region_add(io, ACPI_PM_BASE, &pm->region);
+    memory_region_add(io, ACPI_SMI_CMD_PORT, &pm->smi_region);
+    memory_region_add(io, ACPI_GPE0_PORT_PC, &pm->gpe.region);
+    return pm;
+}
+
+static const DeviceOps pm_device_ops = {
+    .category = "misc",
+    .realize = pm_realize,
+    .unrealize = pm_unrealize,
+    .reset = pm_reset,
+};
+
+static const ObjectType pm_type = {
+    .name = TYPE_PIIX4_PM,
+    .parent = TYPE_DEVICE,
+    .description = "ACPI power management and general-purpose events",
+    .instance_size = sizeof(AcpiPm),
+    .ops = &pm_device_ops,
+};
+OBJECT_TYPE_REGISTER(pm_type)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The power management block of the pc machine ("PIIX4_PM"): PM1 event and control registers, PM
+ * timer, general-purpose events and the SMI command port (ACPI 6.4, 4.8). The constants are what
+ * the FADT and DSDT are built from. Machine lock for everything.
+ */
+#ifndef HW_ACPI_PM_H
+#define HW_ACPI_PM_H
+
+#include "hw/acpi/gpe.h"
+#include "hw/core/device.h"
+#include "hw/core/irq.h"
+#include "memory/memory.h"
+#include "util/clock.h"
+
+#define TYPE_PIIX4_PM "PIIX4_PM"
+
+/* I/O ports. FADT: SCI_INT, SMI_CMD, ACPI_ENABLE, ACPI_DISABLE, PM1a_EVT_BLK, ... */
+#define ACPI_SCI_IRQ       9 /* level, active high */
+#define ACPI_SMI_CMD_PORT  0xb2
+#define ACPI_SMI_STS_PORT  0xb3
+#define ACPI_ENABLE_CMD    0xf1
+#define ACPI_DISABLE_CMD   0xf0
+#define ACPI_PM_BASE       0x600
+#define ACPI_PM_SIZE       0x40
+#define ACPI_PM1_EVT_PORT  (ACPI_PM_BASE + 0x0) /* STS, EN: 2 bytes each */
+#define ACPI_PM1_EVT_LEN   4
+#define ACPI_PM1_CNT_PORT  (ACPI_PM_BASE + 0x4)
+#define ACPI_PM1_CNT_LEN   2
+#define ACPI_PM_TMR_PORT   (ACPI_PM_BASE + 0x8)
+#define ACPI_PM_TMR_LEN    4
+#define ACPI_PM_TMR_HZ     3579545 /* 32 bits wide: FADT flag TMR_VAL_EXT */
+#define ACPI_GPE0_PORT_PC  0xafe0
+#define ACPI_GPE0_LEN_PC   4
+#define ACPI_GPE0_PORT_Q35 0x620
+#define ACPI_GPE0_LEN_Q35  16
+
+/* PM1 status and enable */
+#define ACPI_PM1_TMR    (1u << 0)
+#define ACPI_PM1_BM     (1u << 4)
+#define ACPI_PM1_GBL    (1u << 5)
+#define ACPI_PM1_PWRBTN (1u << 8)
+#define ACPI_PM1_RTC    (1u << 10)
+#define ACPI_PM1_WAK    (1u << 15)
+/* PM1 control */
+#define ACPI_PM1_SCI_EN        (1u << 0)
+#define ACPI_PM1_BM_RLD        (1u << 1)
+#define ACPI_PM1_SLP_TYP_SHIFT 10
+#define ACPI_PM1_SLP_TYP_MASK  (7u << ACPI_PM1_SLP_TYP_SHIFT)
+#define ACPI_PM1_SLP_EN        (1u << 13)
+
+#define ACPI_SLP_TYP_S5 0 /* the DSDT's \_S5 package: {0, 0, 0, 0} */
+
+/* General-purpose events */
+#define ACPI_GPE_PCI_HOTPLUG    1
+#define ACPI_GPE_CPU_HOTPLUG    2
+#define ACPI_GPE_MEMORY_HOTPLUG 3
+
+typedef struct AcpiPm {
+    Device parent;
+    Irq sci;
+    MemoryRegion region, smi_region;
+    AcpiGpe gpe;
+    uint16_t pm1_sts, pm1_en, pm1_cnt;
+    uint8_t smi_cmd, smi_sts;
+    int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
+    Timer *tmr_timer;      /* for that, while TMR_EN is set */
+} AcpiPm;
+
+/* Make, realize and map the block of the pc machine into @io (system_io()); @sci is the line of
+ * ACPI_SCI_IRQ. Owned by /machine/unattached. */
+AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci);
+
+/* Raise general-purpose event @n (ACPI_GPE_*). */
+void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n);
+
+/* Press the power button: sets PWRBTN_STS (MachineOps/Machine.powerdown call this). */
+void acpi_pm_power_button(AcpiPm *pm);
+
+/* SCI_EN: the guest is in ACPI mode. A kernel that is booted without firmware finds it set. */
+void acpi_pm_set_sci_enabled(AcpiPm *pm, bool on);
+
+#endif

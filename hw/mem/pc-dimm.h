@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * "pc-dimm": a DIMM, cold- or hot-plugged. Its memory is a memory backend; slot and address are
+ * chosen when not given. Machine lock for everything.
+ */
+#ifndef HW_MEM_PC_DIMM_H
+#define HW_MEM_PC_DIMM_H
+
+#include "backends/host-memory-backend.h"
+#include "hw/core/device.h"
+#include "hw/core/machine.h"
+#include "hw/mem/memory-device.h"
+
+#define TYPE_PC_DIMM "pc-dimm"
+#define PC_DIMM(x)   ((PcDimm *)(x))
+
+#define PC_DIMM_SLOT_AUTO (-1)
+
+typedef struct PcDimm {
+    Device parent;
+    Object *memdev; /* link<memory-backend>: cast with MEMORY_BACKEND(); set once realized */
+    uint64_t addr;  /* guest-physical; 0 until chosen */
+    int32_t slot;   /* PC_DIMM_SLOT_AUTO until chosen */
+    uint32_t node;  /* NUMA node (proximity domain) */
+} PcDimm;
+
+/* Bytes; 0 if it has no memdev. */
+uint64_t pc_dimm_size(const PcDimm *dimm);
+
+/* Where a DIMM is (memory-device.c asks). */
+void pc_dimm_range(Device *dev, MemoryDeviceRange *range);
+
+/* What to call it in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
+char *pc_dimm_describe(const PcDimm *dimm);
+
+/* What a machine's HotplugHandler for TYPE_PC_DIMM calls. pre_plug makes all checks and sets slot
+ * and addr, where unset, on success; it changes nothing on failure. plug maps the memory and marks
+ * the backend used. unplug undoes that and returns when no vCPU can reach the memory any more. */
+bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp);
+void pc_dimm_plug(Machine *machine, Device *dev);
+void pc_dimm_unplug(Machine *machine, Device *dev);
+
+/* Realized DIMMs, sorted by address (query-memory-devices, SRAT): GPtrArray of PcDimm *, borrowed
+ * elements; g_ptr_array_unref. */
+GPtrArray *pc_dimm_list(Machine *machine);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accesses through an address space: of any length, and single ones as devices see them.
+ *
+ * A device function may change the memory map, and so free the view that led to it. Each step
+ * therefore makes one call at most, and looks its address up anew.
+ */
+#include <string.h>
+
+#include "memory/internal.h"
+
+#define IO_MAX_ACCESS 8
+
+/* What one step of an access does: @n bytes at an address that belongs to @range, or to nothing. */
+typedef struct Step {
+    const FlatRange *range;
+    hwaddr offset; /* within range->mr */
+    uint64_t n;
+} Step;
+
+static bool is_io(const FlatRange *range)
+{
+    return range && !range->host;
+}
+
+/* Largest naturally aligned access at @offset that is not longer than @len and that the device
+ * takes. */
+static unsigned io_access_size(const MemoryRegion *mr, hwaddr offset, uint64_t len)
+{
+    unsigned size = mr->ops->max_access ? mr->ops->max_access : IO_MAX_ACCESS;
+
+    while (size > len || (offset & (size - 1))) {
+        size >>= 1;
+    }
+    return size;
+}
+
+static Step next_step(AddressSpace *as, hwaddr addr, uint64_t len)
+{
+    const FlatView *view = address_space_view(as);
+    unsigned at = flat_view_lower_bound(view, addr);
+    const FlatRange *range = at < view->count ? &view->ranges[at] : NULL;
+    Step step = { .n = len };
+
+    if (range && range->addr <= addr) {
+        uint64_t skip = addr - range->addr;
+
+        step.range = range;
+        step.offset = range->offset + skip;
+        step.n = MIN(len, range->size - skip);
+        if (is_io(range)) {
+            step.n = io_access_size(range->mr, step.offset, step.n);
+        }
+    } else if (range) {
+        step.n = MIN(len, range->addr - addr);
+    } else if (addr != 0) {
+        step.n = MIN(len, -addr); /* up to 2^64, and on from 0 */
+    }
+    return step;
+}
+
+/* ---- devices ---- */
+
+static uint64_t size_mask(unsigned size)
+{
+    return size >= 8 ? UINT64_MAX : (1ull << (size * 8)) - 1;
+}
+
+static uint64_t io_read(const MemoryRegion *mr, hwaddr offset, unsigned size)
+{
+    unsigned wide = MAX(size, mr->ops->min_access);
+    hwaddr start = offset & ~(hwaddr)(wide - 1);
+    uint64_t value;
+
+    if (!mr->ops->read || memory_region_bytes(mr) - start < wide) {
+        return size_mask(size);
+    }
+    value = mr->ops->read(mr->opaque, start, wide);
+    return (value >> ((offset - start) * 8)) & size_mask(size);
+}
+
+static void io_write(const MemoryRegion *mr, hwaddr offset, uint64_t value, unsigned size)
+{
+    unsigned wide = MAX(size, mr->ops->min_access);
+    hwaddr start = offset & ~(hwaddr)(wide - 1);
+
+    if (mr->ops->write && memory_region_bytes(mr) - start >= wide) {
+        value = (value & size_mask(size)) << ((offset - start) * 8);
+        mr->ops->write(mr->opaque, start, value, wide);
+    }
+}
+
+static uint64_t bytes_load(const void *p, unsigned n)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, p, n);
+    return value;
+}
+
+/* ---- buffers ---- */
+
+MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_t len)
+{
+    MemTxResult result = MEMTX_OK;
+    uint8_t *out = buf;
+
+    while (len) {
+        Step step = next_step(as, addr, len);
+
+        if (!step.range) {
+            memset(out, 0xff, step.n);
+            result = MEMTX_DECODE_ERROR;
+        } else if (is_io(step.range)) {
+            uint64_t value = io_read(step.range->mr, step.offset, (unsigned)step.n);
+
+            memcpy(out, &value, step.n);
+        } else {
+            memcpy(out, step.range->host + (addr - step.range->addr), step.n);
+        }
+        addr += step.n;
+        out += step.n;
+        len -= step.n;
+    }
+    return result;
+}
+
+MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, uint64_t len)
+{
+    MemTxResult result = MEMTX_OK;
+    const uint8_t *in = buf;
+
+    while (len) {
+        Step step = next_step(as, addr, len);
+
+        if (!step.range) {
+            result = MEMTX_DECODE_ERROR;
+        } else if (is_io(step.range)) {
+            io_write(step.range->mr, step.offset, bytes_load(in, (unsigned)step.n),
+                     (unsigned)step.n);
+        } else if (!step.range->readonly) {
+            memcpy(step.range->host + (addr - step.range->addr), in, step.n);
+        }
+        addr += step.n;
+        in += step.n;
+        len -= step.n;
+    }
+    return result;
+}
+
+MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint64_t len)
+{
+    uint8_t chunk[512];
+    MemTxResult result = MEMTX_OK;
+
+    memset(chunk, byte, sizeof(chunk));
+    while (len) {
+        Step step = next_step(as, addr, len);
+
+        if (step.range && step.range->host && !step.range->readonly) {
+            memset(step.range->host + (addr - step.range->addr), byte, step.n);
+        } else if (is_io(step.range)) {
+            step.n = MIN(step.n, sizeof(chunk));
+            address_space_write(as, addr, chunk, step.n);
+        } else if (!step.range) {
+            result = MEMTX_DECODE_ERROR;
+        }
+        addr += step.n;
+        len -= step.n;
+    }
+    return result;
+}
+
+/* ---- single accesses ---- */
+
+uint64_t address_space_load(AddressSpace *as, hwaddr addr, unsigned size)
+{
+    Step step = next_step(as, addr, size);
+    uint64_t value = UINT64_MAX;
+
+    if (step.n == size && is_io(step.range)) {
+        return io_read(step.range->mr, step.offset, size);
+    }
+    address_space_read(as, addr, &value, size);
+    return value & size_mask(size);
+}
+
+void address_space_store(AddressSpace *as, hwaddr addr, uint64_t value, unsigned size)
+{
+    address_space_write(as, addr, &value, size);
+}
+
+void *address_space_host(AddressSpace *as, hwaddr addr, uint64_t len)
+{
+    const FlatRange *range = flat_view_find(address_space_view(as), addr);
+
+    if (!range || !range->host || len > range->size - (addr - range->addr)) {
+        return NULL;
+    }
+    return range->host + (addr - range->addr);
+}

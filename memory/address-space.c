@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Address spaces: publishing views, listeners, and the two spaces of a PC.
+ */
+#include "memory/internal.h"
+#include "memory/reader.h"
+
+#define IO_SPACE_SIZE 0x10000
+
+AddressSpace address_space_memory;
+AddressSpace address_space_io;
+
+static GPtrArray *address_spaces; /* of AddressSpace * */
+static MemoryRegion memory_root, io_root;
+
+void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name)
+{
+    as->name = name;
+    as->root = root;
+    as->listeners = g_ptr_array_new();
+    atomic_init(&as->view, flat_view_new(root));
+    if (!address_spaces) {
+        address_spaces = g_ptr_array_new();
+    }
+    g_ptr_array_add(address_spaces, as);
+}
+
+void address_space_destroy(AddressSpace *as)
+{
+    FlatView *old = atomic_exchange(&as->view, NULL);
+
+    g_ptr_array_remove(address_spaces, as);
+    if (address_spaces->len == 0) {
+        g_clear_pointer(&address_spaces, g_ptr_array_unref);
+    }
+    memory_synchronize();
+    g_free(old);
+    g_clear_pointer(&as->listeners, g_ptr_array_unref);
+}
+
+void address_space_add_listener(AddressSpace *as, MemoryListener *listener)
+{
+    const FlatView *view = address_space_view(as);
+
+    g_ptr_array_add(as->listeners, listener);
+    for (unsigned i = 0; listener->region_add && i < view->count; i++) {
+        listener->region_add(listener, &view->ranges[i]);
+    }
+}
+
+void address_space_remove_listener(AddressSpace *as, MemoryListener *listener)
+{
+    g_ptr_array_remove(as->listeners, listener);
+}
+
+/* ---- new views ---- */
+
+static void tell_deleted(AddressSpace *as, const FlatRange *range)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+
+        if (listener->region_del) {
+            listener->region_del(listener, range);
+        }
+    }
+}
+
+static void tell_added(AddressSpace *as, const FlatRange *range)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+
+        if (listener->region_add) {
+            listener->region_add(listener, range);
+        }
+    }
+}
+
+/* Call @tell for each range of @view that @other has not. */
+static bool diff(AddressSpace *as, const FlatView *view, const FlatView *other,
+                 void (*tell)(AddressSpace *as, const FlatRange *range))
+{
+    bool differs = false;
+
+    for (unsigned i = 0; i < view->count; i++) {
+        const FlatRange *range = &view->ranges[i];
+        const FlatRange *there = flat_view_find(other, range->addr);
+
+        if (!there || !flat_range_equal(range, there)) {
+            differs = true;
+            tell(as, range);
+        }
+    }
+    return differs;
+}
+
+/* The view that was replaced, or NULL if nothing changed. */
+static FlatView *update_view(AddressSpace *as)
+{
+    FlatView *old = atomic_load_explicit(&as->view, memory_order_relaxed);
+    FlatView *new = flat_view_new(as->root);
+    bool gone = diff(as, old, new, tell_deleted);
+    bool added = diff(as, new, old, tell_added);
+
+    if (!gone && !added) {
+        g_free(new);
+        return NULL;
+    }
+    atomic_store_explicit(&as->view, new, memory_order_seq_cst);
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+
+        if (listener->commit) {
+            listener->commit(listener);
+        }
+    }
+    return old;
+}
+
+void address_spaces_update(void)
+{
+    g_autoptr(GPtrArray) replaced = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; address_spaces && i < address_spaces->len; i++) {
+        FlatView *old = update_view(g_ptr_array_index(address_spaces, i));
+
+        if (old) {
+            g_ptr_array_add(replaced, old);
+        }
+    }
+    if (replaced->len) {
+        memory_synchronize();
+    }
+}
+
+/* ---- the spaces of a PC ---- */
+
+void memory_init(void)
+{
+    memory_region_init_container(&memory_root, "system", UINT64_MAX);
+    memory_region_init_container(&io_root, "io", IO_SPACE_SIZE);
+    address_space_init(&address_space_memory, &memory_root, "memory");
+    address_space_init(&address_space_io, &io_root, "I/O");
+}
+
+MemoryRegion *system_memory(void)
+{
+    return &memory_root;
+}
+
+MemoryRegion *system_io(void)
+{
+    return &io_root;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of memory/ share with each other and with their unit tests.
+ */
+#ifndef MEMORY_INTERNAL_H
+#define MEMORY_INTERNAL_H
+
+#include "memory/memory.h"
+
+typedef unsigned __int128 u128;
+
+/* Size in bytes; UINT64_MAX stands for 2^64. */
+static inline u128 memory_region_bytes(const MemoryRegion *mr)
+{
+    return mr->size == UINT64_MAX ? (u128)1 << 64 : mr->size;
+}
+
+/* Flatten the tree below @root. g_free(). */
+FlatView *flat_view_new(const MemoryRegion *root);
+bool flat_range_equal(const FlatRange *a, const FlatRange *b);
+/* Index of the first range that ends after @addr, or view->count. */
+unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
+
+/* The tree changed: publish new views at the outermost commit, which is now if no transaction is
+ * open. */
+void memory_map_changed(void);
+/* Rebuild the view of every address space, tell listeners, wait for readers (address-space.c). */
+void address_spaces_update(void);
+
+#endif

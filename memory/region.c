@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tree of memory regions, and transactions on it.
+ */
+#include "memory/memory.h"
+
+#include "memory/internal.h"
+
+static unsigned transaction_depth;
+static bool map_dirty;
+
+void memory_transaction_begin(void)
+{
+    transaction_depth++;
+}
+
+void memory_transaction_commit(void)
+{
+    g_return_if_fail(transaction_depth > 0);
+    if (--transaction_depth == 0 && map_dirty) {
+        map_dirty = false;
+        address_spaces_update();
+    }
+}
+
+void memory_map_changed(void)
+{
+    memory_transaction_begin();
+    map_dirty = true;
+    memory_transaction_commit();
+}
+
+/* ---- making ---- */
+
+static void region_init(MemoryRegion *mr, MemoryRegionKind kind, const char *name, uint64_t size)
+{
+    *mr = (MemoryRegion){
+        .kind = kind,
+        .name = g_strdup(name),
+        .size = size,
+        .enabled = true,
+    };
+}
+
+void memory_region_init_container(MemoryRegion *mr, const char *name, uint64_t size)
+{
+    region_init(mr, REGION_CONTAINER, name, size);
+}
+
+void memory_region_init_io(MemoryRegion *mr, const MemoryRegionOps *ops, void *opaque,
+                           const char *name, uint64_t size)
+{
+    region_init(mr, REGION_IO, name, size);
+    mr->ops = ops;
+    mr->opaque = opaque;
+}
+
+void memory_region_init_ram(MemoryRegion *mr, const char *name, RamBlock *ram)
+{
+    region_init(mr, REGION_RAM, name, ram->size);
+    mr->ram = ram_block_ref(ram);
+}
+
+void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *target,
+                              hwaddr offset, uint64_t size)
+{
+    region_init(mr, REGION_ALIAS, name, size);
+    mr->alias = target;
+    mr->alias_offset = offset;
+}
+
+void memory_region_destroy(MemoryRegion *mr)
+{
+    g_return_if_fail(!mr->container);
+    memory_transaction_begin();
+    while (mr->subregions && mr->subregions->len) {
+        memory_region_remove(g_ptr_array_index(mr->subregions, mr->subregions->len - 1));
+    }
+    memory_transaction_commit();
+    g_clear_pointer(&mr->subregions, g_ptr_array_unref);
+    g_clear_pointer(&mr->name, g_free);
+    g_clear_pointer(&mr->ram, ram_block_unref);
+}
+
+/* ---- the tree ---- */
+
+/* Siblings are kept in the order in which they win: by priority, the newest first among equals. */
+static void insert_by_priority(MemoryRegion *container, MemoryRegion *mr)
+{
+    unsigned at = 0;
+
+    if (!container->subregions) {
+        container->subregions = g_ptr_array_new();
+    }
+    while (at < container->subregions->len) {
+        const MemoryRegion *other = g_ptr_array_index(container->subregions, at);
+
+        if (other->priority <= mr->priority) {
+            break;
+        }
+        at++;
+    }
+    g_ptr_array_insert(container->subregions, (int)at, mr);
+}
+
+void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegion *mr, int priority)
+{
+    g_return_if_fail(!mr->container);
+    mr->container = container;
+    mr->addr = addr;
+    mr->priority = priority;
+    insert_by_priority(container, mr);
+    memory_map_changed();
+}
+
+void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr)
+{
+    memory_region_add_overlap(container, addr, mr, 0);
+}
+
+void memory_region_remove(MemoryRegion *mr)
+{
+    g_return_if_fail(mr->container);
+    g_ptr_array_remove(mr->container->subregions, mr);
+    mr->container = NULL;
+    memory_map_changed();
+}
+
+void memory_region_set_enabled(MemoryRegion *mr, bool enabled)
+{
+    if (mr->enabled != enabled) {
+        mr->enabled = enabled;
+        memory_map_changed();
+    }
+}
+
+void memory_region_set_address(MemoryRegion *mr, hwaddr addr)
+{
+    if (mr->addr != addr) {
+        mr->addr = addr;
+        memory_map_changed();
+    }
+}

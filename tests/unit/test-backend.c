@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Memory backends: properties, files, refusals, and that a failure leaves nothing behind. */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/host-memory-backend.h"
+#include "util/error.h"
+#include "util/keyval.h"
+#include "util/main-loop.h"
+
+#define MIB (1ull << 20)
+
+static char *dir; /* for files */
+
+static Object *add(const char *type, const char *id, const char *text, GError **errp)
+{
+    struct json_object *props = keyval_parse(text, NULL, NULL);
+    Object *obj = user_object_add(type, id, props, true, errp);
+
+    json_object_put(props);
+    return obj;
+}
+
+static HostMemoryBackend *add_ok(const char *type, const char *text)
+{
+    g_autoptr(GError) err = NULL;
+    Object *obj = add(type, "mem0", text, &err);
+
+    g_assert_no_error(err);
+    g_assert_nonnull(obj);
+    return MEMORY_BACKEND(obj);
+}
+
+static void del_ok(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    user_object_del("mem0", &err);
+    g_assert_no_error(err);
+    g_assert_null(object_resolve("/objects/mem0", NULL));
+}
+
+/* It fails, the message names @words (separated by '|'), and there is no object. */
+static void assert_refused(const char *type, const char *text, const char *words)
+{
+    g_autoptr(GError) err = NULL;
+    g_auto(GStrv) list = g_strsplit(words, "|", -1);
+
+    g_assert_null(add(type, "mem0", text, &err));
+    g_assert_nonnull(err);
+    for (char **word = list; *word; word++) {
+        if (!strstr(err->message, *word)) {
+            g_test_message("'%s' is not in: %s", *word, err->message);
+            g_test_fail();
+        }
+    }
+    g_assert_null(object_resolve("/objects/mem0", NULL));
+}
+
+static char *file_path(const char *name)
+{
+    return g_build_filename(dir, name, NULL);
+}
+
+static void write_file(const char *path, size_t size)
+{
+    g_autofree char *data = g_malloc(size + 1);
+
+    memset(data, 0x33, size);
+    g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
+}
+
+static int64_t file_size(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+static unsigned dir_entries(void)
+{
+    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+    unsigned n = 0;
+
+    while (g_dir_read_name(d)) {
+        n++;
+    }
+    return n;
+}
+
+/* ---- ram ---- */
+
+static void test_ram(void)
+{
+    HostMemoryBackend *backend = add_ok("memory-backend-ram", "size=4M");
+
+    g_assert_cmpuint(backend->size, ==, 4 * MIB);
+    g_assert_true(backend->merge && backend->dump && backend->reserve);
+    g_assert_false(backend->share || backend->prealloc);
+    g_assert_cmpstr(host_memory_backend_name(backend), ==, "mem0");
+    g_assert_true(host_memory_backend_region(backend)->ram == backend->ram);
+    g_assert_cmpuint(host_memory_backend_alignment(backend), ==, (uint64_t)sysconf(_SC_PAGESIZE));
+    backend->ram->host[4 * MIB - 1] = 1;
+    del_ok();
+}
+
+static void test_options(void)
+{
+    g_autoptr(GError) err = NULL;
+    HostMemoryBackend *backend =
+        add_ok("memory-ram", "size=1M,share=on,prealloc=yes,merge=off,dump=off");
+
+    g_assert_true(object_is_a(OBJECT(backend), TYPE_MEMORY_BACKEND_RAM));
+    g_assert_true(backend->share && backend->prealloc && backend->ram->shared);
+    g_assert_false(backend->merge || backend->dump);
+    /* What is made cannot be made otherwise. */
+    g_assert_false(object_property_parse(OBJECT(backend), "size", "2M", &err));
+    g_assert_nonnull(err);
+    del_ok();
+    backend = add_ok("memory-backend-ram", "size=1M,reserve=off");
+    g_assert_false(backend->reserve);
+    del_ok();
+}
+
+static void test_bad(void)
+{
+    assert_refused("memory-backend-ram", "share=on", "size|missing");
+    assert_refused("memory-backend-ram", "size=0", "size|0");
+    assert_refused("memory-backend-ram", "size=1000", "multiple");
+    assert_refused("memory-backend-ram", "size=lots", "size");
+    assert_refused("memory-backend-ram", "size=4194304T", "");
+    assert_refused("memory-backend-ram", "size=1M,policy=best", "policy");
+    assert_refused("memory-backend-ram", "size=1M,colour=red", "colour");
+    assert_refused("memory-backend-ram", "size=1M,prealloc=on,reserve=off", "prealloc|reserve");
+    assert_refused("memory-backend", "size=1M", "memory-backend");
+    assert_refused("memory-backend-ram", "size=1M,host-nodes=0", "host-nodes|policy");
+    assert_refused("memory-backend-ram", "size=1M,policy=bind", "bind|host-nodes");
+    assert_refused("memory-backend-ram", "size=1M,policy=bind,host-nodes=3-1", "host-nodes");
+    assert_refused("memory-backend-ram", "size=1M,policy=bind,host-nodes=x", "host-nodes|x");
+    assert_refused("memory-backend-ram", "size=1M,policy=bind,host-nodes=99999", "host-nodes");
+    /* "no node 1000", or no NUMA at all */
+    assert_refused("memory-backend-ram", "size=1M,policy=bind,host-nodes=1000", "");
+}
+
+static void test_host_nodes_json(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(Object) obj = object_new("memory-backend-ram", &err);
+    struct json_object *value = json_tokener_parse("[0, 2, \"4-6\"]");
+    struct json_object *got;
+
+    g_assert_true(object_property_set(obj, "host-nodes", value, &err));
+    json_object_put(value);
+    got = object_property_get(obj, "host-nodes", &err);
+    g_assert_cmpstr(json_object_to_json_string_ext(got, JSON_C_TO_STRING_PLAIN), ==, "[0,2,4,5,6]");
+    json_object_put(got);
+    value = json_tokener_parse("[0, {}]");
+    g_assert_false(object_property_set(obj, "host-nodes", value, &err));
+    g_assert_nonnull(err);
+    json_object_put(value);
+}
+
+static void test_in_use(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(Object) user = object_new("container", NULL);
+    HostMemoryBackend *backend = add_ok("memory-backend-ram", "size=1M");
+
+    g_assert_true(object_add_child(object_root(), "dimm7", user, NULL));
+    host_memory_backend_set_mapped(backend, user);
+    g_assert_false(user_object_del("mem0", &err));
+    g_assert_nonnull(strstr(err->message, "mem0"));
+    g_assert_nonnull(strstr(err->message, "dimm7"));
+    host_memory_backend_set_mapped(backend, NULL);
+    object_unparent(user);
+    del_ok();
+}
+
+/* ---- memfd ---- */
+
+static void test_memfd(void)
+{
+    HostMemoryBackend *backend = add_ok("memory-backend-memfd", "size=2M");
+
+    g_assert_true(backend->share);
+    g_assert_cmpint(backend->ram->fd, >=, 0);
+    g_assert_cmpint(fcntl(backend->ram->fd, F_GET_SEALS) & F_SEAL_GROW, ==, F_SEAL_GROW);
+    backend->ram->host[MIB] = 1;
+    del_ok();
+    backend = add_ok("memory-backend-memfd", "size=2M,seal=off,share=off");
+    g_assert_cmpint(fcntl(backend->ram->fd, F_GET_SEALS) & F_SEAL_GROW, ==, 0);
+    del_ok();
+    assert_refused("memory-backend-memfd", "size=2M,hugetlbsize=2M", "hugetlbsize|hugetlb=on");
+    assert_refused("memory-backend-memfd", "size=2M,hugetlb=on,hugetlbsize=3M", "power of 2");
+    assert_refused("memory-backend-memfd", "size=2M,hugetlb=on,hugetlbsize=8k", "hugetlb");
+    assert_refused("memory-backend-memfd", "size=0", "size");
+}
+
+/* ---- file ---- */
+
+static void test_file_new(void)
+{
+    g_autofree char *path = file_path("new");
+    g_autofree char *text = g_strdup_printf("size=1M,mem-path=%s,share=on", path);
+    g_autofree char *contents = NULL;
+    HostMemoryBackend *backend = add_ok("memory-backend-file", text);
+    size_t len;
+
+    g_assert_cmpint(file_size(path), ==, MIB);
+    backend->ram->host[12345] = 'x';
+    del_ok();
+    g_assert_true(g_file_get_contents(path, &contents, &len, NULL));
+    g_assert_cmpint(contents[12345], ==, 'x');
+    /* It is there now, large enough: used again, contents and all. */
+    backend = add_ok("memory-backend-file", text);
+    g_assert_cmpint(backend->ram->host[12345], ==, 'x');
+    del_ok();
+    g_unlink(path);
+}
+
+static void test_file_private(void)
+{
+    g_autofree char *path = file_path("private");
+    g_autofree char *text = g_strdup_printf("size=8k,mem-path=%s", path);
+    g_autofree char *contents = NULL;
+    HostMemoryBackend *backend;
+
+    write_file(path, 16384);
+    backend = add_ok("memory-backend-file", text);
+    g_assert_cmpint(backend->ram->host[0], ==, 0x33);
+    backend->ram->host[0] = 'x';
+    del_ok();
+    g_assert_true(g_file_get_contents(path, &contents, NULL, NULL));
+    g_assert_cmpint(contents[0], ==, 0x33);
+    g_assert_cmpint(file_size(path), ==, 16384);
+    g_unlink(path);
+}
+
+static void test_file_directory(void)
+{
+    g_autofree char *text = g_strdup_printf("size=1M,mem-path=%s,share=on", dir);
+    HostMemoryBackend *backend = add_ok("memory-backend-file", text);
+
+    g_assert_cmpuint(dir_entries(), ==, 0);
+    backend->ram->host[0] = 1;
+    del_ok();
+}
+
+static void test_file_discard(void)
+{
+    g_autofree char *path = file_path("discard");
+    g_autofree char *text = g_strdup_printf("size=64k,mem-path=%s,share=on,discard-data=on", path);
+    g_autofree char *contents = NULL;
+    HostMemoryBackend *backend = add_ok("memory-backend-file", text);
+
+    backend->ram->host[100] = 'x';
+    del_ok();
+    g_assert_cmpint(file_size(path), ==, 65536);
+    g_assert_true(g_file_get_contents(path, &contents, NULL, NULL));
+    g_assert_cmpint(contents[100], ==, 0);
+    g_unlink(path);
+}
+
+static void test_file_readonly(void)
+{
+    g_autofree char *path = file_path("readonly");
+    g_autofree char *text = g_strdup_printf("size=8k,mem-path=%s,readonly=on,share=on", path);
+    HostMemoryBackend *backend;
+
+    assert_refused("memory-backend-file", text, "readonly");
+    g_assert_cmpint(file_size(path), ==, -1);
+    write_file(path, 8192);
+    g_chmod(path, 0400);
+    backend = add_ok("memory-backend-file", text);
+    g_assert_true(host_memory_backend_region(backend)->readonly);
+    g_assert_cmpint(backend->ram->host[0], ==, 0x33);
+    del_ok();
+    g_unlink(path);
+}
+
+static void test_file_align(void)
+{
+    g_autofree char *text = g_strdup_printf("size=8k,mem-path=%s,align=4M", dir);
+    g_autofree char *odd = g_strdup_printf("size=8k,mem-path=%s,align=3M", dir);
+    HostMemoryBackend *backend = add_ok("memory-backend-file", text);
+
+    g_assert_cmpuint((uintptr_t)backend->ram->host % (4 * MIB), ==, 0);
+    del_ok();
+    assert_refused("memory-backend-file", odd, "power of 2");
+}
+
+static void test_file_bad(void)
+{
+    g_autofree char *small = file_path("small");
+    g_autofree char *empty = file_path("empty");
+    g_autofree char *small_text = g_strdup_printf("size=8k,mem-path=%s", small);
+    g_autofree char *new_text = g_strdup_printf("size=8k,mem-path=%s/new,align=3M", dir);
+    g_autofree char *bound_text = g_strdup_printf("size=1001,mem-path=%s/new", dir);
+    g_autofree char *empty_text = g_strdup_printf("size=8k,mem-path=%s,align=3M", empty);
+
+    assert_refused("memory-backend-file", "size=8k", "mem-path|missing");
+    assert_refused("memory-backend-file", "size=8k,mem-path=/nonexistent/a/b", "/nonexistent/a/b");
+    write_file(small, 5000);
+    assert_refused("memory-backend-file", small_text, "small|5000|8192");
+    g_assert_cmpint(file_size(small), ==, 5000);
+    g_unlink(small);
+    /* What was made or extended for nothing is undone. */
+    assert_refused("memory-backend-file", new_text, "power of 2");
+    assert_refused("memory-backend-file", bound_text, "multiple");
+    g_assert_cmpuint(dir_entries(), ==, 0);
+    write_file(empty, 0);
+    assert_refused("memory-backend-file", empty_text, "power of 2");
+    g_assert_cmpint(file_size(empty), ==, 0);
+    g_unlink(empty);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    dir = g_dir_make_tmp("test-backend-XXXXXX", NULL);
+    g_assert_nonnull(dir);
+    g_test_add_func("/backend/ram", test_ram);
+    g_test_add_func("/backend/options", test_options);
+    g_test_add_func("/backend/bad", test_bad);
+    g_test_add_func("/backend/host-nodes-json", test_host_nodes_json);
+    g_test_add_func("/backend/in-use", test_in_use);
+    g_test_add_func("/backend/memfd", test_memfd);
+    g_test_add_func("/backend/file/new", test_file_new);
+    g_test_add_func("/backend/file/private", test_file_private);
+    g_test_add_func("/backend/file/directory", test_file_directory);
+    g_test_add_func("/backend/file/discard", test_file_discard);
+    g_test_add_func("/backend/file/readonly", test_file_readonly);
+    g_test_add_func("/backend/file/align", test_file_align);
+    g_test_add_func("/backend/file/bad", test_file_bad);
+    ret = g_test_run();
+    g_rmdir(dir);
+    g_free(dir);
+    return ret;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pc-dimm: slots, addresses, every check, and that a refusal changes nothing. */
+#include "tests/unit/mem-machine.h"
+
+#define GIB      (1ull << 30)
+#define WINDOW   (4 * GIB)
+#define NO_WORDS ""
+
+/* It fails, the message names @words (separated by '|'), and nothing is left of it. */
+static void assert_refused(Machine *machine, const char *text, const char *words)
+{
+    g_autoptr(GError) err = NULL;
+    g_auto(GStrv) list = g_strsplit(words, "|", -1);
+    uint64_t plugged = memory_device_plugged_size(machine);
+    g_autoptr(GPtrArray) before = pc_dimm_list(machine), after = NULL;
+
+    g_assert_null(try_add_dimm(text, &err));
+    g_assert_nonnull(err);
+    for (char **word = list; *word; word++) {
+        if (!strstr(err->message, *word)) {
+            g_test_message("'%s' is not in: %s", *word, err->message);
+            g_test_fail();
+        }
+    }
+    after = pc_dimm_list(machine);
+    g_assert_cmpuint(after->len, ==, before->len);
+    g_assert_cmpuint(memory_device_plugged_size(machine), ==, plugged);
+    g_assert_null(object_resolve("/machine/peripheral/bad", NULL));
+}
+
+static void test_choice(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=4G");
+    g_autoptr(GPtrArray) list = NULL;
+    PcDimm *a, *b, *c;
+
+    add_backend("m0", "256M");
+    add_backend("m1", "128M");
+    add_backend("m2", "256M");
+    a = add_dimm("pc-dimm,id=d0,memdev=m0");
+    b = add_dimm("pc-dimm,id=d1,memdev=m1,slot=3");
+    c = add_dimm("pc-dimm,memdev=m2");
+    g_assert_cmphex(a->addr, ==, WINDOW);
+    g_assert_cmpint(a->slot, ==, 0);
+    g_assert_cmphex(b->addr, ==, WINDOW + (256 << 20));
+    g_assert_cmpint(b->slot, ==, 3);
+    g_assert_cmphex(c->addr, ==, WINDOW + (384 << 20));
+    g_assert_cmpint(c->slot, ==, 1);
+    g_assert_cmpuint(memory_device_plugged_size(machine), ==, 640 << 20);
+    /* The memory is where it says. */
+    address_space_store(&address_space_memory, b->addr + 8, 0x1234, 4);
+    g_assert_cmphex(MEMORY_BACKEND(b->memdev)->ram->host[8], ==, 0x34);
+    /* A gap is used again, lowest first; what does not fit goes behind. */
+    device_unplug(&a->parent);
+    g_assert_cmphex(address_space_load(&address_space_memory, WINDOW, 4), ==, 0xffffffff);
+    a = add_dimm("pc-dimm,id=d0,memdev=m0");
+    g_assert_cmphex(a->addr, ==, WINDOW);
+    g_assert_cmpint(a->slot, ==, 0);
+    list = pc_dimm_list(machine);
+    g_assert_cmpuint(list->len, ==, 3);
+    g_assert_true(g_ptr_array_index(list, 0) == a && g_ptr_array_index(list, 2) == c);
+    mem_machine_free(machine);
+    del_backend("m0");
+    del_backend("m1");
+    del_backend("m2");
+}
+
+static void test_gap(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=8,maxmem=4G");
+    PcDimm *dimm;
+
+    add_backend("m0", "128M");
+    add_backend("m1", "128M");
+    add_backend("m2", "256M");
+    add_dimm("pc-dimm,memdev=m0,addr=0x108000000"); /* 128 MiB into the window */
+    dimm = add_dimm("pc-dimm,memdev=m2");
+    g_assert_cmphex(dimm->addr, ==, 0x110000000); /* too large for the gap */
+    dimm = add_dimm("pc-dimm,memdev=m1");
+    g_assert_cmphex(dimm->addr, ==, WINDOW);
+    mem_machine_free(machine);
+    del_backend("m0");
+    del_backend("m1");
+    del_backend("m2");
+}
+
+static void test_properties(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=2,maxmem=4G");
+    g_autoptr(GError) err = NULL;
+    PcDimm *dimm;
+    struct json_object *value;
+
+    add_backend("m0", "256M");
+    dimm = add_dimm("pc-dimm,id=d0,memdev=m0");
+    value = object_property_get(OBJECT(dimm), "size", &err);
+    g_assert_cmpint(json_object_get_int64(value), ==, 256 << 20);
+    json_object_put(value);
+    value = object_property_get(OBJECT(dimm), "memdev", &err);
+    g_assert_cmpstr(json_object_get_string(value), ==, "/objects/m0");
+    json_object_put(value);
+    g_assert_false(object_property_parse(OBJECT(dimm), "addr", "0", &err));
+    g_clear_error(&err);
+    g_assert_false(object_property_parse(OBJECT(dimm), "size", "1", &err));
+    g_clear_error(&err);
+    /* Its backend cannot go. */
+    g_assert_false(user_object_del("m0", &err));
+    g_assert_nonnull(strstr(err->message, "d0"));
+    mem_machine_free(machine);
+    del_backend("m0");
+}
+
+static void test_bad(void)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        { "pc-dimm,id=bad", "memdev|missing" },
+        { "pc-dimm,id=bad,memdev=nowhere", "nowhere" },
+        { "pc-dimm,id=bad,memdev=used", "used|d0" },
+        { "pc-dimm,id=bad,memdev=m0,slot=4", "slot 4|0 to 3" },
+        { "pc-dimm,id=bad,memdev=m0,slot=-2", "slot -2|0 to 3" },
+        { "pc-dimm,id=bad,memdev=m0,slot=x", "slot" },
+        { "pc-dimm,id=bad,memdev=m0,slot=0", "slot 0|d0" },
+        { "pc-dimm,id=bad,memdev=m0,node=1", "node 1|does not exist" },
+        { "pc-dimm,id=bad,memdev=m0,node=4294967295", "node 4294967295" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x1000", "0x1000|outside|0x100000000" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0xffffffffffe00000", "outside" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x2dfe00000", "outside" }, /* ends behind the window */
+        { "pc-dimm,id=bad,memdev=m0,addr=0x120100000", "misaligned|0x200000" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x100200000", "overlaps|d0" },
+        { "pc-dimm,id=bad,memdev=odd", "multiple|0x200000" },
+        { "pc-dimm,id=bad,memdev=large", "maxmem" },
+        { "pc-dimm,id=bad,memdev=m0,colour=red", "colour" },
+        { "pc-dimm,id=d0,memdev=m0", "d0" },
+    };
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=4G");
+    PcDimm *dimm;
+
+    add_backend("used", "256M");
+    add_backend("m0", "128M");
+    add_backend("odd", "1M");
+    add_backend("large", "3840M");
+    add_dimm("pc-dimm,id=d0,memdev=used");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        assert_refused(machine, cases[i].text, cases[i].words);
+    }
+    /* The backend of all these refusals is free, and the first slot too. */
+    dimm = add_dimm("pc-dimm,id=bad,memdev=m0");
+    g_assert_cmpint(dimm->slot, ==, 1);
+    mem_machine_free(machine);
+    del_backend("used");
+    del_backend("m0");
+    del_backend("odd");
+    del_backend("large");
+}
+
+static void test_no_slots(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=1,maxmem=4G");
+
+    add_backend("m0", "128M");
+    add_backend("m1", "128M");
+    add_dimm("pc-dimm,id=d0,memdev=m0");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1", "no free slot|slots=");
+    mem_machine_free(machine);
+    machine = mem_machine_new("128M,slots=0,maxmem=4G");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1", "slots=|maxmem=");
+    mem_machine_free(machine);
+    machine = mem_machine_new("128M");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1", "slots=|maxmem=");
+    mem_machine_free(machine);
+    del_backend("m0");
+    del_backend("m1");
+}
+
+static void test_no_room(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=2,maxmem=512M");
+
+    add_backend("m0", "256M");
+    add_backend("m1", "256M");
+    add_dimm("pc-dimm,id=d0,memdev=m0");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1", "0x10000000|0x8000000|maxmem");
+    mem_machine_free(machine);
+    del_backend("m0");
+    del_backend("m1");
+}
+
+static void test_window(void)
+{
+    Machine machine = { .ram_size = 2 * GIB, .maxram_size = 16 * GIB, .ram_slots = 8 };
+
+    g_assert_cmphex(memory_device_window_base(&machine, 0), ==, 4 * GIB);
+    g_assert_cmphex(memory_device_window_base(&machine, 5 * GIB + 1), ==, 6 * GIB);
+    g_assert_cmphex(memory_device_window_size(&machine), ==, 22 * GIB);
+    machine.maxram_size = machine.ram_size;
+    g_assert_cmphex(memory_device_window_size(&machine), ==, 0);
+    machine.maxram_size = UINT64_MAX;
+    machine.ram_slots = MAX_RAM_SLOTS;
+    g_assert_cmphex(memory_device_window_size(&machine), >=, UINT64_MAX - (4ull << 20));
+}
+
+/* The map and the list cost nothing for a large window. */
+static void test_huge(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=256,maxmem=60T");
+    PcDimm *dimm;
+
+    add_backend("m0", "128M");
+    dimm = add_dimm("pc-dimm,memdev=m0,slot=255,addr=0x200000000000");
+    g_assert_cmphex(dimm->addr, ==, 1ull << 45);
+    g_assert_cmpuint(address_space_view(&address_space_memory)->count, ==, 1);
+    mem_machine_free(machine);
+    del_backend("m0");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    memory_init();
+    g_test_add_func("/pc-dimm/choice", test_choice);
+    g_test_add_func("/pc-dimm/gap", test_gap);
+    g_test_add_func("/pc-dimm/properties", test_properties);
+    g_test_add_func("/pc-dimm/bad", test_bad);
+    g_test_add_func("/pc-dimm/no-slots", test_no_slots);
+    g_test_add_func("/pc-dimm/no-room", test_no_room);
+    g_test_add_func("/pc-dimm/window", test_window);
+    g_test_add_func("/pc-dimm/huge", test_huge);
+    return g_test_run();
+}
