@@ -38,6 +38,13 @@ const AccelOps *accel_find(const char *name, GError **errp);
  * decision 6. */
 bool accel_choose(const char *names, GError **errp);
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
+/* What a CPU does that can go no further (triple fault): asks for a reset. @fn is called with the
+ * machine lock held, in the vCPU's thread. (shutdown.c) */
+void accel_set_shutdown_handler(void (*fn)(X86Cpu *cpu));
+/* Engines call this; machine lock held. */
+void accel_shutdown(X86Cpu *cpu);
+/* Use @ops as it is, without its init; for unit tests. */
+void accel_set(const AccelOps *ops);
 /* Text for `-accel help`; g_free. */
 char *accel_help(void);
 

@@ -49,14 +49,11 @@ Device *device_new_onboard(const char *type);
 /* -device, device_add: @props has "driver" and perhaps "id"; goes to /machine/peripheral/ID or
  * /machine/peripheral-anon/device[N]. Nothing is left behind on failure. */
 Device *device_add(struct json_object *props, bool from_text, GError **errp);
-/* device_del: @id is an id or a path. Asks the hot-plug handler; returns when the request is made. */
+/* device_del: @id is an id or a path. Asks the hot-plug handler; returns when the request is made.
+ */
 bool device_del(const char *id, GError **errp);
 
 /* Reset every realized device, in the order of realization. Machines: see machine_reset(). */
 void devices_reset(void);
-
-/* Text for users, g_free: all types that -device takes, by category; the properties of one type. */
-char *device_help(void);
-char *device_type_help(const char *type, GError **errp);
 
 #endif

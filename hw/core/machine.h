@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Machines. A machine type is an ObjectType "<name>-machine" with parent "machine" and a MachineOps.
- * There is one machine, /machine; everything the command line says of it is one of its properties.
+ * Machines. A machine type is an ObjectType "<name>-machine" with parent "machine" and a
+ * MachineOps. There is one machine, /machine; everything the command line says of it is one of its
+ * properties.
  */
 #ifndef HW_CORE_MACHINE_H
 #define HW_CORE_MACHINE_H
@@ -24,8 +25,8 @@ typedef struct SmpTopology {
 /* A NUMA node. There is one, node 0 with all CPUs and RAM, unless the user says otherwise. */
 typedef struct NumaNode {
     bool present;
-    uint64_t mem;     /* boot RAM, bytes */
-    bool mem_given;   /* by the user; machine_init() shares out the rest */
+    uint64_t mem;                /* boot RAM, bytes */
+    bool mem_given;              /* by the user; machine_init() shares out the rest */
     uint8_t distance[MAX_NODES]; /* SLIT row; complete after machine_init() */
 } NumaNode;
 
@@ -41,7 +42,7 @@ typedef struct MachineOps {
     const char *alias; /* "pc", or NULL */
     const char *description;
     bool is_default;
-    unsigned max_cpus; /* 0: has no CPUs */
+    unsigned max_cpus;            /* 0: has no CPUs */
     const char *default_cpu_type; /* "qemu64" */
     uint64_t default_ram_size;
     /* Make everything; the configuration below is final and checked. */
@@ -65,10 +66,11 @@ struct Machine {
     char *accel;
     NumaNode nodes[MAX_NODES];
     unsigned num_nodes;
-    int16_t cpu_node[MAX_CPUS]; /* by CPU index; -1 until machine_init(): then every CPU has one */
+    int16_t cpu_node[MAX_CPUS]; /* by CPU index; -1: none yet; all maxcpus have one after
+                                   machine_init() */
     bool numa_distances_given;
-    char *guest_name;          /* -name, or NULL */
-    uint8_t uuid[16];          /* -uuid, else zeros */
+    char *guest_name;            /* -name, or NULL */
+    uint8_t uuid[16];            /* -uuid, else zeros */
     Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
     bool ready; /* initialised and cold-plugged: a device that comes now is hot-plugged */
 

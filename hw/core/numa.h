@@ -13,8 +13,8 @@ bool numa_parse(Machine *machine, const char *text, GError **errp);
 
 /* Fill in what was not given and check the whole: one node 0 if there is none; RAM shared out
  * evenly in whole 8 MiB among the nodes if no `mem` was given, else the sum must be the RAM size;
- * CPUs without a node take turns; distances 10 to itself, 20 to others, dst-src as src-dst. Called by
- * machine_init(). */
+ * a CPU without a node gets node (its socket modulo the number of nodes); distances 10 to itself,
+ * 20 to others, dst-src as src-dst. Called by machine_init(). */
 bool numa_complete(Machine *machine, GError **errp);
 
 /* The node numbers there are run from 0 to num_nodes - 1 without a hole (checked above). */

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Waking. A vCPU that has nothing to run sleeps on its own mutex and condition, never on the
+ * machine lock, so that a kick needs no lock but that mutex. `kicked` is a semaphore of one: the
+ * thread takes it before it looks at what there is to do, and sleeps only while it is not set.
+ * Whoever gives the thread something to do sets that first and kicks then, so either the thread
+ * sees it, or it finds `kicked` set and looks again.
+ */
+#include "accel/vcpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "accel/accel.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+typedef struct VcpuWork {
+    void (*fn)(X86Cpu *cpu, void *opaque);
+    void *opaque;
+    bool done;
+    struct VcpuWork *next;
+} VcpuWork;
+
+typedef struct Vcpu {
+    X86Cpu *cpu;
+    GThread *thread; /* NULL: the engine has none */
+    int thread_id;
+    MemoryReader reader;
+
+    /* any thread */
+    GMutex wake_mutex;
+    GCond wake_cond;
+    bool kicked, sleeping;  /* wake_mutex */
+    _Atomic bool attention; /* one of the fields below may need the thread's look */
+
+    /* machine lock */
+    bool stop;    /* run no guest code */
+    bool quit;    /* end the thread */
+    bool started; /* the thread has run the engine's cpu_init */
+    bool parked;  /* not in guest code, and will not enter it before `stop` is cleared */
+    bool waiting; /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
+    GError *error;
+    VcpuWork *work;
+} Vcpu;
+
+__thread X86Cpu *current_cpu;
+
+static GPtrArray *vcpus;   /* of Vcpu *, created ones; machine lock */
+static GCond changed_cond; /* a vCPU parked, started, waits or finished work; with machine lock */
+
+static Vcpu *vcpu_of(const X86Cpu *cpu)
+{
+    return cpu->vcpu;
+}
+
+static void vcpu_kick(X86Cpu *cpu)
+{
+    Vcpu *v = vcpu_of(cpu);
+
+    atomic_store(&cpu->exit_request, true);
+    g_mutex_lock(&v->wake_mutex);
+    v->kicked = true;
+    if (v->sleeping) {
+        g_cond_signal(&v->wake_cond);
+    }
+    g_mutex_unlock(&v->wake_mutex);
+}
+
+/* Make the thread leave guest code and read the fields that the machine lock protects. */
+static void vcpu_call(Vcpu *v)
+{
+    atomic_store(&v->attention, true);
+    vcpu_kick(v->cpu);
+}
+
+/* Sleep until there was a kick since the last call. */
+static void vcpu_sleep(Vcpu *v)
+{
+    g_mutex_lock(&v->wake_mutex);
+    v->sleeping = true;
+    while (!v->kicked) {
+        g_cond_wait(&v->wake_cond, &v->wake_mutex);
+    }
+    v->sleeping = false;
+    v->kicked = false;
+    g_mutex_unlock(&v->wake_mutex);
+}
+
+static void vcpu_reader_kick(void *opaque)
+{
+    atomic_store(&((X86Cpu *)opaque)->exit_request, true);
+}
+
+X86Cpu *vcpu_alloc(void)
+{
+    const AccelOps *ops = accel_current();
+    size_t align = 64; /* fxsave */
+    size_t size = ops ? ops->cpu_size : sizeof(X86Cpu);
+    X86Cpu *cpu = aligned_alloc(align, (size + align - 1) / align * align);
+
+    if (!cpu) {
+        g_error("no memory for a CPU of %zu bytes", size);
+    }
+    memset(cpu, 0, size);
+    Vcpu *v = g_new0(Vcpu, 1);
+    v->cpu = cpu;
+    v->stop = true;
+    v->reader.kick = vcpu_reader_kick;
+    v->reader.opaque = cpu;
+    g_mutex_init(&v->wake_mutex);
+    g_cond_init(&v->wake_cond);
+    cpu->vcpu = v;
+    cpu->kick = vcpu_kick;
+    return cpu;
+}
+
+void vcpu_free(X86Cpu *cpu)
+{
+    Vcpu *v = vcpu_of(cpu);
+
+    g_mutex_clear(&v->wake_mutex);
+    g_cond_clear(&v->wake_cond);
+    g_clear_error(&v->error);
+    g_free(v);
+    free(cpu);
+}
+
+MemoryReader *vcpu_reader(X86Cpu *cpu)
+{
+    return &vcpu_of(cpu)->reader;
+}
+
+int vcpu_thread_id(const X86Cpu *cpu)
+{
+    return vcpu_of(cpu)->thread_id;
+}
+
+/* ---- the thread ---- */
+
+static void vcpu_get_state(X86Cpu *cpu)
+{
+    if (accel_current()->get_state) {
+        accel_current()->get_state(cpu);
+    }
+}
+
+static void vcpu_put_state(X86Cpu *cpu)
+{
+    if (accel_current()->put_state) {
+        accel_current()->put_state(cpu);
+    }
+}
+
+static bool vcpu_run_work(Vcpu *v)
+{
+    if (!v->work) {
+        return false;
+    }
+    vcpu_get_state(v->cpu);
+    while (v->work) {
+        VcpuWork *work = v->work;
+        v->work = work->next;
+        work->fn(v->cpu, work->opaque);
+        work->done = true;
+    }
+    vcpu_put_state(v->cpu);
+    g_cond_broadcast(&changed_cond);
+    return true;
+}
+
+/* INIT and SIPI (SDM vol. 3 section 9.4.3), machine lock held. INIT goes first: start-up code sends
+ * it first, and a SIPI that was sent after it must not be lost. */
+static void vcpu_take_init_sipi(X86Cpu *cpu)
+{
+    uint32_t pending = atomic_load(&cpu->interrupts);
+
+    if (!(pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
+        return;
+    }
+    vcpu_get_state(cpu);
+    if (pending & CPU_INT_INIT) {
+        x86_cpu_clear_interrupt(cpu, CPU_INT_INIT | CPU_INT_NMI);
+        x86_cpu_init_reset(cpu);
+        if (cpu->apic_ops) {
+            cpu->apic_ops->init(cpu->apic);
+        }
+    }
+    if (pending & CPU_INT_SIPI) {
+        x86_cpu_clear_interrupt(cpu, CPU_INT_SIPI);
+        if (cpu->wait_for_sipi) {
+            x86_cpu_sipi(cpu, atomic_load(&cpu->sipi_vector));
+        }
+    }
+    vcpu_put_state(cpu);
+}
+
+/* End HLT if something is there that ends it. Own thread. */
+static bool vcpu_runnable(X86Cpu *cpu)
+{
+    uint32_t pending = atomic_load(&cpu->interrupts);
+
+    if (cpu->wait_for_sipi) {
+        return false;
+    }
+    if (cpu->halted && (((pending & CPU_INT_HARD) && (cpu->rflags & RFLAGS_IF)) ||
+                        ((pending & CPU_INT_NMI) && !cpu->nmi_blocked))) {
+        cpu->halted = false;
+    }
+    return !cpu->halted;
+}
+
+static bool vcpu_needs_lock(Vcpu *v)
+{
+    return atomic_load(&v->attention) ||
+           (atomic_load(&v->cpu->interrupts) & (CPU_INT_INIT | CPU_INT_SIPI));
+}
+
+/* Guest code until it halts or someone needs us. No lock held. */
+static void vcpu_run_or_sleep(Vcpu *v)
+{
+    while (!vcpu_needs_lock(v)) {
+        if (vcpu_runnable(v->cpu)) {
+            accel_current()->run(v->cpu);
+        } else {
+            vcpu_sleep(v);
+        }
+    }
+}
+
+static void vcpu_park(Vcpu *v)
+{
+    if (!v->parked) {
+        vcpu_get_state(v->cpu);
+        v->parked = true;
+        g_cond_broadcast(&changed_cond);
+    }
+    machine_unlock();
+    vcpu_sleep(v);
+    machine_lock();
+}
+
+static gpointer vcpu_thread(gpointer opaque)
+{
+    Vcpu *v = opaque;
+    X86Cpu *cpu = v->cpu;
+    const AccelOps *ops = accel_current();
+
+    current_cpu = cpu;
+    machine_lock();
+    v->thread_id = gettid();
+    memory_reader_register(&v->reader);
+    bool usable = !ops->cpu_init || ops->cpu_init(cpu, &v->error);
+    v->started = true;
+    v->parked = true;
+    g_cond_broadcast(&changed_cond);
+
+    while (!v->quit) {
+        /* Cleared before the fields are read: whoever changes them later sets it again. */
+        atomic_store(&v->attention, false);
+        if (vcpu_run_work(v)) {
+            continue;
+        }
+        if (v->stop) {
+            vcpu_park(v);
+            continue;
+        }
+        if (v->parked) {
+            v->parked = false;
+            vcpu_put_state(cpu);
+        }
+        vcpu_take_init_sipi(cpu);
+        machine_unlock();
+        vcpu_run_or_sleep(v);
+        machine_lock();
+    }
+    if (usable && ops->cpu_destroy) {
+        ops->cpu_destroy(cpu);
+    }
+    memory_reader_unregister(&v->reader);
+    v->parked = true;
+    machine_unlock();
+    return NULL;
+}
+
+bool vcpu_create(X86Cpu *cpu, GError **errp)
+{
+    Vcpu *v = vcpu_of(cpu);
+
+    if (!vcpus) {
+        vcpus = g_ptr_array_new();
+    }
+    if (accel_current()->has_vcpu_threads) {
+        g_autofree char *name = g_strdup_printf("CPU %u/%s", cpu->index, accel_current()->name);
+        v->thread = g_thread_try_new(name, vcpu_thread, v, errp);
+        if (!v->thread) {
+            return false;
+        }
+        while (!v->started) {
+            machine_cond_wait(&changed_cond);
+        }
+        if (v->error) {
+            g_propagate_error(errp, g_steal_pointer(&v->error));
+            vcpu_destroy(cpu);
+            return false;
+        }
+    } else {
+        v->parked = true;
+    }
+    g_ptr_array_add(vcpus, v);
+    return true;
+}
+
+void vcpu_destroy(X86Cpu *cpu)
+{
+    Vcpu *v = vcpu_of(cpu);
+
+    if (vcpus) {
+        g_ptr_array_remove(vcpus, v);
+    }
+    if (v->thread) {
+        v->quit = true;
+        vcpu_call(v);
+        machine_unlock();
+        g_thread_join(v->thread);
+        machine_lock();
+        v->thread = NULL;
+    }
+}
+
+/* ---- for other threads ---- */
+
+/* This thread's vCPU, if it is one. */
+static Vcpu *vcpu_self(void)
+{
+    return current_cpu ? vcpu_of(current_cpu) : NULL;
+}
+
+/* Only another vCPU may take one that waits for stopped: nobody waits for the main thread, so it
+ * can wait until that one is out of its device access and its registers are final. */
+bool vcpu_all_paused(void)
+{
+    const Vcpu *self = vcpu_self();
+
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        const Vcpu *v = vcpus->pdata[i];
+        if (v != self && !v->parked && !(self && v->waiting)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void vcpu_stop_self(void)
+{
+    Vcpu *self = vcpu_self();
+
+    if (self) {
+        self->stop = true;
+        vcpu_call(self);
+    }
+}
+
+void vcpu_pause_all(void)
+{
+    Vcpu *self = vcpu_self();
+
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        Vcpu *v = vcpus->pdata[i];
+        v->stop = true;
+        if (v->thread) {
+            vcpu_call(v);
+        }
+    }
+    if (self) {
+        /* Two vCPUs may pause the machine at once: each must count as stopped for the other. */
+        vcpu_get_state(current_cpu);
+        self->waiting = true;
+        g_cond_broadcast(&changed_cond);
+    }
+    while (!vcpu_all_paused()) {
+        machine_cond_wait(&changed_cond);
+    }
+    if (self) {
+        self->waiting = false;
+    }
+}
+
+void vcpu_resume_all(void)
+{
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        Vcpu *v = vcpus->pdata[i];
+        v->stop = false;
+        if (v->thread) {
+            vcpu_call(v);
+        }
+    }
+}
+
+void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaque)
+{
+    Vcpu *v = vcpu_of(cpu), *self = vcpu_self();
+
+    if (!v->thread || v == self) {
+        fn(cpu, opaque);
+        return;
+    }
+    VcpuWork work = { .fn = fn, .opaque = opaque };
+    VcpuWork **tail = &v->work;
+    while (*tail) {
+        tail = &(*tail)->next;
+    }
+    *tail = &work;
+    vcpu_call(v);
+    while (!work.done) {
+        /* The other one may at this moment want something of us. */
+        if (self && vcpu_run_work(self)) {
+            continue;
+        }
+        if (self) {
+            self->waiting = true;
+            g_cond_broadcast(&changed_cond);
+        }
+        machine_cond_wait(&changed_cond);
+        if (self) {
+            self->waiting = false;
+        }
+    }
+}
+
+void vcpu_foreach(void (*fn)(X86Cpu *cpu, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        fn(((Vcpu *)vcpus->pdata[i])->cpu, opaque);
+    }
+}

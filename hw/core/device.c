@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/device.h"
+
+#include <string.h>
+
+#include "hw/core/hotplug.h"
+#include "hw/core/machine.h"
+#include "qapi/qapi-events.h"
+#include "util/error.h"
+
+/* Of Device *, each a reference, in the order of realization. */
+static GPtrArray *realized_devices;
+
+static struct json_object *device_get_hotpluggable(Object *obj, const Property *prop, GError **errp)
+{
+    return json_object_new_boolean(device_ops((Device *)obj)->hotpluggable);
+}
+
+static void device_finalize(Object *obj)
+{
+    g_free(((Device *)obj)->id);
+}
+
+static const Property device_properties[] = {
+    { .name = "realized",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Device, realized),
+      .description = "works as part of the machine",
+      .read_only = true },
+    { .name = "hotplugged",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Device, hotplugged),
+      .description = "was plugged after the machine was made",
+      .read_only = true },
+    { .name = "hotpluggable",
+      .kind = PROP_CUSTOM,
+      .custom_type = "bool",
+      .description = "can be plugged and unplugged while the machine runs",
+      .read_only = true,
+      .get = device_get_hotpluggable },
+    { 0 },
+};
+
+static const DeviceOps device_base_ops = { 0 };
+
+static const ObjectType device_type = {
+    .name = TYPE_DEVICE,
+    .parent = "object",
+    .description = "a part of the machine",
+    .instance_size = sizeof(Device),
+    .abstract = true,
+    .properties = device_properties,
+    .ops = &device_base_ops,
+    .finalize = device_finalize,
+};
+OBJECT_TYPE_REGISTER(device_type)
+
+bool device_realize(Device *dev, GError **errp)
+{
+    const DeviceOps *ops = device_ops(dev);
+    const HotplugHandler *handler = hotplug_handler_for(dev);
+    Machine *machine = current_machine();
+
+    dev->hotplugged = machine && machine->ready;
+    if (ops->needs_handler && !handler) {
+        error_set(errp, "machine '%s' cannot take a '%s'",
+                  machine ? machine_ops(machine)->name : "(none)", object_typename(&dev->parent));
+        return false;
+    }
+    if (handler && handler->pre_plug && !handler->pre_plug(machine, dev, errp)) {
+        return false;
+    }
+    if (ops->realize && !ops->realize(dev, errp)) {
+        return false;
+    }
+    dev->realized = true;
+    object_settle(&dev->parent, true);
+    if (!realized_devices) {
+        realized_devices = g_ptr_array_new();
+    }
+    g_ptr_array_add(realized_devices, object_ref(&dev->parent));
+    if (dev->hotplugged && ops->reset) {
+        ops->reset(dev);
+    }
+    if (handler && handler->plug) {
+        handler->plug(machine, dev);
+    }
+    return true;
+}
+
+void device_unplug(Device *dev)
+{
+    const DeviceOps *ops = device_ops(dev);
+    const HotplugHandler *handler = hotplug_handler_for(dev);
+    g_autofree char *path = object_path(&dev->parent);
+    g_autoptr(Object) keep = object_ref(&dev->parent);
+
+    if (dev->realized) {
+        if (handler && handler->unplug) {
+            handler->unplug(current_machine(), dev);
+        }
+        if (ops->unrealize) {
+            ops->unrealize(dev);
+        }
+        dev->realized = false;
+        object_settle(&dev->parent, false);
+        if (g_ptr_array_remove(realized_devices, dev)) {
+            object_unref(&dev->parent);
+        }
+    }
+    object_unparent(&dev->parent);
+    if (dev->id || dev->pending_deleted_event) {
+        qapi_event_send_device_deleted(dev->id, path);
+    }
+    dev->pending_deleted_event = false;
+}
+
+Device *device_new_onboard(const char *type)
+{
+    g_autoptr(GError) err = NULL;
+    Object *obj = object_new(type, &err);
+
+    if (!obj ||
+        !object_add_child(object_container("/machine/unattached"), "device[*]", obj, &err)) {
+        g_error("on-board device: %s", err->message);
+    }
+    object_unref(obj); /* the tree has one */
+    return (Device *)obj;
+}
+
+/* ---- device_add ---- */
+
+static bool props_get_string(struct json_object *props, const char *key, const char **out,
+                             GError **errp)
+{
+    struct json_object *value;
+
+    *out = NULL;
+    if (!json_object_object_get_ex(props, key, &value)) {
+        return true;
+    }
+    if (!json_object_is_type(value, json_type_string)) {
+        error_set(errp, "'%s' must be a string", key);
+        return false;
+    }
+    *out = json_object_get_string(value);
+    return true;
+}
+
+static const ObjectType *device_find_type(const char *driver, GError **errp)
+{
+    const ObjectType *type = object_type_find(driver);
+
+    if (!type || !object_type_is_a(type, TYPE_DEVICE)) {
+        error_set(errp, "there is no device type '%s'; -device help lists those there are", driver);
+        return NULL;
+    }
+    const DeviceOps *ops = object_type_ops(type);
+    if (type->abstract || !ops->user_creatable) {
+        error_set(errp,
+                  "'%s' is a part that only the machine itself has; -device help lists what can be "
+                  "added",
+                  driver);
+        return NULL;
+    }
+    if (current_machine() && current_machine()->ready && !ops->hotpluggable) {
+        error_set(errp, "'%s' cannot be plugged while the machine runs; give it with -device",
+                  driver);
+        return NULL;
+    }
+    return type;
+}
+
+static bool device_check_id(const char *id, GError **errp)
+{
+    if (!id) {
+        return true;
+    }
+    if (!id_wellformed(id)) {
+        error_set(
+            errp,
+            "'%s' is no valid id: it must begin with a letter and go on with letters, digits, "
+            "'-', '.' or '_'",
+            id);
+        return false;
+    }
+    if (object_child(object_container("/machine/peripheral"), id)) {
+        error_set(errp, "there is a device with the id '%s' already; choose another id", id);
+        return false;
+    }
+    return true;
+}
+
+Device *device_add(struct json_object *props, bool from_text, GError **errp)
+{
+    static const char *const skip[] = { "driver", "id", NULL };
+    const char *driver, *id;
+
+    if (!props_get_string(props, "driver", &driver, errp) ||
+        !props_get_string(props, "id", &id, errp)) {
+        return NULL;
+    }
+    if (!driver) {
+        error_set(errp, "'driver' is missing: the type of the device, such as pc-dimm");
+        return NULL;
+    }
+    const ObjectType *type = device_find_type(driver, errp);
+    if (!type || !device_check_id(id, errp)) {
+        return NULL;
+    }
+    g_autoptr(Object) obj = object_new(type->name, errp);
+    if (!obj || !object_set_properties(obj, props, from_text, skip, errp)) {
+        return NULL;
+    }
+    Device *dev = (Device *)obj;
+    dev->id = g_strdup(id);
+    Object *home = object_container(id ? "/machine/peripheral" : "/machine/peripheral-anon");
+    if (!object_add_child(home, id ? id : "device[*]", obj, errp)) {
+        return NULL;
+    }
+    if (!device_realize(dev, errp)) {
+        object_unparent(obj);
+        return NULL;
+    }
+    return dev;
+}
+
+/* ---- device_del ---- */
+
+static Device *device_find(const char *id, GError **errp)
+{
+    Object *obj = id[0] == '/' ? object_resolve(id, NULL)
+                               : object_child(object_container("/machine/peripheral"), id);
+
+    if (!obj || !object_is_a(obj, TYPE_DEVICE)) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "there is no device '%s'; it must be a device's id or path", id);
+        return NULL;
+    }
+    return (Device *)obj;
+}
+
+bool device_del(const char *id, GError **errp)
+{
+    Device *dev = device_find(id, errp);
+
+    if (!dev) {
+        return false;
+    }
+    if (!device_ops(dev)->hotpluggable) {
+        error_set(errp, "device '%s' is a '%s', which cannot be unplugged while the machine runs",
+                  id, object_typename(&dev->parent));
+        return false;
+    }
+    const HotplugHandler *handler = hotplug_handler_for(dev);
+    if (!handler || !handler->unplug_request) {
+        dev->pending_deleted_event = true;
+        device_unplug(dev);
+        return true;
+    }
+    bool was_pending = dev->pending_deleted_event;
+    dev->pending_deleted_event = true;
+    if (!handler->unplug_request(current_machine(), dev, errp)) {
+        dev->pending_deleted_event = was_pending;
+        return false;
+    }
+    return true;
+}
+
+void devices_reset(void)
+{
+    /* A reset may unplug (a pending ejection): go through a copy. */
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
+
+    for (unsigned i = 0; realized_devices && i < realized_devices->len; i++) {
+        g_ptr_array_add(list, object_ref(realized_devices->pdata[i]));
+    }
+    for (unsigned i = 0; i < list->len; i++) {
+        Device *dev = list->pdata[i];
+        if (dev->realized && device_ops(dev)->reset) {
+            device_ops(dev)->reset(dev);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/help.h"
+
+#include <string.h>
+
+#include "hw/core/device.h"
+#include "util/error.h"
+
+static const DeviceOps *device_type_ops(const ObjectType *type)
+{
+    return object_type_is_a(type, TYPE_DEVICE) ? object_type_ops(type) : NULL;
+}
+
+static bool is_user_device(const ObjectType *type)
+{
+    const DeviceOps *ops = type->abstract ? NULL : device_type_ops(type);
+
+    return ops && ops->user_creatable;
+}
+
+static bool is_user_object(const ObjectType *type)
+{
+    return type->user_creatable && !type->abstract && !device_type_ops(type);
+}
+
+static const char *category_of(const ObjectType *type)
+{
+    const char *category = device_type_ops(type)->category;
+
+    return category ? category : "misc";
+}
+
+static gint compare_strings(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void append_type(GString *text, const ObjectType *type)
+{
+    g_string_append_printf(text, "name \"%s\"", type->name);
+    if (type->description) {
+        g_string_append_printf(text, ", desc \"%s\"", type->description);
+    }
+    g_string_append_c(text, '\n');
+}
+
+char *help_devices(void)
+{
+    g_autoptr(GPtrArray) types = object_types();
+    g_autoptr(GPtrArray) categories = g_ptr_array_new();
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < types->len; i++) {
+        if (!is_user_device(types->pdata[i])) {
+            continue;
+        }
+        const char *category = category_of(types->pdata[i]);
+        if (!g_ptr_array_find_with_equal_func(categories, category, g_str_equal, NULL)) {
+            g_ptr_array_add(categories, (gpointer)category);
+        }
+    }
+    g_ptr_array_sort(categories, compare_strings);
+    for (unsigned c = 0; c < categories->len; c++) {
+        const char *category = categories->pdata[c];
+        g_string_append_printf(text, "%s%c%s devices:\n", c ? "\n" : "",
+                               g_ascii_toupper(category[0]), category + 1);
+        for (unsigned i = 0; i < types->len; i++) {
+            if (is_user_device(types->pdata[i]) &&
+                strcmp(category_of(types->pdata[i]), category) == 0) {
+                append_type(text, types->pdata[i]);
+            }
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *help_objects(void)
+{
+    g_autoptr(GPtrArray) types = object_types();
+    GString *text = g_string_new("Objects that a user can make:\n");
+
+    for (unsigned i = 0; i < types->len; i++) {
+        if (is_user_object(types->pdata[i])) {
+            append_type(text, types->pdata[i]);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void append_default(GString *text, const Property *prop)
+{
+    if (!prop->has_default) {
+        return;
+    }
+    g_string_append(text, " (default: ");
+    if (prop->kind == PROP_BOOL) {
+        g_string_append(text, prop->default_int ? "true" : "false");
+    } else if (prop->kind == PROP_ENUM) {
+        g_string_append(text, prop->enum_names[prop->default_int]);
+    } else if (prop->default_str) {
+        g_string_append(text, prop->default_str);
+    } else {
+        g_string_append_printf(text, "%" G_GINT64_FORMAT, prop->default_int);
+    }
+    g_string_append_c(text, ')');
+}
+
+char *help_properties(const ObjectType *type)
+{
+    g_autoptr(GPtrArray) props = object_type_properties(type);
+    GString *text = g_string_new(NULL);
+
+    g_string_append_printf(text, "%s options:\n", type->name);
+    for (unsigned i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+        if (prop->read_only || (prop->kind == PROP_CUSTOM && !prop->set)) {
+            continue;
+        }
+        g_autofree char *kind = object_property_type_name(prop);
+        g_autofree char *left = g_strdup_printf("%s=<%s>", prop->name, kind);
+        g_string_append_printf(text, "  %-24s", left);
+        if (prop->description) {
+            g_string_append_printf(text, " - %s", prop->description);
+        }
+        append_default(text, prop);
+        g_string_append_c(text, '\n');
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *help_device_type(const char *type, GError **errp)
+{
+    const ObjectType *t = object_type_find(type);
+
+    if (!t || !is_user_device(t)) {
+        error_set(errp, "'%s' is not a device type; -device help lists them", type);
+        return NULL;
+    }
+    return help_properties(t);
+}
+
+char *help_object_type(const char *type, GError **errp)
+{
+    const ObjectType *t = object_type_find(type);
+
+    if (!t || !is_user_object(t)) {
+        error_set(errp, "'%s' is not an object type that can be made; -object help lists them",
+                  type);
+        return NULL;
+    }
+    return help_properties(t);
+}

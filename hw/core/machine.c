@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/machine.h"
+
+#include <string.h>
+
+#include "hw/core/machine-config.h"
+#include "hw/core/numa.h"
+#include "util/error.h"
+
+static Machine *the_machine;
+
+Machine *current_machine(void)
+{
+    return the_machine;
+}
+
+const HotplugHandler *hotplug_handler_for(const Device *dev)
+{
+    const HotplugHandler *h = the_machine ? machine_ops(the_machine)->hotplug : NULL;
+
+    for (; h && h->device_type; h++) {
+        if (object_is_a(&dev->parent, h->device_type)) {
+            return h;
+        }
+    }
+    return NULL;
+}
+
+/* ---- types ---- */
+
+/* Concrete machine types, sorted by name; free the array only. */
+static GPtrArray *machine_types(void)
+{
+    g_autoptr(GPtrArray) types = object_types();
+    GPtrArray *machines = g_ptr_array_new();
+
+    for (unsigned i = 0; i < types->len; i++) {
+        const ObjectType *type = types->pdata[i];
+        if (!type->abstract && object_type_is_a(type, TYPE_MACHINE)) {
+            g_ptr_array_add(machines, (gpointer)type);
+        }
+    }
+    return machines;
+}
+
+const ObjectType *machine_type_find(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) types = machine_types();
+    g_autoptr(GString) known = g_string_new(NULL);
+
+    for (unsigned i = 0; i < types->len; i++) {
+        const MachineOps *ops = object_type_ops(types->pdata[i]);
+        if (strcmp(name, ops->name) == 0 || (ops->alias && strcmp(name, ops->alias) == 0)) {
+            return types->pdata[i];
+        }
+        g_string_append_printf(known, "%s%s", i ? ", " : "", ops->alias ? ops->alias : ops->name);
+    }
+    error_set(errp, "there is no machine type '%s'; use one of: %s", name, known->str);
+    return NULL;
+}
+
+const ObjectType *machine_type_default(void)
+{
+    g_autoptr(GPtrArray) types = machine_types();
+
+    for (unsigned i = 0; i < types->len; i++) {
+        if (((const MachineOps *)object_type_ops(types->pdata[i]))->is_default) {
+            return types->pdata[i];
+        }
+    }
+    return NULL;
+}
+
+char *machine_help(void)
+{
+    g_autoptr(GPtrArray) types = machine_types();
+    GString *text = g_string_new("Supported machines are:\n");
+
+    for (unsigned i = 0; i < types->len; i++) {
+        const MachineOps *ops = object_type_ops(types->pdata[i]);
+        if (ops->alias) {
+            g_string_append_printf(text, "%-20s %s (alias of %s)\n", ops->alias, ops->description,
+                                   ops->name);
+        }
+        g_string_append_printf(text, "%-20s %s%s\n", ops->name, ops->description,
+                               ops->is_default ? " (default)" : "");
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* ---- properties ---- */
+
+static const Property machine_properties[] = {
+    { .name = "memory",
+      .kind = PROP_CUSTOM,
+      .custom_type = "MemorySizeConfiguration",
+      .description = "boot memory, DIMM slots and the most memory there may be, as -m",
+      .get = machine_get_memory,
+      .set = machine_set_memory },
+    { .name = "smp",
+      .kind = PROP_CUSTOM,
+      .custom_type = "SMPConfiguration",
+      .description = "number of CPUs and their topology, as -smp",
+      .get = machine_get_smp,
+      .set = machine_set_smp },
+    { .name = "cpu-type",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, cpu_model),
+      .description = "CPU model and features, as -cpu" },
+    { .name = "kernel",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, kernel),
+      .description = "file of the Linux kernel to boot" },
+    { .name = "initrd",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, initrd),
+      .description = "file of the initial RAM disk" },
+    { .name = "append",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, append),
+      .description = "kernel command line" },
+    { .name = "accel",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, accel),
+      .description = "engines to try, separated by colons, as -accel" },
+    { .name = "dump-acpi",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, dump_acpi),
+      .description = "write each ACPI table to a file in this directory, and exit" },
+    { 0 },
+};
+
+static void machine_instance_init(Object *obj)
+{
+    Machine *machine = MACHINE(obj);
+    const MachineOps *ops = machine_ops(machine);
+
+    machine->ram_size = machine->maxram_size = ops->default_ram_size;
+    machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
+    memset(machine->cpu_node, 0xff, sizeof(machine->cpu_node));
+}
+
+static void machine_finalize(Object *obj)
+{
+    g_free(MACHINE(obj)->guest_name);
+    if (the_machine == MACHINE(obj)) {
+        the_machine = NULL;
+    }
+}
+
+static const ObjectType machine_type = {
+    .name = TYPE_MACHINE,
+    .parent = "object",
+    .description = "a machine",
+    .instance_size = sizeof(Machine),
+    .abstract = true,
+    .properties = machine_properties,
+    .init = machine_instance_init,
+    .finalize = machine_finalize,
+};
+OBJECT_TYPE_REGISTER(machine_type)
+
+/* ---- life ---- */
+
+Machine *machine_new(const ObjectType *type, GError **errp)
+{
+    static const char *const containers[] = { "/machine/peripheral", "/machine/peripheral-anon",
+                                              "/machine/unattached" };
+    g_autoptr(Object) obj = object_new(type->name, errp);
+
+    if (!obj || !object_add_child(object_root(), "machine", obj, errp)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(containers); i++) {
+        object_container(containers[i]);
+    }
+    the_machine = MACHINE(obj);
+    return the_machine;
+}
+
+bool machine_init(Machine *machine, GError **errp)
+{
+    const MachineOps *ops = machine_ops(machine);
+
+    if (!machine_check_memory(machine, errp) || !machine_check_smp(machine, errp) ||
+        !numa_complete(machine, errp)) {
+        return false;
+    }
+    if (!machine->kernel && (machine->initrd || machine->append)) {
+        error_set(errp, "%s is for a kernel, and there is none: give one with -kernel",
+                  machine->initrd ? "-initrd" : "-append");
+        return false;
+    }
+    if (machine->dump_acpi && !ops->dump_acpi) {
+        error_set(errp, "machine '%s' has no ACPI tables: dump-acpi needs another one, such as pc",
+                  ops->name);
+        return false;
+    }
+    if (!ops->init(machine, errp)) {
+        return false;
+    }
+    object_settle(&machine->parent, true);
+    return true;
+}
+
+void machine_reset(Machine *machine)
+{
+    const MachineOps *ops = machine_ops(machine);
+
+    devices_reset();
+    if (ops->reset) {
+        ops->reset(machine);
+    }
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/runstate.h"
+
+#include "accel/vcpu.h"
+#include "hw/core/machine.h"
+#include "qapi/qapi-events.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+
+static RunState state = RUN_STATE_PRELAUNCH;
+static bool no_reboot, no_shutdown;
+
+/* Requests that wait for the main loop; NONE: not asked. */
+static ShutdownCause shutdown_requested, reset_requested;
+static bool powerdown_requested;
+static bool processing_scheduled;
+
+RunState runstate_get(void)
+{
+    return state;
+}
+
+bool runstate_is_running(void)
+{
+    return state == RUN_STATE_RUNNING;
+}
+
+void runstate_set_no_reboot(bool on)
+{
+    no_reboot = on;
+}
+
+void runstate_set_no_shutdown(bool on)
+{
+    no_shutdown = on;
+}
+
+int runstate_exit_status(void)
+{
+    return 0; /* every way here was asked for; errors end the program elsewhere */
+}
+
+void vm_start(void)
+{
+    if (runstate_is_running()) {
+        return;
+    }
+    state = RUN_STATE_RUNNING;
+    clock_start();
+    qapi_event_send_resume();
+    vcpu_resume_all();
+}
+
+void vm_stop(RunState to)
+{
+    if (!runstate_is_running()) {
+        return;
+    }
+    clock_stop();
+    vcpu_pause_all();
+    state = to;
+    qapi_event_send_stop();
+}
+
+static bool cause_is_guest(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_GUEST_SHUTDOWN || cause == SHUTDOWN_CAUSE_GUEST_RESET ||
+           cause == SHUTDOWN_CAUSE_GUEST_PANIC || cause == SHUTDOWN_CAUSE_SUBSYSTEM_RESET;
+}
+
+/* Those who must be obeyed even with -no-shutdown. */
+static bool cause_is_final(ShutdownCause cause)
+{
+    return cause == SHUTDOWN_CAUSE_HOST_SIGNAL || cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT;
+}
+
+static void do_shutdown(ShutdownCause cause)
+{
+    qapi_event_send_shutdown(cause_is_guest(cause), cause);
+    if (no_shutdown && !cause_is_final(cause)) {
+        vm_stop(RUN_STATE_SHUTDOWN);
+        return;
+    }
+    vcpu_pause_all();
+    main_loop_quit();
+}
+
+static void do_reset(ShutdownCause cause)
+{
+    vcpu_pause_all();
+    machine_reset(current_machine());
+    qapi_event_send_reset(cause_is_guest(cause), cause);
+    if (runstate_is_running()) {
+        vcpu_resume_all();
+    } else {
+        state = RUN_STATE_PRELAUNCH; /* as after the start: may be continued */
+    }
+}
+
+static void do_powerdown(void)
+{
+    Machine *machine = current_machine();
+
+    qapi_event_send_powerdown();
+    if (machine->powerdown) {
+        machine->powerdown(machine);
+    }
+}
+
+static void process_requests(void *opaque)
+{
+    ShutdownCause shutdown = shutdown_requested, reset = reset_requested;
+    bool powerdown = powerdown_requested;
+
+    processing_scheduled = false;
+    shutdown_requested = reset_requested = SHUTDOWN_CAUSE_NONE;
+    powerdown_requested = false;
+    if (shutdown != SHUTDOWN_CAUSE_NONE) {
+        do_shutdown(shutdown);
+        if (!no_shutdown || cause_is_final(shutdown)) {
+            return;
+        }
+    }
+    if (reset != SHUTDOWN_CAUSE_NONE) {
+        do_reset(reset);
+    }
+    if (powerdown) {
+        do_powerdown();
+    }
+}
+
+static void schedule_processing(void)
+{
+    if (!processing_scheduled) {
+        processing_scheduled = true;
+        main_loop_schedule(process_requests, NULL);
+    }
+}
+
+void system_shutdown_request(ShutdownCause cause)
+{
+    /* A final one is not replaced by what the guest does in the meantime. */
+    if (!cause_is_final(shutdown_requested)) {
+        shutdown_requested = cause;
+    }
+    vcpu_stop_self();
+    schedule_processing();
+}
+
+void system_reset_request(ShutdownCause cause)
+{
+    if (no_reboot && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
+        system_shutdown_request(cause);
+        return;
+    }
+    reset_requested = cause;
+    vcpu_stop_self();
+    schedule_processing();
+}
+
+void system_powerdown_request(void)
+{
+    powerdown_requested = true;
+    schedule_processing();
+}
+
+void system_internal_error(void)
+{
+    if (runstate_is_running()) {
+        vm_stop(RUN_STATE_INTERNAL_ERROR);
+    }
+}

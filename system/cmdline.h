@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line: one table of options (options.c), parsed into a list of uses in the order in
+ * which they were typed. The uses are then carried out phase by phase (startup.c).
+ */
+#ifndef SYSTEM_CMDLINE_H
+#define SYSTEM_CMDLINE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Startup Startup; /* system/startup.h */
+
+/* When an option is carried out. Within a phase: in the order of the command line. */
+typedef enum StartPhase {
+    START_CONFIG,  /* only remembers things: nothing is made yet */
+    START_MACHINE, /* sets properties of /machine, which is made but not initialised */
+    START_CHARDEV, /* makes character devices */
+    START_OBJECT,  /* makes user-creatable objects */
+    START_DEVICE,  /* the machine is initialised; adds devices */
+    START_MONITOR, /* makes monitors */
+} StartPhase;
+
+typedef struct Option {
+    const char *name; /* without dashes; NULL name with a help text: a heading in -help */
+    const char *arg;  /* how -help shows the argument; NULL: takes none */
+    const char *help;
+    StartPhase phase;
+    /* @arg is NULL for options without an argument. */
+    bool (*handle)(Startup *startup, const char *arg, GError **errp);
+    /* Options that print something and end the program, always (arg NULL) or when the argument is
+     * "help" or "?", or ends in ",help" or ",?": what to print; @what is the argument without that
+     * ending, "" if nothing is left. g_free. */
+    char *(*text)(const char *what, GError **errp);
+} Option;
+
+/* An option as it was used. */
+typedef struct OptionUse {
+    const Option *option;
+    const char *arg; /* in argv, or NULL */
+} OptionUse;
+
+/* The options there are; ends with a NULL name and a NULL help. */
+extern const Option options[];
+
+/* Parse into a GArray of OptionUse, with no side effect. "-name" and "--name" are the same. NULL
+ * with an error that names the option. */
+GArray *cmdline_parse(int argc, char *const argv[], GError **errp);
+
+/* "-m 2G,slots=8": for messages. g_free. */
+char *option_use_text(const OptionUse *use);
+
+/* If @use asks for text: true, and the text or NULL with an error in *@text. */
+bool option_use_wants_text(const OptionUse *use, char **text, GError **errp);
+
+/* What -help prints; g_free. */
+char *cmdline_help(void);
+
+#endif

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of options, and what each does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/accel.h"
+#include "hw/char/isa-debugcon.h"
+#include "hw/core/help.h"
+#include "hw/core/numa.h"
+#include "hw/core/opts.h"
+#include "hw/core/runstate.h"
+#include "system/startup.h"
+#include "util/error.h"
+#include "util/keyval.h"
+#include "util/log.h"
+
+/* ---- text ---- */
+
+static char *text_version(const char *what, GError **errp)
+{
+    return g_strdup("QEMU emulator version 7.2.0 (dimmable " DIMMABLE_VERSION ")\n"
+                    "Copyright (c) the Dimmable authors; free software under GPL-2.0-or-later\n");
+}
+
+static char *text_help(const char *what, GError **errp)
+{
+    return cmdline_help();
+}
+
+static char *text_machine(const char *what, GError **errp)
+{
+    if (!*what) {
+        return machine_help();
+    }
+    const char *name = g_str_has_prefix(what, "type=") ? what + strlen("type=") : what;
+    g_auto(GStrv) parts = g_strsplit(name, ",", 2);
+    const ObjectType *type = machine_type_find(parts[0], errp);
+    return type ? help_properties(type) : NULL;
+}
+
+static char *text_accel(const char *what, GError **errp)
+{
+    return accel_help();
+}
+
+static char *text_cpu(const char *what, GError **errp)
+{
+    GString *text = g_string_new("Available CPUs:\n");
+    g_autofree const char **features = x86_cpu_feature_list();
+
+    for (const X86CpuModelInfo *info = x86_cpu_model_list(); info->name; info++) {
+        g_string_append_printf(text, "  %-12s %s\n", info->name, info->description);
+    }
+    g_string_append(text, "\nRecognized CPUID flags:\n ");
+    for (size_t i = 0, column = 1; features[i]; i++) {
+        if (column + strlen(features[i]) > 78) {
+            g_string_append(text, "\n ");
+            column = 1;
+        }
+        g_string_append_printf(text, " %s", features[i]);
+        column += 1 + strlen(features[i]);
+    }
+    g_string_append_c(text, '\n');
+    return g_string_free(text, FALSE);
+}
+
+/* The first element, which may be written "key=element". */
+static char *first_element(const char *text, const char *key)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", 2);
+    const char *first = parts[0];
+    size_t len = strlen(key);
+
+    if (strncmp(first, key, len) == 0 && first[len] == '=') {
+        first += len + 1;
+    }
+    return g_strdup(first);
+}
+
+static char *text_device(const char *what, GError **errp)
+{
+    g_autofree char *type = *what ? first_element(what, "driver") : NULL;
+
+    return type ? help_device_type(type, errp) : help_devices();
+}
+
+static char *text_object(const char *what, GError **errp)
+{
+    g_autofree char *type = *what ? first_element(what, "qom-type") : NULL;
+
+    return type ? help_object_type(type, errp) : help_objects();
+}
+
+static char *text_log(const char *what, GError **errp)
+{
+    char *buf = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&buf, &size);
+
+    if (!out) {
+        g_error("no memory");
+    }
+    log_items_help(out);
+    fclose(out);
+    char *text = g_strdup(buf);
+    free(buf);
+    return text;
+}
+
+/* ---- configuration ---- */
+
+static bool do_nothing(Startup *startup, const char *arg, GError **errp)
+{
+    return true;
+}
+
+static bool do_machine(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *props = keyval_parse(arg, "type", errp);
+
+    if (!props) {
+        return false;
+    }
+    json_object_object_foreach(props, key, value)
+    {
+        json_object_object_add(startup->machine_props, key, json_object_get(value));
+    }
+    json_object_put(props);
+    return true;
+}
+
+static bool accel_from_props(Startup *startup, struct json_object *props, GError **errp)
+{
+    static const char *const known[] = { "accel", "thread", NULL };
+    const char *name = opts_get(props, "accel"), *thread = opts_get(props, "thread");
+
+    if (!opts_check_keys(props, known, errp)) {
+        return false;
+    }
+    if (!name) {
+        error_set(errp, "the engine's name is missing; -accel help lists them");
+        return false;
+    }
+    if (thread && strcmp(thread, "multi") != 0) {
+        error_set(errp, "thread=%s is not there: each CPU has its own thread (thread=multi)",
+                  thread);
+        return false;
+    }
+    /* Given again: what to try if the first does not work. */
+    char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, name) : g_strdup(name);
+    g_free(startup->accel);
+    startup->accel = both;
+    return true;
+}
+
+static bool do_accel(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *props = keyval_parse(arg, "accel", errp);
+    bool ok = props && accel_from_props(startup, props, errp);
+
+    json_object_put(props);
+    return ok;
+}
+
+static bool do_enable_kvm(Startup *startup, const char *arg, GError **errp)
+{
+    error_set(errp, "there is no kvm engine yet; use -accel soft, or leave this option out");
+    return false;
+}
+
+static bool do_nographic(Startup *startup, const char *arg, GError **errp)
+{
+    startup->display = DISPLAY_NOGRAPHIC;
+    return true;
+}
+
+static bool do_display(Startup *startup, const char *arg, GError **errp)
+{
+    if (strcmp(arg, "none") != 0) {
+        error_set(errp, "there is no graphical display; use -display none or -nographic");
+        return false;
+    }
+    startup->display = DISPLAY_NONE;
+    return true;
+}
+
+static bool do_nodefaults(Startup *startup, const char *arg, GError **errp)
+{
+    startup->no_defaults = true;
+    return true;
+}
+
+static bool do_stopped(Startup *startup, const char *arg, GError **errp)
+{
+    startup->stopped = true;
+    return true;
+}
+
+static bool do_no_reboot(Startup *startup, const char *arg, GError **errp)
+{
+    runstate_set_no_reboot(true);
+    return true;
+}
+
+static bool do_no_shutdown(Startup *startup, const char *arg, GError **errp)
+{
+    runstate_set_no_shutdown(true);
+    return true;
+}
+
+static bool do_daemonize(Startup *startup, const char *arg, GError **errp)
+{
+    startup->daemonize = true;
+    return true;
+}
+
+static bool do_pidfile(Startup *startup, const char *arg, GError **errp)
+{
+    startup->pidfile = arg;
+    return true;
+}
+
+static bool name_from_props(Startup *startup, struct json_object *props, GError **errp)
+{
+    /* Threads have names in any case. */
+    static const char *const known[] = { "guest", "debug-threads", "process", NULL };
+    const char *debug = opts_get(props, "debug-threads");
+    bool ignored;
+
+    if (!opts_check_keys(props, known, errp)) {
+        return false;
+    }
+    if (debug && !bool_parse(debug, &ignored)) {
+        error_set(errp, "debug-threads=%s is not right: use on or off", debug);
+        return false;
+    }
+    g_free(startup->guest_name);
+    startup->guest_name = g_strdup(opts_get(props, "guest"));
+    return true;
+}
+
+static bool do_name(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *props = keyval_parse(arg, "guest", errp);
+    bool ok = props && name_from_props(startup, props, errp);
+
+    json_object_put(props);
+    return ok;
+}
+
+static bool do_uuid(Startup *startup, const char *arg, GError **errp)
+{
+    unsigned byte = 0;
+
+    if (!g_uuid_string_is_valid(arg)) {
+        error_set(errp, "that is not a UUID: give 32 hexadecimal digits as 8-4-4-4-12");
+        return false;
+    }
+    for (const char *p = arg; *p; p += *p == '-' ? 1 : 2) {
+        if (*p != '-') {
+            startup->uuid[byte++] = g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]);
+        }
+    }
+    return true;
+}
+
+static bool do_log_items(Startup *startup, const char *arg, GError **errp)
+{
+    return log_set_items(arg, errp);
+}
+
+static bool do_log_file(Startup *startup, const char *arg, GError **errp)
+{
+    return log_set_file(arg, errp);
+}
+
+static bool do_qtest_log(Startup *startup, const char *arg, GError **errp)
+{
+    startup->qtest_log = arg;
+    return true;
+}
+
+/* ---- properties of the machine ---- */
+
+static bool do_memory(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "memory", arg, errp);
+}
+
+static bool do_smp(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "smp", arg, errp);
+}
+
+static bool do_cpu(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "cpu-type", arg, errp);
+}
+
+static bool do_kernel(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "kernel", arg, errp);
+}
+
+static bool do_initrd(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "initrd", arg, errp);
+}
+
+static bool do_append(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "append", arg, errp);
+}
+
+static bool do_numa(Startup *startup, const char *arg, GError **errp)
+{
+    return numa_parse(startup->machine, arg, errp);
+}
+
+/* ---- things to make ---- */
+
+static bool do_chardev(Startup *startup, const char *arg, GError **errp)
+{
+    return chardev_new_from_opts(arg, errp);
+}
+
+static bool do_monitor(Startup *startup, const char *arg, GError **errp)
+{
+    return startup_add_monitor(startup, arg, false, false, errp);
+}
+
+static bool do_qmp(Startup *startup, const char *arg, GError **errp)
+{
+    return startup_add_monitor(startup, arg, true, false, errp);
+}
+
+static bool do_qmp_pretty(Startup *startup, const char *arg, GError **errp)
+{
+    return startup_add_monitor(startup, arg, true, true, errp);
+}
+
+static bool do_qtest(Startup *startup, const char *arg, GError **errp)
+{
+    startup->qtest = chardev_new_from_short("qtest", arg, false, errp);
+    return startup->qtest;
+}
+
+static bool do_debugcon(Startup *startup, const char *arg, GError **errp)
+{
+    Chardev *chr = chardev_new_from_short("debugcon", arg, false, errp);
+
+    return chr && isa_debugcon_create(chr, errp);
+}
+
+static bool object_from_props(struct json_object *props, bool from_text, GError **errp)
+{
+    const char *type = opts_get(props, "qom-type"), *id = opts_get(props, "id");
+
+    if (!type) {
+        error_set(errp, "the type is missing, as in memory-backend-ram,id=...");
+        return false;
+    }
+    if (!id) {
+        error_set(errp, "id= is missing: the name by which others use the object");
+        return false;
+    }
+    return user_object_add(type, id, props, from_text, errp);
+}
+
+static bool do_object(Startup *startup, const char *arg, GError **errp)
+{
+    bool from_text;
+    struct json_object *props = keyval_or_json_parse(arg, "qom-type", &from_text, errp);
+    bool ok = props && object_from_props(props, from_text, errp);
+
+    json_object_put(props);
+    return ok;
+}
+
+static bool do_device(Startup *startup, const char *arg, GError **errp)
+{
+    bool from_text;
+    struct json_object *props = keyval_or_json_parse(arg, "driver", &from_text, errp);
+    bool ok = props && device_add(props, from_text, errp);
+
+    json_object_put(props);
+    return ok;
+}
+
+/* ---- the table ---- */
+
+/* clang-format off */
+const Option options[] = {
+    { NULL, NULL, "Machine" },
+    { "machine", "[type=]NAME[,accel=A[:B]][,dump-acpi=DIR][,prop=value]",
+      "machine type (help lists them) and its properties; dump-acpi writes the ACPI tables and exits",
+      START_CONFIG, do_machine, text_machine },
+    { "M", "[type=]NAME[,prop=value]", "short for -machine", START_CONFIG, do_machine, text_machine },
+    { "accel", "NAME[,thread=multi]", "engine that runs the CPUs (help lists them); again: next to try",
+      START_CONFIG, do_accel, text_accel },
+    { "enable-kvm", NULL, "not there yet: use -accel soft", START_CONFIG, do_enable_kvm },
+    { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",
+      START_MACHINE, do_cpu, text_cpu },
+    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
+      "number of CPUs and their topology (1)", START_MACHINE, do_smp },
+    { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
+      "boot memory (128M), slots for DIMMs, and the most memory there may be; k M G T, M if none",
+      START_MACHINE, do_memory },
+    { "numa", "node[,nodeid=N][,mem=SIZE][,cpus=A[-B]] | dist,src=N,dst=N,val=N",
+      "a NUMA node, or the distance between two", START_MACHINE, do_numa },
+    { "device", "TYPE[,id=ID][,prop=value] | JSON", "add a device (help; TYPE,help)",
+      START_DEVICE, do_device, text_device },
+    { "object", "TYPE,id=ID[,prop=value] | JSON", "make an object, such as a memory backend (help; TYPE,help)",
+      START_OBJECT, do_object, text_object },
+    { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
+    { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
+
+    { NULL, NULL, "Boot" },
+    { "kernel", "FILE", "Linux kernel: bzImage or ELF", START_MACHINE, do_kernel },
+    { "initrd", "FILE", "initial RAM disk", START_MACHINE, do_initrd },
+    { "append", "TEXT", "kernel command line", START_MACHINE, do_append },
+
+    { NULL, NULL, "Terminal, serial ports, monitors" },
+    { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
+      START_CONFIG, do_nographic },
+    { "display", "none", "nothing on the terminal", START_CONFIG, do_display },
+    { "serial", "none|null|[mon:]stdio|file:F|unix:P[,server=on]|tcp:H:P[,server=on]|pty|chardev:ID",
+      "next serial port", START_CHARDEV, startup_add_serial },
+    { "chardev", "KIND,id=ID[,option=value]", "character device for -serial chardev:ID and others",
+      START_CHARDEV, do_chardev },
+    { "monitor", "none|stdio|unix:...|...", "monitor for people (HMP), arguments as -serial",
+      START_CHARDEV, do_monitor },
+    { "qmp", "stdio|unix:...|...", "monitor for programs (QMP)", START_CHARDEV, do_qmp },
+    { "qmp-pretty", "stdio|unix:...|...", "the same, indented", START_CHARDEV, do_qmp_pretty },
+    { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "monitor on a -chardev",
+      START_MONITOR, startup_add_mon },
+    { "debugcon", "stdio|file:F|...", "debug console at port 0xe9, arguments as -serial",
+      START_DEVICE, do_debugcon },
+
+    { NULL, NULL, "Running" },
+    { "S", NULL, "do not start the CPUs: wait for 'cont'", START_CONFIG, do_stopped },
+    { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
+    { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
+    { "nodefaults", NULL, "no default serial port and monitor", START_CONFIG, do_nodefaults },
+    { "no-user-config", NULL, "accepted: there are no configuration files", START_CONFIG, do_nothing },
+    { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
+    { "pidfile", "FILE", "write the process id to FILE", START_CONFIG, do_pidfile },
+
+    { NULL, NULL, "Debugging" },
+    { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
+    { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
+    { "qtest", "unix:...|stdio|...", "drive devices by the qtest protocol (with -accel qtest)",
+      START_CHARDEV, do_qtest },
+    { "qtest-log", "FILE", "log of that protocol", START_CONFIG, do_qtest_log },
+    { "version", NULL, "print the version", START_CONFIG, NULL, text_version },
+    { "help", NULL, "print this", START_CONFIG, NULL, text_help },
+    { "h", NULL, "print this", START_CONFIG, NULL, text_help },
+    { NULL },
+};
+/* clang-format on */

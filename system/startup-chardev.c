@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Serial ports and monitors: which character device each gets. */
+#include <string.h>
+
+#include "hw/core/opts.h"
+#include "monitor/monitor.h"
+#include "system/startup.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* A daemon has no terminal. */
+static bool check_terminal(const Startup *startup, const char *text, GError **errp)
+{
+    if (startup->daemonize && g_str_has_suffix(text, "stdio")) {
+        error_set(errp, "stdio cannot be used with -daemonize: use a file, a socket or pty");
+        return false;
+    }
+    return true;
+}
+
+static void add_request(Startup *startup, Chardev *chr, bool qmp, bool pretty)
+{
+    MonitorRequest request = { .chr = chr, .qmp = qmp, .pretty = pretty };
+
+    g_array_append_val(startup->monitors, request);
+}
+
+bool startup_add_serial(Startup *startup, const char *text, GError **errp)
+{
+    if (startup->num_serials == MAX_SERIAL) {
+        error_set(errp, "there are only %d serial ports", MAX_SERIAL);
+        return false;
+    }
+    if (!check_terminal(startup, text, errp)) {
+        return false;
+    }
+    unsigned n = startup->num_serials;
+    if (strcmp(text, "none") != 0) {
+        bool with_monitor = g_str_has_prefix(text, "mon:");
+        g_autofree char *id = g_strdup_printf("serial%u", n);
+        Chardev *chr = chardev_new_from_short(id, text, with_monitor, errp);
+        if (!chr) {
+            return false;
+        }
+        startup->machine->serial[n] = chr;
+        if (with_monitor) {
+            add_request(startup, chr, false, false);
+        }
+    }
+    startup->num_serials++;
+    return true;
+}
+
+bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pretty, GError **errp)
+{
+    startup->monitor_given = true;
+    if (strcmp(text, "none") == 0) {
+        return true;
+    }
+    if (!check_terminal(startup, text, errp)) {
+        return false;
+    }
+    g_autofree char *id = g_strdup_printf("compat_monitor%u", startup->num_monitor_chardevs);
+    Chardev *chr = chardev_new_from_short(id, text, g_str_has_prefix(text, "mon:"), errp);
+    if (!chr) {
+        return false;
+    }
+    startup->num_monitor_chardevs++;
+    add_request(startup, chr, qmp, pretty);
+    return true;
+}
+
+static bool add_mon(struct json_object *opts, GError **errp)
+{
+    static const char *const known[] = { "chardev", "mode", "pretty", "id", NULL };
+    const char *mode = opts_get(opts, "mode"), *pretty = opts_get(opts, "pretty");
+    const char *id = opts_get(opts, "chardev");
+    bool is_pretty = false;
+
+    if (!opts_check_keys(opts, known, errp)) {
+        return false;
+    }
+    if (!id) {
+        error_set(errp, "chardev= is missing: the id of a -chardev");
+        return false;
+    }
+    Chardev *chr = chardev_find(id);
+    if (!chr) {
+        error_set(errp, "there is no character device '%s'; make it with -chardev", id);
+        return false;
+    }
+    if (mode && strcmp(mode, "control") != 0 && strcmp(mode, "readline") != 0) {
+        error_set(errp, "mode=%s is not right: use control (QMP) or readline (HMP)", mode);
+        return false;
+    }
+    if (pretty && !bool_parse(pretty, &is_pretty)) {
+        error_set(errp, "pretty=%s is not right: use on or off", pretty);
+        return false;
+    }
+    return monitor_new(chr, mode && strcmp(mode, "control") == 0, is_pretty, errp);
+}
+
+bool startup_add_mon(Startup *startup, const char *text, GError **errp)
+{
+    struct json_object *opts = keyval_parse(text, "chardev", errp);
+    bool ok = opts && add_mon(opts, errp);
+
+    json_object_put(opts);
+    return ok;
+}
+
+bool startup_default_chardevs(Startup *startup, GError **errp)
+{
+    /* There is no window to fall back to: without -display, the terminal is the user's. */
+    bool terminal = startup->display != DISPLAY_NONE && !startup->daemonize;
+    bool monitor = !startup->monitor_given && startup->monitors->len == 0;
+
+    if (startup->no_defaults) {
+        return true;
+    }
+    /* Where another option took the terminal, defaults do without, so no error here. */
+    if (startup->num_serials == 0) {
+        if (terminal && startup_add_serial(startup, monitor ? "mon:stdio" : "stdio", NULL)) {
+            return true;
+        }
+        return startup_add_serial(startup, "null", errp);
+    }
+    if (terminal && monitor) {
+        startup_add_monitor(startup, "stdio", false, false, NULL);
+    }
+    return true;
+}

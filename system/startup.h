@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the command line to a machine that runs: what the options ask for, and the order in which it
+ * is made.
+ */
+#ifndef SYSTEM_STARTUP_H
+#define SYSTEM_STARTUP_H
+
+#include <json-c/json.h>
+
+#include "chardev/char.h"
+#include "hw/core/machine.h"
+#include "system/cmdline.h"
+
+/* A monitor to make when the machine is there. */
+typedef struct MonitorRequest {
+    Chardev *chr;
+    bool qmp; /* else HMP */
+    bool pretty;
+} MonitorRequest;
+
+typedef enum Display { DISPLAY_DEFAULT, DISPLAY_NOGRAPHIC, DISPLAY_NONE } Display;
+
+struct Startup {
+    GArray *uses; /* of OptionUse */
+
+    /* START_CONFIG */
+    struct json_object *machine_props; /* of -machine, merged; "type" is the machine's name */
+    char *accel;
+    Display display;
+    bool no_defaults;
+    bool stopped; /* -S */
+    bool daemonize;
+    const char *pidfile;
+    char *guest_name;
+    uint8_t uuid[16];
+
+    /* START_MACHINE */
+    Machine *machine;
+
+    /* START_CHARDEV */
+    unsigned num_serials; /* -serial none counts */
+    bool monitor_given;   /* by -monitor, -mon or -qmp: there is no default one */
+    GArray *monitors;     /* of MonitorRequest */
+    unsigned num_monitor_chardevs;
+    Chardev *qtest;
+    const char *qtest_log;
+};
+
+/* Parse and print what was asked to be printed. Returns true to go on; false to end with
+ * *@exit_status (after a message, if not 0). */
+bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_status);
+/* Make everything. Takes the machine lock. *@run: enter the main loop (false after dump-acpi). */
+bool startup_make(Startup *startup, bool *run, GError **errp);
+/* Tidy up at the end, or after a failure: terminal, socket files, pid file. */
+void startup_cleanup(Startup *startup);
+
+/* For -serial, -monitor, -qmp and defaults (startup-chardev.c). @text as in -serial. */
+bool startup_add_serial(Startup *startup, const char *text, GError **errp);
+bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pretty, GError **errp);
+/* -mon: makes the monitor, so the machine must be there. */
+bool startup_add_mon(Startup *startup, const char *text, GError **errp);
+/* What there is where the user asked for nothing. */
+bool startup_default_chardevs(Startup *startup, GError **errp);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The life of a device: the order of its steps, what a failure leaves behind, unplug. */
+#include <glib.h>
+#include <string.h>
+
+#include "hw/core/help.h"
+#include "hw/core/machine.h"
+#include "qapi/event.h"
+#include "util/error.h"
+#include "util/keyval.h"
+#include "util/main-loop.h"
+
+typedef struct Gadget {
+    Device parent;
+    uint32_t level;
+    char *fail; /* the step that fails */
+} Gadget;
+
+static GString *steps; /* what happened, a word each */
+
+static void step(const char *what)
+{
+    g_string_append_printf(steps, "%s%s", steps->len ? " " : "", what);
+}
+
+static bool try_step(Device *dev, const char *what, GError **errp)
+{
+    step(what);
+    if (g_strcmp0(((Gadget *)dev)->fail, what) == 0) {
+        error_set(errp, "%s failed", what);
+        return false;
+    }
+    return true;
+}
+
+static void assert_steps(const char *expected)
+{
+    g_assert_cmpstr(steps->str, ==, expected);
+    g_string_truncate(steps, 0);
+}
+
+static bool gadget_realize(Device *dev, GError **errp)
+{
+    return try_step(dev, "realize", errp);
+}
+
+static void gadget_unrealize(Device *dev)
+{
+    step("unrealize");
+}
+
+static void gadget_reset(Device *dev)
+{
+    step(dev->id ? dev->id : "reset");
+}
+
+static const Property gadget_properties[] = {
+    { .name = "level",
+      .kind = PROP_UINT32,
+      .offset = offsetof(Gadget, level),
+      .description = "how much",
+      .has_default = true,
+      .default_int = 7 },
+    { .name = "fail",
+      .kind = PROP_STRING,
+      .offset = offsetof(Gadget, fail),
+      .description = "step to fail at" },
+    { 0 },
+};
+
+static const DeviceOps gadget_ops = {
+    .category = "test",
+    .user_creatable = true,
+    .hotpluggable = true,
+    .realize = gadget_realize,
+    .unrealize = gadget_unrealize,
+    .reset = gadget_reset,
+};
+
+static const ObjectType gadget = {
+    .name = "gadget",
+    .parent = TYPE_DEVICE,
+    .description = "a thing",
+    .instance_size = sizeof(Gadget),
+    .properties = gadget_properties,
+    .ops = &gadget_ops,
+};
+OBJECT_TYPE_REGISTER(gadget)
+
+static const ObjectType plain_gadget = { .name = "plain-gadget",
+                                         .parent = "gadget",
+                                         .description = "with its parent's ways" };
+OBJECT_TYPE_REGISTER(plain_gadget)
+
+static const DeviceOps fixed_ops = { .user_creatable = true };
+static const ObjectType fixed_gadget = { .name = "fixed-gadget",
+                                         .parent = TYPE_DEVICE,
+                                         .ops = &fixed_ops };
+OBJECT_TYPE_REGISTER(fixed_gadget)
+
+static const DeviceOps needy_ops = { .user_creatable = true,
+                                     .hotpluggable = true,
+                                     .needs_handler = true };
+static const ObjectType needy_gadget = { .name = "needy-gadget",
+                                         .parent = TYPE_DEVICE,
+                                         .ops = &needy_ops };
+OBJECT_TYPE_REGISTER(needy_gadget)
+
+static const DeviceOps board_ops = { .reset = gadget_reset };
+static const ObjectType board_gadget = { .name = "board-gadget",
+                                         .parent = TYPE_DEVICE,
+                                         .ops = &board_ops };
+OBJECT_TYPE_REGISTER(board_gadget)
+
+static bool pre_plug(Machine *machine, Device *dev, GError **errp)
+{
+    return try_step(dev, "pre-plug", errp);
+}
+
+static void plug(Machine *machine, Device *dev)
+{
+    step("plug");
+}
+
+static bool unplug_request(Machine *machine, Device *dev, GError **errp)
+{
+    return try_step(dev, "unplug-request", errp);
+}
+
+static void unplug(Machine *machine, Device *dev)
+{
+    step("unplug");
+}
+
+static const HotplugHandler handlers[] = {
+    { "gadget", pre_plug, plug, unplug_request, unplug },
+    { 0 },
+};
+
+static bool test_init(Machine *machine, GError **errp)
+{
+    return true;
+}
+
+static const MachineOps test_machine_ops = {
+    .name = "test", .description = "for this test", .init = test_init, .hotplug = handlers
+};
+static const ObjectType test_machine = { .name = "test-machine",
+                                         .parent = TYPE_MACHINE,
+                                         .ops = &test_machine_ops };
+OBJECT_TYPE_REGISTER(test_machine)
+
+static void on_event(const char *name, struct json_object *event)
+{
+    struct json_object *data;
+
+    json_object_object_get_ex(event, "data", &data);
+    g_autofree char *text =
+        g_strdup_printf("%s%s", name,
+                        json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN |
+                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
+    step(text);
+}
+
+static Device *add(const char *text, GError **errp)
+{
+    struct json_object *props = keyval_parse(text, "driver", NULL);
+    Device *dev = device_add(props, true, errp);
+
+    json_object_put(props);
+    return dev;
+}
+
+static void assert_refused(const char *text, const char *message)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_assert_null(add(text, &err));
+    g_assert_nonnull(err);
+    if (!strstr(err->message, message)) {
+        g_test_message("%s: '%s' does not contain '%s'", text, err->message, message);
+        g_test_fail();
+    }
+}
+
+static unsigned peripherals(void)
+{
+    Object *a = object_container("/machine/peripheral");
+    Object *b = object_container("/machine/peripheral-anon");
+
+    return (a->children ? a->children->len : 0) + (b->children ? b->children->len : 0);
+}
+
+static void test_plug_unplug(void)
+{
+    g_autoptr(GError) err = NULL;
+    Device *dev = add("gadget,id=g0,level=3", &err);
+
+    g_assert_no_error(err);
+    assert_steps("pre-plug realize g0 plug");
+    g_assert_true(dev->realized && dev->hotplugged);
+    g_assert_cmpuint(((Gadget *)dev)->level, ==, 3);
+    g_autofree char *path = object_path(OBJECT(dev));
+    g_assert_cmpstr(path, ==, "/machine/peripheral/g0");
+    g_assert_false(object_property_parse(OBJECT(dev), "level", "4", NULL));
+    assert_refused("gadget,id=g0", "g0");
+
+    /* Asked twice: harmless. */
+    g_assert_true(device_del("g0", &err));
+    g_assert_true(device_del("/machine/peripheral/g0", &err));
+    assert_steps("unplug-request unplug-request");
+    g_assert_true(dev->pending_deleted_event);
+    device_unplug(dev);
+    assert_steps(
+        "unplug unrealize DEVICE_DELETED{\"device\":\"g0\",\"path\":\"/machine/peripheral/g0"
+        "\"}");
+    g_assert_cmpuint(peripherals(), ==, 0);
+    g_assert_false(device_del("g0", &err));
+    g_assert_cmpstr(error_class_name(err), ==, "DeviceNotFound");
+
+    /* The id is free; and the guest may give it back unasked. */
+    dev = add("plain-gadget,id=g0", NULL);
+    g_string_truncate(steps, 0);
+    device_unplug(dev);
+    g_assert_nonnull(strstr(steps->str, "DEVICE_DELETED"));
+    g_string_truncate(steps, 0);
+}
+
+static void test_failures(void)
+{
+    assert_refused("gadget,id=g1,fail=pre-plug", "pre-plug failed");
+    assert_steps("pre-plug");
+    assert_refused("gadget,id=g1,fail=realize", "realize failed");
+    assert_steps("pre-plug realize");
+    assert_refused("gadget,id=g1,colour=red", "colour");
+    assert_refused("gadget,id=1g", "1g");
+    assert_refused("gadget,level=x", "level");
+    assert_refused("id=g1", "driver");
+    assert_refused("thing", "thing");
+    assert_refused("container", "container");
+    assert_refused("device", "device");
+    assert_refused("board-gadget", "board-gadget");
+    assert_refused("fixed-gadget", "fixed-gadget");
+    assert_refused("needy-gadget", "needy-gadget");
+    g_assert_cmpuint(peripherals(), ==, 0);
+    assert_steps("");
+
+    g_autoptr(GError) err = NULL;
+    Device *dev = add("gadget,id=g1,fail=unplug-request", NULL);
+    g_string_truncate(steps, 0);
+    g_assert_false(device_del("g1", &err));
+    g_assert_false(dev->pending_deleted_event);
+    g_assert_true(dev->realized);
+    device_unplug(dev);
+    g_string_truncate(steps, 0);
+}
+
+static void test_cold_and_reset(void)
+{
+    Machine *machine = current_machine();
+    g_autoptr(GError) err = NULL;
+
+    machine->ready = false;
+    Device *first = device_new_onboard("board-gadget");
+    g_assert_true(device_realize(first, NULL));
+    Device *fixed = add("fixed-gadget,id=f", NULL);
+    Device *second = add("gadget,id=second", NULL);
+    Device *anonymous = add("gadget", NULL);
+    assert_steps("pre-plug realize plug pre-plug realize plug"); /* the reset comes later */
+    g_assert_false(second->hotplugged);
+    machine->ready = true;
+    g_assert_false(device_del("f", &err));
+    g_assert_nonnull(strstr(err->message, "fixed-gadget"));
+
+    machine_reset(machine);
+    assert_steps("reset second reset");
+    device_unplug(anonymous);
+    assert_steps("unplug unrealize"); /* no id, nobody asked: no event */
+    device_unplug(second);
+    device_unplug(fixed);
+    device_unplug(first);
+    g_string_truncate(steps, 0);
+    machine_reset(machine);
+    assert_steps("");
+}
+
+static void test_help(void)
+{
+    g_autofree char *devices = help_devices();
+    g_autofree char *type = help_device_type("gadget", NULL);
+    g_autoptr(GError) err = NULL;
+
+    g_assert_nonnull(strstr(devices, "Test devices:\nname \"gadget\", desc \"a thing\"\n"));
+    g_assert_null(strstr(devices, "board-gadget"));
+    g_assert_nonnull(strstr(type, "level=<uint32>"));
+    g_assert_nonnull(strstr(type, "how much (default: 7)"));
+    g_assert_null(strstr(type, "realized"));
+    g_assert_null(help_device_type("board-gadget", &err));
+    g_assert_nonnull(err);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    steps = g_string_new(NULL);
+    Machine *machine = machine_new(machine_type_find("test", NULL), NULL);
+    g_assert_true(machine_init(machine, NULL));
+    machine->ready = true;
+    qapi_event_set_emitter(on_event);
+    g_test_add_func("/device/plug-unplug", test_plug_unplug);
+    g_test_add_func("/device/failures", test_failures);
+    g_test_add_func("/device/cold-and-reset", test_cold_and_reset);
+    g_test_add_func("/device/help", test_help);
+    int status = g_test_run();
+    g_string_free(steps, TRUE);
+    return status;
+}

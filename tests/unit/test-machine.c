@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* -m, -smp and -numa: what is accepted, and what the message says otherwise. */
+#include <glib.h>
+#include <string.h>
+
+#include "hw/core/machine.h"
+#include "hw/core/numa.h"
+#include "util/main-loop.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+static bool test_init(Machine *machine, GError **errp)
+{
+    return true;
+}
+
+static const HotplugHandler handlers[] = { { .device_type = "device" }, { 0 } };
+
+static const MachineOps test_machine_ops = {
+    .name = "test",
+    .alias = "t",
+    .description = "for this test",
+    .max_cpus = 8,
+    .default_ram_size = 128 * MIB,
+    .init = test_init,
+    .hotplug = handlers,
+};
+
+static const ObjectType test_machine = {
+    .name = "test-machine",
+    .parent = TYPE_MACHINE,
+    .instance_size = sizeof(Machine),
+    .ops = &test_machine_ops,
+};
+OBJECT_TYPE_REGISTER(test_machine)
+
+static Machine *make_machine(void)
+{
+    return machine_new(machine_type_find("test", NULL), NULL);
+}
+
+static void drop_machine(Machine *machine)
+{
+    object_unparent(OBJECT(machine));
+    g_assert_null(current_machine());
+}
+
+static void assert_says(GError *err, const char *text, const char *input)
+{
+    g_assert_nonnull(err);
+    if (!strstr(err->message, text)) {
+        g_test_message("%s: '%s' does not contain '%s'", input, err->message, text);
+        g_test_fail();
+    }
+}
+
+typedef struct MemoryCase {
+    const char *text;
+    const char *error; /* part of the message, or NULL */
+    uint64_t size, max, slots;
+} MemoryCase;
+
+static const MemoryCase memory_cases[] = {
+    { "2G", NULL, 2 * GIB, 2 * GIB, 0 },
+    { "512", NULL, 512 * MIB, 512 * MIB, 0 },
+    { "size=1G", NULL, GIB, GIB, 0 },
+    { "0", NULL, 128 * MIB, 128 * MIB, 0 },
+    { "2G,slots=8,maxmem=16G", NULL, 2 * GIB, 16 * GIB, 8 },
+    { "slots=8,maxmem=16G,size=2G", NULL, 2 * GIB, 16 * GIB, 8 },
+    { "maxmem=16G,slots=256", NULL, 128 * MIB, 16 * GIB, 256 },
+    { "2G,maxmem=4096,slots=2", NULL, 2 * GIB, 4 * GIB, 2 },
+    { "2G,slots=0,maxmem=16G", NULL, 2 * GIB, 16 * GIB, 0 },
+    { "2G,maxmem=16G", NULL, 2 * GIB, 16 * GIB, 0 },
+    { "2G,maxmem=2G", NULL, 2 * GIB, 2 * GIB, 0 },
+    { "2G,slots=8", "maxmem", 0 },
+    { "2G,slots=8,maxmem=1G", "less than", 0 },
+    { "2G,maxmem=1G", "less than", 0 },
+    { "2G,slots=8,maxmem=2G", "equal to", 0 },
+    { "2G,slots=257,maxmem=16G", "at most 256", 0 },
+    { "2G,slots=-1,maxmem=16G", "slots=-1", 0 },
+    { "2G,slots=x,maxmem=16G", "slots=x", 0 },
+    { "2X", "2X", 0 },
+    { "", "size", 0 },
+    { "2G,maxmem=", "maxmem", 0 },
+    { "2G,color=red", "color", 0 },
+    { "-1G", "-1G", 0 },
+    { "8E", "4P", 0 },
+    { "2G,slots=1,maxmem=8E", "4P", 0 },
+};
+
+static void test_memory(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(memory_cases); i++) {
+        const MemoryCase *c = &memory_cases[i];
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+        bool ok = machine_parse_memory(machine, c->text, &err);
+
+        if (c->error) {
+            g_assert_false(ok);
+            assert_says(err, c->error, c->text);
+            g_assert_cmpuint(machine->ram_size, ==, 128 * MIB);
+        } else {
+            g_assert_no_error(err);
+            g_assert_true(ok);
+            g_assert_cmpuint(machine->ram_size, ==, c->size);
+            g_assert_cmpuint(machine->maxram_size, ==, c->max);
+            g_assert_cmpuint(machine->ram_slots, ==, c->slots);
+        }
+        drop_machine(machine);
+    }
+}
+
+typedef struct SmpCase {
+    const char *text;
+    const char *error;
+    SmpTopology smp;
+} SmpCase;
+
+static const SmpCase smp_cases[] = {
+    { "1", NULL, { 1, 1, 1, 1, 1, 1 } },
+    { "4", NULL, { 4, 4, 1, 1, 4, 1 } },
+    { "cpus=4", NULL, { 4, 4, 1, 1, 4, 1 } },
+    { "2,maxcpus=8", NULL, { 2, 8, 1, 1, 8, 1 } },
+    { "8,sockets=2", NULL, { 8, 8, 2, 1, 4, 1 } },
+    { "8,cores=2", NULL, { 8, 8, 4, 1, 2, 1 } },
+    { "8,cores=2,threads=2", NULL, { 8, 8, 2, 1, 2, 2 } },
+    { "8,sockets=2,cores=2", NULL, { 8, 8, 2, 1, 2, 2 } },
+    { "8,dies=2,cores=2,threads=2,sockets=1", NULL, { 8, 8, 1, 2, 2, 2 } },
+    { "sockets=2,cores=3", NULL, { 6, 6, 2, 1, 3, 1 } },
+    { "maxcpus=4", NULL, { 4, 4, 1, 1, 4, 1 } },
+    { "0", "cpus=0", { 0 } },
+    { "x", "cpus=x", { 0 } },
+    { "256", "cpus=256", { 0 } },
+    { "4,maxcpus=2", "cpus=4", { 0 } },
+    { "3,sockets=2", "must be equal", { 0 } },
+    { "2,sockets=4", "must be equal", { 0 } },
+    { "8,sockets=2,cores=2,threads=1", "must be equal", { 0 } },
+    { "4,sockets=0", "sockets=0", { 0 } },
+    { "sockets=255,cores=255,threads=255,dies=255", "too many", { 0 } },
+    { "2,clusters=2", "clusters", { 0 } },
+};
+
+static void test_smp(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(smp_cases); i++) {
+        const SmpCase *c = &smp_cases[i];
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+        bool ok = machine_parse_smp(machine, c->text, &err);
+
+        if (c->error) {
+            g_assert_false(ok);
+            assert_says(err, c->error, c->text);
+            g_assert_cmpuint(machine->smp.cpus, ==, 1);
+        } else {
+            g_assert_no_error(err);
+            g_assert_cmpmem(&machine->smp, sizeof(c->smp), &c->smp, sizeof(c->smp));
+        }
+        drop_machine(machine);
+    }
+}
+
+static void test_check(void)
+{
+    g_autoptr(GError) err = NULL;
+    Machine *machine = make_machine();
+
+    g_assert_true(machine_parse_smp(machine, "9", NULL));
+    g_assert_false(machine_init(machine, &err));
+    assert_says(err, "at most 8 CPUs", "9");
+    drop_machine(machine);
+
+    machine = machine_new(machine_type_find("none", NULL), NULL);
+    g_clear_error(&err);
+    g_assert_true(machine_parse_memory(machine, "1G,slots=1,maxmem=2G", NULL));
+    g_assert_false(machine_init(machine, &err));
+    assert_says(err, "no DIMMs", "none");
+    drop_machine(machine);
+
+    g_clear_error(&err);
+    g_assert_null(machine_type_find("toaster", &err));
+    assert_says(err, "toaster", "toaster");
+    assert_says(err, "none", "toaster");
+    g_assert_nonnull(machine_type_find("t", NULL));
+}
+
+static void test_properties(void)
+{
+    g_autoptr(GError) err = NULL;
+    Machine *machine = make_machine();
+    Object *obj = OBJECT(machine);
+
+    g_assert_true(object_property_parse(obj, "memory", "1G,slots=2,maxmem=4G", &err));
+    g_assert_no_error(err);
+    g_assert_true(object_property_parse(obj, "smp", "2", &err));
+    g_assert_true(object_property_parse(obj, "append", "a=b,c", &err));
+    g_assert_cmpstr(machine->append, ==, "a=b,c");
+    struct json_object *value = object_property_get(obj, "memory", &err);
+    g_assert_cmpstr(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"size\":1073741824,\"slots\":2,\"maxmem\":4294967296}");
+    g_assert_true(object_property_set(obj, "memory", value, &err));
+    json_object_put(value);
+    g_assert_false(machine_init(machine, &err)); /* -append without a kernel */
+    assert_says(err, "-kernel", "append");
+    g_clear_error(&err);
+    g_clear_pointer(&machine->append, g_free);
+    g_assert_true(machine_init(machine, &err));
+    g_assert_false(object_property_parse(obj, "memory", "2G", &err)); /* too late */
+    g_assert_nonnull(err);
+    drop_machine(machine);
+}
+
+typedef struct NumaCase {
+    const char *lines[5];
+    const char *error;
+    unsigned nodes;
+    uint64_t mem[3]; /* MiB */
+    int16_t cpu_node[4];
+    uint8_t distance[2]; /* 0-1, 1-0 */
+} NumaCase;
+
+/* Each with -m 1G -smp 4,sockets=2. */
+static const NumaCase numa_cases[] = {
+    { { NULL }, NULL, 1, { 1024 }, { 0, 0, 0, 0 }, { 0 } },
+    { { "node", "node" }, NULL, 2, { 512, 512 }, { 0, 0, 1, 1 }, { 20, 20 } },
+    { { "node", "node", "node" }, NULL, 3, { 336, 336, 352 }, { 0, 0, 1, 1 }, { 20, 20 } },
+    { { "node,mem=256M,cpus=0-2", "node,mem=768,cpus=3" },
+      NULL,
+      2,
+      { 256, 768 },
+      { 0, 0, 0, 1 },
+      { 20, 20 } },
+    { { "node,nodeid=1,mem=0", "node,nodeid=0,mem=1G", "dist,src=0,dst=1,val=31" },
+      NULL,
+      2,
+      { 1024, 0 },
+      { 0, 0, 1, 1 },
+      { 31, 31 } },
+    { { "node,mem=1G", "node,mem=1G" }, "add up", 0 },
+    { { "node", "node,nodeid=0" }, "twice", 0 },
+    { { "node,nodeid=2", "node" }, "missing", 0 },
+    { { "node,nodeid=128" }, "nodeid=128", 0 },
+    { { "node,cpus=3-1" }, "cpus=3-1", 0 },
+    { { "node,cpus=0-1", "node,cpus=1" }, "CPU 1", 0 },
+    { { "node,cpus=4" }, "no CPU 4", 0 },
+    { { "node", "dist,src=0,dst=1,val=20" }, "no node 1", 0 },
+    { { "node", "node", "dist,src=0,dst=1,val=10" }, "val=10", 0 },
+    { { "node", "node", "dist,src=0,dst=1" }, "val=", 0 },
+    { { "cpu,node-id=0" }, "cpu", 0 },
+    { { "node,mem=abc" }, "mem", 0 },
+};
+
+static void test_numa(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(numa_cases); i++) {
+        const NumaCase *c = &numa_cases[i];
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+        bool ok = true;
+
+        g_assert_true(machine_parse_memory(machine, "1G", NULL));
+        g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
+        for (unsigned n = 0; ok && c->lines[n]; n++) {
+            ok = numa_parse(machine, c->lines[n], &err);
+        }
+        ok = ok && numa_complete(machine, &err);
+        if (c->error) {
+            g_assert_false(ok);
+            assert_says(err, c->error, c->lines[0]);
+        } else {
+            g_assert_no_error(err);
+            g_assert_cmpuint(machine->num_nodes, ==, c->nodes);
+            for (unsigned n = 0; n < c->nodes; n++) {
+                g_assert_cmpuint(machine->nodes[n].mem / MIB, ==, c->mem[n]);
+                g_assert_cmpuint(machine->nodes[n].distance[n], ==, 10);
+            }
+            g_assert_cmpmem(machine->cpu_node, sizeof(c->cpu_node), c->cpu_node,
+                            sizeof(c->cpu_node));
+            g_assert_cmpuint(machine->nodes[0].distance[1], ==, c->distance[0]);
+            g_assert_cmpuint(machine->nodes[1].distance[0], ==, c->distance[1]);
+        }
+        drop_machine(machine);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    g_test_add_func("/machine/memory", test_memory);
+    g_test_add_func("/machine/smp", test_smp);
+    g_test_add_func("/machine/check", test_check);
+    g_test_add_func("/machine/properties", test_properties);
+    g_test_add_func("/machine/numa", test_numa);
+    return g_test_run();
+}
