@@ -89,6 +89,7 @@ typedef struct Serial {
     CharFrontend fe;
     bool attached;
     Irq irq;
+    bool irq_level;
     MemoryRegion ports;
 
     uint16_t divisor;
@@ -135,7 +136,12 @@ static uint8_t serial_interrupt(const Serial *s)
 
 static void serial_update(Serial *s)
 {
-    irq_set(&s->irq, serial_interrupt(s) != IIR_NONE);
+    bool level = serial_interrupt(s) != IIR_NONE;
+
+    if (level != s->irq_level) {
+        s->irq_level = level;
+        irq_set(&s->irq, level);
+    }
 }
 
 /* ---- receiving ---- */
@@ -168,8 +174,9 @@ static void serial_timeout(void *opaque)
 
 static unsigned serial_room(const Serial *s)
 {
-    return (s->fcr & FCR_ENABLE ? FIFO_SIZE : 1) -
-           MIN(s->count, s->fcr & FCR_ENABLE ? FIFO_SIZE : 1);
+    unsigned size = s->fcr & FCR_ENABLE ? FIFO_SIZE : 1;
+
+    return size - MIN(s->count, size);
 }
 
 static void serial_push(Serial *s, uint8_t byte)
