@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ACPI tables of the machine "pc". Pure functions of object state (DESIGN decision 2): they
+ * keep nothing and change nothing, so the tables can be built at any time. Machine lock.
+ */
+#ifndef HW_I386_ACPI_BUILD_H
+#define HW_I386_ACPI_BUILD_H
+
+#include "hw/acpi/aml.h"
+#include "hw/acpi/tables.h"
+#include "hw/core/machine.h"
+
+/* All tables, not linked: "rsdp", "xsdt", "facp", "facs", "dsdt", "apic", "srat" and, with more
+ * than one NUMA node, "slit". acpi_tables_free(). */
+AcpiTables *acpi_build(Machine *machine);
+
+/* Link @tables for a boot without firmware: RSDP in the BIOS area, the rest at the end of @below_4g
+ * bytes of RAM, in the places that e820_build() keeps for them. */
+bool acpi_link_direct(AcpiTables *tables, uint64_t below_4g, GError **errp);
+
+/* ---- one table each; used by acpi_build() ---- */
+
+AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine);
+AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine);
+AcpiBlob *acpi_build_slit(AcpiTables *tables, Machine *machine);
+
+/* The DSDT's part for memory hot-plug: device \_SB.MHPC with one device a slot, and the handler of
+ * its general-purpose event. @slots: 1 to MAX_RAM_SLOTS. */
+void acpi_build_memory_hotplug(Aml *dsdt, unsigned slots);
+
+#endif

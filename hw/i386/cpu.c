@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/i386/cpu.h"
+
+#include "accel/vcpu.h"
+#include "hw/intc/apic.h"
+#include "util/error.h"
+
+static bool x86_cpu_device_realize(Device *dev, GError **errp)
+{
+    X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
+    X86Cpu *cpu = vcpu_alloc();
+
+    cpu->index = xdev->index;
+    cpu->apic_id = xdev->apic_id;
+    cpu->socket_id = xdev->socket_id;
+    cpu->die_id = xdev->die_id;
+    cpu->core_id = xdev->core_id;
+    cpu->thread_id = xdev->thread_id;
+    cpu->model = xdev->model;
+    cpu->device = xdev;
+    apic_create(cpu);
+    x86_cpu_reset(cpu);
+    if (!vcpu_create(cpu, errp)) {
+        vcpu_free(cpu);
+        return false;
+    }
+    xdev->cpu = cpu;
+    return true;
+}
+
+static void x86_cpu_device_unrealize(Device *dev)
+{
+    X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
+
+    vcpu_destroy(xdev->cpu);
+    vcpu_free(xdev->cpu);
+    xdev->cpu = NULL;
+}
+
+static void x86_cpu_device_reset(Device *dev)
+{
+    x86_cpu_reset(X86_CPU_DEVICE(dev)->cpu);
+}
+
+X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
+                                    unsigned index, GError **errp)
+{
+    const SmpTopology *smp = &machine->smp;
+    unsigned dies = MAX(smp->dies, 1), cores = MAX(smp->cores, 1), threads = MAX(smp->threads, 1);
+    g_autofree char *type = g_strconcat(model->name, X86_CPU_SUFFIX, NULL);
+    X86CpuDevice *xdev = X86_CPU_DEVICE(device_new_onboard(type));
+
+    xdev->index = index;
+    xdev->thread_id = index % threads;
+    xdev->core_id = index / threads % cores;
+    xdev->die_id = index / threads / cores % dies;
+    xdev->socket_id = index / threads / cores / dies;
+    xdev->start_powered_off = index != 0;
+    xdev->model = *model;
+    xdev->model.threads_per_core = threads;
+    xdev->model.cores_per_die = cores;
+    xdev->model.dies_per_socket = dies;
+    xdev->apic_id = x86_topology_apic_id(&xdev->model, xdev->socket_id, xdev->die_id, xdev->core_id,
+                                         xdev->thread_id);
+    return device_realize(&xdev->parent, errp) ? xdev : NULL;
+}
+
+#define CPU_NUMBER(prop_name, field, text)                                               \
+    {                                                                                    \
+        .name = prop_name, .kind = PROP_UINT32, .offset = offsetof(X86CpuDevice, field), \
+        .description = text, .read_only = true                                           \
+    }
+
+static const Property x86_cpu_properties[] = {
+    CPU_NUMBER("apic-id", apic_id, "number of the local APIC"),
+    CPU_NUMBER("socket-id", socket_id, "socket of the machine"),
+    CPU_NUMBER("die-id", die_id, "die of the socket"),
+    CPU_NUMBER("core-id", core_id, "core of the die"),
+    CPU_NUMBER("thread-id", thread_id, "thread of the core"),
+    { .name = "start-powered-off",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86CpuDevice, start_powered_off),
+      .description = "waits for another processor to start it",
+      .read_only = true },
+    {},
+};
+
+static const DeviceOps x86_cpu_ops = {
+    .category = "cpu",
+    .realize = x86_cpu_device_realize,
+    .unrealize = x86_cpu_device_unrealize,
+    .reset = x86_cpu_device_reset,
+};
+
+static const ObjectType cpu_type = {
+    .name = TYPE_CPU,
+    .parent = TYPE_DEVICE,
+    .description = "a processor",
+    .abstract = true,
+};
+OBJECT_TYPE_REGISTER(cpu_type)
+
+static const ObjectType x86_cpu_type = {
+    .name = TYPE_X86_CPU,
+    .parent = TYPE_CPU,
+    .description = "an x86-64 processor",
+    .instance_size = sizeof(X86CpuDevice),
+    .abstract = true,
+    .properties = x86_cpu_properties,
+    .ops = &x86_cpu_ops,
+};
+OBJECT_TYPE_REGISTER(x86_cpu_type)
+
+/* One type a model; they live as long as the program. */
+static void __attribute__((constructor)) x86_cpu_models_register(void)
+{
+    for (const X86CpuModelInfo *info = x86_cpu_model_list(); info->name; info++) {
+        ObjectType *type = g_new0(ObjectType, 1);
+
+        type->name = g_strconcat(info->name, X86_CPU_SUFFIX, NULL);
+        type->parent = TYPE_X86_CPU;
+        type->description = info->description;
+        object_type_register(type);
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The map of physical memory that an operating system is given at boot ("E820", ACPI 6.4 chapter
+ * 15), and the layout of low memory that it describes.
+ */
+#ifndef HW_I386_E820_H
+#define HW_I386_E820_H
+
+#include <glib.h>
+#include <stdint.h>
+
+typedef enum E820Type {
+    E820_RAM = 1,
+    E820_RESERVED = 2,
+    E820_ACPI = 3, /* reclaimable: tables */
+    E820_NVS = 4,
+} E820Type;
+
+typedef struct E820Entry {
+    uint64_t addr, size; /* bytes, size > 0 */
+    uint32_t type;       /* E820Type */
+} E820Entry;
+
+#define LOW_RAM_END 0x9fc00 /* the extended BIOS data area follows */
+#define BIOS_BASE   0xe0000 /* to 1 MiB; the RSDP is here */
+#define HIGH_RAM    0x100000
+#define FOUR_GIB    (UINT64_C(1) << 32)
+#define ACPI_AREA   0x40000    /* bytes for ACPI tables, at the end of RAM below 4 GiB */
+#define ACPI_NVS    0x1000     /* the first of them, for the FACS */
+#define LEAST_RAM   (2u << 20) /* bytes of RAM with which a kernel and tables can be placed */
+
+/* The map for @below_4g bytes of RAM from 0 (at least LEAST_RAM) and @above_4g from 4 GiB: GArray
+ * of E820Entry, ascending and without overlaps. Memory devices are not in it: ACPI announces them.
+ */
+GArray *e820_build(uint64_t below_4g, uint64_t above_4g);
+
+#endif
