@@ -104,7 +104,9 @@ static void string_byte(JsonStream *stream, uint8_t c)
     GString *out = stream->ready;
 
     if (c < 0x20) {
-        stream->quote = 0;
+        if (c == '\n') { /* the closing quote was forgotten, most likely */
+            stream->quote = 0;
+        }
         stream->backslash = false;
         fail(stream, "control characters in a string must be written with a backslash");
         return;
