@@ -172,7 +172,8 @@ static void record_event(const char *name, struct json_object *event)
     g_string_append(events, name);
     if (json_object_object_get_ex(event, "data", &data)) {
         g_string_append_printf(events, " %s",
-                               json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN));
+                               json_object_to_json_string_ext(
+                                   data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     }
     g_string_append_c(events, '\n');
 }

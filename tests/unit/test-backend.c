@@ -163,6 +163,27 @@ static void test_host_nodes_json(void)
     json_object_put(value);
 }
 
+/* Node 0 is there wherever there are nodes; a container may still forbid to bind to it. */
+static void test_policy(void)
+{
+    static const char *const policies[] = { "bind", "preferred", "interleave" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(policies); i++) {
+        g_autofree char *text =
+            g_strdup_printf("size=1M,policy=%s,host-nodes=0,prealloc=on", policies[i]);
+        g_autoptr(GError) err = NULL;
+        Object *obj = add("memory-backend-ram", "mem0", text, &err);
+
+        if (obj) {
+            g_assert_cmpuint(MEMORY_BACKEND(obj)->host_nodes[0], ==, 1);
+            del_ok();
+        } else {
+            g_test_message("policy %s: %s", policies[i], err->message);
+            g_assert_nonnull(strstr(err->message, policies[i]));
+        }
+    }
+}
+
 static void test_in_use(void)
 {
     g_autoptr(GError) err = NULL;
@@ -329,6 +350,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/options", test_options);
     g_test_add_func("/backend/bad", test_bad);
     g_test_add_func("/backend/host-nodes-json", test_host_nodes_json);
+    g_test_add_func("/backend/policy", test_policy);
     g_test_add_func("/backend/in-use", test_in_use);
     g_test_add_func("/backend/memfd", test_memfd);
     g_test_add_func("/backend/file/new", test_file_new);

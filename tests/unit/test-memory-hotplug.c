@@ -193,7 +193,6 @@ static void test_plug_unplug(void)
 
 static void test_refusal(void)
 {
-    g_autoptr(GError) err = NULL;
     const UnplugTransaction *t;
 
     setup();
@@ -395,8 +394,6 @@ static void test_hostile(void)
 {
     setup();
     for (unsigned i = 0; i < 20000; i++) {
-        g_autoptr(GError) err = NULL;
-
         hostile_access();
         if (i % 50 == 0) {
             try_add_dimm("pc-dimm,id=d0,memdev=m0", NULL);

@@ -126,7 +126,7 @@ static void test_bad(void)
         { "pc-dimm,id=bad,memdev=m0,node=4294967295", "node 4294967295" },
         { "pc-dimm,id=bad,memdev=m0,addr=0x1000", "0x1000|outside|0x100000000" },
         { "pc-dimm,id=bad,memdev=m0,addr=0xffffffffffe00000", "outside" },
-        { "pc-dimm,id=bad,memdev=m0,addr=0x2dfe00000", "outside" }, /* ends behind the window */
+        { "pc-dimm,id=bad,memdev=m0,addr=0x2f7e00000", "outside" }, /* ends behind the window */
         { "pc-dimm,id=bad,memdev=m0,addr=0x120100000", "misaligned|0x200000" },
         { "pc-dimm,id=bad,memdev=m0,addr=0x100200000", "overlaps|d0" },
         { "pc-dimm,id=bad,memdev=odd", "multiple|0x200000" },
