@@ -254,7 +254,7 @@ static void pm_unrealize(Device *dev)
 
 AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci)
 {
-    AcpiPm *pm = (AcpiPm *)device_new_onboard(TYPE_PIIX4_PM);
+    AcpiPm *pm = (AcpiPm *)device_new_onboard(TYPE_ACPI_PM);
 
     pm->sci = sci;
     device_realize(&pm->parent, NULL); /* cannot fail */
@@ -272,7 +272,7 @@ static const DeviceOps pm_device_ops = {
 };
 
 static const ObjectType pm_type = {
-    .name = TYPE_PIIX4_PM,
+    .name = TYPE_ACPI_PM,
     .parent = TYPE_DEVICE,
     .description = "ACPI power management and general-purpose events",
     .instance_size = sizeof(AcpiPm),

@@ -13,7 +13,7 @@
 #include "memory/memory.h"
 #include "util/clock.h"
 
-#define TYPE_PIIX4_PM "PIIX4_PM"
+#define TYPE_ACPI_PM "acpi-pm"
 
 /* I/O ports. FADT: SCI_INT, SMI_CMD, ACPI_ENABLE, ACPI_DISABLE, PM1a_EVT_BLK, ... */
 #define ACPI_SCI_IRQ       9 /* level, active high */
