@@ -93,8 +93,8 @@ void device_unplug(Device *dev)
     const DeviceOps *ops = device_ops(dev);
     const HotplugHandler *handler = hotplug_handler_for(dev);
     g_autofree char *path = object_path(&dev->parent);
-    g_autoptr(Object) keep = object_ref(&dev->parent);
 
+    object_ref(&dev->parent); /* until the end of this function */
     if (dev->realized) {
         if (handler && handler->unplug) {
             handler->unplug(current_machine(), dev);
@@ -113,6 +113,7 @@ void device_unplug(Device *dev)
         qapi_event_send_device_deleted(dev->id, path);
     }
     dev->pending_deleted_event = false;
+    object_unref(&dev->parent);
 }
 
 Device *device_new_onboard(const char *type)

@@ -8,10 +8,11 @@
 #include "util/error.h"
 #include "util/keyval.h"
 
-#define MIB         (UINT64_C(1) << 20)
-#define LOCAL_DIST  10
-#define REMOTE_DIST 20
-#define SHARE_UNIT  (8 * MIB) /* boot RAM is shared out in pieces of this */
+#define MIB          (UINT64_C(1) << 20)
+#define LOCAL_DIST   10
+#define REMOTE_DIST  20
+#define SHARE_UNIT   (8 * MIB)           /* boot RAM is shared out in pieces of this */
+#define MAX_NODE_MEM (UINT64_C(1) << 52) /* a sum over all nodes is below 2^64 */
 
 static bool get_number(struct json_object *props, const char *key, uint64_t max, int64_t *out,
                        GError **errp)
@@ -99,6 +100,11 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         g_prefix_error(errp, "mem: ");
         return false;
     }
+    if (mem > MAX_NODE_MEM) {
+        error_set(errp, "mem=%s is more than any x86 CPU can address: the most is 4P",
+                  json_object_get_string(value));
+        return false;
+    }
     if (json_object_object_get_ex(props, "cpus", &value) &&
         !parse_cpus(machine, id, json_object_get_string(value), errp)) {
         return false;
@@ -170,8 +176,7 @@ static bool share_out_memory(Machine *machine, GError **errp)
 
     for (unsigned i = 0; i < machine->num_nodes; i++) {
         any |= machine->nodes[i].mem_given;
-        /* Keeps the sum below 2^64: what is larger is wrong anyway. */
-        sum += MIN(machine->nodes[i].mem, machine->ram_size + 1);
+        sum += machine->nodes[i].mem;
     }
     if (any) {
         if (sum != machine->ram_size) {

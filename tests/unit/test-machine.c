@@ -250,6 +250,7 @@ static const NumaCase numa_cases[] = {
     { { "node", "node", "dist,src=0,dst=1" }, "val=", 0 },
     { { "cpu,node-id=0" }, "cpu", 0 },
     { { "node,mem=abc" }, "mem", 0 },
+    { { "node,mem=8E" }, "4P", 0 },
 };
 
 static void test_numa(void)
