@@ -124,6 +124,12 @@ static bool make_machine(Startup *startup, GError **errp)
     return run_phase(startup, START_MACHINE, errp);
 }
 
+/* A triple fault resets a PC. */
+static void on_cpu_shutdown(X86Cpu *cpu)
+{
+    system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+}
+
 static bool choose_accel(Startup *startup, GError **errp)
 {
     Machine *machine = startup->machine;
@@ -139,6 +145,7 @@ static bool choose_accel(Startup *startup, GError **errp)
     }
     g_free(machine->accel);
     machine->accel = g_strdup(accel_current()->name);
+    accel_set_shutdown_handler(on_cpu_shutdown);
     return true;
 }
 
