@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "accel/accel.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
@@ -199,11 +198,6 @@ static bool pc_init_boot(PcMachine *pc, GError **errp)
     const Machine *machine = &pc->parent;
 
     if (!machine->kernel) {
-        if (machine->initrd || machine->append) {
-            error_set(errp, "%s is for the kernel that -kernel names: -kernel is missing",
-                      machine->initrd ? "-initrd" : "-append");
-            return false;
-        }
         return true;
     }
     if (pc->below_4g < LEAST_RAM) {

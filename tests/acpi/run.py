@@ -99,11 +99,12 @@ def dump(mode, program, top):
         check('tables are written', code == 0, out)
         return
     for name, args in COMMANDS.items():
-        code, out = run([program, '-machine', f'pc,dump-acpi={top / name}', '-nodefaults',
-                         '-display', 'none', *args], top, stdin=subprocess.DEVNULL)
+        code, out = run([program, '-machine', f'pc,dump-acpi={top / name}', '-accel',
+                         'qtest', '-nodefaults', '-display', 'none', *args], top,
+                        stdin=subprocess.DEVNULL)
         check(f'{name}: dump-acpi', code == 0 and (top / name / 'dsdt.dat').exists(), out)
-    code, out = run([program, '-machine', 'pc,dump-acpi=/nonexistent/dir', '-display', 'none'], top,
-                    stdin=subprocess.DEVNULL)
+    code, out = run([program, '-machine', 'pc,dump-acpi=/nonexistent/dir', '-accel', 'qtest',
+                     '-display', 'none'], top, stdin=subprocess.DEVNULL)
     check('a directory that cannot be made', code == 1 and '/nonexistent/dir' in out, out)
 
 
