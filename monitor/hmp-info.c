@@ -103,9 +103,18 @@ static const char *region_kind(const MemoryRegion *mr)
     return mr->kind == REGION_RAM && mr->readonly ? "rom" : names[mr->kind];
 }
 
+static gint by_address(gconstpointer a, gconstpointer b)
+{
+    const MemoryRegion *x = *(MemoryRegion *const *)a, *y = *(MemoryRegion *const *)b;
+
+    return (x->addr > y->addr) - (x->addr < y->addr);
+}
+
 /* The tree below @mr, which lies at @base. */
 static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int indent)
 {
+    g_autoptr(GPtrArray) sorted = NULL;
+
     hmp_printf(hmp, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s", indent, "", base,
                base + (mr->size == UINT64_MAX ? UINT64_MAX : mr->size - 1), mr->priority,
                region_kind(mr), mr->name);
@@ -113,8 +122,13 @@ static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int inde
         hmp_printf(hmp, " -> %s @%016" PRIx64, mr->alias->name, mr->alias_offset);
     }
     hmp_printf(hmp, "%s\n", mr->enabled ? "" : " [disabled]");
-    for (guint i = 0; mr->subregions && i < mr->subregions->len; i++) {
-        const MemoryRegion *sub = g_ptr_array_index(mr->subregions, i);
+    if (!mr->subregions) {
+        return;
+    }
+    sorted = g_ptr_array_copy(mr->subregions, NULL, NULL);
+    g_ptr_array_sort(sorted, by_address);
+    for (guint i = 0; i < sorted->len; i++) {
+        const MemoryRegion *sub = g_ptr_array_index(sorted, i);
 
         print_region(hmp, sub, base + sub->addr, indent + 2);
     }
