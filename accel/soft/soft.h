@@ -13,6 +13,7 @@
 #include <setjmp.h>
 
 #include "memory/memory.h"
+#include "memory/reader.h"
 #include "target/i386/cpu.h"
 
 typedef struct SoftCpu SoftCpu;
@@ -26,6 +27,7 @@ enum {
     REG_T0 = 18,
     REG_T1 = 19,
     REG_SINK = 20, /* written, never read */
+    REG_PC = 21,   /* RIP of the running block's start; an instruction's is that + Uop.pc_off */
 };
 
 /* Runs one micro-operation and returns the one to run next (usually op + 1), or NULL to leave the
@@ -71,13 +73,12 @@ typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 typedef struct SoftTlbEntry {
     uint64_t read_tag, write_tag, fetch_tag;
     uintptr_t addend; /* host address = linear address + addend (RAM only) */
-    uint64_t phys;    /* guest-physical address of the page */
+    uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (mmu.c) */
 } SoftTlbEntry;
 
-/* ---- lazy flags (flags.h) ---- */
+/* ---- arithmetic flags (flags.h) ---- */
 typedef struct SoftFlags {
-    uint64_t dst, src1, src2; /* result and operands of the last instruction that set flags */
-    uint32_t op;              /* which one: enum in flags.h; 0: all in cpu.rflags */
+    uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
 } SoftFlags;
 
 struct SoftCpu {
@@ -85,13 +86,21 @@ struct SoftCpu {
     SoftFlags cc;
     uint64_t seg_base[7]; /* copies of cpu.segs[].base, and 0 */
     SoftTlbEntry *tlb;    /* of the current mode */
-    uint32_t tlb_gen;     /* changes with every flush and mode change: block links check it */
+    uint32_t tlb_gen;     /* changes with every flush, also of one page; never 0: blocks check it */
     uint32_t mode_key;    /* what decoded code depends on: SOFT_KEY_* below */
     SoftMmuMode mmu_mode;
     const SoftBlock *block; /* being run */
     sigjmp_buf *unwind;     /* soft_raise() jumps here */
     SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
     _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
+    /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
+    struct {
+        int vector;
+        int64_t error_code; /* -1: none */
+        uint64_t cr2;       /* of #PF */
+    } fault;
+    int delivering; /* vector of the event being delivered through the IDT, or -1 (exception.c) */
+    MemoryReader *reader; /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache;    /* decoded blocks (block.h) */
     void *native;               /* stubs for x87/SSE (native.h) */
     uint64_t blocks_run, insns_decoded; /* statistics */
@@ -111,7 +120,22 @@ enum {
     SOFT_KEY_VM86 = 1 << 4,
     SOFT_KEY_CPL3 = 1 << 5,
     SOFT_KEY_LMA = 1 << 6,
+    /* Blocks of one instruction, not linked, after which soft_execute() returns: EFLAGS.TF is set,
+     * or an interrupt waits behind the interrupt shadow. */
+    SOFT_KEY_TF = 1 << 7,
 };
+
+/* ---- running (engine.c calls, block.c implements) ----
+ * Run blocks from cpu.rip on, until one ends with something for the engine: an instruction that may
+ * change what is deliverable, cpu.exit_request, or SOFT_KEY_TF. The engine has opened the read
+ * section and set `unwind`; a fault jumps there, and the engine delivers it. */
+void soft_execute(SoftCpu *s);
+/* Decoded blocks of one CPU. tlb_gen is not 0. */
+bool soft_blocks_init(SoftCpu *s, GError **errp);
+void soft_blocks_destroy(SoftCpu *s);
+
+/* rip of @op's instruction, where @op is in the block being run. */
+uint64_t soft_op_rip(const SoftCpu *s, const Uop *op);
 
 /* ---- faults (exception.c) ---- */
 
@@ -153,7 +177,13 @@ static inline unsigned soft_cpl(const SoftCpu *s)
     return (s->cpu.segs[X86_SEG_SS].flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
 }
 
-/* Complete RFLAGS out of the lazy form, and back. (flags.h) */
+/* POPF's rules (system.c): @size 2, 4 or 8; IOPL and IF by privilege; #GP in VM86 with IOPL < 3.
+ * The block must end after it. */
+void soft_popf(SoftCpu *s, const Uop *op, uint64_t value, unsigned size);
+/* What PUSHF stores; #GP in VM86 with IOPL < 3. */
+uint64_t soft_pushf(SoftCpu *s, const Uop *op);
+
+/* Complete RFLAGS, and back (flags.c). */
 uint64_t soft_get_rflags(SoftCpu *s);
 void soft_set_rflags(SoftCpu *s, uint64_t rflags);
 
@@ -178,6 +208,14 @@ typedef struct SoftFamilyEntry {
     SoftEmitFn *emit;
     uint32_t arg; /* the emit function finds it in d->arg: condition, operation, ... */
 } SoftFamilyEntry;
+
+/* The system half's tables, for decode.c to merge. */
+extern const SoftFamilyEntry soft_family_system[];   /* system.c: control registers, CPUID, ... */
+extern const SoftFamilyEntry soft_family_segment[];  /* segment.c: MOV/POP/PUSH Sreg, LDS, LAR ... */
+extern const SoftFamilyEntry soft_family_transfer[]; /* transfer.c: far JMP CALL RET, IRET, INT */
+extern const SoftFamilyEntry soft_family_syscall[];  /* syscall.c: SYSCALL, SYSENTER ... */
+extern const SoftFamilyEntry soft_family_control[];  /* control.c: MOV CRn and DRn, CLTS, LMSW ... */
+extern const SoftFamilyEntry soft_family_io[];       /* io.c: IN OUT INS OUTS */
 
 /* Append a zeroed Uop with fn, pc_off and len set. */
 Uop *soft_emit(SoftDecoder *d, const SoftInsn *in, UopFn *fn);

@@ -95,8 +95,7 @@ enum {
 
 #define RFLAGS_IOPL_SHIFT 12
 /* What arithmetic changes. */
-#define RFLAGS_ARITH                                                                               \
-    (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define RFLAGS_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 /* What can be 1 at all, but for bit 1. */
 #define RFLAGS_VALID 0x003f7fd5u
 

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The loop of the software CPU.
+ *
+ * Faults come back through sigsetjmp() in soft_run() and are delivered there, where a fault during
+ * delivery comes back to the same place. Interrupts are looked at between calls of soft_execute(),
+ * which returns whenever an instruction may have made one deliverable (STI, POPF, IRET, ...) or
+ * exit_request is set, as every kick does.
+ */
+#include "accel/soft/engine.h"
+
+#include "accel/soft/block.h"
+#include "accel/soft/code-pages.h"
+#include "accel/soft/interrupt.h"
+#include "accel/soft/mmu.h"
+#include "accel/soft/segment.h"
+#include "accel/soft/uop.h"
+#include "accel/vcpu.h"
+#include "util/log.h"
+
+/* ---- interrupts ---- */
+
+static void deliver_nmi(SoftCpu *s)
+{
+    x86_cpu_clear_interrupt(&s->cpu, CPU_INT_NMI);
+    s->cpu.nmi_blocked = true;
+    soft_deliver(s, EXC_NMI, SOFT_EVENT_EXTERNAL, -1, s->cpu.rip);
+}
+
+static void deliver_interrupt(SoftCpu *s)
+{
+    X86Cpu *cpu = &s->cpu;
+
+    soft_machine_enter(s);
+    int vector = cpu->apic_ops ? cpu->apic_ops->acknowledge(cpu->apic) : -1;
+    soft_machine_leave(s);
+    if (vector >= 0) {
+        soft_deliver(s, (unsigned)vector, SOFT_EVENT_EXTERNAL, -1, cpu->rip);
+    }
+}
+
+/* Is there an interrupt that the CPU would take, but for the shadow of STI or MOV SS? */
+static bool interrupt_waits(const SoftCpu *s, uint32_t pending)
+{
+    return ((pending & CPU_INT_NMI) && !s->cpu.nmi_blocked) ||
+           ((pending & CPU_INT_HARD) && (s->cpu.rflags & RFLAGS_IF));
+}
+
+/* ---- one turn ---- */
+
+/* The trap after each instruction that TF asks for. */
+static void single_step(SoftCpu *s)
+{
+    soft_execute(s);
+    if (s->cpu.halted) {
+        return; /* the trap would be taken when HLT ends; nobody steps over HLT */
+    }
+    s->cpu.dr[6] |= DR6_BS;
+    soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
+}
+
+bool soft_engine_turn(SoftCpu *s)
+{
+    X86Cpu *cpu = &s->cpu;
+    uint32_t pending = atomic_load_explicit(&cpu->interrupts, memory_order_acquire);
+
+    if (cpu->halted || (pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
+        return false;
+    }
+    bool shadow = cpu->interrupt_shadow;
+    cpu->interrupt_shadow = false;
+    if (pending && interrupt_waits(s, pending)) {
+        if (shadow) {
+            s->mode_key |= SOFT_KEY_TF;
+            soft_execute(s);
+            soft_update_mode(s);
+            return true;
+        }
+        if ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) {
+            deliver_nmi(s);
+        } else {
+            deliver_interrupt(s);
+        }
+        return true;
+    }
+    if (log_enabled(LOG_CPU)) {
+        g_autofree char *dump = x86_cpu_dump(cpu);
+        log_printf("%s", dump);
+    }
+    if (cpu->rflags & RFLAGS_TF) {
+        single_step(s);
+    } else {
+        soft_execute(s);
+    }
+    return true;
+}
+
+bool soft_engine_fault(SoftCpu *s)
+{
+    s->cpu.interrupt_shadow = false;
+    return soft_deliver_fault(s);
+}
+
+static void soft_run(X86Cpu *cpu)
+{
+    SoftCpu *s = soft_cpu(cpu);
+    sigjmp_buf unwind;
+
+    s->unwind = &unwind;
+    memory_read_enter(s->reader);
+    if (atomic_exchange(&s->flush_request, false)) {
+        soft_tlb_flush(s, false);
+    }
+    bool alive = sigsetjmp(unwind, 0) == 0 || soft_engine_fault(s);
+    while (alive && !atomic_load_explicit(&cpu->exit_request, memory_order_relaxed)) {
+        alive = soft_engine_turn(s);
+    }
+    memory_read_leave(s->reader);
+    s->unwind = NULL;
+    atomic_store(&cpu->exit_request, false);
+}
+
+/* ---- the memory map ---- */
+
+/* Every reader leaves its section when it sees exit_request, and drops its TLB when it enters the
+ * next. */
+static void request_flush(X86Cpu *cpu, void *opaque)
+{
+    atomic_store(&soft_cpu(cpu)->flush_request, true);
+    atomic_store(&cpu->exit_request, true);
+}
+
+static void memory_map_changed(MemoryListener *listener)
+{
+    vcpu_foreach(request_flush, NULL);
+}
+
+static MemoryListener memory_listener = { .commit = memory_map_changed };
+
+static bool engine_init(GError **errp)
+{
+    address_space_add_listener(&address_space_memory, &memory_listener);
+    return true;
+}
+
+/* ---- one CPU ---- */
+
+bool soft_engine_init(SoftCpu *s, GError **errp)
+{
+    s->delivering = -1;
+    s->tlb_gen = 1;
+    soft_tlb_flush(s, false);
+    soft_update_mode(s);
+    return soft_blocks_init(s, errp);
+}
+
+void soft_engine_destroy(SoftCpu *s)
+{
+    soft_blocks_destroy(s);
+}
+
+static bool cpu_init(X86Cpu *cpu, GError **errp)
+{
+    soft_cpu(cpu)->reader = vcpu_reader(cpu);
+    return soft_engine_init(soft_cpu(cpu), errp);
+}
+
+static void cpu_destroy(X86Cpu *cpu)
+{
+    soft_engine_destroy(soft_cpu(cpu));
+}
+
+static void get_state(X86Cpu *cpu)
+{
+    cpu->rflags = soft_get_rflags(soft_cpu(cpu));
+}
+
+static void put_state(X86Cpu *cpu)
+{
+    SoftCpu *s = soft_cpu(cpu);
+
+    soft_set_rflags(s, cpu->rflags);
+    cpu->regs[REG_ZERO] = 0;
+    s->delivering = -1;
+    soft_tlb_flush(s, false);
+    soft_update_mode(s);
+}
+
+const AccelOps accel_soft = {
+    .name = "soft",
+    .alias = "tcg",
+    .description = "software CPU: runs where there is no hardware virtualisation",
+    .has_vcpu_threads = true,
+    .cpu_size = sizeof(SoftCpu),
+    .init = engine_init,
+    .cpu_init = cpu_init,
+    .cpu_destroy = cpu_destroy,
+    .run = soft_run,
+    .get_state = get_state,
+    .put_state = put_state,
+};

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Raising faults, and what becomes of a fault during the delivery of another. */
+#include "accel/accel.h"
+#include "accel/soft/interrupt.h"
+#include "accel/soft/mmu.h"
+#include "accel/soft/segment.h"
+#include "accel/soft/uop.h"
+#include "util/log.h"
+
+_Noreturn void soft_raise(SoftCpu *s, const Uop *op, int vector, int64_t error_code)
+{
+    if (op) {
+        s->cpu.rip = soft_op_rip(s, op);
+    }
+    s->fault.vector = vector;
+    s->fault.error_code = error_code;
+    siglongjmp(*s->unwind, 1);
+}
+
+_Noreturn void soft_raise_page_fault(SoftCpu *s, const Uop *op, uint64_t addr, uint32_t error_code)
+{
+    s->fault.cr2 = addr;
+    soft_raise(s, op, EXC_PF, error_code);
+}
+
+/* Which faults cannot be handled one after the other (SDM vol. 3 table 6-5). */
+static bool contributory(int vector)
+{
+    return vector == EXC_DE || (vector >= EXC_TS && vector <= EXC_GP);
+}
+
+/* The vector to deliver when @second is raised while @first is delivered; -1: triple fault. */
+static int combine(int first, int second)
+{
+    if (first == EXC_DF) {
+        return -1;
+    }
+    if ((contributory(first) && contributory(second)) ||
+        (first == EXC_PF && (contributory(second) || second == EXC_PF))) {
+        return EXC_DF;
+    }
+    return second;
+}
+
+static void shut_down(SoftCpu *s)
+{
+    X86Cpu *cpu = &s->cpu;
+
+    if (log_enabled(LOG_INT | LOG_CPU_RESET)) {
+        g_autofree char *dump = x86_cpu_dump(cpu);
+        log_printf("CPU %u: triple fault\n%s", cpu->index, dump);
+    }
+    /* Nothing but a reset ends this. */
+    cpu->halted = true;
+    cpu->rflags &= ~(uint64_t)RFLAGS_IF;
+    cpu->nmi_blocked = true;
+    soft_machine_enter(s);
+    accel_shutdown(cpu);
+    soft_machine_leave(s);
+}
+
+bool soft_deliver_fault(SoftCpu *s)
+{
+    int vector = s->fault.vector;
+    int64_t error_code = s->fault.error_code;
+
+    if (s->delivering >= 0) {
+        int combined = combine(s->delivering, vector);
+        if (combined < 0) {
+            s->delivering = -1;
+            shut_down(s);
+            return false;
+        }
+        if (combined != vector) {
+            vector = combined;
+            error_code = 0;
+        }
+    }
+    if (s->fault.vector == EXC_PF) {
+        s->cpu.cr2 = s->fault.cr2;
+    }
+    /* Of the vectors that are not faults, only INT1's #DB comes this way. */
+    soft_deliver(s, (unsigned)vector, vector == EXC_DB ? SOFT_EVENT_TRAP : SOFT_EVENT_FAULT,
+                 error_code, s->cpu.rip);
+    return true;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/soft/mmu.h"
+
+#include <string.h>
+
+#include "accel/soft/code-pages.h"
+#include "accel/soft/decode.h"
+#include "accel/soft/uop.h"
+#include "util/main-loop.h"
+
+/* ---- the machine ---- */
+
+void soft_machine_enter(SoftCpu *s)
+{
+    if (s->reader) {
+        memory_read_leave(s->reader);
+    }
+    machine_lock();
+}
+
+void soft_machine_leave(SoftCpu *s)
+{
+    machine_unlock();
+    if (s->reader) {
+        memory_read_enter(s->reader);
+    }
+    /* A change of the memory map sets flush_request before it waits for readers: either we see it
+     * here, or the writer waits for the section just entered. */
+    if (atomic_exchange(&s->flush_request, false)) {
+        soft_tlb_flush(s, false);
+    }
+    if (s->cache) {
+        soft_code_sync(s);
+    }
+}
+
+static uint64_t machine_load(SoftCpu *s, hwaddr phys, unsigned size)
+{
+    soft_machine_enter(s);
+    uint64_t value = address_space_load(&address_space_memory, phys, size);
+    soft_machine_leave(s);
+    return value;
+}
+
+static void machine_store(SoftCpu *s, hwaddr phys, uint64_t value, unsigned size)
+{
+    soft_machine_enter(s);
+    address_space_store(&address_space_memory, phys, value, size);
+    soft_machine_leave(s);
+}
+
+/* ---- the TLB ---- */
+
+static void next_generation(SoftCpu *s)
+{
+    if (++s->tlb_gen == 0) {
+        s->tlb_gen = 1;
+    }
+}
+
+static void drop(SoftTlbEntry *e)
+{
+    e->read_tag = e->write_tag = e->fetch_tag = UINT64_MAX;
+}
+
+void soft_tlb_flush(SoftCpu *s, bool keep_global)
+{
+    next_generation(s);
+    if (!keep_global) {
+        memset(s->tlbs, 0xff, sizeof(s->tlbs));
+        return;
+    }
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
+            SoftTlbEntry *e = &s->tlbs[mode][i];
+            if (!(e->phys & SOFT_TLB_GLOBAL)) {
+                drop(e);
+            }
+        }
+    }
+}
+
+/* Any one of an entry's tags tells which page it is for. */
+static uint64_t entry_page(const SoftTlbEntry *e)
+{
+    return (e->read_tag & e->write_tag & e->fetch_tag) & SOFT_PAGE_MASK;
+}
+
+void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
+{
+    next_generation(s);
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        drop(soft_tlb_entry(s->tlbs[mode], addr));
+        /* The page may be a piece of a large one, all of whose pieces have to go. */
+        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
+            SoftTlbEntry *e = &s->tlbs[mode][i];
+            if ((e->phys & SOFT_TLB_LARGE) && (entry_page(e) ^ addr) >> 30 == 0) {
+                drop(e);
+            }
+        }
+    }
+}
+
+SoftMmuMode soft_system_mode(const SoftCpu *s)
+{
+    return s->cpu.cr4 & CR4_SMAP ? SOFT_MMU_KERNEL_SMAP : SOFT_MMU_KERNEL;
+}
+
+void soft_update_mode(SoftCpu *s)
+{
+    const X86Cpu *cpu = &s->cpu;
+    uint32_t cs = cpu->segs[X86_SEG_CS].flags, ss = cpu->segs[X86_SEG_SS].flags;
+    bool lma = cpu->efer & EFER_LMA, code64 = lma && (cs & SEG_L);
+    uint32_t key = 0;
+
+    if (code64) {
+        key |= SOFT_KEY_CODE64;
+    } else {
+        key |= (cs & SEG_DB ? SOFT_KEY_CODE32 : 0) | (ss & SEG_DB ? SOFT_KEY_STACK32 : 0);
+    }
+    key |= lma ? SOFT_KEY_LMA : 0;
+    key |= cpu->rflags & RFLAGS_TF ? SOFT_KEY_TF : 0;
+    if (cpu->cr0 & CR0_PE) {
+        key |= SOFT_KEY_PE | (cpu->rflags & RFLAGS_VM ? SOFT_KEY_VM86 : 0);
+        key |= soft_cpl(s) == 3 ? SOFT_KEY_CPL3 : 0;
+    }
+    s->mode_key = key;
+
+    if (soft_cpl(s) == 3) {
+        s->mmu_mode = SOFT_MMU_USER;
+    } else if ((cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC)) {
+        s->mmu_mode = SOFT_MMU_KERNEL_SMAP;
+    } else {
+        s->mmu_mode = SOFT_MMU_KERNEL;
+    }
+    s->tlb = s->tlbs[s->mmu_mode];
+
+    for (unsigned i = 0; i < 6; i++) {
+        bool flat = code64 && i != X86_SEG_FS && i != X86_SEG_GS;
+        s->seg_base[i] = flat ? 0 : cpu->segs[i].base;
+    }
+}
+
+/* Translate and remember. Faults. */
+static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAccess access,
+                              SoftMmuMode mode)
+{
+    if ((s->cpu.efer & EFER_LMA) && !soft_canonical(addr)) {
+        soft_raise(s, op, op && (op->flags & UOP_STACK) ? EXC_SS : EXC_GP, 0);
+    }
+    SoftTranslation t;
+    uint32_t error;
+    if (!soft_page_walk(s, addr, access, mode, &t, &error)) {
+        soft_raise_page_fault(s, op, addr, error);
+    }
+
+    uint64_t page = addr & SOFT_PAGE_MASK;
+    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
+    uint64_t flags = (t.global ? SOFT_TLB_GLOBAL : 0) | (t.large ? SOFT_TLB_LARGE : 0);
+    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t.phys);
+    uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW;
+
+    e->addend = 0;
+    if (r && r->host && r->size - (t.phys - r->addr) >= SOFT_PAGE) {
+        flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
+        e->addend = (uintptr_t)(r->host + (t.phys - r->addr)) - page;
+        read_slow = 0;
+        write_slow = r->readonly || soft_code_page_has(t.phys) ? SOFT_TLB_SLOW : 0;
+    }
+    e->phys = t.phys | flags;
+    e->read_tag = t.read ? page | read_slow : UINT64_MAX;
+    e->write_tag = t.write ? page | write_slow : UINT64_MAX;
+    e->fetch_tag = t.fetch ? page | read_slow : UINT64_MAX;
+    return e;
+}
+
+static uint64_t tag_of(const SoftTlbEntry *e, SoftAccess access)
+{
+    return access == SOFT_READ ? e->read_tag : access == SOFT_WRITE ? e->write_tag : e->fetch_tag;
+}
+
+/* The entry for @addr; faults if @access is not allowed. Valid until the next call. */
+static SoftTlbEntry *tlb_get(SoftCpu *s, const Uop *op, uint64_t addr, SoftAccess access,
+                             SoftMmuMode mode)
+{
+    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
+
+    if ((tag_of(e, access) & ~SOFT_TLB_SLOW) == (addr & SOFT_PAGE_MASK)) {
+        return e;
+    }
+    return tlb_fill(s, op, addr, access, mode);
+}
+
+/* Outside long mode linear addresses have 32 bits. */
+static uint64_t wrap(const SoftCpu *s, uint64_t addr)
+{
+    return s->cpu.efer & EFER_LMA ? addr : (uint32_t)addr;
+}
+
+/* ---- pieces within one page ---- */
+
+/* The largest naturally aligned access that begins at @addr and fits @len. */
+static unsigned device_access_size(uint64_t addr, unsigned len)
+{
+    unsigned size = 8;
+
+    while (size > len || addr % size) {
+        size /= 2;
+    }
+    return size;
+}
+
+static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, unsigned len,
+                       SoftMmuMode mode)
+{
+    const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
+
+    if (e->phys & SOFT_TLB_RAM) {
+        memcpy(buf, (const void *)(addr + e->addend), len);
+        return;
+    }
+    hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
+    while (len) {
+        unsigned size = device_access_size(phys, len);
+        uint64_t value = machine_load(s, phys, size);
+        memcpy(buf, &value, size);
+        buf += size;
+        phys += size;
+        len -= size;
+    }
+}
+
+/* Host address for a write, or NULL: a device or ROM. Takes care of decoded code. */
+static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t addr, unsigned len)
+{
+    if ((e->phys & (SOFT_TLB_RAM | SOFT_TLB_READONLY)) != SOFT_TLB_RAM) {
+        return NULL;
+    }
+    if (e->write_tag & SOFT_TLB_SLOW) {
+        hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
+        if (!soft_code_invalidate(s, op, phys, len)) {
+            e->write_tag &= ~SOFT_TLB_SLOW;
+        }
+    }
+    return (void *)(addr + e->addend);
+}
+
+static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t *buf, unsigned len,
+                        SoftMmuMode mode)
+{
+    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, mode);
+    void *host = write_host(s, op, e, addr, len);
+
+    if (host) {
+        memcpy(host, buf, len);
+        return;
+    }
+    if (e->phys & SOFT_TLB_READONLY) {
+        return;
+    }
+    hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
+    while (len) {
+        unsigned size = device_access_size(phys, len);
+        uint64_t value = 0;
+        memcpy(&value, buf, size);
+        machine_store(s, phys, value, size);
+        buf += size;
+        phys += size;
+        len -= size;
+    }
+}
+
+/* Bytes of [addr, addr + len) on the first page; @len is at most a page. */
+static unsigned first_part(uint64_t addr, unsigned len)
+{
+    unsigned room = SOFT_PAGE - (unsigned)(addr % SOFT_PAGE);
+    return MIN(room, len);
+}
+
+static void read_mode(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len,
+                      SoftMmuMode mode)
+{
+    addr = wrap(s, addr);
+    unsigned first = first_part(addr, len);
+    if (first < len) { /* both must be there before a device sees anything */
+        tlb_get(s, op, addr, SOFT_READ, mode);
+        tlb_get(s, op, wrap(s, addr + first), SOFT_READ, mode);
+        read_piece(s, op, wrap(s, addr + first), (uint8_t *)buf + first, len - first, mode);
+    }
+    read_piece(s, op, addr, buf, first, mode);
+}
+
+static void write_mode(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len,
+                       SoftMmuMode mode)
+{
+    addr = wrap(s, addr);
+    unsigned first = first_part(addr, len);
+    if (first < len) {
+        tlb_get(s, op, addr, SOFT_WRITE, mode);
+        tlb_get(s, op, wrap(s, addr + first), SOFT_WRITE, mode);
+    }
+    write_piece(s, op, addr, buf, first, mode);
+    if (first < len) {
+        write_piece(s, op, wrap(s, addr + first), (const uint8_t *)buf + first, len - first, mode);
+    }
+}
+
+/* ---- what soft.h promises ---- */
+
+static uint64_t load_mode(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size, SoftMmuMode mode)
+{
+    uint64_t value = 0;
+
+    addr = wrap(s, addr);
+    if (first_part(addr, size) == size) {
+        const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
+        if (!(e->phys & SOFT_TLB_RAM)) {
+            return machine_load(s, (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), size);
+        }
+        memcpy(&value, (const void *)(addr + e->addend), size);
+        return value;
+    }
+    read_mode(s, op, addr, &value, size, mode);
+    return value;
+}
+
+static void store_mode(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size,
+                       SoftMmuMode mode)
+{
+    addr = wrap(s, addr);
+    if (first_part(addr, size) == size) {
+        SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, mode);
+        if (!(e->phys & SOFT_TLB_RAM)) {
+            machine_store(s, (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), value, size);
+            return;
+        }
+    }
+    write_mode(s, op, addr, &value, size, mode);
+}
+
+uint64_t soft_load_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    return load_mode(s, op, addr, size, s->mmu_mode);
+}
+
+void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size)
+{
+    store_mode(s, op, addr, value, size, s->mmu_mode);
+}
+
+uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    return load_mode(s, op, addr, size, soft_system_mode(s));
+}
+
+void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size)
+{
+    store_mode(s, op, addr, value, size, soft_system_mode(s));
+}
+
+void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len)
+{
+    read_mode(s, op, addr, buf, len, s->mmu_mode);
+}
+
+void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len)
+{
+    write_mode(s, op, addr, buf, len, s->mmu_mode);
+}
+
+void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
+{
+    addr = wrap(s, addr);
+    tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
+    if (first_part(addr, len) < len) {
+        tlb_get(s, op, wrap(s, addr + len - 1), SOFT_WRITE, s->mmu_mode);
+    }
+}
+
+void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    addr = wrap(s, addr);
+    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
+    if (first_part(addr, size) < size) {
+        tlb_get(s, op, wrap(s, addr + size - 1), SOFT_WRITE, s->mmu_mode);
+        return NULL;
+    }
+    return write_host(s, op, e, addr, size);
+}
+
+uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr)
+{
+    addr = wrap(s, addr);
+    const SoftTlbEntry *e = tlb_get(s, NULL, addr, SOFT_FETCH, s->mmu_mode);
+    return (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
+}

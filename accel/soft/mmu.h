@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Address translation: what mmu.c offers besides the calls in soft.h.
+ */
+#ifndef ACCEL_SOFT_MMU_H
+#define ACCEL_SOFT_MMU_H
+
+#include "accel/soft/soft.h"
+
+/* Low bits of SoftTlbEntry.phys. */
+enum {
+    SOFT_TLB_RAM = 1 << 0,      /* addend is valid: RAM or ROM */
+    SOFT_TLB_READONLY = 1 << 1, /* ROM: writes are dropped */
+    SOFT_TLB_GLOBAL = 1 << 2,
+    SOFT_TLB_LARGE = 1 << 3, /* part of a 2 MiB, 4 MiB or 1 GiB page */
+};
+
+typedef struct SoftTranslation {
+    uint64_t phys;           /* of the 4 KiB page */
+    bool read, write, fetch; /* allowed; write only if the dirty bit is set already */
+    bool global, large;
+} SoftTranslation;
+
+/* Walk the guest's page tables for @addr (SDM vol. 3 chapter 4), setting accessed and, for a write,
+ * dirty bits. False: *@error is the error code of the #PF. Read section open. */
+bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
+                    SoftTranslation *out, uint32_t *error);
+
+/* The rules that implicit supervisor accesses go by. */
+SoftMmuMode soft_system_mode(const SoftCpu *s);
+
+/* Leave the memory read section and take the machine lock, around a call into the machine; and
+ * back, dropping what became stale meanwhile. In between no host pointer into guest memory is
+ * valid. */
+void soft_machine_enter(SoftCpu *s);
+void soft_machine_leave(SoftCpu *s);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* System instructions without a family of their own: interrupt flag, HLT, CPUID, time stamp, MSRs,
+ * FS and GS bases, SMAP's window, POPF's rules. */
+#include "accel/soft/decode.h"
+#include "accel/soft/msr.h"
+#include "accel/soft/segment.h"
+#include "accel/soft/transfer.h"
+#include "accel/soft/uop.h"
+
+static void need_ring0(SoftCpu *s, const Uop *op)
+{
+    if (soft_cpl(s) != 0) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+}
+
+static bool has(const SoftCpu *s, X86FeatureWord word, uint32_t bit)
+{
+    return x86_cpu_model_has(&s->cpu.model, word, bit);
+}
+
+/* ---- flags ---- */
+
+static bool vm86_trapped(const SoftCpu *s)
+{
+    uint64_t rflags = s->cpu.rflags;
+    return (rflags & RFLAGS_VM) && (rflags & RFLAGS_IOPL) != RFLAGS_IOPL;
+}
+
+void soft_popf(SoftCpu *s, const Uop *op, uint64_t value, unsigned size)
+{
+    if (vm86_trapped(s)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    soft_write_flags(s, value, size, s->cpu.cr0 & CR0_PE ? soft_cpl(s) : 0);
+    soft_update_mode(s);
+}
+
+uint64_t soft_pushf(SoftCpu *s, const Uop *op)
+{
+    if (vm86_trapped(s)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    return soft_get_rflags(s) & ~(uint64_t)(RFLAGS_VM | RFLAGS_RF);
+}
+
+/* CLI and STI: allowed where CPL <= IOPL. */
+static void check_iopl(SoftCpu *s, const Uop *op)
+{
+    unsigned iopl = (s->cpu.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
+
+    if ((s->cpu.cr0 & CR0_PE) && soft_cpl(s) > iopl) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+}
+
+static const Uop *run_cli(SoftCpu *s, const Uop *op)
+{
+    check_iopl(s, op);
+    s->cpu.rflags &= ~(uint64_t)RFLAGS_IF;
+    return op + 1;
+}
+
+static const Uop *run_sti(SoftCpu *s, const Uop *op)
+{
+    check_iopl(s, op);
+    s->cpu.interrupt_shadow = !(s->cpu.rflags & RFLAGS_IF);
+    s->cpu.rflags |= RFLAGS_IF;
+    return op + 1;
+}
+
+/* STAC, CLAC: other rules for data, the same code; so the block goes on. */
+static const Uop *run_ac(SoftCpu *s, const Uop *op)
+{
+    if (!has(s, X86_FEAT_7_EBX, CPUID_7_EBX_SMAP) || soft_cpl(s) != 0) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    s->cpu.rflags = (s->cpu.rflags & ~(uint64_t)RFLAGS_AC) | (op->aux ? RFLAGS_AC : 0);
+    soft_update_mode(s);
+    return op + 1;
+}
+
+/* ---- HLT, CPUID, time ---- */
+
+static const Uop *run_hlt(SoftCpu *s, const Uop *op)
+{
+    need_ring0(s, op);
+    s->cpu.halted = true;
+    return op + 1;
+}
+
+static const Uop *run_cpuid(SoftCpu *s, const Uop *op)
+{
+    uint64_t *regs = s->cpu.regs;
+    X86CpuidRegs r;
+
+    x86_cpuid(&s->cpu, (uint32_t)regs[X86_RAX], (uint32_t)regs[X86_RCX], &r);
+    regs[X86_RAX] = r.eax;
+    regs[X86_RBX] = r.ebx;
+    regs[X86_RCX] = r.ecx;
+    regs[X86_RDX] = r.edx;
+    return op + 1;
+}
+
+static const Uop *run_rdtsc(SoftCpu *s, const Uop *op)
+{
+    bool rdtscp = op->aux;
+
+    if (rdtscp && !has(s, X86_FEAT_EXT1_EDX, CPUID_EXT1_EDX_RDTSCP)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    if ((s->cpu.cr4 & CR4_TSD) && soft_cpl(s) != 0) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    uint64_t tsc = soft_tsc(s);
+    s->cpu.regs[X86_RAX] = (uint32_t)tsc;
+    s->cpu.regs[X86_RDX] = tsc >> 32;
+    if (rdtscp) {
+        s->cpu.regs[X86_RCX] = (uint32_t)s->cpu.msr.tsc_aux;
+    }
+    return op + 1;
+}
+
+/* There are no performance counters. */
+static const Uop *run_rdpmc(SoftCpu *s, const Uop *op)
+{
+    soft_raise(s, op, EXC_GP, 0);
+}
+
+/* ---- MSRs ---- */
+
+static const Uop *run_rdmsr(SoftCpu *s, const Uop *op)
+{
+    uint64_t value;
+
+    need_ring0(s, op);
+    if (!soft_msr_read(s, (uint32_t)s->cpu.regs[X86_RCX], &value)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    s->cpu.regs[X86_RAX] = (uint32_t)value;
+    s->cpu.regs[X86_RDX] = value >> 32;
+    return op + 1;
+}
+
+static const Uop *run_wrmsr(SoftCpu *s, const Uop *op)
+{
+    const uint64_t *regs = s->cpu.regs;
+    uint64_t value = (uint32_t)regs[X86_RAX] | regs[X86_RDX] << 32;
+
+    need_ring0(s, op);
+    if (!soft_msr_write(s, (uint32_t)regs[X86_RCX], value)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    return op + 1;
+}
+
+static const Uop *run_swapgs(SoftCpu *s, const Uop *op)
+{
+    need_ring0(s, op);
+    uint64_t base = s->cpu.segs[X86_SEG_GS].base;
+    s->cpu.segs[X86_SEG_GS].base = s->cpu.msr.kernel_gs_base;
+    s->cpu.msr.kernel_gs_base = base;
+    s->seg_base[X86_SEG_GS] = s->cpu.segs[X86_SEG_GS].base;
+    return op + 1;
+}
+
+/* ---- RDFSBASE and kin ---- */
+
+static void need_fsgsbase(SoftCpu *s, const Uop *op)
+{
+    if (!(s->cpu.cr4 & CR4_FSGSBASE)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+}
+
+static const Uop *run_read_base(SoftCpu *s, const Uop *op)
+{
+    need_fsgsbase(s, op);
+    soft_set(s, op->dst, s->cpu.segs[op->aux].base, op->size);
+    return op + 1;
+}
+
+static const Uop *run_write_base(SoftCpu *s, const Uop *op)
+{
+    need_fsgsbase(s, op);
+    uint64_t base = soft_get(s, op->dst, op->size);
+    if (!soft_canonical(base)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    s->cpu.segs[op->aux].base = base;
+    s->seg_base[op->aux] = base;
+    return op + 1;
+}
+
+/* d->arg: segment, and bit 3: write. */
+static bool emit_base(SoftDecoder *d, const SoftInsn *in)
+{
+    if (d->mode != 64) {
+        return false;
+    }
+    Uop *u = soft_emit(d, in, d->arg & 8 ? run_write_base : run_read_base);
+    u->dst = soft_reg(in->ops[0].reg.value);
+    u->size = (uint8_t)(in->ops[0].size / 8);
+    u->aux = d->arg & 7;
+    return true;
+}
+
+/* ---- the table ---- */
+
+enum { ENDS_BLOCK = 1, ONLY_64 = 2 };
+
+static const struct {
+    UopFn *fn;
+    uint8_t aux, how;
+} plain[] = {
+    { run_cli, 0, 0 },          { run_sti, 0, ENDS_BLOCK }, { run_hlt, 0, ENDS_BLOCK },
+    { run_cpuid, 0, 0 },        { run_rdtsc, 0, 0 },        { run_rdtsc, 1, 0 },
+    { run_rdpmc, 0, 0 },        { run_rdmsr, 0, 0 },        { run_wrmsr, 0, ENDS_BLOCK },
+    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, 0 },           { run_ac, 1, 0 },
+};
+
+static bool emit_plain(SoftDecoder *d, const SoftInsn *in)
+{
+    if ((plain[d->arg].how & ONLY_64) && d->mode != 64) {
+        return false;
+    }
+    soft_emit(d, in, plain[d->arg].fn)->aux = plain[d->arg].aux;
+    if (plain[d->arg].how & ENDS_BLOCK) {
+        soft_end_block(d, in);
+    }
+    return true;
+}
+
+const SoftFamilyEntry soft_family_system[] = {
+    { ZYDIS_MNEMONIC_CLI, emit_plain, 0 },
+    { ZYDIS_MNEMONIC_STI, emit_plain, 1 },
+    { ZYDIS_MNEMONIC_HLT, emit_plain, 2 },
+    { ZYDIS_MNEMONIC_CPUID, emit_plain, 3 },
+    { ZYDIS_MNEMONIC_RDTSC, emit_plain, 4 },
+    { ZYDIS_MNEMONIC_RDTSCP, emit_plain, 5 },
+    { ZYDIS_MNEMONIC_RDPMC, emit_plain, 6 },
+    { ZYDIS_MNEMONIC_RDMSR, emit_plain, 7 },
+    { ZYDIS_MNEMONIC_WRMSR, emit_plain, 8 },
+    { ZYDIS_MNEMONIC_SWAPGS, emit_plain, 9 },
+    { ZYDIS_MNEMONIC_CLAC, emit_plain, 10 },
+    { ZYDIS_MNEMONIC_STAC, emit_plain, 11 },
+    { ZYDIS_MNEMONIC_RDFSBASE, emit_base, X86_SEG_FS },
+    { ZYDIS_MNEMONIC_RDGSBASE, emit_base, X86_SEG_GS },
+    { ZYDIS_MNEMONIC_WRFSBASE, emit_base, 8 | X86_SEG_FS },
+    { ZYDIS_MNEMONIC_WRGSBASE, emit_base, 8 | X86_SEG_GS },
+    { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
+};

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/i386/cpuid.h"
+
+#include <cpuid.h>
+#include <string.h>
+
+#include "target/i386/cpu.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* Which models have a feature. */
+enum {
+    IN_QEMU64 = 1 << 0,
+    IN_MAX = 1 << 1,
+    IN_ALL = IN_QEMU64 | IN_MAX,
+    /* The instructions run on the host CPU: it must have them too. */
+    NEEDS_HOST = 1 << 2,
+    /* A name users may switch off; it cannot be on. */
+    ABSENT = 1 << 3,
+};
+
+typedef struct Feature {
+    const char *name;
+    uint8_t word, bit;
+    uint8_t how;
+} Feature;
+
+static const Feature features[] = {
+    { "fpu", X86_FEAT_1_EDX, 0, IN_ALL },
+    { "de", X86_FEAT_1_EDX, 2, IN_ALL },
+    { "pse", X86_FEAT_1_EDX, 3, IN_ALL },
+    { "tsc", X86_FEAT_1_EDX, 4, IN_ALL },
+    { "msr", X86_FEAT_1_EDX, 5, IN_ALL },
+    { "pae", X86_FEAT_1_EDX, 6, IN_ALL },
+    { "mce", X86_FEAT_1_EDX, 7, IN_ALL },
+    { "cx8", X86_FEAT_1_EDX, 8, IN_ALL },
+    { "apic", X86_FEAT_1_EDX, 9, IN_ALL },
+    { "sep", X86_FEAT_1_EDX, 11, IN_ALL },
+    { "mtrr", X86_FEAT_1_EDX, 12, IN_ALL },
+    { "pge", X86_FEAT_1_EDX, 13, IN_ALL },
+    { "mca", X86_FEAT_1_EDX, 14, IN_ALL },
+    { "cmov", X86_FEAT_1_EDX, 15, IN_ALL },
+    { "pat", X86_FEAT_1_EDX, 16, IN_ALL },
+    { "pse36", X86_FEAT_1_EDX, 17, IN_ALL },
+    { "clflush", X86_FEAT_1_EDX, 19, IN_ALL },
+    { "mmx", X86_FEAT_1_EDX, 23, IN_ALL | NEEDS_HOST },
+    { "fxsr", X86_FEAT_1_EDX, 24, IN_ALL | NEEDS_HOST },
+    { "sse", X86_FEAT_1_EDX, 25, IN_ALL | NEEDS_HOST },
+    { "sse2", X86_FEAT_1_EDX, 26, IN_ALL | NEEDS_HOST },
+    { "sse3", X86_FEAT_1_ECX, 0, IN_ALL | NEEDS_HOST },
+    { "pni", X86_FEAT_1_ECX, 0, NEEDS_HOST },
+    { "ssse3", X86_FEAT_1_ECX, 9, IN_MAX | NEEDS_HOST },
+    { "cx16", X86_FEAT_1_ECX, 13, IN_ALL },
+    { "sse4.1", X86_FEAT_1_ECX, 19, IN_MAX | NEEDS_HOST },
+    { "sse4-1", X86_FEAT_1_ECX, 19, NEEDS_HOST },
+    { "sse4.2", X86_FEAT_1_ECX, 20, IN_MAX | NEEDS_HOST },
+    { "sse4-2", X86_FEAT_1_ECX, 20, NEEDS_HOST },
+    { "x2apic", X86_FEAT_1_ECX, 21, IN_ALL },
+    { "movbe", X86_FEAT_1_ECX, 22, IN_MAX },
+    { "popcnt", X86_FEAT_1_ECX, 23, IN_MAX },
+    { "tsc-deadline", X86_FEAT_1_ECX, 24, IN_ALL },
+    { "hypervisor", X86_FEAT_1_ECX, 31, IN_ALL },
+    { "fsgsbase", X86_FEAT_7_EBX, 0, IN_MAX },
+    { "tsc-adjust", X86_FEAT_7_EBX, 1, IN_MAX },
+    { "smep", X86_FEAT_7_EBX, 7, IN_MAX },
+    { "erms", X86_FEAT_7_EBX, 9, IN_ALL },
+    { "smap", X86_FEAT_7_EBX, 20, IN_MAX },
+    { "umip", X86_FEAT_7_ECX, 2, IN_MAX },
+    { "arat", X86_FEAT_6_EAX, 2, IN_ALL },
+    { "syscall", X86_FEAT_EXT1_EDX, 11, IN_ALL },
+    { "nx", X86_FEAT_EXT1_EDX, 20, IN_ALL },
+    { "pdpe1gb", X86_FEAT_EXT1_EDX, 26, IN_MAX },
+    { "rdtscp", X86_FEAT_EXT1_EDX, 27, IN_MAX },
+    { "lm", X86_FEAT_EXT1_EDX, 29, IN_ALL },
+    { "lahf-lm", X86_FEAT_EXT1_ECX, 0, IN_ALL },
+    { "abm", X86_FEAT_EXT1_ECX, 5, IN_MAX },
+    { "3dnowprefetch", X86_FEAT_EXT1_ECX, 8, IN_MAX },
+    { "invtsc", X86_FEAT_EXT7_EDX, 8, IN_ALL },
+    { "vme", 0, 0, ABSENT },
+    { "svm", 0, 0, ABSENT },
+    { "vmx", 0, 0, ABSENT },
+    { "xsave", 0, 0, ABSENT },
+    { "avx", 0, 0, ABSENT },
+    { "avx2", 0, 0, ABSENT },
+    { "avx512f", 0, 0, ABSENT },
+    { "fma", 0, 0, ABSENT },
+    { "f16c", 0, 0, ABSENT },
+    { "aes", 0, 0, ABSENT },
+    { "pclmulqdq", 0, 0, ABSENT },
+    { "bmi1", 0, 0, ABSENT },
+    { "bmi2", 0, 0, ABSENT },
+    { "adx", 0, 0, ABSENT },
+    { "rdrand", 0, 0, ABSENT },
+    { "rdseed", 0, 0, ABSENT },
+    { "pcid", 0, 0, ABSENT },
+    { "invpcid", 0, 0, ABSENT },
+    { "la57", 0, 0, ABSENT },
+    { "monitor", 0, 0, ABSENT },
+    { "topoext", 0, 0, ABSENT },
+    { "sse4a", 0, 0, ABSENT },
+    { "mmxext", 0, 0, ABSENT },
+    { "3dnow", 0, 0, ABSENT },
+    { "kvm", 0, 0, ABSENT },
+    { "pmu", 0, 0, ABSENT },
+};
+
+typedef struct BaseModel {
+    const char *name;
+    const char *brand;
+    uint8_t in;        /* IN_* */
+    uint8_t phys_bits; /* 0: the host's */
+    uint8_t family, model, stepping;
+} BaseModel;
+
+static const BaseModel base_models[] = {
+    { "qemu64", "QEMU Virtual CPU version 2.5+", IN_QEMU64, 40, 15, 107, 1 },
+    { "max", "Dimmable Virtual CPU", IN_MAX, 0, 15, 107, 1 },
+};
+
+static const X86CpuModelInfo model_infos[] = {
+    { "qemu64", "the common 64-bit processor: x86-64 with SSE3, as QEMU has it (default)" },
+    { "max", "everything that the software CPU implements and this host can run" },
+    { NULL, NULL },
+};
+
+const X86CpuModelInfo *x86_cpu_model_list(void)
+{
+    return model_infos;
+}
+
+const char **x86_cpu_feature_list(void)
+{
+    GPtrArray *names = g_ptr_array_new();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+        if (!(features[i].how & ABSENT)) {
+            g_ptr_array_add(names, (gpointer)features[i].name);
+        }
+    }
+    g_ptr_array_add(names, NULL);
+    return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+static bool host_has(const Feature *f)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    if (!(f->how & NEEDS_HOST)) {
+        return true;
+    }
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        return false;
+    }
+    return (f->word == X86_FEAT_1_EDX ? edx : ecx) >> f->bit & 1;
+}
+
+static uint8_t host_phys_bits(void)
+{
+    unsigned eax, ebx, ecx, edx;
+
+    if (!__get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx)) {
+        return 40;
+    }
+    return CLAMP(eax & 0xff, 36, 52);
+}
+
+static const BaseModel *find_base(const char *name, GError **errp)
+{
+    g_autoptr(GString) known = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(base_models); i++) {
+        if (!strcmp(base_models[i].name, name)) {
+            return &base_models[i];
+        }
+        g_string_append_printf(known, "%s%s", i ? ", " : "", base_models[i].name);
+    }
+    error_set(errp, "-cpu: there is no CPU model '%s'; there are: %s", name, known->str);
+    return NULL;
+}
+
+static const Feature *find_feature(const char *text)
+{
+    g_autofree char *name = g_strdelimit(g_ascii_strdown(text, -1), "_", '-');
+
+    for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+        if (!strcmp(features[i].name, name)) {
+            return &features[i];
+        }
+    }
+    return NULL;
+}
+
+static bool parse_phys_bits(X86CpuModel *model, const char *value, GError **errp)
+{
+    uint64_t bits;
+
+    if (!uint_parse(value, UINT8_MAX, &bits) || bits < 36 || bits > 52) {
+        error_set(errp, "-cpu: phys-bits must be a number from 36 to 52, not '%s'", value);
+        return false;
+    }
+    model->phys_bits = (uint8_t)bits;
+    return true;
+}
+
+/* One element after the model's name. */
+static bool parse_feature(X86CpuModel *model, const char *text, GError **errp)
+{
+    const char *eq = strchr(text, '=');
+    g_autofree char *name = NULL;
+    bool on = true;
+
+    if (*text == '+' || *text == '-') {
+        on = *text == '+';
+        name = g_strdup(text + 1);
+    } else if (eq) {
+        name = g_strndup(text, (gsize)(eq - text));
+        if (!strcmp(name, "phys-bits")) {
+            return parse_phys_bits(model, eq + 1, errp);
+        }
+        if (!bool_parse(eq + 1, &on)) {
+            error_set(errp, "-cpu: feature '%s' must be on or off, not '%s'", name, eq + 1);
+            return false;
+        }
+    } else {
+        name = g_strdup(text);
+    }
+
+    const Feature *f = find_feature(name);
+    if (!f) {
+        error_set(errp,
+                  "-cpu: there is no CPU feature '%s'; features are given as +NAME, -NAME or "
+                  "NAME=on|off, and '-cpu help' lists them",
+                  name);
+        return false;
+    }
+    if (on && (f->how & ABSENT)) {
+        error_set(errp, "-cpu: the software CPU does not implement feature '%s'; leave it out",
+                  f->name);
+        return false;
+    }
+    if (on && !host_has(f)) {
+        error_set(errp, "-cpu: feature '%s' runs on the host CPU, which does not have it", f->name);
+        return false;
+    }
+    if (f->how & ABSENT) {
+        return true;
+    }
+    if (on) {
+        model->features[f->word] |= 1u << f->bit;
+    } else {
+        model->features[f->word] &= ~(1u << f->bit);
+    }
+    return true;
+}
+
+bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    const BaseModel *base = find_base(parts[0] ? parts[0] : "", errp);
+    if (!base) {
+        return false;
+    }
+
+    X86CpuModel m = {
+        .name = base->name,
+        .phys_bits = base->phys_bits ? base->phys_bits : host_phys_bits(),
+        .family = base->family,
+        .model = base->model,
+        .stepping = base->stepping,
+    };
+    g_strlcpy(m.brand, base->brand, sizeof(m.brand));
+    for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+        if ((features[i].how & base->in) && host_has(&features[i])) {
+            m.features[features[i].word] |= 1u << features[i].bit;
+        }
+    }
+    for (char **p = parts + 1; parts[0] && *p; p++) {
+        if (!parse_feature(&m, *p, errp)) {
+            return false;
+        }
+    }
+    *model = m;
+    return true;
+}
+
+/* ---- topology ---- */
+
+static unsigned bits_for(unsigned count)
+{
+    return count > 1 ? 32 - (unsigned)__builtin_clz(count - 1) : 0;
+}
+
+unsigned x86_topology_core_shift(const X86CpuModel *model)
+{
+    return bits_for(model->threads_per_core);
+}
+
+unsigned x86_topology_die_shift(const X86CpuModel *model)
+{
+    return x86_topology_core_shift(model) + bits_for(model->cores_per_die);
+}
+
+unsigned x86_topology_socket_shift(const X86CpuModel *model)
+{
+    return x86_topology_die_shift(model) + bits_for(model->dies_per_socket);
+}
+
+uint32_t x86_topology_apic_id(const X86CpuModel *model, uint32_t socket, uint32_t die,
+                              uint32_t core, uint32_t thread)
+{
+    return socket << x86_topology_socket_shift(model) | die << x86_topology_die_shift(model) |
+           core << x86_topology_core_shift(model) | thread;
+}
+
+static unsigned logical_per_socket(const X86CpuModel *m)
+{
+    return MAX(m->threads_per_core, 1u) * MAX(m->cores_per_die, 1u) * MAX(m->dies_per_socket, 1u);
+}
+
+/* ---- leaves ---- */
+
+typedef void LeafFn(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *out);
+
+static void set_vendor(X86CpuidRegs *r)
+{
+    memcpy(&r->ebx, "Auth", 4);
+    memcpy(&r->edx, "enti", 4);
+    memcpy(&r->ecx, "cAMD", 4);
+}
+
+/* Family, model and stepping as leaf 1 packs them (SDM vol. 2, CPUID, figure 3-6). */
+static uint32_t signature(const X86CpuModel *m)
+{
+    unsigned family = MIN(m->family, 15), extended = m->family - family;
+
+    return extended << 20 | (m->model >> 4u) << 16 | family << 8 | (m->model & 15u) << 4 |
+           m->stepping;
+}
+
+static void leaf_0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = 0xd;
+    set_vendor(r);
+}
+
+static void leaf_1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    const X86CpuModel *m = &cpu->model;
+    unsigned logical = logical_per_socket(m);
+
+    r->eax = signature(m);
+    r->ebx = (cpu->apic_id & 0xff) << 24 | MIN(logical, 255) << 16 | 8 << 8; /* 64-byte lines */
+    r->ecx = m->features[X86_FEAT_1_ECX];
+    r->edx = m->features[X86_FEAT_1_EDX] | (logical > 1 ? 1u << 28 : 0);
+}
+
+/* Caches: a plausible set; nothing in the software CPU depends on it. */
+static const struct {
+    uint8_t level, type; /* type 1 data, 2 code, 3 unified */
+    uint16_t ways;
+    uint32_t sets;
+} caches[] = {
+    { 1, 1, 8, 64 },     /* 32 KiB */
+    { 1, 2, 8, 64 },     /* 32 KiB */
+    { 2, 3, 8, 1024 },   /* 512 KiB */
+    { 3, 3, 16, 16384 }, /* 16 MiB */
+};
+
+static void leaf_4(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    const X86CpuModel *m = &cpu->model;
+
+    if (subleaf >= G_N_ELEMENTS(caches)) {
+        return;
+    }
+    unsigned core_shift = x86_topology_core_shift(m), die_shift = x86_topology_die_shift(m);
+    unsigned sharing = caches[subleaf].level == 3 ? 1u << die_shift : 1u << core_shift;
+    unsigned cores = 1u << (x86_topology_socket_shift(m) - core_shift);
+
+    r->eax = caches[subleaf].type | (unsigned)caches[subleaf].level << 5 | 1u << 8 |
+             (MIN(sharing, 4096) - 1) << 14 | (MIN(cores, 64) - 1) << 26;
+    r->ebx = 63 | (caches[subleaf].ways - 1u) << 22;
+    r->ecx = caches[subleaf].sets - 1;
+}
+
+static void leaf_6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = cpu->model.features[X86_FEAT_6_EAX];
+}
+
+static void leaf_7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    if (subleaf == 0) {
+        r->ebx = cpu->model.features[X86_FEAT_7_EBX];
+        r->ecx = cpu->model.features[X86_FEAT_7_ECX];
+        r->edx = cpu->model.features[X86_FEAT_7_EDX];
+    }
+}
+
+static void leaf_b(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    const X86CpuModel *m = &cpu->model;
+
+    r->ecx = subleaf & 0xff;
+    r->edx = cpu->apic_id;
+    if (subleaf == 0) {
+        r->eax = x86_topology_core_shift(m);
+        r->ebx = MAX(m->threads_per_core, 1u);
+        r->ecx |= 1 << 8;
+    } else if (subleaf == 1) {
+        r->eax = x86_topology_socket_shift(m);
+        r->ebx = logical_per_socket(m);
+        r->ecx |= 2 << 8;
+    }
+}
+
+static void leaf_hypervisor(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = 0x40000010;
+    memcpy(&r->ebx, "Dimm", 4);
+    memcpy(&r->ecx, "able", 4);
+    memcpy(&r->edx, "VM\0\0", 4);
+}
+
+/* Timing in kHz, in the place where several hypervisors agree to have it: TSC, APIC bus. */
+static void leaf_hv_timing(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = 1000000;
+    r->ebx = 1000000;
+}
+
+static void leaf_ext0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = 0x80000008;
+    set_vendor(r);
+}
+
+static void leaf_ext1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    const X86CpuModel *m = &cpu->model;
+
+    r->eax = signature(m);
+    r->ecx = m->features[X86_FEAT_EXT1_ECX] | (logical_per_socket(m) > 1 ? 2u : 0);
+    /* AMD repeats those of leaf 1 that have the same place. */
+    r->edx = m->features[X86_FEAT_EXT1_EDX] | (m->features[X86_FEAT_1_EDX] & 0x0183f3ffu);
+}
+
+static void leaf_brand(const X86Cpu *cpu, uint32_t part, X86CpuidRegs *r)
+{
+    memcpy(r, cpu->model.brand + 16 * part, 16);
+}
+static void leaf_ext2(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    leaf_brand(cpu, 0, r);
+}
+static void leaf_ext3(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    leaf_brand(cpu, 1, r);
+}
+static void leaf_ext4(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    leaf_brand(cpu, 2, r);
+}
+
+/* AMD's description of the same caches (APM vol. 3, appendix E). */
+static void leaf_ext5(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->eax = r->ebx = 0xff20ff20;                        /* TLBs: fully associative, 32 entries */
+    r->ecx = r->edx = 32u << 24 | 8 << 16 | 1 << 8 | 64; /* KiB, ways, lines a tag, line */
+}
+
+static void leaf_ext6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->ecx = 512u << 16 | 6 << 12 | 1 << 8 | 64;
+    r->edx = 32u << 18 | 8 << 12 | 1 << 8 | 64; /* 16 MiB in units of 512 KiB */
+}
+
+static void leaf_ext7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    r->edx = cpu->model.features[X86_FEAT_EXT7_EDX];
+}
+
+static void leaf_ext8(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    const X86CpuModel *m = &cpu->model;
+
+    r->eax = m->phys_bits | 48u << 8;
+    r->ecx = MIN(logical_per_socket(m) - 1, 255) | x86_topology_socket_shift(m) << 12;
+}
+
+static const struct {
+    uint32_t leaf;
+    LeafFn *fn;
+} leaves[] = {
+    { 0x0, leaf_0 },
+    { 0x1, leaf_1 },
+    { 0x4, leaf_4 },
+    { 0x6, leaf_6 },
+    { 0x7, leaf_7 },
+    { 0xb, leaf_b },
+    { 0x40000000, leaf_hypervisor },
+    { 0x40000010, leaf_hv_timing },
+    { 0x80000000, leaf_ext0 },
+    { 0x80000001, leaf_ext1 },
+    { 0x80000002, leaf_ext2 },
+    { 0x80000003, leaf_ext3 },
+    { 0x80000004, leaf_ext4 },
+    { 0x80000005, leaf_ext5 },
+    { 0x80000006, leaf_ext6 },
+    { 0x80000007, leaf_ext7 },
+    { 0x80000008, leaf_ext8 },
+};
+
+void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs *out)
+{
+    bool hypervisor = cpu->model.features[X86_FEAT_1_ECX] & CPUID_1_ECX_HYPERVISOR;
+
+    memset(out, 0, sizeof(*out));
+    if (!hypervisor && leaf >> 28 == 4) {
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(leaves); i++) {
+        if (leaves[i].leaf == leaf) {
+            leaves[i].fn(cpu, subleaf, out);
+            return;
+        }
+    }
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/soft-harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "accel/soft/block.h"
+#include "accel/soft/engine.h"
+#include "accel/soft/interrupt.h"
+#include "memory/memory.h"
+#include "util/main-loop.h"
+
+/* Descriptors: flags of the high dword in bits 8-23 and limit 0xfffff. */
+static uint64_t descriptor(uint32_t flags)
+{
+    return (uint64_t)(flags | 0xf0000) << 32 | 0xffff;
+}
+
+static void put64(SoftHarness *h, uint64_t addr, uint64_t value)
+{
+    memcpy(h->ram + addr, &value, sizeof(value));
+}
+
+static const struct {
+    unsigned selector;
+    uint32_t flags;
+} gdt[] = {
+    { 0x08, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | SEG_G },
+    { 0x10, SEG_P | SEG_S | SEG_W | SEG_A | SEG_DB | SEG_G },
+    { 0x18, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_DB | SEG_G },
+    { 0x20, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A },
+    { 0x28, SEG_P | SEG_S | SEG_W | SEG_A },
+    { 0x30, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_DB | SEG_G | SEG_DPL_MASK },
+    { 0x38, SEG_P | SEG_S | SEG_W | SEG_A | SEG_DB | SEG_G | SEG_DPL_MASK },
+    { 0x40, SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | SEG_G | SEG_DPL_MASK },
+};
+
+static void build_tables(SoftHarness *h)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(gdt); i++) {
+        put64(h, HARNESS_GDT + gdt[i].selector, descriptor(gdt[i].flags));
+    }
+    /* TSS: 64-bit form; the 32-bit one is its first half. */
+    put64(h, HARNESS_GDT + 0x48,
+          (uint64_t)(SEG_P | SYS_TSS << SEG_TYPE_SHIFT) << 32 |
+              (uint64_t)(HARNESS_TSS & 0xffff) << 16 | 0xfff);
+    put64(h, HARNESS_GDT + 0x50, 0);
+
+    const uint64_t table = PTE_P | PTE_RW | PTE_US;
+    put64(h, HARNESS_PT, (HARNESS_PT + 0x1000) | table);
+    put64(h, HARNESS_PT + 0x1000, (HARNESS_PT + 0x2000) | table);
+    for (uint64_t i = 0; i < HARNESS_RAM_SIZE >> 21; i++) {
+        put64(h, HARNESS_PT + 0x2000 + 8 * i, i << 21 | table | PTE_PS);
+    }
+}
+
+SoftHarness *harness_new(void)
+{
+    SoftHarness *h = g_new0(SoftHarness, 1);
+    GError *err = NULL;
+
+    static bool memory_made;
+    if (!memory_made) {
+        memory_init();
+        memory_made = true;
+    }
+    machine_lock();
+    h->block = ram_block_new("harness", HARNESS_RAM_SIZE, -1, false, false, 0, &err);
+    g_assert_no_error(err);
+    h->ram = h->block->host;
+    memory_region_init_ram(&h->ram_region, "harness", h->block);
+    memory_region_add(system_memory(), 0, &h->ram_region);
+    machine_unlock();
+
+    size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
+    h->s = aligned_alloc(64, size);
+    g_assert_nonnull(h->s);
+    memset(h->s, 0, size);
+    h->cpu = &h->s->cpu;
+    x86_cpu_model_parse(&h->cpu->model, "max", &err);
+    g_assert_no_error(err);
+    x86_cpu_reset(h->cpu);
+    soft_engine_init(h->s, &err);
+    g_assert_no_error(err);
+    return h;
+}
+
+void harness_free(SoftHarness *h)
+{
+    soft_engine_destroy(h->s);
+    free(h->s);
+    machine_lock();
+    memory_region_remove(&h->ram_region);
+    memory_region_destroy(&h->ram_region);
+    ram_block_unref(h->block);
+    machine_unlock();
+    g_free(h);
+}
+
+void harness_flush(SoftHarness *h)
+{
+    soft_tlb_flush(h->s, false);
+    soft_cache_drop(h->s);
+}
+
+static void flat(X86Segment *seg, unsigned selector, uint32_t flags)
+{
+    *seg = (X86Segment){ .selector = (uint16_t)selector, .flags = flags, .limit = UINT32_MAX };
+}
+
+static uint32_t gdt_flags(unsigned selector)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(gdt); i++) {
+        if (gdt[i].selector == (selector & 0xfff8)) {
+            return gdt[i].flags;
+        }
+    }
+    g_assert_not_reached();
+}
+
+static void enter_protected(SoftHarness *h, unsigned code, unsigned data)
+{
+    X86Cpu *cpu = h->cpu;
+
+    build_tables(h);
+    cpu->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP;
+    cpu->gdt = (X86DescriptorTable){ HARNESS_GDT, 0x57 };
+    cpu->idt = (X86DescriptorTable){ HARNESS_IDT, 0xfff };
+    cpu->tr = (X86Segment){ .selector = 0x48,
+                            .base = HARNESS_TSS,
+                            .limit = 0xfff,
+                            .flags = SEG_P | SYS_TSS_BUSY << SEG_TYPE_SHIFT };
+    for (unsigned i = 0; i < 6; i++) {
+        flat(&cpu->segs[i], data, gdt_flags(data));
+    }
+    flat(&cpu->segs[X86_SEG_CS], code, gdt_flags(code));
+    cpu->regs[X86_RSP] = HARNESS_STACK;
+    cpu->rip = HARNESS_CODE;
+}
+
+static void enter_long(SoftHarness *h, unsigned code, unsigned data)
+{
+    X86Cpu *cpu = h->cpu;
+
+    enter_protected(h, code, data);
+    cpu->cr3 = HARNESS_PT;
+    cpu->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    cpu->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NX;
+    cpu->cr0 |= CR0_PG;
+}
+
+void harness_reset(SoftHarness *h, HarnessMode mode)
+{
+    X86Cpu *cpu = h->cpu;
+
+    memset(h->ram, 0, 1 << 20);
+    x86_cpu_reset(cpu);
+    switch (mode) {
+    case HARNESS_REAL:
+        cpu->cr0 = CR0_ET;
+        soft_set_rflags(h->s, cpu->rflags);
+        x86_cpu_sipi(cpu, 0);
+        cpu->rip = HARNESS_REAL_CODE;
+        cpu->regs[X86_RSP] = HARNESS_REAL_STACK;
+        cpu->idt.limit = 0x3ff;
+        break;
+    case HARNESS_FLAT32:
+        enter_protected(h, 0x18, 0x10);
+        break;
+    case HARNESS_LONG64:
+        enter_long(h, 0x08, 0x10);
+        break;
+    case HARNESS_USER64:
+        enter_long(h, 0x43, 0x3b);
+        break;
+    }
+    h->vector = -1;
+    h->error_code = -1;
+    h->s->delivering = -1;
+    soft_set_rflags(h->s, cpu->rflags);
+    atomic_store(&cpu->exit_request, false);
+    harness_flush(h);
+    soft_update_mode(h->s);
+}
+
+void harness_load(SoftHarness *h, const void *code, size_t len)
+{
+    uint8_t *to = h->ram + (h->cpu->cr0 & CR0_PE ? HARNESS_CODE : HARNESS_REAL_CODE);
+    const uint8_t hlt = 0xf4;
+
+    memcpy(to, code, len);
+    memcpy(to + len, &hlt, 1);
+    harness_flush(h);
+}
+
+/* HLT in user mode: the byte at rip after its #GP. */
+static bool user_halt(SoftHarness *h)
+{
+    return h->s->fault.vector == EXC_GP && soft_cpl(h->s) == 3 && h->cpu->rip < HARNESS_RAM_SIZE &&
+           h->ram[h->cpu->rip] == 0xf4;
+}
+
+int harness_run(SoftHarness *h, unsigned max_turns)
+{
+    SoftCpu *s = h->s;
+    sigjmp_buf unwind;
+    volatile unsigned turns = 0;
+
+    s->unwind = &unwind;
+    h->cpu->halted = false;
+    h->vector = -1;
+    if (sigsetjmp(unwind, 0) != 0) {
+        h->vector = s->fault.vector;
+        h->error_code = s->fault.error_code;
+        if (user_halt(h)) {
+            h->vector = -1;
+            return h->vector;
+        }
+        if (!h->deliver || !soft_engine_fault(s)) {
+            return h->vector;
+        }
+    }
+    while (turns < max_turns) {
+        turns++;
+        atomic_store(&h->cpu->exit_request, false);
+        if (!soft_engine_turn(s)) {
+            h->vector = -1;
+            return h->vector;
+        }
+    }
+    h->vector = -2;
+    return h->vector;
+}

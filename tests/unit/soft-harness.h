@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A software CPU with some RAM and nothing else, run in the calling thread: for unit tests.
+ */
+#ifndef TESTS_UNIT_SOFT_HARNESS_H
+#define TESTS_UNIT_SOFT_HARNESS_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "accel/soft/soft.h"
+
+typedef enum HarnessMode {
+    HARNESS_REAL,   /* real mode, segments 0 */
+    HARNESS_FLAT32, /* protected mode, flat 4 GiB segments, ring 0, no paging */
+    HARNESS_LONG64, /* 64-bit, ring 0, identity page tables over the RAM (user + writable) */
+    HARNESS_USER64, /* the same at ring 3 */
+} HarnessMode;
+
+/* Places in guest memory that the harness uses itself; the rest is the test's. All modes but real
+ * have a GDT here. */
+enum {
+    HARNESS_RAM_SIZE = 16 << 20,
+    HARNESS_CODE = 0x10000, /* code is loaded and started here (real mode: 0x7c00) */
+    HARNESS_REAL_CODE = 0x7c00,
+    HARNESS_STACK = 0x80000, /* initial stack pointer (real mode: 0x7000) */
+    HARNESS_REAL_STACK = 0x7000,
+    HARNESS_DATA = 0x100000, /* free for data */
+    HARNESS_GDT = 0x1000,    /* 0x08 code64 0x10 data 0x18 code32 0x20 code16 0x28 data16,
+                                0x30 user code32, 0x38 user data, 0x40 user code64, 0x48 TSS */
+    HARNESS_IDT = 0x2000,
+    HARNESS_TSS = 0x3000,
+    HARNESS_PT = 0x4000, /* PML4; PDPT 0x5000; PD 0x6000 (2 MiB pages) */
+};
+
+typedef struct SoftHarness {
+    SoftCpu *s;
+    X86Cpu *cpu;
+    uint8_t *ram; /* guest address 0 */
+    RamBlock *block;
+    MemoryRegion root, ram_region;
+    /* What ended the last run: a fault's vector, or -1 (HLT), -2 (too many blocks). */
+    int vector;
+    int64_t error_code;
+    /* Stop at the first fault (default) instead of delivering it through the IDT. */
+    bool deliver;
+} SoftHarness;
+
+/* A test program may make several, one after the other. The model is "max". */
+SoftHarness *harness_new(void);
+void harness_free(SoftHarness *h);
+
+/* All registers to the mode's initial state; memory below 1 MiB is cleared; interrupts are off.
+ * rip is at the code's place. */
+void harness_reset(SoftHarness *h, HarnessMode mode);
+
+/* Copy @len bytes of code to the mode's place; decoded blocks are dropped. A HLT is appended. In
+ * HARNESS_USER64 HLT faults with #GP, which ends the run as if it were reached (vector -1, rip
+ * there). */
+void harness_load(SoftHarness *h, const void *code, size_t len);
+
+/* Run until HLT, a fault (unless deliver), or @max_blocks engine turns. Returns h->vector. */
+int harness_run(SoftHarness *h, unsigned max_turns);
+
+/* Drop TLB and decoded code: after the test wrote page tables or code by itself. */
+void harness_flush(SoftHarness *h);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoftHarness, harness_free)
+
+#endif

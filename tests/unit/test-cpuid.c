@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib.h>
+#include <string.h>
+
+#include "target/i386/cpu.h"
+
+static void test_vendor_and_brand(void)
+{
+    X86Cpu cpu = { 0 };
+    X86CpuidRegs r;
+    char vendor[13] = "";
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "qemu64", NULL));
+    x86_cpuid(&cpu, 0, 0, &r);
+    memcpy(vendor, &r.ebx, 4);
+    memcpy(vendor + 4, &r.edx, 4);
+    memcpy(vendor + 8, &r.ecx, 4);
+    g_assert_cmpstr(vendor, ==, "AuthenticAMD");
+    x86_cpuid(&cpu, 1, 0, &r);
+    g_assert_cmphex(r.eax, ==, 0x60fb1); /* family 15, model 107, stepping 1 */
+    x86_cpuid(&cpu, 0x80000002, 0, &r);
+    g_assert_cmpint(memcmp(&r, "QEMU Virtual CPU", 16), ==, 0);
+    x86_cpuid(&cpu, 0x80000008, 0, &r);
+    g_assert_cmpuint(r.eax & 0xff, ==, 40);
+    x86_cpuid(&cpu, 0x12345678, 0, &r);
+    g_assert_cmphex(r.eax | r.ebx | r.ecx | r.edx, ==, 0);
+}
+
+static void test_features(void)
+{
+    X86CpuModel m;
+
+    g_assert_true(x86_cpu_model_parse(&m, "qemu64,+smep,-nx,tsc_deadline=off,sse4.2=on", NULL));
+    g_assert_true(x86_cpu_model_has(&m, X86_FEAT_7_EBX, CPUID_7_EBX_SMEP));
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_EXT1_EDX, CPUID_EXT1_EDX_NX));
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_1_ECX, CPUID_1_ECX_DEADLINE));
+    g_assert_true(x86_cpu_model_has(&m, X86_FEAT_1_ECX, 1u << 20));
+    /* What is not there can be switched off. */
+    g_assert_true(x86_cpu_model_parse(&m, "max,-avx,svm=off", NULL));
+    g_assert_true(x86_cpu_model_parse(&m, "max,phys-bits=39", NULL));
+    g_assert_cmpuint(x86_cpu_model_phys_bits(&m), ==, 39);
+}
+
+static void test_errors(void)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        { "pentium9", "*no CPU model 'pentium9'; there are: qemu64, max*" },
+        { "", "*no CPU model ''*" },
+        { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
+        { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
+        { "max,+avx2", "*does not implement feature 'avx2'*" },
+        { "max,phys-bits=99", "*36 to 52*" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        X86CpuModel m = { .family = 77 };
+        g_autoptr(GError) err = NULL;
+        g_assert_false(x86_cpu_model_parse(&m, cases[i].text, &err));
+        g_assert_true(g_pattern_match_simple(cases[i].message, err->message));
+        g_assert_cmpuint(m.family, ==, 77);
+    }
+}
+
+static void test_topology(void)
+{
+    X86Cpu cpu = { 0 };
+    X86CpuidRegs r;
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "qemu64", NULL));
+    cpu.model.threads_per_core = 2;
+    cpu.model.cores_per_die = 3;
+    cpu.model.dies_per_socket = 1;
+    cpu.apic_id = x86_topology_apic_id(&cpu.model, 1, 0, 2, 1);
+    g_assert_cmphex(cpu.apic_id, ==, 1 << 3 | 2 << 1 | 1);
+    x86_cpuid(&cpu, 0xb, 0, &r);
+    g_assert_cmpuint(r.eax, ==, 1);
+    g_assert_cmpuint(r.ebx, ==, 2);
+    g_assert_cmphex(r.ecx, ==, 0x100);
+    g_assert_cmphex(r.edx, ==, cpu.apic_id);
+    x86_cpuid(&cpu, 0xb, 1, &r);
+    g_assert_cmpuint(r.eax, ==, 3);
+    g_assert_cmpuint(r.ebx, ==, 6);
+    x86_cpuid(&cpu, 0xb, 2, &r);
+    g_assert_cmpuint(r.eax, ==, 0);
+    g_assert_cmphex(r.ecx, ==, 2);
+    x86_cpuid(&cpu, 1, 0, &r);
+    g_assert_cmpuint(r.ebx >> 24, ==, cpu.apic_id);
+    g_assert_cmpuint(r.ebx >> 16 & 0xff, ==, 6);
+    g_assert_true(r.edx & 1u << 28);
+}
+
+static void test_reset(void)
+{
+    static X86Cpu place;
+    place.index = 1;
+    g_assert_true(x86_cpu_model_parse(&place.model, "max", NULL));
+    x86_cpu_reset(&place);
+    g_assert_cmphex(place.rip, ==, 0xfff0);
+    g_assert_cmphex(place.segs[X86_SEG_CS].base, ==, 0xffff0000);
+    g_assert_true(place.wait_for_sipi);
+    place.msr.lstar = 5;
+    x86_cpu_init_reset(&place);
+    g_assert_cmphex(place.msr.lstar, ==, 5);
+    x86_cpu_sipi(&place, 0x9a);
+    g_assert_false(place.wait_for_sipi);
+    g_assert_cmphex(place.segs[X86_SEG_CS].base, ==, 0x9a000);
+    g_assert_cmphex(place.segs[X86_SEG_CS].selector, ==, 0x9a00);
+    g_autofree char *dump = x86_cpu_dump(&place);
+    g_assert_nonnull(strstr(dump, "RIP=0000000000000000"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/cpuid/vendor", test_vendor_and_brand);
+    g_test_add_func("/cpuid/features", test_features);
+    g_test_add_func("/cpuid/errors", test_errors);
+    g_test_add_func("/cpuid/topology", test_topology);
+    g_test_add_func("/cpuid/reset", test_reset);
+    return g_test_run();
+}
