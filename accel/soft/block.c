@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cache of decoded blocks, and the loop that runs them. */
+
+#include "accel/soft/block.h"
+#include "accel/soft/code-pages.h"
+#include "accel/soft/decode.h"
+#include "accel/soft/uop.h"
+
+#define NO_PAGE     ((hwaddr)-1)
+#define CHUNK_SIZE  (1u << 20)
+#define CACHE_LIMIT (64u << 20) /* bytes; then everything is dropped and decoded anew */
+
+struct SoftChunk {
+    struct SoftChunk *next;
+    _Alignas(16) uint8_t data[CHUNK_SIZE - 16];
+};
+
+SoftBlock soft_no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true };
+
+/* ---- memory of blocks: freed only all at once, so that links to dead blocks stay readable ---- */
+
+static SoftBlock *allocate(SoftCache *cache, unsigned uops)
+{
+    size_t size = (sizeof(SoftBlock) + uops * sizeof(Uop) + 15) & ~(size_t)15;
+    if (!cache->chunks || cache->chunk_used + size > sizeof(cache->chunks->data)) {
+        struct SoftChunk *chunk = g_malloc(sizeof(*chunk));
+        chunk->next = cache->chunks;
+        cache->chunks = chunk;
+        cache->chunk_used = 0;
+        cache->bytes += sizeof(*chunk);
+    }
+    SoftBlock *b = (SoftBlock *)(cache->chunks->data + cache->chunk_used);
+    cache->chunk_used += size;
+    return b;
+}
+
+static void free_chunks(SoftCache *cache)
+{
+    while (cache->chunks) {
+        struct SoftChunk *next = cache->chunks->next;
+        g_free(cache->chunks);
+        cache->chunks = next;
+    }
+    cache->bytes = 0;
+}
+
+static void forget_blocks(SoftCache *cache)
+{
+    memset(cache->hash, 0, sizeof(cache->hash));
+    for (unsigned i = 0; i < G_N_ELEMENTS(cache->jump); i++) {
+        cache->jump[i] = &soft_no_block;
+    }
+    g_hash_table_remove_all(cache->pages);
+    free_chunks(cache);
+    cache->epoch++;
+}
+
+bool soft_blocks_init(SoftCpu *s, GError **errp)
+{
+    SoftCache *cache = g_new0(SoftCache, 1);
+    cache->pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+    s->cache = cache;
+    s->block = &soft_no_block;
+    if (s->tlb_gen == 0) {
+        s->tlb_gen = 1;
+    }
+    forget_blocks(cache);
+    soft_code_register(s);
+    return true;
+}
+
+void soft_blocks_destroy(SoftCpu *s)
+{
+    SoftCache *cache = s->cache;
+    if (!cache) {
+        return;
+    }
+    soft_code_unregister(s);
+    s->block = &soft_no_block;
+    s->cache = NULL;
+    free_chunks(cache);
+    g_hash_table_unref(cache->pages);
+    g_free(cache);
+}
+
+void soft_cache_drop(SoftCpu *s)
+{
+    soft_code_page_remove_all(s);
+    forget_blocks(s->cache);
+    s->block = &soft_no_block;
+}
+
+/* ---- finding ---- */
+
+static SoftBlock **hash_slot(SoftCache *cache, hwaddr phys, uint32_t key)
+{
+    uint64_t h = (phys ^ (uint64_t)key << 32) * 0x9e3779b97f4a7c15ull;
+    return &cache->hash[h >> (64 - SOFT_HASH_BITS)];
+}
+
+static SoftCachePage *find_page(SoftCache *cache, hwaddr phys)
+{
+    uint64_t page = phys / SOFT_PAGE;
+    return g_hash_table_lookup(cache->pages, &page);
+}
+
+static SoftCachePage *make_page(SoftCache *cache, hwaddr phys)
+{
+    SoftCachePage *p = find_page(cache, phys);
+    if (!p) {
+        p = g_new0(SoftCachePage, 1);
+        p->page = phys / SOFT_PAGE;
+        g_hash_table_insert(cache->pages, &p->page, p);
+    }
+    return p;
+}
+
+static void add_to_page(SoftCache *cache, SoftBlock *b, hwaddr phys, unsigned which)
+{
+    SoftCachePage *p = make_page(cache, phys);
+    b->page_next[which] = p->blocks[which];
+    p->blocks[which] = b;
+    p->count++;
+}
+
+static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
+{
+    SoftDecoder d;
+    SoftCache *cache = s->cache;
+    hwaddr second;
+    unsigned bytes;
+
+    if (cache->bytes > CACHE_LIMIT) {
+        soft_cache_drop(s);
+    }
+    if (!soft_decode(&d, s, phys, &second, &bytes)) {
+        return NULL;
+    }
+    SoftBlock *b = allocate(cache, d.count);
+    *b = (SoftBlock){
+        .rip = d.rip,
+        .cs_base = s->seg_base[X86_SEG_CS],
+        .key = d.mode_key,
+        .next = { &soft_no_block, &soft_no_block },
+        .target = { d.target[0], d.target[1] },
+        .phys = phys,
+        .second = second,
+        .bytes = (uint16_t)bytes,
+        .count = (uint16_t)d.count,
+    };
+    memcpy(b->uops, d.uops, d.count * sizeof(Uop));
+
+    SoftBlock **slot = hash_slot(cache, phys, b->key);
+    b->hash_next = *slot;
+    *slot = b;
+    add_to_page(cache, b, phys, 0);
+    if (second != NO_PAGE) {
+        add_to_page(cache, b, second, 1);
+    }
+    return b;
+}
+
+/* A block that crosses a page also needs its second page where it was: that may fault. */
+static bool second_page_matches(SoftCpu *s, const SoftBlock *b)
+{
+    uint64_t next = (b->rip | (SOFT_PAGE - 1)) + 1;
+    uint64_t page_off = soft_code_linear(s, b->rip) % SOFT_PAGE - b->rip % SOFT_PAGE;
+    return b->second == NO_PAGE ||
+           soft_fetch_phys(s, soft_code_linear(s, next) - page_off) == b->second;
+}
+
+static SoftBlock *lookup(SoftCpu *s, hwaddr phys)
+{
+    for (SoftBlock *b = *hash_slot(s->cache, phys, s->mode_key); b; b = b->hash_next) {
+        if (b->phys == phys && b->rip == s->cpu.rip && b->key == s->mode_key &&
+            b->cs_base == s->seg_base[X86_SEG_CS] && second_page_matches(s, b)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+SoftBlock *soft_block_find(SoftCpu *s)
+{
+    uint64_t rip = s->cpu.rip;
+
+    if (!(s->mode_key & SOFT_KEY_CODE64) && rip > s->cpu.segs[X86_SEG_CS].limit) {
+        soft_raise(s, NULL, EXC_GP, 0);
+    }
+    hwaddr phys = soft_fetch_phys(s, soft_code_linear(s, rip));
+    SoftBlock *b = lookup(s, phys);
+    if (!b) {
+        b = decode_block(s, phys);
+        if (!b) {
+            return NULL;
+        }
+    }
+    b->valid_gen = s->tlb_gen;
+    if (!(b->key & SOFT_KEY_TF)) { /* those are not entered from one another */
+        s->cache->jump[soft_jump_hash(rip)] = b;
+    }
+    return b;
+}
+
+/* ---- code that is written to ---- */
+
+static const Uop *uop_stop(SoftCpu *s, const Uop *op)
+{
+    s->cpu.rip = soft_op_rip(s, op);
+    return NULL;
+}
+
+/* The running block was written to by @op: its instruction is completed, the following ones are
+ * decoded again. */
+static void stop_after(SoftBlock *b, const Uop *op)
+{
+    for (unsigned i = 0; i < b->count; i++) {
+        if (b->uops[i].pc_off > op->pc_off) {
+            b->uops[i].fn = uop_stop;
+        }
+    }
+}
+
+static bool overlaps(const SoftBlock *b, hwaddr phys, uint64_t len)
+{
+    uint64_t first = MIN((uint64_t)b->bytes, SOFT_PAGE - b->phys % SOFT_PAGE);
+    return (phys < b->phys + first && b->phys < phys + len) ||
+           (b->second != NO_PAGE && phys < b->second + (b->bytes - first) &&
+            b->second < phys + len);
+}
+
+static void unlink_block(SoftBlock **list, SoftBlock *b, unsigned which)
+{
+    while (*list != b) {
+        list = &(*list)->page_next[which];
+    }
+    *list = b->page_next[which];
+}
+
+static void unlink_from_page(SoftCache *cache, SoftBlock *b, hwaddr phys, unsigned which)
+{
+    SoftCachePage *p = find_page(cache, phys);
+    unlink_block(&p->blocks[which], b, which);
+    p->count--;
+}
+
+static void kill_block(SoftCpu *s, SoftBlock *b, const Uop *op)
+{
+    SoftCache *cache = s->cache;
+    SoftBlock **slot = hash_slot(cache, b->phys, b->key);
+
+    while (*slot != b) {
+        slot = &(*slot)->hash_next;
+    }
+    *slot = b->hash_next;
+    unlink_from_page(cache, b, b->phys, 0);
+    if (b->second != NO_PAGE) {
+        unlink_from_page(cache, b, b->second, 1);
+    }
+    b->dead = true;
+    b->valid_gen = 0;
+    if (b == s->block && op) {
+        stop_after(b, op);
+    }
+}
+
+static void drop_page_if_empty(SoftCpu *s, hwaddr phys)
+{
+    SoftCachePage *p = find_page(s->cache, phys);
+    if (p && p->count == 0) {
+        uint64_t page = p->page;
+        g_hash_table_remove(s->cache->pages, &page);
+        soft_code_page_remove(s, page * SOFT_PAGE);
+    }
+}
+
+static void invalidate_page(SoftCpu *s, const Uop *op, SoftCachePage *p, hwaddr phys, uint64_t len)
+{
+    hwaddr page = p->page * SOFT_PAGE;
+    for (unsigned which = 0; which < 2; which++) {
+        SoftBlock *next;
+        for (SoftBlock *b = p->blocks[which]; b; b = next) {
+            next = b->page_next[which];
+            if (overlaps(b, phys, len)) {
+                hwaddr other = which == 0 ? b->second : b->phys;
+                kill_block(s, b, op);
+                if (other != NO_PAGE && other / SOFT_PAGE != p->page) {
+                    drop_page_if_empty(s, other);
+                }
+            }
+        }
+    }
+    drop_page_if_empty(s, page);
+}
+
+static void invalidate_range(SoftCpu *s, hwaddr phys, uint64_t len)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, s->cache->pages);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SoftCachePage *p = value;
+        if (p->page >= phys / SOFT_PAGE && p->page <= (phys + len - 1) / SOFT_PAGE) {
+            g_ptr_array_add(found, GSIZE_TO_POINTER(p->page));
+        }
+    }
+    for (unsigned i = 0; i < found->len; i++) {
+        SoftCachePage *p = find_page(s->cache, GPOINTER_TO_SIZE(found->pdata[i]) * SOFT_PAGE);
+        if (p) { /* not gone with its neighbour */
+            invalidate_page(s, NULL, p, phys, len);
+        }
+    }
+}
+
+void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
+{
+    if (len == 0) {
+        return;
+    }
+    if (phys / SOFT_PAGE != (phys + len - 1) / SOFT_PAGE) {
+        invalidate_range(s, phys, len);
+        return;
+    }
+    SoftCachePage *p = find_page(s->cache, phys);
+    if (p) {
+        invalidate_page(s, op, p, phys, len);
+    }
+}
+
+bool soft_block_page_used(SoftCpu *s, hwaddr phys)
+{
+    return find_page(s->cache, phys);
+}
+
+/* ---- running ---- */
+
+uint64_t soft_op_rip(const SoftCpu *s, const Uop *op)
+{
+    uint64_t rip = s->cpu.regs[REG_PC] + op->pc_off;
+    return s->mode_key & SOFT_KEY_CODE64 ? rip : (uint32_t)rip;
+}
+
+static const Uop *start(SoftCpu *s, const SoftBlock *b)
+{
+    s->blocks_run++;
+    s->block = b;
+    s->cpu.regs[REG_PC] = b->rip;
+    return b->uops;
+}
+
+const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
+{
+    uint32_t epoch = s->cache->epoch;
+    SoftBlock *from = (SoftBlock *)s->block;
+
+    s->cpu.rip = rip;
+    if (atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed) ||
+        (s->mode_key & SOFT_KEY_TF)) {
+        return NULL;
+    }
+    SoftBlock *b = soft_block_find(s);
+    if (!b) {
+        return NULL;
+    }
+    if (which >= 0 && epoch == s->cache->epoch) {
+        from->next[which] = b;
+    }
+    return start(s, b);
+}
+
+void soft_execute(SoftCpu *s)
+{
+    soft_code_sync(s);
+    SoftBlock *b = soft_block_find(s);
+    if (!b) {
+        return;
+    }
+    for (const Uop *op = start(s, b); op;) {
+        op = op->fn(s, op);
+    }
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Decoded blocks and how one leads to the next. One cache for each vCPU, touched by its thread
+ * only.
+ *
+ * A block is found by the guest-physical address of its first byte, its RIP and the mode_key. It
+ * may run while valid_gen == SoftCpu.tlb_gen: then its RIP is known to translate to its physical
+ * address. So tlb_gen must change whenever translations may (any TLB flush, also of one page); a
+ * change of privilege alone need not change it, since mode_key tells the blocks apart. tlb_gen is
+ * never 0.
+ */
+#ifndef ACCEL_SOFT_BLOCK_H
+#define ACCEL_SOFT_BLOCK_H
+
+#include "accel/soft/soft.h"
+
+struct SoftBlock {
+    uint64_t rip;
+    uint64_t cs_base;
+    uint32_t key;       /* mode_key */
+    uint32_t valid_gen; /* 0: not verified, or dead */
+    SoftBlock *next[2]; /* direct links: fall-through, taken; soft_no_block where there is none */
+    uint64_t target[2]; /* their RIPs */
+    hwaddr phys;        /* of the first byte */
+    hwaddr second;      /* of the second page, or -1 */
+    uint16_t bytes;     /* of guest code */
+    uint16_t count;     /* of micro-operations */
+    bool dead;          /* the code was written to: never run again */
+    SoftBlock *hash_next;
+    SoftBlock *page_next[2]; /* list of the first and the second page */
+    Uop uops[];
+};
+
+/* The block that is never valid. */
+extern SoftBlock soft_no_block;
+
+#define SOFT_JUMP_BITS 12
+
+#define SOFT_HASH_BITS 15
+
+/* What is known of one guest page that holds code of this vCPU. */
+typedef struct SoftCachePage {
+    hwaddr page;          /* address / SOFT_PAGE */
+    SoftBlock *blocks[2]; /* that begin here; that began on the page before in linear order */
+    unsigned count;
+} SoftCachePage;
+
+typedef struct SoftCache {
+    SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
+    SoftBlock *hash[1u << SOFT_HASH_BITS];
+    struct SoftChunk *chunks; /* memory of the blocks, newest first */
+    size_t chunk_used;        /* bytes of the newest */
+    size_t bytes;             /* of all */
+    GHashTable *pages;        /* page number -> SoftCachePage */
+    uint32_t epoch;           /* changes when all blocks are dropped */
+    struct SoftCodeCpu *code; /* code-pages.c's own */
+} SoftCache;
+
+/* soft_blocks_init(), soft_blocks_destroy() and soft_execute() are in soft.h. */
+
+/* Forget all blocks. Not while one is running: between calls of soft_execute(). */
+void soft_cache_drop(SoftCpu *s);
+
+/* The block at cpu.rip; decodes it if need be. Fetch faults are raised. NULL: leave soft_execute()
+ * and call it again. */
+SoftBlock *soft_block_find(SoftCpu *s);
+/* Drop this vCPU's blocks that have bytes in [phys, phys + len). @op: the running micro-operation,
+ * whose block stops after its instruction if it is among them; NULL: none. */
+void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len);
+/* Has this vCPU blocks on the page of @phys? */
+bool soft_block_page_used(SoftCpu *s, hwaddr phys);
+
+#endif

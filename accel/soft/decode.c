@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest bytes to a block of micro-operations: fetch, decode with Zydis, let the families emit, and
+ * drop flag computations that nobody reads.
+ */
+
+#include <string.h>
+
+#include "accel/soft/code-pages.h"
+#include "accel/soft/decode.h"
+#include "accel/soft/native.h"
+#include "accel/soft/uop.h"
+
+#define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
+
+/* Tables are tried in this order where several know a mnemonic (MOV: general, segment, control). */
+static const SoftFamilyEntry *const families[] = {
+    soft_family_alu,    soft_family_compare, soft_family_mov,     soft_family_cond,
+    soft_family_shift,  soft_family_muldiv,  soft_family_bit,     soft_family_string,
+    soft_family_branch, soft_family_stack,   soft_family_atomic,  soft_family_misc,
+    soft_family_system, soft_family_segment, soft_family_io,      soft_family_transfer,
+    soft_family_fpu,    soft_family_xmm,     soft_family_syscall, soft_family_control,
+};
+
+typedef struct FamilyNode {
+    const SoftFamilyEntry *entry;
+    const struct FamilyNode *next;
+} FamilyNode;
+
+static const FamilyNode *by_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+
+/* By kind of code, then (outside 64-bit mode) by SS.B. */
+enum { DECODER_REAL16, DECODER_PROT16, DECODER_PROT32, DECODER_LONG64, DECODERS };
+static ZydisDecoder decoders[DECODERS][2];
+
+/* Instruction sets that no CPU model offers: their encodings are then older instructions or NOPs.
+ */
+static const ZydisDecoderMode disabled_modes[] = {
+    ZYDIS_DECODER_MODE_MPX,
+    ZYDIS_DECODER_MODE_CET,
+    ZYDIS_DECODER_MODE_WBNOINVD,
+    ZYDIS_DECODER_MODE_CLDEMOTE,
+};
+
+static void init_decoders(void)
+{
+    static const ZydisMachineMode modes[DECODERS] = { ZYDIS_MACHINE_MODE_REAL_16,
+                                                      ZYDIS_MACHINE_MODE_LEGACY_16,
+                                                      ZYDIS_MACHINE_MODE_LEGACY_32,
+                                                      ZYDIS_MACHINE_MODE_LONG_64 };
+    for (unsigned m = 0; m < DECODERS; m++) {
+        for (unsigned stack32 = 0; stack32 < 2; stack32++) {
+            ZydisDecoder *z = &decoders[m][stack32];
+            ZydisDecoderInit(z, modes[m],
+                             m == DECODER_LONG64 ? ZYDIS_STACK_WIDTH_64
+                             : stack32           ? ZYDIS_STACK_WIDTH_32
+                                                 : ZYDIS_STACK_WIDTH_16);
+            for (unsigned i = 0; i < G_N_ELEMENTS(disabled_modes); i++) {
+                ZydisDecoderEnableMode(z, disabled_modes[i], ZYAN_FALSE);
+            }
+        }
+    }
+}
+
+/* Nodes live as long as the program. */
+static void add_node(const SoftFamilyEntry *entry)
+{
+    FamilyNode *node = g_new0(FamilyNode, 1);
+    node->entry = entry;
+    node->next = by_mnemonic[entry->mnemonic];
+    by_mnemonic[entry->mnemonic] = node;
+}
+
+static void init_tables(void)
+{
+    static gsize once;
+
+    if (!g_once_init_enter(&once)) {
+        return;
+    }
+    init_decoders();
+    for (unsigned f = G_N_ELEMENTS(families); f-- > 0;) { /* add_node() puts it first */
+        for (const SoftFamilyEntry *e = families[f]; e->mnemonic != ZYDIS_MNEMONIC_INVALID; e++) {
+            add_node(e);
+        }
+    }
+    g_once_init_leave(&once, 1);
+}
+
+static const ZydisDecoder *choose_decoder(const SoftDecoder *d)
+{
+    unsigned m = d->mode == 64                                                  ? DECODER_LONG64
+                 : d->mode == 32                                                ? DECODER_PROT32
+                 : (d->mode_key & (SOFT_KEY_PE | SOFT_KEY_VM86)) == SOFT_KEY_PE ? DECODER_PROT16
+                                                                                : DECODER_REAL16;
+    return &decoders[m][d->stack32];
+}
+
+/* ---- fetching ---- */
+
+/* A copy of the code, so that it cannot change while it is decoded. */
+typedef struct Code {
+    uint8_t bytes[SOFT_BLOCK_MAX_INSNS * INSN_MAX + INSN_MAX];
+    unsigned first;  /* bytes from the first page */
+    unsigned second; /* bytes from the second page, which follow */
+    const uint8_t *host[2];
+} Code;
+
+/* Host address of [phys, phys + len) within a page; NULL where there is no memory: an open bus,
+ * which reads as ones. */
+static const uint8_t *code_host(hwaddr phys, unsigned len)
+{
+    return address_space_host(&address_space_memory, phys, len);
+}
+
+static void copy_code(uint8_t *to, const uint8_t *host, unsigned len)
+{
+    if (host) {
+        memcpy(to, host, len);
+    } else {
+        memset(to, 0xff, len);
+    }
+}
+
+static void fetch_first(Code *code, hwaddr phys)
+{
+    unsigned in_page = SOFT_PAGE - phys % SOFT_PAGE;
+    code->first = MIN(in_page, SOFT_BLOCK_MAX_INSNS * INSN_MAX);
+    code->second = 0;
+    code->host[0] = code_host(phys, code->first);
+    copy_code(code->bytes, code->host[0], code->first);
+}
+
+static void fetch_second(Code *code, hwaddr page)
+{
+    code->second = INSN_MAX;
+    code->host[1] = code_host(page, code->second);
+    copy_code(code->bytes + code->first, code->host[1], code->second);
+}
+
+/* Was the copied code changed since? @len bytes of it matter. */
+static bool code_is_current(const Code *code, unsigned len)
+{
+    unsigned first = MIN(len, code->first);
+    return (!code->host[0] || memcmp(code->bytes, code->host[0], first) == 0) &&
+           (len <= code->first || !code->host[1] ||
+            memcmp(code->bytes + code->first, code->host[1], len - code->first) == 0);
+}
+
+/* ---- one instruction ---- */
+
+static void set_rip(SoftDecoder *d, SoftInsn *in, unsigned offset)
+{
+    uint64_t mask = d->mode == 64 ? UINT64_MAX : d->mode == 32 ? UINT32_MAX : UINT16_MAX;
+    in->rip = d->rip + offset;
+    in->next_rip = (in->rip + in->raw.length) & mask;
+}
+
+static bool emit_by_family(SoftDecoder *d, const SoftInsn *in)
+{
+    unsigned count = d->count;
+    for (const FamilyNode *n = by_mnemonic[in->raw.mnemonic]; n; n = n->next) {
+        d->arg = n->entry->arg;
+        if (n->entry->emit(d, in)) {
+            return true;
+        }
+        d->count = count;
+    }
+    return false;
+}
+
+static void emit_instruction(SoftDecoder *d, const SoftInsn *in)
+{
+    unsigned count = d->count;
+    if (emit_by_family(d, in)) {
+        return;
+    }
+    if (!soft_native_emit(d, in)) {
+        d->count = count;
+        soft_emit_raise(d, in, EXC_UD, -1);
+    }
+}
+
+/* Emits a raise of what Zydis' refusal means: too long is #GP(0), everything else #UD. */
+static void emit_bad(SoftDecoder *d, SoftInsn *in, unsigned offset, unsigned len, ZyanStatus status)
+{
+    memset(&in->raw, 0, sizeof(in->raw));
+    in->raw.length = (uint8_t)len; /* all that the decision was made on */
+    set_rip(d, in, offset);
+    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || status == ZYDIS_STATUS_NO_MORE_DATA) {
+        soft_emit_raise(d, in, EXC_GP, 0);
+    } else {
+        soft_emit_raise(d, in, EXC_UD, -1);
+    }
+}
+
+static const Uop *uop_go_on(SoftCpu *s, const Uop *op)
+{
+    return soft_jump(s, 0);
+}
+
+/* The block is full, or at the end of its page. */
+static void emit_go_on(SoftDecoder *d, const SoftInsn *in)
+{
+    Uop *u = soft_emit(d, in, uop_go_on);
+    u->pc_off = (uint16_t)(in->rip + in->raw.length - d->rip);
+    soft_end_block_jump(d, in, in->next_rip);
+}
+
+static ZyanStatus decode_bytes(const ZydisDecoder *z, SoftInsn *in, const uint8_t *bytes,
+                               unsigned len)
+{
+    ZydisDecoderContext context;
+    ZyanStatus status = ZydisDecoderDecodeInstruction(z, &context, bytes, len, &in->raw);
+    if (ZYAN_SUCCESS(status)) {
+        status = ZydisDecoderDecodeOperands(z, &context, &in->raw, in->ops, in->raw.operand_count);
+    }
+    if (ZYAN_SUCCESS(status)) {
+        memcpy(in->bytes, bytes, in->raw.length);
+    }
+    return status;
+}
+
+/* ---- flags nobody reads ---- */
+
+static void drop_dead_flags(SoftDecoder *d)
+{
+    bool live = true; /* at the end: the next block may read them */
+    for (unsigned i = d->count; i-- > 0;) {
+        switch ((SoftFlagEffect)d->effect[i]) {
+        case SOFT_FX_READ:
+            live = true;
+            break;
+        case SOFT_FX_NONE:
+            break;
+        case SOFT_FX_WRITE:
+            if (!live && d->without_flags[i]) {
+                d->uops[i].fn = d->without_flags[i];
+            }
+            live = false;
+            break;
+        }
+    }
+}
+
+/* ---- a block ---- */
+
+static void begin(SoftDecoder *d, SoftCpu *s)
+{
+    d->s = s;
+    d->mode_key = s->mode_key;
+    d->mode = d->mode_key & SOFT_KEY_CODE64 ? 64 : d->mode_key & SOFT_KEY_CODE32 ? 32 : 16;
+    d->stack32 = d->mode_key & SOFT_KEY_STACK32;
+    d->rip = s->cpu.rip;
+    d->ended = false;
+    d->count = 0;
+    d->target[0] = d->target[1] = 0;
+}
+
+/* Decode the instruction at @offset. Needs bytes of the second page: false. */
+static bool decode_one(SoftDecoder *d, const ZydisDecoder *z, SoftInsn *in, const Code *code,
+                       unsigned offset)
+{
+    unsigned len = MIN(code->first + code->second - offset, INSN_MAX);
+    ZyanStatus status = decode_bytes(z, in, code->bytes + offset, len);
+
+    if (status == ZYDIS_STATUS_NO_MORE_DATA && len < INSN_MAX) {
+        return false;
+    }
+    if (!ZYAN_SUCCESS(status)) {
+        emit_bad(d, in, offset, len, status);
+        return true;
+    }
+    set_rip(d, in, offset);
+    emit_instruction(d, in);
+    d->s->insns_decoded++;
+    return true;
+}
+
+bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsigned *bytes)
+{
+    Code code;
+    SoftInsn in;
+    unsigned offset = 0, insns = 0;
+    unsigned max = s->mode_key & SOFT_KEY_TF ? 1 : SOFT_BLOCK_MAX_INSNS;
+
+    init_tables();
+    if (!soft_code_page_add(s, phys)) {
+        return false;
+    }
+    begin(d, s);
+    const ZydisDecoder *z = choose_decoder(d);
+    fetch_first(&code, phys);
+    *second = (hwaddr)-1;
+
+    while (!d->ended) {
+        bool full = insns == max || d->count + 2 * SOFT_INSN_MAX_UOPS > SOFT_BLOCK_MAX_UOPS;
+        if (insns > 0 && (full || offset == code.first)) {
+            emit_go_on(d, &in);
+        } else if (decode_one(d, z, &in, &code, offset)) {
+            offset += in.raw.length;
+            insns++;
+        } else if (insns > 0) {
+            /* An instruction that crosses into the next page has a block of its own; that needs the
+             * end of the last one that was whole. */
+            in.rip = d->rip + offset;
+            in.raw.length = 0;
+            in.next_rip = in.rip;
+            emit_go_on(d, &in);
+        } else {
+            *second = soft_fetch_phys(s, soft_code_linear(s, s->cpu.rip + code.first));
+            if (!soft_code_page_add(s, *second)) {
+                return false;
+            }
+            fetch_second(&code, *second);
+        }
+    }
+    drop_dead_flags(d);
+    *bytes = offset;
+    soft_code_page_lines(s, phys, MIN(offset, code.first));
+    if (offset > code.first) {
+        soft_code_page_lines(s, *second, offset - code.first);
+    } else {
+        *second = (hwaddr)-1;
+    }
+    return code_is_current(&code, offset);
+}
