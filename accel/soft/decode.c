@@ -29,9 +29,11 @@ typedef struct FamilyNode {
 
 static const FamilyNode *by_mnemonic[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 
-/* By kind of code, then (outside 64-bit mode) by SS.B. */
+/* By kind of code, then (outside 64-bit mode) by SS.B, then by whether the CPU model has TZCNT and
+ * LZCNT: without them, their encodings are BSF and BSR. */
 enum { DECODER_REAL16, DECODER_PROT16, DECODER_PROT32, DECODER_LONG64, DECODERS };
-static ZydisDecoder decoders[DECODERS][2];
+enum { DECODER_TZCNT = 1, DECODER_LZCNT = 2, DECODER_MODELS = 4 };
+static ZydisDecoder decoders[DECODERS][2][DECODER_MODELS];
 
 /* Instruction sets that no CPU model offers: their encodings are then older instructions or NOPs.
  */
@@ -42,6 +44,17 @@ static const ZydisDecoderMode disabled_modes[] = {
     ZYDIS_DECODER_MODE_CLDEMOTE,
 };
 
+static void init_decoder(ZydisDecoder *z, ZydisMachineMode mode, ZydisStackWidth stack,
+                         unsigned model)
+{
+    ZydisDecoderInit(z, mode, stack);
+    for (unsigned i = 0; i < G_N_ELEMENTS(disabled_modes); i++) {
+        ZydisDecoderEnableMode(z, disabled_modes[i], ZYAN_FALSE);
+    }
+    ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_TZCNT, !!(model & DECODER_TZCNT));
+    ZydisDecoderEnableMode(z, ZYDIS_DECODER_MODE_LZCNT, !!(model & DECODER_LZCNT));
+}
+
 static void init_decoders(void)
 {
     static const ZydisMachineMode modes[DECODERS] = { ZYDIS_MACHINE_MODE_REAL_16,
@@ -50,13 +63,11 @@ static void init_decoders(void)
                                                       ZYDIS_MACHINE_MODE_LONG_64 };
     for (unsigned m = 0; m < DECODERS; m++) {
         for (unsigned stack32 = 0; stack32 < 2; stack32++) {
-            ZydisDecoder *z = &decoders[m][stack32];
-            ZydisDecoderInit(z, modes[m],
-                             m == DECODER_LONG64 ? ZYDIS_STACK_WIDTH_64
-                             : stack32           ? ZYDIS_STACK_WIDTH_32
-                                                 : ZYDIS_STACK_WIDTH_16);
-            for (unsigned i = 0; i < G_N_ELEMENTS(disabled_modes); i++) {
-                ZydisDecoderEnableMode(z, disabled_modes[i], ZYAN_FALSE);
+            ZydisStackWidth stack = m == DECODER_LONG64 ? ZYDIS_STACK_WIDTH_64
+                                    : stack32           ? ZYDIS_STACK_WIDTH_32
+                                                        : ZYDIS_STACK_WIDTH_16;
+            for (unsigned model = 0; model < DECODER_MODELS; model++) {
+                init_decoder(&decoders[m][stack32][model], modes[m], stack, model);
             }
         }
     }
@@ -93,7 +104,10 @@ static const ZydisDecoder *choose_decoder(const SoftDecoder *d)
                  : d->mode == 32                                                ? DECODER_PROT32
                  : (d->mode_key & (SOFT_KEY_PE | SOFT_KEY_VM86)) == SOFT_KEY_PE ? DECODER_PROT16
                                                                                 : DECODER_REAL16;
-    return &decoders[m][d->stack32];
+    const X86CpuModel *cpu = &d->s->cpu.model;
+    unsigned model = (x86_cpu_model_has(cpu, X86_FEAT_7_EBX, CPUID_7_EBX_BMI1) ? DECODER_TZCNT : 0) |
+                     (x86_cpu_model_has(cpu, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_ABM) ? DECODER_LZCNT : 0);
+    return &decoders[m][d->stack32][model];
 }
 
 /* ---- fetching ---- */
