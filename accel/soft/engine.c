@@ -27,16 +27,19 @@ static void deliver_nmi(SoftCpu *s)
     soft_deliver(s, EXC_NMI, SOFT_EVENT_EXTERNAL, -1, s->cpu.rip);
 }
 
-static void deliver_interrupt(SoftCpu *s)
+/* False: the APIC has nothing to deliver after all. */
+static bool deliver_interrupt(SoftCpu *s)
 {
     X86Cpu *cpu = &s->cpu;
 
     soft_machine_enter(s);
     int vector = cpu->apic_ops ? cpu->apic_ops->acknowledge(cpu->apic) : -1;
     soft_machine_leave(s);
-    if (vector >= 0) {
-        soft_deliver(s, (unsigned)vector, SOFT_EVENT_EXTERNAL, -1, cpu->rip);
+    if (vector < 0) {
+        return false;
     }
+    soft_deliver(s, (unsigned)vector, SOFT_EVENT_EXTERNAL, -1, cpu->rip);
+    return true;
 }
 
 /* Is there an interrupt that the CPU would take, but for the shadow of STI or MOV SS? */
@@ -51,12 +54,45 @@ static bool interrupt_waits(const SoftCpu *s, uint32_t pending)
 /* The trap after each instruction that TF asks for. */
 static void single_step(SoftCpu *s)
 {
+    const X86Segment *cs = &s->cpu.segs[X86_SEG_CS];
+    unsigned selector = cs->selector;
+
     soft_execute(s);
-    if (s->cpu.halted) {
-        return; /* the trap would be taken when HLT ends; nobody steps over HLT */
+    /* HLT: the trap would be taken when it ends. INT and SYSCALL clear TF as they enter a handler,
+     * and then there is none, while there is one after a POPF that clears TF. */
+    if (s->cpu.halted || (!(s->cpu.rflags & RFLAGS_TF) && cs->selector != selector)) {
+        return;
     }
     s->cpu.dr[6] |= DR6_BS;
     soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
+}
+
+/* Deliver what can be delivered; true if the turn is over with that. */
+static bool take_interrupt(SoftCpu *s, uint32_t pending, bool shadow)
+{
+    X86Cpu *cpu = &s->cpu;
+
+    if (!interrupt_waits(s, pending)) {
+        return false;
+    }
+    if (shadow) {
+        s->mode_key |= SOFT_KEY_TF;
+        soft_execute(s);
+        soft_update_mode(s);
+        return true;
+    }
+    if ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) {
+        deliver_nmi(s);
+        return true;
+    }
+    return deliver_interrupt(s);
+}
+
+static void log_registers(SoftCpu *s)
+{
+    s->cpu.rflags = soft_get_rflags(s);
+    g_autofree char *dump = x86_cpu_dump(&s->cpu);
+    log_printf("%s", dump);
 }
 
 bool soft_engine_turn(SoftCpu *s)
@@ -69,23 +105,11 @@ bool soft_engine_turn(SoftCpu *s)
     }
     bool shadow = cpu->interrupt_shadow;
     cpu->interrupt_shadow = false;
-    if (pending && interrupt_waits(s, pending)) {
-        if (shadow) {
-            s->mode_key |= SOFT_KEY_TF;
-            soft_execute(s);
-            soft_update_mode(s);
-            return true;
-        }
-        if ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) {
-            deliver_nmi(s);
-        } else {
-            deliver_interrupt(s);
-        }
+    if (pending && take_interrupt(s, pending, shadow)) {
         return true;
     }
     if (log_enabled(LOG_CPU)) {
-        g_autofree char *dump = x86_cpu_dump(cpu);
-        log_printf("%s", dump);
+        log_registers(s);
     }
     if (cpu->rflags & RFLAGS_TF) {
         single_step(s);
@@ -111,7 +135,12 @@ static void soft_run(X86Cpu *cpu)
     if (atomic_exchange(&s->flush_request, false)) {
         soft_tlb_flush(s, false);
     }
-    bool alive = sigsetjmp(unwind, 0) == 0 || soft_engine_fault(s);
+    bool alive;
+    if (sigsetjmp(unwind, 0) == 0) {
+        alive = true;
+    } else {
+        alive = soft_engine_fault(s);
+    }
     while (alive && !atomic_load_explicit(&cpu->exit_request, memory_order_relaxed)) {
         alive = soft_engine_turn(s);
     }
@@ -183,6 +212,9 @@ static void put_state(X86Cpu *cpu)
     cpu->regs[REG_ZERO] = 0;
     s->delivering = -1;
     soft_tlb_flush(s, false);
+    /* While it was stopped, memory may have been written too: a kernel loaded again after a reset.
+     */
+    soft_cache_drop(s);
     soft_update_mode(s);
 }
 

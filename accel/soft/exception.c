@@ -47,6 +47,7 @@ static void shut_down(SoftCpu *s)
     X86Cpu *cpu = &s->cpu;
 
     if (log_enabled(LOG_INT | LOG_CPU_RESET)) {
+        cpu->rflags = soft_get_rflags(s);
         g_autofree char *dump = x86_cpu_dump(cpu);
         log_printf("CPU %u: triple fault\n%s", cpu->index, dump);
     }

@@ -187,6 +187,8 @@ static const MsrEntry entries[] = {
     { MSR_DEBUGCTL, MSR_DEBUGCTL, .ignore_writes = true },
     /* What an AMD processor of this family has and systems look at while they start. */
     { MSR_K8_SYSCFG, MSR_K8_SYSCFG, .ignore_writes = true },
+    { MSR_K8_TOP_MEM1, MSR_K8_TOP_MEM1, .ignore_writes = true },
+    { MSR_K8_TOP_MEM2, MSR_K8_TOP_MEM2, .ignore_writes = true },
     { MSR_K7_HWCR, MSR_K7_HWCR, .ignore_writes = true },
     { MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, .ignore_writes = true },
     { MSR_K8_INT_PENDING, MSR_K8_INT_PENDING, .ignore_writes = true },
