@@ -104,7 +104,6 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
         return soft_next(s, op);                                                       \
     }
 
-/* RAX is given to the host whole, so that its upper part becomes what the host makes of it. */
 #define DEFINE_CMPXCHG(bits)                                                               \
     static const Uop *cmpxchg##bits##_m(SoftCpu *s, const Uop *op)                         \
     {                                                                                      \
@@ -129,20 +128,29 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
         s->cpu.regs[X86_RAX] = old;                                                        \
         s->cc.ax = (uint16_t)rax;                                                          \
         return soft_next(s, op);                                                           \
-    }                                                                                      \
-    static const Uop *cmpxchg##bits##_r(SoftCpu *s, const Uop *op)                         \
-    {                                                                                      \
-        uint64_t rax = s->cpu.regs[X86_RAX], old;                                          \
-        uint##bits##_t a = soft_get##bits(s, op->dst), b = soft_get##bits(s, op->src);     \
-        __asm__("cmpxchg %[b], %[a]\n\tmov %%rax, %[old]" SOFT_ASM_SAVE                    \
-                : [a] "+r"(a), [old] "=&r"(old), "+a"(rax)                                 \
-                : [b] "r"(b)                                                               \
-                : "cc");                                                                   \
-        s->cpu.regs[X86_RAX] = old;                                                        \
-        s->cc.ax = (uint16_t)rax;                                                          \
-        soft_set##bits(s, op->dst, a); /* last: it may be RAX */                           \
-        return soft_next(s, op);                                                           \
     }
+
+/* Destination and RAX are given to the host whole, so that their upper parts become what it makes
+ * of them. @modifier: the operand size of %[a]. @get, @set: how the destination is reached. */
+#define DEFINE_CMPXCHG_REG(bits, type, modifier, get, set)                          \
+    static const Uop *cmpxchg##bits##_r(SoftCpu *s, const Uop *op)                  \
+    {                                                                               \
+        uint64_t rax = s->cpu.regs[X86_RAX], old;                                   \
+        type a = get(s, op->dst);                                                   \
+        uint##bits##_t b = soft_get##bits(s, op->src);                              \
+        __asm__("cmpxchg %[b], %" modifier "[a]\n\tmov %%rax, %[old]" SOFT_ASM_SAVE \
+                : [a] "+r"(a), [old] "=&r"(old), "+a"(rax)                          \
+                : [b] "r"(b)                                                        \
+                : "cc");                                                            \
+        s->cpu.regs[X86_RAX] = old;                                                 \
+        s->cc.ax = (uint16_t)rax;                                                   \
+        set(s, op->dst, a); /* last: it may be RAX */                               \
+        return soft_next(s, op);                                                    \
+    }
+DEFINE_CMPXCHG_REG(8, uint8_t, "b", soft_get8, soft_set8)
+DEFINE_CMPXCHG_REG(16, uint64_t, "w", soft_get64, soft_set64)
+DEFINE_CMPXCHG_REG(32, uint64_t, "k", soft_get64, soft_set64)
+DEFINE_CMPXCHG_REG(64, uint64_t, "q", soft_get64, soft_set64)
 
 #define DEFINE_ALL(bits, suffix)    \
     DEFINE_NOT(bits)                \
