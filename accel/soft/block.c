@@ -372,11 +372,12 @@ const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
 
 void soft_execute(SoftCpu *s)
 {
-    soft_code_sync(s);
-    SoftBlock *b = soft_block_find(s);
-    if (!b) {
-        return;
-    }
+    SoftBlock *b;
+
+    do {
+        soft_code_sync(s);
+        b = soft_block_find(s);
+    } while (!b); /* another vCPU was waited for; now the page is known */
     for (const Uop *op = start(s, b); op;) {
         op = op->fn(s, op);
     }

@@ -61,8 +61,8 @@ typedef struct SoftCache {
 /* Forget all blocks. Not while one is running: between calls of soft_execute(). */
 void soft_cache_drop(SoftCpu *s);
 
-/* The block at cpu.rip; decodes it if need be. Fetch faults are raised. NULL: leave soft_execute()
- * and call it again. */
+/* The block at cpu.rip; decodes it if need be. Fetch faults are raised. NULL: another vCPU had
+ * to be waited for; come again, by way of soft_execute(). */
 SoftBlock *soft_block_find(SoftCpu *s);
 /* Drop this vCPU's blocks that have bytes in [phys, phys + len). @op: the running micro-operation,
  * whose block stops after its instruction if it is among them; NULL: none. */

@@ -133,6 +133,9 @@ static void wait_for_others(const SoftCodeCpu *self)
     if (self->s->reader) {
         memory_read_enter(self->s->reader);
     }
+    if (atomic_exchange(&self->s->flush_request, false)) {
+        soft_tlb_flush(self->s, false);
+    }
 }
 
 /* The vCPU's own TLB: writes to the page take the slow path from now on. */

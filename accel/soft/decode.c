@@ -105,8 +105,9 @@ static const ZydisDecoder *choose_decoder(const SoftDecoder *d)
                  : (d->mode_key & (SOFT_KEY_PE | SOFT_KEY_VM86)) == SOFT_KEY_PE ? DECODER_PROT16
                                                                                 : DECODER_REAL16;
     const X86CpuModel *cpu = &d->s->cpu.model;
-    unsigned model = (x86_cpu_model_has(cpu, X86_FEAT_7_EBX, CPUID_7_EBX_BMI1) ? DECODER_TZCNT : 0) |
-                     (x86_cpu_model_has(cpu, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_ABM) ? DECODER_LZCNT : 0);
+    unsigned model =
+        (x86_cpu_model_has(cpu, X86_FEAT_7_EBX, CPUID_7_EBX_BMI1) ? DECODER_TZCNT : 0) |
+        (x86_cpu_model_has(cpu, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_ABM) ? DECODER_LZCNT : 0);
     return &decoders[m][d->stack32][model];
 }
 
@@ -221,6 +222,25 @@ static void emit_go_on(SoftDecoder *d, const SoftInsn *in)
     soft_end_block_jump(d, in, in->next_rip);
 }
 
+/* A SIB byte without a base register (base 5, mod 0) has a 32-bit displacement, whatever REX.B is
+ * (SDM vol. 2 table 2-5). Zydis 4.0 takes it for R13D if addresses have 32 bits. */
+static void fix_missing_base(SoftInsn *in)
+{
+    const ZydisDecodedInstructionRaw *raw = &in->raw.raw;
+    if (!(in->raw.attributes & ZYDIS_ATTRIB_HAS_SIB) || raw->modrm.mod != 0 || raw->sib.base != 5) {
+        return;
+    }
+    for (unsigned i = 0; i < in->raw.operand_count; i++) {
+        ZydisDecodedOperand *op = &in->ops[i];
+        if (op->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            op->encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM) {
+            op->mem.base = ZYDIS_REGISTER_NONE;
+            op->mem.disp.has_displacement = ZYAN_TRUE;
+            op->mem.disp.value = raw->disp.value;
+        }
+    }
+}
+
 static ZyanStatus decode_bytes(const ZydisDecoder *z, SoftInsn *in, const uint8_t *bytes,
                                unsigned len)
 {
@@ -230,6 +250,7 @@ static ZyanStatus decode_bytes(const ZydisDecoder *z, SoftInsn *in, const uint8_
         status = ZydisDecoderDecodeOperands(z, &context, &in->raw, in->ops, in->raw.operand_count);
     }
     if (ZYAN_SUCCESS(status)) {
+        fix_missing_base(in);
         memcpy(in->bytes, bytes, in->raw.length);
     }
     return status;
@@ -337,5 +358,12 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     } else {
         *second = (hwaddr)-1;
     }
-    return code_is_current(&code, offset);
+    if (!code_is_current(&code, offset)) {
+        /* Another vCPU wrote meanwhile, maybe before anyone watched: run what was read, once. */
+        soft_code_invalidate(NULL, NULL, phys, MIN(offset, code.first));
+        if (*second != (hwaddr)-1) {
+            soft_code_invalidate(NULL, NULL, *second, offset - code.first);
+        }
+    }
+    return true;
 }

@@ -20,7 +20,7 @@ static void narrow_pointers(uint8_t *image)
 
 static const Uop *fxsave(SoftCpu *s, const Uop *op)
 {
-    native_check_x87(s, op);
+    native_check_mmx(s, op);
     uint64_t addr = soft_addr(s, op);
     if (addr & 15) {
         soft_raise(s, op, EXC_GP, 0);
@@ -38,7 +38,7 @@ static const Uop *fxsave(SoftCpu *s, const Uop *op)
 
 static const Uop *fxrstor(SoftCpu *s, const Uop *op)
 {
-    native_check_x87(s, op);
+    native_check_mmx(s, op);
     uint64_t addr = soft_addr(s, op);
     if (addr & 15) {
         soft_raise(s, op, EXC_GP, 0);
@@ -112,21 +112,33 @@ static const Uop *maskmovdqu(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-/* MM registers are the low 8 bytes of the x87 registers by physical number, and the image stores
- * those by their place in the stack. */
-static uint8_t *mmx_reg(SoftCpu *s, unsigned reg)
+/* Every MMX instruction makes the register stack begin at register 0 and all registers valid. The
+ * image has the registers by their place in the stack, so that they turn. */
+static void mmx_begin(SoftCpu *s)
 {
-    unsigned top = s->cpu.fxsave[FX_FSW + 1] >> 3 & 7;
-    return s->cpu.fxsave + 32 + 16 * ((reg - top) & 7);
+    uint8_t *fx = s->cpu.fxsave, stack[8][16];
+    unsigned top = fx[FX_FSW + 1] >> 3 & 7;
+    memcpy(stack, fx + FX_ST, sizeof(stack));
+    for (unsigned reg = 0; reg < 8; reg++) {
+        memcpy(fx + FX_ST + 16 * reg, stack[(reg - top) & 7], 16);
+    }
+    fx[FX_FSW + 1] &= 0xc7;
+    fx[FX_FTW] = 0xff;
 }
 
 static const Uop *maskmovq(SoftCpu *s, const Uop *op)
 {
-    native_check_x87(s, op);
+    native_check_mmx(s, op);
+    if (s->cpu.fxsave[FX_FSW] & FSW_ES) {
+        soft_raise(s, op, EXC_MF, -1);
+    }
+    /* Of the registers as they will be, since a fault must leave the stack as it is. */
+    unsigned top = s->cpu.fxsave[FX_FSW + 1] >> 3 & 7;
     uint8_t data[8], mask[8];
-    memcpy(data, mmx_reg(s, op->dst), 8);
-    memcpy(mask, mmx_reg(s, op->src), 8);
+    memcpy(data, s->cpu.fxsave + FX_ST + 16 * ((op->dst - top) & 7), 8);
+    memcpy(mask, s->cpu.fxsave + FX_ST + 16 * ((op->src - top) & 7), 8);
     masked_store(s, op, data, mask);
+    mmx_begin(s);
     return op + 1;
 }
 

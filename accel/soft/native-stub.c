@@ -75,6 +75,9 @@ static void put_slots(StubCode *c, const NativeRequest *r, bool store)
 {
     for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
         uint8_t disp = FRAME(slot) + 8 * i;
+        if (store && !r->slot_written[i]) {
+            continue;
+        }
         switch (r->stub.slots[i]) {
         case NATIVE_SLOT_XMM:
             put_mov(c, false, R9, R8, disp);
@@ -85,11 +88,9 @@ static void put_slots(StubCode *c, const NativeRequest *r, bool store)
             put_mov(c, store, slot_gpr[i], R9, 0);
             break;
         case NATIVE_SLOT_GPR_HIGH8: /* only ever read */
-            if (!store) {
-                put_mov(c, false, R9, R8, disp);
-                put_mov(c, false, slot_gpr[i], R9, 0);
-                PUT(c, 0x48 | slot_gpr[i] >> 3, 0xc1, 0xe8 | (slot_gpr[i] & 7), 8); /* shr reg, 8 */
-            }
+            put_mov(c, false, R9, R8, disp);
+            put_mov(c, false, slot_gpr[i], R9, 0);
+            PUT(c, 0x48 | slot_gpr[i] >> 3, 0xc1, 0xe8 | (slot_gpr[i] & 7), 8); /* shr reg, 8 */
             break;
         }
     }

@@ -7,6 +7,9 @@
  */
 #include "accel/soft/native.h"
 
+#include <signal.h>
+#include <ucontext.h>
+
 #include "accel/soft/access.h"
 #include "accel/soft/uop.h"
 
@@ -21,6 +24,7 @@ static const struct {
 } isa_sets[] = {
     { ZYDIS_ISA_SET_X87, X86_FEAT_1_EDX, 0 },
     { ZYDIS_ISA_SET_FCMOV, X86_FEAT_1_EDX, 15 },
+    { ZYDIS_ISA_SET_PPRO, X86_FEAT_1_EDX, 15 }, /* FCOMI; see offered() */
     { ZYDIS_ISA_SET_PENTIUMMMX, X86_FEAT_1_EDX, 23 },
     { ZYDIS_ISA_SET_SSE, X86_FEAT_1_EDX, 25 },
     { ZYDIS_ISA_SET_SSE2, X86_FEAT_1_EDX, 26 },
@@ -56,6 +60,9 @@ static const struct {
     { ZYDIS_MNEMONIC_FNSTSW, false, NATIVE_POINTERS_KEEP },
     { ZYDIS_MNEMONIC_FNSTENV, false, NATIVE_POINTERS_STORE },
     { ZYDIS_MNEMONIC_FNSAVE, false, NATIVE_POINTERS_STORE_CLEAR },
+    { ZYDIS_MNEMONIC_FENI8087_NOP, false, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FDISI8087_NOP, false, NATIVE_POINTERS_KEEP },
+    { ZYDIS_MNEMONIC_FSETPM287_NOP, false, NATIVE_POINTERS_KEEP },
     { ZYDIS_MNEMONIC_FLDCW, true, NATIVE_POINTERS_KEEP },
     { ZYDIS_MNEMONIC_FLDENV, true, NATIVE_POINTERS_LOAD },
     { ZYDIS_MNEMONIC_FRSTOR, true, NATIVE_POINTERS_LOAD },
@@ -67,15 +74,20 @@ static const char *const mxcsr_free[] = {
     "blend", "aes", "sha", "insert", "extract", "lddqu", "crc32",
 };
 
-/* Instructions with a 16-byte memory operand that may be unaligned. */
+/* Instructions with a 16-byte memory operand that may be unaligned (SHA's: on AMD's processors). */
 static const ZydisMnemonic unaligned[] = {
-    ZYDIS_MNEMONIC_MOVUPS,    ZYDIS_MNEMONIC_MOVUPD,    ZYDIS_MNEMONIC_MOVDQU,
-    ZYDIS_MNEMONIC_LDDQU,     ZYDIS_MNEMONIC_PCMPESTRI, ZYDIS_MNEMONIC_PCMPESTRM,
-    ZYDIS_MNEMONIC_PCMPISTRI, ZYDIS_MNEMONIC_PCMPISTRM,
+    ZYDIS_MNEMONIC_MOVUPS,     ZYDIS_MNEMONIC_MOVUPD,     ZYDIS_MNEMONIC_MOVDQU,
+    ZYDIS_MNEMONIC_LDDQU,      ZYDIS_MNEMONIC_PCMPESTRI,  ZYDIS_MNEMONIC_PCMPESTRM,
+    ZYDIS_MNEMONIC_PCMPISTRI,  ZYDIS_MNEMONIC_PCMPISTRM,  ZYDIS_MNEMONIC_SHA1MSG1,
+    ZYDIS_MNEMONIC_SHA1MSG2,   ZYDIS_MNEMONIC_SHA1NEXTE,  ZYDIS_MNEMONIC_SHA1RNDS4,
+    ZYDIS_MNEMONIC_SHA256MSG1, ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
 };
 
 static bool offered(const SoftDecoder *d, const ZydisDecodedInstruction *raw)
 {
+    if (raw->meta.isa_set == ZYDIS_ISA_SET_PPRO && raw->meta.isa_ext != ZYDIS_ISA_EXT_X87) {
+        return false; /* the set has system instructions in it */
+    }
     for (unsigned i = 0; i < G_N_ELEMENTS(isa_sets); i++) {
         if (isa_sets[i].set == raw->meta.isa_set) {
             return x86_cpu_model_has(&d->s->cpu.model, isa_sets[i].word, 1u << isa_sets[i].bit);
@@ -84,8 +96,24 @@ static bool offered(const SoftDecoder *d, const ZydisDecodedInstruction *raw)
     return false;
 }
 
+/* SSE to SSE4, but for FISTTP, which came with SSE3 and is an x87 instruction. */
+static bool is_sse(const ZydisDecodedInstruction *raw)
+{
+    static const ZydisISAExt sse[] = { ZYDIS_ISA_EXT_SSE, ZYDIS_ISA_EXT_SSE2, ZYDIS_ISA_EXT_SSE3,
+                                       ZYDIS_ISA_EXT_SSSE3, ZYDIS_ISA_EXT_SSE4 };
+    for (unsigned i = 0; i < G_N_ELEMENTS(sse); i++) {
+        if (sse[i] == raw->meta.isa_ext) {
+            return raw->mnemonic != ZYDIS_MNEMONIC_FISTTP;
+        }
+    }
+    return false;
+}
+
 static bool obeys_mxcsr(const ZydisDecodedInstruction *raw)
 {
+    if (!is_sse(raw)) {
+        return false;
+    }
     const char *name = ZydisMnemonicGetString(raw->mnemonic);
     for (unsigned i = 0; i < G_N_ELEMENTS(mxcsr_free); i++) {
         if (g_str_has_prefix(name, mxcsr_free[i])) {
@@ -108,15 +136,14 @@ static bool may_be_unaligned(ZydisMnemonic mnemonic)
 /* ---- what an instruction needs ---- */
 
 /* The slot that holds guest register @reg as @kind, or a new one; -1: all are taken. */
-static int slot_for(NativeRequest *r, NativeSlot kind, uint8_t reg)
+static int slot_for(NativeRequest *r, NativeSlot kind, uint8_t reg, const ZydisDecodedOperand *op)
 {
     for (int i = 0; i < NATIVE_SLOTS; i++) {
-        if (r->stub.slots[i] == NATIVE_SLOT_NONE) {
+        bool empty = r->stub.slots[i] == NATIVE_SLOT_NONE;
+        if (empty || (r->stub.slots[i] == kind && r->slot_regs[i] == reg)) {
             r->stub.slots[i] = kind;
             r->slot_regs[i] = reg;
-            return i;
-        }
-        if (r->stub.slots[i] == kind && r->slot_regs[i] == reg) {
+            r->slot_written[i] |= (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
             return i;
         }
     }
@@ -152,7 +179,7 @@ static bool request_gpr(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRe
     if (high && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
         return false;
     }
-    int slot = slot_for(r, high ? NATIVE_SLOT_GPR_HIGH8 : NATIVE_SLOT_GPR, number);
+    int slot = slot_for(r, high ? NATIVE_SLOT_GPR_HIGH8 : NATIVE_SLOT_GPR, number, op);
     if (slot < 0) {
         return false;
     }
@@ -174,7 +201,7 @@ static bool request_xmm(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRe
     if (r->stub.whole_fpu) {
         return true; /* all XMM registers are in place */
     }
-    int slot = slot_for(r, NATIVE_SLOT_XMM, op->reg.value - ZYDIS_REGISTER_XMM0);
+    int slot = slot_for(r, NATIVE_SLOT_XMM, op->reg.value - ZYDIS_REGISTER_XMM0, op);
     *renamed = ZYDIS_REGISTER_XMM1 + slot;
     return slot >= 0;
 }
@@ -227,15 +254,15 @@ static bool uses_x87_or_mmx(const SoftInsn *in)
         }
     }
     return in->raw.meta.isa_ext == ZYDIS_ISA_EXT_X87 || in->raw.meta.isa_ext == ZYDIS_ISA_EXT_MMX ||
-           in->raw.meta.isa_set == ZYDIS_ISA_SET_SSE3X87;
+           in->raw.mnemonic == ZYDIS_MNEMONIC_FISTTP;
 }
 
 static void request_x87(NativeRequest *r, const SoftInsn *in)
 {
     r->stub.waits = true;
-    if (in->raw.meta.isa_ext != ZYDIS_ISA_EXT_X87 &&
-        in->raw.meta.isa_set != ZYDIS_ISA_SET_SSE3X87) {
-        return; /* MMX */
+    if (in->raw.meta.isa_ext != ZYDIS_ISA_EXT_X87 && in->raw.mnemonic != ZYDIS_MNEMONIC_FISTTP) {
+        r->stub.mmx = true;
+        return;
     }
     r->stub.pointers = NATIVE_POINTERS_UPDATE;
     for (unsigned i = 0; i < G_N_ELEMENTS(x87_special); i++) {
@@ -285,7 +312,8 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
             mem->mem.displacement = 0;
         }
     }
-    r->stub.mxcsr = r->stub.sse && obeys_mxcsr(&in->raw);
+    r->stub.mxcsr = obeys_mxcsr(&in->raw);
+    r->stub.sse |= r->stub.mxcsr;
     return true;
 }
 
@@ -294,6 +322,16 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
 void native_check_sse(SoftCpu *s, const Uop *op)
 {
     if ((s->cpu.cr0 & CR0_EM) || !(s->cpu.cr4 & CR4_OSFXSR)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    if (s->cpu.cr0 & CR0_TS) {
+        soft_raise(s, op, EXC_NM, -1);
+    }
+}
+
+void native_check_mmx(SoftCpu *s, const Uop *op)
+{
+    if (s->cpu.cr0 & CR0_EM) {
         soft_raise(s, op, EXC_UD, -1);
     }
     if (s->cpu.cr0 & CR0_TS) {
@@ -314,7 +352,11 @@ static void check_enabled(SoftCpu *s, const Uop *op, const NativeStub *stub)
         native_check_sse(s, op);
     }
     if (stub->whole_fpu) {
-        native_check_x87(s, op);
+        if (stub->mmx) {
+            native_check_mmx(s, op);
+        } else {
+            native_check_x87(s, op);
+        }
         if (stub->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
             soft_raise(s, op, EXC_MF, -1);
         }
@@ -399,23 +441,52 @@ static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, cons
     }
 }
 
-/* The guest has unmasked some SSE exceptions: run with all masked, and if one that is unmasked was
- * raised, undo and report it. */
-static void run_unmasked(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame,
-                         uint32_t mxcsr)
+/* The guest has unmasked some SSE exceptions: run with its masks, and let the host find out whether
+ * one is raised. The stub then has stored nothing yet. */
+static __thread sigjmp_buf *fpe_unwind;
+static __thread uint32_t fpe_mxcsr;
+static struct sigaction fpe_before;
+
+static void on_sigfpe(int sig, siginfo_t *info, void *context)
 {
-    uint8_t fxsave[sizeof(s->cpu.fxsave)];
-    uint64_t regs[16];
-    memcpy(fxsave, s->cpu.fxsave, sizeof(fxsave));
-    memcpy(regs, s->cpu.regs, sizeof(regs));
-    frame->mxcsr &= ~MXCSR_EXCEPTIONS;
-    stub->code(frame);
-    uint32_t raised = frame->mxcsr & MXCSR_EXCEPTIONS;
-    frame->mxcsr |= mxcsr & MXCSR_EXCEPTIONS;
-    if (raised & ~(mxcsr >> 7)) {
-        memcpy(s->cpu.fxsave, fxsave, sizeof(fxsave));
-        memcpy(s->cpu.regs, regs, sizeof(regs));
-        fx_set32(s, FX_MXCSR, mxcsr | raised);
+    if (!fpe_unwind) { /* not ours */
+        if (fpe_before.sa_flags & SA_SIGINFO) {
+            fpe_before.sa_sigaction(sig, info, context);
+        } else {
+            signal(SIGFPE, SIG_DFL); /* when the instruction runs again */
+        }
+        return;
+    }
+    fpe_mxcsr = ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr;
+    siglongjmp(*fpe_unwind, 1);
+}
+
+static void catch_sigfpe(void)
+{
+    static gsize done;
+    if (g_once_init_enter(&done)) {
+        const struct sigaction sa = { .sa_sigaction = on_sigfpe,
+                                      .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+        sigaction(SIGFPE, &sa, &fpe_before);
+        g_once_init_leave(&done, 1);
+    }
+    sigset_t fpe;
+    sigemptyset(&fpe);
+    sigaddset(&fpe, SIGFPE);
+    pthread_sigmask(SIG_UNBLOCK, &fpe, NULL);
+}
+
+static void run_unmasked(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame)
+{
+    sigjmp_buf unwind;
+    catch_sigfpe();
+    fpe_unwind = &unwind;
+    if (sigsetjmp(unwind, 0) == 0) {
+        stub->code(frame);
+        fpe_unwind = NULL;
+    } else {
+        fpe_unwind = NULL;
+        fx_set32(s, FX_MXCSR, fpe_mxcsr);
         soft_raise(s, op, s->cpu.cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD, -1);
     }
 }
@@ -427,11 +498,12 @@ static void run_stub(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFr
         return;
     }
     uint32_t mxcsr = fx_get32(s, FX_MXCSR);
-    frame->mxcsr = mxcsr | MXCSR_MASKS;
     frame->host_mxcsr = HOST_MXCSR;
-    if (stub->sse && (mxcsr & MXCSR_MASKS) != MXCSR_MASKS) {
-        run_unmasked(s, op, stub, frame, mxcsr);
+    if (stub->mxcsr && (mxcsr & MXCSR_MASKS) != MXCSR_MASKS) {
+        frame->mxcsr = mxcsr;
+        run_unmasked(s, op, stub, frame);
     } else {
+        frame->mxcsr = mxcsr | MXCSR_MASKS;
         stub->code(frame);
     }
     fx_set32(s, FX_MXCSR, mxcsr | (frame->mxcsr & MXCSR_EXCEPTIONS));
@@ -456,6 +528,9 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
         }
         if (stub->mem_written) {
             soft_probe_write(s, op, addr, stub->mem_size);
+            if (stub->whole_fpu && !stub->mem_read) { /* an x87 exception may prevent the store */
+                soft_read(s, op, addr, mem, stub->mem_size);
+            }
         }
     }
     for (unsigned i = 0; i < NATIVE_SLOTS; i++) {

@@ -53,6 +53,7 @@ typedef struct NativeStub {
     bool mem_read, mem_written;
     bool mem_aligned;       /* a 16-byte operand that must be aligned, else #GP */
     bool whole_fpu;         /* uses x87 or MMX registers: all of the FPU state is loaded */
+    bool mmx;               /* of these, the MMX ones: CR0.EM makes them undefined */
     bool sse;               /* needs CR4.OSFXSR and CR0.EM = 0 */
     bool mxcsr;             /* obeys and changes MXCSR */
     bool waits;             /* x87: a pending exception is reported first */
@@ -66,8 +67,10 @@ typedef struct NativeRequest {
     NativeStub stub;                 /* without code */
     ZydisEncoderRequest encoding;    /* with renamed operands */
     uint8_t slot_regs[NATIVE_SLOTS]; /* the guest's register in each slot */
-    uint8_t fixed_gprs;              /* bit n: register n (RAX, RCX, RDX) is used in place */
-    bool fixed_xmm0;                 /* implicit XMM0 */
+    bool
+        slot_written[NATIVE_SLOTS]; /* others are not stored: an implicit operand may be the same */
+    uint8_t fixed_gprs;             /* bit n: register n (RAX, RCX, RDX) is used in place */
+    bool fixed_xmm0;                /* implicit XMM0 */
     bool flags_read;
 } NativeRequest;
 
@@ -94,6 +97,7 @@ static inline uint8_t *native_xmm(SoftCpu *s, unsigned reg)
 /* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
 void native_check_sse(SoftCpu *s, const Uop *op);
 void native_check_x87(SoftCpu *s, const Uop *op);
+void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */
 
 /* Offsets in the FXSAVE image (SDM vol. 1 table 10-2). */
 enum {
@@ -105,6 +109,7 @@ enum {
     FX_FDP = 16,
     FX_MXCSR = 24,
     FX_MXCSR_MASK = 28,
+    FX_ST = 32,
     FX_XMM = 160,
 };
 

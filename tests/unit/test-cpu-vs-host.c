@@ -7,7 +7,7 @@
  * what is tested. The host runs a case by returning from a signal into it, and stops at the INT3
  * behind it (or at the fault): the kernel's signal frame is both the way in and the way out.
  *
- *   CPU_TEST_SEED=N    repeat one run;  CPU_TEST_CASES=N  how many (default 240,000)
+ *   CPU_TEST_SEED=N    repeat one run;  CPU_TEST_CASES=N  how many (default 400,000)
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "accel/soft/flags.h"
 #include "accel/soft/native.h"
 #include "tests/unit/soft-harness.h"
 
@@ -29,7 +30,7 @@
 #define CASE_SPACE 128u
 #define MAX_INSNS  6
 
-#define DEFAULT_CASES 240000
+#define DEFAULT_CASES 400000
 
 /* ---- random numbers: xorshift64* ---- */
 static uint64_t rng_state;
@@ -50,10 +51,32 @@ static unsigned below(unsigned n)
 static uint64_t edge_value(void)
 {
     static const uint64_t edges[] = {
-        0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000,
-        0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff,
-        0x5555555555555555, 0x3ff0000000000000, 0x7ff0000000000000, 0x7ff8000000000001,
-        0x7ff0000000000001, 0x3f8000007f800000, 0x000fffff00000001, 0x7fc00000ff800001,
+        0,
+        1,
+        2,
+        0x7f,
+        0x80,
+        0xff,
+        0x100,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x10000,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        0x100000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        0xffffffffffffffff,
+        0x5555555555555555,
+        0x3ff0000000000000,
+        0x7ff0000000000000,
+        0x7ff8000000000001,
+        0x7ff0000000000001,
+        0x3f8000007f800000,
+        0x000fffff00000001,
+        0x7fc00000ff800001,
     };
     switch (below(4)) {
     case 0:
@@ -177,6 +200,8 @@ static void soft_run(SoftHarness *h, State *state)
     memcpy(cpu->fxsave, state->fx, FX_USED);
     cpu->cr2 = 0;
     state->vector = harness_run(h, 1000);
+    cpu->rip += state->vector == -1; /* the HLT in the place of the host's INT3 */
+    state->vector = state->vector == -1 ? EXC_BP : state->vector;
     memcpy(state->regs, cpu->regs, sizeof(state->regs));
     state->rip = cpu->rip;
     state->rflags = soft_get_rflags(h->s) & FLAGS_USED;
@@ -212,49 +237,90 @@ static bool category_excluded(const ZydisDecodedInstruction *raw)
 static bool mnemonic_excluded(ZydisMnemonic mnemonic)
 {
     static const ZydisMnemonic list[] = {
-        ZYDIS_MNEMONIC_LAR, ZYDIS_MNEMONIC_LSL, ZYDIS_MNEMONIC_VERR, ZYDIS_MNEMONIC_VERW,
-        ZYDIS_MNEMONIC_SLDT, ZYDIS_MNEMONIC_STR, ZYDIS_MNEMONIC_SMSW, ZYDIS_MNEMONIC_SGDT,
-        ZYDIS_MNEMONIC_SIDT, ZYDIS_MNEMONIC_RDTSC, ZYDIS_MNEMONIC_RDTSCP, ZYDIS_MNEMONIC_RDPMC,
-        ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_HLT, ZYDIS_MNEMONIC_CLI, ZYDIS_MNEMONIC_STI,
-        ZYDIS_MNEMONIC_IRET, ZYDIS_MNEMONIC_IRETD, ZYDIS_MNEMONIC_IRETQ,
+        ZYDIS_MNEMONIC_LAR,
+        ZYDIS_MNEMONIC_LSL,
+        ZYDIS_MNEMONIC_VERR,
+        ZYDIS_MNEMONIC_VERW,
+        ZYDIS_MNEMONIC_SLDT,
+        ZYDIS_MNEMONIC_STR,
+        ZYDIS_MNEMONIC_SMSW,
+        ZYDIS_MNEMONIC_SGDT,
+        ZYDIS_MNEMONIC_SIDT,
+        ZYDIS_MNEMONIC_RDTSC,
+        ZYDIS_MNEMONIC_RDTSCP,
+        ZYDIS_MNEMONIC_RDPMC,
+        ZYDIS_MNEMONIC_CPUID,
+        ZYDIS_MNEMONIC_HLT,
+        ZYDIS_MNEMONIC_CLI,
+        ZYDIS_MNEMONIC_STI,
+        ZYDIS_MNEMONIC_IRET,
+        ZYDIS_MNEMONIC_IRETD,
+        ZYDIS_MNEMONIC_IRETQ,
         /* TF in the popped word would trap; these have tests of their own */
-        ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFD, ZYDIS_MNEMONIC_POPFQ,
+        ZYDIS_MNEMONIC_POPF,
+        ZYDIS_MNEMONIC_POPFD,
+        ZYDIS_MNEMONIC_POPFQ,
         /* IF and the reserved bits differ */
-        ZYDIS_MNEMONIC_PUSHF, ZYDIS_MNEMONIC_PUSHFD, ZYDIS_MNEMONIC_PUSHFQ,
+        ZYDIS_MNEMONIC_PUSHF,
+        ZYDIS_MNEMONIC_PUSHFD,
+        ZYDIS_MNEMONIC_PUSHFQ,
+        /* MXCSR bit 17 is AMD's own */
+        ZYDIS_MNEMONIC_LDMXCSR,
         /* images with the host's pointers in them */
-        ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FNSAVE, ZYDIS_MNEMONIC_FXSAVE,
-        ZYDIS_MNEMONIC_FXSAVE64, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_FXRSTOR64,
-        ZYDIS_MNEMONIC_FLDENV, ZYDIS_MNEMONIC_FRSTOR,
-        /* far, or with side effects on the host */
-        ZYDIS_MNEMONIC_XLAT + 0 * 1, ZYDIS_MNEMONIC_CLFLUSH,
+        ZYDIS_MNEMONIC_FNSTENV,
+        ZYDIS_MNEMONIC_FNSAVE,
+        ZYDIS_MNEMONIC_FXSAVE,
+        ZYDIS_MNEMONIC_FXSAVE64,
+        ZYDIS_MNEMONIC_FXRSTOR,
+        ZYDIS_MNEMONIC_FXRSTOR64,
+        ZYDIS_MNEMONIC_FLDENV,
+        ZYDIS_MNEMONIC_FRSTOR,
+        ZYDIS_MNEMONIC_CLFLUSH,
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(list); i++) {
-        if (list[i] == mnemonic && mnemonic != ZYDIS_MNEMONIC_XLAT) {
+        if (list[i] == mnemonic) {
             return true;
         }
     }
     return false;
 }
 
-/* Instruction sets of the "max" model; anything else #UDs on one side only. */
-static bool set_included(ZydisISASet set)
+/* Instruction sets that the CPU model offers; anything else would be #UD on one side only. */
+static bool set_included(const X86CpuModel *model, ZydisISASet set)
 {
-    static const ZydisISASet sets[] = {
-        ZYDIS_ISA_SET_I86,        ZYDIS_ISA_SET_I186,      ZYDIS_ISA_SET_I386,
-        ZYDIS_ISA_SET_I486,       ZYDIS_ISA_SET_I486REAL,  ZYDIS_ISA_SET_PENTIUMREAL,
-        ZYDIS_ISA_SET_PPRO,       ZYDIS_ISA_SET_CMOV,      ZYDIS_ISA_SET_FCMOV,
-        ZYDIS_ISA_SET_LONGMODE,   ZYDIS_ISA_SET_LAHF,      ZYDIS_ISA_SET_CMPXCHG16B,
-        ZYDIS_ISA_SET_X87,        ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_SSE,
-        ZYDIS_ISA_SET_SSEMXCSR,   ZYDIS_ISA_SET_SSE2,      ZYDIS_ISA_SET_SSE2MMX,
-        ZYDIS_ISA_SET_SSE3,       ZYDIS_ISA_SET_SSE3X87,   ZYDIS_ISA_SET_SSSE3,
-        ZYDIS_ISA_SET_SSSE3MMX,   ZYDIS_ISA_SET_SSE4,      ZYDIS_ISA_SET_SSE42,
-        ZYDIS_ISA_SET_POPCNT,     ZYDIS_ISA_SET_MOVBE,     ZYDIS_ISA_SET_LZCNT,
-        ZYDIS_ISA_SET_BMI1,       ZYDIS_ISA_SET_BMI2,      ZYDIS_ISA_SET_ADOX_ADCX,
-        ZYDIS_ISA_SET_AES,        ZYDIS_ISA_SET_PCLMULQDQ, ZYDIS_ISA_SET_SHA,
+    static const ZydisISASet base[] = {
+        ZYDIS_ISA_SET_I86,      ZYDIS_ISA_SET_I186,       ZYDIS_ISA_SET_I386,
+        ZYDIS_ISA_SET_I486,     ZYDIS_ISA_SET_I486REAL,   ZYDIS_ISA_SET_PENTIUMREAL,
+        ZYDIS_ISA_SET_PPRO,     ZYDIS_ISA_SET_CMOV,       ZYDIS_ISA_SET_FCMOV,
+        ZYDIS_ISA_SET_LONGMODE, ZYDIS_ISA_SET_LAHF,       ZYDIS_ISA_SET_CMPXCHG16B,
+        ZYDIS_ISA_SET_X87,      ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_SSE,
+        ZYDIS_ISA_SET_SSEMXCSR, ZYDIS_ISA_SET_SSE2,       ZYDIS_ISA_SET_SSE2MMX,
+        ZYDIS_ISA_SET_SSE3,     ZYDIS_ISA_SET_SSE3X87,    ZYDIS_ISA_SET_SSSE3,
+        ZYDIS_ISA_SET_SSSE3MMX, ZYDIS_ISA_SET_SSE4,       ZYDIS_ISA_SET_SSE42,
     };
-    for (unsigned i = 0; i < G_N_ELEMENTS(sets); i++) {
-        if (sets[i] == set) {
+    static const struct {
+        ZydisISASet set;
+        X86FeatureWord word;
+        uint8_t bit;
+    } optional[] = {
+        { ZYDIS_ISA_SET_POPCNT, X86_FEAT_1_ECX, 23 },
+        { ZYDIS_ISA_SET_MOVBE, X86_FEAT_1_ECX, 22 },
+        { ZYDIS_ISA_SET_AES, X86_FEAT_1_ECX, 25 },
+        { ZYDIS_ISA_SET_PCLMULQDQ, X86_FEAT_1_ECX, 1 },
+        { ZYDIS_ISA_SET_BMI1, X86_FEAT_7_EBX, 3 },
+        { ZYDIS_ISA_SET_BMI2, X86_FEAT_7_EBX, 8 },
+        { ZYDIS_ISA_SET_ADOX_ADCX, X86_FEAT_7_EBX, 19 },
+        { ZYDIS_ISA_SET_SHA, X86_FEAT_7_EBX, 29 },
+        { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5 },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(base); i++) {
+        if (base[i] == set) {
             return true;
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(optional); i++) {
+        if (optional[i].set == set) {
+            return x86_cpu_model_has(model, optional[i].word, 1u << optional[i].bit);
         }
     }
     return false;
@@ -284,37 +350,69 @@ static bool in_data(uint64_t addr, uint64_t before, uint64_t after)
 }
 
 static bool memory_fits(const State *st, const ZydisDecodedInstruction *raw,
-                        const ZydisDecodedOperand *op, uint64_t next_rip)
+                        const ZydisDecodedOperand *op, uint64_t next_rip, bool keep_pointers)
 {
     if (op->mem.type == ZYDIS_MEMOP_TYPE_AGEN) {
         return true; /* LEA */
     }
+    if (keep_pointers &&
+        (op->mem.index != ZYDIS_REGISTER_NONE ||
+         (op->mem.base != ZYDIS_REGISTER_RIP && op->mem.base != ZYDIS_REGISTER_NONE &&
+          !is_pointer(ZydisRegisterGetId(op->mem.base))))) {
+        return false; /* an instruction before may have changed it */
+    }
     if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
         return false;
     }
-    uint64_t addr = reg_value(st, raw, op->mem.base, next_rip) +
-                    reg_value(st, raw, op->mem.index, next_rip) * op->mem.scale +
-                    (op->mem.disp.has_displacement ? (uint64_t)op->mem.disp.value : 0);
+    bool no_base = (raw->attributes & ZYDIS_ATTRIB_HAS_SIB) && raw->raw.modrm.mod == 0 &&
+                   raw->raw.sib.base == 5; /* Zydis may say R13D */
+    uint64_t addr = reg_value(st, raw, op->mem.index, next_rip) * op->mem.scale;
+    if (no_base) {
+        addr += (uint64_t)raw->raw.disp.value;
+    } else {
+        addr += reg_value(st, raw, op->mem.base, next_rip) +
+                (op->mem.disp.has_displacement ? (uint64_t)op->mem.disp.value : 0);
+    }
     if (raw->address_width == 32) {
         addr = (uint32_t)addr;
     }
-    bool far = raw->mnemonic == ZYDIS_MNEMONIC_BT || raw->mnemonic == ZYDIS_MNEMONIC_BTS ||
-               raw->mnemonic == ZYDIS_MNEMONIC_BTR || raw->mnemonic == ZYDIS_MNEMONIC_BTC;
-    unsigned margin = raw->mnemonic == ZYDIS_MNEMONIC_ENTER ? 2048 : 1024;
-    if (far && raw->operand_count > 1 && raw->raw.modrm.reg < 16) {
-        return false; /* bit strings reach anywhere: they have their own generator below */
+    bool bit_string = raw->mnemonic == ZYDIS_MNEMONIC_BT || raw->mnemonic == ZYDIS_MNEMONIC_BTS ||
+                      raw->mnemonic == ZYDIS_MNEMONIC_BTR || raw->mnemonic == ZYDIS_MNEMONIC_BTC;
+    if (bit_string && op[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+        uint64_t bit = st->regs[ZydisRegisterGetId(op[1].reg.value)];
+        addr += (raw->operand_width == 64   ? (int64_t)bit
+                 : raw->operand_width == 32 ? (int32_t)bit
+                                            : (int16_t)bit) /
+                8;
+        if (keep_pointers) {
+            return false;
+        }
     }
+    unsigned margin = raw->mnemonic == ZYDIS_MNEMONIC_ENTER ? 2048 : 1024;
     return in_data(addr, margin, margin);
 }
 
 /* Would the instruction, run from @st, touch only the data buffer, and (@keep_pointers) leave the
  * address registers alone? */
+static const X86CpuModel *model;
+
 static bool acceptable(const State *st, const ZydisDecodedInstruction *raw,
                        const ZydisDecodedOperand *ops, uint64_t next_rip, bool keep_pointers)
 {
     if (category_excluded(raw) || mnemonic_excluded(raw->mnemonic) ||
-        !set_included(raw->meta.isa_set) || raw->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) {
+        !set_included(model, raw->meta.isa_set) || raw->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) {
         return false;
+    }
+    if (raw->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE &&
+        (raw->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE)) {
+        return false; /* AMD's processors cut RIP to 16 bits, Intel's ignore the prefix */
+    }
+    if ((raw->mnemonic == ZYDIS_MNEMONIC_LOOPE || raw->mnemonic == ZYDIS_MNEMONIC_LOOPNE) &&
+        raw->raw.prefix_count > (raw->attributes & ZYDIS_ATTRIB_HAS_REX ? 1 : 0)) {
+        return false; /* with REP or REPNE, some processors take the condition from that */
+    }
+    if (raw->meta.isa_set == ZYDIS_ISA_SET_SHA && ops[1].type == ZYDIS_OPERAND_TYPE_MEMORY) {
+        return false; /* must the operand be aligned? Vendors differ */
     }
     bool branch = raw->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE;
     if (branch && (keep_pointers || !raw->raw.imm[0].is_relative)) {
@@ -322,7 +420,8 @@ static bool acceptable(const State *st, const ZydisDecodedInstruction *raw,
     }
     for (unsigned i = 0; i < raw->operand_count; i++) {
         const ZydisDecodedOperand *op = &ops[i];
-        if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && !memory_fits(st, raw, op, next_rip)) {
+        if (op->type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            !memory_fits(st, raw, op, next_rip, keep_pointers)) {
             return false;
         }
         if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
@@ -334,8 +433,8 @@ static bool acceptable(const State *st, const ZydisDecodedInstruction *raw,
             }
             if (keep_pointers && gpr && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
                 int id = ZydisRegisterGetId(op->reg.value);
-                bool high8 = op->reg.value >= ZYDIS_REGISTER_AH &&
-                             op->reg.value <= ZYDIS_REGISTER_BH;
+                bool high8 =
+                    op->reg.value >= ZYDIS_REGISTER_AH && op->reg.value <= ZYDIS_REGISTER_BH;
                 if (high8 || is_pointer(id)) {
                     return false;
                 }
@@ -447,7 +546,7 @@ static void random_state(State *st, uint64_t rip)
 }
 
 /* Random bytes that have a fair chance to be an instruction. */
-static void random_bytes(uint8_t *b, bool near_data)
+static void random_bytes(uint8_t *b)
 {
     static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0x67, 0x2e, 0xf0 };
     unsigned n = 0;
@@ -495,7 +594,7 @@ static unsigned make_insn(const State *st, uint8_t *code, uint64_t rip, bool kee
 {
     ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
     uint8_t bytes[16] = { 0 };
-    random_bytes(bytes, true);
+    random_bytes(bytes);
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, 15, raw, ops))) {
         return 0;
     }
@@ -507,6 +606,9 @@ static unsigned make_insn(const State *st, uint8_t *code, uint64_t rip, bool kee
         }
         memcpy(bytes + raw->raw.disp.offset, &disp, raw->raw.disp.size / 8);
     }
+    if (raw->mnemonic == ZYDIS_MNEMONIC_ENTER) {
+        bytes[raw->raw.imm[0].offset + 1] = 0; /* a small frame */
+    }
     if (raw->raw.imm[0].is_relative) {
         uint32_t to = below(16);
         memcpy(bytes + raw->raw.imm[0].offset, &to, raw->raw.imm[0].size / 8);
@@ -517,6 +619,13 @@ static unsigned make_insn(const State *st, uint8_t *code, uint64_t rip, bool kee
     }
     memcpy(code, bytes, raw->length);
     return raw->length;
+}
+
+static bool converts_mmx(ZydisMnemonic mnemonic)
+{
+    return mnemonic == ZYDIS_MNEMONIC_CVTPS2PI || mnemonic == ZYDIS_MNEMONIC_CVTTPS2PI ||
+           mnemonic == ZYDIS_MNEMONIC_CVTPD2PI || mnemonic == ZYDIS_MNEMONIC_CVTTPD2PI ||
+           mnemonic == ZYDIS_MNEMONIC_CVTPI2PS || mnemonic == ZYDIS_MNEMONIC_CVTPI2PD;
 }
 
 typedef struct Case {
@@ -536,15 +645,22 @@ static void make_case(Case *c, uint64_t rip)
     c->undefined = 0;
     for (unsigned i = 0; i < count;) {
         ZydisDecodedInstruction raw;
-        unsigned n = make_insn(&c->start, c->code + c->len, rip + c->len, count > 1, &raw);
+        uint8_t insn[ZYDIS_MAX_INSTRUCTION_LENGTH];
+        unsigned n = make_insn(&c->start, insn, rip + c->len, count > 1, &raw);
         if (!n) {
             continue;
         }
-        if (raw.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) {
+        if (raw.attributes &
+            (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) {
             c->start.regs[1] = below(20);
             if (count > 1) {
                 continue; /* its count must be as set here */
             }
+        }
+        if (converts_mmx(raw.mnemonic)) {
+            /* A faulting CVTPS2PI and its like may or may not have entered MMX state. */
+            c->start.fx[FX_MXCSR] |= 0x80;
+            c->start.fx[FX_MXCSR + 1] |= 0x1f;
         }
         uint32_t undefined = undefined_flags(&raw);
         if (count > 1 && undefined) {
@@ -552,6 +668,7 @@ static void make_case(Case *c, uint64_t rip)
         }
         c->undefined |= undefined;
         c->mnemonic = raw.mnemonic;
+        memcpy(c->code + c->len, insn, n);
         c->len += n;
         i++;
     }
@@ -603,7 +720,6 @@ static void print_case(const Case *c, const State *host, const State *soft, unsi
         }
     }
     g_test_message("%s", text->str);
-    fprintf(stderr, "%s\n", text->str);
 }
 
 /* What the host's kernel calls a fault and what the processor does agree in the vector. */
@@ -631,7 +747,7 @@ static void test_random(void)
     unsigned mismatches = 0, faults = 0;
     g_autofree uint8_t *covered = g_malloc0(ZYDIS_MNEMONIC_MAX_VALUE + 1);
 
-    rng_state = seed | 1;
+    rng_state = seed * 2 + 1;
     for (unsigned i = 0; i < DATA_SIZE; i += 8) {
         uint64_t v = edge_value();
         memcpy(initial_data + i, &v, 8);
@@ -642,6 +758,7 @@ static void test_random(void)
     harness_reset(h, HARNESS_USER64);
     h->cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
     soft_update_mode(h->s);
+    model = &h->cpu->model;
 
     for (unsigned i = 0; i < cases; i++) {
         uint64_t rip = CODE_BASE + (uint64_t)i * CASE_SPACE % CODE_SIZE;
@@ -652,7 +769,8 @@ static void test_random(void)
         make_case(&c, rip);
         covered[c.mnemonic] = 1;
         memcpy((void *)rip, c.code, CASE_SPACE);
-        memcpy(h->ram + rip, c.code, CASE_SPACE);
+        memset(h->ram + rip, 0xf4, CASE_SPACE);
+        memcpy(h->ram + rip, c.code, c.len);
         memcpy(host_data, initial_data, DATA_SIZE);
         memcpy(h->ram + DATA_BASE, initial_data, DATA_SIZE);
 
@@ -674,7 +792,7 @@ static void test_random(void)
                    (unsigned long)seed, cases, kinds, faults, mismatches);
     g_assert_cmpuint(mismatches, ==, 0);
     if (!cases_text) {
-        g_assert_cmpuint(kinds, >, 500);
+        g_assert_cmpuint(kinds, >, 480);
         g_assert_cmpuint(cases, >=, 200000);
     }
 }
