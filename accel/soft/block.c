@@ -46,7 +46,8 @@ static void free_chunks(SoftCache *cache)
 
 static void forget_blocks(SoftCache *cache)
 {
-    memset(cache->hash, 0, sizeof(cache->hash));
+    g_free(cache->hash); /* a new one takes no memory until it is used */
+    cache->hash = g_new0(SoftBlock *, 1u << SOFT_HASH_BITS);
     for (unsigned i = 0; i < G_N_ELEMENTS(cache->jump); i++) {
         cache->jump[i] = &soft_no_block;
     }
@@ -79,6 +80,7 @@ void soft_blocks_destroy(SoftCpu *s)
     s->block = &soft_no_block;
     s->cache = NULL;
     free_chunks(cache);
+    g_free(cache->hash);
     g_hash_table_unref(cache->pages);
     g_free(cache);
 }
@@ -92,9 +94,10 @@ void soft_cache_drop(SoftCpu *s)
 
 /* ---- finding ---- */
 
-static SoftBlock **hash_slot(SoftCache *cache, hwaddr phys, uint32_t key)
+/* With the RIP: a shared library's page has blocks for each address it was ever mapped at. */
+static SoftBlock **hash_slot(SoftCache *cache, hwaddr phys, uint64_t rip, uint32_t key)
 {
-    uint64_t h = (phys ^ (uint64_t)key << 32) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = (phys ^ rip << 20 ^ (uint64_t)key << 56) * 0x9e3779b97f4a7c15ull;
     return &cache->hash[h >> (64 - SOFT_HASH_BITS)];
 }
 
@@ -150,7 +153,7 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
     };
     memcpy(b->uops, d.uops, d.count * sizeof(Uop));
 
-    SoftBlock **slot = hash_slot(cache, phys, b->key);
+    SoftBlock **slot = hash_slot(cache, phys, b->rip, b->key);
     b->hash_next = *slot;
     *slot = b;
     add_to_page(cache, b, phys, 0);
@@ -169,15 +172,24 @@ static bool second_page_matches(SoftCpu *s, const SoftBlock *b)
            soft_fetch_phys(s, soft_code_linear(s, next) - page_off) == b->second;
 }
 
+static bool matches(SoftCpu *s, const SoftBlock *b, hwaddr phys)
+{
+    return b->phys == phys && b->rip == s->cpu.rip && b->key == s->mode_key &&
+           b->cs_base == s->seg_base[X86_SEG_CS] && !b->dead && second_page_matches(s, b);
+}
+
+/* After a TLB flush the table of recent targets is mostly still right: try it first. */
 static SoftBlock *lookup(SoftCpu *s, hwaddr phys)
 {
-    for (SoftBlock *b = *hash_slot(s->cache, phys, s->mode_key); b; b = b->hash_next) {
-        if (b->phys == phys && b->rip == s->cpu.rip && b->key == s->mode_key &&
-            b->cs_base == s->seg_base[X86_SEG_CS] && second_page_matches(s, b)) {
-            return b;
-        }
+    SoftBlock *b = s->cache->jump[soft_jump_hash(s->cpu.rip)];
+    if (matches(s, b, phys)) {
+        return b;
     }
-    return NULL;
+    b = *hash_slot(s->cache, phys, s->cpu.rip, s->mode_key);
+    while (b && !matches(s, b, phys)) {
+        b = b->hash_next;
+    }
+    return b;
 }
 
 SoftBlock *soft_block_find(SoftCpu *s)
@@ -247,7 +259,7 @@ static void unlink_from_page(SoftCache *cache, SoftBlock *b, hwaddr phys, unsign
 static void kill_block(SoftCpu *s, SoftBlock *b, const Uop *op)
 {
     SoftCache *cache = s->cache;
-    SoftBlock **slot = hash_slot(cache, b->phys, b->key);
+    SoftBlock **slot = hash_slot(cache, b->phys, b->rip, b->key);
 
     while (*slot != b) {
         slot = &(*slot)->hash_next;

@@ -36,7 +36,7 @@ extern SoftBlock soft_no_block;
 
 #define SOFT_JUMP_BITS 12
 
-#define SOFT_HASH_BITS 15
+#define SOFT_HASH_BITS 17
 
 /* What is known of one guest page that holds code of this vCPU. */
 typedef struct SoftCachePage {
@@ -47,13 +47,13 @@ typedef struct SoftCachePage {
 
 typedef struct SoftCache {
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
-    SoftBlock *hash[1u << SOFT_HASH_BITS];
-    struct SoftChunk *chunks; /* memory of the blocks, newest first */
-    size_t chunk_used;        /* bytes of the newest */
-    size_t bytes;             /* of all */
-    GHashTable *pages;        /* page number -> SoftCachePage */
-    uint32_t epoch;           /* changes when all blocks are dropped */
-    struct SoftCodeCpu *code; /* code-pages.c's own */
+    SoftBlock **hash;                      /* 1 << SOFT_HASH_BITS lists */
+    struct SoftChunk *chunks;              /* memory of the blocks, newest first */
+    size_t chunk_used;                     /* bytes of the newest */
+    size_t bytes;                          /* of all */
+    GHashTable *pages;                     /* page number -> SoftCachePage */
+    uint32_t epoch;                        /* changes when all blocks are dropped */
+    struct SoftCodeCpu *code;              /* code-pages.c's own */
 } SoftCache;
 
 /* soft_blocks_init(), soft_blocks_destroy() and soft_execute() are in soft.h. */
