@@ -24,10 +24,11 @@ enum {
 #define SOFT_ARITH_FLAGS 0x8d5u
 
 /* Pieces of asm templates; the flags are in AX. */
-#define SOFT_ASM_SAVE    "\n\tlahf\n\tseto %%al"
-#define SOFT_ASM_RESTORE "addb $0x7f, %%al\n\tsahf\n\t" /* 1 + 0x7f overflows, 0 + 0x7f does not \
-                                                         */
-#define SOFT_ASM_CARRY "btw $8, %%ax\n\t"               /* CF alone */
+#define SOFT_ASM_SAVE "\n\tlahf\n\tseto %%al"
+#define SOFT_ASM_RESTORE                                                           \
+    "addb $0x7f, %%al\n\tsahf\n\t"        /* 1 + 0x7f overflows, 0 + 0x7f does not \
+                                           */
+#define SOFT_ASM_CARRY "btw $8, %%ax\n\t" /* CF alone */
 
 static inline uint16_t soft_flags_to_ax(uint64_t rflags)
 {
