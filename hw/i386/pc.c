@@ -243,6 +243,7 @@ static bool pc_load_acpi(PcMachine *pc, uint64_t *rsdp, GError **errp)
     return true;
 }
 
+/* The tables are in memory with and without -kernel: a test that plays the guest looks for them. */
 static void pc_reset(Machine *machine)
 {
     PcMachine *pc = PC_MACHINE(machine);
@@ -251,12 +252,15 @@ static void pc_reset(Machine *machine)
     BootRam ram;
     uint64_t rsdp;
 
-    if (!pc->boot) {
-        return;
+    if (pc->below_4g < LEAST_RAM) {
+        return; /* no room for tables, and pc_init_boot() refused a kernel */
     }
     if (!pc_load_acpi(pc, &rsdp, &err)) {
         error_report("%s", err->message);
         system_internal_error();
+        return;
+    }
+    if (!pc->boot) {
         return;
     }
     ram = (BootRam){ pc->ram->host, pc->below_4g - ACPI_AREA };
