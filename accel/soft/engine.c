@@ -164,7 +164,18 @@ static void memory_map_changed(MemoryListener *listener)
     vcpu_foreach(request_flush, NULL);
 }
 
-static MemoryListener memory_listener = { .commit = memory_map_changed };
+/* What was decoded from memory that is gone must not be found when other memory comes there. */
+static void memory_range_gone(MemoryListener *listener, const FlatRange *range)
+{
+    if (range->host) {
+        soft_code_invalidate(NULL, NULL, range->addr, range->size);
+    }
+}
+
+static MemoryListener memory_listener = {
+    .region_del = memory_range_gone,
+    .commit = memory_map_changed,
+};
 
 static bool engine_init(GError **errp)
 {

@@ -3,8 +3,8 @@
  * The software CPU: structures shared by its files.
  *
  * Guest code is decoded with Zydis into micro-operations (Uop), kept in blocks, and run by calling
- * each micro-operation's function (docs/software-cpu.md). Everything here belongs to one vCPU and is
- * touched by its thread only, unless it says otherwise.
+ * each micro-operation's function (docs/software-cpu.md). Everything here belongs to one vCPU and
+ * is touched by its thread only, unless it says otherwise.
  */
 #ifndef ACCEL_SOFT_SOFT_H
 #define ACCEL_SOFT_SOFT_H
@@ -67,8 +67,8 @@ typedef enum SoftMmuMode {
 
 typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 
-/* The tag is the page's linear address, with SOFT_TLB_SLOW set if the fast path must not be used (MMIO, a
- * page with decoded code when writing) and -1 if the entry is empty. */
+/* The tag is the page's linear address, with SOFT_TLB_SLOW set if the fast path must not be used
+ * (MMIO, a page with decoded code when writing) and -1 if the entry is empty. */
 #define SOFT_TLB_SLOW 1ull
 typedef struct SoftTlbEntry {
     uint64_t read_tag, write_tag, fetch_tag;
@@ -100,9 +100,9 @@ struct SoftCpu {
         uint64_t cr2;       /* of #PF */
     } fault;
     int delivering; /* vector of the event being delivered through the IDT, or -1 (exception.c) */
-    MemoryReader *reader; /* its section is open while guest code runs; NULL in tests */
-    struct SoftCache *cache;    /* decoded blocks (block.h) */
-    void *native;               /* stubs for x87/SSE (native.h) */
+    MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
+    struct SoftCache *cache; /* decoded blocks (block.h) */
+    void *native;            /* stubs for x87/SSE (native.h) */
     uint64_t blocks_run, insns_decoded; /* statistics */
 };
 
@@ -157,8 +157,9 @@ void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len
 void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len);
 /* Fault now if a write of @len bytes would fault. */
 void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
-/* Host pointer for an atomic read-modify-write, or NULL (MMIO, or crosses a page: the caller then
- * uses soft_load/soft_store under the machine lock). Faults as a write. Decoded code on that page is dropped. */
+/* Host pointer for an atomic read-modify-write, or NULL (a device, ROM, or across a page boundary:
+ * the caller then uses soft_load/soft_store, which is not atomic). Faults as a write. Decoded code
+ * on that page is dropped. */
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
 /* System accesses: descriptor tables, TSS, page tables: as supervisor, whatever the CPL. */
 uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
@@ -210,12 +211,12 @@ typedef struct SoftFamilyEntry {
 } SoftFamilyEntry;
 
 /* The system half's tables, for decode.c to merge. */
-extern const SoftFamilyEntry soft_family_system[];   /* system.c: control registers, CPUID, ... */
-extern const SoftFamilyEntry soft_family_segment[];  /* segment.c: MOV/POP/PUSH Sreg, LDS, LAR ... */
+extern const SoftFamilyEntry soft_family_system[];  /* system.c: control registers, CPUID, ... */
+extern const SoftFamilyEntry soft_family_segment[]; /* segment.c: MOV/POP/PUSH Sreg, LDS, LAR ... */
 extern const SoftFamilyEntry soft_family_transfer[]; /* transfer.c: far JMP CALL RET, IRET, INT */
 extern const SoftFamilyEntry soft_family_syscall[];  /* syscall.c: SYSCALL, SYSENTER ... */
-extern const SoftFamilyEntry soft_family_control[];  /* control.c: MOV CRn and DRn, CLTS, LMSW ... */
-extern const SoftFamilyEntry soft_family_io[];       /* io.c: IN OUT INS OUTS */
+extern const SoftFamilyEntry soft_family_control[]; /* control.c: MOV CRn and DRn, CLTS, LMSW ... */
+extern const SoftFamilyEntry soft_family_io[];      /* io.c: IN OUT INS OUTS */
 
 /* Append a zeroed Uop with fn, pc_off and len set. */
 Uop *soft_emit(SoftDecoder *d, const SoftInsn *in, UopFn *fn);

@@ -357,8 +357,8 @@ static bool memory_fits(const State *st, const ZydisDecodedInstruction *raw,
     }
     if (keep_pointers &&
         (op->mem.index != ZYDIS_REGISTER_NONE ||
-         (op->mem.base != ZYDIS_REGISTER_RIP && op->mem.base != ZYDIS_REGISTER_NONE &&
-          !is_pointer(ZydisRegisterGetId(op->mem.base))))) {
+         (op->mem.base != ZYDIS_REGISTER_RIP && op->mem.base != ZYDIS_REGISTER_EIP &&
+          op->mem.base != ZYDIS_REGISTER_NONE && !is_pointer(ZydisRegisterGetId(op->mem.base))))) {
         return false; /* an instruction before may have changed it */
     }
     if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
@@ -600,9 +600,11 @@ static unsigned make_insn(const State *st, uint8_t *code, uint64_t rip, bool kee
     }
     /* Make displacements small and branches short, and look again. */
     if (raw->raw.disp.size >= 16) {
-        int32_t disp = (int32_t)below(256) - 128;
-        if (raw->attributes & ZYDIS_ATTRIB_IS_RELATIVE && raw->raw.modrm.mod == 0) {
-            disp = (int32_t)(DATA_MID - rip) + disp;
+        int64_t disp = (int64_t)below(256) - 128;
+        if (raw->raw.disp.size == 64) {
+            disp += DATA_MID; /* MOV with an absolute address */
+        } else if ((raw->attributes & ZYDIS_ATTRIB_IS_RELATIVE) && raw->raw.modrm.mod == 0) {
+            disp += (int64_t)(DATA_MID - rip);
         }
         memcpy(bytes + raw->raw.disp.offset, &disp, raw->raw.disp.size / 8);
     }
