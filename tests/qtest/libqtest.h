@@ -97,9 +97,8 @@ int64_t qtest_clock_set(QTest *qt, int64_t ns);
 
 #define QTEST_MAX_IRQ 32
 
-/* From now on follow the input (output) lines of the device at QOM path @path ("ioapic", "i8259",
- * ... are short for what is in docs/qtest.md) instead of letting them work. One device a machine.
- */
+/* From now on hear of changes of the input (output) lines of the device at QOM path @path
+ * ("ioapic", "isa-i8259", ...: docs/qtest.md); they go on working. One device a machine. */
 void qtest_irq_intercept_in(QTest *qt, const char *path);
 void qtest_irq_intercept_out(QTest *qt, const char *path);
 /* The level of intercepted line @num, 0 before anything was heard of it. Everything that follows
@@ -117,7 +116,8 @@ void qtest_set_irq_in(QTest *qt, const char *path, const char *name, int num, in
  * JSON text with printf-like conversions that stand for whole values: %s a string (quoted and
  * escaped as needed, NULL is null), %d %i int, %u unsigned, %ld %lu %lld %llu %zu, %f double,
  * %p a json_object * (whose reference is taken), %% a percent sign; PRId64 and friends work.
- * Single quotes may stand for double ones. g_error if it is not JSON.
+ * Single quotes may stand for double ones; conversions cannot be inside of quotes. g_error if it is
+ * not JSON.
  */
 json_object *qtest_json(const char *fmt, ...);
 json_object *qtest_vjson(const char *fmt, va_list ap);
