@@ -8,6 +8,11 @@ src=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
 cd "$1"
 
+kernel_package() { # the versioned package that linux-image-cloud-amd64 stands for
+    apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+}
+
 unpack() { # package: download and unpack into root/
     echo "Downloading $1"
     if ! apt-get download "$1" >download.log 2>&1; then
@@ -20,9 +25,13 @@ unpack() { # package: download and unpack into root/
 }
 
 if [ ! -f vmlinuz ]; then
-    kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+    kernel=$(kernel_package)
+    if [ -z "$kernel" ]; then # no package lists yet
+        if [ "$(id -u)" -eq 0 ]; then apt-get update; else sudo apt-get update; fi >download.log 2>&1
+        kernel=$(kernel_package)
+    fi
     if [ -z "$kernel" ]; then
-        echo "apt knows no linux-image-cloud-amd64: run 'apt-get update' on a Debian machine" >&2
+        echo "apt knows no linux-image-cloud-amd64: is this a Debian machine with Debian's packages?" >&2
         exit 1
     fi
     unpack "$kernel"

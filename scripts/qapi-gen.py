@@ -3,8 +3,10 @@
 """Generate C from the QAPI schema (qapi/README.md describes schema and output).
 
 usage: qapi-gen.py [--prefix P] OUTPUT_DIR SCHEMA.json...
+       qapi-gen.py --doc|--check-doc FILE.md SCHEMA.json...
 
-Writes [P]qapi-types.{h,c}, [P]qapi-events.{h,c}, [P]qapi-commands.{h,c} and [P]qapi-introspect.c.
+Writes [P]qapi-types.{h,c}, [P]qapi-events.{h,c}, [P]qapi-commands.{h,c} and [P]qapi-introspect.c;
+or the reference for users; or only checks that the reference in FILE.md is the one of this schema.
 """
 import argparse
 import json
@@ -24,8 +26,8 @@ KEYS = {
     'enum': {'doc', 'data'},
     'struct': {'doc', 'base', 'data', 'gen'},
     'union': {'doc', 'base', 'discriminator', 'data', 'gen'},
-    'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig'},
-    'event': {'doc', 'data'},
+    'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig', 'features'},
+    'event': {'doc', 'data', 'rate-limit-ms', 'rate-limit-by'},
 }
 BANNER = '/* SPDX-License-Identifier: GPL-2.0-or-later */\n' \
          '/* Made by scripts/qapi-gen.py from the schema in qapi/; do not edit. */\n'
@@ -135,6 +137,8 @@ class Schema:
             for case, typ in spec['data'].items():
                 if case not in cases or self.lookup(where, typ).meta != 'struct':
                     raise SchemaError(f'{where}: case {case} needs an enum value and a struct')
+        if entity.meta == 'event':
+            self.check_rate_limit(entity, where)
         if entity.meta == 'command':
             if 'returns' in spec:
                 self.check_type(where, spec['returns'])
@@ -142,6 +146,14 @@ class Schema:
                     raise SchemaError(f'{where}: a command returns a struct, list, str or any')
             if isinstance(spec.get('data'), str) and entity.gen:
                 raise SchemaError(f'{where}: a type name as "data" needs "gen": false')
+
+    def check_rate_limit(self, entity, where):
+        limit, by = entity.spec.get('rate-limit-ms'), entity.spec.get('rate-limit-by')
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise SchemaError(f'{where}: "rate-limit-ms" is a number of milliseconds')
+        if by is not None and (limit is None or by not in [m.name for m in self.members(entity)
+                                                           if m.type == 'str' and not m.optional]):
+            raise SchemaError(f'{where}: "rate-limit-by" names a mandatory str of a limited event')
 
     def is_enum(self, typ):
         return isinstance(typ, str) and typ in self.entities and self.entities[typ].meta == 'enum'
@@ -342,6 +354,7 @@ class Schema:
                 out += self.member_table(f'struct {c}_args', members) + '};\n'
                 out += f'static const QapiType {c}_args_type = QAPI_ARGS({c});\n'
             out += f'\n{self.event_prototype(e)}\n{{\n'
+            data = 'NULL'
             if members:
                 out += f'    struct {c}_args args = {{\n'
                 for m in members:
@@ -349,10 +362,14 @@ class Schema:
                         out += f'        .has_{m.c} = has_{m.c},\n'
                     cast = '' if self.is_scalar(m.type) else f'({self.c_type(m.type)})'
                     out += f'        .{m.c} = {cast}{m.c},\n'
-                out += f'    }};\n\n    qapi_event_emit({c_string(e.name)}, ' \
-                       f'qapi_to_json(&{c}_args_type, &args));\n}}\n'
+                out += '    };\n\n'
+                data = f'qapi_to_json(&{c}_args_type, &args)'
+            if 'rate-limit-ms' in e.spec:
+                by = c_string(e.spec['rate-limit-by']) if 'rate-limit-by' in e.spec else 'NULL'
+                out += f'    qapi_event_emit_limited({c_string(e.name)}, {data}, ' \
+                       f'{e.spec["rate-limit-ms"]}, {by});\n}}\n'
             else:
-                out += f'    qapi_event_emit({c_string(e.name)}, NULL);\n}}\n'
+                out += f'    qapi_event_emit({c_string(e.name)}, {data});\n}}\n'
         return out
 
     # ---- introspection: the QMP SchemaInfo list ----
@@ -393,6 +410,8 @@ class Schema:
                     'ret-type': use(ret) if ret else obj_empty()}
             if e.spec.get('allow-oob'):
                 info['allow-oob'] = True
+            if e.spec.get('features'):
+                info['features'] = list(e.spec['features'])
             out.append(info)
         for e in self.of('event'):
             out.append({'name': e.name, 'meta-type': 'event', 'arg-type': arg(e)})
@@ -430,10 +449,79 @@ class Schema:
         lines = '\n'.join('    ' + c_string(text[i:i + 80]) for i in range(0, len(text), 80))
         return BANNER + f'extern const char {symbol}[];\nconst char {symbol}[] =\n{lines};\n'
 
+    # ---- the reference for users ----
+
+    def doc_type(self, typ):
+        if isinstance(typ, list):
+            return f'list of {self.doc_type(typ[0])}'
+        return f'[{typ}](#{typ.lower()})' if typ in self.entities else typ
+
+    def doc_members(self, members):
+        out = ''
+        for m in members:
+            optional = ', optional' if m.optional else ''
+            out += f'- `{m.name}` ({self.doc_type(m.type)}{optional}): {m.doc}\n'
+        return out
+
+    def doc_entity(self, e):
+        """A command, event or type; the name as a heading."""
+        out = f'\n### {e.name}\n{e.doc}.\n'
+        data = e.spec.get('data')
+        if e.meta == 'enum':
+            return out + '\n' + ''.join(f'- `{v}`: {doc}\n' for v, doc in data.items())
+        if isinstance(data, str):
+            out += f'\nArguments: {self.doc_type(data)}\n'
+        elif self.members(e):
+            title = {'command': 'Arguments:', 'event': 'Data:'}.get(e.meta, 'Members:')
+            out += f'\n{title}\n\n{self.doc_members(self.members(e))}'
+        if e.meta == 'union':
+            out += f'\nMore members, by `{e.spec["discriminator"]}`:\n\n'
+            out += ''.join(f'- `{case}`: those of {self.doc_type(typ)}\n' for case, typ in data.items())
+        if e.meta == 'command' and 'returns' in e.spec:
+            out += f'\nReturns: {self.doc_type(e.spec["returns"])}\n'
+        notes = []
+        if e.spec.get('allow-oob'):
+            notes.append('It may run out of band.')
+        if e.spec.get('allow-preconfig'):
+            notes.append('It works before the machine is made.')
+        if e.meta == 'command' and not e.gen and isinstance(data, dict):
+            notes.append('It takes more members than these.')
+        if 'rate-limit-ms' in e.spec:
+            by = f' for each `{e.spec["rate-limit-by"]}`' if 'rate-limit-by' in e.spec else ''
+            notes.append(f'At most one in {e.spec["rate-limit-ms"]} ms is sent{by}: the last one.')
+        for name, doc in e.spec.get('features', {}).items():
+            notes.append(f'Feature `{name}`: {doc}.')
+        return out + ('\n' + '\n'.join(notes) + '\n' if notes else '')
+
+    def reference(self):
+        out = '<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n' \
+            '<!-- Made by scripts/qapi-gen.py --doc from the schema in qapi/; do not edit. -->\n' \
+            '# QMP reference\n\n' \
+            'Every command, event and type of the machine protocol. How to reach it, and how messages look: ' \
+            '[monitor](monitor.md). The same, for programs: `query-qmp-schema`.\n\n' \
+            'Integers are 64-bit; `size` is a number of bytes; `any` is any JSON value.\n'
+        for title, metas in (('Commands', ['command']), ('Events', ['event']),
+                             ('Types', ['enum', 'struct', 'union'])):
+            out += f'\n## {title}\n'
+            for e in sorted(self.of(*metas), key=lambda e: e.name.lower()):
+                out += self.doc_entity(e)
+        return out
+
+
+def doc(schema, path, check):
+    text = schema.reference()
+    if not check:
+        path.write_text(text)
+    elif not path.exists() or path.read_text() != text:
+        sys.exit(f'{path} is not that of the schema any more; make it anew with:\n'
+                 '  scripts/qapi-gen.py --doc docs/qmp-reference.md qapi/*.json')
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--prefix', default='', help='of the files written')
+    parser.add_argument('--doc', action='store_true', help='write the reference to OUTPUT')
+    parser.add_argument('--check-doc', action='store_true', help='compare OUTPUT with the reference')
     parser.add_argument('output', type=Path)
     parser.add_argument('schema', nargs='+')
     args = parser.parse_args()
@@ -441,6 +529,9 @@ def main():
         schema = Schema(args.schema)
     except (SchemaError, json.JSONDecodeError) as e:
         sys.exit(f'qapi-gen: {e}')
+    if args.doc or args.check_doc:
+        doc(schema, args.output, args.check_doc)
+        return
     for name in ('types.h', 'types.c', 'events.h', 'events.c', 'commands.h', 'commands.c',
                  'introspect.c'):
         text = getattr(schema, name.replace('.', '_'))(args.prefix)

@@ -138,7 +138,7 @@ class Vm:
             args += ["-serial", f"unix:{self.dir}/serial,server=on,wait=off"]
         if guest_dir:
             args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",
-                     append]
+                     append + " driver=1"]
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
         self.started = time.monotonic()
