@@ -3,12 +3,32 @@
 #include "backends/host-memory-backend.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/core/machine.h"
+#include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
-static MemoryDeviceInfo *dimm_info(const PcDimm *dimm)
+static void add_state(PCDIMMDeviceInfo *data, Machine *machine, const PcDimm *dimm)
+{
+    const MemoryHotplug *mh = memory_hotplug_of(machine);
+    const MemoryHotplugSlot *slot = mh ? memory_hotplug_slot_of(mh, &dimm->parent) : NULL;
+    uint32_t status = 0;
+
+    if (slot) {
+        const char *meaning = dimm_state_meaning(&slot->state, &status);
+
+        data->has_state = data->has_state_since = true;
+        data->state = dimm_state_get(&slot->state);
+        data->state_since = slot->state.since_us;
+        data->has_status = meaning != NULL;
+        data->status = status;
+        data->meaning = g_strdup(meaning);
+    }
+    data->warnings = guest_fit_warnings(machine, dimm);
+}
+
+static MemoryDeviceInfo *dimm_info(Machine *machine, const PcDimm *dimm)
 {
     MemoryDeviceInfo *info = g_new0(MemoryDeviceInfo, 1);
     PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
@@ -24,6 +44,7 @@ static MemoryDeviceInfo *dimm_info(const PcDimm *dimm)
     if (!data->memdev) {
         data->memdev = g_strdup("");
     }
+    add_state(data, machine, dimm);
     info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
     info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
     info->u.dimm->data = data;
@@ -37,7 +58,7 @@ GPtrArray *qmp_query_memory_devices(GError **errp)
     g_autoptr(GPtrArray) dimms = machine ? pc_dimm_list(machine) : NULL;
 
     for (guint i = 0; dimms && i < dimms->len; i++) {
-        g_ptr_array_add(list, dimm_info(g_ptr_array_index(dimms, i)));
+        g_ptr_array_add(list, dimm_info(machine, g_ptr_array_index(dimms, i)));
     }
     return list;
 }

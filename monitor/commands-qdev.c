@@ -2,6 +2,7 @@
 /* QMP commands that plug and unplug devices (qapi/qdev.json). */
 #include "hw/core/device.h"
 #include "qapi/qapi-commands.h"
+#include "util/error.h"
 
 bool qmp_device_add(struct json_object *args, GError **errp)
 {
@@ -9,7 +10,16 @@ bool qmp_device_add(struct json_object *args, GError **errp)
     return device_add(args, true, errp) != NULL;
 }
 
-bool qmp_device_del(const char *id, GError **errp)
+bool qmp_device_del(const char *id, bool has_timeout, double timeout, bool has_cancel, bool cancel,
+                    GError **errp)
 {
-    return device_del(id, errp);
+    if (!has_timeout) {
+        return has_cancel && cancel ? device_del_cancel(id, errp) : device_del(id, errp);
+    }
+    if (has_cancel && cancel) {
+        error_set(errp, "'timeout' and 'cancel' exclude each other: 'cancel' withdraws a request "
+                        "at once, 'timeout' makes one that is withdrawn later");
+        return false;
+    }
+    return device_del_within(id, timeout, errp);
 }

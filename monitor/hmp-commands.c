@@ -124,7 +124,7 @@ static void do_device_del(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
 
-    qmp_device_del(argv[0], &err);
+    qmp_device_del(argv[0], false, 0, false, false, &err);
     hmp_error(hmp, err);
 }
 

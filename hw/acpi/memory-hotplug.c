@@ -61,13 +61,16 @@ static uint32_t next_event_slot(const MemoryHotplug *mh)
 
 static uint32_t read_reg(MemoryHotplug *mh, hwaddr offset)
 {
-    const MemoryHotplugSlot *slot = selected_slot(mh);
+    MemoryHotplugSlot *slot = selected_slot(mh);
 
     if (offset == MEMHP_REG_NEXT) {
         return next_event_slot(mh);
     }
     if (offset == MEMHP_REG_IDENT) {
         return MEMHP_IDENT_VERSION << 16 | mh->num_slots;
+    }
+    if (slot && offset < MEMHP_REG_PXM) {
+        memory_unplug_place_read(slot);
     }
     return slot ? read_slot_reg(slot, offset) : UINT32_MAX;
 }
@@ -81,16 +84,16 @@ static uint64_t memhp_read(void *opaque, hwaddr addr, unsigned size)
 
 /* ---- writing ---- */
 
-static void write_flags(MemoryHotplug *mh, MemoryHotplugSlot *slot, uint8_t value)
+static void write_flags(MemoryHotplugSlot *slot, uint8_t value)
 {
     if (value & MEMHP_INSERT) {
-        slot->insert_event = false;
+        memory_unplug_insert_acked(slot);
     }
     if (value & MEMHP_REMOVE) {
-        memory_unplug_seen(slot);
+        memory_unplug_remove_acked(slot);
     }
     if (value & MEMHP_EJECT) {
-        memory_unplug_eject(mh, mh->selector);
+        memory_unplug_eject(slot);
     }
 }
 
@@ -117,11 +120,11 @@ static void write_reg(MemoryHotplug *mh, hwaddr reg, uint32_t value, uint32_t ma
             uint32_t status = mh->ost_status;
 
             mh->ost_status = 0;
-            memory_unplug_ost(mh, mh->selector, mh->ost_event, status);
+            memory_unplug_ost(slot, mh->ost_event, status);
         }
         break;
     case MEMHP_REG_FLAGS:
-        write_flags(mh, slot, (uint8_t)value);
+        write_flags(slot, (uint8_t)value);
         break;
     default:
         break;
@@ -157,7 +160,7 @@ static void memhp_reset(Device *dev)
     mh->ost_event = 0;
     mh->ost_status = 0;
     for (unsigned n = 0; n < mh->num_slots; n++) {
-        memory_unplug_forget(&mh->slots[n]);
+        memory_unplug_reset(&mh->slots[n]);
     }
 }
 
@@ -167,6 +170,7 @@ static bool memhp_realize(Device *dev, GError **errp)
 
     mh->slots = g_new0(MemoryHotplugSlot, mh->num_slots);
     for (unsigned n = 0; n < mh->num_slots; n++) {
+        mh->slots[n].block = mh;
         memory_unplug_clear(&mh->slots[n]);
     }
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
@@ -184,6 +188,9 @@ static void memhp_unrealize(Device *dev)
         memory_region_remove(&mh->region);
     }
     memory_region_destroy(&mh->region);
+    for (unsigned n = 0; n < mh->num_slots; n++) {
+        timer_free(mh->slots[n].deadline);
+    }
     g_clear_pointer(&mh->slots, g_free);
 }
 
@@ -207,6 +214,13 @@ const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n
     return &mh->slots[n];
 }
 
+const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const Device *dev)
+{
+    int32_t n = PC_DIMM(dev)->slot;
+
+    return n >= 0 && (uint32_t)n < mh->num_slots && mh->slots[n].dimm == dev ? &mh->slots[n] : NULL;
+}
+
 MemoryHotplug *memory_hotplug_of(Machine *machine)
 {
     return machine->acpi_ospm;
@@ -220,7 +234,7 @@ static struct json_object *slots_get(Object *obj, const Property *prop, GError *
     struct json_object *list = json_object_new_array();
 
     for (unsigned n = 0; n < mh->num_slots; n++) {
-        json_object_array_add(list, memory_unplug_to_json(&mh->slots[n], n));
+        json_object_array_add(list, memory_unplug_to_json(&mh->slots[n]));
     }
     return list;
 }
@@ -231,7 +245,8 @@ static const Property memhp_properties[] = {
       .custom_type = "list",
       .read_only = true,
       .get = slots_get,
-      .description = "each slot: its device and how far its last unplug came, with times" },
+      .description = "each slot: its device, the device's state, and how far the last unplug came, "
+                     "with times" },
     { 0 },
 };
 

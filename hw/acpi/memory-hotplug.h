@@ -6,10 +6,12 @@
 #ifndef HW_ACPI_MEMORY_HOTPLUG_H
 #define HW_ACPI_MEMORY_HOTPLUG_H
 
+#include "hw/acpi/dimm-state.h"
 #include "hw/acpi/ost.h"
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
 #include "memory/memory.h"
+#include "util/clock.h"
 
 #define TYPE_MEMORY_HOTPLUG "acpi-memory-hotplug"
 
@@ -39,32 +41,40 @@
 #define MEMHP_REMOVE  (1u << 2)
 #define MEMHP_EJECT   (1u << 3) /* W */
 
-/* How far the last unplug of a slot has come. */
-typedef enum UnplugState {
-    UNPLUG_NONE,      /* never asked, or the request was forgotten by a reset */
-    UNPLUG_REQUESTED, /* device_del was accepted, the guest was not seen to look yet */
-    UNPLUG_SEEN,      /* the guest acknowledged the remove event or reported "in progress" */
-    UNPLUG_REFUSED,   /* by _OST with a failure status; the DIMM goes on working */
-    UNPLUG_EJECTED,   /* _EJ0: the DIMM is gone */
-} UnplugState;
+/* The stages of a request to give a DIMM back. */
+typedef enum UnplugStage {
+    UNPLUG_REQUESTED,   /* device_del was accepted */
+    UNPLUG_SEEN,        /* the guest acknowledged the remove event or reported "in progress" */
+    UNPLUG_IN_PROGRESS, /* the guest reported "in progress" */
+    UNPLUG_REFUSED,     /* by _OST with a failure status; the DIMM goes on working */
+    UNPLUG_WITHDRAWN,   /* timed out, cancelled, or the machine was reset */
+    UNPLUG_EJECTED,     /* _EJ0: the DIMM is gone */
+    UNPLUG_STAGES,
+    UNPLUG_NONE = UNPLUG_STAGES, /* never asked */
+} UnplugStage;
 
-extern const char *const unplug_state_names[]; /* "none", "requested", ... */
+/* The record of the current or last request of a slot: what was reached, and when. Nothing depends
+ * on it but what users are told; the state of a DIMM is in DimmState. */
+typedef struct UnplugRecord {
+    UnplugStage last;
+    int64_t at_ns[UNPLUG_STAGES]; /* clock_ns(); -1: not reached */
+    uint32_t status;              /* the _OST status of the refusal */
+} UnplugRecord;
 
-/* One unplug as a transaction. Times are virtual nanoseconds (clock_ns()); -1: has not happened. */
-typedef struct UnplugTransaction {
-    UnplugState state;
-    int64_t requested_ns, seen_ns, refused_ns, ejected_ns;
-    uint32_t status; /* the _OST status of the refusal */
-} UnplugTransaction;
+typedef struct MemoryHotplug MemoryHotplug;
 
 typedef struct MemoryHotplugSlot {
-    Device *dimm; /* borrowed; NULL: empty */
+    MemoryHotplug *block;
+    Device *dimm;    /* borrowed; NULL: empty */
+    DimmState state; /* while there is a DIMM */
     bool insert_event, remove_event;
     uint32_t ost_event, ost_status; /* last written by the guest; 0 after a plug and a reset */
-    UnplugTransaction unplug;       /* the current or last one; kept when the slot is empty */
+    UnplugRecord unplug;            /* kept when the slot is empty */
+    Timer *deadline;                /* of the pending request, or NULL */
+    int64_t timeout_ns;             /* which it was made with */
 } MemoryHotplugSlot;
 
-typedef struct MemoryHotplug {
+struct MemoryHotplug {
     Device parent;
     MemoryRegion region;
     Machine *machine;
@@ -75,7 +85,7 @@ typedef struct MemoryHotplug {
     /* Tell the guest to look: raise GPE ACPI_GPE_MEMORY_HOTPLUG. */
     void (*notify)(void *opaque);
     void *notify_opaque;
-} MemoryHotplug;
+};
 
 /* Make, realize and map the block at @base in @io (system_io()), for @machine's ram_slots. Fills
  * machine->acpi_ospm with the block. Owned by /machine/unattached. */
@@ -90,13 +100,21 @@ void memory_hotplug_plug(MemoryHotplug *mh, Device *dev);
 /* HotplugHandler.unplug_request: marks the slot "removing" and notifies. Asking again while a
  * request is pending notifies again, and is harmless. */
 bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp);
+/* HotplugHandler.unplug_withdraw: end a pending request @delay_ns from now unless it ends before;
+ * 0: at once. Replaces an earlier deadline. A request that is withdrawn clears the remove event,
+ * sends MEM_UNPLUG_ERROR and DEVICE_UNPLUG_GUEST_ERROR, and the DIMM is in the state that it had
+ * before. Fails if no request is pending. */
+bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t delay_ns,
+                                    GError **errp);
 /* HotplugHandler.unplug, before pc_dimm_unplug(): empties the slot. */
 void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev);
 
 /* ---- what management asks ---- */
 
-/* Slot @n (< num_slots), for query-acpi-ospm-status and the unplug transactions. Borrowed. */
+/* Slot @n (< num_slots), for query-acpi-ospm-status and the unplug record. Borrowed. */
 const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n);
+/* The slot that @dev is in, or NULL. Borrowed. */
+const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const Device *dev);
 /* The machine's block, or NULL. */
 MemoryHotplug *memory_hotplug_of(Machine *machine);
 

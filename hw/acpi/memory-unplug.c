@@ -1,147 +1,295 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plug and unplug of memory slots as transactions: requested, seen by the guest, refused or
- * ejected, with a time for each (DESIGN decision 9).
+ * Plug and unplug of memory slots as transactions: a request is made, seen by the guest, and ends
+ * in one of three ways: ejected, refused, withdrawn; with a time for each (DESIGN decision 9).
  */
 #include "hw/acpi/memory-unplug.h"
 
 #include "hw/mem/pc-dimm.h"
 #include "qapi/qapi-events.h"
-#include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
 
-const char *const unplug_state_names[] = {
-    [UNPLUG_NONE] = "none",       [UNPLUG_REQUESTED] = "requested", [UNPLUG_SEEN] = "seen",
-    [UNPLUG_REFUSED] = "refused", [UNPLUG_EJECTED] = "ejected",     NULL,
+/* The stages as users see them, and the name of their time. */
+static const struct StageName {
+    const char *stage, *time;
+} stage_names[] = {
+    [UNPLUG_REQUESTED] = { "requested", "requested-ns" },
+    [UNPLUG_SEEN] = { "seen", "seen-ns" },
+    [UNPLUG_IN_PROGRESS] = { "in-progress", "in-progress-ns" },
+    [UNPLUG_REFUSED] = { "refused", "refused-ns" },
+    [UNPLUG_WITHDRAWN] = { "withdrawn", "withdrawn-ns" },
+    [UNPLUG_EJECTED] = { "ejected", "ejected-ns" },
+    [UNPLUG_NONE] = { "none", NULL },
 };
 
-static const UnplugTransaction no_transaction = {
-    .requested_ns = -1, .seen_ns = -1, .refused_ns = -1, .ejected_ns = -1
-};
-
-static bool unplug_pending(const MemoryHotplugSlot *slot)
+static unsigned slot_number(const MemoryHotplugSlot *slot)
 {
-    return slot->unplug.state == UNPLUG_REQUESTED || slot->unplug.state == UNPLUG_SEEN;
+    return (unsigned)(slot - slot->block->slots);
 }
 
-static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev)
-{
-    int32_t n = PC_DIMM(dev)->slot;
-
-    return n >= 0 && (uint32_t)n < mh->num_slots ? &mh->slots[n] : NULL;
-}
-
-static void notify(MemoryHotplug *mh)
+static void notify(const MemoryHotplug *mh)
 {
     if (mh->notify) {
         mh->notify(mh->notify_opaque);
     }
 }
 
+/* ---- the record ---- */
+
+static void record_clear(UnplugRecord *record)
+{
+    record->last = UNPLUG_NONE;
+    record->status = 0;
+    for (int stage = 0; stage < UNPLUG_STAGES; stage++) {
+        record->at_ns[stage] = -1;
+    }
+}
+
+/* Note that @stage was reached, if it was not yet. */
+static void record_stage(UnplugRecord *record, UnplugStage stage)
+{
+    if (record->at_ns[stage] < 0) {
+        record->at_ns[stage] = clock_ns();
+        record->last = stage;
+    }
+}
+
 void memory_unplug_clear(MemoryHotplugSlot *slot)
 {
-    *slot = (MemoryHotplugSlot){ .unplug = no_transaction };
+    timer_free(slot->deadline);
+    *slot = (MemoryHotplugSlot){ .block = slot->block };
+    record_clear(&slot->unplug);
+}
+
+/* ---- the state, and who is told ---- */
+
+/* @previous: NULL if the DIMM was just plugged. */
+static void send_state(const MemoryHotplugSlot *slot, const MemoryDeviceState *previous)
+{
+    g_autofree char *path = object_path(OBJECT(slot->dimm));
+    uint32_t status = 0;
+    const char *meaning = dimm_state_meaning(&slot->state, &status);
+
+    qapi_event_send_memory_device_state_change(
+        slot->dimm->id, path, dimm_state_get(&slot->state), previous != NULL,
+        previous ? *previous : MEMORY_DEVICE_STATE_INSERTED, meaning != NULL, status, meaning);
+}
+
+/* @slot has a DIMM. */
+static void step(MemoryHotplugSlot *slot, DimmTrigger trigger, uint32_t status)
+{
+    MemoryDeviceState previous = dimm_state_get(&slot->state);
+
+    if (dimm_state_step(&slot->state, trigger, status)) {
+        send_state(slot, &previous);
+    }
+}
+
+/* The request is over, in one way or another. */
+static void end_request(MemoryHotplugSlot *slot, UnplugStage how)
+{
+    slot->remove_event = false;
+    g_clear_pointer(&slot->deadline, timer_free);
+    record_stage(&slot->unplug, how);
+}
+
+/* The request ended without an ejection: @msg says why. */
+static void send_errors(const MemoryHotplugSlot *slot, const char *msg)
+{
+    g_autofree char *path = object_path(OBJECT(slot->dimm));
+    const char *id = slot->dimm->id;
+
+    slot->dimm->pending_deleted_event = false;
+    qapi_event_send_mem_unplug_error(id ? id : "", msg);
+    qapi_event_send_device_unplug_guest_error(id, path);
+}
+
+/* ---- withdrawal ---- */
+
+/* What the guest did with a pending request. */
+static const char *progress_text(const MemoryHotplugSlot *slot)
+{
+    switch (dimm_state_get(&slot->state)) {
+    case MEMORY_DEVICE_STATE_UNPLUG_REQUESTED:
+        return "the guest had not looked at it";
+    case MEMORY_DEVICE_STATE_UNPLUG_NOTICED:
+        return "the guest had seen it, and not answered";
+    default:
+        return "the guest was still giving the memory back";
+    }
+}
+
+/* @trigger is DIMM_WITHDRAWN, or what else ends requests. */
+static void withdraw(MemoryHotplugSlot *slot, DimmTrigger trigger, const char *why)
+{
+    g_autofree char *msg =
+        g_strdup_printf("the request to give back the memory in slot %u was withdrawn: %s; %s",
+                        slot_number(slot), why, progress_text(slot));
+
+    end_request(slot, UNPLUG_WITHDRAWN);
+    step(slot, trigger, 0);
+    send_errors(slot, msg);
+}
+
+static void deadline_passed(void *opaque)
+{
+    MemoryHotplugSlot *slot = opaque;
+    g_autofree char *why =
+        g_strdup_printf("it timed out after %g s", (double)slot->timeout_ns / NS_PER_SEC);
+
+    withdraw(slot, DIMM_WITHDRAWN, why);
 }
 
 /* ---- what management does ---- */
 
 void memory_hotplug_plug(MemoryHotplug *mh, Device *dev)
 {
-    MemoryHotplugSlot *slot = slot_of(mh, dev);
+    int32_t n = PC_DIMM(dev)->slot;
+    MemoryHotplugSlot *slot = n >= 0 && (uint32_t)n < mh->num_slots ? &mh->slots[n] : NULL;
 
     g_return_if_fail(slot && !slot->dimm);
     memory_unplug_clear(slot);
     slot->dimm = dev;
+    dimm_state_init(&slot->state);
+    send_state(slot, NULL);
     if (dev->hotplugged) {
         slot->insert_event = true;
         notify(mh);
     }
 }
 
-bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp)
+static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev, GError **errp)
 {
-    MemoryHotplugSlot *slot = slot_of(mh, dev);
+    const MemoryHotplugSlot *slot = memory_hotplug_slot_of(mh, dev);
 
-    if (!slot || slot->dimm != dev) {
+    if (!slot) {
         g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
 
         error_set(errp, "%s is in no slot that the guest can be asked to empty", what);
+        return NULL;
+    }
+    return &mh->slots[slot_number(slot)];
+}
+
+bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp)
+{
+    MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
+
+    if (!slot) {
         return false;
     }
-    if (!unplug_pending(slot)) {
-        slot->unplug = no_transaction;
-        slot->unplug.requested_ns = clock_ns();
-        slot->unplug.state = UNPLUG_REQUESTED;
+    if (!dimm_state_pending(&slot->state)) {
+        record_clear(&slot->unplug);
+        record_stage(&slot->unplug, UNPLUG_REQUESTED);
     }
+    step(slot, DIMM_UNPLUG_ASKED, 0);
     /* Also when asked again: a guest that lost the first event gets a second. */
     slot->remove_event = true;
     notify(mh);
     return true;
 }
 
+bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t delay_ns, GError **errp)
+{
+    MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
+
+    if (!slot) {
+        return false;
+    }
+    if (!dimm_state_pending(&slot->state)) {
+        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+
+        error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
+                  MemoryDeviceState_str(dimm_state_get(&slot->state)));
+        return false;
+    }
+    if (delay_ns <= 0) {
+        withdraw(slot, DIMM_WITHDRAWN, "it was cancelled");
+        return true;
+    }
+    if (!slot->deadline) {
+        slot->deadline = timer_new(deadline_passed, slot);
+    }
+    slot->timeout_ns = delay_ns;
+    timer_mod(slot->deadline, clock_ns() + delay_ns);
+    return true;
+}
+
 void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
 {
-    MemoryHotplugSlot *slot = slot_of(mh, dev);
+    MemoryHotplugSlot *slot = slot_of(mh, dev, NULL);
 
-    if (slot && slot->dimm == dev) {
+    if (slot) {
         slot->dimm = NULL;
         slot->insert_event = false;
         slot->remove_event = false;
+        g_clear_pointer(&slot->deadline, timer_free);
     }
 }
 
 /* ---- what the guest does ---- */
 
-void memory_unplug_seen(MemoryHotplugSlot *slot)
+void memory_unplug_insert_acked(MemoryHotplugSlot *slot)
 {
-    slot->remove_event = false;
-    if (slot->unplug.state == UNPLUG_REQUESTED) {
-        slot->unplug.state = UNPLUG_SEEN;
-        slot->unplug.seen_ns = clock_ns();
+    if (slot->insert_event) {
+        slot->insert_event = false;
+        step(slot, DIMM_INSERT_ACKED, 0);
     }
 }
 
-void memory_unplug_eject(MemoryHotplug *mh, unsigned n)
+void memory_unplug_place_read(MemoryHotplugSlot *slot)
 {
-    MemoryHotplugSlot *slot = &mh->slots[n];
+    if (slot->dimm) {
+        step(slot, DIMM_PLACE_READ, 0);
+    }
+}
 
+void memory_unplug_remove_acked(MemoryHotplugSlot *slot)
+{
+    if (slot->remove_event) {
+        slot->remove_event = false;
+        record_stage(&slot->unplug, UNPLUG_SEEN);
+        step(slot, DIMM_REMOVE_ACKED, 0);
+    }
+}
+
+void memory_unplug_eject(MemoryHotplugSlot *slot)
+{
     if (!slot->dimm) {
         if (log_enabled(LOG_GUEST_ERROR)) {
-            log_printf("memory-hotplug: the guest ejects slot %u, which is empty\n", n);
+            log_printf("memory-hotplug: the guest ejects slot %u, which is empty\n",
+                       slot_number(slot));
         }
         return;
     }
-    if (!unplug_pending(slot)) {
-        slot->unplug = no_transaction; /* the guest's own idea */
+    if (!dimm_state_pending(&slot->state)) {
+        record_clear(&slot->unplug); /* the guest's own idea, or late */
     }
-    slot->unplug.state = UNPLUG_EJECTED;
-    slot->unplug.ejected_ns = clock_ns();
+    end_request(slot, UNPLUG_EJECTED);
     device_unplug(slot->dimm);
 }
 
-static void refused(MemoryHotplugSlot *slot, unsigned n, uint32_t event, uint32_t status)
+static void refused(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 {
-    Device *dev = slot->dimm;
-    g_autofree char *path = object_path(OBJECT(dev));
     g_autofree char *msg =
         g_strdup_printf("the guest refused to give back the memory in slot %u: %s (_OST event "
                         "0x%x, status 0x%x)",
-                        n, ost_status_text(event, status), event, status);
+                        slot_number(slot), ost_status_text(event, status), event, status);
 
-    slot->remove_event = false;
-    slot->unplug.state = UNPLUG_REFUSED;
-    slot->unplug.refused_ns = clock_ns();
+    if (!dimm_state_pending(&slot->state)) {
+        record_clear(&slot->unplug);
+    }
+    end_request(slot, UNPLUG_REFUSED);
     slot->unplug.status = status;
-    dev->pending_deleted_event = false;
-    qapi_event_send_mem_unplug_error(dev->id ? dev->id : "", msg);
-    qapi_event_send_device_unplug_guest_error(dev->id, path);
+    step(slot, DIMM_EJECT_FAILURE, status);
+    send_errors(slot, msg);
 }
 
-void memory_unplug_ost(MemoryHotplug *mh, unsigned n, uint32_t event, uint32_t status)
+void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 {
-    MemoryHotplugSlot *slot = &mh->slots[n];
-    g_autofree char *number = g_strdup_printf("%u", n);
+    g_autofree char *number = g_strdup_printf("%u", slot_number(slot));
+    DimmTrigger trigger = dimm_trigger_of_ost(event, status);
     ACPIOSTInfo info = {
         .device = slot->dimm ? slot->dimm->id : NULL,
         .slot = number,
@@ -156,56 +304,58 @@ void memory_unplug_ost(MemoryHotplug *mh, unsigned n, uint32_t event, uint32_t s
     if (!slot->dimm) {
         return;
     }
-    if (ost_is_refusal(event, status)) {
-        refused(slot, n, event, status);
-    } else if (event == OST_EVENT_EJECT_REQUEST && status == OST_STATUS_IN_PROGRESS) {
-        if (slot->unplug.state == UNPLUG_REQUESTED) {
-            memory_unplug_seen(slot);
-        }
+    if (trigger == DIMM_EJECT_FAILURE) {
+        refused(slot, event, status);
+        return;
     }
+    if (trigger == DIMM_EJECT_PROGRESS && dimm_state_pending(&slot->state)) {
+        if (dimm_state_get(&slot->state) == MEMORY_DEVICE_STATE_UNPLUG_REQUESTED) {
+            slot->remove_event = false; /* a guest that answers has seen it */
+        }
+        record_stage(&slot->unplug, UNPLUG_SEEN);
+        record_stage(&slot->unplug, UNPLUG_IN_PROGRESS);
+    }
+    step(slot, trigger, status);
 }
 
-void memory_unplug_forget(MemoryHotplugSlot *slot)
+void memory_unplug_reset(MemoryHotplugSlot *slot)
 {
     slot->insert_event = false;
-    slot->remove_event = false;
     slot->ost_event = 0;
     slot->ost_status = 0;
-    if (slot->dimm) {
-        slot->dimm->pending_deleted_event = false;
+    if (!slot->dimm) {
+        return;
     }
-    if (unplug_pending(slot)) {
-        slot->unplug = no_transaction;
+    if (dimm_state_pending(&slot->state)) {
+        withdraw(slot, DIMM_RESET, "the machine was reset");
+    } else {
+        step(slot, DIMM_RESET, 0);
     }
 }
 
 /* ---- telling users ---- */
 
-static void add_time(struct json_object *obj, const char *key, int64_t ns)
+struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot)
 {
-    if (ns >= 0) {
-        json_object_object_add(obj, key, json_object_new_int64(ns));
-    }
-}
-
-struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot, unsigned n)
-{
-    const UnplugTransaction *unplug = &slot->unplug;
+    const UnplugRecord *unplug = &slot->unplug;
     struct json_object *obj = json_object_new_object();
 
-    json_object_object_add(obj, "slot", json_object_new_int((int)n));
+    json_object_object_add(obj, "slot", json_object_new_int((int)slot_number(slot)));
     if (slot->dimm) {
         g_autofree char *path = object_path(OBJECT(slot->dimm));
+        const char *state = MemoryDeviceState_str(dimm_state_get(&slot->state));
 
         json_object_object_add(obj, "device", json_object_new_string(path ? path : ""));
+        json_object_object_add(obj, "state", json_object_new_string(state));
     }
-    json_object_object_add(obj, "unplug",
-                           json_object_new_string(unplug_state_names[unplug->state]));
-    add_time(obj, "requested-ns", unplug->requested_ns);
-    add_time(obj, "seen-ns", unplug->seen_ns);
-    add_time(obj, "refused-ns", unplug->refused_ns);
-    add_time(obj, "ejected-ns", unplug->ejected_ns);
-    if (unplug->state == UNPLUG_REFUSED) {
+    json_object_object_add(obj, "unplug", json_object_new_string(stage_names[unplug->last].stage));
+    for (int stage = 0; stage < UNPLUG_STAGES; stage++) {
+        if (unplug->at_ns[stage] >= 0) {
+            json_object_object_add(obj, stage_names[stage].time,
+                                   json_object_new_int64(unplug->at_ns[stage]));
+        }
+    }
+    if (unplug->last == UNPLUG_REFUSED) {
         json_object_object_add(
             obj, "reason",
             json_object_new_string(ost_status_text(OST_EVENT_EJECT_REQUEST, unplug->status)));

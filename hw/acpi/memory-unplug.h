@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plug and unplug transactions of memory slots: what the registers of memory-hotplug.c set off.
+ * Plug and unplug of memory slots as transactions: what the registers of memory-hotplug.c set off.
  * Private to the memory hot-plug block. Machine lock for everything.
+ *
+ * Whatever the guest does here may come at any time, in any order and as often as it likes; an
+ * empty slot takes it too. Each change of a DIMM's state sends MEMORY_DEVICE_STATE_CHANGE.
  */
 #ifndef HW_ACPI_MEMORY_UNPLUG_H
 #define HW_ACPI_MEMORY_UNPLUG_H
@@ -10,22 +13,27 @@
 
 #include "hw/acpi/memory-hotplug.h"
 
-/* An empty slot in which nothing ever happened. */
+/* Make @slot, whose block is set, an empty one in which nothing ever happened. */
 void memory_unplug_clear(MemoryHotplugSlot *slot);
 
-/* The guest acknowledged the remove event, or there is none. */
-void memory_unplug_seen(MemoryHotplugSlot *slot);
+/* The guest cleared the insert resp. remove event, which need not be set. */
+void memory_unplug_insert_acked(MemoryHotplugSlot *slot);
+void memory_unplug_remove_acked(MemoryHotplugSlot *slot);
 
-/* The guest evaluated _EJ0 for slot @n: the DIMM, if there is one, leaves the machine. */
-void memory_unplug_eject(MemoryHotplug *mh, unsigned n);
+/* The guest read where the DIMM is. */
+void memory_unplug_place_read(MemoryHotplugSlot *slot);
 
-/* The guest evaluated _OST for slot @n. Sends events; a refusal ends the transaction. */
-void memory_unplug_ost(MemoryHotplug *mh, unsigned n, uint32_t event, uint32_t status);
+/* The guest evaluated _EJ0: the DIMM, if there is one, leaves the machine. Asked for or not: the
+ * guest owns its memory. */
+void memory_unplug_eject(MemoryHotplugSlot *slot);
 
-/* Reset: the machine boots anew with the DIMMs that it has, and nobody asked for anything. */
-void memory_unplug_forget(MemoryHotplugSlot *slot);
+/* The guest evaluated _OST. Sends events; a refusal ends the request. */
+void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status);
 
-/* A slot for users: {"slot", "device", "state", "requested-ns", ...}. New reference. */
-struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot, unsigned n);
+/* Reset: the machine boots anew with the DIMMs that it has. A pending request is withdrawn. */
+void memory_unplug_reset(MemoryHotplugSlot *slot);
+
+/* A slot for users: {"slot", "device", "state", "unplug", "requested-ns", ...}. New reference. */
+struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot);
 
 #endif

@@ -60,8 +60,18 @@ const char *ost_status_text(uint32_t event, uint32_t status)
     return "the guest gave a status code that ACPI does not define";
 }
 
+bool ost_is_insertion(uint32_t event)
+{
+    return family_of(event) == OST_INSERTION;
+}
+
+bool ost_is_ejection(uint32_t event)
+{
+    return family_of(event) == OST_EJECTION;
+}
+
 bool ost_is_refusal(uint32_t event, uint32_t status)
 {
-    return family_of(event) == OST_EJECTION && status != OST_STATUS_SUCCESS &&
+    return ost_is_ejection(event) && status != OST_STATUS_SUCCESS &&
            status != OST_STATUS_IN_PROGRESS;
 }

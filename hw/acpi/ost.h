@@ -16,11 +16,16 @@
 #define OST_EVENT_OS_INSERT     0x200
 
 /* Statuses */
-#define OST_STATUS_SUCCESS     0x00
-#define OST_STATUS_IN_PROGRESS 0x84 /* of an ejection */
+#define OST_STATUS_SUCCESS         0x00
+#define OST_STATUS_INSERT_PROGRESS 0x80 /* of an insertion */
+#define OST_STATUS_IN_PROGRESS     0x84 /* of an ejection */
 
 /* The reason that @status gives for @event, in words. Never NULL. */
 const char *ost_status_text(uint32_t event, uint32_t status);
+
+/* What @event is about; neither if ACPI does not define it. */
+bool ost_is_insertion(uint32_t event);
+bool ost_is_ejection(uint32_t event);
 
 /* Is this the guest saying that an ejection did not happen? */
 bool ost_is_refusal(uint32_t event, uint32_t status);

@@ -6,6 +6,7 @@
 #include "hw/core/hotplug.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-events.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 /* Of Device *, each a reference, in the order of realization. */
@@ -241,13 +242,8 @@ static Device *device_find(const char *id, GError **errp)
     return (Device *)obj;
 }
 
-bool device_del(const char *id, GError **errp)
+static bool unplug_request(Device *dev, const char *id, GError **errp)
 {
-    Device *dev = device_find(id, errp);
-
-    if (!dev) {
-        return false;
-    }
     if (!device_ops(dev)->hotpluggable) {
         error_set(errp, "device '%s' is a '%s', which cannot be unplugged while the machine runs",
                   id, object_typename(&dev->parent));
@@ -266,6 +262,56 @@ bool device_del(const char *id, GError **errp)
         return false;
     }
     return true;
+}
+
+bool device_del(const char *id, GError **errp)
+{
+    Device *dev = device_find(id, errp);
+
+    return dev && unplug_request(dev, id, errp);
+}
+
+/* A device whose unplug requests can be withdrawn, and its handler. */
+static Device *device_find_withdrawable(const char *id, const char *option,
+                                        const HotplugHandler **handler, GError **errp)
+{
+    Device *dev = device_find(id, errp);
+
+    *handler = dev ? hotplug_handler_for(dev) : NULL;
+    if (dev && (!*handler || !(*handler)->unplug_withdraw)) {
+        error_set(errp,
+                  "'%s' is for DIMMs: a request to unplug a '%s' ('%s') cannot be withdrawn, so "
+                  "leave '%s' out",
+                  option, object_typename(&dev->parent), id, option);
+        return NULL;
+    }
+    return dev;
+}
+
+bool device_del_within(const char *id, double seconds, GError **errp)
+{
+    const HotplugHandler *handler;
+    Device *dev = device_find_withdrawable(id, "timeout", &handler, errp);
+
+    if (!dev) {
+        return false;
+    }
+    if (!(seconds > 0 && seconds <= DEVICE_DEL_MAX_SECONDS)) {
+        error_set(errp, "'timeout' is %g: it must be a number of seconds above 0 and at most %g",
+                  seconds, DEVICE_DEL_MAX_SECONDS);
+        return false;
+    }
+    return unplug_request(dev, id, errp) &&
+           handler->unplug_withdraw(current_machine(), dev, MAX((int64_t)(seconds * NS_PER_SEC), 1),
+                                    errp);
+}
+
+bool device_del_cancel(const char *id, GError **errp)
+{
+    const HotplugHandler *handler;
+    Device *dev = device_find_withdrawable(id, "cancel", &handler, errp);
+
+    return dev && handler->unplug_withdraw(current_machine(), dev, 0, errp);
 }
 
 void devices_reset(void)

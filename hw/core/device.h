@@ -52,6 +52,13 @@ Device *device_add(struct json_object *props, bool from_text, GError **errp);
 /* device_del: @id is an id or a path. Asks the hot-plug handler; returns when the request is made.
  */
 bool device_del(const char *id, GError **errp);
+/* The same, and withdraw the request @seconds (0 < seconds <= DEVICE_DEL_MAX_SECONDS) of the
+ * virtual clock later if the guest did not answer: while the machine stands still, so does the
+ * time. A request that was pending gets this deadline. */
+bool device_del_within(const char *id, double seconds, GError **errp);
+#define DEVICE_DEL_MAX_SECONDS 1e9
+/* Withdraw the request that is pending, at once. */
+bool device_del_cancel(const char *id, GError **errp);
 
 /* Reset every realized device, in the order of realization. Machines: see machine_reset(). */
 void devices_reset(void);

@@ -19,6 +19,9 @@ typedef struct HotplugHandler {
     bool (*unplug_request)(Machine *machine, Device *dev, GError **errp);
     /* Undo plug, before unrealize. */
     void (*unplug)(Machine *machine, Device *dev);
+    /* Withdraw the request that is pending @delay_ns from now (virtual clock), unless it ends
+     * before; 0: at once. Fails if none is. NULL: requests cannot be withdrawn. */
+    bool (*unplug_withdraw)(Machine *machine, Device *dev, int64_t delay_ns, GError **errp);
 } HotplugHandler;
 
 /* The current machine's handler for @dev, or NULL. */

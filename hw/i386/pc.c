@@ -291,6 +291,11 @@ static bool pc_dimm_unplug_requested(Machine *machine, Device *dev, GError **err
     return memory_hotplug_unplug_request(PC_MACHINE(machine)->memory_hotplug, dev, errp);
 }
 
+static bool pc_dimm_unplug_withdrawn(Machine *machine, Device *dev, int64_t delay_ns, GError **errp)
+{
+    return memory_hotplug_unplug_withdraw(PC_MACHINE(machine)->memory_hotplug, dev, delay_ns, errp);
+}
+
 static void pc_dimm_unplugged(Machine *machine, Device *dev)
 {
     memory_hotplug_unplug(PC_MACHINE(machine)->memory_hotplug, dev);
@@ -302,6 +307,7 @@ static const HotplugHandler pc_hotplug[] = {
       .pre_plug = pc_dimm_pre_plug, /* refuses every DIMM where there are no slots */
       .plug = pc_dimm_plugged,
       .unplug_request = pc_dimm_unplug_requested,
+      .unplug_withdraw = pc_dimm_unplug_withdrawn,
       .unplug = pc_dimm_unplugged },
     {},
 };

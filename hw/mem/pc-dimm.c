@@ -5,11 +5,9 @@
 #include "hw/mem/pc-dimm.h"
 
 #include "hw/core/numa.h"
+#include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "util/error.h"
-
-/* Linux adds memory in blocks of this size at least, and refuses a DIMM of another size. */
-#define GUEST_BLOCK_SIZE (128ull << 20)
 
 uint64_t pc_dimm_size(const PcDimm *dimm)
 {
@@ -188,12 +186,10 @@ void pc_dimm_plug(Machine *machine, Device *dev)
     PcDimm *dimm = PC_DIMM(dev);
     HostMemoryBackend *backend = MEMORY_BACKEND(dimm->memdev);
     DeviceMemory *window = &machine->device_memory;
+    g_autoptr(GPtrArray) warnings = guest_fit_warnings(machine, dimm);
 
-    if (pc_dimm_size(dimm) % GUEST_BLOCK_SIZE) {
-        g_autofree char *what = pc_dimm_describe(dimm);
-
-        warn_report("%s: its size is no multiple of 128 MiB, and a Linux guest will not use it",
-                    what);
+    for (unsigned i = 0; warnings && i < warnings->len; i++) {
+        warn_report("%s", (const char *)g_ptr_array_index(warnings, i));
     }
     host_memory_backend_set_mapped(backend, OBJECT(dev));
     memory_region_add(&window->region, dimm->addr - window->base,

@@ -201,8 +201,11 @@ def cold_plug():
                                 "-device", "pc-dimm,id=d0,memdev=m0,slot=4"]) as m:
         device = m.qmp.command("query-memory-devices")[0]
         tap.equal(device["type"], "dimm")
+        since = device["data"].pop("state-since")
         tap.equal(device["data"], {"id": "d0", "addr": 4 << 30, "size": 512 * MIB, "slot": 4, "node": 0,
-                                   "memdev": "/objects/m0", "hotplugged": False, "hotpluggable": True})
+                                   "memdev": "/objects/m0", "hotplugged": False, "hotpluggable": True,
+                                   "state": "inserted"})
+        tap.equal(abs(since / 1e6 - vm.time.time()) < 60, True, "the time in state-since")
         tap.equal(flags(m, 4), ENABLED, "no event for a DIMM that was there from the start")
 
 

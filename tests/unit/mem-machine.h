@@ -23,7 +23,9 @@
 static AcpiPm *pm;
 static MemoryHotplug *memhp;
 static int sci_level;
-static GString *events; /* {"event": ..., "data": ...} without time stamps, one a line */
+static GString *events; /* "NAME DATA" without time stamps, one a line */
+static GString
+    *states; /* MEMORY_DEVICE_STATE_CHANGE in short: "d0 inserted -> noticed", one a line */
 
 /* ---- the machine ---- */
 
@@ -59,6 +61,11 @@ static bool test_unplug_request(Machine *machine, Device *dev, GError **errp)
     return memory_hotplug_unplug_request(memhp, dev, errp);
 }
 
+static bool test_unplug_withdraw(Machine *machine, Device *dev, int64_t delay_ns, GError **errp)
+{
+    return memory_hotplug_unplug_withdraw(memhp, dev, delay_ns, errp);
+}
+
 static void test_unplug(Machine *machine, Device *dev)
 {
     memory_hotplug_unplug(memhp, dev);
@@ -66,7 +73,8 @@ static void test_unplug(Machine *machine, Device *dev)
 }
 
 static const HotplugHandler test_hotplug[] = {
-    { TYPE_PC_DIMM, pc_dimm_pre_plug, test_plug, test_unplug_request, test_unplug },
+    { TYPE_PC_DIMM, pc_dimm_pre_plug, test_plug, test_unplug_request, test_unplug,
+      test_unplug_withdraw },
     { 0 },
 };
 
@@ -165,12 +173,38 @@ static inline PcDimm *add_dimm(const char *text)
 
 /* ---- events ---- */
 
+static const char *event_word(struct json_object *data, const char *key)
+{
+    return json_object_get_string(json_object_object_get(data, key));
+}
+
+static void record_state(struct json_object *data)
+{
+    const char *device = event_word(data, "device"), *previous = event_word(data, "previous");
+
+    g_string_append(states, device ? device : event_word(data, "path"));
+    if (previous) {
+        g_string_append_printf(states, " %s ->", previous);
+    }
+    g_string_append_printf(states, " %s", event_word(data, "state"));
+    if (event_word(data, "status")) {
+        g_string_append_printf(states, " %s: %s", event_word(data, "status"),
+                               event_word(data, "meaning"));
+    }
+    g_string_append_c(states, '\n');
+}
+
 static void record_event(const char *name, struct json_object *event)
 {
     struct json_object *data;
 
+    json_object_object_get_ex(event, "data", &data);
+    if (!strcmp(name, "MEMORY_DEVICE_STATE_CHANGE")) {
+        record_state(data);
+        return;
+    }
     g_string_append(events, name);
-    if (json_object_object_get_ex(event, "data", &data)) {
+    if (data) {
         g_string_append_printf(events, " %s",
                                json_object_to_json_string_ext(
                                    data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -181,14 +215,29 @@ static void record_event(const char *name, struct json_object *event)
 static inline void events_start(void)
 {
     events = g_string_new(NULL);
+    states = g_string_new(NULL);
     qapi_event_set_emitter(record_event);
 }
 
-/* Exactly these events since the last call. */
+static inline void events_stop(void)
+{
+    qapi_event_set_emitter(NULL);
+    g_string_free(events, TRUE);
+    g_string_free(states, TRUE);
+}
+
+/* Exactly these events since the last call, but for changes of state. */
 static inline void assert_events(const char *expected)
 {
     g_assert_cmpstr(events->str, ==, expected);
     g_string_truncate(events, 0);
+}
+
+/* Exactly these changes of state since the last call. */
+static inline void assert_states(const char *expected)
+{
+    g_assert_cmpstr(states->str, ==, expected);
+    g_string_truncate(states, 0);
 }
 
 /* ---- what the guest does ---- */

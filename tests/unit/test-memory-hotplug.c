@@ -21,8 +21,7 @@ static void teardown(void)
     mem_machine_free(machine);
     del_backend("m0");
     del_backend("m1");
-    qapi_event_set_emitter(NULL);
-    g_string_free(events, TRUE);
+    events_stop();
 }
 
 static void select_slot(uint32_t n)
@@ -156,7 +155,7 @@ static void test_sci(void)
 
 static void test_plug_unplug(void)
 {
-    const UnplugTransaction *t;
+    const UnplugRecord *t;
 
     setup();
     for (unsigned round = 0; round < 20; round++) {
@@ -164,15 +163,15 @@ static void test_plug_unplug(void)
         address_space_store(&address_space_memory, ADDR_D0, round, 4);
         del_dimm("d0");
         t = &memory_hotplug_slot(memhp, 0)->unplug;
-        g_assert_cmpint(t->state, ==, UNPLUG_REQUESTED);
-        g_assert_cmpint(t->requested_ns, >=, 0);
+        g_assert_cmpint(t->last, ==, UNPLUG_REQUESTED);
+        g_assert_cmpint(t->at_ns[UNPLUG_REQUESTED], >=, 0);
         g_assert_true(gpe_raised());
         g_assert_cmpuint(in(REG(MEMHP_REG_NEXT), 4), ==, 0);
         g_assert_cmphex(flags(), ==, MEMHP_ENABLED | MEMHP_REMOVE);
         out(REG(MEMHP_REG_FLAGS), MEMHP_REMOVE, 1);
         g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
-        g_assert_cmpint(t->state, ==, UNPLUG_SEEN);
-        g_assert_cmpint(t->seen_ns, >=, t->requested_ns);
+        g_assert_cmpint(t->last, ==, UNPLUG_SEEN);
+        g_assert_cmpint(t->at_ns[UNPLUG_SEEN], >=, t->at_ns[UNPLUG_REQUESTED]);
         ost(OST_EVENT_EJECT_REQUEST, OST_STATUS_IN_PROGRESS);
         /* Still there until _EJ0. */
         g_assert_cmphex(address_space_load(&address_space_memory, ADDR_D0, 4), ==, round);
@@ -180,8 +179,8 @@ static void test_plug_unplug(void)
                       "\"slot-type\":\"DIMM\",\"source\":3,\"status\":132}}\n");
         out(REG(MEMHP_REG_FLAGS), MEMHP_EJECT, 1);
         assert_events("DEVICE_DELETED {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
-        g_assert_cmpint(t->state, ==, UNPLUG_EJECTED);
-        g_assert_cmpint(t->ejected_ns, >=, t->seen_ns);
+        g_assert_cmpint(t->last, ==, UNPLUG_EJECTED);
+        g_assert_cmpint(t->at_ns[UNPLUG_EJECTED], >=, t->at_ns[UNPLUG_SEEN]);
         g_assert_cmphex(flags(), ==, 0);
         g_assert_cmphex(address_space_load(&address_space_memory, ADDR_D0, 4), ==, 0xffffffff);
         ost(OST_EVENT_EJECT_REQUEST, OST_STATUS_SUCCESS);
@@ -193,7 +192,7 @@ static void test_plug_unplug(void)
 
 static void test_refusal(void)
 {
-    const UnplugTransaction *t;
+    const UnplugRecord *t;
 
     setup();
     plug_d0();
@@ -208,14 +207,14 @@ static void test_refusal(void)
         "in slot 0: the device is busy in the guest (_OST event 0x3, status 0x82)\"}\n"
         "DEVICE_UNPLUG_GUEST_ERROR {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
     t = &memory_hotplug_slot(memhp, 0)->unplug;
-    g_assert_cmpint(t->state, ==, UNPLUG_REFUSED);
+    g_assert_cmpint(t->last, ==, UNPLUG_REFUSED);
     g_assert_cmphex(t->status, ==, 0x82);
     g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
     g_assert_cmphex(address_space_load(&address_space_memory, ADDR_D0, 4), ==, 0);
     /* And once more, this time with success. */
     del_dimm("d0");
-    g_assert_cmpint(t->state, ==, UNPLUG_REQUESTED);
-    g_assert_cmpint(t->refused_ns, ==, -1);
+    g_assert_cmpint(t->last, ==, UNPLUG_REQUESTED);
+    g_assert_cmpint(t->at_ns[UNPLUG_REFUSED], ==, -1);
     out(REG(MEMHP_REG_FLAGS), MEMHP_REMOVE | MEMHP_EJECT, 1);
     assert_events("DEVICE_DELETED {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
     teardown();
@@ -249,7 +248,7 @@ static void test_guest_ejects(void)
     plug_d0();
     out(REG(MEMHP_REG_FLAGS), MEMHP_EJECT, 1);
     assert_events("DEVICE_DELETED {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
-    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.requested_ns, ==, -1);
+    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.at_ns[UNPLUG_REQUESTED], ==, -1);
     out(REG(MEMHP_REG_FLAGS), MEMHP_EJECT, 1); /* an empty slot: nothing */
     assert_events("");
     teardown();
@@ -265,7 +264,7 @@ static void test_del_twice(void)
     g_assert_true(gpe_raised());
     out(REG(MEMHP_REG_FLAGS), MEMHP_REMOVE, 1);
     del_dimm("d0");
-    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.state, ==, UNPLUG_SEEN);
+    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.last, ==, UNPLUG_SEEN);
     g_assert_cmphex(flags(), ==, MEMHP_ENABLED | MEMHP_REMOVE);
     out(REG(MEMHP_REG_FLAGS), MEMHP_EJECT, 1);
     assert_events("DEVICE_DELETED {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
@@ -291,9 +290,12 @@ static void test_reset(void)
     g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
     g_assert_cmphex(in(REG(MEMHP_REG_NEXT), 4), ==, MEMHP_NO_SLOT);
     g_assert_false(gpe_raised());
-    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.state, ==, UNPLUG_NONE);
+    g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.last, ==, UNPLUG_WITHDRAWN);
     g_assert_cmphex(memory_hotplug_slot(memhp, 0)->ost_event, ==, 0);
-    assert_events("");
+    assert_events(
+        "MEM_UNPLUG_ERROR {\"device\":\"d0\",\"msg\":\"the request to give back the memory in "
+        "slot 0 was withdrawn: the machine was reset; the guest had not looked at it\"}\n"
+        "DEVICE_UNPLUG_GUEST_ERROR {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
     teardown();
 }
 
@@ -399,13 +401,18 @@ static void test_hostile(void)
             try_add_dimm("pc-dimm,id=d0,memdev=m0", NULL);
             try_add_dimm("pc-dimm,id=d1,memdev=m1", NULL);
         } else if (i % 50 == 25) {
-            device_del("d0", NULL);
+            device_del_within("d0", 1e-3, NULL);
+        } else if (i % 50 == 30) {
+            device_del_cancel("d1", NULL);
+        } else if (i % 50 == 40) {
+            clock_step_to(clock_ns() + 600 * NS_PER_US);
         } else if (i % 1000 == 999) {
             machine_reset(machine);
         }
         if (i % 100 == 0) {
             check_invariants();
             g_string_truncate(events, 0);
+            g_string_truncate(states, 0);
         }
     }
     teardown();
@@ -415,6 +422,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
+    clock_set_stepped();
     memory_init();
     g_test_add_func("/memory-hotplug/registers", test_registers);
     g_test_add_func("/memory-hotplug/selector-beyond", test_selector_beyond);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The states of a DIMM: one table, and what it means.
+ */
+#include "hw/acpi/dimm-state.h"
+
+#include <glib.h>
+
+#include "hw/acpi/ost.h"
+
+#define IN(name) (1u << MEMORY_DEVICE_STATE_##name)
+
+#define INSERTION (IN(INSERTED) | IN(NOTICED) | IN(ONLINE) | IN(REJECTED))
+#define PENDING   (IN(UNPLUG_REQUESTED) | IN(UNPLUG_NOTICED) | IN(UNPLUG_IN_PROGRESS))
+#define REQUEST   (PENDING | IN(UNPLUG_REFUSED))
+#define NONE      (1u << DIMM_NO_REQUEST)
+
+/*
+ * Every transition there is. A row acts on the half of the state that `from` speaks of; no trigger
+ * has two rows for the same half and state, so their order does not matter.
+ */
+static const struct DimmTransition {
+    DimmTrigger trigger;
+    unsigned from; /* set of states */
+    MemoryDeviceState to;
+} transitions[] = {
+    { DIMM_INSERT_ACKED, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
+    { DIMM_PLACE_READ, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
+    { DIMM_INSERT_PROGRESS, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
+    { DIMM_INSERT_SUCCESS, INSERTION, MEMORY_DEVICE_STATE_ONLINE },
+    { DIMM_INSERT_FAILURE, INSERTION, MEMORY_DEVICE_STATE_REJECTED },
+    /* A guest that reports on the insertion again has news, and the old refusal is none. */
+    { DIMM_INSERT_SUCCESS, IN(UNPLUG_REFUSED), DIMM_NO_REQUEST },
+    { DIMM_INSERT_FAILURE, IN(UNPLUG_REFUSED), DIMM_NO_REQUEST },
+
+    { DIMM_UNPLUG_ASKED, NONE | IN(UNPLUG_REFUSED), MEMORY_DEVICE_STATE_UNPLUG_REQUESTED },
+    { DIMM_REMOVE_ACKED, IN(UNPLUG_REQUESTED), MEMORY_DEVICE_STATE_UNPLUG_NOTICED },
+    { DIMM_EJECT_PROGRESS, PENDING, MEMORY_DEVICE_STATE_UNPLUG_IN_PROGRESS },
+    /* Also unasked: a guest that ejects on its own (0x103), or answers what was withdrawn. */
+    { DIMM_EJECT_FAILURE, NONE | REQUEST, MEMORY_DEVICE_STATE_UNPLUG_REFUSED },
+    { DIMM_WITHDRAWN, PENDING, DIMM_NO_REQUEST },
+
+    { DIMM_RESET, INSERTION, MEMORY_DEVICE_STATE_INSERTED },
+    { DIMM_RESET, REQUEST, DIMM_NO_REQUEST },
+};
+
+void dimm_state_init(DimmState *state)
+{
+    *state = (DimmState){
+        .insertion = MEMORY_DEVICE_STATE_INSERTED,
+        .request = DIMM_NO_REQUEST,
+        .since_us = g_get_real_time(),
+    };
+}
+
+/* The new value of one half of a state. */
+static MemoryDeviceState next(MemoryDeviceState half, DimmTrigger trigger)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(transitions); i++) {
+        if (transitions[i].trigger == trigger && transitions[i].from >> half & 1) {
+            return transitions[i].to;
+        }
+    }
+    return half;
+}
+
+bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status)
+{
+    MemoryDeviceState before = dimm_state_get(state);
+    uint32_t status_before = 0, status_now = 0;
+
+    dimm_state_meaning(state, &status_before);
+    state->insertion = next(state->insertion, trigger);
+    state->request = next(state->request, trigger);
+    if (trigger == DIMM_INSERT_FAILURE) {
+        state->reject_status = status;
+    } else if (trigger == DIMM_EJECT_FAILURE) {
+        state->refuse_status = status;
+    }
+    dimm_state_meaning(state, &status_now);
+    if (dimm_state_get(state) == before && status_now == status_before) {
+        return false;
+    }
+    state->since_us = g_get_real_time();
+    return true;
+}
+
+MemoryDeviceState dimm_state_get(const DimmState *state)
+{
+    return state->request == DIMM_NO_REQUEST ? state->insertion : state->request;
+}
+
+const char *dimm_state_meaning(const DimmState *state, uint32_t *status)
+{
+    switch (dimm_state_get(state)) {
+    case MEMORY_DEVICE_STATE_REJECTED:
+        *status = state->reject_status;
+        return ost_status_text(OST_EVENT_DEVICE_CHECK, state->reject_status);
+    case MEMORY_DEVICE_STATE_UNPLUG_REFUSED:
+        *status = state->refuse_status;
+        return ost_status_text(OST_EVENT_EJECT_REQUEST, state->refuse_status);
+    default:
+        return NULL;
+    }
+}
+
+bool dimm_state_pending(const DimmState *state)
+{
+    return PENDING >> state->request & 1;
+}
+
+DimmTrigger dimm_trigger_of_ost(uint32_t event, uint32_t status)
+{
+    if (ost_is_insertion(event)) {
+        return status == OST_STATUS_SUCCESS           ? DIMM_INSERT_SUCCESS
+               : status == OST_STATUS_INSERT_PROGRESS ? DIMM_INSERT_PROGRESS
+                                                      : DIMM_INSERT_FAILURE;
+    }
+    if (ost_is_refusal(event, status)) {
+        return DIMM_EJECT_FAILURE;
+    }
+    /* Success comes after _EJ0, when the slot is empty. From a DIMM that is there it is a lie. */
+    return ost_is_ejection(event) && status == OST_STATUS_IN_PROGRESS ? DIMM_EJECT_PROGRESS
+                                                                      : DIMM_NOTHING;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/mem/guest-fit.h"
+
+#include "memory/memory.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+#define LEAST_BLOCK (128 * MIB)
+#define MOST_BLOCK  (2 * GIB)
+#define LARGE_GUEST (64 * GIB) /* with this much at boot, blocks are larger */
+
+/* 64 bytes for each page of 4 KiB. */
+#define MANAGEMENT_SHARE 64
+
+/* Where the memory that the guest boots with ends: all RAM outside the device memory window. */
+static hwaddr boot_memory_end(void)
+{
+    const FlatView *view = address_space_view(&address_space_memory);
+    const Machine *machine = current_machine();
+    const DeviceMemory *window = machine ? &machine->device_memory : NULL;
+    hwaddr end = 0;
+
+    for (unsigned i = 0; i < view->count; i++) {
+        const FlatRange *range = &view->ranges[i];
+
+        if (window && window->size && range->addr >= window->base) {
+            break;
+        }
+        if (range->host && !range->readonly) {
+            end = range->addr + range->size;
+        }
+    }
+    return end;
+}
+
+uint64_t guest_memory_block_size(void)
+{
+    hwaddr end = boot_memory_end();
+    uint64_t block = end >= LARGE_GUEST ? MOST_BLOCK : LEAST_BLOCK;
+
+    while (block > LEAST_BLOCK && end % block) {
+        block /= 2;
+    }
+    return block;
+}
+
+static void add(GPtrArray **list, char *text)
+{
+    if (!*list) {
+        *list = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(*list, text);
+}
+
+GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
+{
+    uint64_t size = pc_dimm_size(dimm), block = guest_memory_block_size();
+    uint64_t others = machine->ram_size + memory_device_plugged_size(machine);
+    uint64_t cost = size / MANAGEMENT_SHARE;
+    g_autofree char *what = pc_dimm_describe(dimm);
+    GPtrArray *list = NULL;
+
+    if (dimm->parent.realized) {
+        others -= size;
+    }
+    if (size % block) {
+        add(&list, g_strdup_printf("%s: its size is no multiple of %" G_GUINT64_FORMAT
+                                   " MiB, and a Linux guest will not use it",
+                                   what, block / MIB));
+    }
+    if (dimm->addr % block) {
+        add(&list, g_strdup_printf("%s: its address 0x%" G_GINT64_MODIFIER
+                                   "x is no multiple of %" G_GUINT64_FORMAT
+                                   " MiB, and a Linux guest will not use it",
+                                   what, dimm->addr, block / MIB));
+    }
+    if (cost > others / 2) {
+        add(&list, g_strdup_printf("%s: a Linux guest needs %" G_GUINT64_FORMAT
+                                   " MiB at once to manage it, and has %" G_GUINT64_FORMAT
+                                   " MiB altogether: it will hardly use it",
+                                   what, cost / MIB, others / MIB));
+    }
+    return list;
+}
