@@ -173,6 +173,9 @@ void harness_reset(SoftHarness *h, HarnessMode mode)
     case HARNESS_USER64:
         enter_long(h, 0x43, 0x3b);
         break;
+    case HARNESS_USER32:
+        enter_long(h, 0x33, 0x3b);
+        break;
     }
     h->vector = -1;
     h->error_code = -1;

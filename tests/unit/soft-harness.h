@@ -15,6 +15,7 @@ typedef enum HarnessMode {
     HARNESS_FLAT32, /* protected mode, flat 4 GiB segments, ring 0, no paging */
     HARNESS_LONG64, /* 64-bit, ring 0, identity page tables over the RAM (user + writable) */
     HARNESS_USER64, /* the same at ring 3 */
+    HARNESS_USER32, /* the same, 32-bit code (compatibility mode) */
 } HarnessMode;
 
 /* Places in guest memory that the harness uses itself; the rest is the test's. All modes but real
