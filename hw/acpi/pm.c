@@ -4,6 +4,7 @@
  */
 #include "hw/acpi/pm.h"
 
+#include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
 #include "util/log.h"
 
@@ -279,3 +280,9 @@ static const ObjectType pm_type = {
     .ops = &pm_device_ops,
 };
 OBJECT_TYPE_REGISTER(pm_type)
+
+static const IrqLines pm_lines[] = {
+    { .type = TYPE_ACPI_PM, .out = true, .offset = offsetof(AcpiPm, sci), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(pm_lines)

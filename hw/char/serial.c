@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hw/core/irq-lines.h"
 #include "hw/intc/isa-irq.h"
 #include "memory/memory.h"
 #include "util/clock.h"
@@ -581,6 +582,12 @@ static const ObjectType serial_type = {
     .init = serial_init,
 };
 OBJECT_TYPE_REGISTER(serial_type)
+
+static const IrqLines serial_lines[] = {
+    { .type = TYPE_ISA_SERIAL, .out = true, .offset = offsetof(Serial, irq), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(serial_lines)
 
 Device *isa_serial_create(unsigned index, Chardev *chr, GError **errp)
 {

@@ -128,12 +128,12 @@ static bool pc_init_cpus(PcMachine *pc, const X86CpuModel *model, GError **errp)
     return true;
 }
 
-/* ISA interrupts go to the 8259s and to the I/O APIC, there interrupt 0 to pin 2 (see the MADT). */
+/* ISA interrupts go to the 8259s and to the I/O APIC. */
 static void pc_isa_irq_set(void *opaque, int n, int level)
 {
     PcMachine *pc = opaque;
     Irq pic = i8259_irq(pc->pic, n);
-    Irq pin = ioapic_irq(pc->ioapic, n == 0 ? 2 : n);
+    Irq pin = ioapic_irq(pc->ioapic, n);
 
     irq_set(&pic, level);
     irq_set(&pin, level);

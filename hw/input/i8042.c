@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
 
 enum {
@@ -294,6 +295,12 @@ static const ObjectType i8042_type = {
     .ops = &i8042_device_ops,
 };
 OBJECT_TYPE_REGISTER(i8042_type)
+
+static const IrqLines i8042_lines[] = {
+    { .type = TYPE_I8042, .out = true, .offset = offsetof(I8042, irq), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(i8042_lines)
 
 I8042 *i8042_create(MemoryRegion *io, Irq irq)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/i8259.h"
 
+#include "hw/core/irq-lines.h"
+
 enum {
     CASCADE = 2,  /* the master's input that the slave drives */
     SPURIOUS = 7, /* the level whose vector an INTA without a request gives */
@@ -47,6 +49,7 @@ typedef struct Pic {
 struct I8259 {
     Device parent;
     Pic pics[2]; /* master, slave */
+    Irq in[16];
     Irq intr;
     bool output;
     MemoryRegion ports[2], elcr;
@@ -161,7 +164,7 @@ static void i8259_set_irq(void *opaque, int n, int level)
 
 Irq i8259_irq(I8259 *s, unsigned n)
 {
-    return n < 16 && n != CASCADE ? (Irq){ i8259_set_irq, s, (int)n } : (Irq){ 0 };
+    return n < 16 ? irq_through(&s->in[n]) : (Irq){ 0 };
 }
 
 bool i8259_output(const I8259 *s)
@@ -353,6 +356,9 @@ static void i8259_init(Object *obj)
     /* The timer, the keyboard, the cascade, the RTC and the FPU are always edge-triggered. */
     s->pics[0] = (Pic){ .master = true, .elcr_mask = 0xf8 };
     s->pics[1] = (Pic){ .elcr_mask = 0xde };
+    for (int n = 0; n < 16; n++) {
+        s->in[n] = (Irq){ n == CASCADE ? NULL : i8259_set_irq, s, n };
+    }
 }
 
 static const DeviceOps i8259_device_ops = {
@@ -369,6 +375,13 @@ static const ObjectType i8259_type = {
     .init = i8259_init,
 };
 OBJECT_TYPE_REGISTER(i8259_type)
+
+static const IrqLines i8259_lines[] = {
+    { .type = TYPE_I8259, .offset = offsetof(I8259, in), .count = 16 },
+    { .type = TYPE_I8259, .out = true, .offset = offsetof(I8259, intr), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(i8259_lines)
 
 I8259 *i8259_create(MemoryRegion *io, Irq intr)
 {

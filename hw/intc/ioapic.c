@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/ioapic.h"
 
+#include "hw/core/irq-lines.h"
 #include "hw/intc/apic.h"
 
 enum {
@@ -15,6 +16,9 @@ enum {
     INDEX_ARBITRATION = 0x02,
     INDEX_REDIRECTION = 0x10, /* two a pin */
 };
+
+/* Where a PC's interrupt 0 comes in (ACPI 6.4, 5.2.12.5; see the MADT). */
+#define TIMER_PIN 2
 
 #define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
 
@@ -31,6 +35,7 @@ struct Ioapic {
     Device parent;
     uint8_t select, id;
     uint32_t lines; /* levels of the pins */
+    Irq in[IOAPIC_PINS];
     uint64_t rte[IOAPIC_PINS];
     MemoryRegion region;
 };
@@ -80,7 +85,7 @@ static void ioapic_set_irq(void *opaque, int n, int level)
 
 Irq ioapic_irq(Ioapic *s, unsigned n)
 {
-    return n < IOAPIC_PINS ? (Irq){ ioapic_set_irq, s, (int)n } : (Irq){ 0 };
+    return n < IOAPIC_PINS ? irq_through(&s->in[n]) : (Irq){ 0 };
 }
 
 void ioapic_eoi(Ioapic *s, uint8_t vector)
@@ -180,6 +185,11 @@ static void ioapic_reset(Device *dev)
 
 static void ioapic_init(Object *obj)
 {
+    Ioapic *s = (Ioapic *)obj;
+
+    for (int n = 0; n < IOAPIC_PINS; n++) {
+        s->in[n] = (Irq){ ioapic_set_irq, s, n == 0 ? TIMER_PIN : n };
+    }
     ioapic_reset(DEVICE(obj));
 }
 
@@ -197,6 +207,12 @@ static const ObjectType ioapic_type = {
     .init = ioapic_init,
 };
 OBJECT_TYPE_REGISTER(ioapic_type)
+
+static const IrqLines ioapic_lines[] = {
+    { .type = TYPE_IOAPIC, .offset = offsetof(Ioapic, in), .count = IOAPIC_PINS },
+    {},
+};
+IRQ_LINES_REGISTER(ioapic_lines)
 
 Ioapic *ioapic_create(MemoryRegion *memory)
 {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "hw/core/irq-lines.h"
 #include "util/clock.h"
 
 enum {
@@ -407,6 +408,12 @@ static const ObjectType rtc_type = {
     .ops = &rtc_device_ops,
 };
 OBJECT_TYPE_REGISTER(rtc_type)
+
+static const IrqLines mc146818_lines[] = {
+    { .type = TYPE_MC146818, .out = true, .offset = offsetof(Mc146818, irq), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(mc146818_lines)
 
 Mc146818 *mc146818_create(MemoryRegion *io, Irq irq)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/timer/i8254.h"
 
+#include "hw/core/irq-lines.h"
 #include "util/clock.h"
 
 /* A guest that programs a shorter period gets interrupts at this distance; counts are exact. */
@@ -410,6 +411,12 @@ static const ObjectType i8254_type = {
     .ops = &i8254_device_ops,
 };
 OBJECT_TYPE_REGISTER(i8254_type)
+
+static const IrqLines i8254_lines[] = {
+    { .type = TYPE_I8254, .out = true, .offset = offsetof(I8254, irq), .count = 1 },
+    {},
+};
+IRQ_LINES_REGISTER(i8254_lines)
 
 I8254 *i8254_create(MemoryRegion *io, Irq irq)
 {
