@@ -7,6 +7,7 @@
 #include "hw/core/device.h"
 #include "hw/core/help.h"
 #include "monitor/hmp.h"
+#include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
 #include "util/error.h"
@@ -106,7 +107,10 @@ static void do_device_add(Hmp *hmp, char **argv)
     struct json_object *props = keyval_or_json_parse(argv[0], "driver", &from_text, &err);
 
     if (props && !asked_for_help(hmp, props, "driver", help_devices, help_device_type)) {
-        device_add(props, from_text, &err);
+        const Device *dev = device_add(props, from_text, &err);
+        g_autofree char *warnings = dev ? memory_plug_warnings(dev) : NULL;
+
+        hmp_printf(hmp, "%s", warnings ? warnings : "");
     }
     json_object_put(props);
     hmp_error(hmp, err);

@@ -9,6 +9,7 @@
 #include "hw/core/machine.h"
 #include "memory/memory.h"
 #include "monitor/hmp.h"
+#include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
@@ -45,6 +46,7 @@ static void info_memory_devices(Hmp *hmp, char **argv)
     for (guint i = 0; list && i < list->len; i++) {
         const MemoryDeviceInfo *info = g_ptr_array_index(list, i);
         const PCDIMMDeviceInfo *dimm = info->u.dimm->data;
+        g_autofree char *state = memory_state_text(dimm);
 
         hmp_printf(hmp, "Memory device [%s]: \"%s\"\n", MemoryDeviceInfoKind_str(info->type),
                    dimm->id ? dimm->id : "");
@@ -55,6 +57,7 @@ static void info_memory_devices(Hmp *hmp, char **argv)
         hmp_printf(hmp, "  memdev: %s\n", dimm->memdev);
         hmp_printf(hmp, "  hotplugged: %s\n", on_off(dimm->hotplugged));
         hmp_printf(hmp, "  hotpluggable: %s\n", on_off(dimm->hotpluggable));
+        hmp_printf(hmp, "%s", state);
     }
 }
 

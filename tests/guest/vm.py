@@ -82,6 +82,10 @@ class Qmp(Stream):
         message = {"execute": name}
         if arguments:
             message["arguments"] = arguments
+        return self.execute(message, timeout)
+
+    def execute(self, message, timeout=30):
+        """A command as a dictionary: for arguments that have the names of our parameters."""
         self.send(json.dumps(message).encode() + b"\n")
         while True:
             reply = self.receive(timeout)

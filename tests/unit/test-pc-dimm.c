@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pc-dimm: slots, addresses, every check, and that a refusal changes nothing. */
+#include "hw/mem/guest-fit.h"
 #include "tests/unit/mem-machine.h"
 
 #define GIB      (1ull << 30)
@@ -215,6 +216,72 @@ static void test_huge(void)
     del_backend("m0");
 }
 
+/* The block size of a guest whose memory ends at @end. */
+static uint64_t block_size(hwaddr end)
+{
+    g_autoptr(GError) err = NULL;
+    MemoryRegion region = { 0 };
+    uint64_t block;
+    RamBlock *ram = ram_block_new("ram", end - 4 * GIB, -1, false, false, 0, &err);
+
+    g_assert_no_error(err);
+    memory_region_init_ram(&region, "ram", ram);
+    memory_region_add(system_memory(), 4 * GIB, &region);
+    block = guest_memory_block_size();
+    memory_region_remove(&region);
+    memory_region_destroy(&region);
+    ram_block_unref(ram);
+    return block;
+}
+
+static void test_block_size(void)
+{
+    g_assert_cmphex(guest_memory_block_size(), ==, 128 << 20);
+    g_assert_cmphex(block_size(8 * GIB), ==, 128 << 20);
+    g_assert_cmphex(block_size(64 * GIB - (4 << 20)), ==, 128 << 20);
+    g_assert_cmphex(block_size(64 * GIB), ==, 2 * GIB);
+    g_assert_cmphex(block_size(65 * GIB), ==, GIB);
+    g_assert_cmphex(block_size(65 * GIB + (256 << 20)), ==, 256 << 20);
+    g_assert_cmphex(block_size(65 * GIB + (4 << 20)), ==, 128 << 20);
+}
+
+/* What users are told of a DIMM of @size: the words are in the only warning; NULL: there is none.
+ */
+static void assert_fit(Machine *machine, const char *size, const char *options, const char *words)
+{
+    g_autofree char *text = g_strdup_printf("pc-dimm,id=d0,memdev=m0%s", options);
+    g_autoptr(GPtrArray) list = NULL;
+    PcDimm *dimm;
+
+    add_backend("m0", size);
+    dimm = add_dimm(text);
+    list = guest_fit_warnings(machine, dimm);
+    g_assert_cmpuint(list ? list->len : 0, ==, words != NULL);
+    if (words) {
+        g_test_message("%s", (const char *)g_ptr_array_index(list, 0));
+        g_assert_nonnull(strstr(g_ptr_array_index(list, 0), words));
+    }
+    device_unplug(&dimm->parent);
+    del_backend("m0");
+}
+
+static void test_fit(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=32G");
+
+    assert_fit(machine, "256M", "", NULL);
+    assert_fit(machine, "200M", "", "its size is no multiple of 128 MiB");
+    assert_fit(machine, "128M", ",addr=0x104000000", "its address 0x104000000 is no multiple");
+    assert_fit(machine, "4G", "", NULL);
+    assert_fit(machine, "4224M", "", "needs 66 MiB at once to manage it, and has 128 MiB");
+    /* Another DIMM makes the guest larger. */
+    add_backend("m1", "128M");
+    add_dimm("pc-dimm,memdev=m1");
+    assert_fit(machine, "4224M", "", NULL);
+    mem_machine_free(machine);
+    del_backend("m1");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -228,5 +295,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/no-room", test_no_room);
     g_test_add_func("/pc-dimm/window", test_window);
     g_test_add_func("/pc-dimm/huge", test_huge);
+    g_test_add_func("/pc-dimm/block-size", test_block_size);
+    g_test_add_func("/pc-dimm/fit", test_fit);
     return g_test_run();
 }

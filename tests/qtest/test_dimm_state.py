@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The state of a DIMM as management sees it: query-memory-devices, info memory-devices and the event
+MEMORY_DEVICE_STATE_CHANGE; requests that time out or are cancelled; warnings. The guest's half is
+played by the test."""
+import time
+
+import machine
+import vm
+
+import tap
+
+MIB, GIB, SECOND = 1 << 20, 1 << 30, 10 ** 9
+SELECT, OST_EVENT, OST_STATUS, FLAGS = 0xA00, 0xA04, 0xA08, 0xA14
+ADDRESSES = {"m0": 4 * GIB, "m1": 5 * GIB}
+ENABLED, INSERT, REMOVE, EJECT = 1, 2, 4, 8
+
+
+def add_backend(m, ident, size):
+    m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": ident, "size": size,
+                                   "reserve": False})
+
+
+def plug(m, ident="d0", size=256 * MIB, online=True, **props):
+    add_backend(m, f"m-{ident}", size)
+    m.qmp.command("device_add", driver="pc-dimm", id=ident, memdev=f"m-{ident}", **props)
+    if online:
+        m.write("b", FLAGS, INSERT)
+        ost(m, 1, 0)
+        changes(m)
+
+
+def ost(m, event, status):
+    m.write("l", OST_EVENT, event)
+    m.write("l", OST_STATUS, status)
+
+
+def events(m, name):
+    """The data of all events of that name so far, which are taken out."""
+    m.qmp.command("query-status")
+    found = [e["data"] for e in m.qmp.events if e["event"] == name]
+    m.qmp.events = [e for e in m.qmp.events if e["event"] != name]
+    return found
+
+
+def changes(m):
+    return [(e.get("previous"), e["state"]) for e in events(m, "MEMORY_DEVICE_STATE_CHANGE")]
+
+
+def dimm(m, number=0):
+    return m.qmp.command("query-memory-devices")[number]["data"]
+
+
+def device_del(m, ident="d0", **arguments):
+    m.qmp.execute({"execute": "device_del", "arguments": {"id": ident, **arguments}})
+
+
+def refused(m, words, ident="d0", **arguments):
+    """device_del fails; the class of the error."""
+    try:
+        device_del(m, ident, **arguments)
+    except vm.QmpError as err:
+        for word in words.split():
+            if word not in err.desc:
+                raise AssertionError(f"no '{word}' in: {err.desc}") from None
+        return err.cls
+    raise AssertionError(f"device_del {ident} {arguments} was accepted")
+
+
+def withdrawn(m, why):
+    """A request ended by being withdrawn: both errors, once, and nothing is pending."""
+    errors = events(m, "MEM_UNPLUG_ERROR")
+    tap.equal([e["device"] for e in errors], ["d0"], "MEM_UNPLUG_ERROR")
+    tap.equal(why in errors[0]["msg"] and "withdrawn" in errors[0]["msg"], True, errors[0]["msg"])
+    tap.equal(events(m, "DEVICE_UNPLUG_GUEST_ERROR"),
+              [{"device": "d0", "path": "/machine/peripheral/d0"}])
+    tap.equal(m.read("b", FLAGS) & REMOVE, 0, "the remove event")
+
+
+def every_state():
+    with machine.Machine() as m:
+        start = time.time() * 1e6
+        plug(m, online=False)
+
+        def now(state, previous, **more):
+            found = dimm(m)
+            tap.equal(found["state"], state)
+            tap.equal({k: found.get(k) for k in ("status", "meaning")},
+                      {"status": more.get("status"), "meaning": more.get("meaning")}, state)
+            tap.equal(start - 1e6 < found["state-since"] < time.time() * 1e6 + 1e6, True, "since")
+            wanted = {"device": "d0", "path": "/machine/peripheral/d0", "state": state, **more}
+            if previous:
+                wanted["previous"] = previous
+            tap.equal(events(m, "MEMORY_DEVICE_STATE_CHANGE"), [wanted])
+
+        now("inserted", None)
+        m.write("b", FLAGS, INSERT)
+        now("noticed", "inserted")
+        ost(m, 1, 0x81)
+        now("rejected", "noticed", status=0x81,
+            meaning="the guest's driver for the device could not be loaded")
+        ost(m, 1, 0)
+        now("online", "rejected")
+        device_del(m)
+        now("unplug-requested", "online")
+        m.write("b", FLAGS, REMOVE)
+        now("unplug-noticed", "unplug-requested")
+        ost(m, 3, 0x84)
+        now("unplug-in-progress", "unplug-noticed")
+        ost(m, 3, 0x82)
+        now("unplug-refused", "unplug-in-progress", status=0x82,
+            meaning="the device is busy in the guest")
+        device_del(m, "/machine/peripheral/d0")
+        now("unplug-requested", "unplug-refused")
+        m.write("b", FLAGS, EJECT)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        tap.equal(changes(m), [])
+
+
+def cold():
+    with machine.Machine(extra=["-object", "memory-backend-ram,id=m0,size=512M",
+                                "-device", "pc-dimm,id=d0,memdev=m0"]) as m:
+        tap.equal(dimm(m)["state"], "inserted")
+        m.read("b", FLAGS)
+        tap.equal(dimm(m)["state"], "inserted", "after _STA")
+        m.read("l", 0xA00)
+        tap.equal(dimm(m)["state"], "noticed", "after _CRS")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(dimm(m)["state"], "inserted", "after a reset")
+        tap.equal(changes(m), [("inserted", "noticed"), ("noticed", "inserted")])
+
+
+def timeout():
+    with machine.Machine() as m:
+        plug(m)
+        device_del(m, timeout=2.5)
+        m(f"clock_step {2 * SECOND}")
+        tap.equal(events(m, "MEM_UNPLUG_ERROR"), [])
+        tap.equal(m.read("b", FLAGS), ENABLED | REMOVE)
+        m(f"clock_step {SECOND // 2}")
+        withdrawn(m, "timed out after 2.5 s")
+        tap.equal(changes(m), [("online", "unplug-requested"), ("unplug-requested", "online")])
+        m("write 0x100000000 0x1 0x55")
+        tap.equal(m("read 0x100000000 0x1"), ["0x55"], "the DIMM is usable")
+        # and once more: integers are numbers too
+        device_del(m, timeout=1)
+        m.write("b", FLAGS, REMOVE)
+        ost(m, 3, 0x84)
+        m(f"clock_step {SECOND}")
+        withdrawn(m, "still giving")
+        device_del(m, timeout=1)
+        m.write("b", FLAGS, EJECT)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        m(f"clock_step {2 * SECOND}")
+        tap.equal(events(m, "MEM_UNPLUG_ERROR"), [], "after an ejection in time")
+
+
+def cancel():
+    with machine.Machine() as m:
+        plug(m)
+        device_del(m, cancel=False)
+        tap.equal(dimm(m)["state"], "unplug-requested")
+        device_del(m, cancel=True)
+        withdrawn(m, "cancelled")
+        tap.equal(dimm(m)["state"], "online")
+        tap.equal(refused(m, "d0 no request online", cancel=True),
+                  "GenericError")
+        device_del(m, timeout=1)
+        device_del(m, cancel=True)
+        withdrawn(m, "cancelled")
+        m(f"clock_step {2 * SECOND}")
+        tap.equal(events(m, "MEM_UNPLUG_ERROR"), [], "the deadline went with the request")
+
+
+def late_ejection():
+    with machine.Machine() as m:
+        plug(m)
+        device_del(m)
+        m.write("b", FLAGS, REMOVE)
+        ost(m, 3, 0x84)
+        device_del(m, cancel=True)
+        m.write("b", FLAGS, EJECT)
+        tap.equal(m.qmp.event("DEVICE_DELETED")["data"]["device"], "d0")
+        tap.equal(m.qmp.command("query-memory-devices"), [])
+        m.qmp.command("object-del", id="m-d0")
+
+
+def reset():
+    """A reset ends a request, and whoever waits for its end hears of it."""
+    with machine.Machine() as m:
+        plug(m)
+        device_del(m, timeout=5)
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        withdrawn(m, "reset")
+        tap.equal(changes(m), [("online", "unplug-requested"), ("unplug-requested", "inserted")])
+        m(f"clock_step {9 * SECOND}")
+        tap.equal(events(m, "MEM_UNPLUG_ERROR"), [])
+
+
+def bad_arguments():
+    with machine.Machine() as m:
+        plug(m)
+        for seconds in (0, -1, -0.5, 1e10, 1e300):
+            refused(m, "timeout", timeout=seconds)
+        refused(m, "timeout cancel", timeout=1, cancel=True)
+        refused(m, "timeout", timeout="1")
+        refused(m, "cancel", cancel=1)
+        for arguments in ({"timeout": 1}, {"cancel": True}):
+            tap.equal(refused(m, "nope", "nope", **arguments), "DeviceNotFound")
+            path = "/machine/unattached/device[0]"
+            refused(m, path, path, **arguments)
+        tap.equal((dimm(m)["state"], m.read("b", FLAGS)), ("online", ENABLED))
+        tap.equal(changes(m), [])
+
+
+def misfits():
+    """DIMMs that Linux would not use: a warning in query-memory-devices, in HMP and on stderr."""
+    def warnings(memory, size, **props):
+        with machine.Machine(memory=memory) as m:
+            plug(m, size=size, online=False, **props)
+            text = m.qmp.command("human-monitor-command", **{"command-line": "info memory-devices"})
+            found = dimm(m).get("warnings", [])
+            for warning in found:
+                tap.equal(warning in m.errors(), True, f"on stderr: {warning}")
+            tap.equal(text.count("  warning: "), len(found), text)
+            return found
+
+    def first(words, *args, **props):
+        found = warnings(*args, **props)
+        tap.equal([word for word in words.split() if word not in "".join(found[:1])], [], str(found))
+
+    tap.equal(warnings("2G,slots=8,maxmem=16G", 256 * MIB), [])
+    first("size 128", "2G,slots=8,maxmem=16G", 200 * MIB)
+    first("address 128", "2G,slots=8,maxmem=16G", 128 * MIB, addr=4 * GIB + 64 * MIB)
+    first("192 256", "256M,slots=8,maxmem=16G", 12 * GIB)
+
+
+def in_words():
+    with machine.Machine() as m:
+        plug(m)
+        ost(m, 3, 0x82)
+        text = m.qmp.command("human-monitor-command", **{"command-line": "info memory-devices"})
+        for words in ("  state: unplug-refused since 20", "  status: 0x82 (the device is busy in"):
+            tap.equal(words in text, True, text)
+
+
+def hmp_warns():
+    with machine.Machine() as m:
+        add_backend(m, "m0", 200 * MIB)
+        add_backend(m, "m1", 256 * MIB)
+        for ident, warned in (("m0", True), ("m1", False)):
+            reply = m.qmp.command("human-monitor-command", **{
+                "command-line": f"device_add pc-dimm,id=d-{ident},memdev={ident},addr="
+                                f"{ADDRESSES[ident]:#x}"})
+            tap.equal(reply.startswith("warning: pc-dimm 'd-m0': its size"), warned, reply)
+
+
+def stopped():
+    """While the machine stands still the guest cannot answer, and time does not run out."""
+    with machine.Machine() as m:
+        plug(m)
+        m.qmp.command("stop")
+        device_del(m, timeout=0.001)
+        time.sleep(0.01)
+        tap.equal(events(m, "MEM_UNPLUG_ERROR"), [])
+        m.qmp.command("cont")
+        m("clock_step 1000000")
+        withdrawn(m, "timed out")
+
+
+tap.run([
+    ("every state", every_state),
+    ("a cold-plugged DIMM", cold),
+    ("time-outs", timeout),
+    ("cancelling", cancel),
+    ("an ejection after the request was withdrawn", late_ejection),
+    ("a reset ends a request", reset),
+    ("bad arguments", bad_arguments),
+    ("DIMMs that Linux would not use", misfits),
+    ("info memory-devices", in_words),
+    ("device_add in HMP prints warnings", hmp_warns),
+    ("a machine that stands still", stopped),
+])
