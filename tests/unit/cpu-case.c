@@ -231,6 +231,10 @@ static bool memory_fits(const State *st, const ZydisDecodedInstruction *raw,
           op->mem.base != ZYDIS_REGISTER_NONE && !is_pointer(ZydisRegisterGetId(op->mem.base))))) {
         return false; /* an instruction before may have changed it */
     }
+    if (op->mem.segment == ZYDIS_REGISTER_CS &&
+        (raw->meta.isa_ext == ZYDIS_ISA_EXT_X87 || raw->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ)) {
+        return false; /* which comes first: the store's #GP, or what the FPU has to say? */
+    }
     if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
         return false;
     }
