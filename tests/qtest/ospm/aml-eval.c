@@ -93,9 +93,8 @@ AmlNode *aml_declare(AmlEval *ev, const AmlName *name, AmlObject *value)
 AmlNode *aml_find(AmlEval *ev, const AmlName *name)
 {
     g_autofree char *text = aml_name_text(name);
-    AmlNode *node = name->segments || name->absolute || name->parents
-                        ? aml_node_find(ev->scope, name)
-                        : NULL;
+    AmlNode *node =
+        name->segments || name->absolute || name->parents ? aml_node_find(ev->scope, name) : NULL;
 
     return node ? node : aml_fail(ev, "there is no '%s'", text);
 }
@@ -232,9 +231,9 @@ static AmlObject *name_term(AmlEval *ev)
 
 static const AmlOp *find_op(unsigned opcode)
 {
-    static const AmlOp *(*const families[])(unsigned) = { aml_data_op, aml_declare_op, aml_flow_op,
-                                                          aml_math_op, aml_convert_op,
-                                                          aml_reference_op };
+    static const AmlOp *(*const families[])(unsigned) = { aml_data_op,    aml_declare_op,
+                                                          aml_flow_op,    aml_math_op,
+                                                          aml_convert_op, aml_reference_op };
     const AmlOp *op = NULL;
 
     for (unsigned i = 0; !op && i < G_N_ELEMENTS(families); i++) {
@@ -350,8 +349,7 @@ static AmlObject *opcode_term(AmlEval *ev)
     }
     op = find_op(opcode);
     if (!op) {
-        return aml_fail(ev, "unknown opcode 0x%s%02x", opcode >= 0x100 ? "5b " : "",
-                        opcode & 0xff);
+        return aml_fail(ev, "unknown opcode 0x%s%02x", opcode >= 0x100 ? "5b " : "", opcode & 0xff);
     }
     return run_op(ev, op);
 }
@@ -417,8 +415,8 @@ static bool check_header(const uint8_t *table, size_t len, GError **errp)
         sum += table[i];
     }
     if (sum != 0) {
-        error_set(errp, "the bytes of table '%.4s' sum to 0x%02x instead of 0",
-                  (const char *)table, sum);
+        error_set(errp, "the bytes of table '%.4s' sum to 0x%02x instead of 0", (const char *)table,
+                  sum);
         return false;
     }
     return true;
@@ -427,10 +425,13 @@ static bool check_header(const uint8_t *table, size_t len, GError **errp)
 /* Check what must hold after an evaluation, and pass on its error. */
 static bool eval_done(AmlEval *ev, GError **errp)
 {
-    if (ev->held && !ev->err) {
-        aml_fail(ev, "%u mutex(es) are still held at the end", ev->held);
+    if (ev->held->len) {
+        aml_fail(ev, "%u mutex(es) are still held at the end", ev->held->len);
     }
-    ev->held = 0;
+    for (unsigned i = 0; i < ev->held->len; i++) {
+        ((AmlObject *)ev->held->pdata[i])->mutex.held = 0;
+    }
+    g_ptr_array_set_size(ev->held, 0);
     ev->sync_level = 0;
     if (ev->err) {
         g_propagate_error(errp, g_steal_pointer(&ev->err));
@@ -465,6 +466,7 @@ AmlEval *aml_eval_new(const AmlHost *host, const uint8_t *table, size_t len, GEr
     ev->width = table[HEADER_REVISION] < 2 ? 4 : 8;
     ev->cursor = (AmlCursor){ ev->code, HEADER_SIZE, (uint32_t)len };
     ev->scope = ev->root;
+    ev->held = g_ptr_array_new_with_free_func((GDestroyNotify)aml_object_unref);
     ev->debug = g_string_new(NULL);
     add_osi(ev);
     aml_term_list(ev);
@@ -476,6 +478,7 @@ void aml_eval_free(AmlEval *ev)
     if (ev) {
         aml_namespace_free(ev->root);
         g_ptr_array_unref(ev->removed);
+        g_ptr_array_unref(ev->held);
         g_string_free(ev->debug, TRUE);
         g_clear_error(&ev->err);
         g_free(ev->code);
@@ -524,8 +527,8 @@ AmlObject *aml_eval_call(AmlEval *ev, const char *path, AmlObject *const *args, 
     return eval_done(ev, errp) ? g_steal_pointer(&result) : NULL;
 }
 
-static AmlObject *call_integers(AmlEval *ev, const char *path, const uint64_t *args,
-                                unsigned count, GError **errp)
+static AmlObject *call_integers(AmlEval *ev, const char *path, const uint64_t *args, unsigned count,
+                                GError **errp)
 {
     AmlObject *objects[AML_MAX_ARGS] = { NULL };
     AmlObject *result;

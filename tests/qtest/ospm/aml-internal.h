@@ -37,7 +37,7 @@ struct AmlEval {
     AmlFlow flow;
     uint32_t op_pos; /* of the term that is evaluated */
     uint8_t sync_level;
-    unsigned held; /* mutexes */
+    GPtrArray *held; /* AmlObject *: mutexes */
     unsigned depth;
     uint64_t steps;
     uint64_t time_us; /* of Stall() and Sleep() */
@@ -73,9 +73,9 @@ void *aml_fail(AmlEval *ev, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 AmlObject *aml_nothing(void);
 AmlObject *aml_number(AmlEval *ev, uint64_t value); /* cut to the width of integers */
 AmlObject *aml_truth(AmlEval *ev, bool value);
-AmlObject *aml_term(AmlEval *ev);    /* the next term's value */
+AmlObject *aml_term(AmlEval *ev); /* the next term's value */
 AmlObject *aml_integer_term(AmlEval *ev);
-bool aml_term_list(AmlEval *ev);     /* to the end of the innermost block, or what ends it early */
+bool aml_term_list(AmlEval *ev); /* to the end of the innermost block, or what ends it early */
 bool aml_enter(AmlEval *ev, uint32_t *outer);
 bool aml_number_at(AmlEval *ev, unsigned size, uint64_t *value); /* raw, from the code */
 bool aml_name_at(AmlEval *ev, AmlName *name);

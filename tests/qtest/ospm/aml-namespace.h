@@ -20,8 +20,8 @@ AmlNode *aml_namespace_new(void);
 void aml_namespace_free(AmlNode *root);
 
 AmlNode *aml_node_child(const AmlNode *node, const char name[4]);
-/* Find @name from @scope; a name that is one bare segment is looked for in the scopes around it too.
- * NULL: there is none. */
+/* Find @name from @scope; a name that is one bare segment is looked for in the scopes around it
+ * too. NULL: there is none. */
 AmlNode *aml_node_find(AmlNode *scope, const AmlName *name);
 /* The same for a name that is text; borrows. */
 AmlNode *aml_node_find_text(AmlNode *scope, const char *path);

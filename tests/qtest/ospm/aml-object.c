@@ -324,12 +324,12 @@ AmlObject *aml_to_string(AmlObject *object, unsigned width)
     }
     switch (object->type) {
     case AML_INTEGER:
-        return text_object(g_strdup_printf("%0*" G_GINT64_MODIFIER "X", (int)width * 2,
-                                           object->integer));
+        return text_object(
+            g_strdup_printf("%0*" G_GINT64_MODIFIER "X", (int)width * 2, object->integer));
     case AML_STRING:
         return aml_object_ref(object);
     case AML_BUFFER:
-        return buffer_to_text(object, " ", true, "");
+        return buffer_to_text(object, " ", true, "0x");
     default:
         return NULL;
     }
@@ -359,10 +359,6 @@ AmlObject *aml_to_hex_string(AmlObject *object, unsigned width)
 {
     if (object && object->type == AML_BUFFER) {
         return buffer_to_text(object, ",", true, "0x");
-    }
-    if (object && object->type == AML_INTEGER) {
-        return text_object(g_strdup_printf("0x%0*" G_GINT64_MODIFIER "X", (int)width * 2,
-                                           object->integer));
     }
     return aml_to_string(object, width);
 }

@@ -4,8 +4,8 @@
  * between their types (ACPI 6.4, 19.3.5).
  *
  * An object is counted. Integers and references never change; strings, buffers and packages are
- * changed in place through Index() and buffer fields, so whoever stores one stores a copy. A cell is
- * a variable: a local, an argument, or what a name stands for.
+ * changed in place through Index() and buffer fields, so whoever stores one stores a copy. A cell
+ * is a variable: a local, an argument, or what a name stands for.
  */
 #ifndef TESTS_QTEST_OSPM_AML_OBJECT_H
 #define TESTS_QTEST_OSPM_AML_OBJECT_H
@@ -158,7 +158,8 @@ AmlObject *aml_object_copy(AmlObject *object);
 /* ---- conversions ----
  * @width: bytes of an integer, 4 or 8 by the revision of the table. NULL: it does not convert. */
 
-/* Implicit: a string is hexadecimal digits up to the first that is none; a buffer is little endian. */
+/* Implicit: a string is hexadecimal digits up to the first that is none; a buffer is little endian.
+ */
 AmlObject *aml_to_integer(AmlObject *object, unsigned width);
 /* ToInteger(): a string is decimal, or hexadecimal after 0x. */
 AmlObject *aml_to_integer_explicit(AmlObject *object, unsigned width);

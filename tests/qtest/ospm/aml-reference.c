@@ -105,8 +105,7 @@ static AmlObject *referred(AmlEval *ev, const AmlReference *ref)
  * and elements of packages hold does. */
 static bool is_transparent(const AmlReference *ref)
 {
-    return ref->kind == AML_REF_ELEMENT ||
-           (ref->kind == AML_REF_CELL && ref->var != AML_VAR_NAMED);
+    return ref->kind == AML_REF_ELEMENT || (ref->kind == AML_REF_CELL && ref->var != AML_VAR_NAMED);
 }
 
 /* The object at the end of a chain of references; borrowed, NULL if uninitialized. */
@@ -178,8 +177,8 @@ static bool store_named(AmlEval *ev, AmlObject *value, AmlCell *cell)
         aml_cell_set(cell, aml_object_copy(value));
         return true;
     }
-    converted = type == value->type ? aml_object_copy(value)
-                                    : aml_convert_like(value, type, ev->width);
+    converted =
+        type == value->type ? aml_object_copy(value) : aml_convert_like(value, type, ev->width);
     if (!converted || type > AML_PACKAGE) {
         aml_fail(ev, "%s cannot be stored to a name that is %s", aml_object_type_name(value),
                  aml_type_name(type));
@@ -266,8 +265,8 @@ static AmlObject *op_store(AmlEval *ev, AmlObject **args)
 static AmlObject *op_copy_object(AmlEval *ev, AmlObject **args)
 {
     const AmlReference *to = &args[1]->ref;
-    AmlType type = to->kind == AML_REF_CELL && to->cell->value ? to->cell->value->type
-                                                               : AML_UNINITIALIZED;
+    AmlType type =
+        to->kind == AML_REF_CELL && to->cell->value ? to->cell->value->type : AML_UNINITIALIZED;
 
     if (to->kind != AML_REF_CELL || type == AML_FIELD_UNIT || type == AML_BUFFER_FIELD) {
         return op_store(ev, args);
@@ -320,8 +319,8 @@ static AmlObject *op_index(AmlEval *ev, AmlObject **args)
     }
     count = package ? of->package.count : of->bytes.len;
     if (index >= count) {
-        return aml_fail(ev, "Index %" G_GUINT64_FORMAT " of %s with %" G_GUINT64_FORMAT
-                            " elements", index, aml_object_type_name(of), count);
+        return aml_fail(ev, "Index %" G_GUINT64_FORMAT " of %s with %" G_GUINT64_FORMAT " elements",
+                        index, aml_object_type_name(of), count);
     }
     return aml_ref_index(package ? AML_REF_ELEMENT : AML_REF_BYTE, of, index);
 }
