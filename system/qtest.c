@@ -360,8 +360,9 @@ static char *run_line(QtestLine *line)
     const QtestCommand *command = line->command;
 
     if (line->count < command->min_words || line->count > command->max_words) {
-        return malformed("'%s' takes %u to %u arguments", command->name, command->min_words - 1,
-                         command->max_words - 1);
+        return malformed("'%s' takes %u%s arguments, not %u", command->name, command->min_words - 1,
+                         command->max_words > command->min_words ? " or one more" : "",
+                         line->count - 1);
     }
     for (unsigned i = 1; i < line->count; i++) {
         if ((command->numbers & 1u << i) && !parse_number(line->words[i], &line->nums[i])) {
@@ -378,10 +379,10 @@ char *qtest_command(const char *text)
     char *rest = copy, *word;
 
     while ((word = strtok_r(rest, " \t\r", &rest)) != NULL) {
-        if (line.count == MAX_WORDS) {
-            return malformed("a line has at most %d words", MAX_WORDS);
+        if (line.count < MAX_WORDS) {
+            line.words[line.count] = word;
         }
-        line.words[line.count++] = word;
+        line.count++; /* of too many none is used: run_line() refuses them */
     }
     if (line.count == 0) {
         return malformed("an empty line");
@@ -428,7 +429,7 @@ static void run_input_line(const char *text, size_t len)
     g_autofree char *reply = NULL;
 
     server_log('R', text);
-    if (server.skip) {
+    if (server.skip || len > MAX_LINE) {
         reply = malformed("a line may have %" PRIu64 " characters", MAX_LINE);
         server.skip = false;
     } else if (strlen(text) != len) {
