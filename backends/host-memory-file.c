@@ -10,6 +10,7 @@
 
 #include "backends/host-memory-backend.h"
 #include "util/error.h"
+#include "util/fdset.h"
 
 /* How to undo what opening did, if the backend cannot be made after all. */
 typedef struct FileUndo {
@@ -59,11 +60,11 @@ static int open_path(FileBackend *file, GError **errp)
         return open_nameless(path, errp);
     }
     if (!file->readonly) {
-        fd = open(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        fd = path_open(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         file->undo.created = fd >= 0;
     }
     if (fd < 0) {
-        fd = open(path, mode | O_CLOEXEC);
+        fd = path_open(path, mode | O_CLOEXEC, 0);
     }
     if (fd < 0) {
         error_set_errno(errp, errno, "cannot open mem-path='%s'", path);

@@ -15,6 +15,8 @@
 
 #define TYPE_CHARDEV "chardev"
 #define CHARDEV(x)   ((Chardev *)(x))
+/* Names of the types are this and the name of the backend. */
+#define CHARDEV_TYPE_PREFIX "chardev-"
 
 struct Chardev {
     Object parent;
@@ -35,6 +37,12 @@ struct Chardev {
 typedef struct ChardevOps {
     /* All may be NULL. Without write, output goes to out_fd (or nowhere). */
     void (*write)(Chardev *chr, const uint8_t *buf, size_t len);
+    /* Instead of read() from in_fd. */
+    ssize_t (*read)(Chardev *chr, void *buf, size_t len);
+    /* See char_take_fd(), chardev_filename(), chardev_yank(). */
+    int (*take_fd)(Chardev *chr);
+    char *(*filename)(const Chardev *chr);
+    void (*yank)(Chardev *chr);
     /* The other side is gone: the input ended or a write failed. Never called from char_write(). */
     void (*hangup)(Chardev *chr);
     /* The front end may take input again; for backends without in_fd. */
@@ -45,6 +53,7 @@ typedef struct ChardevOps {
     bool (*attach)(Chardev *chr, CharFrontend *fe, GError **errp);
     void (*detach)(Chardev *chr, CharFrontend *fe);
     size_t (*unsent)(const Chardev *chr);
+    bool (*in_use)(const Chardev *chr);
 } ChardevOps;
 
 /* The other side is there: read from @in_fd and write to @out_fd (-1: none), which remain the

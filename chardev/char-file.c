@@ -8,6 +8,7 @@
 
 #include "chardev/char-backend.h"
 #include "util/error.h"
+#include "util/fdset.h"
 
 typedef struct CharFile {
     Chardev parent;
@@ -38,9 +39,9 @@ static bool file_complete(Object *obj, GError **errp)
         error_set(errp, "backend file needs path=FILE");
         return false;
     }
-    file->fd =
-        open(file->path,
-             O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : O_TRUNC), 0666);
+    file->fd = path_open(
+        file->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : O_TRUNC),
+        0666);
     if (file->fd < 0) {
         error_set_errno(errp, errno, "cannot open '%s' for writing", file->path);
         return false;

@@ -228,6 +228,21 @@ static size_t mux_unsent(const Chardev *chr)
     return char_unsent(&((const CharMux *)chr)->base_fe);
 }
 
+static int mux_take_fd(Chardev *chr)
+{
+    return char_take_fd(&((CharMux *)chr)->base_fe);
+}
+
+static bool mux_in_use(const Chardev *chr)
+{
+    for (int i = 0; i < MUX_PORTS; i++) {
+        if (((const CharMux *)chr)->ports[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool mux_attach(Chardev *chr, CharFrontend *fe, GError **errp)
 {
     CharMux *mux = (CharMux *)chr;
@@ -307,6 +322,8 @@ static const ChardevOps mux_ops = {
     .attach = mux_attach,
     .detach = mux_detach,
     .unsent = mux_unsent,
+    .take_fd = mux_take_fd,
+    .in_use = mux_in_use,
 };
 
 static const ObjectType mux_type = {

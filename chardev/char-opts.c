@@ -9,23 +9,32 @@
 
 #include "chardev/char-backend.h"
 #include "util/error.h"
+#include "util/fdset.h"
 #include "util/keyval.h"
 
-#define TYPE_PREFIX "chardev-"
-
-/* "file, null, pty, ...": what can be written as BACKEND. */
-static char *backend_names(void)
+GPtrArray *chardev_backends(void)
 {
     g_autoptr(GPtrArray) types = object_types();
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    GPtrArray *names = g_ptr_array_new();
 
     for (guint i = 0; i < types->len; i++) {
         const ObjectType *type = g_ptr_array_index(types, i);
 
-        if (!type->abstract && g_str_has_prefix(type->name, TYPE_PREFIX) &&
-            strcmp(type->name, TYPE_PREFIX "mux")) {
-            g_ptr_array_add(names, (char *)type->name + strlen(TYPE_PREFIX));
+        if (!type->abstract && g_str_has_prefix(type->name, CHARDEV_TYPE_PREFIX)) {
+            g_ptr_array_add(names, (char *)type->name + strlen(CHARDEV_TYPE_PREFIX));
         }
+    }
+    return names;
+}
+
+/* "file, null, pty, ...": what is written as BACKEND; for a mux, users say mux=on. */
+static char *backend_names(void)
+{
+    g_autoptr(GPtrArray) names = chardev_backends();
+    guint mux;
+
+    if (g_ptr_array_find_with_equal_func(names, "mux", g_str_equal, &mux)) {
+        g_ptr_array_remove_index(names, mux);
     }
     g_ptr_array_add(names, NULL);
     return g_strjoinv(", ", (char **)names->pdata);
@@ -36,7 +45,7 @@ static bool open_log(Chardev *chr, GError **errp)
     if (!chr->logfile) {
         return true;
     }
-    chr->log_fd = open(
+    chr->log_fd = path_open(
         chr->logfile, O_WRONLY | O_CREAT | O_CLOEXEC | (chr->logappend ? O_APPEND : O_TRUNC), 0666);
     if (chr->log_fd < 0) {
         error_set_errno(errp, errno, "cannot open logfile '%s'", chr->logfile);
@@ -50,7 +59,7 @@ static Chardev *new_backend(const char *backend, const char *id, struct json_obj
                             GError **errp)
 {
     static const char *const skip[] = { "backend", "id", "mux", NULL };
-    g_autofree char *type = g_strconcat(TYPE_PREFIX, backend, NULL);
+    g_autofree char *type = g_strconcat(CHARDEV_TYPE_PREFIX, backend, NULL);
     g_autoptr(Object) obj = NULL;
 
     if (!object_type_find(type)) {
@@ -79,6 +88,22 @@ static Chardev *new_backend(const char *backend, const char *id, struct json_obj
         return NULL;
     }
     return CHARDEV(obj);
+}
+
+static bool check_id(const char *id, GError **errp)
+{
+    if (!id_wellformed(id)) {
+        error_set(errp,
+                  "chardev id '%s' is not valid: a letter, then letters, digits, '-', '.' or '_'",
+                  id);
+        return false;
+    }
+    return true;
+}
+
+Chardev *chardev_new(const char *backend, const char *id, struct json_object *props, GError **errp)
+{
+    return check_id(id, errp) ? new_backend(backend, id, props, errp) : NULL;
 }
 
 /* The same, with a mux before it if wanted: then the backend itself is ID-base. */
@@ -144,13 +169,7 @@ static Chardev *new_from_props(struct json_object *props, GError **errp)
         error_set(errp, "-chardev %s needs an id (id=NAME)", backend);
         return NULL;
     }
-    if (!id_wellformed(id)) {
-        error_set(errp,
-                  "-chardev id '%s' is not valid: a letter, then letters, digits, '-', '.' or '_'",
-                  id);
-        return NULL;
-    }
-    if (!get_bool(props, "mux", &mux, errp)) {
+    if (!check_id(id, errp) || !get_bool(props, "mux", &mux, errp)) {
         return NULL;
     }
     return new_chardev(backend, id, mux, props, errp);

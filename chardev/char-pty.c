@@ -107,7 +107,13 @@ static const Property pty_properties[] = {
     { NULL },
 };
 
+static char *pty_filename(const Chardev *chr)
+{
+    return g_strconcat("pty:", ((const CharPty *)chr)->path, NULL);
+}
+
 static const ChardevOps pty_ops = {
+    .filename = pty_filename,
     .hangup = pty_hangup,
 };
 

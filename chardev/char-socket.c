@@ -18,6 +18,7 @@
 
 #include "chardev/char-backend.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/keyval.h"
 
 typedef struct CharSocket {
@@ -27,6 +28,7 @@ typedef struct CharSocket {
     bool server, wait, nodelay;
 
     int listen_fd, client_fd;
+    int passed_fd; /* the client sent it and nobody took it yet; or -1 */
     GSource *listen_source;
     char *bound_path; /* to remove at the end */
 } CharSocket;
@@ -37,6 +39,60 @@ static void close_fd(int *fd)
         close(*fd);
         *fd = -1;
     }
+}
+
+/* ---- descriptors that come with the bytes ---- */
+
+/* Keep the first of those in @msg, instead of one that was kept. */
+static void keep_passed(CharSocket *sock, struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        close_fd(&sock->passed_fd);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            if (i == 0) {
+                sock->passed_fd = fd;
+            } else {
+                close(fd);
+            }
+        }
+    }
+}
+
+static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    /* What does not fit the kernel closes. */
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(16 * sizeof(int))];
+    } control;
+    struct iovec iov = { .iov_base = buf, .iov_len = len };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+    };
+    ssize_t n = recvmsg(sock->client_fd, &msg, MSG_CMSG_CLOEXEC);
+
+    if (n > 0) {
+        keep_passed(sock, &msg);
+    }
+    return n;
+}
+
+static int socket_take_fd(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    int fd = sock->passed_fd;
+
+    sock->passed_fd = -1;
+    return fd;
 }
 
 /* ---- clients ---- */
@@ -83,6 +139,7 @@ static void socket_hangup(Chardev *chr)
 
     chardev_disconnected(chr);
     close_fd(&sock->client_fd);
+    close_fd(&sock->passed_fd);
     socket_listen(sock);
 }
 
@@ -197,7 +254,7 @@ static int tcp_open(CharSocket *sock, GError **errp)
     return -1;
 }
 
-static int passed_fd(CharSocket *sock, GError **errp)
+static int inherited_fd(CharSocket *sock, GError **errp)
 {
     struct stat st;
     uint64_t fd;
@@ -230,10 +287,15 @@ static bool wait_for_client(CharSocket *sock, GError **errp)
     fprintf(stderr, "dimmable: chardev '%s' waits for a client on %s (wait=off does not)\n",
             sock->parent.parent.name, where);
     do {
-        struct pollfd p = { .fd = sock->listen_fd, .events = POLLIN };
+        struct pollfd p[] = { { .fd = sock->listen_fd, .events = POLLIN },
+                              { .fd = interrupt_fd(), .events = POLLIN } };
 
-        if (poll(&p, 1, -1) < 0 && errno != EINTR) {
+        if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR) {
             error_set_errno(errp, errno, "cannot wait for a client on %s", where);
+            return false;
+        }
+        if (interrupt_check(errp)) {
+            g_prefix_error(errp, "waiting for a client on %s: ", where);
             return false;
         }
         client = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -271,7 +333,7 @@ static bool socket_complete(Object *obj, GError **errp)
     if (!check_options(sock, errp)) {
         return false;
     }
-    fd = sock->fd     ? passed_fd(sock, errp)
+    fd = sock->fd     ? inherited_fd(sock, errp)
          : sock->path ? unix_open(sock, errp)
                       : tcp_open(sock, errp);
     if (fd < 0) {
@@ -290,6 +352,9 @@ static bool socket_complete(Object *obj, GError **errp)
         g_autofree char *where = describe(sock);
 
         error_set_errno(errp, errno, "cannot listen on %s", where);
+        if (sock->fd) {
+            sock->listen_fd = -1; /* remains the giver's */
+        }
         return false;
     }
     if (sock->wait) {
@@ -305,7 +370,7 @@ static void socket_init(Object *obj)
 {
     CharSocket *sock = (CharSocket *)obj;
 
-    sock->listen_fd = sock->client_fd = -1;
+    sock->listen_fd = sock->client_fd = sock->passed_fd = -1;
 }
 
 static void remove_path(CharSocket *sock)
@@ -322,6 +387,7 @@ static void socket_finalize(Object *obj)
 
     chardev_source_end(&sock->listen_source);
     close_fd(&sock->client_fd);
+    close_fd(&sock->passed_fd);
     close_fd(&sock->listen_fd);
     remove_path(sock);
 }
@@ -329,6 +395,25 @@ static void socket_finalize(Object *obj)
 static void socket_cleanup(Chardev *chr)
 {
     remove_path((CharSocket *)chr);
+}
+
+static char *socket_filename(const Chardev *chr)
+{
+    const CharSocket *sock = (const CharSocket *)chr;
+    g_autofree char *where = describe(sock);
+
+    return g_strconcat(chr->connected ? "" : "disconnected:", where,
+                       sock->server ? ",server=on" : "", NULL);
+}
+
+/* The hang-up that the main loop sees next does the rest. */
+static void socket_yank(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    if (sock->client_fd >= 0) {
+        shutdown(sock->client_fd, SHUT_RDWR);
+    }
 }
 
 /* "nowait" and "nowait=on" are the old spelling of wait=off. */
@@ -370,6 +455,10 @@ static const Property socket_properties[] = {
 };
 
 static const ChardevOps socket_ops = {
+    .read = socket_read,
+    .take_fd = socket_take_fd,
+    .filename = socket_filename,
+    .yank = socket_yank,
     .hangup = socket_hangup,
     .cleanup = socket_cleanup,
 };

@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,7 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     g_autoptr(Object) hold = object_ref(opaque);
     Chardev *chr = CHARDEV(hold);
+    const ChardevOps *ops = chardev_ops(chr);
     uint8_t buf[READ_SIZE];
     int room = chr->fe ? frontend_room(chr->fe) : 0;
     ssize_t n;
@@ -121,7 +123,8 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
         chardev_source_end(&chr->in_source);
         return G_SOURCE_REMOVE;
     }
-    n = read(fd, buf, MIN((size_t)room, sizeof(buf)));
+    room = MIN(room, READ_SIZE);
+    n = ops->read ? ops->read(chr, buf, room) : read(fd, buf, room);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return G_SOURCE_CONTINUE;
     }
@@ -144,8 +147,11 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 
 static void input_start(Chardev *chr)
 {
-    if (chr->in_fd >= 0 && chr->connected && !chr->end_of_input && !chr->in_source && chr->fe &&
-        frontend_room(chr->fe) > 0) {
+    if (chr->in_fd < 0 || !chr->connected || chr->end_of_input || !chr->fe) {
+        return;
+    }
+    /* Asked in any case: it is how the front end learns that it may go on. */
+    if (frontend_room(chr->fe) > 0 && !chr->in_source) {
         chr->in_source =
             chardev_fd_source(chr->in_fd, G_IO_IN | G_IO_HUP | G_IO_ERR, readable, chr);
     }
@@ -375,9 +381,47 @@ void char_detach(CharFrontend *fe)
     object_unref(&chr->parent);
 }
 
+int char_take_fd(CharFrontend *fe)
+{
+    return fe->chr && chardev_ops(fe->chr)->take_fd ? chardev_ops(fe->chr)->take_fd(fe->chr) : -1;
+}
+
 bool chardev_is_mux(const Chardev *chr)
 {
     return chardev_ops(chr)->attach != NULL;
+}
+
+bool chardev_in_use(const Chardev *chr)
+{
+    return chardev_ops(chr)->in_use ? chardev_ops(chr)->in_use(chr) : chr->fe != NULL;
+}
+
+char *chardev_filename(const Chardev *chr)
+{
+    return chardev_ops(chr)->filename
+               ? chardev_ops(chr)->filename(chr)
+               : g_strdup(object_typename(&chr->parent) + strlen(CHARDEV_TYPE_PREFIX));
+}
+
+bool chardev_can_yank(const Chardev *chr)
+{
+    return chardev_ops(chr)->yank != NULL;
+}
+
+void chardev_yank(Chardev *chr)
+{
+    chardev_ops(chr)->yank(chr);
+}
+
+bool chardev_remove(Chardev *chr, GError **errp)
+{
+    if (chardev_in_use(chr)) {
+        error_set(errp, "chardev '%s' is in use; remove the device or monitor that has it first",
+                  chr->parent.name);
+        return false;
+    }
+    object_unparent(&chr->parent);
+    return true;
 }
 
 Chardev *chardev_find(const char *id)

@@ -47,11 +47,28 @@ void char_accept_input(CharFrontend *fe);
 /* Bytes that the other side has not taken yet. When they have all gone, input is asked for again as
  * by char_accept_input(), so that can_receive may answer 0 because of them. */
 size_t char_unsent(const CharFrontend *fe);
+/* The descriptor that the other side has sent (SCM_RIGHTS on a unix socket) with what was received
+ * last, or -1; the caller's from now on. The next one that arrives replaces it. */
+int char_take_fd(CharFrontend *fe);
 bool chardev_is_mux(const Chardev *chr);
+/* A front end has it. */
+bool chardev_in_use(const Chardev *chr);
+/* How users see what it is connected to: "unix:PATH,server=on", "pty:/dev/pts/3", "null"; g_free.
+ */
+char *chardev_filename(const Chardev *chr);
+/* Whether it is a connection that chardev_yank() can break off, as if the other side had gone. */
+bool chardev_can_yank(const Chardev *chr);
+void chardev_yank(Chardev *chr);
 /* What Ctrl-A x does on a mux; nothing until it is set. */
 void chardev_set_quit_handler(void (*fn)(void));
 
 Chardev *chardev_find(const char *id); /* borrowed or NULL */
+/* The kinds there are ("file", "null", ...; mux too), sorted; free the array only. */
+GPtrArray *chardev_backends(void);
+/* Kind @backend as /chardevs/@id. @props: its properties, as JSON or as text. Borrowed. */
+Chardev *chardev_new(const char *backend, const char *id, struct json_object *props, GError **errp);
+/* Out of /chardevs; an error while it is in use. */
+bool chardev_remove(Chardev *chr, GError **errp);
 /* -chardev text ("socket,id=x,path=...,server=on,wait=off"). Borrowed. */
 Chardev *chardev_new_from_opts(const char *text, GError **errp);
 /* The short form of -serial, -monitor, -qmp: "stdio", "mon:stdio", "null", "file:PATH", "pty",

@@ -8,12 +8,12 @@
 
 bool qmp_qmp_capabilities(GArray *enable, GError **errp)
 {
-    if (enable && enable->len) {
-        error_set(errp, "capability '%s' is not offered; the greeting lists those that are",
-                  QMPCapability_str(g_array_index(enable, QMPCapability, 0)));
-        return false;
+    bool oob = false;
+
+    for (guint i = 0; enable && i < enable->len; i++) {
+        oob |= g_array_index(enable, QMPCapability, i) == QMP_CAPABILITY_OOB;
     }
-    return qmp_monitor_negotiated(errp);
+    return qmp_session_negotiated(oob, errp);
 }
 
 VersionInfo *qmp_query_version(GError **errp)

@@ -16,6 +16,7 @@ struct JsonStream {
     bool backslash;               /* ... and after a backslash */
     bool line_start;
     bool skipping; /* after an error */
+    bool paused;   /* leave the rest of this feed */
 };
 
 JsonStream *json_stream_new(JsonStreamFn *fn, void *opaque)
@@ -229,14 +230,23 @@ static void feed_byte(JsonStream *stream, uint8_t c)
     }
 }
 
-void json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len)
+size_t json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        feed_byte(stream, buf[i]);
+    size_t taken = 0;
+
+    stream->paused = false;
+    while (taken < len && !stream->paused) {
+        feed_byte(stream, buf[taken++]);
     }
     if (!stream->quote) { /* the tokener wants characters of several bytes in one piece */
         flush(stream);
     }
+    return taken;
+}
+
+void json_stream_pause(JsonStream *stream)
+{
+    stream->paused = true;
 }
 
 /* ---- printing ---- */

@@ -19,14 +19,17 @@
 typedef struct JsonStream JsonStream;
 
 /* @fn gets each object (its own reference), or NULL with an error (its own too). It must not free
- * the stream. */
+ * the stream, but may json_stream_pause() it. */
 typedef void JsonStreamFn(struct json_object *value, GError *err, void *opaque);
 
 JsonStream *json_stream_new(JsonStreamFn *fn, void *opaque);
 void json_stream_free(JsonStream *stream);
 /* Forget what is half there. */
 void json_stream_reset(JsonStream *stream);
-void json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len);
+/* Returns how many of the bytes were taken: all, unless it was paused. */
+size_t json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len);
+/* From JsonStreamFn: take no more of this feed. */
+void json_stream_pause(JsonStream *stream);
 
 /* @value on one line as QMP writes it ({"a": 1, "b": []}), or indented if @pretty. Strings that are
  * not UTF-8 are repaired. */

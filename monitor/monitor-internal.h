@@ -15,7 +15,15 @@ void qmp_monitor_free(QmpMonitor *mon);
 HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp);
 void hmp_monitor_free(HmpMonitor *mon);
 
-/* qmp_capabilities for the session whose command runs now. */
-bool qmp_monitor_negotiated(GError **errp);
+/* ---- the QMP session whose command runs now; outside of one, errors ---- */
+
+/* Its qmp_capabilities; @oob: the client wants out-of-band execution. */
+bool qmp_session_negotiated(bool oob, GError **errp);
+/* The descriptor that came with the command; the caller's from now on. -1: none came. */
+int qmp_session_take_fd(GError **errp);
+/* getfd: give @fd, the session's from now on, a name, which replaces an older one. */
+bool qmp_session_name_fd(const char *name, int fd, GError **errp);
+/* The descriptor of that name, whose name is gone and which is the caller's from now on; -1. */
+int qmp_session_take_named_fd(const char *name, GError **errp);
 
 #endif

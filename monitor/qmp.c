@@ -2,8 +2,13 @@
 /*
  * QMP: greeting, negotiation of capabilities, then commands and events. Each client that connects
  * begins anew.
+ *
+ * Commands run as they are read, unless the client enabled `oob`: then they wait in a short queue
+ * for their turn in the main loop, and those with exec-oob run at once. When the queue is full, the
+ * client is not read from.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "monitor/json-stream.h"
 #include "monitor/monitor-internal.h"
@@ -11,22 +16,39 @@
 #include "qapi/event.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/fdset.h"
 
 #define READ_SIZE 4096
+#define QUEUE_MAX 8 /* commands; what clients that use oob count on */
 /* Commands of a client that does not read its replies wait; events for it are dropped later on. */
 #define UNSENT_FOR_COMMANDS (1u << 20)
 #define UNSENT_FOR_EVENTS   (16u << 20)
+
+/* A command that came, or the error in its place. */
+typedef struct Request {
+    struct json_object *json; /* or NULL */
+    GError *err;
+    int fd; /* that came with it, or -1 */
+} Request;
 
 struct QmpMonitor {
     CharFrontend fe;
     JsonStream *input;
     bool pretty;
-    bool negotiated; /* the client has left the greeting */
-    bool warned;     /* that events were dropped */
+    /* of the session */
+    bool negotiated;  /* the client has left the greeting */
+    bool oob;         /* and enabled out-of-band execution */
+    bool warned;      /* that events were dropped */
+    GQueue queue;     /* of Request * */
+    GSource *turn;    /* runs the queue; NULL when it is empty */
+    GByteArray *rest; /* read, and left for when there is room in the queue */
+    int fd;           /* came with a command that did not want it; or -1 */
+    GHashTable *fds;  /* named by getfd: name -> number */
 };
 
 static GPtrArray *monitors; /* of QmpMonitor *, not owned */
-static QmpMonitor *current; /* whose command runs */
+static QmpMonitor *current; /* whose command runs, and */
+static Request *running;    /* the command */
 
 static void send(QmpMonitor *mon, struct json_object *value)
 {
@@ -68,18 +90,44 @@ static struct json_object *error_reply(const GError *err)
     return reply;
 }
 
-static bool check_request(struct json_object *request, GError **errp)
+static void keep_fd(int *where, int fd)
 {
-    struct json_object *value;
+    if (*where >= 0) {
+        close(*where);
+    }
+    *where = fd;
+}
 
-    json_object_object_foreach(request, key, member)
+static void request_free(void *opaque)
+{
+    Request *request = opaque;
+
+    keep_fd(&request->fd, -1);
+    json_object_put(request->json);
+    g_clear_error(&request->err);
+    g_free(request);
+}
+
+/* The member with the command's name: "exec-oob" or "execute". */
+static const char *verb(struct json_object *json)
+{
+    return json_object_object_get_ex(json, "exec-oob", NULL) ? "exec-oob" : "execute";
+}
+
+static bool check_members(const QmpMonitor *mon, struct json_object *json, GError **errp)
+{
+    json_object_object_foreach(json, key, member)
     {
-        if (!strcmp(key, "exec-oob")) {
-            error_set(errp, "'exec-oob' is not available: the capability oob is not offered");
+        if (!strcmp(key, "exec-oob") && !mon->oob) {
+            error_set(errp, "'exec-oob' needs the capability 'oob', which qmp_capabilities enables "
+                            "if the greeting offers it; use 'execute'");
             return false;
         }
-        if (strcmp(key, "execute") && strcmp(key, "arguments") && strcmp(key, "id")) {
-            error_set(errp, "unknown member '%s'; a command has 'execute', 'arguments' and 'id'",
+        if (strcmp(key, "execute") && strcmp(key, "exec-oob") && strcmp(key, "arguments") &&
+            strcmp(key, "id")) {
+            error_set(errp,
+                      "unknown member '%s'; a command has 'execute' or 'exec-oob', 'arguments' and "
+                      "'id'",
                       key);
             return false;
         }
@@ -88,26 +136,33 @@ static bool check_request(struct json_object *request, GError **errp)
             return false;
         }
     }
-    if (!json_object_object_get_ex(request, "execute", &value)) {
-        error_set(errp, "'execute' is missing: the name of the command");
-        return false;
-    }
-    if (!json_object_is_type(value, json_type_string)) {
-        error_set(errp, "'execute' must be a string: the name of the command");
-        return false;
-    }
     return true;
 }
 
-static struct json_object *run(QmpMonitor *mon, struct json_object *request, GError **errp)
+/* The command that @json is about, if it may run in this session; else NULL. */
+static const QmpCommand *check_request(const QmpMonitor *mon, struct json_object *json,
+                                       GError **errp)
 {
-    struct json_object *result;
-    const char *name;
+    struct json_object *value;
+    const char *key = verb(json), *name;
+    const QmpCommand *cmd;
 
-    if (!check_request(request, errp)) {
+    if (!check_members(mon, json, errp)) {
         return NULL;
     }
-    name = json_object_get_string(json_object_object_get(request, "execute"));
+    if (!json_object_object_get_ex(json, key, &value)) {
+        error_set(errp, "'execute' is missing: the name of the command");
+        return NULL;
+    }
+    if (strcmp(key, "execute") && json_object_object_get_ex(json, "execute", NULL)) {
+        error_set(errp, "'execute' and 'exec-oob' exclude each other: a command has one of them");
+        return NULL;
+    }
+    if (!json_object_is_type(value, json_type_string)) {
+        error_set(errp, "'%s' must be a string: the name of the command", key);
+        return NULL;
+    }
+    name = json_object_get_string(value);
     if (!mon->negotiated && strcmp(name, "qmp_capabilities")) {
         error_set_class(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
                         "'%s' works only after capabilities were negotiated: send "
@@ -115,40 +170,128 @@ static struct json_object *run(QmpMonitor *mon, struct json_object *request, GEr
                         name);
         return NULL;
     }
-    current = mon;
-    result = qmp_dispatch(name, json_object_object_get(request, "arguments"), errp);
-    current = NULL;
+    cmd = qmp_find_command(name, errp);
+    if (cmd && !strcmp(key, "exec-oob") && !cmd->allow_oob) {
+        error_set(errp, "'%s' cannot run out of band; use 'execute'", name);
+        return NULL;
+    }
+    return cmd;
+}
+
+static struct json_object *run(QmpMonitor *mon, Request *request, GError **errp)
+{
+    const QmpCommand *cmd = check_request(mon, request->json, errp);
+    struct json_object *result = NULL;
+
+    if (cmd) {
+        current = mon;
+        running = request;
+        result = qmp_dispatch(cmd->name, json_object_object_get(request->json, "arguments"), errp);
+        current = NULL;
+        running = NULL;
+    }
+    if (request->fd >= 0) { /* perhaps the next command is the one that wants it */
+        keep_fd(&mon->fd, request->fd);
+        request->fd = -1;
+    }
     return result;
 }
 
-static void receive_object(struct json_object *request, GError *parse_error, void *opaque)
+/* Run and answer. Consumes @request. */
+static void answer(QmpMonitor *mon, Request *request)
 {
-    QmpMonitor *mon = opaque;
-    g_autoptr(GError) err = parse_error;
     struct json_object *result = NULL, *reply, *id;
 
-    if (request) {
-        result = run(mon, request, &err);
+    if (request->json) {
+        result = run(mon, request, &request->err);
     }
-    if (err) {
-        reply = error_reply(err);
+    if (request->err) {
+        reply = error_reply(request->err);
         json_object_put(result);
     } else {
         reply = json_object_new_object();
         json_object_object_add(reply, "return", result);
     }
-    if (request && json_object_object_get_ex(request, "id", &id)) {
+    if (request->json && json_object_object_get_ex(request->json, "id", &id)) {
         json_object_object_add(reply, "id", json_object_get(id));
     }
     send(mon, reply);
     json_object_put(reply);
-    json_object_put(request);
+    request_free(request);
 }
 
-bool qmp_monitor_negotiated(GError **errp)
+/* ---- the queue ---- */
+
+static void end_turn(QmpMonitor *mon)
+{
+    if (mon->turn) {
+        g_source_destroy(mon->turn);
+        g_clear_pointer(&mon->turn, g_source_unref);
+    }
+}
+
+/* One command of each session in turn, and whatever else the main loop has to do. */
+static gboolean run_queue(gpointer opaque)
+{
+    QmpMonitor *mon = opaque;
+
+    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS) {
+        end_turn(mon); /* can_receive() begins the next */
+        return G_SOURCE_REMOVE;
+    }
+    answer(mon, g_queue_pop_head(&mon->queue));
+    if (mon->rest->len) {
+        size_t taken = json_stream_feed(mon->input, mon->rest->data, mon->rest->len);
+
+        g_byte_array_remove_range(mon->rest, 0, (guint)taken);
+    }
+    if (g_queue_is_empty(&mon->queue)) {
+        end_turn(mon);
+    }
+    char_accept_input(&mon->fe);
+    return mon->turn ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void begin_turn(QmpMonitor *mon)
+{
+    if (!mon->turn && !g_queue_is_empty(&mon->queue)) {
+        mon->turn = g_idle_source_new();
+        g_source_set_priority(mon->turn, G_PRIORITY_DEFAULT);
+        g_source_set_callback(mon->turn, run_queue, mon, NULL);
+        g_source_attach(mon->turn, NULL);
+    }
+}
+
+static void receive_object(struct json_object *json, GError *parse_error, void *opaque)
+{
+    QmpMonitor *mon = opaque;
+    Request *request = g_new0(Request, 1);
+
+    *request = (Request){ .json = json, .err = parse_error, .fd = char_take_fd(&mon->fe) };
+    if (!mon->oob || (json && !strcmp(verb(json), "exec-oob"))) {
+        answer(mon, request);
+        return;
+    }
+    g_queue_push_tail(&mon->queue, request);
+    begin_turn(mon);
+    if (mon->queue.length >= QUEUE_MAX) {
+        json_stream_pause(mon->input);
+    }
+}
+
+/* ---- for commands ---- */
+
+static bool in_session(const char *what, GError **errp)
 {
     if (!current) {
-        error_set(errp, "'qmp_capabilities' is for QMP sessions only");
+        error_set(errp, "%s for QMP sessions only", what);
+    }
+    return current;
+}
+
+bool qmp_session_negotiated(bool oob, GError **errp)
+{
+    if (!in_session("'qmp_capabilities' is", errp)) {
         return false;
     }
     if (current->negotiated) {
@@ -156,8 +299,61 @@ bool qmp_monitor_negotiated(GError **errp)
                         "capabilities were negotiated already in this session");
         return false;
     }
+    if (oob && chardev_is_mux(current->fe.chr)) {
+        error_set(errp, "capability 'oob' is not offered on a shared character device; the "
+                        "greeting lists those that are");
+        return false;
+    }
     current->negotiated = true;
+    current->oob = oob;
     return true;
+}
+
+int qmp_session_take_fd(GError **errp)
+{
+    int *where, fd;
+
+    if (!in_session("descriptors are passed in messages: this is", errp)) {
+        return -1;
+    }
+    where = running->fd >= 0 ? &running->fd : &current->fd;
+    fd = *where;
+    *where = -1;
+    if (fd < 0) {
+        error_set(errp, "no descriptor came with the command: send it as SCM_RIGHTS through the "
+                        "unix socket of the monitor");
+    }
+    return fd;
+}
+
+bool qmp_session_name_fd(const char *name, int fd, GError **errp)
+{
+    gpointer old;
+
+    if (!in_session("named descriptors are", errp)) {
+        close(fd);
+        return false;
+    }
+    if (g_hash_table_lookup_extended(current->fds, name, NULL, &old)) {
+        close(GPOINTER_TO_INT(old));
+    }
+    g_hash_table_insert(current->fds, g_strdup(name), GINT_TO_POINTER(fd));
+    return true;
+}
+
+int qmp_session_take_named_fd(const char *name, GError **errp)
+{
+    gpointer fd;
+
+    if (!in_session("named descriptors are", errp)) {
+        return -1;
+    }
+    if (!g_hash_table_lookup_extended(current->fds, name, NULL, &fd)) {
+        error_set(errp, "there is no descriptor named '%s' in this session; getfd names one", name);
+        return -1;
+    }
+    g_hash_table_remove(current->fds, name);
+    return GPOINTER_TO_INT(fd);
 }
 
 /* ---- the character device ---- */
@@ -165,10 +361,16 @@ bool qmp_monitor_negotiated(GError **errp)
 static void greet(QmpMonitor *mon)
 {
     struct json_object *greeting = json_object_new_object(), *qmp = json_object_new_object();
+    struct json_object *offered = json_object_new_array();
     VersionInfo *version = qmp_query_version(NULL);
 
+    /* On a mux, bytes for others are among ours: they cannot be read ahead. */
+    if (!chardev_is_mux(mon->fe.chr)) {
+        json_object_array_add(offered,
+                              json_object_new_string(QMPCapability_str(QMP_CAPABILITY_OOB)));
+    }
     json_object_object_add(qmp, "version", VersionInfo_to_json(version));
-    json_object_object_add(qmp, "capabilities", json_object_new_array());
+    json_object_object_add(qmp, "capabilities", offered);
     json_object_object_add(greeting, "QMP", qmp);
     send(mon, greeting);
     json_object_put(greeting);
@@ -179,21 +381,60 @@ static int can_receive(void *opaque)
 {
     QmpMonitor *mon = opaque;
 
-    return char_unsent(&mon->fe) <= UNSENT_FOR_COMMANDS ? READ_SIZE : 0;
+    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS) {
+        return 0;
+    }
+    begin_turn(mon);
+    return mon->queue.length < QUEUE_MAX && !mon->rest->len ? READ_SIZE : 0;
 }
 
 static void receive(void *opaque, const uint8_t *buf, int len)
 {
-    json_stream_feed(((QmpMonitor *)opaque)->input, buf, len);
+    QmpMonitor *mon = opaque;
+    size_t taken = json_stream_feed(mon->input, buf, len);
+
+    g_byte_array_append(mon->rest, buf + taken, (guint)(len - taken));
+}
+
+static gboolean close_named(gpointer name, gpointer fd, gpointer opaque)
+{
+    close(GPOINTER_TO_INT(fd));
+    return TRUE;
+}
+
+static bool any_session(void)
+{
+    for (guint i = 0; i < monitors->len; i++) {
+        if (((QmpMonitor *)g_ptr_array_index(monitors, i))->negotiated) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing of a session is left for the next. */
+static void forget_session(QmpMonitor *mon)
+{
+    bool was_negotiated = mon->negotiated;
+
+    mon->negotiated = mon->oob = mon->warned = false;
+    if (was_negotiated && !any_session()) {
+        fdset_remove_from_clients();
+    }
+    json_stream_reset(mon->input);
+    g_byte_array_set_size(mon->rest, 0);
+    g_queue_clear_full(&mon->queue, request_free);
+    end_turn(mon);
+    keep_fd(&mon->fd, -1);
+    g_hash_table_foreach_remove(mon->fds, close_named, NULL);
 }
 
 static void event(void *opaque, CharEvent what)
 {
     QmpMonitor *mon = opaque;
 
-    if (what == CHAR_EVENT_OPENED || what == CHAR_EVENT_CLOSED) { /* a fresh session */
-        mon->negotiated = mon->warned = false;
-        json_stream_reset(mon->input);
+    if (what == CHAR_EVENT_OPENED || what == CHAR_EVENT_CLOSED) {
+        forget_session(mon);
         if (what == CHAR_EVENT_OPENED) {
             greet(mon);
         }
@@ -205,7 +446,11 @@ QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp)
     QmpMonitor *mon = g_new0(QmpMonitor, 1);
 
     mon->pretty = pretty;
+    mon->fd = -1;
     mon->input = json_stream_new(receive_object, mon);
+    mon->rest = g_byte_array_new();
+    mon->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_queue_init(&mon->queue);
     mon->fe = (CharFrontend){
         .can_receive = can_receive,
         .receive = receive,
@@ -218,19 +463,21 @@ QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp)
         monitors = g_ptr_array_new();
         qapi_event_set_emitter(emit_event);
     }
+    g_ptr_array_add(monitors, mon);
     if (!char_attach(chr, &mon->fe, errp)) {
-        json_stream_free(mon->input);
-        g_free(mon);
+        qmp_monitor_free(mon);
         return NULL;
     }
-    g_ptr_array_add(monitors, mon);
     return mon;
 }
 
 void qmp_monitor_free(QmpMonitor *mon)
 {
-    g_ptr_array_remove(monitors, mon);
     char_detach(&mon->fe);
+    forget_session(mon);
+    g_ptr_array_remove(monitors, mon);
     json_stream_free(mon->input);
+    g_byte_array_unref(mon->rest);
+    g_hash_table_unref(mon->fds);
     g_free(mon);
 }

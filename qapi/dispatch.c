@@ -6,6 +6,7 @@
 extern const char qapi_schema_json[]; /* generated: qapi-introspect.c */
 
 static GPtrArray *tables; /* of CommandTable */
+static bool preconfig;
 
 typedef struct CommandTable {
     const QmpCommand *commands;
@@ -34,7 +35,7 @@ void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void 
     }
 }
 
-const QmpCommand *qmp_find_command(const char *name)
+const QmpCommand *qmp_find_command(const char *name, GError **errp)
 {
     for (size_t t = 0; tables && t < tables->len; t++) {
         const CommandTable *table = tables->pdata[t];
@@ -45,7 +46,14 @@ const QmpCommand *qmp_find_command(const char *name)
             }
         }
     }
+    error_set_class(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
+                    "There is no command '%s'; query-commands lists those there are", name);
     return NULL;
+}
+
+void qmp_set_preconfig(bool on)
+{
+    preconfig = on;
 }
 
 /* The reply; consumes @ret. Commands that return nothing reply {}. */
@@ -63,7 +71,7 @@ static struct json_object *make_reply(const QapiType *type, void *ret)
 
 struct json_object *qmp_dispatch(const char *name, struct json_object *args, GError **errp)
 {
-    const QmpCommand *cmd = qmp_find_command(name);
+    const QmpCommand *cmd = qmp_find_command(name, errp);
     struct json_object *reply = NULL;
     struct json_object *none = NULL;
     GError *err = NULL;
@@ -71,8 +79,10 @@ struct json_object *qmp_dispatch(const char *name, struct json_object *args, GEr
     void *ret = NULL;
 
     if (!cmd) {
-        error_set_class(errp, ERROR_CLASS_COMMAND_NOT_FOUND,
-                        "There is no command '%s'; query-commands lists those there are", name);
+        return NULL;
+    }
+    if (preconfig && !cmd->allow_preconfig) {
+        error_set(errp, "'%s' works only when the machine is made; x-exit-preconfig makes it", name);
         return NULL;
     }
     if (!args) {

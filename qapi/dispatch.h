@@ -21,9 +21,13 @@ typedef struct QmpCommand {
 /* Generated code calls it before main(). @commands lives forever. */
 void qmp_register_commands(const QmpCommand *commands, size_t count);
 
-const QmpCommand *qmp_find_command(const char *name); /* NULL if none */
+/* NULL with CommandNotFound if there is none. */
+const QmpCommand *qmp_find_command(const char *name, GError **errp);
 /* In schema order. */
 void qmp_for_each_command(void (*fn)(const QmpCommand *cmd, void *opaque), void *opaque);
+
+/* The machine is not made yet (-preconfig): commands without allow_preconfig are refused. */
+void qmp_set_preconfig(bool on);
 
 /*
  * Run @name with @args (a JSON object, borrowed; NULL: none). Returns what the command returns, {}

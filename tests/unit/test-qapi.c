@@ -229,9 +229,9 @@ static void test_table(void)
 
     qmp_for_each_command(count, &commands);
     g_assert_cmpuint(commands, ==, 7);
-    g_assert_true(qmp_find_command("test-nothing")->allow_oob);
-    g_assert_false(qmp_find_command("test-add")->allow_oob);
-    g_assert_true(qmp_find_command("test_free")->free_form);
+    g_assert_true(qmp_find_command("test-nothing", NULL)->allow_oob);
+    g_assert_false(qmp_find_command("test-add", NULL)->allow_oob);
+    g_assert_true(qmp_find_command("test_free", NULL)->free_form);
 }
 
 static char *last_event;
@@ -271,6 +271,83 @@ static void test_events(void)
                     "{\"event\":\"RESET\",\"data\":{\"guest\":true,\"reason\":\"guest-reset\"}}");
     qapi_event_set_emitter(NULL);
     g_free(last_event);
+}
+
+static GPtrArray *limited; /* "path n" of events that were sent */
+
+static void emit_limited(const char *name, struct json_object *event)
+{
+    struct json_object *data = json_object_object_get(event, "data");
+
+    g_ptr_array_add(
+        limited, data ? g_strdup_printf(
+                            "%s %s", json_object_get_string(json_object_object_get(data, "path")),
+                            json_object_get_string(json_object_object_get(data, "n")))
+                      : g_strdup(name));
+}
+
+static gint by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void expect_limited(const char *text)
+{
+    g_autofree char *got = NULL;
+
+    g_ptr_array_add(limited, NULL);
+    got = g_strjoinv(",", (char **)limited->pdata);
+    g_assert_cmpstr(got, ==, text);
+    g_ptr_array_set_size(limited, 0);
+}
+
+static gboolean set_true(gpointer flag)
+{
+    *(bool *)flag = true;
+    return G_SOURCE_REMOVE;
+}
+
+static void wait_ms(unsigned ms)
+{
+    bool done = false;
+
+    g_timeout_add(ms, set_true, &done);
+    while (!done) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+/* The first goes out at once; of those that follow soon, the last, when the time is over; then the
+ * time begins anew. Each path, and each event, has its own. */
+static void test_limited_events(void)
+{
+    limited = g_ptr_array_new_with_free_func(g_free);
+    qapi_event_send_test_limited("a", 0); /* no emitter: dropped, and counts for nothing */
+    qapi_event_set_emitter(emit_limited);
+    qapi_event_send_test_limited("a", 1);
+    qapi_event_send_test_limited("a", 2);
+    qapi_event_send_test_limited("b", 3);
+    qapi_event_send_test_limited("a", 4);
+    qapi_event_send_test_limited_plain();
+    qapi_event_send_test_limited_plain();
+    expect_limited("a 1,b 3,TEST_LIMITED_PLAIN");
+    while (limited->len < 2) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    g_ptr_array_sort(limited, by_text);
+    expect_limited("TEST_LIMITED_PLAIN,a 4");
+    qapi_event_send_test_limited("a", 5); /* soon after 4 */
+    expect_limited("");
+    wait_ms(100);
+    expect_limited("a 5");
+    qapi_event_send_test_limited("a", 6); /* and long after 5 */
+    expect_limited("a 6");
+    qapi_event_send_test_limited("a", 7);
+    qapi_event_set_emitter(emit_limited); /* forgets it */
+    wait_ms(40);
+    expect_limited("");
+    qapi_event_set_emitter(NULL);
+    g_ptr_array_unref(limited);
 }
 
 static void test_enums(void)
@@ -345,6 +422,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qapi/special-commands", test_special_commands);
     g_test_add_func("/qapi/table", test_table);
     g_test_add_func("/qapi/events", test_events);
+    g_test_add_func("/qapi/limited-events", test_limited_events);
     g_test_add_func("/qapi/enums", test_enums);
     g_test_add_func("/qapi/introspection", test_introspection);
     return g_test_run();

@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP sessions: negotiation, framing of JSON at any split, malformed input, errors, events. */
+/*
+ * QMP sessions: negotiation, framing of JSON at any split, malformed input, errors, events,
+ * commands that overtake others, descriptors, several sessions at once.
+ */
 #include <json-c/json.h>
+#include <sys/un.h>
 
 #include "monitor/json-stream.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-events.h"
 #include "tests/unit/client.h"
+#include "util/fdset.h"
 
-static Client session_new(bool pretty)
+static Client session_on(const char *id, const char *options, bool pretty)
 {
-    Client client = client_new("q", "");
+    Client client = client_new(id, options);
     GError *err = NULL;
 
-    monitor_new(chardev_find("q"), true, pretty, &err);
+    monitor_new(chardev_find(id), true, pretty, &err);
     g_assert_no_error(err);
     client_settle(&client);
     return client;
+}
+
+static Client session_new(bool pretty)
+{
+    return session_on("q", "", pretty);
 }
 
 static void session_free(Client *client)
@@ -77,13 +87,20 @@ static void expect_nothing(Client *client)
     g_assert_null(next_reply(client));
 }
 
+static void negotiate_oob(Client *client)
+{
+    json_object_put(next_reply(client));
+    client_send(client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
+    expect_return(client, "{\"return\":{}}");
+}
+
 static void negotiate(Client *client)
 {
     struct json_object *greeting = next_reply(client);
     struct json_object *qmp = json_object_object_get(greeting, "QMP");
 
     g_assert_cmpstr(member(qmp, "version", "package"), ==, "dimmable-" DIMMABLE_VERSION);
-    g_assert_cmpstr(member(qmp, "capabilities", NULL), ==, "[ ]");
+    g_assert_cmpstr(member(qmp, "capabilities", NULL), ==, "[ \"oob\" ]");
     json_object_put(greeting);
     client_send(client, "{\"execute\": \"qmp_capabilities\"}");
     expect_return(client, "{\"return\":{}}");
@@ -96,14 +113,14 @@ static void test_negotiation(void)
     Client client = session_new(false);
 
     g_assert_true(g_str_has_prefix(client.got->str, "{\"QMP\": {\"version\": {\"qemu\": {"));
-    g_assert_true(g_str_has_suffix(client.got->str, "\"capabilities\": []}}\r\n"));
+    g_assert_true(g_str_has_suffix(client.got->str, "\"capabilities\": [\"oob\"]}}\r\n"));
     g_string_set_size(client.got, 0);
     client_send(&client, "{\"execute\": \"query-version\", \"id\": 7}");
     expect_error(&client, "CommandNotFound", "*qmp_capabilities*first*");
     qapi_event_send_stop();
     expect_nothing(&client);
-    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
-    expect_error(&client, "GenericError", "*oob*not offered*");
+    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['ooh']}}");
+    expect_error(&client, "GenericError", "*enable*oob*");
     client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': []}}");
     expect_return(&client, "{\"return\":{}}");
     client_send(&client, "{'execute': 'qmp_capabilities'}");
@@ -125,7 +142,7 @@ static void test_requests(void)
         { "{'execute': 'stop', 'arguments': []}", "GenericError",
           "*'arguments' must be an object*" },
         { "{'execute': 'stop', 'bogus': 1}", "GenericError", "*'bogus'*" },
-        { "{'exec-oob': 'stop'}", "GenericError", "*oob*" },
+        { "{'exec-oob': 'query-yank'}", "GenericError", "*'exec-oob'*qmp_capabilities*" },
         { "{'execute': 'bogus'}", "CommandNotFound", "*'bogus'*" },
         { "{'execute': 'stop', 'arguments': {'a': 1}}", "GenericError", "*'a'*" },
         { "{'execute': 'qom-get', 'arguments': {'path': '/'}}", "GenericError", "*property*" },
@@ -409,6 +426,355 @@ static void test_pretty(void)
     session_free(&client);
 }
 
+/* Two sessions on two devices: what one negotiates or breaks is its own; both get events. */
+static void test_two_sessions(void)
+{
+    Client a = session_new(false), b = session_on("b", "", false);
+
+    negotiate_oob(&a);
+    client_send(&a, "{'execute': 'qom-list', 'argum");
+    json_object_put(next_reply(&b));
+    client_send(&b, "{'execute': 'query-name'}");
+    expect_error(&b, "CommandNotFound", "*qmp_capabilities*");
+    client_send(&b, "{'execute': 'qmp_capabilities'}");
+    expect_return(&b, "{\"return\":{}}");
+    client_send(&b, "{'exec-oob': 'query-yank'}");
+    expect_error(&b, "GenericError", "*'exec-oob'*");
+    client_send(&a, "ents': {'path': '/nowhere'}}");
+    expect_error(&a, "DeviceNotFound", "*nowhere*");
+    qapi_event_send_stop();
+    json_object_put(next_reply(&a));
+    json_object_put(next_reply(&b));
+    expect_nothing(&a);
+    expect_nothing(&b);
+    session_free(&a);
+    client_free(&b);
+    client_remove_chardev("b");
+}
+
+/* A client that goes in the middle of a command leaves nothing for the next one. */
+static void test_vanish(void)
+{
+    char path[] = "/tmp/test-qmp-XXXXXX";
+    g_autofree char *text = NULL;
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    GError *err = NULL;
+
+    g_assert_nonnull(mkdtemp(path));
+    g_snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/s", path);
+    text = g_strdup_printf("socket,id=q,path=%s,server=on,wait=off", addr.sun_path);
+    chardev_new_from_opts(text, &err);
+    g_assert_no_error(err);
+    monitor_new(chardev_find("q"), true, false, &err);
+    g_assert_no_error(err);
+    for (int i = 0; i < 3; i++) {
+        Client client = { .fd = socket(AF_UNIX, SOCK_STREAM, 0), .got = g_string_new(NULL) };
+
+        g_assert_cmpint(connect(client.fd, (struct sockaddr *)&addr, sizeof(addr)), ==, 0);
+        fcntl(client.fd, F_SETFL, O_NONBLOCK);
+        client_settle(&client);
+        negotiate_oob(&client);
+        client_send(&client, "{'execute': 'query-name'}{'execute': 'query-na");
+        expect_return(&client, "{\"return\":{}}");
+        if (i == 1) { /* with commands that wait */
+            g_assert_cmpint(write(client.fd, "me'}{'execute': 'stop'}", 22), ==, 22);
+        }
+        client_free(&client);
+        while (main_loop_iterate(false)) {
+        }
+    }
+    monitor_cleanup();
+    client_remove_chardev("q");
+    g_assert_cmpint(rmdir(path), ==, 0);
+}
+
+/* ---- out of band ---- */
+
+static void test_oob_requests(void)
+{
+    static const struct {
+        const char *request, *class_name, *pattern;
+    } cases[] = {
+        { "{'exec-oob': 'stop'}", "GenericError", "*'stop'*out of band*" },
+        { "{'exec-oob': 'qmp_capabilities'}", "GenericError", "*out of band*" },
+        { "{'exec-oob': 'bogus'}", "CommandNotFound", "*'bogus'*" },
+        { "{'exec-oob': 1}", "GenericError", "*'exec-oob' must be a string*" },
+        { "{'exec-oob': 'query-yank', 'execute': 'query-yank'}", "GenericError", "*exclude*" },
+        { "{'exec-oob': 'query-yank', 'arguments': {'a': 1}}", "GenericError", "*'a'*" },
+        { "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': 'chardev', 'id': 'x'}]}}",
+          "DeviceNotFound", "*'x'*" },
+    };
+    Client client = session_new(false);
+
+    json_object_put(next_reply(&client));
+    client_send(&client, "{'exec-oob': 'query-yank'}");
+    expect_error(&client, "GenericError", "*'exec-oob'*");
+    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
+    expect_return(&client, "{\"return\":{}}");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        client_send(&client, cases[i].request);
+        expect_error(&client, cases[i].class_name, cases[i].pattern);
+        expect_nothing(&client);
+    }
+    client_send(&client, "{'exec-oob': 'query-yank', 'id': [1]}");
+    expect_return(&client, "{\"return\":[{\"type\":\"chardev\",\"id\":\"q\"}],\"id\":[1]}");
+    session_free(&client);
+}
+
+static void expect_id(Client *client, int id)
+{
+    struct json_object *reply = next_reply(client);
+
+    g_assert_nonnull(reply);
+    g_assert_cmpint(json_object_get_int(json_object_object_get(reply, "id")), ==, id);
+    json_object_put(reply);
+}
+
+/* Commands out of band go first; the others keep their order, and so do errors. */
+static void test_oob_order(void)
+{
+    Client client = session_new(false);
+
+    negotiate_oob(&client);
+    client_send(&client, "{'execute': 'query-name', 'id': 1}"
+                         "{'execute': 'bogus', 'id': 2}"
+                         "{'execute': [1, 2 3]}"
+                         "{'execute': 'query-name', 'id': 3}"
+                         "{'exec-oob': 'query-yank', 'id': 4}"
+                         "{'exec-oob': 'bogus', 'id': 5}");
+    expect_id(&client, 4);
+    expect_id(&client, 5);
+    expect_id(&client, 1);
+    expect_id(&client, 2);
+    expect_error(&client, "GenericError", "JSON:*");
+    expect_id(&client, 3);
+    session_free(&client);
+}
+
+/* With 8 commands waiting, nothing more is read: the ninth is out of band, and has to wait until
+ * the first has run. */
+static void test_oob_queue_full(void)
+{
+    Client client = session_new(false);
+    GString *text = g_string_new(NULL);
+
+    negotiate_oob(&client);
+    for (int i = 1; i <= 8; i++) {
+        g_string_append_printf(text, "{'execute': 'query-name', 'id': %d}", i);
+    }
+    g_string_append(text, "{'exec-oob': 'query-yank', 'id': 100}");
+    for (int i = 9; i <= 300; i++) {
+        g_string_append_printf(text, "{'execute': 'query-name', 'id': %d}", i);
+    }
+    client_send(&client, text->str);
+    expect_id(&client, 1);
+    expect_id(&client, 100);
+    for (int i = 2; i <= 300; i++) {
+        expect_id(&client, i);
+    }
+    expect_nothing(&client);
+    g_string_free(text, TRUE);
+    session_free(&client);
+}
+
+/* As test_slow_client, with the queue. */
+static void test_oob_slow_client(void)
+{
+    Client client = session_new(false);
+    const char request[] = "{\"execute\": \"query-qmp-schema\"}\n";
+    int sent = 0, answers = 0;
+
+    negotiate_oob(&client);
+    while (sent < 200 && write(client.fd, request, strlen(request)) > 0) {
+        sent++;
+        main_loop_iterate(false);
+    }
+    client_settle(&client);
+    for (const char *p = client.got->str; (p = strstr(p, "\r\n")); p += 2) {
+        answers++;
+    }
+    g_assert_cmpint(answers, ==, sent);
+    session_free(&client);
+}
+
+/* A mux is shared with others, so its input cannot be read ahead. */
+static void test_oob_mux(void)
+{
+    Client client = session_on("q", ",mux=on", false);
+
+    g_assert_nonnull(strstr(client.got->str, "\"capabilities\": []"));
+    g_string_set_size(client.got, 0);
+    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
+    expect_error(&client, "GenericError", "*'oob' is not offered*");
+    client_send(&client, "{'execute': 'qmp_capabilities'}{'execute': 'query-name', 'id': 1}");
+    expect_return(&client, "{\"return\":{}}");
+    expect_id(&client, 1);
+    session_free(&client);
+    client_remove_chardev("q-base");
+}
+
+static void test_yank(void)
+{
+    Client client = session_new(false);
+
+    negotiate_oob(&client);
+    client_send(&client, "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': 'chardev', "
+                         "'id': 'q'}]}}");
+    client_settle(&client);
+    g_assert_true(client.closed);
+    session_free(&client);
+}
+
+/* ---- descriptors ---- */
+
+/* @text, with a new descriptor of /dev/zero. */
+static void send_with_fd(Client *client, const char *text)
+{
+    int fd = open("/dev/zero", O_RDONLY);
+    struct iovec iov = { (char *)text, strlen(text) };
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+                              .cmsg_level = SOL_SOCKET,
+                              .cmsg_type = SCM_RIGHTS } };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+    };
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+    g_assert_cmpint(sendmsg(client->fd, &msg, 0), ==, iov.iov_len);
+    close(fd);
+    client_settle(client);
+}
+
+static unsigned count_fds(void)
+{
+    GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
+    unsigned count = 0;
+
+    while (g_dir_read_name(dir)) {
+        count++;
+    }
+    g_dir_close(dir);
+    return count;
+}
+
+static void test_getfd(void)
+{
+    Client client = session_new(false);
+    unsigned before = count_fds();
+
+    negotiate(&client);
+    client_send(&client, "{'execute': 'getfd', 'arguments': {'fdname': 'a'}}");
+    expect_error(&client, "GenericError", "*SCM_RIGHTS*");
+    send_with_fd(&client, "{'execute': 'getfd', 'arguments': {'fdname': '1a'}}");
+    expect_error(&client, "GenericError", "*'1a'*digit*");
+    /* the descriptor is still there for a better command */
+    client_send(&client, "{'execute': 'getfd', 'arguments': {'fdname': 'a'}}");
+    expect_return(&client, "{\"return\":{}}");
+    send_with_fd(&client, "{'execute': 'getfd', 'arguments': {'fdname': 'a'}}"); /* replaces it */
+    expect_return(&client, "{\"return\":{}}");
+    g_assert_cmpuint(count_fds(), ==, before + 1);
+    send_with_fd(&client, " "); /* ahead of the command */
+    send_with_fd(&client, " "); /* and replaced */
+    client_send(&client, "{'execute': 'getfd', 'arguments': {'fdname': 'b'}}");
+    expect_return(&client, "{\"return\":{}}");
+    g_assert_cmpuint(count_fds(), ==, before + 2);
+    client_send(&client, "{'execute': 'closefd', 'arguments': {'fdname': 'a'}}");
+    expect_return(&client, "{\"return\":{}}");
+    client_send(&client, "{'execute': 'closefd', 'arguments': {'fdname': 'a'}}");
+    expect_error(&client, "GenericError", "*'a'*getfd*");
+    client_send(&client, "{'execute': 'chardev-add', 'arguments': {'id': 'c', 'backend': {'type': "
+                         "'socket', 'data': {'addr': {'type': 'fd', 'data': {'str': 'b'}}}}}}");
+    expect_error(&client, "GenericError", "*'b'*no socket*");
+    send_with_fd(&client, " ");
+    g_assert_cmpuint(count_fds(), ==, before + 1);
+    session_free(&client);
+    g_assert_cmpuint(count_fds(), ==, before - 2); /* without the session's two ends */
+}
+
+static void test_fdsets(void)
+{
+    Client client = session_new(false);
+    unsigned before = count_fds();
+    g_autofree char *wanted = NULL;
+    struct json_object *reply;
+    char byte = 1;
+    int fd;
+
+    negotiate_oob(&client);
+    client_send(&client, "{'execute': 'add-fd'}");
+    expect_error(&client, "GenericError", "*SCM_RIGHTS*");
+    send_with_fd(&client, "{'execute': 'add-fd', 'arguments': {'fdset-id': -1}}");
+    expect_error(&client, "GenericError", "*fdset-id*");
+    client_send(&client, "{'execute': 'add-fd', 'arguments': {'fdset-id': 3, 'opaque': 'z'}}");
+    reply = next_reply(&client);
+    g_assert_cmpstr(member(reply, "return", "fdset-id"), ==, "3");
+    fd = json_object_get_int(json_object_object_get(json_object_object_get(reply, "return"), "fd"));
+    json_object_put(reply);
+    send_with_fd(&client, "{'execute': 'add-fd'}");
+    reply = next_reply(&client);
+    g_assert_cmpstr(member(reply, "return", "fdset-id"), ==, "0");
+    json_object_put(reply);
+    client_send(&client, "{'execute': 'remove-fd', 'arguments': {'fdset-id': 0}}");
+    expect_return(&client, "{\"return\":{}}");
+    client_send(&client, "{'execute': 'query-fdsets'}");
+    wanted = g_strdup_printf(
+        "{\"return\":[{\"fdset-id\":3,\"fds\":[{\"fd\":%d,\"opaque\":\"z\"}]}]}", fd);
+    expect_return(&client, wanted);
+    client_send(&client, "{'execute': 'remove-fd', 'arguments': {'fdset-id': 4}}");
+    expect_error(&client, "GenericError", "*set of descriptors 4*");
+    client_send(&client, "{'execute': 'remove-fd', 'arguments': {'fdset-id': 3, 'fd': 9999}}");
+    expect_error(&client, "GenericError", "*9999*set 3*");
+
+    g_assert_cmpint(path_open("/dev/fdset/4", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(errno, ==, ENOENT);
+    g_assert_cmpint(path_open("/dev/fdset/x", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(errno, ==, ENOENT);
+    g_assert_cmpint(path_open("/dev/fdset/3", O_WRONLY, 0), ==, -1);
+    g_assert_cmpint(errno, ==, EACCES);
+    g_assert_cmpint(path_open("/dev/fdset/3", O_RDONLY | O_CREAT | O_EXCL, 0), ==, -1);
+    g_assert_cmpint(errno, ==, EEXIST);
+    fd = path_open("/dev/fdset/3", O_RDONLY | O_CLOEXEC, 0);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    monitor_cleanup(); /* the last client goes: so does the set, but not what was opened */
+    g_assert_cmpint(path_open("/dev/fdset/3", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(read(fd, &byte, 1), ==, 1);
+    g_assert_cmpint(byte, ==, 0);
+    close(fd);
+    session_free(&client);
+    g_assert_cmpuint(count_fds(), ==, before - 2);
+}
+
+/* Those of -add-fd stay when clients go; a fitting access mode is preferred. */
+static void test_fdsets_stay(void)
+{
+    char path[] = "/tmp/test-qmp-XXXXXX";
+    int both = g_mkstemp(path), only, fd;
+
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_cmpint(write(both, "xy", 2), ==, 2);
+    only = open("/dev/null", O_WRONLY);
+    g_assert_cmpint(fdset_add(FDSET_NEW, both, NULL, false), ==, 0);
+    g_assert_cmpint(fdset_add(0, only, NULL, false), ==, 0);
+    fdset_remove_from_clients();
+    g_assert_cmpuint(fdset_list()->len, ==, 1);
+    fd = path_open("/dev/fdset/0", O_RDONLY, 0); /* the file: for both */
+    g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, 2);
+    close(fd);
+    fd = path_open("/dev/fdset/0", O_RDWR | O_TRUNC | O_APPEND, 0);
+    g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, 0);
+    g_assert_true(fcntl(fd, F_GETFL) & O_APPEND);
+    close(fd);
+    fd = path_open("/dev/fdset/0", O_WRONLY | O_TRUNC, 0); /* the one for writing only */
+    g_assert_cmpint(fcntl(fd, F_GETFL) & O_ACCMODE, ==, O_WRONLY);
+    close(fd);
+    g_assert_true(fdset_remove(0, FDSET_ALL, NULL));
+    g_assert_cmpuint(fdset_list()->len, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -425,5 +791,16 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/json/print", test_print);
     g_test_add_func("/qmp/slow-client", test_slow_client);
     g_test_add_func("/qmp/pretty", test_pretty);
+    g_test_add_func("/qmp/two-sessions", test_two_sessions);
+    g_test_add_func("/qmp/vanish", test_vanish);
+    g_test_add_func("/qmp/oob/requests", test_oob_requests);
+    g_test_add_func("/qmp/oob/order", test_oob_order);
+    g_test_add_func("/qmp/oob/queue-full", test_oob_queue_full);
+    g_test_add_func("/qmp/oob/slow-client", test_oob_slow_client);
+    g_test_add_func("/qmp/oob/mux", test_oob_mux);
+    g_test_add_func("/qmp/yank", test_yank);
+    g_test_add_func("/qmp/fd/named", test_getfd);
+    g_test_add_func("/qmp/fd/sets", test_fdsets);
+    g_test_add_func("/qmp/fd/sets-stay", test_fdsets_stay);
     return g_test_run();
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about the program and what it was started with (qapi/misc.json). */
+#include <string.h>
+
+#include "accel/accel.h"
+#include "hw/core/machine.h"
+#include "monitor/command-line.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+NameInfo *qmp_query_name(GError **errp)
+{
+    NameInfo *info = g_new0(NameInfo, 1);
+    const Machine *machine = current_machine();
+
+    info->name = g_strdup(machine ? machine->guest_name : NULL);
+    return info;
+}
+
+UuidInfo *qmp_query_uuid(GError **errp)
+{
+    static const uint8_t zeros[16];
+    const Machine *machine = current_machine();
+    const uint8_t *id = machine ? machine->uuid : zeros;
+    UuidInfo *info = g_new0(UuidInfo, 1);
+
+    info->UUID =
+        g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                        id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9],
+                        id[10], id[11], id[12], id[13], id[14], id[15]);
+    return info;
+}
+
+KvmInfo *qmp_query_kvm(GError **errp)
+{
+    KvmInfo *info = g_new0(KvmInfo, 1);
+    const AccelOps *kvm = accel_find("kvm", NULL);
+
+    info->present = kvm != NULL;
+    info->enabled = kvm && kvm == accel_current();
+    return info;
+}
+
+TargetInfo *qmp_query_target(GError **errp)
+{
+    TargetInfo *info = g_new0(TargetInfo, 1);
+
+    info->arch = SYS_EMU_TARGET_X86_64;
+    return info;
+}
+
+GPtrArray *qmp_query_iothreads(GError **errp)
+{
+    return IOThreadInfo_list_new();
+}
+
+GPtrArray *qmp_query_migrate_capabilities(GError **errp)
+{
+    return MigrationCapabilityStatus_list_new();
+}
+
+/* ---- the command line ---- */
+
+static const CommandLineGroup *groups; /* ends with a NULL name; or NULL */
+
+void monitor_set_command_line(const CommandLineGroup *table)
+{
+    groups = table;
+}
+
+static CommandLineOptionInfo *group_info(const CommandLineGroup *group)
+{
+    CommandLineOptionInfo *info = g_new0(CommandLineOptionInfo, 1);
+
+    info->option = g_strdup(group->name);
+    info->parameters = CommandLineParameterInfo_list_new();
+    for (const CommandLineParameter *p = group->parameters; p && p->name; p++) {
+        CommandLineParameterInfo *parameter = g_new0(CommandLineParameterInfo, 1);
+
+        parameter->name = g_strdup(p->name);
+        parameter->type = p->type;
+        parameter->help = g_strdup(p->help);
+        g_ptr_array_add(info->parameters, parameter);
+    }
+    return info;
+}
+
+GPtrArray *qmp_query_command_line_options(const char *option, GError **errp)
+{
+    GPtrArray *list = CommandLineOptionInfo_list_new();
+
+    for (const CommandLineGroup *group = groups; group && group->name; group++) {
+        if (!option || !strcmp(option, group->name)) {
+            g_ptr_array_add(list, group_info(group));
+        }
+    }
+    if (option && !list->len) {
+        g_ptr_array_unref(list);
+        error_set(errp, "there is no option '%s' with parameters; without 'option', all are listed",
+                  option);
+        return NULL;
+    }
+    return list;
+}
