@@ -270,6 +270,33 @@ def stopped():
         withdrawn(m, "timed out")
 
 
+def flood():
+    """A guest that reports without end, and a client that does not read: what waits is bounded."""
+    with machine.Machine() as m:
+        def reports(count):
+            lines = [f"outl {OST_STATUS:#x} {0x80 + n % 2:#x}\n" for n in range(count)]
+            for at in range(0, count, 500):
+                m.qtest.send("".join(lines[at:at + 500]).encode())
+                while m.qtest.buffer.count(b"\n") < 500:
+                    m.qtest.fill(time.monotonic() + 10)
+                m.qtest.buffer = b""
+
+        def resident():
+            with open(f"/proc/{m.process.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * 4096
+
+        plug(m)
+        m.write("l", OST_EVENT, 3)
+        # Four events each, some 800 bytes: more than the 16 MiB that may wait for a client.
+        reports(30000)
+        tap.equal("events for it are dropped" in m.errors(), True, m.errors())
+        before = resident()
+        reports(10000)
+        grown = resident() - before
+        if grown > 2 * MIB:
+            raise AssertionError(f"it grew by {grown} bytes")
+
+
 tap.run([
     ("every state", every_state),
     ("a cold-plugged DIMM", cold),
@@ -281,5 +308,6 @@ tap.run([
     ("DIMMs that Linux would not use", misfits),
     ("info memory-devices", in_words),
     ("device_add in HMP prints warnings", hmp_warns),
+    ("a flood of reports", flood),
     ("a machine that stands still", stopped),
 ])
