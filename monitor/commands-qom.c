@@ -137,6 +137,34 @@ static struct json_object *default_value(const Property *prop)
     }
 }
 
+static ObjectPropertyInfo *full_property_info(const Property *prop)
+{
+    ObjectPropertyInfo *info = property_info(prop->name, object_property_type_name(prop));
+
+    info->description = g_strdup(prop->description);
+    info->default_value = prop->has_default ? default_value(prop) : NULL;
+    return info;
+}
+
+GPtrArray *qmp_qom_list_properties(const char *typename, GError **errp)
+{
+    const ObjectType *type = object_type_find(typename);
+    g_autoptr(GPtrArray) properties = NULL;
+    GPtrArray *list;
+
+    if (!type) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "there is no type '%s'; qom-list-types lists those there are", typename);
+        return NULL;
+    }
+    list = ObjectPropertyInfo_list_new();
+    properties = object_type_properties(type);
+    for (guint i = 0; i < properties->len; i++) {
+        g_ptr_array_add(list, full_property_info(g_ptr_array_index(properties, i)));
+    }
+    return list;
+}
+
 GPtrArray *qmp_device_list_properties(const char *typename, GError **errp)
 {
     const ObjectType *type = object_type_find(typename);
@@ -158,15 +186,11 @@ GPtrArray *qmp_device_list_properties(const char *typename, GError **errp)
     common = object_type_properties(object_type_find(TYPE_DEVICE));
     for (guint i = 0; i < properties->len; i++) {
         const Property *prop = g_ptr_array_index(properties, i);
-        ObjectPropertyInfo *info;
 
-        if (g_ptr_array_find(common, prop, NULL)) {
-            continue; /* what every device has is of no use to whoever wants to add one */
+        /* What every device has is of no use to whoever wants to add one. */
+        if (!g_ptr_array_find(common, prop, NULL)) {
+            g_ptr_array_add(list, full_property_info(prop));
         }
-        info = property_info(prop->name, object_property_type_name(prop));
-        info->description = g_strdup(prop->description);
-        info->default_value = prop->has_default ? default_value(prop) : NULL;
-        g_ptr_array_add(list, info);
     }
     return list;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about the run state (qapi/run-state.json). */
 #include "hw/core/runstate.h"
+#include "monitor/commands-dump.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
@@ -13,8 +14,21 @@ StatusInfo *qmp_query_status(GError **errp)
     return info;
 }
 
+/* A dump stopped the machine and lets it run again at its end. */
+static bool check_no_dump(GError **errp)
+{
+    if (dump_active()) {
+        error_set(errp, "a dump of the guest's memory is being written; wait for DUMP_COMPLETED");
+        return false;
+    }
+    return true;
+}
+
 bool qmp_stop(GError **errp)
 {
+    if (!check_no_dump(errp)) {
+        return false;
+    }
     vm_stop(RUN_STATE_PAUSED);
     return true;
 }
@@ -23,6 +37,9 @@ bool qmp_cont(GError **errp)
 {
     RunState state = runstate_get();
 
+    if (!check_no_dump(errp)) {
+        return false;
+    }
     if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR ||
         state == RUN_STATE_GUEST_PANICKED) {
         error_set(errp, "the machine cannot go on from state '%s'; reset it first (system_reset)",

@@ -8,7 +8,13 @@
 #include "util/main-loop.h"
 
 static RunState state = RUN_STATE_PRELAUNCH;
-static bool no_reboot, no_shutdown;
+static RunstateActions actions = {
+    .reboot = REBOOT_ACTION_RESET,
+    .shutdown = SHUTDOWN_ACTION_POWEROFF,
+    .panic = PANIC_ACTION_SHUTDOWN,
+    .watchdog = WATCHDOG_ACTION_RESET,
+};
+static int exit_status; /* 0: what ended the program was asked for */
 
 /* Requests that wait for the main loop; NONE: not asked. */
 static ShutdownCause shutdown_requested, reset_requested;
@@ -25,19 +31,29 @@ bool runstate_is_running(void)
     return state == RUN_STATE_RUNNING;
 }
 
+RunstateActions *runstate_actions(void)
+{
+    return &actions;
+}
+
 void runstate_set_no_reboot(bool on)
 {
-    no_reboot = on;
+    actions.reboot = on ? REBOOT_ACTION_SHUTDOWN : REBOOT_ACTION_RESET;
 }
 
 void runstate_set_no_shutdown(bool on)
 {
-    no_shutdown = on;
+    actions.shutdown = on ? SHUTDOWN_ACTION_PAUSE : SHUTDOWN_ACTION_POWEROFF;
 }
 
 int runstate_exit_status(void)
 {
-    return 0; /* every way here was asked for; errors end the program elsewhere */
+    return exit_status;
+}
+
+void runstate_set_exit_status(int status)
+{
+    exit_status = status;
 }
 
 void vm_start(void)
@@ -68,16 +84,21 @@ static bool cause_is_guest(ShutdownCause cause)
            cause == SHUTDOWN_CAUSE_GUEST_PANIC || cause == SHUTDOWN_CAUSE_SUBSYSTEM_RESET;
 }
 
-/* Those who must be obeyed even with -no-shutdown. */
+/* Those who must be obeyed even with shutdown=pause. */
 static bool cause_is_final(ShutdownCause cause)
 {
     return cause == SHUTDOWN_CAUSE_HOST_SIGNAL || cause == SHUTDOWN_CAUSE_HOST_QMP_QUIT;
 }
 
+static bool stays_after(ShutdownCause cause)
+{
+    return actions.shutdown == SHUTDOWN_ACTION_PAUSE && !cause_is_final(cause);
+}
+
 static void do_shutdown(ShutdownCause cause)
 {
     qapi_event_send_shutdown(cause_is_guest(cause), cause);
-    if (no_shutdown && !cause_is_final(cause)) {
+    if (stays_after(cause)) {
         vm_stop(RUN_STATE_SHUTDOWN);
         return;
     }
@@ -117,7 +138,7 @@ static void process_requests(void *opaque)
     powerdown_requested = false;
     if (shutdown != SHUTDOWN_CAUSE_NONE) {
         do_shutdown(shutdown);
-        if (!no_shutdown || cause_is_final(shutdown)) {
+        if (!stays_after(shutdown)) {
             return;
         }
     }
@@ -149,7 +170,7 @@ void system_shutdown_request(ShutdownCause cause)
 
 void system_reset_request(ShutdownCause cause)
 {
-    if (no_reboot && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
+    if (actions.reboot == REBOOT_ACTION_SHUTDOWN && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         system_shutdown_request(cause);
         return;
     }

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "qapi/qapi-types.h" /* RunState, ShutdownCause */
+#include "qapi/qapi-types.h" /* RunState, ShutdownCause, actions */
 
 RunState runstate_get(void);
 bool runstate_is_running(void);
@@ -20,15 +20,26 @@ bool runstate_is_running(void);
 void vm_start(void);
 void vm_stop(RunState state);
 
-void system_reset_request(ShutdownCause cause);    /* with -no-reboot: a shutdown */
-void system_shutdown_request(ShutdownCause cause); /* with -no-shutdown: stop in "shutdown" */
+void system_reset_request(ShutdownCause cause);    /* reboot=shutdown: that */
+void system_shutdown_request(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
 void system_powerdown_request(void);
 /* The engine cannot go on (RUN_STATE_INTERNAL_ERROR), after a message on stderr. */
 void system_internal_error(void);
 
-void runstate_set_no_reboot(bool on);
-void runstate_set_no_shutdown(bool on);
+/* What events in the guest lead to: set-action's arguments. A device that reports panics, or a
+ * watchdog, looks here for what to do. Main thread, or machine lock. */
+typedef struct RunstateActions {
+    RebootAction reboot;
+    ShutdownAction shutdown;
+    PanicAction panic;
+    WatchdogAction watchdog;
+} RunstateActions;
+
+RunstateActions *runstate_actions(void); /* may be changed */
+void runstate_set_no_reboot(bool on);    /* reboot: shutdown or reset */
+void runstate_set_no_shutdown(bool on);  /* shutdown: pause or poweroff */
 /* Exit status for main(): 0 after a shutdown that a user or the guest asked for. */
 int runstate_exit_status(void);
+void runstate_set_exit_status(int status);
 
 #endif

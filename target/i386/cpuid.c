@@ -116,11 +116,15 @@ typedef struct BaseModel {
 static const BaseModel base_models[] = {
     { "qemu64", "QEMU Virtual CPU version 2.5+", IN_QEMU64, 40, 15, 107, 1 },
     { "max", "Dimmable Virtual CPU", IN_MAX, 0, 15, 107, 1 },
+    { "base", "", 0, 40, 0, 0, 0 },
 };
 
 static const X86CpuModelInfo model_infos[] = {
-    { "qemu64", "the common 64-bit processor: x86-64 with SSE3, as QEMU has it (default)" },
+    { "qemu64", "the common 64-bit processor: x86-64 with SSE3, as QEMU has it (default)",
+      .migration_safe = true },
     { "max", "everything that the software CPU implements and this host can run" },
+    { "base", "no feature at all: those that follow are the only ones", .migration_safe = true,
+      .is_static = true },
     { NULL, NULL },
 };
 
@@ -144,15 +148,15 @@ const char **x86_cpu_feature_list(void)
 
 static bool host_has(const Feature *f)
 {
-    unsigned eax, ebx, ecx, edx;
+    unsigned leaf = f->word == X86_FEAT_7_EBX ? 7 : 1, eax, ebx, ecx, edx;
 
     if (!(f->how & NEEDS_HOST)) {
         return true;
     }
-    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+    if (!__get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx)) {
         return false;
     }
-    return (f->word == X86_FEAT_1_EDX ? edx : ecx) >> f->bit & 1;
+    return (f->word == X86_FEAT_1_EDX ? edx : f->word == X86_FEAT_1_ECX ? ecx : ebx) >> f->bit & 1;
 }
 
 static uint8_t host_phys_bits(void)
@@ -175,7 +179,11 @@ static const BaseModel *find_base(const char *name, GError **errp)
         }
         g_string_append_printf(known, "%s%s", i ? ", " : "", base_models[i].name);
     }
-    error_set(errp, "-cpu: there is no CPU model '%s'; there are: %s", name, known->str);
+    if (!strcmp(name, "host")) {
+        error_set(errp, "CPU model 'host' needs the kvm engine, which is not there; use 'max'");
+        return NULL;
+    }
+    error_set(errp, "there is no CPU model '%s'; there are: %s", name, known->str);
     return NULL;
 }
 
@@ -191,56 +199,69 @@ static const Feature *find_feature(const char *text)
     return NULL;
 }
 
-static bool parse_phys_bits(X86CpuModel *model, const char *value, GError **errp)
-{
-    uint64_t bits;
+/* Properties of a model that are numbers. */
+static const struct {
+    const char *name;
+    size_t offset; /* of a uint8_t */
+    uint8_t min, max;
+} numbers[] = {
+    { "phys-bits", offsetof(X86CpuModel, phys_bits), 36, 52 },
+    { "family", offsetof(X86CpuModel, family), 0, 255 },
+    { "model", offsetof(X86CpuModel, model), 0, 255 },
+    { "stepping", offsetof(X86CpuModel, stepping), 0, 15 },
+};
 
-    if (!uint_parse(value, UINT8_MAX, &bits) || bits < 36 || bits > 52) {
-        error_set(errp, "-cpu: phys-bits must be a number from 36 to 52, not '%s'", value);
+static bool set_number(X86CpuModel *model, size_t i, const char *text, GError **errp)
+{
+    uint64_t value;
+
+    if (!uint_parse(text, UINT8_MAX, &value) || value < numbers[i].min || value > numbers[i].max) {
+        error_set(errp, "%s must be a number from %d to %d, not '%s'", numbers[i].name,
+                  numbers[i].min, numbers[i].max, text);
         return false;
     }
-    model->phys_bits = (uint8_t)bits;
+    *((uint8_t *)model + numbers[i].offset) = (uint8_t)value;
     return true;
 }
 
-/* One element after the model's name. */
-static bool parse_feature(X86CpuModel *model, const char *text, GError **errp)
+static bool set_brand(X86CpuModel *model, const char *text, GError **errp)
 {
-    const char *eq = strchr(text, '=');
-    g_autofree char *name = NULL;
-    bool on = true;
-
-    if (*text == '+' || *text == '-') {
-        on = *text == '+';
-        name = g_strdup(text + 1);
-    } else if (eq) {
-        name = g_strndup(text, (gsize)(eq - text));
-        if (!strcmp(name, "phys-bits")) {
-            return parse_phys_bits(model, eq + 1, errp);
-        }
-        if (!bool_parse(eq + 1, &on)) {
-            error_set(errp, "-cpu: feature '%s' must be on or off, not '%s'", name, eq + 1);
-            return false;
-        }
-    } else {
-        name = g_strdup(text);
+    if (strlen(text) >= sizeof(model->brand)) {
+        error_set(errp, "model-id must have at most %zu bytes: '%s' is longer",
+                  sizeof(model->brand) - 1, text);
+        return false;
     }
+    memset(model->brand, 0, sizeof(model->brand));
+    memcpy(model->brand, text, strlen(text));
+    return true;
+}
 
+static bool check_vendor(const char *text, GError **errp)
+{
+    if (strcmp(text, X86_CPU_VENDOR)) {
+        error_set(errp, "vendor must be '" X86_CPU_VENDOR "', not '%s'", text);
+        return false;
+    }
+    return true;
+}
+
+static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **errp)
+{
     const Feature *f = find_feature(name);
+
     if (!f) {
         error_set(errp,
-                  "-cpu: there is no CPU feature '%s'; features are given as +NAME, -NAME or "
+                  "there is no CPU feature '%s'; features are given as +NAME, -NAME or "
                   "NAME=on|off, and '-cpu help' lists them",
                   name);
         return false;
     }
     if (on && (f->how & ABSENT)) {
-        error_set(errp, "-cpu: the software CPU does not implement feature '%s'; leave it out",
-                  f->name);
+        error_set(errp, "the software CPU does not implement feature '%s'; leave it out", f->name);
         return false;
     }
     if (on && !host_has(f)) {
-        error_set(errp, "-cpu: feature '%s' runs on the host CPU, which does not have it", f->name);
+        error_set(errp, "feature '%s' runs on the host CPU, which does not have it", f->name);
         return false;
     }
     if (f->how & ABSENT) {
@@ -254,11 +275,74 @@ static bool parse_feature(X86CpuModel *model, const char *text, GError **errp)
     return true;
 }
 
+bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp)
+{
+    bool on;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (!strcmp(name, numbers[i].name)) {
+            return set_number(model, i, value, errp);
+        }
+    }
+    if (!strcmp(name, "model-id")) {
+        return set_brand(model, value, errp);
+    }
+    if (!strcmp(name, "vendor")) {
+        return check_vendor(value, errp);
+    }
+    if (!bool_parse(value, &on)) {
+        error_set(errp, "feature '%s' must be on or off, not '%s'", name, value);
+        return false;
+    }
+    return set_feature(model, name, on, errp);
+}
+
+/* One element after the model's name. */
+static bool parse_element(X86CpuModel *model, const char *text, GError **errp)
+{
+    const char *eq = strchr(text, '=');
+
+    if (*text == '+' || *text == '-') {
+        return set_feature(model, text + 1, *text == '+', errp);
+    }
+    if (eq) {
+        g_autofree char *name = g_strndup(text, (gsize)(eq - text));
+        return x86_cpu_model_set(model, name, eq + 1, errp);
+    }
+    return set_feature(model, text, true, errp);
+}
+
+const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on)
+{
+    if (i >= G_N_ELEMENTS(features)) {
+        return NULL;
+    }
+    const Feature *f = &features[i];
+    *on = !(f->how & ABSENT) && (model->features[f->word] >> f->bit & 1);
+    return f->name;
+}
+
+const char **x86_cpu_model_unavailable(const char *name)
+{
+    GPtrArray *names = g_ptr_array_new();
+    const BaseModel *base = find_base(name, NULL);
+
+    /* "max" has by definition only what is available. */
+    for (size_t i = 0; base && base->in != IN_MAX && i < G_N_ELEMENTS(features); i++) {
+        if ((features[i].how & base->in) && !host_has(&features[i])) {
+            g_ptr_array_add(names, (gpointer)features[i].name);
+        }
+    }
+    g_ptr_array_add(names, NULL);
+    return (const char **)g_ptr_array_free(names, FALSE);
+}
+
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
     const BaseModel *base = find_base(parts[0] ? parts[0] : "", errp);
     if (!base) {
+        g_prefix_error(errp, "-cpu: ");
         return false;
     }
 
@@ -276,7 +360,8 @@ bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
         }
     }
     for (char **p = parts + 1; parts[0] && *p; p++) {
-        if (!parse_feature(&m, *p, errp)) {
+        if (!parse_element(&m, *p, errp)) {
+            g_prefix_error(errp, "-cpu: ");
             return false;
         }
     }
@@ -324,9 +409,9 @@ typedef void LeafFn(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *out);
 
 static void set_vendor(X86CpuidRegs *r)
 {
-    memcpy(&r->ebx, "Auth", 4);
-    memcpy(&r->edx, "enti", 4);
-    memcpy(&r->ecx, "cAMD", 4);
+    memcpy(&r->ebx, X86_CPU_VENDOR, 4);
+    memcpy(&r->edx, X86_CPU_VENDOR + 4, 4);
+    memcpy(&r->ecx, X86_CPU_VENDOR + 8, 4);
 }
 
 /* Family, model and stepping as leaf 1 packs them (SDM vol. 2, CPUID, figure 3-6). */

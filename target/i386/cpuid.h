@@ -65,17 +65,31 @@ typedef struct X86CpuidRegs {
     uint32_t eax, ebx, ecx, edx;
 } X86CpuidRegs;
 
-/* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off]. Underscores and dashes in
- * feature names are the same. Topology members are zero afterwards: the caller sets them. Unknown
- * names, and features that cannot be offered here, are errors; @model is then untouched. */
+/* What CPUID leaf 0 answers, for every model. */
+#define X86_CPU_VENDOR "AuthenticAMD"
+
+/* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
+ * phys-bits, family, model, stepping, model-id or vendor. Underscores and dashes in feature names
+ * are the same. Topology members are zero afterwards: the caller sets them. Unknown names, and
+ * features that cannot be offered here, are errors; @model is then untouched. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
+/* One element of it: a feature ("on", "off") or a property. */
+bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp);
 
 /* "qemu64" etc. and what it is, one a call, from @i = 0; NULL name ends. */
 typedef struct X86CpuModelInfo {
     const char *name;
     const char *description;
+    bool migration_safe; /* the same features on every host */
+    bool is_static;      /* the same features in every version */
 } X86CpuModelInfo;
 const X86CpuModelInfo *x86_cpu_model_list(void);
+/* The features of the model called @name that cannot be offered on this host, thus are left out;
+ * NULL-terminated; g_free the array only. */
+const char **x86_cpu_model_unavailable(const char *name);
+/* Name of feature number @i, from 0, those that are never offered included, and whether @model has
+ * it; NULL after the last. */
+const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on);
 /* Names of features known, for -cpu help; NULL-terminated; g_free the array only. */
 const char **x86_cpu_feature_list(void);
 

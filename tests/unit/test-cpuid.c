@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <cpuid.h>
 #include <glib.h>
 #include <string.h>
 
@@ -41,12 +42,64 @@ static void test_features(void)
     g_assert_cmpuint(x86_cpu_model_phys_bits(&m), ==, 39);
 }
 
+/* "base" and all that another model has make the same model. */
+static void test_base(void)
+{
+    X86CpuModel max, m;
+    bool on;
+
+    g_assert_true(x86_cpu_model_parse(&max, "max", NULL));
+    g_assert_true(
+        x86_cpu_model_parse(&m, "base,vendor=AuthenticAMD,model-id=Dimmable Virtual CPU", NULL));
+    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
+        g_assert_cmphex(m.features[w], ==, 0);
+    }
+    for (size_t i = 0; x86_cpu_feature(i, &max, &on); i++) {
+        g_assert_true(
+            x86_cpu_model_set(&m, x86_cpu_feature(i, &max, &on), on ? "on" : "off", NULL));
+    }
+    g_assert_true(x86_cpu_model_set(&m, "family", "15", NULL));
+    g_assert_true(x86_cpu_model_set(&m, "model", "107", NULL));
+    g_assert_true(x86_cpu_model_set(&m, "stepping", "1", NULL));
+    m.name = max.name;
+    m.phys_bits = max.phys_bits;
+    g_assert_cmpmem(&m, sizeof(m), &max, sizeof(max));
+}
+
+/* Instructions that run on the host are there if it has them: by their own CPUID leaf. */
+static void test_host_features(void)
+{
+    static const uint32_t on_host = 1u << 3 | 1u << 8 | 1u << 18 | 1u << 19 | 1u << 29;
+    unsigned eax, ebx, ecx, edx;
+    X86CpuModel m;
+
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
+        ebx = 0;
+    }
+    g_assert_true(x86_cpu_model_parse(&m, "max", NULL));
+    g_assert_cmphex(m.features[X86_FEAT_7_EBX] & on_host, ==, ebx & on_host);
+}
+
+static void test_unavailable(void)
+{
+    g_autofree const char **max = x86_cpu_model_unavailable("max");
+    g_autofree const char **qemu64 = x86_cpu_model_unavailable("qemu64");
+
+    g_assert_null(max[0]);
+    g_assert_null(qemu64[0]); /* every x86-64 host has SSE3 */
+}
+
 static void test_errors(void)
 {
     static const struct {
         const char *text, *message;
     } cases[] = {
-        { "pentium9", "*no CPU model 'pentium9'; there are: qemu64, max*" },
+        { "pentium9", "*no CPU model 'pentium9'; there are: qemu64, max, base" },
+        { "host", "-cpu: CPU model 'host' needs the kvm engine*" },
+        { "qemu64,family=256", "-cpu: family must be a number from 0 to 255, not '256'" },
+        { "qemu64,stepping=16", "*from 0 to 15*" },
+        { "qemu64,vendor=GenuineIntel", "*must be 'AuthenticAMD'*" },
+        { "qemu64,model-id=0123456789012345678901234567890123456789012345678", "*at most 47*" },
         { "", "*no CPU model ''*" },
         { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
         { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
@@ -119,5 +172,8 @@ int main(int argc, char **argv)
     g_test_add_func("/cpuid/errors", test_errors);
     g_test_add_func("/cpuid/topology", test_topology);
     g_test_add_func("/cpuid/reset", test_reset);
+    g_test_add_func("/cpuid/base", test_base);
+    g_test_add_func("/cpuid/host-features", test_host_features);
+    g_test_add_func("/cpuid/unavailable", test_unavailable);
     return g_test_run();
 }

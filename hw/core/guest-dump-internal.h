@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the two files of guest dumps share. */
+#ifndef HW_CORE_GUEST_DUMP_INTERNAL_H
+#define HW_CORE_GUEST_DUMP_INTERNAL_H
+
+#include "hw/core/machine.h"
+
+/* RAM, sorted by address. */
+typedef struct DumpRange {
+    uint64_t addr, size; /* guest-physical, bytes */
+    const uint8_t *host;
+    RamBlock *block; /* a reference */
+    uint64_t offset; /* of its data in the file, from the first range's */
+} DumpRange;
+
+/* A PT_LOAD, within one range. */
+typedef struct DumpSegment {
+    uint64_t va, pa, size;
+} DumpSegment;
+
+/* The GArray of DumpSegment for @ranges (GArray of DumpRange). */
+GArray *dump_segments_physical(const GArray *ranges);
+GArray *dump_segments_paging(const Machine *machine, const GArray *ranges, GError **errp);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest as an ELF core file (ELF64, EM_X86_64): notes with the registers of every CPU
+ * (hw/i386/elf-notes.h), and every range of RAM that the memory map has, in order of guest-physical
+ * address; DIMMs are ranges like others, and what lies between ranges takes no room.
+ *
+ * Without paging there is a PT_LOAD for each range, with p_vaddr = p_paddr. With paging there is
+ * one for each piece of RAM that the page tables of a CPU map, with its linear address in p_vaddr,
+ * and one with p_vaddr 0 for each piece that none maps. The memory itself is in the file once.
+ */
+#ifndef HW_CORE_GUEST_DUMP_H
+#define HW_CORE_GUEST_DUMP_H
+
+#include "hw/core/machine.h"
+
+typedef struct GuestDump GuestDump;
+
+typedef struct GuestDumpOptions {
+    bool paging;
+    bool filter; /* only [begin, begin + length), guest-physical; length > 0 */
+    uint64_t begin, length;
+} GuestDumpOptions;
+
+/* Collect what is to be written: registers, and references to the RAM, which stay valid whatever
+ * becomes of the memory map. vCPUs stopped, machine lock held. Errors: no RAM is there; the guest's
+ * page tables describe too much. */
+GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *options, GError **errp);
+/* Write all of it to @fd, in order, without seeking. Once; any thread, no lock. */
+bool guest_dump_write(GuestDump *dump, int fd, GError **errp);
+/* Bytes of guest memory to write, and written. Any thread. */
+uint64_t guest_dump_total(const GuestDump *dump);
+uint64_t guest_dump_completed(const GuestDump *dump);
+/* Any thread that does not write. */
+void guest_dump_free(GuestDump *dump);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about CPU models and interrupts (part of qapi/machine-target.json). */
+#include <string.h>
+
+#include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
+#include "hw/intc/apic.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+static GPtrArray *unavailable_features(const char *model)
+{
+    g_autofree const char **names = x86_cpu_model_unavailable(model);
+    GPtrArray *list = qapi_str_list_new();
+
+    for (size_t i = 0; names[i]; i++) {
+        g_ptr_array_add(list, g_strdup(names[i]));
+    }
+    return list;
+}
+
+GPtrArray *qmp_query_cpu_definitions(GError **errp)
+{
+    GPtrArray *list = CpuDefinitionInfo_list_new();
+
+    for (const X86CpuModelInfo *model = x86_cpu_model_list(); model->name; model++) {
+        CpuDefinitionInfo *info = g_new0(CpuDefinitionInfo, 1);
+
+        info->name = g_strdup(model->name);
+        info->has_migration_safe = true;
+        info->migration_safe = model->migration_safe;
+        info->q_static = model->is_static;
+        info->unavailable_features = unavailable_features(model->name);
+        info->typename = g_strconcat(model->name, X86_CPU_SUFFIX, NULL);
+        g_ptr_array_add(list, info);
+    }
+    return list;
+}
+
+/* ---- expansion ---- */
+
+static bool set_prop(X86CpuModel *model, const char *name, struct json_object *value, GError **errp)
+{
+    const char *text;
+
+    switch (json_object_get_type(value)) {
+    case json_type_boolean:
+        text = json_object_get_boolean(value) ? "on" : "off";
+        break;
+    case json_type_int:
+    case json_type_string:
+        text = json_object_get_string(value);
+        break;
+    default:
+        error_set(errp, "property '%s' must be true or false, a number or a string", name);
+        return false;
+    }
+    return x86_cpu_model_set(model, name, text, errp);
+}
+
+static bool model_from_info(const CpuModelInfo *info, X86CpuModel *model, GError **errp)
+{
+    if (info->props && !json_object_is_type(info->props, json_type_object)) {
+        error_set(errp, "'model.props' must be an object, with a member for each property");
+        return false;
+    }
+    if (strchr(info->name, ',')) {
+        error_set(errp, "'model.name' is a name alone; features go into 'model.props'");
+        return false;
+    }
+    if (!x86_cpu_model_parse(model, info->name, errp)) {
+        return false;
+    }
+    if (info->props) {
+        json_object_object_foreach(info->props, name, value)
+        {
+            if (!set_prop(model, name, value, errp)) {
+                g_prefix_error(errp, "model '%s': ", info->name);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static struct json_object *props_of(const X86CpuModel *model)
+{
+    struct json_object *props = json_object_new_object();
+    const char *name;
+    bool on;
+
+    for (size_t i = 0; (name = x86_cpu_feature(i, model, &on)); i++) {
+        json_object_object_add(props, name, json_object_new_boolean(on));
+    }
+    json_object_object_add(props, "family", json_object_new_int(model->family));
+    json_object_object_add(props, "model", json_object_new_int(model->model));
+    json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
+    json_object_object_add(props, "phys-bits", json_object_new_int(model->phys_bits));
+    json_object_object_add(props, "model-id", json_object_new_string(model->brand));
+    json_object_object_add(props, "vendor", json_object_new_string(X86_CPU_VENDOR));
+    return props;
+}
+
+CpuModelExpansionInfo *qmp_query_cpu_model_expansion(CpuModelExpansionType type,
+                                                     const CpuModelInfo *model, GError **errp)
+{
+    CpuModelExpansionInfo *info;
+    X86CpuModel expanded;
+
+    if (!model_from_info(model, &expanded, errp)) {
+        return NULL;
+    }
+    info = g_new0(CpuModelExpansionInfo, 1);
+    info->model = g_new0(CpuModelInfo, 1);
+    info->model->name = g_strdup(type == CPU_MODEL_EXPANSION_TYPE_STATIC ? "base" : expanded.name);
+    info->model->props = props_of(&expanded);
+    return info;
+}
+
+/* ---- interrupts ---- */
+
+bool qmp_inject_nmi(GError **errp)
+{
+    const Machine *machine = current_machine();
+
+    if (!machine->num_cpus) {
+        error_set(errp, "machine '%s' has no CPU that could take a non-maskable interrupt",
+                  machine_ops(machine)->name);
+        return false;
+    }
+    apic_nmi();
+    return true;
+}

@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QMP commands about machines, CPU models, guest memory and dumps."""
+import os
+import shutil
+import socket
+import struct
+import subprocess
+
+import machine
+import vm
+
+import tap
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def refused(m, text, command, **arguments):
+    """The command fails with a message that has @text in it."""
+    try:
+        found = m.qmp.execute({"execute": command, "arguments": arguments})
+    except vm.QmpError as error:
+        if text not in error.desc:
+            raise AssertionError(f"{command}: message {error.desc!r} lacks {text!r}") from None
+        return
+    raise AssertionError(f"{command} {arguments} gave {found}, not an error")
+
+
+def fill(m, address, data):
+    m(f"write {address:#x} {len(data):#x} 0x{data.hex()}")
+
+
+# ---- machines, CPUs ----
+
+def machines():
+    with machine.Machine(cpus=2) as m:
+        found = {info["name"]: info for info in m.qmp.command("query-machines")}
+        tap.equal(found["pc-i440fx-7.2"],
+                  {"name": "pc-i440fx-7.2", "alias": "pc", "is-default": True, "cpu-max": 255,
+                   "hotpluggable-cpus": False, "numa-mem-supported": True, "deprecated": False,
+                   "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram", "acpi": True})
+        tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
+                                  "numa-mem-supported": False, "deprecated": False, "acpi": False})
+        tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": False})
+        refused(m, "not suspended", "system_wakeup")
+        cpus = m.qmp.command("query-cpus-fast")
+        tap.equal([(c["cpu-index"], c["props"], c["target"]) for c in cpus],
+                  [(i, {"node-id": 0, "socket-id": 0, "core-id": i, "thread-id": 0}, "x86_64")
+                   for i in range(2)])
+        for cpu in cpus:
+            tap.equal(m.qmp.execute({"execute": "qom-get", "arguments": {
+                "path": cpu["qom-path"], "property": "core-id"}}), cpu["props"]["core-id"])
+
+
+def hotpluggable_cpus():
+    with machine.Machine(extra=["-smp", "2,maxcpus=8,sockets=1,dies=2,cores=2,threads=2",
+                                "-cpu", "max,-nx"]) as m:
+        places = m.qmp.command("query-hotpluggable-cpus")
+        running = [c["qom-path"] for c in m.qmp.command("query-cpus-fast")]
+        tap.equal(len(places), 8)
+        tap.equal([p.get("qom-path") for p in places], running + [None] * 6)
+        tap.equal(places[7], {"type": "max-x86_64-cpu", "vcpus-count": 1, "props": {
+            "node-id": 0, "socket-id": 0, "die-id": 1, "core-id": 1, "thread-id": 1}})
+
+
+def cpu_models():
+    with machine.Machine() as m:
+        models = {d["name"]: d for d in m.qmp.command("query-cpu-definitions")}
+        tap.equal(models["qemu64"],
+                  {"name": "qemu64", "migration-safe": True, "static": False, "deprecated": False,
+                   "unavailable-features": [], "typename": "qemu64-x86_64-cpu"})
+        tap.equal((models["max"]["migration-safe"], models["base"]["static"]), (False, True))
+
+        def expand(kind, name, **props):
+            reply = m.qmp.execute({"execute": "query-cpu-model-expansion", "arguments": {
+                "type": kind, "model": {"name": name, "props": props}}})
+            return reply["model"]["name"], reply["model"]["props"]
+
+        for name in models:
+            full_name, full = expand("full", name)
+            tap.equal(full_name, name)
+            static_name, static = expand("static", name)
+            tap.equal((static_name, static), ("base", full), name)
+            tap.equal(expand("full", "base", **static), ("base", full), f"{name} as base")
+        full = expand("full", "qemu64")[1]
+        tap.equal((full["sse3"], full["avx512f"], full["lm"], full["family"]), (True, False, True, 15))
+        tap.equal(expand("full", "qemu64", sse3=False)[1]["sse3"], False)
+        tap.equal(any(v is True for v in expand("full", "base")[1].values()), False)
+
+        def model(**members):
+            return {"type": "full", "model": members}
+        refused(m, "'host' needs the kvm engine", "query-cpu-model-expansion", **model(name="host"))
+        refused(m, "no CPU model 'z80'", "query-cpu-model-expansion", **model(name="z80"))
+        refused(m, "is a name alone", "query-cpu-model-expansion", **model(name="max,-nx"))
+        refused(m, "no CPU feature 'warp'", "query-cpu-model-expansion",
+                **model(name="max", props={"warp": False}))
+        refused(m, "true or false", "query-cpu-model-expansion",
+                **model(name="max", props={"nx": [1]}))
+        refused(m, "does not implement", "query-cpu-model-expansion",
+                **model(name="max", props={"avx512f": True}))
+        refused(m, "must be an object", "query-cpu-model-expansion", **model(name="max", props=[]))
+
+
+def type_properties():
+    with machine.Machine() as m:
+        props = {p["name"]: p for p in m.qmp.command("qom-list-properties", typename="pc-dimm")}
+        tap.equal(props["slot"]["type"], "int32")
+        tap.equal(props["realized"]["type"], "bool")
+        tap.equal("reserve" in {p["name"] for p in m.qmp.command(
+            "qom-list-properties", typename="memory-backend-file")}, True)
+        tap.equal("memory" in {p["name"] for p in m.qmp.command(
+            "qom-list-properties", typename="none-machine")}, True)
+        refused(m, "no type 'warp'", "qom-list-properties", typename="warp")
+
+
+# ---- actions ----
+
+def actions():
+    with machine.Machine() as m:
+        m.qmp.command("set-action")
+        m.qmp.command("set-action", shutdown="pause", panic="none", watchdog="inject-nmi")
+        m.write("w", 0x604, 1 << 13)  # the guest switches itself off: S5
+        m.qmp.event("SHUTDOWN", reason="guest-shutdown")
+        tap.equal(m.qmp.command("query-status")["status"], "shutdown")
+        refused(m, "cannot go on", "cont")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(m.qmp.command("query-status"),
+                  {"running": False, "singlestep": False, "status": "prelaunch"})
+        m.qmp.command("cont")
+        m.qmp.command("set-action", reboot="shutdown", shutdown="poweroff")
+        refused(m, "pause", "set-action", panic="run")
+        m.write("b", 0x64, 0xFE)  # the guest resets itself
+        m.qmp.event("SHUTDOWN", reason="guest-reset")
+        tap.equal(m.process.wait(10), 0)
+
+
+def nmi():
+    with machine.Machine() as m:
+        m.qmp.command("inject-nmi")
+    with machine.Machine(memory="0", extra=["-machine", "none"]) as m:
+        refused(m, "no CPU", "inject-nmi")
+        refused(m, "no CPU", "memsave", val=0, size=1, filename=f"{m.dir}/out")
+        refused(m, "no places for CPUs", "query-hotpluggable-cpus")
+        refused(m, "no RAM", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out")
+        tap.equal(os.path.exists(f"{m.dir}/out"), False)
+        tap.equal(m.qmp.command("query-cpus-fast"), [])
+
+
+# ---- memory to a file ----
+
+def save():
+    with machine.Machine(memory="1M", cpus=2) as m:
+        out = f"{m.dir}/out"
+        fill(m, 0x1FFE, b"\x01\x02\x03\x04")
+        m.qmp.command("memsave", val=0x1FFF, size=2, filename=out, **{"cpu-index": 1})
+        with open(out, "rb") as file:
+            tap.equal(file.read(), b"\x02\x03")
+        tap.equal(os.stat(out).st_mode & 0o777, 0o600)
+        fill(m, MIB - 1, b"\x55")
+        m.qmp.command("pmemsave", val=MIB - 1, size=4096, filename=out)
+        with open(out, "rb") as file:
+            tap.equal(file.read(), b"\x55" + bytes(4095), "zeros where no RAM is")
+        os.unlink(out)
+        # 1 TiB that has no RAM but the last 64 KiB below 4 GiB: a sparse file
+        m.qmp.command("pmemsave", val=16 * MIB, size=1 << 40, filename=out)
+        tap.equal(os.stat(out).st_size, 1 << 40)
+        tap.equal(os.stat(out).st_blocks * 512 < MIB, True, "holes take no room")
+        os.unlink(out)
+        refused(m, "no RAM is mapped at linear address 0x100000", "memsave", val=MIB - 16, size=32,
+                filename=out)
+        refused(m, "no RAM is mapped at linear address 0xffffffff80000000", "memsave", val=-(1 << 31),
+                size=1, filename=out)
+        refused(m, "from 0 to 1, not 2", "memsave", val=0, size=1, filename=out, **{"cpu-index": 2})
+        refused(m, "from 0 to 1, not -1", "memsave", val=0, size=1, filename=out, **{"cpu-index": -1})
+        for command in ("memsave", "pmemsave"):
+            refused(m, "'size'", command, val=0, size=0, filename=out)
+            refused(m, "'size'", command, val=0, size=-1, filename=out)
+            refused(m, "No such file", command, val=0, size=1, filename=f"{m.dir}/none/out")
+            os.mkfifo(f"{m.dir}/fifo")
+            refused(m, "nobody reads", command, val=0, size=1, filename=f"{m.dir}/fifo")
+            os.unlink(f"{m.dir}/fifo")
+            refused(m, "not a regular file", command, val=0, size=1, filename="/dev/null")
+        refused(m, "'val'", "pmemsave", val=-1, size=1, filename=out)
+        refused(m, "cannot make the file", "pmemsave", val=0, size=(1 << 63) - 1, filename=out)
+        tap.equal(os.path.exists(out), False, "nothing is left of what failed")
+
+
+# ---- dumps ----
+
+class Elf:
+    """A core file: segments [(type, offset, vaddr, paddr, filesz)], notes [(name, type, data)]."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.data = file.read()
+        head = struct.unpack_from("<16sHHIQQQIHHHHHH", self.data)
+        tap.equal((head[0][:7], head[1], head[2]), (b"\x7fELF\x02\x01\x01", 4, 62), "ELF64 core, x86-64")
+        phoff, phnum = head[5], head[10]
+        tap.equal(head[9], 56)
+        self.loads = []
+        for i in range(phnum):
+            kind, _, offset, vaddr, paddr, filesz, memsz, _ = struct.unpack_from(
+                "<IIQQQQQQ", self.data, phoff + 56 * i)
+            tap.equal(filesz, memsz)
+            if kind == 4:
+                self.notes = self.parse_notes(self.data[offset:offset + filesz])
+            else:
+                self.loads.append((vaddr, paddr, filesz, offset))
+        end = max(offset + size for _, _, size, offset in self.loads)
+        tap.equal(len(self.data), end, "the file ends with its last segment")
+
+    @staticmethod
+    def parse_notes(data):
+        notes = []
+        while data:
+            namesz, descsz, kind = struct.unpack_from("<III", data)
+            desc = 12 + (namesz + 3 & ~3)
+            notes.append((data[12:12 + namesz - 1].decode(), kind, data[desc:desc + descsz]))
+            data = data[desc + (descsz + 3 & ~3):]
+        return notes
+
+    def at(self, address, length):
+        for _, paddr, size, offset in self.loads:
+            if paddr <= address < paddr + size:
+                return self.data[offset + address - paddr:][:length]
+        return None
+
+
+def check_notes(elf, cpus):
+    tap.equal([(name, kind, len(data)) for name, kind, data in elf.notes],
+              [("CORE", 1, 336), ("QEMU", 0, 440)] * cpus)
+    for i, (_, _, data) in enumerate(elf.notes[::2]):
+        tap.equal(struct.unpack_from("<I", data, 32)[0], i + 1, "thread id")
+        rip, cs = struct.unpack_from("<QQ", data, 112 + 16 * 8)
+        tap.equal((rip, cs), (0xFFF0, 0xF000), "after a reset")
+
+
+def dump():
+    """All RAM, DIMMs too, and only RAM."""
+    with machine.Machine(memory="2M,slots=4,maxmem=64G", cpus=2) as m:
+        out = f"{m.dir}/core"
+        for i, addr in ((0, None), (1, 32 * GIB)):
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{i}",
+                                           "size": 128 * MIB})
+            m.qmp.command("device_add", driver="pc-dimm", id=f"d{i}", memdev=f"m{i}",
+                          **({"addr": addr} if addr else {}))
+        dimms = [d["data"]["addr"] for d in m.qmp.command("query-memory-devices")]
+        fill(m, 0x1234, b"low")
+        for i, address in enumerate(dimms):
+            fill(m, address + 77, b"dimm%d" % i)
+        m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{out}")
+        total = 2 * MIB + 2 * 128 * MIB + 64 * 1024
+        wanted = {"status": "completed", "completed": total, "total": total}
+        tap.equal(m.qmp.event("DUMP_COMPLETED")["data"], {"result": wanted})
+        tap.equal(m.qmp.command("query-dump"), wanted)
+        tap.equal(os.stat(out).st_mode & 0o777, 0o600)
+        elf = Elf(out)
+        tap.equal([(p, s) for v, p, s, o in elf.loads],
+                  [(0, 2 * MIB), (4 * GIB - 65536, 65536), (dimms[0], 128 * MIB), (32 * GIB, 128 * MIB)])
+        tap.equal(all(v == p for v, p, s, o in elf.loads), True)
+        tap.equal(elf.at(0x1234, 3), b"low")
+        tap.equal([elf.at(a + 77, 5) for a in dimms], [b"dimm0", b"dimm1"])
+        check_notes(elf, 2)
+        if shutil.which("readelf"):
+            text = subprocess.run(["readelf", "-lnW", out], stdout=subprocess.PIPE, check=True,
+                                  stderr=subprocess.STDOUT).stdout.decode()
+            tap.equal((text.count("LOAD "), text.count("NT_PRSTATUS"), "arning" in text), (4, 2, False))
+        os.unlink(out)
+        # the CPUs have paging off: nothing is mapped
+        m.qmp.command("dump-guest-memory", paging=True, protocol=f"file:{out}")
+        tap.equal([v for v, p, s, o in Elf(out).loads], [0] * 4)
+
+
+def dump_part():
+    with machine.Machine(memory="2M") as m:
+        out = f"{m.dir}/core"
+        m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{out}", begin=0x1000,
+                      length=0x2000, format="elf")
+        tap.equal([x[:3] for x in Elf(out).loads], [(0x1000, 0x1000, 0x2000)])
+        m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{out}", begin=2 * MIB - 5,
+                      length=(1 << 63) - 1)
+        tap.equal([x[1:3] for x in Elf(out).loads], [(2 * MIB - 5, 5), (4 * GIB - 65536, 65536)])
+
+
+def dump_errors():
+    with machine.Machine(memory="2M") as m:
+        out = f"{m.dir}/core"
+        tap.equal(m.qmp.command("query-dump"), {"status": "none", "completed": 0, "total": 0})
+        tap.equal(m.qmp.command("query-dump-guest-memory-capability"), {"formats": ["elf"]})
+
+        def wrong(text, protocol=f"file:{out}", paging=False, **arguments):
+            refused(m, text, "dump-guest-memory", paging=paging, protocol=protocol, **arguments)
+            tap.equal(os.path.exists(out), False, "nothing is left of what failed")
+            tap.equal(m.qmp.command("query-status")["running"], True)
+        wrong("file:PATH", protocol=out)
+        wrong("nosuch", protocol="fd:nosuch")
+        wrong("No such file", protocol=f"file:{m.dir}/none/core")
+        wrong("'length' is missing", begin=0)
+        wrong("'begin' is missing", length=1)
+        wrong("need paging: false", paging=True, begin=0, length=1)
+        wrong("from 1 on", begin=0, length=0)
+        wrong("from 0 on", begin=-1, length=5)
+        wrong("no RAM between", begin=16 * MIB, length=MIB)
+        wrong("elf", format="kdump-zlib")
+        wrong("No space left", protocol="file:/dev/full")
+        event = m.qmp.event("DUMP_COMPLETED")["data"]
+        tap.equal((event["result"]["status"], "No space left" in event["error"]), ("failed", True))
+        tap.equal(m.qmp.command("query-dump")["status"], "failed")
+
+
+def dump_detached():
+    """Into a pipe that is not read yet: the monitor goes on, the machine stands."""
+    with machine.Machine(memory="8M,slots=1,maxmem=1G") as m:
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
+        m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
+        address = m.qmp.command("query-memory-devices")[0]["data"]["addr"]
+        fill(m, address, b"here")
+        end, other_end = os.pipe()
+        socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
+        os.close(other_end)
+        m.qmp.receive(5)
+        m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
+        state = m.qmp.command("query-dump")
+        tap.equal((state["status"], state["total"]), ("active", 136 * MIB + 65536))
+        tap.equal(state["completed"] < state["total"], True)
+        tap.equal(m.qmp.command("query-status")["status"], "save-vm")
+        refused(m, "being written already", "dump-guest-memory", paging=False, protocol="file:/dev/null")
+        refused(m, "being written", "cont")
+        refused(m, "being written", "stop")
+        # The DIMM goes meanwhile: its memory is in the dump all the same.
+        m.write("l", 0xA00, 0)
+        m.write("b", 0xA14, 8)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        m.qmp.command("object-del", id="m0")
+        with open(end, "rb") as pipe, open(f"{m.dir}/core", "wb") as file:
+            shutil.copyfileobj(pipe, file)
+        event = m.qmp.event("DUMP_COMPLETED")["data"]
+        tap.equal((event["result"]["status"], "error" in event), ("completed", False))
+        tap.equal(Elf(f"{m.dir}/core").at(address, 4), b"here")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        names = [e["event"] for e in m.qmp.events if e["event"] in ("STOP", "RESUME")]
+        tap.equal(names[-2:], ["STOP", "RESUME"])
+        # the reader vanishes
+        end, other_end = os.pipe()
+        socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
+        os.close(other_end)
+        m.qmp.receive(5)
+        m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
+        os.close(end)
+        event = m.qmp.event("DUMP_COMPLETED")["data"]
+        tap.equal((event["result"]["status"], "Broken pipe" in event["error"]), ("failed", True))
+
+
+# ---- -preconfig ----
+
+def preconfig():
+    with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=[
+            "-preconfig", "-smp", "4,sockets=4"]) as m:
+        tap.equal(m.qmp.command("query-status"),
+                  {"running": False, "singlestep": False, "status": "prelaunch"})
+        for command in ("query-cpus-fast", "stop", "cont", "system_reset", "query-machines",
+                        "query-memory-devices"):
+            refused(m, "x-exit-preconfig", command)
+        refused(m, "no command 'warp'", "warp")
+        places = m.qmp.command("query-hotpluggable-cpus")
+        tap.equal([p["props"] for p in places],
+                  [{"socket-id": i, "core-id": 0, "thread-id": 0} for i in range(4)])
+        m.qmp.execute({"execute": "set-numa-node", "arguments": {
+            "type": "node", "nodeid": 0, "cpus": [0, 3], "mem": 64 * MIB}})
+        m.qmp.execute({"execute": "set-numa-node", "arguments": {
+            "type": "node", "nodeid": 1, "mem": 192 * MIB}})
+        m.qmp.execute({"execute": "set-numa-node", "arguments": {
+            "type": "dist", "src": 0, "dst": 1, "val": 33}})
+        m.qmp.execute({"execute": "set-numa-node", "arguments": {
+            "type": "cpu", "node-id": 1, "socket-id": 2}})
+        refused(m, "nodeid=1", "set-numa-node", type="node", nodeid=1)
+        refused(m, "type", "set-numa-node", type="warp")
+        refused(m, "'nodeid'", "set-numa-node", type="node", nodeid="1")
+        refused(m, "'warp'", "set-numa-node", type="node", warp=1)
+        m.qmp.command("x-exit-preconfig")
+        m.qmp.event("RESUME")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        tap.equal([c["props"]["node-id"] for c in m.qmp.command("query-cpus-fast")], [0, 1, 1, 0])
+        refused(m, "made already", "x-exit-preconfig")
+        refused(m, "-preconfig", "set-numa-node", type="node")
+
+
+def preconfig_pipelined():
+    """What follows x-exit-preconfig at once finds the machine made; -S holds."""
+    with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=[
+            "-preconfig", "-S"]) as m:
+        m.qmp.send(b'{"execute": "x-exit-preconfig"}{"execute": "query-cpus-fast"}{"execute": "query-status"}')
+        replies = [m.qmp.receive(10)["return"] for _ in range(3)]
+        tap.equal((replies[0], len(replies[1]), replies[2]["status"]), ({}, 1, "prelaunch"))
+        m.qmp.command("cont")
+
+
+def preconfig_fails():
+    with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=["-preconfig"]) as m:
+        m.qmp.execute({"execute": "set-numa-node", "arguments": {"type": "node", "mem": MIB}})
+        refused(m, "add up to 1 MiB", "x-exit-preconfig")
+        tap.equal(m.process.wait(10), 1)
+    for extra in (["-daemonize"], ["-machine", "dump-acpi=/nonexistent"]):
+        status, text = machine.run_program("-preconfig", "-display", "none", *extra)
+        tap.equal((status, "exclude each other" in text), (1, True), text)
+    with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=["-preconfig"]) as m:
+        m.qmp.command("quit")
+        tap.equal(m.process.wait(10), 0)
+
+
+tap.run([
+    ("machines", machines),
+    ("places for CPUs", hotpluggable_cpus),
+    ("CPU models", cpu_models),
+    ("properties of types", type_properties),
+    ("actions", actions),
+    ("NMI; a machine without CPUs", nmi),
+    ("memsave and pmemsave", save),
+    ("dump", dump),
+    ("dump of a part", dump_part),
+    ("dump: errors", dump_errors),
+    ("dump, detached", dump_detached),
+    ("-preconfig", preconfig),
+    ("-preconfig, pipelined", preconfig_pipelined),
+    ("-preconfig fails", preconfig_fails),
+])
