@@ -13,6 +13,9 @@ static const AccelOps *const engines[] = {
     &accel_qtest,
 };
 
+/* Engines that people name in a list such as kvm:tcg, to be used where they are there. */
+static const char *const absent[] = { "kvm", "xen", "hax", "hvf", "whpx", "nvmm", NULL };
+
 static const AccelOps *current;
 
 const AccelOps *accel_current(void)
@@ -76,6 +79,11 @@ bool accel_choose(const char *names, GError **errp)
     if (!list[0]) {
         error_set(errp, "an engine's name is missing; -accel help lists them");
         return false;
+    }
+    for (char **name = list; *name; name++) {
+        if (!g_strv_contains(absent, *name) && !accel_find(*name, errp)) {
+            return false; /* also behind one that works: it is a slip of the pen */
+        }
     }
     for (char **name = list; *name; name++) {
         g_clear_error(&last);

@@ -35,7 +35,7 @@ typedef struct AccelOps {
 /* "soft", "tcg", "qtest"; unknown names give an error that lists those there are. */
 const AccelOps *accel_find(const char *name, GError **errp);
 /* Choose and initialise: the first of @names ("a:b:c" as in accel=) that works; NULL: DESIGN
- * decision 6. */
+ * decision 6. A name that no engine ever had is an error, wherever it stands. */
 bool accel_choose(const char *names, GError **errp);
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
 /* What a CPU does that can go no further (triple fault): asks for a reset. @fn is called with the

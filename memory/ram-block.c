@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/interrupt.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -93,8 +94,10 @@ RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bo
     flags |= reserve ? 0 : MAP_NORESERVE;
     host = map_aligned(size, align, fd, flags);
     if (!host) {
-        error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB", name,
-                        size >> 20);
+        /* EAGAIN: all memory is locked (-overcommit mem-lock=on). */
+        error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB%s", name,
+                        size >> 20,
+                        errno == EAGAIN ? " within the limit of locked memory (ulimit -l)" : "");
         return NULL;
     }
 
@@ -130,6 +133,9 @@ void ram_block_unref(RamBlock *block)
 
 /* ---- preallocation ---- */
 
+/* So much at a time, that a signal can end it. */
+#define PREALLOC_STEP (UINT64_C(256) << 20)
+
 /* Where to go on SIGBUS; only in the thread that touches pages. */
 static __thread sigjmp_buf *touch_escape;
 
@@ -143,7 +149,7 @@ static void touch_sigbus(int sig)
 }
 
 /* For kernels without MADV_POPULATE_WRITE (before 5.14). */
-static bool touch_pages(RamBlock *block)
+static bool touch_pages(const RamBlock *block, uint8_t *host, uint64_t size)
 {
     struct sigaction action = { .sa_handler = touch_sigbus }, before;
     sigjmp_buf escape;
@@ -153,9 +159,9 @@ static bool touch_pages(RamBlock *block)
     sigaction(SIGBUS, &action, &before);
     if (sigsetjmp(escape, 1) == 0) {
         touch_escape = &escape;
-        for (uint64_t at = 0; at < block->size; at += block->page_size) {
+        for (uint64_t at = 0; at < size; at += block->page_size) {
             /* Writes what is there, also if another process writes at the same time. */
-            atomic_fetch_or((_Atomic uint8_t *)(block->host + at), 0);
+            atomic_fetch_or((_Atomic uint8_t *)(host + at), 0);
         }
         ok = true;
     }
@@ -164,21 +170,39 @@ static bool touch_pages(RamBlock *block)
     return ok;
 }
 
-bool ram_block_prealloc(RamBlock *block, GError **errp)
+/* errno on failure. */
+static bool populate(const RamBlock *block, uint8_t *host, uint64_t size)
 {
     int ret;
 
     do {
-        ret = madvise(block->host, block->size, MADV_POPULATE_WRITE);
-    } while (ret < 0 && errno == EINTR);
-    if (ret == 0) {
-        return true;
+        ret = madvise(host, size, MADV_POPULATE_WRITE);
+    } while (ret < 0 && errno == EINTR && !interrupt_pending());
+    if (ret == 0 || errno == EINTR) {
+        return true; /* the next look at the signal ends it */
     }
     if (errno == EINVAL || errno == ENOSYS) {
-        if (touch_pages(block)) {
+        if (touch_pages(block, host, size)) {
             return true;
         }
         errno = ENOMEM;
+    }
+    return false;
+}
+
+bool ram_block_prealloc(RamBlock *block, GError **errp)
+{
+    uint64_t step = MAX(PREALLOC_STEP, block->page_size), at = 0;
+
+    while (at < block->size && populate(block, block->host + at, MIN(step, block->size - at))) {
+        at += step;
+        if (interrupt_check(errp)) {
+            g_prefix_error(errp, "RAM '%s': preallocation: ", block->name);
+            return false;
+        }
+    }
+    if (at >= block->size) {
+        return true;
     }
     error_set_errno(errp, errno,
                     "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT

@@ -26,7 +26,8 @@ RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bo
                         uint64_t align, GError **errp);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
-/* Touch every page, without changing its contents; SIGBUS becomes an error. */
+/* Touch every page, without changing its contents; SIGBUS becomes an error, and
+ * so does a signal that ends the program (util/interrupt.h). */
 bool ram_block_prealloc(RamBlock *block, GError **errp);
 
 #endif

@@ -16,4 +16,9 @@ Object *property_link_target(const Object *obj, const char *name);
 /* Drop all children; for finalization. */
 void tree_drop_children(Object *obj);
 
+/* Would @text, as typed on a command line, be a value of @prop's kind? */
+bool property_check_text(const Property *prop, const char *text, GError **errp);
+/* Set what object_global_add() was told for objects like the new instance @obj. */
+bool globals_apply(Object *obj, GError **errp);
+
 #endif

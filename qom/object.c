@@ -116,6 +116,10 @@ Object *object_new(const char *name, GError **errp)
     obj->refs = 1;
     property_set_defaults(obj, type);
     init_as(obj, type);
+    if (!globals_apply(obj, errp)) {
+        object_unref(obj);
+        return NULL;
+    }
     return obj;
 }
 

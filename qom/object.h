@@ -154,6 +154,15 @@ Object *object_child(const Object *parent, const char *name); /* borrowed or NUL
 /* Depth first, children after their parent; stops and returns false when @fn does. */
 bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *opaque);
 
+/* ---- the user's defaults (-global) ---- */
+
+/* Each object of @type or a subtype that is made from now on gets @text as its property @prop; what
+ * is given for one object wins. Refused: unknown types, properties that no such type has or that
+ * cannot be set, and text that is no value of the property's kind. */
+bool object_global_add(const char *type, const char *prop, const char *text, GError **errp);
+/* Call @fn for each that no object has used yet. */
+void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop, const char *text));
+
 /* ---- user-creatable objects (-object, object-add, object_add) ---- */
 
 /* Make @type with id @id and @props (borrowed; "qom-type" and "id" inside are passed over),

@@ -410,6 +410,21 @@ static struct json_object *from_text(const Property *prop, const char *text, GEr
     }
 }
 
+bool property_check_text(const Property *prop, const char *text, GError **errp)
+{
+    struct json_object *value = from_text(prop, text, errp);
+    uint64_t item = 0;
+    QapiType room;
+    const QapiType *type = conversion(prop, &room);
+    bool ok = value && qapi_place_from_json(type, value, prop->name, &item, errp);
+
+    if (ok) {
+        drop_item(type, item);
+    }
+    json_object_put(value);
+    return ok;
+}
+
 bool object_property_parse(Object *obj, const char *name, const char *text, GError **errp)
 {
     const Property *prop = find_for_set(obj, name, errp);

@@ -5,10 +5,8 @@
 
 #include "util/error.h"
 
-static const Option *find_option(const char *typed)
+const Option *option_find(const char *name)
 {
-    const char *name = typed + (g_str_has_prefix(typed, "--") ? 2 : 1);
-
     for (const Option *o = options; o->name || o->help; o++) {
         if (o->name && strcmp(o->name, name) == 0) {
             return o;
@@ -17,9 +15,25 @@ static const Option *find_option(const char *typed)
     return NULL;
 }
 
+static void option_use_clear(gpointer data)
+{
+    OptionUse *use = data;
+
+    g_free(use->arg);
+    g_free(use->where);
+}
+
+static GArray *uses_new(void)
+{
+    GArray *uses = g_array_new(FALSE, FALSE, sizeof(OptionUse));
+
+    g_array_set_clear_func(uses, option_use_clear);
+    return uses;
+}
+
 GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
 {
-    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(OptionUse));
+    g_autoptr(GArray) uses = uses_new();
 
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
@@ -29,7 +43,7 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
                       argv[i]);
             return NULL;
         }
-        OptionUse use = { .option = find_option(argv[i]) };
+        OptionUse use = { .option = option_find(argv[i] + (argv[i][1] == '-' ? 2 : 1)) };
         if (!use.option) {
             error_set(errp, "unknown option '%s'; -help lists the options", argv[i]);
             return NULL;
@@ -39,15 +53,45 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
                 error_set(errp, "-%s needs an argument: %s", use.option->name, use.option->arg);
                 return NULL;
             }
-            use.arg = argv[++i];
+            use.arg = g_strdup(argv[++i]);
         }
         g_array_append_val(uses, use);
     }
     return g_steal_pointer(&uses);
 }
 
+bool cmdline_expand(GArray *uses, GError **errp)
+{
+    g_autoptr(GArray) before = uses_new();
+    bool ok = true;
+
+    for (unsigned i = 0; ok && i < uses->len; i++) {
+        OptionUse *use = &g_array_index(uses, OptionUse, i);
+
+        if (use->option->expand) {
+            ok = use->option->expand(before, use->arg, errp);
+            if (!ok) {
+                g_prefix_error(errp, "-%s %s: ", use->option->name, use->arg);
+            }
+        } else {
+            g_array_append_val(before, *use);
+            *use = (OptionUse){ .option = use->option }; /* its texts have moved */
+        }
+    }
+    if (ok) {
+        g_array_set_size(uses, 0);
+        g_array_append_vals(uses, before->data, before->len);
+        /* Moved as well: no texts are left to be freed in @before. */
+        memset(before->data, 0, before->len * sizeof(OptionUse));
+    }
+    return ok;
+}
+
 char *option_use_text(const OptionUse *use)
 {
+    if (use->where) {
+        return g_strdup(use->where);
+    }
     return use->arg ? g_strdup_printf("-%s %s", use->option->name, use->arg)
                     : g_strdup_printf("-%s", use->option->name);
 }

@@ -32,22 +32,32 @@ typedef struct Option {
      * "help" or "?", or ends in ",help" or ",?": what to print; @what is the argument without that
      * ending, "" if nothing is left. g_free. */
     char *(*text)(const char *what, GError **errp);
+    /* Options that stand for others (-readconfig), or change them (-set): carried out first, on the
+     * uses before them, and gone then. */
+    bool (*expand)(GArray *uses, const char *arg, GError **errp);
 } Option;
 
 /* An option as it was used. */
 typedef struct OptionUse {
     const Option *option;
-    const char *arg; /* in argv, or NULL */
+    char *arg;   /* or NULL */
+    char *where; /* for messages: file, line and group of a configuration file; NULL: typed */
 } OptionUse;
 
 /* The options there are; ends with a NULL name and a NULL help. */
 extern const Option options[];
 
+/* The option @name, without dashes; NULL if there is none. */
+const Option *option_find(const char *name);
+
 /* Parse into a GArray of OptionUse, with no side effect. "-name" and "--name" are the same. NULL
  * with an error that names the option. */
 GArray *cmdline_parse(int argc, char *const argv[], GError **errp);
 
-/* "-m 2G,slots=8": for messages. g_free. */
+/* Carry out what has an `expand`. */
+bool cmdline_expand(GArray *uses, GError **errp);
+
+/* "-m 2G,slots=8", or the place in a file: for messages. g_free. */
 char *option_use_text(const OptionUse *use);
 
 /* If @use asks for text: true, and the text or NULL with an error in *@text. */

@@ -10,6 +10,8 @@
 #include "hw/core/numa.h"
 #include "hw/core/opts.h"
 #include "hw/core/runstate.h"
+#include "system/option-groups.h"
+#include "system/options-more.h"
 #include "system/startup.h"
 #include "util/error.h"
 #include "util/keyval.h"
@@ -194,6 +196,12 @@ static bool do_nodefaults(Startup *startup, const char *arg, GError **errp)
 static bool do_stopped(Startup *startup, const char *arg, GError **errp)
 {
     startup->stopped = true;
+    return true;
+}
+
+static bool do_preconfig(Startup *startup, const char *arg, GError **errp)
+{
+    startup->preconfig = true;
     return true;
 }
 
@@ -407,12 +415,20 @@ const Option options[] = {
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
       "boot memory (128M), slots for DIMMs, and the most memory there may be; k M G T, M if none",
       START_MACHINE, do_memory },
-    { "numa", "node[,nodeid=N][,mem=SIZE][,cpus=A[-B]] | dist,src=N,dst=N,val=N",
-      "a NUMA node, or the distance between two", START_MACHINE, do_numa },
+    { "numa", "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A[-B]] | dist,src=N,dst=N,val=N | "
+      "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]",
+      "a NUMA node, the distance between two, or the node of a CPU", START_MACHINE, do_numa },
     { "device", "TYPE[,id=ID][,prop=value] | JSON", "add a device (help; TYPE,help)",
       START_DEVICE, do_device, text_device },
     { "object", "TYPE,id=ID[,prop=value] | JSON", "make an object, such as a memory backend (help; TYPE,help)",
       START_OBJECT, do_object, text_object },
+    { "global", "TYPE.PROP=VALUE | driver=TYPE,property=PROP,value=VALUE",
+      "what objects of this type get unless told otherwise", START_CONFIG, do_global },
+    { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none]", "time in the clock at the start (utc)",
+      START_CONFIG, do_rtc },
+    { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
+    { "no-hpet", NULL, "accepted: there is no HPET", START_CONFIG, do_nothing },
+    { "no-acpi", NULL, "refused: memory hot-plug is ACPI", START_CONFIG, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
 
@@ -420,6 +436,10 @@ const Option options[] = {
     { "kernel", "FILE", "Linux kernel: bzImage or ELF", START_MACHINE, do_kernel },
     { "initrd", "FILE", "initial RAM disk", START_MACHINE, do_initrd },
     { "append", "TEXT", "kernel command line", START_MACHINE, do_append },
+
+    { "boot", "[strict=on|off][,menu=off]", "accepted: there is no firmware to choose what to boot",
+      START_CONFIG, do_boot },
+    { "no-fd-bootchk", NULL, "refused: there is neither BIOS nor floppy disk", START_CONFIG, do_no_fd_bootchk },
 
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
@@ -439,12 +459,24 @@ const Option options[] = {
       START_DEVICE, do_debugcon },
 
     { NULL, NULL, "Running" },
+    { "readconfig", "FILE", "options from FILE: [GROUP \"ID\"], then lines KEY = \"VALUE\"",
+      START_CONFIG, .expand = config_file_read },
+    { "set", "GROUP.ID.KEY=VALUE", "change an option before this, as in device.dimm0.slot=3",
+      START_CONFIG, .expand = option_set },
     { "S", NULL, "do not start the CPUs: wait for 'cont'", START_CONFIG, do_stopped },
+    { "preconfig", NULL, "wait with making the machine for QMP's x-exit-preconfig", START_CONFIG, do_preconfig },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
     { "nodefaults", NULL, "no default serial port and monitor", START_CONFIG, do_nodefaults },
     { "no-user-config", NULL, "accepted: there are no configuration files", START_CONFIG, do_nothing },
     { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
+    { "sandbox", "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"
+      "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
+      "refuse system calls that are not needed", START_CONFIG, do_sandbox },
+    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock all memory (off)", START_CONFIG, do_overcommit },
+    { "add-fd", "fd=FD,set=SET[,opaque=TEXT]", "an open descriptor, to be used as file /dev/fdset/SET",
+      START_CONFIG, do_add_fd },
+    { "msg", "[timestamp=on|off][,guest-name=on|off]", "what messages begin with", START_CONFIG, do_msg },
     { "pidfile", "FILE", "write the process id to FILE", START_CONFIG, do_pidfile },
 
     { NULL, NULL, "Debugging" },

@@ -7,12 +7,16 @@
 #include <string.h>
 
 #include "accel/accel.h"
+#include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
 #include "memory/memory.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
+#include "system/option-groups.h"
+#include "system/options-more.h"
 #include "system/qtest.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/main-loop.h"
 
 /* ---- parsing ---- */
@@ -65,6 +69,17 @@ static bool check_config(const Startup *startup, GError **errp)
                         "use -display none");
         return false;
     }
+    if (startup->preconfig && startup->daemonize) {
+        error_set(errp, "-preconfig and -daemonize exclude each other: a daemon goes to the "
+                        "background when the machine is made");
+        return false;
+    }
+    if (startup->preconfig &&
+        json_object_object_get_ex(startup->machine_props, "dump-acpi", NULL)) {
+        error_set(errp, "-preconfig and -machine dump-acpi= exclude each other: the tables are "
+                        "those of a machine that is made");
+        return false;
+    }
     return true;
 }
 
@@ -80,11 +95,14 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
     if (startup->uses && !print_texts(startup, exit_status)) {
         return false;
     }
-    if (!startup->uses || !run_phase(startup, START_CONFIG, &err) || !check_config(startup, &err)) {
+    if (!startup->uses || !cmdline_expand(startup->uses, &err) ||
+        !run_phase(startup, START_CONFIG, &err) || !check_config(startup, &err)) {
         error_report("%s", err->message);
         *exit_status = 1;
         return false;
     }
+    error_set_message_format(startup->msg_timestamp,
+                             startup->msg_guest_name ? startup->guest_name : NULL);
     for (unsigned i = 0; i < startup->uses->len; i++) {
         const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
         startup->monitor_given |= use->option->phase == START_MONITOR;
@@ -93,6 +111,17 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
 }
 
 /* ---- making ---- */
+
+/* What -machine says of guest memory holds for DIMMs too, unless their backends say otherwise. */
+static void add_globals(const Machine *machine)
+{
+    if (!machine->dump_guest_core) {
+        object_global_add("memory-backend", "dump", "off", NULL);
+    }
+    if (!machine->mem_merge) {
+        object_global_add("memory-backend", "merge", "off", NULL);
+    }
+}
 
 static bool make_machine(Startup *startup, GError **errp)
 {
@@ -120,6 +149,7 @@ static bool make_machine(Startup *startup, GError **errp)
         return false;
     }
     startup->machine->guest_name = g_strdup(startup->guest_name);
+    add_globals(startup->machine);
     memcpy(startup->machine->uuid, startup->uuid, sizeof(startup->uuid));
     return run_phase(startup, START_MACHINE, errp);
 }
@@ -160,10 +190,10 @@ static bool make_monitors(Startup *startup, GError **errp)
     return run_phase(startup, START_MONITOR, errp);
 }
 
-static gboolean on_signal(gpointer opaque)
+static gboolean on_signal(gint fd, GIOCondition condition, gpointer opaque)
 {
     system_shutdown_request(SHUTDOWN_CAUSE_HOST_SIGNAL);
-    return G_SOURCE_CONTINUE;
+    return G_SOURCE_REMOVE; /* it stays readable */
 }
 
 static void quit_from_terminal(void)
@@ -171,26 +201,67 @@ static void quit_from_terminal(void)
     system_shutdown_request(SHUTDOWN_CAUSE_HOST_UI);
 }
 
-static void watch_signals(void)
+/* Without firmware there is nothing that a CPU could run. */
+static bool check_bootable(const Startup *startup, GError **errp)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    const Machine *machine = startup->machine;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
-        g_unix_signal_add(signals[i], on_signal, NULL);
+    if (startup->stopped || machine->kernel || machine->dump_acpi ||
+        !machine_ops(machine)->max_cpus || !accel_current()->has_vcpu_threads) {
+        return true;
     }
+    error_set(errp, "the machine needs -kernel FILE: there is no firmware yet that could boot "
+                    "anything else (with -S it starts, to be looked at)");
+    return false;
 }
 
-static bool make_all(Startup *startup, GError **errp)
+/* Everything that the machine is made of, as far as it is made before it. */
+static bool make_parts(Startup *startup, GError **errp)
 {
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
+           check_bootable(startup, errp) &&
            run_phase(startup, START_CHARDEV, errp) && startup_default_chardevs(startup, errp) &&
-           run_phase(startup, START_OBJECT, errp) && machine_init(startup->machine, errp) &&
+           run_phase(startup, START_OBJECT, errp);
+}
+
+static bool make_board(Startup *startup, GError **errp)
+{
+    return machine_init(startup->machine, errp) && rtc_apply(&startup->rtc, errp) &&
            run_phase(startup, START_DEVICE, errp);
+}
+
+/* The machine is complete: let it run. */
+static bool launch(Startup *startup, GError **errp)
+{
+    warn_unused_globals();
+    startup->machine->ready = true;
+    if (startup->qtest && !qtest_server_start(startup->qtest, startup->qtest_log, errp)) {
+        return false;
+    }
+    machine_reset(startup->machine);
+    if (!sandbox_install(&startup->sandbox, errp)) {
+        return false;
+    }
+    if (!startup->stopped) {
+        vm_start();
+    }
+    if (startup->daemonize) {
+        daemonize_done();
+    }
+    return true;
+}
+
+static bool finish_preconfig(void *opaque, GError **errp)
+{
+    return make_board(opaque, errp) && launch(opaque, errp);
 }
 
 bool startup_make(Startup *startup, bool *run, GError **errp)
 {
     if (startup->daemonize && !daemonize_begin(errp)) {
+        return false;
+    }
+    if (!interrupt_init(errp) || (startup->mem_lock && !lock_memory(errp))) {
         return false;
     }
     if (startup->pidfile && !pidfile_create(startup->pidfile, errp)) {
@@ -200,29 +271,25 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     signal(SIGPIPE, SIG_IGN);
     main_loop_init();
     memory_init();
-    if (!make_all(startup, errp)) {
+    if (!make_parts(startup, errp) || (!startup->preconfig && !make_board(startup, errp))) {
         return false;
     }
-    Machine *machine = startup->machine;
+    const Machine *machine = startup->machine;
     *run = !machine->dump_acpi;
     if (machine->dump_acpi) {
-        return machine_ops(machine)->dump_acpi(machine, machine->dump_acpi, errp);
+        return machine_ops(machine)->dump_acpi(startup->machine, machine->dump_acpi, errp);
     }
-    machine->ready = true;
+    monitor_set_command_line(option_groups);
     chardev_set_quit_handler(quit_from_terminal);
-    if (!make_monitors(startup, errp) ||
-        (startup->qtest && !qtest_server_start(startup->qtest, startup->qtest_log, errp))) {
+    if (!make_monitors(startup, errp)) {
         return false;
     }
-    watch_signals();
-    machine_reset(machine);
-    if (!startup->stopped) {
-        vm_start();
+    g_unix_fd_add(interrupt_fd(), G_IO_IN, on_signal, NULL);
+    if (startup->preconfig) {
+        preconfig_enter(finish_preconfig, startup);
+        return true;
     }
-    if (startup->daemonize) {
-        daemonize_done();
-    }
-    return true;
+    return launch(startup, errp);
 }
 
 void startup_cleanup(Startup *startup)

@@ -11,6 +11,7 @@
 #include "chardev/char.h"
 #include "hw/core/machine.h"
 #include "system/cmdline.h"
+#include "system/sandbox.h"
 
 /* A monitor to make when the machine is there. */
 typedef struct MonitorRequest {
@@ -21,6 +22,14 @@ typedef struct MonitorRequest {
 
 typedef enum Display { DISPLAY_DEFAULT, DISPLAY_NOGRAPHIC, DISPLAY_NONE } Display;
 
+/* -rtc */
+typedef enum RtcBase { RTC_BASE_UTC, RTC_BASE_LOCALTIME, RTC_BASE_DATE } RtcBase;
+
+typedef struct RtcOption {
+    RtcBase base;
+    int64_t seconds; /* since 1970 UTC; RTC_BASE_DATE */
+} RtcOption;
+
 struct Startup {
     GArray *uses; /* of OptionUse */
 
@@ -29,11 +38,16 @@ struct Startup {
     char *accel;
     Display display;
     bool no_defaults;
-    bool stopped; /* -S */
+    bool stopped;   /* -S */
+    bool preconfig; /* make the machine when a QMP client says so */
     bool daemonize;
     const char *pidfile;
     char *guest_name;
     uint8_t uuid[16];
+    bool msg_timestamp, msg_guest_name;
+    bool mem_lock;
+    Sandbox sandbox;
+    RtcOption rtc;
 
     /* START_MACHINE */
     Machine *machine;

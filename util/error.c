@@ -53,12 +53,54 @@ const char *error_class_name(const GError *err)
     return class_names[ERROR_CLASS_GENERIC];
 }
 
+static bool with_time;
+static char *with_name;
+
+void error_set_message_format(bool timestamp, const char *guest_name)
+{
+    with_time = timestamp;
+    g_free(with_name);
+    with_name = g_strdup(guest_name);
+}
+
+static char *message_head(void)
+{
+    g_autoptr(GString) head = g_string_new(NULL);
+
+    if (with_time) {
+        g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+        g_autofree char *text = g_date_time_format(now, "%FT%T");
+
+        g_string_append_printf(head, "%s.%06dZ ", text, g_date_time_get_microsecond(now));
+    }
+    if (with_name) {
+        g_string_append_printf(head, "%s ", with_name);
+    }
+    return g_strdup(head->str);
+}
+
+static __thread void (*redirect)(void *opaque, const char *text);
+static __thread void *redirect_opaque;
+
+void error_redirect(void (*fn)(void *opaque, const char *text), void *opaque)
+{
+    redirect = fn;
+    redirect_opaque = opaque;
+}
+
 /* One fprintf a message, so that threads do not mix their lines. */
 static void G_GNUC_PRINTF(2, 0) report(const char *prefix, const char *fmt, va_list ap)
 {
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = g_strdup_vprintf(fmt, ap), *head = NULL;
 
-    fprintf(stderr, "dimmable: %s%s\n", prefix, text);
+    if (redirect) {
+        g_autofree char *whole = g_strconcat(prefix, text, NULL);
+
+        redirect(redirect_opaque, whole);
+        return;
+    }
+    head = message_head();
+    fprintf(stderr, "%sdimmable: %s%s\n", head, prefix, text);
 }
 
 void error_report(const char *fmt, ...)

@@ -10,6 +10,7 @@
 #define UTIL_ERROR_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 typedef enum ErrorClass {
     ERROR_CLASS_GENERIC,           /* "GenericError" */
@@ -36,5 +37,13 @@ const char *error_class_name(const GError *err);
 /* Print "dimmable: <message>" resp. "dimmable: warning: <message>" on stderr. Any thread. */
 void error_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 void warn_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+
+/* From now on messages of this thread go, as "warning: <message>" or plain, to @fn and not to stderr;
+ * NULL: to stderr again. */
+void error_redirect(void (*fn)(void *opaque, const char *text), void *opaque);
+
+/* What these messages begin with from now on: the time in UTC (ISO 8601) if @timestamp, and
+ * @guest_name if that is not NULL. At start-up, before there are threads. */
+void error_set_message_format(bool timestamp, const char *guest_name);
 
 #endif

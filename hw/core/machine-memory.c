@@ -75,6 +75,7 @@ static bool memory_from_props(Machine *machine, struct json_object *props, GErro
         !get_slots(props, &slots, &has_slots, errp)) {
         return false;
     }
+    machine->ram_size_given = size != 0;
     if (size == 0) { /* not given, or the old way to ask for the default */
         size = machine_ops(machine)->default_ram_size;
     }

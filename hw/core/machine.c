@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/core/machine-config.h"
+#include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
 #include "util/error.h"
 
@@ -90,6 +91,20 @@ char *machine_help(void)
 
 /* ---- properties ---- */
 
+struct json_object *machine_get_absent(Object *obj, const Property *prop, GError **errp)
+{
+    return json_object_new_boolean(false);
+}
+
+bool machine_set_absent(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    if (!json_object_is_type(value, json_type_boolean) || json_object_get_boolean(value)) {
+        error_set(errp, "%s: there is none; only off is possible", prop->name);
+        return false;
+    }
+    return true;
+}
+
 static const Property machine_properties[] = {
     { .name = "memory",
       .kind = PROP_CUSTOM,
@@ -123,6 +138,46 @@ static const Property machine_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(Machine, accel),
       .description = "engines to try, separated by colons, as -accel" },
+    { .name = "memory-backend",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, memory_backend),
+      .description = "id of the memory backend that boot memory is" },
+    { .name = "dump-guest-core",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Machine, dump_guest_core),
+      .has_default = true,
+      .default_int = true,
+      .description = "include guest memory in core dumps" },
+    { .name = "mem-merge",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Machine, mem_merge),
+      .has_default = true,
+      .default_int = true,
+      .description = "let the host merge equal pages of guest memory (KSM)" },
+    { .name = "usb",
+      .kind = PROP_CUSTOM,
+      .custom_type = "bool",
+      .description = "a USB controller; there is none: off",
+      .get = machine_get_absent,
+      .set = machine_set_absent },
+    { .name = "hpet",
+      .kind = PROP_CUSTOM,
+      .custom_type = "bool",
+      .description = "an HPET; there is none: off",
+      .get = machine_get_absent,
+      .set = machine_set_absent },
+    { .name = "vmport",
+      .kind = PROP_CUSTOM,
+      .custom_type = "bool",
+      .description = "the VMware port; there is none: off",
+      .get = machine_get_absent,
+      .set = machine_set_absent },
+    { .name = "smm",
+      .kind = PROP_CUSTOM,
+      .custom_type = "bool",
+      .description = "system management mode; there is none: off",
+      .get = machine_get_absent,
+      .set = machine_set_absent },
     { .name = "dump-acpi",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, dump_acpi),
@@ -142,8 +197,17 @@ static void machine_instance_init(Object *obj)
 
 static void machine_finalize(Object *obj)
 {
-    g_free(MACHINE(obj)->guest_name);
-    if (the_machine == MACHINE(obj)) {
+    Machine *machine = MACHINE(obj);
+
+    for (unsigned i = 0; i < MAX_NODES; i++) {
+        g_free(machine->nodes[i].memdev);
+    }
+    if (machine->numa_cpus) {
+        g_array_unref(machine->numa_cpus);
+    }
+    machine_ram_drop(machine);
+    g_free(machine->guest_name);
+    if (the_machine == machine) {
         the_machine = NULL;
     }
 }
@@ -183,7 +247,7 @@ bool machine_init(Machine *machine, GError **errp)
     const MachineOps *ops = machine_ops(machine);
 
     if (!machine_check_memory(machine, errp) || !machine_check_smp(machine, errp) ||
-        !numa_complete(machine, errp)) {
+        !machine_ram_resolve(machine, errp) || !numa_complete(machine, errp)) {
         return false;
     }
     if (!machine->kernel && (machine->initrd || machine->append)) {

@@ -27,6 +27,7 @@ typedef struct NumaNode {
     bool present;
     uint64_t mem;                /* boot RAM, bytes */
     bool mem_given;              /* by the user; machine_init() shares out the rest */
+    char *memdev;                /* id of the backend that its boot RAM is, or NULL */
     uint8_t distance[MAX_NODES]; /* SLIT row; complete after machine_init() */
 } NumaNode;
 
@@ -59,6 +60,10 @@ struct Machine {
     /* -m */
     uint64_t ram_size, maxram_size; /* bytes; maxram_size == ram_size: no window */
     uint64_t ram_slots;
+    bool ram_size_given;  /* by the user */
+    char *memory_backend; /* id of the backend that all boot RAM is, or NULL */
+    bool dump_guest_core; /* boot RAM is part of core dumps */
+    bool mem_merge;       /* the host may merge equal pages of it */
     SmpTopology smp;
     char *cpu_model; /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
@@ -69,6 +74,7 @@ struct Machine {
     int16_t cpu_node[MAX_CPUS]; /* by CPU index; -1: none yet; all maxcpus have one after
                                    machine_init() */
     bool numa_distances_given;
+    GArray *numa_cpus;           /* of NumaCpu (hw/core/numa.h): -numa cpu; NULL: none */
     char *guest_name;            /* -name, or NULL */
     uint8_t uuid[16];            /* -uuid, else zeros */
     Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
@@ -78,6 +84,8 @@ struct Machine {
     X86Cpu **cpus; /* smp.cpus of them */
     unsigned num_cpus;
     DeviceMemory device_memory;
+    MemoryRegion ram;        /* boot RAM, unless one backend is all of it */
+    GPtrArray *ram_backends; /* of HostMemoryBackend *, in order; NULL: none */
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);
     /* query-acpi-ospm-status: a list of ACPIOSTInfo; NULL: none. Filled by hw/acpi. */

@@ -46,7 +46,7 @@ static int first_free_node(const Machine *machine)
 }
 
 /* "A" or "A-B". */
-static bool parse_cpus(Machine *machine, int node, const char *text, GError **errp)
+static bool parse_cpu_range(Machine *machine, int node, const char *text, GError **errp)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
     uint64_t first = 0, last = 0;
@@ -73,9 +73,41 @@ static bool parse_cpus(Machine *machine, int node, const char *text, GError **er
     return true;
 }
 
+/* A range, or a list of them. */
+static bool parse_cpus(Machine *machine, int node, struct json_object *value, GError **errp)
+{
+    bool is_list = json_object_is_type(value, json_type_array);
+    size_t n = is_list ? json_object_array_length(value) : 1;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *item = is_list ? json_object_array_get_idx(value, i) : value;
+
+        if (!parse_cpu_range(machine, node, json_object_get_string(item), errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_mem(struct json_object *value, uint64_t *mem, GError **errp)
+{
+    if (json_object_is_type(value, json_type_int)) {
+        *mem = json_object_get_uint64(value);
+    } else if (!size_parse(json_object_get_string(value), MIB, mem, errp)) {
+        g_prefix_error(errp, "mem: ");
+        return false;
+    }
+    if (*mem > MAX_NODE_MEM) {
+        error_set(errp, "mem=%s is more than any x86 CPU can address: the most is 4P",
+                  json_object_get_string(value));
+        return false;
+    }
+    return true;
+}
+
 static bool parse_node(Machine *machine, struct json_object *props, GError **errp)
 {
-    static const char *const keys[] = { "type", "nodeid", "mem", "cpus", NULL };
+    static const char *const keys[] = { "type", "nodeid", "mem", "memdev", "cpus", NULL };
     struct json_object *value;
     uint64_t mem = 0;
     int64_t id;
@@ -96,23 +128,22 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         return false;
     }
     bool has_mem = json_object_object_get_ex(props, "mem", &value);
-    if (has_mem && !size_parse(json_object_get_string(value), MIB, &mem, errp)) {
-        g_prefix_error(errp, "mem: ");
+    if (has_mem && !parse_mem(value, &mem, errp)) {
         return false;
     }
-    if (mem > MAX_NODE_MEM) {
-        error_set(errp, "mem=%s is more than any x86 CPU can address: the most is 4P",
-                  json_object_get_string(value));
+    const char *memdev = opts_get(props, "memdev");
+    if (memdev && has_mem) {
+        error_set(errp, "mem= and memdev= exclude each other: a backend has its own size");
         return false;
     }
-    if (json_object_object_get_ex(props, "cpus", &value) &&
-        !parse_cpus(machine, id, json_object_get_string(value), errp)) {
+    if (json_object_object_get_ex(props, "cpus", &value) && !parse_cpus(machine, id, value, errp)) {
         return false;
     }
     NumaNode *node = &machine->nodes[id];
     node->present = true;
     node->mem = mem;
     node->mem_given = has_mem;
+    node->memdev = g_strdup(memdev);
     machine->num_nodes = MAX(machine->num_nodes, (unsigned)id + 1);
     return true;
 }
@@ -145,24 +176,80 @@ static bool parse_dist(Machine *machine, struct json_object *props, GError **err
     return true;
 }
 
-bool numa_parse(Machine *machine, const char *text, GError **errp)
-{
-    struct json_object *props = keyval_parse(text, "type", errp), *value;
-    bool ok = false;
+/* ---- cpu ---- */
 
-    if (!props) {
+static bool parse_cpu(Machine *machine, struct json_object *props, GError **errp)
+{
+    static const char *const keys[] = { "type",    "node-id",   "socket-id", "die-id",
+                                        "core-id", "thread-id", NULL };
+    NumaCpu cpu;
+
+    if (!opts_check_keys(props, keys, errp) ||
+        !get_number(props, "node-id", MAX_NODES - 1, &cpu.node, errp) ||
+        !get_number(props, "socket-id", MAX_CPUS - 1, &cpu.socket, errp) ||
+        !get_number(props, "die-id", MAX_CPUS - 1, &cpu.die, errp) ||
+        !get_number(props, "core-id", MAX_CPUS - 1, &cpu.core, errp) ||
+        !get_number(props, "thread-id", MAX_CPUS - 1, &cpu.thread, errp)) {
         return false;
     }
-    const char *type = json_object_object_get_ex(props, "type", &value)
-                           ? json_object_get_string(value)
-                           : "(nothing)";
-    if (strcmp(type, "node") == 0) {
-        ok = parse_node(machine, props, errp);
-    } else if (strcmp(type, "dist") == 0) {
-        ok = parse_dist(machine, props, errp);
-    } else {
-        error_set(errp, "'%s' is not known; it begins with node or dist", type);
+    if (cpu.node < 0) {
+        error_set(errp, "node-id= is missing: the node to put the CPU into");
+        return false;
     }
+    if (cpu.socket < 0 && cpu.die < 0 && cpu.core < 0 && cpu.thread < 0) {
+        error_set(errp, "which CPU? give one or more of socket-id=, die-id=, core-id= and "
+                        "thread-id=");
+        return false;
+    }
+    if (!machine->numa_cpus) {
+        machine->numa_cpus = g_array_new(FALSE, FALSE, sizeof(NumaCpu));
+    }
+    g_array_append_val(machine->numa_cpus, cpu);
+    return true;
+}
+
+/* ---- all kinds ---- */
+
+bool numa_set(Machine *machine, struct json_object *props, GError **errp)
+{
+    static const struct {
+        const char *name;
+        bool (*parse)(Machine *machine, struct json_object *props, GError **errp);
+    } kinds[] = { { "node", parse_node }, { "dist", parse_dist }, { "cpu", parse_cpu } };
+    const char *type = opts_get(props, "type");
+
+    for (size_t i = 0; type && i < G_N_ELEMENTS(kinds); i++) {
+        if (strcmp(type, kinds[i].name) == 0) {
+            return kinds[i].parse(machine, props, errp);
+        }
+    }
+    error_set(errp, "'%s' is not known; it begins with node, dist or cpu",
+              type ? type : "(nothing)");
+    return false;
+}
+
+/* cpus= may be given more than once: as a list, then. */
+static struct json_object *all_cpus(const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    struct json_object *list = json_object_new_array();
+
+    for (char **part = parts; *part; part++) {
+        if (g_str_has_prefix(*part, "cpus=")) {
+            json_object_array_add(list, json_object_new_string(*part + strlen("cpus=")));
+        }
+    }
+    return list;
+}
+
+bool numa_parse(Machine *machine, const char *text, GError **errp)
+{
+    struct json_object *props = keyval_parse(text, "type", errp);
+
+    if (props && json_object_object_get_ex(props, "cpus", NULL)) {
+        json_object_object_add(props, "cpus", all_cpus(text));
+    }
+    bool ok = props && numa_set(machine, props, errp);
     json_object_put(props);
     return ok;
 }
@@ -196,11 +283,60 @@ static bool share_out_memory(Machine *machine, GError **errp)
     return true;
 }
 
+static bool cpu_matches(const SmpTopology *smp, const NumaCpu *spec, unsigned index)
+{
+    const int64_t thread = index % smp->threads, core = index / smp->threads % smp->cores;
+    const int64_t die = index / smp->threads / smp->cores % smp->dies;
+    const int64_t socket = index / smp->threads / smp->cores / smp->dies;
+
+    return (spec->socket < 0 || spec->socket == socket) && (spec->die < 0 || spec->die == die) &&
+           (spec->core < 0 || spec->core == core) && (spec->thread < 0 || spec->thread == thread);
+}
+
+/* -numa cpu, now that the topology is known. */
+static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **errp)
+{
+    bool any = false;
+
+    if (!numa_node_exists(machine, spec->node)) {
+        error_set(errp, "-numa cpu,node-id=%" PRId64 ": there is no such node; there are %u",
+                  spec->node, machine->num_nodes);
+        return false;
+    }
+    for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
+        if (!cpu_matches(&machine->smp, spec, i)) {
+            continue;
+        }
+        any = true;
+        if (machine->cpu_node[i] >= 0 && machine->cpu_node[i] != spec->node) {
+            error_set(errp,
+                      "-numa cpu,node-id=%" PRId64 ": CPU %u is in node %d already; a CPU has one "
+                      "node",
+                      spec->node, i, machine->cpu_node[i]);
+            return false;
+        }
+        machine->cpu_node[i] = spec->node;
+    }
+    if (!any) {
+        error_set(errp,
+                  "-numa cpu,node-id=%" PRId64 ": there is no CPU with such ids: -smp has %u "
+                  "sockets of %u dies, %u cores and %u threads, each numbered from 0",
+                  spec->node, machine->smp.sockets, machine->smp.dies, machine->smp.cores,
+                  machine->smp.threads);
+    }
+    return any;
+}
+
 static bool place_cpus(Machine *machine, GError **errp)
 {
     const SmpTopology *smp = &machine->smp;
     unsigned per_socket = smp->dies * smp->cores * smp->threads;
 
+    for (unsigned i = 0; machine->numa_cpus && i < machine->numa_cpus->len; i++) {
+        if (!place_named_cpus(machine, &g_array_index(machine->numa_cpus, NumaCpu, i), errp)) {
+            return false;
+        }
+    }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
         if (i >= smp->maxcpus && machine->cpu_node[i] >= 0) {
             error_set(errp, "-numa: there is no CPU %u for node %d: -smp has %u", i,

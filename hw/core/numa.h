@@ -7,14 +7,24 @@
 
 #include "hw/core/machine.h"
 
-/* "node[,nodeid=N][,mem=SIZE][,cpus=A-B]" or "dist,src=N,dst=N,val=10..255", before machine_init().
- * A node without nodeid takes the first free number. `cpus` may be given once a node. */
+/* CPUs that -numa cpu puts into a node: those with these ids; -1: any. */
+typedef struct NumaCpu {
+    int64_t node, socket, die, core, thread;
+} NumaCpu;
+
+/* "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A-B[,cpus=C]]", "dist,src=N,dst=N,val=10..255" or
+ * "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]", before machine_init(). A node
+ * without nodeid takes the first free number. */
 bool numa_parse(Machine *machine, const char *text, GError **errp);
 
+/* The same as an object, also with typed values: `cpus` may be a list of numbers and of ranges,
+ * `mem` a number of bytes (as text, a bare number is MiB). For set-numa-node. */
+bool numa_set(Machine *machine, struct json_object *props, GError **errp);
+
 /* Fill in what was not given and check the whole: one node 0 if there is none; RAM shared out
- * evenly in whole 8 MiB among the nodes if no `mem` was given, else the sum must be the RAM size;
- * a CPU without a node gets node (its socket modulo the number of nodes); distances 10 to itself,
- * 20 to others, dst-src as src-dst. Called by machine_init(). */
+ * evenly in whole 8 MiB among the nodes if no `mem` or `memdev` was given, else the sum must be the
+ * RAM size; a CPU without a node gets node (its socket modulo the number of nodes); distances 10 to
+ * itself, 20 to others, dst-src as src-dst. Called by machine_init(). */
 bool numa_complete(Machine *machine, GError **errp);
 
 /* The node numbers there are run from 0 to num_nodes - 1 without a hole (checked above). */

@@ -142,25 +142,26 @@ static void bzimage_write_e820(uint8_t *params, const GArray *e820)
 /* The first 4 GiB mapped to themselves by pages of 2 MiB. */
 static void bzimage_write_page_tables(const BootRam *ram)
 {
-    enum { PML4 = BOOT_PAGE_TABLES, PDPT = PML4 + 0x1000, PD = PDPT + 0x1000, GIBS = 4 };
+    enum { GIBS = 4, PML4 = 0, PDPT = PML4 + 0x1000, PD = PDPT + 0x1000, END = PD + GIBS * 0x1000 };
+    const uint64_t base = BOOT_PAGE_TABLES;
+    uint8_t tables[END] = { 0 };
 
-    memset(ram->host + PML4, 0, 0x2000);
-    boot_put64(ram->host + PML4, PDPT | PTE_P | PTE_RW);
+    boot_put64(tables + PML4, (base + PDPT) | PTE_P | PTE_RW);
     for (unsigned i = 0; i < GIBS; i++) {
-        boot_put64(ram->host + PDPT + i * 8, (PD + i * 0x1000) | PTE_P | PTE_RW);
+        boot_put64(tables + PDPT + i * 8, (base + PD + i * 0x1000) | PTE_P | PTE_RW);
     }
     for (unsigned i = 0; i < GIBS * PAGE_TABLE_ENTRIES; i++) {
-        boot_put64(ram->host + PD + i * 8, ((uint64_t)i << 21) | PTE_P | PTE_RW | PTE_PS);
+        boot_put64(tables + PD + i * 8, ((uint64_t)i << 21) | PTE_P | PTE_RW | PTE_PS);
     }
+    address_space_write(ram->as, base, tables, sizeof(tables));
 }
 
 static void bzimage_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820,
                          uint64_t rsdp)
 {
-    uint8_t *params = ram->host + BOOT_PARAMS;
+    uint8_t params[PARAMS_SIZE] = { 0 };
     unsigned end = MIN(HDR_MAGIC + boot->kernel[HDR_JUMP + 1], PARAMS_HEADER_END);
 
-    memset(params, 0, PARAMS_SIZE);
     memcpy(params + HDR_SETUP_SECTS, boot->kernel + HDR_SETUP_SECTS, end - HDR_SETUP_SECTS);
     params[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
     boot_put32(params + HDR_CODE32_START, boot->kernel_addr);
@@ -171,7 +172,9 @@ static void bzimage_load(const LinuxBoot *boot, const BootRam *ram, const GArray
     boot_put64(params + PARAMS_ACPI_RSDP, rsdp);
     bzimage_write_e820(params, e820);
 
-    memcpy(ram->host + boot->kernel_addr, boot->kernel + boot->setup_size, bzimage_payload(boot));
+    address_space_write(ram->as, BOOT_PARAMS, params, sizeof(params));
+    address_space_write(ram->as, boot->kernel_addr, boot->kernel + boot->setup_size,
+                        bzimage_payload(boot));
     bzimage_write_page_tables(ram);
     boot_write_gdt(ram, true);
 }

@@ -152,9 +152,9 @@ bool linux_boot_plan(LinuxBoot *boot, uint64_t ram_size, GError **errp)
 void linux_boot_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820, uint64_t rsdp)
 {
     if (boot->initrd) {
-        memcpy(ram->host + boot->initrd_addr, boot->initrd, boot->initrd_size);
+        address_space_write(ram->as, boot->initrd_addr, boot->initrd, boot->initrd_size);
     }
-    strcpy((char *)ram->host + BOOT_CMDLINE, boot->cmdline);
+    address_space_write(ram->as, BOOT_CMDLINE, boot->cmdline, strlen(boot->cmdline) + 1);
     boot->protocol->load(boot, ram, e820, rsdp);
 }
 
@@ -172,11 +172,11 @@ void linux_boot_start(const LinuxBoot *boot, X86Cpu *cpu)
 
 void boot_write_gdt(const BootRam *ram, bool long_mode)
 {
-    uint8_t *gdt = ram->host + BOOT_GDT;
+    uint8_t gdt[BOOT_DS + 8] = { 0 };
 
-    memset(gdt, 0, BOOT_DS + 8);
     boot_put64(gdt + BOOT_CS, long_mode ? GDT_CODE64 : GDT_CODE32);
     boot_put64(gdt + BOOT_DS, GDT_DATA);
+    address_space_write(ram->as, BOOT_GDT, gdt, sizeof(gdt));
 }
 
 static X86Segment boot_segment(uint16_t selector, uint64_t descriptor)

@@ -3,7 +3,7 @@
  * Booting a kernel without firmware (-kernel): a bzImage by the 64-bit Linux boot protocol
  * (Documentation/arch/x86/boot.rst, 2.12 or later), or an ELF file by the Xen PVH protocol
  * (pvh.c). Neither touches the machine: both write to the memory that they are given and tell the
- * registers that the first processor starts with. Machine lock is not needed.
+ * registers that the first processor starts with. Machine lock for loading.
  */
 #ifndef HW_I386_LINUX_BOOT_H
 #define HW_I386_LINUX_BOOT_H
@@ -12,11 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory/memory.h"
 #include "target/i386/cpu.h"
 
-/* Guest RAM from address 0. */
+/* Guest RAM from address 0; on the host it may be in several places. */
 typedef struct BootRam {
-    uint8_t *host;
+    AddressSpace *as;
     uint64_t size; /* bytes that may be used: up to the ACPI tables; below 4 GiB */
 } BootRam;
 

@@ -11,6 +11,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/port92.h"
 #include "hw/char/serial.h"
+#include "hw/core/machine-ram.h"
 #include "hw/core/runstate.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
@@ -77,16 +78,15 @@ static bool pc_init_ram(PcMachine *pc, GError **errp)
     Machine *machine = &pc->parent;
     uint64_t ram_end = pc->above_4g ? FOUR_GIB + pc->above_4g : 0;
 
-    pc->ram = ram_block_new("pc.ram", machine->ram_size, -1, false, true, 0, errp);
-    if (!pc->ram) {
+    MemoryRegion *ram = machine_ram_make(machine, errp);
+
+    if (!ram) {
         return false;
     }
-    memory_region_init_ram(&pc->ram_region, "pc.ram", pc->ram);
-    memory_region_init_alias(&pc->ram_below, "ram-below-4g", &pc->ram_region, 0, pc->below_4g);
+    memory_region_init_alias(&pc->ram_below, "ram-below-4g", ram, 0, pc->below_4g);
     memory_region_add(system_memory(), 0, &pc->ram_below);
     if (pc->above_4g) {
-        memory_region_init_alias(&pc->ram_above, "ram-above-4g", &pc->ram_region, pc->below_4g,
-                                 pc->above_4g);
+        memory_region_init_alias(&pc->ram_above, "ram-above-4g", ram, pc->below_4g, pc->above_4g);
         memory_region_add(system_memory(), FOUR_GIB, &pc->ram_above);
     }
     memory_device_window_init(machine, memory_device_window_base(machine, ram_end),
@@ -237,7 +237,8 @@ static bool pc_load_acpi(PcMachine *pc, uint64_t *rsdp, GError **errp)
     }
     for (unsigned i = 0; i < tables->blobs->len; i++) {
         const AcpiBlob *blob = tables->blobs->pdata[i];
-        memcpy(pc->ram->host + blob->address, blob->data->data, blob->data->len);
+        address_space_write(&address_space_memory, blob->address, blob->data->data,
+                            blob->data->len);
     }
     *rsdp = acpi_blob_find(tables, "rsdp")->address;
     return true;
@@ -263,7 +264,7 @@ static void pc_reset(Machine *machine)
     if (!pc->boot) {
         return;
     }
-    ram = (BootRam){ pc->ram->host, pc->below_4g - ACPI_AREA };
+    ram = (BootRam){ &address_space_memory, pc->below_4g - ACPI_AREA };
     e820 = e820_build(pc->below_4g, pc->above_4g);
     linux_boot_load(pc->boot, &ram, e820, rsdp);
     linux_boot_start(pc->boot, machine->cpus[0]);

@@ -22,8 +22,7 @@
 typedef struct PcMachine {
     Machine parent;
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
-    RamBlock *ram;               /* both pieces, one after the other */
-    MemoryRegion ram_region, ram_below, ram_above;
+    MemoryRegion ram_below, ram_above;
     RamBlock *rom;
     MemoryRegion rom_region; /* up to 4 GiB: the reset vector */
     I8259 *pic;

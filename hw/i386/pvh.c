@@ -172,20 +172,20 @@ static void pvh_load_segments(const LinuxBoot *boot, const BootRam *ram)
         Elf64_Phdr segment = pvh_segment(boot, &header, i);
 
         if (segment.p_type == PT_LOAD && segment.p_memsz > 0) {
-            memcpy(ram->host + segment.p_paddr, boot->kernel + segment.p_offset, segment.p_filesz);
-            memset(ram->host + segment.p_paddr + segment.p_filesz, 0,
-                   segment.p_memsz - segment.p_filesz);
+            address_space_write(ram->as, segment.p_paddr, boot->kernel + segment.p_offset,
+                                segment.p_filesz);
+            address_space_set(ram->as, segment.p_paddr + segment.p_filesz, 0,
+                              segment.p_memsz - segment.p_filesz);
         }
     }
 }
 
 static void pvh_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820, uint64_t rsdp)
 {
-    uint8_t *start = ram->host + BOOT_PARAMS;
+    uint8_t start[0x1000] = { 0 };
     unsigned entries = MIN(e820->len, MEMMAP_MAX);
 
     pvh_load_segments(boot, ram);
-    memset(start, 0, 0x1000);
     boot_put32(start + START_MAGIC_FIELD, START_MAGIC);
     boot_put32(start + START_VERSION, 1);
     if (boot->initrd) {
@@ -205,6 +205,7 @@ static void pvh_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e8
         boot_put64(p + 8, entry->size);
         boot_put32(p + 16, entry->type);
     }
+    address_space_write(ram->as, BOOT_PARAMS, start, sizeof(start));
     boot_write_gdt(ram, false);
 }
 

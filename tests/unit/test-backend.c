@@ -338,6 +338,31 @@ static void test_file_bad(void)
     g_unlink(empty);
 }
 
+/* ---- secrets ---- */
+
+static void test_secret(void)
+{
+    g_autofree char *path = file_path("secret");
+    g_autofree char *text = g_strdup_printf("file=%s,format=base64", path);
+    g_autoptr(GError) err = NULL;
+
+    g_assert_nonnull(add("secret", "mem0", "data=open sesame", &err));
+    g_assert_null(object_property_get(object_resolve("/objects/mem0", NULL), "data", &err));
+    g_assert_nonnull(strstr(err->message, "not shown"));
+    g_clear_error(&err);
+    del_ok();
+    g_assert_true(g_file_set_contents(path, "b3BlbiBzZXNhbWU=\n", -1, NULL));
+    g_assert_nonnull(add("secret", "mem0", text, &err));
+    del_ok();
+    assert_refused("secret", "format=raw", "data=|file=");
+    assert_refused("secret", "data=a,file=b", "only one");
+    assert_refused("secret", "file=/nonexistent/x", "/nonexistent/x");
+    assert_refused("secret", "data=abc,format=base64", "base64");
+    assert_refused("secret", "data=ab*=,format=base64", "base64");
+    assert_refused("secret", "data=abc,format=rot13", "rot13");
+    g_unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -359,6 +384,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/file/discard", test_file_discard);
     g_test_add_func("/backend/file/readonly", test_file_readonly);
     g_test_add_func("/backend/file/align", test_file_align);
+    g_test_add_func("/backend/secret", test_secret);
     g_test_add_func("/backend/file/bad", test_file_bad);
     ret = g_test_run();
     g_rmdir(dir);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The option table, its parser, and the qtest protocol. */
+#include <errno.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "memory/memory.h"
 #include "system/cmdline.h"
+#include "system/option-groups.h"
 #include "system/qtest.h"
+#include "system/sandbox.h"
 #include "util/main-loop.h"
 
 #define PARSE(errp, ...)                                                  \
@@ -23,7 +30,7 @@ static void test_table(void)
         if (!o->name) {
             continue;
         }
-        g_assert_true(o->handle || o->text);
+        g_assert_true(o->handle || o->text || o->expand);
         for (const Option *other = o + 1; other->name || other->help; other++) {
             g_assert_cmpstr(o->name, !=, other->name);
         }
@@ -87,6 +94,178 @@ static void test_texts(void)
     g_assert_null(text);
     g_assert_nonnull(strstr(err->message, "'no-such-thing'"));
     g_assert_false(wants_text(dimm, &text, NULL));
+}
+
+/* ---- -readconfig and -set ---- */
+
+/* The uses as text, one a line, after a file with @text and then "-set @set" (may be NULL). */
+static char *expand(const char *text, const char *set, GError **errp)
+{
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("test-config-XXXXXX", &path, NULL);
+    g_autoptr(GString) all = g_string_new(NULL);
+    g_autoptr(GArray) uses = NULL;
+    char *argv[] = { (char *)"x", (char *)"-readconfig", path, (char *)"-set", (char *)set };
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    uses = cmdline_parse(set ? 5 : 3, argv, NULL);
+    bool ok = cmdline_expand(uses, errp);
+    g_unlink(path);
+    for (unsigned i = 0; ok && i < uses->len; i++) {
+        const OptionUse *use = &g_array_index(uses, OptionUse, i);
+        g_string_append_printf(all, "-%s %s\n", use->option->name, use->arg);
+    }
+    return ok ? g_strdup(all->str) : NULL;
+}
+
+static void test_config(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *all = expand("# comment\n\n"
+                                  "[machine]\n  type = \"pc\"\n"
+                                  "[memory]\nsize=\"2G\"\r\n"
+                                  "[ device \"d.0\" ]\ndriver = \"pc-dimm\"\nmemdev = \"a,b\"\n"
+                                  "[numa]\n type = \"node\"\n",
+                                  "device.d.0.slot=1,2", &err);
+
+    g_assert_no_error(err);
+    g_assert_cmpstr(all, ==,
+                    "-machine type=pc\n-m size=2G\n"
+                    "-device id=d.0,driver=pc-dimm,memdev=a,,b,slot=1,,2\n-numa type=node\n");
+}
+
+typedef struct ConfigCase {
+    const char *text, *set;
+    const char *error;
+} ConfigCase;
+
+static const ConfigCase config_cases[] = {
+    { "x = \"y\"", NULL, ":1: " },
+    { "\n[colour]", NULL, ":2: there is no group 'colour'" },
+    { "[device", NULL, "] is missing" },
+    { "[]", NULL, "there is no group ''" },
+    { "[device d0]", NULL, "double quotes" },
+    { "[device \"0d\"]", NULL, "id in double quotes" },
+    { "[memory \"m0\"]", NULL, "has no id" },
+    { "[memory]\nsize = 2G", NULL, ":2: the value of 'size' must be in double quotes" },
+    { "[memory]\nsize = \"2G", NULL, "double quotes" },
+    { "[memory]\nsize", NULL, "'size' is neither" },
+    { "[memory]\na,b = \"1\"", NULL, "'a,b' is not a key" },
+    { "[memory]\n = \"1\"", NULL, "is not a key" },
+    { "", "device.d0.slot=1", "no -device with id=d0" },
+    { "", "device.d0=1", "GROUP.ID.KEY=VALUE" },
+    { "", "device..slot=1", "GROUP.ID.KEY=VALUE" },
+    { "", "x", "GROUP.ID.KEY=VALUE" },
+    { "", "colour.d0.slot=1", "no group 'colour'" },
+    { "", "memory.d0.size=1", "has no id" },
+};
+
+static void test_config_errors(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(config_cases); i++) {
+        const ConfigCase *c = &config_cases[i];
+        g_autoptr(GError) err = NULL;
+
+        g_assert_null(expand(c->text, c->set, &err));
+        if (!strstr(err->message, c->error)) {
+            g_test_message("'%s' is not in: %s", c->error, err->message);
+            g_test_fail();
+        }
+    }
+}
+
+/* Each group has an option, and each of its parameters has words for it. */
+static void test_groups(void)
+{
+    for (const CommandLineGroup *g = option_groups; g->name; g++) {
+        g_assert_nonnull(option_group_find(g->name, NULL));
+        for (const CommandLineParameter *p = g->parameters; p && p->name; p++) {
+            g_assert_nonnull(p->help);
+        }
+    }
+}
+
+static void test_sandbox(void)
+{
+    g_autoptr(GError) err = NULL;
+    Sandbox sandbox;
+
+    g_assert_true(sandbox_parse(&sandbox, "off", &err));
+    g_assert_false(sandbox.enable);
+    g_assert_true(sandbox_parse(&sandbox, "on,spawn=deny,elevateprivileges=children", &err));
+    g_assert_true(sandbox.enable && sandbox.deny_obsolete && sandbox.deny_spawn);
+    g_assert_false(sandbox.deny_resource_control);
+    g_assert_cmpint(sandbox.privileges, ==, SANDBOX_PRIVILEGES_CHILDREN);
+    g_assert_false(sandbox_parse(&sandbox, "on,obsolete=maybe", &err));
+    g_assert_nonnull(strstr(err->message, "obsolete=maybe"));
+}
+
+/* What the filter does, each in a process of its own. */
+static void sandbox_try(const char *option)
+{
+    g_autoptr(GError) err = NULL;
+    Sandbox sandbox;
+
+    g_assert_true(sandbox_parse(&sandbox, option, &err));
+    sandbox_install(&sandbox, &err);
+    g_assert_no_error(err);
+}
+
+static gpointer thread_main(gpointer data)
+{
+    return data;
+}
+
+static void test_sandbox_allows(void)
+{
+    if (g_test_subprocess()) {
+        sandbox_try("on,spawn=deny,elevateprivileges=deny,resourcecontrol=deny");
+        g_assert_true(g_thread_join(g_thread_new("t", thread_main, &sandbox_try)) == &sandbox_try);
+        g_assert_cmpint(setpriority(PRIO_PROCESS, 0, 0), ==, -1);
+        g_assert_cmpint(errno, ==, EPERM);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+}
+
+static void test_sandbox_spawn(void)
+{
+    if (g_test_subprocess()) {
+        sandbox_try("on,spawn=deny");
+        if (fork() == 0) {
+            _exit(0);
+        }
+        return; /* passes, which is wrong */
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_assert_false(g_test_trap_has_passed());
+}
+
+/* Threads that were there before the filter have it too. */
+static gpointer thread_setuid(gpointer data)
+{
+    g_mutex_lock(data);
+    return GINT_TO_POINTER(syscall(SYS_setuid, getuid()));
+}
+
+static void test_sandbox_threads(void)
+{
+    if (g_test_subprocess()) {
+        GMutex mutex;
+
+        g_mutex_init(&mutex);
+        g_mutex_lock(&mutex);
+        GThread *thread = g_thread_new("t", thread_setuid, &mutex);
+        sandbox_try("on,elevateprivileges=deny");
+        g_mutex_unlock(&mutex);
+        g_thread_join(thread);
+        return; /* passes, which is wrong */
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_assert_false(g_test_trap_has_passed());
 }
 
 /* ---- qtest ---- */
@@ -173,6 +352,13 @@ int main(int argc, char **argv)
     g_test_add_func("/cmdline/parse", test_parse);
     g_test_add_func("/cmdline/errors", test_errors);
     g_test_add_func("/cmdline/texts", test_texts);
+    g_test_add_func("/cmdline/config", test_config);
+    g_test_add_func("/cmdline/config-errors", test_config_errors);
+    g_test_add_func("/cmdline/groups", test_groups);
+    g_test_add_func("/cmdline/sandbox", test_sandbox);
+    g_test_add_func("/cmdline/sandbox/allows", test_sandbox_allows);
+    g_test_add_func("/cmdline/sandbox/spawn", test_sandbox_spawn);
+    g_test_add_func("/cmdline/sandbox/threads", test_sandbox_threads);
     g_test_add_func("/cmdline/qtest-protocol", test_qtest);
     return g_test_run();
 }

@@ -59,6 +59,24 @@ static void test_report(void)
     g_test_trap_assert_stderr("dimmable: bad thing\ndimmable: warning: odd thing\n*");
 }
 
+static void test_message_format(void)
+{
+    if (g_test_subprocess()) {
+        error_set_message_format(false, "bob");
+        error_report("bad thing");
+        error_set_message_format(true, "bob");
+        warn_report("odd thing");
+        error_set_message_format(false, NULL);
+        error_report("end");
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("bob dimmable: bad thing\n"
+                              "20*T*Z bob dimmable: warning: odd thing\n"
+                              "dimmable: end\n*");
+}
+
 static void test_log(void)
 {
     g_autofree char *path = NULL;
@@ -98,6 +116,7 @@ int main(int argc, char **argv)
     g_test_add_func("/error/other-domain", test_other_domain);
     g_test_add_func("/error/errno", test_errno);
     g_test_add_func("/error/report", test_report);
+    g_test_add_func("/error/message-format", test_message_format);
     g_test_add_func("/log/items", test_log);
     return g_test_run();
 }

@@ -64,14 +64,24 @@ static void make_bzimage(uint8_t *file)
 static void boot_into(LinuxBoot *boot, uint8_t *ram, X86Cpu *cpu)
 {
     g_autoptr(GArray) e820 = e820_build(RAM_SIZE, 0);
-    BootRam boot_ram = { ram, RAM_SIZE - ACPI_AREA };
+    RamBlock *block = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
+    MemoryRegion region = { 0 };
+    AddressSpace as;
+    BootRam boot_ram = { &as, RAM_SIZE - ACPI_AREA };
     g_autoptr(GError) err = NULL;
     bool ok = linux_boot_plan(boot, boot_ram.size, &err);
 
     g_assert_no_error(err);
     g_assert_true(ok);
+    memory_region_init_ram(&region, "ram", block);
+    memcpy(block->host, ram, RAM_SIZE);
+    address_space_init(&as, &region, "test");
     linux_boot_load(boot, &boot_ram, e820, RSDP);
     linux_boot_start(boot, cpu);
+    memcpy(ram, block->host, RAM_SIZE);
+    address_space_destroy(&as);
+    memory_region_destroy(&region);
+    ram_block_unref(block);
 }
 
 static void test_bzimage(void)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/core/machine.h"
+#include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
 #include "util/main-loop.h"
 
@@ -248,7 +249,26 @@ static const NumaCase numa_cases[] = {
     { { "node", "dist,src=0,dst=1,val=20" }, "no node 1", 0 },
     { { "node", "node", "dist,src=0,dst=1,val=10" }, "val=10", 0 },
     { { "node", "node", "dist,src=0,dst=1" }, "val=", 0 },
-    { { "cpu,node-id=0" }, "cpu", 0 },
+    { { "node,cpus=0,cpus=3", "node,cpus=1-2" },
+      NULL,
+      2,
+      { 512, 512 },
+      { 0, 1, 1, 0 },
+      { 20, 20 } },
+    { { "node", "node", "cpu,node-id=1,socket-id=0", "cpu,node-id=0,socket-id=1,core-id=1" },
+      NULL,
+      2,
+      { 512, 512 },
+      { 1, 1, 1, 0 },
+      { 20, 20 } },
+    { { "cpu,node-id=0" }, "socket-id=", 0 },
+    { { "cpu,socket-id=0" }, "node-id=", 0 },
+    { { "node", "cpu,node-id=1,socket-id=0" }, "no such node", 0 },
+    { { "node", "cpu,node-id=0,socket-id=2" }, "2 sockets", 0 },
+    { { "node", "cpu,node-id=0,sock=2" }, "'sock'", 0 },
+    { { "node,cpus=0", "node", "cpu,node-id=1,socket-id=0" }, "CPU 0 is in node 0", 0 },
+    { { "node,mem=1G,memdev=m0" }, "exclude each other", 0 },
+    { { "hmat-lb" }, "hmat-lb", 0 },
     { { "node,mem=abc" }, "mem", 0 },
     { { "node,mem=8E" }, "4P", 0 },
 };
@@ -286,6 +306,95 @@ static void test_numa(void)
     }
 }
 
+/* ---- boot RAM from memory backends ---- */
+
+typedef struct RamCase {
+    const char *memory;         /* -m, or NULL */
+    const char *memory_backend; /* or NULL */
+    const char *numa[3];
+    const char *error; /* or NULL */
+    unsigned mib;      /* boot RAM */
+    unsigned mem[2];   /* MiB of the first nodes */
+} RamCase;
+
+static const RamCase ram_cases[] = {
+    { "96M", "m64", { NULL }, "equal", 0, { 0 } },
+    { "64M", "m64", { NULL }, NULL, 64, { 64 } },
+    { NULL, "m64", { NULL }, NULL, 64, { 64 } },
+    { NULL, "m64", { "node", "node" }, NULL, 64, { 32, 32 } },
+    { "96M", NULL, { "node,memdev=m64", "node,memdev=m32" }, NULL, 96, { 64, 32 } },
+    { NULL, NULL, { "node,memdev=m32", "node,memdev=m64" }, NULL, 96, { 32, 64 } },
+    { "96M,slots=1,maxmem=1G",
+      NULL,
+      { "node,memdev=m32", "node,memdev=m64" },
+      NULL,
+      96,
+      { 32, 64 } },
+    { "64M", NULL, { "node,memdev=m64", "node" }, NULL, 64, { 64, 0 } },
+    { "128M", NULL, { "node,memdev=m64", "node,memdev=m32" }, "equal", 0, { 0 } },
+    { NULL, NULL, { "node,memdev=m64", "node,memdev=m64" }, "already", 0, { 0 } },
+    { NULL, NULL, { "node,memdev=m64", "node,mem=64M" }, "mem=", 0, { 0 } },
+    { NULL, NULL, { "node,memdev=m99" }, "'m99'", 0, { 0 } },
+    { NULL, "m99", { NULL }, "'m99'", 0, { 0 } },
+    { NULL, "m32", { "node,memdev=m64" }, "exclude each other", 0, { 0 } },
+};
+
+static void add_backend(const char *id, const char *size)
+{
+    struct json_object *props = json_object_new_object();
+
+    json_object_object_add(props, "size", json_object_new_string(size));
+    g_assert_nonnull(user_object_add("memory-backend-ram", id, props, true, NULL));
+    json_object_put(props);
+}
+
+static bool ram_resolve(Machine *machine, const RamCase *c, GError **errp)
+{
+    if (c->memory) {
+        g_assert_true(machine_parse_memory(machine, c->memory, NULL));
+    }
+    machine->memory_backend = g_strdup(c->memory_backend);
+    for (unsigned n = 0; c->numa[n]; n++) {
+        g_assert_true(numa_parse(machine, c->numa[n], NULL));
+    }
+    return machine_ram_resolve(machine, errp) && numa_complete(machine, errp);
+}
+
+static void test_ram(void)
+{
+    memory_init();
+    add_backend("m32", "32M");
+    add_backend("m64", "64M");
+    for (size_t i = 0; i < G_N_ELEMENTS(ram_cases); i++) {
+        const RamCase *c = &ram_cases[i];
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+        bool ok = ram_resolve(machine, c, &err);
+
+        if (c->error) {
+            g_assert_false(ok);
+            assert_says(err, c->error, c->error);
+            drop_machine(machine);
+            continue;
+        }
+        g_assert_no_error(err);
+        g_assert_cmpuint(machine->ram_size / MIB, ==, c->mib);
+        g_assert_cmpuint(machine->nodes[0].mem / MIB, ==, c->mem[0]);
+        g_assert_cmpuint(machine->nodes[1].mem / MIB, ==, c->mem[1]);
+        MemoryRegion *ram = machine_ram_make(machine, &err);
+        g_assert_no_error(err);
+        g_assert_cmpuint(ram->size / MIB, ==, c->mib);
+        g_assert_false(user_object_del("m64", &err)); /* in use */
+        for (unsigned n = 0; ram->subregions && ram->subregions->len; n++) {
+            memory_region_remove(ram->subregions->pdata[0]);
+        }
+        drop_machine(machine);
+    }
+    /* Given back with the machine. */
+    g_assert_true(user_object_del("m64", NULL));
+    g_assert_true(user_object_del("m32", NULL));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -295,5 +404,6 @@ int main(int argc, char **argv)
     g_test_add_func("/machine/check", test_check);
     g_test_add_func("/machine/properties", test_properties);
     g_test_add_func("/machine/numa", test_numa);
+    g_test_add_func("/machine/ram", test_ram);
     return g_test_run();
 }

@@ -624,6 +624,53 @@ static void test_ids(void)
     g_assert_false(id_wellformed("a\xc3\xa4"));
 }
 
+/* ---- -global ---- */
+
+static unsigned unused;
+
+static void count_unused(const char *type, const char *prop, const char *text)
+{
+    unused++;
+}
+
+static void assert_no_global(const char *type, const char *prop, const char *text, const char *why)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_assert_false(object_global_add(type, prop, text, &err));
+    g_assert_nonnull(strstr(err->message, why));
+}
+
+static void test_globals(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(Object) dog = NULL, cat = NULL;
+
+    assert_no_global("test-unicorn", "legs", "4", "'test-unicorn'");
+    assert_no_global("test-dog", "horns", "4", "no property 'horns'");
+    assert_no_global("test-dog", "born", "4", "read-only");
+    assert_no_global("test-dog", "legs", "300", "legs");
+    assert_no_global("test-dog", "tame", "maybe", "on or off");
+    g_assert_true(object_global_add("test-animal", "legs", "6", &err));
+    g_assert_true(object_global_add("test-dog", "legs", "8", &err));
+    g_assert_true(object_global_add("test-dog", "note", "good", &err));
+    g_assert_true(object_global_add("test-cat", "age", "201", &err)); /* its check sees it later */
+    object_globals_foreach_unused(count_unused);
+    g_assert_cmpuint(unused, ==, 4);
+
+    dog = object_new("test-dog", &err);
+    g_assert_no_error(err);
+    g_assert_cmpuint(((Animal *)dog)->legs, ==, 8);
+    g_assert_cmpstr(((Animal *)dog)->note, ==, "good");
+    unused = 0;
+    object_globals_foreach_unused(count_unused);
+    g_assert_cmpuint(unused, ==, 1);
+
+    cat = object_new("test-cat", &err);
+    g_assert_null(cat);
+    g_assert_nonnull(strstr(err->message, "-global test-cat.age=201: "));
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -643,6 +690,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qom/change-during-walk", test_change_during_walk);
     g_test_add_func("/qom/user-objects", test_user_objects);
     g_test_add_func("/qom/ids", test_ids);
+    g_test_add_func("/qom/globals", test_globals); /* last: they stay */
     status = g_test_run();
     g_string_free(trace, TRUE);
     return status;

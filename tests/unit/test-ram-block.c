@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/interrupt.h"
 
 #define MIB (1ull << 20)
 
@@ -107,6 +108,20 @@ static void test_prealloc_fails(void)
     ram_block_unref(block);
 }
 
+/* A signal that ends the program ends this too. */
+static void test_prealloc_interrupted(void)
+{
+    g_autoptr(GError) err = NULL;
+    RamBlock *block = new_ok(4 * MIB, -1, false, 0);
+
+    interrupt_raise();
+    g_assert_false(ram_block_prealloc(block, &err));
+    g_assert_nonnull(strstr(err->message, "'test': preallocation: interrupted"));
+    interrupt_clear();
+    g_assert_true(ram_block_prealloc(block, NULL));
+    ram_block_unref(block);
+}
+
 static void test_bad(void)
 {
     assert_refused(0, 0, "multiple");
@@ -124,6 +139,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/file", test_file);
     g_test_add_func("/ram-block/prealloc", test_prealloc);
     g_test_add_func("/ram-block/prealloc-fails", test_prealloc_fails);
+    g_test_add_func("/ram-block/prealloc-interrupted", test_prealloc_interrupted);
     g_test_add_func("/ram-block/bad", test_bad);
     return g_test_run();
 }

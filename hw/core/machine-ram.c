@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/machine-ram.h"
+
+#include <sys/mman.h>
+
+#include "backends/host-memory-backend.h"
+#include "util/error.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* ---- which backends ---- */
+
+static HostMemoryBackend *find_backend(const char *id, GError **errp)
+{
+    Object *obj = object_child(object_container("/objects"), id);
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+
+    if (!obj || !object_is_a(obj, TYPE_MEMORY_BACKEND)) {
+        error_set(errp, "there is no memory backend '%s'; make it with -object", id);
+        return NULL;
+    }
+    if (host_memory_backend_is_mapped(backend)) {
+        error_set(errp, "memory backend '%s' is boot memory already; a backend has one use", id);
+        return NULL;
+    }
+    if (backend->readonly) {
+        error_set(errp, "memory backend '%s' is read-only; boot memory needs one with readonly=off",
+                  id);
+        return NULL;
+    }
+    return backend;
+}
+
+/* Its size, or 0 with an error. */
+static uint64_t take_backend(Machine *machine, const char *id, GError **errp)
+{
+    HostMemoryBackend *backend = find_backend(id, errp);
+
+    if (!backend) {
+        return 0;
+    }
+    if (!machine->ram_backends) {
+        machine->ram_backends = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
+    }
+    g_ptr_array_add(machine->ram_backends, object_ref(OBJECT(backend)));
+    host_memory_backend_set_mapped(backend, OBJECT(machine));
+    return backend->size;
+}
+
+static bool check_node(const Machine *machine, unsigned n, GError **errp)
+{
+    const NumaNode *node = &machine->nodes[n];
+
+    if (node->memdev && machine->memory_backend) {
+        error_set(errp,
+                  "-numa: memdev=%s and -machine memory-backend=%s exclude each other: boot "
+                  "memory is either one backend, or one for each node",
+                  node->memdev, machine->memory_backend);
+        return false;
+    }
+    if (node->mem_given) {
+        error_set(errp, "-numa: node %u has mem=, other nodes have memdev=; use one of them", n);
+        return false;
+    }
+    return true;
+}
+
+static bool take_node_backends(Machine *machine, uint64_t *sum, GError **errp)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < machine->num_nodes; i++) {
+        any |= machine->nodes[i].memdev != NULL;
+    }
+    for (unsigned i = 0; any && i < machine->num_nodes; i++) {
+        NumaNode *node = &machine->nodes[i];
+
+        if (!check_node(machine, i, errp)) {
+            return false;
+        }
+        if (node->memdev) {
+            node->mem = take_backend(machine, node->memdev, errp);
+            if (!node->mem) {
+                g_prefix_error(errp, "-numa node,memdev=%s: ", node->memdev);
+                return false;
+            }
+        }
+        node->mem_given = true; /* nodes without one have no boot memory */
+        *sum += node->mem;
+    }
+    return true;
+}
+
+static bool check_sizes(Machine *machine, uint64_t sum, GError **errp)
+{
+    bool has_max = machine->maxram_size > machine->ram_size;
+
+    if (machine->ram_size_given && sum != machine->ram_size) {
+        error_set(errp,
+                  "boot memory is %" G_GUINT64_FORMAT " MiB (-m), but the memory backends that it "
+                  "is made of have %" G_GUINT64_FORMAT " MiB; they must be equal",
+                  machine->ram_size / MIB, sum / MIB);
+        return false;
+    }
+    if (has_max && sum > machine->maxram_size) {
+        error_set(errp,
+                  "-m: maxmem (%" G_GUINT64_FORMAT
+                  " MiB) is less than the boot memory (%" G_GUINT64_FORMAT
+                  " MiB, the memory backends), which it includes; make it larger",
+                  machine->maxram_size / MIB, sum / MIB);
+        return false;
+    }
+    machine->ram_size = sum;
+    machine->maxram_size = has_max ? machine->maxram_size : sum;
+    return true;
+}
+
+bool machine_ram_resolve(Machine *machine, GError **errp)
+{
+    uint64_t sum = 0;
+
+    if (!take_node_backends(machine, &sum, errp)) {
+        return false;
+    }
+    if (machine->memory_backend) {
+        sum = take_backend(machine, machine->memory_backend, errp);
+        if (!sum) {
+            g_prefix_error(errp, "-machine memory-backend=%s: ", machine->memory_backend);
+            return false;
+        }
+    }
+    return sum == 0 || check_sizes(machine, sum, errp);
+}
+
+/* ---- the region ---- */
+
+/* Advice, not orders: a kernel without KSM does without. */
+static void advise(const Machine *machine, const RamBlock *block)
+{
+    if (machine->mem_merge) {
+        madvise(block->host, block->size, MADV_MERGEABLE);
+    }
+    if (!machine->dump_guest_core) {
+        madvise(block->host, block->size, MADV_DONTDUMP);
+    }
+}
+
+static MemoryRegion *make_own(Machine *machine, GError **errp)
+{
+    RamBlock *block = ram_block_new("pc.ram", machine->ram_size, -1, false, true, 0, errp);
+
+    if (!block) {
+        return NULL;
+    }
+    advise(machine, block);
+    memory_region_init_ram(&machine->ram, "pc.ram", block);
+    ram_block_unref(block); /* the region has one */
+    return &machine->ram;
+}
+
+MemoryRegion *machine_ram_make(Machine *machine, GError **errp)
+{
+    const GPtrArray *backends = machine->ram_backends;
+    uint64_t at = 0;
+
+    if (!backends) {
+        return make_own(machine, errp);
+    }
+    if (backends->len == 1) {
+        return host_memory_backend_region(backends->pdata[0]);
+    }
+    memory_region_init_container(&machine->ram, "pc.ram", machine->ram_size);
+    for (unsigned i = 0; i < backends->len; i++) {
+        HostMemoryBackend *backend = backends->pdata[i];
+
+        memory_region_add(&machine->ram, at, host_memory_backend_region(backend));
+        at += backend->size;
+    }
+    return &machine->ram;
+}
+
+void machine_ram_drop(Machine *machine)
+{
+    for (unsigned i = 0; machine->ram_backends && i < machine->ram_backends->len; i++) {
+        host_memory_backend_set_mapped(machine->ram_backends->pdata[i], NULL);
+    }
+    g_clear_pointer(&machine->ram_backends, g_ptr_array_unref);
+}

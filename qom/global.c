@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Defaults that the user gives for all objects of a type (-global). */
+#include <string.h>
+
+#include "qom/internal.h"
+#include "util/error.h"
+
+typedef struct Global {
+    char *type, *prop, *text;
+    bool used;
+} Global;
+
+static GPtrArray *globals; /* of Global *, in the order of the command line */
+
+static const Property *find_in(const ObjectType *type, const char *name)
+{
+    g_autoptr(GPtrArray) props = object_type_properties(type);
+
+    for (unsigned i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+
+        if (strcmp(prop->name, name) == 0) {
+            return prop;
+        }
+    }
+    return NULL;
+}
+
+/* The property as @type or one of its subtypes has it. */
+static const Property *find_below(const char *type, const char *name)
+{
+    g_autoptr(GPtrArray) types = object_types();
+
+    for (unsigned i = 0; i < types->len; i++) {
+        const Property *prop =
+            object_type_is_a(types->pdata[i], type) ? find_in(types->pdata[i], name) : NULL;
+
+        if (prop) {
+            return prop;
+        }
+    }
+    return NULL;
+}
+
+static void set_no_property(const ObjectType *type, const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) props = object_type_properties(type);
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (unsigned i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+
+        if (!prop->read_only) {
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", prop->name);
+        }
+    }
+    error_set(errp, "type '%s' has no property '%s'; %s%s", type->name, name,
+              names->len ? "those that can be set: " : "none can be set", names->str);
+}
+
+bool object_global_add(const char *type_name, const char *name, const char *text, GError **errp)
+{
+    const ObjectType *type = object_type_find(type_name);
+    const Property *prop;
+
+    if (!type) {
+        error_set(errp,
+                  "there is no type '%s'; -device help and -object help list types of devices and "
+                  "objects",
+                  type_name);
+        return false;
+    }
+    prop = find_below(type_name, name);
+    if (!prop) {
+        set_no_property(type, name, errp);
+        return false;
+    }
+    if (prop->read_only || (prop->kind == PROP_CUSTOM && !prop->set)) {
+        error_set(errp, "property '%s.%s' is read-only", type_name, name);
+        return false;
+    }
+    if (!property_check_text(prop, text, errp)) {
+        return false;
+    }
+    if (!globals) {
+        globals = g_ptr_array_new();
+    }
+    Global *global = g_new(Global, 1);
+    *global = (Global){ g_strdup(type_name), g_strdup(name), g_strdup(text), false };
+    g_ptr_array_add(globals, global);
+    return true;
+}
+
+bool globals_apply(Object *obj, GError **errp)
+{
+    for (unsigned i = 0; globals && i < globals->len; i++) {
+        Global *global = globals->pdata[i];
+
+        if (!object_is_a(obj, global->type) || !object_property_find(obj, global->prop)) {
+            continue;
+        }
+        if (!object_property_parse(obj, global->prop, global->text, errp)) {
+            g_prefix_error(errp, "-global %s.%s=%s: ", global->type, global->prop, global->text);
+            return false;
+        }
+        global->used = true;
+    }
+    return true;
+}
+
+void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop, const char *text))
+{
+    for (unsigned i = 0; globals && i < globals->len; i++) {
+        const Global *global = globals->pdata[i];
+
+        if (!global->used) {
+            fn(global->type, global->prop, global->text);
+        }
+    }
+}

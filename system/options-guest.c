@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Options about what the guest finds: -boot, -rtc, -audiodev, and what PCs once had. */
+#include <string.h>
+
+#include "hw/core/opts.h"
+#include "hw/rtc/mc146818.h"
+#include "system/options-more.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* ---- -boot ---- */
+
+static bool boot_from_opts(struct json_object *opts, GError **errp)
+{
+    static const char *const keys[] = { "strict", "menu", NULL };
+
+    json_object_object_foreach(opts, key, value)
+    {
+        const char *text = json_object_get_string(value);
+        bool on;
+
+        if (!g_strv_contains(keys, key)) {
+            error_set(errp,
+                      "%s=%s has no effect, so it is refused: there is no firmware that chooses "
+                      "what to boot, only the kernel of -kernel; strict=on|off and menu=off are "
+                      "accepted",
+                      key, text);
+            return false;
+        }
+        if (!bool_parse(text, &on)) {
+            error_set(errp, "%s=%s is not right: use on or off", key, text);
+            return false;
+        }
+        if (on && strcmp(key, "menu") == 0) {
+            error_set(errp, "menu=on: there is no firmware that could show a menu; use menu=off");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool do_boot(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *opts = keyval_parse(arg, "order", errp);
+    bool ok = opts && boot_from_opts(opts, errp);
+
+    json_object_put(opts);
+    return ok;
+}
+
+/* ---- -rtc ---- */
+
+/* "2026-03-01T12:00:00" or "2026-03-01", in UTC. */
+static bool parse_date(const char *text, int64_t *seconds)
+{
+    g_autofree char *full =
+        strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00", NULL);
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    /* The form is checked here: GLib takes others too, week numbers and time zones among them. */
+    bool ok = strlen(full) == strlen("YYYY-MM-DDTHH:MM:SS") && full[4] == '-' && full[7] == '-' &&
+              full[13] == ':' && full[16] == ':' && g_ascii_isdigit(full[18]);
+    g_autoptr(GDateTime) date = ok ? g_date_time_new_from_iso8601(full, utc) : NULL;
+
+    if (date) {
+        *seconds = g_date_time_to_unix(date);
+    }
+    return date;
+}
+
+static bool rtc_base(RtcOption *rtc, const char *base, GError **errp)
+{
+    if (strcmp(base, "utc") == 0) {
+        rtc->base = RTC_BASE_UTC;
+    } else if (strcmp(base, "localtime") == 0) {
+        rtc->base = RTC_BASE_LOCALTIME;
+    } else if (parse_date(base, &rtc->seconds)) {
+        rtc->base = RTC_BASE_DATE;
+    } else {
+        error_set(errp,
+                  "base=%s is not right: use utc, localtime, or a date as in "
+                  "2026-03-01T12:00:00 or 2026-03-01",
+                  base);
+        return false;
+    }
+    return true;
+}
+
+static bool rtc_from_opts(RtcOption *rtc, struct json_object *opts, GError **errp)
+{
+    static const char *const keys[] = { "base", "clock", "driftfix", NULL };
+    const char *base = opts_get(opts, "base"), *clock = opts_get(opts, "clock");
+    const char *drift = opts_get(opts, "driftfix");
+
+    if (!opts_check_keys(opts, keys, errp) || (base && !rtc_base(rtc, base, errp))) {
+        return false;
+    }
+    if (clock && strcmp(clock, "vm") != 0) {
+        error_set(errp,
+                  "clock=%s is not there: the clock starts with the host's time and goes on "
+                  "with the guest's (clock=vm)",
+                  clock);
+        return false;
+    }
+    if (drift && strcmp(drift, "none") != 0) {
+        error_set(errp,
+                  "driftfix=%s is not there: ticks that a guest missed are not repeated "
+                  "(driftfix=none)",
+                  drift);
+        return false;
+    }
+    return true;
+}
+
+bool do_rtc(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *opts = keyval_parse(arg, NULL, errp);
+    bool ok = opts && rtc_from_opts(&startup->rtc, opts, errp);
+
+    json_object_put(opts);
+    return ok;
+}
+
+static bool is_rtc(Object *obj, void *opaque)
+{
+    if (!object_is_a(obj, TYPE_MC146818)) {
+        return true;
+    }
+    *(Mc146818 **)opaque = (Mc146818 *)obj;
+    return false;
+}
+
+/* The host's local time, as if it were UTC. */
+static int64_t local_seconds(void)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+
+    return g_date_time_to_unix(now) + g_date_time_get_utc_offset(now) / G_TIME_SPAN_SECOND;
+}
+
+bool rtc_apply(const RtcOption *rtc, GError **errp)
+{
+    Mc146818 *clock = NULL;
+
+    if (rtc->base == RTC_BASE_UTC) {
+        return true; /* as it is made */
+    }
+    object_foreach(object_root(), is_rtc, &clock);
+    if (!clock) {
+        error_set(errp, "-rtc: this machine has no clock; only base=utc is possible");
+        return false;
+    }
+    mc146818_set_time(clock, rtc->base == RTC_BASE_DATE ? rtc->seconds : local_seconds());
+    return true;
+}
+
+/* ---- -audiodev ---- */
+
+bool do_audiodev(Startup *startup, const char *arg, GError **errp)
+{
+    bool from_text;
+    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
+
+    if (!opts) {
+        return false;
+    }
+    const char *driver = opts_get(opts, "driver");
+    bool none = driver && strcmp(driver, "none") == 0;
+    if (!none) {
+        error_set(errp,
+                  "there is no sound; only driver=none is accepted, which tools give to every "
+                  "machine");
+    }
+    json_object_put(opts);
+    return none;
+}
+
+/* ---- refused ---- */
+
+bool do_no_acpi(Startup *startup, const char *arg, GError **errp)
+{
+    error_set(errp, "a machine without ACPI is not there: memory hot-plug is ACPI; leave this out");
+    return false;
+}
+
+bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp)
+{
+    error_set(errp, "it tells a BIOS not to check a floppy disk's boot signature; there is neither "
+                    "BIOS nor floppy disk here, so leave it out");
+    return false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Handlers of the table in options.c that are in other files.
+ */
+#ifndef SYSTEM_OPTIONS_MORE_H
+#define SYSTEM_OPTIONS_MORE_H
+
+#include "system/startup.h"
+
+/* options-guest.c */
+bool do_boot(Startup *startup, const char *arg, GError **errp);
+bool do_rtc(Startup *startup, const char *arg, GError **errp);
+bool do_audiodev(Startup *startup, const char *arg, GError **errp);
+bool do_no_acpi(Startup *startup, const char *arg, GError **errp);
+bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp);
+/* Set the clock as -rtc asks for; the machine is initialised. */
+bool rtc_apply(const RtcOption *rtc, GError **errp);
+
+/* options-host.c */
+bool do_msg(Startup *startup, const char *arg, GError **errp);
+bool do_sandbox(Startup *startup, const char *arg, GError **errp);
+bool do_overcommit(Startup *startup, const char *arg, GError **errp);
+bool do_add_fd(Startup *startup, const char *arg, GError **errp);
+bool do_global(Startup *startup, const char *arg, GError **errp);
+/* Keep all memory of this process, present and future, from being swapped. */
+bool lock_memory(GError **errp);
+/* Tell of each -global that nothing used and nothing can use any more. */
+void warn_unused_globals(void);
+
+#endif

@@ -1,0 +1,451 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Command line options: what each does to the machine, and what is refused with which message."""
+import datetime
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+import vm
+
+import tap
+
+BASE = ["-accel", "qtest", "-nodefaults", "-display", "none"]
+SOFT = ["-accel", "soft", "-nodefaults", "-display", "none"]
+RAM = ["-object", "memory-backend-ram,id=m0,size=64M", "-object", "memory-backend-ram,id=m1,size=32M"]
+DIMM = {"driver": "pc-dimm", "id": "d9", "memdev": "r9"}
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+# (arguments, words that the message must have)
+REFUSED = [
+    (["-readconfig", "/nonexistent/x"], "/nonexistent/x"),
+    (["-set", "device.d0.slot=1"], "-device d0"),
+    (["-set", "nonsense"], r"GROUP\.ID\.KEY"),
+    (["-object", "{\"qom-type\":\"memory-backend-ram\",\"id\":\"m0\",\"size\":4096}",
+      "-set", "object.m0.size=1G"], "JSON"),
+    (["-global", "pc-dimm"], "TYPE.PROPERTY"),
+    (["-global", "unobtainium.x=1"], "unobtainium"),
+    (["-global", "pc-dimm.colour=red"], "colour memdev"),
+    (["-global", "pc-dimm.slot=first"], "slot"),
+    (["-global", "driver=pc-dimm,property=slot"], "value="),
+    (["-global", "driver=pc-dimm,property=slot,value=1,x=2"], "'x'"),
+    (["-add-fd", "fd=99,set=1"], "fd=99"),
+    (["-add-fd", "fd=0,set=1"], "standard input"),
+    (["-add-fd", "set=1"], "fd="),
+    (["-add-fd", "fd=3,set=-1"], "set=-1"),
+    (["-msg", "timestamp=maybe"], "timestamp=maybe"),
+    (["-msg", "colour=on"], "colour"),
+    (["-sandbox", "maybe"], "maybe"),
+    (["-sandbox", "on,spawn=perhaps"], "spawn=perhaps allow"),
+    (["-sandbox", "on,spwan=deny"], "spwan"),
+    (["-overcommit", "mem-lock=maybe"], "mem-lock=maybe"),
+    (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
+    (["-no-fd-bootchk"], "floppy"),
+    (["-no-acpi"], "ACPI"),
+    (["-boot", "order=c"], "order=c kernel"),
+    (["-boot", "d"], "order=d"),
+    (["-boot", "menu=on"], "menu=on"),
+    (["-rtc", "base=yesterday"], "base=yesterday"),
+    (["-rtc", "base=2026-02-30"], "base=2026-02-30"),
+    (["-rtc", "clock=host"], "clock=host"),
+    (["-rtc", "driftfix=slew"], "driftfix=slew"),
+    (["-M", "none", "-rtc", "base=localtime"], "no clock"),
+    (["-audiodev", "alsa,id=a"], "sound"),
+    (["-M", "pc,usb=on"], "usb"),
+    (["-M", "pc,hpet=on"], "hpet"),
+    (["-M", "pc,memory-backend=m0"], "'m0'"),
+    (["-m", "128M", "-M", "pc,memory-backend=m0", *RAM], "128 64"),
+    (["-m", "128M", "-numa", "node,memdev=m0", "-numa", "node,memdev=m1", *RAM], "128 96"),
+    (["-m", "64M", "-M", "pc,memory-backend=m0", "-device", "pc-dimm,memdev=m0", *RAM], "m0|slots"),
+    (["-numa", "node,memdev=m0,mem=64M", *RAM], "mem="),
+    (["-numa", "cpu,node-id=0"], "socket-id"),
+    (["-numa", "node", "-numa", "cpu,node-id=0,socket-id=7"], "socket"),
+    (["-serial", "stdio", "-monitor", "stdio"], "stdio once"),
+    (["-accel", "warp"], "warp"),
+    (["-accel", "qtest", "-accel", "warp"], "warp"),
+    (["-M", "pc,accel=qtest:warp"], "warp"),
+    (["-object", "secret,id=s"], "data="),
+    (["-object", "secret,id=s,file=/nonexistent/x"], "/nonexistent/x"),
+]
+
+def config_file(folder, text):
+    path = f"{folder}/machine.cfg"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def refused(args, words):
+    base = [] if "-accel" in args or any("accel=" in a for a in args) else BASE
+    status, text = machine.run_program(*base, *args)
+    tap.equal(status, 1, f"exit status; it printed: {text}")
+    if not text.startswith("dimmable: ") or len(text.strip().splitlines()) > 6:
+        raise AssertionError(f"not a clear error: {text}")
+    for word in words.split():
+        if not re.search(word, text, re.IGNORECASE):
+            raise AssertionError(f"the message has no /{word}/: {text.strip()}")
+
+
+def dimms(box):
+    return {d["data"]["id"]: d["data"] for d in box.qmp.command("query-memory-devices")}
+
+
+def plug_and_check(box):
+    """A DIMM can be added, with its backend."""
+    box.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "r9", "size": 128 << 20})
+    box.qmp.command("device_add", **DIMM)
+    tap.equal("d9" in dimms(box), True, "the new DIMM is there")
+
+
+# ---- files and settings ----
+
+def readconfig():
+    with tempfile.TemporaryDirectory() as folder:
+        path = config_file(folder, """
+[object "ram0"]
+  qom-type = "memory-backend-ram"
+  size = "256M"
+[device "d0"]
+  driver = "pc-dimm"
+  memdev = "ram0"
+[numa]
+  type = "node"
+[smp-opts]
+  cpus = "2"
+""")
+        with machine.Machine(extra=["-readconfig", path, "-set", "device.d0.slot=5",
+                                    "-set", "object.ram0.size=512M"]) as box:
+            tap.equal(dimms(box)["d0"]["slot"], 5, "slot")
+            tap.equal(dimms(box)["d0"]["size"], 512 << 20, "size")
+        bad = config_file(folder, "[device \"d0\"]\n  driver = \"pc-dimm\"\n")
+        status, text = machine.run_program(*BASE, "-m", "2G,slots=1,maxmem=4G", "-readconfig", bad)
+        tap.equal(status, 1, text)
+        tap.equal(f"{bad}:1: [device \"d0\"]: " in text and "memdev" in text, True, text)
+        bad = config_file(folder, "\n[memory]\n  size = 2G\n")
+        status, text = machine.run_program(*BASE, "-readconfig", bad)
+        tap.equal(f"{bad}:3: " in text and "double quotes" in text, True, text)
+
+
+def globals_apply():
+    extra = ["-global", "pc-dimm.slot=3", "-global", "memory-backend.share=on",
+             "-global", "driver=memory-backend-ram,property=merge,value=off",
+             *RAM, "-device", "pc-dimm,id=d0,memdev=m0"]
+    with machine.Machine(extra=extra) as box:
+        tap.equal(dimms(box)["d0"]["slot"], 3, "slot by default")
+        found = {m["id"]: m for m in box.qmp.command("query-memdev")}
+        tap.equal((found["m1"]["share"], found["m1"]["merge"]), (True, False), "backend by default")
+        box.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "r9",
+                                         "size": 128 << 20, "share": False})
+        found = {m["id"]: m for m in box.qmp.command("query-memdev")}
+        tap.equal(found["r9"]["share"], False, "what is given wins")
+        try:
+            box.qmp.command("device_add", **DIMM)
+        except vm.QmpError as err:
+            tap.equal("slot 3" in err.desc, True, err.desc)
+        else:
+            raise AssertionError("slot 3 was given twice")
+        tap.equal(box.errors(), "", "warnings")
+
+
+def globals_unused():
+    with machine.Machine(extra=["-M", "none", "-global", "pc-i440fx-7.2-machine.mem-merge=off",
+                                "-global", "pc-dimm.node=1"], memory="128M") as box:
+        box.qmp.command("query-status")
+        tap.equal(box.errors(), "dimmable: warning: -global pc-i440fx-7.2-machine.mem-merge=off has no effect: "
+                  "this machine has no 'pc-i440fx-7.2-machine'", "the warning")
+
+
+def add_fd():
+    with tempfile.TemporaryFile() as file:
+        fd = os.dup(file.fileno())
+        os.set_inheritable(fd, True)
+        process = subprocess.run(
+            [machine.PROGRAM, *BASE, "-add-fd", f"fd={fd},set=7,opaque=log",
+             "-chardev", "file,id=c0,path=/dev/fdset/7,append=on", "-mon", "chardev=c0",
+             "-chardev", "stdio,id=q", "-mon", "chardev=q,mode=control"],
+            input=b'{"execute":"qmp_capabilities"}{"execute":"query-fdsets"}{"execute":"quit"}',
+            stdout=subprocess.PIPE, pass_fds=[fd], close_fds=True, timeout=20, check=True)
+        os.close(fd)
+        tap.equal(b'"fdset-id": 7' in process.stdout and b'"opaque": "log"' in process.stdout, True,
+                  process.stdout)
+        file.seek(0)
+        tap.equal(b"monitor" in file.read(), True, "HMP's greeting is in the file")
+
+
+def messages():
+    status, text = machine.run_program(*BASE, "-name", "bob", "-msg", "timestamp=on,guest-name=on",
+                                       "-device", "dc-pimm")
+    tap.equal(status, 1, text)
+    if not re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z bob dimmable: -device dc-pimm", text):
+        raise AssertionError(text)
+
+
+# ---- the host ----
+
+def thread_modes(pid):
+    """The Seccomp: line of each thread."""
+    modes = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as file:
+            modes.add(re.search(r"^Seccomp:\t(\d)", file.read(), re.MULTILINE).group(1))
+    return modes
+
+
+def sandbox():
+    with machine.Machine(extra=["-sandbox", SANDBOX, "-smp", "2"]) as box:
+        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
+        plug_and_check(box)
+        box("outb 0x70 0")
+        box.qmp.command("chardev-add", id="c5", backend={
+            "type": "socket", "data": {"addr": {"type": "unix", "data": {"path": f"{box.dir}/c5"}},
+                                       "server": True, "wait": False}})
+        box.qmp.command("system_reset")
+        box.qmp.command("quit")
+        tap.equal(box.process.wait(10), 0, "exit status")
+
+
+def sandbox_with_cpus():
+    """vCPU threads, which are there before the filter, have it too."""
+    with vm.Vm(machine.PROGRAM, cpus=2, accel="soft", serial=False,
+               extra=["-S", "-sandbox", SANDBOX]) as box:
+        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
+        box.qmp.command("cont")
+        plug_and_check(box)
+        tap.equal(box.qmp.command("query-status")["running"], True, "it runs")
+
+
+def sandbox_daemon():
+    with tempfile.TemporaryDirectory() as folder:
+        args = ["-sandbox", SANDBOX, "-daemonize", "-pidfile", f"{folder}/pid", "-m",
+                "2G,slots=8,maxmem=16G", "-qmp", f"unix:{folder}/qmp,server=on,wait=off"]
+        status, text = machine.run_program(*BASE, *args)
+        tap.equal((status, text), (0, ""), "the parent")
+        with open(f"{folder}/pid", encoding="ascii") as file:
+            pid = int(file.read())
+
+        class Daemon:
+            qmp = vm.Qmp(f"{folder}/qmp", None)
+        tap.equal(thread_modes(pid), {"2"}, "seccomp mode")
+        plug_and_check(Daemon)
+        Daemon.qmp.command("quit")
+        deadline = time.monotonic() + 10
+        while os.path.exists(f"{folder}/pid") and time.monotonic() < deadline:
+            time.sleep(0.005)
+        tap.equal(os.path.exists(f"{folder}/pid"), False, "the pid file")
+
+
+def mem_lock():
+    with machine.Machine(extra=["-overcommit", "mem-lock=off,cpu-pm=off"]) as box:
+        tap.equal(locked_kib(box), 0, "locked memory")
+    limited = ["prlimit", "--memlock=65536:65536", "setpriv", "--bounding-set=-ipc_lock",
+               "--inh-caps=-ipc_lock", machine.PROGRAM]
+    result = subprocess.run([*limited, *BASE, "-overcommit", "mem-lock=on"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+    text = result.stdout.decode()
+    if "setpriv" in text or "prlimit" in text:
+        raise tap.Skip(text.strip())
+    tap.equal((result.returncode, "CAP_IPC_LOCK" in text and "mem-lock=on" in text), (1, True), text)
+
+
+def mem_locked():
+    try:
+        box = machine.Machine(memory="16M,slots=1,maxmem=4G", extra=["-overcommit", "mem-lock=on"])
+    except RuntimeError as err:
+        if "CAP_IPC_LOCK" in str(err):
+            raise tap.Skip("no memory can be locked here") from err
+        raise
+    with box:
+        tap.equal(locked_kib(box) >= 16 << 10, True, "locked memory")
+
+
+def locked_kib(box):
+    with open(f"/proc/{box.process.pid}/status", encoding="ascii") as file:
+        return int(re.search(r"^VmLck:\s*(\d+)", file.read(), re.MULTILINE).group(1))
+
+
+def flags_of_ram(args):
+    """VmFlags of the biggest mappings: guest memory."""
+    with machine.Machine(memory="256M,slots=8,maxmem=16G", extra=args) as box:
+        with open(f"/proc/{box.process.pid}/smaps", encoding="ascii") as file:
+            text = file.read()
+    sizes = re.findall(r"^Size:\s+(\d+) kB.*?^VmFlags: ([a-z0-9 ]+)$", text, re.MULTILINE | re.DOTALL)
+    return [flags.split() for size, flags in sizes if int(size) == 256 << 10]
+
+
+def core_dump():
+    tap.equal([("dd" in flags) for flags in flags_of_ram([])], [False], "boot RAM")
+    tap.equal([("dd" in flags) for flags in flags_of_ram(["-M", "pc,dump-guest-core=off,usb=off"])],
+              [True], "boot RAM that is not dumped")
+    backends = ["-M", "pc,dump-guest-core=off,memory-backend=m",
+                "-object", "memory-backend-ram,id=m,size=256M",
+                "-object", "memory-backend-ram,id=o,size=256M,dump=on"]
+    tap.equal(sorted(("dd" in flags) for flags in flags_of_ram(backends)), [False, True], "backends")
+
+
+# ---- the machine ----
+
+def cmos_time(box):
+    def register(index):
+        box.write("b", 0x70, index)
+        value = box.read("b", 0x71)
+        return (value >> 4) * 10 + (value & 15)
+    return datetime.datetime(register(0x32) * 100 + register(9), register(8), register(7), register(4),
+                             register(2), register(0))
+
+
+def rtc():
+    for base, wanted in (("2031-05-06T07:08:09", datetime.datetime(2031, 5, 6, 7, 8, 9)),
+                         ("1999-12-31", datetime.datetime(1999, 12, 31))):
+        with machine.Machine(extra=["-rtc", f"base={base},clock=vm,driftfix=none"]) as box:
+            tap.equal(cmos_time(box), wanted, base)
+            box("clock_step 61000000000")
+            tap.equal(cmos_time(box), wanted + datetime.timedelta(seconds=61), f"{base} and 61 s")
+    os.environ["TZ"] = "XYZ-05:30"
+    for base, shift in (("utc", 0), ("localtime", 5.5)):
+        with machine.Machine(extra=["-rtc", f"base={base}"]) as box:
+            now = datetime.datetime.utcnow() + datetime.timedelta(hours=shift)
+            tap.equal(abs((cmos_time(box) - now).total_seconds()) < 10, True, base)
+    del os.environ["TZ"]
+
+
+def accepted():
+    with machine.Machine(extra=[
+            "-M", "pc,usb=off,hpet=off,vmport=off,smm=off,mem-merge=off", "-boot", "strict=on",
+            "-boot", "menu=off", "-no-hpet", "-audiodev", '{"id":"audio1","driver":"none"}',
+            "-object", '{"qom-type":"secret","id":"masterKey0","format":"raw","data":"x"}',
+            "-no-user-config", "-overcommit", "mem-lock=off", "-rtc", "base=utc",
+            "-name", "guest=n,debug-threads=on", "-sandbox", "off", "-msg", "timestamp=on"]) as box:
+        tap.equal(box.qmp.command("query-name"), {"name": "n"}, "name")
+        options = {o["option"]: o for o in box.qmp.command("query-command-line-options")}
+        for name in ("sandbox", "msg", "overcommit", "memory", "smp-opts", "numa", "boot-opts"):
+            tap.equal(name in options, True, name)
+
+
+def accel_lists():
+    """Engines that are not there are passed over, if another one follows."""
+    status, text = machine.run_program("-M", "none,accel=kvm:tcg", "-S", "-nodefaults", "-display", "none",
+                                       "-help")
+    tap.equal(status, 0, text)
+    with vm.Vm(machine.PROGRAM, accel="qtest", serial=False, extra=["-accel", "kvm"]) as box:
+        tap.equal(box.qmp.command("query-status")["running"], True, "running")
+
+
+def no_kernel():
+    status, text = machine.run_program(*SOFT)
+    tap.equal((status, "-kernel" in text and "firmware" in text), (1, True), text)
+    with vm.Vm(machine.PROGRAM, accel="soft", serial=False, extra=["-S"]) as box:
+        tap.equal(box.qmp.command("query-status")["status"], "prelaunch", "with -S")
+        box.qmp.command("cont")
+        deadline = time.monotonic() + 10
+        while not box.qmp.command("query-cpus-fast") and time.monotonic() < deadline:
+            pass
+        tap.equal(box.qmp.command("query-status")["status"], "running", "after cont")
+    with vm.Vm(machine.PROGRAM, accel="soft", serial=False, memory="128M", extra=["-M", "none"]) as box:
+        tap.equal(box.qmp.command("query-status")["status"], "running", "no CPUs")
+
+
+def pattern(box, addr, text):
+    box(f"write {addr:#x} {len(text)} 0x{text.encode().hex()}")
+
+
+def boot_ram_one():
+    with tempfile.TemporaryDirectory() as folder:
+        backend = f"memory-backend-file,id=pc.ram,size=64M,mem-path={folder}/ram,share=on"
+        with machine.Machine(memory="64M,slots=8,maxmem=16G",
+                             extra=["-object", backend, "-M", "pc,memory-backend=pc.ram"]) as box:
+            pattern(box, 0x100000, "hello")
+            with open(f"{folder}/ram", "rb") as file:
+                file.seek(0x100000)
+                tap.equal(file.read(5), b"hello", "in the file")
+            try:
+                box.qmp.command("object-del", id="pc.ram")
+            except vm.QmpError as err:
+                tap.equal("pc.ram" in err.desc, True, err.desc)
+            else:
+                raise AssertionError("boot RAM was deleted")
+            plug_and_check(box)
+
+
+def boot_ram_nodes():
+    """Two nodes of 2 GiB each: the second begins below 4 GiB and goes on above."""
+    with tempfile.TemporaryDirectory() as folder:
+        extra = ["-smp", "4,sockets=2", "-numa", "node,nodeid=0,cpus=0,cpus=3,memdev=a",
+                 "-numa", "node,nodeid=1,memdev=b", "-numa", "cpu,node-id=1,socket-id=0,core-id=1",
+                 "-numa", "cpu,node-id=1,socket-id=1,core-id=0"]
+        for ident in "ab":
+            extra += ["-object", f"memory-backend-file,id={ident},size=2G,mem-path={folder}/{ident},share=on"]
+        with machine.Machine(memory="4G,slots=8,maxmem=16G", extra=extra) as box:
+            for addr, name, offset in ((0x1000, "a", 0x1000), (0x80000000, "b", 0),
+                                       (0x100000000, "b", 1 << 30), (0x13ffff000, "b", (2 << 30) - 4096)):
+                pattern(box, addr, "node!")
+                with open(f"{folder}/{name}", "rb") as file:
+                    file.seek(offset)
+                    tap.equal(file.read(5), b"node!", hex(addr))
+            # Across the border.
+            pattern(box, 0x7ffffffe, "across")
+            tap.equal(box("read 0x7ffffffe 6"), ["0x" + b"across".hex()], "across")
+            box.qmp.command("system_reset")
+            srat(box)
+
+
+def srat(box):
+    """Nodes of the SRAT's processors and memory, from the tables on disk."""
+    tables = tempfile.mkdtemp()
+    args = [arg for arg in box.args[1:]]
+    for option in ("-qmp", "-qtest"):
+        at = args.index(option)
+        del args[at:at + 2]
+    status, text = machine.run_program(*args, "-machine", f"dump-acpi={tables}")
+    tap.equal(status, 0, text)
+    with open(f"{tables}/srat.dat", "rb") as file:
+        data = file.read()[48:]
+    cpus, memory = {}, {}
+    while data:
+        kind, size = data[0], data[1]
+        if kind == 0:
+            cpus[data[3]] = data[2]
+        elif kind == 1 and not data[28] & 2:
+            node = int.from_bytes(data[2:6], "little")
+            memory[node] = memory.get(node, 0) + int.from_bytes(data[16:24], "little")
+        data = data[size:]
+    tap.equal(cpus, {0: 0, 1: 1, 2: 1, 3: 0}, "nodes of APIC ids")
+    # The legacy hole below 1 MiB is no memory.
+    tap.equal(memory, {0: (2 << 30) - 0x60000, 1: 2 << 30}, "memory of nodes")
+
+
+# ---- Ctrl-C ----
+
+def interrupted(args, until, what):
+    """SIGINT while the program starts: it tidies up and says why it ends."""
+    process = subprocess.Popen([machine.PROGRAM, *BASE, *args], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 10
+    while not until(process) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=20)[0].decode()
+    tap.equal((process.returncode, "interrupted" in text and what in text), (1, True), text)
+
+
+def interrupt_wait():
+    with tempfile.TemporaryDirectory() as folder:
+        interrupted(["-pidfile", f"{folder}/pid", "-qmp", f"unix:{folder}/qmp,server=on,wait=on"],
+                    lambda process: os.path.exists(f"{folder}/qmp"), "waiting for a client")
+        tap.equal(os.listdir(folder), [], "files that are left")
+
+
+def main():
+    tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
+    tests += [(function.__name__, function) for function in (
+        readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
+        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, no_kernel,
+        boot_ram_one, boot_ram_nodes, interrupt_wait)]
+    tap.run(tests)
+
+
+main()
