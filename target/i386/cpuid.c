@@ -410,8 +410,8 @@ typedef void LeafFn(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *out);
 static void set_vendor(X86CpuidRegs *r)
 {
     memcpy(&r->ebx, X86_CPU_VENDOR, 4);
-    memcpy(&r->edx, X86_CPU_VENDOR + 4, 4);
-    memcpy(&r->ecx, X86_CPU_VENDOR + 8, 4);
+    memcpy(&r->edx, &X86_CPU_VENDOR[4], 4);
+    memcpy(&r->ecx, &X86_CPU_VENDOR[8], 4);
 }
 
 /* Family, model and stepping as leaf 1 packs them (SDM vol. 2, CPUID, figure 3-6). */
