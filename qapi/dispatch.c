@@ -88,7 +88,7 @@ struct json_object *qmp_dispatch(const char *name, struct json_object *args, GEr
     if (!args) {
         args = none = json_object_new_object();
     }
-    if (cmd->free_form) {
+    if (cmd->free_form && cmd->args) {
         if (!qapi_check_free_form(cmd->args, args, &err)) {
             goto out;
         }
