@@ -134,7 +134,7 @@ def readconfig():
 def globals_apply():
     extra = ["-global", "pc-dimm.slot=3", "-global", "memory-backend.share=on",
              "-global", "driver=memory-backend-ram,property=merge,value=off",
-             *RAM, "-device", "pc-dimm,id=d0,memdev=m0"]
+             *RAM, "-set", "object.m0.size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
     with machine.Machine(extra=extra) as box:
         tap.equal(dimms(box)["d0"]["slot"], 3, "slot by default")
         found = {m["id"]: m for m in box.qmp.command("query-memdev")}

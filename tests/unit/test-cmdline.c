@@ -136,6 +136,21 @@ static void test_config(void)
                     "-device id=d.0,driver=pc-dimm,memdev=a,,b,slot=1,,2\n-numa type=node\n");
 }
 
+/* -set on what was typed, whose first element has no key. */
+static void test_set(void)
+{
+    g_autoptr(GError) err = NULL;
+    char obj[] = "-object", ram[] = "memory-backend-ram,id=m0,size=1M", set[] = "-set",
+         size[] = "object.m0.size=2M";
+    g_autoptr(GArray) uses = PARSE(&err, obj, ram, obj, ram, set, size);
+
+    g_assert_true(cmdline_expand(uses, &err));
+    g_assert_cmpuint(uses->len, ==, 2);
+    g_assert_cmpstr(g_array_index(uses, OptionUse, 0).arg, ==, ram);
+    g_assert_cmpstr(g_array_index(uses, OptionUse, 1).arg, ==,
+                    "memory-backend-ram,id=m0,size=1M,size=2M");
+}
+
 typedef struct ConfigCase {
     const char *text, *set;
     const char *error;
@@ -285,7 +300,7 @@ static void port_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 static const MemoryRegionOps port_ops = { port_read, port_write, 1, 4 };
 
 typedef struct QtestCase {
-    const char *line, *reply; /* reply "FAIL": any failure */
+    const char *line, *reply; /* reply "FAIL", "ERR": any failure */
 } QtestCase;
 
 static const QtestCase qtest_cases[] = {
@@ -305,17 +320,17 @@ static const QtestCase qtest_cases[] = {
     { "memset 0x1000 3 0xff", "OK" },
     { "read 0x1000 4\r", "OK 0xffffffcd" },
     { "endianness", "OK little" },
-    { "", "FAIL" },
+    { "", "ERR" },
     { "jump 1", "FAIL unknown command 'jump'" },
-    { "inb", "FAIL" },
-    { "inb x", "FAIL 'x' is not a number" },
-    { "inb 1 2", "FAIL" },
+    { "inb", "ERR 'inb' takes 1 arguments, not 0" },
+    { "inb x", "ERR 'x' is not a number" },
+    { "inb 1 2", "ERR 'inb' takes 1 arguments, not 2" },
     { "a b c d e", "FAIL" },
-    { "read 0 0", "FAIL" },
-    { "read 0 0xffffffffffffffff", "FAIL" },
-    { "write 0 2 0x00", "FAIL" },
-    { "write 0 1 0xzz", "FAIL" },
-    { "b64write 0 2 AQID", "FAIL" },
+    { "read 0 0", "ERR" },
+    { "read 0 0xffffffffffffffff", "ERR" },
+    { "write 0 2 0x00", "ERR" },
+    { "write 0 1 0xzz", "ERR" },
+    { "b64write 0 2 AQID", "ERR" },
     { "clock_step", "FAIL" }, /* not under this engine */
 };
 
@@ -331,8 +346,8 @@ static void test_qtest(void)
     memory_region_add(system_io(), 0x500, &port);
     for (size_t i = 0; i < G_N_ELEMENTS(qtest_cases); i++) {
         g_autofree char *reply = qtest_command(qtest_cases[i].line);
-        if (strcmp(qtest_cases[i].reply, "FAIL") == 0) {
-            g_assert_true(g_str_has_prefix(reply, "FAIL "));
+        if (strcmp(qtest_cases[i].reply, "FAIL") == 0 || strcmp(qtest_cases[i].reply, "ERR") == 0) {
+            g_assert_true(g_str_has_prefix(reply, qtest_cases[i].reply));
         } else {
             g_assert_cmpstr(reply, ==, qtest_cases[i].reply);
         }
@@ -353,6 +368,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cmdline/errors", test_errors);
     g_test_add_func("/cmdline/texts", test_texts);
     g_test_add_func("/cmdline/config", test_config);
+    g_test_add_func("/cmdline/set", test_set);
     g_test_add_func("/cmdline/config-errors", test_config_errors);
     g_test_add_func("/cmdline/groups", test_groups);
     g_test_add_func("/cmdline/sandbox", test_sandbox);
