@@ -2,16 +2,19 @@
 /*
  * The commands of HMP. Those of `info` are in hmp-info.c.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "hw/core/device.h"
 #include "hw/core/help.h"
+#include "hw/core/machine.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/log.h"
 
 /* ---- commands without arguments ---- */
 
@@ -29,6 +32,8 @@ SIMPLE(cont)
 SIMPLE(quit)
 SIMPLE(system_reset)
 SIMPLE(system_powerdown)
+SIMPLE(system_wakeup)
+SIMPLE(inject_nmi)
 
 static void do_help(Hmp *hmp, char **argv)
 {
@@ -124,13 +129,101 @@ static void do_object_del(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
+/* argv: -c ID SECONDS */
 static void do_device_del(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
+    double seconds = 0;
+    char *end;
 
-    qmp_device_del(argv[0], false, 0, false, false, &err);
+    if (argv[2]) {
+        seconds = g_ascii_strtod(argv[2], &end);
+        if (*end) {
+            hmp_printf(hmp, "Error: SECONDS: '%s' is not a number\n", argv[2]);
+            return;
+        }
+    }
+    qmp_device_del(argv[1], argv[2] != NULL, seconds, argv[0] != NULL, argv[0] != NULL, &err);
     hmp_error(hmp, err);
 }
+
+/* ---- character devices and descriptors ---- */
+
+static void do_chardev_add(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    chardev_new_from_opts(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+static void do_chardev_remove(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_chardev_remove(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+static void do_getfd(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_getfd(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+static void do_closefd(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_closefd(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+/* ---- CPUs and the log ---- */
+
+static void do_cpu(Hmp *hmp, char **argv)
+{
+    const Machine *machine = current_machine();
+    unsigned count = machine ? machine->num_cpus : 0;
+    uint64_t index;
+
+    if (!g_ascii_string_to_unsigned(argv[0], 10, 0, INT_MAX, &index, NULL) || index >= count) {
+        hmp_printf(hmp, "Error: INDEX: there is no CPU %s; the machine has %u\n", argv[0], count);
+    } else {
+        hmp->cpu_index = (int)index;
+    }
+}
+
+static void do_log(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    if (!strcmp(argv[0], "help")) {
+        size_t len;
+        char *text = NULL;
+        FILE *stream = open_memstream(&text, &len);
+
+        log_items_help(stream);
+        fclose(stream);
+        hmp_printf(hmp, "%s", text);
+        free(text);
+    } else {
+        log_set_items(argv[0], &err);
+        hmp_error(hmp, err);
+    }
+}
+
+static void do_logfile(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    log_set_file(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+/* ---- objects by path ---- */
 
 static void do_qom_list(Hmp *hmp, char **argv)
 {
@@ -175,25 +268,54 @@ static void do_qom_set(Hmp *hmp, char **argv)
 }
 
 const HmpCommand hmp_commands[] = {
-    { "help|?", "[COMMAND] [SUBCOMMAND]", "list the commands, or describe one", do_help },
-    { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info },
+    { "help|?", "[COMMAND] [SUBCOMMAND]", "list the commands, or describe one", do_help, true },
+    { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info, true },
+    { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...", "make a character device",
+      do_chardev_add },
+    { "chardev-remove", "CHARDEV", "remove a character device that nothing uses",
+      do_chardev_remove },
+    { "closefd", "NAME", "close a file descriptor that getfd named", do_closefd },
     { "cont|c", NULL, "let the machine run", do_cont },
-    { "stop|s", NULL, "stop the machine", do_stop },
-    { "quit|q", NULL, "end the program", do_quit },
-    { "system_reset", NULL, "reset the machine", do_system_reset },
-    { "system_powerdown", NULL, "press the power button", do_system_powerdown },
-    { "object_add", "TYPE,id=ID[,PROPERTY=VALUE]...",
-      "make an object; `help` in place of TYPE "
-      "lists types",
-      do_object_add },
-    { "object_del", "ID", "delete an object that nothing uses", do_object_del },
-    { "device_add", "TYPE[,id=ID][,PROPERTY=VALUE]...",
-      "plug a device; `help` in place of TYPE "
-      "lists types",
+    { "cpu", "INDEX", "choose the CPU that registers and addresses are of", do_cpu },
+    { "device_add", "DEVICE-TYPE[,id=ID][,PROPERTY=VALUE]...",
+      "plug a device; `help` in place of the type lists types, TYPE,help its properties",
       do_device_add },
-    { "device_del", "ID", "ask the guest to give a device back", do_device_del },
-    { "qom-list", "[PATH]", "list the properties and children of an object", do_qom_list },
-    { "qom-get", "PATH PROPERTY", "print a property", do_qom_get },
-    { "qom-set", "PATH PROPERTY VALUE...", "set a property", do_qom_set },
+    { "device_del", "[-c] DEVICE [SECONDS]",
+      "ask the guest to give a device back, for some SECONDS at most; -c: withdraw that",
+      do_device_del },
+    { "dump-guest-memory", "[-p] [-d] FILE [BEGIN] [LENGTH]",
+      "write the guest's memory, or LENGTH bytes of it, to an ELF core file; -p: with linear "
+      "addresses; -d: in the background",
+      hmp_dump_guest_memory },
+    { "getfd", "NAME", "name the file descriptor that was passed with this command", do_getfd },
+    { "gpa2hva", "ADDRESS...", "the address in this program of a guest-physical address",
+      hmp_gpa2hva },
+    { "gva2gpa", "ADDRESS...", "the guest-physical address of a linear address", hmp_gva2gpa },
+    { "i", "[/FMT] PORT [INDEX]", "read a port, after writing INDEX to the one before",
+      hmp_port_in },
+    { "log", "ITEMS", "log these things (-d), separated by commas; help lists them", do_log, true },
+    { "logfile", "FILE", "write the log to a file (-D)", do_logfile, true },
+    { "memsave", "ADDRESS SIZE FILE", "write guest memory to a file, by linear address",
+      hmp_memsave },
+    { "nmi", NULL, "send a non-maskable interrupt to every CPU", do_inject_nmi },
+    { "o", "[/FMT] PORT VALUE", "write to a port", hmp_port_out },
+    { "object_add", "OBJECT-TYPE,id=ID[,PROPERTY=VALUE]...",
+      "make an object; `help` in place of the type lists types, TYPE,help its properties",
+      do_object_add },
+    { "object_del", "OBJECT", "delete an object that nothing uses", do_object_del },
+    { "pmemsave", "ADDRESS SIZE FILE", "write guest memory to a file, by guest-physical address",
+      hmp_pmemsave },
+    { "print|p", "[/FMT] EXPRESSION...", "evaluate an expression, for example $rip + 0x10",
+      hmp_print },
+    { "qom-get", "PATH PROPERTY", "print a property", do_qom_get, true },
+    { "qom-list", "[PATH]", "list the properties and children of an object", do_qom_list, true },
+    { "qom-set", "PATH PROPERTY VALUE...", "set a property", do_qom_set, true },
+    { "quit|q", NULL, "end the program", do_quit, true },
+    { "stop|s", NULL, "stop the machine", do_stop },
+    { "system_powerdown", NULL, "press the power button", do_system_powerdown },
+    { "system_reset", NULL, "reset the machine", do_system_reset },
+    { "system_wakeup", NULL, "wake the guest from a suspension", do_system_wakeup },
+    { "x", "[/FMT] ADDRESS...", "print guest memory, by linear address", hmp_x },
+    { "xp", "[/FMT] ADDRESS...", "print guest memory, by guest-physical address", hmp_xp },
     { NULL },
 };

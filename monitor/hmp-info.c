@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The subcommands of `info` in HMP.
+ * The subcommands of `info` in HMP; those that need more than a few lines have files of their own.
  */
 #include <inttypes.h>
 #include <string.h>
 
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
-#include "memory/memory.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
-static const char *on_off(bool value)
+static const char *true_false(bool value)
 {
     return value ? "true" : "false";
 }
@@ -55,8 +54,8 @@ static void info_memory_devices(Hmp *hmp, char **argv)
         hmp_printf(hmp, "  node: %" PRId64 "\n", dimm->node);
         hmp_printf(hmp, "  size: %" PRId64 "\n", dimm->size);
         hmp_printf(hmp, "  memdev: %s\n", dimm->memdev);
-        hmp_printf(hmp, "  hotplugged: %s\n", on_off(dimm->hotplugged));
-        hmp_printf(hmp, "  hotpluggable: %s\n", on_off(dimm->hotpluggable));
+        hmp_printf(hmp, "  hotplugged: %s\n", true_false(dimm->hotplugged));
+        hmp_printf(hmp, "  hotpluggable: %s\n", true_false(dimm->hotpluggable));
         hmp_printf(hmp, "%s", state);
     }
 }
@@ -80,11 +79,11 @@ static void info_memdev(Hmp *hmp, char **argv)
 
         hmp_printf(hmp, "memory backend: %s\n", info->id);
         hmp_printf(hmp, "  size:  %" PRIu64 "\n", info->size);
-        hmp_printf(hmp, "  merge: %s\n", on_off(info->merge));
-        hmp_printf(hmp, "  dump: %s\n", on_off(info->dump));
-        hmp_printf(hmp, "  prealloc: %s\n", on_off(info->prealloc));
-        hmp_printf(hmp, "  share: %s\n", on_off(info->share));
-        hmp_printf(hmp, "  reserve: %s\n", on_off(info->reserve));
+        hmp_printf(hmp, "  merge: %s\n", true_false(info->merge));
+        hmp_printf(hmp, "  dump: %s\n", true_false(info->dump));
+        hmp_printf(hmp, "  prealloc: %s\n", true_false(info->prealloc));
+        hmp_printf(hmp, "  share: %s\n", true_false(info->share));
+        hmp_printf(hmp, "  reserve: %s\n", true_false(info->reserve));
         hmp_printf(hmp, "  policy: %s\n", HostMemPolicy_str(info->policy));
         hmp_printf(hmp, "  host nodes:");
         for (guint n = 0; n < info->host_nodes->len; n++) {
@@ -94,58 +93,64 @@ static void info_memdev(Hmp *hmp, char **argv)
     }
 }
 
-static const char *region_kind(const MemoryRegion *mr)
+static uint64_t plugged_in_node(const GPtrArray *devices, int64_t node)
 {
-    static const char *const names[] = {
-        [REGION_CONTAINER] = "container",
-        [REGION_IO] = "i/o",
-        [REGION_RAM] = "ram",
-        [REGION_ALIAS] = "alias",
-    };
+    uint64_t sum = 0;
 
-    return mr->kind == REGION_RAM && mr->readonly ? "rom" : names[mr->kind];
-}
+    for (guint i = 0; devices && i < devices->len; i++) {
+        const MemoryDeviceInfo *info = g_ptr_array_index(devices, i);
 
-static gint by_address(gconstpointer a, gconstpointer b)
-{
-    const MemoryRegion *x = *(MemoryRegion *const *)a, *y = *(MemoryRegion *const *)b;
-
-    return (x->addr > y->addr) - (x->addr < y->addr);
-}
-
-/* The tree below @mr, which lies at @base. */
-static void print_region(Hmp *hmp, const MemoryRegion *mr, hwaddr base, int indent)
-{
-    g_autoptr(GPtrArray) sorted = NULL;
-
-    hmp_printf(hmp, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s", indent, "", base,
-               base + (mr->size == UINT64_MAX ? UINT64_MAX : mr->size - 1), mr->priority,
-               region_kind(mr), mr->name);
-    if (mr->kind == REGION_ALIAS) {
-        hmp_printf(hmp, " -> %s @%016" PRIx64, mr->alias->name, mr->alias_offset);
-    }
-    hmp_printf(hmp, "%s\n", mr->enabled ? "" : " [disabled]");
-    if (!mr->subregions) {
-        return;
-    }
-    sorted = g_ptr_array_copy(mr->subregions, NULL, NULL);
-    g_ptr_array_sort(sorted, by_address);
-    for (guint i = 0; i < sorted->len; i++) {
-        const MemoryRegion *sub = g_ptr_array_index(sorted, i);
-
-        print_region(hmp, sub, base + sub->addr, indent + 2);
-    }
-}
-
-static void info_mtree(Hmp *hmp, char **argv)
-{
-    AddressSpace *spaces[] = { &address_space_memory, &address_space_io };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(spaces); i++) {
-        if (spaces[i]->root) {
-            hmp_printf(hmp, "address-space: %s\n", spaces[i]->name);
-            print_region(hmp, spaces[i]->root, 0, 2);
+        if (info->u.dimm->data->node == node) {
+            sum += (uint64_t)info->u.dimm->data->size;
         }
+    }
+    return sum;
+}
+
+static void info_numa(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) devices = qmp_query_memory_devices(NULL);
+    const Machine *machine = current_machine();
+    unsigned nodes = machine ? machine->num_nodes : 0;
+
+    hmp_printf(hmp, "%u nodes\n", nodes);
+    for (unsigned node = 0; node < nodes; node++) {
+        uint64_t plugged = plugged_in_node(devices, node);
+
+        hmp_printf(hmp, "node %u cpus:", node);
+        for (unsigned i = 0; i < machine->num_cpus; i++) {
+            if (machine->cpu_node[i] == (int)node) {
+                hmp_printf(hmp, " %u", i);
+            }
+        }
+        hmp_printf(hmp, "\nnode %u size: %" PRIu64 " MB\n", node,
+                   (machine->nodes[node].mem + plugged) >> 20);
+        hmp_printf(hmp, "node %u plugged: %" PRIu64 " MB\n", node, plugged >> 20);
+    }
+}
+
+static void info_roms(Hmp *hmp, char **argv)
+{
+    const FlatView *view = address_space_view(&address_space_memory);
+
+    for (unsigned i = 0; i < view->count; i++) {
+        const FlatRange *range = &view->ranges[i];
+
+        if (range->host && range->readonly) {
+            hmp_printf(hmp, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=rom name=\"%s\"\n",
+                       range->addr, range->size, range->mr->name);
+        }
+    }
+}
+
+static void info_dump(Hmp *hmp, char **argv)
+{
+    g_autoptr(DumpQueryResult) info = qmp_query_dump(NULL);
+
+    if (info) {
+        hmp_printf(hmp, "Status: %s\n", DumpStatus_str(info->status));
+        hmp_printf(hmp, "written: %" PRId64 " of %" PRId64 " bytes\n", info->completed,
+                   info->total);
     }
 }
 
@@ -172,119 +177,116 @@ static void dump_registers(X86Cpu *cpu, void *opaque)
 
 static void info_registers(Hmp *hmp, char **argv)
 {
-    bool all = argv[0] && !strcmp(argv[0], "-a");
-    Machine *machine = current_machine();
-    unsigned count = machine ? machine->num_cpus : 0;
+    const Machine *machine = current_machine();
+    X86Cpu *one = hmp_cpu(hmp);
 
-    if (argv[0] && !all) {
-        hmp_printf(hmp, "Error: '%s' is not known here; -a shows all CPUs\n", argv[0]);
-        return;
+    if (one && !argv[0]) {
+        vcpu_run_on(one, dump_registers, hmp);
     }
-    if (!all && (unsigned)hmp->cpu_index >= count) {
-        hmp_printf(hmp, "Error: there is no CPU %d; the machine has %u\n", hmp->cpu_index, count);
-        return;
+    for (unsigned i = 0; one && argv[0] && i < machine->num_cpus; i++) {
+        vcpu_run_on(machine->cpus[i], dump_registers, hmp);
     }
-    for (unsigned i = all ? 0 : (unsigned)hmp->cpu_index; i < (all ? count : hmp->cpu_index + 1u);
-         i++) {
-        X86Cpu *cpu = machine->cpus[i];
+}
 
-        if (vcpu_thread_id(cpu)) {
-            vcpu_run_on(cpu, dump_registers, hmp);
-        } else {
-            dump_registers(cpu, hmp);
+static void print_place(Hmp *hmp, const char *name, bool has, int64_t value)
+{
+    if (has) {
+        hmp_printf(hmp, "    %s: \"%" PRId64 "\"\n", name, value);
+    }
+}
+
+static void info_hotpluggable_cpus(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    g_autoptr(GPtrArray) list = qmp_query_hotpluggable_cpus(&err);
+
+    hmp_error(hmp, err);
+    hmp_printf(hmp, "%s", list ? "Hotpluggable CPUs:\n" : "");
+    for (guint i = 0; list && i < list->len; i++) {
+        const HotpluggableCPU *cpu = g_ptr_array_index(list, i);
+        const CpuInstanceProperties *props = cpu->props;
+
+        hmp_printf(hmp, "  type: \"%s\"\n  vcpus_count: \"%" PRId64 "\"\n", cpu->type,
+                   cpu->vcpus_count);
+        if (cpu->qom_path) {
+            hmp_printf(hmp, "  qom_path: \"%s\"\n", cpu->qom_path);
         }
+        hmp_printf(hmp, "  CPUInstance Properties:\n");
+        print_place(hmp, "node-id", props->has_node_id, props->node_id);
+        print_place(hmp, "socket-id", props->has_socket_id, props->socket_id);
+        print_place(hmp, "die-id", props->has_die_id, props->die_id);
+        print_place(hmp, "core-id", props->has_core_id, props->core_id);
+        print_place(hmp, "thread-id", props->has_thread_id, props->thread_id);
     }
 }
 
-/* ---- objects ---- */
-
-static void print_tree(Hmp *hmp, const Object *obj, int indent)
+static void info_kvm(Hmp *hmp, char **argv)
 {
-    hmp_printf(hmp, "%*s/%s (%s)\n", indent, "", obj->name ? obj->name : "", object_typename(obj));
-    for (guint i = 0; obj->children && i < obj->children->len; i++) {
-        print_tree(hmp, g_ptr_array_index(obj->children, i), indent + 2);
-    }
+    g_autoptr(KvmInfo) info = qmp_query_kvm(NULL);
+
+    hmp_printf(hmp, "kvm support: %s\n",
+               info->enabled   ? "enabled"
+               : info->present ? "disabled"
+                               : "not compiled");
 }
 
-static void info_qom_tree(Hmp *hmp, char **argv)
+/* ---- the program ---- */
+
+static void info_chardev(Hmp *hmp, char **argv)
 {
-    const Object *top = object_resolve(argv[0] ? argv[0] : "/", NULL);
+    g_autoptr(GPtrArray) list = qmp_query_chardev(NULL);
 
-    if (top) {
-        print_tree(hmp, top, 0);
-    } else {
-        hmp_printf(hmp, "Error: there is no object '%s', or more than one\n", argv[0]);
+    for (guint i = 0; list && i < list->len; i++) {
+        const ChardevInfo *info = g_ptr_array_index(list, i);
+
+        hmp_printf(hmp, "%s: filename=%s\n", info->label, info->filename);
     }
 }
-
-static bool print_device(Object *obj, void *opaque)
-{
-    Hmp *hmp = opaque;
-    g_autoptr(GPtrArray) properties = NULL;
-
-    if (!object_is_a(obj, TYPE_DEVICE)) {
-        return true;
-    }
-    hmp_printf(hmp, "dev: %s, id \"%s\"\n", object_typename(obj),
-               DEVICE(obj)->id ? DEVICE(obj)->id : "");
-    properties = object_type_properties(obj->type);
-    for (guint i = 0; i < properties->len; i++) {
-        const Property *prop = g_ptr_array_index(properties, i);
-        GError *err = NULL;
-        struct json_object *value = object_property_get(obj, prop->name, &err);
-
-        if (!err) {
-            hmp_printf(hmp, "  %s = %s\n", prop->name,
-                       json_object_to_json_string_ext(value, JSON_C_TO_STRING_SPACED |
-                                                                 JSON_C_TO_STRING_NOSLASHESCAPE));
-        }
-        json_object_put(value);
-        g_clear_error(&err);
-    }
-    return true;
-}
-
-static void info_qtree(Hmp *hmp, char **argv)
-{
-    object_foreach(object_root(), print_device, hmp);
-}
-
-/* ---- the machine ---- */
 
 static void info_name(Hmp *hmp, char **argv)
 {
-    const Machine *machine = current_machine();
+    g_autoptr(NameInfo) info = qmp_query_name(NULL);
 
-    if (machine && machine->guest_name) {
-        hmp_printf(hmp, "%s\n", machine->guest_name);
+    if (info->name) {
+        hmp_printf(hmp, "%s\n", info->name);
     }
 }
 
 static void info_uuid(Hmp *hmp, char **argv)
 {
-    static const uint8_t none[16];
-    const Machine *machine = current_machine();
-    const uint8_t *u = machine ? machine->uuid : none;
+    g_autoptr(UuidInfo) info = qmp_query_uuid(NULL);
 
-    for (int i = 0; i < 16; i++) {
-        hmp_printf(hmp, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
-    }
-    hmp_printf(hmp, "\n");
+    hmp_printf(hmp, "%s\n", info->UUID);
 }
 
 const HmpCommand hmp_info_commands[] = {
-    { "cpus", NULL, "the CPUs and their threads", info_cpus },
-    { "memdev", NULL, "the memory backends", info_memdev },
-    { "memory-devices", NULL, "what is plugged into memory slots", info_memory_devices },
+    { "chardev", NULL, "the character devices", info_chardev, true },
+    { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
+    { "dump", NULL, "how far a dump of the guest's memory is", info_dump },
+    { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },
+    { "irq", NULL, "how many interrupts each line asked for", hmp_info_irq },
+    { "kvm", NULL, "whether KVM runs the CPUs", info_kvm, true },
+    { "lapic", "[APIC-ID]", "the local APIC of this CPU, or of that number", hmp_info_lapic },
+    { "mem", NULL, "the linear addresses that are mapped, with rights", hmp_info_mem },
+    { "memdev", NULL, "the memory backends", info_memdev, true },
+    { "memory-devices", NULL, "what is plugged into memory slots, and what the guest did with it",
+      info_memory_devices },
     { "memory_size_summary", NULL, "boot memory and plugged memory, in bytes",
       info_memory_size_summary },
-    { "mtree", NULL, "the tree of memory regions", info_mtree },
-    { "name", NULL, "the name of the machine (-name)", info_name },
-    { "qom-tree", "[PATH]", "the tree of objects", info_qom_tree },
-    { "qtree", NULL, "the devices and their properties", info_qtree },
-    { "registers", "[-a]", "the registers of a CPU, or of all with -a", info_registers },
-    { "status", NULL, "whether the machine runs", info_status },
-    { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid },
-    { "version", NULL, "the version", info_version },
+    { "mtree", "[-f] [-d] [-o]",
+      "the tree of memory regions; -f: the flat views; -d: as dispatched, with owners and host "
+      "addresses; -o: with owners",
+      hmp_info_mtree },
+    { "name", NULL, "the name of the machine (-name)", info_name, true },
+    { "numa", NULL, "the NUMA nodes, their CPUs and memory", info_numa },
+    { "pic", NULL, "the interrupt controllers of the board", hmp_info_pic },
+    { "qom-tree", "[PATH]", "the tree of objects", hmp_info_qom_tree, true },
+    { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
+    { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
+    { "roms", NULL, "the read-only memory", info_roms },
+    { "status", NULL, "whether the machine runs", info_status, true },
+    { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
+    { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
+    { "version", NULL, "the version", info_version, true },
     { NULL },
 };

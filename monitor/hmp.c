@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * HMP sessions: from a line of text to a row of a table, and the typing of lines.
+ * HMP: from a line of text to a row of a table.
  */
 #include "monitor/hmp.h"
 
 #include <string.h>
 
-#include "monitor/monitor-internal.h"
+#include "hw/core/machine.h"
+#include "hw/core/preconfig.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
-#define PROMPT   "(dimmable) "
-#define MAX_LINE 65536
-
-#define KEY_BACKSPACE 0x08
-#define KEY_ESCAPE    0x1b
-#define KEY_KILL_LINE 0x15 /* Ctrl-U */
-#define KEY_KILL_WORD 0x17 /* Ctrl-W */
-#define KEY_DELETE    0x7f
-
-/* ---- output of commands ---- */
+/* ---- for commands ---- */
 
 void hmp_printf(Hmp *hmp, const char *fmt, ...)
 {
@@ -38,24 +30,19 @@ void hmp_error(Hmp *hmp, GError *err)
     }
 }
 
-/* ---- running a line ---- */
-
-static bool name_matches(const HmpCommand *cmd, const char *name)
+X86Cpu *hmp_cpu(Hmp *hmp)
 {
-    g_auto(GStrv) names = g_strsplit(cmd->name, "|", -1);
+    Machine *machine = current_machine();
+    unsigned count = machine ? machine->num_cpus : 0;
 
-    return g_strv_contains((const char *const *)names, name);
-}
-
-static const HmpCommand *find(const HmpCommand *table, const char *name)
-{
-    for (; table->name; table++) {
-        if (name_matches(table, name)) {
-            return table;
-        }
+    if (hmp->cpu_index < 0 || (unsigned)hmp->cpu_index >= count) {
+        hmp_printf(hmp, "Error: there is no CPU %d; the machine has %u\n", hmp->cpu_index, count);
+        return NULL;
     }
-    return NULL;
+    return machine->cpus[hmp->cpu_index];
 }
+
+/* ---- words ---- */
 
 /* The next word of *@line, or NULL at its end. In double quotes it may hold spaces, \" and \\. */
 static char *next_word(const char **line)
@@ -95,6 +82,49 @@ static char *rest_of_line(const char **line)
     return rest;
 }
 
+/* ---- commands by name ---- */
+
+static bool name_matches(const HmpCommand *cmd, const char *name)
+{
+    g_auto(GStrv) names = g_strsplit(cmd->name, "|", -1);
+
+    return g_strv_contains((const char *const *)names, name);
+}
+
+const HmpCommand *hmp_find(const HmpCommand *table, const char *name)
+{
+    for (; table->name; table++) {
+        if (name_matches(table, name)) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+static bool takes_format(const HmpCommand *cmd)
+{
+    return cmd->args && g_str_has_prefix(cmd->args, "[/FMT]");
+}
+
+/* The command that *@line begins with, or NULL; @name: what it was called. "x/4xb" is "x /4xb". */
+static const HmpCommand *take_command(const HmpCommand *table, const char **line, char **name)
+{
+    const char *begin = *line + strspn(*line, " \t"), *slash;
+    const HmpCommand *cmd;
+
+    *name = next_word(line);
+    cmd = *name ? hmp_find(table, *name) : NULL;
+    slash = *name && !cmd ? strchr(begin, '/') : NULL;
+    if (slash) {
+        g_autofree char *cut = g_strndup(begin, slash - begin);
+
+        cmd = hmp_find(table, cut);
+        cmd = cmd && takes_format(cmd) ? cmd : NULL;
+        *line = cmd ? slash : *line;
+    }
+    return cmd;
+}
+
 static void usage(Hmp *hmp, const HmpCommand *cmd, const char *what)
 {
     g_auto(GStrv) names = g_strsplit(cmd->name, "|", -1);
@@ -102,13 +132,71 @@ static void usage(Hmp *hmp, const HmpCommand *cmd, const char *what)
     hmp_printf(hmp, "%s%s%s%s", what, names[0], cmd->args ? " " : "", cmd->args ? cmd->args : "");
 }
 
+/* ---- arguments ---- */
+
+/* Take the flags that *@line begins with; @specs has "[-f]" for each there is. */
+static bool take_flags(Hmp *hmp, char **specs, const char **line, char **argv)
+{
+    while ((*line)[strspn(*line, " \t")] == '-') {
+        g_autofree char *word = next_word(line);
+
+        for (const char *letter = word + 1; *letter || letter == word + 1; letter++) {
+            char spec[] = { '[', '-', *letter, ']', '\0' };
+            int i = 0;
+
+            while (specs[i] && strcmp(specs[i], spec)) {
+                i++;
+            }
+            if (!specs[i] || !*letter) {
+                hmp_printf(hmp, "Error: the flag '%s' is not known here; usage: ", word);
+                return false;
+            }
+            g_free(argv[i]);
+            argv[i] = g_strndup(spec + 1, 2);
+        }
+    }
+    return true;
+}
+
+static char *take_argument(const char *spec, const char **line)
+{
+    const char *begin = *line + strspn(*line, " \t");
+
+    if (g_str_has_prefix(spec, "[/") && *begin != '/') {
+        return NULL;
+    }
+    return strstr(spec, "...") ? rest_of_line(line) : next_word(line);
+}
+
+/* Split @line by what @cmd takes; false: it does not fit, of which the first part was printed. */
+static bool take_arguments(Hmp *hmp, const HmpCommand *cmd, const char *line, char **argv)
+{
+    g_auto(GStrv) specs = g_strsplit(cmd->args ? cmd->args : "", " ", -1);
+    g_autofree char *extra = NULL;
+    bool complete = true;
+
+    g_assert(g_strv_length(specs) <= HMP_MAX_ARGS);
+    if (cmd->args && g_str_has_prefix(cmd->args, "[-") && !take_flags(hmp, specs, &line, argv)) {
+        return false;
+    }
+    for (int i = 0; specs[i]; i++) {
+        if (!g_str_has_prefix(specs[i], "[-")) {
+            argv[i] = take_argument(specs[i], &line);
+            complete &= argv[i] || specs[i][0] == '[';
+        }
+    }
+    extra = rest_of_line(&line);
+    if (!complete || extra) {
+        hmp_printf(hmp, "Error: too %s arguments; usage: ", extra ? "many" : "few");
+    }
+    return complete && !extra;
+}
+
 void hmp_run_line(Hmp *hmp, const HmpCommand *table, const char *what, const char *line)
 {
-    g_autofree char *name = next_word(&line), *extra = NULL;
-    const HmpCommand *cmd = name ? find(table, name) : NULL;
-    g_auto(GStrv) specs = NULL;
+    g_autofree char *name = NULL;
+    const HmpCommand *cmd = take_command(table, &line, &name);
     char *argv[HMP_MAX_ARGS] = { NULL };
-    bool complete = true;
 
     if (!name) {
         return;
@@ -116,29 +204,27 @@ void hmp_run_line(Hmp *hmp, const HmpCommand *table, const char *what, const cha
     if (!cmd) {
         hmp_printf(hmp, "Error: there is no command '%s%s'; `help%s%s` lists those there are\n",
                    what, name, *what ? " " : "", *what ? "info" : "");
-        return;
-    }
-    specs = g_strsplit(cmd->args ? cmd->args : "", " ", -1);
-    for (int i = 0; specs[i] && *specs[i] && i < HMP_MAX_ARGS; i++) {
-        argv[i] = strstr(specs[i], "...") ? rest_of_line(&line) : next_word(&line);
-        complete &= argv[i] || specs[i][0] == '[';
-    }
-    extra = rest_of_line(&line);
-    if (!complete || extra) {
-        hmp_printf(hmp, "Error: too %s arguments; usage: ", extra ? "many" : "few");
+    } else if (preconfig_active() && !cmd->preconfig) {
+        hmp_printf(hmp,
+                   "Error: '%s%s' needs the machine, which is not made yet: this is the state "
+                   "preconfig; x-exit-preconfig in QMP ends it\n",
+                   what, name);
+    } else if (take_arguments(hmp, cmd, line, argv)) {
+        cmd->fn(hmp, argv);
+    } else {
         usage(hmp, cmd, what);
         hmp_printf(hmp, "\n");
-    } else {
-        cmd->fn(hmp, argv);
     }
     for (int i = 0; i < HMP_MAX_ARGS; i++) {
         g_free(argv[i]);
     }
 }
 
+/* ---- help ---- */
+
 void hmp_help(Hmp *hmp, const HmpCommand *table, const char *what, const char *name)
 {
-    const HmpCommand *one = name ? find(table, name) : NULL;
+    const HmpCommand *one = name ? hmp_find(table, name) : NULL;
 
     if (name && !one) {
         hmp_printf(hmp, "Error: there is no command '%s%s'\n", what, name);
@@ -158,6 +244,20 @@ void hmp_help(Hmp *hmp, const HmpCommand *table, const char *what, const char *n
     }
 }
 
+/* ---- running ---- */
+
+static void print_report(void *hmp, const char *text)
+{
+    hmp_printf(hmp, "%s\n", text);
+}
+
+void hmp_run(Hmp *hmp, const char *line)
+{
+    error_redirect(print_report, hmp);
+    hmp_run_line(hmp, hmp_commands, "", line);
+    error_redirect(NULL, NULL);
+}
+
 char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, int64_t cpu_index,
                                 GError **errp)
 {
@@ -171,224 +271,6 @@ char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, in
         }
         hmp.cpu_index = (int)cpu_index;
     }
-    hmp_run_line(&hmp, hmp_commands, "", command_line);
+    hmp_run(&hmp, command_line);
     return g_string_free(hmp.out, FALSE);
-}
-
-/* ---- a session ---- */
-
-typedef enum EscapeState {
-    ESCAPE_NONE,
-    ESCAPE_BEGUN,  /* after ESC */
-    ESCAPE_INSIDE, /* after ESC [ or ESC O: until a letter or "~" */
-} EscapeState;
-
-struct HmpMonitor {
-    CharFrontend fe;
-    GString *line;
-    EscapeState escape;
-    bool open;     /* a client is there */
-    bool focus;    /* input comes here */
-    bool greeted;  /* this client */
-    bool after_cr; /* "\r\n" is one end of line */
-    bool too_long;
-};
-
-/* Terminals are raw: a new line needs a carriage return. */
-static void say(HmpMonitor *mon, const char *text)
-{
-    const char *newline;
-
-    while ((newline = strchr(text, '\n'))) {
-        char_write(&mon->fe, text, newline - text);
-        char_write(&mon->fe, "\r\n", 2);
-        text = newline + 1;
-    }
-    char_write(&mon->fe, text, strlen(text));
-}
-
-static void greet(HmpMonitor *mon)
-{
-    if (!mon->open || !mon->focus) {
-        return;
-    }
-    if (!mon->greeted) {
-        mon->greeted = true;
-        say(mon, "Dimmable " DIMMABLE_VERSION " monitor; `help` lists the commands\n");
-    }
-    say(mon, PROMPT);
-    say(mon, mon->line->str);
-}
-
-static void end_line(HmpMonitor *mon)
-{
-    Hmp hmp = { .out = g_string_new(NULL) };
-    g_autofree char *line = g_strdup(mon->line->str);
-
-    say(mon, "\n");
-    g_string_set_size(mon->line, 0);
-    if (mon->too_long) {
-        mon->too_long = false;
-        hmp_printf(&hmp, "Error: the line is too long; %d bytes are allowed\n", MAX_LINE);
-    } else {
-        hmp_run_line(&hmp, hmp_commands, "", line);
-    }
-    say(mon, hmp.out->str);
-    g_string_free(hmp.out, TRUE);
-    say(mon, PROMPT);
-}
-
-/* Take away the last character, with all its bytes. False if there is none. */
-static bool erase(HmpMonitor *mon)
-{
-    GString *line = mon->line;
-    gsize len = line->len;
-
-    if (!len) {
-        return false;
-    }
-    do {
-        len--;
-    } while (len && ((uint8_t)line->str[len] & 0xc0) == 0x80);
-    g_string_truncate(line, len);
-    say(mon, "\b \b");
-    return true;
-}
-
-static void erase_word(HmpMonitor *mon)
-{
-    GString *line = mon->line;
-
-    while (line->len && line->str[line->len - 1] == ' ') {
-        erase(mon);
-    }
-    while (line->len && line->str[line->len - 1] != ' ') {
-        erase(mon);
-    }
-}
-
-/* True if @c is part of an escape sequence (arrow keys, ...), which are passed over. */
-static bool escaped(HmpMonitor *mon, uint8_t c)
-{
-    switch (mon->escape) {
-    case ESCAPE_BEGUN:
-        mon->escape = c == '[' || c == 'O' ? ESCAPE_INSIDE : ESCAPE_NONE;
-        return true;
-    case ESCAPE_INSIDE:
-        if (c >= 0x40) {
-            mon->escape = ESCAPE_NONE;
-        }
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void key(HmpMonitor *mon, uint8_t c)
-{
-    bool after_cr = mon->after_cr;
-
-    mon->after_cr = c == '\r';
-    if (escaped(mon, c)) {
-        return;
-    }
-    if (c == '\n' && after_cr) {
-        return;
-    }
-    switch (c) {
-    case '\n':
-    case '\r':
-        end_line(mon);
-        return;
-    case KEY_BACKSPACE:
-    case KEY_DELETE:
-        erase(mon);
-        return;
-    case KEY_KILL_LINE:
-        while (erase(mon)) {
-        }
-        return;
-    case KEY_KILL_WORD:
-        erase_word(mon);
-        return;
-    case KEY_ESCAPE:
-        mon->escape = ESCAPE_BEGUN;
-        return;
-    default:
-        break;
-    }
-    if (c < 0x20) {
-        return;
-    }
-    if (mon->line->len >= MAX_LINE) {
-        mon->too_long = true;
-        return;
-    }
-    g_string_append_c(mon->line, (char)c);
-    char_write(&mon->fe, &c, 1);
-}
-
-static void receive(void *opaque, const uint8_t *buf, int len)
-{
-    for (int i = 0; i < len; i++) {
-        key(opaque, buf[i]);
-    }
-}
-
-static void event(void *opaque, CharEvent what)
-{
-    HmpMonitor *mon = opaque;
-
-    switch (what) {
-    case CHAR_EVENT_OPENED:
-    case CHAR_EVENT_CLOSED:
-        mon->open = what == CHAR_EVENT_OPENED;
-        mon->greeted = mon->after_cr = mon->too_long = false;
-        mon->escape = ESCAPE_NONE;
-        g_string_set_size(mon->line, 0);
-        greet(mon);
-        break;
-    case CHAR_EVENT_MUX_IN:
-        mon->focus = true;
-        if (mon->open) {
-            say(mon, "\n");
-        }
-        greet(mon);
-        break;
-    case CHAR_EVENT_MUX_OUT:
-        mon->focus = false;
-        if (mon->greeted) {
-            say(mon, "\n");
-        }
-        break;
-    case CHAR_EVENT_BREAK:
-        break;
-    }
-}
-
-HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
-{
-    HmpMonitor *mon = g_new0(HmpMonitor, 1);
-
-    mon->line = g_string_new(NULL);
-    mon->focus = !chardev_is_mux(chr);
-    mon->fe = (CharFrontend){
-        .receive = receive,
-        .event = event,
-        .opaque = mon,
-        .background = true,
-    };
-    if (!char_attach(chr, &mon->fe, errp)) {
-        g_string_free(mon->line, TRUE);
-        g_free(mon);
-        return NULL;
-    }
-    return mon;
-}
-
-void hmp_monitor_free(HmpMonitor *mon)
-{
-    char_detach(&mon->fe);
-    g_string_free(mon->line, TRUE);
-    g_free(mon);
 }

@@ -1,43 +1,89 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * HMP: commands as lines of text. A command is a row of a table; it works through the same qmp_*
- * functions as QMP does. For the files of monitor/ only.
+ * functions as QMP does. For the files of monitor/ only. Main thread, machine lock.
  */
 #ifndef MONITOR_HMP_H
 #define MONITOR_HMP_H
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "target/i386/cpu.h"
 
 /* What a running command sees. */
 typedef struct Hmp {
     GString *out;
-    int cpu_index; /* the CPU that `info registers` speaks of */
+    int cpu_index; /* the CPU that registers and linear addresses are of; `cpu` sets it */
 } Hmp;
 
 typedef struct HmpCommand {
     const char *name; /* "stop", or with a short form "stop|s"; NULL ends a table */
-    /* Space-separated arguments for people and for the parser: "PATH PROPERTY VALUE...". One in
-     * brackets may be left out, with those after it; one that ends in "..." is the rest of the
-     * line, others are words, which may be in double quotes. */
+    /*
+     * Space-separated arguments for people, for the parser and for completion:
+     *   [-f]      a flag, given or not; flags come first, in any order
+     *   [/FMT]    may follow the name without a space
+     *   WORD      what its name says (table in hmp-complete.c); may be in double quotes
+     *   [WORD]    may be left out, with those after it
+     *   REST...   what is left of the line
+     */
     const char *args;
     const char *help; /* one line */
     /* @argv: as many as `args` has, NULL for those left out. */
     void (*fn)(Hmp *hmp, char **argv);
+    bool preconfig; /* works before the machine is made (-preconfig), too */
 } HmpCommand;
 
 extern const HmpCommand hmp_commands[];      /* hmp-commands.c */
 extern const HmpCommand hmp_info_commands[]; /* hmp-info.c */
 
 #define HMP_MAX_ARGS 8
+#define HMP_MAX_LINE 65536 /* bytes of a line that is typed */
+
+/* ---- for commands ---- */
 
 void hmp_printf(Hmp *hmp, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /* Print "Error: ..." and free @err; nothing if it is NULL. */
 void hmp_error(Hmp *hmp, GError *err);
+/* The CPU that `cpu` chose; NULL, with an error printed, if there is none. */
+X86Cpu *hmp_cpu(Hmp *hmp);
+
+/* ---- for sessions ---- */
+
+/* Run one line, as typed. What this thread reports meanwhile (util/error.h) goes to @hmp, too. */
+void hmp_run(Hmp *hmp, const char *line);
 
 /* Run a line of @table; @what comes before the name in messages ("", "info "). */
 void hmp_run_line(Hmp *hmp, const HmpCommand *table, const char *what, const char *line);
 /* Print help for all commands of @table, or for the one called @name. */
 void hmp_help(Hmp *hmp, const HmpCommand *table, const char *what, const char *name);
+/* The row for @name, in full or short; NULL if there is none. */
+const HmpCommand *hmp_find(const HmpCommand *table, const char *name);
+
+/* ---- commands outside of hmp-commands.c and hmp-info.c ---- */
+
+/* hmp-memory.c */
+void hmp_x(Hmp *hmp, char **argv);
+void hmp_xp(Hmp *hmp, char **argv);
+void hmp_print(Hmp *hmp, char **argv);
+void hmp_port_in(Hmp *hmp, char **argv);
+void hmp_port_out(Hmp *hmp, char **argv);
+void hmp_gva2gpa(Hmp *hmp, char **argv);
+void hmp_gpa2hva(Hmp *hmp, char **argv);
+void hmp_memsave(Hmp *hmp, char **argv);
+void hmp_pmemsave(Hmp *hmp, char **argv);
+void hmp_dump_guest_memory(Hmp *hmp, char **argv);
+/* hmp-info-paging.c */
+void hmp_info_mem(Hmp *hmp, char **argv);
+void hmp_info_tlb(Hmp *hmp, char **argv);
+/* hmp-info-tree.c */
+void hmp_info_mtree(Hmp *hmp, char **argv);
+void hmp_info_qom_tree(Hmp *hmp, char **argv);
+void hmp_info_qtree(Hmp *hmp, char **argv);
+/* hmp-info-irq.c */
+void hmp_info_irq(Hmp *hmp, char **argv);
+void hmp_info_lapic(Hmp *hmp, char **argv);
+void hmp_info_pic(Hmp *hmp, char **argv);
 
 #endif

@@ -68,6 +68,8 @@ void apic_set_pic_line(int level);
 Irq apic_pic_irq(void);
 /* An NMI on LINT1 of every APIC. */
 void apic_nmi(void);
+/* Append the registers in words, many lines. */
+void apic_describe(const Apic *apic, GString *out);
 /* Who is told of level-triggered EOIs; ioapic_create() sets it. NULL: nobody. */
 void apic_set_eoi_handler(void (*fn)(void *opaque, uint8_t vector), void *opaque);
 

@@ -50,6 +50,7 @@ struct I8259 {
     Device parent;
     Pic pics[2]; /* master, slave */
     Irq in[16];
+    uint64_t counts[16]; /* rising edges */
     Irq intr;
     bool output;
     MemoryRegion ports[2], elcr;
@@ -157,8 +158,10 @@ int i8259_acknowledge(I8259 *s)
 static void i8259_set_irq(void *opaque, int n, int level)
 {
     I8259 *s = opaque;
+    Pic *pic = &s->pics[n >> 3];
 
-    pic_set_line(&s->pics[n >> 3], n & 7, level != 0);
+    s->counts[n] += level && !(pic->lines >> (n & 7) & 1);
+    pic_set_line(pic, n & 7, level != 0);
     i8259_update(s);
 }
 
@@ -335,6 +338,26 @@ static void i8259_elcr_write(void *opaque, hwaddr addr, uint64_t value, unsigned
 static const MemoryRegionOps i8259_master_ops = { i8259_master_read, i8259_master_write, 1, 1 };
 static const MemoryRegionOps i8259_slave_ops = { i8259_slave_read, i8259_slave_write, 1, 1 };
 static const MemoryRegionOps i8259_elcr_ops = { i8259_elcr_read, i8259_elcr_write, 1, 1 };
+
+/* ---- for monitors ---- */
+
+void i8259_describe(const I8259 *s, GString *out)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const Pic *pic = &s->pics[i];
+
+        g_string_append_printf(out,
+                               "pic%u: irr=%02x imr=%02x isr=%02x lines=%02x hprio=%u "
+                               "irq_base=%02x rr_sel=%d elcr=%02x fnm=%d\n",
+                               i, pic->irr, pic->imr, pic->isr, pic->lines, pic->lowest, pic->base,
+                               pic->read_isr, pic->elcr, pic->special_nested);
+    }
+}
+
+const uint64_t *i8259_counts(const I8259 *s)
+{
+    return s->counts;
+}
 
 /* ---- the device ---- */
 

@@ -8,6 +8,7 @@
 #define HW_INTC_I8259_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "hw/core/device.h"
 #include "hw/core/irq.h"
@@ -27,5 +28,12 @@ Irq i8259_irq(I8259 *pic, unsigned n);
 int i8259_acknowledge(I8259 *pic);
 /* The level of the INT output. */
 bool i8259_output(const I8259 *pic);
+
+/* ---- for monitors ---- */
+
+/* Append the registers of both, a line each. */
+void i8259_describe(const I8259 *pic, GString *out);
+/* How often each of the 16 input lines has risen since the pair was made. */
+const uint64_t *i8259_counts(const I8259 *pic);
 
 #endif

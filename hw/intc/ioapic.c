@@ -25,6 +25,7 @@ enum {
 /* Redirection entries (82093AA data sheet section 3.2.4). */
 #define RTE_MODE_SHIFT 8
 #define RTE_LOGICAL    (1ull << 11)
+#define RTE_ACTIVE_LOW (1ull << 13)
 #define RTE_REMOTE_IRR (1ull << 14)
 #define RTE_LEVEL      (1ull << 15)
 #define RTE_MASKED     (1ull << 16)
@@ -36,6 +37,7 @@ struct Ioapic {
     uint8_t select, id;
     uint32_t lines; /* levels of the pins */
     Irq in[IOAPIC_PINS];
+    uint64_t counts[IOAPIC_PINS]; /* rising edges */
     uint64_t rte[IOAPIC_PINS];
     MemoryRegion region;
 };
@@ -74,6 +76,7 @@ static void ioapic_set_irq(void *opaque, int n, int level)
     uint32_t bit = 1u << n;
     bool rising = level && !(s->lines & bit);
 
+    s->counts[n] += rising;
     s->lines = level ? s->lines | bit : s->lines & ~bit;
     if (s->rte[n] & RTE_LEVEL) {
         ioapic_service_level(s, n);
@@ -169,6 +172,48 @@ static void ioapic_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
         ioapic_eoi(s, value);
         break;
     }
+}
+
+/* ---- for monitors ---- */
+
+static void ioapic_describe_pins(const char *name, uint32_t pins, GString *out)
+{
+    g_string_append_printf(out, "  %-10s", name);
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        if (pins >> pin & 1) {
+            g_string_append_printf(out, " %u", pin);
+        }
+    }
+    g_string_append(out, pins ? "\n" : " (none)\n");
+}
+
+void ioapic_describe(const Ioapic *s, GString *out)
+{
+    static const char *const modes[8] = { "fixed", "lowest", "SMI",  "?",
+                                          "NMI",   "INIT",   "SIPI", "ExtINT" };
+    uint32_t remote_irr = 0;
+
+    g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", VERSION & 0xff, s->id,
+                           s->select);
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t rte = s->rte[pin];
+
+        remote_irr |= (rte & RTE_REMOTE_IRR ? 1u : 0) << pin;
+        g_string_append_printf(
+            out,
+            "  pin %-2u 0x%016" G_GINT64_MODIFIER "x dest=%u vec=%-3u active-%s %-5s %-6s %s %s\n",
+            pin, rte, (unsigned)(rte >> RTE_DEST_SHIFT), (unsigned)(rte & 0xff),
+            rte & RTE_ACTIVE_LOW ? "lo" : "hi", rte & RTE_LEVEL ? "level" : "edge",
+            rte & RTE_MASKED ? "masked" : "", modes[rte >> RTE_MODE_SHIFT & 7],
+            rte & RTE_LOGICAL ? "logical" : "physical");
+    }
+    ioapic_describe_pins("Lines", s->lines, out);
+    ioapic_describe_pins("Remote IRR", remote_irr, out);
+}
+
+const uint64_t *ioapic_counts(const Ioapic *s)
+{
+    return s->counts;
 }
 
 static const MemoryRegionOps ioapic_ops = { ioapic_read, ioapic_write, 4, 4 };

@@ -27,4 +27,11 @@ Irq ioapic_irq(Ioapic *ioapic, unsigned n);
 /* A local APIC ended a level-triggered interrupt with @vector. */
 void ioapic_eoi(Ioapic *ioapic, uint8_t vector);
 
+/* ---- for monitors ---- */
+
+/* Append the registers in words, a line a pin. */
+void ioapic_describe(const Ioapic *ioapic, GString *out);
+/* How often each of the IOAPIC_PINS pins has risen since it was made. */
+const uint64_t *ioapic_counts(const Ioapic *ioapic);
+
 #endif

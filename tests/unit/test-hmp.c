@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HMP: help, arguments, errors, typing of lines, sharing a terminal with a console. */
+#include "memory/memory.h"
+#include "monitor/hmp-complete.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-commands.h"
 #include "tests/unit/client.h"
+#include "util/error.h"
+#include "util/log.h"
 
 #define PROMPT "(dimmable) "
 
@@ -62,7 +66,7 @@ static void test_commands(void)
     expect("info status", "VM status: *\n");
     expect("info uuid", "00000000-0000-0000-0000-000000000000\n");
     expect("info registers", "Error: *no CPU 0*");
-    expect("info registers -x", "Error: *-a*");
+    expect("info registers -x", "Error: *'-x'*[-a]*");
     expect("info memory-devices", "");
     expect("info memdev", "");
     expect("info cpus", "");
@@ -74,18 +78,232 @@ static void test_commands(void)
     expect("qom-get /", "Error: too few*qom-get PATH PROPERTY\n");
     expect("qom-set / type x", "Error: *");
     expect("qom-set /nowhere type x", "Error: */nowhere*");
-    expect("device_add", "Error: too few*device_add TYPE*");
+    expect("device_add", "Error: too few*device_add DEVICE-TYPE*");
     expect("device_add help", "*");
     expect("device_add bogus", "Error: *'bogus'*");
     expect("device_add bogus,help", "Error: *bogus*");
     expect("device_del nobody", "Error: *'nobody'*");
-    expect("device_del a b", "Error: too many*device_del ID\n");
+    expect("device_del a b", "Error: SECONDS: 'b' is not a number\n");
+    expect("device_del a 1 b", "Error: too many*DEVICE [SECONDS]\n");
     expect("device_del \"a b\"", "Error: *'a b'*");
     expect("object_add help", "*");
     expect("object_add memory-backend-ram", "Error: id= is missing*");
     expect("object_add id=x", "Error: the type is missing*");
     expect("object_add bogus,id=x", "Error: *'bogus'*");
     expect("object_del nobody", "Error: *'nobody'*");
+}
+
+/* ---- expressions and formats ---- */
+
+static void test_expressions(void)
+{
+    expect("p 1+2", "0x3\n");
+    expect("p 1 + 2 * 3", "0x7\n");
+    expect("p (1 + 2) * 3", "0x9\n");
+    expect("p 7/2", "0x3\n");
+    expect("p 7 % 4", "0x3\n");
+    expect("p 1+2&4", "0x1\n"); /* & is stronger than + */
+    expect("p 0xf0|0x0f^0xff", "0x0\n");
+    expect("p ~0", "0xffffffffffffffff\n");
+    expect("p/d -5", "-5\n");
+    expect("p/d --5", "5\n");
+    expect("p/u 0xffffffffffffffff", "18446744073709551615\n");
+    expect("p/o 8", "010\n");
+    expect("p /xb 0x1234", "0x34\n");
+    expect("p/dh 0xffff", "-1\n");
+    expect("p/c 0x41", "'A'\n");
+    expect("p/c 0x27", "'\\''\n");
+    expect("p/c 1", "'\\x01'\n");
+    expect("p 'A'", "0x41\n");
+    expect("p 017", "0xf\n");
+    expect("print 12", "0xc\n");
+    expect("p", "Error: too few*");
+    expect("p /x", "Error: too few*");
+    expect("p 1 +", "Error: EXPRESSION: a number*missing*");
+    expect("p (1", "Error: EXPRESSION: a ')'*missing*");
+    expect("p 1 2", "Error: EXPRESSION: an operator*'2'*");
+    expect("p 12ab", "Error: EXPRESSION: '12ab'*");
+    expect("p 1/0", "Error: EXPRESSION: *zero*");
+    expect("p 1%(2-2)", "Error: EXPRESSION: *zero*");
+    expect("p 0x10000000000000000", "Error: EXPRESSION: *64 bits*");
+    expect("p $rip", "Error: EXPRESSION: $rip: there is no CPU 0\n");
+    expect("p/i 1", "Error: the format /i *x d u o c*");
+    expect("p/2x 1", "Error: *one value*");
+    expect("p/xx 1", "Error: 'x' is wrong*");
+    expect("p/q 1", "Error: 'q' is wrong*");
+    expect("p/0 1", "Error: the count*");
+    expect("xp/65537 0", "Error: the count*65536\n");
+    expect("xp/99999999999999999999 0", "Error: the count*");
+    expect("xp 0", "Error: cannot read 0x0: no RAM*");
+    expect("x 0", "Error: *no CPU 0*");
+    expect("stop/x", "Error: there is no command 'stop/x'*");
+    expect("gva2gpa 0", "Error: *no CPU 0*");
+    expect("gpa2hva x", "Error: ADDRESS: *'x'*");
+    expect("gpa2hva 0x1000", "No memory is mapped at address 0x1000\n");
+    expect("memsave 0 16 /nowhere/file", "Error: *no CPU 0*");
+    expect("pmemsave q 16 /nowhere/file", "Error: ADDRESS: *'q'*");
+    expect("pmemsave 0 -1 /nowhere/file", "Error: SIZE: *too large*");
+    expect("pmemsave 0 16 /nowhere/file", "Error: */nowhere/file*");
+    expect("cpu 0", "Error: INDEX: there is no CPU 0*");
+    expect("cpu x", "Error: INDEX: there is no CPU x*");
+    expect("i 0x10000", "Error: PORT: 0x10000 is too large*0xffff\n");
+    expect("i/w 0xfffd", "Error: PORT: *0xfffc\n");
+    expect("i/g 0", "Error: a port has no 8 bytes*");
+    expect("i 0xffff 1", "Error: PORT: *");
+    expect("o/b 0x80 0x100", "Error: VALUE: *0xff\n");
+    expect("o 0x80", "Error: too few*");
+}
+
+static void test_deep_expression(void)
+{
+    g_autofree char *open = g_strnfill(60000, '('), *minus = g_strnfill(60000, '-');
+    g_autofree char *a = g_strdup_printf("p %s", open), *b = g_strdup_printf("p %s1", minus);
+
+    expect(a, "Error: EXPRESSION: *too deeply*");
+    expect(b, "Error: EXPRESSION: *too deeply*");
+}
+
+static void test_log(void)
+{
+    expect("log help", "Log items*guest_errors*");
+    expect("log int,bogus", "Error: *'bogus'*");
+    expect("log int", "");
+    g_assert_cmpuint(log_mask, ==, LOG_INT);
+    expect("log none", "");
+    g_assert_cmpuint(log_mask, ==, 0);
+    expect("logfile /nowhere/log", "Error: */nowhere/log*");
+}
+
+/* What is reported while a command runs, is its output. */
+static bool warn_and_fail(Object *obj, GError **errp)
+{
+    warn_report("mind the gap");
+    error_set(errp, "it fell");
+    return false;
+}
+
+static const ObjectType noisy_type = {
+    .name = "noisy",
+    .parent = "object",
+    .user_creatable = true,
+    .complete = warn_and_fail,
+};
+OBJECT_TYPE_REGISTER(noisy_type)
+
+static void test_reports(void)
+{
+    expect("object_add noisy,id=n0", "warning: mind the gap\nError: it fell\n");
+}
+
+/* No line does more harm than an error message. */
+static void test_random_lines(void)
+{
+    static const char *const pieces[] = {
+        "info ",       "help ",
+        "x",           "xp",
+        "p ",          "i ",
+        "/4xb",        "/i",
+        " ",           "\"",
+        "\\",          "0x",
+        "-",           "-f ",
+        "1",           "(",
+        ")",           "$pc",
+        "~",           ",",
+        "=",           "help",
+        "id=",         "mtree",
+        "qom-get",     "qom-list ",
+        "/",           "/objects",
+        "\t",          "'",
+        "device_add ", "pc-dimm",
+        "object_add ", "memory-backend-ram",
+        "log ",        "cpu ",
+        "device_del ", "gpa2hva ",
+        "\x7f",        "\xc3",
+        "[",           "{",
+        "\"driver\":", "lapic ",
+        "registers ",  "9999999999999999999999",
+    };
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+
+    for (int i = 0; i < 3000; i++) {
+        GString *line = g_string_new(NULL);
+        HmpCompletion completion;
+
+        for (int n = g_rand_int_range(rand, 0, 8); n > 0; n--) {
+            g_string_append(line, pieces[g_rand_int_range(rand, 0, G_N_ELEMENTS(pieces))]);
+        }
+        g_free(qmp_human_monitor_command(line->str, false, 0, NULL));
+        hmp_complete(line->str, &completion);
+        hmp_completion_clear(&completion);
+        g_string_free(line, TRUE);
+    }
+}
+
+/* ---- completion ---- */
+
+/* @line can be completed to @words, after which @append comes if it is one. */
+static void expect_completion(const char *line, const char *words, char append)
+{
+    HmpCompletion completion;
+    g_autofree char *got = NULL;
+
+    hmp_complete(line, &completion);
+    g_ptr_array_add(completion.words, NULL);
+    got = g_strjoinv(" ", (char **)completion.words->pdata);
+    if (strcmp(got, words)) {
+        g_error("'%s' is completed to: %s", line, got);
+    }
+    if (*words) {
+        g_assert_cmpint(completion.append, ==, append);
+    }
+    hmp_completion_clear(&completion);
+}
+
+static void test_completion(void)
+{
+    HmpCompletion completion;
+
+    expect("object_add memory-backend-ram,id=hm0,size=2M", "");
+    expect("object_add memory-backend-ram,id=hm1,size=2M", "");
+    expect_completion("sto", "stop", ' ');
+    expect_completion("  sto", "stop", ' ');
+    expect_completion("system_r", "system_reset", ' ');
+    expect_completion("bogus", "", 0);
+    expect_completion("bogus ", "", 0);
+    expect_completion("stop ", "", 0);
+    expect_completion("info memory", "memory-devices memory_size_summary", ' ');
+    expect_completion("help inf", "info", ' ');
+    expect_completion("help info na", "name", ' ');
+    expect_completion("help stop na", "", 0);
+    expect_completion("info mtree -", "-d -f -o", ' ');
+    expect_completion("info mtree -f ", "", 0);
+    expect_completion("object_del ", "hm0 hm1", ' ');
+    expect_completion("object_del hm0 ", "", 0);
+    expect_completion("object_add memory-backend-r", "memory-backend-ram", ',');
+    expect_completion("object_add memory-backend-ram,",
+                      "dump host-nodes id merge policy prealloc reserve share size", '=');
+    expect_completion("object_add memory-backend-ram,po", "policy", '=');
+    expect_completion("object_add memory-backend-ram,policy=b", "bind", 0);
+    expect_completion("object_add memory-backend-ram,share=", "off on", 0);
+    expect_completion("object_add bogus,", "", 0);
+    expect_completion("device_add pc-d", "pc-dimm", ',');
+    expect_completion("device_add pc-dimm,memdev=h", "hm0 hm1", 0);
+    expect_completion("device_add pc-dimm,id=a,memd", "memdev", '=');
+    expect_completion("chardev-add nul", "null", ',');
+    expect_completion("qom-get /obj", "/objects/", 0);
+    expect_completion("qom-get /objects/hm1", "/objects/hm1", ' ');
+    expect_completion("qom-get /objects/hm1 pol", "policy", ' ');
+    expect_completion("qom-get obj", "", 0);
+    expect_completion("x/4", "", 0);
+    expect_completion("p /x ", "", 0);
+    hmp_complete("logfile /et", &completion);
+    g_assert_true(completion.files);
+    hmp_completion_clear(&completion);
+    hmp_complete("dump-guest-memory -p ", &completion);
+    g_assert_true(completion.files);
+    hmp_completion_clear(&completion);
+    expect("object_del hm0", "");
+    expect("object_del hm1", "");
 }
 
 static void test_object(void)
@@ -121,9 +339,28 @@ static void session_free(Client *client)
     client_remove_chardev("h");
 }
 
+/* A session without the editor, which the one that came before it on "h" has. */
+static Client second_session_new(Client *first)
+{
+    Client client;
+
+    *first = session_new();
+    client = client_new("h2", "");
+    g_assert_true(monitor_new(chardev_find("h2"), false, false, NULL));
+    client_settle(&client);
+    return client;
+}
+
+static void second_session_free(Client *first, Client *client)
+{
+    session_free(first);
+    client_free(client);
+    client_remove_chardev("h2");
+}
+
 static void test_typing(void)
 {
-    Client client = session_new();
+    Client first, client = second_session_new(&first);
 
     g_assert_true(g_str_has_suffix(client.got->str, "`help` lists the commands\r\n" PROMPT));
     g_string_set_size(client.got, 0);
@@ -137,18 +374,56 @@ static void test_typing(void)
                            "those there are\r\n" PROMPT);
     client_send(&client, "\x7f\x1b[A\x1bOP\x1b[1;5C\xc3\xa4\x7f\n");
     client_expect(&client, "\xc3\xa4\b \b\r\n" PROMPT);
-    session_free(&client);
+    second_session_free(&first, &client);
 }
 
 static void test_long_line(void)
 {
-    Client client = session_new();
+    Client first, client = second_session_new(&first);
     g_autofree char *text = g_strnfill(100000, 'a');
 
     client_send(&client, text);
     g_string_set_size(client.got, 0);
     client_send(&client, "\n");
     client_expect(&client, "\r\nError: the line is too long; 65536 bytes are allowed\r\n" PROMPT);
+    second_session_free(&first, &client);
+}
+
+/* What readline does of a line: move, insert, erase, search the history, complete. */
+static void test_editor(void)
+{
+    Client client = session_new();
+    g_autofree char *text = g_strnfill(100000, 'a');
+
+    g_string_set_size(client.got, 0);
+    client_send(&client, "info version\n");
+    client_expect(&client, "info version\r\n7.2.0 (dimmable-" DIMMABLE_VERSION ")\r\n" PROMPT);
+    client_send(&client, "\x1b[A\r"); /* up */
+    client_expect(&client, "info version\r\n7.2.0 (dimmable-" DIMMABLE_VERSION ")\r\n" PROMPT);
+    client_send(&client, "o uuid\x01inf\n"); /* to the beginning */
+    client_settle(&client);
+    g_assert_nonnull(strstr(client.got->str, "\r\n00000000-0000-0000-0000-000000000000\r\n"));
+    g_string_set_size(client.got, 0);
+    client_send(&client, "info ver\t");
+    client_expect(&client, "info version ");
+    client_send(&client, "\x15"); /* all of it away */
+    client_settle(&client);
+    g_string_set_size(client.got, 0);
+    client_send(&client, "info memory\t\t");
+    client_settle(&client);
+    g_assert_nonnull(strstr(client.got->str, "memory-devices"));
+    g_assert_nonnull(strstr(client.got->str, "memory_size_summary"));
+    client_send(&client, "\x15\x12\x16\x1b\x07\x04\x03\n"); /* search, quote, give up, ... */
+    client_settle(&client);
+    client_send(&client, text);
+    g_string_set_size(client.got, 0);
+    client_send(&client, "\n");
+    client_settle(&client);
+    g_assert_nonnull(strstr(client.got->str, "Error: the line is too long; 65536 bytes"));
+    g_string_set_size(client.got, 0);
+    client_send(&client, "info uuid\n");
+    client_settle(&client);
+    g_assert_nonnull(strstr(client.got->str, "\r\n00000000-0000-0000-0000-000000000000\r\n"));
     session_free(&client);
 }
 
@@ -183,9 +458,17 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
+    memory_init();
     g_test_add_func("/hmp/help", test_help);
     g_test_add_func("/hmp/commands", test_commands);
     g_test_add_func("/hmp/object", test_object);
+    g_test_add_func("/hmp/expressions", test_expressions);
+    g_test_add_func("/hmp/deep-expression", test_deep_expression);
+    g_test_add_func("/hmp/log", test_log);
+    g_test_add_func("/hmp/reports", test_reports);
+    g_test_add_func("/hmp/random-lines", test_random_lines);
+    g_test_add_func("/hmp/completion", test_completion);
+    g_test_add_func("/hmp/editor", test_editor);
     g_test_add_func("/hmp/typing", test_typing);
     g_test_add_func("/hmp/long-line", test_long_line);
     g_test_add_func("/hmp/mux", test_mux);

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `info irq`, `info pic`, `info lapic`: interrupt controllers.
+ */
+#include <inttypes.h>
+
+#include "hw/core/machine.h"
+#include "hw/intc/apic.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+#include "monitor/hmp.h"
+
+static void print_counts(Hmp *hmp, const char *name, const uint64_t *counts, unsigned lines)
+{
+    hmp_printf(hmp, "IRQ statistics for %s:\n", name);
+    for (unsigned i = 0; i < lines; i++) {
+        if (counts[i]) {
+            hmp_printf(hmp, "%2u: %" PRIu64 "\n", i, counts[i]);
+        }
+    }
+}
+
+static bool irq_controller(Object *obj, void *hmp)
+{
+    if (object_is_a(obj, TYPE_IOAPIC)) {
+        print_counts(hmp, TYPE_IOAPIC, ioapic_counts((const Ioapic *)obj), IOAPIC_PINS);
+    } else if (object_is_a(obj, TYPE_I8259)) {
+        print_counts(hmp, TYPE_I8259, i8259_counts((const I8259 *)obj), 16);
+    }
+    return true;
+}
+
+void hmp_info_irq(Hmp *hmp, char **argv)
+{
+    object_foreach(object_root(), irq_controller, hmp);
+}
+
+static bool pic(Object *obj, void *opaque)
+{
+    Hmp *hmp = opaque;
+
+    if (object_is_a(obj, TYPE_IOAPIC)) {
+        ioapic_describe((const Ioapic *)obj, hmp->out);
+    } else if (object_is_a(obj, TYPE_I8259)) {
+        i8259_describe((const I8259 *)obj, hmp->out);
+    }
+    return true;
+}
+
+void hmp_info_pic(Hmp *hmp, char **argv)
+{
+    object_foreach(object_root(), pic, hmp);
+}
+
+void hmp_info_lapic(Hmp *hmp, char **argv)
+{
+    const Machine *machine = current_machine();
+    uint64_t id;
+
+    if (!argv[0]) {
+        X86Cpu *cpu = hmp_cpu(hmp);
+
+        if (cpu) {
+            apic_describe(cpu->apic, hmp->out);
+        }
+        return;
+    }
+    if (!g_ascii_string_to_unsigned(argv[0], 0, 0, UINT32_MAX, &id, NULL) &&
+        !g_ascii_string_to_unsigned(argv[0], 16, 0, UINT32_MAX, &id, NULL)) {
+        hmp_printf(hmp, "Error: APIC-ID: '%s' is not a number\n", argv[0]);
+        return;
+    }
+    for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
+        if (machine->cpus[i]->apic_id == id) {
+            apic_describe(machine->cpus[i]->apic, hmp->out);
+            return;
+        }
+    }
+    hmp_printf(hmp, "Error: APIC-ID: there is no local APIC with the number %s\n", argv[0]);
+}
