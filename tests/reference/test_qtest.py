@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The qtest protocol: the same lines to this program and to the reference, run as a black box. Where
+the reference has no qtest accelerator, its software CPU stands stopped instead, and lines about the
+clock are left out. Usage: test_qtest.py BUILD-DIR"""
+import os
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import tap  # noqa: E402
+
+PROGRAM = f"{sys.argv[1]}/dimmable"
+REFERENCE = shutil.which("qemu-system-x86_64")
+
+# One machine for each group. "~" before a line: only the first word of the answer is compared.
+GROUPS = {
+    "ports": ["outb 0x80 0x12", "outb 0x80 0x1234", "outl 0xcf8 0x80000000", "inl 0xcf8", "inl 0xcfc",
+              "inw 0xcfc", "inb 0xcfe", "inw 0xcfe", "outb 0x21 0x5a", "inb 0x21", "inb 33",
+              "outl 0xcf8 0", "inl 0xcf8", "inb 0x5555", "inw 0x5555", "inl 0x5555"],
+    "memory": ["readb 0x1000", "writeb 0x1000 0x123", "readb 0x1000",
+               "writeq 0x1000 0x1122334455667788", "readq 0x1000", "readl 0x1000", "readw 0x1001",
+               "readb 010000", "read 0x1000 8", "read 0x1000 0x10", "write 0x1000 4 0x01020304",
+               "write 0x1001 2 0xAbcD", "read 0x1000 8", "b64read 0x1000 8", "b64read 0x1000 7",
+               "b64read 0x1000 0", "b64write 0x1000 4 AQIDBA==", "b64write 0x1000 6 //79/Pv6",
+               "read 0x1000 8", "memset 0x1002 3 0x5a", "memset 0x1000 0 0x11",
+               "memset 0x1007 1 0x15a", "read 0x1000 8", "writel 0x3fffffc 0xdeadbeef",
+               "readl 0x3fffffc", "writew 0x1ffff 0xa1b2", "readl 0x1fffe"],
+    "others": ["endianness", "~foo", "~INB 0x61", "~rtas 1 2 3 4 5", "module_load block foo",
+               "~write 0x1000 0 0x", "~irq_intercept_in nope", "~irq_intercept_out nope",
+               "~set_irq_in nope unnamed-gpio-in 5 1"],
+    "interrupts in": ["irq_intercept_in ioapic", "irq_intercept_in ioapic",
+                      "set_irq_in ioapic unnamed-gpio-in 5 1", "set_irq_in ioapic unnamed-gpio-in 5 1",
+                      "set_irq_in ioapic unnamed-gpio-in 5 0", "set_irq_in ioapic unnamed-gpio-in 5 7",
+                      "set_irq_in ioapic unnamed-gpio-in 0 1", "set_irq_in ioapic unnamed-gpio-in 23 1",
+                      "writel 0xfec00000 1", "readl 0xfec00010", "writel 0xfec00000 0x10",
+                      "readl 0xfec00010"],
+    "wiring": ["irq_intercept_in ioapic", "outb 0x64 0x60", "outb 0x60 0x01", "outb 0x60 0xff",
+               "outb 0x70 0x0b", "outb 0x71 0x02", "outb 0x92 0x02", "~inb 0x92"],
+}
+CLOCK = ["clock_set 1000000", "clock_set 1", "clock_step 500", "~clock_step", "irq_intercept_in ioapic",
+         "outb 0x43 0x34", "outb 0x40 0", "outb 0x40 0", "~clock_step 60000000", "~clock_step 60000000"]
+
+
+def answers(program, accel, lines):
+    """For each line the answer and the IRQ lines before it."""
+    args = [program, "-nodefaults", "-display", "none", "-M", "pc", "-m", "64", "-qtest", "stdio",
+            "-qtest-log", "none", *accel]
+    found = []
+    with subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            for line in lines:
+                process.stdin.write(line.lstrip("~").encode() + b"\n")
+                process.stdin.flush()
+                irqs = []
+                while (reply := process.stdout.readline().decode()).startswith("IRQ "):
+                    irqs.append(reply.strip())
+                if not reply:
+                    raise EOFError(f"{program} ended at '{line}'")
+                reply = reply.rstrip("\n")
+                found.append((line, reply.split()[0] if line[0] == "~" else reply.strip(), irqs))
+        finally:
+            process.kill()
+    return found
+
+
+def reference_accel():
+    if not REFERENCE:
+        raise tap.Skip("qemu-system-x86_64 is not there")
+    text = subprocess.run([REFERENCE, "-accel", "help"], capture_output=True, check=False).stdout
+    return ["-accel", "qtest"] if b"qtest" in text.split() else ["-accel", "tcg", "-S"]
+
+
+def compare(lines):
+    accel = reference_accel()
+    wanted = answers(REFERENCE, accel, lines)
+    for ours, theirs in zip(answers(PROGRAM, ["-accel", "qtest"], lines), wanted):
+        tap.equal(ours, theirs)
+
+
+def clock():
+    if "qtest" not in reference_accel():
+        raise tap.Skip("the reference has no qtest accelerator")
+    compare(CLOCK)
+
+
+tap.run([(name, lambda lines=lines: compare(lines)) for name, lines in GROUPS.items()]
+        + [("clock", clock)])
