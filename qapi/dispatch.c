@@ -82,7 +82,8 @@ struct json_object *qmp_dispatch(const char *name, struct json_object *args, GEr
         return NULL;
     }
     if (preconfig && !cmd->allow_preconfig) {
-        error_set(errp, "'%s' works only when the machine is made; x-exit-preconfig makes it", name);
+        error_set(errp, "'%s' works only when the machine is made; x-exit-preconfig makes it",
+                  name);
         return NULL;
     }
     if (!args) {

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "hw/core/irq-lines.h"
+#include "qapi/qapi-events.h"
 #include "util/clock.h"
 
 enum {
@@ -62,6 +63,7 @@ struct Mc146818 {
     uint8_t index;
     int64_t base_seconds; /* since 1970 UTC; a guest may choose any year of four digits */
     int64_t base_ns;      /* clock_ns() when that second began */
+    int64_t offset;       /* seconds that the guest has set it ahead */
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
     Irq irq;
     Timer *timer;
@@ -258,6 +260,17 @@ static uint8_t rtc_read_reg(Mc146818 *s, unsigned reg)
     return s->cmos[reg];
 }
 
+/* The guest has set the clock: the time is in the registers, and began @fraction ns ago. */
+static void rtc_set_by_guest(Mc146818 *s, int64_t fraction)
+{
+    g_autofree char *path = object_path(OBJECT(s));
+    int64_t seconds = rtc_load_time(s);
+
+    s->offset += seconds - rtc_seconds(s);
+    rtc_start(s, seconds, fraction);
+    qapi_event_send_rtc_change(s->offset, path ? path : "");
+}
+
 static void rtc_write_b(Mc146818 *s, uint8_t value)
 {
     uint8_t old = s->cmos[REG_B];
@@ -270,7 +283,7 @@ static void rtc_write_b(Mc146818 *s, uint8_t value)
         s->cmos[REG_B] = value;
     } else if (old & B_SET) {
         s->cmos[REG_B] = value;
-        rtc_start(s, rtc_load_time(s), 0);
+        rtc_set_by_guest(s, 0);
     } else {
         s->cmos[REG_B] = value;
     }
@@ -292,7 +305,7 @@ static void rtc_write_reg(Mc146818 *s, unsigned reg, uint8_t value)
     } else if (is_time && !set) {
         rtc_store_time(s, rtc_seconds(s));
         s->cmos[reg] = value;
-        rtc_start(s, rtc_load_time(s), rtc_now(s) % NS_PER_SEC);
+        rtc_set_by_guest(s, rtc_now(s) % NS_PER_SEC);
     } else {
         s->cmos[reg] = value;
     }
@@ -358,6 +371,7 @@ void mc146818_set_memory(Mc146818 *s, uint64_t below_4g, uint64_t above_4g)
 
 void mc146818_set_time(Mc146818 *s, int64_t seconds)
 {
+    s->offset = 0;
     rtc_start(s, seconds, 0);
     rtc_store_time(s, seconds);
     rtc_update(s);

@@ -2,7 +2,8 @@
 /*
  * The MC146818 real-time clock with 128 bytes of CMOS RAM (Motorola MC146818 data sheet; PC use of
  * the RAM: ports 0x70 and 0x71). It starts with the host's time, in UTC, and then follows the
- * virtual clock. Machine lock for everything.
+ * virtual clock. When the guest sets it, the event RTC_CHANGE tells by how much. Machine lock for
+ * everything.
  */
 #ifndef HW_RTC_MC146818_H
 #define HW_RTC_MC146818_H

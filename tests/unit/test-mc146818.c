@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/rtc/mc146818.h"
+#include "qapi/qapi-events.h"
 #include "tests/unit/chip-test.h"
 
 static TestLine irq8;
@@ -75,6 +76,42 @@ static void test_set(void)
     assert_time(20, 0, 1, 1, 13, 0, 0);
 }
 
+static int64_t told_offset; /* by the last RTC_CHANGE */
+static unsigned told;
+
+static void emit(const char *name, struct json_object *event)
+{
+    struct json_object *data = json_object_object_get(event, "data");
+
+    g_assert_cmpstr(name, ==, "RTC_CHANGE");
+    g_assert_true(json_object_is_type(json_object_object_get(data, "qom-path"), json_type_string));
+    told_offset = json_object_get_int64(json_object_object_get(data, "offset"));
+    told++;
+}
+
+/* The event tells how far ahead of its own time the guest has put the clock. */
+static void test_change(void)
+{
+    start(0x06);
+    qapi_event_set_emitter(emit);
+    set(0x0b, 0x86);
+    step(10 * NS_PER_SEC);
+    set(4, 22);
+    g_assert_cmpuint(told, ==, 0);
+    set(0x0b, 0x06); /* 22:59:58, and it would be 00:00:08 */
+    g_assert_cmpuint(told, ==, 1);
+    g_assert_cmpint(told_offset, ==, -3600 - 10);
+    qapi_event_set_emitter(emit); /* forget the rate limit */
+    step(5 * NS_PER_SEC);
+    set(4, 21); /* on the fly, at 23:00:03; in sum */
+    g_assert_cmpuint(told, ==, 2);
+    g_assert_cmpint(told_offset, ==, -3 * 3600 - 10);
+    qapi_event_set_emitter(emit);
+    set(0x0b, 0x06); /* sets nothing */
+    g_assert_cmpuint(told, ==, 2);
+    qapi_event_set_emitter(NULL);
+}
+
 static void test_uip(void)
 {
     start(0x02);
@@ -147,6 +184,7 @@ int main(int argc, char **argv)
     rtc = mc146818_create(system_io(), test_line(&irq8));
     g_test_add_func("/mc146818/formats", test_formats);
     g_test_add_func("/mc146818/set", test_set);
+    g_test_add_func("/mc146818/change", test_change);
     g_test_add_func("/mc146818/uip", test_uip);
     g_test_add_func("/mc146818/interrupts", test_interrupts);
     g_test_add_func("/mc146818/memory-size", test_memory_size);
