@@ -43,6 +43,8 @@ static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
     if (area == MAP_FAILED) {
         return NULL;
     }
+    /* With all memory locked this would count twice against the limit. */
+    munlock(area, total);
     host = (uint8_t *)(((uintptr_t)area + align - 1) & ~(uintptr_t)(align - 1));
     if (mmap(host, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
         int err = errno;
