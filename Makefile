@@ -4,7 +4,7 @@ BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 
-.PHONY: all help setup build guest demo check bench install clean format
+.PHONY: all help setup build guest demo check bench fuzz install clean format
 all: build
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
+	@echo "make fuzz       run each fuzz target for FUZZ_SECONDS (60); see docs/fuzzing.md"
 	@echo "make install    install (DESTDIR and ./configure --prefix are honoured)"
 	@echo "make clean      remove $(BUILD)"
 
@@ -33,6 +34,13 @@ check: build guest
 
 bench: build guest
 	@python3 tests/bench/bench.py $(BUILD)
+
+fuzz:
+	@scripts/install-packages.sh clang libclang-rt-14-dev
+	@test -f build-fuzz/build.ninja || CC=clang ./configure build-fuzz \
+		-Dfuzz=true -Dsanitize=address,undefined -Db_lundef=false
+	@ninja -C build-fuzz fuzzers
+	@python3 tests/fuzz/run.py build-fuzz $(FUZZ_TARGETS)
 
 install: build
 	@meson install -C $(BUILD) --no-rebuild

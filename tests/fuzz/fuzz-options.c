@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Options: lines "-NAME ARGUMENT" as on a command line, and "size TEXT" and others for the parsers
+ * below. Options about the machine go to one that is not initialised; those that make something, to
+ * the one that is there.
+ */
+#include <string.h>
+
+#include "hw/core/machine-config.h"
+#include "hw/core/numa.h"
+#include "qapi/qapi-types.h"
+#include "system/startup.h"
+#include "target/i386/cpuid.h"
+#include "tests/fuzz/fuzz.h"
+#include "util/keyval.h"
+
+#define MOST_LINES 64
+
+/* ---- the parsers ---- */
+
+static void try_size(const char *text)
+{
+    uint64_t value = 0;
+
+    size_parse(text, 1, &value, NULL);
+    size_parse(text, 1 << 20, &value, NULL);
+}
+
+static void try_number(const char *text)
+{
+    uint64_t value = 0;
+    bool on;
+
+    if (uint_parse(text, 1000, &value)) {
+        g_assert_cmpuint(value, <=, 1000);
+    }
+    bool_parse(text, &on);
+}
+
+/* What was parsed has strings only, and a comma doubled is one comma. */
+static void try_keyval(const char *text)
+{
+    struct json_object *props = keyval_parse(text, "implied", NULL);
+
+    if (props) {
+        json_object_object_foreach(props, key, value)
+        {
+            g_assert_true(*key && json_object_is_type(value, json_type_string));
+        }
+    }
+    json_object_put(props);
+}
+
+static void try_json(const char *text)
+{
+    bool from_text;
+
+    json_object_put(keyval_or_json_parse(text, "implied", &from_text, NULL));
+}
+
+static void try_chardev(const char *text)
+{
+    chardev_new_from_short("short", text, false, NULL);
+}
+
+static const struct {
+    const char *name;
+    void (*fn)(const char *text);
+} parsers[] = {
+    { "size ", try_size }, { "number ", try_number },   { "keyval ", try_keyval },
+    { "json ", try_json }, { "chardev ", try_chardev },
+};
+
+/* ---- options ---- */
+
+/* Those that only parse, or whose effect ends with the input. */
+static const char *const usable[] = {
+    "M",   "accel",   "append", "chardev", "cpu",    "device", "display", "initrd", "kernel", "m",
+    "mon", "machine", "name",   "numa",    "object", "serial", "smp",     "uuid",   NULL,
+};
+
+static bool is_usable(const Option *option)
+{
+    return g_strv_contains(usable, option->name);
+}
+
+static void run_option(Startup *startup, char *line)
+{
+    g_autoptr(GArray) uses = NULL;
+    char *space = strchr(line, ' ');
+    char *argv[] = { (char *)"fuzz", line, space ? space + 1 : NULL };
+    g_autofree char *text = NULL, *where = NULL;
+    const OptionUse *use;
+
+    if (space) {
+        *space = '\0';
+    }
+    uses = cmdline_parse(space ? 3 : 2, argv, NULL);
+    if (!uses || !uses->len) {
+        return;
+    }
+    use = &g_array_index(uses, OptionUse, 0);
+    where = option_use_text(use);
+    if (option_use_wants_text(use, &text, NULL)) {
+        return;
+    }
+    if (is_usable(use->option) && use->option->handle) {
+        use->option->handle(startup, use->arg, NULL);
+    }
+}
+
+static void run_line(Startup *startup, char *line)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(parsers); i++) {
+        if (g_str_has_prefix(line, parsers[i].name)) {
+            parsers[i].fn(line + strlen(parsers[i].name));
+            return;
+        }
+    }
+    run_option(startup, line);
+}
+
+/* What machine_init() looks at, of a machine that is as the options say. */
+static void check_machine(Machine *machine)
+{
+    X86CpuModel model;
+
+    if (machine_check_memory(machine, NULL) && machine_check_smp(machine, NULL) &&
+        numa_complete(machine, NULL)) {
+        uint64_t total = 0;
+
+        for (unsigned n = 0; n < machine->num_nodes; n++) {
+            total += machine->nodes[n].mem;
+        }
+        g_assert_cmpuint(total, ==, machine->ram_size);
+        g_assert_cmpuint(machine->smp.cpus, <=, machine->smp.maxcpus);
+        g_assert_cmpuint(machine->ram_size, <=, machine->maxram_size);
+    }
+    if (machine->cpu_model) {
+        x86_cpu_model_parse(&model, machine->cpu_model, NULL);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autofree char *text = g_strndup((const char *)data, size);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", MOST_LINES);
+    Startup startup = {
+        .machine_props = json_object_new_object(),
+        .monitors = g_array_new(FALSE, FALSE, sizeof(MonitorRequest)),
+    };
+
+    fuzz_machine();
+    fuzz_input_begin();
+    startup.machine = (Machine *)object_new("pc-i440fx-7.2-machine", NULL);
+    for (char **line = lines; *line; line++) {
+        run_line(&startup, *line);
+    }
+    check_machine(startup.machine);
+    object_unref(OBJECT(startup.machine));
+    json_object_put(startup.machine_props);
+    g_array_unref(startup.monitors);
+    g_free(startup.accel);
+    g_free(startup.guest_name);
+    fuzz_input_end();
+    return 0;
+}
