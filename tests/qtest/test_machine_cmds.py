@@ -14,6 +14,7 @@ import tap
 
 MIB = 1 << 20
 GIB = 1 << 30
+DIMM = 2 * MIB  # small: the dumps are written
 
 
 def refused(m, text, command, **arguments):
@@ -243,7 +244,7 @@ def dump():
         out = f"{m.dir}/core"
         for i, addr in ((0, None), (1, 32 * GIB)):
             m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{i}",
-                                           "size": 128 * MIB})
+                                           "size": DIMM})
             m.qmp.command("device_add", driver="pc-dimm", id=f"d{i}", memdev=f"m{i}",
                           **({"addr": addr} if addr else {}))
         dimms = [d["data"]["addr"] for d in m.qmp.command("query-memory-devices")]
@@ -251,14 +252,14 @@ def dump():
         for i, address in enumerate(dimms):
             fill(m, address + 77, b"dimm%d" % i)
         m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{out}")
-        total = 2 * MIB + 2 * 128 * MIB + 64 * 1024
+        total = 2 * MIB + 2 * DIMM + 65536
         wanted = {"status": "completed", "completed": total, "total": total}
         tap.equal(m.qmp.event("DUMP_COMPLETED")["data"], {"result": wanted})
         tap.equal(m.qmp.command("query-dump"), wanted)
         tap.equal(os.stat(out).st_mode & 0o777, 0o600)
         elf = Elf(out)
         tap.equal([(p, s) for v, p, s, o in elf.loads],
-                  [(0, 2 * MIB), (4 * GIB - 65536, 65536), (dimms[0], 128 * MIB), (32 * GIB, 128 * MIB)])
+                  [(0, 2 * MIB), (4 * GIB - 65536, 65536), (dimms[0], DIMM), (32 * GIB, DIMM)])
         tap.equal(all(v == p for v, p, s, o in elf.loads), True)
         tap.equal(elf.at(0x1234, 3), b"low")
         tap.equal([elf.at(a + 77, 5) for a in dimms], [b"dimm0", b"dimm1"])
@@ -313,7 +314,7 @@ def dump_errors():
 def dump_detached():
     """Into a pipe that is not read yet: the monitor goes on, the machine stands."""
     with machine.Machine(memory="8M,slots=1,maxmem=1G") as m:
-        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": DIMM})
         m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
         address = m.qmp.command("query-memory-devices")[0]["data"]["addr"]
         fill(m, address, b"here")
@@ -323,7 +324,7 @@ def dump_detached():
         m.qmp.receive(5)
         m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
         state = m.qmp.command("query-dump")
-        tap.equal((state["status"], state["total"]), ("active", 136 * MIB + 65536))
+        tap.equal((state["status"], state["total"]), ("active", 8 * MIB + DIMM + 65536))
         tap.equal(state["completed"] < state["total"], True)
         tap.equal(m.qmp.command("query-status")["status"], "save-vm")
         refused(m, "being written already", "dump-guest-memory", paging=False, protocol="file:/dev/null")
