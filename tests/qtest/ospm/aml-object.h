@@ -68,7 +68,7 @@ typedef struct AmlReference {
 } AmlReference;
 
 typedef struct AmlRegion {
-    uint8_t space; /* AmlSpace */
+    uint8_t space; /* AML_SPACE_MEMORY, AML_SPACE_IO, or another */
     uint64_t base, length;
 } AmlRegion;
 

@@ -271,6 +271,7 @@ static void test_mutations(gconstpointer path)
             aml_eval_free(ev);
         }
     }
+    g_free(world.notified);
 }
 
 /* ---- calls from outside ---- */
