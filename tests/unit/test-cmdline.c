@@ -240,7 +240,7 @@ static void test_sandbox_allows(void)
         g_assert_true(g_thread_join(g_thread_new("t", thread_main, &sandbox_try)) == &sandbox_try);
         g_assert_cmpint(setpriority(PRIO_PROCESS, 0, 0), ==, -1);
         g_assert_cmpint(errno, ==, EPERM);
-        return;
+        _exit(0); /* no leak check, which makes a process */
     }
     g_test_trap_subprocess(NULL, 0, 0);
     g_test_trap_assert_passed();

@@ -388,6 +388,9 @@ static void test_ram(void)
         for (unsigned n = 0; ram->subregions && ram->subregions->len; n++) {
             memory_region_remove(ram->subregions->pdata[0]);
         }
+        if (ram == &machine->ram) {
+            memory_region_destroy(ram);
+        }
         drop_machine(machine);
     }
     /* Given back with the machine. */
