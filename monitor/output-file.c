@@ -7,17 +7,18 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/fdset.h"
 
 #define OPEN_FLAGS (O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 bool output_file_open(OutputFile *file, const char *path, bool regular, GError **errp)
 {
     struct stat st;
-    int fd = open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
+    int fd = path_open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
     bool created = fd >= 0;
 
     if (fd < 0 && errno == EEXIST) {
-        fd = open(path, OPEN_FLAGS);
+        fd = path_open(path, OPEN_FLAGS, 0);
     }
     if (fd < 0) {
         error_set(errp, "cannot write to '%s': %s%s", path, g_strerror(errno),

@@ -164,6 +164,14 @@ def save():
         with open(out, "rb") as file:
             tap.equal(file.read(), b"\x55" + bytes(4095), "zeros where no RAM is")
         os.unlink(out)
+        with open(out, "wb") as file:
+            socket.send_fds(m.qmp.sock, [b'{"execute": "add-fd"}'], [file.fileno()])
+        number = m.qmp.receive(5)["return"]["fdset-id"]
+        m.qmp.command("memsave", val=0x1FFE, size=4, filename=f"/dev/fdset/{number}")
+        with open(out, "rb") as file:
+            tap.equal(file.read(), b"\x01\x02\x03\x04", "into a descriptor that a client passed")
+        refused(m, "cannot write", "memsave", val=0, size=1, filename="/dev/fdset/77")
+        os.unlink(out)
         # 1 TiB that has no RAM but the last 64 KiB below 4 GiB: a sparse file
         m.qmp.command("pmemsave", val=16 * MIB, size=1 << 40, filename=out)
         tap.equal(os.stat(out).st_size, 1 << 40)

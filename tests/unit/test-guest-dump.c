@@ -197,6 +197,14 @@ static void test_hostile_tables(void)
     tear_down();
 }
 
+static uint64_t word(const uint8_t *at, unsigned index)
+{
+    uint64_t value;
+
+    memcpy(&value, at + 8 * index, 8);
+    return value;
+}
+
 static void test_notes(void)
 {
     uint32_t count;
@@ -207,16 +215,14 @@ static void test_notes(void)
     const Elf64_Phdr *ph = program_headers(&core, &count);
     g_assert_cmpuint(count, ==, 3);
     const uint8_t *prstatus = core.data + ph[0].p_offset + sizeof(Elf64_Nhdr) + 8;
-    const uint64_t *regs = (const uint64_t *)(prstatus + 112);
-    g_assert_cmphex(regs[16], ==, 0x2222); /* rip */
-    g_assert_cmphex(regs[19], ==, 0x1111); /* rsp */
     const uint8_t *state = prstatus + 336 + sizeof(Elf64_Nhdr) + 8;
-    const uint64_t *words = (const uint64_t *)state;
-    g_assert_cmphex(words[0], ==, (uint64_t)440 << 32 | 1);
-    g_assert_cmphex(words[7], ==, 0x1111);
-    g_assert_cmphex(words[17], ==, 0x2222);
-    g_assert_cmphex(words[49], ==, CR0_PE | CR0_PG);
-    g_assert_cmphex(words[52], ==, 0x1000); /* cr3 */
+    g_assert_cmphex(word(prstatus + 112, 16), ==, 0x2222); /* rip */
+    g_assert_cmphex(word(prstatus + 112, 19), ==, 0x1111); /* rsp */
+    g_assert_cmphex(word(state, 0), ==, (uint64_t)440 << 32 | 1);
+    g_assert_cmphex(word(state, 7), ==, 0x1111);
+    g_assert_cmphex(word(state, 17), ==, 0x2222);
+    g_assert_cmphex(word(state, 49), ==, CR0_PE | CR0_PG);
+    g_assert_cmphex(word(state, 52), ==, 0x1000); /* cr3 */
     munmap(core.data, core.size);
     tear_down();
 }
