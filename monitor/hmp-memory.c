@@ -144,12 +144,26 @@ typedef struct Dump {
     Hmp *hmp;
     X86Cpu *cpu; /* NULL: guest-physical addresses */
     int width;   /* digits of an address */
+    /* what was read ahead: each read of a CPU's memory is a visit in its thread */
+    uint8_t ahead[4096];
+    uint64_t ahead_addr, ahead_len;
 } Dump;
 
-static uint64_t dump_read(const Dump *dump, uint64_t addr, void *buf, uint64_t len)
+/* How many of @len bytes can be read. */
+static uint64_t dump_read(Dump *dump, uint64_t addr, void *buf, uint64_t len)
 {
-    return dump->cpu ? x86_debug_read(dump->cpu, addr, buf, len)
-                     : physical_debug_read(addr, buf, len);
+    uint64_t offset = addr - dump->ahead_addr;
+
+    if (offset > dump->ahead_len || dump->ahead_len - offset < len) {
+        offset = 0;
+        dump->ahead_addr = addr;
+        dump->ahead_len = dump->cpu
+                              ? x86_debug_read(dump->cpu, addr, dump->ahead, sizeof(dump->ahead))
+                              : physical_debug_read(addr, dump->ahead, sizeof(dump->ahead));
+    }
+    len = MIN(len, dump->ahead_len - offset);
+    memcpy(buf, dump->ahead + offset, len);
+    return len;
 }
 
 static void dump_stopped(const Dump *dump, uint64_t addr)
@@ -162,7 +176,7 @@ static void dump_stopped(const Dump *dump, uint64_t addr)
     }
 }
 
-static void dump_values(const Dump *dump, const HmpFormat *format, uint64_t addr)
+static void dump_values(Dump *dump, const HmpFormat *format, uint64_t addr)
 {
     unsigned a_line = format->format == 'c' ? 16 : 16 / format->size;
 
@@ -199,8 +213,7 @@ static void read_mode(X86Cpu *cpu, void *opaque)
     }
 }
 
-static void dump_instructions(const Dump *dump, ZydisMachineMode mode, unsigned count,
-                              uint64_t addr)
+static void dump_instructions(Dump *dump, ZydisMachineMode mode, unsigned count, uint64_t addr)
 {
     ZydisDecoder decoder;
     ZydisFormatter formatter;

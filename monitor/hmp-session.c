@@ -130,7 +130,7 @@ static void give_editor_back(HmpMonitor *mon)
     }
 }
 
-/* ---- without ---- */
+/* ---- lines ---- */
 
 static void greet(HmpMonitor *mon)
 {
@@ -156,6 +156,8 @@ static void end_line(HmpMonitor *mon)
     run_line(mon, line);
     say(mon, PROMPT);
 }
+
+/* ---- typing without the editor ---- */
 
 /* Take away the last character, with all its bytes. False if there is none. */
 static bool erase(HmpMonitor *mon)

@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HMP on a machine: each info subcommand, guest memory and ports, and typing on a terminal."""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+
+import machine
+import vm
+
+import tap
+
+MIB = 1 << 20
+DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=d0,memdev=m0,node=0",
+        "-name", "dimmy", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
+
+# What people and programs look for.
+INFO = {
+    "chardev": r"(?m)^\S+: filename=unix:",
+    "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
+    "dump": r"Status: none\n",
+    "hotpluggable-cpus": r'Hotpluggable CPUs:\n  type: "qemu64-x86_64-cpu"\n  vcpus_count: "1"\n'
+                         r'  qom_path: "/machine/.*"\n  CPUInstance Properties:\n    node-id: "0"\n'
+                         r'    socket-id: "0"\n    core-id: "0"\n    thread-id: "0"\n',
+    "irq": r"IRQ statistics for ioapic:\n(.*\n)*IRQ statistics for isa-i8259:\n",
+    "kvm": r"kvm support: (enabled|disabled|not compiled)\n",
+    "lapic": r"local APIC of CPU 0: id 0, xAPIC mode\n(.*\n)*LVT0 +0x00000700 .*ExtINT",
+    "mem": "",
+    "memdev": r"(?m)^memory backend: m0\n  size:  268435456\n",
+    "memory-devices": r'Memory device \[dimm\]: "d0"\n  addr: 0x100000000\n  slot: 0\n  node: 0\n'
+                      r"  size: 268435456\n  memdev: /objects/m0\n  hotplugged: false\n"
+                      r"  hotpluggable: true\n  state: inserted since 20",
+    "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
+    "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
+             r"address-space: I/O\n",
+    "name": r"dimmy\n",
+    "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
+    "pic": r"ioapic0: ver=0x20 (.*\n)*  pin 23 .*\n(.*\n)*pic1: irr=00 imr=00 isr=00 ",
+    "qom-tree": r"/ \(container\)\n(.*\n)* +/d0 \(pc-dimm\)\n",
+    "qtree": r'dev: pc-dimm, id "d0"\n(  .* = .*\n)*  memdev = "/objects/m0"\n',
+    "registers": r"\nCPU#0\nRAX=0{16} (.*\n)*.*RIP=[0-9a-f]{16} ",
+    "roms": r'addr=00000000[0-9a-f]{8} size=0x0[12]0000 mem=rom name="\S+"\n',
+    "status": r"VM status: (running|paused \(prelaunch\))\n",
+    "tlb": "",
+    "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
+    "version": r"7\.2\.0 \(dimmable-.*\)\n",
+}
+
+
+def hmp(m, line, cpu=None):
+    place = {} if cpu is None else {"cpu-index": cpu}
+    return m.qmp.command("human-monitor-command", **{"command-line": line}, **place)
+
+
+def says(m, line, pattern):
+    out = hmp(m, line)
+    if not re.match(pattern, out):
+        raise AssertionError(f"'{line}' printed: {out}")
+    return out
+
+
+def check_info(m):
+    listed = re.findall(r"(?m)^info (\S+)", hmp(m, "help info"))
+    tap.equal(sorted(listed), sorted(INFO), "what `help info` lists")
+    for name in listed:
+        out = hmp(m, f"info {name}")
+        if "Error" in out or not re.search(INFO[name], out):
+            raise AssertionError(f"'info {name}' printed: {out}")
+    says(m, "info registers -a", r"\nCPU#0\n(.*\n)*CPU#1\n")
+    says(m, "info mtree -f", r'FlatView #0\n AS "memory", root: system\n(.*\n)*'
+                             r"  0000000100000000-000000010fffffff \(prio 0, ram\): \S+\n")
+    says(m, "info mtree -d", r"(.*\n)*  0000000100000000-.* host:0x\S+ owner:/objects/m0\n")
+    says(m, "info mtree -f -o", r"(.*\n)*  .*: ioapic owner:/machine/")
+    says(m, "info mtree -fo", r"(.*\n)*  .*: ioapic owner:/machine/")
+    says(m, "info lapic 1", r"local APIC of CPU 1: id 1,")
+    says(m, "info lapic 7", r"Error: APIC-ID: ")
+    says(m, "info qom-tree /objects", r"/objects \(container\)\n(.*\n)*  /m0 \(memory-backend-ram\)\n")
+    tap.equal(hmp(m, "info registers", 1)[:7], "\nCPU#1\n")
+
+
+def info_qtest():
+    with machine.Machine("128M,slots=2,maxmem=1G", cpus=2, extra=DIMM) as m:
+        check_info(m)
+
+
+def info_soft():
+    with vm.Vm(machine.PROGRAM, memory="128M,slots=2,maxmem=1G", cpus=2, accel="soft", serial=False,
+               extra=("-S", *DIMM)) as m:
+        check_info(m)
+
+
+def help_for_each():
+    with machine.Machine() as m:
+        lines = hmp(m, "help").splitlines()
+        for line in lines:
+            tap.equal(line.count(" -- "), 1, line)
+            tap.equal(hmp(m, f"help {line.split()[0]}").splitlines()[0],
+                      hmp(m, "help info").splitlines()[0] if line.startswith("info") else line)
+        says(m, "device_add help", r"(.*\n)*.*pc-dimm")
+        says(m, "device_add pc-dimm,help", r"pc-dimm options:\n(.*\n)*  memdev=")
+        says(m, "object_add memory-backend-ram,?", r"memory-backend-ram options:|Error: ")
+
+
+def memory():
+    with machine.Machine() as m:
+        m("write 0x1000 0x10 0x00112233445566778899aabbccddeeff")
+        tap.equal(hmp(m, "xp/4xb 0x1000"), "0000000000001000: 0x00 0x11 0x22 0x33\n")
+        tap.equal(hmp(m, "xp /2xw 0xf00+0x100"), "0000000000001000: 0x33221100 0x77665544\n")
+        tap.equal(hmp(m, "x/1xg 0x1000"), "0000000000001000: 0x7766554433221100\n")
+        tap.equal(hmp(m, "x/2dh 0x1006"), "0000000000001006:  30566 -26232\n")
+        tap.equal(hmp(m, "xp/3c 0x1003"), "0000000000001003: '3' 'D' 'U'\n")
+        tap.equal(hmp(m, "xp/9xh 0x1000").count("\n"), 2)
+        says(m, "xp/2xw 0x7ffffffc", r"000000007ffffffc: 0x00000000\nError: .* 0x80000000: no RAM")
+        tap.equal(hmp(m, "gva2gpa 0x1234"), "gpa: 0x1234\n")
+        says(m, "gpa2hva 0x1000", r"Host virtual address for 0x1000 \(\S+\) is 0x[0-9a-f]+\n")
+        says(m, "gpa2hva 0xfec00000", r"Memory at address 0xfec00000 is not RAM: ioapic")
+        says(m, "gpa2hva 0x100000000000", r"No memory is mapped")
+        tap.equal(hmp(m, "p $pc"), "0xfffffff0\n")
+        tap.equal(hmp(m, "p $rip & 0xff"), "0xf0\n")
+        m("write 0x2000 0x6 0xb834129090f4")  # in real mode: 16 bits
+        tap.equal(hmp(m, "xp/4i 0x2000"), "0x0000000000002000:  b8 34 12                mov $0x1234, %ax\n"
+                                         "0x0000000000002003:  90                      nop\n"
+                                         "0x0000000000002004:  90                      nop\n"
+                                         "0x0000000000002005:  f4                      hlt\n")
+        path = f"{m.dir}/saved"
+        tap.equal(hmp(m, f"pmemsave 0x1000 4 {path}"), "")
+        with open(path, "rb") as f:
+            tap.equal(f.read(), bytes([0, 0x11, 0x22, 0x33]))
+        tap.equal(hmp(m, f'memsave 0x1000 0x10 "{path}"'), "")
+        tap.equal(os.path.getsize(path), 16)
+        tap.equal(hmp(m, f"dump-guest-memory {path} 0x1000 4096"), "")
+        with open(path, "rb") as f:
+            tap.equal(f.read(4), b"\x7fELF")
+        says(m, "dump-guest-memory -x file", r"Error: the flag '-x'")
+        says(m, "info dump", r"Status: completed\n")
+
+
+def ports():
+    with machine.Machine() as m:
+        tap.equal(hmp(m, "o/b 0x70 0x0f"), "")
+        tap.equal(hmp(m, "o 0x71 0x5a"), "")
+        tap.equal(hmp(m, "i 0x71"), "portb[0x0071] = 0x5a\n")
+        tap.equal(hmp(m, "i/d 0x70 0x0f"), "portb[0x0071] =   90\n")
+        tap.equal(hmp(m, "i/xw 0xa00 "), f"portw[0x0a00] = {m.read('l', 0xa00):#010x}\n")
+        tap.equal(hmp(m, "o/h 0x100000 1")[:12], "Error: PORT:")
+
+
+def devices():
+    with machine.Machine() as m:
+        tap.equal(hmp(m, "object_add memory-backend-ram,id=m0,size=128M"), "")
+        tap.equal(hmp(m, "device_add pc-dimm,id=d0,memdev=m0"), "")
+        says(m, "info memory-devices", r'Memory device \[dimm\]: "d0"\n(.*\n)*  hotplugged: true\n')
+        says(m, "object_del m0", r"Error: .*'m0'")
+        says(m, "device_add pc-dimm,id=d1,memdev=nobody", r"Error: .*'nobody'")
+        says(m, "device_del -c d0", r"Error: .*no request")
+        tap.equal(hmp(m, "device_del d0 5"), "")
+        says(m, "info memory-devices", r"(.*\n)*  state: unplug-requested since ")
+        tap.equal(hmp(m, "device_del -c d0"), "")
+        says(m, "device_del d0 soon", r"Error: SECONDS: 'soon'")
+        tap.equal(hmp(m, "chardev-add null,id=c0"), "")
+        says(m, "info chardev", r"(.*\n)*c0: filename=null\n")
+        tap.equal(hmp(m, "chardev-remove c0"), "")
+        says(m, "chardev-remove c0", r"Error: .*'c0'")
+        says(m, "getfd x", "Error: ")
+        tap.equal(hmp(m, "nmi"), "")
+        m("irq_intercept_in ioapic")
+        tap.equal(hmp(m, "stop"), "")
+        says(m, "info status", "VM status: paused\n")
+        tap.equal(hmp(m, "cont"), "")
+        says(m, "info status", "VM status: running\n")
+        tap.equal(hmp(m, "system_reset"), "")
+        m.qmp.event("RESET")
+        tap.equal(hmp(m, "system_powerdown"), "")
+        m.qmp.event("POWERDOWN")
+
+
+def interrupt_counts():
+    with machine.Machine() as m:
+        m("set_irq_in isa-i8259 unnamed-gpio-in 4 1")
+        m("set_irq_in isa-i8259 unnamed-gpio-in 4 0")
+        m("set_irq_in isa-i8259 unnamed-gpio-in 4 1")
+        says(m, "info irq", r"(.*\n)*IRQ statistics for isa-i8259:\n(.*\n)* 4: 2\n")
+        says(m, "info pic", r"(.*\n)*pic0: irr=10 ")
+
+
+# ---- a kernel that is entered in long mode, and does nothing ----
+
+def tiny_kernel(path):
+    image = bytearray(5 * 512 + 0x3000)
+    image[0x1f1] = 4
+
+    def put(offset, fmt, value):
+        struct.pack_into("<" + fmt, image, offset, value)
+
+    put(0x1f4, "I", 0x300)
+    put(0x1fe, "H", 0xaa55)
+    put(0x200, "H", 0x66eb)
+    image[0x202:0x206] = b"HdrS"
+    put(0x206, "H", 0x20f)
+    image[0x211] = 1
+    put(0x22c, "I", 0x7fffffff)
+    put(0x230, "I", 2 * MIB)
+    image[0x234] = 1
+    put(0x236, "H", 1)
+    put(0x238, "I", 2047)
+    put(0x258, "Q", 16 * MIB)
+    put(0x260, "I", 8 * MIB)
+    image[5 * 512 + 0x200:5 * 512 + 0x203] = b"\xf4\xeb\xfd"  # hlt; jmp to it
+    with open(path, "wb") as f:
+        f.write(image)
+
+
+def paging():
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_kernel(f"{folder}/kernel")
+        with vm.Vm(machine.PROGRAM, memory="64M", accel="soft", serial=False,
+                   extra=("-kernel", f"{folder}/kernel")) as m:
+            while "HLT=1" not in hmp(m, "info registers"):
+                pass
+            tap.equal(hmp(m, "info mem"), "0000000000000000-0000000100000000 0000000100000000 -rw\n")
+            pages = hmp(m, "info tlb").splitlines()
+            tap.equal(len(pages), 2048)
+            says(m, "info tlb", r"0000000000000000: 0000000000000000 --P---?.*W\n")
+            tap.equal(hmp(m, "gva2gpa 0x1000200"), "gpa: 0x1000200\n")
+            tap.equal(hmp(m, "gva2gpa 0x100000000"), "Unmapped: 0x100000000\n")
+            says(m, "x 0x100000000", "Error: .*not mapped")
+            says(m, "x/2i 0x1000200", r"0x0000000001000200:  f4 +hlt\n"
+                                      r"0x0000000001000201:  eb fd +jmp 0x0*1000200\n")
+
+
+# ---- a terminal ----
+
+class Terminal:
+    """The program with its monitor on a terminal of its own."""
+
+    def __init__(self, *extra, columns=80):
+        self.fd, slave = pty.openpty()
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        env = {**os.environ, "TERM": "vt100", "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            [machine.PROGRAM, "-accel", "qtest", "-m", "128M,slots=2,maxmem=1G", "-nodefaults",
+             "-display", "none", "-monitor", "stdio", *extra],
+            stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+        os.close(slave)
+        self.buffer = ""
+        self.expect(r"\(dimmable\) ")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(10)
+        os.close(self.fd)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def expect(self, pattern, timeout=10):
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(pattern, self.buffer)
+            if match:
+                self.buffer = self.buffer[match.end():]
+                return match
+            wait = deadline - time.monotonic()
+            if wait <= 0 or not select.select([self.fd], [], [], wait)[0]:
+                raise vm.Timeout(f"no /{pattern}/ on the terminal; it ended with {self.buffer!r}")
+            data = os.read(self.fd, 65536).decode(errors="replace")
+            self.buffer += data.replace("\r", "")
+
+    def line(self, text):
+        self.type(text + "\r")
+
+
+def terminal():
+    with Terminal("-object", "memory-backend-ram,id=first,size=128M",
+                  "-object", "memory-backend-ram,id=second,size=128M") as t:
+        t.type("info stat\t")
+        t.expect("info status ")
+        t.line("")
+        t.expect(r"\nVM status: running\n\(dimmable\) ")
+        t.type("\x10")  # Ctrl-P: the line before
+        t.expect("info status ")
+        t.line("\x08\x08\x08\x08\x08\x08\x08name")
+        t.expect(r"\n\(dimmable\) ")
+        t.type("dev\t")
+        t.expect("device_")
+        t.type("a\tpc-d\t")
+        t.expect("device_add pc-dimm,|add pc-dimm,")
+        t.type("memd\t")
+        t.expect("memdev=")
+        t.type("se\t")
+        t.expect("second")
+        t.line(",id=plugged")
+        t.expect(r"\n\(dimmable\) ")
+        t.type("info memory\t\t")
+        t.expect("memory-devices +memory_size_summary")
+        t.line("-dev\t")
+        t.expect(r'Memory device \[dimm\]: "plugged"\n')
+        t.type("device_del pl\t")
+        t.expect("device_del plugged ")
+        t.line("")
+        t.expect(r"\n\(dimmable\) ")
+        t.line("info name \x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x0bversion")  # left, cut, other words
+        t.expect(r"7\.2\.0 \(dimmable-")
+        t.line("quit")
+        tap.equal(t.process.wait(10), 0, "exit status")
+
+
+def narrow_terminal():
+    """A line that is longer than the terminal is wide."""
+    with Terminal(columns=30) as t:
+        t.type("1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1")
+        t.expect(r"1 \+ 1$")
+        t.type("\x01")  # to the beginning, which is in the row above
+        t.expect("\x1b\\[A")
+        t.line("p ")
+        t.expect(r"\n0xc\n")
+
+
+def cpu_of_a_session():
+    with Terminal("-smp", "2") as t:
+        t.line("cpu 1")
+        t.line("info cpus")
+        t.expect(r"  CPU #0: .*\n\* CPU #1: ")
+        t.line("info registers")
+        t.expect(r"CPU#1\n")
+        t.line("cpu 2")
+        t.expect(r"Error: INDEX: there is no CPU 2; the machine has 2\n")
+
+
+def warnings_reach_the_monitor():
+    with machine.Machine() as m:
+        hmp(m, "object_add memory-backend-ram,id=odd,size=100M")
+        says(m, "device_add pc-dimm,id=odd,memdev=odd", "warning: |Error: ")
+        tap.equal(m.errors(), "", "what went to stderr")
+
+
+tap.run([(test.__name__, test) for test in (
+    info_qtest, info_soft, help_for_each, memory, ports, devices, interrupt_counts, paging, terminal,
+    narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])
