@@ -86,6 +86,21 @@ static void no_terminal_back(void)
 
 /* ---- set-up ---- */
 
+/* readline 8.2 follows a null pointer where a prefix key comes in a search (Ctrl-R Ctrl-X), so
+ * there are none but Escape, at which a search ends. */
+static void unbind_prefix_keys(void)
+{
+    Keymap const maps[] = { emacs_standard_keymap, vi_insertion_keymap, vi_movement_keymap };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
+        for (int key = 0; key < KEYMAP_SIZE - 1; key++) {
+            if (maps[i][key].type == ISKMAP && key != ESC) {
+                rl_unbind_key_in_map(key, maps[i]);
+            }
+        }
+    }
+}
+
 static void init(void)
 {
     static const cookie_io_functions_t output = { .write = write_bytes };
@@ -118,6 +133,9 @@ static void init(void)
     for (size_t i = 0; i < G_N_ELEMENTS(variables); i++) {
         rl_variable_bind(variables[i][0], variables[i][1]);
     }
+    unbind_prefix_keys();
+    /* ESC 9 9 9 9 9 9 9 9 9 x would be a line without end. */
+    rl_unbind_function_in_map(rl_digit_argument, emacs_meta_keymap);
     rl_tty_set_echoing(1);
     using_history();
     stifle_history(MAX_HISTORY);
