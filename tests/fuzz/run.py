@@ -4,7 +4,7 @@
 run.py BUILD-DIR [TARGET...]
 
 What is new is kept in BUILD-DIR/fuzz/corpus, what fails in BUILD-DIR/fuzz/findings. With
-FUZZ_MERGE=1 the inputs that add coverage are copied to the corpus in the tree."""
+FUZZ_MERGE=1 the inputs that reach new code are copied to the corpus in the tree."""
 import os
 import pathlib
 import re
@@ -58,9 +58,10 @@ def fuzz(build, target, seconds):
 
 
 def merge(build, target):
-    """Add what covers more to the tree's corpus."""
+    """Add short inputs that reach new code to the tree's corpus."""
     new, findings, tree = folders(build, target)
-    return run([*command(build, target), "-merge=1", str(tree), str(new)], findings,
+    return run([*command(build, target), "-max_len=600", "-use_counters=0", "-use_cmp=0",
+                "-set_cover_merge=1", str(tree), str(new)], findings,
                build / "fuzz" / f"{target}-merge.log") == 0
 
 
