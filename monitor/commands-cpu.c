@@ -123,9 +123,8 @@ bool qmp_inject_nmi(GError **errp)
 {
     const Machine *machine = current_machine();
 
-    if (!machine->num_cpus) {
-        error_set(errp, "machine '%s' has no CPU that could take a non-maskable interrupt",
-                  machine_ops(machine)->name);
+    if (!machine || !machine->num_cpus) {
+        error_set(errp, "the machine has no CPU that could take a non-maskable interrupt");
         return false;
     }
     apic_nmi();

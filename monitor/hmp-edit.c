@@ -101,6 +101,107 @@ static void unbind_prefix_keys(void)
     }
 }
 
+/*
+ * Go to the next line of the history, in the direction of @step, that begins with what is left of
+ * the cursor. (Readline 8.2's own search frees records of changes twice.)
+ */
+static int search(int step, rl_command_func_t *go, int key)
+{
+    g_autofree char *begin = g_strndup(rl_line_buffer, (gsize)rl_point);
+    int point = rl_point, from = where_history();
+
+    for (int i = from + step; i >= 0 && i < history_length; i += step) {
+        const HIST_ENTRY *entry = history_get(history_base + i);
+
+        if (entry && g_str_has_prefix(entry->line, begin)) {
+            go(ABS(i - from), key);
+            rl_point = MIN(point, rl_end);
+            break;
+        }
+    }
+    return 0;
+}
+
+static int search_backward(int count, int key)
+{
+    return search(-1, rl_get_previous_history, key);
+}
+
+static int search_forward(int count, int key)
+{
+    return search(1, rl_get_next_history, key);
+}
+
+/*
+ * The keys, all of them. Readline has many more by itself, but among those that go on to read a key
+ * (incremental search, vi's commands, macros) are some that crash or never return when bytes come
+ * one by one, and numeric arguments that make a line of gigabytes.
+ */
+static const struct {
+    const char *keys;
+    rl_command_func_t *fn;
+} bindings[] = {
+    { "\\C-a", rl_beg_of_line },
+    { "\\C-b", rl_backward_char },
+    { "\\C-c", rl_kill_full_line },
+    { "\\C-d", rl_delete },
+    { "\\C-e", rl_end_of_line },
+    { "\\C-f", rl_forward_char },
+    { "\\C-h", rl_rubout },
+    { "\\C-i", rl_complete },
+    { "\\C-j", rl_newline },
+    { "\\C-k", rl_kill_line },
+    { "\\C-l", rl_clear_screen },
+    { "\\C-m", rl_newline },
+    { "\\C-n", rl_get_next_history },
+    { "\\C-p", rl_get_previous_history },
+    { "\\C-r", search_backward },
+    { "\\C-s", search_forward },
+    { "\\C-t", rl_transpose_chars },
+    { "\\C-u", rl_unix_line_discard },
+    { "\\C-w", rl_unix_word_rubout },
+    { "\\C-y", rl_yank },
+    { "\\C-_", rl_undo_command },
+    { "\\C-?", rl_rubout },
+    { "\\eb", rl_backward_word },
+    { "\\ed", rl_kill_word },
+    { "\\ef", rl_forward_word },
+    { "\\e\\C-?", rl_backward_kill_word },
+    /* as terminals send them: arrows, Home, End, Delete, page up and down, words */
+    { "\\e[A", rl_get_previous_history },
+    { "\\e[B", rl_get_next_history },
+    { "\\e[C", rl_forward_char },
+    { "\\e[D", rl_backward_char },
+    { "\\e[H", rl_beg_of_line },
+    { "\\e[F", rl_end_of_line },
+    { "\\eOA", rl_get_previous_history },
+    { "\\eOB", rl_get_next_history },
+    { "\\eOC", rl_forward_char },
+    { "\\eOD", rl_backward_char },
+    { "\\eOH", rl_beg_of_line },
+    { "\\eOF", rl_end_of_line },
+    { "\\e[1~", rl_beg_of_line },
+    { "\\e[3~", rl_delete },
+    { "\\e[4~", rl_end_of_line },
+    { "\\e[5~", search_backward },
+    { "\\e[6~", search_forward },
+    { "\\e[7~", rl_beg_of_line },
+    { "\\e[8~", rl_end_of_line },
+    { "\\e[1;5C", rl_forward_word },
+    { "\\e[1;5D", rl_backward_word },
+};
+
+static void bind_keys(void)
+{
+    Keymap keys = rl_make_keymap(); /* printing characters insert themselves */
+
+    rl_variable_bind("editing-mode", "emacs");
+    for (size_t i = 0; i < G_N_ELEMENTS(bindings); i++) {
+        rl_bind_keyseq_in_map(bindings[i].keys, bindings[i].fn, keys);
+    }
+    rl_set_keymap(keys);
+}
+
 static void init(void)
 {
     static const cookie_io_functions_t output = { .write = write_bytes };
@@ -109,6 +210,7 @@ static void init(void)
         { "page-completions", "off" }, /* it would wait for a key */
         { "keyseq-timeout", "0" },
         { "bell-style", "none" },
+        { "revert-all-at-newline", "on" }, /* else it loses records of changes */
     };
 
     if (rl_instream) {
@@ -128,14 +230,13 @@ static void init(void)
     rl_terminal_name = "vt100";
     rl_attempted_completion_function = complete;
     rl_completer_word_break_characters = HMP_WORD_BREAKS;
-    rl_completion_query_items = -1;
     rl_initialize(); /* reads the user's ~/.inputrc */
     for (size_t i = 0; i < G_N_ELEMENTS(variables); i++) {
         rl_variable_bind(variables[i][0], variables[i][1]);
     }
     unbind_prefix_keys();
-    /* ESC 9 9 9 9 9 9 9 9 9 x would be a line without end. */
-    rl_unbind_function_in_map(rl_digit_argument, emacs_meta_keymap);
+    rl_completion_query_items = -1;
+    bind_keys();
     rl_tty_set_echoing(1);
     using_history();
     stifle_history(MAX_HISTORY);

@@ -339,6 +339,32 @@ static void session_free(Client *client)
     client_remove_chardev("h");
 }
 
+/* Whatever is typed, the editor survives, and the next client finds it as it should be. */
+static void test_editor_noise(void)
+{
+    Client client = session_new();
+    g_autoptr(GRand) rand = g_rand_new_with_seed(2);
+    uint8_t noise[64];
+
+    for (int i = 0; i < 200; i++) {
+        for (size_t n = 0; n < sizeof(noise); n++) {
+            bool control = g_rand_boolean(rand);
+
+            noise[n] = (uint8_t)g_rand_int_range(rand, 0, control ? 32 : 256);
+        }
+        client_send_len(&client, noise, sizeof(noise));
+        g_string_set_size(client.got, 0);
+    }
+    client_send(&client, "\033999999999x\007\n");
+    session_free(&client);
+    client = session_new();
+    g_string_set_size(client.got, 0);
+    client_send(&client, "info uuid\n");
+    client_settle(&client);
+    g_assert_nonnull(strstr(client.got->str, "\r\n00000000-0000-0000-0000-000000000000\r\n"));
+    session_free(&client);
+}
+
 /* A session without the editor, which the one that came before it on "h" has. */
 static Client second_session_new(Client *first)
 {
@@ -413,6 +439,10 @@ static void test_editor(void)
     client_settle(&client);
     g_assert_nonnull(strstr(client.got->str, "memory-devices"));
     g_assert_nonnull(strstr(client.got->str, "memory_size_summary"));
+    client_send(&client, "\x15info v\x12\r"); /* search */
+    client_settle(&client);
+    g_assert_true(
+        g_str_has_suffix(client.got->str, "7.2.0 (dimmable-" DIMMABLE_VERSION ")\r\n" PROMPT));
     client_send(&client, "\x15\x12\x16\x1b\x07\x04\x03\n"); /* search, quote, give up, ... */
     client_settle(&client);
     client_send(&client, text);
@@ -469,6 +499,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hmp/random-lines", test_random_lines);
     g_test_add_func("/hmp/completion", test_completion);
     g_test_add_func("/hmp/editor", test_editor);
+    g_test_add_func("/hmp/editor-noise", test_editor_noise);
     g_test_add_func("/hmp/typing", test_typing);
     g_test_add_func("/hmp/long-line", test_long_line);
     g_test_add_func("/hmp/mux", test_mux);
