@@ -185,6 +185,9 @@ static char *do_memset(const QtestLine *line)
 
 /* ---- the clock ---- */
 
+/* 73 years: the clock holds twice as much, and devices add to it. */
+#define MAX_CLOCK (INT64_MAX / 4)
+
 /* Go to @to, from one timer to the next so that no client keeps us busy for ever. */
 static char *step_clock(int64_t to)
 {
@@ -213,16 +216,18 @@ static char *do_clock_step(const QtestLine *line)
     if (line->count == 1) {
         return step_clock(MAX(clock_next_expiry(), now));
     }
-    if (line->nums[1] > (uint64_t)(INT64_MAX - now)) {
-        return malformed("a step of %" PRIu64 " ns is too far", line->nums[1]);
+    if (line->nums[1] > (uint64_t)MAX(MAX_CLOCK - now, 0)) {
+        return malformed("a step of %" PRIu64 " ns is too far: the clock ends at %" PRId64,
+                         line->nums[1], MAX_CLOCK);
     }
     return step_clock(now + line->nums[1]);
 }
 
 static char *do_clock_set(const QtestLine *line)
 {
-    if (line->nums[1] > INT64_MAX) {
-        return malformed("a clock of %" PRIu64 " ns is too far", line->nums[1]);
+    if (line->nums[1] > (uint64_t)MAX_CLOCK) {
+        return malformed("a clock of %" PRIu64 " ns is too far: it ends at %" PRId64, line->nums[1],
+                         MAX_CLOCK);
     }
     return step_clock(line->nums[1]); /* stays where it is if that is past */
 }
