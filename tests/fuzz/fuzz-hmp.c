@@ -9,11 +9,17 @@
 #include "tests/fuzz/fuzz.h"
 
 const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
 
 /* What readline itself loses, for example where a search begins within a search. */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:xmalloc\nleak:xrealloc\n";
+}
+
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
 }
 
 static FuzzClient *start(void)
