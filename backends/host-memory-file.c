@@ -76,6 +76,7 @@ static int open_path(FileBackend *file, GError **errp)
 static bool file_fit(FileBackend *file, int fd, GError **errp)
 {
     uint64_t size = file->parent.size;
+    uint64_t page_size = ram_block_page_size(fd);
     struct stat st;
 
     if (fstat(fd, &st) < 0) {
@@ -97,6 +98,15 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
                   "mem-path='%s' has %" G_GUINT64_FORMAT " bytes, but size is %" G_GUINT64_FORMAT
                   " bytes: make size smaller or the file larger (an empty file is extended)",
                   file->mem_path, (uint64_t)st.st_size, size);
+        return false;
+    }
+    /* hugetlbfs would say no more than EINVAL. */
+    if (size % page_size != 0) {
+        error_set(
+            errp,
+            "mem-path='%s': size must be a multiple of the page size there, %" G_GUINT64_FORMAT
+            " bytes; it is %" G_GUINT64_FORMAT " bytes",
+            file->mem_path, page_size, size);
         return false;
     }
     if (size > G_MAXINT64 || ftruncate(fd, (off_t)size) < 0) {

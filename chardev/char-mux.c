@@ -166,7 +166,7 @@ static bool mux_filter(CharMux *mux, uint8_t byte)
         return true;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(escapes); i++) {
-        if (escapes[i].key == byte && escapes[i].fn) {
+        if (escapes[i].key == g_ascii_tolower(byte) && escapes[i].fn) {
             escapes[i].fn(mux);
         }
     }

@@ -23,7 +23,7 @@
 /* Blocks of this size and more are aligned to it, so that the host can use large pages. */
 #define LARGE_PAGE (2ull << 20)
 
-static uint64_t backing_page_size(int fd)
+uint64_t ram_block_page_size(int fd)
 {
     struct statfs fs;
 
@@ -65,7 +65,7 @@ static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
 RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bool reserve,
                         uint64_t align, GError **errp)
 {
-    uint64_t page_size = backing_page_size(fd);
+    uint64_t page_size = ram_block_page_size(fd);
     int flags = shared ? MAP_SHARED : MAP_PRIVATE;
     RamBlock *block;
     uint8_t *host;

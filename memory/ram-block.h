@@ -24,6 +24,8 @@ typedef struct RamBlock {
  * @reserve false: no swap space is reserved (MAP_NORESERVE). */
 RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bool reserve,
                         uint64_t align, GError **errp);
+/* Bytes of a page of what backs @fd: a hugetlbfs size, else (and for -1) the host's page size. */
+uint64_t ram_block_page_size(int fd);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
 /* Touch every page, without changing its contents; SIGBUS becomes an error, and

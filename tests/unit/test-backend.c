@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -338,6 +339,30 @@ static void test_file_bad(void)
     g_unlink(empty);
 }
 
+/* Huge pages need not be there for a file of no size. */
+static void test_file_huge(void)
+{
+    int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+    g_autofree char *text = NULL;
+    struct stat st;
+
+    if (fd < 0) {
+        g_test_skip("the host has no huge pages");
+        return;
+    }
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    text = g_strdup_printf("size=1M,mem-path=/proc/self/fd/%d", fd);
+    assert_refused("memory-backend-file", text, "multiple|1048576");
+    {
+        g_autofree char *page = g_strdup_printf("multiple|%ld", (long)st.st_blksize);
+
+        assert_refused("memory-backend-file", text, page);
+    }
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    g_assert_cmpint(st.st_size, ==, 0);
+    close(fd);
+}
+
 /* ---- secrets ---- */
 
 static void test_secret(void)
@@ -386,6 +411,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/file/align", test_file_align);
     g_test_add_func("/backend/secret", test_secret);
     g_test_add_func("/backend/file/bad", test_file_bad);
+    g_test_add_func("/backend/file/huge", test_file_huge);
     ret = g_test_run();
     g_rmdir(dir);
     g_free(dir);

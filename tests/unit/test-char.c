@@ -444,6 +444,11 @@ static void test_mux(void)
     client_send(&client, "\001\001x\001s\001b");
     expect_text(serial->input, "\001x");
     expect_text(serial->events, "B");
+    /* With the shift key, too. */
+    client_send(&client, "\001Cd\001C\001B");
+    expect_text(monitor->input, "d");
+    expect_text(serial->events, "UIB");
+    expect_text(monitor->events, "IU");
 
     client_send(&client, "\001h");
     client_settle(&client);

@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What 'make install' gives runs, by both of its names and under a DESTDIR.
+# Usage: install.sh BUILD-DIR BINDIR LIBEXECDIR (both absolute)
+dest=$(mktemp -d) || exit 1
+trap 'rm -rf "$dest"' EXIT
+
+echo 1..2
+meson install -C "$1" --no-rebuild --quiet --destdir "$dest" >&2
+n=0
+for program in "$2/dimmable" "$3/dimmable/qemu-system-x86_64"; do
+    n=$((n + 1))
+    case $("$dest$program" -version) in
+    "QEMU emulator version 7.2.0 (dimmable "*) echo "ok $n - $program" ;;
+    *) echo "not ok $n - $program" ;;
+    esac
+done
