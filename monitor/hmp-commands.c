@@ -9,7 +9,6 @@
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
 #include "monitor/hmp.h"
-#include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
 #include "util/error.h"
@@ -112,10 +111,7 @@ static void do_device_add(Hmp *hmp, char **argv)
     struct json_object *props = keyval_or_json_parse(argv[0], "driver", &from_text, &err);
 
     if (props && !asked_for_help(hmp, props, "driver", help_devices, help_device_type)) {
-        const Device *dev = device_add(props, from_text, &err);
-        g_autofree char *warnings = dev ? memory_plug_warnings(dev) : NULL;
-
-        hmp_printf(hmp, "%s", warnings ? warnings : "");
+        device_add(props, from_text, &err);
     }
     json_object_put(props);
     hmp_error(hmp, err);

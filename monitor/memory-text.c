@@ -3,9 +3,6 @@
 
 #include <inttypes.h>
 
-#include "hw/core/machine.h"
-#include "hw/mem/guest-fit.h"
-
 /* Microseconds since 1970 as local time. */
 static char *time_text(int64_t us)
 {
@@ -32,20 +29,6 @@ char *memory_state_text(const PCDIMMDeviceInfo *info)
     for (guint i = 0; info->warnings && i < info->warnings->len; i++) {
         g_string_append_printf(text, "  warning: %s\n",
                                (const char *)g_ptr_array_index(info->warnings, i));
-    }
-    return g_string_free(text, FALSE);
-}
-
-char *memory_plug_warnings(const Device *dev)
-{
-    GString *text = g_string_new(NULL);
-    g_autoptr(GPtrArray) list = NULL;
-
-    if (object_is_a(&dev->parent, TYPE_PC_DIMM)) {
-        list = guest_fit_warnings(current_machine(), PC_DIMM(dev));
-    }
-    for (guint i = 0; list && i < list->len; i++) {
-        g_string_append_printf(text, "warning: %s\n", (const char *)g_ptr_array_index(list, i));
     }
     return g_string_free(text, FALSE);
 }

@@ -5,14 +5,10 @@
 #ifndef MONITOR_MEMORY_TEXT_H
 #define MONITOR_MEMORY_TEXT_H
 
-#include "hw/core/device.h"
 #include "qapi/qapi-types.h"
 
 /* The state of @info and its warnings, as lines of `info memory-devices`: two spaces, a word, a
  * colon. "" if nothing is known. g_free. */
 char *memory_state_text(const PCDIMMDeviceInfo *info);
-
-/* What to tell a user who has just plugged @dev: "warning: ..." lines, or "". g_free. */
-char *memory_plug_warnings(const Device *dev);
 
 #endif

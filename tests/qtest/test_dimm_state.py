@@ -255,6 +255,7 @@ def hmp_warns():
                 "command-line": f"device_add pc-dimm,id=d-{ident},memdev={ident},addr="
                                 f"{ADDRESSES[ident]:#x}"})
             tap.equal(reply.startswith("warning: pc-dimm 'd-m0': its size"), warned, reply)
+            tap.equal(reply.count("its size"), int(warned), reply)  # said once
 
 
 def stopped():
