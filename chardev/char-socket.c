@@ -21,11 +21,16 @@
 #include "util/interrupt.h"
 #include "util/keyval.h"
 
+enum OnOffAuto { AUTO, ON, OFF };
+static const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
+
 typedef struct CharSocket {
     Chardev parent;
     /* properties */
     char *path, *host, *port, *fd;
-    bool server, wait, nodelay;
+    bool server, wait, nodelay, abstract, tight, numeric, keep_alive;
+    int ipv4, ipv6; /* OnOffAuto */
+    uint16_t to;    /* last port to try; 0: only @port */
 
     int listen_fd, client_fd;
     int passed_fd; /* the client sent it and nobody took it yet; or -1 */
@@ -109,6 +114,9 @@ static void socket_use(CharSocket *sock, int fd)
         /* Fails on a unix socket, which has no delay. */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     }
+    if (sock->keep_alive) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    }
     sock->client_fd = fd;
     chardev_connected(CHARDEV(sock), fd, fd);
 }
@@ -145,25 +153,35 @@ static void socket_hangup(Chardev *chr)
 
 /* ---- addresses ---- */
 
-static bool unix_address(const char *path, struct sockaddr_un *addr, GError **errp)
+/* Abstract names (unix(7)) begin with a zero byte, and are as long as said; tight=off pads them. */
+static bool unix_address(const CharSocket *sock, struct sockaddr_un *addr, socklen_t *len,
+                         GError **errp)
 {
+    const char *path = sock->path;
+    size_t size = strlen(path);
+
     *addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof(addr->sun_path)) {
+    *len = sizeof(*addr);
+    if (size >= sizeof(addr->sun_path)) {
         error_set(errp, "path '%s' is too long for a socket: it may have %zu bytes", path,
                   sizeof(addr->sun_path) - 1);
         return false;
     }
-    strcpy(addr->sun_path, path);
+    strcpy(addr->sun_path + sock->abstract, path);
+    if (sock->abstract && sock->tight) {
+        *len = offsetof(struct sockaddr_un, sun_path) + 1 + size;
+    }
     return true;
 }
 
 static int unix_open(CharSocket *sock, GError **errp)
 {
     struct sockaddr_un addr;
+    socklen_t len;
     struct stat st;
     int fd;
 
-    if (!unix_address(sock->path, &addr, errp)) {
+    if (!unix_address(sock, &addr, &len, errp)) {
         return -1;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -172,7 +190,7 @@ static int unix_open(CharSocket *sock, GError **errp)
         return -1;
     }
     if (!sock->server) {
-        if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
+        if (connect(fd, (struct sockaddr *)&addr, len) == 0) {
             return fd;
         }
         error_set_errno(errp, errno,
@@ -182,15 +200,15 @@ static int unix_open(CharSocket *sock, GError **errp)
         return -1;
     }
     /* A socket that an earlier run has left is in the way of bind(). */
-    if (lstat(sock->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+    if (!sock->abstract && lstat(sock->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         unlink(sock->path);
     }
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+    if (bind(fd, (struct sockaddr *)&addr, len) < 0) {
         error_set_errno(errp, errno, "cannot listen on '%s'", sock->path);
         close(fd);
         return -1;
     }
-    sock->bound_path = g_strdup(sock->path);
+    sock->bound_path = sock->abstract ? NULL : g_strdup(sock->path);
     return fd;
 }
 
@@ -209,49 +227,102 @@ static void learn_port(CharSocket *sock, int fd)
     }
 }
 
-static int tcp_open(CharSocket *sock, GError **errp)
+/* With one family asked for, or the other refused, only that one. */
+static int tcp_family(const CharSocket *sock)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                              .ai_flags = (sock->server ? AI_PASSIVE : 0) | AI_NUMERICSERV };
-    const char *host = sock->host && *sock->host ? sock->host : NULL;
-    struct addrinfo *list;
-    uint64_t number;
-    int rc, err = 0, one = 1;
+    bool four = sock->ipv4 == ON || (sock->ipv4 == AUTO && sock->ipv6 != ON);
+    bool six = sock->ipv6 == ON || (sock->ipv6 == AUTO && sock->ipv4 != ON);
 
-    if (!sock->port || !uint_parse(sock->port, 65535, &number)) {
-        error_set(errp, "port=%s: must be a number from 0 to 65535", sock->port ? sock->port : "");
-        return -1;
-    }
-    rc = getaddrinfo(host, sock->port, &hints, &list);
+    return four == six ? AF_UNSPEC : four ? AF_INET : AF_INET6;
+}
+
+static struct addrinfo *tcp_lookup(const CharSocket *sock, GError **errp)
+{
+    struct addrinfo hints = { .ai_family = tcp_family(sock),
+                              .ai_socktype = SOCK_STREAM,
+                              .ai_flags = (sock->server ? AI_PASSIVE : 0) | AI_NUMERICSERV |
+                                          (sock->numeric ? AI_NUMERICHOST : 0) };
+    const char *host = sock->host && *sock->host ? sock->host : NULL;
+    struct addrinfo *list = NULL;
+    int rc = getaddrinfo(host, sock->port, &hints, &list);
+
     if (rc) {
         error_set(errp, "host=%s: %s", host ? host : "",
                   rc == EAI_SYSTEM ? g_strerror(errno) : gai_strerror(rc));
+        return NULL;
+    }
+    return list;
+}
+
+/* The port is where IPv4 and IPv6 both have it. */
+static void set_port(struct addrinfo *ai, unsigned port)
+{
+    if (ai->ai_family == AF_INET6) {
+        ((struct sockaddr_in6 *)ai->ai_addr)->sin6_port = htons((uint16_t)port);
+    } else {
+        ((struct sockaddr_in *)ai->ai_addr)->sin_port = htons((uint16_t)port);
+    }
+}
+
+/* A socket of @ai that is bound or connected, or -1 and errno. */
+static int tcp_socket(const CharSocket *sock, const struct addrinfo *ai)
+{
+    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
+    int one = 1, rc, err;
+
+    if (fd < 0) {
         return -1;
     }
-    for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
-        int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
-
-        if (fd < 0) {
-            err = errno;
-            continue;
-        }
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        rc = sock->server ? bind(fd, ai->ai_addr, ai->ai_addrlen)
-                          : connect(fd, ai->ai_addr, ai->ai_addrlen);
-        if (rc == 0) {
-            freeaddrinfo(list);
-            if (sock->server) {
-                learn_port(sock, fd);
-            }
-            return fd;
-        }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (sock->server && sock->ipv6 == ON && sock->ipv4 == OFF) {
+        /* IPv6 sockets take IPv4 clients otherwise. */
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    }
+    rc = sock->server ? bind(fd, ai->ai_addr, ai->ai_addrlen)
+                      : connect(fd, ai->ai_addr, ai->ai_addrlen);
+    if (rc < 0) {
         err = errno;
         close(fd);
+        errno = err;
+        return -1;
+    }
+    return fd;
+}
+
+static int tcp_open(CharSocket *sock, GError **errp)
+{
+    struct addrinfo *list;
+    uint64_t first;
+    int fd = -1;
+
+    if (!sock->port || !uint_parse(sock->port, 65535, &first)) {
+        error_set(errp, "port=%s: must be a number from 0 to 65535", sock->port ? sock->port : "");
+        return -1;
+    }
+    if (sock->to && (!sock->server || sock->to < first)) {
+        error_set(errp, "to=%u is the last of the ports that a server tries: %s", sock->to,
+                  sock->server ? "it cannot be below port=" : "say server=on, or leave it out");
+        return -1;
+    }
+    list = tcp_lookup(sock, errp);
+    if (!list) {
+        return -1;
+    }
+    for (unsigned port = (unsigned)first; fd < 0 && port <= MAX(first, sock->to); port++) {
+        for (struct addrinfo *ai = list; fd < 0 && ai; ai = ai->ai_next) {
+            set_port(ai, port);
+            fd = tcp_socket(sock, ai);
+        }
+    }
+    if (fd < 0) {
+        error_set_errno(errp, errno,
+                        sock->server ? "cannot listen on %s:%s" : "cannot connect to %s:%s",
+                        sock->host ? sock->host : "", sock->port);
+    } else if (sock->server) {
+        learn_port(sock, fd);
     }
     freeaddrinfo(list);
-    error_set_errno(errp, err, sock->server ? "cannot listen on %s:%s" : "cannot connect to %s:%s",
-                    host ? host : "", sock->port);
-    return -1;
+    return fd;
 }
 
 static int inherited_fd(CharSocket *sock, GError **errp)
@@ -319,6 +390,14 @@ static bool check_options(const CharSocket *sock, GError **errp)
     }
     if (sock->path && !*sock->path) {
         error_set(errp, "path= is empty; it must name a socket");
+        return false;
+    }
+    if (sock->abstract && !sock->path) {
+        error_set(errp, "abstract=on is for unix sockets: it needs path=NAME");
+        return false;
+    }
+    if (sock->ipv4 == OFF && sock->ipv6 == OFF) {
+        error_set(errp, "ipv4=off and ipv6=off leave nothing; leave one of them out");
         return false;
     }
     return true;
@@ -432,6 +511,12 @@ static struct json_object *nowait_get(Object *obj, const Property *prop, GError 
     {                                                                                              \
         .name = n, .kind = PROP_STRING, .offset = offsetof(CharSocket, field), .description = text \
     }
+#define ON_OFF_AUTO(n, field, text)                                                \
+    {                                                                              \
+        .name = n, .kind = PROP_ENUM, .offset = offsetof(CharSocket, field),       \
+        .enum_names = on_off_auto_names, .has_default = true, .default_int = AUTO, \
+        .description = text                                                        \
+    }
 #define BOOL(n, field, on, text)                                                                  \
     {                                                                                             \
         .name = n, .kind = PROP_BOOL, .offset = offsetof(CharSocket, field), .has_default = true, \
@@ -451,6 +536,17 @@ static const Property socket_properties[] = {
       .set = nowait_set,
       .description = "the opposite of wait" },
     BOOL("nodelay", nodelay, false, "TCP: send small pieces at once"),
+    BOOL("keep-alive", keep_alive, false, "TCP: notice that the other end has gone"),
+    BOOL("numeric", numeric, false, "TCP: host is an address, do not look up names"),
+    ON_OFF_AUTO("ipv4", ipv4, "TCP: use IPv4"),
+    ON_OFF_AUTO("ipv6", ipv6, "TCP: use IPv6"),
+    { .name = "to",
+      .kind = PROP_UINT16,
+      .offset = offsetof(CharSocket, to),
+      .has_default = true,
+      .description = "TCP server: if port is taken, try those up to this" },
+    BOOL("abstract", abstract, false, "unix: path is a name in the abstract namespace"),
+    BOOL("tight", tight, true, "unix, abstract: the name is not padded with zeros"),
     { NULL },
 };
 

@@ -85,6 +85,30 @@ static bool add_fd(struct json_object *props, const char *name, int *fd, GError 
     return true;
 }
 
+static void add_bool(struct json_object *props, const char *name, bool has, bool value)
+{
+    if (has) {
+        json_object_object_add(props, name, json_object_new_boolean(value));
+    }
+}
+
+static void add_inet(struct json_object *props, const InetSocketAddress *addr)
+{
+    add_string(props, "host", addr->host);
+    add_string(props, "port", addr->port);
+    add_bool(props, "numeric", addr->has_numeric, addr->numeric);
+    add_bool(props, "keep-alive", addr->has_keep_alive, addr->keep_alive);
+    if (addr->has_to) {
+        json_object_object_add(props, "to", json_object_new_int(addr->to));
+    }
+    if (addr->has_ipv4) {
+        add_string(props, "ipv4", addr->ipv4 ? "on" : "off");
+    }
+    if (addr->has_ipv6) {
+        add_string(props, "ipv6", addr->ipv6 ? "on" : "off");
+    }
+}
+
 static bool add_address(struct json_object *props, const SocketAddressLegacy *addr, int *fd,
                         GError **errp)
 {
@@ -92,11 +116,13 @@ static bool add_address(struct json_object *props, const SocketAddressLegacy *ad
     case SOCKET_ADDRESS_TYPE_FD:
         return add_fd(props, addr->u.fd->data->str, fd, errp);
     case SOCKET_ADDRESS_TYPE_INET:
-        add_string(props, "host", addr->u.inet->data->host);
-        add_string(props, "port", addr->u.inet->data->port);
+        add_inet(props, addr->u.inet->data);
         return true;
     default:
         add_string(props, "path", addr->u.q_unix->data->path);
+        add_bool(props, "abstract", addr->u.q_unix->data->has_abstract,
+                 addr->u.q_unix->data->abstract);
+        add_bool(props, "tight", addr->u.q_unix->data->has_tight, addr->u.q_unix->data->tight);
         return true;
     }
 }

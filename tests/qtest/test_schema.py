@@ -52,7 +52,9 @@ PLAUSIBLE = [
     ("chardev-add", {"id": "c2", "backend": {"type": "file", "data": {
         "out": "FOLDER/out", "append": True, "logfile": "FOLDER/log"}}}),
     ("chardev-add", {"id": "c3", "backend": {"type": "socket", "data": {
-        "addr": {"type": "inet", "data": {"host": "127.0.0.1", "port": "0"}}}}}),
+        "addr": {"type": "inet", "data": {
+            "host": "127.0.0.1", "port": "0", "numeric": True, "to": 9, "ipv4": True, "ipv6": False,
+            "keep-alive": True}}}}}),
     ("chardev-add", {"id": "c4", "backend": {"type": "socket", "data": {
         "addr": {"type": "unix", "data": {"path": "FOLDER/socket"}}, "wait": False}}}),
     ("chardev-add", {"id": "c5", "backend": {"type": "mux", "data": {"chardev": "c0"}}}),

@@ -294,6 +294,63 @@ static void test_tcp(void)
     client_remove_chardev("t1");
 }
 
+/* Two servers on one port: the second takes the next that is free. Clients of a family, of a name.
+ */
+static void test_socket_addresses(void)
+{
+    static const char *const bad[] = {
+        "socket,id=x,host=localhost,port=1,numeric=on",
+        "socket,id=x,host=127.0.0.1,port=1,ipv4=off",
+        "socket,id=x,host=127.0.0.1,port=1,ipv4=off,ipv6=off",
+        "socket,id=x,host=127.0.0.1,port=7,to=6,server=on,wait=off",
+        "socket,id=x,host=127.0.0.1,port=7,to=8",
+        "socket,id=x,host=127.0.0.1,port=1,abstract=on",
+    };
+    g_autofree char *name = g_strdup_printf("char-test-%d", (int)getpid());
+    g_autofree char *served =
+        g_strdup_printf("socket,id=a,path=%s,abstract=on,server=on,wait=off", name);
+    g_autofree char *joined = g_strdup_printf("socket,id=b,path=%s,abstract=on", name);
+    g_autofree char *padded = g_strdup_printf("socket,id=x,path=%s,abstract=on,tight=off", name);
+    g_autofree char *again = NULL, *client = NULL;
+    GError *err = NULL;
+    Chardev *chr;
+    struct json_object *first, *second;
+    int last;
+
+    chr = chardev_new_from_opts(
+        "socket,id=s0,host=127.0.0.1,port=0,server=on,wait=off,ipv4=on,keep-alive=on", &err);
+    g_assert_no_error(err);
+    first = object_property_get(OBJECT(chr), "port", &err);
+    last = MIN(json_object_get_int(first) + 50, 65535);
+    again = g_strdup_printf("socket,id=s1,host=127.0.0.1,port=%s,to=%d,server=on,wait=off",
+                            json_object_get_string(first), last);
+    chr = chardev_new_from_opts(again, &err);
+    g_assert_no_error(err);
+    second = object_property_get(OBJECT(chr), "port", &err);
+    g_assert_cmpint(json_object_get_int(second), >, json_object_get_int(first));
+    g_assert_cmpint(json_object_get_int(second), <=, last);
+    client = g_strdup_printf("socket,id=c1,host=127.0.0.1,port=%s,numeric=on,keep-alive=on",
+                             json_object_get_string(second));
+    g_assert_nonnull(chardev_new_from_opts(client, &err));
+    json_object_put(first);
+    json_object_put(second);
+
+    g_assert_nonnull(chardev_new_from_opts(served, &err));
+    g_assert_nonnull(chardev_new_from_opts(joined, &err));
+    g_assert_null(chardev_new_from_opts(padded, &err)); /* another name */
+    g_clear_error(&err);
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_assert_null(chardev_new_from_opts(bad[i], &err));
+        g_assert_nonnull(err);
+        g_clear_error(&err);
+    }
+    client_remove_chardev("b");
+    client_remove_chardev("a");
+    client_remove_chardev("c1");
+    client_remove_chardev("s1");
+    client_remove_chardev("s0");
+}
+
 static void test_flow_control(void)
 {
     Client client = client_new("c", "");
@@ -506,6 +563,7 @@ int main(int argc, char **argv)
     g_test_add_func("/char/file", test_file);
     g_test_add_func("/char/socket/server", test_server);
     g_test_add_func("/char/socket/tcp", test_tcp);
+    g_test_add_func("/char/socket/addresses", test_socket_addresses);
     g_test_add_func("/char/socket/flow-control", test_flow_control);
     g_test_add_func("/char/socket/slow-reader", test_slow_reader);
     g_test_add_func("/char/socket/half-closed", test_half_closed);
