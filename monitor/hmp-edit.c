@@ -86,21 +86,6 @@ static void no_terminal_back(void)
 
 /* ---- set-up ---- */
 
-/* readline 8.2 follows a null pointer where a prefix key comes in a search (Ctrl-R Ctrl-X), so
- * there are none but Escape, at which a search ends. */
-static void unbind_prefix_keys(void)
-{
-    Keymap const maps[] = { emacs_standard_keymap, vi_insertion_keymap, vi_movement_keymap };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
-        for (int key = 0; key < KEYMAP_SIZE - 1; key++) {
-            if (maps[i][key].type == ISKMAP && key != ESC) {
-                rl_unbind_key_in_map(key, maps[i]);
-            }
-        }
-    }
-}
-
 /*
  * Go to the next line of the history, in the direction of @step, that begins with what is left of
  * the cursor. (Readline 8.2's own search frees records of changes twice.)
@@ -234,7 +219,6 @@ static void init(void)
     for (size_t i = 0; i < G_N_ELEMENTS(variables); i++) {
         rl_variable_bind(variables[i][0], variables[i][1]);
     }
-    unbind_prefix_keys();
     rl_completion_query_items = -1;
     bind_keys();
     rl_tty_set_echoing(1);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 
 #include <readline/history.h>
-#include <readline/readline.h>
 
 #include "monitor/monitor.h"
 #include "tests/fuzz/fuzz.h"
@@ -47,8 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_client_send(client, data, size);
     fuzz_client_send(client, (const uint8_t *)"\n", 1);
     fuzz_input_end();
-    /* What readline keeps from one session to the next: a key may have made it "vi". */
-    rl_variable_bind("editing-mode", "emacs");
-    clear_history();
+    clear_history(); /* which readline keeps from one session to the next */
     return 0;
 }
