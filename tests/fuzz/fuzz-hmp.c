@@ -10,7 +10,7 @@
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
-/* What readline itself loses, for example where a search begins within a search. */
+/* What readline 8.2 itself loses: records of changes in lines of the history. */
 const char *__lsan_default_suppressions(void)
 {
     return "leak:xmalloc\nleak:xrealloc\n";
