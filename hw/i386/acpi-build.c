@@ -3,7 +3,7 @@
 
 #include "hw/acpi/pm.h"
 #include "hw/i386/e820.h"
-#include "hw/i386/pc.h"
+#include "hw/i386/x86.h"
 #include "hw/intc/apic.h"
 
 /* FADT flags (ACPI 6.4 table 5.10). */
@@ -36,7 +36,8 @@ static void fadt_register(AcpiBlob *fadt, unsigned bytes, uint64_t port)
 }
 
 /* Section 5.2.9. */
-static AcpiBlob *build_fadt(AcpiTables *tables, const AcpiBlob *facs, const AcpiBlob *dsdt)
+static AcpiBlob *build_fadt(AcpiTables *tables, const X86MachineOps *ops, const AcpiBlob *facs,
+                            const AcpiBlob *dsdt)
 {
     AcpiBlob *fadt = acpi_table_begin(tables, "FACP", NULL, FADT_REVISION);
 
@@ -56,13 +57,13 @@ static AcpiBlob *build_fadt(AcpiTables *tables, const AcpiBlob *facs, const Acpi
     acpi_u32(fadt, 0); /* PM1b_CNT_BLK */
     acpi_u32(fadt, 0); /* PM2_CNT_BLK */
     acpi_u32(fadt, ACPI_PM_TMR_PORT);
-    acpi_u32(fadt, ACPI_GPE0_PORT_PC);
+    acpi_u32(fadt, ops->gpe0_port);
     acpi_u32(fadt, 0); /* GPE1_BLK */
     acpi_u8(fadt, ACPI_PM1_EVT_LEN);
     acpi_u8(fadt, ACPI_PM1_CNT_LEN);
     acpi_u8(fadt, 0); /* PM2_CNT_LEN */
     acpi_u8(fadt, ACPI_PM_TMR_LEN);
-    acpi_u8(fadt, ACPI_GPE0_LEN_PC);
+    acpi_u8(fadt, ops->gpe0_len);
     acpi_u8(fadt, 0); /* GPE1_BLK_LEN */
     acpi_u8(fadt, 0); /* GPE1_BASE */
     acpi_u8(fadt, 0); /* CST_CNT */
@@ -91,7 +92,7 @@ static AcpiBlob *build_fadt(AcpiTables *tables, const AcpiBlob *facs, const Acpi
     fadt_register(fadt, 0, 0); /* PM1b_CNT */
     fadt_register(fadt, 0, 0); /* PM2_CNT */
     fadt_register(fadt, ACPI_PM_TMR_LEN, ACPI_PM_TMR_PORT);
-    fadt_register(fadt, ACPI_GPE0_LEN_PC, ACPI_GPE0_PORT_PC);
+    fadt_register(fadt, ops->gpe0_len, ops->gpe0_port);
     fadt_register(fadt, 0, 0);         /* GPE1 */
     fadt_register(fadt, 0, 0);         /* sleep control */
     fadt_register(fadt, 0, 0);         /* sleep status */
@@ -233,7 +234,7 @@ AcpiTables *acpi_build(Machine *machine)
     AcpiBlob *facs = build_facs(tables);
     AcpiBlob *dsdt = acpi_build_dsdt(tables, machine);
     const AcpiBlob *listed[] = {
-        build_fadt(tables, facs, dsdt),
+        build_fadt(tables, x86_machine_ops(machine), facs, dsdt),
         build_madt(tables, machine),
         acpi_build_srat(tables, machine),
         machine->num_nodes > 1 ? acpi_build_slit(tables, machine) : NULL,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ACPI tables of the machine "pc". Pure functions of object state (DESIGN decision 2): they
+ * The ACPI tables of a PC. Pure functions of object state (DESIGN decision 2): they
  * keep nothing and change nothing, so the tables can be built at any time. Machine lock.
  */
 #ifndef HW_I386_ACPI_BUILD_H

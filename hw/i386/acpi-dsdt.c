@@ -4,7 +4,7 @@
 
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
-#include "hw/i386/pc.h"
+#include "hw/i386/x86.h"
 
 static Aml *dsdt_hid(const char *id)
 {
@@ -40,7 +40,7 @@ static Aml *dsdt_isa(const Machine *machine)
 /* There is no _PRT: no function has an interrupt pin. */
 static Aml *dsdt_pci_root(const Machine *machine)
 {
-    uint32_t hole = PC_MACHINE(machine)->below_4g;
+    uint32_t hole = X86_MACHINE(machine)->below_4g;
 
     return aml_device(
         "PCI0", dsdt_hid("PNP0A03"), aml_name("_UID", aml_int(0)), aml_name("_BBN", aml_int(0)),
@@ -49,17 +49,17 @@ static Aml *dsdt_pci_root(const Machine *machine)
                                aml_word_range(AML_RANGE_IO, 0, 0xcf7),
                                aml_word_range(AML_RANGE_IO, 0xd00, 0xffff),
                                aml_dword_range(AML_RANGE_MEMORY, true, 0xa0000, 0xbffff),
-                               aml_dword_range(AML_RANGE_MEMORY, false, hole, PC_PCI_HOLE_LAST))),
+                               aml_dword_range(AML_RANGE_MEMORY, false, hole, PCI_HOLE_LAST))),
         dsdt_isa(machine));
 }
 
 /* Ports that belong to the board and to no device. */
-static Aml *dsdt_board_resources(void)
+static Aml *dsdt_board_resources(const X86MachineOps *ops)
 {
     return aml_device(
         "MBRD", dsdt_hid("PNP0C02"), aml_name("_UID", aml_int(0)),
         aml_name("_CRS", aml_resources(aml_io(ACPI_PM_BASE, ACPI_PM_SIZE),
-                                       aml_io(ACPI_GPE0_PORT_PC, ACPI_GPE0_LEN_PC),
+                                       aml_io(ops->gpe0_port, ops->gpe0_len),
                                        aml_io(ACPI_SMI_CMD_PORT, 2), aml_io(0x92, 1))));
 }
 
@@ -79,8 +79,9 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     /* Revision 2: integers have 64 bits. */
     AcpiBlob *dsdt = acpi_table_begin(tables, "DSDT", NULL, 2);
     Aml *root = aml_list();
-    Aml *sb = aml_scope("\\_SB", dsdt_pci_root(machine), dsdt_board_resources(),
-                        aml_device("PWRB", dsdt_hid("PNP0C0C")));
+    Aml *sb =
+        aml_scope("\\_SB", dsdt_pci_root(machine), dsdt_board_resources(x86_machine_ops(machine)),
+                  aml_device("PWRB", dsdt_hid("PNP0C0C")));
     g_autoptr(GByteArray) code = NULL;
 
     dsdt_processors(sb, machine);

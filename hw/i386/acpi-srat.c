@@ -4,7 +4,7 @@
 #include "hw/i386/acpi-build.h"
 
 #include "hw/i386/e820.h"
-#include "hw/i386/pc.h"
+#include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
 
 enum {
@@ -62,19 +62,19 @@ static void srat_memory(AcpiBlob *srat, uint32_t node, uint64_t base, uint64_t e
 
 /* Boot RAM is given to the nodes in their order; each gets what falls into the contiguous pieces of
  * the memory map. */
-static void srat_boot_memory(AcpiBlob *srat, const PcMachine *pc)
+static void srat_boot_memory(AcpiBlob *srat, const X86Machine *x86)
 {
     const struct {
         uint64_t base, size, ram; /* physical range, and its start as an offset in RAM */
     } pieces[] = {
         { 0, 0xa0000, 0 },
-        { HIGH_RAM, pc->below_4g - HIGH_RAM, HIGH_RAM },
-        { FOUR_GIB, pc->above_4g, pc->below_4g },
+        { HIGH_RAM, x86->below_4g - HIGH_RAM, HIGH_RAM },
+        { FOUR_GIB, x86->above_4g, x86->below_4g },
     };
     uint64_t start = 0;
 
-    for (unsigned node = 0; node < pc->parent.num_nodes; node++) {
-        uint64_t end = start + pc->parent.nodes[node].mem;
+    for (unsigned node = 0; node < x86->parent.num_nodes; node++) {
+        uint64_t end = start + x86->parent.nodes[node].mem;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(pieces); i++) {
             uint64_t first = MAX(start, pieces[i].ram);
@@ -120,7 +120,7 @@ AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
     for (unsigned i = 0; i < machine->num_cpus; i++) {
         srat_cpu(srat, machine->cpus[i], MAX(machine->cpu_node[i], 0));
     }
-    srat_boot_memory(srat, PC_MACHINE(machine));
+    srat_boot_memory(srat, X86_MACHINE(machine));
     srat_device_memory(srat, machine);
     acpi_table_end(tables, srat);
     return srat;

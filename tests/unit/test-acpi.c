@@ -40,7 +40,7 @@ typedef struct Fixture {
 static Machine *machine_make(const Config *config)
 {
     Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
-    PcMachine *pc = PC_MACHINE(machine);
+    X86Machine *pc = X86_MACHINE(machine);
 
     machine->ram_size = config->ram;
     machine->maxram_size = config->maxram;
@@ -62,7 +62,7 @@ static Machine *machine_make(const Config *config)
         machine->cpu_node[i] = i % config->nodes;
     }
     machine->serial[0] = (Chardev *)machine; /* only that there is one matters */
-    pc->below_4g = pc_ram_below_4g(config->ram);
+    pc->below_4g = x86_ram_below_4g(x86_machine_ops(machine), config->ram);
     pc->above_4g = config->ram - pc->below_4g;
     if (config->maxram > config->ram) {
         machine->device_memory.base =
@@ -87,7 +87,7 @@ static void fixture_load(Fixture *f)
 {
     g_autoptr(AcpiTables) tables = acpi_build(f->machine);
     g_autoptr(GError) err = NULL;
-    bool ok = acpi_link_direct(tables, PC_MACHINE(f->machine)->below_4g, &err);
+    bool ok = acpi_link_direct(tables, X86_MACHINE(f->machine)->below_4g, &err);
 
     g_assert_no_error(err);
     g_assert_true(ok);
@@ -105,7 +105,7 @@ static void fixture_init(Fixture *f, const Config *config)
     f->machine = machine_make(config);
     f->low = g_malloc0(HIGH_RAM - BIOS_BASE);
     f->top = g_malloc0(ACPI_AREA);
-    f->top_base = PC_MACHINE(f->machine)->below_4g - ACPI_AREA;
+    f->top_base = X86_MACHINE(f->machine)->below_4g - ACPI_AREA;
     fixture_load(f);
 }
 

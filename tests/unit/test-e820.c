@@ -48,12 +48,17 @@ static void test_sizes(void)
     }
 }
 
+static uint64_t pc_below_4g(uint64_t size)
+{
+    return x86_ram_below_4g(object_type_find(TYPE_PC_MACHINE)->ops, size);
+}
+
 static void test_split(void)
 {
-    g_assert_cmpuint(pc_ram_below_4g(128 * MIB), ==, 128 * MIB);
-    g_assert_cmpuint(pc_ram_below_4g(3584 * MIB - 1), ==, 3584 * MIB - 1);
-    g_assert_cmpuint(pc_ram_below_4g(3584 * MIB), ==, 3 * GIB);
-    g_assert_cmpuint(pc_ram_below_4g(64 * GIB), ==, 3 * GIB);
+    g_assert_cmpuint(pc_below_4g(128 * MIB), ==, 128 * MIB);
+    g_assert_cmpuint(pc_below_4g(3584 * MIB - 1), ==, 3584 * MIB - 1);
+    g_assert_cmpuint(pc_below_4g(3584 * MIB), ==, 3 * GIB);
+    g_assert_cmpuint(pc_below_4g(64 * GIB), ==, 3 * GIB);
 }
 
 int main(int argc, char **argv)

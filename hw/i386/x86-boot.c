@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a reset puts into guest memory: the ACPI tables and the kernel. */
+#include "hw/i386/x86.h"
+
+#include "hw/core/runstate.h"
+#include "hw/i386/acpi-build.h"
+#include "hw/i386/e820.h"
+#include "util/error.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+bool x86_init_boot(X86Machine *x86, GError **errp)
+{
+    const Machine *machine = &x86->parent;
+
+    if (!machine->kernel) {
+        return true;
+    }
+    if (x86->below_4g < LEAST_RAM) {
+        error_set(errp, "-kernel: a kernel needs at least -m %uM", (unsigned)(LEAST_RAM / MIB));
+        return false;
+    }
+    x86->boot = linux_boot_open(machine->kernel, machine->initrd, machine->append, errp);
+    return x86->boot && linux_boot_plan(x86->boot, x86->below_4g - ACPI_AREA, errp);
+}
+
+/* The tables as they are now, in guest memory. Address of the RSDP. */
+static bool x86_load_acpi(X86Machine *x86, uint64_t *rsdp, GError **errp)
+{
+    g_autoptr(AcpiTables) tables = acpi_build(&x86->parent);
+
+    if (!acpi_link_direct(tables, x86->below_4g, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; i < tables->blobs->len; i++) {
+        const AcpiBlob *blob = tables->blobs->pdata[i];
+        address_space_write(&address_space_memory, blob->address, blob->data->data,
+                            blob->data->len);
+    }
+    *rsdp = acpi_blob_find(tables, "rsdp")->address;
+    return true;
+}
+
+/* The tables are in memory with and without -kernel: a test that plays the guest looks for them. */
+void x86_machine_reset(Machine *machine)
+{
+    X86Machine *x86 = X86_MACHINE(machine);
+    g_autoptr(GError) err = NULL;
+    g_autoptr(GArray) e820 = NULL;
+    BootRam ram;
+    uint64_t rsdp;
+
+    if (x86->below_4g < LEAST_RAM) {
+        return; /* no room for tables, and x86_init_boot() refused a kernel */
+    }
+    if (!x86_load_acpi(x86, &rsdp, &err)) {
+        error_report("%s", err->message);
+        system_internal_error();
+        return;
+    }
+    if (!x86->boot) {
+        return;
+    }
+    ram = (BootRam){ &address_space_memory, x86->below_4g - ACPI_AREA };
+    e820 = e820_build(x86->below_4g, x86->above_4g);
+    linux_boot_load(x86->boot, &ram, e820, rsdp);
+    linux_boot_start(x86->boot, machine->cpus[0]);
+    acpi_pm_set_sci_enabled(x86->pm, true);
+}
+
+bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp)
+{
+    g_autoptr(AcpiTables) tables = acpi_build(machine);
+
+    return acpi_link_direct(tables, MAX(X86_MACHINE(machine)->below_4g, LEAST_RAM), errp) &&
+           acpi_tables_dump(tables, dir, errp);
+}

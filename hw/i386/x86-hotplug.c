@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens with a DIMM on its way into the machine and out of it. */
+#include "hw/i386/x86.h"
+
+#include "hw/mem/pc-dimm.h"
+
+static void x86_dimm_plugged(Machine *machine, Device *dev)
+{
+    pc_dimm_plug(machine, dev);
+    memory_hotplug_plug(X86_MACHINE(machine)->memory_hotplug, dev);
+}
+
+static bool x86_dimm_unplug_requested(Machine *machine, Device *dev, GError **errp)
+{
+    return memory_hotplug_unplug_request(X86_MACHINE(machine)->memory_hotplug, dev, errp);
+}
+
+static bool x86_dimm_unplug_withdrawn(Machine *machine, Device *dev, int64_t delay_ns,
+                                      GError **errp)
+{
+    return memory_hotplug_unplug_withdraw(X86_MACHINE(machine)->memory_hotplug, dev, delay_ns,
+                                          errp);
+}
+
+static void x86_dimm_unplugged(Machine *machine, Device *dev)
+{
+    memory_hotplug_unplug(X86_MACHINE(machine)->memory_hotplug, dev);
+    pc_dimm_unplug(machine, dev);
+}
+
+const HotplugHandler x86_hotplug[] = {
+    { .device_type = TYPE_PC_DIMM,
+      .pre_plug = pc_dimm_pre_plug, /* refuses every DIMM where there are no slots */
+      .plug = x86_dimm_plugged,
+      .unplug_request = x86_dimm_unplug_requested,
+      .unplug_withdraw = x86_dimm_unplug_withdrawn,
+      .unplug = x86_dimm_unplugged },
+    {},
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every PC has in common: RAM below and above 4 GiB, processors, interrupt controllers, the
+ * ISA chips, ACPI and the boot of a kernel. A board is one file (pc.c, q35.c): a machine type with
+ * parent TYPE_X86_MACHINE and an X86MachineOps that says, as data, in what it differs. Machine lock
+ * for everything.
+ */
+#ifndef HW_I386_X86_H
+#define HW_I386_X86_H
+
+#include "hw/acpi/memory-hotplug.h"
+#include "hw/acpi/pm.h"
+#include "hw/core/machine.h"
+#include "hw/i386/linux-boot.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+
+#define TYPE_X86_MACHINE "x86-machine"
+#define X86_MACHINE(x)   ((X86Machine *)(x))
+
+/* The last byte of the window below 4 GiB that PCI memory may use; above it are the I/O APIC, the
+ * local APICs and the ROM. */
+#define PCI_HOLE_LAST 0xfebfffffu
+
+typedef struct X86Machine {
+    Machine parent;
+    uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
+    MemoryRegion ram_below, ram_above;
+    RamBlock *rom;
+    MemoryRegion rom_region; /* up to 4 GiB: the reset vector */
+    I8259 *pic;
+    Ioapic *ioapic;
+    AcpiPm *pm;
+    MemoryHotplug *memory_hotplug; /* NULL without slots */
+    LinuxBoot *boot;               /* NULL without -kernel */
+} X86Machine;
+
+typedef struct X86MachineOps {
+    MachineOps machine;
+    /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
+    uint64_t low_ram_max, low_ram_split_at;
+    uint16_t gpe0_port; /* the general-purpose event block, and its length in bytes */
+    uint8_t gpe0_len;
+    /* Host bridge and south bridge, after interrupt controllers and before the ISA chips. */
+    void (*create_chipset)(X86Machine *x86);
+} X86MachineOps;
+
+static inline const X86MachineOps *x86_machine_ops(const Machine *machine)
+{
+    return (const X86MachineOps *)machine_ops(machine);
+}
+
+/* For MachineOps of a board. */
+bool x86_machine_init(Machine *machine, GError **errp);
+void x86_machine_reset(Machine *machine);
+bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp);
+extern const HotplugHandler x86_hotplug[];
+
+/* ---- x86-boot.c; used by x86_machine_init() ---- */
+
+/* Open the kernel, if there is one, and choose its place; nothing is written. */
+bool x86_init_boot(X86Machine *x86, GError **errp);
+
+/* ---- x86-memory.c; used by x86_machine_init() ---- */
+
+/* Split @size bytes of RAM: what is left out below 4 GiB follows from there. */
+uint64_t x86_ram_below_4g(const X86MachineOps *ops, uint64_t size);
+/* RAM and the window for devices must be within the CPU's physical addresses; an error names the
+ * largest value that is possible. */
+bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError **errp);
+/* Put boot RAM and the window for memory devices into the memory map. */
+bool x86_init_ram(X86Machine *x86, GError **errp);
+
+#endif
