@@ -23,6 +23,12 @@ static bool is_io(const FlatRange *range)
     return range && !range->host;
 }
 
+/* Whose writes go to a device: flash can be read as memory all the same. */
+static bool takes_writes(const FlatRange *range)
+{
+    return is_io(range) || (range && range->mr->kind == REGION_ROM_DEVICE);
+}
+
 /* Largest naturally aligned access at @offset that is not longer than @len and that the device
  * takes. */
 static unsigned io_access_size(const MemoryRegion *mr, hwaddr offset, uint64_t len)
@@ -35,7 +41,7 @@ static unsigned io_access_size(const MemoryRegion *mr, hwaddr offset, uint64_t l
     return size;
 }
 
-static Step next_step(AddressSpace *as, hwaddr addr, uint64_t len)
+static Step next_step(AddressSpace *as, hwaddr addr, uint64_t len, bool write)
 {
     const FlatView *view = address_space_view(as);
     unsigned at = flat_view_lower_bound(view, addr);
@@ -48,7 +54,7 @@ static Step next_step(AddressSpace *as, hwaddr addr, uint64_t len)
         step.range = range;
         step.offset = range->offset + skip;
         step.n = MIN(len, range->size - skip);
-        if (is_io(range)) {
+        if (write ? takes_writes(range) : is_io(range)) {
             step.n = io_access_size(range->mr, step.offset, step.n);
         }
     } else if (range) {
@@ -98,6 +104,17 @@ static uint64_t bytes_load(const void *p, unsigned n)
     return value;
 }
 
+static void tell_written(AddressSpace *as, hwaddr addr, uint64_t len)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+
+        if (listener->written) {
+            listener->written(listener, addr, len);
+        }
+    }
+}
+
 /* ---- buffers ---- */
 
 MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_t len)
@@ -106,7 +123,7 @@ MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_
     uint8_t *out = buf;
 
     while (len) {
-        Step step = next_step(as, addr, len);
+        Step step = next_step(as, addr, len, false);
 
         if (!step.range) {
             memset(out, 0xff, step.n);
@@ -131,15 +148,16 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, 
     const uint8_t *in = buf;
 
     while (len) {
-        Step step = next_step(as, addr, len);
+        Step step = next_step(as, addr, len, true);
 
         if (!step.range) {
             result = MEMTX_DECODE_ERROR;
-        } else if (is_io(step.range)) {
+        } else if (takes_writes(step.range)) {
             io_write(step.range->mr, step.offset, bytes_load(in, (unsigned)step.n),
                      (unsigned)step.n);
         } else if (!step.range->readonly) {
             memcpy(step.range->host + (addr - step.range->addr), in, step.n);
+            tell_written(as, addr, step.n);
         }
         addr += step.n;
         in += step.n;
@@ -155,11 +173,12 @@ MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint6
 
     memset(chunk, byte, sizeof(chunk));
     while (len) {
-        Step step = next_step(as, addr, len);
+        Step step = next_step(as, addr, len, true);
 
         if (step.range && step.range->host && !step.range->readonly) {
             memset(step.range->host + (addr - step.range->addr), byte, step.n);
-        } else if (is_io(step.range)) {
+            tell_written(as, addr, step.n);
+        } else if (takes_writes(step.range)) {
             step.n = MIN(step.n, sizeof(chunk));
             address_space_write(as, addr, chunk, step.n);
         } else if (!step.range) {
@@ -175,7 +194,7 @@ MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint6
 
 uint64_t address_space_load(AddressSpace *as, hwaddr addr, unsigned size)
 {
-    Step step = next_step(as, addr, size);
+    Step step = next_step(as, addr, size, false);
     uint64_t value = UINT64_MAX;
 
     if (step.n == size && is_io(step.range)) {

@@ -32,7 +32,8 @@ static void add_leaf(GArray *pieces, MemoryRegion *mr, i128 origin, const Clip *
     Piece piece = {
         .mr = mr,
         .origin = origin,
-        .readonly = mr->kind == REGION_RAM && (mr->readonly || clip->readonly),
+        .readonly = (mr->kind == REGION_RAM && (mr->readonly || clip->readonly)) ||
+                    mr->kind == REGION_ROM_DEVICE,
     };
     i128 at = clip->start;
 
@@ -104,7 +105,7 @@ static FlatRange range_of(const Piece *piece, i128 start, i128 end)
         .size = (uint64_t)(end - start),
         .mr = piece->mr,
         .offset = offset,
-        .host = piece->mr->ram ? piece->mr->ram->host + offset : NULL,
+        .host = piece->mr->ram && !piece->mr->commands ? piece->mr->ram->host + offset : NULL,
         .readonly = piece->readonly,
     };
 }

@@ -35,6 +35,7 @@ typedef enum MemoryRegionKind {
     REGION_IO,
     REGION_RAM,
     REGION_ALIAS,
+    REGION_ROM_DEVICE,
 } MemoryRegionKind;
 
 typedef struct MemoryRegion MemoryRegion;
@@ -44,8 +45,9 @@ struct MemoryRegion {
     uint64_t size; /* bytes; UINT64_MAX means the whole 2^64 */
     const MemoryRegionOps *ops;
     void *opaque;
-    RamBlock *ram;       /* REGION_RAM: a reference */
+    RamBlock *ram;       /* REGION_RAM, REGION_ROM_DEVICE: a reference */
     bool readonly;       /* RAM: writes are dropped (ROM) */
+    bool commands;       /* REGION_ROM_DEVICE: reads go to the device, too */
     MemoryRegion *alias; /* REGION_ALIAS: its target, from alias_offset */
     hwaddr alias_offset;
     /* place in the tree */
@@ -61,6 +63,14 @@ void memory_region_init_io(MemoryRegion *mr, const MemoryRegionOps *ops, void *o
                            const char *name, uint64_t size);
 /* Takes its own reference to @ram. */
 void memory_region_init_ram(MemoryRegion *mr, const char *name, RamBlock *ram);
+/* Memory that is read and executed in place, while each write goes to a device: flash. @ops are as
+ * for I/O; takes its own reference to @ram. */
+void memory_region_init_rom_device(MemoryRegion *mr, const MemoryRegionOps *ops, void *opaque,
+                                   const char *name, RamBlock *ram);
+/* While @on, reads go to the device, too, and nothing can be executed. The device may change the
+ * contents of @ram only in this time: it is the change of map that makes engines forget decoded
+ * code. */
+void memory_region_rom_device_set_commands(MemoryRegion *mr, bool on);
 /* @target must outlive @mr. */
 void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *target,
                               hwaddr offset, uint64_t size);
@@ -87,7 +97,7 @@ typedef struct FlatRange {
     MemoryRegion *mr;
     hwaddr offset; /* of addr within mr */
     uint8_t *host; /* RAM: host address of addr; else NULL */
-    bool readonly;
+    bool readonly; /* writes are dropped; of a REGION_ROM_DEVICE: go to the device */
 } FlatRange;
 
 typedef struct FlatView {
@@ -108,6 +118,9 @@ struct MemoryListener {
     /* After the new view is published, before memory_synchronize(): make engines drop what they
      * cached of the old view. May be NULL. */
     void (*commit)(MemoryListener *listener);
+    /* RAM in [addr, addr + len) was written by a device or a monitor, after the fact: decoded code
+     * may be stale. May be NULL. */
+    void (*written)(MemoryListener *listener, hwaddr addr, uint64_t len);
 };
 
 /* ---- address spaces ---- */

@@ -61,6 +61,15 @@ void memory_region_init_ram(MemoryRegion *mr, const char *name, RamBlock *ram)
     mr->ram = ram_block_ref(ram);
 }
 
+void memory_region_init_rom_device(MemoryRegion *mr, const MemoryRegionOps *ops, void *opaque,
+                                   const char *name, RamBlock *ram)
+{
+    region_init(mr, REGION_ROM_DEVICE, name, ram->size);
+    mr->ops = ops;
+    mr->opaque = opaque;
+    mr->ram = ram_block_ref(ram);
+}
+
 void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *target,
                               hwaddr offset, uint64_t size)
 {
@@ -130,6 +139,14 @@ void memory_region_set_enabled(MemoryRegion *mr, bool enabled)
 {
     if (mr->enabled != enabled) {
         mr->enabled = enabled;
+        memory_map_changed();
+    }
+}
+
+void memory_region_rom_device_set_commands(MemoryRegion *mr, bool on)
+{
+    if (mr->commands != on) {
+        mr->commands = on;
         memory_map_changed();
     }
 }

@@ -70,6 +70,7 @@ static const char *region_kind(const MemoryRegion *mr)
         [REGION_IO] = "i/o",
         [REGION_RAM] = "ram",
         [REGION_ALIAS] = "alias",
+        [REGION_ROM_DEVICE] = "romd",
     };
 
     return mr->kind == REGION_RAM && mr->readonly ? "rom" : names[mr->kind];

@@ -286,6 +286,19 @@ static bool write_matters(SoftCpu *s, hwaddr phys, unsigned len)
     return matters;
 }
 
+/* With the mutex. Perhaps: a long range is not looked through. */
+static bool any_code(hwaddr phys, uint64_t len)
+{
+    const uint64_t few = 16 * SOFT_PAGE;
+    hwaddr last = phys + len - 1;
+    bool any = len > few;
+
+    for (hwaddr page = phys / SOFT_PAGE; !any && page <= last / SOFT_PAGE; page++) {
+        any = find(page * SOFT_PAGE);
+    }
+    return any;
+}
+
 bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
 {
     if (len == 0) {
@@ -293,7 +306,9 @@ bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
     }
     if (!s) {
         g_mutex_lock(&mutex);
-        queue_for_others(NULL, phys, len);
+        if (any_code(phys, len)) {
+            queue_for_others(NULL, phys, len);
+        }
         g_mutex_unlock(&mutex);
         return true;
     }

@@ -159,26 +159,41 @@ static void request_flush(X86Cpu *cpu, void *opaque)
     atomic_store(&cpu->exit_request, true);
 }
 
-static void memory_map_changed(MemoryListener *listener)
-{
-    vcpu_foreach(request_flush, NULL);
-}
+static GArray *gone; /* of FlatRange: memory that the view which is being made has no more */
 
-/* What was decoded from memory that is gone must not be found when other memory comes there. */
+/* What was decoded from memory that is gone must not be found when other memory comes there. It is
+ * dropped when the new view is there, or somebody might decode it again from the old one. */
 static void memory_range_gone(MemoryListener *listener, const FlatRange *range)
 {
     if (range->host) {
+        g_array_append_val(gone, *range);
+    }
+}
+
+static void memory_map_changed(MemoryListener *listener)
+{
+    for (unsigned i = 0; i < gone->len; i++) {
+        const FlatRange *range = &g_array_index(gone, FlatRange, i);
         soft_code_invalidate(NULL, NULL, range->addr, range->size);
     }
+    g_array_set_size(gone, 0);
+    vcpu_foreach(request_flush, NULL);
+}
+
+static void memory_written(MemoryListener *listener, hwaddr addr, uint64_t len)
+{
+    soft_code_invalidate(NULL, NULL, addr, len);
 }
 
 static MemoryListener memory_listener = {
     .region_del = memory_range_gone,
+    .written = memory_written,
     .commit = memory_map_changed,
 };
 
 static bool engine_init(GError **errp)
 {
+    gone = g_array_new(FALSE, FALSE, sizeof(FlatRange));
     address_space_add_listener(&address_space_memory, &memory_listener);
     return true;
 }

@@ -255,9 +255,6 @@ static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t 
         memcpy(host, buf, len);
         return;
     }
-    if (e->phys & SOFT_TLB_READONLY) {
-        return;
-    }
     hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
     while (len) {
         unsigned size = device_access_size(phys, len);

@@ -414,6 +414,86 @@ static void test_access_ram(void)
     space_destroy(&s);
 }
 
+/* Reads are memory's, writes the device's; in command mode both are the device's. */
+static void test_access_rom_device(void)
+{
+    const hwaddr flash = 1024 * KIB;
+    MemoryRegion romd, low;
+    Space s;
+    uint8_t buf[8];
+
+    space_init(&s);
+    memory_region_init_rom_device(&romd, &probe_ops_4, &s.probe, "romd", s.block);
+    memory_region_init_alias(&low, "low", &romd, 0x1000, 0x1000);
+    memory_region_add(&s.root, flash, &romd);
+    memory_region_add(&s.root, 2 * flash, &low);
+    memset(s.block->host, 0x3c, 64 * KIB);
+    g_assert_cmphex(address_space_load(&s.as, flash + 1, 2), ==, 0x3c3c);
+    g_assert_true(address_space_host(&s.as, flash, 64 * KIB) == s.block->host);
+    g_assert_cmpint(s.probe.reads, ==, 0);
+    address_space_store(&s.as, flash + 8, 0x11223344, 4);
+    g_assert_cmpint(s.probe.writes, ==, 1);
+    g_assert_cmphex(s.probe.addr, ==, 8);
+    g_assert_cmphex(s.probe.value, ==, 0x11223344);
+    address_space_store(&s.as, 2 * flash, 1, 4);
+    g_assert_cmphex(s.probe.addr, ==, 0x1000);
+    memset(buf, 0, sizeof(buf));
+    address_space_write(&s.as, flash + 16, buf, 8);
+    g_assert_cmpint(s.probe.writes, ==, 4); /* in pieces that the device takes */
+    address_space_set(&s.as, flash, 9, 4);
+    g_assert_cmpint(s.probe.writes, ==, 5);
+    g_assert_cmphex(s.block->host[8], ==, 0x3c);
+    g_assert_cmphex(s.block->host[0], ==, 0x3c);
+
+    memory_region_rom_device_set_commands(&romd, true);
+    g_assert_null(address_space_host(&s.as, flash, 1));
+    g_assert_cmphex(address_space_load(&s.as, flash + 4, 4), ==, 0x07060504);
+    g_assert_cmphex(address_space_load(&s.as, 2 * flash + 4, 4), ==, 0x07060504);
+    g_assert_cmpint(s.probe.reads, ==, 2);
+    memory_region_rom_device_set_commands(&romd, false);
+    g_assert_cmphex(address_space_load(&s.as, flash + 4, 4), ==, 0x3c3c3c3c);
+    memory_region_remove(&low);
+    memory_region_remove(&romd);
+    memory_region_destroy(&low);
+    memory_region_destroy(&romd);
+    space_destroy(&s);
+}
+
+/* A listener hears of what was written to RAM, and of nothing else. */
+typedef struct WriteRecorder {
+    MemoryListener listener;
+    hwaddr addr;
+    uint64_t bytes;
+} WriteRecorder;
+
+static void record_written(MemoryListener *listener, hwaddr addr, uint64_t len)
+{
+    WriteRecorder *r = (WriteRecorder *)listener;
+
+    r->addr = addr;
+    r->bytes += len;
+}
+
+static void test_access_written(void)
+{
+    WriteRecorder r = { .listener.written = record_written };
+    Space s;
+
+    space_init(&s);
+    address_space_add_listener(&s.as, &r.listener);
+    address_space_store(&s.as, 0x100, 1, 8);
+    g_assert_cmphex(r.addr, ==, 0x100);
+    g_assert_cmpuint(r.bytes, ==, 8);
+    address_space_set(&s.as, 64 * KIB - 8, 1, 16);
+    g_assert_cmpuint(r.bytes, ==, 16);
+    address_space_load(&s.as, 0x100, 8);
+    address_space_store(&s.as, 128 * KIB, 1, 8); /* ROM */
+    address_space_store(&s.as, 256 * KIB, 1, 8); /* a device */
+    g_assert_cmpuint(r.bytes, ==, 16);
+    address_space_remove_listener(&s.as, &r.listener);
+    space_destroy(&s);
+}
+
 static void test_access_io(void)
 {
     const hwaddr wide = 256 * KIB, narrow = wide + 0x1001, dword = wide + 0x2000;
@@ -505,6 +585,8 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-map/view/random", test_view_random);
     g_test_add_func("/memory-map/listeners", test_listeners);
     g_test_add_func("/memory-map/access/ram", test_access_ram);
+    g_test_add_func("/memory-map/access/rom-device", test_access_rom_device);
+    g_test_add_func("/memory-map/access/written", test_access_written);
     g_test_add_func("/memory-map/access/io", test_access_io);
     g_test_add_func("/memory-map/access/map-changes", test_access_map_changes);
     g_test_add_func("/memory-map/pc-spaces", test_pc_spaces);
