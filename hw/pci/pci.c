@@ -1,85 +1,313 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Functions: their place on a bus, their configuration space and base address registers. */
 #include "hw/pci/pci.h"
 
 #include <string.h>
+
+#include "hw/pci/pci-internal.h"
+#include "util/error.h"
+
+/* ---- for a type's init ---- */
 
 void pci_set_registers(PciDevice *dev, const PciRegister *regs, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         for (unsigned byte = 0; byte < regs[i].size; byte++) {
-            unsigned at = (regs[i].offset + byte) % PCI_CONFIG_SIZE;
+            unsigned at = (regs[i].offset + byte) % PCIE_CONFIG_SIZE;
 
             dev->config[at] = regs[i].value >> (8 * byte);
             dev->wmask[at] = regs[i].wmask >> (8 * byte);
+            dev->w1cmask[at] = regs[i].w1cmask >> (8 * byte);
         }
     }
 }
 
-PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type)
+void pci_add_bar(PciDevice *dev, unsigned n, uint8_t flags, MemoryRegion *region)
 {
-    PciDevice *dev = (PciDevice *)device_new_onboard(type);
+    bool io = flags & PCI_BAR_IO, wide = flags & PCI_BAR_MEM64;
+    uint64_t mask = ~(region->size - 1);
+    unsigned at = PCI_BASE_ADDRESS_0 + 4 * n;
 
-    dev->devfn = devfn;
-    memcpy(dev->initial, dev->config, sizeof dev->initial);
-    bus->devices[devfn] = dev;
-    device_realize(&dev->parent, NULL);
-    return dev;
+    g_assert(n + wide < PCI_BARS && !(region->size & (region->size - 1)));
+    g_assert(region->size >= (io ? 4 : 16) && (wide || region->size <= 1u << 31));
+    dev->bars[n] = (PciBar){ region, flags };
+    pci_set_registers(dev, &(PciRegister){ at, 4, flags, (uint32_t)mask }, 1);
+    if (wide) {
+        pci_set_registers(dev, &(PciRegister){ at + 4, 4, 0, (uint32_t)(mask >> 32) }, 1);
+    }
 }
 
-uint32_t pci_config_read(const PciBus *bus, uint8_t devfn, uint8_t offset, unsigned size)
+uint16_t pci_get_word(const PciDevice *dev, unsigned offset)
 {
-    const PciDevice *dev = bus->devices[devfn];
+    return dev->config[offset] | dev->config[offset + 1] << 8;
+}
+
+uint32_t pci_get_long(const PciDevice *dev, unsigned offset)
+{
+    return pci_get_word(dev, offset) | (uint32_t)pci_get_word(dev, offset + 2) << 16;
+}
+
+void pci_set_word(PciDevice *dev, unsigned offset, uint16_t value)
+{
+    dev->config[offset] = value;
+    dev->config[offset + 1] = value >> 8;
+}
+
+void pci_set_long(PciDevice *dev, unsigned offset, uint32_t value)
+{
+    pci_set_word(dev, offset, value);
+    pci_set_word(dev, offset + 2, value >> 16);
+}
+
+/* ---- base address registers ---- */
+
+bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr)
+{
+    const PciBar *bar = &dev->bars[n];
+    unsigned at = PCI_BASE_ADDRESS_0 + 4 * n;
+    bool io = bar->flags & PCI_BAR_IO;
+    uint64_t base = pci_get_long(dev, at);
+
+    if (bar->flags & PCI_BAR_MEM64) {
+        base |= (uint64_t)pci_get_long(dev, at + 4) << 32;
+    }
+    *addr = base & ~(uint64_t)(io ? 3 : 15);
+    return pci_get_word(dev, PCI_COMMAND) & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
+}
+
+/* Make the bus's regions show what the registers say. */
+static void update_bars(PciDevice *dev)
+{
+    memory_transaction_begin();
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        PciBar *bar = &dev->bars[n];
+
+        if (bar->region) {
+            uint64_t addr;
+            bool on = pci_bar_address(dev, n, &addr);
+
+            memory_region_set_address(bar->region, addr);
+            memory_region_set_enabled(bar->region, on);
+        }
+    }
+    memory_transaction_commit();
+}
+
+static void attach_bars(PciDevice *dev)
+{
+    memory_transaction_begin();
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        PciBar *bar = &dev->bars[n];
+
+        if (bar->region) {
+            memory_region_set_enabled(bar->region, false);
+            memory_region_add(bar->flags & PCI_BAR_IO ? &dev->bus->io : &dev->bus->memory, 0,
+                              bar->region);
+        }
+    }
+    memory_transaction_commit();
+}
+
+static void detach_bars(PciDevice *dev)
+{
+    memory_transaction_begin();
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        if (dev->bars[n].region) {
+            memory_region_remove(dev->bars[n].region);
+        }
+    }
+    memory_transaction_commit();
+}
+
+/* ---- configuration accesses ---- */
+
+static unsigned config_size(const PciDevice *dev)
+{
+    return dev->express_cap ? PCIE_CONFIG_SIZE : PCI_CONFIG_SIZE;
+}
+
+uint32_t pci_device_read(const PciDevice *dev, unsigned offset, unsigned size)
+{
     uint32_t value = 0;
 
     for (unsigned i = 0; i < size; i++) {
-        uint8_t byte = dev ? dev->config[(offset + i) % PCI_CONFIG_SIZE] : 0xff;
+        unsigned at = offset + i;
+        uint8_t byte = dev && at < config_size(dev) ? dev->config[at] : 0xff;
 
         value |= (uint32_t)byte << (8 * i);
     }
     return value;
 }
 
-void pci_config_write(PciBus *bus, uint8_t devfn, uint8_t offset, uint32_t value, unsigned size)
+void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size)
 {
-    PciDevice *dev = bus->devices[devfn];
-
-    for (unsigned i = 0; dev && i < size; i++) {
-        unsigned at = (offset + i) % PCI_CONFIG_SIZE;
+    if (!dev || offset + size > config_size(dev)) {
+        return;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        unsigned at = offset + i;
         uint8_t byte = value >> (8 * i), mask = dev->wmask[at];
 
         dev->config[at] = (dev->config[at] & ~mask) | (byte & mask);
         dev->config[at] &= ~(byte & dev->w1cmask[at]);
     }
+    if (pci_touches(offset, size, PCI_COMMAND, 2) ||
+        pci_touches(offset, size, PCI_BASE_ADDRESS_0, 4 * PCI_BARS)) {
+        update_bars(dev);
+        pci_update_irq(dev);
+    }
+    if (pci_device_ops(dev)->config_written) {
+        pci_device_ops(dev)->config_written(dev, offset, size);
+    }
 }
 
-static void pci_device_reset(Device *device)
+/* ---- devices ---- */
+
+bool pci_device_realize(Device *device, GError **errp)
+{
+    PciDevice *dev = (PciDevice *)device;
+    const PciDeviceOps *ops = pci_device_ops(dev);
+
+    if (dev->multifunction) {
+        dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
+    }
+    if (!pci_bus_attach(dev, errp)) {
+        return false;
+    }
+    attach_bars(dev);
+    if (ops->realize && !ops->realize(dev, errp)) {
+        detach_bars(dev);
+        pci_bus_detach(dev);
+        return false;
+    }
+    memcpy(dev->initial, dev->config, sizeof(dev->initial));
+    return true;
+}
+
+void pci_device_reset(Device *device)
 {
     PciDevice *dev = (PciDevice *)device;
 
-    memcpy(dev->config, dev->initial, sizeof dev->config);
+    pci_set_irq(dev, 0);
+    memcpy(dev->config, dev->initial, sizeof(dev->config));
+    update_bars(dev);
+    if (pci_device_ops(dev)->reset) {
+        pci_device_ops(dev)->reset(dev);
+    }
 }
 
-static struct json_object *pci_get_addr(Object *obj, const Property *prop, GError **errp)
+PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type)
 {
-    uint8_t devfn = ((PciDevice *)obj)->devfn;
-    g_autofree char *text = g_strdup_printf("%02x.%x", devfn >> 3, devfn & 7);
+    PciDevice *dev = (PciDevice *)device_new_onboard(type);
+    g_autoptr(GError) err = NULL;
+
+    dev->bus = bus;
+    dev->addr = devfn;
+    if (!device_realize(&dev->parent, &err)) {
+        g_error("on-board device: %s", err->message);
+    }
+    return dev;
+}
+
+/* ---- properties ---- */
+
+/* "SLOT[.FUNCTION]" in hexadecimal digits, each part perhaps with 0x before it; -1 if it is not. */
+static int parse_addr(const char *text)
+{
+    char *end;
+    guint64 slot, func = 0;
+
+    if (!g_ascii_isxdigit(text[0])) {
+        return -1;
+    }
+    slot = g_ascii_strtoull(text, &end, 16);
+    if (end[0] == '.' && g_ascii_isxdigit(end[1])) {
+        func = g_ascii_strtoull(end + 1, &end, 16);
+    }
+    return *end || slot > 31 || func > 7 ? -1 : (int)PCI_DEVFN(slot, func);
+}
+
+static bool set_addr(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    PciDevice *dev = (PciDevice *)obj;
+    bool text = json_object_is_type(value, json_type_string);
+    int64_t addr = text ? parse_addr(json_object_get_string(value)) : json_object_get_int64(value);
+
+    if ((!text && !json_object_is_type(value, json_type_int)) || addr < (text ? 0 : -1) ||
+        addr >= PCI_DEVFN_MAX) {
+        error_set(errp,
+                  "'addr' is %s: it must be a slot from 0 to 1f, perhaps with a function from 0 to "
+                  "7 behind it, in hexadecimal, such as \"03\" or \"1f.2\"",
+                  json_object_to_json_string(value));
+        return false;
+    }
+    dev->addr = (int32_t)addr;
+    return true;
+}
+
+static struct json_object *get_addr(Object *obj, const Property *prop, GError **errp)
+{
+    return json_object_new_int(((PciDevice *)obj)->addr);
+}
+
+static struct json_object *get_legacy_addr(Object *obj, const Property *prop, GError **errp)
+{
+    const PciDevice *dev = (PciDevice *)obj;
+    g_autofree char *text = g_strdup_printf("%02x.%x", PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn));
 
     return json_object_new_string(text);
 }
 
+static struct json_object *get_parent_bus(Object *obj, const Property *prop, GError **errp)
+{
+    const PciDevice *dev = (PciDevice *)obj;
+    g_autofree char *path = dev->bus ? object_path(&dev->bus->parent) : NULL;
+
+    return json_object_new_string(path ? path : "");
+}
+
 static const Property pci_device_properties[] = {
+    { .name = "bus",
+      .kind = PROP_STRING,
+      .offset = offsetof(PciDevice, bus_name),
+      .description = "name of the bus to plug it into" },
     { .name = "addr",
       .kind = PROP_CUSTOM,
+      .custom_type = "int32",
+      .description = "Slot and optional function number, example: 06.0 or 06",
+      .has_default = true,
+      .default_int = -1,
+      .get = get_addr,
+      .set = set_addr },
+    { .name = "multifunction",
+      .kind = PROP_BOOL,
+      .offset = offsetof(PciDevice, multifunction),
+      .description = "more functions of the slot may follow function 0",
+      .has_default = true },
+    { .name = "legacy-addr",
+      .kind = PROP_CUSTOM,
       .custom_type = "str",
-      .description = "slot and function on bus 0, as \"01.3\"",
+      .description = "slot and function, as \"01.3\"",
       .read_only = true,
-      .get = pci_get_addr },
+      .get = get_legacy_addr },
+    { .name = "parent_bus",
+      .kind = PROP_CUSTOM,
+      .custom_type = "link<bus>",
+      .description = "path of the bus it is on",
+      .read_only = true,
+      .get = get_parent_bus },
     { 0 },
 };
 
-static const DeviceOps pci_device_ops = {
-    .category = "bridge",
-    .reset = pci_device_reset,
+static void pci_device_init(Object *obj)
+{
+    PciDevice *dev = (PciDevice *)obj;
+
+    dev->cap_end = PCI_FIRST_CAPABILITY;
+}
+
+static const PciDeviceOps pci_device_base_ops = {
+    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
 };
 
 static const ObjectType pci_device_type = {
@@ -89,6 +317,7 @@ static const ObjectType pci_device_type = {
     .instance_size = sizeof(PciDevice),
     .abstract = true,
     .properties = pci_device_properties,
-    .ops = &pci_device_ops,
+    .ops = &pci_device_base_ops,
+    .init = pci_device_init,
 };
 OBJECT_TYPE_REGISTER(pci_device_type)

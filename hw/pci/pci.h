@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PCI bus 0 and the configuration space of its functions (PCI Local Bus 3.0, chapter 6).
+ * PCI functions and buses: configuration space, base address registers, INTx.
  *
- * A function is a Device type with parent "pci-device" whose `init` fills `config` and the mask of
- * bits that the guest may write. There are no BARs or bridges yet. Machine lock for everything.
+ * A function is a Device type with parent "pci-device", whose `init` fills its configuration space
+ * and the masks of what the guest may write, and whose ops are a PciDeviceOps (or none). Its BARs
+ * are memory regions, which appear in the regions of its bus where and while the guest says so.
+ * Bridges are hw/pci/pci-bridge.h, capabilities hw/pci/pci-cap.h, the way from the CPU to the root
+ * bus hw/pci/pci-host.h. Machine lock for everything.
  */
 #ifndef HW_PCI_PCI_H
 #define HW_PCI_PCI_H
@@ -11,58 +14,158 @@
 #include <stdint.h>
 
 #include "hw/core/device.h"
+#include "hw/pci/pci-regs.h"
+#include "memory/memory.h"
 
 #define TYPE_PCI_DEVICE "pci-device"
+#define TYPE_PCI_BUS    "PCI"  /* conventional */
+#define TYPE_PCIE_BUS   "PCIE" /* PCI Express; a subtype of TYPE_PCI_BUS */
 
-#define PCI_CONFIG_SIZE 256
 #define PCI_DEVFN(d, f) (((d) << 3) | (f))
 #define PCI_DEVFN_MAX   256
+#define PCI_SLOT(devfn) ((devfn) >> 3)
+#define PCI_FUNC(devfn) ((devfn)&7)
+#define PCI_BARS        6
+#define PCI_PIRQS       8 /* interrupt lines that a host has at most */
 
-/* Offsets in the configuration header. */
-enum {
-    PCI_VENDOR_ID = 0x00,
-    PCI_DEVICE_ID = 0x02,
-    PCI_COMMAND = 0x04,
-    PCI_STATUS = 0x06,
-    PCI_REVISION_ID = 0x08,
-    PCI_CLASS_PROG = 0x09,
-    PCI_CLASS_DEVICE = 0x0a,
-    PCI_HEADER_TYPE = 0x0e,
-    PCI_INTERRUPT_LINE = 0x3c,
-    PCI_INTERRUPT_PIN = 0x3d,
-};
+typedef struct PciBus PciBus;
 
-#define PCI_HEADER_MULTIFUNCTION 0x80
+/* A base address register; region NULL: none. A 64-bit one takes two, and the second is empty. */
+typedef struct PciBar {
+    MemoryRegion *region; /* borrowed; its size is the BAR's */
+    uint8_t flags;        /* PCI_BAR_* */
+} PciBar;
 
 typedef struct PciDevice {
     Device parent;
+    char *bus_name;     /* property "bus"; NULL: the root bus */
+    int32_t addr;       /* property "addr": devfn, or -1: the first free slot */
+    bool multifunction; /* property; sets the bit in the header */
+    /* set by realize */
+    PciBus *bus; /* borrowed; NULL: not on a bus */
     uint8_t devfn;
-    uint8_t config[PCI_CONFIG_SIZE];
-    uint8_t initial[PCI_CONFIG_SIZE]; /* after a reset; taken from config when it is plugged */
-    uint8_t wmask[PCI_CONFIG_SIZE];   /* 1: the guest may write the bit */
-    uint8_t w1cmask[PCI_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
+    /* Configuration space. Beyond 256 bytes only PCI Express functions have one. */
+    uint8_t config[PCIE_CONFIG_SIZE];
+    uint8_t initial[PCIE_CONFIG_SIZE]; /* after a reset; taken from config when realized */
+    uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
+    uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
+    PciBar bars[PCI_BARS];
+    uint8_t cap_end;     /* where the next capability goes; pci_add_capability() */
+    uint8_t msi_cap;     /* offset of the MSI capability, 0: none */
+    uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
+    bool irq_raised;     /* what pci_set_irq() said last */
+    bool irq_sent;       /* and what of that is on the bus */
 } PciDevice;
 
-typedef struct PciBus {
-    PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
-} PciBus;
+/* What types of functions define. Write `.device = { PCI_DEVICE_OPS_BASE, .category = "bridge" }`.
+ */
+typedef struct PciDeviceOps {
+    DeviceOps device;
+    bool express;   /* has an Express capability, and needs an Express bus */
+    bool root_only; /* must be directly on the root bus */
+    /* After the function got its place on @dev->bus; leaves nothing behind on failure. May be NULL.
+     */
+    bool (*realize)(PciDevice *dev, GError **errp);
+    /* After the configuration space was reset. May be NULL. */
+    void (*reset)(PciDevice *dev);
+    /* After the guest wrote [offset, offset + size) of the configuration space, masks applied. May
+     * be NULL. */
+    void (*config_written)(PciDevice *dev, unsigned offset, unsigned size);
+} PciDeviceOps;
+
+#define PCI_DEVICE_OPS_BASE .realize = pci_device_realize, .reset = pci_device_reset
+bool pci_device_realize(Device *dev, GError **errp);
+void pci_device_reset(Device *dev);
+
+/* ---- for a type's init ---- */
 
 /* One line of a table of initial register values: @size is 1, 2 or 4 bytes, little endian. */
 typedef struct PciRegister {
-    uint8_t offset, size;
+    uint16_t offset;
+    uint8_t size;
     uint32_t value;
     uint32_t wmask;
+    uint32_t w1cmask;
 } PciRegister;
 
-/* For a type's init: apply @count lines. */
+/* Apply @count lines. */
 void pci_set_registers(PciDevice *dev, const PciRegister *regs, unsigned count);
 
-/* Make and realize a function of @type at @devfn of @bus, where nothing is yet. */
+/* @region, whose size is a power of two (I/O: 4 to 256 bytes, memory: from 16 bytes), becomes BAR
+ * @n with PCI_BAR_* @flags. It lives as long as @dev. Type 1 headers have BARs 0 and 1 only. */
+void pci_add_bar(PciDevice *dev, unsigned n, uint8_t flags, MemoryRegion *region);
+
+/* ---- registers, as devices see them; little endian ---- */
+
+uint16_t pci_get_word(const PciDevice *dev, unsigned offset);
+uint32_t pci_get_long(const PciDevice *dev, unsigned offset);
+void pci_set_word(PciDevice *dev, unsigned offset, uint16_t value);
+void pci_set_long(PciDevice *dev, unsigned offset, uint32_t value);
+
+/* Whether [offset, offset + size) touches [first, first + len). */
+static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, unsigned len)
+{
+    return offset < first + len && first < offset + size;
+}
+
+/* Where BAR @n is now; false if the guest has not enabled it. */
+bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr);
+
+/* Make and realize an on-board function of @type at @devfn of @bus, where nothing is yet. */
 PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type);
 
-/* One access of 1, 2 or 4 bytes to the function at @devfn; it may not cross a dword. Where no
- * function is, reads give all ones and writes are dropped. */
-uint32_t pci_config_read(const PciBus *bus, uint8_t devfn, uint8_t offset, unsigned size);
-void pci_config_write(PciBus *bus, uint8_t devfn, uint8_t offset, uint32_t value, unsigned size);
+/* ---- buses ---- */
+
+/* How a host takes INTx: @map says to which of its lines (below PCI_PIRQS) @pin (0: INTA#) of @slot
+ * on the root bus goes, @set gets the OR of what is on the line. */
+typedef struct PciInterrupts {
+    unsigned (*map)(void *opaque, uint8_t slot, unsigned pin);
+    void (*set)(void *opaque, unsigned line, int level);
+    void *opaque;
+} PciInterrupts;
+
+struct PciBus {
+    Object parent;
+    PciDevice *bridge;                 /* whose secondary side this is; NULL: a root bus */
+    PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
+    MemoryRegion memory;               /* 2^64 bytes: what lies on the bus, at bus addresses */
+    MemoryRegion io;                   /* 64 KiB */
+    /* root buses only */
+    PciInterrupts interrupts;
+    unsigned raised[PCI_PIRQS]; /* how many functions raise the line */
+    /* An MSI on its way to the CPUs. pci_host_create() sets apic_deliver_msi(). */
+    void (*deliver_msi)(uint64_t addr, uint32_t data);
+};
+
+/* Make a bus of type @type (TYPE_PCI_BUS, TYPE_PCIE_BUS) as the child @name of @owner, behind
+ * @bridge (NULL: a root bus). Borrowed; it lives as long as @owner. An error if the name is taken
+ * by another bus. */
+PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDevice *bridge,
+                       GError **errp);
+/* By name; NULL: the root bus. NULL with an error that lists those there are. Borrowed. */
+PciBus *pci_bus_find(const char *name, GError **errp);
+/* The root bus of the machine, or NULL. */
+PciBus *pci_root_bus(void);
+bool pci_bus_is_express(const PciBus *bus);
+/* As the guest numbered it; 0: a root bus. */
+uint8_t pci_bus_number(const PciBus *bus);
+void pci_bus_set_interrupts(PciBus *root, const PciInterrupts *interrupts);
+/* The bus behind @dev, or NULL if it is no bridge. */
+PciBus *pci_secondary_bus(const PciDevice *dev);
+
+/* ---- INTx ---- */
+
+/* Raise or lower the function's interrupt pin (PCI_INTERRUPT_PIN; none: nothing happens). */
+void pci_set_irq(PciDevice *dev, int level);
+
+/* ---- configuration accesses from the host ---- */
+
+/* One access of 1, 2 or 4 bytes at @offset (below PCIE_CONFIG_SIZE) of @devfn on the bus with the
+ * number @number, which is reached from @root through bridges. Where no function is, and beyond a
+ * function's configuration space, reads give all ones and writes are dropped. */
+uint32_t pci_config_read(PciBus *root, uint8_t number, uint8_t devfn, unsigned offset,
+                         unsigned size);
+void pci_config_write(PciBus *root, uint8_t number, uint8_t devfn, unsigned offset, uint32_t value,
+                      unsigned size);
 
 #endif

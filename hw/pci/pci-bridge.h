@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PCI-to-PCI bridges (type 1 header; PCI-to-PCI Bridge 1.2): the base of root ports. What lies on
+ * the secondary bus is seen through three windows - I/O, memory, prefetchable memory - and nowhere
+ * else. Machine lock.
+ */
+#ifndef HW_PCI_PCI_BRIDGE_H
+#define HW_PCI_PCI_BRIDGE_H
+
+#include "hw/pci/pci.h"
+
+#define TYPE_PCI_BRIDGE_BASE "base-pci-bridge"
+
+typedef enum PciWindowKind {
+    PCI_WINDOW_IO,
+    PCI_WINDOW_MEMORY,
+    PCI_WINDOW_PREF,
+    PCI_WINDOWS,
+} PciWindowKind;
+
+typedef struct PciBridge {
+    PciDevice parent;
+    PciBus *secondary; /* a child of the bridge */
+    MemoryRegion
+        windows[PCI_WINDOWS]; /* in the primary bus's regions; aliases of the secondary's */
+} PciBridge;
+
+/* For subtypes: realize makes the secondary bus of @bus_type, named by the bridge's id, else
+ * "pcie.N" or "pci.N" with the first free N. */
+bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp);
+/* For subtypes' PciDeviceOps. */
+void pci_bridge_reset(PciDevice *dev);
+void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size);
+
+/* First and last address of a window as its registers say; first > last: closed. */
+void pci_bridge_window(const PciDevice *bridge, PciWindowKind kind, uint64_t *first,
+                       uint64_t *last);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Capabilities of PCI functions: the list, MSI (PCI Local Bus 3.0 section 6.8) and PCI Express (PCI
+ * Express Base 3.0 section 7.8). The functions that add one are for a type's init or realize.
+ * Machine lock.
+ */
+#ifndef HW_PCI_PCI_CAP_H
+#define HW_PCI_PCI_CAP_H
+
+#include "hw/pci/pci.h"
+
+/* Put a capability @id of @size bytes (ID and pointer included) at the head of the list. Its
+ * offset; the bytes after the first two are 0. */
+uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size);
+
+/* MSI with 64-bit addresses, per-vector masks and @vectors (a power of two, at most 32). */
+void pci_add_msi(PciDevice *dev, unsigned vectors);
+/* Whether the guest enabled MSI: then INTx is not to be used. */
+bool pci_msi_enabled(const PciDevice *dev);
+/* Send the message of @vector, or keep it pending while it is masked. A vector beyond those enabled
+ * is sent as the last enabled. Dropped if MSI is off or a bus-master bit on the way is. */
+void pci_msi_notify(PciDevice *dev, unsigned vector);
+
+/* Device/port types of the PCI Express capability. */
+typedef enum PcieType {
+    PCIE_ENDPOINT = 0,
+    PCIE_ROOT_PORT = 4,
+    PCIE_INTEGRATED_ENDPOINT = 9,
+} PcieType;
+
+/* The PCI Express capability, version 2. @port is the port number of a root port, whose slot has
+ * the number @slot; both are 0 otherwise. An integrated endpoint has no link. */
+void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot);
+/* Of a root port: whether something is in its slot, and so the link up. */
+void pcie_set_link(PciDevice *dev, bool up);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/pci/pci-host.h"
+
+#include "hw/core/runstate.h"
+#include "hw/intc/apic.h"
+
+#define CONFIG_ENABLE   0x80000000u
+#define CONFIG_WRITABLE 0x80fffffcu
+#define CONFIG_PORT     0xcf8
+#define ECAM_BUS_SHIFT  20 /* 1 MiB of addresses a bus, 4 KiB a function */
+
+/* Offsets in the port region. */
+enum {
+    CONFIG_ADDRESS = 0,
+    RESET_CONTROL = 1,
+    CONFIG_DATA = 4,
+    CONFIG_PORTS = 8,
+};
+
+enum {
+    RESET_HARD = 1 << 1, /* a hard reset rather than a soft one: the same here */
+    RESET_CPU = 1 << 2,  /* 0 to 1: reset */
+};
+
+/* ---- configuration mechanism #1 ---- */
+
+static uint32_t all_ones(unsigned size)
+{
+    return UINT32_MAX >> (32 - 8 * size);
+}
+
+static uint64_t ports_read(void *opaque, hwaddr addr, unsigned size)
+{
+    PciHost *host = opaque;
+    uint32_t at = host->config_address;
+
+    if (addr >= CONFIG_DATA) {
+        return at & CONFIG_ENABLE
+                   ? pci_config_read(host->bus, at >> 16, at >> 8, (at & 0xfc) | (addr & 3), size)
+                   : all_ones(size);
+    }
+    if (addr == CONFIG_ADDRESS && size == 4) {
+        return at;
+    }
+    return addr == RESET_CONTROL && size == 1 ? host->reset_control : all_ones(size);
+}
+
+static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    PciHost *host = opaque;
+    uint32_t at = host->config_address;
+
+    if (addr >= CONFIG_DATA) {
+        if (at & CONFIG_ENABLE) {
+            pci_config_write(host->bus, at >> 16, at >> 8, (at & 0xfc) | (addr & 3), value, size);
+        }
+    } else if (addr == CONFIG_ADDRESS && size == 4) {
+        host->config_address = value & CONFIG_WRITABLE;
+    } else if (addr == RESET_CONTROL && size == 1) {
+        bool reset = value & RESET_CPU && !(host->reset_control & RESET_CPU);
+
+        host->reset_control = value & (RESET_HARD | RESET_CPU);
+        if (reset) {
+            system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        }
+    }
+}
+
+static const MemoryRegionOps ports_ops = { ports_read, ports_write, 1, 4 };
+
+/* ---- ECAM ---- */
+
+static uint64_t ecam_read(void *opaque, hwaddr addr, unsigned size)
+{
+    PciHost *host = opaque;
+
+    return pci_config_read(host->bus, addr >> ECAM_BUS_SHIFT, addr >> 12,
+                           addr & (PCIE_CONFIG_SIZE - 1), size);
+}
+
+static void ecam_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    PciHost *host = opaque;
+
+    pci_config_write(host->bus, addr >> ECAM_BUS_SHIFT, addr >> 12, addr & (PCIE_CONFIG_SIZE - 1),
+                     value, size);
+}
+
+static const MemoryRegionOps ecam_ops = { ecam_read, ecam_write, 1, 4 };
+
+void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses)
+{
+    memory_transaction_begin();
+    memory_region_remove(&host->ecam);
+    host->ecam.size = (uint64_t)buses << ECAM_BUS_SHIFT;
+    host->ecam.enabled = enabled;
+    memory_region_add_overlap(&host->bus->memory, base, &host->ecam, 1);
+    memory_transaction_commit();
+}
+
+/* ---- the device ---- */
+
+static void host_reset(Device *dev)
+{
+    PciHost *host = (PciHost *)dev;
+
+    host->config_address = 0;
+    host->reset_control = 0;
+    memory_region_set_enabled(&host->ecam, false);
+}
+
+static const DeviceOps host_device_ops = {
+    .category = "bridge",
+    .reset = host_reset,
+};
+
+static const ObjectType host_type = {
+    .name = TYPE_PCI_HOST,
+    .parent = TYPE_DEVICE,
+    .description = "PCI host: configuration accesses and the root bus",
+    .instance_size = sizeof(PciHost),
+    .abstract = true,
+    .ops = &host_device_ops,
+};
+OBJECT_TYPE_REGISTER(host_type)
+
+PciHost *pci_host_create(const char *type, const char *bus_type, const char *bus_name,
+                         MemoryRegion *memory, MemoryRegion *io)
+{
+    PciHost *host = (PciHost *)device_new_onboard(type);
+    g_autoptr(GError) err = NULL;
+
+    host->bus = pci_bus_create(bus_type, bus_name, &host->parent.parent, NULL, &err);
+    if (!host->bus) {
+        g_error("PCI host: %s", err->message);
+    }
+    host->bus->deliver_msi = apic_deliver_msi;
+    memory_transaction_begin();
+    memory_region_add_overlap(memory, 0, &host->bus->memory, PCI_HOST_PRIORITY);
+    memory_region_add_overlap(io, 0, &host->bus->io, PCI_HOST_PRIORITY);
+    memory_region_init_io(&host->ports, &ports_ops, host, "pci-conf", CONFIG_PORTS);
+    memory_region_add(io, CONFIG_PORT, &host->ports);
+    memory_region_init_io(&host->ecam, &ecam_ops, host, "pcie-mmcfg", 1 << ECAM_BUS_SHIFT);
+    memory_region_set_enabled(&host->ecam, false);
+    memory_region_add_overlap(&host->bus->memory, 0, &host->ecam, 1);
+    memory_transaction_commit();
+    device_realize(&host->parent, NULL);
+    return host;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A PCI host: what leads from the CPU's addresses to the root bus. Configuration mechanism #1 at
+ * ports 0xcf8 and 0xcfc (PCI Local Bus 3.0 section 3.2.2.3.2), the reset control register at 0xcf9
+ * (byte accesses), and the memory window of PCI Express (ECAM, PCI Express Base 3.0 section 7.2.2).
+ *
+ * A chipset defines a subtype of TYPE_PCI_HOST, whose parent structure is PciHost; its function
+ * 00:00.0 calls pci_host_set_ecam() when the guest moves the window. Machine lock.
+ */
+#ifndef HW_PCI_PCI_HOST_H
+#define HW_PCI_PCI_HOST_H
+
+#include "hw/pci/pci.h"
+
+#define TYPE_PCI_HOST "pci-host"
+
+/* Below RAM, DIMMs, firmware and chips: no BAR, bridge or ECAM hides any of them. */
+#define PCI_HOST_PRIORITY (-1)
+
+typedef struct PciHost {
+    Device parent;
+    PciBus *bus; /* borrowed */
+    uint32_t config_address;
+    uint8_t reset_control;
+    MemoryRegion ports;
+    MemoryRegion ecam; /* in bus->memory, above BARs; disabled at first */
+} PciHost;
+
+/* Make the on-board device @type with its root bus @bus_name of @bus_type (TYPE_PCI_BUS or
+ * TYPE_PCIE_BUS). The bus's regions go into @memory and @io with PCI_HOST_PRIORITY, the ports to
+ * 0xcf8 of @io. Borrowed. */
+PciHost *pci_host_create(const char *type, const char *bus_type, const char *bus_name,
+                         MemoryRegion *memory, MemoryRegion *io);
+
+/* Show the configuration space of buses 0 to @buses - 1 (1 to 256; 1 MiB each) at @base, or nowhere
+ * if not @enabled. The host's reset disables it. */
+void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses);
+
+#endif
