@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backends/thread-context.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -160,6 +161,15 @@ static bool check_policy(const HostMemoryBackend *backend, GError **errp)
     return true;
 }
 
+static bool check_reserve(bool prealloc, bool reserve, GError **errp)
+{
+    if (prealloc && !reserve) {
+        error_set(errp, "prealloc=on and reserve=off contradict each other: memory that is "
+                        "allocated at once is reserved");
+    }
+    return !prealloc || reserve;
+}
+
 static bool check_settings(const HostMemoryBackend *backend, GError **errp)
 {
     if (backend->size == 0) {
@@ -167,12 +177,7 @@ static bool check_settings(const HostMemoryBackend *backend, GError **errp)
                   object_typename(&backend->parent));
         return false;
     }
-    if (backend->prealloc && !backend->reserve) {
-        error_set(errp, "prealloc=on and reserve=off contradict each other: memory that is "
-                        "allocated at once is reserved");
-        return false;
-    }
-    return check_policy(backend, errp);
+    return check_reserve(backend->prealloc, backend->reserve, errp) && check_policy(backend, errp);
 }
 
 static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
@@ -193,15 +198,28 @@ static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
     return true;
 }
 
-/* Advice, not orders: a kernel without KSM, for one, does without. */
-static void advise(const HostMemoryBackend *backend)
+bool host_memory_backend_map(HostMemoryBackend *backend, RamBlockOptions options, GError **errp)
 {
-    if (backend->merge) {
-        madvise(backend->ram->host, backend->ram->size, MADV_MERGEABLE);
-    }
-    if (!backend->dump) {
-        madvise(backend->ram->host, backend->ram->size, MADV_DONTDUMP);
-    }
+    g_autofree char *path = backend->canonical_path ? object_path(OBJECT(backend)) : NULL;
+
+    options.name = path ? path : host_memory_backend_name(backend);
+    options.size = backend->size;
+    options.reserve = backend->reserve;
+    backend->ram = ram_block_map(&options, errp);
+    return backend->ram != NULL;
+}
+
+/* Advice, not orders: a kernel without KSM, for one, does without. */
+static void advise(const HostMemoryBackend *backend, int advice)
+{
+    madvise(backend->ram->host, backend->ram->size, advice);
+}
+
+static bool preallocate(HostMemoryBackend *backend, GError **errp)
+{
+    return ram_block_prealloc(backend->ram, backend->prealloc_threads,
+                              backend->prealloc_context ? thread_context_spawn : NULL,
+                              backend->prealloc_context, errp);
 }
 
 static bool backend_complete(Object *obj, GError **errp)
@@ -215,12 +233,72 @@ static bool backend_complete(Object *obj, GError **errp)
     if (!apply_policy(backend, errp)) {
         return false;
     }
-    advise(backend);
-    if (backend->prealloc && !ram_block_prealloc(backend->ram, errp)) {
+    if (backend->merge) {
+        advise(backend, MADV_MERGEABLE);
+    }
+    if (!backend->dump) {
+        advise(backend, MADV_DONTDUMP);
+    }
+    if (backend->prealloc && !preallocate(backend, errp)) {
         return false;
     }
     memory_region_init_ram(&backend->region, backend->ram->name, backend->ram);
     backend->region.readonly = backend->readonly;
+    return true;
+}
+
+/* ---- settings that may change while the memory is in use ---- */
+
+static bool merge_set(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+
+    backend->merge = json_object_get_boolean(value);
+    if (backend->ram) {
+        advise(backend, backend->merge ? MADV_MERGEABLE : MADV_UNMERGEABLE);
+    }
+    return true;
+}
+
+static bool dump_set(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+
+    backend->dump = json_object_get_boolean(value);
+    if (backend->ram) {
+        advise(backend, backend->dump ? MADV_DODUMP : MADV_DONTDUMP);
+    }
+    return true;
+}
+
+static bool prealloc_threads_check(Object *obj, const Property *prop, struct json_object *value,
+                                   GError **errp)
+{
+    if (json_object_get_int64(value) < 1) {
+        error_set(errp, "prealloc-threads must be 1 or more; more than %d are not used",
+                  RAM_BLOCK_MAX_THREADS);
+        return false;
+    }
+    return true;
+}
+
+/* Pages that were taken are not given back. */
+static bool prealloc_set(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp)
+{
+    HostMemoryBackend *backend = MEMORY_BACKEND(obj);
+    bool on = json_object_get_boolean(value);
+
+    if (!backend->ram) {
+        backend->prealloc = on;
+        return true;
+    }
+    if (on && !backend->prealloc) {
+        if (!check_reserve(on, backend->reserve, errp) || !preallocate(backend, errp)) {
+            return false;
+        }
+        backend->prealloc = true;
+    }
     return true;
 }
 
@@ -289,6 +367,7 @@ char *host_memory_backend_user_name(const HostMemoryBackend *backend)
 static const Property backend_properties[] = {
     { .name = "size",
       .kind = PROP_SIZE,
+      .custom_type = "int",
       .offset = offsetof(HostMemoryBackend, size),
       .description = "how much memory, bytes" },
     { .name = "share",
@@ -300,18 +379,38 @@ static const Property backend_properties[] = {
       .kind = PROP_BOOL,
       .offset = offsetof(HostMemoryBackend, prealloc),
       .has_default = true,
+      .live = true,
+      .set = prealloc_set,
       .description = "take all pages from the host at once" },
+    { .name = "prealloc-threads",
+      .kind = PROP_UINT32,
+      .custom_type = "int",
+      .offset = offsetof(HostMemoryBackend, prealloc_threads),
+      .has_default = true,
+      .default_int = 1,
+      .live = true,
+      .check = prealloc_threads_check,
+      .description = "threads that take them, 1 or more" },
+    { .name = "prealloc-context",
+      .kind = PROP_LINK,
+      .link_type = TYPE_THREAD_CONTEXT,
+      .offset = offsetof(HostMemoryBackend, prealloc_context),
+      .description = "thread-context that says on which host CPUs these threads run" },
     { .name = "merge",
       .kind = PROP_BOOL,
       .offset = offsetof(HostMemoryBackend, merge),
       .has_default = true,
       .default_int = true,
+      .live = true,
+      .set = merge_set,
       .description = "let the host merge equal pages (KSM)" },
     { .name = "dump",
       .kind = PROP_BOOL,
       .offset = offsetof(HostMemoryBackend, dump),
       .has_default = true,
       .default_int = true,
+      .live = true,
+      .set = dump_set,
       .description = "include the memory in core dumps" },
     { .name = "reserve",
       .kind = PROP_BOOL,
@@ -325,6 +424,7 @@ static const Property backend_properties[] = {
       .has_default = true,
       .default_int = HOST_POLICY_DEFAULT,
       .enum_names = host_memory_policy_names,
+      .custom_type = "HostMemPolicy",
       .description = "how pages are spread over host-nodes" },
     { .name = "host-nodes",
       .kind = PROP_CUSTOM,
@@ -332,6 +432,11 @@ static const Property backend_properties[] = {
       .get = host_nodes_get,
       .set = host_nodes_set,
       .description = "host nodes that policy speaks of: numbers or ranges" },
+    { .name = "x-use-canonical-path-for-ramblock-id",
+      .kind = PROP_BOOL,
+      .offset = offsetof(HostMemoryBackend, canonical_path),
+      .has_default = true,
+      .description = "name the memory by the backend's path, not by its id" },
     { 0 },
 };
 

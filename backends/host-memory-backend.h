@@ -36,7 +36,10 @@ typedef struct HostMemoryBackend {
     /* properties */
     uint64_t size; /* bytes */
     bool share, prealloc, merge, dump, reserve;
-    int policy;                               /* HostMemoryPolicy */
+    uint32_t prealloc_threads; /* 1 or more */
+    Object *prealloc_context;  /* ThreadContext that makes those threads, or NULL: plain ones */
+    bool canonical_path;       /* the RAM block is named by its path, not by its id */
+    int policy;                /* HostMemoryPolicy */
     uint64_t host_nodes[MAX_HOST_NODES / 64]; /* bit n: host node n */
     /* made by `complete` */
     RamBlock *ram;
@@ -48,11 +51,15 @@ typedef struct HostMemoryBackend {
 
 /* What a kind of backend adds: the `ops` of its type. */
 typedef struct HostMemoryBackendOps {
-    /* Set backend->ram; size is checked and not 0. */
+    /* Set backend->ram, with host_memory_backend_map(); size is checked and not 0. */
     bool (*alloc)(HostMemoryBackend *backend, GError **errp);
     /* The memory is about to be let go, perhaps before the backend became complete; may be NULL. */
     void (*release)(HostMemoryBackend *backend);
 } HostMemoryBackendOps;
+
+/* For HostMemoryBackendOps.alloc: a RAM block with the backend's size, name and settings, mapped
+ * from @options' fd with the rest of its settings. */
+bool host_memory_backend_map(HostMemoryBackend *backend, RamBlockOptions options, GError **errp);
 
 /* Name of the backend: its id in /objects ("ram0"), or "(unnamed)" outside the tree. Borrowed. */
 const char *host_memory_backend_name(const HostMemoryBackend *backend);

@@ -22,7 +22,7 @@ typedef struct FileBackend {
     HostMemoryBackend parent;
     char *mem_path;
     uint64_t align; /* bytes; 0: the page size */
-    bool discard_data, readonly;
+    bool discard_data, readonly, pmem;
     FileUndo undo;
 } FileBackend;
 
@@ -142,17 +142,23 @@ static bool file_backend_alloc(HostMemoryBackend *backend, GError **errp)
     if (fd < 0) {
         return false;
     }
-    if (file_fit(file, fd, errp)) {
-        /* A read-only file cannot be mapped shared and writable; nobody writes to it anyway. */
-        backend->ram =
-            ram_block_new(file->mem_path, backend->size, fd, backend->share && !file->readonly,
-                          backend->reserve, file->align, errp);
-    }
-    backend->readonly = file->readonly;
-    if (!backend->ram) {
+    /* A read-only file cannot be mapped shared and writable; nobody writes to it anyway. */
+    if (!file_fit(file, fd, errp) ||
+        !host_memory_backend_map(backend,
+                                 (RamBlockOptions){ .fd = fd,
+                                                    .shared = backend->share && !file->readonly,
+                                                    .persistent = file->pmem,
+                                                    .align = file->align },
+                                 errp)) {
         file_undo(file, fd);
         close(fd);
         return false;
+    }
+    backend->readonly = file->readonly;
+    if (file->pmem && !backend->ram->shared) {
+        warn_report("pmem=on: what the guest writes does not reach mem-path='%s'; share=on, "
+                    "without readonly, is right for that",
+                    file->mem_path);
     }
     return true;
 }
@@ -182,6 +188,7 @@ static const Property file_properties[] = {
       .description = "a file, made if missing, or a directory for a nameless file" },
     { .name = "align",
       .kind = PROP_SIZE,
+      .custom_type = "int",
       .offset = offsetof(FileBackend, align),
       .has_default = true,
       .description = "alignment of the mapping, bytes, a power of 2; 0: the page size" },
@@ -190,6 +197,11 @@ static const Property file_properties[] = {
       .offset = offsetof(FileBackend, discard_data),
       .has_default = true,
       .description = "the contents need not survive the backend" },
+    { .name = "pmem",
+      .kind = PROP_BOOL,
+      .offset = offsetof(FileBackend, pmem),
+      .has_default = true,
+      .description = "the file is in persistent memory (DAX), which with share=on it stays" },
     { .name = "readonly",
       .kind = PROP_BOOL,
       .offset = offsetof(FileBackend, readonly),

@@ -81,9 +81,8 @@ static bool memfd_backend_alloc(HostMemoryBackend *backend, GError **errp)
     if (fd < 0) {
         return false;
     }
-    backend->ram = ram_block_new(object_typename(&backend->parent), backend->size, fd,
-                                 backend->share, backend->reserve, 0, errp);
-    if (!backend->ram) {
+    if (!host_memory_backend_map(backend, (RamBlockOptions){ .fd = fd, .shared = backend->share },
+                                 errp)) {
         close(fd);
         return false;
     }
@@ -103,6 +102,7 @@ static const Property memfd_properties[] = {
       .description = "use huge pages" },
     { .name = "hugetlbsize",
       .kind = PROP_SIZE,
+      .custom_type = "int",
       .offset = offsetof(MemfdBackend, hugetlbsize),
       .has_default = true,
       .description = "size of the huge pages, such as 2M or 1G; 0: the host's default" },

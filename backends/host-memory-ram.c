@@ -6,9 +6,8 @@
 
 static bool ram_backend_alloc(HostMemoryBackend *backend, GError **errp)
 {
-    backend->ram = ram_block_new(object_typename(&backend->parent), backend->size, -1,
-                                 backend->share, backend->reserve, 0, errp);
-    return backend->ram != NULL;
+    return host_memory_backend_map(backend, (RamBlockOptions){ .fd = -1, .shared = backend->share },
+                                   errp);
 }
 
 static const HostMemoryBackendOps ram_backend_ops = {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * "secret": a password or key that other objects name by its id. Given as `data`, or better in a
- * `file`, as it is or in base64. It is never shown again.
- */
+#include "backends/secret.h"
+
 #include <string.h>
 
-#include "qom/object.h"
+#include "backends/cipher.h"
 #include "util/error.h"
 
 /* More than any key or password; a file that is longer was named by mistake. */
@@ -19,10 +17,12 @@ typedef struct Secret {
     Object parent;
     /* properties */
     char *data, *file;
-    int format; /* SecretFormat */
+    char *keyid, *iv; /* the secret that is the key, and the initial vector in base64; or NULL */
+    int format;       /* SecretFormat */
     /* made by `complete` */
     uint8_t *bytes;
     size_t size;
+    bool loaded;
 } Secret;
 
 static void forget(void *bytes, size_t size)
@@ -84,12 +84,79 @@ static bool secret_decode(Secret *secret, GError **errp)
     return ok;
 }
 
+/* ---- encrypted ones ---- */
+
+const uint8_t *secret_lookup(const char *id, size_t *size, GError **errp)
+{
+    Object *obj = object_child(object_container("/objects"), id);
+    const Secret *secret = (const Secret *)obj;
+
+    if (!obj || !object_is_a(obj, TYPE_SECRET)) {
+        error_set(errp,
+                  "there is no secret with the id '%s'; make it with -object secret,id=%s,...", id,
+                  id);
+        return NULL;
+    }
+    if (!secret->loaded) {
+        error_set(errp, "the secret '%s' is not there yet", id);
+        return NULL;
+    }
+    *size = secret->size;
+    return secret->bytes;
+}
+
+static bool decode_iv(const char *text, uint8_t iv[CIPHER_BLOCK], GError **errp)
+{
+    g_autofree guchar *bytes = NULL;
+    size_t size;
+
+    if (!base64_wellformed(text)) {
+        error_set(errp, "iv is not in base64: letters, digits, '+' and '/' in groups of four, "
+                        "padded with '='");
+        return false;
+    }
+    bytes = g_base64_decode(text, &size);
+    if (size != CIPHER_BLOCK) {
+        error_set(errp, "iv has %zu bytes; the initial vector has %d, in base64", size,
+                  CIPHER_BLOCK);
+        return false;
+    }
+    memcpy(iv, bytes, size);
+    return true;
+}
+
+static bool secret_decrypt(Secret *secret, GError **errp)
+{
+    uint8_t iv[CIPHER_BLOCK];
+    const uint8_t *key;
+    size_t key_size;
+
+    if (!secret->iv) {
+        error_set(errp, "keyid=%s needs iv, the initial vector in base64", secret->keyid);
+        return false;
+    }
+    key = secret_lookup(secret->keyid, &key_size, errp);
+    if (!key) {
+        g_prefix_error(errp, "keyid=%s: ", secret->keyid);
+        return false;
+    }
+    if (key_size != CIPHER_KEY_SIZE) {
+        error_set(errp, "keyid=%s: that secret has %zu bytes; a key has %d", secret->keyid,
+                  key_size, CIPHER_KEY_SIZE);
+        return false;
+    }
+    return decode_iv(secret->iv, iv, errp) &&
+           cipher_decrypt(key, iv, secret->bytes, &secret->size, errp);
+}
+
 static bool secret_complete(Object *obj, GError **errp)
 {
     Secret *secret = (Secret *)obj;
 
-    return secret_read(secret, errp) &&
-           (secret->format == SECRET_RAW || secret_decode(secret, errp));
+    secret->loaded = secret_read(secret, errp) &&
+                     (secret->format == SECRET_RAW || secret_decode(secret, errp)) &&
+                     (!secret->keyid || secret_decrypt(secret, errp));
+    return secret->loaded;
 }
 
 static void secret_finalize(Object *obj)
@@ -124,14 +191,28 @@ static const Property secret_properties[] = {
       .kind = PROP_ENUM,
       .offset = offsetof(Secret, format),
       .enum_names = format_names,
+      .custom_type = "QCryptoSecretFormat",
       .has_default = true,
       .default_int = SECRET_RAW,
       .description = "how it is written" },
+    { .name = "keyid",
+      .kind = PROP_STRING,
+      .offset = offsetof(Secret, keyid),
+      .description = "id of the secret of 32 bytes that it is encrypted with (AES-256-CBC)" },
+    { .name = "iv",
+      .kind = PROP_STRING,
+      .offset = offsetof(Secret, iv),
+      .description = "initial vector of the encryption, 16 bytes in base64" },
+    { .name = "loaded",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Secret, loaded),
+      .read_only = true,
+      .description = "it can be used" },
     { 0 },
 };
 
 static const ObjectType secret_type = {
-    .name = "secret",
+    .name = TYPE_SECRET,
     .parent = "object",
     .description = "a password or key that other objects name",
     .instance_size = sizeof(Secret),

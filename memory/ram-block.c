@@ -33,6 +33,22 @@ uint64_t ram_block_page_size(int fd)
     return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* MAP_SYNC, which only files in persistent memory (DAX) have, or a warning and without. */
+static bool map_fixed(uint8_t *host, uint64_t size, int flags, int fd)
+{
+    int persistent = (flags & ~MAP_TYPE) | MAP_FIXED | MAP_SHARED_VALIDATE;
+
+    if (flags & MAP_SYNC) {
+        if (mmap(host, size, PROT_READ | PROT_WRITE, persistent, fd, 0) != MAP_FAILED) {
+            return true;
+        }
+        flags &= ~MAP_SYNC;
+        warn_report("pmem=on: the file is not in persistent memory (DAX): what the guest makes "
+                    "persistent is lost if the host crashes; pmem=off is right for such a file");
+    }
+    return mmap(host, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) != MAP_FAILED;
+}
+
 /* Reserve address space with slack, map in its aligned part, give the slack back. */
 static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
 {
@@ -46,7 +62,7 @@ static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
     /* With all memory locked this would count twice against the limit. */
     munlock(area, total);
     host = (uint8_t *)(((uintptr_t)area + align - 1) & ~(uintptr_t)(align - 1));
-    if (mmap(host, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+    if (!map_fixed(host, size, flags, fd)) {
         int err = errno;
 
         munmap(area, total);
@@ -62,12 +78,36 @@ static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
     return host;
 }
 
-RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bool reserve,
-                        uint64_t align, GError **errp)
+/* What may help against mmap()'s error. */
+static const char *hint(int err)
 {
-    uint64_t page_size = ram_block_page_size(fd);
-    int flags = shared ? MAP_SHARED : MAP_PRIVATE;
-    RamBlock *block;
+    switch (err) {
+    case EAGAIN: /* all memory is locked (-overcommit mem-lock=on) */
+        return " within the limit of locked memory (ulimit -l)";
+    case ENODEV:
+        return " of what backs it, which is no memory: give a file, or a device that has memory";
+    default:
+        return "";
+    }
+}
+
+static RamBlock *block_new(const RamBlock *model, uint8_t *host)
+{
+    RamBlock *block = g_new(RamBlock, 1);
+
+    *block = *model;
+    block->name = g_strdup(model->name);
+    block->host = host;
+    block->refs = 1;
+    return block;
+}
+
+RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
+{
+    const char *name = options->name;
+    uint64_t page_size = ram_block_page_size(options->fd);
+    uint64_t size = options->size, align = options->align;
+    int flags = options->shared ? MAP_SHARED : MAP_PRIVATE;
     uint8_t *host;
 
     if (size == 0 || size % page_size != 0) {
@@ -92,26 +132,33 @@ RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bo
     if (size >= LARGE_PAGE) {
         align = MAX(align, LARGE_PAGE);
     }
-    flags |= fd < 0 ? MAP_ANONYMOUS : 0;
-    flags |= reserve ? 0 : MAP_NORESERVE;
-    host = map_aligned(size, align, fd, flags);
+    flags |= options->fd < 0 ? MAP_ANONYMOUS : 0;
+    flags |= options->reserve ? 0 : MAP_NORESERVE;
+    flags |= options->persistent && options->shared ? MAP_SYNC : 0;
+    host = map_aligned(size, align, options->fd, flags);
     if (!host) {
-        /* EAGAIN: all memory is locked (-overcommit mem-lock=on). */
         error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB%s", name,
-                        size >> 20,
-                        errno == EAGAIN ? " within the limit of locked memory (ulimit -l)" : "");
+                        size >> 20, hint(errno));
         return NULL;
     }
+    return block_new(&(RamBlock){ .name = (char *)(uintptr_t)name,
+                                  .size = size,
+                                  .page_size = page_size,
+                                  .fd = options->fd,
+                                  .shared = options->shared },
+                     host);
+}
 
-    block = g_new0(RamBlock, 1);
-    block->name = g_strdup(name);
-    block->host = host;
-    block->size = size;
-    block->page_size = page_size;
-    block->fd = fd;
-    block->shared = shared;
-    block->refs = 1;
-    return block;
+RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bool reserve,
+                        uint64_t align, GError **errp)
+{
+    return ram_block_map(&(RamBlockOptions){ .name = name,
+                                             .size = size,
+                                             .fd = fd,
+                                             .shared = shared,
+                                             .reserve = reserve,
+                                             .align = align },
+                         errp);
 }
 
 RamBlock *ram_block_ref(RamBlock *block)
@@ -135,30 +182,59 @@ void ram_block_unref(RamBlock *block)
 
 /* ---- preallocation ---- */
 
-/* So much at a time, that a signal can end it. */
-#define PREALLOC_STEP (UINT64_C(256) << 20)
+/* So much at a time, that a signal or a failure elsewhere can end it. */
+#define PREALLOC_STEP (UINT64_C(64) << 20)
 
-/* Where to go on SIGBUS; only in the thread that touches pages. */
+/* Where to go on SIGBUS; only in the threads that touch pages. */
 static __thread sigjmp_buf *touch_escape;
 
-static void touch_sigbus(int sig)
+static GMutex touch_lock;
+static unsigned touchers;             /* threads that need the handler; under the lock */
+static struct sigaction before_touch; /* whose handler it was; changed while there are none */
+
+/* A fault of another thread is for the handler that was there before. */
+static void touch_sigbus(int sig, siginfo_t *info, void *context)
 {
     if (touch_escape) {
         siglongjmp(*touch_escape, 1);
     }
-    /* Not ours: die of it when the instruction runs again. */
-    signal(sig, SIG_DFL);
+    if (before_touch.sa_flags & SA_SIGINFO) {
+        before_touch.sa_sigaction(sig, info, context);
+    } else if (before_touch.sa_handler != SIG_DFL && before_touch.sa_handler != SIG_IGN) {
+        before_touch.sa_handler(sig);
+    } else {
+        signal(sig, SIG_DFL); /* die of it when the instruction runs again */
+    }
+}
+
+static void touch_begin(void)
+{
+    struct sigaction action = { .sa_sigaction = touch_sigbus, .sa_flags = SA_SIGINFO };
+
+    sigemptyset(&action.sa_mask);
+    g_mutex_lock(&touch_lock);
+    if (touchers++ == 0) {
+        sigaction(SIGBUS, &action, &before_touch);
+    }
+    g_mutex_unlock(&touch_lock);
+}
+
+static void touch_end(void)
+{
+    g_mutex_lock(&touch_lock);
+    if (--touchers == 0) {
+        sigaction(SIGBUS, &before_touch, NULL);
+    }
+    g_mutex_unlock(&touch_lock);
 }
 
 /* For kernels without MADV_POPULATE_WRITE (before 5.14). */
 static bool touch_pages(const RamBlock *block, uint8_t *host, uint64_t size)
 {
-    struct sigaction action = { .sa_handler = touch_sigbus }, before;
     sigjmp_buf escape;
     volatile bool ok = false;
 
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &before);
+    touch_begin();
     if (sigsetjmp(escape, 1) == 0) {
         touch_escape = &escape;
         for (uint64_t at = 0; at < size; at += block->page_size) {
@@ -168,7 +244,7 @@ static bool touch_pages(const RamBlock *block, uint8_t *host, uint64_t size)
         ok = true;
     }
     touch_escape = NULL;
-    sigaction(SIGBUS, &before, NULL);
+    touch_end();
     return ok;
 }
 
@@ -192,23 +268,86 @@ static bool populate(const RamBlock *block, uint8_t *host, uint64_t size)
     return false;
 }
 
-bool ram_block_prealloc(RamBlock *block, GError **errp)
-{
-    uint64_t step = MAX(PREALLOC_STEP, block->page_size), at = 0;
+/* The part of a block that one thread touches. */
+typedef struct Part {
+    const RamBlock *block;
+    uint64_t begin, end;
+    atomic_int *failure; /* of all threads: errno of the first that failed, or 0 */
+} Part;
 
-    while (at < block->size && populate(block, block->host + at, MIN(step, block->size - at))) {
-        at += step;
-        if (interrupt_check(errp)) {
-            g_prefix_error(errp, "RAM '%s': preallocation: ", block->name);
-            return false;
+static gpointer populate_part(gpointer opaque)
+{
+    const Part *part = opaque;
+    uint64_t step = MAX(PREALLOC_STEP, part->block->page_size);
+
+    for (uint64_t at = part->begin; at < part->end; at += step) {
+        if (interrupt_pending() || atomic_load(part->failure)) {
+            break;
+        }
+        if (!populate(part->block, part->block->host + at, MIN(step, part->end - at))) {
+            atomic_store(part->failure, errno);
         }
     }
-    if (at >= block->size) {
-        return true;
+    return NULL;
+}
+
+static GThread *spawn_plain(void *opaque, GThreadFunc fn, void *data, GError **errp)
+{
+    return g_thread_try_new("prealloc", fn, data, errp);
+}
+
+/* False with @errp if a thread could not be started; none runs any more then. */
+static bool populate_in_threads(Part *parts, unsigned n, RamBlockSpawn *spawn, void *opaque,
+                                GError **errp)
+{
+    g_autofree GThread **threads = g_new0(GThread *, n);
+    unsigned started = 0;
+
+    while (started < n &&
+           (threads[started] = spawn(opaque, populate_part, &parts[started], errp))) {
+        started++;
     }
-    error_set_errno(errp, errno,
-                    "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT
-                    " MiB: the host has not that much free memory (or free pages) of this kind",
-                    block->name, block->size >> 20);
-    return false;
+    if (started < n) {
+        atomic_store(parts[0].failure, ECANCELED);
+    }
+    for (unsigned i = 0; i < started; i++) {
+        g_thread_join(threads[i]);
+    }
+    return started == n;
+}
+
+bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn, void *opaque,
+                        GError **errp)
+{
+    uint64_t pages = block->size / block->page_size;
+    unsigned n = (unsigned)MIN(MIN(MAX(threads, 1), RAM_BLOCK_MAX_THREADS), pages);
+    g_autofree Part *parts = g_new0(Part, n);
+    atomic_int failure = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        parts[i] = (Part){
+            .block = block,
+            .begin = pages / n * i * block->page_size,
+            .end = i + 1 < n ? pages / n * (i + 1) * block->page_size : block->size,
+            .failure = &failure,
+        };
+    }
+    if (n == 1 && !spawn) {
+        populate_part(&parts[0]);
+    } else if (!populate_in_threads(parts, n, spawn ? spawn : spawn_plain, opaque, errp)) {
+        g_prefix_error(errp, "RAM '%s': cannot start %u threads that preallocate: ", block->name,
+                       n);
+        return false;
+    }
+    if (interrupt_check(errp)) {
+        g_prefix_error(errp, "RAM '%s': preallocation: ", block->name);
+        return false;
+    }
+    if (failure) {
+        error_set_errno(errp, failure,
+                        "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT
+                        " MiB: the host has not that much free memory (or free pages) of this kind",
+                        block->name, block->size >> 20);
+    }
+    return !failure;
 }

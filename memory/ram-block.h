@@ -20,16 +20,36 @@ typedef struct RamBlock {
     gint refs; /* atomic */
 } RamBlock;
 
-/* @fd >= 0 is taken over, on success only. @align (0: page size) aligns the host address.
- * @reserve false: no swap space is reserved (MAP_NORESERVE). */
+typedef struct RamBlockOptions {
+    const char *name; /* for messages and listings */
+    uint64_t size;    /* bytes; a multiple of the backing's page size */
+    int fd;           /* taken over, on success only; -1: anonymous */
+    bool shared;
+    bool reserve;    /* false: no swap space is reserved (MAP_NORESERVE) */
+    bool persistent; /* a shared file in persistent memory (MAP_SYNC); a warning if it is not */
+    uint64_t align;  /* of the host address, bytes, a power of 2; 0: the page size */
+} RamBlockOptions;
+
+/* A new mapping, with one reference. */
+RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp);
+/* The same with the options that most need. */
 RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bool reserve,
                         uint64_t align, GError **errp);
 /* Bytes of a page of what backs @fd: a hugetlbfs size, else (and for -1) the host's page size. */
 uint64_t ram_block_page_size(int fd);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
-/* Touch every page, without changing its contents; SIGBUS becomes an error, and
- * so does a signal that ends the program (util/interrupt.h). */
-bool ram_block_prealloc(RamBlock *block, GError **errp);
+
+#define RAM_BLOCK_MAX_THREADS 256
+
+/* Start a thread that runs @fn(@data); the caller joins it. NULL with @errp. */
+typedef GThread *RamBlockSpawn(void *opaque, GThreadFunc fn, void *data, GError **errp);
+
+/* Touch every page, without changing its contents, in so many threads at the same time (1 to
+ * RAM_BLOCK_MAX_THREADS, and no more than there are pages), which @spawn(@opaque) starts; NULL:
+ * plain ones, and none for 1. SIGBUS becomes an error, and so does a signal that ends the program
+ * (util/interrupt.h). Any thread; needs no lock. */
+bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn, void *opaque,
+                        GError **errp);
 
 #endif

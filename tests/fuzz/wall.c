@@ -100,8 +100,10 @@ static bool refuse_prealloc(GError **errp)
     return false;
 }
 
-WRAP(bool, ram_block_prealloc, (RamBlock * block, GError **errp), (block, errp),
-     wall_up && block->size > MOST_PREALLOC, refuse_prealloc(errp))
+WRAP(bool, ram_block_prealloc,
+     (RamBlock * block, unsigned threads, RamBlockSpawn *spawn, void *opaque, GError **errp),
+     (block, threads, spawn, opaque, errp), wall_up && block->size > MOST_PREALLOC,
+     refuse_prealloc(errp))
 
 /*
  * A day of a timer that fires each microsecond is right, and takes for ever: an input has so many

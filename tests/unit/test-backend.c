@@ -2,12 +2,15 @@
 /* Memory backends: properties, files, refusals, and that a failure leaves nothing behind. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "backends/host-memory-backend.h"
+#include "backends/secret.h"
+#include "backends/thread-context.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
@@ -363,7 +366,263 @@ static void test_file_huge(void)
     close(fd);
 }
 
+/* ---- threads that preallocate ---- */
+
+static bool set_text(const char *prop, const char *text, GError **errp)
+{
+    return object_property_parse(object_resolve("/objects/mem0", NULL), prop, text, errp);
+}
+
+static void test_prealloc_threads(void)
+{
+    g_autoptr(GError) err = NULL;
+    HostMemoryBackend *backend = add_ok("memory-backend-ram", "size=4M,prealloc-threads=3");
+
+    g_assert_cmpuint(backend->prealloc_threads, ==, 3);
+    g_assert_true(set_text("prealloc-threads", "2", &err));
+    g_assert_false(set_text("prealloc-threads", "0", &err));
+    g_assert_nonnull(strstr(err->message, "1 or more"));
+    del_ok();
+    assert_refused("memory-backend-ram", "size=4M,prealloc=on,prealloc-threads=0", "1 or more");
+    assert_refused("memory-backend-ram", "size=4M,prealloc-threads=4294967296", "threads");
+    assert_refused("memory-backend-ram", "size=4M,prealloc-context=nosuch",
+                   "nosuch|thread-context");
+}
+
+static unsigned resident_pages(const HostMemoryBackend *backend)
+{
+    unsigned char present[1024] = { 0 };
+    unsigned n = 0;
+
+    g_assert_cmpuint(backend->size / 4096, <=, sizeof(present));
+    g_assert_cmpint(mincore(backend->ram->host, backend->size, present), ==, 0);
+    for (unsigned i = 0; i < backend->size / 4096; i++) {
+        n += present[i] & 1;
+    }
+    return n;
+}
+
+/* What may be set while the memory is in use has its effect then. */
+static void test_live(void)
+{
+    g_autoptr(GError) err = NULL;
+    HostMemoryBackend *backend = add_ok("memory-backend-ram", "size=1M");
+
+    g_assert_true(set_text("merge", "off", &err) && set_text("dump", "off", &err));
+    g_assert_false(backend->merge || backend->dump);
+    g_assert_true(set_text("merge", "on", &err) && set_text("dump", "on", &err));
+    g_assert_true(backend->merge && backend->dump);
+    g_assert_cmpuint(resident_pages(backend), <, 256);
+    g_assert_true(set_text("prealloc", "on", &err));
+    g_assert_cmpuint(resident_pages(backend), ==, 256);
+    g_assert_true(set_text("prealloc", "off", &err)); /* too late */
+    g_assert_true(backend->prealloc);
+    g_assert_false(set_text("share", "on", &err));
+    g_assert_nonnull(strstr(err->message, "share"));
+    g_clear_error(&err);
+    del_ok();
+    add_ok("memory-backend-ram", "size=1M,reserve=off");
+    g_assert_false(set_text("prealloc", "on", &err));
+    g_assert_nonnull(strstr(err->message, "reserve"));
+    del_ok();
+}
+
+static const char *cpus_of(const char *id)
+{
+    static char *text;
+    g_autofree char *path = g_strdup_printf("/objects/%s", id);
+    struct json_object *list =
+        object_property_get(object_resolve(path, NULL), "cpu-affinity", NULL);
+
+    g_free(text);
+    text = g_strdup(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
+    json_object_put(list);
+    return text;
+}
+
+static gpointer tell_cpus(gpointer opaque)
+{
+    sched_getaffinity(0, sizeof(cpu_set_t), opaque);
+    return NULL;
+}
+
+/* The first CPU that we may run on. */
+static unsigned some_cpu(void)
+{
+    unsigned cpu = 0;
+    cpu_set_t set;
+
+    sched_getaffinity(0, sizeof(set), &set);
+    while (!CPU_ISSET(cpu, &set)) {
+        cpu++;
+    }
+    return cpu;
+}
+
+static void test_thread_context(void)
+{
+    g_autofree char *text = g_strdup_printf("cpu-affinity=%u", some_cpu());
+    g_autofree char *list = g_strdup_printf("[%u]", some_cpu());
+    g_autoptr(GError) err = NULL;
+    Object *context = add("thread-context", "tc0", text, &err);
+    struct json_object *id;
+    GThread *thread;
+    cpu_set_t set;
+
+    g_assert_no_error(err);
+    g_assert_cmpstr(cpus_of("tc0"), ==, list);
+    id = object_property_get(context, "thread-id", &err);
+    g_assert_cmpint(sched_getaffinity(json_object_get_int(id), sizeof(set), &set), ==, 0);
+    g_assert_cmpint(CPU_COUNT(&set), ==, 1);
+    json_object_put(id);
+    thread = thread_context_spawn(context, tell_cpus, &set, &err);
+    g_assert_nonnull(thread);
+    g_thread_join(thread);
+    g_assert_cmpint(CPU_COUNT(&set), ==, 1);
+    g_assert_true(CPU_ISSET(some_cpu(), &set));
+    /* A backend holds it. */
+    g_assert_nonnull(add("memory-backend-ram", "mem0",
+                         "size=1M,prealloc=on,prealloc-threads=2,prealloc-context=tc0", &err));
+    g_assert_cmpuint(resident_pages(MEMORY_BACKEND(object_resolve("/objects/mem0", NULL))), ==,
+                     256);
+    g_assert_false(user_object_del("tc0", &err));
+    g_assert_nonnull(strstr(err->message, "tc0"));
+    g_clear_error(&err);
+    del_ok();
+    g_assert_true(user_object_del("tc0", &err));
+}
+
+/* All CPUs of node 0; and what may be changed later. */
+static void test_thread_context_nodes(void)
+{
+    g_autofree char *one = g_strdup_printf("%u", some_cpu());
+    g_autofree char *list = g_strdup_printf("[%u]", some_cpu());
+    g_autoptr(GError) err = NULL;
+    Object *context = add("thread-context", "tc0", "node-affinity=0", &err);
+
+    if (!context) {
+        g_test_message("%s", err->message);
+        g_assert_nonnull(strstr(err->message, "node"));
+        g_test_skip("the host has no NUMA support");
+        return;
+    }
+    g_assert_true(object_property_parse(context, "cpu-affinity", one, &err));
+    g_assert_cmpstr(cpus_of("tc0"), ==, list);
+    g_assert_null(object_property_get(context, "node-affinity", &err));
+    g_clear_error(&err);
+    g_assert_true(user_object_del("tc0", &err));
+}
+
+static void test_thread_context_bad(void)
+{
+    assert_refused("thread-context", "cpu-affinity=0,node-affinity=0", "exclude");
+    assert_refused("thread-context", "cpu-affinity=3-1", "3-1|lower");
+    assert_refused("thread-context", "cpu-affinity=0-99999", "99999|1023");
+    assert_refused("thread-context", "cpu-affinity=one", "one|range");
+    assert_refused("thread-context", "cpu-affinity=1000", "cannot choose|host has");
+    assert_refused("thread-context", "node-affinity=900", "node-affinity");
+    assert_refused("thread-context", "thread-id=3", "thread-id|read-only");
+}
+
+/* ---- names ---- */
+
+static void test_name(void)
+{
+    HostMemoryBackend *backend = add_ok("memory-backend-ram", "size=1M");
+
+    g_assert_cmpstr(backend->ram->name, ==, "mem0");
+    del_ok();
+    backend = add_ok("memory-backend-ram", "size=1M,x-use-canonical-path-for-ramblock-id=on");
+    g_assert_cmpstr(backend->ram->name, ==, "/objects/mem0");
+    g_assert_cmpstr(host_memory_backend_name(backend), ==, "mem0");
+    del_ok();
+}
+
+/* ---- persistent memory ---- */
+
+static void collect(void *opaque, const char *text)
+{
+    g_string_append(opaque, text);
+}
+
+static void test_pmem(void)
+{
+    g_autofree char *shared = g_strdup_printf("size=8k,mem-path=%s/pmem,pmem=on,share=on", dir);
+    g_autofree char *private = g_strdup_printf("size=8k,mem-path=%s/pmem,pmem=on", dir);
+    g_autofree char *path = file_path("pmem");
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    error_redirect(collect, text);
+    add_ok("memory-backend-file", shared);
+    g_assert_nonnull(strstr(text->str, "not in persistent memory"));
+    del_ok();
+    g_string_set_size(text, 0);
+    add_ok("memory-backend-file", private);
+    g_assert_nonnull(strstr(text->str, "share=on"));
+    error_redirect(NULL, NULL);
+    del_ok();
+    g_unlink(path);
+}
+
 /* ---- secrets ---- */
+
+/* `openssl enc -aes-256-cbc` of "open sesame" and of 32 bytes "k", with 32 bytes 0x61 as the key
+ * and 16 bytes 0x62 as the initial vector. */
+#define KEY        "data=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define IV         "iv=YmJiYmJiYmJiYmJiYmJiYg=="
+#define ENCRYPTED  "2VWXLLYNwHC93ZBG0NlwaQ=="
+#define ENCRYPTED2 "fYYYPHS3obl7xY7rwOJJURhaYYeOEqu8X59XwxTQxIdbYckYQX0hujVSW5r3B882"
+
+static void assert_secret(const char *id, const char *expected)
+{
+    g_autoptr(GError) err = NULL;
+    size_t size = 0;
+    const uint8_t *bytes = secret_lookup(id, &size, &err);
+
+    g_assert_no_error(err);
+    g_assert_cmpmem(bytes, size, expected, strlen(expected));
+}
+
+static void test_secret_encrypted(void)
+{
+    g_autofree char *path = file_path("encrypted");
+    g_autofree char *raw = g_strdup_printf("keyid=key0," IV ",format=raw,file=%s", path);
+    g_autoptr(GError) err = NULL;
+    g_autofree guchar *bytes = NULL;
+    struct json_object *loaded;
+    size_t size;
+    Object *secret;
+
+    g_assert_nonnull(add("secret", "key0", KEY, &err));
+    secret = add("secret", "mem0", "keyid=key0," IV ",format=base64,data=" ENCRYPTED, &err);
+    g_assert_no_error(err);
+    assert_secret("mem0", "open sesame");
+    loaded = object_property_get(secret, "loaded", &err);
+    g_assert_true(json_object_get_boolean(loaded));
+    json_object_put(loaded);
+    del_ok();
+    bytes = g_base64_decode(ENCRYPTED2, &size);
+    g_assert_true(g_file_set_contents(path, (char *)bytes, (gssize)size, NULL));
+    g_assert_nonnull(add("secret", "mem0", raw, &err));
+    assert_secret("mem0", "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
+    del_ok();
+    assert_refused("secret", "keyid=key0," IV ",format=base64,data=AAAA", "3 bytes|16");
+    assert_refused("secret", "keyid=key0," IV ",data=", "0 bytes|16");
+    assert_refused("secret", "keyid=mem0," IV ",format=base64,data=" ENCRYPTED, "not there yet");
+    assert_refused("secret", "keyid=key0,data=abc", "iv");
+    assert_refused("secret", "keyid=nosuch," IV ",data=abc", "nosuch");
+    assert_refused("secret", "keyid=key0,iv=AAAA,data=abc", "iv has 3 bytes|16");
+    assert_refused("secret", "keyid=key0,iv=A*,data=abc", "iv|base64");
+    assert_refused("secret", "data=abc,loaded=off", "loaded|read-only");
+    g_assert_true(user_object_del("key0", &err));
+    g_assert_nonnull(add("secret", "key0", "data=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", &err));
+    assert_refused("secret", "keyid=key0," IV ",format=base64,data=" ENCRYPTED, "another key");
+    g_assert_true(user_object_del("key0", &err));
+    g_assert_nonnull(add("secret", "key0", "data=short", &err));
+    assert_refused("secret", "keyid=key0," IV ",format=base64,data=" ENCRYPTED, "5 bytes|32");
+    g_assert_true(user_object_del("key0", &err));
+    g_unlink(path);
+}
 
 static void test_secret(void)
 {
@@ -409,7 +668,15 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/file/discard", test_file_discard);
     g_test_add_func("/backend/file/readonly", test_file_readonly);
     g_test_add_func("/backend/file/align", test_file_align);
+    g_test_add_func("/backend/prealloc-threads", test_prealloc_threads);
+    g_test_add_func("/backend/live", test_live);
+    g_test_add_func("/backend/thread-context", test_thread_context);
+    g_test_add_func("/backend/thread-context/nodes", test_thread_context_nodes);
+    g_test_add_func("/backend/thread-context/bad", test_thread_context_bad);
+    g_test_add_func("/backend/name", test_name);
+    g_test_add_func("/backend/pmem", test_pmem);
     g_test_add_func("/backend/secret", test_secret);
+    g_test_add_func("/backend/secret/encrypted", test_secret_encrypted);
     g_test_add_func("/backend/file/bad", test_file_bad);
     g_test_add_func("/backend/file/huge", test_file_huge);
     ret = g_test_run();

@@ -2,6 +2,8 @@
 /* RAM blocks: mapping, alignment, sharing, preallocation, bad sizes. */
 #include "memory/ram-block.h"
 
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -83,13 +85,105 @@ static void test_prealloc(void)
     unsigned char present[256] = { 0 };
 
     block->host[4096] = 9;
-    g_assert_true(ram_block_prealloc(block, &err));
+    g_assert_true(ram_block_prealloc(block, 1, NULL, NULL, &err));
     g_assert_no_error(err);
     g_assert_cmpint(block->host[4096], ==, 9);
     g_assert_cmpint(mincore(block->host, MIB, present), ==, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(present); i++) {
         g_assert_cmpint(present[i] & 1, ==, 1);
     }
+    ram_block_unref(block);
+}
+
+static atomic_uint spawned;
+
+static GThread *count_spawn(void *opaque, GThreadFunc fn, void *data, GError **errp)
+{
+    unsigned most = *(unsigned *)opaque;
+
+    if (atomic_fetch_add(&spawned, 1) >= most) {
+        error_set(errp, "no more threads");
+        return NULL;
+    }
+    return g_thread_new("count", fn, data);
+}
+
+static void assert_resident(const RamBlock *block)
+{
+    uint64_t pages = block->size / block->page_size;
+    g_autofree unsigned char *present = g_malloc0(pages);
+
+    g_assert_cmpint(mincore(block->host, block->size, present), ==, 0);
+    for (uint64_t i = 0; i < pages; i++) {
+        g_assert_cmpint(present[i] & 1, ==, 1);
+    }
+}
+
+/* As many threads as asked for, no more than pages; together they touch all. */
+static void test_prealloc_threads(void)
+{
+    static const struct {
+        uint64_t pages;
+        unsigned threads, expected;
+    } cases[] = { { 256, 3, 3 }, { 7, 3, 3 }, { 5, 16, 5 }, { 300, 1000, 256 }, { 4, 0, 1 } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) err = NULL;
+        RamBlock *block = new_ok(cases[i].pages * 4096, -1, false, 0);
+        unsigned most = UINT_MAX;
+
+        spawned = 0;
+        g_assert_true(ram_block_prealloc(block, cases[i].threads, count_spawn, &most, &err));
+        g_assert_no_error(err);
+        g_assert_cmpuint(spawned, ==, cases[i].expected);
+        assert_resident(block);
+        ram_block_unref(block);
+        block = new_ok(cases[i].pages * 4096, -1, false, 0);
+        g_assert_true(ram_block_prealloc(block, cases[i].threads, NULL, NULL, &err));
+        assert_resident(block);
+        ram_block_unref(block);
+    }
+}
+
+static void test_prealloc_no_thread(void)
+{
+    g_autoptr(GError) err = NULL;
+    RamBlock *block = new_ok(MIB, -1, false, 0);
+    unsigned most = 2;
+
+    spawned = 0;
+    g_assert_false(ram_block_prealloc(block, 4, count_spawn, &most, &err));
+    g_assert_nonnull(strstr(err->message, "'test': cannot start 4 threads"));
+    g_assert_nonnull(strstr(err->message, "no more threads"));
+    ram_block_unref(block);
+}
+
+/* Ordinary files are not in persistent memory: a warning, and they work. */
+static void warned(void *opaque, const char *text)
+{
+    g_string_append(opaque, text);
+}
+
+static void test_persistent(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    RamBlockOptions options = {
+        .name = "test", .size = 8192, .fd = fd, .shared = true, .reserve = true, .persistent = true
+    };
+    RamBlock *block;
+    uint8_t byte = 0;
+
+    g_assert_cmpint(ftruncate(fd, 8192), ==, 0);
+    error_redirect(warned, text);
+    block = ram_block_map(&options, &err);
+    error_redirect(NULL, NULL);
+    g_assert_no_error(err);
+    g_assert_nonnull(strstr(text->str, "persistent memory"));
+    block->host[8191] = 5;
+    g_assert_cmpint(pread(fd, &byte, 1, 8191), ==, 1);
+    g_assert_cmpint(byte, ==, 5);
     ram_block_unref(block);
 }
 
@@ -102,8 +196,11 @@ static void test_prealloc_fails(void)
 
     g_assert_cmpint(ftruncate(fd, 4096), ==, 0);
     block = new_ok(64 * 1024, fd, true, 0);
-    g_assert_false(ram_block_prealloc(block, &err));
+    g_assert_false(ram_block_prealloc(block, 1, NULL, NULL, &err));
     g_assert_nonnull(err);
+    g_assert_nonnull(strstr(err->message, "preallocate"));
+    g_clear_error(&err);
+    g_assert_false(ram_block_prealloc(block, 4, NULL, NULL, &err));
     g_assert_nonnull(strstr(err->message, "preallocate"));
     ram_block_unref(block);
 }
@@ -115,20 +212,26 @@ static void test_prealloc_interrupted(void)
     RamBlock *block = new_ok(4 * MIB, -1, false, 0);
 
     interrupt_raise();
-    g_assert_false(ram_block_prealloc(block, &err));
+    g_assert_false(ram_block_prealloc(block, 1, NULL, NULL, &err));
     g_assert_nonnull(strstr(err->message, "'test': preallocation: interrupted"));
     interrupt_clear();
-    g_assert_true(ram_block_prealloc(block, NULL));
+    g_assert_true(ram_block_prealloc(block, 1, NULL, NULL, NULL));
     ram_block_unref(block);
 }
 
 static void test_bad(void)
 {
+    g_autoptr(GError) err = NULL;
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
     assert_refused(0, 0, "multiple");
     assert_refused(4097, 0, "multiple");
     assert_refused(8192, 12288, "power of 2");
     assert_refused(UINT64_MAX & ~4095ull, 0, "more than the host can map");
     assert_refused(1ull << 62, 0, "cannot map");
+    g_assert_null(ram_block_new("test", 8192, null, true, true, 0, &err));
+    g_assert_nonnull(strstr(err->message, "no memory"));
+    close(null);
 }
 
 int main(int argc, char **argv)
@@ -138,6 +241,9 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/align", test_align);
     g_test_add_func("/ram-block/file", test_file);
     g_test_add_func("/ram-block/prealloc", test_prealloc);
+    g_test_add_func("/ram-block/prealloc-threads", test_prealloc_threads);
+    g_test_add_func("/ram-block/prealloc-no-thread", test_prealloc_no_thread);
+    g_test_add_func("/ram-block/persistent", test_persistent);
     g_test_add_func("/ram-block/prealloc-fails", test_prealloc_fails);
     g_test_add_func("/ram-block/prealloc-interrupted", test_prealloc_interrupted);
     g_test_add_func("/ram-block/bad", test_bad);

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backends/thread-context.h"
+
+#include <errno.h>
+#include <numa.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* What the thread is to make. */
+typedef struct Order {
+    GThreadFunc fn;
+    void *data;
+    GThread *made;
+    GError *err;
+    bool done;
+} Order;
+
+struct ThreadContext {
+    Object parent;
+    /* properties */
+    cpu_set_t cpus; /* wanted by cpu-affinity or node-affinity */
+    bool by_cpu, by_node;
+    int thread_id; /* of the kernel; 0 before `complete` */
+    /* of the thread */
+    GThread *thread;
+    GMutex lock;
+    GCond changed; /* what follows, which the lock protects */
+    Order *order;
+    bool ending;
+};
+
+/* ---- the thread ---- */
+
+static gpointer context_thread(gpointer opaque)
+{
+    ThreadContext *context = opaque;
+
+    g_mutex_lock(&context->lock);
+    context->thread_id = gettid();
+    g_cond_broadcast(&context->changed);
+    while (!context->ending) {
+        Order *order = context->order;
+
+        if (order && !order->done) {
+            order->made = g_thread_try_new("thread-context", order->fn, order->data, &order->err);
+            order->done = true;
+            g_cond_broadcast(&context->changed);
+        } else {
+            g_cond_wait(&context->changed, &context->lock);
+        }
+    }
+    g_mutex_unlock(&context->lock);
+    return NULL;
+}
+
+GThread *thread_context_spawn(void *opaque, GThreadFunc fn, void *data, GError **errp)
+{
+    ThreadContext *context = opaque;
+    Order order = { .fn = fn, .data = data };
+
+    g_mutex_lock(&context->lock);
+    while (context->order) { /* of another */
+        g_cond_wait(&context->changed, &context->lock);
+    }
+    context->order = &order;
+    g_cond_broadcast(&context->changed);
+    while (!order.done) {
+        g_cond_wait(&context->changed, &context->lock);
+    }
+    context->order = NULL;
+    g_cond_broadcast(&context->changed);
+    g_mutex_unlock(&context->lock);
+    if (order.err) {
+        g_propagate_error(errp, order.err);
+    }
+    return order.made;
+}
+
+static bool apply_affinity(ThreadContext *context, const cpu_set_t *cpus, GError **errp)
+{
+    if (context->thread_id && sched_setaffinity(context->thread_id, sizeof(*cpus), cpus) < 0) {
+        error_set_errno(errp, errno,
+                        "thread-context: cannot choose these host CPUs; the host has %ld, and "
+                        "some may be forbidden",
+                        sysconf(_SC_NPROCESSORS_CONF));
+        return false;
+    }
+    return true;
+}
+
+/* ---- lists of numbers ---- */
+
+static bool add_range(cpu_set_t *set, const char *name, uint64_t first, uint64_t last,
+                      GError **errp)
+{
+    if (first > last || last >= CPU_SETSIZE) {
+        error_set(errp,
+                  "%s: %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
+                  " must be numbers from 0 to %d, the lower one first",
+                  name, first, last, CPU_SETSIZE - 1);
+        return false;
+    }
+    for (uint64_t n = first; n <= last; n++) {
+        CPU_SET(n, set);
+    }
+    return true;
+}
+
+/* A number, or as text a number or a range such as 0-3. */
+static bool add_item(cpu_set_t *set, const char *name, struct json_object *item, GError **errp)
+{
+    g_auto(GStrv) ends = NULL;
+    uint64_t first, last;
+
+    if (json_object_is_type(item, json_type_int)) {
+        first = (uint64_t)json_object_get_int64(item);
+        return add_range(set, name, first, first, errp);
+    }
+    ends = g_strsplit(
+        json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "", "-", 2);
+    if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
+        !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
+        error_set(errp, "%s: '%s' must be a number, or a range such as 0-3", name,
+                  json_object_get_string(item));
+        return false;
+    }
+    return add_range(set, name, first, last, errp);
+}
+
+static bool parse_list(cpu_set_t *set, const char *name, struct json_object *value, GError **errp)
+{
+    bool is_list = json_object_is_type(value, json_type_array);
+    size_t n = is_list ? json_object_array_length(value) : 1;
+
+    CPU_ZERO(set);
+    for (size_t i = 0; i < n; i++) {
+        if (!add_item(set, name, is_list ? json_object_array_get_idx(value, i) : value, errp)) {
+            return false;
+        }
+    }
+    if (n == 0) {
+        error_set(errp, "%s is empty; it is a list of numbers, one at least", name);
+    }
+    return n > 0;
+}
+
+/* ---- properties ---- */
+
+static bool refuse_mix(bool other, GError **errp)
+{
+    if (other) {
+        error_set(errp, "thread-context: cpu-affinity and node-affinity exclude each other");
+    }
+    return !other;
+}
+
+static bool cpu_affinity_set(Object *obj, const Property *prop, struct json_object *value,
+                             GError **errp)
+{
+    ThreadContext *context = THREAD_CONTEXT(obj);
+    cpu_set_t cpus;
+
+    if (!refuse_mix(context->by_node && !obj->settled, errp) ||
+        !parse_list(&cpus, prop->name, value, errp) || !apply_affinity(context, &cpus, errp)) {
+        return false;
+    }
+    context->cpus = cpus;
+    context->by_cpu = true;
+    return true;
+}
+
+/* What the kernel made of it: CPUs that are off are not in it. */
+static struct json_object *cpu_affinity_get(Object *obj, const Property *prop, GError **errp)
+{
+    const ThreadContext *context = THREAD_CONTEXT(obj);
+    struct json_object *list = json_object_new_array();
+    cpu_set_t cpus = context->cpus;
+
+    if (context->thread_id) {
+        sched_getaffinity(context->thread_id, sizeof(cpus), &cpus);
+    }
+    for (int n = 0; n < CPU_SETSIZE; n++) {
+        if (CPU_ISSET(n, &cpus)) {
+            json_object_array_add(list, json_object_new_int(n));
+        }
+    }
+    return list;
+}
+
+/* All CPUs of the host nodes in @nodes. */
+static bool cpus_of_nodes(const cpu_set_t *nodes, cpu_set_t *cpus, GError **errp)
+{
+    struct bitmask *mask;
+
+    CPU_ZERO(cpus);
+    if (numa_available() < 0) {
+        error_set(errp, "node-affinity: this host has no NUMA support; use cpu-affinity");
+        return false;
+    }
+    mask = numa_allocate_cpumask();
+    for (int node = 0; node <= numa_max_node(); node++) {
+        if (CPU_ISSET(node, nodes) && numa_node_to_cpus(node, mask) == 0) {
+            for (unsigned n = 0; n < MIN(mask->size, CPU_SETSIZE); n++) {
+                if (numa_bitmask_isbitset(mask, n)) {
+                    CPU_SET(n, cpus);
+                }
+            }
+        }
+    }
+    numa_free_cpumask(mask);
+    if (CPU_COUNT(cpus) == 0) {
+        error_set(errp, "node-affinity: these host nodes have no CPUs; the highest node is %d",
+                  numa_max_node());
+        return false;
+    }
+    return true;
+}
+
+static bool node_affinity_set(Object *obj, const Property *prop, struct json_object *value,
+                              GError **errp)
+{
+    ThreadContext *context = THREAD_CONTEXT(obj);
+    cpu_set_t nodes, cpus;
+
+    if (!refuse_mix(context->by_cpu && !obj->settled, errp) ||
+        !parse_list(&nodes, prop->name, value, errp) || !cpus_of_nodes(&nodes, &cpus, errp) ||
+        !apply_affinity(context, &cpus, errp)) {
+        return false;
+    }
+    context->cpus = cpus;
+    context->by_node = true;
+    return true;
+}
+
+static const Property thread_context_properties[] = {
+    { .name = "cpu-affinity",
+      .kind = PROP_CUSTOM,
+      .custom_type = "int",
+      .live = true,
+      .get = cpu_affinity_get,
+      .set = cpu_affinity_set,
+      .description = "host CPUs that its threads run on: numbers or ranges" },
+    { .name = "node-affinity",
+      .kind = PROP_CUSTOM,
+      .custom_type = "int",
+      .live = true,
+      .set = node_affinity_set,
+      .description = "host nodes whose CPUs its threads run on: numbers or ranges" },
+    { .name = "thread-id",
+      .kind = PROP_INT32,
+      .custom_type = "int",
+      .offset = offsetof(ThreadContext, thread_id),
+      .read_only = true,
+      .description = "number of the thread, as the host's kernel counts" },
+    { 0 },
+};
+
+/* ---- the object ---- */
+
+static void thread_context_init(Object *obj)
+{
+    ThreadContext *context = THREAD_CONTEXT(obj);
+
+    g_mutex_init(&context->lock);
+    g_cond_init(&context->changed);
+}
+
+static bool thread_context_complete(Object *obj, GError **errp)
+{
+    ThreadContext *context = THREAD_CONTEXT(obj);
+
+    context->thread = g_thread_try_new(TYPE_THREAD_CONTEXT, context_thread, context, errp);
+    if (!context->thread) {
+        return false;
+    }
+    g_mutex_lock(&context->lock);
+    while (!context->thread_id) {
+        g_cond_wait(&context->changed, &context->lock);
+    }
+    g_mutex_unlock(&context->lock);
+    return (!context->by_cpu && !context->by_node) || apply_affinity(context, &context->cpus, errp);
+}
+
+static void thread_context_finalize(Object *obj)
+{
+    ThreadContext *context = THREAD_CONTEXT(obj);
+
+    if (context->thread) {
+        g_mutex_lock(&context->lock);
+        context->ending = true;
+        g_cond_broadcast(&context->changed);
+        g_mutex_unlock(&context->lock);
+        g_thread_join(context->thread);
+    }
+    g_mutex_clear(&context->lock);
+    g_cond_clear(&context->changed);
+}
+
+static const ObjectType thread_context_type = {
+    .name = TYPE_THREAD_CONTEXT,
+    .parent = "object",
+    .description = "host CPUs for the threads of other objects",
+    .instance_size = sizeof(ThreadContext),
+    .user_creatable = true,
+    .properties = thread_context_properties,
+    .init = thread_context_init,
+    .finalize = thread_context_finalize,
+    .complete = thread_context_complete,
+};
+OBJECT_TYPE_REGISTER(thread_context_type)
