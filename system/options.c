@@ -306,6 +306,11 @@ static bool do_cpu(Startup *startup, const char *arg, GError **errp)
     return object_property_parse(OBJECT(startup->machine), "cpu-type", arg, errp);
 }
 
+static bool do_no_hpet(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "hpet", "off", errp);
+}
+
 static bool do_kernel(Startup *startup, const char *arg, GError **errp)
 {
     return object_property_parse(OBJECT(startup->machine), "kernel", arg, errp);
@@ -427,7 +432,7 @@ const Option options[] = {
     { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none]", "time in the clock at the start (utc)",
       START_CONFIG, do_rtc },
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
-    { "no-hpet", NULL, "accepted: there is no HPET", START_CONFIG, do_nothing },
+    { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
     { "no-acpi", NULL, "refused: memory hot-plug is ACPI", START_CONFIG, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },

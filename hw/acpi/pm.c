@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The power management block of the pc machine: PM1 event and control, PM timer, SMI command port.
+ * The power management block: PM1 event and control, PM timer, SMI command port.
  */
 #include "hw/acpi/pm.h"
 
@@ -176,16 +176,43 @@ static const MemoryRegionOps pm_ops = {
     .max_access = 4,
 };
 
-/* ---- the SMI command port ---- */
+/* ---- the ICH9's SMI registers ---- */
+
+enum { SMI_EN = 0, SMI_STS = 4 };
 
 static uint64_t smi_read(void *opaque, hwaddr addr, unsigned size)
+{
+    const AcpiPm *pm = opaque;
+
+    return addr == SMI_EN ? pm->smi_en : 0;
+}
+
+static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    AcpiPm *pm = opaque;
+
+    if (addr == SMI_EN) {
+        pm->smi_en = (uint32_t)value;
+    }
+}
+
+static const MemoryRegionOps smi_ops = {
+    .read = smi_read,
+    .write = smi_write,
+    .min_access = 4,
+    .max_access = 4,
+};
+
+/* ---- the SMI command port ---- */
+
+static uint64_t smi_cmd_read(void *opaque, hwaddr addr, unsigned size)
 {
     const AcpiPm *pm = opaque;
 
     return addr == 0 ? pm->smi_cmd : pm->smi_sts;
 }
 
-static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+static void smi_cmd_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     AcpiPm *pm = opaque;
 
@@ -199,13 +226,30 @@ static void smi_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
     }
 }
 
-static const MemoryRegionOps smi_ops = {
-    .read = smi_read,
-    .write = smi_write,
+static const MemoryRegionOps smi_cmd_ops = {
+    .read = smi_cmd_read,
+    .write = smi_cmd_write,
     .max_access = 1,
 };
 
 /* ---- the device ---- */
+
+const AcpiPmModel acpi_pm_piix4 = {
+    .size = ACPI_PM_SIZE,
+    .pm1_size = ACPI_PM_SIZE,
+    .gpe0_port = ACPI_GPE0_PORT_PC,
+    .gpe0_len = ACPI_GPE0_LEN_PC,
+};
+
+/* ICH9 data sheet, section 13.8.3. */
+const AcpiPmModel acpi_pm_ich9 = {
+    .size = ACPI_PM_SIZE_ICH9,
+    .pm1_size = ACPI_GPE0_PORT_Q35 - ACPI_PM_BASE,
+    .gpe0_port = ACPI_GPE0_PORT_Q35,
+    .gpe0_len = ACPI_GPE0_LEN_Q35,
+    .gpe0_inside = true,
+    .smi_inside = true,
+};
 
 static void pm_reset(Device *dev)
 {
@@ -214,6 +258,7 @@ static void pm_reset(Device *dev)
     pm->pm1_sts = 0;
     pm->pm1_en = 0;
     pm->pm1_cnt = 0;
+    pm->smi_en = ACPI_SMI_APMC_EN;
     pm->smi_cmd = 0;
     pm->smi_sts = 0;
     pm->tmr_toggle_ns = next_toggle(clock_ns());
@@ -224,44 +269,66 @@ static bool pm_realize(Device *dev, GError **errp)
 {
     AcpiPm *pm = (AcpiPm *)dev;
 
-    memory_region_init_io(&pm->region, &pm_ops, pm, "acpi-pm", ACPI_PM_SIZE);
-    memory_region_init_io(&pm->smi_region, &smi_ops, pm, "acpi-smi", 2);
-    acpi_gpe_init(&pm->gpe, ACPI_GPE0_LEN_PC, pm_update, pm);
+    memory_region_init_container(&pm->block, "acpi", pm->model->size);
+    memory_region_init_io(&pm->region, &pm_ops, pm, "acpi-pm", pm->model->pm1_size);
+    memory_region_init_io(&pm->smi_region, &smi_ops, pm, "acpi-smi", 8);
+    memory_region_init_io(&pm->smi_cmd_region, &smi_cmd_ops, pm, "acpi-smi-cmd", 2);
+    acpi_gpe_init(&pm->gpe, pm->model->gpe0_len, pm_update, pm);
     pm->tmr_timer = timer_new(pm_update, pm);
     pm->tmr_toggle_ns = next_toggle(clock_ns());
     return true;
 }
 
-static void remove_and_destroy(MemoryRegion *mr)
+static void take_out(MemoryRegion *mr)
 {
     if (mr->container) {
         memory_region_remove(mr);
     }
-    memory_region_destroy(mr);
 }
 
 static void pm_unrealize(Device *dev)
 {
     AcpiPm *pm = (AcpiPm *)dev;
+    MemoryRegion *regions[] = { &pm->smi_cmd_region, &pm->smi_region, &pm->region, &pm->block };
 
-    if (pm->gpe.region.container) {
-        memory_region_remove(&pm->gpe.region);
-    }
+    take_out(&pm->gpe.region);
     acpi_gpe_destroy(&pm->gpe);
-    remove_and_destroy(&pm->smi_region);
-    remove_and_destroy(&pm->region);
+    for (unsigned i = 0; i < G_N_ELEMENTS(regions); i++) {
+        take_out(regions[i]);
+        memory_region_destroy(regions[i]);
+    }
     g_clear_pointer(&pm->tmr_timer, timer_free);
 }
 
-AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci)
+void acpi_pm_map(AcpiPm *pm, bool enabled, uint16_t base)
+{
+    memory_transaction_begin();
+    take_out(&pm->block);
+    if (enabled) {
+        memory_region_add_overlap(pm->io, base, &pm->block, 0);
+    }
+    memory_transaction_commit();
+}
+
+AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model)
 {
     AcpiPm *pm = (AcpiPm *)device_new_onboard(TYPE_ACPI_PM);
 
+    pm->model = model;
+    pm->io = io;
     pm->sci = sci;
     device_realize(&pm->parent, NULL); /* cannot fail */
-    memory_region_add(io, ACPI_PM_BASE, &pm->region);
-    memory_region_add(io, ACPI_SMI_CMD_PORT, &pm->smi_region);
-    memory_region_add(io, ACPI_GPE0_PORT_PC, &pm->gpe.region);
+    memory_region_add(&pm->block, 0, &pm->region);
+    memory_region_add(io, ACPI_SMI_CMD_PORT, &pm->smi_cmd_region);
+    if (model->smi_inside) {
+        memory_region_add(&pm->block, ACPI_SMI_PORT_Q35 - ACPI_PM_BASE, &pm->smi_region);
+    }
+    if (model->gpe0_inside) {
+        memory_region_add(&pm->block, model->gpe0_port - ACPI_PM_BASE, &pm->gpe.region);
+    } else {
+        memory_region_add(io, model->gpe0_port, &pm->gpe.region);
+        acpi_pm_map(pm, true, ACPI_PM_BASE);
+    }
     return pm;
 }
 

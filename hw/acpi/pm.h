@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The power management block of the pc machine ("PIIX4_PM"): PM1 event and control registers, PM
- * timer, general-purpose events and the SMI command port (ACPI 6.4, 4.8). The constants are what
- * the FADT and DSDT are built from. Machine lock for everything.
+ * The power management block of a PC's south bridge: PM1 event and control registers, PM timer,
+ * general-purpose events and the SMI command port (ACPI 6.4, 4.8). What differs between the PIIX4
+ * and the ICH9 is an AcpiPmModel. The constants and the model are what the FADT and DSDT are built
+ * from. Machine lock for everything.
  */
 #ifndef HW_ACPI_PM_H
 #define HW_ACPI_PM_H
@@ -21,8 +22,9 @@
 #define ACPI_SMI_STS_PORT  0xb3
 #define ACPI_ENABLE_CMD    0xf1
 #define ACPI_DISABLE_CMD   0xf0
-#define ACPI_PM_BASE       0x600
-#define ACPI_PM_SIZE       0x40
+#define ACPI_PM_BASE       0x600 /* PIIX4: always; ICH9: where firmware puts it */
+#define ACPI_PM_SIZE       0x40  /* PIIX4 */
+#define ACPI_PM_SIZE_ICH9  0x80
 #define ACPI_PM1_EVT_PORT  (ACPI_PM_BASE + 0x0) /* STS, EN: 2 bytes each */
 #define ACPI_PM1_EVT_LEN   4
 #define ACPI_PM1_CNT_PORT  (ACPI_PM_BASE + 0x4)
@@ -32,8 +34,12 @@
 #define ACPI_PM_TMR_HZ     3579545 /* 32 bits wide: FADT flag TMR_VAL_EXT */
 #define ACPI_GPE0_PORT_PC  0xafe0
 #define ACPI_GPE0_LEN_PC   4
-#define ACPI_GPE0_PORT_Q35 0x620
+#define ACPI_GPE0_PORT_Q35 (ACPI_PM_BASE + 0x20)
 #define ACPI_GPE0_LEN_Q35  16
+#define ACPI_SMI_PORT_Q35  (ACPI_PM_BASE + 0x30) /* SMI_EN, SMI_STS: 4 bytes each */
+/* SMI_EN: a write to the SMI command port gives an SMI. Here it does not; the bit is set after a
+ * reset, which tells firmware that there is nothing to set up. */
+#define ACPI_SMI_APMC_EN (1u << 5)
 
 /* PM1 status and enable */
 #define ACPI_PM1_TMR    (1u << 0)
@@ -56,20 +62,39 @@
 #define ACPI_GPE_CPU_HOTPLUG    2
 #define ACPI_GPE_MEMORY_HOTPLUG 3
 
+/* In what blocks differ. */
+typedef struct AcpiPmModel {
+    unsigned size;      /* bytes of the block's ports */
+    unsigned pm1_size;  /* of these, PM1 and the timer, from the first on */
+    uint16_t gpe0_port; /* with the block at ACPI_PM_BASE */
+    uint8_t gpe0_len;
+    bool gpe0_inside; /* the events are in the block, and move with it */
+    bool smi_inside;  /* it has SMI_EN and SMI_STS, which do nothing */
+} AcpiPmModel;
+
+extern const AcpiPmModel acpi_pm_piix4, acpi_pm_ich9;
+
 typedef struct AcpiPm {
     Device parent;
+    const AcpiPmModel *model;
     Irq sci;
-    MemoryRegion region, smi_region;
+    MemoryRegion *io;
+    MemoryRegion block; /* of model->size; the regions that follow are in it, but for smi_cmd */
+    MemoryRegion region, smi_region, smi_cmd_region;
     AcpiGpe gpe;
     uint16_t pm1_sts, pm1_en, pm1_cnt;
+    uint32_t smi_en;
     uint8_t smi_cmd, smi_sts;
     int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
     Timer *tmr_timer;      /* for that, while TMR_EN is set */
 } AcpiPm;
 
-/* Make, realize and map the block of the pc machine into @io (system_io()); @sci is the line of
- * ACPI_SCI_IRQ. Owned by /machine/unattached. */
-AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci);
+/* Make, realize and map the block into @io (system_io()); @sci is the line of ACPI_SCI_IRQ. A PIIX4
+ * is at ACPI_PM_BASE at once, an ICH9 nowhere. Owned by /machine/unattached. */
+AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model);
+
+/* Show the block at @base of the ports, or nowhere if not @enabled. */
+void acpi_pm_map(AcpiPm *pm, bool enabled, uint16_t base);
 
 /* Raise general-purpose event @n (ACPI_GPE_*). */
 void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n);

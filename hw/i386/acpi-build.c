@@ -57,13 +57,13 @@ static AcpiBlob *build_fadt(AcpiTables *tables, const X86MachineOps *ops, const 
     acpi_u32(fadt, 0); /* PM1b_CNT_BLK */
     acpi_u32(fadt, 0); /* PM2_CNT_BLK */
     acpi_u32(fadt, ACPI_PM_TMR_PORT);
-    acpi_u32(fadt, ops->gpe0_port);
+    acpi_u32(fadt, ops->pm->gpe0_port);
     acpi_u32(fadt, 0); /* GPE1_BLK */
     acpi_u8(fadt, ACPI_PM1_EVT_LEN);
     acpi_u8(fadt, ACPI_PM1_CNT_LEN);
     acpi_u8(fadt, 0); /* PM2_CNT_LEN */
     acpi_u8(fadt, ACPI_PM_TMR_LEN);
-    acpi_u8(fadt, ops->gpe0_len);
+    acpi_u8(fadt, ops->pm->gpe0_len);
     acpi_u8(fadt, 0); /* GPE1_BLK_LEN */
     acpi_u8(fadt, 0); /* GPE1_BASE */
     acpi_u8(fadt, 0); /* CST_CNT */
@@ -92,7 +92,7 @@ static AcpiBlob *build_fadt(AcpiTables *tables, const X86MachineOps *ops, const 
     fadt_register(fadt, 0, 0); /* PM1b_CNT */
     fadt_register(fadt, 0, 0); /* PM2_CNT */
     fadt_register(fadt, ACPI_PM_TMR_LEN, ACPI_PM_TMR_PORT);
-    fadt_register(fadt, ops->gpe0_len, ops->gpe0_port);
+    fadt_register(fadt, ops->pm->gpe0_len, ops->pm->gpe0_port);
     fadt_register(fadt, 0, 0);         /* GPE1 */
     fadt_register(fadt, 0, 0);         /* sleep control */
     fadt_register(fadt, 0, 0);         /* sleep status */

@@ -58,8 +58,8 @@ static Aml *dsdt_board_resources(const X86MachineOps *ops)
 {
     return aml_device(
         "MBRD", dsdt_hid("PNP0C02"), aml_name("_UID", aml_int(0)),
-        aml_name("_CRS", aml_resources(aml_io(ACPI_PM_BASE, ACPI_PM_SIZE),
-                                       aml_io(ops->gpe0_port, ops->gpe0_len),
+        aml_name("_CRS", aml_resources(aml_io(ACPI_PM_BASE, ops->pm->size),
+                                       aml_io(ops->pm->gpe0_port, ops->pm->gpe0_len),
                                        aml_io(ACPI_SMI_CMD_PORT, 2), aml_io(0x92, 1))));
 }
 

@@ -28,8 +28,7 @@ static const X86MachineOps pc_machine_ops = {
     },
     .low_ram_max = 3 * GIB,
     .low_ram_split_at = 3 * GIB + GIB / 2,
-    .gpe0_port = ACPI_GPE0_PORT_PC,
-    .gpe0_len = ACPI_GPE0_LEN_PC,
+    .pm = &acpi_pm_piix4,
     .create_chipset = pc_create_chipset,
 };
 

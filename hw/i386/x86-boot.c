@@ -50,6 +50,9 @@ void x86_machine_reset(Machine *machine)
     BootRam ram;
     uint64_t rsdp;
 
+    if (x86_machine_ops(machine)->set_up_chipset) {
+        x86_machine_ops(machine)->set_up_chipset(x86);
+    }
     if (x86->below_4g < LEAST_RAM) {
         return; /* no room for tables, and x86_init_boot() refused a kernel */
     }

@@ -9,7 +9,6 @@
 #include "hw/char/serial.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
-#include "hw/intc/isa-irq.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/i8254.h"
 
@@ -49,15 +48,28 @@ static bool x86_init_cpus(X86Machine *x86, const X86CpuModel *model, GError **er
     return true;
 }
 
-/* ISA interrupts go to the 8259s and to the I/O APIC. */
-static void x86_isa_irq_set(void *opaque, int n, int level)
+/* Inputs of X86Machine.pic_lines. */
+enum { PIC_GSI, PIC_PCI };
+
+static void x86_gsi_out(void *opaque, int n, int level)
 {
     X86Machine *x86 = opaque;
-    Irq pic = i8259_irq(x86->pic, n);
     Irq pin = ioapic_irq(x86->ioapic, n);
 
-    irq_set(&pic, level);
+    if (n < ISA_IRQS) {
+        irq_or_set(&x86->pic_lines[n], PIC_GSI, level);
+    }
     irq_set(&pin, level);
+}
+
+Irq x86_gsi(X86Machine *x86, unsigned gsi, X86IrqSource source)
+{
+    return irq_or_input(&x86->gsi[gsi], source);
+}
+
+Irq x86_pic_pci_irq(X86Machine *x86, unsigned irq)
+{
+    return irq_or_input(&x86->pic_lines[irq], PIC_PCI);
 }
 
 static void x86_init_interrupts(X86Machine *x86)
@@ -68,11 +80,34 @@ static void x86_init_interrupts(X86Machine *x86)
     x86->ioapic = ioapic_create(system_memory());
     x86->pic = i8259_create(system_io(), apic_pic_irq());
     apic_connect_pic(x86->pic);
-    for (int i = 0; i < ISA_IRQS; i++) {
+    for (int i = 0; i < IOAPIC_PINS; i++) {
         /* 2 is the cascade: it is no line of the bus, and its pin is interrupt 0's. */
-        irqs[i] = (Irq){ i == 2 ? NULL : x86_isa_irq_set, x86, i };
+        x86->gsi[i].out = (Irq){ i == 2 ? NULL : x86_gsi_out, x86, i };
+    }
+    for (int i = 0; i < ISA_IRQS; i++) {
+        x86->pic_lines[i].out = i8259_irq(x86->pic, i);
+        irqs[i] = x86_gsi(x86, i, X86_IRQ_ISA);
     }
     isa_irqs_connect(irqs);
+}
+
+static void x86_init_hpet(X86Machine *x86)
+{
+    Irq routes[HPET_ROUTES];
+    const Irq legacy[HPET_LEGACIES] = {
+        [HPET_LEGACY_PIT] = isa_irq(0), [HPET_LEGACY_RTC] = isa_irq(MC146818_IRQ)
+    };
+
+    for (unsigned i = 0; i < HPET_ROUTES; i++) {
+        routes[i] = x86_gsi(x86, HPET_FIRST_ROUTE + i, X86_IRQ_HPET);
+    }
+    x86->hpet = hpet_create(system_memory(), routes, legacy);
+}
+
+/* The line of the 8254 or the RTC, which an HPET may take over. */
+static Irq x86_timer_irq(X86Machine *x86, unsigned irq, HpetLegacy which)
+{
+    return x86->hpet ? hpet_legacy_input(x86->hpet, which) : isa_irq(irq);
 }
 
 static void x86_memory_hotplug_notify(void *opaque)
@@ -85,16 +120,20 @@ static void x86_memory_hotplug_notify(void *opaque)
 static bool x86_init_devices(X86Machine *x86, GError **errp)
 {
     Machine *machine = &x86->parent;
+    const X86MachineOps *ops = x86_machine_ops(machine);
     MemoryRegion *io = system_io();
     Mc146818 *rtc;
 
-    x86_machine_ops(machine)->create_chipset(x86);
-    i8254_create(io, isa_irq(0));
+    x86->pm = acpi_pm_create(io, x86_gsi(x86, ACPI_SCI_IRQ, X86_IRQ_SCI), ops->pm);
+    ops->create_chipset(x86);
+    if (x86->hpet_enabled) {
+        x86_init_hpet(x86);
+    }
+    i8254_create(io, x86_timer_irq(x86, 0, HPET_LEGACY_PIT));
     i8042_create(io, isa_irq(1));
-    rtc = mc146818_create(io, isa_irq(MC146818_IRQ));
+    rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
-    x86->pm = acpi_pm_create(io, isa_irq(ACPI_SCI_IRQ));
     if (machine->ram_slots) {
         x86->memory_hotplug =
             memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
@@ -131,11 +170,22 @@ bool x86_machine_init(Machine *machine, GError **errp)
     return x86_init_devices(x86, errp);
 }
 
+static const Property x86_machine_properties[] = {
+    { .name = "hpet",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, hpet_enabled),
+      .has_default = true,
+      .default_int = true,
+      .description = "high precision event timers" },
+    { 0 },
+};
+
 static const ObjectType x86_machine_type = {
     .name = TYPE_X86_MACHINE,
     .parent = TYPE_MACHINE,
     .description = "a PC",
     .instance_size = sizeof(X86Machine),
     .abstract = true,
+    .properties = x86_machine_properties,
 };
 OBJECT_TYPE_REGISTER(x86_machine_type)

@@ -10,10 +10,13 @@
 
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/pm.h"
+#include "hw/core/irq-or.h"
 #include "hw/core/machine.h"
 #include "hw/i386/linux-boot.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
+#include "hw/intc/isa-irq.h"
+#include "hw/timer/hpet.h"
 
 #define TYPE_X86_MACHINE "x86-machine"
 #define X86_MACHINE(x)   ((X86Machine *)(x))
@@ -22,14 +25,26 @@
  * local APICs and the ROM. */
 #define PCI_HOLE_LAST 0xfebfffffu
 
+/* The sources of an interrupt line; each has an input of its own. */
+typedef enum X86IrqSource {
+    X86_IRQ_ISA,
+    X86_IRQ_SCI,
+    X86_IRQ_HPET,
+    X86_IRQ_PCI,
+} X86IrqSource;
+
 typedef struct X86Machine {
     Machine parent;
+    bool hpet_enabled;           /* property "hpet" */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
     RamBlock *rom;
     MemoryRegion rom_region; /* up to 4 GiB: the reset vector */
     I8259 *pic;
     Ioapic *ioapic;
+    IrqOr gsi[IOAPIC_PINS]; /* 0-15 are the ISA interrupts: to the 8259s as well */
+    IrqOr pic_lines[ISA_IRQS];
+    Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
     MemoryHotplug *memory_hotplug; /* NULL without slots */
     LinuxBoot *boot;               /* NULL without -kernel */
@@ -39,10 +54,12 @@ typedef struct X86MachineOps {
     MachineOps machine;
     /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
     uint64_t low_ram_max, low_ram_split_at;
-    uint16_t gpe0_port; /* the general-purpose event block, and its length in bytes */
-    uint8_t gpe0_len;
-    /* Host bridge and south bridge, after interrupt controllers and before the ISA chips. */
+    const AcpiPmModel *pm;
+    /* Host bridge and south bridge, after interrupt controllers and x86->pm, before the ISA chips.
+     */
     void (*create_chipset)(X86Machine *x86);
+    /* After each reset, for a boot without firmware: leave the chipset as firmware would. */
+    void (*set_up_chipset)(X86Machine *x86);
 } X86MachineOps;
 
 static inline const X86MachineOps *x86_machine_ops(const Machine *machine)
@@ -55,6 +72,12 @@ bool x86_machine_init(Machine *machine, GError **errp);
 void x86_machine_reset(Machine *machine);
 bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp);
 extern const HotplugHandler x86_hotplug[];
+
+/* The input of interrupt @gsi (0 to 23) for @source. Interrupts 0-15 go to the 8259s and to the I/O
+ * APIC, the others to the I/O APIC only. */
+Irq x86_gsi(X86Machine *x86, unsigned gsi, X86IrqSource source);
+/* For PCI interrupts that a south bridge routes to the 8259s only: input @irq, 0-15. */
+Irq x86_pic_pci_irq(X86Machine *x86, unsigned irq);
 
 /* ---- x86-boot.c; used by x86_machine_init() ---- */
 

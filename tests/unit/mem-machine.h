@@ -45,7 +45,7 @@ static bool test_machine_init(Machine *machine, GError **errp)
 
     memory_device_window_init(machine, memory_device_window_base(machine, 0),
                               memory_device_window_size(machine));
-    pm = acpi_pm_create(system_io(), sci);
+    pm = acpi_pm_create(system_io(), sci, &acpi_pm_piix4);
     memhp = memory_hotplug_create(machine, system_io(), MEMHP_IO_BASE, notify_gpe, NULL);
     return true;
 }

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/timer/hpet.h"
+#include "tests/unit/chip-test.h"
+
+#define TICK 10 /* ns */
+
+#define CONFIG     (HPET_BASE + 0x10)
+#define STATUS     (HPET_BASE + 0x20)
+#define COUNTER    (HPET_BASE + 0xf0)
+#define TIMER(n)   (HPET_BASE + 0x100 + 0x20 * (n))
+#define COMPARE(n) (TIMER(n) + 8)
+
+#define ENABLE 1
+#define LEGACY 2
+
+#define LEVEL    0x0002
+#define INT      0x0004
+#define PERIODIC 0x0008
+#define SET      0x0040
+#define BITS32   0x0100
+#define ROUTE(n) ((n) << 9)
+
+static TestLine routes[HPET_ROUTES], legacy[HPET_LEGACIES];
+static Hpet *hpet;
+
+static uint64_t readq(hwaddr addr)
+{
+    return address_space_load(&address_space_memory, addr, 8);
+}
+
+static void writeq(hwaddr addr, uint64_t value)
+{
+    address_space_store(&address_space_memory, addr, value, 8);
+}
+
+static void reset(void)
+{
+    devices_reset();
+    for (unsigned i = 0; i < HPET_ROUTES; i++) {
+        g_assert_cmpint(routes[i].level, ==, 0);
+        routes[i].edges = 0;
+    }
+    for (unsigned i = 0; i < HPET_LEGACIES; i++) {
+        legacy[i].edges = 0;
+    }
+}
+
+static void test_registers(void)
+{
+    reset();
+    g_assert_cmphex(readl(HPET_BASE), ==, 0x8086a201);
+    g_assert_cmpuint(readl(HPET_BASE + 4), ==, 10000000); /* fs a tick */
+    g_assert_cmphex(readq(HPET_BASE), ==, UINT64_C(10000000) << 32 | 0x8086a201);
+    writel(HPET_BASE, 0);
+    g_assert_cmphex(readl(HPET_BASE), ==, 0x8086a201);
+    writel(CONFIG, UINT32_MAX);
+    g_assert_cmphex(readq(CONFIG), ==, ENABLE | LEGACY);
+    writeq(TIMER(2), UINT64_MAX);
+    g_assert_cmphex(readq(TIMER(2)), ==, UINT64_C(0x00ff0000) << 32 | 0x3f7e);
+    g_assert_cmphex(readq(COMPARE(2)), ==, UINT32_MAX);      /* cut by 32-bit mode */
+    g_assert_cmphex(readq(HPET_BASE + 0x100 + 0x60), ==, 0); /* no fourth */
+    g_assert_cmphex(readl(HPET_BASE + HPET_SIZE - 4), ==, 0);
+}
+
+static void test_counter(void)
+{
+    reset();
+    step(1000);
+    g_assert_cmpuint(readq(COUNTER), ==, 0);
+    writel(CONFIG, ENABLE);
+    step(1000 * TICK);
+    g_assert_cmpuint(readq(COUNTER), ==, 1000);
+    writel(CONFIG, 0);
+    step(1000 * TICK);
+    g_assert_cmpuint(readq(COUNTER), ==, 1000);
+    writel(COUNTER + 4, 1);
+    writel(COUNTER, UINT32_MAX);
+    g_assert_cmphex(readq(COUNTER), ==, UINT64_C(0x1ffffffff));
+    writel(CONFIG, ENABLE);
+    step(TICK);
+    g_assert_cmphex(readq(COUNTER), ==, UINT64_C(0x200000000));
+    g_assert_cmphex(readl(COUNTER + 4), ==, 2);
+}
+
+static void test_one_shot(void)
+{
+    reset();
+    writel(CONFIG, ENABLE);
+    writel(TIMER(2), INT | ROUTE(18));
+    writeq(COMPARE(2), 5000);
+    step(4999 * TICK);
+    g_assert_cmpuint(routes[2].edges, ==, 0);
+    step(TICK);
+    g_assert_cmpuint(routes[2].edges, ==, 1);
+    g_assert_cmpint(routes[2].level, ==, 0);
+    step(10 * NS_PER_SEC);
+    g_assert_cmpuint(routes[2].edges, ==, 1);
+    writeq(COMPARE(2), 5000); /* in the past: not before the counter wraps */
+    step(NS_PER_SEC);
+    g_assert_cmpuint(routes[2].edges, ==, 1);
+}
+
+/* A 32-bit timer matches each time that the low half of the counter comes round. */
+static void test_one_shot_32(void)
+{
+    reset();
+    writeq(COUNTER, UINT64_C(0x7fffffff0));
+    writel(TIMER(2), INT | BITS32 | ROUTE(16));
+    writel(COMPARE(2), 0x10);
+    writel(CONFIG, ENABLE);
+    step(0x1f * TICK);
+    g_assert_cmpuint(routes[0].edges, ==, 0);
+    step(TICK);
+    g_assert_cmpuint(routes[0].edges, ==, 1);
+    step((INT64_C(1) << 32) * TICK);
+    g_assert_cmpuint(routes[0].edges, ==, 2);
+}
+
+static void test_periodic(void)
+{
+    reset();
+    writel(CONFIG, ENABLE);
+    writel(TIMER(0), INT | PERIODIC | SET | BITS32 | ROUTE(20));
+    writel(COMPARE(0), 50000);
+    writel(COMPARE(0), 100000); /* 1 ms */
+    g_assert_cmphex(readl(TIMER(0)) & SET, ==, 0);
+    step(50000 * TICK);
+    g_assert_cmpuint(routes[4].edges, ==, 1);
+    step(99999 * TICK);
+    g_assert_cmpuint(routes[4].edges, ==, 1);
+    step(TICK);
+    g_assert_cmpuint(routes[4].edges, ==, 2);
+    g_assert_cmpuint(readq(COMPARE(0)), ==, 250000);
+    step(NS_PER_SEC);
+    g_assert_cmpuint(routes[4].edges, ==, 1002);
+    writel(TIMER(0), PERIODIC | ROUTE(20));
+    step(NS_PER_SEC);
+    g_assert_cmpuint(routes[4].edges, ==, 1002);
+}
+
+/* What a guest may ask for must not keep the host busy. */
+static void test_storm(void)
+{
+    reset();
+    writel(CONFIG, ENABLE);
+    writel(TIMER(0), INT | PERIODIC | SET | ROUTE(16));
+    writeq(COMPARE(0), 1);
+    step(100 * NS_PER_MS);
+    g_assert_cmpuint(routes[0].edges, >, 0);
+    g_assert_cmpuint(routes[0].edges, <=, 5000);
+    writel(TIMER(0), INT | PERIODIC | SET | ROUTE(16));
+    writeq(COMPARE(0), 0); /* no period at all */
+    step(100 * NS_PER_MS);
+}
+
+static void test_level(void)
+{
+    reset();
+    writel(CONFIG, ENABLE);
+    writel(TIMER(1), INT | LEVEL | ROUTE(17));
+    writel(TIMER(2), INT | LEVEL | ROUTE(17));
+    writeq(COMPARE(1), 100);
+    writeq(COMPARE(2), 200);
+    step(200 * TICK);
+    g_assert_cmpint(routes[1].level, ==, 1);
+    g_assert_cmphex(readl(STATUS), ==, 6);
+    writel(STATUS, 2);
+    g_assert_cmpint(routes[1].level, ==, 1); /* the other one still asks */
+    writel(STATUS, 4);
+    g_assert_cmpint(routes[1].level, ==, 0);
+    g_assert_cmpuint(routes[1].edges, ==, 1);
+    writel(TIMER(1), INT | LEVEL | ROUTE(3)); /* goes nowhere */
+    writeq(COMPARE(1), 300);
+    step(NS_PER_MS);
+    g_assert_cmphex(readl(STATUS), ==, 2);
+    writel(TIMER(1), INT | LEVEL | ROUTE(23));
+    g_assert_cmpint(routes[7].level, ==, 1);
+    writel(TIMER(1), LEVEL | ROUTE(23));
+    g_assert_cmpint(routes[7].level, ==, 0);
+}
+
+static void test_legacy(void)
+{
+    Irq pit = hpet_legacy_input(hpet, HPET_LEGACY_PIT);
+    Irq rtc = hpet_legacy_input(hpet, HPET_LEGACY_RTC);
+
+    reset();
+    irq_set(&pit, 1);
+    g_assert_cmpint(legacy[0].level, ==, 1);
+    g_assert_cmpint(legacy[1].level, ==, 0);
+    writel(CONFIG, ENABLE | LEGACY);
+    g_assert_cmpint(legacy[0].level, ==, 0); /* the 8254 is cut off */
+    irq_set(&rtc, 1);
+    g_assert_cmpint(legacy[1].level, ==, 0);
+    writel(TIMER(0), INT | ROUTE(16));
+    writel(TIMER(1), INT | LEVEL | ROUTE(16));
+    writeq(COMPARE(0), 1000);
+    writeq(COMPARE(1), 2000);
+    step(2000 * TICK);
+    g_assert_cmpuint(legacy[0].edges, ==, 2); /* the 8254's and this one */
+    g_assert_cmpint(legacy[1].level, ==, 1);
+    g_assert_cmpuint(routes[0].edges, ==, 0);
+    writel(STATUS, 2);
+    g_assert_cmpint(legacy[1].level, ==, 0);
+    writel(CONFIG, ENABLE);
+    g_assert_cmpint(legacy[0].level, ==, 1);
+    g_assert_cmpint(legacy[1].level, ==, 1);
+    irq_set(&pit, 0);
+    irq_set(&rtc, 0);
+    g_assert_cmpint(legacy[1].level, ==, 0);
+}
+
+/* No sequence of writes hangs it, and a reset undoes them all. */
+static void test_random(void)
+{
+    for (unsigned i = 0; i < 5000; i++) {
+        unsigned size = g_test_rand_bit() ? 4 : 8;
+        hwaddr addr = HPET_BASE + (unsigned)g_test_rand_int_range(0, 0x180);
+
+        address_space_store(&address_space_memory, addr,
+                            (uint64_t)(uint32_t)g_test_rand_int() << (g_test_rand_bit() ? 32 : 0),
+                            size);
+        address_space_load(&address_space_memory, addr, size);
+        step(g_test_rand_int_range(0, 20000));
+    }
+    reset();
+    g_assert_cmpuint(readq(COUNTER), ==, 0);
+    g_assert_cmphex(readq(CONFIG), ==, 0);
+    g_assert_cmphex(readq(STATUS), ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    Irq out[HPET_ROUTES], isa[HPET_LEGACIES];
+
+    chip_test_init(&argc, &argv);
+    for (unsigned i = 0; i < HPET_ROUTES; i++) {
+        out[i] = test_line(&routes[i]);
+    }
+    for (unsigned i = 0; i < HPET_LEGACIES; i++) {
+        isa[i] = test_line(&legacy[i]);
+    }
+    hpet = hpet_create(system_memory(), out, isa);
+    g_test_add_func("/hpet/registers", test_registers);
+    g_test_add_func("/hpet/counter", test_counter);
+    g_test_add_func("/hpet/one-shot", test_one_shot);
+    g_test_add_func("/hpet/one-shot-32", test_one_shot_32);
+    g_test_add_func("/hpet/periodic", test_periodic);
+    g_test_add_func("/hpet/storm", test_storm);
+    g_test_add_func("/hpet/level", test_level);
+    g_test_add_func("/hpet/legacy", test_legacy);
+    g_test_add_func("/hpet/random", test_random);
+    return g_test_run();
+}
