@@ -28,6 +28,16 @@ static const CommandLineParameter boot_params[] = {
     { "menu", FLAG, "boot menu: off" },
     { 0 },
 };
+static const CommandLineParameter drive_params[] = {
+    { "if", STR, "pflash" },
+    { "file", STR, "file with the contents" },
+    { "format", STR, "raw" },
+    { "unit", NUM, "0: ends at 4 GiB; 1: below it" },
+    { "index", NUM, "the same" },
+    { "readonly", FLAG, "cannot be written" },
+    { "id", STR, "accepted" },
+    { 0 },
+};
 static const CommandLineParameter global_params[] = {
     { "driver", STR, "type of device or object" },
     { "property", STR, "its property" },
@@ -40,6 +50,7 @@ static const CommandLineParameter machine_params[] = {
     { "kernel", STR, "Linux kernel" },
     { "initrd", STR, "initial RAM disk" },
     { "append", STR, "kernel command line" },
+    { "firmware", STR, "firmware file, on or off" },
     { "memory-backend", STR, "id of the memory backend that boot memory is" },
     { "dump-guest-core", FLAG, "include guest memory in core dumps" },
     { "mem-merge", FLAG, "let the host merge equal pages" },
@@ -104,6 +115,7 @@ const CommandLineGroup option_groups[] = {
     { "boot-opts", boot_params },
     { "chardev", NULL },
     { "device", NULL },
+    { "drive", drive_params },
     { "global", global_params },
     { "machine", machine_params },
     { "memory", memory_params },

@@ -16,6 +16,13 @@ bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp);
 /* Set the clock as -rtc asks for; the machine is initialised. */
 bool rtc_apply(const RtcOption *rtc, GError **errp);
 
+/* options-firmware.c */
+bool do_data_dir(Startup *startup, const char *arg, GError **errp);
+char *text_data_dirs(const char *what, GError **errp);
+bool do_bios(Startup *startup, const char *arg, GError **errp);
+bool do_pflash(Startup *startup, const char *arg, GError **errp);
+bool do_drive(Startup *startup, const char *arg, GError **errp);
+
 /* options-host.c */
 bool do_msg(Startup *startup, const char *arg, GError **errp);
 bool do_sandbox(Startup *startup, const char *arg, GError **errp);

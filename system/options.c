@@ -420,9 +420,12 @@ const Option options[] = {
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
       "boot memory (128M), slots for DIMMs, and the most memory there may be; k M G T, M if none",
       START_MACHINE, do_memory },
-    { "numa", "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A[-B]] | dist,src=N,dst=N,val=N | "
-      "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]",
-      "a NUMA node, the distance between two, or the node of a CPU", START_MACHINE, do_numa },
+    { "numa", "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A[-B]][,initiator=N] | dist,src=N,dst=N,val=N | "
+      "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N] | "
+      "hmat-lb,initiator=N,target=N,hierarchy=H,data-type=T,latency=NS|bandwidth=SIZE | "
+      "hmat-cache,node-id=N,size=SIZE,level=N,associativity=A,policy=P,line=N",
+      "a NUMA node, the distance between two, the node of a CPU, the speed of memory or a cache of it",
+      START_MACHINE, do_numa },
     { "device", "TYPE[,id=ID][,prop=value] | JSON", "add a device (help; TYPE,help)",
       START_DEVICE, do_device, text_device },
     { "object", "TYPE,id=ID[,prop=value] | JSON", "make an object, such as a memory backend (help; TYPE,help)",
@@ -441,6 +444,14 @@ const Option options[] = {
     { "kernel", "FILE", "Linux kernel: bzImage or ELF", START_MACHINE, do_kernel },
     { "initrd", "FILE", "initial RAM disk", START_MACHINE, do_initrd },
     { "append", "TEXT", "kernel command line", START_MACHINE, do_append },
+    { "bios", "FILE", "firmware, such as bios-256k.bin (the default without -kernel) or OVMF.fd",
+      START_MACHINE, do_bios },
+    { "pflash", "FILE", "the next flash, as -drive if=pflash", START_MACHINE, do_pflash },
+    { "drive", "if=pflash,file=FILE[,unit=0|1][,readonly=on|off][,format=raw]",
+      "flash that ends at 4 GiB (unit 0) or below the other one (unit 1), for firmware and its variables",
+      START_MACHINE, do_drive },
+    { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, do_data_dir,
+      text_data_dirs },
 
     { "boot", "[strict=on|off][,menu=off]", "accepted: there is no firmware to choose what to boot",
       START_CONFIG, do_boot },

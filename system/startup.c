@@ -9,6 +9,7 @@
 #include "accel/accel.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
+#include "hw/i386/firmware.h"
 #include "memory/memory.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
@@ -201,18 +202,13 @@ static void quit_from_terminal(void)
     system_shutdown_request(SHUTDOWN_CAUSE_HOST_UI);
 }
 
-/* Without firmware there is nothing that a CPU could run. */
+/* Are there CPUs that will run, but nothing that they could run? */
 static bool check_bootable(const Startup *startup, GError **errp)
 {
     const Machine *machine = startup->machine;
 
-    if (startup->stopped || machine->kernel || machine->dump_acpi ||
-        !machine_ops(machine)->max_cpus || !accel_current()->has_vcpu_threads) {
-        return true;
-    }
-    error_set(errp, "the machine needs -kernel FILE: there is no firmware yet that could boot "
-                    "anything else (with -S it starts, to be looked at)");
-    return false;
+    return startup->stopped || machine->dump_acpi || !machine_ops(machine)->max_cpus ||
+           !accel_current()->has_vcpu_threads || firmware_check_bootable(machine, errp);
 }
 
 /* Everything that the machine is made of, as far as it is made before it. */

@@ -105,6 +105,27 @@ bool machine_set_absent(Object *obj, const Property *prop, struct json_object *v
     return true;
 }
 
+static struct json_object *machine_get_smm(Object *obj, const Property *prop, GError **errp)
+{
+    return json_object_new_string("off");
+}
+
+/* A switch with the third position auto. */
+static bool machine_set_smm(Object *obj, const Property *prop, struct json_object *value,
+                            GError **errp)
+{
+    const char *text = json_object_get_string(value);
+
+    if (text && (!strcmp(text, "auto") || !strcmp(text, "off") || !strcmp(text, "false"))) {
+        return true;
+    }
+    error_set(errp,
+              "smm=%s: system management mode (SMM) is not offered, nor firmware that needs it; "
+              "only off and auto are possible",
+              text ? text : "null");
+    return false;
+}
+
 static const Property machine_properties[] = {
     { .name = "memory",
       .kind = PROP_CUSTOM,
@@ -134,6 +155,10 @@ static const Property machine_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(Machine, append),
       .description = "kernel command line" },
+    { .name = "firmware",
+      .kind = PROP_STRING,
+      .offset = offsetof(Machine, firmware),
+      .description = "firmware file, as -bios; on: the default one, off: none" },
     { .name = "accel",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, accel),
@@ -142,6 +167,11 @@ static const Property machine_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(Machine, memory_backend),
       .description = "id of the memory backend that boot memory is" },
+    { .name = "hmat",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Machine, hmat),
+      .has_default = true,
+      .description = "an ACPI table of latencies, bandwidths and memory-side caches (HMAT)" },
     { .name = "dump-guest-core",
       .kind = PROP_BOOL,
       .offset = offsetof(Machine, dump_guest_core),
@@ -168,10 +198,10 @@ static const Property machine_properties[] = {
       .set = machine_set_absent },
     { .name = "smm",
       .kind = PROP_CUSTOM,
-      .custom_type = "bool",
-      .description = "system management mode; there is none: off",
-      .get = machine_get_absent,
-      .set = machine_set_absent },
+      .custom_type = "OnOffAuto",
+      .description = "system management mode; it is not offered: off or auto",
+      .get = machine_get_smm,
+      .set = machine_set_smm },
     { .name = "dump-acpi",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, dump_acpi),
@@ -193,12 +223,7 @@ static void machine_finalize(Object *obj)
 {
     Machine *machine = MACHINE(obj);
 
-    for (unsigned i = 0; i < MAX_NODES; i++) {
-        g_free(machine->nodes[i].memdev);
-    }
-    if (machine->numa_cpus) {
-        g_array_unref(machine->numa_cpus);
-    }
+    numa_drop(machine);
     machine_ram_drop(machine);
     g_free(machine->guest_name);
     if (the_machine == machine) {
@@ -242,6 +267,11 @@ bool machine_init(Machine *machine, GError **errp)
 
     if (!machine_check_memory(machine, errp) || !machine_check_smp(machine, errp) ||
         !machine_ram_resolve(machine, errp) || !numa_complete(machine, errp)) {
+        return false;
+    }
+    if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {
+        error_set(errp, "machine '%s' has no firmware: leave out -bios and -drive if=pflash, or use "
+                  "another one, such as pc", ops->name);
         return false;
     }
     if (!machine->kernel && (machine->initrd || machine->append)) {

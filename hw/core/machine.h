@@ -17,6 +17,7 @@
 #define MAX_NODES     128
 #define MAX_RAM_SLOTS 256
 #define MAX_SERIAL    4
+#define MAX_FLASH     2
 
 typedef struct SmpTopology {
     uint32_t cpus, maxcpus, sockets, dies, cores, threads;
@@ -28,6 +29,8 @@ typedef struct NumaNode {
     uint64_t mem;                /* boot RAM, bytes */
     bool mem_given;              /* by the user; machine_init() shares out the rest */
     char *memdev;                /* id of the backend that its boot RAM is, or NULL */
+    bool initiator_given;        /* the node whose CPUs are nearest, by the user */
+    uint8_t initiator;           /* that node, if it is given */
     uint8_t distance[MAX_NODES]; /* SLIT row; complete after machine_init() */
 } NumaNode;
 
@@ -67,6 +70,7 @@ struct Machine {
     SmpTopology smp;
     char *cpu_model; /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
+    char *firmware; /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
     char *dump_acpi;
     char *accel;
     NumaNode nodes[MAX_NODES];
@@ -75,9 +79,13 @@ struct Machine {
                                    machine_init() */
     bool numa_distances_given;
     GArray *numa_cpus;           /* of NumaCpu (hw/core/numa.h): -numa cpu; NULL: none */
+    bool hmat;                   /* -machine hmat=on: there is an HMAT */
+    GArray *hmat_lbs;            /* of HmatLb (hw/core/numa-hmat.h): -numa hmat-lb; NULL: none */
+    GArray *hmat_caches;         /* of HmatCache: -numa hmat-cache; NULL: none */
     char *guest_name;            /* -name, or NULL */
     uint8_t uuid[16];            /* -uuid, else zeros */
     Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
+    Device *flash[MAX_FLASH];    /* cfi.pflash01, set before init; NULL: none */
     bool ready; /* initialised and cold-plugged: a device that comes now is hot-plugged */
 
     /* made by init */

@@ -9,7 +9,8 @@
 
 static void pc_create_chipset(X86Machine *x86)
 {
-    piix_create(i440fx_create(system_io()));
+    x86->host = i440fx_create(system_memory(), system_io(), &x86->ram_below);
+    piix_create(x86->host->bus);
 }
 
 static const X86MachineOps pc_machine_ops = {

@@ -5,6 +5,7 @@
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/e820.h"
+#include "hw/pci/pci-host.h"
 #include "util/error.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -41,7 +42,8 @@ static bool x86_load_acpi(X86Machine *x86, uint64_t *rsdp, GError **errp)
     return true;
 }
 
-/* The tables are in memory with and without -kernel: a test that plays the guest looks for them. */
+/* With firmware, that is the firmware's work. Else the tables are in memory with and without
+ * -kernel: a test that plays the guest looks for them. */
 void x86_machine_reset(Machine *machine)
 {
     X86Machine *x86 = X86_MACHINE(machine);
@@ -50,6 +52,10 @@ void x86_machine_reset(Machine *machine)
     BootRam ram;
     uint64_t rsdp;
 
+    if (x86->firmware) {
+        return;
+    }
+    pci_host_show_ram(x86->host);
     if (x86_machine_ops(machine)->set_up_chipset) {
         x86_machine_ops(machine)->set_up_chipset(x86);
     }
@@ -65,7 +71,7 @@ void x86_machine_reset(Machine *machine)
         return;
     }
     ram = (BootRam){ &address_space_memory, x86->below_4g - ACPI_AREA };
-    e820 = e820_build(x86->below_4g, x86->above_4g);
+    e820 = e820_of_machine(machine);
     linux_boot_load(x86->boot, &ram, e820, rsdp);
     linux_boot_start(x86->boot, machine->cpus[0]);
     acpi_pm_set_sci_enabled(x86->pm, true);

@@ -1,34 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
-#include <string.h>
-
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/firmware.h"
 #include "hw/i386/port92.h"
 #include "hw/char/serial.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/i8254.h"
-
-#define ROM_SIZE 0x10000u /* at the end of the 4 GiB */
-
-/* There is no firmware yet: a processor that starts at the reset vector halts. */
-static bool x86_init_rom(X86Machine *x86, GError **errp)
-{
-    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd }; /* cli; hlt; jmp to the hlt */
-
-    x86->rom = ram_block_new("pc.rom", ROM_SIZE, -1, false, true, 0, errp);
-    if (!x86->rom) {
-        return false;
-    }
-    memcpy(x86->rom->host + ROM_SIZE - 16, halt, sizeof(halt));
-    memory_region_init_ram(&x86->rom_region, "pc.rom", x86->rom);
-    x86->rom_region.readonly = true;
-    memory_region_add(system_memory(), FOUR_GIB - ROM_SIZE, &x86->rom_region);
-    return true;
-}
 
 /* ---- processors and chips ---- */
 
@@ -126,6 +107,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
 
     x86->pm = acpi_pm_create(io, x86_gsi(x86, ACPI_SCI_IRQ, X86_IRQ_SCI), ops->pm);
     ops->create_chipset(x86);
+    x86_map_low_rom(x86, &x86->host->bus->memory);
     if (x86->hpet_enabled) {
         x86_init_hpet(x86);
     }
@@ -161,7 +143,7 @@ bool x86_machine_init(Machine *machine, GError **errp)
     x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram_size);
     x86->above_4g = machine->ram_size - x86->below_4g;
     if (!x86_cpu_model_parse(&model, cpu, errp) || !x86_check_phys_bits(x86, &model, errp) ||
-        !x86_init_boot(x86, errp) || !x86_init_ram(x86, errp) || !x86_init_rom(x86, errp) ||
+        !x86_init_rom(x86, errp) || !x86_init_boot(x86, errp) || !x86_init_ram(x86, errp) ||
         !x86_init_cpus(x86, &model, errp)) {
         return false;
     }

@@ -16,6 +16,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/isa-irq.h"
+#include "hw/pci/pci-host.h"
 #include "hw/timer/hpet.h"
 
 #define TYPE_X86_MACHINE "x86-machine"
@@ -38,8 +39,12 @@ typedef struct X86Machine {
     bool hpet_enabled;           /* property "hpet" */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
-    RamBlock *rom;
-    MemoryRegion rom_region; /* up to 4 GiB: the reset vector */
+    bool firmware;           /* there is some: it loads the kernel and gets the tables */
+    RamBlock *rom;           /* of rom_region */
+    MemoryRegion rom_region; /* up to 4 GiB, unless there is flash */
+    MemoryRegion *rom_top;   /* what ends at 4 GiB: rom_region or flash */
+    MemoryRegion rom_low;    /* the end of it, below 1 MiB */
+    PciHost *host;
     I8259 *pic;
     Ioapic *ioapic;
     IrqOr gsi[IOAPIC_PINS]; /* 0-15 are the ISA interrupts: to the 8259s as well */
@@ -55,8 +60,8 @@ typedef struct X86MachineOps {
     /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
     uint64_t low_ram_max, low_ram_split_at;
     const AcpiPmModel *pm;
-    /* Host bridge and south bridge, after interrupt controllers and x86->pm, before the ISA chips.
-     */
+    /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and
+     * x86->pm, before the ISA chips. */
     void (*create_chipset)(X86Machine *x86);
     /* After each reset, for a boot without firmware: leave the chipset as firmware would. */
     void (*set_up_chipset)(X86Machine *x86);

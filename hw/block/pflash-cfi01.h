@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Parallel NOR flash with Intel's command set, 8 bits wide ("Common Flash Interface", JEDEC JESD68;
+ * command set 0001, Intel 28F640 data sheet), in which UEFI firmware and its variables lie. It is
+ * read and executed in place; programming and erasing go to the file behind it at once. Machine
+ * lock.
+ *
+ * Properties: "file", its contents; "readonly", true: it cannot be changed, and the file is only
+ * read.
+ */
+#ifndef HW_BLOCK_PFLASH_CFI01_H
+#define HW_BLOCK_PFLASH_CFI01_H
+
+#include "hw/core/device.h"
+#include "memory/memory.h"
+
+#define TYPE_PFLASH_CFI01 "cfi.pflash01"
+
+#define PFLASH_BLOCK 0x1000u /* bytes that are erased together */
+
+/* Make the on-board device for @file and realize it: the file is read, and locked against other
+ * programs that would write to it. Errors: cannot be opened (for writing, unless @readonly), empty,
+ * not a multiple of PFLASH_BLOCK, larger than @max bytes, in use. Borrowed. */
+Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GError **errp);
+
+/* What to map; its size is the flash's. */
+MemoryRegion *pflash_cfi01_region(Device *dev);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/i386/firmware.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "accel/accel.h"
+#include "hw/block/pflash-cfi01.h"
+#include "hw/i386/e820.h"
+#include "util/error.h"
+
+#define ROM_ALIGN    0x10000u /* bytes that a firmware file is a multiple of */
+#define LOW_ROM_SIZE 0x20000u /* bytes that are seen below 1 MiB */
+
+/* ---- files ---- */
+
+static const char *const usual_dirs[] = { "/usr/share/seabios", "/usr/share/qemu",
+                                          "/usr/share/ovmf", "/usr/share/OVMF" };
+static GPtrArray *added_dirs; /* of char * */
+
+void firmware_add_dir(const char *dir)
+{
+    if (!added_dirs) {
+        added_dirs = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(added_dirs, g_strdup(dir));
+}
+
+/* Every place, in order; free the array only. */
+static GPtrArray *all_dirs(void)
+{
+    GPtrArray *dirs = g_ptr_array_new();
+
+    for (unsigned i = 0; added_dirs && i < added_dirs->len; i++) {
+        g_ptr_array_add(dirs, added_dirs->pdata[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(usual_dirs); i++) {
+        g_ptr_array_add(dirs, (gpointer)usual_dirs[i]);
+    }
+    return dirs;
+}
+
+char *firmware_dirs_text(void)
+{
+    g_autoptr(GPtrArray) dirs = all_dirs();
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < dirs->len; i++) {
+        g_string_append_printf(text, "%s\n", (const char *)dirs->pdata[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *firmware_find(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) dirs = all_dirs();
+    g_autoptr(GString) places = g_string_new(NULL);
+
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
+        return g_strdup(name);
+    }
+    for (unsigned i = 0; i < dirs->len; i++) {
+        g_autofree char *path = g_build_filename(dirs->pdata[i], name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+            return g_steal_pointer(&path);
+        }
+        g_string_append_printf(places, "%s%s", i ? ", " : "", (const char *)dirs->pdata[i]);
+    }
+    error_set(
+        errp,
+        "there is no firmware file '%s', neither as it is nor in %s; -L DIR adds a place, and "
+        "Debian's packages seabios and ovmf have firmware",
+        name, places->str);
+    return NULL;
+}
+
+/* ---- firmware that needs SMM ---- */
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+/* Is @desc a firmware descriptor of the file @path with the feature "requires-smm"? */
+static bool descriptor_requires_smm(struct json_object *desc, const char *path)
+{
+    struct json_object *mapping, *executable, *filename, *features;
+
+    if (!json_object_object_get_ex(desc, "mapping", &mapping) ||
+        !json_object_object_get_ex(mapping, "executable", &executable) ||
+        !json_object_object_get_ex(executable, "filename", &filename) ||
+        !json_object_object_get_ex(desc, "features", &features) ||
+        !json_object_is_type(features, json_type_array) ||
+        !same_file(json_object_get_string(filename), path)) {
+        return false;
+    }
+    for (size_t i = 0; i < json_object_array_length(features); i++) {
+        const char *feature = json_object_get_string(json_object_array_get_idx(features, i));
+
+        if (g_strcmp0(feature, "requires-smm") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What packages of firmware say of their files, in descriptors for tools; and, where there are
+ * none, the usual name of such builds of OVMF. */
+static bool requires_smm(const char *path)
+{
+    const char *dir = "/usr/share/qemu/firmware", *name;
+    g_autoptr(GDir) descriptors = g_dir_open(dir, 0, NULL);
+    g_autofree char *base = g_path_get_basename(path);
+    bool requires = strstr(base, "secboot");
+
+    while (!requires && descriptors && (name = g_dir_read_name(descriptors))) {
+        g_autofree char *file = g_build_filename(dir, name, NULL);
+        struct json_object *desc = json_object_from_file(file);
+
+        requires = desc && descriptor_requires_smm(desc, path);
+        json_object_put(desc);
+    }
+    return requires;
+}
+
+static bool check_smm(const char *path, GError **errp)
+{
+    if (requires_smm(path)) {
+        error_set(errp,
+                  "%s needs system management mode, which is not offered: use firmware without "
+                  "it, such as OVMF_CODE_4M.fd rather than a secure boot build",
+                  path);
+        return false;
+    }
+    return true;
+}
+
+/* ---- which ---- */
+
+/* The file that becomes ROM, or NULL. */
+static const char *rom_name(const Machine *machine)
+{
+    if (machine->firmware) {
+        return !strcmp(machine->firmware, "off")  ? NULL
+               : !strcmp(machine->firmware, "on") ? FIRMWARE_DEFAULT
+                                                  : machine->firmware;
+    }
+    bool cpus_run = accel_current() && accel_current()->has_vcpu_threads && !machine->dump_acpi;
+    g_autofree char *found =
+        cpus_run && !machine->kernel ? firmware_find(FIRMWARE_DEFAULT, NULL) : NULL;
+    return found ? FIRMWARE_DEFAULT : NULL;
+}
+
+bool firmware_check_bootable(const Machine *machine, GError **errp)
+{
+    if (machine->kernel || machine->flash[0] || rom_name(machine)) {
+        return true;
+    }
+    if (machine->firmware) {
+        error_set(errp, "firmware=off: without firmware the machine needs -kernel FILE");
+    } else {
+        error_set(errp,
+                  "there is nothing to boot: give a kernel with -kernel FILE, or firmware with "
+                  "-bios FILE, or install the default one, %s of Debian's package seabios (with -S "
+                  "the machine starts without, to be looked at)",
+                  FIRMWARE_DEFAULT);
+    }
+    return false;
+}
+
+/* ---- flash ---- */
+
+bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool readonly,
+                        GError **errp)
+{
+    uint64_t room = FIRMWARE_MAX;
+
+    if (machine->flash[unit]) {
+        error_set(errp, "unit %u is there already; flash has units 0 and 1", unit);
+        return false;
+    }
+    for (unsigned i = 0; i < MAX_FLASH; i++) {
+        room -= machine->flash[i] ? pflash_cfi01_region(machine->flash[i])->size : 0;
+    }
+    if (!check_smm(file, errp)) {
+        return false;
+    }
+    machine->flash[unit] = pflash_cfi01_create(file, readonly, room, errp);
+    return machine->flash[unit];
+}
+
+static bool map_flash(X86Machine *x86, GError **errp)
+{
+    Machine *machine = &x86->parent;
+    uint64_t at = FOUR_GIB;
+
+    if (!machine->flash[0]) {
+        error_set(errp, "-drive if=pflash: there is unit 1, but not unit 0, where firmware starts");
+        return false;
+    }
+    if (machine->firmware && strcmp(machine->firmware, "off") != 0) {
+        error_set(errp, "-bios %s and flash (if=pflash) exclude each other: use one of them",
+                  machine->firmware);
+        return false;
+    }
+    for (unsigned i = 0; i < MAX_FLASH && machine->flash[i]; i++) {
+        MemoryRegion *region = pflash_cfi01_region(machine->flash[i]);
+
+        at -= region->size;
+        memory_region_add(system_memory(), at, region);
+    }
+    x86->rom_top = pflash_cfi01_region(machine->flash[0]);
+    return true;
+}
+
+/* ---- ROM ---- */
+
+/* A ROM with @size bytes from @contents. */
+static bool map_rom(X86Machine *x86, const void *contents, uint64_t size, GError **errp)
+{
+    x86->rom = ram_block_new("pc.bios", size, -1, false, true, 0, errp);
+    if (!x86->rom) {
+        return false;
+    }
+    memcpy(x86->rom->host, contents, size);
+    memory_region_init_ram(&x86->rom_region, "pc.bios", x86->rom);
+    x86->rom_region.readonly = true;
+    memory_region_add(system_memory(), FOUR_GIB - size, &x86->rom_region);
+    x86->rom_top = &x86->rom_region;
+    return true;
+}
+
+/* Without firmware a processor that starts at the reset vector halts. */
+static bool map_halting_rom(X86Machine *x86, GError **errp)
+{
+    static const uint8_t halt[] = { 0xfa, 0xf4, 0xeb, 0xfd }; /* cli; hlt; jmp to the hlt */
+    g_autofree uint8_t *rom = g_malloc0(ROM_ALIGN);
+
+    memcpy(rom + ROM_ALIGN - 16, halt, sizeof(halt));
+    return map_rom(x86, rom, ROM_ALIGN, errp);
+}
+
+static bool load_rom(X86Machine *x86, const char *name, GError **errp)
+{
+    g_autofree char *path = firmware_find(name, errp);
+    g_autoptr(GError) err = NULL;
+
+    if (!path || !check_smm(path, errp)) {
+        return false;
+    }
+    if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        error_set(errp, "%s is not a regular file; firmware is a file with a ROM's contents", path);
+        return false;
+    }
+    g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, &err);
+    if (!file) {
+        error_set(errp, "firmware cannot be read: %s", err->message);
+        return false;
+    }
+    uint64_t size = g_mapped_file_get_length(file);
+    if (size == 0 || size % ROM_ALIGN || size > FIRMWARE_MAX) {
+        error_set(errp,
+                  "%s has %" G_GUINT64_FORMAT
+                  " bytes: the size of a firmware file is a multiple of 64 KiB, and at most 16 MiB",
+                  path, size);
+        return false;
+    }
+    return map_rom(x86, g_mapped_file_get_contents(file), size, errp);
+}
+
+bool x86_init_rom(X86Machine *x86, GError **errp)
+{
+    const Machine *machine = &x86->parent;
+    const char *name = rom_name(machine);
+
+    x86->firmware = true;
+    if (machine->flash[0] || machine->flash[1]) {
+        return map_flash(x86, errp);
+    }
+    if (!name) {
+        x86->firmware = false;
+        return map_halting_rom(x86, errp);
+    }
+    if (!load_rom(x86, name, errp)) {
+        g_prefix_error(errp, "-bios: ");
+        return false;
+    }
+    return true;
+}
+
+void x86_map_low_rom(X86Machine *x86, MemoryRegion *behind)
+{
+    uint64_t size = MIN(x86->rom_top->size, LOW_ROM_SIZE);
+
+    if (!x86->firmware) {
+        return;
+    }
+    memory_region_init_alias(&x86->rom_low, "isa-bios", x86->rom_top, x86->rom_top->size - size,
+                             size);
+    memory_region_add_overlap(behind, HIGH_RAM - size, &x86->rom_low, 1);
+}
