@@ -41,6 +41,7 @@ static MemoryDeviceInfo *dimm_info(Machine *machine, const PcDimm *dimm)
     data->memdev = dimm->memdev ? object_path(dimm->memdev) : NULL;
     data->hotplugged = dimm->parent.hotplugged;
     data->hotpluggable = device_ops(&dimm->parent)->hotpluggable;
+    data->has_boot = data->boot = dimm->boot;
     if (!data->memdev) {
         data->memdev = g_strdup("");
     }

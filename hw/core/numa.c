@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "hw/core/numa-hmat.h"
+#include "hw/core/numa-internal.h"
 #include "hw/core/opts.h"
 #include "util/error.h"
 #include "util/keyval.h"
@@ -14,8 +16,10 @@
 #define SHARE_UNIT   (8 * MIB)           /* boot RAM is shared out in pieces of this */
 #define MAX_NODE_MEM (UINT64_C(1) << 52) /* a sum over all nodes is below 2^64 */
 
-static bool get_number(struct json_object *props, const char *key, uint64_t max, int64_t *out,
-                       GError **errp)
+/* ---- values ---- */
+
+bool numa_get_number(struct json_object *props, const char *key, uint64_t max, int64_t *out,
+                     GError **errp)
 {
     struct json_object *value;
     uint64_t number;
@@ -33,6 +37,26 @@ static bool get_number(struct json_object *props, const char *key, uint64_t max,
     return true;
 }
 
+bool numa_get_size(struct json_object *props, const char *key, uint64_t unit, uint64_t *out,
+                   GError **errp)
+{
+    struct json_object *value;
+
+    if (!json_object_object_get_ex(props, key, &value)) {
+        error_set(errp, "%s= is missing: a size in bytes, or with k, M, G or T", key);
+        return false;
+    }
+    if (json_object_is_type(value, json_type_int)) {
+        *out = json_object_get_uint64(value);
+        return true;
+    }
+    if (!size_parse(json_object_get_string(value), unit, out, errp)) {
+        g_prefix_error(errp, "%s: ", key);
+        return false;
+    }
+    return true;
+}
+
 /* ---- node ---- */
 
 static int first_free_node(const Machine *machine)
@@ -45,8 +69,13 @@ static int first_free_node(const Machine *machine)
     return -1;
 }
 
+/* The CPUs that an option names, noted before any is placed: all of them or none. */
+typedef struct CpuSet {
+    bool has[MAX_CPUS];
+} CpuSet;
+
 /* "A" or "A-B". */
-static bool parse_cpu_range(Machine *machine, int node, const char *text, GError **errp)
+static bool add_cpu_range(const Machine *machine, CpuSet *set, const char *text, GError **errp)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
     uint64_t first = 0, last = 0;
@@ -57,7 +86,10 @@ static bool parse_cpu_range(Machine *machine, int node, const char *text, GError
         ok = uint_parse(ends[1], MAX_CPUS - 1, &last) && last >= first;
     }
     if (!ok) {
-        error_set(errp, "cpus=%s is not right: give a CPU number or a range, as in 0-3", text);
+        error_set(errp,
+                  "cpus=%s is not right: give a CPU number or a range, as in 0-3; the last there "
+                  "can be is %d",
+                  text, MAX_CPUS - 1);
         return false;
     }
     for (uint64_t i = first; i <= last; i++) {
@@ -66,15 +98,14 @@ static bool parse_cpu_range(Machine *machine, int node, const char *text, GError
                       machine->cpu_node[i]);
             return false;
         }
-    }
-    for (uint64_t i = first; i <= last; i++) {
-        machine->cpu_node[i] = node;
+        set->has[i] = true;
     }
     return true;
 }
 
 /* A range, or a list of them. */
-static bool parse_cpus(Machine *machine, int node, struct json_object *value, GError **errp)
+static bool parse_cpus(const Machine *machine, CpuSet *set, struct json_object *value,
+                       GError **errp)
 {
     bool is_list = json_object_is_type(value, json_type_array);
     size_t n = is_list ? json_object_array_length(value) : 1;
@@ -82,24 +113,21 @@ static bool parse_cpus(Machine *machine, int node, struct json_object *value, GE
     for (size_t i = 0; i < n; i++) {
         struct json_object *item = is_list ? json_object_array_get_idx(value, i) : value;
 
-        if (!parse_cpu_range(machine, node, json_object_get_string(item), errp)) {
+        if (!add_cpu_range(machine, set, json_object_get_string(item), errp)) {
             return false;
         }
     }
     return true;
 }
 
-static bool parse_mem(struct json_object *value, uint64_t *mem, GError **errp)
+static bool parse_mem(struct json_object *props, uint64_t *mem, GError **errp)
 {
-    if (json_object_is_type(value, json_type_int)) {
-        *mem = json_object_get_uint64(value);
-    } else if (!size_parse(json_object_get_string(value), MIB, mem, errp)) {
-        g_prefix_error(errp, "mem: ");
+    if (!numa_get_size(props, "mem", MIB, mem, errp)) {
         return false;
     }
     if (*mem > MAX_NODE_MEM) {
         error_set(errp, "mem=%s is more than any x86 CPU can address: the most is 4P",
-                  json_object_get_string(value));
+                  opts_get(props, "mem"));
         return false;
     }
     return true;
@@ -107,13 +135,17 @@ static bool parse_mem(struct json_object *value, uint64_t *mem, GError **errp)
 
 static bool parse_node(Machine *machine, struct json_object *props, GError **errp)
 {
-    static const char *const keys[] = { "type", "nodeid", "mem", "memdev", "cpus", NULL };
+    static const char *const keys[] = {
+        "type", "nodeid", "mem", "memdev", "cpus", "initiator", NULL
+    };
     struct json_object *value;
+    CpuSet cpus = { 0 };
     uint64_t mem = 0;
-    int64_t id;
+    int64_t id, initiator;
 
     if (!opts_check_keys(props, keys, errp) ||
-        !get_number(props, "nodeid", MAX_NODES - 1, &id, errp)) {
+        !numa_get_number(props, "nodeid", MAX_NODES - 1, &id, errp) ||
+        !numa_get_number(props, "initiator", MAX_NODES - 1, &initiator, errp)) {
         return false;
     }
     if (id < 0) {
@@ -127,8 +159,8 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         error_set(errp, "nodeid=%" PRId64 " is given twice; a node has one -numa node", id);
         return false;
     }
-    bool has_mem = json_object_object_get_ex(props, "mem", &value);
-    if (has_mem && !parse_mem(value, &mem, errp)) {
+    bool has_mem = json_object_object_get_ex(props, "mem", NULL);
+    if (has_mem && !parse_mem(props, &mem, errp)) {
         return false;
     }
     const char *memdev = opts_get(props, "memdev");
@@ -136,14 +168,22 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         error_set(errp, "mem= and memdev= exclude each other: a backend has its own size");
         return false;
     }
-    if (json_object_object_get_ex(props, "cpus", &value) && !parse_cpus(machine, id, value, errp)) {
+    if (json_object_object_get_ex(props, "cpus", &value) &&
+        !parse_cpus(machine, &cpus, value, errp)) {
         return false;
+    }
+    for (unsigned i = 0; i < MAX_CPUS; i++) {
+        if (cpus.has[i]) {
+            machine->cpu_node[i] = id;
+        }
     }
     NumaNode *node = &machine->nodes[id];
     node->present = true;
     node->mem = mem;
     node->mem_given = has_mem;
     node->memdev = g_strdup(memdev);
+    node->initiator_given = initiator >= 0;
+    node->initiator = initiator >= 0 ? initiator : 0;
     machine->num_nodes = MAX(machine->num_nodes, (unsigned)id + 1);
     return true;
 }
@@ -156,9 +196,9 @@ static bool parse_dist(Machine *machine, struct json_object *props, GError **err
     int64_t src, dst, val;
 
     if (!opts_check_keys(props, keys, errp) ||
-        !get_number(props, "src", MAX_NODES - 1, &src, errp) ||
-        !get_number(props, "dst", MAX_NODES - 1, &dst, errp) ||
-        !get_number(props, "val", UINT8_MAX, &val, errp)) {
+        !numa_get_number(props, "src", MAX_NODES - 1, &src, errp) ||
+        !numa_get_number(props, "dst", MAX_NODES - 1, &dst, errp) ||
+        !numa_get_number(props, "val", UINT8_MAX, &val, errp)) {
         return false;
     }
     if (src < 0 || dst < 0 || val < 0) {
@@ -185,11 +225,11 @@ static bool parse_cpu(Machine *machine, struct json_object *props, GError **errp
     NumaCpu cpu;
 
     if (!opts_check_keys(props, keys, errp) ||
-        !get_number(props, "node-id", MAX_NODES - 1, &cpu.node, errp) ||
-        !get_number(props, "socket-id", MAX_CPUS - 1, &cpu.socket, errp) ||
-        !get_number(props, "die-id", MAX_CPUS - 1, &cpu.die, errp) ||
-        !get_number(props, "core-id", MAX_CPUS - 1, &cpu.core, errp) ||
-        !get_number(props, "thread-id", MAX_CPUS - 1, &cpu.thread, errp)) {
+        !numa_get_number(props, "node-id", MAX_NODES - 1, &cpu.node, errp) ||
+        !numa_get_number(props, "socket-id", MAX_CPUS - 1, &cpu.socket, errp) ||
+        !numa_get_number(props, "die-id", MAX_CPUS - 1, &cpu.die, errp) ||
+        !numa_get_number(props, "core-id", MAX_CPUS - 1, &cpu.core, errp) ||
+        !numa_get_number(props, "thread-id", MAX_CPUS - 1, &cpu.thread, errp)) {
         return false;
     }
     if (cpu.node < 0) {
@@ -215,7 +255,11 @@ bool numa_set(Machine *machine, struct json_object *props, GError **errp)
     static const struct {
         const char *name;
         bool (*parse)(Machine *machine, struct json_object *props, GError **errp);
-    } kinds[] = { { "node", parse_node }, { "dist", parse_dist }, { "cpu", parse_cpu } };
+    } kinds[] = { { "node", parse_node },
+                  { "dist", parse_dist },
+                  { "cpu", parse_cpu },
+                  { "hmat-lb", numa_hmat_set_lb },
+                  { "hmat-cache", numa_hmat_set_cache } };
     const char *type = opts_get(props, "type");
 
     for (size_t i = 0; type && i < G_N_ELEMENTS(kinds); i++) {
@@ -223,7 +267,7 @@ bool numa_set(Machine *machine, struct json_object *props, GError **errp)
             return kinds[i].parse(machine, props, errp);
         }
     }
-    error_set(errp, "'%s' is not known; it begins with node, dist or cpu",
+    error_set(errp, "'%s' is not known; it begins with node, dist, cpu, hmat-lb or hmat-cache",
               type ? type : "(nothing)");
     return false;
 }
@@ -327,10 +371,28 @@ static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **err
     return any;
 }
 
-static bool place_cpus(Machine *machine, GError **errp)
+/* CPUs of which nothing is said: node 0 if there is something said of others, as users of -numa
+ * know it, else by socket. */
+static void place_other_cpus(Machine *machine, bool some_placed)
 {
     const SmpTopology *smp = &machine->smp;
     unsigned per_socket = smp->dies * smp->cores * smp->threads;
+    bool any = false;
+
+    for (unsigned i = 0; i < smp->maxcpus; i++) {
+        if (machine->cpu_node[i] < 0) {
+            machine->cpu_node[i] = some_placed ? 0 : i / per_socket % machine->num_nodes;
+            any = true;
+        }
+    }
+    if (any && some_placed && machine->num_nodes > 1) {
+        warn_report("-numa: not all CPUs are given a node; the others are in node 0");
+    }
+}
+
+static bool place_cpus(Machine *machine, GError **errp)
+{
+    bool some_placed = false;
 
     for (unsigned i = 0; machine->numa_cpus && i < machine->numa_cpus->len; i++) {
         if (!place_named_cpus(machine, &g_array_index(machine->numa_cpus, NumaCpu, i), errp)) {
@@ -338,13 +400,63 @@ static bool place_cpus(Machine *machine, GError **errp)
         }
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
-        if (i >= smp->maxcpus && machine->cpu_node[i] >= 0) {
+        if (i >= machine->smp.maxcpus && machine->cpu_node[i] >= 0) {
             error_set(errp, "-numa: there is no CPU %u for node %d: -smp has %u", i,
-                      machine->cpu_node[i], smp->maxcpus);
+                      machine->cpu_node[i], machine->smp.maxcpus);
             return false;
         }
-        if (i < smp->maxcpus && machine->cpu_node[i] < 0) {
-            machine->cpu_node[i] = i / per_socket % machine->num_nodes;
+        some_placed |= machine->cpu_node[i] >= 0;
+    }
+    place_other_cpus(machine, some_placed);
+    return true;
+}
+
+/* A distance between nodes that there are. */
+static bool check_distance_nodes(const Machine *machine, GError **errp)
+{
+    for (unsigned src = 0; src < MAX_NODES; src++) {
+        for (unsigned dst = 0; dst < MAX_NODES; dst++) {
+            if (machine->nodes[src].distance[dst] && MAX(src, dst) >= machine->num_nodes) {
+                error_set(errp,
+                          "-numa dist: there is no node %u for a distance; there are %u nodes",
+                          src < machine->num_nodes ? dst : src, machine->num_nodes);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* If some distances are given, each pair of nodes has one; and if one way of a pair differs from
+ * the other way, nothing is guessed any more: each pair has both. */
+static bool check_distance_pairs(const Machine *machine, GError **errp)
+{
+    bool asymmetric = false;
+
+    for (unsigned src = 0; src < machine->num_nodes; src++) {
+        for (unsigned dst = 0; dst < src; dst++) {
+            uint8_t there = machine->nodes[src].distance[dst];
+            uint8_t back = machine->nodes[dst].distance[src];
+
+            if (!there && !back) {
+                error_set(errp,
+                          "-numa dist: the distance between nodes %u and %u is missing: give one "
+                          "for each pair of nodes, or none at all",
+                          dst, src);
+                return false;
+            }
+            asymmetric |= there && back && there != back;
+        }
+    }
+    for (unsigned src = 0; asymmetric && src < machine->num_nodes; src++) {
+        for (unsigned dst = 0; dst < machine->num_nodes; dst++) {
+            if (src != dst && !machine->nodes[src].distance[dst]) {
+                error_set(errp,
+                          "-numa dist: the distance from node %u to %u is missing: where one pair "
+                          "of nodes has two different distances, give both of each pair",
+                          src, dst);
+                return false;
+            }
         }
     }
     return true;
@@ -352,20 +464,19 @@ static bool place_cpus(Machine *machine, GError **errp)
 
 static bool complete_distances(Machine *machine, GError **errp)
 {
-    for (unsigned src = 0; src < MAX_NODES; src++) {
+    if (!check_distance_nodes(machine, errp) ||
+        (machine->numa_distances_given && !check_distance_pairs(machine, errp))) {
+        return false;
+    }
+    for (unsigned src = 0; src < machine->num_nodes; src++) {
         NumaNode *node = &machine->nodes[src];
-        for (unsigned dst = 0; dst < MAX_NODES; dst++) {
-            bool exists = src < machine->num_nodes && dst < machine->num_nodes;
-            if (!exists && node->distance[dst]) {
-                error_set(errp, "-numa: there is no node %u for a distance; there are %u nodes",
-                          src < machine->num_nodes ? dst : src, machine->num_nodes);
-                return false;
-            }
-            if (!exists || node->distance[dst]) {
-                continue;
-            }
+
+        for (unsigned dst = 0; dst < machine->num_nodes; dst++) {
             uint8_t back = machine->nodes[dst].distance[src];
-            node->distance[dst] = src == dst ? LOCAL_DIST : back ? back : REMOTE_DIST;
+
+            if (!node->distance[dst]) {
+                node->distance[dst] = src == dst ? LOCAL_DIST : back ? back : REMOTE_DIST;
+            }
         }
     }
     return true;
@@ -386,5 +497,17 @@ bool numa_complete(Machine *machine, GError **errp)
         }
     }
     return share_out_memory(machine, errp) && place_cpus(machine, errp) &&
-           complete_distances(machine, errp);
+           complete_distances(machine, errp) && numa_hmat_complete(machine, errp);
+}
+
+void numa_drop(Machine *machine)
+{
+    GArray **arrays[] = { &machine->numa_cpus, &machine->hmat_lbs, &machine->hmat_caches };
+
+    for (unsigned i = 0; i < MAX_NODES; i++) {
+        g_free(machine->nodes[i].memdev);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(arrays); i++) {
+        g_clear_pointer(arrays[i], g_array_unref);
+    }
 }

@@ -12,20 +12,28 @@ typedef struct NumaCpu {
     int64_t node, socket, die, core, thread;
 } NumaCpu;
 
-/* "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A-B[,cpus=C]]", "dist,src=N,dst=N,val=10..255" or
- * "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]", before machine_init(). A node
- * without nodeid takes the first free number. */
+/* Before machine_init(), in any order:
+ *   node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A-B[,cpus=C]][,initiator=N]
+ *   dist,src=N,dst=N,val=10..255
+ *   cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]
+ *   hmat-lb,... and hmat-cache,... (hw/core/numa-hmat.h)
+ * A node without nodeid takes the first free number. What is wrong in itself is refused here, and
+ * then nothing is changed; what does not go together, by numa_complete(). */
 bool numa_parse(Machine *machine, const char *text, GError **errp);
 
 /* The same as an object, also with typed values: `cpus` may be a list of numbers and of ranges,
- * `mem` a number of bytes (as text, a bare number is MiB). For set-numa-node. */
+ * sizes numbers of bytes (as text, a bare number is MiB in `mem`). For set-numa-node. */
 bool numa_set(Machine *machine, struct json_object *props, GError **errp);
 
 /* Fill in what was not given and check the whole: one node 0 if there is none; RAM shared out
  * evenly in whole 8 MiB among the nodes if no `mem` or `memdev` was given, else the sum must be the
- * RAM size; a CPU without a node gets node (its socket modulo the number of nodes); distances 10 to
- * itself, 20 to others, dst-src as src-dst. Called by machine_init(). */
+ * RAM size; a CPU without a node gets node 0 if others were given one, else node (its socket modulo
+ * the number of nodes); distances, if there are any, for each pair of nodes, dst-src as src-dst
+ * unless a pair differs; without any, 10 to itself and 20 to others; HMAT. For machine_init(). */
 bool numa_complete(Machine *machine, GError **errp);
+
+/* Free what the above made; for the machine's end. */
+void numa_drop(Machine *machine);
 
 /* The node numbers there are run from 0 to num_nodes - 1 without a hole (checked above). */
 static inline bool numa_node_exists(const Machine *machine, uint64_t node)

@@ -238,6 +238,7 @@ AcpiTables *acpi_build(Machine *machine)
         build_madt(tables, machine),
         acpi_build_srat(tables, machine),
         machine->num_nodes > 1 ? acpi_build_slit(tables, machine) : NULL,
+        machine->hmat ? acpi_build_hmat(tables, machine) : NULL,
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

@@ -10,8 +10,8 @@
 #include "hw/acpi/tables.h"
 #include "hw/core/machine.h"
 
-/* All tables, not linked: "rsdp", "xsdt", "facp", "facs", "dsdt", "apic", "srat" and, with more
- * than one NUMA node, "slit". acpi_tables_free(). */
+/* All tables, not linked: "rsdp", "xsdt", "facp", "facs", "dsdt", "apic", "srat", with more than
+ * one NUMA node "slit", and with hmat=on "hmat". acpi_tables_free(). */
 AcpiTables *acpi_build(Machine *machine);
 
 /* Link @tables for a boot without firmware: RSDP in the BIOS area, the rest at the end of @below_4g
@@ -23,6 +23,11 @@ bool acpi_link_direct(AcpiTables *tables, uint64_t below_4g, GError **errp);
 AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine);
 AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine);
 AcpiBlob *acpi_build_slit(AcpiTables *tables, Machine *machine);
+AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine);
+
+/* Has SRAT a range of memory for @node? Without a window for memory devices, a node may have none.
+ */
+bool acpi_srat_has_memory(const Machine *machine, unsigned node);
 
 /* The DSDT's part for memory hot-plug: device \_SB.MHPC with one device a slot, and the handler of
  * its general-purpose event. @slots: 1 to MAX_RAM_SLOTS. */

@@ -88,27 +88,88 @@ static void srat_boot_memory(AcpiBlob *srat, const X86Machine *x86)
     }
 }
 
-/* The window for memory devices: plugged DIMMs in their nodes, the rest in the last node. */
+/* ---- the window for memory devices ---- */
+
+/* Addresses that are named for a node which has no memory yet. */
+#define NODE_PLACE MEMORY_DEVICE_ALIGN
+
+/* A Linux guest refuses memory in a node of which SRAT says nothing at boot. So nodes that have no
+ * memory each have a piece of the window, except for the last, which has the rest of it. */
+static bool node_needs_place(Machine *machine, uint32_t node, const GPtrArray *dimms)
+{
+    if (node + 1 >= machine->num_nodes || machine->nodes[node].mem) {
+        return false;
+    }
+    for (unsigned i = 0; i < dimms->len; i++) {
+        if (((const PcDimm *)dimms->pdata[i])->node == node) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The free range from @at to @end: the last node's, but for the places in @places at its end. */
+static void srat_gap(AcpiBlob *srat, const Machine *machine, uint64_t at, uint64_t end,
+                     const GArray *places)
+{
+    uint64_t start = end - places->len * NODE_PLACE;
+
+    srat_memory(srat, machine->num_nodes - 1, at, start, SRAT_HOTPLUGGABLE);
+    for (unsigned i = 0; i < places->len; i++, start += NODE_PLACE) {
+        srat_memory(srat, g_array_index(places, uint32_t, i), start, start + NODE_PLACE,
+                    SRAT_HOTPLUGGABLE);
+    }
+}
+
+/* The free range before the @i-th DIMM, or after the last; it may be empty. */
+static MemoryDeviceRange free_range(const Machine *machine, const GPtrArray *dimms, unsigned i)
+{
+    const DeviceMemory *window = &machine->device_memory;
+    const PcDimm *before = i > 0 ? dimms->pdata[i - 1] : NULL;
+    const PcDimm *next = i < dimms->len ? dimms->pdata[i] : NULL;
+    uint64_t start = before ? before->addr + pc_dimm_size(before) : window->base;
+    uint64_t end = next ? next->addr : window->base + window->size;
+
+    return (MemoryDeviceRange){ .addr = start, .size = end - start };
+}
+
+/* Plugged DIMMs in their nodes, and what is free. The places are in the last free range that they
+ * fit into. There is one: the window has 1 GiB a slot more than DIMMs can fill. */
 static void srat_device_memory(AcpiBlob *srat, Machine *machine)
 {
-    uint64_t at = machine->device_memory.base;
-    uint64_t end = at + machine->device_memory.size;
-    uint32_t last_node = MAX(machine->num_nodes, 1) - 1;
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_autoptr(GPtrArray) dimms = NULL;
+    unsigned home;
 
     if (machine->device_memory.size == 0) {
         return;
     }
     dimms = pc_dimm_list(machine);
-    for (unsigned i = 0; i < dimms->len; i++) {
-        const PcDimm *dimm = dimms->pdata[i];
-        uint64_t dimm_end = dimm->addr + pc_dimm_size(dimm);
-
-        srat_memory(srat, last_node, at, dimm->addr, SRAT_HOTPLUGGABLE);
-        srat_memory(srat, dimm->node, dimm->addr, dimm_end, SRAT_HOTPLUGGABLE);
-        at = dimm_end;
+    for (uint32_t node = 0; node < machine->num_nodes; node++) {
+        if (node_needs_place(machine, node, dimms)) {
+            g_array_append_val(places, node);
+        }
     }
-    srat_memory(srat, last_node, at, end, SRAT_HOTPLUGGABLE);
+    home = dimms->len;
+    while (home > 0 && free_range(machine, dimms, home).size < places->len * NODE_PLACE) {
+        home--;
+    }
+    for (unsigned i = 0; i <= dimms->len; i++) {
+        MemoryDeviceRange range = free_range(machine, dimms, i);
+
+        srat_gap(srat, machine, range.addr, range.addr + range.size, i == home ? places : none);
+        if (i < dimms->len) {
+            const PcDimm *dimm = dimms->pdata[i];
+            srat_memory(srat, dimm->node, dimm->addr, dimm->addr + pc_dimm_size(dimm),
+                        SRAT_HOTPLUGGABLE);
+        }
+    }
+}
+
+bool acpi_srat_has_memory(const Machine *machine, unsigned node)
+{
+    return machine->nodes[node].mem || machine->device_memory.size;
 }
 
 AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)

@@ -3,9 +3,21 @@
 
 #include <stdbool.h>
 
+#include "hw/i386/x86.h"
+#include "hw/mem/pc-dimm.h"
+
+/* What lies beside the entry before, and is of the same type, makes that one larger: tables of
+ * boot protocols are short. */
 static void e820_add(GArray *map, uint64_t addr, uint64_t end, E820Type type)
 {
-    if (end > addr) {
+    E820Entry *last = map->len ? &g_array_index(map, E820Entry, map->len - 1) : NULL;
+
+    if (end <= addr) {
+        return;
+    }
+    if (last && last->type == type && last->addr + last->size == addr) {
+        last->size += end - addr;
+    } else {
         E820Entry entry = { addr, end - addr, type };
         g_array_append_val(map, entry);
     }
@@ -23,5 +35,21 @@ GArray *e820_build(uint64_t below_4g, uint64_t above_4g)
     e820_add(map, tables, tables + ACPI_NVS, E820_NVS);
     e820_add(map, tables + ACPI_NVS, below_4g, E820_ACPI);
     e820_add(map, FOUR_GIB, FOUR_GIB + above_4g, E820_RAM);
+    return map;
+}
+
+GArray *e820_of_machine(Machine *machine)
+{
+    const X86Machine *x86 = X86_MACHINE(machine);
+    GArray *map = e820_build(x86->below_4g, x86->above_4g);
+    g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
+
+    for (unsigned i = 0; i < dimms->len; i++) {
+        const PcDimm *dimm = g_ptr_array_index(dimms, i);
+
+        if (dimm->boot) {
+            e820_add(map, dimm->addr, dimm->addr + pc_dimm_size(dimm), E820_RAM);
+        }
+    }
     return map;
 }

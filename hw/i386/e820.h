@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "hw/core/machine.h"
+
 typedef enum E820Type {
     E820_RAM = 1,
     E820_RESERVED = 2,
@@ -30,8 +32,12 @@ typedef struct E820Entry {
 #define LEAST_RAM   (2u << 20) /* bytes of RAM with which a kernel and tables can be placed */
 
 /* The map for @below_4g bytes of RAM from 0 (at least LEAST_RAM) and @above_4g from 4 GiB: GArray
- * of E820Entry, ascending and without overlaps. Memory devices are not in it: ACPI announces them.
- */
+ * of E820Entry, ascending, without overlaps, and no two RAM entries side by side. */
 GArray *e820_build(uint64_t below_4g, uint64_t above_4g);
+
+/* The same for @machine (an X86Machine) as it is now, with those of its DIMMs that have boot=on, as
+ * RAM. ACPI announces the others. A function of object state: build it anew at each reset, and
+ * whenever a firmware asks. Machine lock. */
+GArray *e820_of_machine(Machine *machine);
 
 #endif

@@ -13,12 +13,14 @@
 /* 64 bytes for each page of 4 KiB. */
 #define MANAGEMENT_SHARE 64
 
-/* Where the memory that the guest boots with ends: all RAM outside the device memory window. */
+/* Where the memory that the guest boots with ends: RAM outside the device memory window, and DIMMs
+ * that it finds at boot. */
 static hwaddr boot_memory_end(void)
 {
     const FlatView *view = address_space_view(&address_space_memory);
-    const Machine *machine = current_machine();
+    Machine *machine = current_machine();
     const DeviceMemory *window = machine ? &machine->device_memory : NULL;
+    g_autoptr(GPtrArray) dimms = machine ? pc_dimm_list(machine) : NULL;
     hwaddr end = 0;
 
     for (unsigned i = 0; i < view->count; i++) {
@@ -29,6 +31,13 @@ static hwaddr boot_memory_end(void)
         }
         if (range->host && !range->readonly) {
             end = range->addr + range->size;
+        }
+    }
+    for (unsigned i = 0; dimms && i < dimms->len; i++) {
+        const PcDimm *dimm = g_ptr_array_index(dimms, i);
+
+        if (dimm->boot) {
+            end = dimm->addr + pc_dimm_size(dimm);
         }
     }
     return end;

@@ -151,6 +151,43 @@ static bool check_node(Machine *machine, const PcDimm *dimm, const char *what, G
     return true;
 }
 
+static bool check_boot(Machine *machine, const PcDimm *dimm, const char *what, hwaddr addr,
+                       GError **errp)
+{
+    g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
+    int ranges = 1;
+    hwaddr end = 0; /* of the boot DIMM before */
+
+    if (!dimm->boot) {
+        return true;
+    }
+    if (dimm->parent.hotplugged) {
+        error_set(errp,
+                  "%s: boot=on is for DIMMs that the guest finds when it boots: give it with "
+                  "-device, or leave boot=on out",
+                  what);
+        return false;
+    }
+    for (unsigned i = 0; i < dimms->len; i++) {
+        const PcDimm *other = g_ptr_array_index(dimms, i);
+
+        if (other->boot) {
+            ranges += other->addr != end;
+            end = other->addr + pc_dimm_size(other);
+            /* The new one lies beside it: together they are one range. */
+            ranges -= other->addr == addr + pc_dimm_size(dimm) || end == addr;
+        }
+    }
+    if (ranges > PC_DIMM_BOOT_RANGES) {
+        error_set(errp,
+                  "%s: there are %d ranges of memory from DIMMs with boot=on already, and no room "
+                  "for more in the memory map of a guest: put it beside another one",
+                  what, PC_DIMM_BOOT_RANGES);
+        return false;
+    }
+    return true;
+}
+
 /* ---- plugging ---- */
 
 bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
@@ -173,7 +210,8 @@ bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
     if (!choose_slot(machine, dimm, what, &slot, errp) || !check_node(machine, dimm, what, errp) ||
         !memory_device_place(machine, what, pc_dimm_size(dimm),
                              host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev)),
-                             dimm->addr, &addr, errp)) {
+                             dimm->addr, &addr, errp) ||
+        !check_boot(machine, dimm, what, addr, errp)) {
         return false;
     }
     dimm->slot = slot;
@@ -233,6 +271,11 @@ static const Property pc_dimm_properties[] = {
       .offset = offsetof(PcDimm, node),
       .has_default = true,
       .description = "NUMA node" },
+    { .name = "boot",
+      .kind = PROP_BOOL,
+      .offset = offsetof(PcDimm, boot),
+      .has_default = true,
+      .description = "the guest finds it in the memory map at boot, as RAM; only with -device" },
     { .name = "size",
       .kind = PROP_CUSTOM,
       .custom_type = "uint64",

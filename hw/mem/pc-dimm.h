@@ -22,7 +22,14 @@ typedef struct PcDimm {
     uint64_t addr;  /* guest-physical; 0 until chosen */
     int32_t slot;   /* PC_DIMM_SLOT_AUTO until chosen */
     uint32_t node;  /* NUMA node (proximity domain) */
+    /* Cold-plugged, and in the memory map that the guest is given at boot, as RAM; else a guest
+     * learns of it by ACPI only. It can be unplugged like any other. */
+    bool boot;
 } PcDimm;
+
+/* Linux's boot protocol has room for 128 ranges of memory, of which boards need up to 8: boot DIMMs
+ * that do not lie side by side, at most. */
+#define PC_DIMM_BOOT_RANGES 120
 
 /* Bytes; 0 if it has no memdev. */
 uint64_t pc_dimm_size(const PcDimm *dimm);

@@ -391,7 +391,7 @@ def preconfig():
         m.qmp.command("x-exit-preconfig")
         m.qmp.event("RESUME")
         tap.equal(m.qmp.command("query-status")["status"], "running")
-        tap.equal([c["props"]["node-id"] for c in m.qmp.command("query-cpus-fast")], [0, 1, 1, 0])
+        tap.equal([c["props"]["node-id"] for c in m.qmp.command("query-cpus-fast")], [0, 0, 1, 0])
         refused(m, "made already", "x-exit-preconfig")
         refused(m, "-preconfig", "set-numa-node", type="node")
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends/host-memory-backend.h"
+#include "hw/core/numa.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/pc.h"
@@ -378,6 +379,121 @@ static void test_srat_dimms(void)
     fixture_clear(&f);
 }
 
+/* Nodes without memory each have a place, at the end of the last free range; the last node has the
+ * rest, and needs none. */
+static void test_srat_places(void)
+{
+    static const Config config = { "places", 2 * GIB, 4 * GIB, 2, 4, 4, 1 };
+    static const SratRange empty[] = {
+        { 0, 0xa0000, 0, 1 },
+        { 0x100000, 0x80000000, 0, 1 },
+        { 0x100000000, 0x1ffc00000, 3, 3 },
+        { 0x1ffc00000, 0x1ffe00000, 1, 3 },
+        { 0x1ffe00000, 0x200000000, 2, 3 },
+    };
+    static const SratRange plugged[] = {
+        { 0, 0xa0000, 0, 1 },
+        { 0x100000, 0x80000000, 0, 1 },
+        { 0x100000000, 0x1bfe00000, 3, 3 },
+        { 0x1bfe00000, 0x1c0000000, 1, 3 },
+        { 0x1c0000000, 0x200000000, 2, 3 },
+    };
+    Fixture f;
+    Object *dimm;
+
+    fixture_init(&f, &config);
+    f.machine->nodes[0].mem = 2 * GIB;
+    f.machine->nodes[1].mem = f.machine->nodes[2].mem = f.machine->nodes[3].mem = 0;
+    f.machine->device_memory.size = 4 * GIB;
+    fixture_load(&f);
+    check_srat(&f, empty, G_N_ELEMENTS(empty));
+    /* A DIMM is its node's memory. It is in the way of the place at the end of the window. */
+    dimm = plug(f.machine, "top", 0x1c0000000, GIB, 2);
+    fixture_load(&f);
+    check_srat(&f, plugged, G_N_ELEMENTS(plugged));
+    DEVICE(dimm)->realized = false;
+    object_unparent(dimm);
+    object_unref(dimm);
+    fixture_clear(&f);
+}
+
+static void test_hmat(void)
+{
+    static const char *const lines[] = {
+        "hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=access-latency,latency=10",
+        "hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=access-latency,latency=200000",
+        "hmat-lb,initiator=1,target=1,hierarchy=memory,data-type=access-bandwidth,bandwidth=3G",
+        "hmat-cache,node-id=1,size=1M,level=1,associativity=complex,policy=write-through,line=64",
+        "hmat-cache,node-id=1,size=4M,level=2,associativity=direct,policy=write-back,line=128",
+    };
+    static const struct {
+        unsigned offset, size;
+        uint64_t value;
+    } fields[] = {
+        { 4, 4, 40 + 2 * 40 + (32 + 4 + 8 + 4) + (32 + 4 + 4 + 2) + 2 * 32 },
+        { 8, 1, 2 },
+        /* node 0: its own initiator */
+        { 40, 2, 0 },
+        { 44, 4, 40 },
+        { 48, 2, 1 },
+        { 52, 4, 0 },
+        { 56, 4, 0 },
+        /* node 1 */
+        { 88, 2, 1 },
+        { 92, 4, 1 },
+        { 96, 4, 1 },
+        /* latency in units of 10 ns, which is 10000 ps */
+        { 120, 2, 1 },
+        { 124, 4, 48 },
+        { 128, 1, 0 },
+        { 129, 1, 0 },
+        { 132, 4, 1 },
+        { 136, 4, 2 },
+        { 144, 8, 10000 },
+        { 152, 4, 0 },
+        { 156, 4, 0 },
+        { 160, 4, 1 },
+        { 164, 2, 1 },
+        { 166, 2, 20000 },
+        /* bandwidth in MiB/s */
+        { 168, 2, 1 },
+        { 172, 4, 42 },
+        { 177, 1, 3 },
+        { 180, 4, 1 },
+        { 184, 4, 1 },
+        { 192, 8, 1 },
+        { 200, 4, 1 },
+        { 204, 4, 1 },
+        { 208, 2, 3072 },
+        /* caches: 2 levels, level, associativity, policy, line */
+        { 210, 2, 2 },
+        { 214, 4, 32 },
+        { 218, 4, 1 },
+        { 226, 8, MIB },
+        { 234, 4, 2 | 1 << 4 | 2 << 8 | 2 << 12 | 64 << 16 },
+        { 258, 8, 4 * MIB },
+        { 266, 4, 2 | 2 << 4 | 1 << 8 | 1 << 12 | 128 << 16 },
+    };
+    Fixture f;
+    const uint8_t *hmat;
+
+    fixture_init(&f, &configs[3]);
+    f.machine->smp.maxcpus = configs[3].cpus;
+    g_assert_null(find_table(&f, "HMAT"));
+    f.machine->hmat = true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_assert_true(numa_parse(f.machine, lines[i], NULL));
+    }
+    fixture_load(&f);
+    hmat = find_table(&f, "HMAT");
+    g_assert_nonnull(hmat);
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields); i++) {
+        g_test_message("field at %u", fields[i].offset);
+        g_assert_cmphex(get(hmat + fields[i].offset, fields[i].size), ==, fields[i].value);
+    }
+    fixture_clear(&f);
+}
+
 static void test_slit(void)
 {
     Fixture f;
@@ -466,7 +582,9 @@ int main(int argc, char **argv)
     g_test_add_func("/acpi/madt", test_madt);
     g_test_add_func("/acpi/srat", test_srat);
     g_test_add_func("/acpi/srat-dimms", test_srat_dimms);
+    g_test_add_func("/acpi/srat-places", test_srat_places);
     g_test_add_func("/acpi/slit", test_slit);
+    g_test_add_func("/acpi/hmat", test_hmat);
     g_test_add_func("/acpi/pure", test_pure);
     g_test_add_func("/acpi/no-slots", test_no_slots);
     g_test_add_func("/acpi/area-too-small", test_area_too_small);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/e820.h"
 #include "hw/i386/pc.h"
+#include "hw/i386/x86.h"
+#include "hw/mem/pc-dimm.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -61,10 +63,79 @@ static void test_split(void)
     g_assert_cmpuint(pc_below_4g(64 * GIB), ==, 3 * GIB);
 }
 
+static Object *boot_dimm(Machine *machine, uint64_t addr, uint64_t size, bool boot)
+{
+    Object *backend = object_new("memory-backend-ram", NULL);
+    Object *dimm = object_new(TYPE_PC_DIMM, NULL);
+
+    MEMORY_BACKEND(backend)->size = size;
+    PC_DIMM(dimm)->memdev = backend;
+    PC_DIMM(dimm)->addr = addr;
+    PC_DIMM(dimm)->boot = boot;
+    g_assert_true(object_add_child(OBJECT(machine), "dimm[*]", dimm, NULL));
+    DEVICE(dimm)->realized = true;
+    return dimm;
+}
+
+static void check_high(Machine *machine, unsigned count, const uint64_t expected[][2])
+{
+    g_autoptr(GArray) map = e820_of_machine(machine);
+    unsigned n = 0;
+
+    e820_check(map);
+    for (unsigned i = 0; i < map->len; i++) {
+        const E820Entry *entry = &g_array_index(map, E820Entry, i);
+
+        if (entry->addr < FOUR_GIB) {
+            continue;
+        }
+        g_assert_cmpuint(n, <, count);
+        g_assert_cmpuint(entry->type, ==, E820_RAM);
+        g_assert_cmphex(entry->addr, ==, expected[n][0]);
+        g_assert_cmphex(entry->size, ==, expected[n][1]);
+        n++;
+    }
+    g_assert_cmpuint(n, ==, count);
+}
+
+/* Boot DIMMs are RAM as long as they are there, others are not in the map; neighbours are one
+ * entry. */
+static void test_dimms(void)
+{
+    static const uint64_t with[][2] = { { 4 * GIB, 3 * GIB }, { 8 * GIB, GIB } };
+    static const uint64_t without[][2] = { { 4 * GIB, 2 * GIB }, { 8 * GIB, GIB } };
+    Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
+    Object *dimms[4];
+
+    X86_MACHINE(machine)->below_4g = 3 * GIB;
+    X86_MACHINE(machine)->above_4g = GIB;
+    dimms[0] = boot_dimm(machine, 8 * GIB, GIB, true);
+    dimms[1] = boot_dimm(machine, 5 * GIB, GIB, true);
+    dimms[2] = boot_dimm(machine, 6 * GIB, GIB, true);
+    dimms[3] = boot_dimm(machine, 7 * GIB, GIB, false);
+    check_high(machine, G_N_ELEMENTS(with), with);
+    for (int i = 2; i >= 0; i -= 2) {
+        DEVICE(dimms[i])->realized = false;
+        object_unparent(dimms[i]);
+        object_unref(dimms[i]);
+        if (i == 2) {
+            check_high(machine, G_N_ELEMENTS(without), without);
+        }
+    }
+    check_high(machine, 1, without);
+    for (int i = 1; i < 4; i += 2) {
+        DEVICE(dimms[i])->realized = false;
+        object_unparent(dimms[i]);
+        object_unref(dimms[i]);
+    }
+    object_unref(OBJECT(machine));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/e820/sizes", test_sizes);
     g_test_add_func("/e820/split", test_split);
+    g_test_add_func("/e820/dimms", test_dimms);
     return g_test_run();
 }

@@ -6,6 +6,7 @@
 #include "hw/core/machine.h"
 #include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
+#include "hw/core/numa-hmat.h"
 #include "util/main-loop.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -214,7 +215,7 @@ static void test_properties(void)
 }
 
 typedef struct NumaCase {
-    const char *lines[5];
+    const char *lines[8];
     const char *error;
     unsigned nodes;
     uint64_t mem[3]; /* MiB */
@@ -259,7 +260,7 @@ static const NumaCase numa_cases[] = {
       NULL,
       2,
       { 512, 512 },
-      { 1, 1, 1, 0 },
+      { 1, 1, 0, 0 },
       { 20, 20 } },
     { { "cpu,node-id=0" }, "socket-id=", 0 },
     { { "cpu,socket-id=0" }, "node-id=", 0 },
@@ -268,9 +269,30 @@ static const NumaCase numa_cases[] = {
     { { "node", "cpu,node-id=0,sock=2" }, "'sock'", 0 },
     { { "node,cpus=0", "node", "cpu,node-id=1,socket-id=0" }, "CPU 0 is in node 0", 0 },
     { { "node,mem=1G,memdev=m0" }, "exclude each other", 0 },
-    { { "hmat-lb" }, "hmat-lb", 0 },
+    { { "hmat-side" }, "hmat-side", 0 },
     { { "node,mem=abc" }, "mem", 0 },
     { { "node,mem=8E" }, "4P", 0 },
+    /* What nothing is said of goes into node 0 if there is something said of others. */
+    { { "node", "node,cpus=0" }, NULL, 2, { 512, 512 }, { 1, 0, 0, 0 }, { 20, 20 } },
+    { { "node", "node", "cpu,node-id=1,socket-id=0" },
+      NULL,
+      2,
+      { 512, 512 },
+      { 1, 1, 0, 0 },
+      { 20, 20 } },
+    { { "node", "node", "dist,src=0,dst=1,val=21", "dist,src=1,dst=0,val=31" },
+      NULL,
+      2,
+      { 512, 512 },
+      { 0, 0, 1, 1 },
+      { 21, 31 } },
+    { { "node", "node", "node", "dist,src=0,dst=1,val=20" }, "nodes 0 and 2", 0 },
+    { { "node", "node", "node", "dist,src=0,dst=1,val=20", "dist,src=1,dst=0,val=30",
+        "dist,src=2,dst=0,val=30", "dist,src=2,dst=1,val=30" },
+      "node 0 to 2",
+      0 },
+    { { "node,initiator=0" }, "hmat=on", 0 },
+    { { "node,initiator=128" }, "initiator=128", 0 },
 };
 
 static void test_numa(void)
@@ -304,6 +326,141 @@ static void test_numa(void)
         }
         drop_machine(machine);
     }
+}
+
+/* A list of CPUs with a wrong one places none of them. */
+static void test_numa_half(void)
+{
+    Machine *machine = make_machine();
+    g_autoptr(GError) err = NULL;
+
+    g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
+    g_assert_true(numa_parse(machine, "node,cpus=3", NULL));
+    g_assert_false(numa_parse(machine, "node,cpus=0-1,cpus=2-3", &err));
+    assert_says(err, "CPU 3", "half");
+    g_assert_cmpuint(machine->num_nodes, ==, 1);
+    for (int i = 0; i < 3; i++) {
+        g_assert_cmpint(machine->cpu_node[i], ==, -1);
+    }
+    drop_machine(machine);
+}
+
+/* ---- HMAT ---- */
+
+#define LB      "hmat-lb,initiator=0,target=0,hierarchy=memory,data-type="
+#define LATENCY LB "access-latency,latency=5"
+#define WIDTH   LB "access-bandwidth,bandwidth=2G"
+#define CACHE   "hmat-cache,node-id=0,associativity=direct,policy=write-back,line=64,"
+
+/* With -machine hmat=on -m 1G -smp 4,sockets=2, and two nodes, of which node 0 has all CPUs. */
+static const struct {
+    const char *lines[8];
+    const char *error; /* or NULL */
+} hmat_cases[] = {
+    { { NULL }, NULL },
+    { { LATENCY, WIDTH }, NULL },
+    { { LATENCY, WIDTH, CACHE "size=1M,level=1", CACHE "size=2M,level=2" }, NULL },
+    { { CACHE "size=2M,level=2", CACHE "size=1M,level=1", WIDTH, LATENCY }, NULL },
+    { { LB "access-latency" }, "latency= is missing" },
+    { { LB "access-latency,bandwidth=5M" }, "bandwidth= does not go" },
+    { { LB "read-bandwidth,bandwidth=5M,latency=1" }, "latency= does not go" },
+    { { LB "read-bandwidth,bandwidth=5K" }, "whole MiB" },
+    { { LB "read-bandwidth,bandwidth=fast" }, "bandwidth" },
+    { { LB "speed,latency=1" }, "access-latency, read-latency" },
+    { { LB "read-latency,latency=4294967296" }, "4294967295" },
+    { { LATENCY, LATENCY }, "twice" },
+    { { "hmat-lb,initiator=0,target=0,data-type=access-latency,latency=1" },
+      "hierarchy= is missing" },
+    { { "hmat-lb,target=0,hierarchy=memory,data-type=access-latency,latency=1" },
+      "initiator= is missing" },
+    { { "hmat-lb,initiator=1,target=0,hierarchy=memory,data-type=access-latency,latency=1" },
+      "node 1 has no CPUs" },
+    { { "hmat-lb,initiator=2,target=0,hierarchy=memory,data-type=access-latency,latency=1" },
+      "there are 2" },
+    { { "hmat-lb,initiator=0,target=2,hierarchy=memory,data-type=access-latency,latency=1" },
+      "there are 2" },
+    { { LB "read-latency,latency=1",
+        "hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-latency,latency=100000" },
+      "100000 ns" },
+    { { LB "read-latency,latency=10",
+        "hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-latency,latency=100000" },
+      NULL },
+    { { CACHE "size=1M,level=1" }, "latency and bandwidth" },
+    { { LATENCY, CACHE "size=1M,level=1" }, "latency and bandwidth" },
+    { { LATENCY, WIDTH, CACHE "size=1M,level=2" }, "level 1 is missing" },
+    { { LATENCY, WIDTH, CACHE "size=1M,level=4" }, "1 to 3" },
+    { { LATENCY, WIDTH, CACHE "size=0,level=1" }, "size=0" },
+    { { LATENCY, WIDTH, CACHE "level=1" }, "size= is missing" },
+    { { LATENCY, WIDTH, CACHE "size=1M,level=1", CACHE "size=1M,level=1" }, "twice" },
+    { { LATENCY, WIDTH, CACHE "size=1M,level=1", CACHE "size=1M,level=2" }, "more than" },
+    { { "hmat-cache,node-id=2,associativity=none,policy=none,line=0,size=1,level=1" },
+      "there are 2" },
+    { { CACHE "size=1M,level=1,colour=red" }, "colour" },
+    { { "node,initiator=0" }, NULL },
+    { { "node,initiator=1" }, "node 1 has no CPUs" },
+    { { "node,initiator=9" }, "there are 3" },
+};
+
+static void test_hmat(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(hmat_cases); i++) {
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+        bool ok = numa_parse(machine, "node,cpus=0-3", NULL) && numa_parse(machine, "node", NULL);
+
+        g_assert_true(ok);
+        g_assert_true(object_property_parse(OBJECT(machine), "hmat", "on", NULL));
+        g_assert_true(machine_parse_memory(machine, "1G", NULL));
+        g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
+        for (unsigned n = 0; ok && hmat_cases[i].lines[n]; n++) {
+            ok = numa_parse(machine, hmat_cases[i].lines[n], &err);
+        }
+        ok = ok && numa_complete(machine, &err);
+        if (hmat_cases[i].error) {
+            g_assert_false(ok);
+            assert_says(err, hmat_cases[i].error, hmat_cases[i].lines[0]);
+        } else {
+            g_assert_no_error(err);
+        }
+        drop_machine(machine);
+    }
+}
+
+/* Each of them says that it needs hmat=on. */
+static void test_hmat_off(void)
+{
+    static const char *const lines[] = { LATENCY, CACHE "size=1M,level=1", "node,initiator=0" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_autoptr(GError) err = NULL;
+        Machine *machine = make_machine();
+
+        g_assert_true(numa_parse(machine, lines[i], NULL));
+        g_assert_false(numa_complete(machine, &err));
+        assert_says(err, "hmat=on", lines[i]);
+        drop_machine(machine);
+    }
+}
+
+static void test_hmat_unit(void)
+{
+    Machine *machine = make_machine();
+
+    g_assert_true(numa_parse(machine, LB "read-latency,latency=6", NULL));
+    g_assert_cmpuint(
+        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_READ_LATENCY),
+        ==, 1);
+    g_assert_cmpuint(
+        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_WRITE_LATENCY),
+        ==, 0);
+    g_assert_true(numa_parse(
+        machine,
+        "hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-latency,latency=100002",
+        NULL));
+    g_assert_cmpuint(
+        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_READ_LATENCY),
+        ==, 6);
+    drop_machine(machine);
 }
 
 /* ---- boot RAM from memory backends ---- */
@@ -407,6 +564,10 @@ int main(int argc, char **argv)
     g_test_add_func("/machine/check", test_check);
     g_test_add_func("/machine/properties", test_properties);
     g_test_add_func("/machine/numa", test_numa);
+    g_test_add_func("/machine/numa-half", test_numa_half);
+    g_test_add_func("/machine/hmat", test_hmat);
+    g_test_add_func("/machine/hmat-off", test_hmat_off);
+    g_test_add_func("/machine/hmat-unit", test_hmat_unit);
     g_test_add_func("/machine/ram", test_ram);
     return g_test_run();
 }

@@ -282,6 +282,52 @@ static void test_fit(void)
     del_backend("m1");
 }
 
+/* boot=on is for cold-plugged DIMMs. */
+static void test_boot(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=4G");
+    PcDimm *dimm;
+
+    add_backend("m0", "128M");
+    add_backend("m1", "128M");
+    dimm = add_dimm("pc-dimm,id=d0,memdev=m0,boot=on");
+    g_assert_true(dimm->boot);
+    g_assert_false(memory_hotplug_slot(memhp, 0)->insert_event);
+    mem_machine_make_ready(machine);
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1,boot=on", "boot=on|-device");
+    dimm = add_dimm("pc-dimm,id=d1,memdev=m1,boot=off");
+    g_assert_false(dimm->boot);
+    machine_reset(machine);
+    g_assert_false(dimm->boot);
+    mem_machine_free(machine);
+    del_backend("m0");
+    del_backend("m1");
+}
+
+/* As many ranges as a guest's memory map has room for. */
+static void test_boot_ranges(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=256,maxmem=4G");
+
+    for (int i = 0; i <= PC_DIMM_BOOT_RANGES; i++) {
+        g_autofree char *id = g_strdup_printf("m%d", i);
+        g_autofree char *text = g_strdup_printf("pc-dimm,memdev=m%d,boot=on,addr=0x%llx", i,
+                                                WINDOW + (unsigned long long)i * (4 << 20));
+
+        add_backend(id, "2M");
+        if (i < PC_DIMM_BOOT_RANGES) {
+            add_dimm(text);
+        }
+    }
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m120,boot=on,addr=0x180000000", "120 ranges");
+    add_dimm("pc-dimm,id=d0,memdev=m120,boot=on,addr=0x100200000"); /* closes a gap */
+    mem_machine_free(machine);
+    for (int i = 0; i <= PC_DIMM_BOOT_RANGES; i++) {
+        g_autofree char *id = g_strdup_printf("m%d", i);
+        del_backend(id);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -297,5 +343,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/huge", test_huge);
     g_test_add_func("/pc-dimm/block-size", test_block_size);
     g_test_add_func("/pc-dimm/fit", test_fit);
+    g_test_add_func("/pc-dimm/boot", test_boot);
+    g_test_add_func("/pc-dimm/boot-ranges", test_boot_ranges);
     return g_test_run();
 }

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/numa-hmat.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "hw/core/numa-internal.h"
+#include "hw/core/opts.h"
+#include "util/error.h"
+
+#define MIB          (UINT64_C(1) << 20)
+#define MOST_LATENCY UINT32_MAX /* ns */
+
+/* ---- values ---- */
+
+static bool get_required(struct json_object *props, const char *key, uint64_t max, uint64_t *out,
+                         GError **errp)
+{
+    int64_t value;
+
+    if (!numa_get_number(props, key, max, &value, errp)) {
+        return false;
+    }
+    if (value < 0) {
+        error_set(errp, "%s= is missing: a number from 0 to %" PRIu64, key, max);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* One of @names (NULL-terminated). */
+static bool get_enum(struct json_object *props, const char *key, const char *const *names,
+                     unsigned *out, GError **errp)
+{
+    const char *text = opts_get(props, key);
+
+    for (unsigned i = 0; text && names[i]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    g_autofree char *list = g_strjoinv(", ", (char **)names);
+    if (text) {
+        error_set(errp, "%s=%s is not right: use one of %s", key, text, list);
+    } else {
+        error_set(errp, "%s= is missing: one of %s", key, list);
+    }
+    return false;
+}
+
+static bool get_bandwidth(struct json_object *props, uint64_t *mib, GError **errp)
+{
+    uint64_t bytes;
+
+    if (!numa_get_size(props, "bandwidth", 1, &bytes, errp)) {
+        return false;
+    }
+    if (bytes % MIB) {
+        error_set(errp, "bandwidth=%" PRIu64 " is not right: give whole MiB a second, as in 10G",
+                  bytes);
+        return false;
+    }
+    *mib = bytes / MIB;
+    return true;
+}
+
+/* latency= for latencies, bandwidth= for bandwidths, and not the other one. */
+static bool get_value(struct json_object *props, HmatLb *lb, GError **errp)
+{
+    const char *type = HmatLBDataType_str(lb->data_type);
+    bool is_latency = numa_hmat_is_latency(lb->data_type);
+    const char *mine = is_latency ? "latency" : "bandwidth";
+    const char *other = is_latency ? "bandwidth" : "latency";
+
+    if (json_object_object_get_ex(props, other, NULL)) {
+        error_set(errp, "%s= does not go with data-type=%s: give %s=", other, type, mine);
+        return false;
+    }
+    if (!json_object_object_get_ex(props, mine, NULL)) {
+        error_set(errp, "%s= is missing: data-type=%s needs it", mine, type);
+        return false;
+    }
+    return is_latency ? get_required(props, mine, MOST_LATENCY, &lb->value, errp)
+                      : get_bandwidth(props, &lb->value, errp);
+}
+
+/* ---- one option ---- */
+
+const HmatLb *numa_hmat_lb(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+                           HmatLBDataType data_type, unsigned initiator, unsigned target)
+{
+    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->hierarchy == hierarchy && lb->data_type == data_type &&
+            lb->initiator == initiator && lb->target == target) {
+            return lb;
+        }
+    }
+    return NULL;
+}
+
+bool numa_hmat_set_lb(Machine *machine, struct json_object *props, GError **errp)
+{
+    static const char *const keys[] = { "type",      "initiator", "target",    "hierarchy",
+                                        "data-type", "latency",   "bandwidth", NULL };
+    uint64_t initiator, target;
+    unsigned hierarchy, data_type;
+    HmatLb lb;
+
+    if (!opts_check_keys(props, keys, errp) ||
+        !get_required(props, "initiator", MAX_NODES - 1, &initiator, errp) ||
+        !get_required(props, "target", MAX_NODES - 1, &target, errp) ||
+        !get_enum(props, "hierarchy", HmatLBMemoryHierarchy_lookup, &hierarchy, errp) ||
+        !get_enum(props, "data-type", HmatLBDataType_lookup, &data_type, errp)) {
+        return false;
+    }
+    lb = (HmatLb){ initiator, target, hierarchy, data_type, 0 };
+    if (!get_value(props, &lb, errp)) {
+        return false;
+    }
+    if (numa_hmat_lb(machine, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
+        error_set(errp, "%s of %s from node %u to node %u is given twice",
+                  HmatLBDataType_str(lb.data_type), HmatLBMemoryHierarchy_str(lb.hierarchy),
+                  lb.initiator, lb.target);
+        return false;
+    }
+    if (!machine->hmat_lbs) {
+        machine->hmat_lbs = g_array_new(FALSE, FALSE, sizeof(HmatLb));
+    }
+    g_array_append_val(machine->hmat_lbs, lb);
+    return true;
+}
+
+static const HmatCache *find_cache(const Machine *machine, unsigned node, unsigned level)
+{
+    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
+        const HmatCache *cache = &g_array_index(machine->hmat_caches, HmatCache, i);
+
+        if (cache->node == node && cache->level == level) {
+            return cache;
+        }
+    }
+    return NULL;
+}
+
+bool numa_hmat_set_cache(Machine *machine, struct json_object *props, GError **errp)
+{
+    static const char *const keys[] = { "type",          "node-id", "size", "level",
+                                        "associativity", "policy",  "line", NULL };
+    uint64_t node, size, level, line;
+    unsigned associativity, policy;
+
+    if (!opts_check_keys(props, keys, errp) ||
+        !get_required(props, "node-id", MAX_NODES - 1, &node, errp) ||
+        !numa_get_size(props, "size", 1, &size, errp) ||
+        !get_required(props, "level", UINT8_MAX, &level, errp) ||
+        !get_enum(props, "associativity", HmatCacheAssociativity_lookup, &associativity, errp) ||
+        !get_enum(props, "policy", HmatCacheWritePolicy_lookup, &policy, errp) ||
+        !get_required(props, "line", UINT16_MAX, &line, errp)) {
+        return false;
+    }
+    if (level < 1 || level > HMAT_CACHE_LEVELS) {
+        error_set(errp, "level=%" PRIu64 " is not right: memory-side caches have levels 1 to %d",
+                  level, HMAT_CACHE_LEVELS);
+        return false;
+    }
+    if (size == 0) {
+        error_set(errp, "size=0 is not right: leave a cache that is not there out");
+        return false;
+    }
+    if (find_cache(machine, node, level)) {
+        error_set(errp, "the cache of level %" PRIu64 " of node %" PRIu64 " is given twice", level,
+                  node);
+        return false;
+    }
+    HmatCache cache = { node, level, size, associativity, policy, line };
+    if (!machine->hmat_caches) {
+        machine->hmat_caches = g_array_new(FALSE, FALSE, sizeof(HmatCache));
+    }
+    g_array_append_val(machine->hmat_caches, cache);
+    return true;
+}
+
+/* ---- units ---- */
+
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+uint64_t numa_hmat_unit(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+                        HmatLBDataType data_type)
+{
+    uint64_t most = 0, divisor = 0;
+    bool any = false;
+
+    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->hierarchy == hierarchy && lb->data_type == data_type) {
+            any = true;
+            most = MAX(most, lb->value);
+            divisor = common_divisor(divisor, lb->value);
+        }
+    }
+    return !any ? 0 : most <= HMAT_MOST_ENTRY ? 1 : divisor;
+}
+
+/* ---- the whole ---- */
+
+bool numa_node_has_cpus(const Machine *machine, unsigned node)
+{
+    for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
+        if (machine->cpu_node[i] == (int)node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* @what is for messages. */
+static bool check_initiator(const Machine *machine, const char *what, unsigned node, GError **errp)
+{
+    if (node >= machine->num_nodes) {
+        error_set(errp, "-numa %s,initiator=%u: there is no such node; there are %u", what, node,
+                  machine->num_nodes);
+        return false;
+    }
+    if (!numa_node_has_cpus(machine, node)) {
+        error_set(errp, "-numa %s,initiator=%u: node %u has no CPUs; name one that has", what, node,
+                  node);
+        return false;
+    }
+    return true;
+}
+
+static bool check_initiators(const Machine *machine, GError **errp)
+{
+    for (unsigned i = 0; i < machine->num_nodes; i++) {
+        const NumaNode *node = &machine->nodes[i];
+
+        if (!node->initiator_given) {
+            continue;
+        }
+        if (numa_node_has_cpus(machine, i) && node->initiator != i) {
+            error_set(errp,
+                      "-numa node,nodeid=%u,initiator=%u: a node with CPUs is its own initiator", i,
+                      node->initiator);
+            return false;
+        }
+        if (!check_initiator(machine, "node", node->initiator, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_fits(const Machine *machine, const HmatLb *lb, GError **errp)
+{
+    uint64_t unit = numa_hmat_unit(machine, lb->hierarchy, lb->data_type);
+    const char *name = numa_hmat_is_latency(lb->data_type) ? "ns" : "MiB/s";
+
+    if (unit && lb->value / unit > HMAT_MOST_ENTRY) {
+        error_set(errp,
+                  "-numa hmat-lb: %s of %s: %" PRIu64 " %s from node %u to node %u is too much "
+                  "beside the other values: in units of %" PRIu64 " %s, which divides them all, "
+                  "it must be at most %u; round them",
+                  HmatLBDataType_str(lb->data_type), HmatLBMemoryHierarchy_str(lb->hierarchy),
+                  lb->value, name, lb->initiator, lb->target, unit, name, HMAT_MOST_ENTRY);
+        return false;
+    }
+    return true;
+}
+
+static bool check_lbs(const Machine *machine, GError **errp)
+{
+    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->target >= machine->num_nodes) {
+            error_set(errp, "-numa hmat-lb,target=%u: there is no such node; there are %u",
+                      lb->target, machine->num_nodes);
+            return false;
+        }
+        if (!check_initiator(machine, "hmat-lb", lb->initiator, errp) ||
+            !check_fits(machine, lb, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Latency resp. bandwidth of the memory of @node is known, from some initiator. */
+static bool memory_is_known(const Machine *machine, unsigned node, bool latency)
+{
+    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->target == node && lb->hierarchy == HMAT_LB_MEMORY_HIERARCHY_MEMORY &&
+            numa_hmat_is_latency(lb->data_type) == latency) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_cache(const Machine *machine, const HmatCache *cache, GError **errp)
+{
+    const HmatCache *before = find_cache(machine, cache->node, cache->level - 1);
+
+    if (cache->node >= machine->num_nodes) {
+        error_set(errp, "-numa hmat-cache,node-id=%u: there is no such node; there are %u",
+                  cache->node, machine->num_nodes);
+        return false;
+    }
+    if (!memory_is_known(machine, cache->node, true) ||
+        !memory_is_known(machine, cache->node, false)) {
+        error_set(errp,
+                  "-numa hmat-cache,node-id=%u: latency and bandwidth of the node's memory are "
+                  "needed too: give both with -numa hmat-lb,target=%u,hierarchy=memory",
+                  cache->node, cache->node);
+        return false;
+    }
+    if (cache->level > 1 && !before) {
+        error_set(errp,
+                  "-numa hmat-cache,node-id=%u,level=%u: level %u is missing; levels go from 1 up "
+                  "without a gap",
+                  cache->node, cache->level, cache->level - 1);
+        return false;
+    }
+    if (before && cache->size <= before->size) {
+        error_set(errp,
+                  "-numa hmat-cache,node-id=%u,level=%u: its size %" PRIu64 " must be more than "
+                  "that of level %u, %" PRIu64,
+                  cache->node, cache->level, cache->size, before->level, before->size);
+        return false;
+    }
+    return true;
+}
+
+static bool check_off(const Machine *machine, GError **errp)
+{
+    const char *used = machine->hmat_lbs ? "hmat-lb" : machine->hmat_caches ? "hmat-cache" : NULL;
+
+    for (unsigned i = 0; !used && i < machine->num_nodes; i++) {
+        used = machine->nodes[i].initiator_given ? "node,initiator=" : NULL;
+    }
+    if (used) {
+        error_set(errp, "-numa %s is for the HMAT, which is off: add -machine hmat=on", used);
+    }
+    return !used;
+}
+
+bool numa_hmat_complete(const Machine *machine, GError **errp)
+{
+    if (!machine->hmat) {
+        return check_off(machine, errp);
+    }
+    if (!check_initiators(machine, errp) || !check_lbs(machine, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
+        if (!check_cache(machine, &g_array_index(machine->hmat_caches, HmatCache, i), errp)) {
+            return false;
+        }
+    }
+    return true;
+}

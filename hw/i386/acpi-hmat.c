@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How fast memory is: HMAT (ACPI 6.4 section 5.2.27). */
+#include "hw/i386/acpi-build.h"
+
+#include "hw/core/numa-hmat.h"
+
+enum {
+    HMAT_PROXIMITY = 0,
+    HMAT_LATENCY_BANDWIDTH = 1,
+    HMAT_CACHE = 2,
+
+    PROXIMITY_INITIATOR_VALID = 1 << 0,
+    PROXIMITY_SIZE = 40,
+    LATENCY_BANDWIDTH_SIZE = 32, /* and the lists that follow */
+    CACHE_SIZE = 32,
+
+    PS_PER_NS = 1000,
+};
+
+static void begin_structure(AcpiBlob *hmat, uint16_t type, uint32_t length)
+{
+    acpi_u16(hmat, type);
+    acpi_u16(hmat, 0);
+    acpi_u32(hmat, length);
+}
+
+/* Table 5.147: which processors are at the memory of @n. */
+static void proximity(AcpiBlob *hmat, const Machine *machine, unsigned n)
+{
+    const NumaNode *node = &machine->nodes[n];
+    bool own = numa_node_has_cpus(machine, n);
+
+    begin_structure(hmat, HMAT_PROXIMITY, PROXIMITY_SIZE);
+    acpi_u16(hmat, own || node->initiator_given ? PROXIMITY_INITIATOR_VALID : 0);
+    acpi_u16(hmat, 0);
+    acpi_u32(hmat, own ? n : node->initiator);
+    acpi_u32(hmat, n);
+    acpi_zeros(hmat, 4 + 8 + 8);
+}
+
+/* The nodes in the figures of one kind, ascending: as initiators resp. as targets. */
+typedef struct NodeList {
+    unsigned count;
+    uint8_t nodes[MAX_NODES];
+} NodeList;
+
+static NodeList nodes_of(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+                         HmatLBDataType data_type, bool targets)
+{
+    bool has[MAX_NODES] = { false };
+    NodeList list = { 0 };
+
+    for (unsigned i = 0; i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->hierarchy == hierarchy && lb->data_type == data_type) {
+            has[targets ? lb->target : lb->initiator] = true;
+        }
+    }
+    for (unsigned node = 0; node < MAX_NODES; node++) {
+        if (has[node]) {
+            list.nodes[list.count++] = node;
+        }
+    }
+    return list;
+}
+
+static void write_list(AcpiBlob *hmat, const NodeList *list)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        acpi_u32(hmat, list->nodes[i]);
+    }
+}
+
+/* Table 5.148. An entry of 0 says: not known. */
+static void latency_bandwidth(AcpiBlob *hmat, const Machine *machine,
+                              HmatLBMemoryHierarchy hierarchy, HmatLBDataType data_type)
+{
+    uint64_t unit = numa_hmat_unit(machine, hierarchy, data_type);
+    NodeList from, to;
+
+    if (unit == 0) {
+        return;
+    }
+    from = nodes_of(machine, hierarchy, data_type, false);
+    to = nodes_of(machine, hierarchy, data_type, true);
+    begin_structure(hmat, HMAT_LATENCY_BANDWIDTH,
+                    LATENCY_BANDWIDTH_SIZE + 4 * (from.count + to.count) +
+                        2 * from.count * to.count);
+    acpi_u8(hmat, hierarchy);
+    acpi_u8(hmat, data_type);
+    acpi_u8(hmat, 0); /* least transfer size: any */
+    acpi_u8(hmat, 0);
+    acpi_u32(hmat, from.count);
+    acpi_u32(hmat, to.count);
+    acpi_u32(hmat, 0);
+    acpi_u64(hmat, numa_hmat_is_latency(data_type) ? unit * PS_PER_NS : unit);
+    write_list(hmat, &from);
+    write_list(hmat, &to);
+    for (unsigned i = 0; i < from.count; i++) {
+        for (unsigned j = 0; j < to.count; j++) {
+            const HmatLb *lb =
+                numa_hmat_lb(machine, hierarchy, data_type, from.nodes[i], to.nodes[j]);
+            acpi_u16(hmat, lb ? lb->value / unit : 0);
+        }
+    }
+}
+
+/* Table 5.149. */
+static void cache(AcpiBlob *hmat, const Machine *machine, const HmatCache *c)
+{
+    unsigned levels = 0;
+
+    for (unsigned i = 0; i < machine->hmat_caches->len; i++) {
+        levels += g_array_index(machine->hmat_caches, HmatCache, i).node == c->node;
+    }
+    begin_structure(hmat, HMAT_CACHE, CACHE_SIZE);
+    acpi_u32(hmat, c->node);
+    acpi_u32(hmat, 0);
+    acpi_u64(hmat, c->size);
+    acpi_u32(hmat, levels | c->level << 4 | c->associativity << 8 | c->policy << 12 |
+                       (uint32_t)c->line << 16);
+    acpi_u16(hmat, 0);
+    acpi_u16(hmat, 0); /* SMBIOS handles */
+}
+
+AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine)
+{
+    AcpiBlob *hmat = acpi_table_begin(tables, "HMAT", NULL, 2);
+
+    acpi_u32(hmat, 0);
+    for (unsigned node = 0; node < machine->num_nodes; node++) {
+        /* A Linux guest throws the whole table away for a node without memory in SRAT. */
+        if (acpi_srat_has_memory(machine, node)) {
+            proximity(hmat, machine, node);
+        }
+    }
+    for (unsigned h = 0; h < HMAT_LB_MEMORY_HIERARCHY__MAX; h++) {
+        for (unsigned t = 0; t < HMAT_LB_DATA_TYPE__MAX; t++) {
+            latency_bandwidth(hmat, machine, h, t);
+        }
+    }
+    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
+        cache(hmat, machine, &g_array_index(machine->hmat_caches, HmatCache, i));
+    }
+    acpi_table_end(tables, hmat);
+    return hmat;
+}
