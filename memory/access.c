@@ -14,7 +14,8 @@
 /* What one step of an access does: @n bytes at an address that belongs to @range, or to nothing. */
 typedef struct Step {
     const FlatRange *range;
-    hwaddr offset; /* within range->mr */
+    const MemoryRegion *mr; /* of the range, or who takes its writes */
+    hwaddr offset;          /* within mr */
     uint64_t n;
 } Step;
 
@@ -26,7 +27,7 @@ static bool is_io(const FlatRange *range)
 /* Whose writes go to a device: flash can be read as memory all the same. */
 static bool takes_writes(const FlatRange *range)
 {
-    return is_io(range) || (range && range->mr->kind == REGION_ROM_DEVICE);
+    return is_io(range) || (range && (range->writer || range->mr->kind == REGION_ROM_DEVICE));
 }
 
 /* Largest naturally aligned access at @offset that is not longer than @len and that the device
@@ -52,10 +53,11 @@ static Step next_step(AddressSpace *as, hwaddr addr, uint64_t len, bool write)
         uint64_t skip = addr - range->addr;
 
         step.range = range;
-        step.offset = range->offset + skip;
+        step.mr = write && range->writer ? range->writer : range->mr;
+        step.offset = (write && range->writer ? range->writer_offset : range->offset) + skip;
         step.n = MIN(len, range->size - skip);
         if (write ? takes_writes(range) : is_io(range)) {
-            step.n = io_access_size(range->mr, step.offset, step.n);
+            step.n = io_access_size(step.mr, step.offset, step.n);
         }
     } else if (range) {
         step.n = MIN(len, range->addr - addr);
@@ -129,7 +131,7 @@ MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_
             memset(out, 0xff, step.n);
             result = MEMTX_DECODE_ERROR;
         } else if (is_io(step.range)) {
-            uint64_t value = io_read(step.range->mr, step.offset, (unsigned)step.n);
+            uint64_t value = io_read(step.mr, step.offset, (unsigned)step.n);
 
             memcpy(out, &value, step.n);
         } else {
@@ -153,8 +155,7 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, 
         if (!step.range) {
             result = MEMTX_DECODE_ERROR;
         } else if (takes_writes(step.range)) {
-            io_write(step.range->mr, step.offset, bytes_load(in, (unsigned)step.n),
-                     (unsigned)step.n);
+            io_write(step.mr, step.offset, bytes_load(in, (unsigned)step.n), (unsigned)step.n);
         } else if (!step.range->readonly) {
             memcpy(step.range->host + (addr - step.range->addr), in, step.n);
             tell_written(as, addr, step.n);
@@ -198,7 +199,7 @@ uint64_t address_space_load(AddressSpace *as, hwaddr addr, unsigned size)
     uint64_t value = UINT64_MAX;
 
     if (step.n == size && is_io(step.range)) {
-        return io_read(step.range->mr, step.offset, size);
+        return io_read(step.mr, step.offset, size);
     }
     address_space_read(as, addr, &value, size);
     return value & size_mask(size);

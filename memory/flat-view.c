@@ -18,12 +18,16 @@ typedef struct Piece {
     MemoryRegion *mr;
     i128 origin; /* address of the region's offset 0 */
     bool readonly;
+    MemoryRegion *writer; /* who takes the writes, or NULL */
+    i128 writer_origin;
 } Piece;
 
 /* What a region is rendered within. */
 typedef struct Clip {
     i128 start, end;
     bool readonly;
+    MemoryRegion *writer;
+    i128 writer_origin;
 } Clip;
 
 /* Add what is free of [start, end) to @pieces, as parts of @mr whose offset 0 is at @origin. */
@@ -32,8 +36,10 @@ static void add_leaf(GArray *pieces, MemoryRegion *mr, i128 origin, const Clip *
     Piece piece = {
         .mr = mr,
         .origin = origin,
-        .readonly = (mr->kind == REGION_RAM && (mr->readonly || clip->readonly)) ||
+        .readonly = (mr->kind == REGION_RAM && (mr->readonly || clip->readonly || clip->writer)) ||
                     mr->kind == REGION_ROM_DEVICE,
+        .writer = clip->writer,
+        .writer_origin = clip->writer_origin,
     };
     i128 at = clip->start;
 
@@ -62,6 +68,10 @@ static void render(GArray *pieces, const MemoryRegion *mr, i128 origin, Clip cli
     clip.start = MAX(clip.start, origin);
     clip.end = MIN(clip.end, origin + (i128)memory_region_bytes(mr));
     clip.readonly |= mr->readonly;
+    if (mr->writer) {
+        clip.writer = mr->writer;
+        clip.writer_origin = origin;
+    }
     if (clip.start >= clip.end) {
         return;
     }
@@ -87,7 +97,8 @@ static void merge(GArray *pieces)
         Piece *last = out ? &g_array_index(pieces, Piece, out - 1) : NULL;
 
         if (last && last->end == piece.start && last->mr == piece.mr &&
-            last->origin == piece.origin && last->readonly == piece.readonly) {
+            last->origin == piece.origin && last->readonly == piece.readonly &&
+            last->writer == piece.writer && last->writer_origin == piece.writer_origin) {
             last->end = piece.end;
         } else {
             g_array_index(pieces, Piece, out++) = piece;
@@ -107,6 +118,8 @@ static FlatRange range_of(const Piece *piece, i128 start, i128 end)
         .offset = offset,
         .host = piece->mr->ram && !piece->mr->commands ? piece->mr->ram->host + offset : NULL,
         .readonly = piece->readonly,
+        .writer = piece->writer,
+        .writer_offset = piece->writer ? (uint64_t)(start - piece->writer_origin) : 0,
     };
 }
 
@@ -137,7 +150,8 @@ FlatView *flat_view_new(const MemoryRegion *root)
 bool flat_range_equal(const FlatRange *a, const FlatRange *b)
 {
     return a->addr == b->addr && a->size == b->size && a->mr == b->mr && a->offset == b->offset &&
-           a->host == b->host && a->readonly == b->readonly;
+           a->host == b->host && a->readonly == b->readonly && a->writer == b->writer &&
+           a->writer_offset == b->writer_offset;
 }
 
 unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr)

@@ -50,6 +50,11 @@ struct MemoryRegion {
     bool commands;       /* REGION_ROM_DEVICE: reads go to the device, too */
     MemoryRegion *alias; /* REGION_ALIAS: its target, from alias_offset */
     hwaddr alias_offset;
+    MemoryRegion *writer; /* REGION_IO that takes the writes to what is seen through this one */
+    /* REGION_IO: writes to these bytes do nothing before the next access to any device; an engine
+     * may carry them out only then. Size 0: none. Set before the region is added. */
+    hwaddr coalesced_at;
+    unsigned coalesced_size;
     /* place in the tree */
     MemoryRegion *container;
     hwaddr addr;
@@ -74,6 +79,10 @@ void memory_region_rom_device_set_commands(MemoryRegion *mr, bool on);
 /* @target must outlive @mr. */
 void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *target,
                               hwaddr offset, uint64_t size);
+/* From now on writes to what is seen through @mr, an alias or a container, go to the I/O region @io
+ * at the same offset, wherever something is seen; reads stay as they are. Memory can still be
+ * executed in place. Before @mr is in a tree; @io is in none, and outlives @mr. */
+void memory_region_set_writer(MemoryRegion *mr, MemoryRegion *io);
 /* Must be out of every tree. Frees what the region owns, not the region. */
 void memory_region_destroy(MemoryRegion *mr);
 
@@ -95,9 +104,11 @@ typedef struct FlatRange {
     hwaddr addr;
     uint64_t size; /* bytes, > 0; addr + size may be 2^64 (then 0) */
     MemoryRegion *mr;
-    hwaddr offset; /* of addr within mr */
-    uint8_t *host; /* RAM: host address of addr; else NULL */
-    bool readonly; /* writes are dropped; of a REGION_ROM_DEVICE: go to the device */
+    hwaddr offset;        /* of addr within mr */
+    uint8_t *host;        /* RAM: host address of addr; else NULL */
+    bool readonly;        /* writes are dropped; of a REGION_ROM_DEVICE: go to the device */
+    MemoryRegion *writer; /* writes go to this I/O region; NULL: as usual */
+    hwaddr writer_offset; /* of addr within writer */
 } FlatRange;
 
 typedef struct FlatView {

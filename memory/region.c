@@ -78,6 +78,12 @@ void memory_region_init_alias(MemoryRegion *mr, const char *name, MemoryRegion *
     mr->alias_offset = offset;
 }
 
+void memory_region_set_writer(MemoryRegion *mr, MemoryRegion *io)
+{
+    g_return_if_fail(!mr->container && io->kind == REGION_IO);
+    mr->writer = io;
+}
+
 void memory_region_destroy(MemoryRegion *mr)
 {
     g_return_if_fail(!mr->container);

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/i440fx.h"
 
-#include "hw/pci/pci-host.h"
+#define I440FX_PAM 0x59
 
 /* 82441FX data sheet, chapter 3. */
 static const PciRegister i440fx_registers[] = {
-    { PCI_VENDOR_ID, 2, 0x8086 }, { PCI_DEVICE_ID, 2, 0x1237 }, { PCI_COMMAND, 2, 0x0006, 0x0102 },
-    { PCI_STATUS, 2, 0x0280 },    { PCI_REVISION_ID, 1, 0x02 }, { PCI_CLASS_DEVICE, 2, 0x0600 },
-    { 0x59, 1, 0x00, 0xf0 },    /* PAM0 */
-    { 0x5a, 4, 0, 0xffffffff }, /* PAM1-4 */
-    { 0x5e, 2, 0, 0xffff },     /* PAM5-6 */
-    { 0x72, 1, 0x02, 0x70 },    /* SMRAM */
+    { PCI_VENDOR_ID, 2, 0x8086 },
+    { PCI_DEVICE_ID, 2, 0x1237 },
+    { PCI_COMMAND, 2, 0x0006, 0x0102 },
+    { PCI_STATUS, 2, 0x0280 },
+    { PCI_REVISION_ID, 1, 0x02 },
+    { PCI_CLASS_DEVICE, 2, 0x0600 },
+    { I440FX_PAM, 1, 0, PAM0_WMASK },
+    { I440FX_PAM + 1, 4, 0, PAM_WMASK * 0x01010101u },
+    { I440FX_PAM + 5, 2, 0, PAM_WMASK * 0x0101u },
+    { 0x72, 1, 0x02, 0x70 }, /* SMRAM */
 };
 
 static void i440fx_init(Object *obj)
@@ -18,10 +22,29 @@ static void i440fx_init(Object *obj)
     pci_set_registers((PciDevice *)obj, i440fx_registers, G_N_ELEMENTS(i440fx_registers));
 }
 
+static void i440fx_reset(PciDevice *dev)
+{
+    pci_host_update_pam(pci_host_of(dev->bus));
+}
+
+static void i440fx_config_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    if (pci_touches(offset, size, I440FX_PAM, PAM_REGISTERS)) {
+        pci_host_update_pam(pci_host_of(dev->bus));
+    }
+}
+
+static const PciDeviceOps i440fx_ops = {
+    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+    .reset = i440fx_reset,
+    .config_written = i440fx_config_written,
+};
+
 static const ObjectType i440fx_type = {
     .name = TYPE_I440FX,
     .parent = TYPE_PCI_DEVICE,
     .description = "Host bridge",
+    .ops = &i440fx_ops,
     .init = i440fx_init,
 };
 OBJECT_TYPE_REGISTER(i440fx_type)
@@ -33,10 +56,11 @@ static const ObjectType host_type = {
 };
 OBJECT_TYPE_REGISTER(host_type)
 
-PciBus *i440fx_create(MemoryRegion *io)
+PciHost *i440fx_create(MemoryRegion *memory, MemoryRegion *io, MemoryRegion *ram)
 {
-    PciHost *host = pci_host_create(TYPE_I440FX_HOST, TYPE_PCI_BUS, "pci.0", system_memory(), io);
+    PciHost *host = pci_host_create(TYPE_I440FX_HOST, TYPE_PCI_BUS, "pci.0", memory, io);
+    PciDevice *dev = pci_create(host->bus, PCI_DEVFN(0, 0), TYPE_I440FX);
 
-    pci_create(host->bus, PCI_DEVFN(0, 0), TYPE_I440FX);
-    return host->bus;
+    pci_host_init_pam(host, dev->config + I440FX_PAM, memory, ram);
+    return host;
 }

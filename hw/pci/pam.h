@@ -28,9 +28,11 @@ enum {
 };
 
 typedef struct Pam {
+    AddressSpace ram;              /* boot RAM alone */
     MemoryRegion views[PAM_MODES]; /* the whole area in each mode; not mapped themselves */
-    MemoryRegion behind, nothing;  /* what the view PAM_WRITE is made of */
-    MemoryRegion segments[PAM_SEGMENTS][PAM_MODES]; /* aliases of parts of them */
+    MemoryRegion behind, nothing;  /* what there is when it is not RAM */
+    MemoryRegion writer;           /* and where its writes go */
+    MemoryRegion segments[PAM_SEGMENTS][PAM_MODES]; /* aliases of parts of the views */
 } Pam;
 
 /* Lay the segments over @system (system memory), with priority 1. @ram is boot RAM, of 1 MiB at

@@ -98,6 +98,29 @@ void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses)
     memory_transaction_commit();
 }
 
+/* ---- PAM ---- */
+
+PciHost *pci_host_of(const PciBus *root)
+{
+    return (PciHost *)root->parent.parent;
+}
+
+void pci_host_init_pam(PciHost *host, uint8_t *registers, MemoryRegion *memory, MemoryRegion *ram)
+{
+    host->pam_registers = registers;
+    pam_init(&host->pam, memory, ram, &host->bus->memory);
+}
+
+void pci_host_update_pam(PciHost *host)
+{
+    pam_update(&host->pam, host->pam_registers);
+}
+
+void pci_host_show_ram(PciHost *host)
+{
+    pam_show_ram(&host->pam, host->pam_registers);
+}
+
 /* ---- the device ---- */
 
 static void host_reset(Device *dev)

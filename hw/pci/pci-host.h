@@ -10,6 +10,7 @@
 #ifndef HW_PCI_PCI_HOST_H
 #define HW_PCI_PCI_HOST_H
 
+#include "hw/pci/pam.h"
 #include "hw/pci/pci.h"
 
 #define TYPE_PCI_HOST "pci-host"
@@ -24,6 +25,8 @@ typedef struct PciHost {
     uint8_t reset_control;
     MemoryRegion ports;
     MemoryRegion ecam; /* in bus->memory, above BARs; disabled at first */
+    Pam pam;
+    uint8_t *pam_registers; /* in the configuration space of function 00:00.0 */
 } PciHost;
 
 /* Make the on-board device @type with its root bus @bus_name of @bus_type (TYPE_PCI_BUS or
@@ -35,5 +38,18 @@ PciHost *pci_host_create(const char *type, const char *bus_type, const char *bus
 /* Show the configuration space of buses 0 to @buses - 1 (1 to 256; 1 MiB each) at @base, or nowhere
  * if not @enabled. The host's reset disables it. */
 void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses);
+
+/* The host whose root bus is @root. */
+PciHost *pci_host_of(const PciBus *root);
+
+/* For the chipset, once: @registers are its PAM registers (hw/pci/pam.h); @ram is boot RAM, which
+ * lies at address 0 of @memory. What is behind is bus->memory: that is where a machine maps the
+ * last part of its firmware, at 0xe0000, with priority 1. From then on the chipset calls
+ * pci_host_update_pam() after each reset and change of the registers. */
+void pci_host_init_pam(PciHost *host, uint8_t *registers, MemoryRegion *memory, MemoryRegion *ram);
+void pci_host_update_pam(PciHost *host);
+
+/* For a machine that boots without firmware, after each reset: 0xc0000-0xfffff is RAM. */
+void pci_host_show_ram(PciHost *host);
 
 #endif

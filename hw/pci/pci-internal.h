@@ -26,4 +26,8 @@ void pci_bus_detach(PciDevice *dev);
 /* Bring what is on the bus in line with what the device raises and COMMAND allows. pci-bus.c */
 void pci_update_irq(PciDevice *dev);
 
+/* The guest wrote [offset, offset + size): send what was pending and is not masked any more.
+ * pci-cap.c */
+void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size);
+
 #endif

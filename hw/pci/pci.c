@@ -156,6 +156,7 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
         update_bars(dev);
         pci_update_irq(dev);
     }
+    pci_msi_written(dev, offset, size);
     if (pci_device_ops(dev)->config_written) {
         pci_device_ops(dev)->config_written(dev, offset, size);
     }

@@ -50,8 +50,9 @@ typedef struct PciDevice {
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
     PciBar bars[PCI_BARS];
-    uint8_t cap_end;     /* where the next capability goes; pci_add_capability() */
-    uint8_t msi_cap;     /* offset of the MSI capability, 0: none */
+    uint8_t cap_end; /* where the next capability goes; pci_add_capability() */
+    uint8_t msi_cap; /* offset of the MSI capability, 0: none */
+    uint8_t msi_vectors;
     uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
     bool irq_raised;     /* what pci_set_irq() said last */
     bool irq_sent;       /* and what of that is on the bus */

@@ -7,6 +7,7 @@
 #include "tests/unit/chip-test.h"
 
 static TestLine irq1;
+static MemoryRegion ram;
 
 static uint64_t in(unsigned port, unsigned size)
 {
@@ -151,7 +152,10 @@ static void test_any_write(void)
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
-    piix_create(i440fx_create(system_io()));
+    RamBlock *block = ram_block_new("ram", 1 << 20, -1, false, true, 0, NULL);
+    memory_region_init_ram(&ram, "ram", block);
+    memory_region_add(system_memory(), 0, &ram);
+    piix_create(i440fx_create(system_memory(), system_io(), &ram)->bus);
     i8042_create(system_io(), test_line(&irq1));
     port92_create(system_io());
     g_test_add_func("/pci/ids", test_ids);

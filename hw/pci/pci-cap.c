@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/pci/pci-cap.h"
+
+#include "hw/pci/pci-internal.h"
+
+uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
+{
+    uint8_t at = dev->cap_end;
+
+    g_assert(at + size <= PCI_CONFIG_SIZE);
+    dev->config[at] = id;
+    dev->config[at + 1] = dev->config[PCI_CAPABILITY_LIST];
+    dev->config[PCI_CAPABILITY_LIST] = at;
+    dev->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+    dev->cap_end = MIN((at + size + 3) & ~3, PCI_CONFIG_SIZE - 4);
+    return at;
+}
+
+/* Apply lines whose offsets count from the capability at @at. */
+static void set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
+                                     unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        PciRegister reg = regs[i];
+
+        reg.offset += at;
+        pci_set_registers(dev, &reg, 1);
+    }
+}
+
+/* ---- MSI ---- */
+
+enum {
+    MSI_CONTROL = 2,
+    MSI_ADDRESS = 4,
+    MSI_DATA = 12,
+    MSI_MASK = 16,
+    MSI_PENDING = 20,
+    MSI_SIZE = 24,
+};
+
+enum {
+    MSI_CONTROL_ENABLE = 1 << 0,
+    MSI_CONTROL_CAPABLE_SHIFT = 1, /* log2 of the vectors */
+    MSI_CONTROL_ENABLED_SHIFT = 4, /* log2 of those the guest took */
+    MSI_CONTROL_ENABLED_MASK = 7,
+    MSI_CONTROL_64BIT = 1 << 7,
+    MSI_CONTROL_MASKABLE = 1 << 8,
+};
+
+void pci_add_msi(PciDevice *dev, unsigned vectors)
+{
+    unsigned log2 = (unsigned)g_bit_nth_lsf(vectors, -1);
+    const PciRegister regs[] = {
+        { MSI_CONTROL, 2,
+          MSI_CONTROL_64BIT | MSI_CONTROL_MASKABLE | log2 << MSI_CONTROL_CAPABLE_SHIFT,
+          MSI_CONTROL_ENABLE | MSI_CONTROL_ENABLED_MASK << MSI_CONTROL_ENABLED_SHIFT },
+        { MSI_ADDRESS, 4, 0, 0xfffffffc },
+        { MSI_ADDRESS + 4, 4, 0, 0xffffffff },
+        { MSI_DATA, 2, 0, 0xffff },
+        { MSI_MASK, 4, 0, UINT32_MAX >> (32 - vectors) },
+    };
+
+    g_assert(vectors <= 32 && vectors == 1u << log2);
+    dev->msi_cap = pci_add_capability(dev, PCI_CAP_ID_MSI, MSI_SIZE);
+    dev->msi_vectors = vectors;
+    set_capability_registers(dev, dev->msi_cap, regs, G_N_ELEMENTS(regs));
+}
+
+static uint16_t msi_control(const PciDevice *dev)
+{
+    return pci_get_word(dev, dev->msi_cap + MSI_CONTROL);
+}
+
+bool pci_msi_enabled(const PciDevice *dev)
+{
+    return dev->msi_cap && msi_control(dev) & MSI_CONTROL_ENABLE;
+}
+
+/* Whether each bridge above lets the function's writes through, and the function makes any. */
+static PciBus *way_to_memory(const PciDevice *dev)
+{
+    while (dev && pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER) {
+        if (!dev->bus->bridge) {
+            return dev->bus;
+        }
+        dev = dev->bus->bridge;
+    }
+    return NULL;
+}
+
+static void msi_send(const PciDevice *dev, unsigned vector)
+{
+    uint8_t cap = dev->msi_cap;
+    uint64_t addr = pci_get_long(dev, cap + MSI_ADDRESS) |
+                    (uint64_t)pci_get_long(dev, cap + MSI_ADDRESS + 4) << 32;
+    unsigned log2 = msi_control(dev) >> MSI_CONTROL_ENABLED_SHIFT & MSI_CONTROL_ENABLED_MASK;
+    unsigned enabled = MIN(1u << log2, dev->msi_vectors);
+    uint32_t data = pci_get_word(dev, cap + MSI_DATA);
+    const PciBus *root = way_to_memory(dev);
+
+    if (root && root->deliver_msi) {
+        root->deliver_msi(addr, (data & ~(enabled - 1)) | MIN(vector, enabled - 1));
+    }
+}
+
+void pci_msi_notify(PciDevice *dev, unsigned vector)
+{
+    unsigned pending = dev->msi_cap + MSI_PENDING;
+    uint32_t bit = 1u << vector;
+
+    g_assert(vector < dev->msi_vectors);
+    if (!pci_msi_enabled(dev)) {
+        return;
+    }
+    if (pci_get_long(dev, dev->msi_cap + MSI_MASK) & bit) {
+        pci_set_long(dev, pending, pci_get_long(dev, pending) | bit);
+    } else {
+        msi_send(dev, vector);
+    }
+}
+
+void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    unsigned pending_at = dev->msi_cap + MSI_PENDING;
+    uint32_t pending, masked;
+
+    if (!pci_msi_enabled(dev) || !pci_touches(offset, size, dev->msi_cap, MSI_SIZE)) {
+        return;
+    }
+    pending = pci_get_long(dev, pending_at);
+    masked = pci_get_long(dev, dev->msi_cap + MSI_MASK);
+    pci_set_long(dev, pending_at, pending & masked);
+    for (unsigned vector = 0; vector < dev->msi_vectors; vector++) {
+        if (pending & ~masked & 1u << vector) {
+            msi_send(dev, vector);
+        }
+    }
+}
+
+/* ---- PCI Express ---- */
+
+enum {
+    EXP_FLAGS = 0x02,
+    EXP_DEVICE_CAP = 0x04,
+    EXP_DEVICE_CONTROL = 0x08,
+    EXP_DEVICE_STATUS = 0x0a,
+    EXP_LINK_CAP = 0x0c,
+    EXP_LINK_CONTROL = 0x10,
+    EXP_LINK_STATUS = 0x12,
+    EXP_SLOT_CAP = 0x14,
+    EXP_SLOT_CONTROL = 0x18,
+    EXP_SLOT_STATUS = 0x1a,
+    EXP_ROOT_CONTROL = 0x1c,
+    EXP_DEVICE_CONTROL_2 = 0x28,
+    EXP_LINK_CAP_2 = 0x2c,
+    EXP_LINK_CONTROL_2 = 0x30,
+    EXP_SIZE = 0x3c,
+};
+
+enum {
+    EXP_FLAGS_VERSION = 2,
+    EXP_FLAGS_TYPE_SHIFT = 4,
+    EXP_FLAGS_SLOT = 1 << 8,
+    EXP_DEVICE_CAP_ROLE_BASED = 1 << 15,
+    EXP_LINK_2_5_GT = 1,
+    EXP_LINK_X1 = 1 << 4,
+    EXP_LINK_CAP_ACTIVE_REPORTING = 1 << 20,
+    EXP_LINK_CAP_ASPM_COMPLIANCE = 1 << 22,
+    EXP_LINK_CAP_PORT_SHIFT = 24,
+    EXP_LINK_STATUS_SLOT_CLOCK = 1 << 12,
+    EXP_LINK_STATUS_ACTIVE = 1 << 13,
+    EXP_SLOT_CAP_NO_COMMAND_EVENT = 1 << 18,
+    EXP_SLOT_CAP_NUMBER_SHIFT = 19,
+    EXP_SLOT_STATUS_PRESENT = 1 << 6,
+};
+
+static const PciRegister express_registers[] = {
+    { EXP_DEVICE_CAP, 4, EXP_DEVICE_CAP_ROLE_BASED },
+    { EXP_DEVICE_CONTROL, 2, 0x2810, 0x78ff }, /* 512-byte reads, relaxed order, no snoop */
+    { EXP_DEVICE_STATUS, 2, 0, 0, 0x000f },
+};
+
+static const PciRegister link_registers[] = {
+    { EXP_LINK_CONTROL, 2, 0, 0x00c8 }, /* RCB, common clock, extended synch */
+    { EXP_LINK_STATUS, 2, EXP_LINK_2_5_GT | EXP_LINK_X1 | EXP_LINK_STATUS_SLOT_CLOCK },
+    { EXP_LINK_CAP_2, 4, 1 << 1 }, /* 2.5 GT/s */
+    { EXP_LINK_CONTROL_2, 2, EXP_LINK_2_5_GT },
+};
+
+static const PciRegister root_registers[] = {
+    { EXP_ROOT_CONTROL, 2, 0, 0x000f }, /* system errors and PME interrupts */
+};
+
+void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot)
+{
+    bool root = type == PCIE_ROOT_PORT;
+    uint8_t at = pci_add_capability(dev, PCI_CAP_ID_EXPRESS, EXP_SIZE);
+    uint32_t link = EXP_LINK_2_5_GT | EXP_LINK_X1 | EXP_LINK_CAP_ASPM_COMPLIANCE |
+                    (uint32_t)port << EXP_LINK_CAP_PORT_SHIFT;
+
+    dev->express_cap = at;
+    pci_set_word(dev, at + EXP_FLAGS,
+                 EXP_FLAGS_VERSION | type << EXP_FLAGS_TYPE_SHIFT | (root ? EXP_FLAGS_SLOT : 0));
+    set_capability_registers(dev, at, express_registers, G_N_ELEMENTS(express_registers));
+    if (type != PCIE_INTEGRATED_ENDPOINT) {
+        set_capability_registers(dev, at, link_registers, G_N_ELEMENTS(link_registers));
+        pci_set_long(dev, at + EXP_LINK_CAP, link | (root ? EXP_LINK_CAP_ACTIVE_REPORTING : 0));
+    }
+    if (root) {
+        set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
+        pci_set_long(dev, at + EXP_SLOT_CAP,
+                     EXP_SLOT_CAP_NO_COMMAND_EVENT | (uint32_t)slot << EXP_SLOT_CAP_NUMBER_SHIFT);
+    }
+}
+
+static void set_bit(PciDevice *dev, unsigned offset, uint16_t bit, bool on)
+{
+    uint16_t value = pci_get_word(dev, offset);
+
+    pci_set_word(dev, offset, on ? value | bit : value & ~bit);
+}
+
+void pcie_set_link(PciDevice *dev, bool up)
+{
+    set_bit(dev, dev->express_cap + EXP_LINK_STATUS, EXP_LINK_STATUS_ACTIVE, up);
+    set_bit(dev, dev->express_cap + EXP_SLOT_STATUS, EXP_SLOT_STATUS_PRESENT, up);
+}

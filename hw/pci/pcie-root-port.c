@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pcie-root-port: a root port of a PCI Express host with a slot for one device, which must be there
+ * when the machine starts: the slot has no hot-plug.
+ *
+ * Registers: type 1 header (hw/pci/pci-bridge.h), MSI with one vector, PCI Express capability.
+ */
+#include "hw/pci/pci-bridge.h"
+#include "hw/pci/pci-cap.h"
+#include "util/error.h"
+
+#define TYPE_PCIE_ROOT_PORT "pcie-root-port"
+#define SLOT_MAX            0x1fff /* 13 bits of the slot capabilities register */
+
+typedef struct PcieRootPort {
+    PciBridge parent;
+    uint8_t port, chassis;
+    uint16_t slot;
+} PcieRootPort;
+
+/* Two slots of a machine with the same numbers cannot be told apart. */
+static bool check_slot_number(const PcieRootPort *s, GError **errp)
+{
+    const PciBus *bus = s->parent.parent.bus;
+
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        const PcieRootPort *other = (const PcieRootPort *)bus->devices[i];
+
+        if (other && other != s &&
+            object_is_a(&bus->devices[i]->parent.parent, TYPE_PCIE_ROOT_PORT) &&
+            other->chassis == s->chassis && other->slot == s->slot) {
+            error_set(errp,
+                      "chassis %u, slot %u is the root port at addr %02x.%x already: give each "
+                      "root port a chassis or slot number of its own",
+                      s->chassis, s->slot, PCI_SLOT(i), PCI_FUNC(i));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool root_port_realize(PciDevice *dev, GError **errp)
+{
+    PcieRootPort *s = (PcieRootPort *)dev;
+
+    if (s->slot > SLOT_MAX) {
+        error_set(errp, "'slot' is %u: it must be from 0 to %u", s->slot, SLOT_MAX);
+        return false;
+    }
+    if (!check_slot_number(s, errp) || !pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, errp)) {
+        return false;
+    }
+    pci_add_msi(dev, 1);
+    pci_add_express(dev, PCIE_ROOT_PORT, s->port, s->slot);
+    return true;
+}
+
+static void root_port_reset(PciDevice *dev)
+{
+    const PciBus *secondary = ((PciBridge *)dev)->secondary;
+
+    pci_bridge_reset(dev);
+    pcie_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
+}
+
+static const PciDeviceOps root_port_ops = {
+    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge", .user_creatable = true },
+    .express = true,
+    .root_only = true,
+    .realize = root_port_realize,
+    .reset = root_port_reset,
+    .config_written = pci_bridge_config_written,
+};
+
+static const PciRegister root_port_registers[] = {
+    { PCI_VENDOR_ID, 2, 0x1b36 },
+    { PCI_DEVICE_ID, 2, 0x000c },
+    { PCI_INTERRUPT_PIN, 1, 1 },
+};
+
+static void root_port_init(Object *obj)
+{
+    pci_set_registers((PciDevice *)obj, root_port_registers, G_N_ELEMENTS(root_port_registers));
+}
+
+static const Property root_port_properties[] = {
+    { .name = "port",
+      .kind = PROP_UINT8,
+      .offset = offsetof(PcieRootPort, port),
+      .description = "port number, shown in the link capabilities",
+      .has_default = true },
+    { .name = "chassis",
+      .kind = PROP_UINT8,
+      .offset = offsetof(PcieRootPort, chassis),
+      .description = "number of the chassis that the slot is in",
+      .has_default = true },
+    { .name = "slot",
+      .kind = PROP_UINT16,
+      .offset = offsetof(PcieRootPort, slot),
+      .description = "physical slot number; with chassis, it must be unique",
+      .has_default = true },
+    { 0 },
+};
+
+static const ObjectType root_port_type = {
+    .name = TYPE_PCIE_ROOT_PORT,
+    .parent = TYPE_PCI_BRIDGE_BASE,
+    .description = "PCI Express Root Port",
+    .instance_size = sizeof(PcieRootPort),
+    .properties = root_port_properties,
+    .ops = &root_port_ops,
+    .init = root_port_init,
+};
+OBJECT_TYPE_REGISTER(root_port_type)
