@@ -26,10 +26,12 @@ enum {
     OP_ADD = 0x72,
     OP_SUBTRACT = 0x74,
     OP_SHIFT_LEFT = 0x79,
+    OP_AND = 0x7b,
     OP_OR = 0x7d,
     OP_NOTIFY = 0x86,
     OP_CREATE_DWORD_FIELD = 0x8a,
     OP_CREATE_QWORD_FIELD = 0x8f,
+    OP_NOT = 0x92,
     OP_EQUAL = 0x93,
     OP_LESS = 0x95,
     OP_IF = 0xa0,
@@ -254,6 +256,20 @@ Aml *aml_eisaid(const char *id)
     return aml_int(GUINT32_SWAP_LE_BE(value));
 }
 
+/* The first three groups of digits are little endian. */
+Aml *aml_uuid(const char *uuid)
+{
+    static const uint8_t digits[16] = { 6, 4, 2, 0, 11, 9, 16, 14, 19, 21, 24, 26, 28, 30, 32, 34 };
+    Aml *aml = aml_new_op(AML_BLOCK, OP_BUFFER);
+
+    put_data_int(aml->body, sizeof(digits));
+    for (unsigned i = 0; i < sizeof(digits); i++) {
+        put_u8(aml->body, g_ascii_xdigit_value(uuid[digits[i]]) << 4 |
+                              g_ascii_xdigit_value(uuid[digits[i] + 1]));
+    }
+    return aml;
+}
+
 Aml *aml_name_ref(const char *path)
 {
     Aml *aml = aml_new(AML_PLAIN);
@@ -470,6 +486,11 @@ Aml *aml_less(Aml *a, Aml *b)
     return aml_binary(OP_LESS, a, b);
 }
 
+Aml *aml_not(Aml *a)
+{
+    return aml_unary(OP_NOT, a);
+}
+
 Aml *aml_plus(Aml *a, Aml *b)
 {
     return aml_binary_value(OP_ADD, a, b);
@@ -483,6 +504,11 @@ Aml *aml_minus(Aml *a, Aml *b)
 Aml *aml_or(Aml *a, Aml *b)
 {
     return aml_binary_value(OP_OR, a, b);
+}
+
+Aml *aml_and(Aml *a, Aml *b)
+{
+    return aml_binary_value(OP_AND, a, b);
 }
 
 Aml *aml_shift_left(Aml *a, Aml *bits)
@@ -514,6 +540,31 @@ Aml *aml_irq(unsigned irq)
     Aml *aml = aml_new_op(AML_PLAIN, 0x22); /* small item 4, 2 bytes (section 6.4.2.1) */
 
     put_int(aml->body, 1u << irq, 2);
+    return aml;
+}
+
+Aml *aml_interrupts(const uint32_t *gsis, unsigned count)
+{
+    enum { CONSUMER = 1 << 0, ACTIVE_LOW = 1 << 2, SHARED = 1 << 3 };
+    Aml *aml = aml_new_op(AML_PLAIN, 0x89); /* large item 9 (section 6.4.3.6) */
+
+    put_int(aml->body, 2 + 4 * count, 2); /* length of what follows */
+    put_u8(aml->body, CONSUMER | ACTIVE_LOW | SHARED);
+    put_u8(aml->body, count);
+    for (unsigned i = 0; i < count; i++) {
+        put_int(aml->body, gsis[i], 4);
+    }
+    return aml;
+}
+
+Aml *aml_memory32_fixed(bool writable, uint32_t base, uint32_t length)
+{
+    Aml *aml = aml_new_op(AML_PLAIN, 0x86); /* large item 6 (section 6.4.3.4) */
+
+    put_int(aml->body, 9, 2);
+    put_u8(aml->body, writable);
+    put_int(aml->body, base, 4);
+    put_int(aml->body, length, 4);
     return aml;
 }
 
@@ -557,6 +608,11 @@ Aml *aml_word_range(AmlRange kind, uint16_t first, uint16_t last)
 Aml *aml_dword_range(AmlRange kind, bool cacheable, uint32_t first, uint32_t last)
 {
     return aml_range(0x87, 4, kind, false, range_flags(kind, cacheable), first, last);
+}
+
+Aml *aml_qword_range(AmlRange kind, bool cacheable, uint64_t first, uint64_t last)
+{
+    return aml_range(0x8a, 8, kind, false, range_flags(kind, cacheable), first, last);
 }
 
 Aml *aml_qword_memory(bool cacheable, uint64_t first, uint64_t last)

@@ -36,6 +36,7 @@ Aml *aml_list(void);
 Aml *aml_int(uint64_t value); /* in the shortest encoding */
 Aml *aml_string(const char *text);
 Aml *aml_eisaid(const char *id); /* "PNP0A03": an integer */
+Aml *aml_uuid(const char *uuid); /* "33db4d5b-1ff7-401c-9657-7441c03dd766": a buffer */
 Aml *aml_name_ref(const char *path);
 Aml *aml_arg(unsigned n);   /* Arg0 ... Arg6 */
 Aml *aml_local(unsigned n); /* Local0 ... Local7 */
@@ -61,7 +62,7 @@ Aml *aml_name(const char *name, Aml *value);
 Aml *aml_mutex(const char *name);
 
 /* Regions and fields. A field list's entries are added with AML_FIELD tables: see AmlField. */
-enum { AML_REGION_MEMORY = 0, AML_REGION_IO = 1 };
+enum { AML_REGION_MEMORY = 0, AML_REGION_IO = 1, AML_REGION_PCI_CONFIG = 2 };
 Aml *aml_operation_region(const char *name, uint8_t space, uint64_t base, uint64_t length);
 
 typedef enum AmlAccess { AML_ANY_ACC = 0, AML_BYTE_ACC, AML_WORD_ACC, AML_DWORD_ACC } AmlAccess;
@@ -96,9 +97,11 @@ Aml *aml_while_terms(Aml *condition, Aml **terms);
 Aml *aml_call_terms(const char *method, Aml **args); /* as many as the method has */
 Aml *aml_equal(Aml *a, Aml *b);
 Aml *aml_less(Aml *a, Aml *b);
+Aml *aml_not(Aml *a);           /* logical */
 Aml *aml_plus(Aml *a, Aml *b);  /* a + b */
 Aml *aml_minus(Aml *a, Aml *b); /* a - b */
 Aml *aml_or(Aml *a, Aml *b);    /* bitwise */
+Aml *aml_and(Aml *a, Aml *b);   /* bitwise */
 Aml *aml_shift_left(Aml *a, Aml *bits);
 
 /* ---- resources (ACPI 6.4 section 6.4) ---- */
@@ -106,6 +109,11 @@ Aml *aml_shift_left(Aml *a, Aml *bits);
 Aml *aml_resources_terms(Aml **descriptors); /* a buffer, with the end tag */
 Aml *aml_io(uint16_t base, uint8_t length);  /* 16-bit decode, fixed place */
 Aml *aml_irq(unsigned irq);                  /* ISA: edge, active high, exclusive */
+/* PCI: level-triggered, active low, shared; one of @count interrupts. */
+Aml *aml_interrupts(const uint32_t *gsis, unsigned count);
+enum { AML_INTERRUPT_NUMBER = 5 }; /* byte offset of the first number */
+/* Memory that the device itself uses. */
+Aml *aml_memory32_fixed(bool writable, uint32_t base, uint32_t length);
 
 /* What an address space descriptor (word, dword, qword) describes. */
 typedef enum AmlRange { AML_RANGE_MEMORY = 0, AML_RANGE_IO, AML_RANGE_BUS } AmlRange;
@@ -113,7 +121,8 @@ typedef enum AmlRange { AML_RANGE_MEMORY = 0, AML_RANGE_IO, AML_RANGE_BUS } AmlR
  * not, and read-write. */
 Aml *aml_word_range(AmlRange kind, uint16_t first, uint16_t last);
 Aml *aml_dword_range(AmlRange kind, bool cacheable, uint32_t first, uint32_t last);
-/* As above, but consumed by the device itself, of 64 bits. */
+Aml *aml_qword_range(AmlRange kind, bool cacheable, uint64_t first, uint64_t last);
+/* As above, but consumed by the device itself. */
 Aml *aml_qword_memory(bool cacheable, uint64_t first, uint64_t last);
 /* Byte offsets of a qword descriptor's fields, for a template that starts with one. */
 enum { AML_QWORD_MIN = 14, AML_QWORD_MAX = 22, AML_QWORD_LENGTH = 38 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/acpi-pci.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/i386/e820.h"
@@ -239,6 +240,9 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_srat(tables, machine),
         machine->num_nodes > 1 ? acpi_build_slit(tables, machine) : NULL,
         machine->hmat ? acpi_build_hmat(tables, machine) : NULL,
+        acpi_build_mcfg(tables, X86_MACHINE(machine)),
+        acpi_build_hpet(tables, X86_MACHINE(machine)),
+        acpi_build_waet(tables),
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The devices of the machine that cannot be found otherwise. */
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/acpi-pci.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
@@ -22,8 +23,9 @@ static Aml *dsdt_serial(unsigned n)
 
 static Aml *dsdt_isa(const Machine *machine)
 {
+    uint8_t devfn = x86_machine_ops(machine)->isa_bridge;
     Aml *isa = aml_device(
-        "ISA", aml_name("_ADR", aml_int(0x00010000)), /* device 1, function 0 */
+        "ISA", aml_name("_ADR", aml_int(PCI_SLOT(devfn) << 16 | PCI_FUNC(devfn))),
         aml_device("RTC", dsdt_hid("PNP0B00"),
                    aml_name("_CRS", aml_resources(aml_io(0x70, 2), aml_irq(8)))),
         aml_device("KBD", dsdt_hid("PNP0303"),
@@ -37,30 +39,33 @@ static Aml *dsdt_isa(const Machine *machine)
     return isa;
 }
 
-/* There is no _PRT: no function has an interrupt pin. */
-static Aml *dsdt_pci_root(const Machine *machine)
+/* Ports and memory that belong to the board and to no device. Linux uses memory-mapped
+ * configuration space only if it finds it here. */
+static Aml *dsdt_board_resources(const X86Machine *x86)
 {
-    uint32_t hole = X86_MACHINE(machine)->below_4g;
+    const X86MachineOps *ops = x86_machine_ops(&x86->parent);
+    Aml *used = aml_list();
+    unsigned buses;
+    hwaddr ecam;
 
-    return aml_device(
-        "PCI0", dsdt_hid("PNP0A03"), aml_name("_UID", aml_int(0)), aml_name("_BBN", aml_int(0)),
-        aml_name("_CRS",
-                 aml_resources(aml_word_range(AML_RANGE_BUS, 0, 0xff), aml_io(0xcf8, 8),
-                               aml_word_range(AML_RANGE_IO, 0, 0xcf7),
-                               aml_word_range(AML_RANGE_IO, 0xd00, 0xffff),
-                               aml_dword_range(AML_RANGE_MEMORY, true, 0xa0000, 0xbffff),
-                               aml_dword_range(AML_RANGE_MEMORY, false, hole, PCI_HOLE_LAST))),
-        dsdt_isa(machine));
+    aml_add(used, aml_io(ACPI_PM_BASE, ops->pm->size));
+    if (!ops->pm->gpe0_inside) {
+        aml_add(used, aml_io(ops->pm->gpe0_port, ops->pm->gpe0_len));
+    }
+    aml_add(used, aml_io(ACPI_SMI_CMD_PORT, 2));
+    aml_add(used, aml_io(0x92, 1));
+    if (ops->ecam && ops->ecam(x86, &ecam, &buses)) {
+        aml_add(used, aml_qword_memory(false, ecam, ecam + ((uint64_t)buses << 20) - 1));
+    }
+    return aml_device("MBRD", dsdt_hid("PNP0C02"), aml_name("_UID", aml_int(0)),
+                      aml_name("_CRS", aml_resources(used)));
 }
 
-/* Ports that belong to the board and to no device. */
-static Aml *dsdt_board_resources(const X86MachineOps *ops)
+static Aml *dsdt_hpet(void)
 {
     return aml_device(
-        "MBRD", dsdt_hid("PNP0C02"), aml_name("_UID", aml_int(0)),
-        aml_name("_CRS", aml_resources(aml_io(ACPI_PM_BASE, ops->pm->size),
-                                       aml_io(ops->pm->gpe0_port, ops->pm->gpe0_len),
-                                       aml_io(ACPI_SMI_CMD_PORT, 2), aml_io(0x92, 1))));
+        "HPET", dsdt_hid("PNP0103"), aml_name("_UID", aml_int(0)),
+        aml_name("_CRS", aml_resources(aml_memory32_fixed(false, HPET_BASE, HPET_SIZE))));
 }
 
 static void dsdt_processors(Aml *scope, const Machine *machine)
@@ -79,13 +84,18 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     /* Revision 2: integers have 64 bits. */
     AcpiBlob *dsdt = acpi_table_begin(tables, "DSDT", NULL, 2);
     Aml *root = aml_list();
+    const X86Machine *x86 = X86_MACHINE(machine);
     Aml *sb =
-        aml_scope("\\_SB", dsdt_pci_root(machine), dsdt_board_resources(x86_machine_ops(machine)),
-                  aml_device("PWRB", dsdt_hid("PNP0C0C")));
+        aml_scope("\\_SB", acpi_build_pci_root(x86, dsdt_isa(machine)), dsdt_board_resources(x86));
     g_autoptr(GByteArray) code = NULL;
 
+    if (x86->hpet) {
+        aml_add(sb, dsdt_hpet());
+    }
+    aml_add(sb, aml_device("PWRB", dsdt_hid("PNP0C0C")));
     dsdt_processors(sb, machine);
     aml_add(root, sb);
+    acpi_build_pci_routing(root, x86);
     aml_add(root, aml_name("\\_S5", aml_package(aml_int(ACPI_SLP_TYP_S5), aml_int(ACPI_SLP_TYP_S5),
                                                 aml_int(0), aml_int(0))));
     if (machine->ram_slots) {

@@ -38,6 +38,27 @@ GArray *e820_build(uint64_t below_4g, uint64_t above_4g)
     return map;
 }
 
+/* Memory-mapped configuration space, if it is between RAM and 4 GiB. Operating systems use it only
+ * if it is reserved. */
+static void e820_insert_ecam(GArray *map, const X86Machine *x86)
+{
+    const X86MachineOps *ops = x86_machine_ops(&x86->parent);
+    E820Entry entry = { .type = E820_RESERVED };
+    unsigned at = 0, buses;
+
+    if (!ops->ecam || !ops->ecam(x86, &entry.addr, &buses)) {
+        return;
+    }
+    entry.size = (uint64_t)buses << 20;
+    if (entry.addr < x86->below_4g || entry.addr + entry.size > FOUR_GIB) {
+        return;
+    }
+    while (at < map->len && g_array_index(map, E820Entry, at).addr < entry.addr) {
+        at++;
+    }
+    g_array_insert_val(map, at, entry);
+}
+
 GArray *e820_of_machine(Machine *machine)
 {
     const X86Machine *x86 = X86_MACHINE(machine);
@@ -51,5 +72,6 @@ GArray *e820_of_machine(Machine *machine)
             e820_add(map, dimm->addr, dimm->addr + pc_dimm_size(dimm), E820_RAM);
         }
     }
+    e820_insert_ecam(map, x86);
     return map;
 }

@@ -36,8 +36,8 @@ typedef struct E820Entry {
 GArray *e820_build(uint64_t below_4g, uint64_t above_4g);
 
 /* The same for @machine (an X86Machine) as it is now, with those of its DIMMs that have boot=on, as
- * RAM. ACPI announces the others. A function of object state: build it anew at each reset, and
- * whenever a firmware asks. Machine lock. */
+ * RAM, and memory-mapped configuration space reserved. ACPI announces the others. A function of
+ * object state: build it anew at each reset, and whenever a firmware asks. Machine lock. */
 GArray *e820_of_machine(Machine *machine);
 
 #endif

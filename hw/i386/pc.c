@@ -30,6 +30,7 @@ static const X86MachineOps pc_machine_ops = {
     .low_ram_max = 3 * GIB,
     .low_ram_split_at = 3 * GIB + GIB / 2,
     .pm = &acpi_pm_piix4,
+    .isa_bridge = PCI_DEVFN(1, 0),
     .create_chipset = pc_create_chipset,
 };
 

@@ -79,8 +79,12 @@ void x86_machine_reset(Machine *machine)
 
 bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp)
 {
-    g_autoptr(AcpiTables) tables = acpi_build(machine);
+    g_autoptr(AcpiTables) tables = NULL;
 
+    if (x86_machine_ops(machine)->set_up_chipset) {
+        x86_machine_ops(machine)->set_up_chipset(X86_MACHINE(machine));
+    }
+    tables = acpi_build(machine);
     return acpi_link_direct(tables, MAX(X86_MACHINE(machine)->below_4g, LEAST_RAM), errp) &&
            acpi_tables_dump(tables, dir, errp);
 }

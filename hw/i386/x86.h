@@ -60,11 +60,22 @@ typedef struct X86MachineOps {
     /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
     uint64_t low_ram_max, low_ram_split_at;
     const AcpiPmModel *pm;
+    /* PCI, as the DSDT describes it. Links are the registers of the ISA bridge, of a byte each,
+     * that route PIRQA# to PIRQD# and PIRQE# to PIRQH# to the 8259s; pci_gsi is PIRQA#'s pin of the
+     * I/O APIC. pci_pirq NULL: interrupt pins are not connected. */
+    uint8_t isa_bridge; /* devfn */
+    uint8_t pci_links[2];
+    uint8_t pci_gsi;
+    unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
+    uint64_t pci_hole64; /* bytes that PCI memory may use above everything else */
     /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and
      * x86->pm, before the ISA chips. */
     void (*create_chipset)(X86Machine *x86);
     /* After each reset, for a boot without firmware: leave the chipset as firmware would. */
     void (*set_up_chipset)(X86Machine *x86);
+    /* PCI Express: where the guest has put memory-mapped configuration, 1 MiB each for @buses;
+     * false: nowhere. NULL: conventional PCI. */
+    bool (*ecam)(const X86Machine *x86, hwaddr *base, unsigned *buses);
 } X86MachineOps;
 
 static inline const X86MachineOps *x86_machine_ops(const Machine *machine)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PCI in the ACPI tables of a PC: the host bridge with its windows and interrupt routing, for the
+ * DSDT, and the small tables of the chips around it. Pure functions of object state, as all of
+ * hw/i386/acpi-build.h. Machine lock.
+ */
+#ifndef HW_I386_ACPI_PCI_H
+#define HW_I386_ACPI_PCI_H
+
+#include "hw/acpi/aml.h"
+#include "hw/acpi/tables.h"
+#include "hw/i386/x86.h"
+
+/* Device PCI0, with @isa, the device of the ISA bridge, inside. */
+Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa);
+/* What routing needs outside of it: \_PIC and the link devices. Nothing if interrupt pins are not
+ * connected. */
+void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86);
+
+/* Memory-mapped configuration space (PCI Firmware 3.0, section 4.1.2); NULL if the machine has none
+ * or the guest switched it off. */
+AcpiBlob *acpi_build_mcfg(AcpiTables *tables, const X86Machine *x86);
+/* IA-PC HPET 1.0a, section 3.2.4; NULL if there is none. */
+AcpiBlob *acpi_build_hpet(AcpiTables *tables, const X86Machine *x86);
+/* "Windows ACPI Emulated devices Table": which work-arounds for real chips are not needed. */
+AcpiBlob *acpi_build_waet(AcpiTables *tables);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/i386/q35.h"
+
+#include "hw/pci/mch.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define MIB (UINT64_C(1) << 20)
+
+static void q35_create_chipset(X86Machine *x86)
+{
+    Irq pins[ICH9_PIRQS], pic[ISA_IRQS];
+
+    for (unsigned i = 0; i < ICH9_PIRQS; i++) {
+        pins[i] = x86_gsi(x86, ICH9_FIRST_GSI + i, X86_IRQ_PCI);
+    }
+    for (unsigned i = 0; i < ISA_IRQS; i++) {
+        pic[i] = x86_pic_pci_irq(x86, i);
+    }
+    x86->host = mch_create(system_memory(), system_io(), &x86->ram_below);
+    ((Q35Machine *)x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
+}
+
+static void q35_set_up_chipset(X86Machine *x86)
+{
+    mch_enable_ecam(x86->host);
+    ich9_lpc_set_up(((Q35Machine *)x86)->lpc);
+}
+
+static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)
+{
+    return mch_ecam(x86->host, base, buses);
+}
+
+static const X86MachineOps q35_machine_ops = {
+    .machine = {
+        .name = "pc-q35-7.2",
+        .alias = "q35",
+        .description = "PC with PCI Express: a Q35 host bridge and an ICH9 south bridge",
+        .max_cpus = MAX_CPUS,
+        .default_cpu_type = "qemu64",
+        .default_ram_size = 128 * MIB,
+        .init = x86_machine_init,
+        .reset = x86_machine_reset,
+        .dump_acpi = x86_machine_dump_acpi,
+        .hotplug = x86_hotplug,
+    },
+    .low_ram_max = 2 * GIB,
+    .low_ram_split_at = 2 * GIB + 3 * GIB / 4,
+    .pm = &acpi_pm_ich9,
+    .isa_bridge = ICH9_LPC_DEVFN,
+    .pci_links = { ICH9_PIRQ_A, ICH9_PIRQ_E },
+    .pci_gsi = ICH9_FIRST_GSI,
+    .pci_pirq = ich9_pirq,
+    .pci_hole64 = 32 * GIB,
+    .create_chipset = q35_create_chipset,
+    .set_up_chipset = q35_set_up_chipset,
+    .ecam = q35_ecam,
+};
+
+static const ObjectType q35_machine_type = {
+    .name = TYPE_Q35_MACHINE,
+    .parent = TYPE_X86_MACHINE,
+    .description = "a PC with a Q35 host bridge",
+    .instance_size = sizeof(Q35Machine),
+    .ops = &q35_machine_ops,
+};
+OBJECT_TYPE_REGISTER(q35_machine_type)

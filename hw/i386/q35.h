@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The machine "q35": a PCI Express board, MCH and ICH9, with ACPI. */
+#ifndef HW_I386_Q35_H
+#define HW_I386_Q35_H
+
+#include "hw/i386/x86.h"
+#include "hw/pci/ich9-lpc.h"
+
+#define TYPE_Q35_MACHINE "pc-q35-7.2-machine"
+
+typedef struct Q35Machine {
+    X86Machine parent;
+    Ich9Lpc *lpc;
+} Q35Machine;
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/pci/ich9-lpc.h"
+
+/* Chapter 13.1. */
+enum {
+    PMBASE = 0x40,
+    ACPI_CNTL = 0x44,
+    RCBA = 0xf0,
+};
+
+#define PMBASE_ADDRESS   0xff80u
+#define ACPI_CNTL_ENABLE 0x80u
+#define RCBA_ENABLE      0x1u
+#define RCBA_ADDRESS     0xffffc000u
+
+static const PciRegister lpc_registers[] = {
+    { PCI_VENDOR_ID, 2, 0x8086 },
+    { PCI_DEVICE_ID, 2, 0x2918 },
+    { PCI_COMMAND, 2, 0x0007, 0x0100 },
+    { PCI_STATUS, 2, 0x0200 },
+    { PCI_REVISION_ID, 1, 0x02 },
+    { PCI_CLASS_DEVICE, 2, 0x0601 },
+    { PCI_HEADER_TYPE, 1, PCI_HEADER_MULTIFUNCTION },
+    { PMBASE, 4, 0x00000001, PMBASE_ADDRESS },
+    { ACPI_CNTL, 1, 0x00, ACPI_CNTL_ENABLE }, /* SCI is IRQ 9, and stays it */
+    { ICH9_PIRQ_A, 4, 0x80808080, 0x8f8f8f8f },
+    { 0x64, 1, 0x10, 0xff }, /* serial IRQ control */
+    { ICH9_PIRQ_E, 4, 0x80808080, 0x8f8f8f8f },
+    { 0x80, 4, 0x00000000, 0x030f1377 }, /* ranges that go to LPC, and are enabled */
+    { 0xa0, 2, 0x0000, 0x0010 },         /* GEN_PMCON_1: SMI lock */
+    { 0xa4, 1, 0x00, 0x01 },             /* GEN_PMCON_3 */
+    { RCBA, 4, 0, RCBA_ADDRESS | RCBA_ENABLE },
+};
+
+/* ---- interrupts ---- */
+
+unsigned ich9_pirq(uint8_t slot, unsigned pin)
+{
+    return slot > ICH9_LAST_ROTATE ? pin : ICH9_PIRQS / 2 + (slot + pin) % 4;
+}
+
+static unsigned lpc_map(void *opaque, uint8_t slot, unsigned pin)
+{
+    return ich9_pirq(slot, pin);
+}
+
+static uint8_t lpc_route(const Ich9Lpc *lpc, unsigned pirq)
+{
+    return lpc->parent.config[(pirq < 4 ? ICH9_PIRQ_A : ICH9_PIRQ_E) + pirq % 4];
+}
+
+/* The inputs of the 8259s, from the levels and routes of all PIRQs. */
+static void lpc_update_pic(Ich9Lpc *lpc)
+{
+    uint16_t wanted = 0, changed;
+
+    for (unsigned pirq = 0; pirq < ICH9_PIRQS; pirq++) {
+        uint8_t route = lpc_route(lpc, pirq);
+
+        if (lpc->levels >> pirq & 1 && !(route & ICH9_PIRQ_OFF)) {
+            wanted |= 1u << (route & 0xf);
+        }
+    }
+    changed = wanted ^ lpc->pic_level;
+    lpc->pic_level = wanted;
+    for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
+        if (changed >> irq & 1) {
+            irq_set(&lpc->pic[irq], wanted >> irq & 1);
+        }
+    }
+}
+
+static void lpc_set_pirq(void *opaque, unsigned pirq, int level)
+{
+    Ich9Lpc *lpc = opaque;
+
+    lpc->levels = (lpc->levels & ~(1u << pirq)) | (level ? 1u << pirq : 0);
+    lpc_update_pic(lpc);
+    irq_set(&lpc->pins[pirq], level);
+}
+
+/* ---- chipset configuration registers: chapter 10.1 ---- */
+
+static uint64_t rcrb_read(void *opaque, hwaddr addr, unsigned size)
+{
+    /* D31IR to D25IR: the fixed routes that ich9_pirq() follows. */
+    static const uint16_t routes[] = { 0x3140, 0x3142, 0x3144, 0x3146, 0x3148, 0x314c, 0x3150 };
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(routes); i++) {
+        if (routes[i] / 4 == addr / 4) {
+            value |= 0x3210u << (routes[i] & 2) * 8;
+        }
+    }
+    return value;
+}
+
+static void rcrb_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+}
+
+static const MemoryRegionOps rcrb_ops = { rcrb_read, rcrb_write, 4, 4 };
+
+/* ---- the function ---- */
+
+static void lpc_update_pm(const Ich9Lpc *lpc)
+{
+    uint16_t base = pci_get_word(&lpc->parent, PMBASE) & PMBASE_ADDRESS;
+
+    acpi_pm_map(lpc->pm, base && lpc->parent.config[ACPI_CNTL] & ACPI_CNTL_ENABLE, base);
+}
+
+static void lpc_update_rcrb(Ich9Lpc *lpc)
+{
+    uint32_t rcba = pci_get_long(&lpc->parent, RCBA);
+
+    memory_transaction_begin();
+    memory_region_set_address(&lpc->rcrb, rcba & RCBA_ADDRESS);
+    memory_region_set_enabled(&lpc->rcrb, rcba & RCBA_ENABLE);
+    memory_transaction_commit();
+}
+
+static void lpc_reset(PciDevice *dev)
+{
+    Ich9Lpc *lpc = (Ich9Lpc *)dev;
+
+    lpc_update_pm(lpc);
+    lpc_update_rcrb(lpc);
+    lpc_update_pic(lpc);
+}
+
+static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    Ich9Lpc *lpc = (Ich9Lpc *)dev;
+
+    if (pci_touches(offset, size, PMBASE, ACPI_CNTL + 1 - PMBASE)) {
+        lpc_update_pm(lpc);
+    }
+    if (pci_touches(offset, size, ICH9_PIRQ_A, ICH9_PIRQ_E + 4 - ICH9_PIRQ_A)) {
+        lpc_update_pic(lpc);
+    }
+    if (pci_touches(offset, size, RCBA, 4)) {
+        lpc_update_rcrb(lpc);
+    }
+}
+
+static void lpc_init(Object *obj)
+{
+    PciDevice *dev = (PciDevice *)obj;
+
+    dev->multifunction = true; /* the other functions of 00:1f come after it */
+    pci_set_registers(dev, lpc_registers, G_N_ELEMENTS(lpc_registers));
+}
+
+static const PciDeviceOps lpc_ops = {
+    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+    .reset = lpc_reset,
+    .config_written = lpc_config_written,
+};
+
+static const ObjectType lpc_type = {
+    .name = TYPE_ICH9_LPC,
+    .parent = TYPE_PCI_DEVICE,
+    .description = "ICH9 LPC bridge",
+    .instance_size = sizeof(Ich9Lpc),
+    .ops = &lpc_ops,
+    .init = lpc_init,
+};
+OBJECT_TYPE_REGISTER(lpc_type)
+
+Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
+                         const Irq pic[ISA_IRQS])
+{
+    Ich9Lpc *lpc = (Ich9Lpc *)pci_create(bus, ICH9_LPC_DEVFN, TYPE_ICH9_LPC);
+    const PciInterrupts interrupts = { lpc_map, lpc_set_pirq, lpc };
+
+    lpc->pm = pm;
+    for (unsigned i = 0; i < ICH9_PIRQS; i++) {
+        lpc->pins[i] = pins[i];
+    }
+    for (unsigned i = 0; i < ISA_IRQS; i++) {
+        lpc->pic[i] = pic[i];
+    }
+    memory_region_init_io(&lpc->rcrb, &rcrb_ops, lpc, "lpc-rcrb", ICH9_RCBA_SIZE);
+    memory_region_add_overlap(&bus->memory, 0, &lpc->rcrb, 1);
+    memory_region_set_enabled(&lpc->rcrb, false);
+    pci_bus_set_interrupts(bus, &interrupts);
+    return lpc;
+}
+
+void ich9_lpc_set_up(Ich9Lpc *lpc)
+{
+    static const PciRegister values[] = {
+        { PMBASE, 4, ACPI_PM_BASE },
+        { ACPI_CNTL, 1, ACPI_CNTL_ENABLE },
+        { ICH9_PIRQ_A, 4, 0x0b0b0a0a },
+        { ICH9_PIRQ_E, 4, 0x0b0b0a0a },
+        { RCBA, 4, ICH9_RCBA_BASE | RCBA_ENABLE },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(values); i++) {
+        pci_config_write(lpc->parent.bus, 0, ICH9_LPC_DEVFN, values[i].offset, values[i].value,
+                         values[i].size);
+    }
+}
