@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "hw/core/device.h"
+#include "hw/pci/pci.h"
 #include "memory/memory.h"
 #include "monitor/hmp.h"
 
@@ -29,36 +30,82 @@ void hmp_info_qom_tree(Hmp *hmp, char **argv)
     }
 }
 
-static bool print_device(Object *obj, void *opaque)
-{
-    Hmp *hmp = opaque;
-    g_autoptr(GPtrArray) properties = NULL;
+/* ---- devices ---- */
 
-    if (!object_is_a(obj, TYPE_DEVICE)) {
-        return true;
-    }
-    hmp_printf(hmp, "dev: %s, id \"%s\"\n", object_typename(obj),
-               DEVICE(obj)->id ? DEVICE(obj)->id : "");
-    properties = object_type_properties(obj->type);
+static void print_properties(Hmp *hmp, Object *obj, int indent)
+{
+    g_autoptr(GPtrArray) properties = object_type_properties(obj->type);
+
     for (guint i = 0; i < properties->len; i++) {
         const Property *prop = g_ptr_array_index(properties, i);
         GError *err = NULL;
         struct json_object *value = object_property_get(obj, prop->name, &err);
 
         if (!err) {
-            hmp_printf(hmp, "  %s = %s\n", prop->name,
+            hmp_printf(hmp, "%*s%s = %s\n", indent, "", prop->name,
                        json_object_to_json_string_ext(value, JSON_C_TO_STRING_SPACED |
                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
         }
         json_object_put(value);
         g_clear_error(&err);
     }
+}
+
+static void print_pci_function(Hmp *hmp, const PciDevice *dev, int indent)
+{
+    bool plain = (dev->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == 0;
+    const char *class = pci_class_name(dev);
+
+    hmp_printf(hmp, "%*sclass %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", indent,
+               "", class ? class : "unknown", pci_bus_number(dev->bus), PCI_SLOT(dev->devfn),
+               PCI_FUNC(dev->devfn), pci_get_word(dev, PCI_VENDOR_ID),
+               pci_get_word(dev, PCI_DEVICE_ID),
+               plain ? pci_get_word(dev, PCI_SUBSYSTEM_VENDOR_ID) : 0,
+               plain ? pci_get_word(dev, PCI_SUBSYSTEM_ID) : 0);
+}
+
+static void print_device(Hmp *hmp, Object *obj, int indent);
+
+static void print_bus(Hmp *hmp, const PciBus *bus, int indent)
+{
+    hmp_printf(hmp, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->parent.name, indent, "",
+               object_typename(&bus->parent));
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        if (bus->devices[i]) {
+            print_device(hmp, OBJECT(bus->devices[i]), indent + 2);
+        }
+    }
+}
+
+static void print_device(Hmp *hmp, Object *obj, int indent)
+{
+    hmp_printf(hmp, "%*sdev: %s, id \"%s\"\n", indent, "", object_typename(obj),
+               DEVICE(obj)->id ? DEVICE(obj)->id : "");
+    print_properties(hmp, obj, indent + 2);
+    if (object_is_a(obj, TYPE_PCI_DEVICE)) {
+        print_pci_function(hmp, (PciDevice *)obj, indent + 2);
+    }
+    for (guint i = 0; obj->children && i < obj->children->len; i++) {
+        Object *child = g_ptr_array_index(obj->children, i);
+
+        if (object_is_a(child, TYPE_PCI_BUS)) {
+            print_bus(hmp, (PciBus *)child, indent + 2);
+        }
+    }
+}
+
+/* Those on a bus come with it. */
+static bool print_top_device(Object *obj, void *opaque)
+{
+    if (object_is_a(obj, TYPE_DEVICE) && !object_is_a(obj, TYPE_PCI_DEVICE)) {
+        print_device(opaque, obj, 0);
+    }
     return true;
 }
 
 void hmp_info_qtree(Hmp *hmp, char **argv)
 {
-    object_foreach(object_root(), print_device, hmp);
+    object_foreach(object_root(), print_top_device, hmp);
 }
 
 /* ---- memory regions ---- */
@@ -66,11 +113,8 @@ void hmp_info_qtree(Hmp *hmp, char **argv)
 static const char *region_kind(const MemoryRegion *mr)
 {
     static const char *const names[] = {
-        [REGION_CONTAINER] = "container",
-        [REGION_IO] = "i/o",
-        [REGION_RAM] = "ram",
-        [REGION_ALIAS] = "alias",
-        [REGION_ROM_DEVICE] = "romd",
+        [REGION_CONTAINER] = "container", [REGION_IO] = "i/o",          [REGION_RAM] = "ram",
+        [REGION_ALIAS] = "alias",         [REGION_ROM_DEVICE] = "romd",
     };
 
     return mr->kind == REGION_RAM && mr->readonly ? "rom" : names[mr->kind];

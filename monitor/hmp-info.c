@@ -279,6 +279,7 @@ const HmpCommand hmp_info_commands[] = {
       hmp_info_mtree },
     { "name", NULL, "the name of the machine (-name)", info_name, true },
     { "numa", NULL, "the NUMA nodes, their CPUs and memory", info_numa },
+    { "pci", NULL, "PCI functions: IDs, interrupts, addresses, bridges", hmp_info_pci },
     { "pic", NULL, "the interrupt controllers of the board", hmp_info_pic },
     { "qom-tree", "[PATH]", "the tree of objects", hmp_info_qom_tree, true },
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },

@@ -83,6 +83,7 @@ void hmp_info_qom_tree(Hmp *hmp, char **argv);
 void hmp_info_qtree(Hmp *hmp, char **argv);
 /* hmp-info-irq.c */
 void hmp_info_irq(Hmp *hmp, char **argv);
+void hmp_info_pci(Hmp *hmp, char **argv);
 void hmp_info_lapic(Hmp *hmp, char **argv);
 void hmp_info_pic(Hmp *hmp, char **argv);
 

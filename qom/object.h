@@ -48,6 +48,7 @@ struct Property {
     const char *const *enum_names; /* NULL-terminated */
     const char *link_type;
     const char *custom_type; /* "int", "str", "size", "struct tm", ... */
+    bool text_only;          /* PROP_CUSTOM: set gets text as it was typed, whatever the type */
     bool read_only;          /* for users; code writes the field */
     bool live; /* may be set after realize/complete; others then answer with an error */
 

@@ -355,7 +355,7 @@ static PropertyKind text_kind(const Property *prop)
                                                   "uint64", "uint",   NULL };
     static const char *const signed_names[] = { "int", "int8", "int16", "int32", "int64", NULL };
 
-    if (prop->kind != PROP_CUSTOM || !prop->custom_type) {
+    if (prop->kind != PROP_CUSTOM || !prop->custom_type || prop->text_only) {
         return prop->kind;
     }
     if (is_one_of(prop->custom_type, unsigned_names)) {

@@ -172,6 +172,7 @@ bool pci_device_realize(Device *device, GError **errp)
     if (dev->multifunction) {
         dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
     }
+    dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
     if (!pci_bus_attach(dev, errp)) {
         return false;
     }
@@ -275,6 +276,7 @@ static const Property pci_device_properties[] = {
     { .name = "addr",
       .kind = PROP_CUSTOM,
       .custom_type = "int32",
+      .text_only = true, /* "10" is slot 0x10, while the number 10 is slot 1, function 2 */
       .description = "Slot and optional function number, example: 06.0 or 06",
       .has_default = true,
       .default_int = -1,
@@ -304,6 +306,7 @@ static void pci_device_init(Object *obj)
 {
     PciDevice *dev = (PciDevice *)obj;
 
+    dev->addr = -1;
     dev->cap_end = PCI_FIRST_CAPABILITY;
 }
 

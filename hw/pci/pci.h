@@ -112,6 +112,9 @@ static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, u
 /* Where BAR @n is now; false if the guest has not enabled it. */
 bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr);
 
+/* Its class in words ("PCI bridge"), or NULL. */
+const char *pci_class_name(const PciDevice *dev);
+
 /* Make and realize an on-board function of @type at @devfn of @bus, where nothing is yet. */
 PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type);
 

@@ -414,6 +414,51 @@ static void test_access_ram(void)
     space_destroy(&s);
 }
 
+/* What is read through the alias stays: RAM, a device, ROM; its writes go to another. */
+static void test_access_writer(void)
+{
+    const hwaddr at = 1024 * KIB;
+    MemoryRegion view, io, device, whole;
+    Probe writer = { 0 };
+    const FlatRange *range;
+    Space s;
+
+    space_init(&s);
+    memory_region_init_container(&whole, "whole", 8 * KIB);
+    memory_region_init_alias(&view, "view", &s.ram, 0x1000, 4 * KIB);
+    memory_region_init_io(&device, &probe_ops_4, &s.probe, "device", 2 * KIB);
+    memory_region_init_io(&io, &probe_ops, &writer, "writer", 8 * KIB);
+    memory_region_set_writer(&whole, &io);
+    memory_region_add(&whole, 0, &view);
+    memory_region_add(&whole, 4 * KIB, &device);
+    memory_region_add(&s.root, at, &whole);
+    s.block->host[0x1010] = 0x77;
+    g_assert_cmphex(address_space_load(&s.as, at + 0x10, 1), ==, 0x77);
+    address_space_store(&s.as, at + 0x10, 0x1234, 2);
+    g_assert_cmphex(s.block->host[0x1010], ==, 0x77);
+    g_assert_cmphex(writer.addr, ==, 0x10);
+    g_assert_cmphex(writer.value, ==, 0x1234);
+    g_assert_cmphex(address_space_load(&s.as, at + 4 * KIB + 4, 4), ==, 0x07060504);
+    address_space_store(&s.as, at + 4 * KIB + 4, 5, 4);
+    g_assert_cmpuint(s.probe.writes, ==, 0);
+    g_assert_cmphex(writer.addr, ==, 4 * KIB + 4);
+    address_space_set(&s.as, at + 4 * KIB - 4, 9, 8); /* from one to the other */
+    g_assert_cmphex(writer.addr, ==, 4 * KIB);
+    writer.writes = 0;
+    address_space_store(&s.as, at + 6 * KIB, 1, 4); /* nothing is seen there */
+    address_space_store(&s.as, 0x1010, 0x66, 1);    /* RAM itself, elsewhere */
+    g_assert_cmpuint(writer.writes, ==, 0);
+    g_assert_cmphex(s.block->host[0x1010], ==, 0x66);
+    range = flat_view_find(address_space_view(&s.as), at);
+    g_assert_true(range->readonly && range->writer == &io && range->host);
+    memory_region_remove(&whole);
+    memory_region_destroy(&whole);
+    memory_region_destroy(&view);
+    memory_region_destroy(&device);
+    memory_region_destroy(&io);
+    space_destroy(&s);
+}
+
 /* Reads are memory's, writes the device's; in command mode both are the device's. */
 static void test_access_rom_device(void)
 {
@@ -586,6 +631,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-map/listeners", test_listeners);
     g_test_add_func("/memory-map/access/ram", test_access_ram);
     g_test_add_func("/memory-map/access/rom-device", test_access_rom_device);
+    g_test_add_func("/memory-map/access/writer", test_access_writer);
     g_test_add_func("/memory-map/access/written", test_access_written);
     g_test_add_func("/memory-map/access/io", test_access_io);
     g_test_add_func("/memory-map/access/map-changes", test_access_map_changes);
