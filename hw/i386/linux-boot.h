@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hw/i386/fw-cfg.h"
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 
@@ -47,6 +48,11 @@ bool linux_boot_plan(LinuxBoot *boot, uint64_t ram_size, GError **errp);
 /* Write everything to @ram (whose size was given to linux_boot_plan()). @e820: GArray of E820Entry;
  * @rsdp: address of the ACPI root pointer. */
 void linux_boot_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820, uint64_t rsdp);
+
+/* With firmware: put the files, unchanged, and the command line into @fw, where UEFI and our option
+ * ROM find them. An error if it is no bzImage, which is all that they start. linux_boot_plan() was
+ * called. */
+bool linux_boot_offer(const LinuxBoot *boot, FwCfg *fw, GError **errp);
 
 /* Set the registers of a processor that was reset to the state in which the kernel is entered. */
 void linux_boot_start(const LinuxBoot *boot, X86Cpu *cpu);

@@ -5,6 +5,8 @@
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/optionrom/optionrom.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
 
@@ -25,6 +27,16 @@ bool x86_init_boot(X86Machine *x86, GError **errp)
     return x86->boot && linux_boot_plan(x86->boot, x86->below_4g - ACPI_AREA, errp);
 }
 
+bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp)
+{
+    if (!x86->boot || !x86->firmware) {
+        return true;
+    }
+    fw_cfg_set_file_copy(fw, "genroms/linuxboot_dma.bin", optionrom_linuxboot,
+                         optionrom_linuxboot_size);
+    return linux_boot_offer(x86->boot, fw, errp);
+}
+
 /* The tables as they are now, in guest memory. Address of the RSDP. */
 static bool x86_load_acpi(X86Machine *x86, uint64_t *rsdp, GError **errp)
 {
@@ -42,6 +54,23 @@ static bool x86_load_acpi(X86Machine *x86, uint64_t *rsdp, GError **errp)
     return true;
 }
 
+/* Where an operating system looks for them if no firmware tells it. */
+static void x86_load_smbios(X86Machine *x86)
+{
+    g_autoptr(GByteArray) tables = smbios_build(&x86->parent, x86->smbios);
+    uint8_t anchor[SMBIOS_ANCHOR_SIZE];
+
+    if (tables->len > SMBIOS_TABLES_MAX) {
+        warn_report("the SMBIOS tables of %u bytes do not fit into the BIOS area, where there are "
+                    "%u: the guest starts without them; say less with -smbios, or use firmware",
+                    tables->len, SMBIOS_TABLES_MAX);
+        return;
+    }
+    smbios_anchor(anchor, SMBIOS_TABLES_BASE, tables->len);
+    address_space_write(&address_space_memory, SMBIOS_ANCHOR_BASE, anchor, sizeof(anchor));
+    address_space_write(&address_space_memory, SMBIOS_TABLES_BASE, tables->data, tables->len);
+}
+
 /* With firmware, that is the firmware's work. Else the tables are in memory with and without
  * -kernel: a test that plays the guest looks for them. */
 void x86_machine_reset(Machine *machine)
@@ -52,6 +81,7 @@ void x86_machine_reset(Machine *machine)
     BootRam ram;
     uint64_t rsdp;
 
+    x86_reset_fw_cfg(x86);
     if (x86->firmware) {
         return;
     }
@@ -67,6 +97,7 @@ void x86_machine_reset(Machine *machine)
         system_internal_error();
         return;
     }
+    x86_load_smbios(x86);
     if (!x86->boot) {
         return;
     }

@@ -12,7 +12,9 @@
 #include "hw/acpi/pm.h"
 #include "hw/core/irq-or.h"
 #include "hw/core/machine.h"
+#include "hw/i386/fw-cfg.h"
 #include "hw/i386/linux-boot.h"
+#include "hw/i386/smbios.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/isa-irq.h"
@@ -53,6 +55,9 @@ typedef struct X86Machine {
     AcpiPm *pm;
     MemoryHotplug *memory_hotplug; /* NULL without slots */
     LinuxBoot *boot;               /* NULL without -kernel */
+    SmbiosConfig *smbios;
+    FwCfg *fw_cfg;
+    struct FwCfgFiles *fw_cfg_files; /* fw-cfg-files.h */
 } X86Machine;
 
 typedef struct X86MachineOps {
@@ -99,6 +104,8 @@ Irq x86_pic_pci_irq(X86Machine *x86, unsigned irq);
 
 /* Open the kernel, if there is one, and choose its place; nothing is written. */
 bool x86_init_boot(X86Machine *x86, GError **errp);
+/* With firmware and a kernel: give it to the firmware, by @fw. */
+bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp);
 
 /* ---- x86-memory.c; used by x86_machine_init() ---- */
 

@@ -11,6 +11,8 @@ static const PciRegister i440fx_registers[] = {
     { PCI_STATUS, 2, 0x0280 },
     { PCI_REVISION_ID, 1, 0x02 },
     { PCI_CLASS_DEVICE, 2, 0x0600 },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, 0x1af4 }, /* by these two, SeaBIOS knows the board */
+    { PCI_SUBSYSTEM_ID, 2, 0x1100 },
     { I440FX_PAM, 1, 0, PAM0_WMASK },
     { I440FX_PAM + 1, 4, 0, PAM_WMASK * 0x01010101u },
     { I440FX_PAM + 5, 2, 0, PAM_WMASK * 0x0101u },

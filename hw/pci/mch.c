@@ -17,6 +17,8 @@ static const PciRegister mch_registers[] = {
     { PCI_STATUS, 2, 0x0080 },
     { PCI_REVISION_ID, 1, 0x02 },
     { PCI_CLASS_DEVICE, 2, 0x0600 },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, 0x1af4 }, /* by these two, SeaBIOS knows the board */
+    { PCI_SUBSYSTEM_ID, 2, 0x1100 },
     { PCIEXBAR, 4, 0, (uint32_t)PCIEXBAR_BASE | PCIEXBAR_LENGTH | PCIEXBAR_ENABLE },
     { PCIEXBAR + 4, 4, 0, PCIEXBAR_BASE >> 32 },
     { MCH_PAM, 1, 0, PAM0_WMASK },
