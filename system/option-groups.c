@@ -15,6 +15,7 @@
 static const CommandLineParameter accel_params[] = {
     { "accel", STR, "engines to try, separated by colons" },
     { "thread", STR, "multi: a thread for each CPU" },
+    { "kernel-irqchip", STR, "kvm: where interrupt controllers are: on, split or off" },
     { 0 },
 };
 static const CommandLineParameter add_fd_params[] = {
@@ -24,8 +25,13 @@ static const CommandLineParameter add_fd_params[] = {
     { 0 },
 };
 static const CommandLineParameter boot_params[] = {
+    { "order", STR, "drives to boot from, by their letters" },
+    { "once", STR, "the same, for the first boot" },
+    { "menu", FLAG, "boot menu" },
+    { "splash", STR, "picture to show" },
+    { "splash-time", NUM, "milliseconds to show it" },
+    { "reboot-timeout", NUM, "milliseconds to a new try when nothing could be booted" },
     { "strict", FLAG, "boot from nothing but what is named" },
-    { "menu", FLAG, "boot menu: off" },
     { 0 },
 };
 static const CommandLineParameter drive_params[] = {
@@ -38,6 +44,12 @@ static const CommandLineParameter drive_params[] = {
     { "id", STR, "accepted" },
     { 0 },
 };
+static const CommandLineParameter fw_cfg_params[] = {
+    { "name", STR, "name of the file" },
+    { "file", STR, "its contents: a file" },
+    { "string", STR, "its contents: a text" },
+    { 0 },
+};
 static const CommandLineParameter global_params[] = {
     { "driver", STR, "type of device or object" },
     { "property", STR, "its property" },
@@ -47,6 +59,7 @@ static const CommandLineParameter global_params[] = {
 static const CommandLineParameter machine_params[] = {
     { "type", STR, "machine type" },
     { "accel", STR, "engines to try, separated by colons" },
+    { "kernel-irqchip", STR, "where KVM's interrupt controllers are: on, split or off" },
     { "kernel", STR, "Linux kernel" },
     { "initrd", STR, "initial RAM disk" },
     { "append", STR, "kernel command line" },
@@ -116,6 +129,7 @@ const CommandLineGroup option_groups[] = {
     { "chardev", NULL },
     { "device", NULL },
     { "drive", drive_params },
+    { "fw_cfg", fw_cfg_params },
     { "global", global_params },
     { "machine", machine_params },
     { "memory", memory_params },
@@ -127,6 +141,7 @@ const CommandLineGroup option_groups[] = {
     { "overcommit", overcommit_params },
     { "rtc", rtc_params },
     { "sandbox", sandbox_params },
+    { "smbios", NULL },
     { "smp-opts", smp_params },
     { 0 },
 };

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options about what the guest finds: -boot, -rtc, -audiodev, and what PCs once had. */
+/* Options about what the guest finds: -boot, -fw_cfg, -smbios, -rtc, -audiodev, and what PCs once had. */
 #include <string.h>
 
 #include "hw/core/opts.h"
+#include "hw/i386/fw-cfg.h"
+#include "hw/i386/smbios.h"
+#include "hw/i386/x86.h"
 #include "hw/rtc/mc146818.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -10,42 +13,76 @@
 
 /* ---- -boot ---- */
 
-static bool boot_from_opts(struct json_object *opts, GError **errp)
+bool do_boot(Startup *startup, const char *arg, GError **errp)
 {
-    static const char *const keys[] = { "strict", "menu", NULL };
+    return object_property_parse(OBJECT(startup->machine), "boot", arg, errp);
+}
 
-    json_object_object_foreach(opts, key, value)
-    {
-        const char *text = json_object_get_string(value);
-        bool on;
+/* ---- -fw_cfg ---- */
 
-        if (!g_strv_contains(keys, key)) {
-            error_set(errp,
-                      "%s=%s has no effect, so it is refused: there is no firmware that chooses "
-                      "what to boot, only the kernel of -kernel; strict=on|off and menu=off are "
-                      "accepted",
-                      key, text);
-            return false;
-        }
-        if (!bool_parse(text, &on)) {
-            error_set(errp, "%s=%s is not right: use on or off", key, text);
-            return false;
-        }
-        if (on && strcmp(key, "menu") == 0) {
-            error_set(errp, "menu=on: there is no firmware that could show a menu; use menu=off");
-            return false;
-        }
+/* @opts: name, and file or string. */
+static bool fw_cfg_from_opts(FwCfg *fw, struct json_object *opts, GError **errp)
+{
+    static const char *const keys[] = { "name", "file", "string", NULL };
+    const char *name = opts_get(opts, "name"), *file = opts_get(opts, "file");
+    const char *string = opts_get(opts, "string");
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) err = NULL;
+    char *contents;
+    size_t size;
+
+    if (!opts_check_keys(opts, keys, errp)) {
+        return false;
+    }
+    if (!name || !*name || !file == !string) {
+        error_set(errp, "expects name=NAME, and file=FILE or string=TEXT, as in "
+                        "name=opt/org.example/greeting,string=hello");
+        return false;
+    }
+    if (string) {
+        bytes = g_bytes_new(string, strlen(string));
+    } else if (g_file_get_contents(file, &contents, &size, &err)) {
+        bytes = g_bytes_new_take(contents, size);
+    } else {
+        error_set(errp, "cannot read '%s': %s", file, err->message);
+        return false;
+    }
+    if (!fw_cfg_add_file(fw, name, bytes, errp)) {
+        return false;
+    }
+    if (!g_str_has_prefix(name, "opt/")) {
+        warn_report("-fw_cfg: '%s' is a name that firmware or this program may use for something "
+                    "else: names of your own begin with \"opt/\"",
+                    name);
     }
     return true;
 }
 
-bool do_boot(Startup *startup, const char *arg, GError **errp)
+bool do_fw_cfg(Startup *startup, const char *arg, GError **errp)
 {
-    struct json_object *opts = keyval_parse(arg, "order", errp);
-    bool ok = opts && boot_from_opts(opts, errp);
+    FwCfg *fw = fw_cfg_get();
 
+    if (!fw) {
+        error_set(errp, "machine '%s' has no firmware configuration: use another, such as pc",
+                  machine_ops(startup->machine)->name);
+        return false;
+    }
+    struct json_object *opts = keyval_parse(arg, "name", errp);
+    bool ok = opts && fw_cfg_from_opts(fw, opts, errp);
     json_object_put(opts);
     return ok;
+}
+
+/* ---- -smbios ---- */
+
+bool do_smbios(Startup *startup, const char *arg, GError **errp)
+{
+    if (!object_is_a(OBJECT(startup->machine), TYPE_X86_MACHINE)) {
+        error_set(errp, "machine '%s' has no SMBIOS tables: use another, such as pc",
+                  machine_ops(startup->machine)->name);
+        return false;
+    }
+    return smbios_config_parse(X86_MACHINE(startup->machine)->smbios, arg, errp);
 }
 
 /* ---- -rtc ---- */

@@ -9,6 +9,8 @@
 
 /* options-guest.c */
 bool do_boot(Startup *startup, const char *arg, GError **errp);
+bool do_fw_cfg(Startup *startup, const char *arg, GError **errp);
+bool do_smbios(Startup *startup, const char *arg, GError **errp);
 bool do_rtc(Startup *startup, const char *arg, GError **errp);
 bool do_audiodev(Startup *startup, const char *arg, GError **errp);
 bool do_no_acpi(Startup *startup, const char *arg, GError **errp);

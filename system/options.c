@@ -134,7 +134,8 @@ static bool do_machine(Startup *startup, const char *arg, GError **errp)
 
 static bool accel_from_props(Startup *startup, struct json_object *props, GError **errp)
 {
-    static const char *const known[] = { "accel", "thread", NULL };
+    static const char *const known[] = { "accel",          "thread",     "kernel_irqchip",
+                                         "kernel-irqchip", "x-memslots", NULL };
     const char *name = opts_get(props, "accel"), *thread = opts_get(props, "thread");
 
     if (!opts_check_keys(props, known, errp)) {
@@ -148,6 +149,14 @@ static bool accel_from_props(Startup *startup, struct json_object *props, GError
         error_set(errp, "thread=%s is not there: each CPU has its own thread (thread=multi)",
                   thread);
         return false;
+    }
+    for (size_t i = 2; known[i]; i++) {
+        const char *value = opts_get(props, known[i]);
+        g_autofree char *key = g_strdelimit(g_strdup(known[i]), "_", '-');
+
+        if (value && !accel_set_option(key, value, errp)) {
+            return false;
+        }
     }
     /* Given again: what to try if the first does not work. */
     char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, name) : g_strdup(name);
@@ -167,8 +176,7 @@ static bool do_accel(Startup *startup, const char *arg, GError **errp)
 
 static bool do_enable_kvm(Startup *startup, const char *arg, GError **errp)
 {
-    error_set(errp, "there is no kvm engine yet; use -accel soft, or leave this option out");
-    return false;
+    return do_accel(startup, "kvm", errp);
 }
 
 static bool do_nographic(Startup *startup, const char *arg, GError **errp)
@@ -410,9 +418,9 @@ const Option options[] = {
       "machine type (help lists them) and its properties; dump-acpi writes the ACPI tables and exits",
       START_CONFIG, do_machine, text_machine },
     { "M", "[type=]NAME[,prop=value]", "short for -machine", START_CONFIG, do_machine, text_machine },
-    { "accel", "NAME[,thread=multi]", "engine that runs the CPUs (help lists them); again: next to try",
+    { "accel", "NAME[,thread=multi][,kernel_irqchip=on|split|off]", "engine that runs the CPUs (help lists them); again: next to try",
       START_CONFIG, do_accel, text_accel },
-    { "enable-kvm", NULL, "not there yet: use -accel soft", START_CONFIG, do_enable_kvm },
+    { "enable-kvm", NULL, "the same as -accel kvm", START_CONFIG, do_enable_kvm },
     { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",
       START_MACHINE, do_cpu, text_cpu },
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
@@ -453,15 +461,23 @@ const Option options[] = {
     { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, do_data_dir,
       text_data_dirs },
 
-    { "boot", "[strict=on|off][,menu=off]", "accepted: there is no firmware to choose what to boot",
-      START_CONFIG, do_boot },
+    { "boot", "[order=]LETTERS[,once=LETTERS][,menu=on|off][,strict=on|off][,splash=FILE]"
+      "[,splash-time=MS][,reboot-timeout=MS]",
+      "what firmware boots from: a floppy disk, c hard disk, d CD-ROM, n network",
+      START_MACHINE, do_boot },
+    { "fw_cfg", "[name=]NAME,file=FILE|string=TEXT", "file for firmware and guest (fw_cfg); NAME begins with opt/",
+      START_DEVICE, do_fw_cfg },
+    { "smbios", "type=0|1|2|3|4|8|11|17|41[,field=value] | file=FILE",
+      "fields of the SMBIOS tables (docs/fw-cfg.md lists them), or a structure from a file",
+      START_MACHINE, do_smbios },
     { "no-fd-bootchk", NULL, "refused: there is neither BIOS nor floppy disk", START_CONFIG, do_no_fd_bootchk },
 
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
       START_CONFIG, do_nographic },
     { "display", "none", "nothing on the terminal", START_CONFIG, do_display },
-    { "serial", "none|null|[mon:]stdio|file:F|unix:P[,server=on]|tcp:H:P[,server=on]|pty|chardev:ID",
+    { "serial", "none|null|[mon:]stdio|pty|file:F|pipe:F|/dev/TTY|unix:P[,server=on]|tcp:H:P[,server=on]|"
+                "telnet:H:P|websocket:H:P|udp:H:P|chardev:ID",
       "next serial port", START_CHARDEV, startup_add_serial },
     { "chardev", "KIND,id=ID[,option=value]", "character device for -serial chardev:ID and others",
       START_CHARDEV, do_chardev },

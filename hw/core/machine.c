@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "accel/accel.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
@@ -126,6 +127,20 @@ static bool machine_set_smm(Object *obj, const Property *prop, struct json_objec
     return false;
 }
 
+static struct json_object *machine_get_irqchip(Object *obj, const Property *prop, GError **errp)
+{
+    return accel_options.kernel_irqchip ? json_object_new_string(accel_options.kernel_irqchip)
+                                        : json_object_new_string("");
+}
+
+static bool machine_set_irqchip(Object *obj, const Property *prop, struct json_object *value,
+                                GError **errp)
+{
+    const char *text = json_object_get_string(value);
+
+    return accel_set_option("kernel-irqchip", text ? text : "null", errp);
+}
+
 static const Property machine_properties[] = {
     { .name = "memory",
       .kind = PROP_CUSTOM,
@@ -155,6 +170,12 @@ static const Property machine_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(Machine, append),
       .description = "kernel command line" },
+    { .name = "boot",
+      .kind = PROP_CUSTOM,
+      .custom_type = "BootConfiguration",
+      .description = "what to boot from, as -boot",
+      .get = machine_get_boot,
+      .set = machine_set_boot },
     { .name = "firmware",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, firmware),
@@ -163,6 +184,12 @@ static const Property machine_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(Machine, accel),
       .description = "engines to try, separated by colons, as -accel" },
+    { .name = "kernel-irqchip",
+      .kind = PROP_CUSTOM,
+      .custom_type = "on|split|off",
+      .description = "where KVM's interrupt controllers are, as -accel kvm,kernel-irqchip=",
+      .get = machine_get_irqchip,
+      .set = machine_set_irqchip },
     { .name = "memory-backend",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, memory_backend),
@@ -216,6 +243,7 @@ static void machine_instance_init(Object *obj)
 
     machine->ram_size = machine->maxram_size = ops->default_ram_size;
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
+    boot_config_init(&machine->boot);
     memset(machine->cpu_node, 0xff, sizeof(machine->cpu_node));
 }
 
@@ -226,6 +254,7 @@ static void machine_finalize(Object *obj)
     numa_drop(machine);
     machine_ram_drop(machine);
     g_free(machine->guest_name);
+    boot_config_clear(&machine->boot);
     if (the_machine == machine) {
         the_machine = NULL;
     }
@@ -283,6 +312,9 @@ bool machine_init(Machine *machine, GError **errp)
         error_set(errp, "machine '%s' has no ACPI tables: dump-acpi needs another one, such as pc",
                   ops->name);
         return false;
+    }
+    if (!machine->cpu_model && accel_current() && accel_current()->default_cpu_model) {
+        machine->cpu_model = g_strdup(accel_current()->default_cpu_model);
     }
     if (!ops->init(machine, errp)) {
         return false;

@@ -8,6 +8,7 @@
 #define HW_CORE_MACHINE_H
 
 #include "chardev/char.h"
+#include "hw/core/boot.h"
 #include "hw/core/device.h"
 #include "hw/core/hotplug.h"
 #include "memory/memory.h"
@@ -70,6 +71,7 @@ struct Machine {
     SmpTopology smp;
     char *cpu_model; /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
+    BootConfig boot;
     char *firmware; /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
     char *dump_acpi;
     char *accel;

@@ -4,6 +4,7 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
+#include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/port92.h"
 #include "hw/char/serial.h"
 #include "hw/input/i8042.h"
@@ -125,7 +126,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
             return false;
         }
     }
-    return true;
+    return x86_init_fw_cfg(x86, rtc, errp);
 }
 
 static void x86_powerdown(Machine *machine)
@@ -152,6 +153,17 @@ bool x86_machine_init(Machine *machine, GError **errp)
     return x86_init_devices(x86, errp);
 }
 
+static void x86_machine_instance_init(Object *obj)
+{
+    X86_MACHINE(obj)->smbios = smbios_config_new();
+}
+
+static void x86_machine_finalize(Object *obj)
+{
+    smbios_config_free(X86_MACHINE(obj)->smbios);
+    g_free(X86_MACHINE(obj)->fw_cfg_files);
+}
+
 static const Property x86_machine_properties[] = {
     { .name = "hpet",
       .kind = PROP_BOOL,
@@ -169,5 +181,7 @@ static const ObjectType x86_machine_type = {
     .instance_size = sizeof(X86Machine),
     .abstract = true,
     .properties = x86_machine_properties,
+    .init = x86_machine_instance_init,
+    .finalize = x86_machine_finalize,
 };
 OBJECT_TYPE_REGISTER(x86_machine_type)

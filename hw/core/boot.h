@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What firmware is told of booting: the machine's property "boot", which -boot sets. A machine
+ * without firmware carries it along.
+ */
+#ifndef HW_CORE_BOOT_H
+#define HW_CORE_BOOT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "qom/object.h"
+
+
+/* -1: not given. Waits are in milliseconds. */
+typedef struct BootConfig {
+    char *order; /* letters of drives, "cdn"; NULL: not given */
+    char *once;  /* the same, for the first boot only */
+    bool menu, strict;
+    char *splash;           /* file with a picture, or NULL */
+    int32_t splash_time;    /* 0-65535: how long it, or the boot menu's prompt, is shown */
+    int32_t reboot_timeout; /* 0-65535: when nothing could be booted; -1: never */
+} BootConfig;
+
+void boot_config_init(BootConfig *config);
+void boot_config_clear(BootConfig *config);
+
+/* "[order=]LETTERS,once=LETTERS,menu=on|off,strict=on|off,splash=FILE,splash-time=MS,
+ * reboot-timeout=MS": change what is given. The splash file is not looked at here. */
+bool boot_config_parse(BootConfig *config, const char *text, GError **errp);
+
+/* The property: its setter takes such text, or an object with these keys. */
+struct json_object *machine_get_boot(Object *obj, const Property *prop, GError **errp);
+bool machine_set_boot(Object *obj, const Property *prop, struct json_object *value, GError **errp);
+
+#endif

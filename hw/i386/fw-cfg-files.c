@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/i386/fw-cfg-files.h"
+
+#include <string.h>
+
+#include "hw/acpi/linker.h"
+#include "hw/i386/acpi-build.h"
+#include "hw/i386/e820.h"
+#include "hw/i386/smbios.h"
+#include "hw/timer/hpet.h"
+#include "util/error.h"
+
+#define GIB (UINT64_C(1) << 30)
+
+/* Room for what a DIMM adds to the tables when it is plugged after firmware has read the sizes: its
+ * ranges in SRAT. */
+#define TABLES_HEADROOM 0x8000
+#define FILE_ALIGN      0x1000
+
+struct FwCfgFiles {
+    X86Machine *x86;
+    FwCfg *fw;
+    Mc146818 *rtc;
+    bool fresh;  /* the files below were made since the last reset */
+    bool booted; /* the boot that -boot once= is for has been */
+};
+
+/* ---- what may change ---- */
+
+static GBytes *padded(const GByteArray *data, size_t size)
+{
+    uint8_t *bytes = g_malloc0(size);
+
+    memcpy(bytes, data->data, data->len);
+    return g_bytes_new_take(bytes, size);
+}
+
+/* Make @name out of @data in the size that it has already, which a firmware may have read. */
+static void refill(FwCfg *fw, const char *name, const GByteArray *data)
+{
+    g_autoptr(GBytes) bytes = padded(data, g_bytes_get_size(fw_cfg_find_file(fw, name)));
+
+    fw_cfg_set_file(fw, name, bytes);
+}
+
+static bool fits(FwCfg *fw, const char *name, const GByteArray *data)
+{
+    return data->len <= g_bytes_get_size(fw_cfg_find_file(fw, name));
+}
+
+static void acpi_make(FwCfgFiles *files)
+{
+    g_autoptr(AcpiTables) tables = acpi_build(&files->x86->parent);
+    g_autoptr(AcpiFiles) acpi = acpi_files_build(tables);
+    size_t tables_size = acpi->tables->len + TABLES_HEADROOM;
+    g_autoptr(GBytes) blob =
+        padded(acpi->tables, (tables_size + FILE_ALIGN - 1) / FILE_ALIGN * FILE_ALIGN);
+    /* Firmware passes over commands of zeros. */
+    g_autoptr(GBytes) loader =
+        padded(acpi->loader, (acpi->loader->len + FILE_ALIGN - 1) / FILE_ALIGN * FILE_ALIGN);
+
+    fw_cfg_set_file(files->fw, ACPI_FILE_TABLES, blob);
+    fw_cfg_set_file(files->fw, ACPI_FILE_LOADER, loader);
+    fw_cfg_set_file_copy(files->fw, ACPI_FILE_RSDP, acpi->rsdp->data, acpi->rsdp->len);
+}
+
+/* The same within the sizes that the directory has told; what does not fit leaves all as it was:
+ * the guest's driver finds a DIMM without the tables, too. */
+static void acpi_remake(FwCfgFiles *files)
+{
+    g_autoptr(AcpiTables) tables = acpi_build(&files->x86->parent);
+    g_autoptr(AcpiFiles) acpi = acpi_files_build(tables);
+
+    if (fits(files->fw, ACPI_FILE_TABLES, acpi->tables) &&
+        fits(files->fw, ACPI_FILE_LOADER, acpi->loader) &&
+        fits(files->fw, ACPI_FILE_RSDP, acpi->rsdp)) {
+        refill(files->fw, ACPI_FILE_TABLES, acpi->tables);
+        refill(files->fw, ACPI_FILE_LOADER, acpi->loader);
+        refill(files->fw, ACPI_FILE_RSDP, acpi->rsdp);
+    }
+}
+
+static void smbios_make(FwCfgFiles *files)
+{
+    g_autoptr(GByteArray) tables = smbios_build(&files->x86->parent, files->x86->smbios);
+    uint8_t anchor[SMBIOS_ANCHOR_SIZE];
+
+    smbios_anchor(anchor, 0, tables->len);
+    fw_cfg_set_file_copy(files->fw, SMBIOS_FILE_ANCHOR, anchor, sizeof(anchor));
+    fw_cfg_set_file_copy(files->fw, SMBIOS_FILE_TABLES, tables->data, tables->len);
+}
+
+static void e820_put(GByteArray *out, uint64_t addr, uint64_t size, uint32_t type)
+{
+    addr = GUINT64_TO_LE(addr);
+    size = GUINT64_TO_LE(size);
+    type = GUINT32_TO_LE(type);
+    g_byte_array_append(out, (const uint8_t *)&addr, sizeof(addr));
+    g_byte_array_append(out, (const uint8_t *)&size, sizeof(size));
+    g_byte_array_append(out, (const uint8_t *)&type, sizeof(type));
+}
+
+/* RAM as it is: what firmware keeps of it for itself and for tables is its own affair. */
+static void e820_make(FwCfgFiles *files)
+{
+    g_autoptr(GArray) map = e820_of_machine(&files->x86->parent);
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    e820_put(out, 0, files->x86->below_4g, E820_RAM);
+    for (unsigned i = 0; i < map->len; i++) {
+        const E820Entry *entry = &g_array_index(map, E820Entry, i);
+        if (entry->addr >= FOUR_GIB) {
+            e820_put(out, entry->addr, entry->size, entry->type);
+        }
+    }
+    fw_cfg_set_file_copy(files->fw, "etc/e820", out->data, out->len);
+}
+
+static void make_files(void *opaque)
+{
+    FwCfgFiles *files = opaque;
+
+    if (!files->fresh) {
+        files->fresh = true;
+        acpi_make(files);
+        smbios_make(files);
+        e820_make(files);
+    }
+}
+
+/* The script begins a round of its own: between the directory and it, the guest may have set up
+ * what the tables tell (where PCI Express configuration is, for one). */
+static void make_loader(void *opaque)
+{
+    make_files(opaque);
+    acpi_remake(opaque);
+}
+
+static void add_made_files(FwCfgFiles *files)
+{
+    static const struct {
+        const char *name;
+        FwCfgPrepare *prepare;
+    } made[] = {
+        { ACPI_FILE_TABLES, make_files },   { ACPI_FILE_RSDP, make_files },
+        { ACPI_FILE_LOADER, make_loader },  { SMBIOS_FILE_ANCHOR, make_files },
+        { SMBIOS_FILE_TABLES, make_files }, { "etc/e820", make_files },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(made); i++) {
+        fw_cfg_set_file_copy(files->fw, made[i].name, NULL, 0);
+        fw_cfg_set_file_prepare(files->fw, made[i].name, made[i].prepare, files);
+    }
+    fw_cfg_set_directory_prepare(files->fw, make_files, files);
+}
+
+/* ---- what does not change ---- */
+
+static uint32_t apic_id_limit(const Machine *machine)
+{
+    uint32_t limit = 0;
+
+    for (unsigned i = 0; i < machine->num_cpus; i++) {
+        limit = MAX(limit, machine->cpus[i]->apic_id + 1);
+    }
+    return limit;
+}
+
+/* Number of nodes; the node of each APIC ID; the bytes of each node. */
+static void add_numa(FwCfg *fw, const Machine *machine)
+{
+    unsigned limit = apic_id_limit(machine), count = 1 + limit + machine->num_nodes;
+    g_autofree uint64_t *words = g_new0(uint64_t, count);
+
+    words[0] = GUINT64_TO_LE(machine->num_nodes);
+    for (unsigned i = 0; i < machine->num_cpus; i++) {
+        words[1 + machine->cpus[i]->apic_id] = GUINT64_TO_LE(machine->cpu_node[i]);
+    }
+    for (unsigned i = 0; i < machine->num_nodes; i++) {
+        words[1 + limit + i] = GUINT64_TO_LE(machine->nodes[i].mem);
+    }
+    fw_cfg_add_copy(fw, FW_CFG_NUMA, words, count * sizeof(*words));
+}
+
+/* u8 number of blocks; each: u32 ID, u64 address, u16 least tick, u8 page protection. */
+static void add_hpet(FwCfg *fw)
+{
+    uint8_t data[1 + 4 + 8 + 2 + 1] = { 1 };
+    uint32_t id = GUINT32_TO_LE(HPET_BLOCK_ID);
+    uint64_t base = GUINT64_TO_LE(HPET_BASE);
+
+    memcpy(data + 1, &id, sizeof(id));
+    memcpy(data + 5, &base, sizeof(base));
+    fw_cfg_add_copy(fw, FW_CFG_HPET, data, sizeof(data));
+}
+
+static void add_numbers(X86Machine *x86)
+{
+    const Machine *machine = &x86->parent;
+    FwCfg *fw = x86->fw_cfg;
+
+    fw_cfg_add_copy(fw, FW_CFG_UUID, machine->uuid, sizeof(machine->uuid));
+    fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, machine->ram_size);
+    fw_cfg_add_u16(fw, FW_CFG_NOGRAPHIC, 1); /* there is no display */
+    fw_cfg_add_u16(fw, FW_CFG_NB_CPUS, machine->smp.cpus);
+    fw_cfg_add_u16(fw, FW_CFG_MAX_CPUS, apic_id_limit(machine));
+    fw_cfg_add_u16(fw, FW_CFG_BOOT_MENU, machine->boot.menu);
+    fw_cfg_add_u32(fw, FW_CFG_IRQ0_OVERRIDE, 1);
+    add_numa(fw, machine);
+    if (x86->hpet) {
+        add_hpet(fw);
+    }
+}
+
+static void add_file_int(FwCfg *fw, const char *name, uint64_t value, size_t size)
+{
+    value = GUINT64_TO_LE(value);
+    fw_cfg_set_file_copy(fw, name, &value, size);
+}
+
+/* Firmware tries these in their order before it chooses by itself; HALT: it does not. */
+static void add_boot_order(X86Machine *x86)
+{
+    g_autoptr(GString) order = g_string_new(NULL);
+
+    if (x86->boot && x86->firmware) {
+        g_string_append(order, "/rom@genroms/linuxboot_dma.bin");
+        if (x86->parent.boot.strict) {
+            g_string_append(order, "\nHALT");
+        }
+    }
+    fw_cfg_set_file_copy(x86->fw_cfg, "bootorder", order->str, order->len ? order->len + 1 : 0);
+}
+
+static bool add_splash(FwCfg *fw, const char *path, GError **errp)
+{
+    enum { BMP_BITS = 28, BMP_HEADER = 54 };
+    g_autoptr(GError) err = NULL;
+    char *contents;
+    gsize size;
+
+    if (!g_file_get_contents(path, &contents, &size, &err)) {
+        error_set(errp, "-boot splash=%s: cannot read it: %s", path, err->message);
+        return false;
+    }
+    g_autoptr(GBytes) bytes = g_bytes_new_take(contents, size);
+    const uint8_t *p = (const uint8_t *)contents;
+    if (size > 2 && p[0] == 0xff && p[1] == 0xd8) {
+        return fw_cfg_add_file(fw, "bootsplash.jpg", bytes, errp);
+    }
+    if (size > BMP_HEADER && p[0] == 'B' && p[1] == 'M' && p[BMP_BITS] == 24) {
+        return fw_cfg_add_file(fw, "bootsplash.bmp", bytes, errp);
+    }
+    error_set(errp, "-boot splash=%s: it is neither a JPEG nor a BMP file with 24 bits a pixel",
+              path);
+    return false;
+}
+
+static bool add_boot(X86Machine *x86, GError **errp)
+{
+    const BootConfig *boot = &x86->parent.boot;
+
+    add_boot_order(x86);
+    add_file_int(x86->fw_cfg, "etc/boot-fail-wait", boot->reboot_timeout, 4);
+    if (boot->splash_time >= 0) {
+        add_file_int(x86->fw_cfg, "etc/boot-menu-wait", boot->splash_time, 2);
+    }
+    return !boot->splash || add_splash(x86->fw_cfg, boot->splash, errp);
+}
+
+static void add_facts(X86Machine *x86)
+{
+    /* For each sleep state: bit 7, it is there; and its SLP_TYP. As the DSDT has it: only S5. */
+    static const uint8_t states[] = { 0x80, 0, 0, 0, 0, 0x80 | ACPI_SLP_TYP_S5 };
+    const DeviceMemory *window = &x86->parent.device_memory;
+
+    fw_cfg_set_file_copy(x86->fw_cfg, "etc/system-states", states, sizeof(states));
+    if (window->size) {
+        /* PCI memory above 4 GiB begins here. */
+        add_file_int(x86->fw_cfg, "etc/reserved-memory-end",
+                     (window->base + window->size + GIB - 1) / GIB * GIB, 8);
+    }
+}
+
+/* ---- CMOS ---- */
+
+enum {
+    CMOS_EQUIPMENT = 0x14, /* bit 1: FPU, bit 2: PS/2 mouse */
+    CMOS_BOOT_THIRD = 0x38,
+    CMOS_BOOT_FIRST = 0x3d, /* and the second in the upper half */
+    CMOS_LAST_CPU = 0x5f,
+};
+
+#define DRIVES_MAX    3
+#define DRIVES_PC     "acdn" /* 1 to 4 in the CMOS RAM */
+#define DRIVES_NORMAL "cad"
+
+static bool check_drives(const char *key, const char *drives, GError **errp)
+{
+    if (!drives) {
+        return true;
+    }
+    if (strlen(drives) > DRIVES_MAX) {
+        error_set(errp, "-boot %s=%s: a PC boots from at most %d drives", key, drives, DRIVES_MAX);
+        return false;
+    }
+    for (const char *p = drives; *p; p++) {
+        if (!strchr(DRIVES_PC, *p)) {
+            error_set(errp,
+                      "-boot %s=%s: a PC does not boot from '%c'; use a (floppy disk), c (hard "
+                      "disk), d (CD-ROM) or n (network)",
+                      key, drives, *p);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set_drives(FwCfgFiles *files, const char *drives)
+{
+    uint8_t numbers[DRIVES_MAX] = { 0 };
+
+    for (unsigned i = 0; i < DRIVES_MAX && drives[i]; i++) {
+        numbers[i] = strchr(DRIVES_PC, drives[i]) - DRIVES_PC + 1;
+    }
+    mc146818_cmos_set(files->rtc, CMOS_BOOT_FIRST, numbers[1] << 4 | numbers[0]);
+    mc146818_cmos_set(files->rtc, CMOS_BOOT_THIRD, numbers[2] << 4);
+    fw_cfg_add_u16(files->fw, FW_CFG_BOOT_DEVICE, (uint8_t)drives[0]);
+}
+
+/* ---- for the machine ---- */
+
+bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
+{
+    const Machine *machine = &x86->parent;
+    FwCfgFiles *files;
+
+    if (!check_drives("order", machine->boot.order, errp) ||
+        !check_drives("once", machine->boot.once, errp)) {
+        return false;
+    }
+    x86->fw_cfg = fw_cfg_create(system_io(), &address_space_memory);
+    files = x86->fw_cfg_files = g_new0(FwCfgFiles, 1);
+    *files = (FwCfgFiles){ .x86 = x86, .fw = x86->fw_cfg, .rtc = rtc };
+    mc146818_cmos_set(rtc, CMOS_EQUIPMENT, 1 << 1 | 1 << 2);
+    mc146818_cmos_set(rtc, CMOS_LAST_CPU, machine->smp.cpus - 1);
+    add_numbers(x86);
+    add_facts(x86);
+    add_made_files(files);
+    return add_boot(x86, errp) && x86_offer_kernel(x86, x86->fw_cfg, errp);
+}
+
+void x86_reset_fw_cfg(X86Machine *x86)
+{
+    FwCfgFiles *files = x86->fw_cfg_files;
+    const BootConfig *boot = &x86->parent.boot;
+    const char *order = boot->order ? boot->order : DRIVES_NORMAL;
+
+    files->fresh = false;
+    set_drives(files, !files->booted && boot->once ? boot->once : order);
+    files->booted = true;
+}

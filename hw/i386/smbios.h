@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SMBIOS tables (DMTF DSP0134, version 3.0): what the board is made of, for `dmidecode`. With one
+ * memory device (type 17) for the boot memory of each node, one for each DIMM, and one for each
+ * free slot. A pure function of object state and of what -smbios gave. Machine lock.
+ */
+#ifndef HW_I386_SMBIOS_H
+#define HW_I386_SMBIOS_H
+
+#include "hw/core/machine.h"
+
+/* ---- what the user says (smbios-config.c) ---- */
+
+typedef struct SmbiosConfig SmbiosConfig;
+
+SmbiosConfig *smbios_config_new(void);
+void smbios_config_free(SmbiosConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmbiosConfig, smbios_config_free)
+
+/* -smbios's text: "type=N,field=value,..." or "file=FILE", a structure as in the tables. An error
+ * leaves @config as it was. docs/fw-cfg.md lists the fields. */
+bool smbios_config_parse(SmbiosConfig *config, const char *text, GError **errp);
+
+/* The field @key of use number @use (from 0) of type @type as text, or NULL. Types that there is
+ * one of, and those that describe all structures of a type (4 and 17), are one use, of which the
+ * last value counts. */
+const char *smbios_config_get(const SmbiosConfig *config, unsigned type, unsigned use,
+                              const char *key);
+/* The same as a number; @otherwise if it is not given. */
+uint64_t smbios_config_number(const SmbiosConfig *config, unsigned type, unsigned use,
+                              const char *key, uint64_t otherwise);
+/* How often the type was given: 0 and 1, but any number for types 8 and 41. */
+unsigned smbios_config_uses(const SmbiosConfig *config, unsigned type);
+/* Type 11: strings in their order, of char *. */
+const GPtrArray *smbios_config_strings(const SmbiosConfig *config);
+/* Structures from files, of GBytes *. */
+const GPtrArray *smbios_config_files(const SmbiosConfig *config);
+/* Is there one of type @type among them? It takes the place of those that we would make. */
+bool smbios_config_has_file(const SmbiosConfig *config, unsigned type);
+
+/* ---- the tables (smbios.c) ---- */
+
+/* Names of the files for firmware. */
+#define SMBIOS_FILE_ANCHOR "etc/smbios/smbios-anchor"
+#define SMBIOS_FILE_TABLES "etc/smbios/smbios-tables"
+
+#define SMBIOS_ANCHOR_SIZE 24
+/* Without firmware: where the anchor is, and the tables after it; up to 1 MiB. */
+#define SMBIOS_ANCHOR_BASE 0xf0000u
+#define SMBIOS_TABLES_BASE (SMBIOS_ANCHOR_BASE + 0x20)
+#define SMBIOS_TABLES_MAX  (0x100000u - SMBIOS_TABLES_BASE)
+
+/* All structures, the end marker (type 127) included. @config may be NULL. */
+GByteArray *smbios_build(Machine *machine, const SmbiosConfig *config);
+/* The 64-bit entry point for @size bytes of structures at @address (0: firmware will fill it in,
+ * and the checksum, too). */
+void smbios_anchor(uint8_t anchor[SMBIOS_ANCHOR_SIZE], uint64_t address, uint32_t size);
+
+#endif
