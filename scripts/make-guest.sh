@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Download and unpack (not install) Debian's cloud kernel and static busybox into a folder, and make
-# an initramfs of them. Does nothing for what is there already.
+# Download and unpack (not install) Debian's cloud kernel, static busybox, and numactl with its
+# libraries into a folder, and make an initramfs of them. Does nothing for what is there already.
 #   make-guest.sh DIR  ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,13 +39,21 @@ if [ ! -f vmlinuz ]; then
     mv vmlinuz.tmp vmlinuz
 fi
 [ -x root/bin/busybox ] || unpack busybox-static
+for package in numactl libnuma1 libc6; do
+    [ -d "root/usr/share/doc/$package" ] || unpack "$package"
+done
 if [ ! -f vmlinux ]; then
     python3 "$src/scripts/extract-vmlinux.py" vmlinuz vmlinux
 fi
-if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ]; then
+if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/make-guest.sh" -nt initrd ]; then
     rm -rf initramfs
-    mkdir -p initramfs/bin initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
+    mkdir -p initramfs/bin initramfs/lib64 initramfs/lib initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
     cp root/bin/busybox initramfs/bin/busybox
+    cp root/usr/bin/numactl initramfs/bin/numactl
+    for library in ld-linux-x86-64.so.2 libc.so.6 libnuma.so.1; do
+        cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs/lib/$library"
+    done
+    ln -s ../lib/ld-linux-x86-64.so.2 initramfs/lib64/ld-linux-x86-64.so.2
     cp "$src/tests/guest/init" initramfs/init
     chmod 755 initramfs/init
     (cd initramfs && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner=0:0) >initrd.tmp

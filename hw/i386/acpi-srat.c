@@ -42,27 +42,25 @@ static void srat_cpu(AcpiBlob *srat, const X86Cpu *cpu, uint32_t node)
     acpi_entry_end(srat, entry);
 }
 
-static void srat_memory(AcpiBlob *srat, uint32_t node, uint64_t base, uint64_t end, uint32_t flags)
-{
-    size_t entry;
+/* ---- memory ---- */
 
-    if (end <= base) {
-        return;
+typedef struct SratRange {
+    uint32_t node, flags;
+    uint64_t base, end;
+} SratRange;
+
+static void add_range(GArray *ranges, uint32_t node, uint64_t base, uint64_t end, uint32_t flags)
+{
+    SratRange range = { node, SRAT_ENABLED | flags, base, end };
+
+    if (end > base) {
+        g_array_append_val(ranges, range);
     }
-    entry = acpi_entry_begin(srat, SRAT_MEMORY);
-    acpi_u32(srat, node);
-    acpi_u16(srat, 0);
-    acpi_u64(srat, base);
-    acpi_u64(srat, end - base);
-    acpi_u32(srat, 0);
-    acpi_u32(srat, SRAT_ENABLED | flags);
-    acpi_u64(srat, 0);
-    acpi_entry_end(srat, entry);
 }
 
 /* Boot RAM is given to the nodes in their order; each gets what falls into the contiguous pieces of
  * the memory map. */
-static void srat_boot_memory(AcpiBlob *srat, const X86Machine *x86)
+static void add_boot_memory(GArray *ranges, const X86Machine *x86)
 {
     const struct {
         uint64_t base, size, ram; /* physical range, and its start as an offset in RAM */
@@ -80,15 +78,13 @@ static void srat_boot_memory(AcpiBlob *srat, const X86Machine *x86)
             uint64_t first = MAX(start, pieces[i].ram);
             uint64_t last = MIN(end, pieces[i].ram + pieces[i].size);
             if (first < last) {
-                srat_memory(srat, node, pieces[i].base + (first - pieces[i].ram),
-                            pieces[i].base + (last - pieces[i].ram), 0);
+                add_range(ranges, node, pieces[i].base + (first - pieces[i].ram),
+                          pieces[i].base + (last - pieces[i].ram), 0);
             }
         }
         start = end;
     }
 }
-
-/* ---- the window for memory devices ---- */
 
 /* Addresses that are named for a node which has no memory yet. */
 #define NODE_PLACE MEMORY_DEVICE_ALIGN
@@ -108,16 +104,16 @@ static bool node_needs_place(Machine *machine, uint32_t node, const GPtrArray *d
     return true;
 }
 
-/* The free range from @at to @end: the last node's, but for the places in @places at its end. */
-static void srat_gap(AcpiBlob *srat, const Machine *machine, uint64_t at, uint64_t end,
-                     const GArray *places)
+/* The free range from @at to @end: the last node's, but for @places at its end. */
+static void add_gap(GArray *ranges, const Machine *machine, uint64_t at, uint64_t end,
+                    const GArray *places)
 {
     uint64_t start = end - places->len * NODE_PLACE;
 
-    srat_memory(srat, machine->num_nodes - 1, at, start, SRAT_HOTPLUGGABLE);
+    add_range(ranges, machine->num_nodes - 1, at, start, SRAT_HOTPLUGGABLE);
     for (unsigned i = 0; i < places->len; i++, start += NODE_PLACE) {
-        srat_memory(srat, g_array_index(places, uint32_t, i), start, start + NODE_PLACE,
-                    SRAT_HOTPLUGGABLE);
+        add_range(ranges, g_array_index(places, uint32_t, i), start, start + NODE_PLACE,
+                  SRAT_HOTPLUGGABLE);
     }
 }
 
@@ -135,7 +131,7 @@ static MemoryDeviceRange free_range(const Machine *machine, const GPtrArray *dim
 
 /* Plugged DIMMs in their nodes, and what is free. The places are in the last free range that they
  * fit into. There is one: the window has 1 GiB a slot more than DIMMs can fill. */
-static void srat_device_memory(AcpiBlob *srat, Machine *machine)
+static void add_device_memory(GArray *ranges, Machine *machine)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -158,11 +154,11 @@ static void srat_device_memory(AcpiBlob *srat, Machine *machine)
     for (unsigned i = 0; i <= dimms->len; i++) {
         MemoryDeviceRange range = free_range(machine, dimms, i);
 
-        srat_gap(srat, machine, range.addr, range.addr + range.size, i == home ? places : none);
+        add_gap(ranges, machine, range.addr, range.addr + range.size, i == home ? places : none);
         if (i < dimms->len) {
             const PcDimm *dimm = dimms->pdata[i];
-            srat_memory(srat, dimm->node, dimm->addr, dimm->addr + pc_dimm_size(dimm),
-                        SRAT_HOTPLUGGABLE);
+            add_range(ranges, dimm->node, dimm->addr, dimm->addr + pc_dimm_size(dimm),
+                      SRAT_HOTPLUGGABLE);
         }
     }
 }
@@ -170,6 +166,37 @@ static void srat_device_memory(AcpiBlob *srat, Machine *machine)
 bool acpi_srat_has_memory(const Machine *machine, unsigned node)
 {
     return machine->nodes[node].mem || machine->device_memory.size;
+}
+
+static int compare_ranges(const void *a, const void *b)
+{
+    const SratRange *x = a, *y = b;
+
+    return x->node != y->node ? (x->node < y->node ? -1 : 1)
+                              : (x->base < y->base ? -1 : x->base > y->base);
+}
+
+/* By node: a Linux guest numbers nodes as it finds them in SRAT, those with processors first. */
+static void srat_memory(AcpiBlob *srat, Machine *machine)
+{
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(SratRange));
+
+    add_boot_memory(ranges, X86_MACHINE(machine));
+    add_device_memory(ranges, machine);
+    g_array_sort(ranges, compare_ranges);
+    for (unsigned i = 0; i < ranges->len; i++) {
+        const SratRange *range = &g_array_index(ranges, SratRange, i);
+        size_t entry = acpi_entry_begin(srat, SRAT_MEMORY);
+
+        acpi_u32(srat, range->node);
+        acpi_u16(srat, 0);
+        acpi_u64(srat, range->base);
+        acpi_u64(srat, range->end - range->base);
+        acpi_u32(srat, 0);
+        acpi_u32(srat, range->flags);
+        acpi_u64(srat, 0);
+        acpi_entry_end(srat, entry);
+    }
 }
 
 AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
@@ -181,8 +208,7 @@ AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
     for (unsigned i = 0; i < machine->num_cpus; i++) {
         srat_cpu(srat, machine->cpus[i], MAX(machine->cpu_node[i], 0));
     }
-    srat_boot_memory(srat, X86_MACHINE(machine));
-    srat_device_memory(srat, machine);
+    srat_memory(srat, machine);
     acpi_table_end(tables, srat);
     return srat;
 }

@@ -163,12 +163,14 @@ static bool check_hint(const DeviceMemory *window, const GArray *taken, const Re
         const MemoryDeviceRange *other = &g_array_index(taken, MemoryDeviceRange, i);
 
         if (hint < other->addr + other->size && other->addr < hint + rq->size) {
+            g_autofree char *path = object_path(OBJECT(other->dev));
+
             error_set(errp,
                       "%s: address " HEX64 " with size " HEX64
                       " overlaps memory device '%s' at " HEX64 " with size " HEX64
                       "; without 'addr' a free place is chosen",
-                      rq->what, hint, rq->size, other->dev->id ? other->dev->id : "(no id)",
-                      other->addr, other->size);
+                      rq->what, hint, rq->size, other->dev->id ? other->dev->id : path, other->addr,
+                      other->size);
             return false;
         }
     }

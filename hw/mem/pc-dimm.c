@@ -4,6 +4,7 @@
  */
 #include "hw/mem/pc-dimm.h"
 
+#include "accel/accel.h"
 #include "hw/core/numa.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"

@@ -4,6 +4,7 @@
 end; each boots its own guests."""
 import mmap
 import os
+import re
 import sys
 import tempfile
 import time
@@ -88,6 +89,12 @@ def add_remove_ram():
         tap.equal(event["data"]["info"]["slot"], "0")
 
 
+def pages_of(path, byte):
+    """How many pages of a file are full of @byte."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return sum(data[i:i + 4096] == byte * 4096 for i in range(0, len(data), 4096))
+
+
 def add_file():
     with tempfile.TemporaryDirectory() as folder, machine() as guest:
         guest.wait_ready()
@@ -99,9 +106,7 @@ def add_file():
         # User pages are taken from zone Movable first, and that is the DIMM.
         guest.run("mount -t tmpfs -o size=200M none /tmp")
         guest.run("dd if=/dev/zero bs=1M count=32 2>/dev/null | tr '\\000' D > /tmp/f", timeout=120)
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            written = b"D" * 4096
-            pages = sum(data[i:i + 4096] == written for i in range(0, len(data), 4096))
+        pages = pages_of(path, b"D")
         if pages < 30 * 256:
             raise AssertionError(f"{pages} pages of the guest's file are in the DIMM's, of 8192")
         guest.run("umount /tmp")
@@ -220,6 +225,137 @@ def guest_ejects():
         tap.equal(guest.mem_total(), total, "MemTotal")
 
 
+# ---- NUMA ----
+
+def backend(ident, size):
+    return ["-object", f"memory-backend-ram,id=m-{ident},size={size}"]
+
+
+def boot_dimm(ident, size):
+    return [*backend(ident, size), "-device", f"pc-dimm,id={ident},memdev=m-{ident},node=1,boot=on"]
+
+
+def numactl(guest):
+    """numactl --hardware: {node: (CPUs, MiB)}, and {node: distances}."""
+    text = guest.run("numactl --hardware")
+    cpus = {int(n): [int(c) for c in found.split()] for n, found in re.findall(r"node (\d+) cpus:(.*)", text)}
+    sizes = {int(n): int(mib) for n, mib in re.findall(r"node (\d+) size: (\d+) MB", text)}
+    rows = re.search(r"node distances:\n.*\n((?:.*\n?)*)", text).group(1)
+    distances = {int(n): [int(d) for d in row.split()] for n, row in re.findall(r" *(\d+): +(.*)", rows)}
+    tap.equal(set(cpus), set(sizes), text)
+    return {n: (cpus[n], sizes[n]) for n in sizes}, distances
+
+
+def check_nodes(guest, base, distances):
+    """What the guest sees is what the objects say: node 0 as @base, the others by their DIMMs."""
+    wanted = {0: base}
+    for dimm in guest.qmp.command("query-memory-devices"):
+        node, size = dimm["data"]["node"], dimm["data"]["size"] // MIB
+        wanted[node] = ([], wanted.get(node, ([], 0))[1] + size)
+    found, rows = numactl(guest)
+    tap.equal(found, wanted, "nodes")
+    order = sorted(wanted)
+    tap.equal(rows, {n: [distances[n][m] for m in order] for n in order}, "distances")
+
+
+def numactl_agrees():
+    """Nodes 1 to 3 have neither CPUs nor memory at boot: they come and go with their DIMMs. Memory
+    bound to one is in its DIMM."""
+    options = ["-numa", "node,mem=2G,cpus=0-1", "-numa", "node", "-numa", "node", "-numa", "node"]
+    distances = [[10, 21, 22, 23], [21, 10, 32, 33], [22, 32, 10, 43], [23, 33, 43, 10]]
+    for src in range(4):
+        for dst in range(src):
+            options += ["-numa", f"dist,src={src},dst={dst},val={distances[src][dst]}"]
+    with tempfile.TemporaryDirectory() as folder, machine(cpus=2, extra=options) as guest:
+        guest.wait_ready()
+        base = numactl(guest)[0][0]
+        tap.equal(base[0], [0, 1], "CPUs of node 0")
+        check_nodes(guest, base, distances)
+        path = f"{folder}/dimm"
+        guest.plug("d1", 256 * MIB, backend="memory-backend-file", node=1,
+                   backend_props={"mem-path": path, "share": True})
+        check_nodes(guest, base, distances)
+        guest.plug("d3", 128 * MIB, node=3)
+        check_nodes(guest, base, distances)
+        guest.plug("d2", 256 * MIB, node=2)
+        check_nodes(guest, base, distances)
+
+        fill = "dd if=/dev/zero bs=1M count=32 2>/dev/null | tr '\\000'"
+        guest.run("mount -t tmpfs -o size=200M none /tmp")
+        guest.run(f"{fill} A > /tmp/anywhere", timeout=120)
+        guest.run(f"numactl --membind=1 sh -c \"{fill} B > /tmp/bound\"", timeout=120)
+        tap.equal(pages_of(path, b"A"), 0, "pages in node 1 of what is not bound")
+        if pages_of(path, b"B") < 32 * 256:
+            raise AssertionError(f"{pages_of(path, b'B')} pages are in the DIMM, of 8192 bound to its node")
+        guest.run("umount /tmp")
+        for ident in ("d1", "d3", "d2"):
+            guest.unplug(ident)
+            check_nodes(guest, base, distances)
+
+
+def boot_dimms_go():
+    """Node 1 is made of DIMMs that were there at boot: with movable_node all of it is Movable, and it
+    goes, one DIMM after the other."""
+    options = ["-numa", "node,mem=1G,cpus=0-1", "-numa", "node",
+               *boot_dimm("d0", "256M"), *boot_dimm("d1", "512M"), *boot_dimm("d2", "256M")]
+    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, extra=options) as guest:
+        guest.wait_ready()
+        tap.equal({zone: size for (node, zone), size in guest.zones().items() if node == 1},
+                  {"Movable": GIB}, "zones of node 1")
+        tap.equal(guest.run("dmesg | grep -c 'BIOS-e820.*0x0000000100000000-0x000000013fffffff. usable'"), "1")
+        guest.qmp.drain()
+        tap.equal([e for e in guest.qmp.events if e["event"] == "ACPI_DEVICE_OST"], [], "insertions")
+        left = 1024
+        for ident, size in (("d1", 512), ("d0", 256), ("d2", 256)):
+            guest.unplug(ident, timeout=120)
+            left -= size
+            found = numactl(guest)[0]
+            del found[0]
+            tap.equal(found, {1: ([], left)} if left else {}, f"without {ident}")
+        tap.equal(guest.run("ls -d /sys/devices/system/node/node*"), "/sys/devices/system/node/node0")
+        tap.equal(dimms_of(guest), [])
+
+
+def boot_dimms_stay():
+    """The same without movable_node: the kernel has its own data there, and refuses."""
+    options = ["-numa", "node,mem=1G,cpus=0-1", "-numa", "node",
+               *boot_dimm("d0", "256M"), *boot_dimm("d1", "256M")]
+    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, append="console=ttyS0", extra=options) as guest:
+        guest.wait_ready()
+        if (1, "Normal") not in guest.zones():
+            raise AssertionError(f"node 1 has no zone Normal: {guest.zones()}")
+        refused = 0
+        for ident in ("d0", "d1"):
+            guest.qmp.command("device_del", id=ident)
+            status = 0x84
+            while status == 0x84:
+                event = guest.qmp.event("ACPI_DEVICE_OST", 120, source=3)
+                status = event["data"]["info"]["status"]
+            if status:
+                refused += 1
+                guest.qmp.event("MEM_UNPLUG_ERROR", device=ident)
+                guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device=ident)
+        if not refused:
+            raise AssertionError("the guest gave back all memory of node 1")
+        tap.equal(len(dimms_of(guest)), refused, "DIMMs that are left")
+        found = numactl(guest)[0]
+        if 1 not in found or not 0 < found[1][1] <= refused * 256:
+            raise AssertionError(f"nodes: {found}")
+        tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|call trace'", check=False), "0")
+
+
+def far_apart():
+    """A DIMM at the top of a window of 1 TiB."""
+    addr = 4 * GIB + (1024 + 8) * GIB - 256 * MIB
+    with machine(memory="2G,slots=8,maxmem=1026G", extra=["-cpu", "qemu64,phys-bits=46"]) as guest:
+        guest.wait_ready()
+        total = guest.mem_total()
+        guest.plug("d0", 256 * MIB, addr=addr)
+        check_memory(guest, total, [(addr, 256 * MIB)])
+        guest.unplug("d0")
+        check_memory(guest, total, [])
+
+
 GROUPS = {
     "boot": [("boot with 1 CPU", lambda: check_boot(1)), ("boot with 2 CPUs", lambda: check_boot(2)),
              ("boot an ELF vmlinux (PVH)", boot_pvh), ("two busy CPUs", busy_cpus)],
@@ -230,6 +366,10 @@ GROUPS = {
     "refuse": [("memory in use by the kernel", refusal), ("the guest ejects by itself", guest_ejects)],
     "reset": [("reset with a DIMM plugged", reset_with_dimm), ("reset by the guest", reset_by_guest),
               ("a reset forgets a request", pending_request_and_reset)],
+    "numa": [("numactl agrees with the objects", numactl_agrees),
+             ("boot DIMMs with movable_node go", boot_dimms_go),
+             ("boot DIMMs without movable_node stay", boot_dimms_stay),
+             ("a DIMM at the top of 1 TiB", far_apart)],
 }
 
 if __name__ == "__main__":

@@ -147,8 +147,13 @@ static void test_bad(void)
         assert_refused(machine, cases[i].text, cases[i].words);
     }
     /* The backend of all these refusals is free, and the first slot too. */
-    dimm = add_dimm("pc-dimm,id=bad,memdev=m0");
+    dimm = add_dimm("pc-dimm,memdev=m0,addr=0x120000000");
     g_assert_cmpint(dimm->slot, ==, 1);
+    /* One without an id has a path. */
+    add_backend("m1", "128M");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1,addr=0x120000000",
+                   "overlaps|'/machine/peripheral-anon/device[0]'");
+    del_backend("m1");
     mem_machine_free(machine);
     del_backend("used");
     del_backend("m0");
