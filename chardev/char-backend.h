@@ -37,8 +37,10 @@ struct Chardev {
 typedef struct ChardevOps {
     /* All may be NULL. Without write, output goes to out_fd (or nowhere). */
     void (*write)(Chardev *chr, const uint8_t *buf, size_t len);
-    /* Instead of read() from in_fd. */
+    /* Instead of read() from in_fd; EAGAIN where there is nothing for the front end. */
     ssize_t (*read)(Chardev *chr, void *buf, size_t len);
+    /* Put @buf as it is on the wire into @out; false if that is no different. */
+    bool (*encode)(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out);
     /* See char_take_fd(), chardev_filename(), chardev_yank(). */
     int (*take_fd)(Chardev *chr);
     char *(*filename)(const Chardev *chr);
@@ -54,6 +56,7 @@ typedef struct ChardevOps {
     void (*detach)(Chardev *chr, CharFrontend *fe);
     size_t (*unsent)(const Chardev *chr);
     bool (*in_use)(const Chardev *chr);
+    void (*send_break)(Chardev *chr);
 } ChardevOps;
 
 /* The other side is there: read from @in_fd and write to @out_fd (-1: none), which remain the
@@ -61,14 +64,26 @@ typedef struct ChardevOps {
 void chardev_connected(Chardev *chr, int in_fd, int out_fd);
 /* The other side is gone: unsent output is dropped, the front end gets CHAR_EVENT_CLOSED. */
 void chardev_disconnected(Chardev *chr);
+/* What the backend's protocol says to the other side, between the front end's output. All or, if
+ * the other side does not read and UNSENT_MAX waits already, nothing. */
+void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len);
 /* Send @event to @fe, OPENED and CLOSED only when they change something. */
 void char_frontend_event(CharFrontend *fe, CharEvent event);
 /* Send OPENED to @fe from the main loop. */
 void char_frontend_schedule_opened(CharFrontend *fe);
 
+/* char_detach(), after CHAR_EVENT_CLOSED if @fe thinks that somebody is there. */
+void chardev_leave(CharFrontend *fe);
+/* As chardev_new() with an @id that is not checked, and a mux before it if wanted: then the backend
+ * itself is ID-base. */
+Chardev *chardev_new_muxed(const char *backend, const char *id, bool mux, struct json_object *props,
+                           GError **errp);
+
 /* A GSource for @fd on the main loop. @fn is a GUnixFDSourceFunc. To be ended by
  * chardev_source_end(). */
 GSource *chardev_fd_source(int fd, GIOCondition condition, GUnixFDSourceFunc fn, void *opaque);
+/* The same for one call, or one every @ms. */
+GSource *chardev_timeout_source(guint ms, GSourceFunc fn, void *opaque);
 void chardev_source_end(GSource **source); /* NULL inside is fine */
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev file: output goes to a file.
+ * chardev file: output goes to a file, input comes from another or nowhere.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
@@ -12,23 +13,47 @@
 
 typedef struct CharFile {
     Chardev parent;
-    char *path;
+    char *path, *input_path;
     bool append;
-    int fd;
+    int in, out;
 } CharFile;
 
 static void file_init(Object *obj)
 {
-    ((CharFile *)obj)->fd = -1;
+    CharFile *file = (CharFile *)obj;
+
+    file->in = file->out = -1;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 static void file_finalize(Object *obj)
 {
     CharFile *file = (CharFile *)obj;
 
-    if (file->fd >= 0) {
-        close(file->fd);
+    close_fd(file->in);
+    close_fd(file->out);
+}
+
+static bool open_input(CharFile *file, GError **errp)
+{
+    struct stat st;
+
+    file->in = path_open(file->input_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    if (file->in < 0) {
+        error_set_errno(errp, errno, "cannot open '%s' for reading", file->input_path);
+        return false;
     }
+    if (fstat(file->in, &st) == 0 && S_ISDIR(st.st_mode)) {
+        error_set(errp, "'%s' is a directory; the input must be a file", file->input_path);
+        return false;
+    }
+    return true;
 }
 
 static bool file_complete(Object *obj, GError **errp)
@@ -39,16 +64,19 @@ static bool file_complete(Object *obj, GError **errp)
         error_set(errp, "backend file needs path=FILE");
         return false;
     }
-    file->fd = path_open(
+    if (file->input_path && !open_input(file, errp)) {
+        return false;
+    }
+    file->out = path_open(
         file->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : O_TRUNC),
         0666);
-    if (file->fd < 0) {
+    if (file->out < 0) {
         error_set_errno(errp, errno, "cannot open '%s' for writing", file->path);
         return false;
     }
     /* FIFOs and terminals can be files too. */
-    fcntl(file->fd, F_SETFL, fcntl(file->fd, F_GETFL) | O_NONBLOCK);
-    chardev_connected(CHARDEV(file), -1, file->fd);
+    fcntl(file->out, F_SETFL, fcntl(file->out, F_GETFL) | O_NONBLOCK);
+    chardev_connected(CHARDEV(file), file->in, file->out);
     return true;
 }
 
@@ -57,6 +85,10 @@ static const Property file_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(CharFile, path),
       .description = "the file" },
+    { .name = "input-path",
+      .kind = PROP_STRING,
+      .offset = offsetof(CharFile, input_path),
+      .description = "where input comes from" },
     { .name = "append",
       .kind = PROP_BOOL,
       .offset = offsetof(CharFile, append),

@@ -243,6 +243,11 @@ static bool mux_in_use(const Chardev *chr)
     return false;
 }
 
+static void mux_send_break(Chardev *chr)
+{
+    escape_break((CharMux *)chr);
+}
+
 static bool mux_attach(Chardev *chr, CharFrontend *fe, GError **errp)
 {
     CharMux *mux = (CharMux *)chr;
@@ -324,6 +329,7 @@ static const ChardevOps mux_ops = {
     .unsent = mux_unsent,
     .take_fd = mux_take_fd,
     .in_use = mux_in_use,
+    .send_break = mux_send_break,
 };
 
 static const ObjectType mux_type = {

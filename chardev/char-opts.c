@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the user's text to a character device: -chardev, and the short form of -serial and others.
+ * Making character devices: from -chardev text and from properties, and in the place of another.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,29 @@
 #include "util/error.h"
 #include "util/fdset.h"
 #include "util/keyval.h"
+
+/* Other names of kinds. */
+static const struct {
+    const char *name, *backend;
+    bool listed; /* QMP knows it too */
+} aliases[] = { { "memory", "ringbuf", true }, { "tty", "serial", false } };
+
+/* Kinds that users know from elsewhere, and why there are none here. */
+static const struct {
+    const char *name, *reason;
+} refused[] = {
+    { "parallel",
+      "the machine has no parallel port that could use a host's; for a printer's output "
+      "use backend file with path=/dev/lp0" },
+    { "parport", "the machine has no parallel port that could use a host's; for a printer's output "
+                 "use backend file with path=/dev/lp0" },
+    { "vc", "there is no window to show it in; use backend stdio or pty" },
+};
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 GPtrArray *chardev_backends(void)
 {
@@ -24,6 +47,12 @@ GPtrArray *chardev_backends(void)
             g_ptr_array_add(names, (char *)type->name + strlen(CHARDEV_TYPE_PREFIX));
         }
     }
+    for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++) {
+        if (aliases[i].listed) {
+            g_ptr_array_add(names, (char *)aliases[i].name);
+        }
+    }
+    g_ptr_array_sort(names, compare_names);
     return names;
 }
 
@@ -54,25 +83,39 @@ static bool open_log(Chardev *chr, GError **errp)
     return true;
 }
 
-/* Make one object of type chardev-@backend as /chardevs/@id. Borrowed. */
-static Chardev *new_backend(const char *backend, const char *id, struct json_object *props,
+/* The name of @backend's type; g_free. */
+static char *backend_type(const char *backend, GError **errp)
+{
+    g_autofree char *type = NULL, *names = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        if (!strcmp(backend, refused[i].name)) {
+            error_set(errp, "there is no chardev backend '%s': %s", backend, refused[i].reason);
+            return NULL;
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++) {
+        if (!strcmp(backend, aliases[i].name)) {
+            backend = aliases[i].backend;
+        }
+    }
+    type = g_strconcat(CHARDEV_TYPE_PREFIX, backend, NULL);
+    if (object_type_find(type)) {
+        return g_steal_pointer(&type);
+    }
+    names = backend_names();
+    error_set(errp, "there is no chardev backend '%s'; there are %s", backend, names);
+    return NULL;
+}
+
+/* One of kind @backend that is open, called @id and not in /chardevs yet. */
+static Object *open_backend(const char *backend, const char *id, struct json_object *props,
                             GError **errp)
 {
     static const char *const skip[] = { "backend", "id", "mux", NULL };
-    g_autofree char *type = g_strconcat(CHARDEV_TYPE_PREFIX, backend, NULL);
-    g_autoptr(Object) obj = NULL;
+    g_autofree char *type = backend_type(backend, errp);
+    g_autoptr(Object) obj = type ? object_new(type, errp) : NULL;
 
-    if (!object_type_find(type)) {
-        g_autofree char *names = backend_names();
-
-        error_set(errp, "there is no chardev backend '%s'; there are %s", backend, names);
-        return NULL;
-    }
-    if (chardev_find(id)) {
-        error_set(errp, "there is a chardev '%s' already; choose another id", id);
-        return NULL;
-    }
-    obj = object_new(type, errp);
     if (!obj) {
         return NULL;
     }
@@ -84,7 +127,21 @@ static Chardev *new_backend(const char *backend, const char *id, struct json_obj
     }
     g_clear_pointer(&obj->name, g_free);
     object_settle(obj, true);
-    if (!object_add_child(object_container("/chardevs"), id, obj, errp)) {
+    return g_steal_pointer(&obj);
+}
+
+/* The same as /chardevs/@id. Borrowed. */
+static Chardev *new_backend(const char *backend, const char *id, struct json_object *props,
+                            GError **errp)
+{
+    g_autoptr(Object) obj = NULL;
+
+    if (chardev_find(id)) {
+        error_set(errp, "there is a chardev '%s' already; choose another id", id);
+        return NULL;
+    }
+    obj = open_backend(backend, id, props, errp);
+    if (!obj || !object_add_child(object_container("/chardevs"), id, obj, errp)) {
         return NULL;
     }
     return CHARDEV(obj);
@@ -106,9 +163,64 @@ Chardev *chardev_new(const char *backend, const char *id, struct json_object *pr
     return check_id(id, errp) ? new_backend(backend, id, props, errp) : NULL;
 }
 
-/* The same, with a mux before it if wanted: then the backend itself is ID-base. */
-static Chardev *new_chardev(const char *backend, const char *id, bool mux,
-                            struct json_object *props, GError **errp)
+static Chardev *find_changeable(const char *id, GError **errp)
+{
+    Chardev *chr = chardev_find(id);
+
+    if (!chr) {
+        error_set(errp, "there is no chardev '%s'; query-chardev lists those there are", id);
+    } else if (chardev_is_mux(chr)) {
+        error_set(errp, "chardev '%s' is a mux, which cannot be changed; make it without mux=on",
+                  id);
+    } else if (chr->fe && !chr->fe->can_change) {
+        error_set(errp,
+                  "the user of chardev '%s' cannot be given another; only serial ports can, and "
+                  "what nobody uses",
+                  id);
+    } else {
+        return chr;
+    }
+    return NULL;
+}
+
+/* Nothing here can fail any more. */
+static void replace(Chardev *old, Object *new, const char *id)
+{
+    CharFrontend *fe = old->fe;
+
+    if (fe) {
+        chardev_leave(fe);
+    }
+    object_unparent(&old->parent);
+    object_add_child(object_container("/chardevs"), id, new, NULL);
+    if (fe) {
+        char_attach(CHARDEV(new), fe, NULL);
+    }
+}
+
+Chardev *chardev_change(const char *backend, const char *id, struct json_object *props,
+                        GError **errp)
+{
+    Chardev *old = find_changeable(id, errp);
+    g_autoptr(Object) new = NULL;
+
+    if (!old) {
+        return NULL;
+    }
+    if (!strcmp(backend, "mux")) {
+        error_set(errp, "chardev '%s' cannot become a mux; remove it and make a new one", id);
+        return NULL;
+    }
+    new = open_backend(backend, id, props, errp);
+    if (!new) {
+        return NULL;
+    }
+    replace(old, new, id);
+    return CHARDEV(new);
+}
+
+Chardev *chardev_new_muxed(const char *backend, const char *id, bool mux, struct json_object *props,
+                           GError **errp)
 {
     g_autofree char *base_id = NULL, *base_path = NULL;
     struct json_object *mux_props;
@@ -172,7 +284,7 @@ static Chardev *new_from_props(struct json_object *props, GError **errp)
     if (!check_id(id, errp) || !get_bool(props, "mux", &mux, errp)) {
         return NULL;
     }
-    return new_chardev(backend, id, mux, props, errp);
+    return chardev_new_muxed(backend, id, mux, props, errp);
 }
 
 Chardev *chardev_new_from_opts(const char *text, GError **errp)
@@ -188,109 +300,24 @@ Chardev *chardev_new_from_opts(const char *text, GError **errp)
     return chr;
 }
 
-/* ---- short forms ---- */
-
-/* "HOST:PORT", "[ADDR]:PORT", ":PORT" into host= and port=. */
-static bool split_host_port(struct json_object *props, GError **errp)
+static Chardev *change_from_props(const char *id, struct json_object *props, GError **errp)
 {
-    g_autofree char *address = g_strdup(get_string(props, "address"));
-    char *host = address, *colon = address ? strrchr(address, ':') : NULL;
-    size_t len;
+    const char *backend = get_string(props, "backend");
 
-    if (!colon || !colon[1]) {
-        error_set(errp, "tcp: wants HOST:PORT, got '%s'", address ? address : "");
-        return false;
+    if (!backend || get_string(props, "id") || get_string(props, "mux")) {
+        error_set(errp, "%s",
+                  !backend ? "the new backend is missing, as in: pty"
+                           : "id= and mux= cannot be changed; leave them out");
+        return NULL;
     }
-    *colon = '\0';
-    len = strlen(host);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host[len - 1] = '\0';
-        host++;
-    }
-    json_object_object_del(props, "address");
-    json_object_object_add(props, "host", json_object_new_string(host));
-    json_object_object_add(props, "port", json_object_new_string(colon + 1));
-    return true;
+    return chardev_change(backend, id, props, errp);
 }
 
-typedef struct ShortForm {
-    const char *prefix;
-    bool exact; /* nothing may follow */
-    const char *backend;
-    const char *key; /* of what follows the prefix */
-    bool options;    /* which is then followed by ",key=value" */
-    bool (*fixup)(struct json_object *props, GError **errp);
-} ShortForm;
-
-static const ShortForm short_forms[] = {
-    { "null", .exact = true, .backend = "null" },
-    { "stdio", .exact = true, .backend = "stdio" },
-    { "pty", .exact = true, .backend = "pty" },
-    { "file:", .backend = "file", .key = "path" },
-    { "unix:", .backend = "socket", .key = "path", .options = true },
-    { "tcp:", .backend = "socket", .key = "address", .options = true, .fixup = split_host_port },
-};
-
-static struct json_object *short_props(const ShortForm *form, const char *rest, GError **errp)
+Chardev *chardev_change_from_opts(const char *id, const char *text, GError **errp)
 {
-    struct json_object *props;
+    struct json_object *props = keyval_parse(text, "backend", errp);
+    Chardev *chr = props ? change_from_props(id, props, errp) : NULL;
 
-    if (form->options) {
-        props = keyval_parse(rest, form->key, errp);
-        if (props && form->fixup && !form->fixup(props, errp)) {
-            json_object_put(props);
-            return NULL;
-        }
-        return props;
-    }
-    props = json_object_new_object();
-    if (form->key) {
-        json_object_object_add(props, form->key, json_object_new_string(rest));
-    }
-    return props;
-}
-
-Chardev *chardev_new_from_short(const char *id, const char *text, bool with_mux, GError **errp)
-{
-    bool mon = g_str_has_prefix(text, "mon:");
-
-    if (mon) {
-        text += strlen("mon:");
-        with_mux = true;
-    }
-    if (g_str_has_prefix(text, "chardev:")) {
-        Chardev *chr = chardev_find(text + strlen("chardev:"));
-
-        if (!chr) {
-            error_set(errp, "there is no chardev '%s'; define it with -chardev BACKEND,id=%s",
-                      text + strlen("chardev:"), text + strlen("chardev:"));
-        }
-        return chr;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(short_forms); i++) {
-        const ShortForm *form = &short_forms[i];
-        struct json_object *props;
-        Chardev *chr;
-
-        if (form->exact ? strcmp(text, form->prefix) : !g_str_has_prefix(text, form->prefix)) {
-            continue;
-        }
-        props = short_props(form, text + strlen(form->prefix), errp);
-        if (!props) {
-            return NULL;
-        }
-        if (mon && !strcmp(form->backend, "stdio")) {
-            /* The guest and the monitor share the terminal: Ctrl-C is the guest's. */
-            json_object_object_add(props, "signal", json_object_new_string("off"));
-        }
-        chr = new_chardev(form->backend, id, with_mux, props, errp);
-        json_object_put(props);
-        return chr;
-    }
-    error_set(errp,
-              "'%s' is not a character device; use none, null, stdio, pty, file:PATH, "
-              "unix:PATH[,server=on][,wait=off], tcp:HOST:PORT[,server=on][,wait=off], "
-              "chardev:ID, or mon: and one of these",
-              text);
-    return NULL;
+    json_object_put(props);
+    return chr;
 }

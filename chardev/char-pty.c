@@ -26,9 +26,7 @@ static gboolean pty_look(gpointer opaque);
 
 static void pty_look_again(CharPty *pty)
 {
-    pty->look = g_timeout_source_new_seconds(1);
-    g_source_set_callback(pty->look, pty_look, pty, NULL);
-    g_source_attach(pty->look, NULL);
+    pty->look = chardev_timeout_source(1000, pty_look, pty);
 }
 
 static gboolean pty_look(gpointer opaque)

@@ -1,42 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev socket: one client at a time on a unix or TCP socket, which we listen on (server=on), or
- * connect to, or get as a descriptor (fd=).
+ * chardev socket: one client at a time on a unix, TCP or vsock socket, which we listen on
+ * (server=on), or connect to (again and again with reconnect=), or get as a descriptor (fd=). What
+ * is on the wire are the bytes themselves, telnet or WebSocket.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/socket-attempt.h"
+#include "chardev/socket-place.h"
+#include "chardev/telnet.h"
+#include "chardev/websocket.h"
 #include "util/error.h"
 #include "util/interrupt.h"
-#include "util/keyval.h"
 
-enum OnOffAuto { AUTO, ON, OFF };
-static const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
+#define HANDSHAKE_SECONDS 10 /* then a WebSocket client that did not ask makes room for others */
 
 typedef struct CharSocket {
     Chardev parent;
     /* properties */
-    char *path, *host, *port, *fd;
-    bool server, wait, nodelay, abstract, tight, numeric, keep_alive;
-    int ipv4, ipv6; /* OnOffAuto */
-    uint16_t to;    /* last port to try; 0: only @port */
+    SocketPlace place;
+    char *tls_creds, *tls_authz;
+    bool wait, telnet, tn3270, websocket;
+    uint32_t reconnect; /* seconds; 0: never */
 
     int listen_fd, client_fd;
     int passed_fd; /* the client sent it and nobody took it yet; or -1 */
     GSource *listen_source;
-    char *bound_path; /* to remove at the end */
+    char *bound_path; /* to remove at the end, if it is this file still: */
+    dev_t bound_dev;
+    ino_t bound_ino;
+
+    SocketAttempt *attempt;    /* we are connecting */
+    GSource *reconnect_source; /* we are waiting before that */
+    bool complained;           /* since we were connected last */
+
+    Telnet telnet_state;       /* with telnet or tn3270 */
+    WebSocket websocket_state; /* with websocket */
+    GByteArray *request;       /* the client's, before it is connected */
+    GSource *request_source, *request_timeout;
 } CharSocket;
+
+static void socket_listen(CharSocket *sock);
+static void reconnect_later(CharSocket *sock);
 
 static void close_fd(int *fd)
 {
@@ -71,9 +85,8 @@ static void keep_passed(CharSocket *sock, struct msghdr *msg)
     }
 }
 
-static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
+static ssize_t receive(CharSocket *sock, void *buf, size_t len)
 {
-    CharSocket *sock = (CharSocket *)chr;
     /* What does not fit the kernel closes. */
     union {
         struct cmsghdr align;
@@ -100,25 +113,181 @@ static int socket_take_fd(Chardev *chr)
     return fd;
 }
 
+/* ---- protocols ---- */
+
+static bool speaks_telnet(const CharSocket *sock)
+{
+    return sock->telnet || sock->tn3270;
+}
+
+/* Breaks are told before the text they came with, which is read together. */
+static size_t decode_telnet(CharSocket *sock, void *buf, size_t len, GByteArray *answer)
+{
+    unsigned breaks = 0;
+    size_t kept = telnet_decode(&sock->telnet_state, buf, len, answer, &breaks);
+
+    for (unsigned i = 0; i < breaks; i++) {
+        chardev_send_break(CHARDEV(sock));
+    }
+    return kept;
+}
+
+/* When Close has come, the last bytes are delivered, and then the input ends. */
+static size_t decode_websocket(CharSocket *sock, void *buf, size_t len, GByteArray *answer)
+{
+    size_t kept = websocket_decode(&sock->websocket_state, buf, len, answer);
+
+    if (sock->websocket_state.closed && kept) {
+        shutdown(sock->client_fd, SHUT_RD);
+    }
+    return kept;
+}
+
+static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    g_autoptr(GByteArray) answer = NULL;
+    ssize_t n = receive(sock, buf, len);
+    size_t kept;
+
+    if (n <= 0 || (!speaks_telnet(sock) && !sock->websocket)) {
+        return n;
+    }
+    answer = g_byte_array_new();
+    kept = sock->websocket ? decode_websocket(sock, buf, n, answer)
+                           : decode_telnet(sock, buf, n, answer);
+    chardev_answer(chr, answer->data, answer->len);
+    if (kept || (sock->websocket && sock->websocket_state.closed)) {
+        return kept;
+    }
+    errno = EAGAIN; /* nothing for the front end, but no end of the input either */
+    return -1;
+}
+
+static bool socket_encode(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    if (sock->websocket) {
+        websocket_encode(buf, len, out);
+    } else if (speaks_telnet(sock)) {
+        telnet_encode(&sock->telnet_state, buf, len, out);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* ---- clients ---- */
 
-static void socket_listen(CharSocket *sock);
+static void forget_request(CharSocket *sock)
+{
+    chardev_source_end(&sock->request_source);
+    chardev_source_end(&sock->request_timeout);
+    g_clear_pointer(&sock->request, g_byte_array_unref);
+}
+
+static void socket_hangup(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    forget_request(sock);
+    chardev_disconnected(chr);
+    close_fd(&sock->client_fd);
+    close_fd(&sock->passed_fd);
+    socket_listen(sock);
+    reconnect_later(sock);
+}
+
+/* The protocol's first words; a socket that does not even take these is gone. */
+static bool send_first(CharSocket *sock, const GByteArray *text)
+{
+    return send(sock->client_fd, text->data, text->len, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+           (ssize_t)text->len;
+}
+
+static void socket_ready(CharSocket *sock)
+{
+    if (speaks_telnet(sock)) {
+        g_autoptr(GByteArray) text = g_byte_array_new();
+
+        telnet_start(&sock->telnet_state, sock->place.server, sock->tn3270, text);
+        if (text->len && !send_first(sock, text)) {
+            socket_hangup(CHARDEV(sock));
+            return;
+        }
+    }
+    sock->complained = false;
+    chardev_connected(CHARDEV(sock), sock->client_fd, sock->client_fd);
+}
+
+/* Take what belongs to the request, and no more, off the socket. True when it is whole. */
+static bool read_request(CharSocket *sock, bool *gone)
+{
+    static const char end[] = "\r\n\r\n";
+    GByteArray *request = sock->request;
+    guint before = request->len;
+    ssize_t n;
+    char *found;
+
+    g_byte_array_set_size(request, WEBSOCKET_REQUEST_MAX);
+    n = recv(sock->client_fd, request->data + before, request->len - before, MSG_PEEK);
+    *gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    g_byte_array_set_size(request, before + (n > 0 ? n : 0));
+    if (n <= 0) {
+        return false;
+    }
+    found = memmem(request->data, request->len, end, strlen(end));
+    if (found) {
+        g_byte_array_set_size(request, found + strlen(end) - (char *)request->data);
+    }
+    *gone = recv(sock->client_fd, request->data + before, request->len - before, 0) < 0 ||
+            (!found && request->len == WEBSOCKET_REQUEST_MAX);
+    return found;
+}
+
+static gboolean request_readable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+    CharSocket *sock = (CharSocket *)hold;
+    g_autoptr(GByteArray) answer = g_byte_array_new();
+    bool gone, whole = read_request(sock, &gone), accepted;
+
+    if (!whole && !gone) {
+        return G_SOURCE_CONTINUE;
+    }
+    accepted =
+        whole && websocket_answer((const char *)sock->request->data, sock->request->len, answer);
+    if (!send_first(sock, answer) || !accepted) {
+        socket_hangup(CHARDEV(sock));
+        return G_SOURCE_REMOVE;
+    }
+    forget_request(sock);
+    websocket_start(&sock->websocket_state);
+    socket_ready(sock);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean request_is_late(gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+
+    socket_hangup(CHARDEV(hold));
+    return G_SOURCE_REMOVE;
+}
 
 static void socket_use(CharSocket *sock, int fd)
 {
-    int one = 1;
-
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (sock->nodelay) {
-        /* Fails on a unix socket, which has no delay. */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    }
-    if (sock->keep_alive) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-    }
+    socket_place_set_options(&sock->place, fd);
     sock->client_fd = fd;
-    chardev_connected(CHARDEV(sock), fd, fd);
+    if (!sock->websocket) {
+        socket_ready(sock);
+        return;
+    }
+    sock->request = g_byte_array_new();
+    sock->request_source =
+        chardev_fd_source(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, request_readable, sock);
+    sock->request_timeout = chardev_timeout_source(HANDSHAKE_SECONDS * 1000, request_is_late, sock);
 }
 
 static gboolean socket_accept(gint fd, GIOCondition condition, gpointer opaque)
@@ -141,213 +310,50 @@ static void socket_listen(CharSocket *sock)
     }
 }
 
-static void socket_hangup(Chardev *chr)
-{
-    CharSocket *sock = (CharSocket *)chr;
+/* ---- connecting again ---- */
 
-    chardev_disconnected(chr);
-    close_fd(&sock->client_fd);
-    close_fd(&sock->passed_fd);
-    socket_listen(sock);
+static void attempt_done(void *opaque, int fd, const GError *err)
+{
+    CharSocket *sock = opaque;
+
+    sock->attempt = NULL;
+    if (fd >= 0) {
+        socket_use(sock, fd);
+        return;
+    }
+    if (!sock->complained) {
+        sock->complained = true;
+        warn_report("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
+                    err->message, sock->reconnect);
+    }
+    reconnect_later(sock);
 }
 
-/* ---- addresses ---- */
-
-/* Abstract names (unix(7)) begin with a zero byte, and are as long as said; tight=off pads them. */
-static bool unix_address(const CharSocket *sock, struct sockaddr_un *addr, socklen_t *len,
-                         GError **errp)
+static gboolean reconnect_now(gpointer opaque)
 {
-    const char *path = sock->path;
-    size_t size = strlen(path);
+    CharSocket *sock = opaque;
 
-    *addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    *len = sizeof(*addr);
-    if (size >= sizeof(addr->sun_path)) {
-        error_set(errp, "path '%s' is too long for a socket: it may have %zu bytes", path,
-                  sizeof(addr->sun_path) - 1);
-        return false;
-    }
-    strcpy(addr->sun_path + sock->abstract, path);
-    if (sock->abstract && sock->tight) {
-        *len = offsetof(struct sockaddr_un, sun_path) + 1 + size;
-    }
-    return true;
+    chardev_source_end(&sock->reconnect_source);
+    sock->attempt = socket_attempt_start(&sock->place, attempt_done, sock);
+    return G_SOURCE_REMOVE;
 }
 
-static int unix_open(CharSocket *sock, GError **errp)
+static void reconnect_later(CharSocket *sock)
 {
-    struct sockaddr_un addr;
-    socklen_t len;
-    struct stat st;
-    int fd;
+    if (sock->reconnect && !sock->reconnect_source) {
+        guint ms = MIN(sock->reconnect, G_MAXUINT / 1000) * 1000;
 
-    if (!unix_address(sock, &addr, &len, errp)) {
-        return -1;
+        sock->reconnect_source = chardev_timeout_source(ms, reconnect_now, sock);
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        error_set_errno(errp, errno, "cannot make a socket");
-        return -1;
-    }
-    if (!sock->server) {
-        if (connect(fd, (struct sockaddr *)&addr, len) == 0) {
-            return fd;
-        }
-        error_set_errno(errp, errno,
-                        "cannot connect to '%s' (to listen there instead, say server=on)",
-                        sock->path);
-        close(fd);
-        return -1;
-    }
-    /* A socket that an earlier run has left is in the way of bind(). */
-    if (!sock->abstract && lstat(sock->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        unlink(sock->path);
-    }
-    if (bind(fd, (struct sockaddr *)&addr, len) < 0) {
-        error_set_errno(errp, errno, "cannot listen on '%s'", sock->path);
-        close(fd);
-        return -1;
-    }
-    sock->bound_path = sock->abstract ? NULL : g_strdup(sock->path);
-    return fd;
-}
-
-/* A server asked for port 0 has been given one: show it. */
-static void learn_port(CharSocket *sock, int fd)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    char port[NI_MAXSERV];
-
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) == 0 &&
-        getnameinfo((struct sockaddr *)&addr, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV) ==
-            0) {
-        g_free(sock->port);
-        sock->port = g_strdup(port);
-    }
-}
-
-/* With one family asked for, or the other refused, only that one. */
-static int tcp_family(const CharSocket *sock)
-{
-    bool four = sock->ipv4 == ON || (sock->ipv4 == AUTO && sock->ipv6 != ON);
-    bool six = sock->ipv6 == ON || (sock->ipv6 == AUTO && sock->ipv4 != ON);
-
-    return four == six ? AF_UNSPEC : four ? AF_INET : AF_INET6;
-}
-
-static struct addrinfo *tcp_lookup(const CharSocket *sock, GError **errp)
-{
-    struct addrinfo hints = { .ai_family = tcp_family(sock),
-                              .ai_socktype = SOCK_STREAM,
-                              .ai_flags = (sock->server ? AI_PASSIVE : 0) | AI_NUMERICSERV |
-                                          (sock->numeric ? AI_NUMERICHOST : 0) };
-    const char *host = sock->host && *sock->host ? sock->host : NULL;
-    struct addrinfo *list = NULL;
-    int rc = getaddrinfo(host, sock->port, &hints, &list);
-
-    if (rc) {
-        error_set(errp, "host=%s: %s", host ? host : "",
-                  rc == EAI_SYSTEM ? g_strerror(errno) : gai_strerror(rc));
-        return NULL;
-    }
-    return list;
-}
-
-/* The port is where IPv4 and IPv6 both have it. */
-static void set_port(struct addrinfo *ai, unsigned port)
-{
-    if (ai->ai_family == AF_INET6) {
-        ((struct sockaddr_in6 *)ai->ai_addr)->sin6_port = htons((uint16_t)port);
-    } else {
-        ((struct sockaddr_in *)ai->ai_addr)->sin_port = htons((uint16_t)port);
-    }
-}
-
-/* A socket of @ai that is bound or connected, or -1 and errno. */
-static int tcp_socket(const CharSocket *sock, const struct addrinfo *ai)
-{
-    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC, ai->ai_protocol);
-    int one = 1, rc, err;
-
-    if (fd < 0) {
-        return -1;
-    }
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (sock->server && sock->ipv6 == ON && sock->ipv4 == OFF) {
-        /* IPv6 sockets take IPv4 clients otherwise. */
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    }
-    rc = sock->server ? bind(fd, ai->ai_addr, ai->ai_addrlen)
-                      : connect(fd, ai->ai_addr, ai->ai_addrlen);
-    if (rc < 0) {
-        err = errno;
-        close(fd);
-        errno = err;
-        return -1;
-    }
-    return fd;
-}
-
-static int tcp_open(CharSocket *sock, GError **errp)
-{
-    struct addrinfo *list;
-    uint64_t first;
-    int fd = -1;
-
-    if (!sock->port || !uint_parse(sock->port, 65535, &first)) {
-        error_set(errp, "port=%s: must be a number from 0 to 65535", sock->port ? sock->port : "");
-        return -1;
-    }
-    if (sock->to && (!sock->server || sock->to < first)) {
-        error_set(errp, "to=%u is the last of the ports that a server tries: %s", sock->to,
-                  sock->server ? "it cannot be below port=" : "say server=on, or leave it out");
-        return -1;
-    }
-    list = tcp_lookup(sock, errp);
-    if (!list) {
-        return -1;
-    }
-    for (unsigned port = (unsigned)first; fd < 0 && port <= MAX(first, sock->to); port++) {
-        for (struct addrinfo *ai = list; fd < 0 && ai; ai = ai->ai_next) {
-            set_port(ai, port);
-            fd = tcp_socket(sock, ai);
-        }
-    }
-    if (fd < 0) {
-        error_set_errno(errp, errno,
-                        sock->server ? "cannot listen on %s:%s" : "cannot connect to %s:%s",
-                        sock->host ? sock->host : "", sock->port);
-    } else if (sock->server) {
-        learn_port(sock, fd);
-    }
-    freeaddrinfo(list);
-    return fd;
-}
-
-static int inherited_fd(CharSocket *sock, GError **errp)
-{
-    struct stat st;
-    uint64_t fd;
-
-    if (!uint_parse(sock->fd, INT_MAX, &fd) || fstat((int)fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-        error_set(errp, "fd=%s: must be the number of an open socket", sock->fd);
-        return -1;
-    }
-    return (int)fd;
 }
 
 /* ---- opening ---- */
 
 static char *describe(const CharSocket *sock)
 {
-    if (sock->fd) {
-        return g_strdup_printf("fd:%s", sock->fd);
-    }
-    if (sock->path) {
-        return g_strdup_printf("unix:%s", sock->path);
-    }
-    return g_strdup_printf("tcp:%s:%s", sock->host ? sock->host : "", sock->port);
+    return socket_place_describe(&sock->place, sock->telnet      ? "telnet"
+                                               : sock->websocket ? "websocket"
+                                                                 : "tcp");
 }
 
 static bool wait_for_client(CharSocket *sock, GError **errp)
@@ -379,63 +385,71 @@ static bool wait_for_client(CharSocket *sock, GError **errp)
     return true;
 }
 
-static bool check_options(const CharSocket *sock, GError **errp)
+static bool check_protocol(const CharSocket *sock, GError **errp)
 {
-    int ways = !!sock->path + (sock->host || sock->port) + !!sock->fd;
-
-    if (ways != 1) {
-        error_set(errp, "backend socket needs %s of path=PATH, host=HOST,port=PORT and fd=N",
-                  ways ? "only one" : "one");
+    if (sock->tls_creds || sock->tls_authz) {
+        error_set(errp,
+                  "there is no object '%s' for TLS: this program has none of that kind; leave "
+                  "tls-creds and tls-authz out, and let a tunnel (ssh -L) to a unix socket encrypt",
+                  sock->tls_creds ? sock->tls_creds : sock->tls_authz);
         return false;
     }
-    if (sock->path && !*sock->path) {
-        error_set(errp, "path= is empty; it must name a socket");
+    if (sock->websocket && speaks_telnet(sock)) {
+        error_set(errp, "websocket=on and telnet=on or tn3270=on exclude each other: choose one");
         return false;
     }
-    if (sock->abstract && !sock->path) {
-        error_set(errp, "abstract=on is for unix sockets: it needs path=NAME");
+    if (sock->websocket && !sock->place.server) {
+        error_set(errp, "websocket=on needs server=on: there is only the server's side of it");
         return false;
     }
-    if (sock->ipv4 == OFF && sock->ipv6 == OFF) {
-        error_set(errp, "ipv4=off and ipv6=off leave nothing; leave one of them out");
+    if (sock->reconnect && (sock->place.server || sock->place.fd)) {
+        error_set(errp, "reconnect=%u is for those who connect: leave out %s", sock->reconnect,
+                  sock->place.server ? "server=on" : "fd=");
         return false;
     }
     return true;
 }
 
+/* A file of this name that another has made meanwhile is not ours to remove. */
+static void remember_path(CharSocket *sock)
+{
+    struct stat st;
+
+    if (sock->place.path && !sock->place.abstract && lstat(sock->place.path, &st) == 0) {
+        sock->bound_path = g_strdup(sock->place.path);
+        sock->bound_dev = st.st_dev;
+        sock->bound_ino = st.st_ino;
+    }
+}
+
 static bool socket_complete(Object *obj, GError **errp)
 {
     CharSocket *sock = (CharSocket *)obj;
-    int fd, listening = 0;
-    socklen_t len = sizeof(listening);
+    g_autofree char *port = NULL;
+    int fd;
 
-    if (!check_options(sock, errp)) {
+    if (!socket_place_check(&sock->place, errp) || !check_protocol(sock, errp)) {
         return false;
     }
-    fd = sock->fd     ? inherited_fd(sock, errp)
-         : sock->path ? unix_open(sock, errp)
-                      : tcp_open(sock, errp);
+    if (sock->reconnect) {
+        sock->attempt = socket_attempt_start(&sock->place, attempt_done, sock);
+        return true;
+    }
+    fd = socket_place_open(&sock->place, &port, errp);
     if (fd < 0) {
         return false;
     }
-    if (!sock->server) {
+    if (port) {
+        g_free(sock->place.port);
+        sock->place.port = g_steal_pointer(&port);
+    }
+    if (!sock->place.server) {
         socket_use(sock, fd);
         return true;
     }
     sock->listen_fd = fd;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    /* A descriptor that is no bound socket cannot be listened on: say it here, not at a client. */
-    if ((sock->fd && (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)) ||
-        (!listening && listen(fd, 1) < 0)) {
-        g_autofree char *where = describe(sock);
-
-        error_set_errno(errp, errno, "cannot listen on %s", where);
-        if (sock->fd) {
-            sock->listen_fd = -1; /* remains the giver's */
-        }
-        return false;
-    }
+    remember_path(sock);
     if (sock->wait) {
         return wait_for_client(sock, errp);
     }
@@ -454,21 +468,29 @@ static void socket_init(Object *obj)
 
 static void remove_path(CharSocket *sock)
 {
-    if (sock->bound_path) {
+    struct stat st;
+
+    if (sock->bound_path && lstat(sock->bound_path, &st) == 0 && st.st_dev == sock->bound_dev &&
+        st.st_ino == sock->bound_ino) {
         unlink(sock->bound_path);
-        g_clear_pointer(&sock->bound_path, g_free);
     }
+    g_clear_pointer(&sock->bound_path, g_free);
 }
 
 static void socket_finalize(Object *obj)
 {
     CharSocket *sock = (CharSocket *)obj;
 
+    if (sock->attempt) {
+        socket_attempt_cancel(sock->attempt);
+    }
+    forget_request(sock);
+    chardev_source_end(&sock->reconnect_source);
     chardev_source_end(&sock->listen_source);
     close_fd(&sock->client_fd);
     close_fd(&sock->passed_fd);
-    close_fd(&sock->listen_fd);
     remove_path(sock);
+    close_fd(&sock->listen_fd);
 }
 
 static void socket_cleanup(Chardev *chr)
@@ -476,13 +498,29 @@ static void socket_cleanup(Chardev *chr)
     remove_path((CharSocket *)chr);
 }
 
+/* " <-> HOST:PORT" of a TCP client, or "". */
+static char *describe_peer(const CharSocket *sock)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (sock->client_fd < 0 || getpeername(sock->client_fd, (struct sockaddr *)&addr, &len) < 0 ||
+        (addr.ss_family != AF_INET && addr.ss_family != AF_INET6) ||
+        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV)) {
+        return g_strdup("");
+    }
+    return g_strdup_printf(addr.ss_family == AF_INET6 ? " <-> [%s]:%s" : " <-> %s:%s", host, port);
+}
+
 static char *socket_filename(const Chardev *chr)
 {
     const CharSocket *sock = (const CharSocket *)chr;
-    g_autofree char *where = describe(sock);
+    g_autofree char *where = describe(sock), *peer = describe_peer(sock);
 
     return g_strconcat(chr->connected ? "" : "disconnected:", where,
-                       sock->server ? ",server=on" : "", NULL);
+                       sock->place.server ? ",server=on" : "", chr->connected ? peer : "", NULL);
 }
 
 /* The hang-up that the main loop sees next does the rest. */
@@ -495,16 +533,18 @@ static void socket_yank(Chardev *chr)
     }
 }
 
-/* "nowait" and "nowait=on" are the old spelling of wait=off. */
-static bool nowait_set(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+/* Options that say the opposite of another: "nowait", "nowait=on" is the old spelling of wait=off.
+ */
+static bool opposite_set(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp)
 {
-    ((CharSocket *)obj)->wait = !json_object_get_boolean(value);
+    G_STRUCT_MEMBER(bool, obj, prop->offset) = !json_object_get_boolean(value);
     return true;
 }
 
-static struct json_object *nowait_get(Object *obj, const Property *prop, GError **errp)
+static struct json_object *opposite_get(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_boolean(!((CharSocket *)obj)->wait);
+    return json_object_new_boolean(!G_STRUCT_MEMBER(bool, obj, prop->offset));
 }
 
 #define STRING(n, field, text)                                                                     \
@@ -522,36 +562,51 @@ static struct json_object *nowait_get(Object *obj, const Property *prop, GError 
         .name = n, .kind = PROP_BOOL, .offset = offsetof(CharSocket, field), .has_default = true, \
         .default_int = on, .description = text                                                    \
     }
+#define OPPOSITE(n, field, opposite)                                                              \
+    {                                                                                             \
+        .name = n, .kind = PROP_BOOL, .offset = offsetof(CharSocket, field), .get = opposite_get, \
+        .set = opposite_set, .description = "the opposite of " opposite                           \
+    }
 
 static const Property socket_properties[] = {
-    STRING("path", path, "unix socket"),
-    STRING("host", host, "TCP: name or address; empty is every one of ours"),
-    STRING("port", port, "TCP: port number"),
-    STRING("fd", fd, "number of a socket that was inherited"),
-    BOOL("server", server, false, "listen, instead of connecting"),
+    STRING("path", place.path, "unix socket"),
+    STRING("host", place.host, "TCP: name or address; empty is every one of ours"),
+    STRING("port", place.port, "TCP, vsock: port number"),
+    STRING("cid", place.cid, "vsock: number of the machine"),
+    STRING("fd", place.fd, "number of a socket that was inherited"),
+    BOOL("server", place.server, false, "listen, instead of connecting"),
     BOOL("wait", wait, true, "server: the machine starts when a client is there"),
-    { .name = "nowait",
-      .kind = PROP_BOOL,
-      .get = nowait_get,
-      .set = nowait_set,
-      .description = "the opposite of wait" },
-    BOOL("nodelay", nodelay, false, "TCP: send small pieces at once"),
-    BOOL("keep-alive", keep_alive, false, "TCP: notice that the other end has gone"),
-    BOOL("numeric", numeric, false, "TCP: host is an address, do not look up names"),
-    ON_OFF_AUTO("ipv4", ipv4, "TCP: use IPv4"),
-    ON_OFF_AUTO("ipv6", ipv6, "TCP: use IPv6"),
+    OPPOSITE("nowait", wait, "wait"),
+    { .name = "reconnect",
+      .kind = PROP_UINT32,
+      .offset = offsetof(CharSocket, reconnect),
+      .has_default = true,
+      .description = "seconds until we connect again; 0 is never" },
+    BOOL("telnet", telnet, false, "speak the telnet protocol"),
+    BOOL("tn3270", tn3270, false, "speak telnet as 3270 terminals do"),
+    BOOL("websocket", websocket, false, "server: speak the WebSocket protocol"),
+    STRING("tls-creds", tls_creds, "id of TLS credentials, of which there are none"),
+    STRING("tls-authz", tls_authz, "id of a TLS authorization, of which there are none"),
+    BOOL("nodelay", place.nodelay, false, "TCP: send small pieces at once"),
+    OPPOSITE("delay", place.nodelay, "nodelay"),
+    BOOL("keep-alive", place.keep_alive, false, "TCP: notice that the other end has gone"),
+    BOOL("mptcp", place.mptcp, false, "TCP: use several paths (RFC 8684)"),
+    BOOL("numeric", place.numeric, false, "TCP: host is an address, do not look up names"),
+    ON_OFF_AUTO("ipv4", place.ipv4, "TCP: use IPv4"),
+    ON_OFF_AUTO("ipv6", place.ipv6, "TCP: use IPv6"),
     { .name = "to",
       .kind = PROP_UINT16,
-      .offset = offsetof(CharSocket, to),
+      .offset = offsetof(CharSocket, place.to),
       .has_default = true,
       .description = "TCP server: if port is taken, try those up to this" },
-    BOOL("abstract", abstract, false, "unix: path is a name in the abstract namespace"),
-    BOOL("tight", tight, true, "unix, abstract: the name is not padded with zeros"),
+    BOOL("abstract", place.abstract, false, "unix: path is a name in the abstract namespace"),
+    BOOL("tight", place.tight, true, "unix, abstract: the name is not padded with zeros"),
     { NULL },
 };
 
 static const ChardevOps socket_ops = {
     .read = socket_read,
+    .encode = socket_encode,
     .take_fd = socket_take_fd,
     .filename = socket_filename,
     .yank = socket_yank,
@@ -562,7 +617,7 @@ static const ChardevOps socket_ops = {
 static const ObjectType socket_type = {
     .name = "chardev-socket",
     .parent = TYPE_CHARDEV,
-    .description = "unix or TCP socket",
+    .description = "unix, TCP or vsock socket",
     .instance_size = sizeof(CharSocket),
     .properties = socket_properties,
     .ops = &socket_ops,

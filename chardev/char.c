@@ -38,6 +38,15 @@ GSource *chardev_fd_source(int fd, GIOCondition condition, GUnixFDSourceFunc fn,
     return source;
 }
 
+GSource *chardev_timeout_source(guint ms, GSourceFunc fn, void *opaque)
+{
+    GSource *source = g_timeout_source_new(ms);
+
+    g_source_set_callback(source, fn, opaque, NULL);
+    g_source_attach(source, NULL);
+    return source;
+}
+
 void chardev_source_end(GSource **source)
 {
     if (*source) {
@@ -242,6 +251,13 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+static size_t room_for_output(const Chardev *chr)
+{
+    size_t waiting = chr->unsent->len - chr->unsent_pos;
+
+    return waiting < UNSENT_MAX ? UNSENT_MAX - waiting : 0;
+}
+
 static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
 {
     if (!chr->connected || chr->out_fd < 0) {
@@ -261,9 +277,7 @@ static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
         len -= n;
     }
     if (!keep) {
-        size_t waiting = chr->unsent->len - chr->unsent_pos;
-
-        len = MIN(len, waiting < UNSENT_MAX ? UNSENT_MAX - waiting : 0);
+        len = MIN(len, room_for_output(chr));
     }
     if (len) {
         g_byte_array_append(chr->unsent, buf, len);
@@ -271,6 +285,29 @@ static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
             chr->out_source =
                 chardev_fd_source(chr->out_fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, writable, chr);
         }
+    }
+}
+
+/* The bound is that of what was written, since an encoding must not be cut. True if there is one.
+ */
+static bool output_encoded(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
+{
+    g_autoptr(GByteArray) encoded = g_byte_array_new();
+    size_t most = keep ? len : MIN(len, room_for_output(chr));
+
+    if (!chardev_ops(chr)->encode(chr, buf, most, encoded)) {
+        return false;
+    }
+    if (most) {
+        output(chr, encoded->data, encoded->len, true);
+    }
+    return true;
+}
+
+void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    if (len <= room_for_output(chr)) {
+        output(chr, buf, len, true);
     }
 }
 
@@ -291,7 +328,7 @@ void char_write(CharFrontend *fe, const void *buf, size_t len)
     ops = chardev_ops(chr);
     if (ops->write) {
         ops->write(chr, buf, len);
-    } else {
+    } else if (!ops->encode || !output_encoded(chr, buf, len, fe->keep_output)) {
         output(chr, buf, len, fe->keep_output);
     }
 }
@@ -381,6 +418,12 @@ void char_detach(CharFrontend *fe)
     object_unref(&chr->parent);
 }
 
+void chardev_leave(CharFrontend *fe)
+{
+    char_frontend_event(fe, CHAR_EVENT_CLOSED);
+    char_detach(fe);
+}
+
 int char_take_fd(CharFrontend *fe)
 {
     return fe->chr && chardev_ops(fe->chr)->take_fd ? chardev_ops(fe->chr)->take_fd(fe->chr) : -1;
@@ -411,6 +454,15 @@ bool chardev_can_yank(const Chardev *chr)
 void chardev_yank(Chardev *chr)
 {
     chardev_ops(chr)->yank(chr);
+}
+
+void chardev_send_break(Chardev *chr)
+{
+    if (chardev_ops(chr)->send_break) {
+        chardev_ops(chr)->send_break(chr);
+    } else if (chr->fe) {
+        char_frontend_event(chr->fe, CHAR_EVENT_BREAK);
+    }
 }
 
 bool chardev_remove(Chardev *chr, GError **errp)

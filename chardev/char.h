@@ -28,6 +28,7 @@ typedef struct CharFrontend {
     void (*event)(void *opaque, CharEvent event);
     void *opaque;
     bool keep_output; /* QMP: output is never dropped while a client is there */
+    bool can_change;  /* chardev_change() may give it another backend: CLOSED, then OPENED */
     bool background;  /* on a mux: does not take the input from another when it attaches */
     /* private */
     Chardev *chr;
@@ -59,21 +60,33 @@ char *chardev_filename(const Chardev *chr);
 /* Whether it is a connection that chardev_yank() can break off, as if the other side had gone. */
 bool chardev_can_yank(const Chardev *chr);
 void chardev_yank(Chardev *chr);
+/* The front end gets CHAR_EVENT_BREAK; on a mux the one that has the input. */
+void chardev_send_break(Chardev *chr);
 /* What Ctrl-A x does on a mux; nothing until it is set. */
 void chardev_set_quit_handler(void (*fn)(void));
 
 Chardev *chardev_find(const char *id); /* borrowed or NULL */
-/* The kinds there are ("file", "null", ...; mux too), sorted; free the array only. */
+/* The kinds there are ("file", "null", ...; mux too, and "memory", an old name of ringbuf), sorted;
+ * free the array only. */
 GPtrArray *chardev_backends(void);
 /* Kind @backend as /chardevs/@id. @props: its properties, as JSON or as text. Borrowed. */
 Chardev *chardev_new(const char *backend, const char *id, struct json_object *props, GError **errp);
 /* Out of /chardevs; an error while it is in use. */
 bool chardev_remove(Chardev *chr, GError **errp);
+/* Replace @id by a new one of kind @backend, which its front end then has. On failure nothing
+ * changes: it is a mux or to be one, its user is not made for it (can_change), or as chardev_new().
+ * Borrowed. */
+Chardev *chardev_change(const char *backend, const char *id, struct json_object *props,
+                        GError **errp);
+/* The same with -chardev text without id=. */
+Chardev *chardev_change_from_opts(const char *id, const char *text, GError **errp);
 /* -chardev text ("socket,id=x,path=...,server=on,wait=off"). Borrowed. */
 Chardev *chardev_new_from_opts(const char *text, GError **errp);
-/* The short form of -serial, -monitor, -qmp: "stdio", "mon:stdio", "null", "file:PATH", "pty",
- * "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,server=on,...", "chardev:ID". "none" is the
- * caller's to handle. @id names the new one; with_mux when "mon:" or the caller wants sharing. */
+/* The short form of -serial, -monitor, -qmp: "stdio", "null", "pty", "file:PATH", "pipe:PATH",
+ * "/dev/TTY", "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,server=on,...", so too "telnet:",
+ * "tn3270:" and "websocket:", "udp:[HOST]:PORT[@[LOCAL]:PORT]", "mon:" and one of these, or
+ * "chardev:ID". "none" is the caller's to handle. @id names the new one; with_mux when "mon:" or
+ * the caller wants sharing. */
 Chardev *chardev_new_from_short(const char *id, const char *text, bool with_mux, GError **errp);
 
 /* Flush what can be flushed, restore the terminal and remove listening sockets' files; at exit. */

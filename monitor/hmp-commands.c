@@ -161,6 +161,55 @@ static void do_chardev_remove(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
+static void do_chardev_change(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    chardev_change_from_opts(argv[0], argv[1], &err);
+    hmp_error(hmp, err);
+}
+
+static void do_chardev_send_break(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_chardev_send_break(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+static void do_ringbuf_write(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_ringbuf_write(argv[0], argv[1], false, DATA_FORMAT_UTF8, &err);
+    hmp_error(hmp, err);
+}
+
+/* What would confuse a terminal is printed as \uXXXX. */
+static void do_ringbuf_read(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    uint64_t size;
+    g_autofree char *text = NULL;
+
+    if (!uint_parse(argv[1], INT64_MAX, &size)) {
+        hmp_printf(hmp, "Error: SIZE: '%s' is not a number of bytes\n", argv[1]);
+        return;
+    }
+    text = qmp_ringbuf_read(argv[0], (int64_t)size, false, DATA_FORMAT_UTF8, &err);
+    for (const char *p = text; p && *p; p++) {
+        if (g_ascii_iscntrl(*p) && *p != '\n' && *p != '\t') {
+            hmp_printf(hmp, "\\u%04X", *p);
+        } else {
+            hmp_printf(hmp, "%s%c", *p == '\\' ? "\\" : "", *p);
+        }
+    }
+    if (text) {
+        hmp_printf(hmp, "\n");
+    }
+    hmp_error(hmp, err);
+}
+
 static void do_getfd(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
@@ -268,8 +317,12 @@ const HmpCommand hmp_commands[] = {
     { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info, true },
     { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...", "make a character device",
       do_chardev_add },
+    { "chardev-change", "CHARDEV CHARDEV-TYPE[,OPTION=VALUE]...",
+      "give the user of a character device another backend", do_chardev_change },
     { "chardev-remove", "CHARDEV", "remove a character device that nothing uses",
       do_chardev_remove },
+    { "chardev-send-break", "CHARDEV", "send a break to the user of a character device",
+      do_chardev_send_break },
     { "closefd", "NAME", "close a file descriptor that getfd named", do_closefd },
     { "cont|c", NULL, "let the machine run", do_cont },
     { "cpu", "INDEX", "choose the CPU that registers and addresses are of", do_cpu },
@@ -307,6 +360,9 @@ const HmpCommand hmp_commands[] = {
     { "qom-list", "[PATH]", "list the properties and children of an object", do_qom_list, true },
     { "qom-set", "PATH PROPERTY VALUE...", "set a property", do_qom_set, true },
     { "quit|q", NULL, "end the program", do_quit, true },
+    { "ringbuf_read", "CHARDEV SIZE", "take the oldest bytes out of a ring buffer",
+      do_ringbuf_read },
+    { "ringbuf_write", "CHARDEV DATA", "put data into a ring buffer", do_ringbuf_write },
     { "stop|s", NULL, "stop the machine", do_stop },
     { "system_powerdown", NULL, "press the power button", do_system_powerdown },
     { "system_reset", NULL, "reset the machine", do_system_reset },

@@ -498,6 +498,7 @@ static bool serial_attach(Serial *s, GError **errp)
         .receive = serial_receive,
         .event = serial_event,
         .opaque = s,
+        .can_change = true,
     };
     s->attached = chr && char_attach(chr, &s->fe, errp);
     return !chr || s->attached;

@@ -58,6 +58,28 @@ PLAUSIBLE = [
     ("chardev-add", {"id": "c4", "backend": {"type": "socket", "data": {
         "addr": {"type": "unix", "data": {"path": "FOLDER/socket"}}, "wait": False}}}),
     ("chardev-add", {"id": "c5", "backend": {"type": "mux", "data": {"chardev": "c0"}}}),
+    ("chardev-add", {"id": "c6", "backend": {"type": "ringbuf", "data": {"size": 4096}}}),
+    ("ringbuf-write", {"device": "c6", "data": "Zm9v", "format": "base64"}),
+    ("ringbuf-read", {"device": "c6", "size": 2}),
+    ("ringbuf-read", {"device": "c6", "size": 9, "format": "base64"}),
+    ("chardev-add", {"id": "c7", "backend": {"type": "memory", "data": {}}}),
+    ("chardev-add", {"id": "c8", "backend": {"type": "udp", "data": {
+        "remote": {"type": "inet", "data": {"host": "127.0.0.1", "port": "9", "ipv4": True}},
+        "local": {"type": "inet", "data": {"host": "127.0.0.1", "port": "0"}}}}}),
+    ("chardev-add", {"id": "c9", "backend": {"type": "socket", "data": {
+        "addr": {"type": "unix", "data": {"path": "FOLDER/web"}}, "websocket": True}}}),
+    ("chardev-add", {"id": "c10", "backend": {"type": "socket", "data": {
+        "addr": {"type": "inet", "data": {"host": "127.0.0.1", "port": "0"}},
+        "telnet": True, "nodelay": True, "wait": False}}}),
+    ("chardev-add", {"id": "c11", "backend": {"type": "socket", "data": {
+        "addr": {"type": "unix", "data": {"path": "FOLDER/socket"}}, "server": False, "reconnect": 9,
+        "tn3270": True}}}),
+    ("chardev-add", {"id": "c12", "backend": {"type": "file", "data": {
+        "out": "FOLDER/out", "in": "/dev/null"}}}),
+    ("chardev-add", {"id": "c13", "backend": {"type": "pipe", "data": {"device": "FOLDER/fifo"}}}),
+    ("chardev-add", {"id": "c14", "backend": {"type": "serial", "data": {"device": "/dev/ptmx"}}}),
+    ("chardev-change", {"id": "c8", "backend": {"type": "null", "data": {}}}),
+    ("chardev-send-break", {"id": "c8"}),
     ("query-chardev", {}),
     ("query-yank", {}),
     ("yank", {"instances": [{"type": "chardev", "id": "c3"}]}),
@@ -239,6 +261,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, machine.Machine(
             extra=["-name", "test", "-uuid", "12345678-1234-5678-1234-567812345678"]) as MACHINE:
         os.chdir(folder)
+        os.mkfifo("fifo")
         SCHEMA = Schema(MACHINE.qmp.command("query-qmp-schema"))
         tests = [("the validator can fail", validator_can_fail),
                  ("commands listed", served)]

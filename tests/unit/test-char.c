@@ -5,64 +5,7 @@
 #include <sys/un.h>
 
 #include "tests/unit/client.h"
-
-/* A front end that keeps what happens to it, as text. */
-typedef struct Front {
-    CharFrontend fe;
-    GString *input;
-    GString *events; /* one letter an event: O C B I(n) U(out) */
-    int room;
-} Front;
-
-static int front_can_receive(void *opaque)
-{
-    return ((Front *)opaque)->room;
-}
-
-static void front_receive(void *opaque, const uint8_t *buf, int len)
-{
-    Front *front = opaque;
-
-    g_assert_cmpint(len, <=, front->room);
-    front->room -= len;
-    g_string_append_len(front->input, (const char *)buf, len);
-}
-
-static void front_event(void *opaque, CharEvent event)
-{
-    g_string_append_c(((Front *)opaque)->events, "OCBIU"[event]);
-}
-
-static Front *front_new(const char *id)
-{
-    Front *front = g_new0(Front, 1);
-    GError *err = NULL;
-
-    front->input = g_string_new(NULL);
-    front->events = g_string_new(NULL);
-    front->room = 1 << 20;
-    front->fe = (CharFrontend){ .can_receive = front_can_receive,
-                                .receive = front_receive,
-                                .event = front_event,
-                                .opaque = front };
-    char_attach(chardev_find(id), &front->fe, &err);
-    g_assert_no_error(err);
-    return front;
-}
-
-static void front_free(Front *front)
-{
-    char_detach(&front->fe);
-    g_string_free(front->input, TRUE);
-    g_string_free(front->events, TRUE);
-    g_free(front);
-}
-
-static void expect_text(GString *got, const char *text)
-{
-    g_assert_cmpstr(got->str, ==, text);
-    g_string_set_size(got, 0);
-}
+#include "tests/unit/front.h"
 
 /* ---- options ---- */
 
@@ -71,7 +14,12 @@ static void test_bad_options(void)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        { "bogus,id=x", "*no chardev backend 'bogus'*file, null, pty, socket, stdio*" },
+        { "bogus,id=x",
+          "*no chardev backend 'bogus'*file, memory, null, pipe, pty, ringbuf, serial, "
+          "socket, stdio, udp*" },
+        { "parallel,id=x,path=/dev/parport0", "*'parallel': the machine has no parallel port*" },
+        { "parport,id=x,path=/dev/parport0", "*'parport': the machine has no parallel port*" },
+        { "vc,id=x", "*'vc': there is no window*" },
         { "", "*needs a backend*" },
         { "null", "*needs an id*" },
         { "null,id=1x", "*id '1x' is not valid*" },
@@ -80,6 +28,33 @@ static void test_bad_options(void)
         { "file,id=x", "*path=FILE*" },
         { "file,id=x,path=/nonexistent/y", "*/nonexistent/y*" },
         { "file,id=x,path=/dev/null,append=perhaps", "*append*" },
+        { "file,id=x,path=/dev/null,input-path=/nonexistent/y", "*'/nonexistent/y' for reading*" },
+        { "file,id=x,path=/dev/null,input-path=/", "*'/' is a directory*" },
+        { "pipe,id=x", "*path=PATH*" },
+        { "pipe,id=x,path=/nonexistent/y", "*'/nonexistent/y', nor*mkfifo*" },
+        { "serial,id=x", "*path=DEVICE*" },
+        { "tty,id=x,path=/nonexistent/y", "*cannot open '/nonexistent/y'*" },
+        { "serial,id=x,path=/dev/null", "*'/dev/null' is no terminal*" },
+        { "ringbuf,id=x,size=100", "*size=100*power of two*" },
+        { "ringbuf,id=x,size=0", "*size=0*power of two*" },
+        { "memory,id=x,size=2G", "*1 GiB at most*" },
+        { "udp,id=x", "*port=PORT*" },
+        { "udp,id=x,port=none", "*port=none*0 to 65535*" },
+        { "udp,id=x,port=7,host=here,numeric=on", "*host=here*" },
+        { "udp,id=x,port=7,host=127.0.0.1,localaddr=192.0.2.1", "*local address 192.0.2.1:0*" },
+        { "udp,id=x,port=7,host=127.0.0.1,localaddr=::1", "*local address*" },
+        { "udp,id=x,port=7,ipv4=off,ipv6=off", "*leave nothing*" },
+        { "socket,id=x,host=127.0.0.1,port=7,websocket=on", "*needs server=on*" },
+        { "socket,id=x,host=127.0.0.1,port=0,server=on,websocket=on,telnet=on", "*choose one*" },
+        { "socket,id=x,host=127.0.0.1,port=0,server=on,reconnect=1", "*leave out server=on*" },
+        { "socket,id=x,fd=1,reconnect=1", "*leave out fd=*" },
+        { "socket,id=x,host=127.0.0.1,port=7,reconnect=-1", "*reconnect*" },
+        { "socket,id=x,host=127.0.0.1,port=7,tls-creds=t0", "*no object 't0' for TLS*" },
+        { "socket,id=x,host=127.0.0.1,port=7,tls-authz=a0", "*no object 'a0' for TLS*" },
+        { "socket,id=x,cid=1", "*port=*" },
+        { "socket,id=x,cid=me,port=1", "*cid=me*number of a machine*" },
+        { "socket,id=x,cid=1,port=1,path=/a", "*only one of*" },
+        { "socket,id=x,path=/a,mptcp=on", "*mptcp=on is for TCP*" },
         { "null,id=x,logfile=/nonexistent/y", "*logfile '/nonexistent/y'*" },
         { "socket,id=x", "*needs one of path=*" },
         { "socket,id=x,path=/a,port=1", "*only one of*" },
@@ -117,8 +92,12 @@ static void test_long_path(void)
 
 static void test_short_forms(void)
 {
-    static const char *const bad[] = { "bogus",  "chardev:none", "tcp:localhost", "tcp::",
-                                       "stdio:", "mon:bogus",    "unix:",         "file:" };
+    static const char *const bad[] = {
+        "bogus",     "chardev:none",  "tcp:localhost", "tcp::",    "stdio:",
+        "mon:bogus", "unix:",         "file:",         "telnet::", "websocket:x",
+        "udp:",      "udp:1",         "udp::7@",       "udp::7@x", "pipe:",
+        "/dev/null", "/dev/parport0", "ringbuf",       "con:",     "websocket:127.0.0.1:0"
+    };
     GError *err = NULL;
     Chardev *chr = chardev_new_from_short("s0", "null", false, &err);
 
