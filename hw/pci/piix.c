@@ -25,7 +25,10 @@ static const PciRegister piix4_pm_registers[] = {
     { PCI_CLASS_DEVICE, 2, 0x0680 },
     { PCI_INTERRUPT_LINE, 1, PIIX4_SCI_IRQ, 0xff },
     { PCI_INTERRUPT_PIN, 1, 1 },
-    { 0x40, 4, PIIX4_PM_BASE | 1 },  /* PMBA */
+    { 0x40, 4, PIIX4_PM_BASE | 1 }, /* PMBA */
+    /* DEVACTB: SMIs by the command port are on already. There is no SMM: to SeaBIOS this says that
+     * it is set up. */
+    { 0x58, 4, 1u << 25 },
     { 0x80, 1, 0x01 },               /* PMREGMISC: PM ports enabled */
     { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
 };
