@@ -3,18 +3,21 @@
 
 #include <string.h>
 
+#include "accel/kvm/kvm.h"
 #include "accel/qtest/qtest.h"
 #include "accel/soft/engine.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
-/* In order of preference where the user names none (qtest is never chosen by itself). */
+/* In the order in which help lists them. */
 static const AccelOps *const engines[] = {
+    &accel_kvm,
     &accel_soft,
     &accel_qtest,
 };
 
-/* Engines that people name in a list such as kvm:tcg, to be used where they are there. */
-static const char *const absent[] = { "kvm", "xen", "hax", "hvf", "whpx", "nvmm", NULL };
+/* Engines that people name in a list such as hvf:tcg, to be used where they are there. */
+static const char *const absent[] = { "xen", "hax", "hvf", "whpx", "nvmm", NULL };
 
 static const AccelOps *current;
 
@@ -27,6 +30,67 @@ void accel_set(const AccelOps *ops)
 {
     current = ops;
 }
+
+const AccelApicOps *accel_apics(void)
+{
+    return current && current->apics ? current->apics() : NULL;
+}
+
+bool accel_memory_room(unsigned ranges, GError **errp)
+{
+    return !current || !current->memory_room || current->memory_room(ranges, errp);
+}
+
+/* ---- options ---- */
+
+AccelOptions accel_options;
+
+static bool set_irqchip(const char *value, GError **errp)
+{
+    static const char *const values[] = { "on", "split", "off" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+        if (strcmp(value, values[i]) == 0) {
+            accel_options.kernel_irqchip = values[i];
+            return true;
+        }
+    }
+    error_set(errp, "kernel-irqchip must be on, split or off, not '%s'", value);
+    return false;
+}
+
+static bool set_memslots(const char *value, GError **errp)
+{
+    uint64_t n;
+
+    if (!uint_parse(value, UINT32_MAX, &n) || n == 0) {
+        error_set(errp, "x-memslots must be a number from 1, not '%s'", value);
+        return false;
+    }
+    accel_options.memslots = (unsigned)n;
+    return true;
+}
+
+bool accel_set_option(const char *name, const char *value, GError **errp)
+{
+    static const struct {
+        const char *name;
+        bool (*set)(const char *value, GError **errp);
+    } options[] = {
+        { "kernel-irqchip", set_irqchip },
+        { "x-memslots", set_memslots },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (strcmp(name, options[i].name) == 0) {
+            return options[i].set(value, errp);
+        }
+    }
+    error_set(errp, "there is no option '%s' of engines", name);
+    return false;
+}
+
+/* ---- choosing ---- */
 
 char *accel_help(void)
 {
@@ -71,9 +135,20 @@ static bool accel_try(const AccelOps *ops, GError **errp)
     return true;
 }
 
+/* DESIGN decision 6. */
+static const char *default_engine(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(engines); i++) {
+        if (engines[i]->preferred && engines[i]->preferred()) {
+            return engines[i]->name;
+        }
+    }
+    return accel_soft.name;
+}
+
 bool accel_choose(const char *names, GError **errp)
 {
-    g_auto(GStrv) list = g_strsplit(names ? names : engines[0]->name, ":", -1);
+    g_auto(GStrv) list = g_strsplit(names ? names : default_engine(), ":", -1);
     GError *last = NULL;
 
     if (!list[0]) {

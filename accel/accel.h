@@ -12,37 +12,81 @@
 
 #include "target/i386/cpu.h"
 
+/* Local APICs that the engine has itself: how ours (hw/intc) work with them. Machine lock. */
+typedef struct AccelApicOps {
+    /* It has the 8259s and the I/O APIC too; their inputs go to set_pic_pin and set_ioapic_pin. */
+    bool has_chips;
+    /* An interrupt message (SDM vol. 3 section 11.11); false: no local APIC took it. */
+    bool (*send_msi)(uint64_t addr, uint32_t data);
+    /* Without has_chips: what pin @pin of our I/O APIC sends. The engine tells EOIs of
+     * level-triggered ones (X86ApicOps.eoi). */
+    void (*set_route)(unsigned pin, uint64_t addr, uint32_t data);
+    void (*set_pic_pin)(unsigned n, int level);
+    void (*set_ioapic_pin)(unsigned n, int level);
+    void (*reset)(void); /* of the I/O APIC: routes, chips */
+} AccelApicOps;
+
 typedef struct AccelOps {
-    const char *name;  /* "soft", "qtest" */
+    const char *name;  /* "kvm", "soft", "qtest" */
     const char *alias; /* "tcg" for soft, or NULL */
     const char *description;
     bool has_vcpu_threads;
+    const char *default_cpu_model; /* NULL: the machine's */
     /* Size of the engine's CPU structure, whose first member is an X86Cpu. */
     size_t cpu_size;
     bool (*available)(GError **errp); /* can it run on this host? NULL: always */
+    bool (*preferred)(void);          /* is it to be used where none is named? NULL: no */
     bool (*init)(GError **errp);      /* once, before CPUs are made; may add memory listeners */
+    /* Is there room for @ranges more ranges of RAM? Machine lock. NULL: always. */
+    bool (*memory_room)(unsigned ranges, GError **errp);
+    /* Its local APICs, after init; NULL or a result of NULL: it has none. */
+    const AccelApicOps *(*apics)(void);
+    /* The machine stands, resp. is about to run again: clocks of the engine. Machine lock, no vCPU
+     * in guest code. May be NULL. */
+    void (*stopped)(void);
+    void (*resume)(void);
     /* Per CPU, in its thread before the first run; and after the last. May be NULL. */
     bool (*cpu_init)(X86Cpu *cpu, GError **errp);
     void (*cpu_destroy)(X86Cpu *cpu);
     /* Run until exit_request, halted, or something in `interrupts` that vcpu.c handles (INIT,
      * SIPI). Called without the machine lock, in the vCPU's thread. Clears exit_request. */
     void (*run)(X86Cpu *cpu);
+    /* Is there something to run? Own thread; NULL: X86Cpu.halted and wait_for_sipi say it. */
+    bool (*runnable)(X86Cpu *cpu);
+    /* Make run() return soon; exit_request is set. Any thread. NULL: that is enough. */
+    void (*kick)(X86Cpu *cpu);
     /* Bring X86Cpu up to date after a run / make the engine take changed registers. */
     void (*get_state)(X86Cpu *cpu);
     void (*put_state)(X86Cpu *cpu);
 } AccelOps;
 
-/* "soft", "tcg", "qtest"; unknown names give an error that lists those there are. */
+/* What users say of engines. */
+typedef struct AccelOptions {
+    const char *kernel_irqchip; /* "on", "split", "off"; NULL: not given */
+    unsigned memslots;          /* use no more; 0: what there are */
+} AccelOptions;
+extern AccelOptions accel_options;
+/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), before accel_choose(). */
+bool accel_set_option(const char *name, const char *value, GError **errp);
+
+/* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */
 const AccelOps *accel_find(const char *name, GError **errp);
 /* Choose and initialise: the first of @names ("a:b:c" as in accel=) that works; NULL: DESIGN
  * decision 6. A name that no engine ever had is an error, wherever it stands. */
 bool accel_choose(const char *names, GError **errp);
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
+/* The current engine's local APICs; NULL: hw/intc has them. */
+const AccelApicOps *accel_apics(void);
+/* Is there room for @ranges more ranges of RAM (DIMMs)? An error says what is full. */
+bool accel_memory_room(unsigned ranges, GError **errp);
 /* What a CPU does that can go no further (triple fault): asks for a reset. @fn is called with the
  * machine lock held, in the vCPU's thread. (shutdown.c) */
 void accel_set_shutdown_handler(void (*fn)(X86Cpu *cpu));
 /* Engines call this; machine lock held. */
 void accel_shutdown(X86Cpu *cpu);
+/* The engine cannot go on; a message was printed. @fn as above; it stops the machine. */
+void accel_set_internal_error_handler(void (*fn)(X86Cpu *cpu));
+void accel_internal_error(X86Cpu *cpu);
 /* Use @ops as it is, without its init; for unit tests. */
 void accel_set(const AccelOps *ops);
 /* Text for `-accel help`; g_free. */

@@ -47,6 +47,7 @@ typedef struct Vcpu {
 
 __thread X86Cpu *current_cpu;
 
+static bool stands = true; /* no vCPU runs: the engine's clocks stand; machine lock */
 static GPtrArray *vcpus;   /* of Vcpu *, created ones; machine lock */
 static GCond changed_cond; /* a vCPU parked, started, waits or finished work; with machine lock */
 
@@ -60,6 +61,9 @@ static void vcpu_kick(X86Cpu *cpu)
     Vcpu *v = vcpu_of(cpu);
 
     atomic_store(&cpu->exit_request, true);
+    if (accel_current() && accel_current()->kick) {
+        accel_current()->kick(cpu);
+    }
     g_mutex_lock(&v->wake_mutex);
     v->kicked = true;
     if (v->sleeping) {
@@ -201,6 +205,9 @@ static bool vcpu_runnable(X86Cpu *cpu)
 {
     uint32_t pending = atomic_load(&cpu->interrupts);
 
+    if (accel_current()->runnable) {
+        return accel_current()->runnable(cpu);
+    }
     if (cpu->wait_for_sipi) {
         return false;
     }
@@ -382,6 +389,10 @@ void vcpu_pause_all(void)
     while (!vcpu_all_paused()) {
         machine_cond_wait(&changed_cond);
     }
+    if (!stands && accel_current() && accel_current()->stopped) {
+        accel_current()->stopped();
+    }
+    stands = true;
     if (self) {
         self->waiting = false;
     }
@@ -389,6 +400,10 @@ void vcpu_pause_all(void)
 
 void vcpu_resume_all(void)
 {
+    if (stands && accel_current() && accel_current()->resume) {
+        accel_current()->resume();
+    }
+    stands = false;
     for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
         Vcpu *v = vcpus->pdata[i];
         v->stop = false;

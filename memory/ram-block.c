@@ -33,6 +33,70 @@ uint64_t ram_block_page_size(int fd)
     return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* ---- where blocks are, for signal handlers ---- */
+
+/* Never freed, only used again, so that a handler can go through them at any moment. */
+typedef struct Mapping {
+    _Atomic uintptr_t host; /* 0: of no block */
+    _Atomic uint64_t size, page_size;
+    struct Mapping *next;
+} Mapping;
+
+static Mapping *_Atomic mappings;
+static GMutex mappings_mutex;
+
+static Mapping *mapping_find(uintptr_t host)
+{
+    Mapping *m = atomic_load(&mappings);
+
+    while (m && atomic_load(&m->host) != host) {
+        m = m->next;
+    }
+    return m;
+}
+
+static void mapping_add(const RamBlock *block)
+{
+    g_mutex_lock(&mappings_mutex);
+    Mapping *m = mapping_find(0);
+    bool is_new = !m;
+    if (is_new) {
+        m = g_new0(Mapping, 1);
+        m->next = atomic_load(&mappings);
+    }
+    atomic_store(&m->size, block->size);
+    atomic_store(&m->page_size, block->page_size);
+    atomic_store(&m->host, (uintptr_t)block->host);
+    if (is_new) {
+        atomic_store(&mappings, m);
+    }
+    g_mutex_unlock(&mappings_mutex);
+}
+
+static void mapping_remove(const RamBlock *block)
+{
+    g_mutex_lock(&mappings_mutex);
+    atomic_store(&mapping_find((uintptr_t)block->host)->host, 0);
+    g_mutex_unlock(&mappings_mutex);
+}
+
+bool ram_block_replace_page(const void *host)
+{
+    for (Mapping *m = atomic_load(&mappings); m; m = m->next) {
+        uintptr_t start = atomic_load(&m->host), offset = (uintptr_t)host - start;
+
+        if (start && offset < atomic_load(&m->size)) {
+            uint64_t page = atomic_load(&m->page_size);
+
+            return mmap((void *)(start + offset / page * page), page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+        }
+    }
+    return false;
+}
+
+/* ---- mapping ---- */
+
 /* MAP_SYNC, which only files in persistent memory (DAX) have, or a warning and without. */
 static bool map_fixed(uint8_t *host, uint64_t size, int flags, int fd)
 {
@@ -99,6 +163,7 @@ static RamBlock *block_new(const RamBlock *model, uint8_t *host)
     block->name = g_strdup(model->name);
     block->host = host;
     block->refs = 1;
+    mapping_add(block);
     return block;
 }
 
@@ -161,6 +226,8 @@ RamBlock *ram_block_new(const char *name, uint64_t size, int fd, bool shared, bo
                          errp);
 }
 
+/* ---- references ---- */
+
 RamBlock *ram_block_ref(RamBlock *block)
 {
     g_atomic_int_inc(&block->refs);
@@ -172,6 +239,7 @@ void ram_block_unref(RamBlock *block)
     if (!block || !g_atomic_int_dec_and_test(&block->refs)) {
         return;
     }
+    mapping_remove(block);
     munmap(block->host, block->size);
     if (block->fd >= 0) {
         close(block->fd);

@@ -40,6 +40,10 @@ uint64_t ram_block_page_size(int fd);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
 
+/* For a handler of SIGBUS at @host: if that is in a block, put a page of zeros there instead of the
+ * one that is lost, so that the access goes on; false: it is in none. Async-signal-safe. */
+bool ram_block_replace_page(const void *host);
+
 #define RAM_BLOCK_MAX_THREADS 256
 
 /* Start a thread that runs @fn(@data); the caller joins it. NULL with @errp. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "accel/accel.h"
+#include "accel/memory-failure.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
 #include "hw/i386/firmware.h"
@@ -161,6 +162,12 @@ static void on_cpu_shutdown(X86Cpu *cpu)
     system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
 }
 
+/* The engine cannot go on; it has said why. */
+static void on_engine_error(X86Cpu *cpu)
+{
+    system_internal_error();
+}
+
 static bool choose_accel(Startup *startup, GError **errp)
 {
     Machine *machine = startup->machine;
@@ -170,6 +177,9 @@ static bool choose_accel(Startup *startup, GError **errp)
         g_free(machine->accel);
         machine->accel = g_strdup(startup->accel);
     }
+    if (!memory_failure_init(errp)) {
+        return false;
+    }
     if (!accel_choose(machine->accel, errp)) {
         g_prefix_error(errp, "%s%s: ", option, machine->accel ? machine->accel : "");
         return false;
@@ -177,6 +187,7 @@ static bool choose_accel(Startup *startup, GError **errp)
     g_free(machine->accel);
     machine->accel = g_strdup(accel_current()->name);
     accel_set_shutdown_handler(on_cpu_shutdown);
+    accel_set_internal_error_handler(on_engine_error);
     return true;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "hw/intc/apic-internal.h"
 
+#include "accel/accel.h"
+#include "accel/vcpu.h"
 #include "util/log.h"
 
 /* What all local APICs are connected to. */
@@ -185,13 +187,32 @@ static bool apic_deliver_except(const ApicMessage *msg, const Apic *except)
     return taken;
 }
 
+void apic_message_to_msi(const ApicMessage *msg, uint64_t *addr, uint32_t *data)
+{
+    enum { LOGICAL = 1 << 2, ASSERT = 1 << 14, LEVEL = 1 << 15 };
+
+    *addr = APIC_BASE | (msg->dest & 0xff) << 12 | (msg->logical ? LOGICAL : 0);
+    *data = msg->vector | (uint32_t)msg->mode << 8 | ASSERT | (msg->level ? LEVEL : 0);
+}
+
 bool apic_deliver(const ApicMessage *msg)
 {
+    if (apic_in_engine()) {
+        uint64_t addr;
+        uint32_t data;
+
+        apic_message_to_msi(msg, &addr, &data);
+        return accel_apics()->send_msi(addr, data);
+    }
     return apic_deliver_except(msg, NULL);
 }
 
 void apic_deliver_msi(uint64_t addr, uint32_t data)
 {
+    if (apic_in_engine()) {
+        accel_apics()->send_msi(addr, data);
+        return;
+    }
     ApicMessage msg = {
         .dest = addr >> 12 & 0xff,
         .logical = addr & 4,
@@ -245,7 +266,8 @@ bool apic_pic_pending(const Apic *apic)
     if (!bus.pic_line) {
         return false;
     }
-    if (!apic_enabled(apic)) {
+    /* An engine's APIC looks at LINT0 itself, when it is asked whether it takes an interrupt. */
+    if (apic_in_engine() || !apic_enabled(apic)) {
         return apic->cpu->index == 0;
     }
     return !(lint0 & LVT_MASKED) && (lint0 >> LVT_MODE_SHIFT & 7) == APIC_EXTINT;
@@ -265,7 +287,7 @@ void apic_set_pic_line(int level)
         Apic *apic = bus_apic(i);
         unsigned mode = apic->lvt[LVT_LINT0] >> LVT_MODE_SHIFT & 7;
 
-        if (rising && mode != APIC_EXTINT) {
+        if (rising && mode != APIC_EXTINT && !apic_in_engine()) {
             apic_local_event(apic, LVT_LINT0);
         }
         apic_update(apic);
@@ -282,9 +304,20 @@ Irq apic_pic_irq(void)
     return (Irq){ .set = apic_pic_irq_set };
 }
 
+static void apic_lint1(X86Cpu *cpu, void *opaque)
+{
+    apic_local_event(cpu->apic, LVT_LINT1);
+}
+
 void apic_nmi(void)
 {
     for (unsigned i = 0; i < bus_count(); i++) {
-        apic_local_event(bus_apic(i), LVT_LINT1);
+        Apic *apic = bus_apic(i);
+
+        if (apic_in_engine()) {
+            vcpu_run_on(apic->cpu, apic_lint1, NULL); /* there its registers are known */
+        } else {
+            apic_lint1(apic->cpu, NULL);
+        }
     }
 }

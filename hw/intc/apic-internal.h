@@ -69,6 +69,10 @@ static inline bool apic_is_x2(const Apic *apic)
 
 /* The processor priority: what an interrupt's class must exceed. */
 uint8_t apic_ppr(const Apic *apic);
+/* Where an engine may set what it keeps itself. */
+uint64_t apic_base_get(void *opaque);
+uint8_t apic_tpr_get(void *opaque);
+void apic_tpr_set(void *opaque, uint8_t cr8);
 /* Make CPU_INT_HARD say whether an interrupt can be delivered now. */
 void apic_update(Apic *apic);
 
@@ -90,12 +94,20 @@ int apic_pic_acknowledge(void);
 /* Tell the I/O APIC. */
 void apic_broadcast_eoi(uint8_t vector);
 
+/* ---- apic-engine.c ---- */
+
+/* Does the engine have the local APICs? */
+bool apic_in_engine(void);
+extern const X86ApicOps apic_engine_ops;
+
 /* ---- apic-timer.c ---- */
 
 void apic_timer_init(Apic *apic);
 void apic_timer_reset(Apic *apic);
 void apic_timer_set_count(Apic *apic, uint32_t count);
 uint32_t apic_timer_count(const Apic *apic);
+/* An engine's timer stands at @count; ours is not armed. */
+void apic_timer_load(Apic *apic, uint32_t initial, uint32_t count, uint32_t divide);
 void apic_timer_set_divide(Apic *apic, uint32_t value);
 void apic_timer_set_lvt(Apic *apic, uint32_t value);
 void apic_timer_set_deadline(Apic *apic, uint64_t tsc);

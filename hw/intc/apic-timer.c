@@ -114,6 +114,13 @@ uint32_t apic_timer_count(const Apic *apic)
     return elapsed >= count ? 0 : count - elapsed;
 }
 
+void apic_timer_load(Apic *apic, uint32_t initial, uint32_t count, uint32_t divide)
+{
+    apic->initial_count = initial;
+    apic->divide = divide & 0xb;
+    apic->timer_start = clock_ns() - ((int64_t)(initial - count) << timer_shift(apic->divide));
+}
+
 void apic_timer_set_divide(Apic *apic, uint32_t value)
 {
     uint32_t count = apic_timer_count(apic);

@@ -108,7 +108,9 @@ void apic_update(Apic *apic)
 {
     bool is_set = atomic_load(&apic->cpu->interrupts) & CPU_INT_HARD;
 
-    if (apic_deliverable(apic) >= 0 || apic->extint || apic_pic_pending(apic)) {
+    bool own = !apic_in_engine() && (apic_deliverable(apic) >= 0 || apic->extint);
+
+    if (own || apic_pic_pending(apic)) {
         if (!is_set) { /* else it was woken for this already */
             x86_cpu_interrupt(apic->cpu, CPU_INT_HARD);
         }
@@ -254,6 +256,9 @@ static Apic *apic_at(hwaddr addr)
 {
     Apic *apic = current_cpu && addr < 0x1000 ? current_cpu->apic : NULL;
 
+    if (apic_in_engine()) {
+        return NULL; /* the engine answers where there is one */
+    }
     return apic && apic_enabled(apic) && !apic_is_x2(apic) ? apic : NULL;
 }
 
@@ -330,7 +335,7 @@ static void apic_reset_registers(Apic *apic)
     apic_update(apic);
 }
 
-static uint64_t apic_base_get(void *opaque)
+uint64_t apic_base_get(void *opaque)
 {
     const Apic *apic = opaque;
 
@@ -367,14 +372,14 @@ static bool apic_base_set(void *opaque, uint64_t value)
     return true;
 }
 
-static uint8_t apic_tpr_get(void *opaque)
+uint8_t apic_tpr_get(void *opaque)
 {
     const Apic *apic = opaque;
 
     return apic->tpr >> 4;
 }
 
-static void apic_tpr_set(void *opaque, uint8_t cr8)
+void apic_tpr_set(void *opaque, uint8_t cr8)
 {
     Apic *apic = opaque;
 
@@ -497,6 +502,6 @@ Apic *apic_create(X86Cpu *cpu)
     apic->cpu = cpu;
     device_realize(&apic->parent, NULL);
     cpu->apic = apic;
-    cpu->apic_ops = &apic_ops;
+    cpu->apic_ops = apic_in_engine() ? &apic_engine_ops : &apic_ops;
     return apic;
 }

@@ -4,6 +4,9 @@
  * reach them: IPIs, I/O APIC, MSIs, and the 8259's INT on LINT0. Machine lock for everything, but
  * for what X86ApicOps says of tpr_get.
  *
+ * An engine may have the local APICs itself (accel/accel.h, AccelApicOps): then messages go to it,
+ * and what is here holds their registers while the CPU stands (apic-engine.c).
+ *
  * The timer's bus clock is 1 GHz: one count at divisor 1 is a nanosecond.
  * The registers stay at APIC_BASE whatever address IA32_APIC_BASE is given, as no guest in use
  * moves them; the MSR reads back as written.
@@ -59,6 +62,9 @@ void apic_map(MemoryRegion *memory);
 bool apic_deliver(const ApicMessage *msg);
 /* An MSI: a write of @data to @addr (SDM vol. 3 section 11.11). */
 void apic_deliver_msi(uint64_t addr, uint32_t data);
+
+/* The MSI that is the same as @msg. */
+void apic_message_to_msi(const ApicMessage *msg, uint64_t *addr, uint32_t *data);
 
 /* The 8259 whose vectors an ExtINT takes. */
 void apic_connect_pic(I8259 *pic);

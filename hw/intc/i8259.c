@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/i8259.h"
 
+#include "accel/accel.h"
 #include "hw/core/irq-lines.h"
 
 enum {
@@ -155,12 +156,23 @@ int i8259_acknowledge(I8259 *s)
     return pic->base + (level == NONE ? SPURIOUS : level);
 }
 
+/* Then only the levels of our inputs count. */
+static bool i8259_in_engine(void)
+{
+    return accel_apics() && accel_apics()->has_chips;
+}
+
 static void i8259_set_irq(void *opaque, int n, int level)
 {
     I8259 *s = opaque;
     Pic *pic = &s->pics[n >> 3];
 
     s->counts[n] += level && !(pic->lines >> (n & 7) & 1);
+    if (i8259_in_engine()) {
+        pic->lines = level ? pic->lines | 1 << (n & 7) : pic->lines & ~(1 << (n & 7));
+        accel_apics()->set_pic_pin(n, level);
+        return;
+    }
     pic_set_line(pic, n & 7, level != 0);
     i8259_update(s);
 }
@@ -343,6 +355,10 @@ static const MemoryRegionOps i8259_elcr_ops = { i8259_elcr_read, i8259_elcr_writ
 
 void i8259_describe(const I8259 *s, GString *out)
 {
+    if (i8259_in_engine()) {
+        g_string_append(out, "pic0, pic1: in the kernel (kernel_irqchip=on)\n");
+        return;
+    }
     for (unsigned i = 0; i < 2; i++) {
         const Pic *pic = &s->pics[i];
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/ioapic.h"
 
+#include "accel/accel.h"
 #include "hw/core/irq-lines.h"
 #include "hw/intc/apic.h"
 
@@ -42,17 +43,37 @@ struct Ioapic {
     MemoryRegion region;
 };
 
-static bool ioapic_send(uint64_t rte)
+static ApicMessage ioapic_message(uint64_t rte)
 {
-    ApicMessage msg = {
+    return (ApicMessage){
         .dest = rte >> RTE_DEST_SHIFT,
         .logical = rte & RTE_LOGICAL,
         .level = rte & RTE_LEVEL,
         .mode = rte >> RTE_MODE_SHIFT & 7,
         .vector = rte & 0xff,
     };
+}
+
+static bool ioapic_send(uint64_t rte)
+{
+    ApicMessage msg = ioapic_message(rte);
 
     return apic_deliver(&msg);
+}
+
+/* An engine with local APICs needs to know of which vectors it is to tell the EOI. A masked pin
+ * keeps its route: its interrupt may be in service. */
+static void ioapic_update_route(const Ioapic *s, unsigned pin)
+{
+    const AccelApicOps *apics = accel_apics();
+    ApicMessage msg = ioapic_message(s->rte[pin]);
+    uint64_t addr;
+    uint32_t data;
+
+    if (apics && apics->set_route && !(s->rte[pin] & RTE_MASKED)) {
+        apic_message_to_msi(&msg, &addr, &data);
+        apics->set_route(pin, addr, data);
+    }
 }
 
 /* Send a level-triggered pin's interrupt if it is asserted and none is on its way. */
@@ -70,6 +91,12 @@ static void ioapic_service_level(Ioapic *s, unsigned pin)
     }
 }
 
+/* Then only the levels of our pins count. */
+static bool ioapic_in_engine(void)
+{
+    return accel_apics() && accel_apics()->has_chips;
+}
+
 static void ioapic_set_irq(void *opaque, int n, int level)
 {
     Ioapic *s = opaque;
@@ -78,7 +105,9 @@ static void ioapic_set_irq(void *opaque, int n, int level)
 
     s->counts[n] += rising;
     s->lines = level ? s->lines | bit : s->lines & ~bit;
-    if (s->rte[n] & RTE_LEVEL) {
+    if (ioapic_in_engine()) {
+        accel_apics()->set_ioapic_pin(n, level);
+    } else if (s->rte[n] & RTE_LEVEL) {
         ioapic_service_level(s, n);
     } else if (rising && !(s->rte[n] & RTE_MASKED)) {
         /* An edge at a masked pin is not held. */
@@ -141,6 +170,7 @@ static void ioapic_window_write(Ioapic *s, uint32_t value)
         /* Remote IRR is for level mode; guests switch to edge and back to clear it. */
         *rte &= ~RTE_REMOTE_IRR;
     }
+    ioapic_update_route(s, index / 2);
     ioapic_service_level(s, index / 2);
 }
 
@@ -193,6 +223,11 @@ void ioapic_describe(const Ioapic *s, GString *out)
                                           "NMI",   "INIT",   "SIPI", "ExtINT" };
     uint32_t remote_irr = 0;
 
+    if (ioapic_in_engine()) {
+        g_string_append(out, "ioapic0: in the kernel (kernel_irqchip=on)\n");
+        ioapic_describe_pins("Lines", s->lines, out);
+        return;
+    }
     g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", VERSION & 0xff, s->id,
                            s->select);
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
@@ -228,6 +263,14 @@ static void ioapic_reset(Device *dev)
     }
 }
 
+static void ioapic_device_reset(Device *dev)
+{
+    ioapic_reset(dev);
+    if (accel_apics()) {
+        accel_apics()->reset();
+    }
+}
+
 static void ioapic_init(Object *obj)
 {
     Ioapic *s = (Ioapic *)obj;
@@ -240,7 +283,7 @@ static void ioapic_init(Object *obj)
 
 static const DeviceOps ioapic_device_ops = {
     .category = "misc",
-    .reset = ioapic_reset,
+    .reset = ioapic_device_reset,
 };
 
 static const ObjectType ioapic_type = {

@@ -71,6 +71,7 @@ void x86_cpu_reset(X86Cpu *cpu)
     cpu->msr.pat = 0x0007040600070406ull;
     cpu->msr.misc_enable = 1; /* fast strings */
     atomic_store(&cpu->interrupts, 0);
+    cpu->resets++;
 }
 
 void x86_cpu_init_reset(X86Cpu *cpu)

@@ -45,6 +45,13 @@ typedef struct X86ApicOps {
     bool (*msr_write)(void *apic, uint32_t msr, uint64_t value);
     /* An INIT was accepted: reset all but the APIC ID and base. */
     void (*init)(void *apic);
+    /* For engines that have local APICs themselves; then this one is only where the state is while
+     * the CPU stands. Registers are 32 bits at offset 16 * n of a page of 1 KiB, as in the xAPIC's
+     * memory (x2APIC: its ICR has both halves). */
+    void (*page_get)(void *apic, uint32_t page[256]);
+    void (*page_set)(void *apic, uint64_t base, const uint32_t page[256]);
+    /* The engine's local APIC has ended a level-triggered interrupt: tell the I/O APIC. */
+    void (*eoi)(void *apic, uint8_t vector);
 } X86ApicOps;
 
 /* Bits of X86Cpu.interrupts. */
@@ -81,6 +88,8 @@ struct X86Cpu {
         int64_t tsc_offset; /* TSC = clock_ns() + tsc_offset */
     } msr;
 
+    unsigned resets;       /* how often x86_cpu_reset() was called: engines with state of their own
+                              start that anew */
     bool halted;           /* in HLT, waiting for an interrupt; own thread + machine lock */
     bool wait_for_sipi;    /* an AP after reset or INIT */
     bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */

@@ -15,8 +15,12 @@ enum {
     IN_ALL = IN_QEMU64 | IN_MAX,
     /* The instructions run on the host CPU: it must have them too. */
     NEEDS_HOST = 1 << 2,
-    /* A name users may switch off; it cannot be on. */
+    /* A name users may switch off; the software CPU cannot have it on. */
     ABSENT = 1 << 3,
+    /* Nothing can have it on. */
+    NEVER = 1 << 4,
+    /* It is all features of its word. */
+    WHOLE = 1 << 5,
 };
 
 typedef struct Feature {
@@ -84,25 +88,86 @@ static const Feature features[] = {
     { "abm", X86_FEAT_EXT1_ECX, 5, IN_MAX },
     { "3dnowprefetch", X86_FEAT_EXT1_ECX, 8, IN_MAX },
     { "invtsc", X86_FEAT_EXT7_EDX, 8, IN_ALL },
-    { "vme", 0, 0, ABSENT },
-    { "svm", 0, 0, ABSENT },
-    { "vmx", 0, 0, ABSENT },
-    { "xsave", 0, 0, ABSENT },
-    { "avx", 0, 0, ABSENT },
-    { "avx2", 0, 0, ABSENT },
-    { "avx512f", 0, 0, ABSENT },
-    { "fma", 0, 0, ABSENT },
-    { "f16c", 0, 0, ABSENT },
-    { "pcid", 0, 0, ABSENT },
-    { "invpcid", 0, 0, ABSENT },
-    { "la57", 0, 0, ABSENT },
-    { "monitor", 0, 0, ABSENT },
-    { "topoext", 0, 0, ABSENT },
-    { "sse4a", 0, 0, ABSENT },
-    { "mmxext", 0, 0, ABSENT },
-    { "3dnow", 0, 0, ABSENT },
-    { "kvm", 0, 0, ABSENT },
-    { "pmu", 0, 0, ABSENT },
+    { "vme", X86_FEAT_1_EDX, 1, ABSENT },
+    { "fma", X86_FEAT_1_ECX, 12, ABSENT },
+    { "pcid", X86_FEAT_1_ECX, 17, ABSENT },
+    { "xsave", X86_FEAT_1_ECX, 26, ABSENT },
+    { "avx", X86_FEAT_1_ECX, 28, ABSENT },
+    { "f16c", X86_FEAT_1_ECX, 29, ABSENT },
+    { "monitor", 0, 0, NEVER },
+    { "svm", 0, 0, NEVER },
+    { "vmx", 0, 0, NEVER },
+    { "topoext", 0, 0, NEVER },
+    { "pmu", 0, 0, NEVER },
+    { "hle", X86_FEAT_7_EBX, 4, ABSENT },
+    { "avx2", X86_FEAT_7_EBX, 5, ABSENT },
+    { "invpcid", X86_FEAT_7_EBX, 10, ABSENT },
+    { "rtm", X86_FEAT_7_EBX, 11, ABSENT },
+    { "mpx", X86_FEAT_7_EBX, 14, ABSENT },
+    { "avx512f", X86_FEAT_7_EBX, 16, ABSENT },
+    { "avx512dq", X86_FEAT_7_EBX, 17, ABSENT },
+    { "avx512ifma", X86_FEAT_7_EBX, 21, ABSENT },
+    { "clflushopt", X86_FEAT_7_EBX, 23, ABSENT },
+    { "clwb", X86_FEAT_7_EBX, 24, ABSENT },
+    { "avx512cd", X86_FEAT_7_EBX, 28, ABSENT },
+    { "avx512bw", X86_FEAT_7_EBX, 30, ABSENT },
+    { "avx512vl", X86_FEAT_7_EBX, 31, ABSENT },
+    { "avx512vbmi", X86_FEAT_7_ECX, 1, ABSENT },
+    { "pku", X86_FEAT_7_ECX, 3, ABSENT },
+    { "avx512vbmi2", X86_FEAT_7_ECX, 6, ABSENT },
+    { "gfni", X86_FEAT_7_ECX, 8, ABSENT },
+    { "vaes", X86_FEAT_7_ECX, 9, ABSENT },
+    { "vpclmulqdq", X86_FEAT_7_ECX, 10, ABSENT },
+    { "avx512vnni", X86_FEAT_7_ECX, 11, ABSENT },
+    { "avx512bitalg", X86_FEAT_7_ECX, 12, ABSENT },
+    { "avx512-vpopcntdq", X86_FEAT_7_ECX, 14, ABSENT },
+    { "la57", X86_FEAT_7_ECX, 16, ABSENT },
+    { "rdpid", X86_FEAT_7_ECX, 22, ABSENT },
+    { "fsrm", X86_FEAT_7_EDX, 4, ABSENT },
+    { "md-clear", X86_FEAT_7_EDX, 10, ABSENT },
+    { "serialize", X86_FEAT_7_EDX, 14, ABSENT },
+    { "spec-ctrl", X86_FEAT_7_EDX, 26, ABSENT },
+    { "stibp", X86_FEAT_7_EDX, 27, ABSENT },
+    { "arch-capabilities", X86_FEAT_7_EDX, 29, ABSENT },
+    { "ssbd", X86_FEAT_7_EDX, 31, ABSENT },
+    { "avx-vnni", X86_FEAT_7_1_EAX, 4, ABSENT },
+    { "avx512-bf16", X86_FEAT_7_1_EAX, 5, ABSENT },
+    { "xsaveopt", X86_FEAT_D_1_EAX, 0, ABSENT },
+    { "xsavec", X86_FEAT_D_1_EAX, 1, ABSENT },
+    { "xgetbv1", X86_FEAT_D_1_EAX, 2, ABSENT },
+    { "xsaves", X86_FEAT_D_1_EAX, 3, ABSENT },
+    { "mmxext", X86_FEAT_EXT1_EDX, 22, ABSENT },
+    { "fxsr-opt", X86_FEAT_EXT1_EDX, 25, ABSENT },
+    { "3dnow", X86_FEAT_EXT1_EDX, 31, ABSENT },
+    { "cr8legacy", X86_FEAT_EXT1_ECX, 4, ABSENT },
+    { "sse4a", X86_FEAT_EXT1_ECX, 6, ABSENT },
+    { "misalignsse", X86_FEAT_EXT1_ECX, 7, ABSENT },
+    { "osvw", X86_FEAT_EXT1_ECX, 9, ABSENT },
+    { "xop", X86_FEAT_EXT1_ECX, 11, ABSENT },
+    { "fma4", X86_FEAT_EXT1_ECX, 16, ABSENT },
+    { "tbm", X86_FEAT_EXT1_ECX, 21, ABSENT },
+    { "clzero", X86_FEAT_EXT8_EBX, 0, ABSENT },
+    { "xsaveerptr", X86_FEAT_EXT8_EBX, 2, ABSENT },
+    { "wbnoinvd", X86_FEAT_EXT8_EBX, 9, ABSENT },
+    { "ibpb", X86_FEAT_EXT8_EBX, 12, ABSENT },
+    { "amd-stibp", X86_FEAT_EXT8_EBX, 15, ABSENT },
+    { "amd-ssbd", X86_FEAT_EXT8_EBX, 24, ABSENT },
+    { "virt-ssbd", X86_FEAT_EXT8_EBX, 25, ABSENT },
+    { "kvmclock", X86_FEAT_KVM_EAX, 3, ABSENT },
+    { "kvm-nopiodelay", X86_FEAT_KVM_EAX, 1, ABSENT },
+    { "kvm-asyncpf", X86_FEAT_KVM_EAX, 4, ABSENT },
+    { "kvm-steal-time", X86_FEAT_KVM_EAX, 5, ABSENT },
+    { "kvm-pv-eoi", X86_FEAT_KVM_EAX, 6, ABSENT },
+    { "kvm-pv-unhalt", X86_FEAT_KVM_EAX, 7, ABSENT },
+    { "kvm-pv-tlb-flush", X86_FEAT_KVM_EAX, 9, ABSENT },
+    { "kvm-asyncpf-vmexit", X86_FEAT_KVM_EAX, 10, ABSENT },
+    { "kvm-pv-ipi", X86_FEAT_KVM_EAX, 11, ABSENT },
+    { "kvm-poll-control", X86_FEAT_KVM_EAX, 12, ABSENT },
+    { "kvm-pv-sched-yield", X86_FEAT_KVM_EAX, 13, ABSENT },
+    { "kvm-asyncpf-int", X86_FEAT_KVM_EAX, 14, ABSENT },
+    { "kvm-msi-ext-dest-id", X86_FEAT_KVM_EAX, 15, ABSENT },
+    { "kvmclock-stable-bit", X86_FEAT_KVM_EAX, 24, ABSENT },
+    { "kvm", X86_FEAT_KVM_EAX, 0, ABSENT | WHOLE },
 };
 
 typedef struct BaseModel {
@@ -116,6 +181,7 @@ typedef struct BaseModel {
 static const BaseModel base_models[] = {
     { "qemu64", "QEMU Virtual CPU version 2.5+", IN_QEMU64, 40, 15, 107, 1 },
     { "max", "Dimmable Virtual CPU", IN_MAX, 0, 15, 107, 1 },
+    { "host", "", IN_MAX, 0, 0, 0, 0 },
     { "base", "", 0, 40, 0, 0, 0 },
 };
 
@@ -123,10 +189,36 @@ static const X86CpuModelInfo model_infos[] = {
     { "qemu64", "the common 64-bit processor: x86-64 with SSE3, as QEMU has it (default)",
       .migration_safe = true },
     { "max", "everything that the software CPU implements and this host can run" },
+    { "host", "the processor of this host, with all that the kvm engine can offer" },
     { "base", "no feature at all: those that follow are the only ones", .migration_safe = true,
       .is_static = true },
     { NULL, NULL },
 };
+
+/* Of the engine that runs guests on the host CPU. */
+static X86CpuHost engine_host;
+static bool has_engine_host;
+
+void x86_cpu_set_host(const X86CpuHost *host)
+{
+    has_engine_host = host != NULL;
+    engine_host = host ? *host : (X86CpuHost){ 0 };
+}
+
+bool x86_host_has_virtualisation(void)
+{
+    const unsigned vmx = 1u << 5, svm = 1u << 2;
+    unsigned eax, ebx, ecx, edx;
+
+    return (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & vmx)) ||
+           (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && (ecx & svm));
+}
+
+/* The bits of its word that a feature is. */
+static uint32_t feature_bits(const Feature *f)
+{
+    return f->how & NEVER ? 0 : f->how & WHOLE ? UINT32_MAX : 1u << f->bit;
+}
 
 const X86CpuModelInfo *x86_cpu_model_list(void)
 {
@@ -138,7 +230,7 @@ const char **x86_cpu_feature_list(void)
     GPtrArray *names = g_ptr_array_new();
 
     for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
-        if (!(features[i].how & ABSENT)) {
+        if (!(features[i].how & (has_engine_host ? NEVER : NEVER | ABSENT))) {
             g_ptr_array_add(names, (gpointer)features[i].name);
         }
     }
@@ -150,6 +242,9 @@ static bool host_has(const Feature *f)
 {
     unsigned leaf = f->word == X86_FEAT_7_EBX ? 7 : 1, eax, ebx, ecx, edx;
 
+    if (has_engine_host) {
+        return engine_host.features[f->word] & feature_bits(f);
+    }
     if (!(f->how & NEEDS_HOST)) {
         return true;
     }
@@ -174,13 +269,18 @@ static const BaseModel *find_base(const char *name, GError **errp)
     g_autoptr(GString) known = g_string_new(NULL);
 
     for (size_t i = 0; i < G_N_ELEMENTS(base_models); i++) {
+        bool needs_engine = !strcmp(base_models[i].name, "host");
+
+        if (needs_engine && !has_engine_host) {
+            continue;
+        }
         if (!strcmp(base_models[i].name, name)) {
             return &base_models[i];
         }
         g_string_append_printf(known, "%s%s", i ? ", " : "", base_models[i].name);
     }
     if (!strcmp(name, "host")) {
-        error_set(errp, "CPU model 'host' needs the kvm engine, which is not there; use 'max'");
+        error_set(errp, "CPU model 'host' needs the kvm engine (-accel kvm); use 'max'");
         return NULL;
     }
     error_set(errp, "there is no CPU model '%s'; there are: %s", name, known->str);
@@ -238,10 +338,33 @@ static bool set_brand(X86CpuModel *model, const char *text, GError **errp)
 
 static bool check_vendor(const char *text, GError **errp)
 {
-    if (strcmp(text, X86_CPU_VENDOR)) {
-        error_set(errp, "vendor must be '" X86_CPU_VENDOR "', not '%s'", text);
+    const char *vendor = has_engine_host ? engine_host.vendor : X86_CPU_VENDOR;
+
+    if (strcmp(text, vendor)) {
+        error_set(errp, "vendor must be '%s', not '%s'", vendor, text);
         return false;
     }
+    return true;
+}
+
+static bool set_tsc(X86CpuModel *model, const char *text, GError **errp)
+{
+    const uint64_t min = 1000000, max = UINT64_C(100000000000);
+    uint64_t hz;
+
+    if (!uint_parse(text, max, &hz) || hz < min) {
+        error_set(errp,
+                  "tsc-frequency must be a number of Hz from %" G_GUINT64_FORMAT
+                  " to %" G_GUINT64_FORMAT ", not '%s'",
+                  min, max, text);
+        return false;
+    }
+    if (!has_engine_host && hz != X86_SOFT_TSC_HZ) {
+        error_set(errp, "tsc-frequency: the software CPU's TSC runs at %" G_GUINT64_FORMAT " Hz",
+                  X86_SOFT_TSC_HZ);
+        return false;
+    }
+    model->tsc_hz = hz;
     return true;
 }
 
@@ -256,21 +379,21 @@ static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **
                   name);
         return false;
     }
-    if (on && (f->how & ABSENT)) {
-        error_set(errp, "the software CPU does not implement feature '%s'; leave it out", f->name);
+    uint32_t bits = feature_bits(f);
+    if (on && (f->how & NEVER || (f->how & ABSENT && !has_engine_host))) {
+        error_set(errp, "the %s does not implement feature '%s'; leave it out",
+                  has_engine_host ? "kvm engine" : "software CPU", f->name);
         return false;
     }
     if (on && !host_has(f)) {
-        error_set(errp, "feature '%s' runs on the host CPU, which does not have it", f->name);
+        error_set(errp, "feature '%s' runs on the host CPU, which does not have it%s", f->name,
+                  has_engine_host ? ", or KVM does not offer it" : "");
         return false;
     }
-    if (f->how & ABSENT) {
-        return true;
-    }
     if (on) {
-        model->features[f->word] |= 1u << f->bit;
+        model->features[f->word] |= has_engine_host ? engine_host.features[f->word] & bits : bits;
     } else {
-        model->features[f->word] &= ~(1u << f->bit);
+        model->features[f->word] &= ~bits;
     }
     return true;
 }
@@ -283,6 +406,9 @@ bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, 
         if (!strcmp(name, numbers[i].name)) {
             return set_number(model, i, value, errp);
         }
+    }
+    if (!strcmp(name, "tsc-frequency")) {
+        return set_tsc(model, value, errp);
     }
     if (!strcmp(name, "model-id")) {
         return set_brand(model, value, errp);
@@ -318,7 +444,7 @@ const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on)
         return NULL;
     }
     const Feature *f = &features[i];
-    *on = !(f->how & ABSENT) && (model->features[f->word] >> f->bit & 1);
+    *on = model->features[f->word] & feature_bits(f);
     return f->name;
 }
 
@@ -327,6 +453,9 @@ const char **x86_cpu_model_unavailable(const char *name)
     GPtrArray *names = g_ptr_array_new();
     const BaseModel *base = find_base(name, NULL);
 
+    if (!base && !strcmp(name, "host")) {
+        g_ptr_array_add(names, (gpointer) "kvm");
+    }
     /* "max" has by definition only what is available. */
     for (size_t i = 0; base && base->in != IN_MAX && i < G_N_ELEMENTS(features); i++) {
         if ((features[i].how & base->in) && !host_has(&features[i])) {
@@ -335,6 +464,16 @@ const char **x86_cpu_model_unavailable(const char *name)
     }
     g_ptr_array_add(names, NULL);
     return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+/* "max" and "host": the host CPU itself, and features for which there is no name, too. */
+static void take_host(X86CpuModel *m)
+{
+    memcpy(m->features, engine_host.features, sizeof(m->features));
+    memcpy(m->brand, engine_host.brand, sizeof(m->brand));
+    m->family = engine_host.family;
+    m->model = engine_host.model;
+    m->stepping = engine_host.stepping;
 }
 
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
@@ -354,10 +493,17 @@ bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
         .stepping = base->stepping,
     };
     g_strlcpy(m.brand, base->brand, sizeof(m.brand));
+    g_strlcpy(m.vendor, has_engine_host ? engine_host.vendor : X86_CPU_VENDOR, sizeof(m.vendor));
+    if (has_engine_host && base->in == IN_MAX) {
+        take_host(&m);
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
         if ((features[i].how & base->in) && host_has(&features[i])) {
-            m.features[features[i].word] |= 1u << features[i].bit;
+            m.features[features[i].word] |= feature_bits(&features[i]);
         }
+    }
+    if (has_engine_host && base->in) {
+        m.features[X86_FEAT_KVM_EAX] = engine_host.features[X86_FEAT_KVM_EAX];
     }
     for (char **p = parts + 1; parts[0] && *p; p++) {
         if (!parse_element(&m, *p, errp)) {
@@ -407,11 +553,13 @@ static unsigned logical_per_socket(const X86CpuModel *m)
 
 typedef void LeafFn(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *out);
 
-static void set_vendor(X86CpuidRegs *r)
+static void set_vendor(const X86CpuModel *m, X86CpuidRegs *r)
 {
-    memcpy(&r->ebx, X86_CPU_VENDOR, 4);
-    memcpy(&r->edx, &X86_CPU_VENDOR[4], 4);
-    memcpy(&r->ecx, &X86_CPU_VENDOR[8], 4);
+    const char *vendor = *m->vendor ? m->vendor : X86_CPU_VENDOR;
+
+    memcpy(&r->ebx, vendor, 4);
+    memcpy(&r->edx, vendor + 4, 4);
+    memcpy(&r->ecx, vendor + 8, 4);
 }
 
 /* Family, model and stepping as leaf 1 packs them (SDM vol. 2, CPUID, figure 3-6). */
@@ -426,7 +574,7 @@ static uint32_t signature(const X86CpuModel *m)
 static void leaf_0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
     r->eax = 0xd;
-    set_vendor(r);
+    set_vendor(&cpu->model, r);
 }
 
 static void leaf_1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
@@ -518,7 +666,7 @@ static void leaf_hv_timing(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 static void leaf_ext0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
     r->eax = 0x80000008;
-    set_vendor(r);
+    set_vendor(&cpu->model, r);
 }
 
 static void leaf_ext1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)

@@ -2,7 +2,7 @@
 /*
  * CPU models: what CPUID answers. A model is a base ("qemu64", "max") plus features switched on or
  * off; it offers only what the software CPU implements and, for instructions that run natively,
- * what the host can do.
+ * what the host can do; or, with an engine that runs guests on the host CPU, what that can offer.
  */
 #ifndef TARGET_I386_CPUID_H
 #define TARGET_I386_CPUID_H
@@ -24,6 +24,11 @@ typedef enum X86FeatureWord {
     X86_FEAT_EXT1_ECX,
     X86_FEAT_6_EAX,
     X86_FEAT_EXT7_EDX, /* 0x80000007 */
+    /* only with an engine that runs guests on the host CPU: */
+    X86_FEAT_7_1_EAX,
+    X86_FEAT_D_1_EAX,
+    X86_FEAT_EXT8_EBX, /* 0x80000008 */
+    X86_FEAT_KVM_EAX,  /* 0x40000001 of KVM's interface */
     X86_FEAT_WORDS,
 } X86FeatureWord;
 
@@ -37,13 +42,18 @@ typedef enum X86FeatureWord {
 #define CPUID_1_EDX_SSE        (1u << 25)
 #define CPUID_1_ECX_X2APIC     (1u << 21)
 #define CPUID_1_ECX_DEADLINE   (1u << 24)
+#define CPUID_1_ECX_XSAVE      (1u << 26)
+#define CPUID_1_ECX_AVX        (1u << 28)
 #define CPUID_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_6_EAX_ARAT       (1u << 2)
 #define CPUID_7_EBX_FSGSBASE   (1u << 0)
 #define CPUID_7_EBX_TSC_ADJUST (1u << 1)
 #define CPUID_7_EBX_BMI1       (1u << 3)
 #define CPUID_7_EBX_SMEP       (1u << 7)
+#define CPUID_7_EBX_AVX512F    (1u << 16)
 #define CPUID_7_EBX_SMAP       (1u << 20)
 #define CPUID_7_ECX_UMIP       (1u << 2)
+#define CPUID_7_ECX_PKU        (1u << 3)
 #define CPUID_EXT1_ECX_ABM     (1u << 5)
 #define CPUID_EXT1_EDX_SYSCALL (1u << 11)
 #define CPUID_EXT1_EDX_NX      (1u << 20)
@@ -57,6 +67,8 @@ typedef struct X86CpuModel {
     uint8_t phys_bits; /* guest-physical address width, 36-52 */
     uint8_t family, model, stepping;
     char brand[48];
+    char vendor[13];
+    uint64_t tsc_hz; /* what the user wants; 0: as it comes */
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
     uint16_t threads_per_core, cores_per_die, dies_per_socket;
 } X86CpuModel;
@@ -65,13 +77,30 @@ typedef struct X86CpuidRegs {
     uint32_t eax, ebx, ecx, edx;
 } X86CpuidRegs;
 
-/* What CPUID leaf 0 answers, for every model. */
+/* What CPUID leaf 0 answers, for every model of the software CPU. */
 #define X86_CPU_VENDOR "AuthenticAMD"
 
+/* The software CPU's TSC. */
+#define X86_SOFT_TSC_HZ UINT64_C(1000000000)
+
+/* What an engine that runs guests on the host CPU can offer. */
+typedef struct X86CpuHost {
+    uint32_t features[X86_FEAT_WORDS];
+    uint8_t family, model, stepping;
+    char brand[48];
+    char vendor[13];
+} X86CpuHost;
+
+/* From now on models are made for such an engine, and there is one called "host"; NULL: for the
+ * software CPU. @host is copied. Before models are parsed. */
+void x86_cpu_set_host(const X86CpuHost *host);
+/* Does this host's CPU have vmx or svm? */
+bool x86_host_has_virtualisation(void);
+
 /* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
- * phys-bits, family, model, stepping, model-id or vendor. Underscores and dashes in feature names
- * are the same. Topology members are zero afterwards: the caller sets them. Unknown names, and
- * features that cannot be offered here, are errors; @model is then untouched. */
+ * phys-bits, family, model, stepping, model-id, vendor or tsc-frequency (Hz). Underscores and
+ * dashes in feature names are the same. Topology members are zero afterwards: the caller sets them.
+ * Unknown names, and features that cannot be offered here, are errors; @model is then untouched. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
 /* One element of it: a feature ("on", "off") or a property. */
 bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the KVM engine share; their unit tests include it too.
+ *
+ * Locks: the machine lock for everything, but for what says "own thread": that is called by the
+ * vCPU's thread without it.
+ */
+#ifndef ACCEL_KVM_KVM_INTERNAL_H
+#define ACCEL_KVM_KVM_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "accel/accel.h"
+#include "memory/memory.h"
+
+/* What KVM on Intel processors needs to run real mode: an identity page table and three pages of
+ * TSS. They lie behind the local APICs' addresses and before the ROM, where the machine has neither
+ * RAM nor DIMMs nor devices. */
+#define KVM_IDENTITY_ADDR 0xfeffc000u
+#define KVM_TSS_ADDR      0xfeffd000u
+
+/* Who has the interrupt controllers. */
+typedef enum KvmIrqchip {
+    KVM_IRQCHIP_OFF,   /* we have all of them */
+    KVM_IRQCHIP_SPLIT, /* local APICs in the kernel */
+    KVM_IRQCHIP_FULL,  /* 8259s and I/O APIC too */
+} KvmIrqchip;
+
+/* The virtual machine. There is one. */
+typedef struct KvmVm {
+    int dev_fd, vm_fd; /* -1: closed */
+    KvmIrqchip irqchip;
+    unsigned max_memslots;
+    unsigned run_size;                      /* bytes of kvm_run's mapping */
+    unsigned coalesced_page, coalesced_pio; /* page of the ring in that mapping; 0: there is none */
+    unsigned xsave_size;                    /* bytes */
+    bool has_readonly, has_tsc_control;
+} KvmVm;
+
+extern KvmVm kvm_vm;
+
+/* A vCPU. The raw structures are as they were last read or written: what KVM knows and X86Cpu does
+ * not is kept in them, and what has not changed is not written. */
+typedef struct KvmCpu {
+    X86Cpu cpu; /* first */
+    int fd;
+    struct kvm_run *run;
+    pthread_t thread;
+    _Atomic bool started;  /* `thread` can be signalled */
+    _Atomic bool in_guest; /* in, or about to enter, KVM_RUN */
+    bool must_finish;      /* KVM_RUN must be entered once more to end an instruction */
+    bool fresh;            /* nothing was written yet */
+    unsigned resets;       /* X86Cpu.resets when the state was last written */
+
+    struct kvm_regs regs;
+    struct kvm_sregs sregs;
+    struct kvm_xsave *xsave; /* kvm_vm.xsave_size bytes */
+    struct kvm_xcrs xcrs;
+    struct kvm_debugregs debugregs;
+    struct kvm_vcpu_events events;
+    struct kvm_mp_state mp_state;
+    struct kvm_lapic_state lapic;
+    struct kvm_msrs *msrs;     /* those that can be read and written, without the TSC */
+    struct kvm_msrs *power_up; /* the same at power-up */
+    uint64_t tsc;              /* as last read */
+    int64_t tsc_offset;        /* X86Cpu.msr.tsc_offset that belongs to it */
+} KvmCpu;
+
+static inline KvmCpu *kvm_cpu(X86Cpu *cpu)
+{
+    return (KvmCpu *)cpu;
+}
+
+/* ioctl() that is repeated after EINTR; -errno or its result. @arg: a pointer or a number. */
+int kvm_ioctl(int fd, unsigned long request, void *arg);
+/* KVM_CHECK_EXTENSION of the VM if there is one: 0 or what the capability's number means. */
+int kvm_check(int capability);
+/* KVM_ENABLE_CAP of the VM; false: refused. */
+bool kvm_enable(uint32_t capability, uint64_t arg);
+
+/* ---- memory.c ---- */
+
+/* Make slots follow address_space_memory. */
+void kvm_memory_init(void);
+void kvm_memory_cleanup(void);
+/* Slots in use, for tests. */
+unsigned kvm_memslots_used(void);
+/* Is there room for @ranges more? An error says how many there are. */
+bool kvm_memory_room(unsigned ranges, GError **errp);
+/* All vCPUs out of KVM_RUN until kvm_resume_guests(); not for long. */
+void kvm_hold_guests(void);
+void kvm_resume_guests(void);
+/* Around KVM_RUN; the first waits while guests are held. Own thread, no lock. */
+void kvm_enter_guest(KvmCpu *k);
+void kvm_leave_guest(KvmCpu *k);
+
+/* ---- coalesce.c ---- */
+
+/* Make zones follow MemoryRegion.coalesced in both address spaces. */
+void kvm_coalesce_init(void);
+void kvm_coalesce_cleanup(void);
+/* A vCPU's kvm_run is mapped: the first one's has the ring; NULL: it goes. */
+void kvm_coalesce_set_ring(struct kvm_run *run);
+/* Carry out the writes that wait in the ring. */
+void kvm_coalesce_flush(void);
+
+/* ---- irq.c ---- */
+
+bool kvm_irq_init(GError **errp);
+void kvm_irq_cleanup(void);
+extern const AccelApicOps kvm_apic_split, kvm_apic_full;
+/* A route for an MSI, to be used with kvm_irqfd(): its number (GSI), or -1 and an error. */
+int kvm_msi_route_add(uint64_t addr, uint32_t data, GError **errp);
+bool kvm_msi_route_update(int gsi, uint64_t addr, uint32_t data, GError **errp);
+void kvm_msi_route_remove(int gsi);
+/* Each time that eventfd @fd is signalled, the interrupt @gsi is raised. @on false: no more. */
+bool kvm_irqfd(int fd, int gsi, bool on, GError **errp);
+/* A guest's write of @size bytes (0: any) to @addr signals eventfd @fd and makes no exit. @match:
+ * only if the value is *@match. */
+bool kvm_ioeventfd(int fd, hwaddr addr, unsigned size, bool port, const uint64_t *match, bool on,
+                   GError **errp);
+
+/* ---- cpuid.c ---- */
+
+/* Tell target/i386/cpuid.h what can be offered. */
+bool kvm_cpuid_init(GError **errp);
+void kvm_cpuid_cleanup(void);
+/* All leaves for @cpu; g_free. Size is that of @nent entries. */
+struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu);
+
+/* ---- msr.c ---- */
+
+bool kvm_msr_init(GError **errp); /* the list, once */
+void kvm_msr_cleanup(void);
+void kvm_msr_cpu_init(KvmCpu *k); /* which there are */
+void kvm_msr_cpu_destroy(KvmCpu *k);
+void kvm_msr_get(KvmCpu *k);
+/* Those that have changed; all if @reset, and then those that X86Cpu does not have get the value
+ * that they had at power-up. */
+void kvm_msr_put(KvmCpu *k, bool reset);
+
+/* ---- state.c ---- */
+
+/* vCPU's thread or before it first runs, machine lock. */
+void kvm_get_state(X86Cpu *cpu);
+void kvm_put_state(X86Cpu *cpu);
+
+/* ---- run.c ---- */
+
+bool kvm_cpu_init(X86Cpu *cpu, GError **errp);
+void kvm_cpu_destroy(X86Cpu *cpu);
+void kvm_cpu_run(X86Cpu *cpu);      /* own thread */
+void kvm_cpu_kick(X86Cpu *cpu);     /* any thread */
+bool kvm_cpu_runnable(X86Cpu *cpu); /* own thread */
+void kvm_signal_init(void);         /* once */
+
+/* ---- exit.c ---- */
+
+/* What kvm_run says after KVM_RUN came back without an error. Own thread, no lock. */
+void kvm_handle_exit(KvmCpu *k);
+/* KVM_RUN failed with @err (positive errno). */
+void kvm_handle_error(KvmCpu *k, int err);
+/* "KVM_EXIT_IO"; NULL if unknown. */
+const char *kvm_exit_name(uint32_t reason);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory: a memslot for each range of RAM in the flat view, so one for each DIMM.
+ *
+ * Changes are collected while the view is compared and made when it is published. A slot that is
+ * deleted is out of every vCPU's page tables when the ioctl returns; only then does the memory map
+ * let go of the memory. Where new slots overlap old ones (a piece of ROM becomes RAM), guests would
+ * find nothing there for a moment; they are held meanwhile.
+ */
+#include <sched.h>
+
+#include "accel/kvm/kvm-internal.h"
+#include "accel/vcpu.h"
+#include "util/error.h"
+
+#define PAGE 4096ull
+
+typedef struct KvmSlot {
+    hwaddr addr;
+    uint64_t size; /* 0: the slot is free */
+    uint8_t *host;
+    bool readonly;
+} KvmSlot;
+
+static GArray *slots;         /* of KvmSlot, by slot number */
+static GArray *gone, *coming; /* of KvmSlot: what the view that is being made changes */
+
+/* ---- holding guests ---- */
+
+static _Atomic bool holding;
+static GMutex hold_mutex;
+static GCond hold_cond;
+
+static void kick_out(X86Cpu *cpu, void *opaque)
+{
+    if (cpu != current_cpu) {
+        kvm_cpu_kick(cpu);
+    }
+}
+
+static void wait_until_out(X86Cpu *cpu, void *opaque)
+{
+    while (cpu != current_cpu && atomic_load(&kvm_cpu(cpu)->in_guest)) {
+        sched_yield();
+    }
+}
+
+void kvm_hold_guests(void)
+{
+    atomic_store(&holding, true);
+    vcpu_foreach(kick_out, NULL);
+    vcpu_foreach(wait_until_out, NULL);
+}
+
+void kvm_resume_guests(void)
+{
+    g_mutex_lock(&hold_mutex);
+    atomic_store(&holding, false);
+    g_cond_broadcast(&hold_cond);
+    g_mutex_unlock(&hold_mutex);
+}
+
+/* Own thread, no lock. Either the holder sees in_guest, or this sees `holding`. */
+void kvm_enter_guest(KvmCpu *k)
+{
+    for (;;) {
+        atomic_store(&k->in_guest, true);
+        if (!atomic_load(&holding)) {
+            return;
+        }
+        atomic_store(&k->in_guest, false);
+        g_mutex_lock(&hold_mutex);
+        while (atomic_load(&holding)) {
+            g_cond_wait(&hold_cond, &hold_mutex);
+        }
+        g_mutex_unlock(&hold_mutex);
+    }
+}
+
+void kvm_leave_guest(KvmCpu *k)
+{
+    atomic_store(&k->in_guest, false);
+}
+
+/* ---- slots ---- */
+
+unsigned kvm_memslots_used(void)
+{
+    unsigned used = 0;
+
+    for (unsigned i = 0; slots && i < slots->len; i++) {
+        used += g_array_index(slots, KvmSlot, i).size != 0;
+    }
+    return used;
+}
+
+bool kvm_memory_room(unsigned ranges, GError **errp)
+{
+    unsigned used = kvm_memslots_used();
+
+    if (used + ranges <= kvm_vm.max_memslots) {
+        return true;
+    }
+    error_set(errp,
+              "KVM has no memory slot left: %u of %u are in use; unplug a DIMM first, or give the "
+              "machine fewer and larger ones",
+              used, kvm_vm.max_memslots);
+    return false;
+}
+
+static int slot_ioctl(unsigned n, const KvmSlot *slot)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = n,
+        .flags = slot->size && slot->readonly ? KVM_MEM_READONLY : 0,
+        .guest_phys_addr = slot->addr,
+        .memory_size = slot->size,
+        .userspace_addr = (uintptr_t)slot->host,
+    };
+
+    return kvm_ioctl(kvm_vm.vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void slot_remove(const KvmSlot *gone_slot)
+{
+    for (unsigned i = 0; i < slots->len; i++) {
+        KvmSlot *slot = &g_array_index(slots, KvmSlot, i);
+
+        if (slot->size && slot->addr == gone_slot->addr) {
+            slot->size = 0;
+            slot_ioctl(i, slot);
+            return;
+        }
+    }
+}
+
+static unsigned free_slot(void)
+{
+    unsigned n = 0;
+
+    while (n < slots->len && g_array_index(slots, KvmSlot, n).size) {
+        n++;
+    }
+    if (n == slots->len) {
+        g_array_set_size(slots, n + 1);
+    }
+    return n;
+}
+
+/* A DIMM was promised room (kvm_memory_room()). What fails all the same leaves a hole, in which
+ * each access is an exit: the guest goes on, slowly, and the user is told. */
+static void slot_add(const KvmSlot *slot)
+{
+    unsigned n = free_slot();
+    int ret = n < kvm_vm.max_memslots ? slot_ioctl(n, slot) : -ENOSPC;
+
+    if (ret < 0) {
+        error_report("KVM refuses memory at 0x%" G_GINT64_MODIFIER "x, 0x%" G_GINT64_MODIFIER
+                     "x bytes: %s; the guest reaches it by emulation only",
+                     slot->addr, slot->size, g_strerror(-ret));
+        return;
+    }
+    g_array_index(slots, KvmSlot, n) = *slot;
+}
+
+/* ---- the memory map ---- */
+
+/* The whole pages of a range of RAM; false: there is none. */
+static bool slot_of(const FlatRange *range, KvmSlot *slot)
+{
+    uint64_t skip = -range->addr & (PAGE - 1);
+
+    if (!range->host || range->size < skip + PAGE || (range->readonly && !kvm_vm.has_readonly)) {
+        return false;
+    }
+    *slot = (KvmSlot){ .addr = range->addr + skip,
+                       .size = (range->size - skip) & ~(PAGE - 1),
+                       .host = range->host + skip,
+                       .readonly = range->readonly };
+    return ((uintptr_t)slot->host & (PAGE - 1)) == 0;
+}
+
+static void region_del(MemoryListener *listener, const FlatRange *range)
+{
+    KvmSlot slot;
+
+    if (slot_of(range, &slot)) {
+        g_array_append_val(gone, slot);
+    }
+}
+
+static void region_add(MemoryListener *listener, const FlatRange *range)
+{
+    KvmSlot slot;
+
+    if (slot_of(range, &slot)) {
+        g_array_append_val(coming, slot);
+    }
+}
+
+static bool any_overlap(void)
+{
+    for (unsigned i = 0; i < gone->len; i++) {
+        const KvmSlot *a = &g_array_index(gone, KvmSlot, i);
+
+        for (unsigned j = 0; j < coming->len; j++) {
+            const KvmSlot *b = &g_array_index(coming, KvmSlot, j);
+
+            if (a->addr < b->addr + b->size && b->addr < a->addr + a->size) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void commit(MemoryListener *listener)
+{
+    bool hold = any_overlap();
+
+    if (hold) {
+        kvm_hold_guests();
+    }
+    for (unsigned i = 0; i < gone->len; i++) {
+        slot_remove(&g_array_index(gone, KvmSlot, i));
+    }
+    for (unsigned i = 0; i < coming->len; i++) {
+        slot_add(&g_array_index(coming, KvmSlot, i));
+    }
+    if (hold) {
+        kvm_resume_guests();
+    }
+    g_array_set_size(gone, 0);
+    g_array_set_size(coming, 0);
+}
+
+static MemoryListener memory_listener = {
+    .region_del = region_del,
+    .region_add = region_add,
+    .commit = commit,
+};
+
+void kvm_memory_init(void)
+{
+    slots = g_array_new(FALSE, TRUE, sizeof(KvmSlot));
+    gone = g_array_new(FALSE, FALSE, sizeof(KvmSlot));
+    coming = g_array_new(FALSE, FALSE, sizeof(KvmSlot));
+    address_space_add_listener(&address_space_memory, &memory_listener);
+    commit(&memory_listener);
+}
+
+void kvm_memory_cleanup(void)
+{
+    if (slots) {
+        address_space_remove_listener(&address_space_memory, &memory_listener);
+        g_clear_pointer(&slots, g_array_unref);
+        g_clear_pointer(&gone, g_array_unref);
+        g_clear_pointer(&coming, g_array_unref);
+    }
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Model-specific registers: all that KVM can save. Some have a place in X86Cpu; the others (of
+ * kvmclock, PV EOI, steal time, machine checks, speculation control, ...) are kept as they are.
+ *
+ * The TSC runs on between reading and writing, so it is written only if somebody set it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "accel/kvm/kvm-internal.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+static struct kvm_msr_list *list;
+
+/* Those with a place in X86Cpu. */
+static const struct {
+    uint32_t first, last; /* 8 bytes each, one after another */
+    size_t offset;
+} places[] = {
+    { MSR_STAR, MSR_STAR, offsetof(X86Cpu, msr.star) },
+    { MSR_LSTAR, MSR_LSTAR, offsetof(X86Cpu, msr.lstar) },
+    { MSR_CSTAR, MSR_CSTAR, offsetof(X86Cpu, msr.cstar) },
+    { MSR_FMASK, MSR_FMASK, offsetof(X86Cpu, msr.fmask) },
+    { MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, offsetof(X86Cpu, msr.kernel_gs_base) },
+    { MSR_SYSENTER_CS, MSR_SYSENTER_CS, offsetof(X86Cpu, msr.sysenter_cs) },
+    { MSR_SYSENTER_ESP, MSR_SYSENTER_ESP, offsetof(X86Cpu, msr.sysenter_esp) },
+    { MSR_SYSENTER_EIP, MSR_SYSENTER_EIP, offsetof(X86Cpu, msr.sysenter_eip) },
+    { MSR_PAT, MSR_PAT, offsetof(X86Cpu, msr.pat) },
+    { MSR_TSC_AUX, MSR_TSC_AUX, offsetof(X86Cpu, msr.tsc_aux) },
+    { MSR_TSC_ADJUST, MSR_TSC_ADJUST, offsetof(X86Cpu, msr.tsc_adjust) },
+    { MSR_MISC_ENABLE, MSR_MISC_ENABLE, offsetof(X86Cpu, msr.misc_enable) },
+    { MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, offsetof(X86Cpu, msr.mtrr_def_type) },
+    { MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX64K_00000, offsetof(X86Cpu, msr.mtrr_fixed[0]) },
+    { MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX16K_A0000, offsetof(X86Cpu, msr.mtrr_fixed[1]) },
+    { MSR_MTRR_FIX4K_C0000, MSR_MTRR_FIX4K_F8000, offsetof(X86Cpu, msr.mtrr_fixed[3]) },
+    { MSR_MTRR_PHYSBASE0, MSR_MTRR_PHYSMASK7, offsetof(X86Cpu, msr.mtrr_var[0]) },
+};
+
+static uint64_t *place_of(KvmCpu *k, uint32_t msr)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (msr >= places[i].first && msr <= places[i].last) {
+            return (uint64_t *)((char *)&k->cpu + places[i].offset) + (msr - places[i].first);
+        }
+    }
+    return NULL;
+}
+
+/* ---- the list ---- */
+
+bool kvm_msr_init(GError **errp)
+{
+    struct kvm_msr_list probe = { 0 };
+    int ret = kvm_ioctl(kvm_vm.dev_fd, KVM_GET_MSR_INDEX_LIST, &probe);
+
+    if (ret == -E2BIG) {
+        list = g_malloc0(sizeof(*list) + probe.nmsrs * sizeof(list->indices[0]));
+        list->nmsrs = probe.nmsrs;
+        ret = kvm_ioctl(kvm_vm.dev_fd, KVM_GET_MSR_INDEX_LIST, list);
+    }
+    if (ret < 0) {
+        error_set_errno(errp, -ret, "KVM does not say which MSRs it has");
+    }
+    return ret >= 0;
+}
+
+void kvm_msr_cleanup(void)
+{
+    g_clear_pointer(&list, g_free);
+}
+
+static struct kvm_msrs *new_msrs(unsigned count)
+{
+    return g_malloc0(sizeof(struct kvm_msrs) + count * sizeof(struct kvm_msr_entry));
+}
+
+/* Read or write one; false: refused. */
+static bool transfer(const KvmCpu *k, unsigned long request, struct kvm_msr_entry *entry)
+{
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } one = { .head.nmsrs = 1, .entry = *entry };
+    bool ok = kvm_ioctl(k->fd, request, &one) == 1;
+
+    entry->data = one.entry.data;
+    return ok;
+}
+
+/* MTRRs are in no list of older kernels, but can be used. */
+static void try_entry(KvmCpu *k, uint32_t index)
+{
+    struct kvm_msr_entry entry = { .index = index };
+
+    if (index == MSR_TSC || index == MSR_APIC_BASE || !transfer(k, KVM_GET_MSRS, &entry) ||
+        !transfer(k, KVM_SET_MSRS, &entry)) {
+        return;
+    }
+    for (unsigned i = 0; i < k->msrs->nmsrs; i++) {
+        if (k->msrs->entries[i].index == index) {
+            return;
+        }
+    }
+    k->msrs->entries[k->msrs->nmsrs++] = entry;
+}
+
+void kvm_msr_cpu_init(KvmCpu *k)
+{
+    unsigned max = list->nmsrs;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        max += places[i].last - places[i].first + 1;
+    }
+    k->msrs = new_msrs(max);
+    for (unsigned i = 0; i < list->nmsrs; i++) {
+        try_entry(k, list->indices[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        for (uint32_t msr = places[i].first; msr <= places[i].last; msr++) {
+            try_entry(k, msr);
+        }
+    }
+    k->power_up = new_msrs(k->msrs->nmsrs);
+    k->power_up->nmsrs = k->msrs->nmsrs;
+    memcpy(k->power_up->entries, k->msrs->entries, k->msrs->nmsrs * sizeof(k->msrs->entries[0]));
+}
+
+void kvm_msr_cpu_destroy(KvmCpu *k)
+{
+    g_clear_pointer(&k->msrs, g_free);
+    g_clear_pointer(&k->power_up, g_free);
+}
+
+/* ---- transfers ---- */
+
+static void get_tsc(KvmCpu *k)
+{
+    struct kvm_msr_entry tsc = { .index = MSR_TSC };
+
+    if (transfer(k, KVM_GET_MSRS, &tsc)) {
+        k->tsc_offset = (int64_t)(tsc.data - (uint64_t)clock_ns());
+        k->cpu.msr.tsc_offset = k->tsc_offset;
+    }
+}
+
+static void put_tsc(KvmCpu *k)
+{
+    struct kvm_msr_entry tsc = {
+        .index = MSR_TSC,
+        .data = (uint64_t)clock_ns() + (uint64_t)k->cpu.msr.tsc_offset,
+    };
+
+    transfer(k, KVM_SET_MSRS, &tsc);
+    k->tsc_offset = k->cpu.msr.tsc_offset;
+}
+
+void kvm_msr_get(KvmCpu *k)
+{
+    kvm_ioctl(k->fd, KVM_GET_MSRS, k->msrs);
+    for (unsigned i = 0; i < k->msrs->nmsrs; i++) {
+        uint64_t *place = place_of(k, k->msrs->entries[i].index);
+
+        if (place) {
+            *place = k->msrs->entries[i].data;
+        }
+    }
+    get_tsc(k);
+}
+
+void kvm_msr_put(KvmCpu *k, bool reset)
+{
+    g_autofree struct kvm_msrs *out = new_msrs(k->msrs->nmsrs);
+    int done;
+
+    /* First: a write of the TSC changes TSC_ADJUST. */
+    if (reset || k->cpu.msr.tsc_offset != k->tsc_offset) {
+        put_tsc(k);
+    }
+    for (unsigned i = 0; i < k->msrs->nmsrs; i++) {
+        struct kvm_msr_entry *entry = &k->msrs->entries[i];
+        const uint64_t *place = place_of(k, entry->index);
+        uint64_t value = place ? *place : reset ? k->power_up->entries[i].data : entry->data;
+
+        if (reset || value != entry->data) {
+            entry->data = value;
+            out->entries[out->nmsrs++] = *entry;
+        }
+    }
+    /* KVM stops at the first that it does not take: go on behind that. */
+    while (out->nmsrs && (done = kvm_ioctl(k->fd, KVM_SET_MSRS, out)) >= 0 &&
+           (unsigned)done < out->nmsrs) {
+        out->nmsrs -= (unsigned)done + 1;
+        memmove(out->entries, &out->entries[done + 1], out->nmsrs * sizeof(out->entries[0]));
+    }
+}
