@@ -44,8 +44,9 @@ X86Cpu *hmp_cpu(Hmp *hmp)
 
 /* ---- words ---- */
 
-/* The next word of *@line, or NULL at its end. In double quotes it may hold spaces, \" and \\. */
-static char *next_word(const char **line)
+/* The next word of *@line, or NULL at its end. In double quotes it may hold spaces, \" and \\; sets
+ * *@unclosed if the last one is missing. */
+static char *next_word(const char **line, bool *unclosed)
 {
     const char *p = *line;
     GString *word;
@@ -67,6 +68,7 @@ static char *next_word(const char **line)
             g_string_append_c(word, *p);
         }
     }
+    *unclosed |= quoted;
     *line = p;
     return g_string_free(word, FALSE);
 }
@@ -107,12 +109,13 @@ static bool takes_format(const HmpCommand *cmd)
 }
 
 /* The command that *@line begins with, or NULL; @name: what it was called. "x/4xb" is "x /4xb". */
-static const HmpCommand *take_command(const HmpCommand *table, const char **line, char **name)
+static const HmpCommand *take_command(const HmpCommand *table, const char **line, char **name,
+                                      bool *unclosed)
 {
     const char *begin = *line + strspn(*line, " \t"), *slash;
     const HmpCommand *cmd;
 
-    *name = next_word(line);
+    *name = next_word(line, unclosed);
     cmd = *name ? hmp_find(table, *name) : NULL;
     slash = *name && !cmd ? strchr(begin, '/') : NULL;
     if (slash) {
@@ -135,10 +138,10 @@ static void usage(Hmp *hmp, const HmpCommand *cmd, const char *what)
 /* ---- arguments ---- */
 
 /* Take the flags that *@line begins with; @specs has "[-f]" for each there is. */
-static bool take_flags(Hmp *hmp, char **specs, const char **line, char **argv)
+static bool take_flags(Hmp *hmp, char **specs, const char **line, char **argv, bool *unclosed)
 {
     while ((*line)[strspn(*line, " \t")] == '-') {
-        g_autofree char *word = next_word(line);
+        g_autofree char *word = next_word(line, unclosed);
 
         for (const char *letter = word + 1; *letter || letter == word + 1; letter++) {
             char spec[] = { '[', '-', *letter, ']', '\0' };
@@ -158,14 +161,14 @@ static bool take_flags(Hmp *hmp, char **specs, const char **line, char **argv)
     return true;
 }
 
-static char *take_argument(const char *spec, const char **line)
+static char *take_argument(const char *spec, const char **line, bool *unclosed)
 {
     const char *begin = *line + strspn(*line, " \t");
 
     if (g_str_has_prefix(spec, "[/") && *begin != '/') {
         return NULL;
     }
-    return strstr(spec, "...") ? rest_of_line(line) : next_word(line);
+    return strstr(spec, "...") ? rest_of_line(line) : next_word(line, unclosed);
 }
 
 /* Split @line by what @cmd takes; false: it does not fit, of which the first part was printed. */
@@ -173,19 +176,24 @@ static bool take_arguments(Hmp *hmp, const HmpCommand *cmd, const char *line, ch
 {
     g_auto(GStrv) specs = g_strsplit(cmd->args ? cmd->args : "", " ", -1);
     g_autofree char *extra = NULL;
-    bool complete = true;
+    bool complete = true, unclosed = false;
 
     g_assert(g_strv_length(specs) <= HMP_MAX_ARGS);
-    if (cmd->args && g_str_has_prefix(cmd->args, "[-") && !take_flags(hmp, specs, &line, argv)) {
+    if (cmd->args && g_str_has_prefix(cmd->args, "[-") &&
+        !take_flags(hmp, specs, &line, argv, &unclosed)) {
         return false;
     }
     for (int i = 0; specs[i]; i++) {
         if (!g_str_has_prefix(specs[i], "[-")) {
-            argv[i] = take_argument(specs[i], &line);
+            argv[i] = take_argument(specs[i], &line, &unclosed);
             complete &= argv[i] || specs[i][0] == '[';
         }
     }
     extra = rest_of_line(&line);
+    if (unclosed) {
+        hmp_printf(hmp, "Error: a quote (\") is not closed; usage: ");
+        return false;
+    }
     if (!complete || extra) {
         hmp_printf(hmp, "Error: too %s arguments; usage: ", extra ? "many" : "few");
     }
@@ -195,13 +203,16 @@ static bool take_arguments(Hmp *hmp, const HmpCommand *cmd, const char *line, ch
 void hmp_run_line(Hmp *hmp, const HmpCommand *table, const char *what, const char *line)
 {
     g_autofree char *name = NULL;
-    const HmpCommand *cmd = take_command(table, &line, &name);
+    bool unclosed = false;
+    const HmpCommand *cmd = take_command(table, &line, &name, &unclosed);
     char *argv[HMP_MAX_ARGS] = { NULL };
 
     if (!name) {
         return;
     }
-    if (!cmd) {
+    if (unclosed) {
+        hmp_printf(hmp, "Error: a quote (\") is not closed in the name of the command\n");
+    } else if (!cmd) {
         hmp_printf(hmp, "Error: there is no command '%s%s'; `help%s%s` lists those there are\n",
                    what, name, *what ? " " : "", *what ? "info" : "");
     } else if (preconfig_active() && !cmd->preconfig) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/char/isa-debugcon.h"
 
+#include "hw/char/isa-ports.h"
 #include "memory/memory.h"
 #include "util/error.h"
 
@@ -46,6 +47,9 @@ static bool debugcon_realize(Device *dev, GError **errp)
     }
     if (s->iobase > 0xffff) {
         error_set(errp, "'iobase' 0x%" PRIx32 " is no port; it is 0 to 0xffff", s->iobase);
+        return false;
+    }
+    if (!isa_ports_free(s->iobase, 1, errp)) {
         return false;
     }
     s->fe = (CharFrontend){ 0 };

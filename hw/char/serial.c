@@ -5,6 +5,7 @@
 
 #include "hw/core/irq-lines.h"
 #include "hw/intc/isa-irq.h"
+#include "hw/char/isa-ports.h"
 #include "memory/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -473,9 +474,7 @@ static bool serial_place(Serial *s, GError **errp)
                   ISA_IRQS - 1);
         return false;
     }
-    if (serial_port_taken(s->iobase)) {
-        error_set(errp, "another serial port is at 0x%" PRIx32 "; set another 'index' or 'iobase'",
-                  s->iobase);
+    if (!isa_ports_free(s->iobase, REG_COUNT, errp)) {
         return false;
     }
     return true;

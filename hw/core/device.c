@@ -149,20 +149,28 @@ static bool props_get_string(struct json_object *props, const char *key, const c
     return true;
 }
 
+/* What shows the types there are, at the place where the user is. */
+static const char *listed_by(void)
+{
+    return current_machine() && current_machine()->ready
+               ? "`device_add help`, or qom-list-types with implements=device,"
+               : "-device help";
+}
+
 static const ObjectType *device_find_type(const char *driver, GError **errp)
 {
     const ObjectType *type = object_type_find(driver);
 
     if (!type || !object_type_is_a(type, TYPE_DEVICE)) {
-        error_set(errp, "there is no device type '%s'; -device help lists those there are", driver);
+        error_set(errp, "there is no device type '%s'; %s lists those there are", driver,
+                  listed_by());
         return NULL;
     }
     const DeviceOps *ops = object_type_ops(type);
     if (type->abstract || !ops->user_creatable) {
         error_set(errp,
-                  "'%s' is a part that only the machine itself has; -device help lists what can be "
-                  "added",
-                  driver);
+                  "'%s' is a part that only the machine itself has; %s lists what can be added",
+                  driver, listed_by());
         return NULL;
     }
     if (current_machine() && current_machine()->ready && !ops->hotpluggable) {

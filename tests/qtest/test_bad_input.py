@@ -54,6 +54,14 @@ COMMAND_LINES = [
     (["-object", "memory-backend-file,id=m0,size=64M,mem-path=SMALL"], "SMALL|small"),
     (["-object", "memory-backend-ram,id=m0,size=64M,host-nodes=99,policy=bind"], "99|host-nodes"),
     (["-object", "memory-backend-ram,id=m0,size=64M,policy=sometimes"], "policy|sometimes"),
+    (["-object", "memory-backend-file,id=m0,size=64M,mem-path=/dev/null"], "m0 memory"),
+    (["-object", "memory-backend-ram,id=m0,size=64M,prealloc-threads=0"], "prealloc-threads"),
+    (["-object", "memory-backend-ram,id=m0,size=64M,prealloc-context=t"], "'t' thread-context"),
+    (["-object", "secret,id=s0,data=abc,keyid=k0"], "iv"),
+    # -device isa-debugcon
+    (["-serial", "null", "-chardev", "null,id=c0",
+      "-device", "isa-debugcon,chardev=c0,iobase=0x3fd"], "0x3fd serial iobase"),
+    (["-chardev", "null,id=c0", "-device", "isa-debugcon,chardev=c0,iobase=0x10000"], "0xffff"),
     # -device pc-dimm
     (ROOM + ["-device", "pc-dimm,id=d0"], "memdev"),
     (ROOM + ["-device", "pc-dimm,id=d0,memdev=nope"], "nope"),

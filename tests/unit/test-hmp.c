@@ -154,6 +154,16 @@ static void test_expressions(void)
     expect("o 0x80", "Error: too few*");
 }
 
+static void test_quotes(void)
+{
+    expect("qom-list \"/machine", "Error: a quote (\") is not closed; usage: qom-list *\n");
+    expect("qom-get \"/\" \"type\\\"", "Error: a quote (\") is not closed; usage: qom-get *\n");
+    expect("info \"version", "Error: a quote (\") is not closed *\n");
+    expect("\"info version", "Error: a quote (\") is not closed *\n");
+    expect("\"info\" \"version\"", "*");
+    expect("qom-get \"/\" \"type\"", "\"container\"\n");
+}
+
 static void test_deep_expression(void)
 {
     g_autofree char *open = g_strnfill(60000, '('), *minus = g_strnfill(60000, '-');
@@ -281,7 +291,9 @@ static void test_completion(void)
     expect_completion("object_del hm0 ", "", 0);
     expect_completion("object_add memory-backend-r", "memory-backend-ram", ',');
     expect_completion("object_add memory-backend-ram,",
-                      "dump host-nodes id merge policy prealloc reserve share size", '=');
+                      "dump host-nodes id merge policy prealloc prealloc-context prealloc-threads "
+                      "reserve share size x-use-canonical-path-for-ramblock-id",
+                      '=');
     expect_completion("object_add memory-backend-ram,po", "policy", '=');
     expect_completion("object_add memory-backend-ram,policy=b", "bind", 0);
     expect_completion("object_add memory-backend-ram,share=", "off on", 0);
@@ -493,6 +505,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hmp/commands", test_commands);
     g_test_add_func("/hmp/object", test_object);
     g_test_add_func("/hmp/expressions", test_expressions);
+    g_test_add_func("/hmp/quotes", test_quotes);
     g_test_add_func("/hmp/deep-expression", test_deep_expression);
     g_test_add_func("/hmp/log", test_log);
     g_test_add_func("/hmp/reports", test_reports);

@@ -161,6 +161,19 @@ static void test_bad(void)
     del_backend("large");
 }
 
+/* Advice is about the place where the user is. */
+static void test_advice(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=4G");
+
+    machine->ready = false;
+    assert_refused(machine, "nosuch,id=bad", "nosuch|-device help");
+    machine->ready = true;
+    assert_refused(machine, "nosuch,id=bad", "nosuch|`device_add help`|qom-list-types");
+    machine->ready = false;
+    mem_machine_free(machine);
+}
+
 static void test_no_slots(void)
 {
     Machine *machine = mem_machine_new("128M,slots=1,maxmem=4G");
@@ -342,6 +355,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/gap", test_gap);
     g_test_add_func("/pc-dimm/properties", test_properties);
     g_test_add_func("/pc-dimm/bad", test_bad);
+    g_test_add_func("/pc-dimm/advice", test_advice);
     g_test_add_func("/pc-dimm/no-slots", test_no_slots);
     g_test_add_func("/pc-dimm/no-room", test_no_room);
     g_test_add_func("/pc-dimm/window", test_window);
