@@ -31,21 +31,6 @@ static void check_permission(SoftCpu *s, const Uop *op, unsigned port, unsigned 
     soft_raise(s, op, EXC_GP, 0);
 }
 
-static uint64_t port_in(SoftCpu *s, unsigned port, unsigned size)
-{
-    soft_machine_enter(s);
-    uint64_t value = address_space_load(&address_space_io, port, size);
-    soft_machine_leave(s);
-    return value;
-}
-
-static void port_out(SoftCpu *s, unsigned port, uint64_t value, unsigned size)
-{
-    soft_machine_enter(s);
-    address_space_store(&address_space_io, port, value, size);
-    soft_machine_leave(s);
-}
-
 /* The port: an immediate, or DX if aux is set. */
 static unsigned port_of(SoftCpu *s, const Uop *op)
 {
@@ -57,7 +42,7 @@ static const Uop *run_in(SoftCpu *s, const Uop *op)
     unsigned port = port_of(s, op);
 
     check_permission(s, op, port, op->size);
-    uint64_t value = port_in(s, port, op->size);
+    uint64_t value = soft_machine_load(s, &address_space_io, port, op->size);
     soft_set(s, X86_RAX, value, op->size);
     return op + 1;
 }
@@ -67,7 +52,7 @@ static const Uop *run_out(SoftCpu *s, const Uop *op)
     unsigned port = port_of(s, op);
 
     check_permission(s, op, port, op->size);
-    port_out(s, port, soft_get(s, X86_RAX, op->size), op->size);
+    soft_machine_store(s, &address_space_io, port, soft_get(s, X86_RAX, op->size), op->size);
     return op + 1;
 }
 
@@ -118,7 +103,7 @@ static void one_ins(SoftCpu *s, const Uop *op, unsigned port)
     uint64_t addr = element_address(s, op, X86_RDI, true);
 
     soft_probe_write(s, op, addr, op->size); /* nothing may be read if it cannot be stored */
-    soft_store(s, op, addr, port_in(s, port, op->size), op->size);
+    soft_store(s, op, addr, soft_machine_load(s, &address_space_io, port, op->size), op->size);
     advance(s, op, X86_RDI);
 }
 
@@ -126,7 +111,7 @@ static void one_outs(SoftCpu *s, const Uop *op, unsigned port)
 {
     uint64_t value = soft_load(s, op, element_address(s, op, X86_RSI, false), op->size);
 
-    port_out(s, port, value, op->size);
+    soft_machine_store(s, &address_space_io, port, value, op->size);
     advance(s, op, X86_RSI);
 }
 

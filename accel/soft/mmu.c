@@ -34,18 +34,18 @@ void soft_machine_leave(SoftCpu *s)
     }
 }
 
-static uint64_t machine_load(SoftCpu *s, hwaddr phys, unsigned size)
+uint64_t soft_machine_load(SoftCpu *s, AddressSpace *as, hwaddr addr, unsigned size)
 {
     soft_machine_enter(s);
-    uint64_t value = address_space_load(&address_space_memory, phys, size);
+    uint64_t value = address_space_load(as, addr, size);
     soft_machine_leave(s);
     return value;
 }
 
-static void machine_store(SoftCpu *s, hwaddr phys, uint64_t value, unsigned size)
+void soft_machine_store(SoftCpu *s, AddressSpace *as, hwaddr addr, uint64_t value, unsigned size)
 {
     soft_machine_enter(s);
-    address_space_store(&address_space_memory, phys, value, size);
+    address_space_store(as, addr, value, size);
     soft_machine_leave(s);
 }
 
@@ -222,7 +222,7 @@ static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, u
     hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
     while (len) {
         unsigned size = device_access_size(phys, len);
-        uint64_t value = machine_load(s, phys, size);
+        uint64_t value = soft_machine_load(s, &address_space_memory, phys, size);
         memcpy(buf, &value, size);
         buf += size;
         phys += size;
@@ -260,7 +260,7 @@ static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t 
         unsigned size = device_access_size(phys, len);
         uint64_t value = 0;
         memcpy(&value, buf, size);
-        machine_store(s, phys, value, size);
+        soft_machine_store(s, &address_space_memory, phys, value, size);
         buf += size;
         phys += size;
         len -= size;
@@ -312,7 +312,8 @@ static uint64_t load_mode(SoftCpu *s, const Uop *op, uint64_t addr, unsigned siz
     if (first_part(addr, size) == size) {
         const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
-            return machine_load(s, (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), size);
+            return soft_machine_load(s, &address_space_memory,
+                                     (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), size);
         }
         memcpy(&value, (const void *)(addr + e->addend), size);
         return value;
@@ -328,7 +329,8 @@ static void store_mode(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
     if (first_part(addr, size) == size) {
         SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
-            machine_store(s, (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), value, size);
+            soft_machine_store(s, &address_space_memory,
+                               (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), value, size);
             return;
         }
     }

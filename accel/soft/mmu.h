@@ -34,5 +34,8 @@ SoftMmuMode soft_system_mode(const SoftCpu *s);
  * valid. */
 void soft_machine_enter(SoftCpu *s);
 void soft_machine_leave(SoftCpu *s);
+/* @size bytes (1 to 8) at @addr of the machine's @as, memory or ports, with both around them. */
+uint64_t soft_machine_load(SoftCpu *s, AddressSpace *as, hwaddr addr, unsigned size);
+void soft_machine_store(SoftCpu *s, AddressSpace *as, hwaddr addr, uint64_t value, unsigned size);
 
 #endif
