@@ -13,6 +13,7 @@
 #include "backends/thread-context.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/main-loop.h"
 
 const char *const host_memory_policy_names[] = { "default", "preferred", "bind", "interleave",
                                                  NULL };
@@ -215,11 +216,32 @@ static void advise(const HostMemoryBackend *backend, int advice)
     madvise(backend->ram->host, backend->ram->size, advice);
 }
 
+typedef struct Preallocation {
+    const HostMemoryBackend *backend;
+    bool ok;
+    GError *err;
+} Preallocation;
+
+static void preallocate_now(void *opaque)
+{
+    Preallocation *p = opaque;
+    Object *context = p->backend->prealloc_context;
+
+    p->ok = ram_block_prealloc(p->backend->ram, p->backend->prealloc_threads,
+                               context ? thread_context_spawn : NULL, context, &p->err);
+}
+
+/* Holds @backend, since other code may run meanwhile. */
 static bool preallocate(HostMemoryBackend *backend, GError **errp)
 {
-    return ram_block_prealloc(backend->ram, backend->prealloc_threads,
-                              backend->prealloc_context ? thread_context_spawn : NULL,
-                              backend->prealloc_context, errp);
+    g_autoptr(Object) hold = object_ref(OBJECT(backend));
+    Preallocation p = { .backend = backend };
+
+    main_loop_run_long(preallocate_now, &p);
+    if (!p.ok) {
+        g_propagate_error(errp, p.err);
+    }
+    return p.ok;
 }
 
 static bool backend_complete(Object *obj, GError **errp)

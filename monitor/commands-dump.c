@@ -134,10 +134,18 @@ static bool write_detached(GError **errp)
     return false;
 }
 
+static void write_dump(void *opaque)
+{
+    bool *ok = opaque;
+
+    *ok = guest_dump_write(active.dump, active.file.fd, &active.err);
+}
+
 static bool write_now(GError **errp)
 {
-    bool ok = guest_dump_write(active.dump, active.file.fd, &active.err);
+    bool ok;
 
+    main_loop_run_long(write_dump, &ok);
     dump_ended();
     if (!ok) {
         g_propagate_error(errp, g_steal_pointer(&active.err));

@@ -11,8 +11,10 @@
 #include "monitor/hmp-edit.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"
+#include "util/main-loop.h"
 
-#define PROMPT "(dimmable) "
+#define PROMPT    "(dimmable) "
+#define READ_SIZE 4096
 
 #define KEY_BACKSPACE 0x08
 #define KEY_ESCAPE    0x1b
@@ -249,6 +251,11 @@ static void key(HmpMonitor *mon, uint8_t c)
     char_write(&mon->fe, &c, 1);
 }
 
+static int can_receive(void *opaque)
+{
+    return main_loop_nested() ? 0 : READ_SIZE;
+}
+
 static void receive(void *opaque, const uint8_t *buf, int len)
 {
     HmpMonitor *mon = opaque;
@@ -304,6 +311,7 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
     mon->line = g_string_new(NULL);
     mon->focus = !chardev_is_mux(chr);
     mon->fe = (CharFrontend){
+        .can_receive = can_receive,
         .receive = receive,
         .event = event,
         .opaque = mon,
@@ -315,6 +323,11 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
         return NULL;
     }
     return mon;
+}
+
+void hmp_monitor_resume(HmpMonitor *mon)
+{
+    char_accept_input(&mon->fe);
 }
 
 void hmp_monitor_free(HmpMonitor *mon)

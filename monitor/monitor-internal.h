@@ -12,8 +12,10 @@ typedef struct HmpMonitor HmpMonitor;
 
 QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp);
 void qmp_monitor_free(QmpMonitor *mon);
+void qmp_monitor_resume(QmpMonitor *mon); /* main_loop_nested() was true and is not any more */
 HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp);
 void hmp_monitor_free(HmpMonitor *mon);
+void hmp_monitor_resume(HmpMonitor *mon);
 
 /* ---- the QMP session whose command runs now; outside of one, errors ---- */
 

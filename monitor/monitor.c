@@ -2,6 +2,7 @@
 #include "monitor/monitor.h"
 
 #include "monitor/monitor-internal.h"
+#include "util/main-loop.h"
 
 static GPtrArray *qmp_monitors, *hmp_monitors;
 
@@ -17,8 +18,19 @@ static bool keep(GPtrArray **list, void *mon, GDestroyNotify destroy)
     return true;
 }
 
+static void resume_all(void)
+{
+    for (guint i = 0; qmp_monitors && i < qmp_monitors->len; i++) {
+        qmp_monitor_resume(g_ptr_array_index(qmp_monitors, i));
+    }
+    for (guint i = 0; hmp_monitors && i < hmp_monitors->len; i++) {
+        hmp_monitor_resume(g_ptr_array_index(hmp_monitors, i));
+    }
+}
+
 bool monitor_new(Chardev *chr, bool qmp, bool pretty, GError **errp)
 {
+    main_loop_on_long_end(resume_all);
     if (qmp) {
         return keep(&qmp_monitors, qmp_monitor_new(chr, pretty, errp),
                     (GDestroyNotify)qmp_monitor_free);

@@ -6,6 +6,9 @@
  * Commands run as they are read, unless the client enabled `oob`: then they wait in a short queue
  * for their turn in the main loop, and those with exec-oob run at once. When the queue is full, the
  * client is not read from.
+ *
+ * While a command waits for work that takes long (main_loop_run_long()), the main loop goes on:
+ * events are sent and commands with exec-oob are answered, on all monitors; others wait.
  */
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +20,7 @@
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 #include "util/fdset.h"
+#include "util/main-loop.h"
 
 #define READ_SIZE 4096
 #define QUEUE_MAX 8 /* commands; what clients that use oob count on */
@@ -39,6 +43,9 @@ struct QmpMonitor {
     bool negotiated;  /* the client has left the greeting */
     bool oob;         /* and enabled out-of-band execution */
     bool warned;      /* that events were dropped */
+    unsigned busy;    /* commands that run; above 1: out of band, inside of another */
+    bool left;        /* the client went while a command of it ran */
+    bool back;        /* and the next one is there already */
     GQueue queue;     /* of Request * */
     GSource *turn;    /* runs the queue; NULL when it is empty */
     GByteArray *rest; /* read, and left for when there is room in the queue */
@@ -52,8 +59,12 @@ static Request *running;    /* the command */
 
 static void send(QmpMonitor *mon, struct json_object *value)
 {
-    GString *text = json_print(value, mon->pretty);
+    GString *text;
 
+    if (mon->left) {
+        return;
+    }
+    text = json_print(value, mon->pretty);
     g_string_append(text, "\r\n");
     char_write(&mon->fe, text->str, text->len);
     g_string_free(text, TRUE);
@@ -184,11 +195,18 @@ static struct json_object *run(QmpMonitor *mon, Request *request, GError **errp)
     struct json_object *result = NULL;
 
     if (cmd) {
+        QmpMonitor *outer = current;
+        Request *outer_running = running;
+        bool may_nest = main_loop_allow_nesting(!outer);
+
         current = mon;
         running = request;
+        mon->busy++;
         result = qmp_dispatch(cmd->name, json_object_object_get(request->json, "arguments"), errp);
-        current = NULL;
-        running = NULL;
+        mon->busy--;
+        current = outer;
+        running = outer_running;
+        main_loop_allow_nesting(may_nest);
     }
     if (request->fd >= 0) { /* perhaps the next command is the one that wants it */
         keep_fd(&mon->fd, request->fd);
@@ -220,7 +238,26 @@ static void answer(QmpMonitor *mon, Request *request)
     request_free(request);
 }
 
-/* ---- the queue ---- */
+/* ---- the beginning and the end of a session ---- */
+
+static void greet(QmpMonitor *mon)
+{
+    struct json_object *greeting = json_object_new_object(), *qmp = json_object_new_object();
+    struct json_object *offered = json_object_new_array();
+    VersionInfo *version = qmp_query_version(NULL);
+
+    /* On a mux, bytes for others are among ours: they cannot be read ahead. */
+    if (!chardev_is_mux(mon->fe.chr)) {
+        json_object_array_add(offered,
+                              json_object_new_string(QMPCapability_str(QMP_CAPABILITY_OOB)));
+    }
+    json_object_object_add(qmp, "version", VersionInfo_to_json(version));
+    json_object_object_add(qmp, "capabilities", offered);
+    json_object_object_add(greeting, "QMP", qmp);
+    send(mon, greeting);
+    json_object_put(greeting);
+    VersionInfo_free(version);
+}
 
 static void end_turn(QmpMonitor *mon)
 {
@@ -230,16 +267,69 @@ static void end_turn(QmpMonitor *mon)
     }
 }
 
+static gboolean close_named(gpointer name, gpointer fd, gpointer opaque)
+{
+    close(GPOINTER_TO_INT(fd));
+    return TRUE;
+}
+
+static bool any_session(void)
+{
+    for (guint i = 0; i < monitors->len; i++) {
+        if (((QmpMonitor *)g_ptr_array_index(monitors, i))->negotiated) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing of a session is left for the next. */
+static void forget_session(QmpMonitor *mon)
+{
+    bool was_negotiated = mon->negotiated;
+
+    mon->negotiated = mon->oob = mon->warned = false;
+    if (was_negotiated && !any_session()) {
+        fdset_remove_from_clients();
+    }
+    json_stream_reset(mon->input);
+    g_byte_array_set_size(mon->rest, 0);
+    g_queue_clear_full(&mon->queue, request_free);
+    end_turn(mon);
+    keep_fd(&mon->fd, -1);
+    g_hash_table_foreach_remove(mon->fds, close_named, NULL);
+}
+
+static void begin_session(QmpMonitor *mon, bool open)
+{
+    forget_session(mon);
+    if (open) {
+        greet(mon);
+    }
+}
+
+/* After a command: do what its client's coming and going asked for meanwhile. */
+static void catch_up(QmpMonitor *mon)
+{
+    if (mon->left && !mon->busy) {
+        mon->left = false;
+        begin_session(mon, mon->back);
+    }
+}
+
+/* ---- the queue ---- */
+
 /* One command of each session in turn, and whatever else the main loop has to do. */
 static gboolean run_queue(gpointer opaque)
 {
     QmpMonitor *mon = opaque;
 
-    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS) {
+    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS || main_loop_nested()) {
         end_turn(mon); /* can_receive() begins the next */
         return G_SOURCE_REMOVE;
     }
     answer(mon, g_queue_pop_head(&mon->queue));
+    catch_up(mon);
     if (mon->rest->len) {
         size_t taken = json_stream_feed(mon->input, mon->rest->data, mon->rest->len);
 
@@ -358,30 +448,12 @@ int qmp_session_take_named_fd(const char *name, GError **errp)
 
 /* ---- the character device ---- */
 
-static void greet(QmpMonitor *mon)
-{
-    struct json_object *greeting = json_object_new_object(), *qmp = json_object_new_object();
-    struct json_object *offered = json_object_new_array();
-    VersionInfo *version = qmp_query_version(NULL);
-
-    /* On a mux, bytes for others are among ours: they cannot be read ahead. */
-    if (!chardev_is_mux(mon->fe.chr)) {
-        json_object_array_add(offered,
-                              json_object_new_string(QMPCapability_str(QMP_CAPABILITY_OOB)));
-    }
-    json_object_object_add(qmp, "version", VersionInfo_to_json(version));
-    json_object_object_add(qmp, "capabilities", offered);
-    json_object_object_add(greeting, "QMP", qmp);
-    send(mon, greeting);
-    json_object_put(greeting);
-    VersionInfo_free(version);
-}
-
 static int can_receive(void *opaque)
 {
     QmpMonitor *mon = opaque;
 
-    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS) {
+    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS || mon->left ||
+        (main_loop_nested() && !mon->oob)) {
         return 0;
     }
     begin_turn(mon);
@@ -394,50 +466,21 @@ static void receive(void *opaque, const uint8_t *buf, int len)
     size_t taken = json_stream_feed(mon->input, buf, len);
 
     g_byte_array_append(mon->rest, buf + taken, (guint)(len - taken));
-}
-
-static gboolean close_named(gpointer name, gpointer fd, gpointer opaque)
-{
-    close(GPOINTER_TO_INT(fd));
-    return TRUE;
-}
-
-static bool any_session(void)
-{
-    for (guint i = 0; i < monitors->len; i++) {
-        if (((QmpMonitor *)g_ptr_array_index(monitors, i))->negotiated) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Nothing of a session is left for the next. */
-static void forget_session(QmpMonitor *mon)
-{
-    bool was_negotiated = mon->negotiated;
-
-    mon->negotiated = mon->oob = mon->warned = false;
-    if (was_negotiated && !any_session()) {
-        fdset_remove_from_clients();
-    }
-    json_stream_reset(mon->input);
-    g_byte_array_set_size(mon->rest, 0);
-    g_queue_clear_full(&mon->queue, request_free);
-    end_turn(mon);
-    keep_fd(&mon->fd, -1);
-    g_hash_table_foreach_remove(mon->fds, close_named, NULL);
+    catch_up(mon);
 }
 
 static void event(void *opaque, CharEvent what)
 {
     QmpMonitor *mon = opaque;
 
-    if (what == CHAR_EVENT_OPENED || what == CHAR_EVENT_CLOSED) {
-        forget_session(mon);
-        if (what == CHAR_EVENT_OPENED) {
-            greet(mon);
-        }
+    if (what != CHAR_EVENT_OPENED && what != CHAR_EVENT_CLOSED) {
+        return;
+    }
+    if (mon->busy) {
+        mon->left = true;
+        mon->back = what == CHAR_EVENT_OPENED;
+    } else {
+        begin_session(mon, what == CHAR_EVENT_OPENED);
     }
 }
 
@@ -469,6 +512,12 @@ QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp)
         return NULL;
     }
     return mon;
+}
+
+void qmp_monitor_resume(QmpMonitor *mon)
+{
+    begin_turn(mon);
+    char_accept_input(&mon->fe);
 }
 
 void qmp_monitor_free(QmpMonitor *mon)

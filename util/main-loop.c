@@ -163,6 +163,70 @@ void main_loop_wake(void)
     }
 }
 
+/* ---- work that takes long ---- */
+
+static bool may_nest, nested; /* under the lock */
+static void (*long_ended)(void);
+
+typedef struct LongWork {
+    void (*fn)(void *opaque);
+    void *opaque;
+    int done; /* atomic */
+} LongWork;
+
+static gpointer long_work_thread(gpointer data)
+{
+    LongWork *work = data;
+
+    work->fn(work->opaque);
+    g_atomic_int_set(&work->done, 1);
+    g_main_context_wakeup(NULL);
+    return NULL;
+}
+
+void main_loop_run_long(void (*fn)(void *opaque), void *opaque)
+{
+    LongWork work = { fn, opaque, 0 };
+    GThread *thread =
+        may_nest ? g_thread_try_new("long-work", long_work_thread, &work, NULL) : NULL;
+
+    if (!thread) {
+        fn(opaque);
+        return;
+    }
+    may_nest = false;
+    nested = true;
+    while (!g_atomic_int_get(&work.done)) {
+        main_loop_iterate(true);
+    }
+    g_thread_join(thread);
+    nested = false;
+    may_nest = true;
+    if (long_ended) {
+        long_ended();
+    }
+}
+
+bool main_loop_allow_nesting(bool allow)
+{
+    bool before = may_nest;
+
+    may_nest = allow;
+    return before;
+}
+
+bool main_loop_nested(void)
+{
+    return nested;
+}
+
+void main_loop_on_long_end(void (*ended)(void))
+{
+    long_ended = ended;
+}
+
+/* ---- calls from the loop ---- */
+
 typedef struct Scheduled {
     void (*fn)(void *opaque);
     void *opaque;

@@ -1,110 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * QMP sessions: negotiation, framing of JSON at any split, malformed input, errors, events,
- * commands that overtake others, descriptors, several sessions at once.
+ * descriptors, several sessions at once.
  */
-#include <json-c/json.h>
 #include <sys/un.h>
 
 #include "monitor/json-stream.h"
-#include "monitor/monitor.h"
 #include "qapi/qapi-events.h"
-#include "tests/unit/client.h"
+#include "tests/unit/qmp-client.h"
 #include "util/fdset.h"
-
-static Client session_on(const char *id, const char *options, bool pretty)
-{
-    Client client = client_new(id, options);
-    GError *err = NULL;
-
-    monitor_new(chardev_find(id), true, pretty, &err);
-    g_assert_no_error(err);
-    client_settle(&client);
-    return client;
-}
-
-static Client session_new(bool pretty)
-{
-    return session_on("q", "", pretty);
-}
-
-static void session_free(Client *client)
-{
-    monitor_cleanup();
-    client_free(client);
-    client_remove_chardev("q");
-}
-
-/* The next line that came; new reference. NULL if there is none. */
-static struct json_object *next_reply(Client *client)
-{
-    struct json_object *reply;
-    char *end;
-
-    client_settle(client);
-    end = strstr(client->got->str, "\r\n");
-    if (!end) {
-        g_assert_cmpstr(client->got->str, ==, "");
-        return NULL;
-    }
-    *end = '\0';
-    reply = json_tokener_parse(client->got->str);
-    g_assert_nonnull(reply);
-    g_string_erase(client->got, 0, end + 2 - client->got->str);
-    return reply;
-}
-
-static const char *member(struct json_object *obj, const char *a, const char *b)
-{
-    struct json_object *value = json_object_object_get(obj, a);
-
-    return json_object_get_string(b ? json_object_object_get(value, b) : value);
-}
-
-static void expect_return(Client *client, const char *text)
-{
-    struct json_object *reply = next_reply(client);
-
-    g_assert_nonnull(reply);
-    g_assert_cmpstr(json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN), ==, text);
-    json_object_put(reply);
-}
-
-static void expect_error(Client *client, const char *class_name, const char *pattern)
-{
-    struct json_object *reply = next_reply(client);
-
-    g_assert_nonnull(reply);
-    g_assert_cmpstr(member(reply, "error", "class"), ==, class_name);
-    if (!g_pattern_match_simple(pattern, member(reply, "error", "desc"))) {
-        g_error("unexpected: %s", member(reply, "error", "desc"));
-    }
-    json_object_put(reply);
-}
-
-static void expect_nothing(Client *client)
-{
-    g_assert_null(next_reply(client));
-}
-
-static void negotiate_oob(Client *client)
-{
-    json_object_put(next_reply(client));
-    client_send(client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
-    expect_return(client, "{\"return\":{}}");
-}
-
-static void negotiate(Client *client)
-{
-    struct json_object *greeting = next_reply(client);
-    struct json_object *qmp = json_object_object_get(greeting, "QMP");
-
-    g_assert_cmpstr(member(qmp, "version", "package"), ==, "dimmable-" DIMMABLE_VERSION);
-    g_assert_cmpstr(member(qmp, "capabilities", NULL), ==, "[ \"oob\" ]");
-    json_object_put(greeting);
-    client_send(client, "{\"execute\": \"qmp_capabilities\"}");
-    expect_return(client, "{\"return\":{}}");
-}
 
 /* ---- sessions ---- */
 
@@ -488,143 +392,6 @@ static void test_vanish(void)
     g_assert_cmpint(rmdir(path), ==, 0);
 }
 
-/* ---- out of band ---- */
-
-static void test_oob_requests(void)
-{
-    static const struct {
-        const char *request, *class_name, *pattern;
-    } cases[] = {
-        { "{'exec-oob': 'stop'}", "GenericError", "*'stop'*out of band*" },
-        { "{'exec-oob': 'qmp_capabilities'}", "GenericError", "*out of band*" },
-        { "{'exec-oob': 'bogus'}", "CommandNotFound", "*'bogus'*" },
-        { "{'exec-oob': 1}", "GenericError", "*'exec-oob' must be a string*" },
-        { "{'exec-oob': 'query-yank', 'execute': 'query-yank'}", "GenericError", "*exclude*" },
-        { "{'exec-oob': 'query-yank', 'arguments': {'a': 1}}", "GenericError", "*'a'*" },
-        { "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': 'chardev', 'id': 'x'}]}}",
-          "DeviceNotFound", "*'x'*" },
-    };
-    Client client = session_new(false);
-
-    json_object_put(next_reply(&client));
-    client_send(&client, "{'exec-oob': 'query-yank'}");
-    expect_error(&client, "GenericError", "*'exec-oob'*");
-    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
-    expect_return(&client, "{\"return\":{}}");
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        client_send(&client, cases[i].request);
-        expect_error(&client, cases[i].class_name, cases[i].pattern);
-        expect_nothing(&client);
-    }
-    client_send(&client, "{'exec-oob': 'query-yank', 'id': [1]}");
-    expect_return(&client, "{\"return\":[{\"type\":\"chardev\",\"id\":\"q\"}],\"id\":[1]}");
-    session_free(&client);
-}
-
-static void expect_id(Client *client, int id)
-{
-    struct json_object *reply = next_reply(client);
-
-    g_assert_nonnull(reply);
-    g_assert_cmpint(json_object_get_int(json_object_object_get(reply, "id")), ==, id);
-    json_object_put(reply);
-}
-
-/* Commands out of band go first; the others keep their order, and so do errors. */
-static void test_oob_order(void)
-{
-    Client client = session_new(false);
-
-    negotiate_oob(&client);
-    client_send(&client, "{'execute': 'query-name', 'id': 1}"
-                         "{'execute': 'bogus', 'id': 2}"
-                         "{'execute': [1, 2 3]}"
-                         "{'execute': 'query-name', 'id': 3}"
-                         "{'exec-oob': 'query-yank', 'id': 4}"
-                         "{'exec-oob': 'bogus', 'id': 5}");
-    expect_id(&client, 4);
-    expect_id(&client, 5);
-    expect_id(&client, 1);
-    expect_id(&client, 2);
-    expect_error(&client, "GenericError", "JSON:*");
-    expect_id(&client, 3);
-    session_free(&client);
-}
-
-/* With 8 commands waiting, nothing more is read: the ninth is out of band, and has to wait until
- * the first has run. */
-static void test_oob_queue_full(void)
-{
-    Client client = session_new(false);
-    GString *text = g_string_new(NULL);
-
-    negotiate_oob(&client);
-    for (int i = 1; i <= 8; i++) {
-        g_string_append_printf(text, "{'execute': 'query-name', 'id': %d}", i);
-    }
-    g_string_append(text, "{'exec-oob': 'query-yank', 'id': 100}");
-    for (int i = 9; i <= 300; i++) {
-        g_string_append_printf(text, "{'execute': 'query-name', 'id': %d}", i);
-    }
-    client_send(&client, text->str);
-    expect_id(&client, 1);
-    expect_id(&client, 100);
-    for (int i = 2; i <= 300; i++) {
-        expect_id(&client, i);
-    }
-    expect_nothing(&client);
-    g_string_free(text, TRUE);
-    session_free(&client);
-}
-
-/* As test_slow_client, with the queue. */
-static void test_oob_slow_client(void)
-{
-    Client client = session_new(false);
-    const char request[] = "{\"execute\": \"query-qmp-schema\"}\n";
-    int sent = 0, answers = 0;
-
-    negotiate_oob(&client);
-    while (sent < 80 && write(client.fd, request, strlen(request)) > 0) {
-        sent++;
-        main_loop_iterate(false);
-    }
-    client_settle(&client);
-    for (const char *p = client.got->str; (p = strstr(p, "\r\n")); p += 2) {
-        answers++;
-    }
-    g_assert_cmpint(answers, ==, sent);
-    session_free(&client);
-}
-
-/* A mux is shared with others, so its input cannot be read ahead. */
-static void test_oob_mux(void)
-{
-    Client client = session_on("q", ",mux=on", false);
-
-    g_assert_nonnull(strstr(client.got->str, "\"capabilities\": []"));
-    g_string_set_size(client.got, 0);
-    client_send(&client, "{'execute': 'qmp_capabilities', 'arguments': {'enable': ['oob']}}");
-    expect_error(&client, "GenericError", "*'oob' is not offered*");
-    client_send(&client, "{'execute': 'qmp_capabilities'}{'execute': 'query-name', 'id': 1}");
-    expect_return(&client, "{\"return\":{}}");
-    expect_id(&client, 1);
-    session_free(&client);
-    client_remove_chardev("q-base");
-}
-
-static void test_yank(void)
-{
-    Client client = session_new(false);
-
-    negotiate_oob(&client);
-    client_send(&client, "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': 'chardev', "
-                         "'id': 'q'}]}}");
-    client_settle(&client);
-    g_assert_true(client.closed);
-    session_free(&client);
-}
-
 /* ---- descriptors ---- */
 
 /* @text, with a new descriptor of /dev/zero. */
@@ -793,12 +560,6 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/pretty", test_pretty);
     g_test_add_func("/qmp/two-sessions", test_two_sessions);
     g_test_add_func("/qmp/vanish", test_vanish);
-    g_test_add_func("/qmp/oob/requests", test_oob_requests);
-    g_test_add_func("/qmp/oob/order", test_oob_order);
-    g_test_add_func("/qmp/oob/queue-full", test_oob_queue_full);
-    g_test_add_func("/qmp/oob/slow-client", test_oob_slow_client);
-    g_test_add_func("/qmp/oob/mux", test_oob_mux);
-    g_test_add_func("/qmp/yank", test_yank);
     g_test_add_func("/qmp/fd/named", test_getfd);
     g_test_add_func("/qmp/fd/sets", test_fdsets);
     g_test_add_func("/qmp/fd/sets-stay", test_fdsets_stay);
