@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The way of a byte between a client and the guest's serial port: telnet, WebSocket, UDP, a ring
+buffer, and from one to the other while the machine runs; QMP through a WebSocket."""
+import json
+import os
+import socket
+import tempfile
+
+import machine
+import tap
+import vm
+
+COM1 = 0x3f8
+LINE_STATUS = COM1 + 5
+DATA_READY, BREAK = 0x01, 0x10
+REQUEST = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+
+
+def connect(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(10)
+    sock.connect(path)
+    return sock
+
+
+def receive(sock, size):
+    data = b""
+    while len(data) < size:
+        piece = sock.recv(size - len(data))
+        if not piece:
+            raise EOFError(f"after {data!r}")
+        data += piece
+    return data
+
+
+def shake_hands(sock):
+    sock.sendall(REQUEST)
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += receive(sock, 1)
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise AssertionError(answer)
+
+
+def frame(payload):
+    """A masked binary message of less than 126 bytes."""
+    mask = b"\x11\x22\x33\x44"
+    return (bytes([0x82, 0x80 | len(payload)]) + mask +
+            bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
+
+
+def guest_reads(m, count):
+    text = b""
+    while len(text) < count:
+        status = m.read("b", LINE_STATUS)
+        if status & BREAK:
+            text += b"[break]"
+            m.read("b", COM1)
+        elif status & DATA_READY:
+            text += bytes([m.read("b", COM1)])
+    return text
+
+
+def guest_writes(m, text):
+    for byte in text:
+        m.write("b", COM1, byte)
+
+
+def change(m, kind, **data):
+    m.qmp.command("chardev-change", id="serial0", backend={"type": kind, "data": data})
+
+
+def unix_server(path, **options):
+    return {"addr": {"type": "unix", "data": {"path": path}}, "wait": False, **options}
+
+
+def serial_port():
+    """The guest's port gets one backend after another; each is served, those before hang up."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(
+            extra=["-serial", "null"]) as m:
+        change(m, "socket", **unix_server(f"{folder}/telnet", telnet=True))
+        with connect(f"{folder}/telnet") as client:
+            tap.equal(receive(client, 12), b"\xff\xfb\x01\xff\xfb\x03\xff\xfb\x00\xff\xfd\x00")
+            guest_writes(m, b"a\xffb")
+            tap.equal(receive(client, 4), b"a\xff\xffb")
+            client.sendall(b"\xff\xf3")
+            tap.equal(guest_reads(m, 7), b"[break]")
+            client.sendall(b"c\xff\xff")
+            tap.equal(guest_reads(m, 2), b"c\xff")
+            change(m, "socket", **unix_server(f"{folder}/web", websocket=True))
+            tap.equal(client.recv(1), b"")
+        tap.equal(os.path.exists(f"{folder}/telnet"), False)
+        with connect(f"{folder}/web") as client:
+            shake_hands(client)
+            guest_writes(m, b"x")
+            tap.equal(receive(client, 3), b"\x82\x01x")
+            client.sendall(frame(b"yz"))
+            tap.equal(guest_reads(m, 2), b"yz")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(10)
+            peer.bind(("127.0.0.1", 0))
+            change(m, "udp", remote={"type": "inet", "data": {
+                "host": "127.0.0.1", "port": str(peer.getsockname()[1])}})
+            guest_writes(m, b"u")
+            data, address = peer.recvfrom(10)
+            tap.equal(data, b"u")
+            peer.sendto(b"dp", address)
+            tap.equal(guest_reads(m, 2), b"dp")
+        change(m, "ringbuf", size=4)
+        guest_writes(m, b"123456")
+        tap.equal(m.qmp.command("ringbuf-read", device="serial0", size=9), "3456")
+        m.qmp.command("chardev-send-break", id="serial0")
+        tap.equal(guest_reads(m, 7), b"[break]")
+        tap.equal(len(m.qmp.command("query-chardev")), 3)
+
+
+def unchangeable():
+    """A monitor keeps its own, and says why."""
+    with machine.Machine() as m:
+        try:
+            m.qmp.command("chardev-change", id="compat_monitor0",
+                          backend={"type": "null", "data": {}})
+        except vm.QmpError as error:
+            if "cannot be given another" not in str(error):
+                raise
+        else:
+            raise AssertionError("it got another")
+
+
+def qmp_in_websocket():
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(extra=[
+            "-chardev", f"socket,id=w,path={folder}/web,server=on,wait=off,websocket=on",
+            "-mon", "chardev=w,mode=control"]) as m:
+        with connect(f"{folder}/web") as client:
+            shake_hands(client)
+            text = message(client)
+            tap.equal(list(json.loads(text)), ["QMP"])
+            client.sendall(frame(b'{"execute":"qmp_capabilities"}\n'))
+            tap.equal(json.loads(message(client)), {"return": {}})
+        tap.equal(m.qmp.command("query-status")["status"] != "", True)
+
+
+def message(sock):
+    """The text of binary messages up to the end of a line."""
+    text = b""
+    while not text.endswith(b"\n"):
+        head = receive(sock, 2)
+        tap.equal(head[0], 0x82)
+        size = head[1] if head[1] < 126 else int.from_bytes(receive(sock, 2), "big")
+        text += receive(sock, size)
+    return text
+
+
+tap.run([("a serial port's backends", serial_port),
+         ("a monitor's backend", unchangeable),
+         ("QMP in a WebSocket", qmp_in_websocket)])
