@@ -234,10 +234,11 @@ static void preallocate_now(void *opaque)
 /* Holds @backend, since other code may run meanwhile. */
 static bool preallocate(HostMemoryBackend *backend, GError **errp)
 {
-    g_autoptr(Object) hold = object_ref(OBJECT(backend));
     Preallocation p = { .backend = backend };
 
+    object_ref(OBJECT(backend));
     main_loop_run_long(preallocate_now, &p);
+    object_unref(OBJECT(backend));
     if (!p.ok) {
         g_propagate_error(errp, p.err);
     }

@@ -109,25 +109,41 @@ static bool add_range(cpu_set_t *set, const char *name, uint64_t first, uint64_t
     return true;
 }
 
-/* A number, or as text a number or a range such as 0-3. */
+/* "0-3" or "2"; several are separated by commas. */
+static bool add_text(cpu_set_t *set, const char *name, const char *text, GError **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+
+    for (char **part = parts; *part; part++) {
+        g_auto(GStrv) ends = g_strsplit(*part, "-", 2);
+        uint64_t first, last;
+
+        if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
+            !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
+            error_set(errp, "%s: '%s' must be a number, or a range such as 0-3", name, text);
+            return false;
+        }
+        if (!add_range(set, name, first, last, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A number, or text as add_text() takes it. */
 static bool add_item(cpu_set_t *set, const char *name, struct json_object *item, GError **errp)
 {
-    g_auto(GStrv) ends = NULL;
-    uint64_t first, last;
+    uint64_t n;
 
-    if (json_object_is_type(item, json_type_int)) {
-        first = (uint64_t)json_object_get_int64(item);
-        return add_range(set, name, first, first, errp);
+    if (json_object_is_type(item, json_type_string)) {
+        return add_text(set, name, json_object_get_string(item), errp);
     }
-    ends = g_strsplit(
-        json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "", "-", 2);
-    if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
-        !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
-        error_set(errp, "%s: '%s' must be a number, or a range such as 0-3", name,
-                  json_object_get_string(item));
+    if (!json_object_is_type(item, json_type_int)) {
+        error_set(errp, "%s must be a list of numbers", name);
         return false;
     }
-    return add_range(set, name, first, last, errp);
+    n = (uint64_t)json_object_get_int64(item);
+    return add_range(set, name, n, n, errp);
 }
 
 static bool parse_list(cpu_set_t *set, const char *name, struct json_object *value, GError **errp)
@@ -141,10 +157,11 @@ static bool parse_list(cpu_set_t *set, const char *name, struct json_object *val
             return false;
         }
     }
-    if (n == 0) {
+    if (CPU_COUNT(set) == 0) {
         error_set(errp, "%s is empty; it is a list of numbers, one at least", name);
+        return false;
     }
-    return n > 0;
+    return true;
 }
 
 /* ---- properties ---- */

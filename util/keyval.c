@@ -27,6 +27,20 @@ static bool key_wellformed(const char *key)
                                "-_./[]") == strlen(key);
 }
 
+/* Keys whose values are lists of numbers and ranges. */
+static const char *const list_keys[] = { "host-nodes", "cpu-affinity", "node-affinity", NULL };
+
+static void add_value(struct json_object *obj, const char *key, const char *value)
+{
+    g_autofree char *joined = NULL;
+    struct json_object *before;
+
+    if (g_strv_contains(list_keys, key) && json_object_object_get_ex(obj, key, &before)) {
+        value = joined = g_strdup_printf("%s,%s", json_object_get_string(before), value);
+    }
+    json_object_object_add(obj, key, json_object_new_string(value));
+}
+
 struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp)
 {
     struct json_object *obj = json_object_new_object();
@@ -55,7 +69,7 @@ struct json_object *keyval_parse(const char *text, const char *implied_key, GErr
             json_object_put(obj);
             return NULL;
         }
-        json_object_object_add(obj, key, json_object_new_string(value));
+        add_value(obj, key, value);
     }
     return obj;
 }

@@ -12,7 +12,8 @@
 /*
  * Parse @text into a JSON object of strings. "," separates, ",," is a comma in a value. A first
  * element without "=" is the value of @implied_key, if that is not NULL; other elements without
- * "=" mean key=on ("nokey" is not special). A later key replaces an earlier one. New reference.
+ * "=" mean key=on ("nokey" is not special). A later key replaces an earlier one, but lists of host
+ * nodes and CPUs add up: host-nodes=0,host-nodes=2-3 is "0,2-3". New reference.
  */
 struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp);
 
@@ -24,7 +25,7 @@ struct json_object *keyval_or_json_parse(const char *text, const char *implied_k
 /* Sizes: digits with an optional suffix B k M G T P E (1024-based, fraction allowed: "1.5G").
  * A bare number is multiplied by @default_unit. */
 bool size_parse(const char *text, uint64_t default_unit, uint64_t *out, GError **errp);
-bool bool_parse(const char *text, bool *out); /* on/off yes/no true/false y/n */
+bool bool_parse(const char *text, bool *out);                   /* on/off yes/no true/false y/n */
 bool uint_parse(const char *text, uint64_t max, uint64_t *out); /* decimal or 0x, at most @max */
 
 #endif

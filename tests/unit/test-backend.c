@@ -12,6 +12,7 @@
 #include "backends/secret.h"
 #include "backends/thread-context.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
 
@@ -389,6 +390,36 @@ static void test_prealloc_threads(void)
                    "nosuch|thread-context");
 }
 
+static unsigned long_ends;
+
+static void count_long_end(void)
+{
+    long_ends++;
+}
+
+/* The main loop goes on meanwhile, where that is allowed; failures are told as ever. */
+static void test_prealloc_long(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    main_loop_on_long_end(count_long_end);
+    add_ok("memory-backend-ram", "size=1M,prealloc=on");
+    del_ok();
+    g_assert_cmpuint(long_ends, ==, 0);
+    g_assert_false(main_loop_allow_nesting(true));
+    add_ok("memory-backend-ram", "size=1M,prealloc=on");
+    del_ok();
+    add_ok("memory-backend-ram", "size=1M");
+    del_ok();
+    g_assert_cmpuint(long_ends, ==, 1);
+    interrupt_raise();
+    assert_refused("memory-backend-ram", "size=1M,prealloc=on", "mem0|interrupted");
+    interrupt_clear();
+    g_assert_cmpuint(long_ends, ==, 2);
+    g_assert_true(main_loop_allow_nesting(false));
+    main_loop_on_long_end(NULL);
+}
+
 static unsigned resident_pages(const HostMemoryBackend *backend)
 {
     unsigned char present[1024] = { 0 };
@@ -506,6 +537,14 @@ static void test_thread_context_nodes(void)
         g_test_skip("the host has no NUMA support");
         return;
     }
+    {
+        struct json_object *bad = json_tokener_parse("[0, {}]");
+
+        g_assert_false(object_property_set(context, "cpu-affinity", bad, &err));
+        g_assert_nonnull(strstr(err->message, "list of numbers"));
+        g_clear_error(&err);
+        json_object_put(bad);
+    }
     g_assert_true(object_property_parse(context, "cpu-affinity", one, &err));
     g_assert_cmpstr(cpus_of("tc0"), ==, list);
     g_assert_null(object_property_get(context, "node-affinity", &err));
@@ -516,6 +555,8 @@ static void test_thread_context_nodes(void)
 static void test_thread_context_bad(void)
 {
     assert_refused("thread-context", "cpu-affinity=0,node-affinity=0", "exclude");
+    assert_refused("thread-context", "cpu-affinity=0,cpu-affinity=9999", "9999|lower");
+    assert_refused("thread-context", "cpu-affinity=", "cpu-affinity|empty");
     assert_refused("thread-context", "cpu-affinity=3-1", "3-1|lower");
     assert_refused("thread-context", "cpu-affinity=0-99999", "99999|1023");
     assert_refused("thread-context", "cpu-affinity=one", "one|range");
@@ -669,6 +710,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/file/readonly", test_file_readonly);
     g_test_add_func("/backend/file/align", test_file_align);
     g_test_add_func("/backend/prealloc-threads", test_prealloc_threads);
+    g_test_add_func("/backend/prealloc-long", test_prealloc_long);
     g_test_add_func("/backend/live", test_live);
     g_test_add_func("/backend/thread-context", test_thread_context);
     g_test_add_func("/backend/thread-context/nodes", test_thread_context_nodes);

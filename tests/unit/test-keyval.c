@@ -172,6 +172,18 @@ static void test_uint(void)
     }
 }
 
+/* Lists add up; for other keys the last one counts. */
+static void test_lists(void)
+{
+    struct json_object *obj =
+        keyval_parse("host-nodes=0,size=1,host-nodes=2-3,size=2,host-nodes=5", NULL, NULL);
+
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(obj, "host-nodes")), ==,
+                    "0,2-3,5");
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(obj, "size")), ==, "2");
+    json_object_put(obj);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -180,5 +192,6 @@ int main(int argc, char **argv)
     g_test_add_func("/keyval/size", test_size);
     g_test_add_func("/keyval/bool", test_bool);
     g_test_add_func("/keyval/uint", test_uint);
+    g_test_add_func("/keyval/lists", test_lists);
     return g_test_run();
 }
