@@ -43,6 +43,8 @@ INFO = {
              r"address-space: I/O\n",
     "name": r"dimmy\n",
     "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
+    "pci": r"  Bus  0, device   0, function 0:\n    Host bridge: PCI device 8086:1237\n(.*\n)*"
+           r"  Bus  0, device   1, function 3:\n.*\n      IRQ 9, pin A\n      id \"\"\n",
     "pic": r"ioapic0: ver=0x20 (.*\n)*  pin 23 .*\n(.*\n)*pic1: irr=00 imr=00 isr=00 ",
     "qom-tree": r"/ \(container\)\n(.*\n)* +/d0 \(pc-dimm\)\n",
     "qtree": r'dev: pc-dimm, id "d0"\n(  .* = .*\n)*  memdev = "/objects/m0"\n',

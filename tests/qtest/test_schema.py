@@ -28,6 +28,7 @@ PLAUSIBLE = [
     ("query-acpi-ospm-status", {}),
     ("query-hotpluggable-cpus", {}),
     ("query-cpus-fast", {}),
+    ("query-pci", {}),
     ("query-machines", {}),
     ("query-current-machine", {}),
     ("query-cpu-definitions", {}),

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* PCI as a user and a guest of both machines see it. */
+#include <string.h>
+
+#include "tests/qtest/libqtest.h"
+
+#define ECAM 0xb0000000u
+
+/* As libvirt says it. */
+#define ROOT_PORTS                                                                        \
+    " -device '{\"driver\":\"pcie-root-port\",\"port\":8,\"chassis\":1,\"id\":\"pci.1\"," \
+    "\"bus\":\"pcie.0\",\"multifunction\":true,\"addr\":\"0x1\"}'"                        \
+    " -device '{\"driver\":\"pcie-root-port\",\"port\":9,\"chassis\":2,\"id\":\"pci.2\"," \
+    "\"bus\":\"pcie.0\",\"addr\":\"0x1.0x1\"}'"
+
+static uint32_t config_read(QTest *qt, unsigned devfn, unsigned reg)
+{
+    qtest_outl(qt, 0xcf8, 0x80000000u | devfn << 8 | reg);
+    return qtest_inl(qt, 0xcfc);
+}
+
+static uint64_t ecam(unsigned bus, unsigned devfn, unsigned reg)
+{
+    return ECAM + ((uint64_t)bus << 20) + (devfn << 12) + reg;
+}
+
+static void test_root_ports(void)
+{
+    QTest *qt = qtest_start("-M q35 -m 64" ROOT_PORTS);
+    g_autoptr(json_object) pci = NULL, again = NULL;
+    g_autofree char *text = NULL, *tree = NULL;
+
+    g_assert_cmphex(config_read(qt, 0x08, 0), ==, 0x000c1b36);
+    g_assert_cmphex(config_read(qt, 0x08, 0x0c) >> 16, ==, 0x81);
+    g_assert_cmphex(config_read(qt, 0x09, 0x0c) >> 16, ==, 0x01);
+    g_assert_cmphex(qtest_readl(qt, ecam(0, 0x09, 0)), ==, 0x000c1b36);
+    g_assert_cmphex(qtest_readq(qt, ecam(0, 0x09, 0)) >> 48, ==, 0x0010); /* capabilities */
+    g_assert_cmphex(qtest_readl(qt, ecam(0, 0x08, 0x100)), ==, 0);        /* no extended ones */
+    g_assert_cmphex(qtest_readl(qt, ecam(0, 0x10, 0)), ==, 0xffffffff);
+
+    qtest_writel(qt, ecam(0, 0x08, 0x18), 0x00030100);
+    qtest_writel(qt, ecam(0, 0x08, 0x20), 0xe010e000);
+    qtest_writew(qt, ecam(0, 0x08, 0x04), 7);
+    pci = qtest_qmp(qt, "query-pci", NULL);
+    g_assert_cmpstr(qtest_get_str(pci, "0.devices.1.qdev_id"), ==, "pci.1");
+    qtest_assert_json(qtest_get(pci, "0.devices.1.pci_bridge"),
+                      "{'bus': {'number': 0, 'secondary': 1, 'subordinate': 3,"
+                      " 'io_range': {'base': 61440, 'limit': 4095},"
+                      " 'memory_range': {'base': %u, 'limit': %u},"
+                      " 'prefetchable_range': {'base': %u, 'limit': %u}}, 'devices': []}",
+                      0xe0000000u, 0xe01fffffu, 0xfff00000u, 0xfffffu);
+    qtest_assert_json(qtest_get(pci, "0.devices.1.class_info"),
+                      "{'desc': 'PCI bridge', 'class': 1540}");
+    text = qtest_hmp(qt, "info pci");
+    g_assert_nonnull(strstr(text, "      secondary bus 1.\n      subordinate bus 3.\n"));
+    g_assert_nonnull(strstr(text, "memory range [0xe0000000, 0xe01fffff]\n"));
+    tree = qtest_hmp(qt, "info qtree");
+    g_assert_nonnull(strstr(tree, "\n  bus: pcie.0\n    type PCIE\n    dev: mch, id \"\"\n"));
+    g_assert_nonnull(strstr(tree, "\n      bus: pci.2\n        type PCIE\n"));
+    qtest_qmp_ok(qt, "system_reset", NULL);
+    json_object_put(qtest_event(qt, "RESET"));
+    again = qtest_qmp(qt, "query-pci", NULL);
+    g_assert_cmpint(qtest_get_int(again, "0.devices.1.pci_bridge.bus.secondary"), ==, 0);
+    qtest_quit(qt);
+}
+
+typedef struct Refused {
+    const char *args, *message;
+} Refused;
+
+static const Refused refused[] = {
+    { "-M pc -device pcie-root-port", "needs a PCI Express bus" },
+    { "-M q35 -device pcie-root-port,bus=pci.7", "there is no PCI bus 'pci.7'; those there are" },
+    { "-M q35 -device pcie-root-port,addr=1f.0", "is taken by" },
+    { "-M q35 -device pcie-root-port,addr=1f.8", "from 0 to 7" },
+    { "-M q35 -device pcie-root-port,addr=20", "from 0 to 1f" },
+    { "-M q35 -device pcie-root-port,id=a -device pcie-root-port", "a chassis or slot number" },
+    { "-M q35 -device pcie-root-port,addr=3 -device pcie-root-port,addr=3.1,chassis=1",
+      "multifunction=on" },
+    { "-M q35 -device pcie-root-port,id=a -device pcie-root-port,bus=a,chassis=1",
+      "must be on the root bus" },
+    { "-M q35 -device pcie-root-port,slot=8192", "from 0 to 8191" },
+    { "-M q35 -device pcie-root-port,id=pcie.0", "a bus with the name 'pcie.0' already" },
+    { "-M q35 -device mch", "only the machine itself has" },
+    { "-M none -device pcie-root-port", "no PCI bus" },
+};
+
+static void test_refused(gconstpointer data)
+{
+    const Refused *r = data;
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
+    g_test_message("%s", output);
+    g_assert_nonnull(strstr(output, r->message));
+    g_assert_null(strchr(strchr(output, '\n') + 1, '\n')); /* one line */
+}
+
+static void test_hot_plug(void)
+{
+    QTest *qt = qtest_start("-M q35" ROOT_PORTS);
+    g_autoptr(json_object) add = NULL, del = NULL;
+
+    add = qtest_qmp_error(qt, "device_add", "{'driver': 'pcie-root-port', 'chassis': 3}");
+    g_assert_nonnull(strstr(qtest_get_str(add, "desc"), "while the machine runs"));
+    del = qtest_qmp_error(qt, "device_del", "{'id': 'pci.1'}");
+    g_assert_nonnull(strstr(qtest_get_str(del, "desc"), "while the machine runs"));
+    qtest_quit(qt);
+}
+
+/* Each machine's PAM registers: function 0, and the first of them. */
+static void test_pam(gconstpointer data)
+{
+    const char *machine = data;
+    unsigned pam = strcmp(machine, "pc") == 0 ? 0x59 : 0x90;
+    QTest *qt = qtest_start("-M %s -m 16", machine);
+
+    qtest_writel(qt, 0xd0000, 0x12345678); /* RAM: there is no firmware */
+    g_assert_cmphex(qtest_readl(qt, 0xd0000), ==, 0x12345678);
+    qtest_outl(qt, 0xcf8, 0x80000000u | ((pam + 3) & ~3u)); /* 0xd0000-0xd7fff */
+    qtest_outb(qt, 0xcfc + ((pam + 3) & 3), 0x11);
+    qtest_writel(qt, 0xd0000, 0);
+    g_assert_cmphex(qtest_readl(qt, 0xd0000), ==, 0x12345678); /* reads only */
+    qtest_outb(qt, 0xcfc + ((pam + 3) & 3), 0x22);
+    qtest_writel(qt, 0xd4000, 0x55667788);
+    g_assert_cmphex(qtest_readl(qt, 0xd4000), ==, 0xffffffff); /* writes only */
+    qtest_outb(qt, 0xcfc + ((pam + 3) & 3), 0xff);
+    g_assert_cmphex(qtest_inb(qt, 0xcfc + ((pam + 3) & 3)), ==, 0x33);
+    g_assert_cmphex(qtest_readl(qt, 0xd4000), ==, 0x55667788);
+    qtest_quit(qt);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/pci/root-ports", test_root_ports);
+    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autofree char *path = g_strdup_printf("/pci/refused/%u", i);
+        g_test_add_data_func(path, &refused[i], test_refused);
+    }
+    g_test_add_func("/pci/hot-plug", test_hot_plug);
+    g_test_add_data_func("/pci/pam/pc", "pc", test_pam);
+    g_test_add_data_func("/pci/pam/q35", "q35", test_pam);
+    return g_test_run();
+}
