@@ -35,14 +35,10 @@ static const CommandLineParameter boot_params[] = {
     { 0 },
 };
 static const CommandLineParameter drive_params[] = {
-    { "if", STR, "pflash" },
-    { "file", STR, "file with the contents" },
-    { "format", STR, "raw" },
-    { "unit", NUM, "0: ends at 4 GiB; 1: below it" },
-    { "index", NUM, "the same" },
-    { "readonly", FLAG, "cannot be written" },
-    { "id", STR, "accepted" },
-    { 0 },
+    { "if", STR, "pflash" },      { "file", STR, "file with the contents" },
+    { "format", STR, "raw" },     { "unit", NUM, "0: ends at 4 GiB; 1: below it" },
+    { "index", NUM, "the same" }, { "readonly", FLAG, "cannot be written" },
+    { "id", STR, "accepted" },    { 0 },
 };
 static const CommandLineParameter fw_cfg_params[] = {
     { "name", STR, "name of the file" },
@@ -151,7 +147,9 @@ static const struct {
     const char *group, *option;
 } renamed[] = { { "boot-opts", "boot" }, { "memory", "m" }, { "smp-opts", "smp" } };
 
-static const char *const groups_with_ids[] = { "chardev", "device", "mon", "object", NULL };
+static const char *const groups_with_ids[] = {
+    "chardev", "device", "drive", "mon", "object", NULL
+};
 
 bool option_group_has_ids(const char *name)
 {

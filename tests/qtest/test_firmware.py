@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Firmware files as ROM and flash: where they are seen, what is refused. No CPU runs and no package is
+needed: the files are made here."""
+import os
+import re
+import socket
+import subprocess
+import tempfile
+
+import machine
+
+import tap
+
+KIB = 1024
+TOP = 1 << 32
+BASE = ["-accel", "qtest", "-nodefaults", "-display", "none"]
+SOFT = ["-accel", "soft", "-nodefaults", "-display", "none"]
+
+
+def make(folder, name, size):
+    """A file each of whose 4-KiB pages begins with its number, 32 bits wide, and has 0xa5 after it."""
+    path = f"{folder}/{name}"
+    with open(path, "wb") as file:
+        for page in range((size + 4095) // 4096):
+            file.write((page.to_bytes(4, "little") + b"\xa5" * 4092)[:size - 4096 * page])
+    return path
+
+
+def read(guest, addr, width="l"):
+    return int(guest(f"read{width} {addr:#x}")[0], 0)
+
+
+def write(guest, addr, value, width="b"):
+    guest(f"write{width} {addr:#x} {value:#x}")
+
+
+def rom_is_mapped():
+    """The whole file ends at 4 GiB, its last 128 KiB at 1 MiB; nothing can be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        for size in 64 * KIB, 256 * KIB, 16 * 1024 * KIB:
+            low = min(size, 128 * KIB)
+            with machine.Machine(extra=["-bios", make(folder, "rom", size)]) as guest:
+                tap.equal(read(guest, TOP - size), 0, f"first page, {size} bytes")
+                tap.equal(read(guest, TOP - 4096), size // 4096 - 1, "last page")
+                tap.equal(read(guest, TOP - size - 4), 0xffffffff, "below it")
+                tap.equal(read(guest, (1 << 20) - low), (size - low) // 4096, "first page below 1 MiB")
+                tap.equal(read(guest, (1 << 20) - 4096), size // 4096 - 1, "last page below 1 MiB")
+                for addr in TOP - 4096, (1 << 20) - 4096:
+                    write(guest, addr, 0, "l")
+                    tap.equal(read(guest, addr), size // 4096 - 1, "after a write")
+
+
+def rom_makes_way_for_ram():
+    """What firmware does first: RAM in the ROM's place (PAM5 and 6 of the i440FX). A reset undoes it."""
+    with tempfile.TemporaryDirectory() as folder, \
+            machine.Machine(extra=["-bios", make(folder, "rom", 128 * KIB)]) as guest:
+        for register in range(0x58, 0x60, 4):
+            guest.write("l", 0xcf8, 0x80000000 | register)
+            guest.write("l", 0xcfc, 0x33333300 if register == 0x58 else 0x33333333)
+        write(guest, 0xe0000, 0x12345678, "l")
+        tap.equal(read(guest, 0xe0000), 0x12345678)
+        guest.qmp.command("system_reset")
+        guest.qmp.event("RESET")
+        tap.equal(read(guest, 0xe1000), 1, "ROM after a reset")
+
+
+def searched():
+    """As given, then in -L, in their order."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/a")
+        os.mkdir(f"{folder}/b")
+        make(f"{folder}/a", "only-a", 64 * KIB)
+        make(f"{folder}/b", "both", 64 * KIB)
+        make(f"{folder}/a", "both", 128 * KIB)
+        dirs = ["-L", f"{folder}/a", "-L", f"{folder}/b"]
+        for name in "only-a", "both":
+            with machine.Machine(extra=[*dirs, "-bios", name]) as guest:
+                pages = read(guest, TOP - 4096) + 1
+                tap.equal(pages, 16 if name == "only-a" else 32, name)
+    status, text = machine.run_program("-L", "help")
+    tap.equal(status, 0)
+    tap.equal(text.splitlines()[0], "/usr/share/seabios", "the first of the usual places")
+
+
+def property_is_bios():
+    with tempfile.TemporaryDirectory() as folder:
+        path = make(folder, "rom", 64 * KIB)
+        with machine.Machine(extra=["-machine", f"firmware={path}"]) as guest:
+            tap.equal(read(guest, TOP - 4096), 15)
+            tap.equal(guest.qmp.command("qom-get", path="/machine", property="firmware"), path)
+        with machine.Machine(extra=["-machine", "firmware=off"]) as guest:
+            tap.equal(read(guest, TOP - 16) & 0xffff, 0xf4fa, "cli; hlt")
+
+
+def nothing_without_cpus():
+    """With -accel qtest no firmware is looked for, and the tables lie in memory."""
+    with machine.Machine(extra=[]) as guest:
+        found = any(guest(f"read {addr:#x} 8")[0] == "0x" + b"RSD PTR ".hex()
+                    for addr in range(0xe0000, 0x100000, 16))
+        tap.equal(found, True, "RSDP below 1 MiB")
+
+
+def flash_args(*files):
+    args = []
+    for unit, (path, *options) in enumerate(files):
+        args += ["-drive", ",".join([f"if=pflash,format=raw,unit={unit},file={path}", *options])]
+    return args
+
+
+def flash_is_stacked():
+    with tempfile.TemporaryDirectory() as folder:
+        code, variables = make(folder, "code", 256 * KIB), make(folder, "vars", 132 * KIB)
+        with machine.Machine(extra=flash_args((code, "readonly=on"), (variables,))) as guest:
+            tap.equal(read(guest, TOP - 4096), 63, "code ends at 4 GiB")
+            tap.equal(read(guest, TOP - 256 * KIB - 4096), 32, "variables end below")
+            tap.equal(read(guest, (1 << 20) - 4096), 63, "and below 1 MiB")
+            tap.equal(read(guest, TOP - 388 * KIB - 4), 0xffffffff, "below it")
+        with machine.Machine(extra=["-pflash", code, "-pflash", variables]) as guest:
+            tap.equal(read(guest, TOP - 256 * KIB - 4096), 32, "-pflash twice")
+
+
+def flash_is_written():
+    """Program, erase, status; the file has it at once. The read-only one refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        code, variables = make(folder, "code", 64 * KIB), make(folder, "vars", 64 * KIB)
+        with machine.Machine(extra=flash_args((code, "readonly=on"), (variables,))) as guest:
+            base = TOP - 128 * KIB
+            write(guest, base + 0x1004, 0x40)
+            write(guest, base + 0x1004, 0x05)
+            tap.equal(read(guest, base, "b"), 0x80, "status")
+            write(guest, base, 0xff)
+            tap.equal(read(guest, base + 0x1004, "b"), 0x05, "programmed")
+            write(guest, base + 0x2000, 0x20)
+            write(guest, base + 0x2000, 0xd0)
+            with open(variables, "rb") as file:
+                data = file.read()
+            tap.equal((data[0x1004], data[0x1fff], data[0x2000:0x3000], data[0x3000]),
+                      (0x05, 0xa5, b"\xff" * 4096, 3), "in the file")
+            write(guest, TOP - 4096, 0x40)
+            write(guest, TOP - 4096, 0)
+            tap.equal(read(guest, TOP - 4096, "b"), 0x92, "status of the read-only one")
+            guest.qmp.command("system_reset")
+            guest.qmp.event("RESET")
+            tap.equal(read(guest, TOP - 4096), 15, "an array again")
+
+
+# ---- refused ----
+
+def assert_refused(args, words):
+    status, text = machine.run_program(*args)
+    missing = [word for word in words.split() if not re.search(word, text)]
+    if status != 1 or missing or len(text.strip().splitlines()) != 1:
+        raise AssertionError(f"{args}: status {status}, printed {text!r}, without {missing}")
+
+
+def refused():
+    with tempfile.TemporaryDirectory() as folder:
+        good, odd = make(folder, "good", 64 * KIB), make(folder, "odd", 64 * KIB + 1)
+        empty, huge = make(folder, "empty", 0), make(folder, "huge", 17 << 20)
+        small = make(folder, "small", 4097)
+        secboot = make(folder, "OVMF_CODE.secboot.fd", 64 * KIB)
+        kernel = make(folder, "kernel", 4096)
+        os.mkfifo(f"{folder}/fifo")
+        cases = [
+            (["-bios", "/nonexistent/x"], "/nonexistent/x -L seabios"),
+            (["-bios", odd], "odd 65537 64.KiB 16.MiB"),
+            (["-bios", empty], "empty 64.KiB"),
+            (["-bios", huge], "huge 16.MiB"),
+            (["-bios", folder], "regular"),
+            (["-bios", f"{folder}/fifo"], "regular"),
+            (["-bios", secboot], "secboot management.mode"),
+            (["-pflash", secboot], "secboot management.mode"),
+            (["-machine", "smm=on"], "smm=on SMM off"),
+            (["-machine", "smm=1"], "smm=1"),
+            (["-bios", good, "-pflash", good], "-bios pflash exclude"),
+            (["-M", "none", "-bios", good], "none firmware"),
+            (["-M", "none", "-pflash", good], "none firmware"),
+            (["-pflash", "/nonexistent/x"], "/nonexistent/x No.such.file"),
+            (["-pflash", small], "4097 4096"),
+            (["-pflash", empty], "empty 4096"),
+            (["-pflash", huge], "16777216"),
+            (["-pflash", folder], "directory|regular"),
+            (["-pflash", good, "-pflash", good], "another.program"),
+            (["-pflash", good, "-pflash", secboot.replace("secboot", "other")], "No.such.file"),
+            (["-drive", f"if=pflash,unit=1,file={good}"], "unit.1 unit.0"),
+            (["-drive", f"if=pflash,unit=2,file={good}"], "unit=2 0.and.1"),
+            (["-drive", f"if=pflash,unit=0,index=0,file={good}"], "unit= index="),
+            (["-drive", f"if=pflash,format=qcow2,file={good}"], "format=qcow2 raw"),
+            (["-drive", f"if=pflash,readonly=maybe,file={good}"], "readonly=maybe"),
+            (["-drive", "if=pflash"], "file="),
+            (["-drive", f"if=pflash,cache=none,file={good}"], "'cache' readonly"),
+            (["-drive", f"file={good}"], "disks if=pflash"),
+            (["-drive", f"if=virtio,file={good}"], "disks if=pflash"),
+            (["-drive", f"if=pflash,unit=0,file={good},readonly=on", "-drive",
+              f"if=pflash,unit=0,file={good},readonly=on"], "unit.0 already"),
+            (["-bios", good, "-kernel", kernel], "kernel"),
+        ]
+        for args, words in cases:
+            assert_refused([*BASE, *args], words)
+        if os.geteuid() != 0:
+            os.chmod(good, 0)
+            assert_refused([*BASE, "-bios", good], "[Pp]ermission")
+            assert_refused([*BASE, "-pflash", good], "Permission readonly=on")
+
+
+def smm_off_is_accepted():
+    for value in "off", "auto":
+        with machine.Machine(extra=["-machine", f"smm={value}"]) as guest:
+            tap.equal(guest.qmp.command("qom-get", path="/machine", property="smm"), "off")
+
+
+def nothing_to_boot():
+    """A CPU that would have nothing to run: the message names what would help; with -S it starts."""
+    assert_refused([*SOFT, "-machine", "firmware=off"], "firmware=off -kernel")
+    with tempfile.TemporaryDirectory() as folder:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = subprocess.Popen([machine.PROGRAM, *SOFT, "-S", "-machine", "firmware=off", "-pidfile",
+                                        f"{folder}/pid", "-chardev", f"socket,id=q,fd={theirs.fileno()}",
+                                        "-mon", "q,mode=control"], pass_fds=[theirs.fileno()],
+                                       stdin=subprocess.DEVNULL)
+            theirs.close()
+            ours.settimeout(20)
+            tap.equal(b"QMP" in ours.recv(4096), True, "greeting")
+            process.terminate()
+            tap.equal(process.wait(20), 0, "exit status")
+
+
+TESTS = [
+    ("-bios is ROM at 4 GiB and 1 MiB", rom_is_mapped),
+    ("RAM in its place", rom_makes_way_for_ram),
+    ("-L", searched),
+    ("-machine firmware=", property_is_bios),
+    ("none without CPUs", nothing_without_cpus),
+    ("flash: two units", flash_is_stacked),
+    ("flash: program and erase", flash_is_written),
+    ("refused", refused),
+    ("-machine smm=off", smm_off_is_accepted),
+    ("nothing to boot", nothing_to_boot),
+]
+
+if __name__ == "__main__":
+    tap.run(TESTS)
