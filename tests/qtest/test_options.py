@@ -50,9 +50,33 @@ REFUSED = [
     (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
     (["-no-fd-bootchk"], "floppy"),
     (["-no-acpi"], "ACPI"),
-    (["-boot", "order=c"], "order=c kernel"),
-    (["-boot", "d"], "order=d"),
-    (["-boot", "menu=on"], "menu=on"),
+    (["-boot", "order=x"], "'x' letters"),
+    (["-boot", "cc"], "twice"),
+    (["-boot", "cb"], "'b' network"),
+    (["-boot", "once=acdn"], "3 drives"),
+    (["-boot", "menu=maybe"], "menu=maybe on"),
+    (["-boot", "drive=c"], "drive order"),
+    (["-boot", "splash-time=65536"], "65535"),
+    (["-boot", "reboot-timeout=-2"], "-1 for never"),
+    (["-boot", "splash=/nonexistent/x"], "/nonexistent/x"),
+    (["-boot", f"splash={__file__}"], "JPEG BMP"),
+    (["-fw_cfg", "opt/a"], "string="),
+    (["-fw_cfg", "opt/a,string=a,file=b"], "string="),
+    (["-fw_cfg", "string=a"], "name="),
+    (["-fw_cfg", "opt/a,text=a"], "text string"),
+    (["-fw_cfg", "opt/a,file=/nonexistent/x"], "/nonexistent/x"),
+    (["-fw_cfg", "opt/" + 52 * "x" + ",string=a"], "55 characters"),
+    (["-fw_cfg", "opt/a,string=a", "-fw_cfg", "opt/a,string=b"], "opt/a already"),
+    (["-fw_cfg", "etc/e820,string=a"], "etc/e820 already"),
+    (["-M", "none", "-fw_cfg", "opt/a,string=a"], "none"),
+    (["-M", "none", "-smbios", "type=1,serial=a"], "none"),
+    (["-smbios", "serial=a"], "type="),
+    (["-smbios", "type=5"], "type=5 17 file"),
+    (["-smbios", "type=1,colour=red"], "colour sku"),
+    (["-smbios", "type=1,uuid=12"], "uuid=12 digits"),
+    (["-smbios", "type=17,speed=65536"], "65535"),
+    (["-smbios", "file=/nonexistent/x"], "/nonexistent/x"),
+    (["-smbios", f"file={__file__}"], "structure"),
     (["-rtc", "base=yesterday"], "base=yesterday"),
     (["-rtc", "base=2026-02-30"], "base=2026-02-30"),
     (["-rtc", "clock=host"], "clock=host"),
@@ -329,13 +353,14 @@ def rtc():
 def accepted():
     with machine.Machine(extra=[
             "-M", "pc,usb=off,hpet=off,vmport=off,smm=off,mem-merge=off", "-boot", "strict=on",
-            "-boot", "menu=off", "-no-hpet", "-audiodev", '{"id":"audio1","driver":"none"}',
+            "-boot", "menu=on,order=dc,once=n,splash-time=5,reboot-timeout=-1", "-no-hpet", "-audiodev", '{"id":"audio1","driver":"none"}',
             "-object", '{"qom-type":"secret","id":"masterKey0","format":"raw","data":"x"}',
-            "-no-user-config", "-overcommit", "mem-lock=off", "-rtc", "base=utc",
+            "-no-user-config", "-overcommit", "mem-lock=off", "-rtc", "base=utc", "-fw_cfg", "name=opt/a,string=b",
+            "-smbios", "type=1,serial=a,,b", "-smbios", "type=17,speed=3200",
             "-name", "guest=n,debug-threads=on", "-sandbox", "off", "-msg", "timestamp=on"]) as box:
         tap.equal(box.qmp.command("query-name"), {"name": "n"}, "name")
         options = {o["option"]: o for o in box.qmp.command("query-command-line-options")}
-        for name in ("sandbox", "msg", "overcommit", "memory", "smp-opts", "numa", "boot-opts"):
+        for name in ("sandbox", "msg", "overcommit", "memory", "smp-opts", "numa", "boot-opts", "fw_cfg", "smbios"):
             tap.equal(name in options, True, name)
 
 
