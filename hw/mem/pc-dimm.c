@@ -5,6 +5,7 @@
 #include "hw/mem/pc-dimm.h"
 
 #include "accel/accel.h"
+#include "accel/accel.h"
 #include "hw/core/numa.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
@@ -213,6 +214,10 @@ bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
                              host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev)),
                              dimm->addr, &addr, errp) ||
         !check_boot(machine, dimm, what, addr, errp)) {
+        return false;
+    }
+    if (!accel_memory_room(1, errp)) {
+        g_prefix_error(errp, "%s: ", what);
         return false;
     }
     dimm->slot = slot;

@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The KVM engine, with guests of a few real-mode instructions; and what engines have in common when
+the host fails them. Tests that need /dev/kvm are skipped where it cannot be used."""
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+
+import machine
+import tap
+import vm
+
+ROM = """
+.code16
+{code}
+.org 0xfff0
+ljmp $0xf000, $0
+.org 0x10000
+"""
+
+HELLO = """
+    mov $0xe9, %dx
+    mov $text, %si
+1:  lodsb %cs:(%si), %al
+    test %al, %al
+    jz 2f
+    out %al, %dx
+    jmp 1b
+2:  hlt
+    jmp 2b
+text: .asciz "hello\\n"
+"""
+
+# Acknowledges what comes to slot 0, and ejects it when asked. Ports: see memory-hotplug-registers.
+HANDSHAKE = """
+again:
+    mov $0xa18, %dx
+    in %dx, %eax
+    cmp $-1, %eax
+    je again
+    mov $0xa00, %dx
+    out %eax, %dx
+    mov $0xa14, %dx
+    in %dx, %al
+    test $2, %al
+    jz 1f
+    mov $2, %al
+    out %al, %dx
+    mov $0xa04, %dx
+    mov $1, %eax
+    out %eax, %dx
+    mov $0xa08, %dx
+    xor %eax, %eax
+    out %eax, %dx
+    jmp again
+1:  test $4, %al
+    jz again
+    mov $4, %al
+    out %al, %dx
+    mov $8, %al
+    out %al, %dx
+    jmp again
+"""
+
+# Reads and writes memory, a page each time.
+TOUCH = """
+    mov $0x2000, %ax
+    mov %ax, %ds
+again:
+    xor %bx, %bx
+1:  incb (%bx)
+    add $0x1000, %bx
+    jnz 1b
+    jmp again
+"""
+
+REGISTERS = """
+    mov $0x12345678, %eax
+    mov $0x9abcdef0, %ebx
+    mov $0x4321, %cx
+    mov %cx, %fs
+1:  hlt
+    jmp 1b
+"""
+
+# Counts in 0x500, by an instruction that is only half done when the program sees it.
+COUNT = """
+    xor %ax, %ax
+    mov %ax, %ds
+    mov $0x1234, %dx
+1:  in %dx, %al
+    incl 0x500
+    jmp 1b
+"""
+
+# Protected mode at an address where nothing is.
+NOWHERE = """
+    lgdtl %cs:pointer
+    mov $1, %eax
+    mov %eax, %cr0
+    ljmpl $8, $0xd0000000
+pointer: .word 23
+    .long 0xf0000 + table
+.align 8
+table: .quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+"""
+
+KVM = "kvm"
+
+
+def has_vmx():
+    with open("/proc/cpuinfo", encoding="ascii") as info:
+        return re.search(r"^flags.*\b(vmx|svm)\b", info.read(), re.M) is not None
+
+
+def need_kvm():
+    status, text = machine.run_program("-accel", "kvm", "-M", "none", "-S", "-nodefaults", "-display", "none",
+                                       "-machine", "dump-acpi=/")
+    if "KVM" in text or "/dev/kvm" in text and "has neither" not in text:
+        raise tap.Skip(text.strip())
+    del status
+
+
+def need_root():
+    if os.getuid() != 0:
+        raise tap.Skip("needs root")
+
+
+def build(code):
+    """The 64 KiB of ROM that run @code at the reset vector: a file that lives as long as the test."""
+    directory = tempfile.mkdtemp(prefix="dimmable-kvm-")
+    with open(f"{directory}/rom.S", "w", encoding="ascii") as source:
+        source.write(ROM.format(code=code))
+    subprocess.run(["cc", "-m32", "-c", "-o", f"{directory}/rom.o", f"{directory}/rom.S"], check=True)
+    subprocess.run(["objcopy", "-O", "binary", "-j", ".text", f"{directory}/rom.o", f"{directory}/rom"],
+                   check=True)
+    os.chmod(directory, 0o755)
+    return f"{directory}/rom"
+
+
+def start(code, accel=KVM, memory="32M", extra=()):
+    return vm.Vm(machine.PROGRAM, memory=memory, accel=accel, serial=False,
+                 extra=["-bios", build(code), *extra])
+
+
+def hmp(box, line):
+    return box.qmp.command("human-monitor-command", **{"command-line": line})
+
+
+def wait(condition, what, seconds=20):
+    deadline = vm.time.monotonic() + seconds
+    while not condition():
+        if vm.time.monotonic() > deadline:
+            raise vm.Timeout(what)
+        vm.time.sleep(0.002)
+
+
+def run_alone(*args, **options):
+    """Start the program for a command line that fails: its message."""
+    result = subprocess.run([machine.PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, timeout=20, check=False, **options)
+    tap.equal(result.returncode, 1, result.stdout.decode())
+    return result.stdout.decode()
+
+
+# ---- choice ----
+
+def chosen_by_itself():
+    """kvm only on a CPU with vmx or svm."""
+    if has_vmx():
+        raise tap.Skip("this CPU has vmx or svm: kvm may be chosen")
+    with subprocess.Popen([machine.PROGRAM, "-S", "-nodefaults", "-display", "none", "-monitor", "stdio"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        text = process.communicate(b"info kvm\nquit\n", timeout=20)[0].decode()
+    tap.equal("kvm support: disabled" in text, True, text)
+    tap.equal("warning" in text, False, text)
+
+
+def chosen_by_name():
+    need_kvm()
+    for extra in ([], ["-accel", "soft"], ["-enable-kvm"]):
+        with vm.Vm(machine.PROGRAM, accel="kvm", memory="32M", serial=False, extra=[*extra, "-S"]) as box:
+            tap.equal(box.qmp.command("query-kvm"), {"enabled": True, "present": True})
+            tap.equal(hmp(box, "info kvm"), "kvm support: enabled\r\n")
+            tap.equal(len(box.errors().splitlines()), 0 if has_vmx() else 1, box.errors())
+            tap.equal(box.qmp.command("query-cpus-fast")[0]["qom-path"], "/machine/unattached/device[0]")
+            types = box.qmp.command("qom-get", path="/machine/unattached/device[0]", property="type")
+            tap.equal(types, "host-x86_64-cpu")
+
+
+def bad_options():
+    for option, message in (("kernel_irqchip=maybe", "must be on, split or off, not 'maybe'"),
+                            ("x-memslots=0", "x-memslots must be a number from 1"),
+                            ("warp=9", "warp")):
+        tap.equal(message in run_alone("-accel", f"kvm,{option}", "-S"), True, option)
+    tap.equal("must be on, split or off" in run_alone("-machine", "kernel_irqchip=2", "-S"), True)
+
+
+OTHER_DEV = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9"
+
+
+def in_other_dev(more, *args):
+    """The message of the program where /dev holds little."""
+    need_root()
+    script = f"{OTHER_DEV} && {more} && exec \"$@\""
+    result = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *args], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+    text = result.stdout.decode()
+    if "unshare" in text or "mount" in text or "mknod" in text:
+        raise tap.Skip(text.strip())
+    return result.returncode, text
+
+
+def device_missing():
+    status, text = in_other_dev("true", machine.PROGRAM, "-accel", "kvm", "-S")
+    tap.equal((status, "there is no /dev/kvm on this host" in text), (1, True), text)
+
+
+def device_missing_next():
+    """The next engine of the list runs."""
+    status, text = in_other_dev("true", "sh", "-c", "echo 'info kvm\nquit' | \"$@\"", "sh", machine.PROGRAM,
+                                "-accel", "kvm", "-accel", "soft", "-S", "-nodefaults", "-display", "none",
+                                "-monitor", "stdio")
+    tap.equal((status, "kvm support: disabled" in text), (0, True), text)
+
+
+def device_forbidden():
+    drop = "mknod -m 600 /dev/kvm c 10 232"
+    status, text = in_other_dev(drop, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                machine.PROGRAM, "-accel", "kvm", "-S")
+    if "setpriv" in text or "Permission denied" in text:
+        raise tap.Skip(text.strip())
+    tap.equal((status, "no permission to open /dev/kvm" in text), (1, True), text)
+
+
+def device_wrong():
+    status, text = in_other_dev("mknod -m 666 /dev/kvm c 1 5", machine.PROGRAM, "-accel", "kvm", "-S")
+    tap.equal((status, "it is no KVM" in text), (1, True), text)
+
+
+# ---- guests ----
+
+def hello(accel, *more):
+    need_kvm()
+    with tempfile.NamedTemporaryFile() as out:
+        with start(HELLO, accel, extra=["-debugcon", f"file:{out.name}", *more]):
+            wait(lambda: open(out.name, "rb").read() == b"hello\n", "the guest's text")
+
+
+def registers(accel):
+    need_kvm()
+    with start(REGISTERS, accel) as box:
+        wait(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts")
+        for _ in range(2):
+            text = hmp(box, "info registers")
+            for part in ("RAX=0000000012345678", "RBX=000000009abcdef0", "FS =4321 0000000000043210"):
+                tap.equal(part in text, True, text)
+            box.qmp.command("stop")
+            box.qmp.command("system_reset")
+            box.qmp.event("RESET")
+            text = hmp(box, "info registers")
+            tap.equal("RIP=000000000000fff0" in text and "RAX=0000000000000000" in text, True, text)
+            box.qmp.command("cont")
+            wait(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts again")
+
+
+def interrupted(accel):
+    """Stopped in the middle of accesses, often: none is lost and none done twice."""
+    need_kvm()
+    with start(COUNT, accel) as box:
+        last = 0
+        for _ in range(50):
+            box.qmp.command("stop")
+            text = hmp(box, "info registers")
+            rip = int(re.search("RIP=([0-9a-f]+)", text)[1], 16)
+            tap.equal(rip in (7, 8, 13), True, text)
+            count = int(hmp(box, "xp /1xw 0x500").split(":")[1], 16)
+            tap.equal(count >= last, True, f"{count} after {last}")
+            last = count
+            box.qmp.command("cont")
+        wait(lambda: int(hmp(box, "xp /1xw 0x500").split(":")[1], 16) > last, "it goes on")
+
+
+def lost_in_space():
+    """An exit that nobody can handle stops the machine, with the registers."""
+    need_kvm()
+    with start(NOWHERE) as box:
+        box.qmp.event("STOP", timeout=20)
+        tap.equal(box.qmp.command("query-status")["status"], "internal-error")
+        tap.equal("KVM_EXIT_" in box.errors() and "RIP=00000000d0000000" in box.errors(), True, box.errors())
+        try:
+            box.qmp.command("cont")
+        except vm.QmpError as err:
+            tap.equal("reset it first" in err.desc, True, err.desc)
+        else:
+            raise AssertionError("cont was accepted")
+
+
+def sandbox():
+    hello(KVM, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+
+
+# ---- memory ----
+
+def memslots():
+    need_kvm()
+    with start(HELLO, "kvm,x-memslots=8", memory="32M,slots=16,maxmem=8G") as box:
+        message = None
+        for i in range(9):
+            box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{i}", "size": 1 << 21})
+            try:
+                box.qmp.command("device_add", driver="pc-dimm", id=f"d{i}", memdev=f"m{i}")
+            except vm.QmpError as err:
+                message = err.desc
+                break
+        tap.equal("KVM has no memory slot left: 8 of 8 are in use" in str(message), True, message)
+        tap.equal([d["data"]["id"] for d in box.qmp.command("query-memory-devices")],
+                  [f"d{n}" for n in range(i)])
+        box.qmp.command("object-del", id=f"m{i}")  # it is not in use
+
+
+def usage(process):
+    pid = process.pid
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+        count = len(maps.readlines())
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        rss = int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+    return len(os.listdir(f"/proc/{pid}/fd")), count, rss
+
+
+def thousand(accel):
+    """A guest takes and gives back a DIMM many times. Few slots: a leak of them would show."""
+    if accel.startswith("kvm"):
+        need_kvm()
+    with start(HANDSHAKE, accel, memory="32M,slots=2,maxmem=8G") as box:
+        for n in range(1001):
+            box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m", "size": 1 << 21})
+            box.qmp.command("device_add", driver="pc-dimm", id="d", memdev="m")
+            box.qmp.event("ACPI_DEVICE_OST", slot="0", source=1, status=0)
+            box.qmp.command("device_del", id="d")
+            box.qmp.event("DEVICE_DELETED", device="d")
+            box.qmp.command("object-del", id="m")
+            box.qmp.events.clear()
+            if n == 100:
+                before = usage(box.process)
+        after = usage(box.process)
+        print(f"# descriptors, mappings, KiB: {before} -> {after}")
+        tap.equal((after[0], after[1] - before[1] <= 4, after[2] - before[2] < 2048), (before[0], True, True),
+                  f"{before} -> {after}")
+
+
+def nothing_locked():
+    need_kvm()
+    with start(TOUCH, memory="64M") as box:
+        pid = box.process.pid
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            tap.equal(re.search(r"VmLck:\s+(\d+)", status.read())[1], "0")
+        with open(f"/proc/{pid}/smaps", encoding="ascii") as smaps:
+            tap.equal(set(re.findall(r"^Locked:\s+(\d+)", smaps.read(), re.M)), {"0"})
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            tap.equal(re.search(r"VmPin:\s+(\d+)", status.read())[1], "0")
+
+
+def truncated(accel):
+    """The file behind the guest's memory becomes shorter under it."""
+    if accel.startswith("kvm"):
+        need_kvm()
+    with tempfile.NamedTemporaryFile() as file:
+        backend = f"memory-backend-file,id=ram,size=32M,share=on,mem-path={file.name}"
+        extra = ["-object", backend, "-machine", "memory-backend=ram"]
+        with start(TOUCH, accel, extra=extra) as box:
+            wait(lambda: open(file.name, "rb").read(0x20001)[-1:] != b"\0", "the guest writes")
+            os.truncate(file.name, 0x10000)
+            event = box.qmp.event("MEMORY_FAILURE")
+            tap.equal(event["data"], {"recipient": "guest", "action": "fatal",
+                                      "flags": {"action-required": True, "recursive": False}})
+            box.qmp.event("STOP")
+            tap.equal(box.qmp.command("query-status")["status"], "internal-error")
+            tap.equal("guest memory" in box.errors(), True, box.errors())
+            hmp(box, "xp /1xw 0x1000000")  # gone too; and the program reads it
+            box.qmp.command("system_reset")
+            box.qmp.event("RESET")
+            box.qmp.command("quit")
+
+
+def no_memory():
+    need_kvm()
+    with start(HELLO) as box:
+        for size, more in ((1 << 46, {}), (1 << 40, {"prealloc": True})):
+            try:
+                box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m", "size": size,
+                                                 **more})
+            except vm.QmpError as err:
+                tap.equal("m" in err.desc and len(err.desc) > 20, True, err.desc)
+            else:
+                raise AssertionError(f"{size} bytes were there")
+        tap.equal(box.qmp.command("query-memdev"), [])
+        tap.equal(box.qmp.command("query-status")["running"], True)
+
+
+def no_thread(accel):
+    """The limit of threads is reached: a clear message and status 1."""
+    need_root()
+    if accel == KVM:
+        need_kvm()
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        os.setgroups([])
+        os.setgid(65533)
+        os.setuid(65533)
+
+    with tempfile.TemporaryDirectory() as directory:
+        program = f"{directory}/dimmable"
+        os.chmod(directory, 0o755)
+        try:
+            os.link(machine.PROGRAM, program)
+        except OSError:
+            subprocess.run(["cp", machine.PROGRAM, program], check=True)
+        result = subprocess.run([program, "-accel", accel, "-smp", "3", "-m", "32M", "-S", "-nodefaults",
+                                 "-display", "none"], preexec_fn=limit, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+    text = result.stdout.decode()
+    tap.equal((result.returncode, "thread" in text), (1, True), text)
+
+
+TESTS = [
+    ("chosen by itself", chosen_by_itself),
+    ("chosen by name", chosen_by_name),
+    ("bad options", bad_options),
+    ("/dev/kvm is missing", device_missing),
+    ("/dev/kvm is missing, and soft follows", device_missing_next),
+    ("/dev/kvm is forbidden", device_forbidden),
+    ("/dev/kvm is something else", device_wrong),
+    *[(f"a guest runs, kernel_irqchip={chip}", lambda chip=chip: hello(f"kvm,kernel_irqchip={chip}"))
+      for chip in ("split", "on", "off")],
+    ("a guest runs on two CPUs", lambda: hello(KVM, "-smp", "2")),
+    *[(f"a guest runs as {model}", lambda model=model: hello(KVM, "-cpu", model))
+      for model in ("host", "max", "qemu64", "base", "host,-kvm,-hypervisor")],
+    *[(f"registers, {accel}", lambda accel=accel: registers(accel))
+      for accel in ("kvm", "kvm,kernel_irqchip=off")],
+    *[(f"stopped in accesses, {accel}", lambda accel=accel: interrupted(accel))
+      for accel in ("kvm", "kvm,kernel_irqchip=off")],
+    ("an exit that nobody handles", lost_in_space),
+    ("sandbox", sandbox),
+    ("memory slots exhausted", memslots),
+    ("1000 DIMMs, soft", lambda: thousand("soft")),
+    ("1000 DIMMs, kvm", lambda: thousand("kvm,x-memslots=8")),
+    ("nothing is locked or pinned", nothing_locked),
+    ("a file becomes shorter, soft", lambda: truncated("soft")),
+    ("a file becomes shorter, kvm", lambda: truncated("kvm")),
+    ("no memory for a backend", no_memory),
+    ("no thread for a CPU, soft", lambda: no_thread("soft")),
+]
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        TESTS = [t for t in TESTS if sys.argv[2] in t[0]]
+    tap.run(TESTS)
