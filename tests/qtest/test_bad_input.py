@@ -97,7 +97,7 @@ COMMAND_LINES = [
     (["-M", "pc,colour=red"], "colour"),
     (["-cpu", "z80"], "z80 qemu64"),
     (["-cpu", "qemu64,+frob"], "frob"),
-    (["-accel", "kvm"], "kvm"),
+    (["-accel", "kvm,kernel_irqchip=some"], "must be on, split or off"),
     (["-accel", "warp"], "warp"),
     (["-chardev", "socket,id=c0"], "path"),
     (["-chardev", "tube,id=c0"], "tube"),
