@@ -299,8 +299,10 @@ bool machine_init(Machine *machine, GError **errp)
         return false;
     }
     if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {
-        error_set(errp, "machine '%s' has no firmware: leave out -bios and -drive if=pflash, or use "
-                  "another one, such as pc", ops->name);
+        error_set(errp,
+                  "machine '%s' has no firmware: leave out -bios and -drive if=pflash, or use "
+                  "another one, such as pc",
+                  ops->name);
         return false;
     }
     if (!machine->kernel && (machine->initrd || machine->append)) {

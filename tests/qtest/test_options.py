@@ -374,7 +374,7 @@ def accel_lists():
 
 
 def no_kernel():
-    status, text = machine.run_program(*SOFT)
+    status, text = machine.run_program(*SOFT, "-machine", "firmware=off")
     tap.equal((status, "-kernel" in text and "firmware" in text), (1, True), text)
     with vm.Vm(machine.PROGRAM, accel="soft", serial=False, extra=["-S"]) as box:
         tap.equal(box.qmp.command("query-status")["status"], "prelaunch", "with -S")
