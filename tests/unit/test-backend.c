@@ -400,8 +400,6 @@ static void count_long_end(void)
 /* The main loop goes on meanwhile, where that is allowed; failures are told as ever. */
 static void test_prealloc_long(void)
 {
-    g_autoptr(GError) err = NULL;
-
     main_loop_on_long_end(count_long_end);
     add_ok("memory-backend-ram", "size=1M,prealloc=on");
     del_ok();
