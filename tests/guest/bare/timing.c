@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The clocks of the machine run at the same time. The bounds are wide: a busy host may take the
+ * processor away between two reads, never for half of the interval. */
+#include "runtime.h"
+
+#define INTERVAL_MS 200
+
+static volatile unsigned rtc_ticks;
+
+static void on_rtc(Frame *frame)
+{
+    (void)frame;
+    rtc_ticks++;
+    out8(0x70, 0x0c);
+    (void)in8(0x71);
+    pic_eoi(8);
+}
+
+static unsigned pit_latch(void)
+{
+    unsigned low;
+
+    out8(0x43, 0x80); /* latch counter 2 */
+    low = in8(0x42);
+    return low | (unsigned)in8(0x42) << 8;
+}
+
+/* Ticks of the PIT's counter 2 in INTERVAL_MS, polled often enough that it does not wrap unseen. */
+static unsigned pit_ticks(void)
+{
+    uint64_t end = pm_ns() + INTERVAL_MS * UINT64_C(1000000);
+    unsigned last, ticks = 0;
+
+    out8(0x61, (in8(0x61) & ~2) | 1); /* gate open, speaker off */
+    out8(0x43, 0xb4);                 /* counter 2, mode 2, both bytes */
+    out8(0x42, 0);
+    out8(0x42, 0);
+    last = pit_latch();
+    while (pm_ns() < end) {
+        unsigned now = pit_latch();
+
+        ticks += (last - now) & 0xffff;
+        last = now;
+    }
+    return ticks;
+}
+
+static bool about(unsigned found, unsigned wanted)
+{
+    return found > wanted / 2 && found < wanted * 2;
+}
+
+void guest_main(void)
+{
+    uint32_t apic_start, apic_ticks_per_ms;
+
+    check(about(pit_ticks(), PIT_HZ / 1000 * INTERVAL_MS), "PIT against the PM timer");
+
+    pic_init();
+    handlers[PIC_VECTOR(8)] = on_rtc;
+    apic_enable();
+    apic_write(APIC_LVT_LINT0, 0x700);
+    out8(0x70, 0x0a);
+    out8(0x71, 0x29); /* 128 Hz */
+    out8(0x70, 0x0b);
+    out8(0x71, 0x42);
+    out8(0x70, 0x0c);
+    (void)in8(0x71);
+    pic_unmask(8);
+    irq_enable();
+    wait_ms(2 * INTERVAL_MS);
+    irq_disable();
+    check(about(rtc_ticks, 128 * 2 * INTERVAL_MS / 1000), "RTC against the PM timer");
+
+    apic_write(APIC_TIMER_DIVIDE, 0x3); /* by 16 */
+    apic_write(APIC_LVT_TIMER, 0x10000);
+    apic_write(APIC_TIMER_INITIAL, 0xffffffff);
+    apic_start = apic_read(APIC_TIMER_CURRENT);
+    wait_ms(INTERVAL_MS / 2);
+    apic_ticks_per_ms = (apic_start - apic_read(APIC_TIMER_CURRENT)) / (INTERVAL_MS / 2);
+    apic_start = apic_read(APIC_TIMER_CURRENT);
+    wait_ms(INTERVAL_MS);
+    check(about((apic_start - apic_read(APIC_TIMER_CURRENT)) / INTERVAL_MS, apic_ticks_per_ms),
+          "APIC timer against the PM timer");
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bare-metal guests (docs/bare-guests.md) on one engine; what they print must be the same as on
+the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|kvm"""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import tap
+from vm import Vm
+
+PROGRAM, GUESTS, ENGINE = sys.argv[1:]
+MIB = 1 << 20
+EXIT_OK = 1  # isa-debug-exit turns a 0 into this
+MACHINES = ["pc", "q35"]
+CYCLES = 1000
+
+
+def arguments(guest, output, machine, options):
+    return ["-machine", machine, "-kernel", f"{GUESTS}/{guest}.elf", "-append", options, "-debugcon",
+            f"file:{output}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+
+
+def read(path):
+    with open(path, encoding="ascii", errors="replace") as file:
+        return file.read()
+
+
+def run(guest, engine, machine, cpus=1, options=""):
+    """What the guest printed, and the program's exit status."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = f"{directory}/output"
+        done = subprocess.run(
+            [PROGRAM, "-accel", engine, "-m", "64", "-smp", str(cpus), "-nodefaults", "-display",
+             "none", "-monitor", "none", *arguments(guest, output, machine, options)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return read(output), done.returncode, done.stderr
+
+
+def check_guest(guest, machine, cpus=1):
+    output, status, messages = run(guest, ENGINE, machine, cpus)
+    if status != EXIT_OK or "FAILED" in output or "end, 0 failures" not in output:
+        raise AssertionError(f"status {status}\n{output}\n{messages}")
+    if ENGINE != "soft":
+        tap.equal(output, run(guest, "soft", machine, cpus)[0], "output, compared with soft")
+
+
+def need_engine():
+    if ENGINE == "soft":
+        return
+    if not os.path.exists("/dev/kvm"):
+        raise tap.Skip("no /dev/kvm")
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as err:
+        raise tap.Skip(f"/dev/kvm: {err.strerror}") from None
+
+
+def can_page():
+    """Whether the engine runs guests with paging: a KVM that emulates does not."""
+    return ENGINE == "soft" or run("paging", ENGINE, "pc")[1] == EXIT_OK
+
+
+def guest_test(guest, machine, cpus=1):
+    def test():
+        need_engine()
+        check_guest(guest, machine, cpus)
+    return f"{guest} on {machine}", test
+
+
+def start_handshake(directory, machine, options):
+    return Vm(PROGRAM, accel=ENGINE, serial=False, memory="64M,slots=4,maxmem=2G",
+              extra=["-no-reboot",
+                     *arguments("handshake", f"{directory}/output", machine, f"{machine} {options}")])
+
+
+def finished(vm, directory):
+    """What a machine that ended too early had to say."""
+    return f"status {vm.process.wait(5)}\n{read(f'{directory}/output')}\n{vm.errors()}"
+
+
+def wait_output(vm, directory, text):
+    deadline = time.monotonic() + 20
+    while text not in read(f"{directory}/output"):
+        if time.monotonic() > deadline or vm.process.poll() is not None:
+            raise AssertionError(f"no '{text}': {read(f'{directory}/output')}\n{vm.errors()}")
+        time.sleep(0.002)
+
+
+def plug(vm, slot, backend):
+    vm.qmp.command("object-add", id="mem", **backend)
+    vm.qmp.command("device_add", driver="pc-dimm", id="dimm", memdev="mem", slot=slot)
+    vm.qmp.event("ACPI_DEVICE_OST", device="dimm", source=1, status=0)
+
+
+def unplug(vm):
+    vm.qmp.command("device_del", id="dimm")
+    vm.qmp.event("DEVICE_DELETED", device="dimm")
+    vm.qmp.command("object-del", id="mem")
+
+
+def end_of(vm, directory):
+    tap.equal(vm.process.wait(20), EXIT_OK, f"exit status after:\n{read(f'{directory}/output')}")
+    output = read(f"{directory}/output")
+    if "FAILED" in output:
+        raise AssertionError(output)
+
+
+def handshake(machine, touch):
+    def test():
+        need_engine()
+        if touch and not can_page():
+            raise tap.Skip("this engine runs no guest with paging, and DIMMs lie above 4 GiB")
+        with tempfile.TemporaryDirectory() as directory:
+            backing = f"{directory}/dimm"
+            backend = {"qom-type": "memory-backend-file", "size": 128 * MIB, "mem-path": backing,
+                       "share": True}
+            with start_handshake(directory, machine, "touch" if touch else "") as vm:
+                wait_output(vm, directory, "ready\n")
+                try:
+                    for slot in (1, 3):
+                        plug(vm, slot, backend)
+                        state = vm.qmp.command("query-memory-devices")[0]["data"]
+                        tap.equal((state["slot"], state["state"]), (slot, "online"))
+                        unplug(vm)
+                except EOFError:
+                    raise AssertionError(finished(vm, directory)) from None
+                end_of(vm, directory)
+            if touch:
+                with open(backing, "rb") as file:
+                    tap.equal(file.read(4), b"\x11" * 4, "first page, in the backing file")
+                    file.seek(128 * MIB - 4096)
+                    tap.equal(file.read(4), b"\x22" * 4, "last page, in the backing file")
+    return f"hot-add and eject by the guest on {machine}{', memory touched' if touch else ''}", test
+
+
+def usage(vm):
+    """File descriptors, mappings, and resident KiB of the program."""
+    base = f"/proc/{vm.process.pid}"
+    with open(f"{base}/status", encoding="ascii") as file:
+        resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    with open(f"{base}/maps", encoding="ascii") as file:
+        mappings = len(file.readlines())
+    return len(os.listdir(f"{base}/fd")), mappings, resident
+
+
+def many(machine):
+    def test():
+        need_engine()
+        backend = {"qom-type": "memory-backend-ram", "size": 128 * MIB}
+        with tempfile.TemporaryDirectory() as directory:
+            with start_handshake(directory, machine, "quiet") as vm:
+                wait_output(vm, directory, "ready\n")
+                for cycle in range(CYCLES):
+                    if cycle == CYCLES // 10:
+                        before = usage(vm)  # what is allocated once is there by now
+                    plug(vm, cycle % 3, backend)
+                    unplug(vm)
+                    vm.qmp.events.clear()
+                after = usage(vm)
+                print(f"# fds, mappings, KiB: {before} after {CYCLES // 10}, {after} after {CYCLES}")
+                tap.equal(after[0], before[0], "file descriptors")
+                tap.equal(after[1], before[1], "mappings")
+                if after[2] > before[2] + 1024:
+                    raise AssertionError(f"resident size grew from {before[2]} to {after[2]} KiB")
+                plug(vm, 3, backend)
+                unplug(vm)
+                end_of(vm, directory)
+    return f"{CYCLES} DIMMs plugged and ejected on {machine}", test
+
+
+TESTS = [guest_test(guest, machine) for guest in ("io", "irq", "timing", "reset") for machine in MACHINES]
+TESTS += [guest_test("smp", machine, cpus=2) for machine in MACHINES]
+TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]
+TESTS += [many("pc")]
+tap.run(TESTS)
