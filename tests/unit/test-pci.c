@@ -37,6 +37,9 @@ static void test_ids(void)
     g_assert_cmphex(config_read(1, 0, 0), ==, 0x70008086);
     g_assert_cmphex(config_read(1, 0, 8) >> 16, ==, 0x0601);
     g_assert_cmphex(config_read(1, 3, 0), ==, 0x71138086);
+    g_assert_cmphex(config_read(0, 0, 0x2c), ==,
+                    0x11001af4);                            /* SeaBIOS: the board is one it knows */
+    g_assert_cmphex(config_read(1, 3, 0x58), ==, 1u << 25); /* and: SMIs are set up */
     g_assert_cmphex(config_read(1, 3, 8) >> 16, ==, 0x0680);
     g_assert_cmphex(config_read(1, 3, 0x40), ==, 0x601);
     g_assert_cmphex(config_read(1, 0, 0x0c) >> 16 & 0x80, ==, 0x80);
