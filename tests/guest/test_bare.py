@@ -19,8 +19,10 @@ CYCLES = 1000
 
 
 def arguments(guest, output, machine, options):
-    return ["-machine", machine, "-kernel", f"{GUESTS}/{guest}.elf", "-append", options, "-debugcon",
-            f"file:{output}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    rom = f"{GUESTS}/{guest}.rom"
+    start = (["-bios", rom] if os.path.exists(rom) else
+             ["-kernel", f"{GUESTS}/{guest}.elf", "-append", options])
+    return ["-machine", machine, *start, "-debugcon", f"file:{output}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
 
 
 def read(path):
@@ -171,7 +173,8 @@ def many(machine):
     return f"{CYCLES} DIMMs plugged and ejected on {machine}", test
 
 
-TESTS = [guest_test(guest, machine) for guest in ("io", "irq", "timing", "reset") for machine in MACHINES]
+TESTS = [guest_test(guest, machine) for guest in ("reset-state", "io", "irq", "timing", "reset")
+         for machine in MACHINES]
 TESTS += [guest_test("smp", machine, cpus=2) for machine in MACHINES]
 TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]
 TESTS += [many("pc")]
