@@ -169,7 +169,7 @@ static void test_rom(void)
 GUEST_CODE(big_real, 16,
            "lgdtl 0x7e00; mov %cr0, %eax; or $1, %al; mov %eax, %cr0; mov $8, %bx; mov %bx, %ds;"
            "and $0xfe, %al; mov %eax, %cr0; xor %bx, %bx; mov $0x200000, %esi;"
-           "movl $0x12345678, (%esi); addr32 lodsl; mov %eax, %ecx;"
+           "movl $0x12345678, (%esi); lodsl (%esi), %eax; mov %eax, %ecx;"
            "mov %bx, %ds; movl %ds:-4(%esi), %edx");
 
 static void test_big_real(void)
