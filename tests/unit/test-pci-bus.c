@@ -64,11 +64,21 @@ static void dev_init(Object *obj)
     pci_add_msi(&s->parent, 4);
 }
 
+static void dev_finalize(Object *obj)
+{
+    TestDevice *s = (TestDevice *)obj;
+
+    memory_region_destroy(&s->io);
+    memory_region_destroy(&s->memory);
+    memory_region_destroy(&s->wide);
+}
+
 static const ObjectType dev_type = {
     .name = "test-pci",
     .parent = TYPE_PCI_DEVICE,
     .instance_size = sizeof(TestDevice),
     .init = dev_init,
+    .finalize = dev_finalize,
 };
 OBJECT_TYPE_REGISTER(dev_type)
 
