@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's kernel in the machine: test_linux.py BUILD-DIR GROUP. The groups are in the table at the
-end; each boots its own guests."""
+"""Debian's kernel in the machine: test_linux.py BUILD-DIR GROUP [MACHINE]. The groups are in the table
+at the end; each boots its own guests, on the default machine or the one named."""
 import mmap
 import os
 import re
@@ -18,10 +18,12 @@ GIB = 1 << 30
 BLOCK = 128 * MIB  # what Linux adds and removes at a time in a guest of this size
 
 BUILD = sys.argv[1]
+MACHINE = sys.argv[3] if len(sys.argv) > 3 else "pc"
 
 
-def machine(**options):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", **options)
+def machine(extra=(), **options):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=["-M", MACHINE, *extra],
+                 **options)
 
 
 def movable(guest):

@@ -177,9 +177,6 @@ def ejection(way):
 
 
 def walk(name, gpe, gpe_length):
-    _, known = machine.run_program("-M", "help")
-    if name not in [line.split()[0] for line in known.splitlines() if line.strip()]:
-        raise tap.Skip(f"there is no machine '{name}'")
     with machine.Machine(extra=["-M", name]) as m:
         way = Way(m, gpe, gpe_length)
         m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0",

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The q35 machine from outside: what its tables say, and that its chips are where they say."""
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+import machine
+import vm
+
+import tap
+
+MIB, GIB = 1 << 20, 1 << 30
+ECAM = 0xB0000000
+HPET = 0xFED00000
+LPC = 0x1F << 3
+# The devices of libvirt's command line for a guest without USB.
+ROOT_PORTS = ['{"driver":"pcie-root-port","port":8,"chassis":1,"id":"pci.1","bus":"pcie.0",'
+              '"multifunction":true,"addr":"0x1"}',
+              '{"driver":"pcie-root-port","port":9,"chassis":2,"id":"pci.2","bus":"pcie.0",'
+              '"addr":"0x1.0x1"}']
+
+
+def dump(name, *args):
+    """{table: bytes} of a machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [machine.PROGRAM, "-accel", "qtest", "-nodefaults", "-display", "none", "-M",
+             f"{name},dump-acpi={folder}", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=20, check=False)
+        tap.equal(done.returncode, 0, done.stdout)
+        return {p.stem: p.read_bytes() for p in pathlib.Path(folder).glob("*.dat")}
+
+
+def q35(**options):
+    extra = ["-M", "q35", *options.pop("extra", ())]
+    return machine.Machine(extra=extra, **options)
+
+
+def config(m, devfn, offset, width="l", bus=0):
+    m.write("l", 0xCF8, 0x80000000 | bus << 16 | devfn << 8 | offset & 0xFC)
+    return m.read(width, 0xCFC + (offset & 3))
+
+
+def set_config(m, devfn, offset, value, width="l"):
+    m.write("l", 0xCF8, 0x80000000 | devfn << 8 | offset & 0xFC)
+    m.write(width, 0xCFC + (offset & 3), value)
+
+
+def readl(m, address):
+    return int(m(f"readl {address:#x}")[0], 0)
+
+
+def tables():
+    found = dump("q35", "-m", "4G,slots=4,maxmem=16G")
+    base, segment, first, last = struct.unpack_from("<QHBB", found["mcfg"], 44)
+    tap.equal((base, segment, first, last, len(found["mcfg"])), (ECAM, 0, 0, 255, 60), "MCFG")
+    block, space, _, _, _, address, number = struct.unpack_from("<IBBBBQB", found["hpet"], 36)
+    tap.equal((block, space, address, number, len(found["hpet"])), (0x8086A201, 0, HPET, 0, 56), "HPET")
+    tap.equal(struct.unpack_from("<I", found["waet"], 36), (2,), "WAET")
+    fadt = found["facp"]
+    tap.equal(struct.unpack_from("<IIIIIIII", fadt, 56), (0x600, 0, 0x604, 0, 0, 0x608, 0x620, 0),
+              "the FADT's blocks")
+    tap.equal((fadt[92], fadt[93]), (16, 0), "length of the GPE blocks")
+    tap.equal(struct.unpack_from("<BBBBQ", fadt, 220), (1, 128, 0, 0, 0x620), "X_GPE0_BLK")
+    tap.equal("mcfg" in dump("pc"), False, "MCFG of a pc")
+
+
+def hpet_off():
+    for name in ("pc", "q35"):
+        for args, there in (((), True), (("-M", f"{name},hpet=off"), False), (("-no-hpet",), False)):
+            found = dump(name, *args)
+            tap.equal(("hpet" in found, b"HPET" in found["dsdt"]), (there, there), f"{name} {args}")
+    with q35(extra=["-M", "q35,hpet=off"]) as m:
+        tap.equal(readl(m, HPET), 0xFFFFFFFF)
+    with q35() as m:
+        tap.equal(readl(m, HPET), 0x8086A201)
+        tap.equal(m.qmp.command("qom-get", path="/machine", property="hpet"), True)
+
+
+def memory_map():
+    """RAM is split at 2 GiB from 2.75 GiB on, and never reaches configuration space."""
+    for memory, low in (("2816M", 2 * GIB), ("2815M", 2815 * MIB), ("8G", 2 * GIB)):
+        with q35(memory=memory) as m:
+            m(f"writel {low - 0x100000 - 4:#x} 0x12345678")
+            tap.equal(readl(m, low - 0x100000 - 4), 0x12345678, memory)
+            tap.equal(readl(m, low), 0xFFFFFFFF, memory)
+            tap.equal(readl(m, ECAM), 0x29C08086, memory)
+            m(f"writel {4 * GIB:#x} 0x12345678")
+            tap.equal(readl(m, 4 * GIB), 0x12345678 if low == 2 * GIB else 0xFFFFFFFF, memory)
+
+
+def configuration():
+    with q35() as m:
+        tap.equal(config(m, 0, 0), 0x29C08086, "MCH")
+        tap.equal(config(m, LPC, 0), 0x29188086, "LPC")
+        tap.equal(readl(m, ECAM + (LPC << 12)), 0x29188086, "by memory")
+        # As firmware would have left it: there is none.
+        tap.equal(config(m, LPC, 0x40), 0x601, "PMBASE")
+        tap.equal(config(m, LPC, 0x44, "b"), 0x80, "ACPI_CNTL")
+        tap.equal([config(m, LPC, at) for at in (0x60, 0x68)], [0x0B0B0A0A] * 2, "PIRQ routes")
+        set_config(m, LPC, 0x40, 0xC00)
+        set_config(m, 0, 0x60, 0)
+        tap.equal(readl(m, ECAM), 0xFFFFFFFF, "PCIEXBAR off")
+        tap.equal(m.read("l", 0x620), 0xFFFFFFFF, "the PM block moved")
+        tap.equal(m.read("l", 0xC20), 0)
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(readl(m, ECAM), 0x29C08086, "after a reset")
+        tap.equal(m.read("l", 0x620), 0)
+
+
+def hotplug_after_garbage():
+    """Whatever the guest did to its chips, a reset gives it a machine whose hot-plug works."""
+    with q35() as m:
+        for devfn in (0, LPC):
+            for offset in range(0x40, 0x100, 4):
+                set_config(m, devfn, offset, 0xFFFFFFFF)
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 256 * MIB})
+        m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
+        m(f"writel {4 * GIB:#x} 0x12345678")
+        tap.equal(readl(m, 4 * GIB), 0x12345678, "nothing hides a DIMM")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal(m.read("b", 0x620), 0)
+        m.write("b", 0x628, 8)
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": 256 * MIB})
+        m.qmp.command("device_add", driver="pc-dimm", id="d1", memdev="m1")
+        tap.equal(m.read("b", 0x620), 8, "GPE 3")
+
+
+def names():
+    with machine.Machine() as m:
+        known = {entry["name"]: entry for entry in m.qmp.command("query-machines")}
+        tap.equal(known["pc-q35-7.2"].get("alias"), "q35")
+        tap.equal(known["pc-i440fx-7.2"].get("alias"), "pc")
+        tap.equal([n for n, e in known.items() if e.get("is-default")], ["pc-i440fx-7.2"])
+    _, text = machine.run_program("-machine", "help")
+    tap.equal(all(f"\n{name} " in text for name in ("q35", "pc-q35-7.2")), True, text)
+
+
+def libvirt():
+    """libvirt's command line, but for what is not there (USB)."""
+    args = [
+        "-name", "guest=memvm,debug-threads=on", "-S", "-object",
+        '{"qom-type":"secret","id":"masterKey0","format":"raw","data":"MDEyMzQ1Njc4OWFiY2RlZg=="}',
+        "-machine", "pc-q35-7.2,usb=off,dump-guest-core=off", "-cpu", "qemu64",
+        "-overcommit", "mem-lock=off", "-smp", "2,sockets=2,cores=1,threads=1", "-object",
+        '{"qom-type":"memory-backend-ram","id":"ram-node0","size":2147483648}', "-numa",
+        "node,nodeid=0,cpus=0-1,memdev=ram-node0", "-uuid", "0f0e0d0c-0b0a-4908-8706-050403020100",
+        "-no-user-config", "-rtc", "base=utc", "-no-shutdown", "-boot", "strict=on",
+        *[word for port in ROOT_PORTS for word in ("-device", port)],
+        "-chardev", "null,id=charserial0", "-device",
+        '{"driver":"isa-serial","chardev":"charserial0","id":"serial0","index":0}',
+        "-audiodev", '{"id":"audio1","driver":"none"}', "-sandbox", "off", "-msg", "timestamp=on"]
+    with machine.Machine(memory="size=2097152k,slots=8,maxmem=16777216k", extra=args) as m:
+        tap.equal(m.qmp.command("query-status")["status"], "prelaunch")
+        tap.equal([config(m, devfn, 0) for devfn in (8, 9)], [0x000C1B36] * 2, "root ports")
+        found = {p["name"] for p in m.qmp.command("qom-list", path="/machine/peripheral")}
+        tap.equal({"pci.1", "pci.2", "serial0"} - found, set(), "devices")
+
+
+def refused():
+    for args, words in ((["-M", "pc", "-device", "pcie-root-port,id=p"], ("pci.0", "Express")),
+                        (["-M", "q35", "-device", "pcie-root-port,id=p,bus=nowhere"], ("nowhere", "pcie.0")),
+                        (["-M", "q35", "-device", "pcie-root-port,id=p,addr=1f.0"], ("1f",)),
+                        (["-M", "q35,hpet=perhaps"], ("hpet",))):
+        status, text = machine.run_program("-accel", "qtest", "-display", "none", "-S", *args)
+        tap.equal((status, [w for w in words if w not in text]), (1, []), text)
+    with q35() as m:
+        try:
+            m.qmp.command("device_add", driver="pcie-root-port", id="p0", bus="pcie.0")
+        except vm.QmpError as err:
+            tap.equal(err.cls, "GenericError")
+        else:
+            raise AssertionError("a root port was plugged while the machine runs")
+
+
+tap.run([(function.__name__.replace("_", " "), function)
+         for function in (tables, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
+                          libvirt, refused)])
