@@ -2,6 +2,7 @@
 /* Options about firmware: -L, -bios, -pflash, and -drive, of which there is only flash. */
 #include <string.h>
 
+#include "hw/block/block-node.h"
 #include "hw/core/opts.h"
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
@@ -101,6 +102,18 @@ bool do_drive(Startup *startup, const char *arg, GError **errp)
                                                      : 0;
         ok = firmware_add_flash(startup->machine, unit, drive.file, drive.readonly, errp);
     }
+    json_object_put(opts);
+    return ok;
+}
+
+/* ---- -blockdev ---- */
+
+bool do_blockdev(Startup *startup, const char *arg, GError **errp)
+{
+    bool from_text;
+    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
+    bool ok = opts && block_node_add(opts, errp);
+
     json_object_put(opts);
     return ok;
 }

@@ -23,6 +23,7 @@ bool do_data_dir(Startup *startup, const char *arg, GError **errp);
 char *text_data_dirs(const char *what, GError **errp);
 bool do_bios(Startup *startup, const char *arg, GError **errp);
 bool do_pflash(Startup *startup, const char *arg, GError **errp);
+bool do_blockdev(Startup *startup, const char *arg, GError **errp);
 bool do_drive(Startup *startup, const char *arg, GError **errp);
 
 /* options-host.c */

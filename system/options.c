@@ -126,7 +126,10 @@ static bool do_machine(Startup *startup, const char *arg, GError **errp)
     }
     json_object_object_foreach(props, key, value)
     {
-        json_object_object_add(startup->machine_props, key, json_object_get(value));
+        /* The old way to write it. */
+        const char *name = strcmp(key, "kernel_irqchip") == 0 ? "kernel-irqchip" : key;
+
+        json_object_object_add(startup->machine_props, name, json_object_get(value));
     }
     json_object_put(props);
     return true;
@@ -458,6 +461,8 @@ const Option options[] = {
     { "drive", "if=pflash,file=FILE[,unit=0|1][,readonly=on|off][,format=raw]",
       "flash that ends at 4 GiB (unit 0) or below the other one (unit 1), for firmware and its variables",
       START_MACHINE, do_drive },
+    { "blockdev", "file|raw,node-name=N,filename=FILE|file=N[,read-only=on|off] | JSON",
+      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, do_blockdev },
     { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, do_data_dir,
       text_data_dirs },
 

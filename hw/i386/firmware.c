@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "accel/accel.h"
+#include "hw/block/block-node.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/i386/e820.h"
 #include "util/error.h"
@@ -159,7 +160,9 @@ static const char *rom_name(const Machine *machine)
 
 bool firmware_check_bootable(const Machine *machine, GError **errp)
 {
-    if (machine->kernel || machine->flash[0] || rom_name(machine)) {
+    const X86Machine *x86 = (const X86Machine *)machine;
+
+    if (machine->kernel || machine->flash[0] || x86->pflash[0] || rom_name(machine)) {
         return true;
     }
     if (machine->firmware) {
@@ -274,12 +277,30 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     return map_rom(x86, g_mapped_file_get_contents(file), size, errp);
 }
 
+/* -machine pflash0=, pflash1= */
+static bool add_flash_of_nodes(X86Machine *x86, GError **errp)
+{
+    for (unsigned i = 0; i < MAX_FLASH; i++) {
+        const BlockNode *node = x86->pflash[i] ? block_node_find(x86->pflash[i], errp) : NULL;
+
+        if (x86->pflash[i] && (!node || !firmware_add_flash(&x86->parent, i, node->filename,
+                                                            node->read_only, errp))) {
+            g_prefix_error(errp, "-machine pflash%u=%s: ", i, x86->pflash[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool x86_init_rom(X86Machine *x86, GError **errp)
 {
     const Machine *machine = &x86->parent;
     const char *name = rom_name(machine);
 
     x86->firmware = true;
+    if (!add_flash_of_nodes(x86, errp)) {
+        return false;
+    }
     if (machine->flash[0] || machine->flash[1]) {
         return map_flash(x86, errp);
     }

@@ -165,6 +165,14 @@ static void x86_machine_finalize(Object *obj)
 }
 
 static const Property x86_machine_properties[] = {
+    { .name = "pflash0",
+      .kind = PROP_STRING,
+      .offset = offsetof(X86Machine, pflash[0]),
+      .description = "block node (-blockdev) of the flash that ends at 4 GiB" },
+    { .name = "pflash1",
+      .kind = PROP_STRING,
+      .offset = offsetof(X86Machine, pflash[1]),
+      .description = "block node of the flash below it" },
     { .name = "hpet",
       .kind = PROP_BOOL,
       .offset = offsetof(X86Machine, hpet_enabled),

@@ -41,6 +41,7 @@ typedef struct X86Machine {
     bool hpet_enabled;           /* property "hpet" */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
+    char *pflash[MAX_FLASH]; /* properties "pflash0", "pflash1": block nodes, or NULL */
     bool firmware;           /* there is some: it loads the kernel and gets the tables */
     RamBlock *rom;           /* of rom_region */
     MemoryRegion rom_region; /* up to 4 GiB, unless there is flash */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Firmware files as ROM and flash: where they are seen, what is refused. No CPU runs and no package is
 needed: the files are made here."""
+import json
 import os
 import re
 import socket
@@ -120,6 +121,25 @@ def flash_is_stacked():
             tap.equal(read(guest, TOP - 256 * KIB - 4096), 32, "-pflash twice")
 
 
+def flash_is_block_nodes():
+    """As libvirt gives it."""
+    with tempfile.TemporaryDirectory() as folder:
+        args = ["-machine", "pc,pflash0=p0-format,pflash1=p1-format"]
+        for unit, name, options in (0, "code", {"read-only": True}), (1, "vars", {}):
+            path = make(folder, name, 64 * KIB)
+            for node in ({"driver": "file", "filename": path, "node-name": f"p{unit}-storage",
+                          "auto-read-only": True, "discard": "unmap"},
+                         {"node-name": f"p{unit}-format", "driver": "raw", "file": f"p{unit}-storage",
+                          **options}):
+                args += ["-blockdev", json.dumps(node)]
+        with machine.Machine(extra=args) as guest:
+            for base, status in (TOP - 65536, 0x92), (TOP - 131072, 0x80):
+                tap.equal(read(guest, base + 0x1000), 1, "an array")
+                write(guest, base, 0x40)
+                write(guest, base, 0)
+                tap.equal(read(guest, base, "b"), status, "status after programming")
+
+
 def flash_is_written():
     """Program, erase, status; the file has it at once. The read-only one refuses."""
     with tempfile.TemporaryDirectory() as folder:
@@ -194,6 +214,20 @@ def refused():
             (["-drive", f"if=virtio,file={good}"], "disks if=pflash"),
             (["-drive", f"if=pflash,unit=0,file={good},readonly=on", "-drive",
               f"if=pflash,unit=0,file={good},readonly=on"], "unit.0 already"),
+            (["-machine", "pflash0=n"], "pflash0=n -blockdev"),
+            (["-blockdev", f"file,node-name=a,filename={good}", "-machine", "pflash0=n"], "pflash0=n of:.a"),
+            (["-blockdev", f"file,node-name=a,filename={good}", "-machine", "pflash1=a"], "unit.1 unit.0"),
+            (["-blockdev", f"file,node-name=a,filename={small}", "-machine", "pflash0=a"], "pflash0=a 4097"),
+            (["-blockdev", f"file,filename={good}"], "node-name"),
+            (["-blockdev", "file,node-name=a"], "filename"),
+            (["-blockdev", f"qcow2,node-name=a,filename={good}"], "qcow2 raw"),
+            (["-blockdev", "raw,node-name=a,file=b"], "'b'"),
+            (["-blockdev", "raw,node-name=a"], "file"),
+            (["-blockdev", f"file,node-name=a,filename={good},x=1"], "'x'"),
+            (["-blockdev", f"file,node-name=a,filename={good},read-only=maybe"], "read-only=maybe"),
+            (["-blockdev", f"file,node-name={'a' * 32},filename={good}"], "31"),
+            (["-blockdev", f"file,node-name=a,filename={good}", "-blockdev",
+              f"file,node-name=a,filename={good}"], "'a' already"),
             (["-bios", good, "-kernel", kernel], "kernel"),
         ]
         for args, words in cases:
@@ -234,6 +268,7 @@ TESTS = [
     ("-machine firmware=", property_is_bios),
     ("none without CPUs", nothing_without_cpus),
     ("flash: two units", flash_is_stacked),
+    ("flash: block nodes", flash_is_block_nodes),
     ("flash: program and erase", flash_is_written),
     ("refused", refused),
     ("-machine smm=off", smm_off_is_accepted),

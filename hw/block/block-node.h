@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Block nodes of -blockdev: names for files, by which -machine pflash0= and pflash1= find the
+ * contents of flash. A node with driver "file" names a file; one with driver "raw" is another node,
+ * perhaps read-only. Main thread, at start-up.
+ */
+#ifndef HW_BLOCK_BLOCK_NODE_H
+#define HW_BLOCK_BLOCK_NODE_H
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+
+typedef struct BlockNode {
+    char *name;     /* node-name */
+    char *filename; /* of the file at the bottom */
+    bool read_only;
+} BlockNode;
+
+/* Make the node that @opts describes (values are text, or JSON's types). Errors: a driver, key or
+ * value that is not there, node-name missing or taken, "file" is no node. */
+bool block_node_add(struct json_object *opts, GError **errp);
+
+/* Borrowed; an error lists the nodes that there are. */
+const BlockNode *block_node_find(const char *name, GError **errp);
+
+#endif
