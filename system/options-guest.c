@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options about what the guest finds: -boot, -fw_cfg, -smbios, -rtc, -audiodev, and what PCs once had. */
+/* Options about what the guest finds: -boot, -fw_cfg, -smbios, -rtc, -audiodev, and what PCs once
+ * had. */
 #include <string.h>
 
 #include "hw/core/opts.h"

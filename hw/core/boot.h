@@ -12,7 +12,6 @@
 
 #include "qom/object.h"
 
-
 /* -1: not given. Waits are in milliseconds. */
 typedef struct BootConfig {
     char *order; /* letters of drives, "cdn"; NULL: not given */
