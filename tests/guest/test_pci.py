@@ -67,6 +67,7 @@ def root_ports():
         # All of the extended configuration space: it is read through memory.
         tap.equal(guest.run("wc -c < /sys/bus/pci/devices/0000:00:01.0/config"), "4096")
         guest.run("grep -q 'b0000000-bfffffff : PCI MMCONFIG' /proc/iomem")
+        guest.run("dmesg | grep -q 'MMCONFIG at .*reserved in E820'")
         guest.run("grep -q 'MSI.*PCIe' /proc/interrupts")
 
 
