@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Download and unpack (not install) Debian's cloud kernel, static busybox, and numactl with its
-# libraries into a folder, and make an initramfs of them. Does nothing for what is there already.
+# Download and unpack (not install) Debian's cloud kernel, static busybox, dmidecode, and numactl
+# with its libraries into a folder, and make an initramfs of them. Does nothing for what is there already.
 #   make-guest.sh DIR  ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,7 +39,7 @@ if [ ! -f vmlinuz ]; then
     mv vmlinuz.tmp vmlinuz
 fi
 [ -x root/bin/busybox ] || unpack busybox-static
-for package in numactl libnuma1 libc6; do
+for package in numactl libnuma1 libc6 dmidecode; do
     [ -d "root/usr/share/doc/$package" ] || unpack "$package"
 done
 if [ ! -f vmlinux ]; then
@@ -49,7 +49,7 @@ if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/
     rm -rf initramfs
     mkdir -p initramfs/bin initramfs/lib64 initramfs/lib initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
     cp root/bin/busybox initramfs/bin/busybox
-    cp root/usr/bin/numactl initramfs/bin/numactl
+    cp root/usr/bin/numactl root/usr/sbin/dmidecode initramfs/bin/
     for library in ld-linux-x86-64.so.2 libc.so.6 libnuma.so.1; do
         cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs/lib/$library"
     done

@@ -170,14 +170,26 @@ def refusal():
             pass
 
 
+def slots(guest):
+    """What dmidecode says of the DIMM slots, by locator: their sizes."""
+    text = guest.run("dmidecode -t 17")
+    found = dict((locator, size) for size, locator in
+                 re.findall(r"Memory Device\n(?:.*\n)*?\tSize: (.*)\n(?:.*\n)*?\tLocator: (.*)\n", text + "\n"))
+    return {locator: size for locator, size in found.items() if locator.startswith("DIMM")}
+
+
 def reset_with_dimm():
     with machine() as guest:
         guest.wait_ready()
         total = guest.mem_total()
+        empty = {f"DIMM {n}": "No Module Installed" for n in range(8)}
+        tap.equal(slots(guest), empty, "slots as dmidecode shows them")
         guest.plug("d0", 512 * MIB)
         guest.qmp.command("system_reset")
         guest.qmp.event("RESET")
         guest.wait_ready()
+        del empty["DIMM 0"]
+        tap.equal(slots(guest), empty | {"DIMM 0 (d0)": "512 MB"}, "slots after the reset")
         # The kernel counts what it found at boot as boot memory: pages for its own tables are
         # gone from MemTotal, but the range is there and online.
         blocks = guest.memory_blocks()
