@@ -200,9 +200,6 @@ static void before_run(KvmCpu *k)
     if (kvm_vm.irqchip == KVM_IRQCHIP_FULL) {
         return;
     }
-    if (kvm_vm.irqchip == KVM_IRQCHIP_OFF && cpu->apic_ops) {
-        k->run->cr8 = cpu->apic_ops->tpr_get(cpu->apic);
-    }
     if (pending & CPU_INT_HARD) {
         deliver_interrupt(k);
     } else {
@@ -237,6 +234,9 @@ static void run_once(KvmCpu *k, bool finish)
 
     if (!finish) {
         before_run(k);
+    }
+    if (kvm_vm.irqchip == KVM_IRQCHIP_OFF && k->cpu.apic_ops) {
+        k->run->cr8 = k->cpu.apic_ops->tpr_get(k->cpu.apic);
     }
     kvm_enter_guest(k);
     /* A hold or a kick that came before this is seen; see above for one that comes after. */
