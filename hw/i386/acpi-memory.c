@@ -155,10 +155,17 @@ void acpi_build_memory_hotplug(Aml *dsdt, unsigned slots)
         aml_field("REGS", AML_BYTE_ACC, AML_WRITE_AS_ZEROS, flag_fields), aml_mutex("MLCK"));
     Aml *notify = aml_method("MNTF", 2, AML_NOT_SERIALIZED);
     g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_MEMORY_HOTPLUG);
+    Aml *only;
 
     memory_simple_methods(mhpc);
     memory_crs_method(mhpc);
-    memory_notify_tree(notify, 0, slots - 1);
+    if (slots == 1) { /* which the tree would not look at */
+        only = aml_if(aml_equal(aml_arg(0), aml_int(0)));
+        memory_notify_tree(only, 0, 0);
+        aml_add(notify, only);
+    } else {
+        memory_notify_tree(notify, 0, slots - 1);
+    }
     aml_add(mhpc, notify);
     aml_add(mhpc, memory_scan_method());
     for (unsigned i = 0; i < slots; i++) {

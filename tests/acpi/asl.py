@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables in iasl: it must read every table, and compile what it read to the same table again, with no
+error, warning or remark."""
+import os
+import re
+import shutil
+import subprocess
+
+# Remarks of iasl that are its own making, as patterns, each with the reason. There are none: a line
+# that is added here needs one.
+ALLOWED = []
+
+
+def run(args, folder):
+    done = subprocess.run(args, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=120, check=False)
+    return done.returncode, done.stdout
+
+
+def missing():
+    """Why nothing can be proven here, or None."""
+    absent = [tool for tool in ("iasl", "acpiexec") if not shutil.which(tool)]
+    return f"{' and '.join(absent)}: package acpica-tools is not installed" if absent else None
+
+
+def version():
+    return re.search(r"version (\d+)", run(["iasl", "-v"], "/")[1]).group(1)
+
+
+def disassemble(folder, name):
+    """NAME.dat or .aml in @folder becomes NAME.dsl; its text."""
+    source = next(f"{name}.{kind}" for kind in ("dat", "aml") if os.path.exists(f"{folder}/{name}.{kind}"))
+    status, out = run(["iasl", "-d", source], folder)
+    with open(f"{folder}/{name}.dsl", encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    # External: a name that is not there.
+    bad = re.findall(r".*(?:Invalid|Incorrect|Error|Unknown|External).*", text)
+    bad += re.findall(r".*(?:Error|Warning|Could not).*", out)
+    if status or bad:
+        raise AssertionError(f"iasl -d {source}: " + "\n".join(bad or [out]))
+    return text
+
+
+def compile_again(folder, name):
+    """NAME.dsl becomes NAME-again.aml."""
+    # -oa: no optimisations, which would change the byte code.
+    status, out = run(["iasl", "-oa", "-p", f"{name}-again", f"{name}.dsl"], folder)
+    remarks = [line for line in re.findall(r"^(?:Error|Warning|Remark) .*$", out, re.MULTILINE)
+               if not any(re.search(allowed, line) for allowed in ALLOWED)]
+    if status or remarks or not re.search(r"Compilation successful|0 Errors", out):
+        raise AssertionError(f"iasl {name}.dsl: " + "\n".join(remarks or [out]))
+
+
+def data_of(path):
+    """Without the checksum and the compiler's name and version, which iasl writes itself."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    del data[28:36], data[9:10]
+    return data
+
+
+def code_of(text):
+    """A disassembly without its head, and with 'a = (a op b)' as 'a op= b': iasl makes one operation
+    of two, which it then shows so."""
+    text = text.partition("DefinitionBlock")[2]
+    return re.sub(r"(?m)^( *)(\S+) = \(\2 (\S+) (.+)\)$", r"\1\2 \3= \4", text)
+
+
+def prove(folder, name):
+    """NAME.dat in @folder. Returns its disassembly; raises AssertionError."""
+    text = disassemble(folder, name)
+    if name == "facs":  # of which iasl makes no table again: it has no standard header
+        return text
+    compile_again(folder, name)
+    if name == "dsdt":
+        again = disassemble(folder, f"{name}-again")
+        if code_of(text) != code_of(again):
+            raise AssertionError("the DSDT, compiled again, disassembles to something else")
+    elif data_of(f"{folder}/{name}.dat") != data_of(f"{folder}/{name}-again.aml"):
+        raise AssertionError(f"{name}, compiled again, is another table")
+    return text

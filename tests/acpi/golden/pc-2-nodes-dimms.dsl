@@ -1,0 +1,1070 @@
+// pc-2-nodes-dimms: -m 2G,slots=8,maxmem=16G -smp 2 -M pc -numa node,cpus=0,mem=1G -numa node,cpus=1,mem=1G -object memory-backend-ram,id=m0,size=268435456,reserve=off -device pc-dimm,id=d0,memdev=m0,node=1 -object memory-backend-ram,id=m1,size=1073741824,reserve=off -device pc-dimm,id=d1,memdev=m1,node=0 -object memory-backend-ram,id=m2,size=536870912,reserve=off -device pc-dimm,id=d2,memdev=m2,node=1
+// Made by 'make golden' with iasl 20200925.
+
+// ---- apic ----
+
+[000h 0000   4]                    Signature : "APIC"    [Multiple APIC Description Table (MADT)]
+[004h 0004   4]                 Table Length : 00000062
+[008h 0008   1]                     Revision : 05
+[009h 0009   1]                     Checksum : 62
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   4]           Local Apic Address : FEE00000
+[028h 0040   4]        Flags (decoded below) : 00000001
+                         PC-AT Compatibility : 1
+
+[02Ch 0044   1]                Subtable Type : 00 [Processor Local APIC]
+[02Dh 0045   1]                       Length : 08
+[02Eh 0046   1]                 Processor ID : 00
+[02Fh 0047   1]                Local Apic ID : 00
+[030h 0048   4]        Flags (decoded below) : 00000001
+                           Processor Enabled : 1
+                      Runtime Online Capable : 0
+
+[034h 0052   1]                Subtable Type : 00 [Processor Local APIC]
+[035h 0053   1]                       Length : 08
+[036h 0054   1]                 Processor ID : 01
+[037h 0055   1]                Local Apic ID : 01
+[038h 0056   4]        Flags (decoded below) : 00000001
+                           Processor Enabled : 1
+                      Runtime Online Capable : 0
+
+[03Ch 0060   1]                Subtable Type : 01 [I/O APIC]
+[03Dh 0061   1]                       Length : 0C
+[03Eh 0062   1]                  I/O Apic ID : 00
+[03Fh 0063   1]                     Reserved : 00
+[040h 0064   4]                      Address : FEC00000
+[044h 0068   4]                    Interrupt : 00000000
+
+[048h 0072   1]                Subtable Type : 02 [Interrupt Source Override]
+[049h 0073   1]                       Length : 0A
+[04Ah 0074   1]                          Bus : 00
+[04Bh 0075   1]                       Source : 00
+[04Ch 0076   4]                    Interrupt : 00000002
+[050h 0080   2]        Flags (decoded below) : 0000
+                                    Polarity : 0
+                                Trigger Mode : 0
+
+[052h 0082   1]                Subtable Type : 02 [Interrupt Source Override]
+[053h 0083   1]                       Length : 0A
+[054h 0084   1]                          Bus : 00
+[055h 0085   1]                       Source : 09
+[056h 0086   4]                    Interrupt : 00000009
+[05Ah 0090   2]        Flags (decoded below) : 000D
+                                    Polarity : 1
+                                Trigger Mode : 3
+
+[05Ch 0092   1]                Subtable Type : 04 [Local APIC NMI]
+[05Dh 0093   1]                       Length : 06
+[05Eh 0094   1]                 Processor ID : FF
+[05Fh 0095   2]        Flags (decoded below) : 0000
+                                    Polarity : 0
+                                Trigger Mode : 0
+[061h 0097   1]         Interrupt Input LINT : 01
+
+// ---- dsdt ----
+
+DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
+{
+    Scope (\_SB)
+    {
+        Device (PCI0)
+        {
+            Name (_HID, EisaId ("PNP0A03") /* PCI Bus */)  // _HID: Hardware ID
+            Name (_UID, Zero)  // _UID: Unique ID
+            Name (_BBN, Zero)  // _BBN: BIOS Bus Number
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,
+                    0x0000,             // Granularity
+                    0x0000,             // Range Minimum
+                    0x00FF,             // Range Maximum
+                    0x0000,             // Translation Offset
+                    0x0100,             // Length
+                    ,, )
+                IO (Decode16,
+                    0x0CF8,             // Range Minimum
+                    0x0CF8,             // Range Maximum
+                    0x01,               // Alignment
+                    0x08,               // Length
+                    )
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+                    0x0000,             // Granularity
+                    0x0000,             // Range Minimum
+                    0x0CF7,             // Range Maximum
+                    0x0000,             // Translation Offset
+                    0x0CF8,             // Length
+                    ,, , TypeStatic, DenseTranslation)
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+                    0x0000,             // Granularity
+                    0x0D00,             // Range Minimum
+                    0xFFFF,             // Range Maximum
+                    0x0000,             // Translation Offset
+                    0xF300,             // Length
+                    ,, , TypeStatic, DenseTranslation)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                    0x00000000,         // Granularity
+                    0x000A0000,         // Range Minimum
+                    0x000BFFFF,         // Range Maximum
+                    0x00000000,         // Translation Offset
+                    0x00020000,         // Length
+                    ,, , AddressRangeMemory, TypeStatic)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+                    0x00000000,         // Granularity
+                    0x80000000,         // Range Minimum
+                    0xFEBFFFFF,         // Range Maximum
+                    0x00000000,         // Translation Offset
+                    0x7EC00000,         // Length
+                    ,, , AddressRangeMemory, TypeStatic)
+            })
+            Device (ISA)
+            {
+                Name (_ADR, 0x00010000)  // _ADR: Address
+                Device (RTC)
+                {
+                    Name (_HID, EisaId ("PNP0B00") /* AT Real-Time Clock */)  // _HID: Hardware ID
+                    Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+                    {
+                        IO (Decode16,
+                            0x0070,             // Range Minimum
+                            0x0070,             // Range Maximum
+                            0x01,               // Alignment
+                            0x02,               // Length
+                            )
+                        IRQNoFlags ()
+                            {8}
+                    })
+                }
+
+                Device (KBD)
+                {
+                    Name (_HID, EisaId ("PNP0303") /* IBM Enhanced Keyboard (101/102-key, PS/2 Mouse) */)  // _HID: Hardware ID
+                    Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+                    {
+                        IO (Decode16,
+                            0x0060,             // Range Minimum
+                            0x0060,             // Range Maximum
+                            0x01,               // Alignment
+                            0x01,               // Length
+                            )
+                        IO (Decode16,
+                            0x0064,             // Range Minimum
+                            0x0064,             // Range Maximum
+                            0x01,               // Alignment
+                            0x01,               // Length
+                            )
+                        IRQNoFlags ()
+                            {1}
+                    })
+                }
+            }
+        }
+
+        Device (MBRD)
+        {
+            Name (_HID, EisaId ("PNP0C02") /* PNP Motherboard Resources */)  // _HID: Hardware ID
+            Name (_UID, Zero)  // _UID: Unique ID
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                IO (Decode16,
+                    0x0600,             // Range Minimum
+                    0x0600,             // Range Maximum
+                    0x01,               // Alignment
+                    0x40,               // Length
+                    )
+                IO (Decode16,
+                    0xAFE0,             // Range Minimum
+                    0xAFE0,             // Range Maximum
+                    0x01,               // Alignment
+                    0x04,               // Length
+                    )
+                IO (Decode16,
+                    0x00B2,             // Range Minimum
+                    0x00B2,             // Range Maximum
+                    0x01,               // Alignment
+                    0x02,               // Length
+                    )
+                IO (Decode16,
+                    0x0092,             // Range Minimum
+                    0x0092,             // Range Maximum
+                    0x01,               // Alignment
+                    0x01,               // Length
+                    )
+            })
+        }
+
+        Device (HPET)
+        {
+            Name (_HID, EisaId ("PNP0103") /* HPET System Timer */)  // _HID: Hardware ID
+            Name (_UID, Zero)  // _UID: Unique ID
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                Memory32Fixed (ReadOnly,
+                    0xFED00000,         // Address Base
+                    0x00000400,         // Address Length
+                    )
+            })
+        }
+
+        Device (PWRB)
+        {
+            Name (_HID, EisaId ("PNP0C0C") /* Power Button Device */)  // _HID: Hardware ID
+        }
+
+        Device (C000)
+        {
+            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+            Name (_UID, Zero)  // _UID: Unique ID
+            Name (_PXM, Zero)  // _PXM: Device Proximity
+        }
+
+        Device (C001)
+        {
+            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+            Name (_UID, One)  // _UID: Unique ID
+            Name (_PXM, One)  // _PXM: Device Proximity
+        }
+    }
+
+    Name (\_S5, Package (0x04)  // _S5_: S5 System State
+    {
+        Zero, 
+        Zero, 
+        Zero, 
+        Zero
+    })
+    Scope (\_SB)
+    {
+        Device (MHPC)
+        {
+            Name (_HID, EisaId ("PNP0A06") /* Generic Container Device */)  // _HID: Hardware ID
+            Name (_UID, "Memory slots")  // _UID: Unique ID
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                IO (Decode16,
+                    0x0A00,             // Range Minimum
+                    0x0A00,             // Range Maximum
+                    0x01,               // Alignment
+                    0x20,               // Length
+                    )
+            })
+            OperationRegion (REGS, SystemIO, 0x0A00, 0x20)
+            Field (REGS, DWordAcc, NoLock, Preserve)
+            {
+                ADRL,   32, 
+                ADRH,   32, 
+                SIZL,   32, 
+                SIZH,   32, 
+                NODE,   32, 
+                Offset (0x18), 
+                NEXT,   32
+            }
+
+            Field (REGS, DWordAcc, NoLock, Preserve)
+            {
+                SLOT,   32, 
+                OEVT,   32, 
+                OSTS,   32
+            }
+
+            Field (REGS, ByteAcc, NoLock, WriteAsZeros)
+            {
+                Offset (0x14), 
+                ENAB,   1, 
+                INSR,   1, 
+                REMV,   1, 
+                EJCT,   1
+            }
+
+            Mutex (MLCK, 0x00)
+            Method (MSTA, 1, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                SLOT = Arg0
+                Local0 = Zero
+                If ((ENAB == One))
+                {
+                    Local0 = 0x0F
+                }
+
+                Release (MLCK)
+                Return (Local0)
+            }
+
+            Method (MPXM, 1, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                SLOT = Arg0
+                Local0 = NODE /* \_SB_.MHPC.NODE */
+                Release (MLCK)
+                Return (Local0)
+            }
+
+            Method (MOST, 3, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                SLOT = Arg0
+                OEVT = Arg1
+                OSTS = Arg2
+                Release (MLCK)
+            }
+
+            Method (MEJC, 1, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                SLOT = Arg0
+                EJCT = One
+                Release (MLCK)
+            }
+
+            Name (MR64, ResourceTemplate ()
+            {
+                QWordMemory (ResourceConsumer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                    0x0000000000000000, // Granularity
+                    0x0000000000000000, // Range Minimum
+                    0x0000000000000000, // Range Maximum
+                    0x0000000000000000, // Translation Offset
+                    0x0000000000000001, // Length
+                    ,, _Y00, AddressRangeMemory, TypeStatic)
+            })
+            CreateQWordField (MR64, \_SB.MHPC._Y00._MIN, MINA)  // _MIN: Minimum Base Address
+            CreateQWordField (MR64, \_SB.MHPC._Y00._MAX, MAXA)  // _MAX: Maximum Base Address
+            CreateQWordField (MR64, \_SB.MHPC._Y00._LEN, LENA)  // _LEN: Length
+            Method (MCRS, 1, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                SLOT = Arg0
+                MINA = (ADRL | (ADRH << 0x20))
+                LENA = (SIZL | (SIZH << 0x20))
+                MAXA = ((MINA + LENA) - One)
+                Local0 = MR64 /* \_SB_.MHPC.MR64 */
+                Release (MLCK)
+                Return (Local0)
+            }
+
+            Method (MNTF, 2, NotSerialized)
+            {
+                If ((Arg0 < 0x04))
+                {
+                    If ((Arg0 < 0x02))
+                    {
+                        If ((Arg0 < One))
+                        {
+                            Notify (M000, Arg1)
+                        }
+                        Else
+                        {
+                            Notify (M001, Arg1)
+                        }
+                    }
+                    ElseIf ((Arg0 < 0x03))
+                    {
+                        Notify (M002, Arg1)
+                    }
+                    Else
+                    {
+                        Notify (M003, Arg1)
+                    }
+                }
+                ElseIf ((Arg0 < 0x06))
+                {
+                    If ((Arg0 < 0x05))
+                    {
+                        Notify (M004, Arg1)
+                    }
+                    Else
+                    {
+                        Notify (M005, Arg1)
+                    }
+                }
+                ElseIf ((Arg0 < 0x07))
+                {
+                    Notify (M006, Arg1)
+                }
+                Else
+                {
+                    Notify (M007, Arg1)
+                }
+            }
+
+            Method (MSCN, 0, NotSerialized)
+            {
+                Acquire (MLCK, 0xFFFF)
+                While (One)
+                {
+                    Local0 = NEXT /* \_SB_.MHPC.NEXT */
+                    If ((Local0 == 0xFFFFFFFF))
+                    {
+                        Break
+                    }
+
+                    SLOT = Local0
+                    If ((INSR == One))
+                    {
+                        INSR = One
+                        MNTF (Local0, One)
+                    }
+                    ElseIf ((REMV == One))
+                    {
+                        REMV = One
+                        MNTF (Local0, 0x03)
+                    }
+                    Else
+                    {
+                        Break
+                    }
+                }
+
+                Release (MLCK)
+            }
+
+            Device (M000)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, Zero)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (Zero))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (Zero))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (Zero))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (Zero, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (Zero)
+                }
+            }
+
+            Device (M001)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, One)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (One))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (One))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (One))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (One, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (One)
+                }
+            }
+
+            Device (M002)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x02)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x02))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x02))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x02))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x02, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x02)
+                }
+            }
+
+            Device (M003)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x03)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x03))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x03))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x03))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x03, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x03)
+                }
+            }
+
+            Device (M004)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x04)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x04))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x04))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x04))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x04, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x04)
+                }
+            }
+
+            Device (M005)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x05)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x05))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x05))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x05))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x05, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x05)
+                }
+            }
+
+            Device (M006)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x06)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x06))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x06))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x06))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x06, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x06)
+                }
+            }
+
+            Device (M007)
+            {
+                Name (_HID, EisaId ("PNP0C80") /* Memory Device */)  // _HID: Hardware ID
+                Name (_UID, 0x07)  // _UID: Unique ID
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (MSTA (0x07))
+                }
+
+                Method (_CRS, 0, NotSerialized)  // _CRS: Current Resource Settings
+                {
+                    Return (MCRS (0x07))
+                }
+
+                Method (_PXM, 0, NotSerialized)  // _PXM: Device Proximity
+                {
+                    Return (MPXM (0x07))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    MOST (0x07, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    MEJC (0x07)
+                }
+            }
+        }
+    }
+
+    Scope (\_GPE)
+    {
+        Method (_E03, 0, NotSerialized)  // _Exx: Edge-Triggered GPE, xx=0x00-0xFF
+        {
+            \_SB.MHPC.MSCN ()
+        }
+    }
+}
+
+// ---- facp ----
+
+[000h 0000   4]                    Signature : "FACP"    [Fixed ACPI Description Table (FADT)]
+[004h 0004   4]                 Table Length : 00000114
+[008h 0008   1]                     Revision : 06
+[009h 0009   1]                     Checksum : 82
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   4]                 FACS Address : 7FFC0000
+[028h 0040   4]                 DSDT Address : 7FFC1000
+[02Ch 0044   1]                        Model : 00
+[02Dh 0045   1]                   PM Profile : 00 [Unspecified]
+[02Eh 0046   2]                SCI Interrupt : 0009
+[030h 0048   4]             SMI Command Port : 000000B2
+[034h 0052   1]            ACPI Enable Value : F1
+[035h 0053   1]           ACPI Disable Value : F0
+[036h 0054   1]               S4BIOS Command : 00
+[037h 0055   1]              P-State Control : 00
+[038h 0056   4]     PM1A Event Block Address : 00000600
+[03Ch 0060   4]     PM1B Event Block Address : 00000000
+[040h 0064   4]   PM1A Control Block Address : 00000604
+[044h 0068   4]   PM1B Control Block Address : 00000000
+[048h 0072   4]    PM2 Control Block Address : 00000000
+[04Ch 0076   4]       PM Timer Block Address : 00000608
+[050h 0080   4]           GPE0 Block Address : 0000AFE0
+[054h 0084   4]           GPE1 Block Address : 00000000
+[058h 0088   1]       PM1 Event Block Length : 04
+[059h 0089   1]     PM1 Control Block Length : 02
+[05Ah 0090   1]     PM2 Control Block Length : 00
+[05Bh 0091   1]        PM Timer Block Length : 04
+[05Ch 0092   1]            GPE0 Block Length : 04
+[05Dh 0093   1]            GPE1 Block Length : 00
+[05Eh 0094   1]             GPE1 Base Offset : 00
+[05Fh 0095   1]                 _CST Support : 00
+[060h 0096   2]                   C2 Latency : 0FFF
+[062h 0098   2]                   C3 Latency : 0FFF
+[064h 0100   2]               CPU Cache Size : 0000
+[066h 0102   2]           Cache Flush Stride : 0000
+[068h 0104   1]            Duty Cycle Offset : 00
+[069h 0105   1]             Duty Cycle Width : 00
+[06Ah 0106   1]          RTC Day Alarm Index : 00
+[06Bh 0107   1]        RTC Month Alarm Index : 00
+[06Ch 0108   1]            RTC Century Index : 32
+[06Dh 0109   2]   Boot Flags (decoded below) : 0007
+               Legacy Devices Supported (V2) : 1
+            8042 Present on ports 60/64 (V2) : 1
+                        VGA Not Present (V4) : 1
+                      MSI Not Supported (V4) : 0
+                PCIe ASPM Not Supported (V4) : 0
+                   CMOS RTC Not Present (V5) : 0
+[06Fh 0111   1]                     Reserved : 00
+[070h 0112   4]        Flags (decoded below) : 00000565
+      WBINVD instruction is operational (V1) : 1
+              WBINVD flushes all caches (V1) : 0
+                    All CPUs support C1 (V1) : 1
+                  C2 works on MP system (V1) : 0
+            Control Method Power Button (V1) : 0
+            Control Method Sleep Button (V1) : 1
+        RTC wake not in fixed reg space (V1) : 1
+            RTC can wake system from S4 (V1) : 0
+                        32-bit PM Timer (V1) : 1
+                      Docking Supported (V1) : 0
+               Reset Register Supported (V2) : 1
+                            Sealed Case (V3) : 0
+                    Headless - No Video (V3) : 0
+        Use native instr after SLP_TYPx (V3) : 0
+              PCIEXP_WAK Bits Supported (V4) : 0
+                     Use Platform Timer (V4) : 0
+               RTC_STS valid on S4 wake (V4) : 0
+                Remote Power-on capable (V4) : 0
+                 Use APIC Cluster Model (V4) : 0
+     Use APIC Physical Destination Mode (V4) : 0
+                       Hardware Reduced (V5) : 0
+                      Low Power S0 Idle (V5) : 0
+
+[074h 0116  12]               Reset Register : [Generic Address Structure]
+[074h 0116   1]                     Space ID : 01 [SystemIO]
+[075h 0117   1]                    Bit Width : 08
+[076h 0118   1]                   Bit Offset : 00
+[077h 0119   1]         Encoded Access Width : 01 [Byte Access:8]
+[078h 0120   8]                      Address : 0000000000000CF9
+
+[080h 0128   1]         Value to cause reset : 0F
+[081h 0129   2]    ARM Flags (decoded below) : 0000
+                              PSCI Compliant : 0
+                       Must use HVC for PSCI : 0
+
+[083h 0131   1]          FADT Minor Revision : 04
+[084h 0132   8]                 FACS Address : 0000000000000000
+[08Ch 0140   8]                 DSDT Address : 000000007FFC1000
+[094h 0148  12]             PM1A Event Block : [Generic Address Structure]
+[094h 0148   1]                     Space ID : 01 [SystemIO]
+[095h 0149   1]                    Bit Width : 20
+[096h 0150   1]                   Bit Offset : 00
+[097h 0151   1]         Encoded Access Width : 03 [DWord Access:32]
+[098h 0152   8]                      Address : 0000000000000600
+
+[0A0h 0160  12]             PM1B Event Block : [Generic Address Structure]
+[0A0h 0160   1]                     Space ID : 00 [SystemMemory]
+[0A1h 0161   1]                    Bit Width : 00
+[0A2h 0162   1]                   Bit Offset : 00
+[0A3h 0163   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[0A4h 0164   8]                      Address : 0000000000000000
+
+[0ACh 0172  12]           PM1A Control Block : [Generic Address Structure]
+[0ACh 0172   1]                     Space ID : 01 [SystemIO]
+[0ADh 0173   1]                    Bit Width : 10
+[0AEh 0174   1]                   Bit Offset : 00
+[0AFh 0175   1]         Encoded Access Width : 02 [Word Access:16]
+[0B0h 0176   8]                      Address : 0000000000000604
+
+[0B8h 0184  12]           PM1B Control Block : [Generic Address Structure]
+[0B8h 0184   1]                     Space ID : 00 [SystemMemory]
+[0B9h 0185   1]                    Bit Width : 00
+[0BAh 0186   1]                   Bit Offset : 00
+[0BBh 0187   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[0BCh 0188   8]                      Address : 0000000000000000
+
+[0C4h 0196  12]            PM2 Control Block : [Generic Address Structure]
+[0C4h 0196   1]                     Space ID : 00 [SystemMemory]
+[0C5h 0197   1]                    Bit Width : 00
+[0C6h 0198   1]                   Bit Offset : 00
+[0C7h 0199   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[0C8h 0200   8]                      Address : 0000000000000000
+
+[0D0h 0208  12]               PM Timer Block : [Generic Address Structure]
+[0D0h 0208   1]                     Space ID : 01 [SystemIO]
+[0D1h 0209   1]                    Bit Width : 20
+[0D2h 0210   1]                   Bit Offset : 00
+[0D3h 0211   1]         Encoded Access Width : 03 [DWord Access:32]
+[0D4h 0212   8]                      Address : 0000000000000608
+
+[0DCh 0220  12]                   GPE0 Block : [Generic Address Structure]
+[0DCh 0220   1]                     Space ID : 01 [SystemIO]
+[0DDh 0221   1]                    Bit Width : 20
+[0DEh 0222   1]                   Bit Offset : 00
+[0DFh 0223   1]         Encoded Access Width : 03 [DWord Access:32]
+[0E0h 0224   8]                      Address : 000000000000AFE0
+
+[0E8h 0232  12]                   GPE1 Block : [Generic Address Structure]
+[0E8h 0232   1]                     Space ID : 00 [SystemMemory]
+[0E9h 0233   1]                    Bit Width : 00
+[0EAh 0234   1]                   Bit Offset : 00
+[0EBh 0235   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[0ECh 0236   8]                      Address : 0000000000000000
+
+
+[0F4h 0244  12]       Sleep Control Register : [Generic Address Structure]
+[0F4h 0244   1]                     Space ID : 00 [SystemMemory]
+[0F5h 0245   1]                    Bit Width : 00
+[0F6h 0246   1]                   Bit Offset : 00
+[0F7h 0247   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[0F8h 0248   8]                      Address : 0000000000000000
+
+[100h 0256  12]        Sleep Status Register : [Generic Address Structure]
+[100h 0256   1]                     Space ID : 00 [SystemMemory]
+[101h 0257   1]                    Bit Width : 00
+[102h 0258   1]                   Bit Offset : 00
+[103h 0259   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[104h 0260   8]                      Address : 0000000000000000
+
+[10Ch 0268   8]                Hypervisor ID : 454C42414D4D4944
+
+// ---- facs ----
+
+[000h 0000   4]                    Signature : "FACS"
+[004h 0004   4]                       Length : 00000040
+[008h 0008   4]           Hardware Signature : 00000000
+[00Ch 0012   4]    32 Firmware Waking Vector : 00000000
+[010h 0016   4]                  Global Lock : 00000000
+[014h 0020   4]        Flags (decoded below) : 00000000
+                      S4BIOS Support Present : 0
+                  64-bit Wake Supported (V2) : 0
+[018h 0024   8]    64 Firmware Waking Vector : 0000000000000000
+[020h 0032   1]                      Version : 02
+[021h 0033   3]                     Reserved : 000000
+[024h 0036   4]    OspmFlags (decoded below) : 00000000
+               64-bit Wake Env Required (V2) : 0
+
+// ---- hpet ----
+
+[000h 0000   4]                    Signature : "HPET"    [High Precision Event Timer table]
+[004h 0004   4]                 Table Length : 00000038
+[008h 0008   1]                     Revision : 01
+[009h 0009   1]                     Checksum : C6
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   4]            Hardware Block ID : 8086A201
+
+[028h 0040  12]         Timer Block Register : [Generic Address Structure]
+[028h 0040   1]                     Space ID : 00 [SystemMemory]
+[029h 0041   1]                    Bit Width : 40
+[02Ah 0042   1]                   Bit Offset : 00
+[02Bh 0043   1]         Encoded Access Width : 00 [Undefined/Legacy]
+[02Ch 0044   8]                      Address : 00000000FED00000
+
+[034h 0052   1]              Sequence Number : 00
+[035h 0053   2]          Minimum Clock Ticks : 0000
+[037h 0055   1]        Flags (decoded below) : 00
+                             4K Page Protect : 0
+                            64K Page Protect : 0
+
+// ---- slit ----
+
+[000h 0000   4]                    Signature : "SLIT"    [System Locality Information Table]
+[004h 0004   4]                 Table Length : 00000030
+[008h 0008   1]                     Revision : 01
+[009h 0009   1]                     Checksum : 3C
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   8]                   Localities : 0000000000000002
+[02Ch 0044   2]                 Locality   0 : 0A 14
+[02Eh 0046   2]                 Locality   1 : 14 0A
+
+// ---- srat ----
+
+[000h 0000   4]                    Signature : "SRAT"    [System Resource Affinity Table]
+[004h 0004   4]                 Table Length : 00000168
+[008h 0008   1]                     Revision : 03
+[009h 0009   1]                     Checksum : C8
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   4]               Table Revision : 00000001
+[028h 0040   8]                     Reserved : 0000000000000000
+
+[030h 0048   1]                Subtable Type : 00 [Processor Local APIC/SAPIC Affinity]
+[031h 0049   1]                       Length : 10
+
+[032h 0050   1]      Proximity Domain Low(8) : 00
+[033h 0051   1]                      Apic ID : 00
+[034h 0052   4]        Flags (decoded below) : 00000001
+                                     Enabled : 1
+[038h 0056   1]              Local Sapic EID : 00
+[039h 0057   3]    Proximity Domain High(24) : 000000
+[03Ch 0060   4]                 Clock Domain : 00000000
+
+[040h 0064   1]                Subtable Type : 00 [Processor Local APIC/SAPIC Affinity]
+[041h 0065   1]                       Length : 10
+
+[042h 0066   1]      Proximity Domain Low(8) : 01
+[043h 0067   1]                      Apic ID : 01
+[044h 0068   4]        Flags (decoded below) : 00000001
+                                     Enabled : 1
+[048h 0072   1]              Local Sapic EID : 00
+[049h 0073   3]    Proximity Domain High(24) : 000000
+[04Ch 0076   4]                 Clock Domain : 00000000
+
+[050h 0080   1]                Subtable Type : 01 [Memory Affinity]
+[051h 0081   1]                       Length : 28
+
+[052h 0082   4]             Proximity Domain : 00000000
+[056h 0086   2]                    Reserved1 : 0000
+[058h 0088   8]                 Base Address : 0000000000000000
+[060h 0096   8]               Address Length : 00000000000A0000
+[068h 0104   4]                    Reserved2 : 00000000
+[06Ch 0108   4]        Flags (decoded below) : 00000001
+                                     Enabled : 1
+                               Hot Pluggable : 0
+                                Non-Volatile : 0
+[070h 0112   8]                    Reserved3 : 0000000000000000
+
+[078h 0120   1]                Subtable Type : 01 [Memory Affinity]
+[079h 0121   1]                       Length : 28
+
+[07Ah 0122   4]             Proximity Domain : 00000000
+[07Eh 0126   2]                    Reserved1 : 0000
+[080h 0128   8]                 Base Address : 0000000000100000
+[088h 0136   8]               Address Length : 000000003FF00000
+[090h 0144   4]                    Reserved2 : 00000000
+[094h 0148   4]        Flags (decoded below) : 00000001
+                                     Enabled : 1
+                               Hot Pluggable : 0
+                                Non-Volatile : 0
+[098h 0152   8]                    Reserved3 : 0000000000000000
+
+[0A0h 0160   1]                Subtable Type : 01 [Memory Affinity]
+[0A1h 0161   1]                       Length : 28
+
+[0A2h 0162   4]             Proximity Domain : 00000000
+[0A6h 0166   2]                    Reserved1 : 0000
+[0A8h 0168   8]                 Base Address : 0000000110000000
+[0B0h 0176   8]               Address Length : 0000000040000000
+[0B8h 0184   4]                    Reserved2 : 00000000
+[0BCh 0188   4]        Flags (decoded below) : 00000003
+                                     Enabled : 1
+                               Hot Pluggable : 1
+                                Non-Volatile : 0
+[0C0h 0192   8]                    Reserved3 : 0000000000000000
+
+[0C8h 0200   1]                Subtable Type : 01 [Memory Affinity]
+[0C9h 0201   1]                       Length : 28
+
+[0CAh 0202   4]             Proximity Domain : 00000001
+[0CEh 0206   2]                    Reserved1 : 0000
+[0D0h 0208   8]                 Base Address : 0000000040000000
+[0D8h 0216   8]               Address Length : 0000000040000000
+[0E0h 0224   4]                    Reserved2 : 00000000
+[0E4h 0228   4]        Flags (decoded below) : 00000001
+                                     Enabled : 1
+                               Hot Pluggable : 0
+                                Non-Volatile : 0
+[0E8h 0232   8]                    Reserved3 : 0000000000000000
+
+[0F0h 0240   1]                Subtable Type : 01 [Memory Affinity]
+[0F1h 0241   1]                       Length : 28
+
+[0F2h 0242   4]             Proximity Domain : 00000001
+[0F6h 0246   2]                    Reserved1 : 0000
+[0F8h 0248   8]                 Base Address : 0000000100000000
+[100h 0256   8]               Address Length : 0000000010000000
+[108h 0264   4]                    Reserved2 : 00000000
+[10Ch 0268   4]        Flags (decoded below) : 00000003
+                                     Enabled : 1
+                               Hot Pluggable : 1
+                                Non-Volatile : 0
+[110h 0272   8]                    Reserved3 : 0000000000000000
+
+[118h 0280   1]                Subtable Type : 01 [Memory Affinity]
+[119h 0281   1]                       Length : 28
+
+[11Ah 0282   4]             Proximity Domain : 00000001
+[11Eh 0286   2]                    Reserved1 : 0000
+[120h 0288   8]                 Base Address : 0000000150000000
+[128h 0296   8]               Address Length : 0000000020000000
+[130h 0304   4]                    Reserved2 : 00000000
+[134h 0308   4]        Flags (decoded below) : 00000003
+                                     Enabled : 1
+                               Hot Pluggable : 1
+                                Non-Volatile : 0
+[138h 0312   8]                    Reserved3 : 0000000000000000
+
+[140h 0320   1]                Subtable Type : 01 [Memory Affinity]
+[141h 0321   1]                       Length : 28
+
+[142h 0322   4]             Proximity Domain : 00000001
+[146h 0326   2]                    Reserved1 : 0000
+[148h 0328   8]                 Base Address : 0000000170000000
+[150h 0336   8]               Address Length : 0000000510000000
+[158h 0344   4]                    Reserved2 : 00000000
+[15Ch 0348   4]        Flags (decoded below) : 00000003
+                                     Enabled : 1
+                               Hot Pluggable : 1
+                                Non-Volatile : 0
+[160h 0352   8]                    Reserved3 : 0000000000000000
+
+// ---- waet ----
+
+[000h 0000   4]                    Signature : "WAET"    [Windows ACPI Emulated Devices Table]
+[004h 0004   4]                 Table Length : 00000028
+[008h 0008   1]                     Revision : 01
+[009h 0009   1]                     Checksum : 8B
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   4]        Flags (decoded below) : 00000002
+                        RTC needs no INT ack : 0
+                     PM timer, one read only : 1
+
+// ---- xsdt ----
+
+[000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
+[004h 0004   4]                 Table Length : 00000054
+[008h 0008   1]                     Revision : 01
+[009h 0009   1]                     Checksum : 52
+[00Ah 0010   6]                       Oem ID : "DIMMBL"
+[010h 0016   8]                 Oem Table ID : "DIMMABLE"
+[018h 0024   4]                 Oem Revision : 00000001
+[01Ch 0028   4]              Asl Compiler ID : "DIMM"
+[020h 0032   4]        Asl Compiler Revision : 00000001
+
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC1800
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC1940
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC19C0
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC1B40
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC1B80
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC1BC0
