@@ -263,19 +263,36 @@ static bool check_initiators(const Machine *machine, GError **errp)
     return true;
 }
 
-static bool check_fits(const Machine *machine, const HmatLb *lb, GError **errp)
+static void error_figure(const HmatLb *lb, uint64_t unit, GError **errp)
 {
-    uint64_t unit = numa_hmat_unit(machine, lb->hierarchy, lb->data_type);
     const char *name = numa_hmat_is_latency(lb->data_type) ? "ns" : "MiB/s";
 
-    if (unit && lb->value / unit > HMAT_MOST_ENTRY) {
-        error_set(errp,
-                  "-numa hmat-lb: %s of %s: %" PRIu64 " %s from node %u to node %u is too much "
-                  "beside the other values: in units of %" PRIu64 " %s, which divides them all, "
-                  "it must be at most %u; round them",
-                  HmatLBDataType_str(lb->data_type), HmatLBMemoryHierarchy_str(lb->hierarchy),
-                  lb->value, name, lb->initiator, lb->target, unit, name, HMAT_MOST_ENTRY);
-        return false;
+    error_set(errp,
+              "-numa hmat-lb: %s of %s: %" PRIu64 " %s from node %u to node %u is too much beside "
+              "the other values: in units of %" PRIu64 " %s, which divides them all, it must be at "
+              "most %u; round them",
+              HmatLBDataType_str(lb->data_type), HmatLBMemoryHierarchy_str(lb->hierarchy),
+              lb->value, name, lb->initiator, lb->target, unit, name, HMAT_MOST_ENTRY);
+}
+
+/* Each figure in the unit of its kind, which all figures of that kind together make. */
+static bool check_figures(const Machine *machine, GError **errp)
+{
+    uint64_t units[HMAT_LB_MEMORY_HIERARCHY__MAX][HMAT_LB_DATA_TYPE__MAX];
+
+    for (unsigned h = 0; h < HMAT_LB_MEMORY_HIERARCHY__MAX; h++) {
+        for (unsigned t = 0; t < HMAT_LB_DATA_TYPE__MAX; t++) {
+            units[h][t] = numa_hmat_unit(machine, h, t);
+        }
+    }
+    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+        uint64_t unit = units[lb->hierarchy][lb->data_type];
+
+        if (unit && lb->value / unit > HMAT_MOST_ENTRY) {
+            error_figure(lb, unit, errp);
+            return false;
+        }
     }
     return true;
 }
@@ -290,12 +307,11 @@ static bool check_lbs(const Machine *machine, GError **errp)
                       lb->target, machine->num_nodes);
             return false;
         }
-        if (!check_initiator(machine, "hmat-lb", lb->initiator, errp) ||
-            !check_fits(machine, lb, errp)) {
+        if (!check_initiator(machine, "hmat-lb", lb->initiator, errp)) {
             return false;
         }
     }
-    return true;
+    return check_figures(machine, errp);
 }
 
 /* Latency resp. bandwidth of the memory of @node is known, from some initiator. */

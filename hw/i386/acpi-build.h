@@ -25,6 +25,13 @@ AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine);
 AcpiBlob *acpi_build_slit(AcpiTables *tables, Machine *machine);
 AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine);
 
+/* The most bytes that an HMAT may have: there is room in ACPI_AREA for it and for the largest of
+ * each other table, which have some 100 KiB together (256 slots, 255 processors, 128 nodes). */
+#define ACPI_HMAT_MOST (128u << 10)
+
+/* For the start of a machine, when nodes are known: an error if its HMAT is larger. */
+bool acpi_check_hmat(Machine *machine, GError **errp);
+
 /* Has SRAT a range of memory for @node? Without a window for memory devices, a node may have none.
  */
 bool acpi_srat_has_memory(const Machine *machine, unsigned node);

@@ -3,6 +3,7 @@
 #include "hw/i386/acpi-build.h"
 
 #include "hw/core/numa-hmat.h"
+#include "util/error.h"
 
 enum {
     HMAT_PROXIMITY = 0,
@@ -72,7 +73,27 @@ static void write_list(AcpiBlob *hmat, const NodeList *list)
     }
 }
 
-/* Table 5.148. An entry of 0 says: not known. */
+/* The entries, initiators as rows. 0 says: not known. */
+static void write_entries(AcpiBlob *hmat, const Machine *machine, const HmatLb *kind, uint64_t unit,
+                          const NodeList *from, const NodeList *to)
+{
+    g_autofree uint16_t *entries = g_new0(uint16_t, MAX_NODES * MAX_NODES);
+
+    for (unsigned i = 0; i < machine->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+
+        if (lb->hierarchy == kind->hierarchy && lb->data_type == kind->data_type) {
+            entries[lb->initiator * MAX_NODES + lb->target] = lb->value / unit;
+        }
+    }
+    for (unsigned i = 0; i < from->count; i++) {
+        for (unsigned j = 0; j < to->count; j++) {
+            acpi_u16(hmat, entries[from->nodes[i] * MAX_NODES + to->nodes[j]]);
+        }
+    }
+}
+
+/* Table 5.148. */
 static void latency_bandwidth(AcpiBlob *hmat, const Machine *machine,
                               HmatLBMemoryHierarchy hierarchy, HmatLBDataType data_type)
 {
@@ -97,13 +118,8 @@ static void latency_bandwidth(AcpiBlob *hmat, const Machine *machine,
     acpi_u64(hmat, numa_hmat_is_latency(data_type) ? unit * PS_PER_NS : unit);
     write_list(hmat, &from);
     write_list(hmat, &to);
-    for (unsigned i = 0; i < from.count; i++) {
-        for (unsigned j = 0; j < to.count; j++) {
-            const HmatLb *lb =
-                numa_hmat_lb(machine, hierarchy, data_type, from.nodes[i], to.nodes[j]);
-            acpi_u16(hmat, lb ? lb->value / unit : 0);
-        }
-    }
+    write_entries(hmat, machine, &(HmatLb){ .hierarchy = hierarchy, .data_type = data_type }, unit,
+                  &from, &to);
 }
 
 /* Table 5.149. */
@@ -145,4 +161,20 @@ AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine)
     }
     acpi_table_end(tables, hmat);
     return hmat;
+}
+
+bool acpi_check_hmat(Machine *machine, GError **errp)
+{
+    g_autoptr(AcpiTables) tables = acpi_tables_new();
+    unsigned size = machine->hmat ? acpi_build_hmat(tables, machine)->data->len : 0;
+
+    if (size > ACPI_HMAT_MOST) {
+        error_set(errp,
+                  "-numa hmat-lb: the HMAT would have %u bytes, and may have %u: it has two for "
+                  "each pair of the initiators and targets of each hierarchy and data-type; give "
+                  "figures for fewer of them",
+                  size, ACPI_HMAT_MOST);
+        return false;
+    }
+    return true;
 }

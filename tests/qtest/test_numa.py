@@ -75,6 +75,29 @@ REFUSED = [
 ]
 
 
+# A figure for each node makes a table of 128 by 128 for its kind: 32 KiB.
+KINDS = [f"hierarchy={level},data-type={kind}-latency,latency=5"
+         for level in ("memory", "first-level") for kind in ("access", "read", "write")]
+
+
+def large_hmat(kinds):
+    figures = [f"hmat-lb,initiator={n},target={n},{kind}" for kind in KINDS[:kinds] for n in range(128)]
+    return [*BASE, "-m", "4G,slots=256,maxmem=300G", "-smp", "255", *HMAT,
+            *numa(*[f"node,cpus={n}" for n in range(127)], "node,cpus=127-254", *figures)]
+
+
+def hmat_too_large():
+    """The room for tables is checked at the start, not when they are put there."""
+    status, text = machine.run_program(*large_hmat(5))
+    tap.equal(status, 1, text)
+    tap.equal(text.count("hmat-lb"), 1, text)
+    # The largest that is taken has room beside the largest of all others.
+    with tempfile.TemporaryDirectory() as folder:
+        status, text = machine.run_program(*large_hmat(3), "-machine", f"q35,dump-acpi={folder}")
+        tap.equal((status, text), (0, ""))
+        tap.equal(os.path.getsize(f"{folder}/hmat.dat") > 3 * 2 * 128 * 128, True)
+
+
 def refused():
     for args, words in REFUSED:
         status, text = machine.run_program(*BASE, "-m", "2G,slots=8,maxmem=16G", "-smp", "4", *args)
@@ -265,6 +288,6 @@ def one_tib():
         tap.equal(int(box(f"readq {top + size - 8:#x}")[0], 0), 0x1122334455667788)
 
 
-tap.run([("what is refused", refused), ("a configuration file", by_config_file),
+tap.run([("what is refused", refused), ("an HMAT that is too large", hmat_too_large), ("a configuration file", by_config_file),
          ("set-numa-node", by_qmp), ("nodes without memory", empty_nodes),
          ("DIMMs with boot=on", boot_dimms), ("a DIMM at the top of 1 TiB", one_tib)])
