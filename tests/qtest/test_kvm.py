@@ -64,6 +64,100 @@ again:
     jmp again
 """
 
+# Long mode with 2 MiB pages at 0 and at 4 GiB, where the first DIMM comes: takes it, writes its first
+# and last page, gives it back, and finds nothing there. It says what it does.
+LONG_HANDSHAKE = """
+    .macro say letter
+    mov $\\letter, %al
+    out %al, $0xe9
+    .endm
+    xor %ax, %ax
+    mov %ax, %ds
+    mov %ax, %es
+    cld
+    xor %eax, %eax
+    mov $0x1000, %edi
+    mov $0x1000, %ecx
+    rep stosl %eax, %es:(%edi)
+    movl $0x2003, 0x1000    # PML4 -> PDPT
+    movl $0x3003, 0x2000    # PDPT 0 -> PD
+    movl $0x4003, 0x2020    # PDPT 4 -> PD
+    movl $0x5003, 0x2018    # PDPT 3 -> PD: the ROM
+    movl $0x000083, 0x3000
+    movl $0x000083, 0x4000
+    movl $1, 0x4004
+    movl $0xffe00083, 0x5ff8
+    lgdtl %cs:pointer
+    mov %cr4, %eax
+    or $0x20, %eax
+    mov %eax, %cr4
+    mov $0x1000, %eax
+    mov %eax, %cr3
+    mov $0xc0000080, %ecx
+    rdmsr
+    or $0x100, %eax
+    wrmsr
+    mov %cr0, %eax
+    or $0x80000001, %eax
+    mov %eax, %cr0
+    ljmpl $8, $0xf0000 + long
+pointer: .word 23
+    .long 0xf0000 + table
+.align 8
+table: .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+.code64
+long:
+    mov $16, %eax
+    mov %eax, %ds
+    mov %eax, %ss
+    mov $0x100000000, %rbx
+    say 'L'
+again:
+    mov $0xa00, %dx
+    xor %eax, %eax
+    out %eax, %dx
+    mov $0xa14, %dx
+1:  in %dx, %al
+    test $2, %al
+    jnz inserted
+    test $4, %al
+    jz 1b
+    mov $4, %al
+    out %al, %dx
+    mov $8, %al
+    out %al, %dx
+    mov (%rbx), %rax
+    cmp $-1, %rax
+    jne bad
+    mov 0x1ffff8(%rbx), %rax
+    cmp $-1, %rax
+    jne bad
+    say 'E'
+    jmp again
+inserted:
+    mov $2, %al
+    out %al, %dx
+    mov $0x1122334455667788, %rcx
+    mov %rcx, (%rbx)
+    mov %rcx, 0x1ffff8(%rbx)
+    cmp %rcx, (%rbx)
+    jne bad
+    cmp %rcx, 0x1ffff8(%rbx)
+    jne bad
+    say 'I'
+    mov $0xa04, %dx
+    mov $1, %eax
+    out %eax, %dx
+    mov $0xa08, %dx
+    xor %eax, %eax
+    out %eax, %dx
+    jmp again
+bad: say 'B'
+    hlt
+    jmp bad
+.code16
+"""
+
 # Reads and writes memory, a page each time.
 TOUCH = """
     mov $0x2000, %ax
@@ -354,6 +448,38 @@ def thousand(accel):
                   f"{before} -> {after}")
 
 
+def touched(accel):
+    """The guest uses the DIMM's first and last page; after it ejected it, it reads all ones."""
+    if accel.startswith("kvm"):
+        need_kvm()
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as file:
+        with start(LONG_HANDSHAKE, accel, memory="32M,slots=2,maxmem=8G",
+                   extra=["-debugcon", f"file:{out.name}"]) as box:
+            def said():
+                return open(out.name, "rb").read()
+
+            try:
+                wait(lambda: b"L" in said(), "long mode")
+            except vm.Timeout:
+                if accel != "soft" and box.qmp.command("query-status")["status"] == "internal-error":
+                    raise tap.Skip("this host's KVM runs no long mode") from None
+                raise
+            for n in range(1, 4):
+                box.qmp.command("object-add", **{"qom-type": "memory-backend-file", "id": "m", "size": 1 << 21,
+                                                 "mem-path": file.name, "share": True})
+                box.qmp.command("device_add", driver="pc-dimm", id="d", memdev="m")
+                box.qmp.event("ACPI_DEVICE_OST", slot="0", source=1, status=0)
+                wait(lambda n=n: said().count(b"I") == n, "memory is used")
+                with open(file.name, "rb") as content:
+                    data = content.read()
+                tap.equal((data[:8], data[-8:]), (b"\x88\x77\x66\x55\x44\x33\x22\x11",) * 2)
+                box.qmp.command("device_del", id="d")
+                box.qmp.event("DEVICE_DELETED", device="d")
+                wait(lambda n=n: said().count(b"E") == n, "memory is gone")
+                box.qmp.command("object-del", id="m")
+            tap.equal(said(), b"LIEIEIE")
+
+
 def nothing_locked():
     need_kvm()
     with start(TOUCH, memory="64M") as box:
@@ -451,6 +577,8 @@ TESTS = [
     ("memory slots exhausted", memslots),
     ("1000 DIMMs, soft", lambda: thousand("soft")),
     ("1000 DIMMs, kvm", lambda: thousand("kvm,x-memslots=8")),
+    *[(f"first and last page of a DIMM, {accel}", lambda accel=accel: touched(accel))
+      for accel in ("soft", "kvm", "kvm,kernel_irqchip=off")],
     ("nothing is locked or pinned", nothing_locked),
     ("a file becomes shorter, soft", lambda: truncated("soft")),
     ("a file becomes shorter, kvm", lambda: truncated("kvm")),
