@@ -80,13 +80,13 @@ static struct kvm_msrs *new_msrs(unsigned count)
 /* Read or write one; false: refused. */
 static bool transfer(const KvmCpu *k, unsigned long request, struct kvm_msr_entry *entry)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } one = { .head.nmsrs = 1, .entry = *entry };
-    bool ok = kvm_ioctl(k->fd, request, &one) == 1;
+    g_autofree struct kvm_msrs *one = new_msrs(1);
+    bool ok;
 
-    entry->data = one.entry.data;
+    one->nmsrs = 1;
+    one->entries[0] = *entry;
+    ok = kvm_ioctl(k->fd, request, one) == 1;
+    entry->data = one->entries[0].data;
     return ok;
 }
 
