@@ -41,6 +41,9 @@ typedef struct ChardevOps {
     ssize_t (*read)(Chardev *chr, void *buf, size_t len);
     /* Put @buf as it is on the wire into @out; false if that is no different. */
     bool (*encode)(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out);
+    /* See char_set_line(), char_set_break(). */
+    void (*set_line)(Chardev *chr, const CharLine *line);
+    void (*set_break)(Chardev *chr, bool on);
     /* See char_take_fd(), chardev_filename(), chardev_yank(). */
     int (*take_fd)(Chardev *chr);
     char *(*filename)(const Chardev *chr);

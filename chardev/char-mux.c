@@ -223,6 +223,16 @@ static void mux_write(Chardev *chr, const uint8_t *buf, size_t len)
     char_write(&((CharMux *)chr)->base_fe, buf, len);
 }
 
+static void mux_set_line(Chardev *chr, const CharLine *line)
+{
+    char_set_line(&((CharMux *)chr)->base_fe, line);
+}
+
+static void mux_set_break(Chardev *chr, bool on)
+{
+    char_set_break(&((CharMux *)chr)->base_fe, on);
+}
+
 static size_t mux_unsent(const Chardev *chr)
 {
     return char_unsent(&((const CharMux *)chr)->base_fe);
@@ -323,6 +333,8 @@ static const Property mux_properties[] = {
 
 static const ChardevOps mux_ops = {
     .write = mux_write,
+    .set_line = mux_set_line,
+    .set_break = mux_set_break,
     .accept_input = mux_accept_input,
     .attach = mux_attach,
     .detach = mux_detach,

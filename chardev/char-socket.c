@@ -21,6 +21,7 @@
 #include "chardev/websocket.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/main-loop.h"
 
 #define HANDSHAKE_SECONDS 10 /* then a WebSocket client that did not ask makes room for others */
 
@@ -356,7 +357,8 @@ static char *describe(const CharSocket *sock)
                                                                  : "tcp");
 }
 
-static bool wait_for_client(CharSocket *sock, GError **errp)
+/* A client that has come to listen_fd, or -1. */
+static int wait_for_client(const CharSocket *sock, GError **errp)
 {
     g_autofree char *where = describe(sock);
     int client;
@@ -369,20 +371,18 @@ static bool wait_for_client(CharSocket *sock, GError **errp)
 
         if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR) {
             error_set_errno(errp, errno, "cannot wait for a client on %s", where);
-            return false;
+            return -1;
         }
         if (interrupt_check(errp)) {
             g_prefix_error(errp, "waiting for a client on %s: ", where);
-            return false;
+            return -1;
         }
         client = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     } while (client < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
     if (client < 0) {
         error_set_errno(errp, errno, "cannot accept a client on %s", where);
-        return false;
     }
-    socket_use(sock, client);
-    return true;
+    return client;
 }
 
 static bool check_protocol(const CharSocket *sock, GError **errp)
@@ -422,10 +422,44 @@ static void remember_path(CharSocket *sock)
     }
 }
 
+/* What looks up names, connects and waits, and so may take long. */
+typedef struct Opening {
+    CharSocket *sock;
+    GError *err;
+    char *port; /* that a TCP server got */
+    int fd;
+} Opening;
+
+static void open_place(void *opaque)
+{
+    Opening *o = opaque;
+
+    o->fd = socket_place_open(&o->sock->place, &o->port, &o->err);
+}
+
+static void accept_first(void *opaque)
+{
+    Opening *o = opaque;
+
+    o->fd = wait_for_client(o->sock, &o->err);
+}
+
+/* A descriptor from @fn, or -1. Holds @o's socket, since other code may run meanwhile. */
+static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
+{
+    g_autoptr(Object) hold = object_ref(OBJECT(o->sock));
+
+    main_loop_run_long(fn, o);
+    if (o->err) {
+        g_propagate_error(errp, o->err);
+    }
+    return o->fd;
+}
+
 static bool socket_complete(Object *obj, GError **errp)
 {
     CharSocket *sock = (CharSocket *)obj;
-    g_autofree char *port = NULL;
+    Opening opening = { .sock = sock, .fd = -1 };
     int fd;
 
     if (!socket_place_check(&sock->place, errp) || !check_protocol(sock, errp)) {
@@ -435,13 +469,13 @@ static bool socket_complete(Object *obj, GError **errp)
         sock->attempt = socket_attempt_start(&sock->place, attempt_done, sock);
         return true;
     }
-    fd = socket_place_open(&sock->place, &port, errp);
+    fd = run_opening(open_place, &opening, errp);
     if (fd < 0) {
         return false;
     }
-    if (port) {
+    if (opening.port) {
         g_free(sock->place.port);
-        sock->place.port = g_steal_pointer(&port);
+        sock->place.port = opening.port;
     }
     if (!sock->place.server) {
         socket_use(sock, fd);
@@ -450,10 +484,15 @@ static bool socket_complete(Object *obj, GError **errp)
     sock->listen_fd = fd;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     remember_path(sock);
-    if (sock->wait) {
-        return wait_for_client(sock, errp);
+    if (!sock->wait) {
+        socket_listen(sock);
+        return true;
     }
-    socket_listen(sock);
+    fd = run_opening(accept_first, &opening, errp);
+    if (fd < 0) {
+        return false;
+    }
+    socket_use(sock, fd);
     return true;
 }
 

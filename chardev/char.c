@@ -154,9 +154,27 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean nobody_hears(gint fd, GIOCondition condition, gpointer opaque)
+{
+    g_autoptr(Object) hold = object_ref(opaque);
+    Chardev *chr = CHARDEV(hold);
+
+    chardev_source_end(&chr->in_source);
+    hangup(chr);
+    return G_SOURCE_REMOVE;
+}
+
 static void input_start(Chardev *chr)
 {
-    if (chr->in_fd < 0 || !chr->connected || chr->end_of_input || !chr->fe) {
+    if (chr->in_fd < 0 || !chr->connected || chr->end_of_input) {
+        return;
+    }
+    if (!chr->fe) {
+        /* What comes is for a front end to come, but if the other side goes, there is room for the
+         * next. */
+        if (!chr->in_source) {
+            chr->in_source = chardev_fd_source(chr->in_fd, G_IO_HUP | G_IO_ERR, nobody_hears, chr);
+        }
         return;
     }
     /* Asked in any case: it is how the front end learns that it may go on. */
@@ -333,6 +351,20 @@ void char_write(CharFrontend *fe, const void *buf, size_t len)
     }
 }
 
+void char_set_line(CharFrontend *fe, const CharLine *line)
+{
+    if (fe->chr && chardev_ops(fe->chr)->set_line) {
+        chardev_ops(fe->chr)->set_line(fe->chr, line);
+    }
+}
+
+void char_set_break(CharFrontend *fe, bool on)
+{
+    if (fe->chr && chardev_ops(fe->chr)->set_break) {
+        chardev_ops(fe->chr)->set_break(fe->chr, on);
+    }
+}
+
 size_t char_unsent(const CharFrontend *fe)
 {
     const Chardev *chr = fe->chr;
@@ -387,6 +419,7 @@ bool char_attach(Chardev *chr, CharFrontend *fe, GError **errp)
                   chr->parent.name);
         return false;
     } else {
+        chardev_source_end(&chr->in_source);
         chr->fe = fe;
         fe->chr = chr;
         fe->opened = false;
@@ -413,6 +446,7 @@ void char_detach(CharFrontend *fe)
     } else {
         chardev_source_end(&chr->in_source);
         chr->fe = NULL;
+        input_start(chr);
     }
     fe->chr = NULL;
     object_unref(&chr->parent);

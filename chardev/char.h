@@ -20,6 +20,22 @@ typedef enum CharEvent {
     CHAR_EVENT_MUX_OUT, /* ... no longer */
 } CharEvent;
 
+typedef enum CharParity {
+    CHAR_PARITY_NONE,
+    CHAR_PARITY_ODD,
+    CHAR_PARITY_EVEN,
+    CHAR_PARITY_MARK, /* the bit is always 1 */
+    CHAR_PARITY_SPACE,
+} CharParity;
+
+/* How characters are on a serial line. */
+typedef struct CharLine {
+    unsigned speed;     /* bits a second */
+    unsigned data_bits; /* 5 to 8 */
+    unsigned stop_bits; /* 1 or 2; with 5 data bits, 2 are 1.5 */
+    CharParity parity;
+} CharLine;
+
 /* The consumer. All may be NULL. */
 typedef struct CharFrontend {
     /* How many bytes can be taken now; 0: char_accept_input() will say when again. */
@@ -44,6 +60,11 @@ void char_detach(CharFrontend *fe);
 /* Write all, buffering what cannot be written now (bounded per backend: past 1 MiB unsent the rest
  * of a serial port's output is dropped; QMP's is kept). */
 void char_write(CharFrontend *fe, const void *buf, size_t len);
+/* What a serial port is set to, for a backend that is a serial line too; on others nothing happens.
+ * A new backend does not know: to be said again at CHAR_EVENT_OPENED. */
+void char_set_line(CharFrontend *fe, const CharLine *line);
+/* A break begins, or ends. */
+void char_set_break(CharFrontend *fe, bool on);
 void char_accept_input(CharFrontend *fe);
 /* Bytes that the other side has not taken yet. When they have all gone, input is asked for again as
  * by char_accept_input(), so that can_receive may answer 0 because of them. */

@@ -149,13 +149,10 @@ static bool socket_props(const ChardevBackend *backend, struct json_object *prop
                   options->reconnect);
         return false;
     }
-    if (options->has_wait && options->wait && server) {
-        error_set(errp, "wait=true would stop this machine until a client comes; leave it out");
-        return false;
-    }
     json_object_object_del(props, "addr");
     json_object_object_add(props, "server", json_object_new_boolean(server));
-    json_object_object_add(props, "wait", json_object_new_boolean(false));
+    json_object_object_add(props, "wait",
+                           json_object_new_boolean(options->has_wait && options->wait));
     return add_address(props, options->addr, fd, errp);
 }
 

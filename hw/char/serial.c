@@ -44,6 +44,9 @@ enum {
 
     LCR_STOP = 0x04,
     LCR_PARITY = 0x08,
+    LCR_EVEN = 0x10,
+    LCR_STICK = 0x20,
+    LCR_BREAK = 0x40,
     LCR_DLAB = 0x80,
 
     MCR_DTR = 0x01,
@@ -96,6 +99,7 @@ typedef struct Serial {
 
     uint16_t divisor;
     uint8_t ier, fcr, lcr, mcr, scr;
+    bool line_set;       /* the guest has written LCR since reset */
     uint8_t line_status; /* LSR_ERRORS */
     uint8_t msr;
     bool thre_pending; /* the THR became empty and IIR did not tell it yet */
@@ -146,11 +150,53 @@ static void serial_update(Serial *s)
     }
 }
 
+/* ---- the line ---- */
+
+static unsigned serial_data_bits(const Serial *s)
+{
+    return 5 + (s->lcr & 3);
+}
+
+static CharParity serial_parity(const Serial *s)
+{
+    bool even = s->lcr & LCR_EVEN;
+
+    if (!(s->lcr & LCR_PARITY)) {
+        return CHAR_PARITY_NONE;
+    }
+    if (s->lcr & LCR_STICK) {
+        return even ? CHAR_PARITY_SPACE : CHAR_PARITY_MARK;
+    }
+    return even ? CHAR_PARITY_EVEN : CHAR_PARITY_ODD;
+}
+
+/* Tell the other end, unless the guest is in the middle of saying it or has said nothing yet. */
+static void serial_set_line(Serial *s)
+{
+    CharLine line = {
+        .speed = CLOCK_HZ / MAX(s->divisor, 1),
+        .data_bits = serial_data_bits(s),
+        .stop_bits = s->lcr & LCR_STOP ? 2 : 1,
+        .parity = serial_parity(s),
+    };
+
+    if (s->attached && s->line_set && !(s->lcr & LCR_DLAB)) {
+        char_set_line(&s->fe, &line);
+    }
+}
+
+static void serial_set_break(Serial *s)
+{
+    if (s->attached) {
+        char_set_break(&s->fe, s->lcr & LCR_BREAK && !(s->mcr & MCR_LOOP));
+    }
+}
+
 /* ---- receiving ---- */
 
 static int64_t serial_character_ns(const Serial *s)
 {
-    unsigned bits = 1 + 5 + (s->lcr & 3) + !!(s->lcr & LCR_PARITY) + 1 + !!(s->lcr & LCR_STOP);
+    unsigned bits = 1 + serial_data_bits(s) + !!(s->lcr & LCR_PARITY) + 1 + !!(s->lcr & LCR_STOP);
 
     return NS_PER_SEC * bits * MAX(s->divisor, 1) / CLOCK_HZ;
 }
@@ -221,7 +267,10 @@ static void serial_event(void *opaque, CharEvent event)
 {
     Serial *s = opaque;
 
-    if (event == CHAR_EVENT_BREAK && !(s->mcr & MCR_LOOP)) {
+    if (event == CHAR_EVENT_OPENED) {
+        serial_set_line(s);
+        serial_set_break(s);
+    } else if (event == CHAR_EVENT_BREAK && !(s->mcr & MCR_LOOP)) {
         serial_push(s, 0);
         s->line_status |= LSR_BI;
         serial_restart_timeout(s);
@@ -393,10 +442,14 @@ static void serial_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
         break;
     case LCR:
         s->lcr = value;
+        s->line_set = true;
+        serial_set_line(s);
+        serial_set_break(s);
         break;
     case MCR:
         s->mcr = value & MCR_MASK;
         serial_update_modem(s);
+        serial_set_break(s);
         break;
     case SCR:
         s->scr = value;
@@ -418,7 +471,9 @@ static void serial_reset(Device *dev)
 
     s->divisor = 12; /* 9600 baud */
     s->ier = s->fcr = s->lcr = s->scr = s->line_status = 0;
+    s->line_set = false;
     s->mcr = MCR_OUT2;
+    serial_set_break(s);
     s->msr = MSR_CONNECTED;
     s->thre_pending = false;
     serial_clear_fifo(s);
@@ -531,6 +586,7 @@ static void serial_unrealize(Device *dev)
     irq_set(&s->irq, 0);
     timer_free(s->timeout);
     if (s->attached) {
+        char_set_break(&s->fe, false);
         char_detach(&s->fe);
         s->attached = false;
     }

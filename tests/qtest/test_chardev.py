@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 
 import machine
 import tap
@@ -116,6 +117,19 @@ def serial_port():
         tap.equal(len(m.qmp.command("query-chardev")), 3)
 
 
+def wait_for_a_client():
+    """The reply comes when a client has come; until then the machine goes on."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(
+            extra=["-serial", "null"]) as m:
+        m.qmp.send(json.dumps({"execute": "chardev-add", "arguments": {"id": "w", "backend": {
+            "type": "socket", "data": {**unix_server(f"{folder}/w"), "wait": True}}}, "id": "w"}).encode())
+        while not os.path.exists(f"{folder}/w"):
+            time.sleep(0.001)
+        tap.equal(m.read("b", LINE_STATUS), 0x60)
+        with connect(f"{folder}/w"):
+            tap.equal(m.qmp.receive(10), {"return": {}, "id": "w"})
+
+
 def unchangeable():
     """A monitor keeps its own, and says why."""
     with machine.Machine() as m:
@@ -154,5 +168,6 @@ def message(sock):
 
 
 tap.run([("a serial port's backends", serial_port),
+         ("wait=true", wait_for_a_client),
          ("a monitor's backend", unchangeable),
          ("QMP in a WebSocket", qmp_in_websocket)])

@@ -242,8 +242,6 @@ def chardev_errors(folder):
                           ({"type": "file", "data": {"out": f"{folder}/no/such"}}, "no/such"),
                           ({"type": "socket", "data": {"addr": {"type": "fd", "data": {"str": "q"}}}}, "q"),
                           ({"type": "socket", "data": {"addr": {"type": "unix", "data": {"path": f"{folder}/s"}},
-                                                       "wait": True}}, "wait"),
-                          ({"type": "socket", "data": {"addr": {"type": "unix", "data": {"path": f"{folder}/s"}},
                                                        "server": False}}, f"{folder}/s"),
                           ({"type": "null", "data": {"logfile": f"{folder}/no/such"}}, "no/such")):
         before = call("query-chardev")

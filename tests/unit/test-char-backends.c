@@ -8,6 +8,7 @@
 #include <termios.h>
 
 #include "chardev/char-ringbuf.h"
+#include "chardev/char-serial.h"
 #include "tests/unit/client.h"
 #include "tests/unit/front.h"
 
@@ -193,6 +194,62 @@ static void test_serial(void)
     finish("t", front);
 }
 
+/* What the guest's port is set to is what the host's is set to; a pseudo-terminal knows speed and
+ * stop bits only. */
+static void test_serial_line(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+    CharLine line = { .speed = 9600, .data_bits = 8, .stop_bits = 2 };
+    struct termios modes;
+    char name[64];
+    Front *front;
+
+    g_assert_cmpint(grantpt(master) | unlockpt(master), ==, 0);
+    g_assert_cmpint(ptsname_r(master, name, sizeof(name)), ==, 0);
+    slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    front = open_front("t", g_strdup_printf("serial,id=t,path=%s,mux=on", name));
+    g_assert_cmpint(tcgetattr(slave, &modes), ==, 0);
+    g_assert_cmpint(cfgetospeed(&modes), ==, B115200);
+    char_set_line(&front->fe, &line);
+    char_set_break(&front->fe, true);
+    g_assert_cmpint(tcgetattr(slave, &modes), ==, 0);
+    g_assert_cmpint(cfgetospeed(&modes), ==, B9600);
+    g_assert_true(modes.c_cflag & CSTOPB);
+    g_assert_true(modes.c_cflag & CLOCAL);
+    front_free(front);
+    client_remove_chardev("t");
+    client_remove_chardev("t-base");
+    close(slave);
+    close(master);
+}
+
+static void test_serial_modes(void)
+{
+    static const struct {
+        CharLine line;
+        speed_t speed;
+        tcflag_t flags;
+    } cases[] = {
+        { { 115200, 8, 1, CHAR_PARITY_NONE }, B115200, CS8 },
+        { { 57600, 7, 1, CHAR_PARITY_EVEN }, B57600, CS7 | PARENB },
+        { { 300, 6, 2, CHAR_PARITY_ODD }, B300, CS6 | PARENB | PARODD | CSTOPB },
+        { { 1200, 5, 1, CHAR_PARITY_MARK }, B1200, CS5 | PARENB | PARODD | CMSPAR },
+        { { 1200, 8, 1, CHAR_PARITY_SPACE }, B1200, CS8 | PARENB | CMSPAR },
+        { { 1, 8, 1, CHAR_PARITY_NONE }, B50, CS8 },
+        { { 28800, 8, 1, CHAR_PARITY_NONE }, B19200, CS8 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct termios modes = { .c_cflag = ~(tcflag_t)CBAUD };
+
+        char_serial_modes(&modes, &cases[i].line);
+        g_assert_cmpint(cfgetospeed(&modes), ==, cases[i].speed);
+        g_assert_cmphex(modes.c_cflag & (CSIZE | CSTOPB | PARENB | PARODD | CMSPAR), ==,
+                        cases[i].flags);
+        g_assert_true(modes.c_cflag & CREAD);
+    }
+}
+
 /* ---- file ---- */
 
 static void test_file_input(void)
@@ -367,6 +424,8 @@ int main(int argc, char **argv)
     g_test_add_func("/char/udp", test_udp);
     g_test_add_func("/char/ringbuf", test_ringbuf);
     g_test_add_func("/char/serial", test_serial);
+    g_test_add_func("/char/serial/line", test_serial_line);
+    g_test_add_func("/char/serial/modes", test_serial_modes);
     g_test_add_func("/char/file/input", test_file_input);
     g_test_add_func("/char/change", test_change);
     g_test_add_func("/char/change/refused", test_change_refused);

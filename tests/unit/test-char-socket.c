@@ -317,6 +317,32 @@ static void test_reconnect_removed(void)
 
 /* ---- addresses ---- */
 
+/* A client that goes while nobody uses the device makes room for the next. */
+static void test_nobody_uses_it(void)
+{
+    Client client = server_new("n", "");
+    Chardev *chr = chardev_find("n");
+    g_autofree char *before = NULL, *during = NULL, *after = NULL;
+    Front *front;
+
+    before = chardev_filename(chr);
+    client_settle(&client);
+    during = chardev_filename(chr);
+    client_send_len(&client, "kept", 4);
+    front = front_new("n");
+    front_wait(front_has_input, front);
+    expect_text(front->input, "kept");
+    front_free(front);
+    client_free(&client);
+    while (main_loop_iterate(false)) {
+    }
+    after = chardev_filename(chr);
+    g_assert_true(g_str_has_prefix(before, "disconnected:"));
+    g_assert_true(g_str_has_prefix(during, "unix:"));
+    g_assert_cmpstr(before, ==, after);
+    client_remove_chardev("n");
+}
+
 static void test_filename(void)
 {
     static const struct {
@@ -400,6 +426,7 @@ int main(int argc, char **argv)
     g_test_add_func("/char/socket/websocket/slow", test_websocket_slow);
     g_test_add_func("/char/socket/reconnect", test_reconnect);
     g_test_add_func("/char/socket/reconnect/removed", test_reconnect_removed);
+    g_test_add_func("/char/socket/nobody-uses-it", test_nobody_uses_it);
     g_test_add_func("/char/socket/filename", test_filename);
     g_test_add_func("/char/socket/vsock", test_vsock);
     g_test_add_func("/char/socket/path-taken-over", test_path_taken_over);

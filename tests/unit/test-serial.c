@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "chardev/char-backend.h"
 #include "hw/char/isa-debugcon.h"
 #include "hw/char/serial.h"
 #include "hw/intc/isa-irq.h"
@@ -66,6 +67,82 @@ static void test_transmit(void)
     outb(IER, 0);
     g_assert_cmpint(irq4.level, ==, 0);
     assert_output("ok");
+}
+
+/* ---- a backend that is a serial line too ---- */
+
+static GString *line_log; /* what it was told since this was looked at */
+
+static void log_line(Chardev *chr, const CharLine *line)
+{
+    g_string_append_printf(line_log, "%u,%u%c%u ", line->speed, line->data_bits,
+                           "NOEMS"[line->parity], line -> stop_bits);
+}
+
+static void log_break(Chardev *chr, bool on)
+{
+    g_string_append(line_log, on ? "break " : "- ");
+}
+
+static const ChardevOps log_ops = { .set_line = log_line, .set_break = log_break };
+
+static bool log_complete(Object *obj, GError **errp)
+{
+    chardev_connected(CHARDEV(obj), -1, -1);
+    return true;
+}
+
+static const ObjectType log_type = {
+    .name = "chardev-test-line",
+    .parent = TYPE_CHARDEV,
+    .ops = &log_ops,
+    .complete = log_complete,
+};
+OBJECT_TYPE_REGISTER(log_type)
+
+static void assert_line(const char *expected)
+{
+    g_assert_cmpstr(line_log->str, ==, expected);
+    g_string_set_size(line_log, 0);
+}
+
+/* Settings go out when the guest has said them all, and again to a new backend. */
+static void test_line_settings(void)
+{
+    Device *port;
+
+    line_log = g_string_new(NULL);
+    g_assert_nonnull(chardev_new("test-line", "line", NULL, NULL));
+    port = isa_serial_create(1, chardev_find("line"), NULL);
+    while (main_loop_iterate(false)) {
+    }
+    assert_line("- - "); /* no settings from a port that nobody has set */
+    outb(LCR - 0x100, 0x9f);
+    outb(DATA - 0x100, 12);
+    outb(IER - 0x100, 0);
+    assert_line("- ");
+    outb(LCR - 0x100, 0x1f);
+    assert_line("9600,8E2 - ");
+    outb(LCR - 0x100, 0x6b);
+    assert_line("9600,8M1 break ");
+    outb(MCR - 0x100, 0x10); /* the loop keeps it inside */
+    assert_line("- ");
+    outb(MCR - 0x100, 0);
+    assert_line("break ");
+    outb(LCR - 0x100, 0x7e);
+    assert_line("9600,7S2 break ");
+    chardev_change("test-line", "line", NULL, NULL);
+    while (main_loop_iterate(false)) {
+    }
+    assert_line("9600,7S2 break ");
+    outb(LCR - 0x100, 0x0c | 0x80);
+    outb(DATA - 0x100, 0);
+    outb(LCR - 0x100, 0x0c);
+    assert_line("- 115200,5O2 - ");
+    object_unparent(&port->parent);
+    assert_line("- ");
+    g_assert_true(chardev_remove(chardev_find("line"), NULL));
+    g_string_free(line_log, TRUE);
 }
 
 static void test_loopback(void)
@@ -210,6 +287,7 @@ int main(int argc, char **argv)
     g_assert_no_error(err);
     g_test_add_func("/serial/registers", test_registers);
     g_test_add_func("/serial/transmit", test_transmit);
+    g_test_add_func("/serial/line", test_line_settings);
     g_test_add_func("/serial/loopback", test_loopback);
     g_test_add_func("/serial/fifo", test_fifo);
     g_test_add_func("/serial/modem", test_modem_interrupt);
