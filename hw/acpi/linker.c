@@ -27,8 +27,10 @@ static void append_aligned(GByteArray *file, const AcpiBlob *blob, uint32_t *ali
 {
     uint32_t old = file->len, start = (old + blob->align - 1) & ~(blob->align - 1);
 
-    g_byte_array_set_size(file, start);
-    memset(file->data + old, 0, start - old);
+    if (start > old) {
+        g_byte_array_set_size(file, start);
+        memset(file->data + old, 0, start - old);
+    }
     g_byte_array_append(file, blob->data->data, blob->data->len);
     *align = MAX(*align, blob->align);
 }

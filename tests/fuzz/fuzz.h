@@ -23,12 +23,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- the machine ---- */
 
-/* A "pc" with the engine qtest, 1 MiB of RAM (no room for ACPI tables, so that resets are fast),
- * two CPUs, a serial port, four slots and a window for 8 GiB. Made by the first call; borrowed. */
+typedef struct FuzzBoard {
+    const char *type;      /* of machine: "pc" */
+    const char *cpu_count; /* -smp */
+    /* Before and after the board is initialised: what -drive and -device make. May be NULL. */
+    void (*prepare)(Machine *machine);
+    void (*populate)(Machine *machine);
+} FuzzBoard;
+
+/* A machine with the engine qtest, 1 MiB of RAM (no room for ACPI tables, so that resets are fast),
+ * a serial port, four slots and a window for 8 GiB. The first call makes it, and there is one in a
+ * program. Borrowed. */
+Machine *fuzz_board(const FuzzBoard *board);
+/* A "pc" with two CPUs. */
 Machine *fuzz_machine(void);
 
-/* Around each input. At its end DIMMs, objects and chardevs that it made are gone, and the machine
- * is reset and paused. What is allocated and lost in between is a leak. */
+/* Around each input. At its end devices, objects and chardevs that it made are gone, and the
+ * machine is reset and paused. What is allocated and lost in between is a leak. */
 void fuzz_input_begin(void);
 void fuzz_input_end(void);
 

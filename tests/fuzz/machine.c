@@ -8,34 +8,38 @@
 #include "tests/fuzz/fuzz.h"
 #include "util/main-loop.h"
 
-#define MEMORY         "1M,slots=4,maxmem=8G"
-#define CPUS           "2"
-#define MOST_LOOPS     10000
-#define MOST_SURVIVORS 8 /* chardevs that the targets themselves make */
+#define MEMORY     "1M,slots=4,maxmem=8G"
+#define MOST_LOOPS 10000
 
-static Object *own_chardevs[MOST_SURVIVORS];
+static GHashTable *survivors; /* what was there when the input began, of the paths below */
 static RunstateActions actions;
 
-static Machine *make_machine(GError **errp)
+static Machine *make_machine(const FuzzBoard *board, GError **errp)
 {
     const ObjectType *type;
     Machine *machine;
 
-    if (!accel_choose("qtest", errp) || !(type = machine_type_find("pc", errp)) ||
+    if (!accel_choose("qtest", errp) || !(type = machine_type_find(board->type, errp)) ||
         !(machine = machine_new(type, errp))) {
         return NULL;
     }
     machine->serial[0] = fuzz_client_chardev(fuzz_client_new("serial"));
-    if (!machine_parse_memory(machine, MEMORY, errp) || !machine_parse_smp(machine, CPUS, errp) ||
-        !machine_init(machine, errp)) {
+    if (board->prepare) {
+        board->prepare(machine);
+    }
+    if (!machine_parse_memory(machine, MEMORY, errp) ||
+        !machine_parse_smp(machine, board->cpu_count, errp) || !machine_init(machine, errp)) {
         return NULL;
+    }
+    if (board->populate) {
+        board->populate(machine);
     }
     machine->ready = true;
     machine_reset(machine);
     return machine;
 }
 
-Machine *fuzz_machine(void)
+Machine *fuzz_board(const FuzzBoard *board)
 {
     static Machine *machine;
     g_autoptr(GError) err = NULL;
@@ -44,12 +48,19 @@ Machine *fuzz_machine(void)
         signal(SIGPIPE, SIG_IGN);
         main_loop_init();
         memory_init();
-        machine = make_machine(&err);
+        machine = make_machine(board, &err);
         if (!machine) {
             g_error("%s", err->message);
         }
     }
     return machine;
+}
+
+Machine *fuzz_machine(void)
+{
+    static const FuzzBoard board = { .type = "pc", .cpu_count = "2" };
+
+    return fuzz_board(&board);
 }
 
 void fuzz_settle(void)
@@ -63,46 +74,55 @@ void fuzz_settle(void)
 
 /* ---- before and after ---- */
 
-static bool is_own_chardev(const Object *obj)
+static const char *const device_paths[] = { "/machine/peripheral", "/machine/peripheral-anon" };
+static const char *const object_paths[] = { "/objects", "/chardevs" };
+
+static void remember_all(const char *path)
 {
-    for (int i = 0; i < MOST_SURVIVORS; i++) {
-        if (own_chardevs[i] == obj) {
-            return true;
-        }
+    const GPtrArray *children = object_container(path)->children;
+
+    for (unsigned i = 0; children && i < children->len; i++) {
+        g_hash_table_add(survivors, children->pdata[i]);
     }
-    return false;
 }
 
 void fuzz_input_begin(void)
 {
-    const GPtrArray *chardevs = object_container("/chardevs")->children;
-
-    for (unsigned i = 0; i < MOST_SURVIVORS; i++) {
-        own_chardevs[i] = i < chardevs->len ? chardevs->pdata[i] : NULL;
+    survivors = g_hash_table_new(NULL, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(device_paths); i++) {
+        remember_all(device_paths[i]);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(object_paths); i++) {
+        remember_all(object_paths[i]);
     }
     actions = *runstate_actions();
     fuzz_wall(true);
 }
 
-static void unplug_all(const char *path)
+static void unplug(Object *obj)
 {
-    const Object *home = object_container(path);
-
-    while (home->children && home->children->len) {
-        device_unplug(home->children->pdata[home->children->len - 1]);
-    }
+    device_unplug((Device *)obj);
 }
 
-static void remove_all(const char *path, bool (*stays)(const Object *obj))
+/* The newest that the input made, or NULL. */
+static Object *newest(const char *path)
 {
-    const Object *home = object_container(path);
+    const GPtrArray *children = object_container(path)->children;
 
-    for (unsigned i = home->children ? home->children->len : 0; i-- > 0;) {
-        Object *obj = home->children->pdata[i];
-
-        if (!stays || !stays(obj)) {
-            object_unparent(obj);
+    for (unsigned i = children ? children->len : 0; i-- > 0;) {
+        if (!g_hash_table_contains(survivors, children->pdata[i])) {
+            return children->pdata[i];
         }
+    }
+    return NULL;
+}
+
+static void remove_all(const char *path, void (*take_away)(Object *obj))
+{
+    Object *obj;
+
+    while ((obj = newest(path))) {
+        take_away(obj);
     }
 }
 
@@ -110,10 +130,13 @@ void fuzz_input_end(void)
 {
     fuzz_settle();
     vm_stop(RUN_STATE_PAUSED);
-    unplug_all("/machine/peripheral");
-    unplug_all("/machine/peripheral-anon");
-    remove_all("/objects", NULL);
-    remove_all("/chardevs", is_own_chardev);
+    for (size_t i = 0; i < G_N_ELEMENTS(device_paths); i++) {
+        remove_all(device_paths[i], unplug);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(object_paths); i++) {
+        remove_all(object_paths[i], object_unparent);
+    }
+    g_clear_pointer(&survivors, g_hash_table_destroy);
     *runstate_actions() = actions;
     system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     fuzz_settle();

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-TARGETS = ["qmp", "hmp", "options", "qtest", "registers"]
+TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "devices-pc", "devices-q35"]
 HERE = pathlib.Path(__file__).resolve().parent
 # Per input: seconds, and MiB of memory.
 LIMITS = ["-timeout=10", "-rss_limit_mb=2048"]
@@ -51,7 +51,7 @@ def fuzz(build, target, seconds):
     stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", text))
     found = re.search(r"^SUMMARY: (.*)$", text, re.MULTILINE)
     what = found.group(1) if found else f"ended with status {status}"
-    print(f"{target:10} {stats.get('number_of_executed_units', 0):>8} inputs, "
+    print(f"{target:11} {stats.get('number_of_executed_units', 0):>8} inputs, "
           f"{stats.get('average_exec_per_sec', 0):>5} a second, "
           + (f"FINDING: {what} (see {log})" if status else "nothing found"), flush=True)
     return status == 0
