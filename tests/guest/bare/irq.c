@@ -4,6 +4,7 @@
 
 #define IOAPIC_VECTOR 0x50
 #define SELF_LOW      0x61 /* priority class 6 */
+#define SELF_SAME     0x62
 #define SELF_HIGH     0x71
 #define TIMER_VECTOR  0x81
 #define GSI_PIT       2
@@ -108,28 +109,43 @@ static void on_apic(Frame *frame)
     apic_write(APIC_EOI, 0);
 }
 
-static bool in_service(unsigned vector)
-{
-    return apic_read(APIC_ISR + vector / 32 * 0x10) >> (vector % 32) & 1;
-}
-
 static bool requested(unsigned vector)
 {
     return apic_read(APIC_IRR + vector / 32 * 0x10) >> (vector % 32) & 1;
 }
 
-static bool seen_in_service;
+static void send_self(unsigned vector)
+{
+    apic_write(APIC_ICR, 0x40000 | vector);
+}
 
+static bool nested;
+
+/* Until EOI, no request of the same priority class comes. */
 static void on_look(Frame *frame)
 {
-    seen_in_service = in_service(frame->vector);
+    unsigned before = count[SELF_SAME];
+
+    send_self(SELF_SAME);
+    irq_enable();
+    wait_ms(2);
+    irq_disable();
+    nested = count[SELF_SAME] != before;
     count[frame->vector]++;
     apic_write(APIC_EOI, 0);
 }
 
-static void send_self(unsigned vector)
+/* A case of its own, because there is a KVM whose local APIC does not know what is in service. */
+static void in_service(void)
 {
-    apic_write(APIC_ICR, 0x40000 | vector);
+    handlers[SELF_LOW] = on_look;
+    handlers[SELF_SAME] = on_apic;
+    apic_enable();
+    send_self(SELF_LOW);
+    wait_for(SELF_LOW, 1);
+    check(!nested, "local APIC: no other of its class before EOI");
+    wait_for(SELF_SAME, 1);
+    check_equal(count[SELF_SAME], 1, "local APIC: and after it");
 }
 
 static void local_apic(void)
@@ -155,11 +171,6 @@ static void local_apic(void)
     apic_write(APIC_TPR, 0);
     wait_for(SELF_LOW, 2);
     check_equal(count[SELF_LOW], 2, "local APIC: until it is lowered");
-
-    handlers[SELF_LOW] = on_look;
-    send_self(SELF_LOW);
-    wait_for(SELF_LOW, 3);
-    check(seen_in_service && !in_service(SELF_LOW), "local APIC: in service until EOI");
 }
 
 static void apic_timer(void)
@@ -227,6 +238,10 @@ static void exceptions(void)
 
 void guest_main(void)
 {
+    if (option("in-service")) {
+        in_service();
+        return;
+    }
     exceptions();
     pic();
     local_apic();

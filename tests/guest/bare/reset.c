@@ -9,7 +9,7 @@ static void triple_fault(void)
         uint32_t base;
     } __attribute__((packed)) none = { 0, 0 };
 
-    __asm__ volatile("lidt %0; int3" : : "m"(none));
+    __asm__ volatile("lidt %0; ud2" : : "m"(none));
 }
 
 void guest_main(void)

@@ -51,7 +51,10 @@ vector_common:
     add $4, %esp
     popa
     add $8, %esp
-    iret
+    /* As iret does, of which the instruction emulation of KVM knows only that of real mode. */
+    pushl 8(%esp)
+    popfl
+    ret $8
 
 /* ---- a second processor: copied below 1 MiB, started in real mode by a SIPI ---- */
 
