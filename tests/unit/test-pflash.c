@@ -15,9 +15,8 @@ static Device *flash;
 /* A file of @size bytes 0x5a. */
 static void write_file(size_t size)
 {
-    g_autofree char *data = g_malloc(size);
+    g_autofree char *data = g_strnfill(size, 0x5a);
 
-    memset(data, 0x5a, size);
     g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
 }
 
