@@ -312,9 +312,27 @@ static void do_qom_set(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
+static void do_boot_set(Hmp *hmp, char **argv)
+{
+    Machine *machine = current_machine();
+    GError *err = NULL;
+
+    if (!machine || !machine_ops(machine)->set_boot_order) {
+        error_set(&err, "a machine '%s' boots from no drives; pc and q35 do",
+                  machine ? machine_ops(machine)->name : "none");
+    } else if (machine_ops(machine)->set_boot_order(machine, argv[0], &err)) {
+        hmp_printf(hmp, "boot device list now set to %s\n", argv[0]);
+    }
+    hmp_error(hmp, err);
+}
+
 const HmpCommand hmp_commands[] = {
     { "help|?", "[COMMAND] [SUBCOMMAND]", "list the commands, or describe one", do_help, true },
     { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info, true },
+    { "boot_set", "DRIVES",
+      "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
+      "(network)",
+      do_boot_set },
     { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...", "make a character device",
       do_chardev_add },
     { "chardev-change", "CHARDEV CHARDEV-TYPE[,OPTION=VALUE]...",

@@ -7,6 +7,7 @@
 
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
+#include "hw/i386/firmware.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
@@ -131,15 +132,12 @@ static void info_numa(Hmp *hmp, char **argv)
 
 static void info_roms(Hmp *hmp, char **argv)
 {
-    const FlatView *view = address_space_view(&address_space_memory);
+    Machine *machine = current_machine();
+    g_autofree char *text = NULL;
 
-    for (unsigned i = 0; i < view->count; i++) {
-        const FlatRange *range = &view->ranges[i];
-
-        if (range->host && range->readonly) {
-            hmp_printf(hmp, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=rom name=\"%s\"\n",
-                       range->addr, range->size, range->mr->name);
-        }
+    if (machine && object_is_a(&machine->parent, TYPE_X86_MACHINE)) {
+        text = firmware_roms_text(X86_MACHINE(machine));
+        hmp_printf(hmp, "%s", text);
     }
 }
 
@@ -284,7 +282,7 @@ const HmpCommand hmp_info_commands[] = {
     { "qom-tree", "[PATH]", "the tree of objects", hmp_info_qom_tree, true },
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
     { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
-    { "roms", NULL, "the read-only memory", info_roms },
+    { "roms", NULL, "firmware, and the option ROM that starts a kernel", info_roms },
     { "status", NULL, "whether the machine runs", info_status, true },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },

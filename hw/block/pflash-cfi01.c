@@ -480,3 +480,8 @@ MemoryRegion *pflash_cfi01_region(Device *dev)
 {
     return &((Pflash *)dev)->region;
 }
+
+char *pflash_cfi01_name(Device *dev)
+{
+    return g_path_get_basename(((Pflash *)dev)->file);
+}

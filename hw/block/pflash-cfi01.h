@@ -25,5 +25,7 @@ Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GErro
 
 /* What to map; its size is the flash's. */
 MemoryRegion *pflash_cfi01_region(Device *dev);
+/* Its file, without folders; g_free. */
+char *pflash_cfi01_name(Device *dev);
 
 #endif

@@ -46,6 +46,15 @@ static bool parse_order(void *field, const char *key, const char *value, GError 
     return true;
 }
 
+bool boot_config_set_order(BootConfig *config, const char *order, GError **errp)
+{
+    if (!parse_order(&config->order, "order", order, errp)) {
+        return false;
+    }
+    g_clear_pointer(&config->once, g_free);
+    return true;
+}
+
 static bool parse_flag(void *field, const char *key, const char *value, GError **errp)
 {
     if (!bool_parse(value, field)) {

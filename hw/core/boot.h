@@ -29,6 +29,9 @@ void boot_config_clear(BootConfig *config);
  * reboot-timeout=MS": change what is given. The splash file is not looked at here. */
 bool boot_config_parse(BootConfig *config, const char *text, GError **errp);
 
+/* Boot from @order, each time: -boot once= is forgotten. */
+bool boot_config_set_order(BootConfig *config, const char *order, GError **errp);
+
 /* The property: its setter takes such text, or an object with these keys. */
 struct json_object *machine_get_boot(Object *obj, const Property *prop, GError **errp);
 bool machine_set_boot(Object *obj, const Property *prop, struct json_object *value, GError **errp);

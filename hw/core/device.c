@@ -117,17 +117,26 @@ void device_unplug(Device *dev)
     object_unref(&dev->parent);
 }
 
-Device *device_new_onboard(const char *type)
+static Device *new_onboard(const char *type, const char *folder, const char *name)
 {
     g_autoptr(GError) err = NULL;
     Object *obj = object_new(type, &err);
 
-    if (!obj ||
-        !object_add_child(object_container("/machine/unattached"), "device[*]", obj, &err)) {
+    if (!obj || !object_add_child(object_container(folder), name, obj, &err)) {
         g_error("on-board device: %s", err->message);
     }
     object_unref(obj); /* the tree has one */
     return (Device *)obj;
+}
+
+Device *device_new_onboard(const char *type)
+{
+    return new_onboard(type, "/machine/unattached", "device[*]");
+}
+
+Device *device_new_onboard_named(const char *type, const char *name)
+{
+    return new_onboard(type, "/machine", name);
 }
 
 /* ---- device_add ---- */

@@ -45,6 +45,8 @@ void device_unplug(Device *dev);
 /* A board's own device: new, put under /machine/unattached/device[N], realized by the caller after
  * it has set properties. Aborts on an unknown type (a programming error). Borrowed reference. */
 Device *device_new_onboard(const char *type);
+/* The same for one that users know by the path /machine/NAME, which is free. */
+Device *device_new_onboard_named(const char *type, const char *name);
 
 /* -device, device_add: @props has "driver" and perhaps "id"; goes to /machine/peripheral/ID or
  * /machine/peripheral-anon/device[N]. Nothing is left behind on failure. */

@@ -56,6 +56,8 @@ typedef struct MachineOps {
     void (*reset)(Machine *machine);
     /* -machine dump-acpi=DIR, after init and cold plug; NULL: machine has no ACPI. */
     bool (*dump_acpi)(Machine *machine, const char *dir, GError **errp);
+    /* From now on boot from these drives ("cdn"), also where -boot said otherwise. NULL: none. */
+    bool (*set_boot_order)(Machine *machine, const char *drives, GError **errp);
     const HotplugHandler *hotplug; /* ends with a NULL device_type; may be NULL */
 } MachineOps;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/firmware.h"
 
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "hw/block/block-node.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/fw-cfg.h"
+#include "hw/i386/optionrom/optionrom.h"
 #include "util/error.h"
 
 #define ROM_ALIGN    0x10000u /* bytes that a firmware file is a multiple of */
@@ -274,7 +277,11 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
                   path, size);
         return false;
     }
-    return map_rom(x86, g_mapped_file_get_contents(file), size, errp);
+    if (!map_rom(x86, g_mapped_file_get_contents(file), size, errp)) {
+        return false;
+    }
+    x86->rom_name = g_path_get_basename(path);
+    return true;
 }
 
 /* -machine pflash0=, pflash1= */
@@ -325,4 +332,46 @@ void x86_map_low_rom(X86Machine *x86, MemoryRegion *behind)
     memory_region_init_alias(&x86->rom_low, "isa-bios", x86->rom_top, x86->rom_top->size - size,
                              size);
     memory_region_add_overlap(behind, HIGH_RAM - size, &x86->rom_low, 1);
+}
+
+/* ---- for people ---- */
+
+static void list_rom(GString *text, uint64_t end, uint64_t size, const char *name)
+{
+    g_string_append_printf(text, "addr=%016" PRIx64 " size=0x%06" PRIx64 " mem=rom name=\"%s\"\n",
+                           end - size, size, name);
+}
+
+/* The lowest first: unit 0 is on top. */
+static void list_flash(GString *text, Device *const *flash)
+{
+    for (unsigned unit = MAX_FLASH; unit-- > 0;) {
+        g_autofree char *name = flash[unit] ? pflash_cfi01_name(flash[unit]) : NULL;
+        uint64_t end = FOUR_GIB;
+
+        for (unsigned above = 0; name && above < unit; above++) {
+            end -= pflash_cfi01_region(flash[above])->size;
+        }
+        if (name) {
+            list_rom(text, end, pflash_cfi01_region(flash[unit])->size, name);
+        }
+    }
+}
+
+char *firmware_roms_text(X86Machine *x86)
+{
+    GBytes *option_rom = fw_cfg_find_file(x86->fw_cfg, OPTIONROM_LINUXBOOT_FILE);
+    GString *text = g_string_new(NULL);
+
+    if (option_rom) {
+        g_autofree char *name = g_path_get_basename(OPTIONROM_LINUXBOOT_FILE);
+
+        g_string_append_printf(text, "fw=%s size=0x%06zx name=\"%s\"\n", OPTIONROM_LINUXBOOT_FILE,
+                               g_bytes_get_size(option_rom), name);
+    }
+    list_flash(text, x86->parent.flash);
+    if (x86->rom_name) {
+        list_rom(text, FOUR_GIB, x86->rom_region.size, x86->rom_name);
+    }
+    return g_string_free(text, FALSE);
 }

@@ -39,4 +39,8 @@ bool x86_init_rom(X86Machine *x86, GError **errp);
  * PAM registers let accesses fall through to. */
 void x86_map_low_rom(X86Machine *x86, MemoryRegion *behind);
 
+/* `info roms`: a line for the option ROM that starts a kernel, for each flash, and for the ROM.
+ * g_free. */
+char *firmware_roms_text(X86Machine *x86);
+
 #endif

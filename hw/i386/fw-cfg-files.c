@@ -6,6 +6,7 @@
 #include "hw/acpi/linker.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/optionrom/optionrom.h"
 #include "hw/i386/smbios.h"
 #include "hw/timer/hpet.h"
 #include "util/error.h"
@@ -224,7 +225,7 @@ static void add_boot_order(X86Machine *x86)
     g_autoptr(GString) order = g_string_new(NULL);
 
     if (x86->boot && x86->firmware) {
-        g_string_append(order, "/rom@genroms/linuxboot_dma.bin");
+        g_string_append(order, "/rom@" OPTIONROM_LINUXBOOT_FILE);
         if (x86->parent.boot.strict) {
             g_string_append(order, "\nHALT");
         }
@@ -359,4 +360,15 @@ void x86_reset_fw_cfg(X86Machine *x86)
     files->fresh = false;
     set_drives(files, !files->booted && boot->once ? boot->once : order);
     files->booted = true;
+}
+
+bool x86_machine_set_boot_order(Machine *machine, const char *drives, GError **errp)
+{
+    BootConfig *boot = &machine->boot;
+
+    if (!check_drives("order", drives, errp) || !boot_config_set_order(boot, drives, errp)) {
+        return false;
+    }
+    set_drives(X86_MACHINE(machine)->fw_cfg_files, boot->order);
+    return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/pc.h"
 
+#include "hw/i386/fw-cfg-files.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
 
@@ -25,6 +26,7 @@ static const X86MachineOps pc_machine_ops = {
         .init = x86_machine_init,
         .reset = x86_machine_reset,
         .dump_acpi = x86_machine_dump_acpi,
+        .set_boot_order = x86_machine_set_boot_order,
         .hotplug = x86_hotplug,
     },
     .low_ram_max = 3 * GIB,

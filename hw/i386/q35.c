@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/q35.h"
 
+#include "hw/i386/fw-cfg-files.h"
 #include "hw/pci/mch.h"
 
 #define GIB (UINT64_C(1) << 30)
@@ -42,6 +43,7 @@ static const X86MachineOps q35_machine_ops = {
         .init = x86_machine_init,
         .reset = x86_machine_reset,
         .dump_acpi = x86_machine_dump_acpi,
+        .set_boot_order = x86_machine_set_boot_order,
         .hotplug = x86_hotplug,
     },
     .low_ram_max = 2 * GIB,

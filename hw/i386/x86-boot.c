@@ -32,7 +32,7 @@ bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp)
     if (!x86->boot || !x86->firmware) {
         return true;
     }
-    fw_cfg_set_file_copy(fw, "genroms/linuxboot_dma.bin", optionrom_linuxboot,
+    fw_cfg_set_file_copy(fw, OPTIONROM_LINUXBOOT_FILE, optionrom_linuxboot,
                          optionrom_linuxboot_size);
     return linux_boot_offer(x86->boot, fw, errp);
 }

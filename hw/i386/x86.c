@@ -163,6 +163,7 @@ static void x86_machine_finalize(Object *obj)
 {
     smbios_config_free(X86_MACHINE(obj)->smbios);
     g_free(X86_MACHINE(obj)->fw_cfg_files);
+    g_free(X86_MACHINE(obj)->rom_name);
 }
 
 static const Property x86_machine_properties[] = {

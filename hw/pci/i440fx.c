@@ -11,8 +11,8 @@ static const PciRegister i440fx_registers[] = {
     { PCI_STATUS, 2, 0x0280 },
     { PCI_REVISION_ID, 1, 0x02 },
     { PCI_CLASS_DEVICE, 2, 0x0600 },
-    { PCI_SUBSYSTEM_VENDOR_ID, 2, 0x1af4 }, /* by these two, SeaBIOS knows the board */
-    { PCI_SUBSYSTEM_ID, 2, 0x1100 },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, PCI_SUBSYSTEM_VENDOR_BOARD },
+    { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
     { I440FX_PAM, 1, 0, PAM0_WMASK },
     { I440FX_PAM + 1, 4, 0, PAM_WMASK * 0x01010101u },
     { I440FX_PAM + 5, 2, 0, PAM_WMASK * 0x0101u },
@@ -60,7 +60,7 @@ OBJECT_TYPE_REGISTER(host_type)
 
 PciHost *i440fx_create(MemoryRegion *memory, MemoryRegion *io, MemoryRegion *ram)
 {
-    PciHost *host = pci_host_create(TYPE_I440FX_HOST, TYPE_PCI_BUS, "pci.0", memory, io);
+    PciHost *host = pci_host_create(TYPE_I440FX_HOST, "i440fx", TYPE_PCI_BUS, "pci.0", memory, io);
     PciDevice *dev = pci_create(host->bus, PCI_DEVFN(0, 0), TYPE_I440FX);
 
     pci_host_init_pam(host, dev->config + I440FX_PAM, memory, ram);

@@ -17,8 +17,8 @@ static const PciRegister mch_registers[] = {
     { PCI_STATUS, 2, 0x0080 },
     { PCI_REVISION_ID, 1, 0x02 },
     { PCI_CLASS_DEVICE, 2, 0x0600 },
-    { PCI_SUBSYSTEM_VENDOR_ID, 2, 0x1af4 }, /* by these two, SeaBIOS knows the board */
-    { PCI_SUBSYSTEM_ID, 2, 0x1100 },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, PCI_SUBSYSTEM_VENDOR_BOARD },
+    { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
     { PCIEXBAR, 4, 0, (uint32_t)PCIEXBAR_BASE | PCIEXBAR_LENGTH | PCIEXBAR_ENABLE },
     { PCIEXBAR + 4, 4, 0, PCIEXBAR_BASE >> 32 },
     { MCH_PAM, 1, 0, PAM0_WMASK },
@@ -104,7 +104,7 @@ OBJECT_TYPE_REGISTER(q35_host_type)
 
 PciHost *mch_create(MemoryRegion *memory, MemoryRegion *io, MemoryRegion *ram)
 {
-    PciHost *host = pci_host_create(TYPE_Q35_HOST, TYPE_PCIE_BUS, "pcie.0", memory, io);
+    PciHost *host = pci_host_create(TYPE_Q35_HOST, "q35", TYPE_PCIE_BUS, "pcie.0", memory, io);
     PciDevice *mch = pci_create(host->bus, PCI_DEVFN(0, 0), TYPE_MCH);
 
     pci_host_init_pam(host, mch->config + MCH_PAM, memory, ram);

@@ -147,10 +147,10 @@ static const ObjectType host_type = {
 };
 OBJECT_TYPE_REGISTER(host_type)
 
-PciHost *pci_host_create(const char *type, const char *bus_type, const char *bus_name,
-                         MemoryRegion *memory, MemoryRegion *io)
+PciHost *pci_host_create(const char *type, const char *name, const char *bus_type,
+                         const char *bus_name, MemoryRegion *memory, MemoryRegion *io)
 {
-    PciHost *host = (PciHost *)device_new_onboard(type);
+    PciHost *host = (PciHost *)device_new_onboard_named(type, name);
     g_autoptr(GError) err = NULL;
 
     host->bus = pci_bus_create(bus_type, bus_name, &host->parent.parent, NULL, &err);

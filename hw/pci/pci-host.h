@@ -29,11 +29,11 @@ typedef struct PciHost {
     uint8_t *pam_registers; /* in the configuration space of function 00:00.0 */
 } PciHost;
 
-/* Make the on-board device @type with its root bus @bus_name of @bus_type (TYPE_PCI_BUS or
- * TYPE_PCIE_BUS). The bus's regions go into @memory and @io with PCI_HOST_PRIORITY, the ports to
- * 0xcf8 of @io. Borrowed. */
-PciHost *pci_host_create(const char *type, const char *bus_type, const char *bus_name,
-                         MemoryRegion *memory, MemoryRegion *io);
+/* Make the on-board device @type as /machine/@name, with its root bus @bus_name of @bus_type
+ * (TYPE_PCI_BUS or TYPE_PCIE_BUS). The bus's regions go into @memory and @io with
+ * PCI_HOST_PRIORITY, the ports to 0xcf8 of @io. Borrowed. */
+PciHost *pci_host_create(const char *type, const char *name, const char *bus_type,
+                         const char *bus_name, MemoryRegion *memory, MemoryRegion *io);
 
 /* Show the configuration space of buses 0 to @buses - 1 (1 to 256; 1 MiB each) at @base, or nowhere
  * if not @enabled. The host's reset disables it. */

@@ -33,6 +33,12 @@ enum {
     PCI_SUBSYSTEM_ID = 0x2e,
 };
 
+/* What chips of the board have there; by it, SeaBIOS knows the machine. */
+enum {
+    PCI_SUBSYSTEM_VENDOR_BOARD = 0x1af4,
+    PCI_SUBSYSTEM_BOARD = 0x1100,
+};
+
 /* Type 1 headers (bridges) only. */
 enum {
     PCI_PRIMARY_BUS = 0x18,

@@ -9,6 +9,8 @@ static const PciRegister piix3_registers[] = {
     { PCI_STATUS, 2, 0x0200 },
     { PCI_CLASS_DEVICE, 2, 0x0601 },
     { PCI_HEADER_TYPE, 1, PCI_HEADER_MULTIFUNCTION },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, PCI_SUBSYSTEM_VENDOR_BOARD },
+    { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
     { 0x4c, 1, 0x4d, 0x7f },             /* ISA recovery timers */
     { 0x4e, 2, 0x0003, 0x00ff },         /* X-bus chip selects */
     { 0x60, 4, 0x80808080, 0x8f8f8f8f }, /* PIRQ A-D routing: none */
@@ -23,6 +25,8 @@ static const PciRegister piix4_pm_registers[] = {
     { PCI_STATUS, 2, 0x0280 },
     { PCI_REVISION_ID, 1, 0x03 },
     { PCI_CLASS_DEVICE, 2, 0x0680 },
+    { PCI_SUBSYSTEM_VENDOR_ID, 2, PCI_SUBSYSTEM_VENDOR_BOARD },
+    { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
     { PCI_INTERRUPT_LINE, 1, PIIX4_SCI_IRQ, 0xff },
     { PCI_INTERRUPT_PIN, 1, 1 },
     { 0x40, 4, PIIX4_PM_BASE | 1 }, /* PMBA */

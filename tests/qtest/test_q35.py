@@ -67,6 +67,17 @@ def tables():
     tap.equal("mcfg" in dump("pc"), False, "MCFG of a pc")
 
 
+def known_by_name():
+    """Where programs look for the host bridge, and the subsystem that drivers know boards by."""
+    for name, path, kind in ("pc", "/machine/i440fx", "i440FX-pcihost"), ("q35", "/machine/q35", "q35-pcihost"):
+        with machine.Machine(extra=["-M", name]) as m:
+            tap.equal(m.qmp.command("qom-get", path=path, property="type"), kind, name)
+            for bus in m.qmp.command("query-pci"):
+                for dev in bus["devices"]:
+                    found = dev["id"].get("subsystem-vendor"), dev["id"].get("subsystem")
+                    tap.equal(found, (0x1AF4, 0x1100), f"{name}: subsystem of {dev['slot']}.{dev['function']}")
+
+
 def hpet_off():
     for name in ("pc", "q35"):
         for args, there in (((), True), (("-M", f"{name},hpet=off"), False), (("-no-hpet",), False)):
@@ -178,5 +189,5 @@ def refused():
 
 
 tap.run([(function.__name__.replace("_", " "), function)
-         for function in (tables, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
+         for function in (tables, known_by_name, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
                           libvirt, refused)])

@@ -184,7 +184,8 @@ static void make_machine(void)
     memory_region_init_ram(&dimm, "dimm", dimm_block);
     memory_region_add(system_memory(), 0, &ram);
     memory_region_add(system_memory(), DIMM_BASE, &dimm);
-    host = pci_host_create("test-pcihost", TYPE_PCIE_BUS, "pcie.0", system_memory(), system_io());
+    host = pci_host_create("test-pcihost", "host", TYPE_PCIE_BUS, "pcie.0", system_memory(),
+                           system_io());
     host->bus->deliver_msi = deliver_msi;
     pci_bus_set_interrupts(host->bus, &interrupts);
     ports[0] = plug_port("1", true, "pci.1", 1);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 /* Starts the kernel of -kernel from a BIOS (linuxboot.c). */
+#define OPTIONROM_LINUXBOOT_FILE "genroms/linuxboot_dma.bin"
 extern const uint8_t optionrom_linuxboot[];
 extern const size_t optionrom_linuxboot_size; /* bytes, a multiple of 512 */
 
