@@ -8,6 +8,8 @@
 
 #include "hw/core/machine-config.h"
 #include "hw/core/numa.h"
+#include "hw/i386/acpi-build.h"
+#include "hw/i386/x86.h"
 #include "qapi/qapi-types.h"
 #include "system/startup.h"
 #include "target/i386/cpuid.h"
@@ -75,13 +77,23 @@ static const struct {
 
 /* Those that only parse, or whose effect ends with the input. */
 static const char *const usable[] = {
-    "M",   "accel",   "append", "chardev", "cpu",    "device", "display", "initrd", "kernel", "m",
-    "mon", "machine", "name",   "numa",    "object", "serial", "smp",     "uuid",   NULL,
+    "M",       "accel",  "append",     "audiodev", "bios",       "boot",    "chardev",
+    "cpu",     "device", "display",    "drive",    "initrd",     "kernel",  "m",
+    "machine", "mon",    "monitor",    "msg",      "name",       "no-acpi", "no-hpet",
+    "numa",    "object", "overcommit", "pflash",   "qmp",        "rtc",     "sandbox",
+    "serial",  "smbios", "smp",        "uuid",     "qmp-pretty", NULL,
 };
+
+/* Those whose effect stays: so many uses of them are tried in all. */
+static const char *const lasting[] = { "blockdev", "fw_cfg", NULL };
+#define MOST_LASTING 2000
 
 static bool is_usable(const Option *option)
 {
-    return g_strv_contains(usable, option->name);
+    static unsigned uses;
+
+    return g_strv_contains(usable, option->name) ||
+           (g_strv_contains(lasting, option->name) && uses++ < MOST_LASTING);
 }
 
 static void run_option(Startup *startup, char *line)
@@ -120,6 +132,18 @@ static void run_line(Startup *startup, char *line)
     run_option(startup, line);
 }
 
+/* The tables that depend on options most. */
+static void check_tables(Machine *machine)
+{
+    g_autoptr(AcpiTables) tables = acpi_tables_new();
+    g_autoptr(GByteArray) smbios = smbios_build(machine, X86_MACHINE(machine)->smbios);
+
+    acpi_build_slit(tables, machine);
+    if (machine->hmat) {
+        acpi_build_hmat(tables, machine);
+    }
+}
+
 /* What machine_init() looks at, of a machine that is as the options say. */
 static void check_machine(Machine *machine)
 {
@@ -135,6 +159,7 @@ static void check_machine(Machine *machine)
         g_assert_cmpuint(total, ==, machine->ram_size);
         g_assert_cmpuint(machine->smp.cpus, <=, machine->smp.maxcpus);
         g_assert_cmpuint(machine->ram_size, <=, machine->maxram_size);
+        check_tables(machine);
     }
     if (machine->cpu_model) {
         x86_cpu_model_parse(&model, machine->cpu_model, NULL);
