@@ -83,10 +83,10 @@ static bool open_log(Chardev *chr, GError **errp)
     return true;
 }
 
-/* The name of @backend's type; g_free. */
-static char *backend_type(const char *backend, GError **errp)
+const ObjectType *chardev_backend_type(const char *backend, GError **errp)
 {
     g_autofree char *type = NULL, *names = NULL;
+    const ObjectType *found;
 
     for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
         if (!strcmp(backend, refused[i].name)) {
@@ -100,8 +100,9 @@ static char *backend_type(const char *backend, GError **errp)
         }
     }
     type = g_strconcat(CHARDEV_TYPE_PREFIX, backend, NULL);
-    if (object_type_find(type)) {
-        return g_steal_pointer(&type);
+    found = object_type_find(type);
+    if (found) {
+        return found;
     }
     names = backend_names();
     error_set(errp, "there is no chardev backend '%s'; there are %s", backend, names);
@@ -113,8 +114,8 @@ static Object *open_backend(const char *backend, const char *id, struct json_obj
                             GError **errp)
 {
     static const char *const skip[] = { "backend", "id", "mux", NULL };
-    g_autofree char *type = backend_type(backend, errp);
-    g_autoptr(Object) obj = type ? object_new(type, errp) : NULL;
+    const ObjectType *type = chardev_backend_type(backend, errp);
+    g_autoptr(Object) obj = type ? object_new(type->name, errp) : NULL;
 
     if (!obj) {
         return NULL;

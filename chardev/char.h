@@ -90,6 +90,8 @@ Chardev *chardev_find(const char *id); /* borrowed or NULL */
 /* The kinds there are ("file", "null", ...; mux too, and "memory", an old name of ringbuf), sorted;
  * free the array only. */
 GPtrArray *chardev_backends(void);
+/* The type of kind @backend, under an old name too; an error if there is none. */
+const ObjectType *chardev_backend_type(const char *backend, GError **errp);
 /* Kind @backend as /chardevs/@id. @props: its properties, as JSON or as text. Borrowed. */
 Chardev *chardev_new(const char *backend, const char *id, struct json_object *props, GError **errp);
 /* Out of /chardevs; an error while it is in use. */

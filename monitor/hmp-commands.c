@@ -148,8 +148,12 @@ static void do_device_del(Hmp *hmp, char **argv)
 static void do_chardev_add(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
+    struct json_object *props = keyval_parse(argv[0], "backend", &err);
 
-    chardev_new_from_opts(argv[0], &err);
+    if (props && !asked_for_help(hmp, props, "backend", help_chardevs, help_chardev_backend)) {
+        chardev_new_from_opts(argv[0], &err);
+    }
+    json_object_put(props);
     hmp_error(hmp, err);
 }
 
@@ -333,7 +337,8 @@ const HmpCommand hmp_commands[] = {
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",
       do_boot_set },
-    { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...", "make a character device",
+    { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...",
+      "make a character device; `help` in place of the type lists types, TYPE,help its options",
       do_chardev_add },
     { "chardev-change", "CHARDEV CHARDEV-TYPE[,OPTION=VALUE]...",
       "give the user of a character device another backend", do_chardev_change },

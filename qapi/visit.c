@@ -118,7 +118,8 @@ bool qapi_enum_parse_full(const char *const *lookup, const char *name, const cha
     if (value < 0) {
         g_autofree char *names = g_strjoinv("', '", (char **)(uintptr_t)lookup);
 
-        error_set(errp, "%s expects one of '%s', got '%s'", what, names, name);
+        error_set(errp, "%s expects %s'%s', got '%s'", what, lookup[1] ? "one of " : "", names,
+                  name);
         return false;
     }
     *out = value;

@@ -27,7 +27,7 @@ KEYS = {
     'struct': {'doc', 'base', 'data', 'gen'},
     'union': {'doc', 'base', 'discriminator', 'data', 'gen'},
     'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig', 'features'},
-    'event': {'doc', 'data', 'rate-limit-ms', 'rate-limit-by'},
+    'event': {'doc', 'data', 'rate-limit-ms', 'rate-limit-by', 'features'},
 }
 BANNER = '/* SPDX-License-Identifier: GPL-2.0-or-later */\n' \
          '/* Made by scripts/qapi-gen.py from the schema in qapi/; do not edit. */\n'
@@ -58,9 +58,10 @@ class Member:
         self.optional = key.startswith('*')
         self.name = key.lstrip('*')
         self.c = c_name(self.name)
-        if set(spec) != {'type', 'doc'}:
-            raise SchemaError(f'{owner}: member {key} needs exactly "type" and "doc"')
+        if set(spec) - {'features'} != {'type', 'doc'}:
+            raise SchemaError(f'{owner}: member {key} needs "type" and "doc", and may have "features"')
         self.type, self.doc = spec['type'], spec['doc']
+        self.features = spec.get('features', {})
 
 
 class Entity:
@@ -386,10 +387,13 @@ class Schema:
             todo.append(('type', typ))
             return typ
 
+        def marks(features):
+            return {'features': list(features)} if features else {}
+
         def obj(name, members, extra=None):
             info = {'name': name, 'meta-type': 'object', 'members': [
-                {'name': m.name, **({'default': None} if m.optional else {}), 'type': use(m.type)}
-                for m in members]}
+                {'name': m.name, **({'default': None} if m.optional else {}), 'type': use(m.type),
+                 **marks(m.features)} for m in members]}
             out.append({**info, **(extra or {})})
             return name
 
@@ -410,11 +414,10 @@ class Schema:
                     'ret-type': use(ret) if ret else obj_empty()}
             if e.spec.get('allow-oob'):
                 info['allow-oob'] = True
-            if e.spec.get('features'):
-                info['features'] = list(e.spec['features'])
-            out.append(info)
+            out.append({**info, **marks(e.spec.get('features'))})
         for e in self.of('event'):
-            out.append({'name': e.name, 'meta-type': 'event', 'arg-type': arg(e)})
+            out.append({'name': e.name, 'meta-type': 'event', 'arg-type': arg(e),
+                        **marks(e.spec.get('features'))})
         while todo:
             item = todo.pop(0)
             if item in seen:
@@ -460,7 +463,8 @@ class Schema:
         out = ''
         for m in members:
             optional = ', optional' if m.optional else ''
-            out += f'- `{m.name}` ({self.doc_type(m.type)}{optional}): {m.doc}\n'
+            marks = ''.join(f'; {name}: {doc}' for name, doc in m.features.items())
+            out += f'- `{m.name}` ({self.doc_type(m.type)}{optional}): {m.doc}{marks}\n'
         return out
 
     def doc_entity(self, e):

@@ -222,7 +222,7 @@ bool do_no_acpi(Startup *startup, const char *arg, GError **errp)
 
 bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp)
 {
-    error_set(errp, "it tells a BIOS not to check a floppy disk's boot signature; there is neither "
-                    "BIOS nor floppy disk here, so leave it out");
+    error_set(errp, "it tells a BIOS not to check a floppy disk's boot signature; there is no "
+                    "floppy disk here, so leave it out");
     return false;
 }

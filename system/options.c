@@ -94,6 +94,13 @@ static char *text_object(const char *what, GError **errp)
     return type ? help_object_type(type, errp) : help_objects();
 }
 
+static char *text_chardev(const char *what, GError **errp)
+{
+    g_autofree char *kind = *what ? first_element(what, "backend") : NULL;
+
+    return kind ? help_chardev_backend(kind, errp) : help_chardevs();
+}
+
 static char *text_log(const char *what, GError **errp)
 {
     char *buf = NULL;
@@ -475,7 +482,7 @@ const Option options[] = {
     { "smbios", "type=0|1|2|3|4|8|11|17|41[,field=value] | file=FILE",
       "fields of the SMBIOS tables (docs/fw-cfg.md lists them), or a structure from a file",
       START_MACHINE, do_smbios },
-    { "no-fd-bootchk", NULL, "refused: there is neither BIOS nor floppy disk", START_CONFIG, do_no_fd_bootchk },
+    { "no-fd-bootchk", NULL, "refused: there is no floppy disk", START_CONFIG, do_no_fd_bootchk },
 
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
@@ -484,8 +491,9 @@ const Option options[] = {
     { "serial", "none|null|[mon:]stdio|pty|file:F|pipe:F|/dev/TTY|unix:P[,server=on]|tcp:H:P[,server=on]|"
                 "telnet:H:P|websocket:H:P|udp:H:P|chardev:ID",
       "next serial port", START_CHARDEV, startup_add_serial },
-    { "chardev", "KIND,id=ID[,option=value]", "character device for -serial chardev:ID and others",
-      START_CHARDEV, do_chardev },
+    { "chardev", "KIND,id=ID[,option=value]",
+      "character device for -serial chardev:ID and others (help; KIND,help)",
+      START_CHARDEV, do_chardev, text_chardev },
     { "monitor", "none|stdio|unix:...|...", "monitor for people (HMP), arguments as -serial",
       START_CHARDEV, do_monitor },
     { "qmp", "stdio|unix:...|...", "monitor for programs (QMP)", START_CHARDEV, do_qmp },

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "chardev/char.h"
 #include "hw/core/device.h"
 #include "util/error.h"
 
@@ -149,4 +150,25 @@ char *help_object_type(const char *type, GError **errp)
         return NULL;
     }
     return help_properties(t);
+}
+
+char *help_chardevs(void)
+{
+    g_autoptr(GPtrArray) kinds = chardev_backends();
+    GString *text = g_string_new("Character devices (KIND,help lists the options):\n");
+
+    for (unsigned i = 0; i < kinds->len; i++) {
+        const char *kind = kinds->pdata[i];
+
+        g_string_append_printf(text, "  %-12s %s\n", kind,
+                               chardev_backend_type(kind, NULL)->description);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *help_chardev_backend(const char *backend, GError **errp)
+{
+    const ObjectType *type = chardev_backend_type(backend, errp);
+
+    return type ? help_properties(type) : NULL;
 }

@@ -108,6 +108,9 @@ def help_for_each():
                       hmp(m, "help info").splitlines()[0] if line.startswith("info") else line)
         says(m, "device_add help", r"(.*\n)*.*pc-dimm")
         says(m, "device_add pc-dimm,help", r"pc-dimm options:\n(.*\n)*  memdev=")
+        says(m, "chardev-add help", r"(.*\n)*  pty  +\S")
+        says(m, "chardev-add pipe,help", r"(.*\n)*  path=")
+        says(m, "chardev-add tape,help", r"Error: .*'tape'.*pipe")
         says(m, "object_add memory-backend-ram,?", r"memory-backend-ram options:|Error: ")
 
 

@@ -373,6 +373,13 @@ def accel_lists():
         tap.equal(box.qmp.command("query-status")["running"], True, "running")
 
 
+def chardev_help():
+    for args, word in ((["-chardev", "help"], "ringbuf"), (["-chardev", "pipe,help"], "path=")):
+        status, text = machine.run_program(*args)
+        tap.equal((status, word in text), (0, True), text)
+    refused(["-chardev", "tape,help"], "'tape' pipe")
+
+
 def no_kernel():
     status, text = machine.run_program(*SOFT, "-machine", "firmware=off")
     tap.equal((status, "-kernel" in text and "firmware" in text), (1, True), text)
@@ -481,7 +488,7 @@ def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, no_kernel,
+        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, chardev_help, no_kernel,
         boot_ram_one, boot_ram_nodes, interrupt_wait)]
     tap.run(tests)
 
