@@ -4,10 +4,10 @@ test, loaded beside it, plays the registers of memory hot-plug and looks at what
 import re
 import subprocess
 
-PASSED = 0x600D
+PASSED = 0xA11600D
 SLOT_STEPS = ["_STA of a slot in use", "_STA of an empty slot", "_PXM", "_CRS: address",
               "_CRS: last address", "_CRS: length", "_OST: slot", "_OST: event", "_OST: status",
-              "_EJ0: slot", "_EJ0: flags"]
+              "_EJ0: slot", "_EJ0: flags", "_STA: slot", "_PXM: slot"]
 LINK_STEPS = ["_SRS and then _CRS", "_STA of a link in use", "_STA after _DIS", "_CRS after _DIS"]
 ROUTE_STEPS = ["address", "pin", "source with _PIC 0", "index with _PIC 0", "source with _PIC 1",
                "pin of the I/O APIC with _PIC 1", "entries"]
@@ -44,10 +44,14 @@ SLOT = """
         SIZH = 2
         NODE = {node}
         FLAG = 1
+        SLOT = 0xFFFF
         If ({path}._STA () != 0x0F) {{ Return (1) }}
+        If (SLOT != {n}) {{ Return (12) }}
         FLAG = 0x06
         If ({path}._STA () != 0) {{ Return (2) }}
+        SLOT = 0xFFFF
         If ({path}._PXM () != {node}) {{ Return (3) }}
+        If (SLOT != {n}) {{ Return (13) }}
         Local0 = {path}._CRS ()
         CreateQWordField (Local0, 14, FRST)
         CreateQWordField (Local0, 22, LAST)
@@ -65,7 +69,7 @@ SLOT = """
         {path}._EJ0 (1)
         If (SLOT != {n}) {{ Return (10) }}
         If (FLAG != 8) {{ Return (11) }}
-        Return (0x600D)
+        Return (0xA11600D)
     }}
 """
 
@@ -84,7 +88,7 @@ LINK = """
         Local0 = {path}._CRS ()
         CreateDWordField (Local0, 5, SCND)
         If (SCND != 0) {{ Return (4) }}
-        Return (0x600D)
+        Return (0xA11600D)
     }}
 """
 # Every slot's four pins, in the 8259s' mode by links and in the I/O APIC's by its pins 16 to 23.
@@ -115,7 +119,7 @@ ROUTES = """
             If ((Local5 < 16) || (Local5 > 23)) { Return (6) }
             Local2++
         }
-        Return (0x600D)
+        Return (0xA11600D)
     }
 """
 
@@ -146,9 +150,9 @@ def checker(dsl):
         asl += ROUTES
         tests["ROUT"] = ("_PRT", ROUTE_STEPS)
     calls = "".join(f"        Local0 = {method} ()\n"
-                    f"        If (Local0 != 0x600D) {{ Return ({n << 8} | Local0) }}\n"
+                    f"        If (Local0 != 0xA11600D) {{ Return ({n << 8} | Local0) }}\n"
                     for n, method in enumerate(tests))
-    asl += f"    Method (CHEK, 0, Serialized)\n    {{\n{calls}        Return (0x600D)\n    }}\n"
+    asl += f"    Method (CHEK, 0, Serialized)\n    {{\n{calls}        Return (0xA11600D)\n    }}\n"
     return asl + "}\n", list(tests.values())
 
 
