@@ -237,6 +237,16 @@ def fdset_paths(folder):
     tap.equal(error["error"]["class"], "GenericError")
 
 
+def chardev_parameters():
+    """What -chardev is said to take is what one kind or the other has."""
+    option, = call("query-command-line-options", {"option": "chardev"})["return"]
+    listed = {p["name"] for p in option["parameters"]} - {"backend", "mux"}
+    types = [t["name"] for t in call("qom-list-types", {"implements": "chardev"})["return"]]
+    have = {p["name"] for t in types for p in call("qom-list-properties", {"typename": t})["return"]}
+    tap.equal(have - listed - {"type", "pty"}, set(), "not listed")
+    tap.equal(listed - have, set(), "not there")
+
+
 def chardev_errors(folder):
     for backend, word in (({"type": "tape", "data": {}}, "tape"),
                           ({"type": "file", "data": {"out": f"{folder}/no/such"}}, "no/such"),
@@ -269,6 +279,7 @@ def main():
                           lambda n=name, a=arguments: plausible(n, a, folder)))
         tap.run(tests + [
             ("/dev/fdset", lambda: fdset_paths(folder)),
+            ("-chardev's parameters", chardev_parameters),
             ("chardev errors", lambda: chardev_errors(folder)),
             ("mandatory arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], False))),
             ("all arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], True))),
