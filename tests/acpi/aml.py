@@ -2,7 +2,8 @@
 """The DSDT in acpiexec, which has no hardware: an I/O region there is plain memory. So a table of the
 test, loaded beside it, plays the registers of memory hot-plug and looks at what each method does."""
 import re
-import subprocess
+
+import asl
 
 PASSED = 0xA11600D
 SLOT_STEPS = ["_STA of a slot in use", "_STA of an empty slot", "_PXM", "_CRS: address",
@@ -140,23 +141,23 @@ def checker(dsl):
     """For a disassembled DSDT: ASL of the table that tests it, and [(what, steps)]. Its method CHEK
     returns PASSED, or the index of what failed << 8 | the number of the step, from 1."""
     slots, links = devices(dsl, "PNP0C80", "\\_SB.MHPC"), devices(dsl, "PNP0C0F", "\\_SB")
-    asl = HEAD + externals(slots.values(), ("_STA", "_PXM", "_CRS", "_OST", "_EJ0"))
-    asl += externals(links.values(), ("_STA", "_CRS", "_SRS", "_DIS"))
-    asl += "".join(SLOT.format(n=n, node=n % 5, path=path) for n, path in slots.items())
-    asl += "".join(LINK.format(n=n, path=path) for n, path in links.items())
+    source = HEAD + externals(slots.values(), ("_STA", "_PXM", "_CRS", "_OST", "_EJ0"))
+    source += externals(links.values(), ("_STA", "_CRS", "_SRS", "_DIS"))
+    source += "".join(SLOT.format(n=n, node=n % 5, path=path) for n, path in slots.items())
+    source += "".join(LINK.format(n=n, path=path) for n, path in links.items())
     tests = {f"T{n:03X}": (path, SLOT_STEPS) for n, path in slots.items()}
     tests |= {f"L{n:03X}": (path, LINK_STEPS) for n, path in links.items()}
     if links:
-        asl += ROUTES
+        source += ROUTES
         tests["ROUT"] = ("_PRT", ROUTE_STEPS)
     calls = "".join(f"        Local0 = {method} ()\n"
                     f"        If (Local0 != 0xA11600D) {{ Return ({n << 8} | Local0) }}\n"
                     for n, method in enumerate(tests))
-    asl += f"    Method (CHEK, 0, Serialized)\n    {{\n{calls}        Return (0xA11600D)\n    }}\n"
-    return asl + "}\n", list(tests.values())
+    source += f"    Method (CHEK, 0, Serialized)\n    {{\n{calls}        Return (0xA11600D)\n    }}\n"
+    return source + "}\n", list(tests.values())
 
 
-def slots(dsl):
+def count_slots(dsl):
     """How many memory devices a disassembled DSDT has; they are numbered from 0."""
     found = devices(dsl, "PNP0C80", "")
     if sorted(found) != list(range(len(found))):
@@ -164,28 +165,22 @@ def slots(dsl):
     return len(found)
 
 
-def run(args, folder):
-    done = subprocess.run(args, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=120, check=False)
-    return done.returncode, done.stdout
-
-
 def check(folder, dsl):
     """Load dsdt.dat of @folder and evaluate all that it has, in both interrupt modes: each result is
     of the type that the specification wants, and each memory device and interrupt link does what it
     should. Raises AssertionError. (acpiexec's plain 'evaluate' has room for 16 KiB, which _PRT exceeds;
     'execute predefined' gives it what it needs, as operating systems do.)"""
-    asl, tests = checker(dsl)
+    source, tests = checker(dsl)
     with open(f"{folder}/check.asl", "w", encoding="ascii") as file:
-        file.write(asl)
-    status, out = run(["iasl", "-p", "check", "check.asl"], folder)
+        file.write(source)
+    status, out = asl.run(["iasl", "-p", "check", "check.asl"], folder)
     if status:
         raise AssertionError(f"the test's own table does not compile:\n{out[-3000:]}")
     batch = ["execute predefined", "evaluate \\_S5"]
     batch += ["evaluate \\_PIC 1", "execute predefined"] if "_PIC" in dsl else []
     batch += ["evaluate \\_GPE._E03"] if "_E03" in dsl else []
     batch += ["evaluate \\CHEK"]
-    status, out = run(["acpiexec", "-b", ";".join(batch), "dsdt.dat", "check.aml"], folder)
+    status, out = asl.run(["acpiexec", "-b", ";".join(batch), "dsdt.dat", "check.aml"], folder)
     bad = [line for line in out.splitlines()
            if re.search(r"Error|Warning|Exception|AE_[A-Z_]+|failed|No object|nsrepair", line)
            and not re.search(r"returned AE_OK|AE_NOT_FOUND.*_WAK", line)
