@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "accel/accel.h"
 #include "hw/char/isa-debugcon.h"
@@ -263,6 +264,9 @@ static bool name_from_props(Startup *startup, struct json_object *props, GError 
     }
     g_free(startup->guest_name);
     startup->guest_name = g_strdup(opts_get(props, "guest"));
+    if (opts_get(props, "process")) {
+        prctl(PR_SET_NAME, opts_get(props, "process"));
+    }
     return true;
 }
 

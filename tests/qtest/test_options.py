@@ -226,7 +226,7 @@ def thread_modes(pid):
 
 def sandbox():
     with machine.Machine(extra=["-sandbox", SANDBOX, "-smp", "2"]) as box:
-        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
+        tap.equal(thread_modes(box.pid), {"2"}, "seccomp mode of all threads")
         plug_and_check(box)
         box("outb 0x70 0")
         box.qmp.command("chardev-add", id="c5", backend={
@@ -241,7 +241,7 @@ def sandbox_with_cpus():
     """vCPU threads, which are there before the filter, have it too."""
     with vm.Vm(machine.PROGRAM, cpus=2, accel="soft", serial=False,
                extra=["-S", "-sandbox", SANDBOX]) as box:
-        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
+        tap.equal(thread_modes(box.pid), {"2"}, "seccomp mode of all threads")
         box.qmp.command("cont")
         plug_and_check(box)
         tap.equal(box.qmp.command("query-status")["running"], True, "it runs")
@@ -373,6 +373,13 @@ def accel_lists():
         tap.equal(box.qmp.command("query-status")["running"], True, "running")
 
 
+def process_name():
+    with machine.Machine(extra=["-name", "guest,process=as-asked"]) as box:
+        with open(f"/proc/{box.process.pid}/comm", encoding="ascii") as comm:
+            tap.equal(comm.read(), "as-asked\n")
+        tap.equal(box.qmp.command("query-name"), {"name": "guest"})
+
+
 def chardev_help():
     for args, word in ((["-chardev", "help"], "ringbuf"), (["-chardev", "pipe,help"], "path=")):
         status, text = machine.run_program(*args)
@@ -488,7 +495,7 @@ def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, chardev_help, no_kernel,
+        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
         boot_ram_one, boot_ram_nodes, interrupt_wait)]
     tap.run(tests)
 

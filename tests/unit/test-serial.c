@@ -112,7 +112,7 @@ static void test_line_settings(void)
     Device *port;
 
     line_log = g_string_new(NULL);
-    g_assert_nonnull(chardev_new("test-line", "line", NULL, NULL));
+    g_assert_nonnull(chardev_new_from_opts("test-line,id=line", NULL));
     port = isa_serial_create(1, chardev_find("line"), NULL);
     while (main_loop_iterate(false)) {
     }
@@ -131,7 +131,7 @@ static void test_line_settings(void)
     assert_line("break ");
     outb(LCR - 0x100, 0x7e);
     assert_line("9600,7S2 break ");
-    chardev_change("test-line", "line", NULL, NULL);
+    g_assert_nonnull(chardev_change_from_opts("line", "test-line", NULL));
     while (main_loop_iterate(false)) {
     }
     assert_line("9600,7S2 break ");
@@ -139,7 +139,7 @@ static void test_line_settings(void)
     outb(DATA - 0x100, 0);
     outb(LCR - 0x100, 0x0c);
     assert_line("- 115200,5O2 - ");
-    object_unparent(&port->parent);
+    device_unplug(port);
     assert_line("- ");
     g_assert_true(chardev_remove(chardev_find("line"), NULL));
     g_string_free(line_log, TRUE);
