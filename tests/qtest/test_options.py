@@ -226,7 +226,7 @@ def thread_modes(pid):
 
 def sandbox():
     with machine.Machine(extra=["-sandbox", SANDBOX, "-smp", "2"]) as box:
-        tap.equal(thread_modes(box.pid), {"2"}, "seccomp mode of all threads")
+        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
         plug_and_check(box)
         box("outb 0x70 0")
         box.qmp.command("chardev-add", id="c5", backend={
@@ -241,7 +241,7 @@ def sandbox_with_cpus():
     """vCPU threads, which are there before the filter, have it too."""
     with vm.Vm(machine.PROGRAM, cpus=2, accel="soft", serial=False,
                extra=["-S", "-sandbox", SANDBOX]) as box:
-        tap.equal(thread_modes(box.pid), {"2"}, "seccomp mode of all threads")
+        tap.equal(thread_modes(box.process.pid), {"2"}, "seccomp mode of all threads")
         box.qmp.command("cont")
         plug_and_check(box)
         tap.equal(box.qmp.command("query-status")["running"], True, "it runs")
