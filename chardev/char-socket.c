@@ -447,9 +447,9 @@ static void accept_first(void *opaque)
 /* A descriptor from @fn, or -1. Holds @o's socket, since other code may run meanwhile. */
 static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
 {
-    g_autoptr(Object) hold = object_ref(OBJECT(o->sock));
-
+    object_ref(OBJECT(o->sock));
     main_loop_run_long(fn, o);
+    object_unref(OBJECT(o->sock));
     if (o->err) {
         g_propagate_error(errp, o->err);
     }

@@ -136,8 +136,8 @@ static void run_line(Startup *startup, char *line)
 static void check_tables(Machine *machine)
 {
     g_autoptr(AcpiTables) tables = acpi_tables_new();
-    g_autoptr(GByteArray) smbios = smbios_build(machine, X86_MACHINE(machine)->smbios);
 
+    g_byte_array_unref(smbios_build(machine, X86_MACHINE(machine)->smbios));
     acpi_build_slit(tables, machine);
     if (machine->hmat) {
         acpi_build_hmat(tables, machine);
