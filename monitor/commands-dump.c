@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hw/core/guest-dump.h"
+#include "hw/i386/guest-dump.h"
 #include "hw/core/runstate.h"
 #include "monitor/monitor-internal.h"
 #include "monitor/output-file.h"

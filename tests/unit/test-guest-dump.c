@@ -8,7 +8,7 @@
 
 #include "accel/accel.h"
 #include "accel/vcpu.h"
-#include "hw/core/guest-dump.h"
+#include "hw/i386/guest-dump.h"
 #include "hw/i386/debug.h"
 #include "util/main-loop.h"
 

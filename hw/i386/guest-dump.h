@@ -8,8 +8,8 @@
  * one for each piece of RAM that the page tables of a CPU map, with its linear address in p_vaddr,
  * and one with p_vaddr 0 for each piece that none maps. The memory itself is in the file once.
  */
-#ifndef HW_CORE_GUEST_DUMP_H
-#define HW_CORE_GUEST_DUMP_H
+#ifndef HW_I386_GUEST_DUMP_H
+#define HW_I386_GUEST_DUMP_H
 
 #include "hw/core/machine.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which pieces of RAM a dump describes, and at which linear addresses. */
-#include "hw/core/guest-dump-internal.h"
+#include "hw/i386/guest-dump-internal.h"
 #include "hw/i386/debug.h"
 #include "util/error.h"
 

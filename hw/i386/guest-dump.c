@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hw/core/guest-dump.h"
+#include "hw/i386/guest-dump.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hw/core/guest-dump-internal.h"
+#include "hw/i386/guest-dump-internal.h"
 #include "hw/i386/elf-notes.h"
 #include "util/error.h"
 

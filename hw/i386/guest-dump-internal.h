@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the two files of guest dumps share. */
-#ifndef HW_CORE_GUEST_DUMP_INTERNAL_H
-#define HW_CORE_GUEST_DUMP_INTERNAL_H
+#ifndef HW_I386_GUEST_DUMP_INTERNAL_H
+#define HW_I386_GUEST_DUMP_INTERNAL_H
 
 #include "hw/core/machine.h"
 
