@@ -9,24 +9,6 @@
 /* Index of the 32 bits at offset 16 * @reg. */
 #define AT(reg) ((reg)*4)
 
-enum {
-    REG_ID = 0x02,
-    REG_TPR = 0x08,
-    REG_LDR = 0x0d,
-    REG_DFR = 0x0e,
-    REG_SVR = 0x0f,
-    REG_ISR = 0x10,
-    REG_TMR = 0x18,
-    REG_IRR = 0x20,
-    REG_ESR = 0x28,
-    REG_ICR = 0x30,
-    REG_ICR_HIGH = 0x31,
-    REG_LVT = 0x32,
-    REG_INITIAL_COUNT = 0x38,
-    REG_CURRENT_COUNT = 0x39,
-    REG_DIVIDE = 0x3e,
-};
-
 bool apic_in_engine(void)
 {
     return accel_apics() != NULL;

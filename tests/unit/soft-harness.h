@@ -60,6 +60,14 @@ void harness_reset(SoftHarness *h, HarnessMode mode);
  * there). */
 void harness_load(SoftHarness *h, const void *code, size_t len);
 
+/* Guest code in the test's source, named @name: code_<name> to code_<name>_end. It lies in .rodata
+ * and is copied to where it runs, so jumps in it are relative and addresses are written out. */
+#define GUEST_CODE(name, mode, text)                                                           \
+    extern const uint8_t code_##name[], code_##name##_end[];                                   \
+    __asm__(".pushsection .rodata\n\t.code" #mode "\ncode_" #name ":\n\t" text "\ncode_" #name \
+            "_end:\n\t.code64\n\t.popsection")
+#define GUEST_LOAD(h, name) harness_load(h, code_##name, (size_t)(code_##name##_end - code_##name))
+
 /* Run until HLT, a fault (unless deliver), or @max_blocks engine turns. Returns h->vector. */
 int harness_run(SoftHarness *h, unsigned max_turns);
 

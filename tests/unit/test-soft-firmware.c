@@ -12,14 +12,7 @@
 
 static SoftHarness *h;
 
-/* Guest code named @name: code_<name> to code_<name>_end. */
-#define GUEST_CODE(name, mode, text)                                                           \
-    extern const uint8_t code_##name[], code_##name##_end[];                                   \
-    __asm__(".pushsection .rodata\n\t.code" #mode "\ncode_" #name ":\n\t" text "\ncode_" #name \
-            "_end:\n\t.code64\n\t.popsection")
-
-#define LOAD(name) harness_load(h, code_##name, (size_t)(code_##name##_end - code_##name))
-#define RUN(name)  (LOAD(name), harness_run(h, 1000))
+#define RUN(name) (GUEST_LOAD(h, name), harness_run(h, 1000))
 
 /* ---- a device that writes code ---- */
 

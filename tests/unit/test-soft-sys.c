@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The system half of the software CPU: exceptions, interrupts, SYSCALL, IRET, mode switches, MSRs,
- * ports. The guest code is assembled with the test; it lies in .rodata and is copied to where it
- * runs, so jumps in it are relative and addresses are written out.
+ * ports.
  */
 #include <string.h>
 
@@ -14,14 +13,7 @@
 
 static SoftHarness *h;
 
-/* Guest code named @name: code_<name> to code_<name>_end. */
-#define GUEST_CODE(name, mode, text)                                                           \
-    extern const uint8_t code_##name[], code_##name##_end[];                                   \
-    __asm__(".pushsection .rodata\n\t.code" #mode "\ncode_" #name ":\n\t" text "\ncode_" #name \
-            "_end:\n\t.code64\n\t.popsection")
-
-#define LOAD(name) harness_load(h, code_##name, (size_t)(code_##name##_end - code_##name))
-#define RUN(name)  (LOAD(name), harness_run(h, 1000))
+#define RUN(name) (GUEST_LOAD(h, name), harness_run(h, 1000))
 
 /* Put a handler into guest memory. */
 #define PLACE(name, addr) \
@@ -267,7 +259,7 @@ static void test_single_step(void)
     h->deliver = true;
     set_gate64(EXC_DB, 0x08, HANDLER, SYS_INT, 0, 0);
     PLACE(hlt, HANDLER);
-    LOAD(step);
+    GUEST_LOAD(h, step);
     h->cpu->rflags |= RFLAGS_TF;
     soft_update_mode(h->s);
     g_assert_cmpint(harness_run(h, 100), ==, -1);
@@ -404,7 +396,7 @@ static void test_segments(void)
     g_assert_cmpint(RUN(load_tss), ==, -1);
     g_assert_cmphex(h->cpu->regs[X86_RBX], ==, 0x48);
     g_assert_cmphex(h->ram[HARNESS_GDT + 0x4d] & 0xf, ==, SYS_TSS_BUSY);
-    LOAD(load_tss);
+    GUEST_LOAD(h, load_tss);
     h->cpu->rip = HARNESS_CODE;
     g_assert_cmpint(harness_run(h, 100), ==, EXC_GP); /* it is busy now */
 }
