@@ -202,7 +202,11 @@ static void step_gpe(FuzzInput *in)
 
 static void step_apic(FuzzInput *in)
 {
-    touch_memory(in, APIC_BASE + fuzz_take(in, 2) % 0x1000);
+    unsigned where = (unsigned)fuzz_take(in, 2);
+
+    fuzz_as_cpu(where >> 12);
+    touch_memory(in, APIC_BASE + where % 0x1000);
+    fuzz_as_cpu(0);
 }
 
 static void step_ioapic(FuzzInput *in)
@@ -425,7 +429,7 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     step_fw_cfg_select,
     step_fw_cfg_dma,
     step_config,
-    step_config,
+    fuzz_step_cpu,
     step_ecam,
     step_firmware,
     step_bar,

@@ -53,7 +53,11 @@ static void step_port(FuzzInput *in)
 
 static void step_apic(FuzzInput *in)
 {
-    touch(in, &address_space_memory, APIC + fuzz_take(in, 2) % 0x1000, 8);
+    unsigned where = (unsigned)fuzz_take(in, 2);
+
+    fuzz_as_cpu(where >> 12);
+    touch(in, &address_space_memory, APIC + where % 0x1000, 8);
+    fuzz_as_cpu(0);
 }
 
 static void step_ioapic(FuzzInput *in)
@@ -102,6 +106,7 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     fuzz_step_powerdown,
     fuzz_step_unplug_now,
     step_serial_input,
+    fuzz_step_cpu,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,8 +9,10 @@
 #include "util/clock.h"
 #include "util/keyval.h"
 
-#define SLOTS    4
-#define ONE_STEP (20 * NS_PER_MS)
+#define SLOTS            4
+#define X2APIC_MSRS      0x800
+#define TSC_DEADLINE_MSR 0x6e0
+#define ONE_STEP         (20 * NS_PER_MS)
 
 uint64_t fuzz_take(FuzzInput *in, unsigned n)
 {
@@ -121,6 +123,74 @@ void fuzz_step_slot(FuzzInput *in)
     } else {
         address_space_store(io, MEMHP_IO_BASE + MEMHP_REG_FLAGS, fuzz_take(in, 1), 1);
     }
+}
+
+/* ---- processors ---- */
+
+static X86Cpu *cpu_at(unsigned which)
+{
+    return current_machine()->cpus[which & 1];
+}
+
+void fuzz_as_cpu(unsigned which)
+{
+    current_cpu = which & 1 ? cpu_at(which >> 1) : NULL;
+}
+
+static void cpu_acknowledge(FuzzInput *in, X86Cpu *cpu)
+{
+    g_assert_cmpint(cpu->apic_ops->acknowledge(cpu->apic), <, 256);
+}
+
+static void cpu_tpr(FuzzInput *in, X86Cpu *cpu)
+{
+    cpu->apic_ops->tpr_set(cpu->apic, (uint8_t)fuzz_take(in, 1) & 0xf);
+    g_assert_cmpuint(cpu->apic_ops->tpr_get(cpu->apic), <, 16);
+}
+
+/* Modes are bits 10 and 11. */
+static void cpu_base(FuzzInput *in, X86Cpu *cpu)
+{
+    uint64_t base = cpu->apic_ops->base_get(cpu->apic);
+
+    cpu->apic_ops->base_set(cpu->apic, base ^ fuzz_take(in, 1) << 8 ^ fuzz_take(in, 1) << 32);
+}
+
+static void cpu_msr_read(FuzzInput *in, X86Cpu *cpu)
+{
+    uint64_t value;
+
+    cpu->apic_ops->msr_read(cpu->apic, X2APIC_MSRS + (uint32_t)fuzz_take(in, 1), &value);
+}
+
+static void cpu_msr_write(FuzzInput *in, X86Cpu *cpu)
+{
+    uint32_t msr = X2APIC_MSRS + (uint32_t)fuzz_take(in, 1);
+
+    cpu->apic_ops->msr_write(cpu->apic, msr, fuzz_take(in, 5));
+}
+
+static void cpu_deadline(FuzzInput *in, X86Cpu *cpu)
+{
+    cpu->apic_ops->msr_write(cpu->apic, TSC_DEADLINE_MSR, fuzz_take(in, 8));
+}
+
+static void cpu_init(FuzzInput *in, X86Cpu *cpu)
+{
+    cpu->apic_ops->init(cpu->apic);
+}
+
+void fuzz_step_cpu(FuzzInput *in)
+{
+    static void (*const deeds[8])(FuzzInput * in, X86Cpu * cpu) = {
+        cpu_acknowledge, cpu_acknowledge, cpu_tpr,      cpu_base,
+        cpu_msr_read,    cpu_msr_write,   cpu_deadline, cpu_init,
+    };
+    unsigned what = (unsigned)fuzz_take(in, 1);
+
+    fuzz_as_cpu(1 | (what >> 2 & 2));
+    deeds[what % 8](in, cpu_at(what >> 3));
+    fuzz_as_cpu(0);
 }
 
 /* ---- checks ---- */

@@ -40,6 +40,14 @@ FuzzStep fuzz_step_run; /* or pause */
 
 FuzzStep fuzz_step_slot; /* right or wrong: select a slot, write flags or an _OST pair */
 
+/* ---- processors ---- */
+
+/* Whose the accesses are from now on: processor 0 (@which 1), 1 (3) or nobody (0, 2). Local APICs
+ * ask for it. */
+void fuzz_as_cpu(unsigned which);
+
+FuzzStep fuzz_step_cpu; /* what one does to its local APIC beside accesses to memory */
+
 /* ---- what holds after each input ---- */
 
 /* Slots, the list of DIMMs and guest memory tell the same. */

@@ -19,7 +19,7 @@ LIMITS = ["-timeout=10", "-rss_limit_mb=2048"]
 
 def command(build, target):
     program = [str(build / "tests/fuzz" / f"fuzz-{target}"), "-close_fd_mask=3", *LIMITS]
-    dictionary = HERE / f"{target}.dict"
+    dictionary = HERE / f"{target.split('-')[0]}.dict"
     return program + ([f"-dict={dictionary}"] if dictionary.exists() else [])
 
 
