@@ -150,6 +150,32 @@ def ovmf(guest, cpus):
     hotplug(guest)
 
 
+def boot_dimms_go(board, extra, append=vm.APPEND):
+    """Node 1 is made of DIMMs that were there at boot. Firmware sees them as RAM, Linux knows better: all
+    of it is Movable, and each DIMM goes."""
+    options = ["-numa", "node,mem=1G,cpus=0", "-numa", "node", *extra]
+    for ident in "d0", "d1":
+        options += ["-object", f"memory-backend-ram,id=m-{ident},size=256M",
+                    "-device", f"pc-dimm,id={ident},memdev=m-{ident},node=1,boot=on"]
+    with machine(options, board=board, append=append) as guest:
+        guest.wait_ready(240)
+        tap.equal({zone: size for (node, zone), size in guest.zones().items() if node == 1},
+                  {"Movable": 512 * MIB}, "zones of node 1")
+        for ident in "d1", "d0":
+            guest.unplug(ident)
+        tap.equal(guest.run("ls -d /sys/devices/system/node/node*"), "/sys/devices/system/node/node0")
+
+
+def seabios_boot_dimms():
+    firmware("bios-256k.bin", "seabios")
+    boot_dimms_go("pc", ["-machine", "firmware=on"])
+
+
+def ovmf_boot_dimms():
+    """The EFI stub looks for a random place in all RAM that UEFI knows of, and does not read SRAT."""
+    boot_dimms_go("q35", ["-bios", firmware("OVMF.fd", "ovmf")], f"{vm.APPEND} nokaslr")
+
+
 def ovmf_flash(board):
     code = firmware("OVMF_CODE_4M.fd", "ovmf")
     template = firmware("OVMF_VARS_4M.fd", "ovmf")
@@ -178,10 +204,11 @@ GROUPS = {
                ("the same tables, q35", lambda: same_tables("q35"))],
     "seabios": [("SeaBIOS alone", seabios_alone), ("Linux by SeaBIOS, pc", lambda: seabios("pc", 1)),
                 ("Linux by SeaBIOS, q35, 2 CPUs", lambda: seabios("q35", 2)),
-                ("RAM above 4 GiB, 256 slots", seabios_full_memory)],
+                ("RAM above 4 GiB, 256 slots", seabios_full_memory),
+                ("boot DIMMs go, SeaBIOS", seabios_boot_dimms)],
     "ovmf": [("Linux by OVMF in flash, pc", lambda: ovmf_flash("pc")),
              ("Linux by OVMF in flash, q35", lambda: ovmf_flash("q35")),
-             ("Linux by OVMF in ROM", ovmf_rom)],
+             ("Linux by OVMF in ROM", ovmf_rom), ("boot DIMMs go, OVMF", ovmf_boot_dimms)],
 }
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def dimms_of(guest):
     return [(d["data"]["addr"], d["data"]["size"]) for d in guest.qmp.command("query-memory-devices")]
 
 
-def check_boot(cpus):
-    with machine(cpus=cpus) as guest:
+def check_boot(cpus, model="qemu64"):
+    with machine(cpus=cpus, extra=["-cpu", model]) as guest:
         guest.wait_ready()
         tap.equal(guest.run("nproc"), str(cpus), "processors")
         tap.equal(guest.run("cat /sys/devices/system/cpu/online"), "0" if cpus == 1 else f"0-{cpus - 1}")
@@ -372,6 +372,7 @@ def far_apart():
 
 GROUPS = {
     "boot": [("boot with 1 CPU", lambda: check_boot(1)), ("boot with 2 CPUs", lambda: check_boot(2)),
+             ("boot with all CPU features", lambda: check_boot(2, "max")),
              ("boot an ELF vmlinux (PVH)", boot_pvh), ("two busy CPUs", busy_cpus)],
     "hotplug": [("add and remove, ram backend", add_remove_ram),
                 ("add, file backend, bytes in the file", add_file),
