@@ -15,8 +15,8 @@
 #include "util/keyval.h"
 #include "util/main-loop.h"
 
-const char *const host_memory_policy_names[] = { "default", "preferred", "bind", "interleave",
-                                                 NULL };
+/* By HostMemoryPolicy. */
+static const char *const policy_names[] = { "default", "preferred", "bind", "interleave", NULL };
 
 static const int mpol_of_policy[] = {
     [HOST_POLICY_DEFAULT] = MPOL_DEFAULT,
@@ -132,7 +132,7 @@ static struct json_object *host_nodes_get(Object *obj, const Property *prop, GEr
 static bool check_policy(const HostMemoryBackend *backend, GError **errp)
 {
     bool none = nodes_empty(backend->host_nodes);
-    const char *policy = host_memory_policy_names[backend->policy];
+    const char *policy = policy_names[backend->policy];
 
     if (backend->policy == HOST_POLICY_DEFAULT) {
         if (!none) {
@@ -193,7 +193,7 @@ static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
     if (mbind(backend->ram->host, backend->ram->size, mpol_of_policy[backend->policy], mask,
               MAX_HOST_NODES + 1, MPOL_MF_STRICT | MPOL_MF_MOVE) < 0) {
         error_set_errno(errp, errno, "cannot bind memory to host-nodes with policy '%s'",
-                        host_memory_policy_names[backend->policy]);
+                        policy_names[backend->policy]);
         return false;
     }
     return true;
@@ -446,7 +446,7 @@ static const Property backend_properties[] = {
       .offset = offsetof(HostMemoryBackend, policy),
       .has_default = true,
       .default_int = HOST_POLICY_DEFAULT,
-      .enum_names = host_memory_policy_names,
+      .enum_names = policy_names,
       .custom_type = "HostMemPolicy",
       .description = "how pages are spread over host-nodes" },
     { .name = "host-nodes",

@@ -21,15 +21,13 @@
 
 #define MAX_HOST_NODES 1024
 
-/* In the order of host_memory_policy_names, which is also that of the kernel's MPOL_ numbers. */
+/* The kernel's MPOL_ numbers. */
 typedef enum HostMemoryPolicy {
     HOST_POLICY_DEFAULT,
     HOST_POLICY_PREFERRED,
     HOST_POLICY_BIND,
     HOST_POLICY_INTERLEAVE,
 } HostMemoryPolicy;
-
-extern const char *const host_memory_policy_names[]; /* "default", ...; ends with NULL */
 
 typedef struct HostMemoryBackend {
     Object parent;

@@ -72,8 +72,6 @@ void chardev_disconnected(Chardev *chr);
 void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len);
 /* Send @event to @fe, OPENED and CLOSED only when they change something. */
 void char_frontend_event(CharFrontend *fe, CharEvent event);
-/* Send OPENED to @fe from the main loop. */
-void char_frontend_schedule_opened(CharFrontend *fe);
 
 /* char_detach(), after CHAR_EVENT_CLOSED if @fe thinks that somebody is there. */
 void chardev_leave(CharFrontend *fe);

@@ -92,7 +92,8 @@ static gboolean frontend_opened(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-void char_frontend_schedule_opened(CharFrontend *fe)
+/* Send OPENED to @fe from the main loop. */
+static void schedule_opened(CharFrontend *fe)
 {
     if (!fe->opened_source) {
         fe->opened_source = soon(frontend_opened, fe);
@@ -426,7 +427,7 @@ bool char_attach(Chardev *chr, CharFrontend *fe, GError **errp)
     }
     object_ref(&chr->parent);
     if (chr->connected) {
-        char_frontend_schedule_opened(fe);
+        schedule_opened(fe);
         input_start(chr);
     }
     return true;

@@ -21,9 +21,6 @@ bool flat_range_equal(const FlatRange *a, const FlatRange *b);
 /* Index of the first range that ends after @addr, or view->count. */
 unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
 
-/* The tree changed: publish new views at the outermost commit, which is now if no transaction is
- * open. */
-void memory_map_changed(void);
 /* Rebuild the view of every address space, tell listeners, wait for readers (address-space.c). */
 void address_spaces_update(void);
 

@@ -23,7 +23,9 @@ void memory_transaction_commit(void)
     }
 }
 
-void memory_map_changed(void)
+/* The tree changed: publish new views at the outermost commit, which is now if no transaction is
+ * open. */
+static void memory_map_changed(void)
 {
     memory_transaction_begin();
     map_dirty = true;

@@ -88,10 +88,8 @@ void kvm_memory_cleanup(void);
 unsigned kvm_memslots_used(void);
 /* Is there room for @ranges more? An error says how many there are. */
 bool kvm_memory_room(unsigned ranges, GError **errp);
-/* All vCPUs out of KVM_RUN until kvm_resume_guests(); not for long. */
-void kvm_hold_guests(void);
-void kvm_resume_guests(void);
-/* Around KVM_RUN; the first waits while guests are held. Own thread, no lock. */
+/* Around KVM_RUN; the first waits while a change of the memory map holds guests. Own thread, no
+ * lock. */
 void kvm_enter_guest(KvmCpu *k);
 void kvm_leave_guest(KvmCpu *k);
 

@@ -45,14 +45,15 @@ static void wait_until_out(X86Cpu *cpu, void *opaque)
     }
 }
 
-void kvm_hold_guests(void)
+/* All vCPUs out of KVM_RUN until resume_guests(); not for long. */
+static void hold_guests(void)
 {
     atomic_store(&holding, true);
     vcpu_foreach(kick_out, NULL);
     vcpu_foreach(wait_until_out, NULL);
 }
 
-void kvm_resume_guests(void)
+static void resume_guests(void)
 {
     g_mutex_lock(&hold_mutex);
     atomic_store(&holding, false);
@@ -219,7 +220,7 @@ static void commit(MemoryListener *listener)
     bool hold = any_overlap();
 
     if (hold) {
-        kvm_hold_guests();
+        hold_guests();
     }
     for (unsigned i = 0; i < gone->len; i++) {
         slot_remove(&g_array_index(gone, KvmSlot, i));
@@ -228,7 +229,7 @@ static void commit(MemoryListener *listener)
         slot_add(&g_array_index(coming, KvmSlot, i));
     }
     if (hold) {
-        kvm_resume_guests();
+        resume_guests();
     }
     g_array_set_size(gone, 0);
     g_array_set_size(coming, 0);

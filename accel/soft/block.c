@@ -15,7 +15,7 @@ struct SoftChunk {
     _Alignas(16) uint8_t data[CHUNK_SIZE - 16];
 };
 
-SoftBlock soft_no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true };
+static SoftBlock no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true };
 
 /* ---- memory of blocks: freed only all at once, so that links to dead blocks stay readable ---- */
 
@@ -49,7 +49,7 @@ static void forget_blocks(SoftCache *cache)
     g_free(cache->hash); /* a new one takes no memory until it is used */
     cache->hash = g_new0(SoftBlock *, 1u << SOFT_HASH_BITS);
     for (unsigned i = 0; i < G_N_ELEMENTS(cache->jump); i++) {
-        cache->jump[i] = &soft_no_block;
+        cache->jump[i] = &no_block;
     }
     g_hash_table_remove_all(cache->pages);
     free_chunks(cache);
@@ -61,7 +61,7 @@ bool soft_blocks_init(SoftCpu *s, GError **errp)
     SoftCache *cache = g_new0(SoftCache, 1);
     cache->pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     s->cache = cache;
-    s->block = &soft_no_block;
+    s->block = &no_block;
     if (s->tlb_gen == 0) {
         s->tlb_gen = 1;
     }
@@ -77,7 +77,7 @@ void soft_blocks_destroy(SoftCpu *s)
         return;
     }
     soft_code_unregister(s);
-    s->block = &soft_no_block;
+    s->block = &no_block;
     s->cache = NULL;
     free_chunks(cache);
     g_free(cache->hash);
@@ -89,7 +89,7 @@ void soft_cache_drop(SoftCpu *s)
 {
     soft_code_page_remove_all(s);
     forget_blocks(s->cache);
-    s->block = &soft_no_block;
+    s->block = &no_block;
 }
 
 /* ---- finding ---- */
@@ -144,7 +144,7 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
         .rip = d.rip,
         .cs_base = s->seg_base[X86_SEG_CS],
         .key = d.mode_key,
-        .next = { &soft_no_block, &soft_no_block },
+        .next = { &no_block, &no_block },
         .target = { d.target[0], d.target[1] },
         .phys = phys,
         .second = second,
@@ -192,7 +192,9 @@ static SoftBlock *lookup(SoftCpu *s, hwaddr phys)
     return b;
 }
 
-SoftBlock *soft_block_find(SoftCpu *s)
+/* The block at cpu.rip; decodes it if need be. Fetch faults are raised. NULL: another vCPU had
+ * to be waited for; come again, by way of soft_execute(). */
+static SoftBlock *block_find(SoftCpu *s)
 {
     uint64_t rip = s->cpu.rip;
 
@@ -372,7 +374,7 @@ const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
         (s->mode_key & SOFT_KEY_TF)) {
         return NULL;
     }
-    SoftBlock *b = soft_block_find(s);
+    SoftBlock *b = block_find(s);
     if (!b) {
         return NULL;
     }
@@ -388,7 +390,7 @@ void soft_execute(SoftCpu *s)
 
     do {
         soft_code_sync(s);
-        b = soft_block_find(s);
+        b = block_find(s);
     } while (!b); /* another vCPU was waited for; now the page is known */
     for (const Uop *op = start(s, b); op;) {
         op = op->fn(s, op);

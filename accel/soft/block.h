@@ -19,7 +19,8 @@ struct SoftBlock {
     uint64_t cs_base;
     uint32_t key;       /* mode_key */
     uint32_t valid_gen; /* 0: not verified, or dead */
-    SoftBlock *next[2]; /* direct links: fall-through, taken; soft_no_block where there is none */
+    SoftBlock *next[2]; /* direct links: fall-through, taken; one that is never valid where there is
+                           none */
     uint64_t target[2]; /* their RIPs */
     hwaddr phys;        /* of the first byte */
     hwaddr second;      /* of the second page, or -1 */
@@ -30,9 +31,6 @@ struct SoftBlock {
     SoftBlock *page_next[2]; /* list of the first and the second page */
     Uop uops[];
 };
-
-/* The block that is never valid. */
-extern SoftBlock soft_no_block;
 
 #define SOFT_JUMP_BITS 12
 
@@ -61,9 +59,6 @@ typedef struct SoftCache {
 /* Forget all blocks. Not while one is running: between calls of soft_execute(). */
 void soft_cache_drop(SoftCpu *s);
 
-/* The block at cpu.rip; decodes it if need be. Fetch faults are raised. NULL: another vCPU had
- * to be waited for; come again, by way of soft_execute(). */
-SoftBlock *soft_block_find(SoftCpu *s);
 /* Drop this vCPU's blocks that have bytes in [phys, phys + len). @op: the running micro-operation,
  * whose block stops after its instruction if it is among them; NULL: none. */
 void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len);

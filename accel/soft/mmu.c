@@ -101,7 +101,8 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
     }
 }
 
-SoftMmuMode soft_system_mode(const SoftCpu *s)
+/* The rules that implicit supervisor accesses go by. */
+static SoftMmuMode system_mode(const SoftCpu *s)
 {
     return s->cpu.cr4 & CR4_SMAP ? SOFT_MMU_KERNEL_SMAP : SOFT_MMU_KERNEL;
 }
@@ -349,12 +350,12 @@ void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, u
 
 uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
-    return load_mode(s, op, addr, size, soft_system_mode(s));
+    return load_mode(s, op, addr, size, system_mode(s));
 }
 
 void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size)
 {
-    store_mode(s, op, addr, value, size, soft_system_mode(s));
+    store_mode(s, op, addr, value, size, system_mode(s));
 }
 
 void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len)

@@ -26,9 +26,6 @@ typedef struct SoftTranslation {
 bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
                     SoftTranslation *out, uint32_t *error);
 
-/* The rules that implicit supervisor accesses go by. */
-SoftMmuMode soft_system_mode(const SoftCpu *s);
-
 /* Leave the memory read section and take the machine lock, around a call into the machine; and
  * back, dropping what became stale meanwhile. In between no host pointer into guest memory is
  * valid. */

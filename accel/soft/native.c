@@ -339,7 +339,7 @@ void native_check_mmx(SoftCpu *s, const Uop *op)
     }
 }
 
-void native_check_x87(SoftCpu *s, const Uop *op)
+static void check_x87(SoftCpu *s, const Uop *op)
 {
     if (s->cpu.cr0 & (CR0_EM | CR0_TS)) {
         soft_raise(s, op, EXC_NM, -1);
@@ -355,7 +355,7 @@ static void check_enabled(SoftCpu *s, const Uop *op, const NativeStub *stub)
         if (stub->mmx) {
             native_check_mmx(s, op);
         } else {
-            native_check_x87(s, op);
+            check_x87(s, op);
         }
         if (stub->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
             soft_raise(s, op, EXC_MF, -1);

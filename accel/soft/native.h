@@ -96,7 +96,6 @@ static inline uint8_t *native_xmm(SoftCpu *s, unsigned reg)
 
 /* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
 void native_check_sse(SoftCpu *s, const Uop *op);
-void native_check_x87(SoftCpu *s, const Uop *op);
 void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */
 
 /* Offsets in the FXSAVE image (SDM vol. 1 table 10-2). */

@@ -150,7 +150,9 @@ static bool boot_from_opts(BootConfig *config, struct json_object *opts, GError 
     return true;
 }
 
-bool boot_config_parse(BootConfig *config, const char *text, GError **errp)
+/* "[order=]LETTERS,once=LETTERS,menu=on|off,strict=on|off,splash=FILE,splash-time=MS,
+ * reboot-timeout=MS": change what is given. The splash file is not looked at here. */
+static bool boot_config_parse(BootConfig *config, const char *text, GError **errp)
 {
     struct json_object *opts = keyval_parse(text, "order", errp);
     bool ok = opts && boot_from_opts(config, opts, errp);

@@ -25,10 +25,6 @@ typedef struct BootConfig {
 void boot_config_init(BootConfig *config);
 void boot_config_clear(BootConfig *config);
 
-/* "[order=]LETTERS,once=LETTERS,menu=on|off,strict=on|off,splash=FILE,splash-time=MS,
- * reboot-timeout=MS": change what is given. The splash file is not looked at here. */
-bool boot_config_parse(BootConfig *config, const char *text, GError **errp);
-
 /* Boot from @order, each time: -boot once= is forgotten. */
 bool boot_config_set_order(BootConfig *config, const char *order, GError **errp);
 

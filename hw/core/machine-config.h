@@ -16,11 +16,6 @@ bool machine_set_memory(Object *obj, const Property *prop, struct json_object *v
                         GError **errp);
 bool machine_check_memory(const Machine *machine, GError **errp);
 
-/* What this machine has not: shown as off, and on is refused. */
-struct json_object *machine_get_absent(Object *obj, const Property *prop, GError **errp);
-bool machine_set_absent(Object *obj, const Property *prop, struct json_object *value,
-                        GError **errp);
-
 struct json_object *machine_get_smp(Object *obj, const Property *prop, GError **errp);
 bool machine_set_smp(Object *obj, const Property *prop, struct json_object *value, GError **errp);
 bool machine_check_smp(const Machine *machine, GError **errp);

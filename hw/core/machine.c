@@ -92,12 +92,13 @@ char *machine_help(void)
 
 /* ---- properties ---- */
 
-struct json_object *machine_get_absent(Object *obj, const Property *prop, GError **errp)
+/* What this machine has not: shown as off, and on is refused. */
+static struct json_object *get_absent(Object *obj, const Property *prop, GError **errp)
 {
     return json_object_new_boolean(false);
 }
 
-bool machine_set_absent(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+static bool set_absent(Object *obj, const Property *prop, struct json_object *value, GError **errp)
 {
     if (!json_object_is_type(value, json_type_boolean) || json_object_get_boolean(value)) {
         error_set(errp, "%s: there is none; only off is possible", prop->name);
@@ -215,14 +216,14 @@ static const Property machine_properties[] = {
       .kind = PROP_CUSTOM,
       .custom_type = "bool",
       .description = "a USB controller; there is none: off",
-      .get = machine_get_absent,
-      .set = machine_set_absent },
+      .get = get_absent,
+      .set = set_absent },
     { .name = "vmport",
       .kind = PROP_CUSTOM,
       .custom_type = "bool",
       .description = "the VMware port; there is none: off",
-      .get = machine_get_absent,
-      .set = machine_set_absent },
+      .get = get_absent,
+      .set = set_absent },
     { .name = "smm",
       .kind = PROP_CUSTOM,
       .custom_type = "OnOffAuto",

@@ -88,8 +88,9 @@ static bool get_value(struct json_object *props, HmatLb *lb, GError **errp)
 
 /* ---- one option ---- */
 
-const HmatLb *numa_hmat_lb(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
-                           HmatLBDataType data_type, unsigned initiator, unsigned target)
+/* The figure, or NULL. Borrowed. */
+static const HmatLb *find_lb(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+                             HmatLBDataType data_type, unsigned initiator, unsigned target)
 {
     for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
         const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
@@ -121,7 +122,7 @@ bool numa_hmat_set_lb(Machine *machine, struct json_object *props, GError **errp
     if (!get_value(props, &lb, errp)) {
         return false;
     }
-    if (numa_hmat_lb(machine, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
+    if (find_lb(machine, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
         error_set(errp, "%s of %s from node %u to node %u is given twice",
                   HmatLBDataType_str(lb.data_type), HmatLBMemoryHierarchy_str(lb.hierarchy),
                   lb.initiator, lb.target);

@@ -44,10 +44,6 @@ bool numa_hmat_complete(const Machine *machine, GError **errp);
 /* Has @node CPUs? After numa_complete(). */
 bool numa_node_has_cpus(const Machine *machine, unsigned node);
 
-/* The figure, or NULL. Borrowed. */
-const HmatLb *numa_hmat_lb(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
-                           HmatLBDataType data_type, unsigned initiator, unsigned target);
-
 /* In what unit (ns or MiB/s) the figures of this kind fit into the 16-bit entries of the table: 1,
  * or else the largest number that divides them all; 0: there are no figures. At most
  * HMAT_MOST_ENTRY units each, after numa_complete(). */

@@ -57,7 +57,9 @@ char *firmware_dirs_text(void)
     return g_string_free(text, FALSE);
 }
 
-char *firmware_find(const char *name, GError **errp)
+/* The path of file @name: as it is, or in one of the places. NULL with an error that lists them.
+ * g_free. */
+static char *firmware_find(const char *name, GError **errp)
 {
     g_autoptr(GPtrArray) dirs = all_dirs();
     g_autoptr(GString) places = g_string_new(NULL);

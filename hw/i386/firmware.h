@@ -20,9 +20,6 @@
 void firmware_add_dir(const char *dir);
 /* "DIR\n" for each place, in order; g_free. */
 char *firmware_dirs_text(void);
-/* The path of file @name: as it is, or in one of the places. NULL with an error that lists them.
- * g_free. */
-char *firmware_find(const char *name, GError **errp);
 
 /* -drive if=pflash: make flash @unit (0: ends at 4 GiB; 1: ends where 0 begins). Errors: taken,
  * file (hw/block/pflash-cfi01.h), firmware that needs SMM. */

@@ -61,7 +61,7 @@ void apic_broadcast_eoi(uint8_t vector)
 
 /* ---- what one APIC does with an interrupt ---- */
 
-void apic_error(Apic *apic, uint32_t esr_bit)
+static void apic_error(Apic *apic, uint32_t esr_bit)
 {
     if (!(apic->esr_pending & esr_bit)) {
         apic->esr_pending |= esr_bit;
@@ -69,7 +69,8 @@ void apic_error(Apic *apic, uint32_t esr_bit)
     }
 }
 
-void apic_accept(Apic *apic, uint8_t vector, bool level)
+/* Take a fixed interrupt into IRR. */
+static void apic_accept(Apic *apic, uint8_t vector, bool level)
 {
     uint32_t bit = 1u << (vector & 31);
     unsigned word = vector >> 5;
@@ -278,7 +279,7 @@ int apic_pic_acknowledge(void)
     return bus.pic ? i8259_acknowledge(bus.pic) : -1;
 }
 
-void apic_set_pic_line(int level)
+static void apic_set_pic_line(int level)
 {
     bool rising = level && !bus.pic_line;
 

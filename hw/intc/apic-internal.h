@@ -105,11 +105,8 @@ void apic_update(Apic *apic);
 
 void apic_bus_add(Apic *apic);
 void apic_bus_remove(Apic *apic);
-/* Take a fixed interrupt into IRR. */
-void apic_accept(Apic *apic, uint8_t vector, bool level);
 /* The event of a local vector table entry came. */
 void apic_local_event(Apic *apic, ApicLvt which);
-void apic_error(Apic *apic, uint32_t esr_bit);
 /* Send what the ICR says. */
 void apic_send_icr(Apic *apic);
 /* Does the 8259's INT reach @apic's CPU as an ExtINT now? */

@@ -68,9 +68,7 @@ void apic_message_to_msi(const ApicMessage *msg, uint64_t *addr, uint32_t *data)
 
 /* The 8259 whose vectors an ExtINT takes. */
 void apic_connect_pic(I8259 *pic);
-/* The 8259's INT: to LINT0 of every APIC, and past disabled APICs of CPU 0. */
-void apic_set_pic_line(int level);
-/* The same as a line, for i8259_create(). */
+/* The 8259's INT, for i8259_create(): to LINT0 of every APIC, and past disabled APICs of CPU 0. */
 Irq apic_pic_irq(void);
 /* An NMI on LINT1 of every APIC. */
 void apic_nmi(void);

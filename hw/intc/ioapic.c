@@ -120,7 +120,8 @@ Irq ioapic_irq(Ioapic *s, unsigned n)
     return n < IOAPIC_PINS ? irq_through(&s->in[n]) : (Irq){ 0 };
 }
 
-void ioapic_eoi(Ioapic *s, uint8_t vector)
+/* A local APIC ended a level-triggered interrupt with @vector. */
+static void ioapic_eoi(Ioapic *s, uint8_t vector)
 {
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
         uint64_t *rte = &s->rte[pin];

@@ -24,8 +24,6 @@ Ioapic *ioapic_create(MemoryRegion *memory);
 /* Interrupt @n, 0-23: pin @n, but 0 is the timer's and comes in at pin 2. Levels are logical: 1 is
  * asserted, whatever the polarity bit says. */
 Irq ioapic_irq(Ioapic *ioapic, unsigned n);
-/* A local APIC ended a level-triggered interrupt with @vector. */
-void ioapic_eoi(Ioapic *ioapic, uint8_t vector);
 
 /* ---- for monitors ---- */
 

@@ -155,7 +155,7 @@ static AmlObject *run_body(AmlEval *ev, const AmlMethod *method, AmlFrame *frame
     return frame->result ? frame->result : aml_nothing();
 }
 
-AmlObject *aml_invoke(AmlEval *ev, const AmlObject *object, AmlObject **args)
+static AmlObject *aml_invoke(AmlEval *ev, const AmlObject *object, AmlObject **args)
 {
     const AmlMethod *method = &object->method;
     uint8_t level = ev->sync_level;
@@ -467,7 +467,6 @@ AmlEval *aml_eval_new(const AmlHost *host, const uint8_t *table, size_t len, GEr
     ev->cursor = (AmlCursor){ ev->code, HEADER_SIZE, (uint32_t)len };
     ev->scope = ev->root;
     ev->held = g_ptr_array_new_with_free_func((GDestroyNotify)aml_object_unref);
-    ev->debug = g_string_new(NULL);
     add_osi(ev);
     aml_term_list(ev);
     return eval_done(ev, errp) ? g_steal_pointer(&ev) : NULL;
@@ -479,7 +478,6 @@ void aml_eval_free(AmlEval *ev)
         aml_namespace_free(ev->root);
         g_ptr_array_unref(ev->removed);
         g_ptr_array_unref(ev->held);
-        g_string_free(ev->debug, TRUE);
         g_clear_error(&ev->err);
         g_free(ev->code);
         g_free(ev);
@@ -489,11 +487,6 @@ void aml_eval_free(AmlEval *ev)
 AmlNode *aml_eval_root(AmlEval *ev)
 {
     return ev->root;
-}
-
-const char *aml_eval_debug(const AmlEval *ev)
-{
-    return ev->debug->str;
 }
 
 AmlObject *aml_eval_call(AmlEval *ev, const char *path, AmlObject *const *args, unsigned count,

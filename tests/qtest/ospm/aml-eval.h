@@ -47,7 +47,4 @@ bool aml_eval_integer(AmlEval *ev, const char *path, const uint64_t *args, unsig
 bool aml_eval_void(AmlEval *ev, const char *path, const uint64_t *args, unsigned count,
                    GError **errp);
 
-/* What was stored to Debug, a line each; borrowed. */
-const char *aml_eval_debug(const AmlEval *ev);
-
 #endif

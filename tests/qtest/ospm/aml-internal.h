@@ -41,7 +41,6 @@ struct AmlEval {
     unsigned depth;
     uint64_t steps;
     uint64_t time_us; /* of Stall() and Sleep() */
-    GString *debug;
     GError *err;
 };
 
@@ -82,7 +81,6 @@ bool aml_name_at(AmlEval *ev, AmlName *name);
 /* Declare a name at the current scope; it goes when the running method ends. */
 AmlNode *aml_declare(AmlEval *ev, const AmlName *name, AmlObject *value);
 AmlNode *aml_find(AmlEval *ev, const AmlName *name); /* fails if it is not there */
-AmlObject *aml_invoke(AmlEval *ev, const AmlObject *method, AmlObject **args);
 
 /* ---- aml-reference.c ---- */
 

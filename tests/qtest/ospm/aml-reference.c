@@ -196,8 +196,8 @@ static void store_debug(AmlEval *ev, AmlObject *value)
 {
     g_autoptr(AmlObject) text = aml_to_string(value, ev->width);
 
-    g_string_append_printf(ev->debug, "%s\n",
-                           text ? (const char *)text->bytes.data : aml_object_type_name(value));
+    g_test_message("Debug: %s",
+                   text ? (const char *)text->bytes.data : aml_object_type_name(value));
 }
 
 static bool store_cell(AmlEval *ev, AmlObject *value, const AmlReference *to, unsigned hops);
