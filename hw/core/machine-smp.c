@@ -24,7 +24,7 @@ static uint32_t *smp_field(SmpTopology *smp, const SmpKey *key)
 }
 
 /* What was given; 0 for what was not. */
-static bool smp_read(struct json_object *props, SmpTopology *smp, GError **errp)
+static bool smp_read(struct json_object *props, unsigned most, SmpTopology *smp, GError **errp)
 {
     const char *known[G_N_ELEMENTS(smp_keys) + 1] = { NULL };
 
@@ -42,9 +42,9 @@ static bool smp_read(struct json_object *props, SmpTopology *smp, GError **errp)
             continue;
         }
         const char *text = json_object_get_string(value);
-        if (!uint_parse(text, MAX_CPUS, &number) || number == 0) {
-            error_set(errp, "%s=%s is not right: give a number from 1 to %d", smp_keys[i].name,
-                      text, MAX_CPUS);
+        if (!uint_parse(text, most, &number) || number == 0) {
+            error_set(errp, "%s=%s is not right: give a number from 1 to %u", smp_keys[i].name,
+                      text, most);
             return false;
         }
         *smp_field(smp, &smp_keys[i]) = number;
@@ -52,8 +52,8 @@ static bool smp_read(struct json_object *props, SmpTopology *smp, GError **errp)
     return true;
 }
 
-/* Fill in what was not given: cores before sockets before threads. Products fit: each factor is at
- * most 255. */
+/* Fill in what was not given: cores before sockets before threads. Products of three fit: each
+ * factor is at most MAX_CPUS. */
 static void smp_complete(SmpTopology *smp)
 {
     uint32_t total = smp->maxcpus ? smp->maxcpus : smp->cpus;
@@ -81,12 +81,12 @@ static void smp_complete(SmpTopology *smp)
     smp->cpus = smp->cpus ? smp->cpus : smp->maxcpus;
 }
 
-static bool smp_check(const SmpTopology *smp, GError **errp)
+static bool smp_check(const SmpTopology *smp, unsigned most, GError **errp)
 {
     uint64_t product = (uint64_t)smp->sockets * smp->dies * smp->cores * smp->threads;
 
-    if (smp->maxcpus > MAX_CPUS) {
-        error_set(errp, "%u CPUs are too many: the most is %d", smp->maxcpus, MAX_CPUS);
+    if (smp->maxcpus > most) {
+        error_set(errp, "%u CPUs are too many: the most is %u", smp->maxcpus, most);
         return false;
     }
     if (product != smp->maxcpus) {
@@ -106,13 +106,16 @@ static bool smp_check(const SmpTopology *smp, GError **errp)
 
 static bool smp_from_props(Machine *machine, struct json_object *props, GError **errp)
 {
+    /* A machine without CPUs takes any number: it makes none. */
+    unsigned max_cpus = machine_ops(machine)->max_cpus;
+    unsigned most = max_cpus ? max_cpus : MAX_CPUS;
     SmpTopology smp = { 0 };
 
-    if (!smp_read(props, &smp, errp)) {
+    if (!smp_read(props, most, &smp, errp)) {
         return false;
     }
     smp_complete(&smp);
-    if (!smp_check(&smp, errp)) {
+    if (!smp_check(&smp, most, errp)) {
         return false;
     }
     machine->smp = smp;

@@ -14,7 +14,7 @@
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 
-#define MAX_CPUS      255
+#define MAX_CPUS      288 /* of any machine; MachineOps.max_cpus */
 #define MAX_NODES     128
 #define MAX_RAM_SLOTS 256
 #define MAX_SERIAL    4
@@ -68,7 +68,8 @@ struct Machine {
     uint64_t ram_slots;
     bool ram_size_given;  /* by the user */
     char *memory_backend; /* id of the backend that all boot RAM is, or NULL */
-    bool dump_guest_core; /* boot RAM is part of core dumps */
+    char *mem_path;       /* -mem-path: file that it is, or NULL */
+    bool dump_guest_core; /* guest RAM is part of core dumps */
     bool mem_merge;       /* the host may merge equal pages of it */
     SmpTopology smp;
     char *cpu_model; /* -cpu text, NULL: the default */
@@ -96,8 +97,8 @@ struct Machine {
     X86Cpu **cpus; /* smp.cpus of them */
     unsigned num_cpus;
     DeviceMemory device_memory;
-    MemoryRegion ram;        /* boot RAM, unless one backend is all of it */
-    GPtrArray *ram_backends; /* of HostMemoryBackend *, in order; NULL: none */
+    MemoryRegion ram;        /* boot RAM, if it is several backends */
+    GPtrArray *ram_backends; /* of HostMemoryBackend *, in order; NULL: none yet */
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);
     /* query-acpi-ospm-status: a list of ACPIOSTInfo; NULL: none. Filled by hw/acpi. */

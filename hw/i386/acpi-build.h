@@ -26,7 +26,7 @@ AcpiBlob *acpi_build_slit(AcpiTables *tables, Machine *machine);
 AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine);
 
 /* The most bytes that an HMAT may have: there is room in ACPI_AREA for it and for the largest of
- * each other table, which have some 100 KiB together (256 slots, 255 processors, 128 nodes). */
+ * each other table, which have some 100 KiB together (256 slots, 288 processors, 128 nodes). */
 #define ACPI_HMAT_MOST (128u << 10)
 
 /* For the start of a machine, when nodes are known: an error if its HMAT is larger. */

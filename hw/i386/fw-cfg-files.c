@@ -344,7 +344,8 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
     files = x86->fw_cfg_files = g_new0(FwCfgFiles, 1);
     *files = (FwCfgFiles){ .x86 = x86, .fw = x86->fw_cfg, .rtc = rtc };
     mc146818_cmos_set(rtc, CMOS_EQUIPMENT, 1 << 1 | 1 << 2);
-    mc146818_cmos_set(rtc, CMOS_LAST_CPU, machine->smp.cpus - 1);
+    /* 0 if they are too many for it: firmware finds the number in fw_cfg, too. */
+    mc146818_cmos_set(rtc, CMOS_LAST_CPU, machine->smp.cpus <= 256 ? machine->smp.cpus - 1 : 0);
     add_numbers(x86);
     add_facts(x86);
     add_made_files(files);

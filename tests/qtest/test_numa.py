@@ -39,7 +39,7 @@ REFUSED = [
     (numa("node,nodeid=128"), "nodeid=128 127"),
     (numa("node,cpus=0-2", "node,cpus=2"), "CPU 2 node 0"),
     (numa("node,cpus=4"), "CPU 4"),
-    (numa("node,cpus=300"), "cpus=300 254"),
+    (numa("node,cpus=300"), "cpus=300 287"),
     (numa("node,mem=1G", "node,mem=512M"), "1536 2048"),
     (numa("node,memdev=nope"), "nope -object"),
     (backend("a", "1G") + numa("node,memdev=a", "node,memdev=a"), "'a' already"),

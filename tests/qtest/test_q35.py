@@ -78,6 +78,26 @@ def known_by_name():
                     tap.equal(found, (0x1AF4, 0x1100), f"{name}: subsystem of {dev['slot']}.{dev['function']}")
 
 
+def many_cpus():
+    """255 on a pc, as the reference has it; 288 on a q35, those above with x2APIC entries."""
+    for name, most in ("pc", 255), ("q35", 288):
+        status, text = machine.run_program("-accel", "qtest", "-display", "none", "-M", name, "-smp", str(most + 1))
+        tap.equal((status, str(most) in text), (1, True), text)
+        found = dump(name, "-smp", f"{most},sockets={most}")["apic"]
+        at, kinds = 44, []
+        while at < len(found):
+            kinds.append(found[at])
+            at += found[at + 1]
+        tap.equal((kinds.count(0), kinds.count(9)), (255, most - 255), f"local APICs of {name}")
+    with q35(extra=["-smp", "288,sockets=288"]) as m:
+        cpus = m.qmp.command("query-cpus-fast")
+        tap.equal((len(cpus), cpus[-1]["props"]["socket-id"]), (288, 287))
+        m.write("b", 0x70, 0x5F)
+        tap.equal(m.read("b", 0x71), 0, "CMOS has no room for the number: firmware asks fw_cfg")
+        m.write("w", 0x510, 5)
+        tap.equal(m.read("b", 0x511) | m.read("b", 0x511) << 8, 288, "CPUs in fw_cfg")
+
+
 def hpet_off():
     for name in ("pc", "q35"):
         for args, there in (((), True), (("-M", f"{name},hpet=off"), False), (("-no-hpet",), False)):
@@ -189,5 +209,5 @@ def refused():
 
 
 tap.run([(function.__name__.replace("_", " "), function)
-         for function in (tables, known_by_name, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
+         for function in (tables, known_by_name, many_cpus, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
                           libvirt, refused)])

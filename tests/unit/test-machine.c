@@ -134,13 +134,15 @@ static const SmpCase smp_cases[] = {
     { "maxcpus=4", NULL, { 4, 4, 1, 1, 4, 1 } },
     { "0", "cpus=0", { 0 } },
     { "x", "cpus=x", { 0 } },
-    { "256", "cpus=256", { 0 } },
+    { "8", NULL, { 8, 8, 1, 1, 8, 1 } },
+    { "9", "from 1 to 8", { 0 } }, /* what the machine says */
+    { "4,maxcpus=9", "maxcpus=9", { 0 } },
     { "4,maxcpus=2", "cpus=4", { 0 } },
     { "3,sockets=2", "must be equal", { 0 } },
     { "2,sockets=4", "must be equal", { 0 } },
     { "8,sockets=2,cores=2,threads=1", "must be equal", { 0 } },
     { "4,sockets=0", "sockets=0", { 0 } },
-    { "sockets=255,cores=255,threads=255,dies=255", "too many", { 0 } },
+    { "sockets=8,cores=8,threads=8,dies=8", "too many", { 0 } },
     { "2,clusters=2", "clusters", { 0 } },
 };
 
@@ -475,6 +477,8 @@ typedef struct RamCase {
 } RamCase;
 
 static const RamCase ram_cases[] = {
+    { "64M", NULL, { NULL }, NULL, 64, { 64 } },
+    { NULL, NULL, { "node,mem=96M", "node" }, NULL, 128, { 96, 32 } },
     { "96M", "m64", { NULL }, "equal", 0, { 0 } },
     { "64M", "m64", { NULL }, NULL, 64, { 64 } },
     { NULL, "m64", { NULL }, NULL, 64, { 64 } },
@@ -541,7 +545,8 @@ static void test_ram(void)
         MemoryRegion *ram = machine_ram_make(machine, &err);
         g_assert_no_error(err);
         g_assert_cmpuint(ram->size / MIB, ==, c->mib);
-        g_assert_false(user_object_del("m64", &err)); /* in use */
+        g_assert_false(user_object_del(machine->memory_backend ? machine->memory_backend : "m64",
+                                       &err)); /* in use */
         for (unsigned n = 0; ram->subregions && ram->subregions->len; n++) {
             memory_region_remove(ram->subregions->pdata[0]);
         }
@@ -549,10 +554,43 @@ static void test_ram(void)
             memory_region_destroy(ram);
         }
         drop_machine(machine);
+        user_object_del("pc.ram", NULL);
     }
     /* Given back with the machine. */
     g_assert_true(user_object_del("m64", NULL));
     g_assert_true(user_object_del("m32", NULL));
+}
+
+/* Boot RAM that is made of no other backend is one: its id is taken, its file perhaps given. */
+static void test_ram_default(void)
+{
+    static const RamCase plain = { .memory = "64M" };
+    static const RamCase given = { .memory = "64M", .memory_backend = "pc.ram" };
+    static const RamCase nodes = { .numa = { "node,memdev=pc.ram" } };
+    g_autoptr(GError) err = NULL;
+    Machine *machine = make_machine();
+
+    add_backend("pc.ram", "64M");
+    g_assert_false(ram_resolve(machine, &plain, &err));
+    assert_says(err, "'pc.ram'", "id");
+    assert_says(err, "another id", "id");
+    drop_machine(machine);
+    machine = make_machine();
+    g_assert_true(ram_resolve(machine, &given, NULL));
+    drop_machine(machine);
+    g_clear_error(&err);
+    machine = make_machine();
+    machine->mem_path = g_strdup("/dev/shm");
+    g_assert_false(ram_resolve(machine, &given, &err));
+    assert_says(err, "-mem-path", "-mem-path");
+    drop_machine(machine);
+    g_clear_error(&err);
+    machine = make_machine();
+    machine->mem_path = g_strdup("/dev/shm");
+    g_assert_false(ram_resolve(machine, &nodes, &err));
+    assert_says(err, "-mem-path", "-mem-path");
+    drop_machine(machine);
+    g_assert_true(user_object_del("pc.ram", NULL));
 }
 
 int main(int argc, char **argv)
@@ -569,5 +607,6 @@ int main(int argc, char **argv)
     g_test_add_func("/machine/hmat-off", test_hmat_off);
     g_test_add_func("/machine/hmat-unit", test_hmat_unit);
     g_test_add_func("/machine/ram", test_ram);
+    g_test_add_func("/machine/ram-default", test_ram_default);
     return g_test_run();
 }
