@@ -21,6 +21,7 @@
 #include "hw/intc/ioapic.h"
 #include "hw/i386/q35.h"
 #include "hw/pci/mch.h"
+#include "qapi/qapi-commands.h"
 #include "tests/fuzz/guest.h"
 #include "tests/fuzz/pci-target.h"
 #include "util/clock.h"
@@ -504,6 +505,21 @@ static void check_pam(uint8_t *ram)
     }
 }
 
+/* What monitors tell of a guest's work, whatever it is. */
+static void look(const Machine *machine)
+{
+    g_autoptr(GPtrArray) buses = qmp_query_pci(NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_assert_nonnull(buses);
+    for (unsigned i = 0; i < machine->num_cpus; i++) {
+        apic_describe(machine->cpus[i]->apic, text);
+    }
+    i8259_describe(x86->pic, text);
+    ioapic_describe(x86->ioapic, text);
+    g_assert_true(g_utf8_validate(text->str, (gssize)text->len, NULL));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const FuzzBoard board = { FUZZ_BOARD, "2", add_flash, populate };
@@ -520,6 +536,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_places(ram);
     check_pam(ram);
     fuzz_check_dimms(machine);
+    look(machine);
     fuzz_input_end();
     blank_memory(ram);
     return 0;
