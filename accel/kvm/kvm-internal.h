@@ -35,7 +35,7 @@ typedef struct KvmVm {
     unsigned run_size;                      /* bytes of kvm_run's mapping */
     unsigned coalesced_page, coalesced_pio; /* page of the ring in that mapping; 0: there is none */
     unsigned xsave_size;                    /* bytes */
-    bool has_readonly, has_tsc_control;
+    bool has_readonly, has_tsc_control, has_smm;
 } KvmVm;
 
 extern KvmVm kvm_vm;
@@ -84,7 +84,7 @@ bool kvm_enable(uint32_t capability, uint64_t arg);
 /* Make slots follow address_space_memory. */
 void kvm_memory_init(void);
 void kvm_memory_cleanup(void);
-/* Slots in use, for tests. */
+/* Slots in use. */
 unsigned kvm_memslots_used(void);
 /* Is there room for @ranges more? An error says how many there are. */
 bool kvm_memory_room(unsigned ranges, GError **errp);
@@ -137,6 +137,11 @@ void kvm_msr_get(KvmCpu *k);
 /* Those that have changed; all if @reset, and then those that X86Cpu does not have get the value
  * that they had at power-up. */
 void kvm_msr_put(KvmCpu *k, bool reset);
+
+/* ---- object.c ---- */
+
+/* Put the engine into the composition tree; once, when nothing can fail any more. */
+bool kvm_object_init(GError **errp);
 
 /* ---- state.c ---- */
 

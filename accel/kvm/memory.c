@@ -128,8 +128,16 @@ static void slot_remove(const KvmSlot *gone_slot)
         KvmSlot *slot = &g_array_index(slots, KvmSlot, i);
 
         if (slot->size && slot->addr == gone_slot->addr) {
-            slot->size = 0;
-            slot_ioctl(i, slot);
+            KvmSlot none = { .addr = slot->addr };
+            int ret = slot_ioctl(i, &none);
+
+            if (ret < 0) {
+                error_report("KVM does not give up its memory slot at 0x%" G_GINT64_MODIFIER
+                             "x: %s; it stays in use",
+                             slot->addr, g_strerror(-ret));
+            } else {
+                slot->size = 0;
+            }
             return;
         }
     }

@@ -13,6 +13,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+#define MSR_HYPERV_FIRST 0x40000000u
+#define MSR_HYPERV_LAST  0x400001ffu
+
 static struct kvm_msr_list *list;
 
 /* Those with a place in X86Cpu. */
@@ -90,12 +93,21 @@ static bool transfer(const KvmCpu *k, unsigned long request, struct kvm_msr_entr
     return ok;
 }
 
+/* The TSC is exchanged by itself, the APIC base with the segments. KVM lists Hyper-V's registers
+ * also where its CPUID is not offered (it never is), and makes its interrupt controller and timers
+ * when one of them is read. */
+static bool is_other(uint32_t index)
+{
+    return index == MSR_TSC || index == MSR_APIC_BASE ||
+           (index >= MSR_HYPERV_FIRST && index <= MSR_HYPERV_LAST);
+}
+
 /* MTRRs are in no list of older kernels, but can be used. */
 static void try_entry(KvmCpu *k, uint32_t index)
 {
     struct kvm_msr_entry entry = { .index = index };
 
-    if (index == MSR_TSC || index == MSR_APIC_BASE || !transfer(k, KVM_GET_MSRS, &entry) ||
+    if (is_other(index) || !transfer(k, KVM_GET_MSRS, &entry) ||
         !transfer(k, KVM_SET_MSRS, &entry)) {
         return;
     }

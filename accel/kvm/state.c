@@ -182,11 +182,14 @@ static void events_to_cpu(const struct kvm_vcpu_events *events, X86Cpu *cpu)
     cpu->nmi_blocked = events->nmi.masked != 0;
 }
 
-static void events_from_cpu(struct kvm_vcpu_events *events, const X86Cpu *cpu, bool clear)
+/* @reset: of the whole machine; a guest that was in system management mode leaves it. */
+static void events_from_cpu(struct kvm_vcpu_events *events, const X86Cpu *cpu, bool reset)
 {
-    if (clear) {
+    /* A processor that has taken INIT has nothing of before under way. */
+    if (reset || cpu->wait_for_sipi) {
         *events = (struct kvm_vcpu_events){
-            .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
+            .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
+                     (reset && kvm_vm.has_smm ? KVM_VCPUEVENT_VALID_SMM : 0),
         };
     }
     if ((events->interrupt.shadow != 0) != cpu->interrupt_shadow) {
@@ -211,6 +214,14 @@ static uint32_t mp_state_from_cpu(const X86Cpu *cpu)
 
 /* ---- reading ---- */
 
+static void get_mp_state(KvmCpu *k)
+{
+    if (kvm_vm.irqchip != KVM_IRQCHIP_OFF) {
+        kvm_ioctl(k->fd, KVM_GET_MP_STATE, &k->mp_state);
+        mp_state_to_cpu(&k->mp_state, &k->cpu);
+    }
+}
+
 static void get_local_apic(KvmCpu *k)
 {
     X86Cpu *cpu = &k->cpu;
@@ -218,8 +229,6 @@ static void get_local_apic(KvmCpu *k)
     if (kvm_vm.irqchip == KVM_IRQCHIP_OFF) {
         return;
     }
-    kvm_ioctl(k->fd, KVM_GET_MP_STATE, &k->mp_state);
-    mp_state_to_cpu(&k->mp_state, cpu);
     kvm_ioctl(k->fd, KVM_GET_LAPIC, &k->lapic);
     if (cpu->apic_ops) {
         cpu->apic_ops->page_set(cpu->apic, k->sregs.apic_base, (const uint32_t *)k->lapic.regs);
@@ -235,6 +244,7 @@ void kvm_get_state(X86Cpu *cpu)
     if (k->fresh || k->resets != cpu->resets) {
         return;
     }
+    get_mp_state(k); /* first: KVM carries out a pending INIT or SIPI here, which sets registers */
     kvm_ioctl(k->fd, KVM_GET_REGS, &k->regs);
     regs_to_cpu(&k->regs, cpu);
     kvm_ioctl(k->fd, KVM_GET_SREGS, &k->sregs);
@@ -255,14 +265,14 @@ void kvm_get_state(X86Cpu *cpu)
 
 /* ---- writing ---- */
 
-/* Write *@now, of @size bytes, if it is not what *@last says; then *@last says so. */
-static void put_changed(KvmCpu *k, unsigned long request, const char *name, void *last,
+/* Write *@now, of @size bytes, if it is not what *@last says; then *@last says so. Was it? */
+static bool put_changed(KvmCpu *k, unsigned long request, const char *name, void *last,
                         const void *now, size_t size, bool all)
 {
     int ret;
 
     if (!all && memcmp(last, now, size) == 0) {
-        return;
+        return false;
     }
     memcpy(last, now, size);
     ret = kvm_ioctl(k->fd, request, last);
@@ -270,6 +280,7 @@ static void put_changed(KvmCpu *k, unsigned long request, const char *name, void
         error_report("CPU %u: KVM refuses the guest's %s: %s", k->cpu.index, name,
                      g_strerror(-ret));
     }
+    return true;
 }
 
 static void put_xsave(KvmCpu *k, bool reset)
@@ -321,6 +332,7 @@ void kvm_put_state(X86Cpu *cpu)
     struct kvm_debugregs debugregs = k->debugregs;
     struct kvm_sregs sregs = k->sregs;
     struct kvm_regs regs = k->regs;
+    bool written;
 
     if (all) {
         memset(&sregs, 0, sizeof(sregs));
@@ -329,19 +341,19 @@ void kvm_put_state(X86Cpu *cpu)
     sregs_from_cpu(&sregs, cpu);
     regs_from_cpu(&regs, cpu);
     debugregs_from_cpu(&debugregs, cpu);
-    /* A processor that has taken INIT has nothing of before under way. */
-    events_from_cpu(&events, cpu, all || cpu->wait_for_sipi);
+    events_from_cpu(&events, cpu, all);
 
-    put_changed(k, KVM_SET_SREGS, "segments and control registers", &k->sregs, &sregs,
-                sizeof(sregs), all);
-    put_changed(k, KVM_SET_REGS, "registers", &k->regs, &regs, sizeof(regs), all);
+    written = put_changed(k, KVM_SET_SREGS, "segments and control registers", &k->sregs, &sregs,
+                          sizeof(sregs), all);
+    written |= put_changed(k, KVM_SET_REGS, "registers", &k->regs, &regs, sizeof(regs), all);
     put_xsave(k, all);
     put_xcrs(k, all);
     put_changed(k, KVM_SET_DEBUGREGS, "debug registers", &k->debugregs, &debugregs,
                 sizeof(debugregs), all);
     put_local_apic(k, all); /* before the MSR that is the deadline of its timer */
     kvm_msr_put(k, all);
-    put_changed(k, KVM_SET_VCPU_EVENTS, "events", &k->events, &events, sizeof(events), all);
+    /* KVM forgets a pending exception when it gets registers. */
+    put_changed(k, KVM_SET_VCPU_EVENTS, "events", &k->events, &events, sizeof(events), written);
     k->fresh = false;
     k->resets = cpu->resets;
 }

@@ -147,9 +147,10 @@ static bool create_vm(GError **errp)
     return true;
 }
 
-static void read_capabilities(void)
+static bool read_capabilities(GError **errp)
 {
     unsigned slots = kvm_check(KVM_CAP_NR_MEMSLOTS);
+    int run_size = kvm_ioctl(kvm_vm.dev_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
 
     kvm_vm.max_memslots = slots ? slots : FALLBACK_MEMSLOTS;
     if (accel_options.memslots) {
@@ -159,9 +160,16 @@ static void read_capabilities(void)
     kvm_vm.coalesced_pio = kvm_vm.coalesced_page ? kvm_check(KVM_CAP_COALESCED_PIO) : 0;
     kvm_vm.has_readonly = kvm_check(KVM_CAP_READONLY_MEM);
     kvm_vm.has_tsc_control = kvm_check(KVM_CAP_TSC_CONTROL);
+    kvm_vm.has_smm = kvm_check(KVM_CAP_X86_SMM);
     kvm_vm.xsave_size = kvm_check(KVM_CAP_XSAVE2);
     kvm_vm.xsave_size = MAX(kvm_vm.xsave_size, sizeof(struct kvm_xsave));
-    kvm_vm.run_size = kvm_ioctl(kvm_vm.dev_fd, KVM_GET_VCPU_MMAP_SIZE, NULL);
+    if (run_size < (int)sizeof(struct kvm_run)) {
+        error_set(errp, "KVM does not say how large a CPU's run structure is (it says %d)",
+                  run_size);
+        return false;
+    }
+    kvm_vm.run_size = run_size;
+    return true;
 }
 
 /* Before vCPUs and interrupt controllers are made. */
@@ -206,13 +214,13 @@ static bool make_vm(GError **errp)
     if (kvm_vm.dev_fd < 0 || !create_vm(errp) || !need_capabilities(errp)) {
         return false;
     }
-    read_capabilities();
-    return set_addresses(errp) && kvm_irq_init(errp) && kvm_cpuid_init(errp) && kvm_msr_init(errp);
+    return read_capabilities(errp) && set_addresses(errp) && kvm_irq_init(errp) &&
+           kvm_cpuid_init(errp) && kvm_msr_init(errp);
 }
 
 static bool kvm_init(GError **errp)
 {
-    if (!make_vm(errp)) {
+    if (!make_vm(errp) || !kvm_object_init(errp)) {
         close_vm();
         return false;
     }

@@ -9,6 +9,7 @@
 #include "accel/kvm/kvm-internal.h"
 #include "accel/kvm/kvm.h"
 #include "accel/vcpu.h"
+#include "qom/object.h"
 #include "util/main-loop.h"
 
 #define MIB (1ull << 20)
@@ -198,6 +199,170 @@ static void test_state(void)
     vcpu_free(cpu);
 }
 
+/* As little of a local APIC as the state of one needs. */
+static uint64_t base_get(void *opaque)
+{
+    return 0xfee00800;
+}
+
+static uint8_t tpr_get(void *opaque)
+{
+    return 0;
+}
+
+static void page_get(void *opaque, uint32_t page[256])
+{
+    page[0x20 / 4] = ((X86Cpu *)opaque)->apic_id << 24;
+}
+
+static void page_set(void *opaque, uint64_t base, const uint32_t page[256])
+{
+}
+
+static X86Cpu *new_cpu(unsigned index)
+{
+    static const X86ApicOps apic = {
+        .base_get = base_get,
+        .tpr_get = tpr_get,
+        .page_get = page_get,
+        .page_set = page_set,
+    };
+    g_autoptr(GError) err = NULL;
+    X86Cpu *cpu = vcpu_alloc();
+
+    cpu->index = cpu->apic_id = index;
+    cpu->apic_ops = &apic;
+    cpu->apic = cpu;
+    g_assert_true(x86_cpu_model_parse(&cpu->model, "host", &err));
+    g_assert_true(kvm_cpu_init(cpu, &err));
+    x86_cpu_reset(cpu);
+    return cpu;
+}
+
+static void free_cpu(X86Cpu *cpu)
+{
+    kvm_cpu_destroy(cpu);
+    vcpu_free(cpu);
+}
+
+/* A SIPI that waits: registers and run state that are read are both those after it. */
+static void test_pending_sipi(void)
+{
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *cpu = new_cpu(1);
+    cpu->wait_for_sipi = true;
+    kvm_put_state(cpu);
+    g_assert_true(kvm_apic_split.send_msi(0xfee01000, 0x4612)); /* vector 0x12 */
+    kvm_get_state(cpu);
+    g_assert_false(cpu->wait_for_sipi);
+    g_assert_cmphex(cpu->segs[X86_SEG_CS].base, ==, 0x12000);
+    g_assert_cmphex(cpu->rip, ==, 0);
+    free_cpu(cpu);
+}
+
+/* An exception that waits is not lost when a register is written; a reset ends it. */
+static void test_pending_exception(void)
+{
+    struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_PAYLOAD };
+
+    if (skipped()) {
+        return;
+    }
+    if (!kvm_enable(KVM_CAP_EXCEPTION_PAYLOAD, 1)) {
+        g_test_skip("this KVM shows pending exceptions as injected ones");
+        return;
+    }
+    X86Cpu *cpu = new_cpu(2);
+    int fd = kvm_cpu(cpu)->fd;
+    cpu->wait_for_sipi = false;
+    kvm_put_state(cpu);
+    events.exception.pending = 1;
+    events.exception.nr = 6;
+    g_assert_cmpint(kvm_ioctl(fd, KVM_SET_VCPU_EVENTS, &events), ==, 0);
+    kvm_get_state(cpu);
+    cpu->regs[X86_RBX] = 77;
+    kvm_put_state(cpu);
+    g_assert_cmpint(kvm_ioctl(fd, KVM_GET_VCPU_EVENTS, &events), ==, 0);
+    g_assert_cmpuint(events.exception.pending, ==, 1);
+    g_assert_cmpuint(events.exception.nr, ==, 6);
+    x86_cpu_reset(cpu);
+    kvm_put_state(cpu);
+    g_assert_cmpint(kvm_ioctl(fd, KVM_GET_VCPU_EVENTS, &events), ==, 0);
+    g_assert_cmpuint(events.exception.pending, ==, 0);
+    g_assert_true(kvm_enable(KVM_CAP_EXCEPTION_PAYLOAD, 0));
+    free_cpu(cpu);
+}
+
+/* A reset ends system management mode. */
+static void test_smm(void)
+{
+    struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_SMM, .smi = { .smm = 1 } };
+
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *cpu = new_cpu(3);
+    int fd = kvm_cpu(cpu)->fd;
+    kvm_put_state(cpu);
+    if (!kvm_vm.has_smm || kvm_ioctl(fd, KVM_SET_VCPU_EVENTS, &events) < 0) {
+        g_test_skip("this KVM has no system management mode");
+    } else {
+        kvm_get_state(cpu);
+        x86_cpu_reset(cpu);
+        kvm_put_state(cpu);
+        g_assert_cmpint(kvm_ioctl(fd, KVM_GET_VCPU_EVENTS, &events), ==, 0);
+        g_assert_cmpuint(events.smi.smm, ==, 0);
+    }
+    free_cpu(cpu);
+}
+
+/* Registers of Hyper-V, which is never offered, are left alone; no register is there twice. */
+static void test_msr_list(void)
+{
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *cpu = new_cpu(4);
+    const struct kvm_msrs *msrs = kvm_cpu(cpu)->msrs;
+    g_assert_cmpuint(msrs->nmsrs, >, 20);
+    for (unsigned i = 0; i < msrs->nmsrs; i++) {
+        uint32_t index = msrs->entries[i].index;
+
+        g_assert_true(index < 0x40000000 || index >= 0x40000200);
+        for (unsigned j = 0; j < i; j++) {
+            g_assert_cmphex(msrs->entries[j].index, !=, index);
+        }
+    }
+    free_cpu(cpu);
+}
+
+static int64_t property(Object *obj, const char *name)
+{
+    struct json_object *value = object_property_get(obj, name, NULL);
+    int64_t number = json_object_get_int64(value);
+
+    json_object_put(value);
+    return number;
+}
+
+static void test_properties(void)
+{
+    if (skipped()) {
+        return;
+    }
+    Object *accel = object_resolve("/accel", NULL);
+    g_assert_nonnull(accel);
+    kvm_vm.max_memslots = 100;
+    g_assert_cmpint(property(accel, "memory-slots"), ==, 100);
+    g_assert_cmpint(property(accel, "memory-slots-used"), ==, 0);
+    MemoryRegion *low = add_ram(0, MIB, false);
+    g_assert_cmpint(property(accel, "memory-slots-used"), ==, 1);
+    drop_ram(low);
+    g_assert_cmpint(property(accel, "memory-slots-used"), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) err = NULL;
@@ -215,5 +380,10 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/cpuid", test_cpuid);
     g_test_add_func("/kvm/exit-names", test_exit_names);
     g_test_add_func("/kvm/state", test_state);
+    g_test_add_func("/kvm/pending-sipi", test_pending_sipi);
+    g_test_add_func("/kvm/pending-exception", test_pending_exception);
+    g_test_add_func("/kvm/smm", test_smm);
+    g_test_add_func("/kvm/msr-list", test_msr_list);
+    g_test_add_func("/kvm/properties", test_properties);
     return g_test_run();
 }
