@@ -508,10 +508,11 @@ static void check_pam(uint8_t *ram)
 /* What monitors tell of a guest's work, whatever it is. */
 static void look(const Machine *machine)
 {
-    g_autoptr(GPtrArray) buses = qmp_query_pci(NULL);
+    g_autoptr(GPtrArray) buses = qmp_query_pci(NULL), dimms = qmp_query_memory_devices(NULL);
+    g_autoptr(GPtrArray) slots = qmp_query_acpi_ospm_status(NULL);
     g_autoptr(GString) text = g_string_new(NULL);
 
-    g_assert_nonnull(buses);
+    g_assert_true(buses && dimms && slots);
     for (unsigned i = 0; i < machine->num_cpus; i++) {
         apic_describe(machine->cpus[i]->apic, text);
     }

@@ -149,8 +149,7 @@ static void check_machine(Machine *machine)
 {
     X86CpuModel model;
 
-    if (machine_check_memory(machine, NULL) && machine_check_smp(machine, NULL) &&
-        numa_complete(machine, NULL)) {
+    if (machine_check_memory(machine, NULL) && numa_complete(machine, NULL)) {
         uint64_t total = 0;
 
         for (unsigned n = 0; n < machine->num_nodes; n++) {

@@ -60,9 +60,20 @@ void fuzz_step_plug(FuzzInput *in)
 
 void fuzz_step_unplug(FuzzInput *in)
 {
-    g_autofree char *id = g_strdup_printf("d%u", (unsigned)fuzz_take(in, 1) % (SLOTS + 1));
+    unsigned what = (unsigned)fuzz_take(in, 1);
+    g_autofree char *id = g_strdup_printf("d%u", what % (SLOTS + 1));
 
-    device_del(id, NULL);
+    switch (what >> 6) {
+    case 0:
+    case 1:
+        device_del(id, NULL);
+        break;
+    case 2:
+        device_del_within(id, (1 + what % 16) * 0.001, NULL);
+        break;
+    default:
+        device_del_cancel(id, NULL);
+    }
 }
 
 void fuzz_step_unplug_now(FuzzInput *in)
