@@ -70,6 +70,8 @@ void chardev_disconnected(Chardev *chr);
 /* What the backend's protocol says to the other side, between the front end's output. All or, if
  * the other side does not read and UNSENT_MAX waits already, nothing. */
 void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len);
+/* What chardev_waiting() returns from now on. */
+void chardev_set_waiting(Chardev *chr);
 /* Send @event to @fe, OPENED and CLOSED only when they change something. */
 void char_frontend_event(CharFrontend *fe, CharEvent event);
 

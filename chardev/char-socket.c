@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ typedef struct CharSocket {
     uint32_t reconnect; /* seconds; 0: never */
 
     int listen_fd, client_fd;
+    int yank_fd;   /* eventfd that ends the wait for the first client; -1 when there is none */
     int passed_fd; /* the client sent it and nobody took it yet; or -1 */
     GSource *listen_source;
     char *bound_path; /* to remove at the end, if it is this file still: */
@@ -358,6 +360,13 @@ static char *describe(const CharSocket *sock)
 }
 
 /* A client that has come to listen_fd, or -1. */
+static bool was_yanked(const CharSocket *sock)
+{
+    uint64_t count;
+
+    return read(sock->yank_fd, &count, sizeof(count)) == sizeof(count);
+}
+
 static int wait_for_client(const CharSocket *sock, GError **errp)
 {
     g_autofree char *where = describe(sock);
@@ -367,7 +376,8 @@ static int wait_for_client(const CharSocket *sock, GError **errp)
             sock->parent.parent.name, where);
     do {
         struct pollfd p[] = { { .fd = sock->listen_fd, .events = POLLIN },
-                              { .fd = interrupt_fd(), .events = POLLIN } };
+                              { .fd = interrupt_fd(), .events = POLLIN },
+                              { .fd = sock->yank_fd, .events = POLLIN } };
 
         if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR) {
             error_set_errno(errp, errno, "cannot wait for a client on %s", where);
@@ -375,6 +385,10 @@ static int wait_for_client(const CharSocket *sock, GError **errp)
         }
         if (interrupt_check(errp)) {
             g_prefix_error(errp, "waiting for a client on %s: ", where);
+            return -1;
+        }
+        if (was_yanked(sock)) {
+            error_set(errp, "waiting for a client on %s was broken off by 'yank'", where);
             return -1;
         }
         client = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -456,6 +470,23 @@ static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
     return o->fd;
 }
 
+/* The first client, or -1. */
+static int run_waiting(Opening *o, GError **errp)
+{
+    int fd;
+
+    o->sock->yank_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (o->sock->yank_fd < 0) {
+        error_set_errno(errp, errno, "cannot make a descriptor to end the wait for a client");
+        return -1;
+    }
+    chardev_set_waiting(&o->sock->parent);
+    fd = run_opening(accept_first, o, errp);
+    chardev_set_waiting(NULL);
+    close_fd(&o->sock->yank_fd);
+    return fd;
+}
+
 static bool socket_complete(Object *obj, GError **errp)
 {
     CharSocket *sock = (CharSocket *)obj;
@@ -488,7 +519,7 @@ static bool socket_complete(Object *obj, GError **errp)
         socket_listen(sock);
         return true;
     }
-    fd = run_opening(accept_first, &opening, errp);
+    fd = run_waiting(&opening, errp);
     if (fd < 0) {
         return false;
     }
@@ -502,7 +533,7 @@ static void socket_init(Object *obj)
 {
     CharSocket *sock = (CharSocket *)obj;
 
-    sock->listen_fd = sock->client_fd = sock->passed_fd = -1;
+    sock->listen_fd = sock->client_fd = sock->passed_fd = sock->yank_fd = -1;
 }
 
 static void remove_path(CharSocket *sock)
@@ -567,6 +598,9 @@ static void socket_yank(Chardev *chr)
 {
     CharSocket *sock = (CharSocket *)chr;
 
+    if (sock->yank_fd >= 0) {
+        eventfd_write(sock->yank_fd, 1);
+    }
     if (sock->client_fd >= 0) {
         shutdown(sock->client_fd, SHUT_RDWR);
     }

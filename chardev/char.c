@@ -481,6 +481,18 @@ char *chardev_filename(const Chardev *chr)
                : g_strdup(object_typename(&chr->parent) + strlen(CHARDEV_TYPE_PREFIX));
 }
 
+static Chardev *waiting;
+
+Chardev *chardev_waiting(void)
+{
+    return waiting;
+}
+
+void chardev_set_waiting(Chardev *chr)
+{
+    waiting = chr;
+}
+
 bool chardev_can_yank(const Chardev *chr)
 {
     return chardev_ops(chr)->yank != NULL;

@@ -78,7 +78,11 @@ bool chardev_in_use(const Chardev *chr);
 /* How users see what it is connected to: "unix:PATH,server=on", "pty:/dev/pts/3", "null"; g_free.
  */
 char *chardev_filename(const Chardev *chr);
-/* Whether it is a connection that chardev_yank() can break off, as if the other side had gone. */
+/* The one that is made right now, and waits for its first client while the main loop goes on: it
+ * has its id, but is not in the tree yet. NULL: none. Borrowed. */
+Chardev *chardev_waiting(void);
+/* Whether it is a connection, or a wait for one, that chardev_yank() can break off, as if the other
+ * side had gone. */
 bool chardev_can_yank(const Chardev *chr);
 void chardev_yank(Chardev *chr);
 /* The front end gets CHAR_EVENT_BREAK; on a mux the one that has the input. */

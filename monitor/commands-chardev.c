@@ -358,23 +358,43 @@ char *qmp_ringbuf_read(const char *device, int64_t size, bool has_format, DataFo
 
 /* ---- yank ---- */
 
+static void add_yank_instance(GPtrArray *list, const Chardev *chr)
+{
+    if (chardev_can_yank(chr)) {
+        YankInstance *instance = g_new0(YankInstance, 1);
+
+        instance->type = YANK_INSTANCE_TYPE_CHARDEV;
+        instance->u.chardev = g_new0(YankInstanceChardev, 1);
+        instance->u.chardev->id = g_strdup(OBJECT(chr)->name);
+        g_ptr_array_add(list, instance);
+    }
+}
+
 GPtrArray *qmp_query_yank(GError **errp)
 {
     GPtrArray *list = YankInstance_list_new();
+    const Chardev *waiting = chardev_waiting();
 
     for (guint i = 0; i < chardevs()->len; i++) {
         const Chardev *chr = chardevs()->pdata[i];
 
-        if (chardev_can_yank(chr)) {
-            YankInstance *instance = g_new0(YankInstance, 1);
-
-            instance->type = YANK_INSTANCE_TYPE_CHARDEV;
-            instance->u.chardev = g_new0(YankInstanceChardev, 1);
-            instance->u.chardev->id = g_strdup(OBJECT(chr)->name);
-            g_ptr_array_add(list, instance);
+        /* One that chardev-change replaces has the same id. */
+        if (!waiting || strcmp(OBJECT(chr)->name, OBJECT(waiting)->name) != 0) {
+            add_yank_instance(list, chr);
         }
     }
+    if (waiting) {
+        add_yank_instance(list, waiting);
+    }
     return list;
+}
+
+static Chardev *find_yankable(const char *id)
+{
+    Chardev *waiting = chardev_waiting();
+    Chardev *chr = waiting && strcmp(OBJECT(waiting)->name, id) == 0 ? waiting : chardev_find(id);
+
+    return chr && chardev_can_yank(chr) ? chr : NULL;
 }
 
 bool qmp_yank(GPtrArray *instances, GError **errp)
@@ -383,9 +403,9 @@ bool qmp_yank(GPtrArray *instances, GError **errp)
 
     for (guint i = 0; i < instances->len; i++) {
         const YankInstance *instance = instances->pdata[i];
-        Chardev *chr = chardev_find(instance->u.chardev->id);
+        Chardev *chr = find_yankable(instance->u.chardev->id);
 
-        if (!chr || !chardev_can_yank(chr)) {
+        if (!chr) {
             error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
                             "chardev '%s' is not there or no connection; query-yank lists those "
                             "that are",

@@ -130,6 +130,36 @@ def wait_for_a_client():
             tap.equal(m.qmp.receive(10), {"return": {}, "id": "w"})
 
 
+def yank_wait():
+    """Whoever waits for a client can be told that none will come."""
+    with tempfile.TemporaryDirectory() as folder, machine.Machine(
+            extra=["-qmp", f"unix:{folder}/qmp,server=on,wait=off"]) as m:
+        other = vm.Stream(f"{folder}/qmp", m.process)
+        reader = other.sock.makefile("rb")
+
+        def ask(**message):
+            other.send(json.dumps(message).encode())
+            return json.loads(reader.readline())
+
+        reader.readline()  # the greeting
+        ask(execute="qmp_capabilities", arguments={"enable": ["oob"]})
+        before = ask(execute="query-chardev")
+        m.qmp.send(json.dumps({"execute": "chardev-add", "arguments": {"id": "w", "backend": {
+            "type": "socket", "data": {**unix_server(f"{folder}/w"), "wait": True}}}}).encode())
+        while not os.path.exists(f"{folder}/w"):
+            time.sleep(0.001)
+        w = {"type": "chardev", "id": "w"}
+        deadline = time.monotonic() + 10
+        while w not in ask(**{"exec-oob": "query-yank"})["return"]:
+            tap.equal(time.monotonic() < deadline, True, "in time")
+        tap.equal(ask(**{"exec-oob": "yank", "arguments": {"instances": [w]}}), {"return": {}})
+        reply = m.qmp.receive(10)
+        tap.equal("yank" in reply["error"]["desc"], True, reply)
+        tap.equal(os.path.exists(f"{folder}/w"), False, "the socket's file")
+        tap.equal(ask(execute="query-chardev"), before, "chardevs")
+        tap.equal(w in ask(execute="query-yank")["return"], False, "query-yank")
+
+
 def unchangeable():
     """A monitor keeps its own, and says why."""
     with machine.Machine() as m:
@@ -168,6 +198,6 @@ def message(sock):
 
 
 tap.run([("a serial port's backends", serial_port),
-         ("wait=true", wait_for_a_client),
+         ("wait=true", wait_for_a_client), ("yank while it waits", yank_wait),
          ("a monitor's backend", unchangeable),
          ("QMP in a WebSocket", qmp_in_websocket)])
