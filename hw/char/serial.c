@@ -74,9 +74,9 @@ enum {
     MSR_CONNECTED = MSR_CTS | MSR_DSR | MSR_DCD,
 };
 
-#define FIFO_SIZE 16
-#define CLOCK_HZ  115200 /* 1.8432 MHz / 16 */
-#define UNSET     UINT32_MAX
+#define FIFO_SIZE    16
+#define UNSET        UINT32_MAX
+#define MAX_BAUDBASE (1 << 26) /* a clock of 1 GiHz */
 
 static const uint8_t fifo_triggers[4] = { 1, 4, 8, 14 };
 
@@ -89,6 +89,8 @@ static const struct {
 typedef struct Serial {
     Device parent;
     uint32_t index, iobase, irq_number;
+    uint32_t baudbase; /* bits a second with divisor 1 */
+    bool wakeup;       /* no sleep state: false */
     char *chardev;
     Chardev *chr; /* the board's own choice, instead of `chardev` */
     CharFrontend fe;
@@ -174,7 +176,7 @@ static CharParity serial_parity(const Serial *s)
 static void serial_set_line(Serial *s)
 {
     CharLine line = {
-        .speed = CLOCK_HZ / MAX(s->divisor, 1),
+        .speed = MAX(s->baudbase / MAX(s->divisor, 1), 1),
         .data_bits = serial_data_bits(s),
         .stop_bits = s->lcr & LCR_STOP ? 2 : 1,
         .parity = serial_parity(s),
@@ -198,7 +200,7 @@ static int64_t serial_character_ns(const Serial *s)
 {
     unsigned bits = 1 + serial_data_bits(s) + !!(s->lcr & LCR_PARITY) + 1 + !!(s->lcr & LCR_STOP);
 
-    return NS_PER_SEC * bits * MAX(s->divisor, 1) / CLOCK_HZ;
+    return NS_PER_SEC * bits * MAX(s->divisor, 1) / s->baudbase;
 }
 
 /* The FIFO changed: an idle time of four characters begins. */
@@ -600,7 +602,37 @@ static void serial_init(Object *obj)
     s->index = s->iobase = s->irq_number = UNSET;
 }
 
+static bool check_baudbase(Object *obj, const Property *prop, struct json_object *value,
+                           GError **errp)
+{
+    int64_t speed = json_object_get_int64(value);
+
+    if (speed < 1 || speed > MAX_BAUDBASE) {
+        error_set(errp, "baudbase must be 1 to %d bits a second", MAX_BAUDBASE);
+        return false;
+    }
+    return true;
+}
+
+static bool check_wakeup(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp)
+{
+    if (json_object_get_boolean(value)) {
+        error_set(errp, "wakeup=on is not there: the machine has no sleep state from which a byte "
+                        "could wake it; use wakeup=off");
+        return false;
+    }
+    return true;
+}
+
 static const Property serial_properties[] = {
+    { .name = "baudbase",
+      .kind = PROP_UINT32,
+      .offset = offsetof(Serial, baudbase),
+      .has_default = true,
+      .default_int = 115200, /* 1.8432 MHz / 16 */
+      .check = check_baudbase,
+      .description = "speed with divisor 1, bits a second" },
     { .name = "chardev",
       .kind = PROP_STRING,
       .offset = offsetof(Serial, chardev),
@@ -617,6 +649,12 @@ static const Property serial_properties[] = {
       .kind = PROP_UINT32,
       .offset = offsetof(Serial, irq_number),
       .description = "ISA interrupt line, 0 to 15 (by index if not set)" },
+    { .name = "wakeup",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Serial, wakeup),
+      .has_default = true,
+      .check = check_wakeup,
+      .description = "input wakes the machine; it has no sleep state: off" },
     { 0 },
 };
 

@@ -2,8 +2,8 @@
 /*
  * A 16550A serial port on the ISA bus (National Semiconductor PC16550D data sheet).
  *
- * `-device isa-serial,chardev=ID[,index=N][,iobase=PORT][,irq=N]`: the first free of the four PC
- * ports is taken where nothing is said. Machine lock for everything.
+ * `-device isa-serial,chardev=ID[,index=N][,iobase=PORT][,irq=N][,baudbase=N]`: the first free of
+ * the four PC ports is taken where nothing is said. Machine lock for everything.
  */
 #ifndef HW_CHAR_SERIAL_H
 #define HW_CHAR_SERIAL_H

@@ -106,6 +106,28 @@ static void assert_line(const char *expected)
     g_string_set_size(line_log, 0);
 }
 
+/* With another crystal the same divisor is another speed. */
+static void test_baudbase(void)
+{
+    struct json_object *props = json_tokener_parse(
+        "{\"driver\": \"isa-serial\", \"chardev\": \"line\", \"index\": 1, \"baudbase\": 1500000}");
+    GError *err = NULL;
+
+    line_log = g_string_new(NULL);
+    g_assert_nonnull(chardev_new_from_opts("test-line,id=line", NULL));
+    Device *port = device_add(props, false, &err);
+    g_assert_no_error(err);
+    outb(LCR - 0x100, 0x80);
+    outb(DATA - 0x100, 3);
+    g_string_set_size(line_log, 0);
+    outb(LCR - 0x100, 0x03);
+    assert_line("500000,8N1 - ");
+    device_unplug(port);
+    g_assert_true(chardev_remove(chardev_find("line"), NULL));
+    g_string_free(line_log, TRUE);
+    json_object_put(props);
+}
+
 /* Settings go out when the guest has said them all, and again to a new backend. */
 static void test_line_settings(void)
 {
@@ -288,6 +310,7 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/registers", test_registers);
     g_test_add_func("/serial/transmit", test_transmit);
     g_test_add_func("/serial/line", test_line_settings);
+    g_test_add_func("/serial/baudbase", test_baudbase);
     g_test_add_func("/serial/loopback", test_loopback);
     g_test_add_func("/serial/fifo", test_fifo);
     g_test_add_func("/serial/modem", test_modem_interrupt);
