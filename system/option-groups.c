@@ -18,6 +18,13 @@ static const CommandLineParameter accel_params[] = {
     { "kernel-irqchip", STR, "kvm: where interrupt controllers are: on, split or off" },
     { 0 },
 };
+static const CommandLineParameter action_params[] = {
+    { "reboot", STR, "when the guest resets: reset or shutdown" },
+    { "shutdown", STR, "when it is shut down: poweroff or pause" },
+    { "panic", STR, "when it reports a panic: pause, shutdown, exit-failure or none" },
+    { "watchdog", STR, "when a watchdog fires: as set-action" },
+    { 0 },
+};
 static const CommandLineParameter add_fd_params[] = {
     { "fd", NUM, "descriptor that this process got when it was started" },
     { "set", NUM, "number of the set to put it into" },
@@ -160,6 +167,7 @@ static const CommandLineParameter smp_params[] = {
 
 const CommandLineGroup option_groups[] = {
     { "accel", accel_params },
+    { "action", action_params },
     { "add-fd", add_fd_params },
     { "boot-opts", boot_params },
     { "chardev", chardev_params },

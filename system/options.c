@@ -11,6 +11,7 @@
 #include "hw/core/numa.h"
 #include "hw/core/opts.h"
 #include "hw/core/runstate.h"
+#include "qapi/dispatch.h"
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/startup.h"
@@ -236,6 +237,17 @@ static bool do_no_shutdown(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool do_action(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *args = keyval_parse(arg, NULL, errp);
+    struct json_object *ret = args ? qmp_dispatch("set-action", args, errp) : NULL;
+    bool ok = ret;
+
+    json_object_put(args);
+    json_object_put(ret);
+    return ok;
+}
+
 static bool do_daemonize(Startup *startup, const char *arg, GError **errp)
 {
     startup->daemonize = true;
@@ -316,6 +328,18 @@ static bool do_qtest_log(Startup *startup, const char *arg, GError **errp)
 static bool do_memory(Startup *startup, const char *arg, GError **errp)
 {
     return object_property_parse(OBJECT(startup->machine), "memory", arg, errp);
+}
+
+static bool do_mem_path(Startup *startup, const char *arg, GError **errp)
+{
+    g_free(startup->machine->mem_path);
+    startup->machine->mem_path = g_strdup(arg);
+    return true;
+}
+
+static bool do_mem_prealloc(Startup *startup, const char *arg, GError **errp)
+{
+    return object_global_add("memory-backend", "prealloc", "on", errp);
 }
 
 static bool do_smp(Startup *startup, const char *arg, GError **errp)
@@ -442,6 +466,8 @@ const Option options[] = {
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
       "boot memory (128M), slots for DIMMs, and the most memory there may be; k M G T, M if none",
       START_MACHINE, do_memory },
+    { "mem-path", "FILE", "boot memory is this file, or a nameless one in this directory", START_MACHINE, do_mem_path },
+    { "mem-prealloc", NULL, "take all pages of memory backends from the host at once", START_CONFIG, do_mem_prealloc },
     { "numa", "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A[-B]][,initiator=N] | dist,src=N,dst=N,val=N | "
       "cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N] | "
       "hmat-lb,initiator=N,target=N,hierarchy=H,data-type=T,latency=NS|bandwidth=SIZE | "
@@ -514,6 +540,9 @@ const Option options[] = {
       START_CONFIG, .expand = option_set },
     { "S", NULL, "do not start the CPUs: wait for 'cont'", START_CONFIG, do_stopped },
     { "preconfig", NULL, "wait with making the machine for QMP's x-exit-preconfig", START_CONFIG, do_preconfig },
+    { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
+      "[,watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi]",
+      "what events in the guest lead to (reset, poweroff, shutdown, reset)", START_CONFIG, do_action },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
     { "nodefaults", NULL, "no default serial port and monitor", START_CONFIG, do_nodefaults },

@@ -114,17 +114,6 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
 
 /* ---- making ---- */
 
-/* What -machine says of guest memory holds for DIMMs too, unless their backends say otherwise. */
-static void add_globals(const Machine *machine)
-{
-    if (!machine->dump_guest_core) {
-        object_global_add("memory-backend", "dump", "off", NULL);
-    }
-    if (!machine->mem_merge) {
-        object_global_add("memory-backend", "merge", "off", NULL);
-    }
-}
-
 static bool make_machine(Startup *startup, GError **errp)
 {
     static const char *const skip[] = { "type", NULL };
@@ -151,7 +140,6 @@ static bool make_machine(Startup *startup, GError **errp)
         return false;
     }
     startup->machine->guest_name = g_strdup(startup->guest_name);
-    add_globals(startup->machine);
     memcpy(startup->machine->uuid, startup->uuid, sizeof(startup->uuid));
     return run_phase(startup, START_MACHINE, errp);
 }
@@ -226,9 +214,8 @@ static bool check_bootable(const Startup *startup, GError **errp)
 static bool make_parts(Startup *startup, GError **errp)
 {
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
-           check_bootable(startup, errp) &&
-           run_phase(startup, START_CHARDEV, errp) && startup_default_chardevs(startup, errp) &&
-           run_phase(startup, START_OBJECT, errp);
+           check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
+           startup_default_chardevs(startup, errp) && run_phase(startup, START_OBJECT, errp);
 }
 
 static bool make_board(Startup *startup, GError **errp)

@@ -18,6 +18,5 @@ bool machine_check_memory(const Machine *machine, GError **errp);
 
 struct json_object *machine_get_smp(Object *obj, const Property *prop, GError **errp);
 bool machine_set_smp(Object *obj, const Property *prop, struct json_object *value, GError **errp);
-bool machine_check_smp(const Machine *machine, GError **errp);
 
 #endif

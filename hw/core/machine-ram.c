@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/machine-ram.h"
 
-#include <sys/mman.h>
-
 #include "backends/host-memory-backend.h"
 #include "util/error.h"
 
@@ -115,6 +113,32 @@ static bool check_sizes(Machine *machine, uint64_t sum, GError **errp)
     return true;
 }
 
+/* -mem-path, where there is no boot RAM of ours. */
+static bool check_no_path(const Machine *machine, const char *why, GError **errp)
+{
+    if (machine->mem_path) {
+        error_set(errp, "-mem-path: %s", why);
+        return false;
+    }
+    return true;
+}
+
+/* May we make a backend, if we have to? */
+static bool check_own(const Machine *machine, GError **errp)
+{
+    if (machine_ops(machine)->default_ram_size == 0) {
+        return check_no_path(machine, "a machine of type none has no boot memory", errp);
+    }
+    if (object_child(object_container("/objects"), MACHINE_RAM_ID)) {
+        error_set(errp,
+                  "the id '%s' is that of boot memory: give the object another id, or make it boot "
+                  "memory with -machine memory-backend=%s",
+                  MACHINE_RAM_ID, MACHINE_RAM_ID);
+        return false;
+    }
+    return true;
+}
+
 bool machine_ram_resolve(Machine *machine, GError **errp)
 {
     uint64_t sum = 0;
@@ -129,47 +153,50 @@ bool machine_ram_resolve(Machine *machine, GError **errp)
             return false;
         }
     }
-    return sum == 0 || check_sizes(machine, sum, errp);
+    if (sum == 0) {
+        return check_own(machine, errp);
+    }
+    return check_no_path(machine,
+                         "boot memory is made of memory backends; make one of them a "
+                         "memory-backend-file, with its own mem-path=",
+                         errp) &&
+           check_sizes(machine, sum, errp);
 }
 
 /* ---- the region ---- */
 
-/* Advice, not orders: a kernel without KSM does without. */
-static void advise(const Machine *machine, const RamBlock *block)
+static bool make_own(Machine *machine, GError **errp)
 {
-    if (machine->mem_merge) {
-        madvise(block->host, block->size, MADV_MERGEABLE);
-    }
-    if (!machine->dump_guest_core) {
-        madvise(block->host, block->size, MADV_DONTDUMP);
-    }
-}
+    const char *type = machine->mem_path ? TYPE_MEMORY_BACKEND_FILE : TYPE_MEMORY_BACKEND_RAM;
+    struct json_object *props = json_object_new_object();
 
-static MemoryRegion *make_own(Machine *machine, GError **errp)
-{
-    RamBlock *block = ram_block_new("pc.ram", machine->ram_size, -1, false, true, 0, errp);
-
-    if (!block) {
-        return NULL;
+    json_object_object_add(props, "size", json_object_new_uint64(machine->ram_size));
+    if (machine->mem_path) {
+        json_object_object_add(props, "mem-path", json_object_new_string(machine->mem_path));
     }
-    advise(machine, block);
-    memory_region_init_ram(&machine->ram, "pc.ram", block);
-    ram_block_unref(block); /* the region has one */
-    return &machine->ram;
+    bool ok = user_object_add(type, MACHINE_RAM_ID, props, false, errp) &&
+              take_backend(machine, MACHINE_RAM_ID, errp);
+    json_object_put(props);
+    if (!ok) {
+        g_prefix_error(errp, "%s: ", machine->mem_path ? "-mem-path" : "boot memory");
+        return false;
+    }
+    machine->memory_backend = g_strdup(MACHINE_RAM_ID);
+    return true;
 }
 
 MemoryRegion *machine_ram_make(Machine *machine, GError **errp)
 {
-    const GPtrArray *backends = machine->ram_backends;
     uint64_t at = 0;
 
-    if (!backends) {
-        return make_own(machine, errp);
+    if (!machine->ram_backends && !make_own(machine, errp)) {
+        return NULL;
     }
+    const GPtrArray *backends = machine->ram_backends;
     if (backends->len == 1) {
         return host_memory_backend_region(backends->pdata[0]);
     }
-    memory_region_init_container(&machine->ram, "pc.ram", machine->ram_size);
+    memory_region_init_container(&machine->ram, MACHINE_RAM_ID, machine->ram_size);
     for (unsigned i = 0; i < backends->len; i++) {
         HostMemoryBackend *backend = backends->pdata[i];
 

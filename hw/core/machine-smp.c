@@ -157,15 +157,3 @@ struct json_object *machine_get_smp(Object *obj, const Property *prop, GError **
     }
     return value;
 }
-
-bool machine_check_smp(const Machine *machine, GError **errp)
-{
-    const MachineOps *ops = machine_ops(machine);
-
-    if (ops->max_cpus && machine->smp.maxcpus > ops->max_cpus) {
-        error_set(errp, "machine '%s' takes at most %u CPUs, not %u (-smp)", ops->name,
-                  ops->max_cpus, machine->smp.maxcpus);
-        return false;
-    }
-    return true;
-}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "accel/accel.h"
+#include "backends/host-memory-backend.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
@@ -142,6 +143,31 @@ static bool machine_set_irqchip(Object *obj, const Property *prop, struct json_o
     return accel_set_option("kernel-irqchip", text ? text : "null", errp);
 }
 
+/* A default of all memory backends: boot RAM, DIMMs and others. What one says itself wins. */
+static bool set_for_backends(const char *prop, bool *field, struct json_object *value,
+                             GError **errp)
+{
+    bool on = json_object_get_boolean(value);
+
+    if (on == *field) {
+        return true;
+    }
+    *field = on;
+    return object_global_add(TYPE_MEMORY_BACKEND, prop, on ? "on" : "off", errp);
+}
+
+static bool set_dump_guest_core(Object *obj, const Property *prop, struct json_object *value,
+                                GError **errp)
+{
+    return set_for_backends("dump", &MACHINE(obj)->dump_guest_core, value, errp);
+}
+
+static bool set_mem_merge(Object *obj, const Property *prop, struct json_object *value,
+                          GError **errp)
+{
+    return set_for_backends("merge", &MACHINE(obj)->mem_merge, value, errp);
+}
+
 static const Property machine_properties[] = {
     { .name = "memory",
       .kind = PROP_CUSTOM,
@@ -205,12 +231,14 @@ static const Property machine_properties[] = {
       .offset = offsetof(Machine, dump_guest_core),
       .has_default = true,
       .default_int = true,
+      .set = set_dump_guest_core,
       .description = "include guest memory in core dumps" },
     { .name = "mem-merge",
       .kind = PROP_BOOL,
       .offset = offsetof(Machine, mem_merge),
       .has_default = true,
       .default_int = true,
+      .set = set_mem_merge,
       .description = "let the host merge equal pages of guest memory (KSM)" },
     { .name = "usb",
       .kind = PROP_CUSTOM,
@@ -255,6 +283,7 @@ static void machine_finalize(Object *obj)
     numa_drop(machine);
     machine_ram_drop(machine);
     g_free(machine->guest_name);
+    g_free(machine->mem_path);
     boot_config_clear(&machine->boot);
     if (the_machine == machine) {
         the_machine = NULL;
@@ -295,8 +324,8 @@ bool machine_init(Machine *machine, GError **errp)
 {
     const MachineOps *ops = machine_ops(machine);
 
-    if (!machine_check_memory(machine, errp) || !machine_check_smp(machine, errp) ||
-        !machine_ram_resolve(machine, errp) || !numa_complete(machine, errp)) {
+    if (!machine_check_memory(machine, errp) || !machine_ram_resolve(machine, errp) ||
+        !numa_complete(machine, errp)) {
         return false;
     }
     if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {

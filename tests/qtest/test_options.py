@@ -91,6 +91,15 @@ REFUSED = [
     (["-m", "128M", "-numa", "node,memdev=m0", "-numa", "node,memdev=m1", *RAM], "128 96"),
     (["-m", "64M", "-M", "pc,memory-backend=m0", "-device", "pc-dimm,memdev=m0", *RAM], "m0|slots"),
     (["-numa", "node,memdev=m0,mem=64M", *RAM], "mem="),
+    (["-object", "memory-backend-ram,id=pc.ram,size=64M"], "pc.ram another memory-backend="),
+    (["-mem-path", "/nonexistent/x"], "-mem-path /nonexistent/x"),
+    (["-mem-path", "/dev/shm", "-M", "pc,memory-backend=m0", *RAM], "-mem-path memory-backend-file"),
+    (["-mem-path", "/dev/shm", "-M", "none"], "-mem-path none"),
+    (["-action", "panic=dance"], "panic dance exit-failure"),
+    (["-action", "panic"], "panic"),
+    (["-action", "colour=red"], "colour reboot"),
+    (["-device", "isa-serial,baudbase=0"], "baudbase"),
+    (["-device", "isa-serial,wakeup=on"], "wakeup sleep"),
     (["-numa", "cpu,node-id=0"], "socket-id"),
     (["-numa", "node", "-numa", "cpu,node-id=0,socket-id=7"], "socket"),
     (["-serial", "stdio", "-monitor", "stdio"], "stdio once"),
@@ -423,6 +432,70 @@ def boot_ram_one():
             plug_and_check(box)
 
 
+def boot_ram_default():
+    with machine.Machine(memory="64M,slots=8,maxmem=16G", extra=["-machine", "mem-merge=off"]) as box:
+        tap.equal(box.qmp.command("query-memdev"), [
+            {"id": "pc.ram", "size": 64 << 20, "merge": False, "dump": True, "prealloc": False,
+             "share": False, "reserve": True, "host-nodes": [], "policy": "default"}], "backends")
+        tap.equal({"name": "pc.ram", "type": "child<memory-backend-ram>"}
+                  in box.qmp.command("qom-list", path="/objects"), True, "/objects")
+        before = box.tree()
+        for command, args in (("object-del", {"id": "pc.ram"}),
+                              ("object-add", {"qom-type": "memory-backend-ram", "id": "pc.ram", "size": 4096}),
+                              ("device_add", {**DIMM, "memdev": "pc.ram"})):
+            try:
+                box.qmp.command(command, **args)
+            except vm.QmpError as err:
+                tap.equal("pc.ram" in err.desc, True, err.desc)
+            else:
+                raise AssertionError(f"{command} with boot RAM")
+        tap.equal(box.tree(), before, "what is there")
+        plug_and_check(box)
+    with machine.Machine(extra=["-M", "none"], memory="64M") as box:
+        tap.equal(box.qmp.command("query-memdev"), [], "no boot RAM")
+
+
+def boot_ram_path():
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (folder, f"{folder}/ram"):
+            with machine.Machine(memory="64M", extra=["-mem-path", path, "-mem-prealloc", *RAM]) as box:
+                found = {m["id"]: (m["prealloc"], m["share"]) for m in box.qmp.command("query-memdev")}
+                tap.equal(found, dict.fromkeys(("pc.ram", "m0", "m1"), (True, False)), path)
+                tap.equal({"name": "pc.ram", "type": "child<memory-backend-file>"}
+                          in box.qmp.command("qom-list", path="/objects"), True, path)
+        tap.equal(os.stat(f"{folder}/ram").st_size, 64 << 20, "the file")
+
+
+def preconfig_merge():
+    """What is set before the machine is made holds for its RAM."""
+    with machine.Machine(memory="64M", extra=["-preconfig"]) as box:
+        box.qmp.command("qom-set", path="/machine", property="mem-merge", value=False)
+        box.qmp.command("x-exit-preconfig")
+        found, = box.qmp.command("query-memdev")
+        tap.equal((found["merge"], found["dump"]), (False, True))
+
+
+def actions():
+    with tempfile.TemporaryDirectory() as folder:
+        path = config_file(folder, "[action]\n  reboot = \"reset\"\n  shutdown = \"pause\"\n")
+        with machine.Machine(extra=["-action", "panic=none,reboot=shutdown", "-readconfig", path]) as box:
+            box.write("w", 0x604, 0x2000)  # S5
+            tap.equal(box.qmp.event("SHUTDOWN")["data"]["reason"], "guest-shutdown")
+            box.qmp.event("STOP")
+            tap.equal(box.qmp.command("query-status")["status"], "shutdown", "stays")
+            box.write("b", 0x92, 1)
+            box.qmp.event("RESET")
+            group, = box.qmp.command("query-command-line-options", option="action")
+            tap.equal({p["name"] for p in group["parameters"]}, {"reboot", "shutdown", "panic", "watchdog"})
+    with machine.Machine(extra=["-no-reboot", "-action", "reboot=reset"]) as box:  # the last one holds
+        box.write("b", 0x92, 1)
+        box.qmp.event("RESET")
+    with machine.Machine(extra=["-action", "reboot=shutdown"]) as box:
+        box.write("b", 0x92, 1)
+        tap.equal(box.qmp.event("SHUTDOWN")["data"]["reason"], "guest-reset")
+        tap.equal(box.process.wait(20), 0, "status")
+
+
 def boot_ram_nodes():
     """Two nodes of 2 GiB each: the second begins below 4 GiB and goes on above."""
     with tempfile.TemporaryDirectory() as folder:
@@ -496,7 +569,7 @@ def main():
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
         sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
-        boot_ram_one, boot_ram_nodes, interrupt_wait)]
+        boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
 
