@@ -52,6 +52,22 @@ static bool pit_runs_with_pm_timer(void)
     return false;
 }
 
+/* Ticks that find the one before unanswered are lost, and a busy host can make the guest lose many:
+ * another interval is measured. */
+static bool rtc_runs_with_pm_timer(void)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        rtc_ticks = 0;
+        irq_enable();
+        wait_ms(2 * INTERVAL_MS);
+        irq_disable();
+        if (about(rtc_ticks, 128 * 2 * INTERVAL_MS / 1000)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void guest_main(void)
 {
     uint32_t apic_start, apic_ticks_per_ms;
@@ -69,10 +85,7 @@ void guest_main(void)
     out8(0x70, 0x0c);
     (void)in8(0x71);
     pic_unmask(8);
-    irq_enable();
-    wait_ms(2 * INTERVAL_MS);
-    irq_disable();
-    check(about(rtc_ticks, 128 * 2 * INTERVAL_MS / 1000), "RTC against the PM timer");
+    check(rtc_runs_with_pm_timer(), "RTC against the PM timer");
 
     apic_write(APIC_TIMER_DIVIDE, 0x3); /* by 16 */
     apic_write(APIC_LVT_TIMER, 0x10000);
