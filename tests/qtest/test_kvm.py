@@ -3,7 +3,6 @@
 the host fails them. Tests that need /dev/kvm are skipped where it cannot be used."""
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -360,6 +359,37 @@ def registers(accel):
             wait(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts again")
 
 
+def irqchip(kind, option):
+    need_kvm()
+    args = ["-machine", f"kernel_irqchip={kind}"] if option == "-machine" else []
+    accel = KVM if args else f"kvm,kernel_irqchip={kind}"
+    with vm.Vm(machine.PROGRAM, accel=accel, memory="32M", serial=False, extra=[*args, "-S"]) as box:
+        tap.equal(box.qmp.command("qom-get", path="/accel", property="kernel-irqchip"), kind)
+
+
+def dumped(accel):
+    """A dump of guest memory has what the guest wrote there, and its registers."""
+    if accel.startswith("kvm"):
+        need_kvm()
+    with tempfile.TemporaryDirectory() as folder, start(TOUCH, accel) as box:
+        wait(lambda: int(hmp(box, "xp /1xb 0x20000").split(":")[1], 16), "the guest writes")
+        box.qmp.command("stop")
+        byte = int(hmp(box, "xp /1xb 0x20000").split(":")[1], 16)
+        registers_now = hmp(box, "info registers")
+        box.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/core")
+        with open(f"{folder}/core", "rb") as core:
+            elf = core.read()
+        tap.equal(elf[:4], b"\x7fELF")
+        at, count = int.from_bytes(elf[32:40], "little"), int.from_bytes(elf[56:58], "little")
+        heads = [elf[at + 56 * n:at + 56 * (n + 1)] for n in range(count)]
+        fields = [[int.from_bytes(head[i:i + 8], "little") for i in (8, 24, 32)] for head in heads]
+        low = next(f for f, head in zip(fields, heads) if head[0] == 1 and f[1] <= 0x20000 < f[1] + f[2])
+        tap.equal(elf[low[0] + 0x20000 - low[1]], byte, "the byte in the dump")
+        note = next(f for f, head in zip(fields, heads) if head[0] == 4)
+        rbx = bytes.fromhex(re.search("RBX=([0-9a-f]+)", registers_now)[1])[::-1]
+        tap.equal(rbx in elf[note[0]:note[0] + note[2]], True, "RBX in the notes")
+
+
 def interrupted(accel):
     """Stopped in the middle of accesses, often: none is lost and none done twice."""
     need_kvm()
@@ -405,6 +435,8 @@ def memslots():
     need_kvm()
     with start(HELLO, "kvm,x-memslots=8", memory="32M,slots=16,maxmem=8G") as box:
         message = None
+        tap.equal(box.qmp.command("qom-get", path="/accel", property="memory-slots"), 8)
+        at_start = slots(box)
         for i in range(9):
             box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{i}", "size": 1 << 21})
             try:
@@ -413,18 +445,27 @@ def memslots():
                 message = err.desc
                 break
         tap.equal("KVM has no memory slot left: 8 of 8 are in use" in str(message), True, message)
+        tap.equal((slots(box), i), (8, 8 - at_start), "a slot for each DIMM")
         tap.equal([d["data"]["id"] for d in box.qmp.command("query-memory-devices")],
                   [f"d{n}" for n in range(i)])
         box.qmp.command("object-del", id=f"m{i}")  # it is not in use
 
 
-def usage(process):
-    pid = process.pid
+def slots(box):
+    """Memory slots in use, as the engine has them; None without kvm."""
+    if not box.qmp.command("query-kvm")["enabled"]:
+        return None
+    return box.qmp.command("qom-get", path="/accel", property="memory-slots-used")
+
+
+def usage(box):
+    """Descriptors, mappings, memory slots, resident KiB."""
+    pid = box.process.pid
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         count = len(maps.readlines())
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         rss = int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
-    return len(os.listdir(f"/proc/{pid}/fd")), count, rss
+    return len(os.listdir(f"/proc/{pid}/fd")), count, slots(box), rss
 
 
 def thousand(accel):
@@ -441,11 +482,11 @@ def thousand(accel):
             box.qmp.command("object-del", id="m")
             box.qmp.events.clear()
             if n == 100:
-                before = usage(box.process)
-        after = usage(box.process)
-        print(f"# descriptors, mappings, KiB: {before} -> {after}")
-        tap.equal((after[0], after[1] - before[1] <= 4, after[2] - before[2] < 2048), (before[0], True, True),
-                  f"{before} -> {after}")
+                before = usage(box)
+        after = usage(box)
+        print(f"# descriptors, mappings, slots, KiB: {before} -> {after}")
+        tap.equal((after[0], after[1] - before[1] <= 4, after[2], after[3] - before[3] < 2048),
+                  (before[0], True, before[2], True), f"{before} -> {after}")
 
 
 def touched(accel):
@@ -514,9 +555,10 @@ def truncated(accel):
             box.qmp.command("quit")
 
 
-def no_memory():
-    need_kvm()
-    with start(HELLO) as box:
+def no_memory(accel):
+    if accel.startswith("kvm"):
+        need_kvm()
+    with start(HELLO, accel) as box:
         for size, more in ((1 << 46, {}), (1 << 40, {"prealloc": True})):
             try:
                 box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m", "size": size,
@@ -531,16 +573,8 @@ def no_memory():
 
 def no_thread(accel):
     """The limit of threads is reached: a clear message and status 1."""
-    need_root()
     if accel == KVM:
         need_kvm()
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-        os.setgroups([])
-        os.setgid(65533)
-        os.setuid(65533)
-
     with tempfile.TemporaryDirectory() as directory:
         program = f"{directory}/dimmable"
         os.chmod(directory, 0o755)
@@ -548,11 +582,13 @@ def no_thread(accel):
             os.link(machine.PROGRAM, program)
         except OSError:
             subprocess.run(["cp", machine.PROGRAM, program], check=True)
-        result = subprocess.run([program, "-accel", accel, "-smp", "3", "-m", "32M", "-S", "-nodefaults",
-                                 "-display", "none"], preexec_fn=limit, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
-    text = result.stdout.decode()
-    tap.equal((result.returncode, "thread" in text), (1, True), text)
+        device = "mknod -m 666 /dev/kvm c 10 232" if accel == KVM else "true"
+        status, text = in_other_dev(device, "prlimit", "--nproc=1:1", "setpriv", "--reuid=65533", "--regid=65533",
+                                    "--clear-groups", program, "-accel", accel, "-smp", "3", "-m", "32M", "-S",
+                                    "-nodefaults", "-display", "none")
+    if "setpriv" in text or "prlimit" in text or "permission to open" in text:
+        raise tap.Skip(text.strip())
+    tap.equal((status, "thread" in text), (1, True), text)
 
 
 TESTS = [
@@ -565,6 +601,8 @@ TESTS = [
     ("/dev/kvm is something else", device_wrong),
     *[(f"a guest runs, kernel_irqchip={chip}", lambda chip=chip: hello(f"kvm,kernel_irqchip={chip}"))
       for chip in ("split", "on", "off")],
+    *[(f"{option} kernel_irqchip={kind}", lambda kind=kind, option=option: irqchip(kind, option))
+      for kind in ("split", "on", "off") for option in ("-accel", "-machine")],
     ("a guest runs on two CPUs", lambda: hello(KVM, "-smp", "2")),
     *[(f"a guest runs as {model}", lambda model=model: hello(KVM, "-cpu", model))
       for model in ("host", "max", "qemu64", "base", "host,-kvm,-hypervisor")],
@@ -572,6 +610,7 @@ TESTS = [
       for accel in ("kvm", "kvm,kernel_irqchip=off")],
     *[(f"stopped in accesses, {accel}", lambda accel=accel: interrupted(accel))
       for accel in ("kvm", "kvm,kernel_irqchip=off")],
+    *[(f"a dump of memory, {accel}", lambda accel=accel: dumped(accel)) for accel in ("soft", "kvm")],
     ("an exit that nobody handles", lost_in_space),
     ("sandbox", sandbox),
     ("memory slots exhausted", memslots),
@@ -582,8 +621,8 @@ TESTS = [
     ("nothing is locked or pinned", nothing_locked),
     ("a file becomes shorter, soft", lambda: truncated("soft")),
     ("a file becomes shorter, kvm", lambda: truncated("kvm")),
-    ("no memory for a backend", no_memory),
-    ("no thread for a CPU, soft", lambda: no_thread("soft")),
+    *[(f"no memory for a backend, {accel}", lambda accel=accel: no_memory(accel)) for accel in ("soft", "kvm")],
+    *[(f"no thread for a CPU, {accel}", lambda accel=accel: no_thread(accel)) for accel in ("soft", "kvm")],
 ]
 
 if __name__ == "__main__":
