@@ -63,7 +63,9 @@ struct MemoryRegion {
     GPtrArray *subregions;
 };
 
+/* A region that only holds others. @name is copied, as in all that follow. */
 void memory_region_init_container(MemoryRegion *mr, const char *name, uint64_t size);
+/* Registers: accesses are calls of @ops with @opaque, machine lock held. @ops is borrowed. */
 void memory_region_init_io(MemoryRegion *mr, const MemoryRegionOps *ops, void *opaque,
                            const char *name, uint64_t size);
 /* Takes its own reference to @ram. */
@@ -86,6 +88,9 @@ void memory_region_set_writer(MemoryRegion *mr, MemoryRegion *io);
 /* Must be out of every tree. Frees what the region owns, not the region. */
 void memory_region_destroy(MemoryRegion *mr);
 
+/* Changes of the tree: machine lock. The view of every address space is made anew at once, or at
+ * the end of a transaction. @container does not own @mr. Where siblings overlap the higher priority
+ * wins, among equals the one added last; memory_region_add() is priority 0. */
 void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr);
 void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegion *mr,
                                int priority);
@@ -143,6 +148,7 @@ typedef struct AddressSpace {
     GPtrArray *listeners;
 } AddressSpace;
 
+/* What is seen from @root, which must outlive @as, as @name. Machine lock. */
 void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name);
 void address_space_destroy(AddressSpace *as);
 /* On registration region_add is called for each range there is. */

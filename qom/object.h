@@ -65,10 +65,10 @@ struct ObjectType {
     const char *description; /* one line for users */
     size_t instance_size;    /* 0: the parent's */
     bool abstract;
-    bool user_creatable; /* by -object/object-add; devices say it in DeviceOps */
+    bool user_creatable;        /* by -object/object-add; devices say it in DeviceOps */
     const Property *properties; /* ends with a NULL name; adds to the parent's */
     const void *ops;            /* what subclasses of "device", "machine", ... define; see those */
-    void (*init)(Object *obj);     /* parent's runs first; defaults are set already */
+    void (*init)(Object *obj);  /* parent's runs first; defaults are set already */
     void (*finalize)(Object *obj); /* own runs first; string and link properties free themselves */
     /* User-creatable types: called when all properties are set; may fail. */
     bool (*complete)(Object *obj, GError **errp);
@@ -91,10 +91,10 @@ struct Object {
 
 /* Registers at start-up, before main(). */
 void object_type_register(const ObjectType *type);
-#define OBJECT_TYPE_REGISTER(type)                                                                 \
-    static void __attribute__((constructor)) type##_register(void)                                 \
-    {                                                                                              \
-        object_type_register(&type);                                                               \
+#define OBJECT_TYPE_REGISTER(type)                                 \
+    static void __attribute__((constructor)) type##_register(void) \
+    {                                                              \
+        object_type_register(&type);                               \
     }
 
 const ObjectType *object_type_find(const char *name); /* NULL if none */
@@ -162,14 +162,15 @@ bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *op
  * cannot be set, and text that is no value of the property's kind. */
 bool object_global_add(const char *type, const char *prop, const char *text, GError **errp);
 /* Call @fn for each that no object has used yet. */
-void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop, const char *text));
+void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop,
+                                              const char *text));
 
 /* ---- user-creatable objects (-object, object-add, object_add) ---- */
 
 /* Make @type with id @id and @props (borrowed; "qom-type" and "id" inside are passed over),
  * complete it and put it in /objects. Nothing is left behind on failure. Borrowed reference. */
-Object *user_object_add(const char *type, const char *id, struct json_object *props,
-                        bool from_text, GError **errp);
+Object *user_object_add(const char *type, const char *id, struct json_object *props, bool from_text,
+                        GError **errp);
 bool user_object_del(const char *id, GError **errp);
 /* Letters, digits, '-', '.', '_', beginning with a letter. */
 bool id_wellformed(const char *id);

@@ -38,8 +38,8 @@ const char *error_class_name(const GError *err);
 void error_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 void warn_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
-/* From now on messages of this thread go, as "warning: <message>" or plain, to @fn and not to stderr;
- * NULL: to stderr again. */
+/* From now on messages of this thread go, as "warning: <message>" or plain, to @fn and not to
+ * stderr; NULL: to stderr again. */
 void error_redirect(void (*fn)(void *opaque, const char *text), void *opaque);
 
 /* What these messages begin with from now on: the time in UTC (ISO 8601) if @timestamp, and

@@ -105,6 +105,7 @@ void kvm_coalesce_flush(void);
 
 /* ---- irq.c ---- */
 
+/* The interrupt controllers that kernel_irqchip= puts into the kernel, and the GSIs' routes. */
 bool kvm_irq_init(GError **errp);
 void kvm_irq_cleanup(void);
 extern const AccelApicOps kvm_apic_split, kvm_apic_full;
@@ -151,6 +152,7 @@ void kvm_put_state(X86Cpu *cpu);
 
 /* ---- run.c ---- */
 
+/* The operations of AccelOps with the same names (accel/accel.h). */
 bool kvm_cpu_init(X86Cpu *cpu, GError **errp);
 void kvm_cpu_destroy(X86Cpu *cpu);
 void kvm_cpu_run(X86Cpu *cpu);      /* own thread */

@@ -50,6 +50,7 @@ Aml *aml_package_terms(Aml **terms);
 /* ---- names and scopes ---- */
 #define aml_scope(path, ...)  aml_scope_terms(path, AML_TERMS(__VA_ARGS__))
 #define aml_device(name, ...) aml_device_terms(name, AML_TERMS(__VA_ARGS__))
+/* As the macros, with a list that NULL ends. */
 Aml *aml_scope_terms(const char *path, Aml **terms);
 Aml *aml_device_terms(const char *name, Aml **terms);
 
@@ -58,6 +59,7 @@ enum { AML_NOT_SERIALIZED = 0, AML_SERIALIZED = 1 };
     aml_method_terms(name, args, serialized, AML_TERMS(__VA_ARGS__))
 Aml *aml_method_terms(const char *name, unsigned args, bool serialized, Aml **terms);
 
+/* Name (name, value); Mutex (name, 0). */
 Aml *aml_name(const char *name, Aml *value);
 Aml *aml_mutex(const char *name);
 

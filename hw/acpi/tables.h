@@ -50,6 +50,7 @@ typedef struct AcpiArea {
     uint64_t base, size;
 } AcpiArea;
 
+/* With no blob; the caller's, and its blobs go with it. */
 AcpiTables *acpi_tables_new(void);
 void acpi_tables_free(AcpiTables *tables);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AcpiTables, acpi_tables_free)

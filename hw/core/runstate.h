@@ -14,9 +14,13 @@
 
 #include "qapi/qapi-types.h" /* RunState, ShutdownCause, actions */
 
+/* Machine lock for all that follows. */
 RunState runstate_get(void);
 bool runstate_is_running(void);
 
+/* Let clock and vCPUs run, or stop them and be in @state; RESUME or STOP is sent. Nothing is done
+ * if it is so already. vm_stop() returns when every vCPU stands, or, in a vCPU thread, every other.
+ */
 void vm_start(void);
 void vm_stop(RunState state);
 

@@ -76,6 +76,7 @@ FwCfg *fw_cfg_get(void);
 
 /* ---- numbered items: adding one that exists replaces it ---- */
 
+/* The first takes its own reference, the others copy. */
 void fw_cfg_add_bytes(FwCfg *fw, uint16_t key, GBytes *bytes);
 void fw_cfg_add_copy(FwCfg *fw, uint16_t key, const void *data, size_t len);
 void fw_cfg_add_string(FwCfg *fw, uint16_t key, const char *text); /* with its NUL */

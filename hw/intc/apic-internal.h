@@ -103,6 +103,7 @@ void apic_update(Apic *apic);
 
 /* ---- apic-deliver.c ---- */
 
+/* From now on messages reach @apic; until it is removed. */
 void apic_bus_add(Apic *apic);
 void apic_bus_remove(Apic *apic);
 /* The event of a local vector table entry came. */

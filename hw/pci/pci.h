@@ -74,6 +74,7 @@ typedef struct PciDeviceOps {
     void (*config_written)(PciDevice *dev, unsigned offset, unsigned size);
 } PciDeviceOps;
 
+/* What DeviceOps of every type of function begin with. */
 #define PCI_DEVICE_OPS_BASE .realize = pci_device_realize, .reset = pci_device_reset
 bool pci_device_realize(Device *dev, GError **errp);
 void pci_device_reset(Device *dev);
@@ -98,6 +99,7 @@ void pci_add_bar(PciDevice *dev, unsigned n, uint8_t flags, MemoryRegion *region
 
 /* ---- registers, as devices see them; little endian ---- */
 
+/* Of the configuration space, past all masks: the guest is told nothing. */
 uint16_t pci_get_word(const PciDevice *dev, unsigned offset);
 uint32_t pci_get_long(const PciDevice *dev, unsigned offset);
 void pci_set_word(PciDevice *dev, unsigned offset, uint16_t value);

@@ -3,8 +3,8 @@
  * The architectural state of an x86-64 processor, as data. Engines (accel/) run it; the CPU device
  * (hw/i386/cpu.h) owns it; the local APIC (hw/intc/apic.h) is reached through X86ApicOps.
  *
- * Ownership: while a vCPU runs, only its own thread touches its registers. Other threads may read or
- * write them when it is stopped (accel/vcpu.h), except the fields marked "any thread".
+ * Ownership: while a vCPU runs, only its own thread touches its registers. Other threads may read
+ * or write them when it is stopped (accel/vcpu.h), except the fields marked "any thread".
  */
 #ifndef TARGET_I386_CPU_H
 #define TARGET_I386_CPU_H
@@ -36,7 +36,7 @@ typedef struct X86Cpu X86Cpu;
 typedef struct X86ApicOps {
     /* Interrupt acknowledge: the vector to deliver now, or -1 (spurious, masked by TPR). */
     int (*acknowledge)(void *apic);
-    uint64_t (*base_get)(void *apic); /* IA32_APIC_BASE, SDM vol. 3 section 11.4.4 */
+    uint64_t (*base_get)(void *apic);             /* IA32_APIC_BASE, SDM vol. 3 section 11.4.4 */
     bool (*base_set)(void *apic, uint64_t value); /* false: #GP */
     uint8_t (*tpr_get)(void *apic);               /* CR8: TPR bits 7:4 */
     void (*tpr_set)(void *apic, uint8_t cr8);
@@ -68,8 +68,8 @@ struct X86Cpu {
      * software CPU keeps there a zero and temporaries that its micro-operations address. */
     uint64_t regs[24];
     uint64_t rip;
-    uint64_t rflags; /* complete when the vCPU is stopped; engines may keep parts elsewhere while
-                        they run */
+    uint64_t rflags;    /* complete when the vCPU is stopped; engines may keep parts elsewhere while
+                           they run */
     X86Segment segs[6]; /* ES CS SS DS FS GS: X86_SEG_* */
     X86Segment ldt, tr;
     X86DescriptorTable gdt, idt;
@@ -96,8 +96,8 @@ struct X86Cpu {
     bool nmi_blocked;      /* until IRET */
 
     /* any thread: */
-    _Atomic uint32_t interrupts;   /* CPU_INT_*; set with release before x86_cpu_kick() */
-    _Atomic bool exit_request;     /* leave the engine's loop at the next block boundary */
+    _Atomic uint32_t interrupts; /* CPU_INT_*; set with release before x86_cpu_kick() */
+    _Atomic bool exit_request;   /* leave the engine's loop at the next block boundary */
     _Atomic uint8_t sipi_vector;
 
     /* constant after realize: */
