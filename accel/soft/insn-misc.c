@@ -3,6 +3,7 @@
  * CLC STC CMC CLD STD LAHF SAHF SALC, the decimal instructions of legacy modes (AAA AAS AAM AAD DAA
  * DAS), BOUND, UD0-2, and what does nothing here: NOP PAUSE PREFETCHx fences.
  */
+#include <sched.h>
 
 #include "accel/soft/decode.h"
 #include "accel/soft/uop.h"
@@ -188,9 +189,19 @@ static const Uop *fence(SoftCpu *s, const Uop *op)
     return soft_next(s, op);
 }
 
+/* A CPU that waits in a loop gives its turn away now and then: the one that it waits for may need
+ * this host CPU. With more CPUs than the host has it would not get on else. */
+#define PAUSES_A_TURN 16
+
 static const Uop *pause_hint(SoftCpu *s, const Uop *op)
 {
-    __builtin_ia32_pause();
+    static __thread unsigned pauses;
+
+    if (++pauses % PAUSES_A_TURN) {
+        __builtin_ia32_pause();
+    } else {
+        sched_yield();
+    }
     return soft_next(s, op);
 }
 

@@ -202,6 +202,13 @@ def boot_menu(accel, board):
         tap.equal(same_on_all_engines(log), same_on_all_engines(boot_menu_log("soft", board)), "logs")
 
 
+def seabios_many_cpus():
+    """Each CPU waits in a loop until it is its turn to start: far more than the host has."""
+    firmware("bios-256k.bin", "seabios")
+    with machine(kernel=False, memory="128M", board="q35", cpus="255,sockets=255") as guest:
+        guest.wait_for("No bootable device", 60)
+
+
 def seabios_full_memory():
     """The initrd's place is chosen by what the BIOS says is free: RAM above 4 GiB, many slots."""
     firmware("bios-256k.bin", "seabios")
@@ -273,7 +280,8 @@ GROUPS = {
              for board in ("pc", "q35") for accel in ("soft", "kvm")],
     "tables": [("the same tables, pc", lambda: same_tables("pc")),
                ("the same tables, q35", lambda: same_tables("q35"))],
-    "seabios": [("SeaBIOS alone", seabios_alone), ("Linux by SeaBIOS, pc", lambda: seabios("pc", 1)),
+    "seabios": [("SeaBIOS alone", seabios_alone), ("SeaBIOS with 255 CPUs", seabios_many_cpus),
+                ("Linux by SeaBIOS, pc", lambda: seabios("pc", 1)),
                 ("Linux by SeaBIOS, q35, 2 CPUs", lambda: seabios("q35", 2)),
                 ("RAM above 4 GiB, 256 slots", seabios_full_memory),
                 ("boot DIMMs go, SeaBIOS", seabios_boot_dimms)],
