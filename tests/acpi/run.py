@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import threading
 
 import aml
 import asl
@@ -35,12 +36,14 @@ class Prover:
         self.top = pathlib.Path(top)
         self.pool = concurrent.futures.ThreadPoolExecutor(JOBS)
         self.jobs = {}
+        self.lock = threading.Lock()  # machines are started by several threads
 
     def job(self, name, data):
         key = f"{name}-{hashlib.sha256(data).hexdigest()[:16]}"
-        if key not in self.jobs:
-            self.jobs[key] = self.pool.submit(self.prove, self.top / key, name, data)
-        return self.jobs[key]
+        with self.lock:
+            if key not in self.jobs:
+                self.jobs[key] = self.pool.submit(self.prove, self.top / key, name, data)
+            return self.jobs[key]
 
     @staticmethod
     def prove(folder, name, data):
