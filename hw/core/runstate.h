@@ -18,9 +18,8 @@
 RunState runstate_get(void);
 bool runstate_is_running(void);
 
-/* Let clock and vCPUs run, or stop them and be in @state; RESUME or STOP is sent. Nothing is done
- * if it is so already. vm_stop() returns when every vCPU stands, or, in a vCPU thread, every other.
- */
+/* Let clock and vCPUs run, or stop them and be in @state; sends RESUME or STOP. Does nothing if it
+ * is so already. vm_stop() returns when every vCPU stands; in a vCPU thread, every other. */
 void vm_start(void);
 void vm_stop(RunState state);
 
