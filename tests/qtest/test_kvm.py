@@ -521,6 +521,21 @@ def touched(accel):
             tap.equal(said(), b"LIEIEIE")
 
 
+def apart(board):
+    """KVM's identity page table and TSS lie in no RAM, ROM or DIMM, however large those are."""
+    need_kvm()
+    with tempfile.NamedTemporaryFile() as rom:
+        os.truncate(rom.name, 16 << 20)  # as large as it may be
+        with vm.Vm(machine.PROGRAM, memory="8G,slots=2,maxmem=64G", accel=KVM, serial=False,
+                   extra=["-S", "-machine", board, "-bios", rom.name,
+                          "-object", "memory-backend-ram,id=m,size=128M", "-device", "pc-dimm,memdev=m"]) as box:
+            text = hmp(box, "info mtree -f")
+            ranges = [(int(first, 16), int(last, 16)) for first, last in
+                      re.findall(r"^  ([0-9a-f]{16})-([0-9a-f]{16}) \(prio \d+, (?:ram|rom|romd)\)", text, re.M)]
+            tap.equal(len(ranges) >= 4 and max(ranges)[0] > 8 << 30, True, text)
+            tap.equal([r for r in ranges if r[0] <= 0xfeffffff and r[1] >= 0xfeffc000], [], text)
+
+
 def nothing_locked():
     need_kvm()
     with start(TOUCH, memory="64M") as box:
@@ -618,6 +633,7 @@ TESTS = [
     ("1000 DIMMs, kvm", lambda: thousand("kvm,x-memslots=8")),
     *[(f"first and last page of a DIMM, {accel}", lambda accel=accel: touched(accel))
       for accel in ("soft", "kvm", "kvm,kernel_irqchip=off")],
+    *[(f"what KVM needs lies apart, {board}", lambda board=board: apart(board)) for board in ("pc", "q35")],
     ("nothing is locked or pinned", nothing_locked),
     ("a file becomes shorter, soft", lambda: truncated("soft")),
     ("a file becomes shorter, kvm", lambda: truncated("kvm")),
