@@ -97,7 +97,7 @@ static struct json_object *props_of(const X86CpuModel *model)
     json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
     json_object_object_add(props, "phys-bits", json_object_new_int(model->phys_bits));
     json_object_object_add(props, "model-id", json_object_new_string(model->brand));
-    json_object_object_add(props, "vendor", json_object_new_string(X86_CPU_VENDOR));
+    json_object_object_add(props, "vendor", json_object_new_string(model->vendor));
     return props;
 }
 

@@ -398,6 +398,43 @@ static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **
     return true;
 }
 
+/* "migratable": without what would be missed on another host. That is the invariant TSC. */
+static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
+{
+    const BaseModel *base = find_base(model->name, errp);
+
+    if (!base) {
+        return false;
+    }
+    if (base->in != IN_MAX) {
+        error_set(errp,
+                  "'migratable' is for the models host and max, which are made of the host's CPU");
+        return false;
+    }
+    return set_feature(model, "invtsc", !on && host_has(find_feature("invtsc")), errp);
+}
+
+/* "host-phys-bits": as many physical address bits as the host has, or those of the model. */
+static bool set_host_phys_bits(X86CpuModel *model, bool on, GError **errp)
+{
+    const BaseModel *base = find_base(model->name, errp);
+
+    if (!base) {
+        return false;
+    }
+    model->phys_bits = on || !base->phys_bits ? host_phys_bits() : base->phys_bits;
+    return true;
+}
+
+/* Properties that are on or off and no feature of the CPU. */
+static const struct {
+    const char *name;
+    bool (*set)(X86CpuModel *model, bool on, GError **errp);
+} switches[] = {
+    { "migratable", set_migratable },
+    { "host-phys-bits", set_host_phys_bits },
+};
+
 bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp)
 {
     bool on;
@@ -419,6 +456,11 @@ bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, 
     if (!bool_parse(value, &on)) {
         error_set(errp, "feature '%s' must be on or off, not '%s'", name, value);
         return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
+        if (!strcmp(name, switches[i].name)) {
+            return switches[i].set(model, on, errp);
+        }
     }
     return set_feature(model, name, on, errp);
 }

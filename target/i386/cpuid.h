@@ -98,7 +98,8 @@ void x86_cpu_set_host(const X86CpuHost *host);
 bool x86_host_has_virtualisation(void);
 
 /* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
- * phys-bits, family, model, stepping, model-id, vendor or tsc-frequency (Hz). Underscores and
+ * phys-bits, host-phys-bits (on: the host's), family, model, stepping, model-id, vendor,
+ * tsc-frequency (Hz), or, for host and max, migratable (on: no invariant TSC). Underscores and
  * dashes in feature names are the same. Topology members are zero afterwards: the caller sets them.
  * Unknown names, and features that cannot be offered here, are errors; @model is then untouched. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);

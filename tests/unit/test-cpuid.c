@@ -89,6 +89,23 @@ static void test_unavailable(void)
     g_assert_null(qemu64[0]); /* every x86-64 host has SSE3 */
 }
 
+/* What people and management tools write for other emulators. */
+static void test_switches(void)
+{
+    const uint32_t invtsc = 1u << 8;
+    X86CpuModel m, host;
+
+    g_assert_true(x86_cpu_model_parse(&m, "max,migratable=on", NULL));
+    g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, 0);
+    g_assert_true(x86_cpu_model_parse(&m, "max,migratable=on,migratable=off", NULL));
+    g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, invtsc);
+    g_assert_true(x86_cpu_model_parse(&host, "max", NULL));
+    g_assert_true(x86_cpu_model_parse(&m, "qemu64,host-phys-bits=on", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, host.phys_bits);
+    g_assert_true(x86_cpu_model_parse(&m, "qemu64,host-phys-bits=off", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, 40);
+}
+
 static void test_errors(void)
 {
     static const struct {
@@ -105,6 +122,8 @@ static void test_errors(void)
         { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
         { "max,+avx2", "*does not implement feature 'avx2'*" },
         { "max,phys-bits=99", "*36 to 52*" },
+        { "qemu64,migratable=on", "*'migratable' is for the models host and max*" },
+        { "max,migratable=perhaps", "*must be on or off*" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -169,6 +188,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cpuid/vendor", test_vendor_and_brand);
     g_test_add_func("/cpuid/features", test_features);
+    g_test_add_func("/cpuid/switches", test_switches);
     g_test_add_func("/cpuid/errors", test_errors);
     g_test_add_func("/cpuid/topology", test_topology);
     g_test_add_func("/cpuid/reset", test_reset);
