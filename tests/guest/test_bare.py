@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import tap
-from vm import Vm
+from vm import Vm, small_quarantine
 
 PROGRAM, GUESTS, ENGINE = sys.argv[1:]
 MIB = 1 << 20
@@ -174,7 +174,7 @@ def many(machine):
         need_engine()
         backend = {"qom-type": "memory-backend-ram", "size": 128 * MIB}
         with tempfile.TemporaryDirectory() as directory:
-            with start_handshake(directory, machine, "quiet") as vm:
+            with small_quarantine(), start_handshake(directory, machine, "quiet") as vm:
                 wait_output(vm, directory, "ready\n")
                 for cycle in range(CYCLES):
                     if cycle == CYCLES // 10:

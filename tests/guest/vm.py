@@ -10,12 +10,20 @@ import socket
 import subprocess
 import tempfile
 import time
+from unittest import mock
 
 APPEND = "console=ttyS0 movable_node memhp_default_state=online_movable"
 
 
 class Timeout(Exception):
     pass
+
+
+def small_quarantine():
+    """While this context lasts, programs that start under AddressSanitizer keep little freed memory:
+    what it keeps would count as growth."""
+    options = f"{os.environ.get('ASAN_OPTIONS', '')}:quarantine_size_mb=1".lstrip(":")
+    return mock.patch.dict(os.environ, ASAN_OPTIONS=options)
 
 
 class QmpError(Exception):

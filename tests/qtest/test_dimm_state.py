@@ -3,9 +3,7 @@
 """The state of a DIMM as management sees it: query-memory-devices, info memory-devices and the event
 MEMORY_DEVICE_STATE_CHANGE; requests that time out or are cancelled; warnings. The guest's half is
 played by the test."""
-import os
 import time
-from unittest import mock
 
 import machine
 import vm
@@ -275,9 +273,7 @@ def stopped():
 
 def flood():
     """A guest that reports without end, and a client that does not read: what waits is bounded."""
-    # AddressSanitizer keeps freed memory for a while, which would count as growth.
-    options = f"{os.environ.get('ASAN_OPTIONS', '')}:quarantine_size_mb=1".lstrip(":")
-    with mock.patch.dict(os.environ, ASAN_OPTIONS=options), machine.Machine() as m:
+    with vm.small_quarantine(), machine.Machine() as m:
         def reports(count):
             lines = [f"outl {OST_STATUS:#x} {0x80 + n % 2:#x}\n" for n in range(count)]
             for at in range(0, count, 500):

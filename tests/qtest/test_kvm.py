@@ -472,7 +472,7 @@ def thousand(accel):
     """A guest takes and gives back a DIMM many times. Few slots: a leak of them would show."""
     if accel.startswith("kvm"):
         need_kvm()
-    with start(HANDSHAKE, accel, memory="32M,slots=2,maxmem=8G") as box:
+    with vm.small_quarantine(), start(HANDSHAKE, accel, memory="32M,slots=2,maxmem=8G") as box:
         for n in range(1001):
             box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m", "size": 1 << 21})
             box.qmp.command("device_add", driver="pc-dimm", id="d", memdev="m")
