@@ -189,7 +189,7 @@ static void do_ringbuf_write(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
-/* What would confuse a terminal is printed as \uXXXX. */
+/* What would confuse a terminal is printed as an escape of JSON, \u and four digits. */
 static void do_ringbuf_read(Hmp *hmp, char **argv)
 {
     GError *err = NULL;

@@ -63,9 +63,15 @@ def need_engine():
         raise tap.Skip(f"/dev/kvm: {err.strerror}") from None
 
 
+def emulating():
+    """This is KVM on a processor without vmx or svm: another kind than people run."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        return ENGINE == "kvm" and not re.search(r"^flags.*\b(vmx|svm)\b", file.read(), re.M)
+
+
 def can_page():
-    """Whether the engine runs guests with paging: a KVM that emulates does not."""
-    return ENGINE == "soft" or run("paging", ENGINE, "pc")[1] == EXIT_OK
+    """Whether the engine runs guests with paging: only a KVM that emulates may say no."""
+    return not emulating() or run("paging", ENGINE, "pc")[1] == EXIT_OK
 
 
 def guest_test(guest, machine, cpus=1):
@@ -73,12 +79,6 @@ def guest_test(guest, machine, cpus=1):
         need_engine()
         check_guest(guest, machine, cpus)
     return f"{guest} on {machine}", test
-
-
-def emulating():
-    """This is KVM on a processor without vmx or svm: another kind than people run."""
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        return ENGINE == "kvm" and not re.search(r"^flags.*\b(vmx|svm)\b", file.read(), re.M)
 
 
 def in_service():
@@ -135,7 +135,8 @@ def handshake(machine, touch):
     def test():
         need_engine()
         if touch and not can_page():
-            raise tap.Skip("this engine runs no guest with PAE paging, and DIMMs lie above 4 GiB (qtest-kvm touches one in long mode)")
+            raise tap.Skip("this engine runs no guest with PAE paging, and DIMMs lie above 4 GiB "
+                           "(qtest-kvm touches one in long mode)")
         with tempfile.TemporaryDirectory() as directory:
             backing = f"{directory}/dimm"
             backend = {"qom-type": "memory-backend-file", "size": 128 * MIB, "mem-path": backing,

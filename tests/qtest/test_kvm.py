@@ -209,11 +209,11 @@ def has_vmx():
 
 
 def need_kvm():
-    status, text = machine.run_program("-accel", "kvm", "-M", "none", "-S", "-nodefaults", "-display", "none",
-                                       "-machine", "dump-acpi=/")
-    if "KVM" in text or "/dev/kvm" in text and "has neither" not in text:
-        raise tap.Skip(text.strip())
-    del status
+    """Where the device is there, an engine that does not start is a failure."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as err:
+        raise tap.Skip(f"/dev/kvm: {err.strerror}") from None
 
 
 def need_root():
@@ -502,7 +502,7 @@ def touched(accel):
             try:
                 wait(lambda: b"L" in said(), "long mode")
             except vm.Timeout:
-                if accel != "soft" and box.qmp.command("query-status")["status"] == "internal-error":
+                if accel != "soft" and not has_vmx() and box.qmp.command("query-status")["status"] == "internal-error":
                     raise tap.Skip("this host's KVM runs no long mode") from None
                 raise
             for n in range(1, 4):

@@ -20,9 +20,7 @@ static void wait_for(unsigned vector, unsigned wanted)
     uint64_t end = pm_ns() + UINT64_C(5000000000);
 
     while (count[vector] < wanted && pm_ns() < end) {
-        irq_enable();
-        __asm__ volatile("pause");
-        irq_disable();
+        irq_window();
     }
 }
 

@@ -69,6 +69,19 @@ static inline void irq_wait(void)
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* Let interrupts that are there come; off before and after. A KVM that emulates looks for them only
+ * when it is entered, as after an access to a port, and not in a window of one instruction. */
+static inline void irq_window(void)
+{
+    irq_enable();
+    for (unsigned i = 0; i < 100; i++) {
+        __asm__ volatile("pause");
+    }
+    (void)in8(0x61);
+    __asm__ volatile("pause; pause");
+    irq_disable();
+}
+
 typedef struct Frame {
     uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax; /* pusha */
     uint32_t vector, error, eip, cs, eflags;

@@ -28,9 +28,7 @@ static bool wait_until(volatile uint32_t *what, uint32_t wanted)
     uint64_t end = pm_ns() + UINT64_C(5000000000);
 
     while (*what != wanted && pm_ns() < end) {
-        irq_enable();
-        __asm__ volatile("pause");
-        irq_disable();
+        irq_window();
     }
     return *what == wanted;
 }
