@@ -64,11 +64,43 @@ static bool run_phase(Startup *startup, StartPhase phase, GError **errp)
     return true;
 }
 
+/* Is one of these options, by their names, given? */
+static bool option_given(const Startup *startup, const char *const *names)
+{
+    for (unsigned i = 0; i < startup->uses->len; i++) {
+        if (g_strv_contains(names, g_array_index(startup->uses, OptionUse, i).option->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A daemon has no terminal: nothing that -nographic puts there by default may be left. */
+static bool check_nographic_daemon(const Startup *startup, GError **errp)
+{
+    static const char *const serials[] = { "serial", NULL };
+    static const char *const monitors[] = { "monitor", "mon", "qmp", "qmp-pretty", NULL };
+    bool serial = option_given(startup, serials), monitor = option_given(startup, monitors);
+
+    if (!startup->daemonize || startup->display != DISPLAY_NOGRAPHIC || startup->no_defaults ||
+        (serial && monitor)) {
+        return true;
+    }
+    error_set(errp,
+              "-nographic puts the %s on the terminal, which -daemonize gives up: use -display "
+              "none, or -nodefaults, or say where %s",
+              serial    ? "monitor"
+              : monitor ? "serial port"
+                        : "serial port and the monitor",
+              serial    ? "it goes (-monitor)"
+              : monitor ? "it goes (-serial)"
+                        : "they go (-serial, -monitor)");
+    return false;
+}
+
 static bool check_config(const Startup *startup, GError **errp)
 {
-    if (startup->daemonize && startup->display == DISPLAY_NOGRAPHIC) {
-        error_set(errp, "-daemonize and -nographic exclude each other: a daemon has no terminal; "
-                        "use -display none");
+    if (!check_nographic_daemon(startup, errp)) {
         return false;
     }
     if (startup->preconfig && startup->daemonize) {

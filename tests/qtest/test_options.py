@@ -224,6 +224,28 @@ def messages():
 
 # ---- the host ----
 
+def daemon_nographic():
+    """-nographic is refused for a daemon only where it would put something on the terminal."""
+    program = [machine.PROGRAM, "-accel", "qtest", "-S", "-M", "none", "-daemonize", "-nographic"]
+    qmp = ["-qmp", "unix:{}/qmp,server=on,wait=off"]
+    for args, words in (([], "serial port and the monitor"), (qmp, "serial port -serial"),
+                        (["-serial", "null"], "monitor -monitor")):
+        with tempfile.TemporaryDirectory() as folder:
+            status, text = machine.run_program(*program[1:], *[a.format(folder) for a in args])
+            tap.equal((status, all(word in text for word in words.split())), (1, True), text)
+    for args in (["-nodefaults"], ["-serial", "null"], ["-serial", "none"]):
+        with tempfile.TemporaryDirectory() as folder:
+            args = [*args, *[a.format(folder) for a in qmp], "-pidfile", f"{folder}/pid"]
+            tap.equal(machine.run_program(*program[1:], *args), (0, ""), str(args))
+            qmp_client = vm.Qmp(f"{folder}/qmp", None)
+            tap.equal(qmp_client.command("query-status")["status"], "prelaunch", str(args))
+            qmp_client.command("quit")
+            deadline = time.monotonic() + 10
+            while os.path.exists(f"{folder}/pid") and time.monotonic() < deadline:
+                time.sleep(0.005)
+
+
+
 def thread_modes(pid):
     """The Seccomp: line of each thread."""
     modes = set()
@@ -568,7 +590,7 @@ def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
