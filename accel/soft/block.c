@@ -15,6 +15,7 @@ struct SoftChunk {
     _Alignas(16) uint8_t data[CHUNK_SIZE - 16];
 };
 
+static const SoftCodeUser code_user;
 static SoftBlock no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true };
 
 /* ---- memory of blocks: freed only all at once, so that links to dead blocks stay readable ---- */
@@ -66,7 +67,7 @@ bool soft_blocks_init(SoftCpu *s, GError **errp)
         s->tlb_gen = 1;
     }
     forget_blocks(cache);
-    soft_code_register(s);
+    soft_code_register(s, &code_user);
     return true;
 }
 
@@ -328,11 +329,8 @@ static void invalidate_range(SoftCpu *s, hwaddr phys, uint64_t len)
     }
 }
 
-void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
+static void invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
 {
-    if (len == 0) {
-        return;
-    }
     if (phys / SOFT_PAGE != (phys + len - 1) / SOFT_PAGE) {
         invalidate_range(s, phys, len);
         return;
@@ -343,18 +341,14 @@ void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
     }
 }
 
-bool soft_block_page_used(SoftCpu *s, hwaddr phys)
+static bool page_used(SoftCpu *s, hwaddr phys)
 {
     return find_page(s->cache, phys);
 }
 
-/* ---- running ---- */
+static const SoftCodeUser code_user = { .invalidate = invalidate, .page_used = page_used };
 
-uint64_t soft_op_rip(const SoftCpu *s, const Uop *op)
-{
-    uint64_t rip = s->cpu.regs[REG_PC] + op->pc_off;
-    return s->mode_key & SOFT_KEY_CODE64 ? rip : (uint32_t)rip;
-}
+/* ---- running ---- */
 
 static const Uop *start(SoftCpu *s, const SoftBlock *b)
 {

@@ -59,10 +59,4 @@ typedef struct SoftCache {
 /* Forget all blocks. Not while one is running: between calls of soft_execute(). */
 void soft_cache_drop(SoftCpu *s);
 
-/* Drop this vCPU's blocks that have bytes in [phys, phys + len). @op: the running micro-operation,
- * whose block stops after its instruction if it is among them; NULL: none. */
-void soft_block_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len);
-/* Has this vCPU blocks on the page of @phys? */
-bool soft_block_page_used(SoftCpu *s, hwaddr phys);
-
 #endif

@@ -29,6 +29,7 @@ typedef struct CodeRange {
 
 typedef struct SoftCodeCpu {
     SoftCpu *s;
+    const SoftCodeUser *user;
     GHashTable *own;      /* set of CodePage, by page; mutex */
     GArray *queue;        /* CodeRange to invalidate; mutex */
     GArray *again;        /* CodeRange that this vCPU has written to: see write_matters(); own */
@@ -40,10 +41,11 @@ static GMutex mutex;
 static GHashTable *pages; /* page -> CodePage */
 static SoftCodeCpu *cpus;
 
-void soft_code_register(SoftCpu *s)
+void soft_code_register(SoftCpu *s, const SoftCodeUser *user)
 {
     SoftCodeCpu *c = g_new0(SoftCodeCpu, 1);
     c->s = s;
+    c->user = user;
     c->own = g_hash_table_new(g_int64_hash, g_int64_equal);
     c->queue = g_array_new(FALSE, FALSE, sizeof(CodeRange));
     c->again = g_array_new(FALSE, FALSE, sizeof(CodeRange));
@@ -315,9 +317,9 @@ bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
     while (len > 0) {
         unsigned part = (unsigned)MIN(len, SOFT_PAGE - phys % SOFT_PAGE);
         if (write_matters(s, phys, part)) {
-            soft_block_invalidate(s, op, phys, part);
+            s->cache->code->user->invalidate(s, op, phys, part);
         }
-        if (!soft_block_page_used(s, phys)) {
+        if (!s->cache->code->user->page_used(s, phys)) {
             soft_code_page_remove(s, phys);
         }
         phys += part;
@@ -348,6 +350,8 @@ void soft_code_sync(SoftCpu *s)
 
     for (unsigned i = 0; i < queue->len; i++) {
         const CodeRange *r = &g_array_index(queue, CodeRange, i);
-        soft_block_invalidate(s, NULL, r->phys, r->len);
+        if (r->len) {
+            self->user->invalidate(s, NULL, r->phys, r->len);
+        }
     }
 }

@@ -8,8 +8,18 @@
 
 #include "accel/soft/soft.h"
 
-/* A vCPU comes and goes (soft_blocks_init(), soft_blocks_destroy()). */
-void soft_code_register(SoftCpu *s);
+/* Whoever keeps decoded code: what it is asked for, in the vCPU's own thread. */
+typedef struct SoftCodeUser {
+    /* Drop the vCPU's blocks that have bytes in [phys, phys + len), which is not empty. @op: the
+     * running micro-operation, whose block stops after its instruction if it is among them; NULL:
+     * none. */
+    void (*invalidate)(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len);
+    /* Has this vCPU blocks on the page of @phys? */
+    bool (*page_used)(SoftCpu *s, hwaddr phys);
+} SoftCodeUser;
+
+/* A vCPU comes and goes (soft_blocks_init(), soft_blocks_destroy()). @user is constant. */
+void soft_code_register(SoftCpu *s, const SoftCodeUser *user);
 void soft_code_unregister(SoftCpu *s);
 
 /* Does the page of @phys hold decoded code of any vCPU? mmu.c asks before it makes writes to a page

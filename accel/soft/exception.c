@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Raising faults, and what becomes of a fault during the delivery of another. */
+/* What becomes of a fault, also of one during the delivery of another. */
 #include "accel/accel.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
 #include "util/log.h"
-
-_Noreturn void soft_raise(SoftCpu *s, const Uop *op, int vector, int64_t error_code)
-{
-    if (op) {
-        s->cpu.rip = soft_op_rip(s, op);
-    }
-    s->fault.vector = vector;
-    s->fault.error_code = error_code;
-    siglongjmp(*s->unwind, 1);
-}
-
-_Noreturn void soft_raise_page_fault(SoftCpu *s, const Uop *op, uint64_t addr, uint32_t error_code)
-{
-    s->fault.cr2 = addr;
-    soft_raise(s, op, EXC_PF, error_code);
-}
 
 /* Which faults cannot be handled one after the other (SDM vol. 3 table 6-5). */
 static bool contributory(int vector)

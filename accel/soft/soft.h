@@ -134,10 +134,10 @@ void soft_execute(SoftCpu *s);
 bool soft_blocks_init(SoftCpu *s, GError **errp);
 void soft_blocks_destroy(SoftCpu *s);
 
+/* ---- faults (raise.c) ---- */
+
 /* rip of @op's instruction, where @op is in the block being run. */
 uint64_t soft_op_rip(const SoftCpu *s, const Uop *op);
-
-/* ---- faults (exception.c) ---- */
 
 /* Raise a fault at @op's instruction: rip is set to its start and nothing of it has happened.
  * @op NULL: cpu.rip is right already. Error code -1: none. Does not return. */
