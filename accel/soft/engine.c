@@ -13,6 +13,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
+#include "accel/soft/native.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
@@ -235,6 +236,7 @@ static void put_state(X86Cpu *cpu)
     SoftCpu *s = soft_cpu(cpu);
 
     soft_set_rflags(s, cpu->rflags);
+    native_fpu_sanitize(cpu);
     cpu->regs[REG_ZERO] = 0;
     s->delivering = -1;
     soft_tlb_flush(s, false);

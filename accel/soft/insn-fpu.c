@@ -9,7 +9,6 @@
 #include "accel/soft/uop.h"
 
 #define FXSAVE_USED 416 /* bytes 416-511 are the guest's own or reserved: not written */
-#define MXCSR_VALID 0xffffu
 
 /* In the 32-bit format the pointers are 32 bits, followed by zero selectors. */
 static void narrow_pointers(uint8_t *image)
@@ -54,6 +53,7 @@ static const Uop *fxrstor(SoftCpu *s, const Uop *op)
         narrow_pointers(image);
     }
     memcpy(s->cpu.fxsave, image, sizeof(image));
+    native_fpu_summarize(&s->cpu);
     return op + 1;
 }
 

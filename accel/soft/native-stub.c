@@ -2,6 +2,7 @@
 /*
  * Generates stubs for native.c. A stub is called as void stub(NativeFrame *rdi) and uses
  *   r8 the frame, r9 the memory buffer, slots: xmm1-xmm3 resp. r10, r11, rsi.
+ * It leaves RDI alone, and RSP where it was at the guest's instruction: native-fault.c needs both.
  * Code lies in chunks mapped twice, once writable and once executable.
  */
 #include "accel/soft/native.h"
@@ -167,6 +168,7 @@ static bool chunk_new(void)
     chunk.write = w;
     chunk.exec = x;
     chunk.used = 0;
+    native_fault_add_range(x, CHUNK_SIZE);
     return true;
 }
 

@@ -7,14 +7,10 @@
  */
 #include "accel/soft/native.h"
 
-#include <signal.h>
-#include <ucontext.h>
-
 #include "accel/soft/access.h"
 #include "accel/soft/uop.h"
 
 #define NATIVE_MEM_MAX 128
-#define HOST_MXCSR     0x1f80u
 
 /* Which CPUID bit offers an instruction set. Sets that are not here never run. */
 static const struct {
@@ -441,72 +437,40 @@ static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, cons
     }
 }
 
-/* The guest has unmasked some SSE exceptions: run with its masks, and let the host find out whether
- * one is raised. The stub then has stored nothing yet. */
-static __thread sigjmp_buf *fpe_unwind;
-static __thread uint32_t fpe_mxcsr;
-static struct sigaction fpe_before;
-
-static void on_sigfpe(int sig, siginfo_t *info, void *context)
+/* What the guest sees of an exception that the host had in a stub. Those that no guest can cause
+ * are taken for an instruction that this processor cannot run. */
+static _Noreturn void raise_host_fault(SoftCpu *s, const Uop *op, const NativeFrame *frame)
 {
-    if (!fpe_unwind) { /* not ours */
-        if (fpe_before.sa_flags & SA_SIGINFO) {
-            fpe_before.sa_sigaction(sig, info, context);
-        } else {
-            signal(SIGFPE, SIG_DFL); /* when the instruction runs again */
-        }
-        return;
-    }
-    fpe_mxcsr = ((ucontext_t *)context)->uc_mcontext.fpregs->mxcsr;
-    siglongjmp(*fpe_unwind, 1);
-}
-
-static void catch_sigfpe(void)
-{
-    static gsize done;
-    if (g_once_init_enter(&done)) {
-        const struct sigaction sa = { .sa_sigaction = on_sigfpe,
-                                      .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
-        sigaction(SIGFPE, &sa, &fpe_before);
-        g_once_init_leave(&done, 1);
-    }
-    sigset_t fpe;
-    sigemptyset(&fpe);
-    sigaddset(&fpe, SIGFPE);
-    pthread_sigmask(SIG_UNBLOCK, &fpe, NULL);
-}
-
-static void run_unmasked(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame)
-{
-    sigjmp_buf unwind;
-    catch_sigfpe();
-    fpe_unwind = &unwind;
-    if (sigsetjmp(unwind, 0) == 0) {
-        stub->code(frame);
-        fpe_unwind = NULL;
-    } else {
-        fpe_unwind = NULL;
-        fx_set32(s, FX_MXCSR, fpe_mxcsr);
+    switch (frame->fault) {
+    case EXC_XM:
+        fx_set32(s, FX_MXCSR, frame->mxcsr & MXCSR_VALID);
         soft_raise(s, op, s->cpu.cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD, -1);
+    case EXC_MF:
+        soft_raise(s, op, EXC_MF, -1);
+    case EXC_GP:
+        soft_raise(s, op, EXC_GP, 0);
+    default:
+        soft_raise(s, op, EXC_UD, -1);
     }
 }
 
 static void run_stub(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame)
 {
-    if (!stub->mxcsr && !stub->whole_fpu) {
-        stub->code(frame);
-        return;
-    }
     uint32_t mxcsr = fx_get32(s, FX_MXCSR);
+
     frame->host_mxcsr = HOST_MXCSR;
-    if (stub->mxcsr && (mxcsr & MXCSR_MASKS) != MXCSR_MASKS) {
-        frame->mxcsr = mxcsr;
-        run_unmasked(s, op, stub, frame);
-    } else {
-        frame->mxcsr = mxcsr | MXCSR_MASKS;
-        stub->code(frame);
+    /* The guest may have unmasked SSE exceptions: the host finds out whether one is raised. */
+    frame->mxcsr = stub->mxcsr ? mxcsr : mxcsr | MXCSR_MASKS;
+    native_call(stub, frame);
+    if (G_UNLIKELY(frame->fault != NATIVE_NO_FAULT)) {
+        raise_host_fault(s, op, frame);
     }
-    fx_set32(s, FX_MXCSR, mxcsr | (frame->mxcsr & MXCSR_EXCEPTIONS));
+    if (stub->mxcsr || stub->whole_fpu) {
+        fx_set32(s, FX_MXCSR, mxcsr | (frame->mxcsr & MXCSR_EXCEPTIONS));
+    }
+    if (stub->whole_fpu) {
+        native_fpu_summarize(&s->cpu);
+    }
 }
 
 static const Uop *native_run(SoftCpu *s, const Uop *op)

@@ -41,15 +41,18 @@ typedef struct NativeFrame {
     uint8_t *fx;              /* X86Cpu.fxsave */
     uint64_t *regs;           /* X86Cpu.regs, for implicit RAX, RCX, RDX */
     uint64_t flags;           /* arithmetic flags, in and out */
-    uint32_t mxcsr;           /* in (all exceptions masked) and out */
+    uint32_t mxcsr;           /* in, and out */
     uint32_t host_mxcsr;      /* restored at the end */
+    uint32_t fault;           /* out: NATIVE_NO_FAULT, or the host's exception vector */
 } NativeFrame;
+
+#define NATIVE_NO_FAULT UINT32_MAX
 
 /* One stub, shared by all vCPUs, never freed. Constant once published. */
 typedef struct NativeStub {
-    void (*code)(NativeFrame *frame);
-    uint8_t slots[NATIVE_SLOTS]; /* NativeSlot */
-    uint8_t mem_size;            /* bytes; 0: no memory operand */
+    void (*code)(NativeFrame *frame); /* called by native_call() only */
+    uint8_t slots[NATIVE_SLOTS];      /* NativeSlot */
+    uint8_t mem_size;                 /* bytes; 0: no memory operand */
     bool mem_read, mem_written;
     bool mem_aligned;       /* a 16-byte operand that must be aligned, else #GP */
     bool whole_fpu;         /* uses x87 or MMX registers: all of the FPU state is loaded */
@@ -76,6 +79,23 @@ typedef struct NativeRequest {
 
 /* The stub for @request: found, or generated. NULL if it cannot be encoded. Any vCPU thread. */
 const NativeStub *native_stub_get(const NativeRequest *request);
+
+/*
+ * Run @stub. An exception of the host within it ends it, and is in frame->fault: nothing has been
+ * stored then, and frame->mxcsr is the MXCSR that it left. No guest can make a stub fault but for
+ * SSE exceptions that it unmasked; should one do so all the same, it harms itself only
+ * (native-fault.c).
+ */
+void native_call(const NativeStub *stub, NativeFrame *frame);
+/* Stubs lie in [start, start + size) from now on. Any thread; @start stays mapped for ever. */
+void native_fault_add_range(const void *start, size_t size);
+
+/* FSW's summary bits, ES and B, follow from its flags and FCW's masks (SDM vol. 1 section 8.1.3.3),
+ * whatever an image said. To be called after FCW or FSW were written. */
+void native_fpu_summarize(X86Cpu *cpu);
+/* Make an FPU image from outside one that the processor can have: no reserved bit in MXCSR, ES and
+ * B right. */
+void native_fpu_sanitize(X86Cpu *cpu);
 
 /*
  * The decoder's fallback: emit for @in if it is unprivileged, runs on the host, and is offered by
@@ -112,8 +132,13 @@ enum {
     FX_XMM = 160,
 };
 
-#define FSW_ES           0x80
+#define FSW_EXCEPTIONS   0x3fu /* FCW's masks have the same places */
+#define FSW_ES           0x80u
+#define FSW_B            0x8000u
 #define MXCSR_EXCEPTIONS 0x3fu
 #define MXCSR_MASKS      0x1f80u
+#define MXCSR_VALID      0xffffu
+#define HOST_MXCSR       0x1f80u /* what C code runs with */
+#define HOST_FCW         0x37fu
 
 #endif

@@ -81,6 +81,15 @@ def guest_test(guest, machine, cpus=1):
     return f"{guest} on {machine}", test
 
 
+def fpu(machine):
+    def test():
+        need_engine()
+        if emulating():
+            raise tap.Skip("a KVM that emulates knows next to no x87 instruction")
+        check_guest("fpu", machine)
+    return f"fpu on {machine}", test
+
+
 def in_service():
     need_engine()
     if emulating():
@@ -197,6 +206,7 @@ def many(machine):
 
 TESTS = [guest_test(guest, machine) for guest in ("reset-state", "io", "irq", "timing", "reset")
          for machine in MACHINES]
+TESTS += [fpu(machine) for machine in MACHINES]
 TESTS += [("irq on pc: in service until EOI", in_service)]
 TESTS += [guest_test("smp", machine, cpus=2) for machine in MACHINES]
 TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]

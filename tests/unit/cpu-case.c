@@ -383,9 +383,14 @@ static void random_fpu(uint8_t *fx)
     memset(fx, 0, FX_USED);
     uint16_t fcw = 0x37f, fsw = (rnd() & 7) << 11;
     uint32_t mxcsr = 0x1f80;
-    if (below(4) == 0) {
-        fcw = 0x40 | (rnd() & 0xf00) | (below(4) ? 0x3f : rnd() & 0x3f);
-        mxcsr = (rnd() & 0x6000) | (below(4) ? 0x1f80 : rnd() & 0x1f80) | (below(2) ? 0x8000 : 0);
+    if (below(3) == 0) { /* flags that are set already; ES and B may be lies */
+        fsw |= rnd() & 0xc7ff;
+        mxcsr |= rnd() & 0x3f;
+    }
+    if (below(3) == 0) {
+        fcw = 0x40 | (rnd() & 0xf00) | (below(3) ? 0x3f : rnd() & 0x3f);
+        mxcsr = (mxcsr & 0x3f) | (rnd() & 0x6000) | (below(3) ? 0x1f80 : rnd() & 0x1f80) |
+                (below(2) ? 0x8000 : 0) | (below(8) ? 0 : 0x40);
         fcw = (fcw & 0x300) == 0x100 ? fcw | 0x300 : fcw;
     }
     memcpy(fx + FX_FCW, &fcw, 2);

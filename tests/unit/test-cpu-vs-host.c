@@ -128,6 +128,7 @@ static void soft_run(SoftHarness *h, State *state)
     cpu->rip = state->rip;
     soft_set_rflags(h->s, state->rflags | RFLAGS_ONE);
     memcpy(cpu->fxsave, state->fx, FX_USED);
+    native_fpu_sanitize(cpu);
     cpu->cr2 = 0;
     state->vector = harness_run(h, 1000);
     cpu->rip += state->vector == -1; /* the HLT in the place of the host's INT3 */
