@@ -143,7 +143,10 @@ static bool check_policy(const HostMemoryBackend *backend, GError **errp)
         return true;
     }
     if (none) {
-        error_set(errp, "policy '%s' needs host-nodes, the host nodes to take memory from", policy);
+        error_set(
+            errp,
+            "host-nodes must be set for policy %s: they are the host nodes to take memory from",
+            policy);
         return false;
     }
     if (numa_available() < 0) {
@@ -154,7 +157,9 @@ static bool check_policy(const HostMemoryBackend *backend, GError **errp)
         if (node_is_set(backend->host_nodes, n) &&
             (n > (unsigned)numa_max_possible_node() ||
              !numa_bitmask_isbitset(numa_all_nodes_ptr, n))) {
-            error_set(errp, "host-nodes: there is no host node %u with memory; the highest is %d",
+            error_set(errp,
+                      "cannot bind memory to host NUMA nodes: host-nodes has %u, and there is no "
+                      "such host node with memory; the highest is %d",
                       n, numa_max_node());
             return false;
         }
@@ -174,8 +179,11 @@ static bool check_reserve(bool prealloc, bool reserve, GError **errp)
 static bool check_settings(const HostMemoryBackend *backend, GError **errp)
 {
     if (backend->size == 0) {
-        error_set(errp, "%s: 'size' is missing or 0; give it in bytes, or such as size=1G",
-                  object_typename(&backend->parent));
+        error_set(
+            errp,
+            "property 'size' of %s doesn't take value '0', nor may it be left out: give it in "
+            "bytes, or such as size=1G",
+            object_typename(&backend->parent));
         return false;
     }
     return check_reserve(backend->prealloc, backend->reserve, errp) && check_policy(backend, errp);
@@ -192,7 +200,7 @@ static bool apply_policy(const HostMemoryBackend *backend, GError **errp)
     memcpy(mask, backend->host_nodes, sizeof(mask));
     if (mbind(backend->ram->host, backend->ram->size, mpol_of_policy[backend->policy], mask,
               MAX_HOST_NODES + 1, MPOL_MF_STRICT | MPOL_MF_MOVE) < 0) {
-        error_set_errno(errp, errno, "cannot bind memory to host-nodes with policy '%s'",
+        error_set_errno(errp, errno, "cannot bind memory to host NUMA nodes with policy '%s'",
                         policy_names[backend->policy]);
         return false;
     }
@@ -370,7 +378,7 @@ MemoryRegion *host_memory_backend_region(HostMemoryBackend *backend)
 
 uint64_t host_memory_backend_alignment(const HostMemoryBackend *backend)
 {
-    return backend->ram->page_size;
+    return backend->ram->align;
 }
 
 void host_memory_backend_set_mapped(HostMemoryBackend *backend, Object *user)

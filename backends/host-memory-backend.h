@@ -70,7 +70,8 @@ static inline bool host_memory_backend_is_complete(const HostMemoryBackend *back
 /* The region to map. The backend must be complete. Borrowed. */
 MemoryRegion *host_memory_backend_region(HostMemoryBackend *backend);
 
-/* Alignment in guest-physical space that the backing asks for: its page size, bytes. */
+/* Alignment in guest-physical space that the backend asks for, bytes: its page size, or align= if
+ * that is more. */
 uint64_t host_memory_backend_alignment(const HostMemoryBackend *backend);
 
 /* @user (borrowed; NULL: nobody) has the region mapped. While somebody has, object-del refuses. */

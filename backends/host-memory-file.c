@@ -90,23 +90,25 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
         error_set(errp, "mem-path='%s' must be a file or a directory", file->mem_path);
         return false;
     }
+    /* hugetlbfs would say no more than EINVAL. */
+    if (size % page_size != 0) {
+        error_set(errp,
+                  "mem-path='%s': memory size must be whole pages of that file system, and not "
+                  "0x%" G_GINT64_MODIFIER "x: sizes there must be multiples of page size "
+                  "0x%" G_GINT64_MODIFIER "x",
+                  file->mem_path, size, page_size);
+        return false;
+    }
     if ((uint64_t)st.st_size >= size) {
         return true;
     }
     if (st.st_size > 0 || file->readonly) {
         error_set(errp,
-                  "mem-path='%s' has %" G_GUINT64_FORMAT " bytes, but size is %" G_GUINT64_FORMAT
-                  " bytes: make size smaller or the file larger (an empty file is extended)",
-                  file->mem_path, (uint64_t)st.st_size, size);
-        return false;
-    }
-    /* hugetlbfs would say no more than EINVAL. */
-    if (size % page_size != 0) {
-        error_set(
-            errp,
-            "mem-path='%s': size must be a multiple of the page size there, %" G_GUINT64_FORMAT
-            " bytes; it is %" G_GUINT64_FORMAT " bytes",
-            file->mem_path, page_size, size);
+                  "mem-path='%s': backing store size 0x%" G_GINT64_MODIFIER
+                  "x does not match 'size' option 0x%" G_GINT64_MODIFIER
+                  "x: make size smaller or the file larger (sizes must be multiples of page size "
+                  "0x%" G_GINT64_MODIFIER "x; an empty file is extended)",
+                  file->mem_path, (uint64_t)st.st_size, size, page_size);
         return false;
     }
     if (size > G_MAXINT64 || ftruncate(fd, (off_t)size) < 0) {

@@ -177,9 +177,9 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
 
     if (size == 0 || size % page_size != 0) {
         error_set(errp,
-                  "RAM '%s': size 0x%" G_GINT64_MODIFIER
-                  "x must be a multiple of the backing's page size, 0x%" G_GINT64_MODIFIER
-                  "x, and not 0",
+                  "RAM '%s': its memory size must be whole pages of what backs it, and not "
+                  "0x%" G_GINT64_MODIFIER
+                  "x: sizes there must be multiples of page size 0x%" G_GINT64_MODIFIER "x",
                   name, size, page_size);
         return NULL;
     }
@@ -194,13 +194,11 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
         return NULL;
     }
     align = MAX(align, page_size);
-    if (size >= LARGE_PAGE) {
-        align = MAX(align, LARGE_PAGE);
-    }
     flags |= options->fd < 0 ? MAP_ANONYMOUS : 0;
     flags |= options->reserve ? 0 : MAP_NORESERVE;
     flags |= options->persistent && options->shared ? MAP_SYNC : 0;
-    host = map_aligned(size, align, options->fd, flags);
+    host =
+        map_aligned(size, size >= LARGE_PAGE ? MAX(align, LARGE_PAGE) : align, options->fd, flags);
     if (!host) {
         error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB%s", name,
                         size >> 20, hint(errno));
@@ -209,6 +207,7 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
     return block_new(&(RamBlock){ .name = (char *)(uintptr_t)name,
                                   .size = size,
                                   .page_size = page_size,
+                                  .align = align,
                                   .fd = options->fd,
                                   .shared = options->shared },
                      host);

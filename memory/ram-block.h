@@ -15,6 +15,7 @@ typedef struct RamBlock {
     uint8_t *host;
     uint64_t size;      /* bytes, a multiple of page_size */
     uint64_t page_size; /* of the backing: 4 KiB or a hugetlbfs size */
+    uint64_t align;     /* that was asked for, at least page_size; a power of 2 */
     int fd;             /* -1: anonymous; owned */
     bool shared;
     gint refs; /* atomic */

@@ -178,7 +178,7 @@ static void set_no_property(const Object *obj, const char *name, GError **errp)
 
         g_string_append_printf(names, "%s%s", i ? ", " : "", prop->name);
     }
-    error_set(errp, "There is no property '%s.%s'; the properties of '%s' are: %s", obj->type->name,
+    error_set(errp, "Property '%s.%s' not found; the properties of '%s' are: %s", obj->type->name,
               name, obj->type->name, names->str);
 }
 
@@ -200,7 +200,8 @@ struct json_object *object_property_get(Object *obj, const char *name, GError **
         return prop->get(obj, prop, errp);
     }
     if (!has_field(prop)) {
-        error_set(errp, "Property '%s.%s' can only be set", obj->type->name, name);
+        error_set(errp, "Property '%s.%s' is not readable: it can only be set", obj->type->name,
+                  name);
         return NULL;
     }
     if (prop->kind == PROP_LINK) {

@@ -94,8 +94,8 @@ static bool add_cpu_range(const Machine *machine, CpuSet *set, const char *text,
     }
     for (uint64_t i = first; i <= last; i++) {
         if (machine->cpu_node[i] >= 0) {
-            error_set(errp, "CPU %" PRIu64 " is in node %d already; a CPU has one node", i,
-                      machine->cpu_node[i]);
+            error_set(errp, "CPU is already assigned to node-id: %d: CPU %" PRIu64 " has one node",
+                      machine->cpu_node[i], i);
             return false;
         }
         set->has[i] = true;
@@ -156,7 +156,7 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         return false;
     }
     if (machine->nodes[id].present) {
-        error_set(errp, "nodeid=%" PRId64 " is given twice; a node has one -numa node", id);
+        error_set(errp, "Duplicate NUMA nodeid: %" PRId64 "; a node has one -numa node", id);
         return false;
     }
     bool has_mem = json_object_object_get_ex(props, "mem", NULL);
@@ -312,9 +312,10 @@ static bool share_out_memory(Machine *machine, GError **errp)
     if (any) {
         if (sum != machine->ram_size) {
             error_set(errp,
-                      "-numa: the nodes' mem= add up to %" PRIu64
-                      " MiB, but boot memory is %" PRIu64 " MiB (-m); they must be equal",
-                      sum / MIB, machine->ram_size / MIB);
+                      "-numa: total memory for NUMA nodes (0x%" PRIx64
+                      ") should equal RAM size (0x%" PRIx64 "): the nodes' mem= add up to %" PRIu64
+                      " MiB, and -m says %" PRIu64 " MiB",
+                      sum, machine->ram_size, sum / MIB, machine->ram_size / MIB);
             return false;
         }
         return true;
@@ -354,9 +355,9 @@ static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **err
         any = true;
         if (machine->cpu_node[i] >= 0 && machine->cpu_node[i] != spec->node) {
             error_set(errp,
-                      "-numa cpu,node-id=%" PRId64 ": CPU %u is in node %d already; a CPU has one "
-                      "node",
-                      spec->node, i, machine->cpu_node[i]);
+                      "-numa cpu,node-id=%" PRId64 ": CPU is already assigned to node-id: %d: CPU "
+                      "%u has one node",
+                      spec->node, machine->cpu_node[i], i);
             return false;
         }
         machine->cpu_node[i] = spec->node;
@@ -377,16 +378,18 @@ static void place_other_cpus(Machine *machine, bool some_placed)
 {
     const SmpTopology *smp = &machine->smp;
     unsigned per_socket = smp->dies * smp->cores * smp->threads;
-    bool any = false;
+    unsigned count = 0, first = 0;
 
     for (unsigned i = 0; i < smp->maxcpus; i++) {
         if (machine->cpu_node[i] < 0) {
             machine->cpu_node[i] = some_placed ? 0 : i / per_socket % machine->num_nodes;
-            any = true;
+            first = count++ ? first : i;
         }
     }
-    if (any && some_placed && machine->num_nodes > 1) {
-        warn_report("-numa: not all CPUs are given a node; the others are in node 0");
+    if (count && some_placed && machine->num_nodes > 1) {
+        warn_report("-numa: CPU(s) not present in any NUMA nodes: %u of them, CPU %u is the first; "
+                    "they are in node 0",
+                    count, first);
     }
 }
 

@@ -129,14 +129,17 @@ static bool check_size(const Machine *machine, const GArray *taken, const Reques
         return false;
     }
     if (rq->size == 0 || rq->size % rq->align) {
-        error_set(errp, "%s: its size " HEX64 " must be a multiple of " HEX64 ", and not 0",
-                  rq->what, rq->size, rq->align);
+        error_set(errp,
+                  "%s: its memory size must be a multiple of " HEX64 ", the alignment that its "
+                  "backend asks for, and not " HEX64,
+                  rq->what, rq->align, rq->size);
         return false;
     }
     if (rq->size > left) {
         error_set(errp,
-                  "%s: its size " HEX64 " is more than the " HEX64 " bytes that are left of maxmem "
-                  "(" HEX64 " in use of " HEX64 "); start the machine with a larger maxmem",
+                  "%s: can't add memory: its size " HEX64 " is more than the " HEX64 " bytes that "
+                  "are left of maxmem (" HEX64 " in use of " HEX64 "); start the machine with a "
+                  "larger maxmem",
                   rq->what, rq->size, left, used, room);
         return false;
     }
@@ -149,14 +152,14 @@ static bool check_hint(const DeviceMemory *window, const GArray *taken, const Re
     if (hint < window->base || hint - window->base > window->size ||
         rq->size > window->size - (hint - window->base)) {
         error_set(errp,
-                  "%s: address " HEX64 " with size " HEX64 " is outside the window for memory "
-                  "devices, " HEX64 " to " HEX64,
+                  "%s: can't add memory: address " HEX64 " with size " HEX64 " is outside the "
+                  "window for memory devices, " HEX64 " to " HEX64,
                   rq->what, hint, rq->size, window->base, window->base + (window->size - 1));
         return false;
     }
     if (hint % rq->align) {
-        error_set(errp, "%s: address " HEX64 " is misaligned: it must be a multiple of " HEX64,
-                  rq->what, hint, rq->align);
+        error_set(errp, "%s: its address must be aligned to " HEX64 ", and " HEX64 " is not",
+                  rq->what, rq->align, hint);
         return false;
     }
     for (unsigned i = 0; i < taken->len; i++) {
@@ -166,7 +169,7 @@ static bool check_hint(const DeviceMemory *window, const GArray *taken, const Re
             g_autofree char *path = object_path(OBJECT(other->dev));
 
             error_set(errp,
-                      "%s: address " HEX64 " with size " HEX64
+                      "%s: address range conflicts: " HEX64 " with size " HEX64
                       " overlaps memory device '%s' at " HEX64 " with size " HEX64
                       "; without 'addr' a free place is chosen",
                       rq->what, hint, rq->size, other->dev->id ? other->dev->id : path, other->addr,
@@ -217,8 +220,8 @@ bool memory_device_place(Machine *machine, const char *what, uint64_t size, uint
     }
     if (!find_gap(window, taken, &rq, addr)) {
         error_set(errp,
-                  "%s: there is no free place of size " HEX64 " and alignment " HEX64 " in the "
-                  "window for memory devices, " HEX64 " to " HEX64,
+                  "%s: can't add memory: there is no free place of size " HEX64
+                  " and alignment " HEX64 " in the window for memory devices, " HEX64 " to " HEX64,
                   what, size, rq.align, window->base, window->base + (window->size - 1));
         return false;
     }

@@ -40,7 +40,8 @@ uint64_t memory_device_plugged_size(Machine *machine);
 
 /* Find a place for @size bytes. @hint 0: the lowest free address that is a multiple of
  * max(MEMORY_DEVICE_ALIGN, @align); else @hint itself, which is checked against window, alignment
- * and neighbours. @align: the backing's page size, a power of 2. @what names the device in errors
+ * and neighbours. @align: what the backend asks for, a power of 2; it holds
+ * for the size, too. @what names the device in errors
  * ("pc-dimm 'd0'"). Errors: no window, plugged size would pass maxmem, outside the window,
  * misaligned, overlapping, no room. */
 bool memory_device_place(Machine *machine, const char *what, uint64_t size, uint64_t align,

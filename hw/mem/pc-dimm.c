@@ -5,7 +5,6 @@
 #include "hw/mem/pc-dimm.h"
 
 #include "accel/accel.h"
-#include "accel/accel.h"
 #include "hw/core/numa.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
@@ -146,8 +145,10 @@ static bool choose_slot(Machine *machine, const PcDimm *dimm, const char *what, 
 static bool check_node(Machine *machine, const PcDimm *dimm, const char *what, GError **errp)
 {
     if (!numa_node_exists(machine, dimm->node)) {
-        error_set(errp, "%s: node %u does not exist: this machine has nodes 0 to %u", what,
-                  dimm->node, MAX(machine->num_nodes, 1) - 1);
+        error_set(errp,
+                  "%s: DIMM property node has value %u, but that node does not exist: this machine "
+                  "has nodes 0 to %u",
+                  what, dimm->node, MAX(machine->num_nodes, 1) - 1);
         return false;
     }
     return true;

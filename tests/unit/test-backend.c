@@ -132,7 +132,7 @@ static void test_options(void)
 
 static void test_bad(void)
 {
-    assert_refused("memory-backend-ram", "share=on", "size|missing");
+    assert_refused("memory-backend-ram", "share=on", "size|left out");
     assert_refused("memory-backend-ram", "size=0", "size|0");
     assert_refused("memory-backend-ram", "size=1000", "multiple");
     assert_refused("memory-backend-ram", "size=lots", "size");
@@ -330,7 +330,7 @@ static void test_file_bad(void)
     assert_refused("memory-backend-file", "size=8k", "mem-path|missing");
     assert_refused("memory-backend-file", "size=8k,mem-path=/nonexistent/a/b", "/nonexistent/a/b");
     write_file(small, 5000);
-    assert_refused("memory-backend-file", small_text, "small|5000|8192");
+    assert_refused("memory-backend-file", small_text, "small|0x1388|0x2000");
     g_assert_cmpint(file_size(small), ==, 5000);
     g_unlink(small);
     /* What was made or extended for nothing is undone. */

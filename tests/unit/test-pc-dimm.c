@@ -123,14 +123,14 @@ static void test_bad(void)
         { "pc-dimm,id=bad,memdev=m0,slot=-2", "slot -2|0 to 3" },
         { "pc-dimm,id=bad,memdev=m0,slot=x", "slot" },
         { "pc-dimm,id=bad,memdev=m0,slot=0", "slot 0|d0" },
-        { "pc-dimm,id=bad,memdev=m0,node=1", "node 1|does not exist" },
-        { "pc-dimm,id=bad,memdev=m0,node=4294967295", "node 4294967295" },
-        { "pc-dimm,id=bad,memdev=m0,addr=0x1000", "0x1000|outside|0x100000000" },
+        { "pc-dimm,id=bad,memdev=m0,node=1", "DIMM property node has value 1|does not exist" },
+        { "pc-dimm,id=bad,memdev=m0,node=4294967295", "node has value 4294967295" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x1000", "can't add memory|0x1000|outside|0x100000000" },
         { "pc-dimm,id=bad,memdev=m0,addr=0xffffffffffe00000", "outside" },
         { "pc-dimm,id=bad,memdev=m0,addr=0x2f7e00000", "outside" }, /* ends behind the window */
-        { "pc-dimm,id=bad,memdev=m0,addr=0x120100000", "misaligned|0x200000" },
-        { "pc-dimm,id=bad,memdev=m0,addr=0x100200000", "overlaps|d0" },
-        { "pc-dimm,id=bad,memdev=odd", "multiple|0x200000" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x120100000", "address must be aligned to 0x200000" },
+        { "pc-dimm,id=bad,memdev=m0,addr=0x100200000", "address range conflicts|overlaps|d0" },
+        { "pc-dimm,id=bad,memdev=odd", "memory size must be|multiple|0x200000" },
         { "pc-dimm,id=bad,memdev=large", "maxmem" },
         { "pc-dimm,id=bad,memdev=m0,colour=red", "colour" },
         { "pc-dimm,id=d0,memdev=m0", "d0" },
@@ -218,6 +218,51 @@ static void test_window(void)
     machine.maxram_size = UINT64_MAX;
     machine.ram_slots = MAX_RAM_SLOTS;
     g_assert_cmphex(memory_device_window_size(&machine), >=, UINT64_MAX - (4ull << 20));
+}
+
+/* A memory-backend-file of @size in a nameless file, with align=@align. */
+static void add_aligned(const char *id, const char *size, const char *align)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *text =
+        g_strdup_printf("size=%s,align=%s,mem-path=%s", size, align, g_get_tmp_dir());
+    struct json_object *props = keyval_parse(text, NULL, NULL);
+
+    user_object_add("memory-backend-file", id, props, true, &err);
+    g_assert_no_error(err);
+    json_object_put(props);
+}
+
+/* What the backend asks for holds for the address, chosen or given, and for the size; and each slot
+ * has the room in the window that it takes. */
+static void test_alignment(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=3200M");
+    PcDimm *dimm;
+
+    add_backend("m0", "128M");
+    add_aligned("m1", "1G", "1G");
+    add_aligned("m2", "128M", "1G");
+    add_aligned("m3", "256M", "256M");
+    add_aligned("m4", "1G", "1G");
+    add_dimm("pc-dimm,id=d0,memdev=m0");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m2", "memory size must be|0x40000000");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m1,addr=0x108000000",
+                   "address must be aligned to 0x40000000");
+    assert_refused(machine, "pc-dimm,id=bad,memdev=m3,addr=0x118000000",
+                   "address must be aligned to 0x10000000");
+    dimm = add_dimm("pc-dimm,id=d1,memdev=m1,boot=on");
+    g_assert_cmphex(dimm->addr, ==, 0x140000000);
+    dimm = add_dimm("pc-dimm,memdev=m3");
+    g_assert_cmphex(dimm->addr, ==, 0x110000000);
+    /* maxmem is used up but for this one: it still has its place. */
+    dimm = add_dimm("pc-dimm,memdev=m4");
+    g_assert_cmphex(dimm->addr, ==, 0x180000000);
+    mem_machine_free(machine);
+    for (unsigned i = 0; i < 5; i++) {
+        g_autofree char *id = g_strdup_printf("m%u", i);
+        del_backend(id);
+    }
 }
 
 /* The map and the list cost nothing for a large window. */
@@ -359,6 +404,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/no-slots", test_no_slots);
     g_test_add_func("/pc-dimm/no-room", test_no_room);
     g_test_add_func("/pc-dimm/window", test_window);
+    g_test_add_func("/pc-dimm/alignment", test_alignment);
     g_test_add_func("/pc-dimm/huge", test_huge);
     g_test_add_func("/pc-dimm/block-size", test_block_size);
     g_test_add_func("/pc-dimm/fit", test_fit);

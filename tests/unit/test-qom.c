@@ -353,8 +353,8 @@ static void test_set(void)
         { "custom", "\"x\"", NULL, "custom expects an integer" },
         { "born", "1", NULL, "'test-cat.born' is read-only" },
         { "type", "\"x\"", NULL, "'test-cat.type' is read-only" },
-        { "wings", "1", NULL, "There is no property 'test-cat.wings'; the properties of" },
-        { "wings", "1", NULL, "There is no property 'test-cat.wings'; the properties of", true },
+        { "wings", "1", NULL, "Property 'test-cat.wings' not found; the properties of" },
+        { "wings", "1", NULL, "Property 'test-cat.wings' not found; the properties of", true },
         { "legs", "null", NULL, "expects an integer from 0 to 255, got null" },
     };
     g_autoptr(Object) cat = object_new("test-cat", NULL);
@@ -589,7 +589,7 @@ static void test_user_objects(void)
     expect_add("test-dog", "d1", NULL, "the id 'd1' already");
     expect_add("test-dog", "d2", "legs=3", "a dog needs 4 legs");
     expect_add("test-dog", "d2", "legs=x", "'test-dog.legs' expects");
-    expect_add("test-dog", "d2", "wings=2", "no property 'test-dog.wings'");
+    expect_add("test-dog", "d2", "wings=2", "Property 'test-dog.wings' not found");
     expect_add("test-dog", "1d", NULL, "'1d' is not an id");
     expect_add("test-dog", "", NULL, "'' is not an id");
     expect_add("test-dog", "a/b", NULL, "'a/b' is not an id");
