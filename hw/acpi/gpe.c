@@ -6,12 +6,18 @@
 
 #include <string.h>
 
+/* Status byte @i as the guest sees it. */
+static uint8_t status(const AcpiGpe *gpe, unsigned i)
+{
+    return gpe->sts[i] | gpe->pending[i];
+}
+
 static uint64_t gpe_read(void *opaque, hwaddr addr, unsigned size)
 {
     const AcpiGpe *gpe = opaque;
     unsigned half = gpe->len / 2;
 
-    return addr < half ? gpe->sts[addr] : gpe->en[addr - half];
+    return addr < half ? status(gpe, addr) : gpe->en[addr - half];
 }
 
 static void gpe_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
@@ -51,18 +57,26 @@ void acpi_gpe_reset(AcpiGpe *gpe)
     gpe->changed(gpe->opaque);
 }
 
-void acpi_gpe_raise(AcpiGpe *gpe, unsigned n)
+void acpi_gpe_set(AcpiGpe *gpe, unsigned n, bool pending)
 {
-    if (n < gpe->len / 2 * 8) {
-        gpe->sts[n / 8] |= (uint8_t)(1u << (n % 8));
-        gpe->changed(gpe->opaque);
+    uint8_t bit = (uint8_t)(1u << (n % 8));
+
+    if (n >= gpe->len / 2 * 8) {
+        return;
     }
+    if (pending) {
+        gpe->pending[n / 8] |= bit;
+        gpe->sts[n / 8] |= bit;
+    } else {
+        gpe->pending[n / 8] &= (uint8_t)~bit;
+    }
+    gpe->changed(gpe->opaque);
 }
 
-bool acpi_gpe_pending(const AcpiGpe *gpe)
+bool acpi_gpe_asks(const AcpiGpe *gpe)
 {
     for (unsigned i = 0; i < gpe->len / 2; i++) {
-        if (gpe->sts[i] & gpe->en[i]) {
+        if (status(gpe, i) & gpe->en[i]) {
             return true;
         }
     }

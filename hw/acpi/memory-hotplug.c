@@ -195,7 +195,7 @@ static void memhp_unrealize(Device *dev)
 }
 
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
-                                     void (*notify)(void *opaque), void *opaque)
+                                     void (*notify)(void *opaque, bool pending), void *opaque)
 {
     MemoryHotplug *mh = (MemoryHotplug *)device_new_onboard(TYPE_MEMORY_HOTPLUG);
 

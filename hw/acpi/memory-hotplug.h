@@ -65,13 +65,13 @@ typedef struct MemoryHotplug MemoryHotplug;
 
 typedef struct MemoryHotplugSlot {
     MemoryHotplug *block;
-    Device *dimm;    /* borrowed; NULL: empty */
-    DimmState state; /* while there is a DIMM */
-    bool insert_event, remove_event;
-    uint32_t ost_event, ost_status; /* last written by the guest; 0 after a plug and a reset */
-    UnplugRecord unplug;            /* kept when the slot is empty */
-    Timer *deadline;                /* of the pending request, or NULL */
-    int64_t timeout_ns;             /* which it was made with */
+    Device *dimm;                    /* borrowed; NULL: empty */
+    DimmState state;                 /* while there is a DIMM */
+    bool insert_event, remove_event; /* changed by memory-unplug.c only, which notifies */
+    uint32_t ost_event, ost_status;  /* last written by the guest; 0 after a plug and a reset */
+    UnplugRecord unplug;             /* kept when the slot is empty */
+    Timer *deadline;                 /* of the pending request, or NULL */
+    int64_t timeout_ns;              /* which it was made with */
 } MemoryHotplugSlot;
 
 struct MemoryHotplug {
@@ -82,15 +82,16 @@ struct MemoryHotplug {
     MemoryHotplugSlot *slots; /* num_slots */
     uint32_t selector;
     uint32_t ost_event, ost_status; /* registers that are being written */
-    /* Tell the guest to look: raise GPE ACPI_GPE_MEMORY_HOTPLUG. */
-    void (*notify)(void *opaque);
+    /* There is a new event for the guest to look at (GPE ACPI_GPE_MEMORY_HOTPLUG), or none is left
+     * that it has not taken. */
+    void (*notify)(void *opaque, bool pending);
     void *notify_opaque;
 };
 
 /* Make, realize and map the block at @base in @io (system_io()), for @machine's ram_slots. Fills
  * machine->acpi_ospm with the block. Owned by /machine/unattached. */
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
-                                     void (*notify)(void *opaque), void *opaque);
+                                     void (*notify)(void *opaque, bool pending), void *opaque);
 
 /* ---- what the machine's HotplugHandler calls (after/before the pc_dimm_* functions) ---- */
 

@@ -28,10 +28,32 @@ static unsigned slot_number(const MemoryHotplugSlot *slot)
     return (unsigned)(slot - slot->block->slots);
 }
 
-static void notify(const MemoryHotplug *mh)
+static void notify(const MemoryHotplug *mh, bool pending)
 {
     if (mh->notify) {
-        mh->notify(mh->notify_opaque);
+        mh->notify(mh->notify_opaque, pending);
+    }
+}
+
+static bool any_event(const MemoryHotplug *mh)
+{
+    for (unsigned n = 0; n < mh->num_slots; n++) {
+        if (mh->slots[n].insert_event || mh->slots[n].remove_event) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those of @slot's events that are given are over, in one way or another. */
+static void end_events(MemoryHotplugSlot *slot, bool insert, bool remove)
+{
+    bool had = slot->insert_event || slot->remove_event;
+
+    slot->insert_event &= !insert;
+    slot->remove_event &= !remove;
+    if (had && !any_event(slot->block)) {
+        notify(slot->block, false);
     }
 }
 
@@ -89,7 +111,7 @@ static void step(MemoryHotplugSlot *slot, DimmTrigger trigger, uint32_t status)
 /* The request is over, in one way or another. */
 static void end_request(MemoryHotplugSlot *slot, UnplugStage how)
 {
-    slot->remove_event = false;
+    end_events(slot, false, true);
     g_clear_pointer(&slot->deadline, timer_free);
     record_stage(&slot->unplug, how);
 }
@@ -155,7 +177,7 @@ void memory_hotplug_plug(MemoryHotplug *mh, Device *dev)
     send_state(slot, NULL);
     if (dev->hotplugged) {
         slot->insert_event = true;
-        notify(mh);
+        notify(mh, true);
     }
 }
 
@@ -186,7 +208,7 @@ bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp
     step(slot, DIMM_UNPLUG_ASKED, 0);
     /* Also when asked again: a guest that lost the first event gets a second. */
     slot->remove_event = true;
-    notify(mh);
+    notify(mh, true);
     return true;
 }
 
@@ -222,8 +244,7 @@ void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
 
     if (slot) {
         slot->dimm = NULL;
-        slot->insert_event = false;
-        slot->remove_event = false;
+        end_events(slot, true, true);
         g_clear_pointer(&slot->deadline, timer_free);
     }
 }
@@ -233,7 +254,7 @@ void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
 void memory_unplug_insert_acked(MemoryHotplugSlot *slot)
 {
     if (slot->insert_event) {
-        slot->insert_event = false;
+        end_events(slot, true, false);
         step(slot, DIMM_INSERT_ACKED, 0);
     }
 }
@@ -241,6 +262,7 @@ void memory_unplug_insert_acked(MemoryHotplugSlot *slot)
 void memory_unplug_place_read(MemoryHotplugSlot *slot)
 {
     if (slot->dimm) {
+        end_events(slot, true, false);
         step(slot, DIMM_PLACE_READ, 0);
     }
 }
@@ -248,7 +270,7 @@ void memory_unplug_place_read(MemoryHotplugSlot *slot)
 void memory_unplug_remove_acked(MemoryHotplugSlot *slot)
 {
     if (slot->remove_event) {
-        slot->remove_event = false;
+        end_events(slot, false, true);
         record_stage(&slot->unplug, UNPLUG_SEEN);
         step(slot, DIMM_REMOVE_ACKED, 0);
     }
@@ -310,7 +332,7 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
     }
     if (trigger == DIMM_EJECT_PROGRESS && dimm_state_pending(&slot->state)) {
         if (dimm_state_get(&slot->state) == MEMORY_DEVICE_STATE_UNPLUG_REQUESTED) {
-            slot->remove_event = false; /* a guest that answers has seen it */
+            end_events(slot, false, true); /* a guest that answers has seen it */
         }
         record_stage(&slot->unplug, UNPLUG_SEEN);
         record_stage(&slot->unplug, UNPLUG_IN_PROGRESS);
@@ -320,7 +342,7 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 
 void memory_unplug_reset(MemoryHotplugSlot *slot)
 {
-    slot->insert_event = false;
+    end_events(slot, true, false);
     slot->ost_event = 0;
     slot->ost_status = 0;
     if (!slot->dimm) {

@@ -54,12 +54,12 @@ static void pm_update(void *opaque)
     } else {
         timer_del(pm->tmr_timer);
     }
-    irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || acpi_gpe_pending(&pm->gpe));
+    irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || acpi_gpe_asks(&pm->gpe));
 }
 
-void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n)
+void acpi_pm_set_gpe(AcpiPm *pm, unsigned n, bool pending)
 {
-    acpi_gpe_raise(&pm->gpe, n);
+    acpi_gpe_set(&pm->gpe, n, pending);
 }
 
 void acpi_pm_power_button(AcpiPm *pm)

@@ -96,8 +96,8 @@ AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model);
 /* Show the block at @base of the ports, or nowhere if not @enabled. */
 void acpi_pm_map(AcpiPm *pm, bool enabled, uint16_t base);
 
-/* Raise general-purpose event @n (ACPI_GPE_*). */
-void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n);
+/* General-purpose event @n (ACPI_GPE_*): acpi_gpe_set(). */
+void acpi_pm_set_gpe(AcpiPm *pm, unsigned n, bool pending);
 
 /* Press the power button: sets PWRBTN_STS (MachineOps/Machine.powerdown call this). */
 void acpi_pm_power_button(AcpiPm *pm);

@@ -93,11 +93,11 @@ static Irq x86_timer_irq(X86Machine *x86, unsigned irq, HpetLegacy which)
     return x86->hpet ? hpet_legacy_input(x86->hpet, which) : isa_irq(irq);
 }
 
-static void x86_memory_hotplug_notify(void *opaque)
+static void x86_memory_hotplug_notify(void *opaque, bool pending)
 {
     X86Machine *x86 = opaque;
 
-    acpi_pm_raise_gpe(x86->pm, ACPI_GPE_MEMORY_HOTPLUG);
+    acpi_pm_set_gpe(x86->pm, ACPI_GPE_MEMORY_HOTPLUG, pending);
 }
 
 static bool x86_init_devices(X86Machine *x86, GError **errp)

@@ -58,11 +58,15 @@ class Way:
         return bool(self.m.read("b", PIC_SLAVE) & IRQ9)
 
     def interrupted(self):
-        """SCI is raised because of GPE 3; the guest clears the status, and SCI falls."""
+        """SCI is raised because of GPE 3, and the guest clears the status: both stay as long as there
+        is an event. It disables GPE 3 until it has taken that."""
         tap.equal(self.sci(), True, "SCI")
         tap.equal(self.m.read("b", self.gpe_status) & GPE3, GPE3, "GPE 3")
         self.m.write("b", self.gpe_status, GPE3)
-        tap.equal(self.sci(), False, "SCI after the guest cleared GPE 3")
+        tap.equal(self.m.read("b", self.gpe_status) & GPE3, GPE3, "GPE 3 after the guest cleared it")
+        tap.equal(self.sci(), True, "SCI after the guest cleared GPE 3")
+        self.m.write("b", self.gpe_enable, 0)
+        tap.equal(self.sci(), False, "SCI while GPE 3 is disabled")
 
     def scan(self, wanted, clear):
         """_E03: the slot with an event; its flags; clears the event; nothing is left."""
@@ -71,6 +75,9 @@ class Way:
         tap.equal(self.m.read("b", FLAGS), wanted, "flags")
         self.m.write("b", FLAGS, clear)
         tap.equal(self.m.read("l", NEXT), NONE, "no more events")
+        self.m.write("b", self.gpe_enable, GPE3)
+        tap.equal(self.m.read("b", self.gpe_status) & GPE3, 0, "GPE 3 when there is no event")
+        tap.equal(self.sci(), False, "SCI when there is no event")
 
     def ost(self, event, status):
         self.m.write("l", SELECT, 2)

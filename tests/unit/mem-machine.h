@@ -34,9 +34,9 @@ static void set_sci(void *opaque, int n, int level)
     sci_level = level;
 }
 
-static void notify_gpe(void *opaque)
+static void notify_gpe(void *opaque, bool pending)
 {
-    acpi_pm_raise_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG);
+    acpi_pm_set_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG, pending);
 }
 
 static bool test_machine_init(Machine *machine, GError **errp)

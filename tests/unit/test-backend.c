@@ -356,9 +356,9 @@ static void test_file_huge(void)
     }
     g_assert_cmpint(fstat(fd, &st), ==, 0);
     text = g_strdup_printf("size=1M,mem-path=/proc/self/fd/%d", fd);
-    assert_refused("memory-backend-file", text, "multiple|1048576");
+    assert_refused("memory-backend-file", text, "multiple|0x100000");
     {
-        g_autofree char *page = g_strdup_printf("multiple|%ld", (long)st.st_blksize);
+        g_autofree char *page = g_strdup_printf("multiple|0x%lx", (long)st.st_blksize);
 
         assert_refused("memory-backend-file", text, page);
     }

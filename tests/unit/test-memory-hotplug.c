@@ -64,13 +64,14 @@ static void test_registers(void)
     add_dimm("pc-dimm,id=d0,memdev=m0");
     add_dimm("pc-dimm,id=d1,memdev=m1,slot=3");
     select_slot(0);
+    g_assert_cmphex(flags(), ==, MEMHP_ENABLED | MEMHP_INSERT);
+    g_assert_cmphex(in(REG(MEMHP_REG_FLAGS), 4), ==, MEMHP_ENABLED | MEMHP_INSERT);
     g_assert_cmphex(in(REG(MEMHP_REG_ADDR_LO), 4), ==, 0);
     g_assert_cmphex(in(REG(MEMHP_REG_ADDR_HI), 4), ==, 1);
     g_assert_cmphex(in(REG(MEMHP_REG_SIZE_LO), 4), ==, 256 << 20);
     g_assert_cmphex(in(REG(MEMHP_REG_SIZE_HI), 4), ==, 0);
     g_assert_cmphex(in(REG(MEMHP_REG_PXM), 4), ==, 0);
-    g_assert_cmphex(flags(), ==, MEMHP_ENABLED | MEMHP_INSERT);
-    g_assert_cmphex(in(REG(MEMHP_REG_FLAGS), 4), ==, MEMHP_ENABLED | MEMHP_INSERT);
+    g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
     /* parts and unaligned ones */
     g_assert_cmphex(in(REG(0x0b), 1), ==, 0x10);
     g_assert_cmphex(in(REG(0x0a), 2), ==, 0x1000);
@@ -126,6 +127,66 @@ static void test_scan(void)
     teardown();
 }
 
+/* The guest is told until it has taken each event, however often it clears the status. */
+static void test_told_until_taken(void)
+{
+    setup();
+    add_dimm("pc-dimm,id=d0,memdev=m0");
+    add_dimm("pc-dimm,id=d1,memdev=m1");
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_true(gpe_raised());
+    }
+    select_slot(0);
+    out(REG(MEMHP_REG_FLAGS), MEMHP_INSERT, 1);
+    g_assert_true(gpe_raised());
+    select_slot(1);
+    out(REG(MEMHP_REG_FLAGS), MEMHP_INSERT, 1);
+    g_assert_false(gpe_raised());
+    /* A request: until it is seen, answered, withdrawn, or the DIMM is gone. */
+    for (unsigned how = 0; how < 5; how++) {
+        g_autoptr(GError) err = NULL;
+
+        select_slot(0);
+        del_dimm("d0");
+        g_assert_true(gpe_raised() && gpe_raised());
+        switch (how) {
+        case 0:
+            out(REG(MEMHP_REG_FLAGS), MEMHP_REMOVE, 1);
+            break;
+        case 1:
+            ost(OST_EVENT_EJECT_REQUEST, 1);
+            break;
+        case 2:
+            memory_hotplug_unplug_withdraw(
+                memhp, DEVICE(object_resolve("/machine/peripheral/d0", NULL)), 0, &err);
+            break;
+        case 3:
+            machine_reset(machine);
+            break;
+        default:
+            out(REG(MEMHP_REG_FLAGS), MEMHP_EJECT, 1);
+            break;
+        }
+        g_assert_false(gpe_raised());
+    }
+    teardown();
+}
+
+/* A guest that looks at all slots at boot needs no event for what it finds there. */
+static void test_found_at_boot(void)
+{
+    setup();
+    add_dimm("pc-dimm,id=d0,memdev=m0");
+    assert_states("d0 inserted\n");
+    select_slot(0);
+    g_assert_cmphex(flags(), ==, MEMHP_ENABLED | MEMHP_INSERT);
+    g_assert_cmphex(in(REG(MEMHP_REG_ADDR_HI), 4), ==, 1);
+    assert_states("d0 inserted -> noticed\n");
+    g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
+    g_assert_false(gpe_raised() && gpe_raised());
+    teardown();
+}
+
 /* ---- transactions ---- */
 
 static void plug_d0(void)
@@ -149,6 +210,9 @@ static void test_sci(void)
     add_dimm("pc-dimm,id=d0,memdev=m0");
     g_assert_cmpint(sci_level, ==, 1);
     out(ACPI_GPE0_PORT_PC, 1u << ACPI_GPE_MEMORY_HOTPLUG, 1);
+    g_assert_cmpint(sci_level, ==, 1);
+    select_slot(0);
+    out(REG(MEMHP_REG_FLAGS), MEMHP_INSERT, 1);
     g_assert_cmpint(sci_level, ==, 0);
     teardown();
 }
@@ -424,6 +488,8 @@ int main(int argc, char **argv)
     main_loop_init();
     clock_set_stepped();
     memory_init();
+    g_test_add_func("/memory-hotplug/told-until-taken", test_told_until_taken);
+    g_test_add_func("/memory-hotplug/found-at-boot", test_found_at_boot);
     g_test_add_func("/memory-hotplug/registers", test_registers);
     g_test_add_func("/memory-hotplug/selector-beyond", test_selector_beyond);
     g_test_add_func("/memory-hotplug/scan", test_scan);

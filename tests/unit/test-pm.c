@@ -50,16 +50,53 @@ static void test_parts(void)
     teardown();
 }
 
+/* There was something for the guest, and it is over already. */
+static void raise_gpe(unsigned n)
+{
+    acpi_pm_set_gpe(pm, n, true);
+    acpi_pm_set_gpe(pm, n, false);
+}
+
+/* The status follows what is pending, and the SCI follows the enable. */
+static void test_gpe_pending(void)
+{
+    setup();
+    acpi_pm_set_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG, true);
+    out(ACPI_GPE0_PORT_PC, 0xffff, 2);
+    g_assert_cmphex(in(ACPI_GPE0_PORT_PC, 4), ==, 1u << 3);
+    g_assert_cmpint(sci_level, ==, 0);
+    out(ACPI_SMI_CMD_PORT, ACPI_ENABLE_CMD, 1);
+    out(GPE_EN, 1u << 3, 2);
+    g_assert_cmpint(sci_level, ==, 1);
+    out(ACPI_GPE0_PORT_PC, 1u << 3, 1);
+    g_assert_cmpint(sci_level, ==, 1);
+    /* As a handler does: disable, clear, take what there is, enable. */
+    out(GPE_EN, 0, 2);
+    g_assert_cmpint(sci_level, ==, 0);
+    out(ACPI_GPE0_PORT_PC, 1u << 3, 1);
+    acpi_pm_set_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG, false);
+    g_assert_cmphex(in(ACPI_GPE0_PORT_PC, 1), ==, 0);
+    out(GPE_EN, 1u << 3, 2);
+    g_assert_cmpint(sci_level, ==, 0);
+    acpi_pm_set_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG, true);
+    g_assert_cmpint(sci_level, ==, 1);
+    /* It outlives a reset of this block alone, as long as the device has it. */
+    acpi_gpe_reset(&pm->gpe);
+    g_assert_cmpint(sci_level, ==, 0);
+    g_assert_cmphex(in(ACPI_GPE0_PORT_PC, 4), ==, 1u << 3);
+    teardown();
+}
+
 static void test_gpe(void)
 {
     setup();
-    acpi_pm_raise_gpe(pm, ACPI_GPE_MEMORY_HOTPLUG);
+    raise_gpe(ACPI_GPE_MEMORY_HOTPLUG);
     g_assert_cmphex(in(ACPI_GPE0_PORT_PC, 4), ==, 1u << 3);
     g_assert_cmpint(sci_level, ==, 0);
     out(GPE_EN, 1u << 3, 2);
     g_assert_cmpint(sci_level, ==, 1);
-    acpi_pm_raise_gpe(pm, 15);
-    acpi_pm_raise_gpe(pm, 16); /* there is none */
+    raise_gpe(15);
+    raise_gpe(16); /* there is none */
     g_assert_cmphex(in(ACPI_GPE0_PORT_PC, 4), ==, 0x00088008);
     out(ACPI_GPE0_PORT_PC, 1u << 3, 4); /* also clears the enables, as the guest asks */
     g_assert_cmpint(sci_level, ==, 0);
@@ -170,6 +207,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pm/power-button", test_power_button);
     g_test_add_func("/pm/parts", test_parts);
     g_test_add_func("/pm/gpe", test_gpe);
+    g_test_add_func("/pm/gpe-pending", test_gpe_pending);
     g_test_add_func("/pm/acpi-enable", test_acpi_enable);
     g_test_add_func("/pm/timer", test_timer);
     g_test_add_func("/pm/hostile", test_hostile);

@@ -140,7 +140,8 @@ static void test_pm_base(void)
     config_write(LPC, 0x44, 0x80, 1);
     g_assert_cmphex(in(0x608, 4), !=, UINT32_MAX);
     out(0x628, 1 << 3, 1);
-    acpi_pm_raise_gpe(lpc->pm, ACPI_GPE_MEMORY_HOTPLUG);
+    acpi_pm_set_gpe(lpc->pm, ACPI_GPE_MEMORY_HOTPLUG, true);
+    acpi_pm_set_gpe(lpc->pm, ACPI_GPE_MEMORY_HOTPLUG, false);
     g_assert_cmphex(in(0x620, 4), ==, 1 << 3);
     g_assert_cmpint(sci.level, ==, 1);
     g_assert_cmphex(in(0x630, 4), ==, ACPI_SMI_APMC_EN);
@@ -155,9 +156,11 @@ static void test_pm_base(void)
     g_assert_cmphex(in(0xffa0, 4), ==, UINT32_MAX);
     ich9_lpc_set_up(lpc);
     g_assert_cmphex(in(0x620, 4), ==, 0);
-    acpi_pm_raise_gpe(lpc->pm, 63);
+    acpi_pm_set_gpe(lpc->pm, 63, true);
+    acpi_pm_set_gpe(lpc->pm, 63, false);
     g_assert_cmphex(in(0x624, 4), ==, 0x80000000);
-    acpi_pm_raise_gpe(lpc->pm, 64); /* there is none */
+    acpi_pm_set_gpe(lpc->pm, 64, true);
+    acpi_pm_set_gpe(lpc->pm, 64, false); /* there is none */
     devices_reset();
     g_assert_cmphex(in(0x608, 4), ==, UINT32_MAX);
 }
