@@ -54,7 +54,8 @@ static void describe(uintptr_t host)
 
         if (range->host && offset < range->size) {
             error_report("guest memory at 0x%" G_GINT64_MODIFIER "x ('%s') is lost: the file "
-                         "behind it has become shorter, or the host's memory failed; the machine "
+                         "behind it has become shorter, or its file system is full, or the host's "
+                         "memory failed; the machine "
                          "is stopped",
                          range->addr + offset, range->mr->name);
             return;

@@ -347,6 +347,15 @@ static bool backend_can_be_deleted(Object *obj, GError **errp)
     return true;
 }
 
+static void release(HostMemoryBackend *backend)
+{
+    const HostMemoryBackendOps *ops = object_ops(&backend->parent);
+
+    if (host_memory_backend_is_complete(backend) && ops->release) {
+        ops->release(backend);
+    }
+}
+
 static void backend_finalize(Object *obj)
 {
     HostMemoryBackend *backend = MEMORY_BACKEND(obj);
@@ -355,13 +364,26 @@ static void backend_finalize(Object *obj)
     if (!backend->ram) {
         return;
     }
-    if (ops->release) {
-        ops->release(backend);
-    }
     if (host_memory_backend_is_complete(backend)) {
+        release(backend);
         memory_region_destroy(&backend->region);
+    } else if (ops->undo) {
+        ops->undo(backend);
     }
     g_clear_pointer(&backend->ram, ram_block_unref);
+}
+
+static bool release_any(Object *obj, void *opaque)
+{
+    if (object_is_a(obj, TYPE_MEMORY_BACKEND)) {
+        release(MEMORY_BACKEND(obj));
+    }
+    return true;
+}
+
+void host_memory_backends_release(void)
+{
+    object_foreach(object_root(), release_any, NULL);
 }
 
 /* ---- using ---- */

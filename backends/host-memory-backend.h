@@ -51,7 +51,10 @@ typedef struct HostMemoryBackend {
 typedef struct HostMemoryBackendOps {
     /* Set backend->ram, with host_memory_backend_map(); size is checked and not 0. */
     bool (*alloc)(HostMemoryBackend *backend, GError **errp);
-    /* The memory is about to be let go, perhaps before the backend became complete; may be NULL. */
+    /* Both may be NULL. The backend has memory, but did not become complete after all: what alloc
+     * did outside of this program is undone. */
+    void (*undo)(HostMemoryBackend *backend);
+    /* The memory is about to be let go, with the backend or with the program. */
     void (*release)(HostMemoryBackend *backend);
 } HostMemoryBackendOps;
 
@@ -83,5 +86,9 @@ static inline bool host_memory_backend_is_mapped(const HostMemoryBackend *backen
 
 /* What to call the user in a message: its device id; g_free. "nobody" if unmapped. */
 char *host_memory_backend_user_name(const HostMemoryBackend *backend);
+
+/* The program ends, and no CPU runs any more: what backends do when they go is done for each that
+ * is still there. They must not be used after this. */
+void host_memory_backends_release(void);
 
 #endif

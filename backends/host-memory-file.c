@@ -11,6 +11,7 @@
 #include "backends/host-memory-backend.h"
 #include "util/error.h"
 #include "util/fdset.h"
+#include "util/made-files.h"
 
 /* How to undo what opening did, if the backend cannot be made after all. */
 typedef struct FileUndo {
@@ -60,8 +61,12 @@ static int open_path(FileBackend *file, GError **errp)
         return open_nameless(path, errp);
     }
     if (!file->readonly) {
-        fd = path_open(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        /* It will be the guest's memory, which is nobody else's business. */
+        fd = path_open(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         file->undo.created = fd >= 0;
+    }
+    if (fd >= 0) {
+        made_files_note(path, MADE_DATA);
     }
     if (fd < 0) {
         fd = path_open(path, mode | O_CLOEXEC, 0);
@@ -118,6 +123,9 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
         return false;
     }
     file->undo.extended = true;
+    if (!file->undo.created) {
+        made_files_note(file->mem_path, MADE_SIZE);
+    }
     return true;
 }
 
@@ -165,14 +173,15 @@ static bool file_backend_alloc(HostMemoryBackend *backend, GError **errp)
     return true;
 }
 
+static void file_backend_undo(HostMemoryBackend *backend)
+{
+    file_undo((const FileBackend *)backend, backend->ram->fd);
+}
+
 static void file_backend_release(HostMemoryBackend *backend)
 {
     const FileBackend *file = (FileBackend *)backend;
 
-    if (!host_memory_backend_is_complete(backend)) {
-        file_undo(file, backend->ram->fd);
-        return;
-    }
     /* What MADV_REMOVE does, but for private mappings as well. Where the file system cannot, the
      * data stays, which is what it would do without the option. */
     if (file->discard_data && !file->readonly &&
@@ -214,6 +223,7 @@ static const Property file_properties[] = {
 
 static const HostMemoryBackendOps file_backend_ops = {
     .alloc = file_backend_alloc,
+    .undo = file_backend_undo,
     .release = file_backend_release,
 };
 

@@ -10,6 +10,7 @@
 #include "chardev/char-backend.h"
 #include "util/error.h"
 #include "util/fdset.h"
+#include "util/made-files.h"
 
 typedef struct CharFile {
     Chardev parent;
@@ -67,9 +68,9 @@ static bool file_complete(Object *obj, GError **errp)
     if (file->input_path && !open_input(file, errp)) {
         return false;
     }
-    file->out = path_open(
-        file->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : O_TRUNC),
-        0666);
+    file->out = made_files_open(
+        file->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (file->append ? O_APPEND : O_TRUNC), 0666,
+        MADE_TEXT);
     if (file->out < 0) {
         error_set_errno(errp, errno, "cannot open '%s' for writing", file->path);
         return false;

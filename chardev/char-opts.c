@@ -9,8 +9,8 @@
 
 #include "chardev/char-backend.h"
 #include "util/error.h"
-#include "util/fdset.h"
 #include "util/keyval.h"
+#include "util/made-files.h"
 
 /* Other names of kinds. */
 static const struct {
@@ -74,8 +74,9 @@ static bool open_log(Chardev *chr, GError **errp)
     if (!chr->logfile) {
         return true;
     }
-    chr->log_fd = path_open(
-        chr->logfile, O_WRONLY | O_CREAT | O_CLOEXEC | (chr->logappend ? O_APPEND : O_TRUNC), 0666);
+    chr->log_fd =
+        made_files_open(chr->logfile, O_WRONLY | O_CLOEXEC | (chr->logappend ? O_APPEND : O_TRUNC),
+                        0666, MADE_TEXT);
     if (chr->log_fd < 0) {
         error_set_errno(errp, errno, "cannot open logfile '%s'", chr->logfile);
         return false;
@@ -121,8 +122,11 @@ static Object *open_backend(const char *backend, const char *id, struct json_obj
         return NULL;
     }
     obj->name = g_strdup(id); /* for messages; object_add_child() sets it anew */
-    if (!object_set_properties(obj, props, true, skip, errp) || !open_log(CHARDEV(obj), errp) ||
-        (obj->type->complete && !obj->type->complete(obj, errp))) {
+    unsigned mark = made_files_begin();
+    bool ok = object_set_properties(obj, props, true, skip, errp) && open_log(CHARDEV(obj), errp) &&
+              (!obj->type->complete || obj->type->complete(obj, errp));
+    made_files_end(mark, ok);
+    if (!ok) {
         g_prefix_error(errp, "chardev '%s': ", id);
         return NULL;
     }

@@ -315,7 +315,7 @@ static bool touch_pages(const RamBlock *block, uint8_t *host, uint64_t size)
     return ok;
 }
 
-/* errno on failure. */
+/* errno on failure; EFAULT is what would be SIGBUS otherwise. */
 static bool populate(const RamBlock *block, uint8_t *host, uint64_t size)
 {
     int ret;
@@ -330,7 +330,7 @@ static bool populate(const RamBlock *block, uint8_t *host, uint64_t size)
         if (touch_pages(block, host, size)) {
             return true;
         }
-        errno = ENOMEM;
+        errno = EFAULT;
     }
     return false;
 }
@@ -383,6 +383,38 @@ static bool populate_in_threads(Part *parts, unsigned n, RamBlockSpawn *spawn, v
     return started == n;
 }
 
+/* Why pages could not be had, where the kernel says no more than "bad address". */
+static int reason(const RamBlock *block, int err)
+{
+    struct statfs fs;
+
+    if (err != EFAULT) {
+        return err;
+    }
+    if (block->fd < 0 || fstatfs(block->fd, &fs) < 0 || fs.f_type == HUGETLBFS_MAGIC) {
+        return ENOMEM;
+    }
+    return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize < block->size ? ENOSPC : EIO;
+}
+
+static void set_prealloc_error(const RamBlock *block, int err, GError **errp)
+{
+    g_autofree char *what = g_strdup_printf("RAM '%s': cannot preallocate %" G_GUINT64_FORMAT " MiB",
+                                            block->name, block->size >> 20);
+
+    err = reason(block, err);
+    if (err == ENOSPC) {
+        error_set_errno(errp, err, "%s: the file system of the file behind it is full", what);
+    } else if (err == EIO) {
+        error_set_errno(errp, err, "%s: the file behind it cannot be written to", what);
+    } else {
+        error_set_errno(errp, err,
+                        "%s: the host has not that much free memory in pages of %" G_GUINT64_FORMAT
+                        " KiB",
+                        what, block->page_size >> 10);
+    }
+}
+
 bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn, void *opaque,
                         GError **errp)
 {
@@ -411,10 +443,7 @@ bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn,
         return false;
     }
     if (failure) {
-        error_set_errno(errp, failure,
-                        "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT
-                        " MiB: the host has not that much free memory (or free pages) of this kind",
-                        block->name, block->size >> 20);
+        set_prealloc_error(block, failure, errp);
     }
     return !failure;
 }

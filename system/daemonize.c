@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/made-files.h"
 
 static int ready_fd = -1; /* the child's end of the pipe */
 static char *pidfile_path;
@@ -85,7 +86,7 @@ static char *absolute_path(const char *path)
 
 bool pidfile_create(const char *path, GError **errp)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int fd = made_files_open(path, O_RDWR | O_CLOEXEC, 0644, MADE_DATA);
 
     if (fd < 0) {
         error_set_errno(errp, errno, "cannot open it for writing");

@@ -20,6 +20,6 @@ int main(int argc, char **argv)
             status = runstate_exit_status();
         }
     }
-    startup_cleanup(&startup);
+    startup_cleanup(&startup, status == 0);
     return status;
 }

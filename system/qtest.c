@@ -2,6 +2,7 @@
 #include "system/qtest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "memory/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/made-files.h"
 
 #define MAX_BLOCK  (UINT64_C(64) << 20)  /* bytes in one read or write */
 #define MAX_LINE   (2 * MAX_BLOCK + 256) /* characters: a write of MAX_BLOCK */
@@ -514,7 +516,9 @@ static void server_event(void *opaque, CharEvent event)
 bool qtest_server_start(Chardev *chr, const char *log_path, GError **errp)
 {
     if (log_path && strcmp(log_path, "none") != 0) {
-        server.log = fopen(log_path, "we");
+        int fd = made_files_open(log_path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0666, MADE_TEXT);
+
+        server.log = fd >= 0 ? fdopen(fd, "w") : NULL;
         if (!server.log) {
             error_set_errno(errp, errno,
                             "-qtest-log %s: cannot open it for writing ('none': no log)", log_path);

@@ -8,6 +8,7 @@
 
 #include "accel/accel.h"
 #include "accel/memory-failure.h"
+#include "backends/host-memory-backend.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
 #include "hw/i386/firmware.h"
@@ -19,6 +20,7 @@
 #include "system/qtest.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/made-files.h"
 #include "util/main-loop.h"
 
 /* ---- parsing ---- */
@@ -122,6 +124,7 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
     g_autoptr(GError) err = NULL;
 
     *startup = (Startup){
+        .made_files = made_files_begin(),
         .machine_props = json_object_new_object(),
         .monitors = g_array_new(FALSE, FALSE, sizeof(MonitorRequest)),
         .uses = cmdline_parse(argc, argv, &err),
@@ -268,6 +271,8 @@ static bool launch(Startup *startup, GError **errp)
     if (!sandbox_install(&startup->sandbox, errp)) {
         return false;
     }
+    made_files_end(startup->made_files, true);
+    startup->complete = true;
     if (!startup->stopped) {
         vm_start();
     }
@@ -318,11 +323,15 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     return launch(startup, errp);
 }
 
-void startup_cleanup(Startup *startup)
+void startup_cleanup(Startup *startup, bool ok)
 {
     monitor_cleanup();
     chardev_cleanup();
+    host_memory_backends_release();
     pidfile_remove();
+    if (!startup->complete) {
+        made_files_end(startup->made_files, ok);
+    }
     json_object_put(startup->machine_props);
     g_array_unref(startup->monitors);
     if (startup->uses) {

@@ -31,7 +31,9 @@ typedef struct RtcOption {
 } RtcOption;
 
 struct Startup {
-    GArray *uses; /* of OptionUse */
+    GArray *uses;        /* of OptionUse */
+    bool complete;       /* the machine was launched */
+    unsigned made_files; /* until then: made_files_begin() */
 
     /* START_CONFIG */
     struct json_object *machine_props; /* of -machine, merged; "type" is the machine's name */
@@ -66,8 +68,9 @@ struct Startup {
 bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_status);
 /* Make everything. Takes the machine lock. *@run: enter the main loop (false after dump-acpi). */
 bool startup_make(Startup *startup, bool *run, GError **errp);
-/* Tidy up at the end, or after a failure: terminal, socket files, pid file. */
-void startup_cleanup(Startup *startup);
+/* Tidy up at the end, or after a failure: terminal, socket files, pid file, memory that is to be
+ * discarded; and of a start that failed (not @ok), all files that it made. No CPU runs. */
+void startup_cleanup(Startup *startup, bool ok);
 
 /* For -serial, -monitor, -qmp and defaults (startup-chardev.c). @text as in -serial. */
 bool startup_add_serial(Startup *startup, const char *text, GError **errp);

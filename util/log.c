@@ -2,9 +2,11 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "util/error.h"
+#include "util/made-files.h"
 
 uint32_t log_mask;
 
@@ -71,7 +73,8 @@ bool log_set_items(const char *items, GError **errp)
 
 bool log_set_file(const char *path, GError **errp)
 {
-    FILE *new_file = fopen(path, "we");
+    int fd = made_files_open(path, O_WRONLY | O_TRUNC | O_CLOEXEC, 0666, MADE_TEXT);
+    FILE *new_file = fd >= 0 ? fdopen(fd, "w") : NULL;
 
     if (!new_file) {
         error_set_errno(errp, errno, "Cannot open the log file '%s' for writing", path);

@@ -25,7 +25,9 @@ static const struct DimmTransition {
     MemoryDeviceState to;
 } transitions[] = {
     { DIMM_INSERT_ACKED, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
-    { DIMM_PLACE_READ, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
+    /* Linux rejects what it is told of before it has looked at its devices at boot, then finds it.
+     */
+    { DIMM_PLACE_READ, IN(INSERTED) | IN(REJECTED), MEMORY_DEVICE_STATE_NOTICED },
     { DIMM_INSERT_PROGRESS, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
     { DIMM_INSERT_SUCCESS, INSERTION, MEMORY_DEVICE_STATE_ONLINE },
     { DIMM_INSERT_FAILURE, INSERTION, MEMORY_DEVICE_STATE_REJECTED },

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "util/error.h"
+#include "util/made-files.h"
 
 #define ACPI_OEM_ID       "DIMMBL"
 #define ACPI_OEM_TABLE_ID "DIMMABLE"
@@ -263,7 +264,9 @@ bool acpi_tables_link(AcpiTables *tables, const AcpiArea areas[ACPI_ZONES], GErr
 
 bool acpi_tables_dump(const AcpiTables *tables, const char *dir, GError **errp)
 {
-    if (mkdir(dir, 0777) < 0 && errno != EEXIST) {
+    if (mkdir(dir, 0777) == 0) {
+        made_files_note(dir, MADE_DATA);
+    } else if (errno != EEXIST) {
         error_set_errno(errp, errno, "dump-acpi: cannot make the directory '%s'", dir);
         return false;
     }
@@ -272,10 +275,14 @@ bool acpi_tables_dump(const AcpiTables *tables, const char *dir, GError **errp)
         g_autofree char *file = g_strdup_printf("%s.dat", blob->name);
         g_autofree char *path = g_build_filename(dir, file, NULL);
         g_autoptr(GError) err = NULL;
+        bool is_new = !g_file_test(path, G_FILE_TEST_EXISTS);
 
         if (!g_file_set_contents(path, (const char *)blob->data->data, blob->data->len, &err)) {
             error_set(errp, "dump-acpi: cannot write '%s': %s", path, err->message);
             return false;
+        }
+        if (is_new) {
+            made_files_note(path, MADE_DATA);
         }
     }
     return true;

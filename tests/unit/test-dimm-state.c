@@ -17,7 +17,7 @@ static const char letters[] = "INOJRSPF";
 /* What becomes of each state. */
 static const char *const expected[DIMM_TRIGGERS] = {
     /*                       INOJRSPF */
-    [DIMM_INSERT_ACKED] = "NNOJRSPF",    [DIMM_PLACE_READ] = "NNOJRSPF",
+    [DIMM_INSERT_ACKED] = "NNOJRSPF",    [DIMM_PLACE_READ] = "NNONRSPF",
     [DIMM_INSERT_PROGRESS] = "NNOJRSPF", [DIMM_INSERT_SUCCESS] = "OOOORSPO",
     [DIMM_INSERT_FAILURE] = "JJJJRSPJ",  [DIMM_UNPLUG_ASKED] = "RRRRRSPR",
     [DIMM_REMOVE_ACKED] = "INOJSSPF",    [DIMM_EJECT_PROGRESS] = "INOJPPPF",
