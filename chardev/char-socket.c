@@ -24,7 +24,8 @@
 #include "util/interrupt.h"
 #include "util/main-loop.h"
 
-#define HANDSHAKE_SECONDS 10 /* then a WebSocket client that did not ask makes room for others */
+#define HANDSHAKE_SECONDS 10  /* then a WebSocket client that did not ask makes room for others */
+#define ACCEPT_AGAIN      200 /* ms to wait where descriptors or memory ran out */
 
 typedef struct CharSocket {
     Chardev parent;
@@ -37,8 +38,9 @@ typedef struct CharSocket {
     int listen_fd, client_fd;
     int yank_fd;   /* eventfd that ends the wait for the first client; -1 when there is none */
     int passed_fd; /* the client sent it and nobody took it yet; or -1 */
-    GSource *listen_source;
-    char *bound_path; /* to remove at the end, if it is this file still: */
+    GSource *listen_source; /* for the next client, or for the time to look for it again */
+    bool cannot_accept;     /* it was said, once */
+    char *bound_path;       /* to remove at the end, if it is this file still: */
     dev_t bound_dev;
     ino_t bound_ino;
 
@@ -293,14 +295,44 @@ static void socket_use(CharSocket *sock, int fd)
     sock->request_timeout = chardev_timeout_source(HANDSHAKE_SECONDS * 1000, request_is_late, sock);
 }
 
+static gboolean listen_again(gpointer opaque)
+{
+    CharSocket *sock = opaque;
+
+    chardev_source_end(&sock->listen_source);
+    socket_listen(sock);
+    return G_SOURCE_REMOVE;
+}
+
+/* Whether accept() failed, as errno says, for a reason that lasts: the client is still there, and
+ * would be found again and again. Says so, once. */
+static bool must_wait(CharSocket *sock)
+{
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) {
+        return false;
+    }
+    if (!sock->cannot_accept) {
+        sock->cannot_accept = true;
+        warn_report("chardev '%s': a client has to wait: %s", sock->parent.parent.name,
+                    g_strerror(errno));
+    }
+    return true;
+}
+
 static gboolean socket_accept(gint fd, GIOCondition condition, gpointer opaque)
 {
     CharSocket *sock = opaque;
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (client < 0) {
-        return G_SOURCE_CONTINUE; /* it went away again, or descriptors ran out */
+        if (!must_wait(sock)) {
+            return G_SOURCE_CONTINUE; /* it went away again */
+        }
+        chardev_source_end(&sock->listen_source);
+        sock->listen_source = chardev_timeout_source(ACCEPT_AGAIN, listen_again, sock);
+        return G_SOURCE_REMOVE;
     }
+    sock->cannot_accept = false;
     chardev_source_end(&sock->listen_source); /* others wait their turn in the backlog */
     socket_use(sock, client);
     return G_SOURCE_REMOVE;
@@ -367,19 +399,20 @@ static bool was_yanked(const CharSocket *sock)
     return read(sock->yank_fd, &count, sizeof(count)) == sizeof(count);
 }
 
-static int wait_for_client(const CharSocket *sock, GError **errp)
+static int wait_for_client(CharSocket *sock, GError **errp)
 {
     g_autofree char *where = describe(sock);
-    int client;
+    bool pause = false;
+    int client = -1;
 
     fprintf(stderr, "dimmable: chardev '%s' waits for a client on %s (wait=off does not)\n",
             sock->parent.parent.name, where);
     do {
-        struct pollfd p[] = { { .fd = sock->listen_fd, .events = POLLIN },
+        struct pollfd p[] = { { .fd = pause ? -1 : sock->listen_fd, .events = POLLIN },
                               { .fd = interrupt_fd(), .events = POLLIN },
                               { .fd = sock->yank_fd, .events = POLLIN } };
 
-        if (poll(p, G_N_ELEMENTS(p), -1) < 0 && errno != EINTR) {
+        if (poll(p, G_N_ELEMENTS(p), pause ? ACCEPT_AGAIN : -1) < 0 && errno != EINTR) {
             error_set_errno(errp, errno, "cannot wait for a client on %s", where);
             return -1;
         }
@@ -392,10 +425,9 @@ static int wait_for_client(const CharSocket *sock, GError **errp)
             return -1;
         }
         client = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    } while (client < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED));
-    if (client < 0) {
-        error_set_errno(errp, errno, "cannot accept a client on %s", where);
-    }
+        pause = client < 0 && must_wait(sock);
+    } while (client < 0);
+    sock->cannot_accept = false;
     return client;
 }
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
@@ -17,7 +18,15 @@
 
 #define UNSENT_MAX  (1024 * 1024)
 #define READ_SIZE   4096
-#define CLEANUP_TRY 50 /* ms that exit waits for a slow reader */
+#define CLEANUP_TRY 50  /* ms that exit waits for a slow reader */
+#define STALLED_TRY 250 /* ms until a file that could not be written to is tried again */
+
+/* What a write came to, if no bytes went. */
+enum {
+    WRITE_NOT_NOW = 0, /* poll() tells when */
+    WRITE_GONE = -1,   /* the other side is */
+    WRITE_STALLED = -2 /* a full disk, for one: nothing tells when */
+};
 
 static const ChardevOps *chardev_ops(const Chardev *chr)
 {
@@ -215,6 +224,7 @@ static void unsent_clear(Chardev *chr)
     chardev_source_end(&chr->out_source);
     g_byte_array_set_size(chr->unsent, 0);
     chr->unsent_pos = 0;
+    chr->stalled = false;
 }
 
 /* The other side cannot be written to. The front end is told from the main loop, since it may be in
@@ -228,7 +238,20 @@ static void output_failed(Chardev *chr)
     }
 }
 
-/* Bytes written, 0 if none can be now, -1 if the other side is gone. */
+/* Is @err of a write to @fd one that passes, without the other side being gone? A terminal says EIO
+ * when it is; a file, when its disk fails. */
+static bool is_stall(int fd, int err)
+{
+    struct stat st;
+
+    if (err == ENOSPC || err == EDQUOT || err == ENOBUFS || err == ENOMEM) {
+        return true;
+    }
+    return (err == EIO || err == EFBIG) && fstat(fd, &st) == 0 &&
+           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+/* Bytes written, or WRITE_...; with errno, then. */
 static ssize_t write_some(int fd, const uint8_t *buf, size_t len)
 {
     ssize_t n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -236,10 +259,30 @@ static ssize_t write_some(int fd, const uint8_t *buf, size_t len)
     if (n < 0 && errno == ENOTSOCK) {
         n = write(fd, buf, len);
     }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return 0;
+    if (n >= 0) {
+        return n;
     }
+    int err = errno;
+    if (err == EAGAIN || err == EINTR) {
+        return WRITE_NOT_NOW;
+    }
+    n = is_stall(fd, err) ? WRITE_STALLED : WRITE_GONE;
+    errno = err;
     return n;
+}
+
+static gboolean try_again(gpointer opaque);
+
+/* As errno says: try again later, for as long as it takes. */
+static void stall(Chardev *chr)
+{
+    if (!chr->stalled) {
+        chr->stalled = true;
+        warn_report("chardev '%s': output waits: %s; what comes when %d KiB wait is lost",
+                    chr->parent.name, g_strerror(errno), UNSENT_MAX / 1024);
+    }
+    chardev_source_end(&chr->out_source);
+    chr->out_source = chardev_timeout_source(STALLED_TRY, try_again, chr);
 }
 
 static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
@@ -249,8 +292,12 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     GByteArray *unsent = chr->unsent;
     ssize_t n = write_some(fd, unsent->data + chr->unsent_pos, unsent->len - chr->unsent_pos);
 
-    if (n < 0) {
+    if (n == WRITE_GONE) {
         output_failed(chr);
+        return G_SOURCE_REMOVE;
+    }
+    if (n == WRITE_STALLED) {
+        stall(chr);
         return G_SOURCE_REMOVE;
     }
     chr->unsent_pos += n;
@@ -270,6 +317,20 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+static void wait_writable(Chardev *chr)
+{
+    chr->out_source = chardev_fd_source(chr->out_fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, writable, chr);
+}
+
+static gboolean try_again(gpointer opaque)
+{
+    Chardev *chr = opaque;
+
+    chardev_source_end(&chr->out_source);
+    wait_writable(chr);
+    return G_SOURCE_REMOVE;
+}
+
 static size_t room_for_output(const Chardev *chr)
 {
     size_t waiting = chr->unsent->len - chr->unsent_pos;
@@ -285,11 +346,14 @@ static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
     while (len && !chr->unsent->len) {
         ssize_t n = write_some(chr->out_fd, buf, len);
 
-        if (n < 0) {
+        if (n == WRITE_GONE) {
             output_failed(chr);
             return;
         }
-        if (n == 0) {
+        if (n == WRITE_STALLED) {
+            stall(chr);
+        }
+        if (n <= 0) {
             break;
         }
         buf += n;
@@ -301,8 +365,7 @@ static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
     if (len) {
         g_byte_array_append(chr->unsent, buf, len);
         if (!chr->out_source) {
-            chr->out_source =
-                chardev_fd_source(chr->out_fd, G_IO_OUT | G_IO_HUP | G_IO_ERR, writable, chr);
+            wait_writable(chr);
         }
     }
 }
@@ -330,6 +393,18 @@ void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len)
     }
 }
 
+/* The log takes what it can: it is a copy. */
+static void write_log(Chardev *chr, const void *buf, size_t len)
+{
+    ssize_t n = chr->log_fd >= 0 ? write(chr->log_fd, buf, len) : (ssize_t)len;
+
+    if (n < (ssize_t)len && !chr->log_stalled) {
+        warn_report("chardev '%s': cannot write to '%s': %s; what comes until that is over is lost",
+                    chr->parent.name, chr->logfile, g_strerror(n < 0 ? errno : ENOSPC));
+    }
+    chr->log_stalled = n < (ssize_t)len;
+}
+
 void char_write(CharFrontend *fe, const void *buf, size_t len)
 {
     Chardev *chr = fe->chr;
@@ -338,12 +413,7 @@ void char_write(CharFrontend *fe, const void *buf, size_t len)
     if (!chr) {
         return;
     }
-    if (chr->log_fd >= 0 && write(chr->log_fd, buf, len) < 0) {
-        warn_report("chardev '%s': cannot write to '%s' any more: %s", chr->parent.name,
-                    chr->logfile, g_strerror(errno));
-        close(chr->log_fd);
-        chr->log_fd = -1;
-    }
+    write_log(chr, buf, len);
     ops = chardev_ops(chr);
     if (ops->write) {
         ops->write(chr, buf, len);
@@ -569,6 +639,7 @@ static void chardev_init(Object *obj)
     Chardev *chr = CHARDEV(obj);
 
     signal(SIGPIPE, SIG_IGN); /* a reader that vanishes is an error of write(), not our end */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that must not grow any more (ulimit -f) */
     chr->in_fd = chr->out_fd = chr->log_fd = -1;
     chr->unsent = g_byte_array_new();
 }

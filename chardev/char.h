@@ -58,7 +58,8 @@ typedef struct CharFrontend {
 bool char_attach(Chardev *chr, CharFrontend *fe, GError **errp);
 void char_detach(CharFrontend *fe);
 /* Write all, buffering what cannot be written now (bounded per backend: past 1 MiB unsent the rest
- * of a serial port's output is dropped; QMP's is kept). */
+ * of a serial port's output is dropped; QMP's is kept). A full disk is waited for, with one
+ * warning. The copy in a log file has only what could be written at once. */
 void char_write(CharFrontend *fe, const void *buf, size_t len);
 /* What a serial port is set to, for a backend that is a serial line too; on others nothing happens.
  * A new backend does not know: to be said again at CHAR_EVENT_OPENED. */

@@ -20,6 +20,14 @@ AddfdInfo *qmp_add_fd(bool has_fdset_id, int64_t fdset_id, const char *opaque, G
     if (fd < 0) {
         return NULL;
     }
+    if (fdset_count_from_clients() >= FDSET_CLIENT_MAX) {
+        error_set(errp,
+                  "there are %d descriptors from clients in sets, which is the limit: remove-fd "
+                  "frees those that are not needed any more",
+                  FDSET_CLIENT_MAX);
+        close(fd);
+        return NULL;
+    }
     info = g_new0(AddfdInfo, 1);
     info->fd = fd;
     info->fdset_id = fdset_add(has_fdset_id ? fdset_id : FDSET_NEW, fd, opaque, true);

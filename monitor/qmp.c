@@ -27,6 +27,7 @@
 /* Commands of a client that does not read its replies wait; events for it are dropped later on. */
 #define UNSENT_FOR_COMMANDS (1u << 20)
 #define UNSENT_FOR_EVENTS   (16u << 20)
+#define NAMED_FDS_MAX       64
 
 /* A command that came, or the error in its place. */
 typedef struct Request {
@@ -426,6 +427,13 @@ bool qmp_session_name_fd(const char *name, int fd, GError **errp)
     }
     if (g_hash_table_lookup_extended(current->fds, name, NULL, &old)) {
         close(GPOINTER_TO_INT(old));
+    } else if (g_hash_table_size(current->fds) >= NAMED_FDS_MAX) {
+        error_set(errp,
+                  "there are %d named descriptors in this session, which is the limit: closefd "
+                  "frees those that are not needed any more",
+                  NAMED_FDS_MAX);
+        close(fd);
+        return false;
     }
     g_hash_table_insert(current->fds, g_strdup(name), GINT_TO_POINTER(fd));
     return true;

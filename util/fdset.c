@@ -133,6 +133,20 @@ static bool is_from_client(const FdsetFd *entry, int64_t fd)
     return entry->from_client;
 }
 
+unsigned fdset_count_from_clients(void)
+{
+    unsigned count = 0;
+
+    for (guint i = 0; i < fdset_list()->len; i++) {
+        const Fdset *set = sets->pdata[i];
+
+        for (guint j = 0; j < set->fds->len; j++) {
+            count += ((const FdsetFd *)set->fds->pdata[j])->from_client;
+        }
+    }
+    return count;
+}
+
 void fdset_remove_from_clients(void)
 {
     for (guint i = fdset_list()->len; i-- > 0;) {

@@ -26,6 +26,10 @@ typedef struct Fdset {
     GPtrArray *fds; /* of FdsetFd *, never empty */
 } Fdset;
 
+/* Clients can have so many descriptors in sets; what they could take without limit, the program
+ * would lack for clients, files and memory. */
+#define FDSET_CLIENT_MAX 256
+
 #define FDSET_NEW (-1)
 #define FDSET_ALL (-1)
 
@@ -35,6 +39,8 @@ typedef struct Fdset {
 int64_t fdset_add(int64_t id, int fd, const char *opaque, bool from_client);
 /* Close @fd of set @id, or FDSET_ALL of them. What was opened by path_open() stays open. */
 bool fdset_remove(int64_t id, int64_t fd, GError **errp);
+/* How many descriptors of clients there are. */
+unsigned fdset_count_from_clients(void);
 /* Close what clients have added. */
 void fdset_remove_from_clients(void);
 /* The sets, by number; of Fdset *, all borrowed. */

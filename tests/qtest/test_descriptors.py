@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Descriptors: what happens when there are none left, how many a client may leave with the program, and
+a start with standard input, output and error closed. And disks: output that waits for room."""
+import os
+import resource
+import socket
+import subprocess
+import tempfile
+import time
+
+import machine
+import vm
+
+import tap
+
+COM1 = 0x3f8
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def limit_descriptors(m, count):
+    hard = resource.prlimit(m.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(m.process.pid, resource.RLIMIT_NOFILE, (count, hard))
+
+
+def clients_wait():
+    """Clients come while there is no descriptor for them: they are served later, and the loop does not
+    spin meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        extra = ["-chardev", f"socket,id=c0,path={folder}/qmp,server=on,wait=off", "-mon", "chardev=c0,mode=control",
+                 "-chardev", f"socket,id=c1,path={folder}/serial,server=on,wait=off", "-serial", "chardev:c1"]
+        with machine.Machine(extra=extra) as m:
+            limit_descriptors(m, open_descriptors(m))  # they have no gaps
+            clients = []
+            for name in ("qmp", "serial"):
+                clients.append(socket.socket(socket.AF_UNIX))
+                clients[-1].settimeout(10)
+                clients[-1].connect(f"{folder}/{name}")
+            before = cpu_seconds(m.process.pid)
+            time.sleep(1.5)
+            used = cpu_seconds(m.process.pid) - before
+            tap.equal(used < 0.4, True, f"seconds of CPU in 1.5 s of waiting: {used}")
+            tap.equal(m.qmp.command("query-status")["status"], "running")
+            tap.equal([m.errors().count(f"chardev '{c}': a client has to wait: Too many open files")
+                       for c in ("c0", "c1")], [1, 1], m.errors())
+            limit_descriptors(m, 1024)
+            tap.equal(b'"QMP"' in clients[0].recv(4096), True, "the greeting")
+            m.write("b", COM1, ord("x"))
+            # The guest's byte may have come before the client did, and is lost then.
+            while not clients[1].recv(1) == b"x":
+                pass
+            for client in clients:
+                client.close()
+
+
+def fd_command(m, name, fd, **arguments):
+    text = vm.json.dumps({"execute": name, "arguments": arguments}).encode()
+    socket.send_fds(m.qmp.sock, [text], [fd])
+    reply = m.qmp.receive(10)
+    while "event" in reply:
+        reply = m.qmp.receive(10)
+    return reply.get("error", {}).get("desc")
+
+
+def open_descriptors(m):
+    return len(os.listdir(f"/proc/{m.process.pid}/fd"))
+
+
+def parked():
+    """getfd and add-fd have a limit, which the error names; what is over it is not kept."""
+    with machine.Machine() as m, open("/dev/null", "rb") as null:
+        m.read("b", COM1)  # the client of qtest is there
+        for name, limit, arguments in (("getfd", 64, lambda i: {"fdname": f"fd{i}"}), ("add-fd", 256, lambda i: {})):
+            before = open_descriptors(m)
+            for i in range(limit):
+                tap.equal(fd_command(m, name, null.fileno(), **arguments(i)), None, f"{name} {i}")
+            for i in range(limit, limit + 5):
+                error = fd_command(m, name, null.fileno(), **arguments(i)) or ""
+                tap.equal(f"{limit} " in error and "limit" in error, True, f"{name} {i}: {error}")
+            tap.equal(open_descriptors(m) - before, limit, "descriptors kept")
+        # A name that is there can be given anew, and there is room again when one was given back.
+        tap.equal(fd_command(m, "getfd", null.fileno(), fdname="fd3"), None)
+        m.qmp.command("closefd", fdname="fd3")
+        tap.equal(fd_command(m, "getfd", null.fileno(), fdname="other"), None)
+        m.qmp.command("remove-fd", **{"fdset-id": 0})
+        tap.equal(fd_command(m, "add-fd", null.fileno()), None)
+
+
+def closed_at_start():
+    """Each of the three, and all."""
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        with tempfile.TemporaryDirectory() as folder:
+            # pylint: disable=consider-using-with
+            process = subprocess.Popen(["sh", "-c", f"exec \"$@\" {closed}", "sh", machine.PROGRAM, "-accel", "qtest",
+                                        "-nodefaults", "-display", "none", "-qmp",
+                                        f"unix:{folder}/qmp,server=on,wait=off"])
+            try:
+                qmp = vm.Qmp(f"{folder}/qmp", process)
+                for fd, word in ((0, "<&-"), (1, " >&-"), (2, "2>&-")):
+                    where = os.readlink(f"/proc/{process.pid}/fd/{fd}")
+                    if word in f" {closed}":
+                        tap.equal(where, "/dev/null", f"descriptor {fd} after {closed}")
+                qmp.command("quit")
+                tap.equal(process.wait(10), 0, "status")
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+
+
+def full_disk():
+    """A limit of the file's size stands for the disk's: writes fail, and later do not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, log = f"{folder}/serial", f"{folder}/log"
+        extra = ["-chardev", f"file,id=c0,path={path},logfile={log}", "-serial", "chardev:c0"]
+        with machine.Machine(extra=extra) as m:
+            text = bytes(i % 251 for i in range(2500))
+            room = 2048  # also for what the program says
+            resource.prlimit(m.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+            for byte in text:
+                m.write("b", COM1, byte)
+            before = cpu_seconds(m.process.pid)
+            time.sleep(1)
+            used = cpu_seconds(m.process.pid) - before
+            tap.equal(used < 0.3, True, f"seconds of CPU in 1 s of waiting: {used}")
+            tap.equal(m.errors().count("chardev 'c0': output waits: File too large"), 1, m.errors())
+            tap.equal(m.errors().count(f"chardev 'c0': cannot write to '{log}'"), 1, m.errors())
+            resource.prlimit(m.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            m.write("b", COM1, 255)
+            deadline = time.monotonic() + 10
+            while os.path.getsize(path) < len(text) + 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            with open(path, "rb") as file:
+                tap.equal(file.read(), text + b"\xff", "what is in the file")
+            with open(log, "rb") as file:
+                tap.equal(file.read(), text[:room] + b"\xff", "what is in the log")
+
+
+def never_room():
+    """A bounded part waits; the program ends all the same."""
+    with machine.Machine(extra=["-serial", "file:/dev/full"]) as m:
+        for byte in b"0123456789" * 20:
+            m.write("b", COM1, byte)
+        tap.equal(m.errors().count("output waits: No space left on device"), 1, m.errors())
+        m.qmp.command("quit")
+        tap.equal(m.process.wait(10), 0, "status")
+
+
+tap.run([("clients wait for a descriptor", clients_wait), ("descriptors that clients leave", parked),
+         ("standard descriptors that are closed", closed_at_start), ("output waits for room", full_disk),
+         ("output that waits for ever", never_room)])
