@@ -94,8 +94,10 @@ static bool add_cpu_range(const Machine *machine, CpuSet *set, const char *text,
     }
     for (uint64_t i = first; i <= last; i++) {
         if (machine->cpu_node[i] >= 0) {
-            error_set(errp, "CPU is already assigned to node-id: %d: CPU %" PRIu64 " has one node",
-                      machine->cpu_node[i], i);
+            error_set(errp,
+                      "CPU is already assigned to node-id: %d: CPU %" PRIu64
+                      " is in node %d already; a CPU has one node",
+                      machine->cpu_node[i], i, machine->cpu_node[i]);
             return false;
         }
         set->has[i] = true;
@@ -156,7 +158,10 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         return false;
     }
     if (machine->nodes[id].present) {
-        error_set(errp, "Duplicate NUMA nodeid: %" PRId64 "; a node has one -numa node", id);
+        error_set(errp,
+                  "Duplicate NUMA nodeid: %" PRId64 ": nodeid=%" PRId64
+                  " is given twice; a node has one -numa node",
+                  id, id);
         return false;
     }
     bool has_mem = json_object_object_get_ex(props, "mem", NULL);
@@ -356,8 +361,8 @@ static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **err
         if (machine->cpu_node[i] >= 0 && machine->cpu_node[i] != spec->node) {
             error_set(errp,
                       "-numa cpu,node-id=%" PRId64 ": CPU is already assigned to node-id: %d: CPU "
-                      "%u has one node",
-                      spec->node, machine->cpu_node[i], i);
+                      "%u is in node %d already; a CPU has one node",
+                      spec->node, machine->cpu_node[i], i, machine->cpu_node[i]);
             return false;
         }
         machine->cpu_node[i] = spec->node;

@@ -158,7 +158,7 @@ static bool check_hint(const DeviceMemory *window, const GArray *taken, const Re
         return false;
     }
     if (hint % rq->align) {
-        error_set(errp, "%s: its address must be aligned to " HEX64 ", and " HEX64 " is not",
+        error_set(errp, "%s: its address must be aligned to " HEX64 ", and " HEX64 " is misaligned",
                   rq->what, rq->align, hint);
         return false;
     }

@@ -146,9 +146,9 @@ static bool check_node(Machine *machine, const PcDimm *dimm, const char *what, G
 {
     if (!numa_node_exists(machine, dimm->node)) {
         error_set(errp,
-                  "%s: DIMM property node has value %u, but that node does not exist: this machine "
+                  "%s: DIMM property node has value %u, but node %u does not exist: this machine "
                   "has nodes 0 to %u",
-                  what, dimm->node, MAX(machine->num_nodes, 1) - 1);
+                  what, dimm->node, dimm->node, MAX(machine->num_nodes, 1) - 1);
         return false;
     }
     return true;

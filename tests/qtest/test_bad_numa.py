@@ -63,7 +63,7 @@ def dimms_on_nodes():
     with machine.Machine(cpus=2, extra=["-numa", "node,cpus=0-1,mem=2G", "-numa", "node"]) as box:
         box.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
         before = box.tree()
-        for node, word in ((2, "value 2"), (127, "value 127"), (128, "128"), (-1, "-1"), (1 << 32, "4294967296"),
+        for node, word in ((2, "node 2"), (127, "node 127"), (128, "128"), (-1, "-1"), (1 << 32, "4294967296"),
                            ("one", "node")):
             refused(box, word, "device_add", driver="pc-dimm", id="d0", memdev="m0", node=node)
             tap.equal(box.tree(), before, f"after node {node}")

@@ -385,7 +385,7 @@ def preconfig():
             "type": "dist", "src": 0, "dst": 1, "val": 33}})
         m.qmp.execute({"execute": "set-numa-node", "arguments": {
             "type": "cpu", "node-id": 1, "socket-id": 2}})
-        refused(m, "nodeid: 1", "set-numa-node", type="node", nodeid=1)
+        refused(m, "nodeid=1", "set-numa-node", type="node", nodeid=1)
         refused(m, "type", "set-numa-node", type="warp")
         refused(m, "'nodeid'", "set-numa-node", type="node", nodeid="1")
         refused(m, "'warp'", "set-numa-node", type="node", warp=1)

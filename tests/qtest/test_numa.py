@@ -34,7 +34,7 @@ HMAT = ["-machine", "hmat=on"]
 
 # (arguments after -m 2G,slots=8,maxmem=16G -smp 4, words that the message must have)
 REFUSED = [
-    (numa("node", "node,nodeid=0"), "nodeid: 0 Duplicate"),
+    (numa("node", "node,nodeid=0"), "nodeid=0 twice"),
     (numa("node", "node,nodeid=2"), "node 1 missing"),
     (numa("node,nodeid=128"), "nodeid=128 127"),
     (numa("node,cpus=0-2", "node,cpus=2"), "CPU 2 node 0"),
