@@ -6,9 +6,11 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/uop.h"
 
-#define NO_PAGE     ((hwaddr)-1)
-#define CHUNK_SIZE  (1u << 20)
-#define CACHE_LIMIT (64u << 20) /* bytes; then everything is dropped and decoded anew */
+#define NO_PAGE    ((hwaddr)-1)
+#define CHUNK_SIZE (1u << 20)
+/* Then everything is dropped and decoded anew. */
+#define CACHE_LIMIT (64u << 20) /* bytes of blocks */
+#define PAGE_LIMIT  (1u << 17)  /* pages that they are on */
 
 struct SoftChunk {
     struct SoftChunk *next;
@@ -134,7 +136,7 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
     hwaddr second;
     unsigned bytes;
 
-    if (cache->bytes > CACHE_LIMIT) {
+    if (cache->bytes > CACHE_LIMIT || soft_code_page_count(s) > PAGE_LIMIT) {
         soft_cache_drop(s);
     }
     if (!soft_decode(&d, s, phys, &second, &bytes)) {
@@ -236,9 +238,15 @@ static void stop_after(SoftBlock *b, const Uop *op)
     }
 }
 
-static bool overlaps(const SoftBlock *b, hwaddr phys, uint64_t len)
+/* Bytes of the block on its first page. */
+static unsigned first_bytes(const SoftBlock *b)
 {
-    uint64_t first = MIN((uint64_t)b->bytes, SOFT_PAGE - b->phys % SOFT_PAGE);
+    return (unsigned)MIN(b->bytes, SOFT_PAGE - b->phys % SOFT_PAGE);
+}
+
+static bool overlaps(const SoftBlock *b, hwaddr phys, unsigned len)
+{
+    unsigned first = first_bytes(b);
     return (phys < b->phys + first && b->phys < phys + len) ||
            (b->second != NO_PAGE && phys < b->second + (b->bytes - first) &&
             b->second < phys + len);
@@ -279,19 +287,39 @@ static void kill_block(SoftCpu *s, SoftBlock *b, const Uop *op)
     }
 }
 
-static void drop_page_if_empty(SoftCpu *s, hwaddr phys)
+/* The lines that the blocks of the page still have code in. */
+static uint64_t page_lines(const SoftCachePage *p)
+{
+    uint64_t lines = 0;
+
+    for (const SoftBlock *b = p->blocks[0]; b; b = b->page_next[0]) {
+        lines |= soft_code_lines(b->phys, first_bytes(b));
+    }
+    for (const SoftBlock *b = p->blocks[1]; b; b = b->page_next[1]) {
+        lines |= soft_code_lines(b->second, b->bytes - first_bytes(b));
+    }
+    return lines;
+}
+
+/* Blocks on the page are gone: what writes to it matter still? */
+static void page_lost_blocks(SoftCpu *s, hwaddr phys)
 {
     SoftCachePage *p = find_page(s->cache, phys);
+
     if (p && p->count == 0) {
         uint64_t page = p->page;
         g_hash_table_remove(s->cache->pages, &page);
         soft_code_page_remove(s, page * SOFT_PAGE);
+    } else if (p) {
+        soft_code_page_set_lines(s, phys, page_lines(p));
     }
 }
 
-static void invalidate_page(SoftCpu *s, const Uop *op, SoftCachePage *p, hwaddr phys, uint64_t len)
+static void invalidate_page(SoftCpu *s, const Uop *op, SoftCachePage *p, hwaddr phys, unsigned len)
 {
     hwaddr page = p->page * SOFT_PAGE;
+    bool any = false;
+
     for (unsigned which = 0; which < 2; which++) {
         SoftBlock *next;
         for (SoftBlock *b = p->blocks[which]; b; b = next) {
@@ -299,42 +327,20 @@ static void invalidate_page(SoftCpu *s, const Uop *op, SoftCachePage *p, hwaddr 
             if (overlaps(b, phys, len)) {
                 hwaddr other = which == 0 ? b->second : b->phys;
                 kill_block(s, b, op);
+                any = true;
                 if (other != NO_PAGE && other / SOFT_PAGE != p->page) {
-                    drop_page_if_empty(s, other);
+                    page_lost_blocks(s, other);
                 }
             }
         }
     }
-    drop_page_if_empty(s, page);
-}
-
-static void invalidate_range(SoftCpu *s, hwaddr phys, uint64_t len)
-{
-    g_autoptr(GPtrArray) found = g_ptr_array_new();
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, s->cache->pages);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        SoftCachePage *p = value;
-        if (p->page >= phys / SOFT_PAGE && p->page <= (phys + len - 1) / SOFT_PAGE) {
-            g_ptr_array_add(found, GSIZE_TO_POINTER(p->page));
-        }
-    }
-    for (unsigned i = 0; i < found->len; i++) {
-        SoftCachePage *p = find_page(s->cache, GPOINTER_TO_SIZE(found->pdata[i]) * SOFT_PAGE);
-        if (p) { /* not gone with its neighbour */
-            invalidate_page(s, NULL, p, phys, len);
-        }
+    if (any) {
+        page_lost_blocks(s, page);
     }
 }
 
-static void invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
+static void invalidate(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len)
 {
-    if (phys / SOFT_PAGE != (phys + len - 1) / SOFT_PAGE) {
-        invalidate_range(s, phys, len);
-        return;
-    }
     SoftCachePage *p = find_page(s->cache, phys);
     if (p) {
         invalidate_page(s, op, p, phys, len);

@@ -6,6 +6,10 @@
  * the page is entered in the table (a TLB entry filled from now on is slow), the others are asked
  * to flush, and it waits until each has done so or is outside its read section (it flushes when it
  * comes back). Only then the page is "ready".
+ *
+ * Writes are told to the vCPUs that have code there, and to no others. What is told is merged into
+ * the record that the vCPU has of the page anyway (OwnPage): so it takes no memory, whatever a
+ * guest writes and however long the vCPU sleeps.
  */
 
 #include "accel/soft/code-pages.h"
@@ -14,28 +18,45 @@
 #include "accel/soft/block.h"
 #include "accel/soft/mmu.h"
 
-/* One page of 64 lines of 64 bytes. */
+typedef struct SoftCodeCpu SoftCodeCpu;
+typedef struct OwnPage OwnPage;
+
+/* One page of 64 lines of 64 bytes. All fields: mutex. */
 typedef struct CodePage {
     uint64_t page;   /* address / SOFT_PAGE */
-    unsigned owners; /* vCPUs that have it in their set */
+    OwnPage *owners; /* one for each vCPU that has it in its set; never empty */
     bool ready;      /* nobody can write to it unnoticed */
-    uint64_t lines;  /* that hold code; bit 0: bytes 0-63 */
 } CodePage;
 
+/* A page in the set of one vCPU. All fields: mutex. */
+struct OwnPage {
+    uint64_t page;
+    CodePage *shared;
+    SoftCodeCpu *cpu;
+    OwnPage *next_owner;
+    uint64_t lines; /* that hold code of this vCPU; bit 0: bytes 0-63 */
+    /* What others wrote that this vCPU has not looked at yet: these lines, as far as they are in
+     * the bytes [first, end) of the page. In the vCPU's list of dirty pages while not 0. */
+    uint64_t dirty;
+    unsigned first, end;
+    OwnPage *next_dirty, **dirty_link;
+};
+
+/* Bytes within one page; len 0: none. */
 typedef struct CodeRange {
     hwaddr phys;
-    uint64_t len;
+    unsigned len;
 } CodeRange;
 
-typedef struct SoftCodeCpu {
+struct SoftCodeCpu {
     SoftCpu *s;
     const SoftCodeUser *user;
-    GHashTable *own;      /* set of CodePage, by page; mutex */
-    GArray *queue;        /* CodeRange to invalidate; mutex */
-    GArray *again;        /* CodeRange that this vCPU has written to: see write_matters(); own */
-    _Atomic bool pending; /* one of both is not empty */
-    struct SoftCodeCpu *next;
-} SoftCodeCpu;
+    GHashTable *own;      /* set of OwnPage, by page; mutex */
+    OwnPage *dirty;       /* list; mutex */
+    CodeRange again;      /* that this vCPU wrote to last: see write_matters(); own thread */
+    _Atomic bool pending; /* there is one of both; set with the mutex */
+    SoftCodeCpu *next;
+};
 
 static GMutex mutex;
 static GHashTable *pages; /* page -> CodePage */
@@ -47,8 +68,6 @@ void soft_code_register(SoftCpu *s, const SoftCodeUser *user)
     c->s = s;
     c->user = user;
     c->own = g_hash_table_new(g_int64_hash, g_int64_equal);
-    c->queue = g_array_new(FALSE, FALSE, sizeof(CodeRange));
-    c->again = g_array_new(FALSE, FALSE, sizeof(CodeRange));
     s->cache->code = c;
 
     g_mutex_lock(&mutex);
@@ -73,8 +92,6 @@ void soft_code_unregister(SoftCpu *s)
     *link = c->next;
     g_mutex_unlock(&mutex);
     g_hash_table_unref(c->own);
-    g_array_unref(c->queue);
-    g_array_unref(c->again);
     g_free(c);
 }
 
@@ -85,12 +102,38 @@ static CodePage *find(hwaddr phys)
     return pages ? g_hash_table_lookup(pages, &page) : NULL;
 }
 
+static OwnPage *find_own(const SoftCodeCpu *self, hwaddr phys)
+{
+    uint64_t page = phys / SOFT_PAGE;
+    return g_hash_table_lookup(self->own, &page);
+}
+
 bool soft_code_page_has(hwaddr phys)
 {
     g_mutex_lock(&mutex);
     bool has = find(phys);
     g_mutex_unlock(&mutex);
     return has;
+}
+
+unsigned soft_code_page_count(const SoftCpu *s)
+{
+    g_mutex_lock(&mutex);
+    unsigned count = g_hash_table_size(s->cache->code->own);
+    g_mutex_unlock(&mutex);
+    return count;
+}
+
+unsigned soft_code_dirty_count(const SoftCpu *s)
+{
+    unsigned count = 0;
+
+    g_mutex_lock(&mutex);
+    for (const OwnPage *o = s->cache->code->dirty; o; o = o->next_dirty) {
+        count++;
+    }
+    g_mutex_unlock(&mutex);
+    return count;
 }
 
 /* ---- adding ---- */
@@ -153,22 +196,32 @@ static void make_writes_slow(SoftCpu *s, hwaddr phys)
     }
 }
 
+/* With the mutex. The page in the vCPU's set, entered if need be. */
+static CodePage *own_page(SoftCodeCpu *self, hwaddr phys)
+{
+    CodePage *p = find(phys);
+
+    if (!p) {
+        p = g_new0(CodePage, 1);
+        p->page = phys / SOFT_PAGE;
+        g_hash_table_insert(pages, &p->page, p);
+    }
+    if (!find_own(self, phys)) {
+        OwnPage *o = g_new0(OwnPage, 1);
+        *o = (OwnPage){ .page = p->page, .shared = p, .cpu = self, .next_owner = p->owners };
+        p->owners = o;
+        g_hash_table_insert(self->own, &o->page, o);
+    }
+    return p;
+}
+
 bool soft_code_page_add(SoftCpu *s, hwaddr phys)
 {
     SoftCodeCpu *self = s->cache->code;
     bool wait = false;
 
     g_mutex_lock(&mutex);
-    CodePage *p = find(phys);
-    if (!p) {
-        p = g_new0(CodePage, 1);
-        p->page = phys / SOFT_PAGE;
-        g_hash_table_insert(pages, &p->page, p);
-    }
-    if (!g_hash_table_contains(self->own, &p->page)) {
-        g_hash_table_insert(self->own, &p->page, p);
-        p->owners++;
-    }
+    CodePage *p = own_page(self, phys);
     if (!p->ready) {
         wait = ask_others(self);
         p->ready = !wait;
@@ -189,43 +242,67 @@ bool soft_code_page_add(SoftCpu *s, hwaddr phys)
     return false;
 }
 
-/* Bits of the lines of [phys, phys + len), which is within one page and not empty. */
-static uint64_t line_mask(hwaddr phys, unsigned len)
-{
-    unsigned first = phys % SOFT_PAGE / 64, last = (unsigned)((phys + len - 1) % SOFT_PAGE / 64);
-    return (UINT64_MAX >> (63 - last)) & (UINT64_MAX << first);
-}
-
 void soft_code_page_lines(SoftCpu *s, hwaddr phys, unsigned len)
 {
     g_mutex_lock(&mutex);
-    CodePage *p = find(phys);
-    if (p) {
-        p->lines |= line_mask(phys, len);
+    OwnPage *o = find_own(s->cache->code, phys);
+    if (o) {
+        o->lines |= soft_code_lines(phys, len);
     }
     g_mutex_unlock(&mutex);
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+void soft_code_page_set_lines(SoftCpu *s, hwaddr phys, uint64_t lines)
+{
+    g_mutex_lock(&mutex);
+    OwnPage *o = find_own(s->cache->code, phys);
+    if (o) {
+        o->lines = lines;
+    }
+    g_mutex_unlock(&mutex);
+}
+
 /* ---- removing ---- */
 
 /* With the mutex. */
-static void disown(CodePage *p)
+static void mark_clean(OwnPage *o)
 {
-    if (--p->owners == 0) {
+    if (o->dirty) {
+        o->dirty = 0;
+        *o->dirty_link = o->next_dirty;
+        if (o->next_dirty) {
+            o->next_dirty->dirty_link = o->dirty_link;
+        }
+    }
+}
+
+/* With the mutex. The record is out of the vCPU's set already. */
+static void disown(OwnPage *o)
+{
+    CodePage *p = o->shared;
+    OwnPage **link = &p->owners;
+
+    mark_clean(o);
+    while (*link != o) {
+        link = &(*link)->next_owner;
+    }
+    *link = o->next_owner;
+    g_free(o);
+    if (!p->owners) {
         g_hash_table_remove(pages, &p->page);
     }
 }
 
 void soft_code_page_remove(SoftCpu *s, hwaddr phys)
 {
-    uint64_t page = phys / SOFT_PAGE;
+    SoftCodeCpu *self = s->cache->code;
 
     g_mutex_lock(&mutex);
-    CodePage *p = g_hash_table_lookup(s->cache->code->own, &page);
-    if (p) {
-        g_hash_table_remove(s->cache->code->own, &page);
-        disown(p);
+    OwnPage *o = find_own(self, phys);
+    if (o) {
+        g_hash_table_remove(self->own, &o->page);
+        disown(o);
     }
     g_mutex_unlock(&mutex);
 }
@@ -246,112 +323,192 @@ void soft_code_page_remove_all(SoftCpu *s)
 
 /* ---- writes ---- */
 
-/* With the mutex. */
-static void queue_for_others(const SoftCodeCpu *self, hwaddr phys, uint64_t len)
+/* With the mutex. Bytes [first, end) of the page were or will be written by somebody else: if this
+ * vCPU has code there, it is to look before its next block. */
+static void mark_dirty(OwnPage *o, unsigned first, unsigned end)
 {
-    CodeRange range = { phys, len };
-    for (SoftCodeCpu *c = cpus; c; c = c->next) {
-        if (c != self) {
-            g_array_append_val(c->queue, range);
-            atomic_store(&c->pending, true);
-            atomic_store(&c->s->cpu.exit_request, true);
+    uint64_t lines = o->lines & soft_code_lines(first, end - first);
+    SoftCodeCpu *c = o->cpu;
+
+    if (!lines || ((o->dirty & lines) == lines && o->first <= first && o->end >= end)) {
+        return; /* no code of it there; or it was told, and has not looked since */
+    }
+    if (!o->dirty) {
+        o->first = first;
+        o->end = end;
+        o->next_dirty = c->dirty;
+        o->dirty_link = &c->dirty;
+        if (c->dirty) {
+            c->dirty->dirty_link = &o->next_dirty;
+        }
+        c->dirty = o;
+    }
+    o->dirty |= lines;
+    o->first = MIN(o->first, first);
+    o->end = MAX(o->end, end);
+    atomic_store(&c->pending, true);
+    atomic_store(&c->s->cpu.exit_request, true);
+}
+
+/* With the mutex. Tell all vCPUs but @self, which may be NULL. */
+static void tell_owners(const CodePage *p, const SoftCodeCpu *self, hwaddr phys, unsigned len)
+{
+    for (OwnPage *o = p ? p->owners : NULL; o; o = o->next_owner) {
+        if (o->cpu != self) {
+            mark_dirty(o, (unsigned)(phys % SOFT_PAGE), (unsigned)(phys % SOFT_PAGE) + len);
         }
     }
 }
 
-/* With the mutex. Is there code of others in the range? */
-static bool others_have(const SoftCodeCpu *self, hwaddr phys, unsigned len)
+/* With the mutex. The last write that was told before it happened has happened by now. */
+static void tell_again(SoftCodeCpu *self)
 {
-    const CodePage *p = find(phys);
-    return p && (p->lines & line_mask(phys, len)) &&
-           p->owners > (g_hash_table_contains(self->own, &p->page) ? 1u : 0u);
+    if (self->again.len) {
+        tell_owners(find(self->again.phys), self, self->again.phys, self->again.len);
+        self->again.len = 0;
+    }
 }
 
-/* The vCPU is about to write to a page: does it matter to its own code? Others are told now, and
- * once more at its next block: by then the write has happened, and what they may have decoded in
- * between is dropped. */
-static bool write_matters(SoftCpu *s, hwaddr phys, unsigned len)
+/* What there is on a page that a vCPU writes to. */
+enum {
+    CODE_OF_ANYONE = 1 << 0, /* on the page */
+    CODE_OWN = 1 << 1,       /* on the page */
+    CODE_OWN_HIT = 1 << 2,   /* in the lines written */
+};
+
+/* The vCPU is about to write to a page. Others are told now, and once more when the write has
+ * happened, so that what they may have decoded in between is dropped: at the vCPU's next such write
+ * or its next block, whichever comes first. One range is enough for that, since a vCPU does one
+ * write after the other. */
+static unsigned begin_write(SoftCpu *s, hwaddr phys, unsigned len)
 {
     SoftCodeCpu *self = s->cache->code;
+    uint64_t lines = soft_code_lines(phys, len);
+    unsigned found = 0;
 
     g_mutex_lock(&mutex);
+    tell_again(self);
     const CodePage *p = find(phys);
-    bool matters = p && (p->lines & line_mask(phys, len));
-    if (others_have(self, phys, len)) {
-        CodeRange range = { phys, len };
-        queue_for_others(self, phys, len);
-        g_array_append_val(self->again, range);
+    for (const OwnPage *o = p ? p->owners : NULL; o; o = o->next_owner) {
+        found |= CODE_OF_ANYONE;
+        if (o->cpu == self) {
+            found |= CODE_OWN | (o->lines & lines ? CODE_OWN_HIT : 0);
+        } else if (o->lines & lines) {
+            self->again = (CodeRange){ phys, len };
+        }
+    }
+    if (self->again.len) {
+        tell_owners(p, self, phys, len);
         atomic_store(&self->pending, true);
         atomic_store(&s->cpu.exit_request, true);
     }
     g_mutex_unlock(&mutex);
-    return matters;
+    return found;
 }
 
-/* With the mutex. Perhaps: a long range is not looked through. */
-static bool any_code(hwaddr phys, uint64_t len)
+/* With the mutex. The part of [phys, phys + len) that is on the record's page. */
+static void mark_part(OwnPage *o, hwaddr phys, uint64_t len)
 {
-    const uint64_t few = 16 * SOFT_PAGE;
-    hwaddr last = phys + len - 1;
-    bool any = len > few;
+    hwaddr start = o->page * SOFT_PAGE;
+    hwaddr first = MAX(phys, start), end = MIN(phys + len, start + SOFT_PAGE);
 
-    for (hwaddr page = phys / SOFT_PAGE; !any && page <= last / SOFT_PAGE; page++) {
-        any = find(page * SOFT_PAGE);
+    if (first < end) {
+        mark_dirty(o, (unsigned)(first - start), (unsigned)(end - start));
     }
-    return any;
 }
 
-bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, uint64_t len)
+/* With the mutex. The vCPU may have less pages than the range. */
+static void tell_range(SoftCodeCpu *c, hwaddr phys, uint64_t len)
+{
+    hwaddr first = phys / SOFT_PAGE, last = (phys + len - 1) / SOFT_PAGE;
+
+    if (last - first >= g_hash_table_size(c->own)) {
+        GHashTableIter iter;
+        gpointer value;
+        g_hash_table_iter_init(&iter, c->own);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            mark_part(value, phys, len);
+        }
+        return;
+    }
+    for (hwaddr page = first; page <= last; page++) {
+        OwnPage *o = g_hash_table_lookup(c->own, &page);
+        if (o) {
+            mark_part(o, phys, len);
+        }
+    }
+}
+
+void soft_code_written(hwaddr phys, uint64_t len)
 {
     if (len == 0) {
-        return false;
+        return;
     }
-    if (!s) {
-        g_mutex_lock(&mutex);
-        if (any_code(phys, len)) {
-            queue_for_others(NULL, phys, len);
-        }
-        g_mutex_unlock(&mutex);
-        return true;
+    g_mutex_lock(&mutex);
+    for (SoftCodeCpu *c = cpus; c; c = c->next) {
+        tell_range(c, phys, len);
     }
-    while (len > 0) {
-        unsigned part = (unsigned)MIN(len, SOFT_PAGE - phys % SOFT_PAGE);
-        if (write_matters(s, phys, part)) {
-            s->cache->code->user->invalidate(s, op, phys, part);
-        }
-        if (!s->cache->code->user->page_used(s, phys)) {
-            soft_code_page_remove(s, phys);
-        }
-        phys += part;
-        len -= part;
+    g_mutex_unlock(&mutex);
+}
+
+bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len)
+{
+    unsigned found = begin_write(s, phys, len);
+
+    if (found & CODE_OWN_HIT) {
+        s->cache->code->user->invalidate(s, op, phys, len);
     }
-    return soft_code_page_has(phys - 1);
+    if (!(found & CODE_OWN) || s->cache->code->user->page_used(s, phys)) {
+        return found & CODE_OF_ANYONE;
+    }
+    soft_code_page_remove(s, phys);
+    return soft_code_page_has(phys);
+}
+
+/* ---- taking in what others wrote ---- */
+
+/* With the mutex. Take the lowest run of lines out of a dirty page. */
+static CodeRange take_run(OwnPage *o)
+{
+    unsigned line = (unsigned)__builtin_ctzll(o->dirty), end = line;
+
+    while (end < 64 && (o->dirty >> end & 1)) {
+        end++;
+    }
+    uint64_t rest = o->dirty & ~soft_code_lines(line * 64, (end - line) * 64);
+    unsigned from = MAX(o->first, line * 64), to = MIN(o->end, end * 64);
+    if (rest) {
+        o->dirty = rest;
+    } else {
+        mark_clean(o);
+    }
+    return (CodeRange){ o->page * SOFT_PAGE + from, to - from };
+}
+
+/* False: there is no more. */
+static bool next_dirty(SoftCodeCpu *self, CodeRange *range)
+{
+    g_mutex_lock(&mutex);
+    tell_again(self);
+    OwnPage *o = self->dirty;
+    if (o) {
+        *range = take_run(o);
+    } else {
+        atomic_store(&self->pending, false);
+    }
+    g_mutex_unlock(&mutex);
+    return o;
 }
 
 void soft_code_sync(SoftCpu *s)
 {
     SoftCodeCpu *self = s->cache->code;
+    CodeRange range;
 
     if (!atomic_load_explicit(&self->pending, memory_order_acquire)) {
         return;
     }
-    g_mutex_lock(&mutex);
-    g_autoptr(GArray) queue = self->queue;
-    self->queue = g_array_new(FALSE, FALSE, sizeof(CodeRange));
-    for (unsigned i = 0; i < self->again->len; i++) {
-        const CodeRange *r = &g_array_index(self->again, CodeRange, i);
-        if (others_have(self, r->phys, (unsigned)r->len)) {
-            queue_for_others(self, r->phys, r->len);
-        }
-    }
-    g_array_set_size(self->again, 0);
-    atomic_store(&self->pending, false);
-    g_mutex_unlock(&mutex);
-
-    for (unsigned i = 0; i < queue->len; i++) {
-        const CodeRange *r = &g_array_index(queue, CodeRange, i);
-        if (r->len) {
-            self->user->invalidate(s, NULL, r->phys, r->len);
-        }
+    while (next_dirty(self, &range)) {
+        self->user->invalidate(s, NULL, range.phys, range.len);
     }
 }

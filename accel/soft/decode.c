@@ -360,9 +360,9 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     }
     if (!code_is_current(&code, offset)) {
         /* Another vCPU wrote meanwhile, maybe before anyone watched: run what was read, once. */
-        soft_code_invalidate(NULL, NULL, phys, MIN(offset, code.first));
+        soft_code_written(phys, MIN(offset, code.first));
         if (*second != (hwaddr)-1) {
-            soft_code_invalidate(NULL, NULL, *second, offset - code.first);
+            soft_code_written(*second, offset - code.first);
         }
     }
     return true;

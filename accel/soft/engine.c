@@ -175,7 +175,7 @@ static void memory_map_changed(MemoryListener *listener)
 {
     for (unsigned i = 0; i < gone->len; i++) {
         const FlatRange *range = &g_array_index(gone, FlatRange, i);
-        soft_code_invalidate(NULL, NULL, range->addr, range->size);
+        soft_code_written(range->addr, range->size);
     }
     g_array_set_size(gone, 0);
     vcpu_foreach(request_flush, NULL);
@@ -183,7 +183,7 @@ static void memory_map_changed(MemoryListener *listener)
 
 static void memory_written(MemoryListener *listener, hwaddr addr, uint64_t len)
 {
-    soft_code_invalidate(NULL, NULL, addr, len);
+    soft_code_written(addr, len);
 }
 
 static MemoryListener memory_listener = {

@@ -54,6 +54,21 @@ static void build_tables(SoftHarness *h)
     }
 }
 
+static void make_cpu(SoftHarness *h)
+{
+    GError *err = NULL;
+    size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
+    h->s = aligned_alloc(64, size);
+    g_assert_nonnull(h->s);
+    memset(h->s, 0, size);
+    h->cpu = &h->s->cpu;
+    x86_cpu_model_parse(&h->cpu->model, "max", &err);
+    g_assert_no_error(err);
+    x86_cpu_reset(h->cpu);
+    soft_engine_init(h->s, &err);
+    g_assert_no_error(err);
+}
+
 SoftHarness *harness_new(void)
 {
     SoftHarness *h = g_new0(SoftHarness, 1);
@@ -71,17 +86,17 @@ SoftHarness *harness_new(void)
     memory_region_init_ram(&h->ram_region, "harness", h->block);
     memory_region_add(system_memory(), 0, &h->ram_region);
     machine_unlock();
+    make_cpu(h);
+    return h;
+}
 
-    size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
-    h->s = aligned_alloc(64, size);
-    g_assert_nonnull(h->s);
-    memset(h->s, 0, size);
-    h->cpu = &h->s->cpu;
-    x86_cpu_model_parse(&h->cpu->model, "max", &err);
-    g_assert_no_error(err);
-    x86_cpu_reset(h->cpu);
-    soft_engine_init(h->s, &err);
-    g_assert_no_error(err);
+SoftHarness *harness_new_cpu(const SoftHarness *owner)
+{
+    SoftHarness *h = g_new0(SoftHarness, 1);
+
+    h->borrowed = true;
+    h->ram = owner->ram;
+    make_cpu(h);
     return h;
 }
 
@@ -89,11 +104,13 @@ void harness_free(SoftHarness *h)
 {
     soft_engine_destroy(h->s);
     free(h->s);
-    machine_lock();
-    memory_region_remove(&h->ram_region);
-    memory_region_destroy(&h->ram_region);
-    ram_block_unref(h->block);
-    machine_unlock();
+    if (!h->borrowed) {
+        machine_lock();
+        memory_region_remove(&h->ram_region);
+        memory_region_destroy(&h->ram_region);
+        ram_block_unref(h->block);
+        machine_unlock();
+    }
     g_free(h);
 }
 

@@ -45,10 +45,13 @@ typedef struct SoftHarness {
     int64_t error_code;
     /* Stop at the first fault (default) instead of delivering it through the IDT. */
     bool deliver;
+    bool borrowed; /* the RAM is another harness's */
 } SoftHarness;
 
 /* A test program may make several, one after the other. The model is "max". */
 SoftHarness *harness_new(void);
+/* Another CPU with the RAM of @h, which must outlive it. Resetting either clears the first MiB. */
+SoftHarness *harness_new_cpu(const SoftHarness *h);
 void harness_free(SoftHarness *h);
 
 /* All registers to the mode's initial state; memory below 1 MiB is cleared; interrupts are off.

@@ -479,7 +479,7 @@ static void test_second_page_invalidated(void)
     for (unsigned value = 1; value < 3; value++) {
         h->cpu->rip = at;
         h->ram[at + 3] = (uint8_t)value;
-        soft_code_invalidate(NULL, NULL, at + 3, 1);
+        soft_code_written(at + 3, 1);
         g_assert_cmpint(harness_run(h, 10), ==, -1);
         g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 1 | value << 16);
     }
@@ -492,7 +492,7 @@ static void test_range_invalidated(void)
     load_hex("b801000000");
     g_assert_cmpint(harness_run(h, 10), ==, -1);
     h->ram[HARNESS_CODE + 1] = 2;
-    soft_code_invalidate(NULL, NULL, 0, HARNESS_RAM_SIZE);
+    soft_code_written(0, HARNESS_RAM_SIZE);
     h->cpu->rip = HARNESS_CODE;
     g_assert_cmpint(harness_run(h, 10), ==, -1);
     g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 2);

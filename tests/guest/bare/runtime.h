@@ -132,6 +132,8 @@ enum {
     APIC_TPR = 0x80,
     APIC_PPR = 0xa0,
     APIC_EOI = 0xb0,
+    APIC_LDR = 0xd0,
+    APIC_DFR = 0xe0,
     APIC_SVR = 0xf0,
     APIC_ISR = 0x100,
     APIC_IRR = 0x200,
