@@ -174,8 +174,8 @@ static bool vcpu_run_work(Vcpu *v)
     return true;
 }
 
-/* INIT and SIPI (SDM vol. 3 section 9.4.3), machine lock held. INIT goes first: start-up code sends
- * it first, and a SIPI that was sent after it must not be lost. */
+/* INIT and SIPI (SDM vol. 3 section 9.4.3), machine lock held. INIT goes first: a SIPI that waits
+ * with it was sent after it (x86_cpu_signal_init()). */
 static void vcpu_take_init_sipi(X86Cpu *cpu)
 {
     uint32_t pending = atomic_load(&cpu->interrupts);
@@ -185,7 +185,6 @@ static void vcpu_take_init_sipi(X86Cpu *cpu)
     }
     vcpu_get_state(cpu);
     if (pending & CPU_INT_INIT) {
-        x86_cpu_clear_interrupt(cpu, CPU_INT_INIT | CPU_INT_NMI);
         x86_cpu_init_reset(cpu);
         if (cpu->apic_ops) {
             cpu->apic_ops->init(cpu->apic);

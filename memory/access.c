@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "memory/internal.h"
+#include "util/copy.h"
 
 #define IO_MAX_ACCESS 8
 
@@ -135,7 +136,7 @@ MemTxResult address_space_read(AddressSpace *as, hwaddr addr, void *buf, uint64_
 
             memcpy(out, &value, step.n);
         } else {
-            memcpy(out, step.range->host + (addr - step.range->addr), step.n);
+            copy_operand(out, step.range->host + (addr - step.range->addr), step.n);
         }
         addr += step.n;
         out += step.n;
@@ -157,7 +158,7 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, 
         } else if (takes_writes(step.range)) {
             io_write(step.mr, step.offset, bytes_load(in, (unsigned)step.n), (unsigned)step.n);
         } else if (!step.range->readonly) {
-            memcpy(step.range->host + (addr - step.range->addr), in, step.n);
+            copy_operand(step.range->host + (addr - step.range->addr), in, step.n);
             tell_written(as, addr, step.n);
         }
         addr += step.n;

@@ -6,6 +6,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/uop.h"
+#include "util/copy.h"
 #include "util/main-loop.h"
 
 /* ---- the machine ---- */
@@ -217,7 +218,7 @@ static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, u
     const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
 
     if (e->phys & SOFT_TLB_RAM) {
-        memcpy(buf, (const void *)(addr + e->addend), len);
+        copy_operand(buf, (const void *)(addr + e->addend), len);
         return;
     }
     hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
@@ -253,7 +254,7 @@ static void write_piece(SoftCpu *s, const Uop *op, uint64_t addr, const uint8_t 
     void *host = write_host(s, op, e, addr, len);
 
     if (host) {
-        memcpy(host, buf, len);
+        copy_operand(host, buf, len);
         return;
     }
     hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
@@ -316,8 +317,7 @@ static uint64_t load_mode(SoftCpu *s, const Uop *op, uint64_t addr, unsigned siz
             return soft_machine_load(s, &address_space_memory,
                                      (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK), size);
         }
-        memcpy(&value, (const void *)(addr + e->addend), size);
-        return value;
+        return copy_load((const void *)(addr + e->addend), size);
     }
     read_mode(s, op, addr, &value, size, mode);
     return value;

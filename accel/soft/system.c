@@ -91,10 +91,17 @@ static const Uop *run_hlt(SoftCpu *s, const Uop *op)
 
 static const Uop *run_cpuid(SoftCpu *s, const Uop *op)
 {
+    const X86Cpu *cpu = &s->cpu;
     uint64_t *regs = s->cpu.regs;
+    uint32_t leaf = (uint32_t)regs[X86_RAX];
     X86CpuidRegs r;
 
-    x86_cpuid(&s->cpu, (uint32_t)regs[X86_RAX], (uint32_t)regs[X86_RCX], &r);
+    x86_cpuid(cpu, leaf, (uint32_t)regs[X86_RCX], &r);
+    bool repeated = leaf == 0x80000001; /* by AMD */
+    if ((leaf == 1 || repeated) && cpu->apic_ops &&
+        !(cpu->apic_ops->base_get(cpu->apic) & APIC_BASE_ENABLE)) {
+        r.edx &= ~CPUID_1_EDX_APIC; /* SDM vol. 3 section 11.4.3 */
+    }
     regs[X86_RAX] = r.eax;
     regs[X86_RBX] = r.ebx;
     regs[X86_RCX] = r.ecx;

@@ -99,7 +99,7 @@ static bool apic_take(Apic *apic, uint8_t mode, uint8_t vector, bool level)
         x86_cpu_interrupt(apic->cpu, CPU_INT_NMI);
         return true;
     case APIC_INIT:
-        x86_cpu_interrupt(apic->cpu, CPU_INT_INIT);
+        x86_cpu_signal_init(apic->cpu);
         return true;
     case APIC_STARTUP:
         atomic_store_explicit(&apic->cpu->sipi_vector, vector, memory_order_relaxed);

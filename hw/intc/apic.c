@@ -15,8 +15,8 @@
 #define ICR_WRITABLE    0xccfffu
 #define ICR_X2_RESERVED 0xfff32000u
 #define SVR_WRITABLE    0x3ffu
-#define BASE_RESERVED   0xfff00000000002ffull /* address bits 51:12 */
-#define LVT_STATUS      0x5000u               /* delivery status and remote IRR: read-only */
+#define BASE_RESERVED   0x2ffu  /* besides address bits that there are not */
+#define LVT_STATUS      0x5000u /* delivery status and remote IRR: read-only */
 
 static const uint32_t lvt_writable[LVT_COUNT] = {
     [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
@@ -317,15 +317,38 @@ uint64_t apic_base_get(void *opaque)
     return apic->base;
 }
 
+/* Bits that IA32_APIC_BASE does not have on this CPU. */
+static uint64_t base_reserved(const Apic *apic)
+{
+    const X86CpuModel *model = &apic->cpu->model;
+    bool x2apic = x86_cpu_model_has(model, X86_FEAT_1_ECX, CPUID_1_ECX_X2APIC);
+
+    return BASE_RESERVED | (x2apic ? 0 : BASE_X2APIC) |
+           UINT64_MAX << x86_cpu_model_phys_bits(model);
+}
+
+/* May the mode go from @old to @value? SDM vol. 3 section 11.12.5: x2APIC is entered from xAPIC
+ * only, and left only to disabled. */
+static bool base_transition(uint64_t old, uint64_t value)
+{
+    static const bool allowed[4][4] = {
+        /* from EXTD:EN to 0, EN, EXTD (not a mode), EXTD and EN */
+        { true, true, false, false },
+        { true, true, false, true },
+        { false, false, false, false },
+        { true, false, false, true },
+    };
+
+    return allowed[(old & BASE_ENABLE) / BASE_ENABLE + (old & BASE_X2APIC) / BASE_X2APIC * 2]
+                  [(value & BASE_ENABLE) / BASE_ENABLE + (value & BASE_X2APIC) / BASE_X2APIC * 2];
+}
+
 static bool apic_base_set(void *opaque, uint64_t value)
 {
     Apic *apic = opaque;
     uint64_t old = apic->base, modes = BASE_ENABLE | BASE_X2APIC;
 
-    /* SDM vol. 3 section 11.12.5: x2APIC is entered from xAPIC only, and left only to disabled. */
-    if (value & BASE_RESERVED || (value & modes) == BASE_X2APIC ||
-        ((value & modes) == modes && !(old & BASE_ENABLE)) ||
-        ((value & modes) == BASE_ENABLE && (old & BASE_X2APIC))) {
+    if ((value & base_reserved(apic)) || !base_transition(old, value)) {
         return false;
     }
     if ((value & ~0xfffull) != APIC_BASE && log_enabled(LOG_UNIMP)) {

@@ -15,6 +15,12 @@ void x86_cpu_clear_interrupt(X86Cpu *cpu, uint32_t bits)
     atomic_fetch_and_explicit(&cpu->interrupts, ~bits, memory_order_release);
 }
 
+void x86_cpu_signal_init(X86Cpu *cpu)
+{
+    x86_cpu_clear_interrupt(cpu, CPU_INT_NMI | CPU_INT_SIPI);
+    x86_cpu_interrupt(cpu, CPU_INT_INIT);
+}
+
 /* ---- reset ---- */
 
 static void set_segment(X86Segment *seg, uint16_t selector, uint64_t base, uint32_t flags)
@@ -77,8 +83,7 @@ void x86_cpu_reset(X86Cpu *cpu)
 void x86_cpu_init_reset(X86Cpu *cpu)
 {
     reset_core(cpu);
-    /* NMIs and SIPIs that came before are forgotten; the local APIC's line is a level. */
-    x86_cpu_clear_interrupt(cpu, CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI);
+    x86_cpu_clear_interrupt(cpu, CPU_INT_INIT);
 }
 
 void x86_cpu_sipi(X86Cpu *cpu, uint8_t vector)

@@ -32,7 +32,7 @@ typedef struct X86DescriptorTable {
 typedef struct X86Cpu X86Cpu;
 
 /* What a processor asks of its local APIC. All calls with the machine lock held, but for
- * `tpr_get`, which is for the vCPU's own thread. */
+ * `base_get` and `tpr_get`, which the vCPU's own thread calls without it. */
 typedef struct X86ApicOps {
     /* Interrupt acknowledge: the vector to deliver now, or -1 (spurious, masked by TPR). */
     int (*acknowledge)(void *apic);
@@ -125,6 +125,9 @@ static inline void x86_cpu_kick(X86Cpu *cpu)
     }
 }
 
+/* An INIT: NMIs and SIPIs that wait are forgotten, those that are sent from now on come after it.
+ * Machine lock. */
+void x86_cpu_signal_init(X86Cpu *cpu);
 /* Set or clear bits of `interrupts` and, when setting, wake the vCPU. Any thread. */
 void x86_cpu_interrupt(X86Cpu *cpu, uint32_t bits);
 void x86_cpu_clear_interrupt(X86Cpu *cpu, uint32_t bits);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The bare-metal guests (docs/bare-guests.md) on one engine; what they print must be the same as on
-the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|kvm"""
+the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|kvm all|ipi"""
+import contextlib
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ import time
 import tap
 from vm import Vm, small_quarantine
 
-PROGRAM, GUESTS, ENGINE = sys.argv[1:]
+PROGRAM, GUESTS, ENGINE, GROUP = sys.argv[1:]
 MIB = 1 << 20
 EXIT_OK = 1  # isa-debug-exit turns a 0 into this
 MACHINES = ["pc", "q35"]
@@ -33,23 +34,23 @@ def read(path):
         return file.read()
 
 
-def run(guest, engine, machine, cpus=1, options=""):
+def run(guest, engine, machine, cpus=1, options="", extra=()):
     """What the guest printed, and the program's exit status."""
     with tempfile.TemporaryDirectory() as directory:
         output = f"{directory}/output"
         done = subprocess.run(
             [PROGRAM, "-accel", engine, "-m", "64", "-smp", str(cpus), "-nodefaults", "-display",
-             "none", "-monitor", "none", *arguments(guest, output, machine, options)],
+             "none", "-monitor", "none", *extra, *arguments(guest, output, machine, options)],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         return read(output), done.returncode, done.stderr
 
 
-def check_guest(guest, machine, cpus=1, options=""):
-    output, status, messages = run(guest, ENGINE, machine, cpus, options)
+def check_guest(guest, machine, cpus=1, options="", extra=()):
+    output, status, messages = run(guest, ENGINE, machine, cpus, options, extra)
     if status != EXIT_OK or "FAILED" in output or "end, 0 failures" not in output:
         raise AssertionError(f"status {status}\n{output}\n{messages}")
     if ENGINE != "soft":
-        tap.equal(output, run(guest, "soft", machine, cpus, options)[0], "output, compared with soft")
+        tap.equal(output, run(guest, "soft", machine, cpus, options, extra)[0], "output, compared with soft")
 
 
 def need_engine():
@@ -204,11 +205,55 @@ def many(machine):
     return f"{CYCLES} DIMMs plugged and ejected on {machine}", test
 
 
+@contextlib.contextmanager
+def busy_host():
+    """Two processes for each processor of the host that do nothing but run."""
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+               for _ in range(2 * len(os.sched_getaffinity(0)))]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+
+
+def ipi(cpus, *options):
+    def test():
+        need_engine()
+        if emulating():
+            raise tap.Skip("this host's KVM emulates no IRET of protected mode, which ends an NMI")
+        with busy_host():
+            check_guest("ipi", "pc", cpus, " ".join([f"cpus={cpus}", *options]),
+                        ["-cpu", "qemu64,x2apic=on"] if "x2apic" in options else [])
+    return ", ".join([f"interrupts between {cpus} processors on a busy host", *options]), test
+
+
+def code_written(how, cpus):
+    """What others write where a vCPU that sleeps has run code takes no memory."""
+    def test():
+        need_engine()
+        with tempfile.TemporaryDirectory() as directory, small_quarantine():
+            with Vm(PROGRAM, accel=ENGINE, serial=False, memory="64M",
+                    cpus=cpus, extra=arguments("codewrite", f"{directory}/output", "pc", how)) as vm:
+                wait_output(vm, directory, "writing\n")
+                time.sleep(0.5)
+                before = usage(vm)[2]
+                time.sleep(1)
+                after = usage(vm)[2]
+                print(f"# resident: {before} KiB, a second later {after} KiB")
+                if after > before + 512:
+                    raise AssertionError(f"resident size grew from {before} to {after} KiB in a second")
+    return f"writes to a sleeping processor's code: {how}, {cpus} processors", test
+
+
 TESTS = [guest_test(guest, machine) for guest in ("reset-state", "io", "irq", "timing", "reset")
          for machine in MACHINES]
 TESTS += [fpu(machine) for machine in MACHINES]
 TESTS += [("irq on pc: in service until EOI", in_service)]
 TESTS += [guest_test("smp", machine, cpus=2) for machine in MACHINES]
+TESTS += [code_written(how, cpus) for how in ("store", "dma") for cpus in (2, 16)]
 TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]
 TESTS += [many("pc")]
-tap.run(TESTS)
+IPI_TESTS = [ipi(2), ipi(2, "beside-code"), ipi(4), ipi(4, "x2apic")]
+tap.run(IPI_TESTS if GROUP == "ipi" else TESTS)

@@ -200,6 +200,70 @@ static void test_x2apic(void)
     g_assert_true(set_base(1, 0xfee00800));
 }
 
+/* To every state of SDM vol. 3 figure 11-27 from every other; bits 10 and 11: EXTD and EN. */
+static void test_base_transitions(void)
+{
+    static const struct {
+        uint64_t from, to;
+        bool ok;
+    } cases[] = {
+        { 0x000, 0x000, true },  { 0x000, 0x800, true },  { 0x000, 0x400, false },
+        { 0x000, 0xc00, false }, { 0x800, 0x000, true },  { 0x800, 0x800, true },
+        { 0x800, 0x400, false }, { 0x800, 0xc00, true },  { 0xc00, 0x000, true },
+        { 0xc00, 0x800, false }, { 0xc00, 0x400, false }, { 0xc00, 0xc00, true },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        reset_all();
+        if (cases[i].from != 0x800) {
+            g_assert_true(set_base(1, 0xfee00000 | cases[i].from));
+        }
+        g_assert_cmpint(set_base(1, 0xfee00000 | cases[i].to), ==, cases[i].ok);
+        uint64_t now = cases[i].ok ? cases[i].to : cases[i].from;
+        g_assert_cmphex(cpus[1].apic_ops->base_get(cpus[1].apic), ==, 0xfee00000 | now);
+    }
+}
+
+/* Bits that a CPU may not have: EXTD, and those of addresses. */
+static void test_base_reserved(void)
+{
+    X86CpuModel *model = &cpus[1].model;
+    uint32_t *ecx = &model->features[X86_FEAT_1_ECX];
+
+    reset_all();
+    g_assert_true(set_base(1, 0xfee00800 | 1ull << (model->phys_bits - 1)));
+    g_assert_false(set_base(1, 0xfee00800 | 1ull << model->phys_bits));
+    g_assert_false(set_base(1, 0xfee00800 | 1ull << 63));
+    g_assert_false(set_base(1, 0xfee00800 | 1 << 9));
+    g_assert_false(set_base(1, 0xfee00800 | 1));
+    *ecx &= ~CPUID_1_ECX_X2APIC;
+    g_assert_false(set_base(1, 0xfee00c00));
+    g_assert_false(set_base(1, 0xfee00400));
+    g_assert_true(set_base(1, 0xfee00800));
+    *ecx |= CPUID_1_ECX_X2APIC;
+    g_assert_true(set_base(1, 0xfee00c00));
+}
+
+/* An INIT forgets what was sent before it and waits, and nothing of what is sent after it. */
+static void test_init(void)
+{
+    const uint32_t waits = CPU_INT_NMI | CPU_INT_SIPI;
+
+    reset_all();
+    set(0, ICR_HIGH, 1u << 24);
+    set(0, ICR, 0x608); /* SIPI */
+    set(0, ICR, 0x400); /* NMI */
+    g_assert_cmphex(atomic_load(&cpus[1].interrupts), ==, waits);
+    set(0, ICR, 0x500); /* INIT */
+    g_assert_cmphex(atomic_load(&cpus[1].interrupts), ==, CPU_INT_INIT);
+    set(0, ICR, 0x609);
+    set(0, ICR, 0x400);
+    g_assert_cmphex(atomic_load(&cpus[1].interrupts), ==, CPU_INT_INIT | waits);
+    x86_cpu_init_reset(&cpus[1]);
+    g_assert_cmphex(atomic_load(&cpus[1].interrupts), ==, waits);
+    g_assert_cmphex(atomic_load(&cpus[1].sipi_vector), ==, 9);
+}
+
 static void test_error(void)
 {
     reset_all();
@@ -354,6 +418,7 @@ int main(int argc, char **argv)
     chip_test_init(&argc, &argv);
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].index = cpus[i].apic_id = i;
+        g_assert_true(x86_cpu_model_parse(&cpus[i].model, "max", NULL));
         apic_create(&cpus[i]);
     }
     apic_map(system_memory());
@@ -364,6 +429,9 @@ int main(int argc, char **argv)
     g_test_add_func("/apic/ipi", test_ipi);
     g_test_add_func("/apic/logical", test_logical);
     g_test_add_func("/apic/x2apic", test_x2apic);
+    g_test_add_func("/apic/base-transitions", test_base_transitions);
+    g_test_add_func("/apic/base-reserved", test_base_reserved);
+    g_test_add_func("/apic/init", test_init);
     g_test_add_func("/apic/error", test_error);
     g_test_add_func("/apic/timer", test_timer);
     g_test_add_func("/apic/deadline", test_deadline);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory/internal.h"
+#include "tests/unit/count-accesses.h"
 #include "util/main-loop.h"
 
 #define KIB 1024ull
@@ -414,6 +415,27 @@ static void test_access_ram(void)
     space_destroy(&s);
 }
 
+static void access_each_size(void *opaque)
+{
+    Space *s = opaque;
+
+    for (unsigned size = 1; size <= 8; size *= 2) {
+        address_space_store(&s->as, 0x103, 1, size);
+        address_space_load(&s->as, 0x103, size);
+    }
+}
+
+/* Others see one store of each, and one load. */
+static void test_access_single(void)
+{
+    Space s;
+
+    space_init(&s);
+    g_assert_cmpuint(count_writes(s.block->host, access_each_size, &s), ==, 4);
+    g_assert_cmpuint(count_accesses(s.block->host, access_each_size, &s), ==, 8);
+    space_destroy(&s);
+}
+
 /* What is read through the alias stays: RAM, a device, ROM; its writes go to another. */
 static void test_access_writer(void)
 {
@@ -630,6 +652,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-map/view/random", test_view_random);
     g_test_add_func("/memory-map/listeners", test_listeners);
     g_test_add_func("/memory-map/access/ram", test_access_ram);
+    g_test_add_func("/memory-map/access/single", test_access_single);
     g_test_add_func("/memory-map/access/rom-device", test_access_rom_device);
     g_test_add_func("/memory-map/access/writer", test_access_writer);
     g_test_add_func("/memory-map/access/written", test_access_written);

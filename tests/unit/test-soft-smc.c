@@ -3,6 +3,7 @@
 
 #include "accel/soft/block.h"
 #include "accel/soft/code-pages.h"
+#include "tests/unit/count-accesses.h"
 #include "tests/unit/soft-harness.h"
 
 enum { CODE = 0x200000, WRITES = 1000000 };
@@ -152,6 +153,35 @@ static void test_between(void)
     }
 }
 
+/* ---- other processors see one access ---- */
+
+GUEST_CODE(stores, 64,
+           "mov %al, 16(%rbx)\n\tmov %ax, 16(%rbx)\n\tmov %eax, 16(%rbx)\n\t"
+           "mov %rax, 16(%rbx)\n\tmovb $1, 17(%rbx)\n\tincl 16(%rbx)");
+GUEST_CODE(loads, 64,
+           "mov 16(%rbx), %al\n\tinvlpg (%rbx)\n\tmov 16(%rbx), %ax\n\t"
+           "invlpg (%rbx)\n\tmov 16(%rbx), %eax\n\tinvlpg (%rbx)\n\t"
+           "mov 16(%rbx), %rax");
+
+static void run_writer(void *opaque)
+{
+    run_at(writer, HARNESS_CODE);
+}
+
+/* A store beside code, and a load of a page that is not in the TLB, go the slow way: a second store
+ * of the same value would undo what another processor wrote in between. */
+static void test_single_accesses(void)
+{
+    reset();
+    put_mov(CODE, 1);
+    run_at(other, CODE);
+    GUEST_LOAD(writer, stores);
+    writer->cpu->regs[X86_RBX] = CODE;
+    g_assert_cmpuint(count_writes(writer->ram + CODE, run_writer, NULL), ==, 6);
+    GUEST_LOAD(writer, loads);
+    g_assert_cmpuint(count_accesses(writer->ram + CODE, run_writer, NULL), ==, 4);
+}
+
 /* The page is nobody's code any more: the vCPU forgets it, and with it what waits. */
 static void test_dropped(void)
 {
@@ -192,6 +222,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-smc/device", test_device);
     g_test_add_func("/soft-smc/beside", test_beside);
     g_test_add_func("/soft-smc/between", test_between);
+    g_test_add_func("/soft-smc/single-accesses", test_single_accesses);
     g_test_add_func("/soft-smc/dropped", test_dropped);
     g_test_add_func("/soft-smc/without-blocks", test_without_blocks);
     int status = g_test_run();

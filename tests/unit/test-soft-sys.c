@@ -214,7 +214,12 @@ static int acknowledge(void *apic)
     x86_cpu_clear_interrupt(h->cpu, CPU_INT_HARD);
     return 0x40;
 }
-static const X86ApicOps apic_ops = { .acknowledge = acknowledge };
+static uint64_t apic_base;
+static uint64_t base_get(void *apic)
+{
+    return apic_base;
+}
+static const X86ApicOps apic_ops = { .acknowledge = acknowledge, .base_get = base_get };
 
 GUEST_CODE(sti_window, 64, "sti\n\tinc %eax\n\tcli\n\tinc %edx");
 
@@ -234,6 +239,25 @@ static void test_interrupt_shadow(void)
     /* It came right after the instruction that follows STI. */
     g_assert_cmphex(get64(HARNESS_STACK - 40), ==, HARNESS_CODE + 3);
     h->cpu->apic_ops = NULL;
+}
+
+GUEST_CODE(cpuid_apic, 64,
+           "mov $1, %eax\n\tcpuid\n\tmov %edx, %esi\n\tmov $0x80000001, %eax\n\tcpuid");
+
+/* CPUID.APIC is there while the APIC is enabled in IA32_APIC_BASE, in both leaves that have it. */
+static void test_cpuid_apic(void)
+{
+    for (unsigned enabled = 0; enabled < 2; enabled++) {
+        uint32_t bit = enabled ? CPUID_1_EDX_APIC : 0;
+
+        reset(HARNESS_LONG64);
+        h->cpu->apic_ops = &apic_ops;
+        apic_base = 0xfee00000 | (enabled ? APIC_BASE_ENABLE : 0);
+        g_assert_cmpint(RUN(cpuid_apic), ==, -1);
+        g_assert_cmphex(h->cpu->regs[X86_RSI] & CPUID_1_EDX_APIC, ==, bit);
+        g_assert_cmphex(h->cpu->regs[X86_RDX] & CPUID_1_EDX_APIC, ==, bit);
+        h->cpu->apic_ops = NULL;
+    }
 }
 
 GUEST_CODE(nmi_wait, 64, "nop\n\tnop");
@@ -536,6 +560,7 @@ int main(int argc, char **argv)
         { "/soft-sys/legacy-interrupt", test_legacy_interrupt },
         { "/soft-sys/real-interrupt", test_real_interrupt },
         { "/soft-sys/interrupt-shadow", test_interrupt_shadow },
+        { "/soft-sys/cpuid-apic", test_cpuid_apic },
         { "/soft-sys/nmi", test_nmi },
         { "/soft-sys/single-step", test_single_step },
         { "/soft-sys/syscall", test_syscall },

@@ -4,12 +4,13 @@
  * where it arrives. The next is sent when the last has arrived, since two of one vector may become
  * one. The receivers wait in turn halted, in a loop with interrupts on, and with short windows.
  *
- * -append "cpus=4" (2, 4), "x2apic" to use it, "long" for a million of each and no limit of time.
+ * -append "cpus=4" (2, 4), "x2apic" to use it, "beside-code" (see below), "long" for a million of
+ * each and no limit of time.
  */
 #include "ap.h"
 
 enum { MAX_CPUS = 4, LONG_COUNT = 1000000, STARTS = 5 };
-#define SHORT_NS   UINT64_C(300000000)   /* of one way */
+#define SHORT_NS   UINT64_C(150000000)   /* of one way */
 #define PATIENCE   UINT64_C(20000000000) /* until an interrupt counts as lost */
 #define FROM(cpu)  (0x80 + (cpu))        /* vector of a fixed interrupt by who sent it */
 #define REPLY      0x91
@@ -21,16 +22,37 @@ typedef enum Wait { WAIT_HALTED, WAIT_IN_LOOP, WAIT_IN_WINDOWS, WAIT_KINDS } Wai
 static uint8_t stacks[MAX_CPUS][AP_STACK_SIZE] __attribute__((aligned(16)));
 static unsigned cpus = 2;
 static bool x2apic;
-static volatile uint32_t started[MAX_CPUS];
-/* Each is written by one processor only: the receiver. */
-static volatile uint32_t received[MAX_CPUS][MAX_CPUS]; /* [receiver][sender] */
-static volatile uint32_t nmis[MAX_CPUS], replies[MAX_CPUS];
-static volatile uint32_t mode;                /* Wait of the receivers */
-static volatile bool reply;                   /* to the first processor */
-static volatile bool clusters;                /* logical addresses are to be of the cluster model */
-static volatile uint32_t clustered[MAX_CPUS]; /* they are */
-static volatile uint32_t talk_until;          /* all to all: what each is to send */
-static volatile uint32_t talked[MAX_CPUS];
+/* What processors tell each other. All but `flags` is written by one of them only. */
+typedef struct Shared {
+    uint32_t started[MAX_CPUS];
+    uint32_t received[MAX_CPUS][MAX_CPUS]; /* [receiver][sender] */
+    uint32_t nmis[MAX_CPUS], replies[MAX_CPUS];
+    uint32_t flags[MAX_CPUS];     /* set by the sender, cleared by the receiver */
+    uint32_t mode;                /* Wait of the receivers */
+    bool reply;                   /* to the first processor */
+    bool clusters;                /* logical addresses are to be of the cluster model */
+    uint32_t clustered[MAX_CPUS]; /* they are */
+    bool talking;                 /* all to all, until this is cleared */
+    uint32_t talked[MAX_CPUS];    /* 1: has ended */
+} Shared;
+
+/* On a page that may hold code as well: then a software CPU takes another way for each store. */
+static union {
+    Shared shared;
+    uint8_t page[4096];
+} room __attribute__((aligned(4096)));
+static volatile Shared *const shared = &room.shared;
+
+/* Run code on the shared page. */
+static void run_beside(void)
+{
+    if (option("beside-code")) {
+        uint8_t *code = room.page + 2048;
+
+        *(volatile uint8_t *)code = 0xc3; /* RET */
+        ((void (*)(void))code)();
+    }
+}
 
 /* ---- the local APIC in either form ---- */
 
@@ -71,7 +93,7 @@ static void send(uint32_t destination, uint32_t command)
 static void enable(void)
 {
     if (x2apic) {
-        msr_write(0x1b, 0, APIC | 0xc00 | (started[0] ? 0 : 0x100));
+        msr_write(0x1b, 0, APIC | 0xc00 | (shared->started[0] ? 0 : 0x100));
     }
     reg_write(APIC_SVR, 0x1ff);
 }
@@ -82,9 +104,10 @@ static void on_fixed(Frame *frame)
 {
     unsigned me = self();
 
-    received[me][frame->vector - FROM(0)]++;
+    shared->received[me][frame->vector - FROM(0)]++;
     reg_write(APIC_EOI, 0);
-    if (reply && me) {
+    shared->flags[me] = 0;
+    if (shared->reply && me) {
         send(0, ICR_FIXED | REPLY);
     }
 }
@@ -92,7 +115,7 @@ static void on_fixed(Frame *frame)
 static void on_reply(Frame *frame)
 {
     (void)frame;
-    replies[self()]++;
+    shared->replies[self()]++;
     reg_write(APIC_EOI, 0);
 }
 
@@ -105,7 +128,7 @@ static void on_wake(Frame *frame)
 static void on_nmi(Frame *frame)
 {
     (void)frame;
-    nmis[self()]++;
+    shared->nmis[self()]++;
     /* The runtime returns without IRET, which alone lets the next NMI come. */
     __asm__ volatile("pushf; push %cs; push $1f; iret; 1:");
 }
@@ -167,7 +190,7 @@ typedef struct Way {
     uint32_t command;
     enum { TO_EACH, TO_ALL, TO_LOGICAL_ALL, TO_SELF } to;
     unsigned (*arrivals)(void); /* of one message */
-    enum { PLAIN, NMI, REPLIED, CLUSTER } kind;
+    enum { PLAIN, NMI, REPLIED, FLAGGED, CLUSTER } kind;
 } Way;
 
 static unsigned one(void)
@@ -188,6 +211,7 @@ static unsigned all(void)
 static const Way ways[] = {
     { "fixed, physical", ICR_FIXED, TO_EACH, one, PLAIN },
     { "fixed, physical, with a reply to a halted sender", ICR_FIXED, TO_EACH, one, REPLIED },
+    { "fixed, physical, with a flag that both write", ICR_FIXED, TO_EACH, one, FLAGGED },
     { "fixed, logical, one", ICR_FIXED | ICR_LOGICAL, TO_EACH, one, PLAIN },
     { "fixed, logical, all at once", ICR_FIXED | ICR_LOGICAL, TO_LOGICAL_ALL, all, PLAIN },
     { "fixed, clusters, one", ICR_FIXED | ICR_LOGICAL, TO_EACH, one, CLUSTER },
@@ -212,37 +236,62 @@ static uint32_t destination(const Way *way, unsigned cpu)
 static void logical_address(void)
 {
     if (!x2apic) {
-        apic_write(APIC_DFR, clusters ? 0x0fffffff : 0xffffffff);
+        apic_write(APIC_DFR, shared->clusters ? 0x0fffffff : 0xffffffff);
         apic_write(APIC_LDR, 1u << (24 + self()));
     }
-    clustered[self()] = clusters;
+    shared->clustered[self()] = shared->clusters;
 }
 
 static bool use_clusters(bool on)
 {
-    if (clusters == on) {
+    if (shared->clusters == on) {
         return true;
     }
-    clusters = on;
+    shared->clusters = on;
     logical_address();
     send(0, ICR_FIXED | ICR_OTHERS | WAKE);
-    return wait_sum(clustered, 1, on ? cpus : 0);
+    return wait_sum(shared->clustered, 1, on ? cpus : 0);
 }
 
 /* The sender sleeps until the answer is there. */
 static bool wait_reply(uint32_t wanted)
 {
-    while (replies[0] != wanted) {
+    while (shared->replies[0] != wanted) {
         irq_wait();
     }
     return true;
+}
+
+/* The receiver clears what the sender has set; if a flag is cleared before its interrupt arrives,
+ * the next one may come on top of it, and the sum be too small. */
+static void wait_flag(unsigned cpu)
+{
+    while (shared->flags[cpu]) {
+        __asm__ volatile("pause");
+    }
+}
+
+static bool try_once(const Way *way, unsigned cpu, const volatile uint32_t *counters,
+                     unsigned stride, uint32_t wanted)
+{
+    uint32_t replies = shared->replies[0];
+
+    if (way->kind == FLAGGED) {
+        shared->flags[cpu] = 1;
+    }
+    send(destination(way, cpu), way->command | (way->kind == NMI ? 0 : FROM(0)));
+    if (way->kind == FLAGGED) {
+        wait_flag(cpu);
+        return true;
+    }
+    return (way->kind != REPLIED || wait_reply(replies + 1)) && wait_sum(counters, stride, wanted);
 }
 
 static void try_way(const Way *way)
 {
     uint64_t end = pm_ns() + SHORT_NS;
     bool endless = option("long"), ok = true;
-    const volatile uint32_t *counters = way->kind == NMI ? nmis : &received[0][0];
+    const volatile uint32_t *counters = way->kind == NMI ? shared->nmis : &shared->received[0][0];
     unsigned stride = way->kind == NMI ? 1 : MAX_CPUS;
     uint32_t wanted = arrived(counters, stride);
 
@@ -250,16 +299,14 @@ static void try_way(const Way *way)
         return;
     }
     ok = use_clusters(way->kind == CLUSTER);
-    reply = way->kind == REPLIED;
+    shared->reply = way->kind == REPLIED;
     for (unsigned i = 0; ok && i < LONG_COUNT && (endless || i % 16 || pm_ns() < end); i++) {
-        mode = i / 64 % WAIT_KINDS;
+        shared->mode = i / 64 % WAIT_KINDS;
         wanted += way->arrivals();
-        send(destination(way, 1 + i % (cpus - 1)), way->command | (way->kind == NMI ? 0 : FROM(0)));
-        ok = (way->kind != REPLIED || wait_reply(replies[0] + 1)) &&
-             wait_sum(counters, stride, wanted);
+        ok = try_once(way, 1 + i % (cpus - 1), counters, stride, wanted);
     }
-    reply = false;
-    check(ok, way->name);
+    shared->reply = false;
+    check(ok && wait_sum(counters, stride, wanted), way->name);
 }
 
 /* ---- everybody to everybody at once ---- */
@@ -267,25 +314,31 @@ static void try_way(const Way *way)
 /* To each other in turn, the next when the last has arrived; answers what comes meanwhile. */
 static void talk(unsigned me)
 {
-    for (uint32_t i = 0; i < talk_until; i++) {
+    uint64_t end = me ? 0 : pm_ns() + SHORT_NS;
+    bool endless = option("long");
+
+    for (uint32_t i = 0; shared->talking && i < LONG_COUNT; i++) {
         unsigned to = (me + 1 + i % (cpus - 1)) % cpus;
-        uint32_t wanted = received[to][me] + 1;
+        uint32_t wanted = shared->received[to][me] + 1;
 
         send(to, ICR_FIXED | FROM(me));
-        while (received[to][me] != wanted) {
+        while (shared->received[to][me] != wanted) {
             wait_once((i / 8 + me) % 2 ? WAIT_IN_LOOP : WAIT_IN_WINDOWS);
         }
-        talked[me] = i + 1;
+        if (!me && !endless && i % 16 == 15 && pm_ns() > end) {
+            shared->talking = false;
+        }
     }
+    shared->talked[me] = 1;
 }
 
 static void try_talk(void)
 {
-    talk_until = option("long") ? LONG_COUNT : 2000;
+    shared->talking = true;
     send(0, ICR_FIXED | ICR_OTHERS | WAKE); /* some are halted */
     talk(0);
-    check(wait_sum(talked, 1, cpus * talk_until), "everybody to everybody at once");
-    talk_until = 0;
+    check(wait_sum(shared->talked, 1, cpus), "everybody to everybody at once");
+    shared->talking = false;
 }
 
 /* ---- the processors ---- */
@@ -296,21 +349,22 @@ void ap_main(void)
     enable();
     unsigned me = self();
     logical_address();
-    started[me]++;
+    run_beside();
+    shared->started[me]++;
     for (;;) {
-        if (clustered[me] != clusters) {
+        if (shared->clustered[me] != shared->clusters) {
             logical_address();
         }
-        if (talk_until && talked[me] < talk_until) {
+        if (shared->talking && !shared->talked[me]) {
             talk(me);
         }
-        wait_once((Wait)mode);
+        wait_once((Wait)shared->mode);
     }
 }
 
 static bool start(unsigned cpu)
 {
-    uint32_t wanted = started[cpu] + 1;
+    uint32_t wanted = shared->started[cpu] + 1;
 
     ap_prepare(stacks[cpu]);
     send(cpu, ICR_INIT);
@@ -318,10 +372,10 @@ static bool start(unsigned cpu)
     send(cpu, ICR_STARTUP | AP_VECTOR);
     send(cpu, ICR_STARTUP | AP_VECTOR);
     uint64_t end = pm_ns() + PATIENCE;
-    while (started[cpu] != wanted && pm_ns() < end) {
+    while (shared->started[cpu] != wanted && pm_ns() < end) {
         __asm__ volatile("pause");
     }
-    return started[cpu] == wanted;
+    return shared->started[cpu] == wanted;
 }
 
 static void try_starts(void)
@@ -329,7 +383,7 @@ static void try_starts(void)
     bool ok = true;
 
     for (unsigned i = 0; ok && i < STARTS; i++) {
-        mode = i % WAIT_KINDS;
+        shared->mode = i % WAIT_KINDS;
         for (unsigned cpu = 1; ok && cpu < cpus; cpu++) {
             ok = start(cpu);
         }
@@ -349,7 +403,8 @@ void guest_main(void)
     handlers[2] = on_nmi;
     enable();
     logical_address();
-    started[0] = 1;
+    shared->started[0] = 1;
+    run_beside();
     try_starts();
     for (unsigned i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         try_way(&ways[i]);
