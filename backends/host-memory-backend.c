@@ -91,7 +91,8 @@ static bool nodes_from_json(uint64_t *nodes, struct json_object *value, GError *
 
         return nodes_set_range(nodes, (uint64_t)n, (uint64_t)n, errp);
     }
-    error_set(errp, "host-nodes must be a list of host node numbers");
+    error_set(errp, "host-nodes must be a list of host node numbers, got %s",
+              json_object_to_json_string(value));
     return false;
 }
 

@@ -139,7 +139,8 @@ static bool add_item(cpu_set_t *set, const char *name, struct json_object *item,
         return add_text(set, name, json_object_get_string(item), errp);
     }
     if (!json_object_is_type(item, json_type_int)) {
-        error_set(errp, "%s must be a list of numbers", name);
+        error_set(errp, "%s must be a list of numbers, got %s", name,
+                  json_object_to_json_string(item));
         return false;
     }
     n = (uint64_t)json_object_get_int64(item);

@@ -4,19 +4,21 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/json.h"
 
 struct JsonStream {
     JsonStreamFn *fn;
     void *opaque;
-    struct json_tokener *tokener; /* parses; what is below only finds the borders of things */
-    GString *ready;               /* checked and converted, for the tokener */
-    size_t size, items;           /* of this object until now */
-    unsigned depth;               /* of brackets */
-    uint8_t quote;                /* in a string: its quote; else 0 */
-    bool backslash;               /* ... and after a backslash */
+    JsonParser *parser;
+    size_t size, items; /* of this object until now */
     bool line_start;
-    bool skipping; /* after an error */
-    bool paused;   /* leave the rest of this feed */
+    bool paused; /* leave the rest of this feed */
+    /* after an error, until what is malformed is over */
+    bool skipping;
+    unsigned depth; /* of its brackets */
+    uint8_t quote;  /* in a string: its quote; else 0 */
+    bool backslash; /* ... and after a backslash */
+    bool loose;     /* there was garbage: brackets and quotes mean nothing until the line's end */
 };
 
 JsonStream *json_stream_new(JsonStreamFn *fn, void *opaque)
@@ -25,9 +27,7 @@ JsonStream *json_stream_new(JsonStreamFn *fn, void *opaque)
 
     stream->fn = fn;
     stream->opaque = opaque;
-    stream->tokener = json_tokener_new_ex(JSON_STREAM_MAX_DEPTH);
-    json_tokener_set_flags(stream->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    stream->ready = g_string_new(NULL);
+    stream->parser = json_parser_new(JSON_STREAM_MAX_DEPTH);
     json_stream_reset(stream);
     return stream;
 }
@@ -35,8 +35,7 @@ JsonStream *json_stream_new(JsonStreamFn *fn, void *opaque)
 void json_stream_free(JsonStream *stream)
 {
     if (stream) {
-        json_tokener_free(stream->tokener);
-        g_string_free(stream->ready, TRUE);
+        json_parser_free(stream->parser);
         g_free(stream);
     }
 }
@@ -44,13 +43,9 @@ void json_stream_free(JsonStream *stream)
 /* Ready for a new object. */
 static void begin(JsonStream *stream)
 {
-    json_tokener_reset(stream->tokener);
-    g_string_set_size(stream->ready, 0);
+    json_parser_reset(stream->parser);
     stream->size = stream->items = 0;
-    stream->depth = 0;
-    stream->quote = 0;
-    stream->backslash = false;
-    stream->skipping = false;
+    stream->skipping = stream->loose = false;
 }
 
 void json_stream_reset(JsonStream *stream)
@@ -59,174 +54,140 @@ void json_stream_reset(JsonStream *stream)
     stream->line_start = true;
 }
 
-/* Report an error, once, and begin to skip. */
+/* Report an error and begin to skip, from where the parser is. */
 static void fail(JsonStream *stream, const char *what)
 {
     GError *err = NULL;
 
-    if (stream->skipping) {
-        return;
-    }
+    stream->depth = json_parser_depth(stream->parser);
+    stream->quote = json_parser_quote(stream->parser, &stream->backslash);
+    begin(stream);
     stream->skipping = true;
-    json_tokener_reset(stream->tokener);
-    g_string_set_size(stream->ready, 0);
     error_set(&err, "JSON: %s", what);
     stream->fn(NULL, err, stream->opaque);
 }
 
-/* Give what is ready to the tokener. False after an error. */
-static bool flush(JsonStream *stream)
-{
-    struct json_object *value;
-    enum json_tokener_error rc;
+/* ---- skipping ---- */
 
-    if (stream->skipping || !stream->ready->len) {
-        return !stream->skipping;
+/* Bytes that cannot be in JSON: what was begun is over. */
+static bool is_garbage(uint8_t c, bool in_string)
+{
+    if (in_string) {
+        return c < 0x20;
     }
-    value = json_tokener_parse_ex(stream->tokener, stream->ready->str, (int)stream->ready->len);
-    rc = json_tokener_get_error(stream->tokener);
-    if (rc == json_tokener_continue) {
-        g_string_set_size(stream->ready, 0);
-        return true;
-    }
-    if (rc != json_tokener_success) {
-        fail(stream, rc == json_tokener_error_depth ? "nested too deep; 1024 levels are allowed"
-                                                    : json_tokener_error_desc(rc));
-        return false;
-    }
-    begin(stream);
-    stream->fn(value, NULL, stream->opaque);
-    return true;
+    return c <= ' ' ? !c || !strchr(" \t\r\n", c) : c >= 0x7f || strchr("!#$%&()*/;<=>?@\\^`|~", c);
 }
 
-/* A byte inside a string. */
-static void string_byte(JsonStream *stream, uint8_t c)
+static void skip_string_byte(JsonStream *stream, uint8_t c)
 {
-    GString *out = stream->ready;
-
-    if (c < 0x20) {
-        if (c == '\n') { /* the closing quote was forgotten, most likely */
-            stream->quote = 0;
-        }
-        stream->backslash = false;
-        fail(stream, "control characters in a string must be written with a backslash");
-        return;
-    }
     if (stream->backslash) {
         stream->backslash = false;
-        if (c == '\'') {
-            g_string_truncate(out, out->len - 1); /* \' is ' in JSON */
-        }
-        g_string_append_c(out, c);
+    } else if (c == '\\') {
+        stream->backslash = true;
     } else if (c == stream->quote) {
         stream->quote = 0;
-        g_string_append_c(out, '"');
-    } else {
-        if (c == '"') {
-            g_string_append_c(out, '\\');
-        }
-        stream->backslash = c == '\\';
-        g_string_append_c(out, c);
     }
 }
 
-/* A byte outside strings, within an object. */
-static void value_byte(JsonStream *stream, uint8_t c)
+/* A byte of what is malformed. */
+static void skip_byte(JsonStream *stream, uint8_t c)
 {
-    switch (c) {
-    case '"':
-    case '\'':
-        stream->quote = c;
-        c = '"';
-        break;
-    case '{':
-    case '[':
-        stream->depth++;
-        stream->items++;
-        break;
-    case ',':
-        stream->items++;
-        break;
-    case '}':
-    case ']':
-        stream->depth--;
-        break;
-    default:
-        /* json-c would take comments, NaN and others. */
-        if (!c || !strchr(" \t\r\n:+-.0123456789eEtrufalsn", c)) {
-            fail(stream, "unexpected character");
-        }
+    if (is_garbage(c, stream->quote)) {
+        stream->loose = true;
+        stream->quote = 0;
+        stream->depth = 0;
     }
-    g_string_append_c(stream->ready, c);
-}
-
-/* Between objects. */
-static void idle_byte(JsonStream *stream, uint8_t c)
-{
-    if (c == '{' || c == '[') {
+    if (stream->quote) {
+        skip_string_byte(stream, c);
+    } else if (c == '\n' && !stream->depth) {
         begin(stream);
-        value_byte(stream, c);
-        if (c == '[') {
-            fail(stream, "a command must be an object, {...}, not a list");
-        }
-    } else if (!strchr(" \t\r\n", c) || !c) {
-        fail(stream, "a command must be an object, {...}");
+    } else if (stream->loose) {
+        return;
+    } else if (c == '"' || c == '\'') {
+        stream->quote = c;
+    } else if (c == '{' || c == '[') {
+        stream->depth++;
+    } else if ((c == '}' || c == ']') && stream->depth && --stream->depth == 0) {
+        begin(stream);
     }
+}
+
+/* ---- objects ---- */
+
+/* The next byte to the parser. False after an error, from which @c is still to be skipped. */
+static bool put(JsonStream *stream, uint8_t c)
+{
+    g_autoptr(GError) err = NULL;
+    JsonState state = json_parser_put(stream->parser, c, &err);
+
+    if (state == JSON_DONE) {
+        struct json_object *value = json_parser_take(stream->parser);
+
+        begin(stream);
+        stream->fn(value, NULL, stream->opaque);
+    } else if (state == JSON_ERROR) {
+        fail(stream, err->message);
+    }
+    return state != JSON_ERROR;
+}
+
+/* Between objects. False after an error. */
+static bool idle_byte(JsonStream *stream, uint8_t c)
+{
+    if (c == '{') {
+        return put(stream, c);
+    }
+    if (c && strchr(" \t\r\n", c)) {
+        return true;
+    }
+    fail(stream, c == '[' ? "a command must be an object, {...}, not a list"
+                          : "a command must be an object, {...}");
+    return false;
+}
+
+/* Within an object. False after an error. */
+static bool object_byte(JsonStream *stream, uint8_t c)
+{
+    bool backslash, in_string = json_parser_quote(stream->parser, &backslash);
+
+    stream->size++;
+    stream->items += !in_string && strchr("{[,", c) && c;
+    if (stream->size > JSON_STREAM_MAX_SIZE || stream->items > JSON_STREAM_MAX_ITEMS) {
+        fail(stream, "too large; a command may have 64 MiB and 2 million values");
+        return false;
+    }
+    return put(stream, c);
+}
+
+/* A byte of what is not malformed until now. False after an error. */
+static bool good_byte(JsonStream *stream, uint8_t c)
+{
+    return json_parser_depth(stream->parser) ? object_byte(stream, c) : idle_byte(stream, c);
 }
 
 static void feed_byte(JsonStream *stream, uint8_t c)
 {
-    bool line_start = stream->line_start;
+    bool brace = c == '{', line_start = stream->line_start;
 
     stream->line_start = c == '\n';
     if (c == 0xff) { /* never in UTF-8: a client uses it to start over */
-        if (stream->depth) {
-            fail(stream, "broken off by a byte 0xFF");
-        }
+        fail(stream, "broken off by a byte 0xFF");
         begin(stream);
         return;
     }
-    if (line_start && c == '{' && stream->depth && !stream->quote) {
-        /* A new command, if the last one is broken or can go on with anything but "{". */
-        unsigned depth = stream->depth;
-
-        if (!flush(stream)) {
-            begin(stream);
-        } else {
-            g_string_append_c(stream->ready, c);
-            if (flush(stream)) {
-                stream->depth = depth + 1;
-                stream->items++;
-                stream->size++;
-                return;
-            }
-            begin(stream);
-        }
-    }
-    if (!stream->depth) {
-        if (c == '\n') {
-            begin(stream);
-        }
-        idle_byte(stream, c);
-        return;
-    }
-    if (stream->quote) {
-        string_byte(stream, c);
-    } else {
-        value_byte(stream, c);
-    }
-    stream->size++;
-    if (stream->size > JSON_STREAM_MAX_SIZE || stream->items > JSON_STREAM_MAX_ITEMS) {
-        fail(stream, "too large; a command may have 64 MiB and 2 million values");
+    /* A new command, where the last one is broken. */
+    if (stream->skipping && brace && !stream->quote && (line_start || !stream->depth)) {
+        begin(stream);
     }
     if (stream->skipping) {
-        g_string_set_size(stream->ready, 0);
-    }
-    if (!stream->depth && !stream->quote) {
-        flush(stream);
-        begin(stream);
-    } else if (c == '\n') {
-        flush(stream);
+        skip_byte(stream, c);
+    } else if (!good_byte(stream, c)) {
+        if (brace && line_start) { /* it broke here, being not complete */
+            begin(stream);
+            good_byte(stream, c);
+        } else {
+            skip_byte(stream, c);
+        }
     }
 }
 
@@ -237,9 +198,6 @@ size_t json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len)
     stream->paused = false;
     while (taken < len && !stream->paused) {
         feed_byte(stream, buf[taken++]);
-    }
-    if (!stream->quote) { /* the tokener wants characters of several bytes in one piece */
-        flush(stream);
     }
     return taken;
 }

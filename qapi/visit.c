@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/json.h"
 
 static void destroy_any(void *value)
 {
@@ -156,10 +157,10 @@ static void set_expected(GError **errp, const char *path, const char *expected,
               strlen(got) > 60 ? "..." : "");
 }
 
-/* What a value of @type must be, for messages. */
-static char *expected(const QapiType *type)
+/* What a value of @type must be, for messages; with the range of every integer if @range. */
+static char *expected(const QapiType *type, bool range)
 {
-    if (type->kind == QAPI_KIND_INT && type->size < sizeof(int64_t)) {
+    if (type->kind == QAPI_KIND_INT && (range || type->size < sizeof(int64_t))) {
         return g_strdup_printf("an integer from %" PRId64 " to %" PRIu64, type->min, type->max);
     }
     if (type->kind == QAPI_KIND_INT && type->min == 0) {
@@ -178,7 +179,7 @@ static bool check_kind(const QapiType *type, struct json_object *value, const ch
         (type->kind == QAPI_KIND_NUMBER && got == json_type_int)) {
         return true;
     }
-    text = expected(type);
+    text = expected(type, json_is_long_integer(value));
     set_expected(errp, path, text, value);
     return false;
 }
@@ -190,7 +191,7 @@ static bool int_from_json(const QapiType *type, struct json_object *value, const
     uint64_t u = json_object_get_uint64(value); /* 0 for a negative value */
 
     if (s < 0 ? s < type->min : u > type->max) {
-        g_autofree char *text = expected(type);
+        g_autofree char *text = expected(type, s >= 0);
 
         set_expected(errp, path, text, value);
         return false;
@@ -291,7 +292,7 @@ static char *member_path(const char *path, const char *name)
 
 static void set_missing(const QapiType *type, const char *path, GError **errp)
 {
-    g_autofree char *text = expected(type);
+    g_autofree char *text = expected(type, false);
 
     error_set(errp, "'%s' is missing; it expects %s", path, text);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/error.h"
+#include "util/json.h"
 
 /* ---- key=value ---- */
 
@@ -76,28 +77,11 @@ struct json_object *keyval_parse(const char *text, const char *implied_key, GErr
 
 /* ---- JSON ---- */
 
-static struct json_object *parse_json_object(const char *text, GError **errp)
-{
-    struct json_tokener *tok = json_tokener_new();
-    struct json_object *obj;
-    g_autofree char *trimmed = g_strstrip(g_strdup(text));
-
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    obj = json_tokener_parse_ex(tok, trimmed, (int)strlen(trimmed) + 1);
-    if (!obj) {
-        error_set(errp, "'%s' is not valid JSON: %s at character %zu", text,
-                  json_tokener_error_desc(json_tokener_get_error(tok)),
-                  json_tokener_get_parse_end(tok) + 1);
-    }
-    json_tokener_free(tok);
-    return obj;
-}
-
 struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, bool *from_text,
                                          GError **errp)
 {
     *from_text = *text != '{';
-    return *from_text ? keyval_parse(text, implied_key, errp) : parse_json_object(text, errp);
+    return *from_text ? keyval_parse(text, implied_key, errp) : json_parse_object(text, errp);
 }
 
 /* ---- values ---- */

@@ -16,9 +16,10 @@
 #define MAX_RAM       (UINT64_C(1) << MAX_PHYS_BITS)
 #define RAM_ALIGN     (8 * KIB)
 
-/* A size by its key; *given tells whether it is there. */
-static bool get_size(struct json_object *props, const char *key, uint64_t *out, bool *given,
-                     GError **errp)
+/* A size by its key; *given tells whether it is there. A text without suffix counts @unit bytes, a
+ * number in JSON is bytes. */
+static bool get_size(struct json_object *props, const char *key, uint64_t unit, uint64_t *out,
+                     bool *given, GError **errp)
 {
     struct json_object *value;
     g_autoptr(GError) err = NULL;
@@ -27,9 +28,8 @@ static bool get_size(struct json_object *props, const char *key, uint64_t *out, 
     if (!*given) {
         return true;
     }
-    if (json_object_is_type(value, json_type_int)) {
-        *out = json_object_get_uint64(value);
-    } else if (!size_parse(json_object_get_string(value), MIB, out, &err)) {
+    unit = json_object_is_type(value, json_type_int) ? 1 : unit;
+    if (!size_parse(json_object_get_string(value), unit, out, &err)) {
         error_set(errp, "%s=%s is not a size: give a number with k, M, G, T, P or E, as in 2G", key,
                   json_object_get_string(value));
         return false;
@@ -70,8 +70,9 @@ static bool memory_from_props(Machine *machine, struct json_object *props, GErro
     uint64_t size = 0, maxmem = 0, slots = 0;
     bool has_size, has_max, has_slots;
 
-    if (!opts_check_keys(props, keys, errp) || !get_size(props, "size", &size, &has_size, errp) ||
-        !get_size(props, "maxmem", &maxmem, &has_max, errp) ||
+    if (!opts_check_keys(props, keys, errp) ||
+        !get_size(props, "size", MIB, &size, &has_size, errp) ||
+        !get_size(props, "maxmem", 1, &maxmem, &has_max, errp) ||
         !get_slots(props, &slots, &has_slots, errp)) {
         return false;
     }
@@ -87,10 +88,13 @@ static bool memory_from_props(Machine *machine, struct json_object *props, GErro
         return false;
     }
     if (has_max && maxmem < size) {
+        struct json_object *given = json_object_object_get(props, "maxmem");
+
         error_set(errp,
-                  "maxmem (%" PRIu64 " MiB) is less than the boot memory (%" PRIu64
-                  " MiB), which it includes; make it larger",
-                  maxmem / MIB, size / MIB);
+                  "maxmem=%s is less than the boot memory (%" PRIu64
+                  " MiB), which it includes; make it larger, and mind the suffix: only size is in "
+                  "MiB without one",
+                  json_object_get_string(given), size / MIB);
         return false;
     }
     if (has_max && maxmem == size && slots > 0) {

@@ -46,11 +46,9 @@ bool numa_get_size(struct json_object *props, const char *key, uint64_t unit, ui
         error_set(errp, "%s= is missing: a size in bytes, or with k, M, G or T", key);
         return false;
     }
-    if (json_object_is_type(value, json_type_int)) {
-        *out = json_object_get_uint64(value);
-        return true;
-    }
-    if (!size_parse(json_object_get_string(value), unit, out, errp)) {
+    /* Numbers in JSON are bytes. */
+    if (!size_parse(json_object_get_string(value),
+                    json_object_is_type(value, json_type_int) ? 1 : unit, out, errp)) {
         g_prefix_error(errp, "%s: ", key);
         return false;
     }

@@ -51,8 +51,16 @@ static void test_keyval(void)
 
 static void test_json(void)
 {
-    static const char *const bad[] = { "{",       "{\"a\":}",   "{\"a\":1}x",
-                                       "{\"a\"}", "{\"a\":1,}", "{\"a\":\"\xff\"}" };
+    static const char *const bad[] = { "{",
+                                       "{\"a\":}",
+                                       "{\"a\":1}x",
+                                       "{\"a\"}",
+                                       "{\"a\":1,}",
+                                       "{\"a\":\"\xff\"}",
+                                       "{\"a\":1,\"a\":2}",
+                                       "{'a':'\\u0000'}",
+                                       "{'a':'\\ud800'}",
+                                       "{'a':1" };
     g_autoptr(GError) err = NULL;
     struct json_object *obj;
     bool from_text = true;
@@ -63,8 +71,11 @@ static void test_json(void)
     g_assert_cmpint(json_object_get_int(json_object_object_get(obj, "slot")), ==, 3);
     json_object_put(obj);
 
-    obj = keyval_or_json_parse("{\"a\":1} ", NULL, &from_text, &err);
+    obj =
+        keyval_or_json_parse("{'a':[1,{'it\\'s':18446744073709551616}]} ", NULL, &from_text, &err);
     g_assert_no_error(err);
+    g_assert_cmpstr(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"a\":[1,{\"it's\":18446744073709551616}]}");
     json_object_put(obj);
 
     obj = keyval_or_json_parse("d,slot=3", "driver", &from_text, &err);

@@ -136,7 +136,8 @@ static void test_args(void)
     expect("test-add", "{\"first\":1.0}", "'first' expects an integer, got 1.0");
     expect("test-add", "{\"first\":null}", "'first' expects an integer, got null");
     expect("test-add", "{\"first\":9223372036854775808}",
-           "'first' expects an integer, got 9223372036854775808");
+           "'first' expects an integer from -9223372036854775808 to 9223372036854775807, "
+           "got 9223372036854775808");
     expect("test-add", "{\"first\":1,\"third\":2}",
            "'third' is not known here; there are 'first', 'second', 'default'");
     expect("test-add", "[1]", "'arguments' expects an object, got [ 1 ]");

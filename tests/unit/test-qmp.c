@@ -134,54 +134,205 @@ static void test_bytes_alone(void)
     session_free(&client);
 }
 
-/* Each is answered with one error, and what follows works. */
+/* What is malformed, with its length where there are NULs in it. */
+typedef struct Malformed {
+    const char *text, *what; /* NULL: any error */
+    size_t len;
+} Malformed;
+
+static const Malformed malformed[] = {
+    { "{'execute': foo}", "'foo' is not a value" },
+    { "{'execute': 'stop',}", "a key in quotes, got '}'" },
+    { "{'execute': 'stop' 'id': 1}", "','" },
+    { "{'execute': [1,]}" },
+    { "{'a': NaN}", "'NaN'" },
+    { "{'a': Infinity}" },
+    { "{'a': -Infinity}" },
+    { "{'a': TRUE}", "'TRUE'" },
+    { "{'a': tru}", "'tru'" },
+    { "{'a': truefalse}" },
+    { "{'a': null1}" },
+    { "{'a': 1 /* comment */}", "'/'" },
+    { "{'a': 0x10}" },
+    { "{'a': 01}", "'01' is not a number" },
+    { "{'a': 1.}", "'1.' is not a number" },
+    { "{'a': .5}" },
+    { "{'a': +5}" },
+    { "{'a': -}", "'-' is not a number" },
+    { "{'a': 1e}" },
+    { "{'a': 1-2}", "'1-2' is not a number" },
+    { "{'a': '\\x'}", "backslash" },
+    { "{'a': '\t'}", "control" },
+    { "{'a': '\xc3('}", "UTF-8" },
+    { "{'a': '\xc0\x80'}", "UTF-8" },
+    { "{'a': '\xed\xa0\x80'}", "UTF-8" },
+    { "{'a': '\xf4\x90\x80\x80'}", "UTF-8" },
+    { "{'a': '\xc3\\u00a4'}", "UTF-8" },
+    { "{'\xc3': 1}", "UTF-8" },
+    { "{'a' 1}", "':'" },
+    { "{1: 2}", "a key" },
+    { "{'a': 1]" },
+    { "{]" },
+    { "{'a': [1}\n" },
+    { "hello\n", "must be an object" },
+    { "42\n" },
+    { "'text'\n" },
+    { "\"{'execute': 'stop'}\"\n" },
+    { "null\n" },
+    { "[]", "not a list" },
+    { "[{'execute': 'stop'}]", "not a list" },
+    { "}\n" },
+    { "}}}\n" },
+    { "]" },
+    { "{'execute': 'stop'\n" },
+    { "{'execute': 'stop\n" },
+    { "{'a': {'b': 1\n" },
+    { "{'a': [1\n" },
+    /* Bytes that no JSON has end what was begun. */
+    { "{\x01", "the byte 0x01" },
+    { "{\x01\n" },
+    { "{\x01 'a': [\r\n" },
+    { "{'a': [[{'b': \x1b" },
+    { "{'execute': 'stop', \x02}" },
+    { "{'a\x01", "control" },
+    { "{'a': 'b\x1f c'}" },
+    { "{\x7f" },
+    { "{\x80" },
+    { "{'a': \xfe" },
+    { "%p" },
+    { "{'a': %p}" },
+    { "{\0", "0x00", 2 },
+    { "\0", NULL, 1 },
+    { "{'a': '\0'}", "control", 10 },
+    /* 0xFF is answered, whatever was begun. */
+    { "{'half\xff", "0xFF" },
+    { "{'half': {\xff", "0xFF" },
+    { "{\xff", "0xFF" },
+    { "\xff", "0xFF" },
+    { "{'a': '\\u12\xff", "0xFF" },
+    /* What would be taken for something else. */
+    { "{'execute': 'stop\\u0000x'}", "\\u0000" },
+    { "{'execute': 'stop', 'id': ['\\u0000']}", "\\u0000" },
+    { "{'execute': 'stop', 'id': {'a\\u0000': 1}}", "\\u0000" },
+    { "{'execute\\u0000x': 'stop'}", "\\u0000" },
+    { "{'execute': 'stop', 'id': '\\ud800'}", "\\ud800" },
+    { "{'execute': 'stop', 'id': '\\ud800x'}", "\\ud800" },
+    { "{'execute': 'stop', 'id': '\\ud800\\n'}", "\\ud800" },
+    { "{'execute': 'stop', 'id': '\\ud800\\u0041'}", "\\ud800" },
+    { "{'execute': 'stop', 'id': '\\ud800\\ud800'}", "\\ud800" },
+    { "{'execute': 'stop', 'id': [[{'\\udc00\\ud800': 1}]]}", "\\udc00" },
+    { "{'a': '\\u12g4'}", "four hexadecimal digits" },
+    { "{'execute': 'query-status', 'execute': 'stop'}", "'execute' is there twice" },
+    { "{'execute': 'stop', 'id': 1, \"id\": 1}", "'id' is there twice" },
+    { "{'execute': 'stop', 'id': [{'x': {'y': 1, 'z': {}, 'y': 1}}]}", "'y' is there twice" },
+    { "{'execute': 'stop', 'arguments': {'a': 1, '\\u0061': 2}}", "'a' is there twice" },
+};
+
+/* Each is answered with one error, and what follows works, behind it and on the next line, however
+ * the bytes come. */
+static void check_malformed(const Malformed *m, const char *between, size_t piece)
+{
+    size_t len = m->len ? m->len : strlen(m->text);
+    Client client = session_new(false);
+    g_autofree char *pattern = NULL;
+
+    negotiate(&client);
+    pattern = g_strdup_printf("JSON: *%s*", m->what ? m->what : "");
+    for (size_t at = 0; at < len; at += piece) {
+        client_send_len(&client, m->text + at, MIN(piece, len - at));
+    }
+    client_send(&client, between);
+    client_send(&client, "{'execute': 'qom-list', 'arguments': {'path': '/nowhere'}, 'id': 1}\n");
+    expect_error(&client, "GenericError", pattern);
+    expect_error(&client, "DeviceNotFound", "*nowhere*");
+    expect_nothing(&client);
+    session_free(&client);
+}
+
 static void test_malformed(void)
 {
-    static const char *const cases[] = {
-        "{'execute': foo}",
-        "{'execute': 'stop',}",
-        "{'execute': 'stop' 'id': 1}",
-        "{'execute': [1,]}",
-        "{'a': NaN}",
-        "{'a': Infinity}",
-        "{'a': -Infinity}",
-        "{'a': TRUE}",
-        "{'a': 1 /* comment */}",
-        "{'a': 0x10}",
-        "{'a': '\\x'}",
-        "{'a': '\t'}",
-        "{'a': '\xc3('}",
-        "{'a' 1}",
-        "{1: 2}",
-        "hello\n",
-        "42\n",
-        "'text'\n",
-        "null\n",
-        "[]",
-        "[{'execute': 'stop'}]",
-        "}",
-        "]",
-        "{'execute': 'stop'\n",
-        "{'execute': 'stop\n",
-        "{'a': {'b': 1\n",
-        "{'a': [1\n",
-        "{'half\xff",
-        "{'half': {\xff",
+    for (size_t i = 0; i < G_N_ELEMENTS(malformed); i++) {
+        g_test_message("case %zu: %s", i, malformed[i].text);
+        check_malformed(&malformed[i], "", SIZE_MAX / 2);
+        check_malformed(&malformed[i], "\n", SIZE_MAX / 2);
+        check_malformed(&malformed[i], "", 1);
+    }
+}
+
+/* Any value comes back as it was sent. */
+static void test_ids(void)
+{
+    static const char *const ids[] = {
+        "0",
+        "-0",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "18446744073709551615",
+        "18446744073709551616",
+        "123456789012345678901234567890123456789012345678901234567890",
+        "-123456789012345678901234567890",
+        "1.0",
+        "1.50",
+        "-0.0",
+        "1e400",
+        "1E+05",
+        "0.1000000000000000055511151231257827",
+        "null",
+        "true",
+        "\"\"",
+        "\"\xf0\x9f\x98\x80\x7f\"",
+        "[1, [], {\"a\": {\"\": [18446744073709551616, -0, 2.50]}}, null, false]",
     };
     Client client = session_new(false);
 
     negotiate(&client);
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        client_send(&client, cases[i]);
-        client_send(&client,
-                    "{'execute': 'qom-list', 'arguments': {'path': '/nowhere'}, 'id': 1}\n");
-        g_test_message("case %zu", i);
-        expect_error(&client, "GenericError", "JSON: *");
-        expect_error(&client, "DeviceNotFound", "*nowhere*");
-        expect_nothing(&client);
+    for (size_t i = 0; i < G_N_ELEMENTS(ids); i++) {
+        g_autofree char *request = g_strdup_printf("{'execute': 'query-name', 'id': %s}", ids[i]);
+        g_autofree char *want = g_strdup_printf("{\"return\": {}, \"id\": %s}\r\n", ids[i]);
+
+        g_string_set_size(client.got, 0);
+        client_send(&client, request);
+        client_settle(&client);
+        g_assert_cmpstr(client.got->str, ==, want);
     }
-    client_send(&client, "\xff\xff  \r\n\n");
-    expect_nothing(&client);
+    g_string_set_size(client.got, 0);
+    client_send(&client, "{'execute': 'query-name', 'id': '\\ud834\\udd1e\\u00e4\\/\\''}");
+    client_settle(&client);
+    g_assert_cmpstr(client.got->str, ==,
+                    "{\"return\": {}, \"id\": \"\xf0\x9d\x84\x9e\xc3\xa4/'\"}\r\n");
+    session_free(&client);
+}
+
+/* Elsewhere, an error with the number that was given. */
+static void test_long_integers(void)
+{
+    static const char *const requests[] = {
+        "{'execute': 'memsave', 'arguments': {'val': 18446744073709551616, 'size': 1, 'filename': "
+        "''}}",
+        "{'execute': 'memsave', 'arguments': {'val': 0, 'size': -18446744073709551616, 'filename': "
+        "''}}",
+        "{'execute': 'human-monitor-command', 'arguments': {'command-line': '',"
+        " 'cpu-index': 18446744073709551616}}",
+        "{'execute': 'object-add', 'arguments': {'qom-type': 'memory-backend-ram', 'id': 'm',"
+        " 'size': 18446744073709551616}}",
+        "{'execute': 'object-add', 'arguments': {'qom-type': 'memory-backend-ram', 'id': 'm', "
+        "'size': 4096,"
+        " 'host-nodes': [18446744073709551616]}}",
+        "{'execute': 'device_add', 'arguments': {'driver': 'pc-dimm', 'slot': "
+        "18446744073709551616}}",
+        "{'execute': 'device_add', 'arguments': {'driver': 'pc-dimm', 'addr': "
+        "18446744073709551616}}",
+        "{'execute': 'device_add', 'arguments': {'driver': 'pc-dimm', 'addr': "
+        "'18446744073709551616'}}",
+    };
+    Client client = session_new(false);
+
+    negotiate(&client);
+    for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+        client_send(&client, requests[i]);
+        expect_error(&client, "GenericError", "*18446744073709551616*");
+    }
     session_free(&client);
 }
 
@@ -541,6 +692,8 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/json/split", test_split);
     g_test_add_func("/qmp/json/bytes-alone", test_bytes_alone);
     g_test_add_func("/qmp/json/malformed", test_malformed);
+    g_test_add_func("/qmp/json/ids", test_ids);
+    g_test_add_func("/qmp/json/long-integers", test_long_integers);
     g_test_add_func("/qmp/json/depth", test_depth);
     g_test_add_func("/qmp/json/size", test_size);
     g_test_add_func("/qmp/json/noise", test_noise);
