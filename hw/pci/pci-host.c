@@ -4,10 +4,9 @@
 #include "hw/core/runstate.h"
 #include "hw/intc/apic.h"
 
-#define CONFIG_ENABLE   0x80000000u
-#define CONFIG_WRITABLE 0x80fffffcu
-#define CONFIG_PORT     0xcf8
-#define ECAM_BUS_SHIFT  20 /* 1 MiB of addresses a bus, 4 KiB a function */
+#define CONFIG_ENABLE  0x80000000u
+#define CONFIG_PORT    0xcf8
+#define ECAM_BUS_SHIFT 20 /* 1 MiB of addresses a bus, 4 KiB a function */
 
 /* Offsets in the port region. */
 enum {
@@ -29,20 +28,25 @@ static uint32_t all_ones(unsigned size)
     return UINT32_MAX >> (32 - 8 * size);
 }
 
+/* All bits of CONFIG_ADDRESS are kept. PCI says nothing of the lowest two, nor of reads of less
+ * than the whole: here, as on QEMU's machines, whose guests rely on it, the former are part of the
+ * register number, and the latter give the lowest bits. */
+static unsigned config_register(const PciHost *host, hwaddr addr)
+{
+    return (host->config_address & 0xff) | (addr & 3);
+}
+
 static uint64_t ports_read(void *opaque, hwaddr addr, unsigned size)
 {
     PciHost *host = opaque;
     uint32_t at = host->config_address;
 
     if (addr >= CONFIG_DATA) {
-        return at & CONFIG_ENABLE
-                   ? pci_config_read(host->bus, at >> 16, at >> 8, (at & 0xfc) | (addr & 3), size)
-                   : all_ones(size);
+        return at & CONFIG_ENABLE ? pci_config_read(host->bus, at >> 16, at >> 8,
+                                                    config_register(host, addr), size)
+                                  : all_ones(size);
     }
-    if (addr == CONFIG_ADDRESS && size == 4) {
-        return at;
-    }
-    return addr == RESET_CONTROL && size == 1 ? host->reset_control : all_ones(size);
+    return addr == RESET_CONTROL && size == 1 ? host->reset_control : at & all_ones(size);
 }
 
 static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
@@ -52,10 +56,11 @@ static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
 
     if (addr >= CONFIG_DATA) {
         if (at & CONFIG_ENABLE) {
-            pci_config_write(host->bus, at >> 16, at >> 8, (at & 0xfc) | (addr & 3), value, size);
+            pci_config_write(host->bus, at >> 16, at >> 8, config_register(host, addr), value,
+                             size);
         }
     } else if (addr == CONFIG_ADDRESS && size == 4) {
-        host->config_address = value & CONFIG_WRITABLE;
+        host->config_address = value;
     } else if (addr == RESET_CONTROL && size == 1) {
         bool reset = value & RESET_CPU && !(host->reset_control & RESET_CPU);
 

@@ -64,6 +64,110 @@ static void test_root_ports(void)
     qtest_quit(qt);
 }
 
+/* ---- ports 0xcf8 and 0xcfc ---- */
+
+static uint32_t in(QTest *qt, unsigned size, uint16_t port)
+{
+    return size == 1 ? qtest_inb(qt, port) : size == 2 ? qtest_inw(qt, port) : qtest_inl(qt, port);
+}
+
+static void out(QTest *qt, unsigned size, uint16_t port, uint32_t value)
+{
+    if (size == 1) {
+        qtest_outb(qt, port, value);
+    } else if (size == 2) {
+        qtest_outw(qt, port, value);
+    } else {
+        qtest_outl(qt, port, value);
+    }
+}
+
+/* Reads of the IDs, at each offset in the address and in the port, whose lowest two bits add up to
+ * the register number bit by bit. */
+static void check_config_reads(QTest *qt, uint32_t ids, uint8_t command)
+{
+    uint64_t bytes = ids | (uint64_t)command << 32;
+
+    for (unsigned size = 1; size <= 4; size *= 2) {
+        for (unsigned low = 0; low < 4; low++) {
+            for (unsigned port = 0; port < 4; port += size) {
+                unsigned reg = low | port;
+
+                if (reg + size > 5) {
+                    continue;
+                }
+                qtest_outl(qt, 0xcf8, 0x80000000u | low);
+                g_assert_cmphex(in(qt, size, 0xcfc + port), ==,
+                                (uint32_t)(bytes >> (8 * reg)) & (UINT32_MAX >> (32 - 8 * size)));
+            }
+        }
+    }
+}
+
+/* Writes of PIRQ routes, registers 0x60 to 0x63 of the ISA bridge. */
+static void check_config_writes(QTest *qt, uint8_t isa)
+{
+    uint32_t base = 0x80000060u | isa << 8;
+
+    for (unsigned size = 1; size <= 2; size *= 2) {
+        for (unsigned low = 0; low < 4; low++) {
+            for (unsigned port = 0; port < 4; port += size) {
+                unsigned reg = low | port;
+                uint32_t mask = size == 1 ? 0xff : 0xffff;
+
+                if (reg + size > 4) {
+                    continue;
+                }
+                qtest_outl(qt, 0xcf8, base);
+                qtest_outl(qt, 0xcfc, 0x80808080);
+                qtest_outl(qt, 0xcf8, base | low);
+                out(qt, size, 0xcfc + port, 0x0a0b);
+                qtest_outl(qt, 0xcf8, base);
+                g_assert_cmphex(qtest_inl(qt, 0xcfc), ==,
+                                (0x80808080u & ~(mask << (8 * reg))) | (0x0a0bu & mask)
+                                                                           << (8 * reg));
+            }
+        }
+    }
+}
+
+/* What is written comes back; less than the whole is not taken. */
+static void check_config_address(QTest *qt)
+{
+    static const uint32_t addresses[] = { 0, 0xffffffff, 0x80000002, 0x7f000001 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(addresses); i++) {
+        qtest_outl(qt, 0xcf8, addresses[i]);
+        g_assert_cmphex(qtest_inl(qt, 0xcf8), ==, addresses[i]);
+        qtest_outw(qt, 0xcf8, 0x1234);
+        qtest_outb(qt, 0xcfa, 0x12);
+        g_assert_cmphex(qtest_inl(qt, 0xcf8), ==, addresses[i]);
+        g_assert_cmphex(qtest_inb(qt, 0xcf8), ==, addresses[i] & 0xff);
+        g_assert_cmphex(qtest_inw(qt, 0xcfa), ==, addresses[i] & 0xffff);
+    }
+    qtest_outl(qt, 0xcf8, 0);
+    g_assert_cmphex(qtest_inl(qt, 0xcfc), ==, 0xffffffff);
+    qtest_outl(qt, 0xcfc, 0);
+}
+
+static void test_config_ports(void)
+{
+    static const struct {
+        const char *args;
+        uint32_t ids;
+        uint8_t isa;
+    } machines[] = { { "-M pc -m 64", 0x12378086, 0x08 }, { "-M q35 -m 64", 0x29c08086, 0xf8 } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(machines); i++) {
+        QTest *qt = qtest_start("%s", machines[i].args);
+
+        check_config_reads(qt, machines[i].ids, config_read(qt, 0, 4));
+        check_config_writes(qt, machines[i].isa);
+        check_config_address(qt);
+        qtest_quit(qt);
+    }
+}
+
 typedef struct Refused {
     const char *args, *message;
 } Refused;
@@ -138,6 +242,7 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/pci/refused/%u", i);
         g_test_add_data_func(path, &refused[i], test_refused);
     }
+    g_test_add_func("/pci/config-ports", test_config_ports);
     g_test_add_func("/pci/hot-plug", test_hot_plug);
     g_test_add_data_func("/pci/pam/pc", "pc", test_pam);
     g_test_add_data_func("/pci/pam/q35", "q35", test_pam);

@@ -14,11 +14,19 @@ import tap  # noqa: E402
 PROGRAM = f"{sys.argv[1]}/dimmable"
 REFERENCE = shutil.which("qemu-system-x86_64")
 
+# Each access to the host bridge's IDs by ports, with every value of the address's lowest two bits.
+CONFIG = [line for low in range(4) for port in range(4) for size, width in ((1, "b"), (2, "w"), (4, "l"))
+          if (low | port) + size <= 4 and port % size == 0
+          for line in (f"outl 0xcf8 {0x80000000 | low:#x}", "inl 0xcf8", f"in{width} {0xcfc + port:#x}")]
+CONFIG += ["outl 0xcf8 0xffffffff", "inl 0xcf8", "inb 0xcf8", "inw 0xcf8", "inb 0xcfa", "outw 0xcf8 1",
+           "outb 0xcfb 0", "inl 0xcf8", "outl 0xcf8 0x7ffffffe", "inl 0xcf8", "inl 0xcfc", "inb 0xcfd"]
+
 # One machine for each group. "~" before a line: only the first word of the answer is compared.
 GROUPS = {
     "ports": ["outb 0x80 0x12", "outb 0x80 0x1234", "outl 0xcf8 0x80000000", "inl 0xcf8", "inl 0xcfc",
               "inw 0xcfc", "inb 0xcfe", "inw 0xcfe", "outb 0x21 0x5a", "inb 0x21", "inb 33",
               "outl 0xcf8 0", "inl 0xcf8", "inb 0x5555", "inw 0x5555", "inl 0x5555"],
+    "configuration ports": CONFIG,
     "memory": ["readb 0x1000", "writeb 0x1000 0x123", "readb 0x1000",
                "writeq 0x1000 0x1122334455667788", "readq 0x1000", "readl 0x1000", "readw 0x1001",
                "readb 010000", "read 0x1000 8", "read 0x1000 0x10", "write 0x1000 4 0x01020304",
