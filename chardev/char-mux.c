@@ -9,9 +9,9 @@
 #include "chardev/char-backend.h"
 #include "util/error.h"
 
-#define MUX_PORTS  8
-#define MUX_INPUT  4096
-#define MUX_ESCAPE 0x01 /* Ctrl-A */
+#define MUX_PORTS 8
+#define MUX_INPUT 4096
+static uint8_t escape_byte = 0x01; /* Ctrl-A */
 
 typedef struct MuxPort {
     CharFrontend *fe;
@@ -110,11 +110,26 @@ static void mux_say(CharMux *mux, const char *text)
     char_write(&mux->base_fe, text, strlen(text));
 }
 
+void char_mux_set_escape(uint8_t byte)
+{
+    escape_byte = byte;
+}
+
+/* As users know it: "Ctrl-A"; g_free. */
+static char *escape_name(void)
+{
+    return escape_byte < 0x20 ? g_strdup_printf("Ctrl-%c", '@' + escape_byte)
+                              : g_strdup_printf("%c", escape_byte);
+}
+
 static void escape_help(CharMux *mux);
 
 static void escape_quit(CharMux *mux)
 {
-    mux_say(mux, "\r\ndimmable: ended by Ctrl-A x\r\n");
+    g_autofree char *name = escape_name();
+    g_autofree char *text = g_strdup_printf("\r\ndimmable: ended by %s x\r\n", name);
+
+    mux_say(mux, text);
     if (quit_handler) {
         quit_handler();
     }
@@ -142,27 +157,30 @@ static const struct {
 
 static void escape_help(CharMux *mux)
 {
+    g_autofree char *name = escape_name();
+    g_autofree char *last = g_strdup_printf("%s %s  send one %s\r\n", name, name, name);
+
     mux_say(mux, "\r\n");
     for (size_t i = 0; i < G_N_ELEMENTS(escapes); i++) {
         if (escapes[i].help) {
             g_autofree char *line =
-                g_strdup_printf("Ctrl-A %c       %s\r\n", escapes[i].key, escapes[i].help);
+                g_strdup_printf("%s %c       %s\r\n", name, escapes[i].key, escapes[i].help);
 
             mux_say(mux, line);
         }
     }
-    mux_say(mux, "Ctrl-A Ctrl-A  send one Ctrl-A\r\n");
+    mux_say(mux, last);
 }
 
 /* True if @byte is to be delivered. */
 static bool mux_filter(CharMux *mux, uint8_t byte)
 {
     if (!mux->escaped) {
-        mux->escaped = byte == MUX_ESCAPE;
+        mux->escaped = byte == escape_byte;
         return !mux->escaped;
     }
     mux->escaped = false;
-    if (byte == MUX_ESCAPE) {
+    if (byte == escape_byte) {
         return true;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(escapes); i++) {
@@ -182,7 +200,7 @@ static void mux_receive(void *opaque, const uint8_t *buf, int len)
         bool deliver;
 
         /* What was typed before an escape must arrive before it takes effect. */
-        if (buf[i] == MUX_ESCAPE && before >= 0) {
+        if (buf[i] == escape_byte && before >= 0) {
             mux_deliver(mux, before);
         }
         deliver = mux_filter(mux, buf[i]);

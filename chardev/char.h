@@ -88,6 +88,8 @@ bool chardev_can_yank(const Chardev *chr);
 void chardev_yank(Chardev *chr);
 /* The front end gets CHAR_EVENT_BREAK; on a mux the one that has the input. */
 void chardev_send_break(Chardev *chr);
+/* The byte that begins an escape on every mux, instead of Ctrl-A. */
+void char_mux_set_escape(uint8_t byte);
 /* What Ctrl-A x does on a mux; nothing until it is set. */
 void chardev_set_quit_handler(void (*fn)(void));
 

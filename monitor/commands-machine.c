@@ -5,7 +5,6 @@
 
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
-#include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
 #include "hw/core/preconfig.h"
 #include "hw/i386/cpu.h"
@@ -40,8 +39,7 @@ static MachineInfo *machine_info(const ObjectType *type)
     info->default_cpu_type = cpu_typename(ops->default_cpu_type);
     info->hotpluggable_cpus = cpus_are_pluggable(info->default_cpu_type);
     info->numa_mem_supported = ops->max_cpus > 0;
-    info->default_ram_id = ops->default_ram_size ? g_strdup(MACHINE_RAM_ID) : NULL;
-    info->acpi = ops->dump_acpi != NULL;
+    info->default_ram_id = g_strdup(ops->ram_id);
     return info;
 }
 

@@ -75,7 +75,7 @@ static bool is_garbage(uint8_t c, bool in_string)
     if (in_string) {
         return c < 0x20;
     }
-    return c <= ' ' ? !c || !strchr(" \t\r\n", c) : c >= 0x7f || strchr("!#$%&()*/;<=>?@\\^`|~", c);
+    return !g_ascii_isalnum(c) && (!c || !strchr(",\"'{}[]:+-._ \t\r\n", c));
 }
 
 static void skip_string_byte(JsonStream *stream, uint8_t c)
@@ -191,13 +191,30 @@ static void feed_byte(JsonStream *stream, uint8_t c)
     }
 }
 
+/* A piece of a string, or a byte. */
+static size_t feed_some(JsonStream *stream, const uint8_t *buf, size_t len)
+{
+    size_t plain = stream->skipping
+                       ? 0
+                       : json_parser_put_plain(stream->parser, buf,
+                                               MIN(len, JSON_STREAM_MAX_SIZE - stream->size));
+
+    if (plain) {
+        stream->size += plain;
+        stream->line_start = false;
+        return plain;
+    }
+    feed_byte(stream, *buf);
+    return 1;
+}
+
 size_t json_stream_feed(JsonStream *stream, const uint8_t *buf, size_t len)
 {
     size_t taken = 0;
 
     stream->paused = false;
     while (taken < len && !stream->paused) {
-        feed_byte(stream, buf[taken++]);
+        taken += feed_some(stream, buf + taken, len - taken);
     }
     return taken;
 }

@@ -64,11 +64,11 @@ bool object_global_add(const char *type_name, const char *name, const char *text
     const Property *prop;
 
     if (!type) {
-        error_set(errp,
-                  "there is no type '%s'; -device help and -object help list types of devices and "
-                  "objects",
-                  type_name);
-        return false;
+        warn_report(
+            "-global %s.%s=%s has no effect: there is no type '%s'; -device help and -object "
+            "help list types of devices and objects",
+            type_name, name, text, type_name);
+        return true;
     }
     prop = find_below(type_name, name);
     if (!prop) {

@@ -158,8 +158,8 @@ bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *op
 /* ---- the user's defaults (-global) ---- */
 
 /* Each object of @type or a subtype that is made from now on gets @text as its property @prop; what
- * is given for one object wins. Refused: unknown types, properties that no such type has or that
- * cannot be set, and text that is no value of the property's kind. */
+ * is given for one object wins. A warning, for an unknown type. Refused: properties that no such
+ * type has or that cannot be set, and text that is no value of the property's kind. */
 bool object_global_add(const char *type, const char *prop, const char *text, GError **errp);
 /* Call @fn for each that no object has used yet. */
 void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop,

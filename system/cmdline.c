@@ -43,7 +43,12 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
                       argv[i]);
             return NULL;
         }
-        OptionUse use = { .option = option_find(argv[i] + (argv[i][1] == '-' ? 2 : 1)) };
+        const char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1);
+        OptionUse use = { .option = option_find(name) };
+        if (!use.option && option_refused(name)) {
+            error_set(errp, "-%s: %s", name, option_refused(name));
+            return NULL;
+        }
         if (!use.option) {
             error_set(errp, "unknown option '%s'; -help lists the options", argv[i]);
             return NULL;

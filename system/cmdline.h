@@ -37,6 +37,10 @@ typedef struct Option {
     bool (*expand)(GArray *uses, const char *arg, GError **errp);
 } Option;
 
+/* Why an option of the interface that is not in the table is refused, and what there is instead;
+ * NULL if it is unknown. (options-absent.c) */
+const char *option_refused(const char *name);
+
 /* An option as it was used. */
 typedef struct OptionUse {
     const Option *option;

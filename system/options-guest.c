@@ -191,38 +191,10 @@ bool rtc_apply(const RtcOption *rtc, GError **errp)
     return true;
 }
 
-/* ---- -audiodev ---- */
-
-bool do_audiodev(Startup *startup, const char *arg, GError **errp)
-{
-    bool from_text;
-    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
-
-    if (!opts) {
-        return false;
-    }
-    const char *driver = opts_get(opts, "driver");
-    bool none = driver && strcmp(driver, "none") == 0;
-    if (!none) {
-        error_set(errp,
-                  "there is no sound; only driver=none is accepted, which tools give to every "
-                  "machine");
-    }
-    json_object_put(opts);
-    return none;
-}
-
 /* ---- refused ---- */
 
 bool do_no_acpi(Startup *startup, const char *arg, GError **errp)
 {
     error_set(errp, "a machine without ACPI is not there: memory hot-plug is ACPI; leave this out");
-    return false;
-}
-
-bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp)
-{
-    error_set(errp, "it tells a BIOS not to check a floppy disk's boot signature; there is no "
-                    "floppy disk here, so leave it out");
     return false;
 }

@@ -12,9 +12,7 @@ bool do_boot(Startup *startup, const char *arg, GError **errp);
 bool do_fw_cfg(Startup *startup, const char *arg, GError **errp);
 bool do_smbios(Startup *startup, const char *arg, GError **errp);
 bool do_rtc(Startup *startup, const char *arg, GError **errp);
-bool do_audiodev(Startup *startup, const char *arg, GError **errp);
 bool do_no_acpi(Startup *startup, const char *arg, GError **errp);
-bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp);
 /* Set the clock as -rtc asks for; the machine is initialised. */
 bool rtc_apply(const RtcOption *rtc, GError **errp);
 
@@ -25,6 +23,19 @@ bool do_bios(Startup *startup, const char *arg, GError **errp);
 bool do_pflash(Startup *startup, const char *arg, GError **errp);
 bool do_blockdev(Startup *startup, const char *arg, GError **errp);
 bool do_drive(Startup *startup, const char *arg, GError **errp);
+
+/* options-absent.c */
+bool do_net(Startup *startup, const char *arg, GError **errp); /* -nic, too */
+bool do_vga(Startup *startup, const char *arg, GError **errp);
+bool do_vnc(Startup *startup, const char *arg, GError **errp);
+bool do_parallel(Startup *startup, const char *arg, GError **errp);
+bool do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
+bool do_keyboard(Startup *startup, const char *arg, GError **errp);
+bool do_seed(Startup *startup, const char *arg, GError **errp);
+bool do_compat(Startup *startup, const char *arg, GError **errp);
+bool do_trace(Startup *startup, const char *arg, GError **errp);
+char *text_audio(const char *what, GError **errp);
+char *text_trace(const char *what, GError **errp);
 
 /* options-host.c */
 bool do_msg(Startup *startup, const char *arg, GError **errp);

@@ -126,22 +126,28 @@ static bool do_nothing(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool machine_key(struct json_object *props, const char *key, const char *text, GError **errp)
+{
+    /* The old way to write it. */
+    const char *name = strcmp(key, "kernel_irqchip") == 0 ? "kernel-irqchip" : key;
+
+    return keyval_add_nested(props, name, text, errp);
+}
+
 static bool do_machine(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *props = keyval_parse(arg, "type", errp);
+    bool ok = props;
 
     if (!props) {
         return false;
     }
     json_object_object_foreach(props, key, value)
     {
-        /* The old way to write it. */
-        const char *name = strcmp(key, "kernel_irqchip") == 0 ? "kernel-irqchip" : key;
-
-        json_object_object_add(startup->machine_props, name, json_object_get(value));
+        ok = ok && machine_key(startup->machine_props, key, json_object_get_string(value), errp);
     }
     json_object_put(props);
-    return true;
+    return ok;
 }
 
 static bool accel_from_props(Startup *startup, struct json_object *props, GError **errp)
@@ -246,6 +252,13 @@ static bool do_action(Startup *startup, const char *arg, GError **errp)
     json_object_put(args);
     json_object_put(ret);
     return ok;
+}
+
+static bool do_watchdog_action(Startup *startup, const char *arg, GError **errp)
+{
+    g_autofree char *pair = option_pair_text("watchdog", arg);
+
+    return do_action(startup, pair, errp);
 }
 
 static bool do_daemonize(Startup *startup, const char *arg, GError **errp)
@@ -357,6 +370,12 @@ static bool do_no_hpet(Startup *startup, const char *arg, GError **errp)
     return object_property_parse(OBJECT(startup->machine), "hpet", "off", errp);
 }
 
+static bool do_no_fd_bootchk(Startup *startup, const char *arg, GError **errp)
+{
+    startup->machine->boot.no_floppy_check = true;
+    return true;
+}
+
 static bool do_kernel(Startup *startup, const char *arg, GError **errp)
 {
     return object_property_parse(OBJECT(startup->machine), "kernel", arg, errp);
@@ -378,6 +397,21 @@ static bool do_numa(Startup *startup, const char *arg, GError **errp)
 }
 
 /* ---- things to make ---- */
+
+/* A byte as a number, or a character. */
+static bool do_escape_byte(Startup *startup, const char *arg, GError **errp)
+{
+    uint64_t byte;
+
+    if (strlen(arg) == 1 && !g_ascii_isdigit(arg[0])) {
+        byte = (uint8_t)arg[0];
+    } else if (!uint_parse(arg, 0x7f, &byte) || byte == 0) {
+        error_set(errp, "'%s' is not right: give a byte from 1 to 127, as in 0x14 for Ctrl-T", arg);
+        return false;
+    }
+    char_mux_set_escape((uint8_t)byte);
+    return true;
+}
 
 static bool do_chardev(Startup *startup, const char *arg, GError **errp)
 {
@@ -464,7 +498,7 @@ const Option options[] = {
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
       "number of CPUs and their topology (1)", START_MACHINE, do_smp },
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
-      "boot memory (128M), slots for DIMMs, and the most memory there may be; k M G T, M if none",
+      "boot memory (128M; M without a suffix), slots for DIMMs, and the most memory there may be (bytes without one)",
       START_MACHINE, do_memory },
     { "mem-path", "FILE", "boot memory is this file, or a nameless one in this directory", START_MACHINE, do_mem_path },
     { "mem-prealloc", NULL, "take all pages of memory backends from the host at once", START_CONFIG, do_mem_prealloc },
@@ -483,6 +517,14 @@ const Option options[] = {
     { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none]", "time in the clock at the start (utc)",
       START_CONFIG, do_rtc },
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
+    { "audio", "none", "the same", START_CONFIG, do_audiodev },
+    { "audio-help", NULL, "print that", START_CONFIG, NULL, text_audio },
+    { "net", "none", "accepted: there is no network card", START_CONFIG, do_net },
+    { "nic", "none", "the same", START_CONFIG, do_net },
+    { "vga", "none", "accepted: there is no graphics card", START_CONFIG, do_vga },
+    { "vnc", "none", "accepted: there is no display", START_CONFIG, do_vnc },
+    { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, do_keyboard },
+    { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
     { "no-acpi", NULL, "refused: memory hot-plug is ACPI", START_CONFIG, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
@@ -512,7 +554,7 @@ const Option options[] = {
     { "smbios", "type=0|1|2|3|4|8|11|17|41[,field=value] | file=FILE",
       "fields of the SMBIOS tables (docs/fw-cfg.md lists them), or a structure from a file",
       START_MACHINE, do_smbios },
-    { "no-fd-bootchk", NULL, "refused: there is no floppy disk", START_CONFIG, do_no_fd_bootchk },
+    { "no-fd-bootchk", NULL, "do not check the boot signature of a floppy disk", START_MACHINE, do_no_fd_bootchk },
 
     { NULL, NULL, "Terminal, serial ports, monitors" },
     { "nographic", NULL, "serial port and monitor on the terminal, Ctrl-A C switches (default: there is no window)",
@@ -528,6 +570,7 @@ const Option options[] = {
       START_CHARDEV, do_monitor },
     { "qmp", "stdio|unix:...|...", "monitor for programs (QMP)", START_CHARDEV, do_qmp },
     { "qmp-pretty", "stdio|unix:...|...", "the same, indented", START_CHARDEV, do_qmp_pretty },
+    { "echr", "BYTE", "the escape byte of shared terminals instead of Ctrl-A (1)", START_CONFIG, do_escape_byte },
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "monitor on a -chardev",
       START_MONITOR, startup_add_mon },
     { "debugcon", "stdio|file:F|...", "debug console at port 0xe9, arguments as -serial",
@@ -543,6 +586,7 @@ const Option options[] = {
     { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
       "[,watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi]",
       "what events in the guest lead to (reset, poweroff, shutdown, reset)", START_CONFIG, do_action },
+    { "watchdog-action", "ACTION", "as -action watchdog=ACTION", START_CONFIG, do_watchdog_action },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
     { "nodefaults", NULL, "no default serial port and monitor", START_CONFIG, do_nodefaults },
@@ -560,6 +604,12 @@ const Option options[] = {
     { NULL, NULL, "Debugging" },
     { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
+    { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "accepted: there are no trace events; -d logs",
+      START_CONFIG, do_trace, text_trace },
+    { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, do_seed },
+    { "compat", "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"
+      "[,unstable-input=...][,unstable-output=...]",
+      "accepted: nothing of the interface is deprecated or unstable", START_CONFIG, do_compat },
     { "qtest", "unix:...|stdio|...", "drive devices by the qtest protocol (with -accel qtest)",
       START_CHARDEV, do_qtest },
     { "qtest-log", "FILE", "log of that protocol", START_CONFIG, do_qtest_log },

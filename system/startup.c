@@ -259,12 +259,18 @@ static bool make_board(Startup *startup, GError **errp)
            run_phase(startup, START_DEVICE, errp);
 }
 
+/* With -preconfig this is before there is a machine. */
+static bool serve_qtest(Startup *startup, GError **errp)
+{
+    return !startup->qtest || qtest_server_start(startup->qtest, startup->qtest_log, errp);
+}
+
 /* The machine is complete: let it run. */
 static bool launch(Startup *startup, GError **errp)
 {
     warn_unused_globals();
     startup->machine->ready = true;
-    if (startup->qtest && !qtest_server_start(startup->qtest, startup->qtest_log, errp)) {
+    if (!startup->preconfig && !serve_qtest(startup, errp)) {
         return false;
     }
     machine_reset(startup->machine);
@@ -318,7 +324,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     g_unix_fd_add(interrupt_fd(), G_IO_IN, on_signal, NULL);
     if (startup->preconfig) {
         preconfig_enter(finish_preconfig, startup);
-        return true;
+        return serve_qtest(startup, errp);
     }
     return launch(startup, errp);
 }

@@ -486,6 +486,21 @@ JsonState json_parser_put(JsonParser *parser, uint8_t c, GError **errp)
     return structure_byte(parser, c, errp);
 }
 
+size_t json_parser_put_plain(JsonParser *parser, const uint8_t *bytes, size_t len)
+{
+    size_t n = 0;
+
+    if (parser->token != TOKEN_STRING || parser->backslash || parser->digits || parser->high) {
+        return 0;
+    }
+    while (n < len && bytes[n] >= 0x20 && bytes[n] != 0xff && bytes[n] != '\\' &&
+           bytes[n] != parser->quote) {
+        n++;
+    }
+    g_string_append_len(parser->text, (const char *)bytes, (gssize)n);
+    return n;
+}
+
 /* ---- texts ---- */
 
 static JsonState put_text(JsonParser *parser, const char *text, GError **errp)

@@ -35,6 +35,9 @@ void json_parser_reset(JsonParser *parser);
 /* The next byte. Blanks before a value are JSON_MORE. A number outside of brackets ends with the
  * blank behind it. @errp is set with JSON_ERROR. Not to be called after JSON_DONE or JSON_ERROR. */
 JsonState json_parser_put(JsonParser *parser, uint8_t c, GError **errp);
+/* In a string: take of @bytes what is nothing but its characters, from the beginning on. The number
+ * of those that were taken, perhaps 0; the next goes to json_parser_put(). */
+size_t json_parser_put_plain(JsonParser *parser, const uint8_t *bytes, size_t len);
 /* After JSON_DONE, once: the value (new reference; NULL is JSON's null). Resets. */
 struct json_object *json_parser_take(JsonParser *parser);
 

@@ -75,6 +75,31 @@ struct json_object *keyval_parse(const char *text, const char *implied_key, GErr
     return obj;
 }
 
+bool keyval_add_nested(struct json_object *obj, const char *key, const char *text, GError **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(key, ".", -1);
+    struct json_object *member;
+    char **part = parts;
+
+    for (; part[0] && part[1]; part++) {
+        if (!json_object_object_get_ex(obj, *part, &member)) {
+            member = json_object_new_object();
+            json_object_object_add(obj, *part, member);
+        } else if (!json_object_is_type(member, json_type_object)) {
+            error_set(errp, "'%s' is given both as %s= and as %s=", *part, *part, key);
+            return false;
+        }
+        obj = member;
+    }
+    if (json_object_object_get_ex(obj, *part, &member) &&
+        json_object_is_type(member, json_type_object)) {
+        error_set(errp, "'%s' is given both as %s= and as %s.KEY=", key, key, key);
+        return false;
+    }
+    json_object_object_add(obj, *part, json_object_new_string(text));
+    return true;
+}
+
 /* ---- JSON ---- */
 
 struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, bool *from_text,

@@ -17,6 +17,7 @@ typedef struct BootConfig {
     char *order; /* letters of drives, "cdn"; NULL: not given */
     char *once;  /* the same, for the first boot only */
     bool menu, strict;
+    bool no_floppy_check;   /* of a floppy disk's boot signature (-no-fd-bootchk) */
     char *splash;           /* file with a picture, or NULL */
     int32_t splash_time;    /* 0-65535: how long it, or the boot menu's prompt, is shown */
     int32_t reboot_timeout; /* 0-65535: when nothing could be booted; -1: never */

@@ -2,9 +2,11 @@
 /*
  * The machine's "memory" and "smp" properties: private to hw/core.
  *
- * A setter takes the command line's text, or an object with the same keys, whose values are text or
- * numbers (of bytes resp. CPUs). It refuses what is wrong by itself; the check functions, which
- * machine_init() calls, what is wrong for this type of machine.
+ * A setter takes the command line's text, or an object whose values are text or numbers (of bytes
+ * resp. CPUs). In the object, whose keys are those of the interface, a size without suffix is bytes
+ * and the most memory is "max-size"; in -m's text, size alone is MiB and the most is "maxmem". What
+ * is not given stays as it was given before. A setter refuses what is wrong by itself; the check
+ * functions, which machine_init() calls, what is wrong for this type of machine.
  */
 #ifndef HW_CORE_MACHINE_CONFIG_H
 #define HW_CORE_MACHINE_CONFIG_H

@@ -64,48 +64,74 @@ static bool get_slots(struct json_object *props, uint64_t *out, bool *given, GEr
     return true;
 }
 
-static bool memory_from_props(Machine *machine, struct json_object *props, GError **errp)
+/* How the keys are called, and what a text without suffix counts. */
+typedef struct MemoryKeys {
+    const char *names[4]; /* size, slots, the most; NULL */
+    uint64_t size_unit;
+} MemoryKeys;
+
+static const MemoryKeys option_keys = { { "size", "slots", "maxmem", NULL }, MIB };
+static const MemoryKeys object_keys = { { "size", "slots", "max-size", NULL }, 1 };
+
+static bool check_maximum(uint64_t size, uint64_t maxmem, uint64_t slots, struct json_object *given,
+                          GError **errp)
 {
-    static const char *const keys[] = { "size", "slots", "maxmem", NULL };
-    uint64_t size = 0, maxmem = 0, slots = 0;
-    bool has_size, has_max, has_slots;
-
-    if (!opts_check_keys(props, keys, errp) ||
-        !get_size(props, "size", MIB, &size, &has_size, errp) ||
-        !get_size(props, "maxmem", 1, &maxmem, &has_max, errp) ||
-        !get_slots(props, &slots, &has_slots, errp)) {
-        return false;
-    }
-    machine->ram_size_given = size != 0;
-    if (size == 0) { /* not given, or the old way to ask for the default */
-        size = machine_ops(machine)->default_ram_size;
-    }
-    if (has_slots && !has_max) {
+    if (maxmem < size) {
         error_set(errp,
-                  "slots=%" PRIu64 " needs maxmem= too: the most memory there may be, boot memory "
-                  "and DIMMs together",
-                  slots);
-        return false;
-    }
-    if (has_max && maxmem < size) {
-        struct json_object *given = json_object_object_get(props, "maxmem");
-
-        error_set(errp,
-                  "maxmem=%s is less than the boot memory (%" PRIu64
+                  "maxmem%s%s is less than the boot memory (%" PRIu64
                   " MiB), which it includes; make it larger, and mind the suffix: only size is in "
                   "MiB without one",
-                  json_object_get_string(given), size / MIB);
+                  given ? "=" : "", given ? json_object_get_string(given) : "", size / MIB);
         return false;
     }
-    if (has_max && maxmem == size && slots > 0) {
+    if (maxmem == size && slots > 0) {
         error_set(errp,
                   "maxmem is equal to the boot memory (%" PRIu64 " MiB), so that nothing can go "
                   "into the %" PRIu64 " slots; make maxmem larger or leave slots out",
                   size / MIB, slots);
         return false;
     }
+    return true;
+}
+
+/* What is not given stays as an earlier option said. */
+static bool memory_from_props(Machine *machine, struct json_object *props, const MemoryKeys *keys,
+                              GError **errp)
+{
+    uint64_t size = 0, maxmem = 0, slots = machine->ram_slots;
+    bool has_size, has_max, has_slots;
+
+    if (!opts_check_keys(props, keys->names, errp) ||
+        !get_size(props, keys->names[0], keys->size_unit, &size, &has_size, errp) ||
+        !get_size(props, keys->names[2], 1, &maxmem, &has_max, errp) ||
+        !get_slots(props, &slots, &has_slots, errp)) {
+        return false;
+    }
+    bool size_given = has_size ? size != 0 : machine->ram_size_given;
+    if (!has_size) {
+        size = machine->ram_size;
+    } else if (size == 0) { /* the old way to ask for the default */
+        size = machine_ops(machine)->default_ram_size;
+    }
+    if (!has_max && machine->maxram_given) {
+        maxmem = machine->maxram_size;
+    }
+    has_max |= machine->maxram_given;
+    if (has_slots && !has_max) {
+        error_set(errp,
+                  "slots=%" PRIu64 " needs %s= too: the most memory there may be, boot memory "
+                  "and DIMMs together",
+                  slots, keys->names[2]);
+        return false;
+    }
+    if (has_max &&
+        !check_maximum(size, maxmem, slots, json_object_object_get(props, keys->names[2]), errp)) {
+        return false;
+    }
     machine->ram_size = size;
+    machine->ram_size_given = size_given;
     machine->maxram_size = has_max ? maxmem : size;
+    machine->maxram_given = has_max;
     machine->ram_slots = slots;
     return true;
 }
@@ -117,7 +143,7 @@ bool machine_parse_memory(Machine *machine, const char *text, GError **errp)
         return false;
     }
     struct json_object *props = keyval_parse(text, "size", errp);
-    bool ok = props && memory_from_props(machine, props, errp);
+    bool ok = props && memory_from_props(machine, props, &option_keys, errp);
 
     json_object_put(props);
     return ok;
@@ -126,7 +152,7 @@ bool machine_parse_memory(Machine *machine, const char *text, GError **errp)
 bool machine_set_memory(Object *obj, const Property *prop, struct json_object *value, GError **errp)
 {
     if (json_object_is_type(value, json_type_object)) {
-        return memory_from_props(MACHINE(obj), value, errp);
+        return memory_from_props(MACHINE(obj), value, &object_keys, errp);
     }
     if (json_object_is_type(value, json_type_string)) {
         return machine_parse_memory(MACHINE(obj), json_object_get_string(value), errp);
@@ -142,8 +168,10 @@ struct json_object *machine_get_memory(Object *obj, const Property *prop, GError
     struct json_object *value = json_object_new_object();
 
     json_object_object_add(value, "size", json_object_new_uint64(machine->ram_size));
-    json_object_object_add(value, "slots", json_object_new_uint64(machine->ram_slots));
-    json_object_object_add(value, "maxmem", json_object_new_uint64(machine->maxram_size));
+    if (machine->maxram_size > machine->ram_size) {
+        json_object_object_add(value, "slots", json_object_new_uint64(machine->ram_slots));
+        json_object_object_add(value, "max-size", json_object_new_uint64(machine->maxram_size));
+    }
     return value;
 }
 

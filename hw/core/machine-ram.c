@@ -126,14 +126,19 @@ static bool check_no_path(const Machine *machine, const char *why, GError **errp
 /* May we make a backend, if we have to? */
 static bool check_own(const Machine *machine, GError **errp)
 {
-    if (machine_ops(machine)->default_ram_size == 0) {
-        return check_no_path(machine, "a machine of type none has no boot memory", errp);
+    const char *id = machine_ops(machine)->ram_id;
+
+    if (machine->ram_size == 0) {
+        return check_no_path(machine,
+                             "there is no boot memory; a machine of type none has some "
+                             "only if -m says how much",
+                             errp);
     }
-    if (object_child(object_container("/objects"), MACHINE_RAM_ID)) {
+    if (object_child(object_container("/objects"), id)) {
         error_set(errp,
                   "the id '%s' is that of boot memory: give the object another id, or make it boot "
                   "memory with -machine memory-backend=%s",
-                  MACHINE_RAM_ID, MACHINE_RAM_ID);
+                  id, id);
         return false;
     }
     return true;
@@ -167,6 +172,7 @@ bool machine_ram_resolve(Machine *machine, GError **errp)
 
 static bool make_own(Machine *machine, GError **errp)
 {
+    const char *id = machine_ops(machine)->ram_id;
     const char *type = machine->mem_path ? TYPE_MEMORY_BACKEND_FILE : TYPE_MEMORY_BACKEND_RAM;
     struct json_object *props = json_object_new_object();
 
@@ -174,14 +180,13 @@ static bool make_own(Machine *machine, GError **errp)
     if (machine->mem_path) {
         json_object_object_add(props, "mem-path", json_object_new_string(machine->mem_path));
     }
-    bool ok = user_object_add(type, MACHINE_RAM_ID, props, false, errp) &&
-              take_backend(machine, MACHINE_RAM_ID, errp);
+    bool ok = user_object_add(type, id, props, false, errp) && take_backend(machine, id, errp);
     json_object_put(props);
     if (!ok) {
         g_prefix_error(errp, "%s: ", machine->mem_path ? "-mem-path" : "boot memory");
         return false;
     }
-    machine->memory_backend = g_strdup(MACHINE_RAM_ID);
+    machine->memory_backend = g_strdup(id);
     return true;
 }
 
@@ -196,7 +201,7 @@ MemoryRegion *machine_ram_make(Machine *machine, GError **errp)
     if (backends->len == 1) {
         return host_memory_backend_region(backends->pdata[0]);
     }
-    memory_region_init_container(&machine->ram, MACHINE_RAM_ID, machine->ram_size);
+    memory_region_init_container(&machine->ram, machine_ops(machine)->ram_id, machine->ram_size);
     for (unsigned i = 0; i < backends->len; i++) {
         HostMemoryBackend *backend = backends->pdata[i];
 

@@ -9,12 +9,9 @@
 
 #include "hw/core/machine.h"
 
-/* The backend that we make, in /objects. */
-#define MACHINE_RAM_ID "pc.ram"
-
 /* Find the backends and take them into use; set the nodes' `mem`, and the machine's RAM size where
  * -m does not tell it, by their sizes. Errors: no such backend, used already, read-only, sizes that
- * do not add up, two ways at once, an object that has MACHINE_RAM_ID where we need it. Called by
+ * do not add up, two ways at once, an object that has MachineOps.ram_id where we need it. Called by
  * machine_init(). */
 bool machine_ram_resolve(Machine *machine, GError **errp);
 

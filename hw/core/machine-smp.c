@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* -smp: how many CPUs, and how they are arranged in sockets, dies, cores and threads. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "hw/core/machine-config.h"
 #include "hw/core/opts.h"
@@ -23,15 +24,24 @@ static uint32_t *smp_field(SmpTopology *smp, const SmpKey *key)
     return (uint32_t *)((char *)smp + key->offset);
 }
 
-/* What was given; 0 for what was not. */
+/* Put what is given into @smp. */
 static bool smp_read(struct json_object *props, unsigned most, SmpTopology *smp, GError **errp)
 {
-    const char *known[G_N_ELEMENTS(smp_keys) + 1] = { NULL };
+    const char *known[G_N_ELEMENTS(smp_keys) + 2] = { NULL };
+    const char *clusters = opts_get(props, "clusters");
 
     for (size_t i = 0; i < G_N_ELEMENTS(smp_keys); i++) {
         known[i] = smp_keys[i].name;
     }
+    known[G_N_ELEMENTS(smp_keys)] = "clusters";
     if (!opts_check_keys(props, known, errp)) {
+        return false;
+    }
+    if (clusters && strcmp(clusters, "1") != 0) {
+        error_set(errp,
+                  "clusters=%s is not there: cores of a PC are in dies, and not in clusters; "
+                  "only clusters=1 is possible",
+                  clusters);
         return false;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(smp_keys); i++) {
@@ -109,15 +119,17 @@ static bool smp_from_props(Machine *machine, struct json_object *props, GError *
     /* A machine without CPUs takes any number: it makes none. */
     unsigned max_cpus = machine_ops(machine)->max_cpus;
     unsigned most = max_cpus ? max_cpus : MAX_CPUS;
-    SmpTopology smp = { 0 };
+    SmpTopology given = machine->smp_given;
 
-    if (!smp_read(props, most, &smp, errp)) {
+    if (!smp_read(props, most, &given, errp)) {
         return false;
     }
+    SmpTopology smp = given;
     smp_complete(&smp);
     if (!smp_check(&smp, most, errp)) {
         return false;
     }
+    machine->smp_given = given;
     machine->smp = smp;
     return true;
 }
@@ -155,5 +167,6 @@ struct json_object *machine_get_smp(Object *obj, const Property *prop, GError **
         uint32_t number = *smp_field(&MACHINE(obj)->smp, &smp_keys[i]);
         json_object_object_add(value, smp_keys[i].name, json_object_new_int64(number));
     }
+    json_object_object_add(value, "clusters", json_object_new_int(1));
     return value;
 }

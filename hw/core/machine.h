@@ -49,6 +49,7 @@ typedef struct MachineOps {
     bool is_default;
     unsigned max_cpus;            /* 0: has no CPUs */
     const char *default_cpu_type; /* "qemu64" */
+    const char *ram_id;           /* of the boot RAM that we make: "pc.ram" */
     uint64_t default_ram_size;
     /* Make everything; the configuration below is final and checked. */
     bool (*init)(Machine *machine, GError **errp);
@@ -66,15 +67,18 @@ struct Machine {
     /* -m */
     uint64_t ram_size, maxram_size; /* bytes; maxram_size == ram_size: no window */
     uint64_t ram_slots;
-    bool ram_size_given;  /* by the user */
-    char *memory_backend; /* id of the backend that all boot RAM is, or NULL */
-    char *mem_path;       /* -mem-path: file that it is, or NULL */
-    bool dump_guest_core; /* guest RAM is part of core dumps */
-    bool mem_merge;       /* the host may merge equal pages of it */
-    SmpTopology smp;
-    char *cpu_model; /* -cpu text, NULL: the default */
+    bool ram_size_given;   /* by the user */
+    bool maxram_given;     /* maxmem, by the user */
+    char *memory_backend;  /* id of the backend that all boot RAM is, or NULL */
+    char *mem_path;        /* -mem-path: file that it is, or NULL */
+    bool dump_guest_core;  /* guest RAM is part of core dumps */
+    bool mem_merge;        /* the host may merge equal pages of it */
+    SmpTopology smp;       /* complete */
+    SmpTopology smp_given; /* by the user; 0: not given */
+    char *cpu_model;       /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
+    bool graphics;  /* given by the user; there is no display either way */
     char *firmware; /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
     char *dump_acpi;
     char *accel;

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The empty machine: no CPUs, no memory, no devices. Management tools ask it what there is. */
-#include "hw/core/machine.h"
+/* The empty machine: no CPUs, no devices, and memory only if -m asks for it. Management tools ask
+ * it what there is. */
+#include "hw/core/machine-ram.h"
 
 static bool none_init(Machine *machine, GError **errp)
 {
-    return true;
+    if (machine->ram_size == 0) {
+        return true;
+    }
+    MemoryRegion *ram = machine_ram_make(machine, errp);
+    if (ram) {
+        memory_region_add(system_memory(), 0, ram);
+    }
+    return ram;
 }
 
 static const MachineOps none_ops = {
     .name = "none",
     .description = "empty machine",
+    .ram_id = "ram",
     .default_ram_size = 0,
     .init = none_init,
 };

@@ -286,8 +286,8 @@ static void add_facts(X86Machine *x86)
 /* ---- CMOS ---- */
 
 enum {
-    CMOS_EQUIPMENT = 0x14, /* bit 1: FPU, bit 2: PS/2 mouse */
-    CMOS_BOOT_THIRD = 0x38,
+    CMOS_EQUIPMENT = 0x14,  /* bit 1: FPU, bit 2: PS/2 mouse */
+    CMOS_BOOT_THIRD = 0x38, /* in the upper half; bit 0: a floppy's signature is not checked */
     CMOS_BOOT_FIRST = 0x3d, /* and the second in the upper half */
     CMOS_LAST_CPU = 0x5f,
 };
@@ -325,7 +325,8 @@ static void set_drives(FwCfgFiles *files, const char *drives)
         numbers[i] = strchr(DRIVES_PC, drives[i]) - DRIVES_PC + 1;
     }
     mc146818_cmos_set(files->rtc, CMOS_BOOT_FIRST, numbers[1] << 4 | numbers[0]);
-    mc146818_cmos_set(files->rtc, CMOS_BOOT_THIRD, numbers[2] << 4);
+    mc146818_cmos_set(files->rtc, CMOS_BOOT_THIRD,
+                      numbers[2] << 4 | files->x86->parent.boot.no_floppy_check);
     fw_cfg_add_u16(files->fw, FW_CFG_BOOT_DEVICE, (uint8_t)drives[0]);
 }
 

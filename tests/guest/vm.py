@@ -144,8 +144,12 @@ class Vm:
         self.log = b""
         self.serial = None
         self.marks = 0
-        args = [program, "-accel", accel, "-m", memory, "-smp", str(cpus), "-nodefaults", "-display",
-                "none", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
+        args = [program, "-accel", accel, "-nodefaults", "-display", "none", "-qmp",
+                f"unix:{self.dir}/qmp,server=on,wait=off"]
+        if memory:
+            args += ["-m", memory]
+        if cpus:
+            args += ["-smp", str(cpus)]
         if serial:
             args += ["-serial", f"unix:{self.dir}/serial,server=on,wait=off"]
         if guest_dir:

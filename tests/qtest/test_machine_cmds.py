@@ -40,9 +40,9 @@ def machines():
         tap.equal(found["pc-i440fx-7.2"],
                   {"name": "pc-i440fx-7.2", "alias": "pc", "is-default": True, "cpu-max": 255,
                    "hotpluggable-cpus": False, "numa-mem-supported": True, "deprecated": False,
-                   "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram", "acpi": True})
+                   "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram"})
         tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
-                                  "numa-mem-supported": False, "deprecated": False, "acpi": False})
+                                  "numa-mem-supported": False, "deprecated": False, "default-ram-id": "ram"})
         tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": False})
         refused(m, "not suspended", "system_wakeup")
         cpus = m.qmp.command("query-cpus-fast")

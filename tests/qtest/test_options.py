@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,6 @@ REFUSED = [
     (["-object", "{\"qom-type\":\"memory-backend-ram\",\"id\":\"m0\",\"size\":4096}",
       "-set", "object.m0.size=1G"], "JSON"),
     (["-global", "pc-dimm"], "TYPE.PROPERTY"),
-    (["-global", "unobtainium.x=1"], "unobtainium"),
     (["-global", "pc-dimm.colour=red"], "colour memdev"),
     (["-global", "pc-dimm.slot=first"], "slot"),
     (["-global", "driver=pc-dimm,property=slot"], "value="),
@@ -48,7 +48,44 @@ REFUSED = [
     (["-sandbox", "on,spwan=deny"], "spwan"),
     (["-overcommit", "mem-lock=maybe"], "mem-lock=maybe"),
     (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
-    (["-no-fd-bootchk"], "floppy"),
+    (["-cdrom", "x"], "-cdrom disks"),
+    (["-hda", "x"], "-hda disks"),
+    (["-icount", "shift=0"], "-icount qtest"),
+    (["-incoming", "defer"], "-incoming migration"),
+    (["-gdb", "tcp::1234"], "-gdb debugger"),
+    (["-s"], "-s debugger"),
+    (["-usb"], "-usb USB"),
+    (["-netdev", "user,id=n"], "-netdev network"),
+    (["-nodefconfig"], "-no-user-config"),
+    (["-realtime", "mlock=on"], "mem-lock"),
+    (["-net", "user"], "network none"),
+    (["-nic", "user,model=e1000"], "network none"),
+    (["-vga", "std"], "graphics none"),
+    (["-vnc", ":1"], "VNC none"),
+    (["-parallel", "file:/tmp/x"], "parallel none"),
+    (["-audio", "none,model=hda"], "sound"),
+    (["-watchdog-action", "bark"], "bark inject-nmi"),
+    (["-seed", "x"], "'x'"),
+    (["-echr", "0x80"], "0x80 127"),
+    (["-compat", "deprecated-input=refuse"], "refuse accept"),
+    (["-trace", "events=/nonexistent/x"], "/nonexistent/x"),
+    (["-M", "pc,smp.cpus=2,smp.cores=3"], "cores"),
+    (["-M", "pc,smp.colour=2"], "colour sockets"),
+    (["-M", "pc,smp.cpus=x"], "cpus=x"),
+    (["-M", "pc,smp=2,smp.cores=2"], "both smp"),
+    (["-M", "pc,smp.cores=2", "-M", "smp=2"], "both smp"),
+    (["-M", "pc,memory.maxmem=4G"], "maxmem max-size"),
+    (["-M", "pc,memory.slots=4"], "max-size="),
+    (["-M", "pc,boot.order=zz"], "'z'"),
+    (["-M", "pc,boot.colour=c"], "colour"),
+    (["-M", "pc,graphics=maybe"], "graphics"),
+    (["-M", "pc,nosuch.x=1"], "nosuch"),
+    (["-smp", "4,clusters=2"], "clusters=2"),
+    (["-m", "1024,maxmem=4096"], "maxmem=4096 suffix"),
+    (["-object", "{'qom-type':'memory-backend-ram','id':'m','size':4096,'size':8192}"], "'size' twice"),
+    (["-object", "{'qom-type':'memory-backend-ram','id':'m','size':18446744073709551616}"],
+     "18446744073709551616 18446744073709551615"),
+    (["-device", "{'driver':'pc-dimm\\u0000','memdev':'m'}"], "u0000"),
     (["-no-acpi"], "ACPI"),
     (["-boot", "order=x"], "'x' letters"),
     (["-boot", "cc"], "twice"),
@@ -187,6 +224,16 @@ def globals_apply():
         else:
             raise AssertionError("slot 3 was given twice")
         tap.equal(box.errors(), "", "warnings")
+
+
+def globals_unknown():
+    """A type that is not there: a warning, as tools set properties of devices that a machine may have."""
+    extra = ["-global", "nosuch.x=1", "-global", "driver=also.not,property=y,value=2"]
+    with machine.Machine(extra=extra) as box:
+        box.qmp.command("query-status")
+        lines = box.errors().splitlines()
+        tap.equal([line.split(":")[:2] for line in lines], [["dimmable", " warning"]] * 2, str(lines))
+        tap.equal(("nosuch.x=1" in lines[0], "also.not.y=2" in lines[1]), (True, True), str(lines))
 
 
 def globals_unused():
@@ -395,6 +442,101 @@ def accepted():
             tap.equal(name in options, True, name)
 
 
+def nested_keys():
+    """-machine smp.*, memory.* and boot.*; what -smp and -m say wins, and both add up."""
+    sizes = {"size": 1 << 30, "slots": 2, "max-size": 4 << 30}
+    smp = {"cpus": 2, "maxcpus": 8, "sockets": 2, "dies": 1, "cores": 2, "threads": 2, "clusters": 1}
+    for extra, memory in (
+            (["-M", "pc,smp.cpus=2,smp.maxcpus=8,smp.sockets=2,smp.threads=2,smp.clusters=1,boot.order=n,"
+              "boot.menu=on,graphics=off,memory.size=1G,memory.slots=2,memory.max-size=4294967296"], None),
+            (["-M", "pc", "-M", "smp.cpus=4,smp.maxcpus=8,smp.sockets=2", "-smp", "2", "-smp", "threads=2",
+              "-M", "boot.order=n", "-boot", "menu=on", "-M", "graphics=off,memory.slots=2",
+              "-m", "1024", "-M", "memory.size=64M,memory.max-size=4G"], None),
+            (["-M", "q35,smp.cpus=8,memory.size=512M,boot.order=n,boot.menu=on,graphics=off", "-m", "1G",
+              "-smp", "cpus=2,maxcpus=8,sockets=2,cores=2"], "64,slots=2,maxmem=4G")):
+        with machine.Machine(memory=memory, cpus=None, extra=extra) as box:
+            def get(name):
+                return box.qmp.command("qom-get", path="/machine", property=name)
+            tap.equal(get("memory"), sizes, str(extra))
+            tap.equal(get("smp"), smp, str(extra))
+            tap.equal(len(box.qmp.command("query-hotpluggable-cpus")), 8, str(extra))
+            tap.equal((get("boot")["order"], get("boot")["menu"], get("graphics")), ("n", True, False))
+    # Bytes, where -m means MiB.
+    with machine.Machine(memory=None, cpus=None, extra=["-M", "pc,memory.size=67108864"]) as box:
+        tap.equal(box.qmp.command("query-memory-size-summary")["base-memory"], 64 << 20)
+
+
+def floppy_check():
+    """CMOS register 0x38: bit 0 tells a BIOS not to look at a floppy disk's signature."""
+    for extra, value in (([], 0x30), (["-no-fd-bootchk"], 0x31), (["-M", "q35", "-no-fd-bootchk"], 0x31)):
+        with machine.Machine(extra=extra) as box:
+            box.write("b", 0x70, 0x38)
+            tap.equal(box.read("b", 0x71), value, str(extra))
+
+
+# What test suites and tools give to every machine.
+SUITES = [
+    ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
+    ["-monitor", "none"], ["-serial", "none"], ["-serial", "null"], ["-audio", "none"],
+    ["-audiodev", "none,id=a0"], ["-audiodev", "{'driver':'none','id':'a0'}"], ["-display", "none"],
+    ["-qtest-log", "none"], ["-qtest-log", "/dev/null"], ["-qtest-log", "/dev/fd/2"], ["-L", "/tmp"],
+    ["-seed", "1234"], ["-k", "en-us"], ["-echr", "0x14"], ["-echr", "t"], ["-D", "/dev/null"],
+    ["-d", "guest_errors"], ["-compat", "deprecated-input=reject,deprecated-output=hide"],
+    ["-compat", "unstable-input=crash"], ["-trace", "memory_region_*"], ["-trace", "enable=*,file=/dev/null"],
+    ["-watchdog-action", "pause"], ["-no-fd-bootchk"], ["-no-user-config"], ["-no-hpet"], ["-cpu", "max"],
+    ["-cpu", "qemu64"], ["-smp", "2"], ["-smp", "cpus=2,sockets=2"], ["-smp", "2,maxcpus=4,clusters=1"],
+    ["-smp", "maxcpus=4,sockets=1,dies=2,cores=2,threads=1"], ["-boot", "c"], ["-boot", "order=nc,menu=on"],
+    ["-boot", "strict=on"], ["-rtc", "base=localtime"], ["-name", "a,debug-threads=on"], ["-M", "pc,graphics=off"],
+    ["-M", "q35,graphics=on"], ["-msg", "timestamp=off"], ["-overcommit", "mem-lock=off"],
+    ["-uuid", "12345678-1234-1234-1234-123456789abc"], ["-object", "{'qom-type':'memory-backend-ram','id':'m','size':4096}"],
+    ["-device", "{'driver':'isa-debug-exit'}"], ["-no-shutdown"], ["-no-reboot"], ["-action", "watchdog=none"],
+    ["-accel", "kvm"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
+]
+
+
+def suite_line(args):
+    """As libraries start it: qtest and QMP connect to sockets of theirs."""
+    with tempfile.TemporaryDirectory() as folder:
+        listeners = []
+        for name in ("qtest", "qmp"):
+            listeners.append(socket.socket(socket.AF_UNIX))
+            listeners[-1].bind(f"{folder}/{name}")
+            listeners[-1].listen()
+            listeners[-1].settimeout(10)
+        command = [machine.PROGRAM, "-qtest", f"unix:{folder}/qtest", "-qtest-log", "/dev/null",
+                   "-chardev", f"socket,path={folder}/qmp,id=char0", "-mon", "chardev=char0,mode=control",
+                   "-display", "none", "-accel", "qtest", "-nodefaults", "-S", "-m", "64", *args]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT) as process:
+            try:
+                clients = [listener.accept()[0] for listener in listeners]
+                qtest, qmp = (client.makefile("rwb", buffering=0) for client in clients)
+                for client in clients:
+                    client.settimeout(10)
+                tap.equal(b'"QMP"' in qmp.readline(), True, "the greeting")
+                qmp.write(b'{"execute":"qmp_capabilities"}\n')
+                tap.equal(qmp.readline(), b'{"return": {}}\r\n')
+                qtest.write(b"endianness\n")
+                tap.equal(qtest.readline(), b"OK little\n")
+                qmp.write(b'{"execute":"quit"}\n')
+                output = process.communicate(timeout=20)[0].decode()
+                tap.equal((process.returncode, "dimmable" in output), (0, False), output)
+            except TimeoutError:
+                process.kill()
+                raise AssertionError(process.communicate()[0].decode()) from None
+            finally:
+                process.kill()
+
+
+def preconfig_qtest():
+    """qtest is served before there is a machine."""
+    with machine.Machine(extra=["-preconfig"]) as box:
+        tap.equal(box("endianness"), ["little"])
+        box.qmp.command("x-exit-preconfig")
+        box.write("b", 0x70, 0x38)
+        tap.equal(box.read("b", 0x71), 0x30, "and drives the machine")
+
+
 def accel_lists():
     """Engines that are not there are passed over, if another one follows."""
     status, text = machine.run_program("-M", "none,accel=kvm:tcg", "-S", "-nodefaults", "-display", "none",
@@ -474,7 +616,10 @@ def boot_ram_default():
         tap.equal(box.tree(), before, "what is there")
         plug_and_check(box)
     with machine.Machine(extra=["-M", "none"], memory="64M") as box:
-        tap.equal(box.qmp.command("query-memdev"), [], "no boot RAM")
+        ram, = box.qmp.command("query-memdev")
+        tap.equal((ram["id"], ram["size"]), ("ram", 64 << 20), "boot RAM of a machine without CPUs")
+        box("writeb 0x3ffffff 0x5a")
+        tap.equal((box("readb 0x3ffffff"), box("readb 0x4000000")), (["0x000000000000005a"], ["0x00000000000000ff"]))
 
 
 def boot_ram_path():
@@ -588,8 +733,9 @@ def interrupt_wait():
 
 def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
+    tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
-        readconfig, globals_apply, globals_unused, add_fd, messages, sandbox, sandbox_with_cpus,
+        readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
         sandbox_daemon, daemon_nographic, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)

@@ -82,6 +82,7 @@ static const MachineOps test_machine_ops = {
     .name = "test",
     .description = "DIMM slots only",
     .max_cpus = 1,
+    .ram_id = "pc.ram",
     .default_ram_size = 128 << 20,
     .init = test_machine_init,
     .hotplug = test_hotplug,

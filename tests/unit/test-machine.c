@@ -24,6 +24,7 @@ static const MachineOps test_machine_ops = {
     .alias = "t",
     .description = "for this test",
     .max_cpus = 8,
+    .ram_id = "pc.ram",
     .default_ram_size = 128 * MIB,
     .init = test_init,
     .hotplug = handlers,
@@ -199,7 +200,7 @@ static void test_properties(void)
     g_assert_cmpstr(machine->append, ==, "a=b,c");
     struct json_object *value = object_property_get(obj, "memory", &err);
     g_assert_cmpstr(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN), ==,
-                    "{\"size\":1073741824,\"slots\":2,\"maxmem\":4294967296}");
+                    "{\"size\":1073741824,\"slots\":2,\"max-size\":4294967296}");
     g_assert_true(object_property_set(obj, "memory", value, &err));
     json_object_put(value);
     g_assert_false(machine_init(machine, &err)); /* -append without a kernel */

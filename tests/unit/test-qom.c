@@ -641,12 +641,29 @@ static void assert_no_global(const char *type, const char *prop, const char *tex
     g_assert_nonnull(strstr(err->message, why));
 }
 
+static void keep_warning(void *opaque, const char *text)
+{
+    *(char **)opaque = g_strdup(text);
+}
+
+/* Of a type that is not there: a warning, for tools give what another machine would need. */
+static void test_unknown_global(void)
+{
+    g_autoptr(GError) err = NULL;
+    g_autofree char *warning = NULL;
+
+    error_redirect(keep_warning, &warning);
+    g_assert_true(object_global_add("test-unicorn", "legs", "4", &err));
+    error_redirect(NULL, NULL);
+    g_assert_no_error(err);
+    g_assert_nonnull(strstr(warning, "warning: -global test-unicorn.legs=4"));
+}
+
 static void test_globals(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(Object) dog = NULL, cat = NULL;
 
-    assert_no_global("test-unicorn", "legs", "4", "'test-unicorn'");
     assert_no_global("test-dog", "horns", "4", "no property 'horns'");
     assert_no_global("test-dog", "born", "4", "read-only");
     assert_no_global("test-dog", "legs", "300", "legs");
@@ -690,6 +707,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qom/change-during-walk", test_change_during_walk);
     g_test_add_func("/qom/user-objects", test_user_objects);
     g_test_add_func("/qom/ids", test_ids);
+    g_test_add_func("/qom/globals-unknown", test_unknown_global);
     g_test_add_func("/qom/globals", test_globals); /* last: they stay */
     status = g_test_run();
     g_string_free(trace, TRUE);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Options of the interface for what this machine has not: those that tools give to every machine,
+ * of which only "none" is taken; and those that are refused at once, with what there is instead.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hw/core/opts.h"
+#include "system/options-more.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+/* ---- only none ---- */
+
+static bool only_none(const char *arg, const char *what, GError **errp)
+{
+    if (strcmp(arg, "none") == 0) {
+        return true;
+    }
+    error_set(errp, "there is %s; only none is possible", what);
+    return false;
+}
+
+bool do_net(Startup *startup, const char *arg, GError **errp)
+{
+    return only_none(arg, "no network card yet", errp);
+}
+
+bool do_vga(Startup *startup, const char *arg, GError **errp)
+{
+    return only_none(arg, "no graphics card; use -display none, and a serial port", errp);
+}
+
+bool do_vnc(Startup *startup, const char *arg, GError **errp)
+{
+    return only_none(arg, "no display that VNC could show", errp);
+}
+
+bool do_parallel(Startup *startup, const char *arg, GError **errp)
+{
+    return only_none(arg, "no parallel port", errp);
+}
+
+/* ---- sound ---- */
+
+/* -audio and -audiodev: a driver with options, in JSON perhaps. */
+bool do_audiodev(Startup *startup, const char *arg, GError **errp)
+{
+    bool from_text;
+    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
+
+    if (!opts) {
+        return false;
+    }
+    const char *driver = opts_get(opts, "driver"), *model = opts_get(opts, "model");
+    bool none = driver && strcmp(driver, "none") == 0 && !model;
+    if (!none) {
+        error_set(errp,
+                  "there is no sound; only driver=none is accepted, which tools give to every "
+                  "machine");
+    }
+    json_object_put(opts);
+    return none;
+}
+
+char *text_audio(const char *what, GError **errp)
+{
+    return g_strdup("There is no sound: -audiodev none,id=ID is all that is accepted.\n");
+}
+
+/* ---- taken, with nothing to change ---- */
+
+bool do_keyboard(Startup *startup, const char *arg, GError **errp)
+{
+    return true; /* there is no display whose keys could mean something else */
+}
+
+bool do_seed(Startup *startup, const char *arg, GError **errp)
+{
+    uint64_t seed;
+
+    if (!uint_parse(arg, UINT64_MAX, &seed)) {
+        error_set(errp, "'%s' is not right: give a number", arg);
+        return false;
+    }
+    return true; /* nothing that a guest gets is drawn by lot */
+}
+
+/* Nothing of the interface is deprecated or unstable, so that each policy holds. */
+bool do_compat(Startup *startup, const char *arg, GError **errp)
+{
+    static const char *const keys[] = { "deprecated-input", "deprecated-output", "unstable-input",
+                                        "unstable-output", NULL };
+    static const char *const input[] = { "accept", "reject", "crash", NULL };
+    static const char *const output[] = { "accept", "hide", NULL };
+    struct json_object *opts = keyval_parse(arg, NULL, errp);
+    bool ok = opts && opts_check_keys(opts, keys, errp);
+
+    for (size_t i = 0; ok && keys[i]; i++) {
+        const char *const *values = g_str_has_suffix(keys[i], "input") ? input : output;
+        const char *value = opts_get(opts, keys[i]);
+
+        if (value && !g_strv_contains(values, value)) {
+            g_autofree char *list = g_strjoinv(", ", (char **)values);
+
+            error_set(errp, "%s=%s is not right: use one of %s", keys[i], value, list);
+            ok = false;
+        }
+    }
+    json_object_put(opts);
+    return ok;
+}
+
+/* ---- -trace ---- */
+
+static bool trace_pattern(const char *pattern)
+{
+    /* A wildcard may match nothing. */
+    if (!strpbrk(pattern, "*?")) {
+        warn_report(
+            "-trace: there is no trace event '%s', nor any other; -d logs, and -d help lists "
+            "what",
+            pattern);
+    }
+    return true;
+}
+
+/* A file with a pattern in each line. */
+static bool trace_events(const char *path, GError **errp)
+{
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, errp)) {
+        return false;
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (*g_strstrip(*line) && **line != '#') {
+            trace_pattern(*line);
+        }
+    }
+    return true;
+}
+
+bool do_trace(Startup *startup, const char *arg, GError **errp)
+{
+    static const char *const keys[] = { "enable", "events", "file", NULL };
+    struct json_object *opts = keyval_parse(arg, "enable", errp);
+    bool ok = opts && opts_check_keys(opts, keys, errp);
+
+    if (ok && opts_get(opts, "enable")) {
+        trace_pattern(opts_get(opts, "enable"));
+    }
+    if (ok && opts_get(opts, "events")) {
+        ok = trace_events(opts_get(opts, "events"), errp);
+    }
+    json_object_put(opts);
+    return ok;
+}
+
+char *text_trace(const char *what, GError **errp)
+{
+    return g_strdup("There are no trace events; -d help lists what can be logged.\n");
+}
+
+/* ---- refused ---- */
+
+static const struct RefusedOption {
+    const char *name;
+    const char *why;
+} refused[] = {
+    { "acpitable", "the machine makes its ACPI tables, and none can be added yet" },
+    { "async-teardown", "memory is given back when the program ends, not later; leave it out" },
+    { "cdrom", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "chroot",
+      "the program stays in the file system that it was started in; use -sandbox on, or start "
+      "it by chroot(8)" },
+    { "dfilter", "logs cannot be limited to addresses; -d help lists what can be logged" },
+    { "dtb", "a PC has no device tree; its ACPI tables say what is there" },
+    { "dump-vmstate", "there is no migration yet, so nothing describes its stream" },
+    { "enable-sync-profile", "locks are not profiled; use perf lock" },
+    { "fda", "there is no floppy drive" },
+    { "fdb", "there is no floppy drive" },
+    { "fsdev", "no file system can be shared with the guest yet" },
+    { "full-screen", "there is no graphical display; use -display none or -nographic" },
+    { "gdb",
+      "there is no stub for a debugger yet; HMP's info registers, x and xp look into the guest" },
+    { "hda", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "hdb", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "hdc", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "hdd", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "icount",
+      "time does not follow the number of instructions; with -accel qtest it goes on only when "
+      "a test says so" },
+    { "incoming", "there is no migration yet: a machine cannot come from elsewhere" },
+    { "iscsi", "there are no disks yet, so none by iSCSI" },
+    { "loadvm", "there are no snapshots yet: a machine starts from its reset" },
+    { "mtdblock", "there is no flash of this kind; -drive if=pflash is there" },
+    { "netdev", "there is no network yet; leave it out, or say -nic none" },
+    { "only-migratable", "there is no migration yet, so no device could be had" },
+    { "option-rom", "option ROMs cannot be added yet" },
+    { "plugin", "there are no plugins; -d help lists what can be logged" },
+    { "portrait", "there is no graphical display that could be turned" },
+    { "rotate", "there is no graphical display that could be turned" },
+    { "runas", "the program stays the user that started it; start it as the right one" },
+    { "s",
+      "there is no stub for a debugger yet; HMP's info registers, x and xp look into the guest" },
+    { "sd", "there is no SD card" },
+    { "singlestep",
+      "instructions are not traced one by one this way; -d help lists what can be logged" },
+    { "snapshot", "there are no disks yet, so nothing is written to" },
+    { "spice", "there is no display that SPICE could show" },
+    { "tpmdev", "there is no TPM" },
+    { "usb", "there is no USB controller yet" },
+    { "usbdevice", "there is no USB controller yet" },
+    { "virtfs", "no file system can be shared with the guest yet" },
+    { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
+    { "xen-attach", "there is no Xen; use -accel kvm" },
+    { "xen-domid", "there is no Xen; use -accel kvm" },
+    { "xen-domid-restrict", "there is no Xen; use -accel kvm" },
+    /* What older versions of the interface had. */
+    { "alt-grab", "there is no graphical display" },
+    { "balloon", "there is no balloon yet; it would be -device virtio-balloon" },
+    { "ctrl-grab", "there is no graphical display" },
+    { "curses", "there is no graphical display" },
+    { "enable-fips", "passwords are not hashed here; leave it out" },
+    { "enable-hax", "HAXM is not for this host; use -accel kvm" },
+    { "no-frame", "there is no graphical display" },
+    { "no-kvm", "it was replaced by -accel: use -accel soft" },
+    { "no-kvm-irqchip", "it was replaced: use -accel kvm,kernel-irqchip=off" },
+    { "no-kvm-pit-reinjection", "lost ticks are not repeated in any case; leave it out" },
+    { "no-quit", "there is no graphical display" },
+    { "nodefconfig",
+      "it was replaced by -no-user-config; no configuration file is read in any case" },
+    { "realtime", "it was replaced by -overcommit mem-lock=on" },
+    { "sdl", "there is no graphical display" },
+    { "show-cursor", "there is no graphical display" },
+    { "soundhw", "there is no sound" },
+    { "tb-size", "it was replaced by -accel; the software CPU sizes its caches itself" },
+    { "watchdog", "there is no watchdog device yet; -action watchdog= says what one would do" },
+    { "writeconfig", "it was removed; -readconfig reads a file that was written by hand" },
+};
+
+const char *option_refused(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        if (strcmp(refused[i].name, name) == 0) {
+            return refused[i].why;
+        }
+    }
+    return NULL;
+}
