@@ -399,8 +399,8 @@ static int reason(const RamBlock *block, int err)
 
 static void set_prealloc_error(const RamBlock *block, int err, GError **errp)
 {
-    g_autofree char *what = g_strdup_printf("RAM '%s': cannot preallocate %" G_GUINT64_FORMAT " MiB",
-                                            block->name, block->size >> 20);
+    g_autofree char *what = g_strdup_printf(
+        "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT " MiB", block->name, block->size >> 20);
 
     err = reason(block, err);
     if (err == ENOSPC) {

@@ -10,7 +10,7 @@
 
 #define IN(name) (1u << MEMORY_DEVICE_STATE_##name)
 
-#define INSERTION (IN(INSERTED) | IN(NOTICED) | IN(ONLINE) | IN(REJECTED))
+#define INSERTION (IN(INSERTED) | IN(NOTICED) | IN(ONLINE) | IN(REJECTED) | IN(ACCEPTED))
 #define PENDING   (IN(UNPLUG_REQUESTED) | IN(UNPLUG_NOTICED) | IN(UNPLUG_IN_PROGRESS))
 #define REQUEST   (PENDING | IN(UNPLUG_REFUSED))
 #define NONE      (1u << DIMM_NO_REQUEST)
@@ -30,9 +30,11 @@ static const struct DimmTransition {
     { DIMM_PLACE_READ, IN(INSERTED) | IN(REJECTED), MEMORY_DEVICE_STATE_NOTICED },
     { DIMM_INSERT_PROGRESS, IN(INSERTED), MEMORY_DEVICE_STATE_NOTICED },
     { DIMM_INSERT_SUCCESS, INSERTION, MEMORY_DEVICE_STATE_ONLINE },
+    { DIMM_INSERT_UNUSABLE, INSERTION, MEMORY_DEVICE_STATE_ACCEPTED },
     { DIMM_INSERT_FAILURE, INSERTION, MEMORY_DEVICE_STATE_REJECTED },
     /* A guest that reports on the insertion again has news, and the old refusal is none. */
     { DIMM_INSERT_SUCCESS, IN(UNPLUG_REFUSED), DIMM_NO_REQUEST },
+    { DIMM_INSERT_UNUSABLE, IN(UNPLUG_REFUSED), DIMM_NO_REQUEST },
     { DIMM_INSERT_FAILURE, IN(UNPLUG_REFUSED), DIMM_NO_REQUEST },
 
     { DIMM_UNPLUG_ASKED, NONE | IN(UNPLUG_REFUSED), MEMORY_DEVICE_STATE_UNPLUG_REQUESTED },
@@ -95,6 +97,10 @@ MemoryDeviceState dimm_state_get(const DimmState *state)
 const char *dimm_state_meaning(const DimmState *state, uint32_t *status)
 {
     switch (dimm_state_get(state)) {
+    case MEMORY_DEVICE_STATE_ACCEPTED:
+        *status = OST_STATUS_SUCCESS;
+        return "success, which Linux also reports of memory that it could not add: this size or "
+               "address is no multiple of its memory blocks";
     case MEMORY_DEVICE_STATE_REJECTED:
         *status = state->reject_status;
         return ost_status_text(OST_EVENT_DEVICE_CHECK, state->reject_status);

@@ -20,6 +20,7 @@ typedef enum DimmTrigger {
     DIMM_PLACE_READ,      /* the guest read its address or size: it evaluates _CRS */
     DIMM_INSERT_PROGRESS, /* _OST of an insertion: in progress */
     DIMM_INSERT_SUCCESS,  /* _OST of an insertion: success */
+    DIMM_INSERT_UNUSABLE, /* the same, of a DIMM that guests are known not to use */
     DIMM_INSERT_FAILURE,  /* _OST of an insertion: anything else */
     DIMM_UNPLUG_ASKED,    /* device_del */
     DIMM_REMOVE_ACKED,    /* the guest cleared the remove event */
@@ -34,7 +35,7 @@ typedef enum DimmTrigger {
 #define DIMM_NO_REQUEST MEMORY_DEVICE_STATE__MAX
 
 typedef struct DimmState {
-    MemoryDeviceState insertion; /* inserted to rejected */
+    MemoryDeviceState insertion; /* inserted to accepted */
     MemoryDeviceState request;   /* unplug-requested to unplug-refused, or DIMM_NO_REQUEST */
     uint32_t reject_status;      /* _OST status, if insertion is rejected */
     uint32_t refuse_status;      /* _OST status, if request is unplug-refused */

@@ -5,6 +5,7 @@
  */
 #include "hw/acpi/memory-unplug.h"
 
+#include "hw/mem/guest-fit.h"
 #include "hw/mem/pc-dimm.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
@@ -262,7 +263,6 @@ void memory_unplug_insert_acked(MemoryHotplugSlot *slot)
 void memory_unplug_place_read(MemoryHotplugSlot *slot)
 {
     if (slot->dimm) {
-        end_events(slot, true, false);
         step(slot, DIMM_PLACE_READ, 0);
     }
 }
@@ -320,6 +320,9 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
         .status = status,
     };
 
+    if (trigger == DIMM_INSERT_SUCCESS && slot->dimm && !guest_fit_usable(PC_DIMM(slot->dimm))) {
+        trigger = DIMM_INSERT_UNUSABLE;
+    }
     slot->ost_event = event;
     slot->ost_status = status;
     qapi_event_send_acpi_device_ost(&info);

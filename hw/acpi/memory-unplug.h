@@ -20,9 +20,7 @@ void memory_unplug_clear(MemoryHotplugSlot *slot);
 void memory_unplug_insert_acked(MemoryHotplugSlot *slot);
 void memory_unplug_remove_acked(MemoryHotplugSlot *slot);
 
-/* The guest read where the DIMM is. One that does so before it has cleared the insert event found
- * the DIMM itself, as when it looks at all slots at boot: it is not told of it again. Linux would
- * report a failure then, of memory that it uses. */
+/* The guest read where the DIMM is. */
 void memory_unplug_place_read(MemoryHotplugSlot *slot);
 
 /* The guest evaluated _EJ0: the DIMM, if there is one, leaves the machine. Asked for or not: the

@@ -54,6 +54,11 @@ uint64_t guest_memory_block_size(void)
     return block;
 }
 
+bool guest_fit_usable(const PcDimm *dimm)
+{
+    return dimm->boot || (pc_dimm_size(dimm) | dimm->addr) % guest_memory_block_size() == 0;
+}
+
 static void add(GPtrArray **list, char *text)
 {
     if (!*list) {
@@ -73,12 +78,12 @@ GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
     if (dimm->parent.realized) {
         others -= size;
     }
-    if (size % block) {
+    if (!dimm->boot && size % block) {
         add(&list, g_strdup_printf("%s: its size is no multiple of %" G_GUINT64_FORMAT
                                    " MiB, and a Linux guest will not use it",
                                    what, block / MIB));
     }
-    if (dimm->addr % block) {
+    if (!dimm->boot && dimm->addr % block) {
         add(&list, g_strdup_printf("%s: its address 0x%" G_GINT64_MODIFIER
                                    "x is no multiple of %" G_GUINT64_FORMAT
                                    " MiB, and a Linux guest will not use it",

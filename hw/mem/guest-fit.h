@@ -12,9 +12,13 @@
  * boot the largest power of 2 from there to 2 GiB of which its boot memory ends at a multiple. */
 uint64_t guest_memory_block_size(void);
 
+/* Whether a Linux guest can use @dimm, which has a memdev and an address: it is whole blocks. One
+ * with boot=on is part of the memory map, and usable in any case. */
+bool guest_fit_usable(const PcDimm *dimm);
+
 /* Why a Linux guest would not use @dimm, which has a memdev and an address: char * each, without
  * "warning: " and newline; NULL if there is no reason. g_ptr_array_unref.
- *  - its size or its address is no multiple of the block size;
+ *  - its size or its address is no multiple of the block size, without boot=on;
  *  - what Linux needs to manage it (1/64 of its size, at once) is more than half of all other
  *    memory of the machine. How much of that is free the guest does not tell. */
 GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm);

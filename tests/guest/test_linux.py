@@ -226,6 +226,55 @@ def pending_request_and_reset():
         guest.unplug("d0")
 
 
+def answer(guest, ident):
+    """How a request ended, with either of the two."""
+    while True:
+        for event in guest.qmp.events:
+            if event["event"] in ("DEVICE_DELETED", "MEM_UNPLUG_ERROR") and event["data"]["device"] == ident:
+                guest.qmp.events.remove(event)
+                return event["event"]
+        guest.qmp.events.append(guest.qmp.receive(60))
+
+
+def before_acpi():
+    """A DIMM and requests that come before the guest turns ACPI on: it is told all the same. Linux is told
+    before it has looked for devices: it refuses, finds the DIMM then, and gives it when asked again."""
+    with machine(extra=["-S"]) as guest:
+        for ident in ("d0", "d1"):
+            guest.plug(ident, 256 * MIB, online=False)
+        guest.qmp.command("device_del", id="d0")
+        guest.qmp.command("cont")
+        first = answer(guest, "d0")
+        guest.wait_ready()
+        states = {d["data"]["id"]: d["data"]["state"] for d in guest.qmp.command("query-memory-devices")}
+        tap.equal(states, {"d1": "noticed", **({"d0": "unplug-refused"} if first == "MEM_UNPLUG_ERROR" else {})})
+        for ident in states:
+            guest.unplug(ident)
+        total = guest.mem_total()
+        guest.plug("d2", 256 * MIB)
+        guest.qmp.command("system_reset")
+        guest.qmp.event("RESET")
+        time.sleep(1.5)
+        guest.qmp.command("device_del", id="d2")
+        first = answer(guest, "d2")
+        guest.wait_ready()
+        if first == "MEM_UNPLUG_ERROR":
+            guest.unplug("d2")
+        check_memory(guest, total, [])
+
+
+def misfit():
+    """Linux reports success for a DIMM that it does not add."""
+    with machine() as guest:
+        guest.wait_ready()
+        total = guest.mem_total()
+        for size in (130, 100):
+            guest.plug("d0", size * MIB)
+            tap.equal(guest.qmp.command("query-memory-devices")[0]["data"]["state"], "accepted")
+            tap.equal(guest.mem_total(), total, f"MemTotal with {size} MiB")
+            guest.unplug("d0")
+
+
 def guest_ejects():
     """The guest gives a DIMM back that nobody asked for."""
     with machine() as guest:
@@ -378,9 +427,11 @@ GROUPS = {
                 ("add, file backend, bytes in the file", add_file),
                 ("the same slot 20 times", same_slot_again),
                 ("three DIMMs, removed in another order", three_dimms)],
-    "refuse": [("memory in use by the kernel", refusal), ("the guest ejects by itself", guest_ejects)],
+    "refuse": [("memory in use by the kernel", refusal), ("the guest ejects by itself", guest_ejects),
+               ("a DIMM that Linux does not add", misfit)],
     "reset": [("reset with a DIMM plugged", reset_with_dimm), ("reset by the guest", reset_by_guest),
-              ("a reset forgets a request", pending_request_and_reset)],
+              ("a reset forgets a request", pending_request_and_reset),
+              ("what comes before ACPI is on", before_acpi)],
     "numa": [("numactl agrees with the objects", numactl_agrees),
              ("boot DIMMs with movable_node go", boot_dimms_go),
              ("boot DIMMs without movable_node stay", boot_dimms_stay),

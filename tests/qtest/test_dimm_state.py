@@ -237,6 +237,29 @@ def misfits():
     first("192 256", "256M,slots=8,maxmem=16G", 12 * GIB)
 
 
+def accepted():
+    """What the guest says that it uses, and cannot, is never online."""
+    for size, props in ((130 * MIB, {}), (100 * MIB, {}), (128 * MIB, {"addr": 4 * GIB + 2 * MIB}),
+                        (256 * MIB, {})):
+        with machine.Machine() as m:
+            plug(m, size=size, **props)
+            found = dimm(m)
+            tap.equal(found["state"], "online" if size == 256 * MIB else "accepted")
+            tap.equal("warnings" in found, size != 256 * MIB)
+            tap.equal(found.get("status"), None if size == 256 * MIB else 0)
+            if size != 256 * MIB:
+                tap.equal("memory blocks" in found["meaning"], True, found["meaning"])
+                device_del(m)
+                device_del(m, cancel=True)
+                tap.equal(dimm(m)["state"], "accepted", "after a request that was withdrawn")
+    # In the memory map at boot, any size is used.
+    with machine.Machine(extra=["-object", "memory-backend-ram,id=m0,size=130M", "-device",
+                                "pc-dimm,id=d0,memdev=m0,boot=on"]) as m:
+        ost(m, 1, 0)
+        found = dimm(m)
+        tap.equal((found["state"], found.get("warnings")), ("online", None))
+
+
 def in_words():
     with machine.Machine() as m:
         plug(m)
@@ -309,6 +332,7 @@ tap.run([
     ("DIMMs that Linux would not use", misfits),
     ("info memory-devices", in_words),
     ("device_add in HMP prints warnings", hmp_warns),
+    ("what a guest accepts and cannot use", accepted),
     ("a flood of reports", flood),
     ("a machine that stands still", stopped),
 ])

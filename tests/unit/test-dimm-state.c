@@ -10,19 +10,19 @@
 
 /* ---- the table ---- */
 
-/* One letter a state: Inserted Noticed Online reJected, and of a request (of an online DIMM)
- * Requested Seen in-Progress reFused. */
-static const char letters[] = "INOJRSPF";
+/* One letter a state: Inserted Noticed Online reJected Accepted, and of a request (of an online
+ * DIMM) Requested Seen in-Progress reFused. */
+static const char letters[] = "INOJARSPF";
 
 /* What becomes of each state. */
 static const char *const expected[DIMM_TRIGGERS] = {
-    /*                       INOJRSPF */
-    [DIMM_INSERT_ACKED] = "NNOJRSPF",    [DIMM_PLACE_READ] = "NNONRSPF",
-    [DIMM_INSERT_PROGRESS] = "NNOJRSPF", [DIMM_INSERT_SUCCESS] = "OOOORSPO",
-    [DIMM_INSERT_FAILURE] = "JJJJRSPJ",  [DIMM_UNPLUG_ASKED] = "RRRRRSPR",
-    [DIMM_REMOVE_ACKED] = "INOJSSPF",    [DIMM_EJECT_PROGRESS] = "INOJPPPF",
-    [DIMM_EJECT_FAILURE] = "FFFFFFFF",   [DIMM_WITHDRAWN] = "INOJOOOF",
-    [DIMM_RESET] = "IIIIIIII",
+    /*                       INOJARSPF */
+    [DIMM_INSERT_ACKED] = "NNOJARSPF",    [DIMM_PLACE_READ] = "NNONARSPF",
+    [DIMM_INSERT_PROGRESS] = "NNOJARSPF", [DIMM_INSERT_SUCCESS] = "OOOOORSPO",
+    [DIMM_INSERT_UNUSABLE] = "AAAAARSPA", [DIMM_INSERT_FAILURE] = "JJJJJRSPJ",
+    [DIMM_UNPLUG_ASKED] = "RRRRRRSPR",    [DIMM_REMOVE_ACKED] = "INOJASSPF",
+    [DIMM_EJECT_PROGRESS] = "INOJAPPPF",  [DIMM_EJECT_FAILURE] = "FFFFFFFFF",
+    [DIMM_WITHDRAWN] = "INOJAOOOF",       [DIMM_RESET] = "IIIIIIIII",
 };
 
 static DimmState make_state(MemoryDeviceState wanted)

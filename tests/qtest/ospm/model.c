@@ -90,7 +90,12 @@ static void notice(ModelSlot *s)
 
 void model_read_place(Model *m, unsigned slot)
 {
-    notice(&m->slots[slot]);
+    ModelSlot *s = &m->slots[slot];
+
+    notice(s);
+    if (s->insertion == M_REJECTED) {
+        s->insertion = M_NOTICED;
+    }
 }
 
 void model_eject(Model *m, unsigned slot)
@@ -169,6 +174,17 @@ void model_ost(Model *m, unsigned slot, uint32_t event, uint32_t status)
 
 /* ---- the whole guest ---- */
 
+/* The status bit of the event: it was set and not cleared, or there is something. */
+static bool gpe_status(const Model *m)
+{
+    bool any = m->gpe;
+
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        any |= m->slots[n].insert_event || m->slots[n].remove_event;
+    }
+    return any;
+}
+
 static void device_check(Model *m, unsigned slot, const OspmManners *manners)
 {
     if (!m->slots[slot].serial) {
@@ -202,7 +218,7 @@ void model_run(Model *m, const OspmManners *manners)
     } notifications[MODEL_SLOTS * 2];
     unsigned count = 0;
 
-    if (manners->deaf || !m->gpe) {
+    if (manners->deaf || !gpe_status(m)) {
         return;
     }
     m->gpe = false;

@@ -33,7 +33,7 @@ typedef struct Model {
     ModelSlot slots[MODEL_SLOTS];
     int64_t now;        /* ns */
     uint32_t ost_event; /* the register */
-    bool gpe;           /* the status bit of the memory hot-plug event */
+    bool gpe;           /* the memory hot-plug event was raised, and its status not cleared since */
     /* What must have been sent since the last look. */
     unsigned osts, refusals;
     unsigned deleted[MODEL_SLOTS * 2], num_deleted; /* serials */

@@ -316,6 +316,21 @@ static void path_insertion_and_request(Fixture *f)
     assert_gone(f, &dimm);
 }
 
+/* Both come before the guest turns ACPI on, which clears all status. */
+static void path_before_boot(Fixture *f)
+{
+    OspmDimm dimm;
+
+    plug(f, f->last);
+    dimm = ospm_crs(f->ospm, f->last);
+    request_unplug(f, f->last);
+    ospm_reboot(f->ospm);
+    g_assert_cmpuint(ospm_run(f->ospm), ==, 2);
+    assert_osts(f, "1:0x0 3:0x84 3:0x0");
+    assert_gone(f, &dimm);
+    g_assert_cmpuint(ospm_run(f->ospm), ==, 0);
+}
+
 static void path_reset(Fixture *f)
 {
     OspmDimm dimm = bring_in(f);
@@ -462,6 +477,7 @@ static const struct {
     { "asked-twice", path_asked_twice },
     { "insertion-and-request", path_insertion_and_request },
     { "reset", path_reset },
+    { "before-boot", path_before_boot },
     { "eject-twice", path_eject_twice },
     { "eject-unasked", path_eject_unasked },
     { "eject-on-insertion", path_eject_on_insertion },
