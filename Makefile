@@ -36,7 +36,8 @@ check: build guest
 golden: build
 	@ninja -C $(BUILD) golden
 
-bench: build guest
+bench: build
+	@scripts/make-guest.sh $(BUILD)/guest generic
 	@python3 tests/bench/bench.py $(BUILD)
 
 fuzz:

@@ -2,15 +2,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Download and unpack (not install) Debian's cloud kernel, static busybox, dmidecode, and numactl
 # with its libraries into a folder, and make an initramfs of them. Does nothing for what is there already.
-#   make-guest.sh DIR  ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd
+#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd
+#   make-guest.sh DIR generic  ->  these, and DIR/vmlinuz-generic, the kernel for all machines (70 MB to download)
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
 cd "$1"
 
-kernel_package() { # the versioned package that linux-image-cloud-amd64 stands for
-    apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-        sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+kernel_package() { # the versioned package that $1, linux-image-..., stands for
+    apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+}
+
+unpack_kernel() { # package: into root/
+    kernel=$(kernel_package "$1")
+    if [ -z "$kernel" ]; then # no package lists yet
+        if [ "$(id -u)" -eq 0 ]; then apt-get update; else sudo apt-get update; fi >download.log 2>&1
+        kernel=$(kernel_package "$1")
+    fi
+    if [ -z "$kernel" ]; then
+        echo "apt knows no $1: is this a Debian machine with Debian's packages?" >&2
+        exit 1
+    fi
+    unpack "$kernel"
 }
 
 unpack() { # package: download and unpack into root/
@@ -25,18 +38,16 @@ unpack() { # package: download and unpack into root/
 }
 
 if [ ! -f vmlinuz ]; then
-    kernel=$(kernel_package)
-    if [ -z "$kernel" ]; then # no package lists yet
-        if [ "$(id -u)" -eq 0 ]; then apt-get update; else sudo apt-get update; fi >download.log 2>&1
-        kernel=$(kernel_package)
-    fi
-    if [ -z "$kernel" ]; then
-        echo "apt knows no linux-image-cloud-amd64: is this a Debian machine with Debian's packages?" >&2
-        exit 1
-    fi
-    unpack "$kernel"
-    cp root/boot/vmlinuz-* vmlinuz.tmp
+    unpack_kernel linux-image-cloud-amd64
+    cp root/boot/vmlinuz-*-cloud-amd64 vmlinuz.tmp
     mv vmlinuz.tmp vmlinuz
+fi
+if [ "${2:-}" = generic ] && [ ! -f vmlinuz-generic ]; then
+    unpack_kernel linux-image-amd64
+    generic=${kernel#linux-image-}
+    cp "root/boot/vmlinuz-$generic" vmlinuz-generic.tmp
+    mv vmlinuz-generic.tmp vmlinuz-generic
+    rm -rf "root/lib/modules/$generic" root/boot/*"-$generic"
 fi
 [ -x root/bin/busybox ] || unpack busybox-static
 for package in numactl libnuma1 libc6 dmidecode; do

@@ -183,16 +183,22 @@ static void wait_for_others(const SoftCodeCpu *self)
     }
 }
 
+static void make_slow(SoftTlbEntry *entries, unsigned count, hwaddr phys)
+{
+    for (unsigned i = 0; i < count; i++) {
+        SoftTlbEntry *e = &entries[i];
+        if (((e->phys ^ phys) & SOFT_PAGE_MASK) == 0) {
+            e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
+        }
+    }
+}
+
 /* The vCPU's own TLB: writes to the page take the slow path from now on. */
 static void make_writes_slow(SoftCpu *s, hwaddr phys)
 {
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            SoftTlbEntry *e = &s->tlbs[mode][i];
-            if (((e->phys ^ phys) & SOFT_PAGE_MASK) == 0) {
-                e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
-            }
-        }
+        make_slow(s->tlbs[mode], SOFT_TLB_SIZE, phys);
+        make_slow(s->victims[mode].entry, SOFT_TLB_VICTIMS, phys);
     }
 }
 

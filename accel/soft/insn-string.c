@@ -7,6 +7,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/host-string.h"
 #include "accel/soft/uop.h"
 
 enum { REP_NONE, REP, REP_NOT_EQUAL }; /* Uop.imm; REP of CMPS and SCAS is REPE */
@@ -96,89 +97,176 @@ static inline void scas_one(SoftCpu *s, const Uop *op)
     move_index(s, op, X86_RDI, step(s, op));
 }
 
-/* ---- runs within a page, forwards: the host's own string instruction ---- */
+/* ---- runs within a page: the host's own string instruction ---- */
 
-static inline uint64_t room(uint64_t addr, uint64_t bytes)
+/* Elements from rSI or rDI on, in the direction of DF, that lie on the page of the first one and
+ * need no check but its: @addr is its linear address, and element_address() found it good. */
+static uint64_t run_length(SoftCpu *s, const Uop *op, unsigned reg, uint64_t addr)
 {
-    return MIN(bytes, SOFT_PAGE - addr % SOFT_PAGE);
-}
+    unsigned seg = reg == X86_RDI ? X86_SEG_ES : op->seg;
+    uint64_t offset = get_index(s, op, reg), in_page = addr % SOFT_PAGE, room;
 
-static void host_movs(void *to, const void *from, uint64_t elements, unsigned size)
-{
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(elements) : : "memory");
-        break;
-    case 2:
-        __asm__ volatile("rep movsw" : "+D"(to), "+S"(from), "+c"(elements) : : "memory");
-        break;
-    case 4:
-        __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(elements) : : "memory");
-        break;
-    default:
-        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(elements) : : "memory");
-        break;
+    if (in_page + op->size > SOFT_PAGE) {
+        return 0;
     }
-}
-
-static void host_stos(void *to, uint64_t value, uint64_t elements, unsigned size)
-{
-    switch (size) {
-    case 1:
-        __asm__ volatile("rep stosb" : "+D"(to), "+c"(elements) : "a"(value) : "memory");
-        break;
-    case 2:
-        __asm__ volatile("rep stosw" : "+D"(to), "+c"(elements) : "a"(value) : "memory");
-        break;
-    case 4:
-        __asm__ volatile("rep stosl" : "+D"(to), "+c"(elements) : "a"(value) : "memory");
-        break;
-    default:
-        __asm__ volatile("rep stosq" : "+D"(to), "+c"(elements) : "a"(value) : "memory");
-        break;
+    if (s->cpu.rflags & RFLAGS_DF) {
+        room = MIN(in_page, offset) + op->size;
+    } else {
+        uint64_t last = op->aux == 64 ? UINT64_MAX : (1ull << op->aux) - 1;
+        if (!(s->mode_key & SOFT_KEY_CODE64)) {
+            last = MIN(last, (uint64_t)s->cpu.segs[seg].limit);
+        }
+        room = MIN(SOFT_PAGE - in_page - 1, last - offset) + 1;
     }
+    if (!(s->mode_key & SOFT_KEY_CODE64) && !(s->cpu.segs[seg].flags & SEG_CODE) &&
+        (s->cpu.segs[seg].flags & SEG_E)) {
+        return 0; /* whose limit is a lower one */
+    }
+    return room / op->size;
 }
 
-/* How many elements were done at once; 0: do one by the slow way. */
+/* Host address of the first of @elements, the one that is accessed first; NULL: no RAM. */
+static inline uint8_t *run_host(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t elements,
+                                SoftAccess access)
+{
+    unsigned len = (unsigned)elements * op->size, before = 0;
+
+    if (s->cpu.rflags & RFLAGS_DF) {
+        before = len - op->size;
+    }
+    uint64_t low = addr - before;
+    uint8_t *host =
+        access == SOFT_READ ? soft_read_host(s, low, len) : soft_write_host(s, low, len);
+    if (SOFT_UNLIKELY(!host)) {
+        soft_run_host_slow(s, op, addr, op->size,
+                           access); /* the first one's is the one that faults */
+        host = soft_run_host_slow(s, op, low, len, access);
+    }
+    return host ? host + before : NULL;
+}
+
+static inline bool goes_down(const SoftCpu *s)
+{
+    return s->cpu.rflags & RFLAGS_DF;
+}
+
+/* As many elements at once as have their places on the pages of the first ones; returns how many.
+ * 0: do one by the slow way. */
 static uint64_t movs_run(SoftCpu *s, const Uop *op, uint64_t count)
 {
     uint64_t from = element_address(s, op, X86_RSI, false);
     uint64_t to = element_address(s, op, X86_RDI, true);
-    uint64_t bytes = room(to, room(from, count > SOFT_PAGE ? SOFT_PAGE : count * op->size));
-    uint64_t elements = bytes / op->size;
+    uint64_t n = MIN(count, MIN(run_length(s, op, X86_RSI, from), run_length(s, op, X86_RDI, to)));
+    const void *source = n ? run_host(s, op, from, n, SOFT_READ) : NULL;
+    void *target = source ? run_host(s, op, to, n, SOFT_WRITE) : NULL;
 
-    if (elements == 0) {
+    if (!target) {
         return 0;
     }
-    bytes = elements * op->size;
-    const void *source = soft_read_host(s, from, (unsigned)bytes);
-    void *target = soft_write_host(s, to, (unsigned)bytes);
-    if (!source || !target) {
-        return 0;
+    switch (op->size) {
+    case 1:
+        host_movs8(target, source, n, goes_down(s));
+        break;
+    case 2:
+        host_movs16(target, source, n, goes_down(s));
+        break;
+    case 4:
+        host_movs32(target, source, n, goes_down(s));
+        break;
+    default:
+        host_movs64(target, source, n, goes_down(s));
+        break;
     }
-    host_movs(target, source, elements, op->size);
-    move_index(s, op, X86_RSI, (int64_t)bytes);
-    move_index(s, op, X86_RDI, (int64_t)bytes);
-    return elements;
+    move_index(s, op, X86_RSI, (int64_t)n * step(s, op));
+    move_index(s, op, X86_RDI, (int64_t)n * step(s, op));
+    return n;
 }
 
 static uint64_t stos_run(SoftCpu *s, const Uop *op, uint64_t count)
 {
-    uint64_t to = element_address(s, op, X86_RDI, true);
-    uint64_t bytes = room(to, count > SOFT_PAGE ? SOFT_PAGE : count * op->size);
-    uint64_t elements = bytes / op->size;
+    uint64_t to = element_address(s, op, X86_RDI, true), value = s->cpu.regs[X86_RAX];
+    uint64_t n = MIN(count, run_length(s, op, X86_RDI, to));
+    void *target = n ? run_host(s, op, to, n, SOFT_WRITE) : NULL;
 
-    if (elements == 0) {
-        return 0;
-    }
-    bytes = elements * op->size;
-    void *target = soft_write_host(s, to, (unsigned)bytes);
     if (!target) {
         return 0;
     }
-    host_stos(target, s->cpu.regs[X86_RAX], elements, op->size);
-    move_index(s, op, X86_RDI, (int64_t)bytes);
-    return elements;
+    switch (op->size) {
+    case 1:
+        host_stos8(target, value, n, goes_down(s));
+        break;
+    case 2:
+        host_stos16(target, value, n, goes_down(s));
+        break;
+    case 4:
+        host_stos32(target, value, n, goes_down(s));
+        break;
+    default:
+        host_stos64(target, value, n, goes_down(s));
+        break;
+    }
+    move_index(s, op, X86_RDI, (int64_t)n * step(s, op));
+    return n;
+}
+
+/* Up to the element that ends the instruction, too. */
+static uint64_t cmps_run(SoftCpu *s, const Uop *op, uint64_t count)
+{
+    uint64_t from = element_address(s, op, X86_RSI, false);
+    uint64_t to = element_address(s, op, X86_RDI, false);
+    uint64_t n = MIN(count, MIN(run_length(s, op, X86_RSI, from), run_length(s, op, X86_RDI, to)));
+    const void *a = n ? run_host(s, op, from, n, SOFT_READ) : NULL;
+    const void *b = a ? run_host(s, op, to, n, SOFT_READ) : NULL;
+    bool unequal = op->imm == REP_NOT_EQUAL, down = goes_down(s);
+
+    if (!b) {
+        return 0;
+    }
+    switch (op->size) {
+    case 1:
+        n = host_cmps8(a, b, n, unequal, down, &s->cc.ax);
+        break;
+    case 2:
+        n = host_cmps16(a, b, n, unequal, down, &s->cc.ax);
+        break;
+    case 4:
+        n = host_cmps32(a, b, n, unequal, down, &s->cc.ax);
+        break;
+    default:
+        n = host_cmps64(a, b, n, unequal, down, &s->cc.ax);
+        break;
+    }
+    move_index(s, op, X86_RSI, (int64_t)n * step(s, op));
+    move_index(s, op, X86_RDI, (int64_t)n * step(s, op));
+    return n;
+}
+
+static uint64_t scas_run(SoftCpu *s, const Uop *op, uint64_t count)
+{
+    uint64_t to = element_address(s, op, X86_RDI, false), value = s->cpu.regs[X86_RAX];
+    uint64_t n = MIN(count, run_length(s, op, X86_RDI, to));
+    const void *b = n ? run_host(s, op, to, n, SOFT_READ) : NULL;
+    bool unequal = op->imm == REP_NOT_EQUAL, down = goes_down(s);
+
+    if (!b) {
+        return 0;
+    }
+    switch (op->size) {
+    case 1:
+        n = host_scas8(value, b, n, unequal, down, &s->cc.ax);
+        break;
+    case 2:
+        n = host_scas16(value, b, n, unequal, down, &s->cc.ax);
+        break;
+    case 4:
+        n = host_scas32(value, b, n, unequal, down, &s->cc.ax);
+        break;
+    default:
+        n = host_scas64(value, b, n, unequal, down, &s->cc.ax);
+        break;
+    }
+    move_index(s, op, X86_RDI, (int64_t)n * step(s, op));
+    return n;
 }
 
 /* ---- repeating ---- */
@@ -202,42 +290,44 @@ static const Uop *leave_in_the_middle(SoftCpu *s, const Uop *op)
     }
 
 /* REP MOVS, STOS, LODS. @run does many at once. */
-#define DEFINE_REP(name, run)                                                                 \
-    static const Uop *rep_##name(SoftCpu *s, const Uop *op)                                   \
-    {                                                                                         \
-        bool runs =                                                                           \
-            (s->mode_key & SOFT_KEY_CODE64) && op->aux == 64 && !(s->cpu.rflags & RFLAGS_DF); \
-        uint64_t count;                                                                       \
-        while ((count = get_index(s, op, X86_RCX)) != 0) {                                    \
-            uint64_t done = runs ? run(s, op, count) : 0;                                     \
-            if (done == 0) {                                                                  \
-                name##_one(s, op);                                                            \
-                done = 1;                                                                     \
-            }                                                                                 \
-            move_index(s, op, X86_RCX, -(int64_t)done);                                       \
-            if (must_leave(s) && count != done) {                                             \
-                return leave_in_the_middle(s, op);                                            \
-            }                                                                                 \
-        }                                                                                     \
-        return soft_next(s, op);                                                              \
+#define DEFINE_REP(name, run)                               \
+    static const Uop *rep_##name(SoftCpu *s, const Uop *op) \
+    {                                                       \
+        uint64_t count;                                     \
+        while ((count = get_index(s, op, X86_RCX)) != 0) {  \
+            uint64_t done = run(s, op, count);              \
+            if (done == 0) {                                \
+                name##_one(s, op);                          \
+                done = 1;                                   \
+            }                                               \
+            move_index(s, op, X86_RCX, -(int64_t)done);     \
+            if (must_leave(s) && count != done) {           \
+                return leave_in_the_middle(s, op);          \
+            }                                               \
+        }                                                   \
+        return soft_next(s, op);                            \
     }
 
 /* REPE and REPNE CMPS, SCAS: also ended by ZF. */
-#define DEFINE_REP_COMPARE(name)                                   \
-    static const Uop *rep_##name(SoftCpu *s, const Uop *op)        \
-    {                                                              \
-        uint64_t stop = op->imm == REP ? 0 : AX_ZF;                \
-        while (get_index(s, op, X86_RCX) != 0) {                   \
-            name##_one(s, op);                                     \
-            move_index(s, op, X86_RCX, -1);                        \
-            if ((s->cc.ax & AX_ZF) == stop) {                      \
-                break;                                             \
-            }                                                      \
-            if (must_leave(s) && get_index(s, op, X86_RCX) != 0) { \
-                return leave_in_the_middle(s, op);                 \
-            }                                                      \
-        }                                                          \
-        return soft_next(s, op);                                   \
+#define DEFINE_REP_COMPARE(name)                            \
+    static const Uop *rep_##name(SoftCpu *s, const Uop *op) \
+    {                                                       \
+        uint64_t stop = op->imm == REP ? 0 : AX_ZF, count;  \
+        while ((count = get_index(s, op, X86_RCX)) != 0) {  \
+            uint64_t done = name##_run(s, op, count);       \
+            if (done == 0) {                                \
+                name##_one(s, op);                          \
+                done = 1;                                   \
+            }                                               \
+            move_index(s, op, X86_RCX, -(int64_t)done);     \
+            if ((s->cc.ax & AX_ZF) == stop) {               \
+                break;                                      \
+            }                                               \
+            if (must_leave(s) && count != done) {           \
+                return leave_in_the_middle(s, op);          \
+            }                                               \
+        }                                                   \
+        return soft_next(s, op);                            \
     }
 
 static inline uint64_t no_run(SoftCpu *s, const Uop *op, uint64_t count)

@@ -64,9 +64,17 @@ static void drop(SoftTlbEntry *e)
     e->read_tag = e->write_tag = e->fetch_tag = UINT64_MAX;
 }
 
+static void drop_victims(SoftCpu *s)
+{
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        memset(s->victims[mode].page, 0xff, sizeof(s->victims[mode].page));
+    }
+}
+
 void soft_tlb_flush(SoftCpu *s, bool keep_global)
 {
     next_generation(s);
+    drop_victims(s);
     if (!keep_global) {
         memset(s->tlbs, 0xff, sizeof(s->tlbs));
         return;
@@ -90,6 +98,7 @@ static uint64_t entry_page(const SoftTlbEntry *e)
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 {
     next_generation(s);
+    drop_victims(s); /* few, and soon here again */
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
         drop(soft_tlb_entry(s->tlbs[mode], addr));
         /* The page may be a piece of a large one, all of whose pieces have to go. */
@@ -100,6 +109,38 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
             }
         }
     }
+}
+
+/* ---- pages that share an entry ---- */
+
+/* @e is wanted for another page: keep what it has. */
+static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e, uint64_t page)
+{
+    uint64_t old = entry_page(e);
+
+    if (old == page || old == (UINT64_MAX & SOFT_PAGE_MASK)) {
+        return;
+    }
+    unsigned slot = v->next % SOFT_TLB_VICTIMS;
+    v->page[slot] = old;
+    v->entry[slot] = *e;
+    v->next = slot + 1;
+}
+
+/* Exchange @e for the page's victim, if there is one. */
+static bool swap_victim(SoftTlbVictims *v, SoftTlbEntry *e, uint64_t page)
+{
+    for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
+        if (v->page[i] == page) {
+            SoftTlbEntry entry = v->entry[i];
+            uint64_t old = entry_page(e);
+            v->entry[i] = *e;
+            v->page[i] = old == (UINT64_MAX & SOFT_PAGE_MASK) ? UINT64_MAX : old;
+            *e = entry;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The rules that implicit supervisor accesses go by. */
@@ -158,6 +199,8 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
 
     uint64_t page = addr & SOFT_PAGE_MASK;
     SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
+    s->tlb_fills++;
+    keep_victim(&s->victims[mode], e, page);
     uint64_t flags = (t.global ? SOFT_TLB_GLOBAL : 0) | (t.large ? SOFT_TLB_LARGE : 0);
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t.phys);
     uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW;
@@ -186,8 +229,12 @@ static SoftTlbEntry *tlb_get(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcces
                              SoftMmuMode mode)
 {
     SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
+    uint64_t page = addr & SOFT_PAGE_MASK;
 
-    if ((tag_of(e, access) & ~SOFT_TLB_SLOW) == (addr & SOFT_PAGE_MASK)) {
+    if ((tag_of(e, access) & ~SOFT_TLB_SLOW) == page) {
+        return e;
+    }
+    if (swap_victim(&s->victims[mode], e, page) && (tag_of(e, access) & ~SOFT_TLB_SLOW) == page) {
         return e;
     }
     return tlb_fill(s, op, addr, access, mode);
@@ -386,6 +433,16 @@ void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
         return NULL;
     }
     return write_host(s, op, e, addr, size);
+}
+
+void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
+{
+    SoftTlbEntry *e = tlb_get(s, op, addr, access, s->mmu_mode);
+
+    if (access == SOFT_WRITE) {
+        return write_host(s, op, e, addr, len);
+    }
+    return e->phys & SOFT_TLB_RAM ? (void *)(addr + e->addend) : NULL;
 }
 
 uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr)

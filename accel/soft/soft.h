@@ -76,6 +76,15 @@ typedef struct SoftTlbEntry {
     uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (mmu.c) */
 } SoftTlbEntry;
 
+/* Entries that another page has taken the place of, for the slow path to find: pages that share an
+ * entry then do not cost a walk each time. */
+#define SOFT_TLB_VICTIMS 8u
+typedef struct SoftTlbVictims {
+    uint64_t page[SOFT_TLB_VICTIMS]; /* linear; -1: none */
+    SoftTlbEntry entry[SOFT_TLB_VICTIMS];
+    unsigned next; /* to be replaced */
+} SoftTlbVictims;
+
 /* ---- arithmetic flags (flags.h) ---- */
 typedef struct SoftFlags {
     uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
@@ -92,6 +101,7 @@ struct SoftCpu {
     const SoftBlock *block; /* being run */
     sigjmp_buf *unwind;     /* soft_raise() jumps here */
     SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
+    SoftTlbVictims victims[SOFT_MMU_MODES];
     _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {
@@ -103,7 +113,7 @@ struct SoftCpu {
     MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache; /* decoded blocks (block.h) */
     void *native;            /* stubs for x87/SSE (native.h) */
-    uint64_t blocks_run, insns_decoded; /* statistics */
+    uint64_t blocks_run, insns_decoded, tlb_fills; /* statistics */
 };
 
 static inline SoftCpu *soft_cpu(X86Cpu *cpu)
@@ -155,6 +165,11 @@ void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, u
 /* Make [addr, addr+len) accessible, or fault; then copy. For 10, 16, 32, 512-byte operands. */
 void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len);
 void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len);
+/* Host address of [addr, addr + len), within one page and not empty, for a run of elements of a
+ * string instruction: faults as an access of @access (not SOFT_FETCH) does; NULL: not RAM, or ROM
+ * that is written to. Decoded code there is dropped if it is written. Two of them stay valid side
+ * by side while nothing else is accessed. */
+void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);
 /* Fault now if a write of @len bytes would fault. */
 void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
 /* Host pointer for an atomic read-modify-write, or NULL (a device, ROM, or across a page boundary:

@@ -3,9 +3,12 @@
 """Measure dimmable, and qemu-system-x86_64 (software CPU) in the same run where it is installed:
 bench.py BUILD-DIR [RUNS]. Each figure is the median over RUNS (default 3), the two programs in turn."""
 import os
+import re
 import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
@@ -47,6 +50,36 @@ def boot(program, accel, build, slots, label):
             removes.append(guest.unplug("d0") * 1000)
         yield f"device_add to _OST{label}", "ms", statistics.median(adds)
         yield f"device_del to DEVICE_DELETED{label}", "ms", statistics.median(removes)
+
+
+def copies(program, accel, build):
+    """What a guest without an operating system takes to move memory (tests/guest/bare/copy.c)."""
+    with tempfile.TemporaryDirectory() as directory:
+        output = f"{directory}/output"
+        subprocess.run([program, "-accel", accel, "-m", "256", "-nodefaults", "-display", "none", "-kernel",
+                        f"{build}/tests/guest/bare/copy.elf", "-debugcon", f"file:{output}",
+                        "-device", "isa-debug-exit,iobase=0xf4,iosize=4"], check=False, timeout=600)
+        with open(output, encoding="ascii") as file:
+            for time_taken, name in re.findall(r"^(\d+) ms, (.*)$", file.read(), re.M):
+                yield name, "ms", int(time_taken)
+
+
+def first_line(program, accel, build):
+    """How long Debian's generic kernel, whose image unpacks itself, takes to its first line."""
+    kernel = f"{build}/guest/vmlinuz-generic"
+    process = subprocess.Popen([program, "-accel", accel, "-m", "1G", "-nodefaults", "-display", "none",
+                                "-serial", "stdio", "-kernel", kernel, "-append", "console=ttyS0 earlyprintk=ttyS0"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    started = time.monotonic()
+    try:
+        for line in process.stdout:
+            if b"Linux version" in line:
+                yield "generic kernel to its first line", "s", time.monotonic() - started
+                return
+        raise AssertionError(f"{program}: no line of {kernel}")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def room_vm(program, accel, build, maxmem, extra=()):
@@ -91,7 +124,8 @@ def measure(figures, *sources):
 
 def measure_both(program, accel, build, figures):
     measure(figures, start(program, accel, build), boot(program, accel, build, 8, ""),
-            boot(program, accel, build, 255, ", 255 slots"))
+            boot(program, accel, build, 255, ", 255 slots"), copies(program, accel, build),
+            first_line(program, accel, build))
 
 
 def compare_room(ours):
