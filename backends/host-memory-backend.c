@@ -340,9 +340,11 @@ static bool backend_can_be_deleted(Object *obj, GError **errp)
 
     if (backend->user) {
         g_autofree char *user = host_memory_backend_user_name(backend);
+        bool boot = strcmp(user, "/machine") == 0;
 
-        error_set(errp, "memory backend '%s' is in use by '%s'; unplug that first",
-                  host_memory_backend_name(backend), user);
+        error_set(errp, "memory backend '%s' is %s%s%s", host_memory_backend_name(backend),
+                  boot ? "boot memory" : "in use by '", boot ? "" : user,
+                  boot ? ", which stays as long as the machine" : "'; unplug that first");
         return false;
     }
     return true;
@@ -411,11 +413,14 @@ void host_memory_backend_set_mapped(HostMemoryBackend *backend, Object *user)
 
 char *host_memory_backend_user_name(const HostMemoryBackend *backend)
 {
-    if (!backend->user) {
+    const Object *user = backend->user;
+
+    if (!user) {
         return g_strdup("nobody");
     }
-    /* A device's name in the tree is its id, if it has one. */
-    return g_strdup(backend->user->name ? backend->user->name : object_typename(backend->user));
+    /* The name is an id among those that have one; others are known by their path. */
+    g_autofree char *folder = user->parent ? object_path(user->parent) : NULL;
+    return g_strcmp0(folder, "/machine/peripheral") == 0 ? g_strdup(user->name) : object_path(user);
 }
 
 static const Property backend_properties[] = {

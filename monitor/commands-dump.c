@@ -38,6 +38,7 @@ bool dump_active(void)
 
 static void resume_machine(void)
 {
+    runstate_hold_resets(false);
     if (active.resume && runstate_get() == RUN_STATE_SAVE_VM) {
         vm_start();
     }
@@ -169,6 +170,7 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
         return false;
     }
     active.resume = runstate_is_running();
+    runstate_hold_resets(true);
     vm_stop(RUN_STATE_SAVE_VM);
     active.dump = guest_dump_new(current_machine(), &options, errp);
     if (!active.dump) {

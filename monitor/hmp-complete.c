@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "backends/host-memory-backend.h"
+#include "chardev/char-ringbuf.h"
+#include "chardev/char.h"
 #include "hw/core/device.h"
 #include "monitor/hmp.h"
 #include "qom/object.h"
@@ -30,20 +33,26 @@ static void add_commands(HmpCompletion *out, const HmpCommand *table)
     }
 }
 
-static void add_children(HmpCompletion *out, const char *path)
+/* Children of @path for which @fits says so. */
+static void add_children(HmpCompletion *out, const char *path, bool (*fits)(Object *obj))
 {
     const Object *parent = object_resolve(path, NULL);
 
     for (guint i = 0; parent && parent->children && i < parent->children->len; i++) {
-        add(out, ((const Object *)g_ptr_array_index(parent->children, i))->name);
+        Object *child = g_ptr_array_index(parent->children, i);
+
+        if (fits(child)) {
+            add(out, child->name);
+        }
     }
 }
 
 /* @words: those before the one that is completed, the argument's command not included; @word: that
- * one, from the blank on its left. */
+ * one, from the blank on its left; @command: its name. */
 typedef struct Context {
     char **words;
     const char *word;
+    const char *command;
 } Context;
 
 static void complete_command(HmpCompletion *out, const Context *context)
@@ -51,19 +60,50 @@ static void complete_command(HmpCompletion *out, const Context *context)
     add_commands(out, hmp_commands);
 }
 
+static bool can_be_deleted(Object *obj)
+{
+    return user_object_can_be_deleted(obj, NULL);
+}
+
+static bool can_be_unplugged(Object *obj)
+{
+    return object_is_a(obj, TYPE_DEVICE) && device_ops((Device *)obj)->hotpluggable;
+}
+
+static bool is_ringbuf(Object *obj)
+{
+    return object_is_a(obj, TYPE_CHARDEV_RINGBUF);
+}
+
+static bool is_free_chardev(Object *obj)
+{
+    return !chardev_in_use((const Chardev *)obj);
+}
+
+static bool is_used_chardev(Object *obj)
+{
+    return chardev_in_use((const Chardev *)obj);
+}
+
 static void complete_object(HmpCompletion *out, const Context *context)
 {
-    add_children(out, "/objects");
+    add_children(out, "/objects", can_be_deleted);
 }
 
 static void complete_device(HmpCompletion *out, const Context *context)
 {
-    add_children(out, "/machine/peripheral");
+    add_children(out, "/machine/peripheral", can_be_unplugged);
 }
 
 static void complete_chardev(HmpCompletion *out, const Context *context)
 {
-    add_children(out, "/chardevs");
+    bool ringbuf = g_str_has_prefix(context->command, "ringbuf");
+    bool unused = strcmp(context->command, "chardev-remove") == 0;
+
+    add_children(out, "/chardevs",
+                 ringbuf  ? is_ringbuf
+                 : unused ? is_free_chardev
+                          : is_used_chardev);
 }
 
 static void complete_file(HmpCompletion *out, const Context *context)
@@ -163,7 +203,10 @@ static bool add_if_type(Object *obj, void *opaque)
 {
     LinkSearch *search = opaque;
 
-    if (object_is_a(obj, search->type) && obj->name) {
+    bool taken =
+        object_is_a(obj, TYPE_MEMORY_BACKEND) && host_memory_backend_is_mapped(MEMORY_BACKEND(obj));
+
+    if (object_is_a(obj, search->type) && obj->name && !taken) {
         add(search->out, obj->name);
     }
     return true;
@@ -295,7 +338,7 @@ static void complete_argument(HmpCompletion *out, const HmpCommand *cmd, const C
 
 static void complete_line(HmpCompletion *out, const HmpCommand *table, const Context *context)
 {
-    Context rest = { .words = context->words + 1, .word = context->word };
+    Context rest = { context->words + 1, context->word, context->words[0] };
     const HmpCommand *cmd;
 
     if (!context->words[0]) {

@@ -161,6 +161,18 @@ static bool take_flags(Hmp *hmp, char **specs, const char **line, char **argv, b
     return true;
 }
 
+/* Is the argument that begins at @begin all that is left, as it is? */
+static bool takes_rest(const char *spec, const char *begin)
+{
+    if (!strstr(spec, "...")) {
+        return false;
+    }
+    if (g_str_has_suffix(spec, "...]")) { /* another command */
+        return true;
+    }
+    return strstr(spec, "]...") ? *begin == '{' : *begin != '"';
+}
+
 static char *take_argument(const char *spec, const char **line, bool *unclosed)
 {
     const char *begin = *line + strspn(*line, " \t");
@@ -168,7 +180,7 @@ static char *take_argument(const char *spec, const char **line, bool *unclosed)
     if (g_str_has_prefix(spec, "[/") && *begin != '/') {
         return NULL;
     }
-    return strstr(spec, "...") ? rest_of_line(line) : next_word(line, unclosed);
+    return takes_rest(spec, begin) ? rest_of_line(line) : next_word(line, unclosed);
 }
 
 /* Split @line by what @cmd takes; false: it does not fit, of which the first part was printed. */

@@ -26,7 +26,9 @@ typedef struct HmpCommand {
      *   [/FMT]    may follow the name without a space
      *   WORD      what its name says (table in hmp-complete.c); may be in double quotes
      *   [WORD]    may be left out, with those after it
-     *   REST...   what is left of the line
+     *   REST...   what is left of the line; in double quotes it is a word
+     *   [REST...] the same, with its quotes: another command
+     *   WORD[,KEY=VALUE]...   a word, or what is left of the line if it begins with "{": JSON
      */
     const char *args;
     const char *help; /* one line */

@@ -172,6 +172,8 @@ void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop
 Object *user_object_add(const char *type, const char *id, struct json_object *props, bool from_text,
                         GError **errp);
 bool user_object_del(const char *id, GError **errp);
+/* Would that work for @obj, a child of /objects? */
+bool user_object_can_be_deleted(Object *obj, GError **errp);
 /* Letters, digits, '-', '.', '_', beginning with a letter. */
 bool id_wellformed(const char *id);
 

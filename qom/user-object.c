@@ -95,7 +95,7 @@ Object *user_object_add(const char *type, const char *id, struct json_object *pr
     return obj; /* the tree's reference stays when this one goes */
 }
 
-static bool can_be_deleted(Object *obj, GError **errp)
+bool user_object_can_be_deleted(Object *obj, GError **errp)
 {
     for (const ObjectType *type = obj->type; type; type = object_type_parent(type)) {
         if (type->can_be_deleted) {
@@ -121,7 +121,7 @@ bool user_object_del(const char *id, GError **errp)
                   id);
         return false;
     }
-    if (!can_be_deleted(obj, errp)) {
+    if (!user_object_can_be_deleted(obj, errp)) {
         return false;
     }
     object_unparent(obj);

@@ -56,7 +56,10 @@ const ObjectType *machine_type_find(const char *name, GError **errp)
         if (strcmp(name, ops->name) == 0 || (ops->alias && strcmp(name, ops->alias) == 0)) {
             return types->pdata[i];
         }
-        g_string_append_printf(known, "%s%s", i ? ", " : "", ops->alias ? ops->alias : ops->name);
+        if (ops->alias) {
+            g_string_append_printf(known, "%s%s", known->len ? ", " : "", ops->alias);
+        }
+        g_string_append_printf(known, "%s%s", known->len ? ", " : "", ops->name);
     }
     error_set(errp, "there is no machine type '%s'; use one of: %s", name, known->str);
     return NULL;

@@ -196,22 +196,25 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
 static bool parse_dist(Machine *machine, struct json_object *props, GError **errp)
 {
     static const char *const keys[] = { "type", "src", "dst", "val", NULL };
-    int64_t src, dst, val;
+    const char *text = opts_get(props, "val");
+    int64_t src, dst;
+    uint64_t val;
 
     if (!opts_check_keys(props, keys, errp) ||
         !numa_get_number(props, "src", MAX_NODES - 1, &src, errp) ||
-        !numa_get_number(props, "dst", MAX_NODES - 1, &dst, errp) ||
-        !numa_get_number(props, "val", UINT8_MAX, &val, errp)) {
+        !numa_get_number(props, "dst", MAX_NODES - 1, &dst, errp)) {
         return false;
     }
-    if (src < 0 || dst < 0 || val < 0) {
+    if (src < 0 || dst < 0 || !text) {
         error_set(errp, "a distance needs all of src=, dst= and val=");
         return false;
     }
-    if (val < LOCAL_DIST || (src == dst) != (val == LOCAL_DIST)) {
+    if (!uint_parse(text, UINT8_MAX, &val) || val < LOCAL_DIST ||
+        (src == dst) != (val == LOCAL_DIST)) {
         error_set(errp,
-                  "val=%" PRId64 " is not right: %d from a node to itself, %d to 255 to another",
-                  val, LOCAL_DIST, LOCAL_DIST + 1);
+                  "val=%s is not right: give %d from a node to itself, %d to 254 to another, and "
+                  "255 if that cannot be reached",
+                  text, LOCAL_DIST, LOCAL_DIST + 1);
         return false;
     }
     machine->nodes[src].distance[dst] = val;
@@ -341,14 +344,35 @@ static bool cpu_matches(const SmpTopology *smp, const NumaCpu *spec, unsigned in
            (spec->core < 0 || spec->core == core) && (spec->thread < 0 || spec->thread == thread);
 }
 
+/* As it was given; g_free. */
+static char *cpu_spec_text(const NumaCpu *spec)
+{
+    const struct {
+        const char *key;
+        int64_t id;
+    } parts[] = { { "socket", spec->socket },
+                  { "die", spec->die },
+                  { "core", spec->core },
+                  { "thread", spec->thread } };
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "-numa cpu,node-id=%" PRId64, spec->node);
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (parts[i].id >= 0) {
+            g_string_append_printf(text, ",%s-id=%" PRId64, parts[i].key, parts[i].id);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
 /* -numa cpu, now that the topology is known. */
 static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **errp)
 {
+    g_autofree char *what = cpu_spec_text(spec);
     bool any = false;
 
     if (!numa_node_exists(machine, spec->node)) {
-        error_set(errp, "-numa cpu,node-id=%" PRId64 ": there is no such node; there are %u",
-                  spec->node, machine->num_nodes);
+        error_set(errp, "%s: there is no such node; there are %u", what, machine->num_nodes);
         return false;
     }
     for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
@@ -358,18 +382,18 @@ static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **err
         any = true;
         if (machine->cpu_node[i] >= 0 && machine->cpu_node[i] != spec->node) {
             error_set(errp,
-                      "-numa cpu,node-id=%" PRId64 ": CPU is already assigned to node-id: %d: CPU "
+                      "%s: CPU is already assigned to node-id: %d: CPU "
                       "%u is in node %d already; a CPU has one node",
-                      spec->node, machine->cpu_node[i], i, machine->cpu_node[i]);
+                      what, machine->cpu_node[i], i, machine->cpu_node[i]);
             return false;
         }
         machine->cpu_node[i] = spec->node;
     }
     if (!any) {
         error_set(errp,
-                  "-numa cpu,node-id=%" PRId64 ": there is no CPU with such ids: -smp has %u "
+                  "%s: there is no CPU with such ids: -smp has %u "
                   "sockets of %u dies, %u cores and %u threads, each numbered from 0",
-                  spec->node, machine->smp.sockets, machine->smp.dies, machine->smp.cores,
+                  what, machine->smp.sockets, machine->smp.dies, machine->smp.cores,
                   machine->smp.threads);
     }
     return any;

@@ -20,6 +20,7 @@ static int exit_status; /* 0: what ended the program was asked for */
 static ShutdownCause shutdown_requested, reset_requested;
 static bool powerdown_requested;
 static bool processing_scheduled;
+static bool resets_held;
 
 RunState runstate_get(void)
 {
@@ -134,7 +135,9 @@ static void process_requests(void *opaque)
     bool powerdown = powerdown_requested;
 
     processing_scheduled = false;
-    shutdown_requested = reset_requested = SHUTDOWN_CAUSE_NONE;
+    shutdown_requested = SHUTDOWN_CAUSE_NONE;
+    reset = resets_held ? SHUTDOWN_CAUSE_NONE : reset;
+    reset_requested = resets_held ? reset_requested : SHUTDOWN_CAUSE_NONE;
     powerdown_requested = false;
     if (shutdown != SHUTDOWN_CAUSE_NONE) {
         do_shutdown(shutdown);
@@ -176,6 +179,12 @@ void system_reset_request(ShutdownCause cause)
     }
     reset_requested = cause;
     vcpu_stop_self();
+    schedule_processing();
+}
+
+void runstate_hold_resets(bool hold)
+{
+    resets_held = hold;
     schedule_processing();
 }
 

@@ -23,6 +23,8 @@ bool runstate_is_running(void);
 void vm_start(void);
 void vm_stop(RunState state);
 
+/* While resets are held, what asks for one waits: memory is being written to a file. */
+void runstate_hold_resets(bool hold);
 void system_reset_request(ShutdownCause cause);    /* reboot=shutdown: that */
 void system_shutdown_request(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
 void system_powerdown_request(void);

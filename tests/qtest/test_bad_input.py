@@ -195,6 +195,30 @@ def qmp(command, arguments, cls, words):
     tap.equal(MACHINE.tree(), before, "objects and devices after the error")
 
 
+def names_can_be_used():
+    """Who has a backend is named as device_del takes it, also without an id."""
+    MACHINE.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "nb", "size": 128 << 20,
+                                         "reserve": False})
+    MACHINE.qmp.command("device_add", driver="pc-dimm", memdev="nb", node=0)
+    for command, arguments in (("object-del", {"id": "nb"}),
+                               ("device_add", {"driver": "pc-dimm", "memdev": "nb"})):
+        try:
+            MACHINE.qmp.command(command, **arguments)
+        except vm.QmpError as err:
+            name, = re.findall(r"by '([^']*)'", err.desc)
+            tap.equal(MACHINE.qmp.command("qom-get", path=name, property="type"), "pc-dimm", err.desc)
+        else:
+            raise AssertionError(f"{command} of a backend that is in use")
+    MACHINE.qmp.command("device_del", id=name)
+    MACHINE.qmp.command("device_del", id=name, cancel=True)
+    try:
+        MACHINE.qmp.command("object-del", id="pc.ram")
+    except vm.QmpError as err:
+        tap.equal("boot memory" in err.desc, True, err.desc)
+    else:
+        raise AssertionError("boot memory was deleted")
+
+
 def malformed_json():
     client = MACHINE.qmp
     for text in (b"{'execute' 'query-status'}\n", b"{]\n", b"}\n", b"[[[[\"\n]]]]\n",
@@ -245,6 +269,7 @@ def main():
                 tests.append((f"QMP {command} {arguments}",
                               lambda c=command, a=arguments, k=cls, w=words: qmp(c, a, k, w)))
             tests.append(("malformed JSON", malformed_json))
+            tests.append(("names in errors", names_can_be_used))
             tap.run(tests)
 
 

@@ -363,6 +363,29 @@ def dump_detached():
         tap.equal((event["result"]["status"], "Broken pipe" in event["error"]), ("failed", True))
 
 
+def dump_and_reset(extra, before, after):
+    """A reset waits until the dump is through, and then the machine is as a reset leaves it."""
+    with machine.Machine(memory="8M", extra=extra) as m:
+        fill(m, 0x1000, b"here")
+        m.write("b", 0x70, 0x0f)
+        end, other_end = os.pipe()
+        socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
+        os.close(other_end)
+        m.qmp.receive(5)
+        m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
+        m.qmp.command("system_reset")
+        m.qmp.command("human-monitor-command", **{"command-line": "system_reset"})
+        tap.equal(m.qmp.command("query-status")["status"], before)
+        tap.equal([e for e in m.qmp.events if e["event"] == "RESET"], [])
+        with open(end, "rb") as pipe, open(f"{m.dir}/core", "wb") as file:
+            shutil.copyfileobj(pipe, file)
+        tap.equal(m.qmp.event("DUMP_COMPLETED")["data"]["result"]["status"], "completed")
+        m.qmp.event("RESET")
+        tap.equal(Elf(f"{m.dir}/core").at(0x1000, 4), b"here")
+        tap.equal(m.qmp.command("query-status")["status"], after)
+        tap.equal(len([e for e in m.qmp.events if e["event"] == "RESET"]) <= 1, True, "resets")
+
+
 # ---- -preconfig ----
 
 def preconfig():
@@ -432,6 +455,8 @@ tap.run([
     ("dump of a part", dump_part),
     ("dump: errors", dump_errors),
     ("dump, detached", dump_detached),
+    ("dump, and a reset meanwhile", lambda: dump_and_reset([], "save-vm", "running")),
+    ("dump and reset of a machine that stands", lambda: dump_and_reset(["-S"], "prelaunch", "prelaunch")),
     ("-preconfig", preconfig),
     ("-preconfig, pipelined", preconfig_pipelined),
     ("-preconfig fails", preconfig_fails),

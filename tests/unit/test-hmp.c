@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HMP: help, arguments, errors, typing of lines, sharing a terminal with a console. */
+#include "backends/host-memory-backend.h"
 #include "memory/memory.h"
 #include "monitor/hmp-complete.h"
 #include "monitor/hmp.h"
@@ -275,6 +276,7 @@ static void test_completion(void)
 
     expect("object_add memory-backend-ram,id=hm0,size=2M", "");
     expect("object_add memory-backend-ram,id=hm1,size=2M", "");
+    HostMemoryBackend *backend = MEMORY_BACKEND(object_resolve("/objects/hm0", NULL));
     expect_completion("sto", "stop", ' ');
     expect_completion("  sto", "stop", ' ');
     expect_completion("system_r", "system_reset", ' ');
@@ -301,6 +303,17 @@ static void test_completion(void)
     expect_completion("device_add pc-d", "pc-dimm", ',');
     expect_completion("device_add pc-dimm,memdev=h", "hm0 hm1", 0);
     expect_completion("device_add pc-dimm,id=a,memd", "memdev", '=');
+    host_memory_backend_set_mapped(backend, OBJECT(backend));
+    expect_completion("device_add pc-dimm,memdev=h", "hm1", 0);
+    expect_completion("object_del h", "hm1", ' ');
+    host_memory_backend_set_mapped(backend, NULL);
+    expect("chardev-add ringbuf,id=hmr", "");
+    expect("chardev-add null,id=hmn", "");
+    expect_completion("chardev-remove hm", "hmn hmr", ' ');
+    expect_completion("ringbuf_read hm", "hmr", ' ');
+    expect_completion("chardev-send-break hm", "", 0);
+    expect("chardev-remove hmr", "");
+    expect("chardev-remove hmn", "");
     expect_completion("chardev-add nul", "null", ',');
     expect_completion("qom-get /obj", "/objects/", 0);
     expect_completion("qom-get /objects/hm1", "/objects/hm1", ' ');
@@ -326,6 +339,21 @@ static void test_object(void)
     expect("info memdev", "memory backend: hm0\n  size:  2097152\n*policy: default\n*");
     expect("object_add memory-backend-ram,id=hm0,size=2M", "Error: *hm0*");
     expect("object_add {\"qom-type\":\"memory-backend-ram\",\"id\":\"hm1\",\"size\":4096}", "");
+    expect("object_add  { 'qom-type': 'memory-backend-ram', 'id': 'hm2', 'size': 4096 } ", "");
+    expect("object_add \"memory-backend-ram,id=hm3,size=2M\"", "");
+    expect("object_add memory-backend-ram,\"id=hm4\",size=\"2M\"", "");
+    expect("object_add \"memory-backend-file,id=hm5,size=4096,mem-path=/nonexistent/a b\\\"c\"",
+           "Error: */nonexistent/a b\"c*");
+    expect("object_add memory-backend-ram,id=hm6,size=2M more", "Error: too many*");
+    expect("object_add \"memory-backend-ram,id=hm6,size=2M", "Error: a quote*");
+    expect("device_add \"pc-dimm,memdev=a b\"", "Error: *'a b'*");
+    expect("chardev-add \"null,id=hmq\"", "");
+    expect("chardev-remove \"hmq\"", "");
+    expect("qom-set /objects/hm3 \"merge\" \"off\"", "");
+    expect("qom-get /objects/hm3 merge", "false\n");
+    expect("object_del hm2", "");
+    expect("object_del \"hm3\"", "");
+    expect("object_del hm4", "");
     expect("object_del hm0", "");
     expect("object_del hm1", "");
     expect("info memdev", "");
