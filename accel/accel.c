@@ -6,6 +6,7 @@
 #include "accel/kvm/kvm.h"
 #include "accel/qtest/qtest.h"
 #include "accel/soft/engine.h"
+#include "accel/soft/options.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -77,8 +78,9 @@ bool accel_set_option(const char *name, const char *value, GError **errp)
         const char *name;
         bool (*set)(const char *value, GError **errp);
     } options[] = {
-        { "kernel-irqchip", set_irqchip },
-        { "x-memslots", set_memslots },
+        { "kernel-irqchip", set_irqchip },        { "x-memslots", set_memslots },
+        { "translate", soft_set_translate },      { "tb-size", soft_set_tb_size },
+        { "one-insn-per-tb", soft_set_one_insn },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {

@@ -66,7 +66,8 @@ typedef struct AccelOptions {
     unsigned memslots;          /* use no more; 0: what there are */
 } AccelOptions;
 extern AccelOptions accel_options;
-/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), before accel_choose(). */
+/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), and the software CPU's
+ * (accel/soft/options.h), before accel_choose(). */
 bool accel_set_option(const char *name, const char *value, GError **errp);
 
 /* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */

@@ -4,6 +4,7 @@
 #include "accel/soft/block.h"
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/translate.h"
 #include "accel/soft/uop.h"
 
 #define NO_PAGE    ((hwaddr)-1)
@@ -47,14 +48,16 @@ static void free_chunks(SoftCache *cache)
     cache->bytes = 0;
 }
 
-static void forget_blocks(SoftCache *cache)
+static void forget_blocks(SoftCpu *s)
 {
+    SoftCache *cache = s->cache;
     g_free(cache->hash); /* a new one takes no memory until it is used */
     cache->hash = g_new0(SoftBlock *, 1u << SOFT_HASH_BITS);
-    for (unsigned i = 0; i < G_N_ELEMENTS(cache->jump); i++) {
-        cache->jump[i] = &no_block;
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->jump); i++) {
+        s->jump[i] = &no_block;
     }
     g_hash_table_remove_all(cache->pages);
+    soft_translate_drop(s);
     free_chunks(cache);
     cache->epoch++;
 }
@@ -68,9 +71,9 @@ bool soft_blocks_init(SoftCpu *s, GError **errp)
     if (s->tlb_gen == 0) {
         s->tlb_gen = 1;
     }
-    forget_blocks(cache);
+    forget_blocks(s);
     soft_code_register(s, &code_user);
-    return true;
+    return soft_translate_init(s, errp);
 }
 
 void soft_blocks_destroy(SoftCpu *s)
@@ -86,12 +89,13 @@ void soft_blocks_destroy(SoftCpu *s)
     g_free(cache->hash);
     g_hash_table_unref(cache->pages);
     g_free(cache);
+    soft_translate_destroy(s);
 }
 
 void soft_cache_drop(SoftCpu *s)
 {
     soft_code_page_remove_all(s);
-    forget_blocks(s->cache);
+    forget_blocks(s);
     s->block = &no_block;
 }
 
@@ -100,7 +104,7 @@ void soft_cache_drop(SoftCpu *s)
 /* With the RIP: a shared library's page has blocks for each address it was ever mapped at. */
 static SoftBlock **hash_slot(SoftCache *cache, hwaddr phys, uint64_t rip, uint32_t key)
 {
-    uint64_t h = (phys ^ rip << 20 ^ (uint64_t)key << 56) * 0x9e3779b97f4a7c15ull;
+    uint64_t h = (phys ^ rip << 20 ^ (uint64_t)key << 54) * 0x9e3779b97f4a7c15ull;
     return &cache->hash[h >> (64 - SOFT_HASH_BITS)];
 }
 
@@ -136,7 +140,8 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
     hwaddr second;
     unsigned bytes;
 
-    if (cache->bytes > CACHE_LIMIT || soft_code_page_count(s) > PAGE_LIMIT) {
+    if (cache->bytes > CACHE_LIMIT || soft_code_page_count(s) > PAGE_LIMIT ||
+        soft_translate_full(s)) {
         soft_cache_drop(s);
     }
     if (!soft_decode(&d, s, phys, &second, &bytes)) {
@@ -163,6 +168,7 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
     if (second != NO_PAGE) {
         add_to_page(cache, b, second, 1);
     }
+    soft_translate_block_new(s, b);
     return b;
 }
 
@@ -184,7 +190,7 @@ static bool matches(SoftCpu *s, const SoftBlock *b, hwaddr phys)
 /* After a TLB flush the table of recent targets is mostly still right: try it first. */
 static SoftBlock *lookup(SoftCpu *s, hwaddr phys)
 {
-    SoftBlock *b = s->cache->jump[soft_jump_hash(s->cpu.rip)];
+    SoftBlock *b = s->jump[soft_jump_hash(s->cpu.rip)];
     if (matches(s, b, phys)) {
         return b;
     }
@@ -214,7 +220,7 @@ static SoftBlock *block_find(SoftCpu *s)
     }
     b->valid_gen = s->tlb_gen;
     if (!(b->key & SOFT_KEY_TF)) { /* those are not entered from one another */
-        s->cache->jump[soft_jump_hash(rip)] = b;
+        s->jump[soft_jump_hash(rip)] = b;
     }
     return b;
 }
@@ -285,6 +291,7 @@ static void kill_block(SoftCpu *s, SoftBlock *b, const Uop *op)
     if (b == s->block && op) {
         stop_after(b, op);
     }
+    soft_translate_block_dead(s, b);
 }
 
 /* The lines that the blocks of the page still have code in. */

@@ -27,12 +27,14 @@ struct SoftBlock {
     uint16_t bytes;     /* of guest code */
     uint16_t count;     /* of micro-operations */
     bool dead;          /* the code was written to: never run again */
+    uint16_t runs;      /* until it was translated */
     SoftBlock *hash_next;
     SoftBlock *page_next[2]; /* list of the first and the second page */
+    const uint8_t *host;     /* translated code, or NULL */
+    struct SoftTranslation *translation;
+    UopFn *first; /* what uops[0].fn was, where the translator has put its own there */
     Uop uops[];
 };
-
-#define SOFT_JUMP_BITS 12
 
 #define SOFT_HASH_BITS 17
 
@@ -44,14 +46,13 @@ typedef struct SoftCachePage {
 } SoftCachePage;
 
 typedef struct SoftCache {
-    SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
-    SoftBlock **hash;                      /* 1 << SOFT_HASH_BITS lists */
-    struct SoftChunk *chunks;              /* memory of the blocks, newest first */
-    size_t chunk_used;                     /* bytes of the newest */
-    size_t bytes;                          /* of all */
-    GHashTable *pages;                     /* page number -> SoftCachePage */
-    uint32_t epoch;                        /* changes when all blocks are dropped */
-    struct SoftCodeCpu *code;              /* code-pages.c's own */
+    SoftBlock **hash;         /* 1 << SOFT_HASH_BITS lists */
+    struct SoftChunk *chunks; /* memory of the blocks, newest first */
+    size_t chunk_used;        /* bytes of the newest */
+    size_t bytes;             /* of all */
+    GHashTable *pages;        /* page number -> SoftCachePage */
+    uint32_t epoch;           /* changes when all blocks are dropped */
+    struct SoftCodeCpu *code; /* code-pages.c's own */
 } SoftCache;
 
 /* soft_blocks_init(), soft_blocks_destroy() and soft_execute() are in soft.h. */

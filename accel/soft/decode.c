@@ -9,6 +9,8 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/native.h"
+#include "accel/soft/options.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 #define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
@@ -317,7 +319,8 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     Code code;
     SoftInsn in;
     unsigned offset = 0, insns = 0;
-    unsigned max = s->mode_key & SOFT_KEY_TF ? 1 : SOFT_BLOCK_MAX_INSNS;
+    bool one = (s->mode_key & SOFT_KEY_TF) || soft_options.one_insn;
+    unsigned max = one ? 1 : SOFT_BLOCK_MAX_INSNS;
 
     init_tables();
     if (!soft_code_page_add(s, phys)) {
@@ -366,4 +369,9 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
         }
     }
     return true;
+}
+
+void soft_meanings_decode(void)
+{
+    soft_meaning_add(uop_go_on, (SoftMeaning){ .kind = SOFT_MEANS_GO_ON });
 }

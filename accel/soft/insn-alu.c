@@ -11,6 +11,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 enum { OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, BINARY_OPS };
@@ -237,3 +238,25 @@ const SoftFamilyEntry soft_family_alu[] = {
     { ZYDIS_MNEMONIC_DEC, emit_unary, OP_DEC },  { ZYDIS_MNEMONIC_NEG, emit_unary, OP_NEG },
     { ZYDIS_MNEMONIC_NOT, emit_unary, OP_NOT },  { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_alu(void)
+{
+    static const uint8_t forms[FORMS] = { SOFT_RR, SOFT_RI, SOFT_RR, SOFT_RI, SOFT_RM,
+                                          SOFT_RM, SOFT_MR, SOFT_MR, SOFT_MI, SOFT_MI };
+    for (uint8_t size = 0; size < 4; size++) {
+        for (uint8_t op = 0; op < BINARY_OPS; op++) {
+            for (unsigned form = 0; form < FORMS; form++) {
+                soft_meaning_add(binary_fns[op][size][form],
+                                 (SoftMeaning){ SOFT_MEANS_ALU, op, 1 << size, 0, forms[form],
+                                                SOFT_NO_CONDITION });
+            }
+        }
+        for (uint8_t op = 0; op < UNARY_OPS; op++) {
+            for (unsigned memory = 0; memory < 2; memory++) {
+                soft_meaning_add(unary_fns[op][size][memory],
+                                 (SoftMeaning){ SOFT_MEANS_UNARY, op, 1 << size, 0,
+                                                memory ? SOFT_M : SOFT_R, SOFT_NO_CONDITION });
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 enum { OP_BT, OP_BTS, OP_BTR, OP_BTC, BIT_OPS };
@@ -210,3 +211,19 @@ const SoftFamilyEntry soft_family_bit[] = {
     { ZYDIS_MNEMONIC_BSF, emit_scan, 0 },     { ZYDIS_MNEMONIC_BSR, emit_scan, 1 },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_bit(void)
+{
+    static UopFn *const scans[2][3] = { { bsf16_fn, bsf32_fn, bsf64_fn },
+                                        { bsr16_fn, bsr32_fn, bsr64_fn } };
+    for (uint8_t size = 1; size < 3; size++) {
+        for (uint8_t op = 0; op < 2; op++) {
+            soft_meaning_add(scans[op][size],
+                             (SoftMeaning){ .kind = SOFT_MEANS_SCAN, .op = op, .size = 2 << size });
+        }
+        for (uint8_t op = 0; op < BIT_OPS; op++) {
+            soft_meaning_add(bit_fns[op][size][FORM_REG],
+                             (SoftMeaning){ .kind = SOFT_MEANS_BIT, .op = op, .size = 2 << size });
+        }
+    }
+}

@@ -4,6 +4,7 @@
 #include "accel/soft/compare.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/stack.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 /* RIP of a near branch: cut to the operand size; #GP(0) if it is not canonical or beyond the limit
@@ -277,3 +278,25 @@ const SoftFamilyEntry soft_family_branch[] = {
     { ZYDIS_MNEMONIC_LOOPNE, emit_loop, LOOP_NOT_ZERO },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_branch(void)
+{
+    static const struct {
+        UopFn *fn;
+        SoftMeaning meaning;
+    } branches[] = {
+        { jmp_direct, { .kind = SOFT_MEANS_JMP } },
+        { jmp_reg, { .kind = SOFT_MEANS_JMP_TO, .size = 8, .form = SOFT_R } },
+        { jmp_mem, { .kind = SOFT_MEANS_JMP_TO, .size = 8, .form = SOFT_M } },
+        { call_direct64, { .kind = SOFT_MEANS_CALL, .size = 8 } },
+        { call_reg, { .kind = SOFT_MEANS_CALL_TO, .size = 8, .form = SOFT_R } },
+        { call_mem, { .kind = SOFT_MEANS_CALL_TO, .size = 8, .form = SOFT_M } },
+        { ret64, { .kind = SOFT_MEANS_RET, .size = 8 } },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(branches); i++) {
+        soft_meaning_add(branches[i].fn, branches[i].meaning);
+    }
+    for (uint8_t cc = 0; cc < 16; cc++) {
+        soft_meaning_add(jcc_fns[cc], (SoftMeaning){ .kind = SOFT_MEANS_JCC, .cc = cc });
+    }
+}

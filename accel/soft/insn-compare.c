@@ -6,6 +6,7 @@
 
 #include "accel/soft/compare.h"
 
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 enum { OP_CMP, OP_TEST, OPS };
@@ -160,3 +161,27 @@ const SoftFamilyEntry soft_family_compare[] = {
     { ZYDIS_MNEMONIC_TEST, emit_compare, OP_TEST },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_compare(void)
+{
+    static const uint8_t forms[FORMS] = { SOFT_RR, SOFT_RI, SOFT_RM, SOFT_MR, SOFT_MI };
+    for (unsigned op = 0; op < OPS; op++) {
+        for (unsigned size = 0; size < 4; size++) {
+            for (unsigned form = 0; form < FORMS; form++) {
+                const Compare *c = &compares[op][size][form];
+                SoftMeaning meaning = { op == OP_TEST ? SOFT_MEANS_TEST : SOFT_MEANS_ALU,
+                                        op == OP_TEST ? 0 : 7,
+                                        1 << size,
+                                        0,
+                                        op == OP_TEST && form == FORM_RM ? SOFT_MR : forms[form],
+                                        SOFT_NO_CONDITION };
+                soft_meaning_add(c->plain, meaning);
+                for (uint8_t cc = 0; cc < 16; cc++) {
+                    meaning.cc = cc;
+                    soft_meaning_add(c->branch[cc], meaning);
+                }
+            }
+        }
+    }
+    soft_meaning_add(uop_nothing, (SoftMeaning){ .kind = SOFT_MEANS_NOTHING });
+}

@@ -2,6 +2,7 @@
 /* What depends on a condition code, without branching: CMOVcc, SETcc. */
 
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 /* A false condition still clears the upper half of a 32-bit destination, and memory is always read.
@@ -124,3 +125,22 @@ const SoftFamilyEntry soft_family_cond[] = {
     BOTH(NLE, 15),
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_cond(void)
+{
+    for (uint8_t cc = 0; cc < 16; cc++) {
+        for (unsigned memory = 0; memory < 2; memory++) {
+            for (unsigned size = 1; size < 4; size++) {
+                soft_meaning_add(cmov_fns[size][memory][cc],
+                                 (SoftMeaning){ .kind = SOFT_MEANS_CMOV,
+                                                .size = (uint8_t)(1 << size),
+                                                .form = memory ? SOFT_RM : SOFT_RR,
+                                                .cc = cc });
+            }
+            soft_meaning_add(set_fns[memory][cc], (SoftMeaning){ .kind = SOFT_MEANS_SET,
+                                                                 .size = 1,
+                                                                 .form = memory ? SOFT_M : SOFT_R,
+                                                                 .cc = cc });
+        }
+    }
+}

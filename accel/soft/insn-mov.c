@@ -5,6 +5,7 @@
  */
 
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 #define DEFINE_MOV(bits)                                                              \
@@ -388,3 +389,54 @@ const SoftFamilyEntry soft_family_mov[] = {
     { ZYDIS_MNEMONIC_CQO, emit_convert, CQO },   { ZYDIS_MNEMONIC_XLAT, emit_xlat, 0 },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_mov(void)
+{
+    static const uint8_t forms[MOV_FORMS] = { SOFT_RR, SOFT_RI, SOFT_RM, SOFT_RM,
+                                              SOFT_MR, SOFT_MR, SOFT_MI };
+    for (unsigned size = 0; size < 4; size++) {
+        for (unsigned form = 0; form < MOV_FORMS; form++) {
+            soft_meaning_add(mov_fns[size][form], (SoftMeaning){ .kind = SOFT_MEANS_MOV,
+                                                                 .size = (uint8_t)(1 << size),
+                                                                 .form = forms[form] });
+        }
+    }
+#define MEANS_WIDEN(name, sign, source, result)                                   \
+    for (unsigned form = 0; form < 3; form++) {                                   \
+        soft_meaning_add(((UopFn *const[])WIDEN(name))[form],                     \
+                         (SoftMeaning){ .kind = SOFT_MEANS_WIDEN,                 \
+                                        .op = (sign),                             \
+                                        .size = (result) / 8,                     \
+                                        .from = (source) / 8,                     \
+                                        .form = form == 0 ? SOFT_RR : SOFT_RM }); \
+    }
+    MEANS_WIDEN(zero8_16, 0, 8, 16)
+    MEANS_WIDEN(zero8_64, 0, 8, 64)
+    MEANS_WIDEN(zero16_64, 0, 16, 64)
+    MEANS_WIDEN(zero32_64, 0, 32, 64)
+    MEANS_WIDEN(sign8_16, 1, 8, 16)
+    MEANS_WIDEN(sign8_32, 1, 8, 32)
+    MEANS_WIDEN(sign8_64, 1, 8, 64)
+    MEANS_WIDEN(sign16_32, 1, 16, 32)
+    MEANS_WIDEN(sign16_64, 1, 16, 64)
+    MEANS_WIDEN(sign32_64, 1, 32, 64)
+#undef MEANS_WIDEN
+    static const struct {
+        UopFn *fn;
+        SoftMeaning meaning;
+    } others[] = {
+        { lea64_simple, { .kind = SOFT_MEANS_LEA, .size = 8 } },
+        { lea64, { .kind = SOFT_MEANS_LEA, .size = 8 } },
+        { lea32, { .kind = SOFT_MEANS_LEA, .size = 4 } },
+        { bswap32, { .kind = SOFT_MEANS_BSWAP, .size = 4 } },
+        { bswap64, { .kind = SOFT_MEANS_BSWAP, .size = 8 } },
+        { xchg_regs, { .kind = SOFT_MEANS_XCHG } },
+        { cwde, { .kind = SOFT_MEANS_CONVERT, .op = 0, .size = 4 } },
+        { cdqe, { .kind = SOFT_MEANS_CONVERT, .op = 0, .size = 8 } },
+        { cdq, { .kind = SOFT_MEANS_CONVERT, .op = 1, .size = 4 } },
+        { cqo, { .kind = SOFT_MEANS_CONVERT, .op = 1, .size = 8 } },
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
+        soft_meaning_add(others[i].fn, others[i].meaning);
+    }
+}

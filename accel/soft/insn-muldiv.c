@@ -3,6 +3,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 /* ---- one operand: a general source made of register or memory ---- */
@@ -228,3 +229,23 @@ const SoftFamilyEntry soft_family_muldiv[] = {
     { ZYDIS_MNEMONIC_IDIV, emit_one_operand, OP_IDIV },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_muldiv(void)
+{
+    static const uint8_t forms[4] = { SOFT_RR, SOFT_RI, SOFT_RM, SOFT_MI };
+    for (unsigned size = 0; size < 3; size++) {
+        for (unsigned form = 0; form < 4; form++) {
+            soft_meaning_add(imul_fns[size][form], (SoftMeaning){ .kind = SOFT_MEANS_IMUL,
+                                                                  .size = (uint8_t)(2 << size),
+                                                                  .form = forms[form] });
+        }
+    }
+    for (uint8_t op = OP_MUL; op <= OP_IMUL; op++) {
+        for (unsigned size = 2; size < 4; size++) {
+            soft_meaning_add(one_operand_fns[op][size],
+                             (SoftMeaning){ .kind = SOFT_MEANS_MULTIPLY,
+                                            .op = op,
+                                            .size = (uint8_t)(1 << size) });
+        }
+    }
+}

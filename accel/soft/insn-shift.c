@@ -6,6 +6,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 enum { OP_ROL, OP_ROR, OP_RCL, OP_RCR, OP_SHL, OP_SHR, OP_SAR, SHIFT_OPS };
@@ -210,3 +211,20 @@ const SoftFamilyEntry soft_family_shift[] = {
     { ZYDIS_MNEMONIC_SAR, emit_shift, OP_SAR }, { ZYDIS_MNEMONIC_SHLD, emit_double, 0 },
     { ZYDIS_MNEMONIC_SHRD, emit_double, 1 },    { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_shift(void)
+{
+    static const uint8_t digits[SHIFT_OPS] = { 0, 1, 2, 3, 4, 5, 7 };
+    static const uint8_t forms[FORMS] = { SOFT_RI, SOFT_RR, SOFT_MI, SOFT_MR, SOFT_RI };
+    for (unsigned op = 0; op < SHIFT_OPS; op++) {
+        for (unsigned size = 0; size < 4; size++) {
+            for (unsigned form = 0; form < FORMS; form++) {
+                soft_meaning_add(shift_fns[op][size][form],
+                                 (SoftMeaning){ .kind = SOFT_MEANS_SHIFT,
+                                                .op = digits[op],
+                                                .size = (uint8_t)(1 << size),
+                                                .form = forms[form] });
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 #include "accel/soft/decode.h"
 #include "accel/soft/stack.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 /* ---- PUSH ---- */
@@ -252,3 +253,12 @@ const SoftFamilyEntry soft_family_stack[] = {
     { ZYDIS_MNEMONIC_ENTER, emit_enter, 0 },  { ZYDIS_MNEMONIC_LEAVE, emit_leave, 0 },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_stack(void)
+{
+    soft_meaning_add(push64, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_R });
+    soft_meaning_add(push_imm, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_I });
+    soft_meaning_add(push_mem, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_M });
+    soft_meaning_add(pop64, (SoftMeaning){ .kind = SOFT_MEANS_POP, .size = 8, .form = SOFT_R });
+    soft_meaning_add(leave, (SoftMeaning){ .kind = SOFT_MEANS_LEAVE, .size = 8 });
+}

@@ -176,6 +176,7 @@ void soft_update_mode(SoftCpu *s)
     } else {
         s->mmu_mode = SOFT_MMU_KERNEL;
     }
+    s->mode_key |= (uint32_t)s->mmu_mode << SOFT_KEY_MMU_SHIFT;
     s->tlb = s->tlbs[s->mmu_mode];
 
     for (unsigned i = 0; i < 6; i++) {

@@ -49,6 +49,8 @@ struct Uop {
     uint64_t imm; /* immediate, absolute target, or a pointer */
 };
 
+#define SOFT_JUMP_BITS 12
+
 #define SOFT_SEG_NONE 6 /* seg_base[6] is always 0 */
 
 /* ---- translation look-aside buffer ---- */
@@ -102,6 +104,8 @@ struct SoftCpu {
     sigjmp_buf *unwind;     /* soft_raise() jumps here */
     SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
     SoftTlbVictims victims[SOFT_MMU_MODES];
+    SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
+    uint64_t address, target;              /* translated code's own: of an operand, of a branch */
     _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {
@@ -112,7 +116,8 @@ struct SoftCpu {
     int delivering; /* vector of the event being delivered through the IDT, or -1 (exception.c) */
     MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache; /* decoded blocks (block.h) */
-    void *native;            /* stubs for x87/SSE (native.h) */
+    struct SoftTranslator *translator;             /* NULL: everything is interpreted */
+    void *native;                                  /* stubs for x87/SSE (native.h) */
     uint64_t blocks_run, insns_decoded, tlb_fills; /* statistics */
 };
 
@@ -133,6 +138,7 @@ enum {
     /* Blocks of one instruction, not linked, after which soft_execute() returns: EFLAGS.TF is set,
      * or an interrupt waits behind the interrupt shadow. */
     SOFT_KEY_TF = 1 << 7,
+    SOFT_KEY_MMU_SHIFT = 8, /* above it: mmu_mode, so that translated code knows its TLB */
 };
 
 /* ---- running (engine.c calls, block.c implements) ----

@@ -74,7 +74,7 @@ static inline unsigned soft_jump_hash(uint64_t rip)
 
 static inline __attribute__((always_inline)) const Uop *soft_jump_indirect(SoftCpu *s, uint64_t rip)
 {
-    const SoftBlock *b = s->cache->jump[soft_jump_hash(rip)];
+    const SoftBlock *b = s->jump[soft_jump_hash(rip)];
     if (SOFT_LIKELY(b->rip == rip && b->valid_gen == s->tlb_gen && b->key == s->mode_key &&
                     b->cs_base == s->seg_base[X86_SEG_CS] &&
                     !atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed))) {

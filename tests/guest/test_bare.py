@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The bare-metal guests (docs/bare-guests.md) on one engine; what they print must be the same as on
-the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|kvm all|ipi"""
+the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|soft,translate=all|kvm all|ipi"""
 import contextlib
 import os
 import re
@@ -54,7 +54,7 @@ def check_guest(guest, machine, cpus=1, options="", extra=()):
 
 
 def need_engine():
-    if ENGINE == "soft":
+    if ENGINE.startswith("soft"):
         return
     if not os.path.exists("/dev/kvm"):
         raise tap.Skip("no /dev/kvm")

@@ -7,6 +7,7 @@
 #include "accel/soft/block.h"
 #include "accel/soft/engine.h"
 #include "accel/soft/interrupt.h"
+#include "accel/soft/options.h"
 #include "memory/memory.h"
 #include "util/main-loop.h"
 
@@ -57,6 +58,10 @@ static void build_tables(SoftHarness *h)
 static void make_cpu(SoftHarness *h)
 {
     GError *err = NULL;
+    const char *translate = g_getenv("SOFT_TRANSLATE");
+    if (translate) {
+        g_assert_true(soft_set_translate(translate, NULL));
+    }
     size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
     h->s = aligned_alloc(64, size);
     g_assert_nonnull(h->s);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/soft/translate/emit.h"
+
+#include "accel/soft/access.h"
+
+/* ---- registers ---- */
+
+_Static_assert(offsetof(SoftCpu, cpu.regs) == 0, "guest registers are near CPU_REG");
+_Static_assert(SOFT_PAGE == 4096, "PAGE_SHIFT");
+_Static_assert(sizeof(SoftTlbEntry) == 40, "index times 5, times 8");
+
+unsigned guest_host_reg(unsigned reg)
+{
+    static const uint8_t host[16] = {
+        [X86_RAX] = HOST_R10, [X86_RCX] = HOST_RCX, [X86_RDX] = HOST_RDX, [X86_RBX] = HOST_RBX,
+        [X86_RSP] = HOST_R14, [X86_RBP] = HOST_R15, [X86_RSI] = HOST_RSI, [X86_RDI] = HOST_RDI,
+        [8] = HOST_R8,        [9] = HOST_R9,        [10] = HOST_NO_REG,   [11] = HOST_NO_REG,
+        [12] = HOST_R12,      [13] = HOST_R13,      [14] = HOST_NO_REG,   [15] = HOST_NO_REG,
+    };
+    return reg < G_N_ELEMENTS(host) ? host[reg] : HOST_NO_REG;
+}
+
+HostRm guest_rm(unsigned reg)
+{
+    unsigned host = guest_host_reg(reg);
+    return host != HOST_NO_REG ? host_reg(host) : host_mem(CPU_REG, 8 * (int)reg);
+}
+
+unsigned guest_read(Translator *t, unsigned reg, unsigned scratch)
+{
+    unsigned host = guest_host_reg(reg);
+    if (host != HOST_NO_REG) {
+        return host;
+    }
+    host_load(&t->c, 8, scratch, guest_rm(reg));
+    return scratch;
+}
+
+unsigned guest_change(Translator *t, unsigned reg, unsigned scratch)
+{
+    return guest_read(t, reg, scratch);
+}
+
+void guest_write(Translator *t, unsigned reg, unsigned host)
+{
+    if (guest_host_reg(reg) == HOST_NO_REG) {
+        host_store(&t->c, 8, guest_rm(reg), host);
+    } else if (guest_host_reg(reg) != host) {
+        host_mov_reg(&t->c, guest_host_reg(reg), host);
+    }
+}
+
+bool guest_reg(uint8_t operand, unsigned size, unsigned *reg)
+{
+    *reg = size == 1 ? operand / 8u : operand;
+    return size != 1 || operand % 8 == 0;
+}
+
+/* ---- flags ---- */
+
+static const HostRm cc_rm = {
+    .memory = true, .base = CPU_REG, .index = HOST_NO_REG, .disp = CPU_OFF(cc.ax)
+};
+
+void flags_save(Translator *t)
+{
+    HOST_BYTES(&t->c, 0x9f, 0x0f, 0x90, 0xc0); /* lahf; seto al */
+    host_store(&t->c, 2, cc_rm, SCRATCH_A);
+}
+
+void flags_spill(Translator *t)
+{
+    if (t->flags == FLAGS_HOST && t->live_before) {
+        flags_save(t);
+    }
+    t->flags = FLAGS_MEMORY;
+}
+
+/* MOVZX eax, word [cc]; ADD al, 0x7f; SAHF: 1 + 0x7f overflows. */
+void flags_reload(Translator *t)
+{
+    host_insn(&t->c, 4, 0x0fb7, SCRATCH_A, cc_rm);
+    HOST_BYTES(&t->c, 0x04, 0x7f, 0x9e);
+}
+
+void flags_load(Translator *t)
+{
+    if (t->flags == FLAGS_MEMORY) {
+        flags_reload(t);
+        t->flags = FLAGS_BOTH;
+    }
+}
+
+void flags_load_keep(Translator *t, unsigned spare)
+{
+    if (t->flags == FLAGS_MEMORY) {
+        host_mov_reg(&t->c, spare, SCRATCH_A);
+        flags_reload(t);
+        host_mov_reg(&t->c, SCRATCH_A, spare);
+        t->flags = FLAGS_BOTH;
+    }
+}
+
+void flags_written(Translator *t)
+{
+    t->flags = t->live_after ? FLAGS_HOST : FLAGS_MEMORY;
+}
+
+/* ---- addresses ---- */
+
+bool memory_possible(const Translator *t)
+{
+    return t->op->index < 16 || t->op->index == REG_ZERO;
+}
+
+/* base + (index << scale) + disp + @more of the micro-operation as a host operand; registers that
+ * are not in the host's are loaded: base to @base_scratch, index to @index_scratch. */
+static HostRm guest_address(Translator *t, unsigned base_scratch, unsigned index_scratch,
+                            int32_t more)
+{
+    const Uop *op = t->op;
+    HostRm rm = host_mem(HOST_NO_REG, (int64_t)op->disp + more);
+    if (op->base != REG_ZERO) {
+        rm.base = (uint8_t)guest_read(t, op->base, base_scratch);
+    }
+    if (op->index != REG_ZERO) {
+        rm.index = (uint8_t)guest_read(t, op->index, index_scratch);
+        rm.scale = op->scale;
+    }
+    return rm;
+}
+
+/* The linear address is known now; true with it in *addr. */
+static bool constant_address(const Translator *t, uint64_t *addr)
+{
+    const Uop *op = t->op;
+    if (op->index != REG_ZERO || op->seg != SOFT_SEG_NONE ||
+        (op->base != REG_PC && op->base != REG_ZERO)) {
+        return false;
+    }
+    *addr = (op->base == REG_PC ? t->b->rip : 0) + (uint64_t)(int64_t)op->disp;
+    return true;
+}
+
+static bool overflows(int32_t disp, int32_t more)
+{
+    int32_t sum;
+    return __builtin_add_overflow(disp, more, &sum);
+}
+
+/* Linear address into SCRATCH_A; SCRATCH_B is destroyed. */
+static void linear_address(Translator *t)
+{
+    const Uop *op = t->op;
+    uint64_t addr;
+    if (constant_address(t, &addr)) {
+        host_mov_imm(&t->c, SCRATCH_A, addr);
+        return;
+    }
+    if (op->base == REG_PC) { /* which has no index, but a segment */
+        host_mov_imm(&t->c, SCRATCH_A, t->b->rip + (uint64_t)(int64_t)op->disp);
+    } else {
+        host_lea(&t->c, 8, SCRATCH_A, guest_address(t, SCRATCH_A, SCRATCH_B, 0));
+    }
+    if (op->seg != SOFT_SEG_NONE) {
+        host_alu_load(&t->c, 8, ALU_ADD, SCRATCH_A,
+                      host_mem(CPU_REG, CPU_OFF(seg_base) + 8 * op->seg));
+    }
+}
+
+void address_load(Translator *t, unsigned reg, unsigned size)
+{
+    uint64_t addr;
+    if (constant_address(t, &addr)) {
+        host_mov_imm(&t->c, reg, size == 4 ? (uint32_t)addr : addr);
+    } else {
+        host_lea(&t->c, size, reg, guest_address(t, SCRATCH_A, SCRATCH_B, 0));
+    }
+}
+
+/* ---- the check (access.h) ---- */
+
+/* The TLB that the block's accesses go by: its key says so. */
+static int32_t tlb_offset(const Translator *t)
+{
+    SoftMmuMode mode = t->b->key >> SOFT_KEY_MMU_SHIFT;
+    return CPU_OFF(tlbs) + (int32_t)(mode * SOFT_TLB_SIZE * sizeof(SoftTlbEntry));
+}
+
+static int32_t tag_offset(bool write)
+{
+    return write ? offsetof(SoftTlbEntry, write_tag) : offsetof(SoftTlbEntry, read_tag);
+}
+
+/* SCRATCH_B: address to index times 5, so that [CPU_REG + SCRATCH_B * 8 + tlb] is the entry. */
+static void tlb_index(Translator *t)
+{
+    host_shift_imm(&t->c, 8, 5, host_reg(SCRATCH_B), 12);
+    host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B), SOFT_TLB_SIZE - 1);
+    host_lea(&t->c, 4, SCRATCH_B, host_mem_index(SCRATCH_B, SCRATCH_B, 2, 0));
+}
+
+static HostRm tlb_member(const Translator *t, int32_t member)
+{
+    return host_mem_index(CPU_REG, SCRATCH_B, 3, tlb_offset(t) + member);
+}
+
+/* SCRATCH_A: the last byte's address; SCRATCH_B: tlb_index(). Leaves the addend in SCRATCH_B. */
+static void compare_tag(Translator *t, bool write)
+{
+    host_alu_imm(&t->c, 8, ALU_AND, host_reg(SCRATCH_A), -(int64_t)SOFT_PAGE);
+    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, tlb_member(t, tag_offset(write)));
+    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
+    host_load(&t->c, 8, SCRATCH_B, tlb_member(t, offsetof(SoftTlbEntry, addend)));
+}
+
+/* An address that is known: entry and tag are constants. */
+static HostRm constant_operand(Translator *t, uint64_t addr, unsigned size, bool write)
+{
+    int32_t entry =
+        tlb_offset(t) + (int32_t)(addr / SOFT_PAGE % SOFT_TLB_SIZE * sizeof(SoftTlbEntry));
+    host_mov_imm(&t->c, SCRATCH_A, (addr + size - 1) & SOFT_PAGE_MASK);
+    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, host_mem(CPU_REG, entry + tag_offset(write)));
+    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
+    host_load(&t->c, 8, SCRATCH_B,
+              host_mem(CPU_REG, entry + (int32_t)offsetof(SoftTlbEntry, addend)));
+    return host_mem_index(SCRATCH_B, SCRATCH_A, 0,
+                          (int64_t)(addr - ((addr + size - 1) & SOFT_PAGE_MASK)));
+}
+
+/* One guest register that is in the host's, and a displacement. */
+static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+{
+    if (disp == 0) {
+        host_mov_reg(&t->c, SCRATCH_B, base);
+    } else {
+        host_lea(&t->c, 8, SCRATCH_B, host_mem(base, disp));
+    }
+    if (size > 1) {
+        host_lea(&t->c, 8, SCRATCH_A, host_mem(base, disp + (int32_t)size - 1));
+    } else {
+        host_mov_reg(&t->c, SCRATCH_A, SCRATCH_B);
+    }
+    tlb_index(t);
+    compare_tag(t, write);
+    return host_mem_index(base, SCRATCH_B, 0, disp);
+}
+
+/* Base, if there is one, and index are in the host's registers, and there is no segment. */
+static bool addressable(const Translator *t)
+{
+    const Uop *op = t->op;
+    return guest_host_reg(op->index) != HOST_NO_REG && op->seg == SOFT_SEG_NONE &&
+           (op->base == REG_ZERO || guest_host_reg(op->base) != HOST_NO_REG);
+}
+
+HostRm memory_operand(Translator *t, unsigned size, bool write)
+{
+    const Uop *op = t->op;
+    uint64_t addr;
+
+    flags_spill(t);
+    if (constant_address(t, &addr)) {
+        return constant_operand(t, addr, size, write);
+    }
+    unsigned base = guest_host_reg(op->base);
+    if (base != HOST_NO_REG && op->index == REG_ZERO && op->seg == SOFT_SEG_NONE &&
+        !overflows(op->disp, (int32_t)size)) {
+        return simple_operand(t, base, op->disp, size, write);
+    }
+    linear_address(t);
+    bool direct = addressable(t);
+    if (!direct) {
+        host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(address)), SCRATCH_A);
+    }
+    host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
+    if (size > 1) {
+        host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
+    }
+    tlb_index(t);
+    compare_tag(t, write);
+    if (direct) {
+        if (base != HOST_NO_REG) {
+            host_lea(&t->c, 8, SCRATCH_B, host_mem_index(base, SCRATCH_B, 0, 0));
+        }
+        return host_mem_index(SCRATCH_B, guest_host_reg(op->index), op->scale, op->disp);
+    }
+    host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
+    return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
+}
+
+HostRm memory_at(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+{
+    flags_spill(t);
+    return simple_operand(t, guest_host_reg(base), disp, size, write);
+}
+
+unsigned memory_scratch(Translator *t, HostRm *rm)
+{
+    if (rm->base != SCRATCH_A && rm->index != SCRATCH_A) {
+        return SCRATCH_A;
+    }
+    host_lea(&t->c, 8, SCRATCH_B, *rm);
+    *rm = host_mem(SCRATCH_B, 0);
+    return SCRATCH_A;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What emitters are made of: where guest registers and flags are, checked memory operands, ways out
+ * of a block.
+ *
+ * Host registers while translated code runs (between its instructions):
+ *   RBP      SoftCpu                  RSP  host stack, 16-byte aligned
+ *   RAX, R11 scratch (SCRATCH_A, _B)
+ *   the rest guest registers (guest_host_reg()); R10 R11 R14 R15 of the guest are in SoftCpu
+ */
+#ifndef ACCEL_SOFT_TRANSLATE_EMIT_H
+#define ACCEL_SOFT_TRANSLATE_EMIT_H
+
+#include "accel/soft/decode.h"
+#include "accel/soft/translate/assembler.h"
+#include "accel/soft/translate/meaning.h"
+#include "accel/soft/translate/stubs.h"
+#include "accel/soft/translate/translate.h"
+
+enum {
+    SCRATCH_A = HOST_RAX, /* LAHF and SETO leave flags here */
+    SCRATCH_B = HOST_R11,
+    CPU_REG = HOST_RBP,
+    SLOW_JUMPS = 3, /* of one micro-operation */
+    LEAVE_JUMPS = 8,
+};
+
+/* Offset from CPU_REG. */
+#define CPU_OFF(member) ((int32_t)offsetof(SoftCpu, member))
+
+typedef enum FlagPlace {
+    FLAGS_MEMORY, /* SoftCpu.cc, or dead; the host's are anything */
+    FLAGS_HOST,   /* the host's flags */
+    FLAGS_BOTH,
+} FlagPlace;
+
+/* The way of a micro-operation that cannot be done in line: its function is called, or if it ends
+ * the block, the interpreter goes on with it. */
+typedef struct SlowPath {
+    uint8_t *jumps[SLOW_JUMPS];
+    unsigned count;
+    unsigned index;      /* of the micro-operation */
+    const uint8_t *back; /* executable address of what follows */
+    bool restore_flags;  /* to the host's afterwards */
+} SlowPath;
+
+/* A jump that leaves the block for C. */
+typedef struct LeaveJump {
+    uint8_t *jump;
+    StubLeave stub;
+    unsigned number;
+} LeaveJump;
+
+typedef struct Translator {
+    HostCode c;
+    SoftBlock *b;
+    SoftTranslation *x;
+    /* The micro-operation that is being emitted. */
+    const Uop *op;
+    unsigned index;
+    bool live_before, live_after; /* flags */
+    FlagPlace flags;
+    SlowPath *slow; /* its own, or NULL */
+    bool ended;     /* it left the block on all ways */
+    SlowPath paths[SOFT_BLOCK_MAX_UOPS + 1];
+    unsigned path_count;
+    LeaveJump leaves[LEAVE_JUMPS];
+    unsigned leave_count;
+    uint8_t *exit_jump[2];              /* to exits' thunks; NULL: none */
+    bool live[SOFT_BLOCK_MAX_UOPS + 1]; /* flags, before each; behind the last: true */
+} Translator;
+
+/* ---- registers ---- */
+
+/* The host register of a guest register, or HOST_NO_REG. Any index into regs. */
+unsigned guest_host_reg(unsigned reg);
+/* Where guest register @reg is. For byte registers: that of the register it is the low part of. */
+HostRm guest_rm(unsigned reg);
+/* A host register that holds guest register @reg (all 64 bits): its own, or @scratch, loaded. */
+unsigned guest_read(Translator *t, unsigned reg, unsigned scratch);
+/* To change a guest register: its own host register, or @scratch, loaded with its value; afterwards
+ * guest_write() puts all 64 bits back. A 32-bit operation on the host register is right. */
+unsigned guest_change(Translator *t, unsigned reg, unsigned scratch);
+void guest_write(Translator *t, unsigned reg, unsigned host);
+/* From Uop.dst or src: the register's number for operations of @size bytes; false: it is AH, CH,
+ * DH or BH, which emitters do not know. */
+bool guest_reg(uint8_t operand, unsigned size, unsigned *reg);
+
+/* ---- flags ---- */
+
+/* The host's flags to SoftCpu; SCRATCH_A is destroyed. */
+void flags_save(Translator *t);
+/* Before code that destroys the host's flags (SCRATCH_A is free). */
+void flags_spill(Translator *t);
+/* Before code that reads the guest's flags, or changes some of them: have them in the host's. Must
+ * not be followed by a memory check. SCRATCH_A is free. */
+void flags_load(Translator *t);
+/* The same, whatever is there now. */
+void flags_reload(Translator *t);
+/* The same where SCRATCH_A is in use and @spare is not. */
+void flags_load_keep(Translator *t, unsigned spare);
+/* After an instruction that left the guest's new flags in the host's. */
+void flags_written(Translator *t);
+
+/* ---- memory ---- */
+
+/* Emit the check of the operand of @op, @size bytes, and give the operand for the host's
+ * instruction. What cannot be done in line goes the slow way. The scratch registers that the result
+ * does not name are free; flags were spilled. */
+HostRm memory_operand(Translator *t, unsigned size, bool write);
+/* The same at [guest register @base + @disp]. */
+HostRm memory_at(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);
+/* Is the address one that memory_operand() can make? */
+bool memory_possible(const Translator *t);
+/* A scratch register that @rm does not name; @rm may be changed to need only one (LEA). */
+unsigned memory_scratch(Translator *t, HostRm *rm);
+/* The address without segment, for LEA: into host register @reg. */
+void address_load(Translator *t, unsigned reg, unsigned size);
+
+/* ---- leaving ---- */
+
+/* The jump whose displacement is at @at goes the slow way. */
+void slow_jump(Translator *t, uint8_t *at);
+/* ... leaves by @stub, which gets @number. */
+void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number);
+/* The displacement at @at becomes that of direct exit @which. */
+void exit_by(Translator *t, unsigned which, uint8_t *at);
+/* To the block of the RIP in SCRATCH_A; if that is not known, leave by @miss. Flags are in memory.
+ * The block ends. */
+void exit_indirect(Translator *t, StubLeave miss);
+
+/* ---- emitters: false, with nothing emitted: not this one ---- */
+
+typedef bool HostEmitFn(Translator *t, const Uop *op, const SoftMeaning *m);
+
+HostEmitFn host_emit_nothing, host_emit_alu, host_emit_test, host_emit_unary, host_emit_mov,
+    host_emit_widen, host_emit_lea, host_emit_bswap, host_emit_xchg, host_emit_convert,
+    host_emit_shift, host_emit_imul, host_emit_multiply, host_emit_set, host_emit_cmov,
+    host_emit_scan, host_emit_bit, host_emit_jcc, host_emit_jmp, host_emit_go_on, host_emit_jmp_to,
+    host_emit_call, host_emit_call_to, host_emit_ret, host_emit_push, host_emit_pop,
+    host_emit_leave;
+
+/* After a comparison with a condition: Jcc. Flags are in the host's. */
+void emit_branch(Translator *t, unsigned cc);
+
+#endif

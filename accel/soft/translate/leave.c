@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Ways out of a block, and what lies behind it: thunks and slow paths. */
+#include "accel/soft/translate/emit.h"
+#include "accel/soft/translate/leave.h"
+#include "accel/soft/translate/link.h"
+#include "accel/soft/uop.h"
+
+void slow_jump(Translator *t, uint8_t *at)
+{
+    if (t->index + 1u == t->b->count) { /* it goes its own way from there */
+        leave_jump(t, at, STUB_BAIL, t->index);
+        return;
+    }
+    if (!t->slow) {
+        t->slow = &t->paths[t->path_count++];
+        *t->slow = (SlowPath){ .index = t->index };
+    }
+    g_assert(t->slow->count < SLOW_JUMPS);
+    t->slow->jumps[t->slow->count++] = at;
+}
+
+void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number)
+{
+    g_assert(t->leave_count < LEAVE_JUMPS);
+    t->leaves[t->leave_count++] = (LeaveJump){ at, stub, number };
+}
+
+void exit_by(Translator *t, unsigned which, uint8_t *at)
+{
+    t->exit_jump[which] = at;
+    t->x->exits[which].host_flags = t->flags == FLAGS_HOST;
+}
+
+/* What soft_jump_indirect() does, but for exit_request, which the target tests. */
+void exit_indirect(Translator *t, StubLeave miss)
+{
+    HostCode *c = &t->c;
+    host_mov_reg(c, SCRATCH_B, SCRATCH_A);
+    host_shift_imm(c, 8, 5, host_reg(SCRATCH_B), SOFT_JUMP_BITS);
+    host_alu_load(c, 4, ALU_XOR, SCRATCH_B, host_reg(SCRATCH_A));
+    host_alu_imm(c, 4, ALU_AND, host_reg(SCRATCH_B), (1 << SOFT_JUMP_BITS) - 1);
+    host_load(c, 8, SCRATCH_B, host_mem_index(CPU_REG, SCRATCH_B, 3, CPU_OFF(jump)));
+    host_alu_load(c, 8, ALU_CMP, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, rip)));
+    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
+    host_load(c, 4, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(tlb_gen)));
+    host_alu_load(c, 4, ALU_CMP, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, valid_gen)));
+    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
+    host_alu_imm(c, 4, ALU_CMP, host_mem(SCRATCH_B, offsetof(SoftBlock, key)), t->b->key);
+    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
+    host_load(c, 8, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, host)));
+    host_insn(c, 8, 0x85, SCRATCH_A, host_reg(SCRATCH_A));
+    leave_jump(t, host_jcc(c, HOST_CC_E), miss, t->index);
+    host_insn(c, 4, 0xff, 4, host_reg(SCRATCH_A)); /* jmp */
+    t->ended = true;
+}
+
+/* ---- behind the block ---- */
+
+static void load_block(Translator *t)
+{
+    host_mov_imm(&t->c, SCRATCH_A, (uintptr_t)t->b);
+}
+
+/* "mov A, block; jmp stub", made when it is needed first. */
+static const uint8_t *block_thunk(Translator *t, const uint8_t **thunk, const uint8_t *stub)
+{
+    if (!*thunk) {
+        uint8_t *over = host_jmp(&t->c);
+        *thunk = t->c.exec;
+        load_block(t);
+        host_jmp_to(&t->c, stub);
+        host_bind(&t->c, over);
+    }
+    return *thunk;
+}
+
+static void leave_with(Translator *t, const Stubs *stubs, const uint8_t **thunks, StubLeave stub,
+                       unsigned number)
+{
+    host_mov_imm(&t->c, SCRATCH_B, number);
+    if (thunks[stub]) {
+        host_jmp_to(&t->c, thunks[stub]);
+        return;
+    }
+    thunks[stub] = t->c.exec;
+    load_block(t);
+    host_jmp_to(&t->c, stubs->leave[stub]);
+}
+
+/* May the target be entered without a look at its valid_gen? It begins on the page where this block
+ * lies. */
+static bool same_page(const SoftBlock *b, unsigned which)
+{
+    return b->second == (hwaddr)-1 && (b->rip ^ b->target[which]) < SOFT_PAGE &&
+           b->cs_base % SOFT_PAGE == 0;
+}
+
+static void emit_exit(Translator *t, const Stubs *stubs, const uint8_t **thunks, unsigned which)
+{
+    SoftExit *e = &t->x->exits[which];
+    uint8_t *jump = t->exit_jump[which], *invalid = NULL, *onward = NULL;
+
+    host_bind(&t->c, jump);
+    e->jump = t->c.exec - (t->c.write - jump);
+    e->thunk = t->c.exec;
+    if (e->host_flags) {
+        flags_save(t);
+    }
+    if (!same_page(t->b, which)) {
+        host_mov_imm64(&t->c, SCRATCH_A, (uintptr_t)&link_never_valid);
+        e->gen = t->c.exec - 8;
+        host_load(&t->c, 4, SCRATCH_B, host_mem(CPU_REG, CPU_OFF(tlb_gen)));
+        host_alu_load(&t->c, 4, ALU_CMP, SCRATCH_B, host_mem(SCRATCH_A, 0));
+        invalid = host_jcc(&t->c, HOST_CC_NE);
+    }
+    if (e->host_flags || e->gen) {
+        onward = host_jmp(&t->c);
+        e->onward = t->c.exec - 4;
+        host_bind(&t->c, onward);
+    }
+    if (invalid) {
+        host_bind(&t->c, invalid);
+    }
+    e->leave = t->c.exec;
+    leave_with(t, stubs, thunks, STUB_EXIT, which);
+}
+
+static void emit_slow_path(Translator *t, const Stubs *stubs, const uint8_t **call_thunk,
+                           const SlowPath *p)
+{
+    const uint8_t *thunk = block_thunk(t, call_thunk, stubs->call);
+    for (unsigned i = 0; i < p->count; i++) {
+        host_bind(&t->c, p->jumps[i]);
+    }
+    host_mov_imm(&t->c, SCRATCH_B, p->index | 1u << 16);
+    host_call_to(&t->c, thunk);
+    if (p->restore_flags) {
+        flags_reload(t);
+    }
+    host_jmp_to(&t->c, p->back);
+}
+
+void emit_call_uops(Translator *t, const Stubs *stubs, unsigned first, unsigned count)
+{
+    host_mov_imm(&t->c, SCRATCH_B, first | count << 16);
+    load_block(t);
+    host_call_to(&t->c, stubs->call);
+}
+
+void emit_tail(Translator *t, const Stubs *stubs)
+{
+    const uint8_t *thunks[STUB_LEAVES] = { NULL }, *call_thunk = NULL;
+
+    for (unsigned which = 0; which < 2; which++) {
+        if (t->exit_jump[which]) {
+            emit_exit(t, stubs, thunks, which);
+        }
+    }
+    for (unsigned i = 0; i < t->leave_count; i++) {
+        host_bind(&t->c, t->leaves[i].jump);
+        leave_with(t, stubs, thunks, t->leaves[i].stub, t->leaves[i].number);
+    }
+    for (unsigned i = 0; i < t->path_count; i++) {
+        emit_slow_path(t, stubs, &call_thunk, &t->paths[i]);
+    }
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What leave.c has for the translator's loop; emitters use emit.h. */
+#ifndef ACCEL_SOFT_TRANSLATE_LEAVE_H
+#define ACCEL_SOFT_TRANSLATE_LEAVE_H
+
+#include "accel/soft/translate/emit.h"
+
+/* Call the functions of @count micro-operations from @first on. Flags are in memory before and
+ * after. */
+void emit_call_uops(Translator *t, const Stubs *stubs, unsigned first, unsigned count);
+/* Everything that lies behind the block. */
+void emit_tail(Translator *t, const Stubs *stubs);
+
+#endif

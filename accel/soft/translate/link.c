@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Within a page a link needs no check: a mapping changes only by a flush, after which the vCPU
+ * comes back through the engine. Across pages the thunk compares the target's valid_gen, as
+ * soft_jump() does.
+ */
+#include "accel/soft/translate/link.h"
+
+#include <string.h>
+
+#include "accel/soft/translate/translator.h"
+
+const uint32_t link_never_valid;
+
+static void patch(SoftTranslator *tr, const uint8_t *at, const uint8_t *target)
+{
+    host_patch(code_cache_writable(&tr->cache, at), at, target);
+}
+
+static void patch_gen(SoftTranslator *tr, const SoftExit *e, const uint32_t *gen)
+{
+    if (e->gen) {
+        uint64_t value = (uintptr_t)gen;
+        memcpy(code_cache_writable(&tr->cache, e->gen), &value, sizeof(value));
+    }
+}
+
+void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
+{
+    if (!from->translation || from->dead || !to->translation || to->dead) {
+        return;
+    }
+    SoftExit *e = &from->translation->exits[which];
+    if (!e->jump || e->to || (!e->gen && to->second != (hwaddr)-1)) {
+        return;
+    }
+    SoftTranslator *tr = s->translator;
+    if (!e->gen && (!e->host_flags || !to->translation->flags_live)) {
+        patch(tr, e->jump, to->host);
+    } else {
+        patch_gen(tr, e, &to->valid_gen);
+        patch(tr, e->onward, to->host);
+    }
+    e->to = to;
+    e->next = to->translation->incoming;
+    to->translation->incoming = e;
+}
+
+/* Back to what it was. */
+static void undo(SoftTranslator *tr, SoftExit *e)
+{
+    patch(tr, e->jump, e->thunk);
+    if (e->onward) {
+        patch(tr, e->onward, e->leave);
+    }
+    patch_gen(tr, e, &link_never_valid);
+    e->to = NULL;
+}
+
+static void take_out(SoftExit *e)
+{
+    SoftExit **list = &e->to->translation->incoming;
+    while (*list != e) {
+        list = &(*list)->next;
+    }
+    *list = e->next;
+}
+
+void link_remove(SoftCpu *s, SoftBlock *b)
+{
+    SoftTranslation *x = b->translation;
+
+    for (unsigned which = 0; which < 2; which++) {
+        SoftExit *e = &x->exits[which];
+        if (e->to) {
+            take_out(e);
+            undo(s->translator, e);
+        }
+    }
+    while (x->incoming) {
+        SoftExit *e = x->incoming;
+        x->incoming = e->next;
+        undo(s->translator, e);
+    }
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/soft/translate/run.h"
+
+#include "accel/soft/translate/link.h"
+#include "accel/soft/uop.h"
+
+/* The function that a micro-operation has for the interpreter. */
+static UopFn *function_of(const SoftBlock *b, unsigned number)
+{
+    return number == 0 ? b->first : b->uops[number].fn;
+}
+
+static const Uop *uop_stay(SoftCpu *s, const Uop *op)
+{
+    return op;
+}
+
+/* A function may call the next one: a copy is run, behind which is one that comes back. */
+const Uop *run_uops(SoftCpu *s, SoftBlock *b, unsigned number)
+{
+    unsigned first = number & 0xffff, count = number >> 16;
+    Uop pair[2];
+
+    pair[1].fn = uop_stay;
+    for (unsigned i = first; i < first + count; i++) {
+        pair[0] = b->uops[i];
+        pair[0].fn = function_of(b, i);
+        const Uop *next = pair[0].fn(s, pair);
+        if (next != &pair[1]) {
+            return next;
+        }
+        if (b->dead) { /* by this write: the interpreter knows where to stop */
+            return &b->uops[i + 1];
+        }
+    }
+    return RUN_STAY(s);
+}
+
+const Uop *run_bail(SoftCpu *s, SoftBlock *b, unsigned number)
+{
+    return function_of(b, number)(s, &b->uops[number]);
+}
+
+const Uop *run_exit(SoftCpu *s, SoftBlock *b, unsigned number)
+{
+    SoftBlock *next = b->next[number];
+
+    if (next->valid_gen == s->tlb_gen &&
+        !atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed)) {
+        link_exit(s, b, number, next);
+        return soft_enter(s, next);
+    }
+    return soft_jump_slow(s, b->target[number], (int)number);
+}
+
+const Uop *run_target(SoftCpu *s, SoftBlock *b, unsigned number)
+{
+    return soft_jump_indirect(s, s->target);
+}
+
+const Uop *run_return(SoftCpu *s, SoftBlock *b, unsigned number)
+{
+    s->cpu.regs[X86_RSP] -= 8 + b->uops[number].imm;
+    return run_bail(s, b, number);
+}

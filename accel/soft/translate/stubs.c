@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/soft/translate/stubs.h"
+
+#include "accel/soft/translate/emit.h"
+#include "accel/soft/translate/run.h"
+
+static const uint8_t callee_saved[] = {
+    HOST_RBX, HOST_RBP, HOST_R12, HOST_R13, HOST_R14, HOST_R15
+};
+
+static void push(HostCode *c, unsigned reg)
+{
+    host_insn(c, 4, 0xff, 6, host_reg(reg));
+}
+
+static void pop(HostCode *c, unsigned reg)
+{
+    host_insn(c, 4, 0x8f, 0, host_reg(reg));
+}
+
+static void add_stack(HostCode *c, int bytes)
+{
+    host_alu_imm(c, 8, ALU_ADD, host_reg(HOST_RSP), bytes);
+}
+
+/* What is in host registers to SoftCpu, or back. */
+static void registers(HostCode *c, bool store)
+{
+    for (unsigned reg = 0; reg < 16; reg++) {
+        unsigned host = guest_host_reg(reg);
+        if (host != HOST_NO_REG && store) {
+            host_store(c, 8, host_mem(CPU_REG, 8 * (int)reg), host);
+        } else if (host != HOST_NO_REG) {
+            host_load(c, 8, host, host_mem(CPU_REG, 8 * (int)reg));
+        }
+    }
+}
+
+/* (SoftCpu *s, const Uop *op): the first micro-operation of a translated block. */
+static void emit_enter(HostCode *c, Stubs *stubs)
+{
+    stubs->enter = (UopFn *)(uintptr_t)c->exec;
+    for (unsigned i = 0; i < G_N_ELEMENTS(callee_saved); i++) {
+        push(c, callee_saved[i]);
+    }
+    add_stack(c, -8);
+    host_mov_reg(c, CPU_REG, HOST_RDI);
+    host_load(c, 8, HOST_RAX,
+              host_mem(HOST_RSI, (int)offsetof(SoftBlock, host) - (int)offsetof(SoftBlock, uops)));
+    registers(c, false);
+    host_insn(c, 4, 0xff, 4, host_reg(HOST_RAX)); /* jmp rax */
+}
+
+static void emit_unwind(HostCode *c)
+{
+    add_stack(c, 8);
+    for (unsigned i = G_N_ELEMENTS(callee_saved); i-- > 0;) {
+        pop(c, callee_saved[i]);
+    }
+}
+
+/* Registers to SoftCpu, which block runs, and the arguments s, block, number. */
+static void emit_to_c(HostCode *c)
+{
+    registers(c, true);
+    host_mov_reg(c, HOST_RDI, CPU_REG);
+    host_mov_reg(c, HOST_RSI, SCRATCH_A);
+    host_insn(c, 4, 0x8b, HOST_RDX, host_reg(SCRATCH_B));
+    host_store(c, 8, host_mem(CPU_REG, CPU_OFF(block)), HOST_RSI);
+    host_load(c, 8, HOST_RCX, host_mem(HOST_RSI, offsetof(SoftBlock, rip)));
+    host_store(c, 8, host_mem(CPU_REG, 8 * REG_PC), HOST_RCX);
+}
+
+static void emit_leave(HostCode *c, Stubs *stubs, StubLeave which)
+{
+    static RunFn *const functions[STUB_LEAVES] = {
+        [STUB_BAIL] = run_bail,
+        [STUB_EXIT] = run_exit,
+        [STUB_TARGET] = run_target,
+        [STUB_RETURN] = run_return,
+    };
+    stubs->leave[which] = c->exec;
+    emit_to_c(c);
+    emit_unwind(c);
+    host_mov_imm64(c, HOST_RAX, (uintptr_t)functions[which]);
+    host_insn(c, 4, 0xff, 4, host_reg(HOST_RAX));
+}
+
+static void emit_call(HostCode *c, Stubs *stubs)
+{
+    stubs->call = c->exec;
+    emit_to_c(c);
+    add_stack(c, -8);
+    host_mov_imm64(c, HOST_RAX, (uintptr_t)run_uops);
+    host_insn(c, 4, 0xff, 2, host_reg(HOST_RAX)); /* call rax */
+    add_stack(c, 8);
+    host_alu_load(c, 8, ALU_CMP, HOST_RAX, host_reg(CPU_REG)); /* RUN_STAY */
+    uint8_t *leaves = host_jcc(c, HOST_CC_NE);
+    registers(c, false);
+    HOST_BYTES(c, 0xc3);
+    host_bind(c, leaves);
+    add_stack(c, 8); /* the way back into the block */
+    emit_unwind(c);
+    HOST_BYTES(c, 0xc3);
+}
+
+void stubs_emit(HostCode *c, Stubs *stubs)
+{
+    emit_enter(c, stubs);
+    for (unsigned which = 0; which < STUB_LEAVES; which++) {
+        emit_leave(c, stubs, which);
+    }
+    emit_call(c, stubs);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One block to host code. */
+#include <string.h>
+
+#include "accel/soft/translate/emit.h"
+#include "accel/soft/translate/leave.h"
+#include "accel/soft/translate/translator.h"
+
+enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 256 }; /* bytes, at most */
+
+static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
+    [SOFT_MEANS_NOTHING] = host_emit_nothing,   [SOFT_MEANS_ALU] = host_emit_alu,
+    [SOFT_MEANS_TEST] = host_emit_test,         [SOFT_MEANS_UNARY] = host_emit_unary,
+    [SOFT_MEANS_MOV] = host_emit_mov,           [SOFT_MEANS_WIDEN] = host_emit_widen,
+    [SOFT_MEANS_LEA] = host_emit_lea,           [SOFT_MEANS_BSWAP] = host_emit_bswap,
+    [SOFT_MEANS_XCHG] = host_emit_xchg,         [SOFT_MEANS_CONVERT] = host_emit_convert,
+    [SOFT_MEANS_SHIFT] = host_emit_shift,       [SOFT_MEANS_IMUL] = host_emit_imul,
+    [SOFT_MEANS_MULTIPLY] = host_emit_multiply, [SOFT_MEANS_SET] = host_emit_set,
+    [SOFT_MEANS_CMOV] = host_emit_cmov,         [SOFT_MEANS_SCAN] = host_emit_scan,
+    [SOFT_MEANS_BIT] = host_emit_bit,           [SOFT_MEANS_JCC] = host_emit_jcc,
+    [SOFT_MEANS_JMP] = host_emit_jmp,           [SOFT_MEANS_GO_ON] = host_emit_go_on,
+    [SOFT_MEANS_JMP_TO] = host_emit_jmp_to,     [SOFT_MEANS_CALL] = host_emit_call,
+    [SOFT_MEANS_CALL_TO] = host_emit_call_to,   [SOFT_MEANS_RET] = host_emit_ret,
+    [SOFT_MEANS_PUSH] = host_emit_push,         [SOFT_MEANS_POP] = host_emit_pop,
+    [SOFT_MEANS_LEAVE] = host_emit_leave,
+};
+
+static UopFn *function_of(const SoftBlock *b, unsigned index)
+{
+    return index == 0 ? b->first : b->uops[index].fn;
+}
+
+/* ---- which flags are read ---- */
+
+/* Does it write all flags and read none, or (*none) neither? Faults are readers. */
+static bool writes_flags(const Uop *op, const SoftMeaning *m, bool *none)
+{
+    bool memory =
+        m->form == SOFT_RM || m->form == SOFT_MR || m->form == SOFT_MI || m->form == SOFT_M;
+    *none = false;
+    switch ((SoftMeans)m->kind) {
+    case SOFT_MEANS_MOV:
+    case SOFT_MEANS_WIDEN:
+        *none = !memory;
+        return false;
+    case SOFT_MEANS_NOTHING:
+    case SOFT_MEANS_LEA:
+    case SOFT_MEANS_BSWAP:
+    case SOFT_MEANS_XCHG:
+    case SOFT_MEANS_CONVERT:
+        *none = true;
+        return false;
+    case SOFT_MEANS_ALU:
+        return !memory && m->op != ALU_ADC && m->op != ALU_SBB;
+    case SOFT_MEANS_TEST:
+    case SOFT_MEANS_IMUL:
+        return !memory;
+    case SOFT_MEANS_MULTIPLY:
+    case SOFT_MEANS_SCAN:
+        return !op->aux;
+    case SOFT_MEANS_UNARY:
+        *none = !memory && m->op == SOFT_NOT;
+        return !memory && m->op == SOFT_NEG;
+    case SOFT_MEANS_SHIFT:
+        return m->form == SOFT_RI && m->op >= 4 && op->aux != 0;
+    default:
+        return false;
+    }
+}
+
+/* t->live; gives the first micro-operation before which flags are dead, or 0. */
+static unsigned find_live_flags(Translator *t)
+{
+    const SoftBlock *b = t->b;
+    unsigned dead = 0;
+
+    t->live[b->count] = true;
+    for (unsigned i = b->count; i-- > 0;) {
+        const SoftMeaning *m = soft_meaning_of(function_of(b, i));
+        bool none = false, writes = m && writes_flags(&b->uops[i], m, &none);
+        t->live[i] = writes ? false : none ? t->live[i + 1] : true;
+        dead = writes ? i : dead;
+    }
+    return dead;
+}
+
+/* ---- one micro-operation after the other ---- */
+
+/* Leave if exit_request is set; where flags are in memory or dead. */
+static void emit_exit_check(Translator *t, unsigned index)
+{
+    host_alu_imm(&t->c, 1, ALU_CMP, host_mem(CPU_REG, CPU_OFF(cpu.exit_request)), 0);
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_BAIL, index);
+}
+
+static bool emit_uop(Translator *t, unsigned index)
+{
+    const Uop *op = &t->b->uops[index];
+    const SoftMeaning *m = soft_meaning_of(function_of(t->b, index));
+
+    t->op = op;
+    t->index = index;
+    t->live_before = t->live[index];
+    t->live_after = t->live[index + 1];
+    t->slow = NULL;
+    if (!m || !emitters[m->kind] || !emitters[m->kind](t, op, m)) {
+        return false;
+    }
+    if (t->slow) {
+        t->slow->back = t->c.exec;
+        t->slow->restore_flags = t->flags != FLAGS_MEMORY;
+    }
+    return true;
+}
+
+/* How many micro-operations from @index on have no emitter, but for the last one of the block. */
+static unsigned without_emitter(const SoftBlock *b, unsigned index)
+{
+    unsigned count = 0;
+    while (index + count + 1u < b->count && !soft_meaning_of(function_of(b, index + count))) {
+        count++;
+    }
+    return count ? count : 1; /* it has one that refused */
+}
+
+static void emit_uops(Translator *t, const Stubs *stubs)
+{
+    const SoftBlock *b = t->b;
+    unsigned dead = find_live_flags(t);
+    unsigned check = t->live[0] ? 0 : dead;
+
+    t->x->flags_live = t->live[0];
+    for (unsigned i = 0; i < b->count;) {
+        if (i == check) {
+            emit_exit_check(t, i);
+        }
+        if (emit_uop(t, i)) {
+            i++;
+            continue;
+        }
+        t->live_before = true;
+        flags_spill(t);
+        if (i + 1u == b->count) {
+            leave_jump(t, host_jmp(&t->c), STUB_BAIL, i);
+            return;
+        }
+        unsigned count = without_emitter(b, i);
+        emit_call_uops(t, stubs, i, count);
+        i += count;
+    }
+}
+
+bool translate_block(SoftTranslator *tr, SoftBlock *b)
+{
+    Translator t;
+
+    memset(&t, 0, offsetof(Translator, paths));
+    t.path_count = t.leave_count = 0;
+    t.exit_jump[0] = t.exit_jump[1] = NULL;
+    if (!code_cache_begin(&tr->cache, ROOM_FOR_BLOCK + (size_t)b->count * ROOM_FOR_UOP, &t.c)) {
+        return false;
+    }
+    const uint8_t *entry = t.c.exec;
+    t.b = b;
+    t.x = g_new0(SoftTranslation, 1);
+    emit_uops(&t, &tr->stubs);
+    emit_tail(&t, &tr->stubs);
+    code_cache_commit(&tr->cache, &t.c);
+    b->host = entry;
+    b->translation = t.x;
+    t.x->older = tr->newest;
+    tr->newest = t.x;
+    return true;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator: blocks that are hot become host code (docs/software-cpu.md, "Translator"). One
+ * for each vCPU, used by its thread only. A translated block is entered like any other: its first
+ * micro-operation's function is then the way into host code.
+ */
+#ifndef ACCEL_SOFT_TRANSLATE_TRANSLATE_H
+#define ACCEL_SOFT_TRANSLATE_TRANSLATE_H
+
+#include "accel/soft/block.h"
+#include "util/error.h"
+
+struct SoftTranslator;
+
+/* One way out of a translated block, which may be patched to go straight into another. Addresses
+ * are those of the executable mapping. */
+typedef struct SoftExit {
+    SoftBlock *to;         /* patched to go there; NULL: it leaves */
+    struct SoftExit *next; /* in the list of @to's `incoming` */
+    const uint8_t *jump;   /* displacement of the jump in the block */
+    const uint8_t *thunk;  /* where that goes while it is not patched to go straight on */
+    const uint8_t *onward; /* displacement of the thunk's own jump; NULL: it has none */
+    const uint8_t *leave;  /* where that goes while there is no link */
+    const uint8_t *gen;    /* the thunk's pointer to the target's valid_gen; NULL: same page */
+    bool host_flags;       /* the guest's flags are in the host's: the thunk saves them */
+} SoftExit;
+
+/* What is known of a translated block. */
+typedef struct SoftTranslation {
+    SoftExit exits[2]; /* as SoftBlock.next */
+    SoftExit *incoming;
+    struct SoftTranslation *older; /* list of all */
+    bool flags_live; /* the block reads flags, or may fault before it writes them all */
+} SoftTranslation;
+
+bool soft_translate_init(SoftCpu *s, GError **errp);
+void soft_translate_destroy(SoftCpu *s);
+/* A block was decoded. */
+void soft_translate_block_new(SoftCpu *s, SoftBlock *b);
+/* A block is dead: nothing goes there any more. It may be running. */
+void soft_translate_block_dead(SoftCpu *s, SoftBlock *b);
+/* All blocks are being forgotten; none is running. */
+void soft_translate_drop(SoftCpu *s);
+/* There is no room: all blocks are to be forgotten as soon as none is running. */
+bool soft_translate_full(const SoftCpu *s);
+
+#endif
