@@ -52,41 +52,35 @@ static bool interrupt_waits(const SoftCpu *s, uint32_t pending)
 
 /* ---- one turn ---- */
 
-/* The trap after each instruction that TF asks for. */
-static void single_step(SoftCpu *s)
-{
-    const X86Segment *cs = &s->cpu.segs[X86_SEG_CS];
-    unsigned selector = cs->selector;
-
-    soft_execute(s);
-    /* HLT: the trap would be taken when it ends. INT and SYSCALL clear TF as they enter a handler,
-     * and then there is none, while there is one after a POPF that clears TF. */
-    if (s->cpu.halted || (!(s->cpu.rflags & RFLAGS_TF) && cs->selector != selector)) {
-        return;
-    }
-    s->cpu.dr[6] |= DR6_BS;
-    soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
-}
-
 /* Deliver what can be delivered; true if the turn is over with that. */
-static bool take_interrupt(SoftCpu *s, uint32_t pending, bool shadow)
+static bool take_interrupt(SoftCpu *s, uint32_t pending)
 {
-    X86Cpu *cpu = &s->cpu;
-
     if (!interrupt_waits(s, pending)) {
         return false;
     }
-    if (shadow) {
-        s->mode_key |= SOFT_KEY_TF;
-        soft_execute(s);
-        soft_update_mode(s);
-        return true;
-    }
-    if ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) {
+    if ((pending & CPU_INT_NMI) && !s->cpu.nmi_blocked) {
         deliver_nmi(s);
         return true;
     }
     return deliver_interrupt(s);
+}
+
+/* Run one block, or one instruction where its end matters; and take the single-step trap. */
+static void execute(SoftCpu *s, bool one)
+{
+    s->trap = s->cpu.rflags & RFLAGS_TF;
+    if (one) {
+        s->mode_key |= SOFT_KEY_TF;
+        soft_execute(s);
+        soft_update_mode(s);
+    } else {
+        soft_execute(s);
+    }
+    if (s->trap) {
+        s->cpu.halted = false; /* the trap ends HLT at once */
+        s->cpu.dr[6] |= DR6_BS;
+        soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
+    }
 }
 
 static void log_registers(SoftCpu *s)
@@ -106,17 +100,13 @@ bool soft_engine_turn(SoftCpu *s)
     }
     bool shadow = cpu->interrupt_shadow;
     cpu->interrupt_shadow = false;
-    if (pending && take_interrupt(s, pending, shadow)) {
+    if (pending && !shadow && take_interrupt(s, pending)) {
         return true;
     }
     if (log_enabled(LOG_CPU)) {
         log_registers(s);
     }
-    if (cpu->rflags & RFLAGS_TF) {
-        single_step(s);
-    } else {
-        soft_execute(s);
-    }
+    execute(s, shadow && interrupt_waits(s, pending));
     return true;
 }
 

@@ -271,9 +271,16 @@ static uint64_t scas_run(SoftCpu *s, const Uop *op, uint64_t count)
 
 /* ---- repeating ---- */
 
+/* Each iteration is a step of its own (EFLAGS.TF). */
+static inline bool steps(const SoftCpu *s)
+{
+    return s->mode_key & SOFT_KEY_TF;
+}
+
 static inline bool must_leave(SoftCpu *s)
 {
-    return atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed);
+    return atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed) ||
+           (s->mode_key & SOFT_KEY_TF); /* each iteration is a step */
 }
 
 static const Uop *leave_in_the_middle(SoftCpu *s, const Uop *op)
@@ -290,44 +297,44 @@ static const Uop *leave_in_the_middle(SoftCpu *s, const Uop *op)
     }
 
 /* REP MOVS, STOS, LODS. @run does many at once. */
-#define DEFINE_REP(name, run)                               \
-    static const Uop *rep_##name(SoftCpu *s, const Uop *op) \
-    {                                                       \
-        uint64_t count;                                     \
-        while ((count = get_index(s, op, X86_RCX)) != 0) {  \
-            uint64_t done = run(s, op, count);              \
-            if (done == 0) {                                \
-                name##_one(s, op);                          \
-                done = 1;                                   \
-            }                                               \
-            move_index(s, op, X86_RCX, -(int64_t)done);     \
-            if (must_leave(s) && count != done) {           \
-                return leave_in_the_middle(s, op);          \
-            }                                               \
-        }                                                   \
-        return soft_next(s, op);                            \
+#define DEFINE_REP(name, run)                                 \
+    static const Uop *rep_##name(SoftCpu *s, const Uop *op)   \
+    {                                                         \
+        uint64_t count;                                       \
+        while ((count = get_index(s, op, X86_RCX)) != 0) {    \
+            uint64_t done = steps(s) ? 0 : run(s, op, count); \
+            if (done == 0) {                                  \
+                name##_one(s, op);                            \
+                done = 1;                                     \
+            }                                                 \
+            move_index(s, op, X86_RCX, -(int64_t)done);       \
+            if (must_leave(s) && count != done) {             \
+                return leave_in_the_middle(s, op);            \
+            }                                                 \
+        }                                                     \
+        return soft_next(s, op);                              \
     }
 
 /* REPE and REPNE CMPS, SCAS: also ended by ZF. */
-#define DEFINE_REP_COMPARE(name)                            \
-    static const Uop *rep_##name(SoftCpu *s, const Uop *op) \
-    {                                                       \
-        uint64_t stop = op->imm == REP ? 0 : AX_ZF, count;  \
-        while ((count = get_index(s, op, X86_RCX)) != 0) {  \
-            uint64_t done = name##_run(s, op, count);       \
-            if (done == 0) {                                \
-                name##_one(s, op);                          \
-                done = 1;                                   \
-            }                                               \
-            move_index(s, op, X86_RCX, -(int64_t)done);     \
-            if ((s->cc.ax & AX_ZF) == stop) {               \
-                break;                                      \
-            }                                               \
-            if (must_leave(s) && count != done) {           \
-                return leave_in_the_middle(s, op);          \
-            }                                               \
-        }                                                   \
-        return soft_next(s, op);                            \
+#define DEFINE_REP_COMPARE(name)                                     \
+    static const Uop *rep_##name(SoftCpu *s, const Uop *op)          \
+    {                                                                \
+        uint64_t stop = op->imm == REP ? 0 : AX_ZF, count;           \
+        while ((count = get_index(s, op, X86_RCX)) != 0) {           \
+            uint64_t done = steps(s) ? 0 : name##_run(s, op, count); \
+            if (done == 0) {                                         \
+                name##_one(s, op);                                   \
+                done = 1;                                            \
+            }                                                        \
+            move_index(s, op, X86_RCX, -(int64_t)done);              \
+            if ((s->cc.ax & AX_ZF) == stop) {                        \
+                break;                                               \
+            }                                                        \
+            if (must_leave(s) && count != done) {                    \
+                return leave_in_the_middle(s, op);                   \
+            }                                                        \
+        }                                                            \
+        return soft_next(s, op);                                     \
     }
 
 static inline uint64_t no_run(SoftCpu *s, const Uop *op, uint64_t count)

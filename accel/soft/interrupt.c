@@ -273,6 +273,7 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
     }
     s->delivering = -1;
     s->cpu.interrupt_shadow = false;
+    s->trap = false; /* INT n: TF is clear in the handler, and set again by its IRET */
 }
 
 void soft_software_interrupt(SoftCpu *s, const Uop *op, unsigned vector)

@@ -128,8 +128,9 @@ static const Uop *run_string(SoftCpu *s, const Uop *op)
     while (address_register(s, op, X86_RCX)) {
         one(s, op, port);
         soft_set(s, X86_RCX, address_register(s, op, X86_RCX) - 1, op->scale);
-        if (address_register(s, op, X86_RCX) && atomic_load(&s->cpu.exit_request)) {
-            /* Interrupted between two elements; goes on from here later. */
+        if (address_register(s, op, X86_RCX) &&
+            (atomic_load(&s->cpu.exit_request) || (s->mode_key & SOFT_KEY_TF))) {
+            /* Interrupted between two elements, or a step; goes on from here later. */
             s->cpu.rip = s->cpu.regs[REG_PC] + op->pc_off;
             return NULL;
         }

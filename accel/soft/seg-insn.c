@@ -45,7 +45,7 @@ static bool is_segment(const ZydisDecodedOperand *o)
            o->reg.value <= ZYDIS_REGISTER_GS;
 }
 
-/* A new stack segment: the block ends, and interrupts wait for one instruction. */
+/* A new stack segment: the block ends. */
 static void after_load(SoftDecoder *d, const SoftInsn *in, unsigned seg)
 {
     if (seg == X86_SEG_SS) {
@@ -53,11 +53,16 @@ static void after_load(SoftDecoder *d, const SoftInsn *in, unsigned seg)
     }
 }
 
+/* MOV and POP to SS hold back interrupts and the single-step trap until after the next instruction,
+ * which is to load the stack pointer (SDM vol. 3 section 6.8.3). The manual promises nothing for
+ * the second of two in a row; AMD's processors (family 25) hold back there too. LSS, which loads
+ * both, does nothing of the kind. */
 static void load_and_shadow(SoftCpu *s, const Uop *op, unsigned seg, unsigned selector)
 {
     soft_load_segment(s, op, seg, selector);
     if (seg == X86_SEG_SS) {
         s->cpu.interrupt_shadow = true;
+        s->trap = false;
     }
 }
 
@@ -135,7 +140,7 @@ static const Uop *run_load_far(SoftCpu *s, const Uop *op)
     uint64_t addr = soft_addr(s, op);
     uint64_t offset = soft_load(s, op, addr, op->size);
 
-    load_and_shadow(s, op, op->src, soft_load16(s, op, addr + op->size));
+    soft_load_segment(s, op, op->src, soft_load16(s, op, addr + op->size));
     soft_set(s, op->dst, offset, op->size);
     return op + 1;
 }

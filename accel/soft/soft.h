@@ -114,6 +114,10 @@ struct SoftCpu {
         uint64_t cr2;       /* of #PF */
     } fault;
     int delivering; /* vector of the event being delivered through the IDT, or -1 (exception.c) */
+    /* A single-step trap follows the instruction that is running (SDM vol. 3 section 17.3.1.4).
+     * TF as it was before the instruction decides; MOV and POP to SS and INT suppress the trap, and
+     * after SYSCALL and SYSRET it is the new TF that counts. */
+    bool trap;
     MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache; /* decoded blocks (block.h) */
     struct SoftTranslator *translator;             /* NULL: everything is interpreted */
@@ -135,8 +139,8 @@ enum {
     SOFT_KEY_VM86 = 1 << 4,
     SOFT_KEY_CPL3 = 1 << 5,
     SOFT_KEY_LMA = 1 << 6,
-    /* Blocks of one instruction, not linked, after which soft_execute() returns: EFLAGS.TF is set,
-     * or an interrupt waits behind the interrupt shadow. */
+    /* Blocks of one instruction (of REP: one iteration), not linked, after which soft_execute()
+     * returns: EFLAGS.TF is set, or there is an interrupt shadow that must end in time. */
     SOFT_KEY_TF = 1 << 7,
     SOFT_KEY_MMU_SHIFT = 8, /* above it: mmu_mode, so that translated code knows its TLB */
 };

@@ -4,6 +4,16 @@
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
 
+/* After SYSCALL and SYSRET it is TF as they leave it that decides whether a trap follows at once:
+ * with TF in FMASK a system call is not stepped into, and SYSRET that restores TF traps before the
+ * first instruction of the program, as if SYSCALL had just ended. That is what processors of both
+ * vendors do (the comment on TF at Linux' return by SYSRET says so for SYSRET); the manuals are
+ * silent. IRET and POPF follow the general rule. */
+static void trap_by_new_flags(SoftCpu *s)
+{
+    s->trap = s->cpu.rflags & RFLAGS_TF;
+}
+
 static void set_flat_code_and_stack(SoftCpu *s, unsigned cs, unsigned ss, unsigned cpl, bool code64)
 {
     soft_set_flat_segment(s, X86_SEG_CS, cs | cpl, cpl, SEG_CODE | (code64 ? SEG_L : SEG_DB));
@@ -26,6 +36,7 @@ static const Uop *run_syscall(SoftCpu *s, const Uop *op)
         cpu->rip = soft_code64(s) ? cpu->msr.lstar : cpu->msr.cstar;
         soft_set_rflags(s, (flags & ~cpu->msr.fmask) | RFLAGS_ONE);
         set_flat_code_and_stack(s, selector, selector + 8, 0, true);
+        trap_by_new_flags(s);
     } else {
         cpu->regs[X86_RCX] = (uint32_t)next;
         cpu->rip = (uint32_t)cpu->msr.star;
@@ -60,6 +71,7 @@ static const Uop *run_sysret(SoftCpu *s, const Uop *op)
     if (soft_long_mode(s)) {
         uint64_t mask = RFLAGS_VALID & ~(uint64_t)(RFLAGS_RF | RFLAGS_VM);
         soft_set_rflags(s, (cpu->regs[X86_R11] & mask) | RFLAGS_ONE);
+        trap_by_new_flags(s);
     } else {
         cpu->rflags |= RFLAGS_IF;
     }
