@@ -180,6 +180,13 @@ void soft_load_segment(SoftCpu *s, const Uop *op, unsigned seg, unsigned selecto
     }
 }
 
+/* The selector becomes 0 and the segment unusable; nothing else changes. By SDM vol. 2, IRET and
+ * RET, "return to outer privilege level": for a null selector, whatever its RPL, and for a segment
+ * with DPL < CPL, "SegmentSelector := 0" is all that is said, and APM vol. 3, IRET, has the second
+ * case with "seg = NULL". A null selector's base must stay in 64-bit mode, since FS and GS have
+ * theirs from MSRs; an AMD processor of family 25 was seen to clear selectors 1 to 3 on return to
+ * ring 3 and to keep GS' base. What becomes of the base in the second case could not be observed:
+ * no system that was at hand loads such a segment. It is kept there as the text has it. */
 void soft_drop_inner_segments(SoftCpu *s, unsigned cpl)
 {
     static const uint8_t segs[] = { X86_SEG_ES, X86_SEG_DS, X86_SEG_FS, X86_SEG_GS };
@@ -188,8 +195,11 @@ void soft_drop_inner_segments(SoftCpu *s, unsigned cpl)
         X86Segment *seg = &s->cpu.segs[segs[i]];
         bool conforming = (seg->flags & (SEG_CODE | SEG_C)) == (SEG_CODE | SEG_C);
         unsigned dpl = (seg->flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
-        if (!selector_null(seg->selector) && !conforming && dpl < cpl) {
-            soft_null_segment(s, segs[i]);
+        if (selector_null(seg->selector)) {
+            seg->selector = 0;
+        } else if (!conforming && dpl < cpl) {
+            seg->selector = 0;
+            seg->flags &= ~SEG_P;
         }
     }
 }

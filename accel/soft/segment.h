@@ -56,7 +56,8 @@ X86Segment soft_descriptor_segment(const SoftDescriptor *d, unsigned selector);
 void soft_load_segment(SoftCpu *s, const Uop *op, unsigned seg, unsigned selector);
 /* A segment register as real mode and VM86 load it. */
 void soft_set_segment_real(SoftCpu *s, unsigned seg, unsigned selector);
-/* Make DS, ES, FS or GS null if the CPL is now too low for it (RET and IRET to an outer ring). */
+/* Make DS, ES, FS or GS null if the CPL is now too low for it (RET and IRET to an outer ring). Its
+ * base stays. */
 void soft_drop_inner_segments(SoftCpu *s, unsigned cpl);
 void soft_null_segment(SoftCpu *s, unsigned seg);
 

@@ -381,6 +381,60 @@ static void test_far_return(void)
     g_assert_cmphex(h->cpu->regs[X86_RSP], ==, 0x70000);
 }
 
+/* To ring 3, where FS and GS are read through their bases; DS through its own in 32-bit code. */
+GUEST_CODE(outer_iret, 64,
+           "push $0x3b\n\tpush $0x70000\n\tpush $2\n\tpush $0x43\n\tlea 1f(%rip), %rax\n\t"
+           "push %rax\n\tiretq\n1:\tmov %fs:0, %ebx\n\tmov %gs:0, %ecx");
+GUEST_CODE(outer_iret32, 64,
+           "push $0x3b\n\tpush $0x70000\n\tpush $2\n\tpush $0x33\n\tlea 1f(%rip), %rax\n\t"
+           "push %rax\n\tiretq\n1:\t.code32\n\tmov %es:0x100000, %ebx\n\tmov %ds:0x100000, %ecx");
+GUEST_CODE(inner_iret, 64,
+           "push $0x10\n\tpush $0x70000\n\tpush $2\n\tpush $8\n\tlea 1f(%rip), %rax\n\t"
+           "push %rax\n\tiretq\n1:\tnop");
+
+static void check_segment(unsigned seg, unsigned selector, uint64_t base)
+{
+    g_assert_cmphex(h->cpu->segs[seg].selector, ==, selector);
+    g_assert_cmphex(h->cpu->segs[seg].base, ==, base);
+}
+
+static void set_inner_segments(void)
+{
+    X86Segment *segs = h->cpu->segs;
+
+    reset(HARNESS_LONG64);
+    put64(HARNESS_DATA, 0x11111111);
+    put64(HARNESS_DATA + 8, 0x22222222);
+    segs[X86_SEG_FS].base = HARNESS_DATA; /* 0x10: of ring 0 */
+    segs[X86_SEG_GS] = (X86Segment){ .selector = 3, .base = HARNESS_DATA + 8 }; /* null */
+    segs[X86_SEG_ES] = segs[X86_SEG_DS];
+    segs[X86_SEG_ES].selector = 0x3b;
+    segs[X86_SEG_ES].flags |= SEG_DPL_MASK;
+    soft_update_mode(h->s);
+}
+
+static void test_outer_segments(void)
+{
+    set_inner_segments();
+    g_assert_cmpint(RUN(outer_iret), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RBX], ==, 0x11111111);
+    g_assert_cmphex(h->cpu->regs[X86_RCX], ==, 0x22222222);
+    check_segment(X86_SEG_FS, 0, HARNESS_DATA);
+    check_segment(X86_SEG_GS, 0, HARNESS_DATA + 8);
+    check_segment(X86_SEG_DS, 0, 0);
+    check_segment(X86_SEG_ES, 0x3b, 0);
+
+    set_inner_segments();
+    g_assert_cmpint(RUN(outer_iret32), ==, EXC_GP); /* DS is null there */
+    g_assert_cmphex(h->cpu->regs[X86_RBX], ==, 0x11111111);
+    g_assert_cmphex(h->ram[h->cpu->rip], ==, 0x8b);
+
+    set_inner_segments(); /* the same ring: nothing changes */
+    g_assert_cmpint(RUN(inner_iret), ==, -1);
+    check_segment(X86_SEG_FS, 0x10, HARNESS_DATA);
+    check_segment(X86_SEG_GS, 3, HARNESS_DATA + 8);
+}
+
 GUEST_CODE(iret_bad_cs, 64,
            "push $0x10\n\tpush $0x70000\n\tpush $2\n\tpush $0x43\n\tpush $0x1234\n\tiretq");
 GUEST_CODE(iret_data_cs, 64,
@@ -568,6 +622,7 @@ int main(int argc, char **argv)
         { "/soft-sys/to-long-mode", test_to_long_mode },
         { "/soft-sys/far-return", test_far_return },
         { "/soft-sys/iret-checks", test_iret_checks },
+        { "/soft-sys/outer-segments", test_outer_segments },
         { "/soft-sys/segments", test_segments },
         { "/soft-sys/privilege", test_privilege },
         { "/soft-sys/msrs", test_msrs },
