@@ -60,13 +60,20 @@ static uint64_t cr4_known(const X86CpuModel *m)
         X86FeatureWord word;
         uint32_t feature, cr4;
     } optional[] = {
+        { X86_FEAT_1_EDX, CPUID_1_EDX_DE, CR4_DE },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_PSE, CR4_PSE },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_TSC, CR4_TSD },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_PAE, CR4_PAE },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_MCE, CR4_MCE },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_PGE, CR4_PGE },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_FXSR, CR4_OSFXSR },
+        { X86_FEAT_1_EDX, CPUID_1_EDX_SSE, CR4_OSXMMEXCPT },
         { X86_FEAT_7_EBX, CPUID_7_EBX_FSGSBASE, CR4_FSGSBASE },
         { X86_FEAT_7_EBX, CPUID_7_EBX_SMEP, CR4_SMEP },
         { X86_FEAT_7_EBX, CPUID_7_EBX_SMAP, CR4_SMAP },
         { X86_FEAT_7_ECX, CPUID_7_ECX_UMIP, CR4_UMIP },
     };
-    uint64_t known = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |
-                     CR4_OSFXSR | CR4_OSXMMEXCPT;
+    uint64_t known = CR4_PCE;
 
     for (size_t i = 0; i < G_N_ELEMENTS(optional); i++) {
         known |= x86_cpu_model_has(m, optional[i].word, optional[i].feature) ? optional[i].cr4 : 0;

@@ -8,6 +8,7 @@
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/isa.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
 #include "accel/soft/translate/meaning.h"
@@ -189,10 +190,11 @@ static bool emit_by_family(SoftDecoder *d, const SoftInsn *in)
 static void emit_instruction(SoftDecoder *d, const SoftInsn *in)
 {
     unsigned count = d->count;
-    if (emit_by_family(d, in)) {
+    bool offered = soft_isa_offered(&d->s->cpu.model, &in->raw, d->mode);
+    if (offered && emit_by_family(d, in)) {
         return;
     }
-    if (!soft_native_emit(d, in)) {
+    if (!offered || !soft_native_emit(d, in)) {
         d->count = count;
         soft_emit_raise(d, in, EXC_UD, -1);
     }

@@ -318,9 +318,6 @@ static bool emit_cmpxchg8b(SoftDecoder *d, const SoftInsn *in)
 
 static bool emit_cmpxchg16b(SoftDecoder *d, const SoftInsn *in)
 {
-    if (!x86_cpu_model_has(&d->s->cpu.model, X86_FEAT_1_ECX, 1u << 13)) {
-        return false;
-    }
     soft_emit_mem(d, in, cmpxchg16b, &in->ops[0]);
     return true;
 }

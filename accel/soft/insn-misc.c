@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * CLC STC CMC CLD STD LAHF SAHF SALC, the decimal instructions of legacy modes (AAA AAS AAM AAD DAA
- * DAS), BOUND, UD0-2, and what does nothing here: NOP PAUSE PREFETCHx fences.
+ * DAS), BOUND, UD0-2, and what does nothing here: NOP PAUSE PREFETCHx CLFLUSH fences.
  */
 #include <sched.h>
 
@@ -214,6 +214,20 @@ static bool emit_hint(SoftDecoder *d, const SoftInsn *in)
     return true;
 }
 
+/* CLFLUSH, CLFLUSHOPT, CLWB: caches are coherent and not ours, but the address must be one that
+ * could be read. */
+static const Uop *flush_line(SoftCpu *s, const Uop *op)
+{
+    soft_probe_read(s, op, soft_addr(s, op), 1);
+    return soft_next(s, op);
+}
+
+static bool emit_flush_line(SoftDecoder *d, const SoftInsn *in)
+{
+    soft_emit_mem(d, in, flush_line, &in->ops[0]);
+    return true;
+}
+
 static bool emit_nothing(SoftDecoder *d, const SoftInsn *in)
 {
     return true;
@@ -255,5 +269,8 @@ const SoftFamilyEntry soft_family_misc[] = {
     { ZYDIS_MNEMONIC_PREFETCHT1, emit_nothing, 0 },
     { ZYDIS_MNEMONIC_PREFETCHT2, emit_nothing, 0 },
     { ZYDIS_MNEMONIC_PREFETCHW, emit_nothing, 0 },
+    { ZYDIS_MNEMONIC_CLFLUSH, emit_flush_line, 0 },
+    { ZYDIS_MNEMONIC_CLFLUSHOPT, emit_flush_line, 0 },
+    { ZYDIS_MNEMONIC_CLWB, emit_flush_line, 0 },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };

@@ -416,23 +416,35 @@ void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsig
     write_mode(s, op, addr, buf, len, s->mmu_mode);
 }
 
-void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
+/* The fault of the second page is at its first byte. */
+static void probe(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
 {
     addr = wrap(s, addr);
-    tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
-    if (first_part(addr, len) < len) {
-        tlb_get(s, op, wrap(s, addr + len - 1), SOFT_WRITE, s->mmu_mode);
+    unsigned first = first_part(addr, len);
+    tlb_get(s, op, addr, access, s->mmu_mode);
+    if (first < len) {
+        tlb_get(s, op, wrap(s, addr + first), access, s->mmu_mode);
     }
+}
+
+void soft_probe_read(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
+{
+    probe(s, op, addr, len, SOFT_READ);
+}
+
+void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
+{
+    probe(s, op, addr, len, SOFT_WRITE);
 }
 
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
     addr = wrap(s, addr);
-    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
     if (first_part(addr, size) < size) {
-        tlb_get(s, op, wrap(s, addr + size - 1), SOFT_WRITE, s->mmu_mode);
+        soft_probe_write(s, op, addr, size);
         return NULL;
     }
+    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
     return write_host(s, op, e, addr, size);
 }
 

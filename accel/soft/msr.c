@@ -20,6 +20,7 @@ struct MsrEntry {
     uint64_t value;   /* of registers without a place (offset 0): what they read */
     uint64_t allowed; /* bits that a plain write may set; others give #GP */
     bool ignore_writes;
+    bool amd; /* Intel's processors do not have it */
     bool (*read)(SoftCpu *s, uint32_t msr, uint64_t *value);
     bool (*write)(SoftCpu *s, uint32_t msr, uint64_t value);
 };
@@ -145,6 +146,13 @@ static bool write_segment_base(SoftCpu *s, uint32_t msr, uint64_t value)
     return true;
 }
 
+/* 48 bits. */
+static bool write_perfctr(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    s->cpu.msr.k7_perfctr[msr - MSR_K7_PERFCTR0] = value & ((UINT64_C(1) << 48) - 1);
+    return true;
+}
+
 /* A register that holds an address. */
 static bool write_canonical(SoftCpu *s, uint32_t msr, uint64_t value);
 
@@ -185,27 +193,33 @@ static const MsrEntry entries[] = {
     { MSR_PLATFORM_ID, MSR_PLATFORM_ID },
     { MSR_UCODE_REV, MSR_UCODE_REV, .ignore_writes = true },
     { MSR_DEBUGCTL, MSR_DEBUGCTL, .ignore_writes = true },
+    /* Performance counters: they hold what is written, and do not count. */
+    { MSR_K7_EVNTSEL0, MSR_K7_EVNTSEL3, 8, PLACE(msr.k7_evntsel), .allowed = ANY, .amd = true },
+    { MSR_K7_PERFCTR0, MSR_K7_PERFCTR3, 8, PLACE(msr.k7_perfctr), .amd = true,
+      .write = write_perfctr },
     /* What an AMD processor of this family has and systems look at while they start. */
-    { MSR_K8_SYSCFG, MSR_K8_SYSCFG, .ignore_writes = true },
-    { MSR_K8_TOP_MEM1, MSR_K8_TOP_MEM1, .ignore_writes = true },
-    { MSR_K8_TOP_MEM2, MSR_K8_TOP_MEM2, .ignore_writes = true },
-    { MSR_K7_HWCR, MSR_K7_HWCR, .ignore_writes = true },
-    { MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, .ignore_writes = true },
-    { MSR_K8_INT_PENDING, MSR_K8_INT_PENDING, .ignore_writes = true },
-    { MSR_AMD64_PATCH_LEVEL, MSR_AMD64_PATCH_LEVEL, .value = 0x1000065, .ignore_writes = true },
-    { MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, .ignore_writes = true },
-    { MSR_AMD64_LS_CFG, MSR_AMD64_LS_CFG, .ignore_writes = true },
-    { MSR_AMD64_DC_CFG, MSR_AMD64_BU_CFG, .ignore_writes = true },
+    { MSR_K8_SYSCFG, MSR_K8_SYSCFG, .ignore_writes = true, .amd = true },
+    { MSR_K8_TOP_MEM1, MSR_K8_TOP_MEM1, .ignore_writes = true, .amd = true },
+    { MSR_K8_TOP_MEM2, MSR_K8_TOP_MEM2, .ignore_writes = true, .amd = true },
+    { MSR_K7_HWCR, MSR_K7_HWCR, .ignore_writes = true, .amd = true },
+    { MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, .ignore_writes = true, .amd = true },
+    { MSR_K8_INT_PENDING, MSR_K8_INT_PENDING, .ignore_writes = true, .amd = true },
+    { MSR_AMD64_PATCH_LEVEL, MSR_AMD64_PATCH_LEVEL, .value = 0x1000065, .ignore_writes = true,
+      .amd = true },
+    { MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, .ignore_writes = true, .amd = true },
+    { MSR_AMD64_LS_CFG, MSR_AMD64_LS_CFG, .ignore_writes = true, .amd = true },
+    { MSR_AMD64_DC_CFG, MSR_AMD64_BU_CFG, .ignore_writes = true, .amd = true },
     /* Bit 1: LFENCE waits for all loads before it; here it does, and the bit stays set. */
-    { MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, .value = 2, .ignore_writes = true },
-    { MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, .ignore_writes = true },
+    { MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, .value = 2, .ignore_writes = true, .amd = true },
+    { MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, .ignore_writes = true, .amd = true },
 };
 
-static const MsrEntry *find(uint32_t msr)
+static const MsrEntry *find(const SoftCpu *s, uint32_t msr)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
-        if (msr >= entries[i].first && msr <= entries[i].last) {
-            return &entries[i];
+        const MsrEntry *e = &entries[i];
+        if (msr >= e->first && msr <= e->last) {
+            return e->amd && !x86_cpu_model_is_amd(&s->cpu.model) ? NULL : e;
         }
     }
     return NULL;
@@ -221,7 +235,7 @@ static bool write_canonical(SoftCpu *s, uint32_t msr, uint64_t value)
     if (!soft_canonical(value)) {
         return false;
     }
-    *msr_place(s, find(msr), msr) = value;
+    *msr_place(s, find(s, msr), msr) = value;
     return true;
 }
 
@@ -236,7 +250,7 @@ static bool unknown(const SoftCpu *s, const char *what, uint32_t msr)
 
 bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *value)
 {
-    const MsrEntry *e = find(msr);
+    const MsrEntry *e = find(s, msr);
 
     if (!e) {
         return unknown(s, "read", msr);
@@ -250,7 +264,7 @@ bool soft_msr_read(SoftCpu *s, uint32_t msr, uint64_t *value)
 
 bool soft_msr_write(SoftCpu *s, uint32_t msr, uint64_t value)
 {
-    const MsrEntry *e = find(msr);
+    const MsrEntry *e = find(s, msr);
 
     if (!e) {
         return unknown(s, "write", msr);

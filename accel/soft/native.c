@@ -8,40 +8,10 @@
 #include "accel/soft/native.h"
 
 #include "accel/soft/access.h"
+#include "accel/soft/isa.h"
 #include "accel/soft/uop.h"
 
 #define NATIVE_MEM_MAX 128
-
-/* Which CPUID bit offers an instruction set. Sets that are not here never run. */
-static const struct {
-    ZydisISASet set;
-    X86FeatureWord word;
-    uint8_t bit;
-} isa_sets[] = {
-    { ZYDIS_ISA_SET_X87, X86_FEAT_1_EDX, 0 },
-    { ZYDIS_ISA_SET_FCMOV, X86_FEAT_1_EDX, 15 },
-    { ZYDIS_ISA_SET_PPRO, X86_FEAT_1_EDX, 15 }, /* FCOMI; see offered() */
-    { ZYDIS_ISA_SET_PENTIUMMMX, X86_FEAT_1_EDX, 23 },
-    { ZYDIS_ISA_SET_SSE, X86_FEAT_1_EDX, 25 },
-    { ZYDIS_ISA_SET_SSE2, X86_FEAT_1_EDX, 26 },
-    { ZYDIS_ISA_SET_SSE2MMX, X86_FEAT_1_EDX, 26 },
-    { ZYDIS_ISA_SET_SSE3, X86_FEAT_1_ECX, 0 },
-    { ZYDIS_ISA_SET_SSE3X87, X86_FEAT_1_ECX, 0 },
-    { ZYDIS_ISA_SET_PCLMULQDQ, X86_FEAT_1_ECX, 1 },
-    { ZYDIS_ISA_SET_SSSE3, X86_FEAT_1_ECX, 9 },
-    { ZYDIS_ISA_SET_SSSE3MMX, X86_FEAT_1_ECX, 9 },
-    { ZYDIS_ISA_SET_SSE4, X86_FEAT_1_ECX, 19 },
-    { ZYDIS_ISA_SET_SSE42, X86_FEAT_1_ECX, 20 },
-    { ZYDIS_ISA_SET_POPCNT, X86_FEAT_1_ECX, 23 },
-    { ZYDIS_ISA_SET_AES, X86_FEAT_1_ECX, 25 },
-    { ZYDIS_ISA_SET_RDRAND, X86_FEAT_1_ECX, 30 },
-    { ZYDIS_ISA_SET_BMI1, X86_FEAT_7_EBX, 3 },
-    { ZYDIS_ISA_SET_BMI2, X86_FEAT_7_EBX, 8 },
-    { ZYDIS_ISA_SET_RDSEED, X86_FEAT_7_EBX, 18 },
-    { ZYDIS_ISA_SET_ADOX_ADCX, X86_FEAT_7_EBX, 19 },
-    { ZYDIS_ISA_SET_SHA, X86_FEAT_7_EBX, 29 },
-    { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5 },
-};
 
 /* x87 instructions that are not ordinary: they do not wait for pending exceptions, or have their
  * own idea of the pointers. */
@@ -78,19 +48,6 @@ static const ZydisMnemonic unaligned[] = {
     ZYDIS_MNEMONIC_SHA1MSG2,   ZYDIS_MNEMONIC_SHA1NEXTE,  ZYDIS_MNEMONIC_SHA1RNDS4,
     ZYDIS_MNEMONIC_SHA256MSG1, ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
 };
-
-static bool offered(const SoftDecoder *d, const ZydisDecodedInstruction *raw)
-{
-    if (raw->meta.isa_set == ZYDIS_ISA_SET_PPRO && raw->meta.isa_ext != ZYDIS_ISA_EXT_X87) {
-        return false; /* the set has system instructions in it */
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(isa_sets); i++) {
-        if (isa_sets[i].set == raw->meta.isa_set) {
-            return x86_cpu_model_has(&d->s->cpu.model, isa_sets[i].word, 1u << isa_sets[i].bit);
-        }
-    }
-    return false;
-}
 
 /* SSE to SSE4, but for FISTTP, which came with SSE3 and is an x87 instruction. */
 static bool is_sse(const ZydisDecodedInstruction *raw)
@@ -523,7 +480,7 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
 bool soft_native_emit(SoftDecoder *d, const SoftInsn *in)
 {
     NativeRequest request;
-    if (!offered(d, &in->raw) || !request_make(&request, in)) {
+    if (!soft_isa_native(&in->raw) || !request_make(&request, in)) {
         return false;
     }
     const NativeStub *stub = native_stub_get(&request);

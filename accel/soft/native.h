@@ -98,8 +98,8 @@ void native_fpu_summarize(X86Cpu *cpu);
 void native_fpu_sanitize(X86Cpu *cpu);
 
 /*
- * The decoder's fallback: emit for @in if it is unprivileged, runs on the host, and is offered by
- * the guest's CPUID. False: it is not (the caller emits #UD).
+ * The decoder's fallback: emit for @in if it is unprivileged and runs on the host. False: it is not
+ * (the caller emits #UD).
  */
 bool soft_native_emit(SoftDecoder *d, const SoftInsn *in);
 

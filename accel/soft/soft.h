@@ -180,7 +180,8 @@ void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsig
  * that is written to. Decoded code there is dropped if it is written. Two of them stay valid side
  * by side while nothing else is accessed. */
 void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);
-/* Fault now if a write of @len bytes would fault. */
+/* Fault now if a read or write of @len bytes (at most a page) would fault. */
+void soft_probe_read(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
 void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
 /* Host pointer for an atomic read-modify-write, or NULL (a device, ROM, or across a page boundary:
  * the caller then uses soft_load/soft_store, which is not atomic). Faults as a write. Decoded code

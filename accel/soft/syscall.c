@@ -20,15 +20,34 @@ static void set_flat_code_and_stack(SoftCpu *s, unsigned cs, unsigned ss, unsign
     soft_set_flat_segment(s, X86_SEG_SS, ss | cpl, cpl, SEG_DB);
 }
 
+static bool is_amd(const SoftCpu *s)
+{
+    return x86_cpu_model_is_amd(&s->cpu.model);
+}
+
+/* Intel's processors know SYSCALL and SYSRET in 64-bit code only (SDM vol. 2, SYSCALL). */
+static void need_syscall(SoftCpu *s, const Uop *op)
+{
+    if (!(s->cpu.efer & EFER_SCE) || (!is_amd(s) && !soft_code64(s))) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+}
+
+/* AMD's know SYSENTER and SYSEXIT in legacy mode only (APM vol. 3, SYSENTER). */
+static void need_sysenter(SoftCpu *s, const Uop *op)
+{
+    if (is_amd(s) && soft_long_mode(s)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+}
+
 static const Uop *run_syscall(SoftCpu *s, const Uop *op)
 {
     X86Cpu *cpu = &s->cpu;
     uint64_t next = cpu->regs[REG_PC] + op->pc_off + op->len;
     unsigned selector = (unsigned)(cpu->msr.star >> 32) & 0xfffc;
 
-    if (!(cpu->efer & EFER_SCE)) {
-        soft_raise(s, op, EXC_UD, -1);
-    }
+    need_syscall(s, op);
     if (soft_long_mode(s)) {
         uint64_t flags = soft_get_rflags(s) & ~(uint64_t)RFLAGS_RF;
         cpu->regs[X86_RCX] = next;
@@ -60,11 +79,10 @@ static const Uop *run_sysret(SoftCpu *s, const Uop *op)
     unsigned selector = (unsigned)(cpu->msr.star >> 48) & 0xfffc;
     bool code64 = op->size == 8;
 
-    if (!(cpu->efer & EFER_SCE)) {
-        soft_raise(s, op, EXC_UD, -1);
-    }
+    need_syscall(s, op);
     check_ring0(s, op);
-    if (code64 && !soft_canonical(cpu->regs[X86_RCX])) {
+    /* AMD's processors go there, and the fetch faults at ring 3. */
+    if (code64 && !is_amd(s) && !soft_canonical(cpu->regs[X86_RCX])) {
         soft_raise(s, op, EXC_GP, 0);
     }
     cpu->rip = code64 ? cpu->regs[X86_RCX] : (uint32_t)cpu->regs[X86_RCX];
@@ -86,6 +104,7 @@ static const Uop *run_sysenter(SoftCpu *s, const Uop *op)
     unsigned selector = (unsigned)cpu->msr.sysenter_cs & 0xfffc;
     bool long_mode = soft_long_mode(s);
 
+    need_sysenter(s, op);
     if (!(cpu->cr0 & CR0_PE) || !selector) {
         soft_raise(s, op, EXC_GP, 0);
     }
@@ -103,6 +122,7 @@ static const Uop *run_sysexit(SoftCpu *s, const Uop *op)
     unsigned selector = (unsigned)cpu->msr.sysenter_cs & 0xfffc;
     bool code64 = op->size == 8;
 
+    need_sysenter(s, op);
     check_ring0(s, op);
     if (!selector) {
         soft_raise(s, op, EXC_GP, 0);

@@ -14,11 +14,6 @@ static void need_ring0(SoftCpu *s, const Uop *op)
     }
 }
 
-static bool has(const SoftCpu *s, X86FeatureWord word, uint32_t bit)
-{
-    return x86_cpu_model_has(&s->cpu.model, word, bit);
-}
-
 /* ---- flags ---- */
 
 static bool vm86_trapped(const SoftCpu *s)
@@ -72,7 +67,7 @@ static const Uop *run_sti(SoftCpu *s, const Uop *op)
 /* STAC, CLAC: other rules for data, the same code; so the block goes on. */
 static const Uop *run_ac(SoftCpu *s, const Uop *op)
 {
-    if (!has(s, X86_FEAT_7_EBX, CPUID_7_EBX_SMAP) || soft_cpl(s) != 0) {
+    if (soft_cpl(s) != 0) {
         soft_raise(s, op, EXC_UD, -1);
     }
     s->cpu.rflags = (s->cpu.rflags & ~(uint64_t)RFLAGS_AC) | (op->aux ? RFLAGS_AC : 0);
@@ -113,9 +108,6 @@ static const Uop *run_rdtsc(SoftCpu *s, const Uop *op)
 {
     bool rdtscp = op->aux;
 
-    if (rdtscp && !has(s, X86_FEAT_EXT1_EDX, CPUID_EXT1_EDX_RDTSCP)) {
-        soft_raise(s, op, EXC_UD, -1);
-    }
     if ((s->cpu.cr4 & CR4_TSD) && soft_cpl(s) != 0) {
         soft_raise(s, op, EXC_GP, 0);
     }
@@ -128,10 +120,33 @@ static const Uop *run_rdtsc(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-/* There are no performance counters. */
+static const Uop *run_rdpid(SoftCpu *s, const Uop *op)
+{
+    s->cpu.regs[op->dst] = (uint32_t)s->cpu.msr.tsc_aux;
+    return op + 1;
+}
+
+static bool emit_rdpid(SoftDecoder *d, const SoftInsn *in)
+{
+    soft_emit(d, in, run_rdpid)->dst = soft_reg(in->ops[0].reg.value);
+    return true;
+}
+
+/* AMD's have four counters, Intel's none that they would tell of. */
 static const Uop *run_rdpmc(SoftCpu *s, const Uop *op)
 {
-    soft_raise(s, op, EXC_GP, 0);
+    uint64_t *regs = s->cpu.regs;
+    uint32_t number = (uint32_t)regs[X86_RCX];
+    bool allowed = soft_cpl(s) == 0 || (s->cpu.cr4 & CR4_PCE);
+
+    if (!allowed || !x86_cpu_model_is_amd(&s->cpu.model) ||
+        number >= G_N_ELEMENTS(s->cpu.msr.k7_perfctr)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    uint64_t value = s->cpu.msr.k7_perfctr[number];
+    regs[X86_RAX] = (uint32_t)value;
+    regs[X86_RDX] = value >> 32;
+    return op + 1;
 }
 
 /* ---- MSRs ---- */
@@ -245,6 +260,7 @@ const SoftFamilyEntry soft_family_system[] = {
     { ZYDIS_MNEMONIC_CPUID, emit_plain, 3 },
     { ZYDIS_MNEMONIC_RDTSC, emit_plain, 4 },
     { ZYDIS_MNEMONIC_RDTSCP, emit_plain, 5 },
+    { ZYDIS_MNEMONIC_RDPID, emit_rdpid, 0 },
     { ZYDIS_MNEMONIC_RDPMC, emit_plain, 6 },
     { ZYDIS_MNEMONIC_RDMSR, emit_plain, 7 },
     { ZYDIS_MNEMONIC_WRMSR, emit_plain, 8 },

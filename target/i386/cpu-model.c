@@ -31,7 +31,7 @@ typedef struct Feature {
 } Feature;
 
 static const Feature features[] = {
-    { "fpu", X86_FEAT_1_EDX, 0, IN_ALL },
+    { "fpu", X86_FEAT_1_EDX, 0, IN_ALL | NEEDS_HOST },
     { "de", X86_FEAT_1_EDX, 2, IN_ALL },
     { "pse", X86_FEAT_1_EDX, 3, IN_ALL },
     { "tsc", X86_FEAT_1_EDX, 4, IN_ALL },
@@ -62,7 +62,7 @@ static const Feature features[] = {
     { "sse4-2", X86_FEAT_1_ECX, 20, NEEDS_HOST },
     { "x2apic", X86_FEAT_1_ECX, 21, IN_ALL },
     { "movbe", X86_FEAT_1_ECX, 22, IN_MAX },
-    { "popcnt", X86_FEAT_1_ECX, 23, IN_MAX },
+    { "popcnt", X86_FEAT_1_ECX, 23, IN_MAX | NEEDS_HOST },
     { "tsc-deadline", X86_FEAT_1_ECX, 24, IN_ALL },
     { "hypervisor", X86_FEAT_1_ECX, 31, IN_ALL },
     { "fsgsbase", X86_FEAT_7_EBX, 0, IN_MAX },
@@ -86,7 +86,7 @@ static const Feature features[] = {
     { "rdtscp", X86_FEAT_EXT1_EDX, 27, IN_MAX },
     { "lm", X86_FEAT_EXT1_EDX, 29, IN_ALL },
     { "lahf-lm", X86_FEAT_EXT1_ECX, 0, IN_ALL },
-    { "abm", X86_FEAT_EXT1_ECX, 5, IN_MAX },
+    { "abm", X86_FEAT_EXT1_ECX, 5, IN_MAX | NEEDS_HOST },
     { "3dnowprefetch", X86_FEAT_EXT1_ECX, 8, IN_MAX },
     { "invtsc", X86_FEAT_EXT7_EDX, 8, IN_ALL },
     { "vme", X86_FEAT_1_EDX, 1, ABSENT },
@@ -108,8 +108,8 @@ static const Feature features[] = {
     { "avx512f", X86_FEAT_7_EBX, 16, ABSENT },
     { "avx512dq", X86_FEAT_7_EBX, 17, ABSENT },
     { "avx512ifma", X86_FEAT_7_EBX, 21, ABSENT },
-    { "clflushopt", X86_FEAT_7_EBX, 23, ABSENT },
-    { "clwb", X86_FEAT_7_EBX, 24, ABSENT },
+    { "clflushopt", X86_FEAT_7_EBX, 23, IN_MAX },
+    { "clwb", X86_FEAT_7_EBX, 24, IN_MAX },
     { "avx512cd", X86_FEAT_7_EBX, 28, ABSENT },
     { "avx512bw", X86_FEAT_7_EBX, 30, ABSENT },
     { "avx512vl", X86_FEAT_7_EBX, 31, ABSENT },
@@ -123,7 +123,7 @@ static const Feature features[] = {
     { "avx512bitalg", X86_FEAT_7_ECX, 12, ABSENT },
     { "avx512-vpopcntdq", X86_FEAT_7_ECX, 14, ABSENT },
     { "la57", X86_FEAT_7_ECX, 16, ABSENT },
-    { "rdpid", X86_FEAT_7_ECX, 22, ABSENT },
+    { "rdpid", X86_FEAT_7_ECX, 22, IN_MAX },
     { "fsrm", X86_FEAT_7_EDX, 4, ABSENT },
     { "md-clear", X86_FEAT_7_EDX, 10, ABSENT },
     { "serialize", X86_FEAT_7_EDX, 14, ABSENT },
@@ -241,7 +241,17 @@ const char **x86_cpu_feature_list(void)
 
 static bool host_has(const Feature *f)
 {
-    unsigned leaf = f->word == X86_FEAT_7_EBX ? 7 : 1, eax, ebx, ecx, edx;
+    /* Words in which a feature may need the host: its leaf, and EAX EBX ECX or EDX by number. */
+    static const struct {
+        uint32_t leaf;
+        uint8_t reg;
+    } places[X86_FEAT_WORDS] = {
+        [X86_FEAT_1_EDX] = { 1, 3 },
+        [X86_FEAT_1_ECX] = { 1, 2 },
+        [X86_FEAT_7_EBX] = { 7, 1 },
+        [X86_FEAT_EXT1_ECX] = { 0x80000001, 2 },
+    };
+    unsigned regs[4];
 
     if (has_engine_host) {
         return engine_host.features[f->word] & feature_bits(f);
@@ -249,10 +259,10 @@ static bool host_has(const Feature *f)
     if (!(f->how & NEEDS_HOST)) {
         return true;
     }
-    if (!__get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx)) {
+    if (!__get_cpuid_count(places[f->word].leaf, 0, &regs[0], &regs[1], &regs[2], &regs[3])) {
         return false;
     }
-    return (f->word == X86_FEAT_1_EDX ? edx : f->word == X86_FEAT_1_ECX ? ecx : ebx) >> f->bit & 1;
+    return regs[places[f->word].reg] >> f->bit & 1;
 }
 
 static uint8_t host_phys_bits(void)
@@ -337,14 +347,15 @@ static bool set_brand(X86CpuModel *model, const char *text, GError **errp)
     return true;
 }
 
-static bool check_vendor(const char *text, GError **errp)
+static bool set_vendor(X86CpuModel *model, const char *text, GError **errp)
 {
-    const char *vendor = has_engine_host ? engine_host.vendor : X86_CPU_VENDOR;
-
-    if (strcmp(text, vendor)) {
-        error_set(errp, "vendor must be '%s', not '%s'", vendor, text);
+    if (strlen(text) != sizeof(model->vendor) - 1) {
+        error_set(errp,
+                  "vendor must have %zu characters, as GenuineIntel and AuthenticAMD do: '%s'",
+                  sizeof(model->vendor) - 1, text);
         return false;
     }
+    memcpy(model->vendor, text, sizeof(model->vendor));
     return true;
 }
 
@@ -369,7 +380,20 @@ static bool set_tsc(X86CpuModel *model, const char *text, GError **errp)
     return true;
 }
 
-static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **errp)
+/* Does the engine have it at all, whatever the host? */
+static bool implemented(const Feature *f)
+{
+    return !(f->how & NEVER) && (has_engine_host || !(f->how & ABSENT));
+}
+
+static const char *engine_name(void)
+{
+    return has_engine_host ? "kvm engine" : "software CPU";
+}
+
+/* @missing: gets the name of a feature that cannot be offered; NULL: that is an error. */
+static bool set_feature(X86CpuModel *model, const char *name, bool on, GPtrArray *missing,
+                        GError **errp)
 {
     const Feature *f = find_feature(name);
 
@@ -381,9 +405,13 @@ static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **
         return false;
     }
     uint32_t bits = feature_bits(f);
-    if (on && (f->how & NEVER || (f->how & ABSENT && !has_engine_host))) {
-        error_set(errp, "the %s does not implement feature '%s'; leave it out",
-                  has_engine_host ? "kvm engine" : "software CPU", f->name);
+    if (on && missing && !(implemented(f) && host_has(f))) {
+        g_ptr_array_add(missing, (gpointer)f->name);
+        return true;
+    }
+    if (on && !implemented(f)) {
+        error_set(errp, "the %s does not implement feature '%s'; leave it out", engine_name(),
+                  f->name);
         return false;
     }
     if (on && !host_has(f)) {
@@ -412,7 +440,7 @@ static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
                   "'migratable' is for the models host and max, which are made of the host's CPU");
         return false;
     }
-    return set_feature(model, "invtsc", !on && host_has(find_feature("invtsc")), errp);
+    return set_feature(model, "invtsc", !on && host_has(find_feature("invtsc")), NULL, errp);
 }
 
 /* "host-phys-bits": as many physical address bits as the host has, or those of the model. */
@@ -452,7 +480,7 @@ bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, 
         return set_brand(model, value, errp);
     }
     if (!strcmp(name, "vendor")) {
-        return check_vendor(value, errp);
+        return set_vendor(model, value, errp);
     }
     if (!bool_parse(value, &on)) {
         error_set(errp, "feature '%s' must be on or off, not '%s'", name, value);
@@ -463,22 +491,101 @@ bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, 
             return switches[i].set(model, on, errp);
         }
     }
-    return set_feature(model, name, on, errp);
+    return set_feature(model, name, on, NULL, errp);
+}
+
+/* ---- -cpu ---- */
+
+/* What -cpu says beside the model's own properties. */
+typedef struct Request {
+    X86CpuModel model;
+    bool check;              /* a warning for what is missing */
+    bool enforce;            /* an error */
+    bool host_phys_bits;     /* phys_bits are the host's */
+    uint8_t phys_bits_limit; /* and then at most this; 0: no limit */
+    GPtrArray *missing;      /* names of features that cannot be offered, static */
+    unsigned of_base;        /* the first so many are the base model's */
+} Request;
+
+static bool set_phys_bits_limit(Request *r, const char *text, GError **errp)
+{
+    uint64_t value;
+
+    if (!uint_parse(text, 52, &value) || (value && value < 36)) {
+        error_set(errp,
+                  "host-phys-bits-limit must be 0 (no limit) or a number from 36 to 52, not '%s'",
+                  text);
+        return false;
+    }
+    r->phys_bits_limit = (uint8_t)value;
+    return true;
+}
+
+static bool parse_named(Request *r, const char *name, const char *value, GError **errp)
+{
+    const struct {
+        const char *name;
+        bool *to;
+    } flags[] = { { "check", &r->check }, { "enforce", &r->enforce } };
+    bool on;
+
+    if (!strcmp(name, "host-phys-bits-limit")) {
+        return set_phys_bits_limit(r, value, errp);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
+        if (!strcmp(name, flags[i].name)) {
+            if (!bool_parse(value, flags[i].to)) {
+                error_set(errp, "%s must be on or off, not '%s'", name, value);
+                return false;
+            }
+            return true;
+        }
+    }
+    if (find_feature(name) && bool_parse(value, &on)) {
+        return set_feature(&r->model, name, on, r->missing, errp);
+    }
+    if (!strcmp(name, "phys-bits")) {
+        r->host_phys_bits = false;
+    } else if (!strcmp(name, "host-phys-bits") && bool_parse(value, &on)) {
+        r->host_phys_bits = on;
+    }
+    return x86_cpu_model_set(&r->model, name, value, errp);
 }
 
 /* One element after the model's name. */
-static bool parse_element(X86CpuModel *model, const char *text, GError **errp)
+static bool parse_element(Request *r, const char *text, GError **errp)
 {
     const char *eq = strchr(text, '=');
 
     if (*text == '+' || *text == '-') {
-        return set_feature(model, text + 1, *text == '+', errp);
+        return set_feature(&r->model, text + 1, *text == '+', r->missing, errp);
     }
-    if (eq) {
-        g_autofree char *name = g_strndup(text, (gsize)(eq - text));
-        return x86_cpu_model_set(model, name, eq + 1, errp);
+    g_autofree char *name = eq ? g_strndup(text, (gsize)(eq - text)) : g_strdup(text);
+    return parse_named(r, name, eq ? eq + 1 : "on", errp);
+}
+
+/* Features that cannot be had: an error or a warning, as the user wants it. A warning is for what
+ * the user named: a model that is less here than elsewhere is nothing to warn of at every start. */
+static bool report_missing(const Request *r, GError **errp)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (unsigned i = r->enforce ? 0 : r->of_base; i < r->missing->len; i++) {
+        g_string_append_printf(names, "%s%s", names->len ? ", " : "",
+                               (const char *)r->missing->pdata[i]);
     }
-    return set_feature(model, text, true, errp);
+    if (names->len && r->enforce) {
+        error_set(errp,
+                  "the %s cannot offer on this host: %s; without 'enforce' the guest runs without "
+                  "them",
+                  engine_name(), names->str);
+        return false;
+    }
+    if (names->len && r->check) {
+        warn_report("-cpu: the %s cannot offer on this host: %s; the guest runs without them",
+                    engine_name(), names->str);
+    }
+    return true;
 }
 
 const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on)
@@ -519,6 +626,34 @@ static void take_host(X86CpuModel *m)
     m->stepping = engine_host.stepping;
 }
 
+/* The model as it is without further words; @missing gets what it should have and cannot. */
+static void make_base(X86CpuModel *m, const BaseModel *base, GPtrArray *missing)
+{
+    *m = (X86CpuModel){
+        .name = base->name,
+        .phys_bits = base->phys_bits ? base->phys_bits : host_phys_bits(),
+        .family = base->family,
+        .model = base->model,
+        .stepping = base->stepping,
+    };
+    g_strlcpy(m->brand, base->brand, sizeof(m->brand));
+    g_strlcpy(m->vendor, has_engine_host ? engine_host.vendor : X86_CPU_VENDOR, sizeof(m->vendor));
+    if (has_engine_host && base->in == IN_MAX) {
+        take_host(m);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
+        const Feature *f = &features[i];
+        if ((f->how & base->in) && host_has(f)) {
+            m->features[f->word] |= feature_bits(f);
+        } else if ((f->how & base->in) && base->in != IN_MAX) {
+            g_ptr_array_add(missing, (gpointer)f->name);
+        }
+    }
+    if (has_engine_host && base->in) {
+        m->features[X86_FEAT_KVM_EAX] = engine_host.features[X86_FEAT_KVM_EAX];
+    }
+}
+
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
@@ -528,32 +663,23 @@ bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
         return false;
     }
 
-    X86CpuModel m = {
-        .name = base->name,
-        .phys_bits = base->phys_bits ? base->phys_bits : host_phys_bits(),
-        .family = base->family,
-        .model = base->model,
-        .stepping = base->stepping,
-    };
-    g_strlcpy(m.brand, base->brand, sizeof(m.brand));
-    g_strlcpy(m.vendor, has_engine_host ? engine_host.vendor : X86_CPU_VENDOR, sizeof(m.vendor));
-    if (has_engine_host && base->in == IN_MAX) {
-        take_host(&m);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
-        if ((features[i].how & base->in) && host_has(&features[i])) {
-            m.features[features[i].word] |= feature_bits(&features[i]);
-        }
-    }
-    if (has_engine_host && base->in) {
-        m.features[X86_FEAT_KVM_EAX] = engine_host.features[X86_FEAT_KVM_EAX];
-    }
+    g_autoptr(GPtrArray) missing = g_ptr_array_new();
+    Request r = { .check = true, .host_phys_bits = !base->phys_bits, .missing = missing };
+    make_base(&r.model, base, missing);
+    r.of_base = missing->len;
     for (char **p = parts + 1; parts[0] && *p; p++) {
-        if (!parse_element(&m, *p, errp)) {
+        if (!parse_element(&r, *p, errp)) {
             g_prefix_error(errp, "-cpu: ");
             return false;
         }
     }
-    *model = m;
+    if (!report_missing(&r, errp)) {
+        g_prefix_error(errp, "-cpu: ");
+        return false;
+    }
+    if (r.host_phys_bits && r.phys_bits_limit) {
+        r.model.phys_bits = MIN(r.model.phys_bits, r.phys_bits_limit);
+    }
+    *model = r.model;
     return true;
 }

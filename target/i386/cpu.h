@@ -84,6 +84,7 @@ struct X86Cpu {
         uint64_t star, lstar, cstar, fmask, kernel_gs_base;
         uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
         uint64_t pat, tsc_aux, tsc_adjust, misc_enable;
+        uint64_t k7_evntsel[4], k7_perfctr[4];
         uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_var[16];
         int64_t tsc_offset; /* TSC = clock_ns() + tsc_offset */
     } msr;

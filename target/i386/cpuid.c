@@ -165,9 +165,13 @@ static void leaf_ext1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     const X86CpuModel *m = &cpu->model;
 
     r->eax = signature(m);
-    r->ecx = m->features[X86_FEAT_EXT1_ECX] | (logical_per_socket(m) > 1 ? 2u : 0);
-    /* AMD repeats those of leaf 1 that have the same place. */
-    r->edx = m->features[X86_FEAT_EXT1_EDX] | (m->features[X86_FEAT_1_EDX] & 0x0183f3ffu);
+    r->ecx = m->features[X86_FEAT_EXT1_ECX];
+    r->edx = m->features[X86_FEAT_EXT1_EDX];
+    if (x86_cpu_model_is_amd(m)) {
+        r->ecx |= logical_per_socket(m) > 1 ? 2u : 0;
+        /* Those of leaf 1 that have the same place, once more. */
+        r->edx |= m->features[X86_FEAT_1_EDX] & 0x0183f3ffu;
+    }
 }
 
 static void leaf_brand(const X86Cpu *cpu, uint32_t part, X86CpuidRegs *r)

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct X86Cpu X86Cpu;
 
@@ -33,7 +34,10 @@ typedef enum X86FeatureWord {
 } X86FeatureWord;
 
 /* Bits of the words that code asks for. */
-#define CPUID_1_EDX_PSE        (1u << 4)
+#define CPUID_1_EDX_DE         (1u << 2)
+#define CPUID_1_EDX_PSE        (1u << 3)
+#define CPUID_1_EDX_TSC        (1u << 4)
+#define CPUID_1_EDX_MCE        (1u << 7)
 #define CPUID_1_EDX_PAE        (1u << 6)
 #define CPUID_1_EDX_APIC       (1u << 9)
 #define CPUID_1_EDX_SEP        (1u << 11)
@@ -54,6 +58,7 @@ typedef enum X86FeatureWord {
 #define CPUID_7_EBX_SMAP       (1u << 20)
 #define CPUID_7_ECX_UMIP       (1u << 2)
 #define CPUID_7_ECX_PKU        (1u << 3)
+#define CPUID_EXT1_ECX_LAHF_LM (1u << 0)
 #define CPUID_EXT1_ECX_ABM     (1u << 5)
 #define CPUID_EXT1_EDX_SYSCALL (1u << 11)
 #define CPUID_EXT1_EDX_NX      (1u << 20)
@@ -77,7 +82,7 @@ typedef struct X86CpuidRegs {
     uint32_t eax, ebx, ecx, edx;
 } X86CpuidRegs;
 
-/* What CPUID leaf 0 answers, for every model of the software CPU. */
+/* What CPUID leaf 0 answers for models of the software CPU, unless the user says something else. */
 #define X86_CPU_VENDOR "AuthenticAMD"
 
 /* The software CPU's TSC. */
@@ -98,12 +103,15 @@ void x86_cpu_set_host(const X86CpuHost *host);
 bool x86_host_has_virtualisation(void);
 
 /* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
- * phys-bits, host-phys-bits (on: the host's), family, model, stepping, model-id, vendor,
- * tsc-frequency (Hz), or, for host and max, migratable (on: no invariant TSC). Underscores and
- * dashes in feature names are the same. Topology members are zero afterwards: the caller sets them.
- * Unknown names, and features that cannot be offered here, are errors; @model is then untouched. */
+ * phys-bits, host-phys-bits (on: the host's), host-phys-bits-limit (then at most so many; 0: no
+ * limit), family, model, stepping, model-id, vendor, tsc-frequency (Hz), or, for host and max,
+ * migratable (on: no invariant TSC). Underscores and dashes in feature names are the same. Topology
+ * members are zero afterwards: the caller sets them. Features that are known but cannot be offered
+ * here are left out, with a warning (check, which is on unless switched off); with enforce they are
+ * an error. Unknown names are errors; @model is untouched after an error. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
-/* One element of it: a feature ("on", "off") or a property. */
+/* One element of it: a feature ("on", "off") or a property. A feature that cannot be offered is an
+ * error here. */
 bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp);
 
 /* "qemu64" etc. and what it is, one a call, from @i = 0; NULL name ends. */
@@ -126,6 +134,12 @@ const char **x86_cpu_feature_list(void);
 static inline unsigned x86_cpu_model_phys_bits(const X86CpuModel *model)
 {
     return model->phys_bits;
+}
+/* One of AMD's line: where its processors and Intel's differ, these are as AMD's. */
+static inline bool x86_cpu_model_is_amd(const X86CpuModel *model)
+{
+    return !model->vendor[0] || !strcmp(model->vendor, X86_CPU_VENDOR) ||
+           !strcmp(model->vendor, "HygonGenuine");
 }
 static inline bool x86_cpu_model_has(const X86CpuModel *model, X86FeatureWord word, uint32_t bit)
 {

@@ -104,6 +104,43 @@ static void test_switches(void)
     g_assert_cmpuint(m.phys_bits, ==, host.phys_bits);
     g_assert_true(x86_cpu_model_parse(&m, "qemu64,host-phys-bits=off", NULL));
     g_assert_cmpuint(m.phys_bits, ==, 40);
+    /* The limit is for the host's bits only. */
+    g_assert_true(x86_cpu_model_parse(&m, "max,host-phys-bits-limit=36", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, 36);
+    g_assert_true(x86_cpu_model_parse(&m, "qemu64,host-phys-bits-limit=36,host-phys-bits", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, 36);
+    g_assert_true(x86_cpu_model_parse(&m, "qemu64,host-phys-bits-limit=36", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, 40);
+    g_assert_true(x86_cpu_model_parse(&m, "max,phys-bits=41,host-phys-bits-limit=36", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, 41);
+    g_assert_true(x86_cpu_model_parse(&m, "max,host-phys-bits-limit=0", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, host.phys_bits);
+    g_assert_true(x86_cpu_model_parse(&m, "max,host-phys-bits-limit=52", NULL));
+    g_assert_cmpuint(m.phys_bits, ==, host.phys_bits);
+}
+
+/* "vendor": leaves 0 and 0x80000000; Intel's do not repeat leaf 1 in 0x80000001. */
+static void test_vendor(void)
+{
+    X86Cpu cpu = { 0 };
+    X86CpuidRegs r;
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "qemu64,vendor=GenuineIntel", NULL));
+    g_assert_false(x86_cpu_model_is_amd(&cpu.model));
+    for (unsigned i = 0; i < 2; i++) {
+        x86_cpuid(&cpu, i ? 0x80000000 : 0, 0, &r);
+        g_assert_cmpmem(&r.ebx, 4, "Genu", 4);
+        g_assert_cmpmem(&r.edx, 4, "ineI", 4);
+        g_assert_cmpmem(&r.ecx, 4, "ntel", 4);
+    }
+    x86_cpuid(&cpu, 0x80000001, 0, &r);
+    g_assert_cmphex(r.edx & 1, ==, 0);
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "qemu64", NULL));
+    g_assert_true(x86_cpu_model_is_amd(&cpu.model));
+    x86_cpuid(&cpu, 0x80000001, 0, &r);
+    g_assert_cmphex(r.edx & 1, ==, 1);
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "qemu64,vendor=HygonGenuine", NULL));
+    g_assert_true(x86_cpu_model_is_amd(&cpu.model));
 }
 
 static void test_errors(void)
@@ -115,12 +152,19 @@ static void test_errors(void)
         { "host", "-cpu: CPU model 'host' needs the kvm engine*" },
         { "qemu64,family=256", "-cpu: family must be a number from 0 to 255, not '256'" },
         { "qemu64,stepping=16", "*from 0 to 15*" },
-        { "qemu64,vendor=GenuineIntel", "*must be 'AuthenticAMD'*" },
+        { "qemu64,vendor=Intel", "*vendor must have 12 characters*'Intel'" },
+        { "qemu64,vendor=GenuineIntel2", "*vendor must have 12 characters*" },
+        { "qemu64,enforce=perhaps", "-cpu: enforce must be on or off, not 'perhaps'" },
+        { "qemu64,check=2", "-cpu: check must be on or off, not '2'" },
+        { "qemu64,host-phys-bits-limit=20", "*0 (no limit) or a number from 36 to 52, not '20'" },
+        { "qemu64,host-phys-bits-limit=53", "*from 36 to 52, not '53'" },
+        { "max,+avx2,enforce", "-cpu: the software CPU cannot offer on this host: avx2;*" },
+        { "max,enforce,+svm,avx2=on", "*cannot offer on this host: svm, avx2; without 'enforce'*" },
+        { "max,enforce,+frobnicate", "*no CPU feature 'frobnicate'*" },
         { "qemu64,model-id=0123456789012345678901234567890123456789012345678", "*at most 47*" },
         { "", "*no CPU model ''*" },
         { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
         { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
-        { "max,+avx2", "*does not implement feature 'avx2'*" },
         { "max,phys-bits=99", "*36 to 52*" },
         { "qemu64,migratable=on", "*'migratable' is for the models host and max*" },
         { "max,migratable=perhaps", "*must be on or off*" },
@@ -133,6 +177,45 @@ static void test_errors(void)
         g_assert_true(g_pattern_match_simple(cases[i].message, err->message));
         g_assert_cmpuint(m.family, ==, 77);
     }
+}
+
+/* What cannot be had is a warning, as "check" asks for, which is on by itself. */
+static const char *const with_warning[] = { "max,+avx2", "max,+avx2,check", "max,check=on,avx2",
+                                            "qemu64,+avx2,-xop,enforce=off" };
+
+static void test_parse_only(gconstpointer text)
+{
+    X86CpuModel m;
+
+    g_assert_true(x86_cpu_model_parse(&m, text, NULL));
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_7_EBX, 1u << 5));
+}
+
+static char *parse_only_path(size_t i)
+{
+    return g_strdup_printf("/cpuid/check/subprocess/%zu", i);
+}
+
+static void test_check(void)
+{
+    static const char *const without[] = { "max,check", "max,enforce", "qemu64,check,enforce",
+                                           "max,+avx2,check=off", "max,-avx2,enforce" };
+    X86CpuModel m;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(with_warning); i++) {
+        g_autofree char *path = parse_only_path(i);
+        g_test_trap_subprocess(path, 0, G_TEST_SUBPROCESS_DEFAULT);
+        g_test_trap_assert_passed();
+        g_test_trap_assert_stderr("*warning: -cpu: the software CPU cannot offer on this host: "
+                                  "avx2; the guest runs without them*");
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(without); i++) {
+        test_parse_only(without[i]);
+    }
+    g_autoptr(GError) err = NULL; /* one property at a time: an error at once */
+    g_assert_true(x86_cpu_model_parse(&m, "max", NULL));
+    g_assert_false(x86_cpu_model_set(&m, "avx2", "on", &err));
+    g_assert_true(g_pattern_match_simple("*does not implement feature 'avx2'*", err->message));
 }
 
 static void test_topology(void)
@@ -190,6 +273,12 @@ int main(int argc, char **argv)
     g_test_add_func("/cpuid/features", test_features);
     g_test_add_func("/cpuid/switches", test_switches);
     g_test_add_func("/cpuid/errors", test_errors);
+    g_test_add_func("/cpuid/check", test_check);
+    for (size_t i = 0; i < G_N_ELEMENTS(with_warning); i++) {
+        g_autofree char *path = parse_only_path(i);
+        g_test_add_data_func(path, with_warning[i], test_parse_only);
+    }
+    g_test_add_func("/cpuid/choosing-the-vendor", test_vendor);
     g_test_add_func("/cpuid/topology", test_topology);
     g_test_add_func("/cpuid/reset", test_reset);
     g_test_add_func("/cpuid/base", test_base);

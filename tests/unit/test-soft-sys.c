@@ -537,6 +537,51 @@ static void test_msrs(void)
     g_assert_false(soft_msr_read(h->s, MSR_APIC_BASE, &value)); /* no APIC here */
 }
 
+GUEST_CODE(rdpmc, 64, "rdpmc");
+
+/* Performance counters of AMD's processors: written and read back; Intel's do not have them. */
+static void test_perf_msrs(void)
+{
+    uint64_t value;
+    GError *err = NULL;
+
+    reset(HARNESS_LONG64);
+    for (uint32_t msr = MSR_K7_EVNTSEL0; msr <= MSR_K7_PERFCTR3; msr++) {
+        g_assert_true(soft_msr_write(h->s, msr, 0x530000 + msr));
+    }
+    for (uint32_t msr = MSR_K7_EVNTSEL0; msr <= MSR_K7_PERFCTR3; msr++) {
+        g_assert_true(soft_msr_read(h->s, msr, &value));
+        g_assert_cmphex(value, ==, 0x530000 + msr);
+    }
+    g_assert_false(soft_msr_read(h->s, MSR_K7_PERFCTR3 + 1, &value));
+    g_assert_true(soft_msr_write(h->s, MSR_K7_PERFCTR3, UINT64_MAX));
+    for (unsigned number = 3; number < 5; number++) {
+        GUEST_LOAD(h, rdpmc);
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->regs[X86_RCX] = number;
+        g_assert_cmpint(harness_run(h, 10), ==, number == 3 ? -1 : EXC_GP);
+    }
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 0xffffffff);
+    g_assert_cmphex(h->cpu->regs[X86_RDX], ==, 0xffff);
+    for (unsigned pce = 0; pce < 2; pce++) {
+        reset(HARNESS_USER64);
+        h->cpu->cr4 |= pce ? CR4_PCE : 0;
+        h->cpu->regs[X86_RCX] = 0;
+        g_assert_cmpint(RUN(rdpmc), ==, pce ? -1 : EXC_GP);
+    }
+
+    X86CpuModel model = h->cpu->model;
+    x86_cpu_model_parse(&h->cpu->model, "max,vendor=GenuineIntel", &err);
+    g_assert_no_error(err);
+    reset(HARNESS_LONG64);
+    g_assert_false(soft_msr_read(h->s, MSR_K7_EVNTSEL0, &value));
+    g_assert_false(soft_msr_write(h->s, MSR_K7_PERFCTR3, 0));
+    g_assert_false(soft_msr_read(h->s, MSR_K7_HWCR, &value));
+    h->cpu->regs[X86_RCX] = 0;
+    g_assert_cmpint(RUN(rdpmc), ==, EXC_GP);
+    h->cpu->model = model;
+}
+
 GUEST_CODE(cr4_bad, 64, "mov $0x80000000, %eax\n\tmov %rax, %cr4");
 GUEST_CODE(cr0_nopg, 64, "mov $0x11, %eax\n\tmov %rax, %cr0");
 
@@ -626,6 +671,7 @@ int main(int argc, char **argv)
         { "/soft-sys/segments", test_segments },
         { "/soft-sys/privilege", test_privilege },
         { "/soft-sys/msrs", test_msrs },
+        { "/soft-sys/performance-msrs", test_perf_msrs },
         { "/soft-sys/control-registers", test_control_registers },
         { "/soft-sys/ports", test_ports },
     };
