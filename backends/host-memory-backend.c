@@ -12,8 +12,8 @@
 
 #include "backends/thread-context.h"
 #include "util/error.h"
-#include "util/keyval.h"
 #include "util/main-loop.h"
+#include "util/number-set.h"
 
 /* By HostMemoryPolicy. */
 static const char *const policy_names[] = { "default", "preferred", "bind", "interleave", NULL };
@@ -25,14 +25,9 @@ static const int mpol_of_policy[] = {
     [HOST_POLICY_INTERLEAVE] = MPOL_INTERLEAVE,
 };
 
-#define NODE_WORDS (MAX_HOST_NODES / 64)
+#define NODE_WORDS NUMBER_SET_WORDS(MAX_HOST_NODES - 1)
 
 /* ---- host-nodes ---- */
-
-static bool node_is_set(const uint64_t *nodes, unsigned n)
-{
-    return nodes[n / 64] >> (n % 64) & 1;
-}
 
 static bool nodes_empty(const uint64_t *nodes)
 {
@@ -44,72 +39,14 @@ static bool nodes_empty(const uint64_t *nodes)
     return true;
 }
 
-static bool nodes_set_range(uint64_t *nodes, uint64_t first, uint64_t last, GError **errp)
-{
-    if (first > last || last >= MAX_HOST_NODES) {
-        error_set(errp,
-                  "host-nodes: %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
-                  " must be host node numbers from 0 to %d, the lower one first",
-                  first, last, MAX_HOST_NODES - 1);
-        return false;
-    }
-    for (uint64_t n = first; n <= last; n++) {
-        nodes[n / 64] |= 1ull << (n % 64);
-    }
-    return true;
-}
-
-/* "0-3" or "2"; several are separated by commas. */
-static bool nodes_parse(uint64_t *nodes, const char *text, GError **errp)
-{
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-
-    for (char **part = parts; *part; part++) {
-        g_auto(GStrv) ends = g_strsplit(*part, "-", 2);
-        uint64_t first, last;
-
-        if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
-            !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
-            error_set(errp, "host-nodes: '%s' must be a node number, or a range such as 0-3", text);
-            return false;
-        }
-        if (!nodes_set_range(nodes, first, last, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A number, a string as nodes_parse() takes it, or a list of these. */
-static bool nodes_from_json(uint64_t *nodes, struct json_object *value, GError **errp)
-{
-    if (json_object_is_type(value, json_type_string)) {
-        return nodes_parse(nodes, json_object_get_string(value), errp);
-    }
-    if (json_object_is_type(value, json_type_int)) {
-        int64_t n = json_object_get_int64(value);
-
-        return nodes_set_range(nodes, (uint64_t)n, (uint64_t)n, errp);
-    }
-    error_set(errp, "host-nodes must be a list of host node numbers, got %s",
-              json_object_to_json_string(value));
-    return false;
-}
-
 static bool host_nodes_set(Object *obj, const Property *prop, struct json_object *value,
                            GError **errp)
 {
     HostMemoryBackend *backend = MEMORY_BACKEND(obj);
     uint64_t nodes[NODE_WORDS] = { 0 };
-    bool is_list = json_object_is_type(value, json_type_array);
-    size_t n = is_list ? json_object_array_length(value) : 1;
 
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *item = is_list ? json_object_array_get_idx(value, i) : value;
-
-        if (!nodes_from_json(nodes, item, errp)) {
-            return false;
-        }
+    if (!number_set_add(nodes, MAX_HOST_NODES - 1, prop->name, value, errp)) {
+        return false;
     }
     memcpy(backend->host_nodes, nodes, sizeof(nodes));
     return true;
@@ -121,7 +58,7 @@ static struct json_object *host_nodes_get(Object *obj, const Property *prop, GEr
     struct json_object *list = json_object_new_array();
 
     for (unsigned n = 0; n < MAX_HOST_NODES; n++) {
-        if (node_is_set(backend->host_nodes, n)) {
+        if (number_set_has(backend->host_nodes, n)) {
             json_object_array_add(list, json_object_new_int((int)n));
         }
     }
@@ -155,7 +92,7 @@ static bool check_policy(const HostMemoryBackend *backend, GError **errp)
         return false;
     }
     for (unsigned n = 0; n < MAX_HOST_NODES; n++) {
-        if (node_is_set(backend->host_nodes, n) &&
+        if (number_set_has(backend->host_nodes, n) &&
             (n > (unsigned)numa_max_possible_node() ||
              !numa_bitmask_isbitset(numa_all_nodes_ptr, n))) {
             error_set(errp,

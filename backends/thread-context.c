@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/number-set.h"
 
 /* What the thread is to make. */
 typedef struct Order {
@@ -93,69 +93,18 @@ static bool apply_affinity(ThreadContext *context, const cpu_set_t *cpus, GError
 
 /* ---- lists of numbers ---- */
 
-static bool add_range(cpu_set_t *set, const char *name, uint64_t first, uint64_t last,
-                      GError **errp)
-{
-    if (first > last || last >= CPU_SETSIZE) {
-        error_set(errp,
-                  "%s: %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
-                  " must be numbers from 0 to %d, the lower one first",
-                  name, first, last, CPU_SETSIZE - 1);
-        return false;
-    }
-    for (uint64_t n = first; n <= last; n++) {
-        CPU_SET(n, set);
-    }
-    return true;
-}
-
-/* "0-3" or "2"; several are separated by commas. */
-static bool add_text(cpu_set_t *set, const char *name, const char *text, GError **errp)
-{
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-
-    for (char **part = parts; *part; part++) {
-        g_auto(GStrv) ends = g_strsplit(*part, "-", 2);
-        uint64_t first, last;
-
-        if (!ends[0] || !uint_parse(ends[0], UINT64_MAX, &first) ||
-            !uint_parse(ends[1] ? ends[1] : ends[0], UINT64_MAX, &last)) {
-            error_set(errp, "%s: '%s' must be a number, or a range such as 0-3", name, text);
-            return false;
-        }
-        if (!add_range(set, name, first, last, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A number, or text as add_text() takes it. */
-static bool add_item(cpu_set_t *set, const char *name, struct json_object *item, GError **errp)
-{
-    uint64_t n;
-
-    if (json_object_is_type(item, json_type_string)) {
-        return add_text(set, name, json_object_get_string(item), errp);
-    }
-    if (!json_object_is_type(item, json_type_int)) {
-        error_set(errp, "%s must be a list of numbers, got %s", name,
-                  json_object_to_json_string(item));
-        return false;
-    }
-    n = (uint64_t)json_object_get_int64(item);
-    return add_range(set, name, n, n, errp);
-}
-
+/* CPUs or nodes: a cpu_set_t has room for both. */
 static bool parse_list(cpu_set_t *set, const char *name, struct json_object *value, GError **errp)
 {
-    bool is_list = json_object_is_type(value, json_type_array);
-    size_t n = is_list ? json_object_array_length(value) : 1;
+    uint64_t numbers[NUMBER_SET_WORDS(CPU_SETSIZE - 1)] = { 0 };
 
+    if (!number_set_add(numbers, CPU_SETSIZE - 1, name, value, errp)) {
+        return false;
+    }
     CPU_ZERO(set);
-    for (size_t i = 0; i < n; i++) {
-        if (!add_item(set, name, is_list ? json_object_array_get_idx(value, i) : value, errp)) {
-            return false;
+    for (unsigned n = 0; n < CPU_SETSIZE; n++) {
+        if (number_set_has(numbers, n)) {
+            CPU_SET(n, set);
         }
     }
     if (CPU_COUNT(set) == 0) {

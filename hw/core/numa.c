@@ -9,6 +9,7 @@
 #include "hw/core/opts.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/number-set.h"
 
 #define MIB          (UINT64_C(1) << 20)
 #define LOCAL_DIST   10
@@ -67,53 +68,22 @@ static int first_free_node(const Machine *machine)
     return -1;
 }
 
-/* The CPUs that an option names, noted before any is placed: all of them or none. */
-typedef struct CpuSet {
-    bool has[MAX_CPUS];
-} CpuSet;
+#define CPU_WORDS NUMBER_SET_WORDS(MAX_CPUS - 1)
 
-/* "A" or "A-B". */
-static bool add_cpu_range(const Machine *machine, CpuSet *set, const char *text, GError **errp)
-{
-    g_auto(GStrv) ends = g_strsplit(text, "-", 2);
-    uint64_t first = 0, last = 0;
-    bool ok = ends[0] && uint_parse(ends[0], MAX_CPUS - 1, &first);
-
-    last = first;
-    if (ok && ends[1]) {
-        ok = uint_parse(ends[1], MAX_CPUS - 1, &last) && last >= first;
-    }
-    if (!ok) {
-        error_set(errp,
-                  "cpus=%s is not right: give a CPU number or a range, as in 0-3; the last there "
-                  "can be is %d",
-                  text, MAX_CPUS - 1);
-        return false;
-    }
-    for (uint64_t i = first; i <= last; i++) {
-        if (machine->cpu_node[i] >= 0) {
-            error_set(errp,
-                      "CPU is already assigned to node-id: %d: CPU %" PRIu64
-                      " is in node %d already; a CPU has one node",
-                      machine->cpu_node[i], i, machine->cpu_node[i]);
-            return false;
-        }
-        set->has[i] = true;
-    }
-    return true;
-}
-
-/* A range, or a list of them. */
-static bool parse_cpus(const Machine *machine, CpuSet *set, struct json_object *value,
+/* The CPUs that an option names; they are in no node yet. */
+static bool parse_cpus(const Machine *machine, uint64_t *cpus, struct json_object *value,
                        GError **errp)
 {
-    bool is_list = json_object_is_type(value, json_type_array);
-    size_t n = is_list ? json_object_array_length(value) : 1;
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *item = is_list ? json_object_array_get_idx(value, i) : value;
-
-        if (!add_cpu_range(machine, set, json_object_get_string(item), errp)) {
+    if (!number_set_add(cpus, MAX_CPUS - 1, "cpus", value, errp)) {
+        g_prefix_error(errp, "CPU numbers: ");
+        return false;
+    }
+    for (unsigned i = 0; i < MAX_CPUS; i++) {
+        if (number_set_has(cpus, i) && machine->cpu_node[i] >= 0) {
+            error_set(errp,
+                      "CPU is already assigned to node-id: %d: CPU %u is in node %d already; a CPU "
+                      "has one node",
+                      machine->cpu_node[i], i, machine->cpu_node[i]);
             return false;
         }
     }
@@ -139,7 +109,7 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         "type", "nodeid", "mem", "memdev", "cpus", "initiator", NULL
     };
     struct json_object *value;
-    CpuSet cpus = { 0 };
+    uint64_t cpus[CPU_WORDS] = { 0 };
     uint64_t mem = 0;
     int64_t id, initiator;
 
@@ -172,11 +142,11 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
         return false;
     }
     if (json_object_object_get_ex(props, "cpus", &value) &&
-        !parse_cpus(machine, &cpus, value, errp)) {
+        !parse_cpus(machine, cpus, value, errp)) {
         return false;
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
-        if (cpus.has[i]) {
+        if (number_set_has(cpus, i)) {
             machine->cpu_node[i] = id;
         }
     }

@@ -554,7 +554,7 @@ static void test_thread_context_bad(void)
 {
     assert_refused("thread-context", "cpu-affinity=0,node-affinity=0", "exclude");
     assert_refused("thread-context", "cpu-affinity=0,cpu-affinity=9999", "9999|lower");
-    assert_refused("thread-context", "cpu-affinity=", "cpu-affinity|empty");
+    assert_refused("thread-context", "cpu-affinity=", "cpu-affinity=|is not right");
     assert_refused("thread-context", "cpu-affinity=3-1", "3-1|lower");
     assert_refused("thread-context", "cpu-affinity=0-99999", "99999|1023");
     assert_refused("thread-context", "cpu-affinity=one", "one|range");
