@@ -30,7 +30,7 @@ struct Chardev {
     int in_fd, out_fd; /* the backend's; -1: none */
     int log_fd;
     GSource *in_source, *out_source, *hangup_source;
-    bool stalled;     /* output waits for something other than a reader: it was said, once */
+    bool stalled;     /* output waits for something other than a reader, or is lost: it was said */
     bool log_stalled; /* the same of the log, which does not wait */
     GByteArray *unsent;
     size_t unsent_pos; /* of the first byte in `unsent` that was not written */

@@ -227,11 +227,22 @@ static void unsent_clear(Chardev *chr)
     chr->stalled = false;
 }
 
-/* The other side cannot be written to. The front end is told from the main loop, since it may be in
- * the middle of something. */
+/* The other side cannot be written to, as errno says. The front end is told from the main loop,
+ * since it may be in the middle of something. A backend that has no other side to wait for goes on
+ * trying: somebody may read the FIFO again. */
 static void output_failed(Chardev *chr)
 {
+    int err = errno;
+    bool said = chr->stalled;
+
     unsent_clear(chr);
+    if (!chardev_ops(chr)->hangup) {
+        chr->stalled = true;
+        if (!said) {
+            warn_report("chardev '%s': output is lost: %s", chr->parent.name, g_strerror(err));
+        }
+        return;
+    }
     chr->out_fd = -1;
     if (!chr->hangup_source) {
         chr->hangup_source = soon(hangup_later, chr);
@@ -356,6 +367,7 @@ static void output(Chardev *chr, const uint8_t *buf, size_t len, bool keep)
         if (n <= 0) {
             break;
         }
+        chr->stalled = false;
         buf += n;
         len -= n;
     }

@@ -142,10 +142,14 @@ static uint8_t *map_aligned(uint64_t size, uint64_t align, int fd, int flags)
     return host;
 }
 
-/* What may help against mmap()'s error. */
-static const char *hint(int err)
+/* What may help against mmap()'s error, for pages of @page_size. */
+static const char *hint(int err, uint64_t page_size)
 {
     switch (err) {
+    case ENOMEM:
+        return page_size > (uint64_t)sysconf(_SC_PAGESIZE)
+                   ? " of huge pages, of which the host has fewer free (vm.nr_hugepages)"
+                   : "";
     case EAGAIN: /* all memory is locked (-overcommit mem-lock=on) */
         return " within the limit of locked memory (ulimit -l)";
     case ENODEV:
@@ -201,7 +205,7 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
         map_aligned(size, size >= LARGE_PAGE ? MAX(align, LARGE_PAGE) : align, options->fd, flags);
     if (!host) {
         error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB%s", name,
-                        size >> 20, hint(errno));
+                        size >> 20, hint(errno, page_size));
         return NULL;
     }
     return block_new(&(RamBlock){ .name = (char *)(uintptr_t)name,

@@ -141,6 +141,25 @@ def full_disk():
                 tap.equal(file.read(), text[:room] + b"\xff", "what is in the log")
 
 
+def reader_goes():
+    """A FIFO that nobody reads any more: what is written is lost, until somebody reads it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/fifo"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with machine.Machine(extra=["-serial", f"file:{path}"]) as m:
+            m.write("b", COM1, ord("a"))
+            tap.equal(os.read(reader, 10), b"a")
+            os.close(reader)
+            for byte in b"bcd":
+                m.write("b", COM1, byte)
+            reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            m.write("b", COM1, ord("e"))
+            tap.equal(os.read(reader, 10), b"e")
+            os.close(reader)
+            tap.equal(m.errors().count("output is lost: Broken pipe"), 1, m.errors())
+
+
 def never_room():
     """A bounded part waits; the program ends all the same."""
     with machine.Machine(extra=["-serial", "file:/dev/full"]) as m:
@@ -153,4 +172,5 @@ def never_room():
 
 tap.run([("clients wait for a descriptor", clients_wait), ("descriptors that clients leave", parked),
          ("standard descriptors that are closed", closed_at_start), ("output waits for room", full_disk),
-         ("output that waits for ever", never_room)])
+         ("output that waits for ever", never_room),
+         ("output that nobody reads", reader_goes)])
