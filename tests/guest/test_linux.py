@@ -178,6 +178,13 @@ def slots(guest):
     return {locator: size for locator, size in found.items() if locator.startswith("DIMM")}
 
 
+def dmi_sum(guest, kind, field):
+    """Bytes in all structures of a type."""
+    text = guest.run(f"dmidecode -t {kind}")
+    return sum(int(number) * {"MB": MIB, "GB": GIB}[unit]
+               for number, unit in re.findall(rf"\t{field}: (\d+) (MB|GB)", text))
+
+
 def reset_with_dimm():
     with machine() as guest:
         guest.wait_ready()
@@ -190,6 +197,8 @@ def reset_with_dimm():
         guest.wait_ready()
         del empty["DIMM 0"]
         tap.equal(slots(guest), empty | {"DIMM 0 (d0)": "512 MB"}, "slots after the reset")
+        tap.equal((dmi_sum(guest, 17, "Size"), dmi_sum(guest, 19, "Range Size")), (2 * GIB + 512 * MIB,) * 2,
+                  "modules, and the addresses that they are at")
         # The kernel counts what it found at boot as boot memory: pages for its own tables are
         # gone from MemTotal, but the range is there and online.
         blocks = guest.memory_blocks()
