@@ -160,6 +160,7 @@ static const CommandLineParameter smp_params[] = {
     { "maxcpus", NUM, "the most there may be" },
     { "sockets", NUM, "sockets" },
     { "dies", NUM, "dies in a socket" },
+    { "clusters", NUM, "clusters in a die: 1" },
     { "cores", NUM, "cores in a die" },
     { "threads", NUM, "threads in a core" },
     { 0 },

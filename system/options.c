@@ -496,7 +496,7 @@ const Option options[] = {
     { "enable-kvm", NULL, "the same as -accel kvm", START_CONFIG, do_enable_kvm },
     { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",
       START_MACHINE, do_cpu, text_cpu },
-    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]",
+    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=1][,cores=N][,threads=N]",
       "number of CPUs and their topology (1)", START_MACHINE, do_smp },
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
       "boot memory (128M; M without a suffix), slots for DIMMs, and the most memory there may be (bytes without one)",
