@@ -9,6 +9,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "monitor/hmp.h"
+#include "util/keyval.h"
 
 static void print_counts(Hmp *hmp, const char *name, const uint64_t *counts, unsigned lines)
 {
@@ -65,8 +66,7 @@ void hmp_info_lapic(Hmp *hmp, char **argv)
         }
         return;
     }
-    if (!g_ascii_string_to_unsigned(argv[0], 0, 0, UINT32_MAX, &id, NULL) &&
-        !g_ascii_string_to_unsigned(argv[0], 16, 0, UINT32_MAX, &id, NULL)) {
+    if (!uint_parse(argv[0], UINT32_MAX, &id)) {
         hmp_printf(hmp, "Error: APIC-ID: '%s' is not a number\n", argv[0]);
         return;
     }

@@ -4,6 +4,7 @@
  */
 #include "monitor/hmp.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/core/machine.h"
@@ -284,16 +285,20 @@ void hmp_run(Hmp *hmp, const char *line)
 char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, int64_t cpu_index,
                                 GError **errp)
 {
-    Hmp hmp = { .out = g_string_new(NULL) };
+    Hmp hmp = { 0 };
+    const Machine *machine = current_machine();
+    unsigned count = machine ? machine->num_cpus : 0;
 
     if (has_cpu_index) {
-        if (cpu_index < 0 || cpu_index > INT_MAX) {
-            error_set(errp, "cpu-index must be the number of a CPU");
-            g_string_free(hmp.out, TRUE);
+        if (cpu_index < 0 || cpu_index >= count) {
+            error_set(errp,
+                      "cpu-index must be the number of a CPU, of which there are %u, not %" PRId64,
+                      count, cpu_index);
             return NULL;
         }
         hmp.cpu_index = (int)cpu_index;
     }
+    hmp.out = g_string_new(NULL);
     hmp_run(&hmp, command_line);
     return g_string_free(hmp.out, FALSE);
 }

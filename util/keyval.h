@@ -18,7 +18,8 @@
 struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp);
 
 /* Set "a.b.c" of @obj to the string @text: member c of member b of member a, which are objects and
- * are made if they are not there. An error if one of them is a string, or the last an object. */
+ * are made if they are not there. An error if a part of the key is empty, one of them is a string,
+ * or the last an object. */
 bool keyval_add_nested(struct json_object *obj, const char *key, const char *text, GError **errp);
 
 /* As keyval_parse(), but text that begins with "{" is JSON with typed values; *@from_text tells

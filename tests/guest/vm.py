@@ -158,8 +158,10 @@ class Vm:
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
         self.started = time.monotonic()
+        # What GLib calls critical is a fault of ours.
         self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=self.stderr,
-                                        stderr=self.stderr)
+                                        stderr=self.stderr,
+                                        env={**os.environ, "G_DEBUG": "fatal-criticals"})
         try:
             if serial:
                 self.serial = Stream(f"{self.dir}/serial", self.process)

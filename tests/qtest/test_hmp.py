@@ -83,7 +83,17 @@ def check_info(m):
     says(m, "info mtree -f -o", r"(.*\n)*  .*: ioapic owner:/machine/")
     says(m, "info mtree -fo", r"(.*\n)*  .*: ioapic owner:/machine/")
     says(m, "info lapic 1", r"local APIC of CPU 1: id 1,")
+    says(m, "info lapic 0x1", r"local APIC of CPU 1: id 1,")
+    for index in (-1, 2, 1 << 40):
+        try:
+            m.qmp.command("human-monitor-command", **{"command-line": "info status", "cpu-index": index})
+        except vm.QmpError as err:
+            tap.equal(str(index) in err.desc, True, err.desc)
+        else:
+            raise AssertionError(f"cpu-index {index}")
     says(m, "info lapic 7", r"Error: APIC-ID: ")
+    says(m, "info lapic 10", r"Error: APIC-ID: there is no local APIC with the number 10\n")
+    says(m, "info lapic -1", r"Error: APIC-ID: '-1' is not a number")
     says(m, "info qom-tree /objects", r"/objects \(container\)\n(.*\n)*  /m0 \(memory-backend-ram\)\n")
     tap.equal(hmp(m, "info registers", 1)[:7], "\nCPU#1\n")
 

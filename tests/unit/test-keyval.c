@@ -49,6 +49,32 @@ static void test_keyval(void)
     }
 }
 
+static void test_nested(void)
+{
+    static const struct {
+        const char *key, *text, *what;
+    } cases[] = {
+        { "a.b", "1", NULL },         { "a.c.d", "2", NULL },       { "e", "3", NULL },
+        { "a.b", "4", NULL },         { "e.f", "5", "given both" }, { "a", "6", "given both" },
+        { "a.c", "7", "given both" }, { ".a", "8", "'.a'" },        { "a.", "9", "'a.'" },
+        { "a..b", "10", "'a..b'" },   { "", "11", "''" },
+    };
+    struct json_object *obj = json_object_new_object();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) err = NULL;
+
+        g_assert_cmpint(keyval_add_nested(obj, cases[i].key, cases[i].text, &err), ==,
+                        !cases[i].what);
+        if (cases[i].what) {
+            g_assert_nonnull(strstr(err->message, cases[i].what));
+        }
+    }
+    g_assert_cmpstr(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"a\":{\"b\":\"4\",\"c\":{\"d\":\"2\"}},\"e\":\"3\"}");
+    json_object_put(obj);
+}
+
 static void test_json(void)
 {
     static const char *const bad[] = { "{",
@@ -200,6 +226,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keyval/pairs", test_keyval);
     g_test_add_func("/keyval/json", test_json);
+    g_test_add_func("/keyval/nested", test_nested);
     g_test_add_func("/keyval/size", test_size);
     g_test_add_func("/keyval/bool", test_bool);
     g_test_add_func("/keyval/uint", test_uint);
