@@ -3,6 +3,10 @@
  * The time is a second (base_seconds) that began at a known virtual time (base_ns); registers and
  * flags are computed from these when they are read. A host timer runs only while an interrupt is
  * enabled.
+ *
+ * There is one divider chain, 15 bits that count the 32768 Hz of the oscillator. A second begins
+ * when its highest bit rises, so when it counts to 16384; the periodic interrupt is at the rising
+ * edges of another bit (DIVIDER_LEAD_NS). Both have the divider's phase, whatever is written when.
  */
 #include "hw/rtc/mc146818.h"
 
@@ -35,6 +39,8 @@ enum {
 
 enum {
     A_UIP = 0x80,
+    A_DIVIDER = 0x70,
+    A_DIVIDER_TEST = 0x30, /* from here on: tests of the chip and, from 0x60, divider reset */
     A_RATE = 0x0f,
     A_DEFAULT = 0x26, /* 32768 Hz divider, 1024 Hz rate */
     B_SET = 0x80,
@@ -53,18 +59,19 @@ enum {
 };
 
 #define OSCILLATOR_HZ     32768
+#define DIVIDER_LEAD_NS   (NS_PER_SEC / 2) /* at the begin of a second since the count of 0 */
 #define UIP_NS            (244 * NS_PER_US)
 #define DAY_SECONDS       86400
 #define CENTURY_REG_OK(i) ((i) <= YEAR || (i) == CENTURY)
 
 struct Mc146818 {
     Device parent;
-    uint8_t cmos[CMOS_SIZE]; /* time registers are current only while B_SET */
+    uint8_t cmos[CMOS_SIZE]; /* time registers are current only while the clock stands */
     uint8_t index;
     int64_t base_seconds; /* since 1970 UTC; a guest may choose any year of four digits */
-    int64_t base_ns;      /* clock_ns() when that second began */
-    int64_t offset;       /* seconds that the guest has set it ahead */
+    int64_t base_ns;      /* clock_ns() when that second began; while the clock stands: a second */
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
+    int64_t host_seconds, host_ns; /* as base_..., but what it would be without the guest */
     Irq irq;
     Timer *timer;
     MemoryRegion ports;
@@ -87,6 +94,36 @@ static void rtc_start(Mc146818 *s, int64_t seconds, int64_t fraction)
     s->base_seconds = seconds;
     s->base_ns = clock_ns() - fraction;
     s->checked = fraction;
+}
+
+/* The same, by the host: what the guest's changes are told against. */
+static void rtc_start_by_host(Mc146818 *s, int64_t seconds, int64_t fraction)
+{
+    rtc_start(s, seconds, fraction);
+    s->host_seconds = s->base_seconds;
+    s->host_ns = s->base_ns;
+}
+
+/* Seconds that the guest has set it ahead, to the nearest one. */
+static int64_t rtc_offset(const Mc146818 *s)
+{
+    int64_t later = s->host_ns - s->base_ns + NS_PER_SEC / 2;
+    int64_t whole = later / NS_PER_SEC - (later % NS_PER_SEC < 0);
+
+    return s->base_seconds - s->host_seconds + whole;
+}
+
+/* Does the divider count? Of the three time bases that register A names this chip has one, which is
+ * used for all; while it is reset, or under one of the chip's tests, nothing is counted. */
+static bool rtc_divider_runs(const Mc146818 *s)
+{
+    return (s->cmos[REG_A] & A_DIVIDER) < A_DIVIDER_TEST;
+}
+
+/* Are there no updates: do the registers stand? */
+static bool rtc_stands(const Mc146818 *s)
+{
+    return s->cmos[REG_B] & B_SET || !rtc_divider_runs(s);
 }
 
 /* ---- time and registers ---- */
@@ -155,16 +192,37 @@ static int64_t rtc_load_time(const Mc146818 *s)
 
 /* ---- flags and the interrupt ---- */
 
-/* RTC ns of one period of the periodic interrupt; 0: off. */
+/* Counts of the divider in one period of the periodic interrupt; 0: off. */
 static int64_t rtc_period(const Mc146818 *s)
 {
     unsigned rate = s->cmos[REG_A] & A_RATE;
 
-    if (!rate) {
+    if (!rate || !rtc_divider_runs(s)) {
         return 0;
     }
     rate = rate < 3 ? rate + 7 : rate; /* 3.9 and 7.8 ms with this divider */
-    return NS_PER_SEC * (1 << (rate - 1)) / OSCILLATOR_HZ;
+    return 1 << (rate - 1);
+}
+
+/* What the divider has counted at @now, as of rtc_now(), without its overflows taken off. */
+static int64_t rtc_divider(int64_t now)
+{
+    now += DIVIDER_LEAD_NS;
+    return now / NS_PER_SEC * OSCILLATOR_HZ + now % NS_PER_SEC * OSCILLATOR_HZ / NS_PER_SEC;
+}
+
+/* When it has counted to @count. */
+static int64_t rtc_divider_at(int64_t count)
+{
+    return count / OSCILLATOR_HZ * NS_PER_SEC +
+           (count % OSCILLATOR_HZ * NS_PER_SEC + OSCILLATOR_HZ - 1) / OSCILLATOR_HZ -
+           DIVIDER_LEAD_NS;
+}
+
+/* Periodic interrupts up to @now: the rising edges of the divider's bit that has this period. */
+static int64_t rtc_edges(int64_t now, int64_t period)
+{
+    return (rtc_divider(now) + period / 2) / period;
 }
 
 static bool rtc_alarm_byte(const Mc146818 *s, unsigned reg, uint8_t now)
@@ -190,10 +248,10 @@ static void rtc_check(Mc146818 *s)
     if (now <= s->checked) {
         return;
     }
-    if (period && now / period != s->checked / period) {
+    if (period && rtc_edges(now, period) != rtc_edges(s->checked, period)) {
         s->cmos[REG_C] |= C_PF;
     }
-    if (second != last && !(s->cmos[REG_B] & B_SET)) {
+    if (second != last && !rtc_stands(s)) {
         s->cmos[REG_C] |= C_UF;
         last = MAX(last, second - DAY_SECONDS); /* an alarm that matches does so within a day */
         while (last < second && !(s->cmos[REG_C] & C_AF)) {
@@ -217,9 +275,9 @@ static void rtc_update(Mc146818 *s)
     irq_set(&s->irq, !!(s->cmos[REG_C] & C_IRQF));
 
     if (enabled & B_PIE && period) {
-        next = (now / period + 1) * period;
+        next = rtc_divider_at(rtc_edges(now, period) * period + period / 2);
     }
-    if (enabled & (B_AIE | B_UIE)) {
+    if (enabled & (B_AIE | B_UIE) && !rtc_stands(s)) {
         next = MIN(next, (now / NS_PER_SEC + 1) * NS_PER_SEC);
     }
     if (next == INT64_MAX || s->cmos[REG_C] & C_IRQF) {
@@ -242,12 +300,12 @@ static void rtc_timer(void *opaque)
 static uint8_t rtc_read_reg(Mc146818 *s, unsigned reg)
 {
     int64_t now = rtc_now(s);
-    bool set = s->cmos[REG_B] & B_SET;
+    bool stands = rtc_stands(s);
     uint8_t value;
 
-    if (CENTURY_REG_OK(reg) && !set) {
+    if (CENTURY_REG_OK(reg) && !stands) {
         rtc_store_time(s, rtc_seconds(s));
-    } else if (reg == REG_A && !set && now % NS_PER_SEC >= NS_PER_SEC - UIP_NS) {
+    } else if (reg == REG_A && !stands && now % NS_PER_SEC >= NS_PER_SEC - UIP_NS) {
         return s->cmos[REG_A] | A_UIP;
     } else if (reg == REG_C) {
         rtc_check(s);
@@ -260,52 +318,50 @@ static uint8_t rtc_read_reg(Mc146818 *s, unsigned reg)
     return s->cmos[reg];
 }
 
-/* The guest has set the clock: the time is in the registers, and began @fraction ns ago. */
-static void rtc_set_by_guest(Mc146818 *s, int64_t fraction)
+/* The guest has set the clock: the time is in the registers; the divider is what says when the next
+ * second begins. */
+static void rtc_set_by_guest(Mc146818 *s)
 {
     g_autofree char *path = object_path(OBJECT(s));
-    int64_t seconds = rtc_load_time(s);
 
-    s->offset += seconds - rtc_seconds(s);
-    rtc_start(s, seconds, fraction);
-    qapi_event_send_rtc_change(s->offset, path ? path : "");
+    rtc_start(s, rtc_load_time(s), rtc_now(s) % NS_PER_SEC);
+    qapi_event_send_rtc_change(rtc_offset(s), path ? path : "");
 }
 
-static void rtc_write_b(Mc146818 *s, uint8_t value)
+/* Registers A and B: the clock may stop or go on, and the divider may come out of its reset. Its
+ * first second is over when half of the divider has been counted. */
+static void rtc_write_control(Mc146818 *s, unsigned reg, uint8_t value)
 {
-    uint8_t old = s->cmos[REG_B];
+    bool stood = rtc_stands(s), ran = rtc_divider_runs(s);
 
-    if (value & B_SET) {
-        value &= ~B_UIE;
-        if (!(old & B_SET)) {
-            rtc_store_time(s, rtc_seconds(s));
-        }
-        s->cmos[REG_B] = value;
-    } else if (old & B_SET) {
-        s->cmos[REG_B] = value;
-        rtc_set_by_guest(s, 0);
-    } else {
-        s->cmos[REG_B] = value;
+    if (!stood) {
+        rtc_store_time(s, rtc_seconds(s));
+    }
+    s->cmos[reg] = value;
+    if (rtc_divider_runs(s) && !ran) {
+        rtc_start(s, rtc_seconds(s), DIVIDER_LEAD_NS);
+    }
+    if (stood && !rtc_stands(s)) {
+        rtc_set_by_guest(s);
     }
 }
 
 static void rtc_write_reg(Mc146818 *s, unsigned reg, uint8_t value)
 {
-    bool set = s->cmos[REG_B] & B_SET;
     bool is_time =
         CENTURY_REG_OK(reg) && reg != SECONDS_ALARM && reg != MINUTES_ALARM && reg != HOURS_ALARM;
 
     rtc_check(s);
     if (reg == REG_A) {
-        s->cmos[REG_A] = value & ~A_UIP;
+        rtc_write_control(s, reg, value & ~A_UIP);
     } else if (reg == REG_B) {
-        rtc_write_b(s, value);
+        rtc_write_control(s, reg, value & B_SET ? value & ~B_UIE : value);
     } else if (reg == REG_C || reg == REG_D) {
         return;
-    } else if (is_time && !set) {
+    } else if (is_time && !rtc_stands(s)) {
         rtc_store_time(s, rtc_seconds(s));
         s->cmos[reg] = value;
-        rtc_set_by_guest(s, rtc_now(s) % NS_PER_SEC);
+        rtc_set_by_guest(s);
     } else {
         s->cmos[reg] = value;
     }
@@ -371,8 +427,7 @@ void mc146818_set_memory(Mc146818 *s, uint64_t below_4g, uint64_t above_4g)
 
 void mc146818_set_time(Mc146818 *s, int64_t seconds)
 {
-    s->offset = 0;
-    rtc_start(s, seconds, 0);
+    rtc_start_by_host(s, seconds, 0);
     rtc_store_time(s, seconds);
     rtc_update(s);
 }
@@ -398,7 +453,7 @@ static bool rtc_realize(Device *dev, GError **errp)
     s->cmos[REG_A] = A_DEFAULT;
     s->cmos[REG_B] = B_24H;
     s->cmos[REG_D] = D_VALID;
-    rtc_start(s, real_time / G_USEC_PER_SEC, real_time % G_USEC_PER_SEC * NS_PER_US);
+    rtc_start_by_host(s, real_time / G_USEC_PER_SEC, real_time % G_USEC_PER_SEC * NS_PER_US);
     return true;
 }
 

@@ -223,6 +223,17 @@ static void test_rtc(void)
         g_assert_cmphex(cmos(qt, 0x0c) & 0xc0, ==, 0xc0);
     }
     g_assert_cmpuint(qtest_irq_raised(qt, 8) - before, ==, 10);
+
+    /* Divider reset: the clock stands; the first update comes half a second after it. */
+    cmos_set(qt, 0x0a, 0x76);
+    uint8_t second = cmos(qt, 0);
+    qtest_clock_step(qt, 5 * NS_PER_SEC);
+    g_assert_cmphex(cmos(qt, 0), ==, second);
+    cmos_set(qt, 0x0a, 0x26);
+    qtest_clock_step(qt, NS_PER_SEC / 2 - 1);
+    g_assert_cmphex(cmos(qt, 0), ==, second);
+    qtest_clock_step(qt, 1);
+    g_assert_cmphex(cmos(qt, 0), !=, second);
     qtest_quit(qt);
 }
 

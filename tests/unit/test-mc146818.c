@@ -109,6 +109,21 @@ static void test_change(void)
     qapi_event_set_emitter(emit);
     set(0x0b, 0x06); /* sets nothing */
     g_assert_cmpuint(told, ==, 2);
+    set(0x0a, 0x76); /* it stands for 20 s, and loses half a second more by the reset */
+    step(20 * NS_PER_SEC);
+    set(0x0a, 0x26);
+    g_assert_cmpuint(told, ==, 3);
+    g_assert_cmpint(told_offset, >=, -3 * 3600 - 31);
+    g_assert_cmpint(told_offset, <=, -3 * 3600 - 29);
+    qapi_event_set_emitter(emit);
+    for (unsigned i = 0; i < 10; i++) { /* halves are not lost: half a second ahead each time */
+        set(0x0a, 0x76);
+        set(0x0a, 0x26);
+        qapi_event_set_emitter(emit);
+        step(500 * NS_PER_MS);
+    }
+    g_assert_cmpint(told_offset, >=, -3 * 3600 - 26);
+    g_assert_cmpint(told_offset, <=, -3 * 3600 - 24);
     qapi_event_set_emitter(NULL);
 }
 
@@ -154,6 +169,221 @@ static void test_interrupts(void)
     set(0x0b, 0x02);
 }
 
+/* Divider reset stops everything; the first update comes 500 ms after it. */
+static void test_divider_reset(void)
+{
+    start(0x02);
+    step(300 * NS_PER_MS);
+    set(0x0a, 0x76);
+    get(0x0c);
+    step(10 * NS_PER_SEC + 123456789);
+    g_assert_cmphex(get(0), ==, 0x58);
+    g_assert_cmphex(get(0x0a), ==, 0x76); /* and no update is near */
+    g_assert_cmphex(get(0x0c), ==, 0);
+    set(2, 0x04); /* as with B_SET: written at leisure, and it stays */
+    set(0, 0x58);
+    step(5 * NS_PER_SEC);
+    g_assert_cmphex(get(2), ==, 0x04);
+    g_assert_cmphex(get(0), ==, 0x58);
+
+    set(0x0a, 0x26);
+    step(500 * NS_PER_MS - 245 * NS_PER_US);
+    g_assert_cmphex(get(0x0a), ==, 0x26);
+    step(2 * NS_PER_US);
+    g_assert_cmphex(get(0x0a), ==, 0xa6);
+    step(243 * NS_PER_US - 1);
+    g_assert_cmphex(get(0), ==, 0x58);
+    g_assert_cmphex(get(0x0a), ==, 0xa6);
+    step(1);
+    g_assert_cmphex(get(0), ==, 0x59);
+    g_assert_cmphex(get(0x0a), ==, 0x26);
+    g_assert_cmphex(get(0x0c) & 0x10, ==, 0x10);
+    step(NS_PER_SEC - 1);
+    g_assert_cmphex(get(0), ==, 0x59);
+    step(1);
+    g_assert_cmphex(get(0), ==, 0x00);
+}
+
+/* Of the divider's settings 0 to 2 run, the tests of the chip (3 to 5) and the reset (6, 7) do not;
+ * changing between those that run changes nothing. */
+static void test_divider_values(void)
+{
+    for (uint8_t dv = 0; dv < 8; dv++) {
+        start(0x42);
+        step(700 * NS_PER_MS);
+        set(0x0a, dv << 4 | 6);
+        get(0x0c);
+        step(300 * NS_PER_MS);
+        g_assert_cmphex(get(0), ==, dv < 3 ? 0x59 : 0x58);
+        g_assert_cmphex(get(0x0c), ==, dv < 3 ? 0xd0 : 0);
+        set(0x0a, 0x26);
+    }
+    set(0x0b, 0x02);
+}
+
+/* B_SET stops the updates only: the divider runs on, and the next second begins when it says. */
+static void test_set_phase(void)
+{
+    start(0x02);
+    step(300 * NS_PER_MS);
+    set(0x0b, 0x92); /* UIE goes as SET comes */
+    g_assert_cmphex(get(0x0b), ==, 0x82);
+    get(0x0c);
+    step(3 * NS_PER_SEC + 699900 * NS_PER_US);
+    g_assert_cmphex(get(0x0a), ==, 0x26); /* it would be in progress */
+    g_assert_cmphex(get(0x0c), ==, 0x40);
+    g_assert_cmphex(get(0), ==, 0x58);
+    step(500 * NS_PER_MS + 100 * NS_PER_US); /* 0.5 s into a second */
+    set(0x0b, 0x02);
+    step(500 * NS_PER_MS - 1);
+    g_assert_cmphex(get(0), ==, 0x58);
+    step(1);
+    g_assert_cmphex(get(0), ==, 0x59);
+}
+
+/* ns until the line is raised, at most @limit; acknowledged before and after. */
+static int64_t until_interrupt(int64_t limit)
+{
+    int64_t begin = clock_ns(), expiry;
+
+    get(0x0c);
+    g_assert_cmpint(irq8.level, ==, 0);
+    while (!irq8.level && (expiry = clock_next_expiry()) >= 0 && expiry <= begin + limit) {
+        clock_step_to(expiry);
+    }
+    g_assert_cmpint(irq8.level, ==, 1);
+    get(0x0c);
+    return clock_ns() - begin;
+}
+
+/* Every rate is a bit of the divider: half a period from the divider's reset to the first edge,
+ * then a period each, and 32768 counts are a second, however often it is looked at. */
+static void test_periodic_rates(void)
+{
+    static const int counts[16] = { 0,   128, 256, 4,    8,    16,   32,   64,
+                                    128, 256, 512, 1024, 2048, 4096, 8192, 16384 };
+
+    for (uint8_t rate = 1; rate < 16; rate++) {
+        int64_t begin, period = counts[rate] * NS_PER_SEC / 32768;
+
+        start(0x42);
+        set(0x0a, 0x70);
+        set(0x0a, 0x20 | rate);
+        begin = clock_ns();
+        g_assert_cmpint(until_interrupt(period) - period / 2, <=, 1);
+        for (int i = 0; i < 32768 / counts[rate] - 1; i++) {
+            int64_t ns = until_interrupt(period + 1);
+
+            g_assert_cmpint(ns, >=, period - 1);
+        }
+        g_assert_cmpint(ABS(clock_ns() + period / 2 - begin - NS_PER_SEC), <=, 2);
+    }
+    set(0x0a, 0x20);
+    get(0x0c);
+    step(2 * NS_PER_SEC);
+    g_assert_cmphex(get(0x0c) & 0x40, ==, 0); /* rate 0: none */
+    set(0x0a, 0x26);
+    set(0x0b, 0x02);
+}
+
+/* A change of the rate does not start a period anew, nor does writing the same again. */
+static void test_rate_phase(void)
+{
+    start(0x42);
+    set(0x0a, 0x76);
+    set(0x0a, 0x2f); /* 2 Hz: edges at 0.25, 0.75, ... */
+    step(200 * NS_PER_MS);
+    set(0x0a, 0x2f);
+    g_assert_cmpint(until_interrupt(NS_PER_SEC), ==, 50 * NS_PER_MS);
+    step(50 * NS_PER_MS);
+    set(0x0a, 0x2d); /* 8 Hz: 1/16 s, 3/16 s, ... */
+    g_assert_cmpint(until_interrupt(NS_PER_SEC), ==, NS_PER_SEC / 16 * 5 - 300 * NS_PER_MS);
+    step(30 * NS_PER_MS);
+    set(0x0a, 0x2f);
+    g_assert_cmpint(until_interrupt(NS_PER_SEC), ==,
+                    750 * NS_PER_MS - NS_PER_SEC / 16 * 5 - 30 * NS_PER_MS);
+    set(0x0b, 0x02); /* nor does the enable bit */
+    step(100 * NS_PER_MS);
+    set(0x0b, 0x42);
+    g_assert_cmpint(until_interrupt(NS_PER_SEC), ==, 400 * NS_PER_MS);
+    for (unsigned i = 0; i < 1000; i++) { /* written faster than it ticks, it ticks all the same */
+        set(0x0a, 0x2e);
+        step(NS_PER_MS);
+    }
+    g_assert_cmpint(irq8.level, ==, 1);
+    set(0x0a, 0x26);
+    set(0x0b, 0x02);
+}
+
+/* Flags are set whether they interrupt or not; enabling one that is set interrupts at once;
+ * reading C takes them all. */
+static void test_flags(void)
+{
+    start(0x02);
+    set(1, 0xc0); /* don't care: each second */
+    set(3, 0xff);
+    set(5, 0xc5);
+    irq8.edges = 0;
+    step(NS_PER_SEC);
+    g_assert_cmpuint(irq8.edges, ==, 0);
+    for (unsigned flag = 0x10; flag <= 0x40; flag *= 2) {
+        set(0x0b, 0x02 | flag);
+        g_assert_cmpint(irq8.level, ==, 1);
+        g_assert_cmphex(get(0x0c), ==, 0xf0);
+        g_assert_cmpint(irq8.level, ==, 0);
+        g_assert_cmphex(get(0x0c), ==, 0);
+        step(NS_PER_SEC);
+    }
+    set(0x0b, 0x02);
+    set(0x0c, 0xff); /* read only */
+    g_assert_cmphex(get(0x0c) & 0x0f, ==, 0);
+}
+
+/* The alarm is compared in the format of the clock; each field may be any. */
+static void test_alarm_formats(void)
+{
+    static const struct {
+        uint8_t b, second, minute, hour;
+        unsigned after; /* seconds from 23:59:58 */
+    } alarms[] = {
+        { 0x02, 0x59, 0x59, 0x23, 1 },
+        { 0x06, 59, 59, 23, 1 },
+        { 0x00, 0x00, 0x00, 0x12, 2 },
+        { 0x04, 0, 0, 12, 2 },
+        { 0x00, 0x59, 0xff, 0x91, 1 },
+        { 0x04, 0xff, 0, 0xff, 2 },
+        { 0x02, 0x03, 0xc0, 0xc0, 5 },
+        { 0x02, 0x05, 0x01, 0xff, 67 },
+        { 0x00, 0x00, 0x00, 0x92, 43202 } /* noon */,
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(alarms); i++) {
+        start(alarms[i].b);
+        set(1, alarms[i].second);
+        set(3, alarms[i].minute);
+        set(5, alarms[i].hour);
+        set(0x0b, alarms[i].b | 0x20);
+        step(alarms[i].after * NS_PER_SEC - 1);
+        g_assert_cmpint(irq8.level, ==, 0);
+        step(1);
+        g_assert_cmpint(irq8.level, ==, 1);
+        g_assert_cmphex(get(0x0c) & 0xa0, ==, 0xa0);
+        set(0x0b, 0x02);
+    }
+}
+
+/* After hours without a look the periods still are where they belong. */
+static void test_long(void)
+{
+    start(0x02);
+    step(400LL * 86400 * NS_PER_SEC + 123 * NS_PER_MS);
+    set(0x0b, 0x42);
+    set(0x0a, 0x2f);
+    g_assert_cmpint(until_interrupt(NS_PER_SEC), ==, (250 - 123) * NS_PER_MS);
+    set(0x0a, 0x26);
+    set(0x0b, 0x02);
+}
+
 static void test_memory_size(void)
 {
     mc146818_set_memory(rtc, 0xc0000000, 0x140000000ull);
@@ -187,6 +417,14 @@ int main(int argc, char **argv)
     g_test_add_func("/mc146818/change", test_change);
     g_test_add_func("/mc146818/uip", test_uip);
     g_test_add_func("/mc146818/interrupts", test_interrupts);
+    g_test_add_func("/mc146818/divider-reset", test_divider_reset);
+    g_test_add_func("/mc146818/divider-values", test_divider_values);
+    g_test_add_func("/mc146818/set-phase", test_set_phase);
+    g_test_add_func("/mc146818/periodic-rates", test_periodic_rates);
+    g_test_add_func("/mc146818/rate-phase", test_rate_phase);
+    g_test_add_func("/mc146818/flags", test_flags);
+    g_test_add_func("/mc146818/alarm-formats", test_alarm_formats);
+    g_test_add_func("/mc146818/long", test_long);
     g_test_add_func("/mc146818/memory-size", test_memory_size);
     g_test_add_func("/mc146818/any-write", test_any_write);
     return g_test_run();
