@@ -532,8 +532,8 @@ const Option options[] = {
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
 
     { NULL, NULL, "Boot" },
-    { "kernel", "FILE", "Linux kernel: bzImage or ELF", START_MACHINE, do_kernel },
-    { "initrd", "FILE", "initial RAM disk", START_MACHINE, do_initrd },
+    { "kernel", "FILE", "kernel: bzImage, ELF, multiboot, or EFI application", START_MACHINE, do_kernel },
+    { "initrd", "FILE", "initial RAM disk, or multiboot modules", START_MACHINE, do_initrd },
     { "append", "TEXT", "kernel command line", START_MACHINE, do_append },
     { "bios", "FILE", "firmware, such as bios-256k.bin (the default without -kernel) or OVMF.fd",
       START_MACHINE, do_bios },

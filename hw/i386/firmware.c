@@ -152,10 +152,15 @@ static bool check_smm(const char *path, GError **errp)
 /* The file that becomes ROM, or NULL. */
 static const char *rom_name(const Machine *machine)
 {
+    const LinuxBoot *boot = ((const X86Machine *)machine)->boot;
+
     if (machine->firmware) {
         return !strcmp(machine->firmware, "off")  ? NULL
                : !strcmp(machine->firmware, "on") ? FIRMWARE_DEFAULT
                                                   : machine->firmware;
+    }
+    if (boot && linux_boot_needs_bios(boot)) {
+        return FIRMWARE_DEFAULT;
     }
     bool cpus_run = accel_current() && accel_current()->has_vcpu_threads && !machine->dump_acpi;
     g_autofree char *found =
@@ -242,6 +247,19 @@ static bool map_rom(X86Machine *x86, const void *contents, uint64_t size, GError
     memory_region_add(system_memory(), FOUR_GIB - size, &x86->rom_region);
     x86->rom_top = &x86->rom_region;
     return true;
+}
+
+bool firmware_is_uefi(const X86Machine *x86)
+{
+    enum { VOLUME_ALIGN = 0x1000, VOLUME_SIGNATURE = 0x28 };
+    const uint8_t *rom = x86->rom_top->ram->host;
+
+    for (uint64_t at = VOLUME_SIGNATURE; at + 4 <= x86->rom_top->size; at += VOLUME_ALIGN) {
+        if (!memcmp(rom + at, "_FVH", 4)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Without firmware a processor that starts at the reset vector halts. */
@@ -362,14 +380,17 @@ static void list_flash(GString *text, Device *const *flash)
 
 char *firmware_roms_text(X86Machine *x86)
 {
-    GBytes *option_rom = fw_cfg_find_file(x86->fw_cfg, OPTIONROM_LINUXBOOT_FILE);
+    static const char *const option_roms[] = { OPTIONROM_LINUXBOOT_FILE, OPTIONROM_PROTECTED_FILE };
     GString *text = g_string_new(NULL);
 
-    if (option_rom) {
-        g_autofree char *name = g_path_get_basename(OPTIONROM_LINUXBOOT_FILE);
+    for (size_t i = 0; i < G_N_ELEMENTS(option_roms); i++) {
+        GBytes *rom = fw_cfg_find_file(x86->fw_cfg, option_roms[i]);
+        g_autofree char *name = g_path_get_basename(option_roms[i]);
 
-        g_string_append_printf(text, "fw=%s size=0x%06zx name=\"%s\"\n", OPTIONROM_LINUXBOOT_FILE,
-                               g_bytes_get_size(option_rom), name);
+        if (rom) {
+            g_string_append_printf(text, "fw=%s size=0x%06zx name=\"%s\"\n", option_roms[i],
+                                   g_bytes_get_size(rom), name);
+        }
     }
     list_flash(text, x86->parent.flash);
     if (x86->rom_name) {

@@ -4,9 +4,10 @@
  * where its files are found. Main thread, at start-up.
  *
  * A machine has, in this order: the flash of -drive if=pflash or -pflash; the file that its
- * property "firmware" (-bios) names ("on": the default one, "off": none); with -kernel none; else
- * FIRMWARE_DEFAULT, unless no CPU will run (qtest, dump-acpi) or it is not installed. With none
- * there is a ROM that halts, and a kernel is started directly (x86-boot.c).
+ * property "firmware" (-bios) names ("on": the default one, "off": none); with -kernel none, but
+ * FIRMWARE_DEFAULT if a BIOS is what the kernel needs; else FIRMWARE_DEFAULT, unless no CPU will
+ * run (qtest, dump-acpi) or it is not installed. With none there is a ROM that halts, and a kernel
+ * is started directly (x86-boot.c).
  */
 #ifndef HW_I386_FIRMWARE_H
 #define HW_I386_FIRMWARE_H
@@ -29,8 +30,13 @@ bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool 
 /* Is there something for CPUs to run, a kernel or firmware? An error says what is missing. */
 bool firmware_check_bootable(const Machine *machine, GError **errp);
 
-/* For x86_machine_init(), before its bus is there: load the firmware and map it below 4 GiB; sets
- * x86->firmware. Errors: not found, wrong size, needs SMM, both -bios and flash. */
+/* Is it UEFI firmware, as far as can be told: with a firmware volume of the UEFI PI specification?
+ */
+bool firmware_is_uefi(const X86Machine *x86);
+
+/* For x86_machine_init(), when x86->boot is there and before its bus is: load the firmware and map
+ * it below 4 GiB; sets x86->firmware. Errors: not found, wrong size, needs SMM, both -bios and
+ * flash. */
 bool x86_init_rom(X86Machine *x86, GError **errp);
 /* And when the bus is there: show the end of the firmware below 1 MiB, in @behind, the region that
  * PAM registers let accesses fall through to. */

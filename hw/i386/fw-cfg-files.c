@@ -6,7 +6,6 @@
 #include "hw/acpi/linker.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/e820.h"
-#include "hw/i386/optionrom/optionrom.h"
 #include "hw/i386/smbios.h"
 #include "hw/timer/hpet.h"
 #include "util/error.h"
@@ -223,9 +222,13 @@ static void add_file_int(FwCfg *fw, const char *name, uint64_t value, size_t siz
 static void add_boot_order(X86Machine *x86)
 {
     g_autoptr(GString) order = g_string_new(NULL);
+    const uint8_t *rom;
+    size_t size;
+    const char *name =
+        x86->boot && x86->firmware ? linux_boot_option_rom(x86->boot, &rom, &size) : NULL;
 
-    if (x86->boot && x86->firmware) {
-        g_string_append(order, "/rom@" OPTIONROM_LINUXBOOT_FILE);
+    if (name) {
+        g_string_append_printf(order, "/rom@%s", name);
         if (x86->parent.boot.strict) {
             g_string_append(order, "\nHALT");
         }

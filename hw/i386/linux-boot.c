@@ -10,9 +10,12 @@
 #include "hw/i386/e820.h"
 #include "util/error.h"
 
-#define MIB UINT64_C(0x100000)
+#define MIB          UINT64_C(0x100000)
+#define BOOT_RAM_MAX (3072 * MIB) /* what the largest machine has below 4 GiB, "pc" */
 
-static const BootProtocol *const protocols[] = { &bzimage_protocol, &pvh_protocol };
+/* The first that matches: multiboot kernels are ELF, and bzImages may be PE. */
+static const BootProtocol *const protocols[] = { &bzimage_protocol, &multiboot_protocol,
+                                                 &pvh_protocol, &efi_app_protocol };
 
 /* Map the file that @option names. An empty file is an error: nobody means it. */
 static GMappedFile *boot_map(const char *option, const char *path, GError **errp)
@@ -35,7 +38,40 @@ static GMappedFile *boot_map(const char *option, const char *path, GError **errp
         g_mapped_file_unref(map);
         return NULL;
     }
+    if (g_mapped_file_get_length(map) >= FOUR_GIB) {
+        error_set(errp, "%s: '%s' has 4 GiB or more, which no boot protocol can load", option,
+                  path);
+        g_mapped_file_unref(map);
+        return NULL;
+    }
     return map;
+}
+
+/* For the error: what people try, and could change. */
+static const char *boot_what_else(const uint8_t *file, size_t size)
+{
+    static const struct {
+        const char *magic, *what;
+    } known[] = {
+        { "\x1f\x8b", "compressed (gzip), unpack it first" },
+        { "\xfd"
+          "7zXZ",
+          "compressed (xz), unpack it first" },
+        { "\x28\xb5\x2f\xfd", "compressed (zstd), unpack it first" },
+        { "\x7f"
+          "ELF",
+          "ELF of another byte order" },
+        { "QFI\xfb", "a disk image (qcow2)" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
+        size_t len = strlen(known[i].magic);
+
+        if (size >= len && !memcmp(file, known[i].magic, len)) {
+            return known[i].what;
+        }
+    }
+    return "no kernel";
 }
 
 static bool boot_open_kernel(LinuxBoot *boot, GError **errp)
@@ -53,24 +89,72 @@ static bool boot_open_kernel(LinuxBoot *boot, GError **errp)
         }
     }
     error_set(errp,
-              "-kernel: '%s' is neither a Linux bzImage ('vmlinuz') nor a 64-bit ELF file "
-              "('vmlinux')",
-              boot->kernel_path);
+              "-kernel: '%s' is %s: it must be a Linux bzImage ('vmlinuz'), an ELF file with a PVH "
+              "entry point ('vmlinux'), a multiboot kernel, or an EFI application",
+              boot->kernel_path, boot_what_else(boot->kernel, boot->kernel_size));
     return false;
 }
 
-static bool boot_open_initrd(LinuxBoot *boot, GError **errp)
+/* One file. @text is copied. */
+static bool boot_add_module(LinuxBoot *boot, const char *path, const char *text, GError **errp)
 {
-    if (!boot->initrd_path) {
-        return true;
-    }
-    boot->initrd_map = boot_map("-initrd", boot->initrd_path, errp);
-    if (!boot->initrd_map) {
+    BootModule module = { .map = boot_map("-initrd", path, errp) };
+
+    if (!module.map) {
         return false;
     }
-    boot->initrd = (const uint8_t *)g_mapped_file_get_contents(boot->initrd_map);
-    boot->initrd_size = g_mapped_file_get_length(boot->initrd_map);
+    module.path = g_strdup(path);
+    module.text = g_strdup(text);
+    module.data = (const uint8_t *)g_mapped_file_get_contents(module.map);
+    module.size = g_mapped_file_get_length(module.map);
+    g_array_append_val(boot->modules, module);
     return true;
+}
+
+static void boot_module_clear(gpointer data)
+{
+    BootModule *module = data;
+
+    g_mapped_file_unref(module->map);
+    g_free(module->path);
+    g_free(module->text);
+}
+
+/* "FILE ARGUMENTS,...", where ",," is a comma. */
+static bool boot_add_modules(LinuxBoot *boot, const char *list, GError **errp)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const char *p = list;; p++) {
+        if (*p && (*p != ',' || p[1] == ',')) {
+            g_string_append_c(text, *p);
+            p += *p == ',';
+            continue;
+        }
+        g_autofree char *path = g_strndup(text->str, strcspn(text->str, " "));
+
+        if (!*path) {
+            error_set(
+                errp,
+                "-initrd: a multiboot kernel's modules are 'FILE ARGUMENTS,...', and there is "
+                "one without a file in '%s'",
+                list);
+            return false;
+        }
+        if (!boot_add_module(boot, path, text->str, errp)) {
+            return false;
+        }
+        if (!*p) {
+            return true;
+        }
+        g_string_truncate(text, 0);
+    }
+}
+
+static bool boot_open_initrd(LinuxBoot *boot, const char *initrd, GError **errp)
+{
+    return !initrd || (boot->protocol->modules ? boot_add_modules(boot, initrd, errp)
+                                               : boot_add_module(boot, initrd, initrd, errp));
 }
 
 LinuxBoot *linux_boot_open(const char *kernel, const char *initrd, const char *append,
@@ -80,9 +164,11 @@ LinuxBoot *linux_boot_open(const char *kernel, const char *initrd, const char *a
     uint64_t max;
 
     boot->kernel_path = g_strdup(kernel);
-    boot->initrd_path = g_strdup(initrd);
     boot->cmdline = g_strdup(append ? append : "");
-    if (!boot_open_kernel(boot, errp) || !boot_open_initrd(boot, errp)) {
+    boot->modules = g_array_new(false, false, sizeof(BootModule));
+    g_array_set_clear_func(boot->modules, boot_module_clear);
+    boot->segments = g_array_new(false, false, sizeof(BootSegment));
+    if (!boot_open_kernel(boot, errp) || !boot_open_initrd(boot, initrd, errp)) {
         return NULL;
     }
     max = MIN(boot->cmdline_max, BOOT_CMDLINE_MAX - 1);
@@ -102,9 +188,9 @@ void linux_boot_free(LinuxBoot *boot)
         return;
     }
     g_clear_pointer(&boot->kernel_map, g_mapped_file_unref);
-    g_clear_pointer(&boot->initrd_map, g_mapped_file_unref);
+    g_array_unref(boot->modules);
+    g_array_unref(boot->segments);
     g_free(boot->kernel_path);
-    g_free(boot->initrd_path);
     g_free(boot->cmdline);
     g_free(boot);
 }
@@ -116,43 +202,100 @@ static uint64_t boot_mib_for(uint64_t end)
 
 void boot_error_ram(const LinuxBoot *boot, uint64_t end, GError **errp)
 {
+    if (end > BOOT_RAM_MAX) {
+        error_set(errp,
+                  "-kernel: '%s' needs RAM up to 0x%" G_GINT64_MODIFIER
+                  "x, and no machine has more than 3 GiB below 4 GiB",
+                  boot->kernel_path, end);
+        return;
+    }
     error_set(errp,
               "-kernel: '%s' does not fit into the RAM below 4 GiB: it needs at least "
               "-m %" G_GUINT64_FORMAT "M",
               boot->kernel_path, boot_mib_for(end));
 }
 
+void boot_error_module(const BootModule *module, uint64_t end, uint64_t limit, GError **errp)
+{
+    error_set(errp,
+              "-initrd: '%s' of %" G_GUINT64_FORMAT " bytes does not fit into RAM behind the "
+              "kernel: it needs at least -m %" G_GUINT64_FORMAT "M, and must end below "
+              "0x%" G_GINT64_MODIFIER "x",
+              module->path, module->size, boot_mib_for(end), limit);
+}
+
 /* As high as it may be, so that the kernel is free to grow. */
 static bool boot_plan_initrd(LinuxBoot *boot, uint64_t ram_size, GError **errp)
 {
-    uint64_t limit = MIN(ram_size, boot->initrd_limit) & ~0xfffull;
-    uint64_t size = (boot->initrd_size + 0xfff) & ~0xfffull;
+    BootModule *initrd = (BootModule *)boot_initrd(boot);
+    uint64_t limit = MIN(ram_size, boot->initrd_limit) & ~0xfffull, size;
 
-    if (!boot->initrd) {
+    if (!initrd) {
         return true;
     }
+    size = (initrd->size + 0xfff) & ~0xfffull;
     if (boot->kernel_end > limit || size > limit - boot->kernel_end) {
-        error_set(errp,
-                  "-initrd: '%s' of %" G_GUINT64_FORMAT " bytes does not fit into RAM behind the "
-                  "kernel: it needs at least -m %" G_GUINT64_FORMAT "M, and must end below "
-                  "0x%" G_GINT64_MODIFIER "x",
-                  boot->initrd_path, boot->initrd_size, boot_mib_for(boot->kernel_end + size),
-                  boot->initrd_limit);
+        boot_error_module(initrd, boot->kernel_end + size, boot->initrd_limit, errp);
         return false;
     }
-    boot->initrd_addr = limit - size;
+    initrd->addr = limit - size;
     return true;
 }
 
 bool linux_boot_plan(LinuxBoot *boot, uint64_t ram_size, GError **errp)
 {
-    return boot->protocol->plan(boot, ram_size, errp) && boot_plan_initrd(boot, ram_size, errp);
+    const BootProtocol *protocol = boot->protocol;
+
+    return !protocol->plan || (protocol->plan(boot, ram_size, errp) &&
+                               (protocol->modules || boot_plan_initrd(boot, ram_size, errp)));
 }
+
+/* ---- who starts it ---- */
+
+bool linux_boot_needs_bios(const LinuxBoot *boot)
+{
+    return !(boot->starters & BOOT_DIRECTLY) && boot->starters & BOOT_BY_BIOS;
+}
+
+bool linux_boot_check_starter(const LinuxBoot *boot, BootStarter starter, GError **errp)
+{
+    static const struct {
+        unsigned starters; /* bits of BootStarter: all of them, and no other */
+        const char *advice;
+    } advices[] = {
+        { BOOT_BY_UEFI, "needs UEFI firmware, such as -bios OVMF.fd of Debian's package ovmf" },
+        { BOOT_BY_BIOS,
+          "has no entry point but that of its setup code, which needs a BIOS, such as "
+          "-bios bios-256k.bin of Debian's package seabios" },
+        { BOOT_BY_BIOS | BOOT_BY_UEFI,
+          "has no entry point for a start without firmware: use -bios bios-256k.bin of Debian's "
+          "package seabios" },
+        { BOOT_DIRECTLY | BOOT_BY_BIOS,
+          "is not started by UEFI firmware, which starts EFI applications, and Linux that is one "
+          "or can be relocated: use no "
+          "firmware, or a BIOS" },
+    };
+
+    if (boot->starters & starter) {
+        return true;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(advices); i++) {
+        if (advices[i].starters == boot->starters) {
+            error_set(errp, "-kernel: '%s' is %s, and %s", boot->kernel_path, boot->protocol->name,
+                      advices[i].advice);
+        }
+    }
+    return false;
+}
+
+/* ---- without firmware ---- */
 
 void linux_boot_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820, uint64_t rsdp)
 {
-    if (boot->initrd) {
-        address_space_write(ram->as, boot->initrd_addr, boot->initrd, boot->initrd_size);
+    for (unsigned i = 0; i < boot->modules->len; i++) {
+        const BootModule *module = &g_array_index(boot->modules, BootModule, i);
+
+        address_space_write(ram->as, module->addr, module->data, module->size);
     }
     address_space_write(ram->as, BOOT_CMDLINE, boot->cmdline, strlen(boot->cmdline) + 1);
     boot->protocol->load(boot, ram, e820, rsdp);
@@ -196,4 +339,13 @@ void boot_set_segments(X86Cpu *cpu, bool long_mode)
     cpu->gdt = (X86DescriptorTable){ .base = BOOT_GDT, .limit = BOOT_DS + 7 };
     cpu->idt = (X86DescriptorTable){ 0 };
     cpu->rflags = RFLAGS_ONE; /* interrupts are off */
+}
+
+void boot_start_protected(const LinuxBoot *boot, X86Cpu *cpu)
+{
+    boot_set_segments(cpu, false);
+    cpu->cr0 = CR0_ET | CR0_PE;
+    cpu->cr4 = 0;
+    cpu->efer = 0;
+    cpu->rip = boot->entry;
 }

@@ -4,9 +4,10 @@
 
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/bios-data.h"
 #include "hw/i386/e820.h"
+#include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
-#include "hw/i386/optionrom/optionrom.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
 
@@ -29,12 +30,29 @@ bool x86_init_boot(X86Machine *x86, GError **errp)
 
 bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp)
 {
-    if (!x86->boot || !x86->firmware) {
+    const LinuxBoot *boot = x86->boot;
+    BootStarter starter = !x86->firmware          ? BOOT_DIRECTLY
+                          : firmware_is_uefi(x86) ? BOOT_BY_UEFI
+                                                  : BOOT_BY_BIOS;
+    const uint8_t *rom;
+    const char *name;
+    size_t size;
+
+    if (!boot) {
         return true;
     }
-    fw_cfg_set_file_copy(fw, OPTIONROM_LINUXBOOT_FILE, optionrom_linuxboot,
-                         optionrom_linuxboot_size);
-    return linux_boot_offer(x86->boot, fw, errp);
+    if (!linux_boot_check_starter(boot, starter, errp)) {
+        return false;
+    }
+    if (!x86->firmware) {
+        return true;
+    }
+    name = linux_boot_option_rom(boot, &rom, &size);
+    if (name) {
+        fw_cfg_set_file_copy(fw, name, rom, size);
+    }
+    linux_boot_offer(boot, fw);
+    return true;
 }
 
 /* The tables as they are now, in guest memory. Address of the RSDP. */
@@ -71,6 +89,16 @@ static void x86_load_smbios(X86Machine *x86)
     address_space_write(&address_space_memory, SMBIOS_TABLES_BASE, tables->data, tables->len);
 }
 
+static void x86_load_bios_data(const Machine *machine)
+{
+    bool serial[MAX_SERIAL];
+
+    for (unsigned i = 0; i < MAX_SERIAL; i++) {
+        serial[i] = machine->serial[i] != NULL;
+    }
+    bios_data_load(&address_space_memory, serial);
+}
+
 /* With firmware, that is the firmware's work. Else the tables are in memory with and without
  * -kernel: a test that plays the guest looks for them. */
 void x86_machine_reset(Machine *machine)
@@ -98,6 +126,7 @@ void x86_machine_reset(Machine *machine)
         return;
     }
     x86_load_smbios(x86);
+    x86_load_bios_data(machine);
     if (!x86->boot) {
         return;
     }

@@ -145,7 +145,7 @@ bool x86_machine_init(Machine *machine, GError **errp)
     x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram_size);
     x86->above_4g = machine->ram_size - x86->below_4g;
     if (!x86_cpu_model_parse(&model, cpu, errp) || !x86_check_phys_bits(x86, &model, errp) ||
-        !acpi_check_hmat(machine, errp) || !x86_init_rom(x86, errp) || !x86_init_boot(x86, errp) ||
+        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) || !x86_init_rom(x86, errp) ||
         !x86_init_ram(x86, errp) || !x86_init_cpus(x86, &model, errp)) {
         return false;
     }

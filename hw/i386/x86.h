@@ -106,7 +106,8 @@ Irq x86_pic_pci_irq(X86Machine *x86, unsigned irq);
 
 /* Open the kernel, if there is one, and choose its place; nothing is written. */
 bool x86_init_boot(X86Machine *x86, GError **errp);
-/* With firmware and a kernel: give it to the firmware, by @fw. */
+/* With firmware and a kernel: give it to the firmware, by @fw. An error if what is there cannot
+ * start it. */
 bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp);
 
 /* ---- x86-memory.c; used by x86_machine_init() ---- */

@@ -2,40 +2,9 @@
 /* Both boot protocols with kernels made here: good ones, and each way to be wrong. */
 #include <elf.h>
 #undef PF_W /* a page-fault bit in target/i386/regs.h */
-#include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "hw/i386/e820.h"
-#include "hw/i386/linux-boot.h"
-
-#define MIB      0x100000u
-#define RAM_SIZE (64 * MIB)
-#define RSDP     0xe0010
-
-static char *tmp_dir;
-
-static char *make_file(const char *name, const void *data, size_t size)
-{
-    char *path = g_build_filename(tmp_dir, name, NULL);
-
-    g_assert_true(g_file_set_contents(path, data, size, NULL));
-    return path;
-}
-
-static void put(uint8_t *p, uint64_t value, unsigned size)
-{
-    memcpy(p, &value, size);
-}
-
-static uint64_t get(const uint8_t *p, unsigned size)
-{
-    uint64_t value = 0;
-
-    memcpy(&value, p, size);
-    return value;
-}
+#include "tests/unit/boot-test.h"
 
 /* ---- bzImage ---- */
 
@@ -59,29 +28,6 @@ static void make_bzimage(uint8_t *file)
     put(file + 0x258, 16 * MIB, 8);
     put(file + 0x260, 8 * MIB, 4);
     memset(file + SETUP, 0x5a, PAYLOAD);
-}
-
-static void boot_into(LinuxBoot *boot, uint8_t *ram, X86Cpu *cpu)
-{
-    g_autoptr(GArray) e820 = e820_build(RAM_SIZE, 0);
-    RamBlock *block = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
-    MemoryRegion region = { 0 };
-    AddressSpace as;
-    BootRam boot_ram = { &as, RAM_SIZE - ACPI_AREA };
-    g_autoptr(GError) err = NULL;
-    bool ok = linux_boot_plan(boot, boot_ram.size, &err);
-
-    g_assert_no_error(err);
-    g_assert_true(ok);
-    memory_region_init_ram(&region, "ram", block);
-    memcpy(block->host, ram, RAM_SIZE);
-    address_space_init(&as, &region, "test");
-    linux_boot_load(boot, &boot_ram, e820, RSDP);
-    linux_boot_start(boot, cpu);
-    memcpy(ram, block->host, RAM_SIZE);
-    address_space_destroy(&as);
-    memory_region_destroy(&region);
-    ram_block_unref(block);
 }
 
 static void test_bzimage(void)
@@ -172,6 +118,147 @@ static void test_initrd_too_big(void)
     g_assert_true(linux_boot_plan(boot, 33 * MIB - ACPI_AREA, &err));
 }
 
+static LinuxBoot *open_bzimage(const uint8_t *file, size_t size)
+{
+    g_autofree char *kernel = make_file("bzimage", file, size);
+    g_autoptr(GError) err = NULL;
+    LinuxBoot *boot = linux_boot_open(kernel, NULL, NULL, &err);
+
+    g_assert_no_error(err);
+    return boot;
+}
+
+/* A last paragraph of 1 to 16 bytes is one; test_bzimage_errors() has 0. */
+static void test_bzimage_short(void)
+{
+    g_autofree uint8_t *file = g_malloc(BZIMAGE);
+    g_autofree uint8_t *ram = g_malloc0(RAM_SIZE);
+    g_autofree X86Cpu *cpu = aligned_alloc(64, (sizeof(*cpu) + 63) / 64 * 64);
+
+    make_bzimage(file);
+    for (unsigned missing = 0; missing < 16; missing += 5) {
+        g_autoptr(LinuxBoot) boot = open_bzimage(file, BZIMAGE - missing);
+
+        memset(ram + 16 * MIB, 0xee, PAYLOAD);
+        boot_into(boot, ram, cpu);
+        g_assert_cmpmem(ram + 16 * MIB, PAYLOAD - missing, file + SETUP, PAYLOAD - missing);
+        for (unsigned i = 1; i <= missing; i++) {
+            g_assert_cmphex(ram[16 * MIB + PAYLOAD - i], ==, 0xee);
+        }
+    }
+}
+
+/* Without the flag of a 64-bit entry, or before there was one, it is entered in 32-bit mode. */
+static void test_bzimage_32(void)
+{
+    static const struct {
+        uint16_t version, xloadflags;
+        bool long_mode;
+    } cases[] = { { 0x20f, 0, false }, { 0x20f, 1, true },  { 0x20c, 1, true },
+                  { 0x20c, 4, false }, { 0x20b, 1, false }, { 0x20a, 1, false } };
+    g_autofree uint8_t *file = g_malloc(BZIMAGE);
+    g_autofree uint8_t *ram = g_malloc0(RAM_SIZE);
+    g_autofree X86Cpu *cpu = aligned_alloc(64, (sizeof(*cpu) + 63) / 64 * 64);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(LinuxBoot) boot = NULL;
+
+        make_bzimage(file);
+        put(file + 0x206, cases[i].version, 2);
+        put(file + 0x236, cases[i].xloadflags, 2);
+        boot = open_bzimage(file, BZIMAGE);
+        memset(cpu, 0, sizeof(*cpu));
+        boot_into(boot, ram, cpu);
+        g_assert_cmpuint(cpu->rip, ==, 16 * MIB + (cases[i].long_mode ? 0x200 : 0));
+        g_assert_cmpuint(!!(cpu->efer & EFER_LMA), ==, cases[i].long_mode);
+        g_assert_cmpuint(!!(cpu->cr0 & CR0_PG), ==, cases[i].long_mode);
+        g_assert_cmpuint(!!(cpu->segs[X86_SEG_CS].flags & SEG_L), ==, cases[i].long_mode);
+        g_assert_cmpuint(!!(cpu->segs[X86_SEG_CS].flags & SEG_DB), ==, !cases[i].long_mode);
+        g_assert_cmphex(get(ram + cpu->gdt.base + 0x10, 8) >> 48, ==,
+                        cases[i].long_mode ? 0x00af : 0x00cf);
+        g_assert_cmpuint(cpu->regs[X86_RSI], ==, 0x10000);
+        for (unsigned reg = X86_RBX; reg <= X86_RDI; reg++) {
+            g_assert_true(reg == X86_RSI || reg == X86_RSP || cpu->regs[reg] == 0);
+        }
+    }
+}
+
+/* Who can start what; before 2.10 (init_size) and for zImages it is a BIOS. */
+static void test_bzimage_starters(void)
+{
+    static const struct {
+        uint16_t version;
+        uint8_t loadflags, relocatable;
+        unsigned starters;
+    } cases[] = {
+        { 0x200, 1, 1, BOOT_BY_BIOS },
+        { 0x200, 0, 0, BOOT_BY_BIOS },
+        { 0x204, 1, 1, BOOT_BY_BIOS },
+        { 0x205, 1, 1, BOOT_BY_BIOS | BOOT_BY_UEFI },
+        { 0x209, 1, 0, BOOT_BY_BIOS },
+        { 0x20a, 1, 0, BOOT_BY_BIOS | BOOT_DIRECTLY },
+        { 0x20f, 1, 1, BOOT_BY_BIOS | BOOT_DIRECTLY | BOOT_BY_UEFI },
+        { 0x20f, 0, 0, BOOT_BY_BIOS },
+    };
+    g_autofree uint8_t *file = g_malloc(BZIMAGE);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(LinuxBoot) boot = NULL;
+        g_autoptr(GError) err = NULL;
+
+        make_bzimage(file);
+        put(file + 0x206, cases[i].version, 2);
+        file[0x211] = cases[i].loadflags;
+        file[0x234] = cases[i].relocatable;
+        boot = open_bzimage(file, BZIMAGE);
+        g_assert_true(linux_boot_plan(boot, RAM_SIZE, &err));
+        for (unsigned starter = BOOT_DIRECTLY; starter <= BOOT_BY_UEFI; starter *= 2) {
+            bool can = linux_boot_check_starter(boot, starter, &err);
+
+            g_assert_cmpint(can, ==, !!(cases[i].starters & starter));
+            g_assert_cmpint(can, ==, !err);
+            g_clear_error(&err);
+        }
+        g_assert_cmpint(linux_boot_needs_bios(boot), ==, !(cases[i].starters & BOOT_DIRECTLY));
+    }
+}
+
+/* Before 2.04 the size has 16 bits, and says nothing of a kernel that is loaded high. */
+static void test_bzimage_old_size(void)
+{
+    g_autofree uint8_t *file = g_malloc(BZIMAGE);
+    g_autofree uint8_t *large = g_malloc0(600 * 1024);
+    g_autoptr(LinuxBoot) boot = NULL;
+
+    make_bzimage(file);
+    put(file + 0x206, 0x203, 2);
+    put(file + 0x1f4, 0xffffffff, 4);
+    boot = open_bzimage(file, BZIMAGE);
+    file[0x211] = 0;
+    expect_error(file, BZIMAGE, NULL, "truncated");
+    put(file + 0x1f4, 0xabcd0000 | PAYLOAD / 16, 4); /* what follows is another field */
+    g_clear_pointer(&boot, linux_boot_free);
+    boot = open_bzimage(file, BZIMAGE);
+
+    memcpy(large, file, SETUP);
+    put(large + 0x1f4, 0x8000, 2); /* 512 KiB */
+    g_clear_pointer(&boot, linux_boot_free);
+    boot = open_bzimage(large, 600 * 1024);
+    put(large + 0x1f4, 0x8001, 2);
+    expect_error(large, 600 * 1024, NULL, "zImage of 524304 bytes");
+    large[0x1f1] = 100;
+    put(large + 0x1f4, 0x100, 2);
+    expect_error(large, 600 * 1024, NULL, "setup code");
+}
+
+static void test_bzimage_mutations(void)
+{
+    g_autofree uint8_t *file = g_malloc(BZIMAGE);
+
+    make_bzimage(file);
+    mutate(file, BZIMAGE, 0x268, 400);
+}
+
 /* One change each to a good bzImage, or to how it is opened, and a word of the error. */
 static void test_bzimage_errors(void)
 {
@@ -182,18 +269,21 @@ static void test_bzimage_errors(void)
         const char *initrd;
         size_t append;
     } bad[] = {
-        { "neither", 0x1fe, 0, 2, BZIMAGE },
-        { "neither", 0x202, 0, 4, BZIMAGE },
-        { "neither", 0, 0, 0, 100 },
-        { "protocol 2.11", 0x206, 0x020b, 2, BZIMAGE },
+        { "no kernel", 0x1fe, 0, 2, BZIMAGE },
+        { "no kernel", 0x202, 0, 4, BZIMAGE },
+        { "no kernel", 0, 0, 0, 100 },
+        { "gzip", 0, 0x8b1f, 2, 100 },
+        { "protocol 1.255", 0x206, 0x01ff, 2, BZIMAGE },
         { "truncated", 0, 0, 0, 0x210 },
-        { "truncated", 0, 0, 0, SETUP - 1 },
-        { "truncated", 0, 0, 0, BZIMAGE - 1 },
+        { "truncated", 0, 0, 0, SETUP },
+        { "truncated", 0, 0, 0, BZIMAGE - 16 },
         { "truncated", 0x1f4, 0xffffffff, 4, BZIMAGE },
-        { "64-bit", 0x236, 0, 2, BZIMAGE },
-        { "zImage", 0x211, 0, 1, BZIMAGE },
+        { "truncated", 0x1f4, PAYLOAD / 16 + 1, 4, BZIMAGE },
+        { "truncated", 0x1f1, 255, 1, BZIMAGE },
         { "-initrd: cannot open", 0, 0, 0, BZIMAGE, "/nonexistent/initrd" },
         { "2048 characters", 0, 0, 0, BZIMAGE, NULL, 2048 },
+        { "256 characters", 0x206, 0x205, 2, BZIMAGE, NULL, 256 },
+        { "256 characters", 0x211, 0, 1, BZIMAGE, NULL, 256 }, /* loaded low */
         { "empty", 0, 0, 0, 0 },
     };
     g_autofree uint8_t *file = g_malloc(BZIMAGE);
@@ -214,13 +304,18 @@ static void test_bzimage_errors(void)
 
 static void test_missing(void)
 {
+    g_autofree char *huge = make_file("huge", "", 0);
     g_autoptr(GError) err = NULL;
 
     g_assert_null(linux_boot_open("/nonexistent/vmlinuz", NULL, NULL, &err));
     g_assert_nonnull(strstr(err->message, "/nonexistent/vmlinuz"));
     g_clear_error(&err);
     g_assert_null(linux_boot_open(tmp_dir, NULL, NULL, &err));
-    g_assert_nonnull(err);
+    g_assert_nonnull(strstr(err->message, "not a regular file"));
+    g_clear_error(&err);
+    g_assert_cmpint(truncate(huge, FOUR_GIB), ==, 0);
+    g_assert_null(linux_boot_open(huge, NULL, NULL, &err));
+    g_assert_nonnull(strstr(err->message, "4 GiB or more"));
 }
 
 /* ---- PVH ---- */
@@ -297,70 +392,79 @@ static void test_pvh(void)
     g_assert_cmpuint(get(ram + get(start + 40, 8) + 8, 8), ==, 0x9fc00);
 }
 
-static void pvh_expect_error(const PvhFile *f, size_t size, const char *word)
-{
-    g_autofree char *kernel = make_file("bad", f, size);
-    g_autoptr(GError) err = NULL;
-    g_autoptr(LinuxBoot) boot = linux_boot_open(kernel, NULL, NULL, &err);
-
-    if (boot) {
-        g_assert_false(linux_boot_plan(boot, RAM_SIZE, &err));
-    }
-    g_assert_nonnull(err);
-    g_test_message("%s", err->message);
-    g_assert_nonnull(strstr(err->message, word));
-}
-
 static void test_pvh_errors(void)
 {
     PvhFile f = make_pvh();
 
-    pvh_expect_error(&f, 40, "truncated");
-    pvh_expect_error(&f, sizeof(f.header) + 20, "truncated");
-    pvh_expect_error(&f, offsetof(PvhFile, code) + sizeof(f.code) - 1, "truncated");
+    expect_error(&f, 40, NULL, "truncated");
+    expect_error(&f, sizeof(f.header) + 20, NULL, "truncated");
+    expect_error(&f, offsetof(PvhFile, code) + sizeof(f.code) - 1, NULL, "truncated");
     f.note.head.n_type = 17;
-    pvh_expect_error(&f, sizeof(f), "PVH");
+    expect_error(&f, sizeof(f), NULL, "PVH");
     f = make_pvh();
     f.note.head.n_namesz = UINT32_MAX;
-    pvh_expect_error(&f, sizeof(f), "PVH");
+    expect_error(&f, sizeof(f), NULL, "PVH");
     f = make_pvh();
     f.header.e_machine = EM_386;
-    pvh_expect_error(&f, sizeof(f), "x86-64");
+    expect_error(&f, sizeof(f), NULL, "x86-64");
     f = make_pvh();
     f.segments[0].p_offset = UINT64_MAX;
-    pvh_expect_error(&f, sizeof(f), "truncated");
+    expect_error(&f, sizeof(f), NULL, "truncated");
     f = make_pvh();
     f.segments[0].p_paddr = 0x1000;
-    pvh_expect_error(&f, sizeof(f), "1 MiB");
+    expect_error(&f, sizeof(f), NULL, "1 MiB");
     f = make_pvh();
     f.segments[0].p_memsz = 16;
-    pvh_expect_error(&f, sizeof(f), "1 MiB");
+    expect_error(&f, sizeof(f), NULL, "more bytes in the file");
+    f = make_pvh();
+    f.segments[0].p_paddr = FOUR_GIB - 4096;
+    expect_error(&f, sizeof(f), NULL, "no machine has more");
+    f.segments[0].p_paddr = UINT64_MAX - 4095;
+    expect_error(&f, sizeof(f), NULL, "1 MiB");
+    f = make_pvh();
+    f.segments[0].p_memsz = UINT64_MAX;
+    expect_error(&f, sizeof(f), NULL, "1 MiB");
+    f = make_pvh();
+    f.header.e_phnum = 0;
+    expect_error(&f, sizeof(f), NULL, "no segment");
+    f.header.e_phnum = UINT16_MAX;
+    expect_error(&f, sizeof(f), NULL, "truncated");
+    f = make_pvh();
+    f.header.e_phoff = UINT64_MAX - 8;
+    expect_error(&f, sizeof(f), NULL, "truncated");
+    f = make_pvh();
+    f.header.e_ident[EI_DATA] = ELFDATA2MSB;
+    expect_error(&f, sizeof(f), NULL, "byte order");
+    f = make_pvh();
+    f.segments[1] = f.segments[0];
+    expect_error(&f, sizeof(f), NULL, "PVH");
     f = make_pvh();
     f.segments[0].p_memsz = 100 * MIB;
-    pvh_expect_error(&f, sizeof(f), "-m 117M");
+    expect_error(&f, sizeof(f), NULL, "-m 117M");
+}
+
+static void test_pvh_mutations(void)
+{
+    PvhFile f = make_pvh();
+
+    mutate((const uint8_t *)&f, sizeof(f), offsetof(PvhFile, code), 400);
 }
 
 int main(int argc, char **argv)
 {
-    int ret;
-
     g_test_init(&argc, &argv, NULL);
-    tmp_dir = g_dir_make_tmp("test-linux-boot-XXXXXX", NULL);
     g_test_add_func("/linux-boot/bzimage/good", test_bzimage);
     g_test_add_func("/linux-boot/bzimage/low", test_bzimage_low);
     g_test_add_func("/linux-boot/bzimage/initrd-too-big", test_initrd_too_big);
+    g_test_add_func("/linux-boot/bzimage/short", test_bzimage_short);
+    g_test_add_func("/linux-boot/bzimage/32-bit", test_bzimage_32);
+    g_test_add_func("/linux-boot/bzimage/starters", test_bzimage_starters);
+    g_test_add_func("/linux-boot/bzimage/old-size", test_bzimage_old_size);
+    g_test_add_func("/linux-boot/bzimage/mutations", test_bzimage_mutations);
     g_test_add_func("/linux-boot/bzimage/errors", test_bzimage_errors);
     g_test_add_func("/linux-boot/missing", test_missing);
     g_test_add_func("/linux-boot/pvh/good", test_pvh);
     g_test_add_func("/linux-boot/pvh/errors", test_pvh_errors);
-    ret = g_test_run();
-    for (const char *const *name =
-             (const char *const[]){ "bzimage", "fixed", "big", "bad", "initrd", "vmlinux", NULL };
-         *name; name++) {
-        g_autofree char *path = g_build_filename(tmp_dir, *name, NULL);
-        g_unlink(path);
-    }
-    g_rmdir(tmp_dir);
-    g_free(tmp_dir);
-    return ret;
+    g_test_add_func("/linux-boot/pvh/mutations", test_pvh_mutations);
+    return boot_test_run();
 }

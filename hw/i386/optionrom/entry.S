@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The head of the option ROM "linuxboot": what a BIOS finds it by (BIOS Boot Specification 1.01,
+ * The head of our option ROMs: what a BIOS finds them by (BIOS Boot Specification 1.01,
  * Plug and Play BIOS Specification 1.0a, section 3.2), and the way into its C code. The build
  * script fills in both checksums and the length.
  */
@@ -37,7 +37,7 @@ pnp:
 manufacturer:
     .asciz "Dimmable"
 product:
-    .asciz "Linux of -kernel"
+    .asciz "the kernel of -kernel"
 
 /* A BIOS makes ROM read-only: the code runs as a copy in RAM, with all segments there. */
 boot:
@@ -56,4 +56,4 @@ boot:
     movl $LINUXBOOT_STACK, %esp
     ljmp $LINUXBOOT_SEGMENT, $1f
 1:
-    calll linuxboot     /* does not return */
+    calll rom_main      /* does not return */

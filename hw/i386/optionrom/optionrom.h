@@ -6,9 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Starts the kernel of -kernel from a BIOS (linuxboot.c). */
+/* Starts a bzImage from a BIOS, by its setup code (linuxboot.c). */
 #define OPTIONROM_LINUXBOOT_FILE "genroms/linuxboot_dma.bin"
 extern const uint8_t optionrom_linuxboot[];
 extern const size_t optionrom_linuxboot_size; /* bytes, a multiple of 512 */
+
+/* Enters ELF and multiboot kernels in protected mode (protected.c). */
+#define OPTIONROM_PROTECTED_FILE "genroms/multiboot_dma.bin"
+extern const uint8_t optionrom_protected[];
+extern const size_t optionrom_protected_size;
 
 #endif
