@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Download and unpack (not install) Debian's cloud kernel, static busybox, dmidecode, and numactl
-# with its libraries into a folder, and make an initramfs of them. Does nothing for what is there already.
-#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd
+# with its libraries into a folder, and make an initramfs of them; and what else can be booted, of which what
+# cannot be had is left out. Does nothing for what is there already.
+#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd  DIR/boot/...
 #   make-guest.sh DIR generic  ->  these, and DIR/vmlinuz-generic, the kernel for all machines (70 MB to download)
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,15 +27,21 @@ unpack_kernel() { # package: into root/
     unpack "$kernel"
 }
 
-unpack() { # package: download and unpack into root/
-    echo "Downloading $1"
-    if ! apt-get download "$1" >download.log 2>&1; then
+fetch() { # folder, package, options of apt-get: download and unpack into the folder
+    folder=$1 package=$2
+    shift 2
+    echo "Downloading $package"
+    if ! apt-get "$@" download "$package" >download.log 2>&1; then
         cat download.log >&2
-        echo "could not download the package $1" >&2
-        exit 1
+        echo "could not download the package $package" >&2
+        return 1
     fi
-    dpkg-deb -x "$1"_*.deb root
-    rm "$1"_*.deb
+    dpkg-deb -x "$package"_*.deb "$folder"
+    rm "$package"_*.deb
+}
+
+unpack() { # package: into root/
+    fetch root "$1" || exit 1
 }
 
 if [ ! -f vmlinuz ]; then
@@ -70,3 +77,40 @@ if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/
     (cd initramfs && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner=0:0) >initrd.tmp
     mv initrd.tmp initrd
 fi
+
+# ---- images of other boot protocols, for tests/guest/test_boot.py ----
+
+image() { # package, file in it, name in boot/
+    [ ! -f "boot/$3" ] || return 0
+    if fetch boot.tmp "$1"; then
+        cp "boot.tmp/$2" "boot/$3"
+    else
+        echo "there will be no boot/$3; its test is skipped" >&2
+    fi
+    rm -rf boot.tmp
+}
+
+i386_kernel() { # with package lists of its own: the machine's architectures stay as they are
+    [ ! -f boot/vmlinuz-686 ] || return 0
+    apt=$PWD/apt-i386
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    set -- -o APT::Architecture=i386 -o APT::Architectures=i386 -o Dir::State::status=/dev/null \
+        -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=
+    apt-get "$@" update >download.log 2>&1 || true # one list that fails is not all of them
+    kernel=$(apt-cache "$@" depends linux-image-686 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
+    if [ -n "$kernel" ] && fetch boot.tmp "$kernel" "$@"; then
+        cp boot.tmp/boot/vmlinuz-* boot/vmlinuz-686
+    else
+        echo "there will be no boot/vmlinuz-686; its test is skipped" >&2
+    fi
+    rm -rf boot.tmp "$apt"
+}
+
+mkdir -p boot
+image ipxe boot/ipxe.lkrn ipxe.lkrn
+image memtest86+ boot/memtest86+x64.bin memtest64.bin
+image memtest86+ boot/memtest86+ia32.bin memtest32.bin
+image grub-efi-amd64-bin usr/lib/grub/x86_64-efi/monolithic/grubx64.efi grubx64.efi
+image xen-hypervisor-4.17-amd64 boot/xen-4.17-amd64.gz xen.gz
+[ -f boot/xen ] || [ ! -f boot/xen.gz ] || gzip -dc boot/xen.gz >boot/xen
+i386_kernel

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR formats|images|i386. The first
+are guests of tests/guest/bare, and what is refused; the others are from Debian's packages, downloaded by
+scripts/make-guest.sh, and skipped where they could not be had."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+from test_firmware import firmware  # noqa: E402
+
+BUILD = sys.argv[1]
+PROGRAM = f"{BUILD}/dimmable"
+GUESTS = f"{BUILD}/tests/guest/bare"
+IMAGES = f"{BUILD}/guest/boot"
+EXIT_OK = 1  # isa-debug-exit turns a 0 into this
+
+
+def run(extra, expected=EXIT_OK):
+    """The program until its guest ends it: what was printed to port 0xe9, and to stderr."""
+    with tempfile.NamedTemporaryFile() as output:
+        done = subprocess.run(
+            [PROGRAM, "-accel", "soft", "-m", "64", "-nodefaults", "-display", "none", "-monitor", "none",
+             "-no-reboot", "-debugcon", f"file:{output.name}",
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *extra],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        text = output.read().decode(errors="replace")
+    tap.equal(done.returncode, expected, f"exit status of {extra}, after:\n{text}\n{done.stderr}\n")
+    return text, done.stderr
+
+
+# ---- our own guests ----
+
+def multiboot(guest, how, board):
+    """What a multiboot kernel finds is the same without firmware and with a BIOS."""
+    if "firmware=on" in how:
+        firmware("bios-256k.bin", "seabios")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (("a.bin", "module A"), ("b,c", "B")):
+            with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+        modules = f"{folder}/a.bin x y,{folder}/b,,c,{folder}/a.bin"
+        text, _ = run(["-machine", f"{board}{how}", "-smp", "2", "-kernel", f"{GUESTS}/{guest}",
+                       "-append", "one two=2", "-initrd", modules])
+    if "FAILED" in text:
+        raise AssertionError(text)
+    tap.equal([line for line in text.splitlines() if not line.startswith("ok ")],
+              ["multiboot", f"command line: {guest} one two=2", "CPUs: 2", "modules: 3",
+               "module: a.bin x y", "8 bytes: module A", "module: b,c", "1 bytes: B", "module: a.bin",
+               "8 bytes: module A", "end, 0 failures"], text)
+
+
+def pvh_by_bios():
+    """The PVH entry of a guest, by the option ROM: what test_bare.py runs without firmware."""
+    firmware("bios-256k.bin", "seabios")
+    text, _ = run(["-machine", "firmware=on", "-kernel", f"{GUESTS}/timing.elf"])
+    if "FAILED" in text or "end, 0 failures" not in text:
+        raise AssertionError(text)
+
+
+def setup_code(version, segment, flags, heap):
+    """Setup code of an old protocol: where it is, and what its header was told."""
+    firmware("bios-256k.bin", "seabios")
+    with tempfile.NamedTemporaryFile() as initrd:
+        initrd.write(b"module o and more")
+        initrd.flush()
+        text, _ = run(["-kernel", f"{GUESTS}/setup-code-{version}.bin", "-append", "one two=2", "-initrd",
+                       initrd.name])
+    tap.equal(text.splitlines(),
+              [f"code segment {segment}", "stack and data differ by 0000", f"loader and flags {flags}",
+               f"heap {heap}", "command line one two=2", "kernel KERNEL! to END", "initrd 0011 module o",
+               "end"])
+
+
+def refused(words, *options):
+    _, errors = run(options, expected=1)
+    for word in words:
+        if word not in errors:
+            raise AssertionError(f"no '{word}' in: {errors}")
+
+
+def wrong_firmware():
+    """Each kernel with firmware that cannot start it."""
+    firmware("bios-256k.bin", "seabios")
+    ovmf = ["-bios", firmware("OVMF.fd", "ovmf")]
+    old, multi = f"{GUESTS}/setup-code-0x203.bin", f"{GUESTS}/multiboot-elf.elf32"
+    refused(["setup code", "needs a BIOS"], "-machine", "firmware=off", "-kernel", old)
+    refused(["setup code", "needs a BIOS"], *ovmf, "-kernel", old)
+    refused(["multiboot", "not started by UEFI"], *ovmf, "-kernel", multi)
+    refused(["PVH", "not started by UEFI"], *ovmf, "-kernel", f"{GUESTS}/io.elf")
+
+
+# ---- real ones ----
+
+def image(name):
+    path = f"{IMAGES}/{name}"
+    if not os.path.exists(path):
+        raise tap.Skip(f"there is no {path}: its package could not be downloaded")
+    return path
+
+
+def start(*extra, memory="128M"):
+    return vm.Vm(PROGRAM, memory=memory, accel="soft", extra=list(extra))
+
+
+def ipxe():
+    """Protocol 2.07, 16-bit entry only, and its last paragraph is short."""
+    firmware("bios-256k.bin", "seabios")
+    path = image("ipxe.lkrn")
+    with start("-kernel", path) as guest:
+        guest.wait_for(r"iPXE \d.*Open Source Network Boot Firmware", 60)
+        guest.wait_for(r"Features: ", 60)
+
+
+def memtest(name, *how):
+    """It tests memory; the last two lines of its screen are also on the serial port."""
+    if how:
+        firmware("bios-256k.bin", "seabios")
+    with start("-kernel", image(name), "-append", "console=ttyS0,115200", *how, memory="8M") as guest:
+        guest.wait_for(r"#[3-9]  \[", 120)
+        errors = guest.wait_for(r"Errors: *(\d+)", 60).group(1)
+        tap.equal(errors, b"0", "errors that it found")
+        screen = guest.qmp.command("human-monitor-command", **{"command-line": "xp /8c 0xb8000"})
+        tap.equal(re.findall(r"'(.)' '.'", screen), list("    "), "the screen's first characters")
+
+
+def i386_kernel():
+    """32-bit entry. It unpacks itself (xz), which takes more time than all the rest."""
+    with start("-kernel", image("vmlinuz-686"), "-append", "console=ttyS0", memory="256M") as guest:
+        guest.wait_for(r"Linux version [0-9.-]+-686 ", 480)
+        guest.wait_for(r"BIOS-e820: \[mem 0x0000000000100000-0x000000000ffbffff\] usable", 60)
+        guest.wait_for(r"Kernel command line: console=ttyS0\r?\n", 60)
+
+
+def grub():
+    """An EFI application: UEFI finds it in fw_cfg."""
+    ovmf = firmware("OVMF.fd", "ovmf")
+    with start("-bios", ovmf, "-kernel", image("grubx64.efi"), memory="256M") as guest:
+        guest.wait_for(r"GNU GRUB +version 2", 120)
+        guest.wait_for(r"grub> ", 60)
+    firmware("bios-256k.bin", "seabios")
+    for how in ([], ["-machine", "firmware=on"]):
+        refused(["an EFI application", "needs UEFI firmware", "OVMF.fd"], "-kernel", image("grubx64.efi"), *how)
+
+
+def compressed():
+    refused(["compressed (gzip)", "unpack it"], "-kernel", image("xen.gz"))
+
+
+GROUPS = {
+    "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
+                for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
+                for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [
+        ("a PVH kernel by a BIOS", pvh_by_bios),
+        ("protocol 2.00, zImage", lambda: setup_code("0x200", "9020", "00ff", "1234")),
+        ("protocol 2.01, bzImage", lambda: setup_code("0x201", "9020", "81ff", "9000")),
+        ("protocol 2.02, zImage", lambda: setup_code("0x202", "9020", "80ff", "9000")),
+        ("protocol 2.03, bzImage", lambda: setup_code("0x203", "1020", "81ff", "9000")),
+        ("firmware that cannot start it", wrong_firmware)],
+    "images": [("iPXE", ipxe), ("memtest86+, 64 bits", lambda: memtest("memtest64.bin")),
+               ("memtest86+, 32 bits", lambda: memtest("memtest32.bin")),
+               ("memtest86+, 64 bits, by SeaBIOS",
+                lambda: memtest("memtest64.bin", "-machine", "firmware=on")),
+               ("GRUB by OVMF", grub), ("a compressed kernel", compressed)],
+    "i386": [("Debian's kernel for i386", i386_kernel)],
+}
+
+if __name__ == "__main__":
+    tap.run(GROUPS[sys.argv[2]])
