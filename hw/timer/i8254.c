@@ -34,8 +34,12 @@ typedef struct Counter {
     bool started;     /* counting; modes 1 and 5: after a trigger */
     bool stopped;     /* by the gate, or by half a new count in mode 0 */
     uint32_t initial; /* 1 to 65536 (10000 in BCD) */
-    int64_t start;    /* ns: when initial was loaded into the counting element */
+    int64_t start;    /* ns: when it was last started */
+    int64_t base;     /* ticks after start, when initial was loaded into the counting element */
     int64_t elapsed;  /* ns counted, while stopped */
+    uint32_t next;    /* written while initial is counted; 0: none */
+    int64_t next_at;  /* ticks after start: when next is loaded, in modes 2 and 3 */
+    bool next_low;    /* mode 3: and for the low half of its period */
     uint8_t write_low;
     bool write_high_next, read_high_next;
     bool count_latched, status_latched;
@@ -73,7 +77,13 @@ static bool counter_periodic(const Counter *c)
 
 static int64_t counter_ticks(const Counter *c)
 {
-    return ns_to_ticks(c->stopped ? c->elapsed : clock_ns() - c->start);
+    return ns_to_ticks(c->stopped ? c->elapsed : clock_ns() - c->start) - c->base;
+}
+
+/* When it has counted @ticks. */
+static int64_t counter_at(const Counter *c, int64_t ticks)
+{
+    return c->start + ticks_to_ns(c->base + ticks);
 }
 
 static uint32_t counter_span(const Counter *c)
@@ -123,6 +133,38 @@ static bool counter_out(const Counter *c)
     }
 }
 
+/* Modes 2 and 3: a new count does not disturb the cycle, or half of one, that is under way (82C54
+ * data sheet, "Mode Definitions"). */
+static void counter_load_later(Counter *c, uint32_t n)
+{
+    int64_t ticks, cycle, half = (c->initial + 1) / 2;
+
+    c->next = n;
+    ticks = counter_ticks(c);
+    cycle = ticks / c->initial * c->initial;
+    c->next_low = c->mode == 3 && ticks - cycle < half;
+    c->next_at = c->base + cycle + (c->next_low ? half : c->initial);
+}
+
+/* Load what is due. */
+static void counter_settle(Counter *c)
+{
+    if (!c->next || !counter_periodic(c) || c->stopped || counter_ticks(c) < c->next_at - c->base) {
+        return;
+    }
+    c->initial = c->next;
+    c->next = 0;
+    c->base = c->next_at - (c->next_low ? (c->initial + 1) / 2 : 0);
+}
+
+/* To be done before a counter is looked at. */
+static void i8254_settle(I8254 *s)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->counters); i++) {
+        counter_settle(&s->counters[i]);
+    }
+}
+
 /* ---- the interrupt of counter 0 ---- */
 
 static void i8254_set_irq(I8254 *s, int level)
@@ -144,12 +186,16 @@ static void i8254_arm(I8254 *s)
         return;
     }
     if (counter_periodic(c)) {
-        expiry = c->start + ticks_to_ns((counter_ticks(c) / n + 1) * n);
+        if (c->next) {
+            expiry = counter_at(c, c->next_at - c->base + (c->next_low ? c->next / 2 : 0));
+        } else {
+            expiry = counter_at(c, (counter_ticks(c) / n + 1) * n);
+        }
         timer_mod(s->timer, MAX(expiry, now + MIN_PERIOD));
         return;
     }
     /* The strobe of modes 4 and 5 ends one tick after the count. */
-    expiry = c->start + ticks_to_ns(n + (c->mode >= 4));
+    expiry = counter_at(c, n + (c->mode >= 4));
     if (expiry > now) {
         timer_mod(s->timer, expiry);
     }
@@ -159,6 +205,7 @@ static void i8254_timer(void *opaque)
 {
     I8254 *s = opaque;
 
+    i8254_settle(s);
     i8254_set_irq(s, 0);
     i8254_set_irq(s, 1);
     if (counter_periodic(&s->counters[0])) {
@@ -170,6 +217,9 @@ static void i8254_timer(void *opaque)
 
 static void counter_start(Counter *c)
 {
+    c->initial = c->next ? c->next : c->initial;
+    c->next = 0;
+    c->base = 0;
     c->start = clock_ns();
     c->started = true;
     c->stopped = false;
@@ -192,8 +242,13 @@ static void counter_load(Counter *c, uint16_t value)
             (value & 0xf);
         n %= 10000;
     }
-    c->initial = n ? n : counter_span(c);
+    n = n ? n : counter_span(c);
     c->loaded = true;
+    if (counter_periodic(c) && c->started) {
+        counter_load_later(c, n);
+        return;
+    }
+    c->next = n;
     if (c->mode == 1 || c->mode == 5) {
         return; /* they wait for the gate to rise */
     }
@@ -265,7 +320,8 @@ static void counter_latch(Counter *c)
 static void counter_latch_status(Counter *c)
 {
     if (!c->status_latched) {
-        c->status = counter_out(c) << 7 | !c->loaded << 6 | c->access << 4 | c->mode << 1 | c->bcd;
+        c->status = counter_out(c) << 7 | (!c->loaded || c->next) << 6 | c->access << 4 |
+                    c->mode << 1 | c->bcd;
         c->status_latched = true;
     }
 }
@@ -327,14 +383,17 @@ static uint64_t i8254_read(void *opaque, hwaddr addr, unsigned size)
 {
     I8254 *s = opaque;
 
+    i8254_settle(s);
     return addr < 3 ? counter_read(&s->counters[addr]) : 0;
 }
 
 static void i8254_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     I8254 *s = opaque;
-    Counter old = s->counters[0];
+    Counter old;
 
+    i8254_settle(s);
+    old = s->counters[0];
     if (addr == 3) {
         i8254_write_control(s, value);
     } else {
@@ -342,7 +401,8 @@ static void i8254_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
     }
     /* Latching changes neither; only a new mode or count moves OUT. */
     if (old.start != s->counters[0].start || old.started != s->counters[0].started ||
-        old.stopped != s->counters[0].stopped || old.mode != s->counters[0].mode) {
+        old.stopped != s->counters[0].stopped || old.mode != s->counters[0].mode ||
+        old.next != s->counters[0].next) {
         i8254_set_irq(s, counter_out(&s->counters[0]));
         i8254_arm(s);
     }
@@ -352,6 +412,7 @@ static uint64_t i8254_speaker_read(void *opaque, hwaddr addr, unsigned size)
 {
     I8254 *s = opaque;
 
+    i8254_settle(s);
     return s->port61 | (clock_ns() / REFRESH_NS & 1 ? PORT61_REFRESH : 0) |
            (counter_out(&s->counters[2]) ? PORT61_OUT : 0);
 }
@@ -360,6 +421,7 @@ static void i8254_speaker_write(void *opaque, hwaddr addr, uint64_t value, unsig
 {
     I8254 *s = opaque;
 
+    i8254_settle(s);
     s->port61 = value & PORT61_WRITABLE;
     counter_set_gate(&s->counters[2], value & PORT61_GATE);
 }

@@ -100,6 +100,118 @@ static void test_mode1_and_4(void)
     g_assert_true(out2());
 }
 
+static void write_count(unsigned counter, uint16_t count)
+{
+    outb(0x40 + counter, count & 0xff);
+    outb(0x40 + counter, count >> 8);
+}
+
+/* A count that is written without a control word comes into force when the cycle under way ends. */
+static void test_new_count(void)
+{
+    int64_t begin = clock_ns();
+    unsigned before;
+
+    outb(0x61, 1);
+    program(2, 2, 1000);
+    step(ticks(300));
+    write_count(2, 400);
+    g_assert_cmpint(read_count(2), ==, 700);
+    outb(0x43, 0xe8); /* status: null count, until it is loaded */
+    g_assert_cmphex(inb(0x42) & 0x40, ==, 0x40);
+    write_count(2, 500); /* the last one counts */
+    clock_step_to(begin + ticks(999));
+    g_assert_cmpint(read_count(2), ==, 1);
+    clock_step_to(begin + ticks(1000));
+    g_assert_cmpint(read_count(2), ==, 500);
+    outb(0x43, 0xe8);
+    g_assert_cmphex(inb(0x42) & 0x40, ==, 0);
+    clock_step_to(begin + ticks(1501));
+    g_assert_cmpint(read_count(2), ==, 499);
+
+    begin = clock_ns();
+    program(0, 2, 10000);
+    before = irq0.edges;
+    step(ticks(4000));
+    write_count(0, 2000);
+    clock_step_to(begin + ticks(9999));
+    g_assert_cmpint(irq0.edges - before, ==, 0);
+    clock_step_to(begin + ticks(10000));
+    g_assert_cmpint(irq0.edges - before, ==, 1);
+    clock_step_to(begin + ticks(11999));
+    g_assert_cmpint(irq0.edges - before, ==, 1);
+    clock_step_to(begin + ticks(12000));
+    g_assert_cmpint(irq0.edges - before, ==, 2);
+    for (unsigned i = 0; i < 100; i++) { /* written faster than it counts, it counts all the same */
+        write_count(0, 2000);
+        step(ticks(1000));
+    }
+    g_assert_cmpint(irq0.edges - before, >=, 51);
+}
+
+/* The same for half cycles in mode 3, whose second half then has the new length. */
+static void test_new_count_square(void)
+{
+    int64_t begin = clock_ns();
+    unsigned before;
+
+    outb(0x61, 1);
+    program(2, 3, 1000);
+    step(ticks(100));
+    write_count(2, 200);
+    clock_step_to(begin + ticks(499));
+    g_assert_true(out2());
+    clock_step_to(begin + ticks(500));
+    g_assert_false(out2());
+    clock_step_to(begin + ticks(599));
+    g_assert_false(out2());
+    clock_step_to(begin + ticks(600));
+    g_assert_true(out2());
+    clock_step_to(begin + ticks(750)); /* low, and ends at 800 */
+    write_count(2, 1000);
+    g_assert_false(out2());
+    clock_step_to(begin + ticks(800));
+    g_assert_true(out2());
+    clock_step_to(begin + ticks(1299));
+    g_assert_true(out2());
+    clock_step_to(begin + ticks(1301));
+    g_assert_false(out2());
+
+    begin = clock_ns();
+    program(0, 3, 10000);
+    before = irq0.edges;
+    step(ticks(1000));
+    write_count(0, 4000);
+    clock_step_to(begin + ticks(6999));
+    g_assert_cmpint(irq0.edges - before, ==, 0);
+    clock_step_to(begin + ticks(7001));
+    g_assert_cmpint(irq0.edges - before, ==, 1);
+    clock_step_to(begin + ticks(11003));
+    g_assert_cmpint(irq0.edges - before, ==, 2);
+    program(0, 0, 1);
+}
+
+/* One-shot modes: the next trigger takes the new count; this pulse stays as long as it is. */
+static void test_new_count_one_shot(void)
+{
+    outb(0x61, 0);
+    program(2, 1, 1000);
+    outb(0x61, 1);
+    step(ticks(100));
+    write_count(2, 50);
+    g_assert_false(out2());
+    g_assert_cmpint(read_count(2), ==, 900);
+    step(ticks(899));
+    g_assert_false(out2());
+    step(ticks(2));
+    g_assert_true(out2());
+    outb(0x61, 0);
+    outb(0x61, 1);
+    g_assert_false(out2());
+    step(ticks(51));
+    g_assert_true(out2());
+}
+
 static void test_read_back(void)
 {
     outb(0x61, 1);
@@ -155,6 +267,9 @@ int main(int argc, char **argv)
     g_test_add_func("/i8254/mode2-irq", test_mode2_irq);
     g_test_add_func("/i8254/mode3", test_mode3);
     g_test_add_func("/i8254/mode1-mode4", test_mode1_and_4);
+    g_test_add_func("/i8254/new-count", test_new_count);
+    g_test_add_func("/i8254/new-count-square", test_new_count_square);
+    g_test_add_func("/i8254/new-count-one-shot", test_new_count_one_shot);
     g_test_add_func("/i8254/read-back", test_read_back);
     g_test_add_func("/i8254/bcd", test_bcd);
     g_test_add_func("/i8254/refresh", test_refresh);
