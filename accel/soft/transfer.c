@@ -8,11 +8,6 @@
 #include "accel/soft/uop.h"
 #include "util/log.h"
 
-static uint64_t truncate_to(uint64_t value, unsigned size)
-{
-    return size == 8 ? value : value & ((1ull << size * 8) - 1);
-}
-
 /* May @rip be executed in @cs? Else #GP(0). */
 static void check_target(SoftCpu *s, const Uop *op, const X86Segment *cs, uint64_t rip)
 {
@@ -267,7 +262,7 @@ static bool emit_far(SoftDecoder *d, const SoftInsn *in)
     } else {
         u = soft_emit(d, in, run_far_pointer);
         u->disp = o->ptr.segment;
-        u->imm = truncate_to(o->ptr.offset, in->raw.operand_width / 8);
+        u->imm = o->ptr.offset;
     }
     u->size = in->raw.operand_width / 8;
     u->aux = (uint8_t)d->arg;

@@ -256,3 +256,17 @@ int harness_run(SoftHarness *h, unsigned max_turns)
     h->vector = -2;
     return h->vector;
 }
+
+int harness_run_hex(SoftHarness *h, const char *hex)
+{
+    uint8_t bytes[64];
+    size_t len = strlen(hex) / 2;
+
+    g_assert_cmpuint(len, <=, sizeof(bytes));
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] =
+            (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
+    }
+    harness_load(h, bytes, len);
+    return harness_run(h, 100);
+}

@@ -63,6 +63,9 @@ void harness_reset(SoftHarness *h, HarnessMode mode);
  * there). */
 void harness_load(SoftHarness *h, const void *code, size_t len);
 
+/* Load the bytes that @hex spells, up to 64 of them, and run them. */
+int harness_run_hex(SoftHarness *h, const char *hex);
+
 /* Guest code in the test's source, named @name: code_<name> to code_<name>_end. It lies in .rodata
  * and is copied to where it runs, so jumps in it are relative and addresses are written out. */
 #define GUEST_CODE(name, mode, text)                                                           \

@@ -5,7 +5,10 @@
  */
 #include <string.h>
 
+#include "accel/soft/msr.h"
+#include "memory/memory.h"
 #include "tests/unit/soft-harness.h"
+#include "util/main-loop.h"
 
 static SoftHarness *h;
 
@@ -24,24 +27,9 @@ static uint64_t get64(uint64_t addr)
     return value;
 }
 
-static unsigned parse_hex(const char *text, uint8_t *bytes)
-{
-    unsigned len = 0;
-    for (; g_ascii_isxdigit(text[0]); text += 2) {
-        bytes[len++] =
-            (uint8_t)(g_ascii_xdigit_value(text[0]) << 4 | g_ascii_xdigit_value(text[1]));
-    }
-    return len;
-}
-
-/* Run @hex from the state as it is. */
 static int run(const char *hex)
 {
-    uint8_t bytes[64];
-    unsigned len = parse_hex(hex, bytes);
-
-    harness_load(h, bytes, len);
-    return harness_run(h, 100);
+    return harness_run_hex(h, hex);
 }
 
 /* ---- DIV and IDIV ---- */
@@ -502,241 +490,246 @@ static void test_canonical(void)
     }
 }
 
-/* ---- LOCK ---- */
+/* ---- segments in real mode ---- */
 
-typedef struct Outcome {
-    int vector;
-    uint64_t regs[16], flags;
-    uint8_t memory[32];
-} Outcome;
-
-static Outcome outcome(const char *hex, uint64_t addr, uint64_t value, uint64_t operand, bool carry)
+/* Loads keep what protected mode left of limit and B ("unreal mode"), but for CS, whose code is of
+ * 16 bits from then on. */
+static void test_real_segments(void)
 {
-    Outcome o;
-
-    h->cpu->rip = HARNESS_CODE;
-    memset(h->ram + addr - 8, 0x5a, sizeof(o.memory));
-    put64(addr, value);
-    put64(addr + 8, ~value);
-    for (unsigned i = 0; i < 16; i++) {
-        h->cpu->regs[i] = i == X86_RSP ? HARNESS_STACK : 0;
-    }
-    h->cpu->regs[X86_RDI] = addr;
-    h->cpu->regs[X86_RCX] = operand;
-    h->cpu->regs[X86_RAX] = value ^ (operand & 1);
-    h->cpu->regs[X86_RDX] = ~value;
-    h->cpu->regs[X86_RBX] = operand * 3;
-    soft_set_rflags(h->s, RFLAGS_ONE | (carry ? RFLAGS_CF : 0));
-    o.vector = run(hex);
-    memcpy(o.regs, h->cpu->regs, sizeof(o.regs));
-    o.flags = soft_get_rflags(h->s);
-    memcpy(o.memory, h->ram + addr - 8, sizeof(o.memory));
-    return o;
+    harness_reset(h, HARNESS_REAL);
+    h->cpu->segs[X86_SEG_SS].flags |= SEG_DB;
+    h->cpu->segs[X86_SEG_DS].flags |= SEG_DB;
+    h->cpu->segs[X86_SEG_DS].limit = UINT32_MAX;
+    h->cpu->segs[X86_SEG_CS].flags |= SEG_DB; /* right after PE was cleared */
+    h->cpu->regs[X86_RAX] = 0x123;
+    soft_update_mode(h->s);
+    h->ram[0x9000] = 0xf4;
+    g_assert_cmpint(run("8ed88ed0ea009000000000"), ==, -1); /* MOV DS, SS; JMP FAR 0:0x9000 */
+    g_assert_cmphex(h->cpu->rip, ==, 0x9001);
+    g_assert_cmphex(h->cpu->segs[X86_SEG_CS].flags & SEG_DB, ==, 0);
+    g_assert_cmphex(h->cpu->segs[X86_SEG_SS].flags & SEG_DB, ==, SEG_DB);
+    g_assert_cmphex(h->cpu->segs[X86_SEG_SS].base, ==, 0x1230);
+    g_assert_cmphex(h->cpu->segs[X86_SEG_DS].flags & SEG_DB, ==, SEG_DB);
+    g_assert_cmphex(h->cpu->segs[X86_SEG_DS].limit, ==, UINT32_MAX);
+    /* A 16-bit offset is one without a sign. */
+    harness_reset(h, HARNESS_REAL);
+    h->ram[0x9000] = 0xf4;
+    g_assert_cmpint(run("ea00900000"), ==, -1);
+    g_assert_cmphex(h->cpu->rip, ==, 0x9001);
 }
 
-/* outcome() keeps the mode: of these there are many. */
-static void begin_outcomes(void)
+/* ---- LAR, LSL, VERR, VERW: what a ring may see ---- */
+
+static void test_visible(void)
 {
-    harness_reset(h, HARNESS_LONG64);
-}
+    const uint32_t code = SEG_P | SEG_S | SEG_CODE | SEG_A, data = SEG_P | SEG_S | SEG_A;
+    const uint32_t user = SEG_DPL_MASK;
+    /* ZF of LAR, LSL, VERR, VERW. */
+    const struct {
+        uint32_t flags;
+        unsigned rpl;
+        HarnessMode mode;
+        unsigned lar, lsl, verr, verw;
+    } cases[] = {
+        { code | SEG_C | SEG_R, 3, HARNESS_USER64, 1, 1, 1, 0 },
+        { code | SEG_R, 3, HARNESS_USER64, 0, 0, 0, 0 },
+        { code | SEG_R | user, 3, HARNESS_USER64, 1, 1, 1, 0 },
+        { code | user, 3, HARNESS_USER64, 1, 1, 0, 0 },
+        { data | SEG_W | user, 3, HARNESS_USER64, 1, 1, 1, 1 },
+        { data | user, 0, HARNESS_USER64, 1, 1, 1, 0 },
+        { data | SEG_W | SEG_E, 3, HARNESS_USER64, 0, 0, 0, 0 }, /* E is not C */
+        { data | SEG_W, 0, HARNESS_LONG64, 1, 1, 1, 1 },
+        { data | SEG_W, 3, HARNESS_LONG64, 0, 0, 0, 0 },
+        { data | SEG_W | 1u << SEG_DPL_SHIFT, 1, HARNESS_LONG64, 1, 1, 1, 1 },
+        { data | SEG_W | 1u << SEG_DPL_SHIFT, 2, HARNESS_LONG64, 0, 0, 0, 0 },
+        { SEG_P | SYS_TSS << SEG_TYPE_SHIFT, 0, HARNESS_LONG64, 1, 1, 0, 0 },
+        { SEG_P | SYS_CALL << SEG_TYPE_SHIFT, 0, HARNESS_LONG64, 1, 0, 0, 0 },
+        { SEG_P | SYS_INT << SEG_TYPE_SHIFT, 0, HARNESS_LONG64, 0, 0, 0, 0 },
+        { SEG_P | SYS_TSS16 << SEG_TYPE_SHIFT, 0, HARNESS_LONG64, 0, 0, 0, 0 },
+        { SEG_P | SYS_TSS16 << SEG_TYPE_SHIFT, 0, HARNESS_FLAT32, 1, 1, 0, 0 },
+        { SEG_P | SYS_TASK_GATE << SEG_TYPE_SHIFT, 0, HARNESS_FLAT32, 1, 0, 0, 0 },
+    };
+    static const char *const codes[] = { "0f02c8", "0f03c8", "0f00e0", "0f00e8" };
 
-/* (RDI) with RCX or CL; what comes of it is the same with LOCK and without, within a page and
- * across two. */
-static const char *const lockable[] = {
-    "000f",       "66010f",   "010f",         "48010f",   "080f",       "66090f",     "090f",
-    "48090f",     "100f",     "66110f",       "110f",     "48110f",     "180f",       "66190f",
-    "190f",       "48190f",   "200f",         "66210f",   "210f",       "48210f",     "280f",
-    "66290f",     "290f",     "48290f",       "300f",     "66310f",     "310f",       "48310f",
-    "800780",     "6683077f", "810780000000", "48830780", "800f80",     "66830f7f",   "830f80",
-    "48830f80",   "801780",   "6683177f",     "831780",   "48831780",   "801f80",     "66831f7f",
-    "831f80",     "48831f80", "802780",       "6683277f", "832780",     "48832780",   "802f80",
-    "66832f7f",   "832f80",   "48832f80",     "803780",   "6683377f",   "833780",     "48833780",
-    "fe07",       "66ff07",   "ff07",         "48ff07",   "fe0f",       "66ff0f",     "ff0f",
-    "48ff0f",     "f617",     "66f717",       "f717",     "48f717",     "f61f",       "66f71f",
-    "f71f",       "48f71f",   "0fc00f",       "660fc10f", "0fc10f",     "480fc10f",   "0fb00f",
-    "660fb10f",   "0fb10f",   "480fb10f",     "0fba2f03", "660fba2f0f", "480fba2f3f", "0fba3703",
-    "480fba373f", "0fba3f03", "480fba3f3f",   "0fab0f",   "480fab0f",   "0fb30f",     "480fb30f",
-    "0fbb0f",     "480fbb0f", "660fbb0f",     "860f",     "66870f",     "870f",       "48870f",
-    "0fc70f",
-};
-
-static void same_outcome(const char *hex, const Outcome *a, const Outcome *b, uint64_t moved)
-{
-    bool same = a->vector == b->vector && a->flags == b->flags &&
-                !memcmp(a->memory, b->memory, sizeof(a->memory));
-    for (unsigned i = 0; i < 16; i++) {
-        same = same && a->regs[i] + (i == X86_RDI ? moved : 0) == b->regs[i];
-    }
-    if (!same) {
-        g_test_message("%s differs with LOCK or across a page", hex);
-        g_test_fail();
-    }
-}
-
-static void test_lock(void)
-{
-    static const uint64_t values[] = { 0, 1, 0x80, 0x7fff8000, UINT64_MAX, 1ull << 63 };
-    const uint64_t inside = HARNESS_DATA + 0x100, across = HARNESS_DATA + 0x1000 - 1;
-
-    begin_outcomes();
-    for (size_t i = 0; i < G_N_ELEMENTS(lockable); i++) {
-        g_autofree char *locked = g_strconcat("f0", lockable[i], NULL);
-        for (size_t v = 0; v < G_N_ELEMENTS(values); v++) {
-            for (unsigned operand = 0; operand < 8; operand += 7) {
-                bool carry = operand & 1;
-                Outcome plain = outcome(lockable[i], inside, values[v], operand, carry);
-                Outcome lock = outcome(locked, inside, values[v], operand, carry);
-                Outcome two = outcome(locked, across, values[v], operand, carry);
-                Outcome two_plain = outcome(lockable[i], across, values[v], operand, carry);
-                g_assert_cmpint(plain.vector, ==, -1);
-                same_outcome(lockable[i], &plain, &lock, 0);
-                same_outcome(lockable[i], &plain, &two, across - inside);
-                same_outcome(lockable[i], &plain, &two_plain, across - inside);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const unsigned wanted[] = { cases[i].lar, cases[i].lsl, cases[i].verr, cases[i].verw };
+        for (size_t c = 0; c < G_N_ELEMENTS(codes); c++) {
+            harness_reset(h, cases[i].mode);
+            put64(HARNESS_GDT + 0x20, (uint64_t)cases[i].flags << 32 | 0x1234);
+            h->cpu->regs[X86_RAX] = 0x20 | cases[i].rpl;
+            h->cpu->regs[X86_RCX] = 0x77;
+            g_assert_cmpint(run(codes[c]), ==, -1);
+            unsigned zf = (soft_get_rflags(h->s) & RFLAGS_ZF) != 0;
+            if (zf != wanted[c]) {
+                g_test_message("flags %x RPL %u: %s gives ZF %u", cases[i].flags, cases[i].rpl,
+                               codes[c], zf);
+                g_test_fail();
             }
+            uint64_t found = !zf ? 0x77 : c == 0 ? cases[i].flags & 0xffff00 : 0x1234;
+            g_assert_cmphex(h->cpu->regs[X86_RCX], ==, c < 2 ? found : 0x77);
         }
     }
 }
 
-/* Expected values, written down: the comparison above would not see an error in both. */
-static void test_lock_results(void)
+/* ---- far jumps: privilege ---- */
+
+static void test_far_jump(void)
+{
+    static const struct {
+        HarnessMode mode;
+        uint32_t conforming;
+        unsigned dpl, rpl;
+        bool ok;
+    } cases[] = {
+        { HARNESS_LONG64, 0, 0, 0, true },     { HARNESS_LONG64, 0, 0, 1, false },
+        { HARNESS_LONG64, 0, 1, 0, false },    { HARNESS_LONG64, SEG_C, 0, 0, true },
+        { HARNESS_LONG64, SEG_C, 0, 3, true }, { HARNESS_LONG64, SEG_C, 1, 0, false },
+        { HARNESS_USER64, 0, 3, 3, true },     { HARNESS_USER64, 0, 3, 0, true },
+        { HARNESS_USER64, 0, 2, 2, false },    { HARNESS_USER64, SEG_C, 0, 3, true },
+        { HARNESS_USER64, SEG_C, 3, 0, true }, { HARNESS_USER64, SEG_C, 2, 1, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        harness_reset(h, cases[i].mode);
+        uint32_t flags = SEG_P | SEG_S | SEG_CODE | SEG_R | SEG_A | SEG_L | cases[i].conforming |
+                         cases[i].dpl << SEG_DPL_SHIFT;
+        put64(HARNESS_GDT + 0x20, (uint64_t)flags << 32);
+        put64(HARNESS_DATA, (uint64_t)(0x20 | cases[i].rpl) << 32 | 0x8000);
+        h->ram[0x8000] = 0xf4;
+        h->cpu->regs[X86_RBX] = HARNESS_DATA;
+        unsigned cpl = soft_cpl(h->s);
+        int vector = run("ff2b");
+        if (vector != (cases[i].ok ? -1 : EXC_GP)) {
+            /* HLT of ring 3 is a #GP itself. */
+            g_test_message("far jump %zu: %d", i, vector);
+            g_test_fail();
+        }
+        if (cases[i].ok) {
+            g_assert_cmphex(h->cpu->segs[X86_SEG_CS].selector, ==, 0x20 | cpl);
+        }
+    }
+}
+
+/* ---- ARPL; the segments of string instructions ---- */
+
+/* Memory that cannot be written is refused even if nothing would change; a register is not memory.
+ */
+static void test_arpl(void)
 {
     static const struct {
         const char *code;
-        uint64_t value, operand;
-        bool carry;
-        uint64_t memory, rcx, flags;
+        unsigned selector, rpl;
+        int vector;
     } cases[] = {
-        { "f048010f", 5, 7, false, 12, 7, RFLAGS_PF },
-        { "f048110f", UINT64_MAX, 0, true, 0, 0, RFLAGS_CF | RFLAGS_ZF | RFLAGS_PF | RFLAGS_AF },
-        { "f048190f", 5, 5, true, UINT64_MAX, 5, RFLAGS_CF | RFLAGS_SF | RFLAGS_PF | RFLAGS_AF },
-        { "f048290f", 3, 5, false, UINT64_MAX - 1, 5, RFLAGS_CF | RFLAGS_SF | RFLAGS_AF },
-        { "f048ff07", INT64_MAX, 0, true, 1ull << 63, 0,
-          RFLAGS_CF | RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF },
-        { "f048ff0f", 1ull << 63, 0, false, INT64_MAX, 0, RFLAGS_OF | RFLAGS_AF | RFLAGS_PF },
-        { "f048f71f", 1, 0, false, UINT64_MAX, 0, RFLAGS_CF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF },
-        { "f048f717", 1, 0, true, UINT64_MAX - 1, 0, RFLAGS_CF },
-        { "f0480fc10f", 5, 7, false, 12, 5, RFLAGS_PF },
-        { "f0480fb10f", 8, 6, false, 6, 6, RFLAGS_ZF | RFLAGS_PF },
-        { "f0480fb10f", 8, 7, false, 8, 7, 0 }, /* RAX is 9 */
-        { "48870f", 8, 7, false, 7, 8, 0 },
+        { "6303", 3, 3, EXC_PF },
+        { "6303", 0, 3, EXC_PF }, /* ARPL [EBX], AX */
+        { "63c1", 3, 3, -1 },
+        { "63c1", 0, 3, -1 }, /* ARPL CX, AX */
     };
-    const uint64_t at[] = { HARNESS_DATA + 0x100, HARNESS_DATA + 0x1000 - 4 };
 
-    begin_outcomes();
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        for (size_t a = 0; a < G_N_ELEMENTS(at); a++) {
-            Outcome o =
-                outcome(cases[i].code, at[a], cases[i].value, cases[i].operand, cases[i].carry);
-            g_assert_cmpint(o.vector, ==, -1);
-            g_assert_cmphex(get64(at[a]), ==, cases[i].memory);
-            g_assert_cmphex(o.regs[X86_RCX], ==, cases[i].rcx);
-            g_assert_cmphex(o.flags & RFLAGS_ARITH, ==, cases[i].flags);
+        harness_reset(h, HARNESS_USER32);
+        put64(HARNESS_PT + 0x2000, get64(HARNESS_PT + 0x2000) & ~PTE_RW);
+        put64(HARNESS_DATA, cases[i].selector);
+        h->cpu->regs[X86_RBX] = HARNESS_DATA;
+        h->cpu->regs[X86_RCX] = cases[i].selector;
+        h->cpu->regs[X86_RAX] = cases[i].rpl;
+        g_assert_cmpint(run(cases[i].code), ==, cases[i].vector);
+        if (cases[i].vector == -1) {
+            g_assert_cmphex(h->cpu->regs[X86_RCX], ==, 3);
+            g_assert_cmpint(!(soft_get_rflags(h->s) & RFLAGS_ZF), ==, cases[i].selector == 3);
         }
     }
+    /* With addresses that are not there a register is not read from memory either. */
+    harness_reset(h, HARNESS_USER32);
+    put64(HARNESS_PT + 0x2000 + 8, 0);
+    h->cpu->regs[X86_RBX] = 0x200000;
+    g_assert_cmpint(run("63c1"), ==, -1);
 }
 
-static void test_lock_refused(void)
+static void test_string_segments(void)
 {
-    static const char *const codes[] = {
-        "f001c8",     "f04801c8", "f0fec0", "f0f7d8",         "f00fc1c8", "f00fb1c8", "f0480fc7f0",
-        "f087c8",     "f00fabc8", "f08b07", "f03907",         "f08507",   "f08907",   "f08d07",
-        "f00fa30f",   "f0d107",   "f0f727", "f0c60701",       "f090",     "f0a4",     "f0ff37",
-        "f00fba2701", "f00faf07", "f08f07", "f0813f00000000", "f00f2807", "f0c3",     "f0f4",
-        "f0fa",       "f0ff17",   "f0d907",
-    };
-
-    begin_outcomes();
-    for (size_t i = 0; i < G_N_ELEMENTS(codes); i++) {
-        Outcome o = outcome(codes[i], HARNESS_DATA + 0x100, 1, 1, false);
-        if (o.vector != EXC_UD) {
-            g_test_message("%s: %d", codes[i], o.vector);
-            g_test_fail();
-        }
-    }
-}
-
-/* ---- CMPXCHG8B and CMPXCHG16B: all halves, in both ways through ---- */
-
-static void exchange(const char *hex, uint64_t at, unsigned bytes)
-{
-    const uint64_t old[2] = { 0x1111111122222222, 0x3333333344444444 };
-    const unsigned half = bytes / 2;
-
-    for (unsigned differs = 0; differs < 3; differs++) { /* in nothing, the low, the high half */
-        uint64_t parts[2] = { 0, 0 };
+    for (unsigned override = 0; override < 2; override++) {
         harness_reset(h, HARNESS_LONG64);
-        memcpy(h->ram + at, old, bytes);
-        memcpy(&parts[0], h->ram + at, half);
-        memcpy(&parts[1], h->ram + at + half, half);
-        h->cpu->regs[X86_RDI] = at;
-        h->cpu->regs[X86_RAX] = parts[0] ^ (differs == 1);
-        h->cpu->regs[X86_RDX] = parts[1] ^ (differs == 2);
-        h->cpu->regs[X86_RBX] = 0x5555;
-        h->cpu->regs[X86_RCX] = 0x6666;
-        soft_set_rflags(h->s, RFLAGS_ONE | RFLAGS_CF | (differs ? RFLAGS_ZF : 0));
-        g_assert_cmpint(run(hex), ==, -1);
-        uint64_t now[2] = { 0, 0 };
-        memcpy(&now[0], h->ram + at, half);
-        memcpy(&now[1], h->ram + at + half, half);
-        g_assert_cmphex(now[0], ==, differs ? parts[0] : 0x5555);
-        g_assert_cmphex(now[1], ==, differs ? parts[1] : 0x6666);
-        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, parts[0]);
-        g_assert_cmphex(h->cpu->regs[X86_RDX], ==, parts[1]);
-        g_assert_cmphex(soft_get_rflags(h->s) & (RFLAGS_ZF | RFLAGS_CF), ==,
-                        RFLAGS_CF | (differs ? 0 : RFLAGS_ZF));
+        h->cpu->segs[X86_SEG_FS].base = 0x10;
+        soft_update_mode(h->s);
+        memset(h->ram + HARNESS_DATA, 0, 0x200);
+        h->ram[HARNESS_DATA] = 1;
+        h->ram[HARNESS_DATA + 0x10] = 2;
+        h->cpu->regs[X86_RSI] = HARNESS_DATA;
+        h->cpu->regs[X86_RDI] = HARNESS_DATA + 0x100;
+        g_assert_cmpint(run(override ? "64a464aa" : "a4aa"), ==, -1); /* MOVSB; STOSB */
+        g_assert_cmphex(h->ram[HARNESS_DATA + 0x100], ==, 1 + override);
+        g_assert_cmphex(h->ram[HARNESS_DATA + 0x111], ==, 0);
     }
 }
 
-static void test_wide_exchange(void)
+/* ---- the EXT bit of error codes ---- */
+
+static void test_ext(void)
 {
-    exchange("f00fc70f", HARNESS_DATA, 8);
-    exchange("0fc70f", HARNESS_DATA + 3, 8);
-    exchange("f00fc70f", HARNESS_DATA + 0x1000 - 4, 8);
-    exchange("f0480fc70f", HARNESS_DATA, 16);
-    exchange("480fc70f", HARNESS_DATA + 0xff0, 16);
-    for (unsigned off = 1; off < 16; off++) {
+    for (unsigned exception = 0; exception < 2; exception++) {
         harness_reset(h, HARNESS_LONG64);
-        h->cpu->regs[X86_RDI] = HARNESS_DATA + off;
-        g_assert_cmpint(run("f0480fc70f"), ==, EXC_GP);
+        set_gate(HARNESS_IDT, EXC_GP, true); /* that of #UD is no gate */
+        h->deliver = true;
+        int vector = run(exception ? "0f0b" : "cd06"); /* UD2, INT 6 */
+        h->deliver = false;
+        g_assert_cmpint(vector, ==, -1);
+        g_assert_cmphex(get64(h->cpu->regs[X86_RSP]), ==, EXC_UD * 8 + 2 + exception);
     }
 }
 
-/* ---- accesses over the end of memory: nothing of them happens ---- */
+/* ---- EFER ---- */
 
-static void test_page_crossing(void)
+static void test_efer(void)
 {
-    static const Access list[] = {
-        { "668b03", 2, false },  { "8b03", 4, false },      { "488b03", 8, false },
-        { "668903", 2, true },   { "8903", 4, true },       { "488903", 8, true },
-        { "48870b", 8, true },   { "f0480103", 8, true },   { "480103", 8, true },
-        { "0f1003", 16, false }, { "0f1103", 16, true },    { "db2b", 10, false },
-        { "dd13", 8, true },     { "f0480fb10b", 8, true }, { "0fc70b", 8, true },
-        { "48d12b", 8, true },   { "480fc10b", 8, true },   { "480fc303", 8, true },
-        { "d97310", 28, true },  { "0f01430b", 10, true },
-    };
+    uint64_t value;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(list); i++) {
-        for (unsigned within = 1; within < list[i].size; within++) {
-            uint8_t before[32];
-            int disp = strncmp(list[i].code, "d97310", 6) == 0   ? 0x10
-                       : strncmp(list[i].code, "0f0143", 6) == 0 ? 0x0b
-                                                                 : 0;
-            harness_reset(h, HARNESS_LONG64);
-            memset(h->ram + HARNESS_RAM_SIZE - 32, 0x5a, 32);
-            memcpy(before, h->ram + HARNESS_RAM_SIZE - 32, 32);
-            h->cpu->regs[X86_RBX] = HARNESS_RAM_SIZE - within - (unsigned)disp;
-            h->cpu->regs[X86_RAX] = 0x1234;
-            int vector = run(list[i].code);
-            if (vector != EXC_PF || h->s->fault.cr2 != HARNESS_RAM_SIZE) {
-                g_test_message("%s, %u bytes within: %d at %" G_GINT64_MODIFIER "x", list[i].code,
-                               within, vector, h->s->fault.cr2);
-                g_test_fail();
-            }
-            g_assert_cmphex((uint64_t)h->error_code & PF_W, ==, list[i].write ? PF_W : 0);
-            g_assert_cmpmem(h->ram + HARNESS_RAM_SIZE - 32, 32, before, 32);
-            g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 0x1234);
-        }
+    for (unsigned nx = 0; nx < 2; nx++) {
+        const uint64_t wanted = EFER_LME | EFER_SCE | (nx ? EFER_NX : 0);
+        harness_reset(h, HARNESS_LONG64);
+        g_assert_true(soft_msr_write(h->s, MSR_EFER, wanted)); /* LMA is kept, */
+        g_assert_true(soft_msr_read(h->s, MSR_EFER, &value));
+        g_assert_cmphex(value, ==, wanted | EFER_LMA);
+        harness_reset(h, HARNESS_FLAT32);
+        g_assert_true(soft_msr_write(h->s, MSR_EFER, wanted | EFER_LMA)); /* and not set */
+        g_assert_true(soft_msr_read(h->s, MSR_EFER, &value));
+        g_assert_cmphex(value, ==, wanted);
     }
+}
+
+/* ---- page tables in memory that does not begin at 0, up to its last entry ---- */
+
+enum { HIGH_RAM = 0x40000000 };
+
+static void test_high_page_tables(void)
+{
+    static MemoryRegion region;
+    GError *err = NULL;
+
+    machine_lock();
+    RamBlock *block = ram_block_new("high", 0x1000, -1, false, false, 0, &err);
+    g_assert_no_error(err);
+    memory_region_init_ram(&region, "high", block);
+    memory_region_add(system_memory(), HIGH_RAM, &region);
+    machine_unlock();
+
+    harness_reset(h, HARNESS_LONG64);
+    const uint64_t entry = get64(HARNESS_PT); /* of the first 512 GiB */
+    memcpy(block->host, &entry, 8);
+    memcpy((uint8_t *)block->host + 0xff8, &entry, 8); /* and of the last */
+    h->cpu->cr3 = HIGH_RAM;
+    put64(HARNESS_DATA, 0x1234);
+    h->cpu->regs[X86_RBX] = 0xffffff8000000000 + HARNESS_DATA;
+    g_assert_cmpint(run("488b03"), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 0x1234);
+    h->cpu->cr3 = HARNESS_PT;
+
+    machine_lock();
+    memory_region_remove(&region);
+    memory_region_destroy(&region);
+    ram_block_unref(block);
+    machine_unlock();
 }
 
 int main(int argc, char **argv)
@@ -749,16 +742,19 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-edge/segment/expand-down-16", test_expand_down_16);
     g_test_add_func("/soft-edge/segment/rights", test_segment_rights);
     g_test_add_func("/soft-edge/segment/code", test_code_limit);
+    g_test_add_func("/soft-edge/segment/real-mode", test_real_segments);
     g_test_add_func("/soft-edge/stack", test_stack_limits);
+    g_test_add_func("/soft-edge/visible", test_visible);
+    g_test_add_func("/soft-edge/far-jump", test_far_jump);
+    g_test_add_func("/soft-edge/arpl", test_arpl);
+    g_test_add_func("/soft-edge/string-segments", test_string_segments);
+    g_test_add_func("/soft-edge/ext", test_ext);
+    g_test_add_func("/soft-edge/efer", test_efer);
+    g_test_add_func("/soft-edge/high-page-tables", test_high_page_tables);
     g_test_add_func("/soft-edge/table/descriptors", test_table_limits);
     g_test_add_func("/soft-edge/table/idt", test_idt_limits);
     g_test_add_func("/soft-edge/table/tss", test_tss_limits);
     g_test_add_func("/soft-edge/canonical", test_canonical);
-    g_test_add_func("/soft-edge/lock/same", test_lock);
-    g_test_add_func("/soft-edge/lock/results", test_lock_results);
-    g_test_add_func("/soft-edge/lock/refused", test_lock_refused);
-    g_test_add_func("/soft-edge/wide-exchange", test_wide_exchange);
-    g_test_add_func("/soft-edge/page-crossing", test_page_crossing);
     int status = g_test_run();
     harness_free(h);
     return status;

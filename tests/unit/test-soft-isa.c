@@ -35,6 +35,7 @@ static const Feature features[] = {
     { "clflush", "0fae3b", HARNESS_FLAT32, NULL },
     { "clflush", "0fae3f", HARNESS_REAL, NULL },
     { "mmx", "0f6fc1 0f6ec1 0ffcc1 0f77 0f7f03", HARNESS_LONG64, NULL },
+    { "mmx", "0f6fc1 0ffcc1 0f77", HARNESS_LONG64, "-sse" },
     { "fxsr", "0fae03 0fae0b 480fae03 480fae0b", HARNESS_LONG64, NULL },
     { "sse", "0f58c1 0f28c1 0f2803 0fae13 0fae1b 0faef8 0ff6c1 0f70c100 0fc5c101 0fe703 0fdac1",
       HARNESS_LONG64, NULL },
