@@ -81,7 +81,7 @@ bool keyval_add_nested(struct json_object *obj, const char *key, const char *tex
     struct json_object *member;
     char **part = parts;
 
-    if (g_strv_contains((const char *const *)parts, "")) {
+    if (!*parts || g_strv_contains((const char *const *)parts, "")) {
         error_set(errp, "'%s' is not a key: nothing is before, behind or between its dots", key);
         return false;
     }

@@ -60,7 +60,9 @@ static void test_sizes(void)
     g_assert_cmphex(in(0xcfd, 1), ==, 0x80);
     g_assert_cmphex(in(0xcfd, 2), ==, 0x3780);
     out(0xcf8, 0xffffffff, 4);
-    g_assert_cmphex(in(0xcf8, 4), ==, 0x80fffffc);
+    g_assert_cmphex(in(0xcf8, 4), ==, 0xffffffff);
+    out(0xcf8, 0x80000002, 4);
+    g_assert_cmphex(in(0xcfc, 2), ==, 0x1237);
 }
 
 static void test_masks(void)
