@@ -392,6 +392,51 @@ static void test_pvh(void)
     g_assert_cmpuint(get(ram + get(start + 40, 8) + 8, 8), ==, 0x9fc00);
 }
 
+/* ELF of 32 bits may have the note, too; what is not loaded is left alone. */
+static void test_pvh_32(void)
+{
+    struct {
+        Elf32_Ehdr header;
+        Elf32_Phdr segments[3];
+        Elf32_Nhdr note;
+        char name[4];
+        uint32_t entry;
+        uint8_t code[64];
+    } f = { .header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+                        .e_machine = EM_386,
+                        .e_entry = 0xc0000000,
+                        .e_phoff = sizeof(Elf32_Ehdr),
+                        .e_phentsize = sizeof(Elf32_Phdr),
+                        .e_phnum = 3 },
+            .segments = { { .p_type = PT_LOAD,
+                            .p_paddr = 4 * MIB,
+                            .p_vaddr = 0xc0000000,
+                            .p_filesz = sizeof(f.code),
+                            .p_memsz = sizeof(f.code) },
+                          { .p_type = PT_NOTE, .p_filesz = 16 + sizeof(uint32_t) },
+                          { .p_type = PT_TLS, .p_offset = UINT32_MAX, .p_filesz = UINT32_MAX } },
+            .note = { 4, 4, 18 },
+            .name = "Xen",
+            .entry = 4 * MIB + 8 };
+    g_autofree char *kernel = NULL;
+    g_autofree uint8_t *ram = g_malloc0(RAM_SIZE);
+    g_autofree X86Cpu *cpu = aligned_alloc(64, (sizeof(*cpu) + 63) / 64 * 64);
+    g_autoptr(LinuxBoot) boot = NULL;
+    g_autoptr(GError) err = NULL;
+
+    f.segments[0].p_offset = (uint32_t)(f.code - (uint8_t *)&f);
+    f.segments[1].p_offset = (uint32_t)((uint8_t *)&f.note - (uint8_t *)&f);
+    memset(f.code, 0xc3, sizeof(f.code));
+    memset(cpu, 0, sizeof(*cpu));
+    kernel = make_file("vmlinux", &f, sizeof(f));
+    boot = linux_boot_open(kernel, NULL, NULL, &err);
+    g_assert_no_error(err);
+    boot_into(boot, ram, cpu);
+    g_assert_cmphex(cpu->rip, ==, 4 * MIB + 8);
+    g_assert_cmpmem(ram + 4 * MIB, sizeof(f.code), f.code, sizeof(f.code));
+    g_assert_cmphex(get(ram + cpu->regs[X86_RBX], 4), ==, 0x336ec578);
+}
+
 static void test_pvh_errors(void)
 {
     PvhFile f = make_pvh();
@@ -464,6 +509,7 @@ int main(int argc, char **argv)
     g_test_add_func("/linux-boot/bzimage/errors", test_bzimage_errors);
     g_test_add_func("/linux-boot/missing", test_missing);
     g_test_add_func("/linux-boot/pvh/good", test_pvh);
+    g_test_add_func("/linux-boot/pvh/32-bit", test_pvh_32);
     g_test_add_func("/linux-boot/pvh/errors", test_pvh_errors);
     g_test_add_func("/linux-boot/pvh/mutations", test_pvh_mutations);
     return boot_test_run();
