@@ -137,6 +137,18 @@ def i386_kernel():
         guest.wait_for(r"Kernel command line: console=ttyS0\r?\n", 60)
 
 
+def xen(*how):
+    """Multiboot with two modules: Xen starts Linux as its first domain."""
+    if how:
+        firmware("bios-256k.bin", "seabios")
+    modules = f"{BUILD}/guest/vmlinuz console=hvc0 earlyprintk=xen,{BUILD}/guest/initrd"
+    with start("-kernel", image("xen"), "-append", "console=com1 com1=115200,8n1 noreboot", "-initrd", modules,
+               *how, memory="512M") as guest:
+        guest.wait_for(r"Xen version 4\.", 60)
+        guest.wait_for(r"\*\*\* Building a PV Dom0 \*\*\*|Xen  kernel: 64-bit", 120)
+        guest.wait_for(r"Linux version [0-9.-]+-cloud-amd64", 120)
+
+
 def grub():
     """An EFI application: UEFI finds it in fw_cfg."""
     ovmf = firmware("OVMF.fd", "ovmf")
@@ -166,6 +178,8 @@ GROUPS = {
                ("memtest86+, 32 bits", lambda: memtest("memtest32.bin")),
                ("memtest86+, 64 bits, by SeaBIOS",
                 lambda: memtest("memtest64.bin", "-machine", "firmware=on")),
+               ("Xen", xen),
+               ("Xen by SeaBIOS", lambda: xen("-machine", "firmware=on")),
                ("GRUB by OVMF", grub), ("a compressed kernel", compressed)],
     "i386": [("Debian's kernel for i386", i386_kernel)],
 }
