@@ -7,6 +7,7 @@
 #include "accel/qtest/qtest.h"
 #include "accel/soft/engine.h"
 #include "accel/soft/options.h"
+#include "qom/object.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -125,6 +126,27 @@ const AccelOps *accel_find(const char *name, GError **errp)
     return NULL;
 }
 
+static const ObjectType accel_type = {
+    .name = TYPE_ACCEL,
+    .parent = "object",
+    .description = "an engine that runs the CPUs",
+    .instance_size = sizeof(Object),
+    .abstract = true,
+};
+OBJECT_TYPE_REGISTER(accel_type)
+
+/* Put it into the composition tree, in place of one that was chosen before. */
+static bool make_object(const AccelOps *ops, GError **errp)
+{
+    Object *before = object_child(object_root(), &ACCEL_PATH[1]);
+    g_autoptr(Object) obj = object_new(ops->type, errp);
+
+    if (before) {
+        object_unparent(before);
+    }
+    return obj && object_add_child(object_root(), &ACCEL_PATH[1], obj, errp);
+}
+
 static bool accel_try(const AccelOps *ops, GError **errp)
 {
     if (ops->available && !ops->available(errp)) {
@@ -134,7 +156,7 @@ static bool accel_try(const AccelOps *ops, GError **errp)
         return false;
     }
     current = ops;
-    return true;
+    return make_object(ops, errp);
 }
 
 /* DESIGN decision 6. */

@@ -12,6 +12,10 @@
 
 #include "target/i386/cpu.h"
 
+/* Parent of the engines' types: what users see of the chosen one is at ACCEL_PATH. */
+#define TYPE_ACCEL "accel"
+#define ACCEL_PATH "/accel"
+
 /* Local APICs that the engine has itself: how ours (hw/intc) work with them. Machine lock. */
 typedef struct AccelApicOps {
     /* It has the 8259s and the I/O APIC too; their inputs go to set_pic_pin and set_ioapic_pin. */
@@ -30,6 +34,7 @@ typedef struct AccelOps {
     const char *name;  /* "kvm", "soft", "qtest" */
     const char *alias; /* "tcg" for soft, or NULL */
     const char *description;
+    const char *type; /* of its object, a TYPE_ACCEL */
     bool has_vcpu_threads;
     const char *default_cpu_model; /* NULL: the machine's */
     /* Size of the engine's CPU structure, whose first member is an X86Cpu. */

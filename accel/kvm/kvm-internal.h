@@ -128,6 +128,10 @@ void kvm_cpuid_cleanup(void);
 /* All leaves for @cpu; g_free. Size is that of @nent entries. */
 struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu);
 
+/* ---- object.c ---- */
+
+#define KVM_ACCEL_TYPE "kvm-accel"
+
 /* ---- msr.c ---- */
 
 bool kvm_msr_init(GError **errp); /* the list, once */
@@ -138,11 +142,6 @@ void kvm_msr_get(KvmCpu *k);
 /* Those that have changed; all if @reset, and then those that X86Cpu does not have get the value
  * that they had at power-up. */
 void kvm_msr_put(KvmCpu *k, bool reset);
-
-/* ---- object.c ---- */
-
-/* Put the engine into the composition tree; once, when nothing can fail any more. */
-bool kvm_object_init(GError **errp);
 
 /* ---- state.c ---- */
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * "/accel" of the composition tree: what users see of the engine. Its options are AccelOptions.
- */
+/* What users see of the engine in "/accel". Its options are AccelOptions. */
+#include "accel/accel.h"
 #include "accel/kvm/kvm-internal.h"
 #include "qom/object.h"
-#include "util/error.h"
 
 static struct json_object *get_slots(Object *obj, const Property *prop, GError **errp)
 {
@@ -47,17 +45,9 @@ static const Property properties[] = {
 };
 
 static const ObjectType kvm_accel_type = {
-    .name = "kvm-accel",
-    .parent = "object",
+    .name = KVM_ACCEL_TYPE,
+    .parent = TYPE_ACCEL,
     .description = "the KVM engine",
-    .instance_size = sizeof(Object),
     .properties = properties,
 };
 OBJECT_TYPE_REGISTER(kvm_accel_type)
-
-bool kvm_object_init(GError **errp)
-{
-    g_autoptr(Object) obj = object_new(kvm_accel_type.name, errp);
-
-    return obj && object_add_child(object_root(), "accel", obj, errp);
-}

@@ -220,7 +220,7 @@ static bool make_vm(GError **errp)
 
 static bool kvm_init(GError **errp)
 {
-    if (!make_vm(errp) || !kvm_object_init(errp)) {
+    if (!make_vm(errp)) {
         close_vm();
         return false;
     }
@@ -280,6 +280,7 @@ static const AccelApicOps *kvm_apics(void)
 const AccelOps accel_kvm = {
     .name = "kvm",
     .description = "KVM: hardware virtualisation, through /dev/kvm",
+    .type = KVM_ACCEL_TYPE,
     .has_vcpu_threads = true,
     .default_cpu_model = "host",
     .cpu_size = sizeof(KvmCpu),

@@ -17,6 +17,7 @@
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
+#include "qom/object.h"
 #include "util/log.h"
 
 /* ---- interrupts ---- */
@@ -236,10 +237,21 @@ static void put_state(X86Cpu *cpu)
     soft_update_mode(s);
 }
 
+/* Tools look for the engine by the name of its object's type. */
+#define SOFT_ACCEL_TYPE "tcg-accel"
+
+static const ObjectType soft_accel_type = {
+    .name = SOFT_ACCEL_TYPE,
+    .parent = TYPE_ACCEL,
+    .description = "the software CPU",
+};
+OBJECT_TYPE_REGISTER(soft_accel_type)
+
 const AccelOps accel_soft = {
     .name = "soft",
     .alias = "tcg",
     .description = "software CPU: runs where there is no hardware virtualisation",
+    .type = SOFT_ACCEL_TYPE,
     .has_vcpu_threads = true,
     .cpu_size = sizeof(SoftCpu),
     .init = engine_init,
