@@ -55,7 +55,8 @@ struct Property {
     /* PROP_CUSTOM, or to override the plain field access. get returns a new reference. */
     struct json_object *(*get)(Object *obj, const Property *prop, GError **errp);
     bool (*set)(Object *obj, const Property *prop, struct json_object *value, GError **errp);
-    /* Called before a plain field is set; false refuses the value. */
+    /* Called before a plain field is set; false refuses the value. @obj is NULL for a default of
+     * -global, which is checked before there are objects. */
     bool (*check)(Object *obj, const Property *prop, struct json_object *value, GError **errp);
 };
 

@@ -421,6 +421,7 @@ bool property_check_text(const Property *prop, const char *text, GError **errp)
 
     if (ok) {
         drop_item(type, item);
+        ok = !prop->check || prop->check(NULL, prop, value, errp);
     }
     json_object_put(value);
     return ok;

@@ -6,6 +6,7 @@
 
 #include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
+#include "util/error.h"
 #include "util/log.h"
 
 /* Events of PM1 that can ask for an SCI. */
@@ -75,6 +76,19 @@ void acpi_pm_set_sci_enabled(AcpiPm *pm, bool on)
     } else {
         pm->pm1_cnt &= (uint16_t)~ACPI_PM1_SCI_EN;
     }
+}
+
+/* ---- sleep states ---- */
+
+bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_object *value,
+                            GError **errp)
+{
+    if (json_object_get_int64(value) == 1) {
+        return true;
+    }
+    error_set(errp, "%s must be 1: machines have no sleep state but S5, so there is none to offer",
+              prop->name);
+    return false;
 }
 
 /* ---- registers ---- */

@@ -74,6 +74,26 @@ typedef struct AcpiPmModel {
 
 extern const AcpiPmModel acpi_pm_piix4, acpi_pm_ich9;
 
+/* Properties of the chip that has the block, "disable_s3" and "disable_s4": is the guest not
+ * offered these sleep states? It never is (the DSDT has no \_S3 and \_S4), so 1 is the only value.
+ */
+typedef struct AcpiPmSleep {
+    uint8_t disable_s3, disable_s4;
+} AcpiPmSleep;
+
+bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_object *value,
+                            GError **errp);
+/* The two, for an AcpiPmSleep at @at in the instance. */
+#define ACPI_PM_SLEEP_PROPERTY(field, state, at)                                              \
+    {                                                                                         \
+        .name = #field, .kind = PROP_UINT8,                                                   \
+        .description = "1: the guest is not offered " state "; it never is",                  \
+        .offset = (at) + offsetof(AcpiPmSleep, field), .has_default = true, .default_int = 1, \
+        .check = acpi_pm_check_no_sleep                                                       \
+    }
+#define ACPI_PM_SLEEP_PROPERTIES(at) \
+    ACPI_PM_SLEEP_PROPERTY(disable_s3, "S3", at), ACPI_PM_SLEEP_PROPERTY(disable_s4, "S4", at)
+
 typedef struct AcpiPm {
     Device parent;
     const AcpiPmModel *model;

@@ -160,11 +160,17 @@ static const PciDeviceOps lpc_ops = {
     .config_written = lpc_config_written,
 };
 
+static const Property lpc_properties[] = {
+    ACPI_PM_SLEEP_PROPERTIES(offsetof(Ich9Lpc, sleep)),
+    { 0 },
+};
+
 static const ObjectType lpc_type = {
     .name = TYPE_ICH9_LPC,
     .parent = TYPE_PCI_DEVICE,
     .description = "ICH9 LPC bridge",
     .instance_size = sizeof(Ich9Lpc),
+    .properties = lpc_properties,
     .ops = &lpc_ops,
     .init = lpc_init,
 };

@@ -38,6 +38,7 @@ typedef struct Ich9Lpc {
     uint8_t levels;     /* of the PIRQs */
     uint16_t pic_level; /* of the 8259 inputs */
     MemoryRegion rcrb;
+    AcpiPmSleep sleep;
 } Ich9Lpc;
 
 /* Make it on @bus, a root bus, and take that bus's interrupts: @pins are the I/O APIC's, @pic the

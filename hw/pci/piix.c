@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/piix.h"
 
+#include "hw/acpi/pm.h"
+
 /* PIIX3 data sheet (82371SB), section 2.2. */
 static const PciRegister piix3_registers[] = {
     { PCI_VENDOR_ID, 2, 0x8086 },
@@ -37,6 +39,11 @@ static const PciRegister piix4_pm_registers[] = {
     { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
 };
 
+typedef struct Piix4Pm {
+    PciDevice parent;
+    AcpiPmSleep sleep;
+} Piix4Pm;
+
 static void piix3_init(Object *obj)
 {
     pci_set_registers((PciDevice *)obj, piix3_registers, G_N_ELEMENTS(piix3_registers));
@@ -57,10 +64,17 @@ static const ObjectType piix3_type = {
 };
 OBJECT_TYPE_REGISTER(piix3_type)
 
+static const Property piix4_pm_properties[] = {
+    ACPI_PM_SLEEP_PROPERTIES(offsetof(Piix4Pm, sleep)),
+    { 0 },
+};
+
 static const ObjectType piix4_pm_type = {
     .name = TYPE_PIIX4_PM,
     .parent = TYPE_PCI_DEVICE,
     .description = "Power management function",
+    .instance_size = sizeof(Piix4Pm),
+    .properties = piix4_pm_properties,
     .init = piix4_pm_init,
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)

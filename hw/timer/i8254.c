@@ -474,6 +474,33 @@ static const ObjectType i8254_type = {
 };
 OBJECT_TYPE_REGISTER(i8254_type)
 
+typedef struct KvmPit {
+    I8254 parent;
+    int lost_tick_policy;
+} KvmPit;
+
+/* Tools set its property for every guest (docs/command-line.md). */
+static const char *const tick_policies[] = { "discard", "delay", NULL };
+
+static const Property kvm_pit_properties[] = {
+    { .name = "lost_tick_policy",
+      .kind = PROP_ENUM,
+      .offset = offsetof(KvmPit, lost_tick_policy),
+      .has_default = true,
+      .enum_names = tick_policies,
+      .description = "what becomes of ticks for which the guest had no time" },
+    { 0 },
+};
+
+static const ObjectType kvm_pit_type = {
+    .name = TYPE_KVM_PIT,
+    .parent = TYPE_I8254,
+    .description = "8254 interval timer in KVM; no machine has it, as all have " TYPE_I8254,
+    .instance_size = sizeof(KvmPit),
+    .properties = kvm_pit_properties,
+};
+OBJECT_TYPE_REGISTER(kvm_pit_type)
+
 static const IrqLines i8254_lines[] = {
     { .type = TYPE_I8254, .out = true, .offset = offsetof(I8254, irq), .count = 1 },
     {},

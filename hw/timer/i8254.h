@@ -11,6 +11,9 @@
 #include "memory/memory.h"
 
 #define TYPE_I8254 "isa-pit"
+/* A type that machines do not use: for -global kvm-pit.lost_tick_policy, which tools give always.
+ * isa-pit discards ticks for which the guest had no time. */
+#define TYPE_KVM_PIT "kvm-pit"
 
 #define I8254_HZ 1193182
 
