@@ -139,14 +139,15 @@ static bool rtc_from_opts(RtcOption *rtc, struct json_object *opts, GError **err
                   clock);
         return false;
     }
-    if (drift && strcmp(drift, "none") != 0) {
+    if (drift && strcmp(drift, "none") != 0 && strcmp(drift, "slew") != 0) {
         error_set(errp,
-                  "driftfix=%s is not there: ticks that a guest missed are not repeated "
-                  "(driftfix=none)",
+                  "driftfix=%s is not right: use slew (ticks that the guest missed come later) or "
+                  "none",
                   drift);
         return false;
     }
-    return true;
+    return !drift || object_global_add(TYPE_MC146818, MC146818_LOST_TICK_POLICY,
+                                       strcmp(drift, "slew") ? "discard" : "slew", errp);
 }
 
 bool do_rtc(Startup *startup, const char *arg, GError **errp)
@@ -156,15 +157,6 @@ bool do_rtc(Startup *startup, const char *arg, GError **errp)
 
     json_object_put(opts);
     return ok;
-}
-
-static bool is_rtc(Object *obj, void *opaque)
-{
-    if (!object_is_a(obj, TYPE_MC146818)) {
-        return true;
-    }
-    *(Mc146818 **)opaque = (Mc146818 *)obj;
-    return false;
 }
 
 /* The host's local time, as if it were UTC. */
@@ -177,12 +169,10 @@ static int64_t local_seconds(void)
 
 bool rtc_apply(const RtcOption *rtc, GError **errp)
 {
-    Mc146818 *clock = NULL;
-
     if (rtc->base == RTC_BASE_UTC) {
         return true; /* as it is made */
     }
-    object_foreach(object_root(), is_rtc, &clock);
+    Mc146818 *clock = mc146818_find();
     if (!clock) {
         error_set(errp, "-rtc: this machine has no clock; only base=utc is possible");
         return false;

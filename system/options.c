@@ -515,7 +515,7 @@ const Option options[] = {
       START_OBJECT, do_object, text_object },
     { "global", "TYPE.PROP=VALUE | driver=TYPE,property=PROP,value=VALUE",
       "what objects of this type get unless told otherwise", START_CONFIG, do_global },
-    { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=none]", "time in the clock at the start (utc)",
+    { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=slew|none]", "time in the clock at the start (utc), and whether ticks that the guest missed come later (none)",
       START_CONFIG, do_rtc },
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
     { "audio", "none", "the same", START_CONFIG, do_audiodev },

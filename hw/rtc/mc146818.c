@@ -64,6 +64,11 @@ enum {
 #define DAY_SECONDS       86400
 #define CENTURY_REG_OK(i) ((i) <= YEAR || (i) == CENTURY)
 
+/* What becomes of periodic interrupts for which the guest had no time. */
+typedef enum LostTickPolicy { LOST_TICK_DISCARD, LOST_TICK_SLEW } LostTickPolicy;
+
+static const char *const lost_tick_policies[] = { "discard", "slew", NULL };
+
 struct Mc146818 {
     Device parent;
     uint8_t cmos[CMOS_SIZE]; /* time registers are current only while the clock stands */
@@ -72,6 +77,8 @@ struct Mc146818 {
     int64_t base_ns;      /* clock_ns() when that second began; while the clock stands: a second */
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
     int64_t host_seconds, host_ns; /* as base_..., but what it would be without the guest */
+    int lost_tick_policy; /* LostTickPolicy */
+    uint64_t lost_ticks;  /* periodic interrupts that are still to come: LOST_TICK_SLEW */
     Irq irq;
     Timer *timer;
     MemoryRegion ports;
@@ -239,6 +246,23 @@ static bool rtc_alarm_at(const Mc146818 *s, int64_t seconds)
            rtc_alarm_byte(s, HOURS_ALARM, rtc_encode_hour(s, of_day / 3600));
 }
 
+/* @periods came to an end since the last look: how many interrupts are one too many for C_PF? */
+static void rtc_count_lost(Mc146818 *s, uint64_t periods)
+{
+    if (s->lost_tick_policy == LOST_TICK_SLEW && s->cmos[REG_B] & B_PIE) {
+        s->lost_ticks += s->cmos[REG_C] & C_PF ? periods : periods - 1;
+    }
+}
+
+/* The guest took an interrupt: the next that it missed comes at once. */
+static void rtc_repeat_lost(Mc146818 *s)
+{
+    if (s->lost_ticks && s->lost_tick_policy == LOST_TICK_SLEW) {
+        s->lost_ticks--;
+        s->cmos[REG_C] |= C_PF;
+    }
+}
+
 /* Set the flags of what happened since the last look. */
 static void rtc_check(Mc146818 *s)
 {
@@ -249,6 +273,7 @@ static void rtc_check(Mc146818 *s)
         return;
     }
     if (period && rtc_edges(now, period) != rtc_edges(s->checked, period)) {
+        rtc_count_lost(s, (uint64_t)(rtc_edges(now, period) - rtc_edges(s->checked, period)));
         s->cmos[REG_C] |= C_PF;
     }
     if (second != last && !rtc_stands(s)) {
@@ -312,6 +337,8 @@ static uint8_t rtc_read_reg(Mc146818 *s, unsigned reg)
         rtc_update(s);
         value = s->cmos[REG_C];
         s->cmos[REG_C] = 0;
+        irq_set(&s->irq, 0); /* an edge for each */
+        rtc_repeat_lost(s);
         rtc_update(s);
         return value;
     }
@@ -353,8 +380,10 @@ static void rtc_write_reg(Mc146818 *s, unsigned reg, uint8_t value)
 
     rtc_check(s);
     if (reg == REG_A) {
+        s->lost_ticks = (s->cmos[REG_A] ^ value) & A_RATE ? 0 : s->lost_ticks;
         rtc_write_control(s, reg, value & ~A_UIP);
     } else if (reg == REG_B) {
+        s->lost_ticks = value & B_PIE ? s->lost_ticks : 0;
         rtc_write_control(s, reg, value & B_SET ? value & ~B_UIE : value);
     } else if (reg == REG_C || reg == REG_D) {
         return;
@@ -432,6 +461,29 @@ void mc146818_set_time(Mc146818 *s, int64_t seconds)
     rtc_update(s);
 }
 
+static bool is_rtc(Object *obj, void *opaque)
+{
+    if (!object_is_a(obj, TYPE_MC146818)) {
+        return true;
+    }
+    *(Mc146818 **)opaque = (Mc146818 *)obj;
+    return false;
+}
+
+void mc146818_forget_lost_ticks(Mc146818 *s)
+{
+    rtc_check(s); /* those that nobody has looked at yet, too */
+    s->lost_ticks = 0;
+}
+
+Mc146818 *mc146818_find(void)
+{
+    Mc146818 *found = NULL;
+
+    object_foreach(object_root(), is_rtc, &found);
+    return found;
+}
+
 /* ---- the device: a battery keeps the RAM and the time; a reset only stops interrupts ---- */
 
 static void rtc_reset(Device *dev)
@@ -440,6 +492,7 @@ static void rtc_reset(Device *dev)
 
     s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE);
     s->cmos[REG_C] = 0;
+    s->lost_ticks = 0;
     s->index = 0;
     rtc_update(s);
 }
@@ -469,11 +522,24 @@ static const DeviceOps rtc_device_ops = {
     .reset = rtc_reset,
 };
 
+static const Property rtc_properties[] = {
+    { .name = MC146818_LOST_TICK_POLICY,
+      .kind = PROP_ENUM,
+      .offset = offsetof(Mc146818, lost_tick_policy),
+      .has_default = true,
+      .default_int = LOST_TICK_DISCARD,
+      .enum_names = lost_tick_policies,
+      .live = true,
+      .description = "what becomes of periodic interrupts for which the guest had no time" },
+    { 0 },
+};
+
 static const ObjectType rtc_type = {
     .name = TYPE_MC146818,
     .parent = TYPE_DEVICE,
     .description = "MC146818 real-time clock and CMOS RAM",
     .instance_size = sizeof(Mc146818),
+    .properties = rtc_properties,
     .ops = &rtc_device_ops,
 };
 OBJECT_TYPE_REGISTER(rtc_type)

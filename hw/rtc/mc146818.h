@@ -16,6 +16,10 @@
 
 #define MC146818_IRQ 8
 
+/* Property: "discard", or "slew": each periodic interrupt for which the guest had no time comes
+ * later, as soon as it took the one before. */
+#define MC146818_LOST_TICK_POLICY "lost_tick_policy"
+
 typedef struct Mc146818 Mc146818;
 
 /* Make it, with ports 0x70 and 0x71 in @io; @irq is ISA IRQ 8. Belongs to the device tree. */
@@ -28,5 +32,9 @@ uint8_t mc146818_cmos_get(const Mc146818 *rtc, unsigned index); /* 0-127 */
 void mc146818_set_memory(Mc146818 *rtc, uint64_t below_4g, uint64_t above_4g);
 /* Set the clock to @seconds since 1970 UTC. */
 void mc146818_set_time(Mc146818 *rtc, int64_t seconds);
+/* Those that were still to come do not come any more. */
+void mc146818_forget_lost_ticks(Mc146818 *rtc);
+/* The machine's; borrowed; NULL if it has none. */
+Mc146818 *mc146818_find(void);
 
 #endif

@@ -384,6 +384,48 @@ static void test_long(void)
     set(0x0b, 0x02);
 }
 
+static void set_lost_tick_policy(const char *policy)
+{
+    g_assert_true(object_property_parse((Object *)rtc, MC146818_LOST_TICK_POLICY, policy, NULL));
+}
+
+/* How many periodic interrupts wait one behind the other for the guest. */
+static unsigned take_ticks(void)
+{
+    unsigned ticks = 0;
+
+    while (irq8.level && ticks < 10000) {
+        ticks += (get(0x0c) & 0xc0) == 0xc0;
+    }
+    return ticks;
+}
+
+static void test_lost_ticks(void)
+{
+    start(0x42); /* periodic, 1024 Hz */
+    step(500 * NS_PER_MS);
+    g_assert_cmpuint(take_ticks(), ==, 1); /* the others are lost */
+
+    set_lost_tick_policy("slew");
+    start(0x42);
+    irq8.edges = 0;
+    step(500 * NS_PER_MS);
+    g_assert_cmpuint(take_ticks(), ==, 512);
+    g_assert_cmpuint(irq8.edges, ==, 512);
+    step(NS_PER_SEC);
+    mc146818_forget_lost_ticks(rtc);
+    g_assert_cmpuint(take_ticks(), ==, 1);
+    step(NS_PER_SEC);
+    set(0x0b, 0x02); /* no more wanted */
+    set(0x0b, 0x42);
+    g_assert_cmpuint(take_ticks(), <=, 1);
+    step(NS_PER_SEC);
+    set(0x0a, 0x27); /* another rate */
+    g_assert_cmpuint(take_ticks(), <=, 1);
+    set(0x0b, 0x02);
+    set_lost_tick_policy("discard");
+}
+
 static void test_memory_size(void)
 {
     mc146818_set_memory(rtc, 0xc0000000, 0x140000000ull);
@@ -425,6 +467,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mc146818/flags", test_flags);
     g_test_add_func("/mc146818/alarm-formats", test_alarm_formats);
     g_test_add_func("/mc146818/long", test_long);
+    g_test_add_func("/mc146818/lost-ticks", test_lost_ticks);
     g_test_add_func("/mc146818/memory-size", test_memory_size);
     g_test_add_func("/mc146818/any-write", test_any_write);
     return g_test_run();
