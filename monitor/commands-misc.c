@@ -4,6 +4,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "hw/rtc/mc146818.h"
 #include "monitor/command-line.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -54,9 +55,14 @@ GPtrArray *qmp_query_iothreads(GError **errp)
     return IOThreadInfo_list_new();
 }
 
-GPtrArray *qmp_query_migrate_capabilities(GError **errp)
+bool qmp_rtc_reset_reinjection(GError **errp)
 {
-    return MigrationCapabilityStatus_list_new();
+    Mc146818 *rtc = mc146818_find();
+
+    if (rtc) {
+        mc146818_forget_lost_ticks(rtc);
+    }
+    return true;
 }
 
 /* ---- the command line ---- */

@@ -17,6 +17,12 @@ bool qmp_set_action(bool has_reboot, RebootAction reboot, bool has_shutdown,
     return true;
 }
 
+bool qmp_watchdog_set_action(WatchdogAction action, GError **errp)
+{
+    runstate_actions()->watchdog = action;
+    return true;
+}
+
 bool qmp_system_wakeup(GError **errp)
 {
     error_set(errp, "the guest is not suspended: this machine has no sleep state from which to "

@@ -38,6 +38,13 @@ const BlockNode *block_node_find(const char *name, GError **errp)
     return node;
 }
 
+void block_node_foreach(void (*fn)(const BlockNode *node, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; nodes && i < nodes->len; i++) {
+        fn(nodes->pdata[i], opaque);
+    }
+}
+
 /* ---- making ---- */
 
 static bool parse_switch(struct json_object *opts, const char *key, bool *on, GError **errp)
@@ -110,6 +117,7 @@ static bool node_parse(BlockNode *node, struct json_object *opts, GError **errp)
     for (size_t i = 0; driver && i < G_N_ELEMENTS(drivers); i++) {
         if (strcmp(driver, drivers[i].driver) == 0) {
             node->name = g_strdup(name);
+            node->driver = drivers[i].driver;
             return drivers[i].parse(node, opts, errp) &&
                    parse_switch(opts, "read-only", &node->read_only, errp);
         }

@@ -12,8 +12,9 @@
 #include <stdbool.h>
 
 typedef struct BlockNode {
-    char *name;     /* node-name */
-    char *filename; /* of the file at the bottom */
+    char *name;         /* node-name */
+    const char *driver; /* "file" or "raw" */
+    char *filename;     /* of the file at the bottom */
     bool read_only;
 } BlockNode;
 
@@ -23,5 +24,8 @@ bool block_node_add(struct json_object *opts, GError **errp);
 
 /* Borrowed; an error lists the nodes that there are. */
 const BlockNode *block_node_find(const char *name, GError **errp);
+
+/* Call @fn for each, in the order of their making. */
+void block_node_foreach(void (*fn)(const BlockNode *node, void *opaque), void *opaque);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/error.h"
 
 #define BUFFER_SIZE  64 /* bytes that "write to buffer" takes at once; a power of two */
@@ -62,6 +63,7 @@ typedef struct Pflash {
     View view;
     uint8_t status;
     bool told; /* of an error of the file */
+    PflashUse use;
     /* write to buffer */
     uint8_t buffer[BUFFER_SIZE];
     hwaddr buffer_start; /* the first byte's place */
@@ -178,11 +180,17 @@ static uint64_t pflash_read(void *opaque, hwaddr addr, unsigned size)
 /* Put [start, start + len) into the file. */
 static bool write_through(Pflash *s, hwaddr start, size_t len)
 {
+    int64_t begin = g_get_monotonic_time();
     ssize_t done = pwrite(s->fd, s->ram->host + start, len, (off_t)start);
 
+    s->use.write_ns += (g_get_monotonic_time() - begin) * NS_PER_US;
     if (done == (ssize_t)len) {
+        s->use.writes++;
+        s->use.written_bytes += len;
+        s->use.written_end = MAX(s->use.written_end, start + len);
         return true;
     }
+    s->use.failed_writes++;
     if (!s->told) {
         error_report("flash file %s cannot be written: %s; what the guest stores there is lost",
                      s->file, done < 0 ? g_strerror(errno) : "no room");
@@ -369,7 +377,12 @@ static bool read_file(Pflash *s, GError **errp)
     if (!s->ram) {
         return false;
     }
+    int64_t begin = g_get_monotonic_time();
     ssize_t done = pread(s->fd, s->ram->host, s->ram->size, 0);
+    s->use = (PflashUse){ .file = s->file,
+                          .readonly = s->readonly,
+                          .read_bytes = s->ram->size,
+                          .read_ns = (g_get_monotonic_time() - begin) * NS_PER_US };
     if (done != (ssize_t)s->ram->size) {
         error_set(errp, "%s: cannot read it: %s", s->file,
                   done < 0 ? g_strerror(errno) : "it became shorter");
@@ -484,4 +497,9 @@ MemoryRegion *pflash_cfi01_region(Device *dev)
 char *pflash_cfi01_name(Device *dev)
 {
     return g_path_get_basename(((Pflash *)dev)->file);
+}
+
+const PflashUse *pflash_cfi01_use(Device *dev)
+{
+    return &((Pflash *)dev)->use;
 }

@@ -18,6 +18,17 @@
 
 #define PFLASH_BLOCK 0x1000u /* bytes that are erased together */
 
+/* The file, and what was done with it. It is read once, when it is opened. */
+typedef struct PflashUse {
+    const char *file;
+    bool readonly;
+    uint64_t read_bytes;
+    int64_t read_ns; /* that it took */
+    uint64_t writes, written_bytes, failed_writes;
+    int64_t write_ns;     /* of all of them, those that failed too */
+    uint64_t written_end; /* end of the highest byte that was written */
+} PflashUse;
+
 /* Make the on-board device for @file and realize it: the file is read, and locked against other
  * programs that would write to it. Errors: cannot be opened (for writing, unless @readonly), empty,
  * not a multiple of PFLASH_BLOCK, larger than @max bytes, in use. Borrowed. */
@@ -27,5 +38,8 @@ Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GErro
 MemoryRegion *pflash_cfi01_region(Device *dev);
 /* Its file, without folders; g_free. */
 char *pflash_cfi01_name(Device *dev);
+
+/* Borrowed. */
+const PflashUse *pflash_cfi01_use(Device *dev);
 
 #endif

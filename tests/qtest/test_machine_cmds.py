@@ -39,7 +39,7 @@ def machines():
         found = {info["name"]: info for info in m.qmp.command("query-machines")}
         tap.equal(found["pc-i440fx-7.2"],
                   {"name": "pc-i440fx-7.2", "alias": "pc", "is-default": True, "cpu-max": 255,
-                   "hotpluggable-cpus": False, "numa-mem-supported": True, "deprecated": False,
+                   "hotpluggable-cpus": False, "numa-mem-supported": False, "deprecated": False,
                    "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram"})
         tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
                                   "numa-mem-supported": False, "deprecated": False, "default-ram-id": "ram"})

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about what no machine here has (qapi/absent.json): tools ask in any case, and need
+ * an answer. */
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+/* ---- balloons ---- */
+
+static void set_no_balloon(GError **errp)
+{
+    error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE,
+                    "this machine has no balloon: change its memory by DIMMs (device_add pc-dimm, "
+                    "device_del)");
+}
+
+bool qmp_balloon(int64_t value, GError **errp)
+{
+    set_no_balloon(errp);
+    return false;
+}
+
+BalloonInfo *qmp_query_balloon(GError **errp)
+{
+    set_no_balloon(errp);
+    return NULL;
+}
+
+/* ---- nets ---- */
+
+GPtrArray *qmp_query_rx_filter(const char *name, GError **errp)
+{
+    if (name) {
+        error_set(errp, "there is no network card '%s': this machine has none", name);
+        return NULL;
+    }
+    return RxFilterInfo_list_new();
+}
+
+/* ---- displays, keys and mice ---- */
+
+VncInfo *qmp_query_vnc(GError **errp)
+{
+    return g_new0(VncInfo, 1);
+}
+
+DisplayOptions *qmp_query_display_options(GError **errp)
+{
+    return g_new0(DisplayOptions, 1);
+}
+
+GPtrArray *qmp_query_mice(GError **errp)
+{
+    return MouseInfo_list_new();
+}
+
+bool qmp_send_key(GPtrArray *keys, bool has_hold_time, int64_t hold_time, GError **errp)
+{
+    error_set(errp, "the keyboard of this machine has no keys: send text by a serial port");
+    return false;
+}
+
+/* ---- TPMs, encrypted memory, enclaves ---- */
+
+GPtrArray *qmp_query_tpm(GError **errp)
+{
+    return TPMInfo_list_new();
+}
+
+GArray *qmp_query_tpm_models(GError **errp)
+{
+    return g_array_new(FALSE, FALSE, sizeof(TpmModel));
+}
+
+GArray *qmp_query_tpm_types(GError **errp)
+{
+    return g_array_new(FALSE, FALSE, sizeof(TpmType));
+}
+
+SevCapability *qmp_query_sev_capabilities(GError **errp)
+{
+    error_set(errp, "there is no AMD SEV here: guests' memory is not encrypted");
+    return NULL;
+}
+
+static void set_no_sgx(GError **errp)
+{
+    error_set(errp, "there is no Intel SGX here: guests get no enclaves");
+}
+
+SGXInfo *qmp_query_sgx_capabilities(GError **errp)
+{
+    set_no_sgx(errp);
+    return NULL;
+}
+
+SGXInfo *qmp_query_sgx(GError **errp)
+{
+    set_no_sgx(errp);
+    return NULL;
+}
