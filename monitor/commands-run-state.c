@@ -9,6 +9,7 @@ StatusInfo *qmp_query_status(GError **errp)
 {
     StatusInfo *info = g_new0(StatusInfo, 1);
 
+    system_finish_reset();
     info->running = runstate_is_running();
     info->status = runstate_get();
     return info;
@@ -29,17 +30,18 @@ bool qmp_stop(GError **errp)
     if (!check_no_dump(errp)) {
         return false;
     }
+    system_finish_reset();
     vm_stop(RUN_STATE_PAUSED);
     return true;
 }
 
 bool qmp_cont(GError **errp)
 {
-    RunState state = runstate_get();
-
     if (!check_no_dump(errp)) {
         return false;
     }
+    system_finish_reset();
+    RunState state = runstate_get();
     if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR ||
         state == RUN_STATE_GUEST_PANICKED) {
         error_set(errp, "the machine cannot go on from state '%s'; reset it first (system_reset)",

@@ -153,6 +153,15 @@ static void process_requests(void *opaque)
     }
 }
 
+void system_finish_reset(void)
+{
+    bool ends = shutdown_requested != SHUTDOWN_CAUSE_NONE && !stays_after(shutdown_requested);
+
+    if (reset_requested != SHUTDOWN_CAUSE_NONE && !ends) {
+        process_requests(NULL);
+    }
+}
+
 static void schedule_processing(void)
 {
     if (!processing_scheduled) {

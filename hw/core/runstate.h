@@ -28,6 +28,9 @@ void runstate_hold_resets(bool hold);
 void system_reset_request(ShutdownCause cause);    /* reboot=shutdown: that */
 void system_shutdown_request(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
 void system_powerdown_request(void);
+/* A reset that was requested is done now, if the machine is not to end before it: for commands that
+ * go by the run state. Main thread. */
+void system_finish_reset(void);
 /* The engine cannot go on (RUN_STATE_INTERNAL_ERROR), after a message on stderr. */
 void system_internal_error(void);
 

@@ -138,6 +138,24 @@ def actions():
         tap.equal(m.process.wait(10), 0)
 
 
+def reset_then_cont():
+    """What libvirt sends when a guest that it reboots has switched itself off: the reset has been done
+    when the next command looks at the run state, however soon that comes."""
+    with machine.Machine(extra=["-no-shutdown"]) as m:
+        for _ in range(50):
+            m.write("w", 0x604, 1 << 13)
+            m.qmp.event("SHUTDOWN", reason="guest-shutdown")
+            m.qmp.send(b'{"execute": "system_reset"}{"execute": "query-status"}{"execute": "cont"}')
+            replies = []
+            while len(replies) < 3:
+                reply = m.qmp.receive(20)
+                if "event" not in reply:
+                    replies.append(reply)
+            tap.equal([list(reply) for reply in replies], [["return"]] * 3, str(replies))
+            tap.equal(replies[1]["return"]["status"], "prelaunch")
+            tap.equal(m.qmp.command("query-status")["status"], "running")
+
+
 def nmi():
     with machine.Machine() as m:
         m.qmp.command("inject-nmi")
@@ -449,6 +467,7 @@ tap.run([
     ("CPU models", cpu_models),
     ("properties of types", type_properties),
     ("actions", actions),
+    ("reset, then cont", reset_then_cont),
     ("NMI; a machine without CPUs", nmi),
     ("memsave and pmemsave", save),
     ("dump", dump),
