@@ -76,6 +76,13 @@ bool do_keyboard(Startup *startup, const char *arg, GError **errp)
     return true; /* there is no display whose keys could mean something else */
 }
 
+/* Tools give it to every pc. */
+bool do_usb(Startup *startup, const char *arg, GError **errp)
+{
+    warn_report("-usb has no effect: there is no USB controller yet");
+    return true;
+}
+
 bool do_seed(Startup *startup, const char *arg, GError **errp)
 {
     uint64_t seed;
@@ -212,7 +219,6 @@ static const struct RefusedOption {
     { "snapshot", "there are no disks yet, so nothing is written to" },
     { "spice", "there is no display that SPICE could show" },
     { "tpmdev", "there is no TPM" },
-    { "usb", "there is no USB controller yet" },
     { "usbdevice", "there is no USB controller yet" },
     { "virtfs", "no file system can be shared with the guest yet" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },

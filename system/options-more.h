@@ -30,6 +30,7 @@ bool do_vga(Startup *startup, const char *arg, GError **errp);
 bool do_vnc(Startup *startup, const char *arg, GError **errp);
 bool do_parallel(Startup *startup, const char *arg, GError **errp);
 bool do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
+bool do_usb(Startup *startup, const char *arg, GError **errp);
 bool do_keyboard(Startup *startup, const char *arg, GError **errp);
 bool do_seed(Startup *startup, const char *arg, GError **errp);
 bool do_compat(Startup *startup, const char *arg, GError **errp);

@@ -527,6 +527,7 @@ const Option options[] = {
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, do_keyboard },
     { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
+    { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, do_usb },
     { "no-acpi", NULL, "refused: memory hot-plug is ACPI", START_CONFIG, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },

@@ -54,7 +54,6 @@ REFUSED = [
     (["-incoming", "defer"], "-incoming migration"),
     (["-gdb", "tcp::1234"], "-gdb debugger"),
     (["-s"], "-s debugger"),
-    (["-usb"], "-usb USB"),
     (["-netdev", "user,id=n"], "-netdev network"),
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),
@@ -479,6 +478,12 @@ def floppy_check():
             tap.equal(box.read("b", 0x71), value, str(extra))
 
 
+def usb():
+    """Tools give it to every pc: it is taken, and said to do nothing."""
+    with machine.Machine(extra=["-usb"]) as box:
+        tap.equal(box.errors(), "dimmable: warning: -usb has no effect: there is no USB controller yet")
+
+
 # What test suites and tools give to every machine.
 SUITES = [
     ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
@@ -741,7 +746,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
