@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libvirt's daemon in session mode, started and ended by the test, with folders of its own; and virsh
+on it. The emulator that it finds is build/dimmable, by the name that it looks for."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import tap  # noqa: E402
+
+PROGRAMS = ("libvirtd", "virsh", "unshare", "cpio")
+NOBODY = "65534"
+
+
+class VirshError(Exception):
+    pass
+
+
+def as_user():
+    """What to put before a program so that it is not root: libvirtd is the system's daemon for root,
+    and a session's for others. Root is mapped to another number, so that all files stay its own."""
+    if os.geteuid() != 0:
+        return []
+    prefix = [shutil.which("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        raise tap.Skip("root may not make a user namespace here, and libvirtd has no session mode for root")
+    return prefix
+
+
+def need_programs():
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if missing:
+        raise tap.Skip(f"not installed: {' '.join(missing)} (Debian's libvirt-daemon, "
+                       "libvirt-daemon-driver-qemu, libvirt-clients, cpio)")
+
+
+class Libvirt:
+    """A context manager. What it started is ended on the way out: domains, then the daemon."""
+
+    def __init__(self, program):
+        need_programs()
+        self.prefix = as_user()
+        self.dir = tempfile.mkdtemp(prefix="dimmable-libvirt-")
+        self.daemon = None
+        self.helpers = []
+        self.log_path = f"{self.dir}/libvirtd.log"
+        self.emulator = f"{self.dir}/bin/qemu-system-x86_64"
+        for name in ("bin", "home", "run", "config/libvirt", "cache"):
+            os.makedirs(f"{self.dir}/{name}", 0o700)
+        os.symlink(os.path.abspath(program), self.emulator)
+        # No other emulator is in this PATH: it would be probed, too.
+        self.env = {"HOME": f"{self.dir}/home", "XDG_RUNTIME_DIR": f"{self.dir}/run",
+                    "XDG_CONFIG_HOME": f"{self.dir}/config", "XDG_CACHE_HOME": f"{self.dir}/cache",
+                    "PATH": f"{self.dir}/bin:/usr/sbin", "LIBVIRT_AUTOSTART": "0", "LC_ALL": "C",
+                    **{key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}}
+        self.write("config/libvirt/libvirtd.conf",
+                   f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n')
+        self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n')
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def write(self, name, text):
+        with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+        return f"{self.dir}/{name}"
+
+    def popen(self, args, **options):
+        """A program of libvirt's, which does not depend on what started the test."""
+        return subprocess.Popen([*self.prefix, shutil.which(args[0]), *args[1:]], env=self.env, cwd=self.dir,
+                                stdin=subprocess.DEVNULL, **options)
+
+    # ---- the daemon ----
+
+    def start(self):
+        with open(f"{self.dir}/stderr", "ab") as stderr:
+            self.daemon = self.popen(["libvirtd"], stdout=stderr, stderr=stderr)
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket(socket.AF_UNIX) as sock:
+                try:
+                    sock.connect(f"{self.dir}/run/libvirt/libvirt-sock")
+                    return
+                except (FileNotFoundError, ConnectionRefusedError):
+                    pass
+            if self.daemon.poll() is not None or time.monotonic() > deadline:
+                with open(f"{self.dir}/stderr", encoding="utf-8", errors="replace") as stderr:
+                    raise RuntimeError(f"libvirtd did not start: {stderr.read()[-2000:]}")
+            time.sleep(0.01)
+
+    def stop(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.terminate()
+            self.daemon.wait(30)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def log(self):
+        """What libvirtd has logged."""
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def refusals(self):
+        """What the emulator answered with an error that libvirt takes for one: the commands."""
+        mark = "unable to execute QEMU command '"
+        return {line.split(mark)[1].split("'")[0] for line in self.log().splitlines()
+                if mark in line and ": error :" in line}
+
+    def emulators(self):
+        """{domain: process id} of those that run."""
+        folder = f"{self.dir}/run/libvirt/qemu/run"
+        found = {}
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            if name.endswith(".pid") and name != "driver.pid":
+                with open(f"{folder}/{name}", encoding="ascii") as file:
+                    found[name[:-len(".pid")]] = int(file.read())
+        return found
+
+    def close(self):
+        for helper in self.helpers:
+            helper.terminate()
+            helper.wait(10)
+        self.stop()
+        for pid in self.emulators().values():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # ---- virsh ----
+
+    def virsh(self, *args, timeout=120):
+        """Its output, stripped; VirshError with its message if it fails."""
+        process = self.popen(["virsh", "-q", "-c", "qemu:///session", *args], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        if process.returncode:
+            raise VirshError(f"virsh {' '.join(args)}: {err.strip()}")
+        return out.strip()
+
+    def refused(self, words, *args):
+        """virsh fails, and its message has all of @words."""
+        try:
+            out = self.virsh(*args)
+        except VirshError as err:
+            missing = [word for word in words.split() if word not in str(err)]
+            if missing:
+                raise AssertionError(f"the message has no {missing}: {err}") from None
+            return
+        raise AssertionError(f"virsh {' '.join(args)} worked: {out}")
+
+    def watch(self, *args):
+        """A virsh that goes on, such as `event`; returns the path of its output."""
+        path = f"{self.dir}/watch-{len(self.helpers)}"
+        with open(path, "wb") as out:
+            self.helpers.append(self.popen(["virsh", "-q", "-c", "qemu:///session", *args], stdout=out,
+                                           stderr=out))
+        return path
+
+    def dumpxml(self, domain):
+        return ElementTree.fromstring(self.virsh("dumpxml", domain))
+
+    def state(self, domain):
+        return self.virsh("domstate", domain)
+
+    def wait_state(self, domain, wanted, timeout=60):
+        deadline = time.monotonic() + timeout
+        while self.state(domain) != wanted:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{domain} is {self.state(domain)}, wanted {wanted}")
+            time.sleep(0.1)

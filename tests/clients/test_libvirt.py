@@ -1,0 +1,364 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The real libvirtd and virsh: test_libvirt.py BUILD-DIR GROUP. The groups are in the table at the
+end."""
+import glob
+import json
+import os
+import subprocess
+import sys
+import time
+
+import libvirtd
+from libvirtd import tap
+import vm
+
+BUILD = os.path.abspath(sys.argv[1])
+MIB = 1 << 20
+BOOT = 512 * MIB
+DIMM = 256 * MIB
+APPEND = vm.APPEND + " driver=1"
+SESSION = None
+
+DOMAIN = """<domain type='{kind}'>
+  <name>{name}</name>
+  <maxMemory slots='8' unit='GiB'>16</maxMemory>
+  <memory unit='MiB'>512</memory>
+  <vcpu>2</vcpu>
+  <os><type arch='x86_64' machine='{machine}'>hvm</type>
+    <kernel>{folder}/vmlinuz</kernel><initrd>{folder}/initrd</initrd><cmdline>{append}</cmdline></os>
+  <features><acpi/><apic/></features>
+  <cpu mode='custom' match='exact'><model>qemu64</model>
+    <!-- libvirt's qemu64 has it, and a host need not -->
+    <feature policy='disable' name='svm'/>
+    <numa><cell id='0' cpus='0-1' memory='512' unit='MiB'/></numa></cpu>
+  <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>
+    <timer name='hpet' present='no'/></clock>
+  <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>
+  <devices><emulator>{emulator}</emulator>
+    <serial type='unix'><source mode='bind' path='{folder}/{name}.serial'/></serial>
+    <memballoon model='none'/></devices>
+</domain>
+"""
+DIMM_XML = """<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>
+"""
+# Modules, and what the guest's acpid does when the power button is pressed.
+MODULES = ("kernel/drivers/input/evdev.ko", "kernel/drivers/acpi/button.ko")
+POWER_BUTTON = "etc/acpi/PWRF/00000080"
+ACPID = "insmod /evdev.ko && insmod /button.ko && mkdir -p /var/log /var/run && acpid"
+
+
+class Guest(vm.Vm):
+    """The shell of a domain's guest; the machine is libvirt's."""
+
+    def __init__(self, session, domain):  # pylint: disable=super-init-not-called
+        self.log, self.marks = b"", 0
+        self.started = time.monotonic()
+        self.serial = vm.Stream(f"{session.dir}/{domain}.serial", session.daemon)
+        self.serial.send(b"\n")
+
+    def errors(self):
+        return ""
+
+    def close(self):
+        self.serial.sock.close()
+
+
+def make_guest(session):
+    """Kernel and initrd beside the domain, so that they can be read whoever runs it; with an acpid."""
+    extra = f"{session.dir}/extra"
+    os.makedirs(os.path.dirname(f"{extra}/{POWER_BUTTON}"))
+    with open(f"{extra}/{POWER_BUTTON}", "w", encoding="ascii") as script:
+        script.write("#!/bin/sh\npoweroff -f\n")
+    os.chmod(f"{extra}/{POWER_BUTTON}", 0o755)
+    for module in MODULES:
+        path, = glob.glob(f"{BUILD}/guest/root/lib/modules/*/{module}")
+        os.symlink(path, f"{extra}/{os.path.basename(module)}")
+    names = [os.path.relpath(os.path.join(folder, name), extra)
+             for folder, folders, files in os.walk(extra) for name in sorted(folders) + sorted(files)]
+    archive = subprocess.run(["cpio", "-o", "-L", "-H", "newc", "--quiet"], cwd=extra, check=True,
+                             input="\n".join(names).encode(), stdout=subprocess.PIPE).stdout
+    os.symlink(f"{BUILD}/guest/vmlinuz", f"{session.dir}/vmlinuz")
+    with open(f"{session.dir}/initrd", "wb") as initrd, open(f"{BUILD}/guest/initrd", "rb") as first:
+        initrd.write(first.read() + archive)
+
+
+def define(machine, kind="qemu"):
+    name = f"{kind}-{machine}"
+    xml = DOMAIN.format(kind=kind, name=name, machine=machine, folder=SESSION.dir, append=APPEND,
+                        emulator=SESSION.emulator)
+    SESSION.virsh("define", SESSION.write(f"{name}.xml", xml))
+    return name
+
+
+def dimms(domain):
+    """(alias, slot, base, size) of each, as dumpxml tells them."""
+    return [(memory.find("alias").get("name"), memory.find("address").get("slot"),
+             int(memory.find("address").get("base"), 0), int(memory.find("target/size").text) * 1024)
+            for memory in SESSION.dumpxml(domain).iter("memory") if memory.get("model") == "dimm"]
+
+
+def monitor(domain, command):
+    return json.loads(SESSION.virsh("qemu-monitor-command", domain, json.dumps({"execute": command})))["return"]
+
+
+def wait_text(path, words, timeout=30):
+    """Until the file has all of @words, in this order."""
+    deadline = time.monotonic() + timeout
+    while True:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        at = 0
+        for word in words:
+            at = text.find(word, at)
+            if at < 0:
+                break
+        else:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"wanted {words} in: {text}")
+        time.sleep(0.05)
+
+
+# ---- what libvirt makes of the program ----
+
+def probe():
+    """It finds the program by its name in PATH, and takes it for what it is."""
+    out = SESSION.virsh("version")
+    if "Running hypervisor: QEMU 7.2.0" not in out:
+        raise AssertionError(out)
+    guest, = [guest for guest in libvirtd.ElementTree.fromstring(SESSION.virsh("capabilities")).iter("guest")
+              if guest.find("arch").get("name") == "x86_64"]
+    tap.equal(guest.find("arch/emulator").text, SESSION.emulator)
+    names = {machine.text for machine in guest.iter("machine")}
+    tap.equal({"pc", "q35", "pc-i440fx-7.2", "pc-q35-7.2"} - names, set(), "machines")
+    kinds = {domain.get("type") for domain in guest.iter("domain")}
+    tap.equal(kinds - {"kvm"}, {"qemu"}, "kinds of domains")
+    tap.equal("kvm" in kinds, os.access("/dev/kvm", os.R_OK | os.W_OK), "kvm is there where /dev/kvm is")
+
+
+def domcapabilities():
+    for machine in ("pc", "q35"):
+        tree = libvirtd.ElementTree.fromstring(
+            SESSION.virsh("domcapabilities", "--emulatorbin", SESSION.emulator, "--virttype", "qemu",
+                          "--machine", machine))
+        tap.equal(tree.findtext("path"), SESSION.emulator)
+        tap.equal(tree.findtext("domain"), "qemu")
+        tap.equal(int(tree.find("vcpu").get("max")) >= 255, True, "CPUs")
+        mode, = [mode for mode in tree.iter("mode") if mode.get("name") == "custom"]
+        tap.equal(mode.get("supported"), "yes", "custom CPU models")
+        models = {model.text: model.get("usable") for model in mode.iter("model")}
+        tap.equal(models.get("qemu64"), "yes", f"qemu64 among {models}")
+        for name in ("tpm", "filesystem", "redirdev"):
+            device = tree.find(f"devices/{name}")
+            if device is not None and device.get("supported") == "yes" and any(
+                    enum.findall("value") for enum in device.iter("enum") if enum.get("name") == "model"):
+                raise AssertionError(f"{name} is said to be supported")
+
+
+def log_is_clean():
+    """Nothing that the probe asked for was answered by an error that libvirt minds."""
+    tap.equal(SESSION.refusals(), set())
+
+
+# ---- the life of a domain ----
+
+class Life:
+    """One domain, from define to undefine. Its parts are tests that build on each other."""
+
+    def __init__(self, machine):
+        self.machine, self.name, self.guest, self.total = machine, f"qemu-{machine}", None, 0
+
+    def tests(self):
+        return [(f"{self.machine}: {part.__name__.replace('_', ' ')}", part) for part in (
+            self.start, self.attach, self.daemon_restart, self.detach, self.refusal, self.pause_and_go_on,
+            self.questions, self.what_it_has_not, self.monitor, self.dump, self.reset, self.reboot,
+            self.shutdown, self.destroy, self.log)]
+
+    def start(self):
+        define(self.machine)
+        SESSION.virsh("start", self.name)
+        tap.equal(SESSION.state(self.name), "running")
+        self.guest = Guest(SESSION, self.name)
+        self.guest.wait_ready()
+        self.total = self.guest.mem_total()
+
+    def attach(self):
+        xml = SESSION.write("dimm.xml", DIMM_XML)
+        SESSION.virsh("attach-device", self.name, xml)
+        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        self.wait_memory(DIMM)
+
+    def wait_memory(self, plugged):
+        deadline = time.monotonic() + 30
+        while self.guest.mem_total() != self.total + plugged and time.monotonic() < deadline:
+            time.sleep(0.1)
+        tap.equal(self.guest.mem_total(), self.total + plugged, "MemTotal")
+        tap.equal(SESSION.dumpxml(self.name).findtext("currentMemory"), str((BOOT + plugged) // 1024))
+
+    def daemon_restart(self):
+        """The guest goes on without it, and the next daemon knows it, DIMM and all."""
+        before, pids = SESSION.virsh("dumpxml", self.name), SESSION.emulators()
+        uptime = float(self.guest.run("cut -d' ' -f1 /proc/uptime"))
+        SESSION.stop()
+        self.guest.run("echo alone")
+        SESSION.start()
+        tap.equal(SESSION.emulators(), pids)
+        tap.equal(SESSION.state(self.name), "running")
+        tap.equal(SESSION.virsh("dumpxml", self.name), before)
+        if float(self.guest.run("cut -d' ' -f1 /proc/uptime")) < uptime:
+            raise AssertionError("the guest was started again")
+
+    def detach(self):
+        SESSION.virsh("detach-device", self.name, f"{SESSION.dir}/dimm.xml")
+        tap.equal(dimms(self.name), [])
+        self.wait_memory(0)
+
+    def refusal(self):
+        """Memory that the kernel uses: virsh says that the guest refused, and the DIMM stays."""
+        self.guest.run("echo online_kernel > /sys/devices/system/memory/auto_online_blocks")
+        SESSION.virsh("attach-device", self.name, f"{SESSION.dir}/dimm.xml")
+        self.wait_memory(DIMM)
+        self.guest.run("mount -t tmpfs none /tmp; cd /tmp; i=0; while [ $i -lt 400 ]; do "
+                       "mkdir -p $i/a/b/c/d/e/f/g; i=$((i+1)); done; cd /", timeout=120)
+        SESSION.refused("rejected by the guest", "detach-device", self.name, f"{SESSION.dir}/dimm.xml")
+        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        self.wait_memory(DIMM)
+
+    def pause_and_go_on(self):
+        SESSION.virsh("suspend", self.name)
+        tap.equal(SESSION.virsh("domstate", self.name, "--reason"), "paused (user)")
+        tap.equal(monitor(self.name, "query-status")["status"], "paused")
+        SESSION.virsh("resume", self.name)
+        tap.equal(SESSION.state(self.name), "running")
+        self.guest.run("echo goes on")
+
+    def questions(self):
+        stats = dict(line.strip().split("=", 1) for line in SESSION.virsh("domstats", self.name).splitlines()
+                     if "=" in line)
+        tap.equal(stats["state.state"], "1")
+        tap.equal(stats["balloon.current"], str((BOOT + DIMM) // 1024))
+        tap.equal(stats["vcpu.current"], "2")
+        tap.equal(stats["block.count"], "0")
+        for args in (("dommemstat",), ("vcpuinfo",), ("domblklist",), ("domiflist",), ("domjobinfo",),
+                     ("dominfo",), ("vcpupin",), ("emulatorpin",), ("numatune",), ("inject-nmi",)):
+            SESSION.virsh(args[0], self.name, *args[1:])
+
+    def what_it_has_not(self):
+        """Each is refused by libvirt's own message, or by ours passed on."""
+        for words, *args in (
+                ("balloon", "setmem", self.name, "256M", "--live"),
+                ("maximum memory", "setmaxmem", self.name, "4G", "--live"),
+                ("vcpu", "setvcpus", self.name, "1", "--live"),
+                ("send-key keyboard", "send-key", self.name, "KEY_A"),
+                ("calc-dirty-rate writes", "domdirtyrate-calc", self.name, "1"),
+                ("screen", "screenshot", self.name, f"{SESSION.dir}/screen"),
+                ("agent", "domtime", self.name),
+                ("VNC", "vncdisplay", self.name)):
+            SESSION.refused(words, *args)
+
+    def monitor(self):
+        events = SESSION.watch("qemu-monitor-event", self.name, "--loop")
+        lifecycle = SESSION.watch("event", self.name, "lifecycle", "--loop")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # until both listen, which they do not tell
+            SESSION.virsh("suspend", self.name)
+            SESSION.virsh("resume", self.name)
+            if os.path.getsize(events) and os.path.getsize(lifecycle):
+                break
+        SESSION.virsh("suspend", self.name)
+        SESSION.virsh("resume", self.name)
+        wait_text(events, ["event STOP", "event RESUME"])
+        wait_text(lifecycle, ["Suspended", "Resumed"])
+        tap.equal(len(monitor(self.name, "query-memory-devices")), 1)
+        out = SESSION.virsh("qemu-monitor-command", self.name, "--hmp", "info memory-devices")
+        if "dimm0" not in out:
+            raise AssertionError(out)
+
+    def dump(self):
+        """An ELF core with all of the memory; the guest goes on."""
+        path = f"{SESSION.dir}/core"
+        SESSION.virsh("dump", self.name, path, "--memory-only")
+        with open(path, "rb") as core:
+            tap.equal(core.read(4), b"\x7fELF")
+        if not BOOT + DIMM <= os.path.getsize(path) < BOOT + DIMM + 8 * MIB:
+            raise AssertionError(f"{os.path.getsize(path)} bytes")
+        os.unlink(path)
+        tap.equal(SESSION.state(self.name), "running")
+        self.guest.run("echo goes on")
+
+    def reset(self):
+        SESSION.virsh("reset", self.name)
+        self.guest.wait_ready()
+        tap.equal(SESSION.state(self.name), "running")
+        self.wait_memory(DIMM)
+
+    def reboot(self):
+        """The power button; when the guest is off, libvirt resets it and lets it go on."""
+        self.guest.run(ACPID)
+        pids = SESSION.emulators()
+        SESSION.virsh("reboot", self.name)
+        self.guest.wait_ready()
+        SESSION.wait_state(self.name, "running")
+        tap.equal(SESSION.emulators(), pids)
+
+    def shutdown(self):
+        self.guest.run(ACPID)
+        SESSION.virsh("shutdown", self.name)
+        SESSION.wait_state(self.name, "shut off")
+        tap.equal(SESSION.virsh("domstate", self.name, "--reason"), "shut off (shutdown)")
+        tap.equal(SESSION.emulators(), {})
+
+    def destroy(self):
+        SESSION.virsh("start", self.name, "--paused")
+        SESSION.virsh("destroy", self.name)
+        tap.equal(SESSION.virsh("domstate", self.name, "--reason"), "shut off (destroyed)")
+        tap.equal(SESSION.emulators(), {})
+        SESSION.virsh("undefine", self.name)
+        tap.equal(SESSION.virsh("list", "--all", "--name"), "")
+
+    def log(self):
+        """libvirtd minded no answer but those that it was to."""
+        tap.equal(SESSION.refusals(), {"send-key", "calc-dirty-rate"})
+        self.guest.close()
+
+
+# ---- KVM, paused ----
+
+def kvm_paused(machine):
+    """Domains of type kvm are made and change; no guest code runs, for which the host's CPU is needed."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise tap.Skip("/dev/kvm cannot be used here")
+    name = define(machine, "kvm")
+    SESSION.virsh("start", name, "--paused")
+    tap.equal(monitor(name, "query-kvm"), {"enabled": True, "present": True})
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
+    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    SESSION.restart()
+    tap.equal(SESSION.state(name), "paused")
+    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    SESSION.virsh("destroy", name)
+    SESSION.virsh("undefine", name)
+
+
+GROUPS = {
+    "probe": [("probe", probe), ("domcapabilities", domcapabilities),
+              ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
+              ("log", log_is_clean)],
+    "q35": Life("q35").tests(),
+    "pc": Life("pc").tests(),
+}
+
+
+def main():
+    global SESSION  # pylint: disable=global-statement
+    tests = GROUPS[sys.argv[2]]
+    try:
+        with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
+            make_guest(SESSION)
+            tap.run(tests)
+    except tap.Skip as reason:
+        print(f"1..0 # SKIP {reason}")
+
+
+main()
