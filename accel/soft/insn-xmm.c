@@ -6,6 +6,7 @@
  */
 #include "accel/soft/access.h"
 #include "accel/soft/native.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 static inline void check(SoftCpu *s, const Uop *op)
@@ -92,3 +93,10 @@ const SoftFamilyEntry soft_family_xmm[] = {
     { ZYDIS_MNEMONIC_MOVUPD, emit_move, 0 }, { ZYDIS_MNEMONIC_MOVDQU, emit_move, 0 },
     { ZYDIS_MNEMONIC_LDDQU, emit_move, 0 },  { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_xmm(void)
+{
+    soft_meaning_add(xmm_load, (SoftMeaning){ .kind = SOFT_MEANS_XMM, .form = SOFT_RM });
+    soft_meaning_add(xmm_store, (SoftMeaning){ .kind = SOFT_MEANS_XMM, .form = SOFT_MR });
+    soft_meaning_add(xmm_move, (SoftMeaning){ .kind = SOFT_MEANS_XMM, .form = SOFT_RR });
+}

@@ -172,6 +172,18 @@ static bool chunk_new(void)
     return true;
 }
 
+static void describe(NativeStub *stub, const NativeRequest *r, const uint8_t *insn,
+                     unsigned insn_len)
+{
+    stub->plain = !r->fixed_gprs && !r->fixed_xmm0 && !r->flags_read && !r->stub.whole_fpu;
+    for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
+        stub->plain = stub->plain && r->stub.slots[i] != NATIVE_SLOT_GPR_HIGH8;
+        stub->slots_written |= (uint8_t)(r->slot_written[i] << i);
+    }
+    stub->insn_len = (uint8_t)insn_len;
+    memcpy(stub->insn, insn, insn_len);
+}
+
 static NativeStub *stub_generate(const NativeRequest *r, const uint8_t *insn, unsigned insn_len)
 {
     StubCode code = { .len = 0 };
@@ -183,6 +195,7 @@ static NativeStub *stub_generate(const NativeRequest *r, const uint8_t *insn, un
     memcpy(chunk.write + chunk.used, code.bytes, code.len);
     NativeStub *stub = g_new(NativeStub, 1);
     *stub = r->stub;
+    describe(stub, r, insn, insn_len);
     stub->code = (void (*)(NativeFrame *))(uintptr_t)(chunk.exec + chunk.used);
     chunk.used += (code.len + 15) & ~15u;
     return stub;

@@ -9,6 +9,7 @@
 
 #include "accel/soft/access.h"
 #include "accel/soft/isa.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 #define NATIVE_MEM_MAX 128
@@ -499,4 +500,9 @@ bool soft_native_emit(SoftDecoder *d, const SoftInsn *in)
     u->aux = request.slot_regs[2];
     u->imm = (uintptr_t)stub;
     return true;
+}
+
+void soft_meanings_native(void)
+{
+    soft_meaning_add(native_run, (SoftMeaning){ .kind = SOFT_MEANS_NATIVE });
 }

@@ -16,6 +16,7 @@
 #include "accel/soft/soft.h"
 
 #define NATIVE_SLOTS 3
+#define NATIVE_INSN  15 /* bytes, at most */
 
 typedef enum NativeSlot {
     NATIVE_SLOT_NONE,
@@ -63,6 +64,10 @@ typedef struct NativeStub {
     uint8_t pointers;       /* NativePointers */
     uint16_t fop;           /* x87 opcode, 11 bits */
     uint32_t flags_written; /* RFLAGS bits */
+    /* For the translator, which emits the instruction itself with the guest's registers. */
+    bool plain;                          /* it uses slots and the memory operand only */
+    uint8_t slots_written;               /* bit n: slot n */
+    uint8_t insn_len, insn[NATIVE_INSN]; /* with the slots' registers; memory is [r9] */
 } NativeStub;
 
 /* What soft_native_emit() found out about an instruction. */

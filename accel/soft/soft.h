@@ -106,6 +106,8 @@ struct SoftCpu {
     SoftTlbVictims victims[SOFT_MMU_MODES];
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
     uint64_t address, target;              /* translated code's own: of an operand, of a branch */
+    uint32_t host_mxcsr;                   /* what C code has */
+    bool mxcsr_live;                       /* translated code runs with the guest\'s MXCSR */
     _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {

@@ -21,8 +21,8 @@ enum {
     SCRATCH_A = HOST_RAX, /* LAHF and SETO leave flags here */
     SCRATCH_B = HOST_R11,
     CPU_REG = HOST_RBP,
-    SLOW_JUMPS = 3, /* of one micro-operation */
-    LEAVE_JUMPS = 8,
+    SLOW_JUMPS = 3,   /* of one micro-operation */
+    LEAVE_JUMPS = 64, /* of a block */
 };
 
 /* Offset from CPU_REG. */
@@ -42,6 +42,9 @@ typedef struct SlowPath {
     unsigned index;      /* of the micro-operation */
     const uint8_t *back; /* executable address of what follows */
     bool restore_flags;  /* to the host's afterwards */
+    /* XMM registers to be stored before and loaded after; is the guest's MXCSR in force after? */
+    uint16_t xmm_store, xmm_reload;
+    bool mxcsr;
 } SlowPath;
 
 /* A jump that leaves the block for C. */
@@ -49,6 +52,7 @@ typedef struct LeaveJump {
     uint8_t *jump;
     StubLeave stub;
     unsigned number;
+    uint16_t xmm_store;
 } LeaveJump;
 
 typedef struct Translator {
@@ -61,7 +65,11 @@ typedef struct Translator {
     bool live_before, live_after; /* flags */
     FlagPlace flags;
     SlowPath *slow; /* its own, or NULL */
-    bool ended;     /* it left the block on all ways */
+    /* Which XMM registers are in the host's; which of them are newer than SoftCpu's. */
+    uint16_t xmm_loaded, xmm_dirty;
+    bool sse_checked; /* CR0 and CR4 allow SSE */
+    bool mxcsr_live;  /* the guest's MXCSR is in force */
+    bool ended;       /* it left the block on all ways */
     SlowPath paths[SOFT_BLOCK_MAX_UOPS + 1];
     unsigned path_count;
     LeaveJump leaves[LEAVE_JUMPS];
@@ -117,6 +125,17 @@ unsigned memory_scratch(Translator *t, HostRm *rm);
 /* The address without segment, for LEA: into host register @reg. */
 void address_load(Translator *t, unsigned reg, unsigned size);
 
+/* ---- XMM registers (emit-xmm.c): they are what they are on the host, but lie in SoftCpu between
+ * blocks and when C is called ---- */
+
+/* Those in the list of 16 bits: to SoftCpu, from it. No flags. */
+void xmm_store(Translator *t, uint16_t list);
+void xmm_load(Translator *t, uint16_t list);
+/* All that SoftCpu does not have yet go there. No flags. */
+void xmm_spill(Translator *t);
+/* The guest's MXCSR, which masks all exceptions, comes into force. */
+void mxcsr_enter(Translator *t);
+
 /* ---- leaving ---- */
 
 /* The jump whose displacement is at @at goes the slow way. */
@@ -138,7 +157,7 @@ HostEmitFn host_emit_nothing, host_emit_alu, host_emit_test, host_emit_unary, ho
     host_emit_shift, host_emit_imul, host_emit_multiply, host_emit_set, host_emit_cmov,
     host_emit_scan, host_emit_bit, host_emit_jcc, host_emit_jmp, host_emit_go_on, host_emit_jmp_to,
     host_emit_call, host_emit_call_to, host_emit_ret, host_emit_push, host_emit_pop,
-    host_emit_leave;
+    host_emit_leave, host_emit_xmm, host_emit_native;
 
 /* After a comparison with a condition: Jcc. Flags are in the host's. */
 void emit_branch(Translator *t, unsigned cc);

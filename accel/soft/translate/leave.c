@@ -13,7 +13,7 @@ void slow_jump(Translator *t, uint8_t *at)
     }
     if (!t->slow) {
         t->slow = &t->paths[t->path_count++];
-        *t->slow = (SlowPath){ .index = t->index };
+        *t->slow = (SlowPath){ .index = t->index, .xmm_store = t->xmm_dirty };
     }
     g_assert(t->slow->count < SLOW_JUMPS);
     t->slow->jumps[t->slow->count++] = at;
@@ -22,7 +22,7 @@ void slow_jump(Translator *t, uint8_t *at)
 void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number)
 {
     g_assert(t->leave_count < LEAVE_JUMPS);
-    t->leaves[t->leave_count++] = (LeaveJump){ at, stub, number };
+    t->leaves[t->leave_count++] = (LeaveJump){ at, stub, number, t->xmm_dirty };
 }
 
 void exit_by(Translator *t, unsigned which, uint8_t *at)
@@ -132,8 +132,13 @@ static void emit_slow_path(Translator *t, const Stubs *stubs, const uint8_t **ca
     for (unsigned i = 0; i < p->count; i++) {
         host_bind(&t->c, p->jumps[i]);
     }
+    xmm_store(t, p->xmm_store);
     host_mov_imm(&t->c, SCRATCH_B, p->index | 1u << 16);
     host_call_to(&t->c, thunk);
+    xmm_load(t, p->xmm_reload);
+    if (p->mxcsr) {
+        mxcsr_enter(t);
+    }
     if (p->restore_flags) {
         flags_reload(t);
     }
@@ -158,6 +163,7 @@ void emit_tail(Translator *t, const Stubs *stubs)
     }
     for (unsigned i = 0; i < t->leave_count; i++) {
         host_bind(&t->c, t->leaves[i].jump);
+        xmm_store(t, t->leaves[i].xmm_store);
         leave_with(t, stubs, thunks, t->leaves[i].stub, t->leaves[i].number);
     }
     for (unsigned i = 0; i < t->path_count; i++) {

@@ -37,6 +37,8 @@ typedef enum SoftMeans {
     SOFT_MEANS_PUSH,     /* form R, I or M; Uop.size 8 */
     SOFT_MEANS_POP,      /* form R; 64-bit */
     SOFT_MEANS_LEAVE,    /* Uop.size 8 */
+    SOFT_MEANS_XMM,      /* 16 bytes moved; form RR, RM, MR; Uop.aux: memory must be aligned */
+    SOFT_MEANS_NATIVE,   /* Uop.imm: its NativeStub */
     SOFT_MEANS_COUNT,
 } SoftMeans;
 
@@ -83,5 +85,7 @@ void soft_meanings_bit(void);
 void soft_meanings_branch(void);
 void soft_meanings_stack(void);
 void soft_meanings_decode(void);
+void soft_meanings_xmm(void);
+void soft_meanings_native(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "accel/soft/translate/stubs.h"
 
+#include "accel/soft/native.h"
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/run.h"
 
@@ -59,10 +60,22 @@ static void emit_unwind(HostCode *c)
     }
 }
 
+/* C has the host's MXCSR; the guest's has collected exceptions. */
+static void emit_mxcsr_leave(HostCode *c)
+{
+    host_alu_imm(c, 1, ALU_CMP, host_mem(CPU_REG, CPU_OFF(mxcsr_live)), 0);
+    uint8_t *over = host_jcc(c, HOST_CC_E);
+    host_insn(c, 4, 0x0fae, 3, host_mem(CPU_REG, CPU_OFF(cpu.fxsave) + FX_MXCSR)); /* stmxcsr */
+    host_insn(c, 4, 0x0fae, 2, host_mem(CPU_REG, CPU_OFF(host_mxcsr)));            /* ldmxcsr */
+    host_store_imm(c, 1, host_mem(CPU_REG, CPU_OFF(mxcsr_live)), 0);
+    host_bind(c, over);
+}
+
 /* Registers to SoftCpu, which block runs, and the arguments s, block, number. */
 static void emit_to_c(HostCode *c)
 {
     registers(c, true);
+    emit_mxcsr_leave(c);
     host_mov_reg(c, HOST_RDI, CPU_REG);
     host_mov_reg(c, HOST_RSI, SCRATCH_A);
     host_insn(c, 4, 0x8b, HOST_RDX, host_reg(SCRATCH_B));

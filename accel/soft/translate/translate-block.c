@@ -6,7 +6,7 @@
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/translator.h"
 
-enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 256 }; /* bytes, at most */
+enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 640 }; /* bytes, at most */
 
 static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
     [SOFT_MEANS_NOTHING] = host_emit_nothing,   [SOFT_MEANS_ALU] = host_emit_alu,
@@ -22,7 +22,8 @@ static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
     [SOFT_MEANS_JMP_TO] = host_emit_jmp_to,     [SOFT_MEANS_CALL] = host_emit_call,
     [SOFT_MEANS_CALL_TO] = host_emit_call_to,   [SOFT_MEANS_RET] = host_emit_ret,
     [SOFT_MEANS_PUSH] = host_emit_push,         [SOFT_MEANS_POP] = host_emit_pop,
-    [SOFT_MEANS_LEAVE] = host_emit_leave,
+    [SOFT_MEANS_LEAVE] = host_emit_leave,       [SOFT_MEANS_XMM] = host_emit_xmm,
+    [SOFT_MEANS_NATIVE] = host_emit_native,
 };
 
 static UopFn *function_of(const SoftBlock *b, unsigned index)
@@ -103,12 +104,17 @@ static bool emit_uop(Translator *t, unsigned index)
     t->live_before = t->live[index];
     t->live_after = t->live[index + 1];
     t->slow = NULL;
+    if (index + 1u == t->b->count) {
+        xmm_spill(t);
+    }
     if (!m || !emitters[m->kind] || !emitters[m->kind](t, op, m)) {
         return false;
     }
     if (t->slow) {
         t->slow->back = t->c.exec;
         t->slow->restore_flags = t->flags != FLAGS_MEMORY;
+        t->slow->xmm_reload = t->xmm_loaded;
+        t->slow->mxcsr = t->mxcsr_live;
     }
     return true;
 }
@@ -145,7 +151,10 @@ static void emit_uops(Translator *t, const Stubs *stubs)
             return;
         }
         unsigned count = without_emitter(b, i);
+        xmm_spill(t);
         emit_call_uops(t, stubs, i, count);
+        t->xmm_loaded = 0;
+        t->sse_checked = t->mxcsr_live = false;
         i += count;
     }
 }

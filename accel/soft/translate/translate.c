@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "accel/soft/translate/translate.h"
 
+#include <xmmintrin.h>
+
 #include "accel/soft/options.h"
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/link.h"
@@ -26,6 +28,7 @@ bool soft_translate_init(SoftCpu *s, GError **errp)
     stubs_emit(&c, &tr->stubs);
     code_cache_commit(&tr->cache, &c);
     tr->stubs_size = tr->cache.used;
+    s->host_mxcsr = _mm_getcsr();
     s->translator = tr;
     return true;
 }

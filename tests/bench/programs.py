@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs of programs.c in a Linux guest, by engine: programs.py BUILD-DIR [RUNS [ENGINE...]].
+Engines are what -accel takes; "qemu" is qemu-system-x86_64's software CPU, "native" the host. Figures
+are seconds of processor time of the whole machine (so other load on the host does not count), medians
+over RUNS (default 3), with the engines in turn; in brackets, times native."""
+import math
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+SOURCE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(SOURCE, "../guest"))
+import vm  # noqa: E402
+
+PROGRAMS = ["integer", "sieve", "sort", "float", "memory", "calls", "faults"]
+ENGINES = ["native", "soft,translate=off", "soft,translate=on", "qemu"]
+
+
+def guest_directory(build, directory):
+    """The guest of @build with the programs in its initrd."""
+    root = f"{directory}/root"
+    os.mkdir(root)
+    subprocess.run(["cc", "-O2", "-fno-tree-vectorize", "-static", "-o", f"{root}/programs",
+                    f"{SOURCE}/programs.c"], check=True)
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=b"programs\n",
+                             stdout=subprocess.PIPE, check=True).stdout
+    with open(f"{build}/guest/initrd", "rb") as file:
+        initrd = file.read()
+    with open(f"{directory}/initrd", "wb") as file:
+        file.write(initrd + bytes(-len(initrd) % 4) + archive)
+    os.symlink(os.path.abspath(f"{build}/guest/vmlinuz"), f"{directory}/vmlinuz")
+    return f"{root}/programs"
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def native(program):
+    for name in PROGRAMS:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([program, name], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        yield name, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def in_guest(build, directory, engine):
+    program, accel = ("qemu-system-x86_64", "tcg") if engine == "qemu" else (f"{build}/dimmable", engine)
+    with vm.Vm(program, directory, accel=accel, append=vm.APPEND + " quiet", memory="512M") as guest:
+        guest.wait_ready()
+        for name in PROGRAMS:
+            before = processor_seconds(guest.process.pid)
+            guest.run(f"/programs {name}", timeout=300)
+            yield name, processor_seconds(guest.process.pid) - before
+
+
+def main():
+    build, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    engines = sys.argv[3:] or [e for e in ENGINES if e != "qemu" or shutil.which("qemu-system-x86_64")]
+    seconds = {}
+    with tempfile.TemporaryDirectory() as directory:
+        program = guest_directory(build, directory)
+        for _ in range(runs):
+            for engine in engines:
+                results = native(program) if engine == "native" else in_guest(build, directory, engine)
+                for name, value in results:
+                    seconds.setdefault((engine, name), []).append(value)
+    for engine in engines:
+        row, ratios = [], []
+        for name in PROGRAMS:
+            value = statistics.median(seconds[engine, name])
+            row.append(f"{name} {value:.2f}")
+            if engine != "native" and "native" in engines:
+                ratios.append(value / statistics.median(seconds["native", name]))
+                row[-1] += f" ({ratios[-1]:.1f})"
+        mean = f"; geometric mean {math.prod(ratios) ** (1 / len(ratios)):.2f}" if ratios else ""
+        print(f"{engine}: {', '.join(row)}{mean}", flush=True)
+
+
+main()
