@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
 import vm  # noqa: E402
 
-PROGRAM = f"{sys.argv[1]}/dimmable" if len(sys.argv) > 1 else "build/dimmable"
+PROGRAM = os.path.abspath(f"{sys.argv[1]}/dimmable" if len(sys.argv) > 1 else "build/dimmable")
 
 
 class Machine(vm.Vm):

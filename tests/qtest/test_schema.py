@@ -286,28 +286,33 @@ def chardev_errors(folder):
             raise AssertionError(f"chardev-remove {ident}: {reply}")
 
 
+def run(folder):
+    global SCHEMA  # pylint: disable=global-statement
+    SCHEMA = Schema(MACHINE.qmp.command("query-qmp-schema"))
+    tests = [("the validator can fail", validator_can_fail),
+             ("commands listed", served)]
+    for name, arguments in PLAUSIBLE:
+        tests.append((f"{name} {json.dumps(arguments)}",
+                      lambda n=name, a=arguments: plausible(n, a, folder)))
+    tap.run(tests + [
+        ("/dev/fdset", lambda: fdset_paths(folder)),
+        ("-chardev's parameters", chardev_parameters),
+        ("chardev errors", lambda: chardev_errors(folder)),
+        ("mandatory arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], False))),
+        ("all arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], True))),
+        ("an argument too many", lambda: refused(lambda e: {"no-such-argument": 1})),
+        ("an argument missing", lambda: refused(missing)),
+        ("an argument of a wrong type", lambda: refused(wrong_type)),
+    ])
+
+
 def main():
-    global MACHINE, SCHEMA  # pylint: disable=global-statement
-    with tempfile.TemporaryDirectory() as folder, machine.Machine(
-            extra=["-name", "test", "-uuid", "12345678-1234-5678-1234-567812345678"]) as MACHINE:
-        os.chdir(folder)
+    global MACHINE  # pylint: disable=global-statement
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # before the machine starts: some commands write files by the names of examples
         os.mkfifo("fifo")
-        SCHEMA = Schema(MACHINE.qmp.command("query-qmp-schema"))
-        tests = [("the validator can fail", validator_can_fail),
-                 ("commands listed", served)]
-        for name, arguments in PLAUSIBLE:
-            tests.append((f"{name} {json.dumps(arguments)}",
-                          lambda n=name, a=arguments: plausible(n, a, folder)))
-        tap.run(tests + [
-            ("/dev/fdset", lambda: fdset_paths(folder)),
-            ("-chardev's parameters", chardev_parameters),
-            ("chardev errors", lambda: chardev_errors(folder)),
-            ("mandatory arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], False))),
-            ("all arguments", lambda: every_command(lambda e: SCHEMA.example(e["arg-type"], True))),
-            ("an argument too many", lambda: refused(lambda e: {"no-such-argument": 1})),
-            ("an argument missing", lambda: refused(missing)),
-            ("an argument of a wrong type", lambda: refused(wrong_type)),
-        ])
+        with machine.Machine(extra=["-name", "test", "-uuid", "12345678-1234-5678-1234-567812345678"]) as MACHINE:
+            run(folder)
 
 
 main()

@@ -36,8 +36,9 @@ static void on_sci(Frame *frame)
 {
     (void)frame;
     scis++;
-    /* Level-triggered: it stays until its cause is gone. */
-    out8(gpe_status, 1 << 3);
+    /* Level-triggered, and the status holds until the events are taken, which is done later: not
+     * again before that. */
+    out8(gpe_enable, 0);
     apic_write(APIC_EOI, 0);
 }
 
@@ -150,5 +151,7 @@ void guest_main(void)
                 ended |= slot == slots - 1;
             }
         }
+        out8(gpe_status, 1 << 3);
+        out8(gpe_enable, 1 << 3); /* an event that came meanwhile interrupts at once */
     }
 }
