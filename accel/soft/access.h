@@ -11,6 +11,19 @@
 
 #include "accel/soft/soft.h"
 
+#if defined(__has_feature)
+#define SOFT_HAS_FEATURE(x) __has_feature(x)
+#else
+#define SOFT_HAS_FEATURE(x) 0
+#endif
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !SOFT_HAS_FEATURE(address_sanitizer) && !SOFT_HAS_FEATURE(thread_sanitizer) &&              \
+    !SOFT_HAS_FEATURE(undefined_behavior_sanitizer)
+#define SOFT_THREADED 1
+#else
+#define SOFT_THREADED 0
+#endif
+
 #define SOFT_PAGE_MASK (~(uint64_t)(SOFT_PAGE - 1))
 
 static inline SoftTlbEntry *soft_tlb_entry(SoftTlbEntry *tlb, uint64_t addr)
@@ -37,6 +50,41 @@ static inline void *soft_write_host(SoftCpu *s, uint64_t addr, unsigned size)
     return NULL;
 }
 
+/*
+ * The calls of the slow path. They are seldom made, but an ordinary call would cost each function
+ * of a micro-operation a stack frame and the saving of registers, also where it is not made. So
+ * they go by thunks that keep all general registers (slow-thunks.S); the red zone is stepped over.
+ */
+#if SOFT_THREADED
+#define SOFT_SLOW_CALL(name) "lea -128(%%rsp), %%rsp\n\tcall " name "\n\tlea 128(%%rsp), %%rsp"
+#define SOFT_SLOW_CLOBBERS                                                                  \
+    "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
+        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+static inline uint64_t soft_load_miss(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    uint64_t value;
+    __asm__ volatile(SOFT_SLOW_CALL("soft_load_thunk")
+                     : "=a"(value)
+                     : "D"(s), "S"(op), "d"(addr), "c"(size)
+                     : SOFT_SLOW_CLOBBERS);
+    return value;
+}
+
+static inline void soft_store_miss(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
+                                   unsigned size)
+{
+    register unsigned r8 __asm__("r8") = size;
+    __asm__ volatile(SOFT_SLOW_CALL("soft_store_thunk")
+                     :
+                     : "D"(s), "S"(op), "d"(addr), "c"(value), "r"(r8)
+                     : SOFT_SLOW_CLOBBERS);
+}
+#else
+#define soft_load_miss  soft_load_slow
+#define soft_store_miss soft_store_slow
+#endif
+
 /* soft_load8..64(s, op, addr) and soft_store8..64(s, op, addr, value): @addr is linear. They fault
  * at @op's instruction. Plain loads and stores of the host: x86 ordering is the guest's. */
 #define SOFT_DEFINE_ACCESS(bits)                                                           \
@@ -48,7 +96,7 @@ static inline void *soft_write_host(SoftCpu *s, uint64_t addr, unsigned size)
             memcpy(&value, host, sizeof(value));                                           \
             return value;                                                                  \
         }                                                                                  \
-        return (uint##bits##_t)soft_load_slow(s, op, addr, (bits) / 8);                    \
+        return (uint##bits##_t)soft_load_miss(s, op, addr, (bits) / 8);                    \
     }                                                                                      \
     static inline void soft_store##bits(SoftCpu *s, const Uop *op, uint64_t addr,          \
                                         uint##bits##_t value)                              \
@@ -57,7 +105,7 @@ static inline void *soft_write_host(SoftCpu *s, uint64_t addr, unsigned size)
         if (__builtin_expect(host != NULL, 1)) {                                           \
             memcpy(host, &value, sizeof(value));                                           \
         } else {                                                                           \
-            soft_store_slow(s, op, addr, value, (bits) / 8);                               \
+            soft_store_miss(s, op, addr, value, (bits) / 8);                               \
         }                                                                                  \
     }
 

@@ -14,19 +14,6 @@
 #include "accel/soft/block.h"
 #include "accel/soft/flags.h"
 
-#if defined(__has_feature)
-#define SOFT_HAS_FEATURE(x) __has_feature(x)
-#else
-#define SOFT_HAS_FEATURE(x) 0
-#endif
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
-    !SOFT_HAS_FEATURE(address_sanitizer) && !SOFT_HAS_FEATURE(thread_sanitizer) &&              \
-    !SOFT_HAS_FEATURE(undefined_behavior_sanitizer)
-#define SOFT_THREADED 1
-#else
-#define SOFT_THREADED 0
-#endif
-
 #define SOFT_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define SOFT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
