@@ -180,11 +180,3 @@ bool rtc_apply(const RtcOption *rtc, GError **errp)
     mc146818_set_time(clock, rtc->base == RTC_BASE_DATE ? rtc->seconds : local_seconds());
     return true;
 }
-
-/* ---- refused ---- */
-
-bool do_no_acpi(Startup *startup, const char *arg, GError **errp)
-{
-    error_set(errp, "a machine without ACPI is not there: memory hot-plug is ACPI; leave this out");
-    return false;
-}

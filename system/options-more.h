@@ -12,7 +12,6 @@ bool do_boot(Startup *startup, const char *arg, GError **errp);
 bool do_fw_cfg(Startup *startup, const char *arg, GError **errp);
 bool do_smbios(Startup *startup, const char *arg, GError **errp);
 bool do_rtc(Startup *startup, const char *arg, GError **errp);
-bool do_no_acpi(Startup *startup, const char *arg, GError **errp);
 /* Set the clock as -rtc asks for; the machine is initialised. */
 bool rtc_apply(const RtcOption *rtc, GError **errp);
 

@@ -366,6 +366,11 @@ static bool do_cpu(Startup *startup, const char *arg, GError **errp)
     return object_property_parse(OBJECT(startup->machine), "cpu-type", arg, errp);
 }
 
+static bool do_no_acpi(Startup *startup, const char *arg, GError **errp)
+{
+    return object_property_parse(OBJECT(startup->machine), "acpi", "off", errp);
+}
+
 static bool do_no_hpet(Startup *startup, const char *arg, GError **errp)
 {
     return object_property_parse(OBJECT(startup->machine), "hpet", "off", errp);
@@ -528,7 +533,7 @@ const Option options[] = {
     { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
     { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, do_usb },
-    { "no-acpi", NULL, "refused: memory hot-plug is ACPI", START_CONFIG, do_no_acpi },
+    { "no-acpi", NULL, "as -machine acpi=off", START_MACHINE, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
 

@@ -122,7 +122,9 @@ static void make_files(void *opaque)
 
     if (!files->fresh) {
         files->fresh = true;
-        acpi_make(files);
+        if (files->x86->acpi != X86_ACPI_OFF) {
+            acpi_make(files);
+        }
         smbios_make(files);
         e820_make(files);
     }
@@ -141,13 +143,17 @@ static void add_made_files(FwCfgFiles *files)
     static const struct {
         const char *name;
         FwCfgPrepare *prepare;
+        bool acpi;
     } made[] = {
-        { ACPI_FILE_TABLES, make_files },   { ACPI_FILE_RSDP, make_files },
-        { ACPI_FILE_LOADER, make_loader },  { SMBIOS_FILE_ANCHOR, make_files },
-        { SMBIOS_FILE_TABLES, make_files }, { "etc/e820", make_files },
+        { ACPI_FILE_TABLES, make_files, true },  { ACPI_FILE_RSDP, make_files, true },
+        { ACPI_FILE_LOADER, make_loader, true }, { SMBIOS_FILE_ANCHOR, make_files },
+        { SMBIOS_FILE_TABLES, make_files },      { "etc/e820", make_files },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(made); i++) {
+        if (made[i].acpi && files->x86->acpi == X86_ACPI_OFF) {
+            continue;
+        }
         fw_cfg_set_file_copy(files->fw, made[i].name, NULL, 0);
         fw_cfg_set_file_prepare(files->fw, made[i].name, made[i].prepare, files);
     }

@@ -11,7 +11,7 @@
 static void pc_create_chipset(X86Machine *x86)
 {
     x86->host = i440fx_create(system_memory(), system_io(), &x86->ram_below);
-    piix_create(x86->host->bus);
+    piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF);
 }
 
 static const X86MachineOps pc_machine_ops = {

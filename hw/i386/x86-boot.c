@@ -107,7 +107,8 @@ void x86_machine_reset(Machine *machine)
     g_autoptr(GError) err = NULL;
     g_autoptr(GArray) e820 = NULL;
     BootRam ram;
-    uint64_t rsdp;
+    uint64_t rsdp = 0; /* none */
+    bool acpi = x86->acpi != X86_ACPI_OFF;
 
     x86_reset_fw_cfg(x86);
     if (x86->firmware) {
@@ -120,7 +121,7 @@ void x86_machine_reset(Machine *machine)
     if (x86->below_4g < LEAST_RAM) {
         return; /* no room for tables, and x86_init_boot() refused a kernel */
     }
-    if (!x86_load_acpi(x86, &rsdp, &err)) {
+    if (acpi && !x86_load_acpi(x86, &rsdp, &err)) {
         error_report("%s", err->message);
         system_internal_error();
         return;
@@ -134,13 +135,17 @@ void x86_machine_reset(Machine *machine)
     e820 = e820_of_machine(machine);
     linux_boot_load(x86->boot, &ram, e820, rsdp);
     linux_boot_start(x86->boot, machine->cpus[0]);
-    acpi_pm_set_sci_enabled(x86->pm, true);
+    acpi_pm_set_sci_enabled(x86->pm, acpi);
 }
 
 bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp)
 {
     g_autoptr(AcpiTables) tables = NULL;
 
+    if (X86_MACHINE(machine)->acpi == X86_ACPI_OFF) {
+        error_set(errp, "-machine dump-acpi= and acpi=off exclude each other: there are no tables");
+        return false;
+    }
     if (x86_machine_ops(machine)->set_up_chipset) {
         x86_machine_ops(machine)->set_up_chipset(X86_MACHINE(machine));
     }

@@ -3,6 +3,17 @@
 #include "hw/i386/x86.h"
 
 #include "hw/mem/pc-dimm.h"
+#include "util/error.h"
+
+static bool x86_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
+{
+    if (X86_MACHINE(machine)->acpi == X86_ACPI_OFF) {
+        error_set(errp, "the machine has no ACPI (acpi=off, -no-acpi), by which a guest learns of "
+                        "DIMMs: start it with acpi=on");
+        return false;
+    }
+    return pc_dimm_pre_plug(machine, dev, errp); /* refuses every DIMM where there are no slots */
+}
 
 static void x86_dimm_plugged(Machine *machine, Device *dev)
 {
@@ -30,7 +41,7 @@ static void x86_dimm_unplugged(Machine *machine, Device *dev)
 
 const HotplugHandler x86_hotplug[] = {
     { .device_type = TYPE_PC_DIMM,
-      .pre_plug = pc_dimm_pre_plug, /* refuses every DIMM where there are no slots */
+      .pre_plug = x86_dimm_pre_plug,
       .plug = x86_dimm_plugged,
       .unplug_request = x86_dimm_unplug_requested,
       .unplug_withdraw = x86_dimm_unplug_withdrawn,

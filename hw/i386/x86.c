@@ -166,6 +166,13 @@ static void x86_machine_finalize(Object *obj)
     g_free(X86_MACHINE(obj)->rom_name);
 }
 
+static const char *const acpi_values[] = {
+    [X86_ACPI_AUTO] = "auto",
+    [X86_ACPI_ON] = "on",
+    [X86_ACPI_OFF] = "off",
+    NULL,
+};
+
 static const Property x86_machine_properties[] = {
     { .name = "pflash0",
       .kind = PROP_STRING,
@@ -181,6 +188,13 @@ static const Property x86_machine_properties[] = {
       .has_default = true,
       .default_int = true,
       .description = "high precision event timers" },
+    { .name = "acpi",
+      .kind = PROP_ENUM,
+      .offset = offsetof(X86Machine, acpi),
+      .has_default = true,
+      .enum_names = acpi_values,
+      .custom_type = "OnOffAuto",
+      .description = "ACPI tables, which memory hot-plug needs; auto is on" },
     { 0 },
 };
 

@@ -36,9 +36,13 @@ typedef enum X86IrqSource {
     X86_IRQ_PCI,
 } X86IrqSource;
 
+/* auto is on */
+typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
+
 typedef struct X86Machine {
     Machine parent;
     bool hpet_enabled;           /* property "hpet" */
+    int acpi;                    /* property "acpi": OnOffAuto */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
     char *pflash[MAX_FLASH]; /* properties "pflash0", "pflash1": block nodes, or NULL */

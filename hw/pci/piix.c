@@ -79,8 +79,10 @@ static const ObjectType piix4_pm_type = {
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)
 
-void piix_create(PciBus *bus)
+void piix_create(PciBus *bus, bool pm)
 {
     pci_create(bus, PCI_DEVFN(1, 0), TYPE_PIIX3);
-    pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM);
+    if (pm) {
+        pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM);
+    }
 }

@@ -16,7 +16,7 @@
 #define PIIX4_SMB_BASE 0x700
 #define PIIX4_SCI_IRQ  9
 
-/* Both functions on @bus. */
-void piix_create(PciBus *bus);
+/* The functions on @bus; power management only if @pm. */
+void piix_create(PciBus *bus, bool pm);
 
 #endif

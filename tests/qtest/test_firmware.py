@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 
 import machine
+import vm
 
 import tap
 
@@ -94,12 +95,46 @@ def property_is_bios():
             tap.equal(read(guest, TOP - 16) & 0xffff, 0xf4fa, "cli; hlt")
 
 
+def has_rsdp(guest):
+    """Is it where an operating system looks for it?"""
+    return any(guest(f"read {addr:#x} 8")[0] == "0x" + b"RSD PTR ".hex()
+               for addr in range(0xe0000, 0x100000, 16))
+
+
 def nothing_without_cpus():
     """With -accel qtest no firmware is looked for, and the tables lie in memory."""
     with machine.Machine(extra=[]) as guest:
-        found = any(guest(f"read {addr:#x} 8")[0] == "0x" + b"RSD PTR ".hex()
-                    for addr in range(0xe0000, 0x100000, 16))
-        tap.equal(found, True, "RSDP below 1 MiB")
+        tap.equal(has_rsdp(guest), True, "RSDP below 1 MiB")
+
+
+def fw_cfg_files(guest):
+    """Names in the directory of fw_cfg: be32 count, then size, selector and name, 64 bytes each."""
+    guest.write("w", 0x510, 0x19)
+    count = int.from_bytes(bytes(guest.read("b", 0x511) for _ in range(4)), "big")
+    entries = [bytes(guest.read("b", 0x511) for _ in range(64)) for _ in range(count)]
+    return {entry[8:].split(b"\0")[0].decode() for entry in entries}
+
+
+def no_acpi():
+    """No tables in memory, and none for firmware; no DIMMs."""
+    acpi = {"etc/acpi/tables", "etc/acpi/rsdp", "etc/table-loader"}
+    for name in "pc", "q35":
+        with machine.Machine(extra=["-machine", name]) as guest:
+            tap.equal(fw_cfg_files(guest) & acpi, acpi, name)
+        for args in (["-machine", name, "-no-acpi"], ["-machine", f"{name},acpi=off"]):
+            with machine.Machine(extra=args) as guest:
+                tap.equal(has_rsdp(guest), False, f"RSDP, {args}")
+                tap.equal(fw_cfg_files(guest) & acpi, set(), str(args))
+                tap.equal(guest.qmp.command("qom-get", path="/machine", property="acpi"), "off")
+                tap.equal([d for d in guest.qmp.command("query-pci")[0]["devices"]
+                           if d["id"]["device"] == 0x7113], [], "PIIX4 power management")
+                guest.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m", "size": 128 << 20})
+                try:
+                    guest.qmp.command("device_add", driver="pc-dimm", memdev="m")
+                    raise AssertionError("a DIMM was plugged")
+                except vm.QmpError as err:
+                    if "no ACPI" not in err.desc:
+                        raise
 
 
 def flash_args(*files):
@@ -267,6 +302,7 @@ TESTS = [
     ("-L", searched),
     ("-machine firmware=", property_is_bios),
     ("none without CPUs", nothing_without_cpus),
+    ("-no-acpi", no_acpi),
     ("flash: two units", flash_is_stacked),
     ("flash: block nodes", flash_is_block_nodes),
     ("flash: program and erase", flash_is_written),

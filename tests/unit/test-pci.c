@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     RamBlock *block = ram_block_new("ram", 1 << 20, -1, false, true, 0, NULL);
     memory_region_init_ram(&ram, "ram", block);
     memory_region_add(system_memory(), 0, &ram);
-    piix_create(i440fx_create(system_memory(), system_io(), &ram)->bus);
+    piix_create(i440fx_create(system_memory(), system_io(), &ram)->bus, true);
     i8042_create(system_io(), test_line(&irq1));
     port92_create(system_io());
     g_test_add_func("/pci/ids", test_ids);
