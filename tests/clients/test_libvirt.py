@@ -83,11 +83,14 @@ def make_guest(session):
         initrd.write(first.read() + archive)
 
 
+def domain_xml(name, machine, kind="qemu"):
+    return DOMAIN.format(kind=kind, name=name, machine=machine, folder=SESSION.dir, append=APPEND,
+                         emulator=SESSION.emulator)
+
+
 def define(machine, kind="qemu"):
     name = f"{kind}-{machine}"
-    xml = DOMAIN.format(kind=kind, name=name, machine=machine, folder=SESSION.dir, append=APPEND,
-                        emulator=SESSION.emulator)
-    SESSION.virsh("define", SESSION.write(f"{name}.xml", xml))
+    SESSION.virsh("define", SESSION.write(f"{name}.xml", domain_xml(name, machine, kind)))
     return name
 
 
@@ -341,7 +344,47 @@ def kvm_paused(machine):
     SESSION.virsh("undefine", name)
 
 
+# ---- domains of other kinds, started paused ----
+
+# What in the domain is replaced by what.
+CELL = "<cell id='0' cpus='0-1' memory='512' unit='MiB'/>"
+CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id='{}' value='10'/>"
+         "<sibling id='{}' value='21'/></distances></cell>")
+NO_BALLOON = "<memballoon model='none'/>"
+PATH = "<source mode='bind' path='"
+VARIANTS = [
+    ("as it is", {}),
+    ("without ACPI", {"<acpi/>": "", "<maxMemory slots='8' unit='GiB'>16</maxMemory>": ""}),
+    ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
+    ("a DIMM from the start", {NO_BALLOON: NO_BALLOON + DIMM_XML}),
+    ("local time", {"<clock offset='utc'>": "<clock offset='localtime'>"}),
+    ("sysinfo", {"</cmdline>": "</cmdline><smbios mode='sysinfo'/>",
+                 "<clock": "<sysinfo type='smbios'><system><entry name='manufacturer'>Foo</entry></system>"
+                           "<oemStrings><entry>hello</entry></oemStrings></sysinfo><clock"}),
+    ("a core with the guest's memory", {"<memory unit='MiB'>512": "<memory unit='MiB' dumpCore='on'>512"}),
+    ("no serial port", {"<serial type='unix'>": "<serial type='null'>", PATH: "<source path='"}),
+    ("a pseudo-terminal", {"<serial type='unix'>": "<serial type='pty'>", PATH: "<source path='"}),
+    ("another CPU", {"<model>qemu64</model>": "<model>Nehalem</model>",
+                     "<feature policy='disable' name='svm'/>": "<feature policy='disable' name='sse4.2'/>"}),
+]
+
+
+def variant(machine, number):
+    title, changes = VARIANTS[number]
+    name = f"variant-{machine}-{number}"
+    xml = domain_xml(name, machine)
+    for old, new in changes.items():
+        tap.equal(xml.count(old), 1, f"{title}: {old}")
+        xml = xml.replace(old, new)
+    SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", xml))
+    tap.equal(SESSION.state(name), "paused")
+    SESSION.virsh("destroy", name)
+
+
 GROUPS = {
+    "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
+                 for machine, count in (("q35", len(VARIANTS)), ("pc", 3)) for number in range(count)] +
+                [("log", log_is_clean)],
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
               ("log", log_is_clean)],
