@@ -139,7 +139,7 @@ bool host_emit_native(Translator *t, const Uop *op, const SoftMeaning *m)
         rm = host_reg(begin_slot(t, stub, rm_slot, SCRATCH_B));
     }
     if (reg_slot >= 0) {
-        reg = begin_slot(t, stub, reg_slot, scratch);
+        reg = reg_slot == rm_slot ? rm.base : begin_slot(t, stub, reg_slot, scratch);
     }
     host_insn_prefix(&t->c, e.prefix, e.wide, false, e.opcode, reg, rm);
     host_bytes(&t->c, e.imm, e.imm_len);
