@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translator against the interpreter: the same program, run both ways from the same state, ends
+ * in the same one; also when it is made to leave its blocks all the time, when blocks have one
+ * instruction, and when the room for code is too small. Single instructions are compared with the
+ * real processor by test-cpu-vs-host-translate.
+ */
+#include <string.h>
+
+#include "accel/soft/block.h"
+#include "accel/soft/engine.h"
+#include "accel/soft/native.h"
+#include "accel/soft/options.h"
+#include "accel/soft/translate/translator.h"
+#include "tests/unit/soft-harness.h"
+
+enum { DATA_BYTES = 4096, TURNS = 1 << 28 };
+
+typedef struct Outcome {
+    uint64_t regs[16], rflags;
+    uint8_t fx[FX_XMM + 256];
+    uint8_t data[DATA_BYTES];
+} Outcome;
+
+/* Flags from block to block, calls to another page and back, memory of all kinds, SSE. */
+GUEST_CODE(mixed, 64,
+           "xor %eax, %eax\n\t"
+           "mov $30000, %ecx\n\t"
+           "movabs $0x9e3779b97f4a7c15, %rbx\n\t"
+           "mov $0x100000, %esi\n\t"
+           "xor %edx, %edx\n\t"
+           "cvtsi2sd %ecx, %xmm1\n\t"
+           "xorps %xmm0, %xmm0\n"
+           "1: call 2f\n\t"
+           "add %rbx, %rax\n\t"
+           "adc $0, %rdx\n\t"
+           "test $4, %al\n\t"
+           "jz 3f\n\t"
+           "xor %rdx, %rax\n\t"
+           "rol $7, %r14\n"
+           "3: movzbl %al, %r10d\n\t"
+           "add %rax, (%rsi,%r10,8)\n\t"
+           "sbb %r11, %r11\n\t"
+           "xor %r11, %r15\n\t"
+           "addsd %xmm1, %xmm0\n\t"
+           "dec %ecx\n\t"
+           "jnz 1b\n\t"
+           "jmp 4f\n\t"
+           ".skip 4096, 0xcc\n"
+           "2: push %rax\n\t"
+           "imul $77, (%rsi), %r14\n\t"
+           "lea 5(%rax,%rcx,4), %rax\n\t"
+           "bswap %rax\n\t"
+           "pop %r12\n\t"
+           "add %r12, %rax\n\t"
+           "movsd %xmm0, 2048(%rsi)\n\t"
+           "cmova %r12, %r13\n\t"
+           "inc %r8\n\t"
+           "setc %r9b\n\t"
+           "ret\n"
+           "4: nop");
+
+typedef struct Press {
+    X86Cpu *cpu;
+    _Atomic bool stop;
+} Press;
+
+/* In a thread of its own. */
+static gpointer press(gpointer data)
+{
+    Press *p = data;
+    while (!atomic_load(&p->stop)) {
+        atomic_store(&p->cpu->exit_request, true);
+        g_usleep(1);
+    }
+    return NULL;
+}
+
+static void keep(const SoftHarness *h, Outcome *o)
+{
+    memset(o, 0, sizeof(*o));
+    memcpy(o->regs, h->cpu->regs, sizeof(o->regs));
+    o->rflags = soft_get_rflags(h->s);
+    memcpy(o->fx, h->cpu->fxsave, sizeof(o->fx));
+    memcpy(o->data, h->ram + HARNESS_DATA, DATA_BYTES);
+}
+
+static void run_mixed(SoftOptions options, bool pressed, Outcome *o)
+{
+    soft_options = options;
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    memset(h->ram + HARNESS_DATA, 0, DATA_BYTES);
+    GUEST_LOAD(h, mixed);
+    Press p = { .cpu = h->cpu };
+    GThread *thread = pressed ? g_thread_new("press", press, &p) : NULL;
+    g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    if (thread) {
+        atomic_store(&p.stop, true);
+        g_thread_join(thread);
+    }
+    const SoftTranslator *tr = h->s->translator;
+    g_assert_true(options.translate == SOFT_TRANSLATE_OFF ? !tr : tr->cache.used > tr->stubs_size);
+    keep(h, o);
+}
+
+static void same(const Outcome *a, const Outcome *b)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        g_assert_cmphex(a->regs[i], ==, b->regs[i]);
+    }
+    g_assert_cmphex(a->rflags, ==, b->rflags);
+    g_assert_cmpmem(a->fx, sizeof(a->fx), b->fx, sizeof(b->fx));
+    g_assert_cmpmem(a->data, DATA_BYTES, b->data, DATA_BYTES);
+}
+
+static void test_mixed(void)
+{
+    static const struct {
+        SoftOptions options;
+        bool pressed;
+    } ways[] = {
+        { { SOFT_TRANSLATE_OFF, 1, true }, false },  { { SOFT_TRANSLATE_ON, 1, false }, false },
+        { { SOFT_TRANSLATE_ALL, 1, false }, false }, { { SOFT_TRANSLATE_ALL, 1, true }, false },
+        { { SOFT_TRANSLATE_ALL, 1, false }, true },  { { SOFT_TRANSLATE_ON, 1, false }, true },
+        { { SOFT_TRANSLATE_ALL, 1, true }, true },
+    };
+    const SoftOptions before = soft_options;
+    Outcome expected, found;
+
+    run_mixed((SoftOptions){ SOFT_TRANSLATE_OFF, 1, false }, false, &expected);
+    g_assert_cmphex(expected.regs[X86_RCX], ==, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        run_mixed(ways[i].options, ways[i].pressed, &found);
+        same(&expected, &found);
+    }
+    soft_options = before;
+}
+
+/* More code than there is room for: 30000 blocks "add $n, %rax; jmp", twice. */
+static void test_small_cache(void)
+{
+    enum { BLOCKS = 30000, STRIDE = 16, CODE = 0x200000 };
+    const SoftOptions before = soft_options;
+
+    soft_options = (SoftOptions){ SOFT_TRANSLATE_ALL, 1, false };
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        uint8_t *at = h->ram + CODE + STRIDE * i;
+        const uint8_t add[] = { 0x48, 0x05 }, jump[] = { 0xeb, STRIDE - 8 };
+        memcpy(at, add, 2);
+        memcpy(at + 2, &i, 4);
+        memcpy(at + 6, jump, 2);
+    }
+    h->ram[CODE + STRIDE * BLOCKS] = 0xf4;
+    harness_flush(h);
+    uint32_t epoch = h->s->cache->epoch;
+    for (unsigned round = 1; round <= 2; round++) {
+        h->cpu->rip = CODE;
+        g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, (uint64_t)BLOCKS * (BLOCKS - 1) / 2 * round);
+    }
+    g_assert_cmpuint(h->s->cache->epoch, >, epoch);
+    soft_options = before;
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/soft-translate/as-the-interpreter", test_mixed);
+    g_test_add_func("/soft-translate/small-cache", test_small_cache);
+    return g_test_run();
+}
