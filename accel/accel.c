@@ -73,17 +73,21 @@ static bool set_memslots(const char *value, GError **errp)
     return true;
 }
 
+static const struct {
+    const char *engine, *name, *values, *help;
+    bool (*set)(const char *value, GError **errp);
+} options[] = {
+    { "kvm", "kernel-irqchip", "on|split|off", "which interrupt controllers are the kernel's",
+      set_irqchip },
+    { "kvm", "x-memslots", "NUMBER", "use no more memory slots than this", set_memslots },
+    { "soft", "translate", "off|on|all", "translate hot code, or all, to the host's",
+      soft_set_translate },
+    { "soft", "tb-size", "MIB", "room for each CPU's translated code", soft_set_tb_size },
+    { "soft", "one-insn-per-tb", "on|off", "blocks of one instruction", soft_set_one_insn },
+};
+
 bool accel_set_option(const char *name, const char *value, GError **errp)
 {
-    static const struct {
-        const char *name;
-        bool (*set)(const char *value, GError **errp);
-    } options[] = {
-        { "kernel-irqchip", set_irqchip },        { "x-memslots", set_memslots },
-        { "translate", soft_set_translate },      { "tb-size", soft_set_tb_size },
-        { "one-insn-per-tb", soft_set_one_insn },
-    };
-
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
         if (strcmp(name, options[i].name) == 0) {
             return options[i].set(value, errp);
@@ -91,6 +95,25 @@ bool accel_set_option(const char *name, const char *value, GError **errp)
     }
     error_set(errp, "there is no option '%s' of engines", name);
     return false;
+}
+
+char *accel_help_options(const char *engine, GError **errp)
+{
+    const AccelOps *ops = accel_find(engine, errp);
+
+    if (!ops) {
+        return NULL;
+    }
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(text, "Options of the engine %s:\n", ops->name);
+    g_string_append_printf(text, "  %-28s %s\n", "thread=multi", "each CPU has its own thread");
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (strcmp(options[i].engine, ops->name) == 0) {
+            g_autofree char *left = g_strdup_printf("%s=%s", options[i].name, options[i].values);
+            g_string_append_printf(text, "  %-28s %s\n", left, options[i].help);
+        }
+    }
+    return g_string_free(text, FALSE);
 }
 
 /* ---- choosing ---- */

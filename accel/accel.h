@@ -97,5 +97,7 @@ void accel_internal_error(X86Cpu *cpu);
 void accel_set(const AccelOps *ops);
 /* Text for `-accel help`; g_free. */
 char *accel_help(void);
+/* Text for `-accel NAME,help`; g_free. NULL: there is no such engine. */
+char *accel_help_options(const char *engine, GError **errp);
 
 #endif

@@ -45,7 +45,12 @@ static char *text_machine(const char *what, GError **errp)
 
 static char *text_accel(const char *what, GError **errp)
 {
-    return accel_help();
+    if (!*what) {
+        return accel_help();
+    }
+    const char *name = g_str_has_prefix(what, "accel=") ? what + strlen("accel=") : what;
+    g_auto(GStrv) parts = g_strsplit(name, ",", 2);
+    return accel_help_options(parts[0], errp);
 }
 
 static char *text_cpu(const char *what, GError **errp)
@@ -496,7 +501,7 @@ const Option options[] = {
       "machine type (help lists them) and its properties; dump-acpi writes the ACPI tables and exits",
       START_CONFIG, do_machine, text_machine },
     { "M", "[type=]NAME[,prop=value]", "short for -machine", START_CONFIG, do_machine, text_machine },
-    { "accel", "NAME[,thread=multi][,kernel_irqchip=on|split|off]", "engine that runs the CPUs (help lists them); again: next to try",
+    { "accel", "NAME[,option=value]", "engine that runs the CPUs (help lists them, NAME,help their options); again: next to try",
       START_CONFIG, do_accel, text_accel },
     { "enable-kvm", NULL, "the same as -accel kvm", START_CONFIG, do_enable_kvm },
     { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",

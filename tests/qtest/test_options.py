@@ -148,6 +148,11 @@ REFUSED = [
     (["-numa", "node", "-numa", "cpu,node-id=0,socket-id=7"], "socket"),
     (["-serial", "stdio", "-monitor", "stdio"], "stdio once"),
     (["-accel", "warp"], "warp"),
+    (["-accel", "warp,help"], "warp"),
+    (["-accel", "soft,tb-size=0"], "tb-size 1024"),
+    (["-accel", "soft,tb-size=2000"], "tb-size 2000"),
+    (["-accel", "soft,translate=perhaps"], "translate perhaps all"),
+    (["-accel", "tcg,one-insn-per-tb=2"], "one-insn-per-tb on off"),
     (["-accel", "qtest", "-accel", "warp"], "warp"),
     (["-M", "pc,accel=qtest:warp"], "warp"),
     (["-object", "secret,id=s"], "data="),
@@ -503,7 +508,7 @@ SUITES = [
     ["-M", "q35,graphics=on"], ["-msg", "timestamp=off"], ["-overcommit", "mem-lock=off"],
     ["-uuid", "12345678-1234-1234-1234-123456789abc"], ["-object", "{'qom-type':'memory-backend-ram','id':'m','size':4096}"],
     ["-device", "{'driver':'isa-debug-exit'}"], ["-no-shutdown"], ["-no-reboot"], ["-action", "watchdog=none"],
-    ["-accel", "kvm"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
+    ["-accel", "kvm"], ["-accel", "tcg,tb-size=64,thread=multi,one-insn-per-tb=off"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
 ]
 
 
@@ -564,6 +569,18 @@ def process_name():
         with open(f"/proc/{box.process.pid}/comm", encoding="ascii") as comm:
             tap.equal(comm.read(), "as-asked\n")
         tap.equal(box.qmp.command("query-name"), {"name": "guest"})
+
+
+def accel_help():
+    for args, words in ((["-accel", "help"], ("kvm", "soft, tcg")),
+                        (["-accel", "soft,help"], ("translate=off|on|all", "tb-size=", "one-insn-per-tb=")),
+                        (["-accel", "tcg,help"], ("translate=off|on|all",)),
+                        (["-accel", "kvm,help"], ("kernel-irqchip=on|split|off",))):
+        status, text = machine.run_program(*args)
+        tap.equal(status, 0, args)
+        for word in words:
+            if word not in text:
+                raise AssertionError(f"no {word}: {text}")
 
 
 def chardev_help():
@@ -749,7 +766,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, process_name, chardev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
