@@ -8,7 +8,7 @@
 
 enum { TB_SIZE_DEFAULT = 32, TB_SIZE_MAX = 1024 }; /* MiB; jumps reach 2 GiB */
 
-SoftOptions soft_options = { .translate = SOFT_TRANSLATE_OFF, .tb_size = TB_SIZE_DEFAULT };
+SoftOptions soft_options = { .translate = SOFT_TRANSLATE_ON, .tb_size = TB_SIZE_DEFAULT };
 
 bool soft_set_translate(const char *value, GError **errp)
 {

@@ -85,9 +85,17 @@ static void keep(const SoftHarness *h, Outcome *o)
     memcpy(o->data, h->ram + HARNESS_DATA, DATA_BYTES);
 }
 
+/* For the next harness. */
+static void set_options(SoftOptions options)
+{
+    static const char *const modes[] = { "off", "on", "all" };
+    soft_options = options;
+    g_setenv("SOFT_TRANSLATE", modes[options.translate], true);
+}
+
 static void run_mixed(SoftOptions options, bool pressed, Outcome *o)
 {
-    soft_options = options;
+    set_options(options);
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, HARNESS_LONG64);
     memset(h->ram + HARNESS_DATA, 0, DATA_BYTES);
@@ -125,7 +133,6 @@ static void test_mixed(void)
         { { SOFT_TRANSLATE_ALL, 1, false }, true },  { { SOFT_TRANSLATE_ON, 1, false }, true },
         { { SOFT_TRANSLATE_ALL, 1, true }, true },
     };
-    const SoftOptions before = soft_options;
     Outcome expected, found;
 
     run_mixed((SoftOptions){ SOFT_TRANSLATE_OFF, 1, false }, false, &expected);
@@ -134,16 +141,14 @@ static void test_mixed(void)
         run_mixed(ways[i].options, ways[i].pressed, &found);
         same(&expected, &found);
     }
-    soft_options = before;
 }
 
 /* More code than there is room for: 30000 blocks "add $n, %rax; jmp", twice. */
 static void test_small_cache(void)
 {
     enum { BLOCKS = 30000, STRIDE = 16, CODE = 0x200000 };
-    const SoftOptions before = soft_options;
 
-    soft_options = (SoftOptions){ SOFT_TRANSLATE_ALL, 1, false };
+    set_options((SoftOptions){ SOFT_TRANSLATE_ALL, 1, false });
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, HARNESS_LONG64);
     for (uint32_t i = 0; i < BLOCKS; i++) {
@@ -162,7 +167,6 @@ static void test_small_cache(void)
         g_assert_cmphex(h->cpu->regs[X86_RAX], ==, (uint64_t)BLOCKS * (BLOCKS - 1) / 2 * round);
     }
     g_assert_cmpuint(h->s->cache->epoch, >, epoch);
-    soft_options = before;
 }
 
 int main(int argc, char **argv)
