@@ -85,7 +85,9 @@ static void add_apic_features(X86CpuHost *host)
     if (kvm_vm.irqchip == KVM_IRQCHIP_OFF) {
         *ecx &= ~in_kernel;
         *pv &= ~(1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT |
-                 1u << KVM_FEATURE_PV_SEND_IPI | 1u << KVM_FEATURE_ASYNC_PF_INT);
+                 1u << KVM_FEATURE_PV_SEND_IPI | 1u << KVM_FEATURE_PV_SCHED_YIELD |
+                 1u << KVM_FEATURE_ASYNC_PF | 1u << KVM_FEATURE_ASYNC_PF_VMEXIT |
+                 1u << KVM_FEATURE_ASYNC_PF_INT);
     } else {
         *ecx |= CPUID_1_ECX_X2APIC;
         *ecx |= kvm_check(KVM_CAP_TSC_DEADLINE_TIMER) ? CPUID_1_ECX_DEADLINE : 0;

@@ -158,11 +158,14 @@ static void get_tsc(KvmCpu *k)
     }
 }
 
-static void put_tsc(KvmCpu *k)
+/* At power-up it is 0, which KVM takes to mean that it is to be as those of the other CPUs are,
+ * however late this one is written. */
+static void put_tsc(KvmCpu *k, bool reset)
 {
+    bool power_up = reset && !k->cpu.msr.tsc_offset;
     struct kvm_msr_entry tsc = {
         .index = MSR_TSC,
-        .data = (uint64_t)clock_ns() + (uint64_t)k->cpu.msr.tsc_offset,
+        .data = power_up ? 0 : (uint64_t)clock_ns() + (uint64_t)k->cpu.msr.tsc_offset,
     };
 
     transfer(k, KVM_SET_MSRS, &tsc);
@@ -189,7 +192,7 @@ void kvm_msr_put(KvmCpu *k, bool reset)
 
     /* First: a write of the TSC changes TSC_ADJUST. */
     if (reset || k->cpu.msr.tsc_offset != k->tsc_offset) {
-        put_tsc(k);
+        put_tsc(k, reset);
     }
     for (unsigned i = 0; i < k->msrs->nmsrs; i++) {
         struct kvm_msr_entry *entry = &k->msrs->entries[i];

@@ -291,6 +291,15 @@ def bad_options():
     tap.equal("must be on, split or off" in run_alone("-machine", "kernel_irqchip=2", "-S"), True)
 
 
+def no_local_apic():
+    """What KVM carries out in its local APICs only is not offered without them."""
+    need_kvm()
+    features = [f"kvm-{name}" for name in ("asyncpf", "pv-eoi", "pv-unhalt", "asyncpf-vmexit", "pv-ipi",
+                                           "pv-sched-yield", "asyncpf-int")]
+    message = run_alone("-accel", "kvm,kernel_irqchip=off", "-cpu", f"host,+{',+'.join(features)},enforce", "-S")
+    tap.equal([name for name in features if not re.search(rf"\b{name}\b(?!-)", message)], [], message)
+
+
 OTHER_DEV = "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9"
 
 
@@ -610,6 +619,7 @@ TESTS = [
     ("chosen by itself", chosen_by_itself),
     ("chosen by name", chosen_by_name),
     ("bad options", bad_options),
+    ("what needs KVM's local APICs", no_local_apic),
     ("/dev/kvm is missing", device_missing),
     ("/dev/kvm is missing, and soft follows", device_missing_next),
     ("/dev/kvm is forbidden", device_forbidden),

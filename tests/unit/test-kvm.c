@@ -10,6 +10,7 @@
 #include "accel/kvm/kvm.h"
 #include "accel/vcpu.h"
 #include "qom/object.h"
+#include "util/clock.h"
 #include "util/main-loop.h"
 
 #define MIB (1ull << 20)
@@ -318,6 +319,31 @@ static void test_smm(void)
     free_cpu(cpu);
 }
 
+static uint64_t tsc_of(X86Cpu *cpu)
+{
+    kvm_get_state(cpu);
+    return (uint64_t)cpu->msr.tsc_offset + (uint64_t)clock_ns();
+}
+
+/* At power-up all CPUs have the same TSC, however late one of them is written. */
+static void test_tsc(void)
+{
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *early = new_cpu(5), *late = new_cpu(6);
+
+    clock_set_stepped();
+    kvm_put_state(early);
+    clock_step_to(INT64_C(1000) * 1000000000);
+    kvm_put_state(late);
+    uint64_t before = tsc_of(early), middle = tsc_of(late), after = tsc_of(early);
+    g_assert_cmpuint(before, <=, middle);
+    g_assert_cmpuint(middle, <=, after);
+    free_cpu(early);
+    free_cpu(late);
+}
+
 /* Registers of Hyper-V, which is never offered, are left alone; no register is there twice. */
 static void test_msr_list(void)
 {
@@ -385,5 +411,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/smm", test_smm);
     g_test_add_func("/kvm/msr-list", test_msr_list);
     g_test_add_func("/kvm/properties", test_properties);
+    g_test_add_func("/kvm/tsc", test_tsc); /* last: the clock stands after it */
     return g_test_run();
 }
