@@ -8,6 +8,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/mtrr.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
 
@@ -135,6 +136,9 @@ void x86_machine_reset(Machine *machine)
     e820 = e820_of_machine(machine);
     linux_boot_load(x86->boot, &ram, e820, rsdp);
     linux_boot_start(x86->boot, machine->cpus[0]);
+    for (unsigned i = 0; i < machine->num_cpus; i++) {
+        mtrr_set_up(machine->cpus[i], x86->below_4g);
+    }
     acpi_pm_set_sci_enabled(x86->pm, acpi);
 }
 

@@ -18,12 +18,14 @@ GIB = 1 << 30
 BLOCK = 128 * MIB  # what Linux adds and removes at a time in a guest of this size
 
 BUILD = sys.argv[1]
-MACHINE = sys.argv[3] if len(sys.argv) > 3 else "pc"
+# Where and how the guests run; tests/nested has another way.
+SETUP = {"program": f"{BUILD}/dimmable", "guest_dir": f"{BUILD}/guest", "accel": "soft",
+         "machine": sys.argv[3] if len(sys.argv) > 3 else "pc"}
 
 
 def machine(extra=(), **options):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=["-M", MACHINE, *extra],
-                 **options)
+    setup = {**SETUP, **options}
+    return vm.Vm(extra=["-M", setup.pop("machine"), *extra], **setup)
 
 
 def movable(guest):
@@ -53,6 +55,9 @@ def check_boot(cpus, model="qemu64"):
         tap.equal(guest.run("cat /sys/devices/system/cpu/online"), "0" if cpus == 1 else f"0-{cpus - 1}")
         tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|call trace|general protection'", check=False),
                   "0", "kernel complaints")
+        tap.equal(guest.run("dmesg | grep -ciE 'mtrrs? (disabled|all blank)|inconsistent MTRR'", check=False),
+                  "0", "complaints about MTRRs")
+        tap.equal(guest.run("dmesg | grep -c 'x86/PAT: Configuration.*WC'"), "1", "write-combining")
         tap.equal(guest.power_off(), 0, "exit status")
 
 
