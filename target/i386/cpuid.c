@@ -200,6 +200,7 @@ static void leaf_ext5(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 static void leaf_ext6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
+    r->ebx = 512u << 16 | 4u << 28 | 512 | 4 << 12; /* TLBs of 4 KiB pages: 512 entries, 4 ways */
     r->ecx = 512u << 16 | 6 << 12 | 1 << 8 | 64;
     r->edx = 32u << 18 | 8 << 12 | 1 << 8 | 64; /* 16 MiB in units of 512 KiB */
 }
