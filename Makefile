@@ -4,13 +4,14 @@ BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 
-.PHONY: all help setup build guest demo check golden bench fuzz install clean format
+.PHONY: all help setup build guest demo check check-nested golden bench fuzz install clean format
 all: build
 
 help:
 	@echo "make            install the packages that are missing, configure and build ($(BUILD)/dimmable)"
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
+	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
 	@echo "make fuzz       run each fuzz target for FUZZ_SECONDS (60); see docs/fuzzing.md"
@@ -31,7 +32,11 @@ demo: build guest
 	@python3 scripts/demo.py $(BUILD)
 
 check: build guest
-	@python3 scripts/check.py $(BUILD)
+	@python3 scripts/check.py $(BUILD) --no-suite nested
+
+check-nested: build guest
+	-@scripts/install-packages.sh qemu-system-x86
+	@python3 scripts/check.py $(BUILD) --suite nested
 
 golden: build
 	@ninja -C $(BUILD) golden

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The bare-metal guests (docs/bare-guests.md) on one engine; what they print must be the same as on
-the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|soft,translate=all|kvm all|ipi"""
+the software CPU. Usage: test_bare.py PROGRAM DIRECTORY soft|soft,translate=all|kvm all|ipi. tests/nested
+runs some of them in another place."""
 import contextlib
 import os
 import re
@@ -11,9 +12,10 @@ import tempfile
 import time
 
 import tap
-from vm import Vm, small_quarantine
+from vm import Here, Vm, small_quarantine
 
-PROGRAM, GUESTS, ENGINE, GROUP = sys.argv[1:]
+PROGRAM, GUESTS, ENGINE, GROUP = sys.argv[1:] if __name__ == "__main__" else ("", "", "", "")
+PLACE = Here
 MIB = 1 << 20
 EXIT_OK = 1  # isa-debug-exit turns a 0 into this
 MACHINES = ["pc", "q35"]
@@ -30,19 +32,24 @@ def arguments(guest, output, machine, options):
 
 
 def read(path):
-    with open(path, encoding="ascii", errors="replace") as file:
-        return file.read()
+    return PLACE.read(path).decode("ascii", errors="replace")
 
 
 def run(guest, engine, machine, cpus=1, options="", extra=()):
-    """What the guest printed, and the program's exit status."""
-    with tempfile.TemporaryDirectory() as directory:
+    """What the guest printed, the program's exit status, and what it said."""
+    with PLACE.folder() as directory, tempfile.TemporaryFile() as messages:
         output = f"{directory}/output"
-        done = subprocess.run(
+        process = PLACE.start(
             [PROGRAM, "-accel", engine, "-m", "64", "-smp", str(cpus), "-nodefaults", "-display",
-             "none", "-monitor", "none", *extra, *arguments(guest, output, machine, options)],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-        return read(output), done.returncode, done.stderr
+             "none", "-monitor", "none", *extra, *arguments(guest, output, machine, options)], messages)
+        try:
+            status = process.wait(60 * PLACE.patience)
+        except subprocess.TimeoutExpired as err:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"it did not end; so far:\n{read(output)}") from err
+        messages.seek(0)
+        return read(output), status, messages.read().decode(errors="replace")
 
 
 def check_guest(guest, machine, cpus=1, options="", extra=()):
@@ -56,6 +63,8 @@ def check_guest(guest, machine, cpus=1, options="", extra=()):
 def need_engine():
     if ENGINE.startswith("soft"):
         return
+    if PLACE is not Here:
+        return
     if not os.path.exists("/dev/kvm"):
         raise tap.Skip("no /dev/kvm")
     try:
@@ -66,8 +75,7 @@ def need_engine():
 
 def emulating():
     """This is KVM on a processor without vmx or svm: another kind than people run."""
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        return ENGINE == "kvm" and not re.search(r"^flags.*\b(vmx|svm)\b", file.read(), re.M)
+    return ENGINE == "kvm" and not re.search(r"^flags.*\b(vmx|svm)\b", read("/proc/cpuinfo"), re.M)
 
 
 def can_page():
@@ -99,18 +107,18 @@ def in_service():
 
 
 def start_handshake(directory, machine, options):
-    return Vm(PROGRAM, accel=ENGINE, serial=False, memory="64M,slots=4,maxmem=2G",
+    return Vm(PROGRAM, accel=ENGINE, place=PLACE, serial=False, memory="64M,slots=4,maxmem=2G",
               extra=["-no-reboot",
                      *arguments("handshake", f"{directory}/output", machine, f"{machine} {options}")])
 
 
 def finished(vm, directory):
     """What a machine that ended too early had to say."""
-    return f"status {vm.process.wait(5)}\n{read(f'{directory}/output')}\n{vm.errors()}"
+    return f"status {vm.process.wait(5 * PLACE.patience)}\n{read(f'{directory}/output')}\n{vm.errors()}"
 
 
 def wait_output(vm, directory, text):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 20 * PLACE.patience
     while text not in read(f"{directory}/output"):
         if time.monotonic() > deadline or vm.process.poll() is not None:
             raise AssertionError(f"no '{text}': {read(f'{directory}/output')}\n{vm.errors()}")
@@ -135,7 +143,7 @@ def unplug(vm):
 
 
 def end_of(vm, directory):
-    tap.equal(vm.process.wait(20), EXIT_OK, f"exit status after:\n{read(f'{directory}/output')}")
+    tap.equal(vm.process.wait(20 * PLACE.patience), EXIT_OK, f"exit status after:\n{read(f'{directory}/output')}")
     output = read(f"{directory}/output")
     if "FAILED" in output:
         raise AssertionError(output)
@@ -147,7 +155,7 @@ def handshake(machine, touch):
         if touch and not can_page():
             raise tap.Skip("this engine runs no guest with PAE paging, and DIMMs lie above 4 GiB "
                            "(qtest-kvm touches one in long mode)")
-        with tempfile.TemporaryDirectory() as directory:
+        with PLACE.folder() as directory:
             backing = f"{directory}/dimm"
             backend = {"qom-type": "memory-backend-file", "size": 128 * MIB, "mem-path": backing,
                        "share": True}
@@ -163,10 +171,9 @@ def handshake(machine, touch):
                     raise AssertionError(finished(vm, directory)) from None
                 end_of(vm, directory)
             if touch:
-                with open(backing, "rb") as file:
-                    tap.equal(file.read(4), b"\x11" * 4, "first page, in the backing file")
-                    file.seek(128 * MIB - 4096)
-                    tap.equal(file.read(4), b"\x22" * 4, "last page, in the backing file")
+                tap.equal(PLACE.read(backing, 0, 4), b"\x11" * 4, "first page, in the backing file")
+                tap.equal(PLACE.read(backing, 128 * MIB - 4096, 4), b"\x22" * 4,
+                          "last page, in the backing file")
     return f"hot-add and eject by the guest on {machine}{', memory touched' if touch else ''}", test
 
 
@@ -256,4 +263,5 @@ TESTS += [code_written(how, cpus) for how in ("store", "dma") for cpus in (2, 16
 TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]
 TESTS += [many("pc")]
 IPI_TESTS = [ipi(2), ipi(2, "beside-code"), ipi(4), ipi(4, "x2apic")]
-tap.run(IPI_TESTS if GROUP == "ipi" else TESTS)
+if __name__ == "__main__":
+    tap.run(IPI_TESTS if GROUP == "ipi" else TESTS)

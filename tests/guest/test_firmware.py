@@ -5,7 +5,6 @@ is not installed is skipped."""
 import base64
 import os
 import re
-import shutil
 import sys
 import tempfile
 
@@ -17,6 +16,9 @@ MIB = 1 << 20
 BUILD = sys.argv[1]
 PLACES = ["/usr/share/seabios", "/usr/share/qemu", "/usr/share/ovmf", "/usr/share/OVMF"]
 MEMORY = "1G,slots=4,maxmem=4G"
+# Where and how the guests run; tests/nested has another way.
+SETUP = {"program": f"{BUILD}/dimmable", "guest_dir": f"{BUILD}/guest", "accel": "soft", "memory": MEMORY,
+         "place": vm.Here}
 
 
 def firmware(name, package):
@@ -27,10 +29,11 @@ def firmware(name, package):
     raise tap.Skip(f"there is no {name}: Debian's package {package} is not installed")
 
 
-def machine(extra=(), kernel=True, board="pc", accel="soft", **options):
-    options.setdefault("memory", MEMORY)
-    guest_dir = f"{BUILD}/guest" if kernel else None
-    return vm.Vm(f"{BUILD}/dimmable", guest_dir, accel=accel, extra=["-machine", board, *extra], **options)
+def machine(extra=(), kernel=True, board="pc", **options):
+    setup = {**SETUP, **options}
+    if not kernel:
+        setup["guest_dir"] = None
+    return vm.Vm(extra=["-machine", board, *extra], **setup)
 
 
 def debug_log(path):
@@ -255,15 +258,15 @@ def ovmf_boot_dimms():
 def ovmf_flash(board):
     code = firmware("OVMF_CODE_4M.fd", "ovmf")
     template = firmware("OVMF_VARS_4M.fd", "ovmf")
-    with tempfile.TemporaryDirectory() as folder:
+    place = SETUP["place"]
+    with place.folder() as folder:
         variables = f"{folder}/vars.fd"
-        shutil.copyfile(template, variables)
+        place.copy(template, variables)
         drives = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
                   "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
         with machine(drives, board=board, cpus=2) as guest:
             ovmf(guest, 2)
-        with open(template, "rb") as before, open(variables, "rb") as after:
-            old, new = before.read(), after.read()
+        old, new = place.read(template), place.read(variables)
     tap.equal(len(new), len(old), "bytes of the variables' file")
     if new == old:
         raise AssertionError("no variable of UEFI reached the file")

@@ -33,15 +33,26 @@ class QmpError(Exception):
         self.desc = error["desc"]
 
 
-class Stream:
-    """A connected socket, read up to a pattern or a line by a deadline."""
+def connect_unix(path):
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
-    def __init__(self, path, process, timeout=10):
-        deadline = time.monotonic() + timeout
-        self.sock = socket.socket(socket.AF_UNIX)
+
+class Stream:
+    """A connected socket, read up to a pattern or a line by a deadline. @path: of a socket, or an
+    object whose connect() gives one. All waiting is @patience times as long as is asked for."""
+
+    def __init__(self, path, process, timeout=10, patience=1):
+        self.patience = patience
+        deadline = self.deadline(timeout)
         while True:
             try:
-                self.sock.connect(path)
+                self.sock = connect_unix(path) if isinstance(path, str) else path.connect()
                 break
             except (FileNotFoundError, ConnectionRefusedError):
                 if process.poll() is not None:
@@ -51,6 +62,9 @@ class Stream:
                 time.sleep(0.001)
         self.buffer = b""
         self.closed = False
+
+    def deadline(self, timeout):
+        return time.monotonic() + timeout * self.patience
 
     def fill(self, deadline):
         wait = deadline - time.monotonic()
@@ -71,15 +85,17 @@ class Stream:
 
 
 class Qmp(Stream):
-    def __init__(self, path, process):
-        super().__init__(path, process)
+    def __init__(self, path, process, patience=1):
+        super().__init__(path, process, patience=patience)
         self.events = []
         self.greeting = self.receive(10)
         self.greeted = time.monotonic()
         self.command("qmp_capabilities")
 
     def receive(self, timeout):
-        deadline = time.monotonic() + timeout
+        return self.receive_until(self.deadline(timeout))
+
+    def receive_until(self, deadline):
         while b"\n" not in self.buffer:
             if not self.fill(deadline):
                 raise Timeout("no reply from QMP")
@@ -121,13 +137,13 @@ class Qmp(Stream):
             found = found.get("info", found) if name == "ACPI_DEVICE_OST" else found
             return event["event"] == name and all(found.get(k) == v for k, v in data.items())
 
-        deadline = time.monotonic() + timeout
+        deadline = self.deadline(timeout)
         while True:
             for i, event in enumerate(self.events):
                 if matches(event):
                     return self.events.pop(i)
             try:
-                event = self.receive(deadline - time.monotonic())
+                event = self.receive_until(deadline)
             except Timeout:
                 seen = [e["event"] for e in self.events]
                 raise Timeout(f"no event {name} {data} in {timeout} s; seen: {seen}") from None
@@ -135,37 +151,68 @@ class Qmp(Stream):
             self.events.append(event)
 
 
+class Here:
+    """Where programs run: on this machine. tests/nested has another such place."""
+    patience = 1  # how much longer than usual to wait before something counts as hanging
+    append = ""   # for the kernel's command line
+
+    @staticmethod
+    def folder():
+        """A context manager: the path of a new folder, which goes with it."""
+        return tempfile.TemporaryDirectory()
+
+    @staticmethod
+    def copy(source, target):
+        shutil.copyfile(source, target)
+
+    @staticmethod
+    def read(path, start=0, size=-1):
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(size)
+
+    @staticmethod
+    def server(path):
+        """The option of a character device that listens, and its address for Stream."""
+        return f"unix:{path},server=on,wait=off", path
+
+    @staticmethod
+    def start(args, output):
+        # What GLib calls critical is a fault of ours.
+        return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                env={**os.environ, "G_DEBUG": "fatal-criticals"})
+
+
 class Vm:
     """A running machine. Use as a context manager: it is ended on the way out."""
 
     def __init__(self, program, guest_dir=None, memory="2G,slots=8,maxmem=16G", cpus=1, append=APPEND,
-                 extra=(), kernel="vmlinuz", accel="tcg", serial=True):
+                 extra=(), kernel="vmlinuz", accel="tcg", serial=True, place=Here):
         self.dir = tempfile.mkdtemp(prefix="dimmable-vm-")
         self.log = b""
         self.serial = None
         self.marks = 0
-        args = [program, "-accel", accel, "-nodefaults", "-display", "none", "-qmp",
-                f"unix:{self.dir}/qmp,server=on,wait=off"]
+        self.place = place
+        qmp, qmp_address = place.server(f"{self.dir}/qmp")
+        args = [program, "-accel", accel, "-nodefaults", "-display", "none", "-qmp", qmp]
         if memory:
             args += ["-m", memory]
         if cpus:
             args += ["-smp", str(cpus)]
         if serial:
-            args += ["-serial", f"unix:{self.dir}/serial,server=on,wait=off"]
+            console, console_address = place.server(f"{self.dir}/serial")
+            args += ["-serial", console]
         if guest_dir:
             args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",
-                     append + " driver=1"]
+                     f"{append}{place.append} driver=1"]
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
         self.started = time.monotonic()
-        # What GLib calls critical is a fault of ours.
-        self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=self.stderr,
-                                        stderr=self.stderr,
-                                        env={**os.environ, "G_DEBUG": "fatal-criticals"})
+        self.process = place.start(self.args, self.stderr)
         try:
             if serial:
-                self.serial = Stream(f"{self.dir}/serial", self.process)
-            self.qmp = Qmp(f"{self.dir}/qmp", self.process)
+                self.serial = Stream(console_address, self.process, patience=place.patience)
+            self.qmp = Qmp(qmp_address, self.process, place.patience)
         except BaseException as err:
             message = self.errors()
             self.close()
@@ -178,6 +225,7 @@ class Vm:
         self.close()
 
     def errors(self):
+        self.process.poll()
         self.stderr.seek(0)
         return self.stderr.read().decode(errors="replace").strip()
 
@@ -185,7 +233,7 @@ class Vm:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(5 * self.place.patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -196,7 +244,7 @@ class Vm:
 
     def wait_for(self, pattern, timeout):
         """Read the console up to a regular expression; returns the match."""
-        deadline = time.monotonic() + timeout
+        deadline = self.serial.deadline(timeout)
         while True:
             match = re.search(pattern.encode(), self.serial.buffer)
             if match:
@@ -224,7 +272,7 @@ class Vm:
         self.marks += 1
         mark = f"done-{self.marks}"
         self.serial.send(f"{command}\nstatus=$?; echo; echo {mark} $status\n".encode())
-        match = self.wait_for(rf"(?s)(.*?)\n?\r?\n{mark} (\d+)\r?\n", timeout)
+        match = self.wait_for(rf"(?s)\A(.*?)\n?\r?\n{mark} (\d+)\r?\n", timeout)
         output = match.group(1).decode(errors="replace").replace("\r", "").strip()
         if check and match.group(2) != b"0":
             raise RuntimeError(f"'{command}' failed in the guest ({int(match.group(2))}): {output}")
@@ -273,7 +321,7 @@ class Vm:
     def power_off(self, timeout=60):
         """The guest's own poweroff; returns the exit status."""
         self.serial.send(b"poweroff -f\n")
-        return self.process.wait(timeout)
+        return self.process.wait(timeout * self.place.patience)
 
 
 def main_build():

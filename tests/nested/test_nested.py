@@ -1,0 +1,367 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""-accel kvm with a real KVM and ordinary kernels, on a machine without vmx and svm:
+test_nested.py BUILD-DIR [PATTERN]. Only the tests whose names it matches. See docs/nested.md."""
+import atexit
+import os
+import re
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, f"{HERE}/../guest"]
+BUILD = sys.argv[1] = os.path.abspath(sys.argv[1])
+PATTERN = sys.argv.pop(2) if len(sys.argv) > 2 else ""
+
+import outer  # noqa: E402
+import tap  # noqa: E402
+import test_bare  # noqa: E402
+import test_firmware  # noqa: E402
+import test_linux  # noqa: E402
+import vm  # noqa: E402
+
+MIB = 1 << 20
+SEABIOS = "/usr/share/seabios/bios-256k.bin"
+CLOCKS = f"{BUILD}/tests/nested/clocks"
+BARE = f"{BUILD}/tests/guest/bare"
+BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "reset", "smp", "handshake", "paging")]]
+
+place = None    # the outer machine, when it runs
+no_place = None  # or why it does not
+
+
+def inner_initrd(folder):
+    """The guest suite's, and the program clocks."""
+    os.makedirs(f"{folder}/root/bin")
+    shutil.copy(CLOCKS, f"{folder}/root/bin/")
+    with open(f"{folder}/initrd", "wb") as out:
+        out.write(vm.Here.read(f"{BUILD}/guest/initrd") + outer.pack(f"{folder}/root"))
+    return f"{folder}/initrd"
+
+
+def files(folder):
+    """What goes into the outer machine: {path there: path here}."""
+    programs = [f"{BUILD}/dimmable", f"{BUILD}/tests/unit/test-kvm"]
+    wanted = {path for program in programs for path in [program, *outer.libraries(program)]}
+    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux")}
+    wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
+    wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
+    return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder)}
+
+
+def need_outer():
+    global place, no_place
+    if isinstance(no_place, tap.Skip):
+        raise no_place
+    if no_place:
+        raise RuntimeError("the outer machine did not start: see the first test")
+    if not place:
+        try:
+            start_outer()
+        except Exception as err:
+            no_place = err
+            raise
+
+
+def start_outer():
+    global place
+    if not shutil.which(outer.EMULATOR):
+        raise tap.Skip(f"there is no {outer.EMULATOR}: Debian's package qemu-system-x86 is not installed")
+    if not os.path.exists(f"{BUILD}/guest/vmlinux"):
+        raise tap.Skip("no kernel: make guest")
+    with tempfile.TemporaryDirectory() as folder:
+        place = outer.Outer(f"{BUILD}/guest", files(folder))
+    atexit.register(place.close)
+    for module in test_linux, test_firmware:
+        module.SETUP["place"] = place
+    test_linux.SETUP["kernel"] = "vmlinux"  # nothing to unpack
+    test_bare.PLACE, test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = \
+        place, f"{BUILD}/dimmable", BARE, "kvm"
+
+
+def setup(module, chips="split", **options):
+    need_outer()
+    module.SETUP.update({"accel": f"kvm,kernel-irqchip={chips}", **options})
+
+
+# ---- without an operating system ----
+
+def unit_test():
+    need_outer()
+    output = place.run(f"{BUILD}/tests/unit/test-kvm 2>&1; echo status $?", timeout=600)
+    skipped = re.findall("# SKIP (.*)", output)
+    print(f"# skipped: {skipped}")
+    if not re.search("^ok .*/kvm/tsc$", output, re.M) or not output.endswith("status 0\n"):
+        raise AssertionError(output)
+    if set(skipped) - {"this KVM has no system management mode"}:
+        raise AssertionError(output)
+
+
+def offered(feature, chips):
+    """Whether the program starts with it; it ends at once, by its monitor."""
+    return "cannot offer" not in place.run(f"echo quit | {BUILD}/dimmable -accel kvm,kernel-irqchip={chips} -cpu "
+                                           f"host,+{feature},enforce -S -nodefaults -display none -monitor stdio 2>&1")
+
+
+def local_apic_features():
+    """What KVM carries out in its local APICs only is offered with them, and only with them."""
+    need_outer()
+    for feature in "kvm-asyncpf", "kvm-asyncpf-int", "kvm-pv-eoi", "kvm-pv-unhalt", "kvm-pv-ipi", "kvm-pv-sched-yield":
+        tap.equal([offered(feature, chips) for chips in ("on", "split", "off")], [True, True, False], feature)
+
+
+def bare(name):
+    def test():
+        need_outer()
+        tests = dict(test_bare.TESTS)
+        tests[name]()
+    return f"bare guest: {name}", test
+
+
+# ---- the guest suite ----
+
+def complaints(guest):
+    found = guest.run("dmesg | grep -iE 'bug:|oops|call trace|general protection|WARNING: CPU|unchecked msr|"
+                      "mtrrs? (disabled|all blank)'", check=False)
+    tap.equal(found, "", "kernel complaints")
+
+
+def booted(guest, cpus):
+    guest.wait_ready()
+    tap.equal(guest.run("nproc"), str(cpus), "processors")
+    tap.equal(guest.run("dmesg | grep -c 'Hypervisor detected: KVM'"), "1")
+    tap.equal(guest.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"), "kvm-clock")
+
+
+def linux(name, function, chips="split", board="pc"):
+    def test():
+        setup(test_linux, chips, machine=board)
+        function()
+    return f"{name}: {board}, kernel-irqchip={chips}", test
+
+
+def firmware(name, function, chips):
+    def test():
+        setup(test_firmware, chips)
+        function()
+    return f"{name}, kernel-irqchip={chips}", test
+
+
+# ---- stop and cont ----
+
+def uptime(guest):
+    return float(guest.run("cut -d' ' -f1 /proc/uptime"))
+
+
+def registers(guest):
+    return guest.qmp.command("human-monitor-command", **{"command-line": "info registers -a"})
+
+
+def clock_stands(guest):
+    """The guest's own clock does not count the time in which the machine stood."""
+    pause = 5
+    start = time.monotonic()
+    before = uptime(guest)
+    guest.qmp.command("stop")
+    first = registers(guest)
+    time.sleep(pause)
+    tap.equal(registers(guest), first, "registers of a machine that stands")
+    guest.qmp.command("cont")
+    passed = uptime(guest) - before
+    most = time.monotonic() - start - pause
+    if not 0 <= passed <= most + 0.02:  # /proc/uptime has hundredths
+        raise AssertionError(f"{passed} s passed in the guest, of at most {most}")
+
+
+def work_goes_on(guest):
+    """Both CPUs compute while the machine stops and goes on, again and again."""
+    guest.run("for i in 1 2; do (dd if=/dev/zero bs=1M count=8 2>/dev/null | sha256sum > /tmp/sum$i) & done")
+    for _ in range(20):
+        guest.qmp.command("stop")
+        first = registers(guest)
+        tap.equal(registers(guest), first, "registers")
+        guest.qmp.command("cont")
+    guest.run("wait", timeout=120)
+    tap.equal(guest.run("cat /tmp/sum1 /tmp/sum2 | sort -u | cut -c1-16"),
+              "2daeb1f36095b44b", "sums")
+
+
+def dump(guest):
+    """Registers and memory in a dump are those that the monitor shows."""
+    start, size = 16 * MIB, MIB  # the kernel's code
+    with place.folder() as folder:
+        guest.qmp.command("stop")
+        shown = [int(rip, 16) for rip in re.findall(r"RIP=([0-9a-f]+)", registers(guest))]
+        guest.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/dump", begin=start,
+                          length=size, timeout=120)
+        guest.qmp.command("pmemsave", val=start, size=size, filename=f"{folder}/memory", timeout=120)
+        guest.qmp.command("cont")
+        header = place.read(f"{folder}/dump", 0, 16384)
+        offset, bytes_there = segment(header)
+        tap.equal(bytes_there, size, "bytes of memory in the dump")
+        same = place.run(f"tail -c +{offset + 1} {folder}/dump | head -c {size} | cmp - {folder}/memory && "
+                         f"echo same; tr -d '\\000' < {folder}/memory | wc -c").split()
+        tap.equal(same[0], "same", "memory")
+        if int(same[1]) < size // 2:
+            raise AssertionError(f"only {same[1]} bytes of the kernel are not 0")
+        tap.equal(dumped_rips(header), shown, "instruction pointers")
+
+
+def program_headers(header):
+    """(type, offset, size in the file) of each of an ELF file."""
+    at, = struct.unpack_from("<Q", header, 32)
+    entry, count = struct.unpack_from("<HH", header, 54)
+    for i in range(count):
+        kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", header, at + i * entry)
+        yield kind, offset, size
+
+
+def segment(header):
+    return next((offset, size) for kind, offset, size in program_headers(header) if kind == 1)
+
+
+def dumped_rips(header):
+    """Of the notes NT_PRSTATUS."""
+    found = []
+    at, size = next((offset, size) for kind, offset, size in program_headers(header) if kind == 4)
+    end = at + size
+    while at < end:
+        name_size, data_size, kind = struct.unpack_from("<III", header, at)
+        name = header[at + 12:at + 12 + name_size].rstrip(b"\0")
+        data = at + 12 + (name_size + 3 & ~3)
+        if name == b"CORE" and kind == 1:
+            found.append(struct.unpack_from("<Q", header, data + 112 + 16 * 8)[0])
+        at = data + (data_size + 3 & ~3)
+    return found
+
+
+def nothing_pinned(guest):
+    status = place.run(f"cat /proc/{guest.process.pid}/status")
+    tap.equal(re.findall(r"Vm(?:Lck|Pin):\s*(\d+) kB", status), ["0", "0"], "memory locked and pinned")
+
+
+def nmi(guest):
+    """QMP's inject-nmi pulls LINT1 of each CPU, which Linux has unmasked at the first only."""
+    def counts():
+        return [int(n) for n in re.findall(r"\b\d+\b", guest.run("grep NMI: /proc/interrupts"))]
+    first, *others = counts()
+    wanted = [first + 1, *others]
+    guest.qmp.command("inject-nmi")
+    deadline = time.monotonic() + 10 * place.patience
+    while counts() != wanted and time.monotonic() < deadline:
+        pass
+    tap.equal(counts(), wanted, "NMIs by CPU")
+
+
+# ---- clocks ----
+
+def samples(guest, count):
+    """clocks.c: a list of {clock: (count, TSC, uncertainty)}."""
+    text = guest.run(f"clocks {count}", timeout=120)
+    rows = [{name: tuple(int(n) for n in numbers) for name, *numbers in
+             re.findall(r"(\w+)=(\d+)@(\d+)\+(\d+)", line)} for line in text.splitlines()]
+    tap.equal(len(rows), count, text)
+    return rows
+
+
+FREQUENCIES = {"monotonic": 10**9, "hpet": 10**8, "pm": 3579545}
+WRAPS = {"monotonic": 1 << 64, "hpet": 1 << 32, "pm": 1 << 24}
+
+
+def clocks_agree(guest):
+    """Each clock against the TSC, over some seconds in the guest. What the host takes away between two
+    reads makes the bound wider, not the test fail."""
+    khz = float(re.search(r"tsc: Detected ([0-9.]+) MHz", guest.run("dmesg")).group(1)) * 1000
+    rows = samples(guest, 4)
+    for first, second in zip(rows, rows[1:]):
+        for name, frequency in FREQUENCIES.items():
+            ticks = second[name][0] - first[name][0]
+            cycles = second[name][1] - first[name][1]
+            unsure = (first[name][2] + second[name][2]) / khz * 1000  # in ns
+            ns = (ticks % WRAPS[name]) * 10**9 / frequency
+            by_tsc = cycles * 10**6 / khz
+            if name == "pm":  # it wraps each 4.7 s
+                turn = WRAPS[name] * 10**9 / frequency
+                ns += round((by_tsc - ns) / turn) * turn
+            print(f"# {name}: {ns / 1e6:.3f} ms, by the TSC {by_tsc / 1e6:.3f} ms, unsure by {unsure / 1e6:.3f}")
+            if abs(ns - by_tsc) > unsure + by_tsc / 1000 + 10**9 / frequency:
+                raise AssertionError(f"{name}: {ns} ns passed, by the TSC {by_tsc}, unsure by {unsure}")
+
+
+def rtc_agrees(guest):
+    sample = "cut -d' ' -f1 /proc/uptime; cat /sys/class/rtc/rtc0/since_epoch; cut -d' ' -f1 /proc/uptime"
+    text = guest.run(f"{sample}; sleep 5; {sample}")
+    a, rtc_first, b, c, rtc_second, d = [float(word) for word in text.split()]
+    passed = rtc_second - rtc_first
+    if not c - b - 1.01 <= passed <= d - a + 1.01:
+        raise AssertionError(f"the RTC went on by {passed} s, the kernel's clock by {c - b} to {d - a} s")
+
+
+def slot_again(guest):
+    for _ in range(3):
+        guest.plug("again", 128 * MIB, slot=3)
+        guest.unplug("again")
+
+
+STEPS = [test_firmware.hotplug, slot_again, clock_stands, work_goes_on, dump, nothing_pinned, nmi, clocks_agree,
+         rtc_agrees, complaints]
+
+
+def one_guest(board, chips, cpus, model="host", steps=STEPS):
+    """All of this in one guest: its boot takes longest."""
+    def test():
+        setup(test_linux, chips, machine=board)
+        with test_linux.machine(cpus=cpus, extra=["-cpu", model]) as guest:
+            booted(guest, cpus)
+            for step in steps:
+                print(f"# {step.__name__}", flush=True)
+                step(guest)
+            tap.equal(guest.power_off(), 0, "exit status")
+    return f"{', '.join(step.__name__ for step in steps)}: {board}, kernel-irqchip={chips}, {cpus} CPUs, {model}", test
+
+
+TESTS = [
+    ("unit test of the engine", unit_test),
+    ("features that KVM's local APICs have", local_apic_features),
+    *[bare(f"{name} on {board}") for name, board in
+      (("reset-state", "pc"), ("io", "q35"), ("irq", "pc"), ("reset", "pc"), ("smp", "pc"),
+       ("smp", "q35"), ("hot-add and eject by the guest", "pc"))],
+    bare("irq on pc: in service until EOI"),
+    bare("hot-add and eject by the guest on q35, memory touched"),
+    one_guest("pc", "split", 2), one_guest("q35", "on", 4), one_guest("pc", "off", 2),
+    one_guest("q35", "off", 1, "qemu64", [test_firmware.hotplug, complaints]),
+    linux("memory in use by the kernel", test_linux.refusal),
+    linux("reset with a DIMM plugged", test_linux.reset_with_dimm, "split", "q35"),
+    linux("reset by the guest", test_linux.reset_by_guest, "on"),
+    linux("two busy CPUs, one taken offline and online", test_linux.busy_cpus, "off", "q35"),
+    firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
+    firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
+]
+
+
+def processor_seconds():
+    """Of the outer machine: what a test costs, however busy this machine is."""
+    if not place:
+        return 0
+    fields = vm.Here.read(f"/proc/{place.process.pid}/stat").rsplit(b")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def timed(name, function):
+    def test():
+        start, used = time.monotonic(), processor_seconds()
+        try:
+            function()
+        finally:
+            print(f"# {time.monotonic() - start:.1f} s, {processor_seconds() - used:.1f} s of processor time",
+                  flush=True)
+    return name, test
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # and the outer machine with it
+    tap.run([timed(name, function) for name, function in TESTS if re.search(PATTERN, name)])
