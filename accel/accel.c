@@ -86,12 +86,25 @@ static const struct {
     { "soft", "one-insn-per-tb", "on|off", "blocks of one instruction", soft_set_one_insn },
 };
 
-bool accel_set_option(const char *name, const char *value, GError **errp)
+bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp)
 {
+    const AccelOps *ops = engine ? accel_find(engine, errp) : NULL;
+
+    if (engine && !ops) {
+        return false;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-        if (strcmp(name, options[i].name) == 0) {
-            return options[i].set(value, errp);
+        if (strcmp(name, options[i].name) != 0) {
+            continue;
         }
+        if (ops && strcmp(ops->name, options[i].engine) != 0) {
+            error_set(errp,
+                      "'%s' is for -accel %s: the engine %s has no such option; -accel %s,help "
+                      "lists those it has",
+                      name, options[i].engine, ops->name, engine);
+            return false;
+        }
+        return options[i].set(value, errp);
     }
     error_set(errp, "there is no option '%s' of engines", name);
     return false;

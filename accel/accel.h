@@ -72,8 +72,9 @@ typedef struct AccelOptions {
 } AccelOptions;
 extern AccelOptions accel_options;
 /* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), and the software CPU's
- * (accel/soft/options.h), before accel_choose(). */
-bool accel_set_option(const char *name, const char *value, GError **errp);
+ * (accel/soft/options.h), before accel_choose(). @engine: it must be one of that engine's; NULL: of
+ * any. */
+bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp);
 
 /* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */
 const AccelOps *accel_find(const char *name, GError **errp);

@@ -178,7 +178,7 @@ static bool accel_from_props(Startup *startup, struct json_object *props, GError
         const char *value = opts_get(props, known[i]);
         g_autofree char *key = g_strdelimit(g_strdup(known[i]), "_", '-');
 
-        if (value && !accel_set_option(key, value, errp)) {
+        if (value && !accel_set_option(name, key, value, errp)) {
             return false;
         }
     }

@@ -143,7 +143,7 @@ static bool machine_set_irqchip(Object *obj, const Property *prop, struct json_o
 {
     const char *text = json_object_get_string(value);
 
-    return accel_set_option("kernel-irqchip", text ? text : "null", errp);
+    return accel_set_option(NULL, "kernel-irqchip", text ? text : "null", errp);
 }
 
 /* A default of all memory backends: boot RAM, DIMMs and others. What one says itself wins. */

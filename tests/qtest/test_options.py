@@ -149,6 +149,8 @@ REFUSED = [
     (["-serial", "stdio", "-monitor", "stdio"], "stdio once"),
     (["-accel", "warp"], "warp"),
     (["-accel", "warp,help"], "warp"),
+    (["-accel", "kvm,translate=on"], "-accel soft"),
+    (["-accel", "tcg,kernel-irqchip=off"], "-accel kvm"),
     (["-accel", "soft,tb-size=0"], "tb-size 1024"),
     (["-accel", "soft,tb-size=2000"], "tb-size 2000"),
     (["-accel", "soft,translate=perhaps"], "translate perhaps all"),
