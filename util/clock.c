@@ -65,6 +65,11 @@ void clock_stop(void)
     }
 }
 
+void clock_set_ns(int64_t ns)
+{
+    set_word(ns, false);
+}
+
 void clock_set_stepped(void)
 {
     clock_stop();

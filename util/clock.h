@@ -26,6 +26,9 @@ int64_t clock_host_ns(void);
 void clock_start(void);
 void clock_stop(void);
 
+/* The clock stands at @ns (from 0 on) now: a machine is loaded. Stopped, machine lock. */
+void clock_set_ns(int64_t ns);
+
 /* Under qtest: from now on the clock moves only by clock_step_to(), which runs every timer that
  * comes due on the way, in order, each at its own time. Machine lock. */
 void clock_set_stepped(void);

@@ -112,6 +112,12 @@ const char *dimm_state_meaning(const DimmState *state, uint32_t *status)
     }
 }
 
+bool dimm_state_valid(const DimmState *state)
+{
+    return state->insertion < DIMM_NO_REQUEST && state->request <= DIMM_NO_REQUEST &&
+           INSERTION >> state->insertion & 1 && (NONE | REQUEST) >> state->request & 1;
+}
+
 bool dimm_state_pending(const DimmState *state)
 {
     return PENDING >> state->request & 1;

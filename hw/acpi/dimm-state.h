@@ -56,6 +56,9 @@ MemoryDeviceState dimm_state_get(const DimmState *state);
  * that have none. */
 const char *dimm_state_meaning(const DimmState *state, uint32_t *status);
 
+/* Is it a state at all? For one that comes from elsewhere. */
+bool dimm_state_valid(const DimmState *state);
+
 /* Was the guest asked for the DIMM, and has not answered for good? */
 bool dimm_state_pending(const DimmState *state);
 

@@ -82,3 +82,10 @@ bool acpi_gpe_asks(const AcpiGpe *gpe)
     }
     return false;
 }
+
+static const StateField gpe_fields[] = {
+    STATE_UINTS(AcpiGpe, sts),
+    STATE_UINTS(AcpiGpe, en),
+    {},
+};
+const StateTable acpi_gpe_state = { .name = "acpi-gpe", .version = 1, .fields = gpe_fields };

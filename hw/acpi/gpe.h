@@ -13,6 +13,7 @@
 #define HW_ACPI_GPE_H
 
 #include "memory/memory.h"
+#include "util/state.h"
 
 #define ACPI_GPE_MAX_LEN 16
 
@@ -25,6 +26,9 @@ typedef struct AcpiGpe {
     void (*changed)(void *opaque); /* the owner works out its SCI anew */
     void *opaque;
 } AcpiGpe;
+
+/* Status and enable bits. */
+extern const StateTable acpi_gpe_state;
 
 /* @len: even, at most ACPI_GPE_MAX_LEN. @changed is called after each change of the registers. */
 void acpi_gpe_init(AcpiGpe *gpe, unsigned len, void (*changed)(void *opaque), void *opaque);

@@ -250,11 +250,63 @@ static const Property memhp_properties[] = {
     { 0 },
 };
 
+static const StateField record_fields[] = {
+    STATE_UINT_MAX(UnplugRecord, last, UNPLUG_NONE),
+    STATE_UINTS(UnplugRecord, at_ns),
+    STATE_UINT(UnplugRecord, status),
+    {},
+};
+static const StateTable record_state = { .name = "unplug-record",
+                                         .version = 1,
+                                         .fields = record_fields };
+
+static const StateField dimm_fields[] = {
+    STATE_UINT_MAX(DimmState, insertion, DIMM_NO_REQUEST),
+    STATE_UINT_MAX(DimmState, request, DIMM_NO_REQUEST),
+    STATE_UINT(DimmState, reject_status),
+    STATE_UINT(DimmState, refuse_status),
+    STATE_INT(DimmState, since_us),
+    {},
+};
+static const StateTable dimm_state_state = { .name = "dimm-state",
+                                             .version = 1,
+                                             .fields = dimm_fields };
+
+static const StateField slot_fields[] = {
+    STATE_STRUCT(MemoryHotplugSlot, state, &dimm_state_state),
+    STATE_BOOL(MemoryHotplugSlot, insert_event),
+    STATE_BOOL(MemoryHotplugSlot, remove_event),
+    STATE_UINT(MemoryHotplugSlot, ost_event),
+    STATE_UINT(MemoryHotplugSlot, ost_status),
+    STATE_STRUCT(MemoryHotplugSlot, unplug, &record_state),
+    STATE_INT(MemoryHotplugSlot, timeout_ns),
+    STATE_INT(MemoryHotplugSlot, deadline_ns),
+    {},
+};
+static const StateTable slot_state = { .name = "memory-slot",
+                                       .version = 1,
+                                       .fields = slot_fields,
+                                       .pre_save = memory_unplug_pre_save,
+                                       .post_load = memory_unplug_post_load };
+
+static const StateField memhp_fields[] = {
+    STATE_UINT(MemoryHotplug, selector),
+    STATE_UINT(MemoryHotplug, ost_event),
+    STATE_UINT(MemoryHotplug, ost_status),
+    STATE_ARRAY(MemoryHotplug, slots, num_slots, &slot_state),
+    {},
+};
+
+static const StateTable memhp_state = { .name = "acpi-memory-hotplug",
+                                        .version = 1,
+                                        .fields = memhp_fields };
+
 static const DeviceOps memhp_device_ops = {
     .category = "misc",
     .realize = memhp_realize,
     .unrealize = memhp_unrealize,
     .reset = memhp_reset,
+    .state = &memhp_state,
 };
 
 static const ObjectType memhp_type = {

@@ -72,6 +72,7 @@ typedef struct MemoryHotplugSlot {
     UnplugRecord unplug;             /* kept when the slot is empty */
     Timer *deadline;                 /* of the pending request, or NULL */
     int64_t timeout_ns;              /* which it was made with */
+    int64_t deadline_ns;             /* when it expires, -1: never; for saving and loading only */
 } MemoryHotplugSlot;
 
 struct MemoryHotplug {

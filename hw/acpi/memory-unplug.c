@@ -358,6 +358,36 @@ void memory_unplug_reset(MemoryHotplugSlot *slot)
     }
 }
 
+/* ---- saving and loading ---- */
+
+void memory_unplug_pre_save(void *obj)
+{
+    MemoryHotplugSlot *slot = obj;
+
+    slot->deadline_ns = slot->deadline ? timer_expiry(slot->deadline) : -1;
+}
+
+bool memory_unplug_post_load(void *obj, GError **errp)
+{
+    MemoryHotplugSlot *slot = obj;
+    bool pending = slot->dimm && dimm_state_pending(&slot->state);
+
+    if (slot->dimm ? !dimm_state_valid(&slot->state) : slot->insert_event || slot->remove_event) {
+        error_set(errp, "memory slot %u, which has %s, cannot be in the saved state",
+                  slot_number(slot), slot->dimm ? "a DIMM" : "no DIMM");
+        return false;
+    }
+    g_clear_pointer(&slot->deadline, timer_free);
+    if (slot->dimm) {
+        slot->dimm->pending_deleted_event = pending;
+    }
+    if (pending && slot->deadline_ns >= 0) {
+        slot->deadline = timer_new(deadline_passed, slot);
+        timer_mod(slot->deadline, slot->deadline_ns);
+    }
+    return true;
+}
+
 /* ---- telling users ---- */
 
 struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot)

@@ -33,6 +33,10 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 /* Reset: the machine boots anew with the DIMMs that it has. A pending request is withdrawn. */
 void memory_unplug_reset(MemoryHotplugSlot *slot);
 
+/* For the state table of a slot. */
+void memory_unplug_pre_save(void *slot);
+bool memory_unplug_post_load(void *slot, GError **errp);
+
 /* A slot for users: {"slot", "device", "state", "unplug", "requested-ns", ...}. New reference. */
 struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot);
 

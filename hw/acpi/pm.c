@@ -346,11 +346,27 @@ AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model)
     return pm;
 }
 
+static const StateField pm_fields[] = {
+    STATE_STRUCT(AcpiPm, gpe, &acpi_gpe_state),
+    STATE_UINT(AcpiPm, pm1_sts),
+    STATE_UINT(AcpiPm, pm1_en),
+    STATE_UINT(AcpiPm, pm1_cnt),
+    STATE_UINT(AcpiPm, smi_en),
+    STATE_UINT(AcpiPm, smi_cmd),
+    STATE_UINT(AcpiPm, smi_sts),
+    STATE_INT(AcpiPm, tmr_toggle_ns),
+    STATE_TIMER(AcpiPm, tmr_timer),
+    {},
+};
+
+static const StateTable pm_state = { .name = "acpi-pm", .version = 1, .fields = pm_fields };
+
 static const DeviceOps pm_device_ops = {
     .category = "misc",
     .realize = pm_realize,
     .unrealize = pm_unrealize,
     .reset = pm_reset,
+    .state = &pm_state,
 };
 
 static const ObjectType pm_type = {

@@ -457,11 +457,27 @@ static const Property pflash_properties[] = {
     { 0 },
 };
 
+static const StateField pflash_fields[] = {
+    STATE_UINT_MAX(Pflash, state, STATE_BUFFER_CONFIRM),
+    STATE_UINT_MAX(Pflash, view, VIEW_CFI),
+    STATE_UINT(Pflash, status),
+    STATE_UINTS(Pflash, buffer),
+    STATE_UINT(Pflash, buffer_start),
+    STATE_UINT_MAX(Pflash, buffer_len, BUFFER_SIZE),
+    STATE_UINT_MAX(Pflash, buffer_left, BUFFER_SIZE),
+    {},
+};
+
+static const StateTable pflash_state = { .name = "cfi.pflash01",
+                                         .version = 1,
+                                         .fields = pflash_fields };
+
 static const DeviceOps pflash_device_ops = {
     .category = "storage",
     .realize = pflash_realize,
     .unrealize = pflash_unrealize,
     .reset = pflash_reset,
+    .state = &pflash_state,
 };
 
 static const ObjectType pflash_type = {

@@ -658,12 +658,35 @@ static const Property serial_properties[] = {
     { 0 },
 };
 
+static const StateField serial_fields[] = {
+    STATE_BOOL(Serial, irq_level),
+    STATE_UINT(Serial, divisor),
+    STATE_UINT(Serial, ier),
+    STATE_UINT(Serial, fcr),
+    STATE_UINT(Serial, lcr),
+    STATE_UINT(Serial, mcr),
+    STATE_UINT(Serial, scr),
+    STATE_BOOL(Serial, line_set),
+    STATE_UINT(Serial, line_status),
+    STATE_UINT(Serial, msr),
+    STATE_BOOL(Serial, thre_pending),
+    STATE_BOOL(Serial, rx_timeout),
+    STATE_UINTS(Serial, fifo),
+    STATE_UINT_MAX(Serial, head, FIFO_SIZE - 1),
+    STATE_UINT_MAX(Serial, count, FIFO_SIZE),
+    STATE_TIMER(Serial, timeout),
+    {},
+};
+
+static const StateTable serial_state = { .name = "serial", .version = 1, .fields = serial_fields };
+
 static const DeviceOps serial_device_ops = {
     .category = "input",
     .user_creatable = true,
     .realize = serial_realize,
     .unrealize = serial_unrealize,
     .reset = serial_reset,
+    .state = &serial_state,
 };
 
 static const ObjectType serial_type = {

@@ -331,6 +331,16 @@ bool device_del_cancel(const char *id, GError **errp)
     return dev && handler->unplug_withdraw(current_machine(), dev, 0, errp);
 }
 
+bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; realized_devices && i < realized_devices->len; i++) {
+        if (!fn(realized_devices->pdata[i], opaque)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void devices_reset(void)
 {
     /* A reset may unplug (a pending ejection): go through a copy. */

@@ -8,6 +8,7 @@
 #define HW_CORE_DEVICE_H
 
 #include "qom/object.h"
+#include "util/state.h"
 
 typedef struct Device {
     Object parent;
@@ -27,6 +28,7 @@ typedef struct DeviceOps {
     bool (*realize)(Device *dev, GError **errp); /* may be NULL; leaves nothing behind on failure */
     void (*unrealize)(Device *dev);              /* may be NULL */
     void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
+    const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
 } DeviceOps;
 
 #define TYPE_DEVICE "device"
@@ -61,6 +63,11 @@ bool device_del_within(const char *id, double seconds, GError **errp);
 #define DEVICE_DEL_MAX_SECONDS 1e9
 /* Withdraw the request that is pending, at once. */
 bool device_del_cancel(const char *id, GError **errp);
+
+/* Call @fn for each realized device, in the order of realization, until it returns false; then
+ * false.
+ */
+bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque);
 
 /* Reset every realized device, in the order of realization. Machines: see machine_reset(). */
 void devices_reset(void);

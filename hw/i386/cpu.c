@@ -85,11 +85,18 @@ static const Property x86_cpu_properties[] = {
     {},
 };
 
+static const StateField cpu_fields[] = {
+    STATE_POINTER(X86CpuDevice, cpu, &x86_cpu_state),
+    {},
+};
+static const StateTable cpu_state = { .name = "cpu-device", .version = 1, .fields = cpu_fields };
+
 static const DeviceOps x86_cpu_ops = {
     .category = "cpu",
     .realize = x86_cpu_device_realize,
     .unrealize = x86_cpu_device_unrealize,
     .reset = x86_cpu_device_reset,
+    .state = &cpu_state,
 };
 
 static const ObjectType cpu_type = {

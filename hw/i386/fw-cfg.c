@@ -424,9 +424,19 @@ static void fw_cfg_finalize(Object *obj)
     g_hash_table_destroy(fw->items);
 }
 
+static const StateField fw_cfg_fields[] = {
+    STATE_BLOB(FwCfg, current),
+    STATE_UINT(FwCfg, offset),
+    STATE_UINT(FwCfg, dma_address_high),
+    {},
+};
+
+static const StateTable fw_cfg_state = { .name = "fw-cfg", .version = 1, .fields = fw_cfg_fields };
+
 static const DeviceOps fw_cfg_device_ops = {
     .category = "misc",
     .reset = fw_cfg_reset,
+    .state = &fw_cfg_state,
 };
 
 static const ObjectType fw_cfg_type = {

@@ -39,9 +39,17 @@ static void port92_reset(Device *dev)
     ((Port92 *)dev)->value = A20;
 }
 
+static const StateField port92_fields[] = {
+    STATE_UINT(Port92, value),
+    {},
+};
+
+static const StateTable port92_state = { .name = "port92", .version = 1, .fields = port92_fields };
+
 static const DeviceOps port92_device_ops = {
     .category = "misc",
     .reset = port92_reset,
+    .state = &port92_state,
 };
 
 static const ObjectType port92_type = {

@@ -45,6 +45,7 @@ static const X86MachineOps q35_machine_ops = {
         .reset = x86_machine_reset,
         .dump_acpi = x86_machine_dump_acpi,
         .set_boot_order = x86_machine_set_boot_order,
+        .state = &x86_machine_state,
         .hotplug = x86_hotplug,
     },
     .low_ram_max = 2 * GIB,

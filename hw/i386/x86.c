@@ -154,6 +154,21 @@ bool x86_machine_init(Machine *machine, GError **errp)
     return x86_init_devices(x86, errp);
 }
 
+static const StateField irq_or_fields[] = {
+    STATE_UINT(IrqOr, levels),
+    {},
+};
+static const StateTable irq_or_state = { .name = "irq-or", .version = 1, .fields = irq_or_fields };
+
+static const StateField x86_machine_fields[] = {
+    STATE_STRUCTS(X86Machine, gsi, &irq_or_state),
+    STATE_STRUCTS(X86Machine, pic_lines, &irq_or_state),
+    {},
+};
+const StateTable x86_machine_state = { .name = "x86-machine",
+                                       .version = 1,
+                                       .fields = x86_machine_fields };
+
 static void x86_machine_instance_init(Object *obj)
 {
     X86_MACHINE(obj)->smbios = smbios_config_new();

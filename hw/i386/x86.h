@@ -99,6 +99,7 @@ bool x86_machine_init(Machine *machine, GError **errp);
 void x86_machine_reset(Machine *machine);
 bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp);
 extern const HotplugHandler x86_hotplug[];
+extern const StateTable x86_machine_state;
 
 /* The input of interrupt @gsi (0 to 23) for @source. Interrupts 0-15 go to the 8259s and to the I/O
  * APIC, the others to the I/O APIC only. */

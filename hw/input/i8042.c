@@ -282,9 +282,20 @@ static void i8042_reset(Device *dev)
     i8042_update(s);
 }
 
+static const StateField i8042_fields[] = {
+    STATE_UINTS(I8042, ram),        STATE_UINT(I8042, output_port),
+    STATE_BOOL(I8042, self_tested), STATE_BOOL(I8042, last_was_command),
+    STATE_UINT(I8042, pending),     STATE_UINT(I8042, keyboard_pending),
+    STATE_UINTS(I8042, queue),      STATE_UINT_MAX(I8042, queued, QUEUE_SIZE),
+    STATE_UINT(I8042, last),        {},
+};
+
+static const StateTable i8042_state = { .name = "i8042", .version = 1, .fields = i8042_fields };
+
 static const DeviceOps i8042_device_ops = {
     .category = "input",
     .reset = i8042_reset,
+    .state = &i8042_state,
 };
 
 static const ObjectType i8042_type = {

@@ -477,11 +477,36 @@ static void apic_unrealize(Device *dev)
     apic->cpu->apic = NULL;
 }
 
+static const StateField apic_fields[] = {
+    STATE_UINT(Apic, base),
+    STATE_UINTS(Apic, irr),
+    STATE_UINTS(Apic, isr),
+    STATE_UINTS(Apic, tmr),
+    STATE_UINT(Apic, tpr),
+    STATE_UINT(Apic, svr),
+    STATE_UINT(Apic, ldr),
+    STATE_UINT(Apic, dfr),
+    STATE_UINT(Apic, esr),
+    STATE_UINT(Apic, esr_pending),
+    STATE_UINT(Apic, icr),
+    STATE_UINTS(Apic, lvt),
+    STATE_BOOL(Apic, extint),
+    STATE_TIMER(Apic, timer),
+    STATE_UINT(Apic, divide),
+    STATE_UINT(Apic, initial_count),
+    STATE_INT(Apic, timer_start),
+    STATE_UINT(Apic, tsc_deadline),
+    {},
+};
+
+static const StateTable apic_state = { .name = "apic", .version = 1, .fields = apic_fields };
+
 static const DeviceOps apic_device_ops = {
     .category = "misc",
     .realize = apic_realize,
     .unrealize = apic_unrealize,
     .reset = apic_reset,
+    .state = &apic_state,
 };
 
 static const ObjectType apic_type = {

@@ -400,9 +400,41 @@ static void i8259_init(Object *obj)
     }
 }
 
+static const StateField pic_fields[] = {
+    STATE_UINT(Pic, lines),
+    STATE_UINT(Pic, irr),
+    STATE_UINT(Pic, isr),
+    STATE_UINT(Pic, imr),
+    STATE_UINT(Pic, elcr),
+    STATE_UINT(Pic, base),
+    STATE_UINT_MAX(Pic, lowest, 7),
+    STATE_UINT_MAX(Pic, init_state, INIT_ICW4),
+    STATE_BOOL(Pic, icw4_wanted),
+    STATE_BOOL(Pic, single),
+    STATE_BOOL(Pic, level_mode),
+    STATE_BOOL(Pic, auto_eoi),
+    STATE_BOOL(Pic, rotate_on_auto_eoi),
+    STATE_BOOL(Pic, special_nested),
+    STATE_BOOL(Pic, special_mask),
+    STATE_BOOL(Pic, read_isr),
+    STATE_BOOL(Pic, poll),
+    {},
+};
+static const StateTable pic_state = { .name = "i8259-chip", .version = 1, .fields = pic_fields };
+
+static const StateField i8259_fields[] = {
+    STATE_STRUCTS(I8259, pics, &pic_state),
+    STATE_UINTS(I8259, counts),
+    STATE_BOOL(I8259, output),
+    {},
+};
+
+static const StateTable i8259_state = { .name = "i8259", .version = 1, .fields = i8259_fields };
+
 static const DeviceOps i8259_device_ops = {
     .category = "misc",
     .reset = i8259_reset,
+    .state = &i8259_state,
 };
 
 static const ObjectType i8259_type = {

@@ -282,9 +282,17 @@ static void ioapic_init(Object *obj)
     ioapic_reset(DEVICE(obj));
 }
 
+static const StateField ioapic_fields[] = {
+    STATE_UINT(Ioapic, select),  STATE_UINT(Ioapic, id),   STATE_UINT(Ioapic, lines),
+    STATE_UINTS(Ioapic, counts), STATE_UINTS(Ioapic, rte), {},
+};
+
+static const StateTable ioapic_state = { .name = "ioapic", .version = 1, .fields = ioapic_fields };
+
 static const DeviceOps ioapic_device_ops = {
     .category = "misc",
     .reset = ioapic_device_reset,
+    .state = &ioapic_state,
 };
 
 static const ObjectType ioapic_type = {

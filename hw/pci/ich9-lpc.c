@@ -154,8 +154,16 @@ static void lpc_init(Object *obj)
     pci_set_registers(dev, lpc_registers, G_N_ELEMENTS(lpc_registers));
 }
 
+static const StateField lpc_fields[] = {
+    STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
+    STATE_UINT(Ich9Lpc, levels),
+    STATE_UINT(Ich9Lpc, pic_level),
+    {},
+};
+static const StateTable lpc_state = { .name = "ich9-lpc", .version = 1, .fields = lpc_fields };
+
 static const PciDeviceOps lpc_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+    .device = { PCI_DEVICE_OPS_CORE, .category = "bridge", .state = &lpc_state },
     .reset = lpc_reset,
     .config_written = lpc_config_written,
 };

@@ -137,9 +137,25 @@ static void host_reset(Device *dev)
     memory_region_set_enabled(&host->ecam, false);
 }
 
+static const StateField bus_fields[] = {
+    STATE_UINTS(PciBus, raised),
+    {},
+};
+static const StateTable bus_state = { .name = "pci-bus", .version = 1, .fields = bus_fields };
+
+static const StateField host_fields[] = {
+    STATE_UINT(PciHost, config_address),
+    STATE_UINT(PciHost, reset_control),
+    STATE_POINTER(PciHost, bus, &bus_state),
+    {},
+};
+
+static const StateTable host_state = { .name = "pci-host", .version = 1, .fields = host_fields };
+
 static const DeviceOps host_device_ops = {
     .category = "bridge",
     .reset = host_reset,
+    .state = &host_state,
 };
 
 static const ObjectType host_type = {

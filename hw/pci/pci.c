@@ -310,6 +310,40 @@ static void pci_device_init(Object *obj)
     dev->cap_end = PCI_FIRST_CAPABILITY;
 }
 
+/* ---- state ---- */
+
+/* The bytes that no one ever changes must be the same. */
+static bool pci_device_loaded(void *obj, GError **errp)
+{
+    static const uint8_t fixed[] = { PCI_VENDOR_ID, PCI_DEVICE_ID, PCI_REVISION_ID,
+                                     PCI_CLASS_DEVICE, PCI_HEADER_TYPE };
+    PciDevice *dev = obj;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
+        if (pci_get_word(dev, fixed[i]) !=
+            (dev->initial[fixed[i]] | dev->initial[fixed[i] + 1] << 8)) {
+            error_set(errp, "the function at %02x.%x is another one here (register 0x%02x)",
+                      PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn), fixed[i]);
+            return false;
+        }
+    }
+    update_bars(dev);
+    if (pci_device_ops(dev)->reset) {
+        pci_device_ops(dev)->reset(dev); /* what the registers lead to */
+    }
+    return true;
+}
+
+static const StateField pci_device_fields[] = {
+    STATE_UINTS(PciDevice, config),
+    STATE_BOOL(PciDevice, irq_raised),
+    STATE_BOOL(PciDevice, irq_sent),
+    {},
+};
+const StateTable pci_device_state = {
+    .name = "pci-device", .version = 1, .fields = pci_device_fields, .post_load = pci_device_loaded
+};
+
 static const PciDeviceOps pci_device_base_ops = {
     .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
 };

@@ -58,6 +58,10 @@ typedef struct PciDevice {
     bool irq_sent;       /* and what of that is on the bus */
 } PciDevice;
 
+/* The registers of a function. A type with more state has a table of its own, in which its
+ * PciDevice comes first, and PCI_DEVICE_OPS_CORE. */
+extern const StateTable pci_device_state;
+
 /* What types of functions define. Write `.device = { PCI_DEVICE_OPS_BASE, .category = "bridge" }`.
  */
 typedef struct PciDeviceOps {
@@ -75,7 +79,8 @@ typedef struct PciDeviceOps {
 } PciDeviceOps;
 
 /* What DeviceOps of every type of function begin with. */
-#define PCI_DEVICE_OPS_BASE .realize = pci_device_realize, .reset = pci_device_reset
+#define PCI_DEVICE_OPS_CORE .realize = pci_device_realize, .reset = pci_device_reset
+#define PCI_DEVICE_OPS_BASE PCI_DEVICE_OPS_CORE, .state = &pci_device_state
 bool pci_device_realize(Device *dev, GError **errp);
 void pci_device_reset(Device *dev);
 

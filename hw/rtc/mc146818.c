@@ -515,11 +515,21 @@ static void rtc_unrealize(Device *dev)
     timer_free(((Mc146818 *)dev)->timer);
 }
 
+static const StateField rtc_fields[] = {
+    STATE_UINTS(Mc146818, cmos),       STATE_UINT_MAX(Mc146818, index, CMOS_SIZE - 1),
+    STATE_INT(Mc146818, base_seconds), STATE_INT(Mc146818, base_ns),
+    STATE_INT(Mc146818, offset),       STATE_INT(Mc146818, checked),
+    STATE_TIMER(Mc146818, timer),      {},
+};
+
+static const StateTable rtc_state = { .name = "mc146818", .version = 1, .fields = rtc_fields };
+
 static const DeviceOps rtc_device_ops = {
     .category = "misc",
     .realize = rtc_realize,
     .unrealize = rtc_unrealize,
     .reset = rtc_reset,
+    .state = &rtc_state,
 };
 
 static const Property rtc_properties[] = {

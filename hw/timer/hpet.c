@@ -362,10 +362,33 @@ static bool hpet_realize(Device *dev, GError **errp)
     return true;
 }
 
+static const StateField hpet_timer_fields[] = {
+    STATE_UINT(HpetTimer, config),
+    STATE_UINT(HpetTimer, comparator),
+    STATE_UINT(HpetTimer, period),
+    STATE_UINT(HpetTimer, due),
+    STATE_BOOL(HpetTimer, asserted),
+    STATE_TIMER(HpetTimer, timer),
+    {},
+};
+static const StateTable hpet_timer_state = { .name = "hpet-timer",
+                                             .version = 1,
+                                             .fields = hpet_timer_fields };
+
+static const StateField hpet_fields[] = {
+    STATE_UINT(Hpet, config),        STATE_UINT(Hpet, stopped_at),
+    STATE_UINT(Hpet, offset),        STATE_STRUCTS(Hpet, timers, &hpet_timer_state),
+    STATE_BOOLS(Hpet, route_levels), STATE_BOOLS(Hpet, legacy_levels),
+    STATE_BOOLS(Hpet, inputs),       {},
+};
+
+static const StateTable hpet_state = { .name = "hpet", .version = 1, .fields = hpet_fields };
+
 static const DeviceOps hpet_device_ops = {
     .category = "misc",
     .realize = hpet_realize,
     .reset = hpet_reset,
+    .state = &hpet_state,
 };
 
 static const ObjectType hpet_type = {

@@ -3,6 +3,7 @@
 
 #include "hw/core/irq-lines.h"
 #include "util/clock.h"
+#include "util/error.h"
 
 /* A guest that programs a shorter period gets interrupts at this distance; counts are exact. */
 #define MIN_PERIOD (20 * NS_PER_US)
@@ -458,11 +459,58 @@ static void i8254_unrealize(Device *dev)
     timer_free(((I8254 *)dev)->timer);
 }
 
+static const StateField counter_fields[] = {
+    STATE_UINT_MAX(Counter, mode, 5),
+    STATE_UINT_MAX(Counter, access, ACCESS_BOTH),
+    STATE_BOOL(Counter, bcd),
+    STATE_BOOL(Counter, gate),
+    STATE_BOOL(Counter, loaded),
+    STATE_BOOL(Counter, started),
+    STATE_BOOL(Counter, stopped),
+    STATE_UINT_MAX(Counter, initial, 0x10000),
+    STATE_INT(Counter, start),
+    STATE_INT(Counter, elapsed),
+    STATE_UINT(Counter, write_low),
+    STATE_BOOL(Counter, write_high_next),
+    STATE_BOOL(Counter, read_high_next),
+    STATE_BOOL(Counter, count_latched),
+    STATE_BOOL(Counter, status_latched),
+    STATE_UINT(Counter, latch),
+    STATE_UINT(Counter, status),
+    {},
+};
+
+static bool counter_loaded(void *obj, GError **errp)
+{
+    const Counter *c = obj;
+
+    if (!c->initial || (c->bcd && c->initial > 10000)) {
+        error_set(errp, "a counter of the 8254 cannot count from %u", c->initial);
+        return false;
+    }
+    return true;
+}
+
+static const StateTable counter_state = {
+    .name = "i8254-counter", .version = 1, .fields = counter_fields, .post_load = counter_loaded
+};
+
+static const StateField i8254_fields[] = {
+    STATE_STRUCTS(I8254, counters, &counter_state),
+    STATE_UINT_MAX(I8254, port61, 0x3f),
+    STATE_UINT_MAX(I8254, irq_level, 1),
+    STATE_TIMER(I8254, timer),
+    {},
+};
+
+static const StateTable i8254_state = { .name = "i8254", .version = 1, .fields = i8254_fields };
+
 static const DeviceOps i8254_device_ops = {
     .category = "misc",
     .realize = i8254_realize,
     .unrealize = i8254_unrealize,
     .reset = i8254_reset,
+    .state = &i8254_state,
 };
 
 static const ObjectType i8254_type = {

@@ -15,6 +15,7 @@
 
 #include "target/i386/regs.h"
 #include "target/i386/cpuid.h"
+#include "util/state.h"
 
 /* A segment register with its hidden part. */
 typedef struct X86Segment {
@@ -139,6 +140,9 @@ void x86_cpu_reset(X86Cpu *cpu);
 void x86_cpu_init_reset(X86Cpu *cpu);
 /* Start at @vector * 4 KiB in real mode. */
 void x86_cpu_sipi(X86Cpu *cpu, uint8_t vector);
+
+/* What a snapshot keeps of a processor, the same for every engine; vCPU stopped. */
+extern const StateTable x86_cpu_state;
 
 /* Registers as text, many lines, for `info registers` and -d cpu. g_free. */
 char *x86_cpu_dump(const X86Cpu *cpu);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a snapshot keeps of a processor: the same for every engine (docs/state.md).
+ */
+#include "target/i386/cpu.h"
+#include "util/error.h"
+
+static const StateField segment_fields[] = {
+    STATE_UINT(X86Segment, selector),
+    STATE_UINT(X86Segment, flags),
+    STATE_UINT(X86Segment, limit),
+    STATE_UINT(X86Segment, base),
+    {},
+};
+static const StateTable segment_state = { .name = "segment",
+                                          .version = 1,
+                                          .fields = segment_fields };
+
+static const StateField table_fields[] = {
+    STATE_UINT(X86DescriptorTable, base),
+    STATE_UINT(X86DescriptorTable, limit),
+    {},
+};
+static const StateTable table_state = { .name = "descriptor-table",
+                                        .version = 1,
+                                        .fields = table_fields };
+
+#define MSR(member)  STATE_UINT(X86Cpu, msr.member)
+#define MSRS(member) STATE_UINTS(X86Cpu, msr.member)
+
+static const StateField cpu_fields[] = {
+    /* The rest of regs[] is the engine's. */
+    { .name = "regs",
+      .kind = STATE_KIND_UINT,
+      .width = 8,
+      .offset = offsetof(X86Cpu, regs),
+      .count = 16 },
+    STATE_UINT(X86Cpu, rip),
+    STATE_UINT(X86Cpu, rflags),
+    STATE_STRUCTS(X86Cpu, segs, &segment_state),
+    STATE_STRUCT(X86Cpu, ldt, &segment_state),
+    STATE_STRUCT(X86Cpu, tr, &segment_state),
+    STATE_STRUCT(X86Cpu, gdt, &table_state),
+    STATE_STRUCT(X86Cpu, idt, &table_state),
+    STATE_UINT(X86Cpu, cr0),
+    STATE_UINT(X86Cpu, cr2),
+    STATE_UINT(X86Cpu, cr3),
+    STATE_UINT(X86Cpu, cr4),
+    STATE_UINT(X86Cpu, xcr0),
+    STATE_UINT(X86Cpu, efer),
+    STATE_UINTS(X86Cpu, dr),
+    STATE_UINTS(X86Cpu, fxsave),
+    MSR(star),
+    MSR(lstar),
+    MSR(cstar),
+    MSR(fmask),
+    MSR(kernel_gs_base),
+    MSR(sysenter_cs),
+    MSR(sysenter_esp),
+    MSR(sysenter_eip),
+    MSR(pat),
+    MSR(tsc_aux),
+    MSR(tsc_adjust),
+    MSR(misc_enable),
+    MSR(mtrr_def_type),
+    MSRS(mtrr_fixed),
+    MSRS(mtrr_var),
+    STATE_INT(X86Cpu, msr.tsc_offset),
+    STATE_BOOL(X86Cpu, halted),
+    STATE_BOOL(X86Cpu, wait_for_sipi),
+    STATE_BOOL(X86Cpu, interrupt_shadow),
+    STATE_BOOL(X86Cpu, nmi_blocked),
+    STATE_UINT(X86Cpu, interrupts),
+    STATE_UINT(X86Cpu, sipi_vector),
+    {},
+};
+
+/* Values that no processor can have would trip an engine up. SDM vol. 3 sections 2.5 and 4.1. */
+static bool cpu_loaded(void *obj, GError **errp)
+{
+    X86Cpu *cpu = obj;
+    const struct {
+        const char *what;
+        bool wrong;
+    } checks[] = {
+        { "paging without protection", (cpu->cr0 & (CR0_PG | CR0_PE)) == CR0_PG },
+        { "long mode without PAE", cpu->efer & EFER_LMA && !(cpu->cr4 & CR4_PAE) },
+        { "long mode that is active and not enabled",
+          (cpu->efer & (EFER_LMA | EFER_LME)) == EFER_LMA },
+        { "reserved bits in RFLAGS", cpu->rflags & ~(uint64_t)(RFLAGS_VALID | RFLAGS_ONE) },
+        { "interrupts of unknown kinds",
+          cpu->interrupts & ~(CPU_INT_HARD | CPU_INT_NMI | CPU_INT_INIT | CPU_INT_SIPI) },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(checks); i++) {
+        if (checks[i].wrong) {
+            error_set(errp, "CPU %u would have %s", cpu->index, checks[i].what);
+            return false;
+        }
+    }
+    cpu->rflags |= RFLAGS_ONE;
+    return true;
+}
+
+const StateTable x86_cpu_state = {
+    .name = "x86-cpu", .version = 1, .fields = cpu_fields, .post_load = cpu_loaded
+};
