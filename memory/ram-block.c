@@ -43,6 +43,7 @@ typedef struct Mapping {
 } Mapping;
 
 static Mapping *_Atomic mappings;
+static GPtrArray *blocks; /* of RamBlock *, no references; mappings_mutex */
 static GMutex mappings_mutex;
 
 static Mapping *mapping_find(uintptr_t host)
@@ -55,9 +56,13 @@ static Mapping *mapping_find(uintptr_t host)
     return m;
 }
 
-static void mapping_add(const RamBlock *block)
+static void mapping_add(RamBlock *block)
 {
     g_mutex_lock(&mappings_mutex);
+    if (!blocks) {
+        blocks = g_ptr_array_new();
+    }
+    g_ptr_array_add(blocks, block);
     Mapping *m = mapping_find(0);
     bool is_new = !m;
     if (is_new) {
@@ -73,9 +78,10 @@ static void mapping_add(const RamBlock *block)
     g_mutex_unlock(&mappings_mutex);
 }
 
-static void mapping_remove(const RamBlock *block)
+static void mapping_remove(RamBlock *block)
 {
     g_mutex_lock(&mappings_mutex);
+    g_ptr_array_remove(blocks, block);
     atomic_store(&mapping_find((uintptr_t)block->host)->host, 0);
     g_mutex_unlock(&mappings_mutex);
 }
@@ -249,6 +255,27 @@ void ram_block_unref(RamBlock *block)
     }
     g_free(block->name);
     g_free(block);
+}
+
+GPtrArray *ram_blocks_list(void)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)ram_block_unref);
+
+    g_mutex_lock(&mappings_mutex);
+    for (unsigned i = 0; blocks && i < blocks->len; i++) {
+        RamBlock *block = blocks->pdata[i];
+        gint refs = g_atomic_int_get(&block->refs);
+
+        /* One without references waits for the mutex, to go. */
+        while (refs && !g_atomic_int_compare_and_exchange(&block->refs, refs, refs + 1)) {
+            refs = g_atomic_int_get(&block->refs);
+        }
+        if (refs) {
+            g_ptr_array_add(list, block);
+        }
+    }
+    g_mutex_unlock(&mappings_mutex);
+    return list;
 }
 
 /* ---- preallocation ---- */

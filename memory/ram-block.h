@@ -41,6 +41,10 @@ uint64_t ram_block_page_size(int fd);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
 
+/* All blocks there are, each a reference, in the order in which they were made; free the array. Any
+ * thread. */
+GPtrArray *ram_blocks_list(void);
+
 /* For a handler of SIGBUS at @host: if that is in a block, put a page of zeros there instead of the
  * one that is lost, so that the access goes on; false: it is in none. Async-signal-safe. */
 bool ram_block_replace_page(const void *host);

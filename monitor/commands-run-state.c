@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about the run state (qapi/run-state.json). */
 #include "hw/core/runstate.h"
+#include "migration/incoming.h"
 #include "monitor/commands-dump.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -15,11 +16,15 @@ StatusInfo *qmp_query_status(GError **errp)
     return info;
 }
 
-/* A dump stopped the machine and lets it run again at its end. */
-static bool check_no_dump(GError **errp)
+/* A dump or a migration stopped the machine and lets it run again at its end. */
+static bool check_free(GError **errp)
 {
     if (dump_active()) {
         error_set(errp, "a dump of the guest's memory is being written; wait for DUMP_COMPLETED");
+        return false;
+    }
+    if (runstate_get() == RUN_STATE_FINISH_MIGRATE) {
+        error_set(errp, "the machine is being migrated; wait for its end, or use migrate_cancel");
         return false;
     }
     return true;
@@ -27,17 +32,18 @@ static bool check_no_dump(GError **errp)
 
 bool qmp_stop(GError **errp)
 {
-    if (!check_no_dump(errp)) {
+    if (!check_free(errp)) {
         return false;
     }
     system_finish_reset();
+    incoming_set_autostart(false);
     vm_stop(RUN_STATE_PAUSED);
     return true;
 }
 
 bool qmp_cont(GError **errp)
 {
-    if (!check_no_dump(errp)) {
+    if (!check_free(errp)) {
         return false;
     }
     system_finish_reset();
@@ -48,7 +54,11 @@ bool qmp_cont(GError **errp)
                   RunState_str(state));
         return false;
     }
-    vm_start();
+    if (state == RUN_STATE_INMIGRATE) {
+        incoming_set_autostart(true); /* when it is there */
+    } else {
+        vm_start();
+    }
     return true;
 }
 

@@ -369,6 +369,12 @@ const HmpCommand hmp_commands[] = {
     { "logfile", "FILE", "write the log to a file (-D)", do_logfile, true },
     { "memsave", "ADDRESS SIZE FILE", "write guest memory to a file, by linear address",
       hmp_memsave },
+    { "migrate", "[-d] URI",
+      "move the machine to exec:COMMAND, fd:NAME, unix:PATH, tcp:HOST:PORT or "
+      "file:PATH[,offset=SIZE]; -d: accepted, as it is never waited for",
+      hmp_migrate },
+    { "migrate_cancel", NULL, "end a migration that is under way", hmp_migrate_cancel },
+    { "migrate_incoming", "URI", "wait for a machine, after -incoming defer", hmp_migrate_incoming },
     { "nmi", NULL, "send a non-maskable interrupt to every CPU", do_inject_nmi },
     { "o", "[/FMT] PORT VALUE", "write to a port", hmp_port_out },
     { "object_add", "OBJECT-TYPE,id=ID[,PROPERTY=VALUE]...",

@@ -271,6 +271,7 @@ const HmpCommand hmp_info_commands[] = {
       info_memory_devices },
     { "memory_size_summary", NULL, "boot memory and plugged memory, in bytes",
       info_memory_size_summary },
+    { "migrate", NULL, "how a migration goes, or went", hmp_info_migrate },
     { "mtree", "[-f] [-d] [-o]",
       "the tree of memory regions; -f: the flat views; -d: as dispatched, with owners and host "
       "addresses; -o: with owners",

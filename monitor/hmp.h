@@ -76,6 +76,11 @@ void hmp_gpa2hva(Hmp *hmp, char **argv);
 void hmp_memsave(Hmp *hmp, char **argv);
 void hmp_pmemsave(Hmp *hmp, char **argv);
 void hmp_dump_guest_memory(Hmp *hmp, char **argv);
+/* hmp-migration.c */
+void hmp_migrate(Hmp *hmp, char **argv);
+void hmp_migrate_cancel(Hmp *hmp, char **argv);
+void hmp_migrate_incoming(Hmp *hmp, char **argv);
+void hmp_info_migrate(Hmp *hmp, char **argv);
 /* hmp-info-paging.c */
 void hmp_info_mem(Hmp *hmp, char **argv);
 void hmp_info_tlb(Hmp *hmp, char **argv);

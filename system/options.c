@@ -243,6 +243,12 @@ static bool do_no_reboot(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool do_incoming(Startup *startup, const char *arg, GError **errp)
+{
+    startup->incoming = arg;
+    return true;
+}
+
 static bool do_no_shutdown(Startup *startup, const char *arg, GError **errp)
 {
     runstate_set_no_shutdown(true);
@@ -594,6 +600,8 @@ const Option options[] = {
     { "set", "GROUP.ID.KEY=VALUE", "change an option before this, as in device.dimm0.slot=3",
       START_CONFIG, .expand = option_set },
     { "S", NULL, "do not start the CPUs: wait for 'cont'", START_CONFIG, do_stopped },
+    { "incoming", "URI|defer", "wait for a machine that migrates: fd:NUMBER, exec:COMMAND, unix:PATH, tcp:HOST:PORT, file:PATH[,offset=SIZE]",
+      START_CONFIG, do_incoming },
     { "preconfig", NULL, "wait with making the machine for QMP's x-exit-preconfig", START_CONFIG, do_preconfig },
     { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
       "[,watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi]",

@@ -13,6 +13,7 @@
 #include "hw/core/runstate.h"
 #include "hw/i386/firmware.h"
 #include "memory/memory.h"
+#include "migration/incoming.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
 #include "system/option-groups.h"
@@ -241,7 +242,7 @@ static bool check_bootable(const Startup *startup, GError **errp)
 {
     const Machine *machine = startup->machine;
 
-    return startup->stopped || machine->dump_acpi || !machine_ops(machine)->max_cpus ||
+    return startup->stopped || startup->incoming || machine->dump_acpi || !machine_ops(machine)->max_cpus ||
            !accel_current()->has_vcpu_threads || firmware_check_bootable(machine, errp);
 }
 
@@ -279,7 +280,12 @@ static bool launch(Startup *startup, GError **errp)
     }
     made_files_end(startup->made_files, true);
     startup->complete = true;
-    if (!startup->stopped) {
+    if (startup->incoming) {
+        if (!incoming_prepare(startup->incoming, !startup->stopped, errp)) {
+            g_prefix_error(errp, "-incoming %s: ", startup->incoming);
+            return false;
+        }
+    } else if (!startup->stopped) {
         vm_start();
     }
     if (startup->daemonize) {

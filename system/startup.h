@@ -40,8 +40,9 @@ struct Startup {
     char *accel;
     Display display;
     bool no_defaults;
-    bool stopped;   /* -S */
-    bool preconfig; /* make the machine when a QMP client says so */
+    bool stopped;         /* -S */
+    const char *incoming; /* -incoming, or NULL */
+    bool preconfig;       /* make the machine when a QMP client says so */
     bool daemonize;
     const char *pidfile;
     char *guest_name;

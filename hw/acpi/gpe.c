@@ -85,6 +85,7 @@ bool acpi_gpe_asks(const AcpiGpe *gpe)
 
 static const StateField gpe_fields[] = {
     STATE_UINTS(AcpiGpe, sts),
+    STATE_UINTS(AcpiGpe, pending),
     STATE_UINTS(AcpiGpe, en),
     {},
 };

@@ -32,6 +32,12 @@ bool runstate_is_running(void)
     return state == RUN_STATE_RUNNING;
 }
 
+void runstate_set(RunState to)
+{
+    g_return_if_fail(!runstate_is_running() && to != RUN_STATE_RUNNING);
+    state = to;
+}
+
 RunstateActions *runstate_actions(void)
 {
     return &actions;

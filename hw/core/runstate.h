@@ -22,6 +22,8 @@ bool runstate_is_running(void);
  * is so already. vm_stop() returns when every vCPU stands; in a vCPU thread, every other. */
 void vm_start(void);
 void vm_stop(RunState state);
+/* Be in @state from now on; the machine stands, and goes on standing. No event. */
+void runstate_set(RunState state);
 
 /* While resets are held, what asks for one waits: memory is being written to a file. */
 void runstate_hold_resets(bool hold);

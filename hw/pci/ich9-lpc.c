@@ -155,9 +155,9 @@ static void lpc_init(Object *obj)
 }
 
 static const StateField lpc_fields[] = {
-    STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
     STATE_UINT(Ich9Lpc, levels),
     STATE_UINT(Ich9Lpc, pic_level),
+    STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
     {},
 };
 static const StateTable lpc_state = { .name = "ich9-lpc", .version = 1, .fields = lpc_fields };

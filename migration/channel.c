@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "chardev/socket-place.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+static void channel_init(Channel *channel)
+{
+    *channel = (Channel){ .fd = -1, .listener = -1 };
+}
+
+/* ---- exec: ---- */
+
+/* A command that takes a stream says nothing on our standard output: that may be the guest's
+ * console. */
+static bool open_exec(Channel *channel, const char *command, bool out, GError **errp)
+{
+    const char *argv[] = { "/bin/sh", "-c", command, NULL };
+    GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD | (out ? G_SPAWN_STDOUT_TO_DEV_NULL : 0);
+    g_autoptr(GError) err = NULL;
+
+    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, flags, NULL, NULL, &channel->child,
+                                  out ? &channel->fd : NULL, out ? NULL : &channel->fd, NULL,
+                                  &err)) {
+        error_set(errp, "exec:%s: %s", command, err->message);
+        return false;
+    }
+    fcntl(channel->fd, F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
+/* ---- fd: ---- */
+
+static bool open_fd(Channel *channel, const char *name, ChannelTakeFd *take_fd, GError **errp)
+{
+    uint64_t number;
+
+    if (!g_ascii_isdigit(name[0])) {
+        channel->fd = take_fd(name, errp);
+        return channel->fd >= 0;
+    }
+    if (!uint_parse(name, G_MAXINT, &number) || fcntl((int)number, F_GETFD) < 0) {
+        error_set(errp,
+                  "fd:%s: it must be the number of a descriptor that was inherited, or the name of "
+                  "one that getfd passed",
+                  name);
+        return false;
+    }
+    channel->fd = (int)number;
+    return true;
+}
+
+/* ---- file: ---- */
+
+static bool open_file(Channel *channel, const char *text, bool out, GError **errp)
+{
+    const char *option = strstr(text, ",offset=");
+    g_autofree char *path = option ? g_strndup(text, (gsize)(option - text)) : g_strdup(text);
+    uint64_t offset = 0;
+
+    if (option &&
+        (!size_parse(option + strlen(",offset="), 1, &offset, errp) || offset > G_MAXINT64)) {
+        g_prefix_error(errp, "file:%s: offset: ", text);
+        return false;
+    }
+    /* What is before the offset is somebody else's; a file of ours is guest memory: private. */
+    channel->fd = open(path, (out ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600);
+    if (channel->fd < 0) {
+        error_set_errno(errp, errno, "file:%s: it cannot be opened", path);
+        return false;
+    }
+    if ((out && ftruncate(channel->fd, (off_t)offset) < 0) ||
+        lseek(channel->fd, (off_t)offset, SEEK_SET) < 0) {
+        error_set_errno(errp, errno, "file:%s: byte %s cannot be written to", path,
+                        option ? option + strlen(",offset=") : "0");
+        close(channel->fd);
+        channel->fd = -1;
+        return false;
+    }
+    return true;
+}
+
+/* ---- unix:, tcp: ---- */
+
+static bool open_socket(Channel *channel, SocketPlace *place, bool out, GError **errp)
+{
+    int fd;
+
+    place->server = !out;
+    if (!socket_place_check(place, errp)) {
+        return false;
+    }
+    fd = socket_place_open(place, NULL, errp);
+    if (fd < 0) {
+        return false;
+    }
+    if (out) {
+        channel->fd = fd;
+    } else {
+        channel->listener = fd;
+        channel->unlink = g_strdup(place->path);
+    }
+    return true;
+}
+
+static bool open_unix(Channel *channel, const char *path, bool out, GError **errp)
+{
+    g_autofree char *copy = g_strdup(path);
+    SocketPlace place = { .path = copy };
+
+    return open_socket(channel, &place, out, errp);
+}
+
+/* HOST:PORT, [ADDRESS]:PORT, and :PORT for every address of this host. */
+static bool open_tcp(Channel *channel, const char *text, bool out, GError **errp)
+{
+    const char *colon = strrchr(text, ':');
+
+    if (!colon) {
+        error_set(errp, "tcp:%s: it must be tcp:HOST:PORT", text);
+        return false;
+    }
+    bool brackets = text[0] == '[' && colon > text && colon[-1] == ']';
+    g_autofree char *host = g_strndup(text + brackets, (gsize)(colon - text) - (brackets ? 2 : 0));
+    g_autofree char *port = g_strdup(colon + 1);
+    SocketPlace place = { .host = host, .port = port, .nodelay = true };
+
+    return open_socket(channel, &place, out, errp);
+}
+
+/* ---- all ---- */
+
+static bool open_uri(Channel *channel, const char *uri, bool out, ChannelTakeFd *take_fd,
+                     GError **errp)
+{
+    const char *rest = strchr(uri, ':');
+
+    channel_init(channel);
+    rest = rest ? rest + 1 : uri;
+    if (g_str_has_prefix(uri, "exec:")) {
+        return open_exec(channel, rest, out, errp);
+    }
+    if (g_str_has_prefix(uri, "fd:")) {
+        return open_fd(channel, rest, take_fd, errp);
+    }
+    if (g_str_has_prefix(uri, "file:")) {
+        return open_file(channel, rest, out, errp);
+    }
+    if (g_str_has_prefix(uri, "unix:")) {
+        return open_unix(channel, rest, out, errp);
+    }
+    if (g_str_has_prefix(uri, "tcp:")) {
+        return open_tcp(channel, rest, out, errp);
+    }
+    error_set(errp,
+              "'%s' is no place for a stream: it must be exec:COMMAND, fd:NAME, unix:PATH, "
+              "tcp:HOST:PORT or file:PATH[,offset=SIZE]",
+              uri);
+    return false;
+}
+
+bool channel_open_out(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp)
+{
+    return open_uri(channel, uri, true, take_fd, errp);
+}
+
+bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp)
+{
+    return open_uri(channel, uri, false, take_fd, errp);
+}
+
+int channel_take_fd(Channel *channel)
+{
+    int fd = channel->fd;
+
+    channel->fd = -1;
+    return fd;
+}
+
+static void close_listener(Channel *channel)
+{
+    if (channel->listener >= 0) {
+        close(channel->listener);
+        channel->listener = -1;
+        if (channel->unlink) {
+            unlink(channel->unlink);
+        }
+    }
+}
+
+bool channel_accept(Channel *channel, GError **errp)
+{
+    int err;
+
+    do {
+        channel->fd = accept4(channel->listener, NULL, NULL, SOCK_CLOEXEC);
+        err = errno;
+    } while (channel->fd < 0 && (err == EINTR || err == ECONNABORTED));
+    close_listener(channel); /* there is one machine to come */
+    if (channel->fd < 0) {
+        error_set_errno(errp, err, "nobody can connect");
+    }
+    return channel->fd >= 0;
+}
+
+bool channel_close(Channel *channel, GError **errp)
+{
+    bool ok = true;
+
+    if (channel->fd >= 0) {
+        close(channel->fd);
+        channel->fd = -1;
+    }
+    close_listener(channel);
+    g_clear_pointer(&channel->unlink, g_free);
+    if (channel->child) {
+        int status = 0;
+        pid_t pid = waitpid(channel->child, &status, 0);
+        if (pid == channel->child && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+            error_set(errp, "the command failed (wait status 0x%x)", status);
+            ok = false;
+        }
+        g_spawn_close_pid(channel->child);
+        channel->child = 0;
+    }
+    return ok;
+}

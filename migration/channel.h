@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where a stream goes to and comes from: the URIs of `migrate` and `-incoming`.
+ *
+ *     exec:COMMAND            a shell command's standard input, resp. output
+ *     fd:NAME, fd:NUMBER      a descriptor that getfd passed, resp. that was inherited
+ *     unix:PATH               a socket: connected to, resp. listened on
+ *     tcp:HOST:PORT           the same
+ *     file:PATH[,offset=SIZE] a file, from that byte on
+ */
+#ifndef MIGRATION_CHANNEL_H
+#define MIGRATION_CHANNEL_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Channel {
+    int fd;       /* owned until it is taken */
+    int listener; /* -1, or a socket on which the other end connects, owned */
+    GPid child;   /* 0, or the command's process */
+    char *unlink; /* NULL, or the socket's path, removed when the listener is closed */
+} Channel;
+
+/* Find the descriptor of the name that getfd gave it, and take it; -1 with @errp. */
+typedef int ChannelTakeFd(const char *name, GError **errp);
+
+/* Open @uri for writing. Connecting may take as long as the host takes. Any thread. */
+bool channel_open_out(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* Open @uri for reading. Sockets listen then: channel_accept(). */
+bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* The other end's connection becomes @channel's fd; blocks until it is there. */
+bool channel_accept(Channel *channel, GError **errp);
+/* Take the descriptor out. */
+int channel_take_fd(Channel *channel);
+/* Close what is left, and wait for the command: false with its failure. */
+bool channel_close(Channel *channel, GError **errp);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What both ends of a migration must agree on. It is read from the objects, never from the command
+ * line: what counts is what there is.
+ */
+#include <string.h>
+
+#include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
+#include "memory/ram-block.h"
+#include "migration/devices.h"
+#include "util/error.h"
+
+static void put_uint(struct json_object *obj, const char *name, uint64_t value)
+{
+    json_object_object_add(obj, name, json_object_new_uint64(value));
+}
+
+/* ---- what there is ---- */
+
+static struct json_object *memory_config(const Machine *machine)
+{
+    struct json_object *obj = json_object_new_object();
+
+    put_uint(obj, "size", machine->ram_size);
+    put_uint(obj, "maxmem", machine->maxram_size);
+    put_uint(obj, "slots", machine->ram_slots);
+    return obj;
+}
+
+static struct json_object *ram_config(void)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    struct json_object *obj = json_object_new_object();
+
+    for (unsigned i = 0; i < blocks->len; i++) {
+        const RamBlock *block = blocks->pdata[i];
+        put_uint(obj, block->name, block->size);
+    }
+    return obj;
+}
+
+static struct json_object *cpu_config(const X86CpuDevice *cpu)
+{
+    struct json_object *obj = json_object_new_object();
+
+    json_object_object_add(obj, "vendor", json_object_new_string(cpu->model.vendor));
+    put_uint(obj, "family", cpu->model.family);
+    put_uint(obj, "model", cpu->model.model);
+    put_uint(obj, "stepping", cpu->model.stepping);
+    put_uint(obj, "phys-bits", cpu->model.phys_bits);
+    put_uint(obj, "apic-id", cpu->apic_id);
+    const char *name;
+    bool on;
+    for (size_t i = 0; (name = x86_cpu_feature(i, &cpu->model, &on)); i++) {
+        if (on) {
+            json_object_object_add(obj, name, json_object_new_boolean(true));
+        }
+    }
+    return obj;
+}
+
+/* Numbers and choices that a user may give. Texts and links name things of this host. */
+static bool is_shared(const Property *prop)
+{
+    return !prop->read_only && prop->kind != PROP_STRING && prop->kind != PROP_LINK &&
+           (prop->kind != PROP_CUSTOM || prop->get);
+}
+
+static struct json_object *device_config(Device *dev)
+{
+    struct json_object *obj = json_object_new_object();
+    g_autoptr(GPtrArray) props = object_type_properties(dev->parent.type);
+
+    json_object_object_add(obj, "type", json_object_new_string(object_typename(OBJECT(dev))));
+    for (unsigned i = 0; i < props->len; i++) {
+        const Property *prop = props->pdata[i];
+        struct json_object *value =
+            is_shared(prop) ? object_property_get(OBJECT(dev), prop->name, NULL) : NULL;
+        if (value) {
+            json_object_object_add(obj, prop->name, value);
+        }
+    }
+    return obj;
+}
+
+static bool add_device(Device *dev, void *devices)
+{
+    g_autofree char *path = object_path(OBJECT(dev));
+
+    json_object_object_add(devices, path,
+                           object_is_a(OBJECT(dev), TYPE_X86_CPU) ? cpu_config((X86CpuDevice *)dev)
+                                                                  : device_config(dev));
+    return true;
+}
+
+struct json_object *migration_config(void)
+{
+    const Machine *machine = current_machine();
+    struct json_object *obj = json_object_new_object(), *devices = json_object_new_object();
+
+    json_object_object_add(obj, "machine", json_object_new_string(machine_ops(machine)->name));
+    json_object_object_add(obj, "memory", memory_config(machine));
+    put_uint(obj, "cpus", machine->smp.cpus);
+    put_uint(obj, "maxcpus", machine->smp.maxcpus);
+    devices_foreach(add_device, devices);
+    json_object_object_add(obj, "devices", devices);
+    json_object_object_add(obj, "ram", ram_config());
+    return obj;
+}
+
+/* ---- comparing ---- */
+
+/* "memory slots = 4", or "no device /machine/peripheral/dimm0": one that lacks it has NULL. */
+static char *describe(const char *path, struct json_object *value)
+{
+    return !value ? g_strdup_printf("no %s", path)
+           : json_object_is_type(value, json_type_object)
+               ? g_strdup(path)
+               : g_strdup_printf("%s = %s", path, json_object_to_json_string(value));
+}
+
+static bool differs(const char *path, struct json_object *theirs, struct json_object *ours,
+                    GError **errp)
+{
+    g_autofree char *saved = describe(path, theirs), *here = describe(path, ours);
+
+    error_set(errp,
+              "the machine that was saved has %s, and this one has %s: start this one with "
+              "the same options, devices and memory",
+              saved, here);
+    return false;
+}
+
+/* Both are objects. */
+static bool compare(const char *path, struct json_object *theirs, struct json_object *ours,
+                    GError **errp);
+
+static bool compare_member(const char *path, struct json_object *theirs, struct json_object *ours,
+                           GError **errp)
+{
+    if (json_object_is_type(theirs, json_type_object) &&
+        json_object_is_type(ours, json_type_object)) {
+        return compare(path, theirs, ours, errp);
+    }
+    return json_object_equal(theirs, ours) || differs(path, theirs, ours, errp);
+}
+
+static bool compare(const char *path, struct json_object *theirs, struct json_object *ours,
+                    GError **errp)
+{
+    json_object_object_foreach(theirs, name, value)
+    {
+        g_autofree char *full = g_strdup_printf("%s%s%s", path, *path ? " " : "", name);
+        struct json_object *mine = NULL;
+        json_object_object_get_ex(ours, name, &mine);
+        if (!mine ? !differs(full, value, NULL, errp) : !compare_member(full, value, mine, errp)) {
+            return false;
+        }
+    }
+    json_object_object_foreach(ours, own, unused)
+    {
+        g_autofree char *full = g_strdup_printf("%s%s%s", path, *path ? " " : "", own);
+        if (!json_object_object_get_ex(theirs, own, NULL)) {
+            return differs(full, NULL, unused, errp);
+        }
+    }
+    return true;
+}
+
+bool migration_config_check(struct json_object *theirs, GError **errp)
+{
+    struct json_object *ours = migration_config();
+    bool same;
+
+    if (!json_object_is_type(theirs, json_type_object)) {
+        error_set(errp, "the configuration of the machine that was saved is no JSON object");
+        json_object_put(ours);
+        return false;
+    }
+    same = compare("", theirs, ours, errp);
+    json_object_put(ours);
+    return same;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine comes: -incoming. It is made as it was at the other end, reset, and then filled from
+ * the stream; it runs only when all of the stream was read and everything fits. Machine lock, main
+ * thread.
+ */
+#ifndef MIGRATION_INCOMING_H
+#define MIGRATION_INCOMING_H
+
+#include "migration/channel.h"
+
+/* The machine is made and reset: wait, in run state "inmigrate". @uri "defer": for
+ * incoming_start(). @autostart: go on when it is there, if it ran. */
+bool incoming_prepare(const char *uri, bool autostart, GError **errp);
+/* migrate-incoming. */
+bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* `cont` and `stop` meanwhile: whether it is to go on when it is there. */
+void incoming_set_autostart(bool on);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/migration.h"
+
+#include <string.h>
+
+#include "hw/core/machine.h"
+#include "hw/core/runstate.h"
+#include "migration/devices.h"
+#include "migration/ram.h"
+#include "migration/run-record.h"
+#include "qapi/qapi-events.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+MigrationParams migration_params = { .max_bandwidth = 128 << 20 };
+bool migration_events;
+
+static MigrationStatus status = MIGRATION_STATUS_NONE;
+
+/* The migration that is under way, or the last one. */
+static struct {
+    char *uri;
+    Channel channel;
+    GThread *thread; /* NULL: none is under way */
+    Stream *stream;  /* while the thread runs, and only its but for stream_cancel() and _bytes() */
+    bool cancelled;
+    bool resume;     /* the machine ran before */
+    RunState before; /* else: what it did */
+
+    /* made by freeze(), for the thread */
+    bool frozen;
+    GCond frozen_cond; /* with the machine lock */
+    struct json_object *config;
+    SavedStates *states;
+    RunRecord run;
+    RamSource ram;
+    GError *err; /* the thread's, and freeze()'s */
+
+    int64_t started, stopped, ended; /* host ns; 0: not yet */
+    uint64_t bytes;                  /* when it had ended */
+} going;
+
+void migration_set_status(MigrationStatus to)
+{
+    if (status != to) {
+        status = to;
+        if (migration_events) {
+            qapi_event_send_migration(to);
+        }
+    }
+}
+
+bool migration_active(void)
+{
+    return going.thread != NULL;
+}
+
+void migration_params_changed(void)
+{
+    if (going.stream) {
+        stream_set_limit(going.stream, migration_params.max_bandwidth);
+    }
+}
+
+/* ---- the end ---- */
+
+static void let_run_again(void)
+{
+    if (going.resume) {
+        vm_start();
+    } else if (runstate_get() == RUN_STATE_FINISH_MIGRATE) {
+        runstate_set(going.before);
+    }
+}
+
+/* Main thread: the thread is through. */
+static void migration_ended(void *opaque)
+{
+    g_thread_join(going.thread);
+    going.thread = NULL;
+    going.ended = clock_host_ns();
+    if (going.stream) {
+        going.bytes = stream_bytes(going.stream);
+        g_clear_pointer(&going.stream, stream_free);
+    }
+    channel_close(&going.channel, going.err ? NULL : &going.err);
+    g_clear_pointer(&going.states, saved_states_free);
+    g_clear_pointer(&going.config, json_object_put);
+    ram_source_clear(&going.ram);
+    if (!going.err) {
+        runstate_set(RUN_STATE_POSTMIGRATE);
+        migration_set_status(MIGRATION_STATUS_COMPLETED);
+        return;
+    }
+    let_run_again();
+    migration_set_status(going.cancelled ? MIGRATION_STATUS_CANCELLED : MIGRATION_STATUS_FAILED);
+}
+
+/* ---- the thread ---- */
+
+/* Main thread: stop the machine, and take everything that only it can be asked for. */
+static void freeze(void *opaque)
+{
+    if (!going.cancelled) {
+        going.before = runstate_get();
+        going.resume = runstate_is_running();
+        going.stopped = clock_host_ns();
+        vm_stop(RUN_STATE_FINISH_MIGRATE);
+        runstate_set(RUN_STATE_FINISH_MIGRATE);
+        going.run = (RunRecord){ .clock_ns = clock_ns(), .running = going.resume };
+        going.config = migration_config();
+        going.states = saved_states_take();
+        ram_source_init(&going.ram, &going.err);
+    }
+    going.frozen = true;
+    g_cond_signal(&going.frozen_cond);
+}
+
+static bool wait_frozen(void)
+{
+    main_loop_schedule(freeze, NULL);
+    machine_lock();
+    while (!going.frozen) {
+        machine_cond_wait(&going.frozen_cond);
+    }
+    bool ok = !going.cancelled && !going.err;
+    machine_unlock();
+    return ok;
+}
+
+static bool put_json(Stream *stream, RecordKind kind, const char *name, struct json_object *obj,
+                     GError **errp)
+{
+    const char *text = json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN);
+
+    return stream_put_record(stream, kind, name, text, strlen(text), errp);
+}
+
+static bool write_machine(Stream *stream, GError **errp)
+{
+    return stream_put_header(stream, errp) &&
+           put_json(stream, RECORD_CONFIG, "config", going.config, errp) &&
+           ram_source_write(&going.ram, stream, errp) &&
+           saved_states_write(going.states, stream, errp) &&
+           run_record_write(&going.run, stream, errp) && stream_put_end(stream, errp);
+}
+
+/* Connecting may take long. */
+static bool connect_out(GError **errp)
+{
+    Channel channel;
+
+    if (going.channel.fd < 0 && !channel_open_out(&channel, going.uri, NULL, errp)) {
+        return false;
+    }
+    machine_lock();
+    if (going.channel.fd < 0) {
+        going.channel = channel;
+    }
+    going.stream = stream_new(channel_take_fd(&going.channel));
+    stream_set_limit(going.stream, migration_params.max_bandwidth);
+    if (going.cancelled) {
+        stream_cancel(going.stream);
+    }
+    migration_set_status(MIGRATION_STATUS_ACTIVE);
+    machine_unlock();
+    return true;
+}
+
+static gpointer migration_thread(gpointer opaque)
+{
+    GError *err = NULL;
+
+    if (connect_out(&err) && wait_frozen()) {
+        write_machine(going.stream, &err);
+    }
+    machine_lock();
+    if (err && !going.err) {
+        going.err = g_steal_pointer(&err);
+    }
+    if (going.cancelled && !going.err) {
+        error_set(&going.err, "it was cancelled");
+    }
+    machine_unlock();
+    g_clear_error(&err);
+    main_loop_schedule(migration_ended, NULL);
+    return NULL;
+}
+
+/* ---- for users ---- */
+
+static bool check_start(GError **errp)
+{
+    if (migration_active()) {
+        error_set(errp, "a migration to '%s' is under way: wait for it, or use migrate_cancel",
+                  going.uri);
+        return false;
+    }
+    if (runstate_get() == RUN_STATE_INMIGRATE) {
+        error_set(errp, "this machine is itself waiting for a migration (-incoming)");
+        return false;
+    }
+    if (runstate_get() == RUN_STATE_POSTMIGRATE) {
+        error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
+        return false;
+    }
+    return true;
+}
+
+static bool may_take_long(const char *uri)
+{
+    return g_str_has_prefix(uri, "tcp:") || g_str_has_prefix(uri, "unix:");
+}
+
+bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
+{
+    Channel channel = { .fd = -1, .listener = -1 };
+
+    if (!check_start(errp) ||
+        (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp))) {
+        return false;
+    }
+    g_free(going.uri);
+    g_clear_error(&going.err);
+    memset(&going, 0, sizeof(going));
+    going.uri = g_strdup(uri);
+    going.channel = channel;
+    going.started = clock_host_ns();
+    g_cond_init(&going.frozen_cond);
+    migration_set_status(MIGRATION_STATUS_SETUP);
+    going.thread = g_thread_new("migration", migration_thread, NULL);
+    return true;
+}
+
+void migration_cancel(void)
+{
+    if (migration_active() && !going.cancelled) {
+        going.cancelled = true;
+        migration_set_status(MIGRATION_STATUS_CANCELLING);
+        if (going.stream) {
+            stream_cancel(going.stream);
+        }
+    }
+}
+
+static void fill_ram(MigrationStats *stats)
+{
+    uint64_t zero = atomic_load(&going.ram.zero), data = atomic_load(&going.ram.data);
+
+    stats->transferred = (int64_t)(going.stream ? stream_bytes(going.stream) : going.bytes);
+    stats->total = (int64_t)going.ram.total;
+    stats->remaining = (int64_t)(going.ram.total - MIN(going.ram.total, going.ram.done));
+    stats->duplicate = (int64_t)zero;
+    stats->normal = (int64_t)data;
+    stats->normal_bytes = (int64_t)(data * RAM_PAGE);
+    stats->page_size = RAM_PAGE;
+    stats->dirty_sync_count = going.stopped != 0;
+    int64_t end = going.ended ? going.ended : clock_host_ns();
+    stats->mbps =
+        (double)stats->transferred * 8 / ((double)MAX(end - going.started, 1) / 1e9) / 1e6;
+}
+
+MigrationInfo *migration_info(void)
+{
+    MigrationInfo *info = g_new0(MigrationInfo, 1);
+
+    info->has_status = status != MIGRATION_STATUS_NONE;
+    info->status = status;
+    if (!going.started) {
+        return info;
+    }
+    info->ram = g_new0(MigrationStats, 1);
+    fill_ram(info->ram);
+    int64_t end = going.ended ? going.ended : clock_host_ns();
+    info->has_total_time = true;
+    info->total_time = (end - going.started) / NS_PER_MS;
+    if (going.stopped && status == MIGRATION_STATUS_COMPLETED) {
+        info->has_downtime = true;
+        info->downtime = (end - going.stopped) / NS_PER_MS;
+    }
+    if (going.err && status == MIGRATION_STATUS_FAILED) {
+        info->error_desc = g_strdup(going.err->message);
+    }
+    return info;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine goes: its state is written to a stream by a thread of its own. The machine stands while
+ * that goes on, and runs again here only if it fails. Machine lock for everything.
+ */
+#ifndef MIGRATION_MIGRATION_H
+#define MIGRATION_MIGRATION_H
+
+#include "migration/channel.h"
+#include "qapi/qapi-types.h"
+
+/* What a user may set. */
+typedef struct MigrationParams {
+    uint64_t max_bandwidth; /* bytes a second; 0: no limit */
+} MigrationParams;
+
+extern MigrationParams migration_params;
+/* Changes act at once, also on a migration that is under way. */
+void migration_params_changed(void);
+
+/* Send MIGRATION events from now on, or not. */
+extern bool migration_events;
+
+/* Begin to write the machine to @uri (migration/channel.h). Returns when it is under way; how it
+ * goes on tell events and migration_info(). Main thread. */
+bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* Give up one that is under way: the machine goes on here. Nothing happens without one. */
+void migration_cancel(void);
+/* Is one under way? Then nothing may be plugged. */
+bool migration_active(void);
+
+/* The last one that was begun, going or coming; freed by the caller. */
+MigrationInfo *migration_info(void);
+
+/* ---- for migration/incoming.c ---- */
+
+/* Tell users; does nothing if it is so already. */
+void migration_set_status(MigrationStatus status);
+
+#endif

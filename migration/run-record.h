@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* RECORD_RUN: what of a saved machine is no device's. */
+#ifndef MIGRATION_RUN_RECORD_H
+#define MIGRATION_RUN_RECORD_H
+
+#include "migration/stream.h"
+
+typedef struct RunRecord {
+    int64_t clock_ns; /* the virtual clock */
+    bool running;     /* the machine is to go on by itself */
+} RunRecord;
+
+bool run_record_write(RunRecord *run, Stream *stream, GError **errp);
+bool run_record_read(RunRecord *run, const Record *record, GError **errp);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine as a stream of bytes: a header, then records, each with its kind, a name, its length
+ * and a checksum. docs/state.md has the format. Streams work on file descriptors, and wait in
+ * poll(), so that another thread can end them at any time.
+ *
+ * A stream belongs to one thread; only stream_cancel() may be called by others.
+ */
+#ifndef MIGRATION_STREAM_H
+#define MIGRATION_STREAM_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The values are part of the format. */
+typedef enum RecordKind {
+    RECORD_CONFIG = 1, /* what both ends must agree on, as JSON */
+    RECORD_RAM = 2,    /* pages of the RAM block that the name says */
+    RECORD_DEVICE = 3, /* the state of the object at the path that the name says */
+    RECORD_RUN = 4,    /* the clock, and whether the machine ran */
+    RECORD_END = 5,    /* how many records came before */
+} RecordKind;
+
+#define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */
+
+typedef struct Stream Stream;
+
+/* Takes @fd, which becomes non-blocking. */
+Stream *stream_new(int fd);
+void stream_free(Stream *stream); /* closes it; NULL is fine */
+/* Calls that wait, and those to come, fail. Any thread. */
+void stream_cancel(Stream *stream);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
+
+/* Bytes that went over it until now. Any thread. */
+uint64_t stream_bytes(const Stream *stream);
+/* Write no more than @bytes a second, averaged over 100 ms; 0: no limit. Any thread. */
+void stream_set_limit(Stream *stream, uint64_t bytes);
+
+/* ---- writing ---- */
+
+bool stream_put_header(Stream *stream, GError **errp);
+/* @size: at most RECORD_MAX_SIZE; @name: at most 255 bytes. */
+bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const void *data,
+                       size_t size, GError **errp);
+/* RECORD_END; everything is with the kernel when it returns. */
+bool stream_put_end(Stream *stream, GError **errp);
+
+/* ---- reading ---- */
+
+typedef struct Record {
+    RecordKind kind;
+    char name[256];
+    const uint8_t *data; /* of the stream, until the next call */
+    size_t size;
+} Record;
+
+bool stream_get_header(Stream *stream, GError **errp);
+/* The next record, checked: its sum, and RECORD_END for its count. An error says where in the
+ * stream it is. */
+bool stream_get_record(Stream *stream, Record *record, GError **errp);
+
+#endif
