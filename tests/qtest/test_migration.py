@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine is saved and loaded: every device in every machine, every way, and what is refused."""
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+import tap
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
+SMALL = "4M,slots=2,maxmem=1G"
+
+# What there is in the way of devices.
+MACHINES = {
+    "pc": ["-machine", "pc"],
+    "q35": ["-machine", "q35"],
+    "pc-no-hpet": ["-machine", "pc,hpet=off"],
+    "pc-4-cpus": ["-machine", "pc", "-smp", "4"],
+    "q35-ports": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
+                  "-device", "pcie-root-port,id=p2,chassis=2,addr=4"],
+    "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
+    "pc-dimm": ["-machine", "pc", *DIMM],
+    "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
+    "none": ["-machine", "none"],
+}
+
+# Registers that a guest writes in operation, as port ranges; and memory of devices.
+PORTS = [(0x20, 2), (0x40, 4), (0x60, 1), (0x61, 1), (0x64, 1), (0x70, 2), (0x92, 1), (0xa0, 2), (0x3f8, 8), (0x2f8, 8),
+         (0x4d0, 2), (0x510, 2), (0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4), (0xcf8, 8)]
+MEMORY = [0xfed00000 + 8 * n for n in range(48)] + [0xfec00000, 0xfec00010]
+# Writes there would end or reset the machine, or eject a DIMM.
+NOT = {0x64: 0xfe, 0x92: 1, 0xcf9: 6, 0x604: 0x20, 0x605: 0x20, 0xa14: 8}
+
+
+def poke(m, seed, rounds=400):
+    rng = random.Random(seed)
+    for _ in range(rounds):
+        if rng.random() < 0.3:
+            m(f"writel {rng.choice(MEMORY):#x} {rng.getrandbits(32):#x}")
+        else:
+            base, count = rng.choice(PORTS)
+            port, value = base + rng.randrange(count), rng.getrandbits(8)
+            m.write("b", port, value & ~NOT.get(port, 0) & 0xff)
+        if rng.random() < 0.1:
+            m(f"clock_step {rng.randrange(1000, 50_000_000)}")
+
+
+def start(extra, memory=SMALL, **options):
+    if "none" in extra:
+        memory = "1M"
+    return machine.Machine(memory=memory, extra=["-S", *extra], **options)
+
+
+def wait(m, *states):
+    deadline = time.monotonic() + 60
+    while True:
+        info = m.qmp.command("query-migrate")
+        if info.get("status") in states:
+            return info
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the migration is still {info}")
+        time.sleep(0.005)
+
+
+def save(m, uri):
+    m.qmp.command("migrate", uri=uri)
+    info = wait(m, "completed", "failed")
+    tap.equal(info["status"], "completed", str(info))
+    tap.equal(m.qmp.command("query-status")["status"], "postmigrate")
+    return info
+
+
+def arrived(m):
+    wait(m, "completed")
+    tap.equal(m.qmp.command("query-status")["status"], "paused")
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class Folder(tempfile.TemporaryDirectory):
+    def __enter__(self):
+        path = super().__enter__()
+        return lambda name: f"{path}/{name}"
+
+
+def same_again(extra, seed):
+    """What is loaded and saved again is the same, to the byte."""
+    with Folder() as at:
+        with start(extra) as m:
+            poke(m, seed)
+            save(m, f"file:{at('one')}")
+        with start([*extra, "-incoming", f"file:{at('one')}"]) as m:
+            arrived(m)
+            save(m, f"file:{at('two')}")
+        one, two = (subprocess.run([f"{ROOT}/scripts/state-dump.py", at(name)], capture_output=True, check=True,
+                                   text=True).stdout for name in ("one", "two"))
+        tap.equal(one.split("\n"), two.split("\n"))
+        tap.equal(contents(at("one")) == contents(at("two")), True, "the streams")
+
+
+# ---- ways ----
+
+def by_file_offset():
+    with Folder() as at:
+        with open(at("state"), "wb") as file:
+            file.write(b"x" * 10000)
+        with start(MACHINES["pc"]) as m:
+            save(m, f"file:{at('state')},offset=4k")
+        tap.equal(contents(at("state"))[:4096], b"x" * 4096)
+        tap.equal(contents(at("state"))[4096:4104], b"DIMMABLE")
+        tap.equal(os.stat(at("new") if os.path.exists(at("new")) else at("state")).st_size > 10000, True)
+        with start([*MACHINES["pc"], "-incoming", f"file:{at('state')},offset=4096"]) as m:
+            arrived(m)
+
+
+def by_exec():
+    with Folder() as at:
+        with start(MACHINES["pc"]) as m:
+            save(m, f"exec:gzip > {at('state.gz')}")
+        with start([*MACHINES["pc"], "-incoming", f"exec:gzip -d < {at('state.gz')}"]) as m:
+            arrived(m)
+
+
+def by_socket(uri):
+    with start([*MACHINES["q35"], "-incoming", uri]) as there, start(MACHINES["q35"]) as here:
+        tap.equal(there.qmp.command("query-status")["status"], "inmigrate")
+        save(here, uri)
+        arrived(there)
+
+
+def by_unix():
+    with Folder() as at:
+        by_socket(f"unix:{at('sock')}")
+        tap.equal(os.path.exists(at("sock")), False, "the socket")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def by_tcp():
+    by_socket(f"tcp:127.0.0.1:{free_port()}")
+
+
+def by_fd_and_defer():
+    with Folder() as at, start([*MACHINES["pc"], "-incoming", "defer"]) as there, start(MACHINES["pc"]) as here:
+        file = os.open(at("state"), os.O_RDWR | os.O_CREAT)
+        socket.send_fds(here.qmp.sock, [b'{"execute":"getfd","arguments":{"fdname":"f"}}\n'], [file])
+        here.qmp.receive(10)
+        save(here, "fd:f")
+        os.lseek(file, 0, os.SEEK_SET)
+        socket.send_fds(there.qmp.sock, [b'{"execute":"getfd","arguments":{"fdname":"g"}}\n'], [file])
+        there.qmp.receive(10)
+        there.qmp.command("migrate-incoming", uri="fd:g")
+        arrived(there)
+        os.close(file)
+
+
+# ---- DIMMs ----
+
+def slots(m):
+    """Each slot: the state of its DIMM, and how far the last unplug came, with times."""
+    path, = [f"/machine/unattached/{child['name']}" for child in m.qmp.command("qom-list", path="/machine/unattached")
+             if child["type"] == "child<acpi-memory-hotplug>"]
+    return m.qmp.command("qom-get", path=path, property="slots")
+
+
+def pending_unplug():
+    """A request to unplug, with its time-out, goes with the machine."""
+    extra = [*MACHINES["pc-dimm"]]
+    with Folder() as at:
+        with start(extra) as m:
+            m("clock_step 1000000")
+            m.qmp.execute({"execute": "device_del", "arguments": {"id": "d0", "timeout": 5}})
+            before = slots(m)
+            save(m, f"file:{at('state')}")
+        with start([*extra, "-incoming", f"file:{at('state')}"]) as m:
+            arrived(m)
+            tap.equal(slots(m), before)
+            tap.equal(m.read("b", 0xa14), 5, "enabled, and a remove event")
+            m("clock_step 4900000000")
+            tap.equal(slots(m), before)
+            m("clock_step 200000000")
+            m.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="d0")
+
+
+# ---- refused ----
+
+def incoming_fails(extra, path, *words):
+    status, text = machine.run_program("-accel", "qtest", "-m", SMALL, "-display", "none", "-nodefaults", *extra,
+                                       "-incoming", f"file:{path}")
+    tap.equal((status, [word for word in words if word not in text]), (1, []), text)
+
+
+def other_machine():
+    with Folder() as at:
+        with start(MACHINES["pc-dimm"]) as m:
+            save(m, f"file:{at('state')}")
+        for extra, *words in (
+                (MACHINES["pc"], "/machine/peripheral/d0"),
+                ([*MACHINES["pc"], *[a.replace("128M", "256M") for a in DIMM]], "m0", "268435456"),
+                (["-machine", "q35", *DIMM], "machine = \"pc-i440fx-7.2\"", "machine = \"pc-q35-7.2\""),
+                ([*MACHINES["pc-dimm"], "-smp", "2"], "cpus = 1", "cpus = 2"),
+                ([*MACHINES["pc-dimm"], "-m", "8M,slots=2,maxmem=1G"], "memory size = 4194304"),
+                ([*MACHINES["pc-dimm"], "-m", "4M,slots=3,maxmem=1G"], "memory slots = 2"),
+                ([*MACHINES["pc-dimm"], "-cpu", "qemu64,-sse3"], "sse3"),
+                (["-machine", "pc,hpet=off", *DIMM], "hpet"),
+                ([*MACHINES["pc"], *[f"{a},slot=1" if "pc-dimm" in a else a for a in DIMM]], "slot = 0")):
+            incoming_fails(extra, at("state"), *words)
+
+
+def damaged():
+    """Cut off at any byte, or any byte changed: an error that says where, never a machine."""
+    rng = random.Random(5)
+    with Folder() as at:
+        with start(MACHINES["pc"]) as m:
+            save(m, f"file:{at('state')}")
+        good = contents(at("state"))
+        places = {0, 1, 8, 12, 15, 16, 17, 20, 24, len(good) - 1, len(good) - 9}
+        places |= {rng.randrange(len(good)) for _ in range(30)}
+        for place in sorted(places):
+            with open(at("cut"), "wb") as file:
+                file.write(good[:place])
+            incoming_fails(MACHINES["pc"], at("cut"), "at byte")
+            with open(at("changed"), "wb") as file:
+                file.write(good[:place] + bytes([good[place] ^ 1 << rng.randrange(8)]) + good[place + 1:])
+            incoming_fails(MACHINES["pc"], at("changed"), "at byte")
+
+
+def bad_uris():
+    with Folder() as at, start(MACHINES["pc"]) as m:
+        for uri, word in (("nosuch:x", "tcp:HOST:PORT"), ("fd:nosuch", "nosuch"), ("file:/nosuch/x", "/nosuch/x"),
+                          (f"file:{at('x')},offset=q", "offset"), ("tcp:nowhere", "HOST:PORT")):
+            try:
+                m.qmp.command("migrate", uri=uri)
+                info = wait(m, "failed")
+                tap.equal(word in info["error-desc"], True, str(info))
+            except machine.vm.QmpError as err:
+                tap.equal(word in err.desc, True, err.desc)
+        tap.equal(m.qmp.command("query-status")["status"], "prelaunch")
+
+
+def other_end_dies():
+    """The other end ends in the middle: the machine goes on here."""
+    with Folder() as at, start(MACHINES["pc"], memory="64M") as m:
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        m.qmp.command("cont")
+        m("memset 0x100000 0x3000000 0x5a")
+        m.qmp.command("migrate", uri=f"exec:head -c 1000000 > {at('x')}")
+        info = wait(m, "failed")
+        tap.equal("takes no more" in info["error-desc"], True, str(info))
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        for status in ("setup", "active", "failed"):
+            m.qmp.event("MIGRATION", status=status)
+
+
+def cancelled():
+    with start(MACHINES["pc"], memory="64M") as m:
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 100000})
+        m.qmp.command("cont")
+        m("memset 0x100000 0x3000000 0x5a")
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(m, "active")
+        m.qmp.command("migrate_cancel")
+        wait(m, "cancelled")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+        save(m, "exec:cat > /dev/null")
+        m.qmp.command("cont")
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+
+
+def private():
+    with Folder() as at, start(MACHINES["pc"]) as m:
+        save(m, f"file:{at('state')}")
+        tap.equal(os.stat(at("state")).st_mode & 0o777, 0o600)
+
+
+def zeros_cost_nothing():
+    with start(["-machine", "pc"], memory="1G,slots=2,maxmem=900G") as m:
+        info = save(m, "exec:cat > /dev/null")
+        tap.equal(info["ram"]["transferred"] < 1_000_000, True, str(info))
+
+
+def main():
+    tests = [(f"same_again {name}", lambda e=extra, n=number: same_again(e, n))
+             for number, (name, extra) in enumerate(MACHINES.items())]
+    tests += [(function.__name__, function) for function in (
+        by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
+        other_end_dies, cancelled, private, zeros_cost_nothing)]
+    tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
+
+
+main()
