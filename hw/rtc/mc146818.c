@@ -77,8 +77,8 @@ struct Mc146818 {
     int64_t base_ns;      /* clock_ns() when that second began; while the clock stands: a second */
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
     int64_t host_seconds, host_ns; /* as base_..., but what it would be without the guest */
-    int lost_tick_policy; /* LostTickPolicy */
-    uint64_t lost_ticks;  /* periodic interrupts that are still to come: LOST_TICK_SLEW */
+    int lost_tick_policy;          /* LostTickPolicy */
+    uint64_t lost_ticks;           /* periodic interrupts that are still to come: LOST_TICK_SLEW */
     Irq irq;
     Timer *timer;
     MemoryRegion ports;
@@ -518,7 +518,8 @@ static void rtc_unrealize(Device *dev)
 static const StateField rtc_fields[] = {
     STATE_UINTS(Mc146818, cmos),       STATE_UINT_MAX(Mc146818, index, CMOS_SIZE - 1),
     STATE_INT(Mc146818, base_seconds), STATE_INT(Mc146818, base_ns),
-    STATE_INT(Mc146818, offset),       STATE_INT(Mc146818, checked),
+    STATE_INT(Mc146818, checked),      STATE_INT(Mc146818, host_seconds),
+    STATE_INT(Mc146818, host_ns),      STATE_UINT(Mc146818, lost_ticks),
     STATE_TIMER(Mc146818, timer),      {},
 };
 

@@ -469,7 +469,11 @@ static const StateField counter_fields[] = {
     STATE_BOOL(Counter, stopped),
     STATE_UINT_MAX(Counter, initial, 0x10000),
     STATE_INT(Counter, start),
+    STATE_INT(Counter, base),
     STATE_INT(Counter, elapsed),
+    STATE_UINT_MAX(Counter, next, 0x10000),
+    STATE_INT(Counter, next_at),
+    STATE_BOOL(Counter, next_low),
     STATE_UINT(Counter, write_low),
     STATE_BOOL(Counter, write_high_next),
     STATE_BOOL(Counter, read_high_next),
@@ -484,7 +488,7 @@ static bool counter_loaded(void *obj, GError **errp)
 {
     const Counter *c = obj;
 
-    if (!c->initial || (c->bcd && c->initial > 10000)) {
+    if (!c->initial || (c->bcd && (c->initial > 10000 || c->next > 10000))) {
         error_set(errp, "a counter of the 8254 cannot count from %u", c->initial);
         return false;
     }
