@@ -488,8 +488,8 @@ static bool counter_loaded(void *obj, GError **errp)
 {
     const Counter *c = obj;
 
-    if (!c->initial || (c->bcd && (c->initial > 10000 || c->next > 10000))) {
-        error_set(errp, "a counter of the 8254 cannot count from %u", c->initial);
+    if (!c->initial) {
+        error_set(errp, "a counter of the 8254 cannot count from 0");
         return false;
     }
     return true;

@@ -39,6 +39,7 @@ INFO = {
                       r"  size: 268435456\n  memdev: /objects/m0\n  hotplugged: false\n"
                       r"  hotpluggable: true\n  state: inserted since 20",
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
+    "migrate": r"no migration was started\n",
     "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
              r"address-space: I/O\n",
     "name": r"dimmy\n",

@@ -51,7 +51,6 @@ REFUSED = [
     (["-cdrom", "x"], "-cdrom disks"),
     (["-hda", "x"], "-hda disks"),
     (["-icount", "shift=0"], "-icount qtest"),
-    (["-incoming", "defer"], "-incoming migration"),
     (["-gdb", "tcp::1234"], "-gdb debugger"),
     (["-s"], "-s debugger"),
     (["-netdev", "user,id=n"], "-netdev network"),
