@@ -60,6 +60,10 @@ typedef struct AccelOps {
     bool (*runnable)(X86Cpu *cpu);
     /* Make run() return soon; exit_request is set. Any thread. NULL: that is enough. */
     void (*kick)(X86Cpu *cpu);
+    /* X86Cpu and the devices of hw/ then have everything, so that a machine can be saved and
+     * loaded.
+     */
+    bool can_migrate;
     /* Bring X86Cpu up to date after a run / make the engine take changed registers. */
     void (*get_state)(X86Cpu *cpu);
     void (*put_state)(X86Cpu *cpu);

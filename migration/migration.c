@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "accel/accel.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "migration/devices.h"
@@ -190,6 +191,18 @@ static gpointer migration_thread(gpointer opaque)
 
 /* ---- for users ---- */
 
+bool migration_possible(GError **errp)
+{
+    if (!accel_current()->can_migrate) {
+        error_set(errp,
+                  "a machine that %s runs cannot be migrated yet: part of its state is not saved; "
+                  "-accel soft can",
+                  accel_current()->name);
+        return false;
+    }
+    return true;
+}
+
 static bool check_start(GError **errp)
 {
     if (migration_active()) {
@@ -217,7 +230,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 {
     Channel channel = { .fd = -1, .listener = -1 };
 
-    if (!check_start(errp) ||
+    if (!migration_possible(errp) || !check_start(errp) ||
         (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp))) {
         return false;
     }

@@ -21,6 +21,9 @@ void migration_params_changed(void);
 /* Send MIGRATION events from now on, or not. */
 extern bool migration_events;
 
+/* Can this machine go and come, with the engine that runs it? */
+bool migration_possible(GError **errp);
+
 /* Begin to write the machine to @uri (migration/channel.h). Returns when it is under way; how it
  * goes on tell events and migration_info(). Main thread. */
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);

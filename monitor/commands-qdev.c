@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands that plug and unplug devices (qapi/qdev.json). */
 #include "hw/core/device.h"
+#include "hw/core/runstate.h"
+#include "migration/migration.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
+/* What is there is part of what both ends agree on. */
+static bool check_settled(GError **errp)
+{
+    if (migration_active() || runstate_get() == RUN_STATE_INMIGRATE) {
+        error_set(errp, "the machine is being migrated: its devices stay until that is over");
+        return false;
+    }
+    return true;
+}
+
 bool qmp_device_add(struct json_object *args, GError **errp)
 {
+    if (!check_settled(errp)) {
+        return false;
+    }
     /* Clients have always been free to write numbers as strings here: "addr": "0x100000000". */
     return device_add(args, true, errp) != NULL;
 }
@@ -13,6 +28,9 @@ bool qmp_device_add(struct json_object *args, GError **errp)
 bool qmp_device_del(const char *id, bool has_timeout, double timeout, bool has_cancel, bool cancel,
                     GError **errp)
 {
+    if (!check_settled(errp)) {
+        return false;
+    }
     if (!has_timeout) {
         return has_cancel && cancel ? device_del_cancel(id, errp) : device_del(id, errp);
     }

@@ -253,6 +253,7 @@ const AccelOps accel_soft = {
     .description = "software CPU: runs where there is no hardware virtualisation",
     .type = SOFT_ACCEL_TYPE,
     .has_vcpu_threads = true,
+    .can_migrate = true,
     .cpu_size = sizeof(SoftCpu),
     .init = engine_init,
     .cpu_init = cpu_init,

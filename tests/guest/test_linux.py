@@ -433,6 +433,44 @@ def far_apart():
         check_memory(guest, total, [])
 
 
+def migrated(guest, uri):
+    guest.qmp.command("migrate", uri=uri)
+    while (info := guest.qmp.command("query-migrate"))["status"] not in ("completed", "failed"):
+        time.sleep(0.01)
+    tap.equal(info["status"], "completed", str(info))
+
+
+def goes_and_comes():
+    """Saved while it runs, with a DIMM, and loaded twice; the DIMM leaves in the last one."""
+    dimm = ("-object", f"memory-backend-ram,id=m-d0,size={256 * MIB}", "-device",
+            "pc-dimm,id=d0,memdev=m-d0,slot=0")
+    with tempfile.TemporaryDirectory() as folder:
+        with machine(cpus=2, memory="512M,slots=4,maxmem=4G") as guest:
+            guest.wait_ready()
+            total = guest.mem_total()
+            guest.plug("d0", 256 * MIB)
+            guest.run("head -c 150000000 /dev/urandom > /tmp/pattern")
+            sums = guest.run("sha256sum /tmp/pattern")
+            uptime = float(guest.run("cut -d ' ' -f 1 /proc/uptime"))
+            guest.run("(while :; do :; done) & echo busy")
+            migrated(guest, f"file:{folder}/first")
+        for came, goes in (("first", "second"), ("second", None)):
+            with machine(cpus=2, memory="512M,slots=4,maxmem=4G",
+                         extra=[*dimm, "-incoming", f"file:{folder}/{came}"]) as guest:
+                guest.qmp.event("RESUME", timeout=60)
+                tap.equal(guest.run("sha256sum /tmp/pattern"), sums, "the guest's memory")
+                passed = float(guest.run("cut -d ' ' -f 1 /proc/uptime")) - uptime
+                tap.equal(0 < passed < 120, True, f"{passed} s of the guest's time")
+                if goes:
+                    migrated(guest, f"file:{folder}/{goes}")
+                    continue
+                check_memory(guest, total, dimms_of(guest))
+                guest.run("rm /tmp/pattern; kill %1")
+                guest.unplug("d0")
+                check_memory(guest, total, [])
+                tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|call trace|stall'", check=False), "0")
+
+
 GROUPS = {
     "boot": [("boot with 1 CPU", lambda: check_boot(1)), ("boot with 2 CPUs", lambda: check_boot(2)),
              ("boot with all CPU features", lambda: check_boot(2, "max")),
@@ -446,6 +484,7 @@ GROUPS = {
     "reset": [("reset with a DIMM plugged", reset_with_dimm), ("reset by the guest", reset_by_guest),
               ("a reset forgets a request", pending_request_and_reset),
               ("what comes before ACPI is on", before_acpi)],
+    "migration": [("saved, loaded, saved, loaded", goes_and_comes)],
     "numa": [("numactl agrees with the objects", numactl_agrees),
              ("boot DIMMs with movable_node go", boot_dimms_go),
              ("boot DIMMs without movable_node stay", boot_dimms_stay),

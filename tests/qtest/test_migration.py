@@ -281,6 +281,42 @@ def cancelled():
         tap.equal(m.qmp.command("query-status")["status"], "running")
 
 
+def nothing_is_plugged():
+    """While a machine goes or comes, its devices stay what they are."""
+    with start([*MACHINES["pc-dimm"], "-incoming", "defer"]) as there, start(MACHINES["pc-dimm"], memory="64M,slots=2,maxmem=1G") as here:
+        here("memset 0x100000 0x3000000 0x5a")
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 100000})
+        here.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(here, "active")
+        for m in there, here:
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": 128 << 20})
+            for command, arguments in (("device_add", {"driver": "pc-dimm", "memdev": "m1"}), ("device_del", {"id": "d0"})):
+                try:
+                    m.qmp.command(command, **arguments)
+                except machine.vm.QmpError as err:
+                    tap.equal("being migrated" in err.desc, True, err.desc)
+                else:
+                    raise AssertionError(f"{command} was carried out")
+        here.qmp.command("migrate_cancel")
+        wait(here, "cancelled")
+        here.qmp.command("device_del", id="d0")
+
+
+def kvm_is_refused():
+    """Part of its state would be lost."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise tap.Skip("no /dev/kvm")
+    with machine.vm.Vm(machine.PROGRAM, accel="kvm", serial=False, extra=["-S"]) as m:
+        try:
+            m.qmp.command("migrate", uri="exec:cat")
+        except machine.vm.QmpError as err:
+            tap.equal("kvm" in err.desc, True, err.desc)
+        else:
+            raise AssertionError("it was begun")
+    status, text = machine.run_program("-accel", "kvm", "-S", "-display", "none", "-nodefaults", "-incoming", "defer")
+    tap.equal((status, "-incoming defer" in text and "kvm" in text), (1, True), text)
+
+
 def private():
     with Folder() as at, start(MACHINES["pc"]) as m:
         save(m, f"file:{at('state')}")
@@ -298,7 +334,7 @@ def main():
              for number, (name, extra) in enumerate(MACHINES.items())]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, nothing_is_plugged, kvm_is_refused, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
