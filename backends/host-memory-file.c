@@ -17,6 +17,7 @@
 typedef struct FileUndo {
     bool created;  /* by us: unlink it */
     bool extended; /* was empty: cut it again */
+    bool nameless; /* nothing of it is left behind */
 } FileUndo;
 
 typedef struct FileBackend {
@@ -58,6 +59,7 @@ static int open_path(FileBackend *file, GError **errp)
                       path);
             return -1;
         }
+        file->undo.nameless = true;
         return open_nameless(path, errp);
     }
     if (!file->readonly) {
@@ -123,7 +125,7 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
         return false;
     }
     file->undo.extended = true;
-    if (!file->undo.created) {
+    if (!file->undo.created && !file->undo.nameless) {
         made_files_note(file->mem_path, MADE_SIZE);
     }
     return true;
@@ -182,9 +184,9 @@ static void file_backend_release(HostMemoryBackend *backend)
 {
     const FileBackend *file = (FileBackend *)backend;
 
-    /* What MADV_REMOVE does, but for private mappings as well. Where the file system cannot, the
-     * data stays, which is what it would do without the option. */
-    if (file->discard_data && !file->readonly &&
+    /* What MADV_REMOVE does. A private mapping never changed the file, and leaves it. Where the file
+     * system cannot, the data stays, which is what it would do without the option. */
+    if (file->discard_data && backend->share && !file->readonly &&
         fallocate(backend->ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   (off_t)backend->ram->size) < 0) {
         warn_report("discard-data: the data of mem-path='%s' cannot be discarded: %s",

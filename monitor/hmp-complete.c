@@ -236,13 +236,16 @@ static void add_values(HmpCompletion *out, const ObjectType *type, const char *n
     }
 }
 
-/* @prefix: what the user leaves out of the names of types. */
-static void complete_options(HmpCompletion *out, const char *text, const char *prefix,
-                             bool (*fits)(const ObjectType *type))
+/* @key: of the type, with "=", which may be left out; @prefix: what the user leaves out of the
+ * names of types. */
+static void complete_options(HmpCompletion *out, const char *text, const char *key,
+                             const char *prefix, bool (*fits)(const ObjectType *type))
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
     guint count = g_strv_length(parts);
-    g_autofree char *name = count > 1 ? g_strconcat(prefix, parts[0], NULL) : NULL;
+    bool keyed = count && g_str_has_prefix(parts[0], key);
+    g_autofree char *name =
+        count > 1 ? g_strconcat(prefix, parts[0] + (keyed ? strlen(key) : 0), NULL) : NULL;
     const ObjectType *type = name ? object_type_find(name) : NULL;
     char *equals;
 
@@ -266,17 +269,17 @@ static void complete_options(HmpCompletion *out, const char *text, const char *p
 
 static void complete_device_type(HmpCompletion *out, const Context *context)
 {
-    complete_options(out, context->word, "", is_user_device);
+    complete_options(out, context->word, "driver=", "", is_user_device);
 }
 
 static void complete_object_type(HmpCompletion *out, const Context *context)
 {
-    complete_options(out, context->word, "", is_user_object);
+    complete_options(out, context->word, "qom-type=", "", is_user_object);
 }
 
 static void complete_chardev_type(HmpCompletion *out, const Context *context)
 {
-    complete_options(out, context->word, CHARDEV_PREFIX, is_chardev);
+    complete_options(out, context->word, "backend=", CHARDEV_PREFIX, is_chardev);
 }
 
 /* ---- which ---- */

@@ -86,6 +86,17 @@ def kept():
     tap.equal(run_and_end("a DIMM", signal.SIGTERM, "") * 512, SIZE, "bytes at the end")
 
 
+def private_kept():
+    """What the guest wrote never was in the file, and what was there is the user's."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/memory"
+        with open(path, "wb") as file:
+            file.write(b"x" * SIZE)
+        with machine.Machine(extra=["-object", f"memory-backend-file,id=m0,size={SIZE},mem-path={path},discard-data=on"]) as m:
+            end(m, quit_qmp)
+        tap.equal(blocks(path) * 512, SIZE, "bytes at the end")
+
+
 def discarded_by_object_del():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/memory"
@@ -129,6 +140,7 @@ WRONG = ["-device", "nosuch"]
 MAKERS = {
     "-mem-path": ["-m", "16M", "-mem-path", "F/new", *WRONG],
     "an object": [*file_object("F/new"), *WRONG],
+    "an object in a folder": [*file_object("F/folder"), *WRONG],
     "an object in an empty file": [*file_object("F/empty"), *WRONG],
     "two objects": [*file_object("F/new"), "-object", f"memory-backend-file,id=m1,size={SIZE},mem-path=F/two",
                     "-object", "memory-backend-ram,id=m0,size=1M"],
@@ -147,6 +159,7 @@ MAKERS = {
 
 def failed_start(args):
     with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/folder")
         with open(f"{folder}/empty", "wb"):
             pass
         before = sorted(os.listdir(folder))
@@ -154,6 +167,7 @@ def failed_start(args):
         tap.equal(status, 1, f"status; it printed: {text}")
         tap.equal(sorted(os.listdir(folder)), before, f"files after: {text}")
         tap.equal(os.path.getsize(f"{folder}/empty"), 0, "the empty file")
+        tap.equal("cannot be made as it was" in text, False, text)
 
 
 def failed_command():
@@ -221,7 +235,7 @@ def no_space_for_tables():
 tap.run([("guest memory is nobody else's to read", modes),
          *[(f"discard-data: {how} with {use}", lambda u=use, h=how: discarded(u, ENDS[h]))
            for use in USES for how in (ENDS if use == "a DIMM" else ["quit"])],
-         ("without discard-data the data stays", kept),
+         ("without discard-data the data stays", kept), ("a private mapping's file stays", private_kept),
          ("discard-data: object-del after an unplug", discarded_by_object_del),
          ("discard-data: a daemon", discarded_by_daemon),
          ("discard-data: a start that fails", discarded_by_failed_start),

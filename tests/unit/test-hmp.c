@@ -302,6 +302,7 @@ static void test_completion(void)
     expect_completion("object_add bogus,", "", 0);
     expect_completion("device_add pc-d", "pc-dimm", ',');
     expect_completion("device_add pc-dimm,memdev=h", "hm0 hm1", 0);
+    expect_completion("device_add driver=pc-dimm,memdev=h", "hm0 hm1", 0);
     expect_completion("device_add pc-dimm,id=a,memd", "memdev", '=');
     host_memory_backend_set_mapped(backend, OBJECT(backend));
     expect_completion("device_add pc-dimm,memdev=h", "hm1", 0);

@@ -35,6 +35,7 @@ static int run(const char *hex)
 /* ---- DIV and IDIV ---- */
 
 typedef __int128 Wide;
+typedef unsigned __int128 UWide;
 
 static Wide low_bits(Wide value, unsigned bits)
 {
@@ -59,7 +60,8 @@ static int divide(unsigned bits, bool is_signed, Wide dividend, Wide divisor)
 static void check_quotient(unsigned bits, bool is_signed, Wide quotient, Wide divisor, Wide rest,
                            bool fits)
 {
-    Wide dividend = quotient * divisor + rest;
+    /* Unsigned quotients of 64 bits need all of the 128. */
+    Wide dividend = (Wide)((UWide)quotient * (UWide)divisor + (UWide)rest);
 
     g_assert_cmpint(divide(bits, is_signed, dividend, divisor), ==, fits ? -1 : EXC_DE);
     if (fits) {
