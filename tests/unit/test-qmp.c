@@ -252,7 +252,8 @@ static void check_malformed(const Malformed *m, const char *between, size_t piec
 static void test_malformed(void)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(malformed); i++) {
-        g_test_message("case %zu: %s", i, malformed[i].text);
+        g_autofree char *shown = g_strescape(malformed[i].text, NULL);
+        g_test_message("case %zu: %s", i, shown);
         check_malformed(&malformed[i], "", SIZE_MAX / 2);
         check_malformed(&malformed[i], "\n", SIZE_MAX / 2);
         check_malformed(&malformed[i], "", 1);
