@@ -59,7 +59,7 @@ def need_outer():
         raise no_place
     if no_place:
         raise RuntimeError("the outer machine did not start: see the first test")
-    if not place:
+    if not place or place.process.poll() is not None:
         try:
             start_outer()
         except Exception as err:
@@ -346,7 +346,7 @@ TESTS = [
 
 def processor_seconds():
     """Of the outer machine: what a test costs, however busy this machine is."""
-    if not place:
+    if not place or place.process.poll() is not None:
         return 0
     fields = vm.Here.read(f"/proc/{place.process.pid}/stat").rsplit(b")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -360,6 +360,8 @@ def timed(name, function):
         finally:
             print(f"# {time.monotonic() - start:.1f} s, {processor_seconds() - used:.1f} s of processor time",
                   flush=True)
+            if place and place.process.poll() is not None:
+                print("# the emulator ended; it said:", *place.log()[-500:].splitlines(), sep="\n#   ", flush=True)
     return name, test
 
 
