@@ -339,7 +339,7 @@ TESTS = [
     linux("two busy CPUs, one taken offline and online", test_linux.busy_cpus, "off", "q35"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
-    # Last: after it the timers of the emulated machine stand still, and nothing else runs there.
+    # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.
     ("unit test of the engine", unit_test),
 ]
 
