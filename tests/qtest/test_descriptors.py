@@ -28,6 +28,12 @@ def limit_descriptors(m, count):
     resource.prlimit(m.process.pid, resource.RLIMIT_NOFILE, (count, hard))
 
 
+def connected(m, label):
+    """Whether the socket chardev has its client."""
+    names = [c["filename"] for c in m.qmp.command("query-chardev") if c["label"] == label]
+    return not names[0].startswith("disconnected:")
+
+
 def clients_wait():
     """Clients come while there is no descriptor for them: they are served later, and the loop does not
     spin meanwhile."""
@@ -50,10 +56,12 @@ def clients_wait():
                        for c in ("c0", "c1")], [1, 1], m.errors())
             limit_descriptors(m, 1024)
             tap.equal(b'"QMP"' in clients[0].recv(4096), True, "the greeting")
+            # What the guest writes before its client is there would be lost.
+            deadline = time.monotonic() + 10
+            while not connected(m, "c1") and time.monotonic() < deadline:
+                time.sleep(0.05)
             m.write("b", COM1, ord("x"))
-            # The guest's byte may have come before the client did, and is lost then.
-            while not clients[1].recv(1) == b"x":
-                pass
+            tap.equal(clients[1].recv(1), b"x", "what the guest wrote")
             for client in clients:
                 client.close()
 
