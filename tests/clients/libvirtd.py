@@ -89,7 +89,7 @@ class Libvirt:
     def start(self):
         with open(f"{self.dir}/stderr", "ab") as stderr:
             self.daemon = self.popen(["libvirtd"], stdout=stderr, stderr=stderr)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             with socket.socket(socket.AF_UNIX) as sock:
                 try:
@@ -105,7 +105,7 @@ class Libvirt:
     def stop(self):
         if self.daemon and self.daemon.poll() is None:
             self.daemon.terminate()
-            self.daemon.wait(30)
+            self.daemon.wait(60)
 
     def restart(self):
         self.stop()
@@ -135,7 +135,7 @@ class Libvirt:
     def close(self):
         for helper in self.helpers:
             helper.terminate()
-            helper.wait(10)
+            helper.wait(60)
         self.stop()
         for pid in self.emulators().values():
             try:

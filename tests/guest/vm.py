@@ -19,6 +19,21 @@ class Timeout(Exception):
     pass
 
 
+# Seconds before something that has not come counts as hanging. It says nothing about speed, which is what
+# tests/bench measures: hosts under load, and sanitizers, may take their time.
+LONG = 60
+
+
+def wait_until(condition, what, timeout=LONG):
+    """Ask again and again until @condition() gives something that is true: that."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise Timeout(f"not in {timeout} s: {what}")
+        time.sleep(0.002)
+    return found
+
+
 def small_quarantine():
     """While this context lasts, programs that start under AddressSanitizer keep little freed memory:
     what it keeps would count as growth."""
@@ -45,9 +60,10 @@ def connect_unix(path):
 
 class Stream:
     """A connected socket, read up to a pattern or a line by a deadline. @path: of a socket, or an
-    object whose connect() gives one. All waiting is @patience times as long as is asked for."""
+    object whose connect() gives one, as soon as something listens there; @process: who will, if that can
+    be asked. All waiting is @patience times as long as is asked for."""
 
-    def __init__(self, path, process, timeout=10, patience=1):
+    def __init__(self, path, process=None, timeout=LONG, patience=1):
         self.patience = patience
         deadline = self.deadline(timeout)
         while True:
@@ -55,7 +71,7 @@ class Stream:
                 self.sock = connect_unix(path) if isinstance(path, str) else path.connect()
                 break
             except (FileNotFoundError, ConnectionRefusedError):
-                if process.poll() is not None:
+                if process and process.poll() is not None:
                     raise RuntimeError(f"the program ended with status {process.returncode}") from None
                 if time.monotonic() > deadline:
                     raise Timeout(f"nothing listens at {path}") from None
@@ -80,35 +96,42 @@ class Stream:
         self.buffer += data
         return True
 
+    def line(self, timeout=LONG):
+        """The next line, without its end."""
+        return self.line_until(self.deadline(timeout))
+
+    def line_until(self, deadline):
+        while b"\n" not in self.buffer:
+            if not self.fill(deadline):
+                raise Timeout("no answer")
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line
+
     def send(self, data):
         self.sock.sendall(data)
 
 
 class Qmp(Stream):
-    def __init__(self, path, process, patience=1):
+    def __init__(self, path, process=None, patience=1):
         super().__init__(path, process, patience=patience)
         self.events = []
-        self.greeting = self.receive(10)
+        self.greeting = self.receive()
         self.greeted = time.monotonic()
         self.command("qmp_capabilities")
 
-    def receive(self, timeout):
+    def receive(self, timeout=LONG):
         return self.receive_until(self.deadline(timeout))
 
     def receive_until(self, deadline):
-        while b"\n" not in self.buffer:
-            if not self.fill(deadline):
-                raise Timeout("no reply from QMP")
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(line)
+        return json.loads(self.line_until(deadline))
 
-    def command(self, name, timeout=30, **arguments):
+    def command(self, name, timeout=LONG, **arguments):
         message = {"execute": name}
         if arguments:
             message["arguments"] = arguments
         return self.execute(message, timeout)
 
-    def execute(self, message, timeout=30):
+    def execute(self, message, timeout=LONG):
         """A command as a dictionary: for arguments that have the names of our parameters."""
         self.send(json.dumps(message).encode() + b"\n")
         while True:
@@ -124,12 +147,12 @@ class Qmp(Stream):
     def drain(self):
         """Take in the events that are there."""
         while self.buffer or select.select([self.sock], [], [], 0)[0]:
-            event = self.receive(5)
+            event = self.receive()
             event["arrived"] = time.monotonic()
             self.events.append(event)
         return self.events
 
-    def event(self, name, timeout=30, **data):
+    def event(self, name, timeout=LONG, **data):
         """Remove and return the first event of that name whose data has these members."""
 
         def matches(event):
@@ -153,7 +176,7 @@ class Qmp(Stream):
 
 class Here:
     """Where programs run: on this machine. tests/nested has another such place."""
-    patience = 1  # how much longer than usual to wait before something counts as hanging
+    patience = 3  # how much longer than is asked for to wait before something counts as hanging
     append = ""   # for the kernel's command line
 
     @staticmethod
@@ -233,7 +256,7 @@ class Vm:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(5 * self.place.patience)
+                self.process.wait(LONG * self.place.patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -14,15 +14,17 @@ class Machine(vm.Vm):
     def __init__(self, memory="2G,slots=8,maxmem=16G", extra=(), **options):
         extra = ["-qtest", "unix:QTEST,server=on,wait=off", *extra]
         super().__init__(PROGRAM, memory=memory, accel="qtest", serial=False, extra=extra, **options)
-        self.qtest = vm.Stream(f"{self.dir}/qtest", self.process)
+        try:
+            self.qtest = vm.Stream(f"{self.dir}/qtest", self.process)
+            self("endianness")  # it has taken us from its queue of clients
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self, command):
         """One line of the qtest protocol; the words of the reply after OK."""
         self.qtest.send(command.encode() + b"\n")
-        while b"\n" not in self.qtest.buffer:
-            self.qtest.fill(vm.time.monotonic() + 10)
-        line, self.qtest.buffer = self.qtest.buffer.split(b"\n", 1)
-        words = line.decode().split()
+        words = self.qtest.line().decode().split()
         if words[0] != "OK":
             raise RuntimeError(f"qtest: {command}: {line.decode()}")
         return words[1:]
@@ -45,5 +47,5 @@ class Machine(vm.Vm):
 def run_program(*args):
     """Start the program for a command line that must fail at once: (status, what it printed)."""
     result = subprocess.run([PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, timeout=20, check=False)
+                            stderr=subprocess.STDOUT, timeout=vm.LONG, check=False)
     return result.returncode, result.stdout.decode(errors="replace")

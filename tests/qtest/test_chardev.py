@@ -21,7 +21,7 @@ REQUEST = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgr
 
 def connect(path):
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(10)
+    sock.settimeout(vm.LONG)
     sock.connect(path)
     return sock
 
@@ -54,7 +54,8 @@ def frame(payload):
 
 def guest_reads(m, count):
     text = b""
-    while len(text) < count:
+    deadline = time.monotonic() + vm.LONG
+    while len(text) < count and time.monotonic() < deadline:
         status = m.read("b", LINE_STATUS)
         if status & BREAK:
             text += b"[break]"
@@ -100,7 +101,7 @@ def serial_port():
             client.sendall(frame(b"yz"))
             tap.equal(guest_reads(m, 2), b"yz")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-            peer.settimeout(10)
+            peer.settimeout(vm.LONG)
             peer.bind(("127.0.0.1", 0))
             change(m, "udp", remote={"type": "inet", "data": {
                 "host": "127.0.0.1", "port": str(peer.getsockname()[1])}})
@@ -123,11 +124,10 @@ def wait_for_a_client():
             extra=["-serial", "null"]) as m:
         m.qmp.send(json.dumps({"execute": "chardev-add", "arguments": {"id": "w", "backend": {
             "type": "socket", "data": {**unix_server(f"{folder}/w"), "wait": True}}}, "id": "w"}).encode())
-        while not os.path.exists(f"{folder}/w"):
-            time.sleep(0.001)
+        vm.wait_until(lambda: os.path.exists(f"{folder}/w"), "a socket")
         tap.equal(m.read("b", LINE_STATUS), 0x60)
-        with connect(f"{folder}/w"):
-            tap.equal(m.qmp.receive(10), {"return": {}, "id": "w"})
+        with vm.Stream(f"{folder}/w", m.process).sock:
+            tap.equal(m.qmp.receive(), {"return": {}, "id": "w"})
 
 
 def yank_wait():
@@ -146,14 +146,11 @@ def yank_wait():
         before = ask(execute="query-chardev")
         m.qmp.send(json.dumps({"execute": "chardev-add", "arguments": {"id": "w", "backend": {
             "type": "socket", "data": {**unix_server(f"{folder}/w"), "wait": True}}}}).encode())
-        while not os.path.exists(f"{folder}/w"):
-            time.sleep(0.001)
+        vm.wait_until(lambda: os.path.exists(f"{folder}/w"), "a socket")
         w = {"type": "chardev", "id": "w"}
-        deadline = time.monotonic() + 10
-        while w not in ask(**{"exec-oob": "query-yank"})["return"]:
-            tap.equal(time.monotonic() < deadline, True, "in time")
+        vm.wait_until(lambda: w in ask(**{"exec-oob": "query-yank"})["return"], "it can be yanked")
         tap.equal(ask(**{"exec-oob": "yank", "arguments": {"instances": [w]}}), {"return": {}})
-        reply = m.qmp.receive(10)
+        reply = m.qmp.receive()
         tap.equal("yank" in reply["error"]["desc"], True, reply)
         tap.equal(os.path.exists(f"{folder}/w"), False, "the socket's file")
         tap.equal(ask(execute="query-chardev"), before, "chardevs")

@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import tap
+import vm
 
 PROGRAM = f"{sys.argv[1]}/dimmable"
 
@@ -44,33 +44,24 @@ def listen(path):
     sock = socket.socket(socket.AF_UNIX)
     sock.bind(path)
     sock.listen(1)
-    sock.settimeout(10)
+    sock.settimeout(vm.LONG)
     return sock
 
 
 def accept(sock):
     client = sock.accept()[0]
-    client.settimeout(10)
+    client.settimeout(vm.LONG)
     return Lines(client)
 
 
 def connect(path, process):
-    for _ in range(1000):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
-        try:
-            sock.connect(path)
-            return Lines(sock)
-        except (FileNotFoundError, ConnectionRefusedError):
-            sock.close()
-            if process.poll() is not None:
-                raise RuntimeError(f"ended with status {process.returncode}") from None
-            time.sleep(0.001)
-    raise TimeoutError(path)
+    sock = vm.Stream(path, process).sock
+    sock.settimeout(vm.LONG)
+    return Lines(sock)
 
 
 def end(process, status=0):
-    tap.equal(process.wait(10), status, "exit status")
+    tap.equal(process.wait(vm.LONG), status, "exit status")
 
 
 def public_client():
@@ -146,7 +137,7 @@ def log():
 
 
 def no_log_folder():
-    result = subprocess.run([*server_args("/tmp"), "-qtest-log", "/nowhere/log"], timeout=20,
+    result = subprocess.run([*server_args("/tmp"), "-qtest-log", "/nowhere/log"], timeout=vm.LONG,
                             capture_output=True, check=False)
     tap.equal(result.returncode, 1)
     tap.equal(b"/nowhere/log" in result.stderr, True, result.stderr)
@@ -205,7 +196,6 @@ def odd_input():
                     sent += qtest.sock.send(line * 256, socket.MSG_DONTWAIT)
                     if sent > 8 << 20:
                         raise AssertionError("the program takes any number of commands")
-                qtest.sock.settimeout(10)
                 count, rest = divmod(sent, len(line))
                 for _ in range(count):
                     tap.equal(len(qtest.line()), len("OK 0x") + 512)

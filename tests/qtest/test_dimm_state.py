@@ -301,9 +301,8 @@ def flood():
             lines = [f"outl {OST_STATUS:#x} {0x80 + n % 2:#x}\n" for n in range(count)]
             for at in range(0, count, 500):
                 m.qtest.send("".join(lines[at:at + 500]).encode())
-                while m.qtest.buffer.count(b"\n") < 500:
-                    m.qtest.fill(time.monotonic() + 10)
-                m.qtest.buffer = b""
+                for _ in range(500):
+                    m.qtest.line()
 
         def resident():
             with open(f"/proc/{m.process.pid}/statm", encoding="ascii") as file:

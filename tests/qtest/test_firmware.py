@@ -290,10 +290,11 @@ def nothing_to_boot():
                                         "-mon", "q,mode=control"], pass_fds=[theirs.fileno()],
                                        stdin=subprocess.DEVNULL)
             theirs.close()
-            ours.settimeout(20)
-            tap.equal(b"QMP" in ours.recv(4096), True, "greeting")
+            ours.settimeout(vm.LONG)
+            with ours.makefile("rb") as reader:
+                tap.equal(b"QMP" in reader.readline(), True, "greeting")
             process.terminate()
-            tap.equal(process.wait(20), 0, "exit status")
+            tap.equal(process.wait(vm.LONG), 0, "exit status")
 
 
 TESTS = [

@@ -295,8 +295,7 @@ def paging():
         tiny_kernel(f"{folder}/kernel")
         with vm.Vm(machine.PROGRAM, memory="64M", accel="soft", serial=False,
                    extra=("-kernel", f"{folder}/kernel")) as m:
-            while "HLT=1" not in hmp(m, "info registers"):
-                pass
+            vm.wait_until(lambda: "HLT=1" in hmp(m, "info registers"), "the guest halts")
             tap.equal(hmp(m, "info mem"), "0000000000000000-0000000100000000 0000000100000000 -rw\n")
             pages = hmp(m, "info tlb").splitlines()
             tap.equal(len(pages), 2048)
@@ -331,13 +330,13 @@ class Terminal:
     def __exit__(self, *exc):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
+            self.process.wait(vm.LONG)
         os.close(self.fd)
 
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def expect(self, pattern, timeout=10):
+    def expect(self, pattern, timeout=vm.LONG):
         deadline = time.monotonic() + timeout
         while True:
             match = re.search(pattern, self.buffer)
@@ -386,7 +385,7 @@ def terminal():
         t.line("info name \x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x0bversion")  # left, cut, other words
         t.expect(r"7\.2\.0 \(dimmable-")
         t.line("quit")
-        tap.equal(t.process.wait(10), 0, "exit status")
+        tap.equal(t.process.wait(vm.LONG), 0, "exit status")
 
 
 def narrow_terminal():

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 
 import machine
 import vm
@@ -64,7 +63,7 @@ def end(m, how):
         how(m)
     else:
         m.process.send_signal(how)
-    tap.equal(m.process.wait(20), 0, "exit status")
+    tap.equal(m.process.wait(vm.LONG), 0, "exit status")
 
 
 def run_and_end(use, how, more):
@@ -116,9 +115,7 @@ def discarded_by_daemon():
             pid = int(file.read())
         tap.equal(blocks(f"{folder}/memory") * 512, SIZE)
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 20
-        while os.path.exists(f"{folder}/pid") and time.monotonic() < deadline:
-            time.sleep(0.01)
+        vm.wait_until(lambda: not os.path.exists(f"{folder}/pid"), "the daemon ends")
         tap.equal(blocks(f"{folder}/memory"), 0, "blocks")
 
 

@@ -242,18 +242,10 @@ def hmp(box, line):
     return box.qmp.command("human-monitor-command", **{"command-line": line})
 
 
-def wait(condition, what, seconds=20):
-    deadline = vm.time.monotonic() + seconds
-    while not condition():
-        if vm.time.monotonic() > deadline:
-            raise vm.Timeout(what)
-        vm.time.sleep(0.002)
-
-
 def run_alone(*args, **options):
     """Start the program for a command line that fails: its message."""
     result = subprocess.run([machine.PROGRAM, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, timeout=20, check=False, **options)
+                            stderr=subprocess.STDOUT, timeout=vm.LONG, check=False, **options)
     tap.equal(result.returncode, 1, result.stdout.decode())
     return result.stdout.decode()
 
@@ -266,7 +258,7 @@ def chosen_by_itself():
         raise tap.Skip("this CPU has vmx or svm: kvm may be chosen")
     with subprocess.Popen([machine.PROGRAM, "-S", "-nodefaults", "-display", "none", "-monitor", "stdio"],
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        text = process.communicate(b"info kvm\nquit\n", timeout=20)[0].decode()
+        text = process.communicate(b"info kvm\nquit\n", timeout=vm.LONG)[0].decode()
     tap.equal("kvm support: disabled" in text, True, text)
     tap.equal("warning" in text, False, text)
 
@@ -308,7 +300,7 @@ def in_other_dev(more, *args):
     need_root()
     script = f"{OTHER_DEV} && {more} && exec \"$@\""
     result = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *args], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=vm.LONG, check=False)
     text = result.stdout.decode()
     if "unshare" in text or "mount" in text or "mknod" in text:
         raise tap.Skip(text.strip())
@@ -348,13 +340,13 @@ def hello(accel, *more):
     need_kvm()
     with tempfile.NamedTemporaryFile() as out:
         with start(HELLO, accel, extra=["-debugcon", f"file:{out.name}", *more]):
-            wait(lambda: open(out.name, "rb").read() == b"hello\n", "the guest's text")
+            vm.wait_until(lambda: open(out.name, "rb").read() == b"hello\n", "the guest's text")
 
 
 def registers(accel):
     need_kvm()
     with start(REGISTERS, accel) as box:
-        wait(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts")
+        vm.wait_until(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts")
         for _ in range(2):
             text = hmp(box, "info registers")
             for part in ("RAX=0000000012345678", "RBX=000000009abcdef0", "FS =4321 0000000000043210"):
@@ -365,7 +357,7 @@ def registers(accel):
             text = hmp(box, "info registers")
             tap.equal("RIP=000000000000fff0" in text and "RAX=0000000000000000" in text, True, text)
             box.qmp.command("cont")
-            wait(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts again")
+            vm.wait_until(lambda: "HLT=1" in hmp(box, "info registers"), "the guest halts again")
 
 
 def irqchip(kind, option):
@@ -381,7 +373,7 @@ def dumped(accel):
     if accel.startswith("kvm"):
         need_kvm()
     with tempfile.TemporaryDirectory() as folder, start(TOUCH, accel) as box:
-        wait(lambda: int(hmp(box, "xp /1xb 0x20000").split(":")[1], 16), "the guest writes")
+        vm.wait_until(lambda: int(hmp(box, "xp /1xb 0x20000").split(":")[1], 16), "the guest writes")
         box.qmp.command("stop")
         byte = int(hmp(box, "xp /1xb 0x20000").split(":")[1], 16)
         registers_now = hmp(box, "info registers")
@@ -406,7 +398,7 @@ def interrupted(accel):
         return int(hmp(box, "xp /1xw 0x500").split(":")[1], 16)
 
     with start(COUNT, accel) as box:
-        wait(counted, "it counts")
+        vm.wait_until(counted, "it counts")
         last = 0
         for _ in range(50):
             box.qmp.command("stop")
@@ -417,14 +409,14 @@ def interrupted(accel):
             tap.equal(count >= last, True, f"{count} after {last}")
             last = count
             box.qmp.command("cont")
-        wait(lambda: counted() > last, "it goes on")
+        vm.wait_until(lambda: counted() > last, "it goes on")
 
 
 def lost_in_space():
     """An exit that nobody can handle stops the machine, with the registers."""
     need_kvm()
     with start(NOWHERE) as box:
-        wait(lambda: box.qmp.command("query-status")["status"] == "internal-error", "it stops")
+        vm.wait_until(lambda: box.qmp.command("query-status")["status"] == "internal-error", "it stops")
         tap.equal("KVM_EXIT_" in box.errors() and "RIP=00000000d0000000" in box.errors(), True, box.errors())
         try:
             box.qmp.command("cont")
@@ -509,7 +501,7 @@ def touched(accel):
                 return open(out.name, "rb").read()
 
             try:
-                wait(lambda: b"L" in said(), "long mode")
+                vm.wait_until(lambda: b"L" in said(), "long mode")
             except vm.Timeout:
                 if accel != "soft" and not has_vmx() and box.qmp.command("query-status")["status"] == "internal-error":
                     raise tap.Skip("this host's KVM runs no long mode") from None
@@ -519,13 +511,13 @@ def touched(accel):
                                                  "mem-path": file.name, "share": True})
                 box.qmp.command("device_add", driver="pc-dimm", id="d", memdev="m")
                 box.qmp.event("ACPI_DEVICE_OST", slot="0", source=1, status=0)
-                wait(lambda n=n: said().count(b"I") == n, "memory is used")
+                vm.wait_until(lambda n=n: said().count(b"I") == n, "memory is used")
                 with open(file.name, "rb") as content:
                     data = content.read()
                 tap.equal((data[:8], data[-8:]), (b"\x88\x77\x66\x55\x44\x33\x22\x11",) * 2)
                 box.qmp.command("device_del", id="d")
                 box.qmp.event("DEVICE_DELETED", device="d")
-                wait(lambda n=n: said().count(b"E") == n, "memory is gone")
+                vm.wait_until(lambda n=n: said().count(b"E") == n, "memory is gone")
                 box.qmp.command("object-del", id="m")
             tap.equal(said(), b"LIEIEIE")
 
@@ -565,7 +557,7 @@ def truncated(accel):
         backend = f"memory-backend-file,id=ram,size=32M,share=on,mem-path={file.name}"
         extra = ["-object", backend, "-machine", "memory-backend=ram"]
         with start(TOUCH, accel, extra=extra) as box:
-            wait(lambda: open(file.name, "rb").read(0x20001)[-1:] != b"\0", "the guest writes")
+            vm.wait_until(lambda: open(file.name, "rb").read(0x20001)[-1:] != b"\0", "the guest writes")
             os.truncate(file.name, 0x10000)
             event = box.qmp.event("MEMORY_FAILURE")
             tap.equal(event["data"], {"recipient": "guest", "action": "fatal",

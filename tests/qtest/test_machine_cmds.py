@@ -135,7 +135,7 @@ def actions():
         refused(m, "pause", "set-action", panic="run")
         m.write("b", 0x64, 0xFE)  # the guest resets itself
         m.qmp.event("SHUTDOWN", reason="guest-reset")
-        tap.equal(m.process.wait(10), 0)
+        tap.equal(m.process.wait(vm.LONG), 0)
 
 
 def reset_then_cont():
@@ -148,7 +148,7 @@ def reset_then_cont():
             m.qmp.send(b'{"execute": "system_reset"}{"execute": "query-status"}{"execute": "cont"}')
             replies = []
             while len(replies) < 3:
-                reply = m.qmp.receive(20)
+                reply = m.qmp.receive()
                 if "event" not in reply:
                     replies.append(reply)
             tap.equal([list(reply) for reply in replies], [["return"]] * 3, str(replies))
@@ -185,7 +185,7 @@ def save():
         os.unlink(out)
         with open(out, "wb") as file:
             socket.send_fds(m.qmp.sock, [b'{"execute": "add-fd"}'], [file.fileno()])
-        number = m.qmp.receive(5)["return"]["fdset-id"]
+        number = m.qmp.receive()["return"]["fdset-id"]
         m.qmp.command("memsave", val=0x1FFE, size=4, filename=f"/dev/fdset/{number}")
         with open(out, "rb") as file:
             tap.equal(file.read(), b"\x01\x02\x03\x04", "into a descriptor that a client passed")
@@ -348,7 +348,7 @@ def dump_detached():
         end, other_end = os.pipe()
         socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
         os.close(other_end)
-        m.qmp.receive(5)
+        m.qmp.receive()
         m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
         state = m.qmp.command("query-dump")
         tap.equal((state["status"], state["total"]), ("active", 8 * MIB + DIMM + 65536))
@@ -374,7 +374,7 @@ def dump_detached():
         end, other_end = os.pipe()
         socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
         os.close(other_end)
-        m.qmp.receive(5)
+        m.qmp.receive()
         m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
         os.close(end)
         event = m.qmp.event("DUMP_COMPLETED")["data"]
@@ -389,7 +389,7 @@ def dump_and_reset(extra, before, after):
         end, other_end = os.pipe()
         socket.send_fds(m.qmp.sock, [b'{"execute": "getfd", "arguments": {"fdname": "pipe"}}'], [other_end])
         os.close(other_end)
-        m.qmp.receive(5)
+        m.qmp.receive()
         m.qmp.command("dump-guest-memory", paging=False, protocol="fd:pipe", detach=True)
         m.qmp.command("system_reset")
         m.qmp.command("human-monitor-command", **{"command-line": "system_reset"})
@@ -443,7 +443,7 @@ def preconfig_pipelined():
     with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=[
             "-preconfig", "-S"]) as m:
         m.qmp.send(b'{"execute": "x-exit-preconfig"}{"execute": "query-cpus-fast"}{"execute": "query-status"}')
-        replies = [m.qmp.receive(10)["return"] for _ in range(3)]
+        replies = [m.qmp.receive()["return"] for _ in range(3)]
         tap.equal((replies[0], len(replies[1]), replies[2]["status"]), ({}, 1, "prelaunch"))
         m.qmp.command("cont")
 
@@ -452,13 +452,13 @@ def preconfig_fails():
     with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=["-preconfig"]) as m:
         m.qmp.execute({"execute": "set-numa-node", "arguments": {"type": "node", "mem": MIB}})
         refused(m, "add up to 1 MiB", "x-exit-preconfig")
-        tap.equal(m.process.wait(10), 1)
+        tap.equal(m.process.wait(vm.LONG), 1)
     for extra in (["-daemonize"], ["-machine", "dump-acpi=/nonexistent"]):
         status, text = machine.run_program("-preconfig", "-display", "none", *extra)
         tap.equal((status, "exclude each other" in text), (1, True), text)
     with vm.Vm(machine.PROGRAM, memory="256M", accel="qtest", serial=False, extra=["-preconfig"]) as m:
         m.qmp.command("quit")
-        tap.equal(m.process.wait(10), 0)
+        tap.equal(m.process.wait(vm.LONG), 0)
 
 
 tap.run([

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import machine
 import tap
@@ -58,14 +57,10 @@ def start(extra, memory=SMALL, **options):
 
 
 def wait(m, *states):
-    deadline = time.monotonic() + 60
-    while True:
-        info = m.qmp.command("query-migrate")
-        if info.get("status") in states:
-            return info
-        if time.monotonic() > deadline:
-            raise AssertionError(f"the migration is still {info}")
-        time.sleep(0.005)
+    def info():
+        found = m.qmp.command("query-migrate")
+        return found.get("status") in states and found
+    return machine.vm.wait_until(info, f"the migration is {' or '.join(states)}")
 
 
 def save(m, uri):
@@ -143,25 +138,24 @@ def by_unix():
         tap.equal(os.path.exists(at("sock")), False, "the socket")
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def by_tcp():
-    by_socket(f"tcp:127.0.0.1:{free_port()}")
+    """The port is ours all the time: nobody else gets one that is bound, but a program that says so
+    too (SO_REUSEADDR) can listen there."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        by_socket(f"tcp:127.0.0.1:{sock.getsockname()[1]}")
 
 
 def by_fd_and_defer():
     with Folder() as at, start([*MACHINES["pc"], "-incoming", "defer"]) as there, start(MACHINES["pc"]) as here:
         file = os.open(at("state"), os.O_RDWR | os.O_CREAT)
         socket.send_fds(here.qmp.sock, [b'{"execute":"getfd","arguments":{"fdname":"f"}}\n'], [file])
-        here.qmp.receive(10)
+        here.qmp.receive()
         save(here, "fd:f")
         os.lseek(file, 0, os.SEEK_SET)
         socket.send_fds(there.qmp.sock, [b'{"execute":"getfd","arguments":{"fdname":"g"}}\n'], [file])
-        there.qmp.receive(10)
+        there.qmp.receive()
         there.qmp.command("migrate-incoming", uri="fd:g")
         arrived(there)
         os.close(file)

@@ -28,7 +28,7 @@ def dump(name, *args):
         done = subprocess.run(
             [machine.PROGRAM, "-accel", "qtest", "-nodefaults", "-display", "none", "-M",
              f"{name},dump-acpi={folder}", *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=20, check=False)
+            stderr=subprocess.STDOUT, timeout=vm.LONG, check=False)
         tap.equal(done.returncode, 0, done.stdout)
         return {p.stem: p.read_bytes() for p in pathlib.Path(folder).glob("*.dat")}
 

@@ -261,10 +261,7 @@ static void test_tcp(void)
     client = front_new("t1");
     client_settle(&none);
     char_write(&client->fe, "over tcp", 8);
-    for (int i = 0; i < 1000 && !front->input->len; i++) {
-        client_settle(&none);
-        g_usleep(1000);
-    }
+    front_wait(front_has_input, front);
     expect_text(front->input, "over tcp");
     client_free(&none);
     front_free(front);
@@ -432,10 +429,7 @@ static void test_pty(void)
     client.fd = open(json_object_get_string(path), O_RDWR | O_NOCTTY | O_NONBLOCK);
     json_object_put(path);
     g_assert_cmpint(client.fd, >=, 0);
-    for (int i = 0; i < 300 && !front->events->len; i++) {
-        client_settle(&client);
-        g_usleep(10000);
-    }
+    front_wait(front_has_events, front);
     expect_text(front->events, "O");
     char_write(&front->fe, "out\n", 4);
     client_expect(&client, "out\n");

@@ -16,6 +16,10 @@ static _Atomic bool halt_at_once;
 /* Guest code that does nothing until it is asked to leave, or halts at once. */
 static void fake_run(X86Cpu *cpu)
 {
+    if (atomic_load(&halt_at_once)) {
+        x86_cpu_clear_interrupt(cpu,
+                                CPU_INT_HARD); /* that of before; who sees the run sends the next */
+    }
     atomic_store(&inside[cpu->index], true);
     atomic_fetch_add(&runs[cpu->index], 1);
     while (!atomic_load(&cpu->exit_request) && !atomic_load(&halt_at_once) &&
@@ -23,7 +27,6 @@ static void fake_run(X86Cpu *cpu)
         g_thread_yield();
     }
     if (atomic_load(&halt_at_once)) {
-        x86_cpu_clear_interrupt(cpu, CPU_INT_HARD);
         cpu->halted = true;
     }
     atomic_store(&cpu->exit_request, false);
