@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "memory/dirty.h"
 #include "memory/internal.h"
 #include "util/copy.h"
 
@@ -107,8 +108,9 @@ static uint64_t bytes_load(const void *p, unsigned n)
     return value;
 }
 
-static void tell_written(AddressSpace *as, hwaddr addr, uint64_t len)
+static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)
 {
+    ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
     for (unsigned i = 0; i < as->listeners->len; i++) {
         MemoryListener *listener = g_ptr_array_index(as->listeners, i);
 
@@ -159,7 +161,7 @@ MemTxResult address_space_write(AddressSpace *as, hwaddr addr, const void *buf, 
             io_write(step.mr, step.offset, bytes_load(in, (unsigned)step.n), (unsigned)step.n);
         } else if (!step.range->readonly) {
             copy_operand(step.range->host + (addr - step.range->addr), in, step.n);
-            tell_written(as, addr, step.n);
+            tell_written(as, step.range, addr, step.n);
         }
         addr += step.n;
         in += step.n;
@@ -179,7 +181,7 @@ MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint6
 
         if (step.range && step.range->host && !step.range->readonly) {
             memset(step.range->host + (addr - step.range->addr), byte, step.n);
-            tell_written(as, addr, step.n);
+            tell_written(as, step.range, addr, step.n);
         } else if (takes_writes(step.range)) {
             step.n = MIN(step.n, sizeof(chunk));
             address_space_write(as, addr, chunk, step.n);

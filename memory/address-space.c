@@ -134,6 +134,47 @@ void address_spaces_update(void)
     }
 }
 
+/* ---- dirty pages ---- */
+
+typedef void ListenerFn(MemoryListener *listener);
+
+/* Call the function at @member of each listener that has one. */
+static void tell_all(size_t member)
+{
+    for (unsigned i = 0; address_spaces && i < address_spaces->len; i++) {
+        const AddressSpace *as = g_ptr_array_index(address_spaces, i);
+
+        for (unsigned j = 0; j < as->listeners->len; j++) {
+            MemoryListener *listener = g_ptr_array_index(as->listeners, j);
+            ListenerFn *fn = G_STRUCT_MEMBER(ListenerFn *, listener, member);
+
+            if (fn) {
+                fn(listener);
+            }
+        }
+    }
+}
+
+void memory_dirty_start(void)
+{
+    tell_all(offsetof(MemoryListener, dirty_start));
+}
+
+void memory_dirty_stop(void)
+{
+    tell_all(offsetof(MemoryListener, dirty_stop));
+}
+
+void memory_dirty_collect(void)
+{
+    tell_all(offsetof(MemoryListener, dirty_collect));
+}
+
+void memory_dirty_protect(void)
+{
+    tell_all(offsetof(MemoryListener, dirty_protect));
+}
+
 /* ---- the spaces of a PC ---- */
 
 void memory_init(void)

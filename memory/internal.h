@@ -24,4 +24,11 @@ unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
 /* Rebuild the view of every address space, tell listeners, wait for readers (address-space.c). */
 void address_spaces_update(void);
 
+/* The listeners' functions of these names, of every address space (address-space.c). Machine lock.
+ */
+void memory_dirty_start(void);
+void memory_dirty_stop(void);
+void memory_dirty_collect(void);
+void memory_dirty_protect(void);
+
 #endif

@@ -137,6 +137,15 @@ struct MemoryListener {
     /* RAM in [addr, addr + len) was written by a device or a monitor, after the fact: decoded code
      * may be stale. May be NULL. */
     void (*written)(MemoryListener *listener, hwaddr addr, uint64_t len);
+    /* For engines: tell of RAM that guests write to (memory/dirty.h), from start to stop. May be
+     * NULL, like the next two. */
+    void (*dirty_start)(MemoryListener *listener);
+    void (*dirty_stop)(MemoryListener *listener);
+    /* Mark what was not marked when it was written. */
+    void (*dirty_collect)(MemoryListener *listener);
+    /* Marks were taken: what is written from now on has to be marked again. It takes effect with
+     * the memory_synchronize() that follows. */
+    void (*dirty_protect)(MemoryListener *listener);
 };
 
 /* ---- address spaces ---- */

@@ -7,6 +7,7 @@
 #define MEMORY_RAM_BLOCK_H
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ typedef struct RamBlock {
     int fd;             /* -1: anonymous; owned */
     bool shared;
     gint refs; /* atomic */
+    /* Who wants to know of writes (memory/dirty.h); changed with the machine lock, read by all. */
+    _Atomic(struct DirtyMap *) dirty;
 } RamBlock;
 
 typedef struct RamBlockOptions {

@@ -172,6 +172,11 @@ static void memory_map_changed(MemoryListener *listener)
     vcpu_foreach(request_flush, NULL);
 }
 
+static void flush_all(MemoryListener *listener)
+{
+    vcpu_foreach(request_flush, NULL);
+}
+
 static void memory_written(MemoryListener *listener, hwaddr addr, uint64_t len)
 {
     soft_code_written(addr, len);
@@ -181,6 +186,7 @@ static MemoryListener memory_listener = {
     .region_del = memory_range_gone,
     .written = memory_written,
     .commit = memory_map_changed,
+    .dirty_protect = flush_all,
 };
 
 static bool engine_init(GError **errp)

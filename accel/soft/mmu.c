@@ -6,6 +6,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/uop.h"
+#include "memory/dirty.h"
 #include "util/copy.h"
 #include "util/main-loop.h"
 
@@ -211,7 +212,9 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
         flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
         e->addend = (uintptr_t)(r->host + (t.phys - r->addr)) - page;
         read_slow = 0;
-        write_slow = r->readonly || soft_code_page_has(t.phys) ? SOFT_TLB_SLOW : 0;
+        bool watched = r->readonly || soft_code_page_has(t.phys) ||
+                       ram_block_wants_dirty(r->mr->ram, r->offset + (t.phys - r->addr));
+        write_slow = watched ? SOFT_TLB_SLOW : 0;
     }
     e->phys = t.phys | flags;
     e->read_tag = t.read ? page | read_slow : UINT64_MAX;
@@ -280,7 +283,16 @@ static void read_piece(SoftCpu *s, const Uop *op, uint64_t addr, uint8_t *buf, u
     }
 }
 
-/* Host address for a write, or NULL: a device or ROM. Takes care of decoded code. */
+void soft_mark_dirty(hwaddr phys)
+{
+    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), phys);
+
+    ram_block_mark_dirty(r->mr->ram, r->offset + (phys - r->addr), 1);
+}
+
+/* Host address for a write, or NULL: a device or ROM. Takes care of decoded code, and of those who
+ * want to know of dirty pages: they take their marks, then have the TLB flushed, and read the page
+ * when that has happened, so a write that follows its mark is not missed. */
 static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t addr, unsigned len)
 {
     if ((e->phys & (SOFT_TLB_RAM | SOFT_TLB_READONLY)) != SOFT_TLB_RAM) {
@@ -288,6 +300,7 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
     }
     if (e->write_tag & SOFT_TLB_SLOW) {
         hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
+        soft_mark_dirty(phys);
         if (!soft_code_invalidate(s, op, phys, len)) {
             e->write_tag &= ~SOFT_TLB_SLOW;
         }

@@ -26,6 +26,9 @@ typedef struct SoftTranslation {
 bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
                     SoftTranslation *out, uint32_t *error);
 
+/* The page at @phys, RAM, is about to be written, in the read section that is open. */
+void soft_mark_dirty(hwaddr phys);
+
 /* Leave the memory read section and take the machine lock, around a call into the machine; and
  * back, dropping what became stale meanwhile. In between no host pointer into guest memory is
  * valid. */

@@ -144,7 +144,8 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
         unsigned shift = 12 + p->index_bits * (level - 1);
         uint64_t index = addr >> shift & ((1u << p->index_bits) - 1);
         bool readonly = false;
-        void *host = entry_host(table + index * p->entry_size, p->entry_size, &readonly);
+        hwaddr at = table + index * p->entry_size;
+        void *host = entry_host(at, p->entry_size, &readonly);
         /* Where no RAM is, the bus reads all ones. */
         uint64_t entry = host ? entry_load(host, p->entry_size) : UINT64_MAX;
 
@@ -174,8 +175,11 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
             }
         }
         set &= ~entry;
-        if (set && !readonly && !entry_set(host, p->entry_size, entry, set)) {
-            return WALK_AGAIN;
+        if (set && !readonly) {
+            soft_mark_dirty(at);
+            if (!entry_set(host, p->entry_size, entry, set)) {
+                return WALK_AGAIN;
+            }
         }
         if (leaf) {
             out->write = out->write && ((entry | set) & PTE_D);

@@ -70,7 +70,8 @@ typedef enum SoftMmuMode {
 typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 
 /* The tag is the page's linear address, with SOFT_TLB_SLOW set if the fast path must not be used
- * (MMIO, a page with decoded code when writing) and -1 if the entry is empty. */
+ * (MMIO; when writing: a page with decoded code, or that is not marked dirty yet) and -1 if the
+ * entry is empty. */
 #define SOFT_TLB_SLOW 1ull
 typedef struct SoftTlbEntry {
     uint64_t read_tag, write_tag, fetch_tag;

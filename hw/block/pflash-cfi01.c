@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "memory/dirty.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -209,6 +210,7 @@ static void program(Pflash *s, hwaddr start, const uint8_t *data, unsigned len)
     for (unsigned i = 0; i < len; i++) {
         s->ram->host[start + i] &= data[i];
     }
+    ram_block_mark_dirty(s->ram, start, len);
     if (!write_through(s, start, len)) {
         s->status |= STATUS_PROGRAM_ERROR;
     }
@@ -223,6 +225,7 @@ static void erase(Pflash *s, hwaddr addr)
         return;
     }
     memset(s->ram->host + start, 0xff, PFLASH_BLOCK);
+    ram_block_mark_dirty(s->ram, start, PFLASH_BLOCK);
     if (!write_through(s, start, PFLASH_BLOCK)) {
         s->status |= STATUS_ERASE_ERROR;
     }

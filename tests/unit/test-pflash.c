@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hw/block/pflash-cfi01.h"
+#include "memory/dirty.h"
 #include "tests/unit/chip-test.h"
 
 enum { BASE = 0x10000000, SIZE = 4 * PFLASH_BLOCK };
@@ -160,6 +161,30 @@ static void test_buffer(void)
 }
 
 /* What is not right ends the command with an error, and changes nothing. */
+/* What the guest stores is a write to memory like others: whoever saves the machine is told. */
+static void test_dirty(void)
+{
+    uint64_t page = 0, count;
+
+    plug(false);
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    g_ptr_array_add(blocks, pflash_cfi01_region(flash)->ram);
+    DirtyTracker *tracker = dirty_tracker_new(blocks);
+    g_assert_true(dirty_tracker_next(tracker, 0, &page, UINT64_MAX, &count));
+    wr(0x3123, 0x40);
+    g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 0);
+    wr(0x3123, 0xf0);
+    g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 1);
+    page = 0;
+    g_assert_true(dirty_tracker_next(tracker, 0, &page, UINT64_MAX, &count));
+    g_assert_cmpuint(page, ==, 3);
+    wr(PFLASH_BLOCK, 0x20);
+    wr(PFLASH_BLOCK, 0xd0);
+    g_assert_cmpuint(dirty_tracker_sync(tracker), ==, PFLASH_BLOCK / DIRTY_PAGE);
+    dirty_tracker_free(tracker);
+    unplug();
+}
+
 static void test_buffer_misuse(void)
 {
     static const struct {
@@ -289,6 +314,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pflash/program", test_program);
     g_test_add_func("/pflash/erase", test_erase);
     g_test_add_func("/pflash/buffer", test_buffer);
+    g_test_add_func("/pflash/dirty", test_dirty);
     g_test_add_func("/pflash/buffer-misuse", test_buffer_misuse);
     g_test_add_func("/pflash/readonly", test_readonly);
     g_test_add_func("/pflash/random", test_random);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Dirty pages: which pages of RAM blocks were written to.
+ *
+ * A client (a migration) makes a DirtyTracker of the blocks that it wants to know about. From then
+ * on whoever writes to them says so, with ram_block_mark_dirty(): address_space_write() and its
+ * kin, devices that have RAM of their own, and engines for what guests write. Now and then the
+ * client takes what was marked: dirty_tracker_sync(). What it reads of those pages afterwards is at
+ * least as new as the writes that it was told of, and later writes are told by the next sync.
+ *
+ * A tracker costs a bit a page of its blocks, twice; without one nothing is kept.
+ *
+ * The marks are atomic words, without order of their own (relaxed). The order comes from
+ * memory_synchronize(): a vCPU's section in which a page was marked has ended when sync returns,
+ * and with it the writes; devices write with the machine lock, which sync has as well.
+ */
+#ifndef MEMORY_DIRTY_H
+#define MEMORY_DIRTY_H
+
+#include "memory/ram-block.h"
+
+#define DIRTY_PAGE 4096u /* what one bit stands for, whatever the block's own pages are */
+
+typedef struct DirtyTracker DirtyTracker;
+
+/* Track @blocks (of RamBlock *; references are taken). At first every page counts as written and
+ * taken. Machine lock, no read section open. */
+DirtyTracker *dirty_tracker_new(const GPtrArray *blocks);
+/* As above; NULL is fine. */
+void dirty_tracker_free(DirtyTracker *tracker);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirtyTracker, dirty_tracker_free)
+
+/* Take the marks since the last call: their pages are added to those that dirty_tracker_next()
+ * gives. Returns how many pages were marked. Machine lock, no read section open; the client's
+ * thread. */
+uint64_t dirty_tracker_sync(DirtyTracker *tracker);
+
+/* Pages of block @n, by its place among the tracker's blocks, that were written. The first of them
+ * at or after page *@page, with those that follow it without a gap, at most @max: false: there is
+ * none; else *@page is the first one, *@count how many, and they are taken out. The client's
+ * thread. */
+bool dirty_tracker_next(DirtyTracker *tracker, unsigned n, uint64_t *page, uint64_t max,
+                        uint64_t *count);
+/* How many pages dirty_tracker_next() has still to give. Any thread. */
+uint64_t dirty_tracker_left(const DirtyTracker *tracker);
+
+/* [@offset, @offset + @size) of @block, not empty, is about to be written in this read section, or
+ * was just written with the machine lock held. Any thread. */
+void ram_block_mark_dirty(RamBlock *block, uint64_t offset, uint64_t size);
+/* Would ram_block_mark_dirty() of one byte there change anything? If not, an engine need not call
+ * it again before the next MemoryListener.dirty_protect. In a read section or with the machine
+ * lock. */
+bool ram_block_wants_dirty(const RamBlock *block, uint64_t offset);
+
+#endif
