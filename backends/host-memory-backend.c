@@ -425,6 +425,7 @@ static const Property backend_properties[] = {
     { .name = "host-nodes",
       .kind = PROP_CUSTOM,
       .custom_type = "int",
+      .text_only = true, /* a list of ranges */
       .get = host_nodes_get,
       .set = host_nodes_set,
       .description = "host nodes that policy speaks of: numbers or ranges" },

@@ -123,7 +123,7 @@ static Object *open_backend(const char *backend, const char *id, struct json_obj
     }
     obj->name = g_strdup(id); /* for messages; object_add_child() sets it anew */
     unsigned mark = made_files_begin();
-    bool ok = object_set_properties(obj, props, true, skip, errp) && open_log(CHARDEV(obj), errp) &&
+    bool ok = object_set_properties(obj, props, skip, errp) && open_log(CHARDEV(obj), errp) &&
               (!obj->type->complete || obj->type->complete(obj, errp));
     made_files_end(mark, ok);
     if (!ok) {

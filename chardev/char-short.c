@@ -10,7 +10,7 @@
 
 static void add(struct json_object *props, const char *name, const char *value)
 {
-    json_object_object_add(props, name, json_object_new_string(value));
+    json_object_object_add(props, name, keyval_text_new(value));
 }
 
 /* "HOST:PORT", "[ADDR]:PORT", ":PORT" into its parts; false if there is no port. */

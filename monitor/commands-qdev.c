@@ -5,6 +5,7 @@
 #include "migration/migration.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 /* What is there is part of what both ends agree on. */
 static bool check_settled(GError **errp)
@@ -22,7 +23,8 @@ bool qmp_device_add(struct json_object *args, GError **errp)
         return false;
     }
     /* Clients have always been free to write numbers as strings here: "addr": "0x100000000". */
-    return device_add(args, true, errp) != NULL;
+    keyval_mark_texts(args);
+    return device_add(args, errp) != NULL;
 }
 
 bool qmp_device_del(const char *id, bool has_timeout, double timeout, bool has_cancel, bool cancel,

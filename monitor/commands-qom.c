@@ -106,7 +106,7 @@ bool qmp_object_add(struct json_object *args, GError **errp)
     const char *type = json_object_get_string(json_object_object_get(args, "qom-type"));
     const char *id = json_object_get_string(json_object_object_get(args, "id"));
 
-    return user_object_add(type, id, args, false, errp) != NULL;
+    return user_object_add(type, id, args, errp) != NULL;
 }
 
 bool qmp_object_del(const char *id, GError **errp)

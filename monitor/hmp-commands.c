@@ -87,8 +87,7 @@ static bool asked_for_help(Hmp *hmp, struct json_object *props, const char *type
 static void do_object_add(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
-    bool from_text;
-    struct json_object *props = keyval_or_json_parse(argv[0], "qom-type", &from_text, &err);
+    struct json_object *props = keyval_or_json_parse(argv[0], "qom-type", &err);
 
     if (props && !asked_for_help(hmp, props, "qom-type", help_objects, help_object_type)) {
         const char *type = json_object_get_string(json_object_object_get(props, "qom-type"));
@@ -97,7 +96,7 @@ static void do_object_add(Hmp *hmp, char **argv)
         if (!type || !id) {
             error_set(&err, "%s is missing; write TYPE,id=ID,...", type ? "id=" : "the type");
         } else {
-            user_object_add(type, id, props, from_text, &err);
+            user_object_add(type, id, props, &err);
         }
     }
     json_object_put(props);
@@ -107,11 +106,10 @@ static void do_object_add(Hmp *hmp, char **argv)
 static void do_device_add(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
-    bool from_text;
-    struct json_object *props = keyval_or_json_parse(argv[0], "driver", &from_text, &err);
+    struct json_object *props = keyval_or_json_parse(argv[0], "driver", &err);
 
     if (props && !asked_for_help(hmp, props, "driver", help_devices, help_device_type)) {
-        device_add(props, from_text, &err);
+        device_add(props, &err);
     }
     json_object_put(props);
     hmp_error(hmp, err);
@@ -374,7 +372,8 @@ const HmpCommand hmp_commands[] = {
       "file:PATH[,offset=SIZE]; -d: accepted, as it is never waited for",
       hmp_migrate },
     { "migrate_cancel", NULL, "end a migration that is under way", hmp_migrate_cancel },
-    { "migrate_incoming", "URI", "wait for a machine, after -incoming defer", hmp_migrate_incoming },
+    { "migrate_incoming", "URI", "wait for a machine, after -incoming defer",
+      hmp_migrate_incoming },
     { "nmi", NULL, "send a non-maskable interrupt to every CPU", do_inject_nmi },
     { "o", "[/FMT] PORT VALUE", "write to a port", hmp_port_out },
     { "object_add", "OBJECT-TYPE,id=ID[,PROPERTY=VALUE]...",

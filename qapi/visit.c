@@ -5,14 +5,18 @@
 
 #include "util/error.h"
 #include "util/json.h"
+#include "util/keyval.h"
+#include "util/number-set.h"
 
 static void destroy_any(void *value)
 {
     json_object_put(value);
 }
 
-#define INT_TYPE(name, c, lo, hi) \
-    const QapiType qapi_##name##_type = { #name, QAPI_KIND_INT, sizeof(c), (lo), (hi) };
+#define INT_TYPE(name, c, lo, hi, ...)                           \
+    const QapiType qapi_##name##_type = {                        \
+        #name, QAPI_KIND_INT, sizeof(c), (lo), (hi), __VA_ARGS__ \
+    };
 
 INT_TYPE(int, int64_t, INT64_MIN, INT64_MAX)
 INT_TYPE(int8, int8_t, INT8_MIN, INT8_MAX)
@@ -23,7 +27,7 @@ INT_TYPE(uint8, uint8_t, 0, UINT8_MAX)
 INT_TYPE(uint16, uint16_t, 0, UINT16_MAX)
 INT_TYPE(uint32, uint32_t, 0, UINT32_MAX)
 INT_TYPE(uint64, uint64_t, 0, UINT64_MAX)
-INT_TYPE(size, uint64_t, 0, UINT64_MAX)
+INT_TYPE(size, uint64_t, 0, UINT64_MAX, .suffixes = true)
 
 const QapiType qapi_bool_type = { "bool", QAPI_KIND_BOOL, sizeof(bool) };
 const QapiType qapi_number_type = { "number", QAPI_KIND_NUMBER, sizeof(double) };
@@ -36,6 +40,22 @@ QAPI_DEFINE_LIST(qapi_uint32_list_type, "uint32", qapi_uint32_type)
 QAPI_DEFINE_LIST(qapi_uint64_list_type, "uint64", qapi_uint64_type)
 QAPI_DEFINE_LIST(qapi_str_list_type, "str", qapi_str_type)
 QAPI_DEFINE_LIST(qapi_any_list_type, "any", qapi_any_type)
+
+const QapiType *qapi_builtin_find(const char *name)
+{
+    static const QapiType *const builtins[] = {
+        &qapi_int_type,   &qapi_int8_type,   &qapi_int16_type,  &qapi_int32_type,  &qapi_int64_type,
+        &qapi_uint8_type, &qapi_uint16_type, &qapi_uint32_type, &qapi_uint64_type, &qapi_size_type,
+        &qapi_bool_type,  &qapi_number_type, &qapi_str_type,
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(builtins); i++) {
+        if (strcmp(builtins[i]->name, name) == 0) {
+            return builtins[i];
+        }
+    }
+    return NULL;
+}
 
 /* ---- facts about types ---- */
 
@@ -201,10 +221,105 @@ static bool int_from_json(const QapiType *type, struct json_object *value, const
     return true;
 }
 
+/* ---- texts to C ---- */
+
+static bool set_wrong_text(GError **errp, const QapiType *type, const char *path, const char *text)
+{
+    g_autofree char *what =
+        type->kind == QAPI_KIND_BOOL ? g_strdup("on or off") : expected(type, true);
+
+    error_set(errp, "'%s' expects %s, got '%.60s%s'", describe(path), what, text,
+              strlen(text) > 60 ? "..." : "");
+    return false;
+}
+
+static bool int_from_text(const QapiType *type, const char *text, const char *path, void *out,
+                          GError **errp)
+{
+    gint64 negative = 0;
+    uint64_t u = 0;
+
+    if (type->suffixes) {
+        if (!size_parse(text, 1, &u, errp)) {
+            g_prefix_error(errp, "'%s': ", describe(path));
+            return false;
+        }
+    } else if (*text == '-') {
+        if (type->min == 0 || !g_ascii_string_to_signed(text, 10, type->min, -1, &negative, NULL)) {
+            return set_wrong_text(errp, type, path, text);
+        }
+        u = (uint64_t)negative;
+    } else if (!uint_parse(text, type->max, &u)) {
+        return set_wrong_text(errp, type, path, text);
+    }
+    memcpy(out, &u, type->size); /* little-endian: the low bytes */
+    return true;
+}
+
+static bool number_from_text(const QapiType *type, const char *text, const char *path, double *out,
+                             GError **errp)
+{
+    char *end;
+
+    *out = g_ascii_strtod(text, &end);
+    return (*text && !*end && strchr("0123456789-.", *text)) ||
+           set_wrong_text(errp, type, path, text);
+}
+
+static bool place_from_text(const QapiType *type, struct json_object *value, const char *path,
+                            void *out, GError **errp)
+{
+    const char *text = json_object_get_string(value);
+
+    switch (type->kind) {
+    case QAPI_KIND_INT:
+        return int_from_text(type, text, path, out, errp);
+    case QAPI_KIND_BOOL:
+        return bool_parse(text, out) || set_wrong_text(errp, type, path, text);
+    default:
+        return number_from_text(type, text, path, out, errp);
+    }
+}
+
+/* All texts of a key as a list: the elements each, or numbers and ranges of them. */
+static void *list_from_texts(const QapiType *type, struct json_object *value, const char *path,
+                             GError **errp)
+{
+    const QapiType *element = type->element;
+    struct json_object *list = json_object_new_array();
+    unsigned most = (unsigned)MIN(element->max, UINT16_MAX);
+    uint64_t numbers[NUMBER_SET_WORDS(UINT16_MAX)] = { 0 };
+    void *out = NULL;
+
+    if (element->kind != QAPI_KIND_INT) {
+        for (const char *const *text = keyval_texts(value); *text; text++) {
+            json_object_array_add(list, keyval_text_new(*text));
+        }
+    } else if (number_set_add(numbers, most, describe(path), value, errp)) {
+        for (unsigned i = 0; i <= most; i++) {
+            if (number_set_has(numbers, i)) {
+                json_object_array_add(list, json_object_new_int((int)i));
+            }
+        }
+    } else {
+        json_object_put(list);
+        return NULL;
+    }
+    out = qapi_from_json(type, list, path, errp);
+    json_object_put(list);
+    return out;
+}
+
+/* ---- JSON to C, and texts within it ---- */
+
 bool qapi_place_from_json(const QapiType *type, struct json_object *value, const char *path,
                           void *out, GError **errp)
 {
-    if (!check_kind(type, value, path, errp)) {
+    if (type->kind <= QAPI_KIND_NUMBER && keyval_texts(value)) {
+        return place_from_text(type, value, path, out, errp);
+    }
+    if (!(type->kind == QAPI_KIND_LIST && keyval_texts(value)) &&
+        !check_kind(type, value, path, errp)) {
         return false;
     }
     switch (type->kind) {
@@ -352,6 +467,9 @@ static void *struct_from_json(const QapiType *type, struct json_object *value, c
 void *qapi_from_json(const QapiType *type, struct json_object *value, const char *path,
                      GError **errp)
 {
+    if (type->kind == QAPI_KIND_LIST && keyval_texts(value)) {
+        return list_from_texts(type, value, path, errp);
+    }
     if (!check_kind(type, value, path, errp)) {
         return NULL;
     }

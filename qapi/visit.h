@@ -51,6 +51,7 @@ struct QapiType {
     size_t size; /* in place: of the value; struct: of the structure */
     int64_t min; /* integers */
     uint64_t max;
+    bool suffixes;                   /* integers: as text they may have k, M, G, ... */
     const char *const *lookup;       /* enums: names, ends with NULL */
     const QapiMember *members;       /* structs and unions, base members first */
     const QapiType *const *variants; /* unions: by the tag's value; NULL: nothing more */
@@ -62,6 +63,8 @@ struct QapiType {
 /* @value as C: a struct pointer or list (caller owns), a char *, a new JSON reference. @path is
  * how messages name the value; NULL for the arguments of a command, whose members are named alone.
  * Not for types that lie in place. Members that are unknown, missing or of a wrong type set @errp.
+ * What is a text in the sense of util/keyval.h, is read as users type values: sizes with a suffix,
+ * on and off, lists of integers as numbers and ranges. This is the one place where that is done.
  */
 void *qapi_from_json(const QapiType *type, struct json_object *value, const char *path,
                      GError **errp);
@@ -90,6 +93,9 @@ extern const QapiType qapi_int_type, qapi_int8_type, qapi_int16_type, qapi_int32
     qapi_size_type, qapi_bool_type, qapi_number_type, qapi_str_type, qapi_any_type;
 extern const QapiType qapi_int_list_type, qapi_uint8_list_type, qapi_uint16_list_type,
     qapi_uint32_list_type, qapi_uint64_list_type, qapi_str_list_type, qapi_any_list_type;
+
+/* The type that is called @name ("uint16", "bool", ...); NULL if none of those above is. */
+const QapiType *qapi_builtin_find(const char *name);
 
 /* An empty list of @element: GArray for types in place, else GPtrArray. */
 void *qapi_list_new(const QapiType *element);

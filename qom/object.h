@@ -48,7 +48,7 @@ struct Property {
     const char *const *enum_names; /* NULL-terminated */
     const char *link_type;
     const char *custom_type; /* "int", "str", "size", "struct tm", ... */
-    bool text_only;          /* PROP_CUSTOM: set gets text as it was typed, whatever the type */
+    bool text_only;          /* PROP_CUSTOM: set gets a text as it was typed, whatever the type */
     bool read_only;          /* for users; code writes the field */
     bool live; /* may be set after realize/complete; others then answer with an error */
 
@@ -126,14 +126,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Object, object_unref)
 const Property *object_property_find(const Object *obj, const char *name);
 /* New reference, or NULL with @errp (the value may also be JSON null: see object_property_find). */
 struct json_object *object_property_get(Object *obj, const char *name, GError **errp);
-/* @value is borrowed and typed; a string for a non-string property is an error. */
+/* @value is borrowed. It has the property's type, or is a text (util/keyval.h), of which that is
+ * made; any other string for a property that is none is an error. */
 bool object_property_set(Object *obj, const char *name, struct json_object *value, GError **errp);
-/* @text as typed on a command line: converted by the property's kind, then set as above. */
+/* The same with @text, as typed on a command line. */
 bool object_property_parse(Object *obj, const char *name, const char *text, GError **errp);
-/* Set every member of @props (JSON object). With @from_text, string values are parsed. Members
- * named in @skip (NULL-terminated, may be NULL) are passed over. */
-bool object_set_properties(Object *obj, struct json_object *props, bool from_text,
-                           const char *const *skip, GError **errp);
+/* Set every member of @props (JSON object), but for those named in @skip (NULL-terminated, may be
+ * NULL). */
+bool object_set_properties(Object *obj, struct json_object *props, const char *const *skip,
+                           GError **errp);
 /* How users see the type: "bool", "uint64", "size", "string", "link<T>", "child<T>", enum's. */
 char *object_property_type_name(const Property *prop);
 
@@ -170,8 +171,7 @@ void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop
 
 /* Make @type with id @id and @props (borrowed; "qom-type" and "id" inside are passed over),
  * complete it and put it in /objects. Nothing is left behind on failure. Borrowed reference. */
-Object *user_object_add(const char *type, const char *id, struct json_object *props, bool from_text,
-                        GError **errp);
+Object *user_object_add(const char *type, const char *id, struct json_object *props, GError **errp);
 bool user_object_del(const char *id, GError **errp);
 /* Would that work for @obj, a child of /objects? */
 bool user_object_can_be_deleted(Object *obj, GError **errp);

@@ -36,6 +36,18 @@ static const QapiType *conversion(const Property *prop, QapiType *room)
     return room;
 }
 
+/* The same for @value: what a text means to a custom property goes by the name of its type. */
+static const QapiType *conversion_of(const Property *prop, struct json_object *value,
+                                     QapiType *room)
+{
+    const QapiType *type = NULL;
+
+    if (prop->kind == PROP_CUSTOM && prop->custom_type && !prop->text_only && keyval_texts(value)) {
+        type = qapi_builtin_find(prop->custom_type);
+    }
+    return type ? type : conversion(prop, room);
+}
+
 static void *field_of(const Object *obj, const Property *prop)
 {
     return (char *)(uintptr_t)obj + prop->offset;
@@ -312,6 +324,35 @@ static const Property *find_for_set(const Object *obj, const char *name, GError 
     return NULL;
 }
 
+/* @value as the functions of @prop want it, now that it has become @item: typed. New reference. */
+static struct json_object *typed(const QapiType *type, struct json_object *value,
+                                 const uint64_t *item)
+{
+    return keyval_texts(value) && type->kind != QAPI_KIND_ANY ? qapi_place_to_json(type, item)
+                                                              : json_object_get(value);
+}
+
+static bool call_check(Object *obj, const Property *prop, const QapiType *type,
+                       struct json_object *value, const uint64_t *item, GError **errp)
+{
+    struct json_object *plain = prop->check ? typed(type, value, item) : NULL;
+    bool ok = !prop->check || prop->check(obj, prop, plain, errp);
+
+    json_object_put(plain);
+    return ok;
+}
+
+static bool call_set(Object *obj, const Property *prop, const QapiType *type,
+                     struct json_object *value, uint64_t *item, GError **errp)
+{
+    struct json_object *plain = typed(type, value, item);
+    bool ok = prop->set(obj, prop, plain, errp);
+
+    json_object_put(plain);
+    drop_item(type, *item);
+    return ok;
+}
+
 bool object_property_set(Object *obj, const char *name, struct json_object *value, GError **errp)
 {
     const Property *prop = find_for_set(obj, name, errp);
@@ -323,105 +364,32 @@ bool object_property_set(Object *obj, const char *name, struct json_object *valu
     if (!prop) {
         return false;
     }
-    type = conversion(prop, &room);
+    type = conversion_of(prop, value, &room);
     if (!qapi_place_from_json(type, value, path, &item, errp)) {
         g_prefix_error(errp, "Property ");
         return false;
     }
-    if (prop->check && !prop->check(obj, prop, value, errp)) {
+    if (!call_check(obj, prop, type, value, &item, errp)) {
         drop_item(type, item);
         return false;
     }
-    if (prop->set) {
-        drop_item(type, item);
-        return prop->set(obj, prop, value, errp);
-    }
-    return store(obj, prop, type, &item, errp);
+    return prop->set ? call_set(obj, prop, type, value, &item, errp)
+                     : store(obj, prop, type, &item, errp);
 }
 
 /* ---- text ---- */
 
-static bool is_one_of(const char *name, const char *const *names)
-{
-    while (*names && strcmp(name, *names) != 0) {
-        names++;
-    }
-    return *names != NULL;
-}
-
-/* What a custom property's text means goes by the name of its type; other text stays a string. */
-static PropertyKind text_kind(const Property *prop)
-{
-    static const char *const unsigned_names[] = { "uint8",  "uint16", "uint32",
-                                                  "uint64", "uint",   NULL };
-    static const char *const signed_names[] = { "int", "int8", "int16", "int32", "int64", NULL };
-
-    if (prop->kind != PROP_CUSTOM || !prop->custom_type || prop->text_only) {
-        return prop->kind;
-    }
-    if (is_one_of(prop->custom_type, unsigned_names)) {
-        return PROP_UINT64;
-    }
-    if (is_one_of(prop->custom_type, signed_names)) {
-        return PROP_INT64;
-    }
-    if (strcmp(prop->custom_type, "bool") == 0) {
-        return PROP_BOOL;
-    }
-    return strcmp(prop->custom_type, "size") == 0 ? PROP_SIZE : PROP_CUSTOM;
-}
-
-/* @text as a number; as a string if it is none, so that the setter says what it expects. */
-static struct json_object *number_from_text(const char *text)
-{
-    gint64 negative;
-    uint64_t value;
-
-    if (uint_parse(text, UINT64_MAX, &value)) {
-        return value <= INT64_MAX ? json_object_new_int64((int64_t)value)
-                                  : json_object_new_uint64(value);
-    }
-    if (*text == '-' && g_ascii_string_to_signed(text, 10, INT64_MIN, 0, &negative, NULL)) {
-        return json_object_new_int64(negative);
-    }
-    return json_object_new_string(text);
-}
-
-static struct json_object *from_text(const Property *prop, const char *text, GError **errp)
-{
-    uint64_t size;
-    bool flag;
-
-    switch (text_kind(prop)) {
-    case PROP_BOOL:
-        if (!bool_parse(text, &flag)) {
-            error_set(errp, "expects on or off, got '%s'", text);
-            return NULL;
-        }
-        return json_object_new_boolean(flag);
-    case PROP_SIZE:
-        return size_parse(text, 1, &size, errp) ? json_object_new_uint64(size) : NULL;
-    case PROP_STRING:
-    case PROP_ENUM:
-    case PROP_LINK:
-    case PROP_CUSTOM:
-        return json_object_new_string(text);
-    default:
-        return number_from_text(text);
-    }
-}
-
 bool property_check_text(const Property *prop, const char *text, GError **errp)
 {
-    struct json_object *value = from_text(prop, text, errp);
+    struct json_object *value = keyval_text_new(text);
     uint64_t item = 0;
     QapiType room;
-    const QapiType *type = conversion(prop, &room);
-    bool ok = value && qapi_place_from_json(type, value, prop->name, &item, errp);
+    const QapiType *type = conversion_of(prop, value, &room);
+    bool ok = qapi_place_from_json(type, value, prop->name, &item, errp);
 
     if (ok) {
+        ok = call_check(NULL, prop, type, value, &item, errp);
         drop_item(type, item);
-        ok = !prop->check || prop->check(NULL, prop, value, errp);
     }
     json_object_put(value);
     return ok;
@@ -429,40 +397,20 @@ bool property_check_text(const Property *prop, const char *text, GError **errp)
 
 bool object_property_parse(Object *obj, const char *name, const char *text, GError **errp)
 {
-    const Property *prop = find_for_set(obj, name, errp);
-    struct json_object *value;
-    GError *err = NULL;
-    bool ok;
+    struct json_object *value = keyval_text_new(text);
+    bool ok = object_property_set(obj, name, value, errp);
 
-    if (!prop) {
-        return false;
-    }
-    value = from_text(prop, text, &err);
-    if (!value) {
-        g_propagate_prefixed_error(errp, err, "Property '%s.%s': ", obj->type->name, name);
-        return false;
-    }
-    ok = object_property_set(obj, name, value, errp);
     json_object_put(value);
     return ok;
 }
 
-bool object_set_properties(Object *obj, struct json_object *props, bool text,
-                           const char *const *skip, GError **errp)
+bool object_set_properties(Object *obj, struct json_object *props, const char *const *skip,
+                           GError **errp)
 {
     json_object_object_foreach(props, name, value)
     {
-        bool ok;
-
-        if (skip && is_one_of(name, skip)) {
-            continue;
-        }
-        if (text && json_object_is_type(value, json_type_string)) {
-            ok = object_property_parse(obj, name, json_object_get_string(value), errp);
-        } else {
-            ok = object_property_set(obj, name, value, errp);
-        }
-        if (!ok) {
+        if (!(skip && g_strv_contains(skip, name)) &&
+            !object_property_set(obj, name, value, errp)) {
             return false;
         }
     }

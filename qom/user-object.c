@@ -73,8 +73,7 @@ static bool complete(Object *obj, GError **errp)
     return true;
 }
 
-Object *user_object_add(const char *type, const char *id, struct json_object *props, bool from_text,
-                        GError **errp)
+Object *user_object_add(const char *type, const char *id, struct json_object *props, GError **errp)
 {
     static const char *const skip[] = { "qom-type", "id", NULL };
     g_autoptr(Object) obj = NULL;
@@ -83,7 +82,7 @@ Object *user_object_add(const char *type, const char *id, struct json_object *pr
         return NULL;
     }
     obj = object_new(type, errp);
-    if (!obj || (props && !object_set_properties(obj, props, from_text, skip, errp)) ||
+    if (!obj || (props && !object_set_properties(obj, props, skip, errp)) ||
         !object_add_child(object_container(OBJECTS), id, obj, errp)) {
         return NULL;
     }

@@ -232,8 +232,7 @@ const Option *option_group_find(const char *name, GError **errp)
 /* Has @use this id? */
 static bool use_has_id(const OptionUse *use, const char *id)
 {
-    bool from_text;
-    struct json_object *props = keyval_or_json_parse(use->arg, "type", &from_text, NULL);
+    struct json_object *props = keyval_or_json_parse(use->arg, "type", NULL);
     const char *own = props ? opts_get(props, "id") : NULL;
     bool same = own && strcmp(own, id) == 0;
 

@@ -47,8 +47,7 @@ bool do_parallel(Startup *startup, const char *arg, GError **errp)
 /* -audio and -audiodev: a driver with options, in JSON perhaps. */
 bool do_audiodev(Startup *startup, const char *arg, GError **errp)
 {
-    bool from_text;
-    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
+    struct json_object *opts = keyval_or_json_parse(arg, "driver", errp);
 
     if (!opts) {
         return false;

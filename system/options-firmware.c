@@ -110,8 +110,7 @@ bool do_drive(Startup *startup, const char *arg, GError **errp)
 
 bool do_blockdev(Startup *startup, const char *arg, GError **errp)
 {
-    bool from_text;
-    struct json_object *opts = keyval_or_json_parse(arg, "driver", &from_text, errp);
+    struct json_object *opts = keyval_or_json_parse(arg, "driver", errp);
     bool ok = opts && block_node_add(opts, errp);
 
     json_object_put(opts);

@@ -131,26 +131,16 @@ static bool do_nothing(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
-static bool machine_key(struct json_object *props, const char *key, const char *text, GError **errp)
-{
-    /* The old way to write it. */
-    const char *name = strcmp(key, "kernel_irqchip") == 0 ? "kernel-irqchip" : key;
-
-    return keyval_add_nested(props, name, text, errp);
-}
-
 static bool do_machine(Startup *startup, const char *arg, GError **errp)
 {
-    struct json_object *props = keyval_parse(arg, "type", errp);
-    bool ok = props;
+    struct json_object *props = keyval_or_json_parse(arg, "type", errp), *irqchip;
 
-    if (!props) {
-        return false;
+    /* The old way to write it. */
+    if (props && json_object_object_get_ex(props, "kernel_irqchip", &irqchip)) {
+        json_object_object_add(props, "kernel-irqchip", json_object_get(irqchip));
+        json_object_object_del(props, "kernel_irqchip");
     }
-    json_object_object_foreach(props, key, value)
-    {
-        ok = ok && machine_key(startup->machine_props, key, json_object_get_string(value), errp);
-    }
+    bool ok = props && keyval_merge(startup->machine_props, props, errp);
     json_object_put(props);
     return ok;
 }
@@ -463,7 +453,7 @@ static bool do_debugcon(Startup *startup, const char *arg, GError **errp)
     return chr && isa_debugcon_create(chr, errp);
 }
 
-static bool object_from_props(struct json_object *props, bool from_text, GError **errp)
+static bool object_from_props(struct json_object *props, GError **errp)
 {
     const char *type = opts_get(props, "qom-type"), *id = opts_get(props, "id");
 
@@ -475,14 +465,13 @@ static bool object_from_props(struct json_object *props, bool from_text, GError 
         error_set(errp, "id= is missing: the name by which others use the object");
         return false;
     }
-    return user_object_add(type, id, props, from_text, errp);
+    return user_object_add(type, id, props, errp);
 }
 
 static bool do_object(Startup *startup, const char *arg, GError **errp)
 {
-    bool from_text;
-    struct json_object *props = keyval_or_json_parse(arg, "qom-type", &from_text, errp);
-    bool ok = props && object_from_props(props, from_text, errp);
+    struct json_object *props = keyval_or_json_parse(arg, "qom-type", errp);
+    bool ok = props && object_from_props(props, errp);
 
     json_object_put(props);
     return ok;
@@ -490,9 +479,8 @@ static bool do_object(Startup *startup, const char *arg, GError **errp)
 
 static bool do_device(Startup *startup, const char *arg, GError **errp)
 {
-    bool from_text;
-    struct json_object *props = keyval_or_json_parse(arg, "driver", &from_text, errp);
-    bool ok = props && device_add(props, from_text, errp);
+    struct json_object *props = keyval_or_json_parse(arg, "driver", errp);
+    bool ok = props && device_add(props, errp);
 
     json_object_put(props);
     return ok;

@@ -170,8 +170,7 @@ static bool make_machine(Startup *startup, GError **errp)
     if (!startup->machine) {
         return false;
     }
-    if (!object_set_properties(OBJECT(startup->machine), startup->machine_props, true, skip,
-                               errp)) {
+    if (!object_set_properties(OBJECT(startup->machine), startup->machine_props, skip, errp)) {
         g_prefix_error(errp, "-machine: ");
         return false;
     }
@@ -242,8 +241,9 @@ static bool check_bootable(const Startup *startup, GError **errp)
 {
     const Machine *machine = startup->machine;
 
-    return startup->stopped || startup->incoming || machine->dump_acpi || !machine_ops(machine)->max_cpus ||
-           !accel_current()->has_vcpu_threads || firmware_check_bootable(machine, errp);
+    return startup->stopped || startup->incoming || machine->dump_acpi ||
+           !machine_ops(machine)->max_cpus || !accel_current()->has_vcpu_threads ||
+           firmware_check_bootable(machine, errp);
 }
 
 /* Everything that the machine is made of, as far as it is made before it. */

@@ -10,22 +10,35 @@
 #include <stdbool.h>
 
 /*
- * Parse @text into a JSON object of strings. "," separates, ",," is a comma in a value. A first
- * element without "=" is the value of @implied_key, if that is not NULL; other elements without
- * "=" mean key=on ("nokey" is not special). A later key replaces an earlier one, but lists of host
- * nodes and CPUs add up: host-nodes=0,host-nodes=2-3 is "0,2-3". New reference.
+ * Parse @text into a JSON object. "," separates, ",," is a comma in a value. A first element
+ * without
+ * "=" is the value of @implied_key, if that is not NULL; other elements without "=" mean key=on
+ * ("nokey" is not special). "a.b=1" is member b of the object a; "a.0=1,a.1=2" is the list a, whose
+ * elements are numbered from 0 without a gap. Of a key that comes again the last value counts, but
+ * keyval_texts() has them all, for lists. Values are texts, in the sense below. New reference; an
+ * error names the key.
  */
 struct json_object *keyval_parse(const char *text, const char *implied_key, GError **errp);
 
-/* Set "a.b.c" of @obj to the string @text: member c of member b of member a, which are objects and
- * are made if they are not there. An error if a part of the key is empty, one of them is a string,
- * or the last an object. */
-bool keyval_add_nested(struct json_object *obj, const char *key, const char *text, GError **errp);
+/* As keyval_parse(), but text that begins with "{" is JSON, with values that have types. */
+struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, GError **errp);
 
-/* As keyval_parse(), but text that begins with "{" is JSON with typed values; *@from_text tells
- * which it was, in the sense of object_set_properties(). */
-struct json_object *keyval_or_json_parse(const char *text, const char *implied_key, bool *from_text,
-                                         GError **errp);
+/* Add the members of @from to @into: those of an object that both have to that of @into, others in
+ * place of what @into has. An error, with some of it done perhaps, if one has an object where the
+ * other has not. */
+bool keyval_merge(struct json_object *into, struct json_object *from, GError **errp);
+
+/*
+ * A text is a JSON string that says that it was typed where JSON has types too: the QAPI visitor
+ * (qapi/visit.h), and with it every property, makes of it a number, a size, a truth value or a
+ * list, as the schema asks for. To everything else it is a string.
+ */
+struct json_object *keyval_text_new(const char *text); /* new reference */
+/* What was given for its key, in order, the last one being the string itself; ends with NULL;
+ * borrowed. NULL if @value is no text. */
+const char *const *keyval_texts(struct json_object *value);
+/* Each string in @value becomes a text: for JSON from users who may write "3" for 3. */
+void keyval_mark_texts(struct json_object *value);
 
 /* Sizes: digits with an optional suffix B k M G T P E (1024-based, fraction allowed: "1.5G").
  * A bare number is multiplied by @default_unit. */

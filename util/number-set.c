@@ -50,6 +50,13 @@ static bool add_text(const Reader *reader, const char *text, GError **errp)
 
 static bool add_item(const Reader *reader, struct json_object *item, GError **errp)
 {
+    const char *const *texts = keyval_texts(item);
+
+    for (; texts && texts[1]; texts++) { /* the last one is the item itself */
+        if (!add_text(reader, *texts, errp)) {
+            return false;
+        }
+    }
     if (!json_object_is_type(item, json_type_string) && !json_object_is_type(item, json_type_int)) {
         error_set(errp, "%s must be a list of numbers, got %s", reader->name,
                   json_object_to_json_string_ext(item, JSON_C_TO_STRING_PLAIN));

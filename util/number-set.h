@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sets of small numbers (CPUs, NUMA nodes) as users write them: "3", "0-3", "0-1,4", the same in
- * JSON as a number or a string, or a list of these.
+ * JSON as a number or a string, or a list of these. Of a text (util/keyval.h) all that was given
+ * for its key counts.
  */
 #ifndef UTIL_NUMBER_SET_H
 #define UTIL_NUMBER_SET_H

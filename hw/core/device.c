@@ -210,7 +210,7 @@ static bool device_check_id(const char *id, GError **errp)
     return true;
 }
 
-Device *device_add(struct json_object *props, bool from_text, GError **errp)
+Device *device_add(struct json_object *props, GError **errp)
 {
     static const char *const skip[] = { "driver", "id", NULL };
     const char *driver, *id;
@@ -228,7 +228,7 @@ Device *device_add(struct json_object *props, bool from_text, GError **errp)
         return NULL;
     }
     g_autoptr(Object) obj = object_new(type->name, errp);
-    if (!obj || !object_set_properties(obj, props, from_text, skip, errp)) {
+    if (!obj || !object_set_properties(obj, props, skip, errp)) {
         return NULL;
     }
     Device *dev = (Device *)obj;

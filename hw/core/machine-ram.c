@@ -180,7 +180,7 @@ static bool make_own(Machine *machine, GError **errp)
     if (machine->mem_path) {
         json_object_object_add(props, "mem-path", json_object_new_string(machine->mem_path));
     }
-    bool ok = user_object_add(type, id, props, false, errp) && take_backend(machine, id, errp);
+    bool ok = user_object_add(type, id, props, errp) && take_backend(machine, id, errp);
     json_object_put(props);
     if (!ok) {
         g_prefix_error(errp, "%s: ", machine->mem_path ? "-mem-path" : "boot memory");

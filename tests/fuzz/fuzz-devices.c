@@ -79,7 +79,7 @@ static void add_express(void)
             "pcie-root-port,id=rp%u,addr=3.%u,chassis=%u,multifunction=on", i, i, i);
         struct json_object *props = keyval_parse(text, "driver", NULL);
         g_autoptr(GError) err = NULL;
-        Device *port = device_add(props, true, &err);
+        Device *port = device_add(props, &err);
 
         if (!port) {
             g_error("%s", err->message);

@@ -47,7 +47,7 @@ static void try_keyval(const char *text)
     if (props) {
         json_object_object_foreach(props, key, value)
         {
-            g_assert_true(*key && json_object_is_type(value, json_type_string));
+            g_assert_true(*key && value);
         }
     }
     json_object_put(props);
@@ -55,9 +55,7 @@ static void try_keyval(const char *text)
 
 static void try_json(const char *text)
 {
-    bool from_text;
-
-    json_object_put(keyval_or_json_parse(text, "implied", &from_text, NULL));
+    json_object_put(keyval_or_json_parse(text, "implied", NULL));
 }
 
 static void try_chardev(const char *text)

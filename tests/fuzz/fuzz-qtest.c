@@ -25,8 +25,8 @@ static void plug_dimm(void)
     struct json_object *backend = keyval_parse("size=2M", NULL, NULL);
     struct json_object *dimm = keyval_parse("pc-dimm,id=d0,memdev=m0", "driver", NULL);
 
-    user_object_add("memory-backend-ram", "m0", backend, true, NULL);
-    device_add(dimm, true, NULL);
+    user_object_add("memory-backend-ram", "m0", backend, NULL);
+    device_add(dimm, NULL);
     json_object_put(backend);
     json_object_put(dimm);
 }

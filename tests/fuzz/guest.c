@@ -49,12 +49,12 @@ void fuzz_step_plug(FuzzInput *in)
 
     size = g_strdup_printf("size=%uM", sizes[what >> 6]);
     props = keyval_parse(size, NULL, NULL);
-    user_object_add("memory-backend-ram", id, props, true, NULL);
+    user_object_add("memory-backend-ram", id, props, NULL);
     json_object_put(props);
     dev = what & 0x20 ? g_strdup_printf("pc-dimm,id=d%u,memdev=m%u,slot=%u", n, n, what & 7)
                       : g_strdup_printf("pc-dimm,id=d%u,memdev=m%u", n, n);
     props = keyval_parse(dev, "driver", NULL);
-    device_add(props, true, NULL);
+    device_add(props, NULL);
     json_object_put(props);
 }
 

@@ -139,8 +139,8 @@ static inline void add_backend(const char *id, const char *size)
     g_autoptr(GError) err = NULL;
     struct json_object *props = json_object_new_object();
 
-    json_object_object_add(props, "size", json_object_new_string(size));
-    user_object_add("memory-backend-ram", id, props, true, &err);
+    json_object_object_add(props, "size", keyval_text_new(size));
+    user_object_add("memory-backend-ram", id, props, &err);
     g_assert_no_error(err);
     json_object_put(props);
 }
@@ -156,7 +156,7 @@ static inline void del_backend(const char *id)
 static inline Device *try_add_dimm(const char *text, GError **errp)
 {
     struct json_object *props = keyval_parse(text, "driver", NULL);
-    Device *dev = device_add(props, true, errp);
+    Device *dev = device_add(props, errp);
 
     json_object_put(props);
     return dev;

@@ -23,7 +23,7 @@ static char *dir; /* for files */
 static Object *add(const char *type, const char *id, const char *text, GError **errp)
 {
     struct json_object *props = keyval_parse(text, NULL, NULL);
-    Object *obj = user_object_add(type, id, props, true, errp);
+    Object *obj = user_object_add(type, id, props, errp);
 
     json_object_put(props);
     return obj;

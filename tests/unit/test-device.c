@@ -165,7 +165,7 @@ static void on_event(const char *name, struct json_object *event)
 static Device *add(const char *text, GError **errp)
 {
     struct json_object *props = keyval_parse(text, "driver", NULL);
-    Device *dev = device_add(props, true, errp);
+    Device *dev = device_add(props, errp);
 
     json_object_put(props);
     return dev;

@@ -23,13 +23,87 @@ static const struct {
     { "a=", NULL, "{\"a\":\"\"}" },
     { "a=b=c", NULL, "{\"a\":\"b=c\"}" },
     { "a=1,", NULL, "{\"a\":\"1\"}" },
-    { "host-nodes.0=1", NULL, "{\"host-nodes.0\":\"1\"}" },
+    { "a.b=1,a.c.d=2,e", NULL, "{\"a\":{\"b\":\"1\",\"c\":{\"d\":\"2\"}},\"e\":\"on\"}" },
+    { "a.b=1,a.b=2", NULL, "{\"a\":{\"b\":\"2\"}}" },
+    { "l.0=x", NULL, "{\"l\":[\"x\"]}" },
+    { "l.1=y,l.0=x,l.1=z", NULL, "{\"l\":[\"x\",\"z\"]}" },
+    { "l.0.a=1,l.1.a=2,l.1.b.0=3", NULL, "{\"l\":[{\"a\":\"1\"},{\"a\":\"2\",\"b\":[\"3\"]}]}" },
+    { "numa.0.cpus=0-3,numa.0.cpus=5", NULL, "{\"numa\":[{\"cpus\":\"5\"}]}" },
+    { "0=a", NULL, "{\"0\":\"a\"}" },
     { "=1", NULL, NULL },
     { "a=1,=2", NULL, NULL },
     { "a b=1", NULL, NULL },
     { ",a=1", NULL, NULL },
     { "a=1,b c", NULL, NULL },
 };
+
+/* Keys that do not go together: what the message must have. */
+static const struct {
+    const char *text, *want;
+} conflicts[] = {
+    { "e=3,e.f=5", "'e' is given both as e= and as e.f=" },
+    { "a.b=1,a=6", "'a' is given both as a= and as a.KEY=" },
+    { "a.b=1,a.b.c.d=6", "'a.b' is given both as a.b= and as a.b.c.d=" },
+    { "a.b.c=1,a.b=6", "'a.b' is given both as a.b= and as a.b.KEY=" },
+    { "l.0=x,l.2=y", "'l.1' is missing" },
+    { "l.1=y", "'l.0' is missing" },
+    { "l.0=x,l.01=y", "'l.1' is missing" },
+    { "l.4294967296=x", "'l.0' is missing" },
+    { "a.l.0=x,a.l.b=y", "'a.l' is given both as a list (a.l.0=) and with names (a.l.b=)" },
+    { "l.0.x.1=y", "'l.0.x.0' is missing" },
+    { ".a=8", "'.a' is not a key" },
+    { "a.=9", "'a.' is not a key" },
+    { "a..b=10", "'a..b' is not a key" },
+    { ".=1", "'.' is not a key" },
+};
+
+static void test_conflicts(void)
+{
+    g_autoptr(GString) deep = g_string_new("a");
+    g_autoptr(GError) err = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(conflicts); i++) {
+        g_assert_null(keyval_parse(conflicts[i].text, NULL, &err));
+        if (!strstr(err->message, conflicts[i].want)) {
+            g_assert_cmpstr(err->message, ==, conflicts[i].want);
+        }
+        g_clear_error(&err);
+    }
+    for (unsigned i = 0; i < 100000; i++) {
+        g_string_append(deep, ".a");
+    }
+    g_assert_null(keyval_parse(deep->str, NULL, &err));
+    g_assert_nonnull(strstr(err->message, "more than 64 parts"));
+}
+
+/* One option after another, as -machine is given. */
+static void test_merge(void)
+{
+    static const struct {
+        const char *text, *want; /* in the message; NULL: it works */
+    } cases[] = {
+        { "a.b=1,c=2", NULL },
+        { "a.d=3,c=4,e.0=5", NULL },
+        { "e.0=6", NULL },
+        { "c.x=1", "'c' is given both as c= and as c.KEY=" },
+        { "a=1", "'a' is given both as a= and as a.KEY=" },
+        { "a.b.c=1", "'a.b' is given both as a.b= and as a.b.KEY=" },
+    };
+    struct json_object *all = json_object_new_object();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) err = NULL;
+        struct json_object *one = keyval_parse(cases[i].text, NULL, &err);
+
+        g_assert_no_error(err);
+        g_assert_cmpint(keyval_merge(all, one, &err), ==, !cases[i].want);
+        g_assert_true(!cases[i].want || strstr(err->message, cases[i].want));
+        json_object_put(one);
+    }
+    g_assert_cmpstr(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"a\":{\"b\":\"1\",\"d\":\"3\"},\"c\":\"4\",\"e\":[\"6\"]}");
+    json_object_put(all);
+}
 
 static void test_keyval(void)
 {
@@ -49,32 +123,6 @@ static void test_keyval(void)
     }
 }
 
-static void test_nested(void)
-{
-    static const struct {
-        const char *key, *text, *what;
-    } cases[] = {
-        { "a.b", "1", NULL },         { "a.c.d", "2", NULL },       { "e", "3", NULL },
-        { "a.b", "4", NULL },         { "e.f", "5", "given both" }, { "a", "6", "given both" },
-        { "a.c", "7", "given both" }, { ".a", "8", "'.a'" },        { "a.", "9", "'a.'" },
-        { "a..b", "10", "'a..b'" },   { "", "11", "''" },
-    };
-    struct json_object *obj = json_object_new_object();
-
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GError) err = NULL;
-
-        g_assert_cmpint(keyval_add_nested(obj, cases[i].key, cases[i].text, &err), ==,
-                        !cases[i].what);
-        if (cases[i].what) {
-            g_assert_nonnull(strstr(err->message, cases[i].what));
-        }
-    }
-    g_assert_cmpstr(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN), ==,
-                    "{\"a\":{\"b\":\"4\",\"c\":{\"d\":\"2\"}},\"e\":\"3\"}");
-    json_object_put(obj);
-}
-
 static void test_json(void)
 {
     static const char *const bad[] = { "{",
@@ -89,27 +137,25 @@ static void test_json(void)
                                        "{'a':1" };
     g_autoptr(GError) err = NULL;
     struct json_object *obj;
-    bool from_text = true;
 
-    obj = keyval_or_json_parse("{\"driver\":\"d\",\"slot\":3}", "driver", &from_text, &err);
+    obj = keyval_or_json_parse("{\"driver\":\"d\",\"slot\":3}", "driver", &err);
     g_assert_no_error(err);
-    g_assert_false(from_text);
+    g_assert_null(keyval_texts(json_object_object_get(obj, "driver")));
     g_assert_cmpint(json_object_get_int(json_object_object_get(obj, "slot")), ==, 3);
     json_object_put(obj);
 
-    obj =
-        keyval_or_json_parse("{'a':[1,{'it\\'s':18446744073709551616}]} ", NULL, &from_text, &err);
+    obj = keyval_or_json_parse("{'a':[1,{'it\\'s':18446744073709551616}]} ", NULL, &err);
     g_assert_no_error(err);
     g_assert_cmpstr(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN), ==,
                     "{\"a\":[1,{\"it's\":18446744073709551616}]}");
     json_object_put(obj);
 
-    obj = keyval_or_json_parse("d,slot=3", "driver", &from_text, &err);
-    g_assert_true(from_text);
+    obj = keyval_or_json_parse("d,slot=3", "driver", &err);
+    g_assert_nonnull(keyval_texts(json_object_object_get(obj, "slot")));
     json_object_put(obj);
 
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_null(keyval_or_json_parse(bad[i], NULL, &from_text, &err));
+        g_assert_null(keyval_or_json_parse(bad[i], NULL, &err));
         g_assert_nonnull(strstr(err->message, "is not valid JSON"));
         g_clear_error(&err);
     }
@@ -209,16 +255,27 @@ static void test_uint(void)
     }
 }
 
-/* Lists add up; for other keys the last one counts. */
-static void test_lists(void)
+/* The last one counts, for those who do not ask for all. */
+static void test_texts(void)
 {
-    struct json_object *obj =
-        keyval_parse("host-nodes=0,size=1,host-nodes=2-3,size=2,host-nodes=5", NULL, NULL);
+    struct json_object *obj = keyval_parse("n=0,size=1,n=2-3,n=a,,b", NULL, NULL);
+    struct json_object *n = json_object_object_get(obj, "n");
+    struct json_object *other = json_tokener_parse("{\"a\":[\"x\",{\"b\":\"y\"}],\"c\":1}");
 
-    g_assert_cmpstr(json_object_get_string(json_object_object_get(obj, "host-nodes")), ==,
-                    "0,2-3,5");
-    g_assert_cmpstr(json_object_get_string(json_object_object_get(obj, "size")), ==, "2");
+    g_assert_cmpstr(json_object_get_string(n), ==, "a,b");
+    g_assert_true(g_strv_equal(keyval_texts(n), (const char *[]){ "0", "2-3", "a,b", NULL }));
+    g_assert_null(keyval_texts(obj));
     json_object_put(obj);
+
+    n = json_object_object_get(other, "a");
+    g_assert_null(keyval_texts(json_object_array_get_idx(n, 0)));
+    keyval_mark_texts(other);
+    keyval_mark_texts(other);
+    g_assert_cmpstr(keyval_texts(json_object_array_get_idx(n, 0))[0], ==, "x");
+    n = json_object_object_get(json_object_array_get_idx(n, 1), "b");
+    g_assert_true(g_strv_equal(keyval_texts(n), (const char *[]){ "y", NULL }));
+    g_assert_null(keyval_texts(json_object_object_get(other, "c")));
+    json_object_put(other);
 }
 
 int main(int argc, char **argv)
@@ -226,10 +283,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/keyval/pairs", test_keyval);
     g_test_add_func("/keyval/json", test_json);
-    g_test_add_func("/keyval/nested", test_nested);
+    g_test_add_func("/keyval/conflicts", test_conflicts);
+    g_test_add_func("/keyval/merge", test_merge);
     g_test_add_func("/keyval/size", test_size);
     g_test_add_func("/keyval/bool", test_bool);
     g_test_add_func("/keyval/uint", test_uint);
-    g_test_add_func("/keyval/lists", test_lists);
+    g_test_add_func("/keyval/texts", test_texts);
     return g_test_run();
 }

@@ -7,6 +7,7 @@
 #include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
 #include "hw/core/numa-hmat.h"
+#include "util/keyval.h"
 #include "util/main-loop.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -501,8 +502,8 @@ static void add_backend(const char *id, const char *size)
 {
     struct json_object *props = json_object_new_object();
 
-    json_object_object_add(props, "size", json_object_new_string(size));
-    g_assert_nonnull(user_object_add("memory-backend-ram", id, props, true, NULL));
+    json_object_object_add(props, "size", keyval_text_new(size));
+    g_assert_nonnull(user_object_add("memory-backend-ram", id, props, NULL));
     json_object_put(props);
 }
 

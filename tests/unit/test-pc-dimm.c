@@ -228,7 +228,7 @@ static void add_aligned(const char *id, const char *size, const char *align)
         g_strdup_printf("size=%s,align=%s,mem-path=%s", size, align, g_get_tmp_dir());
     struct json_object *props = keyval_parse(text, NULL, NULL);
 
-    user_object_add("memory-backend-file", id, props, true, &err);
+    user_object_add("memory-backend-file", id, props, &err);
     g_assert_no_error(err);
     json_object_put(props);
 }

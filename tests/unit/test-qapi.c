@@ -8,6 +8,7 @@
 #include "test-qapi-commands.h"
 #include "test-qapi-events.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 extern const char test_qapi_schema_json[];
 
@@ -141,6 +142,69 @@ static void test_args(void)
     expect("test-add", "{\"first\":1,\"third\":2}",
            "'third' is not known here; there are 'first', 'second', 'default'");
     expect("test-add", "[1]", "'arguments' expects an object, got [ 1 ]");
+}
+
+/* What users type. */
+static void test_texts(void)
+{
+    static const struct {
+        const char *text, *want; /* after name, flag, big, small; or the message */
+    } cases[] = {
+        { "weight=0xffff,ratio=-1.5e1,room=1.5k,color=blue",
+          ",\"ratio\":-15.0,\"room\":1536,\"color\":\"blue\"" },
+        { "numbers=1-3,numbers=7,numbers=2,words=a,words=b", ",\"numbers\":[1,2,3,7],"
+                                                             "\"words\":[\"a\",\"b\"]" },
+        { "numbers.0=9,numbers.1=3,colors=red", ",\"numbers\":[9,3],\"colors\":[\"red\"]" },
+        { "inner.name=x,inner.weight=7,list.0.name=y,extra=on",
+          ",\"inner\":{\"name\":\"x\",\"weight\":7},\"list\":[{\"name\":\"y\"}],\"extra\":\"on\"" },
+        { "weight=65536", "'weight' expects an integer from 0 to 65535, got '65536'" },
+        { "weight=-1", "'weight' expects an integer from 0 to 65535, got '-1'" },
+        { "weight=", "'weight' expects an integer from 0 to 65535, got ''" },
+        { "weight=1k", "'weight' expects an integer from 0 to 65535, got '1k'" },
+        { "weight.x=1", "'weight' expects an integer from 0 to 65535, got { \"x\": \"1\" }" },
+        { "small=-129", "'small' expects an integer from -128 to 127, got '-129'" },
+        { "flag=1", "'flag' expects on or off, got '1'" },
+        { "ratio=nan", "'ratio' expects a number, got 'nan'" },
+        { "ratio=", "'ratio' expects a number, got ''" },
+        { "room=1Q", "'room': '1Q' is not a size" },
+        { "color=green", "'color' expects one of 'red', 'dark-green', 'blue', got 'green'" },
+        { "inner=x", "'inner' expects an object, got \"x\"" },
+        { "inner.nome=x", "'inner.name' is missing" },
+        { "inner.name=x,inner.colour=x",
+          "'inner.colour' is not known here; there are 'name', 'weight'" },
+        { "list.0.name=y,list.1.weight=2", "'list[1].name' is missing" },
+        { "list=x", "'list[0]' expects an object, got \"x\"" },
+        { "numbers=3-1", "numbers=3-1 is not right" },
+        { "numbers=65536", "numbers=65536 is not right" },
+        { "numbers.0=x", "'numbers[0]' expects an integer from 0 to 65535, got 'x'" },
+        { "colors=red,colors=pink", "'colors[1]' expects one of" },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strconcat("n,flag=on,big=0x10,small=-128,", cases[i].text, NULL);
+        struct json_object *opts = keyval_parse(text, "name", NULL);
+        g_autoptr(GError) err = NULL;
+        g_autoptr(Outer) outer = Outer_from_json(opts, NULL, &err);
+
+        if (cases[i].want[0] == ',') {
+            struct json_object *out = Outer_to_json(outer);
+            const char *got = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN);
+
+            g_assert_no_error(err);
+            g_assert_true(g_str_has_prefix(got, "{\"name\":\"n\""));
+            g_assert_nonnull(strstr(got, "\"flag\":true,\"big\":16,\"small\":-128"));
+            if (!strstr(got, cases[i].want)) {
+                g_assert_cmpstr(got, ==, cases[i].want);
+            }
+            json_object_put(out);
+        } else {
+            g_assert_null(outer);
+            if (!strstr(err->message, cases[i].want)) {
+                g_assert_cmpstr(err->message, ==, cases[i].want);
+            }
+        }
+        json_object_put(opts);
+    }
 }
 
 static void test_deep_errors(void)
@@ -432,6 +496,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qapi/echo", test_echo);
     g_test_add_func("/qapi/args", test_args);
+    g_test_add_func("/qapi/texts", test_texts);
     g_test_add_func("/qapi/deep-errors", test_deep_errors);
     g_test_add_func("/qapi/union", test_union);
     g_test_add_func("/qapi/special-commands", test_special_commands);

@@ -314,7 +314,7 @@ static void test_set(void)
         { "tame", "false", "false" },
         { "tame", "\"on\"", NULL, "'test-cat.tame' expects true or false, got \"on\"" },
         { "tame", "on", "true", NULL, true },
-        { "tame", "maybe", NULL, "Property 'test-cat.tame': expects on or off, got 'maybe'", true },
+        { "tame", "maybe", NULL, "Property 'test-cat.tame' expects on or off, got 'maybe'", true },
         { "legs", "255", "255" },
         { "legs", "256", NULL,
           "Property 'test-cat.legs' expects an integer from 0 to 255, got 256" },
@@ -322,17 +322,17 @@ static void test_set(void)
         { "legs", "\"3\"", NULL, "expects an integer from 0 to 255, got \"3\"" },
         { "legs", "2.5", NULL, "expects an integer from 0 to 255, got 2.5" },
         { "legs", "0x10", "16", NULL, true },
-        { "legs", "x", NULL, "expects an integer from 0 to 255, got \"x\"", true },
-        { "legs", "256", NULL, "expects an integer from 0 to 255, got 256", true },
-        { "legs", "-1", NULL, "expects an integer from 0 to 255, got -1", true },
-        { "legs", "", NULL, "expects an integer from 0 to 255, got \"\"", true },
+        { "legs", "x", NULL, "expects an integer from 0 to 255, got 'x'", true },
+        { "legs", "256", NULL, "expects an integer from 0 to 255, got '256'", true },
+        { "legs", "-1", NULL, "expects an integer from 0 to 255, got '-1'", true },
+        { "legs", "", NULL, "expects an integer from 0 to 255, got ''", true },
         { "age", "200", "200" },
         { "age", "201", NULL, "nothing gets that old" },
         { "weight", "4294967295", "4294967295" },
         { "weight", "4294967296", NULL, "from 0 to 4294967295" },
         { "steps", "18446744073709551615", "18446744073709551615" },
         { "steps", "0xffffffffffffffff", "18446744073709551615", NULL, true },
-        { "steps", "99999999999999999999", NULL, "an integer of 0 or more", true },
+        { "steps", "99999999999999999999", NULL, "from 0 to 18446744073709551615", true },
         { "memory", "4096", "4096" },
         { "memory", "\"1G\"", NULL, "an integer of 0 or more, got \"1G\"" },
         { "memory", "1.5G", "1610612736", NULL, true },
@@ -391,14 +391,18 @@ static void test_set_properties(void)
     g_autoptr(GError) err = NULL;
     struct json_object *props =
         keyval_parse("test-cat,id=x,legs=7,tame=no,memory=1k", "driver", NULL);
+    struct json_object *strings = json_tokener_parse("{\"legs\":\"7\"}");
 
-    g_assert_true(object_set_properties(cat, props, true, skip, &err));
+    g_assert_true(object_set_properties(cat, props, skip, &err));
     expect_get(cat, "legs", "7");
     expect_get(cat, "tame", "false");
     expect_get(cat, "memory", "1024");
-    g_assert_false(object_set_properties(cat, props, false, skip, &err)); /* strings are not ints */
+    g_assert_false(object_set_properties(cat, strings, skip, &err)); /* strings are not ints */
     g_clear_error(&err);
-    g_assert_false(object_set_properties(cat, props, true, NULL, &err));
+    keyval_mark_texts(strings); /* texts can be */
+    g_assert_true(object_set_properties(cat, strings, skip, &err));
+    json_object_put(strings);
+    g_assert_false(object_set_properties(cat, props, NULL, &err));
     g_assert_nonnull(strstr(err->message, "'test-cat.driver'"));
     json_object_put(props);
 }
@@ -407,8 +411,8 @@ static void test_links(void)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(Object) owner = object_new("test-cat", NULL);
-    Object *dog = user_object_add("test-dog", "rex", NULL, true, &err);
-    Object *cat = user_object_add("test-cat", "tom", NULL, true, &err);
+    Object *dog = user_object_add("test-dog", "rex", NULL, &err);
+    Object *cat = user_object_add("test-cat", "tom", NULL, &err);
 
     g_assert_no_error(err);
     expect_set(owner, "friend", "\"rex\"", false, NULL);
@@ -566,7 +570,7 @@ static void expect_add(const char *type, const char *id, const char *props, cons
     struct json_object *json = props ? keyval_parse(props, NULL, NULL) : NULL;
     g_autoptr(GError) err = NULL;
     unsigned before = alive;
-    Object *obj = user_object_add(type, id, json, true, &err);
+    Object *obj = user_object_add(type, id, json, &err);
 
     json_object_put(json);
     if (want) {

@@ -115,7 +115,7 @@ static void test_baudbase(void)
 
     line_log = g_string_new(NULL);
     g_assert_nonnull(chardev_new_from_opts("test-line,id=line", NULL));
-    Device *port = device_add(props, false, &err);
+    Device *port = device_add(props, &err);
     g_assert_no_error(err);
     outb(LCR - 0x100, 0x80);
     outb(DATA - 0x100, 3);
@@ -232,7 +232,7 @@ static void test_modem_interrupt(void)
 static Device *add(const char *json, GError **err)
 {
     struct json_object *props = json_tokener_parse(json);
-    Device *dev = device_add(props, false, err);
+    Device *dev = device_add(props, err);
 
     json_object_put(props);
     return dev;
