@@ -108,16 +108,23 @@ static uint64_t bytes_load(const void *p, unsigned n)
     return value;
 }
 
-static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)
+void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len)
 {
-    ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
-    for (unsigned i = 0; i < as->listeners->len; i++) {
-        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+    const GPtrArray *listeners = atomic_load_explicit(&as->listeners, memory_order_acquire);
+
+    for (unsigned i = 0; i < listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(listeners, i);
 
         if (listener->written) {
             listener->written(listener, addr, len);
         }
     }
+}
+
+static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)
+{
+    ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
+    address_space_written(as, addr, len);
 }
 
 /* ---- buffers ---- */

@@ -17,7 +17,7 @@ void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name)
 {
     as->name = name;
     as->root = root;
-    as->listeners = g_ptr_array_new();
+    atomic_init(&as->listeners, g_ptr_array_new());
     atomic_init(&as->view, flat_view_new(root));
     if (!address_spaces) {
         address_spaces = g_ptr_array_new();
@@ -35,14 +35,25 @@ void address_space_destroy(AddressSpace *as)
     }
     memory_synchronize();
     g_free(old);
-    g_clear_pointer(&as->listeners, g_ptr_array_unref);
+    g_ptr_array_unref(atomic_exchange(&as->listeners, NULL));
+}
+
+/* Have @listeners in place of those there are, which nobody uses any more when this returns. */
+static void publish_listeners(AddressSpace *as, GPtrArray *listeners)
+{
+    GPtrArray *old = atomic_exchange(&as->listeners, listeners);
+
+    memory_synchronize();
+    g_ptr_array_unref(old);
 }
 
 void address_space_add_listener(AddressSpace *as, MemoryListener *listener)
 {
     const FlatView *view = address_space_view(as);
+    GPtrArray *listeners = g_ptr_array_copy(as->listeners, NULL, NULL);
 
-    g_ptr_array_add(as->listeners, listener);
+    g_ptr_array_add(listeners, listener);
+    publish_listeners(as, listeners);
     for (unsigned i = 0; listener->region_add && i < view->count; i++) {
         listener->region_add(listener, &view->ranges[i]);
     }
@@ -50,7 +61,10 @@ void address_space_add_listener(AddressSpace *as, MemoryListener *listener)
 
 void address_space_remove_listener(AddressSpace *as, MemoryListener *listener)
 {
-    g_ptr_array_remove(as->listeners, listener);
+    GPtrArray *listeners = g_ptr_array_copy(as->listeners, NULL, NULL);
+
+    g_ptr_array_remove(listeners, listener);
+    publish_listeners(as, listeners);
 }
 
 /* ---- new views ---- */

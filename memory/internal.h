@@ -21,6 +21,10 @@ bool flat_range_equal(const FlatRange *a, const FlatRange *b);
 /* Index of the first range that ends after @addr, or view->count. */
 unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
 
+/* [@addr, @addr + @len), in one range of RAM, was written to: tell the listeners. Machine lock or a
+ * read section (access.c). */
+void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len);
+
 /* Rebuild the view of every address space, tell listeners, wait for readers (address-space.c). */
 void address_spaces_update(void);
 

@@ -154,7 +154,8 @@ typedef struct AddressSpace {
     const char *name;
     MemoryRegion *root;
     _Atomic(FlatView *) view; /* published with release, read with acquire */
-    GPtrArray *listeners;
+    /* Immutable, published like the view: who writes tells them, with or without the lock. */
+    GPtrArray *_Atomic listeners;
 } AddressSpace;
 
 /* What is seen from @root, which must outlive @as, as @name. Machine lock. */

@@ -173,6 +173,7 @@ static RamBlock *block_new(const RamBlock *model, uint8_t *host)
     block->name = g_strdup(model->name);
     block->host = host;
     block->refs = 1;
+    g_mutex_init(&block->hold_lock);
     mapping_add(block);
     return block;
 }
@@ -253,6 +254,7 @@ void ram_block_unref(RamBlock *block)
     if (block->fd >= 0) {
         close(block->fd);
     }
+    g_mutex_clear(&block->hold_lock);
     g_free(block->name);
     g_free(block);
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef struct RamHold RamHold; /* memory/ram-hold.h */
+
 typedef struct RamBlock {
     char *name;
     uint8_t *host;
@@ -22,6 +24,13 @@ typedef struct RamBlock {
     gint refs; /* atomic */
     /* Who wants to know of writes (memory/dirty.h); changed with the machine lock, read by all. */
     _Atomic(struct DirtyMap *) dirty;
+    /* Of memory/ram-hold.c, under hold_lock, in which no other lock is taken: who holds the block,
+     * whether it is closed, and who waits for the last hold to end. */
+    GMutex hold_lock;
+    RamHold *holds;
+    bool closed;
+    void (*close_done)(void *opaque);
+    void *close_opaque;
 } RamBlock;
 
 typedef struct RamBlockOptions {

@@ -20,14 +20,14 @@ static MemoryHotplugSlot *selected_slot(MemoryHotplug *mh)
 
 static uint32_t slot_flags(const MemoryHotplugSlot *slot)
 {
-    return (slot->dimm ? MEMHP_ENABLED : 0) | (slot->insert_event ? MEMHP_INSERT : 0) |
-           (slot->remove_event ? MEMHP_REMOVE : 0);
+    return (slot->dimm && !slot->ejecting ? MEMHP_ENABLED : 0) |
+           (slot->insert_event ? MEMHP_INSERT : 0) | (slot->remove_event ? MEMHP_REMOVE : 0);
 }
 
 /* The 4-byte register at @offset (a multiple of 4) of @slot. An empty slot has no place. */
 static uint32_t read_slot_reg(const MemoryHotplugSlot *slot, hwaddr offset)
 {
-    const PcDimm *dimm = slot->dimm ? PC_DIMM(slot->dimm) : NULL;
+    const PcDimm *dimm = slot->dimm && !slot->ejecting ? PC_DIMM(slot->dimm) : NULL;
     uint64_t addr = dimm ? dimm->addr : 0;
     uint64_t size = dimm ? pc_dimm_size(dimm) : 0;
 
@@ -278,6 +278,7 @@ static const StateField slot_fields[] = {
     STATE_BOOL(MemoryHotplugSlot, remove_event),
     STATE_UINT(MemoryHotplugSlot, ost_event),
     STATE_UINT(MemoryHotplugSlot, ost_status),
+    STATE_BOOL(MemoryHotplugSlot, ejecting),
     STATE_STRUCT(MemoryHotplugSlot, unplug, &record_state),
     STATE_INT(MemoryHotplugSlot, timeout_ns),
     STATE_INT(MemoryHotplugSlot, deadline_ns),

@@ -69,10 +69,13 @@ typedef struct MemoryHotplugSlot {
     DimmState state;                 /* while there is a DIMM */
     bool insert_event, remove_event; /* changed by memory-unplug.c only, which notifies */
     uint32_t ost_event, ost_status;  /* last written by the guest; 0 after a plug and a reset */
-    UnplugRecord unplug;             /* kept when the slot is empty */
-    Timer *deadline;                 /* of the pending request, or NULL */
-    int64_t timeout_ns;              /* which it was made with */
-    int64_t deadline_ns;             /* when it expires, -1: never; for saving and loading only */
+    /* The guest gave the DIMM back, and it goes when nobody holds its memory any more; for the
+     * guest the slot is empty. */
+    bool ejecting;
+    UnplugRecord unplug; /* kept when the slot is empty */
+    Timer *deadline;     /* of the pending request, or NULL */
+    int64_t timeout_ns;  /* which it was made with */
+    int64_t deadline_ns; /* when it expires, -1: never; for saving and loading only */
 } MemoryHotplugSlot;
 
 struct MemoryHotplug {

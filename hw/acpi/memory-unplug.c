@@ -7,9 +7,11 @@
 
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/pc-dimm.h"
+#include "memory/ram-hold.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/main-loop.h"
 
 /* The stages as users see them, and the name of their time. */
 static const struct StageName {
@@ -133,6 +135,9 @@ static void send_errors(const MemoryHotplugSlot *slot, const char *msg)
 /* What the guest did with a pending request. */
 static const char *progress_text(const MemoryHotplugSlot *slot)
 {
+    if (slot->ejecting) {
+        return "the guest had given the memory back, which was still in use";
+    }
     switch (dimm_state_get(&slot->state)) {
     case MEMORY_DEVICE_STATE_UNPLUG_REQUESTED:
         return "the guest had not looked at it";
@@ -195,12 +200,29 @@ static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev, GError *
     return &mh->slots[slot_number(slot)];
 }
 
+/* An ejection could not take the memory away from who holds it for good. */
+static bool check_holders(const Device *dev, GError **errp)
+{
+    g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), true);
+
+    if (holder) {
+        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+
+        error_set(errp, "%s cannot be unplugged: '%s' uses its memory, and does not let it go",
+                  what, holder);
+    }
+    return !holder;
+}
+
 bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp)
 {
     MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
 
-    if (!slot) {
+    if (!slot || !check_holders(dev, errp)) {
         return false;
+    }
+    if (slot->ejecting) {
+        return true; /* it is on its way */
     }
     if (!dimm_state_pending(&slot->state)) {
         record_clear(&slot->unplug);
@@ -218,6 +240,16 @@ bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t dela
     MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
 
     if (!slot) {
+        return false;
+    }
+    if (slot->ejecting) {
+        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+        g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), false);
+
+        error_set(errp,
+                  "%s: the guest has given it back, and it goes as soon as '%s' is through "
+                  "with its memory",
+                  what, holder ? holder : "a device");
         return false;
     }
     if (!dimm_state_pending(&slot->state)) {
@@ -245,6 +277,7 @@ void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
 
     if (slot) {
         slot->dimm = NULL;
+        slot->ejecting = false;
         end_events(slot, true, true);
         g_clear_pointer(&slot->deadline, timer_free);
     }
@@ -276,9 +309,36 @@ void memory_unplug_remove_acked(MemoryHotplugSlot *slot)
     }
 }
 
+/* Nobody holds the memory any more. */
+static void finish_eject(void *opaque)
+{
+    MemoryHotplugSlot *slot = opaque;
+
+    slot->ejecting = false;
+    end_request(slot, UNPLUG_EJECTED);
+    device_unplug(slot->dimm);
+}
+
+/* The DIMM stays, because of @holder. For the guest it has just gone: it is announced anew. */
+static void refuse_for(MemoryHotplugSlot *slot, const char *holder)
+{
+    g_autofree char *msg = g_strdup_printf("the guest gave back the memory in slot %u, but '%s' "
+                                           "uses it, and does not let it go",
+                                           slot_number(slot), holder);
+
+    end_request(slot, UNPLUG_REFUSED);
+    slot->unplug.status = OST_STATUS_EJECT_FAILED;
+    step(slot, DIMM_EJECT_FAILURE, OST_STATUS_EJECT_FAILED);
+    send_errors(slot, msg);
+    slot->insert_event = true;
+    notify(slot->block, true);
+}
+
 void memory_unplug_eject(MemoryHotplugSlot *slot)
 {
-    if (!slot->dimm) {
+    g_autofree char *holder = NULL;
+
+    if (!slot->dimm || slot->ejecting) {
         if (log_enabled(LOG_GUEST_ERROR)) {
             log_printf("memory-hotplug: the guest ejects slot %u, which is empty\n",
                        slot_number(slot));
@@ -288,8 +348,37 @@ void memory_unplug_eject(MemoryHotplugSlot *slot)
     if (!dimm_state_pending(&slot->state)) {
         record_clear(&slot->unplug); /* the guest's own idea, or late */
     }
-    end_request(slot, UNPLUG_EJECTED);
-    device_unplug(slot->dimm);
+    switch (ram_block_close(pc_dimm_ram(PC_DIMM(slot->dimm)), finish_eject, slot, &holder)) {
+    case RAM_CLOSED:
+        finish_eject(slot);
+        break;
+    case RAM_CLOSE_WAITS:
+        slot->ejecting = true;
+        end_events(slot, true, true);
+        g_clear_pointer(&slot->deadline, timer_free);
+        break;
+    case RAM_CLOSE_IN_USE:
+        refuse_for(slot, holder);
+        break;
+    }
+}
+
+/* A reset: the DIMM is there for the next boot. */
+static void cancel_eject(MemoryHotplugSlot *slot)
+{
+    slot->ejecting = false;
+    ram_block_open(pc_dimm_ram(PC_DIMM(slot->dimm)));
+}
+
+/* After loading: nobody holds anything yet. */
+static void resume_eject(void *opaque)
+{
+    MemoryHotplugSlot *slot = opaque;
+
+    if (slot->ejecting) {
+        slot->ejecting = false;
+        memory_unplug_eject(slot);
+    }
 }
 
 static void refused(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
@@ -326,7 +415,7 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
     slot->ost_event = event;
     slot->ost_status = status;
     qapi_event_send_acpi_device_ost(&info);
-    if (!slot->dimm) {
+    if (!slot->dimm || slot->ejecting) {
         return;
     }
     if (trigger == DIMM_EJECT_FAILURE) {
@@ -356,6 +445,9 @@ void memory_unplug_reset(MemoryHotplugSlot *slot)
     } else {
         step(slot, DIMM_RESET, 0);
     }
+    if (slot->ejecting) {
+        cancel_eject(slot);
+    }
 }
 
 /* ---- saving and loading ---- */
@@ -372,7 +464,8 @@ bool memory_unplug_post_load(void *obj, GError **errp)
     MemoryHotplugSlot *slot = obj;
     bool pending = slot->dimm && dimm_state_pending(&slot->state);
 
-    if (slot->dimm ? !dimm_state_valid(&slot->state) : slot->insert_event || slot->remove_event) {
+    if (slot->dimm ? !dimm_state_valid(&slot->state)
+                   : slot->insert_event || slot->remove_event || slot->ejecting) {
         error_set(errp, "memory slot %u, which has %s, cannot be in the saved state",
                   slot_number(slot), slot->dimm ? "a DIMM" : "no DIMM");
         return false;
@@ -384,6 +477,9 @@ bool memory_unplug_post_load(void *obj, GError **errp)
     if (pending && slot->deadline_ns >= 0) {
         slot->deadline = timer_new(deadline_passed, slot);
         timer_mod(slot->deadline, slot->deadline_ns);
+    }
+    if (slot->ejecting) {
+        main_loop_schedule(resume_eject, slot);
     }
     return true;
 }

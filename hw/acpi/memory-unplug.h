@@ -24,7 +24,9 @@ void memory_unplug_remove_acked(MemoryHotplugSlot *slot);
 void memory_unplug_place_read(MemoryHotplugSlot *slot);
 
 /* The guest evaluated _EJ0: the DIMM, if there is one, leaves the machine. Asked for or not: the
- * guest owns its memory. */
+ * guest owns its memory. While somebody holds that (memory/ram-hold.h), the slot is empty for the
+ * guest, and the DIMM goes when the last hold has ended. Where one does not end by itself, the
+ * ejection is refused with its holder's name, and the DIMM is announced to the guest again. */
 void memory_unplug_eject(MemoryHotplugSlot *slot);
 
 /* The guest evaluated _OST. Sends events; a refusal ends the request. */

@@ -19,6 +19,7 @@
 #define OST_STATUS_SUCCESS         0x00
 #define OST_STATUS_INSERT_PROGRESS 0x80 /* of an insertion */
 #define OST_STATUS_IN_PROGRESS     0x84 /* of an ejection */
+#define OST_STATUS_EJECT_FAILED    0x85
 
 /* The reason that @status gives for @event, in words. Never NULL. */
 const char *ost_status_text(uint32_t event, uint32_t status);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "memory/dma.h"
 #include "util/error.h"
 
 /* What FW_CFG_ID tells: both the data port and DMA are there. */
@@ -54,7 +55,7 @@ struct FwCfg {
     GTree *files;      /* name -> FwCfgItem, in the order of the directory */
     uint16_t next_key;
     FwCfgHook directory_hook;
-    AddressSpace *dma;
+    DmaSpace dma;
     MemoryRegion ports, dma_port;
     /* guest state */
     GBytes *current; /* what is read: as it was when it was selected; NULL: nothing */
@@ -287,41 +288,21 @@ static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
 
 static const MemoryRegionOps ports_ops = { ports_read, ports_write, 1, 2 };
 
-/* Is all of [addr, addr + len) RAM, be it read-only? What is left to say of DMA to devices: no
+/* Carry out a read; false: it cannot be, and nothing was done. DMA to devices is refused: no
  * firmware does it, and what a device makes of it is nothing that anybody has looked at. */
-static bool dma_is_ram(AddressSpace *as, hwaddr addr, uint64_t len)
-{
-    const FlatView *view = address_space_view(as);
-
-    if (len && addr + (len - 1) < addr) {
-        return false;
-    }
-    while (len) {
-        const FlatRange *range = flat_view_find(view, addr);
-        if (!range || !range->host) {
-            return false;
-        }
-        uint64_t here = MIN(len, range->size - (addr - range->addr));
-        addr += here;
-        len -= here;
-    }
-    return true;
-}
-
-/* Carry out a read; false: it cannot be, and nothing was done. */
-static bool dma_read(FwCfg *fw, hwaddr addr, uint32_t length)
+static bool dma_run_read(FwCfg *fw, hwaddr addr, uint32_t length)
 {
     uint64_t copied = MIN(length, fw_cfg_left(fw));
     const uint8_t *data = fw->current ? g_bytes_get_data(fw->current, NULL) : NULL;
 
-    if (length - copied > DMA_FILL_MAX || !dma_is_ram(fw->dma, addr, length)) {
+    if (length - copied > DMA_FILL_MAX || !dma_is_ram(&fw->dma, addr, length)) {
         return false;
     }
     if (copied) {
-        address_space_write(fw->dma, addr, data + fw->offset, copied);
+        dma_write(&fw->dma, addr, data + fw->offset, copied);
     }
     if (length > copied) {
-        address_space_set(fw->dma, addr + copied, 0, length - copied);
+        dma_set(&fw->dma, addr + copied, 0, length - copied);
     }
     fw->offset += length;
     return true;
@@ -334,10 +315,10 @@ static void dma_run(FwCfg *fw, hwaddr at)
     uint64_t addr;
     bool ok = true;
 
-    if (!dma_is_ram(fw->dma, at, DMA_SIZE)) {
+    if (!dma_is_ram(&fw->dma, at, DMA_SIZE)) {
         return; /* there is nowhere to say what is wrong */
     }
-    address_space_read(fw->dma, at, descriptor, sizeof(descriptor));
+    dma_read(&fw->dma, at, descriptor, sizeof(descriptor));
     memcpy(&control, descriptor + DMA_CONTROL, sizeof(control));
     memcpy(&length, descriptor + DMA_LENGTH, sizeof(length));
     memcpy(&addr, descriptor + DMA_ADDRESS, sizeof(addr));
@@ -349,7 +330,7 @@ static void dma_run(FwCfg *fw, hwaddr at)
         fw_cfg_select(fw, control >> 16);
     }
     if (control & DMA_READ) {
-        ok = dma_read(fw, addr, length);
+        ok = dma_run_read(fw, addr, length);
     } else if (control & DMA_WRITE) {
         ok = false; /* there is no item that the guest may change */
     } else if (control & DMA_SKIP) {
@@ -357,7 +338,7 @@ static void dma_run(FwCfg *fw, hwaddr at)
     }
     /* At last, and wherever the data went: this is what the guest waits for. */
     control = GUINT32_TO_BE(ok ? 0 : DMA_ERROR);
-    address_space_write(fw->dma, at + DMA_CONTROL, &control, sizeof(control));
+    dma_write(&fw->dma, at + DMA_CONTROL, &control, sizeof(control));
 }
 
 static uint64_t dma_port_read(void *opaque, hwaddr addr, unsigned size)
@@ -459,7 +440,7 @@ FwCfg *fw_cfg_create(MemoryRegion *io, AddressSpace *dma)
         g_error("fw_cfg: %s", err->message);
     }
     FwCfg *fw = (FwCfg *)obj;
-    fw->dma = dma;
+    fw->dma.as = dma;
     memory_region_init_io(&fw->ports, &ports_ops, fw, "fw_cfg", 2);
     memory_region_add(io, FW_CFG_IO_BASE, &fw->ports);
     memory_region_init_io(&fw->dma_port, &dma_port_ops, fw, "fw_cfg-dma", 8);

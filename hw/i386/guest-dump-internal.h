@@ -4,12 +4,13 @@
 #define HW_I386_GUEST_DUMP_INTERNAL_H
 
 #include "hw/core/machine.h"
+#include "memory/ram-hold.h"
 
 /* RAM, sorted by address. */
 typedef struct DumpRange {
     uint64_t addr, size; /* guest-physical, bytes */
     const uint8_t *host;
-    RamBlock *block; /* a reference */
+    RamHold *hold;   /* of its block */
     uint64_t offset; /* of its data in the file, from the first range's */
 } DumpRange;
 

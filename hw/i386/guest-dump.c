@@ -24,7 +24,7 @@ struct GuestDump {
 
 static void range_clear(void *opaque)
 {
-    ram_block_unref(((DumpRange *)opaque)->block);
+    ram_hold_release(((DumpRange *)opaque)->hold);
 }
 
 /* The part of @r that is wanted; false: none. */
@@ -47,8 +47,8 @@ static bool clip(const FlatRange *r, const GuestDumpOptions *options, DumpRange 
     *out = (DumpRange){ .addr = first,
                         .size = last - first + 1,
                         .host = r->host + (first - r->addr),
-                        .block = r->mr->ram };
-    return true;
+                        .hold = ram_hold_new(r->mr->ram, "dump-guest-memory", false) };
+    return out->hold; /* the guest has given back what cannot be held */
 }
 
 static GArray *collect_ranges(const GuestDumpOptions *options, uint64_t *total)
@@ -61,7 +61,6 @@ static GArray *collect_ranges(const GuestDumpOptions *options, uint64_t *total)
     for (unsigned i = 0; i < view->count; i++) {
         DumpRange range;
         if (clip(&view->ranges[i], options, &range)) {
-            ram_block_ref(range.block);
             range.offset = *total;
             *total += range.size;
             g_array_append_val(ranges, range);

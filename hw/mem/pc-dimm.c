@@ -8,11 +8,17 @@
 #include "hw/core/numa.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
+#include "memory/ram-hold.h"
 #include "util/error.h"
 
 uint64_t pc_dimm_size(const PcDimm *dimm)
 {
     return dimm->memdev ? MEMORY_BACKEND(dimm->memdev)->size : 0;
+}
+
+RamBlock *pc_dimm_ram(const PcDimm *dimm)
+{
+    return MEMORY_BACKEND(dimm->memdev)->ram;
 }
 
 char *pc_dimm_describe(const PcDimm *dimm)
@@ -246,6 +252,7 @@ void pc_dimm_unplug(Machine *machine, Device *dev)
     HostMemoryBackend *backend = MEMORY_BACKEND(PC_DIMM(dev)->memdev);
 
     memory_region_remove(host_memory_backend_region(backend));
+    ram_block_open(backend->ram); /* an eject closed it: now nobody finds it any more */
     host_memory_backend_set_mapped(backend, NULL);
 }
 

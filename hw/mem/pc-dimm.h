@@ -37,6 +37,9 @@ uint64_t pc_dimm_size(const PcDimm *dimm);
 /* Where a DIMM is (memory-device.c asks). */
 void pc_dimm_range(Device *dev, MemoryDeviceRange *range);
 
+/* The memory of a realized one; borrowed. */
+RamBlock *pc_dimm_ram(const PcDimm *dimm);
+
 /* What to call it in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
 char *pc_dimm_describe(const PcDimm *dimm);
 

@@ -357,15 +357,19 @@ def dump_detached():
         refused(m, "being written already", "dump-guest-memory", paging=False, protocol="file:/dev/null")
         refused(m, "being written", "cont")
         refused(m, "being written", "stop")
-        # The DIMM goes meanwhile: its memory is in the dump all the same.
+        # The guest gives the DIMM back meanwhile: it goes when its memory is in the dump.
         m.write("l", 0xA00, 0)
         m.write("b", 0xA14, 8)
-        m.qmp.event("DEVICE_DELETED", device="d0")
-        m.qmp.command("object-del", id="m0")
+        tap.equal(m.read("b", 0xA14), 0, "for the guest the slot is empty")
+        refused(m, "in use", "object-del", id="m0")
+        refused(m, "as soon as 'dump-guest-memory' is through", "device_del", id="d0", cancel=True)
+        tap.equal([e for e in m.qmp.events if e["event"] == "DEVICE_DELETED"], [])
         with open(end, "rb") as pipe, open(f"{m.dir}/core", "wb") as file:
             shutil.copyfileobj(pipe, file)
         event = m.qmp.event("DUMP_COMPLETED")["data"]
         tap.equal((event["result"]["status"], "error" in event), ("completed", False))
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        m.qmp.command("object-del", id="m0")
         tap.equal(Elf(f"{m.dir}/core").at(address, 4), b"here")
         tap.equal(m.qmp.command("query-status")["status"], "running")
         names = [e["event"] for e in m.qmp.events if e["event"] in ("STOP", "RESUME")]

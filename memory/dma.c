@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "memory/dma.h"
+
+#include "memory/dirty.h"
+#include "memory/internal.h"
+
+bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len)
+{
+    const FlatView *view = address_space_view(space->as);
+
+    if (len && addr + (len - 1) < addr) {
+        return false;
+    }
+    while (len) {
+        const FlatRange *range = flat_view_find(view, addr);
+        if (!range || !range->host) {
+            return false;
+        }
+        uint64_t here = MIN(len, range->size - (addr - range->addr));
+        addr += here;
+        len -= here;
+    }
+    return true;
+}
+
+MemTxResult dma_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len)
+{
+    return address_space_read(space->as, addr, buf, len);
+}
+
+MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len)
+{
+    return address_space_write(space->as, addr, buf, len);
+}
+
+MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len)
+{
+    return address_space_set(space->as, addr, byte, len);
+}
+
+bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
+             DmaHold *hold)
+{
+    const FlatRange *range = flat_view_find(address_space_view(space->as), addr);
+
+    if (!len || !range || !range->host || !range->mr->ram || (write && range->readonly)) {
+        return false;
+    }
+    RamHold *ram = ram_hold_new(range->mr->ram, holder, false);
+    if (!ram) {
+        return false;
+    }
+    *hold = (DmaHold){ .host = range->host + (addr - range->addr),
+                       .size = MIN(len, range->size - (addr - range->addr)),
+                       .addr = addr,
+                       .as = space->as,
+                       .write = write,
+                       .block = range->mr->ram,
+                       .ram = ram };
+    return true;
+}
+
+/* Of what was written, the part that is seen through @range now. */
+static void tell_range(const DmaHold *hold, uint64_t written, const FlatRange *range)
+{
+    uintptr_t first = (uintptr_t)hold->host, last = first + (written - 1);
+    uintptr_t start = (uintptr_t)range->host, end = start + (range->size - 1);
+
+    if (range->host && first <= end && start <= last) {
+        uintptr_t from = MAX(first, start);
+
+        address_space_written(hold->as, range->addr + (from - start), MIN(last, end) - from + 1);
+    }
+}
+
+static void tell_written(const DmaHold *hold, uint64_t written)
+{
+    const FlatView *view = address_space_view(hold->as);
+    const FlatRange *range = flat_view_find(view, hold->addr);
+
+    if (range && range->host && range->host + (hold->addr - range->addr) == hold->host &&
+        written <= range->size - (hold->addr - range->addr)) {
+        address_space_written(hold->as, hold->addr, written);
+        return;
+    }
+    for (unsigned i = 0; i < view->count; i++) { /* the map has changed meanwhile */
+        tell_range(hold, written, &view->ranges[i]);
+    }
+}
+
+void dma_unmap(DmaHold *hold, uint64_t written)
+{
+    g_return_if_fail(written <= hold->size && (hold->write || !written));
+    if (written) {
+        ram_block_mark_dirty(hold->block, (uint64_t)(hold->host - hold->block->host), written);
+        tell_written(hold, written);
+    }
+    ram_hold_release(g_steal_pointer(&hold->ram));
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * DMA: how devices get at guest memory. A device has a DmaSpace, which its bus gives it.
+ *
+ * What is done at once, dma_read() and dma_write() do. A transfer that goes on while the machine
+ * does maps the memory: the hold keeps the RAM block, not the guest's view of it, so that no eject
+ * frees memory under a device (memory/ram-hold.h).
+ */
+#ifndef MEMORY_DMA_H
+#define MEMORY_DMA_H
+
+#include "memory/memory.h"
+#include "memory/ram-hold.h"
+
+typedef struct DmaSpace {
+    AddressSpace *as; /* borrowed */
+} DmaSpace;
+
+typedef struct DmaHold {
+    uint8_t *host; /* of the first byte */
+    uint64_t size; /* bytes */
+    hwaddr addr;   /* where it was seen, in @as */
+    AddressSpace *as;
+    bool write;      /* the device writes to it */
+    RamBlock *block; /* the hold's */
+    RamHold *ram;
+} DmaHold;
+
+/* Is all of [@addr, @addr + @len) RAM, be it read-only? Machine lock or a read section, as for all
+ * that follow; dma_read() and dma_write(), which may reach devices, need the lock. */
+bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len);
+MemTxResult dma_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len);
+MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len);
+MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len);
+
+/* Map for @holder as much of [@addr, @addr + @len) as lies in one piece, hold->size bytes, which
+ * the device may read, and, if @write, write to until dma_unmap(). @holder is a name for messages,
+ * borrowed until then; the hold must end by itself. False: @len is 0, or what begins at @addr is no
+ * RAM, for a @write cannot be written to directly, or is being taken out of the machine. */
+bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
+             DmaHold *hold);
+/* The device is through, and has written to the first @written bytes: their pages are marked dirty,
+ * and what is made from them, such as decoded code, is made anew, wherever they are seen now. */
+void dma_unmap(DmaHold *hold, uint64_t written);
+
+#endif
