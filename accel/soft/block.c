@@ -68,9 +68,6 @@ bool soft_blocks_init(SoftCpu *s, GError **errp)
     cache->pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     s->cache = cache;
     s->block = &no_block;
-    if (s->tlb_gen == 0) {
-        s->tlb_gen = 1;
-    }
     forget_blocks(s);
     soft_code_register(s, &code_user);
     return soft_translate_init(s, errp);

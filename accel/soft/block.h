@@ -5,9 +5,9 @@
  *
  * A block is found by the guest-physical address of its first byte, its RIP and the mode_key. It
  * may run while valid_gen == SoftCpu.tlb_gen: then its RIP is known to translate to its physical
- * address. So tlb_gen must change whenever translations may (any TLB flush, also of one page); a
- * change of privilege alone need not change it, since mode_key tells the blocks apart. tlb_gen is
- * never 0.
+ * address. So tlb_gen changes whenever that may not be so any more: by a flush that concerns a page
+ * by which a block of the mode was found (tlb.c). Kernel and user code have each their own, never
+ * the same and never 0.
  */
 #ifndef ACCEL_SOFT_BLOCK_H
 #define ACCEL_SOFT_BLOCK_H

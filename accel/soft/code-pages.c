@@ -17,6 +17,7 @@
 #include "accel/soft/access.h"
 #include "accel/soft/block.h"
 #include "accel/soft/mmu.h"
+#include "accel/soft/tlb.h"
 
 typedef struct SoftCodeCpu SoftCodeCpu;
 typedef struct OwnPage OwnPage;
@@ -183,25 +184,6 @@ static void wait_for_others(const SoftCodeCpu *self)
     }
 }
 
-static void make_slow(SoftTlbEntry *entries, unsigned count, hwaddr phys)
-{
-    for (unsigned i = 0; i < count; i++) {
-        SoftTlbEntry *e = &entries[i];
-        if (((e->phys ^ phys) & SOFT_PAGE_MASK) == 0) {
-            e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
-        }
-    }
-}
-
-/* The vCPU's own TLB: writes to the page take the slow path from now on. */
-static void make_writes_slow(SoftCpu *s, hwaddr phys)
-{
-    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        make_slow(s->tlbs[mode], SOFT_TLB_SIZE, phys);
-        make_slow(s->victims[mode].entry, SOFT_TLB_VICTIMS, phys);
-    }
-}
-
 /* With the mutex. The page in the vCPU's set, entered if need be. */
 static CodePage *own_page(SoftCodeCpu *self, hwaddr phys)
 {
@@ -234,7 +216,7 @@ bool soft_code_page_add(SoftCpu *s, hwaddr phys)
     }
     g_mutex_unlock(&mutex);
 
-    make_writes_slow(s, phys);
+    soft_tlb_slow_writes(s, phys);
     if (!wait) {
         return true;
     }

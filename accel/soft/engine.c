@@ -201,8 +201,7 @@ static bool engine_init(GError **errp)
 bool soft_engine_init(SoftCpu *s, GError **errp)
 {
     s->delivering = -1;
-    s->tlb_gen = 1;
-    soft_tlb_flush(s, false);
+    soft_tlb_init(s);
     soft_update_mode(s);
     return soft_blocks_init(s, errp);
 }

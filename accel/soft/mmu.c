@@ -5,6 +5,7 @@
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/tlb.h"
 #include "accel/soft/uop.h"
 #include "memory/dirty.h"
 #include "util/copy.h"
@@ -51,98 +52,7 @@ void soft_machine_store(SoftCpu *s, AddressSpace *as, hwaddr addr, uint64_t valu
     soft_machine_leave(s);
 }
 
-/* ---- the TLB ---- */
-
-static void next_generation(SoftCpu *s)
-{
-    if (++s->tlb_gen == 0) {
-        s->tlb_gen = 1;
-    }
-}
-
-static void drop(SoftTlbEntry *e)
-{
-    e->read_tag = e->write_tag = e->fetch_tag = UINT64_MAX;
-}
-
-static void drop_victims(SoftCpu *s)
-{
-    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        memset(s->victims[mode].page, 0xff, sizeof(s->victims[mode].page));
-    }
-}
-
-void soft_tlb_flush(SoftCpu *s, bool keep_global)
-{
-    next_generation(s);
-    drop_victims(s);
-    if (!keep_global) {
-        memset(s->tlbs, 0xff, sizeof(s->tlbs));
-        return;
-    }
-    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            SoftTlbEntry *e = &s->tlbs[mode][i];
-            if (!(e->phys & SOFT_TLB_GLOBAL)) {
-                drop(e);
-            }
-        }
-    }
-}
-
-/* Any one of an entry's tags tells which page it is for. */
-static uint64_t entry_page(const SoftTlbEntry *e)
-{
-    return (e->read_tag & e->write_tag & e->fetch_tag) & SOFT_PAGE_MASK;
-}
-
-void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
-{
-    next_generation(s);
-    drop_victims(s); /* few, and soon here again */
-    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        drop(soft_tlb_entry(s->tlbs[mode], addr));
-        /* The page may be a piece of a large one, all of whose pieces have to go. */
-        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            SoftTlbEntry *e = &s->tlbs[mode][i];
-            if ((e->phys & SOFT_TLB_LARGE) && (entry_page(e) ^ addr) >> 30 == 0) {
-                drop(e);
-            }
-        }
-    }
-}
-
-/* ---- pages that share an entry ---- */
-
-/* @e is wanted for another page: keep what it has. */
-static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e, uint64_t page)
-{
-    uint64_t old = entry_page(e);
-
-    if (old == page || old == (UINT64_MAX & SOFT_PAGE_MASK)) {
-        return;
-    }
-    unsigned slot = v->next % SOFT_TLB_VICTIMS;
-    v->page[slot] = old;
-    v->entry[slot] = *e;
-    v->next = slot + 1;
-}
-
-/* Exchange @e for the page's victim, if there is one. */
-static bool swap_victim(SoftTlbVictims *v, SoftTlbEntry *e, uint64_t page)
-{
-    for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
-        if (v->page[i] == page) {
-            SoftTlbEntry entry = v->entry[i];
-            uint64_t old = entry_page(e);
-            v->entry[i] = *e;
-            v->page[i] = old == (UINT64_MAX & SOFT_PAGE_MASK) ? UINT64_MAX : old;
-            *e = entry;
-            return true;
-        }
-    }
-    return false;
-}
+/* ---- modes ---- */
 
 /* The rules that implicit supervisor accesses go by. */
 static SoftMmuMode system_mode(const SoftCpu *s)
@@ -179,11 +89,36 @@ void soft_update_mode(SoftCpu *s)
     }
     s->mode_key |= (uint32_t)s->mmu_mode << SOFT_KEY_MMU_SHIFT;
     s->tlb = s->tlbs[s->mmu_mode];
+    soft_tlb_select_gen(s);
 
     for (unsigned i = 0; i < 6; i++) {
         bool flat = code64 && i != X86_SEG_FS && i != X86_SEG_GS;
         s->seg_base[i] = flat ? 0 : cpu->segs[i].base;
     }
+}
+
+static SoftTlbEntry entry_for(const SoftTranslation *t, uint64_t page)
+{
+    uint64_t flags = (t->global ? SOFT_TLB_GLOBAL : 0) | (t->large ? SOFT_TLB_LARGE : 0);
+    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t->phys);
+    uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW;
+    uintptr_t addend = 0;
+
+    if (r && r->host && r->size - (t->phys - r->addr) >= SOFT_PAGE) {
+        flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
+        addend = (uintptr_t)(r->host + (t->phys - r->addr)) - page;
+        read_slow = 0;
+        bool watched = r->readonly || soft_code_page_has(t->phys) ||
+                       ram_block_wants_dirty(r->mr->ram, r->offset + (t->phys - r->addr));
+        write_slow = watched ? SOFT_TLB_SLOW : 0;
+    }
+    return (SoftTlbEntry){
+        .read_tag = t->read ? page | read_slow : UINT64_MAX,
+        .write_tag = t->write ? page | write_slow : UINT64_MAX,
+        .fetch_tag = t->fetch ? page | read_slow : UINT64_MAX,
+        .addend = addend,
+        .phys = t->phys | flags,
+    };
 }
 
 /* Translate and remember. Faults. */
@@ -199,28 +134,8 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
         soft_raise_page_fault(s, op, addr, error);
     }
 
-    uint64_t page = addr & SOFT_PAGE_MASK;
-    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
     s->tlb_fills++;
-    keep_victim(&s->victims[mode], e, page);
-    uint64_t flags = (t.global ? SOFT_TLB_GLOBAL : 0) | (t.large ? SOFT_TLB_LARGE : 0);
-    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t.phys);
-    uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW;
-
-    e->addend = 0;
-    if (r && r->host && r->size - (t.phys - r->addr) >= SOFT_PAGE) {
-        flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
-        e->addend = (uintptr_t)(r->host + (t.phys - r->addr)) - page;
-        read_slow = 0;
-        bool watched = r->readonly || soft_code_page_has(t.phys) ||
-                       ram_block_wants_dirty(r->mr->ram, r->offset + (t.phys - r->addr));
-        write_slow = watched ? SOFT_TLB_SLOW : 0;
-    }
-    e->phys = t.phys | flags;
-    e->read_tag = t.read ? page | read_slow : UINT64_MAX;
-    e->write_tag = t.write ? page | write_slow : UINT64_MAX;
-    e->fetch_tag = t.fetch ? page | read_slow : UINT64_MAX;
-    return e;
+    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK, entry_for(&t, addr & SOFT_PAGE_MASK));
 }
 
 static uint64_t tag_of(const SoftTlbEntry *e, SoftAccess access)
@@ -238,7 +153,7 @@ static SoftTlbEntry *tlb_get(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcces
     if ((tag_of(e, access) & ~SOFT_TLB_SLOW) == page) {
         return e;
     }
-    if (swap_victim(&s->victims[mode], e, page) && (tag_of(e, access) & ~SOFT_TLB_SLOW) == page) {
+    if (soft_tlb_recall(s, mode, page) && (tag_of(e, access) & ~SOFT_TLB_SLOW) == page) {
         return e;
     }
     return tlb_fill(s, op, addr, access, mode);
@@ -475,5 +390,6 @@ uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr)
 {
     addr = wrap(s, addr);
     const SoftTlbEntry *e = tlb_get(s, NULL, addr, SOFT_FETCH, s->mmu_mode);
+    soft_tlb_used_for_code(s, addr, e);
     return (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
 }

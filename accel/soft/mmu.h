@@ -7,14 +7,6 @@
 
 #include "accel/soft/soft.h"
 
-/* Low bits of SoftTlbEntry.phys. */
-enum {
-    SOFT_TLB_RAM = 1 << 0,      /* addend is valid: RAM or ROM */
-    SOFT_TLB_READONLY = 1 << 1, /* ROM or flash: writes are the memory map's business */
-    SOFT_TLB_GLOBAL = 1 << 2,
-    SOFT_TLB_LARGE = 1 << 3, /* part of a 2 MiB, 4 MiB or 1 GiB page */
-};
-
 typedef struct SoftTranslation {
     uint64_t phys;           /* of the 4 KiB page */
     bool read, write, fetch; /* allowed; write only if the dirty bit is set already */

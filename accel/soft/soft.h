@@ -76,7 +76,7 @@ typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 typedef struct SoftTlbEntry {
     uint64_t read_tag, write_tag, fetch_tag;
     uintptr_t addend; /* host address = linear address + addend (RAM only) */
-    uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (mmu.c) */
+    uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (tlb.h) */
 } SoftTlbEntry;
 
 /* Entries that another page has taken the place of, for the slow path to find: pages that share an
@@ -88,6 +88,22 @@ typedef struct SoftTlbVictims {
     unsigned next; /* to be replaced */
 } SoftTlbVictims;
 
+/* Which entries of a TLB there may be, a bit each: all, and those that are not global. */
+typedef struct SoftTlbLists {
+    uint64_t used[SOFT_TLB_SIZE / 64], local[SOFT_TLB_SIZE / 64];
+    uint64_t large_regions; /* as in SoftCodeClass, of entries */
+} SoftTlbLists;
+
+/* By which pages blocks were found since `gen` began: a flush that concerns none of them leaves
+ * them valid. One for kernel code and one for user code. */
+#define SOFT_CODE_SET 14
+typedef struct SoftCodeClass {
+    uint32_t gen;                              /* never 0; never the same in two */
+    bool local;                                /* by one that is not global */
+    uint64_t pages[(1 << SOFT_CODE_SET) / 64]; /* set of hashes of pages */
+    uint64_t large_regions; /* set of GiB modulo 64 where there are large pages */
+} SoftCodeClass;
+
 /* ---- arithmetic flags (flags.h) ---- */
 typedef struct SoftFlags {
     uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
@@ -98,13 +114,16 @@ struct SoftCpu {
     SoftFlags cc;
     uint64_t seg_base[7]; /* copies of cpu.segs[].base, and 0 */
     SoftTlbEntry *tlb;    /* of the current mode */
-    uint32_t tlb_gen;     /* changes with every flush, also of one page; never 0: blocks check it */
+    uint32_t tlb_gen;     /* the current mode's SoftCodeClass.gen: blocks check it */
     uint32_t mode_key;    /* what decoded code depends on: SOFT_KEY_* below */
     SoftMmuMode mmu_mode;
     const SoftBlock *block; /* being run */
     sigjmp_buf *unwind;     /* soft_raise() jumps here */
     SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
     SoftTlbVictims victims[SOFT_MMU_MODES];
+    SoftTlbLists tlb_lists[SOFT_MMU_MODES];
+    SoftCodeClass code[2]; /* kernel, user */
+    uint32_t newest_gen;
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
     uint64_t address, target;              /* translated code's own: of an operand, of a branch */
     uint32_t host_mxcsr;                   /* what C code has */
@@ -153,7 +172,7 @@ enum {
  * change what is deliverable, cpu.exit_request, or SOFT_KEY_TF. The engine has opened the read
  * section and set `unwind`; a fault jumps there, and the engine delivers it. */
 void soft_execute(SoftCpu *s);
-/* Decoded blocks of one CPU. tlb_gen is not 0. */
+/* Decoded blocks of one CPU; after soft_tlb_init(). */
 bool soft_blocks_init(SoftCpu *s, GError **errp);
 void soft_blocks_destroy(SoftCpu *s);
 
@@ -196,6 +215,8 @@ void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
 /* Translate for fetch: guest-physical address of @addr; faults. */
 uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr);
 
+/* Once, before anything else. */
+void soft_tlb_init(SoftCpu *s);
 void soft_tlb_flush(SoftCpu *s, bool keep_global); /* own thread */
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr);
 /* After any change to CR0, CR4, EFER, CS, SS, CPL, EFLAGS.AC/VM: recompute mode_key, mmu_mode, tlb,

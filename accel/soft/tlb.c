@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Flushes are frequent (a guest flushes a page at each page fault, and most at each switch of
+ * processes), and so must cost what they concern: bitmaps say which entries there are, and sets of
+ * hashes which pages blocks were found by. A hash that two share costs time and nothing else.
+ */
+#include "accel/soft/tlb.h"
+
+#include <string.h>
+
+#include "accel/soft/access.h"
+
+/* ---- sets ---- */
+
+static unsigned region_bit(uint64_t addr)
+{
+    return (unsigned)(addr >> 30) % 64;
+}
+
+static unsigned code_bit(uint64_t addr)
+{
+    return (unsigned)(addr / SOFT_PAGE * 0x9e3779b97f4a7c15ull >> (64 - SOFT_CODE_SET));
+}
+
+static bool bit_is_set(const uint64_t *bits, unsigned bit)
+{
+    return bits[bit / 64] >> bit % 64 & 1;
+}
+
+static void set_bit(uint64_t *bits, unsigned bit)
+{
+    bits[bit / 64] |= 1ull << bit % 64;
+}
+
+/* ---- which blocks are valid ---- */
+
+static SoftCodeClass *code_class(SoftCpu *s)
+{
+    return &s->code[s->mmu_mode == SOFT_MMU_USER];
+}
+
+void soft_tlb_select_gen(SoftCpu *s)
+{
+    s->tlb_gen = code_class(s)->gen;
+}
+
+/* None of the class is, until it is found again. */
+static void next_generation(SoftCpu *s, SoftCodeClass *c)
+{
+    if (++s->newest_gen == 0) {
+        s->newest_gen = 1;
+    }
+    memset(c, 0, sizeof(*c));
+    c->gen = s->newest_gen;
+    soft_tlb_select_gen(s);
+}
+
+void soft_tlb_used_for_code(SoftCpu *s, uint64_t addr, const SoftTlbEntry *e)
+{
+    SoftCodeClass *c = code_class(s);
+
+    set_bit(c->pages, code_bit(addr));
+    c->local = c->local || !(e->phys & SOFT_TLB_GLOBAL);
+    if (e->phys & SOFT_TLB_LARGE) {
+        c->large_regions |= 1ull << region_bit(addr);
+    }
+}
+
+static bool code_concerned(const SoftCodeClass *c, uint64_t addr)
+{
+    return bit_is_set(c->pages, code_bit(addr)) || c->large_regions >> region_bit(addr) & 1;
+}
+
+/* ---- entries ---- */
+
+/* Any one of an entry's tags tells which page it is for. */
+static uint64_t entry_page(const SoftTlbEntry *e)
+{
+    return (e->read_tag & e->write_tag & e->fetch_tag) & SOFT_PAGE_MASK;
+}
+
+static void drop(SoftTlbEntry *e)
+{
+    e->read_tag = e->write_tag = e->fetch_tag = UINT64_MAX;
+}
+
+static void drop_victims(SoftTlbVictims *v)
+{
+    memset(v->page, 0xff, sizeof(v->page));
+}
+
+/* Drop the entries of which there are bits in @list, and the bits. */
+static void drop_list(SoftCpu *s, SoftMmuMode mode, uint64_t *list, bool keep_global)
+{
+    for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
+        for (uint64_t bits = list[word]; bits; bits &= bits - 1) {
+            SoftTlbEntry *e = &s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)];
+            if (!keep_global || !(e->phys & SOFT_TLB_GLOBAL)) {
+                drop(e);
+            }
+        }
+        list[word] = 0;
+    }
+}
+
+void soft_tlb_init(SoftCpu *s)
+{
+    memset(s->tlbs, 0xff, sizeof(s->tlbs));
+    soft_tlb_flush(s, false);
+}
+
+void soft_tlb_flush(SoftCpu *s, bool keep_global)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
+        if (!keep_global || s->code[i].local) {
+            next_generation(s, &s->code[i]);
+        }
+    }
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        SoftTlbLists *l = &s->tlb_lists[mode];
+        drop_victims(&s->victims[mode]);
+        drop_list(s, mode, l->local, keep_global);
+        if (!keep_global) {
+            drop_list(s, mode, l->used, false);
+            l->large_regions = 0;
+        }
+    }
+}
+
+/* Part of a large page of the region of @addr: all its parts have to go. */
+static bool large_at(const SoftTlbEntry *e, uint64_t addr)
+{
+    return (e->phys & SOFT_TLB_LARGE) && (entry_page(e) ^ addr) >> 30 == 0;
+}
+
+static void flush_region(SoftCpu *s, SoftMmuMode mode, uint64_t addr)
+{
+    const uint64_t *used = s->tlb_lists[mode].used;
+
+    for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
+        for (uint64_t bits = used[word]; bits; bits &= bits - 1) {
+            SoftTlbEntry *e = &s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)];
+            if (large_at(e, addr)) {
+                drop(e);
+            }
+        }
+    }
+}
+
+static void flush_victims(SoftTlbVictims *v, uint64_t addr)
+{
+    for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
+        if (v->page[i] == (addr & SOFT_PAGE_MASK) || large_at(&v->entry[i], addr)) {
+            v->page[i] = UINT64_MAX;
+        }
+    }
+}
+
+void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
+        if (code_concerned(&s->code[i], addr)) {
+            next_generation(s, &s->code[i]);
+        }
+    }
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
+        if (entry_page(e) == (addr & SOFT_PAGE_MASK)) {
+            drop(e);
+        }
+        flush_victims(&s->victims[mode], addr);
+        if (s->tlb_lists[mode].large_regions >> region_bit(addr) & 1) {
+            flush_region(s, mode, addr);
+        }
+    }
+}
+
+/* ---- pages that share an entry ---- */
+
+/* @e is wanted for another page: keep what it has. */
+static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e, uint64_t page)
+{
+    uint64_t old = entry_page(e);
+
+    if (old == page || old == (UINT64_MAX & SOFT_PAGE_MASK)) {
+        return;
+    }
+    unsigned slot = v->next % SOFT_TLB_VICTIMS;
+    v->page[slot] = old;
+    v->entry[slot] = *e;
+    v->next = slot + 1;
+}
+
+bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page)
+{
+    SoftTlbVictims *v = &s->victims[mode];
+    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page);
+
+    for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
+        if (v->page[i] == page) {
+            SoftTlbEntry entry = v->entry[i];
+            uint64_t old = entry_page(e);
+            v->entry[i] = *e;
+            v->page[i] = old == (UINT64_MAX & SOFT_PAGE_MASK) ? UINT64_MAX : old;
+            *e = entry;
+            return true;
+        }
+    }
+    return false;
+}
+
+SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftTlbEntry entry)
+{
+    SoftTlbLists *l = &s->tlb_lists[mode];
+    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page);
+    unsigned bit = (unsigned)(e - s->tlbs[mode]);
+
+    keep_victim(&s->victims[mode], e, page);
+    *e = entry;
+    set_bit(l->used, bit);
+    if (!(entry.phys & SOFT_TLB_GLOBAL)) {
+        set_bit(l->local, bit);
+    }
+    if (entry.phys & SOFT_TLB_LARGE) {
+        l->large_regions |= 1ull << region_bit(page);
+    }
+    return e;
+}
+
+/* ---- code ---- */
+
+static void slow_entry(SoftTlbEntry *e, hwaddr phys)
+{
+    if (((e->phys ^ phys) & SOFT_PAGE_MASK) == 0) {
+        e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
+    }
+}
+
+void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys)
+{
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        const uint64_t *used = s->tlb_lists[mode].used;
+        for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
+            for (uint64_t bits = used[word]; bits; bits &= bits - 1) {
+                slow_entry(&s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)], phys);
+            }
+        }
+        for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
+            slow_entry(&s->victims[mode].entry[i], phys);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The translation look-aside buffer: what the MMU, the blocks and the pages with code need of it
+ * besides soft.h. All by the vCPU's own thread.
+ */
+#ifndef ACCEL_SOFT_TLB_H
+#define ACCEL_SOFT_TLB_H
+
+#include "accel/soft/soft.h"
+
+/* Low bits of SoftTlbEntry.phys. */
+enum {
+    SOFT_TLB_RAM = 1 << 0,      /* addend is valid: RAM or ROM */
+    SOFT_TLB_READONLY = 1 << 1, /* ROM or flash: writes are the memory map's business */
+    SOFT_TLB_GLOBAL = 1 << 2,
+    SOFT_TLB_LARGE = 1 << 3, /* part of a 2 MiB, 4 MiB or 1 GiB page */
+};
+
+/* The entry for @page (linear, of a page), if it is among the victims: then it is back in its
+ * place. */
+bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page);
+/* The place of @page, to be filled with @entry; what was there becomes a victim. */
+SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftTlbEntry entry);
+/* Writes to the guest-physical page @phys go the slow way from now on. */
+void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys);
+/* Code of the current mode was found at linear address @addr by way of @e: blocks that say so with
+ * tlb_gen are valid until a flush that concerns @e. */
+void soft_tlb_used_for_code(SoftCpu *s, uint64_t addr, const SoftTlbEntry *e);
+/* tlb_gen becomes that of the current mmu_mode. */
+void soft_tlb_select_gen(SoftCpu *s);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Flushes of the TLB: code whose page is another's now is found again, and what a flush does not
+ * concern stays as it was. */
+#include <string.h>
+
+#include "tests/unit/soft-harness.h"
+
+static SoftHarness *h;
+
+enum {
+    PDPT = HARNESS_PT + 0x1000,
+    IDENTITY = HARNESS_PT + 0x2000,
+    PD = 0x20000, /* for VIRT */
+    PT = 0x21000,
+    ONE = 0x200000, /* a function that adds 1 */
+    TWO = 0x400000, /* one that adds 1000 */
+    ROUNDS = 200,
+};
+#define VIRT 0x40000000ull
+
+static uint64_t *entry(uint64_t addr)
+{
+    return (uint64_t *)(h->ram + addr);
+}
+
+/* Calls VIRT, changes what it maps to, flushes, again and again: RDI points to the entry that maps
+ * it, RDX is what changes there, RBX an address to flush. The call is direct, from another page. */
+#define LOOP(name, flush)                                                                    \
+    GUEST_CODE(                                                                              \
+        name, 64,                                                                            \
+        "mov $200, %ecx\n\t1:\t.byte 0xe8\n\t.long 0x40000000 - 0x10000 - (2f - code_" #name \
+        ")\n\t2:\txor %rdx, (%rdi)\n\t" flush "\n\tdec %ecx\n\tjnz 1b")
+LOOP(invlpg, "invlpg (%rbx)");
+LOOP(cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
+LOOP(cr4,
+     "mov %cr4, %rax\n\txor $0x80, %rax\n\tmov %rax, %cr4\n\txor $0x80, %rax\n\tmov %rax, %cr4");
+
+static void put_functions(void)
+{
+    static const uint8_t one[] = { 0x83, 0xc6, 0x01, 0xc3 }; /* add $1, %esi; ret */
+    static const uint8_t two[] = { 0x81, 0xc6, 0xe8, 0x03, 0x00, 0x00, 0xc3 };
+
+    memcpy(h->ram + ONE, one, sizeof(one));
+    memcpy(h->ram + TWO, two, sizeof(two));
+}
+
+static void reset(bool large, uint64_t bits)
+{
+    harness_reset(h, HARNESS_LONG64);
+    *entry(PDPT + 8) = PD | PTE_P | PTE_RW | PTE_US;
+    *entry(PD) = large ? ONE | PTE_P | PTE_RW | PTE_PS | bits : PT | PTE_P | PTE_RW | PTE_US;
+    *entry(PT) = ONE | PTE_P | PTE_RW | bits;
+    put_functions();
+    harness_flush(h);
+    h->cpu->cr4 |= CR4_PGE;
+    h->cpu->regs[X86_RDI] = large ? PD : PT;
+    h->cpu->regs[X86_RDX] = ONE ^ TWO;
+    h->cpu->regs[X86_RBX] = VIRT;
+}
+
+static void run(uint64_t expected)
+{
+    g_assert_cmpint(harness_run(h, 100 * ROUNDS), ==, -1);
+    g_assert_cmpuint(h->cpu->regs[X86_RSI], ==, expected);
+}
+
+/* Each second call goes to the other function. */
+enum { BOTH = ROUNDS / 2 * 1001 };
+
+static void test_page(void)
+{
+    for (unsigned large = 0; large < 2; large++) {
+        reset(large, 0);
+        GUEST_LOAD(h, invlpg);
+        run(BOTH);
+        reset(large, PTE_G);
+        GUEST_LOAD(h, invlpg);
+        run(BOTH);
+    }
+    /* Another part of a large page. */
+    reset(true, 0);
+    h->cpu->regs[X86_RBX] = VIRT + 0x123000;
+    GUEST_LOAD(h, invlpg);
+    run(BOTH);
+}
+
+static void test_all(void)
+{
+    for (unsigned large = 0; large < 2; large++) {
+        reset(large, 0);
+        GUEST_LOAD(h, cr3);
+        run(BOTH);
+        reset(large, PTE_G);
+        GUEST_LOAD(h, cr4);
+        run(BOTH);
+    }
+}
+
+/* Code is valid while no flush concerns it: no block is looked for again. */
+static void test_unconcerned(void)
+{
+    reset(false, 0);
+    *entry(PT) = ONE | PTE_P | PTE_RW;
+    h->cpu->regs[X86_RDX] = 0;
+    h->cpu->regs[X86_RBX] = 0x80000000;
+    GUEST_LOAD(h, invlpg);
+    uint32_t gen = h->s->tlb_gen;
+    run(ROUNDS);
+    g_assert_cmpuint(h->s->tlb_gen, ==, gen);
+
+    /* Global pages and a load of CR3. */
+    reset(false, PTE_G);
+    *entry(IDENTITY) |= PTE_G;
+    h->cpu->regs[X86_RDX] = 0;
+    harness_flush(h);
+    GUEST_LOAD(h, cr3);
+    gen = h->s->tlb_gen;
+    uint64_t fills = h->s->tlb_fills;
+    run(ROUNDS);
+    g_assert_cmpuint(h->s->tlb_gen, ==, gen);
+    g_assert_cmpuint(h->s->tlb_fills - fills, <=, 8);
+}
+
+/* A flush for user code only: the kernel's is global. */
+static void test_classes(void)
+{
+    reset(false, PTE_G);
+    *entry(IDENTITY) |= PTE_G;
+    harness_flush(h);
+    h->cpu->regs[X86_RDX] = 0;
+    GUEST_LOAD(h, cr3);
+    run(ROUNDS);
+    uint32_t kernel = h->s->tlb_gen;
+    h->cpu->segs[X86_SEG_SS].flags |= 3u << SEG_DPL_SHIFT;
+    soft_update_mode(h->s);
+    uint32_t user = h->s->tlb_gen;
+    g_assert_cmpuint(user, !=, kernel);
+    g_assert_cmpuint(user, !=, 0);
+    h->s->code[1].local = true; /* as if some had been found */
+    soft_tlb_flush(h->s, true);
+    g_assert_cmpuint(h->s->tlb_gen, !=, user);
+    h->cpu->segs[X86_SEG_SS].flags &= ~(3u << SEG_DPL_SHIFT);
+    soft_update_mode(h->s);
+    g_assert_cmpuint(h->s->tlb_gen, ==, kernel);
+    soft_tlb_flush(h->s, false);
+    g_assert_cmpuint(h->s->tlb_gen, !=, kernel);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    h = harness_new();
+    g_test_add_func("/soft-flush/page", test_page);
+    g_test_add_func("/soft-flush/all", test_all);
+    g_test_add_func("/soft-flush/unconcerned", test_unconcerned);
+    g_test_add_func("/soft-flush/classes", test_classes);
+    int status = g_test_run();
+    harness_free(h);
+    return status;
+}
