@@ -91,17 +91,20 @@ static void tell_added(AddressSpace *as, const FlatRange *range)
     }
 }
 
-/* Call @tell for each range of @view that @other has not. */
+/* Call @tell for each range of @view that @other has not. Both are sorted: one walk along them. */
 static bool diff(AddressSpace *as, const FlatView *view, const FlatView *other,
                  void (*tell)(AddressSpace *as, const FlatRange *range))
 {
     bool differs = false;
+    unsigned at = 0;
 
     for (unsigned i = 0; i < view->count; i++) {
         const FlatRange *range = &view->ranges[i];
-        const FlatRange *there = flat_view_find(other, range->addr);
 
-        if (!there || !flat_range_equal(range, there)) {
+        while (at < other->count && other->ranges[at].addr < range->addr) {
+            at++;
+        }
+        if (at == other->count || !flat_range_equal(range, &other->ranges[at])) {
             differs = true;
             tell(as, range);
         }
