@@ -28,27 +28,14 @@ static void add_state(PCDIMMDeviceInfo *data, Machine *machine, const PcDimm *di
     data->warnings = guest_fit_warnings(machine, dimm);
 }
 
-static MemoryDeviceInfo *dimm_info(Machine *machine, const PcDimm *dimm)
+static MemoryDeviceInfo *memory_device_info(Machine *machine, const MemoryDevice *md)
 {
     MemoryDeviceInfo *info = g_new0(MemoryDeviceInfo, 1);
-    PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
 
-    data->id = g_strdup(dimm->parent.id);
-    data->addr = (int64_t)dimm->addr;
-    data->size = (int64_t)pc_dimm_size(dimm);
-    data->slot = dimm->slot;
-    data->node = dimm->node;
-    data->memdev = dimm->memdev ? object_path(dimm->memdev) : NULL;
-    data->hotplugged = dimm->parent.hotplugged;
-    data->hotpluggable = device_ops(&dimm->parent)->hotpluggable;
-    data->has_boot = data->boot = dimm->boot;
-    if (!data->memdev) {
-        data->memdev = g_strdup("");
+    md->ops->describe(md->dev, info);
+    if (info->type == MEMORY_DEVICE_INFO_KIND_DIMM) {
+        add_state(info->u.dimm->data, machine, PC_DIMM(md->dev));
     }
-    add_state(data, machine, dimm);
-    info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
-    info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
-    info->u.dimm->data = data;
     return info;
 }
 
@@ -56,10 +43,10 @@ GPtrArray *qmp_query_memory_devices(GError **errp)
 {
     GPtrArray *list = MemoryDeviceInfo_list_new();
     Machine *machine = current_machine();
-    g_autoptr(GPtrArray) dimms = machine ? pc_dimm_list(machine) : NULL;
+    const GArray *devices = machine ? memory_devices(machine) : NULL;
 
-    for (guint i = 0; dimms && i < dimms->len; i++) {
-        g_ptr_array_add(list, dimm_info(machine, g_ptr_array_index(dimms, i)));
+    for (guint i = 0; devices && i < devices->len; i++) {
+        g_ptr_array_add(list, memory_device_info(machine, memory_device_at(devices, i)));
     }
     return list;
 }

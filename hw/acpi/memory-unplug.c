@@ -192,7 +192,7 @@ static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev, GError *
     const MemoryHotplugSlot *slot = memory_hotplug_slot_of(mh, dev);
 
     if (!slot) {
-        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+        g_autofree char *what = memory_device_name(dev);
 
         error_set(errp, "%s is in no slot that the guest can be asked to empty", what);
         return NULL;
@@ -206,7 +206,7 @@ static bool check_holders(const Device *dev, GError **errp)
     g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), true);
 
     if (holder) {
-        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+        g_autofree char *what = memory_device_name(dev);
 
         error_set(errp, "%s cannot be unplugged: '%s' uses its memory, and does not let it go",
                   what, holder);
@@ -243,7 +243,7 @@ bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t dela
         return false;
     }
     if (slot->ejecting) {
-        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+        g_autofree char *what = memory_device_name(dev);
         g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), false);
 
         error_set(errp,
@@ -253,7 +253,7 @@ bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t dela
         return false;
     }
     if (!dimm_state_pending(&slot->state)) {
-        g_autofree char *what = pc_dimm_describe(PC_DIMM(dev));
+        g_autofree char *what = memory_device_name(dev);
 
         error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
                   MemoryDeviceState_str(dimm_state_get(&slot->state)));

@@ -29,6 +29,8 @@ typedef struct DeviceOps {
     void (*unrealize)(Device *dev);              /* may be NULL */
     void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
     const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
+    /* What it is as a memory device (hw/mem/memory-device.h); NULL: it is none. */
+    const struct MemoryDeviceOps *memory;
 } DeviceOps;
 
 #define TYPE_DEVICE "device"

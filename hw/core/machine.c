@@ -291,6 +291,7 @@ static void machine_finalize(Object *obj)
 
     numa_drop(machine);
     machine_ram_drop(machine);
+    g_clear_pointer(&machine->device_memory.devices, g_array_unref);
     g_free(machine->guest_name);
     g_free(machine->mem_path);
     boot_config_clear(&machine->boot);

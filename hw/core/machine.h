@@ -40,6 +40,7 @@ typedef struct DeviceMemory {
     hwaddr base;
     uint64_t size;
     MemoryRegion region; /* container at base, in system memory while size > 0 */
+    GArray *devices;     /* of MemoryDevice, what is plugged, sorted by address; NULL: none yet */
 } DeviceMemory;
 
 typedef struct MachineOps {

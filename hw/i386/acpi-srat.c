@@ -5,7 +5,7 @@
 
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
-#include "hw/mem/pc-dimm.h"
+#include "hw/mem/memory-device.h"
 
 enum {
     SRAT_CPU = 0,
@@ -91,13 +91,13 @@ static void add_boot_memory(GArray *ranges, const X86Machine *x86)
 
 /* A Linux guest refuses memory in a node of which SRAT says nothing at boot. So nodes that have no
  * memory each have a piece of the window, except for the last, which has the rest of it. */
-static bool node_needs_place(Machine *machine, uint32_t node, const GPtrArray *dimms)
+static bool node_needs_place(Machine *machine, uint32_t node, const GArray *devices)
 {
     if (node + 1 >= machine->num_nodes || machine->nodes[node].mem) {
         return false;
     }
-    for (unsigned i = 0; i < dimms->len; i++) {
-        if (((const PcDimm *)dimms->pdata[i])->node == node) {
+    for (unsigned i = 0; i < devices->len; i++) {
+        if (memory_device_at(devices, i)->node == node) {
             return false;
         }
     }
@@ -117,48 +117,54 @@ static void add_gap(GArray *ranges, const Machine *machine, uint64_t at, uint64_
     }
 }
 
-/* The free range before the @i-th DIMM, or after the last; it may be empty. */
-static MemoryDeviceRange free_range(const Machine *machine, const GPtrArray *dimms, unsigned i)
-{
-    const DeviceMemory *window = &machine->device_memory;
-    const PcDimm *before = i > 0 ? dimms->pdata[i - 1] : NULL;
-    const PcDimm *next = i < dimms->len ? dimms->pdata[i] : NULL;
-    uint64_t start = before ? before->addr + pc_dimm_size(before) : window->base;
-    uint64_t end = next ? next->addr : window->base + window->size;
+/* Of the window, without its end. */
+typedef struct FreeRange {
+    uint64_t start, end;
+} FreeRange;
 
-    return (MemoryDeviceRange){ .addr = start, .size = end - start };
+static uint64_t range_size(FreeRange range)
+{
+    return range.end - range.start;
 }
 
-/* Plugged DIMMs in their nodes, and what is free. The places are in the last free range that they
+/* The free range before the @i-th memory device, or after the last; it may be empty. */
+static FreeRange free_range(const Machine *machine, const GArray *devices, unsigned i)
+{
+    const DeviceMemory *window = &machine->device_memory;
+    const MemoryDevice *before = i > 0 ? memory_device_at(devices, i - 1) : NULL;
+    const MemoryDevice *next = i < devices->len ? memory_device_at(devices, i) : NULL;
+
+    return (FreeRange){ .start = before ? before->addr + before->size : window->base,
+                        .end = next ? next->addr : window->base + window->size };
+}
+
+/* Memory devices in their nodes, and what is free. The places are in the last free range that they
  * fit into. There is one: the window has 1 GiB a slot more than DIMMs can fill. */
 static void add_device_memory(GArray *ranges, Machine *machine)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    g_autoptr(GPtrArray) dimms = NULL;
-    unsigned home;
+    const GArray *devices = memory_devices(machine);
+    unsigned home = devices->len;
 
     if (machine->device_memory.size == 0) {
         return;
     }
-    dimms = pc_dimm_list(machine);
     for (uint32_t node = 0; node < machine->num_nodes; node++) {
-        if (node_needs_place(machine, node, dimms)) {
+        if (node_needs_place(machine, node, devices)) {
             g_array_append_val(places, node);
         }
     }
-    home = dimms->len;
-    while (home > 0 && free_range(machine, dimms, home).size < places->len * NODE_PLACE) {
+    while (home > 0 && range_size(free_range(machine, devices, home)) < places->len * NODE_PLACE) {
         home--;
     }
-    for (unsigned i = 0; i <= dimms->len; i++) {
-        MemoryDeviceRange range = free_range(machine, dimms, i);
+    for (unsigned i = 0; i <= devices->len; i++) {
+        FreeRange range = free_range(machine, devices, i);
 
-        add_gap(ranges, machine, range.addr, range.addr + range.size, i == home ? places : none);
-        if (i < dimms->len) {
-            const PcDimm *dimm = dimms->pdata[i];
-            add_range(ranges, dimm->node, dimm->addr, dimm->addr + pc_dimm_size(dimm),
-                      SRAT_HOTPLUGGABLE);
+        add_gap(ranges, machine, range.start, range.end, i == home ? places : none);
+        if (i < devices->len) {
+            const MemoryDevice *md = memory_device_at(devices, i);
+            add_range(ranges, md->node, md->addr, md->addr + md->size, SRAT_HOTPLUGGABLE);
         }
     }
 }

@@ -63,13 +63,13 @@ GArray *e820_of_machine(Machine *machine)
 {
     const X86Machine *x86 = X86_MACHINE(machine);
     GArray *map = e820_build(x86->below_4g, x86->above_4g);
-    g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
+    const GArray *devices = memory_devices(machine);
 
-    for (unsigned i = 0; i < dimms->len; i++) {
-        const PcDimm *dimm = g_ptr_array_index(dimms, i);
+    for (unsigned i = 0; i < devices->len; i++) {
+        const MemoryDevice *md = memory_device_at(devices, i);
 
-        if (dimm->boot) {
-            e820_add(map, dimm->addr, dimm->addr + pc_dimm_size(dimm), E820_RAM);
+        if (md->boot) {
+            e820_add(map, md->addr, md->addr + md->size, E820_RAM);
         }
     }
     e820_insert_ecam(map, x86);

@@ -425,8 +425,9 @@ static unsigned boot_memory_devices(Writer *w, bool write)
 }
 
 /* The slots, with or without a DIMM: "DIMM 3 (dimm0)" is in slot 3. */
-static void slot_devices(Writer *w, unsigned first, const GPtrArray *dimms)
+static void slot_devices(Writer *w, unsigned first)
 {
+    g_autoptr(GPtrArray) dimms = pc_dimm_list(w->machine);
     const char *prefix = get(w, MEMORY_DEVICE, "loc_pfx", "DIMM");
     const PcDimm *by_slot[MAX_RAM_SLOTS] = { NULL };
 
@@ -475,7 +476,7 @@ static bool ours(const Writer *w, uint8_t type)
 static void memory(Writer *w)
 {
     const X86Machine *x86 = X86_MACHINE(w->machine);
-    g_autoptr(GPtrArray) dimms = pc_dimm_list(w->machine);
+    const GArray *devices = memory_devices(w->machine);
     unsigned boot_devices = boot_memory_devices(w, false), ranges = 0;
 
     if (ours(w, MEMORY_ARRAY)) {
@@ -483,16 +484,16 @@ static void memory(Writer *w)
     }
     if (ours(w, MEMORY_DEVICE)) {
         boot_memory_devices(w, true);
-        slot_devices(w, boot_devices, dimms);
+        slot_devices(w, boot_devices);
     }
     if (!ours(w, MEMORY_RANGE)) {
         return;
     }
     memory_range(w, &ranges, 0, x86->below_4g);
     memory_range(w, &ranges, UINT64_C(1) << 32, x86->above_4g);
-    for (unsigned i = 0; i < dimms->len; i++) {
-        const PcDimm *dimm = dimms->pdata[i];
-        memory_range(w, &ranges, dimm->addr, pc_dimm_size(dimm));
+    for (unsigned i = 0; i < devices->len; i++) {
+        const MemoryDevice *md = memory_device_at(devices, i);
+        memory_range(w, &ranges, md->addr, md->size);
     }
 }
 

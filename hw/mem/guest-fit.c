@@ -20,7 +20,7 @@ static hwaddr boot_memory_end(void)
     const FlatView *view = address_space_view(&address_space_memory);
     Machine *machine = current_machine();
     const DeviceMemory *window = machine ? &machine->device_memory : NULL;
-    g_autoptr(GPtrArray) dimms = machine ? pc_dimm_list(machine) : NULL;
+    const GArray *devices = machine ? memory_devices(machine) : NULL;
     hwaddr end = 0;
 
     for (unsigned i = 0; i < view->count; i++) {
@@ -33,11 +33,11 @@ static hwaddr boot_memory_end(void)
             end = range->addr + range->size;
         }
     }
-    for (unsigned i = 0; dimms && i < dimms->len; i++) {
-        const PcDimm *dimm = g_ptr_array_index(dimms, i);
+    for (unsigned i = 0; devices && i < devices->len; i++) {
+        const MemoryDevice *md = memory_device_at(devices, i);
 
-        if (dimm->boot) {
-            end = dimm->addr + pc_dimm_size(dimm);
+        if (md->boot) {
+            end = md->addr + md->size;
         }
     }
     return end;
@@ -72,7 +72,7 @@ GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
     uint64_t size = pc_dimm_size(dimm), block = guest_memory_block_size();
     uint64_t others = machine->ram_size + memory_device_plugged_size(machine);
     uint64_t cost = size / MANAGEMENT_SHARE;
-    g_autofree char *what = pc_dimm_describe(dimm);
+    g_autofree char *what = memory_device_name(&dimm->parent);
     GPtrArray *list = NULL;
 
     if (dimm->parent.realized) {

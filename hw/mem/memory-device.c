@@ -4,7 +4,8 @@
  */
 #include "hw/mem/memory-device.h"
 
-#include "hw/mem/pc-dimm.h"
+#include "accel/accel.h"
+#include "hw/core/numa.h"
 #include "util/error.h"
 
 #define GIB   (1ull << 30)
@@ -50,129 +51,129 @@ uint64_t memory_device_window_size(const Machine *machine)
 
 /* ---- what is plugged ---- */
 
-/* Each kind of memory device and how to tell where it is. */
-static const struct MemoryDeviceKind {
-    const char *type;
-    void (*range)(Device *dev, MemoryDeviceRange *range);
-} memory_device_kinds[] = {
-    { TYPE_PC_DIMM, pc_dimm_range },
-};
-
-static bool collect(Object *obj, void *opaque)
+char *memory_device_name(const Device *dev)
 {
-    GArray *ranges = opaque;
+    const char *type = object_typename(&dev->parent);
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(memory_device_kinds); i++) {
-        if (object_is_a(obj, memory_device_kinds[i].type) && DEVICE(obj)->realized) {
-            MemoryDeviceRange range = { .dev = DEVICE(obj) };
-
-            memory_device_kinds[i].range(range.dev, &range);
-            g_array_append_val(ranges, range);
-        }
-    }
-    return true;
+    return dev->id ? g_strdup_printf("%s '%s'", type, dev->id) : g_strdup(type);
 }
 
-static int compare_ranges(const void *a, const void *b)
+/* What @dev, which is a memory device, asks for or has. */
+static MemoryDevice request_of(Device *dev)
 {
-    const MemoryDeviceRange *x = a, *y = b;
+    MemoryDevice md = { .dev = dev, .ops = device_ops(dev)->memory };
 
-    return x->addr < y->addr ? -1 : x->addr > y->addr;
+    md.ops->request(dev, &md);
+    md.align = MAX(md.align, MEMORY_DEVICE_ALIGN);
+    return md;
 }
 
-GArray *memory_device_ranges(Machine *machine)
+const GArray *memory_devices(const Machine *machine)
 {
-    GArray *ranges = g_array_new(FALSE, FALSE, sizeof(MemoryDeviceRange));
+    static GArray none;
 
-    object_foreach(OBJECT(machine), collect, ranges);
-    g_array_sort(ranges, compare_ranges);
-    return ranges;
+    return machine->device_memory.devices ? machine->device_memory.devices : &none;
 }
 
-static uint64_t sum_of(const GArray *ranges)
+uint64_t memory_device_plugged_size(const Machine *machine)
 {
+    const GArray *devices = memory_devices(machine);
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < ranges->len; i++) {
-        sum += g_array_index(ranges, MemoryDeviceRange, i).size;
+    for (unsigned i = 0; i < devices->len; i++) {
+        sum += memory_device_at(devices, i)->size;
     }
     return sum;
 }
 
-uint64_t memory_device_plugged_size(Machine *machine)
+void memory_device_list_add(Machine *machine, Device *dev)
 {
-    g_autoptr(GArray) ranges = memory_device_ranges(machine);
+    GArray **devices = &machine->device_memory.devices;
+    const MemoryDevice md = request_of(dev);
+    unsigned at = 0;
 
-    return sum_of(ranges);
+    if (!*devices) {
+        *devices = g_array_new(FALSE, FALSE, sizeof(MemoryDevice));
+    }
+    while (at < (*devices)->len && memory_device_at(*devices, at)->addr < md.addr) {
+        at++;
+    }
+    g_array_insert_val(*devices, at, md);
+}
+
+void memory_device_list_remove(Machine *machine, Device *dev)
+{
+    GArray *devices = machine->device_memory.devices;
+
+    for (unsigned i = 0; devices && i < devices->len; i++) {
+        if (memory_device_at(devices, i)->dev == dev) {
+            g_array_remove_index(devices, i);
+            return;
+        }
+    }
 }
 
 /* ---- finding a place ---- */
 
-/* What is to be placed. */
-typedef struct Request {
-    const char *what;
-    uint64_t size, align;
-} Request;
-
-static bool check_size(const Machine *machine, const GArray *taken, const Request *rq,
+static bool check_size(const Machine *machine, const MemoryDevice *md, const char *what,
                        GError **errp)
 {
     uint64_t room = machine->maxram_size - machine->ram_size;
-    uint64_t used = sum_of(taken);
+    uint64_t used = memory_device_plugged_size(machine);
     uint64_t left = room > used ? room - used : 0;
 
     if (machine->device_memory.size == 0) {
         error_set(errp,
                   "%s: this machine has no room for memory devices; start it with "
                   "-m SIZE,slots=N,maxmem=SIZE, where maxmem is larger than the size of its RAM",
-                  rq->what);
+                  what);
         return false;
     }
-    if (rq->size == 0 || rq->size % rq->align) {
+    if (md->size == 0 || md->size % md->align) {
         error_set(errp,
                   "%s: its memory size must be a multiple of " HEX64 ", the alignment that its "
                   "backend asks for, and not " HEX64,
-                  rq->what, rq->align, rq->size);
+                  what, md->align, md->size);
         return false;
     }
-    if (rq->size > left) {
+    if (md->size > left) {
         error_set(errp,
                   "%s: can't add memory: its size " HEX64 " is more than the " HEX64 " bytes that "
                   "are left of maxmem (" HEX64 " in use of " HEX64 "); start the machine with a "
                   "larger maxmem",
-                  rq->what, rq->size, left, used, room);
+                  what, md->size, left, used, room);
         return false;
     }
     return true;
 }
 
-static bool check_hint(const DeviceMemory *window, const GArray *taken, const Request *rq,
-                       hwaddr hint, GError **errp)
+static bool check_given(const DeviceMemory *window, const GArray *taken, const MemoryDevice *md,
+                        const char *what, GError **errp)
 {
-    if (hint < window->base || hint - window->base > window->size ||
-        rq->size > window->size - (hint - window->base)) {
+    if (md->addr < window->base || md->addr - window->base > window->size ||
+        md->size > window->size - (md->addr - window->base)) {
         error_set(errp,
                   "%s: can't add memory: address " HEX64 " with size " HEX64 " is outside the "
                   "window for memory devices, " HEX64 " to " HEX64,
-                  rq->what, hint, rq->size, window->base, window->base + (window->size - 1));
+                  what, md->addr, md->size, window->base, window->base + (window->size - 1));
         return false;
     }
-    if (hint % rq->align) {
+    if (md->addr % md->align) {
         error_set(errp, "%s: its address must be aligned to " HEX64 ", and " HEX64 " is misaligned",
-                  rq->what, rq->align, hint);
+                  what, md->align, md->addr);
         return false;
     }
     for (unsigned i = 0; i < taken->len; i++) {
-        const MemoryDeviceRange *other = &g_array_index(taken, MemoryDeviceRange, i);
+        const MemoryDevice *other = memory_device_at(taken, i);
 
-        if (hint < other->addr + other->size && other->addr < hint + rq->size) {
+        if (md->addr < other->addr + other->size && other->addr < md->addr + md->size) {
             g_autofree char *path = object_path(OBJECT(other->dev));
 
             error_set(errp,
                       "%s: address range conflicts: " HEX64 " with size " HEX64
                       " overlaps memory device '%s' at " HEX64 " with size " HEX64
                       "; without 'addr' a free place is chosen",
-                      rq->what, hint, rq->size, other->dev->id ? other->dev->id : path, other->addr,
+                      what, md->addr, md->size, other->dev->id ? other->dev->id : path, other->addr,
                       other->size);
             return false;
         }
@@ -182,18 +183,17 @@ static bool check_hint(const DeviceMemory *window, const GArray *taken, const Re
 
 /* The lowest aligned gap that is large enough. Offsets into the window, which cannot overflow:
  * no address is near 2^64. */
-static bool find_gap(const DeviceMemory *window, const GArray *taken, const Request *rq,
+static bool find_gap(const DeviceMemory *window, const GArray *taken, const MemoryDevice *md,
                      hwaddr *addr)
 {
     hwaddr at = window->base, end = window->base + window->size;
 
     for (unsigned i = 0; i <= taken->len; i++) {
-        const MemoryDeviceRange *next =
-            i < taken->len ? &g_array_index(taken, MemoryDeviceRange, i) : NULL;
+        const MemoryDevice *next = i < taken->len ? memory_device_at(taken, i) : NULL;
         hwaddr limit = next ? next->addr : end;
 
-        at = (at + rq->align - 1) & ~(rq->align - 1);
-        if (at <= limit && limit - at >= rq->size) {
+        at = (at + md->align - 1) & ~(md->align - 1);
+        if (at <= limit && limit - at >= md->size) {
             *addr = at;
             return true;
         }
@@ -204,26 +204,107 @@ static bool find_gap(const DeviceMemory *window, const GArray *taken, const Requ
     return false;
 }
 
-bool memory_device_place(Machine *machine, const char *what, uint64_t size, uint64_t align,
-                         hwaddr hint, hwaddr *addr, GError **errp)
+/* Choose md->addr, or check the one that it asks for. */
+static bool find_place(Machine *machine, MemoryDevice *md, const char *what, GError **errp)
 {
     const DeviceMemory *window = &machine->device_memory;
-    const Request rq = { .what = what, .size = size, .align = MAX(align, MEMORY_DEVICE_ALIGN) };
-    g_autoptr(GArray) taken = memory_device_ranges(machine);
+    const GArray *taken = memory_devices(machine);
 
-    if (!check_size(machine, taken, &rq, errp)) {
+    if (!check_size(machine, md, what, errp)) {
         return false;
     }
-    if (hint) {
-        *addr = hint;
-        return check_hint(window, taken, &rq, hint, errp);
+    if (md->addr) {
+        return check_given(window, taken, md, what, errp);
     }
-    if (!find_gap(window, taken, &rq, addr)) {
+    if (!find_gap(window, taken, md, &md->addr)) {
         error_set(errp,
                   "%s: can't add memory: there is no free place of size " HEX64
                   " and alignment " HEX64 " in the window for memory devices, " HEX64 " to " HEX64,
-                  what, size, rq.align, window->base, window->base + (window->size - 1));
+                  what, md->size, md->align, window->base, window->base + (window->size - 1));
         return false;
     }
     return true;
+}
+
+/* ---- plugging ---- */
+
+static bool check_node(Machine *machine, const MemoryDevice *md, const char *what, GError **errp)
+{
+    if (!numa_node_exists(machine, md->node)) {
+        error_set(errp,
+                  "%s: DIMM property node has value %u, but node %u does not exist: this machine "
+                  "has nodes 0 to %u",
+                  what, md->node, md->node, MAX(machine->num_nodes, 1) - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool check_boot(const Machine *machine, const MemoryDevice *md, const char *what,
+                       GError **errp)
+{
+    const GArray *devices = memory_devices(machine);
+    int ranges = 1;
+    hwaddr end = 0; /* of the one before */
+
+    if (!md->boot) {
+        return true;
+    }
+    if (md->dev->hotplugged) {
+        error_set(errp,
+                  "%s: boot=on is for DIMMs that the guest finds when it boots: give it with "
+                  "-device, or leave boot=on out",
+                  what);
+        return false;
+    }
+    for (unsigned i = 0; i < devices->len; i++) {
+        const MemoryDevice *other = memory_device_at(devices, i);
+
+        if (other->boot) {
+            ranges += other->addr != end;
+            end = other->addr + other->size;
+            /* The new one lies beside it: together they are one range. */
+            ranges -= other->addr == md->addr + md->size || end == md->addr;
+        }
+    }
+    if (ranges > MEMORY_DEVICE_BOOT_RANGES) {
+        error_set(errp,
+                  "%s: there are %d ranges of memory from DIMMs with boot=on already, and no room "
+                  "for more in the memory map of a guest: put it beside another one",
+                  what, MEMORY_DEVICE_BOOT_RANGES);
+        return false;
+    }
+    return true;
+}
+
+bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
+{
+    g_autofree char *what = memory_device_name(dev);
+    MemoryDevice md = request_of(dev);
+
+    if (!check_node(machine, &md, what, errp) || !find_place(machine, &md, what, errp) ||
+        !check_boot(machine, &md, what, errp)) {
+        return false;
+    }
+    if (!accel_memory_room(1, errp)) {
+        g_prefix_error(errp, "%s: ", what);
+        return false;
+    }
+    md.ops->place(dev, md.addr);
+    return true;
+}
+
+void memory_device_plug(Machine *machine, Device *dev)
+{
+    DeviceMemory *window = &machine->device_memory;
+    const MemoryDevice md = request_of(dev);
+
+    memory_device_list_add(machine, dev);
+    memory_region_add(&window->region, md.addr - window->base, md.ops->region(dev));
+}
+
+void memory_device_unplug(Machine *machine, Device *dev)
+{
+    memory_region_remove(device_ops(dev)->memory->region(dev));
+    memory_device_list_remove(machine, dev);
 }

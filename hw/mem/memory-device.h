@@ -1,25 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The device memory window: the part of guest-physical space that memory devices are plugged into.
+ * Memory devices: what is plugged into the device memory window, a part of guest-physical space.
  *
- * Nothing here depends on the size of the window: free space is found by walking the plugged
- * devices in order of address. What is plugged is read from the object tree each time (DESIGN
- * decision 1). Machine lock for everything.
+ * A device type is one by DeviceOps.memory. Those that are plugged are in one list, sorted by
+ * address, which the machine keeps: whoever wants to know (ACPI, SMBIOS, e820, commands) reads it.
+ * Nothing here depends on the size of the window, nor on how many other objects there are. Machine
+ * lock for everything.
  */
 #ifndef HW_MEM_MEMORY_DEVICE_H
 #define HW_MEM_MEMORY_DEVICE_H
 
 #include "hw/core/machine.h"
+#include "qapi/qapi-types.h"
 
 /* Least alignment of a memory device's address, bytes: a large page. */
 #define MEMORY_DEVICE_ALIGN (2ull << 20)
 
-/* One plugged memory device. */
-typedef struct MemoryDeviceRange {
-    hwaddr addr;
-    uint64_t size; /* bytes, > 0 */
-    Device *dev;   /* borrowed */
-} MemoryDeviceRange;
+typedef struct MemoryDeviceOps MemoryDeviceOps;
+
+/* One memory device: what it asks for, and while it is plugged, what it has. */
+typedef struct MemoryDevice {
+    Device *dev; /* borrowed */
+    const MemoryDeviceOps *ops;
+    hwaddr addr;    /* 0: any will do */
+    uint64_t size;  /* bytes of the window, > 0 */
+    uint64_t align; /* of address and size, a power of 2; MEMORY_DEVICE_ALIGN is the least */
+    uint32_t node;  /* NUMA node */
+    /* Cold-plugged, and in the memory map that the guest is given at boot, as RAM. */
+    bool boot;
+} MemoryDevice;
+
+struct MemoryDeviceOps {
+    /* Fill in what @dev asks for: everything but dev and ops. None of it changes while it is
+     * realized. */
+    void (*request)(const Device *dev, MemoryDevice *md);
+    /* It is going to be at @addr. */
+    void (*place)(Device *dev, hwaddr addr);
+    /* What is mapped there, of the size that was asked for. */
+    MemoryRegion *(*region)(Device *dev);
+    /* Tell users of it (query-memory-devices). */
+    void (*describe)(const Device *dev, MemoryDeviceInfo *info);
+};
+
+/* Linux's boot protocol has room for 128 ranges of memory, of which boards need up to 8: boot
+ * memory devices that do not lie side by side, at most. */
+#define MEMORY_DEVICE_BOOT_RANGES 120
+
+/* What to call @dev in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
+char *memory_device_name(const Device *dev);
 
 /* Give @machine a window of @size bytes at @base (multiples of MEMORY_DEVICE_ALIGN) and put its
  * region into system memory. Once. size 0: no window, nothing is done. */
@@ -32,19 +60,31 @@ void memory_device_window_init(Machine *machine, hwaddr base, uint64_t size);
 hwaddr memory_device_window_base(const Machine *machine, hwaddr ram_end);
 uint64_t memory_device_window_size(const Machine *machine);
 
-/* Realized memory devices, sorted by address: GArray of MemoryDeviceRange; g_array_unref. */
-GArray *memory_device_ranges(Machine *machine);
+/* What is plugged, sorted by address: of MemoryDevice. Borrowed, until the next one comes or goes;
+ * never NULL. */
+const GArray *memory_devices(const Machine *machine);
+static inline const MemoryDevice *memory_device_at(const GArray *devices, unsigned i)
+{
+    return &g_array_index(devices, MemoryDevice, i);
+}
 
-/* Sum of the sizes of the realized memory devices, bytes ("plugged-memory"). */
-uint64_t memory_device_plugged_size(Machine *machine);
+/* Sum of the sizes of what is plugged, bytes ("plugged-memory"). */
+uint64_t memory_device_plugged_size(const Machine *machine);
 
-/* Find a place for @size bytes. @hint 0: the lowest free address that is a multiple of
- * max(MEMORY_DEVICE_ALIGN, @align); else @hint itself, which is checked against window, alignment
- * and neighbours. @align: what the backend asks for, a power of 2; it holds
- * for the size, too. @what names the device in errors
- * ("pc-dimm 'd0'"). Errors: no window, plugged size would pass maxmem, outside the window,
- * misaligned, overlapping, no room. */
-bool memory_device_place(Machine *machine, const char *what, uint64_t size, uint64_t align,
-                         hwaddr hint, hwaddr *addr, GError **errp);
+/* ---- what a HotplugHandler calls ---- */
+
+/* pre_plug, when the type's own checks are made: find a place for @dev, the lowest free one or the
+ * one that it asks for, and tell it. Errors, each beginning with the device's name, and nothing is
+ * changed: no window, a node that there is not, maxmem would be passed, outside of the window,
+ * misaligned, overlapping, no room, too many boot ranges, no memslot left of the engine. */
+bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp);
+/* plug: put it into the list and map it. */
+void memory_device_plug(Machine *machine, Device *dev);
+/* unplug: undo that. When it returns no vCPU can reach the memory any more. */
+void memory_device_unplug(Machine *machine, Device *dev);
+
+/* The list alone, without a mapping; parts of the above, and for tests. */
+void memory_device_list_add(Machine *machine, Device *dev);
+void memory_device_list_remove(Machine *machine, Device *dev);
 
 #endif

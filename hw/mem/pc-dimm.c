@@ -4,8 +4,6 @@
  */
 #include "hw/mem/pc-dimm.h"
 
-#include "accel/accel.h"
-#include "hw/core/numa.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "memory/ram-hold.h"
@@ -21,26 +19,13 @@ RamBlock *pc_dimm_ram(const PcDimm *dimm)
     return MEMORY_BACKEND(dimm->memdev)->ram;
 }
 
-char *pc_dimm_describe(const PcDimm *dimm)
+GPtrArray *pc_dimm_list(const Machine *machine)
 {
-    const char *id = dimm->parent.id;
-
-    return id ? g_strdup_printf(TYPE_PC_DIMM " '%s'", id) : g_strdup(TYPE_PC_DIMM);
-}
-
-void pc_dimm_range(Device *dev, MemoryDeviceRange *range)
-{
-    range->addr = PC_DIMM(dev)->addr;
-    range->size = pc_dimm_size(PC_DIMM(dev));
-}
-
-GPtrArray *pc_dimm_list(Machine *machine)
-{
-    g_autoptr(GArray) ranges = memory_device_ranges(machine);
+    const GArray *devices = memory_devices(machine);
     GPtrArray *list = g_ptr_array_new();
 
-    for (unsigned i = 0; i < ranges->len; i++) {
-        Device *dev = g_array_index(ranges, MemoryDeviceRange, i).dev;
+    for (unsigned i = 0; i < devices->len; i++) {
+        Device *dev = memory_device_at(devices, i)->dev;
 
         if (object_is_a(OBJECT(dev), TYPE_PC_DIMM)) {
             g_ptr_array_add(list, dev);
@@ -83,24 +68,23 @@ static bool check_memdev(const PcDimm *dimm, const char *what, GError **errp)
     return true;
 }
 
-/* The DIMM in slot @slot among @dimms, or NULL. */
-static const PcDimm *dimm_in_slot(const GPtrArray *dimms, int64_t slot)
+/* Fill @by_slot, of MAX_RAM_SLOTS, with the DIMMs that are plugged. */
+static void find_slots(const Machine *machine, const PcDimm **by_slot)
 {
-    for (unsigned i = 0; i < dimms->len; i++) {
-        const PcDimm *dimm = g_ptr_array_index(dimms, i);
+    const GArray *devices = memory_devices(machine);
 
-        if (dimm->slot == slot) {
-            return dimm;
+    for (unsigned i = 0; i < devices->len; i++) {
+        const Device *dev = memory_device_at(devices, i)->dev;
+
+        if (object_is_a(&dev->parent, TYPE_PC_DIMM)) {
+            by_slot[PC_DIMM(dev)->slot] = PC_DIMM(dev);
         }
     }
-    return NULL;
 }
 
-static bool check_given_slot(Machine *machine, const char *what, const GPtrArray *dimms,
+static bool check_given_slot(const Machine *machine, const char *what, const PcDimm *const *by_slot,
                              int32_t slot, GError **errp)
 {
-    const PcDimm *other = dimm_in_slot(dimms, slot);
-
     if (slot < 0 || (uint64_t)slot >= machine->ram_slots) {
         error_set(errp,
                   "%s: slot %d is out of range: this machine has slots 0 to %" G_GUINT64_FORMAT
@@ -108,8 +92,8 @@ static bool check_given_slot(Machine *machine, const char *what, const GPtrArray
                   what, slot, machine->ram_slots - 1);
         return false;
     }
-    if (other) {
-        g_autofree char *name = pc_dimm_describe(other);
+    if (by_slot[slot]) {
+        g_autofree char *name = memory_device_name(&by_slot[slot]->parent);
 
         error_set(errp, "%s: slot %d is taken by %s; without 'slot' a free one is chosen", what,
                   slot, name);
@@ -119,10 +103,10 @@ static bool check_given_slot(Machine *machine, const char *what, const GPtrArray
 }
 
 /* Check the slot that was given, or find the first free one. */
-static bool choose_slot(Machine *machine, const PcDimm *dimm, const char *what, int32_t *slot,
+static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *what, int32_t *slot,
                         GError **errp)
 {
-    g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
+    const PcDimm *by_slot[MAX_RAM_SLOTS] = { NULL };
 
     if (machine->ram_slots == 0) {
         error_set(errp,
@@ -131,12 +115,13 @@ static bool choose_slot(Machine *machine, const PcDimm *dimm, const char *what, 
                   what);
         return false;
     }
+    find_slots(machine, by_slot);
     *slot = dimm->slot;
     if (dimm->slot != PC_DIMM_SLOT_AUTO) {
-        return check_given_slot(machine, what, dimms, dimm->slot, errp);
+        return check_given_slot(machine, what, by_slot, dimm->slot, errp);
     }
     for (int32_t n = 0; (uint64_t)n < machine->ram_slots; n++) {
-        if (!dimm_in_slot(dimms, n)) {
+        if (!by_slot[n]) {
             *slot = n;
             return true;
         }
@@ -148,62 +133,12 @@ static bool choose_slot(Machine *machine, const PcDimm *dimm, const char *what, 
     return false;
 }
 
-static bool check_node(Machine *machine, const PcDimm *dimm, const char *what, GError **errp)
-{
-    if (!numa_node_exists(machine, dimm->node)) {
-        error_set(errp,
-                  "%s: DIMM property node has value %u, but node %u does not exist: this machine "
-                  "has nodes 0 to %u",
-                  what, dimm->node, dimm->node, MAX(machine->num_nodes, 1) - 1);
-        return false;
-    }
-    return true;
-}
-
-static bool check_boot(Machine *machine, const PcDimm *dimm, const char *what, hwaddr addr,
-                       GError **errp)
-{
-    g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
-    int ranges = 1;
-    hwaddr end = 0; /* of the boot DIMM before */
-
-    if (!dimm->boot) {
-        return true;
-    }
-    if (dimm->parent.hotplugged) {
-        error_set(errp,
-                  "%s: boot=on is for DIMMs that the guest finds when it boots: give it with "
-                  "-device, or leave boot=on out",
-                  what);
-        return false;
-    }
-    for (unsigned i = 0; i < dimms->len; i++) {
-        const PcDimm *other = g_ptr_array_index(dimms, i);
-
-        if (other->boot) {
-            ranges += other->addr != end;
-            end = other->addr + pc_dimm_size(other);
-            /* The new one lies beside it: together they are one range. */
-            ranges -= other->addr == addr + pc_dimm_size(dimm) || end == addr;
-        }
-    }
-    if (ranges > PC_DIMM_BOOT_RANGES) {
-        error_set(errp,
-                  "%s: there are %d ranges of memory from DIMMs with boot=on already, and no room "
-                  "for more in the memory map of a guest: put it beside another one",
-                  what, PC_DIMM_BOOT_RANGES);
-        return false;
-    }
-    return true;
-}
-
 /* ---- plugging ---- */
 
 bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
     PcDimm *dimm = PC_DIMM(dev);
-    g_autofree char *what = pc_dimm_describe(dimm);
-    hwaddr addr;
+    g_autofree char *what = memory_device_name(dev);
     int32_t slot;
 
     if (!check_memdev(dimm, what, errp)) {
@@ -216,45 +151,84 @@ bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
                   what);
         return false;
     }
-    if (!choose_slot(machine, dimm, what, &slot, errp) || !check_node(machine, dimm, what, errp) ||
-        !memory_device_place(machine, what, pc_dimm_size(dimm),
-                             host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev)),
-                             dimm->addr, &addr, errp) ||
-        !check_boot(machine, dimm, what, addr, errp)) {
-        return false;
-    }
-    if (!accel_memory_room(1, errp)) {
-        g_prefix_error(errp, "%s: ", what);
+    if (!choose_slot(machine, dimm, what, &slot, errp) ||
+        !memory_device_pre_plug(machine, dev, errp)) {
         return false;
     }
     dimm->slot = slot;
-    dimm->addr = addr;
     return true;
 }
 
 void pc_dimm_plug(Machine *machine, Device *dev)
 {
     PcDimm *dimm = PC_DIMM(dev);
-    HostMemoryBackend *backend = MEMORY_BACKEND(dimm->memdev);
-    DeviceMemory *window = &machine->device_memory;
-    g_autoptr(GPtrArray) warnings = guest_fit_warnings(machine, dimm);
 
+    host_memory_backend_set_mapped(MEMORY_BACKEND(dimm->memdev), OBJECT(dev));
+    memory_device_plug(machine, dev);
+    g_autoptr(GPtrArray) warnings = guest_fit_warnings(machine, dimm);
     for (unsigned i = 0; warnings && i < warnings->len; i++) {
         warn_report("%s", (const char *)g_ptr_array_index(warnings, i));
     }
-    host_memory_backend_set_mapped(backend, OBJECT(dev));
-    memory_region_add(&window->region, dimm->addr - window->base,
-                      host_memory_backend_region(backend));
 }
 
 void pc_dimm_unplug(Machine *machine, Device *dev)
 {
     HostMemoryBackend *backend = MEMORY_BACKEND(PC_DIMM(dev)->memdev);
 
-    memory_region_remove(host_memory_backend_region(backend));
+    memory_device_unplug(machine, dev);
     ram_block_open(backend->ram); /* an eject closed it: now nobody finds it any more */
     host_memory_backend_set_mapped(backend, NULL);
 }
+
+/* ---- what it is as a memory device ---- */
+
+static void dimm_request(const Device *dev, MemoryDevice *md)
+{
+    const PcDimm *dimm = PC_DIMM(dev);
+
+    md->addr = dimm->addr;
+    md->size = pc_dimm_size(dimm);
+    md->align = host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev));
+    md->node = dimm->node;
+    md->boot = dimm->boot;
+}
+
+static void dimm_place(Device *dev, hwaddr addr)
+{
+    PC_DIMM(dev)->addr = addr;
+}
+
+static MemoryRegion *dimm_region(Device *dev)
+{
+    return host_memory_backend_region(MEMORY_BACKEND(PC_DIMM(dev)->memdev));
+}
+
+static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
+{
+    const PcDimm *dimm = PC_DIMM(dev);
+    PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
+    char *memdev = object_path(dimm->memdev);
+
+    data->id = g_strdup(dev->id);
+    data->addr = (int64_t)dimm->addr;
+    data->size = (int64_t)pc_dimm_size(dimm);
+    data->slot = dimm->slot;
+    data->node = dimm->node;
+    data->memdev = memdev ? memdev : g_strdup("");
+    data->hotplugged = dev->hotplugged;
+    data->hotpluggable = device_ops(dev)->hotpluggable;
+    data->has_boot = data->boot = dimm->boot;
+    info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
+    info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
+    info->u.dimm->data = data;
+}
+
+static const MemoryDeviceOps dimm_memory_ops = {
+    .request = dimm_request,
+    .place = dimm_place,
+    .region = dimm_region,
+    .describe = dimm_describe,
+};
 
 /* ---- the type ---- */
 
@@ -304,6 +278,7 @@ static const DeviceOps pc_dimm_ops = {
     .user_creatable = true,
     .hotpluggable = true,
     .needs_handler = true,
+    .memory = &dimm_memory_ops,
 };
 
 static const ObjectType pc_dimm_type = {

@@ -27,21 +27,11 @@ typedef struct PcDimm {
     bool boot;
 } PcDimm;
 
-/* Linux's boot protocol has room for 128 ranges of memory, of which boards need up to 8: boot DIMMs
- * that do not lie side by side, at most. */
-#define PC_DIMM_BOOT_RANGES 120
-
 /* Bytes; 0 if it has no memdev. */
 uint64_t pc_dimm_size(const PcDimm *dimm);
 
-/* Where a DIMM is (memory-device.c asks). */
-void pc_dimm_range(Device *dev, MemoryDeviceRange *range);
-
 /* The memory of a realized one; borrowed. */
 RamBlock *pc_dimm_ram(const PcDimm *dimm);
-
-/* What to call it in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
-char *pc_dimm_describe(const PcDimm *dimm);
 
 /* What a machine's HotplugHandler for TYPE_PC_DIMM calls. pre_plug makes all checks and sets slot
  * and addr, where unset, on success; it changes nothing on failure. plug maps the memory and marks
@@ -50,8 +40,8 @@ bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp);
 void pc_dimm_plug(Machine *machine, Device *dev);
 void pc_dimm_unplug(Machine *machine, Device *dev);
 
-/* Realized DIMMs, sorted by address (query-memory-devices, SRAT): GPtrArray of PcDimm *, borrowed
- * elements; g_ptr_array_unref. */
-GPtrArray *pc_dimm_list(Machine *machine);
+/* Those of the plugged memory devices that are DIMMs, sorted by address: GPtrArray of PcDimm *,
+ * borrowed elements; g_ptr_array_unref. */
+GPtrArray *pc_dimm_list(const Machine *machine);
 
 #endif

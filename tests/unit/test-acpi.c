@@ -331,11 +331,12 @@ static Object *plug(Machine *machine, const char *name, uint64_t addr, uint64_t 
     Object *dimm = object_new(TYPE_PC_DIMM, NULL);
 
     MEMORY_BACKEND(backend)->size = size;
+    g_assert_true(object_type_find(TYPE_MEMORY_BACKEND)->complete(backend, NULL));
     PC_DIMM(dimm)->memdev = backend; /* takes the reference, as the property does */
     PC_DIMM(dimm)->addr = addr;
     PC_DIMM(dimm)->node = node;
     g_assert_true(object_add_child(OBJECT(machine), name, dimm, NULL));
-    DEVICE(dimm)->realized = true;
+    memory_device_list_add(machine, DEVICE(dimm));
     return dimm;
 }
 
@@ -361,7 +362,7 @@ static void test_srat_dimms(void)
     fixture_load(&f);
     check_srat(&f, plugged, G_N_ELEMENTS(plugged));
     for (unsigned i = 0; i < G_N_ELEMENTS(dimms); i++) {
-        DEVICE(dimms[i])->realized = false;
+        memory_device_list_remove(f.machine, DEVICE(dimms[i]));
         object_unparent(dimms[i]);
         object_unref(dimms[i]);
     }
@@ -411,7 +412,7 @@ static void test_srat_places(void)
     dimm = plug(f.machine, "top", 0x1c0000000, GIB, 2);
     fixture_load(&f);
     check_srat(&f, plugged, G_N_ELEMENTS(plugged));
-    DEVICE(dimm)->realized = false;
+    memory_device_list_remove(f.machine, DEVICE(dimm));
     object_unparent(dimm);
     object_unref(dimm);
     fixture_clear(&f);

@@ -69,11 +69,12 @@ static Object *boot_dimm(Machine *machine, uint64_t addr, uint64_t size, bool bo
     Object *dimm = object_new(TYPE_PC_DIMM, NULL);
 
     MEMORY_BACKEND(backend)->size = size;
+    g_assert_true(object_type_find(TYPE_MEMORY_BACKEND)->complete(backend, NULL));
     PC_DIMM(dimm)->memdev = backend;
     PC_DIMM(dimm)->addr = addr;
     PC_DIMM(dimm)->boot = boot;
     g_assert_true(object_add_child(OBJECT(machine), "dimm[*]", dimm, NULL));
-    DEVICE(dimm)->realized = true;
+    memory_device_list_add(machine, DEVICE(dimm));
     return dimm;
 }
 
@@ -115,7 +116,7 @@ static void test_dimms(void)
     dimms[3] = boot_dimm(machine, 7 * GIB, GIB, false);
     check_high(machine, G_N_ELEMENTS(with), with);
     for (int i = 2; i >= 0; i -= 2) {
-        DEVICE(dimms[i])->realized = false;
+        memory_device_list_remove(machine, DEVICE(dimms[i]));
         object_unparent(dimms[i]);
         object_unref(dimms[i]);
         if (i == 2) {
@@ -124,7 +125,7 @@ static void test_dimms(void)
     }
     check_high(machine, 1, without);
     for (int i = 1; i < 4; i += 2) {
-        DEVICE(dimms[i])->realized = false;
+        memory_device_list_remove(machine, DEVICE(dimms[i]));
         object_unparent(dimms[i]);
         object_unref(dimms[i]);
     }

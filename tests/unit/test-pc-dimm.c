@@ -328,6 +328,23 @@ static void assert_fit(Machine *machine, const char *size, const char *options, 
     del_backend("m0");
 }
 
+/* What users are told when it is plugged is the same. */
+static void test_warned(void)
+{
+    if (g_test_subprocess()) {
+        Machine *machine = mem_machine_new("128M,slots=4,maxmem=32G");
+
+        assert_fit(machine, "128M", "", NULL);
+        assert_fit(machine, "16G", "", "256 MiB");
+        mem_machine_free(machine);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("dimmable: warning: pc-dimm 'd0': * 256 MiB at once *");
+    g_test_trap_assert_stderr_unmatched("*warning*warning*");
+}
+
 static void test_fit(void)
 {
     Machine *machine = mem_machine_new("128M,slots=4,maxmem=32G");
@@ -372,20 +389,20 @@ static void test_boot_ranges(void)
 {
     Machine *machine = mem_machine_new("128M,slots=256,maxmem=4G");
 
-    for (int i = 0; i <= PC_DIMM_BOOT_RANGES; i++) {
+    for (int i = 0; i <= MEMORY_DEVICE_BOOT_RANGES; i++) {
         g_autofree char *id = g_strdup_printf("m%d", i);
         g_autofree char *text = g_strdup_printf("pc-dimm,memdev=m%d,boot=on,addr=0x%llx", i,
                                                 WINDOW + (unsigned long long)i * (4 << 20));
 
         add_backend(id, "2M");
-        if (i < PC_DIMM_BOOT_RANGES) {
+        if (i < MEMORY_DEVICE_BOOT_RANGES) {
             add_dimm(text);
         }
     }
     assert_refused(machine, "pc-dimm,id=bad,memdev=m120,boot=on,addr=0x180000000", "120 ranges");
     add_dimm("pc-dimm,id=d0,memdev=m120,boot=on,addr=0x100200000"); /* closes a gap */
     mem_machine_free(machine);
-    for (int i = 0; i <= PC_DIMM_BOOT_RANGES; i++) {
+    for (int i = 0; i <= MEMORY_DEVICE_BOOT_RANGES; i++) {
         g_autofree char *id = g_strdup_printf("m%d", i);
         del_backend(id);
     }
@@ -408,6 +425,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/huge", test_huge);
     g_test_add_func("/pc-dimm/block-size", test_block_size);
     g_test_add_func("/pc-dimm/fit", test_fit);
+    g_test_add_func("/pc-dimm/warned", test_warned);
     g_test_add_func("/pc-dimm/boot", test_boot);
     g_test_add_func("/pc-dimm/boot-ranges", test_boot_ranges);
     return g_test_run();
