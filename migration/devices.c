@@ -66,7 +66,7 @@ static void save(SavedStates *states, const StateTable *table, Object *obj)
 
 static bool save_device(Device *dev, void *opaque)
 {
-    const StateTable *table = device_ops(dev)->state;
+    const StateTable *table = device_class(dev)->state;
 
     if (table) {
         save(opaque, table, OBJECT(dev));
@@ -129,7 +129,7 @@ static bool load(Loading *loading, const StateTable *table, Object *obj)
 
 static bool load_device(Device *dev, void *opaque)
 {
-    const StateTable *table = device_ops(dev)->state;
+    const StateTable *table = device_class(dev)->state;
 
     return !table || load(opaque, table, OBJECT(dev));
 }

@@ -17,9 +17,9 @@
 static bool cpus_are_pluggable(const char *cpu_type)
 {
     const ObjectType *type = cpu_type ? object_type_find(cpu_type) : NULL;
-    const DeviceOps *ops = type ? object_type_ops(type) : NULL;
+    const DeviceClass *class = type ? object_type_ops(type) : NULL;
 
-    return ops && ops->user_creatable && ops->hotpluggable;
+    return class && class->flags & DEVICE_USER_CREATABLE && class->flags & DEVICE_PLUG;
 }
 
 static char *cpu_typename(const char *model)

@@ -76,7 +76,7 @@ static PciDeviceInfo *device_info(const PciDevice *dev)
     PciDeviceInfo *info = g_new0(PciDeviceInfo, 1);
     const PciBus *secondary = pci_secondary_bus(dev);
 
-    info->bus = pci_bus_number(dev->bus);
+    info->bus = pci_bus_number(pci_bus_of(dev));
     info->slot = PCI_SLOT(dev->devfn);
     info->function = PCI_FUNC(dev->devfn);
     info->class_info = g_new0(PciDeviceClass, 1);

@@ -67,7 +67,7 @@ static bool can_be_deleted(Object *obj)
 
 static bool can_be_unplugged(Object *obj)
 {
-    return object_is_a(obj, TYPE_DEVICE) && device_ops((Device *)obj)->hotpluggable;
+    return object_is_a(obj, TYPE_DEVICE) && device_has_flags((Device *)obj, DEVICE_UNPLUG);
 }
 
 static bool is_ringbuf(Object *obj)
@@ -162,10 +162,10 @@ static void complete_property(HmpCompletion *out, const Context *context)
 
 static bool is_user_device(const ObjectType *type)
 {
-    const DeviceOps *ops =
+    const DeviceClass *class =
         object_type_is_a(type, TYPE_DEVICE) && !type->abstract ? object_type_ops(type) : NULL;
 
-    return ops && ops->user_creatable;
+    return class && class->flags & DEVICE_USER_CREATABLE;
 }
 
 static bool is_user_object(const ObjectType *type)

@@ -4,8 +4,7 @@
  */
 #include <inttypes.h>
 
-#include "hw/core/device.h"
-#include "hw/pci/pci.h"
+#include "hw/core/bus.h"
 #include "memory/memory.h"
 #include "monitor/hmp.h"
 
@@ -51,45 +50,34 @@ static void print_properties(Hmp *hmp, Object *obj, int indent)
     }
 }
 
-static void print_pci_function(Hmp *hmp, const PciDevice *dev, int indent)
-{
-    bool plain = (dev->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == 0;
-    const char *class = pci_class_name(dev);
+static void print_device(Hmp *hmp, Device *dev, int indent);
 
-    hmp_printf(hmp, "%*sclass %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)\n", indent,
-               "", class ? class : "unknown", pci_bus_number(dev->bus), PCI_SLOT(dev->devfn),
-               PCI_FUNC(dev->devfn), pci_get_word(dev, PCI_VENDOR_ID),
-               pci_get_word(dev, PCI_DEVICE_ID),
-               plain ? pci_get_word(dev, PCI_SUBSYSTEM_VENDOR_ID) : 0,
-               plain ? pci_get_word(dev, PCI_SUBSYSTEM_ID) : 0);
-}
-
-static void print_device(Hmp *hmp, Object *obj, int indent);
-
-static void print_bus(Hmp *hmp, const PciBus *bus, int indent)
+static void print_bus(Hmp *hmp, const Bus *bus, int indent)
 {
     hmp_printf(hmp, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->parent.name, indent, "",
                object_typename(&bus->parent));
-    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
-        if (bus->devices[i]) {
-            print_device(hmp, OBJECT(bus->devices[i]), indent + 2);
-        }
+    for (guint i = 0; i < bus->children->len; i++) {
+        print_device(hmp, bus->children->pdata[i], indent + 2);
     }
 }
 
-static void print_device(Hmp *hmp, Object *obj, int indent)
+static void print_device(Hmp *hmp, Device *dev, int indent)
 {
-    hmp_printf(hmp, "%*sdev: %s, id \"%s\"\n", indent, "", object_typename(obj),
-               DEVICE(obj)->id ? DEVICE(obj)->id : "");
-    print_properties(hmp, obj, indent + 2);
-    if (object_is_a(obj, TYPE_PCI_DEVICE)) {
-        print_pci_function(hmp, (PciDevice *)obj, indent + 2);
-    }
-    for (guint i = 0; obj->children && i < obj->children->len; i++) {
-        Object *child = g_ptr_array_index(obj->children, i);
+    const GPtrArray *children = dev->parent.children;
 
-        if (object_is_a(child, TYPE_PCI_BUS)) {
-            print_bus(hmp, (PciBus *)child, indent + 2);
+    hmp_printf(hmp, "%*sdev: %s, id \"%s\"\n", indent, "", object_typename(&dev->parent),
+               dev->id ? dev->id : "");
+    print_properties(hmp, &dev->parent, indent + 2);
+    if (dev->bus && bus_class(dev->bus)->describe) {
+        g_autofree char *text = bus_class(dev->bus)->describe(dev);
+
+        hmp_printf(hmp, "%*s%s\n", indent + 2, "", text);
+    }
+    for (guint i = 0; children && i < children->len; i++) {
+        Object *child = children->pdata[i];
+
+        if (object_is_a(child, TYPE_BUS)) {
+            print_bus(hmp, BUS(child), indent + 2);
         }
     }
 }
@@ -97,8 +85,8 @@ static void print_device(Hmp *hmp, Object *obj, int indent)
 /* Those on a bus come with it. */
 static bool print_top_device(Object *obj, void *opaque)
 {
-    if (object_is_a(obj, TYPE_DEVICE) && !object_is_a(obj, TYPE_PCI_DEVICE)) {
-        print_device(opaque, obj, 0);
+    if (object_is_a(obj, TYPE_DEVICE) && !DEVICE(obj)->bus) {
+        print_device(opaque, DEVICE(obj), 0);
     }
     return true;
 }

@@ -66,7 +66,7 @@ struct ObjectType {
     const char *description; /* one line for users */
     size_t instance_size;    /* 0: the parent's */
     bool abstract;
-    bool user_creatable;        /* by -object/object-add; devices say it in DeviceOps */
+    bool user_creatable;        /* by -object/object-add; devices say it in DeviceClass */
     const Property *properties; /* ends with a NULL name; adds to the parent's */
     const void *ops;            /* what subclasses of "device", "machine", ... define; see those */
     void (*init)(Object *obj);  /* parent's runs first; defaults are set already */

@@ -218,8 +218,8 @@ static bool can_be_made_later(const char *name)
             return true;
         }
         if (object_type_is_a(type, TYPE_DEVICE)) {
-            const DeviceOps *ops = object_type_ops(type);
-            if (ops->user_creatable && ops->hotpluggable) {
+            const DeviceClass *class = object_type_ops(type);
+            if (class->flags & DEVICE_USER_CREATABLE && class->flags & DEVICE_PLUG) {
                 return true;
             }
         }

@@ -302,7 +302,7 @@ static const StateTable memhp_state = { .name = "acpi-memory-hotplug",
                                         .version = 1,
                                         .fields = memhp_fields };
 
-static const DeviceOps memhp_device_ops = {
+static const DeviceClass memhp_device_ops = {
     .category = "misc",
     .realize = memhp_realize,
     .unrealize = memhp_unrealize,

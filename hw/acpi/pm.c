@@ -361,7 +361,7 @@ static const StateField pm_fields[] = {
 
 static const StateTable pm_state = { .name = "acpi-pm", .version = 1, .fields = pm_fields };
 
-static const DeviceOps pm_device_ops = {
+static const DeviceClass pm_device_ops = {
     .category = "misc",
     .realize = pm_realize,
     .unrealize = pm_unrealize,

@@ -475,7 +475,7 @@ static const StateTable pflash_state = { .name = "cfi.pflash01",
                                          .version = 1,
                                          .fields = pflash_fields };
 
-static const DeviceOps pflash_device_ops = {
+static const DeviceClass pflash_device_ops = {
     .category = "storage",
     .realize = pflash_realize,
     .unrealize = pflash_unrealize,

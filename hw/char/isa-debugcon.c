@@ -90,9 +90,9 @@ static const Property debugcon_properties[] = {
     { 0 },
 };
 
-static const DeviceOps debugcon_device_ops = {
+static const DeviceClass debugcon_device_ops = {
     .category = "misc",
-    .user_creatable = true,
+    .flags = DEVICE_USER_CREATABLE,
     .realize = debugcon_realize,
     .unrealize = debugcon_unrealize,
 };

@@ -680,9 +680,9 @@ static const StateField serial_fields[] = {
 
 static const StateTable serial_state = { .name = "serial", .version = 1, .fields = serial_fields };
 
-static const DeviceOps serial_device_ops = {
+static const DeviceClass serial_device_ops = {
     .category = "input",
-    .user_creatable = true,
+    .flags = DEVICE_USER_CREATABLE,
     .realize = serial_realize,
     .unrealize = serial_unrealize,
     .reset = serial_reset,

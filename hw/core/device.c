@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hw/core/bus.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-events.h"
@@ -14,7 +15,7 @@ static GPtrArray *realized_devices;
 
 static struct json_object *device_get_hotpluggable(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_boolean(device_ops((Device *)obj)->hotpluggable);
+    return json_object_new_boolean(device_has_flags((Device *)obj, DEVICE_HOTPLUG));
 }
 
 static void device_finalize(Object *obj)
@@ -42,7 +43,7 @@ static const Property device_properties[] = {
     { 0 },
 };
 
-static const DeviceOps device_base_ops = { 0 };
+static const DeviceClass device_base_class = { 0 };
 
 static const ObjectType device_type = {
     .name = TYPE_DEVICE,
@@ -51,27 +52,38 @@ static const ObjectType device_type = {
     .instance_size = sizeof(Device),
     .abstract = true,
     .properties = device_properties,
-    .ops = &device_base_ops,
+    .ops = &device_base_class,
     .finalize = device_finalize,
 };
 OBJECT_TYPE_REGISTER(device_type)
 
-bool device_realize(Device *dev, GError **errp)
+/* Everything that can fail. Nothing is left behind then. */
+static bool try_realize(Device *dev, const HotplugHandler *handler, GError **errp)
 {
-    const DeviceOps *ops = device_ops(dev);
-    const HotplugHandler *handler = hotplug_handler_for(dev);
+    const DeviceClass *class = device_class(dev);
     Machine *machine = current_machine();
 
-    dev->hotplugged = machine && machine->ready;
-    if (ops->needs_handler && !handler) {
+    if (class->flags & DEVICE_NEEDS_SLOT && !handler) {
         error_set(errp, "machine '%s' cannot take a '%s'",
                   machine ? machine_ops(machine)->name : "(none)", object_typename(&dev->parent));
         return false;
     }
-    if (handler && handler->pre_plug && !handler->pre_plug(machine, dev, errp)) {
+    return (!handler || !handler->pre_plug || handler->pre_plug(machine, dev, errp)) &&
+           (!class->realize || class->realize(dev, errp));
+}
+
+bool device_realize(Device *dev, GError **errp)
+{
+    const DeviceClass *class = device_class(dev);
+    Machine *machine = current_machine();
+
+    dev->hotplugged = machine && machine->ready;
+    if (class->bus && !bus_attach(dev, errp)) {
         return false;
     }
-    if (ops->realize && !ops->realize(dev, errp)) {
+    const HotplugHandler *handler = hotplug_handler_for(dev);
+    if (!try_realize(dev, handler, errp)) {
+        bus_detach(dev);
         return false;
     }
     dev->realized = true;
@@ -80,8 +92,8 @@ bool device_realize(Device *dev, GError **errp)
         realized_devices = g_ptr_array_new();
     }
     g_ptr_array_add(realized_devices, object_ref(&dev->parent));
-    if (dev->hotplugged && ops->reset) {
-        ops->reset(dev);
+    if (dev->hotplugged && class->reset) {
+        class->reset(dev);
     }
     if (handler && handler->plug) {
         handler->plug(machine, dev);
@@ -89,25 +101,31 @@ bool device_realize(Device *dev, GError **errp)
     return true;
 }
 
+static void unrealize(Device *dev)
+{
+    const HotplugHandler *handler = hotplug_handler_for(dev);
+
+    if (handler && handler->unplug) {
+        handler->unplug(current_machine(), dev);
+    }
+    if (device_class(dev)->unrealize) {
+        device_class(dev)->unrealize(dev);
+    }
+    bus_detach(dev);
+    dev->realized = false;
+    object_settle(&dev->parent, false);
+    if (g_ptr_array_remove(realized_devices, dev)) {
+        object_unref(&dev->parent);
+    }
+}
+
 void device_unplug(Device *dev)
 {
-    const DeviceOps *ops = device_ops(dev);
-    const HotplugHandler *handler = hotplug_handler_for(dev);
     g_autofree char *path = object_path(&dev->parent);
 
     object_ref(&dev->parent); /* until the end of this function */
     if (dev->realized) {
-        if (handler && handler->unplug) {
-            handler->unplug(current_machine(), dev);
-        }
-        if (ops->unrealize) {
-            ops->unrealize(dev);
-        }
-        dev->realized = false;
-        object_settle(&dev->parent, false);
-        if (g_ptr_array_remove(realized_devices, dev)) {
-            object_unref(&dev->parent);
-        }
+        unrealize(dev);
     }
     object_unparent(&dev->parent);
     if (dev->id || dev->pending_deleted_event) {
@@ -175,14 +193,14 @@ static const ObjectType *device_find_type(const char *driver, GError **errp)
                   listed_by());
         return NULL;
     }
-    const DeviceOps *ops = object_type_ops(type);
-    if (type->abstract || !ops->user_creatable) {
+    const DeviceClass *class = object_type_ops(type);
+    if (type->abstract || !(class->flags & DEVICE_USER_CREATABLE)) {
         error_set(errp,
                   "'%s' is a part that only the machine itself has; %s lists what can be added",
                   driver, listed_by());
         return NULL;
     }
-    if (current_machine() && current_machine()->ready && !ops->hotpluggable) {
+    if (current_machine() && current_machine()->ready && !(class->flags & DEVICE_PLUG)) {
         error_set(errp, "'%s' cannot be plugged while the machine runs; give it with -device",
                   driver);
         return NULL;
@@ -220,7 +238,8 @@ Device *device_add(struct json_object *props, GError **errp)
         return NULL;
     }
     if (!driver) {
-        error_set(errp, "'driver' is missing: the type of the device, such as pc-dimm");
+        error_set(errp, "'driver' is missing: the type of the device; %s lists those there are",
+                  listed_by());
         return NULL;
     }
     const ObjectType *type = device_find_type(driver, errp);
@@ -261,7 +280,7 @@ static Device *device_find(const char *id, GError **errp)
 
 static bool unplug_request(Device *dev, const char *id, GError **errp)
 {
-    if (!device_ops(dev)->hotpluggable) {
+    if (!device_has_flags(dev, DEVICE_UNPLUG)) {
         error_set(errp, "device '%s' is a '%s', which cannot be unplugged while the machine runs",
                   id, object_typename(&dev->parent));
         return false;
@@ -296,10 +315,8 @@ static Device *device_find_withdrawable(const char *id, const char *option,
 
     *handler = dev ? hotplug_handler_for(dev) : NULL;
     if (dev && (!*handler || !(*handler)->unplug_withdraw)) {
-        error_set(errp,
-                  "'%s' is for DIMMs: a request to unplug a '%s' ('%s') cannot be withdrawn, so "
-                  "leave '%s' out",
-                  option, object_typename(&dev->parent), id, option);
+        error_set(errp, "a request to unplug a '%s' ('%s') cannot be withdrawn: leave '%s' out",
+                  object_typename(&dev->parent), id, option);
         return NULL;
     }
     return dev;
@@ -351,8 +368,8 @@ void devices_reset(void)
     }
     for (unsigned i = 0; i < list->len; i++) {
         Device *dev = list->pdata[i];
-        if (dev->realized && device_ops(dev)->reset) {
-            device_ops(dev)->reset(dev);
+        if (dev->realized && device_class(dev)->reset) {
+            device_class(dev)->reset(dev);
         }
     }
 }

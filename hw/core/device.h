@@ -2,7 +2,7 @@
 /*
  * Devices: objects that are realized (made to work), reset, and perhaps plugged while the machine
  * runs. A device type is an ObjectType with parent "device" (or a subtype) whose `ops` is a
- * DeviceOps. Machine lock for everything.
+ * DeviceClass. Machine lock for everything.
  */
 #ifndef HW_CORE_DEVICE_H
 #define HW_CORE_DEVICE_H
@@ -12,7 +12,9 @@
 
 typedef struct Device {
     Object parent;
-    char *id; /* NULL if the user gave none */
+    char *id;        /* NULL if the user gave none */
+    char *bus_name;  /* property "bus" of types that need one; NULL: the first of its kind */
+    struct Bus *bus; /* hw/core/bus.h; borrowed; NULL: on none */
     bool realized;
     bool hotplugged; /* plugged after the machine was started */
     /* An unplug was requested and neither refused nor finished (DeviceNotActive on a repeat is not
@@ -20,25 +22,38 @@ typedef struct Device {
     bool pending_deleted_event;
 } Device;
 
-typedef struct DeviceOps {
+/* Bits of DeviceClass.flags. */
+enum {
+    DEVICE_USER_CREATABLE = 1 << 0, /* by -device */
+    DEVICE_PLUG = 1 << 1,           /* and by device_add, while the machine runs */
+    DEVICE_UNPLUG = 1 << 2,         /* by device_del, while the machine runs */
+    DEVICE_NEEDS_SLOT = 1 << 3, /* realize fails where no HotplugHandler is there for the type */
+    DEVICE_HOTPLUG = DEVICE_PLUG | DEVICE_UNPLUG,
+};
+
+typedef struct DeviceClass {
     const char *category; /* "memory", "input", "misc", ...: a heading in -device help */
-    bool user_creatable;  /* by -device/device_add */
-    bool hotpluggable;
-    bool needs_handler; /* realize fails on a machine without a HotplugHandler for the type */
+    const char *bus;      /* type of the bus that it sits on (hw/core/bus.h); NULL: on none */
+    unsigned flags;       /* DEVICE_* */
     bool (*realize)(Device *dev, GError **errp); /* may be NULL; leaves nothing behind on failure */
     void (*unrealize)(Device *dev);              /* may be NULL */
     void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
     const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
     /* What it is as a memory device (hw/mem/memory-device.h); NULL: it is none. */
     const struct MemoryDeviceOps *memory;
-} DeviceOps;
+} DeviceClass;
 
 #define TYPE_DEVICE "device"
 #define DEVICE(x)   ((Device *)(x))
 
-static inline const DeviceOps *device_ops(const Device *dev)
+static inline const DeviceClass *device_class(const Device *dev)
 {
     return object_ops(&dev->parent);
+}
+/* All of @flags? */
+static inline bool device_has_flags(const Device *dev, unsigned flags)
+{
+    return (device_class(dev)->flags & flags) == flags;
 }
 
 /* Realize with the machine's hot-plug handler around it: pre_plug, realize, plug. */

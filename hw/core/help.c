@@ -7,26 +7,26 @@
 #include "hw/core/device.h"
 #include "util/error.h"
 
-static const DeviceOps *device_type_ops(const ObjectType *type)
+static const DeviceClass *device_type_class(const ObjectType *type)
 {
     return object_type_is_a(type, TYPE_DEVICE) ? object_type_ops(type) : NULL;
 }
 
 static bool is_user_device(const ObjectType *type)
 {
-    const DeviceOps *ops = type->abstract ? NULL : device_type_ops(type);
+    const DeviceClass *class = type->abstract ? NULL : device_type_class(type);
 
-    return ops && ops->user_creatable;
+    return class && class->flags & DEVICE_USER_CREATABLE;
 }
 
 static bool is_user_object(const ObjectType *type)
 {
-    return type->user_creatable && !type->abstract && !device_type_ops(type);
+    return type->user_creatable && !type->abstract && !device_type_class(type);
 }
 
 static const char *category_of(const ObjectType *type)
 {
-    const char *category = device_type_ops(type)->category;
+    const char *category = device_type_class(type)->category;
 
     return category ? category : "misc";
 }

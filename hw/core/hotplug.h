@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hot-plug handlers: what a machine does around the realization of a device type.
+ * Hot-plug handlers: what is done around the realization of a device, by the bus that it sits on
+ * (Bus.hotplug), or for types that sit on none, by the machine's slots for them
+ * (MachineOps.hotplug).
  */
 #ifndef HW_CORE_HOTPLUG_H
 #define HW_CORE_HOTPLUG_H
@@ -10,7 +12,7 @@
 typedef struct Machine Machine;
 
 typedef struct HotplugHandler {
-    const char *device_type; /* of which type (with subtypes) */
+    const char *device_type; /* the machine's: of which type (with subtypes) */
     /* All checks; changes nothing but the device's unset properties (slot, addr) on success. */
     bool (*pre_plug)(Machine *machine, Device *dev, GError **errp);
     /* After realize; cannot fail. */
@@ -24,7 +26,7 @@ typedef struct HotplugHandler {
     bool (*unplug_withdraw)(Machine *machine, Device *dev, int64_t delay_ns, GError **errp);
 } HotplugHandler;
 
-/* The current machine's handler for @dev, or NULL. */
+/* That of the bus that @dev is on, or of the current machine for its type; or NULL. */
 const HotplugHandler *hotplug_handler_for(const Device *dev);
 
 #endif

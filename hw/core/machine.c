@@ -5,6 +5,7 @@
 
 #include "accel/accel.h"
 #include "backends/host-memory-backend.h"
+#include "hw/core/bus.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/machine-ram.h"
 #include "hw/core/numa.h"
@@ -21,6 +22,9 @@ const HotplugHandler *hotplug_handler_for(const Device *dev)
 {
     const HotplugHandler *h = the_machine ? machine_ops(the_machine)->hotplug : NULL;
 
+    if (dev->bus) {
+        return dev->bus->hotplug;
+    }
     for (; h && h->device_type; h++) {
         if (object_is_a(&dev->parent, h->device_type)) {
             return h;

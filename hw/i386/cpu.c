@@ -91,7 +91,7 @@ static const StateField cpu_fields[] = {
 };
 static const StateTable cpu_state = { .name = "cpu-device", .version = 1, .fields = cpu_fields };
 
-static const DeviceOps x86_cpu_ops = {
+static const DeviceClass x86_cpu_ops = {
     .category = "cpu",
     .realize = x86_cpu_device_realize,
     .unrealize = x86_cpu_device_unrealize,

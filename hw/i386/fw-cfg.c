@@ -414,7 +414,7 @@ static const StateField fw_cfg_fields[] = {
 
 static const StateTable fw_cfg_state = { .name = "fw-cfg", .version = 1, .fields = fw_cfg_fields };
 
-static const DeviceOps fw_cfg_device_ops = {
+static const DeviceClass fw_cfg_device_ops = {
     .category = "misc",
     .reset = fw_cfg_reset,
     .state = &fw_cfg_state,

@@ -46,7 +46,7 @@ static const StateField port92_fields[] = {
 
 static const StateTable port92_state = { .name = "port92", .version = 1, .fields = port92_fields };
 
-static const DeviceOps port92_device_ops = {
+static const DeviceClass port92_device_ops = {
     .category = "misc",
     .reset = port92_reset,
     .state = &port92_state,

@@ -292,7 +292,7 @@ static const StateField i8042_fields[] = {
 
 static const StateTable i8042_state = { .name = "i8042", .version = 1, .fields = i8042_fields };
 
-static const DeviceOps i8042_device_ops = {
+static const DeviceClass i8042_device_ops = {
     .category = "input",
     .reset = i8042_reset,
     .state = &i8042_state,

@@ -501,7 +501,7 @@ static const StateField apic_fields[] = {
 
 static const StateTable apic_state = { .name = "apic", .version = 1, .fields = apic_fields };
 
-static const DeviceOps apic_device_ops = {
+static const DeviceClass apic_device_ops = {
     .category = "misc",
     .realize = apic_realize,
     .unrealize = apic_unrealize,

@@ -431,7 +431,7 @@ static const StateField i8259_fields[] = {
 
 static const StateTable i8259_state = { .name = "i8259", .version = 1, .fields = i8259_fields };
 
-static const DeviceOps i8259_device_ops = {
+static const DeviceClass i8259_device_ops = {
     .category = "misc",
     .reset = i8259_reset,
     .state = &i8259_state,

@@ -289,7 +289,7 @@ static const StateField ioapic_fields[] = {
 
 static const StateTable ioapic_state = { .name = "ioapic", .version = 1, .fields = ioapic_fields };
 
-static const DeviceOps ioapic_device_ops = {
+static const DeviceClass ioapic_device_ops = {
     .category = "misc",
     .reset = ioapic_device_reset,
     .state = &ioapic_state,

@@ -61,7 +61,7 @@ char *memory_device_name(const Device *dev)
 /* What @dev, which is a memory device, asks for or has. */
 static MemoryDevice request_of(Device *dev)
 {
-    MemoryDevice md = { .dev = dev, .ops = device_ops(dev)->memory };
+    MemoryDevice md = { .dev = dev, .ops = device_class(dev)->memory };
 
     md.ops->request(dev, &md);
     md.align = MAX(md.align, MEMORY_DEVICE_ALIGN);
@@ -305,6 +305,6 @@ void memory_device_plug(Machine *machine, Device *dev)
 
 void memory_device_unplug(Machine *machine, Device *dev)
 {
-    memory_region_remove(device_ops(dev)->memory->region(dev));
+    memory_region_remove(device_class(dev)->memory->region(dev));
     memory_device_list_remove(machine, dev);
 }

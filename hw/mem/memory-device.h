@@ -2,7 +2,7 @@
 /*
  * Memory devices: what is plugged into the device memory window, a part of guest-physical space.
  *
- * A device type is one by DeviceOps.memory. Those that are plugged are in one list, sorted by
+ * A device type is one by DeviceClass.memory. Those that are plugged are in one list, sorted by
  * address, which the machine keeps: whoever wants to know (ACPI, SMBIOS, e820, commands) reads it.
  * Nothing here depends on the size of the window, nor on how many other objects there are. Machine
  * lock for everything.

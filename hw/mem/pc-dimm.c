@@ -216,7 +216,7 @@ static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
     data->node = dimm->node;
     data->memdev = memdev ? memdev : g_strdup("");
     data->hotplugged = dev->hotplugged;
-    data->hotpluggable = device_ops(dev)->hotpluggable;
+    data->hotpluggable = device_has_flags(dev, DEVICE_HOTPLUG);
     data->has_boot = data->boot = dimm->boot;
     info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
     info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
@@ -273,11 +273,9 @@ static const Property pc_dimm_properties[] = {
     { 0 },
 };
 
-static const DeviceOps pc_dimm_ops = {
+static const DeviceClass pc_dimm_ops = {
     .category = "memory",
-    .user_creatable = true,
-    .hotpluggable = true,
-    .needs_handler = true,
+    .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG | DEVICE_NEEDS_SLOT,
     .memory = &dimm_memory_ops,
 };
 

@@ -82,9 +82,9 @@ static const Property debug_exit_properties[] = {
     { 0 },
 };
 
-static const DeviceOps debug_exit_device_ops = {
+static const DeviceClass debug_exit_device_ops = {
     .category = "misc",
-    .user_creatable = true,
+    .flags = DEVICE_USER_CREATABLE,
     .realize = debug_exit_realize,
     .unrealize = debug_exit_unrealize,
 };

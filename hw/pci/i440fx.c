@@ -26,18 +26,18 @@ static void i440fx_init(Object *obj)
 
 static void i440fx_reset(PciDevice *dev)
 {
-    pci_host_update_pam(pci_host_of(dev->bus));
+    pci_host_update_pam(pci_host_of(pci_bus_of(dev)));
 }
 
 static void i440fx_config_written(PciDevice *dev, unsigned offset, unsigned size)
 {
     if (pci_touches(offset, size, I440FX_PAM, PAM_REGISTERS)) {
-        pci_host_update_pam(pci_host_of(dev->bus));
+        pci_host_update_pam(pci_host_of(pci_bus_of(dev)));
     }
 }
 
-static const PciDeviceOps i440fx_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+static const PciFunctionClass i440fx_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
     .reset = i440fx_reset,
     .config_written = i440fx_config_written,
 };

@@ -162,8 +162,8 @@ static const StateField lpc_fields[] = {
 };
 static const StateTable lpc_state = { .name = "ich9-lpc", .version = 1, .fields = lpc_fields };
 
-static const PciDeviceOps lpc_ops = {
-    .device = { PCI_DEVICE_OPS_CORE, .category = "bridge", .state = &lpc_state },
+static const PciFunctionClass lpc_ops = {
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .state = &lpc_state },
     .reset = lpc_reset,
     .config_written = lpc_config_written,
 };
@@ -215,7 +215,7 @@ void ich9_lpc_set_up(Ich9Lpc *lpc)
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(values); i++) {
-        pci_config_write(lpc->parent.bus, 0, ICH9_LPC_DEVFN, values[i].offset, values[i].value,
-                         values[i].size);
+        pci_config_write(pci_bus_of(&lpc->parent), 0, ICH9_LPC_DEVFN, values[i].offset,
+                         values[i].value, values[i].size);
     }
 }

@@ -56,13 +56,13 @@ static void mch_update_ecam(PciDevice *mch)
     unsigned buses = 1;
     bool enabled = mch_window(mch, &base, &buses);
 
-    pci_host_set_ecam(pci_host_of(mch->bus), enabled, base, buses);
+    pci_host_set_ecam(pci_host_of(pci_bus_of(mch)), enabled, base, buses);
 }
 
 static void mch_reset(PciDevice *mch)
 {
     mch_update_ecam(mch);
-    pci_host_update_pam(pci_host_of(mch->bus));
+    pci_host_update_pam(pci_host_of(pci_bus_of(mch)));
 }
 
 static void mch_config_written(PciDevice *mch, unsigned offset, unsigned size)
@@ -71,7 +71,7 @@ static void mch_config_written(PciDevice *mch, unsigned offset, unsigned size)
         mch_update_ecam(mch);
     }
     if (pci_touches(offset, size, MCH_PAM, PAM_REGISTERS)) {
-        pci_host_update_pam(pci_host_of(mch->bus));
+        pci_host_update_pam(pci_host_of(pci_bus_of(mch)));
     }
 }
 
@@ -80,8 +80,8 @@ static void mch_init(Object *obj)
     pci_set_registers((PciDevice *)obj, mch_registers, G_N_ELEMENTS(mch_registers));
 }
 
-static const PciDeviceOps mch_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+static const PciFunctionClass mch_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
     .reset = mch_reset,
     .config_written = mch_config_written,
 };

@@ -42,7 +42,7 @@ static void update_windows(PciBridge *bridge)
     memory_transaction_begin();
     for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
         MemoryRegion *window = &bridge->windows[kind];
-        PciBus *bus = bridge->parent.bus;
+        PciBus *bus = pci_bus_of(&bridge->parent);
         uint64_t first, last;
         bool open = window_open(&bridge->parent, kind, &first, &last);
 
@@ -79,7 +79,7 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp)
     static const char *const names[PCI_WINDOWS] = { "io-window", "memory-window",
                                                     "prefetchable-window" };
     g_autofree char *name = secondary_name(bridge, bus_type);
-    PciBus *bus = bridge->parent.bus;
+    PciBus *bus = pci_bus_of(&bridge->parent);
 
     bridge->secondary =
         pci_bus_create(bus_type, name, &bridge->parent.parent.parent, &bridge->parent, errp);

@@ -8,73 +8,21 @@
 
 /* ---- buses ---- */
 
-static void bus_finalize(Object *obj)
-{
-    PciBus *bus = (PciBus *)obj;
-
-    memory_region_destroy(&bus->memory);
-    memory_region_destroy(&bus->io);
-}
-
-static const ObjectType pci_bus_type = {
-    .name = TYPE_PCI_BUS,
-    .parent = "object",
-    .description = "PCI bus",
-    .instance_size = sizeof(PciBus),
-    .finalize = bus_finalize,
-};
-OBJECT_TYPE_REGISTER(pci_bus_type)
-
-static const ObjectType pcie_bus_type = {
-    .name = TYPE_PCIE_BUS,
-    .parent = TYPE_PCI_BUS,
-    .description = "PCI Express bus",
-};
-OBJECT_TYPE_REGISTER(pcie_bus_type)
-
-typedef struct BusSearch {
-    const char *name; /* NULL: a root bus */
-    PciBus *found;
-    GString *names; /* of those that do not fit */
-} BusSearch;
-
-/* Go on until it is found. */
-static bool search_bus(Object *obj, void *opaque)
-{
-    BusSearch *search = opaque;
-    PciBus *bus = (PciBus *)obj;
-
-    if (!object_is_a(obj, TYPE_PCI_BUS)) {
-        return true;
-    }
-    if (search->name ? strcmp(obj->name, search->name) == 0 : !bus->bridge) {
-        search->found = bus;
-        return false;
-    }
-    g_string_append_printf(search->names, "%s'%s'", search->names->len ? ", " : "", obj->name);
-    return true;
-}
-
 PciBus *pci_bus_find(const char *name, GError **errp)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
-    BusSearch search = { .name = name, .names = names };
-
-    object_foreach(object_root(), search_bus, &search);
-    if (search.found) {
-        return search.found;
-    }
-    if (!names->len) {
-        error_set(errp, "this machine has no PCI bus");
-    } else {
-        error_set(errp, "there is no PCI bus '%s'; those there are: %s", name, names->str);
-    }
-    return NULL;
+    return (PciBus *)bus_find(TYPE_PCI_BUS, name, errp);
 }
 
 PciBus *pci_root_bus(void)
 {
-    return pci_bus_find(NULL, NULL);
+    for (unsigned i = 0; i < buses()->len; i++) {
+        Bus *bus = buses()->pdata[i];
+
+        if (object_is_a(&bus->parent, TYPE_PCI_BUS) && !((PciBus *)bus)->bridge) {
+            return (PciBus *)bus;
+        }
+    }
+    return NULL;
 }
 
 PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDevice *bridge,
@@ -82,30 +30,19 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 {
     g_autofree char *memory = g_strdup_printf("%s-memory", name);
     g_autofree char *io = g_strdup_printf("%s-io", name);
-    PciBus *bus;
+    PciBus *bus = (PciBus *)bus_new(type, name, owner, errp);
 
-    if (pci_bus_find(name, NULL)) {
-        error_set(errp, "there is a bus with the name '%s' already; choose another id", name);
-        return NULL;
-    }
-    bus = (PciBus *)object_new(type, errp);
-    if (!bus) {
-        return NULL;
-    }
-    bus->bridge = bridge;
-    memory_region_init_container(&bus->memory, memory, UINT64_MAX);
-    memory_region_init_container(&bus->io, io, 0x10000);
-    if (!object_add_child(owner, name, &bus->parent, errp)) {
-        g_clear_pointer((Object **)&bus, object_unref);
-    } else {
-        object_unref(&bus->parent); /* the tree has one */
+    if (bus) {
+        bus->bridge = bridge;
+        memory_region_init_container(&bus->memory, memory, UINT64_MAX);
+        memory_region_init_container(&bus->io, io, 0x10000);
     }
     return bus;
 }
 
 bool pci_bus_is_express(const PciBus *bus)
 {
-    return object_is_a(&bus->parent, TYPE_PCIE_BUS);
+    return object_is_a(&bus->parent.parent, TYPE_PCIE_BUS);
 }
 
 uint8_t pci_bus_number(const PciBus *bus)
@@ -135,21 +72,21 @@ static unsigned bus_slots(const PciBus *bus)
 
 static bool check_bus_kind(const PciDevice *dev, const PciBus *bus, GError **errp)
 {
-    const PciDeviceOps *ops = pci_device_ops(dev);
+    const PciFunctionClass *ops = pci_function_class(dev);
     const char *type = object_typename(&dev->parent.parent);
 
     if (ops->express && !pci_bus_is_express(bus)) {
         error_set(errp,
                   "bus '%s' is a conventional PCI bus: a '%s' needs a PCI Express bus, such as "
                   "'pcie.0' of the machine q35",
-                  bus->parent.name, type);
+                  bus->parent.parent.name, type);
         return false;
     }
     if (ops->root_only && bus->bridge) {
         error_set(errp,
                   "bus '%s' is behind a bridge: a '%s' must be on the root bus, '%s', as part of "
                   "the host",
-                  bus->parent.name, type, pci_root_bus()->parent.name);
+                  bus->parent.parent.name, type, pci_root_bus()->parent.parent.name);
         return false;
     }
     return true;
@@ -168,13 +105,13 @@ static bool pick_slot(PciDevice *dev, const PciBus *bus, GError **errp)
             return true;
         }
     }
-    error_set(errp, "bus '%s' has no free slot", bus->parent.name);
+    error_set(errp, "bus '%s' has no free slot", bus->parent.parent.name);
     return false;
 }
 
 static bool is_multifunction(const PciDevice *dev)
 {
-    return dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
+    return dev->multifunction || dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
 }
 
 /* Software looks at functions 1 to 7 only if function 0 says that there may be some. */
@@ -188,7 +125,7 @@ static bool check_functions(const PciDevice *dev, const PciBus *bus, GError **er
             error_set(errp,
                       "function 0 of slot %x of bus '%s' is a single function: give that device "
                       "multifunction=on, or use another slot",
-                      slot, bus->parent.name);
+                      slot, bus->parent.parent.name);
             return false;
         }
         return true;
@@ -198,7 +135,7 @@ static bool check_functions(const PciDevice *dev, const PciBus *bus, GError **er
             error_set(errp,
                       "slot %x of bus '%s' has a function %u already: function 0 needs "
                       "multifunction=on there",
-                      slot, bus->parent.name, fn);
+                      slot, bus->parent.parent.name, fn);
             return false;
         }
     }
@@ -211,8 +148,8 @@ static bool check_addr(const PciDevice *dev, const PciBus *bus, GError **errp)
     unsigned slot = PCI_SLOT(dev->addr), fn = PCI_FUNC(dev->addr);
 
     if (slot >= bus_slots(bus)) {
-        error_set(errp, "bus '%s' has only slot 0, so 'addr' cannot be %x.%x", bus->parent.name,
-                  slot, fn);
+        error_set(errp, "bus '%s' has only slot 0, so 'addr' cannot be %x.%x",
+                  bus->parent.parent.name, slot, fn);
         return false;
     }
     if (there) {
@@ -221,32 +158,82 @@ static bool check_addr(const PciDevice *dev, const PciBus *bus, GError **errp)
         error_set(errp,
                   "'addr' %x.%x of bus '%s' is taken by '%s', a '%s': choose another, or none for "
                   "the first free slot",
-                  slot, fn, bus->parent.name, there->parent.id ? there->parent.id : path,
+                  slot, fn, bus->parent.parent.name, there->parent.id ? there->parent.id : path,
                   object_typename(&there->parent.parent));
         return false;
     }
     return check_functions(dev, bus, errp);
 }
 
-bool pci_bus_attach(PciDevice *dev, GError **errp)
+static bool bus_place(Bus *bus, Device *device, GError **errp)
 {
-    PciBus *bus = dev->bus ? dev->bus : pci_bus_find(dev->bus_name, errp);
+    PciBus *pci = (PciBus *)bus;
+    PciDevice *dev = (PciDevice *)device;
 
-    if (!bus || !check_bus_kind(dev, bus, errp) || (dev->addr < 0 && !pick_slot(dev, bus, errp)) ||
-        !check_addr(dev, bus, errp)) {
+    if (!check_bus_kind(dev, pci, errp) || (dev->addr < 0 && !pick_slot(dev, pci, errp)) ||
+        !check_addr(dev, pci, errp)) {
         return false;
     }
-    dev->bus = bus;
     dev->devfn = dev->addr;
-    bus->devices[dev->devfn] = dev;
+    pci->devices[dev->devfn] = dev;
     return true;
 }
 
-void pci_bus_detach(PciDevice *dev)
+static void bus_leave(Bus *bus, Device *dev)
 {
-    dev->bus->devices[dev->devfn] = NULL;
-    dev->bus = NULL;
+    ((PciBus *)bus)->devices[((PciDevice *)dev)->devfn] = NULL;
 }
+
+static int bus_compare(const Device *a, const Device *b)
+{
+    return ((const PciDevice *)a)->devfn - ((const PciDevice *)b)->devfn;
+}
+
+static char *bus_describe(const Device *device)
+{
+    const PciDevice *dev = (const PciDevice *)device;
+    bool plain = (dev->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == 0;
+    const char *class = pci_class_name(dev);
+
+    return g_strdup_printf("class %s, addr %02x:%02x.%x, pci id %04x:%04x (sub %04x:%04x)",
+                           class ? class : "unknown", pci_bus_number(pci_bus_of(dev)),
+                           PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn),
+                           pci_get_word(dev, PCI_VENDOR_ID), pci_get_word(dev, PCI_DEVICE_ID),
+                           plain ? pci_get_word(dev, PCI_SUBSYSTEM_VENDOR_ID) : 0,
+                           plain ? pci_get_word(dev, PCI_SUBSYSTEM_ID) : 0);
+}
+
+static const BusClass pci_bus_class = {
+    .attach = bus_place,
+    .detach = bus_leave,
+    .compare = bus_compare,
+    .describe = bus_describe,
+};
+
+static void bus_finalize(Object *obj)
+{
+    PciBus *bus = (PciBus *)obj;
+
+    memory_region_destroy(&bus->memory);
+    memory_region_destroy(&bus->io);
+}
+
+static const ObjectType pci_bus_type = {
+    .name = TYPE_PCI_BUS,
+    .parent = TYPE_BUS,
+    .description = "PCI bus",
+    .instance_size = sizeof(PciBus),
+    .ops = &pci_bus_class,
+    .finalize = bus_finalize,
+};
+OBJECT_TYPE_REGISTER(pci_bus_type)
+
+static const ObjectType pcie_bus_type = {
+    .name = TYPE_PCIE_BUS,
+    .parent = TYPE_PCI_BUS,
+    .description = "PCI Express bus",
+};
+OBJECT_TYPE_REGISTER(pcie_bus_type)
 
 /* ---- configuration accesses ---- */
 
@@ -295,14 +282,14 @@ void pci_config_write(PciBus *root, uint8_t number, uint8_t devfn, unsigned offs
 static void send_irq(const PciDevice *dev, bool raise)
 {
     unsigned pin = dev->config[PCI_INTERRUPT_PIN] - 1;
-    PciBus *bus = dev->bus;
+    PciBus *bus = pci_bus_of(dev);
     uint8_t slot = PCI_SLOT(dev->devfn);
 
     /* PCI-to-PCI Bridge 1.2 section 9.1 */
     while (bus->bridge) {
         pin = (pin + slot) % 4;
         slot = PCI_SLOT(bus->bridge->devfn);
-        bus = bus->bridge->bus;
+        bus = pci_bus_of(bus->bridge);
     }
     if (bus->interrupts.set) {
         unsigned line = bus->interrupts.map(bus->interrupts.opaque, slot, pin) % PCI_PIRQS;

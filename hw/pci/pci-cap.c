@@ -81,10 +81,10 @@ bool pci_msi_enabled(const PciDevice *dev)
 static PciBus *way_to_memory(const PciDevice *dev)
 {
     while (dev && pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER) {
-        if (!dev->bus->bridge) {
-            return dev->bus;
+        if (!pci_bus_of(dev)->bridge) {
+            return pci_bus_of(dev);
         }
-        dev = dev->bus->bridge;
+        dev = pci_bus_of(dev)->bridge;
     }
     return NULL;
 }

@@ -107,7 +107,7 @@ void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses)
 
 PciHost *pci_host_of(const PciBus *root)
 {
-    return (PciHost *)root->parent.parent;
+    return (PciHost *)root->parent.parent.parent;
 }
 
 void pci_host_init_pam(PciHost *host, uint8_t *registers, MemoryRegion *memory, MemoryRegion *ram)
@@ -152,7 +152,7 @@ static const StateField host_fields[] = {
 
 static const StateTable host_state = { .name = "pci-host", .version = 1, .fields = host_fields };
 
-static const DeviceOps host_device_ops = {
+static const DeviceClass host_device_ops = {
     .category = "bridge",
     .reset = host_reset,
     .state = &host_state,

@@ -9,7 +9,7 @@
 
 #define PCI_FIRST_CAPABILITY 0x40 /* behind the header */
 
-static inline const PciDeviceOps *pci_device_ops(const PciDevice *dev)
+static inline const PciFunctionClass *pci_function_class(const PciDevice *dev)
 {
     return object_ops(&dev->parent.parent);
 }
@@ -17,11 +17,6 @@ static inline const PciDeviceOps *pci_device_ops(const PciDevice *dev)
 /* One access to the configuration space of @dev (NULL: there is none). pci.c */
 uint32_t pci_device_read(const PciDevice *dev, unsigned offset, unsigned size);
 void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size);
-
-/* Give @dev its place on the bus that it names (or has been given in dev->bus): set bus and devfn.
- * Errors: no such bus, place taken or out of range, a bus of the wrong kind. pci-bus.c */
-bool pci_bus_attach(PciDevice *dev, GError **errp);
-void pci_bus_detach(PciDevice *dev);
 
 /* Bring what is on the bus in line with what the device raises and COMMAND allows. pci-bus.c */
 void pci_update_irq(PciDevice *dev);

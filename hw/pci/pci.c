@@ -95,14 +95,15 @@ static void update_bars(PciDevice *dev)
 
 static void attach_bars(PciDevice *dev)
 {
+    PciBus *bus = pci_bus_of(dev);
+
     memory_transaction_begin();
     for (unsigned n = 0; n < PCI_BARS; n++) {
         PciBar *bar = &dev->bars[n];
 
         if (bar->region) {
             memory_region_set_enabled(bar->region, false);
-            memory_region_add(bar->flags & PCI_BAR_IO ? &dev->bus->io : &dev->bus->memory, 0,
-                              bar->region);
+            memory_region_add(bar->flags & PCI_BAR_IO ? &bus->io : &bus->memory, 0, bar->region);
         }
     }
     memory_transaction_commit();
@@ -157,8 +158,8 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
         pci_update_irq(dev);
     }
     pci_msi_written(dev, offset, size);
-    if (pci_device_ops(dev)->config_written) {
-        pci_device_ops(dev)->config_written(dev, offset, size);
+    if (pci_function_class(dev)->config_written) {
+        pci_function_class(dev)->config_written(dev, offset, size);
     }
 }
 
@@ -167,19 +168,15 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
 bool pci_device_realize(Device *device, GError **errp)
 {
     PciDevice *dev = (PciDevice *)device;
-    const PciDeviceOps *ops = pci_device_ops(dev);
+    const PciFunctionClass *ops = pci_function_class(dev);
 
     if (dev->multifunction) {
         dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
     }
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
-    if (!pci_bus_attach(dev, errp)) {
-        return false;
-    }
     attach_bars(dev);
     if (ops->realize && !ops->realize(dev, errp)) {
         detach_bars(dev);
-        pci_bus_detach(dev);
         return false;
     }
     memcpy(dev->initial, dev->config, sizeof(dev->initial));
@@ -193,8 +190,8 @@ void pci_device_reset(Device *device)
     pci_set_irq(dev, 0);
     memcpy(dev->config, dev->initial, sizeof(dev->config));
     update_bars(dev);
-    if (pci_device_ops(dev)->reset) {
-        pci_device_ops(dev)->reset(dev);
+    if (pci_function_class(dev)->reset) {
+        pci_function_class(dev)->reset(dev);
     }
 }
 
@@ -203,7 +200,7 @@ PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type)
     PciDevice *dev = (PciDevice *)device_new_onboard(type);
     g_autoptr(GError) err = NULL;
 
-    dev->bus = bus;
+    dev->parent.bus = &bus->parent;
     dev->addr = devfn;
     if (!device_realize(&dev->parent, &err)) {
         g_error("on-board device: %s", err->message);
@@ -263,7 +260,7 @@ static struct json_object *get_legacy_addr(Object *obj, const Property *prop, GE
 static struct json_object *get_parent_bus(Object *obj, const Property *prop, GError **errp)
 {
     const PciDevice *dev = (PciDevice *)obj;
-    g_autofree char *path = dev->bus ? object_path(&dev->bus->parent) : NULL;
+    g_autofree char *path = dev->parent.bus ? object_path(&dev->parent.bus->parent) : NULL;
 
     return json_object_new_string(path ? path : "");
 }
@@ -271,7 +268,7 @@ static struct json_object *get_parent_bus(Object *obj, const Property *prop, GEr
 static const Property pci_device_properties[] = {
     { .name = "bus",
       .kind = PROP_STRING,
-      .offset = offsetof(PciDevice, bus_name),
+      .offset = offsetof(PciDevice, parent.bus_name),
       .description = "name of the bus to plug it into" },
     { .name = "addr",
       .kind = PROP_CUSTOM,
@@ -328,8 +325,8 @@ static bool pci_device_loaded(void *obj, GError **errp)
         }
     }
     update_bars(dev);
-    if (pci_device_ops(dev)->reset) {
-        pci_device_ops(dev)->reset(dev); /* what the registers lead to */
+    if (pci_function_class(dev)->reset) {
+        pci_function_class(dev)->reset(dev); /* what the registers lead to */
     }
     return true;
 }
@@ -344,8 +341,8 @@ const StateTable pci_device_state = {
     .name = "pci-device", .version = 1, .fields = pci_device_fields, .post_load = pci_device_loaded
 };
 
-static const PciDeviceOps pci_device_base_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+static const PciFunctionClass pci_device_base_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
 };
 
 static const ObjectType pci_device_type = {

@@ -3,16 +3,17 @@
  * PCI functions and buses: configuration space, base address registers, INTx.
  *
  * A function is a Device type with parent "pci-device", whose `init` fills its configuration space
- * and the masks of what the guest may write, and whose ops are a PciDeviceOps (or none). Its BARs
- * are memory regions, which appear in the regions of its bus where and while the guest says so.
- * Bridges are hw/pci/pci-bridge.h, capabilities hw/pci/pci-cap.h, the way from the CPU to the root
- * bus hw/pci/pci-host.h. Machine lock for everything.
+ * and the masks of what the guest may write, and whose ops are a PciFunctionClass (or none). Its
+ * BARs are memory regions, which appear in the regions of its bus where and while the guest says
+ * so. Bridges are hw/pci/pci-bridge.h, capabilities hw/pci/pci-cap.h, the way from the CPU to the
+ * root bus hw/pci/pci-host.h. Machine lock for everything.
  */
 #ifndef HW_PCI_PCI_H
 #define HW_PCI_PCI_H
 
 #include <stdint.h>
 
+#include "hw/core/bus.h"
 #include "hw/core/device.h"
 #include "hw/pci/pci-regs.h"
 #include "memory/memory.h"
@@ -38,12 +39,9 @@ typedef struct PciBar {
 
 typedef struct PciDevice {
     Device parent;
-    char *bus_name;     /* property "bus"; NULL: the root bus */
     int32_t addr;       /* property "addr": devfn, or -1: the first free slot */
     bool multifunction; /* property; sets the bit in the header */
-    /* set by realize */
-    PciBus *bus; /* borrowed; NULL: not on a bus */
-    uint8_t devfn;
+    uint8_t devfn;      /* its place on the bus, once it is on one */
     /* Configuration space. Beyond 256 bytes only PCI Express functions have one. */
     uint8_t config[PCIE_CONFIG_SIZE];
     uint8_t initial[PCIE_CONFIG_SIZE]; /* after a reset; taken from config when realized */
@@ -59,16 +57,17 @@ typedef struct PciDevice {
 } PciDevice;
 
 /* The registers of a function. A type with more state has a table of its own, in which its
- * PciDevice comes first, and PCI_DEVICE_OPS_CORE. */
+ * PciDevice comes first, and PCI_DEVICE_CLASS_CORE. */
 extern const StateTable pci_device_state;
 
-/* What types of functions define. Write `.device = { PCI_DEVICE_OPS_BASE, .category = "bridge" }`.
+/* What types of functions define. Write `.device = { PCI_DEVICE_CLASS_BASE, .category = "bridge"
+ * }`.
  */
-typedef struct PciDeviceOps {
-    DeviceOps device;
+typedef struct PciFunctionClass {
+    DeviceClass device;
     bool express;   /* has an Express capability, and needs an Express bus */
     bool root_only; /* must be directly on the root bus */
-    /* After the function got its place on @dev->bus; leaves nothing behind on failure. May be NULL.
+    /* After the function got its place on its bus; leaves nothing behind on failure. May be NULL.
      */
     bool (*realize)(PciDevice *dev, GError **errp);
     /* After the configuration space was reset. May be NULL. */
@@ -76,11 +75,12 @@ typedef struct PciDeviceOps {
     /* After the guest wrote [offset, offset + size) of the configuration space, masks applied. May
      * be NULL. */
     void (*config_written)(PciDevice *dev, unsigned offset, unsigned size);
-} PciDeviceOps;
+} PciFunctionClass;
 
-/* What DeviceOps of every type of function begin with. */
-#define PCI_DEVICE_OPS_CORE .realize = pci_device_realize, .reset = pci_device_reset
-#define PCI_DEVICE_OPS_BASE PCI_DEVICE_OPS_CORE, .state = &pci_device_state
+/* What DeviceClass of every type of function begin with. */
+#define PCI_DEVICE_CLASS_CORE \
+    .bus = TYPE_PCI_BUS, .realize = pci_device_realize, .reset = pci_device_reset
+#define PCI_DEVICE_CLASS_BASE PCI_DEVICE_CLASS_CORE, .state = &pci_device_state
 bool pci_device_realize(Device *dev, GError **errp);
 void pci_device_reset(Device *dev);
 
@@ -136,7 +136,7 @@ typedef struct PciInterrupts {
 } PciInterrupts;
 
 struct PciBus {
-    Object parent;
+    Bus parent;
     PciDevice *bridge;                 /* whose secondary side this is; NULL: a root bus */
     PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
     MemoryRegion memory;               /* 2^64 bytes: what lies on the bus, at bus addresses */
@@ -157,6 +157,11 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 PciBus *pci_bus_find(const char *name, GError **errp);
 /* The root bus of the machine, or NULL. */
 PciBus *pci_root_bus(void);
+/* The bus that @dev is on, or NULL. */
+static inline PciBus *pci_bus_of(const PciDevice *dev)
+{
+    return (PciBus *)dev->parent.bus;
+}
 bool pci_bus_is_express(const PciBus *bus);
 /* As the guest numbered it; 0: a root bus. */
 uint8_t pci_bus_number(const PciBus *bus);

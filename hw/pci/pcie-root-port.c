@@ -21,7 +21,7 @@ typedef struct PcieRootPort {
 /* Two slots of a machine with the same numbers cannot be told apart. */
 static bool check_slot_number(const PcieRootPort *s, GError **errp)
 {
-    const PciBus *bus = s->parent.parent.bus;
+    const PciBus *bus = pci_bus_of(&s->parent.parent);
 
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
         const PcieRootPort *other = (const PcieRootPort *)bus->devices[i];
@@ -63,8 +63,8 @@ static void root_port_reset(PciDevice *dev)
     pcie_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
 }
 
-static const PciDeviceOps root_port_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge", .user_creatable = true },
+static const PciFunctionClass root_port_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge", .flags = DEVICE_USER_CREATABLE },
     .express = true,
     .root_only = true,
     .realize = root_port_realize,

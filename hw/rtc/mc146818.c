@@ -525,7 +525,7 @@ static const StateField rtc_fields[] = {
 
 static const StateTable rtc_state = { .name = "mc146818", .version = 1, .fields = rtc_fields };
 
-static const DeviceOps rtc_device_ops = {
+static const DeviceClass rtc_device_ops = {
     .category = "misc",
     .realize = rtc_realize,
     .unrealize = rtc_unrealize,

@@ -384,7 +384,7 @@ static const StateField hpet_fields[] = {
 
 static const StateTable hpet_state = { .name = "hpet", .version = 1, .fields = hpet_fields };
 
-static const DeviceOps hpet_device_ops = {
+static const DeviceClass hpet_device_ops = {
     .category = "misc",
     .realize = hpet_realize,
     .reset = hpet_reset,

@@ -509,7 +509,7 @@ static const StateField i8254_fields[] = {
 
 static const StateTable i8254_state = { .name = "i8254", .version = 1, .fields = i8254_fields };
 
-static const DeviceOps i8254_device_ops = {
+static const DeviceClass i8254_device_ops = {
     .category = "misc",
     .realize = i8254_realize,
     .unrealize = i8254_unrealize,

@@ -84,8 +84,8 @@ static bool fuzz_bridge_realize(PciDevice *dev, GError **errp)
     return pci_bridge_realize((PciBridge *)dev, TYPE_PCI_BUS, errp);
 }
 
-static const PciDeviceOps fuzz_bridge_ops = {
-    .device = { PCI_DEVICE_OPS_BASE, .category = "bridge" },
+static const PciFunctionClass fuzz_bridge_ops = {
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
     .realize = fuzz_bridge_realize,
     .reset = pci_bridge_reset,
     .config_written = pci_bridge_config_written,

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
+#include "hw/core/bus.h"
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
 #include "qapi/event.h"
@@ -68,10 +69,9 @@ static const Property gadget_properties[] = {
     { 0 },
 };
 
-static const DeviceOps gadget_ops = {
+static const DeviceClass gadget_ops = {
     .category = "test",
-    .user_creatable = true,
-    .hotpluggable = true,
+    .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG,
     .realize = gadget_realize,
     .unrealize = gadget_unrealize,
     .reset = gadget_reset,
@@ -92,25 +92,86 @@ static const ObjectType plain_gadget = { .name = "plain-gadget",
                                          .description = "with its parent's ways" };
 OBJECT_TYPE_REGISTER(plain_gadget)
 
-static const DeviceOps fixed_ops = { .user_creatable = true };
+static const DeviceClass fixed_ops = { .flags = DEVICE_USER_CREATABLE };
 static const ObjectType fixed_gadget = { .name = "fixed-gadget",
                                          .parent = TYPE_DEVICE,
                                          .ops = &fixed_ops };
 OBJECT_TYPE_REGISTER(fixed_gadget)
 
-static const DeviceOps needy_ops = { .user_creatable = true,
-                                     .hotpluggable = true,
-                                     .needs_handler = true };
+static const DeviceClass needy_ops = { .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG |
+                                                DEVICE_NEEDS_SLOT };
 static const ObjectType needy_gadget = { .name = "needy-gadget",
                                          .parent = TYPE_DEVICE,
                                          .ops = &needy_ops };
 OBJECT_TYPE_REGISTER(needy_gadget)
 
-static const DeviceOps board_ops = { .reset = gadget_reset };
+static const DeviceClass board_ops = { .reset = gadget_reset };
 static const ObjectType board_gadget = { .name = "board-gadget",
                                          .parent = TYPE_DEVICE,
                                          .ops = &board_ops };
 OBJECT_TYPE_REGISTER(board_gadget)
+
+/* ---- a bus with two places ---- */
+
+typedef struct Rack {
+    Bus parent;
+    Device *places[2];
+} Rack;
+
+typedef struct Blade {
+    Gadget parent;
+    uint32_t place;
+} Blade;
+
+static bool rack_attach(Bus *bus, Device *dev, GError **errp)
+{
+    Rack *rack = (Rack *)bus;
+    uint32_t place = ((Blade *)dev)->place;
+
+    if (place >= G_N_ELEMENTS(rack->places) || rack->places[place]) {
+        error_set(errp, "no such place: %u", place);
+        return false;
+    }
+    rack->places[place] = dev;
+    return true;
+}
+
+static void rack_detach(Bus *bus, Device *dev)
+{
+    ((Rack *)bus)->places[((Blade *)dev)->place] = NULL;
+}
+
+static int rack_compare(const Device *a, const Device *b)
+{
+    return (int)((const Blade *)a)->place - (int)((const Blade *)b)->place;
+}
+
+static const BusClass rack_class = { .attach = rack_attach,
+                                     .detach = rack_detach,
+                                     .compare = rack_compare };
+static const ObjectType rack_type = {
+    .name = "rack", .parent = TYPE_BUS, .instance_size = sizeof(Rack), .ops = &rack_class
+};
+OBJECT_TYPE_REGISTER(rack_type)
+
+static const Property blade_properties[] = {
+    { .name = "bus", .kind = PROP_STRING, .offset = offsetof(Device, bus_name) },
+    { .name = "place", .kind = PROP_UINT32, .offset = offsetof(Blade, place) },
+    { 0 },
+};
+
+static const DeviceClass blade_class = {
+    .bus = "rack",
+    .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG,
+    .realize = gadget_realize,
+    .unrealize = gadget_unrealize,
+};
+static const ObjectType blade = { .name = "blade",
+                                  .parent = "gadget",
+                                  .instance_size = sizeof(Blade),
+                                  .properties = blade_properties,
+                                  .ops = &blade_class };
+OBJECT_TYPE_REGISTER(blade)
 
 static bool pre_plug(Machine *machine, Device *dev, GError **errp)
 {
@@ -255,6 +316,54 @@ static void test_failures(void)
     g_string_truncate(steps, 0);
 }
 
+static void rack_plug(Machine *machine, Device *dev)
+{
+    step("rack-plug");
+}
+
+static void rack_unplug(Machine *machine, Device *dev)
+{
+    step("rack-unplug");
+}
+
+/* A bus gives its devices their places, and its handler wins over the machine's. */
+static void test_bus(void)
+{
+    static const HotplugHandler handler = { .plug = rack_plug, .unplug = rack_unplug };
+    g_autoptr(GError) err = NULL;
+    Object *home = object_container("/machine/unattached");
+
+    assert_refused("blade,id=b0", "this machine has no rack bus");
+    Bus *bus = bus_new("rack", "rack.0", home, &err);
+    g_assert_no_error(err);
+    g_assert_null(bus_new("rack", "rack.0", object_container("/machine"), NULL));
+    bus->hotplug = &handler;
+    assert_refused("blade,id=b0,bus=rack.1", "'rack.0'");
+    assert_refused("blade,id=b0,place=2", "no such place: 2");
+    assert_refused("blade,id=b0,fail=realize", "realize failed");
+    g_assert_cmpuint(bus->children->len, ==, 0);
+    g_string_truncate(steps, 0);
+
+    Device *b1 = add("blade,id=b1,place=1", &err);
+    g_assert_no_error(err);
+    assert_steps("realize rack-plug");
+    Device *b0 = add("blade,id=b0,bus=rack.0", &err);
+    g_assert_no_error(err);
+    assert_refused("blade,id=b2,place=1", "no such place: 1");
+    g_assert_true(bus->children->len == 2 && bus->children->pdata[0] == b0 &&
+                  bus->children->pdata[1] == b1 && b0->bus == bus);
+    g_string_truncate(steps, 0);
+    g_assert_true(device_del("b1", &err));
+    assert_steps("rack-unplug unrealize DEVICE_DELETED{\"device\":\"b1\",\"path\":"
+                 "\"/machine/peripheral/b1\"}");
+    g_assert_cmpuint(bus->children->len, ==, 1);
+    g_assert_null(((Rack *)bus)->places[1]);
+    device_unplug(b0);
+    object_unparent(&bus->parent);
+    g_assert_null(bus_find("rack", NULL, NULL));
+    g_string_truncate(steps, 0);
+}
+
 static void test_cold_and_reset(void)
 {
     Machine *machine = current_machine();
@@ -310,6 +419,7 @@ int main(int argc, char **argv)
     qapi_event_set_emitter(on_event);
     g_test_add_func("/device/plug-unplug", test_plug_unplug);
     g_test_add_func("/device/failures", test_failures);
+    g_test_add_func("/device/bus", test_bus);
     g_test_add_func("/device/cold-and-reset", test_cold_and_reset);
     g_test_add_func("/device/help", test_help);
     int status = g_test_run();

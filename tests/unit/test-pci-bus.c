@@ -134,7 +134,7 @@ static Device *plug(const char *type, const char *bus, const char *addr, bool mu
 
     g_assert_nonnull(obj);
     DEVICE(obj)->id = g_strdup(id);
-    ((PciDevice *)obj)->bus_name = g_strdup(bus);
+    DEVICE(obj)->bus_name = g_strdup(bus);
     ((PciDevice *)obj)->multifunction = multifunction;
     if (addr && !object_property_parse(obj, "addr", addr, errp)) {
         return NULL;

@@ -27,7 +27,8 @@ static void puller_init(Object *obj)
     pci_set_registers((PciDevice *)obj, registers, G_N_ELEMENTS(registers));
 }
 
-static const PciDeviceOps puller_ops = { .device = { PCI_DEVICE_OPS_BASE, .category = "misc" } };
+static const PciFunctionClass puller_ops = { .device = { PCI_DEVICE_CLASS_BASE,
+                                                         .category = "misc" } };
 
 static const ObjectType puller_type = {
     .name = TYPE_PULLER,
