@@ -131,20 +131,13 @@ GPtrArray *qmp_query_hotpluggable_cpus(GError **errp)
 
 /* ---- before the machine is made ---- */
 
-bool qmp_set_numa_node(struct json_object *args, GError **errp)
+bool qmp_set_numa_node(const NumaOptions *args, GError **errp)
 {
-    NumaOptions *checked;
-
     if (!preconfig_active()) {
         error_set(errp, "NUMA nodes are set before the machine is made: start with -preconfig, or "
                         "use -numa");
         return false;
     }
-    checked = NumaOptions_from_json(args, NULL, errp);
-    if (!checked) {
-        return false;
-    }
-    NumaOptions_free(checked);
     return numa_set(current_machine(), args, errp);
 }
 

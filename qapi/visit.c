@@ -223,13 +223,30 @@ static bool int_from_json(const QapiType *type, struct json_object *value, const
 
 /* ---- texts to C ---- */
 
+/* What users may type for @type. */
+static char *expected_typed(const QapiType *type)
+{
+    g_autofree char *names = NULL;
+
+    switch (type->kind) {
+    case QAPI_KIND_BOOL:
+        return g_strdup("on or off");
+    case QAPI_KIND_ENUM:
+        names = g_strjoinv(", ", (char **)(uintptr_t)type->lookup);
+        return g_strdup_printf(type->lookup[0] && type->lookup[1] ? "one of %s" : "%s", names);
+    case QAPI_KIND_STRUCT:
+        return g_strdup("more keys, with a dot in between");
+    default:
+        return type->suffixes ? g_strdup("a size, as in 2G") : expected(type, true);
+    }
+}
+
 static bool set_wrong_text(GError **errp, const QapiType *type, const char *path, const char *text)
 {
-    g_autofree char *what =
-        type->kind == QAPI_KIND_BOOL ? g_strdup("on or off") : expected(type, true);
+    g_autofree char *what = expected_typed(type);
 
-    error_set(errp, "'%s' expects %s, got '%.60s%s'", describe(path), what, text,
-              strlen(text) > 60 ? "..." : "");
+    error_set(errp, "%s=%.60s%s is not right: expects %s", describe(path), text,
+              strlen(text) > 60 ? "..." : "", what);
     return false;
 }
 
@@ -241,7 +258,7 @@ static bool int_from_text(const QapiType *type, const char *text, const char *pa
 
     if (type->suffixes) {
         if (!size_parse(text, 1, &u, errp)) {
-            g_prefix_error(errp, "'%s': ", describe(path));
+            g_prefix_error(errp, "%s: ", describe(path));
             return false;
         }
     } else if (*text == '-') {
@@ -276,6 +293,9 @@ static bool place_from_text(const QapiType *type, struct json_object *value, con
         return int_from_text(type, text, path, out, errp);
     case QAPI_KIND_BOOL:
         return bool_parse(text, out) || set_wrong_text(errp, type, path, text);
+    case QAPI_KIND_ENUM:
+        *(int *)out = qapi_enum_parse(type->lookup, text);
+        return *(int *)out >= 0 || set_wrong_text(errp, type, path, text);
     default:
         return number_from_text(type, text, path, out, errp);
     }
@@ -315,11 +335,10 @@ static void *list_from_texts(const QapiType *type, struct json_object *value, co
 bool qapi_place_from_json(const QapiType *type, struct json_object *value, const char *path,
                           void *out, GError **errp)
 {
-    if (type->kind <= QAPI_KIND_NUMBER && keyval_texts(value)) {
+    if (in_place(type) && keyval_texts(value)) {
         return place_from_text(type, value, path, out, errp);
     }
-    if (!(type->kind == QAPI_KIND_LIST && keyval_texts(value)) &&
-        !check_kind(type, value, path, errp)) {
+    if (in_place(type) && !check_kind(type, value, path, errp)) {
         return false;
     }
     switch (type->kind) {
@@ -405,11 +424,40 @@ static char *member_path(const char *path, const char *name)
     return path ? g_strconcat(path, ".", name, NULL) : g_strdup(name);
 }
 
-static void set_missing(const QapiType *type, const char *path, GError **errp)
+/* Did a user type @value, an object, as key=value? */
+static bool is_typed(struct json_object *value)
 {
-    g_autofree char *text = expected(type, false);
+    json_object_object_foreach(value, name, member)
+    {
+        (void)name;
+        if (keyval_texts(member)) {
+            return true;
+        }
+    }
+    return false;
+}
 
-    error_set(errp, "'%s' is missing; it expects %s", path, text);
+static void set_missing(const QapiMember *member, const char *path, bool is_typed, GError **errp)
+{
+    g_autofree char *text = is_typed || member->type->kind == QAPI_KIND_ENUM
+                                ? expected_typed(member->type)
+                                : expected(member->type, false);
+
+    if (is_typed) {
+        error_set(errp, "%s= is missing: expects %s (%s)", path, text, member->doc);
+    } else {
+        error_set(errp, "'%s' is missing; it expects %s", path, text);
+    }
+}
+
+/* Users who typed a wrong value are told what it is for. */
+static void append_doc(const QapiMember *member, GError **errp)
+{
+    if (errp && *errp && member->doc) {
+        g_autofree char *message = (*errp)->message;
+
+        (*errp)->message = g_strdup_printf("%s (%s)", message, member->doc);
+    }
 }
 
 static bool members_from_json(const QapiType *type, struct json_object *value, const char *path,
@@ -421,12 +469,15 @@ static bool members_from_json(const QapiType *type, struct json_object *value, c
 
         if (!json_object_object_get_ex(value, m->name, &member)) {
             if (!m->optional) {
-                set_missing(m->type, sub, errp);
+                set_missing(m, sub, is_typed(value), errp);
                 return false;
             }
             continue;
         }
         if (!qapi_place_from_json(m->type, member, sub, (char *)out + m->offset, errp)) {
+            if (keyval_texts(member)) {
+                append_doc(m, errp);
+            }
             return false;
         }
         if (m->optional && in_place(m->type)) {
@@ -470,6 +521,10 @@ void *qapi_from_json(const QapiType *type, struct json_object *value, const char
     if (type->kind == QAPI_KIND_LIST && keyval_texts(value)) {
         return list_from_texts(type, value, path, errp);
     }
+    if (type->kind == QAPI_KIND_STRUCT && keyval_texts(value)) {
+        set_wrong_text(errp, type, path, json_object_get_string(value));
+        return NULL;
+    }
     if (!check_kind(type, value, path, errp)) {
         return NULL;
     }
@@ -485,6 +540,16 @@ void *qapi_from_json(const QapiType *type, struct json_object *value, const char
     }
 }
 
+void *qapi_from_option(const QapiType *type, const char *text, const char *implied_key,
+                       GError **errp)
+{
+    struct json_object *json = keyval_or_json_parse(text, implied_key, errp);
+    void *value = json ? qapi_from_json(type, json, NULL, errp) : NULL;
+
+    json_object_put(json);
+    return value;
+}
+
 bool qapi_check_free_form(const QapiType *type, struct json_object *value, GError **errp)
 {
     if (json_object_get_type(value) != json_type_object) {
@@ -496,7 +561,7 @@ bool qapi_check_free_form(const QapiType *type, struct json_object *value, GErro
 
         if (!json_object_object_get_ex(value, m->name, &member)) {
             if (!m->optional) {
-                set_missing(m->type, m->name, errp);
+                set_missing(m, m->name, false, errp);
                 return false;
             }
         } else if (!check_kind(m->type, member, m->name, errp)) {

@@ -43,6 +43,7 @@ typedef struct QapiMember {
     size_t offset;
     bool optional;
     size_t has_offset; /* of has_NAME: for optional members whose type lies in place */
+    const char *doc;   /* one line for users */
 } QapiMember;
 
 struct QapiType {
@@ -76,6 +77,11 @@ void qapi_free(const QapiType *type, void *value); /* NULL is fine */
 bool qapi_check_free_form(const QapiType *type, struct json_object *value, GError **errp);
 /* That @value is an object with no members: the arguments of a command that takes none. */
 bool qapi_check_no_members(struct json_object *value, GError **errp);
+
+/* What users type as an option: @text is key=value,... or JSON (keyval_or_json_parse()), of which a
+ * structure of @type is made, as above. */
+void *qapi_from_option(const QapiType *type, const char *text, const char *implied_key,
+                       GError **errp);
 
 /* The same for one value at @out resp. @value, of any type: what a member of that type holds. */
 bool qapi_place_from_json(const QapiType *type, struct json_object *value, const char *path,

@@ -145,8 +145,9 @@ class Schema:
                 self.check_type(where, spec['returns'])
                 if self.is_scalar(spec['returns']):
                     raise SchemaError(f'{where}: a command returns a struct, list, str or any')
-            if isinstance(spec.get('data'), str) and entity.gen:
-                raise SchemaError(f'{where}: a type name as "data" needs "gen": false')
+            data = spec.get('data')
+            if isinstance(data, str) and self.lookup(where, data).meta not in ('struct', 'union'):
+                raise SchemaError(f'{where}: "data" is members, or the name of a struct or union')
 
     def check_rate_limit(self, entity, where):
         limit, by = entity.spec.get('rate-limit-ms'), entity.spec.get('rate-limit-by')
@@ -194,7 +195,7 @@ class Schema:
             has = f', .has_offset = offsetof({struct}, has_{m.c})' \
                 if m.optional and self.is_scalar(m.type) else ''
             out += (f'    {{ {c_string(m.name)}, &{self.type_ref(m.type)}, offsetof({struct}, {m.c}),'
-                    f' .optional = {str(m.optional).lower()}{has} }},\n')
+                    f' .optional = {str(m.optional).lower()}{has}, .doc = {c_string(m.doc)} }},\n')
         return out + '    { NULL },\n'
 
     def params(self, members, const):
@@ -263,8 +264,9 @@ class Schema:
     # ---- commands ----
 
     def prototype(self, e):
-        args = self.params(self.members(e), True) if e.gen else \
-            (['struct json_object *args'] if 'data' in e.spec else [])
+        data = e.spec.get('data')
+        args = (['struct json_object *args'] if data is not None else []) if not e.gen else \
+            [f'const {data} *args'] if isinstance(data, str) else self.params(self.members(e), True)
         ret = 'bool '
         if 'returns' in e.spec:
             ret = self.c_type(e.spec['returns']) if e.gen else 'struct json_object *'
@@ -277,6 +279,7 @@ class Schema:
             ' *  - others return a value that the caller owns, or NULL with *errp;\n' \
             ' *  - arguments are borrowed; an optional string, list, struct or `any` is NULL when not\n' \
             ' *    given, an optional scalar has a has_NAME before it;\n' \
+            ' *  - a command whose arguments are a type of the schema gets the structure (borrowed);\n' \
             ' *  - free-form commands ("gen": false) get the arguments as a JSON object (borrowed;\n' \
             ' *    declared members are checked), and return JSON.\n' \
             ' * All run in the main thread with the machine lock held.\n */\n' \
@@ -294,15 +297,16 @@ class Schema:
         table = ''
         for e in self.of('command'):
             c, members = c_name(e.name), self.members(e)
-            args_ref = 'NULL'
-            if members:
+            boxed = e.gen and isinstance(e.spec.get('data'), str)
+            args_ref = f'&{e.spec["data"]}_type' if boxed else 'NULL'
+            if members and not boxed:
                 out += f'\nstruct {c}_args {{\n{self.fields(members)}}};\n'
                 out += f'static const QapiMember {c}_members[] = {{\n'
                 out += self.member_table(f'struct {c}_args', members) + '};\n'
                 out += f'static const QapiType {c}_args_type = QAPI_ARGS({c});\n'
                 args_ref = f'&{c}_args_type'
             call = []
-            if not e.gen:
+            if not e.gen or boxed:
                 call = ['args'] if 'data' in e.spec else []
             else:
                 for m in members:
@@ -310,7 +314,7 @@ class Schema:
                         call.append(f'a->has_{m.c}')
                     call.append(f'a->{m.c}')
             call = f'qmp_{c}({", ".join(call + ["errp"])})'
-            body = f'    const struct {c}_args *a = args;\n\n' if e.gen and members else ''
+            body = f'    const struct {c}_args *a = args;\n\n' if e.gen and members and not boxed else ''
             ret_ref = 'NULL'
             if 'returns' in e.spec:
                 null = ' || !*errp' if not e.gen or e.spec['returns'] == 'any' else ''

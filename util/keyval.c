@@ -69,6 +69,20 @@ void keyval_mark_texts(struct json_object *value)
     }
 }
 
+void keyval_default_suffix(struct json_object *obj, const char *key, const char *suffix)
+{
+    struct json_object *value = json_object_object_get(obj, key);
+    const char *text = json_object_get_string(value);
+    size_t len = text ? strlen(text) : 0;
+
+    if (keyval_texts(value) && len && g_ascii_isdigit(text[len - 1]) &&
+        g_ascii_strncasecmp(text, "0x", 2) != 0) {
+        g_autofree char *full = g_strconcat(text, suffix, NULL);
+
+        json_object_object_add(obj, key, keyval_text_new(full));
+    }
+}
+
 /* ---- nested keys ---- */
 
 #define MAX_PARTS 64 /* of a key */

@@ -37,6 +37,9 @@ struct json_object *keyval_text_new(const char *text); /* new reference */
 /* What was given for its key, in order, the last one being the string itself; ends with NULL;
  * borrowed. NULL if @value is no text. */
 const char *const *keyval_texts(struct json_object *value);
+/* If member @key of @obj is a text that ends in a digit, put @suffix behind it, but for hexadecimal
+ * numbers: for options whose sizes are in another unit than bytes where none is given. */
+void keyval_default_suffix(struct json_object *obj, const char *key, const char *suffix);
 /* Each string in @value becomes a text: for JSON from users who may write "3" for 3. */
 void keyval_mark_texts(struct json_object *value);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "hw/core/numa-internal.h"
-#include "hw/core/opts.h"
 #include "util/error.h"
 
 #define MIB          (UINT64_C(1) << 20)
@@ -13,77 +12,45 @@
 
 /* ---- values ---- */
 
-static bool get_required(struct json_object *props, const char *key, uint64_t max, uint64_t *out,
-                         GError **errp)
+static bool take_latency(const NumaHmatLBOptions *given, uint64_t *ns, GError **errp)
 {
-    int64_t value;
-
-    if (!numa_get_number(props, key, max, &value, errp)) {
+    if (!given->has_latency) {
+        error_set(errp, "latency= is missing: data-type=%s needs it",
+                  HmatLBDataType_str(given->data_type));
         return false;
     }
-    if (value < 0) {
-        error_set(errp, "%s= is missing: a number from 0 to %" PRIu64, key, max);
-        return false;
-    }
-    *out = value;
-    return true;
+    *ns = given->latency;
+    return numa_check_number("latency", *ns, MOST_LATENCY, errp);
 }
 
-/* One of @names (NULL-terminated). */
-static bool get_enum(struct json_object *props, const char *key, const char *const *names,
-                     unsigned *out, GError **errp)
+static bool take_bandwidth(const NumaHmatLBOptions *given, uint64_t *mib, GError **errp)
 {
-    const char *text = opts_get(props, key);
-
-    for (unsigned i = 0; text && names[i]; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    g_autofree char *list = g_strjoinv(", ", (char **)names);
-    if (text) {
-        error_set(errp, "%s=%s is not right: use one of %s", key, text, list);
-    } else {
-        error_set(errp, "%s= is missing: one of %s", key, list);
-    }
-    return false;
-}
-
-static bool get_bandwidth(struct json_object *props, uint64_t *mib, GError **errp)
-{
-    uint64_t bytes;
-
-    if (!numa_get_size(props, "bandwidth", 1, &bytes, errp)) {
+    if (!given->has_bandwidth) {
+        error_set(errp, "bandwidth= is missing: data-type=%s needs it",
+                  HmatLBDataType_str(given->data_type));
         return false;
     }
-    if (bytes % MIB) {
+    if (given->bandwidth % MIB) {
         error_set(errp, "bandwidth=%" PRIu64 " is not right: give whole MiB a second, as in 10G",
-                  bytes);
+                  given->bandwidth);
         return false;
     }
-    *mib = bytes / MIB;
+    *mib = given->bandwidth / MIB;
     return true;
 }
 
 /* latency= for latencies, bandwidth= for bandwidths, and not the other one. */
-static bool get_value(struct json_object *props, HmatLb *lb, GError **errp)
+static bool take_value(const NumaHmatLBOptions *given, uint64_t *out, GError **errp)
 {
-    const char *type = HmatLBDataType_str(lb->data_type);
-    bool is_latency = numa_hmat_is_latency(lb->data_type);
-    const char *mine = is_latency ? "latency" : "bandwidth";
-    const char *other = is_latency ? "bandwidth" : "latency";
+    bool is_latency = numa_hmat_is_latency(given->data_type);
 
-    if (json_object_object_get_ex(props, other, NULL)) {
-        error_set(errp, "%s= does not go with data-type=%s: give %s=", other, type, mine);
+    if (is_latency ? given->has_bandwidth : given->has_latency) {
+        error_set(errp, "%s= does not go with data-type=%s: give %s=",
+                  is_latency ? "bandwidth" : "latency", HmatLBDataType_str(given->data_type),
+                  is_latency ? "latency" : "bandwidth");
         return false;
     }
-    if (!json_object_object_get_ex(props, mine, NULL)) {
-        error_set(errp, "%s= is missing: data-type=%s needs it", mine, type);
-        return false;
-    }
-    return is_latency ? get_required(props, mine, MOST_LATENCY, &lb->value, errp)
-                      : get_bandwidth(props, &lb->value, errp);
+    return is_latency ? take_latency(given, out, errp) : take_bandwidth(given, out, errp);
 }
 
 /* ---- one option ---- */
@@ -103,25 +70,17 @@ static const HmatLb *find_lb(const Machine *machine, HmatLBMemoryHierarchy hiera
     return NULL;
 }
 
-bool numa_hmat_set_lb(Machine *machine, struct json_object *props, GError **errp)
+bool numa_hmat_set_lb(Machine *machine, const NumaOptions *options, GError **errp)
 {
-    static const char *const keys[] = { "type",      "initiator", "target",    "hierarchy",
-                                        "data-type", "latency",   "bandwidth", NULL };
-    uint64_t initiator, target;
-    unsigned hierarchy, data_type;
-    HmatLb lb;
+    const NumaHmatLBOptions *given = options->u.hmat_lb;
+    uint64_t value = 0;
 
-    if (!opts_check_keys(props, keys, errp) ||
-        !get_required(props, "initiator", MAX_NODES - 1, &initiator, errp) ||
-        !get_required(props, "target", MAX_NODES - 1, &target, errp) ||
-        !get_enum(props, "hierarchy", HmatLBMemoryHierarchy_lookup, &hierarchy, errp) ||
-        !get_enum(props, "data-type", HmatLBDataType_lookup, &data_type, errp)) {
+    if (!numa_check_number("initiator", given->initiator, MAX_NODES - 1, errp) ||
+        !numa_check_number("target", given->target, MAX_NODES - 1, errp) ||
+        !take_value(given, &value, errp)) {
         return false;
     }
-    lb = (HmatLb){ initiator, target, hierarchy, data_type, 0 };
-    if (!get_value(props, &lb, errp)) {
-        return false;
-    }
+    HmatLb lb = { given->initiator, given->target, given->hierarchy, given->data_type, value };
     if (find_lb(machine, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
         error_set(errp, "%s of %s from node %u to node %u is given twice",
                   HmatLBDataType_str(lb.data_type), HmatLBMemoryHierarchy_str(lb.hierarchy),
@@ -147,37 +106,29 @@ static const HmatCache *find_cache(const Machine *machine, unsigned node, unsign
     return NULL;
 }
 
-bool numa_hmat_set_cache(Machine *machine, struct json_object *props, GError **errp)
+bool numa_hmat_set_cache(Machine *machine, const NumaOptions *options, GError **errp)
 {
-    static const char *const keys[] = { "type",          "node-id", "size", "level",
-                                        "associativity", "policy",  "line", NULL };
-    uint64_t node, size, level, line;
-    unsigned associativity, policy;
+    const NumaHmatCacheOptions *given = options->u.hmat_cache;
 
-    if (!opts_check_keys(props, keys, errp) ||
-        !get_required(props, "node-id", MAX_NODES - 1, &node, errp) ||
-        !numa_get_size(props, "size", 1, &size, errp) ||
-        !get_required(props, "level", UINT8_MAX, &level, errp) ||
-        !get_enum(props, "associativity", HmatCacheAssociativity_lookup, &associativity, errp) ||
-        !get_enum(props, "policy", HmatCacheWritePolicy_lookup, &policy, errp) ||
-        !get_required(props, "line", UINT16_MAX, &line, errp)) {
+    if (!numa_check_number("node-id", given->node_id, MAX_NODES - 1, errp)) {
         return false;
     }
-    if (level < 1 || level > HMAT_CACHE_LEVELS) {
-        error_set(errp, "level=%" PRIu64 " is not right: memory-side caches have levels 1 to %d",
-                  level, HMAT_CACHE_LEVELS);
+    if (given->level < 1 || given->level > HMAT_CACHE_LEVELS) {
+        error_set(errp, "level=%u is not right: memory-side caches have levels 1 to %d",
+                  given->level, HMAT_CACHE_LEVELS);
         return false;
     }
-    if (size == 0) {
+    if (given->size == 0) {
         error_set(errp, "size=0 is not right: leave a cache that is not there out");
         return false;
     }
-    if (find_cache(machine, node, level)) {
-        error_set(errp, "the cache of level %" PRIu64 " of node %" PRIu64 " is given twice", level,
-                  node);
+    if (find_cache(machine, given->node_id, given->level)) {
+        error_set(errp, "the cache of level %u of node %u is given twice", given->level,
+                  given->node_id);
         return false;
     }
-    HmatCache cache = { node, level, size, associativity, policy, line };
+    HmatCache cache = { given->node_id,       given->level,  given->size,
+                        given->associativity, given->policy, given->line };
     if (!machine->hmat_caches) {
         machine->hmat_caches = g_array_new(FALSE, FALSE, sizeof(HmatCache));
     }

@@ -30,10 +30,10 @@ typedef struct HmatCache {
     uint16_t line; /* bytes */
 } HmatCache;
 
-/* @props as numa_set() takes them, of type hmat-lb resp. hmat-cache. What concerns more than one of
- * them is checked by numa_hmat_complete(). Nothing is added on failure. */
-bool numa_hmat_set_lb(Machine *machine, struct json_object *props, GError **errp);
-bool numa_hmat_set_cache(Machine *machine, struct json_object *props, GError **errp);
+/* @options as numa_set() takes them, of type hmat-lb resp. hmat-cache. What concerns more than one
+ * of them is checked by numa_hmat_complete(). Nothing is added on failure. */
+bool numa_hmat_set_lb(Machine *machine, const NumaOptions *options, GError **errp);
+bool numa_hmat_set_cache(Machine *machine, const NumaOptions *options, GError **errp);
 
 /* Check the whole, when nodes and CPUs are known: anything of HMAT only with hmat=on; initiators
  * have CPUs, and a node with CPUs is its own; nothing is given twice; values fit into the table;

@@ -6,7 +6,6 @@
 
 #include "hw/core/numa-hmat.h"
 #include "hw/core/numa-internal.h"
-#include "hw/core/opts.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/number-set.h"
@@ -19,38 +18,11 @@
 
 /* ---- values ---- */
 
-bool numa_get_number(struct json_object *props, const char *key, uint64_t max, int64_t *out,
-                     GError **errp)
+bool numa_check_number(const char *key, uint64_t value, uint64_t max, GError **errp)
 {
-    struct json_object *value;
-    uint64_t number;
-
-    *out = -1;
-    if (!json_object_object_get_ex(props, key, &value)) {
-        return true;
-    }
-    if (!uint_parse(json_object_get_string(value), max, &number)) {
-        error_set(errp, "%s=%s is not right: give a number from 0 to %" PRIu64, key,
-                  json_object_get_string(value), max);
-        return false;
-    }
-    *out = number;
-    return true;
-}
-
-bool numa_get_size(struct json_object *props, const char *key, uint64_t unit, uint64_t *out,
-                   GError **errp)
-{
-    struct json_object *value;
-
-    if (!json_object_object_get_ex(props, key, &value)) {
-        error_set(errp, "%s= is missing: a size in bytes, or with k, M, G or T", key);
-        return false;
-    }
-    /* Numbers in JSON are bytes. */
-    if (!size_parse(json_object_get_string(value),
-                    json_object_is_type(value, json_type_int) ? 1 : unit, out, errp)) {
-        g_prefix_error(errp, "%s: ", key);
+    if (value > max) {
+        error_set(errp, "%s=%" PRIu64 " is not right: give a number from 0 to %" PRIu64, key, value,
+                  max);
         return false;
     }
     return true;
@@ -71,78 +43,70 @@ static int first_free_node(const Machine *machine)
 #define CPU_WORDS NUMBER_SET_WORDS(MAX_CPUS - 1)
 
 /* The CPUs that an option names; they are in no node yet. */
-static bool parse_cpus(const Machine *machine, uint64_t *cpus, struct json_object *value,
-                       GError **errp)
+static bool take_cpus(const Machine *machine, uint64_t *cpus, const GArray *numbers, GError **errp)
 {
-    if (!number_set_add(cpus, MAX_CPUS - 1, "cpus", value, errp)) {
-        g_prefix_error(errp, "CPU numbers: ");
-        return false;
-    }
-    for (unsigned i = 0; i < MAX_CPUS; i++) {
-        if (number_set_has(cpus, i) && machine->cpu_node[i] >= 0) {
+    for (unsigned i = 0; numbers && i < numbers->len; i++) {
+        unsigned cpu = g_array_index(numbers, uint16_t, i);
+
+        if (!numa_check_number("cpus", cpu, MAX_CPUS - 1, errp)) {
+            g_prefix_error(errp, "CPU numbers: ");
+            return false;
+        }
+        if (machine->cpu_node[cpu] >= 0) {
             error_set(errp,
                       "CPU is already assigned to node-id: %d: CPU %u is in node %d already; a CPU "
                       "has one node",
-                      machine->cpu_node[i], i, machine->cpu_node[i]);
+                      machine->cpu_node[cpu], cpu, machine->cpu_node[cpu]);
             return false;
         }
+        cpus[cpu / 64] |= UINT64_C(1) << (cpu % 64);
     }
     return true;
 }
 
-static bool parse_mem(struct json_object *props, uint64_t *mem, GError **errp)
+static bool check_mem(const NumaNodeOptions *node, GError **errp)
 {
-    if (!numa_get_size(props, "mem", MIB, mem, errp)) {
+    if (node->mem > MAX_NODE_MEM) {
+        error_set(errp, "mem=%" PRIu64 " is more than any x86 CPU can address: the most is 4P",
+                  node->mem);
         return false;
     }
-    if (*mem > MAX_NODE_MEM) {
-        error_set(errp, "mem=%s is more than any x86 CPU can address: the most is 4P",
-                  opts_get(props, "mem"));
-        return false;
-    }
-    return true;
-}
-
-static bool parse_node(Machine *machine, struct json_object *props, GError **errp)
-{
-    static const char *const keys[] = {
-        "type", "nodeid", "mem", "memdev", "cpus", "initiator", NULL
-    };
-    struct json_object *value;
-    uint64_t cpus[CPU_WORDS] = { 0 };
-    uint64_t mem = 0;
-    int64_t id, initiator;
-
-    if (!opts_check_keys(props, keys, errp) ||
-        !numa_get_number(props, "nodeid", MAX_NODES - 1, &id, errp) ||
-        !numa_get_number(props, "initiator", MAX_NODES - 1, &initiator, errp)) {
-        return false;
-    }
-    if (id < 0) {
-        id = first_free_node(machine);
-    }
-    if (id < 0) {
-        error_set(errp, "there are too many nodes: the most is %d", MAX_NODES);
-        return false;
-    }
-    if (machine->nodes[id].present) {
-        error_set(errp,
-                  "Duplicate NUMA nodeid: %" PRId64 ": nodeid=%" PRId64
-                  " is given twice; a node has one -numa node",
-                  id, id);
-        return false;
-    }
-    bool has_mem = json_object_object_get_ex(props, "mem", NULL);
-    if (has_mem && !parse_mem(props, &mem, errp)) {
-        return false;
-    }
-    const char *memdev = opts_get(props, "memdev");
-    if (memdev && has_mem) {
+    if (node->has_mem && node->memdev) {
         error_set(errp, "mem= and memdev= exclude each other: a backend has its own size");
         return false;
     }
-    if (json_object_object_get_ex(props, "cpus", &value) &&
-        !parse_cpus(machine, cpus, value, errp)) {
+    return true;
+}
+
+/* The number of the new node, or -1 with an error. */
+static int choose_node(const Machine *machine, const NumaNodeOptions *node, GError **errp)
+{
+    int id = node->has_nodeid ? node->nodeid : first_free_node(machine);
+
+    if (id < 0) {
+        error_set(errp, "there are too many nodes: the most is %d", MAX_NODES);
+        return -1;
+    }
+    if (!numa_check_number("nodeid", id, MAX_NODES - 1, errp)) {
+        return -1;
+    }
+    if (machine->nodes[id].present) {
+        error_set(errp,
+                  "Duplicate NUMA nodeid: %d: nodeid=%d is given twice; a node has one -numa node",
+                  id, id);
+        return -1;
+    }
+    return id;
+}
+
+static bool set_node(Machine *machine, const NumaOptions *options, GError **errp)
+{
+    const NumaNodeOptions *given = options->u.node;
+    uint64_t cpus[CPU_WORDS] = { 0 };
+    int id = choose_node(machine, given, errp);
+
+    if (id < 0 || !numa_check_number("initiator", given->initiator, MAX_NODES - 1, errp) ||
+        !check_mem(given, errp) || !take_cpus(machine, cpus, given->cpus, errp)) {
         return false;
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
@@ -152,60 +116,67 @@ static bool parse_node(Machine *machine, struct json_object *props, GError **err
     }
     NumaNode *node = &machine->nodes[id];
     node->present = true;
-    node->mem = mem;
-    node->mem_given = has_mem;
-    node->memdev = g_strdup(memdev);
-    node->initiator_given = initiator >= 0;
-    node->initiator = initiator >= 0 ? initiator : 0;
+    node->mem = given->mem;
+    node->mem_given = given->has_mem;
+    node->memdev = g_strdup(given->memdev);
+    node->initiator_given = given->has_initiator;
+    node->initiator = given->initiator;
     machine->num_nodes = MAX(machine->num_nodes, (unsigned)id + 1);
     return true;
 }
 
 /* ---- dist ---- */
 
-static bool parse_dist(Machine *machine, struct json_object *props, GError **errp)
+static bool set_dist(Machine *machine, const NumaOptions *options, GError **errp)
 {
-    static const char *const keys[] = { "type", "src", "dst", "val", NULL };
-    const char *text = opts_get(props, "val");
-    int64_t src, dst;
-    uint64_t val;
+    const NumaDistOptions *dist = options->u.dist;
 
-    if (!opts_check_keys(props, keys, errp) ||
-        !numa_get_number(props, "src", MAX_NODES - 1, &src, errp) ||
-        !numa_get_number(props, "dst", MAX_NODES - 1, &dst, errp)) {
+    if (!numa_check_number("src", dist->src, MAX_NODES - 1, errp) ||
+        !numa_check_number("dst", dist->dst, MAX_NODES - 1, errp)) {
         return false;
     }
-    if (src < 0 || dst < 0 || !text) {
-        error_set(errp, "a distance needs all of src=, dst= and val=");
-        return false;
-    }
-    if (!uint_parse(text, UINT8_MAX, &val) || val < LOCAL_DIST ||
-        (src == dst) != (val == LOCAL_DIST)) {
+    if (dist->val < LOCAL_DIST || (dist->src == dist->dst) != (dist->val == LOCAL_DIST)) {
         error_set(errp,
-                  "val=%s is not right: give %d from a node to itself, %d to 254 to another, and "
+                  "val=%u is not right: give %d from a node to itself, %d to 254 to another, and "
                   "255 if that cannot be reached",
-                  text, LOCAL_DIST, LOCAL_DIST + 1);
+                  dist->val, LOCAL_DIST, LOCAL_DIST + 1);
         return false;
     }
-    machine->nodes[src].distance[dst] = val;
+    machine->nodes[dist->src].distance[dist->dst] = dist->val;
     machine->numa_distances_given = true;
     return true;
 }
 
 /* ---- cpu ---- */
 
-static bool parse_cpu(Machine *machine, struct json_object *props, GError **errp)
+/* An id that was given; -1: any. */
+static bool take_id(const char *key, bool has, int64_t given, uint64_t max, int64_t *out,
+                    GError **errp)
 {
-    static const char *const keys[] = { "type",    "node-id",   "socket-id", "die-id",
-                                        "core-id", "thread-id", NULL };
+    *out = has ? given : -1;
+    if (has && given < 0) {
+        error_set(errp, "%s=%" PRId64 " is not right: give a number from 0 to %" PRIu64, key, given,
+                  max);
+        return false;
+    }
+    return !has || numa_check_number(key, given, max, errp);
+}
+
+static bool set_cpu(Machine *machine, const NumaOptions *options, GError **errp)
+{
+    const NumaCpuOptions *given = options->u.cpu;
+    const uint64_t max = MAX_CPUS - 1;
     NumaCpu cpu;
 
-    if (!opts_check_keys(props, keys, errp) ||
-        !numa_get_number(props, "node-id", MAX_NODES - 1, &cpu.node, errp) ||
-        !numa_get_number(props, "socket-id", MAX_CPUS - 1, &cpu.socket, errp) ||
-        !numa_get_number(props, "die-id", MAX_CPUS - 1, &cpu.die, errp) ||
-        !numa_get_number(props, "core-id", MAX_CPUS - 1, &cpu.core, errp) ||
-        !numa_get_number(props, "thread-id", MAX_CPUS - 1, &cpu.thread, errp)) {
+    if (!take_id("node-id", given->has_node_id, given->node_id, MAX_NODES - 1, &cpu.node, errp) ||
+        !take_id("socket-id", given->has_socket_id, given->socket_id, max, &cpu.socket, errp) ||
+        !take_id("die-id", given->has_die_id, given->die_id, max, &cpu.die, errp) ||
+        !take_id("core-id", given->has_core_id, given->core_id, max, &cpu.core, errp) ||
+        !take_id("thread-id", given->has_thread_id, given->thread_id, max, &cpu.thread, errp)) {
+        return false;
+    }
+    if (given->has_cluster_id) {
+        error_set(errp, "cluster-id= is not there: cores of a PC are in dies, and not in clusters");
         return false;
     }
     if (cpu.node < 0) {
@@ -226,52 +197,30 @@ static bool parse_cpu(Machine *machine, struct json_object *props, GError **errp
 
 /* ---- all kinds ---- */
 
-bool numa_set(Machine *machine, struct json_object *props, GError **errp)
+bool numa_set(Machine *machine, const NumaOptions *options, GError **errp)
 {
-    static const struct {
-        const char *name;
-        bool (*parse)(Machine *machine, struct json_object *props, GError **errp);
-    } kinds[] = { { "node", parse_node },
-                  { "dist", parse_dist },
-                  { "cpu", parse_cpu },
-                  { "hmat-lb", numa_hmat_set_lb },
-                  { "hmat-cache", numa_hmat_set_cache } };
-    const char *type = opts_get(props, "type");
+    static bool (*const set[])(Machine * machine, const NumaOptions *options, GError **errp) = {
+        [NUMA_OPTIONS_TYPE_NODE] = set_node,
+        [NUMA_OPTIONS_TYPE_DIST] = set_dist,
+        [NUMA_OPTIONS_TYPE_CPU] = set_cpu,
+        [NUMA_OPTIONS_TYPE_HMAT_LB] = numa_hmat_set_lb,
+        [NUMA_OPTIONS_TYPE_HMAT_CACHE] = numa_hmat_set_cache,
+    };
 
-    for (size_t i = 0; type && i < G_N_ELEMENTS(kinds); i++) {
-        if (strcmp(type, kinds[i].name) == 0) {
-            return kinds[i].parse(machine, props, errp);
-        }
-    }
-    error_set(errp, "'%s' is not known; it begins with node, dist, cpu, hmat-lb or hmat-cache",
-              type ? type : "(nothing)");
-    return false;
-}
-
-/* cpus= may be given more than once: as a list, then. */
-static struct json_object *all_cpus(const char *text)
-{
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-    struct json_object *list = json_object_new_array();
-
-    for (char **part = parts; *part; part++) {
-        if (g_str_has_prefix(*part, "cpus=")) {
-            json_object_array_add(list, json_object_new_string(*part + strlen("cpus=")));
-        }
-    }
-    return list;
+    return set[options->type](machine, options, errp);
 }
 
 bool numa_parse(Machine *machine, const char *text, GError **errp)
 {
-    struct json_object *props = keyval_parse(text, "type", errp);
+    struct json_object *json = keyval_or_json_parse(text, "type", errp);
 
-    if (props && json_object_object_get_ex(props, "cpus", NULL)) {
-        json_object_object_add(props, "cpus", all_cpus(text));
+    if (!json) {
+        return false;
     }
-    bool ok = props && numa_set(machine, props, errp);
-    json_object_put(props);
-    return ok;
+    keyval_default_suffix(json, "mem", "M");
+    g_autoptr(NumaOptions) options = NumaOptions_from_json(json, NULL, errp);
+    json_object_put(json);
+    return options && numa_set(machine, options, errp);
 }
 
 /* ---- complete ---- */

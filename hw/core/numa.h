@@ -6,13 +6,14 @@
 #define HW_CORE_NUMA_H
 
 #include "hw/core/machine.h"
+#include "qapi/qapi-types.h"
 
 /* CPUs that -numa cpu puts into a node: those with these ids; -1: any. */
 typedef struct NumaCpu {
     int64_t node, socket, die, core, thread;
 } NumaCpu;
 
-/* Before machine_init(), in any order:
+/* Before machine_init(), in any order, as here or in JSON:
  *   node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A-B[,cpus=C]][,initiator=N]
  *   dist,src=N,dst=N,val=10..255
  *   cpu,node-id=N[,socket-id=N][,die-id=N][,core-id=N][,thread-id=N]
@@ -21,9 +22,9 @@ typedef struct NumaCpu {
  * then nothing is changed; what does not go together, by numa_complete(). */
 bool numa_parse(Machine *machine, const char *text, GError **errp);
 
-/* The same as an object, also with typed values: `cpus` may be a list of numbers and of ranges,
- * sizes numbers of bytes (as text, a bare number is MiB in `mem`). For set-numa-node. */
-bool numa_set(Machine *machine, struct json_object *props, GError **errp);
+/* The same as the schema has it, where sizes are bytes (in text, a bare number is MiB in `mem`).
+ * For set-numa-node. */
+bool numa_set(Machine *machine, const NumaOptions *options, GError **errp);
 
 /* Fill in what was not given and check the whole: one node 0 if there is none; RAM shared out
  * evenly in whole 8 MiB among the nodes if no `mem` or `memdev` was given, else the sum must be the

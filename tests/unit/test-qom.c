@@ -314,7 +314,8 @@ static void test_set(void)
         { "tame", "false", "false" },
         { "tame", "\"on\"", NULL, "'test-cat.tame' expects true or false, got \"on\"" },
         { "tame", "on", "true", NULL, true },
-        { "tame", "maybe", NULL, "Property 'test-cat.tame' expects on or off, got 'maybe'", true },
+        { "tame", "maybe", NULL, "Property test-cat.tame=maybe is not right: expects on or off",
+          true },
         { "legs", "255", "255" },
         { "legs", "256", NULL,
           "Property 'test-cat.legs' expects an integer from 0 to 255, got 256" },
@@ -322,10 +323,10 @@ static void test_set(void)
         { "legs", "\"3\"", NULL, "expects an integer from 0 to 255, got \"3\"" },
         { "legs", "2.5", NULL, "expects an integer from 0 to 255, got 2.5" },
         { "legs", "0x10", "16", NULL, true },
-        { "legs", "x", NULL, "expects an integer from 0 to 255, got 'x'", true },
-        { "legs", "256", NULL, "expects an integer from 0 to 255, got '256'", true },
-        { "legs", "-1", NULL, "expects an integer from 0 to 255, got '-1'", true },
-        { "legs", "", NULL, "expects an integer from 0 to 255, got ''", true },
+        { "legs", "x", NULL, "legs=x is not right: expects an integer from 0 to 255", true },
+        { "legs", "256", NULL, "legs=256 is not right: expects an integer from 0 to 255", true },
+        { "legs", "-1", NULL, "legs=-1 is not right: expects an integer from 0 to 255", true },
+        { "legs", "", NULL, "legs= is not right: expects an integer from 0 to 255", true },
         { "age", "200", "200" },
         { "age", "201", NULL, "nothing gets that old" },
         { "weight", "4294967295", "4294967295" },
@@ -336,7 +337,7 @@ static void test_set(void)
         { "memory", "4096", "4096" },
         { "memory", "\"1G\"", NULL, "an integer of 0 or more, got \"1G\"" },
         { "memory", "1.5G", "1610612736", NULL, true },
-        { "memory", "1Q", NULL, "Property 'test-cat.memory': '1Q' is not a size", true },
+        { "memory", "1Q", NULL, "Property test-cat.memory: '1Q' is not a size", true },
         { "mood", "-2147483648", "-2147483648" },
         { "mood", "-2147483649", NULL, "from -2147483648 to 2147483647" },
         { "mood", "-7", "-7", NULL, true },
@@ -592,7 +593,7 @@ static void test_user_objects(void)
     expect_add("test-dog", "d1", "qom-type=test-dog,id=d1,legs=4", NULL);
     expect_add("test-dog", "d1", NULL, "the id 'd1' already");
     expect_add("test-dog", "d2", "legs=3", "a dog needs 4 legs");
-    expect_add("test-dog", "d2", "legs=x", "'test-dog.legs' expects");
+    expect_add("test-dog", "d2", "legs=x", "test-dog.legs=x is not right: expects");
     expect_add("test-dog", "d2", "wings=2", "Property 'test-dog.wings' not found");
     expect_add("test-dog", "1d", NULL, "'1d' is not an id");
     expect_add("test-dog", "", NULL, "'' is not an id");
