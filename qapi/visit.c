@@ -617,15 +617,43 @@ struct json_object *qapi_place_to_json(const QapiType *type, const void *value)
     }
 }
 
+static bool member_is_there(const QapiMember *m, const void *value)
+{
+    return !m->optional ||
+           (in_place(m->type) ? *((const bool *)value + m->has_offset)
+                              : *(void *const *)((const char *)value + m->offset) != NULL);
+}
+
 static void members_to_json(const QapiType *type, const void *value, struct json_object *out)
 {
     for (const QapiMember *m = type->members; m->name; m++) {
-        const char *field = (const char *)value + m->offset;
-        bool there = in_place(m->type) ? !m->optional || *((const bool *)value + m->has_offset)
-                                       : !m->optional || *(void *const *)field;
+        if (member_is_there(m, value)) {
+            json_object_object_add(out, m->name,
+                                   qapi_place_to_json(m->type, (const char *)value + m->offset));
+        }
+    }
+}
 
-        if (there) {
-            json_object_object_add(out, m->name, qapi_place_to_json(m->type, field));
+void qapi_update(const QapiType *type, void *into, const void *from)
+{
+    for (const QapiMember *m = type->members; m->name; m++) {
+        const void *source = (const char *)from + m->offset;
+        void *target = (char *)into + m->offset;
+
+        if (!member_is_there(m, from)) {
+            continue;
+        }
+        if (in_place(m->type)) {
+            memcpy(target, source, m->type->size);
+            if (m->optional) {
+                *((bool *)into + m->has_offset) = true;
+            }
+        } else {
+            struct json_object *copy = qapi_place_to_json(m->type, source);
+
+            qapi_free(m->type, *(void **)target);
+            *(void **)target = qapi_from_json(m->type, copy, m->name, NULL);
+            json_object_put(copy);
         }
     }
 }

@@ -72,6 +72,9 @@ void *qapi_from_json(const QapiType *type, struct json_object *value, const char
 /* New reference. @value points to the structure, the list, the string or the JSON value. */
 struct json_object *qapi_to_json(const QapiType *type, const void *value);
 void qapi_free(const QapiType *type, void *value); /* NULL is fine */
+/* Every member of the structure @from that is there becomes, as a copy, that of @into. No unions.
+ */
+void qapi_update(const QapiType *type, void *into, const void *from);
 /* Only that the mandatory members are there and declared ones have the right kind of JSON; enums
  * may be any string, more members are fine. */
 bool qapi_check_free_form(const QapiType *type, struct json_object *value, GError **errp);

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "qapi/visit.h"
+
 typedef struct Object Object;
 typedef struct ObjectType ObjectType;
 typedef struct Property Property;
@@ -35,6 +37,7 @@ typedef enum PropertyKind {
     PROP_ENUM,   /* int, index into enum_names; text outside */
     PROP_LINK,   /* Object *, of link_type; a strong reference; text outside: id or path */
     PROP_CUSTOM, /* get and/or set functions; custom_type names the type for users */
+    PROP_STRUCT, /* a structure of the schema: struct_type, get_struct, set_struct */
 } PropertyKind;
 
 struct Property {
@@ -47,6 +50,7 @@ struct Property {
     const char *default_str;
     const char *const *enum_names; /* NULL-terminated */
     const char *link_type;
+    const QapiType *struct_type;
     const char *custom_type; /* "int", "str", "size", "struct tm", ... */
     bool text_only;          /* PROP_CUSTOM: set gets a text as it was typed, whatever the type */
     bool read_only;          /* for users; code writes the field */
@@ -55,6 +59,9 @@ struct Property {
     /* PROP_CUSTOM, or to override the plain field access. get returns a new reference. */
     struct json_object *(*get)(Object *obj, const Property *prop, GError **errp);
     bool (*set)(Object *obj, const Property *prop, struct json_object *value, GError **errp);
+    /* PROP_STRUCT: a new structure; and set what @value has (borrowed), all of it or nothing. */
+    void *(*get_struct)(Object *obj);
+    bool (*set_struct)(Object *obj, const void *value, GError **errp);
     /* Called before a plain field is set; false refuses the value. @obj is NULL for a default of
      * -global, which is checked before there are objects. */
     bool (*check)(Object *obj, const Property *prop, struct json_object *value, GError **errp);

@@ -24,11 +24,15 @@ static const struct {
     [PROP_ENUM] = { NULL, "enum" },
     [PROP_LINK] = { &qapi_str_type, "link" },
     [PROP_CUSTOM] = { &qapi_any_type, "any" },
+    [PROP_STRUCT] = { NULL, "struct" },
 };
 
 /* The conversion for @prop; for an enum it is made in *@room. */
 static const QapiType *conversion(const Property *prop, QapiType *room)
 {
+    if (prop->kind == PROP_STRUCT) {
+        return prop->struct_type;
+    }
     if (prop->kind != PROP_ENUM) {
         return kinds[prop->kind].type;
     }
@@ -55,7 +59,7 @@ static void *field_of(const Object *obj, const Property *prop)
 
 static bool has_field(const Property *prop)
 {
-    return prop->kind != PROP_CUSTOM && prop->offset >= sizeof(Object);
+    return prop->kind != PROP_CUSTOM && prop->kind != PROP_STRUCT && prop->offset >= sizeof(Object);
 }
 
 static char *full_name(const Object *obj, const char *name)
@@ -120,6 +124,9 @@ char *object_property_type_name(const Property *prop)
 {
     if (prop->kind == PROP_LINK) {
         return g_strdup_printf("link<%s>", link_type_of(prop));
+    }
+    if (prop->kind == PROP_STRUCT) {
+        return g_strdup(prop->struct_type->name);
     }
     return g_strdup(prop->custom_type ? prop->custom_type : kinds[prop->kind].name);
 }
@@ -211,6 +218,13 @@ struct json_object *object_property_get(Object *obj, const char *name, GError **
     if (prop->get) {
         return prop->get(obj, prop, errp);
     }
+    if (prop->get_struct) {
+        void *value = prop->get_struct(obj);
+        struct json_object *out = qapi_to_json(prop->struct_type, value);
+
+        qapi_free(prop->struct_type, value);
+        return out;
+    }
     if (!has_field(prop)) {
         error_set(errp, "Property '%s.%s' is not readable: it can only be set", obj->type->name,
                   name);
@@ -295,7 +309,7 @@ static void drop_item(const QapiType *type, uint64_t item)
 
 static bool may_set(const Object *obj, const Property *prop, GError **errp)
 {
-    if (prop->read_only || (!prop->set && !has_field(prop))) {
+    if (prop->read_only || (!prop->set && !prop->set_struct && !has_field(prop))) {
         error_set(errp, "Property '%s.%s' is read-only", obj->type->name, prop->name);
         return false;
     }
@@ -353,6 +367,16 @@ static bool call_set(Object *obj, const Property *prop, const QapiType *type,
     return ok;
 }
 
+/* Messages name members as users write them: "smp.cpus". */
+static bool set_struct(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    void *c_value = qapi_from_json(prop->struct_type, value, prop->name, errp);
+    bool ok = c_value && prop->set_struct(obj, c_value, errp);
+
+    qapi_free(prop->struct_type, c_value);
+    return ok;
+}
+
 bool object_property_set(Object *obj, const char *name, struct json_object *value, GError **errp)
 {
     const Property *prop = find_for_set(obj, name, errp);
@@ -363,6 +387,9 @@ bool object_property_set(Object *obj, const char *name, struct json_object *valu
 
     if (!prop) {
         return false;
+    }
+    if (prop->kind == PROP_STRUCT) {
+        return set_struct(obj, prop, value, errp);
     }
     type = conversion_of(prop, value, &room);
     if (!qapi_place_from_json(type, value, path, &item, errp)) {

@@ -16,7 +16,7 @@
 
 bool do_boot(Startup *startup, const char *arg, GError **errp)
 {
-    return object_property_parse(OBJECT(startup->machine), "boot", arg, errp);
+    return machine_parse_boot(startup->machine, arg, errp);
 }
 
 /* ---- -fw_cfg ---- */

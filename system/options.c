@@ -342,7 +342,7 @@ static bool do_qtest_log(Startup *startup, const char *arg, GError **errp)
 
 static bool do_memory(Startup *startup, const char *arg, GError **errp)
 {
-    return object_property_parse(OBJECT(startup->machine), "memory", arg, errp);
+    return machine_parse_memory(startup->machine, arg, errp);
 }
 
 static bool do_mem_path(Startup *startup, const char *arg, GError **errp)
@@ -359,7 +359,7 @@ static bool do_mem_prealloc(Startup *startup, const char *arg, GError **errp)
 
 static bool do_smp(Startup *startup, const char *arg, GError **errp)
 {
-    return object_property_parse(OBJECT(startup->machine), "smp", arg, errp);
+    return machine_parse_smp(startup->machine, arg, errp);
 }
 
 static bool do_cpu(Startup *startup, const char *arg, GError **errp)

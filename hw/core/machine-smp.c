@@ -1,63 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* -smp: how many CPUs, and how they are arranged in sockets, dies, cores and threads. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "hw/core/machine-config.h"
-#include "hw/core/opts.h"
+#include "qapi/qapi-types.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
-typedef struct SmpKey {
-    const char *name;
-    size_t offset;
-} SmpKey;
-
-static const SmpKey smp_keys[] = {
-    { "cpus", offsetof(SmpTopology, cpus) },       { "maxcpus", offsetof(SmpTopology, maxcpus) },
-    { "sockets", offsetof(SmpTopology, sockets) }, { "dies", offsetof(SmpTopology, dies) },
-    { "cores", offsetof(SmpTopology, cores) },     { "threads", offsetof(SmpTopology, threads) },
-};
-
-static uint32_t *smp_field(SmpTopology *smp, const SmpKey *key)
+/* Each number by itself. */
+static bool check_numbers(const SMPConfiguration *given, unsigned most, GError **errp)
 {
-    return (uint32_t *)((char *)smp + key->offset);
-}
-
-/* Put what is given into @smp. */
-static bool smp_read(struct json_object *props, unsigned most, SmpTopology *smp, GError **errp)
-{
-    const char *known[G_N_ELEMENTS(smp_keys) + 2] = { NULL };
-    const char *clusters = opts_get(props, "clusters");
-
-    for (size_t i = 0; i < G_N_ELEMENTS(smp_keys); i++) {
-        known[i] = smp_keys[i].name;
-    }
-    known[G_N_ELEMENTS(smp_keys)] = "clusters";
-    if (!opts_check_keys(props, known, errp)) {
-        return false;
-    }
-    if (clusters && strcmp(clusters, "1") != 0) {
+    if (given->has_clusters && given->clusters != 1) {
         error_set(errp,
-                  "clusters=%s is not there: cores of a PC are in dies, and not in clusters; "
+                  "clusters=%u is not there: cores of a PC are in dies, and not in clusters; "
                   "only clusters=1 is possible",
-                  clusters);
+                  given->clusters);
         return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(smp_keys); i++) {
-        struct json_object *value;
-        uint64_t number;
+    for (const QapiMember *m = SMPConfiguration_type.members; m->name; m++) {
+        bool has = *(const bool *)((const char *)given + m->has_offset);
+        uint32_t number = *(const uint32_t *)((const char *)given + m->offset);
 
-        if (!json_object_object_get_ex(props, smp_keys[i].name, &value)) {
-            continue;
-        }
-        const char *text = json_object_get_string(value);
-        if (!uint_parse(text, most, &number) || number == 0) {
-            error_set(errp, "%s=%s is not right: give a number from 1 to %u", smp_keys[i].name,
-                      text, most);
+        if (has && (number == 0 || number > most)) {
+            error_set(errp, "%s=%u is not right: give a number from 1 to %u", m->name, number,
+                      most);
             return false;
         }
-        *smp_field(smp, &smp_keys[i]) = number;
     }
     return true;
 }
@@ -114,59 +81,61 @@ static bool smp_check(const SmpTopology *smp, unsigned most, GError **errp)
     return true;
 }
 
-static bool smp_from_props(Machine *machine, struct json_object *props, GError **errp)
+bool machine_set_smp(Object *obj, const void *value, GError **errp)
 {
+    Machine *machine = MACHINE(obj);
     /* A machine without CPUs takes any number: it makes none. */
     unsigned max_cpus = machine_ops(machine)->max_cpus;
     unsigned most = max_cpus ? max_cpus : MAX_CPUS;
-    SmpTopology given = machine->smp_given;
+    g_autoptr(SMPConfiguration) all = g_new0(SMPConfiguration, 1);
 
-    if (!smp_read(props, most, &given, errp)) {
+    if (!check_numbers(value, most, errp)) {
         return false;
     }
-    SmpTopology smp = given;
+    qapi_update(&SMPConfiguration_type, all, machine->smp_given);
+    qapi_update(&SMPConfiguration_type, all, value);
+    SmpTopology smp = {
+        all->cpus, all->maxcpus, all->sockets, all->dies, all->cores, all->threads
+    };
     smp_complete(&smp);
     if (!smp_check(&smp, most, errp)) {
         return false;
     }
-    machine->smp_given = given;
+    qapi_update(&SMPConfiguration_type, machine->smp_given, value);
     machine->smp = smp;
     return true;
 }
 
 bool machine_parse_smp(Machine *machine, const char *text, GError **errp)
 {
+    g_autoptr(SMPConfiguration) given = NULL;
+
     if (!*text) {
         error_set(errp, "the number of CPUs is missing, as in 2");
         return false;
     }
-    struct json_object *props = keyval_parse(text, "cpus", errp);
-    bool ok = props && smp_from_props(machine, props, errp);
-
-    json_object_put(props);
-    return ok;
+    given = qapi_from_option(&SMPConfiguration_type, text, "cpus", errp);
+    return given && machine_set_smp(OBJECT(machine), given, errp);
 }
 
-bool machine_set_smp(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+void *machine_get_smp(Object *obj)
 {
-    if (json_object_is_type(value, json_type_object)) {
-        return smp_from_props(MACHINE(obj), value, errp);
-    }
-    if (json_object_is_type(value, json_type_string)) {
-        return machine_parse_smp(MACHINE(obj), json_object_get_string(value), errp);
-    }
-    error_set(errp, "'%s' takes an object or a string, as in \"2,sockets=1,cores=2\"", prop->name);
-    return false;
-}
+    const SmpTopology *smp = &MACHINE(obj)->smp;
+    SMPConfiguration *value = g_new0(SMPConfiguration, 1);
 
-struct json_object *machine_get_smp(Object *obj, const Property *prop, GError **errp)
-{
-    struct json_object *value = json_object_new_object();
-
-    for (size_t i = 0; i < G_N_ELEMENTS(smp_keys); i++) {
-        uint32_t number = *smp_field(&MACHINE(obj)->smp, &smp_keys[i]);
-        json_object_object_add(value, smp_keys[i].name, json_object_new_int64(number));
-    }
-    json_object_object_add(value, "clusters", json_object_new_int(1));
+    *value = (SMPConfiguration){ .has_cpus = true,
+                                 .cpus = smp->cpus,
+                                 .has_maxcpus = true,
+                                 .maxcpus = smp->maxcpus,
+                                 .has_sockets = true,
+                                 .sockets = smp->sockets,
+                                 .has_dies = true,
+                                 .dies = smp->dies,
+                                 .has_clusters = true,
+                                 .clusters = 1,
+                                 .has_cores = true,
+                                 .cores = smp->cores,
+                                 .has_threads = true,
+                                 .threads = smp->threads };
     return value;
 }

@@ -177,17 +177,17 @@ static bool set_mem_merge(Object *obj, const Property *prop, struct json_object 
 
 static const Property machine_properties[] = {
     { .name = "memory",
-      .kind = PROP_CUSTOM,
-      .custom_type = "MemorySizeConfiguration",
+      .kind = PROP_STRUCT,
+      .struct_type = &MemorySizeConfiguration_type,
       .description = "boot memory, DIMM slots and the most memory there may be, as -m",
-      .get = machine_get_memory,
-      .set = machine_set_memory },
+      .get_struct = machine_get_memory,
+      .set_struct = machine_set_memory },
     { .name = "smp",
-      .kind = PROP_CUSTOM,
-      .custom_type = "SMPConfiguration",
+      .kind = PROP_STRUCT,
+      .struct_type = &SMPConfiguration_type,
       .description = "number of CPUs and their topology, as -smp",
-      .get = machine_get_smp,
-      .set = machine_set_smp },
+      .get_struct = machine_get_smp,
+      .set_struct = machine_set_smp },
     { .name = "cpu-type",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, cpu_model),
@@ -205,11 +205,11 @@ static const Property machine_properties[] = {
       .offset = offsetof(Machine, append),
       .description = "kernel command line" },
     { .name = "boot",
-      .kind = PROP_CUSTOM,
-      .custom_type = "BootConfiguration",
+      .kind = PROP_STRUCT,
+      .struct_type = &BootConfiguration_type,
       .description = "what to boot from, as -boot",
-      .get = machine_get_boot,
-      .set = machine_set_boot },
+      .get_struct = machine_get_boot,
+      .set_struct = machine_set_boot },
     { .name = "firmware",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, firmware),
@@ -285,6 +285,7 @@ static void machine_instance_init(Object *obj)
 
     machine->ram_size = machine->maxram_size = ops->default_ram_size;
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
+    machine->smp_given = g_new0(SMPConfiguration, 1);
     boot_config_init(&machine->boot);
     memset(machine->cpu_node, 0xff, sizeof(machine->cpu_node));
 }
@@ -299,6 +300,7 @@ static void machine_finalize(Object *obj)
     g_free(machine->guest_name);
     g_free(machine->mem_path);
     boot_config_clear(&machine->boot);
+    SMPConfiguration_free(machine->smp_given);
     if (the_machine == machine) {
         the_machine = NULL;
     }

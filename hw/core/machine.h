@@ -69,15 +69,15 @@ struct Machine {
     /* -m */
     uint64_t ram_size, maxram_size; /* bytes; maxram_size == ram_size: no window */
     uint64_t ram_slots;
-    bool ram_size_given;   /* by the user */
-    bool maxram_given;     /* maxmem, by the user */
-    char *memory_backend;  /* id of the backend that all boot RAM is, or NULL */
-    char *mem_path;        /* -mem-path: file that it is, or NULL */
-    bool dump_guest_core;  /* guest RAM is part of core dumps */
-    bool mem_merge;        /* the host may merge equal pages of it */
-    SmpTopology smp;       /* complete */
-    SmpTopology smp_given; /* by the user; 0: not given */
-    char *cpu_model;       /* -cpu text, NULL: the default */
+    bool ram_size_given;         /* by the user */
+    bool maxram_given;           /* maxmem, by the user */
+    char *memory_backend;        /* id of the backend that all boot RAM is, or NULL */
+    char *mem_path;              /* -mem-path: file that it is, or NULL */
+    bool dump_guest_core;        /* guest RAM is part of core dumps */
+    bool mem_merge;              /* the host may merge equal pages of it */
+    SmpTopology smp;             /* complete */
+    SMPConfiguration *smp_given; /* by the user */
+    char *cpu_model;             /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
     bool graphics;  /* given by the user; there is no display either way */
@@ -123,10 +123,11 @@ static inline const MachineOps *machine_ops(const Machine *machine)
 const ObjectType *machine_type_find(const char *name, GError **errp);
 const ObjectType *machine_type_default(void);
 
-/* -m's and -smp's text: set the fields above, with every check that needs no machine yet. They are
- * what the properties "memory" and "smp" of /machine run. */
+/* The text of -m, -smp and -boot, key=value or JSON: the properties "memory", "smp" and "boot" of
+ * /machine, with every check that needs no machine yet. */
 bool machine_parse_memory(Machine *machine, const char *text, GError **errp);
 bool machine_parse_smp(Machine *machine, const char *text, GError **errp);
+bool machine_parse_boot(Machine *machine, const char *text, GError **errp);
 
 /* Make /machine of type @type (not initialised), borrowed. */
 Machine *machine_new(const ObjectType *type, GError **errp);

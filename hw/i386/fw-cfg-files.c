@@ -210,7 +210,7 @@ static void add_numbers(X86Machine *x86)
     fw_cfg_add_u16(fw, FW_CFG_NOGRAPHIC, 1); /* there is no display */
     fw_cfg_add_u16(fw, FW_CFG_NB_CPUS, machine->smp.cpus);
     fw_cfg_add_u16(fw, FW_CFG_MAX_CPUS, apic_id_limit(machine));
-    fw_cfg_add_u16(fw, FW_CFG_BOOT_MENU, machine->boot.menu);
+    fw_cfg_add_u16(fw, FW_CFG_BOOT_MENU, machine->boot.given->menu);
     fw_cfg_add_u32(fw, FW_CFG_IRQ0_OVERRIDE, 1);
     add_numa(fw, machine);
     if (x86->hpet) {
@@ -235,7 +235,7 @@ static void add_boot_order(X86Machine *x86)
 
     if (name) {
         g_string_append_printf(order, "/rom@%s", name);
-        if (x86->parent.boot.strict) {
+        if (x86->parent.boot.given->strict) {
             g_string_append(order, "\nHALT");
         }
     }
@@ -268,11 +268,11 @@ static bool add_splash(FwCfg *fw, const char *path, GError **errp)
 
 static bool add_boot(X86Machine *x86, GError **errp)
 {
-    const BootConfig *boot = &x86->parent.boot;
+    const BootConfiguration *boot = x86->parent.boot.given;
 
     add_boot_order(x86);
     add_file_int(x86->fw_cfg, "etc/boot-fail-wait", boot->reboot_timeout, 4);
-    if (boot->splash_time >= 0) {
+    if (boot->has_splash_time) {
         add_file_int(x86->fw_cfg, "etc/boot-menu-wait", boot->splash_time, 2);
     }
     return !boot->splash || add_splash(x86->fw_cfg, boot->splash, errp);
@@ -346,8 +346,8 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
     const Machine *machine = &x86->parent;
     FwCfgFiles *files;
 
-    if (!check_drives("order", machine->boot.order, errp) ||
-        !check_drives("once", machine->boot.once, errp)) {
+    if (!check_drives("order", machine->boot.given->order, errp) ||
+        !check_drives("once", machine->boot.given->once, errp)) {
         return false;
     }
     x86->fw_cfg = fw_cfg_create(system_io(), &address_space_memory);
@@ -365,7 +365,7 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
 void x86_reset_fw_cfg(X86Machine *x86)
 {
     FwCfgFiles *files = x86->fw_cfg_files;
-    const BootConfig *boot = &x86->parent.boot;
+    const BootConfiguration *boot = x86->parent.boot.given;
     const char *order = boot->order ? boot->order : DRIVES_NORMAL;
 
     files->fresh = false;
@@ -380,6 +380,6 @@ bool x86_machine_set_boot_order(Machine *machine, const char *drives, GError **e
     if (!check_drives("order", drives, errp) || !boot_config_set_order(boot, drives, errp)) {
         return false;
     }
-    set_drives(X86_MACHINE(machine)->fw_cfg_files, boot->order);
+    set_drives(X86_MACHINE(machine)->fw_cfg_files, boot->given->order);
     return true;
 }

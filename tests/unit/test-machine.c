@@ -194,9 +194,14 @@ static void test_properties(void)
     Machine *machine = make_machine();
     Object *obj = OBJECT(machine);
 
-    g_assert_true(object_property_parse(obj, "memory", "1G,slots=2,maxmem=4G", &err));
+    struct json_object *opts =
+        keyval_parse("memory.size=1G,memory.slots=2,memory.max-size=4G,smp.cpus=2", NULL, NULL);
+    g_assert_true(object_set_properties(obj, opts, NULL, &err));
     g_assert_no_error(err);
-    g_assert_true(object_property_parse(obj, "smp", "2", &err));
+    json_object_put(opts);
+    g_assert_false(object_property_parse(obj, "smp", "2", &err)); /* no structure */
+    assert_says(err, "smp=2", "smp");
+    g_clear_error(&err);
     g_assert_true(object_property_parse(obj, "append", "a=b,c", &err));
     g_assert_cmpstr(machine->append, ==, "a=b,c");
     struct json_object *value = object_property_get(obj, "memory", &err);
@@ -209,8 +214,10 @@ static void test_properties(void)
     g_clear_error(&err);
     g_clear_pointer(&machine->append, g_free);
     g_assert_true(machine_init(machine, &err));
-    g_assert_false(object_property_parse(obj, "memory", "2G", &err)); /* too late */
-    g_assert_nonnull(err);
+    opts = keyval_parse("memory.size=2G", NULL, NULL);
+    g_assert_false(object_set_properties(obj, opts, NULL, &err));
+    assert_says(err, "can no longer be changed", "memory");
+    json_object_put(opts);
     drop_machine(machine);
 }
 

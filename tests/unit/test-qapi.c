@@ -207,6 +207,30 @@ static void test_texts(void)
     }
 }
 
+/* What is there is copied, and nothing else changes. */
+static void test_update(void)
+{
+    static const char from_text[] =
+        "{\"name\":\"new\",\"flag\":true,\"big\":1,\"small\":2,\"color\":"
+        "\"blue\",\"inner\":{\"name\":\"i\"},\"words\":[\"a\"]}";
+    struct json_object *json = parse(from_text), *out;
+    g_autoptr(Outer) from = Outer_from_json(json, NULL, NULL);
+    g_autoptr(Outer) into = g_new0(Outer, 1);
+
+    into->name = g_strdup("old");
+    into->has_weight = true;
+    into->weight = 7;
+    qapi_update(&Outer_type, into, from);
+    qapi_update(&Outer_type, into, from);
+    json_object_put(json);
+    g_clear_pointer(&from, Outer_free);
+    out = Outer_to_json(into);
+    g_assert_cmpstr(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN), ==,
+                    "{\"name\":\"new\",\"weight\":7,\"flag\":true,\"big\":1,\"small\":2,\"color\":"
+                    "\"blue\",\"inner\":{\"name\":\"i\"},\"words\":[\"a\"]}");
+    json_object_put(out);
+}
+
 static void test_deep_errors(void)
 {
 #define BASE "{\"in\":{\"name\":\"x\",\"flag\":true,\"big\":1,\"small\":1,"
@@ -497,6 +521,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qapi/echo", test_echo);
     g_test_add_func("/qapi/args", test_args);
     g_test_add_func("/qapi/texts", test_texts);
+    g_test_add_func("/qapi/update", test_update);
     g_test_add_func("/qapi/deep-errors", test_deep_errors);
     g_test_add_func("/qapi/union", test_union);
     g_test_add_func("/qapi/special-commands", test_special_commands);
