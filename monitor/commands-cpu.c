@@ -22,8 +22,9 @@ static GPtrArray *unavailable_features(const char *model)
 GPtrArray *qmp_query_cpu_definitions(GError **errp)
 {
     GPtrArray *list = CpuDefinitionInfo_list_new();
+    const X86CpuModelInfo *model;
 
-    for (const X86CpuModelInfo *model = x86_cpu_model_list(); model->name; model++) {
+    for (size_t i = 0; (model = x86_cpu_model_info(i)); i++) {
         CpuDefinitionInfo *info = g_new0(CpuDefinitionInfo, 1);
 
         info->name = g_strdup(model->name);
@@ -32,6 +33,7 @@ GPtrArray *qmp_query_cpu_definitions(GError **errp)
         info->q_static = model->is_static;
         info->unavailable_features = unavailable_features(model->name);
         info->typename = g_strconcat(model->name, X86_CPU_SUFFIX, NULL);
+        info->alias_of = g_strdup(model->alias_of);
         g_ptr_array_add(list, info);
     }
     return list;
@@ -68,7 +70,7 @@ static bool model_from_info(const CpuModelInfo *info, X86CpuModel *model, GError
         error_set(errp, "'model.name' is a name alone; features go into 'model.props'");
         return false;
     }
-    if (!x86_cpu_model_parse(model, info->name, errp)) {
+    if (!x86_cpu_model_make(model, info->name, errp)) {
         return false;
     }
     if (info->props) {
@@ -95,6 +97,8 @@ static struct json_object *props_of(const X86CpuModel *model)
     json_object_object_add(props, "family", json_object_new_int(model->family));
     json_object_object_add(props, "model", json_object_new_int(model->model));
     json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
+    json_object_object_add(props, "level", json_object_new_int64(model->level));
+    json_object_object_add(props, "xlevel", json_object_new_int64(model->xlevel));
     json_object_object_add(props, "phys-bits", json_object_new_int(model->phys_bits));
     json_object_object_add(props, "model-id", json_object_new_string(model->brand));
     json_object_object_add(props, "vendor", json_object_new_string(model->vendor));

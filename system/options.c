@@ -15,6 +15,7 @@
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/startup.h"
+#include "target/i386/cpu-features.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/log.h"
@@ -56,19 +57,20 @@ static char *text_accel(const char *what, GError **errp)
 static char *text_cpu(const char *what, GError **errp)
 {
     GString *text = g_string_new("Available CPUs:\n");
-    g_autofree const char **features = x86_cpu_feature_list();
+    const X86CpuModelInfo *info;
+    X86Feature feature;
 
-    for (const X86CpuModelInfo *info = x86_cpu_model_list(); info->name; info++) {
-        g_string_append_printf(text, "  %-12s %s\n", info->name, info->description);
+    for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
+        g_string_append_printf(text, "x86 %-24s  %s\n", info->name, info->description);
     }
     g_string_append(text, "\nRecognized CPUID flags:\n ");
-    for (size_t i = 0, column = 1; features[i]; i++) {
-        if (column + strlen(features[i]) > 78) {
+    for (size_t i = 0, column = 1; x86_feature_get_usual(i, &feature); i++) {
+        if (column + strlen(feature.name) > 78) {
             g_string_append(text, "\n ");
             column = 1;
         }
-        g_string_append_printf(text, " %s", features[i]);
-        column += 1 + strlen(features[i]);
+        g_string_append_printf(text, " %s", feature.name);
+        column += 1 + strlen(feature.name);
     }
     g_string_append_c(text, '\n');
     return g_string_free(text, FALSE);

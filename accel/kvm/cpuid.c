@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "accel/kvm/kvm-internal.h"
-#include "target/i386/cpuid.h"
+#include "target/i386/cpu-features.h"
 #include "util/error.h"
 
 #define SIGNATURE   "KVMKVMKVM\0\0\0"
@@ -17,28 +17,18 @@
 
 static struct kvm_cpuid2 *supported;
 
-/* Where the feature words are. */
-static const struct {
-    uint32_t leaf, subleaf;
-    uint8_t reg; /* 0 EAX ... 3 EDX */
-    /* Not offered: nested virtualisation, performance counters, SGX, AMX, processor trace, CET
-     * and what KVM itself sets (OSXSAVE, OSPKE). */
-    uint32_t hidden;
-} words[X86_FEAT_WORDS] = {
-    [X86_FEAT_1_EDX] = { 1, 0, 3, 1u << 28 },
-    [X86_FEAT_1_ECX] = { 1, 0, 2, 1u << 3 | 1u << 5 | 1u << 15 | 1u << 27 },
-    [X86_FEAT_7_EBX] = { 7, 0, 1, 1u << 2 | 1u << 25 },
-    [X86_FEAT_7_ECX] = { 7, 0, 2, 1u << 4 | 1u << 7 | 1u << 30 },
-    [X86_FEAT_7_EDX] = { 7, 0, 3, 1u << 18 | 1u << 20 | 1u << 22 | 1u << 24 | 1u << 25 },
-    [X86_FEAT_EXT1_EDX] = { 0x80000001, 0, 3, 0 },
-    [X86_FEAT_EXT1_ECX] = { 0x80000001, 0, 2,
-                            1u << 1 | 1u << 2 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 28 },
-    [X86_FEAT_6_EAX] = { 6, 0, 0, 0 },
-    [X86_FEAT_EXT7_EDX] = { 0x80000007, 0, 3, 0 },
-    [X86_FEAT_7_1_EAX] = { 7, 1, 0, 1u << 21 },
-    [X86_FEAT_D_1_EAX] = { 0xd, 1, 0, 1u << 4 },
-    [X86_FEAT_EXT8_EBX] = { 0x80000008, 0, 1, 0 },
-    [X86_FEAT_KVM_EAX] = { KVM_CPUID_FEATURES, 0, 0, 0 },
+/* What is not offered: nested virtualisation, performance counters, SGX, AMX, processor trace, CET
+ * and what KVM itself sets (OSXSAVE, OSPKE). */
+static const uint32_t hidden[X86_FEAT_WORDS] = {
+    [X86_FEAT_1_EDX] = 1u << 28,
+    [X86_FEAT_1_ECX] = 1u << 3 | 1u << 5 | 1u << 15 | 1u << 27,
+    [X86_FEAT_7_EBX] = 1u << 2 | 1u << 25,
+    [X86_FEAT_7_ECX] = 1u << 4 | 1u << 7 | 1u << 30,
+    [X86_FEAT_7_EDX] = 1u << 18 | 1u << 20 | 1u << 22 | 1u << 24 | 1u << 25,
+    [X86_FEAT_EXT1_ECX] = 1u << 1 | 1u << 2 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 28,
+    [X86_FEAT_7_1_EAX] = 1u << 21,
+    [X86_FEAT_D_1_EAX] = 1u << 4,
+    [X86_FEAT_SVM_EDX] = UINT32_MAX,
 };
 
 static const struct kvm_cpuid_entry2 *find(uint32_t leaf, uint32_t subleaf)
@@ -134,12 +124,14 @@ bool kvm_cpuid_init(GError **errp)
     }
     read_host(&host);
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
-        const struct kvm_cpuid_entry2 *e = find(words[w].leaf, words[w].subleaf);
+        X86FeaturePlace place = x86_feature_place((X86FeatureWord)w);
+        const struct kvm_cpuid_entry2 *e = place.leaf ? find(place.leaf, place.subleaf) : NULL;
 
-        host.features[w] = e ? entry_reg(e, words[w].reg) & ~words[w].hidden : 0;
+        host.features[w] = e ? entry_reg(e, place.reg) & ~hidden[w] : 0;
     }
     host.features[X86_FEAT_1_ECX] |= CPUID_1_ECX_HYPERVISOR;
     host.features[X86_FEAT_6_EAX] = CPUID_6_EAX_ARAT;
+    host.features[X86_FEAT_ARCH_CAP] = (uint32_t)kvm_msr_feature(MSR_ARCH_CAPABILITIES);
     /* AMD repeats features of leaf 1 here; x86_cpuid() does that from the model's. */
     host.features[X86_FEAT_EXT1_EDX] &= ~0x0183f3ffu;
     add_apic_features(&host);
@@ -243,25 +235,13 @@ static void add_hypervisor(struct kvm_cpuid2 *out, const X86Cpu *cpu)
     }
 }
 
-static void add_leaf_7(struct kvm_cpuid2 *out, const X86Cpu *cpu)
-{
-    X86CpuidRegs regs;
-
-    x86_cpuid(cpu, 7, 0, &regs);
-    regs.eax = cpu->model.features[X86_FEAT_7_1_EAX] ? 1 : 0;
-    add(out, 7, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX, regs);
-    add(out, 7, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-        (X86CpuidRegs){ .eax = cpu->model.features[X86_FEAT_7_1_EAX] });
-}
-
 struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu)
 {
     static const uint32_t simple[] = { 0x0,        0x1,        0x6,        0x80000000,
                                        0x80000001, 0x80000002, 0x80000003, 0x80000004,
-                                       0x80000005, 0x80000006, 0x80000007 };
+                                       0x80000005, 0x80000006, 0x80000007, 0x80000008 };
     const X86CpuModel *m = &cpu->model;
     struct kvm_cpuid2 *out = g_malloc0(sizeof(*out) + MAX_ENTRIES * sizeof(out->entries[0]));
-    X86CpuidRegs regs;
 
     for (size_t i = 0; i < G_N_ELEMENTS(simple); i++) {
         add_ours(out, cpu, simple[i], 0, 0);
@@ -272,11 +252,10 @@ struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu)
     for (unsigned i = 0; i < 3; i++) {
         add_ours(out, cpu, 0xb, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
     }
-    add_leaf_7(out, cpu);
+    for (unsigned i = 0; i < 2; i++) {
+        add_ours(out, cpu, 7, i, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
+    }
     add_xsave(out, m);
     add_hypervisor(out, cpu);
-    x86_cpuid(cpu, 0x80000008, 0, &regs);
-    regs.ebx = m->features[X86_FEAT_EXT8_EBX];
-    add(out, 0x80000008, 0, 0, regs);
     return out;
 }

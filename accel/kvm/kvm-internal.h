@@ -136,6 +136,10 @@ struct kvm_cpuid2 *kvm_cpuid_build(const X86Cpu *cpu);
 
 bool kvm_msr_init(GError **errp); /* the list, once */
 void kvm_msr_cleanup(void);
+/* The features that an MSR can have in guests; 0 if KVM does not know it. */
+uint64_t kvm_msr_feature(uint32_t index);
+/* MSRs that tell features as CPUID does: those of the model. After the CPUID leaves are set. */
+void kvm_msr_set_capabilities(KvmCpu *k);
 void kvm_msr_cpu_init(KvmCpu *k); /* which there are */
 void kvm_msr_cpu_destroy(KvmCpu *k);
 void kvm_msr_get(KvmCpu *k);

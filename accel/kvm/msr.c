@@ -93,6 +93,26 @@ static bool transfer(const KvmCpu *k, unsigned long request, struct kvm_msr_entr
     return ok;
 }
 
+uint64_t kvm_msr_feature(uint32_t index)
+{
+    g_autofree struct kvm_msrs *one = new_msrs(1);
+
+    one->nmsrs = 1;
+    one->entries[0].index = index;
+    return kvm_ioctl(kvm_vm.dev_fd, KVM_GET_MSRS, one) == 1 ? one->entries[0].data : 0;
+}
+
+void kvm_msr_set_capabilities(KvmCpu *k)
+{
+    const uint32_t *features = k->cpu.model.features;
+    struct kvm_msr_entry entry = { .index = MSR_ARCH_CAPABILITIES,
+                                   .data = features[X86_FEAT_ARCH_CAP] };
+
+    if (features[X86_FEAT_7_EDX] & CPUID_7_EDX_ARCH_CAPABILITIES) {
+        transfer(k, KVM_SET_MSRS, &entry); /* a KVM that refuses has its own value in force */
+    }
+}
+
 /* The TSC is exchanged by itself, the APIC base with the segments. KVM lists Hyper-V's registers
  * also where its CPUID is not offered (it never is), and makes its interrupt controller and timers
  * when one of them is read. */

@@ -106,6 +106,7 @@ static bool set_cpuid(KvmCpu *k, GError **errp)
                         k->cpu.model.name, k->cpu.index);
         return false;
     }
+    kvm_msr_set_capabilities(k);
     return true;
 }
 

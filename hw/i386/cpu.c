@@ -121,7 +121,9 @@ OBJECT_TYPE_REGISTER(x86_cpu_type)
 /* One type a model; they live as long as the program. */
 static void __attribute__((constructor)) x86_cpu_models_register(void)
 {
-    for (const X86CpuModelInfo *info = x86_cpu_model_list(); info->name; info++) {
+    const X86CpuModelInfo *info;
+
+    for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
         ObjectType *type = g_new0(ObjectType, 1);
 
         type->name = g_strconcat(info->name, X86_CPU_SUFFIX, NULL);

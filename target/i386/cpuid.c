@@ -64,7 +64,7 @@ static uint32_t signature(const X86CpuModel *m)
 
 static void leaf_0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->eax = 0xd;
+    r->eax = cpu->model.level;
     set_vendor(&cpu->model, r);
 }
 
@@ -115,10 +115,15 @@ static void leaf_6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 static void leaf_7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
+    const uint32_t *features = cpu->model.features;
+
     if (subleaf == 0) {
-        r->ebx = cpu->model.features[X86_FEAT_7_EBX];
-        r->ecx = cpu->model.features[X86_FEAT_7_ECX];
-        r->edx = cpu->model.features[X86_FEAT_7_EDX];
+        r->eax = features[X86_FEAT_7_1_EAX] ? 1 : 0;
+        r->ebx = features[X86_FEAT_7_EBX];
+        r->ecx = features[X86_FEAT_7_ECX];
+        r->edx = features[X86_FEAT_7_EDX];
+    } else if (subleaf == 1) {
+        r->eax = features[X86_FEAT_7_1_EAX];
     }
 }
 
@@ -156,7 +161,7 @@ static void leaf_hv_timing(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 static void leaf_ext0(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->eax = 0x80000008;
+    r->eax = cpu->model.xlevel;
     set_vendor(&cpu->model, r);
 }
 
@@ -215,6 +220,7 @@ static void leaf_ext8(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     const X86CpuModel *m = &cpu->model;
 
     r->eax = m->phys_bits | 48u << 8;
+    r->ebx = m->features[X86_FEAT_EXT8_EBX];
     r->ecx = MIN(logical_per_socket(m) - 1, 255) | x86_topology_socket_shift(m) << 12;
 }
 
@@ -241,12 +247,18 @@ static const struct {
     { 0x80000008, leaf_ext8 },
 };
 
+/* Is the leaf beyond the last one of its range? */
+static bool beyond(const X86CpuModel *m, uint32_t leaf)
+{
+    return leaf >= 0x80000000 ? leaf > m->xlevel : leaf < 0x40000000 && leaf > m->level;
+}
+
 void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs *out)
 {
     bool hypervisor = cpu->model.features[X86_FEAT_1_ECX] & CPUID_1_ECX_HYPERVISOR;
 
     memset(out, 0, sizeof(*out));
-    if (!hypervisor && leaf >> 28 == 4) {
+    if ((!hypervisor && leaf >> 28 == 4) || beyond(&cpu->model, leaf)) {
         return;
     }
     for (size_t i = 0; i < G_N_ELEMENTS(leaves); i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPU models: what CPUID answers. A model is a base ("qemu64", "max") plus features switched on or
- * off; it offers only what the software CPU implements and, for instructions that run natively,
- * what the host can do; or, with an engine that runs guests on the host CPU, what that can offer.
+ * CPU models: what CPUID answers. A model is one that has a name ("qemu64", "Haswell", "max") plus
+ * features switched on or off; it offers only what the software CPU implements and, for
+ * instructions that run natively, what the host can do; or, with an engine that runs guests on the
+ * host CPU, what that can offer.
  */
 #ifndef TARGET_I386_CPUID_H
 #define TARGET_I386_CPUID_H
@@ -25,53 +26,60 @@ typedef enum X86FeatureWord {
     X86_FEAT_EXT1_ECX,
     X86_FEAT_6_EAX,
     X86_FEAT_EXT7_EDX, /* 0x80000007 */
-    /* only with an engine that runs guests on the host CPU: */
     X86_FEAT_7_1_EAX,
     X86_FEAT_D_1_EAX,
     X86_FEAT_EXT8_EBX, /* 0x80000008 */
+    /* only with an engine that runs guests on the host CPU: */
+    X86_FEAT_SVM_EDX,  /* 0x8000000a */
     X86_FEAT_KVM_EAX,  /* 0x40000001 of KVM's interface */
+    X86_FEAT_ARCH_CAP, /* low half of MSR IA32_ARCH_CAPABILITIES */
+    X86_FEAT_CORE_CAP, /* low half of MSR IA32_CORE_CAPABILITIES */
+    X86_FEAT_OTHER,    /* what people switch as if it were a feature */
     X86_FEAT_WORDS,
 } X86FeatureWord;
 
 /* Bits of the words that code asks for. */
-#define CPUID_1_EDX_DE         (1u << 2)
-#define CPUID_1_EDX_PSE        (1u << 3)
-#define CPUID_1_EDX_TSC        (1u << 4)
-#define CPUID_1_EDX_MCE        (1u << 7)
-#define CPUID_1_EDX_PAE        (1u << 6)
-#define CPUID_1_EDX_APIC       (1u << 9)
-#define CPUID_1_EDX_SEP        (1u << 11)
-#define CPUID_1_EDX_PGE        (1u << 13)
-#define CPUID_1_EDX_FXSR       (1u << 24)
-#define CPUID_1_EDX_SSE        (1u << 25)
-#define CPUID_1_ECX_X2APIC     (1u << 21)
-#define CPUID_1_ECX_DEADLINE   (1u << 24)
-#define CPUID_1_ECX_XSAVE      (1u << 26)
-#define CPUID_1_ECX_AVX        (1u << 28)
-#define CPUID_1_ECX_HYPERVISOR (1u << 31)
-#define CPUID_6_EAX_ARAT       (1u << 2)
-#define CPUID_7_EBX_FSGSBASE   (1u << 0)
-#define CPUID_7_EBX_TSC_ADJUST (1u << 1)
-#define CPUID_7_EBX_BMI1       (1u << 3)
-#define CPUID_7_EBX_SMEP       (1u << 7)
-#define CPUID_7_EBX_AVX512F    (1u << 16)
-#define CPUID_7_EBX_SMAP       (1u << 20)
-#define CPUID_7_ECX_UMIP       (1u << 2)
-#define CPUID_7_ECX_PKU        (1u << 3)
-#define CPUID_EXT1_ECX_LAHF_LM (1u << 0)
-#define CPUID_EXT1_ECX_ABM     (1u << 5)
-#define CPUID_EXT1_EDX_SYSCALL (1u << 11)
-#define CPUID_EXT1_EDX_NX      (1u << 20)
-#define CPUID_EXT1_EDX_1G      (1u << 26)
-#define CPUID_EXT1_EDX_RDTSCP  (1u << 27)
-#define CPUID_EXT1_EDX_LM      (1u << 29)
+#define CPUID_1_EDX_DE                (1u << 2)
+#define CPUID_1_EDX_PSE               (1u << 3)
+#define CPUID_1_EDX_TSC               (1u << 4)
+#define CPUID_1_EDX_MCE               (1u << 7)
+#define CPUID_1_EDX_PAE               (1u << 6)
+#define CPUID_1_EDX_APIC              (1u << 9)
+#define CPUID_1_EDX_SEP               (1u << 11)
+#define CPUID_1_EDX_PGE               (1u << 13)
+#define CPUID_1_EDX_FXSR              (1u << 24)
+#define CPUID_1_EDX_SSE               (1u << 25)
+#define CPUID_1_ECX_X2APIC            (1u << 21)
+#define CPUID_1_ECX_DEADLINE          (1u << 24)
+#define CPUID_1_ECX_XSAVE             (1u << 26)
+#define CPUID_1_ECX_AVX               (1u << 28)
+#define CPUID_1_ECX_HYPERVISOR        (1u << 31)
+#define CPUID_6_EAX_ARAT              (1u << 2)
+#define CPUID_7_EBX_FSGSBASE          (1u << 0)
+#define CPUID_7_EBX_TSC_ADJUST        (1u << 1)
+#define CPUID_7_EBX_BMI1              (1u << 3)
+#define CPUID_7_EBX_SMEP              (1u << 7)
+#define CPUID_7_EBX_AVX512F           (1u << 16)
+#define CPUID_7_EBX_SMAP              (1u << 20)
+#define CPUID_7_ECX_UMIP              (1u << 2)
+#define CPUID_7_ECX_PKU               (1u << 3)
+#define CPUID_7_EDX_ARCH_CAPABILITIES (1u << 29)
+#define CPUID_EXT1_ECX_LAHF_LM        (1u << 0)
+#define CPUID_EXT1_ECX_ABM            (1u << 5)
+#define CPUID_EXT1_EDX_SYSCALL        (1u << 11)
+#define CPUID_EXT1_EDX_NX             (1u << 20)
+#define CPUID_EXT1_EDX_1G             (1u << 26)
+#define CPUID_EXT1_EDX_RDTSCP         (1u << 27)
+#define CPUID_EXT1_EDX_LM             (1u << 29)
 
 typedef struct X86CpuModel {
     const char *name; /* static */
     uint32_t features[X86_FEAT_WORDS];
-    uint8_t phys_bits; /* guest-physical address width, 36-52 */
+    uint32_t missing[X86_FEAT_WORDS]; /* asked for, and not to be had here */
+    uint32_t level, xlevel;           /* highest leaves: 0 and up, 0x80000000 and up (0: none) */
+    uint8_t phys_bits;                /* guest-physical address width, 36-52 */
     uint8_t family, model, stepping;
-    char brand[48];
+    char brand[49];
     char vendor[13];
     uint64_t tsc_hz; /* what the user wants; 0: as it comes */
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
@@ -104,32 +112,36 @@ bool x86_host_has_virtualisation(void);
 
 /* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
  * phys-bits, host-phys-bits (on: the host's), host-phys-bits-limit (then at most so many; 0: no
- * limit), family, model, stepping, model-id, vendor, tsc-frequency (Hz), or, for host and max,
- * migratable (on: no invariant TSC). Underscores and dashes in feature names are the same. Topology
- * members are zero afterwards: the caller sets them. Features that are known but cannot be offered
- * here are left out, with a warning (check, which is on unless switched off); with enforce they are
- * an error. Unknown names are errors; @model is untouched after an error. */
+ * limit), family, model, stepping, level, xlevel, model-id, vendor, tsc-frequency (Hz), or, for
+ * host and max, migratable (on: no invariant TSC). Underscores and dashes in feature names are the
+ * same. Topology members are zero afterwards: the caller sets them. Features that cannot be offered
+ * here, the model's own too, are left out, with a warning (check, which is on unless switched off);
+ * with enforce they are an error. Unknown names are errors; @model is untouched after an error. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
-/* One element of it: a feature ("on", "off") or a property. A feature that cannot be offered is an
- * error here. */
+/* The same by steps. First the model @name with all that it should have, */
+bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp);
+/* then elements: a feature ("on", "off") or a property, */
 bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp);
+/* and then features that cannot be offered here go from `features` to `missing`; those of no use
+ * without another (AVX without XSAVE) go altogether; and there are leaves for the rest. */
+void x86_cpu_model_settle(X86CpuModel *model);
 
-/* "qemu64" etc. and what it is, one a call, from @i = 0; NULL name ends. */
+/* A model's name and what it is, by number, from 0; NULL after the last. */
 typedef struct X86CpuModelInfo {
     const char *name;
     const char *description;
-    bool migration_safe; /* the same features on every host */
-    bool is_static;      /* the same features in every version */
+    const char *alias_of; /* the name with a version that this is another name for, or NULL */
+    bool migration_safe;  /* the same features on every host */
+    bool is_static;       /* the same features in every version */
 } X86CpuModelInfo;
-const X86CpuModelInfo *x86_cpu_model_list(void);
-/* The features of the model called @name that cannot be offered on this host, thus are left out;
- * NULL-terminated; g_free the array only. */
+const X86CpuModelInfo *x86_cpu_model_info(size_t i);
+/* Names of features in `missing`; NULL-terminated; g_free the array only. */
+const char **x86_cpu_model_missing(const X86CpuModel *model);
+/* The same of the model called @name as it is without further words. */
 const char **x86_cpu_model_unavailable(const char *name);
-/* Name of feature number @i, from 0, those that are never offered included, and whether @model has
- * it; NULL after the last. */
+/* Name of feature number @i, from 0, other names of features too, and whether `features` of @model
+ * have it; NULL after the last. */
 const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on);
-/* Names of features known, for -cpu help; NULL-terminated; g_free the array only. */
-const char **x86_cpu_feature_list(void);
 
 static inline unsigned x86_cpu_model_phys_bits(const X86CpuModel *model)
 {

@@ -96,6 +96,8 @@ COMMAND_LINES = [
     (["-M", "q36"], "q36 pc"),
     (["-M", "pc,colour=red"], "colour"),
     (["-cpu", "z80"], "z80 qemu64"),
+    (["-cpu", "haswell"], "'Haswell'"),
+    (["-cpu", "Skylake-Server,enforce"], "avx512f"),
     (["-cpu", "qemu64,+frob"], "frob"),
     (["-accel", "kvm,kernel_irqchip=some"], "must be on, split or off"),
     (["-accel", "warp"], "warp"),

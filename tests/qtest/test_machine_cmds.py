@@ -70,7 +70,9 @@ def cpu_models():
         models = {d["name"]: d for d in m.qmp.command("query-cpu-definitions")}
         tap.equal(models["qemu64"],
                   {"name": "qemu64", "migration-safe": True, "static": False, "deprecated": False,
-                   "unavailable-features": [], "typename": "qemu64-x86_64-cpu"})
+                   "unavailable-features": [], "typename": "qemu64-x86_64-cpu", "alias-of": "qemu64-v1"})
+        tap.equal((models["Haswell-noTSX"]["alias-of"], "alias-of" in models["Haswell-v2"]), ("Haswell-v2", False))
+        tap.equal("avx512f" in models["Skylake-Server"]["unavailable-features"], True)
         tap.equal((models["max"]["migration-safe"], models["base"]["static"]), (False, True))
 
         def expand(kind, name, **props):
@@ -99,8 +101,9 @@ def cpu_models():
                 **model(name="max", props={"warp": False}))
         refused(m, "true or false", "query-cpu-model-expansion",
                 **model(name="max", props={"nx": [1]}))
-        refused(m, "does not implement", "query-cpu-model-expansion",
-                **model(name="max", props={"avx512f": True}))
+        # What a model consists of, whether it can be had here or not.
+        tap.equal(expand("full", "Skylake-Server")[1]["avx512f"], True)
+        tap.equal(expand("full", "max", avx512f=True)[1]["avx512f"], True)
         refused(m, "must be an object", "query-cpu-model-expansion", **model(name="max", props=[]))
 
 

@@ -208,7 +208,7 @@ def other_machine():
                 ([*MACHINES["pc-dimm"], "-smp", "2"], "cpus = 1", "cpus = 2"),
                 ([*MACHINES["pc-dimm"], "-m", "8M,slots=2,maxmem=1G"], "memory size = 4194304"),
                 ([*MACHINES["pc-dimm"], "-m", "4M,slots=3,maxmem=1G"], "memory slots = 2"),
-                ([*MACHINES["pc-dimm"], "-cpu", "qemu64,-sse3"], "sse3"),
+                ([*MACHINES["pc-dimm"], "-cpu", "qemu64,-sse3"], "pni"),
                 (["-machine", "pc,hpet=off", *DIMM], "hpet"),
                 ([*MACHINES["pc"], *[f"{a},slot=1" if "pc-dimm" in a else a for a in DIMM]], "slot = 0")):
             incoming_fails(extra, at("state"), *words)

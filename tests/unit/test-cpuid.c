@@ -58,6 +58,7 @@ static void test_base(void)
         g_assert_true(
             x86_cpu_model_set(&m, x86_cpu_feature(i, &max, &on), on ? "on" : "off", NULL));
     }
+    x86_cpu_model_settle(&m);
     g_assert_true(x86_cpu_model_set(&m, "family", "15", NULL));
     g_assert_true(x86_cpu_model_set(&m, "model", "107", NULL));
     g_assert_true(x86_cpu_model_set(&m, "stepping", "1", NULL));
@@ -148,7 +149,9 @@ static void test_errors(void)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        { "pentium9", "*no CPU model 'pentium9'; there are: qemu64, max, base" },
+        { "pentium9", "*no CPU model 'pentium9'; '-cpu help' lists them*" },
+        { "epyc-rome", "*no CPU model 'epyc-rome', but there is 'EPYC-Rome'" },
+        { "Haswell-v5", "*no CPU model 'Haswell-v5'*" },
         { "host", "-cpu: CPU model 'host' needs the kvm engine*" },
         { "qemu64,family=256", "-cpu: family must be a number from 0 to 255, not '256'" },
         { "qemu64,stepping=16", "*from 0 to 15*" },
@@ -158,10 +161,11 @@ static void test_errors(void)
         { "qemu64,check=2", "-cpu: check must be on or off, not '2'" },
         { "qemu64,host-phys-bits-limit=20", "*0 (no limit) or a number from 36 to 52, not '20'" },
         { "qemu64,host-phys-bits-limit=53", "*from 36 to 52, not '53'" },
-        { "max,+avx2,enforce", "-cpu: the software CPU cannot offer on this host: avx2;*" },
-        { "max,enforce,+svm,avx2=on", "*cannot offer on this host: svm, avx2; without 'enforce'*" },
+        { "max,+avx512f,enforce", "-cpu: the software CPU cannot offer on this host: avx512f;*" },
+        { "max,enforce,+svm,avx512f=on",
+          "*cannot offer on this host: avx512f, svm; without 'enforce'*" },
         { "max,enforce,+frobnicate", "*no CPU feature 'frobnicate'*" },
-        { "qemu64,model-id=0123456789012345678901234567890123456789012345678", "*at most 47*" },
+        { "qemu64,model-id=01234567890123456789012345678901234567890123456789", "*at most 48*" },
         { "", "*no CPU model ''*" },
         { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
         { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
@@ -180,15 +184,16 @@ static void test_errors(void)
 }
 
 /* What cannot be had is a warning, as "check" asks for, which is on by itself. */
-static const char *const with_warning[] = { "max,+avx2", "max,+avx2,check", "max,check=on,avx2",
-                                            "qemu64,+avx2,-xop,enforce=off" };
+static const char *const with_warning[] = { "max,+avx512f", "max,+avx512f,check",
+                                            "max,check=on,avx512f",
+                                            "qemu64,+avx512f,-xop,enforce=off" };
 
 static void test_parse_only(gconstpointer text)
 {
     X86CpuModel m;
 
     g_assert_true(x86_cpu_model_parse(&m, text, NULL));
-    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_7_EBX, 1u << 5));
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_7_EBX, CPUID_7_EBX_AVX512F));
 }
 
 static char *parse_only_path(size_t i)
@@ -199,7 +204,8 @@ static char *parse_only_path(size_t i)
 static void test_check(void)
 {
     static const char *const without[] = { "max,check", "max,enforce", "qemu64,check,enforce",
-                                           "max,+avx2,check=off", "max,-avx2,enforce" };
+                                           "max,+avx512f,check=off", "max,-avx512f,enforce" };
+    const uint32_t svm = 1u << 2;
     X86CpuModel m;
 
     for (size_t i = 0; i < G_N_ELEMENTS(with_warning); i++) {
@@ -207,15 +213,109 @@ static void test_check(void)
         g_test_trap_subprocess(path, 0, G_TEST_SUBPROCESS_DEFAULT);
         g_test_trap_assert_passed();
         g_test_trap_assert_stderr("*warning: -cpu: the software CPU cannot offer on this host: "
-                                  "avx2; the guest runs without them*");
+                                  "avx512f; the guest runs without them*");
     }
     for (size_t i = 0; i < G_N_ELEMENTS(without); i++) {
         test_parse_only(without[i]);
     }
-    g_autoptr(GError) err = NULL; /* one property at a time: an error at once */
-    g_assert_true(x86_cpu_model_parse(&m, "max", NULL));
-    g_assert_false(x86_cpu_model_set(&m, "avx2", "on", &err));
-    g_assert_true(g_pattern_match_simple("*does not implement feature 'avx2'*", err->message));
+    /* One element at a time: nothing is lost until it is settled. */
+    g_assert_true(x86_cpu_model_make(&m, "max", NULL));
+    g_assert_true(x86_cpu_model_set(&m, "svm", "on", NULL));
+    g_assert_true(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
+    x86_cpu_model_settle(&m);
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
+    g_autofree const char **missing = x86_cpu_model_missing(&m);
+    g_assert_cmpstr(missing[0], ==, "svm");
+    g_assert_null(missing[1]);
+}
+
+/* Every name makes a model, and other names the same one. */
+static void test_named(void)
+{
+    const X86CpuModelInfo *info;
+    unsigned aliases = 0;
+
+    for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
+        X86CpuModel m, other;
+
+        if (strcmp(info->name, "host") == 0) {
+            continue;
+        }
+        g_assert_true(x86_cpu_model_make(&m, info->name, NULL));
+        g_assert_cmpstr(m.name, ==, info->name);
+        if (info->alias_of) {
+            g_assert_true(x86_cpu_model_make(&other, info->alias_of, NULL));
+            other.name = m.name;
+            g_assert_cmpmem(&m, sizeof(m), &other, sizeof(other));
+            aliases++;
+        }
+        if (info->alias_of || g_str_has_suffix(info->name, "-v1")) {
+            g_assert_cmpuint(strlen(m.vendor), ==, 12);
+            g_assert_cmpuint(m.family, >=, 4);
+        }
+    }
+    g_assert_cmpuint(aliases, >=, 50);
+}
+
+/* A version is the one before with its changes. */
+static void test_versions(void)
+{
+    const uint32_t rtm = 1u << 11;
+    X86CpuModel v1, v2, alias;
+
+    g_assert_true(x86_cpu_model_make(&v1, "Haswell-v1", NULL));
+    g_assert_true(x86_cpu_model_make(&v2, "Haswell-v2", NULL));
+    g_assert_true(x86_cpu_model_make(&alias, "Haswell-noTSX", NULL));
+    g_assert_cmphex(v1.features[X86_FEAT_7_EBX] & rtm, ==, rtm);
+    g_assert_cmphex(v2.features[X86_FEAT_7_EBX] & rtm, ==, 0);
+    g_assert_cmphex(alias.features[X86_FEAT_7_EBX], ==, v2.features[X86_FEAT_7_EBX]);
+    g_assert_cmpstr(v2.vendor, ==, "GenuineIntel");
+    g_assert_cmpuint(v2.model, ==, 60);
+    g_assert_cmpuint(v2.stepping, ==, 1);
+}
+
+/* Leaves beyond the last are empty; the last one goes up with features that are told there. */
+static void test_levels(void)
+{
+    X86Cpu cpu = { 0 };
+    X86CpuidRegs r;
+
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "486,check=off", NULL));
+    x86_cpuid(&cpu, 0, 0, &r);
+    g_assert_cmphex(r.eax, ==, 1);
+    x86_cpuid(&cpu, 0x80000000, 0, &r);
+    g_assert_cmphex(r.eax | r.ebx | r.ecx | r.edx, ==, 0);
+    x86_cpuid(&cpu, 4, 0, &r);
+    g_assert_cmphex(r.eax | r.ebx | r.ecx | r.edx, ==, 0);
+    g_assert_true(x86_cpu_model_parse(&cpu.model, "486,check=off,+smep", NULL));
+    x86_cpuid(&cpu, 0, 0, &r);
+    g_assert_cmphex(r.eax, ==, 7);
+    g_assert_true(
+        x86_cpu_model_parse(&cpu.model, "486,check=off,+smep,level=5,xlevel=0x80000004", NULL));
+    x86_cpuid(&cpu, 0, 0, &r);
+    g_assert_cmphex(r.eax, ==, 5);
+    x86_cpuid(&cpu, 7, 0, &r);
+    g_assert_cmphex(r.ebx, ==, 0);
+    x86_cpuid(&cpu, 0x80000000, 0, &r);
+    g_assert_cmphex(r.eax, ==, 0x80000004);
+}
+
+/* What is of no use without another feature goes with it, and nobody is told. */
+static void test_dependent(void)
+{
+    X86CpuModel m;
+    g_autoptr(GError) err = NULL;
+
+    g_assert_true(x86_cpu_model_make(&m, "Skylake-Server", NULL));
+    g_assert_true(x86_cpu_model_set(&m, "xsave", "off", NULL));
+    x86_cpu_model_settle(&m);
+    g_assert_false(x86_cpu_model_has(&m, X86_FEAT_1_ECX, CPUID_1_ECX_AVX));
+    g_assert_cmphex((m.features[X86_FEAT_D_1_EAX] | m.missing[X86_FEAT_D_1_EAX]) & 15, ==, 0);
+    g_assert_cmphex(m.missing[X86_FEAT_7_EBX] & (CPUID_7_EBX_AVX512F | 1u << 5), ==, 0);
+    g_assert_true(x86_cpu_model_parse(&m, "max,-xsave,enforce", NULL));
+    /* But not what the user named. */
+    g_assert_false(x86_cpu_model_parse(&m, "base,+f16c,enforce", &err));
+    g_assert_true(g_pattern_match_simple("*cannot offer on this host: f16c;*", err->message));
 }
 
 static void test_topology(void)
@@ -282,6 +382,10 @@ int main(int argc, char **argv)
     g_test_add_func("/cpuid/topology", test_topology);
     g_test_add_func("/cpuid/reset", test_reset);
     g_test_add_func("/cpuid/base", test_base);
+    g_test_add_func("/cpuid/named", test_named);
+    g_test_add_func("/cpuid/versions", test_versions);
+    g_test_add_func("/cpuid/levels", test_levels);
+    g_test_add_func("/cpuid/dependent", test_dependent);
     g_test_add_func("/cpuid/host-features", test_host_features);
     g_test_add_func("/cpuid/unavailable", test_unavailable);
     return g_test_run();

@@ -100,69 +100,28 @@ static const Feature features[] = {
     { "fma4", "c4e3f16bc120", HARNESS_LONG64, NULL },
     { "tbm", "8fe97801c9", HARNESS_LONG64, NULL },
     { "clzero", "0f01fc", HARNESS_LONG64, NULL },
+    { "3dnowext", "0f0fc1bb", HARNESS_LONG64, NULL },
+    { "smx", "0f37", HARNESS_LONG64, NULL },
+    { "waitpkg", "f30faef0 660faef0 f20faef0", HARNESS_LONG64, NULL },
+    { "movdiri", "0f38f90b", HARNESS_LONG64, NULL },
+    { "movdir64b", "660f38f803", HARNESS_LONG64, NULL },
 };
 
 /* These change what registers, page tables or CPUID leaves mean, or only what is fast; or their
  * encodings are older instructions or NOPs where they are not there. */
-static const char *const without_instructions[] = {
-    "de",
-    "pse",
-    "pae",
-    "mce",
-    "apic",
-    "mtrr",
-    "pge",
-    "mca",
-    "pat",
-    "pse36",
-    "x2apic",
-    "tsc-deadline",
-    "hypervisor",
-    "tsc-adjust",
-    "smep",
-    "erms",
-    "umip",
-    "arat",
-    "nx",
-    "pdpe1gb",
-    "invtsc",
-    "vme",
-    "pcid",
-    "topoext",
-    "pmu",
-    "hle",
-    "mpx",
-    "avx512ifma",
-    "avx512cd",
-    "avx512vl",
-    "avx512vbmi",
-    "avx512vbmi2",
-    "avx512vnni",
-    "avx512bitalg",
-    "avx512-vpopcntdq",
-    "avx512-bf16",
-    "la57",
-    "fsrm",
-    "md-clear",
-    "spec-ctrl",
-    "stibp",
-    "arch-capabilities",
-    "ssbd",
-    "xgetbv1",
-    "mmxext",
-    "fxsr-opt",
-    "cr8legacy",
-    "misalignsse",
-    "osvw",
-    "xsaveerptr",
-    "wbnoinvd",
-    "ibpb",
-    "amd-stibp",
-    "amd-ssbd",
-    "virt-ssbd",
-    "kvm",
-    "abm",
-};
+static const char without_instructions[] =
+    "de pse pae mce apic mtrr pge mca pat pse36 x2apic tsc-deadline hypervisor tsc-adjust smep "
+    "erms umip arat nx pdpe1gb invtsc vme pcid topoext pmu hle mpx avx512ifma avx512cd avx512vl "
+    "avx512vbmi avx512vbmi2 avx512vnni avx512bitalg avx512-vpopcntdq avx512-bf16 la57 fsrm "
+    "md-clear spec-ctrl stibp arch-capabilities ssbd xgetbv1 mmxext fxsr-opt cr8legacy "
+    "misalignsse osvw xsaveerptr wbnoinvd ibpb amd-stibp amd-ssbd virt-ssbd kvm abm ds acpi ss "
+    "ht tm pbe dtes64 ds-cpl est tm2 xtpr pdcm dca sgx pcommit intel-pt avx512pf avx512er "
+    "bus-lock-detect cldemote pks avx512-4vnniw avx512-4fmaps avx512-vp2intersect tsx-ldtrk "
+    "amx-bf16 avx512-fp16 amx-tile amx-int8 core-capability cmp-legacy extapic ibs skinit wdt "
+    "lwp tce perfctr-core perfctr-nb ibrs amd-no-ssb npt lbrv svm-lock nrip-save tsc-scale "
+    "vmcb-clean flushbyasid decodeassists pause-filter pfthreshold avic v-vmsave-vmload vgif "
+    "svme-addr-chk rdctl-no ibrs-all rsba skip-l1dfl-vmentry ssb-no mds-no pschange-mc-no "
+    "tsx-ctrl taa-no split-lock-detect i64 xd pclmuldq ffxsr ";
 
 /* No feature of ours announces them. */
 static const char never[] =
@@ -279,10 +238,9 @@ static bool has_line(const char *name)
             return true;
         }
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(without_instructions); i++) {
-        if (strcmp(without_instructions[i], name) == 0) {
-            return true;
-        }
+    g_auto(GStrv) others = g_strsplit(without_instructions, " ", -1);
+    if (g_strv_contains((const char *const *)others, name)) {
+        return true;
     }
     return g_str_has_prefix(name, "kvm");
 }
