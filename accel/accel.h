@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Engines: what runs vCPUs. Each engine is one AccelOps in a table (accel.c); the machine has one,
- * chosen before its CPUs are made.
+ * Engines: what runs vCPUs. Each engine is one AccelOps; the machine has one, chosen (choose.h)
+ * before its CPUs are made.
  */
 #ifndef ACCEL_ACCEL_H
 #define ACCEL_ACCEL_H
@@ -75,16 +75,7 @@ typedef struct AccelOptions {
     unsigned memslots;          /* use no more; 0: what there are */
 } AccelOptions;
 extern AccelOptions accel_options;
-/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), and the software CPU's
- * (accel/soft/options.h), before accel_choose(). @engine: it must be one of that engine's; NULL: of
- * any. */
-bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp);
 
-/* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */
-const AccelOps *accel_find(const char *name, GError **errp);
-/* Choose and initialise: the first of @names ("a:b:c" as in accel=) that works; NULL: DESIGN
- * decision 6. A name that no engine ever had is an error, wherever it stands. */
-bool accel_choose(const char *names, GError **errp);
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
 /* The current engine's local APICs; NULL: hw/intc has them. */
 const AccelApicOps *accel_apics(void);
@@ -100,9 +91,5 @@ void accel_set_internal_error_handler(void (*fn)(X86Cpu *cpu));
 void accel_internal_error(X86Cpu *cpu);
 /* Use @ops as it is, without its init; for unit tests. */
 void accel_set(const AccelOps *ops);
-/* Text for `-accel help`; g_free. */
-char *accel_help(void);
-/* Text for `-accel NAME,help`; g_free. NULL: there is no such engine. */
-char *accel_help_options(const char *engine, GError **errp);
 
 #endif

@@ -2,7 +2,7 @@
 /* QMP commands about the program and what it was started with (qapi/misc.json). */
 #include <string.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "hw/core/machine.h"
 #include "hw/rtc/mc146818.h"
 #include "monitor/command-line.h"

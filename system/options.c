@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "hw/char/isa-debugcon.h"
 #include "hw/core/help.h"
 #include "hw/core/numa.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "accel/memory-failure.h"
 #include "backends/host-memory-backend.h"
 #include "hw/core/preconfig.h"

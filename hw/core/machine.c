@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "backends/host-memory-backend.h"
 #include "hw/core/bus.h"
 #include "hw/core/machine-config.h"

@@ -2,7 +2,7 @@
 /* The machine of the fuzz targets, made once and put back after each input. */
 #include <signal.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "hw/core/runstate.h"
 #include "memory/memory.h"
 #include "tests/fuzz/fuzz.h"

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "accel/vcpu.h"
 #include "hw/i386/guest-dump.h"
 #include "hw/i386/debug.h"

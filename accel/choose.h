@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engines that there are, and the choice of one of them: what the command line needs. Engines and
+ * those who use the one that was chosen need accel.h alone.
+ */
+#ifndef ACCEL_CHOOSE_H
+#define ACCEL_CHOOSE_H
+
+#include "accel/accel.h"
+
+/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), and the software CPU's
+ * (accel/soft/options.h), before accel_choose(). @engine: it must be one of that engine's; NULL: of
+ * any. */
+bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp);
+
+/* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */
+const AccelOps *accel_find(const char *name, GError **errp);
+/* Choose and initialise: the first of @names ("a:b:c" as in accel=) that works; NULL: DESIGN
+ * decision 6. A name that no engine ever had is an error, wherever it stands. */
+bool accel_choose(const char *names, GError **errp);
+/* Text for `-accel help`; g_free. */
+char *accel_help(void);
+/* Text for `-accel NAME,help`; g_free. NULL: there is no such engine. */
+char *accel_help_options(const char *engine, GError **errp);
+
+#endif
