@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engines that there are, and the choice of one of them: what the command line needs. Engines and
- * those who use the one that was chosen need accel.h alone.
+ * The engines that there are, and the choice of one of them: what the command line needs. Engines
+ * and those who use the one that was chosen need accel.h alone.
  */
 #ifndef ACCEL_CHOOSE_H
 #define ACCEL_CHOOSE_H

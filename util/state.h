@@ -70,11 +70,13 @@ struct StateTable {
         .name = #member, .kind = STATE_KIND_INT, .width = STATE_SIZE(type, member), \
         .offset = offsetof(type, member), .count = 1                                \
     }
-#define STATE_UINTS(type, member)                                                       \
-    {                                                                                   \
-        .name = #member, .kind = STATE_KIND_UINT, .width = STATE_SIZE(type, member[0]), \
-        .offset = offsetof(type, member),                                               \
-        .count = STATE_SIZE(type, member) / STATE_SIZE(type, member[0])                 \
+#define STATE_UINTS(type, member) STATE_UINTS_SINCE(type, member, 0)
+/* That the table has from @version on. */
+#define STATE_UINTS_SINCE(type, member, version)                                            \
+    {                                                                                       \
+        .name = #member, .kind = STATE_KIND_UINT, .width = STATE_SIZE(type, member[0]),     \
+        .offset = offsetof(type, member),                                                   \
+        .count = STATE_SIZE(type, member) / STATE_SIZE(type, member[0]), .since = (version) \
     }
 #define STATE_BOOL(type, member)                                         \
     {                                                                    \

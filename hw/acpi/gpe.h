@@ -18,11 +18,12 @@
 #define ACPI_GPE_MAX_LEN 16
 
 typedef struct AcpiGpe {
-    MemoryRegion region;
-    unsigned len;                          /* bytes of the whole block: half status, half enable */
     uint8_t sts[ACPI_GPE_MAX_LEN / 2];     /* was set, and not cleared since */
     uint8_t pending[ACPI_GPE_MAX_LEN / 2]; /* the device has something for the guest now */
     uint8_t en[ACPI_GPE_MAX_LEN / 2];
+    /* wiring */
+    MemoryRegion region;
+    unsigned len;                  /* bytes of the whole block: half status, half enable */
     void (*changed)(void *opaque); /* the owner works out its SCI anew */
     void *opaque;
 } AcpiGpe;

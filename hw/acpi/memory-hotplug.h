@@ -64,8 +64,10 @@ typedef struct UnplugRecord {
 typedef struct MemoryHotplug MemoryHotplug;
 
 typedef struct MemoryHotplugSlot {
+    /* wiring */
     MemoryHotplug *block;
-    Device *dimm;                    /* borrowed; NULL: empty */
+    Device *dimm; /* borrowed; NULL: empty */
+    /* state */
     DimmState state;                 /* while there is a DIMM */
     bool insert_event, remove_event; /* changed by memory-unplug.c only, which notifies */
     uint32_t ost_event, ost_status;  /* last written by the guest; 0 after a plug and a reset */
@@ -73,19 +75,23 @@ typedef struct MemoryHotplugSlot {
      * guest the slot is empty. */
     bool ejecting;
     UnplugRecord unplug; /* kept when the slot is empty */
-    Timer *deadline;     /* of the pending request, or NULL */
     int64_t timeout_ns;  /* which it was made with */
     int64_t deadline_ns; /* when it expires, -1: never; for saving and loading only */
+    /* derived from deadline_ns */
+    Timer *deadline; /* of the pending request, or NULL */
 } MemoryHotplugSlot;
 
 struct MemoryHotplug {
     Device parent;
+    /* wiring */
     MemoryRegion region;
     Machine *machine;
     unsigned num_slots;
+    /* state */
     MemoryHotplugSlot *slots; /* num_slots */
     uint32_t selector;
     uint32_t ost_event, ost_status; /* registers that are being written */
+    /* wiring */
     /* There is a new event for the guest to look at (GPE ACPI_GPE_MEMORY_HOTPLUG), or none is left
      * that it has not taken. */
     void (*notify)(void *opaque, bool pending);

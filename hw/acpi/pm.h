@@ -96,11 +96,13 @@ bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_objec
 
 typedef struct AcpiPm {
     Device parent;
+    /* wiring */
     const AcpiPmModel *model;
     Irq sci;
     MemoryRegion *io;
     MemoryRegion block; /* of model->size; the regions that follow are in it, but for smi_cmd */
     MemoryRegion region, smi_region, smi_cmd_region;
+    /* state */
     AcpiGpe gpe;
     uint16_t pm1_sts, pm1_en, pm1_cnt;
     uint32_t smi_en;

@@ -54,17 +54,20 @@ typedef enum View { VIEW_ARRAY, VIEW_STATUS, VIEW_ID, VIEW_CFI } View;
 
 typedef struct Pflash {
     Device parent;
+    /* configuration */
     char *file;
     bool readonly;
     uint64_t max; /* bytes that the machine has room for */
+    PflashUse use;
+    /* wiring */
     int fd;
+    bool told; /* of an error of the file */
     RamBlock *ram;
     MemoryRegion region;
+    /* state */
     State state;
     View view;
     uint8_t status;
-    bool told; /* of an error of the file */
-    PflashUse use;
     /* write to buffer */
     uint8_t buffer[BUFFER_SIZE];
     hwaddr buffer_start; /* the first byte's place */

@@ -9,8 +9,10 @@
 
 typedef struct Debugcon {
     Device parent;
+    /* configuration */
     uint32_t iobase, readback;
     char *chardev;
+    /* wiring */
     Chardev *chr; /* -debugcon's choice, instead of `chardev` */
     CharFrontend fe;
     MemoryRegion port;

@@ -88,17 +88,19 @@ static const struct {
 
 typedef struct Serial {
     Device parent;
+    /* configuration */
     uint32_t index, iobase, irq_number;
     uint32_t baudbase; /* bits a second with divisor 1 */
     bool wakeup;       /* no sleep state: false */
     char *chardev;
+    /* wiring */
     Chardev *chr; /* the board's own choice, instead of `chardev` */
     CharFrontend fe;
     bool attached;
     Irq irq;
-    bool irq_level;
     MemoryRegion ports;
-
+    /* state */
+    bool irq_level;
     uint16_t divisor;
     uint8_t ier, fcr, lcr, mcr, scr;
     bool line_set;       /* the guest has written LCR since reset */

@@ -10,8 +10,9 @@
 #include "hw/core/irq.h"
 
 typedef struct IrqOr {
-    Irq out;
     uint32_t levels; /* of the inputs, a bit each */
+    /* wiring */
+    Irq out;
 } IrqOr;
 
 static inline void irq_or_set(void *opaque, int n, int level)

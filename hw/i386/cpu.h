@@ -14,7 +14,8 @@
 
 typedef struct X86CpuDevice {
     Device parent;
-    X86Cpu *cpu;       /* owned; NULL until realized */
+    X86Cpu *cpu; /* owned; NULL until realized */
+    /* configuration */
     X86CpuModel model; /* CPUID contents, with the topology */
     uint32_t index;    /* 0 is the bootstrap processor */
     uint32_t apic_id;

@@ -51,13 +51,14 @@ typedef struct FwCfgItem {
 
 struct FwCfg {
     Device parent;
+    /* wiring */
     GHashTable *items; /* uint16_t -> FwCfgItem, owned */
     GTree *files;      /* name -> FwCfgItem, in the order of the directory */
     uint16_t next_key;
     FwCfgHook directory_hook;
     DmaSpace dma;
     MemoryRegion ports, dma_port;
-    /* guest state */
+    /* state */
     GBytes *current; /* what is read: as it was when it was selected; NULL: nothing */
     uint64_t offset; /* of the next byte in it */
     uint32_t dma_address_high;

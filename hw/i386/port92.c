@@ -11,6 +11,7 @@ enum {
 typedef struct Port92 {
     Device parent;
     uint8_t value;
+    /* wiring */
     MemoryRegion port;
 } Port92;
 

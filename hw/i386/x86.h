@@ -41,11 +41,15 @@ typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
 
 typedef struct X86Machine {
     Machine parent;
-    bool hpet_enabled;           /* property "hpet" */
-    int acpi;                    /* property "acpi": OnOffAuto */
+    /* configuration */
+    bool hpet_enabled; /* property "hpet" */
+    int acpi;          /* property "acpi": OnOffAuto */
+    /* wiring */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
+    /* configuration */
     char *pflash[MAX_FLASH]; /* properties "pflash0", "pflash1": block nodes, or NULL */
+    /* wiring */
     bool firmware;           /* there is some: it loads the kernel and gets the tables */
     RamBlock *rom;           /* of rom_region */
     char *rom_name;          /* of the file in it; NULL: none */
@@ -55,8 +59,10 @@ typedef struct X86Machine {
     PciHost *host;
     I8259 *pic;
     Ioapic *ioapic;
+    /* state */
     IrqOr gsi[IOAPIC_PINS]; /* 0-15 are the ISA interrupts: to the 8259s as well */
     IrqOr pic_lines[ISA_IRQS];
+    /* wiring */
     Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
     MemoryHotplug *memory_hotplug; /* NULL without slots */

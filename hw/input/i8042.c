@@ -61,6 +61,7 @@ struct I8042 {
     uint8_t queue[QUEUE_SIZE];
     unsigned queued;
     uint8_t last; /* what an empty buffer reads */
+    /* wiring */
     Irq irq;
     MemoryRegion data_port, command_port;
 };

@@ -64,7 +64,9 @@ typedef enum ApicLvt {
 
 struct Apic {
     Device parent;
+    /* wiring */
     X86Cpu *cpu;
+    /* state */
     uint64_t base;
     uint32_t irr[8], isr[8], tmr[8]; /* a bit for each vector */
     uint8_t tpr;

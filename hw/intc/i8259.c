@@ -35,12 +35,15 @@ typedef enum InitState {
 
 /* One 8259A. A bit of irr is a latched edge, or the level itself of a level-triggered input. */
 typedef struct Pic {
+    /* configuration */
     bool master;
+    uint8_t elcr_mask; /* bits that elcr can have */
+    /* state */
     uint8_t lines; /* levels of the inputs */
     uint8_t irr, isr, imr;
-    uint8_t elcr, elcr_mask; /* 1: level-triggered */
-    uint8_t base;            /* vector of level 0 */
-    uint8_t lowest;          /* level of highest priority (after rotation) */
+    uint8_t elcr;   /* 1: level-triggered */
+    uint8_t base;   /* vector of level 0 */
+    uint8_t lowest; /* level of highest priority (after rotation) */
     InitState init_state;
     bool icw4_wanted, single, level_mode;
     bool auto_eoi, rotate_on_auto_eoi, special_nested, special_mask;
@@ -49,11 +52,12 @@ typedef struct Pic {
 
 struct I8259 {
     Device parent;
-    Pic pics[2]; /* master, slave */
-    Irq in[16];
+    Pic pics[2];         /* master, slave */
     uint64_t counts[16]; /* rising edges */
-    Irq intr;
     bool output;
+    /* wiring */
+    Irq in[16];
+    Irq intr;
     MemoryRegion ports[2], elcr;
 };
 

@@ -36,10 +36,11 @@ enum {
 struct Ioapic {
     Device parent;
     uint8_t select, id;
-    uint32_t lines; /* levels of the pins */
-    Irq in[IOAPIC_PINS];
+    uint32_t lines;               /* levels of the pins */
     uint64_t counts[IOAPIC_PINS]; /* rising edges */
     uint64_t rte[IOAPIC_PINS];
+    /* wiring */
+    Irq in[IOAPIC_PINS];
     MemoryRegion region;
 };
 

@@ -18,6 +18,7 @@
 
 typedef struct PcDimm {
     Device parent;
+    /* configuration */
     Object *memdev; /* link<memory-backend>: cast with MEMORY_BACKEND(); set once realized */
     uint64_t addr;  /* guest-physical; 0 until chosen */
     int32_t slot;   /* PC_DIMM_SLOT_AUTO until chosen */

@@ -16,7 +16,9 @@
 
 typedef struct DebugExit {
     Device parent;
+    /* configuration */
     uint32_t iobase, iosize;
+    /* wiring */
     MemoryRegion ports;
 } DebugExit;
 

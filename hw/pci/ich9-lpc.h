@@ -33,11 +33,13 @@
 
 typedef struct Ich9Lpc {
     PciDevice parent;
-    AcpiPm *pm; /* borrowed */
-    Irq pins[ICH9_PIRQS], pic[ISA_IRQS];
     uint8_t levels;     /* of the PIRQs */
     uint16_t pic_level; /* of the 8259 inputs */
+    /* wiring */
+    AcpiPm *pm; /* borrowed */
+    Irq pins[ICH9_PIRQS], pic[ISA_IRQS];
     MemoryRegion rcrb;
+    /* configuration */
     AcpiPmSleep sleep;
 } Ich9Lpc;
 

@@ -20,7 +20,9 @@ typedef enum PciWindowKind {
 
 typedef struct PciBridge {
     PciDevice parent;
+    /* wiring */
     PciBus *secondary; /* a child of the bridge */
+    /* derived from the configuration space */
     MemoryRegion
         windows[PCI_WINDOWS]; /* in the primary bus's regions; aliases of the secondary's */
 } PciBridge;

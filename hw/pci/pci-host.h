@@ -23,7 +23,9 @@ typedef struct PciHost {
     PciBus *bus; /* borrowed */
     uint32_t config_address;
     uint8_t reset_control;
+    /* wiring */
     MemoryRegion ports;
+    /* derived from the configuration space of function 00:00.0 */
     MemoryRegion ecam; /* in bus->memory, above BARs; disabled at first */
     Pam pam;
     uint8_t *pam_registers; /* in the configuration space of function 00:00.0 */

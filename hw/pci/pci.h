@@ -39,11 +39,17 @@ typedef struct PciBar {
 
 typedef struct PciDevice {
     Device parent;
+    /* configuration */
     int32_t addr;       /* property "addr": devfn, or -1: the first free slot */
     bool multifunction; /* property; sets the bit in the header */
-    uint8_t devfn;      /* its place on the bus, once it is on one */
+    /* wiring */
+    uint8_t devfn; /* its place on the bus, once it is on one */
+    /* state */
     /* Configuration space. Beyond 256 bytes only PCI Express functions have one. */
     uint8_t config[PCIE_CONFIG_SIZE];
+    bool irq_raised; /* what pci_set_irq() said last */
+    bool irq_sent;   /* and what of that is on the bus */
+    /* wiring: what kind of function it is */
     uint8_t initial[PCIE_CONFIG_SIZE]; /* after a reset; taken from config when realized */
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
@@ -52,8 +58,6 @@ typedef struct PciDevice {
     uint8_t msi_cap; /* offset of the MSI capability, 0: none */
     uint8_t msi_vectors;
     uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
-    bool irq_raised;     /* what pci_set_irq() said last */
-    bool irq_sent;       /* and what of that is on the bus */
 } PciDevice;
 
 /* The registers of a function. A type with more state has a table of its own, in which its
@@ -137,13 +141,14 @@ typedef struct PciInterrupts {
 
 struct PciBus {
     Bus parent;
+    unsigned raised[PCI_PIRQS]; /* root buses: how many functions raise the line */
+    /* wiring */
     PciDevice *bridge;                 /* whose secondary side this is; NULL: a root bus */
     PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
     MemoryRegion memory;               /* 2^64 bytes: what lies on the bus, at bus addresses */
     MemoryRegion io;                   /* 64 KiB */
     /* root buses only */
     PciInterrupts interrupts;
-    unsigned raised[PCI_PIRQS]; /* how many functions raise the line */
     /* An MSI on its way to the CPUs. pci_host_create() sets apic_deliver_msi(). */
     void (*deliver_msi)(uint64_t addr, uint32_t data);
 };

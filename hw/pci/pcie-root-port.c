@@ -14,6 +14,7 @@
 
 typedef struct PcieRootPort {
     PciBridge parent;
+    /* configuration */
     uint8_t port, chassis;
     uint16_t slot;
 } PcieRootPort;

@@ -41,6 +41,7 @@ static const PciRegister piix4_pm_registers[] = {
 
 typedef struct Piix4Pm {
     PciDevice parent;
+    /* configuration */
     AcpiPmSleep sleep;
 } Piix4Pm;
 

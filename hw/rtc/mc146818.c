@@ -77,10 +77,12 @@ struct Mc146818 {
     int64_t base_ns;      /* clock_ns() when that second began; while the clock stands: a second */
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
     int64_t host_seconds, host_ns; /* as base_..., but what it would be without the guest */
-    int lost_tick_policy;          /* LostTickPolicy */
     uint64_t lost_ticks;           /* periodic interrupts that are still to come: LOST_TICK_SLEW */
-    Irq irq;
     Timer *timer;
+    /* configuration */
+    int lost_tick_policy; /* LostTickPolicy */
+    /* wiring */
+    Irq irq;
     MemoryRegion ports;
 };
 

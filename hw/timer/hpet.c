@@ -46,8 +46,10 @@ enum {
 #define FARTHEST_TICKS (UINT64_C(1) << 57)
 
 typedef struct HpetTimer {
+    /* wiring */
     Hpet *hpet;
     unsigned n;
+    /* state */
     uint32_t config;
     uint64_t comparator, period; /* period: what was last written to the comparator */
     uint64_t due;                /* while armed: full tick count of the match */
@@ -61,9 +63,10 @@ struct Hpet {
     uint64_t stopped_at; /* the counter while it is disabled */
     uint64_t offset;     /* added to the clock while it is enabled */
     HpetTimer timers[HPET_TIMERS];
-    Irq routes[HPET_ROUTES], legacy[HPET_LEGACIES];
     bool route_levels[HPET_ROUTES], legacy_levels[HPET_LEGACIES];
     bool inputs[HPET_LEGACIES]; /* levels of the 8254 and the RTC */
+    /* wiring */
+    Irq routes[HPET_ROUTES], legacy[HPET_LEGACIES];
     MemoryRegion region;
 };
 

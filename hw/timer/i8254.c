@@ -52,9 +52,10 @@ struct I8254 {
     Device parent;
     Counter counters[3];
     uint8_t port61;
-    Irq irq; /* OUT of counter 0 */
     int irq_level;
     Timer *timer;
+    /* wiring */
+    Irq irq; /* OUT of counter 0 */
     MemoryRegion ports, speaker;
 };
 
@@ -528,6 +529,7 @@ OBJECT_TYPE_REGISTER(i8254_type)
 
 typedef struct KvmPit {
     I8254 parent;
+    /* configuration */
     int lost_tick_policy;
 } KvmPit;
 

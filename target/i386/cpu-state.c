@@ -65,6 +65,8 @@ static const StateField cpu_fields[] = {
     MSR(mtrr_def_type),
     MSRS(mtrr_fixed),
     MSRS(mtrr_var),
+    STATE_UINTS_SINCE(X86Cpu, msr.k7_evntsel, 2),
+    STATE_UINTS_SINCE(X86Cpu, msr.k7_perfctr, 2),
     STATE_INT(X86Cpu, msr.tsc_offset),
     STATE_BOOL(X86Cpu, halted),
     STATE_BOOL(X86Cpu, wait_for_sipi),
@@ -103,5 +105,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 2, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

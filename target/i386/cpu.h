@@ -90,8 +90,6 @@ struct X86Cpu {
         int64_t tsc_offset; /* TSC = clock_ns() + tsc_offset */
     } msr;
 
-    unsigned resets;       /* how often x86_cpu_reset() was called: engines with state of their own
-                              start that anew */
     bool halted;           /* in HLT, waiting for an interrupt; own thread + machine lock */
     bool wait_for_sipi;    /* an AP after reset or INIT */
     bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */
@@ -99,14 +97,18 @@ struct X86Cpu {
 
     /* any thread: */
     _Atomic uint32_t interrupts; /* CPU_INT_*; set with release before x86_cpu_kick() */
-    _Atomic bool exit_request;   /* leave the engine's loop at the next block boundary */
     _Atomic uint8_t sipi_vector;
+    /* wiring: between the engine and those who ask it for something */
+    _Atomic bool exit_request; /* leave the engine's loop at the next block boundary */
+    unsigned resets;           /* how often x86_cpu_reset() was called: engines with state of their
+                                  own start that anew */
 
-    /* constant after realize: */
+    /* configuration: constant after realize */
     unsigned index; /* 0 is the bootstrap processor */
     uint32_t apic_id;
     uint32_t socket_id, die_id, core_id, thread_id;
     X86CpuModel model; /* CPUID contents */
+    /* wiring */
     const X86ApicOps *apic_ops;
     void *apic;
     void *device; /* the X86CpuDevice, for messages and queries */

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import tap
+from circles import circles
+from members import check
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = f"{sys.argv[1]}/dimmable"
@@ -88,6 +90,67 @@ def test_engines():
     nothing(wrong)
 
 
+def group(path):
+    """The floor of the house that a file is on; within accel/ and hw/, the folder there."""
+    deep = path.parts[0] in ("accel", "hw") and len(path.parts) > 2
+    return path.parts[:2 if deep else 1]
+
+
+def test_circles():
+    """Nothing that a file includes leads back to it over another group. A source and its header are
+    one."""
+    graph = {}
+    for path in sources(".c", ".h"):
+        graph.setdefault(path.with_suffix(""), set()).update(name.with_suffix("") for name in includes(path))
+    nothing([" ".join(map(str, circle)) for circle in circles(graph, group)])
+
+
+def test_circles_are_found():
+    paths = {Path(a): {Path(b) for b in bs} for a, bs in {
+        "hw/a/x": ["hw/a/y"], "hw/a/y": ["hw/a/x", "hw/b/z"], "hw/b/z": ["util/u"], "util/u": []}.items()}
+    tap.equal(circles(paths, group), [], "one within a group")
+    paths[Path("util/u")] = {Path("hw/a/x")}
+    tap.equal([[str(path) for path in circle] for circle in circles(paths, group)],
+              [["hw/a/x", "hw/a/y", "hw/b/z", "util/u"]])
+
+
+def test_members():
+    """Each member of a device, and of whatever else has a state table, is in the table or says why not."""
+    nothing(check((ROOT / path).read_text() for path in sources(".c", ".h")))
+
+
+DEVICE = """
+typedef struct Chip {
+    Device parent;
+    uint8_t index, data[4];
+    struct {
+        uint64_t base; /* of it */
+    } inner;
+    /* wiring */
+    Irq irq;
+    void (*notify)(void *opaque, bool pending);%s
+} Chip;
+static const StateField chip_fields[] = {
+    STATE_UINT(Chip, index), STATE_UINTS(Chip, data), STATE_UINT(Chip, inner.base),%s
+    {},
+};
+"""
+
+
+def test_members_are_found():
+    """A member more, without a mark, with one, and in the table as well."""
+    def found(member, field=""):
+        return [text.split()[0] for text in check([DEVICE % (member, field)])]
+    tap.equal(found(""), [])
+    tap.equal(found("\n    /* derived from index */\n    bool ready;"), [])
+    tap.equal(found("\n    /* state */\n    bool ready, steady;"), ["Chip.ready", "Chip.steady"])
+    tap.equal(found("\n    /* state */\n    bool ready;", "STATE_BOOL(Chip, ready),"), [])
+    tap.equal(found("\n    bool ready;", "STATE_BOOL(Chip, ready),"), ["Chip.ready"])
+    tap.equal(found("\n    /* state */\n    struct {\n        bool a;\n    } b;"), ["Chip.b.a"])
+    tap.equal([text.split()[0] for text in check(["struct Other {\n    Chip parent;\n    int more;\n};\n" +
+                                                 DEVICE % ("", "")])], ["Other.more"])
+
+
 def test_sizes():
     wrong = []
     for path in sources(".c", ".h"):
@@ -151,6 +214,8 @@ def test_options():
             + [f"-help has no {option}" for option in sorted(written - there)])
 
 
-tap.run([("includes", test_includes), ("engines", test_engines), ("sizes", test_sizes),
+tap.run([("includes", test_includes), ("engines", test_engines), ("circles", test_circles),
+         ("circles are found", test_circles_are_found), ("members", test_members),
+         ("members are found", test_members_are_found), ("sizes", test_sizes),
          ("licences", test_licences), ("leftovers", test_leftovers),
          ("doc-paths", test_doc_paths), ("options", test_options)])
