@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "accel/soft/mmu.h"
-#include "tests/unit/soft-harness.h"
-
-static SoftHarness *h;
+#include "tests/unit/soft-guest.h"
 
 enum {
     PDPT = HARNESS_PT + 0x1000,
@@ -14,21 +12,6 @@ enum {
     PAGE = 0x200000, /* the page that VIRT maps to, unless a test says otherwise */
 };
 #define VIRT 0x40000000ull
-
-static void put64(uint64_t addr, uint64_t value)
-{
-    memcpy(h->ram + addr, &value, 8);
-}
-static void put32(uint64_t addr, uint32_t value)
-{
-    memcpy(h->ram + addr, &value, 4);
-}
-static uint64_t get64(uint64_t addr)
-{
-    uint64_t value;
-    memcpy(&value, h->ram + addr, 8);
-    return value;
-}
 
 /* VIRT and the page after it in 4 KiB pages with these leaf entries. */
 static void map(uint64_t first, uint64_t second)

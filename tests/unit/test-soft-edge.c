@@ -7,30 +7,8 @@
 
 #include "accel/soft/msr.h"
 #include "memory/memory.h"
-#include "tests/unit/soft-harness.h"
+#include "tests/unit/soft-guest.h"
 #include "util/main-loop.h"
-
-static SoftHarness *h;
-
-static void put16(uint64_t addr, uint16_t value)
-{
-    memcpy(h->ram + addr, &value, 2);
-}
-static void put64(uint64_t addr, uint64_t value)
-{
-    memcpy(h->ram + addr, &value, 8);
-}
-static uint64_t get64(uint64_t addr)
-{
-    uint64_t value;
-    memcpy(&value, h->ram + addr, 8);
-    return value;
-}
-
-static int run(const char *hex)
-{
-    return harness_run_hex(h, hex);
-}
 
 /* ---- DIV and IDIV ---- */
 

@@ -8,30 +8,13 @@
 
 #include "accel/soft/engine.h"
 #include "accel/soft/native.h"
-#include "tests/unit/soft-harness.h"
-
-static SoftHarness *h;
+#include "tests/unit/soft-guest.h"
 
 #define IMAGE HARNESS_DATA
 /* 512 bytes further: what FXSAVE and FNSTSW find. */
 #define RESULT (HARNESS_DATA + 512)
 
 enum { IE = 1, ZE = 4, PENDING = FSW_ES | FSW_B };
-
-static void put16(uint64_t addr, uint16_t value)
-{
-    memcpy(h->ram + addr, &value, 2);
-}
-static uint16_t get16(uint64_t addr)
-{
-    uint16_t value;
-    memcpy(&value, h->ram + addr, 2);
-    return value;
-}
-static void put32(uint64_t addr, uint32_t value)
-{
-    memcpy(h->ram + addr, &value, 4);
-}
 
 /* ---- instructions that load FCW or FSW ----
  * RBX: the image; RSI: the result. Each loads, stores FSW without waiting, and waits at the label.

@@ -5,25 +5,7 @@
  */
 #include <string.h>
 
-#include "tests/unit/soft-harness.h"
-
-static SoftHarness *h;
-
-static void put64(uint64_t addr, uint64_t value)
-{
-    memcpy(h->ram + addr, &value, 8);
-}
-static uint64_t get64(uint64_t addr)
-{
-    uint64_t value;
-    memcpy(&value, h->ram + addr, 8);
-    return value;
-}
-
-static int run(const char *hex)
-{
-    return harness_run_hex(h, hex);
-}
+#include "tests/unit/soft-guest.h"
 
 /* ---- LOCK ---- */
 

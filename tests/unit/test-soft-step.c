@@ -5,9 +5,7 @@
  */
 #include <string.h>
 
-#include "tests/unit/soft-harness.h"
-
-static SoftHarness *h;
+#include "tests/unit/soft-guest.h"
 
 enum {
     TRACE = 0x60000, /* count of traps; at 8 the RIP that ends it; from 16 the RIPs */
@@ -37,17 +35,6 @@ GUEST_CODE(on_interrupt, 64, "mov (%rsp), %r15\n\tiretq");
 
 #define PLACE(name, addr) \
     memcpy(h->ram + (addr), code_##name, (size_t)(code_##name##_end - code_##name))
-
-static void put64(uint64_t addr, uint64_t value)
-{
-    memcpy(h->ram + addr, &value, 8);
-}
-static uint64_t get64(uint64_t addr)
-{
-    uint64_t value;
-    memcpy(&value, h->ram + addr, 8);
-    return value;
-}
 
 static void set_gate(unsigned vector, uint32_t handler, unsigned dpl)
 {

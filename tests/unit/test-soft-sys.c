@@ -8,27 +8,14 @@
 #include "accel/accel.h"
 #include "accel/soft/msr.h"
 #include "memory/memory.h"
-#include "tests/unit/soft-harness.h"
+#include "tests/unit/soft-guest.h"
 #include "util/main-loop.h"
-
-static SoftHarness *h;
 
 #define RUN(name) (GUEST_LOAD(h, name), harness_run(h, 1000))
 
 /* Put a handler into guest memory. */
 #define PLACE(name, addr) \
     memcpy(h->ram + (addr), code_##name, (size_t)(code_##name##_end - code_##name))
-
-static uint64_t get64(uint64_t addr)
-{
-    uint64_t value;
-    memcpy(&value, h->ram + addr, 8);
-    return value;
-}
-static void put64(uint64_t addr, uint64_t value)
-{
-    memcpy(h->ram + addr, &value, 8);
-}
 
 enum { HANDLER = 0x30000, RING0_STACK = 0x90000, IST_STACK = 0xa0000 };
 
