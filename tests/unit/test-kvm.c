@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "accel/choose.h"
 #include "accel/kvm/kvm-internal.h"
 #include "accel/kvm/kvm.h"
 #include "accel/vcpu.h"

@@ -9,7 +9,7 @@
  */
 #include <dlfcn.h>
 
-#include "accel/accel.h"
+#include "accel/choose.h"
 #include "hw/core/machine.h"
 #include "memory/memory.h"
 #include "qapi/dispatch.h"
