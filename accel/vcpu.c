@@ -32,8 +32,9 @@ typedef struct Vcpu {
     /* any thread */
     GMutex wake_mutex;
     GCond wake_cond;
-    bool kicked, sleeping;  /* wake_mutex */
-    _Atomic bool attention; /* one of the fields below may need the thread's look */
+    bool kicked, sleeping;   /* wake_mutex */
+    _Atomic bool attention;  /* one of the fields below may need the thread's look */
+    _Atomic unsigned nap_ms; /* to be slept away: vcpu_set_throttle(); relaxed: a number alone */
 
     /* machine lock */
     bool stop;    /* run no guest code */
@@ -96,6 +97,68 @@ static void vcpu_reader_kick(void *opaque)
 {
     atomic_store(&((X86Cpu *)opaque)->exit_request, true);
 }
+
+/* ---- throttling ---- */
+
+#define THROTTLE_RUN_MS 10u /* guest code runs so long, then naps */
+
+static unsigned throttle;    /* percent; machine lock */
+static guint throttle_timer; /* GLib's; 0: none */
+
+/* Give up the processor for as long as was asked, unless the thread is wanted. No lock. */
+static void vcpu_nap(Vcpu *v)
+{
+    unsigned ms = atomic_exchange_explicit(&v->nap_ms, 0, memory_order_relaxed);
+    gint64 end = g_get_monotonic_time() + ms * 1000ll;
+
+    g_mutex_lock(&v->wake_mutex);
+    v->sleeping = true;
+    while (!atomic_load(&v->attention) && g_cond_wait_until(&v->wake_cond, &v->wake_mutex, end)) {
+    }
+    v->sleeping = false;
+    g_mutex_unlock(&v->wake_mutex);
+}
+
+static unsigned throttle_nap_ms(void)
+{
+    return THROTTLE_RUN_MS * throttle / (100 - throttle);
+}
+
+/* Every vCPU has run for a while. Main thread. */
+static gboolean throttle_tick(gpointer opaque)
+{
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        Vcpu *v = vcpus->pdata[i];
+
+        atomic_store_explicit(&v->nap_ms, throttle_nap_ms(), memory_order_relaxed);
+        vcpu_kick(v->cpu);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+void vcpu_set_throttle(unsigned percent)
+{
+    g_return_if_fail(percent <= VCPU_MAX_THROTTLE);
+    throttle = percent;
+    g_clear_handle_id(&throttle_timer, g_source_remove);
+    if (throttle) {
+        throttle_timer = g_timeout_add(THROTTLE_RUN_MS + throttle_nap_ms(), throttle_tick, NULL);
+        return;
+    }
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        Vcpu *v = vcpus->pdata[i];
+
+        atomic_store_explicit(&v->nap_ms, 0, memory_order_relaxed);
+        vcpu_call(v);
+    }
+}
+
+unsigned vcpu_throttle(void)
+{
+    return throttle;
+}
+
+/* ---- making ---- */
 
 X86Cpu *vcpu_alloc(void)
 {
@@ -229,6 +292,9 @@ static void vcpu_run_or_sleep(Vcpu *v)
     while (!vcpu_needs_lock(v)) {
         if (vcpu_runnable(v->cpu)) {
             accel_current()->run(v->cpu);
+            if (atomic_load_explicit(&v->nap_ms, memory_order_relaxed)) {
+                vcpu_nap(v);
+            }
         } else {
             vcpu_sleep(v);
         }

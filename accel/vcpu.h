@@ -31,6 +31,12 @@ bool vcpu_all_paused(void);
  * vcpu_resume_all(), once it is back from the device access that it is in. */
 void vcpu_stop_self(void);
 
+/* Let guest code run only 100 - @percent of the time, on every vCPU; 0: all of it. Naps end early
+ * when the vCPU is to stop. The timer is the main loop's. */
+#define VCPU_MAX_THROTTLE 99u
+void vcpu_set_throttle(unsigned percent);
+unsigned vcpu_throttle(void);
+
 /* Run @fn(@cpu, @opaque) in the CPU's thread, outside guest code, machine lock held, and wait. */
 void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);
 void vcpu_foreach(void (*fn)(X86Cpu *cpu, void *opaque), void *opaque);

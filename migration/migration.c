@@ -7,15 +7,21 @@
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "migration/devices.h"
-#include "migration/ram.h"
+#include "migration/precopy.h"
 #include "migration/run-record.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/main-loop.h"
 
-MigrationParams migration_params = { .max_bandwidth = 128 << 20 };
-bool migration_events;
+MigrationParams migration_params = {
+    .max_bandwidth = 128 << 20,
+    .downtime_limit_ms = 300,
+    .cpu_throttle_initial = 20,
+    .cpu_throttle_increment = 10,
+    .max_cpu_throttle = 99,
+};
+bool migration_events, migration_auto_converge;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -29,17 +35,20 @@ static struct {
     bool resume;     /* the machine ran before */
     RunState before; /* else: what it did */
 
+    /* made by begin(), for the thread */
+    struct json_object *config;
+    RamSource ram;
+    Precopy precopy;
+
     /* made by freeze(), for the thread */
     bool frozen;
     GCond frozen_cond; /* with the machine lock */
-    struct json_object *config;
     SavedStates *states;
     RunRecord run;
-    RamSource ram;
     GError *err; /* the thread's, and freeze()'s */
 
-    int64_t started, stopped, ended; /* host ns; 0: not yet */
-    uint64_t bytes;                  /* when it had ended */
+    int64_t started, running, stopped, ended; /* host ns; 0: not yet */
+    uint64_t bytes, precopy_bytes;            /* when it had ended; when the machine was stopped */
 } going;
 
 void migration_set_status(MigrationStatus to)
@@ -59,7 +68,7 @@ bool migration_active(void)
 
 void migration_params_changed(void)
 {
-    if (going.stream) {
+    if (going.stream && !going.frozen) {
         stream_set_limit(going.stream, migration_params.max_bandwidth);
     }
 }
@@ -89,6 +98,7 @@ static void migration_ended(void *opaque)
     g_clear_pointer(&going.states, saved_states_free);
     g_clear_pointer(&going.config, json_object_put);
     ram_source_clear(&going.ram);
+    precopy_end(&going.precopy);
     if (!going.err) {
         runstate_set(RUN_STATE_POSTMIGRATE);
         migration_set_status(MIGRATION_STATUS_COMPLETED);
@@ -100,19 +110,53 @@ static void migration_ended(void *opaque)
 
 /* ---- the thread ---- */
 
-/* Main thread: stop the machine, and take everything that only it can be asked for. */
+/* Agree on what there is, and begin to note what the guest changes. */
+static bool begin(GError **errp)
+{
+    machine_lock();
+    going.running = clock_host_ns();
+    going.config = migration_config();
+    going.precopy.expected_downtime_ms = -1;
+    bool ok = ram_source_init(&going.ram, errp);
+    machine_unlock();
+    return ok;
+}
+
+/* What the other end was told that there is, is still what there is: the guest may have ejected a
+ * DIMM. Backends that nothing uses may come and go. */
+static bool check_unchanged(GError **errp)
+{
+    struct json_object *now = migration_config(), *before = NULL, *after = NULL;
+
+    json_object_object_get_ex(going.config, "devices", &before);
+    json_object_object_get_ex(now, "devices", &after);
+    bool same = json_object_equal(before, after);
+    json_object_put(now);
+    if (!same) {
+        error_set(errp, "the guest has ejected a device while the machine was migrated: start the "
+                        "other end without it, and migrate again");
+    }
+    return same;
+}
+
+/* Main thread: stop the machine, and take everything that only it can be asked for. The rest goes
+ * as fast as it can. */
 static void freeze(void *opaque)
 {
     if (!going.cancelled) {
+        system_finish_reset();
         going.before = runstate_get();
         going.resume = runstate_is_running();
         going.stopped = clock_host_ns();
         vm_stop(RUN_STATE_FINISH_MIGRATE);
         runstate_set(RUN_STATE_FINISH_MIGRATE);
+    }
+    if (!going.cancelled && check_unchanged(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(), .running = going.resume };
-        going.config = migration_config();
         going.states = saved_states_take();
-        ram_source_init(&going.ram, &going.err);
+        dirty_tracker_sync(going.ram.tracker);
+        going.precopy_bytes = stream_bytes(going.stream);
+        stream_set_limit(going.stream, 0);
     }
     going.frozen = true;
     g_cond_signal(&going.frozen_cond);
@@ -140,8 +184,9 @@ static bool put_json(Stream *stream, RecordKind kind, const char *name, struct j
 
 static bool write_machine(Stream *stream, GError **errp)
 {
-    return stream_put_header(stream, errp) &&
+    return begin(errp) && stream_put_header(stream, errp) &&
            put_json(stream, RECORD_CONFIG, "config", going.config, errp) &&
+           precopy_run(&going.precopy, &going.ram, stream, errp) && wait_frozen() &&
            ram_source_write(&going.ram, stream, errp) &&
            saved_states_write(going.states, stream, errp) &&
            run_record_write(&going.run, stream, errp) && stream_put_end(stream, errp);
@@ -173,7 +218,7 @@ static gpointer migration_thread(gpointer opaque)
 {
     GError *err = NULL;
 
-    if (connect_out(&err) && wait_frozen()) {
+    if (connect_out(&err)) {
         write_machine(going.stream, &err);
     }
     machine_lock();
@@ -257,21 +302,52 @@ void migration_cancel(void)
     }
 }
 
-static void fill_ram(MigrationStats *stats)
+/* ---- how it goes ---- */
+
+static uint64_t per_second(uint64_t count, int64_t ns)
+{
+    return (uint64_t)((double)count * NS_PER_SEC / (double)MAX(ns, 1));
+}
+
+static void fill_ram(MigrationStats *stats, int64_t end)
 {
     uint64_t zero = atomic_load(&going.ram.zero), data = atomic_load(&going.ram.data);
+    uint64_t bytes = going.stream ? stream_bytes(going.stream) : going.bytes;
+    int64_t passed = end - (going.running ? going.running : going.started);
 
-    stats->transferred = (int64_t)(going.stream ? stream_bytes(going.stream) : going.bytes);
+    stats->transferred = (int64_t)bytes;
     stats->total = (int64_t)going.ram.total;
-    stats->remaining = (int64_t)(going.ram.total - MIN(going.ram.total, going.ram.done));
+    stats->remaining = (int64_t)ram_source_left(&going.ram);
     stats->duplicate = (int64_t)zero;
     stats->normal = (int64_t)data;
     stats->normal_bytes = (int64_t)(data * RAM_PAGE);
     stats->page_size = RAM_PAGE;
-    stats->dirty_sync_count = going.stopped != 0;
-    int64_t end = going.ended ? going.ended : clock_host_ns();
-    stats->mbps =
-        (double)stats->transferred * 8 / ((double)MAX(end - going.started, 1) / 1e9) / 1e6;
+    stats->dirty_sync_count = (int64_t)going.precopy.rounds + (going.stopped != 0);
+    stats->dirty_pages_rate = (int64_t)going.precopy.dirty_pages_rate;
+    stats->mbps = (double)bytes * 8 / ((double)MAX(passed, 1) / 1e9) / 1e6;
+    stats->pages_per_second = per_second(zero + data, passed);
+    stats->precopy_bytes = going.stopped ? going.precopy_bytes : bytes;
+    stats->downtime_bytes = bytes - stats->precopy_bytes;
+}
+
+static void fill_times(MigrationInfo *info, int64_t end)
+{
+    info->has_total_time = true;
+    info->total_time = (end - going.started) / NS_PER_MS;
+    if (going.running) {
+        info->has_setup_time = true;
+        info->setup_time = (going.running - going.started) / NS_PER_MS;
+    }
+    if (status == MIGRATION_STATUS_ACTIVE) {
+        info->has_expected_downtime = true;
+        info->expected_downtime = going.precopy.expected_downtime_ms >= 0
+                                      ? going.precopy.expected_downtime_ms
+                                      : (int64_t)migration_params.downtime_limit_ms;
+    }
+    if (going.stopped && status == MIGRATION_STATUS_COMPLETED) {
+        info->has_downtime = true;
+        info->downtime = (end - going.stopped) / NS_PER_MS;
+    }
 }
 
 MigrationInfo *migration_info(void)
@@ -283,14 +359,13 @@ MigrationInfo *migration_info(void)
     if (!going.started) {
         return info;
     }
-    info->ram = g_new0(MigrationStats, 1);
-    fill_ram(info->ram);
     int64_t end = going.ended ? going.ended : clock_host_ns();
-    info->has_total_time = true;
-    info->total_time = (end - going.started) / NS_PER_MS;
-    if (going.stopped && status == MIGRATION_STATUS_COMPLETED) {
-        info->has_downtime = true;
-        info->downtime = (end - going.stopped) / NS_PER_MS;
+    info->ram = g_new0(MigrationStats, 1);
+    fill_ram(info->ram, end);
+    fill_times(info, end);
+    if (going.precopy.throttle) {
+        info->has_cpu_throttle_percentage = true;
+        info->cpu_throttle_percentage = going.precopy.throttle;
     }
     if (going.err && status == MIGRATION_STATUS_FAILED) {
         info->error_desc = g_strdup(going.err->message);

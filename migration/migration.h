@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine goes: its state is written to a stream by a thread of its own. The machine stands while
- * that goes on, and runs again here only if it fails. Machine lock for everything.
+ * A machine goes: it is written to a stream by a thread of its own. RAM goes while the machine runs
+ * (migration/precopy.h); then it stops, and the rest goes: what RAM was changed last, and the
+ * states of devices. It runs again here only if that fails. Machine lock for everything.
  */
 #ifndef MIGRATION_MIGRATION_H
 #define MIGRATION_MIGRATION_H
@@ -11,15 +12,21 @@
 
 /* What a user may set. */
 typedef struct MigrationParams {
-    uint64_t max_bandwidth; /* bytes a second; 0: no limit */
+    uint64_t max_bandwidth;     /* bytes a second, while the machine runs; 0: no limit */
+    uint64_t downtime_limit_ms; /* how long the machine may stand */
+    /* Percent of the time that vCPUs are held back, 1 to 99 (auto-converge): at first, how much is
+     * added, and at most. */
+    uint8_t cpu_throttle_initial, cpu_throttle_increment, max_cpu_throttle;
 } MigrationParams;
 
 extern MigrationParams migration_params;
 /* Changes act at once, also on a migration that is under way. */
 void migration_params_changed(void);
 
-/* Send MIGRATION events from now on, or not. */
+/* Send MIGRATION and MIGRATION_PASS events from now on, or not. */
 extern bool migration_events;
+/* Slow a guest down that changes its memory faster than it goes. */
+extern bool migration_auto_converge;
 
 /* Can this machine go and come, with the engine that runs it? */
 bool migration_possible(GError **errp);

@@ -7,7 +7,8 @@
 
 #include "util/error.h"
 
-#define CHUNK (1u << 20) /* bytes of RAM in a record, at most */
+#define CHUNK        (128u << 10) /* a record has so many bytes, or less, or up to twice as many */
+#define RECORD_PAGES 65536u     /* it covers no more pages than this, and those of a chunk */
 
 /* A record begins with the offset of its first page in the block, 8 bytes. */
 typedef struct RamRun {
@@ -16,7 +17,7 @@ typedef struct RamRun {
 } RamRun;
 
 /* The values are part of the format. */
-enum { RUN_ZERO = 0, RUN_DATA = 1 };
+enum { RUN_ZERO = 0, RUN_DATA = 1, RUN_SKIP = 2 };
 
 /* ---- writing ---- */
 
@@ -35,12 +36,19 @@ bool ram_source_init(RamSource *source, GError **errp)
         }
         source->total += block->size;
     }
+    source->tracker = dirty_tracker_new(source->blocks);
     return true;
 }
 
 void ram_source_clear(RamSource *source)
 {
+    g_clear_pointer(&source->tracker, dirty_tracker_free);
     g_clear_pointer(&source->blocks, g_ptr_array_unref);
+}
+
+uint64_t ram_source_left(const RamSource *source)
+{
+    return source->tracker ? dirty_tracker_left(source->tracker) * RAM_PAGE : 0;
 }
 
 static bool page_is_zero(const uint8_t *page)
@@ -48,26 +56,26 @@ static bool page_is_zero(const uint8_t *page)
     return page[0] == 0 && memcmp(page, page + 1, RAM_PAGE - 1) == 0;
 }
 
-/* The run that begins at @at; pages up to @end. */
+/* The run that begins at @at; pages up to @end. The guest may write to them at the same time: then
+ * they are written once more. */
 static RamRun next_run(const uint8_t *at, const uint8_t *end)
 {
     bool zero = page_is_zero(at);
     RamRun run = { .kind = zero ? RUN_ZERO : RUN_DATA };
 
-    while (at < end && page_is_zero(at) == zero) {
+    do {
         at += RAM_PAGE;
         run.pages++;
-    }
+    } while (at < end && page_is_zero(at) == zero);
     return run;
 }
 
-/* Append [@offset, @offset + @size) of @block to @out. */
-static void put_runs(RamSource *source, const RamBlock *block, uint64_t offset, uint64_t size,
+/* Append @count pages of @block from @page on. */
+static void put_runs(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
                      GByteArray *out)
 {
-    const uint8_t *at = block->host + offset, *end = at + size;
+    const uint8_t *at = block->host + page * RAM_PAGE, *end = at + count * RAM_PAGE;
 
-    g_byte_array_append(out, (const uint8_t *)&offset, sizeof(offset));
     while (at < end) {
         RamRun run = next_run(at, end);
         g_byte_array_append(out, (const uint8_t *)&run, sizeof(run));
@@ -80,20 +88,52 @@ static void put_runs(RamSource *source, const RamBlock *block, uint64_t offset, 
     }
 }
 
-bool ram_source_write(RamSource *source, Stream *stream, GError **errp)
+/* Has the record, of which the next run would be the @pages-th page, enough? */
+static bool is_full(const GByteArray *out, uint64_t pages)
 {
-    g_autoptr(GByteArray) out = g_byte_array_sized_new(CHUNK + 4096);
+    return out->len >= CHUNK || pages >= RECORD_PAGES;
+}
 
-    for (unsigned i = 0; i < source->blocks->len; i++) {
-        const RamBlock *block = source->blocks->pdata[i];
-        for (uint64_t offset = 0; offset < block->size; offset += CHUNK) {
-            uint64_t size = MIN(CHUNK, block->size - offset);
-            g_byte_array_set_size(out, 0);
-            put_runs(source, block, offset, size, out);
+/* All that is to be written of block @n. */
+static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArray *out,
+                        GError **errp)
+{
+    const RamBlock *block = source->blocks->pdata[n];
+    uint64_t start = 0, page = 0, count; /* start: where the record begins */
+    bool more = true;
+
+    while (more) {
+        uint64_t before = page;
+        more = dirty_tracker_next(source->tracker, n, &page, CHUNK / RAM_PAGE, &count);
+        if (out->len && (!more || is_full(out, page - start))) {
             if (!stream_put_record(stream, RECORD_RAM, block->name, out->data, out->len, errp)) {
                 return false;
             }
-            atomic_fetch_add_explicit(&source->done, size, memory_order_relaxed);
+            g_byte_array_set_size(out, 0);
+        }
+        if (more && out->len == 0) {
+            uint64_t offset = page * RAM_PAGE;
+            start = page;
+            g_byte_array_append(out, (const uint8_t *)&offset, sizeof(offset));
+        } else if (more && page > before) {
+            RamRun gap = { .pages = (uint32_t)(page - before), .kind = RUN_SKIP };
+            g_byte_array_append(out, (const uint8_t *)&gap, sizeof(gap));
+        }
+        if (more) {
+            put_runs(source, block, page, count, out);
+            page += count;
+        }
+    }
+    return true;
+}
+
+bool ram_source_write(RamSource *source, Stream *stream, GError **errp)
+{
+    g_autoptr(GByteArray) out = g_byte_array_sized_new(2 * CHUNK);
+
+    for (unsigned i = 0; i < source->blocks->len; i++) {
+        if (!write_block(source, i, stream, out, errp)) {
+            return false;
         }
     }
     return true;
@@ -149,7 +189,7 @@ bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
         data += sizeof(run);
         uint64_t size = (uint64_t)run.pages * RAM_PAGE;
         if (offset % RAM_PAGE || offset > block->size || size > block->size - offset ||
-            run.kind > RUN_DATA || (run.kind == RUN_DATA && size > (uint64_t)(end - data))) {
+            run.kind > RUN_SKIP || (run.kind == RUN_DATA && size > (uint64_t)(end - data))) {
             error_set(errp, "RAM '%s': a run of %u pages of kind %u at 0x%" PRIx64 " cannot be",
                       block->name, run.pages, run.kind, offset);
             return false;
@@ -157,7 +197,7 @@ bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
         if (run.kind == RUN_DATA) {
             memcpy(block->host + offset, data, size);
             data += size;
-        } else {
+        } else if (run.kind == RUN_ZERO) {
             clear_pages(block->host + offset, size);
         }
         offset += size;

@@ -16,7 +16,7 @@
 #include "util/error.h"
 
 #define MAGIC          "DIMMABLE"
-#define FORMAT_VERSION 1u
+#define FORMAT_VERSION 2u                /* 1 had no pages that are left out */
 #define WINDOW_NS      (100 * NS_PER_MS) /* over which the speed is kept */
 
 /* Little endian, as on the host. */
@@ -94,6 +94,11 @@ static bool wait_for(Stream *stream, short events, int timeout_ms, GError **errp
         return false;
     }
     return true;
+}
+
+bool stream_pause(Stream *stream, unsigned ms, GError **errp)
+{
+    return wait_for(stream, 0, (int)ms, errp);
 }
 
 /* Sleep if more than the limit went over it in this window of time. */
@@ -231,8 +236,8 @@ bool stream_get_header(Stream *stream, GError **errp)
         error_set(errp, "at byte 0: the header is damaged: its sum is wrong");
         return false;
     }
-    if (header.version != FORMAT_VERSION) {
-        error_set(errp, "at byte 8: the format has version %u, and only version %u can be read",
+    if (header.version < 1 || header.version > FORMAT_VERSION) {
+        error_set(errp, "at byte 8: the format has version %u, and only 1 to %u can be read",
                   header.version, FORMAT_VERSION);
         return false;
     }

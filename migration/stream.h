@@ -35,6 +35,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
 
 /* Bytes that went over it until now. Any thread. */
 uint64_t stream_bytes(const Stream *stream);
+/* Wait for @ms milliseconds, or until it is cancelled: then an error. */
+bool stream_pause(Stream *stream, unsigned ms, GError **errp);
 /* Write no more than @bytes a second, averaged over 100 ms; 0: no limit. Any thread. */
 void stream_set_limit(Stream *stream, uint64_t bytes);
 

@@ -11,6 +11,7 @@
 
 #include "hw/i386/guest-dump.h"
 #include "hw/core/runstate.h"
+#include "migration/migration.h"
 #include "monitor/monitor-internal.h"
 #include "monitor/output-file.h"
 #include "qapi/qapi-commands.h"
@@ -163,6 +164,10 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
     if (dump_active()) {
         error_set(errp, "a dump is being written already; wait for DUMP_COMPLETED (query-dump "
                         "tells how far it is)");
+        return false;
+    }
+    if (migration_active()) {
+        error_set(errp, "the machine is being migrated; wait for its end, or use migrate_cancel");
         return false;
     }
     if (!parse_filter(paging, has_begin, begin, has_length, length, &options, errp) ||

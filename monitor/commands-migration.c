@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about migration (qapi/migration.json). */
+#include "accel/vcpu.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
+#include "monitor/commands-dump.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
 static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_EVENTS] = &migration_events,
+    [MIGRATION_CAPABILITY_AUTO_CONVERGE] = &migration_auto_converge,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)
@@ -34,21 +37,76 @@ bool qmp_migrate_set_capabilities(GPtrArray *list, GError **errp)
     return true;
 }
 
-bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth, GError **errp)
+#define MAX_DOWNTIME_MS (2000u * 1000)
+
+static bool check_percent(const char *name, unsigned value, GError **errp)
 {
-    if (has_max_bandwidth) {
-        migration_params.max_bandwidth = max_bandwidth;
+    if (value < 1 || value > VCPU_MAX_THROTTLE) {
+        error_set(errp, "'%s' must be 1 to %u percent, not %u", name, VCPU_MAX_THROTTLE, value);
+        return false;
     }
+    return true;
+}
+
+static bool check_params(const MigrationParams *p, GError **errp)
+{
+    if (p->downtime_limit_ms > MAX_DOWNTIME_MS) {
+        error_set(errp, "'downtime-limit' must be at most %u milliseconds", MAX_DOWNTIME_MS);
+        return false;
+    }
+    if (!check_percent("cpu-throttle-initial", p->cpu_throttle_initial, errp) ||
+        !check_percent("cpu-throttle-increment", p->cpu_throttle_increment, errp) ||
+        !check_percent("max-cpu-throttle", p->max_cpu_throttle, errp)) {
+        return false;
+    }
+    if (p->max_cpu_throttle < p->cpu_throttle_initial) {
+        error_set(errp, "'max-cpu-throttle' (%u) must not be less than 'cpu-throttle-initial' (%u)",
+                  p->max_cpu_throttle, p->cpu_throttle_initial);
+        return false;
+    }
+    return true;
+}
+
+bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
+                                bool has_downtime_limit, uint64_t downtime_limit,
+                                bool has_cpu_throttle_initial, uint8_t cpu_throttle_initial,
+                                bool has_cpu_throttle_increment, uint8_t cpu_throttle_increment,
+                                bool has_max_cpu_throttle, uint8_t max_cpu_throttle, GError **errp)
+{
+    MigrationParams p = migration_params;
+
+    p.max_bandwidth = has_max_bandwidth ? max_bandwidth : p.max_bandwidth;
+    p.downtime_limit_ms = has_downtime_limit ? downtime_limit : p.downtime_limit_ms;
+    p.cpu_throttle_initial =
+        has_cpu_throttle_initial ? cpu_throttle_initial : p.cpu_throttle_initial;
+    p.cpu_throttle_increment =
+        has_cpu_throttle_increment ? cpu_throttle_increment : p.cpu_throttle_increment;
+    p.max_cpu_throttle = has_max_cpu_throttle ? max_cpu_throttle : p.max_cpu_throttle;
+    if (!check_params(&p, errp)) {
+        return false;
+    }
+    migration_params = p;
     migration_params_changed();
     return true;
 }
 
 MigrationParameters *qmp_query_migrate_parameters(GError **errp)
 {
+    const MigrationParams *p = &migration_params;
     MigrationParameters *params = g_new0(MigrationParameters, 1);
 
-    params->has_max_bandwidth = true;
-    params->max_bandwidth = migration_params.max_bandwidth;
+    *params = (MigrationParameters){
+        .has_max_bandwidth = true,
+        .max_bandwidth = p->max_bandwidth,
+        .has_downtime_limit = true,
+        .downtime_limit = p->downtime_limit_ms,
+        .has_cpu_throttle_initial = true,
+        .cpu_throttle_initial = p->cpu_throttle_initial,
+        .has_cpu_throttle_increment = true,
+        .cpu_throttle_increment = p->cpu_throttle_increment,
+        .has_max_cpu_throttle = true,
+        .max_cpu_throttle = p->max_cpu_throttle,
+    };
     return params;
 }
 
@@ -67,6 +125,10 @@ bool qmp_migrate(const char *uri, bool has_blk, bool blk, bool has_inc, bool inc
                          : "inc",
                   resume ? "a migration that was interrupted is begun anew"
                          : "there are no disks to move");
+        return false;
+    }
+    if (dump_active()) {
+        error_set(errp, "a dump of the guest's memory is being written; wait for DUMP_COMPLETED");
         return false;
     }
     return migration_start(uri, qmp_session_take_named_fd, errp);

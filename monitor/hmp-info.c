@@ -272,6 +272,9 @@ const HmpCommand hmp_info_commands[] = {
     { "memory_size_summary", NULL, "boot memory and plugged memory, in bytes",
       info_memory_size_summary },
     { "migrate", NULL, "how a migration goes, or went", hmp_info_migrate },
+    { "migrate_capabilities", NULL, "which parts of migration are on",
+      hmp_info_migrate_capabilities },
+    { "migrate_parameters", NULL, "how a migration is done", hmp_info_migrate_parameters },
     { "mtree", "[-f] [-d] [-o]",
       "the tree of memory regions; -f: the flat views; -d: as dispatched, with owners and host "
       "addresses; -o: with owners",
@@ -284,6 +287,7 @@ const HmpCommand hmp_info_commands[] = {
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
     { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
     { "roms", NULL, "firmware, and the option ROM that starts a kernel", info_roms },
+    { "snapshots", NULL, "the snapshots: there are none without disks", hmp_snapshot },
     { "status", NULL, "whether the machine runs", info_status, true },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HMP commands about migration. */
+#include <string.h>
+
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
+#include "util/error.h"
+#include "util/keyval.h"
 
 void hmp_migrate(Hmp *hmp, char **argv)
 {
@@ -24,6 +28,113 @@ void hmp_migrate_incoming(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
+/* ---- capabilities and parameters ---- */
+
+void hmp_migrate_set_capability(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) list = MigrationCapabilityStatus_list_new();
+    MigrationCapabilityStatus *item = g_new0(MigrationCapabilityStatus, 1);
+    GError *err = NULL;
+    int which;
+
+    g_ptr_array_add(list, item);
+    if (strcmp(argv[1], "on") != 0 && strcmp(argv[1], "off") != 0) {
+        error_set(&err, "'%s' must be on or off", argv[1]);
+    } else if (qapi_enum_parse_full(MigrationCapability_lookup, argv[0], "capability", &which,
+                                    &err)) {
+        item->capability = (MigrationCapability)which;
+        item->state = strcmp(argv[1], "on") == 0;
+        qmp_migrate_set_capabilities(list, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_info_migrate_capabilities(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) list = qmp_query_migrate_capabilities(NULL);
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const MigrationCapabilityStatus *item = list->pdata[i];
+
+        hmp_printf(hmp, "%s: %s\n", MigrationCapability_str(item->capability),
+                   item->state ? "on" : "off");
+    }
+}
+
+enum { PARAM_BANDWIDTH, PARAM_DOWNTIME, PARAM_INITIAL, PARAM_INCREMENT, PARAM_MAX };
+
+static const char *const param_names[] = {
+    [PARAM_BANDWIDTH] = "max-bandwidth",      [PARAM_DOWNTIME] = "downtime-limit",
+    [PARAM_INITIAL] = "cpu-throttle-initial", [PARAM_INCREMENT] = "cpu-throttle-increment",
+    [PARAM_MAX] = "max-cpu-throttle",         NULL,
+};
+
+/* A size, in MiB where it has no suffix; or a number, of percent at most 255: what is more is
+ * refused with the rest. */
+static bool parse_value(int which, const char *text, uint64_t *value, GError **errp)
+{
+    if (which == PARAM_BANDWIDTH) {
+        return size_parse(text, 1 << 20, value, errp);
+    }
+    if (!uint_parse(text, which == PARAM_DOWNTIME ? UINT32_MAX : UINT8_MAX, value)) {
+        error_set(errp, "'%s' must be a number of %s", text,
+                  which == PARAM_DOWNTIME ? "milliseconds" : "percent");
+        return false;
+    }
+    return true;
+}
+
+void hmp_migrate_set_parameter(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    uint64_t value;
+    int which;
+
+    if (qapi_enum_parse_full(param_names, argv[0], "parameter", &which, &err) &&
+        parse_value(which, argv[1], &value, &err)) {
+        uint8_t percent = (uint8_t)value;
+
+        qmp_migrate_set_parameters(which == PARAM_BANDWIDTH, value, which == PARAM_DOWNTIME, value,
+                                   which == PARAM_INITIAL, percent, which == PARAM_INCREMENT,
+                                   percent, which == PARAM_MAX, percent, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
+{
+    g_autoptr(MigrationParameters) p = qmp_query_migrate_parameters(NULL);
+
+    hmp_printf(hmp, "max-bandwidth: %" G_GUINT64_FORMAT " bytes/second\n", p->max_bandwidth);
+    hmp_printf(hmp, "downtime-limit: %" G_GUINT64_FORMAT " ms\n", p->downtime_limit);
+    hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
+    hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
+    hmp_printf(hmp, "max-cpu-throttle: %u\n", p->max_cpu_throttle);
+}
+
+/* ---- how it goes ---- */
+
+static void print_ms(Hmp *hmp, const char *what, bool there, int64_t ms)
+{
+    if (there) {
+        hmp_printf(hmp, "%s: %" G_GINT64_FORMAT " ms\n", what, ms);
+    }
+}
+
+static void print_ram(Hmp *hmp, const MigrationStats *ram)
+{
+    hmp_printf(hmp,
+               "transferred: %" G_GINT64_FORMAT " bytes\nmemory: %" G_GINT64_FORMAT
+               " bytes, %" G_GINT64_FORMAT " of them left\npages: %" G_GINT64_FORMAT
+               " written, %" G_GINT64_FORMAT " zero\n",
+               ram->transferred, ram->total, ram->remaining, ram->normal, ram->duplicate);
+    hmp_printf(hmp,
+               "throughput: %.2f mbps, %" G_GUINT64_FORMAT " pages/second\n"
+               "dirty sync count: %" G_GINT64_FORMAT "\ndirty pages rate: %" G_GINT64_FORMAT
+               " pages/second\n",
+               ram->mbps, ram->pages_per_second, ram->dirty_sync_count, ram->dirty_pages_rate);
+}
+
 void hmp_info_migrate(Hmp *hmp, char **argv)
 {
     g_autoptr(MigrationInfo) info = qmp_query_migrate(NULL);
@@ -34,18 +145,26 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
     }
     hmp_printf(hmp, "Migration status: %s%s%s\n", MigrationStatus_str(info->status),
                info->error_desc ? ": " : "", info->error_desc ? info->error_desc : "");
-    if (info->has_total_time) {
-        hmp_printf(hmp, "total time: %" G_GINT64_FORMAT " ms\n", info->total_time);
-    }
-    if (info->has_downtime) {
-        hmp_printf(hmp, "downtime: %" G_GINT64_FORMAT " ms\n", info->downtime);
-    }
+    print_ms(hmp, "total time", info->has_total_time, info->total_time);
+    print_ms(hmp, "expected downtime", info->has_expected_downtime, info->expected_downtime);
+    print_ms(hmp, "downtime", info->has_downtime, info->downtime);
+    print_ms(hmp, "setup", info->has_setup_time, info->setup_time);
     if (info->ram) {
-        hmp_printf(hmp,
-                   "transferred: %" G_GINT64_FORMAT " bytes\nmemory: %" G_GINT64_FORMAT
-                   " bytes, %" G_GINT64_FORMAT " of them left\npages: %" G_GINT64_FORMAT
-                   " written, %" G_GINT64_FORMAT " zero\n",
-                   info->ram->transferred, info->ram->total, info->ram->remaining,
-                   info->ram->normal, info->ram->duplicate);
+        print_ram(hmp, info->ram);
     }
+    if (info->has_cpu_throttle_percentage) {
+        hmp_printf(hmp, "cpu throttle percentage: %" G_GINT64_FORMAT "\n",
+                   info->cpu_throttle_percentage);
+    }
+}
+
+/* ---- snapshots ---- */
+
+void hmp_snapshot(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    error_set(&err, "snapshots are kept in disk images, and this machine has none: save it with "
+                    "`migrate file:PATH`, load it with -incoming file:PATH");
+    hmp_error(hmp, err);
 }

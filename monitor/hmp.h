@@ -80,7 +80,12 @@ void hmp_dump_guest_memory(Hmp *hmp, char **argv);
 void hmp_migrate(Hmp *hmp, char **argv);
 void hmp_migrate_cancel(Hmp *hmp, char **argv);
 void hmp_migrate_incoming(Hmp *hmp, char **argv);
+void hmp_migrate_set_capability(Hmp *hmp, char **argv);
+void hmp_migrate_set_parameter(Hmp *hmp, char **argv);
 void hmp_info_migrate(Hmp *hmp, char **argv);
+void hmp_info_migrate_capabilities(Hmp *hmp, char **argv);
+void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
+void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
 /* hmp-info-paging.c */
 void hmp_info_mem(Hmp *hmp, char **argv);
 void hmp_info_tlb(Hmp *hmp, char **argv);

@@ -7,6 +7,7 @@ import sys
 import zlib
 
 KINDS = {1: "config", 2: "ram", 3: "device", 4: "run", 5: "end"}
+RUNS = {0: "zero", 1: "data", 2: "left out"}
 
 
 class Damaged(Exception):
@@ -65,9 +66,11 @@ def print_pages(data):
     offset = data.number(8)
     while data.left():
         pages, kind = data.number(4), data.number(4)
-        print(f"  {offset:#x} to {offset + pages * 4096 - 1:#x}: {'data' if kind else 'zero'}")
+        if kind not in RUNS:
+            raise Damaged(f"{data.what}: a run of pages has the unknown kind {kind}")
+        print(f"  {offset:#x} to {offset + pages * 4096 - 1:#x}: {RUNS[kind]}")
         offset += pages * 4096
-        if kind:
+        if RUNS[kind] == "data":
             data.take(pages * 4096)
 
 

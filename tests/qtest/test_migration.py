@@ -275,6 +275,102 @@ def cancelled():
         tap.equal(m.qmp.command("query-status")["status"], "running")
 
 
+def rounds():
+    """RAM goes while the machine runs; what is written meanwhile goes again; a machine that writes faster
+    than it goes is slowed down; the last of it arrives."""
+    page, big, base = 4096, 2 << 20, 1 << 20
+    with Folder() as at, start([*MACHINES["pc"], "-incoming", f"unix:{at('s')}"], memory="64M") as there, \
+            start(MACHINES["pc"], memory="64M") as here:
+        here.qmp.command("migrate-set-capabilities", capabilities=[
+            {"capability": name, "state": True} for name in ("events", "auto-converge")])
+        here.qmp.command("migrate-set-parameters", **{
+            "max-bandwidth": big // 2, "downtime-limit": 10, "cpu-throttle-initial": 30, "cpu-throttle-increment": 30,
+            "max-cpu-throttle": 40})
+        here.qmp.command("cont")
+        here(f"memset {base:#x} {big:#x} 0x11")
+        here.qmp.command("migrate", uri=f"unix:{at('s')}")
+        wait(here, "active")
+        # Each round takes about two seconds at that speed: what is written now is found at its end.
+        for number, throttle in ((1, None), (2, 30), (3, 30), (4, 40)):
+            here(f"memset {base:#x} {big:#x} {number:#x}")
+            here.qmp.event("MIGRATION_PASS", **{"pass": number})
+            info = here.qmp.command("query-migrate")
+            tap.equal(info["status"], "active")
+            tap.equal(info.get("cpu-throttle-percentage"), throttle, str(info))
+            tap.equal(info["ram"]["dirty-sync-count"], number)
+            tap.equal(info["ram"]["dirty-pages-rate"] > 0, True, str(info))
+            tap.equal(info["expected-downtime"] > 10, True, str(info))
+            tap.equal(0 < info["ram"]["remaining"] <= big + 64 * page, True, str(info))
+        tap.equal(here.qmp.command("query-status")["status"], "running")
+        here(f"writel {base + big - 4:#x} 0x12345678")
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 2000})
+        info = wait(here, "completed", "failed")
+        tap.equal(info["status"], "completed", str(info))
+        tap.equal(info["ram"]["remaining"], 0)
+        tap.equal(info["ram"]["total"] > 64 << 20, True)
+        tap.equal(info["ram"]["precopy-bytes"] + info["ram"]["downtime-bytes"], info["ram"]["transferred"])
+        tap.equal(info["ram"]["normal"] >= 4 * big // page, True, str(info))
+        tap.equal("cpu-throttle-percentage" in info, False, str(info))
+        tap.equal({"total-time", "downtime", "setup-time"} <= info.keys(), True, str(info))
+        arrived(there)
+        tap.equal(int(there(f"readl {base + big - 4:#x}")[0], 0), 0x12345678)
+        tap.equal(int(there(f"readl {base + big - 8:#x}")[0], 0), 0x04040404)
+        tap.equal(int(there(f"readl {base:#x}")[0], 0), 0x04040404)
+
+
+def ejected_meanwhile():
+    """The guest ejects a DIMM that the other end was told of: the machine goes on here, without it."""
+    with start(MACHINES["pc-dimm"], memory="64M,slots=2,maxmem=1G") as m:
+        m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        m.qmp.command("cont")
+        m.qmp.command("device_del", id="d0")
+        m.qmp.command("migrate-set-parameters", **{"downtime-limit": 0, "max-bandwidth": 1000000})
+        m("memset 0x100000 0x1000000 0x5a")
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(m, "active")
+        m.write("l", 0xa00, 0)
+        m.write("b", 0xa14, 8)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+        info = wait(m, "failed")
+        tap.equal("ejected" in info["error-desc"], True, str(info))
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        save(m, "exec:cat > /dev/null")
+
+
+def beside_a_dump():
+    """A dump and a migration both stop the machine: one at a time."""
+    with Folder() as at, start(MACHINES["pc"], memory="64M") as m:
+        m("memset 0x100000 0x1000000 0x5a")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 100000})
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(m, "active")
+        try:
+            m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{at('dump')}")
+        except machine.vm.QmpError as err:
+            tap.equal("being migrated" in err.desc, True, err.desc)
+        else:
+            raise AssertionError("the dump was made")
+        m.qmp.command("migrate_cancel")
+        wait(m, "cancelled")
+
+
+def bad_parameters():
+    with start(MACHINES["pc"]) as m:
+        before = m.qmp.command("query-migrate-parameters")
+        tap.equal(before, {"max-bandwidth": 128 << 20, "downtime-limit": 300, "cpu-throttle-initial": 20,
+                           "cpu-throttle-increment": 10, "max-cpu-throttle": 99})
+        for name, value in (("downtime-limit", 2000001), ("cpu-throttle-initial", 0), ("cpu-throttle-initial", 100),
+                            ("cpu-throttle-increment", 0), ("max-cpu-throttle", 100), ("max-cpu-throttle", 19)):
+            try:
+                m.qmp.command("migrate-set-parameters", **{name: value, "max-bandwidth": 5})
+            except machine.vm.QmpError as err:
+                tap.equal(name in err.desc, True, err.desc)
+            else:
+                raise AssertionError(f"{name} = {value} was taken")
+        tap.equal(m.qmp.command("query-migrate-parameters"), before)
+
+
 def nothing_is_plugged():
     """While a machine goes or comes, its devices stay what they are."""
     with start([*MACHINES["pc-dimm"], "-incoming", "defer"]) as there, start(MACHINES["pc-dimm"], memory="64M,slots=2,maxmem=1G") as here:
@@ -328,7 +424,7 @@ def main():
              for number, (name, extra) in enumerate(MACHINES.items())]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, nothing_is_plugged, kvm_is_refused, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, kvm_is_refused, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 

@@ -188,6 +188,49 @@ static void test_stop_self(void)
     destroy_cpus();
 }
 
+static unsigned count_inside(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < CPUS; i++) {
+        count += atomic_load(&inside[i]);
+    }
+    return count;
+}
+
+/* The main loop goes on meanwhile. */
+static void wait_for_inside(unsigned count)
+{
+    while (count_inside() != count) {
+        main_loop_iterate(false);
+        machine_unlock();
+        g_usleep(50);
+        machine_lock();
+    }
+}
+
+/* Guest code that never leaves by itself is interrupted, and naps; who wants the vCPUs to stop need
+ * not wait until they wake. */
+static void test_throttle(void)
+{
+    make_cpus();
+    vcpu_resume_all();
+    wait_for_inside(CPUS);
+    vcpu_set_throttle(VCPU_MAX_THROTTLE);
+    g_assert_cmpuint(vcpu_throttle(), ==, VCPU_MAX_THROTTLE);
+    for (unsigned round = 0; round < 2; round++) {
+        wait_for_inside(0);
+        vcpu_pause_all();
+        vcpu_resume_all();
+        wait_for_inside(CPUS);
+    }
+    wait_for_inside(0);
+    vcpu_set_throttle(0);
+    wait_for_inside(CPUS);
+    vcpu_pause_all();
+    destroy_cpus();
+}
+
 static void test_init_sipi(void)
 {
     make_cpus();
@@ -220,6 +263,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/run-on", test_run_on);
     g_test_add_func("/vcpu/pause-from-vcpu", test_pause_from_vcpu);
     g_test_add_func("/vcpu/stop-self", test_stop_self);
+    g_test_add_func("/vcpu/throttle", test_throttle);
     g_test_add_func("/vcpu/init-sipi", test_init_sipi);
     return g_test_run();
 }

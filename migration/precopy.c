@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/precopy.h"
+
+#include "accel/vcpu.h"
+#include "migration/migration.h"
+#include "qapi/qapi-events.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+
+/* Asking what was changed costs the guest its TLB: it is not done more often than this. */
+#define ROUND_MIN_MS 10u
+/* The guest is too fast if it changed more than a half of what was written in a round, so often. */
+#define FAST_ROUNDS 2u
+
+typedef struct Round {
+    int64_t start; /* host ns */
+    uint64_t bytes, pages;
+} Round;
+
+/* Pages of which it is known that they cost something: those of the first round that are zero tell
+ * nothing about the ones that the guest changes. */
+static uint64_t pages_written(const Precopy *precopy, const RamSource *ram)
+{
+    uint64_t data = atomic_load_explicit(&ram->data, memory_order_relaxed);
+
+    return precopy->rounds ? data + atomic_load_explicit(&ram->zero, memory_order_relaxed) : data;
+}
+
+static Round round_begin(const Precopy *precopy, const RamSource *ram, const Stream *stream)
+{
+    return (Round){ clock_host_ns(), stream_bytes(stream), pages_written(precopy, ram) };
+}
+
+/* ---- auto-converge ---- */
+
+static void slow_down(Precopy *precopy, uint64_t changed, uint64_t written)
+{
+    const MigrationParams *p = &migration_params;
+
+    if (!migration_auto_converge || changed * RAM_PAGE <= written / 2 ||
+        ++precopy->fast_rounds < FAST_ROUNDS) {
+        return;
+    }
+    precopy->fast_rounds = 0;
+    precopy->throttle =
+        precopy->throttle ? precopy->throttle + p->cpu_throttle_increment : p->cpu_throttle_initial;
+    precopy->throttle = MIN(precopy->throttle, p->max_cpu_throttle);
+    vcpu_set_throttle(precopy->throttle);
+}
+
+void precopy_end(Precopy *precopy)
+{
+    if (precopy->throttle) {
+        vcpu_set_throttle(0);
+        precopy->throttle = 0;
+    }
+}
+
+/* ---- rounds ---- */
+
+/* Find out what was changed since @round began. True: the machine may be stopped for the rest. */
+static bool round_end(Precopy *precopy, const Round *round, RamSource *ram, Stream *stream)
+{
+    int64_t passed = MAX(clock_host_ns() - round->start, 1);
+    uint64_t pages = pages_written(precopy, ram) - round->pages;
+    uint64_t changed = dirty_tracker_sync(ram->tracker), left = dirty_tracker_left(ram->tracker);
+
+    precopy->rounds++;
+    precopy->dirty_pages_rate = (uint64_t)((double)changed * NS_PER_SEC / (double)passed);
+    if (left == 0) {
+        precopy->expected_downtime_ms = 0;
+    } else if (pages == 0) {
+        precopy->expected_downtime_ms = -1;
+    } else {
+        precopy->expected_downtime_ms =
+            (int64_t)((double)left * (double)passed / (double)pages / NS_PER_MS);
+    }
+    if (migration_events) {
+        qapi_event_send_migration_pass((int64_t)precopy->rounds);
+    }
+    slow_down(precopy, changed, stream_bytes(stream) - round->bytes);
+    return precopy->expected_downtime_ms >= 0 &&
+           precopy->expected_downtime_ms <= (int64_t)migration_params.downtime_limit_ms;
+}
+
+bool precopy_run(Precopy *precopy, RamSource *ram, Stream *stream, GError **errp)
+{
+    bool enough = false;
+
+    while (!enough) {
+        Round round = round_begin(precopy, ram, stream);
+        if (!ram_source_write(ram, stream, errp)) {
+            return false;
+        }
+        if (clock_host_ns() - round.start < ROUND_MIN_MS * NS_PER_MS &&
+            !stream_pause(stream, ROUND_MIN_MS, errp)) {
+            return false;
+        }
+        machine_lock();
+        enough = round_end(precopy, &round, ram, stream);
+        machine_unlock();
+    }
+    return true;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine that is moved while its memory changes: each processor goes through pages of its own,
+ * again and again; a page has what was written the last time, or some write was lost on the way.
+ * The first processor also checks what devices keep: timer interrupts come, and time goes on. It
+ * says that it is alive ten times a second of its own time, and never ends; "few" is for slow
+ * engines.
+ */
+#include "ap.h"
+
+#define PAGE_WORDS 1024u
+#define CPUS       2u
+#define TIMER      0x90
+
+static volatile uint32_t *const memory = (volatile uint32_t *)(16u << 20);
+static uint8_t stack[AP_STACK_SIZE] __attribute__((aligned(16)));
+static volatile uint32_t pages_each, rounds[CPUS], failed, ticks;
+
+static uint32_t wanted(uint32_t round, uint32_t page)
+{
+    return round * 2654435761u + page;
+}
+
+/* A word that differs from round to round, and one that each round changes. */
+static uint32_t checked_words(uint32_t cpu, uint32_t page, uint32_t round)
+{
+    volatile uint32_t *words = memory + (cpu * pages_each + page) * PAGE_WORDS;
+    uint32_t last = words[PAGE_WORDS - 1], some = words[(round - 1) % (PAGE_WORDS - 1)];
+
+    words[PAGE_WORDS - 1] = wanted(round, page);
+    words[round % (PAGE_WORDS - 1)] = wanted(round, page);
+    return round == 1 || (last == wanted(round - 1, page) && some == wanted(round - 1, page));
+}
+
+static void go_through(uint32_t cpu)
+{
+    uint32_t round = rounds[cpu] + 1;
+
+    for (uint32_t page = 0; page < pages_each && !failed; page++) {
+        if (!checked_words(cpu, page, round)) {
+            print("FAILED processor %u, page %u, round %u\n", cpu, page, round);
+            failed = 1;
+        }
+    }
+    rounds[cpu] = round;
+}
+
+void ap_main(void)
+{
+    ap_load_idt();
+    for (;;) {
+        go_through(1);
+    }
+}
+
+static void on_timer(Frame *frame)
+{
+    (void)frame;
+    ticks++;
+    apic_write(APIC_EOI, 0);
+}
+
+static void start_timer(void)
+{
+    handlers[TIMER] = on_timer;
+    apic_enable();
+    apic_write(APIC_TIMER_DIVIDE, 3);             /* by 16 */
+    apic_write(APIC_LVT_TIMER, TIMER | 1u << 17); /* periodic */
+    apic_write(APIC_TIMER_INITIAL, 1000000);
+}
+
+void guest_main(void)
+{
+    uint64_t said = 0;
+    uint32_t before = 0;
+
+    pages_each = option("few") ? 64 : 2048;
+    start_timer();
+    if (option("two")) {
+        ap_start_processor(1, stack);
+    }
+    while (!failed) {
+        go_through(0);
+        irq_window();
+        uint64_t now = pm_ns();
+        if (now - said >= 100000000 && ticks != before) {
+            print("alive\n");
+            said = now;
+            before = ticks;
+        }
+    }
+    check(false, "memory is as it was written");
+}

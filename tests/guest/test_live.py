@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Machines are moved while they run: the bare guest churn changes its memory all the time, and finds a
+page that did not come along. Usage: test_live.py PROGRAM DIRECTORY soft|kvm [TIMES]: so often to and fro."""
+import os
+import socket
+import sys
+import tempfile
+import time
+
+import tap
+import test_bare
+import vm
+
+PROGRAM, GUESTS, ENGINE = sys.argv[1:4]
+test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = PROGRAM, GUESTS, ENGINE
+TIMES = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+SECONDS = 60
+
+
+class Machine(vm.Vm):
+    """One with the guest churn; @folder: of its output."""
+
+    number = 0
+
+    def __init__(self, folder, incoming=None, engine=ENGINE, machine="pc", cpus=2, extra=()):
+        Machine.number += 1
+        self.output = f"{folder}/output{Machine.number}"
+        options = " ".join((["two"] if cpus == 2 else []) + (["few"] if "kvm" in (engine, ENGINE) else []))
+        super().__init__(PROGRAM, accel=engine, serial=False, memory="64M", cpus=cpus,
+                         extra=[*test_bare.arguments("churn", self.output, machine, options), *extra,
+                                *(["-incoming", incoming] if incoming else [])])
+
+    def said(self):
+        with open(self.output, encoding="ascii", errors="replace") as file:
+            return file.read()
+
+    def wait(self, what, condition):
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not {what}: {self.said()}\n{self.info()}")
+            time.sleep(0.005)
+
+    def alive(self, more=2):
+        """It goes on, and nothing of its memory was lost."""
+        wanted = self.said().count("alive") + more
+        self.wait("alive", lambda: "FAILED" in self.said() or self.said().count("alive") >= wanted)
+        tap.equal("FAILED" in self.said(), False, self.said())
+
+    def info(self):
+        return self.qmp.command("query-migrate")
+
+    def migrate(self, uri, **parameters):
+        if parameters:
+            self.qmp.command("migrate-set-parameters", **parameters)
+        self.qmp.command("migrate", uri=uri)
+
+    def ended(self, *states):
+        self.wait(f"in {states}", lambda: self.info().get("status") in ("completed", "failed", "cancelled"))
+        tap.equal(self.info()["status"] in states, True, str(self.info()))
+        return self.info()
+
+
+def moved(source, destination, uri):
+    source.migrate(uri)
+    info = source.ended("completed")
+    destination.qmp.event("RESUME", timeout=SECONDS)
+    tap.equal(source.qmp.command("query-status")["status"], "postmigrate")
+    return info
+
+
+def to_and_fro(machine, engines):
+    def test():
+        with tempfile.TemporaryDirectory() as folder:
+            here = Machine(folder, machine=machine, engine=engines[0])
+            downtimes = []
+            try:
+                here.alive()
+                for time_ in range(TIMES):
+                    uri = f"unix:{folder}/socket{time_}"
+                    there = Machine(folder, incoming=uri, machine=machine, engine=engines[(time_ + 1) % len(engines)])
+                    try:
+                        info = moved(here, there, uri)
+                        there.alive()
+                    except BaseException:
+                        there.close()
+                        raise
+                    downtimes.append(info["downtime"])
+                    tap.equal(info["ram"]["dirty-sync-count"] >= 2, True, str(info))
+                    here.close()
+                    here = there
+            finally:
+                here.close()
+            print(f"# {TIMES} times; downtimes in ms: {' '.join(str(t) for t in downtimes)}")
+    return f"{TIMES} times to and fro under load, {machine}, {' and '.join(engines)}", test
+
+
+def saved_live():
+    """To a file while it runs, and from there."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Machine(folder) as here:
+            here.alive()
+            here.migrate(f"file:{folder}/state")
+            here.ended("completed")
+        with Machine(folder, incoming=f"file:{folder}/state") as there:
+            there.alive()
+
+
+def never_enough(source, uri):
+    """Begin a migration that cannot end as long as these parameters are so; it is in its rounds."""
+    source.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+    source.migrate(uri, **{"downtime-limit": 0})
+    source.qmp.event("MIGRATION_PASS", **{"pass": 3}, timeout=SECONDS)
+    tap.equal(source.info()["status"], "active")
+    tap.equal(source.qmp.command("query-status")["status"], "running")
+
+
+def cancelled():
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
+        here.alive()
+        never_enough(here, "exec:cat > /dev/null")
+        here.alive()
+        here.qmp.command("migrate_cancel")
+        here.ended("cancelled")
+        here.alive()
+        here.migrate("exec:cat > /dev/null", **{"downtime-limit": 300})
+        here.ended("completed")
+
+
+def destination_dies():
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
+        here.alive()
+        with Machine(folder, incoming=f"unix:{folder}/socket") as there:
+            never_enough(here, f"unix:{folder}/socket")
+            there.process.kill()
+        info = here.ended("failed")
+        tap.equal("takes no more" in info["error-desc"], True, str(info))
+        here.alive()
+
+
+def file_is_full():
+    with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
+        here.alive()
+        full = os.open("/dev/full", os.O_WRONLY)
+        socket.send_fds(here.qmp.sock, [b'{"execute":"getfd","arguments":{"fdname":"full"}}\n'], [full])
+        os.close(full)
+        here.qmp.receive(10)
+        here.migrate("fd:full")
+        info = here.ended("failed")
+        tap.equal(os.strerror(28) in info["error-desc"], True, str(info))
+        here.alive()
+
+
+def source_dies():
+    with tempfile.TemporaryDirectory() as folder:
+        with Machine(folder, incoming=f"unix:{folder}/socket") as there:
+            with Machine(folder) as here:
+                here.alive()
+                never_enough(here, f"unix:{folder}/socket")
+                here.process.kill()
+            tap.equal(there.process.wait(SECONDS), 1)
+            tap.equal("the stream ends here, before the machine is whole" in there.errors(), True, there.errors())
+
+
+def reset_meanwhile():
+    """What a reset does to memory comes along, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        with Machine(folder, incoming=f"unix:{folder}/socket") as there, Machine(folder) as here:
+            here.alive()
+            never_enough(here, f"unix:{folder}/socket")
+            here.qmp.command("system_reset")
+            here.qmp.event("RESET")
+            here.alive()
+            here.qmp.command("migrate-set-parameters", **{"downtime-limit": 300})
+            here.ended("completed")
+            there.qmp.event("RESUME", timeout=SECONDS)
+            there.alive()
+
+
+def main():
+    tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE])]
+    tests += [(function.__name__, function) for function in (
+        saved_live, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
+    tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
+
+
+main()
