@@ -204,7 +204,7 @@ static void test_refused(void)
 static void test_loaded(void)
 {
     DmaHold hold = setup();
-    const StateTable *state = device_ops(&memhp->parent)->state;
+    const StateTable *state = device_class(&memhp->parent)->state;
     g_autoptr(GByteArray) saved = g_byte_array_new();
     g_autoptr(GError) err = NULL;
 
