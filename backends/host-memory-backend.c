@@ -12,7 +12,7 @@
 
 #include "backends/thread-context.h"
 #include "util/error.h"
-#include "util/main-loop.h"
+#include "util/task.h"
 #include "util/number-set.h"
 
 /* By HostMemoryPolicy. */
@@ -183,7 +183,7 @@ static bool preallocate(HostMemoryBackend *backend, GError **errp)
     Preallocation p = { .backend = backend };
 
     object_ref(OBJECT(backend));
-    main_loop_run_long(preallocate_now, &p);
+    task_wait(preallocate_now, &p);
     object_unref(OBJECT(backend));
     if (!p.ok) {
         g_propagate_error(errp, p.err);

@@ -23,6 +23,7 @@
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 #define HANDSHAKE_SECONDS 10  /* then a WebSocket client that did not ask makes room for others */
 #define ACCEPT_AGAIN      200 /* ms to wait where descriptors or memory ran out */
@@ -494,7 +495,7 @@ static void accept_first(void *opaque)
 static int run_opening(void (*fn)(void *opaque), Opening *o, GError **errp)
 {
     object_ref(OBJECT(o->sock));
-    main_loop_run_long(fn, o);
+    task_wait(fn, o);
     object_unref(OBJECT(o->sock));
     if (o->err) {
         g_propagate_error(errp, o->err);

@@ -18,6 +18,7 @@
 #include "qapi/qapi-events.h"
 #include "util/error.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 /* The dump that is being written. */
 static struct {
@@ -147,7 +148,7 @@ static bool write_now(GError **errp)
 {
     bool ok;
 
-    main_loop_run_long(write_dump, &ok);
+    task_wait(write_dump, &ok);
     dump_ended();
     if (!ok) {
         g_propagate_error(errp, g_steal_pointer(&active.err));

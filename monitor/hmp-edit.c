@@ -19,6 +19,7 @@ static const char *user_prompt;
 static const uint8_t *input; /* not read yet */
 static int input_len;
 static char *entered; /* a line, from readline's handler to hmp_edit_input() */
+static bool waits;    /* the line that was entered has not ended */
 static HmpCompletion completion;
 
 /* ---- what readline calls ---- */
@@ -263,18 +264,27 @@ static void run_entered(void)
 
     entered = NULL;
     remember(line);
-    user->line(user->opaque, line);
+    waits = !user->line(user->opaque, line);
     free(line);
-    if (user) {
+    if (user && !waits) {
         rl_callback_handler_install(user_prompt, line_entered);
     }
 }
 
-void hmp_edit_input(const uint8_t *buf, int len)
+void hmp_edit_go_on(void)
 {
+    waits = false;
+    rl_callback_handler_install(user_prompt, line_entered);
+    fflush(rl_outstream);
+}
+
+int hmp_edit_input(const uint8_t *buf, int len)
+{
+    int left;
+
     input = buf;
     input_len = len;
-    while (user && input_len) {
+    while (user && input_len && !waits) {
         if (rl_end > HMP_MAX_LINE && *input != '\r' && *input != '\n') {
             read_byte(NULL); /* the line is refused when it ends */
             continue;
@@ -286,7 +296,9 @@ void hmp_edit_input(const uint8_t *buf, int len)
             fflush(rl_outstream);
         }
     }
+    left = input_len;
     input_len = 0;
+    return len - left;
 }
 
 void hmp_edit_show(void)
@@ -304,6 +316,7 @@ void hmp_edit_end(void)
     rl_replace_line("", 1);
     fflush(rl_outstream);
     user = NULL;
+    waits = false;
     input_len = 0;
     g_clear_pointer(&entered, free);
 }

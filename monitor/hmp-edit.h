@@ -16,7 +16,8 @@
 /* The session that has it. */
 typedef struct HmpEditUser {
     void (*write)(void *opaque, const char *buf, size_t len); /* to the terminal; "\n" is bare */
-    void (*line)(void *opaque, const char *line);             /* a line was entered */
+    /* A line was entered. False: it has not ended yet, and hmp_edit_go_on() will tell. */
+    bool (*line)(void *opaque, const char *line);
     void *opaque;
 } HmpEditUser;
 
@@ -25,8 +26,11 @@ typedef struct HmpEditUser {
 bool hmp_edit_begin(const HmpEditUser *user, const char *terminal, const char *prompt);
 /* The size of the terminal, in characters. */
 void hmp_edit_set_size(int rows, int columns);
-/* Bytes from the terminal. May call @user's functions; hmp_edit_end() may be called from them. */
-void hmp_edit_input(const uint8_t *buf, int len);
+/* Bytes from the terminal. May call @user's functions; hmp_edit_end() may be called from them.
+ * Returns how many were taken: all, unless a line that was entered has not ended. */
+int hmp_edit_input(const uint8_t *buf, int len);
+/* The line has ended: show the prompt. */
+void hmp_edit_go_on(void);
 /* Show prompt and line again, after something else was written. */
 void hmp_edit_show(void);
 /* Give it back; what was typed and not entered is lost. */

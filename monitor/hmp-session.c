@@ -11,7 +11,7 @@
 #include "monitor/hmp-edit.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"
-#include "util/main-loop.h"
+#include "util/task.h"
 
 #define PROMPT    "(dimmable) "
 #define READ_SIZE 4096
@@ -43,7 +43,18 @@ struct HmpMonitor {
     bool greeted;  /* this client */
     bool after_cr; /* "\r\n" is one end of line */
     bool too_long;
+    bool waits;       /* a line of this session runs, in which the main loop goes on */
+    GByteArray *rest; /* read meanwhile */
+    unsigned session; /* counts clients that came and went */
 };
+
+/* A line that runs. */
+typedef struct Run {
+    HmpMonitor *mon;
+    char *line;
+    Hmp hmp;
+    unsigned session;
+} Run;
 
 /* Terminals are raw: a new line needs a carriage return. */
 static void write_text(void *opaque, const char *text, size_t len)
@@ -90,23 +101,68 @@ static void set_size(HmpMonitor *mon)
     }
 }
 
-static void run_line(void *opaque, const char *line)
+/* As a task. */
+static void run(void *opaque)
 {
-    HmpMonitor *mon = opaque;
-    Hmp hmp = { .out = g_string_new(NULL), .cpu_index = mon->cpu_index };
+    Run *r = opaque;
 
-    if (mon->too_long || strlen(line) > HMP_MAX_LINE) {
-        mon->too_long = false;
-        hmp_printf(&hmp, "Error: the line is too long; %d bytes are allowed\n", HMP_MAX_LINE);
-    } else {
-        hmp_run(&hmp, line);
+    hmp_run(&r->hmp, r->line);
+}
+
+static void greet(HmpMonitor *mon);
+
+static void finish(void *opaque)
+{
+    Run *r = opaque;
+    HmpMonitor *mon = r->mon;
+    bool same = r->session == mon->session; /* else nobody waits for it any more */
+
+    if (same) {
+        mon->cpu_index = r->hmp.cpu_index;
+        write_text(mon, r->hmp.out->str, r->hmp.out->len);
     }
-    mon->cpu_index = hmp.cpu_index;
-    write_text(mon, hmp.out->str, hmp.out->len);
-    g_string_free(hmp.out, TRUE);
-    if (mon->editing) {
+    g_string_free(r->hmp.out, TRUE);
+    g_free(r->line);
+    g_free(r);
+    if (same && mon->editing) {
         set_size(mon);
     }
+    if (mon->waits) {
+        mon->waits = false;
+        if (same && mon->editing) {
+            hmp_edit_go_on();
+        } else {
+            greet(mon);
+        }
+        monitors_release();
+    }
+}
+
+/* False: it has not ended yet. */
+static bool run_line(void *opaque, const char *line)
+{
+    HmpMonitor *mon = opaque;
+    Run *r;
+
+    if (mon->too_long || strlen(line) > HMP_MAX_LINE) {
+        g_autofree char *text =
+            g_strdup_printf("Error: the line is too long; %d bytes are allowed\n", HMP_MAX_LINE);
+
+        mon->too_long = false;
+        say(mon, text);
+        return true;
+    }
+    r = g_new(Run, 1);
+    *r = (Run){ .mon = mon,
+                .line = g_strdup(line),
+                .hmp = { .out = g_string_new(NULL), .cpu_index = mon->cpu_index },
+                .session = mon->session };
+    if (task_run(run, finish, r)) {
+        return true;
+    }
+    mon->waits = true;
+    monitors_hold();
+    return false;
 }
 
 /* True if this session has the editor, now or already. Of a terminal that is not ours the type is
@@ -143,7 +199,7 @@ static void greet(HmpMonitor *mon)
         mon->greeted = true;
         say(mon, "Dimmable " DIMMABLE_VERSION " monitor; `help` lists the commands\n");
     }
-    if (!take_editor(mon)) {
+    if (!mon->waits && !take_editor(mon)) { /* else the prompt comes when the line has ended */
         say(mon, PROMPT);
         say(mon, mon->line->str);
     }
@@ -155,8 +211,9 @@ static void end_line(HmpMonitor *mon)
 
     say(mon, "\n");
     g_string_set_size(mon->line, 0);
-    run_line(mon, line);
-    say(mon, PROMPT);
+    if (run_line(mon, line)) {
+        say(mon, PROMPT);
+    }
 }
 
 /* ---- typing without the editor ---- */
@@ -253,19 +310,23 @@ static void key(HmpMonitor *mon, uint8_t c)
 
 static int can_receive(void *opaque)
 {
-    return main_loop_nested() ? 0 : READ_SIZE;
+    return monitors_held() || ((HmpMonitor *)opaque)->rest->len ? 0 : READ_SIZE;
 }
 
 static void receive(void *opaque, const uint8_t *buf, int len)
 {
     HmpMonitor *mon = opaque;
+    int taken = 0;
 
     if (mon->editing) {
-        hmp_edit_input(buf, len);
-        return;
+        taken = hmp_edit_input(buf, len);
+    } else {
+        while (taken < len && !mon->waits) {
+            key(mon, buf[taken++]);
+        }
     }
-    for (int i = 0; i < len; i++) {
-        key(mon, buf[i]);
+    if (mon->waits) {
+        g_byte_array_append(mon->rest, buf + taken, (guint)(len - taken));
     }
 }
 
@@ -277,6 +338,8 @@ static void event(void *opaque, CharEvent what)
     case CHAR_EVENT_OPENED:
     case CHAR_EVENT_CLOSED:
         give_editor_back(mon);
+        mon->session++;
+        g_byte_array_set_size(mon->rest, 0);
         mon->cpu_index = 0;
         mon->open = what == CHAR_EVENT_OPENED;
         mon->greeted = mon->after_cr = mon->too_long = false;
@@ -309,6 +372,7 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
     mon->chr = chr;
     mon->edit_user = (HmpEditUser){ .write = write_text, .line = run_line, .opaque = mon };
     mon->line = g_string_new(NULL);
+    mon->rest = g_byte_array_new();
     mon->focus = !chardev_is_mux(chr);
     mon->fe = (CharFrontend){
         .can_receive = can_receive,
@@ -319,6 +383,7 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
     };
     if (!char_attach(chr, &mon->fe, errp)) {
         g_string_free(mon->line, TRUE);
+        g_byte_array_unref(mon->rest);
         g_free(mon);
         return NULL;
     }
@@ -327,6 +392,14 @@ HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp)
 
 void hmp_monitor_resume(HmpMonitor *mon)
 {
+    g_autoptr(GByteArray) rest = NULL;
+
+    if (monitors_held()) { /* again, by one that was resumed before */
+        return;
+    }
+    rest = g_steal_pointer(&mon->rest);
+    mon->rest = g_byte_array_new();
+    receive(mon, rest->data, (int)rest->len);
     char_accept_input(&mon->fe);
 }
 
@@ -335,5 +408,6 @@ void hmp_monitor_free(HmpMonitor *mon)
     give_editor_back(mon);
     char_detach(&mon->fe);
     g_string_free(mon->line, TRUE);
+    g_byte_array_unref(mon->rest);
     g_free(mon);
 }

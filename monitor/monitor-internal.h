@@ -12,10 +12,16 @@ typedef struct HmpMonitor HmpMonitor;
 
 QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp);
 void qmp_monitor_free(QmpMonitor *mon);
-void qmp_monitor_resume(QmpMonitor *mon); /* main_loop_nested() was true and is not any more */
+void qmp_monitor_resume(QmpMonitor *mon); /* monitors_held() was true and is not any more */
 HmpMonitor *hmp_monitor_new(Chardev *chr, GError **errp);
 void hmp_monitor_free(HmpMonitor *mon);
 void hmp_monitor_resume(HmpMonitor *mon);
+
+/* A command in band waits for something (util/task.h): others in band, of all monitors, are held
+ * back until it has ended. */
+void monitors_hold(void);
+void monitors_release(void);
+bool monitors_held(void);
 
 /* ---- the QMP session whose command runs now; outside of one, errors ---- */
 

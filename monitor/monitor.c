@@ -2,7 +2,6 @@
 #include "monitor/monitor.h"
 
 #include "monitor/monitor-internal.h"
-#include "util/main-loop.h"
 
 static GPtrArray *qmp_monitors, *hmp_monitors;
 
@@ -18,8 +17,25 @@ static bool keep(GPtrArray **list, void *mon, GDestroyNotify destroy)
     return true;
 }
 
-static void resume_all(void)
+/* ---- holding back ---- */
+
+static unsigned holds;
+
+void monitors_hold(void)
 {
+    holds++;
+}
+
+bool monitors_held(void)
+{
+    return holds > 0;
+}
+
+void monitors_release(void)
+{
+    if (--holds > 0) {
+        return;
+    }
     for (guint i = 0; qmp_monitors && i < qmp_monitors->len; i++) {
         qmp_monitor_resume(g_ptr_array_index(qmp_monitors, i));
     }
@@ -28,9 +44,10 @@ static void resume_all(void)
     }
 }
 
+/* ---- making ---- */
+
 bool monitor_new(Chardev *chr, bool qmp, bool pretty, GError **errp)
 {
-    main_loop_on_long_end(resume_all);
     if (qmp) {
         return keep(&qmp_monitors, qmp_monitor_new(chr, pretty, errp),
                     (GDestroyNotify)qmp_monitor_free);

@@ -7,8 +7,9 @@
  * for their turn in the main loop, and those with exec-oob run at once. When the queue is full, the
  * client is not read from.
  *
- * While a command waits for work that takes long (main_loop_run_long()), the main loop goes on:
- * events are sent and commands with exec-oob are answered, on all monitors; others wait.
+ * Commands that may take long are tasks (util/task.h). While one waits, the main loop goes on:
+ * events are sent and commands with exec-oob are answered, on all monitors; others wait, and so
+ * keep their order. Its reply comes when it has ended.
  */
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "util/error.h"
 #include "util/fdset.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 #define READ_SIZE 4096
 #define QUEUE_MAX 8 /* commands; what clients that use oob count on */
@@ -31,9 +33,14 @@
 
 /* A command that came, or the error in its place. */
 typedef struct Request {
+    QmpMonitor *mon;
     struct json_object *json; /* or NULL */
+    int fd;                   /* that came with it, or -1 */
+    const QmpCommand *cmd;    /* what it is about; NULL: none that can be run */
+    bool waits;               /* it is a task, in which the main loop went on */
+    /* what is to be answered */
+    struct json_object *result;
     GError *err;
-    int fd; /* that came with it, or -1 */
 } Request;
 
 struct QmpMonitor {
@@ -44,7 +51,7 @@ struct QmpMonitor {
     bool negotiated;  /* the client has left the greeting */
     bool oob;         /* and enabled out-of-band execution */
     bool warned;      /* that events were dropped */
-    unsigned busy;    /* commands that run; above 1: out of band, inside of another */
+    unsigned busy;    /* commands that run; above 1: out of band, while another waits */
     bool left;        /* the client went while a command of it ran */
     bool back;        /* and the next one is there already */
     GQueue queue;     /* of Request * */
@@ -54,9 +61,8 @@ struct QmpMonitor {
     GHashTable *fds;  /* named by getfd: name -> number */
 };
 
-static GPtrArray *monitors; /* of QmpMonitor *, not owned */
-static QmpMonitor *current; /* whose command runs, and */
-static Request *running;    /* the command */
+static GPtrArray *monitors;       /* of QmpMonitor *, not owned */
+static __thread Request *running; /* in this thread: the main thread or a task's; or NULL */
 
 static void send(QmpMonitor *mon, struct json_object *value)
 {
@@ -116,6 +122,7 @@ static void request_free(void *opaque)
 
     keep_fd(&request->fd, -1);
     json_object_put(request->json);
+    json_object_put(request->result);
     g_clear_error(&request->err);
     g_free(request);
 }
@@ -190,53 +197,72 @@ static const QmpCommand *check_request(const QmpMonitor *mon, struct json_object
     return cmd;
 }
 
-static struct json_object *run(QmpMonitor *mon, Request *request, GError **errp)
+/* In the main thread, or as a task. */
+static void run(void *opaque)
 {
-    const QmpCommand *cmd = check_request(mon, request->json, errp);
-    struct json_object *result = NULL;
+    Request *request = opaque, *outer = running;
 
-    if (cmd) {
-        QmpMonitor *outer = current;
-        Request *outer_running = running;
-        bool may_nest = main_loop_allow_nesting(!outer);
-
-        current = mon;
-        running = request;
-        mon->busy++;
-        result = qmp_dispatch(cmd->name, json_object_object_get(request->json, "arguments"), errp);
-        mon->busy--;
-        current = outer;
-        running = outer_running;
-        main_loop_allow_nesting(may_nest);
-    }
-    if (request->fd >= 0) { /* perhaps the next command is the one that wants it */
-        keep_fd(&mon->fd, request->fd);
-        request->fd = -1;
-    }
-    return result;
+    running = request;
+    request->result = qmp_dispatch(
+        request->cmd->name, json_object_object_get(request->json, "arguments"), &request->err);
+    running = outer;
 }
 
-/* Run and answer. Consumes @request. */
-static void answer(QmpMonitor *mon, Request *request)
+/* Consumes @request. */
+static void reply_to(Request *request)
 {
-    struct json_object *result = NULL, *reply, *id;
+    struct json_object *reply, *id;
 
-    if (request->json) {
-        result = run(mon, request, &request->err);
+    if (request->json && request->fd >= 0) { /* perhaps the next command is the one that wants it */
+        keep_fd(&request->mon->fd, request->fd);
+        request->fd = -1;
     }
     if (request->err) {
         reply = error_reply(request->err);
-        json_object_put(result);
     } else {
         reply = json_object_new_object();
-        json_object_object_add(reply, "return", result);
+        json_object_object_add(reply, "return", g_steal_pointer(&request->result));
     }
     if (request->json && json_object_object_get_ex(request->json, "id", &id)) {
         json_object_object_add(reply, "id", json_object_get(id));
     }
-    send(mon, reply);
+    send(request->mon, reply);
     json_object_put(reply);
     request_free(request);
+}
+
+static void catch_up(QmpMonitor *mon);
+
+static void finish(void *opaque)
+{
+    Request *request = opaque;
+    QmpMonitor *mon = request->mon;
+    bool waited = request->waits;
+
+    reply_to(request);
+    mon->busy--;
+    if (waited) {
+        catch_up(mon);
+        monitors_release();
+    }
+}
+
+/* Run and answer, perhaps later. Consumes @request. */
+static void answer(QmpMonitor *mon, Request *request)
+{
+    request->cmd = request->json ? check_request(mon, request->json, &request->err) : NULL;
+    if (!request->cmd) {
+        reply_to(request);
+        return;
+    }
+    mon->busy++;
+    if (!request->cmd->may_wait) {
+        run(request);
+        finish(request);
+    } else if (!task_run(run, finish, request)) {
+        request->waits = true;
+        monitors_hold();
+    }
 }
 
 /* ---- the beginning and the end of a session ---- */
@@ -320,22 +346,28 @@ static void catch_up(QmpMonitor *mon)
 
 /* ---- the queue ---- */
 
-/* One command of each session in turn, and whatever else the main loop has to do. */
-static gboolean run_queue(gpointer opaque)
+/* What was read and had to wait. */
+static void feed_rest(QmpMonitor *mon)
 {
-    QmpMonitor *mon = opaque;
-
-    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS || main_loop_nested()) {
-        end_turn(mon); /* can_receive() begins the next */
-        return G_SOURCE_REMOVE;
-    }
-    answer(mon, g_queue_pop_head(&mon->queue));
-    catch_up(mon);
     if (mon->rest->len) {
         size_t taken = json_stream_feed(mon->input, mon->rest->data, mon->rest->len);
 
         g_byte_array_remove_range(mon->rest, 0, (guint)taken);
     }
+}
+
+/* One command of each session in turn, and whatever else the main loop has to do. */
+static gboolean run_queue(gpointer opaque)
+{
+    QmpMonitor *mon = opaque;
+
+    if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS || monitors_held()) {
+        end_turn(mon); /* can_receive() begins the next */
+        return G_SOURCE_REMOVE;
+    }
+    answer(mon, g_queue_pop_head(&mon->queue));
+    catch_up(mon);
+    feed_rest(mon);
     if (g_queue_is_empty(&mon->queue)) {
         end_turn(mon);
     }
@@ -345,7 +377,7 @@ static gboolean run_queue(gpointer opaque)
 
 static void begin_turn(QmpMonitor *mon)
 {
-    if (!mon->turn && !g_queue_is_empty(&mon->queue)) {
+    if (!mon->turn && !g_queue_is_empty(&mon->queue) && !monitors_held()) {
         mon->turn = g_idle_source_new();
         g_source_set_priority(mon->turn, G_PRIORITY_DEFAULT);
         g_source_set_callback(mon->turn, run_queue, mon, NULL);
@@ -358,9 +390,13 @@ static void receive_object(struct json_object *json, GError *parse_error, void *
     QmpMonitor *mon = opaque;
     Request *request = g_new0(Request, 1);
 
-    *request = (Request){ .json = json, .err = parse_error, .fd = char_take_fd(&mon->fe) };
+    *request =
+        (Request){ .mon = mon, .json = json, .err = parse_error, .fd = char_take_fd(&mon->fe) };
     if (!mon->oob || (json && !strcmp(verb(json), "exec-oob"))) {
         answer(mon, request);
+        if (monitors_held() && !mon->oob) {
+            json_stream_pause(mon->input);
+        }
         return;
     }
     g_queue_push_tail(&mon->queue, request);
@@ -372,17 +408,20 @@ static void receive_object(struct json_object *json, GError *parse_error, void *
 
 /* ---- for commands ---- */
 
-static bool in_session(const char *what, GError **errp)
+/* The monitor whose command runs. */
+static QmpMonitor *session(const char *what, GError **errp)
 {
-    if (!current) {
+    if (!running) {
         error_set(errp, "%s for QMP sessions only", what);
     }
-    return current;
+    return running ? running->mon : NULL;
 }
 
 bool qmp_session_negotiated(bool oob, GError **errp)
 {
-    if (!in_session("'qmp_capabilities' is", errp)) {
+    QmpMonitor *current = session("'qmp_capabilities' is", errp);
+
+    if (!current) {
         return false;
     }
     if (current->negotiated) {
@@ -402,9 +441,10 @@ bool qmp_session_negotiated(bool oob, GError **errp)
 
 int qmp_session_take_fd(GError **errp)
 {
+    QmpMonitor *current = session("descriptors are passed in messages: this is", errp);
     int *where, fd;
 
-    if (!in_session("descriptors are passed in messages: this is", errp)) {
+    if (!current) {
         return -1;
     }
     where = running->fd >= 0 ? &running->fd : &current->fd;
@@ -419,9 +459,10 @@ int qmp_session_take_fd(GError **errp)
 
 bool qmp_session_name_fd(const char *name, int fd, GError **errp)
 {
+    QmpMonitor *current = session("named descriptors are", errp);
     gpointer old;
 
-    if (!in_session("named descriptors are", errp)) {
+    if (!current) {
         close(fd);
         return false;
     }
@@ -441,9 +482,10 @@ bool qmp_session_name_fd(const char *name, int fd, GError **errp)
 
 int qmp_session_take_named_fd(const char *name, GError **errp)
 {
+    QmpMonitor *current = session("named descriptors are", errp);
     gpointer fd;
 
-    if (!in_session("named descriptors are", errp)) {
+    if (!current) {
         return -1;
     }
     if (!g_hash_table_lookup_extended(current->fds, name, NULL, &fd)) {
@@ -461,7 +503,7 @@ static int can_receive(void *opaque)
     QmpMonitor *mon = opaque;
 
     if (char_unsent(&mon->fe) > UNSENT_FOR_COMMANDS || mon->left ||
-        (main_loop_nested() && !mon->oob)) {
+        (monitors_held() && !mon->oob)) {
         return 0;
     }
     begin_turn(mon);
@@ -525,6 +567,10 @@ QmpMonitor *qmp_monitor_new(Chardev *chr, bool pretty, GError **errp)
 void qmp_monitor_resume(QmpMonitor *mon)
 {
     begin_turn(mon);
+    if (!mon->oob && !monitors_held()) { /* it may have been held again meanwhile */
+        feed_rest(mon);
+        catch_up(mon);
+    }
     char_accept_input(&mon->fe);
 }
 

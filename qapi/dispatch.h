@@ -16,6 +16,7 @@ typedef struct QmpCommand {
     bool free_form;       /* "gen": false */
     bool allow_oob;       /* may run out of band */
     bool allow_preconfig; /* may run before the machine is made */
+    bool may_wait;        /* may take long: to be run as a task (util/task.h) */
 } QmpCommand;
 
 /* Generated code calls it before main(). @commands lives forever. */

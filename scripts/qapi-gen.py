@@ -26,7 +26,8 @@ KEYS = {
     'enum': {'doc', 'data'},
     'struct': {'doc', 'base', 'data', 'gen'},
     'union': {'doc', 'base', 'discriminator', 'data', 'gen'},
-    'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig', 'features'},
+    'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig', 'may-wait',
+                'features'},
     'event': {'doc', 'data', 'rate-limit-ms', 'rate-limit-by', 'features'},
 }
 BANNER = '/* SPDX-License-Identifier: GPL-2.0-or-later */\n' \
@@ -323,7 +324,8 @@ class Schema:
             else:
                 body += f'    return {call};\n'
             out += f'\nstatic bool run_{c}(void *args, void **ret, GError **errp)\n{{\n{body}}}\n'
-            flags = [f'.{c_name(k)} = true' for k in ('allow-oob', 'allow-preconfig') if e.spec.get(k)]
+            flags = [f'.{c_name(k)} = true' for k in ('allow-oob', 'allow-preconfig', 'may-wait')
+                     if e.spec.get(k)]
             if not e.gen:
                 flags.append('.free_form = true')
             table += f'    {{ {", ".join([c_string(e.name), args_ref, ret_ref, f"run_{c}"] + flags)} }},\n'

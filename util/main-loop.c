@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/task.h"
 
 static GMutex lock;
 static __thread bool lock_is_mine;
@@ -49,6 +50,13 @@ void machine_lock(void)
     } else {
         lock_as_other();
     }
+    lock_is_mine = true;
+}
+
+void machine_lock_for_main(void)
+{
+    g_assert(!lock_is_mine);
+    lock_as_main();
     lock_is_mine = true;
 }
 
@@ -144,7 +152,7 @@ bool main_loop_iterate(bool may_block)
 
 void main_loop_run(void)
 {
-    while (!quit) {
+    while (!quit || task_pending()) {
         main_loop_iterate(true);
     }
     quit = false;
@@ -161,68 +169,6 @@ void main_loop_wake(void)
     if (!main_thread) {
         g_main_context_wakeup(NULL);
     }
-}
-
-/* ---- work that takes long ---- */
-
-static bool may_nest, nested; /* under the lock */
-static void (*long_ended)(void);
-
-typedef struct LongWork {
-    void (*fn)(void *opaque);
-    void *opaque;
-    int done; /* atomic */
-} LongWork;
-
-static gpointer long_work_thread(gpointer data)
-{
-    LongWork *work = data;
-
-    work->fn(work->opaque);
-    g_atomic_int_set(&work->done, 1);
-    g_main_context_wakeup(NULL);
-    return NULL;
-}
-
-void main_loop_run_long(void (*fn)(void *opaque), void *opaque)
-{
-    LongWork work = { fn, opaque, 0 };
-    GThread *thread =
-        may_nest ? g_thread_try_new("long-work", long_work_thread, &work, NULL) : NULL;
-
-    if (!thread) {
-        fn(opaque);
-        return;
-    }
-    may_nest = false;
-    nested = true;
-    while (!g_atomic_int_get(&work.done)) {
-        main_loop_iterate(true);
-    }
-    g_thread_join(thread);
-    nested = false;
-    may_nest = true;
-    if (long_ended) {
-        long_ended();
-    }
-}
-
-bool main_loop_allow_nesting(bool allow)
-{
-    bool before = may_nest;
-
-    may_nest = allow;
-    return before;
-}
-
-bool main_loop_nested(void)
-{
-    return nested;
-}
-
-void main_loop_on_long_end(void (*ended)(void))
-{
-    long_ended = ended;
 }
 
 /* ---- calls from the loop ---- */

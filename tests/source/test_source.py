@@ -185,6 +185,17 @@ def test_leftovers():
     nothing(wrong)
 
 
+def test_one_loop():
+    """There is one main loop, and none inside of it."""
+    wrong = []
+    for path in sources(".c"):
+        for number, line in enumerate((ROOT / path).open(), 1):
+            if (re.search(r"\b(g_main_context_iteration|g_main_loop_run|main_loop_iterate)\b", line)
+                    and path != Path("util/main-loop.c")):
+                wrong.append(f"{path}:{number}: {line.strip()}: use a task (util/task.h)")
+    nothing(wrong)
+
+
 def test_doc_paths():
     """Files that documents name are there; every document is in the README's list."""
     tops = "|".join(house() + ["docs", "scripts", "tests"])
@@ -217,5 +228,5 @@ def test_options():
 tap.run([("includes", test_includes), ("engines", test_engines), ("circles", test_circles),
          ("circles are found", test_circles_are_found), ("members", test_members),
          ("members are found", test_members_are_found), ("sizes", test_sizes),
-         ("licences", test_licences), ("leftovers", test_leftovers),
+         ("licences", test_licences), ("leftovers", test_leftovers), ("one-loop", test_one_loop),
          ("doc-paths", test_doc_paths), ("options", test_options)])

@@ -15,6 +15,7 @@
 #include "util/interrupt.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 #define MIB (1ull << 20)
 
@@ -390,32 +391,39 @@ static void test_prealloc_threads(void)
                    "nosuch|thread-context");
 }
 
-static unsigned long_ends;
+static unsigned ended;
 
-static void count_long_end(void)
+static void count_end(void *opaque)
 {
-    long_ends++;
+    ended++;
 }
 
-/* The main loop goes on meanwhile, where that is allowed; failures are told as ever. */
-static void test_prealloc_long(void)
+static void add_and_delete(void *opaque)
 {
-    main_loop_on_long_end(count_long_end);
     add_ok("memory-backend-ram", "size=1M,prealloc=on");
     del_ok();
-    g_assert_cmpuint(long_ends, ==, 0);
-    g_assert_false(main_loop_allow_nesting(true));
-    add_ok("memory-backend-ram", "size=1M,prealloc=on");
-    del_ok();
-    add_ok("memory-backend-ram", "size=1M");
-    del_ok();
-    g_assert_cmpuint(long_ends, ==, 1);
+}
+
+static void add_interrupted(void *opaque)
+{
     interrupt_raise();
     assert_refused("memory-backend-ram", "size=1M,prealloc=on", "mem0|interrupted");
     interrupt_clear();
-    g_assert_cmpuint(long_ends, ==, 2);
-    g_assert_true(main_loop_allow_nesting(false));
-    main_loop_on_long_end(NULL);
+}
+
+/* In a task the main loop goes on meanwhile; failures are told as ever. */
+static void test_prealloc_task(void)
+{
+    void (*const tasks[])(void *) = { add_and_delete, add_interrupted };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(tasks); i++) {
+        g_assert_false(task_run(tasks[i], count_end, NULL));
+        g_assert_cmpuint(ended, ==, i);
+        while (task_pending()) {
+            main_loop_iterate(true);
+        }
+        g_assert_cmpuint(ended, ==, i + 1);
+    }
 }
 
 static unsigned resident_pages(const HostMemoryBackend *backend)
@@ -708,7 +716,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/file/readonly", test_file_readonly);
     g_test_add_func("/backend/file/align", test_file_align);
     g_test_add_func("/backend/prealloc-threads", test_prealloc_threads);
-    g_test_add_func("/backend/prealloc-long", test_prealloc_long);
+    g_test_add_func("/backend/prealloc-task", test_prealloc_task);
     g_test_add_func("/backend/live", test_live);
     g_test_add_func("/backend/thread-context", test_thread_context);
     g_test_add_func("/backend/thread-context/nodes", test_thread_context_nodes);

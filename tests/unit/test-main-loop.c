@@ -7,6 +7,7 @@
 
 #include "util/clock.h"
 #include "util/main-loop.h"
+#include "util/task.h"
 
 /* ---- scheduling ---- */
 
@@ -263,6 +264,96 @@ static void test_timer_from_thread(void)
     timer_free(timer);
 }
 
+/* ---- tasks ---- */
+
+/* What happened, in order. */
+static GString *trace;
+static GThread *main_thread;
+static int go; /* atomic */
+
+static void record(const char *what)
+{
+    g_assert_true(machine_lock_held());
+    g_string_append(trace, what);
+}
+
+static void note_scheduled(void *opaque)
+{
+    g_assert_true(g_thread_self() == main_thread);
+    record("loop ");
+    g_atomic_int_set(&go, true);
+}
+
+/* Until the main loop has run what the task scheduled. */
+static void wait_for_main_loop(void *opaque)
+{
+    g_assert_false(machine_lock_held());
+    while (!g_atomic_int_get(&go)) {
+        g_usleep(100);
+    }
+    g_atomic_int_set(&go, false);
+}
+
+static void short_task(void *opaque)
+{
+    g_assert_false(g_thread_self() == main_thread);
+    main_loop_schedule(note_scheduled, NULL);
+    record("task ");
+}
+
+static void long_task(void *opaque)
+{
+    for (int i = 0; i < 2; i++) {
+        record("task ");
+        main_loop_schedule(note_scheduled, NULL);
+        task_wait(wait_for_main_loop, NULL);
+    }
+    record("end ");
+}
+
+static void note_then(void *opaque)
+{
+    g_assert_true(g_thread_self() == main_thread);
+    record("then ");
+}
+
+static void test_tasks(void)
+{
+    trace = g_string_new(NULL);
+    main_thread = g_thread_self();
+    g_assert_true(task_run(short_task, note_then, NULL));
+    g_assert_false(task_pending());
+    record("main ");
+    while (!g_atomic_int_get(&go)) {
+        main_loop_iterate(true);
+    }
+    g_atomic_int_set(&go, false);
+    g_assert_cmpstr(trace->str, ==, "task then main loop ");
+    g_string_truncate(trace, 0);
+    g_assert_false(task_run(long_task, note_then, NULL));
+    g_assert_true(task_pending());
+    record("main ");
+    main_loop_quit(); /* which the task holds up */
+    main_loop_run();
+    g_assert_cmpstr(trace->str, ==, "task main loop task loop end then ");
+    g_assert_false(task_pending());
+    g_string_free(trace, TRUE);
+}
+
+/* Outside of a task it is a call. */
+static void set_flag(void *opaque)
+{
+    *(bool *)opaque = machine_lock_held();
+}
+
+static void test_no_task(void)
+{
+    bool called = false;
+
+    task_wait(set_flag, &called);
+    g_assert_true(called);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -278,5 +369,7 @@ int main(int argc, char **argv)
     g_test_add_func("/main-loop/short-timer", test_short_timer);
     g_test_add_func("/main-loop/stopped-timer", test_stopped_timer);
     g_test_add_func("/main-loop/timer-from-thread", test_timer_from_thread);
+    g_test_add_func("/task/turns", test_tasks);
+    g_test_add_func("/task/none", test_no_task);
     return g_test_run();
 }

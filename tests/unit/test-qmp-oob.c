@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP: commands that overtake others, and what goes on while a command takes long. */
+#include <sys/un.h>
+
 #include "qapi/qapi-events.h"
 #include "tests/unit/qmp-client.h"
 #include "util/error.h"
+#include "util/task.h"
 
 /* ---- overtaking ---- */
 
@@ -123,18 +126,38 @@ static void test_yank(void)
 
 /* ---- while a command takes long ---- */
 
-/* What the thread of a "slow" object does. */
-static void (*slow_work)(void *client);
-static Client *slow_client;
+/* What the completion of a "slow" object waits for. */
+static struct {
+    GMutex mutex;
+    GCond opened;
+    bool open;
+} gate;
 
-static void do_slow_work(void *opaque)
+static void wait_at_gate(void *opaque)
 {
-    slow_work(slow_client);
+    g_mutex_lock(&gate.mutex);
+    while (!gate.open) {
+        g_cond_wait(&gate.opened, &gate.mutex);
+    }
+    gate.open = false;
+    g_mutex_unlock(&gate.mutex);
+}
+
+/* Let it go on, and the main loop until it has ended. */
+static void open_gate(void)
+{
+    g_mutex_lock(&gate.mutex);
+    gate.open = true;
+    g_cond_signal(&gate.opened);
+    g_mutex_unlock(&gate.mutex);
+    while (task_pending()) {
+        main_loop_iterate(true);
+    }
 }
 
 static bool slow_complete(Object *obj, GError **errp)
 {
-    main_loop_run_long(do_slow_work, NULL);
+    task_wait(wait_at_gate, NULL);
     return true;
 }
 
@@ -146,41 +169,9 @@ static const ObjectType slow_type = {
 };
 OBJECT_TYPE_REGISTER(slow_type)
 
-#define ADD_SLOW "{'execute': 'object-add', 'arguments': {'qom-type': 'slow', 'id': 's'}, 'id': 1}"
-
-/* From the thread, without the main loop's functions: it is in the other thread. */
-static void write_all(Client *client, const char *text)
-{
-    g_assert_cmpint(write(client->fd, text, strlen(text)), ==, (ssize_t)strlen(text));
-}
-
-/* The next line that comes, in no more than a minute; g_free. */
-static char *read_line(Client *client)
-{
-    GString *line = g_string_new(NULL);
-    gint64 deadline = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
-    char c = 0;
-
-    while (c != '\n') {
-        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-        if (read(client->fd, &c, 1) == 1) {
-            g_string_append_c(line, c);
-        } else {
-            g_usleep(100);
-        }
-    }
-    return g_string_free(line, FALSE);
-}
-
-static void ask_out_of_band(void *opaque)
-{
-    Client *client = opaque;
-    g_autofree char *reply = NULL;
-
-    write_all(client, "{'execute': 'query-name', 'id': 2}{'exec-oob': 'query-yank', 'id': 3}");
-    reply = read_line(client);
-    g_assert_nonnull(strstr(reply, "\"id\": 3"));
-}
+#define ADD_SLOW   "{'execute': 'object-add', 'arguments': {'qom-type': 'slow', 'id': 's'}, 'id': 1}"
+#define QUERY(id)  "{'execute': 'query-name', 'id': " #id "}"
+#define BEYOND(id) "{'exec-oob': 'query-yank', 'id': " #id "}"
 
 static void remove_slow(void)
 {
@@ -190,37 +181,120 @@ static void remove_slow(void)
     g_assert_no_error(err);
 }
 
-/* The session's own command waits; what is out of band is answered, the next one after it. */
+/* The session's own commands wait, and keep their order; what is out of band is answered. */
 static void test_long_same_session(void)
 {
     Client client = session_new(false);
 
     negotiate_oob(&client);
-    slow_work = ask_out_of_band;
-    slow_client = &client;
-    client_send(&client, ADD_SLOW);
+    client_send(&client, ADD_SLOW QUERY(2) BEYOND(3) QUERY(4));
+    expect_id(&client, 3);
+    expect_nothing(&client);
+    g_assert_true(task_pending());
+    client_send(&client, BEYOND(5));
+    expect_id(&client, 5);
+    open_gate();
     expect_id(&client, 1);
     expect_id(&client, 2);
+    expect_id(&client, 4);
     expect_nothing(&client);
-    g_assert_false(main_loop_nested());
     remove_slow();
     session_free(&client);
 }
 
-/* The same for another session, whether the one that waits knows of out of band or not. */
-static void test_long_other_session(void)
+/* Without that capability too: what came with the command, and what comes later. */
+static void test_long_without_oob(void)
+{
+    Client client = session_new(false);
+
+    negotiate(&client);
+    client_send(&client, ADD_SLOW "{'execute': 'object-del', 'arguments': {'id': 's'}, 'id': 2}"
+                                  "{'execute': [1, 2 3]}");
+    client_send(&client, ADD_SLOW QUERY(4));
+    expect_nothing(&client);
+    open_gate();
+    expect_id(&client, 1);
+    expect_id(&client, 2);
+    expect_error(&client, "GenericError", "JSON:*");
+    expect_nothing(&client); /* it waits again */
+    open_gate();
+    expect_id(&client, 1);
+    expect_id(&client, 4);
+    remove_slow();
+    session_free(&client);
+}
+
+/* Other sessions: what is in band waits, whether they know of out of band or not. */
+static void test_long_other_sessions(void)
 {
     for (int oob = 0; oob < 2; oob++) {
-        Client client = session_new(false), other = session_on("r", "", false);
+        Client client = session_new(false), plain = session_on("r", "", false),
+               other = session_on("t", "", false);
 
         (oob ? negotiate_oob : negotiate)(&client);
+        negotiate(&plain);
         negotiate_oob(&other);
-        slow_work = ask_out_of_band;
-        slow_client = &other;
-        client_send(&client, ADD_SLOW "{'execute': 'query-name', 'id': 4}");
+        client_send(&client, ADD_SLOW QUERY(4));
+        client_send(&plain, QUERY(2));
+        client_send(&other, QUERY(2) BEYOND(3));
+        expect_id(&other, 3);
+        expect_nothing(&other);
+        expect_nothing(&plain);
+        expect_nothing(&client);
+        open_gate();
         expect_id(&client, 1);
         expect_id(&client, 4);
+        expect_id(&plain, 2);
         expect_id(&other, 2);
+        remove_slow();
+        client_free(&plain);
+        client_free(&other);
+        session_free(&client);
+        client_remove_chardev("r");
+        client_remove_chardev("t");
+    }
+}
+
+/* Events are told meanwhile. */
+static void test_long_event(void)
+{
+    Client client = session_new(false);
+    struct json_object *event;
+
+    negotiate(&client);
+    client_send(&client, ADD_SLOW);
+    qapi_event_send_stop();
+    event = next_reply(&client);
+    g_assert_cmpstr(member(event, "event", NULL), ==, "STOP");
+    json_object_put(event);
+    open_gate();
+    expect_id(&client, 1);
+    remove_slow();
+    session_free(&client);
+}
+
+/* The client whose command it is goes away, by itself or yanked; nothing of it is left. */
+static void test_long_vanish(void)
+{
+    for (int way = 0; way < 4; way++) {
+        Client client = session_new(false), other = session_on("r", "", false);
+
+        (way & 1 ? negotiate_oob : negotiate)(&client);
+        negotiate_oob(&other);
+        client_send(&client, ADD_SLOW QUERY(4));
+        if (way & 2) {
+            client_send(&other, "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': "
+                                "'chardev', 'id': 'q'}]}, 'id': 3}");
+            expect_id(&other, 3);
+        } else {
+            close(client.fd);
+            client.fd = -1;
+        }
+        client_settle(&other);
+        open_gate();
+        g_assert_cmpstr(client.got->str, ==, "");
+        client_send(&other, QUERY(5));
+        expect_id(&other, 5);
         remove_slow();
         client_free(&other);
         session_free(&client);
@@ -228,108 +302,126 @@ static void test_long_other_session(void)
     }
 }
 
-/* Commands of sessions without it wait for their turn. */
-static void ask_in_band(void *opaque)
+/* The next client comes before the command of the one before has ended. */
+static void test_long_next_client(void)
 {
-    Client *client = opaque;
-    char c;
+    g_autofree char *path = g_strdup_printf("%s/test-qmp-oob-%d", g_get_tmp_dir(), (int)getpid());
+    g_autofree char *text = g_strdup_printf("socket,id=q,path=%s,server=on,wait=off", path);
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    Client clients[2] = { 0 };
 
-    write_all(client, "{'execute': 'query-name', 'id': 2}");
-    /* The main loop has looked at it when it has answered another. */
-    ask_out_of_band(client + 1);
-    g_assert_cmpint(read(client->fd, &c, 1), ==, -1);
-}
-
-static void test_long_in_band(void)
-{
-    Client client = session_new(false);
-    Client others[] = { session_on("r", "", false), session_on("t", "", false) };
-
-    negotiate(&client);
-    negotiate(&others[0]);
-    negotiate_oob(&others[1]);
-    slow_work = ask_in_band;
-    slow_client = others;
-    client_send(&client, ADD_SLOW);
-    expect_id(&client, 1);
-    expect_id(&others[0], 2);
-    expect_id(&others[1], 2);
-    remove_slow();
-    client_free(&others[0]);
-    client_free(&others[1]);
-    session_free(&client);
-    client_remove_chardev("r");
-    client_remove_chardev("t");
-}
-
-/* Events are told meanwhile. */
-static void send_stop(void *opaque)
-{
-    qapi_event_send_stop();
-}
-
-static void cause_event(void *opaque)
-{
-    g_autofree char *event = NULL;
-
-    main_loop_schedule(send_stop, NULL);
-    event = read_line(opaque);
-    g_assert_nonnull(strstr(event, "\"STOP\""));
-}
-
-static void test_long_event(void)
-{
-    Client client = session_new(false);
-
-    negotiate(&client);
-    slow_work = cause_event;
-    slow_client = &client;
-    client_send(&client, ADD_SLOW);
-    expect_id(&client, 1);
-    remove_slow();
-    session_free(&client);
-}
-
-/* The client whose command it is goes away; nothing of it is left. */
-static void go_away(void *opaque)
-{
-    Client *client = opaque;
-
-    close(client->fd);
-    client->fd = -1;
-    ask_out_of_band(client + 1);
-}
-
-static void yank_it(void *opaque)
-{
-    Client *client = opaque;
-    g_autofree char *reply = NULL;
-
-    write_all(client + 1, "{'exec-oob': 'yank', 'arguments': {'instances': [{'type': 'chardev', "
-                          "'id': 'q'}]}, 'id': 3}");
-    reply = read_line(client + 1);
-    g_assert_nonnull(strstr(reply, "\"id\": 3"));
-}
-
-static void test_long_vanish(void)
-{
-    void (*const ways[])(void *) = { go_away, yank_it };
-
-    for (int way = 0; way < 4; way++) {
-        Client clients[] = { session_new(false), session_on("r", "", false) };
-
-        (way & 1 ? negotiate_oob : negotiate)(&clients[0]);
-        negotiate_oob(&clients[1]);
-        slow_work = ways[way / 2];
-        slow_client = clients;
-        client_send(&clients[0], ADD_SLOW "{'execute': 'query-name', 'id': 4}");
-        g_assert_cmpstr(clients[0].got->str, ==, "");
-        remove_slow();
-        client_settle(&clients[1]);
-        client_free(&clients[1]);
-        session_free(&clients[0]);
-        client_remove_chardev("r");
+    g_strlcpy(addr.sun_path, path, sizeof(addr.sun_path));
+    g_assert_nonnull(chardev_new_from_opts(text, NULL));
+    g_assert_true(monitor_new(chardev_find("q"), true, false, NULL));
+    for (int i = 0; i < 2; i++) {
+        clients[i] = (Client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+                               .got = g_string_new(NULL) };
+        g_assert_cmpint(connect(clients[i].fd, (struct sockaddr *)&addr, sizeof(addr)), ==, 0);
+        if (i == 0) {
+            negotiate(&clients[0]);
+            client_send(&clients[0], ADD_SLOW QUERY(4));
+            close(clients[0].fd);
+            clients[0].fd = -1;
+        }
     }
+    expect_nothing(&clients[1]);
+    open_gate();
+    negotiate(&clients[1]); /* with a greeting, and no reply to what another asked for */
+    client_send(&clients[1], QUERY(5));
+    expect_id(&clients[1], 5);
+    expect_nothing(&clients[1]);
+    remove_slow();
+    client_free(&clients[0]);
+    session_free(&clients[1]);
+}
+
+/* ---- HMP ---- */
+
+#define PROMPT "(dimmable) "
+
+static void test_long_hmp_by_qmp(void)
+{
+    Client client = session_new(false);
+
+    negotiate_oob(&client);
+    client_send(&client, "{'execute': 'human-monitor-command', 'id': 1, 'arguments': "
+                         "{'command-line': 'object_add slow,id=s'}}" QUERY(2));
+    expect_nothing(&client);
+    client_send(&client, BEYOND(3));
+    expect_id(&client, 3);
+    open_gate();
+    expect_id(&client, 1);
+    expect_id(&client, 2);
+    remove_slow();
+    session_free(&client);
+}
+
+/* The prompt comes when the command has ended; what was typed meanwhile is run then. With the
+ * editor, and in a second session, without. */
+static void test_long_hmp(void)
+{
+    for (int second = 0; second < 2; second++) {
+        Client qmp = session_new(false), hmp = client_new("h", ""), first = { 0 };
+
+        if (second) {
+            first = client_new("h1", "");
+            g_assert_true(monitor_new(chardev_find("h1"), false, false, NULL));
+        }
+        g_assert_true(monitor_new(chardev_find("h"), false, false, NULL));
+        negotiate_oob(&qmp);
+        client_settle(&hmp);
+        g_assert_true(g_str_has_suffix(hmp.got->str, PROMPT));
+        g_string_set_size(hmp.got, 0);
+        client_send(&hmp, "object_add slow,id=s\ninfo name\n");
+        client_send(&hmp, "info na");
+        client_expect(&hmp, "object_add slow,id=s\r\n");
+        client_send(&qmp, QUERY(1) BEYOND(2));
+        expect_id(&qmp, 2);
+        expect_nothing(&qmp);
+        open_gate();
+        expect_id(&qmp, 1);
+        client_expect(&hmp, PROMPT "info name\r\n" PROMPT "info na");
+        client_send(&hmp, "me\n");
+        client_expect(&hmp, "me\r\n" PROMPT);
+        /* A QMP command waits: lines are not run. */
+        remove_slow();
+        client_send(&qmp, ADD_SLOW);
+        client_send(&hmp, "info name\n");
+        client_expect(&hmp, "");
+        open_gate();
+        expect_id(&qmp, 1);
+        client_expect(&hmp, "info name\r\n" PROMPT);
+        remove_slow();
+        if (second) {
+            client_free(&first);
+        }
+        client_free(&hmp);
+        session_free(&qmp);
+        client_remove_chardev("h");
+        if (second) {
+            client_remove_chardev("h1");
+        }
+    }
+}
+
+static void test_long_hmp_vanish(void)
+{
+    Client qmp = session_new(false), hmp = client_new("h", "");
+
+    g_assert_true(monitor_new(chardev_find("h"), false, false, NULL));
+    negotiate_oob(&qmp);
+    client_send(&hmp, "object_add slow,id=s\ninfo name\n");
+    close(hmp.fd);
+    hmp.fd = -1;
+    client_send(&qmp, BEYOND(2));
+    expect_id(&qmp, 2);
+    open_gate();
+    client_send(&qmp, QUERY(3));
+    expect_id(&qmp, 3);
+    remove_slow();
+    client_free(&hmp);
+    session_free(&qmp);
+    client_remove_chardev("h");
 }
 
 int main(int argc, char **argv)
@@ -343,9 +435,13 @@ int main(int argc, char **argv)
     g_test_add_func("/qmp/oob/mux", test_oob_mux);
     g_test_add_func("/qmp/yank", test_yank);
     g_test_add_func("/qmp/long/same-session", test_long_same_session);
-    g_test_add_func("/qmp/long/other-session", test_long_other_session);
-    g_test_add_func("/qmp/long/in-band", test_long_in_band);
+    g_test_add_func("/qmp/long/without-oob", test_long_without_oob);
+    g_test_add_func("/qmp/long/other-sessions", test_long_other_sessions);
     g_test_add_func("/qmp/long/event", test_long_event);
     g_test_add_func("/qmp/long/vanish", test_long_vanish);
+    g_test_add_func("/qmp/long/next-client", test_long_next_client);
+    g_test_add_func("/qmp/long/hmp-by-qmp", test_long_hmp_by_qmp);
+    g_test_add_func("/qmp/long/hmp", test_long_hmp);
+    g_test_add_func("/qmp/long/hmp-vanish", test_long_hmp_vanish);
     return g_test_run();
 }
