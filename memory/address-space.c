@@ -13,12 +13,21 @@ AddressSpace address_space_io;
 static GPtrArray *address_spaces; /* of AddressSpace * */
 static MemoryRegion memory_root, io_root;
 
+static FlatView *build_view(AddressSpace *as)
+{
+    g_ptr_array_set_size(as->roots, 0);
+    as->builds++;
+    return flat_view_new(as->root, as->roots);
+}
+
 void address_space_init(AddressSpace *as, MemoryRegion *root, const char *name)
 {
     as->name = name;
     as->root = root;
     atomic_init(&as->listeners, g_ptr_array_new());
-    atomic_init(&as->view, flat_view_new(root));
+    as->roots = g_ptr_array_new();
+    as->builds = 0;
+    atomic_init(&as->view, build_view(as));
     if (!address_spaces) {
         address_spaces = g_ptr_array_new();
     }
@@ -36,6 +45,7 @@ void address_space_destroy(AddressSpace *as)
     memory_synchronize();
     g_free(old);
     g_ptr_array_unref(atomic_exchange(&as->listeners, NULL));
+    g_clear_pointer(&as->roots, g_ptr_array_unref);
 }
 
 /* Have @listeners in place of those there are, which nobody uses any more when this returns. */
@@ -116,7 +126,7 @@ static bool diff(AddressSpace *as, const FlatView *view, const FlatView *other,
 static FlatView *update_view(AddressSpace *as)
 {
     FlatView *old = atomic_load_explicit(&as->view, memory_order_relaxed);
-    FlatView *new = flat_view_new(as->root);
+    FlatView *new = build_view(as);
     bool gone = diff(as, old, new, tell_deleted);
     bool added = diff(as, new, old, tell_added);
 
@@ -135,12 +145,23 @@ static FlatView *update_view(AddressSpace *as)
     return old;
 }
 
-void address_spaces_update(void)
+static bool shows_any(const AddressSpace *as, const GPtrArray *changed)
+{
+    for (unsigned i = 0; i < changed->len; i++) {
+        if (g_ptr_array_find(as->roots, changed->pdata[i], NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void address_spaces_update(const GPtrArray *changed)
 {
     g_autoptr(GPtrArray) replaced = g_ptr_array_new_with_free_func(g_free);
 
     for (unsigned i = 0; address_spaces && i < address_spaces->len; i++) {
-        FlatView *old = update_view(g_ptr_array_index(address_spaces, i));
+        AddressSpace *as = g_ptr_array_index(address_spaces, i);
+        FlatView *old = shows_any(as, changed) ? update_view(as) : NULL;
 
         if (old) {
             g_ptr_array_add(replaced, old);

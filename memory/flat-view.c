@@ -59,8 +59,17 @@ static void add_leaf(GArray *pieces, MemoryRegion *mr, i128 origin, const Clip *
     }
 }
 
+static void add_root(GPtrArray *roots, const MemoryRegion *mr)
+{
+    const MemoryRegion *root = memory_region_root(mr);
+
+    if (roots && !g_ptr_array_find(roots, root, NULL)) {
+        g_ptr_array_add(roots, (gpointer)root);
+    }
+}
+
 /* Render @mr, whose offset 0 is at @origin. */
-static void render(GArray *pieces, const MemoryRegion *mr, i128 origin, Clip clip)
+static void render(GArray *pieces, GPtrArray *roots, const MemoryRegion *mr, i128 origin, Clip clip)
 {
     if (!mr->enabled) {
         return;
@@ -78,10 +87,11 @@ static void render(GArray *pieces, const MemoryRegion *mr, i128 origin, Clip cli
     for (unsigned i = 0; mr->subregions && i < mr->subregions->len; i++) {
         const MemoryRegion *sub = g_ptr_array_index(mr->subregions, i);
 
-        render(pieces, sub, origin + (i128)sub->addr, clip);
+        render(pieces, roots, sub, origin + (i128)sub->addr, clip);
     }
     if (mr->kind == REGION_ALIAS) {
-        render(pieces, mr->alias, origin - (i128)mr->alias_offset, clip);
+        add_root(roots, mr->alias);
+        render(pieces, roots, mr->alias, origin - (i128)mr->alias_offset, clip);
     } else if (mr->kind != REGION_CONTAINER) {
         add_leaf(pieces, (MemoryRegion *)mr, origin, &clip);
     }
@@ -123,13 +133,14 @@ static FlatRange range_of(const Piece *piece, i128 start, i128 end)
     };
 }
 
-FlatView *flat_view_new(const MemoryRegion *root)
+FlatView *flat_view_new(const MemoryRegion *root, GPtrArray *roots)
 {
     const i128 all = (i128)1 << 64;
     g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
     FlatView *view;
 
-    render(pieces, root, 0, (Clip){ .start = 0, .end = all });
+    add_root(roots, root);
+    render(pieces, roots, root, 0, (Clip){ .start = 0, .end = all });
     merge(pieces);
 
     /* One more: 2^64 bytes in one range are too many for its size, and become two ranges. */

@@ -15,8 +15,12 @@ static inline u128 memory_region_bytes(const MemoryRegion *mr)
     return mr->size == UINT64_MAX ? (u128)1 << 64 : mr->size;
 }
 
-/* Flatten the tree below @root. g_free(). */
-FlatView *flat_view_new(const MemoryRegion *root);
+/* The top of the tree that @mr is in. */
+const MemoryRegion *memory_region_root(const MemoryRegion *mr);
+
+/* Flatten the tree below @root. g_free(). @roots, which may be NULL, gets the tops of the trees
+ * whose changes may change the view: @root, and those that aliases led to. */
+FlatView *flat_view_new(const MemoryRegion *root, GPtrArray *roots);
 bool flat_range_equal(const FlatRange *a, const FlatRange *b);
 /* Index of the first range that ends after @addr, or view->count. */
 unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
@@ -25,8 +29,9 @@ unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
  * read section (access.c). */
 void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len);
 
-/* Rebuild the view of every address space, tell listeners, wait for readers (address-space.c). */
-void address_spaces_update(void);
+/* Rebuild the view of each address space that one of the tops of trees @changed may show in, tell
+ * listeners, wait for readers (address-space.c). */
+void address_spaces_update(const GPtrArray *changed);
 
 /* The listeners' functions of these names, of every address space (address-space.c). Machine lock.
  */

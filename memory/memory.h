@@ -88,9 +88,10 @@ void memory_region_set_writer(MemoryRegion *mr, MemoryRegion *io);
 /* Must be out of every tree. Frees what the region owns, not the region. */
 void memory_region_destroy(MemoryRegion *mr);
 
-/* Changes of the tree: machine lock. The view of every address space is made anew at once, or at
- * the end of a transaction. @container does not own @mr. Where siblings overlap the higher priority
- * wins, among equals the one added last; memory_region_add() is priority 0. */
+/* Changes of the tree: machine lock. The view of each address space that shows the tree is
+ * made anew at once, or at the end of a transaction. @container does not own @mr. Where siblings
+ * overlap the higher priority wins, among equals the one added last; memory_region_add() is
+ * priority 0. */
 void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr);
 void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegion *mr,
                                int priority);
@@ -156,6 +157,10 @@ typedef struct AddressSpace {
     _Atomic(FlatView *) view; /* published with release, read with acquire */
     /* Immutable, published like the view: who writes tells them, with or without the lock. */
     GPtrArray *_Atomic listeners;
+    /* Machine lock: the tops of the trees that the view was made from, never looked into; and how
+     * often one was made. */
+    GPtrArray *roots;
+    unsigned builds;
 } AddressSpace;
 
 /* What is seen from @root, which must outlive @as, as @name. Machine lock. */

@@ -7,7 +7,9 @@
 #include "memory/internal.h"
 
 static unsigned transaction_depth;
-static bool map_dirty;
+/* The tops of trees that were changed since the last commit. Only compared, never looked into: one
+ * may be gone. */
+static GPtrArray *changed_roots;
 
 void memory_transaction_begin(void)
 {
@@ -17,18 +19,39 @@ void memory_transaction_begin(void)
 void memory_transaction_commit(void)
 {
     g_return_if_fail(transaction_depth > 0);
-    if (--transaction_depth == 0 && map_dirty) {
-        map_dirty = false;
-        address_spaces_update();
+    if (--transaction_depth == 0 && changed_roots) {
+        g_autoptr(GPtrArray) changed = g_steal_pointer(&changed_roots);
+
+        address_spaces_update(changed);
     }
 }
 
-/* The tree changed: publish new views at the outermost commit, which is now if no transaction is
- * open. */
-static void memory_map_changed(void)
+const MemoryRegion *memory_region_root(const MemoryRegion *mr)
+{
+    while (mr->container) {
+        mr = mr->container;
+    }
+    return mr;
+}
+
+static void mark_changed(const MemoryRegion *mr)
+{
+    const MemoryRegion *root = memory_region_root(mr);
+
+    if (!changed_roots) {
+        changed_roots = g_ptr_array_new();
+    }
+    if (!g_ptr_array_find(changed_roots, root, NULL)) {
+        g_ptr_array_add(changed_roots, (gpointer)root);
+    }
+}
+
+/* The tree of @mr changed: publish new views at the outermost commit, which is now if no
+ * transaction is open. */
+static void memory_map_changed(const MemoryRegion *mr)
 {
     memory_transaction_begin();
-    map_dirty = true;
+    mark_changed(mr);
     memory_transaction_commit();
 }
 
@@ -123,11 +146,14 @@ static void insert_by_priority(MemoryRegion *container, MemoryRegion *mr)
 void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegion *mr, int priority)
 {
     g_return_if_fail(!mr->container);
+    memory_transaction_begin();
+    mark_changed(mr); /* until now a root, which aliases may lead to */
     mr->container = container;
     mr->addr = addr;
     mr->priority = priority;
     insert_by_priority(container, mr);
-    memory_map_changed();
+    mark_changed(mr);
+    memory_transaction_commit();
 }
 
 void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr)
@@ -138,16 +164,18 @@ void memory_region_add(MemoryRegion *container, hwaddr addr, MemoryRegion *mr)
 void memory_region_remove(MemoryRegion *mr)
 {
     g_return_if_fail(mr->container);
+    memory_transaction_begin();
+    mark_changed(mr);
     g_ptr_array_remove(mr->container->subregions, mr);
     mr->container = NULL;
-    memory_map_changed();
+    memory_transaction_commit();
 }
 
 void memory_region_set_enabled(MemoryRegion *mr, bool enabled)
 {
     if (mr->enabled != enabled) {
         mr->enabled = enabled;
-        memory_map_changed();
+        memory_map_changed(mr);
     }
 }
 
@@ -155,7 +183,7 @@ void memory_region_rom_device_set_commands(MemoryRegion *mr, bool on)
 {
     if (mr->commands != on) {
         mr->commands = on;
-        memory_map_changed();
+        memory_map_changed(mr);
     }
 }
 
@@ -163,6 +191,6 @@ void memory_region_set_address(MemoryRegion *mr, hwaddr addr)
 {
     if (mr->addr != addr) {
         mr->addr = addr;
-        memory_map_changed();
+        memory_map_changed(mr);
     }
 }

@@ -52,7 +52,7 @@ static const MemoryRegionOps probe_ops_4 = { probe_read, probe_write, 4, 4 };
 
 static void assert_view(const MemoryRegion *root, const char *expected)
 {
-    g_autofree FlatView *view = flat_view_new(root);
+    g_autofree FlatView *view = flat_view_new(root, NULL);
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (unsigned i = 0; i < view->count; i++) {
@@ -134,7 +134,7 @@ static void test_view_whole_space(void)
     memory_region_init_container(&root, "root", UINT64_MAX);
     memory_region_init_io(&all, &probe_ops, &probe, "all", UINT64_MAX);
     memory_region_add(&root, 0, &all);
-    g_autofree FlatView *view = flat_view_new(&root);
+    g_autofree FlatView *view = flat_view_new(&root, NULL);
     g_assert_nonnull(flat_view_find(view, 0));
     g_assert_nonnull(flat_view_find(view, 1ull << 63));
     g_assert_nonnull(flat_view_find(view, UINT64_MAX));
@@ -195,7 +195,7 @@ static void random_region(MemoryRegion *all, unsigned n, Probe *probe)
 
 static void check_against_brute_force(const MemoryRegion *root)
 {
-    g_autofree FlatView *view = flat_view_new(root);
+    g_autofree FlatView *view = flat_view_new(root, NULL);
 
     for (unsigned i = 0; i < view->count; i++) {
         g_assert_cmpuint(view->ranges[i].size, >, 0);
@@ -337,6 +337,90 @@ static void test_listeners(void)
     memory_region_destroy(&b);
     memory_region_destroy(&empty);
     g_string_free(recorder.text, TRUE);
+}
+
+/* How many views of @as were made since the last call. */
+static unsigned builds_of(AddressSpace *as)
+{
+    static GHashTable *before;
+    unsigned last;
+
+    if (!before) {
+        before = g_hash_table_new(NULL, NULL);
+    }
+    last = GPOINTER_TO_UINT(g_hash_table_lookup(before, as));
+    g_hash_table_insert(before, as, GUINT_TO_POINTER(as->builds));
+    return as->builds - last;
+}
+
+/* A change makes the views anew that it may show in, once, and no others. */
+static void test_rebuilds(void)
+{
+    MemoryRegion roots[3], window, ram, alias, device, detached;
+    RamBlock *block = ram_block_new("ram", 64 * KIB, -1, false, true, 0, NULL);
+    AddressSpace as[3];
+    Probe probe = { 0 };
+
+    memory_region_init_container(&window, "window", 64 * KIB);
+    memory_region_init_container(&detached, "detached", 64 * KIB);
+    memory_region_init_ram(&ram, "ram", block);
+    memory_region_init_io(&device, &probe_ops, &probe, "device", 4 * KIB);
+    for (unsigned i = 0; i < 3; i++) {
+        memory_region_init_container(&roots[i], "root", UINT64_MAX);
+        address_space_init(&as[i], &roots[i], "test");
+        builds_of(&as[i]);
+    }
+    memory_region_add(&detached, 0, &device);
+    g_assert_cmpuint(builds_of(&as[0]) + builds_of(&as[1]) + builds_of(&as[2]), ==, 0);
+
+    memory_transaction_begin();
+    memory_region_add(&roots[0], 0, &window);
+    memory_region_set_address(&window, 64 * KIB);
+    memory_transaction_begin();
+    memory_region_add(&roots[0], 256 * KIB, &detached);
+    memory_transaction_commit();
+    g_assert_cmpuint(builds_of(&as[0]), ==, 0);
+    memory_transaction_commit();
+    g_assert_cmpuint(builds_of(&as[0]), ==, 1);
+    g_assert_cmpuint(builds_of(&as[1]) + builds_of(&as[2]), ==, 0);
+
+    /* Another root sees it by an alias of an alias. */
+    memory_region_init_alias(&alias, "alias", &window, 0, 64 * KIB);
+    memory_region_add(&roots[1], 0, &alias);
+    g_assert_cmpuint(builds_of(&as[1]), ==, 1);
+    memory_region_add(&window, 0, &ram);
+    g_assert_cmpuint(builds_of(&as[0]), ==, 1);
+    g_assert_cmpuint(builds_of(&as[1]), ==, 1);
+    g_assert_nonnull(address_space_host(&as[1], 0, 1));
+    memory_region_set_enabled(&ram, true);
+    memory_region_set_address(&window, 64 * KIB);
+    g_assert_cmpuint(builds_of(&as[0]) + builds_of(&as[1]) + builds_of(&as[2]), ==, 0);
+
+    /* What the alias leads to moves to another tree, and changes there. */
+    memory_region_remove(&window);
+    builds_of(&as[0]);
+    builds_of(&as[1]);
+    memory_region_set_enabled(&ram, false); /* a tree of its own */
+    g_assert_cmpuint(builds_of(&as[0]), ==, 0);
+    g_assert_cmpuint(builds_of(&as[1]), ==, 1);
+    memory_region_add(&roots[2], 0, &window);
+    g_assert_cmpuint(builds_of(&as[2]), ==, 1);
+    builds_of(&as[1]);
+    memory_region_set_enabled(&ram, true);
+    g_assert_cmpuint(builds_of(&as[0]), ==, 0);
+    g_assert_cmpuint(builds_of(&as[1]), ==, 1);
+    g_assert_cmpuint(builds_of(&as[2]), ==, 1);
+    g_assert_nonnull(address_space_host(&as[1], 0, 1));
+    for (unsigned i = 0; i < 3; i++) {
+        address_space_destroy(&as[i]);
+        memory_region_destroy(&roots[i]);
+    }
+    memory_region_destroy(&alias);
+    memory_region_destroy(&window);
+    memory_region_destroy(&detached);
+    memory_region_destroy(&device);
+    memory_region_destroy(&ram);
+    ram_block_unref(block);
 }
 
 /* ---- accesses ---- */
@@ -651,6 +735,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-map/view/whole-space", test_view_whole_space);
     g_test_add_func("/memory-map/view/random", test_view_random);
     g_test_add_func("/memory-map/listeners", test_listeners);
+    g_test_add_func("/memory-map/rebuilds", test_rebuilds);
     g_test_add_func("/memory-map/access/ram", test_access_ram);
     g_test_add_func("/memory-map/access/single", test_access_single);
     g_test_add_func("/memory-map/access/rom-device", test_access_rom_device);
