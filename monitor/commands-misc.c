@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "accel/choose.h"
+#include "backends/iothread.h"
 #include "hw/core/machine.h"
 #include "hw/rtc/mc146818.h"
 #include "monitor/command-line.h"
@@ -52,7 +53,26 @@ TargetInfo *qmp_query_target(GError **errp)
 
 GPtrArray *qmp_query_iothreads(GError **errp)
 {
-    return IOThreadInfo_list_new();
+    const GPtrArray *objects = object_container("/objects")->children;
+    GPtrArray *list = IOThreadInfo_list_new();
+
+    for (guint i = 0; objects && i < objects->len; i++) {
+        const Iothread *iothread = IOTHREAD(objects->pdata[i]);
+
+        /* One whose thread could not be made yet is none. */
+        if (object_is_a(objects->pdata[i], TYPE_IOTHREAD) && iothread_loop(iothread)) {
+            IOThreadInfo *info = g_new0(IOThreadInfo, 1);
+
+            info->id = g_strdup(iothread->parent.name);
+            info->thread_id = loop_thread_id(iothread_loop(iothread));
+            info->poll_max_ns = iothread->poll_max_ns;
+            info->poll_grow = iothread->poll_grow;
+            info->poll_shrink = iothread->poll_shrink;
+            info->aio_max_batch = iothread->aio_max_batch;
+            g_ptr_array_add(list, info);
+        }
+    }
+    return list;
 }
 
 bool qmp_rtc_reset_reinjection(GError **errp)

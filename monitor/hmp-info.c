@@ -94,6 +94,22 @@ static void info_memdev(Hmp *hmp, char **argv)
     }
 }
 
+static void info_iothreads(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) list = qmp_query_iothreads(NULL);
+
+    for (guint i = 0; i < list->len; i++) {
+        const IOThreadInfo *info = g_ptr_array_index(list, i);
+
+        hmp_printf(hmp, "%s:\n", info->id);
+        hmp_printf(hmp, "  thread_id=%" PRId64 "\n", info->thread_id);
+        hmp_printf(hmp, "  poll-max-ns=%" PRId64 "\n", info->poll_max_ns);
+        hmp_printf(hmp, "  poll-grow=%" PRId64 "\n", info->poll_grow);
+        hmp_printf(hmp, "  poll-shrink=%" PRId64 "\n", info->poll_shrink);
+        hmp_printf(hmp, "  aio-max-batch=%" PRId64 "\n", info->aio_max_batch);
+    }
+}
+
 static uint64_t plugged_in_node(const GPtrArray *devices, int64_t node)
 {
     uint64_t sum = 0;
@@ -262,6 +278,7 @@ const HmpCommand hmp_info_commands[] = {
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },
     { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },
+    { "iothreads", NULL, "the threads for the I/O of devices", info_iothreads, true },
     { "irq", NULL, "how many interrupts each line asked for", hmp_info_irq },
     { "kvm", NULL, "whether KVM runs the CPUs", info_kvm, true },
     { "lapic", "[APIC-ID]", "the local APIC of this CPU, or of that number", hmp_info_lapic },

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/loop.h"
 #include "util/task.h"
 
 static GMutex lock;
@@ -171,29 +172,7 @@ void main_loop_wake(void)
     }
 }
 
-/* ---- calls from the loop ---- */
-
-typedef struct Scheduled {
-    void (*fn)(void *opaque);
-    void *opaque;
-} Scheduled;
-
-static gboolean run_scheduled(gpointer data)
-{
-    Scheduled *call = data;
-
-    call->fn(call->opaque);
-    return G_SOURCE_REMOVE;
-}
-
 void main_loop_schedule(void (*fn)(void *opaque), void *opaque)
 {
-    GSource *source = g_idle_source_new();
-    Scheduled *call = g_new(Scheduled, 1);
-
-    *call = (Scheduled){ fn, opaque };
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, run_scheduled, call, g_free);
-    g_source_attach(source, NULL);
-    g_source_unref(source);
+    loop_call(loop_main(), fn, opaque);
 }

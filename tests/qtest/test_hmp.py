@@ -20,7 +20,7 @@ import tap
 
 MIB = 1 << 20
 DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=d0,memdev=m0,node=0",
-        "-name", "dimmy", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
+        "-name", "dimmy", "-object", "iothread,id=io0", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
 
 # What people and programs look for.
 INFO = {
@@ -30,6 +30,8 @@ INFO = {
     "hotpluggable-cpus": r'Hotpluggable CPUs:\n  type: "qemu64-x86_64-cpu"\n  vcpus_count: "1"\n'
                          r'  qom_path: "/machine/.*"\n  CPUInstance Properties:\n    node-id: "0"\n'
                          r'    socket-id: "0"\n    core-id: "0"\n    thread-id: "0"\n',
+    "iothreads": r"io0:\n  thread_id=\d+\n  poll-max-ns=32768\n  poll-grow=0\n  poll-shrink=0\n"
+                 r"  aio-max-batch=0\n",
     "irq": r"IRQ statistics for ioapic:\n(.*\n)*IRQ statistics for isa-i8259:\n",
     "kvm": r"kvm support: (enabled|disabled|not compiled)\n",
     "lapic": r"local APIC of CPU 0: id 0, xAPIC mode\n(.*\n)*LVT0 +0x00000700 .*ExtINT",

@@ -10,6 +10,7 @@
 
 #include "backends/host-memory-backend.h"
 #include "backends/secret.h"
+#include "backends/iothread.h"
 #include "backends/thread-context.h"
 #include "util/error.h"
 #include "util/interrupt.h"
@@ -694,6 +695,48 @@ static void test_secret(void)
     g_unlink(path);
 }
 
+/* ---- iothread ---- */
+
+static int64_t iothread_get(const char *name)
+{
+    struct json_object *value =
+        object_property_get(object_child(object_container("/objects"), "mem0"), name, NULL);
+    int64_t number = json_object_get_int64(value);
+
+    json_object_put(value);
+    return number;
+}
+
+static void test_iothread(void)
+{
+    g_autoptr(GError) err = NULL;
+    Object *obj = add("iothread", "mem0", "poll-max-ns=7,thread-pool-min=64", &err);
+
+    g_assert_no_error(err);
+    g_assert_cmpint(loop_thread_id(iothread_loop(IOTHREAD(obj))), !=, gettid());
+    g_assert_cmpint(iothread_get("poll-max-ns"), ==, 7);
+    g_assert_cmpint(iothread_get("thread-pool-max"), ==, 64);
+    g_assert_true(set_text("poll-grow", "3", &err));
+    g_assert_cmpint(iothread_get("poll-grow"), ==, 3);
+    g_assert_false(set_text("poll-shrink", "-3", &err));
+    g_assert_cmpstr(err->message, ==, "poll-shrink must be 0 or more, not -3");
+    g_clear_error(&err);
+    g_assert_false(set_text("thread-pool-max", "63", &err));
+    g_assert_nonnull(strstr(err->message, "they are 63 and 64"));
+    g_clear_error(&err);
+    g_assert_cmpint(iothread_get("thread-pool-max"), ==, 64);
+    /* While somebody uses it, it stays. */
+    object_ref(obj);
+    g_assert_false(user_object_del("mem0", &err));
+    g_assert_nonnull(strstr(err->message, "in use"));
+    object_unref(obj);
+    del_ok();
+    assert_refused("iothread", "thread-pool-max=0", "1 or more");
+    assert_refused("iothread", "thread-pool-min=65", "64 and 65");
+    assert_refused("iothread", "aio-max-batch=-1", "0 or more");
+    assert_refused("iothread", "poll-max-ns=9223372036854775808", "poll-max-ns");
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -727,6 +770,7 @@ int main(int argc, char **argv)
     g_test_add_func("/backend/secret/encrypted", test_secret_encrypted);
     g_test_add_func("/backend/file/bad", test_file_bad);
     g_test_add_func("/backend/file/huge", test_file_huge);
+    g_test_add_func("/backend/iothread", test_iothread);
     ret = g_test_run();
     g_rmdir(dir);
     g_free(dir);
