@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "hw/acpi/ost.h"
+#include "util/error.h"
 
 #define IN(name) (1u << MEMORY_DEVICE_STATE_##name)
 
@@ -48,38 +49,82 @@ static const struct DimmTransition {
     { DIMM_RESET, REQUEST, DIMM_NO_REQUEST },
 };
 
-void dimm_state_init(DimmState *state)
+/* The half that is in the record. */
+static MemoryDeviceState request_half(const UnplugRecord *unplug)
+{
+    static const MemoryDeviceState states[] = {
+        [UNPLUG_REQUESTED] = MEMORY_DEVICE_STATE_UNPLUG_REQUESTED,
+        [UNPLUG_SEEN] = MEMORY_DEVICE_STATE_UNPLUG_NOTICED,
+        [UNPLUG_IN_PROGRESS] = MEMORY_DEVICE_STATE_UNPLUG_IN_PROGRESS,
+        [UNPLUG_REFUSED] = MEMORY_DEVICE_STATE_UNPLUG_REFUSED,
+        [UNPLUG_WITHDRAWN] = DIMM_NO_REQUEST,
+        [UNPLUG_EJECTED] = DIMM_NO_REQUEST,
+        [UNPLUG_NONE] = DIMM_NO_REQUEST,
+    };
+
+    return unplug->outdated ? DIMM_NO_REQUEST : states[unplug->last];
+}
+
+static void set_request_half(UnplugRecord *unplug, MemoryDeviceState half)
+{
+    switch (half) {
+    case MEMORY_DEVICE_STATE_UNPLUG_REQUESTED:
+        unplug_begin(unplug);
+        break;
+    case MEMORY_DEVICE_STATE_UNPLUG_NOTICED:
+        unplug_reach(unplug, UNPLUG_SEEN);
+        break;
+    case MEMORY_DEVICE_STATE_UNPLUG_IN_PROGRESS:
+        unplug_reach(unplug, UNPLUG_IN_PROGRESS);
+        break;
+    case MEMORY_DEVICE_STATE_UNPLUG_REFUSED:
+        unplug_end(unplug, UNPLUG_REFUSED);
+        break;
+    default:
+        if (unplug_pending(unplug)) {
+            unplug_end(unplug, UNPLUG_WITHDRAWN);
+        } else {
+            unplug->outdated = true; /* it was refused */
+        }
+    }
+}
+
+void dimm_state_init(DimmState *state, UnplugRecord *unplug)
 {
     *state = (DimmState){
         .insertion = MEMORY_DEVICE_STATE_INSERTED,
-        .request = DIMM_NO_REQUEST,
         .since_us = g_get_real_time(),
+        .unplug = unplug,
     };
 }
 
-/* The new value of one half of a state. */
-static MemoryDeviceState next(MemoryDeviceState half, DimmTrigger trigger)
+/* What becomes of one half of a state; false: nothing. */
+static bool next(MemoryDeviceState half, DimmTrigger trigger, MemoryDeviceState *to)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(transitions); i++) {
         if (transitions[i].trigger == trigger && transitions[i].from >> half & 1) {
-            return transitions[i].to;
+            *to = transitions[i].to;
+            return true;
         }
     }
-    return half;
+    return false;
 }
 
 bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status)
 {
     MemoryDeviceState before = dimm_state_get(state);
+    MemoryDeviceState request;
     uint32_t status_before = 0, status_now = 0;
 
     dimm_state_meaning(state, &status_before);
-    state->insertion = next(state->insertion, trigger);
-    state->request = next(state->request, trigger);
+    next(state->insertion, trigger, &state->insertion);
+    if (next(request_half(state->unplug), trigger, &request)) {
+        set_request_half(state->unplug, request);
+    }
     if (trigger == DIMM_INSERT_FAILURE) {
         state->reject_status = status;
     } else if (trigger == DIMM_EJECT_FAILURE) {
-        state->refuse_status = status;
+        state->unplug->status = status;
     }
     dimm_state_meaning(state, &status_now);
     if (dimm_state_get(state) == before && status_now == status_before) {
@@ -91,7 +136,9 @@ bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status)
 
 MemoryDeviceState dimm_state_get(const DimmState *state)
 {
-    return state->request == DIMM_NO_REQUEST ? state->insertion : state->request;
+    MemoryDeviceState request = request_half(state->unplug);
+
+    return request == DIMM_NO_REQUEST ? state->insertion : request;
 }
 
 const char *dimm_state_meaning(const DimmState *state, uint32_t *status)
@@ -105,22 +152,11 @@ const char *dimm_state_meaning(const DimmState *state, uint32_t *status)
         *status = state->reject_status;
         return ost_status_text(OST_EVENT_DEVICE_CHECK, state->reject_status);
     case MEMORY_DEVICE_STATE_UNPLUG_REFUSED:
-        *status = state->refuse_status;
-        return ost_status_text(OST_EVENT_EJECT_REQUEST, state->refuse_status);
+        *status = state->unplug->status;
+        return ost_status_text(OST_EVENT_EJECT_REQUEST, *status);
     default:
         return NULL;
     }
-}
-
-bool dimm_state_valid(const DimmState *state)
-{
-    return state->insertion < DIMM_NO_REQUEST && state->request <= DIMM_NO_REQUEST &&
-           INSERTION >> state->insertion & 1 && (NONE | REQUEST) >> state->request & 1;
-}
-
-bool dimm_state_pending(const DimmState *state)
-{
-    return PENDING >> state->request & 1;
 }
 
 DimmTrigger dimm_trigger_of_ost(uint32_t event, uint32_t status)
@@ -137,3 +173,26 @@ DimmTrigger dimm_trigger_of_ost(uint32_t event, uint32_t status)
     return ost_is_ejection(event) && status == OST_STATUS_IN_PROGRESS ? DIMM_EJECT_PROGRESS
                                                                       : DIMM_NOTHING;
 }
+
+/* ---- saving and loading ---- */
+
+static bool state_loaded(void *obj, GError **errp)
+{
+    const DimmState *state = obj;
+
+    if (!(INSERTION >> state->insertion & 1)) {
+        error_set(errp, "'insertion' is %u, which is no state of an insertion", state->insertion);
+        return false;
+    }
+    return true;
+}
+
+static const StateField state_fields[] = {
+    STATE_UINT_MAX(DimmState, insertion, DIMM_NO_REQUEST - 1),
+    STATE_UINT(DimmState, reject_status),
+    STATE_INT(DimmState, since_us),
+    {},
+};
+const StateTable dimm_state_table = {
+    .name = "dimm-state", .version = 2, .fields = state_fields, .post_load = state_loaded
+};

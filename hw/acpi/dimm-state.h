@@ -3,8 +3,9 @@
  * What a guest is known to have done with a DIMM, as a state machine (docs/dimm-states.md).
  *
  * A DIMM has two halves of a state: what became of its insertion, and what became of the last
- * request to give it back. Users see the second if there is one, else the first. So a request that
- * is withdrawn uncovers what was there before. No I/O and no devices here. Machine lock.
+ * request to give it back, which is in the slot's UnplugRecord. Users see the second if there is
+ * one, else the first. So a request that is withdrawn uncovers what was there before. No I/O and no
+ * devices here. Machine lock.
  */
 #ifndef HW_ACPI_DIMM_STATE_H
 #define HW_ACPI_DIMM_STATE_H
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hw/core/unplug.h"
 #include "qapi/qapi-types.h"
 
 /* What happens to a DIMM. Its coming and going are dimm_state_init() and the end of the struct. */
@@ -36,18 +38,21 @@ typedef enum DimmTrigger {
 
 typedef struct DimmState {
     MemoryDeviceState insertion; /* inserted to accepted */
-    MemoryDeviceState request;   /* unplug-requested to unplug-refused, or DIMM_NO_REQUEST */
     uint32_t reject_status;      /* _OST status, if insertion is rejected */
-    uint32_t refuse_status;      /* _OST status, if request is unplug-refused */
     int64_t since_us;            /* host time of the last change that users see, us since 1970 */
+    /* wiring */
+    UnplugRecord *unplug; /* the other half is what this says; borrowed */
 } DimmState;
 
-/* A DIMM that was just plugged: inserted. */
-void dimm_state_init(DimmState *state);
+extern const StateTable dimm_state_table;
 
-/* Let @trigger act; @status is that of _OST for the two failures. True if what users see changed:
- * the state or its status. A trigger that does not fit the state changes nothing: the guest may do
- * anything at any time. */
+/* A DIMM that was just plugged: inserted. @unplug, borrowed, is the record of its slot, in which
+ * nothing ever happened. */
+void dimm_state_init(DimmState *state, UnplugRecord *unplug);
+
+/* Let @trigger act, on the record as well; @status is that of _OST for the two failures. True if
+ * what users see changed: the state or its status. A trigger that does not fit the state changes
+ * nothing: the guest may do anything at any time. */
 bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status);
 
 /* What users see. */
@@ -55,12 +60,6 @@ MemoryDeviceState dimm_state_get(const DimmState *state);
 /* The _OST status that goes with it, and its meaning in words (never freed); NULL in the states
  * that have none. */
 const char *dimm_state_meaning(const DimmState *state, uint32_t *status);
-
-/* Is it a state at all? For one that comes from elsewhere. */
-bool dimm_state_valid(const DimmState *state);
-
-/* Was the guest asked for the DIMM, and has not answered for good? */
-bool dimm_state_pending(const DimmState *state);
 
 /* What the guest says with _OST. */
 DimmTrigger dimm_trigger_of_ost(uint32_t event, uint32_t status);

@@ -170,8 +170,7 @@ static bool memhp_realize(Device *dev, GError **errp)
 
     mh->slots = g_new0(MemoryHotplugSlot, mh->num_slots);
     for (unsigned n = 0; n < mh->num_slots; n++) {
-        mh->slots[n].block = mh;
-        memory_unplug_clear(&mh->slots[n]);
+        memory_unplug_init(&mh->slots[n], mh);
     }
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
     return true;
@@ -189,7 +188,7 @@ static void memhp_unrealize(Device *dev)
     }
     memory_region_destroy(&mh->region);
     for (unsigned n = 0; n < mh->num_slots; n++) {
-        timer_free(mh->slots[n].deadline);
+        unplug_record_clear(&mh->slots[n].unplug);
     }
     g_clear_pointer(&mh->slots, g_free);
 }
@@ -250,51 +249,11 @@ static const Property memhp_properties[] = {
     { 0 },
 };
 
-static const StateField record_fields[] = {
-    STATE_UINT_MAX(UnplugRecord, last, UNPLUG_NONE),
-    STATE_UINTS(UnplugRecord, at_ns),
-    STATE_UINT(UnplugRecord, status),
-    {},
-};
-static const StateTable record_state = { .name = "unplug-record",
-                                         .version = 1,
-                                         .fields = record_fields };
-
-static const StateField dimm_fields[] = {
-    STATE_UINT_MAX(DimmState, insertion, DIMM_NO_REQUEST),
-    STATE_UINT_MAX(DimmState, request, DIMM_NO_REQUEST),
-    STATE_UINT(DimmState, reject_status),
-    STATE_UINT(DimmState, refuse_status),
-    STATE_INT(DimmState, since_us),
-    {},
-};
-static const StateTable dimm_state_state = { .name = "dimm-state",
-                                             .version = 1,
-                                             .fields = dimm_fields };
-
-static const StateField slot_fields[] = {
-    STATE_STRUCT(MemoryHotplugSlot, state, &dimm_state_state),
-    STATE_BOOL(MemoryHotplugSlot, insert_event),
-    STATE_BOOL(MemoryHotplugSlot, remove_event),
-    STATE_UINT(MemoryHotplugSlot, ost_event),
-    STATE_UINT(MemoryHotplugSlot, ost_status),
-    STATE_BOOL(MemoryHotplugSlot, ejecting),
-    STATE_STRUCT(MemoryHotplugSlot, unplug, &record_state),
-    STATE_INT(MemoryHotplugSlot, timeout_ns),
-    STATE_INT(MemoryHotplugSlot, deadline_ns),
-    {},
-};
-static const StateTable slot_state = { .name = "memory-slot",
-                                       .version = 1,
-                                       .fields = slot_fields,
-                                       .pre_save = memory_unplug_pre_save,
-                                       .post_load = memory_unplug_post_load };
-
 static const StateField memhp_fields[] = {
     STATE_UINT(MemoryHotplug, selector),
     STATE_UINT(MemoryHotplug, ost_event),
     STATE_UINT(MemoryHotplug, ost_status),
-    STATE_ARRAY(MemoryHotplug, slots, num_slots, &slot_state),
+    STATE_ARRAY(MemoryHotplug, slots, num_slots, &memory_unplug_slot_state),
     {},
 };
 

@@ -10,8 +10,8 @@
 #include "hw/acpi/ost.h"
 #include "hw/core/device.h"
 #include "hw/core/machine.h"
+#include "hw/core/unplug.h"
 #include "memory/memory.h"
-#include "util/clock.h"
 
 #define TYPE_MEMORY_HOTPLUG "acpi-memory-hotplug"
 
@@ -41,26 +41,6 @@
 #define MEMHP_REMOVE  (1u << 2)
 #define MEMHP_EJECT   (1u << 3) /* W */
 
-/* The stages of a request to give a DIMM back. */
-typedef enum UnplugStage {
-    UNPLUG_REQUESTED,   /* device_del was accepted */
-    UNPLUG_SEEN,        /* the guest acknowledged the remove event or reported "in progress" */
-    UNPLUG_IN_PROGRESS, /* the guest reported "in progress" */
-    UNPLUG_REFUSED,     /* by _OST with a failure status; the DIMM goes on working */
-    UNPLUG_WITHDRAWN,   /* timed out, cancelled, or the machine was reset */
-    UNPLUG_EJECTED,     /* _EJ0: the DIMM is gone */
-    UNPLUG_STAGES,
-    UNPLUG_NONE = UNPLUG_STAGES, /* never asked */
-} UnplugStage;
-
-/* The record of the current or last request of a slot: what was reached, and when. Nothing depends
- * on it but what users are told; the state of a DIMM is in DimmState. */
-typedef struct UnplugRecord {
-    UnplugStage last;
-    int64_t at_ns[UNPLUG_STAGES]; /* clock_ns(); -1: not reached */
-    uint32_t status;              /* the _OST status of the refusal */
-} UnplugRecord;
-
 typedef struct MemoryHotplug MemoryHotplug;
 
 typedef struct MemoryHotplugSlot {
@@ -75,10 +55,6 @@ typedef struct MemoryHotplugSlot {
      * guest the slot is empty. */
     bool ejecting;
     UnplugRecord unplug; /* kept when the slot is empty */
-    int64_t timeout_ns;  /* which it was made with */
-    int64_t deadline_ns; /* when it expires, -1: never; for saving and loading only */
-    /* derived from deadline_ns */
-    Timer *deadline; /* of the pending request, or NULL */
 } MemoryHotplugSlot;
 
 struct MemoryHotplug {
@@ -111,12 +87,6 @@ void memory_hotplug_plug(MemoryHotplug *mh, Device *dev);
 /* HotplugHandler.unplug_request: marks the slot "removing" and notifies. Asking again while a
  * request is pending notifies again, and is harmless. */
 bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp);
-/* HotplugHandler.unplug_withdraw: end a pending request @delay_ns from now unless it ends before;
- * 0: at once. Replaces an earlier deadline. A request that is withdrawn clears the remove event,
- * sends MEM_UNPLUG_ERROR and DEVICE_UNPLUG_GUEST_ERROR, and the DIMM is in the state that it had
- * before. Fails if no request is pending. */
-bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t delay_ns,
-                                    GError **errp);
 /* HotplugHandler.unplug, before pc_dimm_unplug(): empties the slot. */
 void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev);
 

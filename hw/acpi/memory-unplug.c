@@ -13,19 +13,6 @@
 #include "util/log.h"
 #include "util/main-loop.h"
 
-/* The stages as users see them, and the name of their time. */
-static const struct StageName {
-    const char *stage, *time;
-} stage_names[] = {
-    [UNPLUG_REQUESTED] = { "requested", "requested-ns" },
-    [UNPLUG_SEEN] = { "seen", "seen-ns" },
-    [UNPLUG_IN_PROGRESS] = { "in-progress", "in-progress-ns" },
-    [UNPLUG_REFUSED] = { "refused", "refused-ns" },
-    [UNPLUG_WITHDRAWN] = { "withdrawn", "withdrawn-ns" },
-    [UNPLUG_EJECTED] = { "ejected", "ejected-ns" },
-    [UNPLUG_NONE] = { "none", NULL },
-};
-
 static unsigned slot_number(const MemoryHotplugSlot *slot)
 {
     return (unsigned)(slot - slot->block->slots);
@@ -60,33 +47,6 @@ static void end_events(MemoryHotplugSlot *slot, bool insert, bool remove)
     }
 }
 
-/* ---- the record ---- */
-
-static void record_clear(UnplugRecord *record)
-{
-    record->last = UNPLUG_NONE;
-    record->status = 0;
-    for (int stage = 0; stage < UNPLUG_STAGES; stage++) {
-        record->at_ns[stage] = -1;
-    }
-}
-
-/* Note that @stage was reached, if it was not yet. */
-static void record_stage(UnplugRecord *record, UnplugStage stage)
-{
-    if (record->at_ns[stage] < 0) {
-        record->at_ns[stage] = clock_ns();
-        record->last = stage;
-    }
-}
-
-void memory_unplug_clear(MemoryHotplugSlot *slot)
-{
-    timer_free(slot->deadline);
-    *slot = (MemoryHotplugSlot){ .block = slot->block };
-    record_clear(&slot->unplug);
-}
-
 /* ---- the state, and who is told ---- */
 
 /* @previous: NULL if the DIMM was just plugged. */
@@ -111,21 +71,12 @@ static void step(MemoryHotplugSlot *slot, DimmTrigger trigger, uint32_t status)
     }
 }
 
-/* The request is over, in one way or another. */
-static void end_request(MemoryHotplugSlot *slot, UnplugStage how)
-{
-    end_events(slot, false, true);
-    g_clear_pointer(&slot->deadline, timer_free);
-    record_stage(&slot->unplug, how);
-}
-
 /* The request ended without an ejection: @msg says why. */
 static void send_errors(const MemoryHotplugSlot *slot, const char *msg)
 {
     g_autofree char *path = object_path(OBJECT(slot->dimm));
     const char *id = slot->dimm->id;
 
-    slot->dimm->pending_deleted_event = false;
     qapi_event_send_mem_unplug_error(id ? id : "", msg);
     qapi_event_send_device_unplug_guest_error(id, path);
 }
@@ -149,24 +100,50 @@ static const char *progress_text(const MemoryHotplugSlot *slot)
 }
 
 /* @trigger is DIMM_WITHDRAWN, or what else ends requests. */
-static void withdraw(MemoryHotplugSlot *slot, DimmTrigger trigger, const char *why)
+static void end_withdrawn(MemoryHotplugSlot *slot, DimmTrigger trigger, const char *why)
 {
     g_autofree char *msg =
         g_strdup_printf("the request to give back the memory in slot %u was withdrawn: %s; %s",
                         slot_number(slot), why, progress_text(slot));
 
-    end_request(slot, UNPLUG_WITHDRAWN);
+    end_events(slot, false, true);
     step(slot, trigger, 0);
     send_errors(slot, msg);
 }
 
-static void deadline_passed(void *opaque)
+static void withdraw(void *opaque, const char *why)
+{
+    end_withdrawn(opaque, DIMM_WITHDRAWN, why);
+}
+
+static bool check_withdraw(void *opaque, GError **errp)
 {
     MemoryHotplugSlot *slot = opaque;
-    g_autofree char *why =
-        g_strdup_printf("it timed out after %g s", (double)slot->timeout_ns / NS_PER_SEC);
+    g_autofree char *what = device_describe(slot->dimm);
 
-    withdraw(slot, DIMM_WITHDRAWN, why);
+    if (slot->ejecting) {
+        g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(slot->dimm)), false);
+
+        error_set(errp,
+                  "%s: the guest has given it back, and it goes as soon as '%s' is through "
+                  "with its memory",
+                  what, holder ? holder : "a device");
+        return false;
+    }
+    if (!unplug_pending(&slot->unplug)) {
+        error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
+                  MemoryDeviceState_str(dimm_state_get(&slot->state)));
+        return false;
+    }
+    return true;
+}
+
+void memory_unplug_init(MemoryHotplugSlot *slot, MemoryHotplug *block)
+{
+    static const UnplugOps ops = { .withdraw = withdraw, .check_withdraw = check_withdraw };
+
+    *slot = (MemoryHotplugSlot){ .block = block };
+    unplug_record_init(&slot->unplug, &ops, slot);
 }
 
 /* ---- what management does ---- */
@@ -177,9 +154,11 @@ void memory_hotplug_plug(MemoryHotplug *mh, Device *dev)
     MemoryHotplugSlot *slot = n >= 0 && (uint32_t)n < mh->num_slots ? &mh->slots[n] : NULL;
 
     g_return_if_fail(slot && !slot->dimm);
-    memory_unplug_clear(slot);
+    unplug_record_clear(&slot->unplug);
+    memory_unplug_init(slot, mh);
     slot->dimm = dev;
-    dimm_state_init(&slot->state);
+    dev->unplug = &slot->unplug;
+    dimm_state_init(&slot->state, &slot->unplug);
     send_state(slot, NULL);
     if (dev->hotplugged) {
         slot->insert_event = true;
@@ -192,7 +171,7 @@ static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev, GError *
     const MemoryHotplugSlot *slot = memory_hotplug_slot_of(mh, dev);
 
     if (!slot) {
-        g_autofree char *what = memory_device_name(dev);
+        g_autofree char *what = device_describe(dev);
 
         error_set(errp, "%s is in no slot that the guest can be asked to empty", what);
         return NULL;
@@ -206,7 +185,7 @@ static bool check_holders(const Device *dev, GError **errp)
     g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), true);
 
     if (holder) {
-        g_autofree char *what = memory_device_name(dev);
+        g_autofree char *what = device_describe(dev);
 
         error_set(errp, "%s cannot be unplugged: '%s' uses its memory, and does not let it go",
                   what, holder);
@@ -224,50 +203,10 @@ bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp
     if (slot->ejecting) {
         return true; /* it is on its way */
     }
-    if (!dimm_state_pending(&slot->state)) {
-        record_clear(&slot->unplug);
-        record_stage(&slot->unplug, UNPLUG_REQUESTED);
-    }
     step(slot, DIMM_UNPLUG_ASKED, 0);
     /* Also when asked again: a guest that lost the first event gets a second. */
     slot->remove_event = true;
     notify(mh, true);
-    return true;
-}
-
-bool memory_hotplug_unplug_withdraw(MemoryHotplug *mh, Device *dev, int64_t delay_ns, GError **errp)
-{
-    MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
-
-    if (!slot) {
-        return false;
-    }
-    if (slot->ejecting) {
-        g_autofree char *what = memory_device_name(dev);
-        g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(dev)), false);
-
-        error_set(errp,
-                  "%s: the guest has given it back, and it goes as soon as '%s' is through "
-                  "with its memory",
-                  what, holder ? holder : "a device");
-        return false;
-    }
-    if (!dimm_state_pending(&slot->state)) {
-        g_autofree char *what = memory_device_name(dev);
-
-        error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
-                  MemoryDeviceState_str(dimm_state_get(&slot->state)));
-        return false;
-    }
-    if (delay_ns <= 0) {
-        withdraw(slot, DIMM_WITHDRAWN, "it was cancelled");
-        return true;
-    }
-    if (!slot->deadline) {
-        slot->deadline = timer_new(deadline_passed, slot);
-    }
-    slot->timeout_ns = delay_ns;
-    timer_mod(slot->deadline, clock_ns() + delay_ns);
     return true;
 }
 
@@ -278,8 +217,11 @@ void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
     if (slot) {
         slot->dimm = NULL;
         slot->ejecting = false;
+        dev->unplug = NULL;
         end_events(slot, true, true);
-        g_clear_pointer(&slot->deadline, timer_free);
+        if (unplug_pending(&slot->unplug)) { /* it was taken without the guest's doing */
+            unplug_end(&slot->unplug, UNPLUG_EJECTED);
+        }
     }
 }
 
@@ -304,7 +246,6 @@ void memory_unplug_remove_acked(MemoryHotplugSlot *slot)
 {
     if (slot->remove_event) {
         end_events(slot, false, true);
-        record_stage(&slot->unplug, UNPLUG_SEEN);
         step(slot, DIMM_REMOVE_ACKED, 0);
     }
 }
@@ -315,7 +256,8 @@ static void finish_eject(void *opaque)
     MemoryHotplugSlot *slot = opaque;
 
     slot->ejecting = false;
-    end_request(slot, UNPLUG_EJECTED);
+    end_events(slot, false, true);
+    unplug_end(&slot->unplug, UNPLUG_EJECTED);
     device_unplug(slot->dimm);
 }
 
@@ -326,8 +268,7 @@ static void refuse_for(MemoryHotplugSlot *slot, const char *holder)
                                            "uses it, and does not let it go",
                                            slot_number(slot), holder);
 
-    end_request(slot, UNPLUG_REFUSED);
-    slot->unplug.status = OST_STATUS_EJECT_FAILED;
+    end_events(slot, false, true);
     step(slot, DIMM_EJECT_FAILURE, OST_STATUS_EJECT_FAILED);
     send_errors(slot, msg);
     slot->insert_event = true;
@@ -345,8 +286,8 @@ void memory_unplug_eject(MemoryHotplugSlot *slot)
         }
         return;
     }
-    if (!dimm_state_pending(&slot->state)) {
-        record_clear(&slot->unplug); /* the guest's own idea, or late */
+    if (!unplug_pending(&slot->unplug)) {
+        unplug_record_clear(&slot->unplug); /* the guest's own idea, or late */
     }
     switch (ram_block_close(pc_dimm_ram(PC_DIMM(slot->dimm)), finish_eject, slot, &holder)) {
     case RAM_CLOSED:
@@ -355,7 +296,7 @@ void memory_unplug_eject(MemoryHotplugSlot *slot)
     case RAM_CLOSE_WAITS:
         slot->ejecting = true;
         end_events(slot, true, true);
-        g_clear_pointer(&slot->deadline, timer_free);
+        unplug_drop_deadline(&slot->unplug);
         break;
     case RAM_CLOSE_IN_USE:
         refuse_for(slot, holder);
@@ -388,11 +329,7 @@ static void refused(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
                         "0x%x, status 0x%x)",
                         slot_number(slot), ost_status_text(event, status), event, status);
 
-    if (!dimm_state_pending(&slot->state)) {
-        record_clear(&slot->unplug);
-    }
-    end_request(slot, UNPLUG_REFUSED);
-    slot->unplug.status = status;
+    end_events(slot, false, true);
     step(slot, DIMM_EJECT_FAILURE, status);
     send_errors(slot, msg);
 }
@@ -422,12 +359,8 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
         refused(slot, event, status);
         return;
     }
-    if (trigger == DIMM_EJECT_PROGRESS && dimm_state_pending(&slot->state)) {
-        if (dimm_state_get(&slot->state) == MEMORY_DEVICE_STATE_UNPLUG_REQUESTED) {
-            end_events(slot, false, true); /* a guest that answers has seen it */
-        }
-        record_stage(&slot->unplug, UNPLUG_SEEN);
-        record_stage(&slot->unplug, UNPLUG_IN_PROGRESS);
+    if (trigger == DIMM_EJECT_PROGRESS && slot->unplug.last == UNPLUG_REQUESTED) {
+        end_events(slot, false, true); /* a guest that answers has seen it */
     }
     step(slot, trigger, status);
 }
@@ -440,8 +373,8 @@ void memory_unplug_reset(MemoryHotplugSlot *slot)
     if (!slot->dimm) {
         return;
     }
-    if (dimm_state_pending(&slot->state)) {
-        withdraw(slot, DIMM_RESET, "the machine was reset");
+    if (unplug_pending(&slot->unplug)) {
+        end_withdrawn(slot, DIMM_RESET, "the machine was reset");
     } else {
         step(slot, DIMM_RESET, 0);
     }
@@ -452,37 +385,37 @@ void memory_unplug_reset(MemoryHotplugSlot *slot)
 
 /* ---- saving and loading ---- */
 
-void memory_unplug_pre_save(void *obj)
+static bool slot_loaded(void *obj, GError **errp)
 {
     MemoryHotplugSlot *slot = obj;
 
-    slot->deadline_ns = slot->deadline ? timer_expiry(slot->deadline) : -1;
-}
-
-bool memory_unplug_post_load(void *obj, GError **errp)
-{
-    MemoryHotplugSlot *slot = obj;
-    bool pending = slot->dimm && dimm_state_pending(&slot->state);
-
-    if (slot->dimm ? !dimm_state_valid(&slot->state)
-                   : slot->insert_event || slot->remove_event || slot->ejecting) {
-        error_set(errp, "memory slot %u, which has %s, cannot be in the saved state",
-                  slot_number(slot), slot->dimm ? "a DIMM" : "no DIMM");
+    if (!slot->dimm && (slot->insert_event || slot->remove_event || slot->ejecting ||
+                        unplug_pending(&slot->unplug))) {
+        error_set(errp, "memory slot %u, which has no DIMM, cannot be in the saved state",
+                  slot_number(slot));
         return false;
     }
-    g_clear_pointer(&slot->deadline, timer_free);
-    if (slot->dimm) {
-        slot->dimm->pending_deleted_event = pending;
-    }
-    if (pending && slot->deadline_ns >= 0) {
-        slot->deadline = timer_new(deadline_passed, slot);
-        timer_mod(slot->deadline, slot->deadline_ns);
-    }
+    slot->state.unplug = &slot->unplug;
     if (slot->ejecting) {
+        unplug_drop_deadline(&slot->unplug);
         main_loop_schedule(resume_eject, slot);
     }
     return true;
 }
+
+static const StateField slot_fields[] = {
+    STATE_STRUCT(MemoryHotplugSlot, state, &dimm_state_table),
+    STATE_BOOL(MemoryHotplugSlot, insert_event),
+    STATE_BOOL(MemoryHotplugSlot, remove_event),
+    STATE_UINT(MemoryHotplugSlot, ost_event),
+    STATE_UINT(MemoryHotplugSlot, ost_status),
+    STATE_BOOL(MemoryHotplugSlot, ejecting),
+    STATE_STRUCT(MemoryHotplugSlot, unplug, &unplug_record_state),
+    {},
+};
+const StateTable memory_unplug_slot_state = {
+    .name = "memory-slot", .version = 2, .fields = slot_fields, .post_load = slot_loaded
+};
 
 /* ---- telling users ---- */
 
@@ -499,13 +432,7 @@ struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot)
         json_object_object_add(obj, "device", json_object_new_string(path ? path : ""));
         json_object_object_add(obj, "state", json_object_new_string(state));
     }
-    json_object_object_add(obj, "unplug", json_object_new_string(stage_names[unplug->last].stage));
-    for (int stage = 0; stage < UNPLUG_STAGES; stage++) {
-        if (unplug->at_ns[stage] >= 0) {
-            json_object_object_add(obj, stage_names[stage].time,
-                                   json_object_new_int64(unplug->at_ns[stage]));
-        }
-    }
+    unplug_record_to_json(unplug, obj);
     if (unplug->last == UNPLUG_REFUSED) {
         json_object_object_add(
             obj, "reason",

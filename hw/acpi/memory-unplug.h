@@ -13,8 +13,8 @@
 
 #include "hw/acpi/memory-hotplug.h"
 
-/* Make @slot, whose block is set, an empty one in which nothing ever happened. */
-void memory_unplug_clear(MemoryHotplugSlot *slot);
+/* Make @slot an empty one of @block, in which nothing ever happened. */
+void memory_unplug_init(MemoryHotplugSlot *slot, MemoryHotplug *block);
 
 /* The guest cleared the insert resp. remove event, which need not be set. */
 void memory_unplug_insert_acked(MemoryHotplugSlot *slot);
@@ -35,9 +35,8 @@ void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 /* Reset: the machine boots anew with the DIMMs that it has. A pending request is withdrawn. */
 void memory_unplug_reset(MemoryHotplugSlot *slot);
 
-/* For the state table of a slot. */
-void memory_unplug_pre_save(void *slot);
-bool memory_unplug_post_load(void *slot, GError **errp);
+/* What of a slot a snapshot keeps. */
+extern const StateTable memory_unplug_slot_state;
 
 /* A slot for users: {"slot", "device", "state", "unplug", "requested-ns", ...}. New reference. */
 struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot);

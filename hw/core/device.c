@@ -6,8 +6,8 @@
 #include "hw/core/bus.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/machine.h"
+#include "hw/core/unplug.h"
 #include "qapi/qapi-events.h"
-#include "util/clock.h"
 #include "util/error.h"
 
 /* Of Device *, each a reference, in the order of realization. */
@@ -72,6 +72,13 @@ static bool try_realize(Device *dev, const HotplugHandler *handler, GError **err
            (!class->realize || class->realize(dev, errp));
 }
 
+char *device_describe(const Device *dev)
+{
+    const char *type = object_typename(&dev->parent);
+
+    return dev->id ? g_strdup_printf("%s '%s'", type, dev->id) : g_strdup(type);
+}
+
 bool device_realize(Device *dev, GError **errp)
 {
     const DeviceClass *class = device_class(dev);
@@ -119,7 +126,8 @@ static void unrealize(Device *dev)
     }
 }
 
-void device_unplug(Device *dev)
+/* @asked: by a user. */
+static void take_out(Device *dev, bool asked)
 {
     g_autofree char *path = object_path(&dev->parent);
 
@@ -128,11 +136,15 @@ void device_unplug(Device *dev)
         unrealize(dev);
     }
     object_unparent(&dev->parent);
-    if (dev->id || dev->pending_deleted_event) {
+    if (dev->id || asked) {
         qapi_event_send_device_deleted(dev->id, path);
     }
-    dev->pending_deleted_event = false;
     object_unref(&dev->parent);
+}
+
+void device_unplug(Device *dev)
+{
+    take_out(dev, dev->unplug && unplug_asked(dev->unplug));
 }
 
 static Device *new_onboard(const char *type, const char *folder, const char *name)
@@ -287,17 +299,10 @@ static bool unplug_request(Device *dev, const char *id, GError **errp)
     }
     const HotplugHandler *handler = hotplug_handler_for(dev);
     if (!handler || !handler->unplug_request) {
-        dev->pending_deleted_event = true;
-        device_unplug(dev);
+        take_out(dev, true);
         return true;
     }
-    bool was_pending = dev->pending_deleted_event;
-    dev->pending_deleted_event = true;
-    if (!handler->unplug_request(current_machine(), dev, errp)) {
-        dev->pending_deleted_event = was_pending;
-        return false;
-    }
-    return true;
+    return handler->unplug_request(current_machine(), dev, errp);
 }
 
 bool device_del(const char *id, GError **errp)
@@ -307,14 +312,12 @@ bool device_del(const char *id, GError **errp)
     return dev && unplug_request(dev, id, errp);
 }
 
-/* A device whose unplug requests can be withdrawn, and its handler. */
-static Device *device_find_withdrawable(const char *id, const char *option,
-                                        const HotplugHandler **handler, GError **errp)
+/* A device whose unplug requests can be withdrawn. */
+static Device *device_find_withdrawable(const char *id, const char *option, GError **errp)
 {
     Device *dev = device_find(id, errp);
 
-    *handler = dev ? hotplug_handler_for(dev) : NULL;
-    if (dev && (!*handler || !(*handler)->unplug_withdraw)) {
+    if (dev && !dev->unplug) {
         error_set(errp, "a request to unplug a '%s' ('%s') cannot be withdrawn: leave '%s' out",
                   object_typename(&dev->parent), id, option);
         return NULL;
@@ -324,8 +327,7 @@ static Device *device_find_withdrawable(const char *id, const char *option,
 
 bool device_del_within(const char *id, double seconds, GError **errp)
 {
-    const HotplugHandler *handler;
-    Device *dev = device_find_withdrawable(id, "timeout", &handler, errp);
+    Device *dev = device_find_withdrawable(id, "timeout", errp);
 
     if (!dev) {
         return false;
@@ -335,17 +337,23 @@ bool device_del_within(const char *id, double seconds, GError **errp)
                   seconds, DEVICE_DEL_MAX_SECONDS);
         return false;
     }
-    return unplug_request(dev, id, errp) &&
-           handler->unplug_withdraw(current_machine(), dev, MAX((int64_t)(seconds * NS_PER_SEC), 1),
-                                    errp);
+    if (!unplug_request(dev, id, errp) ||
+        !dev->unplug->ops->check_withdraw(dev->unplug->opaque, errp)) {
+        return false;
+    }
+    unplug_set_deadline(dev->unplug, MAX((int64_t)(seconds * NS_PER_SEC), 1));
+    return true;
 }
 
 bool device_del_cancel(const char *id, GError **errp)
 {
-    const HotplugHandler *handler;
-    Device *dev = device_find_withdrawable(id, "cancel", &handler, errp);
+    Device *dev = device_find_withdrawable(id, "cancel", errp);
 
-    return dev && handler->unplug_withdraw(current_machine(), dev, 0, errp);
+    if (!dev || !dev->unplug->ops->check_withdraw(dev->unplug->opaque, errp)) {
+        return false;
+    }
+    dev->unplug->ops->withdraw(dev->unplug->opaque, "it was cancelled");
+    return true;
 }
 
 bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque)

@@ -17,9 +17,8 @@ typedef struct Device {
     struct Bus *bus; /* hw/core/bus.h; borrowed; NULL: on none */
     bool realized;
     bool hotplugged; /* plugged after the machine was started */
-    /* An unplug was requested and neither refused nor finished (DeviceNotActive on a repeat is not
-     * wanted here: repeating is harmless). */
-    bool pending_deleted_event;
+    /* The record of requests to unplug it, if its guest is asked; borrowed from its slot. */
+    struct UnplugRecord *unplug;
 } Device;
 
 /* Bits of DeviceClass.flags. */
@@ -56,7 +55,10 @@ static inline bool device_has_flags(const Device *dev, unsigned flags)
     return (device_class(dev)->flags & flags) == flags;
 }
 
-/* Realize with the machine's hot-plug handler around it: pre_plug, realize, plug. */
+/* What to call it in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
+char *device_describe(const Device *dev);
+
+/* Realize with the hot-plug handler around it: pre_plug, realize, plug. */
 bool device_realize(Device *dev, GError **errp);
 /* Unrealize and take out of the tree; DEVICE_DELETED if the device has an id or was asked to go. */
 void device_unplug(Device *dev);

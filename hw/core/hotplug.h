@@ -17,13 +17,10 @@ typedef struct HotplugHandler {
     bool (*pre_plug)(Machine *machine, Device *dev, GError **errp);
     /* After realize; cannot fail. */
     void (*plug)(Machine *machine, Device *dev);
-    /* Ask the guest; NULL: unplug at once. */
+    /* Ask the guest; NULL: unplug at once. plug has made Device.unplug the record of it. */
     bool (*unplug_request)(Machine *machine, Device *dev, GError **errp);
     /* Undo plug, before unrealize. */
     void (*unplug)(Machine *machine, Device *dev);
-    /* Withdraw the request that is pending @delay_ns from now (virtual clock), unless it ends
-     * before; 0: at once. Fails if none is. NULL: requests cannot be withdrawn. */
-    bool (*unplug_withdraw)(Machine *machine, Device *dev, int64_t delay_ns, GError **errp);
 } HotplugHandler;
 
 /* That of the bus that @dev is on, or of the current machine for its type; or NULL. */

@@ -26,13 +26,6 @@ static bool x86_dimm_unplug_requested(Machine *machine, Device *dev, GError **er
     return memory_hotplug_unplug_request(X86_MACHINE(machine)->memory_hotplug, dev, errp);
 }
 
-static bool x86_dimm_unplug_withdrawn(Machine *machine, Device *dev, int64_t delay_ns,
-                                      GError **errp)
-{
-    return memory_hotplug_unplug_withdraw(X86_MACHINE(machine)->memory_hotplug, dev, delay_ns,
-                                          errp);
-}
-
 static void x86_dimm_unplugged(Machine *machine, Device *dev)
 {
     memory_hotplug_unplug(X86_MACHINE(machine)->memory_hotplug, dev);
@@ -44,7 +37,6 @@ const HotplugHandler x86_hotplug[] = {
       .pre_plug = x86_dimm_pre_plug,
       .plug = x86_dimm_plugged,
       .unplug_request = x86_dimm_unplug_requested,
-      .unplug_withdraw = x86_dimm_unplug_withdrawn,
       .unplug = x86_dimm_unplugged },
     {},
 };

@@ -72,7 +72,7 @@ GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
     uint64_t size = pc_dimm_size(dimm), block = guest_memory_block_size();
     uint64_t others = machine->ram_size + memory_device_plugged_size(machine);
     uint64_t cost = size / MANAGEMENT_SHARE;
-    g_autofree char *what = memory_device_name(&dimm->parent);
+    g_autofree char *what = device_describe(&dimm->parent);
     GPtrArray *list = NULL;
 
     if (dimm->parent.realized) {

@@ -51,13 +51,6 @@ uint64_t memory_device_window_size(const Machine *machine)
 
 /* ---- what is plugged ---- */
 
-char *memory_device_name(const Device *dev)
-{
-    const char *type = object_typename(&dev->parent);
-
-    return dev->id ? g_strdup_printf("%s '%s'", type, dev->id) : g_strdup(type);
-}
-
 /* What @dev, which is a memory device, asks for or has. */
 static MemoryDevice request_of(Device *dev)
 {
@@ -279,7 +272,7 @@ static bool check_boot(const Machine *machine, const MemoryDevice *md, const cha
 
 bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
-    g_autofree char *what = memory_device_name(dev);
+    g_autofree char *what = device_describe(dev);
     MemoryDevice md = request_of(dev);
 
     if (!check_node(machine, &md, what, errp) || !find_place(machine, &md, what, errp) ||

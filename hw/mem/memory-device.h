@@ -46,9 +46,6 @@ struct MemoryDeviceOps {
  * memory devices that do not lie side by side, at most. */
 #define MEMORY_DEVICE_BOOT_RANGES 120
 
-/* What to call @dev in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
-char *memory_device_name(const Device *dev);
-
 /* Give @machine a window of @size bytes at @base (multiples of MEMORY_DEVICE_ALIGN) and put its
  * region into system memory. Once. size 0: no window, nothing is done. */
 void memory_device_window_init(Machine *machine, hwaddr base, uint64_t size);

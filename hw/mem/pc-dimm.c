@@ -93,7 +93,7 @@ static bool check_given_slot(const Machine *machine, const char *what, const PcD
         return false;
     }
     if (by_slot[slot]) {
-        g_autofree char *name = memory_device_name(&by_slot[slot]->parent);
+        g_autofree char *name = device_describe(&by_slot[slot]->parent);
 
         error_set(errp, "%s: slot %d is taken by %s; without 'slot' a free one is chosen", what,
                   slot, name);
@@ -138,7 +138,7 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
 bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
     PcDimm *dimm = PC_DIMM(dev);
-    g_autofree char *what = memory_device_name(dev);
+    g_autofree char *what = device_describe(dev);
     int32_t slot;
 
     if (!check_memdev(dimm, what, errp)) {

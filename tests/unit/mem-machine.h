@@ -61,11 +61,6 @@ static bool test_unplug_request(Machine *machine, Device *dev, GError **errp)
     return memory_hotplug_unplug_request(memhp, dev, errp);
 }
 
-static bool test_unplug_withdraw(Machine *machine, Device *dev, int64_t delay_ns, GError **errp)
-{
-    return memory_hotplug_unplug_withdraw(memhp, dev, delay_ns, errp);
-}
-
 static void test_unplug(Machine *machine, Device *dev)
 {
     memory_hotplug_unplug(memhp, dev);
@@ -73,8 +68,7 @@ static void test_unplug(Machine *machine, Device *dev)
 }
 
 static const HotplugHandler test_hotplug[] = {
-    { TYPE_PC_DIMM, pc_dimm_pre_plug, test_plug, test_unplug_request, test_unplug,
-      test_unplug_withdraw },
+    { TYPE_PC_DIMM, pc_dimm_pre_plug, test_plug, test_unplug_request, test_unplug },
     { 0 },
 };
 

@@ -6,6 +6,7 @@
 #include "hw/core/bus.h"
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
+#include "hw/core/unplug.h"
 #include "qapi/event.h"
 #include "util/error.h"
 #include "util/keyval.h"
@@ -178,19 +179,47 @@ static bool pre_plug(Machine *machine, Device *dev, GError **errp)
     return try_step(dev, "pre-plug", errp);
 }
 
+static UnplugRecord record; /* of the one slot */
+
+static void withdraw(void *opaque, const char *why)
+{
+    step(why);
+    unplug_end(&record, UNPLUG_WITHDRAWN);
+}
+
+static bool check_withdraw(void *opaque, GError **errp)
+{
+    if (!unplug_pending(&record)) {
+        error_set(errp, "no request is pending");
+        return false;
+    }
+    return true;
+}
+
 static void plug(Machine *machine, Device *dev)
 {
+    static const UnplugOps ops = { withdraw, check_withdraw };
+
     step("plug");
+    unplug_record_init(&record, &ops, NULL);
+    dev->unplug = &record;
 }
 
 static bool unplug_request(Machine *machine, Device *dev, GError **errp)
 {
-    return try_step(dev, "unplug-request", errp);
+    bool ok = try_step(dev, "unplug-request", errp);
+
+    if (ok) {
+        unplug_begin(&record);
+    }
+    return ok;
 }
 
 static void unplug(Machine *machine, Device *dev)
 {
     step("unplug");
+    unplug_end(&record, UNPLUG_EJECTED);
+    dev->unplug = NULL;
 }
 
 static const HotplugHandler handlers[] = {
@@ -270,7 +299,7 @@ static void test_plug_unplug(void)
     g_assert_true(device_del("g0", &err));
     g_assert_true(device_del("/machine/peripheral/g0", &err));
     assert_steps("unplug-request unplug-request");
-    g_assert_true(dev->pending_deleted_event);
+    g_assert_true(unplug_pending(&record));
     device_unplug(dev);
     assert_steps(
         "unplug unrealize DEVICE_DELETED{\"device\":\"g0\",\"path\":\"/machine/peripheral/g0"
@@ -310,9 +339,52 @@ static void test_failures(void)
     Device *dev = add("gadget,id=g1,fail=unplug-request", NULL);
     g_string_truncate(steps, 0);
     g_assert_false(device_del("g1", &err));
-    g_assert_false(dev->pending_deleted_event);
+    g_assert_false(unplug_pending(&record));
     g_assert_true(dev->realized);
     device_unplug(dev);
+    g_string_truncate(steps, 0);
+}
+
+/* A request is told of to the end: cancelled, timed out, or done, and only then is the end of a
+ * device without an id news. */
+static void test_request(void)
+{
+    g_autoptr(GError) err = NULL;
+    Device *dev = add("gadget", &err);
+    g_autofree char *path = object_path(&dev->parent);
+
+    g_string_truncate(steps, 0);
+    g_assert_false(device_del_cancel(path, &err));
+    g_assert_nonnull(strstr(err->message, "no request"));
+    g_clear_error(&err);
+    g_assert_false(device_del_within(path, -1, NULL));
+    g_assert_cmpint(record.last, ==, UNPLUG_NONE);
+
+    g_assert_true(device_del_within(path, 2, &err));
+    g_assert_true(unplug_pending(&record) && unplug_asked(&record));
+    clock_step_to(clock_ns() + NS_PER_SEC);
+    assert_steps("unplug-request");
+    unplug_reach(&record, UNPLUG_IN_PROGRESS);
+    g_assert_cmpint(record.at_ns[UNPLUG_SEEN], ==, record.at_ns[UNPLUG_IN_PROGRESS]);
+    clock_step_to(clock_ns() + NS_PER_SEC);
+    assert_steps("it timed out after 2 s");
+    g_assert_false(unplug_pending(&record) || unplug_asked(&record) || record.deadline);
+
+    g_assert_true(device_del_within(path, 2, &err));
+    g_assert_cmpint(record.at_ns[UNPLUG_WITHDRAWN], ==, -1);
+    g_assert_true(device_del_cancel(path, &err));
+    assert_steps("unplug-request it was cancelled");
+    clock_step_to(clock_ns() + 3 * NS_PER_SEC);
+    assert_steps("");
+
+    device_unplug(dev); /* the guest's own idea */
+    assert_steps("unplug unrealize");
+    dev = add("gadget", &err);
+    g_assert_true(device_del(path, &err));
+    g_string_truncate(steps, 0);
+    device_unplug(dev);
+    g_assert_nonnull(strstr(steps->str, "DEVICE_DELETED"));
+    g_assert_true(unplug_asked(&record));
     g_string_truncate(steps, 0);
 }
 
@@ -419,6 +491,7 @@ int main(int argc, char **argv)
     qapi_event_set_emitter(on_event);
     g_test_add_func("/device/plug-unplug", test_plug_unplug);
     g_test_add_func("/device/failures", test_failures);
+    g_test_add_func("/device/request", test_request);
     g_test_add_func("/device/bus", test_bus);
     g_test_add_func("/device/cold-and-reset", test_cold_and_reset);
     g_test_add_func("/device/help", test_help);

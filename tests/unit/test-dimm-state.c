@@ -25,16 +25,33 @@ static const char *const expected[DIMM_TRIGGERS] = {
     [DIMM_WITHDRAWN] = "INOJAOOOF",       [DIMM_RESET] = "IIIIIIIII",
 };
 
+static UnplugRecord record; /* that the states have a half of */
+
 static DimmState make_state(MemoryDeviceState wanted)
 {
+    static const UnplugStage stages[STATES] = {
+        [MEMORY_DEVICE_STATE_UNPLUG_REQUESTED] = UNPLUG_REQUESTED,
+        [MEMORY_DEVICE_STATE_UNPLUG_NOTICED] = UNPLUG_SEEN,
+        [MEMORY_DEVICE_STATE_UNPLUG_IN_PROGRESS] = UNPLUG_IN_PROGRESS,
+        [MEMORY_DEVICE_STATE_UNPLUG_REFUSED] = UNPLUG_REFUSED,
+    };
     bool request = wanted >= MEMORY_DEVICE_STATE_UNPLUG_REQUESTED;
 
+    unplug_record_init(&record, NULL, NULL);
+    if (request) {
+        unplug_begin(&record);
+        if (stages[wanted] == UNPLUG_REFUSED) {
+            unplug_end(&record, UNPLUG_REFUSED);
+        } else if (stages[wanted] != UNPLUG_REQUESTED) {
+            unplug_reach(&record, stages[wanted]);
+        }
+        record.status = 0x82;
+    }
     return (DimmState){
         .insertion = request ? MEMORY_DEVICE_STATE_ONLINE : wanted,
-        .request = request ? wanted : DIMM_NO_REQUEST,
         .reject_status = 0x81,
-        .refuse_status = 0x82,
         .since_us = 1,
+        .unplug = &record,
     };
 }
 
@@ -63,7 +80,8 @@ static void test_status(void)
     DimmState state;
     uint32_t status = 0;
 
-    dimm_state_init(&state);
+    unplug_record_init(&record, NULL, NULL);
+    dimm_state_init(&state, &record);
     g_assert_null(dimm_state_meaning(&state, &status));
     g_assert_true(dimm_state_step(&state, DIMM_INSERT_FAILURE, 0x81));
     g_assert_false(dimm_state_step(&state, DIMM_INSERT_FAILURE, 0x81));
@@ -83,12 +101,13 @@ static void test_hidden_half(void)
 {
     DimmState state;
 
-    dimm_state_init(&state);
+    unplug_record_init(&record, NULL, NULL);
+    dimm_state_init(&state, &record);
     dimm_state_step(&state, DIMM_UNPLUG_ASKED, 0);
-    g_assert_true(dimm_state_pending(&state));
+    g_assert_true(unplug_pending(&record));
     g_assert_false(dimm_state_step(&state, DIMM_INSERT_SUCCESS, 0));
     g_assert_true(dimm_state_step(&state, DIMM_WITHDRAWN, 0));
-    g_assert_false(dimm_state_pending(&state));
+    g_assert_false(unplug_pending(&record));
     g_assert_cmpint(dimm_state_get(&state), ==, MEMORY_DEVICE_STATE_ONLINE);
 }
 
@@ -290,7 +309,7 @@ static void test_timeout(void)
     g_assert_false(remove_event());
     g_assert_cmphex(in(REG(MEMHP_REG_NEXT), 4), ==, MEMHP_NO_SLOT);
     g_assert_cmpint(memory_hotplug_slot(memhp, 0)->unplug.last, ==, UNPLUG_WITHDRAWN);
-    g_assert_false(memory_hotplug_slot(memhp, 0)->dimm->pending_deleted_event);
+    g_assert_false(unplug_pending(memory_hotplug_slot(memhp, 0)->dimm->unplug));
     /* Usable again: as memory, and for the next request. */
     g_assert_cmphex(address_space_load(&address_space_memory, 4ull << 30, 4), ==, 0);
     del_within("d0", 1);

@@ -156,8 +156,7 @@ static void test_told_until_taken(void)
             ost(OST_EVENT_EJECT_REQUEST, 1);
             break;
         case 2:
-            memory_hotplug_unplug_withdraw(
-                memhp, DEVICE(object_resolve("/machine/peripheral/d0", NULL)), 0, &err);
+            device_del_cancel("d0", &err);
             break;
         case 3:
             machine_reset(machine);
@@ -345,10 +344,10 @@ static void test_reset(void)
     d0 = DEVICE(object_resolve("/machine/peripheral/d0", NULL));
     add_dimm("pc-dimm,id=d1,memdev=m1");
     del_dimm("d0");
-    g_assert_true(d0->pending_deleted_event);
+    g_assert_true(unplug_pending(d0->unplug));
     select_slot(7);
     machine_reset(machine);
-    g_assert_false(d0->pending_deleted_event);
+    g_assert_false(unplug_pending(d0->unplug));
     g_assert_cmphex(flags(), ==, MEMHP_ENABLED); /* slot 0 is selected */
     select_slot(1);
     g_assert_cmphex(flags(), ==, MEMHP_ENABLED);
