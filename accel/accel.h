@@ -66,6 +66,9 @@ typedef struct AccelOps {
     bool can_migrate;
     /* Bring X86Cpu up to date after a run / make the engine take changed registers. */
     void (*get_state)(X86Cpu *cpu);
+    /* How it fares with a CPU's code, lines of text to the end of @out. CPU's thread, outside guest
+     * code. NULL: there is nothing to say. */
+    void (*describe_code)(X86Cpu *cpu, GString *out);
     void (*put_state)(X86Cpu *cpu);
 } AccelOps;
 

@@ -60,6 +60,8 @@ static const struct {
       soft_set_translate },
     { "soft", "tb-size", "MIB", "room for each CPU's translated code", soft_set_tb_size },
     { "soft", "one-insn-per-tb", "on|off", "blocks of one instruction", soft_set_one_insn },
+    { "soft", "perf-map", "on|off", "tell perf of translated code, in /tmp/perf-PID.map",
+      soft_set_perf_map },
 };
 
 bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp)

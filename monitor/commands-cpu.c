@@ -2,6 +2,8 @@
 /* QMP commands about CPU models and interrupts (part of qapi/machine-target.json). */
 #include <string.h>
 
+#include "accel/accel.h"
+#include "accel/vcpu.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/intc/apic.h"
@@ -133,4 +135,33 @@ bool qmp_inject_nmi(GError **errp)
     }
     apic_nmi();
     return true;
+}
+
+static void describe_code(X86Cpu *cpu, void *opaque)
+{
+    GString *out = opaque;
+
+    g_string_append_printf(out, "CPU %u:\n", cpu->index);
+    accel_current()->describe_code(cpu, out);
+}
+
+HumanReadableText *qmp_x_query_jit(GError **errp)
+{
+    const AccelOps *ops = accel_current();
+    const Machine *machine = current_machine();
+
+    if (!ops || !ops->describe_code) {
+        error_set(
+            errp,
+            "only the software CPU (-accel soft) translates code; this machine's engine is %s",
+            ops ? ops->name : "not chosen yet");
+        return NULL;
+    }
+    GString *out = g_string_new(NULL);
+    for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
+        vcpu_run_on(machine->cpus[i], describe_code, out);
+    }
+    HumanReadableText *text = g_new0(HumanReadableText, 1);
+    text->human_readable_text = g_string_free(out, FALSE);
+    return text;
 }

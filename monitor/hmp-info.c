@@ -234,6 +234,15 @@ static void info_hotpluggable_cpus(Hmp *hmp, char **argv)
     }
 }
 
+static void info_jit(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    g_autoptr(HumanReadableText) text = qmp_x_query_jit(&err);
+
+    hmp_error(hmp, err);
+    hmp_printf(hmp, "%s", text ? text->human_readable_text : "");
+}
+
 static void info_kvm(Hmp *hmp, char **argv)
 {
     g_autoptr(KvmInfo) info = qmp_query_kvm(NULL);
@@ -280,6 +289,7 @@ const HmpCommand hmp_info_commands[] = {
     { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },
     { "iothreads", NULL, "the threads for the I/O of devices", info_iothreads, true },
     { "irq", NULL, "how many interrupts each line asked for", hmp_info_irq },
+    { "jit", NULL, "how the software CPU fares with the guest's code", info_jit },
     { "kvm", NULL, "whether KVM runs the CPUs", info_kvm, true },
     { "lapic", "[APIC-ID]", "the local APIC of this CPU, or of that number", hmp_info_lapic },
     { "mem", NULL, "the linear addresses that are mapped, with rights", hmp_info_mem },

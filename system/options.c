@@ -149,9 +149,10 @@ static bool do_machine(Startup *startup, const char *arg, GError **errp)
 
 static bool accel_from_props(Startup *startup, struct json_object *props, GError **errp)
 {
-    static const char *const known[] = { "accel",          "thread",          "kernel_irqchip",
-                                         "kernel-irqchip", "x-memslots",      "translate",
-                                         "tb-size",        "one-insn-per-tb", NULL };
+    static const char *const known[] = {
+        "accel",     "thread",  "kernel_irqchip",  "kernel-irqchip", "x-memslots",
+        "translate", "tb-size", "one-insn-per-tb", "perf-map",       NULL
+    };
     const char *name = opts_get(props, "accel"), *thread = opts_get(props, "thread");
 
     if (!opts_check_keys(props, known, errp)) {

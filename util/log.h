@@ -19,6 +19,7 @@ enum {
     LOG_UNIMP = 1 << 5,       /* "unimp": the guest used what is not there */
     LOG_CPU = 1 << 6,         /* "cpu": registers at each block */
     LOG_MEM_HOTPLUG = 1 << 7, /* "memory_hotplug": the register block and every transaction */
+    LOG_OUT_ASM = 1 << 9,     /* "out_asm": host code of blocks as they are translated */
     LOG_IOPORT = 1 << 8,      /* "ioport": accesses to ports where nothing is */
 };
 

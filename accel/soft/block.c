@@ -2,10 +2,14 @@
 /* The cache of decoded blocks, and the loop that runs them. */
 
 #include "accel/soft/block.h"
+
+#include <inttypes.h>
+
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/translate/translate.h"
 #include "accel/soft/uop.h"
+#include "util/log.h"
 
 #define NO_PAGE    ((hwaddr)-1)
 #define CHUNK_SIZE (1u << 20)
@@ -216,7 +220,8 @@ static SoftBlock *block_find(SoftCpu *s)
         }
     }
     b->valid_gen = s->tlb_gen;
-    if (!(b->key & SOFT_KEY_TF)) { /* those are not entered from one another */
+    if (!(b->key & SOFT_KEY_TF) &&
+        !log_enabled(LOG_EXEC)) { /* those are not entered from one another */
         s->jump[soft_jump_hash(rip)] = b;
     }
     return b;
@@ -362,6 +367,10 @@ static const SoftCodeUser code_user = { .invalidate = invalidate, .page_used = p
 
 static const Uop *start(SoftCpu *s, const SoftBlock *b)
 {
+    if (log_enabled(LOG_EXEC)) {
+        log_printf("EXEC: CPU %u, 0x%08" PRIx64 ", physical 0x%" PRIx64 "\n", s->cpu.index, b->rip,
+                   b->phys);
+    }
     s->blocks_run++;
     s->block = b;
     s->cpu.regs[REG_PC] = b->rip;
@@ -382,7 +391,7 @@ const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
     if (!b) {
         return NULL;
     }
-    if (which >= 0 && epoch == s->cache->epoch) {
+    if (which >= 0 && epoch == s->cache->epoch && !log_enabled(LOG_EXEC)) {
         from->next[which] = b;
     }
     return start(s, b);

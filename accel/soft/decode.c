@@ -4,15 +4,18 @@
  * drop flag computations that nobody reads.
  */
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/disassemble.h"
 #include "accel/soft/isa.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
+#include "util/log.h"
 
 #define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
 
@@ -316,6 +319,14 @@ static bool decode_one(SoftDecoder *d, const ZydisDecoder *z, SoftInsn *in, cons
     return true;
 }
 
+static void log_code(const SoftDecoder *d, const Code *code, unsigned len)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    soft_disassemble(text, d->mode, d->rip, code->bytes, len);
+    log_printf("IN: 0x%08" PRIx64 "\n%s\n", d->rip, text->str);
+}
+
 bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsigned *bytes)
 {
     Code code;
@@ -357,6 +368,10 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     }
     drop_dead_flags(d);
     *bytes = offset;
+    d->s->blocks_decoded++;
+    if (log_enabled(LOG_IN_ASM)) {
+        log_code(d, &code, offset);
+    }
     soft_code_page_lines(s, phys, MIN(offset, code.first));
     if (offset > code.first) {
         soft_code_page_lines(s, *second, offset - code.first);

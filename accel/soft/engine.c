@@ -15,6 +15,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/translate/statistics.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
 #include "qom/object.h"
@@ -227,6 +228,11 @@ static void get_state(X86Cpu *cpu)
     cpu->rflags = soft_get_rflags(soft_cpu(cpu));
 }
 
+static void describe_code(X86Cpu *cpu, GString *out)
+{
+    soft_statistics_describe(soft_cpu(cpu), out);
+}
+
 static void put_state(X86Cpu *cpu)
 {
     SoftCpu *s = soft_cpu(cpu);
@@ -265,5 +271,6 @@ const AccelOps accel_soft = {
     .cpu_destroy = cpu_destroy,
     .run = soft_run,
     .get_state = get_state,
+    .describe_code = describe_code,
     .put_state = put_state,
 };

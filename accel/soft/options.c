@@ -44,3 +44,12 @@ bool soft_set_one_insn(const char *value, GError **errp)
     }
     return true;
 }
+
+bool soft_set_perf_map(const char *value, GError **errp)
+{
+    if (!bool_parse(value, &soft_options.perf_map)) {
+        error_set(errp, "perf-map must be on or off, not '%s'", value);
+        return false;
+    }
+    return true;
+}

@@ -16,12 +16,14 @@ typedef struct SoftOptions {
     SoftTranslateMode translate;
     unsigned tb_size; /* MiB of translated code for each vCPU */
     bool one_insn;    /* blocks of one instruction */
+    bool perf_map;    /* write /tmp/perf-PID.map */
 } SoftOptions;
 extern SoftOptions soft_options;
 
-/* translate=off|on|all, tb-size=MiB, one-insn-per-tb=on|off */
+/* translate=off|on|all, tb-size=MiB, one-insn-per-tb=on|off, perf-map=on|off */
 bool soft_set_translate(const char *value, GError **errp);
 bool soft_set_tb_size(const char *value, GError **errp);
 bool soft_set_one_insn(const char *value, GError **errp);
+bool soft_set_perf_map(const char *value, GError **errp);
 
 #endif

@@ -142,9 +142,10 @@ struct SoftCpu {
     bool trap;
     MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache; /* decoded blocks (block.h) */
-    struct SoftTranslator *translator;             /* NULL: everything is interpreted */
-    void *native;                                  /* stubs for x87/SSE (native.h) */
-    uint64_t blocks_run, insns_decoded, tlb_fills; /* statistics */
+    struct SoftTranslator *translator; /* NULL: everything is interpreted */
+    void *native;                      /* stubs for x87/SSE (native.h) */
+    /* Statistics. */
+    uint64_t blocks_run, blocks_decoded, insns_decoded, tlb_fills, tlb_flushes, tlb_page_flushes;
 };
 
 static inline SoftCpu *soft_cpu(X86Cpu *cpu)

@@ -111,6 +111,7 @@ void soft_tlb_init(SoftCpu *s)
 
 void soft_tlb_flush(SoftCpu *s, bool keep_global)
 {
+    s->tlb_flushes++;
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (!keep_global || s->code[i].local) {
             next_generation(s, &s->code[i]);
@@ -158,6 +159,7 @@ static void flush_victims(SoftTlbVictims *v, uint64_t addr)
 
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 {
+    s->tlb_page_flushes++;
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (code_concerned(&s->code[i], addr)) {
             next_generation(s, &s->code[i]);

@@ -162,6 +162,7 @@ REFUSED = [
     (["-accel", "soft,tb-size=2000"], "tb-size 2000"),
     (["-accel", "soft,translate=perhaps"], "translate perhaps all"),
     (["-accel", "tcg,one-insn-per-tb=2"], "one-insn-per-tb on off"),
+    (["-accel", "soft,perf-map=2"], "perf-map on off"),
     (["-accel", "qtest", "-accel", "warp"], "warp"),
     (["-M", "pc,accel=qtest:warp"], "warp"),
     (["-object", "secret,id=s"], "data="),
@@ -579,7 +580,8 @@ def process_name():
 
 def accel_help():
     for args, words in ((["-accel", "help"], ("kvm", "soft, tcg")),
-                        (["-accel", "soft,help"], ("translate=off|on|all", "tb-size=", "one-insn-per-tb=")),
+                        (["-accel", "soft,help"], ("translate=off|on|all", "tb-size=", "one-insn-per-tb=",
+                                                    "perf-map=")),
                         (["-accel", "tcg,help"], ("translate=off|on|all",)),
                         (["-accel", "kvm,help"], ("kernel-irqchip=on|split|off",))):
         status, text = machine.run_program(*args)

@@ -41,6 +41,7 @@ void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
         patch_gen(tr, e, &to->valid_gen);
         patch(tr, e->onward, to->host);
     }
+    tr->statistics.links++;
     e->to = to;
     e->next = to->translation->incoming;
     to->translation->incoming = e;

@@ -2,6 +2,7 @@
 #include "accel/soft/translate/run.h"
 
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/translator.h"
 #include "accel/soft/uop.h"
 
 /* The function that a micro-operation has for the interpreter. */
@@ -19,12 +20,15 @@ static const Uop *uop_stay(SoftCpu *s, const Uop *op)
 const Uop *run_uops(SoftCpu *s, SoftBlock *b, unsigned number)
 {
     unsigned first = number & 0xffff, count = number >> 16;
+    TranslateStatistics *st = &s->translator->statistics;
     Uop pair[2];
 
+    st->calls++;
     pair[1].fn = uop_stay;
     for (unsigned i = first; i < first + count; i++) {
         pair[0] = b->uops[i];
         pair[0].fn = function_of(b, i);
+        statistics_called(st, b, i, pair[0].fn);
         const Uop *next = pair[0].fn(s, pair);
         if (next != &pair[1]) {
             return next;
@@ -38,7 +42,12 @@ const Uop *run_uops(SoftCpu *s, SoftBlock *b, unsigned number)
 
 const Uop *run_bail(SoftCpu *s, SoftBlock *b, unsigned number)
 {
-    return function_of(b, number)(s, &b->uops[number]);
+    TranslateStatistics *st = &s->translator->statistics;
+    UopFn *fn = function_of(b, number);
+
+    st->bails++;
+    statistics_called(st, b, number, fn);
+    return fn(s, &b->uops[number]);
 }
 
 const Uop *run_exit(SoftCpu *s, SoftBlock *b, unsigned number)

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One block to host code. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "accel/soft/disassemble.h"
+#include "accel/soft/options.h"
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/leave.h"
+#include "accel/soft/translate/perf-map.h"
 #include "accel/soft/translate/translator.h"
+#include "util/log.h"
 
 enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 640 }; /* bytes, at most */
 
@@ -159,6 +164,23 @@ static void emit_uops(Translator *t, const Stubs *stubs)
     }
 }
 
+static void tell(SoftTranslator *tr, const SoftBlock *b, const uint8_t *code, size_t size)
+{
+    TranslateStatistics *st = &tr->statistics;
+
+    st->translations++;
+    st->guest_bytes += b->bytes;
+    st->host_bytes += size;
+    if (soft_options.perf_map) {
+        perf_map_add_block(code, size, b->rip);
+    }
+    if (log_enabled(LOG_OUT_ASM)) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        soft_disassemble(text, 64, (uintptr_t)code, code, size);
+        log_printf("OUT: 0x%08" PRIx64 ", %zu bytes\n%s\n", b->rip, size, text->str);
+    }
+}
+
 bool translate_block(SoftTranslator *tr, SoftBlock *b)
 {
     Translator t;
@@ -175,6 +197,7 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     emit_uops(&t, &tr->stubs);
     emit_tail(&t, &tr->stubs);
     code_cache_commit(&tr->cache, &t.c);
+    tell(tr, b, entry, (size_t)(t.c.exec - entry));
     b->host = entry;
     b->translation = t.x;
     t.x->older = tr->newest;

@@ -6,6 +6,7 @@
 #include "accel/soft/options.h"
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/perf-map.h"
 #include "accel/soft/translate/translator.h"
 #include "accel/soft/uop.h"
 
@@ -20,7 +21,8 @@ bool soft_translate_init(SoftCpu *s, GError **errp)
     HostCode c;
 
     soft_meanings_init();
-    if (!code_cache_init(&tr->cache, (size_t)soft_options.tb_size << 20, errp)) {
+    if ((soft_options.perf_map && !perf_map_open(errp)) ||
+        !code_cache_init(&tr->cache, (size_t)soft_options.tb_size << 20, errp)) {
         g_free(tr);
         return false;
     }
@@ -28,6 +30,7 @@ bool soft_translate_init(SoftCpu *s, GError **errp)
     stubs_emit(&c, &tr->stubs);
     code_cache_commit(&tr->cache, &c);
     tr->stubs_size = tr->cache.used;
+    perf_map_add(tr->cache.exec, tr->stubs_size, "dimmable-stubs");
     s->host_mxcsr = _mm_getcsr();
     s->translator = tr;
     return true;
@@ -63,6 +66,7 @@ void soft_translate_drop(SoftCpu *s)
         forget(s->translator);
         code_cache_empty(&s->translator->cache, s->translator->stubs_size);
         s->translator->full = false;
+        s->translator->statistics.drops++;
     }
 }
 

@@ -4,6 +4,7 @@
 #define ACCEL_SOFT_TRANSLATE_TRANSLATOR_H
 
 #include "accel/soft/translate/code-cache.h"
+#include "accel/soft/translate/statistics.h"
 #include "accel/soft/translate/stubs.h"
 
 typedef struct SoftTranslator {
@@ -12,6 +13,7 @@ typedef struct SoftTranslator {
     Stubs stubs;
     SoftTranslation *newest; /* list of all */
     bool full;
+    TranslateStatistics statistics;
 } SoftTranslator;
 
 /* Make host code of @b; false: there is no room. (block.c) */
