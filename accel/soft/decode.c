@@ -26,6 +26,7 @@ static const SoftFamilyEntry *const families[] = {
     soft_family_branch, soft_family_stack,   soft_family_atomic,  soft_family_misc,
     soft_family_system, soft_family_segment, soft_family_io,      soft_family_transfer,
     soft_family_fpu,    soft_family_xmm,     soft_family_syscall, soft_family_control,
+    soft_family_avx,    soft_family_xsave,
 };
 
 typedef struct FamilyNode {
@@ -190,10 +191,17 @@ static bool emit_by_family(SoftDecoder *d, const SoftInsn *in)
     return false;
 }
 
+/* VEX and its kin are for protected mode only. */
+static bool encoding_allowed(const SoftDecoder *d, const SoftInsn *in)
+{
+    return in->raw.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY ||
+           (d->mode_key & (SOFT_KEY_PE | SOFT_KEY_VM86)) == SOFT_KEY_PE;
+}
+
 static void emit_instruction(SoftDecoder *d, const SoftInsn *in)
 {
     unsigned count = d->count;
-    bool offered = soft_isa_offered(&d->s->cpu.model, &in->raw, d->mode);
+    bool offered = encoding_allowed(d, in) && soft_isa_offered(&d->s->cpu.model, &in->raw, d->mode);
     if (offered && emit_by_family(d, in)) {
         return;
     }

@@ -42,6 +42,21 @@ static const struct {
     { ZYDIS_ISA_SET_CLFLUSHOPT, X86_FEAT_7_EBX, 23, false },
     { ZYDIS_ISA_SET_CLWB, X86_FEAT_7_EBX, 24, false },
     { ZYDIS_ISA_SET_SHA, X86_FEAT_7_EBX, 29, true },
+    { ZYDIS_ISA_SET_XSAVE, X86_FEAT_1_ECX, 26, false },
+    { ZYDIS_ISA_SET_AVX, X86_FEAT_1_ECX, 28, true },
+    { ZYDIS_ISA_SET_AVXAES, X86_FEAT_1_ECX, 28, true },
+    { ZYDIS_ISA_SET_AVX_GFNI, X86_FEAT_1_ECX, 28, true },
+    { ZYDIS_ISA_SET_FMA, X86_FEAT_1_ECX, 12, true },
+    { ZYDIS_ISA_SET_F16C, X86_FEAT_1_ECX, 29, true },
+    { ZYDIS_ISA_SET_AVX2, X86_FEAT_7_EBX, 5, true },
+    { ZYDIS_ISA_SET_AVX2GATHER, X86_FEAT_7_EBX, 5, false },
+    { ZYDIS_ISA_SET_GFNI, X86_FEAT_7_ECX, 8, true },
+    { ZYDIS_ISA_SET_VAES, X86_FEAT_7_ECX, 9, true },
+    { ZYDIS_ISA_SET_VPCLMULQDQ, X86_FEAT_7_ECX, 10, true },
+    { ZYDIS_ISA_SET_AVX_VNNI, X86_FEAT_7_1_EAX, 4, true },
+    { ZYDIS_ISA_SET_XSAVEOPT, X86_FEAT_D_1_EAX, 0, false },
+    { ZYDIS_ISA_SET_XSAVEC, X86_FEAT_D_1_EAX, 1, false },
+    { ZYDIS_ISA_SET_XSAVES, X86_FEAT_D_1_EAX, 3, false },
     { ZYDIS_ISA_SET_RDPID, X86_FEAT_7_ECX, 22, false },
     { ZYDIS_ISA_SET_RDTSCP, X86_FEAT_EXT1_EDX, 27, false },
     { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5, true },
@@ -50,12 +65,22 @@ static const struct {
     { ZYDIS_ISA_SET_PREFETCH_NOP, X86_FEAT_EXT1_EDX, 29, false },
 };
 
+/* Sets that need a second bit. */
+static const struct {
+    ZydisISASet set;
+    uint8_t word, bit;
+} also[] = {
+    { ZYDIS_ISA_SET_AVXAES, X86_FEAT_1_ECX, 25 },
+    { ZYDIS_ISA_SET_AVX_GFNI, X86_FEAT_7_ECX, 8 },
+};
+
 /* Instructions of sets that have others in them too. */
 static const struct {
     ZydisMnemonic mnemonic;
     uint8_t word, bit;
 } instructions[] = {
     { ZYDIS_MNEMONIC_RDTSC, X86_FEAT_1_EDX, 4 },
+    { ZYDIS_MNEMONIC_VPCLMULQDQ, X86_FEAT_1_ECX, 1 },
     { ZYDIS_MNEMONIC_RDMSR, X86_FEAT_1_EDX, 5 },
     { ZYDIS_MNEMONIC_WRMSR, X86_FEAT_1_EDX, 5 },
     { ZYDIS_MNEMONIC_CMPXCHG8B, X86_FEAT_1_EDX, 8 },
@@ -92,6 +117,16 @@ static bool set_offered(const X86CpuModel *model, ZydisISASet set)
     return !known;
 }
 
+static bool also_offered(const X86CpuModel *model, ZydisISASet set)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(also); i++) {
+        if (also[i].set == set) {
+            return x86_cpu_model_has(model, also[i].word, 1u << also[i].bit);
+        }
+    }
+    return true;
+}
+
 static bool instruction_offered(const X86CpuModel *model, ZydisMnemonic mnemonic)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(instructions); i++) {
@@ -125,7 +160,8 @@ bool soft_isa_offered(const X86CpuModel *model, const ZydisDecodedInstruction *r
     if (is_sse_of_mmx(raw) && !set_offered(model, ZYDIS_ISA_SET_SSE)) {
         return false;
     }
-    return set_offered(model, raw->meta.isa_set) && instruction_offered(model, raw->mnemonic);
+    return set_offered(model, raw->meta.isa_set) && also_offered(model, raw->meta.isa_set) &&
+           instruction_offered(model, raw->mnemonic);
 }
 
 bool soft_isa_native(const ZydisDecodedInstruction *raw)

@@ -153,6 +153,18 @@ static bool write_perfctr(SoftCpu *s, uint32_t msr, uint64_t value)
     return true;
 }
 
+/* No component of XSAVE is a supervisor's. */
+static bool write_xss(SoftCpu *s, uint32_t msr, uint64_t value)
+{
+    return value == 0;
+}
+
+static bool read_xss(SoftCpu *s, uint32_t msr, uint64_t *value)
+{
+    *value = 0;
+    return x86_cpu_model_has(&s->cpu.model, X86_FEAT_D_1_EAX, CPUID_D_1_EAX_XSAVES);
+}
+
 /* A register that holds an address. */
 static bool write_canonical(SoftCpu *s, uint32_t msr, uint64_t value);
 
@@ -180,6 +192,7 @@ static const MsrEntry entries[] = {
     { MSR_SYSENTER_ESP, MSR_SYSENTER_ESP, PLACE(msr.sysenter_esp), .write = write_canonical },
     { MSR_SYSENTER_EIP, MSR_SYSENTER_EIP, PLACE(msr.sysenter_eip), .write = write_canonical },
     { MSR_PAT, MSR_PAT, PLACE(msr.pat), .write = write_pat },
+    { MSR_XSS, MSR_XSS, .read = read_xss, .write = write_xss },
     { MSR_MISC_ENABLE, MSR_MISC_ENABLE, PLACE(msr.misc_enable), .allowed = ANY },
     /* 8 variable ranges, fixed ranges, write combining. Memory types change nothing here. */
     { MSR_MTRRCAP, MSR_MTRRCAP, .value = 0x508 },

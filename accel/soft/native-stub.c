@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Generates stubs for native.c. A stub is called as void stub(NativeFrame *rdi) and uses
- *   r8 the frame, r9 the memory buffer, slots: xmm1-xmm3 resp. r10, r11, rsi.
+ *   r8 the frame, r9 the memory buffer, slots: xmm1-xmm4 (ymm1-ymm4) resp. r10, r11, rsi.
  * It leaves RDI alone, and RSP where it was at the guest's instruction: native-fault.c needs both.
  * Code lies in chunks mapped twice, once writable and once executable.
  */
@@ -16,7 +16,7 @@
 #define CHUNK_SIZE    (256 * 1024)
 #define STUB_MAX_SIZE 512
 
-static const uint8_t slot_gpr[NATIVE_SLOTS] = { 10, 11, 6 };
+static const uint8_t slot_gpr[] = { 10, 11, 6 };
 
 /* The cache and the chunk; the lock protects both. */
 static GMutex stub_lock;
@@ -59,6 +59,28 @@ static void put_movups_r9(StubCode *c, bool store, unsigned xmm, uint32_t disp)
     put(c, &disp, 4);
 }
 
+/* vmovups xmm, [r9], or back */
+static void put_vmovups(StubCode *c, bool store, unsigned xmm)
+{
+    PUT(c, 0xc4, 0xc1, 0x78, store ? 0x11 : 0x10, (uint8_t)(xmm << 3 | 1));
+}
+
+/* Upper half of a YMM register: vinsertf128 ymm, ymm, [r9], 1; or vextractf128 [r9], ymm, 1 */
+static void put_ymm_high(StubCode *c, bool store, unsigned ymm)
+{
+    PUT(c, 0xc4, 0xc3, store ? 0x7d : (uint8_t)(0x05 | (~ymm & 15) << 3), store ? 0x19 : 0x18,
+        (uint8_t)(ymm << 3 | 1), 1);
+}
+
+/* A YMM register and the places of its halves, which the frame has at @low and @high. */
+static void put_ymm(StubCode *c, bool store, unsigned ymm, uint8_t low, uint8_t high)
+{
+    put_mov(c, false, R9, R8, low);
+    put_vmovups(c, store, ymm);
+    put_mov(c, false, R9, R8, high);
+    put_ymm_high(c, store, ymm);
+}
+
 /* FXRSTOR64 or FXSAVE64 [r9] */
 static void put_fx(StubCode *c, bool store)
 {
@@ -83,6 +105,9 @@ static void put_slots(StubCode *c, const NativeRequest *r, bool store)
         case NATIVE_SLOT_XMM:
             put_mov(c, false, R9, R8, disp);
             put_movups_r9(c, store, i + 1, 0);
+            break;
+        case NATIVE_SLOT_YMM:
+            put_ymm(c, store, i + 1, disp, (uint8_t)(FRAME(high) + 8 * i));
             break;
         case NATIVE_SLOT_GPR:
             put_mov(c, false, R9, R8, disp);
@@ -110,6 +135,10 @@ static void put_fixed(StubCode *c, const NativeRequest *r, bool store)
     if (r->fixed_xmm0) {
         put_mov(c, false, R9, R8, FRAME(fx));
         put_movups_r9(c, store, 0, FX_XMM);
+        if (r->stub.avx) {
+            put_mov(c, false, R9, R8, FRAME(ymm0_high));
+            put_ymm_high(c, store, 0);
+        }
     }
 }
 
@@ -136,6 +165,9 @@ static void put_stub(StubCode *c, const NativeRequest *r, const uint8_t *insn, u
     }
     put_fixed(c, r, true);
     put_slots(c, r, true);
+    if (stub->avx) {
+        PUT(c, 0xc5, 0xf8, 0x77); /* vzeroupper: C code is SSE, which is slow with upper halves */
+    }
     if (stub->whole_fpu) {
         put_fx(c, true);
         PUT(c, 0xdb, 0xe3); /* fninit: what C code expects */
@@ -175,7 +207,8 @@ static bool chunk_new(void)
 static void describe(NativeStub *stub, const NativeRequest *r, const uint8_t *insn,
                      unsigned insn_len)
 {
-    stub->plain = !r->fixed_gprs && !r->fixed_xmm0 && !r->flags_read && !r->stub.whole_fpu;
+    stub->plain =
+        !r->stub.avx && !r->fixed_gprs && !r->fixed_xmm0 && !r->flags_read && !r->stub.whole_fpu;
     for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
         stub->plain = stub->plain && r->stub.slots[i] != NATIVE_SLOT_GPR_HIGH8;
         stub->slots_written |= (uint8_t)(r->slot_written[i] << i);

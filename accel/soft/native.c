@@ -37,8 +37,8 @@ static const struct {
 
 /* Beginnings of the names of SSE instructions that neither obey nor change MXCSR. */
 static const char *const mxcsr_free[] = {
-    "p",     "mov", "and", "or",     "xor",     "unpck", "shuf",
-    "blend", "aes", "sha", "insert", "extract", "lddqu", "crc32",
+    "p",   "mov",    "and",     "or",    "xor",   "unpck",     "shuf", "blend", "aes",
+    "sha", "insert", "extract", "lddqu", "crc32", "broadcast", "test", "gf2p8",
 };
 
 /* Instructions with a 16-byte memory operand that may be unaligned (SHA's: on AMD's processors). */
@@ -49,6 +49,21 @@ static const ZydisMnemonic unaligned[] = {
     ZYDIS_MNEMONIC_SHA1MSG2,   ZYDIS_MNEMONIC_SHA1NEXTE,  ZYDIS_MNEMONIC_SHA1RNDS4,
     ZYDIS_MNEMONIC_SHA256MSG1, ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
 };
+
+/* Instructions of AVX with a memory operand that must be aligned: to its size. */
+static const ZydisMnemonic avx_aligned[] = {
+    ZYDIS_MNEMONIC_VMOVNTPS,
+    ZYDIS_MNEMONIC_VMOVNTPD,
+    ZYDIS_MNEMONIC_VMOVNTDQ,
+    ZYDIS_MNEMONIC_VMOVNTDQA,
+};
+
+/* VEX with vector registers: BMI's have general ones only. */
+static bool is_avx(const ZydisDecodedInstruction *raw)
+{
+    return raw->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX &&
+           raw->meta.isa_ext != ZYDIS_ISA_EXT_BMI1 && raw->meta.isa_ext != ZYDIS_ISA_EXT_BMI2;
+}
 
 /* SSE to SSE4, but for FISTTP, which came with SSE3 and is an x87 instruction. */
 static bool is_sse(const ZydisDecodedInstruction *raw)
@@ -65,10 +80,10 @@ static bool is_sse(const ZydisDecodedInstruction *raw)
 
 static bool obeys_mxcsr(const ZydisDecodedInstruction *raw)
 {
-    if (!is_sse(raw)) {
+    if (!is_sse(raw) && !is_avx(raw)) {
         return false;
     }
-    const char *name = ZydisMnemonicGetString(raw->mnemonic);
+    const char *name = ZydisMnemonicGetString(raw->mnemonic) + is_avx(raw); /* without the V */
     for (unsigned i = 0; i < G_N_ELEMENTS(mxcsr_free); i++) {
         if (g_str_has_prefix(name, mxcsr_free[i])) {
             return false;
@@ -85,6 +100,16 @@ static bool may_be_unaligned(ZydisMnemonic mnemonic)
         }
     }
     return false;
+}
+
+static bool must_be_aligned(const ZydisDecodedInstruction *raw, unsigned size)
+{
+    for (unsigned i = 0; is_avx(raw) && i < G_N_ELEMENTS(avx_aligned); i++) {
+        if (avx_aligned[i] == raw->mnemonic) {
+            return true;
+        }
+    }
+    return !is_avx(raw) && size == 16 && !may_be_unaligned(raw->mnemonic);
 }
 
 /* ---- what an instruction needs ---- */
@@ -109,9 +134,11 @@ static bool is_explicit(const ZydisDecodedOperand *op)
     return op->encoding != ZYDIS_OPERAND_ENCODING_NONE;
 }
 
+#define GPR_SLOTS 3
+
 static const struct {
     ZydisRegisterClass class;
-    ZydisRegister slot_regs[NATIVE_SLOTS]; /* the registers of native-stub.c's slots */
+    ZydisRegister slot_regs[GPR_SLOTS]; /* the registers of native-stub.c's slots */
 } gpr_classes[] = {
     { ZYDIS_REGCLASS_GPR8, { ZYDIS_REGISTER_R10B, ZYDIS_REGISTER_R11B, ZYDIS_REGISTER_SIL } },
     { ZYDIS_REGCLASS_GPR16, { ZYDIS_REGISTER_R10W, ZYDIS_REGISTER_R11W, ZYDIS_REGISTER_SI } },
@@ -134,7 +161,7 @@ static bool request_gpr(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRe
         return false;
     }
     int slot = slot_for(r, high ? NATIVE_SLOT_GPR_HIGH8 : NATIVE_SLOT_GPR, number, op);
-    if (slot < 0) {
+    if (slot < 0 || slot >= GPR_SLOTS) {
         return false;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(gpr_classes); i++) {
@@ -160,6 +187,33 @@ static bool request_xmm(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRe
     return slot >= 0;
 }
 
+/* An XMM or YMM register of a VEX instruction. */
+static bool request_ymm(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRegister *renamed)
+{
+    ZydisRegister first = ZydisRegisterGetClass(op->reg.value) == ZYDIS_REGCLASS_YMM
+                              ? ZYDIS_REGISTER_YMM0
+                              : ZYDIS_REGISTER_XMM0;
+    if (!is_explicit(op)) {
+        r->fixed_xmm0 = true;
+        return op->reg.value == first;
+    }
+    int slot = slot_for(r, NATIVE_SLOT_YMM, (uint8_t)(op->reg.value - first), op);
+    *renamed = first + 1 + slot;
+    return slot >= 0;
+}
+
+/* RFLAGS bits that the instruction writes. Zydis 4.0 does not know that these clear the others. */
+static uint32_t flags_written(const ZydisDecodedInstruction *raw)
+{
+    if (raw->mnemonic == ZYDIS_MNEMONIC_VPTEST || raw->mnemonic == ZYDIS_MNEMONIC_VTESTPS ||
+        raw->mnemonic == ZYDIS_MNEMONIC_VTESTPD) {
+        return RFLAGS_ARITH;
+    }
+    return (raw->cpu_flags->modified | raw->cpu_flags->set_0 | raw->cpu_flags->set_1 |
+            raw->cpu_flags->undefined) &
+           RFLAGS_ARITH;
+}
+
 static bool request_register(NativeRequest *r, const ZydisDecodedInstruction *raw,
                              const ZydisDecodedOperand *op, ZydisRegister *renamed)
 {
@@ -170,15 +224,15 @@ static bool request_register(NativeRequest *r, const ZydisDecodedInstruction *ra
     case ZYDIS_REGCLASS_GPR64:
         return request_gpr(r, op, renamed);
     case ZYDIS_REGCLASS_XMM:
-        return request_xmm(r, op, renamed);
+        return r->stub.avx ? request_ymm(r, op, renamed) : request_xmm(r, op, renamed);
+    case ZYDIS_REGCLASS_YMM:
+        return request_ymm(r, op, renamed);
     case ZYDIS_REGCLASS_MMX:
     case ZYDIS_REGCLASS_X87:
         return r->stub.whole_fpu;
     case ZYDIS_REGCLASS_FLAGS:
         r->flags_read = raw->cpu_flags->tested != 0;
-        r->stub.flags_written = (raw->cpu_flags->modified | raw->cpu_flags->set_0 |
-                                 raw->cpu_flags->set_1 | raw->cpu_flags->undefined) &
-                                RFLAGS_ARITH;
+        r->stub.flags_written = flags_written(raw);
         return true;
     default: /* x87 status and control words, MXCSR: part of the state that is loaded */
         return op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
@@ -194,7 +248,7 @@ static bool request_memory(NativeRequest *r, const ZydisDecodedInstruction *raw,
     r->stub.mem_size = op->size / 8;
     r->stub.mem_read = op->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
     r->stub.mem_written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    r->stub.mem_aligned = r->stub.mem_size == 16 && !may_be_unaligned(raw->mnemonic);
+    r->stub.mem_aligned = must_be_aligned(raw, r->stub.mem_size);
     return true;
 }
 
@@ -240,6 +294,7 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
     r->encoding.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
     r->encoding.address_size_hint = ZYDIS_ADDRESS_SIZE_HINT_NONE;
     r->encoding.prefixes &= ~(uint64_t)ZYDIS_ATTRIB_HAS_SEGMENT;
+    r->stub.avx = is_avx(&in->raw);
     r->stub.whole_fpu = uses_x87_or_mmx(in);
     if (r->stub.whole_fpu) {
         request_x87(r, in);
@@ -267,7 +322,7 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
         }
     }
     r->stub.mxcsr = obeys_mxcsr(&in->raw);
-    r->stub.sse |= r->stub.mxcsr;
+    r->stub.sse |= r->stub.mxcsr && !r->stub.avx;
     return true;
 }
 
@@ -276,6 +331,18 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
 void native_check_sse(SoftCpu *s, const Uop *op)
 {
     if ((s->cpu.cr0 & CR0_EM) || !(s->cpu.cr4 & CR4_OSFXSR)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    if (s->cpu.cr0 & CR0_TS) {
+        soft_raise(s, op, EXC_NM, -1);
+    }
+}
+
+void native_check_avx(SoftCpu *s, const Uop *op)
+{
+    const uint64_t both = XCR0_SSE | XCR0_AVX;
+
+    if (!(s->cpu.cr4 & CR4_OSXSAVE) || (s->cpu.xcr0 & both) != both) {
         soft_raise(s, op, EXC_UD, -1);
     }
     if (s->cpu.cr0 & CR0_TS) {
@@ -302,6 +369,9 @@ static void check_x87(SoftCpu *s, const Uop *op)
 
 static void check_enabled(SoftCpu *s, const Uop *op, const NativeStub *stub)
 {
+    if (stub->avx) {
+        native_check_avx(s, op);
+    }
     if (stub->sse) {
         native_check_sse(s, op);
     }
@@ -434,15 +504,18 @@ static void run_stub(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFr
 static const Uop *native_run(SoftCpu *s, const Uop *op)
 {
     const NativeStub *stub = (const NativeStub *)(uintptr_t)op->imm;
-    const uint8_t regs[NATIVE_SLOTS] = { op->dst, op->src, op->aux };
+    /* Who has four registers has no memory operand. */
+    const uint8_t regs[NATIVE_SLOTS] = { op->dst, op->src, op->aux, stub->mem_size ? 0 : op->base };
     uint8_t mem[NATIVE_MEM_MAX] __attribute__((aligned(64)));
-    NativeFrame frame = { .mem = mem, .fx = s->cpu.fxsave, .regs = s->cpu.regs };
+    NativeFrame frame = {
+        .mem = mem, .fx = s->cpu.fxsave, .regs = s->cpu.regs, .ymm0_high = s->cpu.ymm_high
+    };
     uint64_t addr = 0;
 
     check_enabled(s, op, stub);
     if (stub->mem_size) {
         addr = soft_addr(s, op);
-        if (stub->mem_aligned && (addr & 15)) {
+        if (stub->mem_aligned && (addr & (stub->mem_size - 1u))) {
             soft_raise(s, op, EXC_GP, 0);
         }
         if (stub->mem_read) {
@@ -456,8 +529,11 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
         }
     }
     for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
-        frame.slot[i] = stub->slots[i] == NATIVE_SLOT_XMM ? (void *)native_xmm(s, regs[i])
-                                                          : (void *)&s->cpu.regs[regs[i]];
+        bool vector = stub->slots[i] == NATIVE_SLOT_XMM || stub->slots[i] == NATIVE_SLOT_YMM;
+        frame.slot[i] = vector ? (void *)native_xmm(s, regs[i]) : (void *)&s->cpu.regs[regs[i]];
+        if (stub->slots[i] == NATIVE_SLOT_YMM) {
+            frame.high[i] = native_ymm_high(s, regs[i]);
+        }
     }
     uint64_t old_flags = soft_flags_from_ax(s->cc.ax);
     frame.flags = old_flags | RFLAGS_ONE;
@@ -498,6 +574,9 @@ bool soft_native_emit(SoftDecoder *d, const SoftInsn *in)
     u->dst = request.slot_regs[0];
     u->src = request.slot_regs[1];
     u->aux = request.slot_regs[2];
+    if (!mem) {
+        u->base = request.slot_regs[3];
+    }
     u->imm = (uintptr_t)stub;
     return true;
 }

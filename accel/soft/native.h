@@ -15,12 +15,13 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/soft.h"
 
-#define NATIVE_SLOTS 3
+#define NATIVE_SLOTS 4
 #define NATIVE_INSN  15 /* bytes, at most */
 
 typedef enum NativeSlot {
     NATIVE_SLOT_NONE,
     NATIVE_SLOT_XMM,
+    NATIVE_SLOT_YMM, /* of VEX instructions, whatever their length: XMM ones clear the upper half */
     NATIVE_SLOT_GPR,
     NATIVE_SLOT_GPR_HIGH8, /* AH, CH, DH or BH: the register number is that of RAX ... RBX */
 } NativeSlot;
@@ -38,8 +39,10 @@ typedef enum NativePointers {
 /* What a stub is given; it addresses the members by their offsets. */
 typedef struct NativeFrame {
     void *slot[NATIVE_SLOTS]; /* of each explicit register: its place in X86Cpu */
+    void *high[NATIVE_SLOTS]; /* of each YMM register: the place of its upper half */
     void *mem;                /* buffer for the memory operand */
     uint8_t *fx;              /* X86Cpu.fxsave */
+    void *ymm0_high;          /* X86Cpu.ymm_high */
     uint64_t *regs;           /* X86Cpu.regs, for implicit RAX, RCX, RDX */
     uint64_t flags;           /* arithmetic flags, in and out */
     uint32_t mxcsr;           /* in, and out */
@@ -55,10 +58,11 @@ typedef struct NativeStub {
     uint8_t slots[NATIVE_SLOTS];      /* NativeSlot */
     uint8_t mem_size;                 /* bytes; 0: no memory operand */
     bool mem_read, mem_written;
-    bool mem_aligned;       /* a 16-byte operand that must be aligned, else #GP */
+    bool mem_aligned;       /* the operand must be aligned to its size, else #GP */
     bool whole_fpu;         /* uses x87 or MMX registers: all of the FPU state is loaded */
     bool mmx;               /* of these, the MMX ones: CR0.EM makes them undefined */
     bool sse;               /* needs CR4.OSFXSR and CR0.EM = 0 */
+    bool avx;               /* VEX, with vector registers: needs CR4.OSXSAVE and XCR0 */
     bool mxcsr;             /* obeys and changes MXCSR */
     bool waits;             /* x87: a pending exception is reported first */
     uint8_t pointers;       /* NativePointers */
@@ -112,6 +116,9 @@ bool soft_native_emit(SoftDecoder *d, const SoftInsn *in);
  * registers and memory that compiled code is full of (insn-xmm.c). */
 extern const SoftFamilyEntry soft_family_fpu[];
 extern const SoftFamilyEntry soft_family_xmm[];
+/* AVX's moves, and what cannot run through a buffer (insn-avx.c); XSAVE's family (insn-xsave.c). */
+extern const SoftFamilyEntry soft_family_avx[];
+extern const SoftFamilyEntry soft_family_xsave[];
 
 /* The place of an XMM register. */
 static inline uint8_t *native_xmm(SoftCpu *s, unsigned reg)
@@ -119,6 +126,13 @@ static inline uint8_t *native_xmm(SoftCpu *s, unsigned reg)
     return s->cpu.fxsave + 160 + 16 * reg;
 }
 
+static inline uint8_t *native_ymm_high(SoftCpu *s, unsigned reg)
+{
+    return s->cpu.ymm_high[reg];
+}
+
+/* #UD unless AVX is enabled in CR4 and XCR0, #NM as CR0.TS asks for. */
+void native_check_avx(SoftCpu *s, const Uop *op);
 /* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
 void native_check_sse(SoftCpu *s, const Uop *op);
 void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */

@@ -55,7 +55,7 @@ static const Row rows[] = {
     { "est", X86_FEAT_1_ECX, 7, 0 },
     { "tm2", X86_FEAT_1_ECX, 8, 0 },
     { "ssse3", X86_FEAT_1_ECX, 9, ON_HOST },
-    { "fma", X86_FEAT_1_ECX, 12, 0 },
+    { "fma", X86_FEAT_1_ECX, 12, ON_HOST },
     { "cx16", X86_FEAT_1_ECX, 13, SOFT },
     { "xtpr", X86_FEAT_1_ECX, 14, 0 },
     { "pdcm", X86_FEAT_1_ECX, 15, 0 },
@@ -68,9 +68,9 @@ static const Row rows[] = {
     { "popcnt", X86_FEAT_1_ECX, 23, ON_HOST },
     { "tsc-deadline", X86_FEAT_1_ECX, 24, SOFT },
     { "aes", X86_FEAT_1_ECX, 25, ON_HOST },
-    { "xsave", X86_FEAT_1_ECX, 26, 0 },
-    { "avx", X86_FEAT_1_ECX, 28, 0 },
-    { "f16c", X86_FEAT_1_ECX, 29, 0 },
+    { "xsave", X86_FEAT_1_ECX, 26, SOFT },
+    { "avx", X86_FEAT_1_ECX, 28, ON_HOST },
+    { "f16c", X86_FEAT_1_ECX, 29, ON_HOST },
     { "rdrand", X86_FEAT_1_ECX, 30, ON_HOST },
     { "hypervisor", X86_FEAT_1_ECX, 31, SOFT },
     { "fsgsbase", X86_FEAT_7_EBX, 0, SOFT },
@@ -78,7 +78,7 @@ static const Row rows[] = {
     { "sgx", X86_FEAT_7_EBX, 2, 0 },
     { "bmi1", X86_FEAT_7_EBX, 3, ON_HOST },
     { "hle", X86_FEAT_7_EBX, 4, 0 },
-    { "avx2", X86_FEAT_7_EBX, 5, 0 },
+    { "avx2", X86_FEAT_7_EBX, 5, ON_HOST },
     { "smep", X86_FEAT_7_EBX, 7, SOFT },
     { "bmi2", X86_FEAT_7_EBX, 8, ON_HOST },
     { "erms", X86_FEAT_7_EBX, 9, SOFT },
@@ -106,9 +106,9 @@ static const Row rows[] = {
     { "pku", X86_FEAT_7_ECX, 3, 0 },
     { "waitpkg", X86_FEAT_7_ECX, 5, 0 },
     { "avx512vbmi2", X86_FEAT_7_ECX, 6, 0 },
-    { "gfni", X86_FEAT_7_ECX, 8, 0 },
-    { "vaes", X86_FEAT_7_ECX, 9, 0 },
-    { "vpclmulqdq", X86_FEAT_7_ECX, 10, 0 },
+    { "gfni", X86_FEAT_7_ECX, 8, ON_HOST },
+    { "vaes", X86_FEAT_7_ECX, 9, ON_HOST },
+    { "vpclmulqdq", X86_FEAT_7_ECX, 10, ON_HOST },
     { "avx512vnni", X86_FEAT_7_ECX, 11, 0 },
     { "avx512bitalg", X86_FEAT_7_ECX, 12, 0 },
     { "avx512-vpopcntdq", X86_FEAT_7_ECX, 14, 0 },
@@ -135,12 +135,12 @@ static const Row rows[] = {
     { "arch-capabilities", X86_FEAT_7_EDX, 29, 0 },
     { "core-capability", X86_FEAT_7_EDX, 30, 0 },
     { "ssbd", X86_FEAT_7_EDX, 31, 0 },
-    { "avx-vnni", X86_FEAT_7_1_EAX, 4, 0 },
+    { "avx-vnni", X86_FEAT_7_1_EAX, 4, ON_HOST },
     { "avx512-bf16", X86_FEAT_7_1_EAX, 5, 0 },
-    { "xsaveopt", X86_FEAT_D_1_EAX, 0, 0 },
-    { "xsavec", X86_FEAT_D_1_EAX, 1, 0 },
-    { "xgetbv1", X86_FEAT_D_1_EAX, 2, 0 },
-    { "xsaves", X86_FEAT_D_1_EAX, 3, 0 },
+    { "xsaveopt", X86_FEAT_D_1_EAX, 0, SOFT },
+    { "xsavec", X86_FEAT_D_1_EAX, 1, SOFT },
+    { "xgetbv1", X86_FEAT_D_1_EAX, 2, SOFT },
+    { "xsaves", X86_FEAT_D_1_EAX, 3, SOFT },
     { "arat", X86_FEAT_6_EAX, 2, SOFT },
     { "syscall", X86_FEAT_EXT1_EDX, 11, SOFT },
     { "nx", X86_FEAT_EXT1_EDX, 20, SOFT },
@@ -333,6 +333,18 @@ static uint32_t host_word(X86FeatureWord word)
     return regs[places[word].reg];
 }
 
+/* Does the host's kernel keep the registers of AVX? */
+static bool host_keeps_avx(void)
+{
+    unsigned eax, ebx, ecx, edx, low, high;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & CPUID_1_ECX_OSXSAVE)) {
+        return false;
+    }
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & 6) == 6;
+}
+
 X86FeatureSet x86_features_soft(void)
 {
     X86FeatureSet set = { 0 }, on_host = { 0 };
@@ -344,6 +356,10 @@ X86FeatureSet x86_features_soft(void)
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
         set.words[w] |= on_host.words[w] ? on_host.words[w] & host_word(w) : 0;
     }
+    if (!host_keeps_avx()) {
+        x86_features_change(&set, "-avx");
+    }
+    x86_features_drop_dependent(&set);
     return set;
 }
 
@@ -355,6 +371,8 @@ void x86_features_drop_dependent(X86FeatureSet *set)
         { "xsave", "-avx -pku -mpx -xsaveopt -xsavec -xgetbv1 -xsaves -amx-tile" },
         { "avx", "-avx2 -fma -f16c -vaes -vpclmulqdq -avx-vnni -xop -fma4 -avx512f" },
         { "avx2", "-avx512f" },
+        { "aes", "-vaes" },
+        { "pclmulqdq", "-vpclmulqdq" },
         { "avx512f", "-avx512dq -avx512ifma -avx512pf -avx512er -avx512cd -avx512bw -avx512vl "
                      "-avx512vbmi -avx512vbmi2 -avx512vnni -avx512bitalg -avx512-vpopcntdq "
                      "-avx512-4vnniw -avx512-4fmaps -avx512-vp2intersect -avx512-fp16 "

@@ -74,6 +74,12 @@ static const StateField cpu_fields[] = {
     STATE_BOOL(X86Cpu, nmi_blocked),
     STATE_UINT(X86Cpu, interrupts),
     STATE_UINT(X86Cpu, sipi_vector),
+    { .name = "ymm_high",
+      .kind = STATE_KIND_UINT,
+      .width = 1,
+      .offset = offsetof(X86Cpu, ymm_high),
+      .count = sizeof(((X86Cpu *)0)->ymm_high),
+      .since = 3 },
     {},
 };
 
@@ -105,5 +111,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 2, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 3, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

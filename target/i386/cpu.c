@@ -67,6 +67,7 @@ void x86_cpu_reset(X86Cpu *cpu)
     cpu->xcr0 = 1;
 
     memset(cpu->fxsave, 0, sizeof(cpu->fxsave));
+    memset(cpu->ymm_high, 0, sizeof(cpu->ymm_high));
     const uint16_t fcw = 0x37f; /* as FNINIT leaves it: what firmware hands over */
     const uint32_t mxcsr = 0x1f80, mxcsr_mask = 0xffff;
     memcpy(cpu->fxsave, &fcw, sizeof(fcw));
@@ -175,6 +176,13 @@ char *x86_cpu_dump(const X86Cpu *cpu)
         g_string_append_printf(out,
                                "XMM%02u=%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x%c", i,
                                lane[1], lane[0], i % 2 ? '\n' : ' ');
+    }
+    for (unsigned i = 0; cpu->xcr0 & XCR0_AVX && i < 16; i++) {
+        uint64_t lane[2];
+        memcpy(lane, cpu->ymm_high[i], sizeof(lane));
+        g_string_append_printf(
+            out, "YMM%02u[255:128]=%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x%c", i,
+            lane[1], lane[0], i % 2 ? '\n' : ' ');
     }
     return g_string_free(out, FALSE);
 }

@@ -80,6 +80,7 @@ struct X86Cpu {
 
     /* x87, MMX, SSE in the FXSAVE64 layout (SDM vol. 1 table 10-2); MXCSR at offset 24. */
     uint8_t fxsave[512] __attribute__((aligned(64)));
+    uint8_t ymm_high[16][16]; /* upper halves of YMM0-YMM15 */
 
     struct {
         uint64_t star, lstar, cstar, fmask, kernel_gs_base;

@@ -76,6 +76,7 @@ static void leaf_1(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     r->eax = signature(m);
     r->ebx = (cpu->apic_id & 0xff) << 24 | MIN(logical, 255) << 16 | 8 << 8; /* 64-byte lines */
     r->ecx = m->features[X86_FEAT_1_ECX];
+    r->ecx |= cpu->cr4 & CR4_OSXSAVE ? CPUID_1_ECX_OSXSAVE : 0;
     r->edx = m->features[X86_FEAT_1_EDX] | (logical > 1 ? 1u << 28 : 0);
 }
 
@@ -143,6 +144,76 @@ static void leaf_b(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
         r->ecx |= 2 << 8;
     }
 }
+
+/* ---- XSAVE (SDM vol. 1 section 13.4): the software CPU's components ---- */
+
+enum { XSAVE_HEADER_END = 576 };
+
+uint64_t x86_xsave_components(const X86CpuModel *m)
+{
+    if (!x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_XSAVE)) {
+        return 0;
+    }
+    return XCR0_X87 | XCR0_SSE |
+           (x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_AVX) ? XCR0_AVX : 0);
+}
+
+unsigned x86_xsave_place(unsigned component, unsigned *offset)
+{
+    static const struct {
+        uint16_t offset, size;
+    } places[] = { [2] = { XSAVE_HEADER_END, 256 } };
+
+    if (component >= G_N_ELEMENTS(places)) {
+        return 0;
+    }
+    *offset = places[component].offset;
+    return places[component].size;
+}
+
+static unsigned xsave_end(uint64_t components)
+{
+    unsigned end = XSAVE_HEADER_END, offset, size;
+
+    for (unsigned i = 2; i < 64; i++) {
+        size = components >> i & 1 ? x86_xsave_place(i, &offset) : 0;
+        end = size ? MAX(end, offset + size) : end;
+    }
+    return end;
+}
+
+/* In the compact form. */
+static unsigned xsave_compact_end(uint64_t components)
+{
+    unsigned end = XSAVE_HEADER_END, offset;
+
+    for (unsigned i = 2; i < 64; i++) {
+        end += components >> i & 1 ? x86_xsave_place(i, &offset) : 0;
+    }
+    return end;
+}
+
+static void leaf_d(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
+{
+    uint64_t components = x86_xsave_components(&cpu->model);
+    unsigned offset = 0;
+
+    if (subleaf == 0 && components) {
+        r->eax = (uint32_t)components;
+        r->ebx = xsave_end(cpu->xcr0);
+        r->ecx = xsave_end(components);
+    } else if (subleaf == 1 && components) {
+        r->eax = cpu->model.features[X86_FEAT_D_1_EAX];
+        r->ebx = r->eax & (CPUID_D_1_EAX_XSAVEC | CPUID_D_1_EAX_XSAVES)
+                     ? xsave_compact_end(cpu->xcr0)
+                     : 0;
+    } else if (subleaf > 1 && subleaf < 64 && components >> subleaf & 1) {
+        r->eax = x86_xsave_place(subleaf, &offset);
+        r->ebx = offset;
+    }
+}
+
+/* ---- the other ranges ---- */
 
 static void leaf_hypervisor(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
@@ -234,6 +305,7 @@ static const struct {
     { 0x6, leaf_6 },
     { 0x7, leaf_7 },
     { 0xb, leaf_b },
+    { 0xd, leaf_d },
     { 0x40000000, leaf_hypervisor },
     { 0x40000010, leaf_hv_timing },
     { 0x80000000, leaf_ext0 },

@@ -52,6 +52,7 @@ typedef enum X86FeatureWord {
 #define CPUID_1_ECX_X2APIC            (1u << 21)
 #define CPUID_1_ECX_DEADLINE          (1u << 24)
 #define CPUID_1_ECX_XSAVE             (1u << 26)
+#define CPUID_1_ECX_OSXSAVE           (1u << 27)
 #define CPUID_1_ECX_AVX               (1u << 28)
 #define CPUID_1_ECX_HYPERVISOR        (1u << 31)
 #define CPUID_6_EAX_ARAT              (1u << 2)
@@ -63,6 +64,9 @@ typedef enum X86FeatureWord {
 #define CPUID_7_EBX_SMAP              (1u << 20)
 #define CPUID_7_ECX_UMIP              (1u << 2)
 #define CPUID_7_ECX_PKU               (1u << 3)
+#define CPUID_D_1_EAX_XSAVEC          (1u << 1)
+#define CPUID_D_1_EAX_XGETBV1         (1u << 2)
+#define CPUID_D_1_EAX_XSAVES          (1u << 3)
 #define CPUID_7_EDX_ARCH_CAPABILITIES (1u << 29)
 #define CPUID_EXT1_ECX_LAHF_LM        (1u << 0)
 #define CPUID_EXT1_ECX_ABM            (1u << 5)
@@ -157,6 +161,11 @@ static inline bool x86_cpu_model_has(const X86CpuModel *model, X86FeatureWord wo
 {
     return model->features[word] & bit;
 }
+
+/* State components of XSAVE that @model has (XCR0's bits), and where one lies in the standard form:
+ * its size, 0 if there is none. */
+uint64_t x86_xsave_components(const X86CpuModel *model);
+unsigned x86_xsave_place(unsigned component, unsigned *offset);
 
 /* The CPUID instruction. Any leaf. Own thread. */
 void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, X86CpuidRegs *out);

@@ -127,6 +127,9 @@ enum {
 #define CR4_FSGSBASE   (1u << 16)
 #define CR4_PCIDE      (1u << 17)
 #define CR4_OSXSAVE    (1u << 18)
+#define XCR0_X87       (1u << 0)
+#define XCR0_SSE       (1u << 1)
+#define XCR0_AVX       (1u << 2)
 #define CR4_SMEP       (1u << 20)
 #define CR4_SMAP       (1u << 21)
 
@@ -196,6 +199,7 @@ enum {
     MSR_UCODE_REV = 0x8b,
     MSR_MTRRCAP = 0xfe,
     MSR_ARCH_CAPABILITIES = 0x10a,
+    MSR_XSS = 0xda0,
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP = 0x175,
     MSR_SYSENTER_EIP = 0x176,

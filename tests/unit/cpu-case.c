@@ -133,6 +133,7 @@ static bool mnemonic_excluded(ZydisMnemonic mnemonic)
         ZYDIS_MNEMONIC_PUSHFQ,
         /* MXCSR bit 17 is AMD's own */
         ZYDIS_MNEMONIC_LDMXCSR,
+        ZYDIS_MNEMONIC_VLDMXCSR,
         /* images with the host's pointers in them */
         ZYDIS_MNEMONIC_FNSTENV,
         ZYDIS_MNEMONIC_FNSAVE,
@@ -179,6 +180,13 @@ static bool set_included(ZydisISASet set)
         { ZYDIS_ISA_SET_ADOX_ADCX, X86_FEAT_7_EBX, 19 },
         { ZYDIS_ISA_SET_SHA, X86_FEAT_7_EBX, 29 },
         { ZYDIS_ISA_SET_LZCNT, X86_FEAT_EXT1_ECX, 5 },
+        { ZYDIS_ISA_SET_AVX, X86_FEAT_1_ECX, 28 },
+        { ZYDIS_ISA_SET_AVXAES, X86_FEAT_1_ECX, 28 },
+        { ZYDIS_ISA_SET_FMA, X86_FEAT_1_ECX, 12 },
+        { ZYDIS_ISA_SET_F16C, X86_FEAT_1_ECX, 29 },
+        { ZYDIS_ISA_SET_AVX2, X86_FEAT_7_EBX, 5 },
+        { ZYDIS_ISA_SET_VAES, X86_FEAT_7_ECX, 9 },
+        { ZYDIS_ISA_SET_VPCLMULQDQ, X86_FEAT_7_ECX, 10 },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(base); i++) {
         if (base[i] == set) {
@@ -232,7 +240,8 @@ static bool memory_fits(const State *st, const ZydisDecodedInstruction *raw,
         return false; /* an instruction before may have changed it */
     }
     if (op->mem.segment == ZYDIS_REGISTER_CS &&
-        (raw->meta.isa_ext == ZYDIS_ISA_EXT_X87 || raw->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ)) {
+        (raw->meta.isa_ext == ZYDIS_ISA_EXT_X87 || raw->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
+         raw->mnemonic == ZYDIS_MNEMONIC_FISTTP)) {
         return false; /* which comes first: the store's #GP, or what the FPU has to say? */
     }
     if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
@@ -286,6 +295,10 @@ static bool acceptable(const State *st, const ZydisDecodedInstruction *raw,
     if (raw->meta.isa_set == ZYDIS_ISA_SET_SHA && ops[1].type == ZYDIS_OPERAND_TYPE_MEMORY) {
         return false; /* must the operand be aligned? Vendors differ */
     }
+    if (code_bits == 32 && raw->raw.vex.W &&
+        (raw->mnemonic == ZYDIS_MNEMONIC_VPEXTRD || raw->mnemonic == ZYDIS_MNEMONIC_VPINSRD)) {
+        return false; /* AMD's processors refuse W outside 64-bit code, Intel's ignore it */
+    }
     bool branch = raw->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE;
     if (branch && (keep_pointers || !raw->raw.imm[0].is_relative)) {
         return false; /* indirect branches go into data; relative ones are made short */
@@ -300,7 +313,7 @@ static bool acceptable(const State *st, const ZydisDecodedInstruction *raw,
             ZydisRegisterClass cls = ZydisRegisterGetClass(op->reg.value);
             bool gpr = cls >= ZYDIS_REGCLASS_GPR8 && cls <= ZYDIS_REGCLASS_GPR64;
             if (cls == ZYDIS_REGCLASS_SEGMENT || cls == ZYDIS_REGCLASS_CONTROL ||
-                cls == ZYDIS_REGCLASS_DEBUG || cls == ZYDIS_REGCLASS_YMM) {
+                cls == ZYDIS_REGCLASS_DEBUG) {
                 return false;
             }
             if (keep_pointers && gpr && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)) {
@@ -416,6 +429,11 @@ static void random_fpu(uint8_t *fx)
     }
 }
 
+static bool has_avx(void)
+{
+    return x86_cpu_model_has(model, X86_FEAT_1_ECX, CPUID_1_ECX_AVX);
+}
+
 static void random_state(State *st, uint64_t rip)
 {
     memset(st, 0, sizeof(*st));
@@ -433,6 +451,29 @@ static void random_state(State *st, uint64_t rip)
     st->rip = rip;
     st->rflags = rnd() & RFLAGS_ARITH;
     random_fpu(st->fx);
+    /* Upper halves that can be used: the lower halves of others are as good as anything. */
+    for (unsigned i = 0; has_avx() && i < 16 && below(8); i++) {
+        memcpy(st->ymm_high[i], st->fx + FX_XMM + 16 * below(16), 16);
+    }
+}
+
+/* The first bytes of a VEX encoding with a vector instruction's map, and its opcode. */
+static unsigned random_vex(uint8_t *b)
+{
+    unsigned n = 0, map = below(4) ? 1 + below(3) : 1;
+
+    if (map == 1 && below(2)) {
+        b[n++] = 0xc5;
+        b[n++] = (uint8_t)(rnd() | (code_bits == 32 ? 0xc0 : 0));
+    } else {
+        b[n++] = 0xc4;
+        b[n++] = (uint8_t)((rnd() & 0xe0) | map | (code_bits == 32 ? 0xc0 : 0));
+        b[n++] = (uint8_t)(below(4) ? rnd() & 0x7f : rnd());
+    }
+    if (below(2)) { /* many take two operands only, and want 1111 for the third */
+        b[n - 1] |= 0x78;
+    }
+    return n;
 }
 
 /* Random bytes that have a fair chance to be an instruction. */
@@ -440,6 +481,12 @@ static void random_bytes(uint8_t *b)
 {
     static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0x67, 0x2e, 0xf0 };
     unsigned n = 0;
+    if (has_avx() && below(3) == 0) {
+        for (n = random_vex(b); n < 15; n++) {
+            b[n] = (uint8_t)rnd();
+        }
+        return;
+    }
     while (below(3) == 0 && n < 3) {
         b[n++] = prefixes[below(below(8) ? 3 : 6)];
     }

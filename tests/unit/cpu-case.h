@@ -23,6 +23,7 @@ typedef struct State {
     uint64_t regs[16]; /* by encoding */
     uint64_t rip, rflags;
     uint8_t fx[512];
+    uint8_t ymm_high[16][16];
     int vector;
     uint64_t cr2;
 } State;

@@ -10,6 +10,7 @@
  *   CPU_TEST_SEED=N    repeat one run;  CPU_TEST_CASES=N  how many of each kind
  */
 #include <Zydis/Zydis.h>
+#include <cpuid.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +37,54 @@ static const int greg_of[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, RE
                                  REG_R12, REG_R13, REG_R14, REG_R15 };
 #define FLAGS_USED (SOFT_ARITH_FLAGS | RFLAGS_DF)
 
+#define FRAME_MAGIC 0x46505853
+#define HALVES_SIZE sizeof(((State *)0)->ymm_high)
+
 static ucontext_t home; /* where the test itself was */
 static struct {
     uint8_t fx[FX_USED];
+    uint8_t ymm_high[16][16];
 } home_fpu;
 static State *host_state;
 static volatile int host_phase;
+
+/* Where the signal frame has the upper halves of YMM registers, in the standard form of XSAVE;
+ * NULL: it has none. */
+static uint8_t *frame_ymm_high(const ucontext_t *uc)
+{
+    uint8_t *frame = (uint8_t *)uc->uc_mcontext.fpregs;
+    uint32_t magic;
+    unsigned eax, ebx, ecx, edx;
+
+    memcpy(&magic, frame + 464, 4);
+    if (magic != FRAME_MAGIC || !(frame[472] & XCR0_AVX) || /* xfeatures of the frame */
+        !__get_cpuid_count(0xd, 2, &eax, &ebx, &ecx, &edx)) {
+        return NULL;
+    }
+    return frame + ebx;
+}
+
+static void put_ymm_high(ucontext_t *uc, const void *halves)
+{
+    uint8_t *to = frame_ymm_high(uc);
+    if (to) {
+        memcpy(to, halves, HALVES_SIZE);
+        ((uint8_t *)uc->uc_mcontext.fpregs)[512] |= XCR0_AVX;
+    }
+}
+
+/* What is not in use is not in the frame: zero. */
+static void get_ymm_high(const ucontext_t *uc, void *halves)
+{
+    const uint8_t *from = frame_ymm_high(uc);
+    bool used = from && (((const uint8_t *)uc->uc_mcontext.fpregs)[512] & XCR0_AVX);
+
+    if (used) {
+        memcpy(halves, from, HALVES_SIZE);
+    } else {
+        memset(halves, 0, HALVES_SIZE);
+    }
+}
 
 static void put_fpu(ucontext_t *uc, const uint8_t *fx)
 {
@@ -49,7 +92,7 @@ static void put_fpu(ucontext_t *uc, const uint8_t *fx)
     uint32_t magic;
     memcpy(frame, fx, FX_USED);
     memcpy(&magic, frame + 464, 4);
-    if (magic == 0x46505853) { /* an XSAVE area follows: say that x87 and SSE state is there */
+    if (magic == FRAME_MAGIC) { /* an XSAVE area follows: say that x87 and SSE state is there */
         frame[512] |= 3;
     }
 }
@@ -62,6 +105,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     if (sig == SIGUSR1) {
         memcpy(&home.uc_mcontext.gregs, g, sizeof(home.uc_mcontext.gregs));
         memcpy(home_fpu.fx, uc->uc_mcontext.fpregs, FX_USED);
+        get_ymm_high(uc, home_fpu.ymm_high);
         for (int i = 0; i < 16; i++) {
             g[greg_of[i]] = host_state->regs[i];
         }
@@ -71,6 +115,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
             g[REG_CSGSFS] = (g[REG_CSGSFS] & ~(greg_t)0xffff) | HOST_USER32_CS;
         }
         put_fpu(uc, host_state->fx);
+        put_ymm_high(uc, host_state->ymm_high);
         host_phase = 1;
         return;
     }
@@ -87,8 +132,10 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     host_state->vector = g[REG_TRAPNO];
     host_state->cr2 = g[REG_CR2];
     memcpy(host_state->fx, uc->uc_mcontext.fpregs, FX_USED);
+    get_ymm_high(uc, host_state->ymm_high);
     memcpy(g, &home.uc_mcontext.gregs, sizeof(home.uc_mcontext.gregs));
     put_fpu(uc, home_fpu.fx);
+    put_ymm_high(uc, home_fpu.ymm_high);
 }
 
 static void host_setup(void)
@@ -128,6 +175,7 @@ static void soft_run(SoftHarness *h, State *state)
     cpu->rip = state->rip;
     soft_set_rflags(h->s, state->rflags | RFLAGS_ONE);
     memcpy(cpu->fxsave, state->fx, FX_USED);
+    memcpy(cpu->ymm_high, state->ymm_high, HALVES_SIZE);
     native_fpu_sanitize(cpu);
     cpu->cr2 = 0;
     state->vector = harness_run(h, 1000);
@@ -138,6 +186,7 @@ static void soft_run(SoftHarness *h, State *state)
     state->rflags = soft_get_rflags(h->s) & FLAGS_USED;
     state->cr2 = cpu->cr2;
     memcpy(state->fx, cpu->fxsave, FX_USED);
+    memcpy(state->ymm_high, cpu->ymm_high, HALVES_SIZE);
 }
 /* ---- comparing ---- */
 
@@ -182,6 +231,15 @@ static void print_case(const Case *c, const State *host, const State *soft, unsi
             g_string_append_printf(text, "\n  fx+%u host %08x soft %08x start %08x", i, h, s, b);
         }
     }
+    for (unsigned i = 0; i < 16; i++) {
+        if (memcmp(host->ymm_high[i], soft->ymm_high[i], 16)) {
+            uint64_t h[2], s[2];
+            memcpy(h, host->ymm_high[i], 16);
+            memcpy(s, soft->ymm_high[i], 16);
+            g_string_append_printf(text, "\n  ymm%u high host %lx %lx soft %lx %lx", i, h[1], h[0],
+                                   s[1], s[0]);
+        }
+    }
     g_test_message("%s", text->str);
 }
 
@@ -207,7 +265,9 @@ static bool same(const Case *c, State *host, State *soft, const uint8_t *soft_da
     memset(soft->fx + FX_FOP, 0, 18);
     memset(host->fx + FX_MXCSR_MASK, 0, 4);
     memset(soft->fx + FX_MXCSR_MASK, 0, 4);
-    return !memcmp(host->fx, soft->fx, FX_USED) && !memcmp(host_data, soft_data, DATA_SIZE);
+    return !memcmp(host->fx, soft->fx, FX_USED) &&
+           !memcmp(host->ymm_high, soft->ymm_high, HALVES_SIZE) &&
+           !memcmp(host_data, soft_data, DATA_SIZE);
 }
 
 static void compare(unsigned bits, unsigned least_kinds)
@@ -221,6 +281,10 @@ static void compare(unsigned bits, unsigned least_kinds)
     code_bits = bits;
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, bits == 64 ? HARNESS_USER64 : HARNESS_USER32);
+    if (x86_cpu_model_has(&h->cpu->model, X86_FEAT_1_ECX, CPUID_1_ECX_AVX)) {
+        h->cpu->cr4 |= CR4_OSXSAVE;
+        h->cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    }
     cpu_case_begin(seed, bits, &h->cpu->model);
     for (unsigned i = 0; i < DATA_SIZE; i += 8) {
         uint64_t v = cpu_case_value();

@@ -364,6 +364,11 @@ static void test_reset(void)
     g_assert_cmphex(place.segs[X86_SEG_CS].selector, ==, 0x9a00);
     g_autofree char *dump = x86_cpu_dump(&place);
     g_assert_nonnull(strstr(dump, "RIP=0000000000000000"));
+    g_assert_null(strstr(dump, "YMM"));
+    place.xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    place.ymm_high[15][0] = 0x5a;
+    g_autofree char *wide = x86_cpu_dump(&place);
+    g_assert_nonnull(strstr(wide, "YMM15[255:128]=0000000000000000000000000000005a\n"));
 }
 
 int main(int argc, char **argv)
