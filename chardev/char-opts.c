@@ -259,21 +259,10 @@ static const char *get_string(struct json_object *props, const char *name)
     return json_object_get_string(json_object_object_get(props, name));
 }
 
-/* The value of on/off option @name in *@out, which keeps its default if it is not there. */
-static bool get_bool(struct json_object *props, const char *name, bool *out, GError **errp)
-{
-    const char *text = get_string(props, name);
-
-    if (text && !bool_parse(text, out)) {
-        error_set(errp, "%s=%s: must be on or off", name, text);
-        return false;
-    }
-    return true;
-}
-
 static Chardev *new_from_props(struct json_object *props, GError **errp)
 {
     const char *backend = get_string(props, "backend"), *id = get_string(props, "id");
+    struct json_object *shared;
     bool mux = false;
 
     if (!backend) {
@@ -286,7 +275,9 @@ static Chardev *new_from_props(struct json_object *props, GError **errp)
         error_set(errp, "-chardev %s needs an id (id=NAME)", backend);
         return NULL;
     }
-    if (!check_id(id, errp) || !get_bool(props, "mux", &mux, errp)) {
+    if (!check_id(id, errp) ||
+        (json_object_object_get_ex(props, "mux", &shared) &&
+         !qapi_place_from_json(&qapi_bool_type, shared, "mux", &mux, errp))) {
         return NULL;
     }
     return chardev_new_muxed(backend, id, mux, props, errp);
@@ -294,7 +285,7 @@ static Chardev *new_from_props(struct json_object *props, GError **errp)
 
 Chardev *chardev_new_from_opts(const char *text, GError **errp)
 {
-    struct json_object *props = keyval_parse(text, "backend", errp);
+    struct json_object *props = keyval_or_json_parse(text, "backend", errp);
     Chardev *chr;
 
     if (!props) {
@@ -320,7 +311,7 @@ static Chardev *change_from_props(const char *id, struct json_object *props, GEr
 
 Chardev *chardev_change_from_opts(const char *id, const char *text, GError **errp)
 {
-    struct json_object *props = keyval_parse(text, "backend", errp);
+    struct json_object *props = keyval_or_json_parse(text, "backend", errp);
     Chardev *chr = props ? change_from_props(id, props, errp) : NULL;
 
     json_object_put(props);

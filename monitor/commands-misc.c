@@ -87,37 +87,20 @@ bool qmp_rtc_reset_reinjection(GError **errp)
 
 /* ---- the command line ---- */
 
-static const CommandLineGroup *groups; /* ends with a NULL name; or NULL */
+static GPtrArray *(*list_groups)(void);
 
-void monitor_set_command_line(const CommandLineGroup *table)
+void monitor_set_command_line(GPtrArray *(*list)(void))
 {
-    groups = table;
-}
-
-static CommandLineOptionInfo *group_info(const CommandLineGroup *group)
-{
-    CommandLineOptionInfo *info = g_new0(CommandLineOptionInfo, 1);
-
-    info->option = g_strdup(group->name);
-    info->parameters = CommandLineParameterInfo_list_new();
-    for (const CommandLineParameter *p = group->parameters; p && p->name; p++) {
-        CommandLineParameterInfo *parameter = g_new0(CommandLineParameterInfo, 1);
-
-        parameter->name = g_strdup(p->name);
-        parameter->type = p->type;
-        parameter->help = g_strdup(p->help);
-        g_ptr_array_add(info->parameters, parameter);
-    }
-    return info;
+    list_groups = list;
 }
 
 GPtrArray *qmp_query_command_line_options(const char *option, GError **errp)
 {
-    GPtrArray *list = CommandLineOptionInfo_list_new();
+    GPtrArray *list = list_groups ? list_groups() : CommandLineOptionInfo_list_new();
 
-    for (const CommandLineGroup *group = groups; group && group->name; group++) {
-        if (!option || !strcmp(option, group->name)) {
-            g_ptr_array_add(list, group_info(group));
+    for (unsigned i = list->len; option && i > 0; i--) {
+        if (strcmp(option, ((CommandLineOptionInfo *)list->pdata[i - 1])->option) != 0) {
+            g_ptr_array_remove_index(list, i - 1);
         }
     }
     if (option && !list->len) {

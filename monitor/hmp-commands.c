@@ -146,7 +146,7 @@ static void do_device_del(Hmp *hmp, char **argv)
 static void do_chardev_add(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
-    struct json_object *props = keyval_parse(argv[0], "backend", &err);
+    struct json_object *props = keyval_or_json_parse(argv[0], "backend", &err);
 
     if (props && !asked_for_help(hmp, props, "backend", help_chardevs, help_chardev_backend)) {
         chardev_new_from_opts(argv[0], &err);

@@ -142,6 +142,9 @@ bool object_property_parse(Object *obj, const char *name, const char *text, GErr
  * NULL). */
 bool object_set_properties(Object *obj, struct json_object *props, const char *const *skip,
                            GError **errp);
+/* What its values are in the schema, for users who list what there is to set: NULL if they cannot
+ * set it, or it is a structure. */
+const QapiType *object_property_value_type(const Property *prop);
 /* How users see the type: "bool", "uint64", "size", "string", "link<T>", "child<T>", enum's. */
 char *object_property_type_name(const Property *prop);
 

@@ -131,6 +131,18 @@ char *object_property_type_name(const Property *prop)
     return g_strdup(prop->custom_type ? prop->custom_type : kinds[prop->kind].name);
 }
 
+const QapiType *object_property_value_type(const Property *prop)
+{
+    const QapiType *named = prop->kind == PROP_CUSTOM && prop->custom_type
+                                ? qapi_builtin_find(prop->custom_type)
+                                : NULL;
+
+    if (prop->read_only || prop->kind == PROP_STRUCT || (prop->kind == PROP_CUSTOM && !prop->set)) {
+        return NULL;
+    }
+    return named ? named : prop->kind == PROP_ENUM ? &qapi_str_type : kinds[prop->kind].type;
+}
+
 /* ---- the life of fields ---- */
 
 void property_set_defaults(Object *obj, const ObjectType *type)

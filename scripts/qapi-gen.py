@@ -510,11 +510,16 @@ class Schema:
             'Every command, event and type of the machine protocol. How to reach it, and how messages look: ' \
             '[monitor](monitor.md). The same, for programs: `query-qmp-schema`.\n\n' \
             'Integers are 64-bit; `size` is a number of bytes; `any` is any JSON value.\n'
-        for title, metas in (('Commands', ['command']), ('Events', ['event']),
-                             ('Types', ['enum', 'struct', 'union'])):
+        types = ['enum', 'struct', 'union']
+        for title, metas, of_options in (('Commands', ['command'], False), ('Events', ['event'], False),
+                                         ('Types', types, False),
+                                         ('Options of the command line', types, True)):
             out += f'\n## {title}\n'
+            if of_options:
+                out += 'No command takes them; [command line](command-line.md) says how their members are written.\n'
             for e in sorted(self.of(*metas), key=lambda e: e.name.lower()):
-                out += self.doc_entity(e)
+                if (Path(e.source).name == 'options.json') == of_options:
+                    out += self.doc_entity(e)
         return out
 
 

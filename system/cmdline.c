@@ -92,6 +92,20 @@ bool cmdline_expand(GArray *uses, GError **errp)
     return ok;
 }
 
+bool option_use_run(const OptionUse *use, Startup *startup, GError **errp)
+{
+    const Option *option = use->option;
+
+    if (!option->apply) {
+        return !option->handle || option->handle(startup, use->arg, errp);
+    }
+    void *parsed = qapi_from_option(option->type, use->arg, option->implied_key, errp);
+    bool ok = parsed && option->apply(startup, parsed, errp);
+
+    qapi_free(option->type, parsed);
+    return ok;
+}
+
 char *option_use_text(const OptionUse *use)
 {
     if (use->where) {

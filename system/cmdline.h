@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "qapi/visit.h"
+
 typedef struct Startup Startup; /* system/startup.h */
 
 /* When an option is carried out. Within a phase: in the order of the command line. */
@@ -35,6 +37,12 @@ typedef struct Option {
     /* Options that stand for others (-readconfig), or change them (-set): carried out first, on the
      * uses before them, and gone then. */
     bool (*expand)(GArray *uses, const char *arg, GError **errp);
+    /* What the argument is in the schema, with the key of a first value that has none, and the
+     * function that gets the structure: instead of `handle`. A type without `apply` tells only what
+     * query-command-line-options lists. */
+    const QapiType *type;
+    const char *implied_key;
+    bool (*apply)(Startup *startup, const void *parsed, GError **errp);
 } Option;
 
 /* Why an option of the interface that is not in the table is refused, and what there is instead;
@@ -60,6 +68,9 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp);
 
 /* Carry out what has an `expand`. */
 bool cmdline_expand(GArray *uses, GError **errp);
+
+/* Do what the option is for, and that with its argument. */
+bool option_use_run(const OptionUse *use, Startup *startup, GError **errp);
 
 /* "-m 2G,slots=8", or the place in a file: for messages. g_free. */
 char *option_use_text(const OptionUse *use);

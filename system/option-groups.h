@@ -9,8 +9,9 @@
 #include "monitor/command-line.h"
 #include "system/cmdline.h"
 
-/* Every group with its parameters; for monitor_set_command_line(). */
-extern const CommandLineGroup option_groups[];
+/* Every group with its parameters, from the schema and from objects' properties: a list of
+ * CommandLineOptionInfo, for monitor_set_command_line(). */
+GPtrArray *option_groups_list(void);
 
 /* The option of group @name, such as -m for "memory"; an error lists the groups. */
 const Option *option_group_find(const char *name, GError **errp);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hw/core/opts.h"
+#include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
 #include "util/keyval.h"
@@ -52,8 +52,8 @@ bool do_audiodev(Startup *startup, const char *arg, GError **errp)
     if (!opts) {
         return false;
     }
-    const char *driver = opts_get(opts, "driver"), *model = opts_get(opts, "model");
-    bool none = driver && strcmp(driver, "none") == 0 && !model;
+    const char *driver = json_object_get_string(json_object_object_get(opts, "driver"));
+    bool none = g_strcmp0(driver, "none") == 0 && !json_object_object_get_ex(opts, "model", NULL);
     if (!none) {
         error_set(errp,
                   "there is no sound; only driver=none is accepted, which tools give to every "
@@ -94,28 +94,9 @@ bool do_seed(Startup *startup, const char *arg, GError **errp)
 }
 
 /* Nothing of the interface is deprecated or unstable, so that each policy holds. */
-bool do_compat(Startup *startup, const char *arg, GError **errp)
+bool apply_compat(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "deprecated-input", "deprecated-output", "unstable-input",
-                                        "unstable-output", NULL };
-    static const char *const input[] = { "accept", "reject", "crash", NULL };
-    static const char *const output[] = { "accept", "hide", NULL };
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && opts_check_keys(opts, keys, errp);
-
-    for (size_t i = 0; ok && keys[i]; i++) {
-        const char *const *values = g_str_has_suffix(keys[i], "input") ? input : output;
-        const char *value = opts_get(opts, keys[i]);
-
-        if (value && !g_strv_contains(values, value)) {
-            g_autofree char *list = g_strjoinv(", ", (char **)values);
-
-            error_set(errp, "%s=%s is not right: use one of %s", keys[i], value, list);
-            ok = false;
-        }
-    }
-    json_object_put(opts);
-    return ok;
+    return true;
 }
 
 /* ---- -trace ---- */
@@ -149,20 +130,14 @@ static bool trace_events(const char *path, GError **errp)
     return true;
 }
 
-bool do_trace(Startup *startup, const char *arg, GError **errp)
+bool apply_trace(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "enable", "events", "file", NULL };
-    struct json_object *opts = keyval_parse(arg, "enable", errp);
-    bool ok = opts && opts_check_keys(opts, keys, errp);
+    const TraceOptions *trace = parsed;
 
-    if (ok && opts_get(opts, "enable")) {
-        trace_pattern(opts_get(opts, "enable"));
+    if (trace->enable) {
+        trace_pattern(trace->enable);
     }
-    if (ok && opts_get(opts, "events")) {
-        ok = trace_events(opts_get(opts, "events"), errp);
-    }
-    json_object_put(opts);
-    return ok;
+    return !trace->events || trace_events(trace->events, errp);
 }
 
 char *text_trace(const char *what, GError **errp)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "hw/block/block-node.h"
-#include "hw/core/opts.h"
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -35,84 +34,55 @@ bool do_pflash(Startup *startup, const char *arg, GError **errp)
 
 /* ---- -drive ---- */
 
-typedef struct DriveOption {
-    const char *file;
-    uint64_t unit;
-    bool unit_given, readonly;
-} DriveOption;
-
-static bool drive_unit(struct json_object *opts, DriveOption *drive, GError **errp)
+static bool drive_unit(const DriveOptions *drive, unsigned *unit, GError **errp)
 {
-    const char *unit = opts_get(opts, "unit"), *index = opts_get(opts, "index");
-    const char *text = unit ? unit : index;
+    uint32_t given = drive->has_unit ? drive->unit : drive->index;
 
-    if (unit && index) {
+    if (drive->has_unit && drive->has_index) {
         error_set(errp, "unit= and index= are the same for flash: use unit=");
         return false;
     }
-    drive->unit_given = text;
-    if (text && !uint_parse(text, MAX_FLASH - 1, &drive->unit)) {
-        error_set(errp, "unit=%s is not right: flash has units 0 and 1", text);
+    if (given >= MAX_FLASH) {
+        error_set(errp, "unit=%u is not right: flash has units 0 and 1", given);
         return false;
     }
+    *unit = drive->has_unit || drive->has_index ? given : *unit;
     return true;
 }
 
-static bool drive_parse(struct json_object *opts, DriveOption *drive, GError **errp)
+static bool add_drive(Startup *startup, const DriveOptions *drive, GError **errp)
 {
-    static const char *const keys[] = { "if",       "file",      "format", "unit", "index",
-                                        "readonly", "read-only", "id",     NULL };
-    const char *interface = opts_get(opts, "if"), *format = opts_get(opts, "format");
-    const char *readonly = opts_get(opts, "readonly");
+    unsigned unit = startup->machine->flash[0] ? 1 : 0; /* the next one */
 
-    if (!interface || strcmp(interface, "pflash") != 0) {
-        error_set(errp,
-                  "there are no disks; the only drive is flash: if=pflash,format=raw,file=FILE");
+    if (drive->format && strcmp(drive->format, "raw") != 0) {
+        error_set(errp, "format=%s is not there: only raw is", drive->format);
         return false;
     }
-    readonly = readonly ? readonly : opts_get(opts, "read-only");
-    if (!opts_check_keys(opts, keys, errp)) {
-        return false;
-    }
-    if (format && strcmp(format, "raw") != 0) {
-        error_set(errp, "format=%s is not there: only raw is", format);
-        return false;
-    }
-    if (readonly && !bool_parse(readonly, &drive->readonly)) {
-        error_set(errp, "readonly=%s is not right: use on or off", readonly);
-        return false;
-    }
-    drive->file = opts_get(opts, "file");
-    if (!drive->file) {
-        error_set(errp, "file= is missing: the file with the flash's contents");
-        return false;
-    }
-    return drive_unit(opts, drive, errp);
+    return drive_unit(drive, &unit, errp) &&
+           firmware_add_flash(startup->machine, unit, drive->file,
+                              drive->readonly || drive->read_only, errp);
 }
 
 bool do_drive(Startup *startup, const char *arg, GError **errp)
 {
-    DriveOption drive = { 0 };
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && drive_parse(opts, &drive, errp);
+    struct json_object *json = keyval_or_json_parse(arg, NULL, errp);
+    const char *interface = json_object_get_string(json_object_object_get(json, "if"));
+    g_autoptr(DriveOptions) drive = NULL;
 
-    if (ok) {
-        unsigned unit = drive.unit_given             ? (unsigned)drive.unit
-                        : startup->machine->flash[0] ? 1
-                                                     : 0;
-        ok = firmware_add_flash(startup->machine, unit, drive.file, drive.readonly, errp);
+    /* Before the keys, of which disks have many more. */
+    if (json && g_strcmp0(interface, "pflash") != 0) {
+        error_set(errp,
+                  "there are no disks; the only drive is flash: if=pflash,format=raw,file=FILE");
+    } else if (json) {
+        drive = DriveOptions_from_json(json, NULL, errp);
     }
-    json_object_put(opts);
-    return ok;
+    json_object_put(json);
+    return drive && add_drive(startup, drive, errp);
 }
 
 /* ---- -blockdev ---- */
 
-bool do_blockdev(Startup *startup, const char *arg, GError **errp)
+bool apply_blockdev(Startup *startup, const void *parsed, GError **errp)
 {
-    struct json_object *opts = keyval_or_json_parse(arg, "driver", errp);
-    bool ok = opts && block_node_add(opts, errp);
-
-    json_object_put(opts);
-    return ok;
+    return block_node_add(parsed, errp);
 }

@@ -3,14 +3,13 @@
  * had. */
 #include <string.h>
 
-#include "hw/core/opts.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/smbios.h"
 #include "hw/i386/x86.h"
 #include "hw/rtc/mc146818.h"
+#include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
 /* ---- -boot ---- */
 
@@ -21,57 +20,42 @@ bool do_boot(Startup *startup, const char *arg, GError **errp)
 
 /* ---- -fw_cfg ---- */
 
-/* @opts: name, and file or string. */
-static bool fw_cfg_from_opts(FwCfg *fw, struct json_object *opts, GError **errp)
+bool apply_fw_cfg(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "name", "file", "string", NULL };
-    const char *name = opts_get(opts, "name"), *file = opts_get(opts, "file");
-    const char *string = opts_get(opts, "string");
+    const FwCfgOptions *given = parsed;
+    FwCfg *fw = fw_cfg_get();
     g_autoptr(GBytes) bytes = NULL;
     g_autoptr(GError) err = NULL;
     char *contents;
     size_t size;
-
-    if (!opts_check_keys(opts, keys, errp)) {
-        return false;
-    }
-    if (!name || !*name || !file == !string) {
-        error_set(errp, "expects name=NAME, and file=FILE or string=TEXT, as in "
-                        "name=opt/org.example/greeting,string=hello");
-        return false;
-    }
-    if (string) {
-        bytes = g_bytes_new(string, strlen(string));
-    } else if (g_file_get_contents(file, &contents, &size, &err)) {
-        bytes = g_bytes_new_take(contents, size);
-    } else {
-        error_set(errp, "cannot read '%s': %s", file, err->message);
-        return false;
-    }
-    if (!fw_cfg_add_file(fw, name, bytes, errp)) {
-        return false;
-    }
-    if (!g_str_has_prefix(name, "opt/")) {
-        warn_report("-fw_cfg: '%s' is a name that firmware or this program may use for something "
-                    "else: names of your own begin with \"opt/\"",
-                    name);
-    }
-    return true;
-}
-
-bool do_fw_cfg(Startup *startup, const char *arg, GError **errp)
-{
-    FwCfg *fw = fw_cfg_get();
 
     if (!fw) {
         error_set(errp, "machine '%s' has no firmware configuration: use another, such as pc",
                   machine_ops(startup->machine)->name);
         return false;
     }
-    struct json_object *opts = keyval_parse(arg, "name", errp);
-    bool ok = opts && fw_cfg_from_opts(fw, opts, errp);
-    json_object_put(opts);
-    return ok;
+    if (!*given->name || !given->file == !given->string) {
+        error_set(errp, "expects name=NAME, and file=FILE or string=TEXT, as in "
+                        "name=opt/org.example/greeting,string=hello");
+        return false;
+    }
+    if (given->string) {
+        bytes = g_bytes_new(given->string, strlen(given->string));
+    } else if (g_file_get_contents(given->file, &contents, &size, &err)) {
+        bytes = g_bytes_new_take(contents, size);
+    } else {
+        error_set(errp, "cannot read '%s': %s", given->file, err->message);
+        return false;
+    }
+    if (!fw_cfg_add_file(fw, given->name, bytes, errp)) {
+        return false;
+    }
+    if (!g_str_has_prefix(given->name, "opt/")) {
+        warn_report("-fw_cfg: '%s' is a name that firmware or this program may use for something "
+                    "else: names of your own begin with \"opt/\"",
+                    given->name);
+    }
+    return true;
 }
 
 /* ---- -smbios ---- */
@@ -123,40 +107,23 @@ static bool rtc_base(RtcOption *rtc, const char *base, GError **errp)
     return true;
 }
 
-static bool rtc_from_opts(RtcOption *rtc, struct json_object *opts, GError **errp)
+bool apply_rtc(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "base", "clock", "driftfix", NULL };
-    const char *base = opts_get(opts, "base"), *clock = opts_get(opts, "clock");
-    const char *drift = opts_get(opts, "driftfix");
+    const RtcOptions *rtc = parsed;
 
-    if (!opts_check_keys(opts, keys, errp) || (base && !rtc_base(rtc, base, errp))) {
+    if (rtc->base && !rtc_base(&startup->rtc, rtc->base, errp)) {
         return false;
     }
-    if (clock && strcmp(clock, "vm") != 0) {
+    if (rtc->clock && strcmp(rtc->clock, "vm") != 0) {
         error_set(errp,
                   "clock=%s is not there: the clock starts with the host's time and goes on "
                   "with the guest's (clock=vm)",
-                  clock);
+                  rtc->clock);
         return false;
     }
-    if (drift && strcmp(drift, "none") != 0 && strcmp(drift, "slew") != 0) {
-        error_set(errp,
-                  "driftfix=%s is not right: use slew (ticks that the guest missed come later) or "
-                  "none",
-                  drift);
-        return false;
-    }
-    return !drift || object_global_add(TYPE_MC146818, MC146818_LOST_TICK_POLICY,
-                                       strcmp(drift, "slew") ? "discard" : "slew", errp);
-}
-
-bool do_rtc(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && rtc_from_opts(&startup->rtc, opts, errp);
-
-    json_object_put(opts);
-    return ok;
+    return !rtc->has_driftfix ||
+           object_global_add(TYPE_MC146818, MC146818_LOST_TICK_POLICY,
+                             rtc->driftfix == RTC_DRIFTFIX_SLEW ? "slew" : "discard", errp);
 }
 
 /* The host's local time, as if it were UTC. */

@@ -2,48 +2,27 @@
 /* Options about this process and its messages: -msg, -sandbox, -overcommit, -add-fd, -global. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "hw/core/device.h"
-#include "hw/core/opts.h"
+#include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
 #include "util/fdset.h"
-#include "util/keyval.h"
-
-/* An on/off key; *@out keeps its value if the key is not there. */
-static bool get_flag(struct json_object *opts, const char *key, bool *out, GError **errp)
-{
-    const char *value = opts_get(opts, key);
-
-    if (value && !bool_parse(value, out)) {
-        error_set(errp, "%s=%s is not right: use on or off", key, value);
-        return false;
-    }
-    return true;
-}
 
 /* ---- -msg ---- */
 
-static bool msg_from_opts(Startup *startup, struct json_object *opts, GError **errp)
+bool apply_msg(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "timestamp", "guest-name", NULL };
+    const MsgOptions *msg = parsed;
 
-    return opts_check_keys(opts, keys, errp) &&
-           get_flag(opts, "timestamp", &startup->msg_timestamp, errp) &&
-           get_flag(opts, "guest-name", &startup->msg_guest_name, errp);
-}
-
-bool do_msg(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && msg_from_opts(startup, opts, errp);
-
-    json_object_put(opts);
-    return ok;
+    startup->msg_timestamp = msg->has_timestamp ? msg->timestamp : startup->msg_timestamp;
+    startup->msg_guest_name = msg->has_guest_name ? msg->guest_name : startup->msg_guest_name;
+    return true;
 }
 
 /* ---- -sandbox ---- */
@@ -55,31 +34,17 @@ bool do_sandbox(Startup *startup, const char *arg, GError **errp)
 
 /* ---- -overcommit ---- */
 
-static bool overcommit_from_opts(Startup *startup, struct json_object *opts, GError **errp)
+bool apply_overcommit(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const keys[] = { "mem-lock", "cpu-pm", NULL };
-    bool cpu_pm = false;
+    const OvercommitOptions *overcommit = parsed;
 
-    if (!opts_check_keys(opts, keys, errp) ||
-        !get_flag(opts, "mem-lock", &startup->mem_lock, errp) ||
-        !get_flag(opts, "cpu-pm", &cpu_pm, errp)) {
-        return false;
-    }
-    if (cpu_pm) {
+    if (overcommit->cpu_pm) {
         error_set(errp, "cpu-pm=on is not there: it gives a guest the idle states of host CPUs, "
                         "which only hardware virtualisation can do; use cpu-pm=off");
         return false;
     }
+    startup->mem_lock = overcommit->has_mem_lock ? overcommit->mem_lock : startup->mem_lock;
     return true;
-}
-
-bool do_overcommit(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && overcommit_from_opts(startup, opts, errp);
-
-    json_object_put(opts);
-    return ok;
 }
 
 bool lock_memory(GError **errp)
@@ -95,81 +60,36 @@ bool lock_memory(GError **errp)
 
 /* ---- -add-fd ---- */
 
-/* A number that must be there. */
-static bool get_number(struct json_object *opts, const char *key, uint64_t max, uint64_t *out,
-                       GError **errp)
+bool apply_add_fd(Startup *startup, const void *parsed, GError **errp)
 {
-    const char *value = opts_get(opts, key);
+    const AddFdOptions *given = parsed;
 
-    if (!value) {
-        error_set(errp, "%s= is missing; it must be a number, as in fd=3,set=1", key);
+    if (given->fd > INT_MAX || given->set > INT64_MAX) {
+        error_set(errp, "fd=%u,set=%" PRIu64 ": numbers are at most %d and %" PRId64, given->fd,
+                  given->set, INT_MAX, INT64_MAX);
         return false;
     }
-    if (!uint_parse(value, max, out)) {
-        error_set(errp, "%s=%s is not right: it must be a number", key, value);
-        return false;
-    }
-    return true;
-}
-
-static bool add_fd_from_opts(struct json_object *opts, GError **errp)
-{
-    static const char *const keys[] = { "fd", "set", "opaque", NULL };
-    uint64_t number, set;
-
-    if (!opts_check_keys(opts, keys, errp) || !get_number(opts, "fd", INT_MAX, &number, errp) ||
-        !get_number(opts, "set", INT64_MAX, &set, errp)) {
-        return false;
-    }
-    if (number <= STDERR_FILENO) {
-        error_set(errp, "fd=%d is standard input, output or error; give another descriptor",
-                  (int)number);
+    if (given->fd <= STDERR_FILENO) {
+        error_set(errp, "fd=%u is standard input, output or error; give another descriptor",
+                  given->fd);
         return false;
     }
     /* Descriptors of our own have this flag; those that were handed to us have not. */
-    int flags = fcntl((int)number, F_GETFD);
+    int flags = fcntl((int)given->fd, F_GETFD);
     if (flags < 0 || flags & FD_CLOEXEC) {
-        error_set(errp, "fd=%d was not handed to this program when it was started", (int)number);
+        error_set(errp, "fd=%u was not handed to this program when it was started", given->fd);
         return false;
     }
-    int fd = fcntl((int)number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int fd = fcntl((int)given->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (fd < 0) {
-        error_set_errno(errp, errno, "fd=%d", (int)number);
+        error_set_errno(errp, errno, "fd=%u", given->fd);
         return false;
     }
-    fdset_add((int64_t)set, fd, opts_get(opts, "opaque"), false);
+    fdset_add((int64_t)given->set, fd, given->opaque, false);
     return true;
 }
 
-bool do_add_fd(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && add_fd_from_opts(opts, errp);
-
-    json_object_put(opts);
-    return ok;
-}
-
 /* ---- -global ---- */
-
-static bool global_from_opts(struct json_object *opts, GError **errp)
-{
-    static const char *const keys[] = { "driver", "property", "value", NULL };
-    const char *driver = opts_get(opts, "driver"), *property = opts_get(opts, "property");
-    const char *value = opts_get(opts, "value");
-
-    if (!opts_check_keys(opts, keys, errp)) {
-        return false;
-    }
-    if (!driver || !property || !value) {
-        error_set(errp, "%s= is missing; all of driver=, property= and value= are needed",
-                  !driver     ? "driver"
-                  : !property ? "property"
-                              : "value");
-        return false;
-    }
-    return object_global_add(driver, property, value, errp);
-}
 
 /* "TYPE.PROPERTY=VALUE"; types may have dots in their names. */
 static bool global_from_short(const char *arg, GError **errp)
@@ -194,13 +114,11 @@ bool do_global(Startup *startup, const char *arg, GError **errp)
     if (equals && memchr(arg, '.', (size_t)(equals - arg))) {
         return global_from_short(arg, errp);
     }
-    if (!strstr(arg, "driver=")) {
+    if (*arg != '{' && !strstr(arg, "driver=")) {
         return global_from_short(arg, errp); /* for its error */
     }
-    struct json_object *opts = keyval_parse(arg, NULL, errp);
-    bool ok = opts && global_from_opts(opts, errp);
-    json_object_put(opts);
-    return ok;
+    g_autoptr(GlobalOptions) given = qapi_from_option(&GlobalOptions_type, arg, NULL, errp);
+    return given && object_global_add(given->driver, given->property, given->value, errp);
 }
 
 /* May users still make objects of @name or a subtype? */

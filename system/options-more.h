@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Handlers of the table in options.c that are in other files.
+ * Handlers of the table in options.c that are in other files; @options: a structure of the type
+ * that the table names.
  */
 #ifndef SYSTEM_OPTIONS_MORE_H
 #define SYSTEM_OPTIONS_MORE_H
@@ -9,9 +10,9 @@
 
 /* options-guest.c */
 bool do_boot(Startup *startup, const char *arg, GError **errp);
-bool do_fw_cfg(Startup *startup, const char *arg, GError **errp);
+bool apply_fw_cfg(Startup *startup, const void *parsed, GError **errp);
 bool do_smbios(Startup *startup, const char *arg, GError **errp);
-bool do_rtc(Startup *startup, const char *arg, GError **errp);
+bool apply_rtc(Startup *startup, const void *parsed, GError **errp);
 /* Set the clock as -rtc asks for; the machine is initialised. */
 bool rtc_apply(const RtcOption *rtc, GError **errp);
 
@@ -20,7 +21,7 @@ bool do_data_dir(Startup *startup, const char *arg, GError **errp);
 char *text_data_dirs(const char *what, GError **errp);
 bool do_bios(Startup *startup, const char *arg, GError **errp);
 bool do_pflash(Startup *startup, const char *arg, GError **errp);
-bool do_blockdev(Startup *startup, const char *arg, GError **errp);
+bool apply_blockdev(Startup *startup, const void *parsed, GError **errp);
 bool do_drive(Startup *startup, const char *arg, GError **errp);
 
 /* options-absent.c */
@@ -32,16 +33,16 @@ bool do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, t
 bool do_usb(Startup *startup, const char *arg, GError **errp);
 bool do_keyboard(Startup *startup, const char *arg, GError **errp);
 bool do_seed(Startup *startup, const char *arg, GError **errp);
-bool do_compat(Startup *startup, const char *arg, GError **errp);
-bool do_trace(Startup *startup, const char *arg, GError **errp);
+bool apply_compat(Startup *startup, const void *parsed, GError **errp);
+bool apply_trace(Startup *startup, const void *parsed, GError **errp);
 char *text_audio(const char *what, GError **errp);
 char *text_trace(const char *what, GError **errp);
 
 /* options-host.c */
-bool do_msg(Startup *startup, const char *arg, GError **errp);
+bool apply_msg(Startup *startup, const void *parsed, GError **errp);
 bool do_sandbox(Startup *startup, const char *arg, GError **errp);
-bool do_overcommit(Startup *startup, const char *arg, GError **errp);
-bool do_add_fd(Startup *startup, const char *arg, GError **errp);
+bool apply_overcommit(Startup *startup, const void *parsed, GError **errp);
+bool apply_add_fd(Startup *startup, const void *parsed, GError **errp);
 bool do_global(Startup *startup, const char *arg, GError **errp);
 /* Keep all memory of this process, present and future, from being swapped. */
 bool lock_memory(GError **errp);

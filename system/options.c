@@ -9,7 +9,6 @@
 #include "hw/char/isa-debugcon.h"
 #include "hw/core/help.h"
 #include "hw/core/numa.h"
-#include "hw/core/opts.h"
 #include "hw/core/runstate.h"
 #include "qapi/dispatch.h"
 #include "system/option-groups.h"
@@ -133,50 +132,54 @@ static bool do_nothing(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
-static bool do_machine(Startup *startup, const char *arg, GError **errp)
+/* The old way to write a key. */
+static void use_new_name(struct json_object *props)
 {
-    struct json_object *props = keyval_or_json_parse(arg, "type", errp), *irqchip;
+    struct json_object *value;
 
-    /* The old way to write it. */
-    if (props && json_object_object_get_ex(props, "kernel_irqchip", &irqchip)) {
-        json_object_object_add(props, "kernel-irqchip", json_object_get(irqchip));
+    if (json_object_object_get_ex(props, "kernel_irqchip", &value)) {
+        json_object_object_add(props, "kernel-irqchip", json_object_get(value));
         json_object_object_del(props, "kernel_irqchip");
     }
-    bool ok = props && keyval_merge(startup->machine_props, props, errp);
+}
+
+static bool do_machine(Startup *startup, const char *arg, GError **errp)
+{
+    struct json_object *props = keyval_or_json_parse(arg, "type", errp);
+
+    if (!props) {
+        return false;
+    }
+    use_new_name(props);
+    bool ok = keyval_merge(startup->machine_props, props, errp);
     json_object_put(props);
     return ok;
 }
 
-static bool accel_from_props(Startup *startup, struct json_object *props, GError **errp)
+static bool set_accel_option(const EngineOptions *given, const char *key, const char *value,
+                             GError **errp)
 {
-    static const char *const known[] = {
-        "accel",     "thread",  "kernel_irqchip",  "kernel-irqchip", "x-memslots",
-        "translate", "tb-size", "one-insn-per-tb", "perf-map",       NULL
-    };
-    const char *name = opts_get(props, "accel"), *thread = opts_get(props, "thread");
+    return !value || accel_set_option(given->accel, key, value, errp);
+}
 
-    if (!opts_check_keys(props, known, errp)) {
-        return false;
-    }
-    if (!name) {
-        error_set(errp, "the engine's name is missing; -accel help lists them");
-        return false;
-    }
-    if (thread && strcmp(thread, "multi") != 0) {
+static bool add_accel(Startup *startup, const EngineOptions *given, GError **errp)
+{
+    if (given->thread && strcmp(given->thread, "multi") != 0) {
         error_set(errp, "thread=%s is not there: each CPU has its own thread (thread=multi)",
-                  thread);
+                  given->thread);
         return false;
     }
-    for (size_t i = 2; known[i]; i++) {
-        const char *value = opts_get(props, known[i]);
-        g_autofree char *key = g_strdelimit(g_strdup(known[i]), "_", '-');
-
-        if (value && !accel_set_option(name, key, value, errp)) {
-            return false;
-        }
+    if (!set_accel_option(given, "kernel-irqchip", given->kernel_irqchip, errp) ||
+        !set_accel_option(given, "x-memslots", given->x_memslots, errp) ||
+        !set_accel_option(given, "translate", given->translate, errp) ||
+        !set_accel_option(given, "tb-size", given->tb_size, errp) ||
+        !set_accel_option(given, "one-insn-per-tb", given->one_insn_per_tb, errp) ||
+        !set_accel_option(given, "perf-map", given->perf_map, errp)) {
+        return false;
     }
     /* Given again: what to try if the first does not work. */
-    char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, name) : g_strdup(name);
+    char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, given->accel)
+                                : g_strdup(given->accel);
     g_free(startup->accel);
     startup->accel = both;
     return true;
@@ -184,11 +187,15 @@ static bool accel_from_props(Startup *startup, struct json_object *props, GError
 
 static bool do_accel(Startup *startup, const char *arg, GError **errp)
 {
-    struct json_object *props = keyval_parse(arg, "accel", errp);
-    bool ok = props && accel_from_props(startup, props, errp);
+    struct json_object *json = keyval_or_json_parse(arg, "accel", errp);
 
-    json_object_put(props);
-    return ok;
+    if (!json) {
+        return false;
+    }
+    use_new_name(json);
+    g_autoptr(EngineOptions) given = EngineOptions_from_json(json, NULL, errp);
+    json_object_put(json);
+    return given && add_accel(startup, given, errp);
 }
 
 static bool do_enable_kvm(Startup *startup, const char *arg, GError **errp)
@@ -278,35 +285,16 @@ static bool do_pidfile(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
-static bool name_from_props(Startup *startup, struct json_object *props, GError **errp)
+static bool apply_name(Startup *startup, const void *parsed, GError **errp)
 {
-    /* Threads have names in any case. */
-    static const char *const known[] = { "guest", "debug-threads", "process", NULL };
-    const char *debug = opts_get(props, "debug-threads");
-    bool ignored;
+    const NameOptions *name = parsed; /* threads have names in any case */
 
-    if (!opts_check_keys(props, known, errp)) {
-        return false;
-    }
-    if (debug && !bool_parse(debug, &ignored)) {
-        error_set(errp, "debug-threads=%s is not right: use on or off", debug);
-        return false;
-    }
     g_free(startup->guest_name);
-    startup->guest_name = g_strdup(opts_get(props, "guest"));
-    if (opts_get(props, "process")) {
-        prctl(PR_SET_NAME, opts_get(props, "process"));
+    startup->guest_name = g_strdup(name->guest);
+    if (name->process) {
+        prctl(PR_SET_NAME, name->process);
     }
     return true;
-}
-
-static bool do_name(Startup *startup, const char *arg, GError **errp)
-{
-    struct json_object *props = keyval_parse(arg, "guest", errp);
-    bool ok = props && name_from_props(startup, props, errp);
-
-    json_object_put(props);
-    return ok;
 }
 
 static bool do_uuid(Startup *startup, const char *arg, GError **errp)
@@ -456,26 +444,37 @@ static bool do_debugcon(Startup *startup, const char *arg, GError **errp)
     return chr && isa_debugcon_create(chr, errp);
 }
 
-static bool object_from_props(struct json_object *props, GError **errp)
+/* A member of @props that must be there, and be a string. Borrowed. */
+static const char *take_string(struct json_object *props, const char *key, const char *what,
+                               GError **errp)
 {
-    const char *type = opts_get(props, "qom-type"), *id = opts_get(props, "id");
+    struct json_object *value;
 
-    if (!type) {
-        error_set(errp, "the type is missing, as in memory-backend-ram,id=...");
-        return false;
+    if (!json_object_object_get_ex(props, key, &value)) {
+        error_set(errp, "%s", what);
+        return NULL;
     }
-    if (!id) {
-        error_set(errp, "id= is missing: the name by which others use the object");
-        return false;
+    if (!json_object_is_type(value, json_type_string)) {
+        error_set(errp, "'%s' expects a string, got %s", key, json_object_to_json_string(value));
+        return NULL;
     }
-    return user_object_add(type, id, props, errp);
+    return json_object_get_string(value);
 }
 
 static bool do_object(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *props = keyval_or_json_parse(arg, "qom-type", errp);
-    bool ok = props && object_from_props(props, errp);
+    const char *type = NULL, *id = NULL;
 
+    if (props) {
+        type = take_string(props, "qom-type",
+                           "the type is missing, as in memory-backend-ram,id=...", errp);
+    }
+    if (type) {
+        id = take_string(props, "id", "id= is missing: the name by which others use the object",
+                         errp);
+    }
+    bool ok = id && user_object_add(type, id, props, errp);
     json_object_put(props);
     return ok;
 }
@@ -499,15 +498,15 @@ const Option options[] = {
       START_CONFIG, do_machine, text_machine },
     { "M", "[type=]NAME[,prop=value]", "short for -machine", START_CONFIG, do_machine, text_machine },
     { "accel", "NAME[,option=value]", "engine that runs the CPUs (help lists them, NAME,help their options); again: next to try",
-      START_CONFIG, do_accel, text_accel },
+      START_CONFIG, do_accel, text_accel, .type = &EngineOptions_type },
     { "enable-kvm", NULL, "the same as -accel kvm", START_CONFIG, do_enable_kvm },
     { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",
       START_MACHINE, do_cpu, text_cpu },
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=1][,cores=N][,threads=N]",
-      "number of CPUs and their topology (1)", START_MACHINE, do_smp },
+      "number of CPUs and their topology (1)", START_MACHINE, do_smp, .type = &SMPConfiguration_type },
     { "m", "[size=]SIZE[,slots=N,maxmem=SIZE]",
       "boot memory (128M; M without a suffix), slots for DIMMs, and the most memory there may be (bytes without one)",
-      START_MACHINE, do_memory },
+      START_MACHINE, do_memory, .type = &MemoryOptions_type },
     { "mem-path", "FILE", "boot memory is this file, or a nameless one in this directory", START_MACHINE, do_mem_path },
     { "mem-prealloc", NULL, "take all pages of memory backends from the host at once", START_CONFIG, do_mem_prealloc },
     { "numa", "node[,nodeid=N][,mem=SIZE|,memdev=ID][,cpus=A[-B]][,initiator=N] | dist,src=N,dst=N,val=N | "
@@ -521,9 +520,9 @@ const Option options[] = {
     { "object", "TYPE,id=ID[,prop=value] | JSON", "make an object, such as a memory backend (help; TYPE,help)",
       START_OBJECT, do_object, text_object },
     { "global", "TYPE.PROP=VALUE | driver=TYPE,property=PROP,value=VALUE",
-      "what objects of this type get unless told otherwise", START_CONFIG, do_global },
+      "what objects of this type get unless told otherwise", START_CONFIG, do_global, .type = &GlobalOptions_type },
     { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=slew|none]", "time in the clock at the start (utc), and whether ticks that the guest missed come later (none)",
-      START_CONFIG, do_rtc },
+      START_CONFIG, .apply = apply_rtc, .type = &RtcOptions_type },
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
     { "audio", "none", "the same", START_CONFIG, do_audiodev },
     { "audio-help", NULL, "print that", START_CONFIG, NULL, text_audio },
@@ -536,7 +535,7 @@ const Option options[] = {
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
     { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, do_usb },
     { "no-acpi", NULL, "as -machine acpi=off", START_MACHINE, do_no_acpi },
-    { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, do_name },
+    { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, .apply = apply_name, .type = &NameOptions_type, .implied_key = "guest" },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
 
     { NULL, NULL, "Boot" },
@@ -548,18 +547,18 @@ const Option options[] = {
     { "pflash", "FILE", "the next flash, as -drive if=pflash", START_MACHINE, do_pflash },
     { "drive", "if=pflash,file=FILE[,unit=0|1][,readonly=on|off][,format=raw]",
       "flash that ends at 4 GiB (unit 0) or below the other one (unit 1), for firmware and its variables",
-      START_MACHINE, do_drive },
+      START_MACHINE, do_drive, .type = &DriveOptions_type },
     { "blockdev", "file|raw,node-name=N,filename=FILE|file=N[,read-only=on|off] | JSON",
-      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, do_blockdev },
+      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
     { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, do_data_dir,
       text_data_dirs },
 
     { "boot", "[order=]LETTERS[,once=LETTERS][,menu=on|off][,strict=on|off][,splash=FILE]"
       "[,splash-time=MS][,reboot-timeout=MS]",
       "what firmware boots from: a floppy disk, c hard disk, d CD-ROM, n network",
-      START_MACHINE, do_boot },
+      START_MACHINE, do_boot, .type = &BootConfiguration_type },
     { "fw_cfg", "[name=]NAME,file=FILE|string=TEXT", "file for firmware and guest (fw_cfg); NAME begins with opt/",
-      START_DEVICE, do_fw_cfg },
+      START_DEVICE, .apply = apply_fw_cfg, .type = &FwCfgOptions_type, .implied_key = "name" },
     { "smbios", "type=0|1|2|3|4|8|11|17|41[,field=value] | file=FILE",
       "fields of the SMBIOS tables (docs/fw-cfg.md lists them), or a structure from a file",
       START_MACHINE, do_smbios },
@@ -581,7 +580,7 @@ const Option options[] = {
     { "qmp-pretty", "stdio|unix:...|...", "the same, indented", START_CHARDEV, do_qmp_pretty },
     { "echr", "BYTE", "the escape byte of shared terminals instead of Ctrl-A (1)", START_CONFIG, do_escape_byte },
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "monitor on a -chardev",
-      START_MONITOR, startup_add_mon },
+      START_MONITOR, .apply = startup_add_mon, .type = &MonitorOptions_type, .implied_key = "chardev" },
     { "debugcon", "stdio|file:F|...", "debug console at port 0xe9, arguments as -serial",
       START_DEVICE, do_debugcon },
 
@@ -605,22 +604,22 @@ const Option options[] = {
     { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
     { "sandbox", "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"
       "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
-      "refuse system calls that are not needed", START_CONFIG, do_sandbox },
-    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock all memory (off)", START_CONFIG, do_overcommit },
+      "refuse system calls that are not needed", START_CONFIG, do_sandbox, .type = &SandboxOptions_type },
+    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock all memory (off)", START_CONFIG, .apply = apply_overcommit, .type = &OvercommitOptions_type },
     { "add-fd", "fd=FD,set=SET[,opaque=TEXT]", "an open descriptor, to be used as file /dev/fdset/SET",
-      START_CONFIG, do_add_fd },
-    { "msg", "[timestamp=on|off][,guest-name=on|off]", "what messages begin with", START_CONFIG, do_msg },
+      START_CONFIG, .apply = apply_add_fd, .type = &AddFdOptions_type },
+    { "msg", "[timestamp=on|off][,guest-name=on|off]", "what messages begin with", START_CONFIG, .apply = apply_msg, .type = &MsgOptions_type },
     { "pidfile", "FILE", "write the process id to FILE", START_CONFIG, do_pidfile },
 
     { NULL, NULL, "Debugging" },
     { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
     { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "accepted: there are no trace events; -d logs",
-      START_CONFIG, do_trace, text_trace },
+      START_CONFIG, NULL, text_trace, .apply = apply_trace, .type = &TraceOptions_type, .implied_key = "enable" },
     { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, do_seed },
     { "compat", "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"
       "[,unstable-input=...][,unstable-output=...]",
-      "accepted: nothing of the interface is deprecated or unstable", START_CONFIG, do_compat },
+      "accepted: nothing of the interface is deprecated or unstable", START_CONFIG, .apply = apply_compat, .type = &CompatPolicy_type },
     { "qtest", "unix:...|stdio|...", "drive devices by the qtest protocol (with -accel qtest)",
       START_CHARDEV, do_qtest },
     { "qtest-log", "FILE", "log of that protocol", START_CONFIG, do_qtest_log },

@@ -11,69 +11,24 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "hw/core/opts.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
 /* ---- the option ---- */
 
-/* @key=allow|deny to *@deny, which keeps its value if the key is not there. */
-static bool parse_deny(struct json_object *opts, const char *key, bool *deny, GError **errp)
-{
-    const char *value = opts_get(opts, key);
-
-    if (value && strcmp(value, "allow") != 0 && strcmp(value, "deny") != 0) {
-        error_set(errp, "%s=%s is not right: use allow or deny", key, value);
-        return false;
-    }
-    *deny = value ? strcmp(value, "deny") == 0 : *deny;
-    return true;
-}
-
-static bool parse_privileges(struct json_object *opts, SandboxPrivileges *out, GError **errp)
-{
-    static const char *const names[] = { "allow", "deny", "children" };
-    const char *value = opts_get(opts, "elevateprivileges");
-
-    for (unsigned i = 0; value && i < G_N_ELEMENTS(names); i++) {
-        if (strcmp(value, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    if (value) {
-        error_set(errp, "elevateprivileges=%s is not right: use allow, deny or children", value);
-    }
-    return !value;
-}
-
-static bool sandbox_from_opts(Sandbox *sandbox, struct json_object *opts, GError **errp)
-{
-    static const char *const keys[] = { "enable", "obsolete",        "elevateprivileges",
-                                        "spawn",  "resourcecontrol", NULL };
-    const char *enable = opts_get(opts, "enable");
-
-    if (!opts_check_keys(opts, keys, errp)) {
-        return false;
-    }
-    if (!enable || !bool_parse(enable, &sandbox->enable)) {
-        error_set(errp, "'%s' is not right: it begins with on or off", enable ? enable : "");
-        return false;
-    }
-    return parse_deny(opts, "obsolete", &sandbox->deny_obsolete, errp) &&
-           parse_deny(opts, "spawn", &sandbox->deny_spawn, errp) &&
-           parse_deny(opts, "resourcecontrol", &sandbox->deny_resource_control, errp) &&
-           parse_privileges(opts, &sandbox->privileges, errp);
-}
-
 bool sandbox_parse(Sandbox *sandbox, const char *text, GError **errp)
 {
-    struct json_object *opts = keyval_parse(text, "enable", errp);
+    g_autoptr(SandboxOptions) given = qapi_from_option(&SandboxOptions_type, text, "enable", errp);
 
-    *sandbox = (Sandbox){ .deny_obsolete = true };
-    bool ok = opts && sandbox_from_opts(sandbox, opts, errp);
-    json_object_put(opts);
-    return ok;
+    if (given) {
+        *sandbox = (Sandbox){
+            .enable = given->enable,
+            .deny_obsolete = !given->has_obsolete || given->obsolete == SANDBOX_ACTION_DENY,
+            .deny_spawn = given->spawn == SANDBOX_ACTION_DENY,
+            .deny_resource_control = given->resourcecontrol == SANDBOX_ACTION_DENY,
+            .privileges = given->elevateprivileges,
+        };
+    }
+    return given;
 }
 
 /* ---- the filter ---- */

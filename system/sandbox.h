@@ -9,11 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-typedef enum SandboxPrivileges {
-    SANDBOX_PRIVILEGES_ALLOW,
-    SANDBOX_PRIVILEGES_DENY,
-    SANDBOX_PRIVILEGES_CHILDREN, /* allowed, but no program that is executed gains any */
-} SandboxPrivileges;
+#include "qapi/qapi-types.h"
 
 typedef struct Sandbox {
     bool enable;

@@ -2,11 +2,10 @@
 /* Serial ports and monitors: which character device each gets. */
 #include <string.h>
 
-#include "hw/core/opts.h"
 #include "monitor/monitor.h"
+#include "qapi/qapi-types.h"
 #include "system/startup.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
 /* A daemon has no terminal. */
 static bool check_terminal(const Startup *startup, const char *text, GError **errp)
@@ -70,43 +69,16 @@ bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pret
     return true;
 }
 
-static bool add_mon(struct json_object *opts, GError **errp)
+bool startup_add_mon(Startup *startup, const void *parsed, GError **errp)
 {
-    static const char *const known[] = { "chardev", "mode", "pretty", "id", NULL };
-    const char *mode = opts_get(opts, "mode"), *pretty = opts_get(opts, "pretty");
-    const char *id = opts_get(opts, "chardev");
-    bool is_pretty = false;
+    const MonitorOptions *mon = parsed;
+    Chardev *chr = chardev_find(mon->chardev);
 
-    if (!opts_check_keys(opts, known, errp)) {
-        return false;
-    }
-    if (!id) {
-        error_set(errp, "chardev= is missing: the id of a -chardev");
-        return false;
-    }
-    Chardev *chr = chardev_find(id);
     if (!chr) {
-        error_set(errp, "there is no character device '%s'; make it with -chardev", id);
+        error_set(errp, "there is no character device '%s'; make it with -chardev", mon->chardev);
         return false;
     }
-    if (mode && strcmp(mode, "control") != 0 && strcmp(mode, "readline") != 0) {
-        error_set(errp, "mode=%s is not right: use control (QMP) or readline (HMP)", mode);
-        return false;
-    }
-    if (pretty && !bool_parse(pretty, &is_pretty)) {
-        error_set(errp, "pretty=%s is not right: use on or off", pretty);
-        return false;
-    }
-    return monitor_new(chr, mode && strcmp(mode, "control") == 0, is_pretty, errp);
-}
-
-bool startup_add_mon(Startup *startup, const char *text, GError **errp)
-{
-    struct json_object *opts = keyval_parse(text, "chardev", errp);
-    bool ok = opts && add_mon(opts, errp);
-
-    json_object_put(opts);
-    return ok;
+    return monitor_new(chr, mon->mode == MONITOR_MODE_CONTROL, mon->pretty, errp);
 }
 
 bool startup_default_chardevs(Startup *startup, GError **errp)

@@ -55,10 +55,10 @@ static bool run_phase(Startup *startup, StartPhase phase, GError **errp)
     for (unsigned i = 0; i < startup->uses->len; i++) {
         const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
 
-        if (use->option->phase != phase || !use->option->handle) {
+        if (use->option->phase != phase) {
             continue;
         }
-        if (!use->option->handle(startup, use->arg, errp)) {
+        if (!option_use_run(use, startup, errp)) {
             g_autofree char *where = option_use_text(use);
             g_prefix_error(errp, "%s: ", where);
             return false;
@@ -322,7 +322,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     if (machine->dump_acpi) {
         return machine_ops(machine)->dump_acpi(startup->machine, machine->dump_acpi, errp);
     }
-    monitor_set_command_line(option_groups);
+    monitor_set_command_line(option_groups_list);
     chardev_set_quit_handler(quit_from_terminal);
     if (!make_monitors(startup, errp)) {
         return false;

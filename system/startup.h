@@ -76,8 +76,8 @@ void startup_cleanup(Startup *startup, bool ok);
 /* For -serial, -monitor, -qmp and defaults (startup-chardev.c). @text as in -serial. */
 bool startup_add_serial(Startup *startup, const char *text, GError **errp);
 bool startup_add_monitor(Startup *startup, const char *text, bool qmp, bool pretty, GError **errp);
-/* -mon: makes the monitor, so the machine must be there. */
-bool startup_add_mon(Startup *startup, const char *text, GError **errp);
+/* -mon (MonitorOptions): makes the monitor, so the machine must be there. */
+bool startup_add_mon(Startup *startup, const void *parsed, GError **errp);
 /* What there is where the user asked for nothing. */
 bool startup_default_chardevs(Startup *startup, GError **errp);
 

@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include "hw/core/opts.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
 #define NODE_NAME_MAX 31 /* characters, as QMP's schema has it */
 
@@ -47,49 +45,30 @@ void block_node_foreach(void (*fn)(const BlockNode *node, void *opaque), void *o
 
 /* ---- making ---- */
 
-static bool parse_switch(struct json_object *opts, const char *key, bool *on, GError **errp)
-{
-    const char *text = opts_get(opts, key);
+static const BlockNode *node_new(const BlockdevOptions *options, GError **errp);
 
-    if (text && !bool_parse(text, on)) {
-        error_set(errp, "%s=%s is not right: use on or off", key, text);
-        return false;
-    }
+static bool file_node(BlockNode *node, const BlockdevOptions *options, GError **errp)
+{
+    node->filename = g_strdup(options->u.file->filename);
     return true;
 }
 
-static bool file_node(BlockNode *node, struct json_object *opts, GError **errp)
+/* The node that is named, or whose options are there. */
+static const BlockNode *node_below(struct json_object *file, GError **errp)
 {
-    /* The others tune what flash does not do. */
-    static const char *const keys[] = { "driver",  "node-name",      "filename", "read-only",
-                                        "discard", "auto-read-only", "cache",    NULL };
-    bool automatic = false;
+    g_autoptr(BlockdevOptions) options = NULL;
 
-    if (!opts_check_keys(opts, keys, errp) ||
-        !parse_switch(opts, "auto-read-only", &automatic, errp)) {
-        return false;
+    if (json_object_is_type(file, json_type_string)) {
+        return block_node_find(json_object_get_string(file), errp);
     }
-    node->filename = g_strdup(opts_get(opts, "filename"));
-    if (!node->filename) {
-        error_set(errp, "filename is missing: the file that the node is");
-    }
-    return node->filename;
+    options = BlockdevOptions_from_json(file, "file", errp);
+    return options ? node_new(options, errp) : NULL;
 }
 
-static bool raw_node(BlockNode *node, struct json_object *opts, GError **errp)
+static bool raw_node(BlockNode *node, const BlockdevOptions *options, GError **errp)
 {
-    static const char *const keys[] = { "driver",  "node-name",      "file",  "read-only",
-                                        "discard", "auto-read-only", "cache", NULL };
-    const char *file = opts_get(opts, "file");
+    const BlockNode *below = node_below(options->u.raw->file, errp);
 
-    if (!opts_check_keys(opts, keys, errp)) {
-        return false;
-    }
-    if (!file) {
-        error_set(errp, "file is missing: the name of the node below");
-        return false;
-    }
-    const BlockNode *below = block_node_find(file, errp);
     if (!below) {
         return false;
     }
@@ -98,47 +77,70 @@ static bool raw_node(BlockNode *node, struct json_object *opts, GError **errp)
     return true;
 }
 
-static bool node_parse(BlockNode *node, struct json_object *opts, GError **errp)
+static bool check_name(const char *name, GError **errp)
 {
-    static const struct {
-        const char *driver;
-        bool (*parse)(BlockNode *node, struct json_object *opts, GError **errp);
-    } drivers[] = { { "file", file_node }, { "raw", raw_node } };
-    const char *driver = opts_get(opts, "driver"), *name = opts_get(opts, "node-name");
-
-    if (!name || !*name || strlen(name) > NODE_NAME_MAX) {
-        error_set(errp, "node-name is missing, or longer than %d characters", NODE_NAME_MAX);
+    if (!*name || strlen(name) > NODE_NAME_MAX) {
+        error_set(errp, "node-name is empty, or longer than %d characters", NODE_NAME_MAX);
         return false;
     }
     if (find(name)) {
         error_set(errp, "there is a block node '%s' already", name);
         return false;
     }
-    for (size_t i = 0; driver && i < G_N_ELEMENTS(drivers); i++) {
-        if (strcmp(driver, drivers[i].driver) == 0) {
-            node->name = g_strdup(name);
-            node->driver = drivers[i].driver;
-            return drivers[i].parse(node, opts, errp) &&
-                   parse_switch(opts, "read-only", &node->read_only, errp);
-        }
-    }
-    error_set(errp, "driver '%s' is not there: file and raw are, for flash", driver ? driver : "");
-    return false;
+    return true;
 }
 
-bool block_node_add(struct json_object *opts, GError **errp)
+/* Those that a user gives no name have one that no user can give. */
+static char *new_name(void)
 {
+    static unsigned count;
+
+    return g_strdup_printf("#block%u", count++);
+}
+
+static void node_free(void *data)
+{
+    BlockNode *node = data;
+
+    g_free(node->name);
+    g_free(node->filename);
+    g_free(node);
+}
+
+/* With the nodes below it; those stay if it fails. */
+static const BlockNode *node_new(const BlockdevOptions *options, GError **errp)
+{
+    static bool (*const set[])(BlockNode * node, const BlockdevOptions *options, GError **errp) = {
+        [BLOCKDEV_DRIVER_FILE] = file_node,
+        [BLOCKDEV_DRIVER_RAW] = raw_node,
+    };
     BlockNode *node = g_new0(BlockNode, 1);
 
-    if (!node_parse(node, opts, errp)) {
-        g_free(node->name);
-        g_free(node->filename);
-        g_free(node);
+    node->driver = BlockdevDriver_str(options->driver);
+    if (!set[options->driver](node, options, errp) ||
+        (options->node_name && !check_name(options->node_name, errp))) {
+        node_free(node);
+        return NULL;
+    }
+    node->name = options->node_name ? g_strdup(options->node_name) : new_name();
+    node->read_only = options->has_read_only ? options->read_only : node->read_only;
+    g_ptr_array_add(nodes, node);
+    return node;
+}
+
+bool block_node_add(const BlockdevOptions *options, GError **errp)
+{
+    if (!options->node_name) {
+        error_set(errp, "node-name is missing: the name by which others use the node");
         return false;
     }
     if (!nodes) {
-        nodes = g_ptr_array_new();
+        nodes = g_ptr_array_new_with_free_func(node_free);
     }
-    g_ptr_array_add(nodes, node);
+    const unsigned before = nodes->len;
+    if (!node_new(options, errp)) {
+        g_ptr_array_set_size(nodes, before);
+        return false;
+    }
     return true;
 }

@@ -8,8 +8,9 @@
 #define HW_BLOCK_BLOCK_NODE_H
 
 #include <glib.h>
-#include <json-c/json.h>
 #include <stdbool.h>
+
+#include "qapi/qapi-types.h"
 
 typedef struct BlockNode {
     char *name;         /* node-name */
@@ -18,9 +19,9 @@ typedef struct BlockNode {
     bool read_only;
 } BlockNode;
 
-/* Make the node that @opts describes (values are text, or JSON's types). Errors: a driver, key or
- * value that is not there, node-name missing or taken, "file" is no node. */
-bool block_node_add(struct json_object *opts, GError **errp);
+/* Make the node that @options describes, and that below it if its options are there too ("file").
+ * Errors: node-name missing or taken, "file" is no node. */
+bool block_node_add(const BlockdevOptions *options, GError **errp);
 
 /* Borrowed; an error lists the nodes that there are. */
 const BlockNode *block_node_find(const char *name, GError **errp);

@@ -39,7 +39,7 @@ static void try_number(const char *text)
     bool_parse(text, &on);
 }
 
-/* What was parsed has strings only, and a comma doubled is one comma. */
+/* What was parsed is an object, which can be merged with itself. */
 static void try_keyval(const char *text)
 {
     struct json_object *props = keyval_parse(text, "implied", NULL);
@@ -49,6 +49,7 @@ static void try_keyval(const char *text)
         {
             g_assert_true(*key && value);
         }
+        g_assert_true(keyval_merge(props, props, NULL));
     }
     json_object_put(props);
 }
@@ -114,8 +115,8 @@ static void run_option(Startup *startup, char *line)
     if (option_use_wants_text(use, &text, NULL)) {
         return;
     }
-    if (is_usable(use->option) && use->option->handle) {
-        use->option->handle(startup, use->arg, NULL);
+    if (is_usable(use->option)) {
+        option_use_run(use, startup, NULL);
     }
 }
 

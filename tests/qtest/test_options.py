@@ -84,6 +84,36 @@ REFUSED = [
     (["-object", "memory-backend-ram,id=m,size.x=4096"], "size"),
     (["-device", "pc-dimm,memdev.0=m"], "memdev string"),
     (["-M", "pc,boot.order=zz"], "'z'"),
+    (["-m", "{'size':'1G'}"], "size integer 1G"),
+    (["-m", "{'size':1,'size':2}"], "'size' twice"),
+    (["-m", "{'size':1073741824,}"], "JSON"),
+    (["-smp", "{'cpus':1.5}"], r"cpus integer 1\.5"),
+    (["-smp", "cpus.x=1"], "cpus integer"),
+    (["-boot", "{'menu':1}"], "menu true"),
+    (["-numa", "{'type':'node','cpus':'0'}"], "cpus array"),
+    (["-numa", "{'type':'node','cpus':[0,-1]}"], r"cpus\[1\] 65535 -1"),
+    (["-numa", "node,cpus.0=0,cpus.2=1"], r"cpus\.1 missing gap"),
+    (["-numa", "node,cpus=0,cpus.0=1"], "cpus both"),
+    (["-chardev", "{'backend':'null','id':'x'"], "JSON"),
+    (["-chardev", "{'backend':'file','id':'x','path':5}"], "path string 5"),
+    (["-chardev", "null,id=x,mux=maybe"], "mux=maybe on off"),
+    (["-blockdev", "driver=qcow2,node-name=a"], "qcow2 file, raw"),
+    (["-blockdev", "file,node-name=a"], "filename missing"),
+    (["-blockdev", "file,filename=/x"], "node-name missing"),
+    (["-blockdev", "raw,node-name=a,file=b"], "block node 'b'"),
+    (["-blockdev", "raw,node-name=a,file.driver=file"], r"file\.filename missing"),
+    (["-blockdev", "raw,node-name=a,file.driver=file,file.0=x"], "'file' list names"),
+    (["-blockdev", "raw,node-name=a,file.driver=file,file.filename=/x,file.colour=red"], r"file\.colour"),
+    (["-blockdev", "raw,node-name=a,file.driver=file,file.node-name=a,file.filename=/x"], "'a' already"),
+    (["-blockdev", "file,node-name=a,filename=/x,read-only=2"], "read-only=2 on off"),
+    (["-drive", "file=x,format=qcow2,cache=none"], "no disks pflash"),
+    (["-drive", "if=pflash,file=x,unit=2"], "unit=2 0 and 1"),
+    (["-drive", "if=pflash"], "file missing"),
+    (["-mon", "chardev=x,mode=loud"], "mode=loud readline control"),
+    (["-global", "{'driver':'pc-dimm','property':'slot'}"], "value missing"),
+    (["-object", "{'qom-type':5,'id':'m'}"], "qom-type string 5"),
+    (["-accel", "soft,colour=red"], "colour tb-size"),
+    (["-overcommit", "memlock=on"], "memlock mem-lock"),
     (["-M", "pc,boot.colour=c"], "colour"),
     (["-M", "pc,graphics=maybe"], "graphics"),
     (["-M", "pc,nosuch.x=1"], "nosuch"),
@@ -485,6 +515,35 @@ def nested_keys():
         tap.equal(box.qmp.command("query-memory-size-summary")["base-memory"], 64 << 20)
 
 
+def json_everywhere():
+    """What key=value can say, JSON can, and nested keys can."""
+    with tempfile.NamedTemporaryFile() as file:
+        name = file.name
+        extra = [
+            "-M", "{'type':'pc','hmat':true,'boot':{'menu':true}}", "-boot", "{'order':'n'}",
+            "-m", "{'size':1073741824,'slots':2,'maxmem':4294967296}", "-smp", "{'cpus':4,'sockets':2}",
+            "-numa", "{'type':'node','cpus':[0,1],'mem':805306368}", "-numa", "node,cpus.0=2,cpus.1=3,mem=256",
+            "-numa", "{'type':'dist','src':0,'dst':1,'val':15}",
+            "-object", "{'qom-type':'memory-backend-ram','id':'m0','size':134217728,'policy':'default'}",
+            "-device", "{'driver':'pc-dimm','id':'d0','memdev':'m0','node':1}",
+            "-chardev", "{'backend':'ringbuf','id':'rb','size':4096}",
+            "-chardev", "{'backend':'null','id':'shared','mux':true}",
+            "-blockdev", f"{{'driver':'raw','node-name':'n0','file':{{'driver':'file','filename':'{name}'}}}}",
+            "-blockdev", f"raw,node-name=n1,file.driver=raw,file.file.driver=file,file.file.filename={name}",
+            "-global", "{'driver':'pc-dimm','property':'slot','value':'1'}"]
+        with machine.Machine(memory=None, cpus=None, extra=extra) as box:
+            tap.equal(box.qmp.command("qom-get", path="/machine", property="boot")["order"], "n")
+            tap.equal(box.qmp.command("qom-get", path="/machine", property="hmat"), True)
+            tap.equal((dimms(box)["d0"]["node"], dimms(box)["d0"]["slot"]), (1, 1))
+            tap.equal([c["props"]["node-id"] for c in box.qmp.command("query-cpus-fast")], [0, 0, 1, 1])
+            labels = {c["label"] for c in box.qmp.command("query-chardev")}
+            tap.equal({"rb", "shared", "shared-base"} <= labels, True, str(labels))
+            nodes = box.qmp.command("query-named-block-nodes")
+            tap.equal({n["file"] for n in nodes}, {name})
+            tap.equal([n["node-name"] for n in nodes if n["node-name"][0] != "#"], ["n0", "n1"])
+            tap.equal(len(nodes), 5)
+
+
 def floppy_check():
     """CMOS register 0x38: bit 0 tells a BIOS not to look at a floppy disk's signature."""
     for extra, value in (([], 0x30), (["-no-fd-bootchk"], 0x31), (["-M", "q35", "-no-fd-bootchk"], 0x31)):
@@ -768,7 +827,7 @@ def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
-        readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
+        readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
         sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)

@@ -30,7 +30,8 @@ static void test_table(void)
         if (!o->name) {
             continue;
         }
-        g_assert_true(o->handle || o->text || o->expand);
+        g_assert_true(o->handle || o->apply || o->text || o->expand);
+        g_assert_true(!o->apply || (o->type && !o->handle));
         for (const Option *other = o + 1; other->name || other->help; other++) {
             g_assert_cmpstr(o->name, !=, other->name);
         }
@@ -194,10 +195,13 @@ static void test_config_errors(void)
 /* Each group has an option, and each of its parameters has words for it. */
 static void test_groups(void)
 {
-    for (const CommandLineGroup *g = option_groups; g->name; g++) {
-        g_assert_nonnull(option_group_find(g->name, NULL));
-        for (const CommandLineParameter *p = g->parameters; p && p->name; p++) {
-            g_assert_nonnull(p->help);
+    g_autoptr(GPtrArray) groups = option_groups_list();
+    for (unsigned i = 0; i < groups->len; i++) {
+        const CommandLineOptionInfo *g = groups->pdata[i];
+
+        g_assert_nonnull(option_group_find(g->option, NULL));
+        for (unsigned n = 0; n < g->parameters->len; n++) {
+            g_assert_nonnull(((const CommandLineParameterInfo *)g->parameters->pdata[n])->help);
         }
     }
 }
