@@ -173,6 +173,7 @@ static bool memhp_realize(Device *dev, GError **errp)
         memory_unplug_init(&mh->slots[n], mh);
     }
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
+    mh->machine->acpi_ospm = mh;
     return true;
 }
 
@@ -182,9 +183,6 @@ static void memhp_unrealize(Device *dev)
 
     if (mh->machine->acpi_ospm == mh) {
         mh->machine->acpi_ospm = NULL;
-    }
-    if (mh->region.container) {
-        memory_region_remove(&mh->region);
     }
     memory_region_destroy(&mh->region);
     for (unsigned n = 0; n < mh->num_slots; n++) {
@@ -203,8 +201,7 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
     mh->notify = notify;
     mh->notify_opaque = opaque;
     device_realize(&mh->parent, NULL); /* cannot fail */
-    memory_region_add(io, base, &mh->region);
-    machine->acpi_ospm = mh;
+    device_map(&mh->parent, io, base, &mh->region, 0);
     return mh;
 }
 

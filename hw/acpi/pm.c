@@ -332,16 +332,16 @@ AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model)
     pm->io = io;
     pm->sci = sci;
     device_realize(&pm->parent, NULL); /* cannot fail */
-    memory_region_add(&pm->block, 0, &pm->region);
-    memory_region_add(io, ACPI_SMI_CMD_PORT, &pm->smi_cmd_region);
+    device_map(&pm->parent, &pm->block, 0, &pm->region, 0);
+    device_map(&pm->parent, io, ACPI_SMI_CMD_PORT, &pm->smi_cmd_region, 0);
     if (model->smi_inside) {
-        memory_region_add(&pm->block, ACPI_SMI_PORT_Q35 - ACPI_PM_BASE, &pm->smi_region);
+        device_map(&pm->parent, &pm->block, ACPI_SMI_PORT_Q35 - ACPI_PM_BASE, &pm->smi_region, 0);
     }
     if (model->gpe0_inside) {
-        memory_region_add(&pm->block, model->gpe0_port - ACPI_PM_BASE, &pm->gpe.region);
+        device_map(&pm->parent, &pm->block, model->gpe0_port - ACPI_PM_BASE, &pm->gpe.region, 0);
     } else {
-        memory_region_add(io, model->gpe0_port, &pm->gpe.region);
-        acpi_pm_map(pm, true, ACPI_PM_BASE);
+        device_map(&pm->parent, io, model->gpe0_port, &pm->gpe.region, 0);
+        device_map(&pm->parent, io, ACPI_PM_BASE, &pm->block, 0);
     }
     return pm;
 }

@@ -433,9 +433,6 @@ static void pflash_unrealize(Device *dev)
 {
     Pflash *s = (Pflash *)dev;
 
-    if (s->region.container) {
-        memory_region_remove(&s->region);
-    }
     memory_region_destroy(&s->region);
     g_clear_pointer(&s->ram, ram_block_unref);
     close(s->fd);

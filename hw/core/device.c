@@ -5,6 +5,7 @@
 
 #include "hw/core/bus.h"
 #include "hw/core/hotplug.h"
+#include "hw/core/irq-lines.h"
 #include "hw/core/machine.h"
 #include "hw/core/unplug.h"
 #include "qapi/qapi-events.h"
@@ -18,9 +19,64 @@ static struct json_object *device_get_hotpluggable(Object *obj, const Property *
     return json_object_new_boolean(device_has_flags((Device *)obj, DEVICE_HOTPLUG));
 }
 
+/* ---- what it shows the guest ---- */
+
+typedef struct Place {
+    MemoryRegion *mr, *container;
+    hwaddr addr;
+    int priority;
+} Place;
+
+static void place_fill(const Place *place)
+{
+    if (!place->mr->container) {
+        memory_region_add_overlap(place->container, place->addr, place->mr, place->priority);
+    }
+}
+
+static void place_empty(const Place *place)
+{
+    if (place->mr->container) {
+        memory_region_remove(place->mr);
+    }
+}
+
+/* In one change of the memory map. */
+static void places_foreach(Device *dev, void (*fn)(const Place *place))
+{
+    memory_transaction_begin();
+    for (unsigned i = 0; dev->places && i < dev->places->len; i++) {
+        fn(&g_array_index(dev->places, Place, i));
+    }
+    memory_transaction_commit();
+}
+
+void device_map(Device *dev, MemoryRegion *container, hwaddr addr, MemoryRegion *mr, int priority)
+{
+    const Place place = { mr, container, addr, priority };
+
+    if (!dev->places) {
+        dev->places = g_array_new(FALSE, FALSE, sizeof(Place));
+    }
+    g_array_append_val(dev->places, place);
+    if (dev->realized) {
+        place_fill(&place);
+    }
+}
+
+static void place_destroy(const Place *place)
+{
+    place_empty(place);
+    memory_region_destroy(place->mr);
+}
+
 static void device_finalize(Object *obj)
 {
-    g_free(((Device *)obj)->id);
+    Device *dev = DEVICE(obj);
+
+    g_free(dev->id);
+    places_foreach(dev, place_destroy);
+    g_clear_pointer(&dev->places, g_array_unref);
 }
 
 static const Property device_properties[] = {
@@ -94,6 +150,7 @@ bool device_realize(Device *dev, GError **errp)
         return false;
     }
     dev->realized = true;
+    places_foreach(dev, place_fill);
     object_settle(&dev->parent, true);
     if (!realized_devices) {
         realized_devices = g_ptr_array_new();
@@ -108,13 +165,15 @@ bool device_realize(Device *dev, GError **errp)
     return true;
 }
 
-static void unrealize(Device *dev)
+void device_unrealize(Device *dev)
 {
     const HotplugHandler *handler = hotplug_handler_for(dev);
 
     if (handler && handler->unplug) {
         handler->unplug(current_machine(), dev);
     }
+    places_foreach(dev, place_empty);
+    irq_lines_lower(dev);
     if (device_class(dev)->unrealize) {
         device_class(dev)->unrealize(dev);
     }
@@ -133,7 +192,7 @@ static void take_out(Device *dev, bool asked)
 
     object_ref(&dev->parent); /* until the end of this function */
     if (dev->realized) {
-        unrealize(dev);
+        device_unrealize(dev);
     }
     object_unparent(&dev->parent);
     if (dev->id || asked) {

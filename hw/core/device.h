@@ -7,6 +7,7 @@
 #ifndef HW_CORE_DEVICE_H
 #define HW_CORE_DEVICE_H
 
+#include "memory/memory.h"
 #include "qom/object.h"
 #include "util/state.h"
 
@@ -19,6 +20,7 @@ typedef struct Device {
     bool hotplugged; /* plugged after the machine was started */
     /* The record of requests to unplug it, if its guest is asked; borrowed from its slot. */
     struct UnplugRecord *unplug;
+    GArray *places; /* what it shows the guest: device_map(); NULL: nothing yet */
 } Device;
 
 /* Bits of DeviceClass.flags. */
@@ -60,6 +62,14 @@ char *device_describe(const Device *dev);
 
 /* Realize with the hot-plug handler around it: pre_plug, realize, plug. */
 bool device_realize(Device *dev, GError **errp);
+/* Show @mr, which is @dev's, at @addr of @container while @dev is realized, with @priority among
+ * overlapping regions: from now on, or from its realization on. Undone by generic code before
+ * unrealize, so that nothing gets in any more then; @mr is destroyed with @dev at the latest. */
+void device_map(Device *dev, MemoryRegion *container, hwaddr addr, MemoryRegion *mr, int priority);
+/* Undo device_realize(): the handler's unplug; regions are taken out, lines that it raises are
+ * lowered, the bus has its place again. It can be realized again, and is then as after power-up
+ * once it was reset. What is behind it, such as the devices of its bus, must be gone before. */
+void device_unrealize(Device *dev);
 /* Unrealize and take out of the tree; DEVICE_DELETED if the device has an id or was asked to go. */
 void device_unplug(Device *dev);
 

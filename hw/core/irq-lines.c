@@ -72,6 +72,20 @@ Irq *irq_lines_find(Device *dev, bool out, const char *name, unsigned *count)
     return NULL;
 }
 
+void irq_lines_lower(Device *dev)
+{
+    for (guint i = 0; tables && i < tables->len; i++) {
+        for (const IrqLines *lines = tables->pdata[i]; lines->type; lines++) {
+            Irq *irqs = (Irq *)((char *)dev + lines->offset);
+
+            for (unsigned n = 0;
+                 lines->out && object_is_a(&dev->parent, lines->type) && n < lines->count; n++) {
+                irq_set(&irqs[n], 0);
+            }
+        }
+    }
+}
+
 /* ---- spying ---- */
 
 typedef struct Spy {

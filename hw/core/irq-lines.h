@@ -47,6 +47,9 @@ Device *irq_lines_device(const char *path);
 /* The lines of @dev and how many; NULL if it has no such group. Borrowed. */
 Irq *irq_lines_find(Device *dev, bool out, const char *name, unsigned *count);
 
+/* Lower all output lines of @dev, which is going. */
+void irq_lines_lower(Device *dev);
+
 /* From now on each change of these lines is also told to @spy, with @opaque and the number of the
  * line, after it has had its effect. For ever: the device must be one that stays. False if @dev has
  * no such group. Lines that are not connected begin to be heard too. */

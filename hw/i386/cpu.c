@@ -18,13 +18,14 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
     cpu->thread_id = xdev->thread_id;
     cpu->model = xdev->model;
     cpu->device = xdev;
-    apic_create(cpu);
+    apic_create(cpu, &dev->parent);
     x86_cpu_reset(cpu);
     if (!vcpu_create(cpu, errp)) {
+        device_unplug((Device *)cpu->apic);
         vcpu_free(cpu);
         return false;
     }
-    xdev->cpu = cpu;
+    xdev->cpu = *xdev->place = cpu;
     return true;
 }
 
@@ -33,8 +34,9 @@ static void x86_cpu_device_unrealize(Device *dev)
     X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
 
     vcpu_destroy(xdev->cpu);
+    device_unplug((Device *)xdev->cpu->apic);
     vcpu_free(xdev->cpu);
-    xdev->cpu = NULL;
+    xdev->cpu = *xdev->place = NULL;
 }
 
 static void x86_cpu_device_reset(Device *dev)
@@ -51,6 +53,7 @@ X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *m
     X86CpuDevice *xdev = X86_CPU_DEVICE(device_new_onboard(type));
 
     xdev->index = index;
+    xdev->place = &machine->cpus[index];
     xdev->thread_id = index % threads;
     xdev->core_id = index / threads % cores;
     xdev->die_id = index / threads / cores % dies;
@@ -62,7 +65,11 @@ X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *m
     xdev->model.dies_per_socket = dies;
     xdev->apic_id = x86_topology_apic_id(&xdev->model, xdev->socket_id, xdev->die_id, xdev->core_id,
                                          xdev->thread_id);
-    return device_realize(&xdev->parent, errp) ? xdev : NULL;
+    if (!device_realize(&xdev->parent, errp)) {
+        object_unparent(&xdev->parent.parent);
+        return NULL;
+    }
+    return xdev;
 }
 
 #define CPU_NUMBER(prop_name, field, text)                                               \

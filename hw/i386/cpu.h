@@ -21,6 +21,8 @@ typedef struct X86CpuDevice {
     uint32_t apic_id;
     uint32_t socket_id, die_id, core_id, thread_id;
     bool start_powered_off; /* true for all but the bootstrap processor: they wait for a SIPI */
+    /* wiring */
+    X86Cpu **place; /* of the CPU among those of the machine */
 } X86CpuDevice;
 
 #define TYPE_CPU       "cpu"
@@ -29,8 +31,9 @@ typedef struct X86CpuDevice {
 
 #define X86_CPU_DEVICE(x) ((X86CpuDevice *)(x))
 
-/* Make processor @index of @machine, of the given model (its topology members need not be set),
- * under /machine/unattached. Realized: cpu is there, its thread is stopped. Borrowed reference. */
+/* Make processor @index of @machine, whose array of CPUs has room for it, of the given model (its
+ * topology members need not be set), under /machine/unattached. Realized: cpu is there, its thread
+ * is stopped. Borrowed reference. */
 X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
                                     unsigned index, GError **errp);
 

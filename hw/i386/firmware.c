@@ -226,7 +226,7 @@ static bool map_flash(X86Machine *x86, GError **errp)
         MemoryRegion *region = pflash_cfi01_region(machine->flash[i]);
 
         at -= region->size;
-        memory_region_add(system_memory(), at, region);
+        device_map(machine->flash[i], system_memory(), at, region, 0);
     }
     x86->rom_top = pflash_cfi01_region(machine->flash[0]);
     return true;

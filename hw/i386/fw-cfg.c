@@ -443,9 +443,9 @@ FwCfg *fw_cfg_create(MemoryRegion *io, AddressSpace *dma)
     FwCfg *fw = (FwCfg *)obj;
     fw->dma.as = dma;
     memory_region_init_io(&fw->ports, &ports_ops, fw, "fw_cfg", 2);
-    memory_region_add(io, FW_CFG_IO_BASE, &fw->ports);
+    device_map(&fw->parent, io, FW_CFG_IO_BASE, &fw->ports, 0);
     memory_region_init_io(&fw->dma_port, &dma_port_ops, fw, "fw_cfg-dma", 8);
-    memory_region_add(io, FW_CFG_DMA_BASE, &fw->dma_port);
+    device_map(&fw->parent, io, FW_CFG_DMA_BASE, &fw->dma_port, 0);
     device_realize(&fw->parent, NULL);
     return fw;
 }

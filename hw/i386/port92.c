@@ -68,6 +68,6 @@ void port92_create(MemoryRegion *io)
 
     s->value = A20;
     memory_region_init_io(&s->port, &port92_ops, s, "port92", 1);
-    memory_region_add(io, 0x92, &s->port);
+    device_map(&s->parent, io, 0x92, &s->port, 0);
     device_realize(&s->parent, NULL);
 }

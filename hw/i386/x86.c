@@ -21,11 +21,9 @@ static bool x86_init_cpus(X86Machine *x86, const X86CpuModel *model, GError **er
 
     machine->cpus = g_new0(X86Cpu *, machine->smp.cpus);
     for (unsigned i = 0; i < machine->smp.cpus; i++) {
-        X86CpuDevice *dev = x86_cpu_device_create(machine, model, i, errp);
-        if (!dev) {
+        if (!x86_cpu_device_create(machine, model, i, errp)) {
             return false;
         }
-        machine->cpus[i] = dev->cpu;
         machine->num_cpus = i + 1;
     }
     return true;

@@ -322,8 +322,8 @@ I8042 *i8042_create(MemoryRegion *io, Irq irq)
     i8042_reset(&s->parent);
     memory_region_init_io(&s->data_port, &i8042_data_ops, s, "i8042-data", 1);
     memory_region_init_io(&s->command_port, &i8042_command_ops, s, "i8042-cmd", 1);
-    memory_region_add(io, 0x60, &s->data_port);
-    memory_region_add(io, 0x64, &s->command_port);
+    device_map(&s->parent, io, 0x60, &s->data_port, 0);
+    device_map(&s->parent, io, 0x64, &s->command_port, 0);
     device_realize(&s->parent, NULL);
     return s;
 }

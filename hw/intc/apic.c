@@ -518,10 +518,16 @@ static const ObjectType apic_type = {
 };
 OBJECT_TYPE_REGISTER(apic_type)
 
-Apic *apic_create(X86Cpu *cpu)
+Apic *apic_create(X86Cpu *cpu, Object *owner)
 {
-    Apic *apic = (Apic *)device_new_onboard(TYPE_APIC);
+    g_autoptr(GError) err = NULL;
+    Object *obj = object_new(TYPE_APIC, &err);
 
+    if (!obj || !object_add_child(owner, "lapic", obj, &err)) {
+        g_error("local APIC: %s", err->message);
+    }
+    object_unref(obj); /* the tree has one */
+    Apic *apic = (Apic *)obj;
     apic->cpu = cpu;
     device_realize(&apic->parent, NULL);
     cpu->apic = apic;

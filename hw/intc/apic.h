@@ -54,7 +54,7 @@ typedef struct ApicMessage {
 /* The local APIC of @cpu, reset; sets cpu->apic and cpu->apic_ops. cpu->index and cpu->apic_id are
  * set already. CPU 0 starts with LINT0 as the virtual wire from the 8259 (there is no firmware to
  * set it). Belongs to the device tree. */
-Apic *apic_create(X86Cpu *cpu);
+Apic *apic_create(X86Cpu *cpu, Object *owner);
 /* Map registers and MSI addresses into @memory at APIC_BASE, once a machine. */
 void apic_map(MemoryRegion *memory);
 

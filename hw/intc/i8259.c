@@ -466,9 +466,9 @@ I8259 *i8259_create(MemoryRegion *io, Irq intr)
     memory_region_init_io(&s->ports[0], &i8259_master_ops, s, "pic", 2);
     memory_region_init_io(&s->ports[1], &i8259_slave_ops, s, "pic", 2);
     memory_region_init_io(&s->elcr, &i8259_elcr_ops, s, "elcr", 2);
-    memory_region_add(io, 0x20, &s->ports[0]);
-    memory_region_add(io, 0xa0, &s->ports[1]);
-    memory_region_add(io, 0x4d0, &s->elcr);
+    device_map(&s->parent, io, 0x20, &s->ports[0], 0);
+    device_map(&s->parent, io, 0xa0, &s->ports[1], 0);
+    device_map(&s->parent, io, 0x4d0, &s->elcr, 0);
     device_realize(&s->parent, NULL);
     return s;
 }

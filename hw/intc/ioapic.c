@@ -283,6 +283,17 @@ static void ioapic_init(Object *obj)
     ioapic_reset(DEVICE(obj));
 }
 
+static bool ioapic_realize(Device *dev, GError **errp)
+{
+    apic_set_eoi_handler(ioapic_apic_eoi, dev);
+    return true;
+}
+
+static void ioapic_unrealize(Device *dev)
+{
+    apic_set_eoi_handler(NULL, NULL);
+}
+
 static const StateField ioapic_fields[] = {
     STATE_UINT(Ioapic, select),  STATE_UINT(Ioapic, id),   STATE_UINT(Ioapic, lines),
     STATE_UINTS(Ioapic, counts), STATE_UINTS(Ioapic, rte), {},
@@ -292,6 +303,8 @@ static const StateTable ioapic_state = { .name = "ioapic", .version = 1, .fields
 
 static const DeviceClass ioapic_device_ops = {
     .category = "misc",
+    .realize = ioapic_realize,
+    .unrealize = ioapic_unrealize,
     .reset = ioapic_device_reset,
     .state = &ioapic_state,
 };
@@ -317,8 +330,7 @@ Ioapic *ioapic_create(MemoryRegion *memory)
     Ioapic *s = (Ioapic *)device_new_onboard(TYPE_IOAPIC);
 
     memory_region_init_io(&s->region, &ioapic_ops, s, "ioapic", IOAPIC_SIZE);
-    memory_region_add_overlap(memory, IOAPIC_BASE, &s->region, 1);
-    apic_set_eoi_handler(ioapic_apic_eoi, s);
+    device_map(&s->parent, memory, IOAPIC_BASE, &s->region, 1);
     device_realize(&s->parent, NULL);
     return s;
 }

@@ -198,8 +198,8 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
         lpc->pic[i] = pic[i];
     }
     memory_region_init_io(&lpc->rcrb, &rcrb_ops, lpc, "lpc-rcrb", ICH9_RCBA_SIZE);
-    memory_region_add_overlap(&bus->memory, 0, &lpc->rcrb, 1);
     memory_region_set_enabled(&lpc->rcrb, false);
+    device_map(&lpc->parent.parent, &bus->memory, 0, &lpc->rcrb, 1);
     pci_bus_set_interrupts(bus, &interrupts);
     return lpc;
 }

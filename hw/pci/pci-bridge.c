@@ -100,6 +100,20 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp)
     return true;
 }
 
+void pci_bridge_unrealize(PciDevice *dev)
+{
+    PciBridge *bridge = (PciBridge *)dev;
+
+    memory_transaction_begin();
+    for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
+        memory_region_remove(&bridge->windows[kind]);
+        memory_region_destroy(&bridge->windows[kind]);
+    }
+    memory_transaction_commit();
+    object_unparent(&bridge->secondary->parent.parent);
+    bridge->secondary = NULL;
+}
+
 static void reset_secondary(PciBridge *bridge)
 {
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
@@ -166,18 +180,6 @@ static void bridge_init(Object *obj)
     pci_set_registers((PciDevice *)obj, bridge_registers, G_N_ELEMENTS(bridge_registers));
 }
 
-static void bridge_finalize(Object *obj)
-{
-    PciBridge *bridge = (PciBridge *)obj;
-
-    for (PciWindowKind kind = 0; bridge->secondary && kind < PCI_WINDOWS; kind++) {
-        if (bridge->windows[kind].container) {
-            memory_region_remove(&bridge->windows[kind]);
-        }
-        memory_region_destroy(&bridge->windows[kind]);
-    }
-}
-
 static const ObjectType bridge_type = {
     .name = TYPE_PCI_BRIDGE_BASE,
     .parent = TYPE_PCI_DEVICE,
@@ -185,6 +187,5 @@ static const ObjectType bridge_type = {
     .instance_size = sizeof(PciBridge),
     .abstract = true,
     .init = bridge_init,
-    .finalize = bridge_finalize,
 };
 OBJECT_TYPE_REGISTER(bridge_type)

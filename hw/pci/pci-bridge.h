@@ -30,7 +30,8 @@ typedef struct PciBridge {
 /* For subtypes: realize makes the secondary bus of @bus_type, named by the bridge's id, else
  * "pcie.N" or "pci.N" with the first free N. */
 bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp);
-/* For subtypes' PciFunctionClass. */
+/* For subtypes' PciFunctionClass. unrealize: nothing is on the secondary bus any more. */
+void pci_bridge_unrealize(PciDevice *dev);
 void pci_bridge_reset(PciDevice *dev);
 void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pci-cap.h"
 
+#include <string.h>
+
 #include "hw/pci/pci-internal.h"
 
 uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
@@ -14,6 +16,24 @@ uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
     dev->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
     dev->cap_end = MIN((at + size + 3) & ~3, PCI_CONFIG_SIZE - 4);
     return at;
+}
+
+void pci_drop_capabilities(PciDevice *dev, uint8_t first)
+{
+    unsigned end = dev->cap_end, size = end > first ? end - first : 0;
+
+    while (dev->config[PCI_CAPABILITY_LIST] >= first) {
+        dev->config[PCI_CAPABILITY_LIST] = dev->config[dev->config[PCI_CAPABILITY_LIST] + 1];
+    }
+    if (!dev->config[PCI_CAPABILITY_LIST]) {
+        dev->config[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
+    }
+    memset(dev->config + first, 0, size);
+    memset(dev->wmask + first, 0, size);
+    memset(dev->w1cmask + first, 0, size);
+    dev->msi_cap = dev->msi_cap >= first ? 0 : dev->msi_cap;
+    dev->express_cap = dev->express_cap >= first ? 0 : dev->express_cap;
+    dev->cap_end = first;
 }
 
 /* Apply lines whose offsets count from the capability at @at. */

@@ -179,15 +179,13 @@ PciHost *pci_host_create(const char *type, const char *name, const char *bus_typ
         g_error("PCI host: %s", err->message);
     }
     host->bus->deliver_msi = apic_deliver_msi;
-    memory_transaction_begin();
-    memory_region_add_overlap(memory, 0, &host->bus->memory, PCI_HOST_PRIORITY);
-    memory_region_add_overlap(io, 0, &host->bus->io, PCI_HOST_PRIORITY);
+    device_map(&host->parent, memory, 0, &host->bus->memory, PCI_HOST_PRIORITY);
+    device_map(&host->parent, io, 0, &host->bus->io, PCI_HOST_PRIORITY);
     memory_region_init_io(&host->ports, &ports_ops, host, "pci-conf", CONFIG_PORTS);
-    memory_region_add(io, CONFIG_PORT, &host->ports);
+    device_map(&host->parent, io, CONFIG_PORT, &host->ports, 0);
     memory_region_init_io(&host->ecam, &ecam_ops, host, "pcie-mmcfg", 1 << ECAM_BUS_SHIFT);
     memory_region_set_enabled(&host->ecam, false);
-    memory_region_add_overlap(&host->bus->memory, 0, &host->ecam, 1);
-    memory_transaction_commit();
+    device_map(&host->parent, &host->bus->memory, 0, &host->ecam, 1);
     device_realize(&host->parent, NULL);
     return host;
 }

@@ -18,6 +18,9 @@ static inline const PciFunctionClass *pci_function_class(const PciDevice *dev)
 uint32_t pci_device_read(const PciDevice *dev, unsigned offset, unsigned size);
 void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size);
 
+/* Take away the capabilities from @first on, which were added last. pci-cap.c */
+void pci_drop_capabilities(PciDevice *dev, uint8_t first);
+
 /* Bring what is on the bus in line with what the device raises and COMMAND allows. pci-bus.c */
 void pci_update_irq(PciDevice *dev);
 

@@ -174,13 +174,28 @@ bool pci_device_realize(Device *device, GError **errp)
         dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
     }
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
+    dev->own_caps = dev->cap_end;
     attach_bars(dev);
     if (ops->realize && !ops->realize(dev, errp)) {
+        pci_drop_capabilities(dev, dev->own_caps);
         detach_bars(dev);
         return false;
     }
     memcpy(dev->initial, dev->config, sizeof(dev->initial));
     return true;
+}
+
+void pci_device_unrealize(Device *device)
+{
+    PciDevice *dev = (PciDevice *)device;
+
+    pci_set_irq(dev, 0);
+    if (pci_function_class(dev)->unrealize) {
+        pci_function_class(dev)->unrealize(dev);
+    }
+    detach_bars(dev);
+    memcpy(dev->config, dev->initial, sizeof(dev->config));
+    pci_drop_capabilities(dev, dev->own_caps);
 }
 
 void pci_device_reset(Device *device)

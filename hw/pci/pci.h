@@ -54,8 +54,9 @@ typedef struct PciDevice {
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
     PciBar bars[PCI_BARS];
-    uint8_t cap_end; /* where the next capability goes; pci_add_capability() */
-    uint8_t msi_cap; /* offset of the MSI capability, 0: none */
+    uint8_t own_caps; /* cap_end before realize added capabilities */
+    uint8_t cap_end;  /* where the next capability goes; pci_add_capability() */
+    uint8_t msi_cap;  /* offset of the MSI capability, 0: none */
     uint8_t msi_vectors;
     uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
 } PciDevice;
@@ -74,6 +75,8 @@ typedef struct PciFunctionClass {
     /* After the function got its place on its bus; leaves nothing behind on failure. May be NULL.
      */
     bool (*realize)(PciDevice *dev, GError **errp);
+    /* Undoes realize; capabilities that it added go by themselves. May be NULL. */
+    void (*unrealize)(PciDevice *dev);
     /* After the configuration space was reset. May be NULL. */
     void (*reset)(PciDevice *dev);
     /* After the guest wrote [offset, offset + size) of the configuration space, masks applied. May
@@ -82,10 +85,12 @@ typedef struct PciFunctionClass {
 } PciFunctionClass;
 
 /* What DeviceClass of every type of function begin with. */
-#define PCI_DEVICE_CLASS_CORE \
-    .bus = TYPE_PCI_BUS, .realize = pci_device_realize, .reset = pci_device_reset
+#define PCI_DEVICE_CLASS_CORE                                                              \
+    .bus = TYPE_PCI_BUS, .realize = pci_device_realize, .unrealize = pci_device_unrealize, \
+    .reset = pci_device_reset
 #define PCI_DEVICE_CLASS_BASE PCI_DEVICE_CLASS_CORE, .state = &pci_device_state
 bool pci_device_realize(Device *dev, GError **errp);
+void pci_device_unrealize(Device *dev);
 void pci_device_reset(Device *dev);
 
 /* ---- for a type's init ---- */

@@ -69,6 +69,7 @@ static const PciFunctionClass root_port_ops = {
     .express = true,
     .root_only = true,
     .realize = root_port_realize,
+    .unrealize = pci_bridge_unrealize,
     .reset = root_port_reset,
     .config_written = pci_bridge_config_written,
 };

@@ -571,6 +571,6 @@ Mc146818 *mc146818_create(MemoryRegion *io, Irq irq)
     device_realize(&s->parent, NULL);
     memory_region_init_io(&s->ports, &rtc_ops, s, "rtc", 2);
     s->ports.coalesced_size = 1; /* the index: it counts only when the data port is accessed */
-    memory_region_add(io, 0x70, &s->ports);
+    device_map(&s->parent, io, 0x70, &s->ports, 0);
     return s;
 }

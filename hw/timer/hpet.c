@@ -365,6 +365,15 @@ static bool hpet_realize(Device *dev, GError **errp)
     return true;
 }
 
+static void hpet_unrealize(Device *dev)
+{
+    Hpet *s = (Hpet *)dev;
+
+    for (unsigned i = 0; i < HPET_TIMERS; i++) {
+        g_clear_pointer(&s->timers[i].timer, timer_free);
+    }
+}
+
 static const StateField hpet_timer_fields[] = {
     STATE_UINT(HpetTimer, config),
     STATE_UINT(HpetTimer, comparator),
@@ -390,6 +399,7 @@ static const StateTable hpet_state = { .name = "hpet", .version = 1, .fields = h
 static const DeviceClass hpet_device_ops = {
     .category = "misc",
     .realize = hpet_realize,
+    .unrealize = hpet_unrealize,
     .reset = hpet_reset,
     .state = &hpet_state,
 };
@@ -426,7 +436,7 @@ Hpet *hpet_create(MemoryRegion *memory, const Irq routes[HPET_ROUTES],
         s->legacy[i] = legacy[i];
     }
     memory_region_init_io(&s->region, &hpet_ops, s, "hpet", HPET_SIZE);
-    memory_region_add_overlap(memory, HPET_BASE, &s->region, 1);
+    device_map(&s->parent, memory, HPET_BASE, &s->region, 1);
     device_realize(&s->parent, NULL); /* cannot fail */
     return s;
 }

@@ -569,7 +569,7 @@ I8254 *i8254_create(MemoryRegion *io, Irq irq)
     device_realize(&s->parent, NULL);
     memory_region_init_io(&s->ports, &i8254_ops, s, "pit", 4);
     memory_region_init_io(&s->speaker, &i8254_speaker_ops, s, "pcspk", 1);
-    memory_region_add(io, 0x40, &s->ports);
-    memory_region_add(io, 0x61, &s->speaker);
+    device_map(&s->parent, io, 0x40, &s->ports, 0);
+    device_map(&s->parent, io, 0x61, &s->speaker, 0);
     return s;
 }

@@ -85,6 +85,7 @@ static bool fuzz_bridge_realize(PciDevice *dev, GError **errp)
 }
 
 static const PciFunctionClass fuzz_bridge_ops = {
+    .unrealize = pci_bridge_unrealize,
     .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
     .realize = fuzz_bridge_realize,
     .reset = pci_bridge_reset,

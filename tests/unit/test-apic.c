@@ -419,7 +419,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < CPUS; i++) {
         cpus[i].index = cpus[i].apic_id = i;
         g_assert_true(x86_cpu_model_parse(&cpus[i].model, "max", NULL));
-        apic_create(&cpus[i]);
+        g_autofree char *owner = g_strdup_printf("/machine/cpu%u", i);
+
+        apic_create(&cpus[i], object_container(owner));
     }
     apic_map(system_memory());
     pic = i8259_create(system_io(), apic_pic_irq());

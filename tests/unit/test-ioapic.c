@@ -137,7 +137,9 @@ int main(int argc, char **argv)
     chip_test_init(&argc, &argv);
     for (unsigned i = 0; i < 2; i++) {
         cpus[i].index = cpus[i].apic_id = i;
-        apic_create(&cpus[i]);
+        g_autofree char *owner = g_strdup_printf("/machine/cpu%u", i);
+
+        apic_create(&cpus[i], object_container(owner));
     }
     apic_map(system_memory());
     ioapic = ioapic_create(system_memory());

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Each device of a whole machine is unrealized and realized again: nothing is left in the memory
+ * map, no line stays raised, the machine is what it was, and, with the sanitizers, nothing leaks.
+ */
+#include "accel/choose.h"
+#include "hw/core/machine.h"
+#include "hw/i386/x86.h"
+#include "memory/memory.h"
+#include "util/keyval.h"
+#include "util/main-loop.h"
+
+#define ROUNDS 3
+
+static bool collect(Device *dev, void *list)
+{
+    g_ptr_array_add(list, object_ref(&dev->parent));
+    return true;
+}
+
+/* In the order of realization. */
+static GPtrArray *all_devices(void)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
+
+    devices_foreach(collect, list);
+    return list;
+}
+
+static char *describe_map(void)
+{
+    AddressSpace *spaces[] = { &address_space_memory, &address_space_io };
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(spaces); i++) {
+        const FlatView *view = address_space_view(spaces[i]);
+
+        for (unsigned n = 0; n < view->count; n++) {
+            const FlatRange *range = &view->ranges[n];
+
+            g_string_append_printf(text, "%u %" PRIx64 "+%" PRIx64 " %s\n", i, range->addr,
+                                   range->size, range->mr->name);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void assert_nothing_left(Machine *machine)
+{
+    const X86Machine *x86 = X86_MACHINE(machine);
+    const FlatView *memory = address_space_view(&address_space_memory);
+    g_autoptr(GPtrArray) left = all_devices();
+
+    g_assert_cmpuint(left->len, ==, 0);
+    g_assert_cmpuint(address_space_view(&address_space_io)->count, ==, 0);
+    for (unsigned i = 0; i < memory->count; i++) {
+        const FlatRange *range = &memory->ranges[i];
+
+        if (!range->host && strcmp(range->mr->name, "apic-msi") != 0) {
+            g_error("%s is left", range->mr->name);
+        }
+    }
+    for (unsigned i = 0; i < IOAPIC_PINS; i++) {
+        g_assert_cmphex(x86->gsi[i].levels, ==, 0);
+    }
+    for (unsigned i = 0; i < ISA_IRQS; i++) {
+        g_assert_cmphex(x86->pic_lines[i].levels, ==, 0);
+    }
+    for (unsigned i = 0; i < machine->num_cpus; i++) {
+        g_assert_null(machine->cpus[i]);
+    }
+}
+
+static void unrealize_all(const GPtrArray *devices)
+{
+    for (unsigned i = devices->len; i-- > 0;) {
+        if (((Device *)devices->pdata[i])->realized) { /* else it went with its owner */
+            device_unrealize(devices->pdata[i]);
+        }
+    }
+}
+
+static void realize_all(const GPtrArray *devices)
+{
+    for (unsigned i = 0; i < devices->len; i++) {
+        Device *dev = devices->pdata[i];
+        g_autoptr(GError) err = NULL;
+
+        if (dev->parent.parent) { /* else its owner makes a new one */
+            device_realize(dev, &err);
+            g_assert_no_error(err);
+        }
+    }
+}
+
+static void add_device(const char *text)
+{
+    g_autoptr(GError) err = NULL;
+    struct json_object *props = keyval_parse(text, "driver", NULL);
+
+    device_add(props, &err);
+    g_assert_no_error(err);
+    json_object_put(props);
+}
+
+static Machine *machine_make(const char *type)
+{
+    GError *err = NULL;
+    Machine *machine = machine_new(machine_type_find(type, &err), &err);
+
+    g_assert_no_error(err);
+    machine->firmware = g_strdup("off");
+    machine_parse_memory(machine, "64M,slots=2,maxmem=4G", &err);
+    g_assert_no_error(err);
+    machine_parse_smp(machine, "2", &err);
+    g_assert_no_error(err);
+    machine_init(machine, &err);
+    g_assert_no_error(err);
+    add_device("isa-serial");
+    add_device("isa-debug-exit");
+    return machine;
+}
+
+static void check(const char *type)
+{
+    Machine *machine = machine_make(type);
+
+    if (strcmp(type, "q35") == 0) {
+        add_device("pcie-root-port,id=rp0");
+    }
+    machine->ready = true;
+    machine_reset(machine);
+    g_autofree char *before = describe_map();
+    g_assert_nonnull(strstr(before, "serial"));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        g_autoptr(GPtrArray) devices = all_devices();
+
+        g_assert_cmpuint(devices->len, >, 15);
+        unrealize_all(devices);
+        assert_nothing_left(machine);
+        realize_all(devices);
+        machine_reset(machine);
+        g_autofree char *after = describe_map();
+        g_assert_cmpstr(after, ==, before);
+        g_autoptr(GPtrArray) again = all_devices();
+        g_assert_cmpuint(again->len, ==, devices->len);
+    }
+}
+
+static void test_machine(gconstpointer type)
+{
+    if (g_test_subprocess()) {
+        check(type);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_test_trap_assert_passed();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    memory_init();
+    g_assert_true(accel_choose("qtest", NULL));
+    g_test_add_data_func("/realize/pc", "pc", test_machine);
+    g_test_add_data_func("/realize/q35", "q35", test_machine);
+    return g_test_run();
+}
