@@ -4,7 +4,7 @@ BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 
-.PHONY: all help setup build guest demo check check-nested golden bench fuzz install clean format
+.PHONY: all help setup build guest demo check check-nested check-tsan golden bench fuzz install clean format
 all: build
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
+	@echo "make check-tsan    the unit and qtest suites under ThreadSanitizer; see docs/tsan.md"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
 	@echo "make fuzz       run each fuzz target for FUZZ_SECONDS (60); see docs/fuzzing.md"
@@ -37,6 +38,12 @@ check: build guest
 check-nested: build guest
 	-@scripts/install-packages.sh qemu-system-x86
 	@python3 scripts/check.py $(BUILD) --suite nested
+
+check-tsan: setup
+	@test -f build-tsan/build.ninja || ./configure build-tsan --werror -Dsanitize=thread
+	@ninja -C build-tsan
+	@ln -sfn ../$(BUILD)/guest build-tsan/guest
+	@python3 scripts/check.py build-tsan --suite unit --suite qtest
 
 golden: build
 	@ninja -C $(BUILD) golden

@@ -15,6 +15,7 @@
 
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/tsan.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -173,6 +174,7 @@ static RamBlock *block_new(const RamBlock *model, uint8_t *host)
     block->name = g_strdup(model->name);
     block->host = host;
     block->refs = 1;
+    tsan_guest_memory(host, block->size);
     g_mutex_init(&block->hold_lock);
     mapping_add(block);
     return block;
