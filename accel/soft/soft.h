@@ -77,7 +77,7 @@ typedef struct SoftTlbEntry {
     uint64_t read_tag, write_tag, fetch_tag;
     uintptr_t addend; /* host address = linear address + addend (RAM only) */
     uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (tlb.h) */
-} SoftTlbEntry;
+} __attribute__((aligned(64))) SoftTlbEntry; /* a line of the cache */
 
 /* Entries that another page has taken the place of, for the slow path to find: pages that share an
  * entry then do not cost a walk each time. */

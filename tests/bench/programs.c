@@ -68,7 +68,7 @@ static uint64_t floating(void)
             b[i][j] = i * 0.25 - j;
         }
     }
-    for (unsigned round = 0; round < 6; round++) {
+    for (unsigned round = 0; round < 60; round++) {
         for (unsigned i = 0; i < 128; i++) {
             for (unsigned j = 0; j < 128; j++) {
                 double dot = 0;

@@ -58,7 +58,31 @@ GUEST_CODE(mixed, 64,
            "inc %r8\n\t"
            "setc %r9b\n\t"
            "ret\n"
-           "4: nop");
+           /* Loops of one block with SSE: accesses that cross pages, flags from round to round, a
+            * condition that reads memory. */
+           "4: mov $3000, %ecx\n\t"
+           "xorps %xmm4, %xmm4\n"
+           "5: movsd (%rsi,%rcx), %xmm5\n\t"
+           "addsd %xmm1, %xmm5\n\t"
+           "addsd %xmm5, %xmm4\n\t"
+           "dec %ecx\n\t"
+           "jnz 5b\n\t"
+           "mov $4096, %ecx\n\t"
+           "stc\n"
+           "6: adc %rbx, %rdx\n\t"
+           "movups %xmm4, (%rsi,%rcx)\n\t"
+           "paddq %xmm4, %xmm6\n\t"
+           "movups 1(%rsi,%rcx), %xmm7\n\t"
+           "pxor %xmm7, %xmm4\n\t"
+           "dec %ecx\n\t"
+           "jnz 6b\n\t"
+           "mov $2000, %ecx\n"
+           "7: paddq %xmm4, %xmm6\n\t"
+           "dec %ecx\n\t"
+           "mov %ecx, 4090(%rsi)\n\t"
+           "cmpl $0, 4090(%rsi)\n\t"
+           "jne 7b\n\t"
+           "nop");
 
 typedef struct Press {
     X86Cpu *cpu;

@@ -8,25 +8,22 @@
 
 enum { CODE_ALIGN = 16 };
 
+/* Shared memory without a name, mapped a second time: perf looks into its map of names for such
+ * memory only, not for that of files. */
 bool code_cache_init(CodeCache *cache, size_t size, GError **errp)
 {
-    void *w = MAP_FAILED, *x = MAP_FAILED;
-    int fd = memfd_create("dimmable-code", MFD_CLOEXEC);
+    void *w = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *x = w == MAP_FAILED ? w : mremap(w, 0, size, MREMAP_MAYMOVE);
 
-    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0) {
-        w = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        x = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-    }
-    int error = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (w == MAP_FAILED || x == MAP_FAILED) {
+    if (x == MAP_FAILED || mprotect(x, size, PROT_READ | PROT_EXEC) < 0) {
+        error_set(errp, "no memory of %zu MiB for translated code (tb-size): %s", size >> 20,
+                  strerror(errno));
+        if (x != MAP_FAILED) {
+            munmap(x, size);
+        }
         if (w != MAP_FAILED) {
             munmap(w, size);
         }
-        error_set(errp, "no memory of %zu MiB for translated code (tb-size): %s", size >> 20,
-                  strerror(error));
         return false;
     }
     *cache = (CodeCache){ .write = w, .exec = x, .size = size };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for translated code: a file in memory mapped twice, so that nothing is ever writable and
+ * Memory for translated code: mapped twice, so that nothing is ever writable and
  * executable at one address. One for each vCPU, touched by its thread only. Of a fixed size, and
  * emptied as a whole.
  */

@@ -11,6 +11,10 @@ static bool code64(const Translator *t)
 
 void emit_branch(Translator *t, unsigned cc)
 {
+    if (t->loop.head) {
+        emit_loop_branch(t, cc);
+        return;
+    }
     exit_by(t, 1, host_jcc(&t->c, cc));
     exit_by(t, 0, host_jmp(&t->c));
     t->ended = true;

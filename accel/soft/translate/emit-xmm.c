@@ -44,6 +44,7 @@ void xmm_written(Translator *t, unsigned reg)
 {
     t->xmm_loaded |= (uint16_t)(1u << reg);
     t->xmm_dirty |= (uint16_t)(1u << reg);
+    t->xmm_changed |= (uint16_t)(1u << reg);
 }
 
 /* TEST dword [m], bits */

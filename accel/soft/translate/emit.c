@@ -3,11 +3,13 @@
 
 #include "accel/soft/access.h"
 
+enum { PAGE_SHIFT = 12, TLB_ENTRY_SHIFT = 6 };
+
 /* ---- registers ---- */
 
 _Static_assert(offsetof(SoftCpu, cpu.regs) == 0, "guest registers are near CPU_REG");
-_Static_assert(SOFT_PAGE == 4096, "PAGE_SHIFT");
-_Static_assert(sizeof(SoftTlbEntry) == 40, "index times 5, times 8");
+_Static_assert(SOFT_PAGE == 1 << PAGE_SHIFT, "PAGE_SHIFT");
+_Static_assert(sizeof(SoftTlbEntry) == 1 << TLB_ENTRY_SHIFT, "the page's number becomes an offset");
 
 unsigned guest_host_reg(unsigned reg)
 {
@@ -192,17 +194,16 @@ static int32_t tag_offset(bool write)
     return write ? offsetof(SoftTlbEntry, write_tag) : offsetof(SoftTlbEntry, read_tag);
 }
 
-/* SCRATCH_B: address to index times 5, so that [CPU_REG + SCRATCH_B * 8 + tlb] is the entry. */
+/* SCRATCH_B: address to offset in the TLB, so that [CPU_REG + SCRATCH_B + tlb] is the entry. */
 static void tlb_index(Translator *t)
 {
-    host_shift_imm(&t->c, 8, 5, host_reg(SCRATCH_B), 12);
-    host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B), SOFT_TLB_SIZE - 1);
-    host_lea(&t->c, 4, SCRATCH_B, host_mem_index(SCRATCH_B, SCRATCH_B, 2, 0));
+    host_shift_imm(&t->c, 8, 5, host_reg(SCRATCH_B), PAGE_SHIFT - TLB_ENTRY_SHIFT);
+    host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B), (SOFT_TLB_SIZE - 1) << TLB_ENTRY_SHIFT);
 }
 
 static HostRm tlb_member(const Translator *t, int32_t member)
 {
-    return host_mem_index(CPU_REG, SCRATCH_B, 3, tlb_offset(t) + member);
+    return host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t) + member);
 }
 
 /* SCRATCH_A: the last byte's address; SCRATCH_B: tlb_index(). Leaves the addend in SCRATCH_B. */

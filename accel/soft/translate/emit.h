@@ -70,6 +70,14 @@ typedef struct Translator {
     bool sse_checked; /* CR0 and CR4 allow SSE */
     bool mxcsr_live;  /* the guest's MXCSR is in force */
     bool ended;       /* it left the block on all ways */
+    /* A block that branches to itself keeps its XMM registers in the host's (emit_loop_begin()). */
+    bool called;          /* C was called, where nothing stays in registers */
+    uint16_t xmm_changed; /* XMM registers that the block changes */
+    struct {
+        const uint8_t *head; /* NULL: it is not done so */
+        uint16_t xmm, changed;
+        bool sse, mxcsr;
+    } loop;
     SlowPath paths[SOFT_BLOCK_MAX_UOPS + 1];
     unsigned path_count;
     LeaveJump leaves[LEAVE_JUMPS];
@@ -158,6 +166,15 @@ HostEmitFn host_emit_nothing, host_emit_alu, host_emit_test, host_emit_unary, ho
     host_emit_scan, host_emit_bit, host_emit_jcc, host_emit_jmp, host_emit_go_on, host_emit_jmp_to,
     host_emit_call, host_emit_call_to, host_emit_ret, host_emit_push, host_emit_pop,
     host_emit_leave, host_emit_xmm, host_emit_native;
+
+/* ---- loops of one block (loop.c) ---- */
+
+/* The block was emitted, and is better emitted again with t->loop as it is now. */
+bool emit_loop_wanted(Translator *t);
+/* At the block's begin, if t->loop wants it: what is checked and loaded once. */
+void emit_loop_begin(Translator *t);
+/* Instead of leaving by exit 1: to the begin by Jcc, or on by exit 0. Flags are in the host's. */
+void emit_loop_branch(Translator *t, unsigned cc);
 
 /* After a comparison with a condition: Jcc. Flags are in the host's. */
 void emit_branch(Translator *t, unsigned cc);

@@ -87,9 +87,7 @@ static void leave_with(Translator *t, const Stubs *stubs, const uint8_t **thunks
     host_jmp_to(&t->c, stubs->leave[stub]);
 }
 
-/* May the target be entered without a look at its valid_gen? It begins on the page where this block
- * lies. */
-static bool same_page(const SoftBlock *b, unsigned which)
+bool exit_same_page(const SoftBlock *b, unsigned which)
 {
     return b->second == (hwaddr)-1 && (b->rip ^ b->target[which]) < SOFT_PAGE &&
            b->cs_base % SOFT_PAGE == 0;
@@ -106,7 +104,7 @@ static void emit_exit(Translator *t, const Stubs *stubs, const uint8_t **thunks,
     if (e->host_flags) {
         flags_save(t);
     }
-    if (!same_page(t->b, which)) {
+    if (!exit_same_page(t->b, which)) {
         host_mov_imm64(&t->c, SCRATCH_A, (uintptr_t)&link_never_valid);
         e->gen = t->c.exec - 8;
         host_load(&t->c, 4, SCRATCH_B, host_mem(CPU_REG, CPU_OFF(tlb_gen)));

@@ -109,7 +109,7 @@ static bool emit_uop(Translator *t, unsigned index)
     t->live_before = t->live[index];
     t->live_after = t->live[index + 1];
     t->slow = NULL;
-    if (index + 1u == t->b->count) {
+    if (index + 1u == t->b->count && !t->loop.head) {
         xmm_spill(t);
     }
     if (!m || !emitters[m->kind] || !emitters[m->kind](t, op, m)) {
@@ -141,6 +141,7 @@ static void emit_uops(Translator *t, const Stubs *stubs)
     unsigned check = t->live[0] ? 0 : dead;
 
     t->x->flags_live = t->live[0];
+    emit_loop_begin(t);
     for (unsigned i = 0; i < b->count;) {
         if (i == check) {
             emit_exit_check(t, i);
@@ -156,6 +157,7 @@ static void emit_uops(Translator *t, const Stubs *stubs)
             return;
         }
         unsigned count = without_emitter(b, i);
+        t->called = true;
         xmm_spill(t);
         emit_call_uops(t, stubs, i, count);
         t->xmm_loaded = 0;
@@ -181,24 +183,39 @@ static void tell(SoftTranslator *tr, const SoftBlock *b, const uint8_t *code, si
     }
 }
 
+/* Emit the block to @c. What of @t has no initial value in @loop is cleared. */
+static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode c)
+{
+    SoftTranslation *x = t->x;
+
+    *x = (SoftTranslation){ 0 };
+    memset(t, 0, offsetof(Translator, loop));
+    t->path_count = t->leave_count = 0;
+    t->exit_jump[0] = t->exit_jump[1] = NULL;
+    t->c = c;
+    t->b = b;
+    t->x = x;
+    emit_uops(t, &tr->stubs);
+}
+
 bool translate_block(SoftTranslator *tr, SoftBlock *b)
 {
     Translator t;
+    HostCode c;
 
-    memset(&t, 0, offsetof(Translator, paths));
-    t.path_count = t.leave_count = 0;
-    t.exit_jump[0] = t.exit_jump[1] = NULL;
-    if (!code_cache_begin(&tr->cache, ROOM_FOR_BLOCK + (size_t)b->count * ROOM_FOR_UOP, &t.c)) {
+    if (!code_cache_begin(&tr->cache, ROOM_FOR_BLOCK + (size_t)b->count * ROOM_FOR_UOP, &c)) {
         return false;
     }
-    const uint8_t *entry = t.c.exec;
-    t.b = b;
+    memset(&t.loop, 0, sizeof(t.loop));
     t.x = g_new0(SoftTranslation, 1);
-    emit_uops(&t, &tr->stubs);
+    emit_block(&t, tr, b, c);
+    if (emit_loop_wanted(&t)) {
+        emit_block(&t, tr, b, c);
+    }
     emit_tail(&t, &tr->stubs);
     code_cache_commit(&tr->cache, &t.c);
-    tell(tr, b, entry, (size_t)(t.c.exec - entry));
-    b->host = entry;
+    tell(tr, b, c.exec, (size_t)(t.c.exec - c.exec));
+    b->host = c.exec;
     b->translation = t.x;
     t.x->older = tr->newest;
     tr->newest = t.x;
