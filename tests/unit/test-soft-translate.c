@@ -82,6 +82,29 @@ GUEST_CODE(mixed, 64,
            "mov %ecx, 4090(%rsi)\n\t"
            "cmpl $0, 4090(%rsi)\n\t"
            "jne 7b\n\t"
+           /* Moves that share a check, across a page, overlapping, and aligned. */
+           "lea 100(%rsi), %rdi\n\t"
+           "mov $70, %ecx\n"
+           "8: movups (%rdi), %xmm8\n\t"
+           "movups 16(%rdi), %xmm9\n\t"
+           "movups 48(%rdi), %xmm10\n\t"
+           "movups 32(%rdi), %xmm11\n\t"
+           "movups %xmm9, 1(%rdi)\n\t"
+           "movups %xmm8, 17(%rdi)\n\t"
+           "movups %xmm10, -15(%rdi)\n\t"
+           "add $61, %rdi\n\t"
+           "dec %ecx\n\t"
+           "jnz 8b\n\t"
+           "lea 64(%rsi), %rdi\n\t"
+           "mov $60, %ecx\n"
+           "9: movaps (%rdi), %xmm12\n\t"
+           "movaps 32(%rdi), %xmm13\n\t"
+           "movaps %xmm12, 16(%rdi)\n\t"
+           "movaps %xmm13, 48(%rdi)\n\t"
+           "movaps %xmm4, 64(%rdi)\n\t"
+           "add $64, %rdi\n\t"
+           "dec %ecx\n\t"
+           "jnz 9b\n\t"
            "nop");
 
 typedef struct Press {
@@ -193,10 +216,50 @@ static void test_small_cache(void)
     g_assert_cmpuint(h->s->cache->epoch, >, epoch);
 }
 
+/* A fault among moves that share a check: at its instruction, after those before it. The case says
+ * where RDI points, what faults, and at which of the moves. */
+GUEST_CODE(unaligned, 64,
+           "movaps %xmm0, (%rdi)\n\tmovaps %xmm1, 16(%rdi)\n\tmovaps %xmm2, 32(%rdi)");
+GUEST_CODE(run, 64, "movups %xmm0, (%rdi)\n\tmovups %xmm1, 16(%rdi)\n\tmovups %xmm2, 32(%rdi)");
+
+static void fault_in_run(SoftTranslateMode mode, bool unaligned)
+{
+    uint64_t end = HARNESS_RAM_SIZE, rdi = unaligned ? HARNESS_DATA + 8 : end - 24;
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    /* The page behind the RAM is not mapped. */
+    *(uint64_t *)(h->ram + HARNESS_PT + 0x2000 + (end >> 21) * 8) = 0;
+    if (unaligned) {
+        GUEST_LOAD(h, unaligned);
+    } else {
+        GUEST_LOAD(h, run);
+    }
+    memset(h->cpu->fxsave + FX_XMM, 0x5a, 48);
+    h->cpu->regs[X86_RDI] = rdi;
+    g_assert_cmpint(harness_run(h, TURNS), ==, unaligned ? EXC_GP : EXC_PF);
+    g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + (unaligned ? 0 : 3));
+    g_assert_cmphex(h->ram[rdi], ==, unaligned ? 0 : 0x5a);
+    g_assert_cmphex(h->ram[rdi + 16], ==, 0);
+    if (!unaligned) {
+        g_assert_cmphex(h->s->fault.cr2, ==, end);
+    }
+}
+
+static void test_fault_in_run(void)
+{
+    for (SoftTranslateMode mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        fault_in_run(mode, false);
+        fault_in_run(mode, true);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/soft-translate/as-the-interpreter", test_mixed);
     g_test_add_func("/soft-translate/small-cache", test_small_cache);
+    g_test_add_func("/soft-translate/fault-in-run", test_fault_in_run);
     return g_test_run();
 }

@@ -93,23 +93,100 @@ void mxcsr_need(Translator *t)
     t->mxcsr_live = true;
 }
 
+/* An address whose low bits are in a register must be a multiple of 16. */
+static void emit_alignment(Translator *t, unsigned reg)
+{
+    host_insn(&t->c, 1, 0xf6, 0, host_reg(reg)); /* test */
+    host_imm(&t->c, 1, 15);
+    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
+}
+
 HostRm sse_operand(Translator *t, unsigned size, bool write, bool aligned)
 {
     HostRm rm = memory_operand(t, size, write);
     if (aligned) {
         unsigned scratch = memory_scratch(t, &rm);
         host_lea(&t->c, 8, scratch, rm);
-        host_insn(&t->c, 1, 0xf6, 0, host_reg(scratch)); /* test */
-        host_imm(&t->c, 1, 15);
-        slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
+        emit_alignment(t, scratch);
     }
     return rm;
+}
+
+/* ---- moves of whole registers ---- */
+
+enum { RUN_BYTES = 256 }; /* that one check is for, at most */
+
+/* Moves that follow each other, to or from one place in memory: they share a check. */
+typedef struct Run {
+    unsigned count;
+    int64_t low, high;  /* displacements of the first byte, and behind the last one */
+    const Uop *aligned; /* one that must be, or NULL */
+} Run;
+
+/* Is @op, in the block behind the run's first one, of the run too? */
+static bool run_takes(Run *run, const Uop *first, const SoftMeaning *m, const Uop *op)
+{
+    const SoftMeaning *its = soft_meaning_of(op->fn);
+    int64_t low = MIN(run->low, op->disp), high = MAX(run->high, (int64_t)op->disp + 16);
+
+    if (!its || its->kind != SOFT_MEANS_XMM || its->form != m->form || op->base != first->base ||
+        op->index != REG_ZERO || op->seg != SOFT_SEG_NONE || high - low > RUN_BYTES ||
+        high > INT32_MAX ||
+        (op->aux && run->aligned && (op->disp - run->aligned->disp) % 16 != 0)) {
+        return false;
+    }
+    run->low = low;
+    run->high = high;
+    run->aligned = run->aligned ? run->aligned : op->aux ? op : NULL;
+    return true;
+}
+
+static Run find_run(const Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    Run run = { 1, op->disp, (int64_t)op->disp + 16, op->aux ? op : NULL };
+
+    if (guest_host_reg(op->base) == HOST_NO_REG || op->index != REG_ZERO ||
+        op->seg != SOFT_SEG_NONE) {
+        return run;
+    }
+    while (t->index + run.count + 1 < t->b->count && run_takes(&run, op, m, op + run.count)) {
+        run.count++;
+    }
+    return run;
+}
+
+static void emit_run(Translator *t, const Uop *op, const SoftMeaning *m, const Run *run)
+{
+    unsigned base = guest_host_reg(op->base);
+    bool write = m->form == SOFT_MR;
+
+    memory_check(t, op->base, (int32_t)run->low, (unsigned)(run->high - run->low), write);
+    if (run->aligned) {
+        host_lea(&t->c, 4, SCRATCH_A, host_mem(base, run->aligned->disp));
+        emit_alignment(t, SCRATCH_A);
+    }
+    for (unsigned i = 0; i < run->count; i++) {
+        HostRm rm = host_mem_index(base, SCRATCH_B, 0, op[i].disp);
+        if (write) {
+            xmm_read(t, op[i].src);
+            host_insn(&t->c, 4, MOVUPS_STORE, op[i].src, rm);
+        } else {
+            host_insn(&t->c, 4, MOVUPS_LOAD, op[i].dst, rm);
+            xmm_written(t, op[i].dst);
+        }
+    }
+    t->uops = run->count;
 }
 
 bool host_emit_xmm(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     if ((m->form != SOFT_RR && !memory_possible(t)) || !sse_allowed(t)) {
         return false;
+    }
+    Run run = m->form == SOFT_RR ? (Run){ 0 } : find_run(t, op, m);
+    if (run.count > 1) {
+        emit_run(t, op, m, &run);
+        return true;
     }
     if (m->form == SOFT_RM) {
         host_insn(&t->c, 4, MOVUPS_LOAD, op->dst, sse_operand(t, 16, false, op->aux));

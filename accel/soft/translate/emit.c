@@ -229,8 +229,8 @@ static HostRm constant_operand(Translator *t, uint64_t addr, unsigned size, bool
                           (int64_t)(addr - ((addr + size - 1) & SOFT_PAGE_MASK)));
 }
 
-/* One guest register that is in the host's, and a displacement. */
-static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+/* Of a host register with a displacement. */
+static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
 {
     if (disp == 0) {
         host_mov_reg(&t->c, SCRATCH_B, base);
@@ -244,7 +244,19 @@ static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigne
     }
     tlb_index(t);
     compare_tag(t, write);
+}
+
+/* One guest register that is in the host's, and a displacement. */
+static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+{
+    check_simple(t, base, disp, size, write);
     return host_mem_index(base, SCRATCH_B, 0, disp);
+}
+
+void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+{
+    flags_spill(t);
+    check_simple(t, guest_host_reg(base), disp, size, write);
 }
 
 /* Base, if there is one, and index are in the host's registers, and there is no segment. */

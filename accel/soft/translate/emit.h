@@ -40,6 +40,7 @@ typedef struct SlowPath {
     uint8_t *jumps[SLOW_JUMPS];
     unsigned count;
     unsigned index;      /* of the micro-operation */
+    unsigned uops;       /* it, and those that follow it */
     const uint8_t *back; /* executable address of what follows */
     bool restore_flags;  /* to the host's afterwards */
     /* XMM registers to be stored before and loaded after; is the guest's MXCSR in force after? */
@@ -65,6 +66,7 @@ typedef struct Translator {
     bool live_before, live_after; /* flags */
     FlagPlace flags;
     SlowPath *slow; /* its own, or NULL */
+    unsigned uops;  /* that were emitted with it, itself included */
     /* Which XMM registers are in the host's; which of them are newer than SoftCpu's. */
     uint16_t xmm_loaded, xmm_dirty;
     bool sse_checked; /* CR0 and CR4 allow SSE */
@@ -126,6 +128,9 @@ void flags_written(Translator *t);
 HostRm memory_operand(Translator *t, unsigned size, bool write);
 /* The same at [guest register @base + @disp]. */
 HostRm memory_at(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);
+/* The check of all bytes from @disp to @disp + @size - 1 at [guest register @base], which is in a
+ * host register: SCRATCH_B then is what to add to them for the host's. */
+void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);
 /* Is the address one that memory_operand() can make? */
 bool memory_possible(const Translator *t);
 /* A scratch register that @rm does not name; @rm may be changed to need only one (LEA). */

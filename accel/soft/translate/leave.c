@@ -131,7 +131,7 @@ static void emit_slow_path(Translator *t, const Stubs *stubs, const uint8_t **ca
         host_bind(&t->c, p->jumps[i]);
     }
     xmm_store(t, p->xmm_store);
-    host_mov_imm(&t->c, SCRATCH_B, p->index | 1u << 16);
+    host_mov_imm(&t->c, SCRATCH_B, p->index | p->uops << 16);
     host_call_to(&t->c, thunk);
     xmm_load(t, p->xmm_reload);
     if (p->mxcsr) {

@@ -109,6 +109,7 @@ static bool emit_uop(Translator *t, unsigned index)
     t->live_before = t->live[index];
     t->live_after = t->live[index + 1];
     t->slow = NULL;
+    t->uops = 1;
     if (index + 1u == t->b->count && !t->loop.head) {
         xmm_spill(t);
     }
@@ -116,6 +117,7 @@ static bool emit_uop(Translator *t, unsigned index)
         return false;
     }
     if (t->slow) {
+        t->slow->uops = t->uops;
         t->slow->back = t->c.exec;
         t->slow->restore_flags = t->flags != FLAGS_MEMORY;
         t->slow->xmm_reload = t->xmm_loaded;
@@ -147,7 +149,7 @@ static void emit_uops(Translator *t, const Stubs *stubs)
             emit_exit_check(t, i);
         }
         if (emit_uop(t, i)) {
-            i++;
+            i += t->uops;
             continue;
         }
         t->live_before = true;
