@@ -4,8 +4,6 @@
 #include <glib.h>
 #include <time.h>
 
-#include "util/main-loop.h"
-
 struct Timer {
     void (*fn)(void *opaque);
     void *opaque;
@@ -24,6 +22,8 @@ static bool stepped;
 static GSequence *pending; /* Timer, by expiry */
 static uint64_t next_order;
 static uint64_t current_pass;
+
+static void (*on_timeout_change)(void);
 
 int64_t clock_host_ns(void)
 {
@@ -50,11 +50,23 @@ static void set_word(int64_t number, bool running)
     __atomic_store_n(&clock_word, number * 2 + running, __ATOMIC_RELAXED);
 }
 
+void clock_on_timeout_change(void (*fn)(void))
+{
+    on_timeout_change = fn;
+}
+
+static void timeout_changed(void)
+{
+    if (on_timeout_change) {
+        on_timeout_change();
+    }
+}
+
 void clock_start(void)
 {
     if (!stepped && !runs()) {
         set_word(clock_ns() - clock_host_ns(), true);
-        main_loop_wake();
+        timeout_changed();
     }
 }
 
@@ -123,7 +135,7 @@ void timer_mod(Timer *timer, int64_t expire_ns)
     timer->pass = current_pass;
     timer->iter = g_sequence_insert_sorted(pending, timer, compare, NULL);
     if (first_timer() == timer && runs()) {
-        main_loop_wake();
+        timeout_changed();
     }
 }
 

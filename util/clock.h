@@ -51,6 +51,8 @@ int64_t timer_expiry(const Timer *timer); /* -1 if not pending */
 
 /* Host nanoseconds until a timer comes due; 0 if one is, -1 if time alone will not bring one. */
 int64_t clock_timeout_ns(void);
+/* What to call when that has become less; any thread. NULL: nothing. */
+void clock_on_timeout_change(void (*fn)(void));
 /* Run the timers that are due, each at most once. */
 void clock_run_timers(void);
 

@@ -7,7 +7,6 @@
 
 #include "util/clock.h"
 #include "util/loop.h"
-#include "util/task.h"
 
 static GMutex lock;
 static __thread bool lock_is_mine;
@@ -19,7 +18,8 @@ static int main_wants;     /* atomic */
 static unsigned deferring; /* threads in main_served; under the lock */
 static GCond main_served;
 
-static bool quit; /* under the lock */
+static bool quit;      /* under the lock, like */
+static unsigned holds; /* main_loop_hold() */
 
 /* ---- the machine lock ---- */
 
@@ -133,6 +133,14 @@ static gint poll_unlocked(GPollFD *fds, guint nfds, gint timeout_ms)
     return ret;
 }
 
+/* Let the main loop look at time-outs again. */
+static void wake(void)
+{
+    if (!main_thread) {
+        g_main_context_wakeup(NULL);
+    }
+}
+
 void main_loop_init(void)
 {
     GSource *source = g_source_new(&timer_source_funcs, sizeof(GSource));
@@ -144,6 +152,7 @@ void main_loop_init(void)
     g_source_attach(source, NULL);
     g_source_unref(source);
     g_main_context_set_poll_func(NULL, poll_unlocked);
+    clock_on_timeout_change(wake);
 }
 
 bool main_loop_iterate(bool may_block)
@@ -153,23 +162,26 @@ bool main_loop_iterate(bool may_block)
 
 void main_loop_run(void)
 {
-    while (!quit || task_pending()) {
+    while (!quit || holds) {
         main_loop_iterate(true);
     }
     quit = false;
 }
 
+void main_loop_hold(void)
+{
+    holds++;
+}
+
+void main_loop_release(void)
+{
+    holds--;
+}
+
 void main_loop_quit(void)
 {
     quit = true;
-    main_loop_wake();
-}
-
-void main_loop_wake(void)
-{
-    if (!main_thread) {
-        g_main_context_wakeup(NULL);
-    }
+    wake();
 }
 
 void main_loop_schedule(void (*fn)(void *opaque), void *opaque)

@@ -17,19 +17,18 @@
 /* Call once, first, from the main thread; takes the machine lock. */
 void main_loop_init(void);
 
-/* Run until main_loop_quit(), and until no task (util/task.h) is left; main thread, machine lock
- * held. */
+/* Run until main_loop_quit(), and until nobody holds it; main thread, machine lock held. */
 void main_loop_run(void);
 void main_loop_quit(void);
+/* From now on it does not end before the release; from the main thread, machine lock. */
+void main_loop_hold(void);
+void main_loop_release(void);
 
 /* One iteration (for tests); @may_block as g_main_context_iteration(). */
 bool main_loop_iterate(bool may_block);
 
 /* Run @fn(@opaque) once from the main loop, machine lock held, in order. Any thread. */
 void main_loop_schedule(void (*fn)(void *opaque), void *opaque);
-
-/* Let the main loop look at time-outs again; for what changes them. Any thread. */
-void main_loop_wake(void);
 
 /* A second machine_lock() by the same thread aborts. The main thread, when it waits, goes next. */
 void machine_lock(void);

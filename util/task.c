@@ -42,6 +42,7 @@ static void end(Task *task)
 {
     g_thread_join(task->thread);
     pending--;
+    main_loop_release();
     task->then(task->opaque);
     g_mutex_clear(&task->mutex);
     g_cond_clear(&task->changed);
@@ -117,6 +118,7 @@ bool task_run(void (*fn)(void *opaque), void (*then)(void *opaque), void *opaque
         return true;
     }
     pending++;
+    main_loop_hold();
     return give_turn(task);
 }
 
