@@ -7,6 +7,7 @@
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/tlb.h"
 #include "accel/soft/translate/translate.h"
 #include "accel/soft/uop.h"
 #include "util/log.h"
@@ -361,7 +362,15 @@ static bool page_used(SoftCpu *s, hwaddr phys)
     return find_page(s->cache, phys);
 }
 
-static const SoftCodeUser code_user = { .invalidate = invalidate, .page_used = page_used };
+static void flush(SoftCpu *s)
+{
+    soft_tlb_flush(s, false);
+}
+
+static const SoftCodeUser code_user = { .invalidate = invalidate,
+                                        .page_used = page_used,
+                                        .slow_writes = soft_tlb_slow_writes,
+                                        .flush = flush };
 
 /* ---- running ---- */
 

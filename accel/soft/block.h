@@ -52,7 +52,6 @@ typedef struct SoftCache {
     size_t bytes;             /* of all */
     GHashTable *pages;        /* page number -> SoftCachePage */
     uint32_t epoch;           /* changes when all blocks are dropped */
-    struct SoftCodeCpu *code; /* code-pages.c's own */
 } SoftCache;
 
 /* soft_blocks_init(), soft_blocks_destroy() and soft_execute() are in soft.h. */

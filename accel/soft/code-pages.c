@@ -15,9 +15,6 @@
 #include "accel/soft/code-pages.h"
 
 #include "accel/soft/access.h"
-#include "accel/soft/block.h"
-#include "accel/soft/mmu.h"
-#include "accel/soft/tlb.h"
 
 typedef struct SoftCodeCpu SoftCodeCpu;
 typedef struct OwnPage OwnPage;
@@ -69,7 +66,7 @@ void soft_code_register(SoftCpu *s, const SoftCodeUser *user)
     c->s = s;
     c->user = user;
     c->own = g_hash_table_new(g_int64_hash, g_int64_equal);
-    s->cache->code = c;
+    s->code_pages = c;
 
     g_mutex_lock(&mutex);
     if (!pages) {
@@ -82,7 +79,7 @@ void soft_code_register(SoftCpu *s, const SoftCodeUser *user)
 
 void soft_code_unregister(SoftCpu *s)
 {
-    SoftCodeCpu *c = s->cache->code;
+    SoftCodeCpu *c = s->code_pages;
 
     soft_code_page_remove_all(s);
     g_mutex_lock(&mutex);
@@ -120,7 +117,7 @@ bool soft_code_page_has(hwaddr phys)
 unsigned soft_code_page_count(const SoftCpu *s)
 {
     g_mutex_lock(&mutex);
-    unsigned count = g_hash_table_size(s->cache->code->own);
+    unsigned count = g_hash_table_size(s->code_pages->own);
     g_mutex_unlock(&mutex);
     return count;
 }
@@ -130,7 +127,7 @@ unsigned soft_code_dirty_count(const SoftCpu *s)
     unsigned count = 0;
 
     g_mutex_lock(&mutex);
-    for (const OwnPage *o = s->cache->code->dirty; o; o = o->next_dirty) {
+    for (const OwnPage *o = s->code_pages->dirty; o; o = o->next_dirty) {
         count++;
     }
     g_mutex_unlock(&mutex);
@@ -180,7 +177,7 @@ static void wait_for_others(const SoftCodeCpu *self)
         memory_read_enter(self->s->reader);
     }
     if (atomic_exchange(&self->s->flush_request, false)) {
-        soft_tlb_flush(self->s, false);
+        self->user->flush(self->s);
     }
 }
 
@@ -205,7 +202,7 @@ static CodePage *own_page(SoftCodeCpu *self, hwaddr phys)
 
 bool soft_code_page_add(SoftCpu *s, hwaddr phys)
 {
-    SoftCodeCpu *self = s->cache->code;
+    SoftCodeCpu *self = s->code_pages;
     bool wait = false;
 
     g_mutex_lock(&mutex);
@@ -216,7 +213,7 @@ bool soft_code_page_add(SoftCpu *s, hwaddr phys)
     }
     g_mutex_unlock(&mutex);
 
-    soft_tlb_slow_writes(s, phys);
+    self->user->slow_writes(s, phys);
     if (!wait) {
         return true;
     }
@@ -233,7 +230,7 @@ bool soft_code_page_add(SoftCpu *s, hwaddr phys)
 void soft_code_page_lines(SoftCpu *s, hwaddr phys, unsigned len)
 {
     g_mutex_lock(&mutex);
-    OwnPage *o = find_own(s->cache->code, phys);
+    OwnPage *o = find_own(s->code_pages, phys);
     if (o) {
         o->lines |= soft_code_lines(phys, len);
     }
@@ -244,7 +241,7 @@ void soft_code_page_lines(SoftCpu *s, hwaddr phys, unsigned len)
 void soft_code_page_set_lines(SoftCpu *s, hwaddr phys, uint64_t lines)
 {
     g_mutex_lock(&mutex);
-    OwnPage *o = find_own(s->cache->code, phys);
+    OwnPage *o = find_own(s->code_pages, phys);
     if (o) {
         o->lines = lines;
     }
@@ -284,7 +281,7 @@ static void disown(OwnPage *o)
 
 void soft_code_page_remove(SoftCpu *s, hwaddr phys)
 {
-    SoftCodeCpu *self = s->cache->code;
+    SoftCodeCpu *self = s->code_pages;
 
     g_mutex_lock(&mutex);
     OwnPage *o = find_own(self, phys);
@@ -301,7 +298,7 @@ void soft_code_page_remove_all(SoftCpu *s)
     gpointer value;
 
     g_mutex_lock(&mutex);
-    g_hash_table_iter_init(&iter, s->cache->code->own);
+    g_hash_table_iter_init(&iter, s->code_pages->own);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         g_hash_table_iter_remove(&iter);
         disown(value);
@@ -370,7 +367,7 @@ enum {
  * write after the other. */
 static unsigned begin_write(SoftCpu *s, hwaddr phys, unsigned len)
 {
-    SoftCodeCpu *self = s->cache->code;
+    SoftCodeCpu *self = s->code_pages;
     uint64_t lines = soft_code_lines(phys, len);
     unsigned found = 0;
 
@@ -444,9 +441,9 @@ bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len)
     unsigned found = begin_write(s, phys, len);
 
     if (found & CODE_OWN_HIT) {
-        s->cache->code->user->invalidate(s, op, phys, len);
+        s->code_pages->user->invalidate(s, op, phys, len);
     }
-    if (!(found & CODE_OWN) || s->cache->code->user->page_used(s, phys)) {
+    if (!(found & CODE_OWN) || s->code_pages->user->page_used(s, phys)) {
         return found & CODE_OF_ANYONE;
     }
     soft_code_page_remove(s, phys);
@@ -490,7 +487,7 @@ static bool next_dirty(SoftCodeCpu *self, CodeRange *range)
 
 void soft_code_sync(SoftCpu *s)
 {
-    SoftCodeCpu *self = s->cache->code;
+    SoftCodeCpu *self = s->code_pages;
     CodeRange range;
 
     if (!atomic_load_explicit(&self->pending, memory_order_acquire)) {

@@ -16,6 +16,10 @@ typedef struct SoftCodeUser {
     void (*invalidate)(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len);
     /* Has this vCPU blocks on the page of @phys? */
     bool (*page_used)(SoftCpu *s, hwaddr phys);
+    /* Writes to the page of @phys go the slow way from now on. */
+    void (*slow_writes)(SoftCpu *s, hwaddr phys);
+    /* All of them: forget what is fast. */
+    void (*flush)(SoftCpu *s);
 } SoftCodeUser;
 
 /* A vCPU comes and goes (soft_blocks_init(), soft_blocks_destroy()). @user is constant. */

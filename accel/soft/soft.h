@@ -140,8 +140,9 @@ struct SoftCpu {
      * TF as it was before the instruction decides; MOV and POP to SS and INT suppress the trap, and
      * after SYSCALL and SYSRET it is the new TF that counts. */
     bool trap;
-    MemoryReader *reader;    /* its section is open while guest code runs; NULL in tests */
-    struct SoftCache *cache; /* decoded blocks (block.h) */
+    MemoryReader *reader;           /* its section is open while guest code runs; NULL in tests */
+    struct SoftCache *cache;        /* decoded blocks (block.h) */
+    struct SoftCodeCpu *code_pages; /* code-pages.c's own */
     struct SoftTranslator *translator; /* NULL: everything is interpreted */
     void *native;                      /* stubs for x87/SSE (native.h) */
     /* Statistics. */
