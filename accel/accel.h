@@ -30,6 +30,17 @@ typedef struct AccelApicOps {
     void (*reset)(void); /* of the I/O APIC: routes, chips */
 } AccelApicOps;
 
+/* Messages that the engine sends by itself, for notify.c. Machine lock. */
+typedef struct AccelNotify {
+    /* A route for a message: its number, or -1 if there is none left, or no local APIC. */
+    int (*msi_route_add)(uint64_t addr, uint32_t data, GError **errp);
+    bool (*msi_route_change)(int route, uint64_t addr, uint32_t data, GError **errp);
+    void (*msi_route_del)(int route);
+    /* Each signal of the eventfd @fd sends the message of @route, at once if there was one; @on
+     * false: no more. */
+    bool (*irqfd)(int fd, int route, bool on, GError **errp);
+} AccelNotify;
+
 typedef struct AccelOps {
     const char *name;  /* "kvm", "soft", "qtest" */
     const char *alias; /* "tcg" for soft, or NULL */
@@ -46,6 +57,7 @@ typedef struct AccelOps {
     bool (*memory_room)(unsigned ranges, GError **errp);
     /* Its local APICs, after init; NULL or a result of NULL: it has none. */
     const AccelApicOps *(*apics)(void);
+    const AccelNotify *notify; /* NULL: none */
     /* The machine stands, resp. is about to run again: clocks of the engine. Machine lock, no vCPU
      * in guest code. May be NULL. */
     void (*stopped)(void);

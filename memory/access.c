@@ -6,6 +6,7 @@
  * therefore makes one call at most, and looks its address up anew.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "memory/dirty.h"
 #include "memory/internal.h"
@@ -89,11 +90,33 @@ static uint64_t io_read(const MemoryRegion *mr, hwaddr offset, unsigned size)
     return (value >> ((offset - start) * 8)) & size_mask(size);
 }
 
+/* If the write is one that signals an eventfd: do that. */
+static bool signal_event(const MemoryRegion *mr, hwaddr offset, uint64_t value, unsigned size)
+{
+    const uint64_t one = 1;
+
+    for (unsigned i = 0; mr->events && i < mr->events->len; i++) {
+        const MemoryEvent *event = &g_array_index(mr->events, MemoryEvent, i);
+
+        if (event->offset == offset && (!event->size || event->size == size) &&
+            (!event->match || event->value == (value & size_mask(size)))) {
+            if (write(event->fd, &one, sizeof(one)) < 0) {
+                /* Its counter is full: it is signalled as it is. */
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 static void io_write(const MemoryRegion *mr, hwaddr offset, uint64_t value, unsigned size)
 {
     unsigned wide = MAX(size, mr->ops->min_access);
     hwaddr start = offset & ~(hwaddr)(wide - 1);
 
+    if (signal_event(mr, offset, value, size)) {
+        return;
+    }
     if (mr->ops->write && memory_region_bytes(mr) - start >= wide) {
         value = (value & size_mask(size)) << ((offset - start) * 8);
         mr->ops->write(mr->opaque, start, value, wide);

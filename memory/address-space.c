@@ -77,6 +77,33 @@ void address_space_remove_listener(AddressSpace *as, MemoryListener *listener)
     publish_listeners(as, listeners);
 }
 
+/* ---- events of regions ---- */
+
+static void tell_event(AddressSpace *as, const FlatRange *range, const MemoryEvent *event, bool on)
+{
+    for (unsigned i = 0; i < as->listeners->len; i++) {
+        MemoryListener *listener = g_ptr_array_index(as->listeners, i);
+
+        if (listener->event) {
+            listener->event(listener, range, event, on);
+        }
+    }
+}
+
+void address_spaces_tell_event(const MemoryRegion *mr, const MemoryEvent *event, bool on)
+{
+    for (unsigned n = 0; address_spaces && n < address_spaces->len; n++) {
+        AddressSpace *as = g_ptr_array_index(address_spaces, n);
+        const FlatView *view = address_space_view(as);
+
+        for (unsigned i = 0; i < view->count; i++) {
+            if (view->ranges[i].mr == mr) {
+                tell_event(as, &view->ranges[i], event, on);
+            }
+        }
+    }
+}
+
 /* ---- new views ---- */
 
 static void tell_deleted(AddressSpace *as, const FlatRange *range)

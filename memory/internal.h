@@ -29,6 +29,9 @@ unsigned flat_view_lower_bound(const FlatView *view, hwaddr addr);
  * read section (access.c). */
 void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len);
 
+/* Tell the listeners of all address spaces of an event of @mr (MemoryListener.event). */
+void address_spaces_tell_event(const MemoryRegion *mr, const MemoryEvent *event, bool on);
+
 /* Rebuild the view of each address space that one of the tops of trees @changed may show in, tell
  * listeners, wait for readers (address-space.c). */
 void address_spaces_update(const GPtrArray *changed);

@@ -30,6 +30,16 @@ typedef struct MemoryRegionOps {
     unsigned min_access, max_access;
 } MemoryRegionOps;
 
+/* Writes to a region that signal an eventfd and do not reach the region's functions: an engine may
+ * do it without leaving the guest, else whoever carries out the write does. */
+typedef struct MemoryEvent {
+    hwaddr offset;  /* in the region */
+    unsigned size;  /* of the write: 1, 2, 4 or 8 bytes; 0: any */
+    bool match;     /* only of @value */
+    uint64_t value; /* 0 if not @match */
+    int fd;         /* borrowed */
+} MemoryEvent;
+
 typedef enum MemoryRegionKind {
     REGION_CONTAINER,
     REGION_IO,
@@ -55,6 +65,7 @@ struct MemoryRegion {
      * may carry them out only then. Size 0: none. Set before the region is added. */
     hwaddr coalesced_at;
     unsigned coalesced_size;
+    GArray *events; /* of MemoryEvent; NULL: none */
     /* place in the tree */
     MemoryRegion *container;
     hwaddr addr;
@@ -99,6 +110,11 @@ void memory_region_remove(MemoryRegion *mr); /* from its container */
 void memory_region_set_enabled(MemoryRegion *mr, bool enabled);
 void memory_region_set_address(MemoryRegion *mr, hwaddr addr);
 
+/* From now on writes that fit @event, whose fd must stay open, signal it; and with del, of the same
+ * event, no more. For I/O regions, in a tree or not. */
+void memory_region_add_event(MemoryRegion *mr, const MemoryEvent *event);
+void memory_region_del_event(MemoryRegion *mr, const MemoryEvent *event);
+
 /* Changes between begin and the outermost commit publish one view. When commit (or a lone change)
  * returns, no reader uses an old view any more. */
 void memory_transaction_begin(void);
@@ -135,6 +151,10 @@ struct MemoryListener {
     /* After the new view is published, before memory_synchronize(): make engines drop what they
      * cached of the old view. May be NULL. */
     void (*commit)(MemoryListener *listener);
+    /* @range, which there is, has one event of its region's more, or (@on false) less; those that
+     * it has when it comes and goes are not told of. May be NULL. */
+    void (*event)(MemoryListener *listener, const FlatRange *range, const MemoryEvent *event,
+                  bool on);
     /* RAM in [addr, addr + len) was written by a device or a monitor, after the fact: decoded code
      * may be stale. May be NULL. */
     void (*written)(MemoryListener *listener, hwaddr addr, uint64_t len);

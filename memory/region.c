@@ -118,6 +118,7 @@ void memory_region_destroy(MemoryRegion *mr)
     }
     memory_transaction_commit();
     g_clear_pointer(&mr->subregions, g_ptr_array_unref);
+    g_clear_pointer(&mr->events, g_array_unref);
     g_clear_pointer(&mr->name, g_free);
     g_clear_pointer(&mr->ram, ram_block_unref);
 }
@@ -193,4 +194,34 @@ void memory_region_set_address(MemoryRegion *mr, hwaddr addr)
         mr->addr = addr;
         memory_map_changed(mr);
     }
+}
+
+/* ---- events ---- */
+
+static bool same_event(const MemoryEvent *a, const MemoryEvent *b)
+{
+    return a->offset == b->offset && a->size == b->size && a->match == b->match &&
+           a->value == b->value && a->fd == b->fd;
+}
+
+void memory_region_add_event(MemoryRegion *mr, const MemoryEvent *event)
+{
+    g_return_if_fail(mr->kind == REGION_IO);
+    if (!mr->events) {
+        mr->events = g_array_new(FALSE, FALSE, sizeof(MemoryEvent));
+    }
+    g_array_append_val(mr->events, *event);
+    address_spaces_tell_event(mr, event, true);
+}
+
+void memory_region_del_event(MemoryRegion *mr, const MemoryEvent *event)
+{
+    for (unsigned i = 0; mr->events && i < mr->events->len; i++) {
+        if (same_event(&g_array_index(mr->events, MemoryEvent, i), event)) {
+            address_spaces_tell_event(mr, event, false);
+            g_array_remove_index(mr->events, i);
+            return;
+        }
+    }
+    g_return_if_reached();
 }

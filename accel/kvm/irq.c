@@ -125,6 +125,13 @@ bool kvm_ioeventfd(int fd, hwaddr addr, unsigned size, bool port, const uint64_t
     return ret >= 0;
 }
 
+const AccelNotify kvm_notify = {
+    .msi_route_add = kvm_msi_route_add,
+    .msi_route_change = kvm_msi_route_update,
+    .msi_route_del = kvm_msi_route_remove,
+    .irqfd = kvm_irqfd,
+};
+
 /* ---- for our interrupt controllers ---- */
 
 static bool send_msi(uint64_t addr, uint32_t data)

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "accel/accel.h"
+#include "accel/kvm/ioctl.h"
 #include "memory/memory.h"
 
 /* What KVM on Intel processors needs to run real mode: an identity page table and three pages of
@@ -19,26 +20,6 @@
  * RAM nor DIMMs nor devices. */
 #define KVM_IDENTITY_ADDR 0xfeffc000u
 #define KVM_TSS_ADDR      0xfeffd000u
-
-/* Who has the interrupt controllers. */
-typedef enum KvmIrqchip {
-    KVM_IRQCHIP_OFF,   /* we have all of them */
-    KVM_IRQCHIP_SPLIT, /* local APICs in the kernel */
-    KVM_IRQCHIP_FULL,  /* 8259s and I/O APIC too */
-} KvmIrqchip;
-
-/* The virtual machine. There is one. */
-typedef struct KvmVm {
-    int dev_fd, vm_fd; /* -1: closed */
-    KvmIrqchip irqchip;
-    unsigned max_memslots;
-    unsigned run_size;                      /* bytes of kvm_run's mapping */
-    unsigned coalesced_page, coalesced_pio; /* page of the ring in that mapping; 0: there is none */
-    unsigned xsave_size;                    /* bytes */
-    bool has_readonly, has_tsc_control, has_smm;
-} KvmVm;
-
-extern KvmVm kvm_vm;
 
 /* A vCPU. The raw structures are as they were last read or written: what KVM knows and X86Cpu does
  * not is kept in them, and what has not changed is not written. */
@@ -72,13 +53,6 @@ static inline KvmCpu *kvm_cpu(X86Cpu *cpu)
     return (KvmCpu *)cpu;
 }
 
-/* ioctl() that is repeated after EINTR; -errno or its result. @arg: a pointer or a number. */
-int kvm_ioctl(int fd, unsigned long request, void *arg);
-/* KVM_CHECK_EXTENSION of the VM if there is one: 0 or what the capability's number means. */
-int kvm_check(int capability);
-/* KVM_ENABLE_CAP of the VM; false: refused. */
-bool kvm_enable(uint32_t capability, uint64_t arg);
-
 /* ---- memory.c ---- */
 
 /* Make slots follow address_space_memory. */
@@ -103,12 +77,19 @@ void kvm_coalesce_set_ring(struct kvm_run *run);
 /* Carry out the writes that wait in the ring. */
 void kvm_coalesce_flush(void);
 
+/* ---- events.c ---- */
+
+/* Make ioeventfds follow the events of regions in both address spaces. */
+void kvm_events_init(void);
+void kvm_events_cleanup(void);
+
 /* ---- irq.c ---- */
 
 /* The interrupt controllers that kernel_irqchip= puts into the kernel, and the GSIs' routes. */
 bool kvm_irq_init(GError **errp);
 void kvm_irq_cleanup(void);
 extern const AccelApicOps kvm_apic_split, kvm_apic_full;
+extern const AccelNotify kvm_notify; /* of the functions that follow */
 /* A route for an MSI, to be used with kvm_irqfd(): its number (GSI), or -1 and an error. */
 int kvm_msi_route_add(uint64_t addr, uint32_t data, GError **errp);
 bool kvm_msi_route_update(int gsi, uint64_t addr, uint32_t data, GError **errp);

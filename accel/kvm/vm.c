@@ -19,32 +19,6 @@
 /* Where a capability says nothing (Linux before 3.14). */
 #define FALLBACK_MEMSLOTS 32
 
-KvmVm kvm_vm = { .dev_fd = -1, .vm_fd = -1 };
-
-int kvm_ioctl(int fd, unsigned long request, void *arg)
-{
-    int ret;
-
-    do {
-        ret = ioctl(fd, request, arg);
-    } while (ret < 0 && errno == EINTR);
-    return ret < 0 ? -errno : ret;
-}
-
-int kvm_check(int capability)
-{
-    int fd = kvm_vm.vm_fd >= 0 ? kvm_vm.vm_fd : kvm_vm.dev_fd;
-
-    return MAX(kvm_ioctl(fd, KVM_CHECK_EXTENSION, GINT_TO_POINTER(capability)), 0);
-}
-
-bool kvm_enable(uint32_t capability, uint64_t arg)
-{
-    struct kvm_enable_cap cap = { .cap = capability, .args = { arg } };
-
-    return kvm_ioctl(kvm_vm.vm_fd, KVM_ENABLE_CAP, &cap) >= 0;
-}
-
 /* ---- is it there? ---- */
 
 /* A descriptor, or -1. */
@@ -195,6 +169,7 @@ static void close_vm(void)
 {
     kvm_irq_cleanup();
     kvm_coalesce_cleanup();
+    kvm_events_cleanup();
     kvm_memory_cleanup();
     kvm_msr_cleanup();
     kvm_cpuid_cleanup();
@@ -231,6 +206,7 @@ static bool kvm_init(GError **errp)
     kvm_signal_init();
     kvm_memory_init();
     kvm_coalesce_init();
+    kvm_events_init();
     return true;
 }
 
@@ -289,6 +265,7 @@ const AccelOps accel_kvm = {
     .init = kvm_init,
     .memory_room = kvm_memory_room,
     .apics = kvm_apics,
+    .notify = &kvm_notify,
     .stopped = kvm_stopped,
     .resume = kvm_resume,
     .cpu_init = kvm_cpu_init,

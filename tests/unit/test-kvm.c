@@ -9,6 +9,7 @@
 #include "accel/choose.h"
 #include "accel/kvm/kvm-internal.h"
 #include "accel/kvm/kvm.h"
+#include "accel/notify.h"
 #include "accel/vcpu.h"
 #include "qom/object.h"
 #include "util/clock.h"
@@ -121,6 +122,86 @@ static void test_routes(void)
     kvm_msi_route_remove(a);
     kvm_msi_route_remove(b);
     close(fd);
+}
+
+static MemoryRegionOps no_ops;
+
+/* Is there an ioeventfd of these? It cannot be asked, but one there is cannot be added. */
+static bool has_ioeventfd(int fd, hwaddr addr, unsigned size, bool port)
+{
+    bool added = kvm_ioeventfd(fd, addr, size, port, NULL, true, NULL);
+
+    if (added) {
+        kvm_ioeventfd(fd, addr, size, port, NULL, false, NULL);
+    }
+    return !added;
+}
+
+/* Events of regions are ioeventfds, wherever the regions are. */
+static void test_events(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC);
+    MemoryEvent first = { .offset = 4, .size = 2, .fd = fd }, second = { .offset = 8, .fd = fd };
+    MemoryRegion mr;
+
+    if (skipped() || !kvm_check(KVM_CAP_IOEVENTFD)) {
+        if (!reason) {
+            g_test_skip("this KVM has no ioeventfds");
+        }
+        close(fd);
+        return;
+    }
+    memory_region_init_io(&mr, &no_ops, NULL, "doorbell", 16);
+    memory_region_add_event(&mr, &first);
+    memory_region_add(system_memory(), 512 * MIB, &mr);
+    g_assert_true(has_ioeventfd(fd, 512 * MIB + 4, 2, false));
+    memory_region_add_event(&mr, &second);
+    g_assert_true(has_ioeventfd(fd, 512 * MIB + 8, 0, false));
+    memory_region_set_address(&mr, 513 * MIB);
+    g_assert_false(has_ioeventfd(fd, 512 * MIB + 4, 2, false));
+    g_assert_true(has_ioeventfd(fd, 513 * MIB + 4, 2, false));
+    memory_region_del_event(&mr, &first);
+    g_assert_false(has_ioeventfd(fd, 513 * MIB + 4, 2, false));
+    memory_region_remove(&mr);
+    g_assert_false(has_ioeventfd(fd, 513 * MIB + 8, 0, false));
+    memory_region_add(system_io(), 0x5000, &mr);
+    g_assert_true(has_ioeventfd(fd, 0x5008, 0, true));
+    memory_region_remove(&mr);
+    memory_region_destroy(&mr);
+    close(fd);
+}
+
+/* An eventfd's message is KVM's affair, as long as it has routes; and all are given back. */
+static void test_irqfds(void)
+{
+    g_autoptr(GPtrArray) routes = NULL;
+    g_autoptr(GArray) fds = NULL;
+    unsigned fast[2] = { 0, 0 };
+
+    if (skipped()) {
+        return;
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        routes = g_ptr_array_new_with_free_func((GDestroyNotify)accel_msi_route_free);
+        fds = g_array_new(FALSE, FALSE, sizeof(int));
+        for (unsigned i = 0; i < 100; i++) {
+            AccelMsiRoute *route = accel_msi_route_new(0xfee00000, 0x40 + i);
+            int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+            accel_irqfd_add(route, fd);
+            accel_msi_route_change(route, 0xfee01000, 0x40 + i);
+            fast[round] += accel_irqfd_is_fast(route);
+            g_ptr_array_add(routes, route);
+            g_array_append_val(fds, fd);
+        }
+        g_clear_pointer(&routes, g_ptr_array_unref);
+        for (unsigned i = 0; i < fds->len; i++) {
+            close(g_array_index(fds, int, i));
+        }
+        g_clear_pointer(&fds, g_array_unref);
+    }
+    g_assert_cmpuint(fast[0], ==, 100);
+    g_assert_cmpuint(fast[1], ==, 100);
 }
 
 static void test_cpuid(void)
@@ -404,6 +485,8 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/slots", test_slots);
     g_test_add_func("/kvm/overlap", test_overlap);
     g_test_add_func("/kvm/routes", test_routes);
+    g_test_add_func("/kvm/events", test_events);
+    g_test_add_func("/kvm/irqfds", test_irqfds);
     g_test_add_func("/kvm/cpuid", test_cpuid);
     g_test_add_func("/kvm/exit-names", test_exit_names);
     g_test_add_func("/kvm/state", test_state);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Regions, flat views, listeners and accesses. */
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "memory/internal.h"
 #include "tests/unit/count-accesses.h"
@@ -520,6 +522,64 @@ static void test_access_single(void)
     space_destroy(&s);
 }
 
+static void record_event(MemoryListener *listener, const FlatRange *range, const MemoryEvent *event,
+                         bool on)
+{
+    Recorder *recorder = (Recorder *)listener;
+
+    g_string_append_printf(recorder->text, "%s 0x%" G_GINT64_MODIFIER "x ", on ? "on" : "off",
+                           range->addr - range->offset + event->offset);
+}
+
+/* Writes that signal an eventfd do not reach the device; others do. */
+static void test_events(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), other = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    MemoryEvent any = { .offset = 0x10, .fd = fd };
+    MemoryEvent five = { .offset = 0x20, .size = 2, .match = true, .value = 5, .fd = other };
+    const hwaddr at = 256 * KIB;
+    Recorder recorder = { .listener = { .event = record_event }, .text = g_string_new(NULL) };
+    uint64_t count;
+    Space s;
+
+    space_init(&s);
+    address_space_add_listener(&s.as, &recorder.listener);
+    memory_region_add_event(&s.wide, &any);
+    memory_region_add_event(&s.wide, &five);
+    assert_recorded(&recorder, "on 0x40010 on 0x40020 ");
+    address_space_store(&s.as, at + 0x10, 1, 4);
+    address_space_store(&s.as, at + 0x10, 1, 1);
+    g_assert_cmpuint(s.probe.writes, ==, 0);
+    g_assert_cmpint(read(fd, &count, sizeof(count)), ==, sizeof(count));
+    g_assert_cmpuint(count, ==, 2);
+    address_space_store(&s.as, at + 0x20, 6, 2); /* another value */
+    address_space_store(&s.as, at + 0x20, 5, 4); /* another size */
+    address_space_store(&s.as, at + 0x22, 5, 2); /* another place */
+    g_assert_cmpuint(s.probe.writes, ==, 3);
+    g_assert_cmpint(read(other, &count, sizeof(count)), ==, -1);
+    address_space_store(&s.as, at + 0x20, 0x10005, 2);
+    g_assert_cmpuint(s.probe.writes, ==, 3);
+    g_assert_cmpint(read(other, &count, sizeof(count)), ==, sizeof(count));
+    /* A counter that is full stays so. */
+    count = UINT64_MAX - 1;
+    g_assert_cmpint(write(fd, &count, sizeof(count)), ==, sizeof(count));
+    address_space_store(&s.as, at + 0x10, 1, 4);
+    g_assert_cmpint(read(fd, &count, sizeof(count)), ==, sizeof(count));
+    g_assert_cmpuint(count, ==, UINT64_MAX - 1);
+    memory_region_del_event(&s.wide, &any);
+    assert_recorded(&recorder, "off 0x40010 ");
+    address_space_store(&s.as, at + 0x10, 1, 4);
+    g_assert_cmpuint(s.probe.writes, ==, 4);
+    memory_region_remove(&s.wide); /* in no view: nobody is told */
+    memory_region_del_event(&s.wide, &five);
+    assert_recorded(&recorder, "");
+    address_space_remove_listener(&s.as, &recorder.listener);
+    g_string_free(recorder.text, TRUE);
+    space_destroy(&s);
+    close(fd);
+    close(other);
+}
+
 /* What is read through the alias stays: RAM, a device, ROM; its writes go to another. */
 static void test_access_writer(void)
 {
@@ -736,6 +796,7 @@ int main(int argc, char **argv)
     g_test_add_func("/memory-map/view/random", test_view_random);
     g_test_add_func("/memory-map/listeners", test_listeners);
     g_test_add_func("/memory-map/rebuilds", test_rebuilds);
+    g_test_add_func("/memory-map/events", test_events);
     g_test_add_func("/memory-map/access/ram", test_access_ram);
     g_test_add_func("/memory-map/access/single", test_access_single);
     g_test_add_func("/memory-map/access/rom-device", test_access_rom_device);

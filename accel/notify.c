@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/notify.h"
+
+#include <glib-unix.h>
+#include <unistd.h>
+
+#include "accel/accel.h"
+#include "memory/memory.h"
+#include "util/loop.h"
+
+struct AccelMsiRoute {
+    uint64_t addr;
+    uint32_t data;
+    int fd;         /* -1: none */
+    int number;     /* of the engine's route; -1: it has none */
+    GSource *watch; /* of the eventfd in the main loop, if the engine has no route; or NULL */
+};
+
+static const AccelNotify *engine(void)
+{
+    return accel_current() ? accel_current()->notify : NULL;
+}
+
+AccelMsiRoute *accel_msi_route_new(uint64_t addr, uint32_t data)
+{
+    AccelMsiRoute *route = g_new(AccelMsiRoute, 1);
+
+    *route = (AccelMsiRoute){ .addr = addr, .data = data, .fd = -1, .number = -1 };
+    return route;
+}
+
+void accel_msi_route_free(AccelMsiRoute *route)
+{
+    if (route) {
+        accel_irqfd_del(route);
+        g_free(route);
+    }
+}
+
+/* ---- in the main loop ---- */
+
+static gboolean signalled(gint fd, GIOCondition condition, gpointer opaque)
+{
+    const AccelMsiRoute *route = opaque;
+    uint64_t count;
+
+    if (read(fd, &count, sizeof(count)) == sizeof(count)) {
+        address_space_store(&address_space_memory, route->addr, route->data, sizeof(route->data));
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch(AccelMsiRoute *route)
+{
+    route->watch = g_unix_fd_source_new(route->fd, G_IO_IN);
+    g_source_set_callback(route->watch, G_SOURCE_FUNC(signalled), route, NULL);
+    loop_attach(loop_main(), route->watch);
+}
+
+/* ---- by the engine ---- */
+
+static bool give_to_engine(AccelMsiRoute *route)
+{
+    const AccelNotify *ops = engine();
+
+    route->number = ops ? ops->msi_route_add(route->addr, route->data, NULL) : -1;
+    if (route->number >= 0 && !ops->irqfd(route->fd, route->number, true, NULL)) {
+        ops->msi_route_del(route->number);
+        route->number = -1;
+    }
+    return route->number >= 0;
+}
+
+static void take_from_engine(AccelMsiRoute *route)
+{
+    engine()->irqfd(route->fd, route->number, false, NULL);
+    engine()->msi_route_del(route->number);
+    route->number = -1;
+}
+
+/* ---- for devices ---- */
+
+void accel_irqfd_add(AccelMsiRoute *route, int fd)
+{
+    g_return_if_fail(route->fd < 0);
+    route->fd = fd;
+    if (!give_to_engine(route)) {
+        watch(route);
+    }
+}
+
+void accel_irqfd_del(AccelMsiRoute *route)
+{
+    if (route->number >= 0) {
+        take_from_engine(route);
+    }
+    if (route->watch) {
+        g_source_destroy(route->watch);
+        g_clear_pointer(&route->watch, g_source_unref);
+    }
+    route->fd = -1;
+}
+
+void accel_msi_route_change(AccelMsiRoute *route, uint64_t addr, uint32_t data)
+{
+    route->addr = addr;
+    route->data = data;
+    if (route->number >= 0 && !engine()->msi_route_change(route->number, addr, data, NULL)) {
+        take_from_engine(route);
+        watch(route);
+    }
+}
+
+bool accel_irqfd_is_fast(const AccelMsiRoute *route)
+{
+    return route->number >= 0;
+}
