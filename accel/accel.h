@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "target/i386/cpu.h"
+#include "util/state.h"
 
 /* Parent of the engines' types: what users see of the chosen one is at ACCEL_PATH. */
 #define TYPE_ACCEL "accel"
@@ -72,10 +73,11 @@ typedef struct AccelOps {
     bool (*runnable)(X86Cpu *cpu);
     /* Make run() return soon; exit_request is set. Any thread. NULL: that is enough. */
     void (*kick)(X86Cpu *cpu);
-    /* X86Cpu and the devices of hw/ then have everything, so that a machine can be saved and
-     * loaded.
-     */
-    bool can_migrate;
+    /* What a saved machine keeps of a CPU that X86Cpu does not have; only the same engine reads it.
+     * NULL: nothing. */
+    const StateTable *cpu_state;
+    /* Why a machine cannot be saved and loaded now; NULL: it always can. */
+    bool (*can_migrate)(GError **errp);
     /* Bring X86Cpu up to date after a run / make the engine take changed registers. */
     void (*get_state)(X86Cpu *cpu);
     /* How it fares with a CPU's code, lines of text to the end of @out. CPU's thread, outside guest

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "accel/accel.h"
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "util/error.h"
 
 typedef struct SavedState {
@@ -54,14 +56,37 @@ void saved_states_add(SavedStates *states, const Record *record)
     add(states, g_strdup(record->name), g_bytes_new(record->data, record->size));
 }
 
+/* ---- what engines have of a CPU ---- */
+
+/* Between the CPU's path and the name of the engine whose state it is: no path has this. */
+#define ENGINE_MARK '#'
+
+/* The table of the engine that runs, and the CPU, if @dev is one of which it has something. */
+static const StateTable *engine_state(Device *dev, X86Cpu **cpu)
+{
+    if (!accel_current()->cpu_state || !object_is_a(OBJECT(dev), TYPE_X86_CPU)) {
+        return NULL;
+    }
+    *cpu = ((X86CpuDevice *)dev)->cpu;
+    return accel_current()->cpu_state;
+}
+
+static char *engine_path(Device *dev)
+{
+    g_autofree char *path = object_path(OBJECT(dev));
+
+    return g_strdup_printf("%s%c%s", path, ENGINE_MARK, accel_current()->name);
+}
+
 /* ---- saving ---- */
 
-static void save(SavedStates *states, const StateTable *table, Object *obj)
+/* Takes @path. */
+static void save(SavedStates *states, const StateTable *table, void *obj, char *path)
 {
     GByteArray *out = g_byte_array_new();
 
     state_save(table, obj, out);
-    add(states, object_path(obj), g_byte_array_free_to_bytes(out));
+    add(states, path, g_byte_array_free_to_bytes(out));
 }
 
 static bool save_device(Device *dev, void *opaque)
@@ -69,7 +94,12 @@ static bool save_device(Device *dev, void *opaque)
     const StateTable *table = device_class(dev)->state;
 
     if (table) {
-        save(opaque, table, OBJECT(dev));
+        save(opaque, table, dev, object_path(OBJECT(dev)));
+    }
+    X86Cpu *cpu;
+    table = engine_state(dev, &cpu);
+    if (table) {
+        save(opaque, table, cpu, engine_path(dev));
     }
     return true;
 }
@@ -80,7 +110,7 @@ SavedStates *saved_states_take(void)
     Machine *machine = current_machine();
 
     if (machine_ops(machine)->state) {
-        save(states, machine_ops(machine)->state, OBJECT(machine));
+        save(states, machine_ops(machine)->state, machine, object_path(OBJECT(machine)));
     }
     devices_foreach(save_device, states);
     return states;
@@ -106,20 +136,13 @@ typedef struct Loading {
     GError **errp;
 } Loading;
 
-static bool load(Loading *loading, const StateTable *table, Object *obj)
+static bool load_from(Loading *loading, const StateTable *table, void *obj, const char *path)
 {
-    g_autofree char *path = object_path(obj);
     const SavedState *state = g_hash_table_lookup(loading->left, path);
-
-    if (!state) {
-        error_set(loading->errp,
-                  "the state of '%s' is missing: the machine that was saved has no such device",
-                  path);
-        return false;
-    }
-    g_hash_table_remove(loading->left, path);
     size_t size;
     const void *data = g_bytes_get_data(state->data, &size);
+
+    g_hash_table_remove(loading->left, path);
     if (!state_load(table, obj, data, size, loading->errp)) {
         g_prefix_error(loading->errp, "device '%s': ", path);
         return false;
@@ -127,11 +150,52 @@ static bool load(Loading *loading, const StateTable *table, Object *obj)
     return true;
 }
 
+static bool load(Loading *loading, const StateTable *table, Object *obj)
+{
+    g_autofree char *path = object_path(obj);
+
+    if (!g_hash_table_contains(loading->left, path)) {
+        error_set(loading->errp,
+                  "the state of '%s' is missing: the machine that was saved has no such device",
+                  path);
+        return false;
+    }
+    return load_from(loading, table, obj, path);
+}
+
+/* What the engine has of a CPU may be missing: another one has saved it. */
+static bool load_engine(Loading *loading, Device *dev)
+{
+    X86Cpu *cpu;
+    const StateTable *table = engine_state(dev, &cpu);
+    g_autofree char *path = table ? engine_path(dev) : NULL;
+
+    return !table || !g_hash_table_contains(loading->left, path) ||
+           load_from(loading, table, cpu, path);
+}
+
 static bool load_device(Device *dev, void *opaque)
 {
     const StateTable *table = device_class(dev)->state;
 
-    return !table || load(opaque, table, OBJECT(dev));
+    return (!table || load(opaque, table, OBJECT(dev))) && load_engine(opaque, dev);
+}
+
+/* An error if anything is left that is not another engine's. */
+static bool check_left(const Loading *loading)
+{
+    GHashTableIter iter;
+    gpointer path;
+
+    g_hash_table_iter_init(&iter, loading->left);
+    while (g_hash_table_iter_next(&iter, &path, NULL)) {
+        if (!strchr(path, ENGINE_MARK)) {
+            error_set(loading->errp, "there is a state of '%s', and no such device here",
+                      (const char *)path);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* By path; false: one is there twice. */
@@ -152,8 +216,6 @@ bool saved_states_load(const SavedStates *states, GError **errp)
     g_autoptr(GHashTable) left = g_hash_table_new(g_str_hash, g_str_equal);
     Loading loading = { left, errp };
     Machine *machine = current_machine();
-    GHashTableIter iter;
-    gpointer path;
 
     /* The machine comes last: it has what devices sent to each other, while some of them may send
      * it again when they are loaded. */
@@ -162,10 +224,5 @@ bool saved_states_load(const SavedStates *states, GError **errp)
          !load(&loading, machine_ops(machine)->state, OBJECT(machine)))) {
         return false;
     }
-    g_hash_table_iter_init(&iter, left);
-    if (g_hash_table_iter_next(&iter, &path, NULL)) {
-        error_set(errp, "there is a state of '%s', and no such device here", (const char *)path);
-        return false;
-    }
-    return true;
+    return check_left(&loading);
 }

@@ -238,14 +238,7 @@ static gpointer migration_thread(gpointer opaque)
 
 bool migration_possible(GError **errp)
 {
-    if (!accel_current()->can_migrate) {
-        error_set(errp,
-                  "a machine that %s runs cannot be migrated yet: part of its state is not saved; "
-                  "-accel soft can",
-                  accel_current()->name);
-        return false;
-    }
-    return true;
+    return !accel_current()->can_migrate || accel_current()->can_migrate(errp);
 }
 
 static bool check_start(GError **errp)

@@ -8,7 +8,7 @@
 #include "util/error.h"
 
 #define CHUNK        (128u << 10) /* a record has so many bytes, or less, or up to twice as many */
-#define RECORD_PAGES 65536u     /* it covers no more pages than this, and those of a chunk */
+#define RECORD_PAGES 65536u       /* it covers no more pages than this, and those of a chunk */
 
 /* A record begins with the offset of its first page in the block, 8 bytes. */
 typedef struct RamRun {

@@ -24,7 +24,8 @@
 /* A vCPU. The raw structures are as they were last read or written: what KVM knows and X86Cpu does
  * not is kept in them, and what has not changed is not written. */
 typedef struct KvmCpu {
-    X86Cpu cpu; /* first */
+    /* wiring */
+    X86Cpu cpu; /* first; it has a table of its own */
     int fd;
     struct kvm_run *run;
     pthread_t thread;
@@ -32,8 +33,10 @@ typedef struct KvmCpu {
     _Atomic bool in_guest; /* in, or about to enter, KVM_RUN */
     bool must_finish;      /* KVM_RUN must be entered once more to end an instruction */
     bool fresh;            /* nothing was written yet */
-    unsigned resets;       /* X86Cpu.resets when the state was last written */
+    bool loaded;     /* from a saved machine, since the last reset: then what is below is its */
+    unsigned resets; /* X86Cpu.resets when the state was last written */
 
+    /* derived */
     struct kvm_regs regs;
     struct kvm_sregs sregs;
     struct kvm_xsave *xsave; /* kvm_vm.xsave_size bytes */
@@ -46,6 +49,11 @@ typedef struct KvmCpu {
     struct kvm_msrs *power_up; /* the same at power-up */
     uint64_t tsc;              /* as last read */
     int64_t tsc_offset;        /* X86Cpu.msr.tsc_offset that belongs to it */
+    /* state */
+    struct { /* as they are saved (saved.c) */
+        GBytes *xsave, *events, *msrs;
+        uint64_t clock;
+    } saved;
 } KvmCpu;
 
 static inline KvmCpu *kvm_cpu(X86Cpu *cpu)
@@ -124,15 +132,27 @@ void kvm_msr_set_capabilities(KvmCpu *k);
 void kvm_msr_cpu_init(KvmCpu *k); /* which there are */
 void kvm_msr_cpu_destroy(KvmCpu *k);
 void kvm_msr_get(KvmCpu *k);
-/* Those that have changed; all if @reset, and then those that X86Cpu does not have get the value
+/* Those that have changed, or @all; after a @reset, those that X86Cpu does not have get the value
  * that they had at power-up. */
-void kvm_msr_put(KvmCpu *k, bool reset);
+void kvm_msr_put(KvmCpu *k, bool all, bool reset);
 
 /* ---- state.c ---- */
 
 /* vCPU's thread or before it first runs, machine lock. */
 void kvm_get_state(X86Cpu *cpu);
 void kvm_put_state(X86Cpu *cpu);
+
+/* ---- saved.c ---- */
+
+/* AccelOps.cpu_state and can_migrate. */
+extern const StateTable kvm_cpu_state;
+bool kvm_can_migrate(GError **errp);
+
+/* ---- vm.c ---- */
+
+/* kvmclock, as it stands while the machine does: nanoseconds; 0: it never ran. */
+uint64_t kvm_clock_get(void);
+void kvm_clock_set(uint64_t ns);
 
 /* ---- run.c ---- */
 

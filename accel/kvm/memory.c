@@ -11,6 +11,7 @@
 
 #include "accel/kvm/kvm-internal.h"
 #include "accel/vcpu.h"
+#include "memory/dirty.h"
 #include "util/error.h"
 
 #define PAGE 4096ull
@@ -20,10 +21,13 @@ typedef struct KvmSlot {
     uint64_t size; /* 0: the slot is free */
     uint8_t *host;
     bool readonly;
+    RamBlock *block; /* no reference: the region has one for as long as the slot is there */
+    uint64_t offset; /* of host in it */
 } KvmSlot;
 
 static GArray *slots;         /* of KvmSlot, by slot number */
 static GArray *gone, *coming; /* of KvmSlot: what the view that is being made changes */
+static bool logging;          /* KVM notes which pages are written to */
 
 /* ---- holding guests ---- */
 
@@ -109,11 +113,19 @@ bool kvm_memory_room(unsigned ranges, GError **errp)
     return false;
 }
 
+static uint32_t slot_flags(const KvmSlot *slot)
+{
+    return !slot->size      ? 0
+           : slot->readonly ? KVM_MEM_READONLY
+           : logging        ? KVM_MEM_LOG_DIRTY_PAGES
+                            : 0;
+}
+
 static int slot_ioctl(unsigned n, const KvmSlot *slot)
 {
     struct kvm_userspace_memory_region region = {
         .slot = n,
-        .flags = slot->size && slot->readonly ? KVM_MEM_READONLY : 0,
+        .flags = slot_flags(slot),
         .guest_phys_addr = slot->addr,
         .memory_size = slot->size,
         .userspace_addr = (uintptr_t)slot->host,
@@ -122,6 +134,68 @@ static int slot_ioctl(unsigned n, const KvmSlot *slot)
     return kvm_ioctl(kvm_vm.vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+/* ---- dirty pages ---- */
+
+/* Mark what was written in slot @n since the last time; KVM notes it anew from now on. */
+static void slot_collect(unsigned n)
+{
+    const KvmSlot *slot = &g_array_index(slots, KvmSlot, n);
+
+    if (!logging || !slot->size || slot->readonly) {
+        return;
+    }
+    uint64_t words = (slot->size / PAGE + 63) / 64;
+    g_autofree uint64_t *bitmap = g_new0(uint64_t, words);
+    struct kvm_dirty_log log = { .slot = n, .dirty_bitmap = bitmap };
+    int ret = kvm_ioctl(kvm_vm.vm_fd, KVM_GET_DIRTY_LOG, &log);
+
+    if (ret < 0) { /* whatever it was: all of it was */
+        ram_block_mark_dirty(slot->block, slot->offset, slot->size);
+        return;
+    }
+    for (uint64_t i = 0; i < words; i++) {
+        for (uint64_t bits = bitmap[i]; bits; bits &= bits - 1) {
+            uint64_t page = i * 64 + (unsigned)__builtin_ctzll(bits);
+            ram_block_mark_dirty(slot->block, slot->offset + page * PAGE, 1);
+        }
+    }
+}
+
+static void dirty_collect(MemoryListener *listener)
+{
+    for (unsigned i = 0; i < slots->len; i++) {
+        slot_collect(i);
+    }
+}
+
+static void set_logging(bool on)
+{
+    logging = on;
+    for (unsigned i = 0; i < slots->len; i++) {
+        const KvmSlot *slot = &g_array_index(slots, KvmSlot, i);
+        int ret = slot->size && !slot->readonly ? slot_ioctl(i, slot) : 0;
+
+        if (ret < 0) {
+            error_report(
+                "KVM does not note what is written to its memory slot at 0x%" G_GINT64_MODIFIER
+                "x: %s",
+                slot->addr, g_strerror(-ret));
+        }
+    }
+}
+
+static void dirty_start(MemoryListener *listener)
+{
+    set_logging(true);
+}
+
+static void dirty_stop(MemoryListener *listener)
+{
+    set_logging(false);
+}
+
+/* ---- changes ---- */
+
 static void slot_remove(const KvmSlot *gone_slot)
 {
     for (unsigned i = 0; i < slots->len; i++) {
@@ -129,6 +203,7 @@ static void slot_remove(const KvmSlot *gone_slot)
 
         if (slot->size && slot->addr == gone_slot->addr) {
             KvmSlot none = { .addr = slot->addr };
+            slot_collect(i);
             int ret = slot_ioctl(i, &none);
 
             if (ret < 0) {
@@ -185,7 +260,9 @@ static bool slot_of(const FlatRange *range, KvmSlot *slot)
     *slot = (KvmSlot){ .addr = range->addr + skip,
                        .size = (range->size - skip) & ~(PAGE - 1),
                        .host = range->host + skip,
-                       .readonly = range->readonly };
+                       .readonly = range->readonly,
+                       .block = range->mr->ram,
+                       .offset = range->offset + skip };
     return ((uintptr_t)slot->host & (PAGE - 1)) == 0;
 }
 
@@ -247,6 +324,9 @@ static MemoryListener memory_listener = {
     .region_del = region_del,
     .region_add = region_add,
     .commit = commit,
+    .dirty_start = dirty_start,
+    .dirty_stop = dirty_stop,
+    .dirty_collect = dirty_collect,
 };
 
 void kvm_memory_init(void)

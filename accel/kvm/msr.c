@@ -205,13 +205,13 @@ void kvm_msr_get(KvmCpu *k)
     get_tsc(k);
 }
 
-void kvm_msr_put(KvmCpu *k, bool reset)
+void kvm_msr_put(KvmCpu *k, bool all, bool reset)
 {
     g_autofree struct kvm_msrs *out = new_msrs(k->msrs->nmsrs);
     int done;
 
     /* First: a write of the TSC changes TSC_ADJUST. */
-    if (reset || k->cpu.msr.tsc_offset != k->tsc_offset) {
+    if (all || k->cpu.msr.tsc_offset != k->tsc_offset) {
         put_tsc(k, reset);
     }
     for (unsigned i = 0; i < k->msrs->nmsrs; i++) {
@@ -219,7 +219,7 @@ void kvm_msr_put(KvmCpu *k, bool reset)
         const uint64_t *place = place_of(k, entry->index);
         uint64_t value = place ? *place : reset ? k->power_up->entries[i].data : entry->data;
 
-        if (reset || value != entry->data) {
+        if (all || value != entry->data) {
             entry->data = value;
             out->entries[out->nmsrs++] = *entry;
         }

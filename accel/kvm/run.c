@@ -128,6 +128,9 @@ void kvm_cpu_destroy(X86Cpu *cpu)
     }
     kvm_msr_cpu_destroy(k);
     g_clear_pointer(&k->xsave, g_free);
+    g_clear_pointer(&k->saved.xsave, g_bytes_unref);
+    g_clear_pointer(&k->saved.events, g_bytes_unref);
+    g_clear_pointer(&k->saved.msrs, g_bytes_unref);
 }
 
 bool kvm_cpu_init(X86Cpu *cpu, GError **errp)

@@ -2,7 +2,8 @@
 /*
  * Registers between X86Cpu and KVM. KvmCpu keeps each structure as it was last exchanged; what is
  * to be written is compared with that and left out if it is the same. After a reset everything is
- * written, and what KVM has beyond X86Cpu (events, upper halves of vector registers) is cleared.
+ * written, and what KVM has beyond X86Cpu (events, upper halves of vector registers) is cleared, or
+ * as it was saved (saved.c).
  */
 #include <stddef.h>
 #include <string.h>
@@ -180,6 +181,19 @@ static void events_to_cpu(const struct kvm_vcpu_events *events, X86Cpu *cpu)
 {
     cpu->interrupt_shadow = events->interrupt.shadow != 0;
     cpu->nmi_blocked = events->nmi.masked != 0;
+    memset(&cpu->event, 0, sizeof(cpu->event));
+    if (events->exception.injected) {
+        cpu->event.valid = true;
+        cpu->event.vector = events->exception.nr;
+        cpu->event.has_error = events->exception.has_error_code;
+        cpu->event.error = events->exception.error_code;
+    } else if (events->interrupt.injected && !events->interrupt.soft) {
+        cpu->event.valid = cpu->event.external = true;
+        cpu->event.vector = events->interrupt.nr;
+    } else if (events->nmi.injected || (events->nmi.pending && !events->nmi.masked)) {
+        cpu->event.valid = cpu->event.external = true;
+        cpu->event.vector = EXC_NMI;
+    }
 }
 
 /* @reset: of the whole machine; a guest that was in system management mode leaves it. */
@@ -283,11 +297,11 @@ static bool put_changed(KvmCpu *k, unsigned long request, const char *name, void
     return true;
 }
 
-static void put_xsave(KvmCpu *k, bool reset)
+static void put_xsave(KvmCpu *k, bool all, bool reset)
 {
     int ret;
 
-    if (!reset && memcmp(k->xsave, k->cpu.fxsave, FXSAVE_USED) == 0) {
+    if (!all && memcmp(k->xsave, k->cpu.fxsave, FXSAVE_USED) == 0) {
         return;
     }
     xsave_from_cpu(k, reset);
@@ -332,7 +346,7 @@ void kvm_put_state(X86Cpu *cpu)
     struct kvm_debugregs debugregs = k->debugregs;
     struct kvm_sregs sregs = k->sregs;
     struct kvm_regs regs = k->regs;
-    bool written;
+    bool reset = all && !k->loaded, written;
 
     if (all) {
         memset(&sregs, 0, sizeof(sregs));
@@ -341,19 +355,19 @@ void kvm_put_state(X86Cpu *cpu)
     sregs_from_cpu(&sregs, cpu);
     regs_from_cpu(&regs, cpu);
     debugregs_from_cpu(&debugregs, cpu);
-    events_from_cpu(&events, cpu, all);
+    events_from_cpu(&events, cpu, reset);
 
     written = put_changed(k, KVM_SET_SREGS, "segments and control registers", &k->sregs, &sregs,
                           sizeof(sregs), all);
     written |= put_changed(k, KVM_SET_REGS, "registers", &k->regs, &regs, sizeof(regs), all);
-    put_xsave(k, all);
+    put_xsave(k, all, reset);
     put_xcrs(k, all);
     put_changed(k, KVM_SET_DEBUGREGS, "debug registers", &k->debugregs, &debugregs,
                 sizeof(debugregs), all);
     put_local_apic(k, all); /* before the MSR that is the deadline of its timer */
-    kvm_msr_put(k, all);
+    kvm_msr_put(k, all, reset);
     /* KVM forgets a pending exception when it gets registers. */
     put_changed(k, KVM_SET_VCPU_EVENTS, "events", &k->events, &events, sizeof(events), written);
-    k->fresh = false;
+    k->fresh = k->loaded = false;
     k->resets = cpu->resets;
 }

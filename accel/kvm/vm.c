@@ -224,6 +224,16 @@ static void kvm_stopped(void)
     }
 }
 
+uint64_t kvm_clock_get(void)
+{
+    return clock_at_stop;
+}
+
+void kvm_clock_set(uint64_t ns)
+{
+    clock_at_stop = ns;
+}
+
 /* Its soft-lockup watchdog is told that time was taken from it. */
 static void tell_paused(X86Cpu *cpu, void *opaque)
 {
@@ -273,6 +283,8 @@ const AccelOps accel_kvm = {
     .run = kvm_cpu_run,
     .runnable = kvm_cpu_runnable,
     .kick = kvm_cpu_kick,
+    .cpu_state = &kvm_cpu_state,
+    .can_migrate = kvm_can_migrate,
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
 };

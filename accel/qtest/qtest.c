@@ -21,7 +21,6 @@ OBJECT_TYPE_REGISTER(qtest_accel_type)
 
 const AccelOps accel_qtest = {
     .name = "qtest",
-    .can_migrate = true,
     .description = "runs no guest code; devices are driven through -qtest",
     .type = QTEST_ACCEL_TYPE,
     .has_vcpu_threads = false,

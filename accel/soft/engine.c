@@ -52,6 +52,18 @@ static bool interrupt_waits(const SoftCpu *s, uint32_t pending)
            ((pending & CPU_INT_HARD) && (s->cpu.rflags & RFLAGS_IF));
 }
 
+/* What another engine was about to deliver when the machine was saved. */
+static void deliver_event(SoftCpu *s)
+{
+    X86Cpu *cpu = &s->cpu;
+    int64_t error = cpu->event.has_error ? (int64_t)cpu->event.error : -1;
+
+    cpu->event.valid = false;
+    cpu->nmi_blocked = cpu->nmi_blocked || (cpu->event.external && cpu->event.vector == EXC_NMI);
+    soft_deliver(s, cpu->event.vector, cpu->event.external ? SOFT_EVENT_EXTERNAL : SOFT_EVENT_FAULT,
+                 error, cpu->rip);
+}
+
 /* ---- one turn ---- */
 
 /* Deliver what can be delivered; true if the turn is over with that. */
@@ -99,6 +111,10 @@ bool soft_engine_turn(SoftCpu *s)
 
     if (cpu->halted || (pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
         return false;
+    }
+    if (cpu->event.valid) {
+        deliver_event(s);
+        return true;
     }
     bool shadow = cpu->interrupt_shadow;
     cpu->interrupt_shadow = false;
@@ -264,7 +280,6 @@ const AccelOps accel_soft = {
     .description = "software CPU: runs where there is no hardware virtualisation",
     .type = SOFT_ACCEL_TYPE,
     .has_vcpu_threads = true,
-    .can_migrate = true,
     .cpu_size = sizeof(SoftCpu),
     .init = engine_init,
     .cpu_init = cpu_init,

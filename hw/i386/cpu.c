@@ -96,7 +96,20 @@ static const StateField cpu_fields[] = {
     STATE_POINTER(X86CpuDevice, cpu, &x86_cpu_state),
     {},
 };
-static const StateTable cpu_state = { .name = "cpu-device", .version = 1, .fields = cpu_fields };
+/* The APIC may have been loaded before, and the CPU's `interrupts` came with this. */
+static bool cpu_loaded(void *obj, GError **errp)
+{
+    const X86CpuDevice *dev = obj;
+
+    if (dev->cpu->apic) {
+        apic_resume(dev->cpu->apic);
+    }
+    return true;
+}
+
+static const StateTable cpu_state = {
+    .name = "cpu-device", .version = 1, .fields = cpu_fields, .post_load = cpu_loaded
+};
 
 static const DeviceClass x86_cpu_ops = {
     .category = "cpu",

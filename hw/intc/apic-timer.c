@@ -121,6 +121,18 @@ void apic_timer_load(Apic *apic, uint32_t initial, uint32_t count, uint32_t divi
     apic->timer_start = clock_ns() - ((int64_t)(initial - count) << timer_shift(apic->divide));
 }
 
+void apic_timer_resume(Apic *apic)
+{
+    if (timer_pending(apic->timer)) {
+        return;
+    }
+    if (timer_mode(apic) == MODE_DEADLINE) {
+        timer_check_deadline(apic);
+    } else {
+        timer_arm(apic, clock_ns());
+    }
+}
+
 void apic_timer_set_divide(Apic *apic, uint32_t value)
 {
     uint32_t count = apic_timer_count(apic);

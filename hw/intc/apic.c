@@ -499,7 +499,26 @@ static const StateField apic_fields[] = {
     {},
 };
 
-static const StateTable apic_state = { .name = "apic", .version = 1, .fields = apic_fields };
+void apic_resume(Apic *apic)
+{
+    if (apic_in_engine()) {
+        return;
+    }
+    apic_timer_resume(apic);
+    if (apic_deliverable(apic) >= 0) {
+        x86_cpu_interrupt(apic->cpu, CPU_INT_HARD);
+    }
+}
+
+static bool apic_loaded(void *obj, GError **errp)
+{
+    apic_resume(obj);
+    return true;
+}
+
+static const StateTable apic_state = {
+    .name = "apic", .version = 1, .fields = apic_fields, .post_load = apic_loaded
+};
 
 static const DeviceClass apic_device_ops = {
     .category = "misc",

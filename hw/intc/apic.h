@@ -70,6 +70,10 @@ void apic_message_to_msi(const ApicMessage *msg, uint64_t *addr, uint32_t *data)
 void apic_connect_pic(I8259 *pic);
 /* The 8259's INT, for i8259_create(): to LINT0 of every APIC, and past disabled APICs of CPU 0. */
 Irq apic_pic_irq(void);
+/* The CPU or its APIC was loaded from a saved machine. An engine that has local APICs itself may
+ * have saved it: then the timer is not armed, and the CPU was not told of what waits here. To be
+ * called when either is loaded; the second time it has both. */
+void apic_resume(Apic *apic);
 /* An NMI on LINT1 of every APIC. */
 void apic_nmi(void);
 /* Append the registers in words, many lines. */

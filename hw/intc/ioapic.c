@@ -64,16 +64,23 @@ static bool ioapic_send(uint64_t rte)
 
 /* An engine with local APICs needs to know of which vectors it is to tell the EOI. A masked pin
  * keeps its route: its interrupt may be in service. */
-static void ioapic_update_route(const Ioapic *s, unsigned pin)
+static void ioapic_set_route(const Ioapic *s, unsigned pin)
 {
     const AccelApicOps *apics = accel_apics();
     ApicMessage msg = ioapic_message(s->rte[pin]);
     uint64_t addr;
     uint32_t data;
 
-    if (apics && apics->set_route && !(s->rte[pin] & RTE_MASKED)) {
+    if (apics && apics->set_route) {
         apic_message_to_msi(&msg, &addr, &data);
         apics->set_route(pin, addr, data);
+    }
+}
+
+static void ioapic_update_route(const Ioapic *s, unsigned pin)
+{
+    if (!(s->rte[pin] & RTE_MASKED)) {
+        ioapic_set_route(s, pin);
     }
 }
 
@@ -299,7 +306,23 @@ static const StateField ioapic_fields[] = {
     STATE_UINTS(Ioapic, counts), STATE_UINTS(Ioapic, rte), {},
 };
 
-static const StateTable ioapic_state = { .name = "ioapic", .version = 1, .fields = ioapic_fields };
+/* The engine's routes, which are not saved: also of pins that are masked while their interrupt is
+ * in service. */
+static bool ioapic_loaded(void *obj, GError **errp)
+{
+    Ioapic *s = obj;
+
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        if (!(s->rte[pin] & RTE_MASKED) || s->rte[pin] & RTE_REMOTE_IRR) {
+            ioapic_set_route(s, pin);
+        }
+    }
+    return true;
+}
+
+static const StateTable ioapic_state = {
+    .name = "ioapic", .version = 1, .fields = ioapic_fields, .post_load = ioapic_loaded
+};
 
 static const DeviceClass ioapic_device_ops = {
     .category = "misc",

@@ -28,6 +28,13 @@ static const StateTable table_state = { .name = "descriptor-table",
 #define MSR(member)  STATE_UINT(X86Cpu, msr.member)
 #define MSRS(member) STATE_UINTS(X86Cpu, msr.member)
 
+static const StateField event_fields[] = {
+    STATE_BOOL(X86Cpu, event.valid),     STATE_BOOL(X86Cpu, event.external),
+    STATE_BOOL(X86Cpu, event.has_error), STATE_UINT(X86Cpu, event.vector),
+    STATE_UINT(X86Cpu, event.error),     {},
+};
+static const StateTable event_state = { .name = "event", .version = 1, .fields = event_fields };
+
 static const StateField cpu_fields[] = {
     /* The rest of regs[] is the engine's. */
     { .name = "regs",
@@ -80,6 +87,12 @@ static const StateField cpu_fields[] = {
       .offset = offsetof(X86Cpu, ymm_high),
       .count = sizeof(((X86Cpu *)0)->ymm_high),
       .since = 3 },
+    { .name = "event",
+      .kind = STATE_KIND_STRUCT,
+      .stride = sizeof(X86Cpu),
+      .count = 1,
+      .since = 3,
+      .sub = &event_state },
     {},
 };
 

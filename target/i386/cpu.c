@@ -57,6 +57,7 @@ static void reset_core(X86Cpu *cpu)
     cpu->halted = false;
     cpu->interrupt_shadow = false;
     cpu->nmi_blocked = false;
+    memset(&cpu->event, 0, sizeof(cpu->event));
     cpu->wait_for_sipi = cpu->index != 0;
 }
 

@@ -95,6 +95,14 @@ struct X86Cpu {
     bool wait_for_sipi;    /* an AP after reset or INIT */
     bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */
     bool nmi_blocked;      /* until IRET */
+    /* An interrupt (@external) or exception that was taken, and is to be delivered before the next
+     * instruction. KVM tells of one that it was about to deliver when it stopped; the software CPU
+     * never stops there, and delivers what came with a saved machine. */
+    struct {
+        bool valid, external, has_error;
+        uint8_t vector;
+        uint32_t error;
+    } event;
 
     /* any thread: */
     _Atomic uint32_t interrupts; /* CPU_INT_*; set with release before x86_cpu_kick() */

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Machines are moved while they run: the bare guest churn changes its memory all the time, and finds a
 page that did not come along. Usage: test_live.py PROGRAM DIRECTORY soft|kvm [TIMES]: so often to and fro."""
+import json
 import os
 import socket
+import struct
 import sys
 import tempfile
 import time
@@ -16,6 +18,32 @@ PROGRAM, GUESTS, ENGINE = sys.argv[1:4]
 test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = PROGRAM, GUESTS, ENGINE
 TIMES = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 SECONDS = 60
+
+
+def features(engine, cpu, path):
+    """What the processor has, as a saved machine says it (docs/state.md): the first record is JSON."""
+    with vm.Vm(PROGRAM, accel=engine, serial=False, memory="1M", extra=["-S", "-cpu", cpu]) as m:
+        m.qmp.command("migrate", uri=f"file:{path}")
+        while m.qmp.command("query-migrate")["status"] != "completed":
+            time.sleep(0.005)
+    with open(path, "rb") as file:
+        file.seek(16)
+        _, name_len, _, size, _ = struct.unpack("<BBHII", file.read(12))
+        file.seek(name_len, os.SEEK_CUR)
+        devices = json.loads(file.read(size))["devices"]
+    cpus = [device for device in devices.values() if "apic-id" in device]
+    tap.equal(len(cpus), 1)
+    return {name for name, value in cpus[0].items() if value is True}
+
+
+def shared_cpu(engines):
+    """A model that is the same with all of them."""
+    if len(engines) < 2:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        found = [features(engine, "qemu64,-kvm", f"{folder}/state") for engine in engines]
+    differ = set.union(*found) - set.intersection(*found)
+    return ["-cpu", ",".join(["qemu64", "-kvm", *[f"-{name}" for name in sorted(differ)]])]
 
 
 class Machine(vm.Vm):
@@ -64,7 +92,8 @@ class Machine(vm.Vm):
 
 def moved(source, destination, uri):
     source.migrate(uri)
-    info = source.ended("completed")
+    info = source.ended("completed", "failed")
+    tap.equal(info["status"], "completed", f"{info}\n{destination.errors()}")
     destination.qmp.event("RESUME", timeout=SECONDS)
     tap.equal(source.qmp.command("query-status")["status"], "postmigrate")
     return info
@@ -72,14 +101,16 @@ def moved(source, destination, uri):
 
 def to_and_fro(machine, engines):
     def test():
+        cpu = shared_cpu(engines)
         with tempfile.TemporaryDirectory() as folder:
-            here = Machine(folder, machine=machine, engine=engines[0])
+            here = Machine(folder, machine=machine, engine=engines[0], extra=cpu)
             downtimes = []
             try:
                 here.alive()
                 for time_ in range(TIMES):
                     uri = f"unix:{folder}/socket{time_}"
-                    there = Machine(folder, incoming=uri, machine=machine, engine=engines[(time_ + 1) % len(engines)])
+                    there = Machine(folder, incoming=uri, machine=machine, engine=engines[(time_ + 1) % len(engines)],
+                                    extra=cpu)
                     try:
                         info = moved(here, there, uri)
                         there.alive()
@@ -107,11 +138,10 @@ def saved_live():
             there.alive()
 
 
-def never_enough(source, uri):
-    """Begin a migration that cannot end as long as these parameters are so; it is in its rounds."""
-    source.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
-    source.migrate(uri, **{"downtime-limit": 0})
-    source.qmp.event("MIGRATION_PASS", **{"pass": 3}, timeout=SECONDS)
+def on_its_way(source, uri):
+    """Begin a migration that takes minutes, and wait until it is under way."""
+    source.migrate(uri, **{"max-bandwidth": 20000})
+    source.wait("under way", lambda: source.info().get("ram", {}).get("transferred", 0) > 0)
     tap.equal(source.info()["status"], "active")
     tap.equal(source.qmp.command("query-status")["status"], "running")
 
@@ -119,12 +149,12 @@ def never_enough(source, uri):
 def cancelled():
     with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
         here.alive()
-        never_enough(here, "exec:cat > /dev/null")
+        on_its_way(here, "exec:cat > /dev/null")
         here.alive()
         here.qmp.command("migrate_cancel")
         here.ended("cancelled")
         here.alive()
-        here.migrate("exec:cat > /dev/null", **{"downtime-limit": 300})
+        here.migrate("exec:cat > /dev/null", **{"max-bandwidth": 0})
         here.ended("completed")
 
 
@@ -132,7 +162,7 @@ def destination_dies():
     with tempfile.TemporaryDirectory() as folder, Machine(folder) as here:
         here.alive()
         with Machine(folder, incoming=f"unix:{folder}/socket") as there:
-            never_enough(here, f"unix:{folder}/socket")
+            on_its_way(here, f"unix:{folder}/socket")
             there.process.kill()
         info = here.ended("failed")
         tap.equal("takes no more" in info["error-desc"], True, str(info))
@@ -157,7 +187,7 @@ def source_dies():
         with Machine(folder, incoming=f"unix:{folder}/socket") as there:
             with Machine(folder) as here:
                 here.alive()
-                never_enough(here, f"unix:{folder}/socket")
+                on_its_way(here, f"unix:{folder}/socket")
                 here.process.kill()
             tap.equal(there.process.wait(SECONDS), 1)
             tap.equal("the stream ends here, before the machine is whole" in there.errors(), True, there.errors())
@@ -168,11 +198,11 @@ def reset_meanwhile():
     with tempfile.TemporaryDirectory() as folder:
         with Machine(folder, incoming=f"unix:{folder}/socket") as there, Machine(folder) as here:
             here.alive()
-            never_enough(here, f"unix:{folder}/socket")
+            on_its_way(here, f"unix:{folder}/socket")
             here.qmp.command("system_reset")
             here.qmp.event("RESET")
             here.alive()
-            here.qmp.command("migrate-set-parameters", **{"downtime-limit": 300})
+            here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
             here.ended("completed")
             there.qmp.event("RESUME", timeout=SECONDS)
             there.alive()
@@ -180,6 +210,8 @@ def reset_meanwhile():
 
 def main():
     tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE])]
+    if ENGINE == "kvm":
+        tests += [to_and_fro("pc", ["soft", "kvm"]), to_and_fro("q35", ["kvm", "soft"])]
     tests += [(function.__name__, function) for function in (
         saved_live, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
