@@ -72,8 +72,8 @@ static CpuInstanceProperties *cpu_place(const Machine *machine, unsigned index)
     unsigned dies = MAX(smp->dies, 1), cores = MAX(smp->cores, 1), threads = MAX(smp->threads, 1);
     CpuInstanceProperties *props = g_new0(CpuInstanceProperties, 1);
 
-    props->has_node_id = machine->cpu_node[index] >= 0;
-    props->node_id = machine->cpu_node[index];
+    props->has_node_id = machine->numa.cpu_node[index] >= 0;
+    props->node_id = machine->numa.cpu_node[index];
     props->has_socket_id = props->has_core_id = props->has_thread_id = true;
     props->has_die_id = dies > 1;
     props->thread_id = index % threads;
@@ -138,7 +138,7 @@ bool qmp_set_numa_node(const NumaOptions *args, GError **errp)
                         "use -numa");
         return false;
     }
-    return numa_set(current_machine(), args, errp);
+    return numa_set(&current_machine()->numa, args, errp);
 }
 
 bool qmp_x_exit_preconfig(GError **errp)

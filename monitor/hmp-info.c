@@ -128,7 +128,7 @@ static void info_numa(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) devices = qmp_query_memory_devices(NULL);
     const Machine *machine = current_machine();
-    unsigned nodes = machine ? machine->num_nodes : 0;
+    unsigned nodes = machine ? machine->numa.num_nodes : 0;
 
     hmp_printf(hmp, "%u nodes\n", nodes);
     for (unsigned node = 0; node < nodes; node++) {
@@ -136,12 +136,12 @@ static void info_numa(Hmp *hmp, char **argv)
 
         hmp_printf(hmp, "node %u cpus:", node);
         for (unsigned i = 0; i < machine->num_cpus; i++) {
-            if (machine->cpu_node[i] == (int)node) {
+            if (machine->numa.cpu_node[i] == (int)node) {
                 hmp_printf(hmp, " %u", i);
             }
         }
         hmp_printf(hmp, "\nnode %u size: %" PRIu64 " MB\n", node,
-                   (machine->nodes[node].mem + plugged) >> 20);
+                   (machine->numa.nodes[node].mem + plugged) >> 20);
         hmp_printf(hmp, "node %u plugged: %" PRIu64 " MB\n", node, plugged >> 20);
     }
 }

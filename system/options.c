@@ -391,7 +391,7 @@ static bool do_append(Startup *startup, const char *arg, GError **errp)
 
 static bool do_numa(Startup *startup, const char *arg, GError **errp)
 {
-    return numa_parse(startup->machine, arg, errp);
+    return numa_parse(&startup->machine->numa, arg, errp);
 }
 
 /* ---- things to make ---- */

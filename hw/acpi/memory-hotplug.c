@@ -181,8 +181,8 @@ static void memhp_unrealize(Device *dev)
 {
     MemoryHotplug *mh = (MemoryHotplug *)dev;
 
-    if (mh->machine->acpi_ospm == mh) {
-        mh->machine->acpi_ospm = NULL;
+    if (mh->machine->memory_hotplug == mh) {
+        mh->machine->memory_hotplug = NULL;
     }
     memory_region_destroy(&mh->region);
     for (unsigned n = 0; n < mh->num_slots; n++) {
@@ -202,6 +202,7 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
     mh->notify_opaque = opaque;
     device_realize(&mh->parent, NULL); /* cannot fail */
     device_map(&mh->parent, io, base, &mh->region, 0);
+    machine->memory_hotplug = mh;
     return mh;
 }
 
@@ -219,7 +220,7 @@ const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const D
 
 MemoryHotplug *memory_hotplug_of(Machine *machine)
 {
-    return machine->acpi_ospm;
+    return machine->memory_hotplug;
 }
 
 /* ---- the type ---- */

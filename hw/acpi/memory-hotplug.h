@@ -75,7 +75,7 @@ struct MemoryHotplug {
 };
 
 /* Make, realize and map the block at @base in @io (system_io()), for @machine's ram_slots. Fills
- * machine->acpi_ospm with the block. Owned by /machine/unattached. */
+ * machine->memory_hotplug with the block. Owned by /machine/unattached. */
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
                                      void (*notify)(void *opaque, bool pending), void *opaque);
 

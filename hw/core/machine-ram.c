@@ -47,7 +47,7 @@ static uint64_t take_backend(Machine *machine, const char *id, GError **errp)
 
 static bool check_node(const Machine *machine, unsigned n, GError **errp)
 {
-    const NumaNode *node = &machine->nodes[n];
+    const NumaNode *node = &machine->numa.nodes[n];
 
     if (node->memdev && machine->memory_backend) {
         error_set(errp,
@@ -67,11 +67,11 @@ static bool take_node_backends(Machine *machine, uint64_t *sum, GError **errp)
 {
     bool any = false;
 
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        any |= machine->nodes[i].memdev != NULL;
+    for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
+        any |= machine->numa.nodes[i].memdev != NULL;
     }
-    for (unsigned i = 0; any && i < machine->num_nodes; i++) {
-        NumaNode *node = &machine->nodes[i];
+    for (unsigned i = 0; any && i < machine->numa.num_nodes; i++) {
+        NumaNode *node = &machine->numa.nodes[i];
 
         if (!check_node(machine, i, errp)) {
             return false;

@@ -8,7 +8,6 @@
 #include "hw/core/bus.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/machine-ram.h"
-#include "hw/core/numa.h"
 #include "util/error.h"
 
 static Machine *the_machine;
@@ -230,7 +229,7 @@ static const Property machine_properties[] = {
       .description = "id of the memory backend that boot memory is" },
     { .name = "hmat",
       .kind = PROP_BOOL,
-      .offset = offsetof(Machine, hmat),
+      .offset = offsetof(Machine, numa.hmat),
       .has_default = true,
       .description = "an ACPI table of latencies, bandwidths and memory-side caches (HMAT)" },
     { .name = "dump-guest-core",
@@ -287,14 +286,14 @@ static void machine_instance_init(Object *obj)
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
     machine->smp_given = g_new0(SMPConfiguration, 1);
     boot_config_init(&machine->boot);
-    memset(machine->cpu_node, 0xff, sizeof(machine->cpu_node));
+    numa_init(&machine->numa);
 }
 
 static void machine_finalize(Object *obj)
 {
     Machine *machine = MACHINE(obj);
 
-    numa_drop(machine);
+    numa_drop(&machine->numa);
     machine_ram_drop(machine);
     g_clear_pointer(&machine->device_memory.devices, g_array_unref);
     g_free(machine->guest_name);
@@ -341,7 +340,7 @@ bool machine_init(Machine *machine, GError **errp)
     const MachineOps *ops = machine_ops(machine);
 
     if (!machine_check_memory(machine, errp) || !machine_ram_resolve(machine, errp) ||
-        !numa_complete(machine, errp)) {
+        !numa_complete(&machine->numa, &machine->smp, machine->ram_size, errp)) {
         return false;
     }
     if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {

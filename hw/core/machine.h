@@ -11,29 +11,14 @@
 #include "hw/core/boot.h"
 #include "hw/core/device.h"
 #include "hw/core/hotplug.h"
+#include "hw/core/numa.h"
+#include "hw/core/smp.h"
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 
-#define MAX_CPUS      288 /* of any machine; MachineOps.max_cpus */
-#define MAX_NODES     128
 #define MAX_RAM_SLOTS 256
 #define MAX_SERIAL    4
 #define MAX_FLASH     2
-
-typedef struct SmpTopology {
-    uint32_t cpus, maxcpus, sockets, dies, cores, threads;
-} SmpTopology;
-
-/* A NUMA node. There is one, node 0 with all CPUs and RAM, unless the user says otherwise. */
-typedef struct NumaNode {
-    bool present;
-    uint64_t mem;                /* boot RAM, bytes */
-    bool mem_given;              /* by the user; machine_init() shares out the rest */
-    char *memdev;                /* id of the backend that its boot RAM is, or NULL */
-    bool initiator_given;        /* the node whose CPUs are nearest, by the user */
-    uint8_t initiator;           /* that node, if it is given */
-    uint8_t distance[MAX_NODES]; /* SLIT row; complete after machine_init() */
-} NumaNode;
 
 /* The window for memory devices (hw/mem/memory-device.h). size 0: none. */
 typedef struct DeviceMemory {
@@ -84,15 +69,7 @@ struct Machine {
     char *firmware; /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
     char *dump_acpi;
     char *accel;
-    NumaNode nodes[MAX_NODES];
-    unsigned num_nodes;
-    int16_t cpu_node[MAX_CPUS]; /* by CPU index; -1: none yet; all maxcpus have one after
-                                   machine_init() */
-    bool numa_distances_given;
-    GArray *numa_cpus;           /* of NumaCpu (hw/core/numa.h): -numa cpu; NULL: none */
-    bool hmat;                   /* -machine hmat=on: there is an HMAT */
-    GArray *hmat_lbs;            /* of HmatLb (hw/core/numa-hmat.h): -numa hmat-lb; NULL: none */
-    GArray *hmat_caches;         /* of HmatCache: -numa hmat-cache; NULL: none */
+    NumaConfig numa;
     char *guest_name;            /* -name, or NULL */
     uint8_t uuid[16];            /* -uuid, else zeros */
     Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
@@ -107,8 +84,7 @@ struct Machine {
     GPtrArray *ram_backends; /* of HostMemoryBackend *, in order; NULL: none yet */
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);
-    /* query-acpi-ospm-status: a list of ACPIOSTInfo; NULL: none. Filled by hw/acpi. */
-    void *acpi_ospm;
+    struct MemoryHotplug *memory_hotplug; /* the slots of DIMMs (hw/acpi); NULL: none */
 };
 
 #define TYPE_MACHINE "machine"

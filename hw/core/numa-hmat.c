@@ -56,11 +56,11 @@ static bool take_value(const NumaHmatLBOptions *given, uint64_t *out, GError **e
 /* ---- one option ---- */
 
 /* The figure, or NULL. Borrowed. */
-static const HmatLb *find_lb(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+static const HmatLb *find_lb(const NumaConfig *numa, HmatLBMemoryHierarchy hierarchy,
                              HmatLBDataType data_type, unsigned initiator, unsigned target)
 {
-    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; numa->hmat_lbs && i < numa->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(numa->hmat_lbs, HmatLb, i);
 
         if (lb->hierarchy == hierarchy && lb->data_type == data_type &&
             lb->initiator == initiator && lb->target == target) {
@@ -70,7 +70,7 @@ static const HmatLb *find_lb(const Machine *machine, HmatLBMemoryHierarchy hiera
     return NULL;
 }
 
-bool numa_hmat_set_lb(Machine *machine, const NumaOptions *options, GError **errp)
+bool numa_hmat_set_lb(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
     const NumaHmatLBOptions *given = options->u.hmat_lb;
     uint64_t value = 0;
@@ -81,23 +81,23 @@ bool numa_hmat_set_lb(Machine *machine, const NumaOptions *options, GError **err
         return false;
     }
     HmatLb lb = { given->initiator, given->target, given->hierarchy, given->data_type, value };
-    if (find_lb(machine, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
+    if (find_lb(numa, lb.hierarchy, lb.data_type, lb.initiator, lb.target)) {
         error_set(errp, "%s of %s from node %u to node %u is given twice",
                   HmatLBDataType_str(lb.data_type), HmatLBMemoryHierarchy_str(lb.hierarchy),
                   lb.initiator, lb.target);
         return false;
     }
-    if (!machine->hmat_lbs) {
-        machine->hmat_lbs = g_array_new(FALSE, FALSE, sizeof(HmatLb));
+    if (!numa->hmat_lbs) {
+        numa->hmat_lbs = g_array_new(FALSE, FALSE, sizeof(HmatLb));
     }
-    g_array_append_val(machine->hmat_lbs, lb);
+    g_array_append_val(numa->hmat_lbs, lb);
     return true;
 }
 
-static const HmatCache *find_cache(const Machine *machine, unsigned node, unsigned level)
+static const HmatCache *find_cache(const NumaConfig *numa, unsigned node, unsigned level)
 {
-    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
-        const HmatCache *cache = &g_array_index(machine->hmat_caches, HmatCache, i);
+    for (unsigned i = 0; numa->hmat_caches && i < numa->hmat_caches->len; i++) {
+        const HmatCache *cache = &g_array_index(numa->hmat_caches, HmatCache, i);
 
         if (cache->node == node && cache->level == level) {
             return cache;
@@ -106,7 +106,7 @@ static const HmatCache *find_cache(const Machine *machine, unsigned node, unsign
     return NULL;
 }
 
-bool numa_hmat_set_cache(Machine *machine, const NumaOptions *options, GError **errp)
+bool numa_hmat_set_cache(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
     const NumaHmatCacheOptions *given = options->u.hmat_cache;
 
@@ -122,17 +122,17 @@ bool numa_hmat_set_cache(Machine *machine, const NumaOptions *options, GError **
         error_set(errp, "size=0 is not right: leave a cache that is not there out");
         return false;
     }
-    if (find_cache(machine, given->node_id, given->level)) {
+    if (find_cache(numa, given->node_id, given->level)) {
         error_set(errp, "the cache of level %u of node %u is given twice", given->level,
                   given->node_id);
         return false;
     }
     HmatCache cache = { given->node_id,       given->level,  given->size,
                         given->associativity, given->policy, given->line };
-    if (!machine->hmat_caches) {
-        machine->hmat_caches = g_array_new(FALSE, FALSE, sizeof(HmatCache));
+    if (!numa->hmat_caches) {
+        numa->hmat_caches = g_array_new(FALSE, FALSE, sizeof(HmatCache));
     }
-    g_array_append_val(machine->hmat_caches, cache);
+    g_array_append_val(numa->hmat_caches, cache);
     return true;
 }
 
@@ -148,14 +148,14 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
     return a;
 }
 
-uint64_t numa_hmat_unit(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
+uint64_t numa_hmat_unit(const NumaConfig *numa, HmatLBMemoryHierarchy hierarchy,
                         HmatLBDataType data_type)
 {
     uint64_t most = 0, divisor = 0;
     bool any = false;
 
-    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; numa->hmat_lbs && i < numa->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(numa->hmat_lbs, HmatLb, i);
 
         if (lb->hierarchy == hierarchy && lb->data_type == data_type) {
             any = true;
@@ -168,10 +168,10 @@ uint64_t numa_hmat_unit(const Machine *machine, HmatLBMemoryHierarchy hierarchy,
 
 /* ---- the whole ---- */
 
-bool numa_node_has_cpus(const Machine *machine, unsigned node)
+bool numa_node_has_cpus(const NumaConfig *numa, unsigned node)
 {
-    for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
-        if (machine->cpu_node[i] == (int)node) {
+    for (unsigned i = 0; i < MAX_CPUS; i++) {
+        if (numa->cpu_node[i] == (int)node) {
             return true;
         }
     }
@@ -179,14 +179,14 @@ bool numa_node_has_cpus(const Machine *machine, unsigned node)
 }
 
 /* @what is for messages. */
-static bool check_initiator(const Machine *machine, const char *what, unsigned node, GError **errp)
+static bool check_initiator(const NumaConfig *numa, const char *what, unsigned node, GError **errp)
 {
-    if (node >= machine->num_nodes) {
+    if (node >= numa->num_nodes) {
         error_set(errp, "-numa %s,initiator=%u: there is no such node; there are %u", what, node,
-                  machine->num_nodes);
+                  numa->num_nodes);
         return false;
     }
-    if (!numa_node_has_cpus(machine, node)) {
+    if (!numa_node_has_cpus(numa, node)) {
         error_set(errp, "-numa %s,initiator=%u: node %u has no CPUs; name one that has", what, node,
                   node);
         return false;
@@ -194,21 +194,21 @@ static bool check_initiator(const Machine *machine, const char *what, unsigned n
     return true;
 }
 
-static bool check_initiators(const Machine *machine, GError **errp)
+static bool check_initiators(const NumaConfig *numa, GError **errp)
 {
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        const NumaNode *node = &machine->nodes[i];
+    for (unsigned i = 0; i < numa->num_nodes; i++) {
+        const NumaNode *node = &numa->nodes[i];
 
         if (!node->initiator_given) {
             continue;
         }
-        if (numa_node_has_cpus(machine, i) && node->initiator != i) {
+        if (numa_node_has_cpus(numa, i) && node->initiator != i) {
             error_set(errp,
                       "-numa node,nodeid=%u,initiator=%u: a node with CPUs is its own initiator", i,
                       node->initiator);
             return false;
         }
-        if (!check_initiator(machine, "node", node->initiator, errp)) {
+        if (!check_initiator(numa, "node", node->initiator, errp)) {
             return false;
         }
     }
@@ -228,17 +228,17 @@ static void error_figure(const HmatLb *lb, uint64_t unit, GError **errp)
 }
 
 /* Each figure in the unit of its kind, which all figures of that kind together make. */
-static bool check_figures(const Machine *machine, GError **errp)
+static bool check_figures(const NumaConfig *numa, GError **errp)
 {
     uint64_t units[HMAT_LB_MEMORY_HIERARCHY__MAX][HMAT_LB_DATA_TYPE__MAX];
 
     for (unsigned h = 0; h < HMAT_LB_MEMORY_HIERARCHY__MAX; h++) {
         for (unsigned t = 0; t < HMAT_LB_DATA_TYPE__MAX; t++) {
-            units[h][t] = numa_hmat_unit(machine, h, t);
+            units[h][t] = numa_hmat_unit(numa, h, t);
         }
     }
-    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; numa->hmat_lbs && i < numa->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(numa->hmat_lbs, HmatLb, i);
         uint64_t unit = units[lb->hierarchy][lb->data_type];
 
         if (unit && lb->value / unit > HMAT_MOST_ENTRY) {
@@ -249,28 +249,28 @@ static bool check_figures(const Machine *machine, GError **errp)
     return true;
 }
 
-static bool check_lbs(const Machine *machine, GError **errp)
+static bool check_lbs(const NumaConfig *numa, GError **errp)
 {
-    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; numa->hmat_lbs && i < numa->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(numa->hmat_lbs, HmatLb, i);
 
-        if (lb->target >= machine->num_nodes) {
+        if (lb->target >= numa->num_nodes) {
             error_set(errp, "-numa hmat-lb,target=%u: there is no such node; there are %u",
-                      lb->target, machine->num_nodes);
+                      lb->target, numa->num_nodes);
             return false;
         }
-        if (!check_initiator(machine, "hmat-lb", lb->initiator, errp)) {
+        if (!check_initiator(numa, "hmat-lb", lb->initiator, errp)) {
             return false;
         }
     }
-    return check_figures(machine, errp);
+    return check_figures(numa, errp);
 }
 
 /* Latency resp. bandwidth of the memory of @node is known, from some initiator. */
-static bool memory_is_known(const Machine *machine, unsigned node, bool latency)
+static bool memory_is_known(const NumaConfig *numa, unsigned node, bool latency)
 {
-    for (unsigned i = 0; machine->hmat_lbs && i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; numa->hmat_lbs && i < numa->hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(numa->hmat_lbs, HmatLb, i);
 
         if (lb->target == node && lb->hierarchy == HMAT_LB_MEMORY_HIERARCHY_MEMORY &&
             numa_hmat_is_latency(lb->data_type) == latency) {
@@ -280,17 +280,16 @@ static bool memory_is_known(const Machine *machine, unsigned node, bool latency)
     return false;
 }
 
-static bool check_cache(const Machine *machine, const HmatCache *cache, GError **errp)
+static bool check_cache(const NumaConfig *numa, const HmatCache *cache, GError **errp)
 {
-    const HmatCache *before = find_cache(machine, cache->node, cache->level - 1);
+    const HmatCache *before = find_cache(numa, cache->node, cache->level - 1);
 
-    if (cache->node >= machine->num_nodes) {
+    if (cache->node >= numa->num_nodes) {
         error_set(errp, "-numa hmat-cache,node-id=%u: there is no such node; there are %u",
-                  cache->node, machine->num_nodes);
+                  cache->node, numa->num_nodes);
         return false;
     }
-    if (!memory_is_known(machine, cache->node, true) ||
-        !memory_is_known(machine, cache->node, false)) {
+    if (!memory_is_known(numa, cache->node, true) || !memory_is_known(numa, cache->node, false)) {
         error_set(errp,
                   "-numa hmat-cache,node-id=%u: latency and bandwidth of the node's memory are "
                   "needed too: give both with -numa hmat-lb,target=%u,hierarchy=memory",
@@ -314,12 +313,12 @@ static bool check_cache(const Machine *machine, const HmatCache *cache, GError *
     return true;
 }
 
-static bool check_off(const Machine *machine, GError **errp)
+static bool check_off(const NumaConfig *numa, GError **errp)
 {
-    const char *used = machine->hmat_lbs ? "hmat-lb" : machine->hmat_caches ? "hmat-cache" : NULL;
+    const char *used = numa->hmat_lbs ? "hmat-lb" : numa->hmat_caches ? "hmat-cache" : NULL;
 
-    for (unsigned i = 0; !used && i < machine->num_nodes; i++) {
-        used = machine->nodes[i].initiator_given ? "node,initiator=" : NULL;
+    for (unsigned i = 0; !used && i < numa->num_nodes; i++) {
+        used = numa->nodes[i].initiator_given ? "node,initiator=" : NULL;
     }
     if (used) {
         error_set(errp, "-numa %s is for the HMAT, which is off: add -machine hmat=on", used);
@@ -327,16 +326,16 @@ static bool check_off(const Machine *machine, GError **errp)
     return !used;
 }
 
-bool numa_hmat_complete(const Machine *machine, GError **errp)
+bool numa_hmat_complete(const NumaConfig *numa, GError **errp)
 {
-    if (!machine->hmat) {
-        return check_off(machine, errp);
+    if (!numa->hmat) {
+        return check_off(numa, errp);
     }
-    if (!check_initiators(machine, errp) || !check_lbs(machine, errp)) {
+    if (!check_initiators(numa, errp) || !check_lbs(numa, errp)) {
         return false;
     }
-    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
-        if (!check_cache(machine, &g_array_index(machine->hmat_caches, HmatCache, i), errp)) {
+    for (unsigned i = 0; numa->hmat_caches && i < numa->hmat_caches->len; i++) {
+        if (!check_cache(numa, &g_array_index(numa->hmat_caches, HmatCache, i), errp)) {
             return false;
         }
     }

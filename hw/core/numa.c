@@ -30,10 +30,10 @@ bool numa_check_number(const char *key, uint64_t value, uint64_t max, GError **e
 
 /* ---- node ---- */
 
-static int first_free_node(const Machine *machine)
+static int first_free_node(const NumaConfig *numa)
 {
     for (int i = 0; i < MAX_NODES; i++) {
-        if (!machine->nodes[i].present) {
+        if (!numa->nodes[i].present) {
             return i;
         }
     }
@@ -43,7 +43,7 @@ static int first_free_node(const Machine *machine)
 #define CPU_WORDS NUMBER_SET_WORDS(MAX_CPUS - 1)
 
 /* The CPUs that an option names; they are in no node yet. */
-static bool take_cpus(const Machine *machine, uint64_t *cpus, const GArray *numbers, GError **errp)
+static bool take_cpus(const NumaConfig *numa, uint64_t *cpus, const GArray *numbers, GError **errp)
 {
     for (unsigned i = 0; numbers && i < numbers->len; i++) {
         unsigned cpu = g_array_index(numbers, uint16_t, i);
@@ -52,11 +52,11 @@ static bool take_cpus(const Machine *machine, uint64_t *cpus, const GArray *numb
             g_prefix_error(errp, "CPU numbers: ");
             return false;
         }
-        if (machine->cpu_node[cpu] >= 0) {
+        if (numa->cpu_node[cpu] >= 0) {
             error_set(errp,
                       "CPU is already assigned to node-id: %d: CPU %u is in node %d already; a CPU "
                       "has one node",
-                      machine->cpu_node[cpu], cpu, machine->cpu_node[cpu]);
+                      numa->cpu_node[cpu], cpu, numa->cpu_node[cpu]);
             return false;
         }
         cpus[cpu / 64] |= UINT64_C(1) << (cpu % 64);
@@ -79,9 +79,9 @@ static bool check_mem(const NumaNodeOptions *node, GError **errp)
 }
 
 /* The number of the new node, or -1 with an error. */
-static int choose_node(const Machine *machine, const NumaNodeOptions *node, GError **errp)
+static int choose_node(const NumaConfig *numa, const NumaNodeOptions *node, GError **errp)
 {
-    int id = node->has_nodeid ? node->nodeid : first_free_node(machine);
+    int id = node->has_nodeid ? node->nodeid : first_free_node(numa);
 
     if (id < 0) {
         error_set(errp, "there are too many nodes: the most is %d", MAX_NODES);
@@ -90,7 +90,7 @@ static int choose_node(const Machine *machine, const NumaNodeOptions *node, GErr
     if (!numa_check_number("nodeid", id, MAX_NODES - 1, errp)) {
         return -1;
     }
-    if (machine->nodes[id].present) {
+    if (numa->nodes[id].present) {
         error_set(errp,
                   "Duplicate NUMA nodeid: %d: nodeid=%d is given twice; a node has one -numa node",
                   id, id);
@@ -99,35 +99,35 @@ static int choose_node(const Machine *machine, const NumaNodeOptions *node, GErr
     return id;
 }
 
-static bool set_node(Machine *machine, const NumaOptions *options, GError **errp)
+static bool set_node(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
     const NumaNodeOptions *given = options->u.node;
     uint64_t cpus[CPU_WORDS] = { 0 };
-    int id = choose_node(machine, given, errp);
+    int id = choose_node(numa, given, errp);
 
     if (id < 0 || !numa_check_number("initiator", given->initiator, MAX_NODES - 1, errp) ||
-        !check_mem(given, errp) || !take_cpus(machine, cpus, given->cpus, errp)) {
+        !check_mem(given, errp) || !take_cpus(numa, cpus, given->cpus, errp)) {
         return false;
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
         if (number_set_has(cpus, i)) {
-            machine->cpu_node[i] = id;
+            numa->cpu_node[i] = id;
         }
     }
-    NumaNode *node = &machine->nodes[id];
+    NumaNode *node = &numa->nodes[id];
     node->present = true;
     node->mem = given->mem;
     node->mem_given = given->has_mem;
     node->memdev = g_strdup(given->memdev);
     node->initiator_given = given->has_initiator;
     node->initiator = given->initiator;
-    machine->num_nodes = MAX(machine->num_nodes, (unsigned)id + 1);
+    numa->num_nodes = MAX(numa->num_nodes, (unsigned)id + 1);
     return true;
 }
 
 /* ---- dist ---- */
 
-static bool set_dist(Machine *machine, const NumaOptions *options, GError **errp)
+static bool set_dist(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
     const NumaDistOptions *dist = options->u.dist;
 
@@ -142,8 +142,8 @@ static bool set_dist(Machine *machine, const NumaOptions *options, GError **errp
                   dist->val, LOCAL_DIST, LOCAL_DIST + 1);
         return false;
     }
-    machine->nodes[dist->src].distance[dist->dst] = dist->val;
-    machine->numa_distances_given = true;
+    numa->nodes[dist->src].distance[dist->dst] = dist->val;
+    numa->distances_given = true;
     return true;
 }
 
@@ -162,7 +162,7 @@ static bool take_id(const char *key, bool has, int64_t given, uint64_t max, int6
     return !has || numa_check_number(key, given, max, errp);
 }
 
-static bool set_cpu(Machine *machine, const NumaOptions *options, GError **errp)
+static bool set_cpu(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
     const NumaCpuOptions *given = options->u.cpu;
     const uint64_t max = MAX_CPUS - 1;
@@ -188,18 +188,18 @@ static bool set_cpu(Machine *machine, const NumaOptions *options, GError **errp)
                         "thread-id=");
         return false;
     }
-    if (!machine->numa_cpus) {
-        machine->numa_cpus = g_array_new(FALSE, FALSE, sizeof(NumaCpu));
+    if (!numa->cpus) {
+        numa->cpus = g_array_new(FALSE, FALSE, sizeof(NumaCpu));
     }
-    g_array_append_val(machine->numa_cpus, cpu);
+    g_array_append_val(numa->cpus, cpu);
     return true;
 }
 
 /* ---- all kinds ---- */
 
-bool numa_set(Machine *machine, const NumaOptions *options, GError **errp)
+bool numa_set(NumaConfig *numa, const NumaOptions *options, GError **errp)
 {
-    static bool (*const set[])(Machine * machine, const NumaOptions *options, GError **errp) = {
+    static bool (*const set[])(NumaConfig * numa, const NumaOptions *options, GError **errp) = {
         [NUMA_OPTIONS_TYPE_NODE] = set_node,
         [NUMA_OPTIONS_TYPE_DIST] = set_dist,
         [NUMA_OPTIONS_TYPE_CPU] = set_cpu,
@@ -207,10 +207,10 @@ bool numa_set(Machine *machine, const NumaOptions *options, GError **errp)
         [NUMA_OPTIONS_TYPE_HMAT_CACHE] = numa_hmat_set_cache,
     };
 
-    return set[options->type](machine, options, errp);
+    return set[options->type](numa, options, errp);
 }
 
-bool numa_parse(Machine *machine, const char *text, GError **errp)
+bool numa_parse(NumaConfig *numa, const char *text, GError **errp)
 {
     struct json_object *json = keyval_or_json_parse(text, "type", errp);
 
@@ -220,36 +220,36 @@ bool numa_parse(Machine *machine, const char *text, GError **errp)
     keyval_default_suffix(json, "mem", "M");
     g_autoptr(NumaOptions) options = NumaOptions_from_json(json, NULL, errp);
     json_object_put(json);
-    return options && numa_set(machine, options, errp);
+    return options && numa_set(numa, options, errp);
 }
 
 /* ---- complete ---- */
 
-static bool share_out_memory(Machine *machine, GError **errp)
+static bool share_out_memory(NumaConfig *numa, uint64_t ram_size, GError **errp)
 {
     uint64_t sum = 0;
     bool any = false;
 
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        any |= machine->nodes[i].mem_given;
-        sum += machine->nodes[i].mem;
+    for (unsigned i = 0; i < numa->num_nodes; i++) {
+        any |= numa->nodes[i].mem_given;
+        sum += numa->nodes[i].mem;
     }
     if (any) {
-        if (sum != machine->ram_size) {
+        if (sum != ram_size) {
             error_set(errp,
                       "-numa: total memory for NUMA nodes (0x%" PRIx64
                       ") should equal RAM size (0x%" PRIx64 "): the nodes' mem= add up to %" PRIu64
                       " MiB, and -m says %" PRIu64 " MiB",
-                      sum, machine->ram_size, sum / MIB, machine->ram_size / MIB);
+                      sum, ram_size, sum / MIB, ram_size / MIB);
             return false;
         }
         return true;
     }
-    uint64_t share = machine->ram_size / machine->num_nodes / SHARE_UNIT * SHARE_UNIT;
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        machine->nodes[i].mem = share;
+    uint64_t share = ram_size / numa->num_nodes / SHARE_UNIT * SHARE_UNIT;
+    for (unsigned i = 0; i < numa->num_nodes; i++) {
+        numa->nodes[i].mem = share;
     }
-    machine->nodes[machine->num_nodes - 1].mem += machine->ram_size - share * machine->num_nodes;
+    numa->nodes[numa->num_nodes - 1].mem += ram_size - share * numa->num_nodes;
     return true;
 }
 
@@ -285,90 +285,89 @@ static char *cpu_spec_text(const NumaCpu *spec)
 }
 
 /* -numa cpu, now that the topology is known. */
-static bool place_named_cpus(Machine *machine, const NumaCpu *spec, GError **errp)
+static bool place_named_cpus(NumaConfig *numa, const SmpTopology *smp, const NumaCpu *spec,
+                             GError **errp)
 {
     g_autofree char *what = cpu_spec_text(spec);
     bool any = false;
 
-    if (!numa_node_exists(machine, spec->node)) {
-        error_set(errp, "%s: there is no such node; there are %u", what, machine->num_nodes);
+    if (!numa_node_exists(numa, spec->node)) {
+        error_set(errp, "%s: there is no such node; there are %u", what, numa->num_nodes);
         return false;
     }
-    for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
-        if (!cpu_matches(&machine->smp, spec, i)) {
+    for (unsigned i = 0; i < smp->maxcpus; i++) {
+        if (!cpu_matches(smp, spec, i)) {
             continue;
         }
         any = true;
-        if (machine->cpu_node[i] >= 0 && machine->cpu_node[i] != spec->node) {
+        if (numa->cpu_node[i] >= 0 && numa->cpu_node[i] != spec->node) {
             error_set(errp,
                       "%s: CPU is already assigned to node-id: %d: CPU "
                       "%u is in node %d already; a CPU has one node",
-                      what, machine->cpu_node[i], i, machine->cpu_node[i]);
+                      what, numa->cpu_node[i], i, numa->cpu_node[i]);
             return false;
         }
-        machine->cpu_node[i] = spec->node;
+        numa->cpu_node[i] = spec->node;
     }
     if (!any) {
         error_set(errp,
                   "%s: there is no CPU with such ids: -smp has %u "
                   "sockets of %u dies, %u cores and %u threads, each numbered from 0",
-                  what, machine->smp.sockets, machine->smp.dies, machine->smp.cores,
-                  machine->smp.threads);
+                  what, smp->sockets, smp->dies, smp->cores, smp->threads);
     }
     return any;
 }
 
 /* CPUs of which nothing is said: node 0 if there is something said of others, as users of -numa
  * know it, else by socket. */
-static void place_other_cpus(Machine *machine, bool some_placed)
+static void place_other_cpus(NumaConfig *numa, const SmpTopology *smp, bool some_placed)
 {
-    const SmpTopology *smp = &machine->smp;
     unsigned per_socket = smp->dies * smp->cores * smp->threads;
     unsigned count = 0, first = 0;
 
     for (unsigned i = 0; i < smp->maxcpus; i++) {
-        if (machine->cpu_node[i] < 0) {
-            machine->cpu_node[i] = some_placed ? 0 : i / per_socket % machine->num_nodes;
+        if (numa->cpu_node[i] < 0) {
+            numa->cpu_node[i] = some_placed ? 0 : i / per_socket % numa->num_nodes;
             first = count++ ? first : i;
         }
     }
-    if (count && some_placed && machine->num_nodes > 1) {
+    if (count && some_placed && numa->num_nodes > 1) {
         warn_report("-numa: CPU(s) not present in any NUMA nodes: %u of them, CPU %u is the first; "
                     "they are in node 0",
                     count, first);
     }
 }
 
-static bool place_cpus(Machine *machine, GError **errp)
+static bool place_cpus(NumaConfig *numa, const SmpTopology *smp, GError **errp)
 {
     bool some_placed = false;
 
-    for (unsigned i = 0; machine->numa_cpus && i < machine->numa_cpus->len; i++) {
-        if (!place_named_cpus(machine, &g_array_index(machine->numa_cpus, NumaCpu, i), errp)) {
+    for (unsigned i = 0; numa->cpus && i < numa->cpus->len; i++) {
+        if (!place_named_cpus(numa, smp, &g_array_index(numa->cpus, NumaCpu, i), errp)) {
             return false;
         }
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
-        if (i >= machine->smp.maxcpus && machine->cpu_node[i] >= 0) {
+        if (i >= smp->maxcpus && numa->cpu_node[i] >= 0) {
             error_set(errp, "-numa: there is no CPU %u for node %d: -smp has %u", i,
-                      machine->cpu_node[i], machine->smp.maxcpus);
+                      numa->cpu_node[i], smp->maxcpus);
             return false;
         }
-        some_placed |= machine->cpu_node[i] >= 0;
+        some_placed |= numa->cpu_node[i] >= 0;
     }
-    place_other_cpus(machine, some_placed);
+    place_other_cpus(numa, smp, some_placed);
     return true;
 }
 
 /* A distance between nodes that there are. */
-static bool check_distance_nodes(const Machine *machine, GError **errp)
+static bool check_distance_nodes(const NumaConfig *numa, GError **errp)
 {
     for (unsigned src = 0; src < MAX_NODES; src++) {
         for (unsigned dst = 0; dst < MAX_NODES; dst++) {
-            if (machine->nodes[src].distance[dst] && MAX(src, dst) >= machine->num_nodes) {
+            if (numa->nodes[src].distance[dst] && MAX(src, dst) >= numa->num_nodes) {
                 error_set(errp,
                           "-numa dist: there is no node %u for a distance; there are %u nodes",
-                          src < machine->num_nodes ? dst : src, machine->num_nodes);
+                          src < numa->num_nodes ? dst : src, numa->num_nodes);
                 return false;
             }
         }
@@ -378,14 +377,14 @@ static bool check_distance_nodes(const Machine *machine, GError **errp)
 
 /* If some distances are given, each pair of nodes has one; and if one way of a pair differs from
  * the other way, nothing is guessed any more: each pair has both. */
-static bool check_distance_pairs(const Machine *machine, GError **errp)
+static bool check_distance_pairs(const NumaConfig *numa, GError **errp)
 {
     bool asymmetric = false;
 
-    for (unsigned src = 0; src < machine->num_nodes; src++) {
+    for (unsigned src = 0; src < numa->num_nodes; src++) {
         for (unsigned dst = 0; dst < src; dst++) {
-            uint8_t there = machine->nodes[src].distance[dst];
-            uint8_t back = machine->nodes[dst].distance[src];
+            uint8_t there = numa->nodes[src].distance[dst];
+            uint8_t back = numa->nodes[dst].distance[src];
 
             if (!there && !back) {
                 error_set(errp,
@@ -397,9 +396,9 @@ static bool check_distance_pairs(const Machine *machine, GError **errp)
             asymmetric |= there && back && there != back;
         }
     }
-    for (unsigned src = 0; asymmetric && src < machine->num_nodes; src++) {
-        for (unsigned dst = 0; dst < machine->num_nodes; dst++) {
-            if (src != dst && !machine->nodes[src].distance[dst]) {
+    for (unsigned src = 0; asymmetric && src < numa->num_nodes; src++) {
+        for (unsigned dst = 0; dst < numa->num_nodes; dst++) {
+            if (src != dst && !numa->nodes[src].distance[dst]) {
                 error_set(errp,
                           "-numa dist: the distance from node %u to %u is missing: where one pair "
                           "of nodes has two different distances, give both of each pair",
@@ -411,17 +410,17 @@ static bool check_distance_pairs(const Machine *machine, GError **errp)
     return true;
 }
 
-static bool complete_distances(Machine *machine, GError **errp)
+static bool complete_distances(NumaConfig *numa, GError **errp)
 {
-    if (!check_distance_nodes(machine, errp) ||
-        (machine->numa_distances_given && !check_distance_pairs(machine, errp))) {
+    if (!check_distance_nodes(numa, errp) ||
+        (numa->distances_given && !check_distance_pairs(numa, errp))) {
         return false;
     }
-    for (unsigned src = 0; src < machine->num_nodes; src++) {
-        NumaNode *node = &machine->nodes[src];
+    for (unsigned src = 0; src < numa->num_nodes; src++) {
+        NumaNode *node = &numa->nodes[src];
 
-        for (unsigned dst = 0; dst < machine->num_nodes; dst++) {
-            uint8_t back = machine->nodes[dst].distance[src];
+        for (unsigned dst = 0; dst < numa->num_nodes; dst++) {
+            uint8_t back = numa->nodes[dst].distance[src];
 
             if (!node->distance[dst]) {
                 node->distance[dst] = src == dst ? LOCAL_DIST : back ? back : REMOTE_DIST;
@@ -431,30 +430,35 @@ static bool complete_distances(Machine *machine, GError **errp)
     return true;
 }
 
-bool numa_complete(Machine *machine, GError **errp)
+bool numa_complete(NumaConfig *numa, const SmpTopology *smp, uint64_t ram_size, GError **errp)
 {
-    if (machine->num_nodes == 0) {
-        machine->nodes[0].present = true;
-        machine->num_nodes = 1;
+    if (numa->num_nodes == 0) {
+        numa->nodes[0].present = true;
+        numa->num_nodes = 1;
     }
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        if (!machine->nodes[i].present) {
+    for (unsigned i = 0; i < numa->num_nodes; i++) {
+        if (!numa->nodes[i].present) {
             error_set(errp,
                       "-numa: node %u is missing; nodes are numbered from 0 to %u without a gap", i,
-                      machine->num_nodes - 1);
+                      numa->num_nodes - 1);
             return false;
         }
     }
-    return share_out_memory(machine, errp) && place_cpus(machine, errp) &&
-           complete_distances(machine, errp) && numa_hmat_complete(machine, errp);
+    return share_out_memory(numa, ram_size, errp) && place_cpus(numa, smp, errp) &&
+           complete_distances(numa, errp) && numa_hmat_complete(numa, errp);
 }
 
-void numa_drop(Machine *machine)
+void numa_init(NumaConfig *numa)
 {
-    GArray **arrays[] = { &machine->numa_cpus, &machine->hmat_lbs, &machine->hmat_caches };
+    memset(numa->cpu_node, 0xff, sizeof(numa->cpu_node));
+}
+
+void numa_drop(NumaConfig *numa)
+{
+    GArray **arrays[] = { &numa->cpus, &numa->hmat_lbs, &numa->hmat_caches };
 
     for (unsigned i = 0; i < MAX_NODES; i++) {
-        g_free(machine->nodes[i].memdev);
+        g_free(numa->nodes[i].memdev);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(arrays); i++) {
         g_clear_pointer(arrays[i], g_array_unref);

@@ -75,7 +75,7 @@ static void dsdt_processors(Aml *scope, const Machine *machine)
 
         aml_add(scope, aml_device(name, aml_name("_HID", aml_string("ACPI0007")),
                                   aml_name("_UID", aml_int(machine->cpus[i]->index)),
-                                  aml_name("_PXM", aml_int(MAX(machine->cpu_node[i], 0)))));
+                                  aml_name("_PXM", aml_int(MAX(machine->numa.cpu_node[i], 0)))));
     }
 }
 

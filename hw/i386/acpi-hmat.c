@@ -28,8 +28,8 @@ static void begin_structure(AcpiBlob *hmat, uint16_t type, uint32_t length)
 /* Table 5.147: which processors are at the memory of @n. */
 static void proximity(AcpiBlob *hmat, const Machine *machine, unsigned n)
 {
-    const NumaNode *node = &machine->nodes[n];
-    bool own = numa_node_has_cpus(machine, n);
+    const NumaNode *node = &machine->numa.nodes[n];
+    bool own = numa_node_has_cpus(&machine->numa, n);
 
     begin_structure(hmat, HMAT_PROXIMITY, PROXIMITY_SIZE);
     acpi_u16(hmat, own || node->initiator_given ? PROXIMITY_INITIATOR_VALID : 0);
@@ -51,8 +51,8 @@ static NodeList nodes_of(const Machine *machine, HmatLBMemoryHierarchy hierarchy
     bool has[MAX_NODES] = { false };
     NodeList list = { 0 };
 
-    for (unsigned i = 0; i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; i < machine->numa.hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->numa.hmat_lbs, HmatLb, i);
 
         if (lb->hierarchy == hierarchy && lb->data_type == data_type) {
             has[targets ? lb->target : lb->initiator] = true;
@@ -79,8 +79,8 @@ static void write_entries(AcpiBlob *hmat, const Machine *machine, const HmatLb *
 {
     g_autofree uint16_t *entries = g_new0(uint16_t, MAX_NODES * MAX_NODES);
 
-    for (unsigned i = 0; i < machine->hmat_lbs->len; i++) {
-        const HmatLb *lb = &g_array_index(machine->hmat_lbs, HmatLb, i);
+    for (unsigned i = 0; i < machine->numa.hmat_lbs->len; i++) {
+        const HmatLb *lb = &g_array_index(machine->numa.hmat_lbs, HmatLb, i);
 
         if (lb->hierarchy == kind->hierarchy && lb->data_type == kind->data_type) {
             entries[lb->initiator * MAX_NODES + lb->target] = lb->value / unit;
@@ -97,7 +97,7 @@ static void write_entries(AcpiBlob *hmat, const Machine *machine, const HmatLb *
 static void latency_bandwidth(AcpiBlob *hmat, const Machine *machine,
                               HmatLBMemoryHierarchy hierarchy, HmatLBDataType data_type)
 {
-    uint64_t unit = numa_hmat_unit(machine, hierarchy, data_type);
+    uint64_t unit = numa_hmat_unit(&machine->numa, hierarchy, data_type);
     NodeList from, to;
 
     if (unit == 0) {
@@ -127,8 +127,8 @@ static void cache(AcpiBlob *hmat, const Machine *machine, const HmatCache *c)
 {
     unsigned levels = 0;
 
-    for (unsigned i = 0; i < machine->hmat_caches->len; i++) {
-        levels += g_array_index(machine->hmat_caches, HmatCache, i).node == c->node;
+    for (unsigned i = 0; i < machine->numa.hmat_caches->len; i++) {
+        levels += g_array_index(machine->numa.hmat_caches, HmatCache, i).node == c->node;
     }
     begin_structure(hmat, HMAT_CACHE, CACHE_SIZE);
     acpi_u32(hmat, c->node);
@@ -145,7 +145,7 @@ AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine)
     AcpiBlob *hmat = acpi_table_begin(tables, "HMAT", NULL, 2);
 
     acpi_u32(hmat, 0);
-    for (unsigned node = 0; node < machine->num_nodes; node++) {
+    for (unsigned node = 0; node < machine->numa.num_nodes; node++) {
         /* A Linux guest throws the whole table away for a node without memory in SRAT. */
         if (acpi_srat_has_memory(machine, node)) {
             proximity(hmat, machine, node);
@@ -156,8 +156,8 @@ AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine)
             latency_bandwidth(hmat, machine, h, t);
         }
     }
-    for (unsigned i = 0; machine->hmat_caches && i < machine->hmat_caches->len; i++) {
-        cache(hmat, machine, &g_array_index(machine->hmat_caches, HmatCache, i));
+    for (unsigned i = 0; machine->numa.hmat_caches && i < machine->numa.hmat_caches->len; i++) {
+        cache(hmat, machine, &g_array_index(machine->numa.hmat_caches, HmatCache, i));
     }
     acpi_table_end(tables, hmat);
     return hmat;
@@ -166,7 +166,7 @@ AcpiBlob *acpi_build_hmat(AcpiTables *tables, Machine *machine)
 bool acpi_check_hmat(Machine *machine, GError **errp)
 {
     g_autoptr(AcpiTables) tables = acpi_tables_new();
-    unsigned size = machine->hmat ? acpi_build_hmat(tables, machine)->data->len : 0;
+    unsigned size = machine->numa.hmat ? acpi_build_hmat(tables, machine)->data->len : 0;
 
     if (size > ACPI_HMAT_MOST) {
         error_set(errp,

@@ -71,8 +71,8 @@ static void add_boot_memory(GArray *ranges, const X86Machine *x86)
     };
     uint64_t start = 0;
 
-    for (unsigned node = 0; node < x86->parent.num_nodes; node++) {
-        uint64_t end = start + x86->parent.nodes[node].mem;
+    for (unsigned node = 0; node < x86->parent.numa.num_nodes; node++) {
+        uint64_t end = start + x86->parent.numa.nodes[node].mem;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(pieces); i++) {
             uint64_t first = MAX(start, pieces[i].ram);
@@ -93,7 +93,7 @@ static void add_boot_memory(GArray *ranges, const X86Machine *x86)
  * memory each have a piece of the window, except for the last, which has the rest of it. */
 static bool node_needs_place(Machine *machine, uint32_t node, const GArray *devices)
 {
-    if (node + 1 >= machine->num_nodes || machine->nodes[node].mem) {
+    if (node + 1 >= machine->numa.num_nodes || machine->numa.nodes[node].mem) {
         return false;
     }
     for (unsigned i = 0; i < devices->len; i++) {
@@ -110,7 +110,7 @@ static void add_gap(GArray *ranges, const Machine *machine, uint64_t at, uint64_
 {
     uint64_t start = end - places->len * NODE_PLACE;
 
-    add_range(ranges, machine->num_nodes - 1, at, start, SRAT_HOTPLUGGABLE);
+    add_range(ranges, machine->numa.num_nodes - 1, at, start, SRAT_HOTPLUGGABLE);
     for (unsigned i = 0; i < places->len; i++, start += NODE_PLACE) {
         add_range(ranges, g_array_index(places, uint32_t, i), start, start + NODE_PLACE,
                   SRAT_HOTPLUGGABLE);
@@ -150,7 +150,7 @@ static void add_device_memory(GArray *ranges, Machine *machine)
     if (machine->device_memory.size == 0) {
         return;
     }
-    for (uint32_t node = 0; node < machine->num_nodes; node++) {
+    for (uint32_t node = 0; node < machine->numa.num_nodes; node++) {
         if (node_needs_place(machine, node, devices)) {
             g_array_append_val(places, node);
         }
@@ -171,7 +171,7 @@ static void add_device_memory(GArray *ranges, Machine *machine)
 
 bool acpi_srat_has_memory(const Machine *machine, unsigned node)
 {
-    return machine->nodes[node].mem || machine->device_memory.size;
+    return machine->numa.nodes[node].mem || machine->device_memory.size;
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -212,7 +212,7 @@ AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
     acpi_u32(srat, 1); /* reserved, must be 1 */
     acpi_u64(srat, 0);
     for (unsigned i = 0; i < machine->num_cpus; i++) {
-        srat_cpu(srat, machine->cpus[i], MAX(machine->cpu_node[i], 0));
+        srat_cpu(srat, machine->cpus[i], MAX(machine->numa.cpu_node[i], 0));
     }
     srat_memory(srat, machine);
     acpi_table_end(tables, srat);
@@ -223,9 +223,9 @@ AcpiBlob *acpi_build_slit(AcpiTables *tables, Machine *machine)
 {
     AcpiBlob *slit = acpi_table_begin(tables, "SLIT", NULL, 1);
 
-    acpi_u64(slit, machine->num_nodes);
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        acpi_bytes(slit, machine->nodes[i].distance, machine->num_nodes);
+    acpi_u64(slit, machine->numa.num_nodes);
+    for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
+        acpi_bytes(slit, machine->numa.nodes[i].distance, machine->numa.num_nodes);
     }
     acpi_table_end(tables, slit);
     return slit;

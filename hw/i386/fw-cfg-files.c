@@ -175,15 +175,15 @@ static uint32_t apic_id_limit(const Machine *machine)
 /* Number of nodes; the node of each APIC ID; the bytes of each node. */
 static void add_numa(FwCfg *fw, const Machine *machine)
 {
-    unsigned limit = apic_id_limit(machine), count = 1 + limit + machine->num_nodes;
+    unsigned limit = apic_id_limit(machine), count = 1 + limit + machine->numa.num_nodes;
     g_autofree uint64_t *words = g_new0(uint64_t, count);
 
-    words[0] = GUINT64_TO_LE(machine->num_nodes);
+    words[0] = GUINT64_TO_LE(machine->numa.num_nodes);
     for (unsigned i = 0; i < machine->num_cpus; i++) {
-        words[1 + machine->cpus[i]->apic_id] = GUINT64_TO_LE(machine->cpu_node[i]);
+        words[1 + machine->cpus[i]->apic_id] = GUINT64_TO_LE(machine->numa.cpu_node[i]);
     }
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        words[1 + limit + i] = GUINT64_TO_LE(machine->nodes[i].mem);
+    for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
+        words[1 + limit + i] = GUINT64_TO_LE(machine->numa.nodes[i].mem);
     }
     fw_cfg_add_copy(fw, FW_CFG_NUMA, words, count * sizeof(*words));
 }

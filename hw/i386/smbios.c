@@ -409,14 +409,14 @@ static unsigned boot_memory_devices(Writer *w, bool write)
     const Machine *machine = w->machine;
     unsigned n = 0;
 
-    for (unsigned i = 0; i < machine->num_nodes; i++) {
-        if (!machine->nodes[i].mem) {
+    for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
+        if (!machine->numa.nodes[i].mem) {
             continue;
         }
         if (write) {
             g_autofree char *locator = g_strdup_printf("Board %u", i);
             g_autofree char *bank = g_strdup_printf("Node %u", i);
-            memory_device(w, n, machine->nodes[i].mem, locator,
+            memory_device(w, n, machine->numa.nodes[i].mem, locator,
                           get(w, MEMORY_DEVICE, "bank", bank));
         }
         n++;

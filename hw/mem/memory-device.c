@@ -223,11 +223,11 @@ static bool find_place(Machine *machine, MemoryDevice *md, const char *what, GEr
 
 static bool check_node(Machine *machine, const MemoryDevice *md, const char *what, GError **errp)
 {
-    if (!numa_node_exists(machine, md->node)) {
+    if (!numa_node_exists(&machine->numa, md->node)) {
         error_set(errp,
                   "%s: DIMM property node has value %u, but node %u does not exist: this machine "
                   "has nodes 0 to %u",
-                  what, md->node, md->node, MAX(machine->num_nodes, 1) - 1);
+                  what, md->node, md->node, MAX(machine->numa.num_nodes, 1) - 1);
         return false;
     }
     return true;

@@ -138,7 +138,7 @@ static void check_tables(Machine *machine)
 
     g_byte_array_unref(smbios_build(machine, X86_MACHINE(machine)->smbios));
     acpi_build_slit(tables, machine);
-    if (machine->hmat) {
+    if (machine->numa.hmat) {
         acpi_build_hmat(tables, machine);
     }
 }
@@ -148,11 +148,11 @@ static void check_machine(Machine *machine)
 {
     X86CpuModel model;
 
-    if (machine_check_memory(machine, NULL) && numa_complete(machine, NULL)) {
+    if (machine_check_memory(machine, NULL) && numa_complete(&machine->numa, &machine->smp, machine->ram_size, NULL)) {
         uint64_t total = 0;
 
-        for (unsigned n = 0; n < machine->num_nodes; n++) {
-            total += machine->nodes[n].mem;
+        for (unsigned n = 0; n < machine->numa.num_nodes; n++) {
+            total += machine->numa.nodes[n].mem;
         }
         g_assert_cmpuint(total, ==, machine->ram_size);
         g_assert_cmpuint(machine->smp.cpus, <=, machine->smp.maxcpus);

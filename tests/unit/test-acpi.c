@@ -46,12 +46,12 @@ static Machine *machine_make(const Config *config)
     machine->ram_size = config->ram;
     machine->maxram_size = config->maxram;
     machine->ram_slots = config->slots;
-    machine->num_nodes = config->nodes;
+    machine->numa.num_nodes = config->nodes;
     for (unsigned i = 0; i < config->nodes; i++) {
-        machine->nodes[i].present = true;
-        machine->nodes[i].mem = config->ram / config->nodes;
+        machine->numa.nodes[i].present = true;
+        machine->numa.nodes[i].mem = config->ram / config->nodes;
         for (unsigned j = 0; j < config->nodes; j++) {
-            machine->nodes[i].distance[j] = i == j ? 10 : 20;
+            machine->numa.nodes[i].distance[j] = i == j ? 10 : 20;
         }
     }
     machine->num_cpus = config->cpus;
@@ -60,7 +60,7 @@ static Machine *machine_make(const Config *config)
         machine->cpus[i] = g_aligned_alloc0(1, sizeof(X86Cpu), 64);
         machine->cpus[i]->index = i;
         machine->cpus[i]->apic_id = i * config->apic_id_step;
-        machine->cpu_node[i] = i % config->nodes;
+        machine->numa.cpu_node[i] = i % config->nodes;
     }
     machine->serial[0] = (Chardev *)machine; /* only that there is one matters */
     pc->below_4g = x86_ram_below_4g(x86_machine_ops(machine), config->ram);
@@ -403,8 +403,8 @@ static void test_srat_places(void)
     Object *dimm;
 
     fixture_init(&f, &config);
-    f.machine->nodes[0].mem = 2 * GIB;
-    f.machine->nodes[1].mem = f.machine->nodes[2].mem = f.machine->nodes[3].mem = 0;
+    f.machine->numa.nodes[0].mem = 2 * GIB;
+    f.machine->numa.nodes[1].mem = f.machine->numa.nodes[2].mem = f.machine->numa.nodes[3].mem = 0;
     f.machine->device_memory.size = 4 * GIB;
     fixture_load(&f);
     check_srat(&f, empty, G_N_ELEMENTS(empty));
@@ -481,9 +481,9 @@ static void test_hmat(void)
     fixture_init(&f, &configs[3]);
     f.machine->smp.maxcpus = configs[3].cpus;
     g_assert_null(find_table(&f, "HMAT"));
-    f.machine->hmat = true;
+    f.machine->numa.hmat = true;
     for (unsigned i = 0; i < G_N_ELEMENTS(lines); i++) {
-        g_assert_true(numa_parse(f.machine, lines[i], NULL));
+        g_assert_true(numa_parse(&f.machine->numa, lines[i], NULL));
     }
     fixture_load(&f);
     hmat = find_table(&f, "HMAT");

@@ -313,23 +313,23 @@ static void test_numa(void)
         g_assert_true(machine_parse_memory(machine, "1G", NULL));
         g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
         for (unsigned n = 0; ok && c->lines[n]; n++) {
-            ok = numa_parse(machine, c->lines[n], &err);
+            ok = numa_parse(&machine->numa, c->lines[n], &err);
         }
-        ok = ok && numa_complete(machine, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err);
         if (c->error) {
             g_assert_false(ok);
             assert_says(err, c->error, c->lines[0]);
         } else {
             g_assert_no_error(err);
-            g_assert_cmpuint(machine->num_nodes, ==, c->nodes);
+            g_assert_cmpuint(machine->numa.num_nodes, ==, c->nodes);
             for (unsigned n = 0; n < c->nodes; n++) {
-                g_assert_cmpuint(machine->nodes[n].mem / MIB, ==, c->mem[n]);
-                g_assert_cmpuint(machine->nodes[n].distance[n], ==, 10);
+                g_assert_cmpuint(machine->numa.nodes[n].mem / MIB, ==, c->mem[n]);
+                g_assert_cmpuint(machine->numa.nodes[n].distance[n], ==, 10);
             }
-            g_assert_cmpmem(machine->cpu_node, sizeof(c->cpu_node), c->cpu_node,
+            g_assert_cmpmem(machine->numa.cpu_node, sizeof(c->cpu_node), c->cpu_node,
                             sizeof(c->cpu_node));
-            g_assert_cmpuint(machine->nodes[0].distance[1], ==, c->distance[0]);
-            g_assert_cmpuint(machine->nodes[1].distance[0], ==, c->distance[1]);
+            g_assert_cmpuint(machine->numa.nodes[0].distance[1], ==, c->distance[0]);
+            g_assert_cmpuint(machine->numa.nodes[1].distance[0], ==, c->distance[1]);
         }
         drop_machine(machine);
     }
@@ -342,12 +342,12 @@ static void test_numa_half(void)
     g_autoptr(GError) err = NULL;
 
     g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
-    g_assert_true(numa_parse(machine, "node,cpus=3", NULL));
-    g_assert_false(numa_parse(machine, "node,cpus=0-1,cpus=2-3", &err));
+    g_assert_true(numa_parse(&machine->numa, "node,cpus=3", NULL));
+    g_assert_false(numa_parse(&machine->numa, "node,cpus=0-1,cpus=2-3", &err));
     assert_says(err, "CPU 3", "half");
-    g_assert_cmpuint(machine->num_nodes, ==, 1);
+    g_assert_cmpuint(machine->numa.num_nodes, ==, 1);
     for (int i = 0; i < 3; i++) {
-        g_assert_cmpint(machine->cpu_node[i], ==, -1);
+        g_assert_cmpint(machine->numa.cpu_node[i], ==, -1);
     }
     drop_machine(machine);
 }
@@ -413,16 +413,17 @@ static void test_hmat(void)
     for (size_t i = 0; i < G_N_ELEMENTS(hmat_cases); i++) {
         g_autoptr(GError) err = NULL;
         Machine *machine = make_machine();
-        bool ok = numa_parse(machine, "node,cpus=0-3", NULL) && numa_parse(machine, "node", NULL);
+        bool ok = numa_parse(&machine->numa, "node,cpus=0-3", NULL) &&
+                  numa_parse(&machine->numa, "node", NULL);
 
         g_assert_true(ok);
         g_assert_true(object_property_parse(OBJECT(machine), "hmat", "on", NULL));
         g_assert_true(machine_parse_memory(machine, "1G", NULL));
         g_assert_true(machine_parse_smp(machine, "4,sockets=2", NULL));
         for (unsigned n = 0; ok && hmat_cases[i].lines[n]; n++) {
-            ok = numa_parse(machine, hmat_cases[i].lines[n], &err);
+            ok = numa_parse(&machine->numa, hmat_cases[i].lines[n], &err);
         }
-        ok = ok && numa_complete(machine, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err);
         if (hmat_cases[i].error) {
             g_assert_false(ok);
             assert_says(err, hmat_cases[i].error, hmat_cases[i].lines[0]);
@@ -442,8 +443,8 @@ static void test_hmat_off(void)
         g_autoptr(GError) err = NULL;
         Machine *machine = make_machine();
 
-        g_assert_true(numa_parse(machine, lines[i], NULL));
-        g_assert_false(numa_complete(machine, &err));
+        g_assert_true(numa_parse(&machine->numa, lines[i], NULL));
+        g_assert_false(numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err));
         assert_says(err, "hmat=on", lines[i]);
         drop_machine(machine);
     }
@@ -453,20 +454,20 @@ static void test_hmat_unit(void)
 {
     Machine *machine = make_machine();
 
-    g_assert_true(numa_parse(machine, LB "read-latency,latency=6", NULL));
-    g_assert_cmpuint(
-        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_READ_LATENCY),
-        ==, 1);
-    g_assert_cmpuint(
-        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_WRITE_LATENCY),
-        ==, 0);
+    g_assert_true(numa_parse(&machine->numa, LB "read-latency,latency=6", NULL));
+    g_assert_cmpuint(numa_hmat_unit(&machine->numa, HMAT_LB_MEMORY_HIERARCHY_MEMORY,
+                                    HMAT_LB_DATA_TYPE_READ_LATENCY),
+                     ==, 1);
+    g_assert_cmpuint(numa_hmat_unit(&machine->numa, HMAT_LB_MEMORY_HIERARCHY_MEMORY,
+                                    HMAT_LB_DATA_TYPE_WRITE_LATENCY),
+                     ==, 0);
     g_assert_true(numa_parse(
-        machine,
+        &machine->numa,
         "hmat-lb,initiator=0,target=1,hierarchy=memory,data-type=read-latency,latency=100002",
         NULL));
-    g_assert_cmpuint(
-        numa_hmat_unit(machine, HMAT_LB_MEMORY_HIERARCHY_MEMORY, HMAT_LB_DATA_TYPE_READ_LATENCY),
-        ==, 6);
+    g_assert_cmpuint(numa_hmat_unit(&machine->numa, HMAT_LB_MEMORY_HIERARCHY_MEMORY,
+                                    HMAT_LB_DATA_TYPE_READ_LATENCY),
+                     ==, 6);
     drop_machine(machine);
 }
 
@@ -521,9 +522,10 @@ static bool ram_resolve(Machine *machine, const RamCase *c, GError **errp)
     }
     machine->memory_backend = g_strdup(c->memory_backend);
     for (unsigned n = 0; c->numa[n]; n++) {
-        g_assert_true(numa_parse(machine, c->numa[n], NULL));
+        g_assert_true(numa_parse(&machine->numa, c->numa[n], NULL));
     }
-    return machine_ram_resolve(machine, errp) && numa_complete(machine, errp);
+    return machine_ram_resolve(machine, errp) &&
+           numa_complete(&machine->numa, &machine->smp, machine->ram_size, errp);
 }
 
 static void test_ram(void)
@@ -545,8 +547,8 @@ static void test_ram(void)
         }
         g_assert_no_error(err);
         g_assert_cmpuint(machine->ram_size / MIB, ==, c->mib);
-        g_assert_cmpuint(machine->nodes[0].mem / MIB, ==, c->mem[0]);
-        g_assert_cmpuint(machine->nodes[1].mem / MIB, ==, c->mem[1]);
+        g_assert_cmpuint(machine->numa.nodes[0].mem / MIB, ==, c->mem[0]);
+        g_assert_cmpuint(machine->numa.nodes[1].mem / MIB, ==, c->mem[1]);
         MemoryRegion *ram = machine_ram_make(machine, &err);
         g_assert_no_error(err);
         g_assert_cmpuint(ram->size / MIB, ==, c->mib);

@@ -18,10 +18,10 @@ static Machine *machine_make(uint64_t ram, uint64_t maxram, unsigned slots, unsi
     machine->ram_size = ram;
     machine->maxram_size = maxram;
     machine->ram_slots = slots;
-    machine->num_nodes = nodes;
+    machine->numa.num_nodes = nodes;
     for (unsigned i = 0; i < nodes; i++) {
-        machine->nodes[i].present = true;
-        machine->nodes[i].mem = ram / nodes;
+        machine->numa.nodes[i].present = true;
+        machine->numa.nodes[i].mem = ram / nodes;
     }
     x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), ram);
     x86->above_4g = ram - x86->below_4g;
