@@ -22,9 +22,9 @@ static struct json_object *memory_config(const Machine *machine)
 {
     struct json_object *obj = json_object_new_object();
 
-    put_uint(obj, "size", machine->ram_size);
-    put_uint(obj, "maxmem", machine->maxram_size);
-    put_uint(obj, "slots", machine->ram_slots);
+    put_uint(obj, "size", machine->ram.size);
+    put_uint(obj, "maxmem", machine->ram.max_size);
+    put_uint(obj, "slots", machine->ram.slots);
     return obj;
 }
 

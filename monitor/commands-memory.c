@@ -57,7 +57,7 @@ MemoryInfo *qmp_query_memory_size_summary(GError **errp)
     Machine *machine = current_machine();
 
     if (machine) {
-        info->base_memory = machine->ram_size;
+        info->base_memory = machine->ram.size;
         info->has_plugged_memory = true;
         info->plugged_memory = memory_device_plugged_size(machine);
     }

@@ -338,8 +338,8 @@ static bool do_memory(Startup *startup, const char *arg, GError **errp)
 
 static bool do_mem_path(Startup *startup, const char *arg, GError **errp)
 {
-    g_free(startup->machine->mem_path);
-    startup->machine->mem_path = g_strdup(arg);
+    g_free(startup->machine->ram.path);
+    startup->machine->ram.path = g_strdup(arg);
     return true;
 }
 

@@ -197,7 +197,7 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
     MemoryHotplug *mh = (MemoryHotplug *)device_new_onboard(TYPE_MEMORY_HOTPLUG);
 
     mh->machine = machine;
-    mh->num_slots = (unsigned)MIN(machine->ram_slots, MAX_RAM_SLOTS);
+    mh->num_slots = (unsigned)MIN(machine->ram.slots, MAX_RAM_SLOTS);
     mh->notify = notify;
     mh->notify_opaque = opaque;
     device_realize(&mh->parent, NULL); /* cannot fail */

@@ -66,20 +66,20 @@ bool machine_set_memory(Object *obj, const void *value, GError **errp)
 {
     const MemorySizeConfiguration *given = value;
     Machine *machine = MACHINE(obj);
-    uint64_t size = 0, max = 0, slots = given->has_slots ? given->slots : machine->ram_slots;
-    bool has_max = given->has_max_size || machine->maxram_given;
-    bool size_given = given->has_size ? given->size != 0 : machine->ram_size_given;
+    uint64_t size = 0, max = 0, slots = given->has_slots ? given->slots : machine->ram.slots;
+    bool has_max = given->has_max_size || machine->ram.max_given;
+    bool size_given = given->has_size ? given->size != 0 : machine->ram.size_given;
 
     if (!round_size("size", given->size, &size, errp) ||
         !round_size("maxmem", given->max_size, &max, errp) || !check_slots(slots, errp)) {
         return false;
     }
     if (!given->has_size) {
-        size = machine->ram_size;
+        size = machine->ram.size;
     } else if (size == 0) { /* the old way to ask for the default */
         size = machine_ops(machine)->default_ram_size;
     }
-    max = given->has_max_size ? max : machine->maxram_size;
+    max = given->has_max_size ? max : machine->ram.max_size;
     if (given->has_slots && !has_max) {
         error_set(errp,
                   "slots=%" PRIu64 " needs " MAX_KEYS " too: the most memory there may be, boot "
@@ -91,11 +91,11 @@ bool machine_set_memory(Object *obj, const void *value, GError **errp)
         !check_maximum(size, max, given->has_max_size ? given->max_size : max, slots, errp)) {
         return false;
     }
-    machine->ram_size = size;
-    machine->ram_size_given = size_given;
-    machine->maxram_size = has_max ? max : size;
-    machine->maxram_given = has_max;
-    machine->ram_slots = slots;
+    machine->ram.size = size;
+    machine->ram.size_given = size_given;
+    machine->ram.max_size = has_max ? max : size;
+    machine->ram.max_given = has_max;
+    machine->ram.slots = slots;
     return true;
 }
 
@@ -135,10 +135,10 @@ void *machine_get_memory(Object *obj)
     MemorySizeConfiguration *value = g_new0(MemorySizeConfiguration, 1);
 
     value->has_size = true;
-    value->size = machine->ram_size;
-    value->has_slots = value->has_max_size = machine->maxram_size > machine->ram_size;
-    value->slots = machine->ram_slots;
-    value->max_size = machine->maxram_size;
+    value->size = machine->ram.size;
+    value->has_slots = value->has_max_size = machine->ram.max_size > machine->ram.size;
+    value->slots = machine->ram.slots;
+    value->max_size = machine->ram.max_size;
     return value;
 }
 
@@ -146,7 +146,7 @@ bool machine_check_memory(const Machine *machine, GError **errp)
 {
     const MachineOps *ops = machine_ops(machine);
 
-    if (!ops->hotplug && (machine->ram_slots || machine->maxram_size > machine->ram_size)) {
+    if (!ops->hotplug && (machine->ram.slots || machine->ram.max_size > machine->ram.size)) {
         error_set(errp, "machine '%s' takes no DIMMs: leave slots and maxmem out of -m", ops->name);
         return false;
     }

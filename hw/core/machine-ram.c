@@ -37,10 +37,10 @@ static uint64_t take_backend(Machine *machine, const char *id, GError **errp)
     if (!backend) {
         return 0;
     }
-    if (!machine->ram_backends) {
-        machine->ram_backends = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
+    if (!machine->ram.backends) {
+        machine->ram.backends = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
     }
-    g_ptr_array_add(machine->ram_backends, object_ref(OBJECT(backend)));
+    g_ptr_array_add(machine->ram.backends, object_ref(OBJECT(backend)));
     host_memory_backend_set_mapped(backend, OBJECT(machine));
     return backend->size;
 }
@@ -49,11 +49,11 @@ static bool check_node(const Machine *machine, unsigned n, GError **errp)
 {
     const NumaNode *node = &machine->numa.nodes[n];
 
-    if (node->memdev && machine->memory_backend) {
+    if (node->memdev && machine->ram.backend) {
         error_set(errp,
                   "-numa: memdev=%s and -machine memory-backend=%s exclude each other: boot "
                   "memory is either one backend, or one for each node",
-                  node->memdev, machine->memory_backend);
+                  node->memdev, machine->ram.backend);
         return false;
     }
     if (node->mem_given) {
@@ -91,32 +91,32 @@ static bool take_node_backends(Machine *machine, uint64_t *sum, GError **errp)
 
 static bool check_sizes(Machine *machine, uint64_t sum, GError **errp)
 {
-    bool has_max = machine->maxram_size > machine->ram_size;
+    bool has_max = machine->ram.max_size > machine->ram.size;
 
-    if (machine->ram_size_given && sum != machine->ram_size) {
+    if (machine->ram.size_given && sum != machine->ram.size) {
         error_set(errp,
                   "boot memory is %" G_GUINT64_FORMAT " MiB (-m), but the memory backends that it "
                   "is made of have %" G_GUINT64_FORMAT " MiB; they must be equal",
-                  machine->ram_size / MIB, sum / MIB);
+                  machine->ram.size / MIB, sum / MIB);
         return false;
     }
-    if (has_max && sum > machine->maxram_size) {
+    if (has_max && sum > machine->ram.max_size) {
         error_set(errp,
                   "-m: maxmem (%" G_GUINT64_FORMAT
                   " MiB) is less than the boot memory (%" G_GUINT64_FORMAT
                   " MiB, the memory backends), which it includes; make it larger",
-                  machine->maxram_size / MIB, sum / MIB);
+                  machine->ram.max_size / MIB, sum / MIB);
         return false;
     }
-    machine->ram_size = sum;
-    machine->maxram_size = has_max ? machine->maxram_size : sum;
+    machine->ram.size = sum;
+    machine->ram.max_size = has_max ? machine->ram.max_size : sum;
     return true;
 }
 
 /* -mem-path, where there is no boot RAM of ours. */
 static bool check_no_path(const Machine *machine, const char *why, GError **errp)
 {
-    if (machine->mem_path) {
+    if (machine->ram.path) {
         error_set(errp, "-mem-path: %s", why);
         return false;
     }
@@ -128,7 +128,7 @@ static bool check_own(const Machine *machine, GError **errp)
 {
     const char *id = machine_ops(machine)->ram_id;
 
-    if (machine->ram_size == 0) {
+    if (machine->ram.size == 0) {
         return check_no_path(machine,
                              "there is no boot memory; a machine of type none has some "
                              "only if -m says how much",
@@ -151,10 +151,10 @@ bool machine_ram_resolve(Machine *machine, GError **errp)
     if (!take_node_backends(machine, &sum, errp)) {
         return false;
     }
-    if (machine->memory_backend) {
-        sum = take_backend(machine, machine->memory_backend, errp);
+    if (machine->ram.backend) {
+        sum = take_backend(machine, machine->ram.backend, errp);
         if (!sum) {
-            g_prefix_error(errp, "-machine memory-backend=%s: ", machine->memory_backend);
+            g_prefix_error(errp, "-machine memory-backend=%s: ", machine->ram.backend);
             return false;
         }
     }
@@ -173,20 +173,20 @@ bool machine_ram_resolve(Machine *machine, GError **errp)
 static bool make_own(Machine *machine, GError **errp)
 {
     const char *id = machine_ops(machine)->ram_id;
-    const char *type = machine->mem_path ? TYPE_MEMORY_BACKEND_FILE : TYPE_MEMORY_BACKEND_RAM;
+    const char *type = machine->ram.path ? TYPE_MEMORY_BACKEND_FILE : TYPE_MEMORY_BACKEND_RAM;
     struct json_object *props = json_object_new_object();
 
-    json_object_object_add(props, "size", json_object_new_uint64(machine->ram_size));
-    if (machine->mem_path) {
-        json_object_object_add(props, "mem-path", json_object_new_string(machine->mem_path));
+    json_object_object_add(props, "size", json_object_new_uint64(machine->ram.size));
+    if (machine->ram.path) {
+        json_object_object_add(props, "mem-path", json_object_new_string(machine->ram.path));
     }
     bool ok = user_object_add(type, id, props, errp) && take_backend(machine, id, errp);
     json_object_put(props);
     if (!ok) {
-        g_prefix_error(errp, "%s: ", machine->mem_path ? "-mem-path" : "boot memory");
+        g_prefix_error(errp, "%s: ", machine->ram.path ? "-mem-path" : "boot memory");
         return false;
     }
-    machine->memory_backend = g_strdup(id);
+    machine->ram.backend = g_strdup(id);
     return true;
 }
 
@@ -194,27 +194,28 @@ MemoryRegion *machine_ram_make(Machine *machine, GError **errp)
 {
     uint64_t at = 0;
 
-    if (!machine->ram_backends && !make_own(machine, errp)) {
+    if (!machine->ram.backends && !make_own(machine, errp)) {
         return NULL;
     }
-    const GPtrArray *backends = machine->ram_backends;
+    const GPtrArray *backends = machine->ram.backends;
     if (backends->len == 1) {
         return host_memory_backend_region(backends->pdata[0]);
     }
-    memory_region_init_container(&machine->ram, machine_ops(machine)->ram_id, machine->ram_size);
+    memory_region_init_container(&machine->ram.region, machine_ops(machine)->ram_id,
+                                 machine->ram.size);
     for (unsigned i = 0; i < backends->len; i++) {
         HostMemoryBackend *backend = backends->pdata[i];
 
-        memory_region_add(&machine->ram, at, host_memory_backend_region(backend));
+        memory_region_add(&machine->ram.region, at, host_memory_backend_region(backend));
         at += backend->size;
     }
-    return &machine->ram;
+    return &machine->ram.region;
 }
 
 void machine_ram_drop(Machine *machine)
 {
-    for (unsigned i = 0; machine->ram_backends && i < machine->ram_backends->len; i++) {
-        host_memory_backend_set_mapped(machine->ram_backends->pdata[i], NULL);
+    for (unsigned i = 0; machine->ram.backends && i < machine->ram.backends->len; i++) {
+        host_memory_backend_set_mapped(machine->ram.backends->pdata[i], NULL);
     }
-    g_clear_pointer(&machine->ram_backends, g_ptr_array_unref);
+    g_clear_pointer(&machine->ram.backends, g_ptr_array_unref);
 }

@@ -15,7 +15,7 @@
  * machine_init(). */
 bool machine_ram_resolve(Machine *machine, GError **errp);
 
-/* For MachineOps.init: boot RAM as one region of machine->ram_size bytes; borrowed. Makes our
+/* For MachineOps.init: boot RAM as one region of machine->ram.size bytes; borrowed. Makes our
  * backend if there is no other. */
 MemoryRegion *machine_ram_make(Machine *machine, GError **errp);
 

@@ -165,13 +165,13 @@ static bool set_for_backends(const char *prop, bool *field, struct json_object *
 static bool set_dump_guest_core(Object *obj, const Property *prop, struct json_object *value,
                                 GError **errp)
 {
-    return set_for_backends("dump", &MACHINE(obj)->dump_guest_core, value, errp);
+    return set_for_backends("dump", &MACHINE(obj)->ram.dump, value, errp);
 }
 
 static bool set_mem_merge(Object *obj, const Property *prop, struct json_object *value,
                           GError **errp)
 {
-    return set_for_backends("merge", &MACHINE(obj)->mem_merge, value, errp);
+    return set_for_backends("merge", &MACHINE(obj)->ram.merge, value, errp);
 }
 
 static const Property machine_properties[] = {
@@ -225,7 +225,7 @@ static const Property machine_properties[] = {
       .set = machine_set_irqchip },
     { .name = "memory-backend",
       .kind = PROP_STRING,
-      .offset = offsetof(Machine, memory_backend),
+      .offset = offsetof(Machine, ram.backend),
       .description = "id of the memory backend that boot memory is" },
     { .name = "hmat",
       .kind = PROP_BOOL,
@@ -234,14 +234,14 @@ static const Property machine_properties[] = {
       .description = "an ACPI table of latencies, bandwidths and memory-side caches (HMAT)" },
     { .name = "dump-guest-core",
       .kind = PROP_BOOL,
-      .offset = offsetof(Machine, dump_guest_core),
+      .offset = offsetof(Machine, ram.dump),
       .has_default = true,
       .default_int = true,
       .set = set_dump_guest_core,
       .description = "include guest memory in core dumps" },
     { .name = "mem-merge",
       .kind = PROP_BOOL,
-      .offset = offsetof(Machine, mem_merge),
+      .offset = offsetof(Machine, ram.merge),
       .has_default = true,
       .default_int = true,
       .set = set_mem_merge,
@@ -282,7 +282,7 @@ static void machine_instance_init(Object *obj)
     Machine *machine = MACHINE(obj);
     const MachineOps *ops = machine_ops(machine);
 
-    machine->ram_size = machine->maxram_size = ops->default_ram_size;
+    machine->ram.size = machine->ram.max_size = ops->default_ram_size;
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
     machine->smp_given = g_new0(SMPConfiguration, 1);
     boot_config_init(&machine->boot);
@@ -297,7 +297,7 @@ static void machine_finalize(Object *obj)
     machine_ram_drop(machine);
     g_clear_pointer(&machine->device_memory.devices, g_array_unref);
     g_free(machine->guest_name);
-    g_free(machine->mem_path);
+    g_free(machine->ram.path);
     boot_config_clear(&machine->boot);
     SMPConfiguration_free(machine->smp_given);
     if (the_machine == machine) {
@@ -340,7 +340,7 @@ bool machine_init(Machine *machine, GError **errp)
     const MachineOps *ops = machine_ops(machine);
 
     if (!machine_check_memory(machine, errp) || !machine_ram_resolve(machine, errp) ||
-        !numa_complete(&machine->numa, &machine->smp, machine->ram_size, errp)) {
+        !numa_complete(&machine->numa, &machine->smp, machine->ram.size, errp)) {
         return false;
     }
     if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {

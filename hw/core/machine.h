@@ -12,13 +12,13 @@
 #include "hw/core/device.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/numa.h"
+#include "hw/core/ram-config.h"
 #include "hw/core/smp.h"
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 
-#define MAX_RAM_SLOTS 256
-#define MAX_SERIAL    4
-#define MAX_FLASH     2
+#define MAX_SERIAL 4
+#define MAX_FLASH  2
 
 /* The window for memory devices (hw/mem/memory-device.h). size 0: none. */
 typedef struct DeviceMemory {
@@ -51,15 +51,7 @@ typedef struct MachineOps {
 
 struct Machine {
     Object parent;
-    /* -m */
-    uint64_t ram_size, maxram_size; /* bytes; maxram_size == ram_size: no window */
-    uint64_t ram_slots;
-    bool ram_size_given;         /* by the user */
-    bool maxram_given;           /* maxmem, by the user */
-    char *memory_backend;        /* id of the backend that all boot RAM is, or NULL */
-    char *mem_path;              /* -mem-path: file that it is, or NULL */
-    bool dump_guest_core;        /* guest RAM is part of core dumps */
-    bool mem_merge;              /* the host may merge equal pages of it */
+    RamConfig ram;
     SmpTopology smp;             /* complete */
     SMPConfiguration *smp_given; /* by the user */
     char *cpu_model;             /* -cpu text, NULL: the default */
@@ -80,8 +72,6 @@ struct Machine {
     X86Cpu **cpus; /* smp.cpus of them */
     unsigned num_cpus;
     DeviceMemory device_memory;
-    MemoryRegion ram;        /* boot RAM, if it is several backends */
-    GPtrArray *ram_backends; /* of HostMemoryBackend *, in order; NULL: none yet */
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);
     struct MemoryHotplug *memory_hotplug; /* the slots of DIMMs (hw/acpi); NULL: none */

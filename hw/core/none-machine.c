@@ -5,7 +5,7 @@
 
 static bool none_init(Machine *machine, GError **errp)
 {
-    if (machine->ram_size == 0) {
+    if (machine->ram.size == 0) {
         return true;
     }
     MemoryRegion *ram = machine_ram_make(machine, errp);

@@ -98,8 +98,8 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     acpi_build_pci_routing(root, x86);
     aml_add(root, aml_name("\\_S5", aml_package(aml_int(ACPI_SLP_TYP_S5), aml_int(ACPI_SLP_TYP_S5),
                                                 aml_int(0), aml_int(0))));
-    if (machine->ram_slots) {
-        acpi_build_memory_hotplug(root, machine->ram_slots);
+    if (machine->ram.slots) {
+        acpi_build_memory_hotplug(root, machine->ram.slots);
     }
     code = aml_finish(root);
     acpi_bytes(dsdt, code->data, code->len);

@@ -206,7 +206,7 @@ static void add_numbers(X86Machine *x86)
     FwCfg *fw = x86->fw_cfg;
 
     fw_cfg_add_copy(fw, FW_CFG_UUID, machine->uuid, sizeof(machine->uuid));
-    fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, machine->ram_size);
+    fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, machine->ram.size);
     fw_cfg_add_u16(fw, FW_CFG_NOGRAPHIC, 1); /* there is no display */
     fw_cfg_add_u16(fw, FW_CFG_NB_CPUS, machine->smp.cpus);
     fw_cfg_add_u16(fw, FW_CFG_MAX_CPUS, apic_id_limit(machine));

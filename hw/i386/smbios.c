@@ -346,7 +346,7 @@ static void memory_array(Writer *w, unsigned devices)
 {
     enum { SYSTEM_BOARD = 3, SYSTEM_MEMORY = 3, MULTI_BIT_ECC = 6 };
     const uint64_t large = UINT64_C(0x80000000); /* KiB: then there is the longer field */
-    uint64_t size = w->machine->maxram_size;
+    uint64_t size = w->machine->ram.max_size;
 
     begin(w, MEMORY_ARRAY, handle(MEMORY_ARRAY, 0));
     u8(w, SYSTEM_BOARD);
@@ -437,7 +437,7 @@ static void slot_devices(Writer *w, unsigned first)
             by_slot[dimm->slot] = dimm;
         }
     }
-    for (unsigned i = 0; i < w->machine->ram_slots; i++) {
+    for (unsigned i = 0; i < w->machine->ram.slots; i++) {
         const PcDimm *dimm = by_slot[i];
         const char *id = dimm ? dimm->parent.id : NULL;
         g_autofree char *locator =
@@ -480,7 +480,7 @@ static void memory(Writer *w)
     unsigned boot_devices = boot_memory_devices(w, false), ranges = 0;
 
     if (ours(w, MEMORY_ARRAY)) {
-        memory_array(w, boot_devices + w->machine->ram_slots);
+        memory_array(w, boot_devices + w->machine->ram.slots);
     }
     if (ours(w, MEMORY_DEVICE)) {
         boot_memory_devices(w, true);

@@ -23,13 +23,13 @@ bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError
     uint64_t ram_end = x86->above_4g ? FOUR_GIB + x86->above_4g : 0;
     uint64_t base = memory_device_window_base(machine, ram_end);
     uint64_t window = memory_device_window_size(machine);
-    uint64_t slots = machine->ram_slots * GIB;
+    uint64_t slots = machine->ram.slots * GIB;
 
     if (ram_end > limit || ram_end < x86->above_4g) {
         error_set(errp,
                   "-m: %" G_GUINT64_FORMAT " MiB of RAM end beyond the %u physical address bits of "
                   "the CPU '%s': at most %" G_GUINT64_FORMAT " MiB are possible",
-                  machine->ram_size / MIB, bits, model->name,
+                  machine->ram.size / MIB, bits, model->name,
                   (limit - FOUR_GIB + x86->below_4g) / MIB);
         return false;
     }
@@ -40,15 +40,15 @@ bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError
         error_set(errp,
                   "-m: %" G_GUINT64_FORMAT " slots, with 1 GiB of addresses each for alignment, do "
                   "not fit into the %u physical address bits of the CPU '%s': use fewer slots",
-                  machine->ram_slots, bits, model->name);
+                  machine->ram.slots, bits, model->name);
         return false;
     }
     error_set(errp,
               "-m: maxmem=%" G_GUINT64_FORMAT "M is beyond the %u physical address bits of the CPU "
               "'%s': with this size and %" G_GUINT64_FORMAT " slots the largest possible is "
               "maxmem=%" G_GUINT64_FORMAT "M",
-              machine->maxram_size / MIB, bits, model->name, machine->ram_slots,
-              (machine->ram_size + (limit - base - slots)) / MIB);
+              machine->ram.max_size / MIB, bits, model->name, machine->ram.slots,
+              (machine->ram.size + (limit - base - slots)) / MIB);
     return false;
 }
 

@@ -116,7 +116,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
-    if (machine->ram_slots) {
+    if (machine->ram.slots) {
         x86->memory_hotplug =
             memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
     }
@@ -140,8 +140,8 @@ bool x86_machine_init(Machine *machine, GError **errp)
         machine->cpu_model ? machine->cpu_model : machine_ops(machine)->default_cpu_type;
     X86CpuModel model;
 
-    x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram_size);
-    x86->above_4g = machine->ram_size - x86->below_4g;
+    x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram.size);
+    x86->above_4g = machine->ram.size - x86->below_4g;
     if (!x86_cpu_model_parse(&model, cpu, errp) || !x86_check_phys_bits(x86, &model, errp) ||
         !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) || !x86_init_rom(x86, errp) ||
         !x86_init_ram(x86, errp) || !x86_init_cpus(x86, &model, errp)) {

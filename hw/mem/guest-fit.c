@@ -70,7 +70,7 @@ static void add(GPtrArray **list, char *text)
 GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
 {
     uint64_t size = pc_dimm_size(dimm), block = guest_memory_block_size();
-    uint64_t others = machine->ram_size + memory_device_plugged_size(machine);
+    uint64_t others = machine->ram.size + memory_device_plugged_size(machine);
     uint64_t cost = size / MANAGEMENT_SHARE;
     g_autofree char *what = device_describe(&dimm->parent);
     GPtrArray *list = NULL;

@@ -37,12 +37,12 @@ uint64_t memory_device_window_size(const Machine *machine)
 {
     uint64_t room, size;
 
-    if (machine->maxram_size <= machine->ram_size) {
+    if (machine->ram.max_size <= machine->ram.size) {
         return 0;
     }
-    room = machine->maxram_size - machine->ram_size;
+    room = machine->ram.max_size - machine->ram.size;
     /* At most MAX_RAM_SLOTS slots: only `room` can make the sum too large. */
-    if (__builtin_add_overflow(room, machine->ram_slots * GIB, &size) ||
+    if (__builtin_add_overflow(room, machine->ram.slots * GIB, &size) ||
         size > UINT64_MAX - (MEMORY_DEVICE_ALIGN - 1)) {
         size = UINT64_MAX - (MEMORY_DEVICE_ALIGN - 1);
     }
@@ -111,7 +111,7 @@ void memory_device_list_remove(Machine *machine, Device *dev)
 static bool check_size(const Machine *machine, const MemoryDevice *md, const char *what,
                        GError **errp)
 {
-    uint64_t room = machine->maxram_size - machine->ram_size;
+    uint64_t room = machine->ram.max_size - machine->ram.size;
     uint64_t used = memory_device_plugged_size(machine);
     uint64_t left = room > used ? room - used : 0;
 

@@ -51,8 +51,9 @@ struct MemoryDeviceOps {
 void memory_device_window_init(Machine *machine, hwaddr base, uint64_t size);
 
 /* Where a window belongs for a machine whose RAM above 4 GiB ends at @ram_end (0: none): rounded up
- * to 1 GiB, at least 4 GiB. And its size: maxram_size - ram_size plus 1 GiB a slot, or 0 if nothing
- * can be plugged (maxram_size == ram_size). Overflow-free for any -m that was accepted: saturates.
+ * to 1 GiB, at least 4 GiB. And its size: ram.max_size - ram.size plus 1 GiB a slot, or 0 if
+ * nothing can be plugged (ram.max_size == ram.size). Overflow-free for any -m that was accepted:
+ * saturates.
  */
 hwaddr memory_device_window_base(const Machine *machine, hwaddr ram_end);
 uint64_t memory_device_window_size(const Machine *machine);

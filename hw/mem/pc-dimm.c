@@ -85,11 +85,11 @@ static void find_slots(const Machine *machine, const PcDimm **by_slot)
 static bool check_given_slot(const Machine *machine, const char *what, const PcDimm *const *by_slot,
                              int32_t slot, GError **errp)
 {
-    if (slot < 0 || (uint64_t)slot >= machine->ram_slots) {
+    if (slot < 0 || (uint64_t)slot >= machine->ram.slots) {
         error_set(errp,
                   "%s: slot %d is out of range: this machine has slots 0 to %" G_GUINT64_FORMAT
                   ", and -1 chooses a free one",
-                  what, slot, machine->ram_slots - 1);
+                  what, slot, machine->ram.slots - 1);
         return false;
     }
     if (by_slot[slot]) {
@@ -108,7 +108,7 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
 {
     const PcDimm *by_slot[MAX_RAM_SLOTS] = { NULL };
 
-    if (machine->ram_slots == 0) {
+    if (machine->ram.slots == 0) {
         error_set(errp,
                   "%s: this machine has no memory slots; start it with "
                   "-m SIZE,slots=N,maxmem=SIZE",
@@ -120,7 +120,7 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
     if (dimm->slot != PC_DIMM_SLOT_AUTO) {
         return check_given_slot(machine, what, by_slot, dimm->slot, errp);
     }
-    for (int32_t n = 0; (uint64_t)n < machine->ram_slots; n++) {
+    for (int32_t n = 0; (uint64_t)n < machine->ram.slots; n++) {
         if (!by_slot[n]) {
             *slot = n;
             return true;
@@ -129,7 +129,7 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
     error_set(errp,
               "%s: no free slot: all %" G_GUINT64_FORMAT " are taken; unplug a DIMM or start the "
               "machine with more -m ...,slots=N",
-              what, machine->ram_slots);
+              what, machine->ram.slots);
     return false;
 }
 

@@ -148,15 +148,16 @@ static void check_machine(Machine *machine)
 {
     X86CpuModel model;
 
-    if (machine_check_memory(machine, NULL) && numa_complete(&machine->numa, &machine->smp, machine->ram_size, NULL)) {
+    if (machine_check_memory(machine, NULL) &&
+        numa_complete(&machine->numa, &machine->smp, machine->ram.size, NULL)) {
         uint64_t total = 0;
 
         for (unsigned n = 0; n < machine->numa.num_nodes; n++) {
             total += machine->numa.nodes[n].mem;
         }
-        g_assert_cmpuint(total, ==, machine->ram_size);
+        g_assert_cmpuint(total, ==, machine->ram.size);
         g_assert_cmpuint(machine->smp.cpus, <=, machine->smp.maxcpus);
-        g_assert_cmpuint(machine->ram_size, <=, machine->maxram_size);
+        g_assert_cmpuint(machine->ram.size, <=, machine->ram.max_size);
         check_tables(machine);
     }
     if (machine->cpu_model) {

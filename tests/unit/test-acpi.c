@@ -43,9 +43,9 @@ static Machine *machine_make(const Config *config)
     Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
     X86Machine *pc = X86_MACHINE(machine);
 
-    machine->ram_size = config->ram;
-    machine->maxram_size = config->maxram;
-    machine->ram_slots = config->slots;
+    machine->ram.size = config->ram;
+    machine->ram.max_size = config->maxram;
+    machine->ram.slots = config->slots;
     machine->numa.num_nodes = config->nodes;
     for (unsigned i = 0; i < config->nodes; i++) {
         machine->numa.nodes[i].present = true;

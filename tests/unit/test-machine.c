@@ -107,13 +107,13 @@ static void test_memory(void)
         if (c->error) {
             g_assert_false(ok);
             assert_says(err, c->error, c->text);
-            g_assert_cmpuint(machine->ram_size, ==, 128 * MIB);
+            g_assert_cmpuint(machine->ram.size, ==, 128 * MIB);
         } else {
             g_assert_no_error(err);
             g_assert_true(ok);
-            g_assert_cmpuint(machine->ram_size, ==, c->size);
-            g_assert_cmpuint(machine->maxram_size, ==, c->max);
-            g_assert_cmpuint(machine->ram_slots, ==, c->slots);
+            g_assert_cmpuint(machine->ram.size, ==, c->size);
+            g_assert_cmpuint(machine->ram.max_size, ==, c->max);
+            g_assert_cmpuint(machine->ram.slots, ==, c->slots);
         }
         drop_machine(machine);
     }
@@ -315,7 +315,7 @@ static void test_numa(void)
         for (unsigned n = 0; ok && c->lines[n]; n++) {
             ok = numa_parse(&machine->numa, c->lines[n], &err);
         }
-        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err);
         if (c->error) {
             g_assert_false(ok);
             assert_says(err, c->error, c->lines[0]);
@@ -423,7 +423,7 @@ static void test_hmat(void)
         for (unsigned n = 0; ok && hmat_cases[i].lines[n]; n++) {
             ok = numa_parse(&machine->numa, hmat_cases[i].lines[n], &err);
         }
-        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err);
         if (hmat_cases[i].error) {
             g_assert_false(ok);
             assert_says(err, hmat_cases[i].error, hmat_cases[i].lines[0]);
@@ -444,7 +444,7 @@ static void test_hmat_off(void)
         Machine *machine = make_machine();
 
         g_assert_true(numa_parse(&machine->numa, lines[i], NULL));
-        g_assert_false(numa_complete(&machine->numa, &machine->smp, machine->ram_size, &err));
+        g_assert_false(numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err));
         assert_says(err, "hmat=on", lines[i]);
         drop_machine(machine);
     }
@@ -520,12 +520,12 @@ static bool ram_resolve(Machine *machine, const RamCase *c, GError **errp)
     if (c->memory) {
         g_assert_true(machine_parse_memory(machine, c->memory, NULL));
     }
-    machine->memory_backend = g_strdup(c->memory_backend);
+    machine->ram.backend = g_strdup(c->memory_backend);
     for (unsigned n = 0; c->numa[n]; n++) {
         g_assert_true(numa_parse(&machine->numa, c->numa[n], NULL));
     }
     return machine_ram_resolve(machine, errp) &&
-           numa_complete(&machine->numa, &machine->smp, machine->ram_size, errp);
+           numa_complete(&machine->numa, &machine->smp, machine->ram.size, errp);
 }
 
 static void test_ram(void)
@@ -546,18 +546,18 @@ static void test_ram(void)
             continue;
         }
         g_assert_no_error(err);
-        g_assert_cmpuint(machine->ram_size / MIB, ==, c->mib);
+        g_assert_cmpuint(machine->ram.size / MIB, ==, c->mib);
         g_assert_cmpuint(machine->numa.nodes[0].mem / MIB, ==, c->mem[0]);
         g_assert_cmpuint(machine->numa.nodes[1].mem / MIB, ==, c->mem[1]);
         MemoryRegion *ram = machine_ram_make(machine, &err);
         g_assert_no_error(err);
         g_assert_cmpuint(ram->size / MIB, ==, c->mib);
-        g_assert_false(user_object_del(machine->memory_backend ? machine->memory_backend : "m64",
+        g_assert_false(user_object_del(machine->ram.backend ? machine->ram.backend : "m64",
                                        &err)); /* in use */
         for (unsigned n = 0; ram->subregions && ram->subregions->len; n++) {
             memory_region_remove(ram->subregions->pdata[0]);
         }
-        if (ram == &machine->ram) {
+        if (ram == &machine->ram.region) {
             memory_region_destroy(ram);
         }
         drop_machine(machine);
@@ -587,13 +587,13 @@ static void test_ram_default(void)
     drop_machine(machine);
     g_clear_error(&err);
     machine = make_machine();
-    machine->mem_path = g_strdup("/dev/shm");
+    machine->ram.path = g_strdup("/dev/shm");
     g_assert_false(ram_resolve(machine, &given, &err));
     assert_says(err, "-mem-path", "-mem-path");
     drop_machine(machine);
     g_clear_error(&err);
     machine = make_machine();
-    machine->mem_path = g_strdup("/dev/shm");
+    machine->ram.path = g_strdup("/dev/shm");
     g_assert_false(ram_resolve(machine, &nodes, &err));
     assert_says(err, "-mem-path", "-mem-path");
     drop_machine(machine);

@@ -208,15 +208,15 @@ static void test_no_room(void)
 
 static void test_window(void)
 {
-    Machine machine = { .ram_size = 2 * GIB, .maxram_size = 16 * GIB, .ram_slots = 8 };
+    Machine machine = { .ram = { .size = 2 * GIB, .max_size = 16 * GIB, .slots = 8 } };
 
     g_assert_cmphex(memory_device_window_base(&machine, 0), ==, 4 * GIB);
     g_assert_cmphex(memory_device_window_base(&machine, 5 * GIB + 1), ==, 6 * GIB);
     g_assert_cmphex(memory_device_window_size(&machine), ==, 22 * GIB);
-    machine.maxram_size = machine.ram_size;
+    machine.ram.max_size = machine.ram.size;
     g_assert_cmphex(memory_device_window_size(&machine), ==, 0);
-    machine.maxram_size = UINT64_MAX;
-    machine.ram_slots = MAX_RAM_SLOTS;
+    machine.ram.max_size = UINT64_MAX;
+    machine.ram.slots = MAX_RAM_SLOTS;
     g_assert_cmphex(memory_device_window_size(&machine), >=, UINT64_MAX - (4ull << 20));
 }
 

@@ -15,9 +15,9 @@ static Machine *machine_make(uint64_t ram, uint64_t maxram, unsigned slots, unsi
     Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
     X86Machine *x86 = X86_MACHINE(machine);
 
-    machine->ram_size = ram;
-    machine->maxram_size = maxram;
-    machine->ram_slots = slots;
+    machine->ram.size = ram;
+    machine->ram.max_size = maxram;
+    machine->ram.slots = slots;
     machine->numa.num_nodes = nodes;
     for (unsigned i = 0; i < nodes; i++) {
         machine->numa.nodes[i].present = true;
