@@ -173,7 +173,7 @@ static bool memhp_realize(Device *dev, GError **errp)
         memory_unplug_init(&mh->slots[n], mh);
     }
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
-    mh->machine->acpi_ospm = mh;
+    mh->machine->memory_hotplug = mh;
     return true;
 }
 
@@ -202,7 +202,6 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
     mh->notify_opaque = opaque;
     device_realize(&mh->parent, NULL); /* cannot fail */
     device_map(&mh->parent, io, base, &mh->region, 0);
-    machine->memory_hotplug = mh;
     return mh;
 }
 
