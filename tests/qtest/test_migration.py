@@ -3,10 +3,12 @@
 """A machine is saved and loaded: every device in every machine, every way, and what is refused."""
 import os
 import random
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import machine
 import tap
@@ -275,12 +277,50 @@ def cancelled():
         tap.equal(m.qmp.command("query-status")["status"], "running")
 
 
+class Relay:
+    """Between two machines, and it passes on only what it is told to: who does not, knows that a round
+    of more than a socket holds has not ended."""
+
+    def __init__(self, path, target):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        self.listener.settimeout(machine.vm.LONG)
+        self.out = socket.socket(socket.AF_UNIX)
+        self.out.connect(target)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.out.close()
+        self.listener.close()
+
+    def accept(self):
+        self.source = self.listener.accept()[0]
+
+    def pass_on(self, done):
+        """Until @done() gives something, or the source has closed: that."""
+        deadline = time.monotonic() + machine.vm.LONG
+        while not (found := done()):
+            if time.monotonic() > deadline:
+                raise machine.vm.Timeout("what is waited for while a stream is passed on")
+            if select.select([self.source], [], [], 0.01)[0]:
+                data = self.source.recv(65536)
+                if not data:
+                    self.source.close()
+                    self.out.shutdown(socket.SHUT_WR)
+                    return None
+                self.out.sendall(data)
+        return found
+
+
 def rounds():
     """RAM goes while the machine runs; what is written meanwhile goes again; a machine that writes faster
     than it goes is slowed down; the last of it arrives."""
     page, big, base = 4096, 2 << 20, 1 << 20
-    with Folder() as at, start([*MACHINES["pc"], "-incoming", f"unix:{at('s')}"], memory="64M") as there, \
-            start(MACHINES["pc"], memory="64M") as here:
+    with Folder() as at, start([*MACHINES["pc"], "-incoming", f"unix:{at('t')}"], memory="64M") as there, \
+            start(MACHINES["pc"], memory="64M") as here, Relay(at("s"), at("t")) as relay:
         here.qmp.command("migrate-set-capabilities", capabilities=[
             {"capability": name, "state": True} for name in ("events", "auto-converge")])
         here.qmp.command("migrate-set-parameters", **{
@@ -289,11 +329,12 @@ def rounds():
         here.qmp.command("cont")
         here(f"memset {base:#x} {big:#x} 0x11")
         here.qmp.command("migrate", uri=f"unix:{at('s')}")
+        relay.accept()
         wait(here, "active")
-        # Each round takes about two seconds at that speed: what is written now is found at its end.
+        # No round ends before it is passed on: what is written now is found at its end.
         for number, throttle in ((1, None), (2, 30), (3, 30), (4, 40)):
             here(f"memset {base:#x} {big:#x} {number:#x}")
-            here.qmp.event("MIGRATION_PASS", **{"pass": number})
+            relay.pass_on(lambda n=number: [e for e in here.qmp.drain() if e.get("data", {}).get("pass") == n])
             info = here.qmp.command("query-migrate")
             tap.equal(info["status"], "active")
             tap.equal(info.get("cpu-throttle-percentage"), throttle, str(info))
@@ -303,7 +344,8 @@ def rounds():
             tap.equal(0 < info["ram"]["remaining"] <= big + 64 * page, True, str(info))
         tap.equal(here.qmp.command("query-status")["status"], "running")
         here(f"writel {base + big - 4:#x} 0x12345678")
-        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 2000})
+        here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0, "downtime-limit": 2000000})
+        relay.pass_on(lambda: False)
         info = wait(here, "completed", "failed")
         tap.equal(info["status"], "completed", str(info))
         tap.equal(info["ram"]["remaining"], 0)
