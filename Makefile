@@ -43,7 +43,7 @@ check-tsan: setup
 	@test -f build-tsan/build.ninja || ./configure build-tsan --werror -Dsanitize=thread
 	@ninja -C build-tsan
 	@ln -sfn ../$(BUILD)/guest build-tsan/guest
-	@python3 scripts/check.py build-tsan --suite unit --suite qtest
+	@G_SLICE=always-malloc python3 scripts/check.py build-tsan --suite unit --suite qtest
 
 golden: build
 	@ninja -C $(BUILD) golden

@@ -230,6 +230,7 @@ class Vm:
                      f"{append}{place.append} driver=1"]
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
+        self.report = ""  # of data races, when it has ended
         self.started = time.monotonic()
         self.process = place.start(self.args, self.stderr)
         try:
@@ -246,6 +247,8 @@ class Vm:
 
     def __exit__(self, *exc):
         self.close()
+        if self.report and not exc[0]:
+            raise AssertionError(self.report)
 
     def errors(self):
         self.process.poll()
@@ -260,6 +263,9 @@ class Vm:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        # Nobody looks at the status of what was ended like this.
+        said = self.errors()
+        self.report = said if "WARNING: ThreadSanitizer" in said else ""
         self.stderr.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
