@@ -433,6 +433,9 @@ static void pflash_unrealize(Device *dev)
 {
     Pflash *s = (Pflash *)dev;
 
+    if (s->region.container) { /* who asked for it has mapped it */
+        memory_region_remove(&s->region);
+    }
     memory_region_destroy(&s->region);
     g_clear_pointer(&s->ram, ram_block_unref);
     close(s->fd);

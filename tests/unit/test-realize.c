@@ -5,8 +5,10 @@
  */
 #include "accel/choose.h"
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
 #include "memory/memory.h"
+#include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
 
@@ -157,6 +159,61 @@ static void test_machine(gconstpointer type)
     g_test_trap_assert_passed();
 }
 
+/* ---- a processor that cannot be had ---- */
+
+static bool refuse_cpu(X86Cpu *cpu, GError **errp)
+{
+    error_set(errp, "no processor");
+    return false;
+}
+
+static Device *last_cpu(const GPtrArray *devices)
+{
+    for (unsigned i = devices->len; i-- > 0;) {
+        if (object_is_a(devices->pdata[i], TYPE_X86_CPU)) {
+            return devices->pdata[i];
+        }
+    }
+    g_error("there is no processor");
+}
+
+static void check_failing_cpu(void)
+{
+    Machine *machine = machine_make("pc");
+    const AccelOps *engine = accel_current();
+    AccelOps failing = *engine;
+    g_autoptr(GPtrArray) before = all_devices(), without = NULL, after = NULL;
+    g_autoptr(GError) err = NULL;
+    Device *cpu = last_cpu(before);
+
+    device_unrealize(cpu);
+    failing.has_vcpu_threads = true;
+    failing.cpu_init = refuse_cpu;
+    accel_set(&failing);
+    g_assert_false(device_realize(cpu, &err));
+    g_assert_cmpstr(err->message, ==, "no processor");
+    g_clear_error(&err);
+    accel_set(engine);
+    without = all_devices();
+    g_assert_cmpuint(without->len, ==, before->len - 2); /* its local APIC, too */
+    g_assert_true(!cpu->parent.children || !cpu->parent.children->len);
+    g_assert_null(machine->cpus[1]);
+    g_assert_true(device_realize(cpu, &err));
+    after = all_devices();
+    g_assert_cmpuint(after->len, ==, before->len);
+    g_assert_nonnull(machine->cpus[1]);
+}
+
+static void test_failing_cpu(void)
+{
+    if (g_test_subprocess()) {
+        check_failing_cpu();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_test_trap_assert_passed();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -165,5 +222,6 @@ int main(int argc, char **argv)
     g_assert_true(accel_choose("qtest", NULL));
     g_test_add_data_func("/realize/pc", "pc", test_machine);
     g_test_add_data_func("/realize/q35", "q35", test_machine);
+    g_test_add_func("/realize/failing-cpu", test_failing_cpu);
     return g_test_run();
 }
