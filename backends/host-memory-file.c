@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,8 +102,8 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
     if (size % page_size != 0) {
         error_set(errp,
                   "mem-path='%s': memory size must be whole pages of that file system, and not "
-                  "0x%" G_GINT64_MODIFIER "x: sizes there must be multiples of page size "
-                  "0x%" G_GINT64_MODIFIER "x",
+                  "0x%" PRIx64 ": sizes there must be multiples of page size "
+                  "0x%" PRIx64,
                   file->mem_path, size, page_size);
         return false;
     }
@@ -111,17 +112,16 @@ static bool file_fit(FileBackend *file, int fd, GError **errp)
     }
     if (st.st_size > 0 || file->readonly) {
         error_set(errp,
-                  "mem-path='%s': backing store size 0x%" G_GINT64_MODIFIER
-                  "x does not match 'size' option 0x%" G_GINT64_MODIFIER
-                  "x: make size smaller or the file larger (sizes must be multiples of page size "
-                  "0x%" G_GINT64_MODIFIER "x; an empty file is extended)",
+                  "mem-path='%s': backing store size 0x%" PRIx64
+                  " does not match 'size' option 0x%" PRIx64
+                  ": make size smaller or the file larger (sizes must be multiples of page size "
+                  "0x%" PRIx64 "; an empty file is extended)",
                   file->mem_path, (uint64_t)st.st_size, size, page_size);
         return false;
     }
     if (size > G_MAXINT64 || ftruncate(fd, (off_t)size) < 0) {
         error_set_errno(errp, size > G_MAXINT64 ? EFBIG : errno,
-                        "cannot extend mem-path='%s' to %" G_GUINT64_FORMAT " bytes",
-                        file->mem_path, size);
+                        "cannot extend mem-path='%s' to %" PRIu64 " bytes", file->mem_path, size);
         return false;
     }
     file->undo.extended = true;
@@ -184,8 +184,8 @@ static void file_backend_release(HostMemoryBackend *backend)
 {
     const FileBackend *file = (FileBackend *)backend;
 
-    /* What MADV_REMOVE does. A private mapping never changed the file, and leaves it. Where the file
-     * system cannot, the data stays, which is what it would do without the option. */
+    /* What MADV_REMOVE does. A private mapping never changed the file, and leaves it. Where the
+     * file system cannot, the data stays, which is what it would do without the option. */
     if (file->discard_data && backend->share && !file->readonly &&
         fallocate(backend->ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   (off_t)backend->ram->size) < 0) {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,8 +31,7 @@ static bool memfd_flags(const MemfdBackend *memfd, unsigned *flags, GError **err
         return false;
     }
     if (size & (size - 1)) {
-        error_set(errp, "hugetlbsize %" G_GUINT64_FORMAT " must be a power of 2, such as 2M or 1G",
-                  size);
+        error_set(errp, "hugetlbsize %" PRIu64 " must be a power of 2, such as 2M or 1G", size);
         return false;
     }
     if (memfd->hugetlb) {
@@ -62,7 +62,7 @@ static int memfd_open(const MemfdBackend *memfd, GError **errp)
     }
     if (size > G_MAXINT64 || ftruncate(fd, (off_t)size) < 0) {
         error_set_errno(errp, size > G_MAXINT64 ? EFBIG : errno,
-                        "cannot give the memfd its size of %" G_GUINT64_FORMAT " bytes", size);
+                        "cannot give the memfd its size of %" PRIu64 " bytes", size);
         close(fd);
         return -1;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "backends/iothread.h"
 
+#include <inttypes.h>
+
 #include "util/error.h"
 
 #define POLL_MAX_NS     32768
@@ -26,7 +28,7 @@ static bool number_set(Object *obj, const Property *prop, struct json_object *va
     int64_t number = json_object_get_int64(value);
 
     if (number < 0) {
-        error_set(errp, "%s must be 0 or more, not %" G_GINT64_FORMAT, prop->name, number);
+        error_set(errp, "%s must be 0 or more, not %" PRId64, prop->name, number);
         return false;
     }
     *field(obj, prop) = number;
@@ -39,7 +41,7 @@ static bool check_pool(const Iothread *iothread, GError **errp)
     if (iothread->thread_pool_max == 0 || iothread->thread_pool_min > iothread->thread_pool_max) {
         error_set(errp,
                   "thread-pool-max must be 1 or more, and thread-pool-min no more than that; they "
-                  "are %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT,
+                  "are %" PRId64 " and %" PRId64,
                   iothread->thread_pool_max, iothread->thread_pool_min);
         return false;
     }

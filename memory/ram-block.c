@@ -5,6 +5,7 @@
 #include "memory/ram-block.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -191,19 +192,16 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
     if (size == 0 || size % page_size != 0) {
         error_set(errp,
                   "RAM '%s': its memory size must be whole pages of what backs it, and not "
-                  "0x%" G_GINT64_MODIFIER
-                  "x: sizes there must be multiples of page size 0x%" G_GINT64_MODIFIER "x",
+                  "0x%" PRIx64 ": sizes there must be multiples of page size 0x%" PRIx64,
                   name, size, page_size);
         return NULL;
     }
     if (align & (align - 1)) {
-        error_set(errp, "RAM '%s': alignment 0x%" G_GINT64_MODIFIER "x must be a power of 2", name,
-                  align);
+        error_set(errp, "RAM '%s': alignment 0x%" PRIx64 " must be a power of 2", name, align);
         return NULL;
     }
     if (size > G_MAXINT64 - MAX(align, LARGE_PAGE)) {
-        error_set(errp, "RAM '%s': size 0x%" G_GINT64_MODIFIER "x is more than the host can map",
-                  name, size);
+        error_set(errp, "RAM '%s': size 0x%" PRIx64 " is more than the host can map", name, size);
         return NULL;
     }
     align = MAX(align, page_size);
@@ -213,8 +211,8 @@ RamBlock *ram_block_map(const RamBlockOptions *options, GError **errp)
     host =
         map_aligned(size, size >= LARGE_PAGE ? MAX(align, LARGE_PAGE) : align, options->fd, flags);
     if (!host) {
-        error_set_errno(errp, errno, "RAM '%s': cannot map %" G_GUINT64_FORMAT " MiB%s", name,
-                        size >> 20, hint(errno, page_size));
+        error_set_errno(errp, errno, "RAM '%s': cannot map %" PRIu64 " MiB%s", name, size >> 20,
+                        hint(errno, page_size));
         return NULL;
     }
     return block_new(&(RamBlock){ .name = (char *)(uintptr_t)name,
@@ -434,8 +432,8 @@ static int reason(const RamBlock *block, int err)
 
 static void set_prealloc_error(const RamBlock *block, int err, GError **errp)
 {
-    g_autofree char *what = g_strdup_printf(
-        "RAM '%s': cannot preallocate %" G_GUINT64_FORMAT " MiB", block->name, block->size >> 20);
+    g_autofree char *what = g_strdup_printf("RAM '%s': cannot preallocate %" PRIu64 " MiB",
+                                            block->name, block->size >> 20);
 
     err = reason(block, err);
     if (err == ENOSPC) {
@@ -444,8 +442,7 @@ static void set_prealloc_error(const RamBlock *block, int err, GError **errp)
         error_set_errno(errp, err, "%s: the file behind it cannot be written to", what);
     } else {
         error_set_errno(errp, err,
-                        "%s: the host has not that much free memory in pages of %" G_GUINT64_FORMAT
-                        " KiB",
+                        "%s: the host has not that much free memory in pages of %" PRIu64 " KiB",
                         what, block->page_size >> 10);
     }
 }

@@ -2,6 +2,7 @@
 #include "hw/acpi/tables.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -208,8 +209,8 @@ static bool link_allocate(const AcpiCommand *cmd, const AcpiArea *areas, uint64_
 
     if (end > area->base + area->size) {
         error_set(errp,
-                  "ACPI table '%s' of %u bytes does not fit into the area of 0x%" G_GINT64_MODIFIER
-                  "x bytes at 0x%" G_GINT64_MODIFIER "x",
+                  "ACPI table '%s' of %u bytes does not fit into the area of 0x%" PRIx64
+                  " bytes at 0x%" PRIx64,
                   blob->name, blob->data->len, area->size, area->base);
         return false;
     }

@@ -2,6 +2,7 @@
 #include "hw/block/pflash-cfi01.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -360,8 +361,8 @@ static bool check_size(const Pflash *s, uint64_t size, GError **errp)
 {
     if (size == 0 || size % PFLASH_BLOCK || size > s->max) {
         error_set(errp,
-                  "%s: a flash of %" G_GUINT64_FORMAT " bytes is not possible: it must be a "
-                  "multiple of %u bytes, and there is room for %" G_GUINT64_FORMAT " bytes",
+                  "%s: a flash of %" PRIu64 " bytes is not possible: it must be a "
+                  "multiple of %u bytes, and there is room for %" PRIu64 " bytes",
                   s->file, size, PFLASH_BLOCK, s->max);
         return false;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/help.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "chardev/char.h"
@@ -101,7 +102,7 @@ static void append_default(GString *text, const Property *prop)
     } else if (prop->default_str) {
         g_string_append(text, prop->default_str);
     } else {
-        g_string_append_printf(text, "%" G_GINT64_FORMAT, prop->default_int);
+        g_string_append_printf(text, "%" PRId64, prop->default_int);
     }
     g_string_append_c(text, ')');
 }

@@ -6,9 +6,7 @@
 #include "qapi/qapi-types.h"
 #include "util/error.h"
 #include "util/keyval.h"
-
-#define KIB (UINT64_C(1) << 10)
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 /* No x86 CPU has more physical address bits (SDM vol. 3 section 4.1.4). */
 #define MAX_PHYS_BITS 52

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/machine-ram.h"
 
+#include <inttypes.h>
+
 #include "backends/host-memory-backend.h"
 #include "util/error.h"
-
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 /* ---- which backends ---- */
 
@@ -95,15 +96,14 @@ static bool check_sizes(Machine *machine, uint64_t sum, GError **errp)
 
     if (machine->ram.size_given && sum != machine->ram.size) {
         error_set(errp,
-                  "boot memory is %" G_GUINT64_FORMAT " MiB (-m), but the memory backends that it "
-                  "is made of have %" G_GUINT64_FORMAT " MiB; they must be equal",
+                  "boot memory is %" PRIu64 " MiB (-m), but the memory backends that it "
+                  "is made of have %" PRIu64 " MiB; they must be equal",
                   machine->ram.size / MIB, sum / MIB);
         return false;
     }
     if (has_max && sum > machine->ram.max_size) {
         error_set(errp,
-                  "-m: maxmem (%" G_GUINT64_FORMAT
-                  " MiB) is less than the boot memory (%" G_GUINT64_FORMAT
+                  "-m: maxmem (%" PRIu64 " MiB) is less than the boot memory (%" PRIu64
                   " MiB, the memory backends), which it includes; make it larger",
                   machine->ram.max_size / MIB, sum / MIB);
         return false;

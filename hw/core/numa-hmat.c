@@ -6,8 +6,8 @@
 
 #include "hw/core/numa-internal.h"
 #include "util/error.h"
+#include "util/units.h"
 
-#define MIB          (UINT64_C(1) << 20)
 #define MOST_LATENCY UINT32_MAX /* ns */
 
 /* ---- values ---- */

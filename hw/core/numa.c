@@ -9,8 +9,8 @@
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/number-set.h"
+#include "util/units.h"
 
-#define MIB          (UINT64_C(1) << 20)
 #define LOCAL_DIST   10
 #define REMOTE_DIST  20
 #define SHARE_UNIT   (8 * MIB)           /* boot RAM is shared out in pieces of this */

@@ -2,8 +2,7 @@
 #include "hw/i386/acpi-pci.h"
 
 #include "hw/i386/e820.h"
-
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 #define PCI_SLOTS 32
 #define PCI_PINS  4

@@ -2,6 +2,7 @@
 /* Kernels that are segments of a file: from ELF headers (of 32 or 64 bits), or made by others. */
 #include <elf.h>
 #undef PF_W /* a page-fault bit in target/i386/regs.h */
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/i386/boot-protocol.h"
@@ -40,7 +41,7 @@ static bool truncated(const LinuxBoot *boot, GError **errp)
 {
     error_set(errp,
               "-kernel: '%s' is truncated: its ELF headers name parts behind its end at "
-              "%" G_GUINT64_FORMAT " bytes",
+              "%" PRIu64 " bytes",
               boot->kernel_path, boot->kernel_size);
     return false;
 }
@@ -127,7 +128,7 @@ static bool elf_add_segment(LinuxBoot *boot, const ElfHeader *header, const ElfS
     if (segment->file_size > segment->size) {
         error_set(errp,
                   "-kernel: '%s' has a segment with more bytes in the file than in memory, at "
-                  "0x%" G_GINT64_MODIFIER "x",
+                  "0x%" PRIx64,
                   boot->kernel_path, segment->paddr);
         return false;
     }
@@ -215,14 +216,13 @@ static bool error_place(const LinuxBoot *boot, const BootSegment *segment, uint6
 {
     if (lowest < HIGH_RAM) {
         error_set(errp,
-                  "-kernel: '%s' wants to be loaded at 0x%" G_GINT64_MODIFIER
-                  "x: it must be between 1 MiB and 4 GiB, or in RAM from 0x%" G_GINT64_MODIFIER
-                  "x to 0x%x",
+                  "-kernel: '%s' wants to be loaded at 0x%" PRIx64
+                  ": it must be between 1 MiB and 4 GiB, or in RAM from 0x%" PRIx64 " to 0x%x",
                   boot->kernel_path, segment->addr, lowest, BOOT_LOW_END);
     } else {
         error_set(errp,
-                  "-kernel: '%s' wants to be loaded at 0x%" G_GINT64_MODIFIER
-                  "x: it must be between 1 MiB and 4 GiB",
+                  "-kernel: '%s' wants to be loaded at 0x%" PRIx64
+                  ": it must be between 1 MiB and 4 GiB",
                   boot->kernel_path, segment->addr);
     }
     return false;
@@ -242,9 +242,7 @@ bool boot_image_plan(LinuxBoot *boot, uint64_t lowest, uint64_t ram_size, GError
             return error_place(boot, s, lowest, errp);
         }
         if (s->addr < end) {
-            error_set(errp,
-                      "-kernel: '%s' has segments that overlap in memory, at 0x%" G_GINT64_MODIFIER
-                      "x",
+            error_set(errp, "-kernel: '%s' has segments that overlap in memory, at 0x%" PRIx64,
                       boot->kernel_path, s->addr);
             return false;
         }

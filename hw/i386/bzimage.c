@@ -4,6 +4,7 @@
  * BIOS runs its setup code first, by our option ROM (optionrom/linuxboot.c), and kernels older than
  * protocol 2.10 and zImages can be started by that only. Names are those of the documentation.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/i386/boot-protocol.h"
@@ -144,22 +145,21 @@ static bool bzimage_check_size(LinuxBoot *boot, GError **errp)
     if (boot->kernel_size <= setup ||
         boot->kernel_size + PARAGRAPH - 1 < setup + said) { /* a short paragraph is none */
         error_set(errp,
-                  "-kernel: '%s' is truncated: it has %" G_GUINT64_FORMAT
-                  " bytes, but its header says that there are %" G_GUINT64_FORMAT,
+                  "-kernel: '%s' is truncated: it has %" PRIu64
+                  " bytes, but its header says that there are %" PRIu64,
                   boot->kernel_path, boot->kernel_size, setup + MAX(said, 1));
         return false;
     }
     room = bzimage_old_layout(boot) ? OLD_CMDLINE - OLD_SETUP : BOOT_CMDLINE - BOOT_PARAMS;
     if (setup > room - SETUP_HEAP) {
         error_set(errp,
-                  "-kernel: '%s' has setup code of %" G_GUINT64_FORMAT
-                  " bytes: there is room for %" G_GUINT64_FORMAT,
+                  "-kernel: '%s' has setup code of %" PRIu64 " bytes: there is room for %" PRIu64,
                   boot->kernel_path, setup, room - SETUP_HEAP);
         return false;
     }
     if (!bzimage_high(boot) && bzimage_payload(boot) > OLD_SETUP - OLD_KERNEL) {
         error_set(errp,
-                  "-kernel: '%s' is a zImage of %" G_GUINT64_FORMAT
+                  "-kernel: '%s' is a zImage of %" PRIu64
                   " bytes: there is room for %u below its setup code; a bzImage is loaded high",
                   boot->kernel_path, bzimage_payload(boot), OLD_SETUP - OLD_KERNEL);
         return false;

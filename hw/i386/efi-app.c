@@ -3,6 +3,7 @@
  * EFI applications (PE/COFF specification, chapters 2 and 3; UEFI 2.10, section 2.1.1): UEFI
  * firmware finds the file in fw_cfg, and loads and starts it by itself.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/i386/boot-protocol.h"
@@ -88,7 +89,7 @@ static bool efi_app_check(LinuxBoot *boot, GError **errp)
     if (!pe_complete(boot->kernel, boot->kernel_size, header)) {
         error_set(errp,
                   "-kernel: '%s' is truncated: its section table names parts behind its end at "
-                  "%" G_GUINT64_FORMAT " bytes",
+                  "%" PRIu64 " bytes",
                   boot->kernel_path, boot->kernel_size);
         return false;
     }

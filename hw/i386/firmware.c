@@ -292,7 +292,7 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     uint64_t size = g_mapped_file_get_length(file);
     if (size == 0 || size % ROM_ALIGN || size > FIRMWARE_MAX) {
         error_set(errp,
-                  "%s has %" G_GUINT64_FORMAT
+                  "%s has %" PRIu64
                   " bytes: the size of a firmware file is a multiple of 64 KiB, and at most 16 MiB",
                   path, size);
         return false;

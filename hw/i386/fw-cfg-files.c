@@ -9,8 +9,7 @@
 #include "hw/i386/smbios.h"
 #include "hw/timer/hpet.h"
 #include "util/error.h"
-
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 /* Room for what a DIMM adds to the tables when it is plugged after firmware has read the sizes: its
  * ranges in SRAT. */

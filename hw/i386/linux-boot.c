@@ -3,14 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
 #include "util/error.h"
+#include "util/units.h"
 
-#define MIB          UINT64_C(0x100000)
 #define BOOT_RAM_MAX (3072 * MIB) /* what the largest machine has below 4 GiB, "pc" */
 
 /* The first that matches: multiboot kernels are ELF, and bzImages may be PE. */
@@ -175,7 +176,7 @@ LinuxBoot *linux_boot_open(const char *kernel, const char *initrd, const char *a
     if (strlen(boot->cmdline) > max) {
         error_set(errp,
                   "-append: the command line has %zu characters, but the kernel takes at most "
-                  "%" G_GUINT64_FORMAT,
+                  "%" PRIu64,
                   strlen(boot->cmdline), max);
         return NULL;
     }
@@ -204,23 +205,23 @@ void boot_error_ram(const LinuxBoot *boot, uint64_t end, GError **errp)
 {
     if (end > BOOT_RAM_MAX) {
         error_set(errp,
-                  "-kernel: '%s' needs RAM up to 0x%" G_GINT64_MODIFIER
-                  "x, and no machine has more than 3 GiB below 4 GiB",
+                  "-kernel: '%s' needs RAM up to 0x%" PRIx64
+                  ", and no machine has more than 3 GiB below 4 GiB",
                   boot->kernel_path, end);
         return;
     }
     error_set(errp,
               "-kernel: '%s' does not fit into the RAM below 4 GiB: it needs at least "
-              "-m %" G_GUINT64_FORMAT "M",
+              "-m %" PRIu64 "M",
               boot->kernel_path, boot_mib_for(end));
 }
 
 void boot_error_module(const BootModule *module, uint64_t end, uint64_t limit, GError **errp)
 {
     error_set(errp,
-              "-initrd: '%s' of %" G_GUINT64_FORMAT " bytes does not fit into RAM behind the "
-              "kernel: it needs at least -m %" G_GUINT64_FORMAT "M, and must end below "
-              "0x%" G_GINT64_MODIFIER "x",
+              "-initrd: '%s' of %" PRIu64 " bytes does not fit into RAM behind the "
+              "kernel: it needs at least -m %" PRIu64 "M, and must end below "
+              "0x%" PRIx64,
               module->path, module->size, boot_mib_for(end), limit);
 }
 

@@ -5,6 +5,7 @@
  * (the "a.out kludge"). The kernel is entered in protected mode, and given a structure with what
  * there is.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/i386/boot-protocol.h"
@@ -124,7 +125,7 @@ static bool take_addresses(LinuxBoot *boot, size_t at, GError **errp)
         if (load_end - load > part.file_size) {
             error_set(errp,
                       "-kernel: '%s' is truncated: its multiboot header says that there are %u "
-                      "bytes to load, and there are %" G_GUINT64_FORMAT,
+                      "bytes to load, and there are %" PRIu64,
                       boot->kernel_path, load_end - load, part.file_size);
             return false;
         }
@@ -150,9 +151,7 @@ static bool check_entry(const LinuxBoot *boot, GError **errp)
             return true;
         }
     }
-    error_set(errp,
-              "-kernel: the entry point of '%s', 0x%" G_GINT64_MODIFIER
-              "x, is in nothing that is loaded",
+    error_set(errp, "-kernel: the entry point of '%s', 0x%" PRIx64 ", is in nothing that is loaded",
               boot->kernel_path, boot->entry);
     return false;
 }

@@ -4,9 +4,7 @@
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 static void pc_create_chipset(X86Machine *x86)
 {

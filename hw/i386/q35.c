@@ -3,9 +3,7 @@
 
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/pci/mch.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 static void q35_create_chipset(X86Machine *x86)
 {

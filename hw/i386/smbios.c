@@ -7,9 +7,7 @@
 #include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/keyval.h"
-
-#define KIB UINT64_C(1024)
-#define MIB (1024 * KIB)
+#include "util/units.h"
 
 #define VENDOR "QEMU" /* guests look at it to find out in what kind of machine they are */
 

@@ -11,8 +11,7 @@
 #include "hw/i386/mtrr.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
-
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 bool x86_init_boot(X86Machine *x86, GError **errp)
 {

@@ -2,13 +2,13 @@
 /* How boot RAM and the window for memory devices lie in the physical address space. */
 #include "hw/i386/x86.h"
 
+#include <inttypes.h>
+
 #include "hw/core/machine-ram.h"
 #include "hw/i386/e820.h"
 #include "hw/mem/memory-device.h"
 #include "util/error.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 uint64_t x86_ram_below_4g(const X86MachineOps *ops, uint64_t size)
 {
@@ -27,8 +27,8 @@ bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError
 
     if (ram_end > limit || ram_end < x86->above_4g) {
         error_set(errp,
-                  "-m: %" G_GUINT64_FORMAT " MiB of RAM end beyond the %u physical address bits of "
-                  "the CPU '%s': at most %" G_GUINT64_FORMAT " MiB are possible",
+                  "-m: %" PRIu64 " MiB of RAM end beyond the %u physical address bits of "
+                  "the CPU '%s': at most %" PRIu64 " MiB are possible",
                   machine->ram.size / MIB, bits, model->name,
                   (limit - FOUR_GIB + x86->below_4g) / MIB);
         return false;
@@ -38,15 +38,15 @@ bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError
     }
     if (base > limit || slots >= limit - base) {
         error_set(errp,
-                  "-m: %" G_GUINT64_FORMAT " slots, with 1 GiB of addresses each for alignment, do "
+                  "-m: %" PRIu64 " slots, with 1 GiB of addresses each for alignment, do "
                   "not fit into the %u physical address bits of the CPU '%s': use fewer slots",
                   machine->ram.slots, bits, model->name);
         return false;
     }
     error_set(errp,
-              "-m: maxmem=%" G_GUINT64_FORMAT "M is beyond the %u physical address bits of the CPU "
-              "'%s': with this size and %" G_GUINT64_FORMAT " slots the largest possible is "
-              "maxmem=%" G_GUINT64_FORMAT "M",
+              "-m: maxmem=%" PRIu64 "M is beyond the %u physical address bits of the CPU "
+              "'%s': with this size and %" PRIu64 " slots the largest possible is "
+              "maxmem=%" PRIu64 "M",
               machine->ram.max_size / MIB, bits, model->name, machine->ram.slots,
               (machine->ram.size + (limit - base - slots)) / MIB);
     return false;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/ioapic.h"
 
+#include <inttypes.h>
+
 #include "accel/accel.h"
 #include "hw/core/irq-lines.h"
 #include "hw/intc/apic.h"
@@ -244,9 +246,8 @@ void ioapic_describe(const Ioapic *s, GString *out)
 
         remote_irr |= (rte & RTE_REMOTE_IRR ? 1u : 0) << pin;
         g_string_append_printf(
-            out,
-            "  pin %-2u 0x%016" G_GINT64_MODIFIER "x dest=%u vec=%-3u active-%s %-5s %-6s %s %s\n",
-            pin, rte, (unsigned)(rte >> RTE_DEST_SHIFT), (unsigned)(rte & 0xff),
+            out, "  pin %-2u 0x%016" PRIx64 " dest=%u vec=%-3u active-%s %-5s %-6s %s %s\n", pin,
+            rte, (unsigned)(rte >> RTE_DEST_SHIFT), (unsigned)(rte & 0xff),
             rte & RTE_ACTIVE_LOW ? "lo" : "hi", rte & RTE_LEVEL ? "level" : "edge",
             rte & RTE_MASKED ? "masked" : "", modes[rte >> RTE_MODE_SHIFT & 7],
             rte & RTE_LOGICAL ? "logical" : "physical");

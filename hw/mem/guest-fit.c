@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/mem/guest-fit.h"
 
-#include "memory/memory.h"
+#include <inttypes.h>
 
-#define MIB ((uint64_t)1 << 20)
-#define GIB ((uint64_t)1 << 30)
+#include "memory/memory.h"
+#include "util/units.h"
 
 #define LEAST_BLOCK (128 * MIB)
 #define MOST_BLOCK  (2 * GIB)
@@ -79,19 +79,18 @@ GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
         others -= size;
     }
     if (!dimm->boot && size % block) {
-        add(&list, g_strdup_printf("%s: its size is no multiple of %" G_GUINT64_FORMAT
+        add(&list, g_strdup_printf("%s: its size is no multiple of %" PRIu64
                                    " MiB, and a Linux guest will not use it",
                                    what, block / MIB));
     }
     if (!dimm->boot && dimm->addr % block) {
-        add(&list, g_strdup_printf("%s: its address 0x%" G_GINT64_MODIFIER
-                                   "x is no multiple of %" G_GUINT64_FORMAT
+        add(&list, g_strdup_printf("%s: its address 0x%" PRIx64 " is no multiple of %" PRIu64
                                    " MiB, and a Linux guest will not use it",
                                    what, dimm->addr, block / MIB));
     }
     if (cost > others / 2) {
-        add(&list, g_strdup_printf("%s: a Linux guest needs %" G_GUINT64_FORMAT
-                                   " MiB at once to manage it, and has %" G_GUINT64_FORMAT
+        add(&list, g_strdup_printf("%s: a Linux guest needs %" PRIu64
+                                   " MiB at once to manage it, and has %" PRIu64
                                    " MiB altogether: it will hardly use it",
                                    what, cost / MIB, others / MIB));
     }

@@ -4,12 +4,14 @@
  */
 #include "hw/mem/memory-device.h"
 
+#include <inttypes.h>
+
 #include "accel/accel.h"
 #include "hw/core/numa.h"
 #include "util/error.h"
+#include "util/units.h"
 
-#define GIB   (1ull << 30)
-#define HEX64 "0x%" G_GINT64_MODIFIER "x"
+#define HEX64 "0x%" PRIx64
 
 /* ---- the window ---- */
 

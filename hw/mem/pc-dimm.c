@@ -4,6 +4,8 @@
  */
 #include "hw/mem/pc-dimm.h"
 
+#include <inttypes.h>
+
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "memory/ram-hold.h"
@@ -87,7 +89,7 @@ static bool check_given_slot(const Machine *machine, const char *what, const PcD
 {
     if (slot < 0 || (uint64_t)slot >= machine->ram.slots) {
         error_set(errp,
-                  "%s: slot %d is out of range: this machine has slots 0 to %" G_GUINT64_FORMAT
+                  "%s: slot %d is out of range: this machine has slots 0 to %" PRIu64
                   ", and -1 chooses a free one",
                   what, slot, machine->ram.slots - 1);
         return false;
@@ -127,7 +129,7 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
         }
     }
     error_set(errp,
-              "%s: no free slot: all %" G_GUINT64_FORMAT " are taken; unplug a DIMM or start the "
+              "%s: no free slot: all %" PRIu64 " are taken; unplug a DIMM or start the "
               "machine with more -m ...,slots=N",
               what, machine->ram.slots);
     return false;
