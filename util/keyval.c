@@ -142,8 +142,11 @@ static bool add_pair(struct json_object *obj, const char *key, const char *text,
             member = json_object_new_object();
             json_object_object_add(obj, *part, member);
         } else if (!json_object_is_type(member, json_type_object)) {
+            char *next = part[1];
+
             part[1] = NULL;
             g_autofree char *path = g_strjoinv(".", parts);
+            part[1] = next;
             error_set(errp, "'%s' is given both as %s= and as %s=", path, path, key);
             return false;
         }
