@@ -255,6 +255,24 @@ static void test_uint(void)
     }
 }
 
+static void test_default_suffix(void)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = { { "s=128", "128M" },      { "s=0.5", "0.5M" }, { "s=1G", "1G" },
+                  { "s=0x1000", "0x1000" }, { "s=", "" },        { "s=12x", "12x" },
+                  { "t=1", NULL },          { "s.x=1", NULL } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct json_object *obj = keyval_parse(cases[i].text, NULL, NULL), *value;
+
+        keyval_default_suffix(obj, "s", "M");
+        value = json_object_object_get(obj, "s");
+        g_assert_cmpstr(cases[i].want ? json_object_get_string(value) : NULL, ==, cases[i].want);
+        json_object_put(obj);
+    }
+}
+
 /* The last one counts, for those who do not ask for all. */
 static void test_texts(void)
 {
@@ -288,6 +306,7 @@ int main(int argc, char **argv)
     g_test_add_func("/keyval/size", test_size);
     g_test_add_func("/keyval/bool", test_bool);
     g_test_add_func("/keyval/uint", test_uint);
+    g_test_add_func("/keyval/default-suffix", test_default_suffix);
     g_test_add_func("/keyval/texts", test_texts);
     return g_test_run();
 }
