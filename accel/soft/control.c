@@ -5,6 +5,8 @@
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
 
+#define PCID_MASK 0xfffu
+
 static void need_ring0(SoftCpu *s, const Uop *op)
 {
     if (soft_cpl(s) != 0) {
@@ -28,7 +30,7 @@ static void write_cr0(SoftCpu *s, const Uop *op, uint64_t value)
         (!(cpu->cr4 & CR4_PAE) || (cpu->segs[X86_SEG_CS].flags & SEG_L))) {
         soft_raise(s, op, EXC_GP, 0);
     }
-    if (!paging && soft_code64(s)) {
+    if (!paging && (soft_code64(s) || (cpu->cr4 & CR4_PCIDE))) {
         soft_raise(s, op, EXC_GP, 0);
     }
     uint64_t changed = cpu->cr0 ^ value;
@@ -47,6 +49,10 @@ static void write_cr3(SoftCpu *s, const Uop *op, uint64_t value)
 {
     X86Cpu *cpu = &s->cpu;
 
+    /* Bit 63 with PCIDs: entries of the new one may stay. Ours do not tell PCIDs apart. */
+    if (cpu->cr4 & CR4_PCIDE) {
+        value &= ~(UINT64_C(1) << 63);
+    }
     if (soft_long_mode(s) && value >> cpu->model.phys_bits) {
         soft_raise(s, op, EXC_GP, 0);
     }
@@ -69,7 +75,9 @@ static uint64_t cr4_known(const X86CpuModel *m)
         { X86_FEAT_1_EDX, CPUID_1_EDX_FXSR, CR4_OSFXSR },
         { X86_FEAT_1_EDX, CPUID_1_EDX_SSE, CR4_OSXMMEXCPT },
         { X86_FEAT_1_ECX, CPUID_1_ECX_XSAVE, CR4_OSXSAVE },
+        { X86_FEAT_1_ECX, CPUID_1_ECX_PCID, CR4_PCIDE },
         { X86_FEAT_7_EBX, CPUID_7_EBX_FSGSBASE, CR4_FSGSBASE },
+        { X86_FEAT_7_ECX, CPUID_7_ECX_PKU, CR4_PKE },
         { X86_FEAT_7_EBX, CPUID_7_EBX_SMEP, CR4_SMEP },
         { X86_FEAT_7_EBX, CPUID_7_EBX_SMAP, CR4_SMAP },
         { X86_FEAT_7_ECX, CPUID_7_ECX_UMIP, CR4_UMIP },
@@ -86,7 +94,9 @@ static void write_cr4(SoftCpu *s, const Uop *op, uint64_t value)
 {
     X86Cpu *cpu = &s->cpu;
 
-    if ((value & ~cr4_known(&cpu->model)) || (soft_long_mode(s) && !(value & CR4_PAE))) {
+    bool new_pcids = value & ~cpu->cr4 & CR4_PCIDE;
+    if ((value & ~cr4_known(&cpu->model)) || (soft_long_mode(s) && !(value & CR4_PAE)) ||
+        (new_pcids && (!soft_long_mode(s) || (cpu->cr3 & PCID_MASK)))) {
         soft_raise(s, op, EXC_GP, 0);
     }
     cpu->cr4 = value;
@@ -281,6 +291,76 @@ static bool emit_invlpg(SoftDecoder *d, const SoftInsn *in)
     return true;
 }
 
+enum { INVPCID_ADDRESS, INVPCID_ONE, INVPCID_ALL, INVPCID_ALL_BUT_GLOBAL };
+
+/* TLB entries do not tell PCIDs apart, so more goes than is asked for. */
+static const Uop *run_invpcid(SoftCpu *s, const Uop *op)
+{
+    uint64_t type = soft_get(s, op->src, op->size), descriptor[2];
+
+    need_ring0(s, op);
+    soft_read(s, op, soft_addr(s, op), descriptor, sizeof(descriptor));
+    bool of_one = type == INVPCID_ADDRESS || type == INVPCID_ONE;
+    if (type > INVPCID_ALL_BUT_GLOBAL || descriptor[0] & ~(uint64_t)PCID_MASK ||
+        (of_one && descriptor[0] && !(s->cpu.cr4 & CR4_PCIDE)) ||
+        (type == INVPCID_ADDRESS && !soft_canonical(descriptor[1]))) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    if (type == INVPCID_ADDRESS) {
+        soft_tlb_flush_page(s, descriptor[1]);
+    } else {
+        soft_tlb_flush(s, type != INVPCID_ALL);
+    }
+    return op + 1;
+}
+
+static bool emit_invpcid(SoftDecoder *d, const SoftInsn *in)
+{
+    Uop *u = soft_emit_mem(d, in, run_invpcid, &in->ops[1]);
+
+    u->src = soft_reg(in->ops[0].reg.value);
+    u->size = d->mode == 64 ? 8 : 4;
+    soft_end_block(d, in);
+    return true;
+}
+
+/* ---- protection keys ---- */
+
+static void need_keys(SoftCpu *s, const Uop *op)
+{
+    if (!(s->cpu.cr4 & CR4_PKE)) {
+        soft_raise(s, op, EXC_UD, -1);
+    }
+    if ((uint32_t)s->cpu.regs[X86_RCX] != 0) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+}
+
+static const Uop *run_rdpkru(SoftCpu *s, const Uop *op)
+{
+    need_keys(s, op);
+    s->cpu.regs[X86_RAX] = s->cpu.pkru;
+    s->cpu.regs[X86_RDX] = 0;
+    return op + 1;
+}
+
+static const Uop *run_wrpkru(SoftCpu *s, const Uop *op)
+{
+    need_keys(s, op);
+    if ((uint32_t)s->cpu.regs[X86_RDX] != 0) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    soft_set_pkru(s, (uint32_t)s->cpu.regs[X86_RAX]);
+    return op + 1;
+}
+
+static bool emit_pkru(SoftDecoder *d, const SoftInsn *in)
+{
+    soft_emit(d, in, d->arg ? run_wrpkru : run_rdpkru);
+    soft_end_block(d, in);
+    return true;
+}
+
 /* INVD, WBINVD: caches are coherent and not ours. */
 static const Uop *run_privileged_nop(SoftCpu *s, const Uop *op)
 {
@@ -300,5 +380,7 @@ const SoftFamilyEntry soft_family_control[] = {
     { ZYDIS_MNEMONIC_MOV, emit_mov, 0 },       { ZYDIS_MNEMONIC_CLTS, emit_plain, 0 },
     { ZYDIS_MNEMONIC_INVD, emit_plain, 1 },    { ZYDIS_MNEMONIC_WBINVD, emit_plain, 1 },
     { ZYDIS_MNEMONIC_LMSW, emit_msw, 1 },      { ZYDIS_MNEMONIC_SMSW, emit_msw, 0 },
-    { ZYDIS_MNEMONIC_INVLPG, emit_invlpg, 0 }, { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
+    { ZYDIS_MNEMONIC_INVLPG, emit_invlpg, 0 }, { ZYDIS_MNEMONIC_INVPCID, emit_invpcid, 0 },
+    { ZYDIS_MNEMONIC_RDPKRU, emit_pkru, 0 },   { ZYDIS_MNEMONIC_WRPKRU, emit_pkru, 1 },
+    { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };

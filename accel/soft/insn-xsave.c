@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The XSAVE family (SDM vol. 1 chapter 13): XGETBV XSETBV XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR
- * XRSTORS. Components are x87, SSE and AVX; none is a supervisor's, so IA32_XSS is always 0.
+ * XRSTORS. Components are x87, SSE, AVX and PKRU; none is a supervisor's, so IA32_XSS is always 0.
  *
  * A component is in use if it is not in its initial state; that is found out by looking.
  */
@@ -12,7 +12,8 @@
 enum {
     HEADER = 512, /* XSTATE_BV, XCOMP_BV, 48 bytes that are 0 */
     HEADER_SIZE = 64,
-    AREA_MAX = HEADER + HEADER_SIZE + 256,
+    AVX_SIZE = 256,
+    PKRU_SIZE = 8,
     X87_BEFORE_MXCSR = 24, /* bytes of FCW to FDP */
     X87_REGISTERS = 128,
     MXCSR_INITIAL = 0x1f80,
@@ -51,7 +52,23 @@ static uint64_t in_use(const X86Cpu *cpu)
                !all_zero(fx + FX_ST, X87_REGISTERS);
 
     return (x87 ? XCR0_X87 : 0) | (all_zero(fx + FX_XMM, 16 * 16) ? 0 : XCR0_SSE) |
-           (all_zero(cpu->ymm_high, sizeof(cpu->ymm_high)) ? 0 : XCR0_AVX);
+           (all_zero(cpu->ymm_high, sizeof(cpu->ymm_high)) ? 0 : XCR0_AVX) |
+           (cpu->pkru ? XCR0_PKRU : 0);
+}
+
+/* Where PKRU's component lies in an area that has the components @which in compact form (or, in the
+ * standard form, in any). AVX's is always the first behind the header. */
+static unsigned pkru_offset(uint64_t which, bool compact)
+{
+    return HEADER + HEADER_SIZE + (compact && !(which & XCR0_AVX) ? 0 : AVX_SIZE);
+}
+
+/* How much of an area is written if @which are asked for. */
+static unsigned area_size(uint64_t which, bool compact)
+{
+    return which & XCR0_PKRU  ? pkru_offset(which, compact) + PKRU_SIZE
+           : which & XCR0_AVX ? HEADER + HEADER_SIZE + AVX_SIZE
+                              : HEADER + HEADER_SIZE;
 }
 
 /* ---- XCR0 ---- */
@@ -143,7 +160,9 @@ static void write_mxcsr(SoftCpu *s, const Uop *op, uint64_t addr)
     soft_write(s, op, addr + FX_MXCSR, words, sizeof(words));
 }
 
-static void write_components(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t which)
+/* @pkru: where its component lies */
+static void write_components(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t which,
+                             unsigned pkru)
 {
     if (which & XCR0_X87) {
         write_x87(s, op, addr);
@@ -151,25 +170,23 @@ static void write_components(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t 
     if (which & XCR0_SSE) {
         soft_write(s, op, addr + FX_XMM, s->cpu.fxsave + FX_XMM, vector_bytes(op));
     }
-    if (which & XCR0_AVX) { /* the only one behind the header: at the same place in both forms */
+    if (which & XCR0_AVX) {
         soft_write(s, op, addr + HEADER + HEADER_SIZE, s->cpu.ymm_high, vector_bytes(op));
     }
-}
-
-/* Everything that may be written can be. */
-static void probe(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t wanted)
-{
-    soft_probe_write(s, op, addr, wanted & XCR0_AVX ? AREA_MAX : HEADER + HEADER_SIZE);
+    if (which & XCR0_PKRU) {
+        soft_store64(s, op, addr + pkru, s->cpu.pkru);
+    }
 }
 
 static const Uop *xsave(SoftCpu *s, const Uop *op)
 {
     uint64_t wanted, addr = area_begin(s, op, &wanted), used = in_use(&s->cpu), header;
 
-    probe(s, op, addr, wanted);
+    soft_probe_write(s, op, addr, area_size(wanted, false));
     header = soft_load64(s, op, addr + HEADER);
     header = (header & ~wanted) | (wanted & used);
-    write_components(s, op, addr, op->aux & AS_OPT ? wanted & used : wanted);
+    write_components(s, op, addr, op->aux & AS_OPT ? wanted & used : wanted,
+                     pkru_offset(wanted, false));
     if (wanted & (XCR0_SSE | XCR0_AVX)) {
         write_mxcsr(s, op, addr);
     }
@@ -186,8 +203,8 @@ static const Uop *xsave_compact(SoftCpu *s, const Uop *op)
         used |= XCR0_SSE;
     }
     header[0] = used;
-    probe(s, op, addr, wanted);
-    write_components(s, op, addr, used);
+    soft_probe_write(s, op, addr, area_size(wanted, true));
+    write_components(s, op, addr, used, pkru_offset(wanted, true));
     if (used & XCR0_SSE) {
         write_mxcsr(s, op, addr);
     }
@@ -202,7 +219,7 @@ typedef struct Area {
     struct {
         uint64_t used, compact, zero[6];
     } header;
-    uint8_t ymm_high[256];
+    uint8_t extended[AVX_SIZE + PKRU_SIZE]; /* components, where the form has them */
 } Area;
 
 /* Is the header one that can be loaded? (SDM vol. 1 section 13.8) */
@@ -249,18 +266,30 @@ static void load_bytes(void *to, const void *from, unsigned len, bool used)
     }
 }
 
+/* Read what of @which lies behind the header; the header is not read again, for it may change. */
+static void load_extended(SoftCpu *s, const Uop *op, uint64_t addr, Area *a, uint64_t which,
+                          unsigned pkru_at)
+{
+    unsigned size = which & XCR0_PKRU ? pkru_at + PKRU_SIZE : which & XCR0_AVX ? AVX_SIZE : 0;
+    if (size) {
+        soft_read(s, op, addr + HEADER + HEADER_SIZE, a->extended, size);
+    }
+}
+
 static const Uop *xrstor(SoftCpu *s, const Uop *op)
 {
     Area a;
     uint64_t wanted, addr = area_begin(s, op, &wanted);
     uint32_t mxcsr = MXCSR_INITIAL;
 
-    soft_read(s, op, addr, &a, wanted & XCR0_AVX ? sizeof(a) : HEADER + HEADER_SIZE);
+    soft_read(s, op, addr, &a, HEADER + HEADER_SIZE);
     if (!header_fits(s, op, &a)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     uint64_t used = a.header.used;
     bool compact = a.header.compact & COMPACT;
+    unsigned pkru_at = pkru_offset(a.header.compact, compact) - HEADER - HEADER_SIZE;
+    load_extended(s, op, addr, &a, wanted & used, pkru_at);
     bool with_mxcsr = wanted & (compact ? XCR0_SSE : XCR0_SSE | XCR0_AVX);
     if (with_mxcsr && (!compact || (used & XCR0_SSE))) {
         mxcsr = mxcsr_of(a.legacy);
@@ -278,7 +307,12 @@ static const Uop *xrstor(SoftCpu *s, const Uop *op)
         load_bytes(s->cpu.fxsave + FX_XMM, a.legacy + FX_XMM, vector_bytes(op), used & XCR0_SSE);
     }
     if (wanted & XCR0_AVX) {
-        load_bytes(s->cpu.ymm_high, a.ymm_high, vector_bytes(op), used & XCR0_AVX);
+        load_bytes(s->cpu.ymm_high, a.extended, vector_bytes(op), used & XCR0_AVX);
+    }
+    if (wanted & XCR0_PKRU) {
+        uint32_t pkru = 0;
+        load_bytes(&pkru, a.extended + pkru_at, sizeof(pkru), used & XCR0_PKRU);
+        soft_set_pkru(s, pkru);
     }
     return op + 1;
 }

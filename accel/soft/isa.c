@@ -36,6 +36,8 @@ static const struct {
     { ZYDIS_ISA_SET_RDWRFSGS, X86_FEAT_7_EBX, 0, false },
     { ZYDIS_ISA_SET_BMI1, X86_FEAT_7_EBX, 3, true },
     { ZYDIS_ISA_SET_BMI2, X86_FEAT_7_EBX, 8, true },
+    { ZYDIS_ISA_SET_INVPCID, X86_FEAT_7_EBX, 10, false },
+    { ZYDIS_ISA_SET_PKU, X86_FEAT_7_ECX, 3, false },
     { ZYDIS_ISA_SET_RDSEED, X86_FEAT_7_EBX, 18, true },
     { ZYDIS_ISA_SET_ADOX_ADCX, X86_FEAT_7_EBX, 19, true },
     { ZYDIS_ISA_SET_SMAP, X86_FEAT_7_EBX, 20, false },

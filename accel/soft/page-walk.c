@@ -6,7 +6,8 @@
 #include "accel/soft/access.h"
 #include "accel/soft/mmu.h"
 
-#define ENTRY_ADDR 0x000ffffffffff000ull
+#define ENTRY_ADDR    0x000ffffffffff000ull
+#define PTE_KEY_SHIFT 59
 
 typedef struct Paging {
     unsigned levels, index_bits, entry_size;
@@ -103,6 +104,17 @@ static uint64_t leaf_phys(const Paging *p, unsigned level, unsigned shift, uint6
     return ((base & ~offset_mask) | (addr & offset_mask)) & SOFT_PAGE_MASK;
 }
 
+/* What the protection key of a user page forbids: bit 0 all data accesses, bit 1 writes, which
+ * CR0.WP lets the supervisor do (SDM vol. 3 section 4.6.2). */
+static unsigned key_forbids(const SoftCpu *s, const Paging *p, uint64_t entry, bool user)
+{
+    if (!p->long_mode || !(s->cpu.cr4 & CR4_PKE)) {
+        return 0;
+    }
+    unsigned rights = s->cpu.pkru >> 2 * (entry >> PTE_KEY_SHIFT & 15) & 3;
+    return user || (s->cpu.cr0 & CR0_WP) ? rights : rights & 1;
+}
+
 /* @rights: PTE_RW and PTE_US as all levels allow, and PTE_NX if one forbids. */
 static void set_rights(const SoftCpu *s, uint64_t rights, SoftMmuMode mode, SoftTranslation *out)
 {
@@ -165,7 +177,15 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
 
         uint64_t set = pdpte ? 0 : PTE_A;
         if (leaf) {
+            unsigned forbidden =
+                rights & PTE_US ? key_forbids(s, p, entry, mode == SOFT_MMU_USER) : 0;
+
             set_rights(s, rights, mode, out);
+            out->read = out->read && !(forbidden & 1);
+            out->write = out->write && !forbidden;
+            if ((access == SOFT_READ && (forbidden & 1)) || (access == SOFT_WRITE && forbidden)) {
+                *error |= PF_PK;
+            }
             if (!allowed(out, access)) {
                 *error |= PF_P;
                 return WALK_FAULT;

@@ -221,6 +221,8 @@ uint64_t soft_fetch_phys(SoftCpu *s, uint64_t addr);
 void soft_tlb_init(SoftCpu *s);
 void soft_tlb_flush(SoftCpu *s, bool keep_global); /* own thread */
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr);
+/* The rights of entries are by PKRU: they go if it changes. */
+void soft_set_pkru(SoftCpu *s, uint32_t pkru);
 /* After any change to CR0, CR4, EFER, CS, SS, CPL, EFLAGS.AC/VM: recompute mode_key, mmu_mode, tlb,
  * seg_base. Cheap. Code that calls it must end the block. */
 void soft_update_mode(SoftCpu *s);

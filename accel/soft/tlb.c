@@ -157,6 +157,14 @@ static void flush_victims(SoftTlbVictims *v, uint64_t addr)
     }
 }
 
+void soft_set_pkru(SoftCpu *s, uint32_t pkru)
+{
+    if (s->cpu.pkru != pkru) {
+        s->cpu.pkru = pkru;
+        soft_tlb_flush(s, false);
+    }
+}
+
 void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 {
     s->tlb_page_flushes++;

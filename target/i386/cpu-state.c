@@ -93,6 +93,12 @@ static const StateField cpu_fields[] = {
       .count = 1,
       .since = 3,
       .sub = &event_state },
+    { .name = "pkru",
+      .kind = STATE_KIND_UINT,
+      .width = 4,
+      .offset = offsetof(X86Cpu, pkru),
+      .count = 1,
+      .since = 4 },
     {},
 };
 
@@ -124,5 +130,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 3, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 4, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

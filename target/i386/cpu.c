@@ -69,6 +69,7 @@ void x86_cpu_reset(X86Cpu *cpu)
 
     memset(cpu->fxsave, 0, sizeof(cpu->fxsave));
     memset(cpu->ymm_high, 0, sizeof(cpu->ymm_high));
+    cpu->pkru = 0;
     const uint16_t fcw = 0x37f; /* as FNINIT leaves it: what firmware hands over */
     const uint32_t mxcsr = 0x1f80, mxcsr_mask = 0xffff;
     memcpy(cpu->fxsave, &fcw, sizeof(fcw));

@@ -81,6 +81,7 @@ struct X86Cpu {
     /* x87, MMX, SSE in the FXSAVE64 layout (SDM vol. 1 table 10-2); MXCSR at offset 24. */
     uint8_t fxsave[512] __attribute__((aligned(64)));
     uint8_t ymm_high[16][16]; /* upper halves of YMM0-YMM15 */
+    uint32_t pkru;            /* rights by protection key (SDM vol. 3 section 4.6.2) */
 
     struct {
         uint64_t star, lstar, cstar, fmask, kernel_gs_base;

@@ -121,7 +121,7 @@ static void leaf_7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
     if (subleaf == 0) {
         r->eax = features[X86_FEAT_7_1_EAX] ? 1 : 0;
         r->ebx = features[X86_FEAT_7_EBX];
-        r->ecx = features[X86_FEAT_7_ECX];
+        r->ecx = features[X86_FEAT_7_ECX] | (cpu->cr4 & CR4_PKE ? CPUID_7_ECX_OSPKE : 0);
         r->edx = features[X86_FEAT_7_EDX];
     } else if (subleaf == 1) {
         r->eax = features[X86_FEAT_7_1_EAX];
@@ -155,14 +155,15 @@ uint64_t x86_xsave_components(const X86CpuModel *m)
         return 0;
     }
     return XCR0_X87 | XCR0_SSE |
-           (x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_AVX) ? XCR0_AVX : 0);
+           (x86_cpu_model_has(m, X86_FEAT_1_ECX, CPUID_1_ECX_AVX) ? XCR0_AVX : 0) |
+           (x86_cpu_model_has(m, X86_FEAT_7_ECX, CPUID_7_ECX_PKU) ? XCR0_PKRU : 0);
 }
 
 unsigned x86_xsave_place(unsigned component, unsigned *offset)
 {
     static const struct {
         uint16_t offset, size;
-    } places[] = { [2] = { XSAVE_HEADER_END, 256 } };
+    } places[] = { [2] = { XSAVE_HEADER_END, 256 }, [9] = { XSAVE_HEADER_END + 256, 8 } };
 
     if (component >= G_N_ELEMENTS(places)) {
         return 0;

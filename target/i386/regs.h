@@ -130,8 +130,10 @@ enum {
 #define XCR0_X87       (1u << 0)
 #define XCR0_SSE       (1u << 1)
 #define XCR0_AVX       (1u << 2)
+#define XCR0_PKRU      (1u << 9)
 #define CR4_SMEP       (1u << 20)
 #define CR4_SMAP       (1u << 21)
+#define CR4_PKE        (1u << 22)
 
 #define EFER_SCE   (1u << 0)
 #define EFER_LME   (1u << 8)
@@ -156,6 +158,7 @@ enum {
 #define PF_U    (1u << 2)
 #define PF_RSVD (1u << 3)
 #define PF_I    (1u << 4)
+#define PF_PK   (1u << 5)
 
 /* DR6 and DR7. */
 #define DR6_FIXED_ONE 0xffff0ff0u

@@ -98,6 +98,153 @@ static void test_rights(void)
     }
 }
 
+/* Protection keys of user pages (SDM vol. 3 section 4.6.2). Supervisor pages have none. */
+static void test_keys(void)
+{
+    for (unsigned bits = 0; bits < 1u << 6; bits++) {
+        bool no_access = bits & 1, no_write = bits & 2, wp = bits & 4, user = bits & 8;
+        bool us = bits & 16, enabled = bits & 32;
+
+        harness_reset(h, HARNESS_LONG64);
+        set_cpl(user ? 3 : 0);
+        h->cpu->cr0 = (h->cpu->cr0 & ~(uint64_t)CR0_WP) | (wp ? CR0_WP : 0);
+        h->cpu->cr4 |= enabled ? CR4_PKE : 0;
+        h->cpu->pkru = (no_access ? 1u : 0) << 2 * 13 | (no_write ? 2u : 0) << 2 * 13;
+        map(PAGE | PTE_P | PTE_RW | (us ? PTE_US : 0) | UINT64_C(13) << 59,
+            PAGE | PTE_P | PTE_RW | (us ? PTE_US : 0) | UINT64_C(12) << 59);
+        for (SoftAccess access = SOFT_READ; access <= SOFT_FETCH; access++) {
+            uint64_t value = 0;
+            int vector = access_at(VIRT, access, 4, &value);
+            bool forbidden = access == SOFT_READ    ? no_access
+                             : access == SOFT_WRITE ? no_access || (no_write && (user || wp))
+                                                    : false;
+            bool by_key = us && enabled && forbidden, by_page = user && !us;
+            g_assert_cmpint(vector, ==, by_key || by_page ? EXC_PF : -1);
+            g_assert_cmpint(access_at(VIRT + 4096, access, 4, &value), ==, by_page ? EXC_PF : -1);
+            if (by_key) {
+                access_at(VIRT, access, 4, &value);
+                g_assert_cmphex((uint64_t)h->s->fault.error_code, ==,
+                                PF_P | PF_PK | (user ? PF_U : 0) |
+                                    (access == SOFT_WRITE ? PF_W : 0));
+            }
+        }
+    }
+}
+
+#define RDPKRU  "0f01ee"
+#define WRPKRU  "0f01ef"
+#define INVPCID "660f388203" /* invpcid rax, [rbx] */
+#define TO_CR3  "0f22d8"     /* mov cr3, rax */
+#define TO_CR4  "0f22e0"     /* mov cr4, rax */
+
+/* A new PKRU is in force at once. */
+static void test_pkru(void)
+{
+    uint64_t value = 0;
+
+    harness_reset(h, HARNESS_USER64);
+    h->cpu->regs[X86_RCX] = h->cpu->regs[X86_RDX] = 0;
+    g_assert_cmpint(harness_run_hex(h, RDPKRU), ==, EXC_UD);
+    h->cpu->cr4 |= CR4_PKE;
+    map(PAGE | PTE_P | PTE_RW | PTE_US | UINT64_C(1) << 59, 0);
+    g_assert_cmpint(access_at(VIRT, SOFT_WRITE, 8, &value), ==, -1);
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint32_t rights[] = { 8, 4, 0 };
+
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->regs[X86_RAX] = rights[i];
+        g_assert_cmpint(harness_run_hex(h, WRPKRU RDPKRU), ==, -1);
+        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, rights[i]);
+        g_assert_cmpint(access_at(VIRT, SOFT_READ, 8, &value), ==, rights[i] == 4 ? EXC_PF : -1);
+        g_assert_cmpint(access_at(VIRT, SOFT_WRITE, 8, &value), ==, rights[i] ? EXC_PF : -1);
+    }
+    h->cpu->rip = HARNESS_CODE;
+    h->cpu->regs[X86_RCX] = 1;
+    g_assert_cmpint(harness_run_hex(h, RDPKRU), ==, EXC_GP);
+    h->cpu->regs[X86_RCX] = 0;
+    h->cpu->regs[X86_RDX] = 1;
+    g_assert_cmpint(harness_run_hex(h, WRPKRU), ==, EXC_GP);
+}
+
+/* CR4.PCIDE and CR3 with PCIDs (SDM vol. 3 section 4.10.1). */
+static void test_pcid(void)
+{
+    static const struct {
+        HarnessMode mode;
+        uint64_t cr3_more, cr4_before, value; /* what CR3 and CR4 have more, what is written */
+        const char *code;
+        int vector;
+    } cases[] = {
+        { HARNESS_LONG64, 0, 0, CR4_PCIDE, TO_CR4, -1 },
+        { HARNESS_LONG64, 8, 0, CR4_PCIDE, TO_CR4, EXC_GP },
+        { HARNESS_LONG64, 8, CR4_PCIDE, CR4_PCIDE, TO_CR4, -1 },
+        { HARNESS_FLAT32, 0, 0, CR4_PCIDE, TO_CR4, EXC_GP },
+        { HARNESS_LONG64, 0, CR4_PCIDE, HARNESS_PT | 0xfff | UINT64_C(1) << 63, TO_CR3, -1 },
+        { HARNESS_LONG64, 0, 0, HARNESS_PT | UINT64_C(1) << 63, TO_CR3, EXC_GP },
+        { HARNESS_LONG64, 0, CR4_PCIDE, HARNESS_PT | UINT64_C(1) << 62, TO_CR3, EXC_GP },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        bool to_cr4 = strcmp(cases[i].code, TO_CR4) == 0;
+
+        harness_reset(h, cases[i].mode);
+        h->cpu->cr3 |= cases[i].cr3_more;
+        h->cpu->cr4 |= cases[i].cr4_before;
+        h->cpu->regs[X86_RAX] = cases[i].value | (to_cr4 ? h->cpu->cr4 : 0);
+        g_test_message("case %zu", i);
+        g_assert_cmpint(harness_run_hex(h, cases[i].code), ==, cases[i].vector);
+        if (!to_cr4 && cases[i].vector == -1) {
+            g_assert_cmphex(h->cpu->cr3, ==, HARNESS_PT | 0xfff);
+        }
+    }
+}
+
+static void test_invpcid(void)
+{
+    static const struct {
+        HarnessMode mode;
+        uint64_t cr4, type, pcid, addr;
+        int vector;
+    } cases[] = {
+        { HARNESS_LONG64, CR4_PCIDE, 0, 5, VIRT, -1 },
+        { HARNESS_LONG64, CR4_PCIDE, 1, 5, 0, -1 },
+        { HARNESS_LONG64, 0, 2, 0, 0, -1 },
+        { HARNESS_LONG64, 0, 3, 0, 0, -1 },
+        { HARNESS_LONG64, 0, 0, 5, VIRT, EXC_GP },
+        { HARNESS_LONG64, 0, 1, 0, 0, -1 },
+        { HARNESS_LONG64, CR4_PCIDE, 4, 0, 0, EXC_GP },
+        { HARNESS_LONG64, CR4_PCIDE, 0, 5, UINT64_C(1) << 50, EXC_GP },
+        { HARNESS_LONG64, CR4_PCIDE, 1, 0x1000, 0, EXC_GP },
+        { HARNESS_USER64, CR4_PCIDE, 2, 0, 0, EXC_GP },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        harness_reset(h, cases[i].mode);
+        h->cpu->cr4 |= cases[i].cr4;
+        map(PAGE | PTE_P | PTE_US, 0);
+        put64(PAGE, 1);
+        put64(PAGE + 0x1000, 2);
+        put64(HARNESS_DATA, cases[i].pcid);
+        put64(HARNESS_DATA + 8, cases[i].addr);
+        h->cpu->regs[X86_RBX] = HARNESS_DATA;
+        h->cpu->regs[X86_RAX] = cases[i].type;
+        /* The code reads, changes the entry, reads again, invalidates, and reads. */
+        h->cpu->regs[X86_RDI] = VIRT;
+        h->cpu->regs[X86_RSI] = PT;
+        h->cpu->regs[X86_RCX] = (PAGE + 0x1000) | PTE_P | PTE_US;
+        g_test_message("case %zu", i);
+        g_assert_cmpint(harness_run_hex(h, "4c8b07"
+                                           "48890e"
+                                           "4c8b0f" INVPCID "4c8b17"),
+                        ==, cases[i].vector);
+        g_assert_cmphex(h->cpu->regs[8], ==, 1);
+        g_assert_cmphex(h->cpu->regs[9], ==, 1);
+        if (cases[i].vector == -1) {
+            g_assert_cmphex(h->cpu->regs[10], ==, 2);
+        }
+    }
+}
+
 static void test_upper_levels(void)
 {
     uint64_t value = 0;
@@ -280,6 +427,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/mmu/rights", test_rights);
+    g_test_add_func("/mmu/protection-keys", test_keys);
+    g_test_add_func("/mmu/pkru", test_pkru);
+    g_test_add_func("/mmu/pcid", test_pcid);
+    g_test_add_func("/mmu/invpcid", test_invpcid);
     g_test_add_func("/mmu/upper-levels", test_upper_levels);
     g_test_add_func("/mmu/accessed-dirty", test_accessed_dirty);
     g_test_add_func("/mmu/large-pages", test_large_pages);

@@ -316,6 +316,7 @@ static void test_xcr0(void)
         { XCR0_SSE, 0, HARNESS_LONG64, EXC_GP },
         { XCR0_X87 | XCR0_AVX, 0, HARNESS_LONG64, EXC_GP },
         { ALL | 1 << 5, 0, HARNESS_LONG64, EXC_GP },
+        { ALL | XCR0_PKRU, 0, HARNESS_LONG64, -1 },
         { UINT64_C(1) << 62 | 1, 0, HARNESS_LONG64, EXC_GP },
         { XCR0_X87, 1, HARNESS_LONG64, EXC_GP },
         { XCR0_X87, 0, HARNESS_USER64, EXC_GP },
@@ -505,6 +506,41 @@ static void test_bad_areas(void)
     g_assert_cmpint(harness_run_hex(h, XSAVES), ==, EXC_GP);
 }
 
+/* PKRU's component: behind AVX's, but in the compact form without that. */
+static void test_pkru(void)
+{
+    static const struct {
+        const char *save;
+        uint64_t wanted;
+        unsigned offset;
+    } cases[] = {
+        { XSAVE, XCR0_PKRU, 832 },
+        { XSAVE, ALL | XCR0_PKRU, 832 },
+        { XSAVEC, ALL | XCR0_PKRU, 832 },
+        { XSAVEC, XCR0_PKRU, 576 },
+        { XSAVEC, XCR0_PKRU | XCR0_X87, 576 },
+    };
+
+    for (size_t i = 0; has_avx() && i < G_N_ELEMENTS(cases); i++) {
+        prepare(HARNESS_LONG64);
+        h->cpu->xcr0 = ALL | XCR0_PKRU;
+        h->cpu->pkru = 0x12345678;
+        h->cpu->regs[X86_RAX] = cases[i].wanted;
+        memset(h->ram + AREA + 576, 0xaa, 300);
+        g_assert_cmpint(harness_run_hex(h, cases[i].save), ==, -1);
+        g_assert_cmphex(area64(cases[i].offset), ==, 0x12345678);
+        g_assert_true(is_filled(h->ram + AREA + cases[i].offset + 8, 0xaa, 8));
+        h->cpu->pkru = 5;
+        h->cpu->rip = HARNESS_CODE;
+        g_assert_cmpint(harness_run_hex(h, XRSTOR), ==, -1);
+        g_assert_cmphex(h->cpu->pkru, ==, 0x12345678);
+        h->ram[AREA + 513] = 0; /* not in use: initial */
+        h->cpu->rip = HARNESS_CODE;
+        g_assert_cmpint(harness_run_hex(h, XRSTOR), ==, -1);
+        g_assert_cmphex(h->cpu->pkru, ==, 0);
+    }
+}
+
 /* The last byte is not there: nothing has been written. */
 static void test_page_fault(void)
 {
@@ -540,9 +576,17 @@ static void test_cpuid(void)
     x86_cpuid(h->cpu, 1, 0, &r);
     g_assert_cmphex(r.ecx & CPUID_1_ECX_OSXSAVE, ==, 0);
     x86_cpuid(h->cpu, 0xd, 0, &r);
-    g_assert_cmphex(r.eax, ==, ALL);
+    g_assert_cmphex(r.eax, ==, ALL | XCR0_PKRU);
     g_assert_cmpuint(r.ebx, ==, 832);
-    g_assert_cmpuint(r.ecx, ==, 832);
+    g_assert_cmpuint(r.ecx, ==, 840);
+    h->cpu->xcr0 = XCR0_X87 | XCR0_PKRU;
+    x86_cpuid(h->cpu, 0xd, 0, &r);
+    g_assert_cmpuint(r.ebx, ==, 840);
+    x86_cpuid(h->cpu, 0xd, 1, &r);
+    g_assert_cmpuint(r.ebx, ==, 584);
+    x86_cpuid(h->cpu, 0xd, 9, &r);
+    g_assert_cmpuint(r.eax, ==, 8);
+    g_assert_cmpuint(r.ebx, ==, 832);
     h->cpu->xcr0 = XCR0_X87;
     x86_cpuid(h->cpu, 0xd, 0, &r);
     g_assert_cmpuint(r.ebx, ==, 576);
@@ -570,6 +614,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-avx/what-is-written", test_what_is_written);
     g_test_add_func("/soft-avx/initial-state", test_initial_state);
     g_test_add_func("/soft-avx/bad-areas", test_bad_areas);
+    g_test_add_func("/soft-avx/pkru", test_pkru);
     g_test_add_func("/soft-avx/page-fault", test_page_fault);
     g_test_add_func("/soft-avx/cpuid", test_cpuid);
     int status = g_test_run();

@@ -149,7 +149,7 @@ static void prepare(HarnessMode mode)
     memset(h->ram + KERNEL, 0xf4, 1);
     memset(h->ram + SYSRET_TO, 0xf4, 1);
     if (mode != HARNESS_REAL) {
-        cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE;
+        cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_PKE;
         cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
     }
     cpu->efer |= EFER_SCE;
@@ -175,7 +175,7 @@ static int run_code(const char *hex, HarnessMode mode)
         h->cpu->regs[X86_RCX] = SYSRET_TO;
         h->cpu->regs[X86_RDX] = SYSRET_TO;
     }
-    if (g_str_has_prefix(hex, "0f01d")) { /* XGETBV, XSETBV: XCR0 */
+    if (g_str_has_prefix(hex, "0f01d") || g_str_has_prefix(hex, "0f01e")) { /* XCR0, PKRU */
         h->cpu->regs[X86_RCX] = 0;
         h->cpu->regs[X86_RAX] = XCR0_X87;
     }
