@@ -14,6 +14,10 @@
 /* Offset of XSTATE_BV in the XSAVE area, and its bits for what X86Cpu.fxsave holds. */
 #define XSTATE_BV_OFFSET 512
 #define XSTATE_X87_SSE   3u
+/* The upper halves of YMM0-YMM15, where every processor has them (CPUID leaf 0xd, 2), and their bit
+ * there and in XCR0. */
+#define XSTATE_YMM_OFFSET 576
+#define XSTATE_YMM        4u
 /* Bytes of FXSAVE's area that are registers; then there is room for software. */
 #define FXSAVE_USED 464
 
@@ -161,6 +165,37 @@ static void debugregs_from_cpu(struct kvm_debugregs *d, const X86Cpu *cpu)
     d->dr7 = cpu->dr[7];
 }
 
+static uint64_t xsave_present(const KvmCpu *k)
+{
+    uint64_t present;
+
+    memcpy(&present, (const uint8_t *)k->xsave + XSTATE_BV_OFFSET, sizeof(present));
+    return present;
+}
+
+static void xsave_to_cpu(KvmCpu *k)
+{
+    X86Cpu *cpu = &k->cpu;
+
+    memcpy(cpu->fxsave, k->xsave, FXSAVE_USED);
+    if (xsave_present(k) & XSTATE_YMM) {
+        memcpy(cpu->ymm_high, (const uint8_t *)k->xsave + XSTATE_YMM_OFFSET, sizeof(cpu->ymm_high));
+    } else {
+        memset(cpu->ymm_high, 0, sizeof(cpu->ymm_high));
+    }
+}
+
+/* Is what X86Cpu has of it other than what was exchanged last? */
+static bool xsave_changed(const KvmCpu *k)
+{
+    static const uint8_t zeros[sizeof(k->cpu.ymm_high)];
+    const void *ymm =
+        xsave_present(k) & XSTATE_YMM ? (const uint8_t *)k->xsave + XSTATE_YMM_OFFSET : zeros;
+
+    return memcmp(k->xsave, k->cpu.fxsave, FXSAVE_USED) != 0 ||
+           memcmp(ymm, k->cpu.ymm_high, sizeof(k->cpu.ymm_high)) != 0;
+}
+
 static void xsave_from_cpu(KvmCpu *k, bool reset)
 {
     uint8_t *area = (uint8_t *)k->xsave;
@@ -170,8 +205,11 @@ static void xsave_from_cpu(KvmCpu *k, bool reset)
         memset(area, 0, kvm_vm.xsave_size);
     }
     memcpy(area, k->cpu.fxsave, FXSAVE_USED);
-    memcpy(&present, area + XSTATE_BV_OFFSET, sizeof(present));
-    present |= XSTATE_X87_SSE;
+    present = xsave_present(k) | XSTATE_X87_SSE;
+    if (k->cpu.xcr0 & XSTATE_YMM) {
+        memcpy(area + XSTATE_YMM_OFFSET, k->cpu.ymm_high, sizeof(k->cpu.ymm_high));
+        present |= XSTATE_YMM;
+    }
     memcpy(area + XSTATE_BV_OFFSET, &present, sizeof(present));
 }
 
@@ -265,7 +303,7 @@ void kvm_get_state(X86Cpu *cpu)
     sregs_to_cpu(&k->sregs, cpu);
     kvm_ioctl(k->fd, kvm_vm.xsave_size > sizeof(*k->xsave) ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
               k->xsave);
-    memcpy(cpu->fxsave, k->xsave, FXSAVE_USED);
+    xsave_to_cpu(k);
     if (kvm_ioctl(k->fd, KVM_GET_XCRS, &k->xcrs) >= 0 && k->xcrs.nr_xcrs) {
         cpu->xcr0 = k->xcrs.xcrs[0].value;
     }
@@ -301,7 +339,7 @@ static void put_xsave(KvmCpu *k, bool all, bool reset)
 {
     int ret;
 
-    if (!all && memcmp(k->xsave, k->cpu.fxsave, FXSAVE_USED) == 0) {
+    if (!all && !xsave_changed(k)) {
         return;
     }
     xsave_from_cpu(k, reset);

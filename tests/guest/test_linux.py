@@ -441,7 +441,8 @@ def migrated(guest, uri):
 
 
 def goes_and_comes():
-    """Saved while it runs, with a DIMM, and loaded twice; the DIMM leaves in the last one."""
+    """Saved while it runs and writes to its memory, with a DIMM, and loaded twice; the DIMM leaves in the
+    last one."""
     dimm = ("-object", f"memory-backend-ram,id=m-d0,size={256 * MIB}", "-device",
             "pc-dimm,id=d0,memdev=m-d0,slot=0")
     with tempfile.TemporaryDirectory() as folder:
@@ -453,7 +454,7 @@ def goes_and_comes():
             sums = guest.run("sha256sum /tmp/pattern")
             started = time.monotonic()
             uptime = float(guest.run("cut -d ' ' -f 1 /proc/uptime"))
-            guest.run("(while :; do :; done) & echo busy")
+            guest.run("(while :; do head -c 30000000 /dev/urandom > /tmp/churn; done) & echo busy")
             migrated(guest, f"file:{folder}/first")
         for came, goes in (("first", "second"), ("second", None)):
             with machine(cpus=2, memory="512M,slots=4,maxmem=4G",
@@ -467,7 +468,7 @@ def goes_and_comes():
                     migrated(guest, f"file:{folder}/{goes}")
                     continue
                 check_memory(guest, total, dimms_of(guest))
-                guest.run("rm /tmp/pattern; kill %1")
+                guest.run("kill %1; rm -f /tmp/pattern /tmp/churn")
                 guest.unplug("d0")
                 check_memory(guest, total, [])
                 tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|call trace|stall'", check=False), "0")

@@ -269,6 +269,43 @@ static void test_exit_names(void)
 }
 
 /* A vCPU's registers survive the way to KVM and back; and a second time nothing is written. */
+/* The upper halves of YMM registers are X86Cpu's, too. */
+static void test_ymm(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *cpu = vcpu_alloc();
+    g_assert_true(x86_cpu_model_parse(&cpu->model, "host", &err));
+    if (!x86_cpu_model_has(&cpu->model, X86_FEAT_1_ECX, CPUID_1_ECX_AVX)) {
+        g_test_skip("this KVM has no AVX");
+        vcpu_free(cpu);
+        return;
+    }
+    g_assert_true(kvm_cpu_init(cpu, &err));
+    x86_cpu_reset(cpu);
+    cpu->xcr0 = 7;
+    memset(cpu->ymm_high, 0xa5, sizeof(cpu->ymm_high));
+    kvm_put_state(cpu);
+    X86Cpu was = *cpu;
+    memset(cpu->ymm_high, 0, sizeof(cpu->ymm_high));
+    kvm_get_state(cpu);
+    g_assert_cmpmem(cpu->ymm_high, sizeof(cpu->ymm_high), was.ymm_high, sizeof(was.ymm_high));
+    cpu->ymm_high[15][15] = 1; /* alone, it is noticed */
+    kvm_put_state(cpu);
+    cpu->ymm_high[15][15] = 0;
+    kvm_get_state(cpu);
+    g_assert_cmphex(cpu->ymm_high[15][15], ==, 1);
+    x86_cpu_reset(cpu);
+    kvm_put_state(cpu);
+    kvm_get_state(cpu);
+    g_assert_cmphex(cpu->ymm_high[0][0], ==, 0);
+    kvm_cpu_destroy(cpu);
+    vcpu_free(cpu);
+}
+
 static void test_state(void)
 {
     g_autoptr(GError) err = NULL;
@@ -525,6 +562,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/cpuid", test_cpuid);
     g_test_add_func("/kvm/exit-names", test_exit_names);
     g_test_add_func("/kvm/state", test_state);
+    g_test_add_func("/kvm/ymm", test_ymm);
     g_test_add_func("/kvm/pending-sipi", test_pending_sipi);
     g_test_add_func("/kvm/pending-exception", test_pending_exception);
     g_test_add_func("/kvm/smm", test_smm);
