@@ -12,15 +12,20 @@
 struct Loop {
     GMainContext *context; /* NULL: GLib's default, of the main loop */
     GThread *thread;
-    /* Set by the thread before loop_new() returns. */
     GMutex mutex;
+    GQueue calls; /* of Call, that wait; under the mutex */
     GCond started;
-    int thread_id;
-    bool ending; /* the thread's */
+    int thread_id; /* set by the thread before loop_new() returns */
+    bool ending;   /* the thread's */
     /* Read by the thread whenever it is about to sleep (relaxed: nothing hangs on the order). */
     _Atomic int64_t max_ns, grow, shrink;
     int64_t window_ns; /* how long it looks now; the thread's */
 };
+
+typedef struct Call {
+    void (*fn)(void *opaque);
+    void *opaque;
+} Call;
 
 static Loop main_loop;
 static __thread Loop *current; /* in the thread of a loop that has one of its own */
@@ -75,6 +80,80 @@ void loop_set_polling(Loop *loop, int64_t max_ns, int64_t grow, int64_t shrink)
     atomic_store_explicit(&loop->shrink, shrink, memory_order_relaxed);
 }
 
+/* ---- calls: a source of each loop, which was there before others can see the loop ---- */
+
+typedef struct CallSource {
+    GSource parent;
+    Loop *loop;
+} CallSource;
+
+static gboolean calls_check(GSource *source)
+{
+    Loop *loop = ((CallSource *)source)->loop;
+    bool any;
+
+    g_mutex_lock(&loop->mutex);
+    any = !g_queue_is_empty(&loop->calls);
+    g_mutex_unlock(&loop->mutex);
+    return any;
+}
+
+static gboolean calls_prepare(GSource *source, gint *timeout)
+{
+    *timeout = -1;
+    return calls_check(source);
+}
+
+/* Those that there are; one that asks for another does not hold up the rest of the loop. */
+static gboolean calls_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
+{
+    Loop *loop = ((CallSource *)source)->loop;
+    Call *call;
+    GQueue now;
+
+    g_mutex_lock(&loop->mutex);
+    now = loop->calls;
+    g_queue_init(&loop->calls);
+    g_mutex_unlock(&loop->mutex);
+    while ((call = g_queue_pop_head(&now))) {
+        call->fn(call->opaque);
+        g_free(call);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs call_source_funcs = {
+    .prepare = calls_prepare,
+    .check = calls_check,
+    .dispatch = calls_dispatch,
+};
+
+static void take_calls(Loop *loop)
+{
+    GSource *source = g_source_new(&call_source_funcs, sizeof(CallSource));
+
+    ((CallSource *)source)->loop = loop;
+    g_source_set_name(source, "calls");
+    g_source_attach(source, loop->context);
+    g_source_unref(source);
+}
+
+void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    Call *call = g_new(Call, 1);
+
+    *call = (Call){ fn, opaque };
+    g_mutex_lock(&loop->mutex);
+    g_queue_push_tail(&loop->calls, call);
+    g_mutex_unlock(&loop->mutex);
+    g_main_context_wakeup(loop->context);
+}
+
+void loop_main_init(void)
+{
+    take_calls(&main_loop);
+}
+
 /* ---- loops with threads ---- */
 
 static gpointer loop_thread(gpointer opaque)
@@ -101,6 +180,7 @@ Loop *loop_new(const char *name, GError **errp)
     g_cond_init(&loop->started);
     loop->context = g_main_context_new();
     g_main_context_set_poll_func(loop->context, poll_and_sleep);
+    take_calls(loop);
     loop->thread = g_thread_try_new(name, loop_thread, loop, errp);
     if (!loop->thread) {
         loop_free(loop);
@@ -130,6 +210,7 @@ void loop_free(Loop *loop)
         g_thread_join(loop->thread);
     }
     g_main_context_unref(loop->context);
+    g_queue_clear_full(&loop->calls, g_free);
     g_mutex_clear(&loop->mutex);
     g_cond_clear(&loop->started);
     g_free(loop);
@@ -147,35 +228,22 @@ bool loop_is_mine(const Loop *loop)
 
 /* ---- sources ---- */
 
+static void attach_now(void *opaque)
+{
+    GSource *source = opaque;
+
+    if (!g_source_is_destroyed(source)) {
+        g_source_attach(source, current->context);
+    }
+    g_source_unref(source);
+}
+
+/* Of a loop with a thread of its own only that thread touches the context. */
 void loop_attach(Loop *loop, GSource *source)
 {
-    g_source_attach(source, loop->context);
-}
-
-typedef struct Call {
-    /* Stored with release, loaded with acquire: the call finds what was done before it was asked
-     * for. GLib's own lock orders that as well, but no checker sees it. */
-    void (*_Atomic fn)(void *opaque);
-    void *opaque;
-} Call;
-
-static gboolean run_call(gpointer data)
-{
-    Call *call = data;
-
-    atomic_load_explicit(&call->fn, memory_order_acquire)(call->opaque);
-    return G_SOURCE_REMOVE;
-}
-
-void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque)
-{
-    GSource *source = g_idle_source_new();
-    Call *call = g_new(Call, 1);
-
-    call->opaque = opaque;
-    atomic_store_explicit(&call->fn, fn, memory_order_release);
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, run_call, call, g_free);
-    loop_attach(loop, source);
-    g_source_unref(source);
+    if (loop == &main_loop || loop == current) {
+        g_source_attach(source, loop->context);
+    } else {
+        loop_call(loop, attach_now, g_source_ref(source));
+    }
 }

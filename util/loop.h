@@ -17,6 +17,8 @@ typedef struct Loop Loop;
 
 /* The main loop (util/main-loop.h); never freed. */
 Loop *loop_main(void);
+/* For main_loop_init(). */
+void loop_main_init(void);
 
 /* A loop with a thread of its own, called @name, which runs when this returns. */
 Loop *loop_new(const char *name, GError **errp);
@@ -29,7 +31,8 @@ bool loop_is_mine(const Loop *loop);
 /* Of a loop with a thread of its own: the number of that, as the host's kernel counts. */
 int loop_thread_id(const Loop *loop);
 
-/* From now on @loop calls @source; it takes a reference of its own. Any thread. */
+/* @loop calls @source, from now on or soon, and takes a reference of its own. Any thread, but for
+ * the main loop with the machine lock. */
 void loop_attach(Loop *loop, GSource *source);
 /* Call @fn(@opaque) once from the loop; in order. Any thread. */
 void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque);

@@ -153,6 +153,7 @@ void main_loop_init(void)
     g_source_unref(source);
     g_main_context_set_poll_func(NULL, poll_unlocked);
     clock_on_timeout_change(wake);
+    loop_main_init();
 }
 
 bool main_loop_iterate(bool may_block)
