@@ -51,6 +51,7 @@ golden: build
 bench: build
 	@scripts/make-guest.sh $(BUILD)/guest generic
 	@python3 tests/bench/bench.py $(BUILD)
+	@python3 tests/bench/programs.py $(BUILD)
 
 fuzz:
 	@scripts/install-packages.sh clang libclang-rt-14-dev
