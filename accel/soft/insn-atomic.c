@@ -7,6 +7,7 @@
 
 #include "accel/soft/alu-ops.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 enum { OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, BINARY_OPS };
@@ -341,3 +342,23 @@ const SoftFamilyEntry soft_family_atomic[] = {
     { ZYDIS_MNEMONIC_CMPXCHG16B, emit_cmpxchg16b, 0 },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_atomic(void)
+{
+    static UopFn *const xadd[4] = { xadd8_m, xadd16_m, xadd32_m, xadd64_m };
+    static UopFn *const cmpxchg[4] = { cmpxchg8_m, cmpxchg16_m, cmpxchg32_m, cmpxchg64_m };
+
+    for (unsigned i = 0; i < 4; i++) {
+        SoftMeaning m = { .size = (uint8_t)(1 << i), .form = SOFT_MR };
+        m.kind = SOFT_MEANS_SWAP;
+        soft_meaning_add(xchg_fns[i], m);
+        m.kind = SOFT_MEANS_XADD;
+        soft_meaning_add(xadd[i], m);
+        m.kind = SOFT_MEANS_CMPXCHG;
+        soft_meaning_add(cmpxchg[i], m);
+        m.kind = SOFT_MEANS_LOCKED;
+        for (m.op = OP_ADD; m.op < BINARY_OPS; m.op++) {
+            soft_meaning_add(binary_fns[m.op][i], m);
+        }
+    }
+}

@@ -170,7 +170,8 @@ HostEmitFn host_emit_nothing, host_emit_alu, host_emit_test, host_emit_unary, ho
     host_emit_shift, host_emit_imul, host_emit_multiply, host_emit_set, host_emit_cmov,
     host_emit_scan, host_emit_bit, host_emit_jcc, host_emit_jmp, host_emit_go_on, host_emit_jmp_to,
     host_emit_call, host_emit_call_to, host_emit_ret, host_emit_push, host_emit_pop,
-    host_emit_leave, host_emit_xmm, host_emit_native;
+    host_emit_leave, host_emit_xmm, host_emit_native, host_emit_locked, host_emit_swap,
+    host_emit_xadd, host_emit_cmpxchg;
 
 /* ---- loops of one block (loop.c) ---- */
 

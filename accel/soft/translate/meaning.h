@@ -39,6 +39,10 @@ typedef enum SoftMeans {
     SOFT_MEANS_LEAVE,    /* Uop.size 8 */
     SOFT_MEANS_XMM,      /* 16 bytes moved; form RR, RM, MR; Uop.aux: memory must be aligned */
     SOFT_MEANS_NATIVE,   /* Uop.imm: its NativeStub */
+    SOFT_MEANS_LOCKED,   /* op: 0-6 as ALU_*, on memory; the source is imm if Uop.aux, else src */
+    SOFT_MEANS_SWAP,     /* XCHG of memory and src */
+    SOFT_MEANS_XADD,     /* of memory and src; LOCKed */
+    SOFT_MEANS_CMPXCHG,  /* the same */
     SOFT_MEANS_COUNT,
 } SoftMeans;
 
@@ -87,5 +91,6 @@ void soft_meanings_stack(void);
 void soft_meanings_decode(void);
 void soft_meanings_xmm(void);
 void soft_meanings_native(void);
+void soft_meanings_atomic(void);
 
 #endif

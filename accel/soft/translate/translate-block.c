@@ -28,7 +28,9 @@ static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
     [SOFT_MEANS_CALL_TO] = host_emit_call_to,   [SOFT_MEANS_RET] = host_emit_ret,
     [SOFT_MEANS_PUSH] = host_emit_push,         [SOFT_MEANS_POP] = host_emit_pop,
     [SOFT_MEANS_LEAVE] = host_emit_leave,       [SOFT_MEANS_XMM] = host_emit_xmm,
-    [SOFT_MEANS_NATIVE] = host_emit_native,
+    [SOFT_MEANS_NATIVE] = host_emit_native,     [SOFT_MEANS_LOCKED] = host_emit_locked,
+    [SOFT_MEANS_SWAP] = host_emit_swap,         [SOFT_MEANS_XADD] = host_emit_xadd,
+    [SOFT_MEANS_CMPXCHG] = host_emit_cmpxchg,
 };
 
 static UopFn *function_of(const SoftBlock *b, unsigned index)
