@@ -189,6 +189,22 @@ def boot_menu_log(accel, board):
             return file.read().split("enter handle_19")[0]
 
 
+def moved_at_menu(board):
+    """A machine that waits in SeaBIOS's menu goes to another program, where a key ends it."""
+    firmware("bios-256k.bin", "seabios")
+    options = {"kernel": False, "board": board, "memory": "128M,slots=4,maxmem=4G"}
+    menu = ["-boot", "menu=on,splash-time=60000"]
+    with tempfile.TemporaryDirectory() as folder, \
+            machine([*menu, "-incoming", f"unix:{folder}/socket"], **options) as there, machine(menu, **options) as here:
+        here.wait_for("Press ESC for boot menu", 60)
+        here.serial.send(b"\x1b")
+        here.wait_for("Select boot device:", 60)
+        here.qmp.command("migrate", uri=f"unix:{folder}/socket")
+        there.qmp.event("RESUME")
+        tap.equal(here.qmp.command("query-migrate")["status"], "completed")
+        leave_menu(there)
+
+
 def boot_menu(accel, board):
     """It finds the ACPI tables; on another engine all is the same, and at the same addresses."""
     firmware("bios-256k.bin", "seabios")
@@ -280,7 +296,8 @@ def ovmf_rom():
 
 GROUPS = {
     "menu": [(f"SeaBIOS to its boot menu, {board}, {accel}", lambda board=board, accel=accel: boot_menu(accel, board))
-             for board in ("pc", "q35") for accel in ("soft", "kvm")],
+             for board in ("pc", "q35") for accel in ("soft", "kvm")] +
+            [("moved at SeaBIOS's boot menu, pc", lambda: moved_at_menu("pc"))],
     "tables": [("the same tables, pc", lambda: same_tables("pc")),
                ("the same tables, q35", lambda: same_tables("q35"))],
     "seabios": [("SeaBIOS alone", seabios_alone), ("SeaBIOS with 255 CPUs", seabios_many_cpus),
