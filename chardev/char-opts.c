@@ -217,7 +217,9 @@ Chardev *chardev_change(const char *backend, const char *id, struct json_object 
         return NULL;
     }
     new = open_backend(backend, id, props, errp);
-    if (!new) {
+    /* Others ran while it waited for a client, and may have taken the old one away. */
+    old = new ? find_changeable(id, errp) : NULL;
+    if (!old) {
         return NULL;
     }
     replace(old, new, id);
