@@ -433,7 +433,19 @@ static const StateField i8259_fields[] = {
     {},
 };
 
-static const StateTable i8259_state = { .name = "i8259", .version = 1, .fields = i8259_fields };
+/* What is behind the output has not seen it: it would wait for the next edge, which may never come.
+ */
+static bool i8259_loaded(void *obj, GError **errp)
+{
+    I8259 *s = obj;
+
+    irq_set(&s->intr, s->output);
+    return true;
+}
+
+static const StateTable i8259_state = {
+    .name = "i8259", .version = 1, .fields = i8259_fields, .post_load = i8259_loaded
+};
 
 static const DeviceClass i8259_device_ops = {
     .category = "misc",

@@ -297,7 +297,8 @@ def ovmf_rom():
 GROUPS = {
     "menu": [(f"SeaBIOS to its boot menu, {board}, {accel}", lambda board=board, accel=accel: boot_menu(accel, board))
              for board in ("pc", "q35") for accel in ("soft", "kvm")] +
-            [("moved at SeaBIOS's boot menu, pc", lambda: moved_at_menu("pc"))],
+            [(f"moved at SeaBIOS's boot menu, {board}", lambda board=board: moved_at_menu(board))
+             for board in ("pc", "q35")],
     "tables": [("the same tables, pc", lambda: same_tables("pc")),
                ("the same tables, q35", lambda: same_tables("q35"))],
     "seabios": [("SeaBIOS alone", seabios_alone), ("SeaBIOS with 255 CPUs", seabios_many_cpus),

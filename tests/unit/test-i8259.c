@@ -164,6 +164,25 @@ static void test_any_write(void)
     }
 }
 
+/* Saved with a request that the CPU has not taken: after loading it is told of it. */
+static void test_saved_output(void)
+{
+    const StateTable *table = device_class(DEVICE(pic))->state;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GError) err = NULL;
+
+    init_pair(1);
+    pulse(4);
+    g_assert_cmpint(intr.level, ==, 1);
+    state_save(table, pic, bytes);
+    g_assert_cmphex(i8259_acknowledge(pic), ==, 0x24);
+    g_assert_cmpint(intr.level, ==, 0);
+    g_assert_true(state_load(table, pic, bytes->data, bytes->len, &err));
+    g_assert_cmpint(intr.level, ==, 1);
+    g_assert_cmphex(i8259_acknowledge(pic), ==, 0x24);
+    g_assert_cmpint(intr.level, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
@@ -176,5 +195,6 @@ int main(int argc, char **argv)
     g_test_add_func("/i8259/level-spurious", test_level_and_spurious);
     g_test_add_func("/i8259/poll", test_poll);
     g_test_add_func("/i8259/any-write", test_any_write);
+    g_test_add_func("/i8259/saved-output", test_saved_output);
     return g_test_run();
 }
