@@ -189,5 +189,8 @@ int main(int argc, char **argv)
     g_test_add_func("/notify/plain-engine", test_plain_engine);
     g_test_add_func("/notify/engine", test_engine);
     g_test_add_func("/notify/engine-refuses", test_engine_refuses);
-    return g_test_run();
+    int status = g_test_run();
+    memory_region_remove(&msi);
+    memory_region_destroy(&msi);
+    return status;
 }
