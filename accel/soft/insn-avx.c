@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What of AVX and AVX2 is not run by a stub: moves of whole registers, which compiled code is full
- * of, and instructions whose memory operand is not one piece.
+ * What of AVX and AVX2 is code of our own: moves of whole registers, which compiled code is full
+ * of, and instructions whose memory operand is not one piece. The host runs the rest (native.h).
  *   VMOVAPS VMOVAPD VMOVDQA VMOVUPS VMOVUPD VMOVDQU VLDDQU VZEROALL VZEROUPPER VLDMXCSR VSTMXCSR
  *   VMASKMOVPS VMASKMOVPD VPMASKMOVD VPMASKMOVQ VMASKMOVDQU
  *   VGATHERDPS VGATHERDPD VGATHERQPS VGATHERQPD VPGATHERDD VPGATHERDQ VPGATHERQD VPGATHERQQ
@@ -9,16 +9,6 @@
 #include "accel/soft/access.h"
 #include "accel/soft/native.h"
 #include "accel/soft/uop.h"
-
-static inline void check(SoftCpu *s, const Uop *op)
-{
-    const uint64_t both = XCR0_SSE | XCR0_AVX;
-
-    if (G_UNLIKELY((s->cpu.cr0 & CR0_TS) || !(s->cpu.cr4 & CR4_OSXSAVE) ||
-                   (s->cpu.xcr0 & both) != both)) {
-        native_check_avx(s, op);
-    }
-}
 
 static void get_ymm(SoftCpu *s, unsigned reg, uint8_t value[32])
 {
@@ -56,7 +46,7 @@ static uint64_t move_address(SoftCpu *s, const Uop *op)
 
 static const Uop *move_load(SoftCpu *s, const Uop *op)
 {
-    check(s, op);
+    native_check_avx(s, op);
     uint64_t addr = move_address(s, op);
     const uint8_t *host = soft_read_host(s, addr, op->size);
     uint8_t data[32];
@@ -70,7 +60,7 @@ static const Uop *move_load(SoftCpu *s, const Uop *op)
 
 static const Uop *move_store(SoftCpu *s, const Uop *op)
 {
-    check(s, op);
+    native_check_avx(s, op);
     uint64_t addr = move_address(s, op);
     uint8_t data[32];
     get_ymm(s, op->src, data);
@@ -87,7 +77,7 @@ static const Uop *move_reg(SoftCpu *s, const Uop *op)
 {
     uint8_t data[32];
 
-    check(s, op);
+    native_check_avx(s, op);
     get_ymm(s, op->src, data);
     set_ymm(s, op->dst, data, op->size);
     return op + 1;
@@ -148,21 +138,14 @@ static bool emit_zero(SoftDecoder *d, const SoftInsn *in)
 static const Uop *load_mxcsr(SoftCpu *s, const Uop *op)
 {
     native_check_avx(s, op);
-    uint32_t mxcsr = soft_load32(s, op, soft_addr(s, op));
-    if (mxcsr & ~MXCSR_VALID) {
-        soft_raise(s, op, EXC_GP, 0);
-    }
-    memcpy(s->cpu.fxsave + FX_MXCSR, &mxcsr, 4);
+    native_load_mxcsr(s, op);
     return op + 1;
 }
 
 static const Uop *store_mxcsr(SoftCpu *s, const Uop *op)
 {
-    uint32_t mxcsr;
-
     native_check_avx(s, op);
-    memcpy(&mxcsr, s->cpu.fxsave + FX_MXCSR, 4);
-    soft_store32(s, op, soft_addr(s, op), mxcsr);
+    native_store_mxcsr(s, op);
     return op + 1;
 }
 

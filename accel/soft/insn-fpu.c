@@ -57,23 +57,35 @@ static const Uop *fxrstor(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-static const Uop *ldmxcsr(SoftCpu *s, const Uop *op)
+void native_load_mxcsr(SoftCpu *s, const Uop *op)
 {
-    native_check_sse(s, op);
     uint32_t mxcsr = soft_load32(s, op, soft_addr(s, op));
+
     if (mxcsr & ~MXCSR_VALID) {
         soft_raise(s, op, EXC_GP, 0);
     }
     memcpy(s->cpu.fxsave + FX_MXCSR, &mxcsr, 4);
+}
+
+void native_store_mxcsr(SoftCpu *s, const Uop *op)
+{
+    uint32_t mxcsr;
+
+    memcpy(&mxcsr, s->cpu.fxsave + FX_MXCSR, 4);
+    soft_store32(s, op, soft_addr(s, op), mxcsr);
+}
+
+static const Uop *ldmxcsr(SoftCpu *s, const Uop *op)
+{
+    native_check_sse(s, op);
+    native_load_mxcsr(s, op);
     return op + 1;
 }
 
 static const Uop *stmxcsr(SoftCpu *s, const Uop *op)
 {
     native_check_sse(s, op);
-    uint32_t mxcsr;
-    memcpy(&mxcsr, s->cpu.fxsave + FX_MXCSR, 4);
-    soft_store32(s, op, soft_addr(s, op), mxcsr);
+    native_store_mxcsr(s, op);
     return op + 1;
 }
 

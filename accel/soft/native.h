@@ -136,6 +136,10 @@ void native_check_avx(SoftCpu *s, const Uop *op);
 /* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
 void native_check_sse(SoftCpu *s, const Uop *op);
 void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */
+/* What LDMXCSR and STMXCSR, in either encoding, do when it was checked that they may (insn-fpu.c).
+ */
+void native_load_mxcsr(SoftCpu *s, const Uop *op);
+void native_store_mxcsr(SoftCpu *s, const Uop *op);
 
 /* Offsets in the FXSAVE image (SDM vol. 1 table 10-2). */
 enum {

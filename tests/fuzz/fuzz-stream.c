@@ -54,7 +54,7 @@ static void start(void)
     close(fd);
 }
 
-/* Load all of them; of state @which, if there is one, @bytes. */
+/* Load all states, with @bytes in place of what was remembered. False: they make no machine. */
 static bool load(const GPtrArray *bytes)
 {
     g_autoptr(SavedStates) saved = saved_states_new();
