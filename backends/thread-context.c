@@ -83,9 +83,9 @@ static bool apply_affinity(ThreadContext *context, const cpu_set_t *cpus, GError
 {
     if (context->thread_id && sched_setaffinity(context->thread_id, sizeof(*cpus), cpus) < 0) {
         error_set_errno(errp, errno,
-                        "thread-context: cannot choose these host CPUs; the host has %ld, and "
+                        "thread-context: cannot choose these host CPUs; the host has %d, and "
                         "some may be forbidden",
-                        sysconf(_SC_NPROCESSORS_CONF));
+                        (int)sysconf(_SC_NPROCESSORS_CONF));
         return false;
     }
     return true;

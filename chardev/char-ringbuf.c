@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "chardev/char-ringbuf.h"
 
+#include <inttypes.h>
+
 #include "chardev/char-backend.h"
 #include "util/error.h"
 
@@ -43,13 +45,12 @@ static bool ringbuf_complete(Object *obj, GError **errp)
     CharRingbuf *ring = (CharRingbuf *)obj;
 
     if (!ring->size || ring->size & (ring->size - 1) || ring->size > RING_MAX) {
-        error_set(errp, "size=%" G_GUINT64_FORMAT ": must be a power of two, 1 GiB at most",
-                  ring->size);
+        error_set(errp, "size=%" PRIu64 ": must be a power of two, 1 GiB at most", ring->size);
         return false;
     }
     ring->bytes = g_try_malloc0(ring->size);
     if (!ring->bytes) {
-        error_set(errp, "there is no memory for %" G_GUINT64_FORMAT " bytes; choose a smaller size",
+        error_set(errp, "there is no memory for %" PRIu64 " bytes; choose a smaller size",
                   ring->size);
         return false;
     }

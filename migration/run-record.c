@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/run-record.h"
 
+#include <inttypes.h>
+
 #include "util/error.h"
 #include "util/state.h"
 
@@ -10,7 +12,7 @@ static bool run_loaded(void *obj, GError **errp)
 
     /* Half of what the clock can hold: it must have room to run. */
     if (run->clock_ns < 0 || run->clock_ns > G_MAXINT64 / 4) {
-        error_set(errp, "the clock cannot be at %" G_GINT64_FORMAT " ns", run->clock_ns);
+        error_set(errp, "the clock cannot be at %" PRId64 " ns", run->clock_ns);
         return false;
     }
     return true;

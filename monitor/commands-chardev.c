@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about character devices (qapi/char.json). */
+#include <inttypes.h>
+
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -145,7 +147,7 @@ static bool socket_props(const ChardevBackend *backend, struct json_object *prop
     bool server = !options->has_server || options->server;
 
     if (options->has_reconnect && options->reconnect < 0) {
-        error_set(errp, "reconnect=%" G_GINT64_FORMAT " must be a number of seconds, or 0",
+        error_set(errp, "reconnect=%" PRId64 " must be a number of seconds, or 0",
                   options->reconnect);
         return false;
     }
@@ -347,7 +349,7 @@ char *qmp_ringbuf_read(const char *device, int64_t size, bool has_format, DataFo
         return NULL;
     }
     if (size <= 0) {
-        error_set(errp, "size=%" G_GINT64_FORMAT " must be at least 1", size);
+        error_set(errp, "size=%" PRId64 " must be at least 1", size);
         return NULL;
     }
     bytes = char_ringbuf_read(chr, (size_t)size);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about descriptors that clients hand over (qapi/fd.json). */
+#include <inttypes.h>
+
 #include <unistd.h>
 
 #include "monitor/monitor-internal.h"

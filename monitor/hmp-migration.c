@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HMP commands about migration. */
+#include <inttypes.h>
+
 #include <string.h>
 
 #include "monitor/hmp.h"
@@ -105,8 +107,8 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
 {
     g_autoptr(MigrationParameters) p = qmp_query_migrate_parameters(NULL);
 
-    hmp_printf(hmp, "max-bandwidth: %" G_GUINT64_FORMAT " bytes/second\n", p->max_bandwidth);
-    hmp_printf(hmp, "downtime-limit: %" G_GUINT64_FORMAT " ms\n", p->downtime_limit);
+    hmp_printf(hmp, "max-bandwidth: %" PRIu64 " bytes/second\n", p->max_bandwidth);
+    hmp_printf(hmp, "downtime-limit: %" PRIu64 " ms\n", p->downtime_limit);
     hmp_printf(hmp, "cpu-throttle-initial: %u\n", p->cpu_throttle_initial);
     hmp_printf(hmp, "cpu-throttle-increment: %u\n", p->cpu_throttle_increment);
     hmp_printf(hmp, "max-cpu-throttle: %u\n", p->max_cpu_throttle);
@@ -117,21 +119,19 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv)
 static void print_ms(Hmp *hmp, const char *what, bool there, int64_t ms)
 {
     if (there) {
-        hmp_printf(hmp, "%s: %" G_GINT64_FORMAT " ms\n", what, ms);
+        hmp_printf(hmp, "%s: %" PRId64 " ms\n", what, ms);
     }
 }
 
 static void print_ram(Hmp *hmp, const MigrationStats *ram)
 {
     hmp_printf(hmp,
-               "transferred: %" G_GINT64_FORMAT " bytes\nmemory: %" G_GINT64_FORMAT
-               " bytes, %" G_GINT64_FORMAT " of them left\npages: %" G_GINT64_FORMAT
-               " written, %" G_GINT64_FORMAT " zero\n",
+               "transferred: %" PRId64 " bytes\nmemory: %" PRId64 " bytes, %" PRId64
+               " of them left\npages: %" PRId64 " written, %" PRId64 " zero\n",
                ram->transferred, ram->total, ram->remaining, ram->normal, ram->duplicate);
     hmp_printf(hmp,
-               "throughput: %.2f mbps, %" G_GUINT64_FORMAT " pages/second\n"
-               "dirty sync count: %" G_GINT64_FORMAT "\ndirty pages rate: %" G_GINT64_FORMAT
-               " pages/second\n",
+               "throughput: %.2f mbps, %" PRIu64 " pages/second\n"
+               "dirty sync count: %" PRId64 "\ndirty pages rate: %" PRId64 " pages/second\n",
                ram->mbps, ram->pages_per_second, ram->dirty_sync_count, ram->dirty_pages_rate);
 }
 
@@ -153,8 +153,7 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
         print_ram(hmp, info->ram);
     }
     if (info->has_cpu_throttle_percentage) {
-        hmp_printf(hmp, "cpu throttle percentage: %" G_GINT64_FORMAT "\n",
-                   info->cpu_throttle_percentage);
+        hmp_printf(hmp, "cpu throttle percentage: %" PRId64 "\n", info->cpu_throttle_percentage);
     }
 }
 

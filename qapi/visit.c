@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qapi/visit.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "util/error.h"

@@ -97,7 +97,7 @@ bool pidfile_create(const char *path, GError **errp)
         close(fd);
         return false;
     }
-    g_autofree char *text = g_strdup_printf("%ld\n", (long)getpid());
+    g_autofree char *text = g_strdup_printf("%d\n", getpid());
     if (ftruncate(fd, 0) < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
         error_set_errno(errp, errno, "cannot write it");
         close(fd);

@@ -2,6 +2,8 @@
 /*
  * Why KVM_RUN came back, and what is done then: a table.
  */
+#include <inttypes.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,8 +102,9 @@ static void stop_with(KvmCpu *k, const char *text)
 static void exit_fail_entry(KvmCpu *k)
 {
     g_autofree char *text = g_strdup_printf(
-        "KVM_EXIT_FAIL_ENTRY: the processor refuses to enter the guest (hardware reason 0x%llx)",
-        (unsigned long long)k->run->fail_entry.hardware_entry_failure_reason);
+        "KVM_EXIT_FAIL_ENTRY: the processor refuses to enter the guest (hardware reason 0x%" PRIx64
+        ")",
+        (uint64_t)k->run->fail_entry.hardware_entry_failure_reason);
 
     stop_with(k, text);
 }
@@ -139,8 +142,8 @@ static void exit_internal_error(KvmCpu *k)
         append_instruction(text, run);
     } else {
         for (unsigned i = 0; i < MIN(run->internal.ndata, G_N_ELEMENTS(run->internal.data)); i++) {
-            g_string_append_printf(text, " data[%u]=0x%llx", i,
-                                   (unsigned long long)run->internal.data[i]);
+            g_string_append_printf(text, " data[%u]=0x%" PRIx64, i,
+                                   (uint64_t)run->internal.data[i]);
         }
     }
     stop_with(k, text->str);
@@ -211,9 +214,10 @@ static char *describe_fault(const KvmCpu *k)
 {
 #ifdef KVM_CAP_MEMORY_FAULT_INFO
     if (k->run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
-        return g_strdup_printf("KVM cannot reach guest memory at 0x%llx: has its backing file "
+        return g_strdup_printf("KVM cannot reach guest memory at 0x%" PRIx64
+                               ": has its backing file "
                                "become shorter, or does the host lack memory?",
-                               (unsigned long long)k->run->memory_fault.gpa);
+                               (uint64_t)k->run->memory_fault.gpa);
     }
 #endif
     return g_strdup("KVM cannot reach a page of guest memory: has a backing file become shorter, "

@@ -3,6 +3,8 @@
  * The local APIC's registers, as memory (xAPIC, SDM vol. 3 section 11.4) and as MSRs (x2APIC,
  * section 11.12), and its face to the processor.
  */
+#include <inttypes.h>
+
 #include "hw/intc/apic-internal.h"
 
 #include "util/log.h"
@@ -351,9 +353,9 @@ static bool apic_base_set(void *opaque, uint64_t value)
     if ((value & base_reserved(apic)) || !base_transition(old, value)) {
         return false;
     }
-    if ((value & ~0xfffull) != APIC_BASE && log_enabled(LOG_UNIMP)) {
-        log_printf("apic: registers stay at 0x%x, not moved to 0x%llx\n", APIC_BASE,
-                   (unsigned long long)(value & ~0xfffull));
+    if ((value & ~UINT64_C(0xfff)) != APIC_BASE && log_enabled(LOG_UNIMP)) {
+        log_printf("apic: registers stay at 0x%x, not moved to 0x%" PRIx64 "\n", APIC_BASE,
+                   value & ~UINT64_C(0xfff));
     }
     apic->base = value;
     if ((value & modes) != (old & modes)) {

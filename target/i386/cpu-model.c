@@ -2,6 +2,7 @@
 /* What a CPU model is made of, and what -cpu says of it. */
 #include "target/i386/cpuid.h"
 
+#include <inttypes.h>
 #include <cpuid.h>
 #include <string.h>
 
@@ -397,13 +398,12 @@ static bool set_tsc(X86CpuModel *model, const char *text, GError **errp)
 
     if (!uint_parse(text, max, &hz) || hz < min) {
         error_set(errp,
-                  "tsc-frequency must be a number of Hz from %" G_GUINT64_FORMAT
-                  " to %" G_GUINT64_FORMAT ", not '%s'",
+                  "tsc-frequency must be a number of Hz from %" PRIu64 " to %" PRIu64 ", not '%s'",
                   min, max, text);
         return false;
     }
     if (!has_engine_host && hz != X86_SOFT_TSC_HZ) {
-        error_set(errp, "tsc-frequency: the software CPU's TSC runs at %" G_GUINT64_FORMAT " Hz",
+        error_set(errp, "tsc-frequency: the software CPU's TSC runs at %" PRIu64 " Hz",
                   X86_SOFT_TSC_HZ);
         return false;
     }

@@ -3,6 +3,8 @@
  * Small programs that show what an engine is good at: `programs NAME` runs one. They are run in the
  * guest and on the host (programs.py), so they depend on nothing but the C library.
  */
+#include <inttypes.h>
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,7 +132,7 @@ int main(int argc, char **argv)
     };
     for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
         if (argc == 2 && strcmp(argv[1], programs[i].name) == 0) {
-            printf("%llu\n", (unsigned long long)programs[i].run());
+            printf("%" PRIu64 "\n", programs[i].run());
             return 0;
         }
     }

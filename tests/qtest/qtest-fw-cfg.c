@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "tests/qtest/libqtest.h"
+#include "util/units.h"
 
-#define GIB        (UINT64_C(1) << 30)
 #define DESCRIPTOR 0x1000u
 #define BUFFER     0x100000u
 

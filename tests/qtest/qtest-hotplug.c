@@ -4,9 +4,7 @@
 #include <inttypes.h>
 
 #include "tests/qtest/libqtest.h"
-
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
+#include "util/units.h"
 
 enum {
     ADDR_LOW = 0xa00,

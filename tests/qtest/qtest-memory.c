@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "tests/qtest/libqtest.h"
+#include "util/units.h"
 
-#define MIB  UINT64_C(0x100000)
-#define GIB  UINT64_C(0x40000000)
 #define ROOM "-m 64M,slots=4,maxmem=4G "
 
 static void add_backend(QTest *qt, const char *type, const char *id, uint64_t size)

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "tests/qtest/libqtest.h"
-
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 static QTest *qt; /* shared by the tests that leave the machine as it was */
 

@@ -185,6 +185,36 @@ def test_leftovers():
     nothing(wrong)
 
 
+COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|("(?:\\.|[^"\\])*")', re.S)
+FORMAT_64 = re.compile(r'G_GU?INT64_\w*FORMAT|%[-+ #0-9.*]*ll?[diouxX]')
+
+
+def other_formats(text):
+    """Formats of 64-bit numbers, but for those of <inttypes.h>, by line."""
+    code = COMMENT.sub(lambda m: m.group(1) or "\n" * m.group(0).count("\n"), text)
+    return [(number, found) for number, line in enumerate(code.split("\n"), 1)
+            for found in FORMAT_64.findall(line)]
+
+
+def test_formats():
+    """64-bit numbers are printed in one way: by PRIu64, PRIx64 and PRId64."""
+    nothing([f"{path}:{number}: {found}: use <inttypes.h>" for path in files(".c", ".h")
+             for number, found in other_formats((ROOT / path).read_text())])
+
+
+def test_units():
+    """Sizes have one set of names. What runs in a guest without a host's headers has its own."""
+    nothing([f"{path}: {name}: use util/units.h" for path in files(".c", ".h")
+             if path != Path("util/units.h") and path.parts[:3] != ("tests", "guest", "bare")
+             for name in re.findall(r"# *define ([KMGT]i?B)\b", (ROOT / path).read_text(), re.I)])
+
+
+def test_formats_are_found():
+    tap.equal(other_formats('/* %lu\n */\nf("%" G_GUINT64_FORMAT);\nf("/* %#llx */ %08lx %-*ld");'),
+              [(3, "G_GUINT64_FORMAT"), (4, "%#llx"), (4, "%08lx"), (4, "%-*ld")])
+    tap.equal(other_formats('f("%" PRIu64 "lu%d%s%zu%lf"); // %lu'), [])
+
+
 def test_one_loop():
     """There is one main loop, there are those with threads of their own, and none inside of one."""
     wrong = []
@@ -228,5 +258,6 @@ def test_options():
 tap.run([("includes", test_includes), ("engines", test_engines), ("circles", test_circles),
          ("circles are found", test_circles_are_found), ("members", test_members),
          ("members are found", test_members_are_found), ("sizes", test_sizes),
-         ("licences", test_licences), ("leftovers", test_leftovers), ("one-loop", test_one_loop),
-         ("doc-paths", test_doc_paths), ("options", test_options)])
+         ("licences", test_licences), ("leftovers", test_leftovers), ("formats", test_formats),
+         ("formats are found", test_formats_are_found), ("units", test_units),
+         ("one-loop", test_one_loop), ("doc-paths", test_doc_paths), ("options", test_options)])

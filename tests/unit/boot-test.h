@@ -10,8 +10,8 @@
 
 #include "hw/i386/e820.h"
 #include "hw/i386/linux-boot.h"
+#include "util/units.h"
 
-#define MIB      0x100000u
 #define RAM_SIZE (64 * MIB)
 #define RSDP     0xe0010
 

@@ -14,9 +14,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/pc.h"
 #include "hw/mem/pc-dimm.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 /* A machine that was never initialised: just the state that the tables are made of. */
 typedef struct Config {

@@ -17,8 +17,7 @@
 #include "util/keyval.h"
 #include "util/main-loop.h"
 #include "util/task.h"
-
-#define MIB (1ull << 20)
+#include "util/units.h"
 
 static char *dir; /* for files */
 
@@ -360,7 +359,7 @@ static void test_file_huge(void)
     text = g_strdup_printf("size=1M,mem-path=/proc/self/fd/%d", fd);
     assert_refused("memory-backend-file", text, "multiple|0x100000");
     {
-        g_autofree char *page = g_strdup_printf("multiple|0x%lx", (long)st.st_blksize);
+        g_autofree char *page = g_strdup_printf("multiple|0x%x", (unsigned)st.st_blksize);
 
         assert_refused("memory-backend-file", text, page);
     }

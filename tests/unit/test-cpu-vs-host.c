@@ -9,6 +9,8 @@
  *
  *   CPU_TEST_SEED=N    repeat one run;  CPU_TEST_CASES=N  how many of each kind
  */
+#include <inttypes.h>
+
 #include <Zydis/Zydis.h>
 #include <cpuid.h>
 #include <signal.h>
@@ -194,7 +196,7 @@ static void print_case(const Case *c, const State *host, const State *soft, unsi
                        uint64_t seed)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_append_printf(text, "case %u, seed %lu:", number, (unsigned long)seed);
+    g_string_append_printf(text, "case %u, seed %" PRIu64 ":", number, seed);
     for (unsigned i = 0; i < c->len; i++) {
         g_string_append_printf(text, " %02x", c->code[i]);
     }
@@ -209,17 +211,17 @@ static void print_case(const Case *c, const State *host, const State *soft, unsi
         g_string_append_printf(text, "\n    %s", insn.text);
         at += insn.info.length;
     }
-    g_string_append_printf(text, "\n  vector host %d soft %d, rip host %lx soft %lx start %lx",
-                           host->vector, soft->vector, (unsigned long)host->rip,
-                           (unsigned long)soft->rip, (unsigned long)c->start.rip);
-    g_string_append_printf(text, "\n  flags host %03lx soft %03lx start %03lx undefined %03x",
-                           (unsigned long)host->rflags, (unsigned long)soft->rflags,
-                           (unsigned long)c->start.rflags, c->undefined);
+    g_string_append_printf(
+        text, "\n  vector host %d soft %d, rip host %" PRIx64 " soft %" PRIx64 " start %" PRIx64,
+        host->vector, soft->vector, host->rip, soft->rip, c->start.rip);
+    g_string_append_printf(
+        text, "\n  flags host %03" PRIx64 " soft %03" PRIx64 " start %03" PRIx64 " undefined %03x",
+        host->rflags, soft->rflags, c->start.rflags, c->undefined);
     for (int i = 0; i < 16; i++) {
         if (host->regs[i] != soft->regs[i]) {
-            g_string_append_printf(text, "\n  reg %d host %lx soft %lx start %lx", i,
-                                   (unsigned long)host->regs[i], (unsigned long)soft->regs[i],
-                                   (unsigned long)c->start.regs[i]);
+            g_string_append_printf(text,
+                                   "\n  reg %d host %" PRIx64 " soft %" PRIx64 " start %" PRIx64, i,
+                                   host->regs[i], soft->regs[i], c->start.regs[i]);
         }
     }
     for (unsigned i = 0; i < FX_USED; i += 4) {
@@ -236,8 +238,9 @@ static void print_case(const Case *c, const State *host, const State *soft, unsi
             uint64_t h[2], s[2];
             memcpy(h, host->ymm_high[i], 16);
             memcpy(s, soft->ymm_high[i], 16);
-            g_string_append_printf(text, "\n  ymm%u high host %lx %lx soft %lx %lx", i, h[1], h[0],
-                                   s[1], s[0]);
+            g_string_append_printf(
+                text, "\n  ymm%u high host %" PRIx64 " %" PRIx64 " soft %" PRIx64 " %" PRIx64, i,
+                h[1], h[0], s[1], s[0]);
         }
     }
     g_test_message("%s", text->str);
@@ -323,8 +326,8 @@ static void compare(unsigned bits, unsigned least_kinds)
     for (unsigned i = 0; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++) {
         kinds += covered[i];
     }
-    g_test_message("seed %lu: %u cases, %u mnemonics, %u faults, %u mismatches",
-                   (unsigned long)seed, cases, kinds, faults, mismatches);
+    g_test_message("seed %" PRIu64 ": %u cases, %u mnemonics, %u faults, %u mismatches", seed,
+                   cases, kinds, faults, mismatches);
     g_assert_cmpuint(mismatches, ==, 0);
     if (!cases_text) {
         g_assert_cmpuint(kinds, >=, least_kinds);

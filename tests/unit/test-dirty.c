@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Dirty pages: who is told of which write, when. */
+#include <inttypes.h>
+
 #include <string.h>
 
 #include "memory/dirty.h"
@@ -29,8 +31,7 @@ static char *take(DirtyTracker *tracker, unsigned n, uint64_t max)
     uint64_t count;
 
     for (uint64_t page = 0; dirty_tracker_next(tracker, n, &page, max, &count); page += count) {
-        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT "+%" G_GUINT64_FORMAT,
-                               text->len ? " " : "", page, count);
+        g_string_append_printf(text, "%s%" PRIu64 "+%" PRIu64, text->len ? " " : "", page, count);
     }
     return g_strdup(text->str);
 }

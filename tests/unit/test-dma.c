@@ -5,8 +5,8 @@
 #include "memory/dirty.h"
 #include "memory/dma.h"
 #include "util/main-loop.h"
+#include "util/units.h"
 
-#define KIB     UINT64_C(1024)
 #define HIGH_AT (128 * KIB)
 #define MMIO_AT (256 * KIB)
 #define ROM_AT  (512 * KIB)

@@ -3,9 +3,7 @@
 #include "hw/i386/pc.h"
 #include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
-
-#define MIB (UINT64_C(1) << 20)
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 static uint64_t e820_sum(const GArray *map, uint32_t type)
 {

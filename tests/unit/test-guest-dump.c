@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Dumps with paging: which linear addresses they give, by what the page tables say. And reads of
  * guest memory as a processor sees it. */
+#include <inttypes.h>
+
 #include <glib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,8 +127,8 @@ static void assert_loads(const char *expected)
     g_assert_cmpuint(ph[0].p_type, ==, PT_NOTE);
     for (uint32_t i = 1; i < count; i++) {
         g_assert_cmpuint(ph[i].p_offset + ph[i].p_filesz, <=, core.size);
-        g_string_append_printf(text, "%lx>%lx+%lx=%x\n", ph[i].p_vaddr, ph[i].p_paddr,
-                               ph[i].p_filesz, core.data[ph[i].p_offset]);
+        g_string_append_printf(text, "%" PRIx64 ">%" PRIx64 "+%" PRIx64 "=%x\n", ph[i].p_vaddr,
+                               ph[i].p_paddr, ph[i].p_filesz, core.data[ph[i].p_offset]);
     }
     g_assert_cmpstr(text->str, ==, expected);
     munmap(core.data, core.size);

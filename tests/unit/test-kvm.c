@@ -15,8 +15,7 @@
 #include "qom/object.h"
 #include "util/clock.h"
 #include "util/main-loop.h"
-
-#define MIB (1ull << 20)
+#include "util/units.h"
 
 static char *reason; /* why the engine is not there, or NULL */
 

@@ -9,9 +9,7 @@
 #include "hw/core/numa-hmat.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
-
-#define MIB (UINT64_C(1) << 20)
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 static bool test_init(Machine *machine, GError **errp)
 {

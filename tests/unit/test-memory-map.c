@@ -7,8 +7,7 @@
 #include "memory/internal.h"
 #include "tests/unit/count-accesses.h"
 #include "util/main-loop.h"
-
-#define KIB 1024ull
+#include "util/units.h"
 
 /* A device that records the last access and reads as a pattern made of address and size. */
 typedef struct Probe {

@@ -3,8 +3,7 @@
 #include <glib.h>
 
 #include "hw/i386/mtrr.h"
-
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 enum { UC = 0, WP = 5, WB = 6 };
 

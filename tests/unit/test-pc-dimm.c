@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pc-dimm: slots, addresses, every check, and that a refusal changes nothing. */
+#include <inttypes.h>
+
 #include "hw/mem/guest-fit.h"
 #include "tests/unit/mem-machine.h"
+#include "util/units.h"
 
-#define GIB      (1ull << 30)
 #define WINDOW   (4 * GIB)
 #define NO_WORDS ""
 
@@ -391,8 +393,8 @@ static void test_boot_ranges(void)
 
     for (int i = 0; i <= MEMORY_DEVICE_BOOT_RANGES; i++) {
         g_autofree char *id = g_strdup_printf("m%d", i);
-        g_autofree char *text = g_strdup_printf("pc-dimm,memdev=m%d,boot=on,addr=0x%llx", i,
-                                                WINDOW + (unsigned long long)i * (4 << 20));
+        g_autofree char *text = g_strdup_printf("pc-dimm,memdev=m%d,boot=on,addr=0x%" PRIx64, i,
+                                                WINDOW + (uint64_t)i * (4 * MIB));
 
         add_backend(id, "2M");
         if (i < MEMORY_DEVICE_BOOT_RANGES) {

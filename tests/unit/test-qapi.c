@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The generator and the dispatcher, on a schema of the test's own (qapi-test.json). */
+#include <inttypes.h>
+
 #include <string.h>
 
 #include "qapi/dispatch.h"

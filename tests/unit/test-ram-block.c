@@ -9,8 +9,7 @@
 
 #include "util/error.h"
 #include "util/interrupt.h"
-
-#define MIB (1ull << 20)
+#include "util/units.h"
 
 static RamBlock *new_ok(uint64_t size, int fd, bool shared, uint64_t align)
 {

@@ -3,6 +3,8 @@
  * Each device of a whole machine is unrealized and realized again: nothing is left in the memory
  * map, no line stays raised, the machine is what it was, and, with the sanitizers, nothing leaks.
  */
+#include <inttypes.h>
+
 #include "accel/choose.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "hw/i386/pc.h"
-
-#define GIB (UINT64_C(1) << 30)
+#include "util/units.h"
 
 static Machine *machine_make(uint64_t ram, uint64_t maxram, unsigned slots, unsigned nodes)
 {

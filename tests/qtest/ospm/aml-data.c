@@ -3,6 +3,8 @@
  * Data (ACPI 6.4, 20.2.3 and 20.2.5.4):
  *     Zero One Ones, numbers, strings, Buffer Package VarPackage, Revision Timer Debug
  */
+#include <inttypes.h>
+
 #include "tests/qtest/ospm/aml-internal.h"
 
 enum { AML_REVISION = 1 }; /* of this interpreter */
@@ -80,8 +82,8 @@ static AmlObject *op_buffer(AmlEval *ev, AmlObject **args)
     }
     given = ev->cursor.end - ev->cursor.pos;
     if (size->integer > AML_MAX_BYTES || given > AML_MAX_BYTES) {
-        return aml_fail(ev, "a Buffer of %" G_GUINT64_FORMAT " bytes: at most %u are possible",
-                        size->integer, AML_MAX_BYTES);
+        return aml_fail(ev, "a Buffer of %" PRIu64 " bytes: at most %u are possible", size->integer,
+                        AML_MAX_BYTES);
     }
     /* A list that is longer than the size makes the buffer longer (19.6.10). */
     buffer = aml_buffer_new(NULL, MAX(size->integer, given));
@@ -120,8 +122,8 @@ static AmlObject *package_body(AmlEval *ev, uint64_t count, uint32_t outer)
     g_autoptr(AmlObject) package = NULL;
 
     if (count > AML_MAX_PACKAGE) {
-        return aml_fail(ev, "a Package of %" G_GUINT64_FORMAT " elements: at most %u are possible",
-                        count, AML_MAX_PACKAGE);
+        return aml_fail(ev, "a Package of %" PRIu64 " elements: at most %u are possible", count,
+                        AML_MAX_PACKAGE);
     }
     package = aml_package_new((unsigned)count);
     for (unsigned i = 0; !aml_at_end(&ev->cursor); i++) {

@@ -4,6 +4,8 @@
  *     Alias Name Scope External Method Device Processor PowerResource ThermalZone Mutex Event
  *     OperationRegion Field IndexField BankField CreateField and its kin
  */
+#include <inttypes.h>
+
 #include "tests/qtest/ospm/aml-internal.h"
 
 #include "util/error.h"
@@ -249,8 +251,7 @@ static bool field_named(AmlEval *ev, FieldList *list)
     }
     if (bits == 0 || bits > AML_MAX_BYTES * 8 ||
         (list->region && list->bit + bits > list->region->region.length * 8)) {
-        aml_fail(ev,
-                 "field '%s' of %u bits at bit %" G_GUINT64_FORMAT " does not lie in its region",
+        aml_fail(ev, "field '%s' of %u bits at bit %" PRIu64 " does not lie in its region",
                  name.seg[0], bits, list->bit);
         return false;
     }
@@ -382,7 +383,7 @@ static AmlObject *create_field(AmlEval *ev, AmlObject *buffer, uint64_t bit, uin
     if (bits == 0 || bits > AML_MAX_BYTES * 8 || bit > AML_MAX_BYTES * 8 ||
         bit + bits > buffer->bytes.len * 8) {
         return aml_fail(ev,
-                        "field '%s' of %" G_GUINT64_FORMAT " bits at bit %" G_GUINT64_FORMAT
+                        "field '%s' of %" PRIu64 " bits at bit %" PRIu64
                         " does not lie in its Buffer of %zu bytes",
                         name.seg[0], bits, bit, buffer->bytes.len);
     }

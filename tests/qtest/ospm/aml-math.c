@@ -6,6 +6,7 @@
  */
 #include "tests/qtest/ospm/aml-internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define A (args[0]->integer)
@@ -120,8 +121,7 @@ static AmlObject *op_to_bcd(AmlEval *ev, AmlObject **args)
     for (; rest && shift < ev->width * 8; shift += 4, rest /= 10) {
         value |= rest % 10 << shift;
     }
-    return rest ? aml_fail(ev, "%" G_GUINT64_FORMAT " has too many digits for BCD", A)
-                : aml_integer(value);
+    return rest ? aml_fail(ev, "%" PRIu64 " has too many digits for BCD", A) : aml_integer(value);
 }
 
 /* ---- logic ---- */

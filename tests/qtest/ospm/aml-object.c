@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/qtest/ospm/aml-object.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 AmlObject *aml_object_new(AmlType type)
@@ -369,7 +370,7 @@ AmlObject *aml_to_decimal_string(AmlObject *object)
         return buffer_to_text(object, ",", false, "");
     }
     if (object && object->type == AML_INTEGER) {
-        return text_object(g_strdup_printf("%" G_GUINT64_FORMAT, object->integer));
+        return text_object(g_strdup_printf("%" PRIu64, object->integer));
     }
     return aml_to_string(object, 8);
 }

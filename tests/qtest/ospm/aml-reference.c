@@ -5,6 +5,7 @@
  */
 #include "tests/qtest/ospm/aml-internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { LOCAL0 = 0x60, ARG0 = 0x68, ARG6 = 0x6e, EXT_PREFIX = 0x5b, DEBUG_OP = 0x31 };
@@ -319,8 +320,8 @@ static AmlObject *op_index(AmlEval *ev, AmlObject **args)
     }
     count = package ? of->package.count : of->bytes.len;
     if (index >= count) {
-        return aml_fail(ev, "Index %" G_GUINT64_FORMAT " of %s with %" G_GUINT64_FORMAT " elements",
-                        index, aml_object_type_name(of), count);
+        return aml_fail(ev, "Index %" PRIu64 " of %s with %" PRIu64 " elements", index,
+                        aml_object_type_name(of), count);
     }
     return aml_ref_index(package ? AML_REF_ELEMENT : AML_REF_BYTE, of, index);
 }

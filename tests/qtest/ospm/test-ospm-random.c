@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "tests/qtest/ospm/model.h"
+#include "util/units.h"
 
-#define MIB    (UINT64_C(1) << 20)
 #define SECOND INT64_C(1000000000)
 
 enum { STEPS = 10000, FULL_EVERY = 25, WARM_UP = 200, SPARE_MAPPINGS = 4 };

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "tests/qtest/ospm/ospm.h"
-
-#define MIB (UINT64_C(1) << 20)
+#include "util/units.h"
 
 enum { DIMM_MIB = 128, MAX_EVENTS = 16 };
 
