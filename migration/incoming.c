@@ -5,11 +5,8 @@
 
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
-#include "migration/devices.h"
 #include "migration/migration.h"
-#include "migration/ram.h"
-#include "migration/run-record.h"
-#include "util/clock.h"
+#include "migration/reader.h"
 #include "util/error.h"
 #include "util/main-loop.h"
 
@@ -20,9 +17,7 @@ static struct {
     GThread *thread;
 
     /* the thread's, until it has ended */
-    SavedStates *states;
-    RunRecord run;
-    bool has_config, has_run;
+    ReadMachine machine;
     GError *err;
 } coming;
 
@@ -32,12 +27,6 @@ void incoming_set_autostart(bool on)
 }
 
 /* ---- the end: main thread ---- */
-
-static bool load(GError **errp)
-{
-    clock_set_ns(coming.run.clock_ns);
-    return saved_states_load(coming.states, errp);
-}
 
 /* A machine that is not whole must not run, and nothing else can become of this program. */
 static void give_up(void)
@@ -53,89 +42,20 @@ static void incoming_ended(void *opaque)
     g_thread_join(coming.thread);
     coming.thread = NULL;
     channel_close(&coming.channel, coming.err ? NULL : &coming.err);
-    if (coming.err || !load(&coming.err)) {
+    if (coming.err || !read_machine_load(&coming.machine, &coming.err)) {
         give_up();
         return;
     }
-    g_clear_pointer(&coming.states, saved_states_free);
+    bool running = coming.machine.run.running;
+    read_machine_clear(&coming.machine);
     runstate_set(RUN_STATE_PAUSED);
     migration_set_status(MIGRATION_STATUS_COMPLETED);
-    if (coming.autostart && coming.run.running) {
+    if (coming.autostart && running) {
         vm_start();
     }
 }
 
 /* ---- the thread ---- */
-
-static bool read_config(const Record *record, GError **errp)
-{
-    g_autofree char *text = g_strndup((const char *)record->data, record->size);
-    struct json_object *config = json_tokener_parse(text);
-    bool ok;
-
-    machine_lock();
-    ok = migration_config_check(config, errp);
-    machine_unlock();
-    json_object_put(config);
-    coming.has_config = true;
-    return ok;
-}
-
-static bool read_run(const Record *record, GError **errp)
-{
-    coming.has_run = true;
-    return run_record_read(&coming.run, record, errp);
-}
-
-/* One record; *@end: it was the last one. The configuration must come first: nothing else means
- * anything to a machine that is another one. */
-static bool take_record(const Record *record, const GPtrArray *blocks, bool *end, GError **errp)
-{
-    if (!coming.has_config && record->kind != RECORD_CONFIG) {
-        error_set(errp, "the stream does not begin with a configuration");
-        return false;
-    }
-    switch (record->kind) {
-    case RECORD_CONFIG:
-        return read_config(record, errp);
-    case RECORD_RAM:
-        return ram_load(blocks, record, errp);
-    case RECORD_DEVICE:
-        saved_states_add(coming.states, record);
-        return true;
-    case RECORD_RUN:
-        return read_run(record, errp);
-    case RECORD_END:
-        *end = true;
-        if (!coming.has_run) {
-            error_set(errp, "the clock of the machine is missing");
-        }
-        return coming.has_run;
-    default:
-        error_set(errp, "a record of kind %u is not known here", record->kind);
-        return false;
-    }
-}
-
-static bool read_machine(Stream *stream, GError **errp)
-{
-    g_autoptr(GPtrArray) blocks = ram_blocks_list();
-    bool end = false;
-    Record record;
-
-    if (!stream_get_header(stream, errp)) {
-        return false;
-    }
-    while (!end) {
-        if (!stream_get_record(stream, &record, errp)) {
-            return false;
-        }
-        if (!take_record(&record, blocks, &end, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static gpointer incoming_thread(gpointer opaque)
 {
@@ -146,7 +66,7 @@ static gpointer incoming_thread(gpointer opaque)
         machine_lock();
         migration_set_status(MIGRATION_STATUS_ACTIVE);
         machine_unlock();
-        read_machine(stream, &coming.err);
+        read_machine(&coming.machine, stream, &coming.err);
     }
     main_loop_schedule(incoming_ended, NULL);
     return NULL;
@@ -175,7 +95,6 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
         return false;
     }
     coming.uri = g_strdup(uri);
-    coming.states = saved_states_new();
     migration_set_status(MIGRATION_STATUS_SETUP);
     coming.thread = g_thread_new("incoming", incoming_thread, NULL);
     return true;

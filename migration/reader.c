@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/reader.h"
+
+#include "migration/ram.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+static bool read_config(ReadMachine *machine, const Record *record, GError **errp)
+{
+    g_autofree char *text = g_strndup((const char *)record->data, record->size);
+    struct json_object *config = json_tokener_parse(text);
+    bool ok;
+
+    machine_lock();
+    ok = migration_config_check(config, errp);
+    machine_unlock();
+    json_object_put(config);
+    machine->has_config = true;
+    return ok;
+}
+
+/* One record; *@end: it was the last one. The configuration must come first: nothing else means
+ * anything to a machine that is another one. */
+static bool take_record(ReadMachine *machine, const Record *record, const GPtrArray *blocks,
+                        bool *end, GError **errp)
+{
+    if (!machine->has_config && record->kind != RECORD_CONFIG) {
+        error_set(errp, "the stream does not begin with a configuration");
+        return false;
+    }
+    switch (record->kind) {
+    case RECORD_CONFIG:
+        return read_config(machine, record, errp);
+    case RECORD_RAM:
+        return ram_load(blocks, record, errp);
+    case RECORD_DEVICE:
+        saved_states_add(machine->states, record);
+        return true;
+    case RECORD_RUN:
+        machine->has_run = true;
+        return run_record_read(&machine->run, record, errp);
+    case RECORD_END:
+        *end = true;
+        if (!machine->has_run) {
+            error_set(errp, "the clock of the machine is missing");
+        }
+        return machine->has_run;
+    default:
+        error_set(errp, "a record of kind %u is not known here", record->kind);
+        return false;
+    }
+}
+
+bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    bool end = false;
+    Record record;
+
+    machine->states = saved_states_new();
+    if (!stream_get_header(stream, errp)) {
+        return false;
+    }
+    while (!end) {
+        if (!stream_get_record(stream, &record, errp)) {
+            return false;
+        }
+        if (!take_record(machine, &record, blocks, &end, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool read_machine_load(const ReadMachine *machine, GError **errp)
+{
+    clock_set_ns(machine->run.clock_ns);
+    return saved_states_load(machine->states, errp);
+}
+
+void read_machine_clear(ReadMachine *machine)
+{
+    saved_states_free(machine->states);
+    *machine = (ReadMachine){ 0 };
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A whole machine read from a stream: RAM goes where it belongs as it comes, everything else is
+ * kept until all of it is there.
+ */
+#ifndef MIGRATION_READER_H
+#define MIGRATION_READER_H
+
+#include "migration/devices.h"
+#include "migration/run-record.h"
+
+typedef struct ReadMachine {
+    SavedStates *states; /* owned */
+    RunRecord run;
+    bool has_config, has_run;
+} ReadMachine;
+
+/* Fill @machine, which is all zero, from the stream's first byte to its last record. An error says
+ * where in the stream it is. The machine lock is taken for short, and must not be held: any thread
+ * but one that holds it. */
+bool read_machine(ReadMachine *machine, Stream *stream, GError **errp);
+/* Put what was read into this machine, which was reset and never ran. On failure it must not run.
+ * Machine lock. */
+bool read_machine_load(const ReadMachine *machine, GError **errp);
+/* All zero again. */
+void read_machine_clear(ReadMachine *machine);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ReadMachine, read_machine_clear)
+
+#endif

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's kernel on two CPUs is moved again and again while it runs: test_moves.py BUILD-DIR [MACHINE]. Both CPUs
+write to memory and look at it all the time, in a DIMM too, and the clock is held against the host's at each move.
+$MOVES (10): how often."""
+import os
+import sys
+import tempfile
+import time
+
+import tap
+import test_linux as linux
+import vm
+
+MIB = 1 << 20
+MOVES = int(os.environ.get("MOVES", "10"))
+MEMORY = "256M,slots=2,maxmem=4G"
+DIMM = ("-object", f"memory-backend-ram,id=m-d0,size={128 * MIB}", "-device", "pc-dimm,id=d0,memdev=m-d0,slot=0")
+
+# On each CPU: a copy of a pattern is made and compared, over and over. Both are in memory.
+LOAD = ("head -c 6000000 /dev/urandom > /tmp/pattern{n}; "
+        "(while cat /tmp/pattern{n} > /tmp/copy{n} && cmp /tmp/pattern{n} /tmp/copy{n}; do echo >> /tmp/rounds{n}; done; "
+        "touch /tmp/differs) & taskset -p {mask:x} $!")
+
+
+class Clock:
+    """The guest's clock against the host's, from one reading to the next: what it stood at most, how long a
+    reading takes, and 1 % that its calibration may be off, are all that may lie between."""
+
+    def __init__(self, guest):
+        self.before, self.value, self.after = self.read(guest)
+
+    @staticmethod
+    def read(guest):
+        before = time.time()
+        value = float(guest.run("cut -d ' ' -f 1 /proc/uptime"))
+        return before, value, time.time()
+
+    def check(self, guest, stood):
+        before, value, after = self.read(guest)
+        passed = value - self.value
+        least, most = (before - self.after - stood) * 0.99 - 0.01, (after - self.before) * 1.01 + 0.01
+        tap.equal(least <= passed <= most, True,
+                  f"{passed} s of the guest's clock, and from {least} to {most} s of the host's")
+        self.before, self.value, self.after = before, value, after
+
+
+def stamp(event):
+    return event["timestamp"]["seconds"] + event["timestamp"]["microseconds"] / 1e6
+
+
+def machine(name, extra=()):
+    return linux.machine(machine=name, cpus=2, memory=MEMORY, extra=extra)
+
+
+def move(here, there, uri):
+    """Until it runs at the other end; s that it stood at most, and how the migration went."""
+    here.qmp.drain()
+    here.qmp.events.clear()
+    here.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+    here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+    linux.migrated(here, uri)
+    resumed = there.qmp.event("RESUME")
+    # It was stopped after this one.
+    last = [event for event in here.qmp.drain() if event["event"] == "MIGRATION_PASS"][-1]
+    return stamp(resumed) - stamp(last), here.qmp.command("query-migrate")
+
+
+def rounds(guest):
+    """How often each load has gone round."""
+    return [int(guest.run(f"wc -l < /tmp/rounds{n}")) for n in range(2)]
+
+
+def begin(guest):
+    guest.wait_ready()
+    total = guest.mem_total()
+    guest.plug("d0", 128 * MIB)
+    for n in range(2):
+        guest.run(LOAD.format(n=n, mask=1 << n))
+    vm.wait_until(lambda: guest.run("ls /tmp/rounds* 2>/dev/null | wc -l") == "2", "the loads")
+    sums = guest.run("md5sum /tmp/pattern0 /tmp/pattern1")
+    return total, sums
+
+
+def finish(guest, total, sums, went):
+    """The memory is what it was, both CPUs have gone on, and the DIMM leaves."""
+    vm.wait_until(lambda: all(now > then for now, then in zip(rounds(guest), went)), "both CPUs go on")
+    tap.equal(guest.run("ls /tmp | grep -c differs", check=False), "0", "copies that differ")
+    tap.equal(guest.run("md5sum /tmp/pattern0 /tmp/pattern1"), sums, "the patterns")
+    linux.check_memory(guest, total, linux.dimms_of(guest))
+    guest.run("kill %1 %2; wait; rm /tmp/*")
+    guest.unplug("d0")
+    linux.check_memory(guest, total, [])
+    tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|call trace|stall|clocksource.*unstable'", check=False), "0",
+              "kernel complaints")
+
+
+def to_and_fro(name):
+    with tempfile.TemporaryDirectory() as folder:
+        here, downtimes, started = machine(name), [], 0
+        try:
+            total, sums = begin(here)
+            clock = Clock(here)
+            started = time.monotonic()
+            for number in range(MOVES):
+                uri = f"unix:{folder}/{number}"
+                went = rounds(here)
+                there = machine(name, [*DIMM, "-incoming", uri])
+                try:
+                    stood, info = move(here, there, uri)
+                except BaseException:
+                    there.close()
+                    raise
+                here.close()
+                here = there
+                clock.check(here, stood)
+                downtimes.append(info["downtime"])
+            seconds = time.monotonic() - started
+            finish(here, total, sums, went)
+        finally:
+            here.close()
+        print(f"# {MOVES} moves in {seconds:.1f} s; downtimes in ms: {' '.join(str(t) for t in sorted(downtimes))}")
+
+
+def refused_and_moved():
+    """What the guest has refused is told at the other end, and may be asked for again there."""
+    switch = "/sys/firmware/acpi/hotplug/memory/enabled"
+    with tempfile.TemporaryDirectory() as folder, machine("pc") as here, \
+            machine("pc", [*DIMM, "-incoming", f"unix:{folder}/s"]) as there:
+        here.wait_ready()
+        total = here.mem_total()
+        here.plug("d0", 128 * MIB)
+        here.run(f"echo 0 > {switch}")
+        here.qmp.command("device_del", id="d0")
+        here.qmp.event("MEM_UNPLUG_ERROR", device="d0")
+        tap.equal(here.qmp.command("query-memory-devices")[0]["data"]["state"], "unplug-refused")
+        move(here, there, f"unix:{folder}/s")
+        tap.equal(there.qmp.command("query-memory-devices")[0]["data"]["state"], "unplug-refused")
+        there.run(f"echo 1 > {switch}")
+        there.unplug("d0")
+        linux.check_memory(there, total, [])
+        there.plug("d0", 128 * MIB)
+        linux.check_memory(there, total, linux.dimms_of(there))
+
+
+if __name__ == "__main__":
+    NAME = sys.argv[2] if len(sys.argv) > 2 else "pc"
+    TESTS = [(f"{MOVES} moves of two busy CPUs, {NAME}", lambda: to_and_fro(NAME))]
+    if NAME == "pc":
+        TESTS.append(("refused, moved, ejected there", refused_and_moved))
+    tap.run(TESTS)
