@@ -66,10 +66,11 @@ static void init_views(Pam *pam, MemoryRegion *ram, MemoryRegion *behind)
 
 /* ---- the segments ---- */
 
-void pam_init(Pam *pam, MemoryRegion *system, MemoryRegion *ram, MemoryRegion *behind)
+void pam_init(Pam *pam, MemoryRegion *ram, MemoryRegion *behind)
 {
     memory_transaction_begin();
     init_views(pam, ram, behind);
+    memory_region_init_container(&pam->area, "pam", PAM_SIZE);
     for (unsigned i = 0; i < PAM_SEGMENTS; i++) {
         for (unsigned mode = 0; mode < PAM_MODES; mode++) {
             MemoryRegion *segment = &pam->segments[i][mode];
@@ -77,7 +78,7 @@ void pam_init(Pam *pam, MemoryRegion *system, MemoryRegion *ram, MemoryRegion *b
             memory_region_init_alias(segment, pam->views[mode].name, &pam->views[mode],
                                      segment_offset(i), segment_size(i));
             memory_region_set_enabled(segment, mode == PAM_BEHIND);
-            memory_region_add_overlap(system, PAM_BASE + segment_offset(i), segment, 1);
+            memory_region_add_overlap(&pam->area, segment_offset(i), segment, 0);
         }
     }
     memory_transaction_commit();

@@ -28,6 +28,7 @@ enum {
 };
 
 typedef struct Pam {
+    MemoryRegion area;             /* all segments; the owner maps it at PAM_BASE */
     AddressSpace ram;              /* boot RAM alone */
     MemoryRegion views[PAM_MODES]; /* the whole area in each mode; not mapped themselves */
     MemoryRegion behind, nothing;  /* what there is when it is not RAM */
@@ -35,11 +36,11 @@ typedef struct Pam {
     MemoryRegion segments[PAM_SEGMENTS][PAM_MODES]; /* aliases of parts of the views */
 } Pam;
 
-/* Lay the segments over @system (system memory), with priority 1. @ram is boot RAM, of 1 MiB at
+/* Make the segments, for system memory at PAM_BASE, above RAM. @ram is boot RAM, of 1 MiB at
  * least, whose offset is the guest-physical address. @behind covers the area at the same addresses:
  * a host's bus->memory, where the machine has mapped the firmware's last part. All segments are as
  * after a reset: PAM_BEHIND. All arguments live as long as @pam. */
-void pam_init(Pam *pam, MemoryRegion *system, MemoryRegion *ram, MemoryRegion *behind);
+void pam_init(Pam *pam, MemoryRegion *ram, MemoryRegion *behind);
 
 /* The registers are now @regs (PAM_REGISTERS of them). */
 void pam_update(Pam *pam, const uint8_t *regs);

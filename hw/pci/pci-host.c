@@ -113,7 +113,8 @@ PciHost *pci_host_of(const PciBus *root)
 void pci_host_init_pam(PciHost *host, uint8_t *registers, MemoryRegion *memory, MemoryRegion *ram)
 {
     host->pam_registers = registers;
-    pam_init(&host->pam, memory, ram, &host->bus->memory);
+    pam_init(&host->pam, ram, &host->bus->memory);
+    device_map(&host->parent, memory, PAM_BASE, &host->pam.area, 1);
 }
 
 void pci_host_update_pam(PciHost *host)

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine is saved and loaded: every device in every machine, every way, and what is refused."""
+import json
 import os
 import random
+import re
 import select
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,7 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
 SMALL = "4M,slots=2,maxmem=1G"
 
-# What there is in the way of devices.
+# What there is in the way of devices. FLASH: a file that the test makes.
 MACHINES = {
     "pc": ["-machine", "pc"],
     "q35": ["-machine", "q35"],
@@ -26,28 +29,51 @@ MACHINES = {
     "q35-ports": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                   "-device", "pcie-root-port,id=p2,chassis=2,addr=4"],
     "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
+    "pc-debug": ["-machine", "pc", "-debugcon", "null", "-device", "isa-debug-exit"],
     "pc-dimm": ["-machine", "pc", *DIMM],
+    "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
     "none": ["-machine", "none"],
 }
+# Device types that are in none of them, and why.
+ELSEWHERE = {"kvm-pit": "only with -accel kvm,kernel_irqchip=on; kernel_chips"}
 
-# Registers that a guest writes in operation, as port ranges; and memory of devices.
-PORTS = [(0x20, 2), (0x40, 4), (0x60, 1), (0x61, 1), (0x64, 1), (0x70, 2), (0x92, 1), (0xa0, 2), (0x3f8, 8), (0x2f8, 8),
-         (0x4d0, 2), (0x510, 2), (0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4), (0xcf8, 8)]
-MEMORY = [0xfed00000 + 8 * n for n in range(48)] + [0xfec00000, 0xfec00010]
-# Writes there would end or reset the machine, or eject a DIMM.
+# Registers that firmware has not put anywhere yet, as port ranges.
+PORTS = [(0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4)]
+# Writes there would reset the machine, or eject a DIMM; and none goes to what ends the program.
 NOT = {0x64: 0xfe, 0x92: 1, 0xcf9: 6, 0x604: 0x20, 0x605: 0x20, 0xa14: 8}
+ENDS = "isa-debug-exit"
 
 
-def poke(m, seed, rounds=400):
+def registers(m):
+    """[(is a port, first, size)] of what is mapped and is no RAM: each device's, whichever there are."""
+    text = m.qmp.command("human-monitor-command", **{"command-line": "info mtree"})
+    memory, io = text.split("address-space: I/O")
+    found = [(port, int(first, 16), int(last, 16) + 1 - int(first, 16))
+             for port, part in ((False, memory), (True, io)) for first, last, name in re.findall(
+                 r"^ +(\w+)-(\w+) \(prio -?\d+, (?:i/o|romd)\): (\S+)$", part, re.M) if name != ENDS]
+    return found + [(True, first, size) for first, size in PORTS]
+
+
+def poke_pci(m, rng):
+    """A register of configuration space of a function on bus 0 that is there, or might be."""
+    slot, function = rng.choice([(0, 0), (1, 0), (1, 1), (1, 3), (2, 0), (3, 0), (4, 0), (31, 0)])
+    m.write("l", 0xcf8, 0x80000000 | slot << 11 | function << 8 | rng.randrange(0x40) << 2)
+    m.write("b", 0xcfc + rng.randrange(4), rng.getrandbits(8))
+
+
+def poke(m, seed, rounds=600):
     rng = random.Random(seed)
+    where = registers(m)
     for _ in range(rounds):
-        if rng.random() < 0.3:
-            m(f"writel {rng.choice(MEMORY):#x} {rng.getrandbits(32):#x}")
+        port, first, size = rng.choice(where)
+        at = first + rng.randrange(size)
+        if rng.random() < 0.1:
+            poke_pci(m, rng)
+        elif port:
+            m.write("b", at, rng.getrandbits(8) & ~NOT.get(at, 0))
         else:
-            base, count = rng.choice(PORTS)
-            port, value = base + rng.randrange(count), rng.getrandbits(8)
-            m.write("b", port, value & ~NOT.get(port, 0) & 0xff)
+            m(f"writel {at & ~3:#x} {rng.getrandbits(32):#x}")
         if rng.random() < 0.1:
             m(f"clock_step {rng.randrange(1000, 50_000_000)}")
 
@@ -89,19 +115,44 @@ class Folder(tempfile.TemporaryDirectory):
         return lambda name: f"{path}/{name}"
 
 
+def types_in(path):
+    """The types of the devices in a saved machine: its first record is JSON (docs/state.md). A processor's is "cpu"."""
+    stream = contents(path)
+    _, name, _, size, _ = struct.unpack_from("<BBHII", stream, 16)
+    devices = json.loads(stream[28 + name:28 + name + size])["devices"]
+    return {device.get("type", "cpu") for device in devices.values()}
+
+
+seen = set()  # what types_in() told of all machines
+
+
 def same_again(extra, seed):
     """What is loaded and saved again is the same, to the byte."""
     with Folder() as at:
+        with open(at("flash"), "wb") as file:
+            file.truncate(128 << 10)
+        extra = [word.replace("FLASH", at("flash")) for word in extra]
         with start(extra) as m:
-            poke(m, seed)
+            if "none" not in extra:
+                poke(m, seed)
             save(m, f"file:{at('one')}")
         with start([*extra, "-incoming", f"file:{at('one')}"]) as m:
             arrived(m)
             save(m, f"file:{at('two')}")
+        seen.update(types_in(at("one")))
         one, two = (subprocess.run([f"{ROOT}/scripts/state-dump.py", at(name)], capture_output=True, check=True,
                                    text=True).stdout for name in ("one", "two"))
         tap.equal(one.split("\n"), two.split("\n"))
         tap.equal(contents(at("one")) == contents(at("two")), True, "the streams")
+
+
+def every_type():
+    """Each type of device that the program has was in one of them, some processor among them."""
+    with start(MACHINES["none"]) as m:
+        def types(implements):
+            return {info["name"] for info in m.qmp.command("qom-list-types", implements=implements)}
+        tap.equal(types("device") - types("cpu") - seen, set(ELSEWHERE), "types that no machine here has")
+        tap.equal("cpu" in seen, True)
 
 
 # ---- ways ----
@@ -465,6 +516,7 @@ def zeros_cost_nothing():
 def main():
     tests = [(f"same_again {name}", lambda e=extra, n=number: same_again(e, n))
              for number, (name, extra) in enumerate(MACHINES.items())]
+    tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
         other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, kernel_chips, private, zeros_cost_nothing)]

@@ -109,7 +109,8 @@ int main(int argc, char **argv)
     memory_region_add(&behind, 0xe0000, &rom);
     memory_region_add(system_memory(), 0, &ram);
     memory_region_add_overlap(system_memory(), 0, &behind, -1);
-    pam_init(&pam, system_memory(), &ram, &behind);
+    pam_init(&pam, &ram, &behind);
+    memory_region_add_overlap(system_memory(), PAM_BASE, &pam.area, 1);
     g_test_add_func("/pam/segments", test_segments);
     g_test_add_func("/pam/shadowing", test_shadowing);
     g_test_add_func("/pam/show-ram", test_show_ram);

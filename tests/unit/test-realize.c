@@ -5,14 +5,19 @@
  */
 #include <inttypes.h>
 
+#include <unistd.h>
+
 #include "accel/choose.h"
+#include "chardev/char.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
+#include "hw/i386/firmware.h"
 #include "hw/i386/x86.h"
 #include "memory/memory.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
+#include "util/units.h"
 
 #define ROUNDS 3
 
@@ -107,7 +112,40 @@ static void add_device(const char *text)
     json_object_put(props);
 }
 
-static Machine *machine_make(const char *type)
+static void add_objects(void)
+{
+    g_autoptr(GError) err = NULL;
+    struct json_object *props = keyval_parse("size=128M", NULL, NULL);
+
+    user_object_add("memory-backend-ram", "m0", props, &err);
+    g_assert_no_error(err);
+    json_object_put(props);
+    chardev_new_from_opts("null,id=c0", &err);
+    g_assert_no_error(err);
+}
+
+static char *flash_file;
+
+static void remove_flash_file(void)
+{
+    unlink(flash_file);
+    g_clear_pointer(&flash_file, g_free);
+}
+
+static void add_flash(Machine *machine)
+{
+    g_autoptr(GError) err = NULL;
+    int fd = g_file_open_tmp("dimmable-flash-XXXXXX", &flash_file, &err);
+
+    g_assert_no_error(err);
+    g_assert_cmpint(ftruncate(fd, 128 * KIB), ==, 0);
+    close(fd);
+    firmware_add_flash(machine, 0, flash_file, false, &err);
+    g_assert_no_error(err);
+}
+
+/* @all: with what is not on the board by itself. */
+static Machine *machine_make(const char *type, bool all)
 {
     GError *err = NULL;
     Machine *machine = machine_new(machine_type_find(type, &err), &err);
@@ -118,6 +156,10 @@ static Machine *machine_make(const char *type)
     g_assert_no_error(err);
     machine_parse_smp(machine, "2", &err);
     g_assert_no_error(err);
+    if (all) {
+        add_objects();
+        add_flash(machine);
+    }
     machine_init(machine, &err);
     g_assert_no_error(err);
     add_device("isa-serial");
@@ -125,13 +167,51 @@ static Machine *machine_make(const char *type)
     return machine;
 }
 
+/* Types that only one of the boards has, and that only KVM has. */
+static const char *const of_pc[] = { "i440FX", "i440FX-pcihost", "PIIX3", "PIIX4_PM", NULL };
+static const char *const of_q35[] = { "mch", "q35-pcihost", "ICH9-LPC", "pcie-root-port", NULL };
+static const char *const of_kvm[] = { "kvm-pit", NULL };
+
+static bool has_type(const GPtrArray *devices, const char *type)
+{
+    for (unsigned i = 0; i < devices->len; i++) {
+        if (object_is_a(devices->pdata[i], type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each type of device is one of @devices, if it can be in this machine. */
+static void assert_every_type(const GPtrArray *devices, const char *const *elsewhere)
+{
+    g_autoptr(GPtrArray) types = object_types();
+
+    g_assert_true(has_type(devices, TYPE_X86_CPU));
+    for (unsigned i = 0; i < types->len; i++) {
+        const ObjectType *type = types->pdata[i];
+
+        if (!type->abstract && object_type_is_a(type, TYPE_DEVICE) &&
+            !object_type_is_a(type, TYPE_X86_CPU) && !g_strv_contains(of_kvm, type->name) &&
+            has_type(devices, type->name) == g_strv_contains(elsewhere, type->name)) {
+            g_error("%s: is it in this machine?", type->name);
+        }
+    }
+}
+
 static void check(const char *type)
 {
-    Machine *machine = machine_make(type);
+    bool q35 = strcmp(type, "q35") == 0;
+    Machine *machine = machine_make(type, true);
+    g_autoptr(GPtrArray) first = NULL;
 
-    if (strcmp(type, "q35") == 0) {
+    add_device("isa-debugcon,chardev=c0");
+    add_device("pc-dimm,id=d0,memdev=m0");
+    if (q35) {
         add_device("pcie-root-port,id=rp0");
     }
+    first = all_devices();
+    assert_every_type(first, q35 ? of_pc : of_q35);
     machine->ready = true;
     machine_reset(machine);
     g_autofree char *before = describe_map();
@@ -149,6 +229,7 @@ static void check(const char *type)
         g_autoptr(GPtrArray) again = all_devices();
         g_assert_cmpuint(again->len, ==, devices->len);
     }
+    remove_flash_file();
 }
 
 static void test_machine(gconstpointer type)
@@ -181,7 +262,7 @@ static Device *last_cpu(const GPtrArray *devices)
 
 static void check_failing_cpu(void)
 {
-    Machine *machine = machine_make("pc");
+    Machine *machine = machine_make("pc", false);
     const AccelOps *engine = accel_current();
     AccelOps failing = *engine;
     g_autoptr(GPtrArray) before = all_devices(), without = NULL, after = NULL;
