@@ -4,6 +4,7 @@
 #include "accel/soft/interrupt.h"
 
 #include "accel/soft/segment.h"
+#include "accel/soft/task.h"
 #include "accel/soft/uop.h"
 #include "util/log.h"
 
@@ -22,6 +23,7 @@ typedef struct Gate {
     unsigned selector, ist;
     uint64_t offset;
     bool trap;     /* IF stays */
+    bool task;     /* a task gate: only the selector, of a TSS, counts */
     unsigned size; /* of what is pushed */
 } Gate;
 
@@ -47,11 +49,8 @@ static Gate read_gate(const Delivery *d)
 
     bool gate32 = type == SYS_INT || type == SYS_TRAP;
     bool gate16 = !long_mode && (type == SYS_INT16 || type == SYS_TRAP16);
-    if (!gate32 && !gate16) {
-        if (type == SYS_TASK_GATE && !long_mode && log_enabled(LOG_UNIMP)) {
-            log_printf("vector %u is a task gate: hardware task switches are not implemented\n",
-                       d->vector);
-        }
+    bool task = !long_mode && type == SYS_TASK_GATE;
+    if (!gate32 && !gate16 && !task) {
         soft_raise(s, NULL, EXC_GP, idt_error(d));
     }
     if (d->event == SOFT_EVENT_SOFTWARE && (hi >> SEG_DPL_SHIFT & 3) < soft_cpl(s)) {
@@ -65,6 +64,7 @@ static Gate read_gate(const Delivery *d)
         .ist = long_mode ? hi & 7 : 0,
         .offset = (low & 0xffff) | (gate16 ? 0 : (hi & 0xffff0000u)) | high << 32,
         .trap = type & 1,
+        .task = task,
         .size = long_mode ? 8
                 : gate32  ? 4
                           : 2,
@@ -153,12 +153,23 @@ static void deliver_long(const Delivery *d)
     enter_handler(d, &g, &cs, cpl);
 }
 
-static void deliver_protected(const Delivery *d)
+static void deliver_to_task(const Delivery *d, const Gate *g)
+{
+    soft_task_switch(d->s, NULL,
+                     &(SoftTaskSwitch){ .how = SOFT_TASK_NEST,
+                                        .selector = g->selector,
+                                        .ext = d->ext,
+                                        .next = d->rip,
+                                        .flags = d->flags,
+                                        .error_code = d->error_code });
+}
+
+static void deliver_protected(const Delivery *d, const Gate *gate)
 {
     SoftCpu *s = d->s;
     X86Cpu *cpu = &s->cpu;
     unsigned cpl;
-    Gate g = read_gate(d);
+    Gate g = *gate;
     SoftDescriptor cs = handler_code(d, &g, &cpl);
     bool inner = cpl < soft_cpl(s), vm86 = d->flags & RFLAGS_VM;
     X86Segment ss = cpu->segs[X86_SEG_SS];
@@ -269,7 +280,12 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
     } else if (soft_long_mode(s)) {
         deliver_long(&d);
     } else {
-        deliver_protected(&d);
+        Gate g = read_gate(&d);
+        if (g.task) {
+            deliver_to_task(&d, &g);
+        } else {
+            deliver_protected(&d, &g);
+        }
     }
     s->delivering = -1;
     s->cpu.interrupt_shadow = false;

@@ -345,24 +345,30 @@ void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsig
 }
 
 /* The fault of the second page is at its first byte. */
-static void probe(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
+static void probe(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access,
+                  SoftMmuMode mode)
 {
     addr = wrap(s, addr);
     unsigned first = first_part(addr, len);
-    tlb_get(s, op, addr, access, s->mmu_mode);
+    tlb_get(s, op, addr, access, mode);
     if (first < len) {
-        tlb_get(s, op, wrap(s, addr + first), access, s->mmu_mode);
+        tlb_get(s, op, wrap(s, addr + first), access, mode);
     }
 }
 
 void soft_probe_read(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
 {
-    probe(s, op, addr, len, SOFT_READ);
+    probe(s, op, addr, len, SOFT_READ, s->mmu_mode);
 }
 
 void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len)
 {
-    probe(s, op, addr, len, SOFT_WRITE);
+    probe(s, op, addr, len, SOFT_WRITE, s->mmu_mode);
+}
+
+void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
+{
+    probe(s, op, addr, len, access, system_mode(s));
 }
 
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)

@@ -18,6 +18,10 @@ typedef struct SoftTranslation {
 bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
                     SoftTranslation *out, uint32_t *error);
 
+/* Fault now if a system access (soft_load_system(), soft_store_system()) to [addr, addr + len)
+ * would fault; @len is at most a page. */
+void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);
+
 /* The page at @phys, RAM, is about to be written, in the read section that is open. */
 void soft_mark_dirty(hwaddr phys);
 

@@ -313,6 +313,11 @@ void soft_tss_stack(SoftCpu *s, const Uop *op, unsigned dpl, unsigned ext, X86Se
     *ss = soft_descriptor_segment(&d, selector);
 }
 
+unsigned soft_tss_link(SoftCpu *s, const Uop *op)
+{
+    return (unsigned)tss_load(s, op, 0, 2, 0);
+}
+
 uint64_t soft_tss_rsp(SoftCpu *s, const Uop *op, unsigned slot, unsigned ext)
 {
     /* RSP0-2 are at 4, IST1-7 at 36: with IST1 as slot 4 both are one array. */

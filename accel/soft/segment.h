@@ -87,6 +87,8 @@ uint64_t soft_stack_rsp(const SoftStack *st, uint64_t old);
 /* Stack of ring @dpl (0-2) from the TSS, and its checked segment; legacy modes. */
 void soft_tss_stack(SoftCpu *s, const Uop *op, unsigned dpl, unsigned ext, X86Segment *ss,
                     uint64_t *sp);
+/* Selector of the TSS of the task that the present one is nested in. */
+unsigned soft_tss_link(SoftCpu *s, const Uop *op);
 /* Long mode: RSP0-2 (@slot 0-2) or IST1-7 (@slot 3 + n, n from 1). */
 uint64_t soft_tss_rsp(SoftCpu *s, const Uop *op, unsigned slot, unsigned ext);
 

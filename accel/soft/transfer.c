@@ -4,9 +4,9 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/task.h"
 #include "accel/soft/transfer.h"
 #include "accel/soft/uop.h"
-#include "util/log.h"
 
 /* May @rip be executed in @cs? Else #GP(0). */
 static void check_target(SoftCpu *s, const Uop *op, const X86Segment *cs, uint64_t rip)
@@ -101,11 +101,6 @@ static CallGate read_call_gate(SoftCpu *s, const Uop *op, unsigned selector,
     bool long_mode = soft_long_mode(s);
 
     if (type != SYS_CALL && (long_mode || type != SYS_CALL16)) {
-        if (log_enabled(LOG_UNIMP)) {
-            log_printf("far transfer to selector %04x, a descriptor of type %x: hardware task "
-                       "switches are not implemented\n",
-                       selector, type);
-        }
         soft_raise(s, op, EXC_GP, error);
     }
     if (descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
@@ -204,6 +199,33 @@ static void far_gate(SoftCpu *s, const Uop *op, const FarTarget *t, const SoftDe
     set_code(s, &d, g.selector, cpl, g.offset);
 }
 
+/* To the TSS @d itself, or through the task gate that @d is. */
+static void far_task(SoftCpu *s, const Uop *op, const FarTarget *t, const SoftDescriptor *d)
+{
+    unsigned selector = t->selector, error = selector & 0xfffc;
+
+    if (descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
+        soft_raise(s, op, EXC_GP, error);
+    }
+    if (descriptor_type(d) == SYS_TASK_GATE) {
+        if (!(d->hi & SEG_P)) {
+            soft_raise(s, op, EXC_NP, error);
+        }
+        selector = d->lo >> 16;
+    }
+    soft_task_switch(s, op,
+                     &(SoftTaskSwitch){ .how = t->call ? SOFT_TASK_NEST : SOFT_TASK_JUMP,
+                                        .selector = selector,
+                                        .next = t->next,
+                                        .flags = soft_get_rflags(s) & ~(uint64_t)RFLAGS_RF,
+                                        .error_code = -1 });
+}
+
+/* Types of system descriptors, as bits, that lead to another task. */
+#define TYPES_TASK                                                                 \
+    (1u << SYS_TSS16 | 1u << SYS_TSS16_BUSY | 1u << SYS_TSS | 1u << SYS_TSS_BUSY | \
+     1u << SYS_TASK_GATE)
+
 static const Uop *far_transfer(SoftCpu *s, const Uop *op, const FarTarget *t)
 {
     if (!soft_protected(s)) {
@@ -217,6 +239,8 @@ static const Uop *far_transfer(SoftCpu *s, const Uop *op, const FarTarget *t)
     soft_descriptor_get(s, op, t->selector, EXC_GP, 0, &d);
     if (d.hi & SEG_S) {
         far_code(s, op, t, &d);
+    } else if (!soft_long_mode(s) && (TYPES_TASK >> descriptor_type(&d) & 1)) {
+        far_task(s, op, t, &d);
     } else {
         far_gate(s, op, t, &d);
     }
@@ -427,6 +451,22 @@ static const Uop *run_far_return(SoftCpu *s, const Uop *op)
     return NULL;
 }
 
+/* IRET with NT set: to the task that the present one's TSS is linked to. */
+static void return_to_task(SoftCpu *s, const Uop *op)
+{
+    uint64_t next = s->cpu.regs[REG_PC] + op->pc_off + op->len;
+
+    if (soft_long_mode(s)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    soft_task_switch(s, op,
+                     &(SoftTaskSwitch){ .how = SOFT_TASK_RETURN,
+                                        .selector = soft_tss_link(s, op),
+                                        .next = (uint32_t)next,
+                                        .flags = soft_get_rflags(s) & ~(uint64_t)RFLAGS_RF,
+                                        .error_code = -1 });
+}
+
 static const Uop *run_iret(SoftCpu *s, const Uop *op)
 {
     uint64_t rflags = s->cpu.rflags;
@@ -436,13 +476,9 @@ static const Uop *run_iret(SoftCpu *s, const Uop *op)
     }
     if (!soft_protected(s)) {
         return_real(s, op, true);
+    } else if (rflags & RFLAGS_NT) {
+        return_to_task(s, op);
     } else {
-        if (rflags & RFLAGS_NT) {
-            if (!soft_long_mode(s) && log_enabled(LOG_UNIMP)) {
-                log_printf("IRET with NT set: hardware task switches are not implemented\n");
-            }
-            soft_raise(s, op, EXC_GP, 0);
-        }
         return_protected(s, op, true);
     }
     s->cpu.nmi_blocked = false;

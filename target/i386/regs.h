@@ -164,7 +164,9 @@ enum {
 #define DR6_FIXED_ONE 0xffff0ff0u
 #define DR6_BD        (1u << 13)
 #define DR6_BS        (1u << 14)
+#define DR6_BT        (1u << 15)
 #define DR7_FIXED_ONE 0x400u
+#define DR7_LOCAL     0x155u /* L0 to L3, LE */
 #define DR7_GD        (1u << 13)
 
 /* Exception vectors. */
