@@ -51,6 +51,15 @@ struct Uop {
 
 #define SOFT_JUMP_BITS 12
 
+/* Targets of translated indirect branches (translate/targets.h), by the low bits of their RIPs. An
+ * empty entry's RIP is another entry's. */
+#define SOFT_TARGETS 1024u
+typedef struct SoftTargets {
+    uint64_t rips[SOFT_TARGETS];
+    const uint8_t *hosts[SOFT_TARGETS];
+    bool used;
+} SoftTargets;
+
 #define SOFT_SEG_NONE 6 /* seg_base[6] is always 0 */
 
 /* ---- translation look-aside buffer ---- */
@@ -125,9 +134,10 @@ struct SoftCpu {
     SoftCodeClass code[2]; /* kernel, user */
     uint32_t newest_gen;
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
-    uint64_t address, target;              /* translated code's own: of an operand, of a branch */
-    uint32_t host_mxcsr;                   /* what C code has */
-    bool mxcsr_live;                       /* translated code runs with the guest\'s MXCSR */
+    SoftTargets targets[SOFT_MMU_MODES];
+    uint64_t address, target;   /* translated code's own: of an operand, of a branch */
+    uint32_t host_mxcsr;        /* what C code has */
+    bool mxcsr_live;            /* translated code runs with the guest\'s MXCSR */
     _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {

@@ -64,7 +64,7 @@ static const Uop *run_sti(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-/* STAC, CLAC: other rules for data, the same code; so the block goes on. */
+/* STAC, CLAC: other rules for data, by which blocks are translated. */
 static const Uop *run_ac(SoftCpu *s, const Uop *op)
 {
     if (soft_cpl(s) != 0) {
@@ -238,7 +238,7 @@ static const struct {
     { run_cli, 0, 0 },          { run_sti, 0, ENDS_BLOCK }, { run_hlt, 0, ENDS_BLOCK },
     { run_cpuid, 0, 0 },        { run_rdtsc, 0, 0 },        { run_rdtsc, 1, 0 },
     { run_rdpmc, 0, 0 },        { run_rdmsr, 0, 0 },        { run_wrmsr, 0, ENDS_BLOCK },
-    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, 0 },           { run_ac, 1, 0 },
+    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, ENDS_BLOCK },  { run_ac, 1, ENDS_BLOCK },
 };
 
 static bool emit_plain(SoftDecoder *d, const SoftInsn *in)

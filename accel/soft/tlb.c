@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "accel/soft/access.h"
+#include "accel/soft/translate/targets.h"
 
 /* ---- sets ---- */
 
@@ -34,9 +35,14 @@ static void set_bit(uint64_t *bits, unsigned bit)
 
 /* ---- which blocks are valid ---- */
 
+static SoftCodeClass *class_of(SoftCpu *s, SoftMmuMode mode)
+{
+    return &s->code[mode == SOFT_MMU_USER];
+}
+
 static SoftCodeClass *code_class(SoftCpu *s)
 {
-    return &s->code[s->mmu_mode == SOFT_MMU_USER];
+    return class_of(s, s->mmu_mode);
 }
 
 void soft_tlb_select_gen(SoftCpu *s)
@@ -52,6 +58,11 @@ static void next_generation(SoftCpu *s, SoftCodeClass *c)
     }
     memset(c, 0, sizeof(*c));
     c->gen = s->newest_gen;
+    for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        if (c == class_of(s, mode)) {
+            soft_targets_clear(s, mode);
+        }
+    }
     soft_tlb_select_gen(s);
 }
 

@@ -406,6 +406,23 @@ static void test_legacy_paging(void)
     g_assert_cmphex(value, ==, 0xabcdef);
 }
 
+/* STAC opens the window to user pages and CLAC shuts it, also within code that is run at once. */
+static void test_smap_window(void)
+{
+    for (unsigned again = 0; again < 2; again++) {
+        harness_reset(h, HARNESS_LONG64);
+        h->cpu->cr4 |= CR4_SMAP;
+        map(PAGE | PTE_P | PTE_RW | PTE_US, 0);
+        put64(PAGE, 7);
+        h->cpu->regs[X86_RBX] = VIRT;
+        /* stac; jmp over; mov eax, [rbx]; clac; mov ecx, [rbx] */
+        g_assert_cmpint(harness_run_hex(h, "0f01cbeb008b030f01ca8b0b"), ==, EXC_PF);
+        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 7);
+        g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + 10);
+        g_assert_cmphex(h->s->fault.cr2, ==, VIRT);
+    }
+}
+
 static void test_nothing_there(void)
 {
     uint64_t value = 0;
@@ -427,6 +444,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/mmu/rights", test_rights);
+    g_test_add_func("/mmu/smap-window", test_smap_window);
     g_test_add_func("/mmu/protection-keys", test_keys);
     g_test_add_func("/mmu/pkru", test_pkru);
     g_test_add_func("/mmu/pcid", test_pcid);

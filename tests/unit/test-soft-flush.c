@@ -35,6 +35,18 @@ LOOP(cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
 LOOP(cr4,
      "mov %cr4, %rax\n\txor $0x80, %rax\n\tmov %rax, %cr4\n\txor $0x80, %rax\n\tmov %rax, %cr4");
 
+/* The same by indirect calls and jumps and by a RET that is one; before each change the function
+ * that is there is called often enough to be known. */
+#define CHANGE                                               \
+    "mov $3, %r8d\n9:\tcall *%rbx\n\tdec %r8d\n\tjnz 9b\n\t" \
+    "xor %rdx, (%rdi)\n\tinvlpg (%rbx)\n\t"
+GUEST_CODE(indirect, 64,
+           "mov $25, %ecx\n\tmov %rbx, 0x100000\n"
+           "1:" CHANGE "call *%rbx\n\t" CHANGE "call *0x100000\n\t" CHANGE
+           "lea 2f(%rip), %rax\n\tpush %rax\n\tpush %rbx\n\tret\n"
+           "2:" CHANGE "lea 3f(%rip), %rax\n\tpush %rax\n\tjmp *%rbx\n"
+           "3: dec %ecx\n\tjnz 1b");
+
 static void put_functions(void)
 {
     static const uint8_t one[] = { 0x83, 0xc6, 0x01, 0xc3 }; /* add $1, %esi; ret */
@@ -82,6 +94,15 @@ static void test_page(void)
     h->cpu->regs[X86_RBX] = VIRT + 0x123000;
     GUEST_LOAD(h, invlpg);
     run(BOTH);
+}
+
+static void test_indirect(void)
+{
+    for (unsigned large = 0; large < 2; large++) {
+        reset(large, 0);
+        GUEST_LOAD(h, indirect);
+        run(25 * 8 * 1001);
+    }
 }
 
 static void test_all(void)
@@ -151,6 +172,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/soft-flush/page", test_page);
+    g_test_add_func("/soft-flush/indirect", test_indirect);
     g_test_add_func("/soft-flush/all", test_all);
     g_test_add_func("/soft-flush/unconcerned", test_unconcerned);
     g_test_add_func("/soft-flush/classes", test_classes);

@@ -2,12 +2,8 @@
 /* Near branches of 64-bit code, and direct ones of any. */
 #include "accel/soft/translate/emit.h"
 
+#include "accel/soft/translate/targets.h"
 #include "accel/soft/uop.h"
-
-static bool code64(const Translator *t)
-{
-    return t->b->key & SOFT_KEY_CODE64;
-}
 
 void emit_branch(Translator *t, unsigned cc)
 {
@@ -41,7 +37,7 @@ bool host_emit_go_on(Translator *t, const Uop *op, const SoftMeaning *m)
     return true;
 }
 
-/* The target of an indirect branch into SCRATCH_A; not canonical: the slow way. */
+/* The target of an indirect branch into SCRATCH_A; not known: the slow way. */
 static void load_target(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     flags_spill(t);
@@ -50,21 +46,22 @@ static void load_target(Translator *t, const Uop *op, const SoftMeaning *m)
     } else {
         host_load(&t->c, 8, SCRATCH_A, guest_rm(op->src));
     }
-    host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
-    host_shift_imm(&t->c, 8, 4, host_reg(SCRATCH_B), 16);
-    host_shift_imm(&t->c, 8, 7, host_reg(SCRATCH_B), 16);
-    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_B, host_reg(SCRATCH_A));
-    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
-    host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(target)), SCRATCH_A);
+    target_check(t);
+}
+
+static bool target_possible(const Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    return soft_targets_possible(t->b->key) && op->size == 8 &&
+           (m->form != SOFT_M || memory_possible(t));
 }
 
 bool host_emit_jmp_to(Translator *t, const Uop *op, const SoftMeaning *m)
 {
-    if (!code64(t) || op->size != 8 || (m->form == SOFT_M && !memory_possible(t))) {
+    if (!target_possible(t, op, m)) {
         return false;
     }
     load_target(t, op, m);
-    exit_indirect(t, STUB_TARGET);
+    exit_indirect(t, true);
     return true;
 }
 
@@ -93,21 +90,27 @@ bool host_emit_call(Translator *t, const Uop *op, const SoftMeaning *m)
 
 bool host_emit_call_to(Translator *t, const Uop *op, const SoftMeaning *m)
 {
-    if (!code64(t) || op->size != 8 || (m->form == SOFT_M && !memory_possible(t))) {
+    if (!target_possible(t, op, m)) {
         return false;
     }
     load_target(t, op, m);
+    host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(target)), SCRATCH_A);
     push_return(t, op);
     host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(target)));
-    exit_indirect(t, STUB_TARGET);
+    exit_indirect(t, false);
     return true;
 }
 
 bool host_emit_ret(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     unsigned rsp = guest_host_reg(X86_RSP);
+
+    if (!soft_targets_possible(t->b->key)) {
+        return false;
+    }
     host_load(&t->c, 8, SCRATCH_A, memory_at(t, X86_RSP, 0, 8, false));
+    target_check(t);
     host_lea(&t->c, 8, rsp, host_mem(rsp, 8 + (int64_t)op->imm));
-    exit_indirect(t, STUB_RETURN);
+    exit_indirect(t, true);
     return true;
 }

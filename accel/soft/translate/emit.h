@@ -157,9 +157,12 @@ void slow_jump(Translator *t, uint8_t *at);
 void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number);
 /* The displacement at @at becomes that of direct exit @which. */
 void exit_by(Translator *t, unsigned which, uint8_t *at);
-/* To the block of the RIP in SCRATCH_A; if that is not known, leave by @miss. Flags are in memory.
- * The block ends. */
-void exit_indirect(Translator *t, StubLeave miss);
+/* Before an indirect branch does anything: the way to the RIP in SCRATCH_A, which stays, must be
+ * known; else the interpreter does it all. Flags are in memory. */
+void target_check(Translator *t);
+/* To the block of the RIP in SCRATCH_A, or where SCRATCH_B is as target_check() left it. The block
+ * ends. */
+void exit_indirect(Translator *t, bool slot_known);
 
 /* ---- emitters: false, with nothing emitted: not this one ---- */
 

@@ -31,26 +31,36 @@ void exit_by(Translator *t, unsigned which, uint8_t *at)
     t->x->exits[which].host_flags = t->flags == FLAGS_HOST;
 }
 
-/* What soft_jump_indirect() does, but for exit_request, which the target tests. */
-void exit_indirect(Translator *t, StubLeave miss)
+/* SCRATCH_B: the entry of the RIP in SCRATCH_A. */
+static void target_slot(Translator *t)
 {
-    HostCode *c = &t->c;
-    host_mov_reg(c, SCRATCH_B, SCRATCH_A);
-    host_shift_imm(c, 8, 5, host_reg(SCRATCH_B), SOFT_JUMP_BITS);
-    host_alu_load(c, 4, ALU_XOR, SCRATCH_B, host_reg(SCRATCH_A));
-    host_alu_imm(c, 4, ALU_AND, host_reg(SCRATCH_B), (1 << SOFT_JUMP_BITS) - 1);
-    host_load(c, 8, SCRATCH_B, host_mem_index(CPU_REG, SCRATCH_B, 3, CPU_OFF(jump)));
-    host_alu_load(c, 8, ALU_CMP, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, rip)));
-    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
-    host_load(c, 4, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(tlb_gen)));
-    host_alu_load(c, 4, ALU_CMP, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, valid_gen)));
-    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
-    host_alu_imm(c, 4, ALU_CMP, host_mem(SCRATCH_B, offsetof(SoftBlock, key)), t->b->key);
-    leave_jump(t, host_jcc(c, HOST_CC_NE), miss, t->index);
-    host_load(c, 8, SCRATCH_A, host_mem(SCRATCH_B, offsetof(SoftBlock, host)));
-    host_insn(c, 8, 0x85, SCRATCH_A, host_reg(SCRATCH_A));
-    leave_jump(t, host_jcc(c, HOST_CC_E), miss, t->index);
-    host_insn(c, 4, 0xff, 4, host_reg(SCRATCH_A)); /* jmp */
+    host_load(&t->c, 4, SCRATCH_B, host_reg(SCRATCH_A));
+    host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B), SOFT_TARGETS - 1);
+}
+
+static int32_t targets_offset(const Translator *t)
+{
+    SoftMmuMode mode = t->b->key >> SOFT_KEY_MMU_SHIFT;
+    return CPU_OFF(targets) + (int32_t)(mode * sizeof(SoftTargets));
+}
+
+void target_check(Translator *t)
+{
+    int32_t rips = targets_offset(t) + (int32_t)offsetof(SoftTargets, rips);
+
+    target_slot(t);
+    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, host_mem_index(CPU_REG, SCRATCH_B, 3, rips));
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_TARGET, t->index);
+}
+
+void exit_indirect(Translator *t, bool slot_known)
+{
+    int32_t hosts = targets_offset(t) + (int32_t)offsetof(SoftTargets, hosts);
+
+    if (!slot_known) {
+        target_slot(t);
+    }
+    host_insn(&t->c, 4, 0xff, 4, host_mem_index(CPU_REG, SCRATCH_B, 3, hosts)); /* jmp */
     t->ended = true;
 }
 
@@ -161,6 +171,9 @@ void emit_tail(Translator *t, const Stubs *stubs)
     }
     for (unsigned i = 0; i < t->leave_count; i++) {
         host_bind(&t->c, t->leaves[i].jump);
+        if (t->leaves[i].stub == STUB_TARGET) {
+            host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(target)), SCRATCH_A);
+        }
         xmm_store(t, t->leaves[i].xmm_store);
         leave_with(t, stubs, thunks, t->leaves[i].stub, t->leaves[i].number);
     }

@@ -2,6 +2,7 @@
 #include "accel/soft/translate/run.h"
 
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/targets.h"
 #include "accel/soft/translate/translator.h"
 #include "accel/soft/uop.h"
 
@@ -64,11 +65,10 @@ const Uop *run_exit(SoftCpu *s, SoftBlock *b, unsigned number)
 
 const Uop *run_target(SoftCpu *s, SoftBlock *b, unsigned number)
 {
-    return soft_jump_indirect(s, s->target);
-}
+    const SoftBlock *to = s->jump[soft_jump_hash(s->target)];
 
-const Uop *run_return(SoftCpu *s, SoftBlock *b, unsigned number)
-{
-    s->cpu.regs[X86_RSP] -= 8 + b->uops[number].imm;
+    if (to->host && to->rip == s->target && to->valid_gen == s->tlb_gen && to->key == b->key) {
+        soft_targets_remember(s, to);
+    }
     return run_bail(s, b, number);
 }

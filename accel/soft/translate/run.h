@@ -18,9 +18,8 @@ RunFn run_uops;
 RunFn run_bail;
 /* Leave by direct exit @number. */
 RunFn run_exit;
-/* Go to SoftCpu.target: a near branch that was done but for that. */
+/* The same at an indirect branch or RET whose target, SoftCpu.target, translated code did not know:
+ * next time it will. */
 RunFn run_target;
-/* RET is micro-operation @number: its target is not known. RSP was moved already. */
-RunFn run_return;
 
 #endif

@@ -90,7 +90,6 @@ static void emit_leave(HostCode *c, Stubs *stubs, StubLeave which)
         [STUB_BAIL] = run_bail,
         [STUB_EXIT] = run_exit,
         [STUB_TARGET] = run_target,
-        [STUB_RETURN] = run_return,
     };
     stubs->leave[which] = c->exec;
     emit_to_c(c);

@@ -13,8 +13,7 @@
 typedef enum StubLeave {
     STUB_BAIL,   /* the interpreter goes on at that micro-operation */
     STUB_EXIT,   /* by that direct exit */
-    STUB_TARGET, /* to SoftCpu.target */
-    STUB_RETURN, /* RET, whose target is not known: it is undone and interpreted */
+    STUB_TARGET, /* the same, at a branch that has not done anything yet but read its target */
     STUB_LEAVES,
 } StubLeave;
 

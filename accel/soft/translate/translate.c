@@ -7,6 +7,7 @@
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/link.h"
 #include "accel/soft/translate/perf-map.h"
+#include "accel/soft/translate/targets.h"
 #include "accel/soft/translate/translator.h"
 #include "accel/soft/uop.h"
 
@@ -64,6 +65,9 @@ void soft_translate_drop(SoftCpu *s)
 {
     if (s->translator) {
         forget(s->translator);
+        for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
+            soft_targets_clear(s, mode);
+        }
         code_cache_empty(&s->translator->cache, s->translator->stubs_size);
         s->translator->full = false;
         s->translator->statistics.drops++;
@@ -103,6 +107,7 @@ void soft_translate_block_new(SoftCpu *s, SoftBlock *b)
 void soft_translate_block_dead(SoftCpu *s, SoftBlock *b)
 {
     if (b->translation) {
+        soft_targets_forget(s, b);
         link_remove(s, b);
     }
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "accel/soft/translate/targets.h"
+
+#include <string.h>
+
+bool soft_targets_possible(uint32_t key)
+{
+    uint32_t privilege = SOFT_KEY_CPL3 | UINT32_MAX << SOFT_KEY_MMU_SHIFT;
+    bool user = key >> SOFT_KEY_MMU_SHIFT == SOFT_MMU_USER;
+
+    return (key & ~privilege) == (SOFT_KEY_CODE64 | SOFT_KEY_PE | SOFT_KEY_LMA) &&
+           user == !!(key & SOFT_KEY_CPL3);
+}
+
+static SoftTargets *targets_of(SoftCpu *s, const SoftBlock *b)
+{
+    return &s->targets[b->key >> SOFT_KEY_MMU_SHIFT];
+}
+
+void soft_targets_remember(SoftCpu *s, const SoftBlock *b)
+{
+    SoftTargets *t = targets_of(s, b);
+    unsigned slot = soft_target_slot(b->rip);
+
+    t->rips[slot] = b->rip;
+    t->hosts[slot] = b->host;
+    t->used = true;
+}
+
+/* A RIP that is in no entry's range but that of another. */
+static uint64_t no_rip(unsigned slot)
+{
+    return slot == 0;
+}
+
+void soft_targets_forget(SoftCpu *s, const SoftBlock *b)
+{
+    unsigned slot = soft_target_slot(b->rip);
+
+    if (soft_targets_possible(b->key) && targets_of(s, b)->hosts[slot] == b->host) {
+        targets_of(s, b)->rips[slot] = no_rip(slot);
+    }
+}
+
+void soft_targets_clear(SoftCpu *s, SoftMmuMode mode)
+{
+    SoftTargets *t = &s->targets[mode];
+
+    if (t->used || t->rips[0] == 0) {
+        memset(t->rips, 0, sizeof(t->rips));
+        t->rips[0] = no_rip(0);
+        t->used = false;
+    }
+}
