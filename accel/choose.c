@@ -9,7 +9,7 @@
 #include "accel/soft/options.h"
 #include "qom/object.h"
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 /* In the order in which help lists them. */
 static const AccelOps *const engines[] = {
@@ -41,7 +41,7 @@ static bool set_memslots(const char *value, GError **errp)
 {
     uint64_t n;
 
-    if (!uint_parse(value, UINT32_MAX, &n) || n == 0) {
+    if (!parse_uint(value, UINT32_MAX, &n) || n == 0) {
         error_set(errp, "x-memslots must be a number from 1, not '%s'", value);
         return false;
     }

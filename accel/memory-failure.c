@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "accel/accel.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "accel/accel.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/loop.h"
 

@@ -14,7 +14,7 @@
 
 #include "accel/accel.h"
 #include "util/error.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 typedef struct VcpuWork {
     void (*fn)(X86Cpu *cpu, void *opaque);

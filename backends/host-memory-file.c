@@ -65,14 +65,14 @@ static int open_path(FileBackend *file, GError **errp)
     }
     if (!file->readonly) {
         /* It will be the guest's memory, which is nobody else's business. */
-        fd = path_open(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        fd = fdset_open_path(path, mode | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         file->undo.created = fd >= 0;
     }
     if (fd >= 0) {
         made_files_note(path, MADE_DATA);
     }
     if (fd < 0) {
-        fd = path_open(path, mode | O_CLOEXEC, 0);
+        fd = fdset_open_path(path, mode | O_CLOEXEC, 0);
     }
     if (fd < 0) {
         error_set_errno(errp, errno, "cannot open mem-path='%s'", path);
@@ -136,7 +136,7 @@ static void file_undo(const FileBackend *file, int fd)
     if (file->undo.created) {
         unlink(file->mem_path);
     } else if (file->undo.extended && ftruncate(fd, 0) < 0) {
-        warn_report("mem-path='%s' stays extended: the file cannot be cut again", file->mem_path);
+        error_warn("mem-path='%s' stays extended: the file cannot be cut again", file->mem_path);
     }
 }
 
@@ -168,9 +168,9 @@ static bool file_backend_alloc(HostMemoryBackend *backend, GError **errp)
     }
     backend->readonly = file->readonly;
     if (file->pmem && !backend->ram->shared) {
-        warn_report("pmem=on: what the guest writes does not reach mem-path='%s'; share=on, "
-                    "without readonly, is right for that",
-                    file->mem_path);
+        error_warn("pmem=on: what the guest writes does not reach mem-path='%s'; share=on, "
+                   "without readonly, is right for that",
+                   file->mem_path);
     }
     return true;
 }
@@ -189,8 +189,8 @@ static void file_backend_release(HostMemoryBackend *backend)
     if (file->discard_data && backend->share && !file->readonly &&
         fallocate(backend->ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                   (off_t)backend->ram->size) < 0) {
-        warn_report("discard-data: the data of mem-path='%s' cannot be discarded: %s",
-                    file->mem_path, g_strerror(errno));
+        error_warn("discard-data: the data of mem-path='%s' cannot be discarded: %s",
+                   file->mem_path, g_strerror(errno));
     }
 }
 

@@ -75,7 +75,7 @@ void chardev_answer(Chardev *chr, const uint8_t *buf, size_t len);
 /* What chardev_waiting() returns from now on. */
 void chardev_set_waiting(Chardev *chr);
 /* Send @event to @fe, OPENED and CLOSED only when they change something. */
-void char_frontend_event(CharFrontend *fe, CharEvent event);
+void chardev_tell_frontend(CharFrontend *fe, CharEvent event);
 
 /* char_detach(), after CHAR_EVENT_CLOSED if @fe thinks that somebody is there. */
 void chardev_leave(CharFrontend *fe);

@@ -45,7 +45,7 @@ static bool open_input(CharFile *file, GError **errp)
 {
     struct stat st;
 
-    file->in = path_open(file->input_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    file->in = fdset_open_path(file->input_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (file->in < 0) {
         error_set_errno(errp, errno, "cannot open '%s' for reading", file->input_path);
         return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "util/error.h"
 
 #define MUX_PORTS 8
@@ -46,10 +47,10 @@ static void mux_set_focus(CharMux *mux, int focus)
     }
     mux->focus = focus;
     if (old >= 0 && mux->ports[old]) {
-        char_frontend_event(mux->ports[old]->fe, CHAR_EVENT_MUX_OUT);
+        chardev_tell_frontend(mux->ports[old]->fe, CHAR_EVENT_MUX_OUT);
     }
     if (focus >= 0) {
-        char_frontend_event(mux->ports[focus]->fe, CHAR_EVENT_MUX_IN);
+        chardev_tell_frontend(mux->ports[focus]->fe, CHAR_EVENT_MUX_IN);
     }
 }
 
@@ -110,7 +111,7 @@ static void mux_say(CharMux *mux, const char *text)
     char_write(&mux->base_fe, text, strlen(text));
 }
 
-void char_mux_set_escape(uint8_t byte)
+void chardev_mux_set_escape(uint8_t byte)
 {
     escape_byte = byte;
 }
@@ -138,7 +139,7 @@ static void escape_quit(CharMux *mux)
 static void escape_break(CharMux *mux)
 {
     if (mux->focus >= 0) {
-        char_frontend_event(mux->ports[mux->focus]->fe, CHAR_EVENT_BREAK);
+        chardev_tell_frontend(mux->ports[mux->focus]->fe, CHAR_EVENT_BREAK);
     }
 }
 
@@ -229,7 +230,7 @@ static void mux_event(void *opaque, CharEvent event)
     mux->escaped = false;
     for (int i = 0; i < MUX_PORTS; i++) {
         if (mux->ports[i]) {
-            char_frontend_event(mux->ports[i]->fe, event);
+            chardev_tell_frontend(mux->ports[i]->fe, event);
         }
     }
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/made-files.h"
@@ -154,7 +155,7 @@ static Chardev *new_backend(const char *backend, const char *id, struct json_obj
 
 static bool check_id(const char *id, GError **errp)
 {
-    if (!id_wellformed(id)) {
+    if (!object_id_wellformed(id)) {
         error_set(errp,
                   "chardev id '%s' is not valid: a letter, then letters, digits, '-', '.' or '_'",
                   id);

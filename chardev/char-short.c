@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "util/error.h"
 #include "util/keyval.h"
 

@@ -16,13 +16,13 @@
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "chardev/socket-attempt.h"
 #include "chardev/socket-place.h"
 #include "chardev/telnet.h"
 #include "chardev/websocket.h"
 #include "util/error.h"
 #include "util/interrupt.h"
-#include "util/main-loop.h"
 #include "util/task.h"
 
 #define HANDSHAKE_SECONDS 10  /* then a WebSocket client that did not ask makes room for others */
@@ -314,8 +314,8 @@ static bool must_wait(CharSocket *sock)
     }
     if (!sock->cannot_accept) {
         sock->cannot_accept = true;
-        warn_report("chardev '%s': a client has to wait: %s", sock->parent.parent.name,
-                    g_strerror(errno));
+        error_warn("chardev '%s': a client has to wait: %s", sock->parent.parent.name,
+                   g_strerror(errno));
     }
     return true;
 }
@@ -359,8 +359,8 @@ static void attempt_done(void *opaque, int fd, const GError *err)
     }
     if (!sock->complained) {
         sock->complained = true;
-        warn_report("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
-                    err->message, sock->reconnect);
+        error_warn("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
+                   err->message, sock->reconnect);
     }
     reconnect_later(sock);
 }

@@ -74,9 +74,9 @@ static bool udp_bind(const CharUdp *udp, int fd, int family, GError **errp)
     if (!udp->localaddr && !udp->localport) {
         return true;
     }
-    list = inet_lookup(udp->localaddr, udp->localport ? udp->localport : "0", SOCK_DGRAM,
-                       family == AF_INET ? ON : OFF, family == AF_INET ? OFF : ON,
-                       AI_PASSIVE | (udp->numeric ? AI_NUMERICHOST : 0), errp);
+    list = socket_place_lookup(udp->localaddr, udp->localport ? udp->localport : "0", SOCK_DGRAM,
+                               family == AF_INET ? ON : OFF, family == AF_INET ? OFF : ON,
+                               AI_PASSIVE | (udp->numeric ? AI_NUMERICHOST : 0), errp);
     if (!list) {
         g_prefix_error(errp, "local address: ");
         return false;
@@ -122,8 +122,8 @@ static bool udp_complete(Object *obj, GError **errp)
         error_set(errp, "backend udp needs port=PORT, and host=HOST if that is not this host");
         return false;
     }
-    remote = inet_lookup(udp->host, udp->port, SOCK_DGRAM, udp->ipv4, udp->ipv6,
-                         udp->numeric ? AI_NUMERICHOST : 0, errp);
+    remote = socket_place_lookup(udp->host, udp->port, SOCK_DGRAM, udp->ipv4, udp->ipv6,
+                                 udp->numeric ? AI_NUMERICHOST : 0, errp);
     ok = remote && udp_open(udp, remote, errp);
     if (remote) {
         freeaddrinfo(remote);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "util/error.h"
 
 #define UNSENT_MAX  (1024 * 1024)
@@ -77,7 +78,7 @@ static GSource *soon(GSourceFunc fn, void *opaque)
 
 /* ---- events ---- */
 
-void char_frontend_event(CharFrontend *fe, CharEvent event)
+void chardev_tell_frontend(CharFrontend *fe, CharEvent event)
 {
     if (event == CHAR_EVENT_OPENED || event == CHAR_EVENT_CLOSED) {
         bool opened = event == CHAR_EVENT_OPENED;
@@ -97,7 +98,7 @@ void char_frontend_event(CharFrontend *fe, CharEvent event)
 
 static gboolean frontend_opened(gpointer opaque)
 {
-    char_frontend_event(opaque, CHAR_EVENT_OPENED);
+    chardev_tell_frontend(opaque, CHAR_EVENT_OPENED);
     return G_SOURCE_REMOVE;
 }
 
@@ -239,7 +240,7 @@ static void output_failed(Chardev *chr)
     if (!chardev_ops(chr)->hangup) {
         chr->stalled = true;
         if (!said) {
-            warn_report("chardev '%s': output is lost: %s", chr->parent.name, g_strerror(err));
+            error_warn("chardev '%s': output is lost: %s", chr->parent.name, g_strerror(err));
         }
         return;
     }
@@ -289,8 +290,8 @@ static void stall(Chardev *chr)
 {
     if (!chr->stalled) {
         chr->stalled = true;
-        warn_report("chardev '%s': output waits: %s; what comes when %d KiB wait is lost",
-                    chr->parent.name, g_strerror(errno), UNSENT_MAX / 1024);
+        error_warn("chardev '%s': output waits: %s; what comes when %d KiB wait is lost",
+                   chr->parent.name, g_strerror(errno), UNSENT_MAX / 1024);
     }
     chardev_source_end(&chr->out_source);
     chr->out_source = chardev_timeout_source(STALLED_TRY, try_again, chr);
@@ -411,8 +412,8 @@ static void write_log(Chardev *chr, const void *buf, size_t len)
     ssize_t n = chr->log_fd >= 0 ? write(chr->log_fd, buf, len) : (ssize_t)len;
 
     if (n < (ssize_t)len && !chr->log_stalled) {
-        warn_report("chardev '%s': cannot write to '%s': %s; what comes until that is over is lost",
-                    chr->parent.name, chr->logfile, g_strerror(n < 0 ? errno : ENOSPC));
+        error_warn("chardev '%s': cannot write to '%s': %s; what comes until that is over is lost",
+                   chr->parent.name, chr->logfile, g_strerror(n < 0 ? errno : ENOSPC));
     }
     chr->log_stalled = n < (ssize_t)len;
 }
@@ -470,7 +471,7 @@ void chardev_connected(Chardev *chr, int in_fd, int out_fd)
     chr->connected = true;
     chr->end_of_input = false;
     if (chr->fe) {
-        char_frontend_event(chr->fe, CHAR_EVENT_OPENED);
+        chardev_tell_frontend(chr->fe, CHAR_EVENT_OPENED);
     }
     input_start(chr);
 }
@@ -485,7 +486,7 @@ void chardev_disconnected(Chardev *chr)
     chr->end_of_input = false;
     if (chr->fe) {
         chardev_source_end(&chr->fe->opened_source);
-        char_frontend_event(chr->fe, CHAR_EVENT_CLOSED);
+        chardev_tell_frontend(chr->fe, CHAR_EVENT_CLOSED);
     }
 }
 
@@ -537,7 +538,7 @@ void char_detach(CharFrontend *fe)
 
 void chardev_leave(CharFrontend *fe)
 {
-    char_frontend_event(fe, CHAR_EVENT_CLOSED);
+    chardev_tell_frontend(fe, CHAR_EVENT_CLOSED);
     char_detach(fe);
 }
 
@@ -590,7 +591,7 @@ void chardev_send_break(Chardev *chr)
     if (chardev_ops(chr)->send_break) {
         chardev_ops(chr)->send_break(chr);
     } else if (chr->fe) {
-        char_frontend_event(chr->fe, CHAR_EVENT_BREAK);
+        chardev_tell_frontend(chr->fe, CHAR_EVENT_BREAK);
     }
 }
 

@@ -15,7 +15,7 @@
 #include <linux/vm_sockets.h>
 
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -106,15 +106,15 @@ static int inet_family(int ipv4, int ipv6)
 
 static bool parse_port(const char *text, uint64_t *port, GError **errp)
 {
-    if (!text || !uint_parse(text, 65535, port)) {
+    if (!text || !parse_uint(text, 65535, port)) {
         error_set(errp, "port=%s: must be a number from 0 to 65535", text ? text : "");
         return false;
     }
     return true;
 }
 
-struct addrinfo *inet_lookup(const char *host, const char *port, int type, int ipv4, int ipv6,
-                             int flags, GError **errp)
+struct addrinfo *socket_place_lookup(const char *host, const char *port, int type, int ipv4,
+                                     int ipv6, int flags, GError **errp)
 {
     struct addrinfo hints = { .ai_family = inet_family(ipv4, ipv6),
                               .ai_socktype = type,
@@ -180,9 +180,9 @@ static int tcp_socket(const SocketPlace *place, const struct addrinfo *ai)
 
 static int tcp_open(const SocketPlace *place, char **bound, GError **errp)
 {
-    struct addrinfo *list =
-        inet_lookup(place->host, place->port, SOCK_STREAM, place->ipv4, place->ipv6,
-                    (place->server ? AI_PASSIVE : 0) | (place->numeric ? AI_NUMERICHOST : 0), errp);
+    struct addrinfo *list = socket_place_lookup(
+        place->host, place->port, SOCK_STREAM, place->ipv4, place->ipv6,
+        (place->server ? AI_PASSIVE : 0) | (place->numeric ? AI_NUMERICHOST : 0), errp);
     uint64_t first;
     int fd = -1;
 
@@ -214,11 +214,11 @@ static int vsock_open(const SocketPlace *place, GError **errp)
     uint64_t cid, port;
     int fd;
 
-    if (!uint_parse(place->cid, UINT32_MAX, &cid)) {
+    if (!parse_uint(place->cid, UINT32_MAX, &cid)) {
         error_set(errp, "cid=%s: must be the number of a machine (1: this host)", place->cid);
         return -1;
     }
-    if (!place->port || !uint_parse(place->port, UINT32_MAX, &port)) {
+    if (!place->port || !parse_uint(place->port, UINT32_MAX, &port)) {
         error_set(errp, "port=%s: must be a number from 0 to %u", place->port ? place->port : "",
                   UINT32_MAX);
         return -1;
@@ -245,7 +245,7 @@ static int inherited_open(const SocketPlace *place, GError **errp)
     int listening = 0;
     socklen_t len = sizeof(listening);
 
-    if (!uint_parse(place->fd, INT_MAX, &fd) || fstat((int)fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
+    if (!parse_uint(place->fd, INT_MAX, &fd) || fstat((int)fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
         error_set(errp, "fd=%s: must be the number of an open socket", place->fd);
         return -1;
     }

@@ -42,7 +42,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SocketPlace, socket_place_free)
 
 /* The addresses of @host (NULL or "": every one of ours, or this host if not @passive) and @port
  * for sockets of @type; freeaddrinfo. NULL with an error, also for a @port that is no number. */
-struct addrinfo *inet_lookup(const char *host, const char *port, int type, int ipv4, int ipv6,
-                             int flags, GError **errp);
+struct addrinfo *socket_place_lookup(const char *host, const char *port, int type, int ipv4,
+                                     int ipv6, int flags, GError **errp);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/internal.h"
 #include "util/copy.h"
@@ -146,7 +147,7 @@ void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len)
 
 static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)
 {
-    ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
+    dirty_mark(range->mr->ram, range->offset + (addr - range->addr), len);
     address_space_written(as, addr, len);
 }
 

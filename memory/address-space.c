@@ -2,6 +2,8 @@
 /*
  * Address spaces: publishing views, listeners, and the two spaces of a PC.
  */
+#include "memory/address-space.h"
+
 #include "memory/internal.h"
 #include "memory/reader.h"
 
@@ -250,12 +252,12 @@ void memory_init(void)
     address_space_init(&address_space_io, &io_root, "I/O");
 }
 
-MemoryRegion *system_memory(void)
+MemoryRegion *memory_system(void)
 {
     return &memory_root;
 }
 
-MemoryRegion *system_io(void)
+MemoryRegion *memory_io(void)
 {
     return &io_root;
 }

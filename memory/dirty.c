@@ -48,7 +48,7 @@ static void mark(DirtyMap *map, uint64_t first, uint64_t last)
     }
 }
 
-void ram_block_mark_dirty(RamBlock *block, uint64_t offset, uint64_t size)
+void dirty_mark(RamBlock *block, uint64_t offset, uint64_t size)
 {
     DirtyMap *map = atomic_load_explicit(&block->dirty, memory_order_acquire);
 
@@ -57,7 +57,7 @@ void ram_block_mark_dirty(RamBlock *block, uint64_t offset, uint64_t size)
     }
 }
 
-bool ram_block_wants_dirty(const RamBlock *block, uint64_t offset)
+bool dirty_wanted(const RamBlock *block, uint64_t offset)
 {
     uint64_t page = offset / DIRTY_PAGE;
     DirtyMap *map = atomic_load_explicit(&block->dirty, memory_order_acquire);

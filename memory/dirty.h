@@ -3,7 +3,7 @@
  * Dirty pages: which pages of RAM blocks were written to.
  *
  * A client (a migration) makes a DirtyTracker of the blocks that it wants to know about. From then
- * on whoever writes to them says so, with ram_block_mark_dirty(): address_space_write() and its
+ * on whoever writes to them says so, with dirty_mark(): address_space_write() and its
  * kin, devices that have RAM of their own, and engines for what guests write. Now and then the
  * client takes what was marked: dirty_tracker_sync(). What it reads of those pages afterwards is at
  * least as new as the writes that it was told of, and later writes are told by the next sync.
@@ -46,10 +46,10 @@ uint64_t dirty_tracker_left(const DirtyTracker *tracker);
 
 /* [@offset, @offset + @size) of @block, not empty, is about to be written in this read section, or
  * was just written with the machine lock held. Any thread. */
-void ram_block_mark_dirty(RamBlock *block, uint64_t offset, uint64_t size);
-/* Would ram_block_mark_dirty() of one byte there change anything? If not, an engine need not call
+void dirty_mark(RamBlock *block, uint64_t offset, uint64_t size);
+/* Would dirty_mark() of one byte there change anything? If not, an engine need not call
  * it again before the next MemoryListener.dirty_protect. In a read section or with the machine
  * lock. */
-bool ram_block_wants_dirty(const RamBlock *block, uint64_t offset);
+bool dirty_wanted(const RamBlock *block, uint64_t offset);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "memory/dma.h"
 
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/internal.h"
 
@@ -92,7 +93,7 @@ void dma_unmap(DmaHold *hold, uint64_t written)
 {
     g_return_if_fail(written <= hold->size && (hold->write || !written));
     if (written) {
-        ram_block_mark_dirty(hold->block, (uint64_t)(hold->host - hold->block->host), written);
+        dirty_mark(hold->block, (uint64_t)(hold->host - hold->block->host), written);
         tell_written(hold, written);
     }
     ram_hold_release(g_steal_pointer(&hold->ram));

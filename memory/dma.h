@@ -9,6 +9,7 @@
 #ifndef MEMORY_DMA_H
 #define MEMORY_DMA_H
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "memory/ram-hold.h"
 

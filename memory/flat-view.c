@@ -6,6 +6,8 @@
  * Addresses are 128 bits wide here and signed: a region may end at 2^64, and the target of an alias
  * may begin below 0.
  */
+#include "memory/flat-view.h"
+
 #include <string.h>
 
 #include "memory/internal.h"

@@ -5,6 +5,7 @@
 #ifndef MEMORY_INTERNAL_H
 #define MEMORY_INTERNAL_H
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 
 typedef unsigned __int128 u128;

@@ -115,8 +115,8 @@ static bool map_fixed(uint8_t *host, uint64_t size, int flags, int fd)
             return true;
         }
         flags &= ~MAP_SYNC;
-        warn_report("pmem=on: the file is not in persistent memory (DAX): what the guest makes "
-                    "persistent is lost if the host crashes; pmem=off is right for such a file");
+        error_warn("pmem=on: the file is not in persistent memory (DAX): what the guest makes "
+                   "persistent is lost if the host crashes; pmem=off is right for such a file");
     }
     return mmap(host, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) != MAP_FAILED;
 }

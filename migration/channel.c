@@ -10,7 +10,7 @@
 
 #include "chardev/socket-place.h"
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 static void channel_init(Channel *channel)
 {
@@ -47,7 +47,7 @@ static bool open_fd(Channel *channel, const char *name, ChannelTakeFd *take_fd, 
         channel->fd = take_fd(name, errp);
         return channel->fd >= 0;
     }
-    if (!uint_parse(name, G_MAXINT, &number) || fcntl((int)number, F_GETFD) < 0) {
+    if (!parse_uint(name, G_MAXINT, &number) || fcntl((int)number, F_GETFD) < 0) {
         error_set(errp,
                   "fd:%s: it must be the number of a descriptor that was inherited, or the name of "
                   "one that getfd passed",
@@ -67,7 +67,7 @@ static bool open_file(Channel *channel, const char *text, bool out, GError **err
     uint64_t offset = 0;
 
     if (option &&
-        (!size_parse(option + strlen(",offset="), 1, &offset, errp) || offset > G_MAXINT64)) {
+        (!parse_size(option + strlen(",offset="), 1, &offset, errp) || offset > G_MAXINT64)) {
         g_prefix_error(errp, "file:%s: offset: ", text);
         return false;
     }

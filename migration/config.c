@@ -3,6 +3,8 @@
  * What both ends of a migration must agree on. It is read from the objects, never from the command
  * line: what counts is what there is.
  */
+#include "migration/config.h"
+
 #include <string.h>
 
 #include "hw/core/machine.h"
@@ -98,7 +100,7 @@ static bool add_device(Device *dev, void *devices)
 
 struct json_object *migration_config(void)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     struct json_object *obj = json_object_new_object(), *devices = json_object_new_object();
 
     json_object_object_add(obj, "machine", json_object_new_string(machine_ops(machine)->name));

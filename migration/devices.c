@@ -107,7 +107,7 @@ static bool save_device(Device *dev, void *opaque)
 SavedStates *saved_states_take(void)
 {
     SavedStates *states = saved_states_new();
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     if (machine_ops(machine)->state) {
         save(states, machine_ops(machine)->state, machine, object_path(OBJECT(machine)));
@@ -215,7 +215,7 @@ bool saved_states_load(const SavedStates *states, GError **errp)
 {
     g_autoptr(GHashTable) left = g_hash_table_new(g_str_hash, g_str_equal);
     Loading loading = { left, errp };
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     /* The machine comes last: it has what devices sent to each other, while some of them may send
      * it again when they are loaded. */

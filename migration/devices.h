@@ -10,13 +10,6 @@
 
 #include "migration/stream.h"
 
-/* What must be the same at the other end, as JSON: machine, memory, CPUs, devices with what is
- * theirs, RAM blocks with sizes. New reference. Machine lock. */
-struct json_object *migration_config(void);
-/* Is @theirs, as another machine gave it, the same as this machine's? An error names the first
- * thing that differs, with both values. */
-bool migration_config_check(struct json_object *theirs, GError **errp);
-
 /* Every state as it is now, as records that can be written later. The machine stands. Machine lock.
  */
 typedef struct SavedStates SavedStates;

@@ -8,6 +8,7 @@
 #include "migration/migration.h"
 #include "migration/reader.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 static struct {
@@ -51,7 +52,7 @@ static void incoming_ended(void *opaque)
     runstate_set(RUN_STATE_PAUSED);
     migration_set_status(MIGRATION_STATUS_COMPLETED);
     if (coming.autostart && running) {
-        vm_start();
+        runstate_start();
     }
 }
 

@@ -6,12 +6,14 @@
 #include "accel/accel.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "migration/config.h"
 #include "migration/devices.h"
 #include "migration/precopy.h"
 #include "migration/run-record.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 MigrationParams migration_params = {
@@ -78,7 +80,7 @@ void migration_params_changed(void)
 static void let_run_again(void)
 {
     if (going.resume) {
-        vm_start();
+        runstate_start();
     } else if (runstate_get() == RUN_STATE_FINISH_MIGRATE) {
         runstate_set(going.before);
     }
@@ -144,11 +146,11 @@ static bool check_unchanged(GError **errp)
 static void freeze(void *opaque)
 {
     if (!going.cancelled) {
-        system_finish_reset();
+        runstate_finish_reset();
         going.before = runstate_get();
         going.resume = runstate_is_running();
         going.stopped = clock_host_ns();
-        vm_stop(RUN_STATE_FINISH_MIGRATE);
+        runstate_stop(RUN_STATE_FINISH_MIGRATE);
         runstate_set(RUN_STATE_FINISH_MIGRATE);
     }
     if (!going.cancelled && check_unchanged(&going.err)) {

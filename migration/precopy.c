@@ -5,7 +5,7 @@
 #include "migration/migration.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 /* Asking what was changed costs the guest its TLB: it is not done more often than this. */
 #define ROUND_MIN_MS 10u

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/reader.h"
 
+#include "migration/config.h"
 #include "migration/ram.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 static bool read_config(ReadMachine *machine, const Record *record, GError **errp)

@@ -78,7 +78,7 @@ static char *flash_drive(const Machine *machine, unsigned unit)
 GPtrArray *qmp_query_block(GError **errp)
 {
     GPtrArray *list = BlockInfo_list_new();
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     for (unsigned i = 0; machine && i < MAX_FLASH; i++) {
         if (!machine->flash[i]) {
@@ -120,7 +120,7 @@ static BlockDeviceStats *device_stats(const PflashUse *use)
 static GPtrArray *flash_stats(void)
 {
     GPtrArray *list = BlockStats_list_new();
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     for (unsigned i = 0; machine && i < MAX_FLASH; i++) {
         if (machine->flash[i]) {
@@ -138,7 +138,7 @@ static GPtrArray *flash_stats(void)
 
 static void add_node_stats(const BlockNode *node, void *list)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     BlockStats *stats = g_new0(BlockStats, 1);
     const PflashUse *use = NULL;
 

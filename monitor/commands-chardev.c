@@ -9,6 +9,7 @@
 
 #include "chardev/char-ringbuf.h"
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"

@@ -51,6 +51,6 @@ struct json_object *qmp_query_qmp_schema(GError **errp)
 
 bool qmp_quit(GError **errp)
 {
-    system_shutdown_request(SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+    runstate_request_shutdown(SHUTDOWN_CAUSE_HOST_QMP_QUIT);
     return true;
 }

@@ -127,7 +127,7 @@ CpuModelExpansionInfo *qmp_query_cpu_model_expansion(CpuModelExpansionType type,
 
 bool qmp_inject_nmi(GError **errp)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     if (!machine || !machine->num_cpus) {
         error_set(errp, "the machine has no CPU that could take a non-maskable interrupt");
@@ -148,7 +148,7 @@ static void describe_code(X86Cpu *cpu, void *opaque)
 HumanReadableText *qmp_x_query_jit(GError **errp)
 {
     const AccelOps *ops = accel_current();
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     if (!ops || !ops->describe_code) {
         error_set(

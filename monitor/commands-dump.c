@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hw/i386/guest-dump.h"
 #include "hw/core/runstate.h"
+#include "hw/i386/guest-dump.h"
 #include "migration/migration.h"
 #include "monitor/monitor-internal.h"
 #include "monitor/output-file.h"
@@ -42,7 +42,7 @@ static void resume_machine(void)
 {
     runstate_hold_resets(false);
     if (active.resume && runstate_get() == RUN_STATE_SAVE_VM) {
-        vm_start();
+        runstate_start();
     }
 }
 
@@ -177,8 +177,8 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
     }
     active.resume = runstate_is_running();
     runstate_hold_resets(true);
-    vm_stop(RUN_STATE_SAVE_VM);
-    active.dump = guest_dump_new(current_machine(), &options, errp);
+    runstate_stop(RUN_STATE_SAVE_VM);
+    active.dump = guest_dump_new(machine_current(), &options, errp);
     if (!active.dump) {
         output_file_close(&active.file, false);
         resume_machine();

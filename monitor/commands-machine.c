@@ -86,7 +86,7 @@ static CpuInstanceProperties *cpu_place(const Machine *machine, unsigned index)
 GPtrArray *qmp_query_cpus_fast(GError **errp)
 {
     GPtrArray *list = CpuInfoFast_list_new();
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
         const X86Cpu *cpu = machine->cpus[i];
@@ -104,7 +104,7 @@ GPtrArray *qmp_query_cpus_fast(GError **errp)
 
 GPtrArray *qmp_query_hotpluggable_cpus(GError **errp)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     const MachineOps *ops = machine_ops(machine);
 
     if (!ops->max_cpus) {
@@ -138,7 +138,7 @@ bool qmp_set_numa_node(const NumaOptions *args, GError **errp)
                         "use -numa");
         return false;
     }
-    return numa_set(&current_machine()->numa, args, errp);
+    return numa_set(&machine_current()->numa, args, errp);
 }
 
 bool qmp_x_exit_preconfig(GError **errp)

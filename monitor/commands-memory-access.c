@@ -6,6 +6,7 @@
 
 #include "hw/core/machine.h"
 #include "hw/i386/debug.h"
+#include "memory/address-space.h"
 #include "monitor/output-file.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -23,7 +24,7 @@ static bool check_size(int64_t size, GError **errp)
 
 static X86Cpu *find_cpu(int64_t index, GError **errp)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     if (machine->num_cpus == 0) {
         error_set(errp, "machine '%s' has no CPU; pmemsave needs none", machine_ops(machine)->name);

@@ -42,7 +42,7 @@ static MemoryDeviceInfo *memory_device_info(Machine *machine, const MemoryDevice
 GPtrArray *qmp_query_memory_devices(GError **errp)
 {
     GPtrArray *list = MemoryDeviceInfo_list_new();
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     const GArray *devices = machine ? memory_devices(machine) : NULL;
 
     for (guint i = 0; devices && i < devices->len; i++) {
@@ -54,7 +54,7 @@ GPtrArray *qmp_query_memory_devices(GError **errp)
 MemoryInfo *qmp_query_memory_size_summary(GError **errp)
 {
     MemoryInfo *info = g_new0(MemoryInfo, 1);
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     if (machine) {
         info->base_memory = machine->ram.size;
@@ -109,7 +109,7 @@ GPtrArray *qmp_query_memdev(GError **errp)
 
 GPtrArray *qmp_query_acpi_ospm_status(GError **errp)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     MemoryHotplug *mh = machine ? memory_hotplug_of(machine) : NULL;
     GPtrArray *list;
 

@@ -13,7 +13,7 @@
 NameInfo *qmp_query_name(GError **errp)
 {
     NameInfo *info = g_new0(NameInfo, 1);
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
 
     info->name = g_strdup(machine ? machine->guest_name : NULL);
     return info;
@@ -22,7 +22,7 @@ NameInfo *qmp_query_name(GError **errp)
 UuidInfo *qmp_query_uuid(GError **errp)
 {
     static const uint8_t zeros[16];
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     const uint8_t *id = machine ? machine->uuid : zeros;
     UuidInfo *info = g_new0(UuidInfo, 1);
 

@@ -5,6 +5,7 @@
 #include "hw/core/device.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 
 static Object *resolve(const char *path, GError **errp)

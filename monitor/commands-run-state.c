@@ -10,7 +10,7 @@ StatusInfo *qmp_query_status(GError **errp)
 {
     StatusInfo *info = g_new0(StatusInfo, 1);
 
-    system_finish_reset();
+    runstate_finish_reset();
     info->running = runstate_is_running();
     info->status = runstate_get();
     return info;
@@ -35,9 +35,9 @@ bool qmp_stop(GError **errp)
     if (!check_free(errp)) {
         return false;
     }
-    system_finish_reset();
+    runstate_finish_reset();
     incoming_set_autostart(false);
-    vm_stop(RUN_STATE_PAUSED);
+    runstate_stop(RUN_STATE_PAUSED);
     return true;
 }
 
@@ -46,7 +46,7 @@ bool qmp_cont(GError **errp)
     if (!check_free(errp)) {
         return false;
     }
-    system_finish_reset();
+    runstate_finish_reset();
     RunState state = runstate_get();
     if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR ||
         state == RUN_STATE_GUEST_PANICKED) {
@@ -57,19 +57,19 @@ bool qmp_cont(GError **errp)
     if (state == RUN_STATE_INMIGRATE) {
         incoming_set_autostart(true); /* when it is there */
     } else {
-        vm_start();
+        runstate_start();
     }
     return true;
 }
 
 bool qmp_system_reset(GError **errp)
 {
-    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     return true;
 }
 
 bool qmp_system_powerdown(GError **errp)
 {
-    system_powerdown_request();
+    runstate_request_powerdown();
     return true;
 }

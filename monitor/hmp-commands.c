@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chardev/chardev.h"
 #include "hw/core/device.h"
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 /* ---- commands without arguments ---- */
 
@@ -194,7 +197,7 @@ static void do_ringbuf_read(Hmp *hmp, char **argv)
     uint64_t size;
     g_autofree char *text = NULL;
 
-    if (!uint_parse(argv[1], INT64_MAX, &size)) {
+    if (!parse_uint(argv[1], INT64_MAX, &size)) {
         hmp_printf(hmp, "Error: SIZE: '%s' is not a number of bytes\n", argv[1]);
         return;
     }
@@ -232,7 +235,7 @@ static void do_closefd(Hmp *hmp, char **argv)
 
 static void do_cpu(Hmp *hmp, char **argv)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     unsigned count = machine ? machine->num_cpus : 0;
     uint64_t index;
 
@@ -316,7 +319,7 @@ static void do_qom_set(Hmp *hmp, char **argv)
 
 static void do_boot_set(Hmp *hmp, char **argv)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     GError *err = NULL;
 
     if (!machine || !machine_ops(machine)->set_boot_order) {

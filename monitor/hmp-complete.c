@@ -6,9 +6,11 @@
 #include "backends/host-memory-backend.h"
 #include "chardev/char-ringbuf.h"
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "hw/core/device.h"
 #include "monitor/hmp.h"
 #include "qom/object.h"
+#include "qom/user-object.h"
 
 static void add(HmpCompletion *out, const char *text)
 {

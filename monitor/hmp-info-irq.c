@@ -9,7 +9,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "monitor/hmp.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 static void print_counts(Hmp *hmp, const char *name, const uint64_t *counts, unsigned lines)
 {
@@ -55,7 +55,7 @@ void hmp_info_pic(Hmp *hmp, char **argv)
 
 void hmp_info_lapic(Hmp *hmp, char **argv)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     uint64_t id;
 
     if (!argv[0]) {
@@ -66,7 +66,7 @@ void hmp_info_lapic(Hmp *hmp, char **argv)
         }
         return;
     }
-    if (!uint_parse(argv[0], UINT32_MAX, &id)) {
+    if (!parse_uint(argv[0], UINT32_MAX, &id)) {
         hmp_printf(hmp, "Error: APIC-ID: '%s' is not a number\n", argv[0]);
         return;
     }

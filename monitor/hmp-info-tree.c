@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "hw/core/bus.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "monitor/hmp.h"
 

@@ -127,7 +127,7 @@ static uint64_t plugged_in_node(const GPtrArray *devices, int64_t node)
 static void info_numa(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) devices = qmp_query_memory_devices(NULL);
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     unsigned nodes = machine ? machine->numa.num_nodes : 0;
 
     hmp_printf(hmp, "%u nodes\n", nodes);
@@ -148,7 +148,7 @@ static void info_numa(Hmp *hmp, char **argv)
 
 static void info_roms(Hmp *hmp, char **argv)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     g_autofree char *text = NULL;
 
     if (machine && object_is_a(&machine->parent, TYPE_X86_MACHINE)) {
@@ -191,7 +191,7 @@ static void dump_registers(X86Cpu *cpu, void *opaque)
 
 static void info_registers(Hmp *hmp, char **argv)
 {
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     X86Cpu *one = hmp_cpu(hmp);
 
     if (one && !argv[0]) {

@@ -9,6 +9,7 @@
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
 #include "hw/i386/debug.h"
+#include "memory/address-space.h"
 #include "monitor/hmp-expr.h"
 #include "monitor/hmp-format.h"
 #include "monitor/hmp.h"
@@ -93,7 +94,7 @@ static void read_register(X86Cpu *cpu, void *opaque)
 static bool get_register(void *opaque, const char *name, uint64_t *value, GError **errp)
 {
     RegisterRequest request = { .name = name };
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     Hmp *hmp = opaque;
 
     if (!machine || (unsigned)hmp->cpu_index >= machine->num_cpus) {
@@ -159,7 +160,7 @@ static uint64_t dump_read(Dump *dump, uint64_t addr, void *buf, uint64_t len)
         dump->ahead_addr = addr;
         dump->ahead_len = dump->cpu
                               ? x86_debug_read(dump->cpu, addr, dump->ahead, sizeof(dump->ahead))
-                              : physical_debug_read(addr, dump->ahead, sizeof(dump->ahead));
+                              : x86_debug_read_physical(addr, dump->ahead, sizeof(dump->ahead));
     }
     len = MIN(len, dump->ahead_len - offset);
     memcpy(buf, dump->ahead + offset, len);

@@ -7,7 +7,7 @@
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 void hmp_migrate(Hmp *hmp, char **argv)
 {
@@ -76,9 +76,9 @@ static const char *const param_names[] = {
 static bool parse_value(int which, const char *text, uint64_t *value, GError **errp)
 {
     if (which == PARAM_BANDWIDTH) {
-        return size_parse(text, 1 << 20, value, errp);
+        return parse_size(text, 1 << 20, value, errp);
     }
-    if (!uint_parse(text, which == PARAM_DOWNTIME ? UINT32_MAX : UINT8_MAX, value)) {
+    if (!parse_uint(text, which == PARAM_DOWNTIME ? UINT32_MAX : UINT8_MAX, value)) {
         error_set(errp, "'%s' must be a number of %s", text,
                   which == PARAM_DOWNTIME ? "milliseconds" : "percent");
         return false;

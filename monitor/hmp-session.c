@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "chardev/chardev.h"
 #include "monitor/hmp-edit.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"

@@ -33,7 +33,7 @@ void hmp_error(Hmp *hmp, GError *err)
 
 X86Cpu *hmp_cpu(Hmp *hmp)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     unsigned count = machine ? machine->num_cpus : 0;
 
     if (hmp->cpu_index < 0 || (unsigned)hmp->cpu_index >= count) {
@@ -286,7 +286,7 @@ char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, in
                                 GError **errp)
 {
     Hmp hmp = { 0 };
-    const Machine *machine = current_machine();
+    const Machine *machine = machine_current();
     unsigned count = machine ? machine->num_cpus : 0;
 
     if (has_cpu_index) {

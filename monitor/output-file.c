@@ -14,11 +14,11 @@
 bool output_file_open(OutputFile *file, const char *path, bool regular, GError **errp)
 {
     struct stat st;
-    int fd = path_open(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
+    int fd = fdset_open_path(path, OPEN_FLAGS | O_CREAT | O_EXCL, 0600);
     bool created = fd >= 0;
 
     if (fd < 0 && errno == EEXIST) {
-        fd = path_open(path, OPEN_FLAGS, 0);
+        fd = fdset_open_path(path, OPEN_FLAGS, 0);
     }
     if (fd < 0) {
         error_set(errp, "cannot write to '%s': %s%s", path, g_strerror(errno),

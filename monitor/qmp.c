@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chardev/chardev.h"
 #include "monitor/json-stream.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/dispatch.h"
@@ -21,7 +22,6 @@
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 #include "util/fdset.h"
-#include "util/main-loop.h"
 #include "util/task.h"
 
 #define READ_SIZE 4096
@@ -91,7 +91,7 @@ static void emit_event(const char *name, struct json_object *event)
             send(mon, event);
         } else if (!mon->warned) {
             mon->warned = true;
-            warn_report("a QMP client does not read; events for it are dropped");
+            error_warn("a QMP client does not read; events for it are dropped");
         }
     }
 }

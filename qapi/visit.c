@@ -8,6 +8,7 @@
 #include "util/json.h"
 #include "util/keyval.h"
 #include "util/number-set.h"
+#include "util/parse.h"
 
 static void destroy_any(void *value)
 {
@@ -258,7 +259,7 @@ static bool int_from_text(const QapiType *type, const char *text, const char *pa
     uint64_t u = 0;
 
     if (type->suffixes) {
-        if (!size_parse(text, 1, &u, errp)) {
+        if (!parse_size(text, 1, &u, errp)) {
             g_prefix_error(errp, "%s: ", describe(path));
             return false;
         }
@@ -267,7 +268,7 @@ static bool int_from_text(const QapiType *type, const char *text, const char *pa
             return set_wrong_text(errp, type, path, text);
         }
         u = (uint64_t)negative;
-    } else if (!uint_parse(text, type->max, &u)) {
+    } else if (!parse_uint(text, type->max, &u)) {
         return set_wrong_text(errp, type, path, text);
     }
     memcpy(out, &u, type->size); /* little-endian: the low bytes */
@@ -293,7 +294,7 @@ static bool place_from_text(const QapiType *type, struct json_object *value, con
     case QAPI_KIND_INT:
         return int_from_text(type, text, path, out, errp);
     case QAPI_KIND_BOOL:
-        return bool_parse(text, out) || set_wrong_text(errp, type, path, text);
+        return parse_bool(text, out) || set_wrong_text(errp, type, path, text);
     case QAPI_KIND_ENUM:
         *(int *)out = qapi_enum_parse(type->lookup, text);
         return *(int *)out >= 0 || set_wrong_text(errp, type, path, text);

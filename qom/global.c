@@ -64,7 +64,7 @@ bool object_global_add(const char *type_name, const char *name, const char *text
     const Property *prop;
 
     if (!type) {
-        warn_report(
+        error_warn(
             "-global %s.%s=%s has no effect: there is no type '%s'; -device help and -object "
             "help list types of devices and objects",
             type_name, name, text, type_name);

@@ -177,15 +177,7 @@ bool object_global_add(const char *type, const char *prop, const char *text, GEr
 void object_globals_foreach_unused(void (*fn)(const char *type, const char *prop,
                                               const char *text));
 
-/* ---- user-creatable objects (-object, object-add, object_add) ---- */
-
-/* Make @type with id @id and @props (borrowed; "qom-type" and "id" inside are passed over),
- * complete it and put it in /objects. Nothing is left behind on failure. Borrowed reference. */
-Object *user_object_add(const char *type, const char *id, struct json_object *props, GError **errp);
-bool user_object_del(const char *id, GError **errp);
-/* Would that work for @obj, a child of /objects? */
-bool user_object_can_be_deleted(Object *obj, GError **errp);
 /* Letters, digits, '-', '.', '_', beginning with a letter. */
-bool id_wellformed(const char *id);
+bool object_id_wellformed(const char *id);
 
 #endif

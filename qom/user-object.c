@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Objects that users make and delete: -object, object-add, object-del. They live in /objects. */
+#include "qom/user-object.h"
+
 #include <string.h>
 
 #include "qom/internal.h"
@@ -7,7 +9,7 @@
 
 #define OBJECTS "/objects"
 
-bool id_wellformed(const char *id)
+bool object_id_wellformed(const char *id)
 {
     if (!g_ascii_isalpha(*id)) {
         return false;
@@ -49,7 +51,7 @@ static bool check_type(const char *name, GError **errp)
 
 static bool check_id(const char *id, GError **errp)
 {
-    if (!id_wellformed(id)) {
+    if (!object_id_wellformed(id)) {
         error_set(errp,
                   "'%s' is not an id: expects letters, digits, '-', '.' and '_', beginning with a "
                   "letter",

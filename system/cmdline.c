@@ -5,7 +5,7 @@
 
 #include "util/error.h"
 
-const Option *option_find(const char *name)
+const Option *cmdline_option(const char *name)
 {
     for (const Option *o = options; o->name || o->help; o++) {
         if (o->name && strcmp(o->name, name) == 0) {
@@ -44,9 +44,9 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
             return NULL;
         }
         const char *name = argv[i] + (argv[i][1] == '-' ? 2 : 1);
-        OptionUse use = { .option = option_find(name) };
-        if (!use.option && option_refused(name)) {
-            error_set(errp, "-%s: %s", name, option_refused(name));
+        OptionUse use = { .option = cmdline_option(name) };
+        if (!use.option && cmdline_refused(name)) {
+            error_set(errp, "-%s: %s", name, cmdline_refused(name));
             return NULL;
         }
         if (!use.option) {
@@ -92,7 +92,7 @@ bool cmdline_expand(GArray *uses, GError **errp)
     return ok;
 }
 
-bool option_use_run(const OptionUse *use, Startup *startup, GError **errp)
+bool cmdline_use_run(const OptionUse *use, Startup *startup, GError **errp)
 {
     const Option *option = use->option;
 
@@ -106,7 +106,7 @@ bool option_use_run(const OptionUse *use, Startup *startup, GError **errp)
     return ok;
 }
 
-char *option_use_text(const OptionUse *use)
+char *cmdline_use_text(const OptionUse *use)
 {
     if (use->where) {
         return g_strdup(use->where);
@@ -115,7 +115,7 @@ char *option_use_text(const OptionUse *use)
                     : g_strdup_printf("-%s", use->option->name);
 }
 
-bool option_use_wants_text(const OptionUse *use, char **text, GError **errp)
+bool cmdline_use_wants_text(const OptionUse *use, char **text, GError **errp)
 {
     if (!use->option->text) {
         return false;

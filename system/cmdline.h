@@ -47,7 +47,7 @@ typedef struct Option {
 
 /* Why an option of the interface that is not in the table is refused, and what there is instead;
  * NULL if it is unknown. (options-absent.c) */
-const char *option_refused(const char *name);
+const char *cmdline_refused(const char *name);
 
 /* An option as it was used. */
 typedef struct OptionUse {
@@ -60,7 +60,7 @@ typedef struct OptionUse {
 extern const Option options[];
 
 /* The option @name, without dashes; NULL if there is none. */
-const Option *option_find(const char *name);
+const Option *cmdline_option(const char *name);
 
 /* Parse into a GArray of OptionUse, with no side effect. "-name" and "--name" are the same. NULL
  * with an error that names the option. */
@@ -70,13 +70,13 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp);
 bool cmdline_expand(GArray *uses, GError **errp);
 
 /* Do what the option is for, and that with its argument. */
-bool option_use_run(const OptionUse *use, Startup *startup, GError **errp);
+bool cmdline_use_run(const OptionUse *use, Startup *startup, GError **errp);
 
 /* "-m 2G,slots=8", or the place in a file: for messages. g_free. */
-char *option_use_text(const OptionUse *use);
+char *cmdline_use_text(const OptionUse *use);
 
 /* If @use asks for text: true, and the text or NULL with an error in *@text. */
-bool option_use_wants_text(const OptionUse *use, char **text, GError **errp);
+bool cmdline_use_wants_text(const OptionUse *use, char **text, GError **errp);
 
 /* What -help prints; g_free. */
 char *cmdline_help(void);

@@ -10,6 +10,8 @@
  * A group becomes the option of that name, as if it stood on the command line in place of
  * -readconfig, so that there is one parser of what it says.
  */
+#include "system/config-file.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -77,7 +79,7 @@ static bool begin_group(ConfigFile *file, const char *line, GError **errp)
     g_autofree char *name = g_strndup(inside, name_len);
     const char *rest = g_strchug(inside + name_len);
     g_autofree char *id = *rest ? unquote(rest) : NULL;
-    if (*rest && (!id || !id_wellformed(id))) {
+    if (*rest && (!id || !object_id_wellformed(id))) {
         error_set(errp, "'%s' must be an id in double quotes, as in [device \"dimm0\"]", rest);
         return false;
     }

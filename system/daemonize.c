@@ -60,7 +60,7 @@ void daemonize_done(void)
         return;
     }
     if (chdir("/") < 0) {
-        warn_report("cannot leave the working directory: %s", strerror(errno));
+        error_warn("cannot leave the working directory: %s", strerror(errno));
     }
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
@@ -84,7 +84,7 @@ static char *absolute_path(const char *path)
     return g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(dir, path, NULL);
 }
 
-bool pidfile_create(const char *path, GError **errp)
+bool daemonize_pidfile_create(const char *path, GError **errp)
 {
     int fd = made_files_open(path, O_RDWR | O_CLOEXEC, 0644, MADE_DATA);
 
@@ -108,7 +108,7 @@ bool pidfile_create(const char *path, GError **errp)
     return true;
 }
 
-void pidfile_remove(void)
+void daemonize_pidfile_remove(void)
 {
     if (pidfile_path) {
         unlink(pidfile_path);

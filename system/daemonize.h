@@ -17,7 +17,7 @@ void daemonize_done(void);
 
 /* Write our process id to @path, which stays locked as long as we live; an error if another process
  * has it locked. */
-bool pidfile_create(const char *path, GError **errp);
-void pidfile_remove(void); /* nothing if there is none */
+bool daemonize_pidfile_create(const char *path, GError **errp);
+void daemonize_pidfile_remove(void); /* nothing if there is none */
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "hw/core/machine.h"
 #include "qapi/dispatch.h"
 #include "util/error.h"
@@ -131,7 +132,7 @@ static const struct Group {
 
 static const Option *group_option(const struct Group *group)
 {
-    return option_find(group->option ? group->option : group->name);
+    return cmdline_option(group->option ? group->option : group->name);
 }
 
 static const struct Group *group_find(const char *name)

@@ -25,8 +25,4 @@ char *option_pair_text(const char *key, const char *value);
  * (GArray of OptionUse). */
 bool option_set(GArray *uses, const char *text, GError **errp);
 
-/* -readconfig FILE (config-file.c): add to @uses what the file asks for. Errors begin with file and
- * line. */
-bool config_file_read(GArray *uses, const char *path, GError **errp);
-
 #endif

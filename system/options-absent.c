@@ -10,6 +10,7 @@
 #include "system/options-more.h"
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/parse.h"
 
 /* ---- only none ---- */
 
@@ -22,22 +23,22 @@ static bool only_none(const char *arg, const char *what, GError **errp)
     return false;
 }
 
-bool do_net(Startup *startup, const char *arg, GError **errp)
+bool option_do_net(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no network card yet", errp);
 }
 
-bool do_vga(Startup *startup, const char *arg, GError **errp)
+bool option_do_vga(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no graphics card; use -display none, and a serial port", errp);
 }
 
-bool do_vnc(Startup *startup, const char *arg, GError **errp)
+bool option_do_vnc(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no display that VNC could show", errp);
 }
 
-bool do_parallel(Startup *startup, const char *arg, GError **errp)
+bool option_do_parallel(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no parallel port", errp);
 }
@@ -45,7 +46,7 @@ bool do_parallel(Startup *startup, const char *arg, GError **errp)
 /* ---- sound ---- */
 
 /* -audio and -audiodev: a driver with options, in JSON perhaps. */
-bool do_audiodev(Startup *startup, const char *arg, GError **errp)
+bool option_do_audiodev(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *opts = keyval_or_json_parse(arg, "driver", errp);
 
@@ -63,30 +64,30 @@ bool do_audiodev(Startup *startup, const char *arg, GError **errp)
     return none;
 }
 
-char *text_audio(const char *what, GError **errp)
+char *option_text_audio(const char *what, GError **errp)
 {
     return g_strdup("There is no sound: -audiodev none,id=ID is all that is accepted.\n");
 }
 
 /* ---- taken, with nothing to change ---- */
 
-bool do_keyboard(Startup *startup, const char *arg, GError **errp)
+bool option_do_keyboard(Startup *startup, const char *arg, GError **errp)
 {
     return true; /* there is no display whose keys could mean something else */
 }
 
 /* Tools give it to every pc. */
-bool do_usb(Startup *startup, const char *arg, GError **errp)
+bool option_do_usb(Startup *startup, const char *arg, GError **errp)
 {
-    warn_report("-usb has no effect: there is no USB controller yet");
+    error_warn("-usb has no effect: there is no USB controller yet");
     return true;
 }
 
-bool do_seed(Startup *startup, const char *arg, GError **errp)
+bool option_do_seed(Startup *startup, const char *arg, GError **errp)
 {
     uint64_t seed;
 
-    if (!uint_parse(arg, UINT64_MAX, &seed)) {
+    if (!parse_uint(arg, UINT64_MAX, &seed)) {
         error_set(errp, "'%s' is not right: give a number", arg);
         return false;
     }
@@ -94,7 +95,7 @@ bool do_seed(Startup *startup, const char *arg, GError **errp)
 }
 
 /* Nothing of the interface is deprecated or unstable, so that each policy holds. */
-bool apply_compat(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_compat(Startup *startup, const void *parsed, GError **errp)
 {
     return true;
 }
@@ -105,7 +106,7 @@ static bool trace_pattern(const char *pattern)
 {
     /* A wildcard may match nothing. */
     if (!strpbrk(pattern, "*?")) {
-        warn_report(
+        error_warn(
             "-trace: there is no trace event '%s', nor any other; -d logs, and -d help lists "
             "what",
             pattern);
@@ -130,7 +131,7 @@ static bool trace_events(const char *path, GError **errp)
     return true;
 }
 
-bool apply_trace(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_trace(Startup *startup, const void *parsed, GError **errp)
 {
     const TraceOptions *trace = parsed;
 
@@ -140,7 +141,7 @@ bool apply_trace(Startup *startup, const void *parsed, GError **errp)
     return !trace->events || trace_events(trace->events, errp);
 }
 
-char *text_trace(const char *what, GError **errp)
+char *option_text_trace(const char *what, GError **errp)
 {
     return g_strdup("There are no trace events; -d help lists what can be logged.\n");
 }
@@ -221,7 +222,7 @@ static const struct RefusedOption {
     { "writeconfig", "it was removed; -readconfig reads a file that was written by hand" },
 };
 
-const char *option_refused(const char *name)
+const char *cmdline_refused(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
         if (strcmp(refused[i].name, name) == 0) {

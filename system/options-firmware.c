@@ -8,24 +8,24 @@
 #include "util/error.h"
 #include "util/keyval.h"
 
-bool do_data_dir(Startup *startup, const char *arg, GError **errp)
+bool option_do_data_dir(Startup *startup, const char *arg, GError **errp)
 {
     firmware_add_dir(arg);
     return true;
 }
 
-char *text_data_dirs(const char *what, GError **errp)
+char *option_text_data_dirs(const char *what, GError **errp)
 {
     return firmware_dirs_text();
 }
 
-bool do_bios(Startup *startup, const char *arg, GError **errp)
+bool option_do_bios(Startup *startup, const char *arg, GError **errp)
 {
     return object_property_parse(OBJECT(startup->machine), "firmware", arg, errp);
 }
 
 /* The next unit that is free. */
-bool do_pflash(Startup *startup, const char *arg, GError **errp)
+bool option_do_pflash(Startup *startup, const char *arg, GError **errp)
 {
     unsigned unit = startup->machine->flash[0] ? 1 : 0;
 
@@ -63,7 +63,7 @@ static bool add_drive(Startup *startup, const DriveOptions *drive, GError **errp
                               drive->readonly || drive->read_only, errp);
 }
 
-bool do_drive(Startup *startup, const char *arg, GError **errp)
+bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *json = keyval_or_json_parse(arg, NULL, errp);
     const char *interface = json_object_get_string(json_object_object_get(json, "if"));
@@ -82,7 +82,7 @@ bool do_drive(Startup *startup, const char *arg, GError **errp)
 
 /* ---- -blockdev ---- */
 
-bool apply_blockdev(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp)
 {
     return block_node_add(parsed, errp);
 }

@@ -13,14 +13,14 @@
 
 /* ---- -boot ---- */
 
-bool do_boot(Startup *startup, const char *arg, GError **errp)
+bool option_do_boot(Startup *startup, const char *arg, GError **errp)
 {
     return machine_parse_boot(startup->machine, arg, errp);
 }
 
 /* ---- -fw_cfg ---- */
 
-bool apply_fw_cfg(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_fw_cfg(Startup *startup, const void *parsed, GError **errp)
 {
     const FwCfgOptions *given = parsed;
     FwCfg *fw = fw_cfg_get();
@@ -51,16 +51,16 @@ bool apply_fw_cfg(Startup *startup, const void *parsed, GError **errp)
         return false;
     }
     if (!g_str_has_prefix(given->name, "opt/")) {
-        warn_report("-fw_cfg: '%s' is a name that firmware or this program may use for something "
-                    "else: names of your own begin with \"opt/\"",
-                    given->name);
+        error_warn("-fw_cfg: '%s' is a name that firmware or this program may use for something "
+                   "else: names of your own begin with \"opt/\"",
+                   given->name);
     }
     return true;
 }
 
 /* ---- -smbios ---- */
 
-bool do_smbios(Startup *startup, const char *arg, GError **errp)
+bool option_do_smbios(Startup *startup, const char *arg, GError **errp)
 {
     if (!object_is_a(OBJECT(startup->machine), TYPE_X86_MACHINE)) {
         error_set(errp, "machine '%s' has no SMBIOS tables: use another, such as pc",
@@ -107,7 +107,7 @@ static bool rtc_base(RtcOption *rtc, const char *base, GError **errp)
     return true;
 }
 
-bool apply_rtc(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_rtc(Startup *startup, const void *parsed, GError **errp)
 {
     const RtcOptions *rtc = parsed;
 
@@ -134,7 +134,7 @@ static int64_t local_seconds(void)
     return g_date_time_to_unix(now) + g_date_time_get_utc_offset(now) / G_TIME_SPAN_SECOND;
 }
 
-bool rtc_apply(const RtcOption *rtc, GError **errp)
+bool option_set_clock(const RtcOption *rtc, GError **errp)
 {
     if (rtc->base == RTC_BASE_UTC) {
         return true; /* as it is made */

@@ -16,7 +16,7 @@
 
 /* ---- -msg ---- */
 
-bool apply_msg(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_msg(Startup *startup, const void *parsed, GError **errp)
 {
     const MsgOptions *msg = parsed;
 
@@ -27,14 +27,14 @@ bool apply_msg(Startup *startup, const void *parsed, GError **errp)
 
 /* ---- -sandbox ---- */
 
-bool do_sandbox(Startup *startup, const char *arg, GError **errp)
+bool option_do_sandbox(Startup *startup, const char *arg, GError **errp)
 {
     return sandbox_parse(&startup->sandbox, arg, errp);
 }
 
 /* ---- -overcommit ---- */
 
-bool apply_overcommit(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_overcommit(Startup *startup, const void *parsed, GError **errp)
 {
     const OvercommitOptions *overcommit = parsed;
 
@@ -47,7 +47,7 @@ bool apply_overcommit(Startup *startup, const void *parsed, GError **errp)
     return true;
 }
 
-bool lock_memory(GError **errp)
+bool option_lock_memory(GError **errp)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
         error_set_errno(errp, errno,
@@ -60,7 +60,7 @@ bool lock_memory(GError **errp)
 
 /* ---- -add-fd ---- */
 
-bool apply_add_fd(Startup *startup, const void *parsed, GError **errp)
+bool option_apply_add_fd(Startup *startup, const void *parsed, GError **errp)
 {
     const AddFdOptions *given = parsed;
 
@@ -107,7 +107,7 @@ static bool global_from_short(const char *arg, GError **errp)
     return object_global_add(type, dot + 1, equals + 1, errp);
 }
 
-bool do_global(Startup *startup, const char *arg, GError **errp)
+bool option_do_global(Startup *startup, const char *arg, GError **errp)
 {
     const char *equals = strchr(arg, '=');
 
@@ -148,12 +148,12 @@ static bool can_be_made_later(const char *name)
 static void warn_unused(const char *type, const char *prop, const char *text)
 {
     if (!can_be_made_later(type)) {
-        warn_report("-global %s.%s=%s has no effect: this machine has no '%s'", type, prop, text,
-                    type);
+        error_warn("-global %s.%s=%s has no effect: this machine has no '%s'", type, prop, text,
+                   type);
     }
 }
 
-void warn_unused_globals(void)
+void option_warn_unused_globals(void)
 {
     object_globals_foreach_unused(warn_unused);
 }

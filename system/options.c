@@ -6,11 +6,14 @@
 #include <sys/prctl.h>
 
 #include "accel/choose.h"
+#include "chardev/chardev.h"
 #include "hw/char/isa-debugcon.h"
 #include "hw/core/help.h"
 #include "hw/core/numa.h"
 #include "hw/core/runstate.h"
 #include "qapi/dispatch.h"
+#include "qom/user-object.h"
+#include "system/config-file.h"
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/startup.h"
@@ -18,6 +21,7 @@
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/log.h"
+#include "util/parse.h"
 
 /* ---- text ---- */
 
@@ -403,11 +407,11 @@ static bool do_escape_byte(Startup *startup, const char *arg, GError **errp)
 
     if (strlen(arg) == 1 && !g_ascii_isdigit(arg[0])) {
         byte = (uint8_t)arg[0];
-    } else if (!uint_parse(arg, 0x7f, &byte) || byte == 0) {
+    } else if (!parse_uint(arg, 0x7f, &byte) || byte == 0) {
         error_set(errp, "'%s' is not right: give a byte from 1 to 127, as in 0x14 for Ctrl-T", arg);
         return false;
     }
-    char_mux_set_escape((uint8_t)byte);
+    chardev_mux_set_escape((uint8_t)byte);
     return true;
 }
 
@@ -520,20 +524,20 @@ const Option options[] = {
     { "object", "TYPE,id=ID[,prop=value] | JSON", "make an object, such as a memory backend (help; TYPE,help)",
       START_OBJECT, do_object, text_object },
     { "global", "TYPE.PROP=VALUE | driver=TYPE,property=PROP,value=VALUE",
-      "what objects of this type get unless told otherwise", START_CONFIG, do_global, .type = &GlobalOptions_type },
+      "what objects of this type get unless told otherwise", START_CONFIG, option_do_global, .type = &GlobalOptions_type },
     { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=slew|none]", "time in the clock at the start (utc), and whether ticks that the guest missed come later (none)",
-      START_CONFIG, .apply = apply_rtc, .type = &RtcOptions_type },
-    { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, do_audiodev },
-    { "audio", "none", "the same", START_CONFIG, do_audiodev },
-    { "audio-help", NULL, "print that", START_CONFIG, NULL, text_audio },
-    { "net", "none", "accepted: there is no network card", START_CONFIG, do_net },
-    { "nic", "none", "the same", START_CONFIG, do_net },
-    { "vga", "none", "accepted: there is no graphics card", START_CONFIG, do_vga },
-    { "vnc", "none", "accepted: there is no display", START_CONFIG, do_vnc },
-    { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, do_keyboard },
-    { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, do_parallel },
+      START_CONFIG, .apply = option_apply_rtc, .type = &RtcOptions_type },
+    { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, option_do_audiodev },
+    { "audio", "none", "the same", START_CONFIG, option_do_audiodev },
+    { "audio-help", NULL, "print that", START_CONFIG, NULL, option_text_audio },
+    { "net", "none", "accepted: there is no network card", START_CONFIG, option_do_net },
+    { "nic", "none", "the same", START_CONFIG, option_do_net },
+    { "vga", "none", "accepted: there is no graphics card", START_CONFIG, option_do_vga },
+    { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
+    { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },
+    { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, option_do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
-    { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, do_usb },
+    { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, option_do_usb },
     { "no-acpi", NULL, "as -machine acpi=off", START_MACHINE, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, .apply = apply_name, .type = &NameOptions_type, .implied_key = "guest" },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },
@@ -543,25 +547,25 @@ const Option options[] = {
     { "initrd", "FILE", "initial RAM disk, or multiboot modules", START_MACHINE, do_initrd },
     { "append", "TEXT", "kernel command line", START_MACHINE, do_append },
     { "bios", "FILE", "firmware, such as bios-256k.bin (the default without -kernel) or OVMF.fd",
-      START_MACHINE, do_bios },
-    { "pflash", "FILE", "the next flash, as -drive if=pflash", START_MACHINE, do_pflash },
+      START_MACHINE, option_do_bios },
+    { "pflash", "FILE", "the next flash, as -drive if=pflash", START_MACHINE, option_do_pflash },
     { "drive", "if=pflash,file=FILE[,unit=0|1][,readonly=on|off][,format=raw]",
       "flash that ends at 4 GiB (unit 0) or below the other one (unit 1), for firmware and its variables",
-      START_MACHINE, do_drive, .type = &DriveOptions_type },
+      START_MACHINE, option_do_drive, .type = &DriveOptions_type },
     { "blockdev", "file|raw,node-name=N,filename=FILE|file=N[,read-only=on|off] | JSON",
-      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
-    { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, do_data_dir,
-      text_data_dirs },
+      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = option_apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
+    { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, option_do_data_dir,
+      option_text_data_dirs },
 
     { "boot", "[order=]LETTERS[,once=LETTERS][,menu=on|off][,strict=on|off][,splash=FILE]"
       "[,splash-time=MS][,reboot-timeout=MS]",
       "what firmware boots from: a floppy disk, c hard disk, d CD-ROM, n network",
-      START_MACHINE, do_boot, .type = &BootConfiguration_type },
+      START_MACHINE, option_do_boot, .type = &BootConfiguration_type },
     { "fw_cfg", "[name=]NAME,file=FILE|string=TEXT", "file for firmware and guest (fw_cfg); NAME begins with opt/",
-      START_DEVICE, .apply = apply_fw_cfg, .type = &FwCfgOptions_type, .implied_key = "name" },
+      START_DEVICE, .apply = option_apply_fw_cfg, .type = &FwCfgOptions_type, .implied_key = "name" },
     { "smbios", "type=0|1|2|3|4|8|11|17|41[,field=value] | file=FILE",
       "fields of the SMBIOS tables (docs/fw-cfg.md lists them), or a structure from a file",
-      START_MACHINE, do_smbios },
+      START_MACHINE, option_do_smbios },
     { "no-fd-bootchk", NULL, "do not check the boot signature of a floppy disk", START_MACHINE, do_no_fd_bootchk },
 
     { NULL, NULL, "Terminal, serial ports, monitors" },
@@ -604,22 +608,22 @@ const Option options[] = {
     { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
     { "sandbox", "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"
       "[,spawn=allow|deny][,resourcecontrol=allow|deny]",
-      "refuse system calls that are not needed", START_CONFIG, do_sandbox, .type = &SandboxOptions_type },
-    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock all memory (off)", START_CONFIG, .apply = apply_overcommit, .type = &OvercommitOptions_type },
+      "refuse system calls that are not needed", START_CONFIG, option_do_sandbox, .type = &SandboxOptions_type },
+    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock all memory (off)", START_CONFIG, .apply = option_apply_overcommit, .type = &OvercommitOptions_type },
     { "add-fd", "fd=FD,set=SET[,opaque=TEXT]", "an open descriptor, to be used as file /dev/fdset/SET",
-      START_CONFIG, .apply = apply_add_fd, .type = &AddFdOptions_type },
-    { "msg", "[timestamp=on|off][,guest-name=on|off]", "what messages begin with", START_CONFIG, .apply = apply_msg, .type = &MsgOptions_type },
+      START_CONFIG, .apply = option_apply_add_fd, .type = &AddFdOptions_type },
+    { "msg", "[timestamp=on|off][,guest-name=on|off]", "what messages begin with", START_CONFIG, .apply = option_apply_msg, .type = &MsgOptions_type },
     { "pidfile", "FILE", "write the process id to FILE", START_CONFIG, do_pidfile },
 
     { NULL, NULL, "Debugging" },
     { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
     { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "accepted: there are no trace events; -d logs",
-      START_CONFIG, NULL, text_trace, .apply = apply_trace, .type = &TraceOptions_type, .implied_key = "enable" },
-    { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, do_seed },
+      START_CONFIG, NULL, option_text_trace, .apply = option_apply_trace, .type = &TraceOptions_type, .implied_key = "enable" },
+    { "seed", "NUMBER", "accepted: nothing is drawn by lot", START_CONFIG, option_do_seed },
     { "compat", "[deprecated-input=accept|reject|crash][,deprecated-output=accept|hide]"
       "[,unstable-input=...][,unstable-output=...]",
-      "accepted: nothing of the interface is deprecated or unstable", START_CONFIG, .apply = apply_compat, .type = &CompatPolicy_type },
+      "accepted: nothing of the interface is deprecated or unstable", START_CONFIG, .apply = option_apply_compat, .type = &CompatPolicy_type },
     { "qtest", "unix:...|stdio|...", "drive devices by the qtest protocol (with -accel qtest)",
       START_CHARDEV, do_qtest },
     { "qtest-log", "FILE", "log of that protocol", START_CONFIG, do_qtest_log },

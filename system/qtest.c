@@ -9,10 +9,12 @@
 
 #include "accel/accel.h"
 #include "hw/core/irq-lines.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/made-files.h"
+#include "util/timer.h"
 
 #define MAX_BLOCK  (UINT64_C(64) << 20)  /* bytes in one read or write */
 #define MAX_LINE   (2 * MAX_BLOCK + 256) /* characters: a write of MAX_BLOCK */
@@ -198,15 +200,15 @@ static char *step_clock(int64_t to)
     if (!accel_current() || strcmp(accel_current()->name, "qtest") != 0) {
         return fail("the clock can be stepped with -accel qtest only");
     }
-    for (unsigned i = 0; (next = clock_next_expiry()) >= 0 && next <= to; i++) {
+    for (unsigned i = 0; (next = timers_next_expiry()) >= 0 && next <= to; i++) {
         if (i == MAX_TIMERS) {
             return fail("%d timers came due: the clock has stopped at %" PRId64, MAX_TIMERS,
                         clock_ns());
         }
-        clock_step_to(MAX(next, clock_ns()));
+        timers_step_to(MAX(next, clock_ns()));
     }
     if (to > clock_ns()) {
-        clock_step_to(to);
+        timers_step_to(to);
     }
     return g_strdup_printf("OK %" PRId64, clock_ns());
 }
@@ -216,7 +218,7 @@ static char *do_clock_step(const QtestLine *line)
     int64_t now = clock_ns();
 
     if (line->count == 1) {
-        return step_clock(MAX(clock_next_expiry(), now));
+        return step_clock(MAX(timers_next_expiry(), now));
     }
     if (line->nums[1] > (uint64_t)MAX(MAX_CLOCK - now, 0)) {
         return malformed("a step of %" PRIu64 " ns is too far: the clock ends at %" PRId64,

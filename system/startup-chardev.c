@@ -2,6 +2,7 @@
 /* Serial ports and monitors: which character device each gets. */
 #include <string.h>
 
+#include "chardev/chardev.h"
 #include "monitor/monitor.h"
 #include "qapi/qapi-types.h"
 #include "system/startup.h"

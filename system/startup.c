@@ -9,6 +9,7 @@
 #include "accel/choose.h"
 #include "accel/memory-failure.h"
 #include "backends/host-memory-backend.h"
+#include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
 #include "hw/i386/firmware.h"
@@ -34,14 +35,14 @@ static bool print_texts(Startup *startup, int *exit_status)
         g_autofree char *text = NULL;
         g_autoptr(GError) err = NULL;
 
-        if (!option_use_wants_text(use, &text, &err)) {
+        if (!cmdline_use_wants_text(use, &text, &err)) {
             continue;
         }
         if (text) {
             fputs(text, stdout);
             *exit_status = 0;
         } else {
-            g_autofree char *where = option_use_text(use);
+            g_autofree char *where = cmdline_use_text(use);
             error_report("%s: %s", where, err->message);
             *exit_status = 1;
         }
@@ -58,8 +59,8 @@ static bool run_phase(Startup *startup, StartPhase phase, GError **errp)
         if (use->option->phase != phase) {
             continue;
         }
-        if (!option_use_run(use, startup, errp)) {
-            g_autofree char *where = option_use_text(use);
+        if (!cmdline_use_run(use, startup, errp)) {
+            g_autofree char *where = cmdline_use_text(use);
             g_prefix_error(errp, "%s: ", where);
             return false;
         }
@@ -182,13 +183,13 @@ static bool make_machine(Startup *startup, GError **errp)
 /* A triple fault resets a PC. */
 static void on_cpu_shutdown(X86Cpu *cpu)
 {
-    system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
 }
 
 /* The engine cannot go on; it has said why. */
 static void on_engine_error(X86Cpu *cpu)
 {
-    system_internal_error();
+    runstate_internal_error();
 }
 
 static bool choose_accel(Startup *startup, GError **errp)
@@ -227,13 +228,13 @@ static bool make_monitors(Startup *startup, GError **errp)
 
 static gboolean on_signal(gint fd, GIOCondition condition, gpointer opaque)
 {
-    system_shutdown_request(SHUTDOWN_CAUSE_HOST_SIGNAL);
+    runstate_request_shutdown(SHUTDOWN_CAUSE_HOST_SIGNAL);
     return G_SOURCE_REMOVE; /* it stays readable */
 }
 
 static void quit_from_terminal(void)
 {
-    system_shutdown_request(SHUTDOWN_CAUSE_HOST_UI);
+    runstate_request_shutdown(SHUTDOWN_CAUSE_HOST_UI);
 }
 
 /* Are there CPUs that will run, but nothing that they could run? */
@@ -256,7 +257,7 @@ static bool make_parts(Startup *startup, GError **errp)
 
 static bool make_board(Startup *startup, GError **errp)
 {
-    return machine_init(startup->machine, errp) && rtc_apply(&startup->rtc, errp) &&
+    return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
            run_phase(startup, START_DEVICE, errp);
 }
 
@@ -269,7 +270,7 @@ static bool serve_qtest(Startup *startup, GError **errp)
 /* The machine is complete: let it run. */
 static bool launch(Startup *startup, GError **errp)
 {
-    warn_unused_globals();
+    option_warn_unused_globals();
     startup->machine->ready = true;
     if (!startup->preconfig && !serve_qtest(startup, errp)) {
         return false;
@@ -286,7 +287,7 @@ static bool launch(Startup *startup, GError **errp)
             return false;
         }
     } else if (!startup->stopped) {
-        vm_start();
+        runstate_start();
     }
     if (startup->daemonize) {
         daemonize_done();
@@ -304,10 +305,10 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     if (startup->daemonize && !daemonize_begin(errp)) {
         return false;
     }
-    if (!interrupt_init(errp) || (startup->mem_lock && !lock_memory(errp))) {
+    if (!interrupt_init(errp) || (startup->mem_lock && !option_lock_memory(errp))) {
         return false;
     }
-    if (startup->pidfile && !pidfile_create(startup->pidfile, errp)) {
+    if (startup->pidfile && !daemonize_pidfile_create(startup->pidfile, errp)) {
         g_prefix_error(errp, "-pidfile %s: ", startup->pidfile);
         return false;
     }
@@ -340,7 +341,7 @@ void startup_cleanup(Startup *startup, bool ok)
     monitor_cleanup();
     chardev_cleanup();
     host_memory_backends_release();
-    pidfile_remove();
+    daemonize_pidfile_remove();
     if (!startup->complete) {
         made_files_end(startup->made_files, ok);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The virtual clock and its timers.
+ * The virtual clock. Its timers are in util/timer.h.
  *
  * The virtual clock counts nanoseconds, runs only while the machine runs (clock_start/clock_stop)
  * and stands still under qtest unless stepped. The guest's TSC is this clock: 1 GHz, so one TSC
@@ -29,31 +29,19 @@ void clock_stop(void);
 /* The clock stands at @ns (from 0 on) now: a machine is loaded. Stopped, machine lock. */
 void clock_set_ns(int64_t ns);
 
-/* Under qtest: from now on the clock moves only by clock_step_to(), which runs every timer that
- * comes due on the way, in order, each at its own time. Machine lock. */
+/* Does it run? Any thread. */
+bool clock_runs(void);
+
+/* Under qtest: from now on the clock moves only by timers_step_to(). Machine lock. */
 void clock_set_stepped(void);
-void clock_step_to(int64_t ns);
+bool clock_is_stepped(void);
+/* For timers_step_to(): it stands at @ns now, or where it is if that is later. Machine lock. */
+void clock_step(int64_t ns);
 
-/* Expiry of the earliest timer, or -1 if none is pending. Machine lock. */
-int64_t clock_next_expiry(void);
-
-typedef struct Timer Timer;
-
-/* Callbacks run in the main thread with the machine lock held. All timer calls need the lock. */
-Timer *timer_new(void (*fn)(void *opaque), void *opaque);
-void timer_free(Timer *timer); /* NULL is fine; deletes it if pending */
-void timer_mod(Timer *timer, int64_t expire_ns);
-void timer_del(Timer *timer);
-bool timer_pending(const Timer *timer);
-int64_t timer_expiry(const Timer *timer); /* -1 if not pending */
-
-/* ---- for the main loop only; machine lock ---- */
-
-/* Host nanoseconds until a timer comes due; 0 if one is, -1 if time alone will not bring one. */
-int64_t clock_timeout_ns(void);
-/* What to call when that has become less; any thread. NULL: nothing. */
+/* What to call when the host time until the next timer has become less; any thread. NULL: nothing.
+ */
 void clock_on_timeout_change(void (*fn)(void));
-/* Run the timers that are due, each at most once. */
-void clock_run_timers(void);
+/* It has: the clock started, or there is an earlier timer. Machine lock. */
+void clock_timeout_changed(void);
 
 #endif

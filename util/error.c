@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-GQuark dimmable_error_quark(void)
+GQuark error_quark(void)
 {
     return g_quark_from_static_string("dimmable-error");
 }
@@ -112,7 +112,7 @@ void error_report(const char *fmt, ...)
     va_end(ap);
 }
 
-void warn_report(const char *fmt, ...)
+void error_warn(const char *fmt, ...)
 {
     va_list ap;
 

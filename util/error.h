@@ -19,8 +19,8 @@ typedef enum ErrorClass {
     ERROR_CLASS_DEVICE_NOT_FOUND,  /* "DeviceNotFound" */
 } ErrorClass;
 
-#define DIMMABLE_ERROR (dimmable_error_quark())
-GQuark dimmable_error_quark(void);
+#define DIMMABLE_ERROR (error_quark())
+GQuark error_quark(void);
 
 /* Set @errp (which may be NULL) to a generic error. */
 void error_set(GError **errp, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
@@ -36,7 +36,7 @@ const char *error_class_name(const GError *err);
 
 /* Print "dimmable: <message>" resp. "dimmable: warning: <message>" on stderr. Any thread. */
 void error_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
-void warn_report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+void error_warn(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
 /* From now on messages of this thread go, as "warning: <message>" or plain, to @fn and not to
  * stderr; NULL: to stderr again. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 #define PATH_PREFIX "/dev/fdset/"
 
@@ -194,7 +194,7 @@ static int open_from_set(const Fdset *set, int flags)
     return fd;
 }
 
-int path_open(const char *path, int flags, mode_t mode)
+int fdset_open_path(const char *path, int flags, mode_t mode)
 {
     const Fdset *set;
     uint64_t id;
@@ -202,7 +202,7 @@ int path_open(const char *path, int flags, mode_t mode)
     if (!g_str_has_prefix(path, PATH_PREFIX)) {
         return open(path, flags, mode);
     }
-    set = uint_parse(path + strlen(PATH_PREFIX), INT64_MAX, &id) ? set_find((int64_t)id) : NULL;
+    set = parse_uint(path + strlen(PATH_PREFIX), INT64_MAX, &id) ? set_find((int64_t)id) : NULL;
     if (!set) {
         errno = ENOENT;
         return -1;

@@ -37,7 +37,7 @@ typedef struct Fdset {
  * FDSET_NEW: a new one, with the lowest number that is free. @opaque may be NULL. Returns the
  * number of the set. */
 int64_t fdset_add(int64_t id, int fd, const char *opaque, bool from_client);
-/* Close @fd of set @id, or FDSET_ALL of them. What was opened by path_open() stays open. */
+/* Close @fd of set @id, or FDSET_ALL of them. What was opened by fdset_open_path() stays open. */
 bool fdset_remove(int64_t id, int64_t fd, GError **errp);
 /* How many descriptors of clients there are. */
 unsigned fdset_count_from_clients(void);
@@ -50,6 +50,6 @@ GPtrArray *fdset_list(void);
  * of @flags, else of one for reading and writing. It gets O_APPEND, O_NONBLOCK, O_TRUNC and
  * O_CLOEXEC from @flags; O_EXCL fails with EEXIST. -1 with errno: ENOENT if there is no such set,
  * EACCES if none of its descriptors fits. */
-int path_open(const char *path, int flags, mode_t mode);
+int fdset_open_path(const char *path, int flags, mode_t mode);
 
 #endif

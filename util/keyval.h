@@ -43,10 +43,4 @@ void keyval_default_suffix(struct json_object *obj, const char *key, const char 
 /* Each string in @value becomes a text: for JSON from users who may write "3" for 3. */
 void keyval_mark_texts(struct json_object *value);
 
-/* Sizes: digits with an optional suffix B k M G T P E (1024-based, fraction allowed: "1.5G").
- * A bare number is multiplied by @default_unit. */
-bool size_parse(const char *text, uint64_t default_unit, uint64_t *out, GError **errp);
-bool bool_parse(const char *text, bool *out);                   /* on/off yes/no true/false y/n */
-bool uint_parse(const char *text, uint64_t max, uint64_t *out); /* decimal or 0x, at most @max */
-
 #endif

@@ -56,7 +56,7 @@ static void undo(const Made *made)
         return;
     }
     if ((made->kind == MADE_SIZE ? truncate(made->path, 0) : remove(made->path)) < 0) {
-        warn_report("'%s' cannot be made as it was before: %s", made->path, g_strerror(errno));
+        error_warn("'%s' cannot be made as it was before: %s", made->path, g_strerror(errno));
     }
 }
 
@@ -74,12 +74,12 @@ void made_files_end(unsigned mark, bool ok)
 
 int made_files_open(const char *path, int flags, mode_t mode, MadeFile kind)
 {
-    int fd = path_open(path, flags | O_CREAT | O_EXCL, mode);
+    int fd = fdset_open_path(path, flags | O_CREAT | O_EXCL, mode);
 
     if (fd >= 0) {
         made_files_note(path, kind);
     } else if (errno == EEXIST) {
-        fd = path_open(path, flags | O_CREAT, mode); /* O_CREAT: it may have gone meanwhile */
+        fd = fdset_open_path(path, flags | O_CREAT, mode); /* O_CREAT: it may have gone meanwhile */
     }
     return fd;
 }

@@ -24,7 +24,8 @@ void made_files_end(unsigned mark, bool ok);
 /* @path, just made (or extended); nothing happens outside of begin() and end(). */
 void made_files_note(const char *path, MadeFile kind);
 
-/* path_open() for writing, where the file is made with @mode if it is missing, and noted then.
+/* fdset_open_path() for writing, where the file is made with @mode if it is missing, and noted
+ * then.
  * @flags without O_CREAT. -1 with errno. */
 int made_files_open(const char *path, int flags, mode_t mode, MadeFile kind);
 

@@ -7,85 +7,19 @@
 
 #include "util/clock.h"
 #include "util/loop.h"
+#include "util/machine-lock.h"
+#include "util/timer.h"
 
-static GMutex lock;
-static __thread bool lock_is_mine;
 static __thread bool main_thread;
 
-/* A busy vCPU could take the lock again and again before the main thread wakes: while the main
- * thread wants it, others that got it first step back once. */
-static int main_wants;     /* atomic */
-static unsigned deferring; /* threads in main_served; under the lock */
-static GCond main_served;
-
-static bool quit;      /* under the lock, like */
+static bool quit;      /* machine lock, like */
 static unsigned holds; /* main_loop_hold() */
-
-/* ---- the machine lock ---- */
-
-static void lock_as_main(void)
-{
-    g_atomic_int_set(&main_wants, 1);
-    g_mutex_lock(&lock);
-    g_atomic_int_set(&main_wants, 0);
-    if (deferring) {
-        g_cond_broadcast(&main_served);
-    }
-}
-
-static void lock_as_other(void)
-{
-    g_mutex_lock(&lock);
-    if (g_atomic_int_get(&main_wants)) {
-        deferring++;
-        g_cond_wait(&main_served, &lock);
-        deferring--;
-    }
-}
-
-void machine_lock(void)
-{
-    g_assert(!lock_is_mine);
-    if (main_thread) {
-        lock_as_main();
-    } else {
-        lock_as_other();
-    }
-    lock_is_mine = true;
-}
-
-void machine_lock_for_main(void)
-{
-    g_assert(!lock_is_mine);
-    lock_as_main();
-    lock_is_mine = true;
-}
-
-void machine_unlock(void)
-{
-    g_assert(lock_is_mine);
-    lock_is_mine = false;
-    g_mutex_unlock(&lock);
-}
-
-bool machine_lock_held(void)
-{
-    return lock_is_mine;
-}
-
-void machine_cond_wait(GCond *cond)
-{
-    g_assert(lock_is_mine);
-    lock_is_mine = false;
-    g_cond_wait(cond, &lock);
-    lock_is_mine = true;
-}
 
 /* ---- timers as a GLib source; the wait for them is poll_unlocked()'s ---- */
 
 static gboolean timers_due(void)
 {
-    return clock_timeout_ns() == 0;
+    return timers_timeout_ns() == 0;
 }
 
 static gboolean timers_prepare(GSource *source, gint *timeout)
@@ -101,7 +35,7 @@ static gboolean timers_check(GSource *source)
 
 static gboolean timers_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
 {
-    clock_run_timers();
+    timers_run();
     return G_SOURCE_CONTINUE;
 }
 
@@ -116,7 +50,7 @@ static GSourceFuncs timer_source_funcs = {
 /* GLib's wait, with nanosecond time-outs and without the machine lock. */
 static gint poll_unlocked(GPollFD *fds, guint nfds, gint timeout_ms)
 {
-    int64_t timer_ns = clock_timeout_ns();
+    int64_t timer_ns = timers_timeout_ns();
     int64_t wait_ns = timeout_ms < 0 ? -1 : timeout_ms * NS_PER_MS;
     struct timespec ts;
     int ret, saved_errno;
@@ -146,6 +80,7 @@ void main_loop_init(void)
     GSource *source = g_source_new(&timer_source_funcs, sizeof(GSource));
 
     main_thread = true;
+    machine_lock_init();
     machine_lock();
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* the default, 50 us, is half of a short timer */
     g_source_set_name(source, "timers");

@@ -5,6 +5,7 @@
 
 #include "util/error.h"
 #include "util/keyval.h"
+#include "util/parse.h"
 
 /* A set that is being read. */
 typedef struct Reader {
@@ -18,11 +19,11 @@ static bool parse_range(const char *text, uint64_t max, uint64_t *first, uint64_
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
 
-    if (!ends[0] || !uint_parse(ends[0], max, first)) {
+    if (!ends[0] || !parse_uint(ends[0], max, first)) {
         return false;
     }
     *last = *first;
-    return !ends[1] || (uint_parse(ends[1], max, last) && *last >= *first);
+    return !ends[1] || (parse_uint(ends[1], max, last) && *last >= *first);
 }
 
 static bool add_text(const Reader *reader, const char *text, GError **errp)

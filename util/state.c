@@ -8,8 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "util/clock.h"
 #include "util/error.h"
+#include "util/timer.h"
 
 /* ---- writing ---- */
 

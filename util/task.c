@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 typedef struct Task {

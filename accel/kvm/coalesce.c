@@ -4,6 +4,7 @@
  * into a ring, without an exit each. The ring is emptied before any other access is carried out.
  */
 #include "accel/kvm/kvm-internal.h"
+#include "memory/address-space.h"
 
 #define PAGE_SIZE 4096u /* which KVM_COALESCED_MMIO_MAX asks for */
 

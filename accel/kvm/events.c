@@ -4,6 +4,7 @@
  * KVM refuses, there being too many for one, comes as an exit, and memory/ signals.
  */
 #include "accel/kvm/kvm-internal.h"
+#include "memory/address-space.h"
 
 static void set_event(const FlatRange *range, const MemoryEvent *event, bool port, bool on)
 {

@@ -11,8 +11,9 @@
 #include "accel/kvm/kvm-internal.h"
 #include "accel/memory-failure.h"
 #include "accel/vcpu.h"
+#include "memory/address-space.h"
 #include "util/error.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 #ifndef KVM_EXIT_MEMORY_FAULT
 #define KVM_EXIT_MEMORY_FAULT 39

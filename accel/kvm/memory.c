@@ -11,6 +11,7 @@
 
 #include "accel/kvm/kvm-internal.h"
 #include "accel/vcpu.h"
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "util/error.h"
 
@@ -150,13 +151,13 @@ static void slot_collect(unsigned n)
     int ret = kvm_ioctl(kvm_vm.vm_fd, KVM_GET_DIRTY_LOG, &log);
 
     if (ret < 0) { /* whatever it was: all of it was */
-        ram_block_mark_dirty(slot->block, slot->offset, slot->size);
+        dirty_mark(slot->block, slot->offset, slot->size);
         return;
     }
     for (uint64_t i = 0; i < words; i++) {
         for (uint64_t bits = bitmap[i]; bits; bits &= bits - 1) {
             uint64_t page = i * 64 + (unsigned)__builtin_ctzll(bits);
-            ram_block_mark_dirty(slot->block, slot->offset + page * PAGE, 1);
+            dirty_mark(slot->block, slot->offset + page * PAGE, 1);
         }
     }
 }

@@ -17,7 +17,7 @@
 #include "accel/kvm/kvm-internal.h"
 #include "accel/vcpu.h"
 #include "util/error.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 #define KICK_SIGNAL SIGUSR1
 

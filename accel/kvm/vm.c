@@ -200,8 +200,8 @@ static bool kvm_init(GError **errp)
         return false;
     }
     if (!x86_host_has_virtualisation()) {
-        warn_report("this host's CPU has neither vmx nor svm: its " KVM_DEVICE
-                    " may not run ordinary guests; -accel soft does");
+        error_warn("this host's CPU has neither vmx nor svm: its " KVM_DEVICE
+                   " may not run ordinary guests; -accel soft does");
     }
     kvm_signal_init();
     kvm_memory_init();

@@ -15,6 +15,7 @@
 #include "accel/soft/options.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
+#include "memory/address-space.h"
 #include "util/log.h"
 
 #define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
@@ -205,7 +206,7 @@ static void emit_instruction(SoftDecoder *d, const SoftInsn *in)
     if (offered && emit_by_family(d, in)) {
         return;
     }
-    if (!offered || !soft_native_emit(d, in)) {
+    if (!offered || !native_emit(d, in)) {
         d->count = count;
         soft_emit_raise(d, in, EXC_UD, -1);
     }

@@ -18,6 +18,7 @@
 #include "accel/soft/translate/statistics.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
+#include "memory/address-space.h"
 #include "qom/object.h"
 #include "util/log.h"
 
@@ -246,7 +247,7 @@ static void get_state(X86Cpu *cpu)
 
 static void describe_code(X86Cpu *cpu, GString *out)
 {
-    soft_statistics_describe(soft_cpu(cpu), out);
+    statistics_describe(soft_cpu(cpu), out);
 }
 
 static void put_state(X86Cpu *cpu)

@@ -79,20 +79,20 @@ static SoftDescriptor handler_code(const Delivery *d, const Gate *g, unsigned *c
     unsigned old = soft_cpl(s);
     SoftDescriptor cs;
 
-    if (selector_null(g->selector)) {
+    if (soft_selector_null(g->selector)) {
         soft_raise(s, NULL, EXC_GP, d->ext);
     }
     unsigned error = (g->selector & 0xfffc) | d->ext;
     soft_descriptor_get(s, NULL, g->selector, EXC_GP, d->ext, &cs);
     bool code = (cs.hi & (SEG_S | SEG_CODE)) == (SEG_S | SEG_CODE);
     bool bad_width = soft_long_mode(s) && (cs.hi & (SEG_L | SEG_DB)) != SEG_L;
-    if (!code || descriptor_dpl(&cs) > old || bad_width) {
+    if (!code || soft_descriptor_dpl(&cs) > old || bad_width) {
         soft_raise(s, NULL, EXC_GP, error);
     }
     if (!(cs.hi & SEG_P)) {
         soft_raise(s, NULL, EXC_NP, error);
     }
-    *cpl = cs.hi & SEG_C ? old : descriptor_dpl(&cs);
+    *cpl = cs.hi & SEG_C ? old : soft_descriptor_dpl(&cs);
     if ((s->cpu.rflags & RFLAGS_VM) && *cpl != 0) {
         soft_raise(s, NULL, EXC_GP, error);
     }

@@ -4,6 +4,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
+#include "memory/address-space.h"
 
 /* Offset of the bitmap's offset in a 32- or 64-bit TSS. */
 #define TSS_IO_MAP 102

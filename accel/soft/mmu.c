@@ -7,9 +7,10 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/uop.h"
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "util/copy.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 /* ---- the machine ---- */
 
@@ -109,7 +110,7 @@ static SoftTlbEntry entry_for(const SoftTranslation *t, uint64_t page)
         addend = (uintptr_t)(r->host + (t->phys - r->addr)) - page;
         read_slow = 0;
         bool watched = r->readonly || soft_code_page_has(t->phys) ||
-                       ram_block_wants_dirty(r->mr->ram, r->offset + (t->phys - r->addr));
+                       dirty_wanted(r->mr->ram, r->offset + (t->phys - r->addr));
         write_slow = watched ? SOFT_TLB_SLOW : 0;
     }
     return (SoftTlbEntry){
@@ -202,7 +203,7 @@ void soft_mark_dirty(hwaddr phys)
 {
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), phys);
 
-    ram_block_mark_dirty(r->mr->ram, r->offset + (phys - r->addr), 1);
+    dirty_mark(r->mr->ram, r->offset + (phys - r->addr), 1);
 }
 
 /* Host address for a write, or NULL: a device or ROM. Takes care of decoded code, and of those who

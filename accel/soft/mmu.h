@@ -6,6 +6,7 @@
 #define ACCEL_SOFT_MMU_H
 
 #include "accel/soft/soft.h"
+#include "memory/address-space.h"
 
 typedef struct SoftTranslation {
     uint64_t phys;           /* of the 4 KiB page */

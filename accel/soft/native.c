@@ -554,7 +554,7 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-bool soft_native_emit(SoftDecoder *d, const SoftInsn *in)
+bool native_emit(SoftDecoder *d, const SoftInsn *in)
 {
     NativeRequest request;
     if (!soft_isa_native(&in->raw) || !request_make(&request, in)) {

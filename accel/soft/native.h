@@ -74,7 +74,7 @@ typedef struct NativeStub {
     uint8_t insn_len, insn[NATIVE_INSN]; /* with the slots' registers; memory is [r9] */
 } NativeStub;
 
-/* What soft_native_emit() found out about an instruction. */
+/* What native_emit() found out about an instruction. */
 typedef struct NativeRequest {
     NativeStub stub;                 /* without code */
     ZydisEncoderRequest encoding;    /* with renamed operands */
@@ -110,7 +110,7 @@ void native_fpu_sanitize(X86Cpu *cpu);
  * The decoder's fallback: emit for @in if it is unprivileged and runs on the host. False: it is not
  * (the caller emits #UD).
  */
-bool soft_native_emit(SoftDecoder *d, const SoftInsn *in);
+bool native_emit(SoftDecoder *d, const SoftInsn *in);
 
 /* Decoder tables: state instructions that are plain copies (insn-fpu.c), and the moves between XMM
  * registers and memory that compiled code is full of (insn-xmm.c). */

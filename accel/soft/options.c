@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 enum { TB_SIZE_DEFAULT = 32, TB_SIZE_MAX = 1024 }; /* MiB; jumps reach 2 GiB */
 
@@ -28,7 +28,7 @@ bool soft_set_tb_size(const char *value, GError **errp)
 {
     uint64_t mib;
 
-    if (!uint_parse(value, TB_SIZE_MAX, &mib) || mib == 0) {
+    if (!parse_uint(value, TB_SIZE_MAX, &mib) || mib == 0) {
         error_set(errp, "tb-size must be from 1 to %d (MiB), not '%s'", TB_SIZE_MAX, value);
         return false;
     }
@@ -38,7 +38,7 @@ bool soft_set_tb_size(const char *value, GError **errp)
 
 bool soft_set_one_insn(const char *value, GError **errp)
 {
-    if (!bool_parse(value, &soft_options.one_insn)) {
+    if (!parse_bool(value, &soft_options.one_insn)) {
         error_set(errp, "one-insn-per-tb must be on or off, not '%s'", value);
         return false;
     }
@@ -47,7 +47,7 @@ bool soft_set_one_insn(const char *value, GError **errp)
 
 bool soft_set_perf_map(const char *value, GError **errp)
 {
-    if (!bool_parse(value, &soft_options.perf_map)) {
+    if (!parse_bool(value, &soft_options.perf_map)) {
         error_set(errp, "perf-map must be on or off, not '%s'", value);
         return false;
     }

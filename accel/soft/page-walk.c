@@ -5,6 +5,7 @@
  */
 #include "accel/soft/access.h"
 #include "accel/soft/mmu.h"
+#include "memory/address-space.h"
 
 #define ENTRY_ADDR    0x000ffffffffff000ull
 #define PTE_KEY_SHIFT 59

@@ -172,14 +172,14 @@ static void set_zf(SoftCpu *s, bool zf)
 
 static bool visible(SoftCpu *s, const Uop *op, unsigned selector, uint32_t types, SoftDescriptor *d)
 {
-    if (selector_null(selector) || !soft_descriptor_read(s, op, selector, d)) {
+    if (soft_selector_null(selector) || !soft_descriptor_read(s, op, selector, d)) {
         return false;
     }
-    if (!(d->hi & SEG_S) && !(types >> descriptor_type(d) & 1)) {
+    if (!(d->hi & SEG_S) && !(types >> soft_descriptor_type(d) & 1)) {
         return false;
     }
     bool conforming = (d->hi & (SEG_S | SEG_CODE | SEG_C)) == (SEG_S | SEG_CODE | SEG_C);
-    return conforming || descriptor_dpl(d) >= MAX(soft_cpl(s), selector & 3);
+    return conforming || soft_descriptor_dpl(d) >= MAX(soft_cpl(s), selector & 3);
 }
 
 static void need_protected(SoftCpu *s, const Uop *op)
@@ -355,7 +355,7 @@ static X86Segment system_segment(SoftCpu *s, const Uop *op, unsigned selector, u
         soft_raise(s, op, EXC_GP, error);
     }
     soft_descriptor_get(s, op, selector, EXC_GP, 0, d);
-    if ((d->hi & SEG_S) || !(types >> descriptor_type(d) & 1)) {
+    if ((d->hi & SEG_S) || !(types >> soft_descriptor_type(d) & 1)) {
         soft_raise(s, op, EXC_GP, error);
     }
     if (!(d->hi & SEG_P)) {
@@ -378,7 +378,7 @@ static const Uop *run_lldt(SoftCpu *s, const Uop *op)
     need_protected(s, op);
     need_ring0(s, op);
     unsigned selector = load_selector(s, op);
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         s->cpu.ldt = (X86Segment){ .selector = (uint16_t)selector };
     } else {
         s->cpu.ldt = system_segment(s, op, selector, 1u << SYS_LDT, &d);
@@ -393,7 +393,7 @@ static const Uop *run_ltr(SoftCpu *s, const Uop *op)
     need_protected(s, op);
     need_ring0(s, op);
     unsigned selector = load_selector(s, op);
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     uint32_t types = 1u << SYS_TSS | (soft_long_mode(s) ? 0 : 1u << SYS_TSS16);

@@ -12,7 +12,7 @@ bool soft_descriptor_read(SoftCpu *s, const Uop *op, unsigned selector, SoftDesc
     uint32_t limit = s->cpu.gdt.limit;
 
     if (selector & 4) {
-        if (selector_null(s->cpu.ldt.selector)) {
+        if (soft_selector_null(s->cpu.ldt.selector)) {
             return false;
         }
         base = s->cpu.ldt.base;
@@ -122,7 +122,7 @@ static void load_ss(SoftCpu *s, const Uop *op, unsigned selector)
     unsigned cpl = soft_cpl(s), rpl = selector & 3;
     SoftDescriptor d;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         if (!soft_code64(s) || cpl == 3 || rpl != cpl) {
             soft_raise(s, op, EXC_GP, 0);
         }
@@ -132,7 +132,7 @@ static void load_ss(SoftCpu *s, const Uop *op, unsigned selector)
     }
     soft_descriptor_get(s, op, selector, EXC_GP, 0, &d);
     bool writable = (d.hi & (SEG_S | SEG_CODE | SEG_W)) == (SEG_S | SEG_W);
-    if (rpl != cpl || descriptor_dpl(&d) != cpl || !writable) {
+    if (rpl != cpl || soft_descriptor_dpl(&d) != cpl || !writable) {
         soft_raise(s, op, EXC_GP, selector & 0xfffc);
     }
     if (!(d.hi & SEG_P)) {
@@ -146,7 +146,7 @@ static void load_data(SoftCpu *s, const Uop *op, unsigned seg, unsigned selector
 {
     SoftDescriptor d;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         s->cpu.segs[seg] = (X86Segment){ .selector = (uint16_t)selector };
         return;
     }
@@ -154,7 +154,7 @@ static void load_data(SoftCpu *s, const Uop *op, unsigned seg, unsigned selector
     bool code = d.hi & SEG_CODE, conforming = code && (d.hi & SEG_C);
     unsigned privilege = MAX(soft_cpl(s), selector & 3);
     if (!(d.hi & SEG_S) || (code && !(d.hi & SEG_R)) ||
-        (!conforming && privilege > descriptor_dpl(&d))) {
+        (!conforming && privilege > soft_descriptor_dpl(&d))) {
         soft_raise(s, op, EXC_GP, selector & 0xfffc);
     }
     if (!(d.hi & SEG_P)) {
@@ -195,7 +195,7 @@ void soft_drop_inner_segments(SoftCpu *s, unsigned cpl)
         X86Segment *seg = &s->cpu.segs[segs[i]];
         bool conforming = (seg->flags & (SEG_CODE | SEG_C)) == (SEG_CODE | SEG_C);
         unsigned dpl = (seg->flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
-        if (selector_null(seg->selector)) {
+        if (soft_selector_null(seg->selector)) {
             seg->selector = 0;
         } else if (!conforming && dpl < cpl) {
             seg->selector = 0;
@@ -298,12 +298,12 @@ void soft_tss_stack(SoftCpu *s, const Uop *op, unsigned dpl, unsigned ext, X86Se
         *sp = tss_load(s, op, 2 + 4 * dpl, 2, ext);
         selector = (unsigned)tss_load(s, op, 4 + 4 * dpl, 2, ext);
     }
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         soft_raise(s, op, EXC_TS, ext);
     }
     soft_descriptor_get(s, op, selector, EXC_TS, ext, &d);
     bool writable = (d.hi & (SEG_S | SEG_CODE | SEG_W)) == (SEG_S | SEG_W);
-    if ((selector & 3) != dpl || descriptor_dpl(&d) != dpl || !writable) {
+    if ((selector & 3) != dpl || soft_descriptor_dpl(&d) != dpl || !writable) {
         soft_raise(s, op, EXC_TS, (selector & 0xfffc) | ext);
     }
     if (!(d.hi & SEG_P)) {

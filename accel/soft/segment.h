@@ -13,15 +13,15 @@ typedef struct SoftDescriptor {
     uint64_t addr; /* linear */
 } SoftDescriptor;
 
-static inline unsigned descriptor_dpl(const SoftDescriptor *d)
+static inline unsigned soft_descriptor_dpl(const SoftDescriptor *d)
 {
     return (d->hi & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
 }
-static inline unsigned descriptor_type(const SoftDescriptor *d)
+static inline unsigned soft_descriptor_type(const SoftDescriptor *d)
 {
     return (d->hi & SEG_TYPE_MASK) >> SEG_TYPE_SHIFT;
 }
-static inline bool selector_null(unsigned selector)
+static inline bool soft_selector_null(unsigned selector)
 {
     return (selector & 0xfffc) == 0;
 }

@@ -53,7 +53,7 @@ static SoftDescriptor find_tss(SoftCpu *s, const Uop *op, const SoftTaskSwitch *
     int invalid = to->how == SOFT_TASK_RETURN ? EXC_TS : EXC_GP;
     SoftDescriptor d;
 
-    if (selector_null(to->selector) || (to->selector & 4)) {
+    if (soft_selector_null(to->selector) || (to->selector & 4)) {
         soft_raise(s, op, invalid, error);
     }
     soft_descriptor_get(s, op, to->selector, invalid, to->ext, &d);
@@ -192,7 +192,7 @@ static void load_ldt(SoftCpu *s, unsigned ext)
 {
     unsigned selector = s->cpu.ldt.selector, error = (selector & 0xfffc) | ext;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         return;
     }
     if (selector & 4) {
@@ -225,12 +225,12 @@ static void load_code(SoftCpu *s, unsigned ext)
 {
     unsigned selector = s->cpu.segs[X86_SEG_CS].selector, rpl = selector & 3;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         soft_raise(s, NULL, EXC_TS, ext);
     }
     SoftDescriptor d = task_descriptor(s, selector, ext);
     bool code = (d.hi & (SEG_S | SEG_CODE)) == (SEG_S | SEG_CODE);
-    unsigned dpl = descriptor_dpl(&d);
+    unsigned dpl = soft_descriptor_dpl(&d);
     load_checked(s, X86_SEG_CS, &d, code && (d.hi & SEG_C ? dpl <= rpl : dpl == rpl), ext);
 }
 
@@ -238,12 +238,12 @@ static void load_stack(SoftCpu *s, unsigned ext)
 {
     unsigned selector = s->cpu.segs[X86_SEG_SS].selector, cpl = soft_cpl(s);
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         soft_raise(s, NULL, EXC_TS, ext);
     }
     SoftDescriptor d = task_descriptor(s, selector, ext);
     bool writable = (d.hi & (SEG_S | SEG_CODE | SEG_W)) == (SEG_S | SEG_W);
-    bool right = writable && descriptor_dpl(&d) == cpl && (selector & 3) == cpl;
+    bool right = writable && soft_descriptor_dpl(&d) == cpl && (selector & 3) == cpl;
     load_checked(s, X86_SEG_SS, &d, right, ext);
 }
 
@@ -251,14 +251,14 @@ static void load_data(SoftCpu *s, unsigned seg, unsigned ext)
 {
     unsigned selector = s->cpu.segs[seg].selector;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         return;
     }
     SoftDescriptor d = task_descriptor(s, selector, ext);
     bool readable = (d.hi & SEG_S) && (d.hi & (SEG_CODE | SEG_R)) != SEG_CODE;
     bool conforming = (d.hi & (SEG_CODE | SEG_C)) == (SEG_CODE | SEG_C);
     unsigned privilege = MAX(soft_cpl(s), selector & 3);
-    load_checked(s, seg, &d, readable && (conforming || descriptor_dpl(&d) >= privilege), ext);
+    load_checked(s, seg, &d, readable && (conforming || soft_descriptor_dpl(&d) >= privilege), ext);
 }
 
 static void load_segments(SoftCpu *s, unsigned ext)

@@ -68,7 +68,7 @@ static void far_real(SoftCpu *s, const Uop *op, const FarTarget *t)
 static void far_code(SoftCpu *s, const Uop *op, const FarTarget *t, SoftDescriptor *d)
 {
     X86Cpu *cpu = &s->cpu;
-    unsigned cpl = soft_cpl(s), dpl = descriptor_dpl(d);
+    unsigned cpl = soft_cpl(s), dpl = soft_descriptor_dpl(d);
 
     check_code_descriptor(s, op, d, t->selector);
     if (d->hi & SEG_C ? dpl > cpl : (t->selector & 3) > cpl || dpl != cpl) {
@@ -97,13 +97,13 @@ typedef struct CallGate {
 static CallGate read_call_gate(SoftCpu *s, const Uop *op, unsigned selector,
                                const SoftDescriptor *d)
 {
-    unsigned type = descriptor_type(d), error = selector & 0xfffc;
+    unsigned type = soft_descriptor_type(d), error = selector & 0xfffc;
     bool long_mode = soft_long_mode(s);
 
     if (type != SYS_CALL && (long_mode || type != SYS_CALL16)) {
         soft_raise(s, op, EXC_GP, error);
     }
-    if (descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
+    if (soft_descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
         soft_raise(s, op, EXC_GP, error);
     }
     if (!(d->hi & SEG_P)) {
@@ -168,12 +168,12 @@ static void far_gate(SoftCpu *s, const Uop *op, const FarTarget *t, const SoftDe
     unsigned error = g.selector & 0xfffc;
     SoftDescriptor d;
 
-    if (selector_null(g.selector)) {
+    if (soft_selector_null(g.selector)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     soft_descriptor_get(s, op, g.selector, EXC_GP, 0, &d);
     check_code_descriptor(s, op, &d, g.selector);
-    unsigned dpl = descriptor_dpl(&d);
+    unsigned dpl = soft_descriptor_dpl(&d);
     bool conforming = d.hi & SEG_C;
     if (dpl > cpl || (!t->call && !conforming && dpl != cpl) ||
         (soft_long_mode(s) && !(d.hi & SEG_L))) {
@@ -204,10 +204,10 @@ static void far_task(SoftCpu *s, const Uop *op, const FarTarget *t, const SoftDe
 {
     unsigned selector = t->selector, error = selector & 0xfffc;
 
-    if (descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
+    if (soft_descriptor_dpl(d) < MAX(soft_cpl(s), selector & 3)) {
         soft_raise(s, op, EXC_GP, error);
     }
-    if (descriptor_type(d) == SYS_TASK_GATE) {
+    if (soft_descriptor_type(d) == SYS_TASK_GATE) {
         if (!(d->hi & SEG_P)) {
             soft_raise(s, op, EXC_NP, error);
         }
@@ -232,14 +232,14 @@ static const Uop *far_transfer(SoftCpu *s, const Uop *op, const FarTarget *t)
         far_real(s, op, t);
         return NULL;
     }
-    if (selector_null(t->selector)) {
+    if (soft_selector_null(t->selector)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     SoftDescriptor d;
     soft_descriptor_get(s, op, t->selector, EXC_GP, 0, &d);
     if (d.hi & SEG_S) {
         far_code(s, op, t, &d);
-    } else if (!soft_long_mode(s) && (TYPES_TASK >> descriptor_type(&d) & 1)) {
+    } else if (!soft_long_mode(s) && (TYPES_TASK >> soft_descriptor_type(&d) & 1)) {
         far_task(s, op, t, &d);
     } else {
         far_gate(s, op, t, &d);
@@ -341,7 +341,7 @@ static X86Segment return_ss(SoftCpu *s, const Uop *op, unsigned selector, unsign
 {
     SoftDescriptor d;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         if (!to_code64 || cpl == 3 || (selector & 3) != cpl) {
             soft_raise(s, op, EXC_GP, 0);
         }
@@ -349,7 +349,7 @@ static X86Segment return_ss(SoftCpu *s, const Uop *op, unsigned selector, unsign
     }
     soft_descriptor_get(s, op, selector, EXC_GP, 0, &d);
     bool writable = (d.hi & (SEG_S | SEG_CODE | SEG_W)) == (SEG_S | SEG_W);
-    if ((selector & 3) != cpl || descriptor_dpl(&d) != cpl || !writable) {
+    if ((selector & 3) != cpl || soft_descriptor_dpl(&d) != cpl || !writable) {
         soft_raise(s, op, EXC_GP, selector & 0xfffc);
     }
     if (!(d.hi & SEG_P)) {
@@ -386,12 +386,12 @@ static SoftDescriptor return_cs(SoftCpu *s, const Uop *op, unsigned selector)
     unsigned rpl = selector & 3, error = selector & 0xfffc;
     SoftDescriptor d;
 
-    if (selector_null(selector)) {
+    if (soft_selector_null(selector)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     soft_descriptor_get(s, op, selector, EXC_GP, 0, &d);
     check_code_descriptor(s, op, &d, selector);
-    unsigned dpl = descriptor_dpl(&d);
+    unsigned dpl = soft_descriptor_dpl(&d);
     if (rpl < soft_cpl(s) || (d.hi & SEG_C ? dpl > rpl : dpl != rpl)) {
         soft_raise(s, op, EXC_GP, error);
     }

@@ -74,7 +74,7 @@ struct MemoryHotplug {
     void *notify_opaque;
 };
 
-/* Make, realize and map the block at @base in @io (system_io()), for @machine's ram.slots. Fills
+/* Make, realize and map the block at @base in @io (memory_io()), for @machine's ram.slots. Fills
  * machine->memory_hotplug with the block. Owned by /machine/unattached. */
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
                                      void (*notify)(void *opaque, bool pending), void *opaque);

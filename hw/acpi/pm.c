@@ -6,8 +6,10 @@
 
 #include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/timer.h"
 
 /* Events of PM1 that can ask for an SCI. */
 #define PM1_EVENTS (ACPI_PM1_TMR | ACPI_PM1_GBL | ACPI_PM1_PWRBTN | ACPI_PM1_RTC)
@@ -96,7 +98,7 @@ bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_objec
 static void sleep_request(unsigned type)
 {
     if (type == ACPI_SLP_TYP_S5) {
-        system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+        runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
     } else if (log_enabled(LOG_UNIMP)) {
         log_printf("acpi: sleep type %u: only S5 (%u) is there\n", type, ACPI_SLP_TYP_S5);
     }

@@ -12,7 +12,7 @@
 #include "hw/core/device.h"
 #include "hw/core/irq.h"
 #include "memory/memory.h"
-#include "util/clock.h"
+#include "util/timer.h"
 
 #define TYPE_ACPI_PM "acpi-pm"
 
@@ -111,7 +111,7 @@ typedef struct AcpiPm {
     Timer *tmr_timer;      /* for that, while TMR_EN is set */
 } AcpiPm;
 
-/* Make, realize and map the block into @io (system_io()); @sci is the line of ACPI_SCI_IRQ. A PIIX4
+/* Make, realize and map the block into @io (memory_io()); @sci is the line of ACPI_SCI_IRQ. A PIIX4
  * is at ACPI_PM_BASE at once, an ICH9 nowhere. Owned by /machine/unattached. */
 AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model);
 

@@ -214,7 +214,7 @@ static void program(Pflash *s, hwaddr start, const uint8_t *data, unsigned len)
     for (unsigned i = 0; i < len; i++) {
         s->ram->host[start + i] &= data[i];
     }
-    ram_block_mark_dirty(s->ram, start, len);
+    dirty_mark(s->ram, start, len);
     if (!write_through(s, start, len)) {
         s->status |= STATUS_PROGRAM_ERROR;
     }
@@ -229,7 +229,7 @@ static void erase(Pflash *s, hwaddr addr)
         return;
     }
     memset(s->ram->host + start, 0xff, PFLASH_BLOCK);
-    ram_block_mark_dirty(s->ram, start, PFLASH_BLOCK);
+    dirty_mark(s->ram, start, PFLASH_BLOCK);
     if (!write_through(s, start, PFLASH_BLOCK)) {
         s->status |= STATUS_ERASE_ERROR;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/char/isa-debugcon.h"
 
+#include "chardev/chardev.h"
 #include "hw/char/isa-ports.h"
 #include "memory/memory.h"
 #include "util/error.h"
@@ -59,7 +60,7 @@ static bool debugcon_realize(Device *dev, GError **errp)
         return false;
     }
     memory_region_init_io(&s->port, &debugcon_ops, s, "isa-debugcon", 1);
-    memory_region_add(system_io(), s->iobase, &s->port);
+    memory_region_add(memory_io(), s->iobase, &s->port);
     return true;
 }
 

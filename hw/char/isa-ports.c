@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/error.h"
 

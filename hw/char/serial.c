@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "chardev/chardev.h"
+#include "hw/char/isa-ports.h"
 #include "hw/core/irq-lines.h"
 #include "hw/intc/isa-irq.h"
-#include "hw/char/isa-ports.h"
 #include "memory/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/timer.h"
 
 /* Registers; RBR_THR and IER are the divisor while LCR_DLAB is set. */
 enum {
@@ -577,7 +579,7 @@ static bool serial_realize(Device *dev, GError **errp)
     s->timeout = timer_new(serial_timeout, s);
     serial_reset(dev);
     memory_region_init_io(&s->ports, &serial_ops, s, "serial", REG_COUNT);
-    memory_region_add(system_io(), s->iobase, &s->ports);
+    memory_region_add(memory_io(), s->iobase, &s->ports);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "hw/core/machine.h"
 #include "hw/core/unplug.h"
 #include "qapi/qapi-events.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 /* Of Device *, each a reference, in the order of realization. */
@@ -117,7 +118,7 @@ OBJECT_TYPE_REGISTER(device_type)
 static bool try_realize(Device *dev, const HotplugHandler *handler, GError **errp)
 {
     const DeviceClass *class = device_class(dev);
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     if (class->flags & DEVICE_NEEDS_SLOT && !handler) {
         error_set(errp, "machine '%s' cannot take a '%s'",
@@ -138,7 +139,7 @@ char *device_describe(const Device *dev)
 bool device_realize(Device *dev, GError **errp)
 {
     const DeviceClass *class = device_class(dev);
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     dev->hotplugged = machine && machine->ready;
     if (class->bus && !bus_attach(dev, errp)) {
@@ -170,7 +171,7 @@ void device_unrealize(Device *dev)
     const HotplugHandler *handler = hotplug_handler_for(dev);
 
     if (handler && handler->unplug) {
-        handler->unplug(current_machine(), dev);
+        handler->unplug(machine_current(), dev);
     }
     places_foreach(dev, place_empty);
     irq_lines_lower(dev);
@@ -250,7 +251,7 @@ static bool props_get_string(struct json_object *props, const char *key, const c
 /* What shows the types there are, at the place where the user is. */
 static const char *listed_by(void)
 {
-    return current_machine() && current_machine()->ready
+    return machine_current() && machine_current()->ready
                ? "`device_add help`, or qom-list-types with implements=device,"
                : "-device help";
 }
@@ -271,7 +272,7 @@ static const ObjectType *device_find_type(const char *driver, GError **errp)
                   driver, listed_by());
         return NULL;
     }
-    if (current_machine() && current_machine()->ready && !(class->flags & DEVICE_PLUG)) {
+    if (machine_current() && machine_current()->ready && !(class->flags & DEVICE_PLUG)) {
         error_set(errp, "'%s' cannot be plugged while the machine runs; give it with -device",
                   driver);
         return NULL;
@@ -284,7 +285,7 @@ static bool device_check_id(const char *id, GError **errp)
     if (!id) {
         return true;
     }
-    if (!id_wellformed(id)) {
+    if (!object_id_wellformed(id)) {
         error_set(
             errp,
             "'%s' is no valid id: it must begin with a letter and go on with letters, digits, "
@@ -361,7 +362,7 @@ static bool unplug_request(Device *dev, const char *id, GError **errp)
         take_out(dev, true);
         return true;
     }
-    return handler->unplug_request(current_machine(), dev, errp);
+    return handler->unplug_request(machine_current(), dev, errp);
 }
 
 bool device_del(const char *id, GError **errp)

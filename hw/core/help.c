@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "hw/core/device.h"
 #include "util/error.h"
 

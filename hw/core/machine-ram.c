@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "backends/host-memory-backend.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/units.h"
 

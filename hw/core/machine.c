@@ -12,7 +12,7 @@
 
 static Machine *the_machine;
 
-Machine *current_machine(void)
+Machine *machine_current(void)
 {
     return the_machine;
 }

@@ -80,7 +80,7 @@ struct Machine {
 #define TYPE_MACHINE "machine"
 #define MACHINE(x)   ((Machine *)(x))
 
-Machine *current_machine(void); /* NULL before it is made */
+Machine *machine_current(void); /* NULL before it is made */
 static inline const MachineOps *machine_ops(const Machine *machine)
 {
     return object_ops(&machine->parent);

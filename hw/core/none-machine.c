@@ -10,7 +10,7 @@ static bool none_init(Machine *machine, GError **errp)
     }
     MemoryRegion *ram = machine_ram_make(machine, errp);
     if (ram) {
-        memory_region_add(system_memory(), 0, ram);
+        memory_region_add(memory_system(), 0, ram);
     }
     return ram;
 }

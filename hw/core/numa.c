@@ -332,9 +332,9 @@ static void place_other_cpus(NumaConfig *numa, const SmpTopology *smp, bool some
         }
     }
     if (count && some_placed && numa->num_nodes > 1) {
-        warn_report("-numa: CPU(s) not present in any NUMA nodes: %u of them, CPU %u is the first; "
-                    "they are in node 0",
-                    count, first);
+        error_warn("-numa: CPU(s) not present in any NUMA nodes: %u of them, CPU %u is the first; "
+                   "they are in node 0",
+                   count, first);
     }
 }
 

@@ -63,7 +63,7 @@ void runstate_set_exit_status(int status)
     exit_status = status;
 }
 
-void vm_start(void)
+void runstate_start(void)
 {
     if (runstate_is_running()) {
         return;
@@ -74,7 +74,7 @@ void vm_start(void)
     vcpu_resume_all();
 }
 
-void vm_stop(RunState to)
+void runstate_stop(RunState to)
 {
     if (!runstate_is_running()) {
         return;
@@ -106,7 +106,7 @@ static void do_shutdown(ShutdownCause cause)
 {
     qapi_event_send_shutdown(cause_is_guest(cause), cause);
     if (stays_after(cause)) {
-        vm_stop(RUN_STATE_SHUTDOWN);
+        runstate_stop(RUN_STATE_SHUTDOWN);
         return;
     }
     vcpu_pause_all();
@@ -116,7 +116,7 @@ static void do_shutdown(ShutdownCause cause)
 static void do_reset(ShutdownCause cause)
 {
     vcpu_pause_all();
-    machine_reset(current_machine());
+    machine_reset(machine_current());
     qapi_event_send_reset(cause_is_guest(cause), cause);
     if (runstate_is_running()) {
         vcpu_resume_all();
@@ -127,7 +127,7 @@ static void do_reset(ShutdownCause cause)
 
 static void do_powerdown(void)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
 
     qapi_event_send_powerdown();
     if (machine->powerdown) {
@@ -159,7 +159,7 @@ static void process_requests(void *opaque)
     }
 }
 
-void system_finish_reset(void)
+void runstate_finish_reset(void)
 {
     bool ends = shutdown_requested != SHUTDOWN_CAUSE_NONE && !stays_after(shutdown_requested);
 
@@ -176,7 +176,7 @@ static void schedule_processing(void)
     }
 }
 
-void system_shutdown_request(ShutdownCause cause)
+void runstate_request_shutdown(ShutdownCause cause)
 {
     /* A final one is not replaced by what the guest does in the meantime. */
     if (!cause_is_final(shutdown_requested)) {
@@ -186,10 +186,10 @@ void system_shutdown_request(ShutdownCause cause)
     schedule_processing();
 }
 
-void system_reset_request(ShutdownCause cause)
+void runstate_request_reset(ShutdownCause cause)
 {
     if (actions.reboot == REBOOT_ACTION_SHUTDOWN && cause != SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
-        system_shutdown_request(cause);
+        runstate_request_shutdown(cause);
         return;
     }
     reset_requested = cause;
@@ -203,15 +203,15 @@ void runstate_hold_resets(bool hold)
     schedule_processing();
 }
 
-void system_powerdown_request(void)
+void runstate_request_powerdown(void)
 {
     powerdown_requested = true;
     schedule_processing();
 }
 
-void system_internal_error(void)
+void runstate_internal_error(void)
 {
     if (runstate_is_running()) {
-        vm_stop(RUN_STATE_INTERNAL_ERROR);
+        runstate_stop(RUN_STATE_INTERNAL_ERROR);
     }
 }

@@ -19,22 +19,22 @@ RunState runstate_get(void);
 bool runstate_is_running(void);
 
 /* Let clock and vCPUs run, or stop them and be in @state; sends RESUME or STOP. Does nothing if it
- * is so already. vm_stop() returns when every vCPU stands; in a vCPU thread, every other. */
-void vm_start(void);
-void vm_stop(RunState state);
+ * is so already. runstate_stop() returns when every vCPU stands; in a vCPU thread, every other. */
+void runstate_start(void);
+void runstate_stop(RunState state);
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
 void runstate_set(RunState state);
 
 /* While resets are held, what asks for one waits: memory is being written to a file. */
 void runstate_hold_resets(bool hold);
-void system_reset_request(ShutdownCause cause);    /* reboot=shutdown: that */
-void system_shutdown_request(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
-void system_powerdown_request(void);
+void runstate_request_reset(ShutdownCause cause);    /* reboot=shutdown: that */
+void runstate_request_shutdown(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
+void runstate_request_powerdown(void);
 /* A reset that was requested is done now, if the machine is not to end before it: for commands that
  * go by the run state. Main thread. */
-void system_finish_reset(void);
+void runstate_finish_reset(void);
 /* The engine cannot go on (RUN_STATE_INTERNAL_ERROR), after a message on stderr. */
-void system_internal_error(void);
+void runstate_internal_error(void);
 
 /* What events in the guest lead to: set-action's arguments. A device that reports panics, or a
  * watchdog, looks here for what to do. Main thread, or machine lock. */

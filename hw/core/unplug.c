@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/unplug.h"
 
+#include "util/clock.h"
 #include "util/error.h"
+#include "util/timer.h"
 
 /* The stages as users see them, and the name of their time. */
 static const struct StageName {

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "util/clock.h"
 #include "util/state.h"
+#include "util/timer.h"
 
 /* The stages of a request. */
 typedef enum UnplugStage {

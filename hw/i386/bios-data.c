@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/i386/e820.h"
+#include "memory/address-space.h"
 
 enum {
     VECTORS = 256,

@@ -7,6 +7,7 @@
 #ifndef HW_I386_BIOS_DATA_H
 #define HW_I386_BIOS_DATA_H
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 
 /* Write to @as: the BIOS data area at 0x400, with @serial[i] for COM1 to COM4, their ports; its

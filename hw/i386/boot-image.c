@@ -7,6 +7,7 @@
 
 #include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 
 /* What is the same in both classes. */

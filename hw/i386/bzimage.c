@@ -9,6 +9,7 @@
 
 #include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 
 /* The setup header: offsets in the file, and in the boot parameters. */

@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "accel/vcpu.h"
+#include "memory/address-space.h"
 
 #define PAGE_SIZE 4096u
 
-uint64_t physical_debug_read(hwaddr pa, void *buf, uint64_t len)
+uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len)
 {
     const FlatView *view = address_space_view(&address_space_memory);
     uint64_t done = 0;
@@ -26,7 +27,7 @@ uint64_t physical_debug_read(hwaddr pa, void *buf, uint64_t len)
 
 static bool read_entry(uint64_t pa, void *buf, unsigned size, void *opaque)
 {
-    return physical_debug_read(pa, buf, size) == size;
+    return x86_debug_read_physical(pa, buf, size) == size;
 }
 
 static bool translate(const X86Cpu *cpu, uint64_t va, hwaddr *pa)
@@ -75,7 +76,7 @@ static void do_read(X86Cpu *cpu, void *opaque)
         if (va < r->va || !translate(cpu, va, &pa)) {
             return;
         }
-        uint64_t got = physical_debug_read(pa, r->buf + r->done, part);
+        uint64_t got = x86_debug_read_physical(pa, r->buf + r->done, part);
         r->done += got;
         if (got < part) {
             return;

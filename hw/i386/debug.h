@@ -23,7 +23,7 @@ bool x86_debug_translate(X86Cpu *cpu, uint64_t va, hwaddr *pa);
  * many bytes could be read before the first that is not mapped or not RAM; @len if all. */
 uint64_t x86_debug_read(X86Cpu *cpu, uint64_t va, void *buf, uint64_t len);
 /* The same by guest-physical address. */
-uint64_t physical_debug_read(hwaddr pa, void *buf, uint64_t len);
+uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len);
 
 /* Call @fn for each page that the page tables of @cpu map, by ascending linear address (those of
  * the upper half are sign-extended and come last), until it returns false. Nothing is called with

@@ -226,7 +226,7 @@ static bool map_flash(X86Machine *x86, GError **errp)
         MemoryRegion *region = pflash_cfi01_region(machine->flash[i]);
 
         at -= region->size;
-        device_map(machine->flash[i], system_memory(), at, region, 0);
+        device_map(machine->flash[i], memory_system(), at, region, 0);
     }
     x86->rom_top = pflash_cfi01_region(machine->flash[0]);
     return true;
@@ -244,7 +244,7 @@ static bool map_rom(X86Machine *x86, const void *contents, uint64_t size, GError
     memcpy(x86->rom->host, contents, size);
     memory_region_init_ram(&x86->rom_region, "pc.bios", x86->rom);
     x86->rom_region.readonly = true;
-    memory_region_add(system_memory(), FOUR_GIB - size, &x86->rom_region);
+    memory_region_add(memory_system(), FOUR_GIB - size, &x86->rom_region);
     x86->rom_top = &x86->rom_region;
     return true;
 }
@@ -319,7 +319,7 @@ static bool add_flash_of_nodes(X86Machine *x86, GError **errp)
     return true;
 }
 
-bool x86_init_rom(X86Machine *x86, GError **errp)
+bool firmware_init_rom(X86Machine *x86, GError **errp)
 {
     const Machine *machine = &x86->parent;
     const char *name = rom_name(machine);
@@ -342,7 +342,7 @@ bool x86_init_rom(X86Machine *x86, GError **errp)
     return true;
 }
 
-void x86_map_low_rom(X86Machine *x86, MemoryRegion *behind)
+void firmware_map_low_rom(X86Machine *x86, MemoryRegion *behind)
 {
     uint64_t size = MIN(x86->rom_top->size, LOW_ROM_SIZE);
 

@@ -37,10 +37,10 @@ bool firmware_is_uefi(const X86Machine *x86);
 /* For x86_machine_init(), when x86->boot is there and before its bus is: load the firmware and map
  * it below 4 GiB; sets x86->firmware. Errors: not found, wrong size, needs SMM, both -bios and
  * flash. */
-bool x86_init_rom(X86Machine *x86, GError **errp);
+bool firmware_init_rom(X86Machine *x86, GError **errp);
 /* And when the bus is there: show the end of the firmware below 1 MiB, in @behind, the region that
  * PAM registers let accesses fall through to. */
-void x86_map_low_rom(X86Machine *x86, MemoryRegion *behind);
+void firmware_map_low_rom(X86Machine *x86, MemoryRegion *behind);
 
 /* `info roms`: a line for the option ROM that starts a kernel, for each flash, and for the ROM.
  * g_free. */

@@ -8,6 +8,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/smbios.h"
 #include "hw/timer/hpet.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -349,7 +350,7 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
         !check_drives("once", machine->boot.given->once, errp)) {
         return false;
     }
-    x86->fw_cfg = fw_cfg_create(system_io(), &address_space_memory);
+    x86->fw_cfg = fw_cfg_create(memory_io(), &address_space_memory);
     files = x86->fw_cfg_files = g_new0(FwCfgFiles, 1);
     *files = (FwCfgFiles){ .x86 = x86, .fw = x86->fw_cfg, .rtc = rtc };
     mc146818_cmos_set(rtc, CMOS_EQUIPMENT, 1 << 1 | 1 << 2);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "memory/address-space.h"
 #include "memory/dma.h"
 #include "util/error.h"
 

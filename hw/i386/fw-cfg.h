@@ -15,6 +15,7 @@
 #define HW_I386_FW_CFG_H
 
 #include "hw/core/device.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 
 #define TYPE_FW_CFG "fw_cfg_io"

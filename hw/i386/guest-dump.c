@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hw/i386/guest-dump-internal.h"
 #include "hw/i386/elf-notes.h"
+#include "hw/i386/guest-dump-internal.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 
 #define CHUNK (1u << 20) /* between two looks at how far it is */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "hw/i386/fw-cfg.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 

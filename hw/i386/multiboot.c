@@ -11,6 +11,7 @@
 #include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/optionrom/protected.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 
 #define HEADER_MAGIC  0x1badb002
@@ -187,9 +188,9 @@ static bool multiboot_check(LinuxBoot *boot, GError **errp)
         return false;
     }
     if (flags & NEEDS_VIDEO) {
-        warn_report("-kernel: '%s' asks for a video mode; there is no display, and it is not told "
-                    "of any",
-                    boot->kernel_path);
+        error_warn("-kernel: '%s' asks for a video mode; there is no display, and it is not told "
+                   "of any",
+                   boot->kernel_path);
     }
     boot->starters = BOOT_DIRECTLY | BOOT_BY_BIOS;
     boot->cmdline_max = BOOT_CMDLINE_MAX - 1;

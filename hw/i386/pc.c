@@ -8,7 +8,7 @@
 
 static void pc_create_chipset(X86Machine *x86)
 {
-    x86->host = i440fx_create(system_memory(), system_io(), &x86->ram_below);
+    x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
     piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF);
 }
 

@@ -29,7 +29,7 @@ static void port92_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
 
     s->value = value;
     if (reset) {
-        system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     }
 }
 

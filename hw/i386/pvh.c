@@ -8,6 +8,7 @@
 #include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/optionrom/protected.h"
+#include "memory/address-space.h"
 #include "util/error.h"
 
 #define XEN_ELFNOTE_PHYS32_ENTRY 18

@@ -15,7 +15,7 @@ static void q35_create_chipset(X86Machine *x86)
     for (unsigned i = 0; i < ISA_IRQS; i++) {
         pic[i] = x86_pic_pci_irq(x86, i);
     }
-    x86->host = mch_create(system_memory(), system_io(), &x86->ram_below);
+    x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
     ((Q35Machine *)x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
 }
 

@@ -5,7 +5,7 @@
 
 #include "hw/i386/smbios.h"
 #include "util/error.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 
 /* Types of structures, of those that -smbios can fill in or that we make. */
 #define TYPES 128
@@ -34,7 +34,7 @@ static bool is_number(const char *value, uint64_t max)
 {
     uint64_t number;
 
-    return uint_parse(value, max, &number);
+    return parse_uint(value, max, &number);
 }
 
 static bool is_u8(const char *value)
@@ -56,7 +56,7 @@ static bool is_flag(const char *value)
 {
     bool on;
 
-    return bool_parse(value, &on);
+    return parse_bool(value, &on);
 }
 
 static bool is_release(const char *value)
@@ -233,7 +233,7 @@ static const struct Type *type_find(const char *number, GError **errp)
 {
     g_autoptr(GString) known = g_string_new(NULL);
     uint64_t type;
-    bool ok = uint_parse(number, UINT8_MAX, &type);
+    bool ok = parse_uint(number, UINT8_MAX, &type);
 
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (ok && types[i].type == type) {
@@ -450,7 +450,7 @@ uint64_t smbios_config_number(const SmbiosConfig *config, unsigned type, unsigne
     const char *value = smbios_config_get(config, type, use, key);
     uint64_t number;
 
-    return value && uint_parse(value, UINT64_MAX, &number) ? number : otherwise;
+    return value && parse_uint(value, UINT64_MAX, &number) ? number : otherwise;
 }
 
 unsigned smbios_config_uses(const SmbiosConfig *config, unsigned type)

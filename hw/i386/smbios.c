@@ -6,7 +6,7 @@
 
 #include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
-#include "util/keyval.h"
+#include "util/parse.h"
 #include "util/units.h"
 
 #define VENDOR "QEMU" /* guests look at it to find out in what kind of machine they are */
@@ -126,7 +126,7 @@ static void bios(Writer *w)
     if (!smbios_config_uses(w->config, BIOS)) {
         return;
     }
-    bool_parse(get(w, BIOS, "uefi", "off"), &uefi);
+    parse_bool(get(w, BIOS, "uefi", "off"), &uefi);
     begin(w, BIOS, handle(BIOS, 0));
     text(w, get(w, BIOS, "vendor", NULL));
     text(w, get(w, BIOS, "version", NULL));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a reset puts into guest memory: the ACPI tables and the kernel. */
 #include "hw/i386/x86.h"
+#include "memory/address-space.h"
 
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
@@ -79,9 +80,9 @@ static void x86_load_smbios(X86Machine *x86)
     uint8_t anchor[SMBIOS_ANCHOR_SIZE];
 
     if (tables->len > SMBIOS_TABLES_MAX) {
-        warn_report("the SMBIOS tables of %u bytes do not fit into the BIOS area, where there are "
-                    "%u: the guest starts without them; say less with -smbios, or use firmware",
-                    tables->len, SMBIOS_TABLES_MAX);
+        error_warn("the SMBIOS tables of %u bytes do not fit into the BIOS area, where there are "
+                   "%u: the guest starts without them; say less with -smbios, or use firmware",
+                   tables->len, SMBIOS_TABLES_MAX);
         return;
     }
     smbios_anchor(anchor, SMBIOS_TABLES_BASE, tables->len);
@@ -123,7 +124,7 @@ void x86_machine_reset(Machine *machine)
     }
     if (acpi && !x86_load_acpi(x86, &rsdp, &err)) {
         error_report("%s", err->message);
-        system_internal_error();
+        runstate_internal_error();
         return;
     }
     x86_load_smbios(x86);

@@ -63,11 +63,11 @@ bool x86_init_ram(X86Machine *x86, GError **errp)
         return false;
     }
     memory_region_init_alias(&x86->ram_below, "ram-below-4g", ram, 0, x86->below_4g);
-    memory_region_add(system_memory(), 0, &x86->ram_below);
+    memory_region_add(memory_system(), 0, &x86->ram_below);
     if (x86->above_4g) {
         memory_region_init_alias(&x86->ram_above, "ram-above-4g", ram, x86->below_4g,
                                  x86->above_4g);
-        memory_region_add(system_memory(), FOUR_GIB, &x86->ram_above);
+        memory_region_add(memory_system(), FOUR_GIB, &x86->ram_above);
     }
     memory_device_window_init(machine, memory_device_window_base(machine, ram_end),
                               memory_device_window_size(machine));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
+#include "hw/char/serial.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/port92.h"
-#include "hw/char/serial.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
@@ -57,9 +57,9 @@ static void x86_init_interrupts(X86Machine *x86)
 {
     Irq irqs[ISA_IRQS];
 
-    apic_map(system_memory());
-    x86->ioapic = ioapic_create(system_memory());
-    x86->pic = i8259_create(system_io(), apic_pic_irq());
+    apic_map(memory_system());
+    x86->ioapic = ioapic_create(memory_system());
+    x86->pic = i8259_create(memory_io(), apic_pic_irq());
     apic_connect_pic(x86->pic);
     for (int i = 0; i < IOAPIC_PINS; i++) {
         /* 2 is the cascade: it is no line of the bus, and its pin is interrupt 0's. */
@@ -82,7 +82,7 @@ static void x86_init_hpet(X86Machine *x86)
     for (unsigned i = 0; i < HPET_ROUTES; i++) {
         routes[i] = x86_gsi(x86, HPET_FIRST_ROUTE + i, X86_IRQ_HPET);
     }
-    x86->hpet = hpet_create(system_memory(), routes, legacy);
+    x86->hpet = hpet_create(memory_system(), routes, legacy);
 }
 
 /* The line of the 8254 or the RTC, which an HPET may take over. */
@@ -102,12 +102,12 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
 {
     Machine *machine = &x86->parent;
     const X86MachineOps *ops = x86_machine_ops(machine);
-    MemoryRegion *io = system_io();
+    MemoryRegion *io = memory_io();
     Mc146818 *rtc;
 
     x86->pm = acpi_pm_create(io, x86_gsi(x86, ACPI_SCI_IRQ, X86_IRQ_SCI), ops->pm);
     ops->create_chipset(x86);
-    x86_map_low_rom(x86, &x86->host->bus->memory);
+    firmware_map_low_rom(x86, &x86->host->bus->memory);
     if (x86->hpet_enabled) {
         x86_init_hpet(x86);
     }
@@ -143,8 +143,9 @@ bool x86_machine_init(Machine *machine, GError **errp)
     x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram.size);
     x86->above_4g = machine->ram.size - x86->below_4g;
     if (!x86_cpu_model_parse(&model, cpu, errp) || !x86_check_phys_bits(x86, &model, errp) ||
-        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) || !x86_init_rom(x86, errp) ||
-        !x86_init_ram(x86, errp) || !x86_init_cpus(x86, &model, errp)) {
+        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) ||
+        !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
+        !x86_init_cpus(x86, &model, errp)) {
         return false;
     }
     x86_init_interrupts(x86);

@@ -116,7 +116,7 @@ static void i8042_write_output_port(I8042 *s, uint8_t value)
 {
     s->output_port = value | OUTPUT_NOT_RESET;
     if (!(value & OUTPUT_NOT_RESET)) {
-        system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+        runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     }
 }
 
@@ -173,7 +173,7 @@ static void i8042_command(I8042 *s, uint8_t cmd)
         break;
     case CMD_PULSE ... 0xff:
         if (!(cmd & OUTPUT_NOT_RESET)) {
-            system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+            runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
         }
         break;
     }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "hw/intc/apic-internal.h"
+#include "util/timer.h"
 
 static const char *const mode_names[8] = {
     [APIC_FIXED] = "Fixed",  [APIC_LOWEST_PRIORITY] = "LowPri",

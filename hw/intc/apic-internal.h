@@ -7,7 +7,7 @@
 #define HW_INTC_APIC_INTERNAL_H
 
 #include "hw/intc/apic.h"
-#include "util/clock.h"
+#include "util/timer.h"
 
 /* IA32_APIC_BASE */
 #define BASE_BSP    (1ull << 8)

@@ -4,6 +4,8 @@
  * when the counter was started. The host timer is armed only for what can interrupt.
  */
 #include "hw/intc/apic-internal.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
 enum {
     MODE_ONE_SHOT = 0,

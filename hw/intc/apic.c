@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "hw/intc/apic-internal.h"
+#include "util/timer.h"
 
 #include "util/log.h"
 

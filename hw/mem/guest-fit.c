@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/units.h"
 
@@ -18,7 +19,7 @@
 static hwaddr boot_memory_end(void)
 {
     const FlatView *view = address_space_view(&address_space_memory);
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     const DeviceMemory *window = machine ? &machine->device_memory : NULL;
     const GArray *devices = machine ? memory_devices(machine) : NULL;
     hwaddr end = 0;

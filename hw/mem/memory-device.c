@@ -25,7 +25,7 @@ void memory_device_window_init(Machine *machine, hwaddr base, uint64_t size)
     window->base = base;
     window->size = size;
     memory_region_init_container(&window->region, "device-memory", size);
-    memory_region_add(system_memory(), base, &window->region);
+    memory_region_add(memory_system(), base, &window->region);
 }
 
 hwaddr memory_device_window_base(const Machine *machine, hwaddr ram_end)

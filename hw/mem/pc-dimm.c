@@ -169,7 +169,7 @@ void pc_dimm_plug(Machine *machine, Device *dev)
     memory_device_plug(machine, dev);
     g_autoptr(GPtrArray) warnings = guest_fit_warnings(machine, dimm);
     for (unsigned i = 0; warnings && i < warnings->len; i++) {
-        warn_report("%s", (const char *)g_ptr_array_index(warnings, i));
+        error_warn("%s", (const char *)g_ptr_array_index(warnings, i));
     }
 }
 

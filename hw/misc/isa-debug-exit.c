@@ -31,7 +31,7 @@ static uint64_t debug_exit_read(void *opaque, hwaddr addr, unsigned size)
 static void debug_exit_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     runstate_set_exit_status((int)((value << 1 | 1) & 0xff));
-    system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
     vcpu_stop_self();
 }
 
@@ -56,7 +56,7 @@ static bool debug_exit_realize(Device *dev, GError **errp)
         return false;
     }
     memory_region_init_io(&s->ports, &debug_exit_ops, s, "isa-debug-exit", s->iosize);
-    memory_region_add(system_io(), s->iobase, &s->ports);
+    memory_region_add(memory_io(), s->iobase, &s->ports);
     return true;
 }
 

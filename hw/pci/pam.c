@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pam.h"
 
+#include "memory/address-space.h"
+
 #define SMALL_SEGMENT 0x4000u /* 12 of them, and the last is the BIOS area */
 #define LARGE_SEGMENT 0x10000u
 

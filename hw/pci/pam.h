@@ -8,6 +8,7 @@
 #ifndef HW_PCI_PAM_H
 #define HW_PCI_PAM_H
 
+#include "memory/address-space.h"
 #include "memory/memory.h"
 
 #define PAM_BASE      0xc0000u

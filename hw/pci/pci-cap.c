@@ -241,7 +241,7 @@ static void set_bit(PciDevice *dev, unsigned offset, uint16_t bit, bool on)
     pci_set_word(dev, offset, on ? value | bit : value & ~bit);
 }
 
-void pcie_set_link(PciDevice *dev, bool up)
+void pci_express_set_link(PciDevice *dev, bool up)
 {
     set_bit(dev, dev->express_cap + EXP_LINK_STATUS, EXP_LINK_STATUS_ACTIVE, up);
     set_bit(dev, dev->express_cap + EXP_SLOT_STATUS, EXP_SLOT_STATUS_PRESENT, up);

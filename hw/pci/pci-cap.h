@@ -32,6 +32,6 @@ typedef enum PcieType {
  * the number @slot; both are 0 otherwise. An integrated endpoint has no link. */
 void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot);
 /* Of a root port: whether something is in its slot, and so the link up. */
-void pcie_set_link(PciDevice *dev, bool up);
+void pci_express_set_link(PciDevice *dev, bool up);
 
 #endif

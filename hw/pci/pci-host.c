@@ -66,7 +66,7 @@ static void ports_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
 
         host->reset_control = value & (RESET_HARD | RESET_CPU);
         if (reset) {
-            system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+            runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
         }
     }
 }

@@ -61,7 +61,7 @@ static void root_port_reset(PciDevice *dev)
     const PciBus *secondary = ((PciBridge *)dev)->secondary;
 
     pci_bridge_reset(dev);
-    pcie_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
+    pci_express_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
 }
 
 static const PciFunctionClass root_port_ops = {

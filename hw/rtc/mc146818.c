@@ -16,6 +16,7 @@
 #include "hw/core/irq-lines.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
+#include "util/timer.h"
 
 enum {
     SECONDS = 0x00,

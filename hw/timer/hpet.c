@@ -5,6 +5,7 @@
 
 #include "hw/core/irq-lines.h"
 #include "util/clock.h"
+#include "util/timer.h"
 
 /* Registers, of 64 bits each (section 2.3.1). */
 enum {

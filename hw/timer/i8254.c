@@ -4,6 +4,7 @@
 #include "hw/core/irq-lines.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/timer.h"
 
 /* A guest that programs a shorter period gets interrupts at this distance; counts are exact. */
 #define MIN_PERIOD (20 * NS_PER_US)

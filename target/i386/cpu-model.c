@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a CPU model is made of, and what -cpu says of it. */
 #include "target/i386/cpuid.h"
+#include "util/parse.h"
 
 #include <inttypes.h>
 #include <cpuid.h>
@@ -8,7 +9,6 @@
 
 #include "target/i386/cpu-named.h"
 #include "util/error.h"
-#include "util/keyval.h"
 
 typedef enum Made {
     MADE_BY_NAME, /* of the table, with its engine's changes */
@@ -353,7 +353,7 @@ static bool set_number(X86CpuModel *model, size_t i, const char *text, GError **
     uint8_t *to = (uint8_t *)model + numbers[i].offset;
     uint64_t value;
 
-    if (!uint_parse(text, UINT32_MAX, &value) || value < numbers[i].min || value > numbers[i].max) {
+    if (!parse_uint(text, UINT32_MAX, &value) || value < numbers[i].min || value > numbers[i].max) {
         error_set(errp, "%s must be a number from %u to %u, not '%s'", numbers[i].name,
                   numbers[i].min, numbers[i].max, text);
         return false;
@@ -396,7 +396,7 @@ static bool set_tsc(X86CpuModel *model, const char *text, GError **errp)
     const uint64_t min = 1000000, max = UINT64_C(100000000000);
     uint64_t hz;
 
-    if (!uint_parse(text, max, &hz) || hz < min) {
+    if (!parse_uint(text, max, &hz) || hz < min) {
         error_set(errp,
                   "tsc-frequency must be a number of Hz from %" PRIu64 " to %" PRIu64 ", not '%s'",
                   min, max, text);
@@ -494,7 +494,7 @@ bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, 
     if (!strcmp(name, "vendor")) {
         return set_vendor(model, value, errp);
     }
-    if (!bool_parse(value, &on)) {
+    if (!parse_bool(value, &on)) {
         error_set(errp, "feature '%s' must be on or off, not '%s'", name, value);
         return false;
     }
@@ -522,7 +522,7 @@ static bool set_phys_bits_limit(Request *r, const char *text, GError **errp)
 {
     uint64_t value;
 
-    if (!uint_parse(text, 52, &value) || (value && value < 36)) {
+    if (!parse_uint(text, 52, &value) || (value && value < 36)) {
         error_set(errp,
                   "host-phys-bits-limit must be 0 (no limit) or a number from 36 to 52, not '%s'",
                   text);
@@ -545,7 +545,7 @@ static bool parse_named(Request *r, const char *name, const char *value, GError 
     }
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
         if (!strcmp(name, flags[i].name)) {
-            if (!bool_parse(value, flags[i].to)) {
+            if (!parse_bool(value, flags[i].to)) {
                 error_set(errp, "%s must be on or off, not '%s'", name, value);
                 return false;
             }
@@ -556,7 +556,7 @@ static bool parse_named(Request *r, const char *name, const char *value, GError 
     r->xlevel |= !strcmp(name, "xlevel");
     if (!strcmp(name, "phys-bits")) {
         r->host_phys_bits = false;
-    } else if (!strcmp(name, "host-phys-bits") && bool_parse(value, &on)) {
+    } else if (!strcmp(name, "host-phys-bits") && parse_bool(value, &on)) {
         r->host_phys_bits = on;
     }
     return x86_cpu_model_set(&r->model, name, value, errp);
@@ -588,8 +588,8 @@ static bool report_missing(const Request *r, GError **errp)
         return false;
     }
     if (*names && r->check) {
-        warn_report("-cpu: the %s cannot offer on this host: %s; the guest runs without them",
-                    engine_name(), names);
+        error_warn("-cpu: the %s cannot offer on this host: %s; the guest runs without them",
+                   engine_name(), names);
     }
     return true;
 }

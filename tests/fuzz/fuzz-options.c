@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "chardev/chardev.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/numa.h"
 #include "hw/i386/acpi-build.h"
@@ -15,6 +16,7 @@
 #include "target/i386/cpuid.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/keyval.h"
+#include "util/parse.h"
 
 #define MOST_LINES 64
 
@@ -24,8 +26,8 @@ static void try_size(const char *text)
 {
     uint64_t value = 0;
 
-    size_parse(text, 1, &value, NULL);
-    size_parse(text, 1 << 20, &value, NULL);
+    parse_size(text, 1, &value, NULL);
+    parse_size(text, 1 << 20, &value, NULL);
 }
 
 static void try_number(const char *text)
@@ -33,10 +35,10 @@ static void try_number(const char *text)
     uint64_t value = 0;
     bool on;
 
-    if (uint_parse(text, 1000, &value)) {
+    if (parse_uint(text, 1000, &value)) {
         g_assert_cmpuint(value, <=, 1000);
     }
-    bool_parse(text, &on);
+    parse_bool(text, &on);
 }
 
 /* What was parsed is an object, which can be merged with itself. */
@@ -111,12 +113,12 @@ static void run_option(Startup *startup, char *line)
         return;
     }
     use = &g_array_index(uses, OptionUse, 0);
-    where = option_use_text(use);
-    if (option_use_wants_text(use, &text, NULL)) {
+    where = cmdline_use_text(use);
+    if (cmdline_use_wants_text(use, &text, NULL)) {
         return;
     }
     if (is_usable(use->option)) {
-        option_use_run(use, startup, NULL);
+        cmdline_use_run(use, startup, NULL);
     }
 }
 

@@ -2,6 +2,7 @@
 /* The qtest protocol, with a DIMM in the machine. */
 #include <string.h>
 
+#include "qom/user-object.h"
 #include "system/qtest.h"
 #include "tests/fuzz/fuzz.h"
 #include "util/keyval.h"

@@ -5,6 +5,7 @@
  */
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/pm.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "tests/fuzz/guest.h"
 

@@ -5,9 +5,12 @@
 #include "hw/core/runstate.h"
 #include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
+#include "qom/user-object.h"
 #include "util/clock.h"
 #include "util/keyval.h"
+#include "util/timer.h"
 
 #define SLOTS            4
 #define X2APIC_MSRS      0x800
@@ -88,12 +91,12 @@ void fuzz_step_unplug_now(FuzzInput *in)
 
 void fuzz_step_time(FuzzInput *in)
 {
-    clock_step_to(clock_ns() + (int64_t)fuzz_take(in, 4) % ONE_STEP);
+    timers_step_to(clock_ns() + (int64_t)fuzz_take(in, 4) % ONE_STEP);
 }
 
 void fuzz_step_next_timer(FuzzInput *in)
 {
-    clock_step_to(MAX(clock_next_expiry(), clock_ns()));
+    timers_step_to(MAX(timers_next_expiry(), clock_ns()));
 }
 
 void fuzz_step_settle(FuzzInput *in)
@@ -103,20 +106,20 @@ void fuzz_step_settle(FuzzInput *in)
 
 void fuzz_step_reset(FuzzInput *in)
 {
-    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
 }
 
 void fuzz_step_powerdown(FuzzInput *in)
 {
-    system_powerdown_request();
+    runstate_request_powerdown();
 }
 
 void fuzz_step_run(FuzzInput *in)
 {
     if (fuzz_take(in, 1) & 1) {
-        vm_start();
+        runstate_start();
     } else {
-        vm_stop(RUN_STATE_PAUSED);
+        runstate_stop(RUN_STATE_PAUSED);
     }
 }
 
@@ -140,7 +143,7 @@ void fuzz_step_slot(FuzzInput *in)
 
 static X86Cpu *cpu_at(unsigned which)
 {
-    return current_machine()->cpus[which & 1];
+    return machine_current()->cpus[which & 1];
 }
 
 void fuzz_as_cpu(unsigned which)

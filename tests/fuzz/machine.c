@@ -129,7 +129,7 @@ static void remove_all(const char *path, void (*take_away)(Object *obj))
 void fuzz_input_end(void)
 {
     fuzz_settle();
-    vm_stop(RUN_STATE_PAUSED);
+    runstate_stop(RUN_STATE_PAUSED);
     for (size_t i = 0; i < G_N_ELEMENTS(device_paths); i++) {
         remove_all(device_paths[i], unplug);
     }
@@ -138,7 +138,7 @@ void fuzz_input_end(void)
     }
     g_clear_pointer(&survivors, g_hash_table_destroy);
     *runstate_actions() = actions;
-    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     fuzz_settle();
     fuzz_wall(false);
 }

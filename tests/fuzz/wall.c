@@ -109,26 +109,26 @@ WRAP(bool, ram_block_prealloc,
  * A day of a timer that fires each microsecond is right, and takes for ever: an input has so many
  * expiries, after which no timer seems to be there and the clock stands.
  */
-int64_t __real_clock_next_expiry(void);
-int64_t __wrap_clock_next_expiry(void);
-int64_t __wrap_clock_next_expiry(void)
+int64_t __real_timers_next_expiry(void);
+int64_t __wrap_timers_next_expiry(void);
+int64_t __wrap_timers_next_expiry(void)
 {
-    return expiries_left > 0 ? __real_clock_next_expiry() : -1;
+    return expiries_left > 0 ? __real_timers_next_expiry() : -1;
 }
 
-void __real_clock_step_to(int64_t ns);
-void __wrap_clock_step_to(int64_t ns);
-void __wrap_clock_step_to(int64_t ns)
+void __real_timers_step_to(int64_t ns);
+void __wrap_timers_step_to(int64_t ns);
+void __wrap_timers_step_to(int64_t ns)
 {
     ns = MIN(ns, clock_ns() + MOST_STEP);
     while (expiries_left > 0) {
-        int64_t next = __real_clock_next_expiry();
+        int64_t next = __real_timers_next_expiry();
 
         if (next < 0 || next > ns) {
-            __real_clock_step_to(ns);
+            __real_timers_step_to(ns);
             return;
         }
         expiries_left--;
-        __real_clock_step_to(next);
+        __real_timers_step_to(next);
     }
 }

@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include "tests/qtest/libqtest.h"
-
-#define NS_PER_SEC INT64_C(1000000000)
-#define NS_PER_MS  INT64_C(1000000)
+#include "util/clock.h"
 
 #define PIT_HZ      1193182
 #define PM_TIMER_HZ 3579545

@@ -215,6 +215,56 @@ def test_formats_are_found():
     tap.equal(other_formats('f("%" PRIu64 "lu%d%s%zu%lf"); // %lu'), [])
 
 
+# Headers whose functions have more than one prefix.
+PREFIXES = {
+    # What the files of a folder share with each other, each with its own.
+    "memory/internal.h", "monitor/monitor-internal.h", "qom/internal.h",
+    # The words of the translator's own language: guest_read(), flags_load(), memory_operand(), ...
+    "accel/soft/translate/emit.h", "accel/soft/translate/emit-sse.h", "accel/soft/translate/leave.h",
+}
+
+
+def prefixes(text):
+    """The first words of the functions that a header exports, a plural being its singular."""
+    code = COMMENT.sub(" ", text).replace("\\\n", " ")
+    code = re.sub(r"^[ \t]*#.*", "", code, flags=re.M)
+    while (flat := re.sub(r"\{[^{}]*\}", ";", code)) != code:
+        code = flat
+    code = re.sub(r"\b__attribute__\(\(.*?\)\)|^[A-Z_]+\(.*\)$|_Static_assert\(.*?\)(?=;)", "", code, flags=re.M)
+    found = {match.group(1).split("_")[0] for part in code.split(";")
+             if (match := re.match(r"(?!typedef|extern)[\w\s*]*?\b([a-z]\w*)\(", part.strip()))}
+    return sorted(word for word in found if not {word[:-1], word[:-2]} & found or word[-1] != "s")
+
+
+def test_prefixes():
+    """The names of what a header exports begin with the same word."""
+    found = {str(path): prefixes((ROOT / path).read_text()) for path in sources(".h")
+             if "optionrom" not in path.parts}  # a program of its own
+    nothing([f"{path}: {', '.join(words)}" for path, words in found.items()
+             if len(words) > 1 and path not in PREFIXES]
+            + [f"{path}: is no exception" for path in PREFIXES if len(found.get(path, [])) < 2])
+
+
+def test_prefixes_are_found():
+    text = """/* other_one(x); */
+#define THING(x) other_two(x)
+typedef struct Thing Thing;
+typedef bool ThingFn(void (*fn)(int a));
+struct Thing { int (*other_three)(void); };
+Thing *thing_new(void (*other_four)(void *opaque),
+                 int n);
+void things_foreach(void);
+static inline int thing_inline(void)
+{
+    if (other_six()) { return 1; }
+    return 0;
+}
+const char *const *%s_names(void);
+"""
+    tap.equal(prefixes(text % "thing"), ["thing"])
+    tap.equal(prefixes(text % "name"), ["name", "thing"])
+
+
 def test_one_loop():
     """There is one main loop, there are those with threads of their own, and none inside of one."""
     wrong = []
@@ -260,4 +310,5 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("members are found", test_members_are_found), ("sizes", test_sizes),
          ("licences", test_licences), ("leftovers", test_leftovers), ("formats", test_formats),
          ("formats are found", test_formats_are_found), ("units", test_units),
+         ("prefixes", test_prefixes), ("prefixes are found", test_prefixes_are_found),
          ("one-loop", test_one_loop), ("doc-paths", test_doc_paths), ("options", test_options)])

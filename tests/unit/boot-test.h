@@ -10,6 +10,7 @@
 
 #include "hw/i386/e820.h"
 #include "hw/i386/linux-boot.h"
+#include "memory/address-space.h"
 #include "util/units.h"
 
 #define RAM_SIZE (64 * MIB)

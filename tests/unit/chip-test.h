@@ -9,10 +9,12 @@
 
 #include "hw/core/device.h"
 #include "hw/core/irq.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "target/i386/cpu.h"
 #include "util/clock.h"
 #include "util/main-loop.h"
+#include "util/timer.h"
 
 static inline void chip_test_init(int *argc, char ***argv)
 {
@@ -44,7 +46,7 @@ static inline void writel(hwaddr addr, uint32_t value)
 
 static inline void step(int64_t ns)
 {
-    clock_step_to(clock_ns() + ns);
+    timers_step_to(clock_ns() + ns);
 }
 
 /* A line that remembers its level and counts its rising edges. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "util/main-loop.h"
 
 typedef struct Client {

@@ -4,6 +4,7 @@
 #define TESTS_UNIT_FRONT_H
 
 #include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "util/main-loop.h"
 
 typedef struct Front {

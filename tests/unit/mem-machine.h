@@ -14,11 +14,11 @@
 #include "hw/core/numa.h"
 #include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
+#include "memory/address-space.h"
 #include "qapi/event.h"
-#include "util/clock.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/keyval.h"
-#include "util/main-loop.h"
 
 static AcpiPm *pm;
 static MemoryHotplug *memhp;
@@ -45,8 +45,8 @@ static bool test_machine_init(Machine *machine, GError **errp)
 
     memory_device_window_init(machine, memory_device_window_base(machine, 0),
                               memory_device_window_size(machine));
-    pm = acpi_pm_create(system_io(), sci, &acpi_pm_piix4);
-    memhp = memory_hotplug_create(machine, system_io(), MEMHP_IO_BASE, notify_gpe, NULL);
+    pm = acpi_pm_create(memory_io(), sci, &acpi_pm_piix4);
+    memhp = memory_hotplug_create(machine, memory_io(), MEMHP_IO_BASE, notify_gpe, NULL);
     return true;
 }
 

@@ -5,8 +5,10 @@
 
 #include <json-c/json.h>
 
+#include "chardev/chardev.h"
 #include "monitor/monitor.h"
 #include "tests/unit/client.h"
+#include "util/main-loop.h"
 
 static inline Client session_on(const char *id, const char *options, bool pretty)
 {

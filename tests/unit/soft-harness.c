@@ -9,7 +9,7 @@
 #include "accel/soft/interrupt.h"
 #include "accel/soft/options.h"
 #include "memory/memory.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 /* Descriptors: flags of the high dword in bits 8-23 and limit 0xfffff. */
 static uint64_t descriptor(uint32_t flags)
@@ -87,7 +87,7 @@ SoftHarness *harness_new(void)
     g_assert_no_error(err);
     h->ram = h->block->host;
     memory_region_init_ram(&h->ram_region, "harness", h->block);
-    memory_region_add(system_memory(), 0, &h->ram_region);
+    memory_region_add(memory_system(), 0, &h->ram_region);
     machine_unlock();
     make_cpu(h);
     return h;

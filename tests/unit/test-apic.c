@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/apic.h"
 #include "tests/unit/chip-test.h"
+#include "util/clock.h"
 
 #define CPUS 3
 
@@ -423,8 +424,8 @@ int main(int argc, char **argv)
 
         apic_create(&cpus[i], object_container(owner));
     }
-    apic_map(system_memory());
-    pic = i8259_create(system_io(), apic_pic_irq());
+    apic_map(memory_system());
+    pic = i8259_create(memory_io(), apic_pic_irq());
     apic_connect_pic(pic);
     g_test_add_func("/apic/registers", test_registers);
     g_test_add_func("/apic/priority", test_priority);

@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "backends/host-memory-backend.h"
-#include "backends/secret.h"
 #include "backends/iothread.h"
+#include "backends/secret.h"
 #include "backends/thread-context.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/keyval.h"

@@ -9,8 +9,10 @@
 
 #include "chardev/char-ringbuf.h"
 #include "chardev/char-serial.h"
+#include "chardev/chardev.h"
 #include "tests/unit/client.h"
 #include "tests/unit/front.h"
+#include "util/main-loop.h"
 
 static Front *open_front(const char *id, char *text)
 {

@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+#include "chardev/chardev.h"
 #include "tests/unit/client.h"
 #include "tests/unit/front.h"
+#include "util/main-loop.h"
 
 static void expect_got(Client *client, const char *bytes, size_t len)
 {

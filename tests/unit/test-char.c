@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "chardev/chardev.h"
 #include "tests/unit/client.h"
 #include "tests/unit/front.h"
+#include "util/main-loop.h"
 
 /* ---- options ---- */
 

@@ -2,6 +2,7 @@
 /* The stepped clock and its timers; test-main-loop.c has the running one. */
 #include "util/clock.h"
 #include "util/main-loop.h"
+#include "util/timer.h"
 
 static GString *trace;
 
@@ -18,29 +19,29 @@ static void test_step(void)
     Timer *c = timer_new(note, (void *)(uintptr_t) "c");
 
     g_assert_cmpint(t0, ==, 0);
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
     timer_mod(a, 300);
     timer_mod(b, 100);
     timer_mod(c, 100); /* after b: set later */
-    g_assert_cmpint(clock_next_expiry(), ==, 100);
+    g_assert_cmpint(timers_next_expiry(), ==, 100);
     g_assert_cmpint(timer_expiry(a), ==, 300);
-    clock_step_to(99);
+    timers_step_to(99);
     g_assert_cmpstr(trace->str, ==, "");
     g_assert_cmpint(clock_ns(), ==, 99);
-    clock_step_to(1000);
+    timers_step_to(1000);
     g_assert_cmpstr(trace->str, ==, "b@100 c@100 a@300 ");
     g_assert_cmpint(clock_ns(), ==, 1000);
     g_assert_false(timer_pending(a));
     g_assert_cmpint(timer_expiry(a), ==, -1);
 
-    clock_step_to(500); /* backwards: stays */
+    timers_step_to(500); /* backwards: stays */
     g_assert_cmpint(clock_ns(), ==, 1000);
     clock_start(); /* a stepped clock never runs */
     g_assert_cmpint(clock_ns(), ==, 1000);
     g_assert_cmpint(clock_ns(), ==, 1000);
     timer_mod(a, 1);
-    g_assert_cmpint(clock_timeout_ns(), ==, -1); /* waits for a step */
-    clock_step_to(1000);                         /* what is due runs, late, at the time it is */
+    g_assert_cmpint(timers_timeout_ns(), ==, -1); /* waits for a step */
+    timers_step_to(1000);                         /* what is due runs, late, at the time it is */
     g_assert_cmpstr(trace->str, ==, "b@100 c@100 a@300 a@1000 ");
     timer_free(a);
     timer_free(b);
@@ -56,17 +57,17 @@ static void test_mod_and_del(void)
     g_string_truncate(trace, 0);
     timer_mod(a, now + 10);
     timer_mod(a, now + 20);
-    clock_step_to(now + 15);
+    timers_step_to(now + 15);
     g_assert_cmpstr(trace->str, ==, "");
     timer_del(a);
     timer_del(a);
     g_assert_false(timer_pending(a));
-    clock_step_to(now + 50);
+    timers_step_to(now + 50);
     g_assert_cmpstr(trace->str, ==, "");
     timer_mod(a, -5); /* in the past */
     g_assert_cmpint(timer_expiry(a), ==, 0);
     timer_free(a); /* pending */
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
 }
 
 typedef struct Periodic {
@@ -93,11 +94,11 @@ static void test_periodic(void)
 
     p.timer = timer_new(tick, &p);
     timer_mod(p.timer, p.next);
-    clock_step_to(now + 1050);
+    timers_step_to(now + 1050);
     g_assert_cmpuint(p.runs, ==, 10);
     p.period = -1; /* sets itself in the past: still ends */
     p.left = 20;
-    clock_step_to(now + 1100);
+    timers_step_to(now + 1100);
     g_assert_cmpuint(p.runs, ==, 30);
     timer_free(p.timer);
 }
@@ -122,7 +123,7 @@ static void test_free_in_callback(void)
     timer_mod(killer, now + 1);
     timer_mod(victim, now + 1);
     timer_mod(suicide, now + 2);
-    clock_step_to(now + 5);
+    timers_step_to(now + 5);
     g_assert_null(victim);
     g_assert_null(suicide);
     g_assert_cmpstr(trace->str, ==, "");

@@ -46,10 +46,10 @@ static void test_parse(void)
     g_assert_no_error(err);
     g_assert_cmpuint(uses->len, ==, 3);
     const OptionUse *use = &g_array_index(uses, OptionUse, 2);
-    g_autofree char *text = option_use_text(use);
+    g_autofree char *text = cmdline_use_text(use);
     g_assert_cmpstr(text, ==, "-m 2G,slots=1,maxmem=4G");
     use = &g_array_index(uses, OptionUse, 1);
-    g_autofree char *stop = option_use_text(use);
+    g_autofree char *stop = cmdline_use_text(use);
     g_assert_cmpstr(stop, ==, "-S");
 }
 
@@ -73,7 +73,7 @@ static void test_errors(void)
 
 static bool wants_text(GArray *uses, char **text, GError **errp)
 {
-    return option_use_wants_text(&g_array_index(uses, OptionUse, 0), text, errp);
+    return cmdline_use_wants_text(&g_array_index(uses, OptionUse, 0), text, errp);
 }
 
 static void test_texts(void)
@@ -345,9 +345,9 @@ static void test_qtest(void)
 
     memory_init();
     memory_region_init_ram(&ram, "ram", block);
-    memory_region_add(system_memory(), 0, &ram);
+    memory_region_add(memory_system(), 0, &ram);
     memory_region_init_io(&port, &port_ops, NULL, "port", 4);
-    memory_region_add(system_io(), 0x500, &port);
+    memory_region_add(memory_io(), 0x500, &port);
     for (size_t i = 0; i < G_N_ELEMENTS(qtest_cases); i++) {
         g_autofree char *reply = qtest_command(qtest_cases[i].line);
         if (strcmp(qtest_cases[i].reply, "FAIL") == 0 || strcmp(qtest_cases[i].reply, "ERR") == 0) {

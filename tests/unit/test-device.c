@@ -8,9 +8,11 @@
 #include "hw/core/machine.h"
 #include "hw/core/unplug.h"
 #include "qapi/event.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
+#include "util/timer.h"
 
 typedef struct Gadget {
     Device parent;
@@ -362,11 +364,11 @@ static void test_request(void)
 
     g_assert_true(device_del_within(path, 2, &err));
     g_assert_true(unplug_pending(&record) && unplug_asked(&record));
-    clock_step_to(clock_ns() + NS_PER_SEC);
+    timers_step_to(clock_ns() + NS_PER_SEC);
     assert_steps("unplug-request");
     unplug_reach(&record, UNPLUG_IN_PROGRESS);
     g_assert_cmpint(record.at_ns[UNPLUG_SEEN], ==, record.at_ns[UNPLUG_IN_PROGRESS]);
-    clock_step_to(clock_ns() + NS_PER_SEC);
+    timers_step_to(clock_ns() + NS_PER_SEC);
     assert_steps("it timed out after 2 s");
     g_assert_false(unplug_pending(&record) || unplug_asked(&record) || record.deadline);
 
@@ -374,7 +376,7 @@ static void test_request(void)
     g_assert_cmpint(record.at_ns[UNPLUG_WITHDRAWN], ==, -1);
     g_assert_true(device_del_cancel(path, &err));
     assert_steps("unplug-request it was cancelled");
-    clock_step_to(clock_ns() + 3 * NS_PER_SEC);
+    timers_step_to(clock_ns() + 3 * NS_PER_SEC);
     assert_steps("");
 
     device_unplug(dev); /* the guest's own idea */
@@ -438,7 +440,7 @@ static void test_bus(void)
 
 static void test_cold_and_reset(void)
 {
-    Machine *machine = current_machine();
+    Machine *machine = machine_current();
     g_autoptr(GError) err = NULL;
 
     machine->ready = false;

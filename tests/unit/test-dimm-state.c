@@ -3,7 +3,11 @@
 #include <malloc.h>
 #include <math.h>
 
+#include "memory/address-space.h"
 #include "tests/unit/mem-machine.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+#include "util/timer.h"
 
 #define REG(offset) (MEMHP_IO_BASE + (offset))
 #define STATES      MEMORY_DEVICE_STATE__MAX
@@ -159,7 +163,7 @@ static void teardown(void)
     mem_machine_free(machine);
     del_backend("m0");
     events_stop();
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
 }
 
 static void flags(uint8_t value)
@@ -226,7 +230,7 @@ static void assert_withdrawn(const char *why)
 
 static void step(double seconds)
 {
-    clock_step_to(clock_ns() + (int64_t)(seconds * NS_PER_SEC));
+    timers_step_to(clock_ns() + (int64_t)(seconds * NS_PER_SEC));
 }
 
 static void test_walk(void)
@@ -331,10 +335,10 @@ static void test_deadline_ends(void)
     plug_d0();
     del_within("d0", 1);
     ost(OST_EVENT_EJECT_REQUEST, 0x82);
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
     del_within("d0", 1);
     machine_reset(machine);
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
     del_within("d0", 1);
     del_within("d0", 3);
     g_string_truncate(events, 0);
@@ -346,7 +350,7 @@ static void test_deadline_ends(void)
     del("d0");
     del_within("d0", 1);
     flags(MEMHP_EJECT);
-    g_assert_cmpint(clock_next_expiry(), ==, -1);
+    g_assert_cmpint(timers_next_expiry(), ==, -1);
     assert_events("DEVICE_DELETED {\"device\":\"d0\",\"path\":\"/machine/peripheral/d0\"}\n");
     plug_d0();
     del_within("d0", 1); /* and the machine is taken apart meanwhile */
@@ -420,7 +424,7 @@ static void test_bad_timeouts(void)
     assert_states("");
     del_within("d0", DEVICE_DEL_MAX_SECONDS);
     del_within("d0", 1e-12);
-    g_assert_cmpint(clock_next_expiry(), ==, clock_ns() + 1);
+    g_assert_cmpint(timers_next_expiry(), ==, clock_ns() + 1);
     teardown();
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/memory.h"
 #include "memory/reader.h"
@@ -47,8 +48,8 @@ static void test_marks(void)
 {
     RamBlock *block = block_new("ram", PAGES);
 
-    ram_block_mark_dirty(block, 0, block->size); /* nobody wants to know */
-    g_assert_false(ram_block_wants_dirty(block, 0));
+    dirty_mark(block, 0, block->size); /* nobody wants to know */
+    g_assert_false(dirty_wanted(block, 0));
     DirtyTracker *tracker = track(block);
     g_assert_cmpuint(dirty_tracker_left(tracker), ==, PAGES);
     g_autofree char *all = take(tracker, 0, 90);
@@ -57,28 +58,28 @@ static void test_marks(void)
     g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 0);
     assert_taken(tracker, 0, "");
 
-    g_assert_true(ram_block_wants_dirty(block, 5 * DIRTY_PAGE));
-    ram_block_mark_dirty(block, 5 * DIRTY_PAGE + 4095, 2); /* two pages */
-    g_assert_false(ram_block_wants_dirty(block, 5 * DIRTY_PAGE));
-    g_assert_false(ram_block_wants_dirty(block, 6 * DIRTY_PAGE + 17));
-    g_assert_true(ram_block_wants_dirty(block, 7 * DIRTY_PAGE));
-    ram_block_mark_dirty(block, 63 * DIRTY_PAGE, 2 * DIRTY_PAGE); /* in two words */
-    ram_block_mark_dirty(block, 100 * DIRTY_PAGE, 100 * DIRTY_PAGE);
+    g_assert_true(dirty_wanted(block, 5 * DIRTY_PAGE));
+    dirty_mark(block, 5 * DIRTY_PAGE + 4095, 2); /* two pages */
+    g_assert_false(dirty_wanted(block, 5 * DIRTY_PAGE));
+    g_assert_false(dirty_wanted(block, 6 * DIRTY_PAGE + 17));
+    g_assert_true(dirty_wanted(block, 7 * DIRTY_PAGE));
+    dirty_mark(block, 63 * DIRTY_PAGE, 2 * DIRTY_PAGE); /* in two words */
+    dirty_mark(block, 100 * DIRTY_PAGE, 100 * DIRTY_PAGE);
     assert_taken(tracker, 0, ""); /* not before it is synchronised */
     g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 104);
-    g_assert_true(ram_block_wants_dirty(block, 5 * DIRTY_PAGE));
-    ram_block_mark_dirty(block, 5 * DIRTY_PAGE, 1);
+    g_assert_true(dirty_wanted(block, 5 * DIRTY_PAGE));
+    dirty_mark(block, 5 * DIRTY_PAGE, 1);
     g_assert_cmpuint(dirty_tracker_left(tracker), ==, 104);
     assert_taken(tracker, 0, "5+2 63+2 100+100");
 
     /* What was not given yet stays, and is not counted twice. */
     g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 1);
-    ram_block_mark_dirty(block, 5 * DIRTY_PAGE, 2 * DIRTY_PAGE);
+    dirty_mark(block, 5 * DIRTY_PAGE, 2 * DIRTY_PAGE);
     g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 2);
     g_assert_cmpuint(dirty_tracker_left(tracker), ==, 2);
     assert_taken(tracker, 0, "5+2");
     dirty_tracker_free(tracker);
-    g_assert_false(ram_block_wants_dirty(block, 0));
+    g_assert_false(dirty_wanted(block, 0));
     ram_block_unref(block);
 }
 
@@ -90,15 +91,15 @@ static void test_two_trackers(void)
 
     assert_taken(a, 0, "0+64");
     assert_taken(b, 0, "0+64");
-    ram_block_mark_dirty(block, 0, 1);
+    dirty_mark(block, 0, 1);
     g_assert_cmpuint(dirty_tracker_sync(a), ==, 1);
-    g_assert_true(ram_block_wants_dirty(block, 0)); /* a does, b does not */
-    ram_block_mark_dirty(block, DIRTY_PAGE, 1);
+    g_assert_true(dirty_wanted(block, 0)); /* a does, b does not */
+    dirty_mark(block, DIRTY_PAGE, 1);
     assert_taken(a, 0, "0+1");
     g_assert_cmpuint(dirty_tracker_sync(b), ==, 2);
     dirty_tracker_free(a);
     assert_taken(b, 0, "0+2");
-    ram_block_mark_dirty(block, 63 * DIRTY_PAGE, 1);
+    dirty_mark(block, 63 * DIRTY_PAGE, 1);
     g_assert_cmpuint(dirty_tracker_sync(b), ==, 1);
     assert_taken(b, 0, "63+1");
     dirty_tracker_free(b);
@@ -165,12 +166,12 @@ static void on_stop(MemoryListener *listener)
 static void on_collect(MemoryListener *listener)
 {
     g_string_append(asked, "collect ");
-    ram_block_mark_dirty(engine_block, 9 * DIRTY_PAGE, 1);
+    dirty_mark(engine_block, 9 * DIRTY_PAGE, 1);
 }
 static void on_protect(MemoryListener *listener)
 {
     g_string_append(asked, "protect ");
-    g_assert_true(ram_block_wants_dirty(engine_block, 9 * DIRTY_PAGE)); /* taken already */
+    g_assert_true(dirty_wanted(engine_block, 9 * DIRTY_PAGE)); /* taken already */
 }
 
 static void test_listener(void)
@@ -222,8 +223,8 @@ static gpointer write_on(gpointer opaque)
             fast = false;
         }
         for (atomic_store(&w->leave, false); !atomic_load(&w->leave) && !atomic_load(&w->end);) {
-            if (!fast && ram_block_wants_dirty(w->block, 0)) {
-                ram_block_mark_dirty(w->block, 0, 1);
+            if (!fast && dirty_wanted(w->block, 0)) {
+                dirty_mark(w->block, 0, 1);
             }
             fast = true;
             atomic_store_explicit((_Atomic uint64_t *)w->block->host, ++w->counter,

@@ -2,8 +2,10 @@
 /* DMA with a hold: what can be mapped, who is told of writes, and blocks that are closed. */
 #include <string.h>
 
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/dma.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 #include "util/units.h"
 

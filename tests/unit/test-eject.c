@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Ejections of memory that somebody holds: they wait, or are refused with the holder's name. */
+#include "memory/address-space.h"
 #include "memory/dma.h"
 #include "tests/unit/mem-machine.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+#include "util/timer.h"
 
 #define REG(offset) (MEMHP_IO_BASE + (offset))
 #define ADDR_D0     0x100000000ull
@@ -136,7 +140,7 @@ static void test_no_deadline(void)
     device_del_within("d0", 1, &err);
     g_assert_no_error(err);
     eject();
-    clock_step_to(clock_ns() + 2 * NS_PER_SEC);
+    timers_step_to(clock_ns() + 2 * NS_PER_SEC);
     assert_waits();
     g_assert_false(device_del_cancel("d0", &err));
     g_assert_cmpstr(err->message, ==,

@@ -51,7 +51,7 @@ static void test_report(void)
 {
     if (g_test_subprocess()) {
         error_report("bad %s", "thing");
-        warn_report("odd %s", "thing");
+        error_warn("odd %s", "thing");
         return;
     }
     g_test_trap_subprocess(NULL, 0, 0);
@@ -65,7 +65,7 @@ static void test_message_format(void)
         error_set_message_format(false, "bob");
         error_report("bad thing");
         error_set_message_format(true, "bob");
-        warn_report("odd thing");
+        error_warn("odd thing");
         error_set_message_format(false, NULL);
         error_report("end");
         return;

@@ -4,6 +4,7 @@
  * out by an interpreter that shares nothing with its maker.
  */
 #include "hw/i386/fw-cfg.h"
+#include "memory/address-space.h"
 
 #include <string.h>
 
@@ -463,10 +464,10 @@ int main(int argc, char **argv)
     chip_test_init(&argc, &argv);
     ram = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
     memory_region_init_ram(&ram_region, "ram", ram);
-    memory_region_add(system_memory(), 0, &ram_region);
+    memory_region_add(memory_system(), 0, &ram_region);
     memory_region_init_io(&device_region, &device_region_ops, NULL, "device", 0x1000);
-    memory_region_add(system_memory(), IO_AREA, &device_region);
-    fw = fw_cfg_create(system_io(), &address_space_memory);
+    memory_region_add(memory_system(), IO_AREA, &device_region);
+    fw = fw_cfg_create(memory_io(), &address_space_memory);
     g_assert_true(fw_cfg_get() == fw);
 
     g_test_add_func("/fw-cfg/directory", test_directory); /* first: it counts the files */

@@ -10,8 +10,8 @@
 
 #include "accel/choose.h"
 #include "accel/vcpu.h"
-#include "hw/i386/guest-dump.h"
 #include "hw/i386/debug.h"
+#include "hw/i386/guest-dump.h"
 #include "util/main-loop.h"
 
 #include <elf.h> /* last: PF_W is also an error code of #PF */
@@ -38,8 +38,8 @@ static void set_up(void)
     high = ram_block_new("high", HIGH_SIZE, -1, false, true, 0, NULL);
     memory_region_init_ram(&low_region, "low", low);
     memory_region_init_ram(&high_region, "high", high);
-    memory_region_add(system_memory(), 0, &low_region);
-    memory_region_add(system_memory(), HIGH, &high_region);
+    memory_region_add(memory_system(), 0, &low_region);
+    memory_region_add(memory_system(), HIGH, &high_region);
     for (unsigned i = 0; i < 2; i++) {
         cpus[i] = vcpu_alloc();
         cpus[i]->index = i;
@@ -248,7 +248,7 @@ static void test_debug(void)
     g_assert_cmphex(x86_debug_read(cpus[0], 0x203fff, buf, 2), ==, 1);
     g_assert_cmphex(x86_debug_read(cpus[0], 0x400000, buf, 1), ==, 0);
     g_assert_cmphex(x86_debug_read(cpus[1], UINT64_MAX, buf, 2), ==, 0);
-    g_assert_cmphex(physical_debug_read(LOW_SIZE - 1, buf, 2), ==, 1);
+    g_assert_cmphex(x86_debug_read_physical(LOW_SIZE - 1, buf, 2), ==, 1);
     tear_down();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* HMP: help, arguments, errors, typing of lines, sharing a terminal with a console. */
 #include "backends/host-memory-backend.h"
+#include "chardev/chardev.h"
 #include "memory/memory.h"
 #include "monitor/hmp-complete.h"
 #include "monitor/hmp.h"
@@ -9,6 +10,7 @@
 #include "tests/unit/client.h"
 #include "util/error.h"
 #include "util/log.h"
+#include "util/main-loop.h"
 
 #define PROMPT "(dimmable) "
 
@@ -188,7 +190,7 @@ static void test_log(void)
 /* What is reported while a command runs, is its output. */
 static bool warn_and_fail(Object *obj, GError **errp)
 {
-    warn_report("mind the gap");
+    error_warn("mind the gap");
     error_set(errp, "it fell");
     return false;
 }

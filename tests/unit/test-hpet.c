@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/timer/hpet.h"
+#include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
+#include "util/clock.h"
 
 #define TICK 10 /* ns */
 
@@ -240,7 +242,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < HPET_LEGACIES; i++) {
         isa[i] = test_line(&legacy[i]);
     }
-    hpet = hpet_create(system_memory(), out, isa);
+    hpet = hpet_create(memory_system(), out, isa);
     g_test_add_func("/hpet/registers", test_registers);
     g_test_add_func("/hpet/counter", test_counter);
     g_test_add_func("/hpet/one-shot", test_one_shot);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/timer/i8254.h"
 #include "tests/unit/chip-test.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
 static TestLine irq0;
 
@@ -120,13 +122,13 @@ static void test_new_count(void)
     outb(0x43, 0xe8); /* status: null count, until it is loaded */
     g_assert_cmphex(inb(0x42) & 0x40, ==, 0x40);
     write_count(2, 500); /* the last one counts */
-    clock_step_to(begin + ticks(999));
+    timers_step_to(begin + ticks(999));
     g_assert_cmpint(read_count(2), ==, 1);
-    clock_step_to(begin + ticks(1000));
+    timers_step_to(begin + ticks(1000));
     g_assert_cmpint(read_count(2), ==, 500);
     outb(0x43, 0xe8);
     g_assert_cmphex(inb(0x42) & 0x40, ==, 0);
-    clock_step_to(begin + ticks(1501));
+    timers_step_to(begin + ticks(1501));
     g_assert_cmpint(read_count(2), ==, 499);
 
     begin = clock_ns();
@@ -134,13 +136,13 @@ static void test_new_count(void)
     before = irq0.edges;
     step(ticks(4000));
     write_count(0, 2000);
-    clock_step_to(begin + ticks(9999));
+    timers_step_to(begin + ticks(9999));
     g_assert_cmpint(irq0.edges - before, ==, 0);
-    clock_step_to(begin + ticks(10000));
+    timers_step_to(begin + ticks(10000));
     g_assert_cmpint(irq0.edges - before, ==, 1);
-    clock_step_to(begin + ticks(11999));
+    timers_step_to(begin + ticks(11999));
     g_assert_cmpint(irq0.edges - before, ==, 1);
-    clock_step_to(begin + ticks(12000));
+    timers_step_to(begin + ticks(12000));
     g_assert_cmpint(irq0.edges - before, ==, 2);
     for (unsigned i = 0; i < 100; i++) { /* written faster than it counts, it counts all the same */
         write_count(0, 2000);
@@ -159,22 +161,22 @@ static void test_new_count_square(void)
     program(2, 3, 1000);
     step(ticks(100));
     write_count(2, 200);
-    clock_step_to(begin + ticks(499));
+    timers_step_to(begin + ticks(499));
     g_assert_true(out2());
-    clock_step_to(begin + ticks(500));
+    timers_step_to(begin + ticks(500));
     g_assert_false(out2());
-    clock_step_to(begin + ticks(599));
+    timers_step_to(begin + ticks(599));
     g_assert_false(out2());
-    clock_step_to(begin + ticks(600));
+    timers_step_to(begin + ticks(600));
     g_assert_true(out2());
-    clock_step_to(begin + ticks(750)); /* low, and ends at 800 */
+    timers_step_to(begin + ticks(750)); /* low, and ends at 800 */
     write_count(2, 1000);
     g_assert_false(out2());
-    clock_step_to(begin + ticks(800));
+    timers_step_to(begin + ticks(800));
     g_assert_true(out2());
-    clock_step_to(begin + ticks(1299));
+    timers_step_to(begin + ticks(1299));
     g_assert_true(out2());
-    clock_step_to(begin + ticks(1301));
+    timers_step_to(begin + ticks(1301));
     g_assert_false(out2());
 
     begin = clock_ns();
@@ -182,11 +184,11 @@ static void test_new_count_square(void)
     before = irq0.edges;
     step(ticks(1000));
     write_count(0, 4000);
-    clock_step_to(begin + ticks(6999));
+    timers_step_to(begin + ticks(6999));
     g_assert_cmpint(irq0.edges - before, ==, 0);
-    clock_step_to(begin + ticks(7001));
+    timers_step_to(begin + ticks(7001));
     g_assert_cmpint(irq0.edges - before, ==, 1);
-    clock_step_to(begin + ticks(11003));
+    timers_step_to(begin + ticks(11003));
     g_assert_cmpint(irq0.edges - before, ==, 2);
     program(0, 0, 1);
 }
@@ -262,7 +264,7 @@ static void test_any_write(void)
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
-    i8254_create(system_io(), test_line(&irq0));
+    i8254_create(memory_io(), test_line(&irq0));
     g_test_add_func("/i8254/mode0-gate", test_mode0_gate);
     g_test_add_func("/i8254/mode2-irq", test_mode2_irq);
     g_test_add_func("/i8254/mode3", test_mode3);

@@ -186,7 +186,7 @@ static void test_saved_output(void)
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
-    pic = i8259_create(system_io(), test_line(&intr));
+    pic = i8259_create(memory_io(), test_line(&intr));
     g_test_add_func("/i8259/priority", test_priority);
     g_test_add_func("/i8259/slave", test_slave);
     g_test_add_func("/i8259/special-nested", test_special_nested);

@@ -141,8 +141,8 @@ int main(int argc, char **argv)
 
         apic_create(&cpus[i], object_container(owner));
     }
-    apic_map(system_memory());
-    ioapic = ioapic_create(system_memory());
+    apic_map(memory_system());
+    ioapic = ioapic_create(memory_system());
     for (unsigned i = 0; i < 2; i++) {
         current_cpu = &cpus[i];
         writel(APIC_BASE + 0xf0, 0x1ff);

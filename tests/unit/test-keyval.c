@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "util/keyval.h"
+#include "util/parse.h"
 
 /* ---- key=value ---- */
 
@@ -209,7 +210,7 @@ static void test_size(void)
     for (size_t i = 0; i < G_N_ELEMENTS(size_cases); i++) {
         g_autoptr(GError) err = NULL;
         uint64_t value = 77;
-        bool ok = size_parse(size_cases[i].text, size_cases[i].unit, &value, &err);
+        bool ok = parse_size(size_cases[i].text, size_cases[i].unit, &value, &err);
 
         g_test_message("size '%s'", size_cases[i].text);
         if (size_cases[i].bad) {
@@ -231,11 +232,11 @@ static void test_bool(void)
     bool value;
 
     for (size_t i = 0; i < 4; i++) {
-        g_assert_true(bool_parse(yes[i], &value) && value);
-        g_assert_true(bool_parse(no[i], &value) && !value);
+        g_assert_true(parse_bool(yes[i], &value) && value);
+        g_assert_true(parse_bool(no[i], &value) && !value);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_false(bool_parse(bad[i], &value));
+        g_assert_false(parse_bool(bad[i], &value));
     }
 }
 
@@ -245,13 +246,13 @@ static void test_uint(void)
                                        "0x", "1k", "0x-1", "256", "0x100", "1.0" };
     uint64_t value;
 
-    g_assert_true(uint_parse("0", 255, &value) && value == 0);
-    g_assert_true(uint_parse("255", 255, &value) && value == 255);
-    g_assert_true(uint_parse("0xfF", 255, &value) && value == 255);
-    g_assert_true(uint_parse("010", 255, &value) && value == 10);
-    g_assert_true(uint_parse("0xffffffffffffffff", UINT64_MAX, &value) && value == UINT64_MAX);
+    g_assert_true(parse_uint("0", 255, &value) && value == 0);
+    g_assert_true(parse_uint("255", 255, &value) && value == 255);
+    g_assert_true(parse_uint("0xfF", 255, &value) && value == 255);
+    g_assert_true(parse_uint("010", 255, &value) && value == 10);
+    g_assert_true(parse_uint("0xffffffffffffffff", UINT64_MAX, &value) && value == UINT64_MAX);
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_assert_false(uint_parse(bad[i], 255, &value));
+        g_assert_false(parse_uint(bad[i], 255, &value));
     }
 }
 

@@ -11,10 +11,12 @@
 #include "accel/kvm/kvm.h"
 #include "accel/notify.h"
 #include "accel/vcpu.h"
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "qom/object.h"
 #include "util/clock.h"
 #include "util/main-loop.h"
+#include "util/timer.h"
 #include "util/units.h"
 
 static char *reason; /* why the engine is not there, or NULL */
@@ -35,7 +37,7 @@ static MemoryRegion *add_ram(hwaddr addr, uint64_t size, bool readonly)
     memory_region_init_ram(mr, "ram", block);
     ram_block_unref(block);
     mr->readonly = readonly;
-    memory_region_add(system_memory(), addr, mr);
+    memory_region_add(memory_system(), addr, mr);
     return mr;
 }
 
@@ -91,7 +93,7 @@ static void test_dirty_log(void)
     g_assert_true(dirty_tracker_next(tracker, 0, &page, UINT64_MAX, &count));
     g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 0);
     memory_region_init_alias(piece, "piece", low, 0x80000, 0x10000);
-    memory_region_add(system_memory(), 4 * MIB, piece);
+    memory_region_add(memory_system(), 4 * MIB, piece);
     g_assert_cmpuint(kvm_memslots_used(), ==, 3);
     address_space_store(&address_space_memory, 4 * MIB + 0x1000, 1, 4);
     memory_region_remove(piece);
@@ -117,7 +119,7 @@ static void test_overlap(void)
     MemoryRegion *low = add_ram(0, 4 * MIB, false);
     MemoryRegion hole;
     memory_region_init_io(&hole, NULL, NULL, "hole", MIB);
-    memory_region_add_overlap(system_memory(), MIB, &hole, 1);
+    memory_region_add_overlap(memory_system(), MIB, &hole, 1);
     g_assert_cmpuint(kvm_memslots_used(), ==, 2);
     memory_region_remove(&hole);
     g_assert_cmpuint(kvm_memslots_used(), ==, 1);
@@ -186,7 +188,7 @@ static void test_events(void)
     }
     memory_region_init_io(&mr, &no_ops, NULL, "doorbell", 16);
     memory_region_add_event(&mr, &first);
-    memory_region_add(system_memory(), 512 * MIB, &mr);
+    memory_region_add(memory_system(), 512 * MIB, &mr);
     g_assert_true(has_ioeventfd(fd, 512 * MIB + 4, 2, false));
     memory_region_add_event(&mr, &second);
     g_assert_true(has_ioeventfd(fd, 512 * MIB + 8, 0, false));
@@ -197,7 +199,7 @@ static void test_events(void)
     g_assert_false(has_ioeventfd(fd, 513 * MIB + 4, 2, false));
     memory_region_remove(&mr);
     g_assert_false(has_ioeventfd(fd, 513 * MIB + 8, 0, false));
-    memory_region_add(system_io(), 0x5000, &mr);
+    memory_region_add(memory_io(), 0x5000, &mr);
     g_assert_true(has_ioeventfd(fd, 0x5008, 0, true));
     memory_region_remove(&mr);
     memory_region_destroy(&mr);
@@ -487,7 +489,7 @@ static void test_tsc(void)
 
     clock_set_stepped();
     kvm_put_state(early);
-    clock_step_to(INT64_C(1000) * 1000000000);
+    timers_step_to(INT64_C(1000) * 1000000000);
     kvm_put_state(late);
     uint64_t before = tsc_of(early), middle = tsc_of(late), after = tsc_of(early);
     g_assert_cmpuint(before, <=, middle);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Loops with threads of their own. */
 #include "util/loop.h"
+#include "util/machine-lock.h"
 
 #include <glib-unix.h>
 #include <sys/eventfd.h>

@@ -3,10 +3,11 @@
 #include <glib.h>
 #include <string.h>
 
-#include "hw/core/machine.h"
 #include "hw/core/machine-ram.h"
-#include "hw/core/numa.h"
+#include "hw/core/machine.h"
 #include "hw/core/numa-hmat.h"
+#include "hw/core/numa.h"
+#include "qom/user-object.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
 #include "util/units.h"
@@ -45,7 +46,7 @@ static Machine *make_machine(void)
 static void drop_machine(Machine *machine)
 {
     object_unparent(OBJECT(machine));
-    g_assert_null(current_machine());
+    g_assert_null(machine_current());
 }
 
 static void assert_says(GError *err, const char *text, const char *input)

@@ -2,6 +2,8 @@
 #include "hw/rtc/mc146818.h"
 #include "qapi/qapi-events.h"
 #include "tests/unit/chip-test.h"
+#include "util/clock.h"
+#include "util/timer.h"
 
 static TestLine irq8;
 static Mc146818 *rtc;
@@ -248,8 +250,8 @@ static int64_t until_interrupt(int64_t limit)
 
     get(0x0c);
     g_assert_cmpint(irq8.level, ==, 0);
-    while (!irq8.level && (expiry = clock_next_expiry()) >= 0 && expiry <= begin + limit) {
-        clock_step_to(expiry);
+    while (!irq8.level && (expiry = timers_next_expiry()) >= 0 && expiry <= begin + limit) {
+        timers_step_to(expiry);
     }
     g_assert_cmpint(irq8.level, ==, 1);
     get(0x0c);
@@ -453,7 +455,7 @@ static void test_any_write(void)
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
-    rtc = mc146818_create(system_io(), test_line(&irq8));
+    rtc = mc146818_create(memory_io(), test_line(&irq8));
     g_test_add_func("/mc146818/formats", test_formats);
     g_test_add_func("/mc146818/set", test_set);
     g_test_add_func("/mc146818/change", test_change);

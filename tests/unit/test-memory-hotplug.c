@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The hot-plug registers: whole transactions as a guest walks them, and a hostile guest. */
+#include "memory/address-space.h"
 #include "tests/unit/mem-machine.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+#include "util/timer.h"
 
 #define REG(offset) (MEMHP_IO_BASE + (offset))
 #define ADDR_D0     0x100000000ull
@@ -468,7 +472,7 @@ static void test_hostile(void)
         } else if (i % 50 == 30) {
             device_del_cancel("d1", NULL);
         } else if (i % 50 == 40) {
-            clock_step_to(clock_ns() + 600 * NS_PER_US);
+            timers_step_to(clock_ns() + 600 * NS_PER_US);
         } else if (i % 1000 == 999) {
             machine_reset(machine);
         }

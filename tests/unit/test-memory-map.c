@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "memory/address-space.h"
 #include "memory/internal.h"
 #include "tests/unit/count-accesses.h"
 #include "util/main-loop.h"
@@ -777,7 +778,7 @@ static void test_pc_spaces(void)
 
     memory_init();
     memory_region_init_io(&port, &probe_ops, &probe, "port", 2);
-    memory_region_add(system_io(), 0xfffe, &port);
+    memory_region_add(memory_io(), 0xfffe, &port);
     g_assert_cmphex(address_space_load(&address_space_io, 0xfffe, 4), ==, 0xffff0100);
     g_assert_cmphex(address_space_load(&address_space_io, 0x80, 2), ==, 0xffff);
     g_assert_cmphex(address_space_load(&address_space_memory, 0xfffe, 2), ==, 0xffff);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/i386/bios-data.h"
+#include "memory/address-space.h"
 #include "tests/unit/boot-test.h"
 
 /* ---- multiboot: a header with addresses ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Messages that eventfds send: by an engine that can, by one that cannot, and by none. */
 #include "accel/notify.h"
+#include "util/machine-lock.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
     main_loop_init();
     memory_init();
     memory_region_init_io(&msi, &msi_ops, NULL, "msi", 1 << 20);
-    memory_region_add(system_memory(), MSI_AT, &msi);
+    memory_region_add(memory_system(), MSI_AT, &msi);
     sent = g_string_new(NULL);
     calls = g_string_new(NULL);
     g_test_add_func("/notify/no-engine", test_no_engine);

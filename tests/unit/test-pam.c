@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/pci/pam.h"
+#include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 
 #define RAM_SIZE 0x100000u
@@ -107,10 +108,10 @@ int main(int argc, char **argv)
     rom.readonly = true;
     memory_region_init_container(&behind, "pci", UINT64_MAX);
     memory_region_add(&behind, 0xe0000, &rom);
-    memory_region_add(system_memory(), 0, &ram);
-    memory_region_add_overlap(system_memory(), 0, &behind, -1);
+    memory_region_add(memory_system(), 0, &ram);
+    memory_region_add_overlap(memory_system(), 0, &behind, -1);
     pam_init(&pam, &ram, &behind);
-    memory_region_add_overlap(system_memory(), PAM_BASE, &pam.area, 1);
+    memory_region_add_overlap(memory_system(), PAM_BASE, &pam.area, 1);
     g_test_add_func("/pam/segments", test_segments);
     g_test_add_func("/pam/shadowing", test_shadowing);
     g_test_add_func("/pam/show-ram", test_show_ram);

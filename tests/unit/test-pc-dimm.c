@@ -3,7 +3,11 @@
 #include <inttypes.h>
 
 #include "hw/mem/guest-fit.h"
+#include "memory/address-space.h"
+#include "qom/user-object.h"
 #include "tests/unit/mem-machine.h"
+#include "util/keyval.h"
+#include "util/main-loop.h"
 #include "util/units.h"
 
 #define WINDOW   (4 * GIB)
@@ -291,7 +295,7 @@ static uint64_t block_size(hwaddr end)
 
     g_assert_no_error(err);
     memory_region_init_ram(&region, "ram", ram);
-    memory_region_add(system_memory(), 4 * GIB, &region);
+    memory_region_add(memory_system(), 4 * GIB, &region);
     block = guest_memory_block_size();
     memory_region_remove(&region);
     memory_region_destroy(&region);

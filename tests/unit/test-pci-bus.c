@@ -8,6 +8,7 @@
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-host.h"
+#include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 #include "util/error.h"
 
@@ -182,10 +183,10 @@ static void make_machine(void)
     dimm_block = ram_block_new("dimm", DIMM_SIZE, -1, false, true, 0, NULL);
     memory_region_init_ram(&ram, "ram", ram_block);
     memory_region_init_ram(&dimm, "dimm", dimm_block);
-    memory_region_add(system_memory(), 0, &ram);
-    memory_region_add(system_memory(), DIMM_BASE, &dimm);
-    host = pci_host_create("test-pcihost", "host", TYPE_PCIE_BUS, "pcie.0", system_memory(),
-                           system_io());
+    memory_region_add(memory_system(), 0, &ram);
+    memory_region_add(memory_system(), DIMM_BASE, &dimm);
+    host = pci_host_create("test-pcihost", "host", TYPE_PCIE_BUS, "pcie.0", memory_system(),
+                           memory_io());
     host->bus->deliver_msi = deliver_msi;
     pci_bus_set_interrupts(host->bus, &interrupts);
     ports[0] = plug_port("1", true, "pci.1", 1);
@@ -284,7 +285,7 @@ static void test_bar_over_ram(void)
     g_assert_cmphex(config_read(0, DEV, 0), ==, 0x56781234); /* ports 0xcf8 are there still */
     memory_region_remove(&dimm);                             /* behind it the BAR is */
     g_assert_cmphex(readl(DIMM_BASE + 0x10), ==, 0x10);
-    memory_region_add(system_memory(), DIMM_BASE, &dimm);
+    memory_region_add(memory_system(), DIMM_BASE, &dimm);
 }
 
 /* ---- configuration space ---- */

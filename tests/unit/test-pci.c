@@ -4,6 +4,7 @@
 #include "hw/input/i8042.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
+#include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 
 static TestLine irq1;
@@ -159,10 +160,10 @@ int main(int argc, char **argv)
     chip_test_init(&argc, &argv);
     RamBlock *block = ram_block_new("ram", 1 << 20, -1, false, true, 0, NULL);
     memory_region_init_ram(&ram, "ram", block);
-    memory_region_add(system_memory(), 0, &ram);
-    piix_create(i440fx_create(system_memory(), system_io(), &ram)->bus, true);
-    i8042_create(system_io(), test_line(&irq1));
-    port92_create(system_io());
+    memory_region_add(memory_system(), 0, &ram);
+    piix_create(i440fx_create(memory_system(), memory_io(), &ram)->bus, true);
+    i8042_create(memory_io(), test_line(&irq1));
+    port92_create(memory_io());
     g_test_add_func("/pci/ids", test_ids);
     g_test_add_func("/pci/sizes", test_sizes);
     g_test_add_func("/pci/masks", test_masks);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hw/block/pflash-cfi01.h"
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "tests/unit/chip-test.h"
 
@@ -38,7 +39,7 @@ static void plug(bool readonly)
     write_file(SIZE);
     flash = pflash_cfi01_create(path, readonly, SIZE, &err);
     g_assert_no_error(err);
-    memory_region_add(system_memory(), BASE, pflash_cfi01_region(flash));
+    memory_region_add(memory_system(), BASE, pflash_cfi01_region(flash));
     devices_reset();
 }
 

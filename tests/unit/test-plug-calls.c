@@ -14,6 +14,7 @@
 #include "memory/memory.h"
 #include "qapi/dispatch.h"
 #include "tests/unit/qmp-client.h"
+#include "util/main-loop.h"
 
 /* The command took 2,054 when a DIMM was looked for in the whole tree of objects. */
 #define MOST_CALLS (2054 / 3)

@@ -2,6 +2,9 @@
 /* The PM block: registers, SCI, timer, power button, soft-off. */
 #include "hw/core/runstate.h"
 #include "tests/unit/mem-machine.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
+#include "util/timer.h"
 
 #define GPE_EN (ACPI_GPE0_PORT_PC + 2)
 
@@ -133,7 +136,7 @@ static void test_timer(void)
     setup();
     base = clock_ns();
     start = in(ACPI_PM_TMR_PORT, 4);
-    clock_step_to(base + NS_PER_SEC);
+    timers_step_to(base + NS_PER_SEC);
     g_assert_cmpint((int64_t)(in(ACPI_PM_TMR_PORT, 4) - start) - ACPI_PM_TMR_HZ, <=, 1);
     g_assert_cmpint((int64_t)(in(ACPI_PM_TMR_PORT, 4) - start) - ACPI_PM_TMR_HZ, >=, -1);
     g_assert_cmphex(in(ACPI_PM_TMR_PORT + 2, 2), ==, in(ACPI_PM_TMR_PORT, 4) >> 16);
@@ -141,16 +144,16 @@ static void test_timer(void)
     g_assert_cmphex(in(ACPI_PM_TMR_PORT, 4), !=, 0);
     /* The top bit changes after 2^31 ticks, 599.9 s: TMR_STS, polled and by interrupt. */
     g_assert_cmphex(in(ACPI_PM1_EVT_PORT, 2), ==, 0);
-    clock_step_to(600 * NS_PER_SEC);
+    timers_step_to(600 * NS_PER_SEC);
     g_assert_cmphex(in(ACPI_PM_TMR_PORT, 4) >> 31, ==, 1);
     g_assert_cmphex(in(ACPI_PM1_EVT_PORT, 2), ==, ACPI_PM1_TMR);
     g_assert_cmpint(sci_level, ==, 0);
     out(ACPI_PM1_EVT_PORT, ACPI_PM1_TMR, 2);
     out(ACPI_PM1_EVT_PORT + 2, ACPI_PM1_TMR, 2);
     g_assert_cmpint(sci_level, ==, 0);
-    clock_step_to(1199 * NS_PER_SEC);
+    timers_step_to(1199 * NS_PER_SEC);
     g_assert_cmpint(sci_level, ==, 0);
-    clock_step_to(1200 * NS_PER_SEC);
+    timers_step_to(1200 * NS_PER_SEC);
     g_assert_cmpint(sci_level, ==, 1);
     g_assert_cmphex(in(ACPI_PM_TMR_PORT, 4) >> 31, ==, 0);
     out(ACPI_PM1_EVT_PORT, ACPI_PM1_TMR, 2);

@@ -4,6 +4,7 @@
 
 #include "hw/pci/ich9-lpc.h"
 #include "hw/pci/mch.h"
+#include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 
 #define RAM_SIZE (64u << 20)
@@ -258,15 +259,15 @@ static void create_chips(void)
     RamBlock *block = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
 
     memory_region_init_ram(&ram, "ram", block);
-    memory_region_add(system_memory(), 0, &ram);
+    memory_region_add(memory_system(), 0, &ram);
     for (unsigned i = 0; i < ICH9_PIRQS; i++) {
         to_pins[i] = test_line(&pins[i]);
     }
     for (unsigned i = 0; i < ISA_IRQS; i++) {
         to_pic[i] = test_line(&pic[i]);
     }
-    host = mch_create(system_memory(), system_io(), &ram);
-    lpc = ich9_lpc_create(host->bus, acpi_pm_create(system_io(), test_line(&sci), &acpi_pm_ich9),
+    host = mch_create(memory_system(), memory_io(), &ram);
+    lpc = ich9_lpc_create(host->bus, acpi_pm_create(memory_io(), test_line(&sci), &acpi_pm_ich9),
                           to_pins, to_pic);
     pullers[0] = pci_create(host->bus, PCI_DEVFN(2, 0), TYPE_PULLER);
     pullers[1] = pci_create(host->bus, PCI_DEVFN(6, 0), TYPE_PULLER);

@@ -2,9 +2,12 @@
 /* QMP: commands that overtake others, and what goes on while a command takes long. */
 #include <sys/un.h>
 
+#include "chardev/chardev.h"
 #include "qapi/qapi-events.h"
+#include "qom/user-object.h"
 #include "tests/unit/qmp-client.h"
 #include "util/error.h"
+#include "util/main-loop.h"
 #include "util/task.h"
 
 /* ---- overtaking ---- */

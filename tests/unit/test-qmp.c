@@ -5,10 +5,12 @@
  */
 #include <sys/un.h>
 
+#include "chardev/chardev.h"
 #include "monitor/json-stream.h"
 #include "qapi/qapi-events.h"
 #include "tests/unit/qmp-client.h"
 #include "util/fdset.h"
+#include "util/main-loop.h"
 
 /* ---- sessions ---- */
 
@@ -636,19 +638,19 @@ static void test_fdsets(void)
     client_send(&client, "{'execute': 'remove-fd', 'arguments': {'fdset-id': 3, 'fd': 9999}}");
     expect_error(&client, "GenericError", "*9999*set 3*");
 
-    g_assert_cmpint(path_open("/dev/fdset/4", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(fdset_open_path("/dev/fdset/4", O_RDONLY, 0), ==, -1);
     g_assert_cmpint(errno, ==, ENOENT);
-    g_assert_cmpint(path_open("/dev/fdset/x", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(fdset_open_path("/dev/fdset/x", O_RDONLY, 0), ==, -1);
     g_assert_cmpint(errno, ==, ENOENT);
-    g_assert_cmpint(path_open("/dev/fdset/3", O_WRONLY, 0), ==, -1);
+    g_assert_cmpint(fdset_open_path("/dev/fdset/3", O_WRONLY, 0), ==, -1);
     g_assert_cmpint(errno, ==, EACCES);
-    g_assert_cmpint(path_open("/dev/fdset/3", O_RDONLY | O_CREAT | O_EXCL, 0), ==, -1);
+    g_assert_cmpint(fdset_open_path("/dev/fdset/3", O_RDONLY | O_CREAT | O_EXCL, 0), ==, -1);
     g_assert_cmpint(errno, ==, EEXIST);
-    fd = path_open("/dev/fdset/3", O_RDONLY | O_CLOEXEC, 0);
+    fd = fdset_open_path("/dev/fdset/3", O_RDONLY | O_CLOEXEC, 0);
     g_assert_cmpint(fd, >=, 0);
     g_assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     monitor_cleanup(); /* the last client goes: so does the set, but not what was opened */
-    g_assert_cmpint(path_open("/dev/fdset/3", O_RDONLY, 0), ==, -1);
+    g_assert_cmpint(fdset_open_path("/dev/fdset/3", O_RDONLY, 0), ==, -1);
     g_assert_cmpint(read(fd, &byte, 1), ==, 1);
     g_assert_cmpint(byte, ==, 0);
     close(fd);
@@ -669,14 +671,14 @@ static void test_fdsets_stay(void)
     g_assert_cmpint(fdset_add(0, only, NULL, false), ==, 0);
     fdset_remove_from_clients();
     g_assert_cmpuint(fdset_list()->len, ==, 1);
-    fd = path_open("/dev/fdset/0", O_RDONLY, 0); /* the file: for both */
+    fd = fdset_open_path("/dev/fdset/0", O_RDONLY, 0); /* the file: for both */
     g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, 2);
     close(fd);
-    fd = path_open("/dev/fdset/0", O_RDWR | O_TRUNC | O_APPEND, 0);
+    fd = fdset_open_path("/dev/fdset/0", O_RDWR | O_TRUNC | O_APPEND, 0);
     g_assert_cmpint(lseek(fd, 0, SEEK_END), ==, 0);
     g_assert_true(fcntl(fd, F_GETFL) & O_APPEND);
     close(fd);
-    fd = path_open("/dev/fdset/0", O_WRONLY | O_TRUNC, 0); /* the one for writing only */
+    fd = fdset_open_path("/dev/fdset/0", O_WRONLY | O_TRUNC, 0); /* the one for writing only */
     g_assert_cmpint(fcntl(fd, F_GETFL) & O_ACCMODE, ==, O_WRONLY);
     close(fd);
     g_assert_true(fdset_remove(0, FDSET_ALL, NULL));

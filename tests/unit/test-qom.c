@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "qom/object.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -620,13 +621,13 @@ static void test_user_objects(void)
 
 static void test_ids(void)
 {
-    g_assert_true(id_wellformed("a"));
-    g_assert_true(id_wellformed("ram-2.x_Y9"));
-    g_assert_false(id_wellformed(""));
-    g_assert_false(id_wellformed("-a"));
-    g_assert_false(id_wellformed("9"));
-    g_assert_false(id_wellformed("a b"));
-    g_assert_false(id_wellformed("a\xc3\xa4"));
+    g_assert_true(object_id_wellformed("a"));
+    g_assert_true(object_id_wellformed("ram-2.x_Y9"));
+    g_assert_false(object_id_wellformed(""));
+    g_assert_false(object_id_wellformed("-a"));
+    g_assert_false(object_id_wellformed("9"));
+    g_assert_false(object_id_wellformed("a b"));
+    g_assert_false(object_id_wellformed("a\xc3\xa4"));
 }
 
 /* ---- -global ---- */

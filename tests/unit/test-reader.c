@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lock-free readers: no reader uses a view that is gone, and writers do not wait for ever. */
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "memory/reader.h"
 #include "util/main-loop.h"

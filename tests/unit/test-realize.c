@@ -4,16 +4,17 @@
  * map, no line stays raised, the machine is what it was, and, with the sanitizers, nothing leaks.
  */
 #include <inttypes.h>
-
 #include <unistd.h>
 
 #include "accel/choose.h"
-#include "chardev/char.h"
+#include "chardev/chardev.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/x86.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"

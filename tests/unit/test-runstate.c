@@ -58,17 +58,17 @@ OBJECT_TYPE_REGISTER(test_machine)
 static void test_stop_cont(void)
 {
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_PRELAUNCH);
-    vm_stop(RUN_STATE_PAUSED); /* does not run: nothing to stop */
+    runstate_stop(RUN_STATE_PAUSED); /* does not run: nothing to stop */
     assert_events("");
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_PRELAUNCH);
-    vm_start();
-    vm_start();
+    runstate_start();
+    runstate_start();
     assert_events("RESUME");
     int64_t before = clock_ns();
     g_usleep(1000);
     g_assert_cmpint(clock_ns(), >, before);
-    vm_stop(RUN_STATE_PAUSED);
-    vm_stop(RUN_STATE_PAUSED);
+    runstate_stop(RUN_STATE_PAUSED);
+    runstate_stop(RUN_STATE_PAUSED);
     assert_events("STOP");
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_PAUSED);
     before = clock_ns();
@@ -78,40 +78,40 @@ static void test_stop_cont(void)
 
 static void test_reset(void)
 {
-    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
-    system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET); /* one reset does for both */
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET); /* one reset does for both */
     g_assert_cmpuint(resets, ==, 0);
     assert_events("RESET:guest-reset");
     g_assert_cmpuint(resets, ==, 1);
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_PRELAUNCH);
-    vm_start();
-    system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    runstate_start();
+    runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     assert_events("RESUME RESET:guest-reset");
     g_assert_true(runstate_is_running());
 }
 
 static void test_powerdown(void)
 {
-    system_powerdown_request();
+    runstate_request_powerdown();
     assert_events("POWERDOWN");
     g_assert_cmpuint(powerdowns, ==, 1);
 }
 
 static void test_no_shutdown(void)
 {
-    vm_start();
+    runstate_start();
     g_string_truncate(events, 0);
     runstate_set_no_shutdown(true);
     runstate_set_no_reboot(true);
-    system_reset_request(SHUTDOWN_CAUSE_GUEST_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     assert_events("SHUTDOWN:guest-reset STOP");
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_SHUTDOWN);
     runstate_set_no_reboot(false);
-    system_reset_request(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
     assert_events("RESET:host-qmp-system-reset");
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_PRELAUNCH);
-    vm_start();
-    system_internal_error();
+    runstate_start();
+    runstate_internal_error();
     assert_events("RESUME STOP");
     g_assert_cmpint(runstate_get(), ==, RUN_STATE_INTERNAL_ERROR);
 }
@@ -119,8 +119,8 @@ static void test_no_shutdown(void)
 static void test_shutdown(void)
 {
     runstate_set_no_shutdown(true);
-    system_shutdown_request(SHUTDOWN_CAUSE_HOST_SIGNAL);
-    system_shutdown_request(SHUTDOWN_CAUSE_GUEST_SHUTDOWN); /* does not outdo a signal */
+    runstate_request_shutdown(SHUTDOWN_CAUSE_HOST_SIGNAL);
+    runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN); /* does not outdo a signal */
     main_loop_run();
     assert_events("SHUTDOWN:host-signal");
     g_assert_cmpint(runstate_exit_status(), ==, 0);

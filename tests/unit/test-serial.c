@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "chardev/char-backend.h"
+#include "chardev/chardev.h"
 #include "hw/char/isa-debugcon.h"
 #include "hw/char/serial.h"
 #include "hw/intc/isa-irq.h"
 #include "tests/unit/chip-test.h"
+#include "util/clock.h"
+#include "util/main-loop.h"
 
 #include <glib/gstdio.h>
 #include <unistd.h>

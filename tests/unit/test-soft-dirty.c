@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "accel/soft/access.h"
+#include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "tests/unit/soft-harness.h"
 

@@ -8,7 +8,7 @@
 #include "accel/soft/msr.h"
 #include "memory/memory.h"
 #include "tests/unit/soft-guest.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 /* ---- DIV and IDIV ---- */
 
@@ -691,7 +691,7 @@ static void test_high_page_tables(void)
     RamBlock *block = ram_block_new("high", 0x1000, -1, false, false, 0, &err);
     g_assert_no_error(err);
     memory_region_init_ram(&region, "high", block);
-    memory_region_add(system_memory(), HIGH_RAM, &region);
+    memory_region_add(memory_system(), HIGH_RAM, &region);
     machine_unlock();
 
     harness_reset(h, HARNESS_LONG64);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "accel/soft/engine.h"
+#include "memory/address-space.h"
 #include "memory/memory.h"
 #include "tests/unit/soft-harness.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 static SoftHarness *h;
 
@@ -37,7 +38,7 @@ static void test_device_writes_code(void)
 
     memory_region_init_io(&port, &dma_ops, NULL, "dma", 1);
     machine_lock();
-    memory_region_add(system_io(), PORT, &port);
+    memory_region_add(memory_io(), PORT, &port);
     machine_unlock();
     harness_reset(h, HARNESS_FLAT32);
     g_assert_cmpint(RUN(call_dma_call), ==, -1);
@@ -93,7 +94,7 @@ static void flash_map(Flash *flash)
     memcpy(flash->ram->host, code, sizeof(code));
     memory_region_init_rom_device(&flash->region, &flash_ops, flash, "flash", flash->ram);
     machine_lock();
-    memory_region_add(system_memory(), FLASH, &flash->region);
+    memory_region_add(memory_system(), FLASH, &flash->region);
     machine_unlock();
 }
 
@@ -147,7 +148,7 @@ static void test_rom(void)
     memory_region_destroy(&rom.region);
     memory_region_init_ram(&rom.region, "rom", rom.ram);
     rom.region.readonly = true;
-    memory_region_add(system_memory(), FLASH, &rom.region);
+    memory_region_add(memory_system(), FLASH, &rom.region);
     machine_unlock();
     harness_reset(h, HARNESS_FLAT32);
     g_assert_cmpint(RUN(rom), ==, -1);

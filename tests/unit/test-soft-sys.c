@@ -9,7 +9,7 @@
 #include "accel/soft/msr.h"
 #include "memory/memory.h"
 #include "tests/unit/soft-guest.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 #define RUN(name) (GUEST_LOAD(h, name), harness_run(h, 1000))
 
@@ -606,7 +606,7 @@ static void test_ports(void)
 
     machine_lock();
     memory_region_init_io(&region, &port_ops, NULL, "ports", 8);
-    memory_region_add(system_io(), 0x60, &region);
+    memory_region_add(memory_io(), 0x60, &region);
     machine_unlock();
     reset(HARNESS_LONG64);
     g_assert_cmpint(RUN(ports), ==, -1);

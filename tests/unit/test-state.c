@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Structures as tables: what is written is read back, and nothing else is. */
 #include "util/state.h"
+#include "util/timer.h"
 
 #include <string.h>
 
-#include "util/clock.h"
 #include "util/main-loop.h"
 
 typedef struct Part {

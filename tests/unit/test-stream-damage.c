@@ -15,6 +15,7 @@
 #include "memory/memory.h"
 #include "migration/migration.h"
 #include "migration/reader.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 #define PAGE   4096

@@ -5,6 +5,7 @@
 
 #include "accel/accel.h"
 #include "accel/vcpu.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 #define CPUS 3

@@ -7,6 +7,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/disassemble.h"
 #include "accel/soft/translate/translator.h"
+#include "memory/address-space.h"
 
 enum { CALLED_SHOWN = 20 };
 
@@ -83,7 +84,7 @@ static void describe_line(GString *out, const char *name, uint64_t value)
     g_string_append_printf(out, "  %-28s %" PRIu64 "\n", name, value);
 }
 
-void soft_statistics_describe(const SoftCpu *s, GString *out)
+void statistics_describe(const SoftCpu *s, GString *out)
 {
     const SoftTranslator *tr = s->translator;
 

@@ -28,6 +28,6 @@ typedef struct TranslateStatistics {
 /* Micro-operation @number of @b, whose function is @fn, was run by the interpreter. */
 void statistics_called(TranslateStatistics *st, const SoftBlock *b, unsigned number, UopFn *fn);
 /* All of one vCPU, to the end of @out. */
-void soft_statistics_describe(const SoftCpu *s, GString *out);
+void statistics_describe(const SoftCpu *s, GString *out);
 
 #endif

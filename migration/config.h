@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a saved machine, or one that comes, must have in common with the one it goes to.
+ */
+#ifndef MIGRATION_CONFIG_H
+#define MIGRATION_CONFIG_H
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+
+/* What must be the same at the other end, as JSON: machine, memory, CPUs, devices with what is
+ * theirs, RAM blocks with sizes. New reference. Machine lock. */
+struct json_object *migration_config(void);
+/* Is @theirs, as another machine gave it, the same as this machine's? An error names the first
+ * thing that differs, with both values. */
+bool migration_config_check(struct json_object *theirs, GError **errp);
+
+#endif
