@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "accel/chips.h"
 #include "target/i386/cpu.h"
 #include "util/state.h"
 
@@ -19,15 +20,12 @@
 
 /* Local APICs that the engine has itself: how ours (hw/intc) work with them. Machine lock. */
 typedef struct AccelApicOps {
-    /* It has the 8259s and the I/O APIC too; their inputs go to set_pic_pin and set_ioapic_pin. */
-    bool has_chips;
+    const AccelChips *chips; /* it has the 8259s and the I/O APIC too; NULL: not */
     /* An interrupt message (SDM vol. 3 section 11.11); false: no local APIC took it. */
     bool (*send_msi)(uint64_t addr, uint32_t data);
-    /* Without has_chips: what pin @pin of our I/O APIC sends. The engine tells EOIs of
+    /* Without chips: what pin @pin of our I/O APIC sends. The engine tells EOIs of
      * level-triggered ones (X86ApicOps.eoi). */
     void (*set_route)(unsigned pin, uint64_t addr, uint32_t data);
-    void (*set_pic_pin)(unsigned n, int level);
-    void (*set_ioapic_pin)(unsigned n, int level);
     void (*reset)(void); /* of the I/O APIC: routes, chips */
 } AccelApicOps;
 
@@ -76,8 +74,6 @@ typedef struct AccelOps {
     /* What a saved machine keeps of a CPU that X86Cpu does not have; only the same engine reads it.
      * NULL: nothing. */
     const StateTable *cpu_state;
-    /* Why a machine cannot be saved and loaded now; NULL: it always can. */
-    bool (*can_migrate)(GError **errp);
     /* Bring X86Cpu up to date after a run / make the engine take changed registers. */
     void (*get_state)(X86Cpu *cpu);
     /* How it fares with a CPU's code, lines of text to the end of @out. CPU's thread, outside guest
@@ -96,6 +92,11 @@ extern AccelOptions accel_options;
 const AccelOps *accel_current(void); /* NULL before accel_choose() */
 /* The current engine's local APICs; NULL: hw/intc has them. */
 const AccelApicOps *accel_apics(void);
+/* Its chips, if there are any; NULL: hw/intc has them. */
+static inline const AccelChips *accel_chips(void)
+{
+    return accel_apics() ? accel_apics()->chips : NULL;
+}
 /* Is there room for @ranges more ranges of RAM (DIMMs)? An error says what is full. */
 bool accel_memory_room(unsigned ranges, GError **errp);
 /* What a CPU does that can go no further (triple fault): asks for a reset. @fn is called with the

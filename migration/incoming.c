@@ -103,9 +103,6 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 
 bool incoming_prepare(const char *uri, bool autostart, GError **errp)
 {
-    if (!migration_possible(errp)) {
-        return false;
-    }
     coming.autostart = autostart;
     runstate_set(RUN_STATE_INMIGRATE);
     return strcmp(uri, "defer") == 0 || incoming_start(uri, NULL, errp);

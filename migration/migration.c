@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "accel/accel.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "migration/config.h"
@@ -238,11 +237,6 @@ static gpointer migration_thread(gpointer opaque)
 
 /* ---- for users ---- */
 
-bool migration_possible(GError **errp)
-{
-    return !accel_current()->can_migrate || accel_current()->can_migrate(errp);
-}
-
 static bool check_start(GError **errp)
 {
     if (migration_active()) {
@@ -270,7 +264,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 {
     Channel channel = { .fd = -1, .listener = -1 };
 
-    if (!migration_possible(errp) || !check_start(errp) ||
+    if (!check_start(errp) ||
         (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp))) {
         return false;
     }

@@ -28,9 +28,6 @@ extern bool migration_events;
 /* Slow a guest down that changes its memory faster than it goes. */
 extern bool migration_auto_converge;
 
-/* Can this machine go and come, with the engine that runs it as it is set up? */
-bool migration_possible(GError **errp);
-
 /* Begin to write the machine to @uri (migration/channel.h). Returns when it is under way; how it
  * goes on tell events and migration_info(). Main thread. */
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);

@@ -41,9 +41,9 @@ static bool pic(Object *obj, void *opaque)
     Hmp *hmp = opaque;
 
     if (object_is_a(obj, TYPE_IOAPIC)) {
-        ioapic_describe((const Ioapic *)obj, hmp->out);
+        ioapic_describe((Ioapic *)obj, hmp->out);
     } else if (object_is_a(obj, TYPE_I8259)) {
-        i8259_describe((const I8259 *)obj, hmp->out);
+        i8259_describe((I8259 *)obj, hmp->out);
     }
     return true;
 }

@@ -14,15 +14,13 @@
 #include "util/error.h"
 
 enum {
-    IOAPIC_PINS = 24,
+    IOAPIC_PINS = ACCEL_IOAPIC_PINS,
     PIC_PINS = 16,
-    GSI_PIC = IOAPIC_PINS,
-    GSI_MSI = GSI_PIC + PIC_PINS,
+    GSI_MSI = KVM_GSI_PIC + PIC_PINS,
     GSI_MAX = 1024,
 };
 
 static struct kvm_irq_routing_entry routes[GSI_MAX]; /* by GSI; type 0: there is none */
-static struct kvm_irqchip chips_at_power_up[3];
 
 static int commit_routes(void)
 {
@@ -134,7 +132,7 @@ const AccelNotify kvm_notify = {
 
 /* ---- for our interrupt controllers ---- */
 
-static bool send_msi(uint64_t addr, uint32_t data)
+bool kvm_send_msi(uint64_t addr, uint32_t data)
 {
     struct kvm_msi msi = {
         .address_lo = (uint32_t)addr,
@@ -163,58 +161,18 @@ static void reset_routes(void)
 }
 
 const AccelApicOps kvm_apic_split = {
-    .send_msi = send_msi,
+    .send_msi = kvm_send_msi,
     .set_route = set_route,
     .reset = reset_routes,
 };
 
 /* ---- kernel_irqchip=on ---- */
 
-static void set_line(unsigned gsi, int level)
-{
-    struct kvm_irq_level line = { .irq = gsi, .level = level != 0 };
-
-    kvm_ioctl(kvm_vm.vm_fd, KVM_IRQ_LINE, &line);
-}
-
-static void set_pic_pin(unsigned n, int level)
-{
-    set_line(GSI_PIC + n, level);
-}
-
-static void set_ioapic_pin(unsigned n, int level)
-{
-    set_line(n, level);
-}
-
-static void get_chips(struct kvm_irqchip chips[3])
-{
-    for (unsigned i = 0; i < 3; i++) {
-        chips[i].chip_id = i;
-        kvm_ioctl(kvm_vm.vm_fd, KVM_GET_IRQCHIP, &chips[i]);
-    }
-}
-
-static void reset_chips(void)
-{
-    for (unsigned i = 0; i < 3; i++) {
-        kvm_ioctl(kvm_vm.vm_fd, KVM_SET_IRQCHIP, &chips_at_power_up[i]);
-    }
-}
-
-const AccelApicOps kvm_apic_full = {
-    .has_chips = true,
-    .send_msi = send_msi,
-    .set_pic_pin = set_pic_pin,
-    .set_ioapic_pin = set_ioapic_pin,
-    .reset = reset_chips,
-};
-
 static void route_chips(void)
 {
     for (unsigned gsi = 0; gsi < GSI_MSI; gsi++) {
-        unsigned pic_pin = gsi - GSI_PIC;
-        bool pic = gsi >= GSI_PIC;
+        unsigned pic_pin = gsi - KVM_GSI_PIC;
+        bool pic = gsi >= KVM_GSI_PIC;
 
         routes[gsi] = (struct kvm_irq_routing_entry){
             .gsi = gsi,
@@ -253,7 +211,7 @@ static bool init_full(GError **errp)
                         "kernel_irqchip=split or off");
         return false;
     }
-    get_chips(chips_at_power_up);
+    kvm_chips_init();
     route_chips();
     return true;
 }

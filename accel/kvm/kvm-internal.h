@@ -96,8 +96,9 @@ void kvm_events_cleanup(void);
 /* The interrupt controllers that kernel_irqchip= puts into the kernel, and the GSIs' routes. */
 bool kvm_irq_init(GError **errp);
 void kvm_irq_cleanup(void);
-extern const AccelApicOps kvm_apic_split, kvm_apic_full;
-extern const AccelNotify kvm_notify; /* of the functions that follow */
+extern const AccelApicOps kvm_apic_split;
+bool kvm_send_msi(uint64_t addr, uint32_t data); /* AccelApicOps.send_msi */
+extern const AccelNotify kvm_notify;             /* of the functions that follow */
 /* A route for an MSI, to be used with kvm_irqfd(): its number (GSI), or -1 and an error. */
 int kvm_msi_route_add(uint64_t addr, uint32_t data, GError **errp);
 bool kvm_msi_route_update(int gsi, uint64_t addr, uint32_t data, GError **errp);
@@ -108,6 +109,14 @@ bool kvm_irqfd(int fd, int gsi, bool on, GError **errp);
  * only if the value is *@match. */
 bool kvm_ioeventfd(int fd, hwaddr addr, unsigned size, bool port, const uint64_t *match, bool on,
                    GError **errp);
+
+/* ---- chips.c ---- */
+
+#define KVM_GSI_PIC ACCEL_IOAPIC_PINS /* number of the first input of the 8259s */
+
+extern const AccelApicOps kvm_apic_full;
+/* They are made, and as at power-up. */
+void kvm_chips_init(void);
 
 /* ---- cpuid.c ---- */
 
@@ -144,9 +153,7 @@ void kvm_put_state(X86Cpu *cpu);
 
 /* ---- saved.c ---- */
 
-/* AccelOps.cpu_state and can_migrate. */
-extern const StateTable kvm_cpu_state;
-bool kvm_can_migrate(GError **errp);
+extern const StateTable kvm_cpu_state; /* AccelOps.cpu_state */
 
 /* ---- vm.c ---- */
 

@@ -9,16 +9,6 @@
 #include "accel/kvm/kvm-internal.h"
 #include "util/error.h"
 
-bool kvm_can_migrate(GError **errp)
-{
-    if (kvm_vm.irqchip == KVM_IRQCHIP_FULL) {
-        error_set(errp, "with kernel_irqchip=on part of the machine's state is in the kernel and "
-                        "cannot be saved: start it with kernel_irqchip=split or off");
-        return false;
-    }
-    return true;
-}
-
 static void set_bytes(GBytes **to, const void *data, size_t size)
 {
     g_clear_pointer(to, g_bytes_unref);

@@ -284,7 +284,6 @@ const AccelOps accel_kvm = {
     .runnable = kvm_cpu_runnable,
     .kick = kvm_cpu_kick,
     .cpu_state = &kvm_cpu_state,
-    .can_migrate = kvm_can_migrate,
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
 };

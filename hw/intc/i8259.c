@@ -160,10 +160,62 @@ int i8259_acknowledge(I8259 *s)
     return pic->base + (level == NONE ? SPURIOUS : level);
 }
 
-/* Then only the levels of our inputs count. */
-static bool i8259_in_engine(void)
+/* ---- those of the engine, if it has some: then ours have only the levels of the inputs ---- */
+
+static void pic_fetch(Pic *pic, unsigned n)
 {
-    return accel_apics() && accel_apics()->has_chips;
+    AccelPic regs;
+
+    accel_chips()->get_pic(n, &regs);
+    pic->irr = regs.irr;
+    pic->isr = regs.isr;
+    pic->imr = regs.imr;
+    pic->elcr = regs.elcr;
+    pic->base = regs.base;
+    pic->lowest = regs.lowest;
+    pic->init_state = (InitState)regs.init_state;
+    pic->icw4_wanted = regs.icw4_wanted;
+    pic->auto_eoi = regs.auto_eoi;
+    pic->rotate_on_auto_eoi = regs.rotate_on_auto_eoi;
+    pic->special_nested = regs.special_nested;
+    pic->special_mask = regs.special_mask;
+    pic->read_isr = regs.read_isr;
+    pic->poll = regs.poll;
+}
+
+static void pic_store(const Pic *pic, unsigned n)
+{
+    const AccelPic regs = {
+        .lines = pic->lines,
+        .irr = pic->irr,
+        .isr = pic->isr,
+        .imr = pic->imr,
+        .elcr = pic->elcr,
+        .base = pic->base,
+        .lowest = pic->lowest,
+        .init_state = (uint8_t)pic->init_state,
+        .icw4_wanted = pic->icw4_wanted,
+        .auto_eoi = pic->auto_eoi,
+        .rotate_on_auto_eoi = pic->rotate_on_auto_eoi,
+        .special_nested = pic->special_nested,
+        .special_mask = pic->special_mask,
+        .read_isr = pic->read_isr,
+        .poll = pic->poll,
+    };
+
+    accel_chips()->set_pic(n, &regs);
+}
+
+/* Our registers become the engine's. */
+static void i8259_fetch(I8259 *s)
+{
+    for (unsigned n = 0; accel_chips() && n < 2; n++) {
+        pic_fetch(&s->pics[n], n);
+    }
+    if (accel_chips()) {
+        pic_set_line(&s->pics[0], CASCADE, pic_request(&s->pics[1]) != NONE);
+        s->output = pic_request(&s->pics[0]) != NONE;
+    }
 }
 
 static void i8259_set_irq(void *opaque, int n, int level)
@@ -172,9 +224,9 @@ static void i8259_set_irq(void *opaque, int n, int level)
     Pic *pic = &s->pics[n >> 3];
 
     s->counts[n] += level && !(pic->lines >> (n & 7) & 1);
-    if (i8259_in_engine()) {
+    if (accel_chips()) {
         pic->lines = level ? pic->lines | 1 << (n & 7) : pic->lines & ~(1 << (n & 7));
-        accel_apics()->set_pic_pin(n, level);
+        accel_chips()->set_pic_pin(n, level);
         return;
     }
     pic_set_line(pic, n & 7, level != 0);
@@ -357,12 +409,9 @@ static const MemoryRegionOps i8259_elcr_ops = { i8259_elcr_read, i8259_elcr_writ
 
 /* ---- for monitors ---- */
 
-void i8259_describe(const I8259 *s, GString *out)
+void i8259_describe(I8259 *s, GString *out)
 {
-    if (i8259_in_engine()) {
-        g_string_append(out, "pic0, pic1: in the kernel (kernel_irqchip=on)\n");
-        return;
-    }
+    i8259_fetch(s);
     for (unsigned i = 0; i < 2; i++) {
         const Pic *pic = &s->pics[i];
 
@@ -433,18 +482,33 @@ static const StateField i8259_fields[] = {
     {},
 };
 
+static void i8259_pre_save(void *obj)
+{
+    i8259_fetch(obj);
+}
+
 /* What is behind the output has not seen it: it would wait for the next edge, which may never come.
  */
 static bool i8259_loaded(void *obj, GError **errp)
 {
     I8259 *s = obj;
 
-    irq_set(&s->intr, s->output);
+    if (!accel_chips()) {
+        irq_set(&s->intr, s->output);
+    }
+    /* The slave first: the master is told of it when it is there. */
+    for (unsigned n = 2; accel_chips() && n-- > 0;) {
+        pic_store(&s->pics[n], n);
+    }
     return true;
 }
 
 static const StateTable i8259_state = {
-    .name = "i8259", .version = 1, .fields = i8259_fields, .post_load = i8259_loaded
+    .name = "i8259",
+    .version = 1,
+    .fields = i8259_fields,
+    .pre_save = i8259_pre_save,
+    .post_load = i8259_loaded,
 };
 
 static const DeviceClass i8259_device_ops = {

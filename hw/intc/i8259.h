@@ -32,7 +32,7 @@ bool i8259_output(const I8259 *pic);
 /* ---- for monitors ---- */
 
 /* Append the registers of both, a line each. */
-void i8259_describe(const I8259 *pic, GString *out);
+void i8259_describe(I8259 *pic, GString *out);
 /* How often each of the 16 input lines has risen since the pair was made. */
 const uint64_t *i8259_counts(const I8259 *pic);
 

@@ -2,6 +2,7 @@
 #include "hw/intc/ioapic.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "accel/accel.h"
 #include "hw/core/irq-lines.h"
@@ -34,6 +35,8 @@ enum {
 #define RTE_MASKED     (1ull << 16)
 #define RTE_DEST_SHIFT 56
 #define RTE_WRITABLE   0xff0000000001afffull
+
+G_STATIC_ASSERT(IOAPIC_PINS == ACCEL_IOAPIC_PINS);
 
 struct Ioapic {
     Device parent;
@@ -101,10 +104,29 @@ static void ioapic_service_level(Ioapic *s, unsigned pin)
     }
 }
 
-/* Then only the levels of our pins count. */
-static bool ioapic_in_engine(void)
+/* Our registers become the engine's, if it has an I/O APIC: then ours has only the levels of the
+ * pins. */
+static void ioapic_fetch(Ioapic *s)
 {
-    return accel_apics() && accel_apics()->has_chips;
+    AccelIoapic regs;
+
+    if (!accel_chips()) {
+        return;
+    }
+    accel_chips()->get_ioapic(&regs);
+    s->select = regs.select;
+    s->id = regs.id;
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        s->rte[pin] = regs.rte[pin] & (RTE_WRITABLE | RTE_REMOTE_IRR);
+    }
+}
+
+static void ioapic_store(const Ioapic *s)
+{
+    AccelIoapic regs = { .select = s->select, .id = s->id, .lines = s->lines };
+
+    memcpy(regs.rte, s->rte, sizeof(regs.rte));
+    accel_chips()->set_ioapic(&regs);
 }
 
 static void ioapic_set_irq(void *opaque, int n, int level)
@@ -115,8 +137,8 @@ static void ioapic_set_irq(void *opaque, int n, int level)
 
     s->counts[n] += rising;
     s->lines = level ? s->lines | bit : s->lines & ~bit;
-    if (ioapic_in_engine()) {
-        accel_apics()->set_ioapic_pin(n, level);
+    if (accel_chips()) {
+        accel_chips()->set_ioapic_pin(n, level);
     } else if (s->rte[n] & RTE_LEVEL) {
         ioapic_service_level(s, n);
     } else if (rising && !(s->rte[n] & RTE_MASKED)) {
@@ -228,17 +250,13 @@ static void ioapic_describe_pins(const char *name, uint32_t pins, GString *out)
     g_string_append(out, pins ? "\n" : " (none)\n");
 }
 
-void ioapic_describe(const Ioapic *s, GString *out)
+void ioapic_describe(Ioapic *s, GString *out)
 {
     static const char *const modes[8] = { "fixed", "lowest", "SMI",  "?",
                                           "NMI",   "INIT",   "SIPI", "ExtINT" };
     uint32_t remote_irr = 0;
 
-    if (ioapic_in_engine()) {
-        g_string_append(out, "ioapic0: in the kernel (kernel_irqchip=on)\n");
-        ioapic_describe_pins("Lines", s->lines, out);
-        return;
-    }
+    ioapic_fetch(s);
     g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x\n", VERSION & 0xff, s->id,
                            s->select);
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
@@ -307,12 +325,21 @@ static const StateField ioapic_fields[] = {
     STATE_UINTS(Ioapic, counts), STATE_UINTS(Ioapic, rte), {},
 };
 
+static void ioapic_pre_save(void *obj)
+{
+    ioapic_fetch(obj);
+}
+
 /* The engine's routes, which are not saved: also of pins that are masked while their interrupt is
  * in service. */
 static bool ioapic_loaded(void *obj, GError **errp)
 {
     Ioapic *s = obj;
 
+    if (accel_chips()) {
+        ioapic_store(s);
+        return true;
+    }
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
         if (!(s->rte[pin] & RTE_MASKED) || s->rte[pin] & RTE_REMOTE_IRR) {
             ioapic_set_route(s, pin);
@@ -322,7 +349,11 @@ static bool ioapic_loaded(void *obj, GError **errp)
 }
 
 static const StateTable ioapic_state = {
-    .name = "ioapic", .version = 1, .fields = ioapic_fields, .post_load = ioapic_loaded
+    .name = "ioapic",
+    .version = 1,
+    .fields = ioapic_fields,
+    .pre_save = ioapic_pre_save,
+    .post_load = ioapic_loaded,
 };
 
 static const DeviceClass ioapic_device_ops = {

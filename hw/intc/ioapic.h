@@ -28,7 +28,7 @@ Irq ioapic_irq(Ioapic *ioapic, unsigned n);
 /* ---- for monitors ---- */
 
 /* Append the registers in words, a line a pin. */
-void ioapic_describe(const Ioapic *ioapic, GString *out);
+void ioapic_describe(Ioapic *ioapic, GString *out);
 /* How often each of the IOAPIC_PINS pins has risen since it was made. */
 const uint64_t *ioapic_counts(const Ioapic *ioapic);
 

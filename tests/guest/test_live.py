@@ -211,7 +211,9 @@ def reset_meanwhile():
 def main():
     tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE])]
     if ENGINE == "kvm":
-        tests += [to_and_fro("pc", ["soft", "kvm"]), to_and_fro("q35", ["kvm", "soft"])]
+        chips = "kvm,kernel_irqchip=on"
+        tests += [to_and_fro("pc", ["soft", "kvm"]), to_and_fro("q35", ["kvm", "soft"]),
+                  to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"])]
     tests += [(function.__name__, function) for function in (
         saved_live, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])

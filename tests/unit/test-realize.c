@@ -168,10 +168,10 @@ static Machine *machine_make(const char *type, bool all)
     return machine;
 }
 
-/* Types that only one of the boards has, and that only KVM has. */
+/* Types that only one of the boards has, and that no machine has. */
 static const char *const of_pc[] = { "i440FX", "i440FX-pcihost", "PIIX3", "PIIX4_PM", NULL };
 static const char *const of_q35[] = { "mch", "q35-pcihost", "ICH9-LPC", "pcie-root-port", NULL };
-static const char *const of_kvm[] = { "kvm-pit", NULL };
+static const char *const of_none[] = { "kvm-pit", NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)
 {
@@ -193,7 +193,7 @@ static void assert_every_type(const GPtrArray *devices, const char *const *elsew
         const ObjectType *type = types->pdata[i];
 
         if (!type->abstract && object_type_is_a(type, TYPE_DEVICE) &&
-            !object_type_is_a(type, TYPE_X86_CPU) && !g_strv_contains(of_kvm, type->name) &&
+            !object_type_is_a(type, TYPE_X86_CPU) && !g_strv_contains(of_none, type->name) &&
             has_type(devices, type->name) == g_strv_contains(elsewhere, type->name)) {
             g_error("%s: is it in this machine?", type->name);
         }
