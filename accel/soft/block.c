@@ -237,12 +237,15 @@ static const Uop *uop_stop(SoftCpu *s, const Uop *op)
 }
 
 /* The running block was written to by @op: its instruction is completed, the following ones are
- * decoded again. */
+ * decoded again; also those that do nothing, and so have no micro-operation. */
 static void stop_after(SoftBlock *b, const Uop *op)
 {
+    unsigned pc_off = op->pc_off;
+
     for (unsigned i = 0; i < b->count; i++) {
-        if (b->uops[i].pc_off > op->pc_off) {
+        if (b->uops[i].pc_off > pc_off) {
             b->uops[i].fn = uop_stop;
+            b->uops[i].pc_off = (uint16_t)(pc_off + op->len);
         }
     }
 }
@@ -354,6 +357,43 @@ static void invalidate(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len)
     SoftCachePage *p = find_page(s->cache, phys);
     if (p) {
         invalidate_page(s, op, p, phys, len);
+    }
+}
+
+void soft_blocks_stop(SoftCpu *s, const Uop *op)
+{
+    if (!s->block->dead) {
+        invalidate(s, op, s->block->phys, 1);
+    }
+}
+
+static void collect_at(SoftCachePage *p, uint64_t addr, uint32_t key, GPtrArray *found)
+{
+    for (SoftBlock *b = p->blocks[0]; b; b = b->page_next[0]) {
+        if (b->key & key && addr - (b->cs_base + b->rip) < b->bytes) {
+            g_ptr_array_add(found, b);
+        }
+    }
+}
+
+void soft_blocks_drop_at(SoftCpu *s, uint64_t addr, uint32_t key)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    GHashTableIter it;
+    void *page;
+
+    g_hash_table_iter_init(&it, s->cache->pages);
+    while (g_hash_table_iter_next(&it, NULL, &page)) {
+        collect_at(page, addr, key, found);
+    }
+    for (unsigned i = 0; i < found->len; i++) {
+        SoftBlock *b = found->pdata[i];
+
+        kill_block(s, b, NULL);
+        page_lost_blocks(s, b->phys);
+        if (b->second != NO_PAGE) {
+            page_lost_blocks(s, b->second);
+        }
     }
 }
 

@@ -58,5 +58,10 @@ typedef struct SoftCache {
 
 /* Forget all blocks. Not while one is running: between calls of soft_execute(). */
 void soft_cache_drop(SoftCpu *s);
+/* Forget those of blocks with the bits @key in their mode_key that have the byte at linear address
+ * @addr. The running one goes on to its end. */
+void soft_blocks_drop_at(SoftCpu *s, uint64_t addr, uint32_t key);
+/* End the running block after the instruction of @op. */
+void soft_blocks_stop(SoftCpu *s, const Uop *op);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Control and debug registers (SDM vol. 3 sections 2.5, 18.2), TLB and cache maintenance. */
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
@@ -101,6 +102,7 @@ static void write_cr4(SoftCpu *s, const Uop *op, uint64_t value)
     }
     cpu->cr4 = value;
     soft_tlb_flush(s, false);
+    soft_breakpoints_update(s); /* DE */
     soft_update_mode(s);
 }
 
@@ -168,7 +170,6 @@ static unsigned debug_register(SoftCpu *s, const Uop *op, unsigned number)
     }
     need_ring0(s, op);
     if (cpu->dr[7] & DR7_GD) {
-        cpu->dr[7] &= ~(uint64_t)DR7_GD;
         cpu->dr[6] |= DR6_BD;
         soft_raise(s, op, EXC_DB, -1);
     }
@@ -186,9 +187,10 @@ static const Uop *run_write_dr(SoftCpu *s, const Uop *op)
     if (number == 6) {
         value = (value & 0xe00f) | DR6_FIXED_ONE;
     } else if (number == 7) {
-        value = (value & 0xffff2bff) | DR7_FIXED_ONE;
+        value = (value & 0xffff23ff) | DR7_FIXED_ONE;
     }
     s->cpu.dr[number] = value;
+    soft_breakpoints_update(s);
     return op + 1;
 }
 
@@ -219,7 +221,7 @@ static bool emit_mov(SoftDecoder *d, const SoftInsn *in)
     u->dst = (uint8_t)ZydisRegisterGetId(to->reg.value);
     u->src = (uint8_t)ZydisRegisterGetId(from->reg.value);
     u->size = d->mode == 64 ? 8 : 4;
-    if (fn == run_write_cr) {
+    if (fn == run_write_cr || fn == run_write_dr) {
         soft_end_block(d, in);
     }
     return true;

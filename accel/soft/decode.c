@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/disassemble.h"
@@ -238,6 +239,26 @@ static void emit_go_on(SoftDecoder *d, const SoftInsn *in)
     soft_end_block_jump(d, in, in->next_rip);
 }
 
+static const Uop *uop_breakpoint(SoftCpu *s, const Uop *op)
+{
+    return soft_breakpoint_reached(s, soft_op_rip(s, op)) ? NULL : op + 1;
+}
+
+/* Is there a breakpoint at @offset in the block? One at the beginning is asked about when it is
+ * run. */
+static bool has_breakpoint(const SoftDecoder *d, unsigned offset)
+{
+    return d->mode_key & SOFT_KEY_BREAK &&
+           soft_breakpoint_at(d->s, soft_code_linear(d->s, d->rip + offset));
+}
+
+static void emit_breakpoint(SoftDecoder *d, SoftInsn *in)
+{
+    memset(&in->raw, 0, sizeof(in->raw));
+    set_rip(d, in, 0);
+    soft_emit(d, in, uop_breakpoint);
+}
+
 /* A SIB byte without a base register (base 5, mod 0) has a 32-bit displacement, whatever REX.B is
  * (SDM vol. 2 table 2-5). Zydis 4.0 takes it for R13D if addresses have 32 bits. */
 static void fix_missing_base(SoftInsn *in)
@@ -353,8 +374,12 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     fetch_first(&code, phys);
     *second = (hwaddr)-1;
 
+    if (has_breakpoint(d, 0)) {
+        emit_breakpoint(d, &in);
+    }
     while (!d->ended) {
-        bool full = insns == max || d->count + 2 * SOFT_INSN_MAX_UOPS > SOFT_BLOCK_MAX_UOPS;
+        bool full = insns == max || (insns > 0 && has_breakpoint(d, offset)) ||
+                    d->count + 2 * SOFT_INSN_MAX_UOPS > SOFT_BLOCK_MAX_UOPS;
         if (insns > 0 && (full || offset == code.first)) {
             emit_go_on(d, &in);
         } else if (decode_one(d, z, &in, &code, offset)) {

@@ -10,6 +10,7 @@
 #include "accel/soft/engine.h"
 
 #include "accel/soft/block.h"
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/code-pages.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
@@ -80,9 +81,23 @@ static bool take_interrupt(SoftCpu *s, uint32_t pending)
     return deliver_interrupt(s);
 }
 
-/* Run one block, or one instruction where its end matters; and take the single-step trap. */
+/* Traps that follow what was run: of single steps, and of data and I/O breakpoints. */
+static void take_traps(SoftCpu *s)
+{
+    SoftBreakpoints *bp = &s->breakpoints;
+
+    if ((s->trap || bp->hits) && !bp->hold) {
+        s->cpu.halted = false; /* the trap ends HLT at once */
+        s->cpu.dr[6] |= (s->trap ? DR6_BS : 0) | bp->hits;
+        bp->hits = 0;
+        soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
+    }
+}
+
+/* Run one block, or one instruction where its end matters. */
 static void execute(SoftCpu *s, bool one)
 {
+    soft_breakpoints_begin(s);
     s->trap = s->cpu.rflags & RFLAGS_TF;
     if (one) {
         s->mode_key |= SOFT_KEY_TF;
@@ -91,11 +106,7 @@ static void execute(SoftCpu *s, bool one)
     } else {
         soft_execute(s);
     }
-    if (s->trap) {
-        s->cpu.halted = false; /* the trap ends HLT at once */
-        s->cpu.dr[6] |= DR6_BS;
-        soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
-    }
+    take_traps(s);
 }
 
 static void log_registers(SoftCpu *s)
@@ -125,13 +136,14 @@ bool soft_engine_turn(SoftCpu *s)
     if (log_enabled(LOG_CPU)) {
         log_registers(s);
     }
-    execute(s, shadow && interrupt_waits(s, pending));
+    execute(s, (shadow && interrupt_waits(s, pending)) || s->breakpoints.hits);
     return true;
 }
 
 bool soft_engine_fault(SoftCpu *s)
 {
     s->cpu.interrupt_shadow = false;
+    s->breakpoints.hits = 0; /* the instruction is not complete */
     return soft_deliver_fault(s);
 }
 
@@ -219,6 +231,7 @@ static bool engine_init(GError **errp)
 bool soft_engine_init(SoftCpu *s, GError **errp)
 {
     s->delivering = -1;
+    soft_breakpoints_init(s);
     soft_tlb_init(s);
     soft_update_mode(s);
     return soft_blocks_init(s, errp);
@@ -227,6 +240,7 @@ bool soft_engine_init(SoftCpu *s, GError **errp)
 void soft_engine_destroy(SoftCpu *s)
 {
     soft_blocks_destroy(s);
+    soft_breakpoints_destroy(s);
 }
 
 static bool cpu_init(X86Cpu *cpu, GError **errp)
@@ -262,6 +276,7 @@ static void put_state(X86Cpu *cpu)
     /* While it was stopped, memory may have been written too: a kernel loaded again after a reset.
      */
     soft_cache_drop(s);
+    soft_breakpoints_update(s);
     soft_update_mode(s);
 }
 

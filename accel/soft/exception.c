@@ -64,8 +64,6 @@ bool soft_deliver_fault(SoftCpu *s)
     if (s->fault.vector == EXC_PF) {
         s->cpu.cr2 = s->fault.cr2;
     }
-    /* Of the vectors that are not faults, only INT1's #DB comes this way. */
-    soft_deliver(s, (unsigned)vector, vector == EXC_DB ? SOFT_EVENT_TRAP : SOFT_EVENT_FAULT,
-                 error_code, s->cpu.rip);
+    soft_deliver(s, (unsigned)vector, SOFT_EVENT_FAULT, error_code, s->cpu.rip);
     return true;
 }

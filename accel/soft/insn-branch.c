@@ -214,7 +214,8 @@ static bool emit_ret(SoftDecoder *d, const SoftInsn *in)
 /* Replaces a comparison just before by one that branches. */
 static bool fuse(SoftDecoder *d, unsigned cc)
 {
-    Uop *last = d->count ? &d->uops[d->count - 1] : NULL;
+    bool alone = d->mode_key & SOFT_KEY_BREAK; /* a trap may follow the comparison */
+    Uop *last = d->count && !alone ? &d->uops[d->count - 1] : NULL;
     UopFn *fn = last ? soft_compare_and_branch(last->fn, cc) : NULL;
 
     if (fn) {

@@ -286,6 +286,7 @@ static inline bool must_leave(SoftCpu *s)
 static const Uop *leave_in_the_middle(SoftCpu *s, const Uop *op)
 {
     s->cpu.rip = soft_op_rip(s, op);
+    s->cpu.rflags |= RFLAGS_RF; /* its breakpoint was passed */
     return NULL;
 }
 

@@ -262,7 +262,7 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
         .event = event,
         .error_code = error_code,
         .rip = return_rip,
-        .flags = soft_get_rflags(s) & ~(uint64_t)RFLAGS_RF,
+        .flags = soft_get_rflags(s),
         .ext = event != SOFT_EVENT_SOFTWARE,
     };
 
@@ -289,6 +289,9 @@ void soft_deliver(SoftCpu *s, unsigned vector, SoftEvent event, int64_t error_co
     }
     s->delivering = -1;
     s->cpu.interrupt_shadow = false;
+    if (exception && vector == EXC_DB) {
+        s->cpu.dr[7] &= ~(uint64_t)DR7_GD; /* for the handler */
+    }
     s->trap = false; /* INT n: TF is clear in the handler, and set again by its IRET */
 }
 

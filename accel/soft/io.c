@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* IN, OUT, INS, OUTS and the I/O permission bitmap (SDM vol. 1 section 19.5). */
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
@@ -45,6 +46,7 @@ static const Uop *run_in(SoftCpu *s, const Uop *op)
     check_permission(s, op, port, op->size);
     uint64_t value = soft_machine_load(s, &address_space_io, port, op->size);
     soft_set(s, X86_RAX, value, op->size);
+    soft_breakpoints_port(s, op, port, op->size);
     return op + 1;
 }
 
@@ -54,6 +56,7 @@ static const Uop *run_out(SoftCpu *s, const Uop *op)
 
     check_permission(s, op, port, op->size);
     soft_machine_store(s, &address_space_io, port, soft_get(s, X86_RAX, op->size), op->size);
+    soft_breakpoints_port(s, op, port, op->size);
     return op + 1;
 }
 
@@ -105,6 +108,7 @@ static void one_ins(SoftCpu *s, const Uop *op, unsigned port)
 
     soft_probe_write(s, op, addr, op->size); /* nothing may be read if it cannot be stored */
     soft_store(s, op, addr, soft_machine_load(s, &address_space_io, port, op->size), op->size);
+    soft_breakpoints_port(s, op, port, op->size);
     advance(s, op, X86_RDI);
 }
 
@@ -113,6 +117,7 @@ static void one_outs(SoftCpu *s, const Uop *op, unsigned port)
     uint64_t value = soft_load(s, op, element_address(s, op, X86_RSI, false), op->size);
 
     soft_machine_store(s, &address_space_io, port, value, op->size);
+    soft_breakpoints_port(s, op, port, op->size);
     advance(s, op, X86_RSI);
 }
 
@@ -133,6 +138,7 @@ static const Uop *run_string(SoftCpu *s, const Uop *op)
             (atomic_load(&s->cpu.exit_request) || (s->mode_key & SOFT_KEY_TF))) {
             /* Interrupted between two elements, or a step; goes on from here later. */
             s->cpu.rip = s->cpu.regs[REG_PC] + op->pc_off;
+            s->cpu.rflags |= RFLAGS_RF; /* its breakpoint was passed */
             return NULL;
         }
     }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/tlb.h"
@@ -75,6 +76,7 @@ void soft_update_mode(SoftCpu *s)
     }
     key |= lma ? SOFT_KEY_LMA : 0;
     key |= cpu->rflags & RFLAGS_TF ? SOFT_KEY_TF : 0;
+    key |= s->breakpoints.key ? SOFT_KEY_BREAK : 0;
     if (cpu->cr0 & CR0_PE) {
         key |= SOFT_KEY_PE | (cpu->rflags & RFLAGS_VM ? SOFT_KEY_VM86 : 0);
         key |= soft_cpl(s) == 3 ? SOFT_KEY_CPL3 : 0;
@@ -98,25 +100,27 @@ void soft_update_mode(SoftCpu *s)
     }
 }
 
-static SoftTlbEntry entry_for(const SoftTranslation *t, uint64_t page)
+static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64_t page)
 {
     uint64_t flags = (t->global ? SOFT_TLB_GLOBAL : 0) | (t->large ? SOFT_TLB_LARGE : 0);
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t->phys);
-    uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW;
+    uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW, fetch_slow = SOFT_TLB_SLOW;
     uintptr_t addend = 0;
 
     if (r && r->host && r->size - (t->phys - r->addr) >= SOFT_PAGE) {
         flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
         addend = (uintptr_t)(r->host + (t->phys - r->addr)) - page;
-        read_slow = 0;
-        bool watched = r->readonly || soft_code_page_has(t->phys) ||
+        bool breakpoint = soft_breakpoints_watch(s, page);
+        read_slow = breakpoint ? SOFT_TLB_SLOW : 0;
+        fetch_slow = 0;
+        bool watched = breakpoint || r->readonly || soft_code_page_has(t->phys) ||
                        dirty_wanted(r->mr->ram, r->offset + (t->phys - r->addr));
         write_slow = watched ? SOFT_TLB_SLOW : 0;
     }
     return (SoftTlbEntry){
         .read_tag = t->read ? page | read_slow : UINT64_MAX,
         .write_tag = t->write ? page | write_slow : UINT64_MAX,
-        .fetch_tag = t->fetch ? page | read_slow : UINT64_MAX,
+        .fetch_tag = t->fetch ? page | fetch_slow : UINT64_MAX,
         .addend = addend,
         .phys = t->phys | flags,
     };
@@ -136,7 +140,7 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
     }
 
     s->tlb_fills++;
-    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK, entry_for(&t, addr & SOFT_PAGE_MASK));
+    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK, entry_for(s, &t, addr & SOFT_PAGE_MASK));
 }
 
 static uint64_t tag_of(const SoftTlbEntry *e, SoftAccess access)
@@ -217,7 +221,8 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
     if (e->write_tag & SOFT_TLB_SLOW) {
         hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
         soft_mark_dirty(phys);
-        if (!soft_code_invalidate(s, op, phys, len)) {
+        if (!soft_code_invalidate(s, op, phys, len) &&
+            !soft_breakpoints_watch(s, addr & SOFT_PAGE_MASK)) {
             e->write_tag &= ~SOFT_TLB_SLOW;
         }
     }
@@ -317,12 +322,15 @@ static void store_mode(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
 
 uint64_t soft_load_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
-    return load_mode(s, op, addr, size, s->mmu_mode);
+    uint64_t value = load_mode(s, op, addr, size, s->mmu_mode);
+    soft_breakpoints_access(s, op, addr, size, SOFT_READ);
+    return value;
 }
 
 void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size)
 {
     store_mode(s, op, addr, value, size, s->mmu_mode);
+    soft_breakpoints_access(s, op, addr, size, SOFT_WRITE);
 }
 
 uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
@@ -338,11 +346,13 @@ void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
 void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len)
 {
     read_mode(s, op, addr, buf, len, s->mmu_mode);
+    soft_breakpoints_access(s, op, addr, len, SOFT_READ);
 }
 
 void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len)
 {
     write_mode(s, op, addr, buf, len, s->mmu_mode);
+    soft_breakpoints_access(s, op, addr, len, SOFT_WRITE);
 }
 
 /* The fault of the second page is at its first byte. */
@@ -380,13 +390,21 @@ void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
         return NULL;
     }
     SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
-    return write_host(s, op, e, addr, size);
+    void *host = write_host(s, op, e, addr, size);
+    if (host) {
+        soft_breakpoints_access(s, op, addr, size, SOFT_READ);
+        soft_breakpoints_access(s, op, addr, size, SOFT_WRITE);
+    }
+    return host;
 }
 
 void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
 {
     SoftTlbEntry *e = tlb_get(s, op, addr, access, s->mmu_mode);
 
+    if (soft_breakpoints_watch(s, addr & SOFT_PAGE_MASK)) {
+        return NULL; /* element by element */
+    }
     if (access == SOFT_WRITE) {
         return write_host(s, op, e, addr, len);
     }

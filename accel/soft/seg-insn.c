@@ -53,7 +53,7 @@ static void after_load(SoftDecoder *d, const SoftInsn *in, unsigned seg)
     }
 }
 
-/* MOV and POP to SS hold back interrupts and the single-step trap until after the next instruction,
+/* MOV and POP to SS hold back interrupts and debug exceptions until after the next instruction,
  * which is to load the stack pointer (SDM vol. 3 section 6.8.3). The manual promises nothing for
  * the second of two in a row; AMD's processors (family 25) hold back there too. LSS, which loads
  * both, does nothing of the kind. */
@@ -63,6 +63,7 @@ static void load_and_shadow(SoftCpu *s, const Uop *op, unsigned seg, unsigned se
     if (seg == X86_SEG_SS) {
         s->cpu.interrupt_shadow = true;
         s->trap = false;
+        s->breakpoints.hold = true;
     }
 }
 

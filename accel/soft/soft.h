@@ -118,6 +118,18 @@ typedef struct SoftFlags {
     uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
 } SoftFlags;
 
+/* ---- breakpoints (breakpoint.h) ---- */
+typedef struct SoftBreakpoints {
+    GArray *armed;    /* of breakpoint.c's own */
+    bool data, port;  /* kinds that there are among them */
+    bool key;         /* those that need SOFT_KEY_BREAK: instruction, and for reads */
+    GArray *made_for; /* of addresses: blocks with SOFT_KEY_BREAK are cut there */
+    uint32_t hits;    /* DR6's bits: a trap that follows the running instruction */
+    bool hold;        /* the trap is held back until after the next instruction: MOV SS */
+    bool pass;        /* the one at pass_rip is not to be hit */
+    uint64_t pass_rip;
+} SoftBreakpoints;
+
 struct SoftCpu {
     X86Cpu cpu; /* first */
     SoftFlags cc;
@@ -150,6 +162,7 @@ struct SoftCpu {
      * TF as it was before the instruction decides; MOV and POP to SS and INT suppress the trap, and
      * after SYSCALL and SYSRET it is the new TF that counts. */
     bool trap;
+    SoftBreakpoints breakpoints;
     MemoryReader *reader;           /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache;        /* decoded blocks (block.h) */
     struct SoftCodeCpu *code_pages; /* code-pages.c's own */
@@ -176,7 +189,8 @@ enum {
     /* Blocks of one instruction (of REP: one iteration), not linked, after which soft_execute()
      * returns: EFLAGS.TF is set, or there is an interrupt shadow that must end in time. */
     SOFT_KEY_TF = 1 << 7,
-    SOFT_KEY_MMU_SHIFT = 8, /* above it: mmu_mode, so that translated code knows its TLB */
+    SOFT_KEY_BREAK = 1 << 8, /* blocks are cut at breakpoints, and instructions not fused */
+    SOFT_KEY_MMU_SHIFT = 9,  /* above it: mmu_mode, so that translated code knows its TLB */
 };
 
 /* ---- running (engine.c calls, block.c implements) ----
@@ -210,9 +224,9 @@ void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, u
 void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len);
 void soft_write(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf, unsigned len);
 /* Host address of [addr, addr + len), within one page and not empty, for a run of elements of a
- * string instruction: faults as an access of @access (not SOFT_FETCH) does; NULL: not RAM, or ROM
- * that is written to. Decoded code there is dropped if it is written. Two of them stay valid side
- * by side while nothing else is accessed. */
+ * string instruction: faults as an access of @access (not SOFT_FETCH) does; NULL: not RAM, ROM
+ * that is written to, or a page with a data breakpoint. Decoded code there is dropped if it is
+ * written. Two of them stay valid side by side while nothing else is accessed. */
 void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);
 /* Fault now if a read or write of @len bytes (at most a page) would fault. */
 void soft_probe_read(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);

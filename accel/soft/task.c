@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "accel/soft/task.h"
 
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
@@ -160,6 +161,7 @@ static void enter_new(SoftCpu *s, const SoftTaskSwitch *to, const TaskState *t, 
 
     cpu->cr0 |= CR0_TS;
     cpu->dr[7] &= ~(uint64_t)DR7_LOCAL;
+    soft_breakpoints_update(s);
     if (l == &layout32 && (cpu->cr0 & CR0_PG)) {
         cpu->cr3 = t->cr3;
         soft_tlb_flush(s, cpu->cr4 & CR4_PGE);

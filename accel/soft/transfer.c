@@ -314,6 +314,15 @@ void soft_write_flags(SoftCpu *s, uint64_t value, unsigned size, unsigned cpl)
     soft_set_rflags(s, (old & ~mask & ~(uint64_t)RFLAGS_RF) | (value & mask) | RFLAGS_ONE);
 }
 
+/* IRET's: those of POPF, and RF. */
+static void return_flags(SoftCpu *s, uint64_t value, unsigned size, unsigned cpl)
+{
+    soft_write_flags(s, value, size, cpl);
+    if (size > 2) {
+        s->cpu.rflags |= value & RFLAGS_RF;
+    }
+}
+
 static void return_real(SoftCpu *s, const Uop *op, bool iret)
 {
     X86Cpu *cpu = &s->cpu;
@@ -328,7 +337,7 @@ static void return_real(SoftCpu *s, const Uop *op, bool iret)
     st.sp += op->imm;
     cpu->regs[X86_RSP] = soft_stack_rsp(&st, cpu->regs[X86_RSP]);
     if (iret) {
-        soft_write_flags(s, flags, op->size, cpu->rflags & RFLAGS_VM ? 3 : 0);
+        return_flags(s, flags, op->size, cpu->rflags & RFLAGS_VM ? 3 : 0);
     }
     soft_set_segment_real(s, X86_SEG_CS, selector);
     cpu->rip = rip;
@@ -370,7 +379,7 @@ static void return_vm86(SoftCpu *s, SoftStack *st, uint64_t rip, unsigned select
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
         others[i] = (uint16_t)soft_stack_pop(st, 4);
     }
-    soft_set_rflags(s, (flags & RFLAGS_VALID & ~(uint64_t)RFLAGS_RF) | RFLAGS_ONE);
+    soft_set_rflags(s, (flags & RFLAGS_VALID) | RFLAGS_ONE);
     soft_set_segment_real(s, X86_SEG_CS, selector);
     soft_set_segment_real(s, X86_SEG_SS, ss);
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
@@ -433,7 +442,7 @@ static void return_protected(SoftCpu *s, const Uop *op, bool iret)
         cpu->regs[X86_RSP] = soft_stack_rsp(&st, cpu->regs[X86_RSP]);
     }
     if (iret) {
-        soft_write_flags(s, flags, size, cpl);
+        return_flags(s, flags, size, cpl);
     }
     if (outer) {
         soft_drop_inner_segments(s, rpl);

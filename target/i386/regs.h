@@ -160,7 +160,7 @@ enum {
 #define PF_I    (1u << 4)
 #define PF_PK   (1u << 5)
 
-/* DR6 and DR7. */
+/* DR6 and DR7 (SDM vol. 3 sections 17.2.3 and 17.2.4). */
 #define DR6_FIXED_ONE 0xffff0ff0u
 #define DR6_BD        (1u << 13)
 #define DR6_BS        (1u << 14)
@@ -168,6 +168,10 @@ enum {
 #define DR7_FIXED_ONE 0x400u
 #define DR7_LOCAL     0x155u /* L0 to L3, LE */
 #define DR7_GD        (1u << 13)
+/* Of breakpoint @n: L and G; R/W in bits 1:0 and LEN in bits 3:2 from the shift on. */
+#define DR7_ENABLE(n)          (3u << 2 * (n))
+#define DR7_CONDITION_SHIFT(n) (16 + 4 * (n))
+enum { DR7_RW_CODE, DR7_RW_WRITE, DR7_RW_PORT, DR7_RW_ACCESS };
 
 /* Exception vectors. */
 enum {

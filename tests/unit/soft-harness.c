@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "accel/soft/block.h"
+#include "accel/soft/breakpoint.h"
 #include "accel/soft/engine.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/options.h"
@@ -203,6 +204,9 @@ void harness_reset(SoftHarness *h, HarnessMode mode)
     soft_set_rflags(h->s, cpu->rflags);
     atomic_store(&cpu->exit_request, false);
     harness_flush(h);
+    soft_breakpoints_update(h->s);
+    h->s->breakpoints.hold = false;
+    h->s->breakpoints.hits = 0;
     soft_update_mode(h->s);
 }
 

@@ -127,6 +127,18 @@ static void test_beside(void)
     }
 }
 
+GUEST_CODE(over_nop, 64, "movb $0xf4, 1f(%rip)\n1:\tnop\n\tnop\n\tmov $1, %eax");
+
+/* The next instruction becomes HLT; it was one without a micro-operation. */
+static void test_over_nop(void)
+{
+    reset();
+    GUEST_LOAD(writer, over_nop);
+    run_at(writer, HARNESS_CODE);
+    g_assert_cmphex(writer->cpu->rip, ==, HARNESS_CODE + 8);
+    g_assert_cmphex(writer->cpu->regs[X86_RAX], ==, 0);
+}
+
 /* Two writes at both ends of a page, and atomic ones: nothing of what is between is lost. */
 static void test_between(void)
 {
@@ -221,6 +233,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-smc/many-pages", test_many_pages);
     g_test_add_func("/soft-smc/device", test_device);
     g_test_add_func("/soft-smc/beside", test_beside);
+    g_test_add_func("/soft-smc/over-nop", test_over_nop);
     g_test_add_func("/soft-smc/between", test_between);
     g_test_add_func("/soft-smc/single-accesses", test_single_accesses);
     g_test_add_func("/soft-smc/dropped", test_dropped);
