@@ -446,6 +446,22 @@ const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
     return start(s, b);
 }
 
+const Uop *soft_jump_on(SoftCpu *s)
+{
+    const X86Cpu *cpu = &s->cpu;
+
+    /* Relaxed: who sets a bit kicks this CPU after it. */
+    if (atomic_load_explicit(&cpu->interrupts, memory_order_relaxed) || s->trap || cpu->halted ||
+        (s->block->key & SOFT_KEY_TF) || log_enabled(LOG_CPU)) {
+        return NULL;
+    }
+    const SoftBlock *b = s->jump[soft_jump_hash(cpu->rip)];
+    if (soft_may_enter(s, b, cpu->rip)) {
+        return start(s, b);
+    }
+    return soft_jump_slow(s, cpu->rip, -1);
+}
+
 void soft_execute(SoftCpu *s)
 {
     SoftBlock *b;

@@ -231,8 +231,7 @@ static const Uop *uop_go_on(SoftCpu *s, const Uop *op)
     return soft_jump(s, 0);
 }
 
-/* The block is full, or at the end of its page. */
-static void emit_go_on(SoftDecoder *d, const SoftInsn *in)
+void soft_end_block_go_on(SoftDecoder *d, const SoftInsn *in)
 {
     Uop *u = soft_emit(d, in, uop_go_on);
     u->pc_off = (uint16_t)(in->rip + in->raw.length - d->rip);
@@ -381,7 +380,7 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
         bool full = insns == max || (insns > 0 && has_breakpoint(d, offset)) ||
                     d->count + 2 * SOFT_INSN_MAX_UOPS > SOFT_BLOCK_MAX_UOPS;
         if (insns > 0 && (full || offset == code.first)) {
-            emit_go_on(d, &in);
+            soft_end_block_go_on(d, &in);
         } else if (decode_one(d, z, &in, &code, offset)) {
             offset += in.raw.length;
             insns++;
@@ -391,7 +390,7 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
             in.rip = d->rip + offset;
             in.raw.length = 0;
             in.next_rip = in.rip;
-            emit_go_on(d, &in);
+            soft_end_block_go_on(d, &in);
         } else {
             *second = soft_fetch_phys(s, soft_code_linear(s, s->cpu.rip + code.first));
             if (!soft_code_page_add(s, *second)) {

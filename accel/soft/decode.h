@@ -86,6 +86,8 @@ void soft_emit_raise(SoftDecoder *d, const SoftInsn *in, int vector, int64_t err
 /* End the block; its last micro-operation has its own way on: soft_jump() to @taken or to the next
  * instruction, or returns NULL with cpu.rip set. */
 void soft_end_block_jump(SoftDecoder *d, const SoftInsn *in, uint64_t taken);
+/* End the block; the next instruction's block follows, without the engine's loop in between. */
+void soft_end_block_go_on(SoftDecoder *d, const SoftInsn *in);
 
 /* ---- for the block cache ---- */
 

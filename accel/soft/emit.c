@@ -245,7 +245,7 @@ Uop *soft_emit_offset(SoftDecoder *d, const SoftInsn *in, UopFn *fn, const Zydis
 static const Uop *uop_leave(SoftCpu *s, const Uop *op)
 {
     s->cpu.rip = op->imm;
-    return NULL;
+    return soft_jump_on(s);
 }
 
 static const Uop *uop_raise(SoftCpu *s, const Uop *op)

@@ -259,6 +259,7 @@ void soft_meanings_stack(void)
     soft_meaning_add(push64, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_R });
     soft_meaning_add(push_imm, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_I });
     soft_meaning_add(push_mem, (SoftMeaning){ .kind = SOFT_MEANS_PUSH, .size = 8, .form = SOFT_M });
+    soft_meaning_add(pushf, (SoftMeaning){ .kind = SOFT_MEANS_PUSHF });
     soft_meaning_add(pop64, (SoftMeaning){ .kind = SOFT_MEANS_POP, .size = 8, .form = SOFT_R });
     soft_meaning_add(leave, (SoftMeaning){ .kind = SOFT_MEANS_LEAVE, .size = 8 });
 }

@@ -63,7 +63,7 @@ static const Uop *run_syscall(SoftCpu *s, const Uop *op)
         set_flat_code_and_stack(s, selector, selector + 8, 0, false);
     }
     soft_update_mode(s);
-    return NULL;
+    return soft_jump_on(s);
 }
 
 static void check_ring0(SoftCpu *s, const Uop *op)
@@ -95,7 +95,7 @@ static const Uop *run_sysret(SoftCpu *s, const Uop *op)
     }
     set_flat_code_and_stack(s, code64 ? selector + 16 : selector, selector + 8, 3, code64);
     soft_update_mode(s);
-    return NULL;
+    return soft_jump_on(s);
 }
 
 static const Uop *run_sysenter(SoftCpu *s, const Uop *op)

@@ -5,6 +5,7 @@
 #include "accel/soft/msr.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/transfer.h"
+#include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
 
 static void need_ring0(SoftCpu *s, const Uop *op)
@@ -61,6 +62,11 @@ static const Uop *run_sti(SoftCpu *s, const Uop *op)
     check_iopl(s, op);
     s->cpu.interrupt_shadow = !(s->cpu.rflags & RFLAGS_IF);
     s->cpu.rflags |= RFLAGS_IF;
+    if (atomic_load_explicit(&s->cpu.interrupts, memory_order_relaxed)) {
+        /* Relaxed: who sets a bit later kicks this CPU after it. The engine is to see it, and the
+         * shadow, before the next block. */
+        atomic_store(&s->cpu.exit_request, true);
+    }
     return op + 1;
 }
 
@@ -80,6 +86,7 @@ static const Uop *run_ac(SoftCpu *s, const Uop *op)
 static const Uop *run_hlt(SoftCpu *s, const Uop *op)
 {
     need_ring0(s, op);
+    s->cpu.interrupt_shadow = false; /* STI's was this instruction */
     s->cpu.halted = true;
     return op + 1;
 }
@@ -229,16 +236,16 @@ static bool emit_base(SoftDecoder *d, const SoftInsn *in)
 
 /* ---- the table ---- */
 
-enum { ENDS_BLOCK = 1, ONLY_64 = 2 };
+enum { ENDS_BLOCK = 1, ONLY_64 = 2, GOES_ON = 4 };
 
 static const struct {
     UopFn *fn;
     uint8_t aux, how;
 } plain[] = {
-    { run_cli, 0, 0 },          { run_sti, 0, ENDS_BLOCK }, { run_hlt, 0, ENDS_BLOCK },
-    { run_cpuid, 0, 0 },        { run_rdtsc, 0, 0 },        { run_rdtsc, 1, 0 },
-    { run_rdpmc, 0, 0 },        { run_rdmsr, 0, 0 },        { run_wrmsr, 0, ENDS_BLOCK },
-    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, ENDS_BLOCK },  { run_ac, 1, ENDS_BLOCK },
+    { run_cli, 0, 0 },          { run_sti, 0, GOES_ON },   { run_hlt, 0, ENDS_BLOCK },
+    { run_cpuid, 0, 0 },        { run_rdtsc, 0, 0 },       { run_rdtsc, 1, 0 },
+    { run_rdpmc, 0, 0 },        { run_rdmsr, 0, 0 },       { run_wrmsr, 0, ENDS_BLOCK },
+    { run_swapgs, 0, ONLY_64 }, { run_ac, 0, ENDS_BLOCK }, { run_ac, 1, ENDS_BLOCK },
 };
 
 static bool emit_plain(SoftDecoder *d, const SoftInsn *in)
@@ -249,6 +256,8 @@ static bool emit_plain(SoftDecoder *d, const SoftInsn *in)
     soft_emit(d, in, plain[d->arg].fn)->aux = plain[d->arg].aux;
     if (plain[d->arg].how & ENDS_BLOCK) {
         soft_end_block(d, in);
+    } else if (plain[d->arg].how & GOES_ON) {
+        soft_end_block_go_on(d, in);
     }
     return true;
 }
@@ -273,3 +282,10 @@ const SoftFamilyEntry soft_family_system[] = {
     { ZYDIS_MNEMONIC_WRGSBASE, emit_base, 8 | X86_SEG_GS },
     { ZYDIS_MNEMONIC_INVALID, NULL, 0 },
 };
+
+void soft_meanings_system(void)
+{
+    soft_meaning_add(run_cli, (SoftMeaning){ .kind = SOFT_MEANS_CLI });
+    soft_meaning_add(run_sti, (SoftMeaning){ .kind = SOFT_MEANS_STI });
+    soft_meaning_add(run_swapgs, (SoftMeaning){ .kind = SOFT_MEANS_SWAPGS });
+}

@@ -491,7 +491,7 @@ static const Uop *run_iret(SoftCpu *s, const Uop *op)
         return_protected(s, op, true);
     }
     s->cpu.nmi_blocked = false;
-    return NULL;
+    return soft_jump_on(s);
 }
 
 static bool emit_far_return(SoftDecoder *d, const SoftInsn *in)

@@ -32,6 +32,11 @@ static inline __attribute__((always_inline)) const Uop *soft_next(SoftCpu *s, co
  * remember it in, or -1. */
 const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which);
 
+/* To cpu.rip, after an instruction that may have changed the mode, mappings, or which interrupts
+ * are deliverable: like soft_jump_slow(), but the engine's loop comes first if it has anything to
+ * do. */
+const Uop *soft_jump_on(SoftCpu *s);
+
 static inline __attribute__((always_inline)) const Uop *soft_enter(SoftCpu *s, const SoftBlock *b)
 {
     s->block = b;
@@ -59,12 +64,18 @@ static inline unsigned soft_jump_hash(uint64_t rip)
     return (unsigned)(rip ^ rip >> SOFT_JUMP_BITS) & ((1u << SOFT_JUMP_BITS) - 1);
 }
 
+/* Is @b what is at @rip now, and is there nothing else to do? */
+static inline bool soft_may_enter(const SoftCpu *s, const SoftBlock *b, uint64_t rip)
+{
+    return b->rip == rip && b->valid_gen == s->tlb_gen && b->key == s->mode_key &&
+           b->cs_base == s->seg_base[X86_SEG_CS] &&
+           !atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed);
+}
+
 static inline __attribute__((always_inline)) const Uop *soft_jump_indirect(SoftCpu *s, uint64_t rip)
 {
     const SoftBlock *b = s->jump[soft_jump_hash(rip)];
-    if (SOFT_LIKELY(b->rip == rip && b->valid_gen == s->tlb_gen && b->key == s->mode_key &&
-                    b->cs_base == s->seg_base[X86_SEG_CS] &&
-                    !atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed))) {
+    if (SOFT_LIKELY(soft_may_enter(s, b, rip))) {
         return soft_enter(s, b);
     }
     return soft_jump_slow(s, rip, -1);

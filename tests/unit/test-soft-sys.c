@@ -228,6 +228,76 @@ static void test_interrupt_shadow(void)
     h->cpu->apic_ops = NULL;
 }
 
+GUEST_CODE(sti_loop, 64, "mov $100, %r8d\n1:\tsti\n\tinc %eax\n\tcli\n\tdec %r8d\n\tjnz 1b");
+GUEST_CODE(popf_loop, 64,
+           "mov $100, %r8d\n1:\tpush $0x202\n\tpopf\n\tinc %eax\n\tcli\n\tdec %r8d\n\tjnz 1b");
+GUEST_CODE(iret_loop, 64,
+           "mov $100, %r8d\n"
+           "1:\tmov %rsp, %rdx\n\tpush $0x10\n\tpush %rdx\n\tpush $0x202\n\tpush $8\n\t"
+           "lea 2f(%rip), %rbx\n\tpush %rbx\n\tiretq\n"
+           "2:\tinc %eax\n\tcli\n\tdec %r8d\n\tjnz 1b");
+
+GUEST_CODE(tell_rip, 64, "mov $5, %ecx\n\tmov (%rsp), %rbp\n\tiretq");
+
+/* What sets IF finds an interrupt that waited, also in code that has run often. */
+static void window_after(const uint8_t *code, const uint8_t *end, uint64_t offset)
+{
+    reset(HARNESS_LONG64);
+    h->deliver = true;
+    h->cpu->apic_ops = &apic_ops;
+    set_gate64(0x40, 0x08, HANDLER, SYS_INT, 0, 0);
+    PLACE(tell_rip, HANDLER);
+    h->cpu->regs[X86_RAX] = 0;
+    harness_load(h, code, (size_t)(end - code));
+    g_assert_cmpint(harness_run(h, 10000), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 100);
+    g_assert_cmphex(h->cpu->regs[X86_RCX], !=, 5);
+    h->cpu->halted = false;
+    h->cpu->rip = HARNESS_CODE;
+    x86_cpu_interrupt(h->cpu, CPU_INT_HARD);
+    atomic_store(&h->cpu->exit_request, false);
+    g_assert_cmpint(harness_run(h, 10000), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 200);
+    g_assert_cmphex(h->cpu->regs[X86_RCX], ==, 5);
+    g_assert_cmphex(h->cpu->regs[X86_RBP], ==, HARNESS_CODE + offset);
+    h->cpu->apic_ops = NULL;
+}
+
+static void test_interrupt_window(void)
+{
+    window_after(code_sti_loop, code_sti_loop_end, 9);
+    window_after(code_popf_loop, code_popf_loop_end, 12);
+    window_after(code_iret_loop, code_iret_loop_end, 29);
+}
+
+GUEST_CODE(sti_hlt, 64, "sti\n\thlt\n\tcli\n\thlt");
+
+/* STI HLT is over with the interrupt, whatever comes behind it. */
+static void test_halt(void)
+{
+    reset(HARNESS_LONG64);
+    h->deliver = true;
+    h->cpu->apic_ops = &apic_ops;
+    set_gate64(0x40, 0x08, HANDLER, SYS_INT, 0, 0);
+    PLACE(tell_rip, HANDLER);
+    GUEST_LOAD(h, sti_hlt);
+    for (unsigned i = 0; i < 100; i++) {
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->regs[X86_RCX] = 0;
+        g_assert_cmpint(harness_run(h, 100), ==, -1);
+        g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + 2);
+        h->cpu->halted = false;
+        x86_cpu_interrupt(h->cpu, CPU_INT_HARD);
+        atomic_store(&h->cpu->exit_request, false);
+        g_assert_cmpint(harness_run(h, 100), ==, -1);
+        g_assert_cmphex(h->cpu->regs[X86_RCX], ==, 5);
+        g_assert_cmphex(h->cpu->regs[X86_RBP], ==, HARNESS_CODE + 2);
+        g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + 4);
+        h->cpu->halted = false;
+    }
+    h->cpu->apic_ops = NULL;
+}
+
 GUEST_CODE(cpuid_apic, 64,
            "mov $1, %eax\n\tcpuid\n\tmov %edx, %esi\n\tmov $0x80000001, %eax\n\tcpuid");
 
@@ -647,6 +717,8 @@ int main(int argc, char **argv)
         { "/soft-sys/legacy-interrupt", test_legacy_interrupt },
         { "/soft-sys/real-interrupt", test_real_interrupt },
         { "/soft-sys/interrupt-shadow", test_interrupt_shadow },
+        { "/soft-sys/interrupt-window", test_interrupt_window },
+        { "/soft-sys/halt", test_halt },
         { "/soft-sys/cpuid-apic", test_cpuid_apic },
         { "/soft-sys/nmi", test_nmi },
         { "/soft-sys/single-step", test_single_step },

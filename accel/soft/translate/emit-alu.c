@@ -16,13 +16,38 @@ static bool reads_carry(const SoftMeaning *m)
     return m->op == ALU_ADC || m->op == ALU_SBB;
 }
 
+/* AH, CH, DH or BH with a constant, or as the source. */
+static bool alu_high(Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    unsigned high, low;
+
+    if (reads_carry(m)) {
+        return false;
+    }
+    if (m->form == SOFT_RI && guest_high(op->dst, m->size, &high)) {
+        host_load(&t->c, 8, SCRATCH_A, guest_rm(high));
+        HOST_BYTES(&t->c, 0x80, (uint8_t)(0xc4 | m->op << 3), (uint8_t)op->imm); /* on AH */
+        if (m->op != ALU_CMP) {
+            guest_write(t, high, SCRATCH_A);
+        }
+        return true;
+    }
+    if (m->form != SOFT_RR || !guest_high(op->src, m->size, &high) ||
+        !guest_reg(op->dst, m->size, &low)) {
+        return false;
+    }
+    guest_read_high(t, high);
+    host_alu_store(&t->c, 1, m->op, guest_rm(low), SCRATCH_A);
+    return true;
+}
+
 static bool alu_registers(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     unsigned dst, src = 0;
     bool imm = m->form == SOFT_RI;
 
     if (!guest_reg(op->dst, m->size, &dst) || (!imm && !guest_reg(op->src, m->size, &src))) {
-        return false;
+        return alu_high(t, op, m);
     }
     if (reads_carry(m)) {
         flags_load(t);
@@ -109,14 +134,29 @@ static void emit_test(Translator *t, const SoftMeaning *m, HostRm rm, bool imm, 
     }
 }
 
-bool host_emit_test(Translator *t, const Uop *op, const SoftMeaning *m)
+/* TEST of AH, CH, DH or BH with itself or a constant. */
+static bool test_high(Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    unsigned high;
+
+    if (!guest_high(op->dst, m->size, &high) || (m->form == SOFT_RR && op->src != op->dst)) {
+        return false;
+    }
+    guest_read_high(t, high);
+    emit_test(t, m, host_reg(SCRATCH_A), m->form == SOFT_RI, SCRATCH_A);
+    return true;
+}
+
+static bool test_plain(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     bool imm = m->form == SOFT_RI || m->form == SOFT_MI;
     bool memory = m->form == SOFT_MR || m->form == SOFT_MI;
     unsigned first = 0, second = 0, reg = 0;
 
-    if ((memory && !memory_possible(t)) || (!memory && !guest_reg(op->dst, m->size, &first)) ||
-        (!imm && !guest_reg(op->src, m->size, &second))) {
+    if (!memory && !guest_reg(op->dst, m->size, &first)) {
+        return test_high(t, op, m);
+    }
+    if ((memory && !memory_possible(t)) || (!imm && !guest_reg(op->src, m->size, &second))) {
         return false;
     }
     HostRm rm = memory ? memory_operand(t, m->size, false) : guest_rm(first);
@@ -127,6 +167,14 @@ bool host_emit_test(Translator *t, const Uop *op, const SoftMeaning *m)
         }
     }
     emit_test(t, m, rm, imm, reg);
+    return true;
+}
+
+bool host_emit_test(Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    if (!test_plain(t, op, m)) {
+        return false;
+    }
     flags_written(t);
     if (m->cc != SOFT_NO_CONDITION) {
         emit_branch(t, m->cc);

@@ -14,11 +14,23 @@ static void set_register(Translator *t, unsigned dst, unsigned size, unsigned re
     }
 }
 
+static bool mov_high(Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    unsigned high, low;
+
+    if (!guest_high(op->src, m->size, &high) || !guest_reg(op->dst, m->size, &low)) {
+        return false;
+    }
+    guest_read_high(t, high);
+    host_store(&t->c, 1, guest_rm(low), SCRATCH_A);
+    return true;
+}
+
 static bool mov_registers(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     unsigned dst, src;
     if (!guest_reg(op->dst, m->size, &dst) || !guest_reg(op->src, m->size, &src)) {
-        return false;
+        return mov_high(t, op, m);
     }
     HostRm to = guest_rm(dst), from = guest_rm(src);
     if (!to.memory) {
@@ -129,10 +141,19 @@ static void emit_widen(Translator *t, const SoftMeaning *m, unsigned reg, HostRm
 bool host_emit_widen(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     unsigned src = 0;
-    if (m->form == SOFT_RM ? !memory_possible(t) : !guest_reg(op->src, m->from, &src)) {
-        return false;
+    HostRm from;
+
+    if (m->form == SOFT_RM) {
+        if (!memory_possible(t)) {
+            return false;
+        }
+        from = memory_operand(t, m->from, false);
+    } else if (guest_reg(op->src, m->from, &src)) {
+        from = guest_rm(src);
+    } else {
+        guest_read_high(t, src);
+        from = host_reg(SCRATCH_A);
     }
-    HostRm from = m->form == SOFT_RM ? memory_operand(t, m->from, false) : guest_rm(src);
     HostRm to = guest_rm(op->dst);
     if (!to.memory) {
         emit_widen(t, m, to.base, from);

@@ -25,10 +25,26 @@ static void push_value(Translator *t, const Uop *op, const SoftMeaning *m, HostR
     }
 }
 
+static void push_memory(Translator *t)
+{
+    HostRm value = host_mem(CPU_REG, CPU_OFF(address));
+
+    host_load(&t->c, 8, SCRATCH_A, memory_operand(t, 8, false));
+    host_store(&t->c, 8, value, SCRATCH_A);
+    HostRm to = memory_at(t, X86_RSP, -8, 8, true);
+    host_load(&t->c, 8, SCRATCH_A, value);
+    host_store(&t->c, 8, to, SCRATCH_A);
+    move_stack(t, -8);
+}
+
 bool host_emit_push(Translator *t, const Uop *op, const SoftMeaning *m)
 {
-    if (!stack64(t, op, m) || m->form == SOFT_M) {
+    if (!stack64(t, op, m) || (m->form == SOFT_M && !memory_possible(t))) {
         return false;
+    }
+    if (m->form == SOFT_M) {
+        push_memory(t);
+        return true;
     }
     push_value(t, op, m, memory_at(t, X86_RSP, -8, 8, true));
     move_stack(t, -8);

@@ -58,6 +58,18 @@ bool guest_reg(uint8_t operand, unsigned size, unsigned *reg)
     return size != 1 || operand % 8 == 0;
 }
 
+bool guest_high(uint8_t operand, unsigned size, unsigned *reg)
+{
+    *reg = operand / 8u;
+    return size == 1 && operand % 8 == 1;
+}
+
+void guest_read_high(Translator *t, unsigned reg)
+{
+    host_load(&t->c, 8, SCRATCH_A, guest_rm(reg));
+    HOST_BYTES(&t->c, 0x0f, 0xb6, 0xc4); /* movzx eax, ah */
+}
+
 /* ---- flags ---- */
 
 static const HostRm cc_rm = {

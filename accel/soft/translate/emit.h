@@ -101,8 +101,12 @@ unsigned guest_read(Translator *t, unsigned reg, unsigned scratch);
 unsigned guest_change(Translator *t, unsigned reg, unsigned scratch);
 void guest_write(Translator *t, unsigned reg, unsigned host);
 /* From Uop.dst or src: the register's number for operations of @size bytes; false: it is AH, CH,
- * DH or BH, which emitters do not know. */
+ * DH or BH. */
 bool guest_reg(uint8_t operand, unsigned size, unsigned *reg);
+/* Those: the register whose second byte it is; and that byte, with zeros above it, to SCRATCH_A. No
+ * flags. */
+bool guest_high(uint8_t operand, unsigned size, unsigned *reg);
+void guest_read_high(Translator *t, unsigned reg);
 
 /* ---- flags ---- */
 
@@ -174,7 +178,8 @@ HostEmitFn host_emit_nothing, host_emit_alu, host_emit_test, host_emit_unary, ho
     host_emit_scan, host_emit_bit, host_emit_jcc, host_emit_jmp, host_emit_go_on, host_emit_jmp_to,
     host_emit_call, host_emit_call_to, host_emit_ret, host_emit_push, host_emit_pop,
     host_emit_leave, host_emit_xmm, host_emit_native, host_emit_locked, host_emit_swap,
-    host_emit_xadd, host_emit_cmpxchg;
+    host_emit_xadd, host_emit_cmpxchg, host_emit_cli, host_emit_sti, host_emit_swapgs,
+    host_emit_pushf;
 
 /* ---- loops of one block (loop.c) ---- */
 

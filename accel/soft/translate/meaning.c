@@ -29,7 +29,7 @@ void soft_meanings_init(void)
         soft_meanings_alu,    soft_meanings_compare, soft_meanings_mov, soft_meanings_shift,
         soft_meanings_muldiv, soft_meanings_cond,    soft_meanings_bit, soft_meanings_branch,
         soft_meanings_stack,  soft_meanings_decode,  soft_meanings_xmm, soft_meanings_native,
-        soft_meanings_atomic,
+        soft_meanings_atomic, soft_meanings_system,
     };
     static gsize once;
 

@@ -43,6 +43,10 @@ typedef enum SoftMeans {
     SOFT_MEANS_SWAP,     /* XCHG of memory and src */
     SOFT_MEANS_XADD,     /* of memory and src; LOCKed */
     SOFT_MEANS_CMPXCHG,  /* the same */
+    SOFT_MEANS_CLI,
+    SOFT_MEANS_STI,
+    SOFT_MEANS_SWAPGS,
+    SOFT_MEANS_PUSHF, /* Uop.size 8 */
     SOFT_MEANS_COUNT,
 } SoftMeans;
 
@@ -92,5 +96,6 @@ void soft_meanings_decode(void);
 void soft_meanings_xmm(void);
 void soft_meanings_native(void);
 void soft_meanings_atomic(void);
+void soft_meanings_system(void);
 
 #endif

@@ -30,7 +30,9 @@ static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
     [SOFT_MEANS_LEAVE] = host_emit_leave,       [SOFT_MEANS_XMM] = host_emit_xmm,
     [SOFT_MEANS_NATIVE] = host_emit_native,     [SOFT_MEANS_LOCKED] = host_emit_locked,
     [SOFT_MEANS_SWAP] = host_emit_swap,         [SOFT_MEANS_XADD] = host_emit_xadd,
-    [SOFT_MEANS_CMPXCHG] = host_emit_cmpxchg,
+    [SOFT_MEANS_CMPXCHG] = host_emit_cmpxchg,   [SOFT_MEANS_CLI] = host_emit_cli,
+    [SOFT_MEANS_STI] = host_emit_sti,           [SOFT_MEANS_SWAPGS] = host_emit_swapgs,
+    [SOFT_MEANS_PUSHF] = host_emit_pushf,
 };
 
 static UopFn *function_of(const SoftBlock *b, unsigned index)
