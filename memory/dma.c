@@ -39,12 +39,40 @@ MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t l
     return address_space_set(space->as, addr, byte, len);
 }
 
-bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
-             DmaHold *hold)
+/* The range that has all of [@addr, @addr + @len), as RAM. */
+static const FlatRange *find_ram(const DmaSpace *space, hwaddr addr, uint64_t len, bool write)
 {
     const FlatRange *range = flat_view_find(address_space_view(space->as), addr);
 
-    if (!len || !range || !range->host || !range->mr->ram || (write && range->readonly)) {
+    return range && range->host && range->mr->ram && !(write && range->readonly) &&
+                   len <= range->size - (addr - range->addr)
+               ? range
+               : NULL;
+}
+
+void *dma_host(const DmaSpace *space, hwaddr addr, uint64_t len, bool write)
+{
+    const FlatRange *range = find_ram(space, addr, len, write);
+
+    return range ? range->host + (addr - range->addr) : NULL;
+}
+
+void dma_written(const DmaSpace *space, hwaddr addr, uint64_t len)
+{
+    const FlatRange *range = find_ram(space, addr, len, true);
+
+    if (range) { /* whoever holds the machine lock may have changed the map meanwhile */
+        ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
+        address_space_written(space->as, addr, len);
+    }
+}
+
+bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
+             DmaHold *hold)
+{
+    const FlatRange *range = len ? find_ram(space, addr, 1, write) : NULL;
+
+    if (!range) {
         return false;
     }
     RamHold *ram = ram_hold_new(range->mr->ram, holder, false);

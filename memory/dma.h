@@ -34,6 +34,13 @@ MemTxResult dma_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len
 MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len);
 MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len);
 
+/* Where [@addr, @addr + @len) is, if that is RAM in one piece, which for a @write can be written to
+ * directly; else NULL. For what two sides read and write with atomic accesses, such as rings. Good
+ * until the lock is given back or the section ends. */
+void *dma_host(const DmaSpace *space, hwaddr addr, uint64_t len, bool write);
+/* It was written to there. In the same section. */
+void dma_written(const DmaSpace *space, hwaddr addr, uint64_t len);
+
 /* Map for @holder as much of [@addr, @addr + @len) as lies in one piece, hold->size bytes, which
  * the device may read, and, if @write, write to until dma_unmap(). @holder is a name for messages,
  * borrowed until then; the hold must end by itself. False: @len is 0, or what begins at @addr is no
