@@ -115,12 +115,13 @@ struct StateTable {
         .name = #member, .kind = STATE_KIND_STRUCT, .offset = offsetof(type, member), .count = 1, \
         .pointer = true, .sub = (table)                                                           \
     }
-/* An allocated array of so many as the member `number` says. */
-#define STATE_ARRAY(type, member, number, table)                                      \
+/* An allocated array of so many as the member `number` says; since version @version. */
+#define STATE_ARRAY(type, member, number, table) STATE_ARRAY_SINCE(type, member, number, table, 0)
+#define STATE_ARRAY_SINCE(type, member, number, table, version)                       \
     {                                                                                 \
         .name = #member, .kind = STATE_KIND_STRUCT, .offset = offsetof(type, member), \
         .pointer = true, .count_at = offsetof(type, number),                          \
-        .stride = STATE_SIZE(type, member[0]), .sub = (table)                         \
+        .stride = STATE_SIZE(type, member[0]), .since = (version), .sub = (table)     \
     }
 
 /* Append @obj, as @table describes it, to @out. Whatever lock the structure needs. */

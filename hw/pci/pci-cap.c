@@ -33,12 +33,14 @@ void pci_drop_capabilities(PciDevice *dev, uint8_t first)
     memset(dev->w1cmask + first, 0, size);
     dev->msi_cap = dev->msi_cap >= first ? 0 : dev->msi_cap;
     dev->express_cap = dev->express_cap >= first ? 0 : dev->express_cap;
+    if (dev->msix_cap && dev->msix_cap >= first) {
+        pci_drop_msix(dev);
+    }
     dev->cap_end = first;
 }
 
-/* Apply lines whose offsets count from the capability at @at. */
-static void set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
-                                     unsigned count)
+void pci_set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
+                                  unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         PciRegister reg = regs[i];
@@ -84,7 +86,7 @@ void pci_add_msi(PciDevice *dev, unsigned vectors)
     g_assert(vectors <= 32 && vectors == 1u << log2);
     dev->msi_cap = pci_add_capability(dev, PCI_CAP_ID_MSI, MSI_SIZE);
     dev->msi_vectors = vectors;
-    set_capability_registers(dev, dev->msi_cap, regs, G_N_ELEMENTS(regs));
+    pci_set_capability_registers(dev, dev->msi_cap, regs, G_N_ELEMENTS(regs));
 }
 
 static uint16_t msi_control(const PciDevice *dev)
@@ -97,8 +99,7 @@ bool pci_msi_enabled(const PciDevice *dev)
     return dev->msi_cap && msi_control(dev) & MSI_CONTROL_ENABLE;
 }
 
-/* Whether each bridge above lets the function's writes through, and the function makes any. */
-static PciBus *way_to_memory(const PciDevice *dev)
+PciBus *pci_way_to_memory(const PciDevice *dev)
 {
     while (dev && pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER) {
         if (!pci_bus_of(dev)->bridge) {
@@ -117,7 +118,7 @@ static void msi_send(const PciDevice *dev, unsigned vector)
     unsigned log2 = msi_control(dev) >> MSI_CONTROL_ENABLED_SHIFT & MSI_CONTROL_ENABLED_MASK;
     unsigned enabled = MIN(1u << log2, dev->msi_vectors);
     uint32_t data = pci_get_word(dev, cap + MSI_DATA);
-    const PciBus *root = way_to_memory(dev);
+    const PciBus *root = pci_way_to_memory(dev);
 
     if (root && root->deliver_msi) {
         root->deliver_msi(addr, (data & ~(enabled - 1)) | MIN(vector, enabled - 1));
@@ -222,13 +223,13 @@ void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot)
     dev->express_cap = at;
     pci_set_word(dev, at + EXP_FLAGS,
                  EXP_FLAGS_VERSION | type << EXP_FLAGS_TYPE_SHIFT | (root ? EXP_FLAGS_SLOT : 0));
-    set_capability_registers(dev, at, express_registers, G_N_ELEMENTS(express_registers));
+    pci_set_capability_registers(dev, at, express_registers, G_N_ELEMENTS(express_registers));
     if (type != PCIE_INTEGRATED_ENDPOINT) {
-        set_capability_registers(dev, at, link_registers, G_N_ELEMENTS(link_registers));
+        pci_set_capability_registers(dev, at, link_registers, G_N_ELEMENTS(link_registers));
         pci_set_long(dev, at + EXP_LINK_CAP, link | (root ? EXP_LINK_CAP_ACTIVE_REPORTING : 0));
     }
     if (root) {
-        set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
+        pci_set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
         pci_set_long(dev, at + EXP_SLOT_CAP,
                      EXP_SLOT_CAP_NO_COMMAND_EVENT | (uint32_t)slot << EXP_SLOT_CAP_NUMBER_SHIFT);
     }

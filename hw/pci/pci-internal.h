@@ -27,5 +27,19 @@ void pci_update_irq(PciDevice *dev);
 /* The guest wrote [offset, offset + size): send what was pending and is not masked any more.
  * pci-cap.c */
 void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size);
+/* Apply lines whose offsets count from the capability at @at. pci-cap.c */
+void pci_set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
+                                  unsigned count);
+/* The root bus, if the function makes accesses to memory and each bridge above lets them through;
+ * else NULL. pci-cap.c */
+PciBus *pci_way_to_memory(const PciDevice *dev);
+
+/* The same of MSI-X, of the function and of those behind it; also without a write; after a reset;
+ * before the state is saved; and undo pci_add_msix(). Harmless without MSI-X. pci-msix.c */
+void pci_msix_written(PciDevice *dev, unsigned offset, unsigned size);
+void pci_msix_update(PciDevice *dev);
+void pci_msix_reset(PciDevice *dev);
+void pci_msix_save(PciDevice *dev);
+void pci_drop_msix(PciDevice *dev);
 
 #endif

@@ -89,8 +89,10 @@ enum {
 /* Capability IDs. */
 enum {
     PCI_CAP_ID_MSI = 0x05,
+    PCI_CAP_ID_VENDOR = 0x09,
     PCI_CAP_ID_SSVID = 0x0d,
     PCI_CAP_ID_EXPRESS = 0x10,
+    PCI_CAP_ID_MSIX = 0x11,
 };
 
 #endif

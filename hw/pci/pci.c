@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pci-msix.h"
 #include "util/error.h"
 
 /* ---- for a type's init ---- */
@@ -109,6 +110,32 @@ static void attach_bars(PciDevice *dev)
     memory_transaction_commit();
 }
 
+static uint8_t present_bars(const PciDevice *dev)
+{
+    uint8_t present = 0;
+
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        present |= (dev->bars[n].region != NULL) << n;
+    }
+    return present;
+}
+
+/* Those that realize added. */
+static void drop_bars(PciDevice *dev)
+{
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        PciBar *bar = &dev->bars[n];
+
+        if (bar->region && !(dev->own_bars & 1 << n)) {
+            unsigned size = bar->flags & PCI_BAR_MEM64 ? 8 : 4;
+
+            memset(dev->config + PCI_BASE_ADDRESS_0 + 4 * n, 0, size);
+            memset(dev->wmask + PCI_BASE_ADDRESS_0 + 4 * n, 0, size);
+            *bar = (PciBar){ 0 };
+        }
+    }
+}
+
 static void detach_bars(PciDevice *dev)
 {
     memory_transaction_begin();
@@ -158,6 +185,7 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
         pci_update_irq(dev);
     }
     pci_msi_written(dev, offset, size);
+    pci_msix_written(dev, offset, size);
     if (pci_function_class(dev)->config_written) {
         pci_function_class(dev)->config_written(dev, offset, size);
     }
@@ -175,12 +203,13 @@ bool pci_device_realize(Device *device, GError **errp)
     }
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
     dev->own_caps = dev->cap_end;
-    attach_bars(dev);
+    dev->own_bars = present_bars(dev);
     if (ops->realize && !ops->realize(dev, errp)) {
+        drop_bars(dev);
         pci_drop_capabilities(dev, dev->own_caps);
-        detach_bars(dev);
         return false;
     }
+    attach_bars(dev);
     memcpy(dev->initial, dev->config, sizeof(dev->initial));
     return true;
 }
@@ -190,11 +219,12 @@ void pci_device_unrealize(Device *device)
     PciDevice *dev = (PciDevice *)device;
 
     pci_set_irq(dev, 0);
+    detach_bars(dev);
     if (pci_function_class(dev)->unrealize) {
         pci_function_class(dev)->unrealize(dev);
     }
-    detach_bars(dev);
     memcpy(dev->config, dev->initial, sizeof(dev->config));
+    drop_bars(dev);
     pci_drop_capabilities(dev, dev->own_caps);
 }
 
@@ -205,6 +235,7 @@ void pci_device_reset(Device *device)
     pci_set_irq(dev, 0);
     memcpy(dev->config, dev->initial, sizeof(dev->config));
     update_bars(dev);
+    pci_msix_reset(dev);
     if (pci_function_class(dev)->reset) {
         pci_function_class(dev)->reset(dev);
     }
@@ -322,6 +353,15 @@ static void pci_device_init(Object *obj)
     dev->cap_end = PCI_FIRST_CAPABILITY;
 }
 
+static void pci_device_finalize(Object *obj)
+{
+    PciDevice *dev = (PciDevice *)obj;
+
+    if (dev->msix_cap) { /* which init added */
+        pci_drop_msix(dev);
+    }
+}
+
 /* ---- state ---- */
 
 /* The bytes that no one ever changes must be the same. */
@@ -340,21 +380,31 @@ static bool pci_device_loaded(void *obj, GError **errp)
         }
     }
     update_bars(dev);
+    pci_msix_update(dev);
     if (pci_function_class(dev)->reset) {
         pci_function_class(dev)->reset(dev); /* what the registers lead to */
     }
     return true;
 }
 
+static void save_signals(void *obj)
+{
+    pci_msix_save(obj);
+}
+
 static const StateField pci_device_fields[] = {
     STATE_UINTS(PciDevice, config),
     STATE_BOOL(PciDevice, irq_raised),
     STATE_BOOL(PciDevice, irq_sent),
+    STATE_ARRAY_SINCE(PciDevice, msix, msix_vectors, &pci_msix_vector_state, 2),
     {},
 };
-const StateTable pci_device_state = {
-    .name = "pci-device", .version = 1, .fields = pci_device_fields, .post_load = pci_device_loaded
-};
+const StateTable pci_device_state = { .name = "pci-device",
+                                      .version = 2,
+                                      .oldest = 1,
+                                      .fields = pci_device_fields,
+                                      .pre_save = save_signals,
+                                      .post_load = pci_device_loaded };
 
 static const PciFunctionClass pci_device_base_ops = {
     .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
@@ -369,5 +419,6 @@ static const ObjectType pci_device_type = {
     .properties = pci_device_properties,
     .ops = &pci_device_base_ops,
     .init = pci_device_init,
+    .finalize = pci_device_finalize,
 };
 OBJECT_TYPE_REGISTER(pci_device_type)

@@ -47,18 +47,23 @@ typedef struct PciDevice {
     /* state */
     /* Configuration space. Beyond 256 bytes only PCI Express functions have one. */
     uint8_t config[PCIE_CONFIG_SIZE];
-    bool irq_raised; /* what pci_set_irq() said last */
-    bool irq_sent;   /* and what of that is on the bus */
+    bool irq_raised;            /* what pci_set_irq() said last */
+    bool irq_sent;              /* and what of that is on the bus */
+    struct PciMsixVector *msix; /* msix_vectors of them (hw/pci/pci-msix.h) */
     /* wiring: what kind of function it is */
     uint8_t initial[PCIE_CONFIG_SIZE]; /* after a reset; taken from config when realized */
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
     PciBar bars[PCI_BARS];
     uint8_t own_caps; /* cap_end before realize added capabilities */
+    uint8_t own_bars; /* a bit for each BAR that was there before realize added some */
     uint8_t cap_end;  /* where the next capability goes; pci_add_capability() */
     uint8_t msi_cap;  /* offset of the MSI capability, 0: none */
     uint8_t msi_vectors;
     uint8_t express_cap; /* offset of the PCI Express capability, 0: none */
+    uint8_t msix_cap;    /* of the MSI-X capability */
+    unsigned msix_vectors;
+    MemoryRegion msix_bar;
 } PciDevice;
 
 /* The registers of a function. A type with more state has a table of its own, in which its
@@ -72,10 +77,11 @@ typedef struct PciFunctionClass {
     DeviceClass device;
     bool express;   /* has an Express capability, and needs an Express bus */
     bool root_only; /* must be directly on the root bus */
-    /* After the function got its place on its bus; leaves nothing behind on failure. May be NULL.
-     */
+    /* After the function got its place on its bus; leaves nothing behind on failure. It may add
+     * capabilities and BARs. May be NULL. */
     bool (*realize)(PciDevice *dev, GError **errp);
-    /* Undoes realize; capabilities that it added go by themselves. May be NULL. */
+    /* Undoes realize; capabilities and BARs that it added are out of use already, and go by
+     * themselves, but for the regions. May be NULL. */
     void (*unrealize)(PciDevice *dev);
     /* After the configuration space was reset. May be NULL. */
     void (*reset)(PciDevice *dev);
@@ -107,7 +113,8 @@ typedef struct PciRegister {
 /* Apply @count lines. */
 void pci_set_registers(PciDevice *dev, const PciRegister *regs, unsigned count);
 
-/* @region, whose size is a power of two (I/O: 4 to 256 bytes, memory: from 16 bytes), becomes BAR
+/* For init or realize. @region, whose size is a power of two (I/O: 4 to 256 bytes, memory: from 16
+ * bytes), becomes BAR
  * @n with PCI_BAR_* @flags. It lives as long as @dev. Type 1 headers have BARs 0 and 1 only. */
 void pci_add_bar(PciDevice *dev, unsigned n, uint8_t flags, MemoryRegion *region);
 

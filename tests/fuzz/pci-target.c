@@ -3,6 +3,7 @@
 
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
+#include "hw/pci/pci-msix.h"
 
 #define IO_SIZE     16
 #define MEMORY_SIZE 0x1000
@@ -31,6 +32,7 @@ static void memory_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
 
 static void wide_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
+    pci_msix_notify(opaque, value % VECTORS);
 }
 
 static const MemoryRegionOps io_ops = { bar_read, io_write, 1, 4 };
@@ -55,6 +57,7 @@ static void fuzz_pci_init(Object *obj)
     pci_add_bar(&s->parent, 1, 0, &s->memory);
     pci_add_bar(&s->parent, 2, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, &s->wide);
     pci_add_msi(&s->parent, VECTORS);
+    pci_add_msix(&s->parent, VECTORS, 4);
 }
 
 static const ObjectType fuzz_pci_type = {
