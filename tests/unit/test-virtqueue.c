@@ -8,8 +8,8 @@
 #include "tests/unit/virtq-driver.h"
 #include "util/error.h"
 #include "util/main-loop.h"
+#include "util/units.h"
 
-#define KIB     UINT64_C(1024)
 #define RAM     (512 * KIB) /* in two ranges, which follow each other */
 #define RING_AT (64 * KIB)
 #define BUFFERS (256 * KIB) /* the second range begins there */
