@@ -94,6 +94,18 @@ static void init_as(Object *obj, const ObjectType *type)
     }
 }
 
+static void add_part(Object *obj)
+{
+    if (obj->type->part) {
+        g_autoptr(GError) err = NULL;
+        g_autoptr(Object) part = object_new(obj->type->part_type, &err);
+
+        if (!part || !object_add_child(obj, obj->type->part, part, &err)) {
+            g_error("part '%s' of a '%s': %s", obj->type->part, obj->type->name, err->message);
+        }
+    }
+}
+
 Object *object_new(const char *name, GError **errp)
 {
     const ObjectType *type = object_type_find(name);
@@ -115,6 +127,7 @@ Object *object_new(const char *name, GError **errp)
     obj->type = type;
     obj->refs = 1;
     property_set_defaults(obj, type);
+    add_part(obj);
     init_as(obj, type);
     if (!globals_apply(obj, errp)) {
         object_unref(obj);

@@ -75,8 +75,11 @@ struct ObjectType {
     bool abstract;
     bool user_creatable;        /* by -object/object-add; devices say it in DeviceClass */
     const Property *properties; /* ends with a NULL name; adds to the parent's */
-    const void *ops;            /* what subclasses of "device", "machine", ... define; see those */
-    void (*init)(Object *obj);  /* parent's runs first; defaults are set already */
+    /* A child that is made with each instance, before `init`, and its type: what properties the
+     * child has beside the instance's own are the instance's, too. Not inherited; NULL: none. */
+    const char *part, *part_type;
+    const void *ops;           /* what subclasses of "device", "machine", ... define; see those */
+    void (*init)(Object *obj); /* parent's runs first; defaults are set already */
     void (*finalize)(Object *obj); /* own runs first; string and link properties free themselves */
     /* User-creatable types: called when all properties are set; may fail. */
     bool (*complete)(Object *obj, GError **errp);

@@ -84,16 +84,30 @@ static const Property *find_own(const ObjectType *type, const char *name)
     return NULL;
 }
 
+static const Property *find_in_type(const ObjectType *type, const char *name)
+{
+    const Property *prop = NULL;
+
+    for (; type && !prop; type = object_type_parent(type)) {
+        prop = find_own(type, name);
+    }
+    return prop;
+}
+
+/* Who of @obj and its part has the property; @obj if none has. */
+static Object *holder_of(const Object *obj, const char *name)
+{
+    const Object *holder = obj;
+
+    while (holder && !find_in_type(holder->type, name)) {
+        holder = holder->type->part ? object_child(holder, holder->type->part) : NULL;
+    }
+    return (Object *)(uintptr_t)(holder ? holder : obj);
+}
+
 const Property *object_property_find(const Object *obj, const char *name)
 {
-    for (const ObjectType *type = obj->type; type; type = object_type_parent(type)) {
-        const Property *prop = find_own(type, name);
-
-        if (prop) {
-            return prop;
-        }
-    }
-    return NULL;
+    return find_in_type(holder_of(obj, name)->type, name);
 }
 
 static bool overridden(GPtrArray *list, const char *name)
@@ -106,9 +120,9 @@ static bool overridden(GPtrArray *list, const char *name)
     return false;
 }
 
-GPtrArray *object_type_properties(const ObjectType *type)
+static void add_type_properties(const ObjectType *type, GPtrArray *list)
 {
-    GPtrArray *list = g_ptr_array_new();
+    const ObjectType *part = type->part ? object_type_find(type->part_type) : NULL;
 
     for (; type; type = object_type_parent(type)) {
         for (const Property *prop = type->properties; prop && prop->name; prop++) {
@@ -117,6 +131,16 @@ GPtrArray *object_type_properties(const ObjectType *type)
             }
         }
     }
+    if (part) {
+        add_type_properties(part, list);
+    }
+}
+
+GPtrArray *object_type_properties(const ObjectType *type)
+{
+    GPtrArray *list = g_ptr_array_new();
+
+    add_type_properties(type, list);
     return list;
 }
 
@@ -184,9 +208,10 @@ void property_free_fields(Object *obj, const ObjectType *type)
 
 Object *property_link_target(const Object *obj, const char *name)
 {
-    const Property *prop = object_property_find(obj, name);
+    const Object *holder = holder_of(obj, name);
+    const Property *prop = find_in_type(holder->type, name);
 
-    return prop && prop->kind == PROP_LINK && has_field(prop) ? *(Object **)field_of(obj, prop)
+    return prop && prop->kind == PROP_LINK && has_field(prop) ? *(Object **)field_of(holder, prop)
                                                               : NULL;
 }
 
@@ -227,6 +252,7 @@ struct json_object *object_property_get(Object *obj, const char *name, GError **
         set_no_property(obj, name, errp);
         return NULL;
     }
+    obj = holder_of(obj, name);
     if (prop->get) {
         return prop->get(obj, prop, errp);
     }
@@ -391,7 +417,7 @@ static bool set_struct(Object *obj, const Property *prop, struct json_object *va
 
 bool object_property_set(Object *obj, const char *name, struct json_object *value, GError **errp)
 {
-    const Property *prop = find_for_set(obj, name, errp);
+    const Property *prop = find_for_set(holder_of(obj, name), name, errp);
     g_autofree char *path = full_name(obj, name);
     uint64_t item = 0; /* room for every kind */
     const QapiType *type;
@@ -400,6 +426,7 @@ bool object_property_set(Object *obj, const char *name, struct json_object *valu
     if (!prop) {
         return false;
     }
+    obj = holder_of(obj, name);
     if (prop->kind == PROP_STRUCT) {
         return set_struct(obj, prop, value, errp);
     }

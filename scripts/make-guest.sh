@@ -44,7 +44,26 @@ unpack() { # package: into root/
     fetch root "$1" || exit 1
 }
 
-if [ ! -f vmlinuz ]; then
+# Drivers of virtio, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon"
+
+have_modules() {
+    [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]
+}
+
+copy_modules() { # to initramfs/lib/modules, plain
+    mkdir -p initramfs/lib/modules
+    for module in $modules; do
+        file=$(find root/lib/modules/*-cloud-amd64 -name "$module.ko*" | head -n 1)
+        case $file in
+            *.ko) cp "$file" initramfs/lib/modules/ ;;
+            *.ko.xz) xz -dc "$file" >"initramfs/lib/modules/$module.ko" ;;
+            *) echo "the kernel has no module $module" >&2; exit 1 ;;
+        esac
+    done
+}
+
+if [ ! -f vmlinuz ] || ! have_modules; then
     unpack_kernel linux-image-cloud-amd64
     cp root/boot/vmlinuz-*-cloud-amd64 vmlinuz.tmp
     mv vmlinuz.tmp vmlinuz
@@ -72,6 +91,7 @@ if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/
         cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs/lib/$library"
     done
     ln -s ../lib/ld-linux-x86-64.so.2 initramfs/lib64/ld-linux-x86-64.so.2
+    copy_modules
     cp "$src/tests/guest/init" initramfs/init
     chmod 755 initramfs/init
     (cd initramfs && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner=0:0) >initrd.tmp

@@ -48,7 +48,7 @@ static Bus *bus_named(const char *name)
     for (unsigned i = 0; i < buses()->len; i++) {
         Bus *bus = buses()->pdata[i];
 
-        if (g_strcmp0(bus->parent.name, name) == 0) {
+        if (!bus_class(bus)->internal && g_strcmp0(bus->parent.name, name) == 0) {
             return bus;
         }
     }
@@ -57,9 +57,11 @@ static Bus *bus_named(const char *name)
 
 Bus *bus_new(const char *type, const char *name, Object *owner, GError **errp)
 {
+    const ObjectType *found = object_type_find(type);
+    const BusClass *class = found ? object_type_ops(found) : NULL;
     g_autoptr(Object) obj = NULL;
 
-    if (bus_named(name)) {
+    if (class && !class->internal && bus_named(name)) {
         error_set(errp, "there is a bus with the name '%s' already; choose another id", name);
         return NULL;
     }

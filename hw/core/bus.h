@@ -30,6 +30,7 @@ typedef struct BusClass {
     int (*compare)(const Device *a, const Device *b);
     /* A line about @dev and its place, for `info qtree`; g_free. */
     char *(*describe)(const Device *dev);
+    bool internal; /* for its owner only, not for users: its name need not be its own */
 } BusClass;
 
 static inline const BusClass *bus_class(const Bus *bus)

@@ -63,6 +63,35 @@ void runstate_set_exit_status(int status)
     exit_status = status;
 }
 
+typedef struct StartCall {
+    void (*fn)(void *opaque);
+    void *opaque;
+} StartCall;
+
+static GArray *start_calls; /* of StartCall */
+
+void runstate_add_start(void (*fn)(void *opaque), void *opaque)
+{
+    const StartCall call = { fn, opaque };
+
+    if (!start_calls) {
+        start_calls = g_array_new(FALSE, FALSE, sizeof(StartCall));
+    }
+    g_array_append_val(start_calls, call);
+}
+
+void runstate_remove_start(void (*fn)(void *opaque), void *opaque)
+{
+    for (unsigned i = 0; start_calls && i < start_calls->len; i++) {
+        const StartCall *call = &g_array_index(start_calls, StartCall, i);
+
+        if (call->fn == fn && call->opaque == opaque) {
+            g_array_remove_index(start_calls, i);
+            return;
+        }
+    }
+}
+
 void runstate_start(void)
 {
     if (runstate_is_running()) {
@@ -71,6 +100,11 @@ void runstate_start(void)
     state = RUN_STATE_RUNNING;
     clock_start();
     qapi_event_send_resume();
+    for (unsigned i = 0; start_calls && i < start_calls->len; i++) {
+        const StartCall call = g_array_index(start_calls, StartCall, i);
+
+        call.fn(call.opaque);
+    }
     vcpu_resume_all();
 }
 

@@ -110,6 +110,11 @@ PciBus *pci_way_to_memory(const PciDevice *dev)
     return NULL;
 }
 
+bool pci_can_dma(const PciDevice *dev)
+{
+    return pci_way_to_memory(dev) != NULL;
+}
+
 static void msi_send(const PciDevice *dev, unsigned vector)
 {
     uint8_t cap = dev->msi_cap;

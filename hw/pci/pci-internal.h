@@ -15,7 +15,7 @@ static inline const PciFunctionClass *pci_function_class(const PciDevice *dev)
 }
 
 /* One access to the configuration space of @dev (NULL: there is none). pci.c */
-uint32_t pci_device_read(const PciDevice *dev, unsigned offset, unsigned size);
+uint32_t pci_device_read(PciDevice *dev, unsigned offset, unsigned size);
 void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size);
 
 /* Take away the capabilities from @first on, which were added last. pci-cap.c */

@@ -154,10 +154,13 @@ static unsigned config_size(const PciDevice *dev)
     return dev->express_cap ? PCIE_CONFIG_SIZE : PCI_CONFIG_SIZE;
 }
 
-uint32_t pci_device_read(const PciDevice *dev, unsigned offset, unsigned size)
+uint32_t pci_device_read(PciDevice *dev, unsigned offset, unsigned size)
 {
     uint32_t value = 0;
 
+    if (dev && pci_function_class(dev)->config_reading) {
+        pci_function_class(dev)->config_reading(dev, offset, size);
+    }
     for (unsigned i = 0; i < size; i++) {
         unsigned at = offset + i;
         uint8_t byte = dev && at < config_size(dev) ? dev->config[at] : 0xff;
@@ -381,7 +384,9 @@ static bool pci_device_loaded(void *obj, GError **errp)
     }
     update_bars(dev);
     pci_msix_update(dev);
-    if (pci_function_class(dev)->reset) {
+    if (pci_function_class(dev)->loaded) {
+        pci_function_class(dev)->loaded(dev);
+    } else if (pci_function_class(dev)->reset) {
         pci_function_class(dev)->reset(dev); /* what the registers lead to */
     }
     return true;

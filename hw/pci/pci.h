@@ -85,6 +85,10 @@ typedef struct PciFunctionClass {
     void (*unrealize)(PciDevice *dev);
     /* After the configuration space was reset. May be NULL. */
     void (*reset)(PciDevice *dev);
+    /* After its registers were loaded; NULL: as after a reset. */
+    void (*loaded)(PciDevice *dev);
+    /* Before the guest reads [offset, offset + size). May be NULL. */
+    void (*config_reading)(PciDevice *dev, unsigned offset, unsigned size);
     /* After the guest wrote [offset, offset + size) of the configuration space, masks applied. May
      * be NULL. */
     void (*config_written)(PciDevice *dev, unsigned offset, unsigned size);
@@ -134,6 +138,10 @@ static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, u
 
 /* Where BAR @n is now; false if the guest has not enabled it. */
 bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr);
+
+/* Do its accesses to memory, and messages, get there? The bus-master bits of the function and of
+ * the bridges above it say so. */
+bool pci_can_dma(const PciDevice *dev);
 
 /* Its class in words ("PCI bridge"), or NULL. */
 const char *pci_class_name(const PciDevice *dev);

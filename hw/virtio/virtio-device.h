@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio devices (Virtio 1.2, chapter 2): status, features, configuration space and queues, without
+ * the transport that shows them to a guest. A device type is a Device with parent "virtio-device",
+ * whose ops are a VirtioDeviceClass; it sits on a virtio-bus, which its transport owns
+ * (hw/virtio/virtio-pci.h). Machine lock for everything.
+ *
+ * A queue's function is called when the driver notified, when the driver is ready (DRIVER_OK), and
+ * when the machine starts to run, be it for the first time or after it was loaded; never while it
+ * stands, or may not reach memory. So nothing is lost if a function that cannot do its work now
+ * just returns, and what comes from the host looks at virtio_device_runs() first.
+ */
+#ifndef HW_VIRTIO_VIRTIO_DEVICE_H
+#define HW_VIRTIO_VIRTIO_DEVICE_H
+
+#include "hw/core/bus.h"
+#include "hw/core/device.h"
+#include "hw/virtio/virtqueue.h"
+
+#define TYPE_VIRTIO_DEVICE "virtio-device"
+#define TYPE_VIRTIO_BUS    "virtio-bus"
+
+/* Device IDs (chapter 5). */
+enum {
+    VIRTIO_ID_NET = 1,
+    VIRTIO_ID_BLOCK = 2,
+    VIRTIO_ID_CONSOLE = 3,
+    VIRTIO_ID_RNG = 4,
+    VIRTIO_ID_BALLOON = 5,
+};
+
+/* Bits of the status (section 2.1). */
+enum {
+    VIRTIO_STATUS_ACKNOWLEDGE = 1,
+    VIRTIO_STATUS_DRIVER = 2,
+    VIRTIO_STATUS_DRIVER_OK = 4,
+    VIRTIO_STATUS_FEATURES_OK = 8,
+    VIRTIO_STATUS_NEEDS_RESET = 64,
+    VIRTIO_STATUS_FAILED = 128,
+};
+
+/* Feature bits of all devices (chapter 6), beside those of rings (virtqueue.h). */
+enum {
+    VIRTIO_F_ANY_LAYOUT = 27, /* legacy */
+    VIRTIO_F_VERSION_1 = 32,
+    VIRTIO_F_RING_RESET = 40,
+};
+
+#define VIRTIO_NO_VECTOR  0xffff
+#define VIRTIO_MAX_QUEUES 1024
+#define VIRTIO_MAX_CONFIG 256 /* bytes of a configuration space */
+
+typedef struct VirtioDevice VirtioDevice;
+
+/* Do what can be done with the buffers in @vq. */
+typedef void VirtioQueueFn(VirtioDevice *vdev, VirtQueue *vq);
+
+typedef struct VirtioQueue {
+    VirtQueue ring;
+    uint16_t vector; /* the transport's number of its interrupt, or VIRTIO_NO_VECTOR */
+    /* wiring */
+    VirtioQueueFn *handle;
+} VirtioQueue;
+
+struct VirtioDevice {
+    Device parent;
+    uint8_t status;
+    uint64_t features;   /* that the driver has accepted */
+    uint8_t generation;  /* of the configuration space */
+    VirtioQueue *queues; /* queue_count of them, made by realize */
+    /* configuration */
+    bool event_idx, indirect_desc, packed, queue_reset, any_layout, iommu_platform;
+    /* wiring */
+    uint64_t offered; /* features; settled by realize */
+    unsigned queue_count;
+    DmaSpace dma;
+    char *name;          /* for messages and holds; owned */
+    GSource *again;      /* calls the queues' functions from the main loop; NULL: not asked for */
+    uint64_t *again_for; /* a bit for each queue; owned */
+};
+
+/* What device types define. Write `.device = { VIRTIO_DEVICE_CLASS_BASE, .state = ... }`; the
+ * state's table has virtio_device_state of its VirtioDevice. */
+typedef struct VirtioDeviceClass {
+    DeviceClass device;
+    uint16_t id;          /* VIRTIO_ID_* */
+    uint16_t config_size; /* bytes of the configuration space, up to VIRTIO_MAX_CONFIG */
+    /* Offer features and make queues. Leaves nothing behind on failure; queues and features go by
+     * themselves. */
+    bool (*realize)(VirtioDevice *vdev, GError **errp);
+    void (*unrealize)(VirtioDevice *vdev); /* after a reset; may be NULL */
+    /* Give back, by virtq_drop(), what of @vq is in flight, and forget it; the queue is reset then.
+     * NULL: nothing stays in flight. */
+    void (*queue_reset)(VirtioDevice *vdev, VirtQueue *vq);
+    /* After a reset of everything, or of the device by its driver. May be NULL. */
+    void (*reset)(VirtioDevice *vdev);
+    /* The driver wrote the status; @before is what it was. May be NULL. */
+    void (*status_written)(VirtioDevice *vdev, uint8_t before);
+    /* Fill the configuration space, which is zeros; and after the driver wrote to bytes [@offset,
+     * @offset + @size) of it: @config has all of it. May be NULL. */
+    void (*config_read)(VirtioDevice *vdev, uint8_t *config);
+    void (*config_written)(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
+                           unsigned size);
+} VirtioDeviceClass;
+
+#define VIRTIO_DEVICE_CLASS_BASE                              \
+    .bus = TYPE_VIRTIO_BUS, .realize = virtio_device_realize, \
+    .unrealize = virtio_device_unrealize, .reset = virtio_device_reset, .category = "misc"
+bool virtio_device_realize(Device *dev, GError **errp);
+void virtio_device_unrealize(Device *dev);
+void virtio_device_reset(Device *dev);
+extern const StateTable virtio_device_state;
+
+static inline const VirtioDeviceClass *virtio_device_class(const VirtioDevice *vdev)
+{
+    return object_ops(&vdev->parent.parent);
+}
+
+/* ---- for devices ---- */
+
+/* In realize: offer feature @bit. */
+void virtio_offer(VirtioDevice *vdev, unsigned bit);
+/* In realize: one more queue, of at most @size entries. Borrowed until the next one is added. */
+VirtQueue *virtio_add_queue(VirtioDevice *vdev, uint16_t size, VirtioQueueFn *handle);
+/* By number; stays where it is once the device is realized. */
+static inline VirtQueue *virtio_queue(VirtioDevice *vdev, unsigned n)
+{
+    return &vdev->queues[n].ring;
+}
+/* The number of @vq. */
+unsigned virtio_queue_number(const VirtioDevice *vdev, const VirtQueue *vq);
+/* Did the driver accept @bit? */
+static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
+{
+    return vdev->features >> bit & 1;
+}
+/* May buffers be used now? The driver is ready, the machine runs, and the bus lets it. */
+bool virtio_device_runs(const VirtioDevice *vdev);
+/* Tell the driver of buffers that were given back, if it wants to know. */
+void virtio_notify(VirtioDevice *vdev, VirtQueue *vq);
+/* Call the function of @vq from the main loop, soon: for one that has done its share. */
+void virtio_queue_again(VirtioDevice *vdev, VirtQueue *vq);
+/* The configuration space has changed. */
+void virtio_config_changed(VirtioDevice *vdev);
+/* The driver broke the rules, as @why says: it has to reset the device. */
+void virtio_needs_reset(VirtioDevice *vdev, const char *why);
+
+/* ---- for transports ---- */
+
+typedef struct VirtioTransport {
+    /* Interrupts. Which queue's, or of a change of the configuration. */
+    void (*queue_interrupt)(void *opaque, unsigned queue);
+    void (*config_interrupt)(void *opaque);
+    /* May the device reach memory now? */
+    bool (*can_dma)(void *opaque);
+    /* The device was reset, by whomever: forget what the driver has told. */
+    void (*device_reset)(void *opaque);
+} VirtioTransport;
+
+typedef struct VirtioBus {
+    Bus parent;
+    /* wiring */
+    const VirtioTransport *transport;
+    void *opaque;
+} VirtioBus;
+
+/* A bus for one device, as a child of @owner. Borrowed. */
+VirtioBus *virtio_bus_new(Object *owner, const VirtioTransport *transport, void *opaque);
+
+/* What the driver does: accept features (ignored once FEATURES_OK is set); write the status, where
+ * 0 is a reset; set up a queue, whose size and addresses are in its VirtQueue, or reset it; say
+ * that there are buffers; read and write [@offset, @offset + @size), 1, 2 or 4 bytes, of the
+ * configuration space. @n below queue_count. */
+void virtio_accept_features(VirtioDevice *vdev, uint64_t features);
+void virtio_write_status(VirtioDevice *vdev, uint8_t status);
+void virtio_enable_queue(VirtioDevice *vdev, unsigned n);
+void virtio_reset_queue(VirtioDevice *vdev, unsigned n);
+void virtio_driver_notified(VirtioDevice *vdev, unsigned n);
+uint32_t virtio_config_load(VirtioDevice *vdev, unsigned offset, unsigned size);
+void virtio_config_store(VirtioDevice *vdev, unsigned offset, uint32_t value, unsigned size);
+/* Call the functions of all queues, if they may be called now. */
+void virtio_run_queues(VirtioDevice *vdev);
+
+#endif
