@@ -174,6 +174,16 @@ static bool cat_can_be_deleted(Object *obj, GError **errp)
     return true;
 }
 
+/* Its properties are those of its dog, too. */
+static const ObjectType sledge_type = {
+    .name = "test-sledge",
+    .parent = "object",
+    .user_creatable = true,
+    .part = "puller",
+    .part_type = "test-dog",
+};
+OBJECT_TYPE_REGISTER(sledge_type)
+
 static const ObjectType cat_type = {
     .name = "test-cat",
     .parent = "test-animal",
@@ -653,6 +663,35 @@ static void keep_warning(void *opaque, const char *text)
 }
 
 /* Of a type that is not there: a warning, for tools give what another machine would need. */
+static void test_part(void)
+{
+    g_autoptr(GPtrArray) props = object_type_properties(object_type_find("test-sledge"));
+    g_autoptr(Object) sledge = object_new("test-sledge", NULL);
+    const Object *dog = object_child(sledge, "puller");
+    g_autoptr(GError) err = NULL;
+    struct json_object *legs, *type;
+    unsigned types = 0;
+
+    g_assert_true(object_is_a(dog, "test-dog"));
+    g_assert_true(object_property_parse(sledge, "legs", "3", &err));
+    g_assert_true(object_property_parse(sledge, "sound", "woof", &err));
+    g_assert_cmpuint(((const Animal *)dog)->legs, ==, 3);
+    legs = object_property_get(sledge, "legs", &err);
+    g_assert_cmpint(json_object_get_int64(legs), ==, 3);
+    json_object_put(legs);
+    type = object_property_get(sledge, "type", &err); /* its own */
+    g_assert_cmpstr(json_object_get_string(type), ==, "test-sledge");
+    json_object_put(type);
+    for (unsigned i = 0; i < props->len; i++) {
+        types += strcmp(((const Property *)props->pdata[i])->name, "type") == 0;
+    }
+    g_assert_cmpuint(types, ==, 1);
+    g_assert_false(object_property_parse(sledge, "legs", "300", &err));
+    g_clear_error(&err);
+    g_assert_false(object_property_parse(sledge, "wheels", "4", &err));
+    g_assert_nonnull(strstr(err->message, "test-sledge.wheels' not found"));
+}
+
 static void test_unknown_global(void)
 {
     g_autoptr(GError) err = NULL;
@@ -714,6 +753,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qom/change-during-walk", test_change_during_walk);
     g_test_add_func("/qom/user-objects", test_user_objects);
     g_test_add_func("/qom/ids", test_ids);
+    g_test_add_func("/qom/part", test_part);
     g_test_add_func("/qom/globals-unknown", test_unknown_global);
     g_test_add_func("/qom/globals", test_globals); /* last: they stay */
     status = g_test_run();

@@ -96,7 +96,8 @@ static void realize_all(const GPtrArray *devices)
         Device *dev = devices->pdata[i];
         g_autoptr(GError) err = NULL;
 
-        if (dev->parent.parent) { /* else its owner makes a new one */
+        /* Else its owner makes a new one, or realizes it. */
+        if (dev->parent.parent && !object_is_a(dev->parent.parent, TYPE_DEVICE)) {
             device_realize(dev, &err);
             g_assert_no_error(err);
         }
@@ -165,6 +166,7 @@ static Machine *machine_make(const char *type, bool all)
     g_assert_no_error(err);
     add_device("isa-serial");
     add_device("isa-debug-exit");
+    add_device("virtio-rng-pci,id=rng0");
     return machine;
 }
 
@@ -210,6 +212,7 @@ static void check(const char *type)
     add_device("pc-dimm,id=d0,memdev=m0");
     if (q35) {
         add_device("pcie-root-port,id=rp0");
+        add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
     }
     first = all_devices();
     assert_every_type(first, q35 ? of_pc : of_q35);
