@@ -62,7 +62,7 @@ void dma_written(const DmaSpace *space, hwaddr addr, uint64_t len)
     const FlatRange *range = find_ram(space, addr, len, true);
 
     if (range) { /* whoever holds the machine lock may have changed the map meanwhile */
-        ram_block_mark_dirty(range->mr->ram, range->offset + (addr - range->addr), len);
+        dirty_mark(range->mr->ram, range->offset + (addr - range->addr), len);
         address_space_written(space->as, addr, len);
     }
 }

@@ -12,6 +12,7 @@
 #include "hw/virtio/virtio-pci.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/timer.h"
 
 #define TYPE_VIRTIO_RNG "virtio-rng-device"
 #define QUEUE_SIZE      8

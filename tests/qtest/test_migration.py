@@ -33,6 +33,10 @@ MACHINES = {
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
+    "pc-virtio": ["-machine", "pc", "-device", "virtio-rng-pci", "-device", "virtio-rng-pci-transitional",
+                  "-device", "virtio-rng-pci-non-transitional"],
+    "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
+                   "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.

@@ -99,9 +99,9 @@ static void make_machine(void)
 {
     sent = g_string_new(NULL);
     memory_region_init_io(&apic, &apic_ops, NULL, "apic", 0x1000);
-    memory_region_add(system_memory(), MSG, &apic);
-    host = pci_host_create("test-pcihost", "host", TYPE_PCIE_BUS, "pcie.0", system_memory(),
-                           system_io());
+    memory_region_add(memory_system(), MSG, &apic);
+    host = pci_host_create("test-pcihost", "host", TYPE_PCIE_BUS, "pcie.0", memory_system(),
+                           memory_io());
     host->bus->deliver_msi = deliver;
     port = pci_create(host->bus, PCI_DEVFN(1, 0), "pcie-root-port");
     dev = pci_create(pci_secondary_bus(port), 0, "test-msix");

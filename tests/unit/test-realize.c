@@ -134,6 +134,21 @@ static void remove_flash_file(void)
     g_clear_pointer(&flash_file, g_free);
 }
 
+/* Virtio devices, each by all of its names. */
+static void add_virtio(void)
+{
+    static const char *const names[] = { "virtio-rng-pci" };
+    static const char *const suffixes[] = { "", "-transitional", "-non-transitional" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        for (unsigned n = 0; n < G_N_ELEMENTS(suffixes); n++) {
+            g_autofree char *type = g_strconcat(names[i], suffixes[n], NULL);
+
+            add_device(type);
+        }
+    }
+}
+
 static void add_flash(Machine *machine)
 {
     g_autoptr(GError) err = NULL;
@@ -166,7 +181,6 @@ static Machine *machine_make(const char *type, bool all)
     g_assert_no_error(err);
     add_device("isa-serial");
     add_device("isa-debug-exit");
-    add_device("virtio-rng-pci,id=rng0");
     return machine;
 }
 
@@ -210,6 +224,7 @@ static void check(const char *type)
 
     add_device("isa-debugcon,chardev=c0");
     add_device("pc-dimm,id=d0,memdev=m0");
+    add_virtio();
     if (q35) {
         add_device("pcie-root-port,id=rp0");
         add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
