@@ -22,7 +22,8 @@ bool runstate_is_running(void);
  * is so already. runstate_stop() returns when every vCPU stands; in a vCPU thread, every other. */
 void runstate_start(void);
 void runstate_stop(RunState state);
-/* Call @fn(@opaque) whenever runstate_start() lets the machine run, before vCPUs do; and no more. */
+/* Call @fn(@opaque) whenever runstate_start() lets the machine run, before vCPUs do; and no more.
+ */
 void runstate_add_start(void (*fn)(void *opaque), void *opaque);
 void runstate_remove_start(void (*fn)(void *opaque), void *opaque);
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
