@@ -448,13 +448,17 @@ const Uop *soft_jump_slow(SoftCpu *s, uint64_t rip, int which)
 
 const Uop *soft_jump_on(SoftCpu *s)
 {
-    const X86Cpu *cpu = &s->cpu;
+    X86Cpu *cpu = &s->cpu;
+    /* The engine has to begin a turn at an instruction that passes over breakpoints. */
+    bool passes =
+        s->breakpoints.hold || ((cpu->rflags & RFLAGS_RF) && (s->mode_key & SOFT_KEY_BREAK));
 
     /* Relaxed: who sets a bit kicks this CPU after it. */
     if (atomic_load_explicit(&cpu->interrupts, memory_order_relaxed) || s->trap || cpu->halted ||
-        (s->block->key & SOFT_KEY_TF) || log_enabled(LOG_CPU)) {
+        passes || (s->block->key & SOFT_KEY_TF) || log_enabled(LOG_CPU)) {
         return NULL;
     }
+    cpu->rflags &= ~(uint64_t)RFLAGS_RF; /* as the engine does where a turn begins */
     const SoftBlock *b = s->jump[soft_jump_hash(cpu->rip)];
     if (soft_may_enter(s, b, cpu->rip)) {
         return start(s, b);
