@@ -124,7 +124,10 @@ static void set_ids(VirtioPci *s)
 
 static void add_msix(VirtioPci *s)
 {
-    uint32_t wanted = s->vectors == UINT32_MAX ? s->vdev->queue_count + 1 : s->vectors;
+    const VirtioPciClass *class = object_ops(&s->parent.parent.parent);
+    uint32_t wanted = s->vectors != UINT32_MAX ? s->vectors
+                      : class->vectors         ? class->vectors
+                                               : s->vdev->queue_count + 1;
 
     if (wanted) {
         pci_add_msix(&s->parent, MIN(wanted, PCI_MSIX_MAX_VECTORS), 1);
@@ -281,7 +284,7 @@ static const Property properties[] = {
     { .name = "vectors",
       .kind = PROP_UINT32,
       .offset = offsetof(VirtioPci, vectors),
-      .description = "MSI-X vectors; 0: no MSI-X, 4294967295: one a queue and one more",
+      .description = "MSI-X vectors; 0: no MSI-X, 4294967295: as the device needs",
       .has_default = true,
       .default_int = UINT32_MAX },
     { 0 },

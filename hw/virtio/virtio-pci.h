@@ -30,7 +30,7 @@ typedef struct VirtioPci {
     /* configuration */
     int disable_legacy; /* MODE_ of virtio-pci.c */
     bool disable_modern;
-    uint32_t vectors; /* of MSI-X; UINT32_MAX: as many as the device has use for */
+    uint32_t vectors; /* of MSI-X; UINT32_MAX: as the type has it */
     VirtioPciKind kind;
     /* wiring */
     VirtioBus *bus;
@@ -44,9 +44,10 @@ typedef struct VirtioPci {
 typedef struct VirtioPciClass {
     PciFunctionClass pci;
     uint16_t pci_class; /* PCI class code and subclass */
+    uint16_t vectors;   /* of MSI-X, unless the user says how many; 0: one a queue and one more */
 } VirtioPciClass;
 
-#define VIRTIO_PCI_CLASS(category_, pci_class_)                                            \
+#define VIRTIO_PCI_CLASS(category_, pci_class_, vectors_)                                  \
     {                                                                                      \
         .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = (category_),               \
                              .flags = DEVICE_USER_CREATABLE, .state = &virtio_pci_state }, \
@@ -56,7 +57,7 @@ typedef struct VirtioPciClass {
                  .loaded = virtio_pci_loaded,                                              \
                  .config_reading = virtio_pci_config_reading,                              \
                  .config_written = virtio_pci_config_written },                            \
-        .pci_class = (pci_class_)                                                          \
+        .pci_class = (pci_class_), .vectors = (vectors_)                                   \
     }
 
 bool virtio_pci_realize(PciDevice *dev, GError **errp);

@@ -187,5 +187,5 @@ static const ObjectType rng_type = {
 };
 OBJECT_TYPE_REGISTER(rng_type)
 
-static const VirtioPciClass rng_pci = VIRTIO_PCI_CLASS("misc", 0x00ff);
+static const VirtioPciClass rng_pci = VIRTIO_PCI_CLASS("misc", 0x00ff, 0);
 VIRTIO_PCI_TYPES(rng, "virtio-rng", TYPE_VIRTIO_RNG, &rng_pci, "random bytes for the guest")

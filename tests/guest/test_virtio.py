@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Virtio devices as Debian's kernel sees them: test_virtio.py BUILD-DIR."""
+import hashlib
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -12,8 +14,9 @@ BUILD = sys.argv[1]
 BUS = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"]
 
 
-def machine(*devices, machine_type="pc", **options):
-    extra = ["-M", machine_type] + [word for device in devices for word in ("-device", device)]
+def machine(*devices, machine_type="pc", chardevs=(), **options):
+    extra = ["-M", machine_type] + [word for chardev in chardevs for word in ("-chardev", chardev)]
+    extra += [word for device in devices for word in ("-device", device)]
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=extra, **options)
 
 
@@ -52,6 +55,42 @@ def rng(machine_type, device, wanted, absent):
         check_random(guest)
 
 
+def serial():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/port"
+        with machine("virtio-serial-pci", "virtserialport,chardev=c1,id=p1,name=org.test.1",
+                     "virtconsole,chardev=c0",
+                     chardevs=[f"socket,id=c1,path={path},server=on,wait=off",
+                               f"socket,id=c0,path={path}-console,server=on,wait=off"]) as guest:
+            guest.wait_ready()
+            load(guest, "virtio_console")
+            # The driver hears of ports after it was loaded.
+            guest.run("until [ -e /sys/class/virtio-ports/vport0p1/name ] && [ -e /dev/hvc0 ]; do sleep 0.1; done")
+            tap.equal(guest.run("cat /sys/class/virtio-ports/vport0p1/name").strip(), "org.test.1")
+            port, console = vm.Stream(path), vm.Stream(f"{path}-console")
+            # A write to a port whose other end is not open waits until it is.
+            guest.run("echo to the host > /dev/vport0p1")
+            guest.qmp.event("VSERPORT_CHANGE", id="p1", open=True)
+            tap.equal(port.line(), b"to the host")
+            port.send(b"to the guest\n")
+            tap.equal(guest.run("head -n 1 /dev/vport0p1").strip(), "to the guest")
+            # Enough to go around the ring several times.
+            guest.run("dd if=/dev/urandom of=/tmp/data bs=64k count=32 2>/dev/null")
+            wanted = guest.run("sha256sum < /tmp/data").split()[0]
+            guest.run("(cat /tmp/data > /dev/vport0p1; echo sent) > /tmp/sent 2>&1 &")
+            data = b""
+            while len(data) < 32 << 16:
+                data += port.sock.recv(65536)
+            tap.equal(hashlib.sha256(data).hexdigest(), wanted)
+            # In sessions of their own, or hvc0 becomes the shell's terminal.
+            console.send(b"typed\n")
+            tap.equal(guest.run("setsid sh -c 'read line < /dev/hvc0; echo $line'").strip(), "typed")
+            guest.run("setsid sh -c 'echo shown > /dev/hvc0'")
+            text = b""
+            while b"shown" not in text:
+                text += console.sock.recv(4096)
+
+
 VERSION_1, EVENT_IDX, INDIRECT, PACKED = 32, 29, 28, 34
 
 tap.run([
@@ -60,4 +99,5 @@ tap.run([
                                        {VERSION_1, PACKED, EVENT_IDX}, set())),
     ("rng, legacy", lambda: rng("pc", "virtio-rng-pci,disable-modern=on,event_idx=off",
                                 set(), {VERSION_1, EVENT_IDX})),
+    ("serial", serial),
 ])

@@ -137,7 +137,7 @@ static void remove_flash_file(void)
 /* Virtio devices, each by all of its names. */
 static void add_virtio(void)
 {
-    static const char *const names[] = { "virtio-rng-pci" };
+    static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci" };
     static const char *const suffixes[] = { "", "-transitional", "-non-transitional" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -147,6 +147,8 @@ static void add_virtio(void)
             add_device(type);
         }
     }
+    add_device("virtconsole");
+    add_device("virtserialport,name=org.test.0");
 }
 
 static void add_flash(Machine *machine)
