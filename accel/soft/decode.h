@@ -18,7 +18,8 @@ enum {
 enum {
     UOP_STACK =
         1 << 0, /* the operand is in the stack segment: a non-canonical address is #SS, not #GP */
-    UOP_WRITE = 1 << 1, /* address computation (REG_EA): the operand will be written */
+    UOP_WRITE = 1 << 1,     /* address computation (REG_EA): the operand will be written */
+    UOP_UNALIGNED = 1 << 2, /* its operands may lie anywhere: no #AC */
 };
 
 /* What a micro-operation does with the six arithmetic flags (CF PF AF ZF SF OF). The default,

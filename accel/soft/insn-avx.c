@@ -7,6 +7,7 @@
  *   VGATHERDPS VGATHERDPD VGATHERQPS VGATHERQPD VPGATHERDD VPGATHERDQ VPGATHERQD VPGATHERQQ
  */
 #include "accel/soft/access.h"
+#include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/uop.h"
 
@@ -183,6 +184,7 @@ static const Uop *masked_store(SoftCpu *s, const Uop *op)
     get_ymm(s, op->src, mask);
     get_ymm(s, op->dst, data);
     uint64_t addr = soft_addr(s, op);
+    soft_check_alignment(s, op, addr, op->size, s->mmu_mode);
     for (unsigned i = 0; i < op->size; i += op->aux) {
         if (mask[i + op->aux - 1] & 0x80) {
             soft_probe_write(s, op, addr + i, op->aux);
@@ -210,6 +212,7 @@ static bool emit_masked(SoftDecoder *d, const SoftInsn *in)
     u->src = vector_reg(&in->ops[1]);
     u->size = (uint8_t)(data->size / 8);
     u->aux = (uint8_t)d->arg;
+    u->flags |= UOP_UNALIGNED;
     return true;
 }
 
@@ -303,6 +306,7 @@ static bool emit_gather(SoftDecoder *d, const SoftInsn *in)
     u->disp = (int32_t)mem->disp.value;
     u->seg = d->mode == 64 && !fs_gs ? SOFT_SEG_NONE : soft_seg(mem->segment);
     u->size = d->arg & 0xff;
+    u->flags |= UOP_UNALIGNED;
     u->aux = (uint8_t)((d->arg >> 8) | (in->raw.avx.vector_length == 256 ? GATHER_256 : 0) |
                        (in->raw.address_width == 32 ? GATHER_ADDRESS32 : 0) |
                        (d->mode == 64 ? 0 : GATHER_LEGACY));

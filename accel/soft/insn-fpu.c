@@ -5,6 +5,7 @@
  *   FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 LDMXCSR STMXCSR FWAIT MASKMOVDQU MASKMOVQ
  */
 #include "accel/soft/access.h"
+#include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/uop.h"
 
@@ -105,6 +106,7 @@ static const Uop *fwait(SoftCpu *s, const Uop *op)
 static void masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const uint8_t *mask)
 {
     uint64_t addr = soft_addr(s, op);
+    soft_check_alignment(s, op, addr, op->size, s->mmu_mode);
     for (unsigned i = 0; i < op->size; i++) {
         if (mask[i] & 0x80) {
             soft_probe_write(s, op, addr + i, 1);

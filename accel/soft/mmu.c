@@ -84,7 +84,8 @@ void soft_update_mode(SoftCpu *s)
     s->mode_key = key;
 
     if (soft_cpl(s) == 3) {
-        s->mmu_mode = SOFT_MMU_USER;
+        bool aligned = (cpu->cr0 & CR0_AM) && (cpu->rflags & RFLAGS_AC);
+        s->mmu_mode = aligned ? SOFT_MMU_USER_ALIGNED : SOFT_MMU_USER;
     } else if ((cpu->cr4 & CR4_SMAP) && !(cpu->rflags & RFLAGS_AC)) {
         s->mmu_mode = SOFT_MMU_KERNEL_SMAP;
     } else {
@@ -100,9 +101,12 @@ void soft_update_mode(SoftCpu *s)
     }
 }
 
-static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64_t page)
+static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64_t page,
+                              SoftMmuMode mode)
 {
-    uint64_t flags = (t->global ? SOFT_TLB_GLOBAL : 0) | (t->large ? SOFT_TLB_LARGE : 0);
+    bool aligned = mode == SOFT_MMU_USER_ALIGNED;
+    uint64_t flags = (t->global ? SOFT_TLB_GLOBAL : 0) | (t->large ? SOFT_TLB_LARGE : 0) |
+                     (aligned ? SOFT_TLB_ALIGNED : 0);
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t->phys);
     uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW, fetch_slow = SOFT_TLB_SLOW;
     uintptr_t addend = 0;
@@ -110,10 +114,10 @@ static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64
     if (r && r->host && r->size - (t->phys - r->addr) >= SOFT_PAGE) {
         flags |= SOFT_TLB_RAM | (r->readonly ? SOFT_TLB_READONLY : 0);
         addend = (uintptr_t)(r->host + (t->phys - r->addr)) - page;
-        bool breakpoint = soft_breakpoints_watch(s, page);
-        read_slow = breakpoint ? SOFT_TLB_SLOW : 0;
+        bool slow = aligned || soft_breakpoints_watch(s, page);
+        read_slow = slow ? SOFT_TLB_SLOW : 0;
         fetch_slow = 0;
-        bool watched = breakpoint || r->readonly || soft_code_page_has(t->phys) ||
+        bool watched = slow || r->readonly || soft_code_page_has(t->phys) ||
                        dirty_wanted(r->mr->ram, r->offset + (t->phys - r->addr));
         write_slow = watched ? SOFT_TLB_SLOW : 0;
     }
@@ -140,7 +144,8 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
     }
 
     s->tlb_fills++;
-    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK, entry_for(s, &t, addr & SOFT_PAGE_MASK));
+    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK,
+                           entry_for(s, &t, addr & SOFT_PAGE_MASK, mode));
 }
 
 static uint64_t tag_of(const SoftTlbEntry *e, SoftAccess access)
@@ -168,6 +173,44 @@ static SoftTlbEntry *tlb_get(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcces
 static uint64_t wrap(const SoftCpu *s, uint64_t addr)
 {
     return s->cpu.efer & EFER_LMA ? addr : (uint32_t)addr;
+}
+
+/* ---- alignment (SDM vol. 3 section 6.15, interrupt 17) ---- */
+
+/* What the address of an operand of @len bytes must be a multiple of: of an x87 value of 80 bits 8,
+ * of its environment and its whole state what their words are wide. For vectors it is up to the
+ * processor (SDM vol. 2, MOVUPS); this is what AMD's do (family 25). The rest are areas with rules
+ * of their own. */
+static unsigned alignment_of(unsigned len)
+{
+    switch (len) {
+    case 2:
+    case 4:
+    case 8:
+    case 16:
+        return len;
+    case 32:
+        return 16;
+    case 10:
+        return 8;
+    case 14:
+    case 94:
+        return 2;
+    case 28:
+    case 108:
+        return 4;
+    default:
+        return 1;
+    }
+}
+
+void soft_check_alignment(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftMmuMode mode)
+{
+    if (SOFT_LIKELY(mode != SOFT_MMU_USER_ALIGNED) || addr % alignment_of(len) == 0 ||
+        (op && (op->flags & UOP_UNALIGNED)) || !soft_canonical(addr)) {
+        return;
+    }
+    soft_raise(s, op, EXC_AC, 0);
 }
 
 /* ---- pieces within one page ---- */
@@ -221,7 +264,7 @@ static void *write_host(SoftCpu *s, const Uop *op, SoftTlbEntry *e, uint64_t add
     if (e->write_tag & SOFT_TLB_SLOW) {
         hwaddr phys = (e->phys & SOFT_PAGE_MASK) | (addr & ~SOFT_PAGE_MASK);
         soft_mark_dirty(phys);
-        if (!soft_code_invalidate(s, op, phys, len) &&
+        if (!soft_code_invalidate(s, op, phys, len) && !(e->phys & SOFT_TLB_ALIGNED) &&
             !soft_breakpoints_watch(s, addr & SOFT_PAGE_MASK)) {
             e->write_tag &= ~SOFT_TLB_SLOW;
         }
@@ -262,6 +305,7 @@ static void read_mode(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsig
                       SoftMmuMode mode)
 {
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, len, mode);
     unsigned first = first_part(addr, len);
     if (first < len) { /* both must be there before a device sees anything */
         tlb_get(s, op, addr, SOFT_READ, mode);
@@ -275,6 +319,7 @@ static void write_mode(SoftCpu *s, const Uop *op, uint64_t addr, const void *buf
                        SoftMmuMode mode)
 {
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, len, mode);
     unsigned first = first_part(addr, len);
     if (first < len) {
         tlb_get(s, op, addr, SOFT_WRITE, mode);
@@ -293,6 +338,7 @@ static uint64_t load_mode(SoftCpu *s, const Uop *op, uint64_t addr, unsigned siz
     uint64_t value = 0;
 
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, size, mode);
     if (first_part(addr, size) == size) {
         const SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_READ, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
@@ -309,6 +355,7 @@ static void store_mode(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value,
                        SoftMmuMode mode)
 {
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, size, mode);
     if (first_part(addr, size) == size) {
         SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, mode);
         if (!(e->phys & SOFT_TLB_RAM)) {
@@ -360,6 +407,7 @@ static void probe(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAc
                   SoftMmuMode mode)
 {
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, len, mode);
     unsigned first = first_part(addr, len);
     tlb_get(s, op, addr, access, mode);
     if (first < len) {
@@ -385,6 +433,7 @@ void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, S
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
     addr = wrap(s, addr);
+    soft_check_alignment(s, op, addr, size, s->mmu_mode);
     if (first_part(addr, size) < size) {
         soft_probe_write(s, op, addr, size);
         return NULL;
@@ -400,6 +449,8 @@ void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 
 void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)
 {
+    soft_check_alignment(s, op, addr, op->size,
+                         s->mmu_mode); /* each element's is the first one's */
     SoftTlbEntry *e = tlb_get(s, op, addr, access, s->mmu_mode);
 
     if (soft_breakpoints_watch(s, addr & SOFT_PAGE_MASK)) {

@@ -19,6 +19,9 @@ typedef struct SoftTranslation {
 bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mode,
                     SoftTranslation *out, uint32_t *error);
 
+/* #AC if an operand of @len bytes at @addr is not aligned, where @mode asks for that. All accesses
+ * but masked ones do it themselves. */
+void soft_check_alignment(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftMmuMode mode);
 /* Fault now if a system access (soft_load_system(), soft_store_system()) to [addr, addr + len)
  * would fault; @len is at most a page. */
 void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access);

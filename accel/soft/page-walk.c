@@ -119,7 +119,7 @@ static unsigned key_forbids(const SoftCpu *s, const Paging *p, uint64_t entry, b
 /* @rights: PTE_RW and PTE_US as all levels allow, and PTE_NX if one forbids. */
 static void set_rights(const SoftCpu *s, uint64_t rights, SoftMmuMode mode, SoftTranslation *out)
 {
-    bool user_page = rights & PTE_US, user = mode == SOFT_MMU_USER;
+    bool user_page = rights & PTE_US, user = soft_mmu_user(mode);
 
     out->read = user ? user_page : !(mode == SOFT_MMU_KERNEL_SMAP && user_page);
     out->write = out->read && ((rights & PTE_RW) || (!user && !(s->cpu.cr0 & CR0_WP)));
@@ -133,7 +133,7 @@ static bool allowed(const SoftTranslation *t, SoftAccess access)
 
 static uint32_t error_bits(const SoftCpu *s, SoftAccess access, SoftMmuMode mode)
 {
-    uint32_t error = mode == SOFT_MMU_USER ? PF_U : 0;
+    uint32_t error = soft_mmu_user(mode) ? PF_U : 0;
 
     if (access == SOFT_WRITE) {
         error |= PF_W;
@@ -179,7 +179,7 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
         uint64_t set = pdpte ? 0 : PTE_A;
         if (leaf) {
             unsigned forbidden =
-                rights & PTE_US ? key_forbids(s, p, entry, mode == SOFT_MMU_USER) : 0;
+                rights & PTE_US ? key_forbids(s, p, entry, soft_mmu_user(mode)) : 0;
 
             set_rights(s, rights, mode, out);
             out->read = out->read && !(forbidden & 1);

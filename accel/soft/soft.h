@@ -70,11 +70,17 @@ typedef struct SoftTargets {
 
 /* Which rules an access goes by. One TLB each. */
 typedef enum SoftMmuMode {
-    SOFT_MMU_USER,        /* CPL 3 */
-    SOFT_MMU_KERNEL,      /* CPL 0-2 with SMAP off or EFLAGS.AC set, and implicit accesses... */
-    SOFT_MMU_KERNEL_SMAP, /* CPL 0-2, user pages are out of reach */
+    SOFT_MMU_USER,         /* CPL 3 */
+    SOFT_MMU_KERNEL,       /* CPL 0-2 with SMAP off or EFLAGS.AC set, and implicit accesses... */
+    SOFT_MMU_KERNEL_SMAP,  /* CPL 0-2, user pages are out of reach */
+    SOFT_MMU_USER_ALIGNED, /* CPL 3, and what is not aligned is #AC: all accesses go the slow way */
     SOFT_MMU_MODES,
 } SoftMmuMode;
+
+static inline bool soft_mmu_user(SoftMmuMode mode)
+{
+    return mode == SOFT_MMU_USER || mode == SOFT_MMU_USER_ALIGNED;
+}
 
 typedef enum SoftAccess { SOFT_READ, SOFT_WRITE, SOFT_FETCH } SoftAccess;
 

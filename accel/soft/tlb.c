@@ -37,7 +37,7 @@ static void set_bit(uint64_t *bits, unsigned bit)
 
 static SoftCodeClass *class_of(SoftCpu *s, SoftMmuMode mode)
 {
-    return &s->code[mode == SOFT_MMU_USER];
+    return &s->code[soft_mmu_user(mode)];
 }
 
 static SoftCodeClass *code_class(SoftCpu *s)

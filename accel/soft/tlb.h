@@ -13,7 +13,8 @@ enum {
     SOFT_TLB_RAM = 1 << 0,      /* addend is valid: RAM or ROM */
     SOFT_TLB_READONLY = 1 << 1, /* ROM or flash: writes are the memory map's business */
     SOFT_TLB_GLOBAL = 1 << 2,
-    SOFT_TLB_LARGE = 1 << 3, /* part of a 2 MiB, 4 MiB or 1 GiB page */
+    SOFT_TLB_LARGE = 1 << 3,   /* part of a 2 MiB, 4 MiB or 1 GiB page */
+    SOFT_TLB_ALIGNED = 1 << 4, /* of SOFT_MMU_USER_ALIGNED: never fast */
 };
 
 /* The entry for @page (linear, of a page), if it is among the victims: then it is back in its

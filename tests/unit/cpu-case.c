@@ -574,6 +574,7 @@ void cpu_case_make(Case *c, uint64_t rip)
     unsigned count = below(4) ? 1 : 2 + below(MAX_INSNS - 1);
     c->len = 0;
     c->undefined = 0;
+    c->alignable = true;
     for (unsigned i = 0; i < count;) {
         ZydisDecodedInstruction raw;
         uint8_t insn[ZYDIS_MAX_INSTRUCTION_LENGTH];
@@ -599,6 +600,10 @@ void cpu_case_make(Case *c, uint64_t rip)
         }
         c->undefined |= unsure;
         c->mnemonic = raw.mnemonic;
+        /* MASKMOVQ that faults may or may not have entered MMX state; MOVSXD to 16 bits reads 16 or
+         * 32. */
+        c->alignable = c->alignable && raw.mnemonic != ZYDIS_MNEMONIC_MASKMOVQ &&
+                       !(raw.mnemonic == ZYDIS_MNEMONIC_MOVSXD && raw.operand_width == 16);
         memcpy(c->code + c->len, insn, n);
         c->len += n;
         i++;

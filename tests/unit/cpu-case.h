@@ -34,6 +34,7 @@ typedef struct Case {
     unsigned len;
     uint32_t undefined; /* flags that are not compared */
     unsigned mnemonic;  /* of the last instruction */
+    bool alignable;     /* its outcome with AC set is the same everywhere */
 } Case;
 
 /* Begin a sequence of cases that @seed determines: for 64-bit or (@bits 32) compatibility-mode

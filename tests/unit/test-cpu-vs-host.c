@@ -25,6 +25,7 @@
 #include "tests/unit/soft-harness.h"
 
 #define DEFAULT_CASES  250000
+#define ALIGNED_EVERY  8    /* one of so many cases has AC set */
 #define HOST_USER32_CS 0x23 /* Linux: a 32-bit code segment for everyone */
 #define HOST_USER_DS   0x2b
 
@@ -37,7 +38,7 @@ static unsigned code_bits;
 static const int greg_of[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                  REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                  REG_R12, REG_R13, REG_R14, REG_R15 };
-#define FLAGS_USED (SOFT_ARITH_FLAGS | RFLAGS_DF)
+#define FLAGS_USED (SOFT_ARITH_FLAGS | RFLAGS_DF | RFLAGS_AC)
 
 #define FRAME_MAGIC 0x46505853
 #define HALVES_SIZE sizeof(((State *)0)->ymm_high)
@@ -102,6 +103,8 @@ static void put_fpu(ucontext_t *uc, const uint8_t *fx)
 /* SIGUSR1 brings us in; SIGTRAP or a fault brings us back. */
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
+    /* The kernel leaves AC set, and nothing here cares for alignment. */
+    __asm__ volatile("pushfq\n\tandl %0, (%%rsp)\n\tpopfq" : : "i"(~RFLAGS_AC) : "cc", "memory");
     ucontext_t *uc = context;
     greg_t *g = uc->uc_mcontext.gregs;
     if (sig == SIGUSR1) {
@@ -176,6 +179,7 @@ static void soft_run(SoftHarness *h, State *state)
     memcpy(cpu->regs, state->regs, sizeof(state->regs));
     cpu->rip = state->rip;
     soft_set_rflags(h->s, state->rflags | RFLAGS_ONE);
+    soft_update_mode(h->s); /* by AC */
     memcpy(cpu->fxsave, state->fx, FX_USED);
     memcpy(cpu->ymm_high, state->ymm_high, HALVES_SIZE);
     native_fpu_sanitize(cpu);
@@ -190,6 +194,21 @@ static void soft_run(SoftHarness *h, State *state)
     memcpy(state->fx, cpu->fxsave, FX_USED);
     memcpy(state->ymm_high, cpu->ymm_high, HALVES_SIZE);
 }
+
+/* Whether vectors must be aligned is up to the processor; the software CPU does as AMD's do. The
+ * host's kernel must have set CR0.AM. */
+static bool host_checks_alignment(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    State st = { .rip = CODE_BASE, .rflags = RFLAGS_AC };
+
+    st.regs[X86_RBX] = DATA_BASE + 1;
+    memcpy(host_code, "\x8b\x03\xcc", 3); /* MOV EAX, [RBX]; INT3 */
+    host_run(&st);
+    return st.vector == EXC_AC && __get_cpuid(0, &eax, &ebx, &ecx, &edx) &&
+           ebx == signature_AMD_ebx;
+}
+
 /* ---- comparing ---- */
 
 static void print_case(const Case *c, const State *host, const State *soft, unsigned number,
@@ -284,10 +303,12 @@ static void compare(unsigned bits, unsigned least_kinds)
     code_bits = bits;
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, bits == 64 ? HARNESS_USER64 : HARNESS_USER32);
+    h->cpu->cr0 |= CR0_AM;
     if (x86_cpu_model_has(&h->cpu->model, X86_FEAT_1_ECX, CPUID_1_ECX_AVX)) {
         h->cpu->cr4 |= CR4_OSXSAVE;
         h->cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
     }
+    bool aligned = host_checks_alignment();
     cpu_case_begin(seed, bits, &h->cpu->model);
     for (unsigned i = 0; i < DATA_SIZE; i += 8) {
         uint64_t v = cpu_case_value();
@@ -301,6 +322,9 @@ static void compare(unsigned bits, unsigned least_kinds)
         }
         Case c;
         cpu_case_make(&c, rip);
+        if (aligned && c.alignable && i % ALIGNED_EVERY == 0) {
+            c.start.rflags |= RFLAGS_AC;
+        }
         covered[c.mnemonic] = 1;
         memcpy((void *)rip, c.code, CASE_SPACE);
         memset(h->ram + rip, 0xf4, CASE_SPACE);
