@@ -15,6 +15,7 @@
 #include "accel/soft/code-pages.h"
 
 #include "accel/soft/access.h"
+#include "accel/soft/exclusive.h"
 
 typedef struct SoftCodeCpu SoftCodeCpu;
 typedef struct OwnPage OwnPage;
@@ -173,9 +174,7 @@ static void wait_for_others(const SoftCodeCpu *self)
     while (!others_are_done(self)) {
         g_usleep(10);
     }
-    if (self->s->reader) {
-        memory_read_enter(self->s->reader);
-    }
+    soft_section_enter(self->s);
     if (atomic_exchange(&self->s->flush_request, false)) {
         self->user->flush(self->s);
     }

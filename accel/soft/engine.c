@@ -12,6 +12,7 @@
 #include "accel/soft/block.h"
 #include "accel/soft/breakpoint.h"
 #include "accel/soft/code-pages.h"
+#include "accel/soft/exclusive.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
@@ -153,7 +154,7 @@ static void soft_run(X86Cpu *cpu)
     sigjmp_buf unwind;
 
     s->unwind = &unwind;
-    memory_read_enter(s->reader);
+    soft_section_enter(s);
     if (atomic_exchange(&s->flush_request, false)) {
         soft_tlb_flush(s, false);
     }

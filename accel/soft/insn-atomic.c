@@ -2,7 +2,7 @@
 /*
  * LOCKed ADD OR ADC SBB AND SUB XOR INC DEC NEG NOT; XCHG with memory; XADD and CMPXCHG (LOCKed or
  * not); CMPXCHG8B CMPXCHG16B. On guest RAM they are the host's own atomic instructions. On devices,
- * and across a page boundary, they are a load and a store, not atomic.
+ * and across pages, they are a load and a store that nobody comes between (exclusive.h).
  */
 
 #include "accel/soft/alu-ops.h"
@@ -26,8 +26,10 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
                              : [b] "r"(b)                                                  \
                              : "cc", "memory");                                            \
         } else {                                                                           \
+            soft_locked_begin(s, op, addr, (bits) / 8);                                    \
             uint##bits##_t a = soft_load##bits(s, op, addr);                               \
             soft_store##bits(s, op, addr, soft_##name##bits(a, b, &f));                    \
+            soft_locked_end(s);                                                            \
         }                                                                                  \
         s->cc.ax = f;                                                                      \
         return soft_next(s, op);                                                           \
@@ -45,8 +47,10 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
                              :                                                            \
                              : "cc", "memory");                                           \
         } else {                                                                          \
+            soft_locked_begin(s, op, addr, (bits) / 8);                                   \
             uint##bits##_t a = soft_load##bits(s, op, addr);                              \
             soft_store##bits(s, op, addr, soft_##name##bits(a, &f));                      \
+            soft_locked_end(s);                                                           \
         }                                                                                 \
         s->cc.ax = f;                                                                     \
         return soft_next(s, op);                                                          \
@@ -67,8 +71,10 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
         if (SOFT_LIKELY(host != NULL)) {                                                     \
             __asm__ volatile("xchg %[a], %[m]" : [m] "+m"(*host), [a] "+r"(a) : : "memory"); \
         } else {                                                                             \
+            soft_locked_begin(s, op, addr, (bits) / 8);                                      \
             uint##bits##_t old = soft_load##bits(s, op, addr);                               \
             soft_store##bits(s, op, addr, a);                                                \
+            soft_locked_end(s);                                                              \
             a = old;                                                                         \
         }                                                                                    \
         soft_set##bits(s, op->src, a);                                                       \
@@ -89,8 +95,10 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
                              :                                                         \
                              : "cc", "memory");                                        \
         } else {                                                                       \
+            soft_locked_begin(s, op, addr, (bits) / 8);                                \
             uint##bits##_t a = soft_load##bits(s, op, addr);                           \
             soft_store##bits(s, op, addr, soft_add##bits(a, b, &f));                   \
+            soft_locked_end(s);                                                        \
             b = a;                                                                     \
         }                                                                              \
         soft_set##bits(s, op->src, b);                                                 \
@@ -112,8 +120,10 @@ enum { OP_INC, OP_DEC, OP_NEG, OP_NOT, UNARY_OPS };
         soft_unaligned##bits *host = soft_rmw_host(s, op, addr, (bits) / 8);               \
         uint##bits##_t b = soft_get##bits(s, op->src), m = 0;                              \
         if (SOFT_UNLIKELY(host == NULL)) {                                                 \
+            soft_locked_begin(s, op, addr, (bits) / 8);                                    \
             m = soft_load##bits(s, op, addr);                                              \
             soft_store##bits(s, op, addr, m == (uint##bits##_t)rax ? b : m);               \
+            soft_locked_end(s);                                                            \
         }                                                                                  \
         if (SOFT_LIKELY(host != NULL)) {                                                   \
             __asm__ volatile("lock; cmpxchg %[b], %[m]\n\tmov %%rax, %[old]" SOFT_ASM_SAVE \
@@ -270,8 +280,10 @@ static const Uop *cmpxchg8b(SoftCpu *s, const Uop *op)
     if (SOFT_LIKELY(host != NULL)) {
         old = __sync_val_compare_and_swap((soft_unaligned64 *)host, expected, desired);
     } else {
+        soft_locked_begin(s, op, addr, 8);
         old = soft_load64(s, op, addr);
         soft_store64(s, op, addr, old == expected ? desired : old);
+        soft_locked_end(s);
     }
     if (old != expected) {
         soft_set32(s, X86_RAX, (uint32_t)old);
@@ -298,10 +310,12 @@ static const Uop *cmpxchg16b(SoftCpu *s, const Uop *op)
                          : "b"(s->cpu.regs[X86_RBX]), "c"(s->cpu.regs[X86_RCX])
                          : "memory");
     } else {
+        soft_locked_begin(s, op, addr, 16);
         uint64_t old_low = soft_load64(s, op, addr), old_high = soft_load64(s, op, addr + 8);
         equal = old_low == low && old_high == high;
         soft_store64(s, op, addr, equal ? s->cpu.regs[X86_RBX] : old_low);
         soft_store64(s, op, addr + 8, equal ? s->cpu.regs[X86_RCX] : old_high);
+        soft_locked_end(s);
         low = old_low;
         high = old_high;
     }

@@ -77,7 +77,13 @@ enum { OP_BT, OP_BTS, OP_BTR, OP_BTC, BIT_OPS };
             locked_##name##bits(host, number &((bits)-1), &s->cc.ax);                            \
             return soft_next(s, op);                                                             \
         }                                                                                        \
-        return name##bits##_m(s, op);                                                            \
+        uint16_t ax = s->cc.ax;                                                                  \
+        soft_locked_begin(s, op, addr, (bits) / 8);                                              \
+        uint##bits##_t a = soft_load##bits(s, op, addr);                                         \
+        soft_store##bits(s, op, addr, bit_##name##bits(a, number &((bits)-1), &ax));             \
+        soft_locked_end(s);                                                                      \
+        s->cc.ax = ax;                                                                           \
+        return soft_next(s, op);                                                                 \
     }
 
 /* Address of the operand, @delta operands on (bit strings: bit number in a register). */

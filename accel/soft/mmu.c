@@ -6,6 +6,7 @@
 #include "accel/soft/breakpoint.h"
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
+#include "accel/soft/exclusive.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/uop.h"
 #include "memory/address-space.h"
@@ -20,15 +21,24 @@ void soft_machine_enter(SoftCpu *s)
     if (s->reader) {
         memory_read_leave(s->reader);
     }
-    machine_lock();
+    if (!s->exclusive) {
+        machine_lock();
+    }
 }
 
 void soft_machine_leave(SoftCpu *s)
 {
-    machine_unlock();
-    if (s->reader) {
+    if (!s->exclusive) {
+        machine_unlock();
+        soft_section_enter(s);
+    } else if (s->reader) {
         memory_read_enter(s->reader);
     }
+    soft_catch_up(s);
+}
+
+void soft_catch_up(SoftCpu *s)
+{
     /* A change of the memory map sets flush_request before it waits for readers: either we see it
      * here, or the writer waits for the section just entered. */
     if (atomic_exchange(&s->flush_request, false)) {
@@ -430,13 +440,27 @@ void soft_probe_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, S
     probe(s, op, addr, len, access, system_mode(s));
 }
 
+/* Host address of an operand across two pages, which are there, if they are side by side in the
+ * host's memory too; else NULL. */
+static void *rmw_host_across(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    unsigned first = first_part(addr, size);
+    uint64_t next = wrap(s, addr + first);
+    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
+    uint8_t *host = write_host(s, op, e, addr, first);
+    e = tlb_get(s, op, next, SOFT_WRITE, s->mmu_mode);
+    uint8_t *rest = host ? write_host(s, op, e, next, size - first) : NULL;
+
+    return rest && rest == host + first ? host : NULL;
+}
+
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
     addr = wrap(s, addr);
     soft_check_alignment(s, op, addr, size, s->mmu_mode);
     if (first_part(addr, size) < size) {
         soft_probe_write(s, op, addr, size);
-        return NULL;
+        return rmw_host_across(s, op, addr, size);
     }
     SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
     void *host = write_host(s, op, e, addr, size);
@@ -445,6 +469,24 @@ void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
         soft_breakpoints_access(s, op, addr, size, SOFT_WRITE);
     }
     return host;
+}
+
+static bool is_ram(SoftCpu *s, const Uop *op, uint64_t addr)
+{
+    uint64_t phys = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode)->phys;
+
+    return (phys & (SOFT_TLB_RAM | SOFT_TLB_READONLY)) == SOFT_TLB_RAM;
+}
+
+void soft_locked_begin(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
+{
+    addr = wrap(s, addr);
+    soft_exclusive_begin(s, is_ram(s, op, addr) && is_ram(s, op, wrap(s, addr + size - 1)));
+}
+
+void soft_locked_end(SoftCpu *s)
+{
+    soft_exclusive_end(s);
 }
 
 void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len, SoftAccess access)

@@ -34,6 +34,8 @@ void soft_mark_dirty(hwaddr phys);
  * valid. */
 void soft_machine_enter(SoftCpu *s);
 void soft_machine_leave(SoftCpu *s);
+/* In the read section: drop what became stale while it was not open. */
+void soft_catch_up(SoftCpu *s);
 /* @size bytes (1 to 8) at @addr of the machine's @as, memory or ports, with both around them. */
 uint64_t soft_machine_load(SoftCpu *s, AddressSpace *as, hwaddr addr, unsigned size);
 void soft_machine_store(SoftCpu *s, AddressSpace *as, hwaddr addr, uint64_t value, unsigned size);

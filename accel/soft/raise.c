@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Raising faults. Everything that can fault calls this, so it calls nothing itself: what becomes of
+ * Raising faults. Everything that can fault calls this, so it calls little itself: what becomes of
  * a fault is exception.c's business.
  */
-#include "accel/soft/soft.h"
+#include "accel/soft/exclusive.h"
 
 uint64_t soft_op_rip(const SoftCpu *s, const Uop *op)
 {
@@ -15,6 +15,9 @@ _Noreturn void soft_raise(SoftCpu *s, const Uop *op, int vector, int64_t error_c
 {
     if (op) {
         s->cpu.rip = soft_op_rip(s, op);
+    }
+    if (s->exclusive) {
+        soft_exclusive_end(s);
     }
     s->fault.vector = vector;
     s->fault.error_code = error_code;

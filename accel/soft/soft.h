@@ -169,6 +169,7 @@ struct SoftCpu {
      * after SYSCALL and SYSRET it is the new TF that counts. */
     bool trap;
     SoftBreakpoints breakpoints;
+    bool exclusive; /* between soft_exclusive_begin() and soft_exclusive_end() */
     MemoryReader *reader;           /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache;        /* decoded blocks (block.h) */
     struct SoftCodeCpu *code_pages; /* code-pages.c's own */
@@ -237,10 +238,13 @@ void *soft_run_host_slow(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len,
 /* Fault now if a read or write of @len bytes (at most a page) would fault. */
 void soft_probe_read(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
 void soft_probe_write(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len);
-/* Host pointer for an atomic read-modify-write, or NULL (a device, ROM, or across a page boundary:
- * the caller then uses soft_load/soft_store, which is not atomic). Faults as a write. Decoded code
- * on that page is dropped. */
+/* Host pointer for an atomic read-modify-write, or NULL (a device, ROM, or across two pages that
+ * are not side by side in the host's memory: the caller then uses soft_load and soft_store between
+ * soft_locked_begin() and soft_locked_end()). Faults as a write. Decoded code there is dropped. */
 void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
+/* Nobody else may come between what is loaded and what is stored (exclusive.h). A fault ends it. */
+void soft_locked_begin(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
+void soft_locked_end(SoftCpu *s);
 /* System accesses: descriptor tables, TSS, page tables: as supervisor, whatever the CPL. */
 uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size);
 void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size);
