@@ -67,6 +67,7 @@ static uint64_t cr4_known(const X86CpuModel *m)
         X86FeatureWord word;
         uint32_t feature, cr4;
     } optional[] = {
+        { X86_FEAT_1_EDX, CPUID_1_EDX_VME, CR4_VME | CR4_PVI },
         { X86_FEAT_1_EDX, CPUID_1_EDX_DE, CR4_DE },
         { X86_FEAT_1_EDX, CPUID_1_EDX_PSE, CR4_PSE },
         { X86_FEAT_1_EDX, CPUID_1_EDX_TSC, CR4_TSD },

@@ -161,7 +161,7 @@ static bool emit_all(SoftDecoder *d, const SoftInsn *in)
 
 static const Uop *pushf(SoftCpu *s, const Uop *op)
 {
-    soft_push(s, op, soft_pushf(s, op), op->size);
+    soft_push(s, op, soft_pushf(s, op, op->size), op->size);
     return soft_next(s, op);
 }
 

@@ -6,6 +6,7 @@
 #include "accel/soft/segment.h"
 #include "accel/soft/task.h"
 #include "accel/soft/uop.h"
+#include "accel/soft/vme.h"
 #include "util/log.h"
 
 typedef struct Delivery {
@@ -301,7 +302,10 @@ void soft_software_interrupt(SoftCpu *s, const Uop *op, unsigned vector)
 
     /* Faults on the way belong to the instruction. */
     s->cpu.rip = start;
-    if ((s->cpu.rflags & RFLAGS_VM) && (s->cpu.rflags & RFLAGS_IOPL) != RFLAGS_IOPL && op->aux) {
+    if (op->aux && soft_virtual_interrupt(s, op, vector)) {
+        return;
+    }
+    if (op->aux && soft_vm86_trapped(s)) {
         soft_raise(s, op, EXC_GP, 0);
     }
     uint64_t next = start + op->len;

@@ -266,11 +266,11 @@ static inline unsigned soft_cpl(const SoftCpu *s)
     return (s->cpu.segs[X86_SEG_SS].flags & SEG_DPL_MASK) >> SEG_DPL_SHIFT;
 }
 
-/* POPF's rules (system.c): @size 2, 4 or 8; IOPL and IF by privilege; #GP in VM86 with IOPL < 3.
- * The block must end after it. */
+/* POPF's rules (system.c): @size 2, 4 or 8; IOPL and IF by privilege; VM86 with IOPL < 3 as vme.h
+ * says. The block must end after it. */
 void soft_popf(SoftCpu *s, const Uop *op, uint64_t value, unsigned size);
-/* What PUSHF stores; #GP in VM86 with IOPL < 3. */
-uint64_t soft_pushf(SoftCpu *s, const Uop *op);
+/* What PUSHF stores; VM86 with IOPL < 3 as vme.h says. */
+uint64_t soft_pushf(SoftCpu *s, const Uop *op, unsigned size);
 
 /* Complete RFLAGS, and back (flags.c). */
 uint64_t soft_get_rflags(SoftCpu *s);

@@ -7,6 +7,7 @@
 #include "accel/soft/transfer.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
+#include "accel/soft/vme.h"
 
 static void need_ring0(SoftCpu *s, const Uop *op)
 {
@@ -17,51 +18,53 @@ static void need_ring0(SoftCpu *s, const Uop *op)
 
 /* ---- flags ---- */
 
-static bool vm86_trapped(const SoftCpu *s)
-{
-    uint64_t rflags = s->cpu.rflags;
-    return (rflags & RFLAGS_VM) && (rflags & RFLAGS_IOPL) != RFLAGS_IOPL;
-}
-
 void soft_popf(SoftCpu *s, const Uop *op, uint64_t value, unsigned size)
 {
-    if (vm86_trapped(s)) {
-        soft_raise(s, op, EXC_GP, 0);
+    const uint64_t kept = RFLAGS_VIF | RFLAGS_VIP;
+
+    if (soft_vm86_trapped(s)) {
+        soft_virtual_popf(s, op, value, size);
+    } else {
+        value = (value & ~kept) | (s->cpu.rflags & kept);
+        soft_write_flags(s, value, size, s->cpu.cr0 & CR0_PE ? soft_cpl(s) : 0);
     }
-    soft_write_flags(s, value, size, s->cpu.cr0 & CR0_PE ? soft_cpl(s) : 0);
     soft_update_mode(s);
 }
 
-uint64_t soft_pushf(SoftCpu *s, const Uop *op)
+uint64_t soft_pushf(SoftCpu *s, const Uop *op, unsigned size)
 {
-    if (vm86_trapped(s)) {
-        soft_raise(s, op, EXC_GP, 0);
+    if (soft_vm86_trapped(s)) {
+        return soft_virtual_pushf(s, op, size);
     }
     return soft_get_rflags(s) & ~(uint64_t)(RFLAGS_VM | RFLAGS_RF);
 }
 
-/* CLI and STI: allowed where CPL <= IOPL. */
-static void check_iopl(SoftCpu *s, const Uop *op)
+/* CLI and STI are allowed where CPL <= IOPL. */
+static bool iopl_allows(const SoftCpu *s)
 {
     unsigned iopl = (s->cpu.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
 
-    if ((s->cpu.cr0 & CR0_PE) && soft_cpl(s) > iopl) {
-        soft_raise(s, op, EXC_GP, 0);
-    }
+    return !(s->cpu.cr0 & CR0_PE) || soft_cpl(s) <= iopl;
 }
 
 static const Uop *run_cli(SoftCpu *s, const Uop *op)
 {
-    check_iopl(s, op);
-    s->cpu.rflags &= ~(uint64_t)RFLAGS_IF;
+    if (iopl_allows(s)) {
+        s->cpu.rflags &= ~(uint64_t)RFLAGS_IF;
+    } else if (!soft_virtual_cli(s)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
     return op + 1;
 }
 
 static const Uop *run_sti(SoftCpu *s, const Uop *op)
 {
-    check_iopl(s, op);
-    s->cpu.interrupt_shadow = !(s->cpu.rflags & RFLAGS_IF);
-    s->cpu.rflags |= RFLAGS_IF;
+    if (iopl_allows(s)) {
+        s->cpu.interrupt_shadow = !(s->cpu.rflags & RFLAGS_IF);
+        s->cpu.rflags |= RFLAGS_IF;
+    } else if (!soft_virtual_sti(s, op)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
     if (atomic_load_explicit(&s->cpu.interrupts, memory_order_relaxed)) {
         /* Relaxed: who sets a bit later kicks this CPU after it. The engine is to see it, and the
          * shadow, before the next block. */

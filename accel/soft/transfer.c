@@ -7,6 +7,7 @@
 #include "accel/soft/task.h"
 #include "accel/soft/transfer.h"
 #include "accel/soft/uop.h"
+#include "accel/soft/vme.h"
 
 /* May @rip be executed in @cs? Else #GP(0). */
 static void check_target(SoftCpu *s, const Uop *op, const X86Segment *cs, uint64_t rip)
@@ -334,11 +335,13 @@ static void return_real(SoftCpu *s, const Uop *op, bool iret)
     if (rip > 0xffff) {
         soft_raise(s, op, EXC_GP, 0);
     }
-    st.sp += op->imm;
-    cpu->regs[X86_RSP] = soft_stack_rsp(&st, cpu->regs[X86_RSP]);
-    if (iret) {
+    if (iret && soft_vm86_trapped(s)) {
+        soft_virtual_popf(s, op, flags, op->size);
+    } else if (iret) {
         return_flags(s, flags, op->size, cpu->rflags & RFLAGS_VM ? 3 : 0);
     }
+    st.sp += op->imm;
+    cpu->regs[X86_RSP] = soft_stack_rsp(&st, cpu->regs[X86_RSP]);
     soft_set_segment_real(s, X86_SEG_CS, selector);
     cpu->rip = rip;
     soft_update_mode(s);
@@ -480,8 +483,8 @@ static const Uop *run_iret(SoftCpu *s, const Uop *op)
 {
     uint64_t rflags = s->cpu.rflags;
 
-    if ((rflags & RFLAGS_VM) && (rflags & RFLAGS_IOPL) != RFLAGS_IOPL) {
-        soft_raise(s, op, EXC_GP, 0);
+    if (soft_vm86_trapped(s) && !(s->cpu.cr4 & CR4_VME)) {
+        soft_raise(s, op, EXC_GP, 0); /* before the stack is looked at */
     }
     if (!soft_protected(s)) {
         return_real(s, op, true);

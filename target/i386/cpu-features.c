@@ -18,7 +18,7 @@ typedef struct Row {
 
 static const Row rows[] = {
     { "fpu", X86_FEAT_1_EDX, 0, ON_HOST },
-    { "vme", X86_FEAT_1_EDX, 1, 0 },
+    { "vme", X86_FEAT_1_EDX, 1, SOFT },
     { "de", X86_FEAT_1_EDX, 2, SOFT },
     { "pse", X86_FEAT_1_EDX, 3, SOFT },
     { "tsc", X86_FEAT_1_EDX, 4, SOFT },

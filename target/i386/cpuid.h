@@ -39,6 +39,7 @@ typedef enum X86FeatureWord {
 } X86FeatureWord;
 
 /* Bits of the words that code asks for. */
+#define CPUID_1_EDX_VME               (1u << 1)
 #define CPUID_1_EDX_DE                (1u << 2)
 #define CPUID_1_EDX_PSE               (1u << 3)
 #define CPUID_1_EDX_TSC               (1u << 4)
