@@ -458,12 +458,13 @@ void *soft_rmw_host(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
     addr = wrap(s, addr);
     soft_check_alignment(s, op, addr, size, s->mmu_mode);
+    void *host;
     if (first_part(addr, size) < size) {
         soft_probe_write(s, op, addr, size);
-        return rmw_host_across(s, op, addr, size);
+        host = rmw_host_across(s, op, addr, size);
+    } else {
+        host = write_host(s, op, tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode), addr, size);
     }
-    SoftTlbEntry *e = tlb_get(s, op, addr, SOFT_WRITE, s->mmu_mode);
-    void *host = write_host(s, op, e, addr, size);
     if (host) {
         soft_breakpoints_access(s, op, addr, size, SOFT_READ);
         soft_breakpoints_access(s, op, addr, size, SOFT_WRITE);
