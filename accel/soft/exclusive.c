@@ -2,7 +2,7 @@
 #include "accel/soft/exclusive.h"
 
 #include "accel/soft/mmu.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 /* A vCPU has the machine for itself. Written with the machine lock. The writer sets it (seq_cst)
  * and then looks for open sections; a reader opens its section, with a fence, and then looks here:

@@ -169,7 +169,7 @@ struct SoftCpu {
      * after SYSCALL and SYSRET it is the new TF that counts. */
     bool trap;
     SoftBreakpoints breakpoints;
-    bool exclusive; /* between soft_exclusive_begin() and soft_exclusive_end() */
+    bool exclusive;                 /* between soft_exclusive_begin() and soft_exclusive_end() */
     MemoryReader *reader;           /* its section is open while guest code runs; NULL in tests */
     struct SoftCache *cache;        /* decoded blocks (block.h) */
     struct SoftCodeCpu *code_pages; /* code-pages.c's own */

@@ -10,8 +10,9 @@
 #include "accel/soft/engine.h"
 #include "accel/soft/exclusive.h"
 #include "accel/soft/mmu.h"
+#include "memory/memory.h"
 #include "tests/unit/soft-guest.h"
-#include "util/main-loop.h"
+#include "util/machine-lock.h"
 
 enum {
     ROUNDS = 10000,
@@ -259,7 +260,7 @@ static void test_device(void)
 
     machine_lock();
     memory_region_init_io(&region, &device_ops, NULL, "device", 2 * PAGE);
-    memory_region_add(system_memory(), DEVICE, &region);
+    memory_region_add(memory_system(), DEVICE, &region);
     machine_unlock();
     reads = writes = device_value = 0;
     RUN_BOTH(device, device);
