@@ -86,7 +86,7 @@ static void restart(FuzzInput *in)
 
     drop_all();
     virtq_reset(&vq);
-    vq.size = kind & 8 ? (uint16_t)fuzz_take(in, 1) : 1u << (kind >> 4 & 7);
+    vq.size = kind & 8 ? (uint16_t)fuzz_take(in, 1) % (MAX_SIZE + 1) : 1u << (kind >> 4) % 7;
     vq.desc = kind & 8 ? fuzz_take(in, 3) : 0;
     vq.driver = DRIVER_AT;
     vq.device = DEVICE_AT;
