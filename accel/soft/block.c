@@ -135,6 +135,12 @@ static void add_to_page(SoftCache *cache, SoftBlock *b, hwaddr phys, unsigned wh
     p->count++;
 }
 
+/* SoftBlock.limit of the code that runs. */
+static uint32_t code_limit(const SoftCpu *s)
+{
+    return s->mode_key & SOFT_KEY_CODE64 ? 0 : s->cpu.segs[X86_SEG_CS].limit;
+}
+
 static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
 {
     SoftDecoder d;
@@ -153,6 +159,7 @@ static SoftBlock *decode_block(SoftCpu *s, hwaddr phys)
     *b = (SoftBlock){
         .rip = d.rip,
         .cs_base = s->seg_base[X86_SEG_CS],
+        .limit = code_limit(s),
         .key = d.mode_key,
         .next = { &no_block, &no_block },
         .target = { d.target[0], d.target[1] },
@@ -186,7 +193,8 @@ static bool second_page_matches(SoftCpu *s, const SoftBlock *b)
 static bool matches(SoftCpu *s, const SoftBlock *b, hwaddr phys)
 {
     return b->phys == phys && b->rip == s->cpu.rip && b->key == s->mode_key &&
-           b->cs_base == s->seg_base[X86_SEG_CS] && !b->dead && second_page_matches(s, b);
+           b->cs_base == s->seg_base[X86_SEG_CS] && b->limit == code_limit(s) && !b->dead &&
+           second_page_matches(s, b);
 }
 
 /* After a TLB flush the table of recent targets is mostly still right: try it first. */

@@ -17,6 +17,7 @@
 struct SoftBlock {
     uint64_t rip;
     uint64_t cs_base;
+    uint32_t limit;     /* of CS, outside 64-bit mode: see SoftCpu.code_limits */
     uint32_t key;       /* mode_key */
     uint32_t valid_gen; /* 0: not verified, or dead */
     SoftBlock *next[2]; /* direct links: fall-through, taken; one that is never valid where there is

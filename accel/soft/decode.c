@@ -175,7 +175,7 @@ static bool code_is_current(const Code *code, unsigned len)
 
 static void set_rip(SoftDecoder *d, SoftInsn *in, unsigned offset)
 {
-    uint64_t mask = d->mode == 64 ? UINT64_MAX : d->mode == 32 ? UINT32_MAX : UINT16_MAX;
+    uint64_t mask = d->mode == 64 ? UINT64_MAX : UINT32_MAX; /* IP 0xffff has 0x10000 behind it */
     in->rip = d->rip + offset;
     in->next_rip = (in->rip + in->raw.length) & mask;
 }
@@ -323,6 +323,7 @@ static void begin(SoftDecoder *d, SoftCpu *s)
     d->mode = d->mode_key & SOFT_KEY_CODE64 ? 64 : d->mode_key & SOFT_KEY_CODE32 ? 32 : 16;
     d->stack32 = d->mode_key & SOFT_KEY_STACK32;
     d->rip = s->cpu.rip;
+    d->limit = d->mode == 64 ? UINT64_MAX : s->cpu.segs[X86_SEG_CS].limit;
     d->ended = false;
     d->count = 0;
     d->target[0] = d->target[1] = 0;
@@ -333,9 +334,15 @@ static bool decode_one(SoftDecoder *d, const ZydisDecoder *z, SoftInsn *in, cons
                        unsigned offset)
 {
     unsigned len = MIN(code->first + code->second - offset, INSN_MAX);
+    uint64_t rip = d->rip + offset;
+    uint64_t room = rip <= d->limit ? d->limit - rip + 1 : 0;
+    bool limited = d->mode != 64 && room < len; /* then it is #GP that there is no more */
+    if (limited) {
+        len = (unsigned)room;
+    }
     ZyanStatus status = decode_bytes(z, in, code->bytes + offset, len);
 
-    if (status == ZYDIS_STATUS_NO_MORE_DATA && len < INSN_MAX) {
+    if (status == ZYDIS_STATUS_NO_MORE_DATA && len < INSN_MAX && !limited) {
         return false;
     }
     if (!ZYAN_SUCCESS(status)) {

@@ -39,6 +39,7 @@ struct SoftDecoder {
     uint32_t mode_key;  /* SOFT_KEY_* */
     uint32_t arg;       /* of the family's table entry being emitted */
     uint64_t rip;       /* of the block's first instruction */
+    uint64_t limit;     /* greatest RIP of the code segment */
     bool ended;         /* the last micro-operation leaves the block */
     uint64_t target[2]; /* where direct links go: fall-through, taken */
     unsigned count;

@@ -146,12 +146,48 @@ static const Uop *loop(SoftCpu *s, const Uop *op)
     return taken ? soft_jump(s, 1) : soft_jump(s, 0);
 }
 
+/* ---- branches beyond the limit of the code segment ----
+ * aux: the condition. Nothing may change before the fault. */
+
+static const Uop *jcc_beyond(SoftCpu *s, const Uop *op)
+{
+    if (soft_condition(s->cc.ax, op->aux)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    return soft_jump(s, 0);
+}
+
+static const Uop *jcxz_beyond(SoftCpu *s, const Uop *op)
+{
+    if (get_count(s, op) == 0) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    return soft_jump(s, 0);
+}
+
+static const Uop *loop_beyond(SoftCpu *s, const Uop *op)
+{
+    uint64_t count = (get_count(s, op) - 1) & (op->size == 2 ? UINT16_MAX : UINT32_MAX);
+    bool zero = s->cc.ax & AX_ZF;
+
+    if (count != 0 && (op->aux == LOOP_ALWAYS || (op->aux == LOOP_ZERO) == zero)) {
+        soft_raise(s, op, EXC_GP, 0);
+    }
+    soft_set(s, X86_RCX, count, op->size);
+    return soft_jump(s, 0);
+}
+
 /* ---- emitting ---- */
 
 static uint64_t relative_target(const SoftDecoder *d, const SoftInsn *in)
 {
     uint64_t rip = in->next_rip + in->ops[0].imm.value.u;
     return d->mode == 64 ? rip : in->raw.operand_width == 16 ? (uint16_t)rip : (uint32_t)rip;
+}
+
+static bool is_beyond(const SoftDecoder *d, const SoftInsn *in)
+{
+    return relative_target(d, in) > d->limit;
 }
 
 static bool is_near(const SoftInsn *in)
@@ -183,6 +219,10 @@ static bool emit_jmp_call(SoftDecoder *d, const SoftInsn *in)
         return false;
     }
     if (a->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+        if (is_beyond(d, in)) {
+            soft_emit_raise(d, in, EXC_GP, 0);
+            return true;
+        }
         taken = relative_target(d, in);
         u = soft_emit(d, in, d->arg && d->mode == 64 ? call_direct64 : fns->direct);
     } else if (a->type == ZYDIS_OPERAND_TYPE_MEMORY) {
@@ -227,7 +267,9 @@ static bool fuse(SoftDecoder *d, unsigned cc)
 
 static bool emit_jcc(SoftDecoder *d, const SoftInsn *in)
 {
-    if (!fuse(d, d->arg)) {
+    if (is_beyond(d, in)) {
+        soft_emit(d, in, jcc_beyond)->aux = (uint8_t)d->arg;
+    } else if (!fuse(d, d->arg)) {
         soft_emit(d, in, jcc_fns[d->arg]);
     }
     soft_end_block_jump(d, in, relative_target(d, in));
@@ -237,14 +279,14 @@ static bool emit_jcc(SoftDecoder *d, const SoftInsn *in)
 /* The counter has the address size. */
 static bool emit_jcxz(SoftDecoder *d, const SoftInsn *in)
 {
-    soft_emit(d, in, jcxz)->size = (uint8_t)d->arg;
+    soft_emit(d, in, is_beyond(d, in) ? jcxz_beyond : jcxz)->size = (uint8_t)d->arg;
     soft_end_block_jump(d, in, relative_target(d, in));
     return true;
 }
 
 static bool emit_loop(SoftDecoder *d, const SoftInsn *in)
 {
-    Uop *u = soft_emit(d, in, loop);
+    Uop *u = soft_emit(d, in, is_beyond(d, in) ? loop_beyond : loop);
     u->size = in->raw.address_width / 8;
     u->aux = (uint8_t)d->arg;
     soft_end_block_jump(d, in, relative_target(d, in));

@@ -104,6 +104,13 @@ void soft_update_mode(SoftCpu *s)
     s->mode_key |= (uint32_t)s->mmu_mode << SOFT_KEY_MMU_SHIFT;
     s->tlb = s->tlbs[s->mmu_mode];
     soft_tlb_select_gen(s);
+    if (!code64) {
+        uint32_t *limit = &s->code_limits[soft_code_kind(s->mode_key)];
+        if (*limit != cpu->segs[X86_SEG_CS].limit) { /* which blocks depend on */
+            *limit = cpu->segs[X86_SEG_CS].limit;
+            soft_tlb_forget_code(s);
+        }
+    }
 
     for (unsigned i = 0; i < 6; i++) {
         bool flat = code64 && i != X86_SEG_FS && i != X86_SEG_GS;

@@ -151,6 +151,8 @@ struct SoftCpu {
     SoftTlbLists tlb_lists[SOFT_MMU_MODES];
     SoftCodeClass code[2]; /* kernel, user */
     uint32_t newest_gen;
+    uint32_t
+        code_limits[16]; /* by soft_code_kind(): what the blocks that are valid were made for */
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
     SoftTargets targets[SOFT_MMU_MODES];
     uint64_t address, target;   /* translated code's own: of an operand, of a branch */
@@ -199,6 +201,14 @@ enum {
     SOFT_KEY_BREAK = 1 << 8, /* blocks are cut at breakpoints, and instructions not fused */
     SOFT_KEY_MMU_SHIFT = 9,  /* above it: mmu_mode, so that translated code knows its TLB */
 };
+
+/* Kinds of code outside 64-bit mode that have no blocks in common, by mode_key: index of
+ * SoftCpu.code_limits. */
+static inline unsigned soft_code_kind(uint32_t mode_key)
+{
+    return (mode_key & SOFT_KEY_CODE32 ? 8 : 0) |
+           (mode_key & (SOFT_KEY_PE | SOFT_KEY_VM86 | SOFT_KEY_CPL3)) / SOFT_KEY_PE;
+}
 
 /* ---- running (engine.c calls, block.c implements) ----
  * Run blocks from cpu.rip on, until one ends with something for the engine: an instruction that may

@@ -66,6 +66,13 @@ static void next_generation(SoftCpu *s, SoftCodeClass *c)
     soft_tlb_select_gen(s);
 }
 
+void soft_tlb_forget_code(SoftCpu *s)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
+        next_generation(s, &s->code[i]);
+    }
+}
+
 void soft_tlb_used_for_code(SoftCpu *s, uint64_t addr, const SoftTlbEntry *e)
 {
     SoftCodeClass *c = code_class(s);

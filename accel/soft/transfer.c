@@ -382,6 +382,9 @@ static void return_vm86(SoftCpu *s, SoftStack *st, uint64_t rip, unsigned select
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
         others[i] = (uint16_t)soft_stack_pop(st, 4);
     }
+    if (rip > 0xffff) {
+        soft_raise(s, st->op, EXC_GP, 0);
+    }
     soft_set_rflags(s, (flags & RFLAGS_VALID) | RFLAGS_ONE);
     soft_set_segment_real(s, X86_SEG_CS, selector);
     soft_set_segment_real(s, X86_SEG_SS, ss);
@@ -389,7 +392,7 @@ static void return_vm86(SoftCpu *s, SoftStack *st, uint64_t rip, unsigned select
         soft_set_segment_real(s, order[i], others[i]);
     }
     cpu->regs[X86_RSP] = rsp;
-    cpu->rip = rip & 0xffff;
+    cpu->rip = rip;
     soft_update_mode(s);
 }
 

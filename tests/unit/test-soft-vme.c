@@ -235,6 +235,30 @@ static void test_ring0(void)
     g_assert_cmphex(flags(), ==, RFLAGS_ONE | RFLAGS_VIF | RFLAGS_VIP);
 }
 
+/* IRET from ring 0 to VM86: EIP must be within its 64 KiB. */
+static void test_enter(void)
+{
+    for (unsigned beyond = 0; beyond < 2; beyond++) {
+        const uint32_t frame[] = { 0xffff + beyond,
+                                   PROGRAM_HANDLER >> 4,
+                                   RFLAGS_ONE | RFLAGS_VM,
+                                   SP,
+                                   STACK >> 4,
+                                   0,
+                                   0,
+                                   0,
+                                   0 };
+        harness_reset(h, HARNESS_FLAT32);
+        h->deliver = false;
+        h->cpu->regs[X86_RSP] = HARNESS_STACK - sizeof(frame);
+        memcpy(h->ram + HARNESS_STACK - sizeof(frame), frame, sizeof(frame));
+        h->ram[PROGRAM_HANDLER + 0xffff] = 0xf4;
+        g_assert_cmpint(run("cf"), ==, EXC_GP);
+        g_assert_cmphex(h->cpu->rip, ==, beyond ? HARNESS_CODE : 0xffff);
+        g_assert_cmpint(!!(flags() & RFLAGS_VM), ==, !beyond);
+    }
+}
+
 static void test_announced(void)
 {
     GError *err = NULL;
@@ -264,6 +288,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-vme/interrupt", test_interrupt);
     g_test_add_func("/soft-vme/pvi", test_pvi);
     g_test_add_func("/soft-vme/ring0", test_ring0);
+    g_test_add_func("/soft-vme/enter", test_enter);
     g_test_add_func("/soft-vme/announced", test_announced);
     int status = g_test_run();
     harness_free(h);
