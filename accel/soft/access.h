@@ -31,11 +31,21 @@ static inline SoftTlbEntry *soft_tlb_entry(SoftTlbEntry *tlb, uint64_t addr)
     return &tlb[(addr / SOFT_PAGE) % SOFT_TLB_SIZE];
 }
 
+/* Where it is looked for next. */
+static inline SoftTlbEntry *soft_tlb_second(SoftTlbEntry *second, uint64_t addr)
+{
+    return &second[(addr / SOFT_PAGE) % SOFT_TLB_SECOND];
+}
+
 /* Host address if a read of @size bytes at @addr can go there directly, else NULL. */
 static inline void *soft_read_host(SoftCpu *s, uint64_t addr, unsigned size)
 {
     const SoftTlbEntry *e = soft_tlb_entry(s->tlb, addr);
     if (__builtin_expect(((addr + size - 1) & SOFT_PAGE_MASK) == e->read_tag, 1)) {
+        return (void *)(addr + e->addend);
+    }
+    e = soft_tlb_second(s->tlb_second, addr);
+    if (((addr + size - 1) & SOFT_PAGE_MASK) == e->read_tag) {
         return (void *)(addr + e->addend);
     }
     return NULL;
@@ -45,6 +55,10 @@ static inline void *soft_write_host(SoftCpu *s, uint64_t addr, unsigned size)
 {
     const SoftTlbEntry *e = soft_tlb_entry(s->tlb, addr);
     if (__builtin_expect(((addr + size - 1) & SOFT_PAGE_MASK) == e->write_tag, 1)) {
+        return (void *)(addr + e->addend);
+    }
+    e = soft_tlb_second(s->tlb_second, addr);
+    if (((addr + size - 1) & SOFT_PAGE_MASK) == e->write_tag) {
         return (void *)(addr + e->addend);
     }
     return NULL;

@@ -103,6 +103,7 @@ void soft_update_mode(SoftCpu *s)
     }
     s->mode_key |= (uint32_t)s->mmu_mode << SOFT_KEY_MMU_SHIFT;
     s->tlb = s->tlbs[s->mmu_mode];
+    s->tlb_second = s->second[s->mmu_mode].entry;
     soft_tlb_select_gen(s);
     if (!code64) {
         uint32_t *limit = &s->code_limits[soft_code_kind(s->mode_key)];

@@ -94,8 +94,17 @@ typedef struct SoftTlbEntry {
     uint64_t phys;    /* guest-physical address of the page; SOFT_TLB_* in the low bits (tlb.h) */
 } __attribute__((aligned(64))) SoftTlbEntry; /* a line of the cache */
 
-/* Entries that another page has taken the place of, for the slow path to find: pages that share an
- * entry then do not cost a walk each time. */
+/* Entries that another page has taken the place of. Each goes to its place here first, where
+ * translated code looks next: so two pages that share an entry cost little. A page is in one place
+ * only. */
+#define SOFT_TLB_SECOND 256u
+typedef struct SoftTlbSecond {
+    SoftTlbEntry entry[SOFT_TLB_SECOND];
+    uint64_t used[SOFT_TLB_SECOND / 64]; /* which there may be */
+} SoftTlbSecond;
+
+/* What had to go from there, for the slow path to find: then more pages do not cost a walk each
+ * time. */
 #define SOFT_TLB_VICTIMS 8u
 typedef struct SoftTlbVictims {
     uint64_t page[SOFT_TLB_VICTIMS]; /* linear; -1: none */
@@ -139,14 +148,15 @@ typedef struct SoftBreakpoints {
 struct SoftCpu {
     X86Cpu cpu; /* first */
     SoftFlags cc;
-    uint64_t seg_base[7]; /* copies of cpu.segs[].base, and 0 */
-    SoftTlbEntry *tlb;    /* of the current mode */
-    uint32_t tlb_gen;     /* the current mode's SoftCodeClass.gen: blocks check it */
-    uint32_t mode_key;    /* what decoded code depends on: SOFT_KEY_* below */
+    uint64_t seg_base[7];           /* copies of cpu.segs[].base, and 0 */
+    SoftTlbEntry *tlb, *tlb_second; /* of the current mode */
+    uint32_t tlb_gen;               /* the current mode's SoftCodeClass.gen: blocks check it */
+    uint32_t mode_key;              /* what decoded code depends on: SOFT_KEY_* below */
     SoftMmuMode mmu_mode;
     const SoftBlock *block; /* being run */
     sigjmp_buf *unwind;     /* soft_raise() jumps here */
     SoftTlbEntry tlbs[SOFT_MMU_MODES][SOFT_TLB_SIZE];
+    SoftTlbSecond second[SOFT_MMU_MODES];
     SoftTlbVictims victims[SOFT_MMU_MODES];
     SoftTlbLists tlb_lists[SOFT_MMU_MODES];
     SoftCodeClass code[2]; /* kernel, user */

@@ -107,6 +107,32 @@ static void drop_victims(SoftTlbVictims *v)
     memset(v->page, 0xff, sizeof(v->page));
 }
 
+static SoftTlbEntry *second_place(SoftTlbSecond *second, uint64_t page)
+{
+    return soft_tlb_second(second->entry, page);
+}
+
+static void for_each_second(SoftTlbSecond *second, void (*fn)(SoftTlbEntry *e, uint64_t addr),
+                            uint64_t addr)
+{
+    for (unsigned word = 0; word < SOFT_TLB_SECOND / 64; word++) {
+        for (uint64_t bits = second->used[word]; bits; bits &= bits - 1) {
+            fn(&second->entry[word * 64 + (unsigned)__builtin_ctzll(bits)], addr);
+        }
+    }
+}
+
+static void drop_one(SoftTlbEntry *e, uint64_t addr)
+{
+    drop(e);
+}
+
+static void drop_second(SoftTlbSecond *second)
+{
+    for_each_second(second, drop_one, 0);
+    memset(second->used, 0, sizeof(second->used));
+}
+
 /* Drop the entries of which there are bits in @list, and the bits. */
 static void drop_list(SoftCpu *s, SoftMmuMode mode, uint64_t *list, bool keep_global)
 {
@@ -124,6 +150,9 @@ static void drop_list(SoftCpu *s, SoftMmuMode mode, uint64_t *list, bool keep_gl
 void soft_tlb_init(SoftCpu *s)
 {
     memset(s->tlbs, 0xff, sizeof(s->tlbs));
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        memset(s->second[mode].entry, 0xff, sizeof(s->second[mode].entry));
+    }
     soft_tlb_flush(s, false);
 }
 
@@ -137,6 +166,7 @@ void soft_tlb_flush(SoftCpu *s, bool keep_global)
     }
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
         SoftTlbLists *l = &s->tlb_lists[mode];
+        drop_second(&s->second[mode]);
         drop_victims(&s->victims[mode]);
         drop_list(s, mode, l->local, keep_global);
         if (!keep_global) {
@@ -152,18 +182,23 @@ static bool large_at(const SoftTlbEntry *e, uint64_t addr)
     return (e->phys & SOFT_TLB_LARGE) && (entry_page(e) ^ addr) >> 30 == 0;
 }
 
+static void drop_if_large(SoftTlbEntry *e, uint64_t addr)
+{
+    if (large_at(e, addr)) {
+        drop(e);
+    }
+}
+
 static void flush_region(SoftCpu *s, SoftMmuMode mode, uint64_t addr)
 {
     const uint64_t *used = s->tlb_lists[mode].used;
 
     for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
         for (uint64_t bits = used[word]; bits; bits &= bits - 1) {
-            SoftTlbEntry *e = &s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)];
-            if (large_at(e, addr)) {
-                drop(e);
-            }
+            drop_if_large(&s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)], addr);
         }
     }
+    for_each_second(&s->second[mode], drop_if_large, addr);
 }
 
 static void flush_victims(SoftTlbVictims *v, uint64_t addr)
@@ -196,6 +231,10 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
         if (entry_page(e) == (addr & SOFT_PAGE_MASK)) {
             drop(e);
         }
+        SoftTlbEntry *second = second_place(&s->second[mode], addr & SOFT_PAGE_MASK);
+        if (entry_page(second) == (addr & SOFT_PAGE_MASK)) {
+            drop(second);
+        }
         flush_victims(&s->victims[mode], addr);
         if (s->tlb_lists[mode].large_regions >> region_bit(addr) & 1) {
             flush_region(s, mode, addr);
@@ -205,36 +244,70 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 
 /* ---- pages that share an entry ---- */
 
-/* @e is wanted for another page: keep what it has. */
-static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e, uint64_t page)
+static bool is_empty(const SoftTlbEntry *e)
 {
-    uint64_t old = entry_page(e);
-
-    if (old == page || old == (UINT64_MAX & SOFT_PAGE_MASK)) {
-        return;
-    }
-    unsigned slot = v->next % SOFT_TLB_VICTIMS;
-    v->page[slot] = old;
-    v->entry[slot] = *e;
-    v->next = slot + 1;
+    return entry_page(e) == (UINT64_MAX & SOFT_PAGE_MASK);
 }
 
-bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page)
+static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e)
 {
-    SoftTlbVictims *v = &s->victims[mode];
-    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page);
+    unsigned slot = v->next % SOFT_TLB_VICTIMS;
 
+    if (!is_empty(e)) {
+        v->page[slot] = entry_page(e);
+        v->entry[slot] = *e;
+        v->next = slot + 1;
+    }
+}
+
+/* @e, which is not empty, goes to its second place. */
+static void keep_second(SoftCpu *s, SoftMmuMode mode, const SoftTlbEntry *e)
+{
+    SoftTlbSecond *second = &s->second[mode];
+    SoftTlbEntry *place = second_place(second, entry_page(e));
+
+    keep_victim(&s->victims[mode], place);
+    *place = *e;
+    set_bit(second->used, (unsigned)(place - second->entry));
+}
+
+static bool take_second(SoftTlbSecond *second, uint64_t page, SoftTlbEntry *entry)
+{
+    SoftTlbEntry *place = second_place(second, page);
+
+    if (entry_page(place) != page) {
+        return false;
+    }
+    *entry = *place;
+    drop(place);
+    return true;
+}
+
+static bool take_victim(SoftTlbVictims *v, uint64_t page, SoftTlbEntry *entry)
+{
     for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
         if (v->page[i] == page) {
-            SoftTlbEntry entry = v->entry[i];
-            uint64_t old = entry_page(e);
-            v->entry[i] = *e;
-            v->page[i] = old == (UINT64_MAX & SOFT_PAGE_MASK) ? UINT64_MAX : old;
-            *e = entry;
+            *entry = v->entry[i];
+            v->page[i] = UINT64_MAX;
             return true;
         }
     }
     return false;
+}
+
+bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page)
+{
+    SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page), entry;
+
+    if (!take_second(&s->second[mode], page, &entry) &&
+        !take_victim(&s->victims[mode], page, &entry)) {
+        return false;
+    }
+    if (!is_empty(e)) {
+        keep_second(s, mode, e);
+    }
+    *e = entry;
+    return true;
 }
 
 SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftTlbEntry entry)
@@ -243,7 +316,9 @@ SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftT
     SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page);
     unsigned bit = (unsigned)(e - s->tlbs[mode]);
 
-    keep_victim(&s->victims[mode], e, page);
+    if (!is_empty(e) && entry_page(e) != page) {
+        keep_second(s, mode, e);
+    }
     *e = entry;
     set_bit(l->used, bit);
     if (!(entry.phys & SOFT_TLB_GLOBAL)) {
@@ -273,6 +348,7 @@ void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys)
                 slow_entry(&s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)], phys);
             }
         }
+        for_each_second(&s->second[mode], slow_entry, phys);
         for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
             slow_entry(&s->victims[mode].entry[i], phys);
         }

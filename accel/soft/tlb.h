@@ -17,10 +17,10 @@ enum {
     SOFT_TLB_ALIGNED = 1 << 4, /* of SOFT_MMU_USER_ALIGNED: never fast */
 };
 
-/* The entry for @page (linear, of a page), if it is among the victims: then it is back in its
- * place. */
+/* The entry for @page (linear, of a page), if it is in its second place or among the victims: then
+ * it is back in its first place. */
 bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page);
-/* The place of @page, to be filled with @entry; what was there becomes a victim. */
+/* The place of @page, to be filled with @entry; what was there goes to its second place. */
 SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftTlbEntry entry);
 /* Writes to the guest-physical page @phys go the slow way from now on. */
 void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys);

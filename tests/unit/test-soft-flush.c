@@ -14,6 +14,7 @@ enum {
     PT = 0x21000,
     ONE = 0x200000, /* a function that adds 1 */
     TWO = 0x400000, /* one that adds 1000 */
+    FUNCTION = TWO + 0x5000,
     ROUNDS = 200,
 };
 #define VIRT 0x40000000ull
@@ -46,6 +47,21 @@ GUEST_CODE(indirect, 64,
            "lea 2f(%rip), %rax\n\tpush %rax\n\tpush %rbx\n\tret\n"
            "2:" CHANGE "lea 3f(%rip), %rax\n\tpush %rax\n\tjmp *%rbx\n"
            "3: dec %ecx\n\tjnz 1b");
+
+/* The page at VIRT and the one 4 MiB behind it, at R9, are read in turn: each has the other's place
+ * in the TLB. R10 is an address to flush. */
+#define PAIR(name, flush)                                                     \
+    GUEST_CODE(name, 64,                                                      \
+               "mov $200, %ecx\n1:\tmov 64(%rbx), %eax\n\tadd %rax, %rsi\n\t" \
+               "mov (%r9), %r8\n\tmov 64(%rbx), %eax\n\tmov %r8, 8(%r9)\n\t"  \
+               "xor %rdx, (%rdi)\n\t" flush "\n\tdec %ecx\n\tjnz 1b")
+PAIR(pair_invlpg, "invlpg (%r10)");
+PAIR(pair_cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
+/* A function at FUNCTION is written by way of VIRT, whose place another page takes between writing
+ * and running it. */
+GUEST_CODE(pair_code, 64,
+           "mov $100, %ecx\n"
+           "1:\tmov %cl, 2(%rbx)\n\tmov (%r9), %eax\n\tcall *%rdx\n\tdec %ecx\n\tjnz 1b");
 
 static void put_functions(void)
 {
@@ -103,6 +119,41 @@ static void test_indirect(void)
         GUEST_LOAD(h, indirect);
         run(25 * 8 * 1001);
     }
+}
+
+/* Pages that share a place of the TLB are flushed like all others. */
+static void test_shared_place(void)
+{
+    for (unsigned large = 0; large < 2; large++) {
+        for (unsigned cr3 = 0; cr3 < 2; cr3++) {
+            reset(large, 0);
+            *entry(PD + 16) = 0x800000 | PTE_P | PTE_RW | PTE_US | PTE_PS;
+            *entry(ONE + 64) = 1;
+            *entry(TWO + 64) = 1000;
+            h->cpu->regs[9] = VIRT + (4 << 20);
+            h->cpu->regs[10] = large ? VIRT + 0x123000 : VIRT;
+            if (cr3) {
+                GUEST_LOAD(h, pair_cr3);
+            } else {
+                GUEST_LOAD(h, pair_invlpg);
+            }
+            run(BOTH);
+        }
+    }
+}
+
+static void test_shared_place_code(void)
+{
+    static const uint8_t function[] = { 0x83, 0xc6, 0x00, 0xc3 }; /* add $0, %esi; ret */
+
+    reset(false, 0);
+    memcpy(h->ram + FUNCTION, function, sizeof(function));
+    *entry(PT) = FUNCTION | PTE_P | PTE_RW;
+    *entry(PD + 16) = 0x800000 | PTE_P | PTE_RW | PTE_US | PTE_PS;
+    h->cpu->regs[9] = VIRT + (4 << 20);
+    h->cpu->regs[X86_RDX] = FUNCTION;
+    GUEST_LOAD(h, pair_code);
+    run(5050);
 }
 
 static void test_all(void)
@@ -173,6 +224,8 @@ int main(int argc, char **argv)
     h = harness_new();
     g_test_add_func("/soft-flush/page", test_page);
     g_test_add_func("/soft-flush/indirect", test_indirect);
+    g_test_add_func("/soft-flush/shared-place", test_shared_place);
+    g_test_add_func("/soft-flush/shared-place-code", test_shared_place_code);
     g_test_add_func("/soft-flush/all", test_all);
     g_test_add_func("/soft-flush/unconcerned", test_unconcerned);
     g_test_add_func("/soft-flush/classes", test_classes);

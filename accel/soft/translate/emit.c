@@ -213,32 +213,78 @@ static void tlb_index(Translator *t)
     host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B), (SOFT_TLB_SIZE - 1) << TLB_ENTRY_SHIFT);
 }
 
-static HostRm tlb_member(const Translator *t, int32_t member)
+static HostRm second_member(const Translator *t, const SecondTry *try, int32_t member)
 {
-    return host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t) + member);
+    SoftMmuMode mode = t->b->key >> SOFT_KEY_MMU_SHIFT;
+    int32_t entries = CPU_OFF(second) + (int32_t)(mode * sizeof(SoftTlbSecond));
+
+    if (try->known) {
+        return host_mem(CPU_REG, entries + (int32_t)(try->slot * sizeof(SoftTlbEntry)) + member);
+    }
+    return host_mem_index(CPU_REG, SCRATCH_B, 0, entries + member);
+}
+
+/* SCRATCH_A has the tag, and SCRATCH_B the index, if the address is not known. */
+static void emit_second_try(Translator *t, const SecondTry *try)
+{
+    HostCode *c = &t->c;
+
+    host_bind(c, try->jump);
+    if (!try->known) {
+        host_alu_imm(c, 4, ALU_AND, host_reg(SCRATCH_B), (SOFT_TLB_SECOND - 1) << TLB_ENTRY_SHIFT);
+    }
+    host_alu_load(c, 8, ALU_CMP, SCRATCH_A, second_member(t, try, tag_offset(try->write)));
+    *try->slow = host_jcc(c, HOST_CC_NE);
+    host_load(c, 8, SCRATCH_B, second_member(t, try, offsetof(SoftTlbEntry, addend)));
+    host_jmp_to(c, try->back);
+}
+
+void emit_second_tries(Translator *t)
+{
+    for (unsigned i = 0; i < t->second_count; i++) {
+        emit_second_try(t, &t->seconds[i]);
+    }
+}
+
+/* SCRATCH_A: the tag, @entry: the entry. Leaves the addend in SCRATCH_B. @known: where the entry is
+ * is a constant, for page number @page. */
+static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uint64_t page)
+{
+    HostRm tag = entry, addend = entry;
+
+    tag.disp += tag_offset(write);
+    addend.disp += (int32_t)offsetof(SoftTlbEntry, addend);
+    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, tag);
+    uint8_t *jump = host_jcc(&t->c, HOST_CC_NE), **slow = slow_jump(t, jump);
+    host_load(&t->c, 8, SCRATCH_B, addend);
+    if (t->second_count < SECOND_TRIES) {
+        t->seconds[t->second_count++] = (SecondTry){
+            .jump = jump,
+            .back = t->c.exec,
+            .slow = slow,
+            .write = write,
+            .known = known,
+            .slot = (unsigned)(page % SOFT_TLB_SECOND),
+        };
+    }
 }
 
 /* SCRATCH_A: the last byte's address; SCRATCH_B: tlb_index(). Leaves the addend in SCRATCH_B. */
-static void compare_tag(Translator *t, bool write)
+static void check_tag(Translator *t, bool write)
 {
     host_alu_imm(&t->c, 8, ALU_AND, host_reg(SCRATCH_A), -(int64_t)SOFT_PAGE);
-    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, tlb_member(t, tag_offset(write)));
-    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
-    host_load(&t->c, 8, SCRATCH_B, tlb_member(t, offsetof(SoftTlbEntry, addend)));
+    compare_tag(t, host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t)), write, false, 0);
 }
 
 /* An address that is known: entry and tag are constants. */
 static HostRm constant_operand(Translator *t, uint64_t addr, unsigned size, bool write)
 {
-    int32_t entry =
-        tlb_offset(t) + (int32_t)(addr / SOFT_PAGE % SOFT_TLB_SIZE * sizeof(SoftTlbEntry));
-    host_mov_imm(&t->c, SCRATCH_A, (addr + size - 1) & SOFT_PAGE_MASK);
-    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, host_mem(CPU_REG, entry + tag_offset(write)));
-    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
-    host_load(&t->c, 8, SCRATCH_B,
-              host_mem(CPU_REG, entry + (int32_t)offsetof(SoftTlbEntry, addend)));
-    return host_mem_index(SCRATCH_B, SCRATCH_A, 0,
-                          (int64_t)(addr - ((addr + size - 1) & SOFT_PAGE_MASK)));
+    uint64_t page = addr / SOFT_PAGE, tag = (addr + size - 1) & SOFT_PAGE_MASK;
+    int32_t entry = tlb_offset(t) + (int32_t)(page % SOFT_TLB_SIZE * sizeof(SoftTlbEntry));
+
+    host_mov_imm(&t->c, SCRATCH_A, tag);
+    compare_tag(t, host_mem(CPU_REG, entry), write, true, page);
+    return host_mem_index(SCRATCH_B, SCRATCH_A, 0, (int64_t)(addr - tag));
 }
 
 /* Of a host register with a displacement. */
@@ -255,7 +301,7 @@ static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned si
         host_mov_reg(&t->c, SCRATCH_A, SCRATCH_B);
     }
     tlb_index(t);
-    compare_tag(t, write);
+    check_tag(t, write);
 }
 
 /* One guest register that is in the host's, and a displacement. */
@@ -303,7 +349,7 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
         host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
     }
     tlb_index(t);
-    compare_tag(t, write);
+    check_tag(t, write);
     if (direct) {
         if (base != HOST_NO_REG) {
             host_lea(&t->c, 8, SCRATCH_B, host_mem_index(base, SCRATCH_B, 0, 0));

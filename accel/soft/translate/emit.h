@@ -21,8 +21,9 @@ enum {
     SCRATCH_A = HOST_RAX, /* LAHF and SETO leave flags here */
     SCRATCH_B = HOST_R11,
     CPU_REG = HOST_RBP,
-    SLOW_JUMPS = 3,   /* of one micro-operation */
-    LEAVE_JUMPS = 64, /* of a block */
+    SLOW_JUMPS = 3,     /* of one micro-operation */
+    LEAVE_JUMPS = 64,   /* of a block */
+    SECOND_TRIES = 256, /* of a block; further checks have none */
 };
 
 /* Offset from CPU_REG. */
@@ -56,6 +57,16 @@ typedef struct LeaveJump {
     uint16_t xmm_store;
 } LeaveJump;
 
+/* A check that fails looks in the TLB's second place before it goes the slow way. */
+typedef struct SecondTry {
+    uint8_t *jump;       /* of the check */
+    const uint8_t *back; /* executable address of what follows it */
+    uint8_t **slow;      /* where the slow way keeps the jump that leads there */
+    bool write;
+    bool known; /* the address; then: */
+    unsigned slot;
+} SecondTry;
+
 typedef struct Translator {
     HostCode c;
     SoftBlock *b;
@@ -84,6 +95,8 @@ typedef struct Translator {
     unsigned path_count;
     LeaveJump leaves[LEAVE_JUMPS];
     unsigned leave_count;
+    SecondTry seconds[SECOND_TRIES];
+    unsigned second_count;
     uint8_t *exit_jump[2];              /* to exits' thunks; NULL: none */
     bool live[SOFT_BLOCK_MAX_UOPS + 1]; /* flags, before each; behind the last: true */
 } Translator;
@@ -139,6 +152,8 @@ void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, boo
 bool memory_possible(const Translator *t);
 /* A scratch register that @rm does not name; @rm may be changed to need only one (LEA). */
 unsigned memory_scratch(Translator *t, HostRm *rm);
+/* Behind the block: what looks in second places. */
+void emit_second_tries(Translator *t);
 /* The address without segment, for LEA: into host register @reg. */
 void address_load(Translator *t, unsigned reg, unsigned size);
 
@@ -155,10 +170,10 @@ void mxcsr_enter(Translator *t);
 
 /* ---- leaving ---- */
 
-/* The jump whose displacement is at @at goes the slow way. */
-void slow_jump(Translator *t, uint8_t *at);
+/* The jump whose displacement is at @at goes the slow way. Gives where that is kept until then. */
+uint8_t **slow_jump(Translator *t, uint8_t *at);
 /* ... leaves by @stub, which gets @number. */
-void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number);
+uint8_t **leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number);
 /* The displacement at @at becomes that of direct exit @which. */
 void exit_by(Translator *t, unsigned which, uint8_t *at);
 /* Before an indirect branch does anything: the way to the RIP in SCRATCH_A, which stays, must be

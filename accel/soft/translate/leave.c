@@ -5,24 +5,25 @@
 #include "accel/soft/translate/link.h"
 #include "accel/soft/uop.h"
 
-void slow_jump(Translator *t, uint8_t *at)
+uint8_t **slow_jump(Translator *t, uint8_t *at)
 {
     if (t->index + 1u == t->b->count) { /* it goes its own way from there */
-        leave_jump(t, at, STUB_BAIL, t->index);
-        return;
+        return leave_jump(t, at, STUB_BAIL, t->index);
     }
     if (!t->slow) {
         t->slow = &t->paths[t->path_count++];
         *t->slow = (SlowPath){ .index = t->index, .xmm_store = t->xmm_dirty };
     }
     g_assert(t->slow->count < SLOW_JUMPS);
-    t->slow->jumps[t->slow->count++] = at;
+    t->slow->jumps[t->slow->count] = at;
+    return &t->slow->jumps[t->slow->count++];
 }
 
-void leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number)
+uint8_t **leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number)
 {
     g_assert(t->leave_count < LEAVE_JUMPS);
-    t->leaves[t->leave_count++] = (LeaveJump){ at, stub, number, t->xmm_dirty };
+    t->leaves[t->leave_count] = (LeaveJump){ at, stub, number, t->xmm_dirty };
+    return &t->leaves[t->leave_count++].jump;
 }
 
 void exit_by(Translator *t, unsigned which, uint8_t *at)
@@ -164,6 +165,7 @@ void emit_tail(Translator *t, const Stubs *stubs)
 {
     const uint8_t *thunks[STUB_LEAVES] = { NULL }, *call_thunk = NULL;
 
+    emit_second_tries(t);
     for (unsigned which = 0; which < 2; which++) {
         if (t->exit_jump[which]) {
             emit_exit(t, stubs, thunks, which);

@@ -11,7 +11,7 @@
 #include "accel/soft/translate/translator.h"
 #include "util/log.h"
 
-enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 640 }; /* bytes, at most */
+enum { ROOM_FOR_BLOCK = 1024, ROOM_FOR_UOP = 768 }; /* bytes, at most */
 
 static HostEmitFn *const emitters[SOFT_MEANS_COUNT] = {
     [SOFT_MEANS_NOTHING] = host_emit_nothing,   [SOFT_MEANS_ALU] = host_emit_alu,
@@ -196,7 +196,7 @@ static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode
 
     *x = (SoftTranslation){ 0 };
     memset(t, 0, offsetof(Translator, loop));
-    t->path_count = t->leave_count = 0;
+    t->path_count = t->leave_count = t->second_count = 0;
     t->exit_jump[0] = t->exit_jump[1] = NULL;
     t->c = c;
     t->b = b;
