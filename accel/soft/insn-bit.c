@@ -228,8 +228,10 @@ void soft_meanings_bit(void)
                              (SoftMeaning){ .kind = SOFT_MEANS_SCAN, .op = op, .size = 2 << size });
         }
         for (uint8_t op = 0; op < BIT_OPS; op++) {
-            soft_meaning_add(bit_fns[op][size][FORM_REG],
-                             (SoftMeaning){ .kind = SOFT_MEANS_BIT, .op = op, .size = 2 << size });
+            SoftMeaning m = { .kind = SOFT_MEANS_BIT, .op = op, .size = 2 << size, .form = SOFT_R };
+            soft_meaning_add(bit_fns[op][size][FORM_REG], m);
+            m.form = SOFT_M;
+            soft_meaning_add(bit_fns[op][size][FORM_MEM], m);
         }
     }
 }

@@ -107,9 +107,66 @@ bool host_emit_scan(Translator *t, const Uop *op, const SoftMeaning *m)
     return true;
 }
 
-/* BT BTS BTR BTC of a register: the other flags are kept. */
+/* Of a bit string, whose address moves by whole operands with the bit's number: that operand's own
+ * host address into SCRATCH_B. */
+static void bit_operand(Translator *t, unsigned number, unsigned size, bool write)
+{
+    HostCode *c = &t->c;
+    HostRm moved = host_mem(CPU_REG, CPU_OFF(address));
+
+    flags_spill(t);
+    linear_address(t);
+    host_store(c, 8, moved, SCRATCH_A);
+    if (size == 8) {
+        host_mov_reg(c, SCRATCH_A, number);
+    } else {
+        host_insn(c, 8, 0x63, SCRATCH_A, host_reg(number)); /* movsxd */
+    }
+    host_shift_imm(c, 8, 7, host_reg(SCRATCH_A), size == 8 ? 6 : 5);
+    host_shift_imm(c, 8, 4, host_reg(SCRATCH_A), size == 8 ? 3 : 2);
+    host_alu_load(c, 8, ALU_ADD, SCRATCH_A, moved);
+    host_lea(c, 8, SCRATCH_B, memory_at_linear(t, size, write));
+}
+
+static bool bit_memory(Translator *t, const Uop *op, const SoftMeaning *m)
+{
+    unsigned number = op->aux ? 0 : guest_host_reg(op->src);
+
+    if (!(t->b->key & SOFT_KEY_CODE64) || !memory_possible(t) || number == HOST_NO_REG) {
+        return false;
+    }
+    if (op->aux) {
+        HostRm rm = memory_operand(t, m->size, m->op != 0);
+        memory_scratch(t, &rm); /* A is needed for flags */
+        if (t->live_after) {
+            flags_load(t);
+        }
+        host_insn(&t->c, m->size, 0x0fba, 4 + m->op, rm);
+        host_imm(&t->c, 1, (int64_t)op->imm);
+        return true;
+    }
+    bit_operand(t, number, m->size, m->op != 0);
+    if (t->live_after) {
+        flags_load(t);
+    }
+    host_load(&t->c, m->size, SCRATCH_A, host_mem(SCRATCH_B, 0));
+    host_insn(&t->c, m->size, 0x0fa3 | (uint32_t)m->op << 3, number, host_reg(SCRATCH_A));
+    if (m->op != 0) {
+        host_store(&t->c, m->size, host_mem(SCRATCH_B, 0), SCRATCH_A);
+    }
+    return true;
+}
+
+/* BT BTS BTR BTC: the other flags are kept. */
 bool host_emit_bit(Translator *t, const Uop *op, const SoftMeaning *m)
 {
+    if (m->form == SOFT_M) {
+        bool done = bit_memory(t, op, m);
+        if (done) {
+            flags_written(t);
+        }
+        return done;
+    }
     if (t->live_after) {
         flags_load(t);
     }

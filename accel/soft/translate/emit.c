@@ -162,8 +162,7 @@ static bool overflows(int32_t disp, int32_t more)
     return __builtin_add_overflow(disp, more, &sum);
 }
 
-/* Linear address into SCRATCH_A; SCRATCH_B is destroyed. */
-static void linear_address(Translator *t)
+void linear_address(Translator *t)
 {
     const Uop *op = t->op;
     uint64_t addr;
@@ -356,6 +355,17 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
         }
         return host_mem_index(SCRATCH_B, guest_host_reg(op->index), op->scale, op->disp);
     }
+    host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
+    return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
+}
+
+HostRm memory_at_linear(Translator *t, unsigned size, bool write)
+{
+    host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(address)), SCRATCH_A);
+    host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
+    host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
+    tlb_index(t);
+    check_tag(t, write);
     host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
     return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
 }

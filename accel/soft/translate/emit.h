@@ -145,6 +145,10 @@ void flags_written(Translator *t);
 HostRm memory_operand(Translator *t, unsigned size, bool write);
 /* The same at [guest register @base + @disp]. */
 HostRm memory_at(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);
+/* The same @size bytes at the linear address in SCRATCH_A. Gives [SCRATCH_A + SCRATCH_B]. */
+HostRm memory_at_linear(Translator *t, unsigned size, bool write);
+/* The address of the operand of @op with its segment, to SCRATCH_A; SCRATCH_B is destroyed. */
+void linear_address(Translator *t);
 /* The check of all bytes from @disp to @disp + @size - 1 at [guest register @base], which is in a
  * host register: SCRATCH_B then is what to add to them for the host's. */
 void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);

@@ -26,7 +26,7 @@ typedef enum SoftMeans {
     SOFT_MEANS_SET,      /* cc; form R or M */
     SOFT_MEANS_CMOV,     /* cc; size; form RR or RM */
     SOFT_MEANS_SCAN,     /* op: 0 BSF, 1 BSR; form by Uop.aux */
-    SOFT_MEANS_BIT,      /* op: 0-3 BT BTS BTR BTC of a register; bit: imm or src by Uop.aux */
+    SOFT_MEANS_BIT,      /* op: 0-3 BT BTS BTR BTC; form R or M; bit: imm or src by Uop.aux */
     SOFT_MEANS_JCC,      /* cc */
     SOFT_MEANS_JMP,      /* direct */
     SOFT_MEANS_GO_ON,    /* to the next instruction's block */
