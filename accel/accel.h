@@ -80,6 +80,7 @@ typedef struct AccelOps {
      * code. NULL: there is nothing to say. */
     void (*describe_code)(X86Cpu *cpu, GString *out);
     void (*put_state)(X86Cpu *cpu);
+    const struct AccelDebugOps *debug; /* accel/debug.h; NULL: it runs no code */
 } AccelOps;
 
 /* What users say of engines. */

@@ -38,6 +38,7 @@ typedef struct Vcpu {
 
     /* machine lock */
     bool stop;    /* run no guest code */
+    bool held;    /* `stop` stays when the others go on */
     bool quit;    /* end the thread */
     bool started; /* the thread has run the engine's cpu_init */
     bool parked;  /* not in guest code, and will not enter it before `stop` is cleared */
@@ -471,11 +472,16 @@ void vcpu_resume_all(void)
     stands = false;
     for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
         Vcpu *v = vcpus->pdata[i];
-        v->stop = false;
+        v->stop = v->held;
         if (v->thread) {
             vcpu_call(v);
         }
     }
+}
+
+void vcpu_hold(X86Cpu *cpu, bool hold)
+{
+    vcpu_of(cpu)->held = hold;
 }
 
 void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaque)

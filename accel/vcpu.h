@@ -27,6 +27,8 @@ void vcpu_destroy(X86Cpu *cpu); /* ask it to end and join */
 void vcpu_pause_all(void);
 void vcpu_resume_all(void);
 bool vcpu_all_paused(void);
+/* A vCPU that is held stands on when vcpu_resume_all() lets the others run. Before that. */
+void vcpu_hold(X86Cpu *cpu, bool hold);
 /* Called in a vCPU's thread (elsewhere it does nothing): that vCPU runs no more guest code until
  * vcpu_resume_all(), once it is back from the device access that it is in. */
 void vcpu_stop_self(void);

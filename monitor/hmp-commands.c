@@ -9,6 +9,7 @@
 #include "hw/core/device.h"
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
+#include "monitor/gdb/gdb.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
@@ -233,6 +234,20 @@ static void do_closefd(Hmp *hmp, char **argv)
 
 /* ---- CPUs and the log ---- */
 
+static void do_gdbserver(Hmp *hmp, char **argv)
+{
+    const char *device = argv[0] ? argv[0] : "tcp::1234";
+    g_autoptr(GError) err = NULL;
+
+    if (!gdb_server_start(device, &err)) {
+        hmp_error(hmp, g_steal_pointer(&err));
+    } else if (strcmp(device, "none") == 0) {
+        hmp_printf(hmp, "There is no server for GDB any more\n");
+    } else {
+        hmp_printf(hmp, "GDB is waited for on '%s'\n", device);
+    }
+}
+
 static void do_cpu(Hmp *hmp, char **argv)
 {
     const Machine *machine = machine_current();
@@ -361,6 +376,9 @@ const HmpCommand hmp_commands[] = {
       "write the guest's memory, or LENGTH bytes of it, to an ELF core file; -p: with linear "
       "addresses; -d: in the background",
       hmp_dump_guest_memory },
+    { "gdbserver", "[DEVICE]",
+      "wait for GDB on a device, as -gdb does (tcp::1234 if it is left out); none: no more",
+      do_gdbserver },
     { "getfd", "NAME", "name the file descriptor that was passed with this command", do_getfd },
     { "gpa2hva", "ADDRESS...", "the address in this program of a guest-physical address",
       hmp_gpa2hva },

@@ -15,12 +15,13 @@ typedef struct Startup Startup; /* system/startup.h */
 
 /* When an option is carried out. Within a phase: in the order of the command line. */
 typedef enum StartPhase {
-    START_CONFIG,  /* only remembers things: nothing is made yet */
-    START_MACHINE, /* sets properties of /machine, which is made but not initialised */
-    START_CHARDEV, /* makes character devices */
-    START_OBJECT,  /* makes user-creatable objects */
-    START_DEVICE,  /* the machine is initialised; adds devices */
-    START_MONITOR, /* makes monitors */
+    START_CONFIG,   /* only remembers things: nothing is made yet */
+    START_MACHINE,  /* sets properties of /machine, which is made but not initialised */
+    START_CHARDEV,  /* makes character devices */
+    START_OBJECT,   /* makes user-creatable objects */
+    START_DEVICE,   /* the machine is initialised; adds devices */
+    START_MONITOR,  /* makes monitors */
+    START_DEBUGGER, /* makes the server for one */
 } StartPhase;
 
 typedef struct Option {

@@ -11,6 +11,7 @@
 #include "hw/core/help.h"
 #include "hw/core/numa.h"
 #include "hw/core/runstate.h"
+#include "monitor/gdb/gdb.h"
 #include "qapi/dispatch.h"
 #include "qom/user-object.h"
 #include "system/config-file.h"
@@ -420,6 +421,20 @@ static bool do_chardev(Startup *startup, const char *arg, GError **errp)
     return chardev_new_from_opts(arg, errp);
 }
 
+static bool do_gdb(Startup *startup, const char *arg, GError **errp)
+{
+    if (startup->daemonize && strcmp(arg, "stdio") == 0) {
+        error_set(errp, "stdio cannot be used with -daemonize: use a socket");
+        return false;
+    }
+    return gdb_server_start(arg, errp);
+}
+
+static bool do_gdb_default(Startup *startup, const char *arg, GError **errp)
+{
+    return gdb_server_start("tcp::1234", errp);
+}
+
 static bool do_monitor(Startup *startup, const char *arg, GError **errp)
 {
     return startup_add_monitor(startup, arg, false, false, errp);
@@ -616,6 +631,9 @@ const Option options[] = {
     { "pidfile", "FILE", "write the process id to FILE", START_CONFIG, do_pidfile },
 
     { NULL, NULL, "Debugging" },
+    { "gdb", "tcp::PORT|unix:PATH|stdio|chardev:ID|none",
+      "wait for GDB there; the machine runs meanwhile, unless -S is given", START_DEBUGGER, do_gdb },
+    { "s", NULL, "as -gdb tcp::1234", START_DEBUGGER, do_gdb_default },
     { "d", "ITEM[,ITEM]", "log these (help lists them)", START_CONFIG, do_log_items, text_log },
     { "D", "FILE", "log to FILE, not to stderr", START_CONFIG, do_log_file },
     { "trace", "[[enable=]PATTERN][,events=FILE][,file=FILE]", "accepted: there are no trace events; -d logs",

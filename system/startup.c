@@ -15,6 +15,7 @@
 #include "hw/i386/firmware.h"
 #include "memory/memory.h"
 #include "migration/incoming.h"
+#include "monitor/gdb/gdb.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
 #include "system/option-groups.h"
@@ -223,7 +224,7 @@ static bool make_monitors(Startup *startup, GError **errp)
             return false;
         }
     }
-    return run_phase(startup, START_MONITOR, errp);
+    return run_phase(startup, START_MONITOR, errp) && run_phase(startup, START_DEBUGGER, errp);
 }
 
 static gboolean on_signal(gint fd, GIOCondition condition, gpointer opaque)
@@ -338,6 +339,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
 
 void startup_cleanup(Startup *startup, bool ok)
 {
+    gdb_server_cleanup();
     monitor_cleanup();
     chardev_cleanup();
     host_memory_backends_release();

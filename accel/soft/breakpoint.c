@@ -16,10 +16,13 @@ typedef enum BreakpointKind {
 
 typedef struct Breakpoint {
     uint64_t addr; /* linear; or a port */
-    uint32_t len;
+    uint64_t len;
     uint8_t kinds;  /* BREAK_* */
-    uint8_t number; /* of DR0 to DR3 */
+    uint8_t number; /* of DR0 to DR3, or DEBUGGER */
+    uint8_t asked;  /* by the debugger: AccelBreakKind */
 } Breakpoint;
+
+#define DEBUGGER 31 /* not a bit of DR6 */
 
 static const Breakpoint *nth(const GArray *list, unsigned i)
 {
@@ -72,11 +75,41 @@ static GArray *list_registers(const SoftCpu *s)
     return list;
 }
 
+static void add_debuggers(GArray *list)
+{
+    static const uint8_t kinds[ACCEL_BREAK_KINDS] = {
+        [ACCEL_BREAK_SOFT] = BREAK_CODE,   [ACCEL_BREAK_HARD] = BREAK_CODE,
+        [ACCEL_WATCH_WRITE] = BREAK_WRITE, [ACCEL_WATCH_READ] = BREAK_READ,
+        [ACCEL_WATCH_ACCESS] = BREAK_DATA,
+    };
+    const GArray *asked = accel_breakpoints();
+
+    for (unsigned i = 0; i < asked->len; i++) {
+        const AccelBreakpoint *a = &g_array_index(asked, AccelBreakpoint, i);
+        Breakpoint b = { .addr = a->addr,
+                         .len = a->len,
+                         .kinds = kinds[a->kind],
+                         .number = DEBUGGER,
+                         .asked = a->kind };
+        g_array_append_val(list, b);
+    }
+}
+
 static void flush_watched(SoftCpu *s, const GArray *list)
 {
     for (unsigned i = 0; i < list->len; i++) {
-        if (nth(list, i)->kinds & BREAK_DATA) {
-            soft_tlb_flush_page(s, nth(list, i)->addr);
+        const Breakpoint *b = nth(list, i);
+        uint64_t pages = b->len / SOFT_PAGE + 2;
+
+        if (!(b->kinds & BREAK_DATA)) {
+            continue;
+        }
+        if (pages > SOFT_TLB_SIZE) {
+            soft_tlb_flush(s, false);
+            return;
+        }
+        for (uint64_t page = 0; page < pages; page++) {
+            soft_tlb_flush_page(s, b->addr + page * SOFT_PAGE);
         }
     }
 }
@@ -134,17 +167,16 @@ static bool same(const GArray *a, const GArray *b)
         const Breakpoint *x = nth(a, i), *y = nth(b, i);
 
         if (x->addr != y->addr || x->len != y->len || x->kinds != y->kinds ||
-            x->number != y->number) {
+            x->number != y->number || x->asked != y->asked) {
             return false;
         }
     }
     return true;
 }
 
-void soft_breakpoints_update(SoftCpu *s)
+static void arm(SoftCpu *s, GArray *list)
 {
     SoftBreakpoints *bp = &s->breakpoints;
-    GArray *list = list_registers(s);
 
     if (same(list, bp->armed)) {
         g_array_unref(list);
@@ -165,6 +197,30 @@ void soft_breakpoints_update(SoftCpu *s)
     soft_update_mode(s);
 }
 
+void soft_breakpoints_update(SoftCpu *s)
+{
+    GArray *list = list_registers(s);
+
+    /* The debugger's, which may be looked at only with the machine lock, are the same still. */
+    for (unsigned i = 0; i < s->breakpoints.armed->len; i++) {
+        const Breakpoint *b = nth(s->breakpoints.armed, i);
+
+        if (b->number == DEBUGGER) {
+            g_array_append_val(list, *b);
+        }
+    }
+    arm(s, list);
+}
+
+void soft_breakpoints_load(SoftCpu *s)
+{
+    GArray *list = list_registers(s);
+
+    add_debuggers(list);
+    s->breakpoints.stop.reason = ACCEL_STOP_NONE;
+    arm(s, list);
+}
+
 /* ---- instructions ---- */
 
 void soft_breakpoints_begin(SoftCpu *s)
@@ -172,6 +228,7 @@ void soft_breakpoints_begin(SoftCpu *s)
     SoftBreakpoints *bp = &s->breakpoints;
 
     bp->pass = bp->hold || s->cpu.rflags & RFLAGS_RF;
+    bp->pass_rf = s->cpu.rflags & RFLAGS_RF;
     bp->pass_rip = s->cpu.rip;
     bp->hold = false;
     s->cpu.rflags &= ~(uint64_t)RFLAGS_RF;
@@ -182,8 +239,10 @@ bool soft_breakpoint_at(const SoftCpu *s, uint64_t addr)
     return has_address(s->breakpoints.made_for, addr);
 }
 
-/* DR6's bits of those of @kinds that have a byte of [addr, addr + len). */
-static uint32_t find(const SoftCpu *s, unsigned kinds, uint64_t addr, unsigned len)
+/* Bits of DR6, and 1 << DEBUGGER, of those of @kinds that have a byte of [addr, addr + len).
+ * *@debuggers: the first of the debugger's; may be NULL. */
+static uint32_t find(const SoftCpu *s, unsigned kinds, uint64_t addr, unsigned len,
+                     const Breakpoint **debuggers)
 {
     const GArray *armed = s->breakpoints.armed;
     uint32_t found = 0;
@@ -193,6 +252,9 @@ static uint32_t find(const SoftCpu *s, unsigned kinds, uint64_t addr, unsigned l
 
         /* Distances, so that a range may end at the end of the address space. */
         if (b->kinds & kinds && (addr - b->addr < b->len || b->addr - addr < len)) {
+            if (b->number == DEBUGGER && debuggers && !(found >> DEBUGGER)) {
+                *debuggers = b;
+            }
             found |= 1u << b->number;
         }
     }
@@ -202,13 +264,19 @@ static uint32_t find(const SoftCpu *s, unsigned kinds, uint64_t addr, unsigned l
 bool soft_breakpoint_reached(SoftCpu *s, uint64_t rip)
 {
     SoftBreakpoints *bp = &s->breakpoints;
+    const Breakpoint *asked = NULL;
+    uint32_t found = find(s, BREAK_CODE, soft_code_linear(s, rip), 1, &asked);
+    bool pass = bp->pass && bp->pass_rip == rip;
 
-    if (bp->pass && bp->pass_rip == rip) {
-        bp->pass = false;
-        return false;
+    if (asked) {
+        bp->stop = (AccelStop){ .reason = ACCEL_STOP_BREAKPOINT, .kind = asked->asked };
+        s->cpu.rip = rip;
+        s->cpu.rflags |= pass && bp->pass_rf ? RFLAGS_RF : 0;
+        s->trap = false;
+        return true;
     }
-    uint32_t found = find(s, BREAK_CODE, soft_code_linear(s, rip), 1);
-    if (!found) {
+    if (pass || !found) {
+        bp->pass = false;
         return false;
     }
     s->cpu.dr[6] |= found;
@@ -222,13 +290,20 @@ bool soft_breakpoint_reached(SoftCpu *s, uint64_t rip)
 
 bool soft_breakpoints_watch(const SoftCpu *s, uint64_t page)
 {
-    return s->breakpoints.data && find(s, BREAK_DATA, page, SOFT_PAGE);
+    return s->breakpoints.data && find(s, BREAK_DATA, page, SOFT_PAGE, NULL);
 }
 
-static void hit(SoftCpu *s, const Uop *op, uint32_t found)
+static void hit(SoftCpu *s, const Uop *op, uint32_t found, const Breakpoint *asked)
 {
+    SoftBreakpoints *bp = &s->breakpoints;
+
+    if (asked && bp->stop.reason == ACCEL_STOP_NONE) {
+        bp->stop = (AccelStop){ .reason = ACCEL_STOP_WATCHPOINT,
+                                .kind = asked->asked,
+                                .addr = asked->addr };
+    }
     if (found) {
-        s->breakpoints.hits |= found;
+        bp->hits |= found & ~(1u << DEBUGGER);
         atomic_store_explicit(&s->cpu.exit_request, true, memory_order_relaxed);
         soft_blocks_stop(s, op);
     }
@@ -238,14 +313,18 @@ void soft_breakpoints_access(SoftCpu *s, const Uop *op, uint64_t addr, unsigned 
                              SoftAccess access)
 {
     if (s->breakpoints.data) {
+        const Breakpoint *asked = NULL;
+
         addr = s->cpu.efer & EFER_LMA ? addr : (uint32_t)addr;
-        hit(s, op, find(s, access == SOFT_WRITE ? BREAK_WRITE : BREAK_READ, addr, len));
+        uint32_t found =
+            find(s, access == SOFT_WRITE ? BREAK_WRITE : BREAK_READ, addr, len, &asked);
+        hit(s, op, found, asked);
     }
 }
 
 void soft_breakpoints_port(SoftCpu *s, const Uop *op, unsigned port, unsigned len)
 {
     if (s->breakpoints.port) {
-        hit(s, op, find(s, BREAK_PORT, port, len));
+        hit(s, op, find(s, BREAK_PORT, port, len, NULL), NULL);
     }
 }

@@ -22,6 +22,7 @@
 #include "accel/vcpu.h"
 #include "memory/address-space.h"
 #include "qom/object.h"
+#include "util/error.h"
 #include "util/log.h"
 
 /* ---- interrupts ---- */
@@ -131,13 +132,14 @@ bool soft_engine_turn(SoftCpu *s)
     }
     bool shadow = cpu->interrupt_shadow;
     cpu->interrupt_shadow = false;
+    pending = cpu->debug_step & CPU_STEP_NO_IRQ ? 0 : pending;
     if (pending && !shadow && take_interrupt(s, pending)) {
         return true;
     }
     if (log_enabled(LOG_CPU)) {
         log_registers(s);
     }
-    execute(s, (shadow && interrupt_waits(s, pending)) || s->breakpoints.hits);
+    execute(s, (shadow && interrupt_waits(s, pending)) || s->breakpoints.hits || cpu->debug_step);
     return true;
 }
 
@@ -146,6 +148,22 @@ bool soft_engine_fault(SoftCpu *s)
     s->cpu.interrupt_shadow = false;
     s->breakpoints.hits = 0; /* the instruction is not complete */
     return soft_deliver_fault(s);
+}
+
+/* Is this where a debugger wants the CPU to stop? Then tell. */
+static void tell_debugger(SoftCpu *s)
+{
+    AccelStop stop = s->breakpoints.stop;
+
+    if (stop.reason == ACCEL_STOP_NONE && s->cpu.debug_step) {
+        stop.reason = ACCEL_STOP_STEP;
+    }
+    if (stop.reason != ACCEL_STOP_NONE) {
+        s->breakpoints.stop.reason = ACCEL_STOP_NONE;
+        soft_machine_enter(s);
+        accel_debug_stop(&s->cpu, &stop);
+        soft_machine_leave(s);
+    }
 }
 
 static void soft_run(X86Cpu *cpu)
@@ -163,9 +181,13 @@ static void soft_run(X86Cpu *cpu)
         alive = true;
     } else {
         alive = soft_engine_fault(s);
+        tell_debugger(s);
     }
     while (alive && !atomic_load_explicit(&cpu->exit_request, memory_order_relaxed)) {
         alive = soft_engine_turn(s);
+        if (alive) {
+            tell_debugger(s);
+        }
     }
     memory_read_leave(s->reader);
     s->unwind = NULL;
@@ -277,7 +299,7 @@ static void put_state(X86Cpu *cpu)
     /* While it was stopped, memory may have been written too: a kernel loaded again after a reset.
      */
     soft_cache_drop(s);
-    soft_breakpoints_update(s);
+    soft_breakpoints_load(s);
     soft_update_mode(s);
 }
 
@@ -290,6 +312,17 @@ static const ObjectType soft_accel_type = {
     .description = "the software CPU",
 };
 OBJECT_TYPE_REGISTER(soft_accel_type)
+
+static bool debug_insert(AccelBreakpoint *b, X86Cpu *cpu, GError **errp)
+{
+    if (b->len > SOFT_MAX_WATCH) {
+        error_set(errp, "at most %u bytes can be watched by one watchpoint", SOFT_MAX_WATCH);
+        return false;
+    }
+    return true;
+}
+
+static const AccelDebugOps debug_ops = { .insert = debug_insert };
 
 const AccelOps accel_soft = {
     .name = "soft",
@@ -305,4 +338,5 @@ const AccelOps accel_soft = {
     .get_state = get_state,
     .describe_code = describe_code,
     .put_state = put_state,
+    .debug = &debug_ops,
 };

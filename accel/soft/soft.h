@@ -12,6 +12,7 @@
 #include <Zydis/Zydis.h>
 #include <setjmp.h>
 
+#include "accel/debug.h"
 #include "memory/memory.h"
 #include "memory/reader.h"
 #include "target/i386/cpu.h"
@@ -142,7 +143,9 @@ typedef struct SoftBreakpoints {
     uint32_t hits;    /* DR6's bits: a trap that follows the running instruction */
     bool hold;        /* the trap is held back until after the next instruction: MOV SS */
     bool pass;        /* the one at pass_rip is not to be hit */
+    bool pass_rf;     /* by RF, which comes back if the instruction is not begun */
     uint64_t pass_rip;
+    AccelStop stop; /* what the debugger is to be told */
 } SoftBreakpoints;
 
 struct SoftCpu {

@@ -14,6 +14,7 @@ static RunstateActions actions = {
     .panic = PANIC_ACTION_SHUTDOWN,
     .watchdog = WATCHDOG_ACTION_RESET,
 };
+static void (*stop_handler)(RunState state);
 static int exit_status; /* 0: what ended the program was asked for */
 
 /* Requests that wait for the main loop; NONE: not asked. */
@@ -117,6 +118,14 @@ void runstate_stop(RunState to)
     vcpu_pause_all();
     state = to;
     qapi_event_send_stop();
+    if (stop_handler) {
+        stop_handler(to);
+    }
+}
+
+void runstate_set_stop_handler(void (*fn)(RunState state))
+{
+    stop_handler = fn;
 }
 
 static bool cause_is_guest(ShutdownCause cause)

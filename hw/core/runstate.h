@@ -26,6 +26,9 @@ void runstate_stop(RunState state);
  */
 void runstate_add_start(void (*fn)(void *opaque), void *opaque);
 void runstate_remove_start(void (*fn)(void *opaque), void *opaque);
+/* @fn is told when runstate_stop() has stopped the machine, in the thread that did; NULL: nobody.
+ */
+void runstate_set_stop_handler(void (*fn)(RunState state));
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
 void runstate_set(RunState state);
 

@@ -25,6 +25,28 @@ uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len)
     return done;
 }
 
+static bool is_ram(hwaddr pa, uint64_t len)
+{
+    const FlatView *view = address_space_view(&address_space_memory);
+
+    while (len) {
+        const FlatRange *r = flat_view_find(view, pa);
+        if (!r || !r->host || r->readonly) {
+            return false;
+        }
+        uint64_t part = MIN(len, r->size - (pa - r->addr));
+        pa += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool x86_debug_write_physical(hwaddr pa, const void *buf, uint64_t len)
+{
+    return pa + len >= pa && is_ram(pa, len) &&
+           address_space_write(&address_space_memory, pa, buf, len) == MEMTX_OK;
+}
+
 static bool read_entry(uint64_t pa, void *buf, unsigned size, void *opaque)
 {
     return x86_debug_read_physical(pa, buf, size) == size;
@@ -51,6 +73,7 @@ typedef struct DebugRequest {
     uint64_t va;
     hwaddr *pa;
     uint8_t *buf;
+    const uint8_t *from;
     uint64_t len, done;
     X86PageVisit *visit;
     void *opaque;
@@ -84,6 +107,32 @@ static void do_read(X86Cpu *cpu, void *opaque)
     }
 }
 
+/* The first pass only looks. */
+static bool write_pages(X86Cpu *cpu, const DebugRequest *r, bool look)
+{
+    for (uint64_t done = 0; done < r->len;) {
+        uint64_t va = r->va + done, part = PAGE_SIZE - va % PAGE_SIZE;
+        hwaddr pa;
+
+        part = MIN(part, r->len - done);
+        if (va < r->va || !translate(cpu, va, &pa) || !is_ram(pa, part)) {
+            return false;
+        }
+        if (!look) {
+            x86_debug_write_physical(pa, r->from + done, part);
+        }
+        done += part;
+    }
+    return true;
+}
+
+static void do_write(X86Cpu *cpu, void *opaque)
+{
+    DebugRequest *r = opaque;
+
+    r->ok = write_pages(cpu, r, true) && write_pages(cpu, r, false);
+}
+
 static bool visit_mapping(const X86Mapping *mapping, void *opaque)
 {
     DebugRequest *r = opaque;
@@ -114,6 +163,14 @@ uint64_t x86_debug_read(X86Cpu *cpu, uint64_t va, void *buf, uint64_t len)
 
     vcpu_run_on(cpu, do_read, &request);
     return request.done;
+}
+
+bool x86_debug_write(X86Cpu *cpu, uint64_t va, const void *buf, uint64_t len)
+{
+    DebugRequest request = { .va = va, .from = buf, .len = len };
+
+    vcpu_run_on(cpu, do_write, &request);
+    return request.ok;
 }
 
 bool x86_debug_foreach_mapping(X86Cpu *cpu, bool (*fn)(const X86Mapping *mapping, void *opaque),

@@ -25,6 +25,11 @@ uint64_t x86_debug_read(X86Cpu *cpu, uint64_t va, void *buf, uint64_t len);
 /* The same by guest-physical address. */
 uint64_t x86_debug_read_physical(hwaddr pa, void *buf, uint64_t len);
 
+/* Write, to RAM only, also where the guest may not; decoded code there is dropped. False: not all
+ * of it is mapped and RAM; then nothing is written. */
+bool x86_debug_write(X86Cpu *cpu, uint64_t va, const void *buf, uint64_t len);
+bool x86_debug_write_physical(hwaddr pa, const void *buf, uint64_t len);
+
 /* Call @fn for each page that the page tables of @cpu map, by ascending linear address (those of
  * the upper half are sign-extended and come last), until it returns false. Nothing is called with
  * paging off. False: stopped by @fn, or the tables are larger than X86_PAGE_WALK_MAX_TABLES.

@@ -64,6 +64,12 @@ enum {
     CPU_INT_SIPI = 1 << 3, /* sipi_vector is valid */
 };
 
+/* X86Cpu.debug_step. */
+enum {
+    CPU_STEP = 1 << 0,
+    CPU_STEP_NO_IRQ = 1 << 1, /* no interrupt is taken meanwhile */
+};
+
 struct X86Cpu {
     /* General registers by their encoding (RAX 0 ... R15 15); the rest is for the engine: the
      * software CPU keeps there a zero and temporaries that its micro-operations address. */
@@ -110,6 +116,7 @@ struct X86Cpu {
     _Atomic uint8_t sipi_vector;
     /* wiring: between the engine and those who ask it for something */
     _Atomic bool exit_request; /* leave the engine's loop at the next block boundary */
+    unsigned debug_step;       /* CPU_STEP_*: a debugger wants one instruction; vCPU stopped */
     unsigned resets;           /* how often x86_cpu_reset() was called: engines with state of their
                                   own start that anew */
 

@@ -50,8 +50,6 @@ REFUSED = [
     (["-cdrom", "x"], "-cdrom disks"),
     (["-hda", "x"], "-hda disks"),
     (["-icount", "shift=0"], "-icount qtest"),
-    (["-gdb", "tcp::1234"], "-gdb debugger"),
-    (["-s"], "-s debugger"),
     (["-netdev", "user,id=n"], "-netdev network"),
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),

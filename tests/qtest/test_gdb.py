@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The server for GDB (-gdb, gdbserver), packet by packet, on a few instructions in a ROM."""
+import contextlib
+import os
+import random
+import re
+import struct
+import tempfile
+
+import gdb_client
+import machine
+import vm
+
+import tap
+
+# Real mode, at f000:e000. The loop counts in AX and at 0x500, and reads 0x600.
+BEGIN, LOOP, STORE, LOAD, JUMP = range(5)
+CODE = b"\x31\xc0\x8e\xd8" b"\x40" b"\xa3\x00\x05" b"\x8b\x1e\x00\x06" b"\xeb\xf6"
+RIP = {LOOP: 0xe004, STORE: 0xe005, LOAD: 0xe008, JUMP: 0xe00c}
+BASE = 0xf0000
+ENGINES = "soft,translate=on", "soft,translate=all", "soft,translate=off"
+
+
+def linear(place):
+    return BASE + RIP[place]
+
+
+def rom(folder):
+    image = bytearray(b"\xf4" * 65536)
+    image[0xe000:0xe000 + len(CODE)] = CODE
+    image[0xfff0:0xfff5] = b"\xea\x00\xe0\x00\xf0"
+    with open(f"{folder}/rom", "wb") as file:
+        file.write(image)
+    return f"{folder}/rom"
+
+
+@contextlib.contextmanager
+def running(accel="soft", *extra, cpus=1):
+    """A machine, and the path of its server's socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/gdb"
+        options = ["-bios", rom(folder), "-gdb", f"unix:{path}", *extra]
+        with vm.Vm(machine.PROGRAM, accel=accel, memory="64M", serial=False, cpus=cpus, extra=options) as guest:
+            yield guest, path
+
+
+def connect(guest, path):
+    client = gdb_client.Client(path, guest.process)
+    client.ask("qSupported:multiprocess+;swbreak+;hwbreak+")
+    return client
+
+
+def status(guest):
+    return guest.qmp.command("query-status")["status"]
+
+
+def number(client, register):
+    return struct.unpack("<Q", bytes.fromhex(client.ask(f"p{register:x}")))[0]
+
+
+RAX, RBX, PC = 0, 1, 16
+
+
+def breakpoints(accel):
+    with running(accel, "-S") as (guest, path):
+        client = connect(guest, path)
+        tap.equal(client.ask("?"), "T05thread:p01.01;")
+        for kind, tells in (0, "swbreak:;"), (1, "hwbreak:;"):
+            for place in LOOP, JUMP, STORE:
+                tap.equal(client.ask(f"Z{kind},{linear(place):x},1"), "OK")
+                for _ in range(3):
+                    tap.equal(client.ask("c"), "T05thread:p01.01;" + tells)
+                    tap.equal(number(client, PC), RIP[place])
+                    # As GDB does: without the breakpoint, one step.
+                    tap.equal(client.ask(f"z{kind},{linear(place):x},1"), "OK")
+                    tap.equal(client.ask("vCont;s:p1.1"), "T05thread:p01.01;")
+                    assert number(client, PC) != RIP[place]
+                    tap.equal(client.ask(f"Z{kind},{linear(place):x},1"), "OK")
+                tap.equal(client.ask(f"z{kind},{linear(place):x},1"), "OK")
+        # One that is not taken out is come to again at once, and nothing has run.
+        tap.equal(client.ask(f"Z0,{linear(STORE):x},1"), "OK")
+        client.ask("c")
+        count = number(client, RAX)
+        client.ask("c")
+        tap.equal(number(client, RAX), count)
+        tap.equal(status(guest), "debug")
+        # The guest does not see it.
+        tap.equal(client.ask(f"m{linear(STORE):x},3"), "a30005")
+
+
+def steps(accel):
+    with running(accel, "-S") as (guest, path):
+        client = connect(guest, path)
+        tap.equal(number(client, PC), 0xfff0)
+        for rip in 0xe000, 0xe002, RIP[LOOP], RIP[STORE], RIP[LOAD], RIP[JUMP], RIP[LOOP], RIP[STORE]:
+            tap.equal(client.ask("s"), "T05thread:p01.01;")
+            tap.equal(number(client, PC), rip)
+        tap.equal(number(client, RAX), 2)
+        tap.equal(client.ask("m500,2"), "0100")
+
+
+def watchpoints(accel):
+    with running(accel, "-S") as (guest, path):
+        client = connect(guest, path)
+        cases = [(2, 0x500, "watch", LOAD), (2, 0x600, None, None), (3, 0x600, "rwatch", JUMP),
+                 (3, 0x500, None, None), (4, 0x500, "awatch", LOAD), (4, 0x601, "awatch", JUMP)]
+        for kind, addr, name, place in cases:
+            tap.equal(client.ask(f"Z{kind},{addr:x},1"), "OK")
+            tap.equal(client.ask(f"Z0,{linear(LOOP):x},1"), "OK")
+            if name:
+                reply = client.ask("c")
+                if reply.endswith("swbreak:;"):
+                    client.ask(f"z0,{linear(LOOP):x},1")
+                    reply = client.ask("c")
+                tap.equal((reply, number(client, PC)), (f"T05thread:p01.01;{name}:{addr:x};", RIP[place]))
+            else:
+                # A whole round without it: a breakpoint behind both accesses is come to.
+                client.ask(f"z0,{linear(LOOP):x},1")
+                client.ask("s")
+                client.ask(f"Z0,{linear(LOOP):x},1")
+                tap.equal(client.ask("c"), "T05thread:p01.01;swbreak:;")
+            client.ask(f"z0,{linear(LOOP):x},1")
+            tap.equal(client.ask(f"z{kind},{addr:x},1"), "OK")
+            tap.equal(client.ask(f"z{kind},{addr:x},1"), "E22", "taken out twice")
+        # The value is there when the store has stopped the CPU.
+        client.ask("Z2,500,2")
+        client.ask("c")
+        tap.equal(struct.unpack("<H", bytes.fromhex(client.ask("m500,2")))[0], number(client, RAX) & 0xffff)
+
+
+def interrupt_and_events():
+    with running() as (guest, path):
+        client = connect(guest, path)
+        guest.qmp.event("STOP")
+        tap.equal(status(guest), "paused")
+        tap.equal(client.ask("?"), "T02thread:p01.01;")
+        client.put("c")
+        guest.qmp.event("RESUME")
+        client.send(b"\x03")
+        tap.equal(client.get(), "T02thread:p01.01;")
+        guest.qmp.event("STOP")
+        # Stopped by another: the client is told.
+        client.put("vCont;c")
+        guest.qmp.event("RESUME")
+        guest.qmp.command("stop")
+        tap.equal(client.get(), "T02thread:p01.01;")
+        guest.qmp.event("STOP")
+        tap.equal(client.ask("D;1"), "OK")
+        guest.qmp.event("RESUME")
+        client.sock.close()
+        # A client that stopped it, set a breakpoint and goes away.
+        client = connect(guest, path)
+        guest.qmp.event("STOP")
+        client.ask(f"Z0,{linear(LOOP):x},1")
+        client.put("c")
+        guest.qmp.event("RESUME")
+        client.get()
+        guest.qmp.event("STOP")
+        client.sock.close()
+        guest.qmp.event("RESUME")
+        tap.equal(status(guest), "running")
+        # One that goes away from a machine that waits for `cont` leaves it so.
+        guest.qmp.command("stop")
+        guest.qmp.event("STOP")
+        client = connect(guest, path)
+        client.sock.close()
+        connect(guest, path)
+        tap.equal(status(guest), "paused")
+
+
+def kill():
+    for packet in "k", "vKill;1":
+        with running("soft", "-S") as (guest, path):
+            connect(guest, path).put(packet)
+            tap.equal(guest.process.wait(vm.LONG), 0)
+    with running("soft") as (guest, path):
+        client = connect(guest, path)
+        client.no_ack()
+        guest.qmp.command("quit")
+        tap.equal(client.get(), "W00")
+
+
+def threads():
+    with running("soft", "-S", cpus=2) as (guest, path):
+        client = gdb_client.Client(path, guest.process)
+        tap.equal(client.ask("qC"), "QC01", "without multiprocess")
+        client.ask("qSupported:multiprocess+")
+        tap.equal(client.ask("qfThreadInfo"), "mp01.01,p01.02")
+        tap.equal(client.ask("qsThreadInfo"), "l")
+        tap.equal(bytes.fromhex(client.ask("qThreadExtraInfo,p1.2")), b"CPU 1, not started")
+        tap.equal([client.ask(f"T{name}") for name in ("1", "p1.2", "p1.3", "3", "p2.1", "x")],
+                  ["OK", "OK", "E22", "E22", "E22", "E22"])
+        tap.equal(client.ask("Hgp1.2"), "OK")
+        tap.equal((client.ask("qC"), number(client, PC)), ("QCp01.02", 0xfff0))
+        tap.equal(client.ask("Hgp1.3"), "E22")
+        # A step of one that waits to be started comes back at once; of the other, it holds that.
+        tap.equal(client.ask("vCont;s:p1.2"), "T05thread:p01.02;")
+        tap.equal(client.ask("vCont;s:p1.1"), "T05thread:p01.01;")
+        tap.equal(number(client, PC), 0xe000)
+        tap.equal(client.ask("vCont;s:p1.1;c:p1.-1"), "T05thread:p01.01;")
+        tap.equal([client.ask(bad) for bad in ("vCont;x", "vCont;", "vCont;s:p1.9", "vCont;C", "vCont")],
+                  ["E22"] * 4 + [""])
+
+
+def registers():
+    with running("soft", "-S", "-cpu", "max") as (guest, path):
+        client = connect(guest, path)
+        xml = client.ask("qXfer:features:read:target.xml:0,4000")
+        names = re.findall(r'<reg name="(\w+)" bitsize="(\d+)"', xml)
+        every = client.ask("g")
+        tap.equal(len(every), sum(int(bits) for _, bits in names) // 4)
+        tap.equal(xml[0], "l")
+        at = 0
+        for n, (name, bits) in enumerate(names):
+            tap.equal(client.ask(f"p{n:x}"), every[at:at + int(bits) // 4], name)
+            at += int(bits) // 4
+        tap.equal(client.ask(f"p{len(names):x}"), "E22")
+        places = {name: n for n, (name, _) in enumerate(names)}
+        for name in "rip", "eflags", "cs", "st7", "fop", "xmm15", "mxcsr", "fs_base", "gs_base", "cr0", "cr2", "cr3", \
+                    "cr4", "cr8", "efer":
+            assert name in places, name
+        # In parts, as a client with small packets reads it.
+        text = "".join(client.ask(f"qXfer:features:read:target.xml:{i * 512:x},200")[1:]
+                       for i in range(len(xml) // 512 + 1))
+        tap.equal(text, xml[1:])
+        values = {"rbx": "efbeadde00000000", "st3": "0123456789abcdef0140", "xmm9": "00112233445566778899aabbccddeeff",
+                  "eflags": "d70e0000", "mxcsr": "801f0000", "cr2": "7856341200000000", "fop": "23010000"}
+        if "ymm9h" in places:
+            values["ymm9h"] = "ffeeddccbbaa99887766554433221100"
+        for name, value in values.items():
+            tap.equal(client.ask(f"P{places[name]:x}={value}"), "OK", name)
+        client.ask("s")
+        for name, value in values.items():
+            tap.equal(client.ask(f"p{places[name]:x}"), value, name)
+        # What a debugger must not break is refused, unless it is as it was.
+        tap.equal(client.ask(f"P{places['cr0']:x}={'ff' * 8}"), "E22")
+        tap.equal(client.ask(f"P{places['rip']:x}={'ff' * 8}"), "E22")
+        tap.equal(client.ask(f"P{places['rip']:x}=00"), "E22")
+        every = client.ask("g")
+        tap.equal(client.ask("G" + every), "OK")
+        tap.equal(client.ask("g"), every)
+    with running("soft", "-S", "-cpu", "pentium3") as (guest, path):
+        xml = connect(guest, path).ask("qXfer:features:read:target.xml:0,4000")
+        assert "<architecture>i386</architecture>" in xml and 'name="eip"' in xml and "rax" not in xml, xml
+
+
+def memory(accel):
+    with running(accel, "-S") as (guest, path):
+        client = connect(guest, path)
+        tap.equal(client.ask("M600,4:01020304"), "OK")
+        tap.equal(client.ask(b"X604,4:#$}*"), "OK")
+        tap.equal(client.ask("m600,8"), "01020304" + b"#$}*".hex())
+        tap.equal(guest.qmp.command("human-monitor-command", **{"command-line": "xp /1wx 0x600"}).strip()[-10:],
+                  "0x04030201")
+        tap.equal(client.ask("X600,0:"), "OK")
+        tap.equal(client.ask(f"M{linear(LOOP):x},1:90"), "E14", "a ROM")
+        tap.equal(client.ask("mfee00000,4"), "E14", "a device")
+        tap.equal(len(client.ask("m3fffffe,10")), 4, "up to the end of RAM")
+        tap.equal(client.ask("M3fffffe,4:00000000"), "E14")
+        tap.equal([client.ask(bad) for bad in ("m", "m1", "m1,", "mx,1", "M600,2:01", "X600,3:ab", "m" + "1" * 17 + ",1")],
+                  ["E22"] * 7)
+        tap.equal((client.ask("qqemu.PhyMemMode"), client.ask("Qqemu.PhyMemMode:1"), client.ask("qqemu.PhyMemMode")),
+                  ("0", "OK", "1"))
+        tap.equal(client.ask("m600,4"), "01020304")
+        tap.equal(client.ask("Qqemu.PhyMemMode:2"), "E22")
+
+
+def queries():
+    with running("soft", "-S") as (guest, path):
+        client = connect(guest, path)
+        tap.equal([client.ask(packet) for packet in ("vMustReplyEmpty", "qTStatus", "Z9,0,1", "b", "QNonStop:1", "")],
+                  [""] * 6)
+        tap.equal(client.ask("qAttached"), "1")
+        tap.equal(client.ask("vCont?"), "vCont;c;C;s;S")
+        tap.equal(client.ask("qqemu.sstepbits"), "ENABLE=1,NOIRQ=2,NOTIMER=4")
+        tap.equal((client.ask("qqemu.sstep"), client.ask("Qqemu.sstep=0x1"), client.ask("qqemu.sstep")), ("0x7", "OK", "0x1"))
+        tap.equal(client.ask("Qqemu.sstep=8"), "E22")
+        assert "paused (prelaunch)" in client.monitor("info status")
+        assert "there is no command" in client.monitor("nonsense")
+        assert "cannot end the server" in client.monitor("gdbserver none")
+        # A long answer comes in parts.
+        tap.equal(client.monitor("help"), guest.qmp.command("human-monitor-command", **{"command-line": "help"}))
+        client.no_ack()
+        tap.equal(client.ask("?"), "T05thread:p01.01;")
+
+
+def protocol():
+    with running("soft", "-S") as (guest, path):
+        client = connect(guest, path)
+        client.send(b"$?#00")
+        tap.equal(client.byte(), b"-", "a wrong checksum")
+        client.send(b"$?#zz")
+        tap.equal(client.byte(), b"-")
+        client.send(b"$m600,$?#3f")
+        tap.equal(client.byte() + client.get().encode(), b"+T05thread:p01.01;", "a packet that was broken off")
+        client.send(b"-")
+        tap.equal(client.get(), "T05thread:p01.01;", "once more")
+        client.send(b"$" + b"m" * 100000 + b"#" + gdb_client.checksum(b"m" * 100000))
+        tap.equal(client.byte(), b"-", "too long")
+        tap.equal(client.ask("qC"), "QCp01.01")
+
+
+def rubbish():
+    """Whatever comes, the program lives and answers the next client."""
+    words = [b"$", b"#", b"+", b"-", b"\x03", b"}", b"m", b"M", b"X", b"P", b"p", b"G", b"g", b"Z", b"z", b"vCont", b";s", b":p1.1",
+             b"H", b"q", b"Q", b"qXfer:features:read:target.xml:", b"Rcmd,", b"ffffffffffffffff", b",", b"=", b"0", b"1", b"fe004",
+             b"T", b"s", b"?", b"qqemu.sstep", b"qThreadExtraInfo,", b"p-1.-1", b"\x00", b"\xff"]
+    with running("soft", cpus=2) as (guest, path):
+        for seed in range(60):
+            source = random.Random(seed)
+            client = gdb_client.Client(path, guest.process)
+            for _ in range(source.randrange(1, 60)):
+                data = b"".join(source.choice(words) for _ in range(source.randrange(1, 8)))
+                if source.random() < 0.8:
+                    data = b"$" + data + b"#" + gdb_client.checksum(data)
+                client.send(data)
+            client.sock.close()
+        client = connect(guest, path)
+        tap.equal(client.ask("qC"), "QCp01.01")
+        tap.equal(guest.process.poll(), None)
+
+
+def devices():
+    def hmp(guest, line):
+        return guest.qmp.command("human-monitor-command", **{"command-line": line})
+
+    with running("soft", "-S") as (guest, path):
+        tap.equal(hmp(guest, "gdbserver none"), "There is no server for GDB any more\n")
+        assert not os.path.exists(path)
+        assert "waited for" in hmp(guest, f"gdbserver unix:{path}2")
+        tap.equal(connect(guest, path + "2").ask("qC"), "QCp01.01")
+        assert "Error" in hmp(guest, "gdbserver nonsense")
+        guest.qmp.command("chardev-add", id="c", backend={"type": "socket", "data": {
+            "addr": {"type": "unix", "data": {"path": path + "3"}}, "server": True, "wait": False}})
+        assert "waited for" in hmp(guest, "gdbserver chardev:c")
+        tap.equal(connect(guest, path + "3").ask("qC"), "QCp01.01")
+    with machine.Machine(extra=["-gdb", "none"]) as guest:
+        tap.equal(hmp(guest, "gdbserver none"), "There is no server for GDB any more\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/gdb"
+        with machine.Machine(extra=["-gdb", f"unix:{path}"]) as guest: # the engine qtest
+            client = connect(guest, path)
+            tap.equal(client.ask("M600,2:abcd"), "OK")
+            tap.equal((client.ask("m600,2"), client.ask("Z0,0,1")), ("abcd", "E22"))
+
+
+tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=function, accel=accel: function(accel))
+         for function in (breakpoints, steps, watchpoints, memory) for accel in ENGINES] +
+        [("interrupt, events, clients that go", interrupt_and_events), ("kill", kill), ("threads", threads),
+         ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices)])
