@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Control and debug registers (SDM vol. 3 sections 2.5, 18.2), TLB and cache maintenance. */
 #include "accel/soft/breakpoint.h"
+#include <string.h>
+
 #include "accel/soft/decode.h"
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
+#include "memory/address-space.h"
 
 #define PCID_MASK 0xfffu
 
@@ -16,6 +19,26 @@ static void need_ring0(SoftCpu *s, const Uop *op)
 }
 
 /* ---- CR0, CR3, CR4, CR8 ---- */
+
+/* What PAE paging outside long mode begins with is checked when it is loaded: #GP(0) if an entry
+ * that is present has a bit that must be 0 (SDM vol. 3 section 4.4.1). The walk reads them again.
+ */
+static void check_pdptes(SoftCpu *s, const Uop *op, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+{
+    const uint64_t reserved = 0x1e6 | UINT64_MAX << s->cpu.model.phys_bits;
+
+    if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || (s->cpu.efer & EFER_LME)) {
+        return;
+    }
+    const uint8_t *host = address_space_host(&address_space_memory, cr3 & 0xffffffe0, 4 * 8);
+    for (unsigned i = 0; host && i < 4; i++) {
+        uint64_t entry;
+        memcpy(&entry, host + 8 * i, sizeof(entry));
+        if ((entry & PTE_P) && (entry & reserved)) {
+            soft_raise(s, op, EXC_GP, 0);
+        }
+    }
+}
 
 static void write_cr0(SoftCpu *s, const Uop *op, uint64_t value)
 {
@@ -34,6 +57,7 @@ static void write_cr0(SoftCpu *s, const Uop *op, uint64_t value)
     if (!paging && (soft_code64(s) || (cpu->cr4 & CR4_PCIDE))) {
         soft_raise(s, op, EXC_GP, 0);
     }
+    check_pdptes(s, op, value, cpu->cr3, cpu->cr4);
     uint64_t changed = cpu->cr0 ^ value;
     cpu->cr0 = (value & known) | CR0_ET;
     if (changed & CR0_PG) {
@@ -57,6 +81,7 @@ static void write_cr3(SoftCpu *s, const Uop *op, uint64_t value)
     if (soft_long_mode(s) && value >> cpu->model.phys_bits) {
         soft_raise(s, op, EXC_GP, 0);
     }
+    check_pdptes(s, op, cpu->cr0, value, cpu->cr4);
     cpu->cr3 = value;
     soft_tlb_flush(s, cpu->cr4 & CR4_PGE);
 }
@@ -101,6 +126,7 @@ static void write_cr4(SoftCpu *s, const Uop *op, uint64_t value)
         (new_pcids && (!soft_long_mode(s) || (cpu->cr3 & PCID_MASK)))) {
         soft_raise(s, op, EXC_GP, 0);
     }
+    check_pdptes(s, op, cpu->cr0, cpu->cr3, value);
     cpu->cr4 = value;
     soft_tlb_flush(s, false);
     soft_breakpoints_update(s); /* DE */

@@ -650,6 +650,42 @@ static void test_control_registers(void)
     g_assert_cmpint(RUN(cr0_nopg), ==, EXC_GP);
 }
 
+/* The four entries at the top of PAE tables, when MOV to CR0 or CR3 makes them count. */
+static void test_pdptes(void)
+{
+    static const struct {
+        uint64_t entry;
+        bool bad;
+    } cases[] = {
+        { 0, false },
+        { PTE_P, false },
+        { PTE_P | 0x18, false }, /* PWT, PCD */
+        { PTE_RW | PTE_US, false },
+        { PTE_P | PTE_RW, true },
+        { PTE_P | PTE_US, true },
+        { PTE_P | PTE_A, true },
+        { PTE_P | PTE_G, true },
+        { PTE_P | PTE_NX, true },
+    };
+    enum { TABLE = 0x50000, DIRECTORY = 0x60000 };
+
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+        bool bad = cases[i / 2].bad, cr3 = i % 2;
+        reset(HARNESS_FLAT32);
+        put64(DIRECTORY, PTE_P | PTE_RW | PTE_PS);
+        put64(0, DIRECTORY | PTE_P); /* the tables before CR3 is loaded */
+        put64(TABLE, DIRECTORY | PTE_P);
+        put64(TABLE + 8 * 3, cases[i / 2].entry);
+        h->cpu->cr4 = CR4_PAE;
+        h->cpu->cr3 = cr3 ? 0 : TABLE;
+        h->cpu->cr0 |= cr3 ? CR0_PG : 0;
+        h->cpu->regs[X86_RAX] = cr3 ? (uint32_t)TABLE : h->cpu->cr0 | CR0_PG;
+        g_assert_cmpint(run(cr3 ? "0f22d8" : "0f22c0"), ==, bad ? EXC_GP : -1);
+        g_assert_cmphex(h->cpu->cr3, ==, bad && cr3 ? 0 : TABLE);
+        g_assert_cmpint(!!(h->cpu->cr0 & CR0_PG), ==, cr3 || !bad);
+    }
+}
+
 /* ---- ports ---- */
 
 static uint64_t port_value, port_addr;
@@ -732,6 +768,7 @@ int main(int argc, char **argv)
         { "/soft-sys/msrs", test_msrs },
         { "/soft-sys/performance-msrs", test_perf_msrs },
         { "/soft-sys/control-registers", test_control_registers },
+        { "/soft-sys/pdptes", test_pdptes },
         { "/soft-sys/ports", test_ports },
     };
 
