@@ -19,6 +19,7 @@ GIB = 1 << 30
 ROOMS = 16, 4096  # GiB
 TURNS = 12
 SETTLE = 0.05  # seconds
+IDLE_SETTLE, IDLE = 3, 10  # seconds: a guest is at rest, and is watched
 APPEND = vm.APPEND + " quiet"
 
 
@@ -38,12 +39,32 @@ def start(program, accel, build):
         yield "resident size when paused", "MiB", resident(guest.process.pid)
 
 
+def processor_seconds(pid):
+    """By the clock of the process, which counts nanoseconds: /proc has hundredths of a second."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def idle(guest):
+    """What a guest at its shell prompt takes, and how fast a DIMM comes into it when it has been left alone."""
+    time.sleep(IDLE_SETTLE)
+    before = processor_seconds(guest.process.pid)
+    time.sleep(IDLE)
+    yield "idle guest", "% CPU", (processor_seconds(guest.process.pid) - before) / IDLE * 100
+    adds = []
+    for _ in range(3):
+        time.sleep(1)
+        adds.append(guest.plug("d0", 256 * MIB) * 1000)
+        guest.unplug("d0")
+    yield "device_add to _OST, guest idle", "ms", statistics.median(adds)
+
+
 def boot(program, accel, build, slots, label):
     with vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND,
                memory=f"2G,slots={slots},maxmem=16G") as guest:
         ready = guest.wait_ready()
         if label == "":
             yield "start to the first user-space line", "s", ready
+            yield from idle(guest)
         adds, removes = [], []
         for _ in range(5):
             adds.append(guest.plug("d0", 256 * MIB) * 1000)
