@@ -348,8 +348,13 @@ CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id
          "<sibling id='{}' value='21'/></distances></cell>")
 NO_BALLOON = "<memballoon model='none'/>"
 PATH = "<source mode='bind' path='"
+VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
+    <rng model='virtio'><backend model='builtin'/></rng>
+    <channel type='pty'><target type='virtio' name='org.test.0'/></channel>
+    <console type='pty'><target type='virtio'/></console>"""
 VARIANTS = [
     ("as it is", {}),
+    ("random bytes, a channel, a console", {NO_BALLOON: NO_BALLOON + VIRTIO}),
     ("without ACPI", {"<acpi/>": "", "<maxMemory slots='8' unit='GiB'>16</maxMemory>": ""}),
     ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
     ("a DIMM from the start", {NO_BALLOON: NO_BALLOON + DIMM_XML}),
@@ -379,7 +384,7 @@ def variant(machine, number):
 
 GROUPS = {
     "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
-                 for machine, count in (("q35", len(VARIANTS)), ("pc", 3)) for number in range(count)] +
+                 for machine, count in (("q35", len(VARIANTS)), ("pc", 4)) for number in range(count)] +
                 [("log", log_is_clean)],
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
