@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -209,6 +210,25 @@ bool channel_accept(Channel *channel, GError **errp)
         error_set_errno(errp, err, "nobody can connect");
     }
     return channel->fd >= 0;
+}
+
+void channel_wait(const Channel *channel)
+{
+    siginfo_t info;
+
+    while (channel->child && waitid(P_PID, (id_t)channel->child, &info, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
+}
+
+void channel_stop(const Channel *channel)
+{
+    if (channel->child) {
+        kill(channel->child, SIGTERM);
+    }
+    if (channel->listener >= 0) {
+        shutdown(channel->listener, SHUT_RDWR);
+    }
 }
 
 bool channel_close(Channel *channel, GError **errp)

@@ -16,6 +16,8 @@ static struct {
     char *uri; /* NULL: nothing was started */
     Channel channel;
     GThread *thread;
+    Stream *stream; /* the thread's, but for stream_cancel(); NULL: it waits for the other end */
+    bool ends;      /* the program does */
 
     /* the thread's, until it has ended */
     ReadMachine machine;
@@ -47,28 +49,67 @@ static void incoming_ended(void *opaque)
         give_up();
         return;
     }
-    bool running = coming.machine.run.running;
+    const RunRecord run = coming.machine.run;
     read_machine_clear(&coming.machine);
     runstate_set(RUN_STATE_PAUSED);
     migration_set_status(MIGRATION_STATUS_COMPLETED);
-    if (coming.autostart && running) {
+    if (coming.autostart && run.running) {
         runstate_start();
     }
+    if (run.shutdown != SHUTDOWN_CAUSE_NONE) {
+        runstate_request_shutdown(run.shutdown);
+    }
+}
+
+void incoming_finish(void)
+{
+    if (!coming.thread) {
+        return;
+    }
+    coming.ends = true;
+    channel_stop(&coming.channel);
+    if (coming.stream) {
+        stream_cancel(coming.stream);
+    }
+    machine_unlock();
+    g_thread_join(coming.thread);
+    machine_lock();
+    coming.thread = NULL;
+    channel_close(&coming.channel, NULL);
+    read_machine_clear(&coming.machine);
+    g_clear_error(&coming.err);
 }
 
 /* ---- the thread ---- */
 
+static void read_all(void)
+{
+    Stream *stream = stream_new(channel_take_fd(&coming.channel));
+
+    machine_lock();
+    coming.stream = stream;
+    if (coming.ends) {
+        stream_cancel(stream);
+    } else {
+        migration_set_status(MIGRATION_STATUS_ACTIVE);
+    }
+    machine_unlock();
+    read_machine(&coming.machine, stream, &coming.err);
+    machine_lock();
+    coming.stream = NULL;
+    machine_unlock();
+    stream_free(stream);
+}
+
 static gpointer incoming_thread(gpointer opaque)
 {
-    g_autoptr(Stream) stream = NULL;
-
     if (coming.channel.fd >= 0 || channel_accept(&coming.channel, &coming.err)) {
-        stream = stream_new(channel_take_fd(&coming.channel));
-        machine_lock();
-        migration_set_status(MIGRATION_STATUS_ACTIVE);
-        machine_unlock();
-        read_machine(&coming.machine, stream, &coming.err);
+        read_all();
     }
+    if (coming.err) {
+        channel_stop(&coming.channel);
+    }
+    channel_wait(&coming.channel);
     main_loop_schedule(incoming_ended, NULL);
     return NULL;
 }

@@ -14,6 +14,8 @@
 bool incoming_prepare(const char *uri, bool autostart, GError **errp);
 /* migrate-incoming. */
 bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* The program ends, the main loop has ended: nothing comes any more. */
+void incoming_finish(void);
 /* `cont` and `stop` meanwhile: whether it is to go on when it is there. */
 void incoming_set_autostart(bool on);
 

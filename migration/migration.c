@@ -32,6 +32,8 @@ static struct {
     Channel channel;
     GThread *thread; /* NULL: none is under way */
     Stream *stream;  /* while the thread runs, and only its but for stream_cancel() and _bytes() */
+    bool connecting; /* the thread does, and cannot be stopped */
+    bool written;    /* all of it: it cannot be cancelled any more */
     bool cancelled;
     bool resume;     /* the machine ran before */
     RunState before; /* else: what it did */
@@ -42,8 +44,8 @@ static struct {
     Precopy precopy;
 
     /* made by freeze(), for the thread */
-    bool frozen;
-    GCond frozen_cond; /* with the machine lock */
+    bool frozen, ends; /* ends: the program does, nobody will freeze the machine */
+    GCond frozen_cond; /* with the machine lock: one of them is set */
     SavedStates *states;
     RunRecord run;
     GError *err; /* the thread's, and freeze()'s */
@@ -85,21 +87,26 @@ static void let_run_again(void)
     }
 }
 
-/* Main thread: the thread is through. */
-static void migration_ended(void *opaque)
+/* The thread was joined. */
+static void put_away(void)
 {
-    g_thread_join(going.thread);
     going.thread = NULL;
-    going.ended = clock_host_ns();
-    if (going.stream) {
-        going.bytes = stream_bytes(going.stream);
-        g_clear_pointer(&going.stream, stream_free);
-    }
     channel_close(&going.channel, going.err ? NULL : &going.err);
     g_clear_pointer(&going.states, saved_states_free);
     g_clear_pointer(&going.config, json_object_put);
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
+}
+
+/* Main thread. */
+static void migration_ended(void *opaque)
+{
+    g_thread_join(going.thread);
+    put_away();
+    going.ended = clock_host_ns();
+    if (going.frozen) {
+        runstate_release(!going.err);
+    }
     if (!going.err) {
         runstate_set(RUN_STATE_POSTMIGRATE);
         migration_set_status(MIGRATION_STATUS_COMPLETED);
@@ -150,10 +157,13 @@ static void freeze(void *opaque)
         going.resume = runstate_is_running();
         going.stopped = clock_host_ns();
         runstate_stop(RUN_STATE_FINISH_MIGRATE);
+        runstate_finish_reset(); /* what vCPUs asked for on their way */
         runstate_set(RUN_STATE_FINISH_MIGRATE);
     }
     if (!going.cancelled && check_unchanged(&going.err)) {
-        going.run = (RunRecord){ .clock_ns = clock_ns(), .running = going.resume };
+        going.run = (RunRecord){ .clock_ns = clock_ns(),
+                                 .running = going.resume,
+                                 .shutdown = runstate_hold() };
         going.states = saved_states_take();
         dirty_tracker_sync(going.ram.tracker);
         going.precopy_bytes = stream_bytes(going.stream);
@@ -167,10 +177,10 @@ static bool wait_frozen(void)
 {
     main_loop_schedule(freeze, NULL);
     machine_lock();
-    while (!going.frozen) {
+    while (!going.frozen && !going.ends) {
         machine_cond_wait(&going.frozen_cond);
     }
-    bool ok = !going.cancelled && !going.err;
+    bool ok = going.frozen && !going.cancelled && !going.err;
     machine_unlock();
     return ok;
 }
@@ -205,6 +215,7 @@ static bool connect_out(GError **errp)
     if (going.channel.fd < 0) {
         going.channel = channel;
     }
+    going.connecting = false;
     going.stream = stream_new(channel_take_fd(&going.channel));
     stream_set_limit(going.stream, migration_params.max_bandwidth);
     if (going.cancelled) {
@@ -219,18 +230,26 @@ static gpointer migration_thread(gpointer opaque)
 {
     GError *err = NULL;
 
-    if (connect_out(&err)) {
-        write_machine(going.stream, &err);
-    }
+    bool written = connect_out(&err) && write_machine(going.stream, &err);
     machine_lock();
+    going.written = written;
+    going.connecting = false;
     if (err && !going.err) {
         going.err = g_steal_pointer(&err);
     }
-    if (going.cancelled && !going.err) {
+    if (!going.written && !going.err) {
         error_set(&going.err, "it was cancelled");
+    }
+    if (going.stream) {
+        going.bytes = stream_bytes(going.stream);
+        g_clear_pointer(&going.stream, stream_free);
+    }
+    if (going.err) {
+        channel_stop(&going.channel);
     }
     machine_unlock();
     g_clear_error(&err);
+    channel_wait(&going.channel);
     main_loop_schedule(migration_ended, NULL);
     return NULL;
 }
@@ -273,6 +292,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     memset(&going, 0, sizeof(going));
     going.uri = g_strdup(uri);
     going.channel = channel;
+    going.connecting = may_take_long(uri);
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);
@@ -282,13 +302,30 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 
 void migration_cancel(void)
 {
-    if (migration_active() && !going.cancelled) {
+    if (migration_active() && !going.cancelled && !going.written) {
         going.cancelled = true;
         migration_set_status(MIGRATION_STATUS_CANCELLING);
+        channel_stop(&going.channel);
         if (going.stream) {
             stream_cancel(going.stream);
         }
     }
+}
+
+void migration_finish(void)
+{
+    migration_cancel();
+    /* A thread that connects never gets the machine lock again, and so it does no harm. */
+    if (!migration_active() || going.connecting) {
+        return;
+    }
+    going.ends = true;
+    g_cond_signal(&going.frozen_cond);
+    channel_stop(&going.channel);
+    machine_unlock();
+    g_thread_join(going.thread);
+    machine_lock();
+    put_away();
 }
 
 /* ---- how it goes ---- */

@@ -33,6 +33,8 @@ extern bool migration_auto_converge;
 bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
 /* Give up one that is under way: the machine goes on here. Nothing happens without one. */
 void migration_cancel(void);
+/* The program ends, the main loop has ended: so does one that is under way. Main thread. */
+void migration_finish(void);
 /* Is one under way? Then nothing may be plugged. */
 bool migration_active(void);
 

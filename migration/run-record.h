@@ -4,10 +4,13 @@
 #define MIGRATION_RUN_RECORD_H
 
 #include "migration/stream.h"
+#include "qapi/qapi-types.h"
 
 typedef struct RunRecord {
     int64_t clock_ns; /* the virtual clock */
     bool running;     /* the machine is to go on by itself */
+    /* What the guest has asked for, and nobody has done yet; SHUTDOWN_CAUSE_NONE: nothing. */
+    ShutdownCause shutdown;
 } RunRecord;
 
 bool run_record_write(RunRecord *run, Stream *stream, GError **errp);

@@ -15,6 +15,7 @@
 #include "hw/i386/firmware.h"
 #include "memory/memory.h"
 #include "migration/incoming.h"
+#include "migration/migration.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
@@ -339,6 +340,8 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
 
 void startup_cleanup(Startup *startup, bool ok)
 {
+    migration_finish();
+    incoming_finish();
     gdb_server_cleanup();
     monitor_cleanup();
     chardev_cleanup();

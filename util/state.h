@@ -59,11 +59,13 @@ struct StateTable {
 
 /* A number, and an array of numbers. MAX forms refuse larger values: for what is used as an index
  * or as an enumeration. */
-#define STATE_UINT(type, member) STATE_UINT_MAX(type, member, 0)
-#define STATE_UINT_MAX(type, member, most)                                           \
-    {                                                                                \
-        .name = #member, .kind = STATE_KIND_UINT, .width = STATE_SIZE(type, member), \
-        .offset = offsetof(type, member), .count = 1, .max = (most)                  \
+#define STATE_UINT(type, member)           STATE_UINT_MAX(type, member, 0)
+#define STATE_UINT_MAX(type, member, most) STATE_UINT_MAX_SINCE(type, member, most, 0)
+/* That the table has from @version on. */
+#define STATE_UINT_MAX_SINCE(type, member, most, version)                               \
+    {                                                                                   \
+        .name = #member, .kind = STATE_KIND_UINT, .width = STATE_SIZE(type, member),    \
+        .offset = offsetof(type, member), .count = 1, .max = (most), .since = (version) \
     }
 #define STATE_INT(type, member)                                                     \
     {                                                                               \

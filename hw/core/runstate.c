@@ -21,7 +21,7 @@ static int exit_status; /* 0: what ended the program was asked for */
 static ShutdownCause shutdown_requested, reset_requested;
 static bool powerdown_requested;
 static bool processing_scheduled;
-static bool resets_held;
+static bool resets_held, guest_held;
 
 RunState runstate_get(void)
 {
@@ -150,6 +150,7 @@ static void do_shutdown(ShutdownCause cause)
     qapi_event_send_shutdown(cause_is_guest(cause), cause);
     if (stays_after(cause)) {
         runstate_stop(RUN_STATE_SHUTDOWN);
+        state = RUN_STATE_SHUTDOWN; /* also if it stood before */
         return;
     }
     vcpu_pause_all();
@@ -184,7 +185,10 @@ static void process_requests(void *opaque)
     bool powerdown = powerdown_requested;
 
     processing_scheduled = false;
-    shutdown_requested = SHUTDOWN_CAUSE_NONE;
+    shutdown = guest_held && cause_is_guest(shutdown) ? SHUTDOWN_CAUSE_NONE : shutdown;
+    if (shutdown != SHUTDOWN_CAUSE_NONE) {
+        shutdown_requested = SHUTDOWN_CAUSE_NONE;
+    }
     reset = resets_held ? SHUTDOWN_CAUSE_NONE : reset;
     reset_requested = resets_held ? reset_requested : SHUTDOWN_CAUSE_NONE;
     powerdown_requested = false;
@@ -243,6 +247,21 @@ void runstate_request_reset(ShutdownCause cause)
 void runstate_hold_resets(bool hold)
 {
     resets_held = hold;
+    schedule_processing();
+}
+
+ShutdownCause runstate_hold(void)
+{
+    guest_held = resets_held = true;
+    return cause_is_guest(shutdown_requested) ? shutdown_requested : SHUTDOWN_CAUSE_NONE;
+}
+
+void runstate_release(bool gone)
+{
+    if (gone && cause_is_guest(shutdown_requested)) {
+        shutdown_requested = SHUTDOWN_CAUSE_NONE;
+    }
+    guest_held = resets_held = false;
     schedule_processing();
 }
 

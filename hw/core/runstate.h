@@ -34,6 +34,12 @@ void runstate_set(RunState state);
 
 /* While resets are held, what asks for one waits: memory is being written to a file. */
 void runstate_hold_resets(bool hold);
+/* The machine goes elsewhere, and stands until runstate_release(): what its guest asked for before
+ * waits, and resets. The shutdown that it asked for is the other end's to do; NONE: there is none.
+ */
+ShutdownCause runstate_hold(void);
+/* @gone: the machine did go, and that shutdown with it. Else it is done here now. */
+void runstate_release(bool gone);
 void runstate_request_reset(ShutdownCause cause);    /* reboot=shutdown: that */
 void runstate_request_shutdown(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
 void runstate_request_powerdown(void);

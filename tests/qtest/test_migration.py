@@ -526,6 +526,47 @@ def poke_chips(m, seed):
         m(f"writel 0xfec00010 {rng.getrandbits(32):#x}")
 
 
+def quits(m):
+    """The program ends at once, by itself, and has nothing to say."""
+    m.qmp.send(b'{"execute":"quit"}\n')
+    tap.equal(m.process.wait(machine.vm.LONG), 0)
+    tap.equal([line for line in m.errors().split("\n") if "warning" not in line and line], [])
+
+
+def quit_meanwhile():
+    """The program ends while a machine goes or comes: to a command or a socket that takes no more, from one that gives
+    nothing, or part of it."""
+    with Folder() as at:
+        with start(MACHINES["pc"]) as m:
+            save(m, f"file:{at('whole')}")
+        with open(at("half"), "wb") as file:
+            file.write(contents(at("whole"))[:-100])
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(at("listener"))
+            listener.listen()
+            for uri in "exec:sleep 1000", f"unix:{at('listener')}":
+                with start(MACHINES["pc"], memory="64M") as m:
+                    m("memset 0x100000 0x3000000 0x5a")
+                    m.qmp.command("migrate", uri=uri)
+                    machine.vm.wait_until(lambda m=m: m.qmp.command("query-migrate").get("ram", {}).get("transferred"),
+                                          f"bytes go to {uri}")
+                    quits(m)
+        for uri in f"unix:{at('s')}", "exec:sleep 1000", f"exec:cat {at('half')}; exec sleep 1000":
+            with start([*MACHINES["pc"], "-incoming", uri]) as m:
+                quits(m)
+        tap.equal(os.path.exists(at("s")), False, "the socket")
+
+
+def cancelled_command():
+    """A command that takes nothing is ended by migrate_cancel, and the monitor does not wait for it."""
+    with start(MACHINES["pc"], memory="64M") as m:
+        m("memset 0x100000 0x3000000 0x5a")
+        m.qmp.command("migrate", uri="exec:sleep 1000")
+        wait(m, "active")
+        m.qmp.command("migrate_cancel")
+        wait(m, "cancelled")
+
+
 def by_engine(engine, cpu, incoming=None):
     """A machine that stands: with KVM the registers of its chips are not ours to write."""
     extra = ["-machine", "pc,firmware=off", *cpu, "-S", *(["-incoming", f"file:{incoming}"] if incoming else [])]
@@ -575,7 +616,7 @@ def main():
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, kernel_chips, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, cancelled_command, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 

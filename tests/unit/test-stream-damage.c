@@ -4,52 +4,13 @@
  * the error says where. If the sums are right all the same, it is refused, or it is a machine, and
  * what is left behind is no matter to the next one that is loaded.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "accel/choose.h"
-#include "hw/core/machine.h"
-#include "hw/core/runstate.h"
-#include "memory/memory.h"
-#include "migration/migration.h"
 #include "migration/reader.h"
-#include "util/machine-lock.h"
-#include "util/main-loop.h"
+#include "tests/unit/saved-machine.h"
 
-#define PAGE   4096
-#define FILL   0x5a
 #define STRIDE 256 /* between the bytes of a page that are tried */
-
-static int file; /* a memfd: the stream */
-static GByteArray *stream;
-
-static void make_machine(const char *type)
-{
-    GError *err = NULL;
-    Machine *machine;
-
-    main_loop_init();
-    memory_init();
-    accel_choose("qtest", &err);
-    g_assert_no_error(err);
-    machine = machine_new(machine_type_find(type, &err), &err);
-    g_assert_no_error(err);
-    machine->firmware = g_strdup("off");
-    g_assert_true(machine_parse_memory(machine, "1M", &err) && machine_init(machine, &err));
-    machine->ready = true;
-    machine_reset(machine);
-}
-
-/* A page that is not zero, between those that are. */
-static void fill_memory(void)
-{
-    g_autoptr(GPtrArray) blocks = ram_blocks_list();
-    RamBlock *block = blocks->pdata[0];
-
-    memset(block->host + PAGE, FILL, PAGE);
-}
 
 /* The place after @at that is to be tried: of the contents of a page, not all. */
 static guint next_place(guint at)
@@ -59,45 +20,6 @@ static guint next_place(guint at)
     } while (at + 1 < stream->len && at % STRIDE && stream->data[at] == FILL &&
              stream->data[at - 1] == FILL && stream->data[at + 1] == FILL);
     return at;
-}
-
-static int open_stream(void)
-{
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    return fd;
-}
-
-static int take_fd(const char *name, GError **errp)
-{
-    return open_stream();
-}
-
-static void save_machine(void)
-{
-    GError *err = NULL;
-    off_t size;
-
-    file = memfd_create("stream", MFD_CLOEXEC);
-    migration_start("fd:stream", take_fd, &err);
-    g_assert_no_error(err);
-    while (migration_active()) {
-        main_loop_iterate(true);
-    }
-    g_assert_cmpint(runstate_get(), ==, RUN_STATE_POSTMIGRATE);
-    size = lseek(file, 0, SEEK_END);
-    stream = g_byte_array_sized_new((guint)size);
-    g_byte_array_set_size(stream, (guint)size);
-    g_assert_cmpint(pread(file, stream->data, stream->len, 0), ==, size);
-}
-
-static void prepare(const char *type)
-{
-    make_machine(type);
-    fill_memory();
-    save_machine();
 }
 
 /* What the error says of the stream as it is in the file; NULL: it is a machine. */
@@ -164,40 +86,6 @@ static void check_changed(const char *type)
 }
 
 /* ---- sums that are right ---- */
-
-typedef struct State {
-    char name[256];
-    GByteArray *data;
-} State;
-
-static void state_free(void *opaque)
-{
-    State *state = opaque;
-
-    g_byte_array_unref(state->data);
-    g_free(state);
-}
-
-/* The records of states, in order. */
-static GPtrArray *read_states(void)
-{
-    GPtrArray *states = g_ptr_array_new_with_free_func(state_free);
-    g_autoptr(Stream) in = stream_new(open_stream());
-    Record record = { 0 };
-
-    g_assert_true(stream_get_header(in, NULL));
-    while (record.kind != RECORD_END) {
-        g_assert_true(stream_get_record(in, &record, NULL));
-        if (record.kind == RECORD_DEVICE) {
-            State *state = g_new(State, 1);
-
-            memcpy(state->name, record.name, sizeof(state->name));
-            state->data = g_byte_array_append(g_byte_array_new(), record.data, (guint)record.size);
-            g_ptr_array_add(states, state);
-        }
-    }
-    return states;
-}
 
 /* What the error says if all states are loaded, but of @changed only @size bytes; NULL: nothing. */
 static char *load_error(const GPtrArray *states, const State *changed, size_t size)
