@@ -13,6 +13,21 @@ FIELD = re.compile(r"\b(?:STATE_[A-Z_]+|offsetof)\(\s*(\w+),\s*([\w.]+)")
 MACRO = re.compile(r"^#define (\w+)\((\w+)\)\s+STATE_[A-Z]+\((\w+), ([\w.]*?)(\w+)\)$", re.M)
 
 
+# A variable that lives as long as the program: its type, its name. Functions have parentheses.
+STATIC = re.compile(r"^([ \t]*)static (?!inline\b)([^;{}()=]*?|struct \{.*?\n\1\} ?)(\w+(?:\[[^]]*\]|\s*,\s*\**\w+)*)\s*[=;]",
+                    re.M | re.S)
+
+
+def variables(text):
+    """The names of the static variables of a text that can change, in functions too."""
+    text = COMMENT.sub(" ", text)
+    found = []
+    for _, kind, names in STATIC.findall(text):
+        if not re.search(r"\bconst\b", kind.rsplit("*", 1)[-1]):
+            found += declared(names)
+    return found
+
+
 def structures(text):
     """{name: body} of those that the text defines."""
     return {found.group(1): found.group(2) for found in STRUCT.finditer(text)}

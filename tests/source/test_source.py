@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tap
 from circles import circles
-from members import check
+from members import check, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = f"{sys.argv[1]}/dimmable"
@@ -149,6 +149,44 @@ def test_members_are_found():
     tap.equal(found("\n    /* state */\n    struct {\n        bool a;\n    } b;"), ["Chip.b.a"])
     tap.equal([text.split()[0] for text in check(["struct Other {\n    Chip parent;\n    int more;\n};\n" +
                                                  DEVICE % ("", "")])], ["Other.more"])
+
+
+# Variables of hw/ outside of structures, and why a saved machine does not need them.
+VARIABLES = {
+    "hw/block/block-node.c": {"nodes": "configuration", "count": "numbers names that users do not give"},
+    "hw/char/serial.c": {"serials": "wiring"},
+    "hw/core/bus.c": {"all_buses": "wiring", "none": "empty"},
+    "hw/core/device.c": {"realized_devices": "wiring"},
+    "hw/core/irq-lines.c": {"tables": "constant after the start"},
+    "hw/core/machine.c": {"the_machine": "wiring"},
+    "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
+    "hw/core/runstate.c": {
+        "state": "the other end's own", "actions": "configuration", "exit_status": "of this program",
+        "shutdown_requested": "in the run record (docs/state.md)", "powerdown_requested": "done before the machine goes",
+        "reset_requested": "done before the machine goes", "processing_scheduled": "derived from the requests",
+        "resets_held": "this program's dump or migration", "guest_held": "this program's migration"},
+    "hw/i386/firmware.c": {"added_dirs": "configuration"},
+    "hw/intc/apic-deliver.c": {"bus": "wiring, and a line whose level the 8259 tells again"},
+    "hw/intc/apic.c": {"region": "wiring"},
+    "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
+    "hw/mem/memory-device.c": {"none": "empty"},
+}
+
+
+def test_variables():
+    """What devices keep is in structures, where a state table can have it: what is not, says why."""
+    found = {str(path): set(variables((ROOT / path).read_text())) for path in files(".c", below="hw")}
+    nothing([f"{path}: {name} is state of no structure: put it into a device's, or say in VARIABLES why a saved machine "
+             "does not need it" for path, names in found.items() for name in sorted(names - set(VARIABLES.get(path, {})))]
+            + [f"{path}: there is no variable {name} any more" for path, names in VARIABLES.items()
+               for name in sorted(set(names) - found.get(path, set()))])
+
+
+def test_variables_are_found():
+    tap.equal(variables("static int a;\nstatic const int b = 1;\nstatic const char *c;\nstatic const char *const d[] = {};\n"
+                        "static int f(void)\n{\n    static bool g, h;\n}\nstatic struct {\n    int i;\n} j;\n"
+                        "static const struct {\n    int k;\n} l[] = {};\nstatic inline int m(int n);\n"),
+              ["a", "c", "g", "h", "j"])
 
 
 def test_sizes():
@@ -307,7 +345,8 @@ def test_options():
 
 tap.run([("includes", test_includes), ("engines", test_engines), ("circles", test_circles),
          ("circles are found", test_circles_are_found), ("members", test_members),
-         ("members are found", test_members_are_found), ("sizes", test_sizes),
+         ("members are found", test_members_are_found),
+         ("variables", test_variables), ("variables are found", test_variables_are_found), ("sizes", test_sizes),
          ("licences", test_licences), ("leftovers", test_leftovers), ("formats", test_formats),
          ("formats are found", test_formats_are_found), ("units", test_units),
          ("prefixes", test_prefixes), ("prefixes are found", test_prefixes_are_found),

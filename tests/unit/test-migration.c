@@ -3,7 +3,8 @@
  */
 #include <zlib.h>
 
-#include "accel/vcpu.h"
+#include "accel/accel.h"
+#include "memory/address-space.h"
 #include "migration/incoming.h"
 #include "migration/reader.h"
 #include "tests/unit/saved-machine.h"
