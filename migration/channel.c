@@ -20,6 +20,12 @@ static void channel_init(Channel *channel)
 
 /* ---- exec: ---- */
 
+/* In the command's process, before it begins: what it starts is ended with it. */
+static void own_group(void *opaque)
+{
+    setpgid(0, 0);
+}
+
 /* A command that takes a stream says nothing on our standard output: that may be the guest's
  * console. */
 static bool open_exec(Channel *channel, const char *command, bool out, GError **errp)
@@ -28,9 +34,9 @@ static bool open_exec(Channel *channel, const char *command, bool out, GError **
     GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD | (out ? G_SPAWN_STDOUT_TO_DEV_NULL : 0);
     g_autoptr(GError) err = NULL;
 
-    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, flags, NULL, NULL, &channel->child,
-                                  out ? &channel->fd : NULL, out ? NULL : &channel->fd, NULL,
-                                  &err)) {
+    if (!g_spawn_async_with_pipes(NULL, (char **)argv, NULL, flags, own_group, NULL,
+                                  &channel->child, out ? &channel->fd : NULL,
+                                  out ? NULL : &channel->fd, NULL, &err)) {
         error_set(errp, "exec:%s: %s", command, err->message);
         return false;
     }
@@ -224,7 +230,7 @@ void channel_wait(const Channel *channel)
 void channel_stop(const Channel *channel)
 {
     if (channel->child) {
-        kill(channel->child, SIGTERM);
+        kill(-channel->child, SIGTERM);
     }
     if (channel->listener >= 0) {
         shutdown(channel->listener, SHUT_RDWR);

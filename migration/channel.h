@@ -32,8 +32,8 @@ bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, 
 bool channel_accept(Channel *channel, GError **errp);
 /* Wait for the command of exec: to end, which channel_close() would do, too. Any thread. */
 void channel_wait(const Channel *channel);
-/* No more comes or goes: end the command, and a channel_accept() of another thread. Any thread,
- * before channel_close(). */
+/* No more comes or goes: end the command with what it has started, and a channel_accept() of
+ * another thread. Any thread, before channel_close(). */
 void channel_stop(const Channel *channel);
 /* Take the descriptor out. */
 int channel_take_fd(Channel *channel);

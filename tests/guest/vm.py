@@ -24,6 +24,10 @@ class Timeout(Exception):
 LONG = 60
 
 
+# What sanitizers print; the program goes on after some of it, and ends with a status that nobody sees after others.
+FINDINGS = ("WARNING: ThreadSanitizer", "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", ": runtime error: ")
+
+
 def wait_until(condition, what, timeout=LONG):
     """Ask again and again until @condition() gives something that is true: that."""
     deadline = time.monotonic() + timeout
@@ -230,7 +234,7 @@ class Vm:
                      f"{append}{place.append} driver=1"]
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")
-        self.report = ""  # of data races, when it has ended
+        self.report = ""  # what close() has found
         self.started = time.monotonic()
         self.process = place.start(self.args, self.stderr)
         try:
@@ -256,16 +260,20 @@ class Vm:
         return self.stderr.read().decode(errors="replace").strip()
 
     def close(self):
-        if self.process.poll() is None:
+        """End it; what went wrong at that is in `report`: findings of sanitizers, and how it ended if not by itself."""
+        asked = self.process.poll() is None
+        if asked:
             self.process.terminate()
             try:
                 self.process.wait(LONG * self.place.patience)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        # Nobody looks at the status of what was ended like this.
         said = self.errors()
-        self.report = said if "WARNING: ThreadSanitizer" in said else ""
+        if any(finding in said for finding in FINDINGS):
+            self.report = said
+        elif asked and self.process.returncode and self.place is Here:
+            self.report = f"status {self.process.returncode} after SIGTERM: {' '.join(self.args)}\n{said}"
         self.stderr.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 

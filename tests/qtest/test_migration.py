@@ -557,14 +557,27 @@ def quit_meanwhile():
         tap.equal(os.path.exists(at("s")), False, "the socket")
 
 
-def cancelled_command():
-    """A command that takes nothing is ended by migrate_cancel, and the monitor does not wait for it."""
-    with start(MACHINES["pc"], memory="64M") as m:
+def ended_command(end):
+    """A command that takes nothing, and what it has started, are ended by @end; nobody waits for them."""
+    with Folder() as at, start(MACHINES["pc"], memory="64M") as m:
         m("memset 0x100000 0x3000000 0x5a")
-        m.qmp.command("migrate", uri="exec:sleep 1000")
-        wait(m, "active")
+        os.mkfifo(at("fifo"))
+        with open(os.open(at("fifo"), os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as fifo:
+            m.qmp.command("migrate", uri=f"exec:exec 3> {at('fifo')}; echo >&3; sleep 1000; sleep 1000")
+            machine.vm.wait_until(lambda: fifo.read(1), "the command begins")
+            end(m)
+            machine.vm.wait_until(lambda: fifo.read(1) == b"", "the command and its children end")
+
+
+def command_cancelled():
+    def cancel(m):
         m.qmp.command("migrate_cancel")
         wait(m, "cancelled")
+    ended_command(cancel)
+
+
+def command_and_quit():
+    ended_command(quits)
 
 
 def by_engine(engine, cpu, incoming=None):
@@ -616,7 +629,7 @@ def main():
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, cancelled_command, kernel_chips, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
