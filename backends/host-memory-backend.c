@@ -12,8 +12,8 @@
 
 #include "backends/thread-context.h"
 #include "util/error.h"
-#include "util/task.h"
 #include "util/number-set.h"
+#include "util/task.h"
 
 /* By HostMemoryPolicy. */
 static const char *const policy_names[] = { "default", "preferred", "bind", "interleave", NULL };
@@ -313,17 +313,13 @@ static void backend_finalize(Object *obj)
     g_clear_pointer(&backend->ram, ram_block_unref);
 }
 
-static bool release_any(Object *obj, void *opaque)
-{
-    if (object_is_a(obj, TYPE_MEMORY_BACKEND)) {
-        release(MEMORY_BACKEND(obj));
-    }
-    return true;
-}
-
 void host_memory_backends_release(void)
 {
-    object_foreach(object_root(), release_any, NULL);
+    g_autoptr(GPtrArray) backends = object_list_type(TYPE_MEMORY_BACKEND);
+
+    for (guint i = 0; i < backends->len; i++) {
+        release(MEMORY_BACKEND(backends->pdata[i]));
+    }
 }
 
 /* ---- using ---- */

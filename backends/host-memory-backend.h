@@ -17,7 +17,6 @@
 #define TYPE_MEMORY_BACKEND_RAM   "memory-backend-ram"
 #define TYPE_MEMORY_BACKEND_FILE  "memory-backend-file"
 #define TYPE_MEMORY_BACKEND_MEMFD "memory-backend-memfd"
-#define MEMORY_BACKEND(x)         ((HostMemoryBackend *)(x))
 
 #define MAX_HOST_NODES 1024
 
@@ -46,6 +45,7 @@ typedef struct HostMemoryBackend {
     /* The object that has the region mapped, or NULL; borrowed. */
     Object *user;
 } HostMemoryBackend;
+OBJECT_CAST_DEFINE(HostMemoryBackend, MEMORY_BACKEND, TYPE_MEMORY_BACKEND)
 
 /* What a kind of backend adds: the `ops` of its type. */
 typedef struct HostMemoryBackendOps {

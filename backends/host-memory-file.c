@@ -28,6 +28,7 @@ typedef struct FileBackend {
     bool discard_data, readonly, pmem;
     FileUndo undo;
 } FileBackend;
+OBJECT_CAST_DEFINE(FileBackend, FILE_BACKEND, TYPE_MEMORY_BACKEND_FILE)
 
 static int open_nameless(const char *dir, GError **errp)
 {
@@ -142,7 +143,7 @@ static void file_undo(const FileBackend *file, int fd)
 
 static bool file_backend_alloc(HostMemoryBackend *backend, GError **errp)
 {
-    FileBackend *file = (FileBackend *)backend;
+    FileBackend *file = FILE_BACKEND(backend);
     int fd;
 
     if (!file->mem_path || !*file->mem_path) {
@@ -177,12 +178,12 @@ static bool file_backend_alloc(HostMemoryBackend *backend, GError **errp)
 
 static void file_backend_undo(HostMemoryBackend *backend)
 {
-    file_undo((const FileBackend *)backend, backend->ram->fd);
+    file_undo(FILE_BACKEND(backend), backend->ram->fd);
 }
 
 static void file_backend_release(HostMemoryBackend *backend)
 {
-    const FileBackend *file = (FileBackend *)backend;
+    const FileBackend *file = FILE_BACKEND(backend);
 
     /* What MADV_REMOVE does. A private mapping never changed the file, and leaves it. Where the
      * file system cannot, the data stays, which is what it would do without the option. */

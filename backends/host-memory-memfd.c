@@ -17,6 +17,7 @@ typedef struct MemfdBackend {
     bool hugetlb, seal;
     uint64_t hugetlbsize; /* bytes; 0: the host's default */
 } MemfdBackend;
+OBJECT_CAST_DEFINE(MemfdBackend, MEMFD_BACKEND, TYPE_MEMORY_BACKEND_MEMFD)
 
 static bool memfd_flags(const MemfdBackend *memfd, unsigned *flags, GError **errp)
 {
@@ -76,7 +77,7 @@ static int memfd_open(const MemfdBackend *memfd, GError **errp)
 
 static bool memfd_backend_alloc(HostMemoryBackend *backend, GError **errp)
 {
-    int fd = memfd_open((MemfdBackend *)backend, errp);
+    int fd = memfd_open(MEMFD_BACKEND(backend), errp);
 
     if (fd < 0) {
         return false;

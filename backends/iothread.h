@@ -10,7 +10,6 @@
 #include "util/loop.h"
 
 #define TYPE_IOTHREAD "iothread"
-#define IOTHREAD(x)   ((Iothread *)(x))
 
 typedef struct Iothread {
     Object parent;
@@ -20,6 +19,7 @@ typedef struct Iothread {
     int64_t thread_pool_min, thread_pool_max;    /* likewise; there is no pool */
     Loop *loop;                                  /* from `complete` on */
 } Iothread;
+OBJECT_CAST_DEFINE(Iothread, IOTHREAD, TYPE_IOTHREAD)
 
 /* Whoever uses the loop holds a reference to @iothread: then the object cannot be deleted. */
 static inline Loop *iothread_loop(const Iothread *iothread)

@@ -124,7 +124,7 @@ void rng_cancel(RngBackend *rng, void *opaque)
 
 static void rng_init(Object *obj)
 {
-    RngBackend *rng = (RngBackend *)obj;
+    RngBackend *rng = RNG_BACKEND(obj);
 
     rng->fd = -1;
     rng->waiting = g_queue_new();
@@ -132,7 +132,7 @@ static void rng_init(Object *obj)
 
 static void rng_finalize(Object *obj)
 {
-    RngBackend *rng = (RngBackend *)obj;
+    RngBackend *rng = RNG_BACKEND(obj);
 
     stop_watch(rng);
     g_queue_free_full(rng->waiting, g_free);
@@ -143,7 +143,7 @@ static void rng_finalize(Object *obj)
 
 static bool random_complete(Object *obj, GError **errp)
 {
-    RngBackend *rng = (RngBackend *)obj;
+    RngBackend *rng = RNG_BACKEND(obj);
 
     if (!rng->filename || !*rng->filename) {
         error_set(errp, "'filename' is empty: it must name a source of random bytes, such as "

@@ -15,6 +15,7 @@
 #define RNG_MAX_BYTES 4096 /* that one request gets */
 
 typedef struct RngBackend RngBackend;
+OBJECT_CAST_DEFINE(RngBackend, RNG_BACKEND, TYPE_RNG_BACKEND)
 
 /* @len bytes, from 1 to RNG_MAX_BYTES, have come. */
 typedef void RngReceive(void *opaque, const uint8_t *data, size_t len);

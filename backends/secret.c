@@ -24,6 +24,7 @@ typedef struct Secret {
     size_t size;
     bool loaded;
 } Secret;
+OBJECT_CAST_DEFINE(Secret, SECRET, TYPE_SECRET)
 
 static void forget(void *bytes, size_t size)
 {
@@ -89,7 +90,7 @@ static bool secret_decode(Secret *secret, GError **errp)
 const uint8_t *secret_lookup(const char *id, size_t *size, GError **errp)
 {
     Object *obj = object_child(object_container("/objects"), id);
-    const Secret *secret = (const Secret *)obj;
+    const Secret *secret = SECRET(obj);
 
     if (!obj || !object_is_a(obj, TYPE_SECRET)) {
         error_set(errp,
@@ -151,7 +152,7 @@ static bool secret_decrypt(Secret *secret, GError **errp)
 
 static bool secret_complete(Object *obj, GError **errp)
 {
-    Secret *secret = (Secret *)obj;
+    Secret *secret = SECRET(obj);
 
     secret->loaded = secret_read(secret, errp) &&
                      (secret->format == SECRET_RAW || secret_decode(secret, errp)) &&
@@ -161,7 +162,7 @@ static bool secret_complete(Object *obj, GError **errp)
 
 static void secret_finalize(Object *obj)
 {
-    Secret *secret = (Secret *)obj;
+    Secret *secret = SECRET(obj);
 
     forget(secret->bytes, secret->size);
     g_free(secret->bytes);

@@ -9,9 +9,9 @@
 #include "qom/object.h"
 
 #define TYPE_THREAD_CONTEXT "thread-context"
-#define THREAD_CONTEXT(x)   ((ThreadContext *)(x))
 
 typedef struct ThreadContext ThreadContext;
+OBJECT_CAST_DEFINE(ThreadContext, THREAD_CONTEXT, TYPE_THREAD_CONTEXT)
 
 /* A new thread that runs @fn(@data) on @context's host CPUs; the caller joins it. NULL with @errp.
  * Any thread; needs no lock, but a reference to @context. @context is a ThreadContext (the type is

@@ -13,8 +13,6 @@
 
 #include "chardev/char.h"
 
-#define TYPE_CHARDEV "chardev"
-#define CHARDEV(x)   ((Chardev *)(x))
 /* Names of the types are this and the name of the backend. */
 #define CHARDEV_TYPE_PREFIX "chardev-"
 

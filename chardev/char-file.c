@@ -18,10 +18,11 @@ typedef struct CharFile {
     bool append;
     int in, out;
 } CharFile;
+OBJECT_CAST_DEFINE(CharFile, CHAR_FILE, "chardev-file")
 
 static void file_init(Object *obj)
 {
-    CharFile *file = (CharFile *)obj;
+    CharFile *file = CHAR_FILE(obj);
 
     file->in = file->out = -1;
 }
@@ -35,7 +36,7 @@ static void close_fd(int fd)
 
 static void file_finalize(Object *obj)
 {
-    CharFile *file = (CharFile *)obj;
+    CharFile *file = CHAR_FILE(obj);
 
     close_fd(file->in);
     close_fd(file->out);
@@ -59,7 +60,7 @@ static bool open_input(CharFile *file, GError **errp)
 
 static bool file_complete(Object *obj, GError **errp)
 {
-    CharFile *file = (CharFile *)obj;
+    CharFile *file = CHAR_FILE(obj);
 
     if (!file->path || !*file->path) {
         error_set(errp, "backend file needs path=FILE");

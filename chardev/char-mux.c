@@ -28,6 +28,7 @@ typedef struct CharMux {
     int focus; /* -1: nobody */
     bool escaped;
 } CharMux;
+OBJECT_CAST_DEFINE(CharMux, CHAR_MUX, "chardev-mux")
 
 static void (*quit_handler)(void);
 
@@ -93,7 +94,7 @@ static void mux_deliver(CharMux *mux, int tag)
 
 static void mux_accept_input(Chardev *chr, CharFrontend *fe)
 {
-    CharMux *mux = (CharMux *)chr;
+    CharMux *mux = CHAR_MUX(chr);
 
     mux_deliver(mux, fe->mux_tag);
     char_accept_input(&mux->base_fe);
@@ -239,33 +240,33 @@ static void mux_event(void *opaque, CharEvent event)
 
 static void mux_write(Chardev *chr, const uint8_t *buf, size_t len)
 {
-    char_write(&((CharMux *)chr)->base_fe, buf, len);
+    char_write(&CHAR_MUX(chr)->base_fe, buf, len);
 }
 
 static void mux_set_line(Chardev *chr, const CharLine *line)
 {
-    char_set_line(&((CharMux *)chr)->base_fe, line);
+    char_set_line(&CHAR_MUX(chr)->base_fe, line);
 }
 
 static void mux_set_break(Chardev *chr, bool on)
 {
-    char_set_break(&((CharMux *)chr)->base_fe, on);
+    char_set_break(&CHAR_MUX(chr)->base_fe, on);
 }
 
 static size_t mux_unsent(const Chardev *chr)
 {
-    return char_unsent(&((const CharMux *)chr)->base_fe);
+    return char_unsent(&CHAR_MUX(chr)->base_fe);
 }
 
 static int mux_take_fd(Chardev *chr)
 {
-    return char_take_fd(&((CharMux *)chr)->base_fe);
+    return char_take_fd(&CHAR_MUX(chr)->base_fe);
 }
 
 static bool mux_in_use(const Chardev *chr)
 {
     for (int i = 0; i < MUX_PORTS; i++) {
-        if (((const CharMux *)chr)->ports[i]) {
+        if (CHAR_MUX(chr)->ports[i]) {
             return true;
         }
     }
@@ -274,12 +275,12 @@ static bool mux_in_use(const Chardev *chr)
 
 static void mux_send_break(Chardev *chr)
 {
-    escape_break((CharMux *)chr);
+    escape_break(CHAR_MUX(chr));
 }
 
 static bool mux_attach(Chardev *chr, CharFrontend *fe, GError **errp)
 {
-    CharMux *mux = (CharMux *)chr;
+    CharMux *mux = CHAR_MUX(chr);
 
     for (int i = 0; i < MUX_PORTS; i++) {
         if (!mux->ports[i]) {
@@ -302,7 +303,7 @@ static bool mux_attach(Chardev *chr, CharFrontend *fe, GError **errp)
 
 static void mux_detach(Chardev *chr, CharFrontend *fe)
 {
-    CharMux *mux = (CharMux *)chr;
+    CharMux *mux = CHAR_MUX(chr);
 
     g_clear_pointer(&mux->ports[fe->mux_tag], g_free);
     if (mux->focus == fe->mux_tag) {
@@ -314,12 +315,12 @@ static void mux_detach(Chardev *chr, CharFrontend *fe)
 
 static void mux_init(Object *obj)
 {
-    ((CharMux *)obj)->focus = -1;
+    CHAR_MUX(obj)->focus = -1;
 }
 
 static bool mux_complete(Object *obj, GError **errp)
 {
-    CharMux *mux = (CharMux *)obj;
+    CharMux *mux = CHAR_MUX(obj);
 
     if (!mux->base) {
         error_set(errp, "backend mux needs chardev=ID; or give the other chardev mux=on");
@@ -336,7 +337,7 @@ static bool mux_complete(Object *obj, GError **errp)
 
 static void mux_finalize(Object *obj)
 {
-    CharMux *mux = (CharMux *)obj;
+    CharMux *mux = CHAR_MUX(obj);
 
     char_detach(&mux->base_fe);
 }

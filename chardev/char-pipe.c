@@ -17,6 +17,7 @@ typedef struct CharPipe {
     char *path;
     int in, out;
 } CharPipe;
+OBJECT_CAST_DEFINE(CharPipe, CHAR_PIPE, "chardev-pipe")
 
 static int open_end(const char *path, const char *suffix)
 {
@@ -34,7 +35,7 @@ static void close_end(int fd)
 
 static bool pipe_complete(Object *obj, GError **errp)
 {
-    CharPipe *pipe = (CharPipe *)obj;
+    CharPipe *pipe = CHAR_PIPE(obj);
 
     if (!pipe->path || !*pipe->path) {
         error_set(errp, "backend pipe needs path=PATH: the FIFOs PATH.in and PATH.out");
@@ -62,14 +63,14 @@ static bool pipe_complete(Object *obj, GError **errp)
 
 static void pipe_init(Object *obj)
 {
-    CharPipe *pipe = (CharPipe *)obj;
+    CharPipe *pipe = CHAR_PIPE(obj);
 
     pipe->in = pipe->out = -1;
 }
 
 static void pipe_finalize(Object *obj)
 {
-    CharPipe *pipe = (CharPipe *)obj;
+    CharPipe *pipe = CHAR_PIPE(obj);
 
     close_end(pipe->in);
     close_end(pipe->out);

@@ -21,6 +21,7 @@ typedef struct CharPty {
     int fd;
     GSource *look;
 } CharPty;
+OBJECT_CAST_DEFINE(CharPty, CHAR_PTY, "chardev-pty")
 
 static gboolean pty_look(gpointer opaque);
 
@@ -45,17 +46,17 @@ static gboolean pty_look(gpointer opaque)
 static void pty_hangup(Chardev *chr)
 {
     chardev_disconnected(chr);
-    pty_look_again((CharPty *)chr);
+    pty_look_again(CHAR_PTY(chr));
 }
 
 static void pty_init(Object *obj)
 {
-    ((CharPty *)obj)->fd = -1;
+    CHAR_PTY(obj)->fd = -1;
 }
 
 static void pty_finalize(Object *obj)
 {
-    CharPty *pty = (CharPty *)obj;
+    CharPty *pty = CHAR_PTY(obj);
 
     chardev_source_end(&pty->look);
     if (pty->fd >= 0) {
@@ -65,7 +66,7 @@ static void pty_finalize(Object *obj)
 
 static bool pty_complete(Object *obj, GError **errp)
 {
-    CharPty *pty = (CharPty *)obj;
+    CharPty *pty = CHAR_PTY(obj);
     struct termios modes;
     char name[64];
     int slave;
@@ -107,7 +108,7 @@ static const Property pty_properties[] = {
 
 static char *pty_filename(const Chardev *chr)
 {
-    return g_strconcat("pty:", ((const CharPty *)chr)->path, NULL);
+    return g_strconcat("pty:", CHAR_PTY(chr)->path, NULL);
 }
 
 static const ChardevOps pty_ops = {

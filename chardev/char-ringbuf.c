@@ -15,10 +15,11 @@ typedef struct CharRingbuf {
     uint8_t *bytes;
     uint64_t in, out; /* how many were ever written, and read or lost */
 } CharRingbuf;
+OBJECT_CAST_DEFINE(CharRingbuf, CHAR_RINGBUF, TYPE_CHARDEV_RINGBUF)
 
 void char_ringbuf_write(Chardev *chr, const uint8_t *buf, size_t len)
 {
-    CharRingbuf *ring = (CharRingbuf *)chr;
+    CharRingbuf *ring = CHAR_RINGBUF(chr);
 
     for (size_t i = 0; i < len; i++) {
         ring->bytes[ring->in++ & (ring->size - 1)] = buf[i];
@@ -30,7 +31,7 @@ void char_ringbuf_write(Chardev *chr, const uint8_t *buf, size_t len)
 
 GByteArray *char_ringbuf_read(Chardev *chr, size_t max)
 {
-    CharRingbuf *ring = (CharRingbuf *)chr;
+    CharRingbuf *ring = CHAR_RINGBUF(chr);
     size_t len = MIN(max, ring->in - ring->out);
     GByteArray *bytes = g_byte_array_sized_new(len);
 
@@ -42,7 +43,7 @@ GByteArray *char_ringbuf_read(Chardev *chr, size_t max)
 
 static bool ringbuf_complete(Object *obj, GError **errp)
 {
-    CharRingbuf *ring = (CharRingbuf *)obj;
+    CharRingbuf *ring = CHAR_RINGBUF(obj);
 
     if (!ring->size || ring->size & (ring->size - 1) || ring->size > RING_MAX) {
         error_set(errp, "size=%" PRIu64 ": must be a power of two, 1 GiB at most", ring->size);
@@ -60,7 +61,7 @@ static bool ringbuf_complete(Object *obj, GError **errp)
 
 static void ringbuf_finalize(Object *obj)
 {
-    g_free(((CharRingbuf *)obj)->bytes);
+    g_free(CHAR_RINGBUF(obj)->bytes);
 }
 
 static const Property ringbuf_properties[] = {

@@ -23,6 +23,7 @@ typedef struct CharSerial {
     bool changed; /* from old_modes */
     bool in_break;
 } CharSerial;
+OBJECT_CAST_DEFINE(CharSerial, CHAR_SERIAL, "chardev-serial")
 
 static const struct {
     unsigned speed;
@@ -69,7 +70,7 @@ void char_serial_modes(struct termios *modes, const CharLine *line)
 /* What the port cannot do it leaves as it was: then the guest's bytes come out as they can. */
 static void serial_set_line(Chardev *chr, const CharLine *line)
 {
-    const CharSerial *serial = (const CharSerial *)chr;
+    const CharSerial *serial = CHAR_SERIAL(chr);
     struct termios modes;
 
     if (chr->connected && tcgetattr(serial->fd, &modes) == 0) {
@@ -80,7 +81,7 @@ static void serial_set_line(Chardev *chr, const CharLine *line)
 
 static void serial_set_break(Chardev *chr, bool on)
 {
-    CharSerial *serial = (CharSerial *)chr;
+    CharSerial *serial = CHAR_SERIAL(chr);
 
     if (on != serial->in_break && chr->connected) {
         serial->in_break = on;
@@ -99,7 +100,7 @@ static void serial_restore(CharSerial *serial)
 
 static bool serial_complete(Object *obj, GError **errp)
 {
-    CharSerial *serial = (CharSerial *)obj;
+    CharSerial *serial = CHAR_SERIAL(obj);
     struct termios modes;
 
     if (!serial->path || !*serial->path) {
@@ -137,17 +138,17 @@ static void serial_hangup(Chardev *chr)
 
 static void serial_cleanup(Chardev *chr)
 {
-    serial_restore((CharSerial *)chr);
+    serial_restore(CHAR_SERIAL(chr));
 }
 
 static void serial_init(Object *obj)
 {
-    ((CharSerial *)obj)->fd = -1;
+    CHAR_SERIAL(obj)->fd = -1;
 }
 
 static void serial_finalize(Object *obj)
 {
-    CharSerial *serial = (CharSerial *)obj;
+    CharSerial *serial = CHAR_SERIAL(obj);
 
     serial_restore(serial);
     if (serial->fd >= 0) {

@@ -54,6 +54,7 @@ typedef struct CharSocket {
     GByteArray *request;       /* the client's, before it is connected */
     GSource *request_source, *request_timeout;
 } CharSocket;
+OBJECT_CAST_DEFINE(CharSocket, CHAR_SOCKET, "chardev-socket")
 
 static void socket_listen(CharSocket *sock);
 static void reconnect_later(CharSocket *sock);
@@ -112,7 +113,7 @@ static ssize_t receive(CharSocket *sock, void *buf, size_t len)
 
 static int socket_take_fd(Chardev *chr)
 {
-    CharSocket *sock = (CharSocket *)chr;
+    CharSocket *sock = CHAR_SOCKET(chr);
     int fd = sock->passed_fd;
 
     sock->passed_fd = -1;
@@ -151,7 +152,7 @@ static size_t decode_websocket(CharSocket *sock, void *buf, size_t len, GByteArr
 
 static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
 {
-    CharSocket *sock = (CharSocket *)chr;
+    CharSocket *sock = CHAR_SOCKET(chr);
     g_autoptr(GByteArray) answer = NULL;
     ssize_t n = receive(sock, buf, len);
     size_t kept;
@@ -172,7 +173,7 @@ static ssize_t socket_read(Chardev *chr, void *buf, size_t len)
 
 static bool socket_encode(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out)
 {
-    CharSocket *sock = (CharSocket *)chr;
+    CharSocket *sock = CHAR_SOCKET(chr);
 
     if (sock->websocket) {
         websocket_encode(buf, len, out);
@@ -195,7 +196,7 @@ static void forget_request(CharSocket *sock)
 
 static void socket_hangup(Chardev *chr)
 {
-    CharSocket *sock = (CharSocket *)chr;
+    CharSocket *sock = CHAR_SOCKET(chr);
 
     forget_request(sock);
     chardev_disconnected(chr);
@@ -255,7 +256,7 @@ static bool read_request(CharSocket *sock, bool *gone)
 static gboolean request_readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     g_autoptr(Object) hold = object_ref(opaque);
-    CharSocket *sock = (CharSocket *)hold;
+    CharSocket *sock = CHAR_SOCKET(hold);
     g_autoptr(GByteArray) answer = g_byte_array_new();
     bool gone, whole = read_request(sock, &gone), accepted;
 
@@ -522,7 +523,7 @@ static int run_waiting(Opening *o, GError **errp)
 
 static bool socket_complete(Object *obj, GError **errp)
 {
-    CharSocket *sock = (CharSocket *)obj;
+    CharSocket *sock = CHAR_SOCKET(obj);
     Opening opening = { .sock = sock, .fd = -1 };
     int fd;
 
@@ -564,7 +565,7 @@ static bool socket_complete(Object *obj, GError **errp)
 
 static void socket_init(Object *obj)
 {
-    CharSocket *sock = (CharSocket *)obj;
+    CharSocket *sock = CHAR_SOCKET(obj);
 
     sock->listen_fd = sock->client_fd = sock->passed_fd = sock->yank_fd = -1;
 }
@@ -582,7 +583,7 @@ static void remove_path(CharSocket *sock)
 
 static void socket_finalize(Object *obj)
 {
-    CharSocket *sock = (CharSocket *)obj;
+    CharSocket *sock = CHAR_SOCKET(obj);
 
     if (sock->attempt) {
         socket_attempt_cancel(sock->attempt);
@@ -598,7 +599,7 @@ static void socket_finalize(Object *obj)
 
 static void socket_cleanup(Chardev *chr)
 {
-    remove_path((CharSocket *)chr);
+    remove_path(CHAR_SOCKET(chr));
 }
 
 /* " <-> HOST:PORT" of a TCP client, or "". */
@@ -619,7 +620,7 @@ static char *describe_peer(const CharSocket *sock)
 
 static char *socket_filename(const Chardev *chr)
 {
-    const CharSocket *sock = (const CharSocket *)chr;
+    const CharSocket *sock = CHAR_SOCKET(chr);
     g_autofree char *where = describe(sock), *peer = describe_peer(sock);
 
     return g_strconcat(chr->connected ? "" : "disconnected:", where,
@@ -629,7 +630,7 @@ static char *socket_filename(const Chardev *chr)
 /* The hang-up that the main loop sees next does the rest. */
 static void socket_yank(Chardev *chr)
 {
-    CharSocket *sock = (CharSocket *)chr;
+    CharSocket *sock = CHAR_SOCKET(chr);
 
     if (sock->yank_fd >= 0) {
         eventfd_write(sock->yank_fd, 1);

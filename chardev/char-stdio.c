@@ -19,6 +19,7 @@ typedef struct CharStdio {
     bool signal;
     int in, out;
 } CharStdio;
+OBJECT_CAST_DEFINE(CharStdio, CHAR_STDIO, "chardev-stdio")
 
 static bool in_use;
 static bool terminal; /* stdin is one, and these are its modes */
@@ -80,14 +81,14 @@ static int private_fd(int fd, int flags)
 
 static void stdio_init(Object *obj)
 {
-    CharStdio *stdio = (CharStdio *)obj;
+    CharStdio *stdio = CHAR_STDIO(obj);
 
     stdio->in = stdio->out = -1;
 }
 
 static void stdio_finalize(Object *obj)
 {
-    CharStdio *stdio = (CharStdio *)obj;
+    CharStdio *stdio = CHAR_STDIO(obj);
 
     if (stdio->in >= 0) {
         close(stdio->in);
@@ -101,7 +102,7 @@ static void stdio_finalize(Object *obj)
 
 static bool stdio_complete(Object *obj, GError **errp)
 {
-    CharStdio *stdio = (CharStdio *)obj;
+    CharStdio *stdio = CHAR_STDIO(obj);
     int in;
 
     if (in_use) {

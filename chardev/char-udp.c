@@ -25,12 +25,13 @@ typedef struct CharUdp {
     int fd;
     size_t taken; /* of the datagram that is first in the socket's queue */
 } CharUdp;
+OBJECT_CAST_DEFINE(CharUdp, CHAR_UDP, "chardev-udp")
 
 /* The front end may have room for less than a datagram, which stays in the queue until all of it
  * was taken. */
 static ssize_t udp_read(Chardev *chr, void *buf, size_t len)
 {
-    CharUdp *udp = (CharUdp *)chr;
+    CharUdp *udp = CHAR_UDP(chr);
     uint8_t datagram[DATAGRAM_MAX];
     ssize_t size = recv(udp->fd, datagram, sizeof(datagram), MSG_PEEK);
 
@@ -58,7 +59,7 @@ static void udp_write(Chardev *chr, const uint8_t *buf, size_t len)
         size_t part = MIN(len, PAYLOAD_MAX);
 
         /* As on the network, what cannot be sent is lost. */
-        (void)!send(((CharUdp *)chr)->fd, buf, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)!send(CHAR_UDP(chr)->fd, buf, part, MSG_DONTWAIT | MSG_NOSIGNAL);
         buf += part;
         len -= part;
     }
@@ -110,7 +111,7 @@ static bool udp_open(CharUdp *udp, const struct addrinfo *remote, GError **errp)
 
 static bool udp_complete(Object *obj, GError **errp)
 {
-    CharUdp *udp = (CharUdp *)obj;
+    CharUdp *udp = CHAR_UDP(obj);
     struct addrinfo *remote;
     bool ok;
 
@@ -138,12 +139,12 @@ static bool udp_complete(Object *obj, GError **errp)
 
 static void udp_init(Object *obj)
 {
-    ((CharUdp *)obj)->fd = -1;
+    CHAR_UDP(obj)->fd = -1;
 }
 
 static void udp_finalize(Object *obj)
 {
-    CharUdp *udp = (CharUdp *)obj;
+    CharUdp *udp = CHAR_UDP(obj);
 
     if (udp->fd >= 0) {
         close(udp->fd);

@@ -12,6 +12,9 @@
 
 typedef struct Chardev Chardev;
 
+#define TYPE_CHARDEV "chardev"
+OBJECT_CAST_DEFINE(Chardev, CHARDEV, TYPE_CHARDEV)
+
 typedef enum CharEvent {
     CHAR_EVENT_OPENED, /* a client is there (at once for files and stdio) */
     CHAR_EVENT_CLOSED,

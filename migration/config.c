@@ -93,7 +93,7 @@ static bool add_device(Device *dev, void *devices)
     g_autofree char *path = object_path(OBJECT(dev));
 
     json_object_object_add(devices, path,
-                           object_is_a(OBJECT(dev), TYPE_X86_CPU) ? cpu_config((X86CpuDevice *)dev)
+                           object_is_a(OBJECT(dev), TYPE_X86_CPU) ? cpu_config(X86_CPU_DEVICE(dev))
                                                                   : device_config(dev));
     return true;
 }

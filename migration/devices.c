@@ -67,7 +67,7 @@ static const StateTable *engine_state(Device *dev, X86Cpu **cpu)
     if (!accel_current()->cpu_state || !object_is_a(OBJECT(dev), TYPE_X86_CPU)) {
         return NULL;
     }
-    *cpu = ((X86CpuDevice *)dev)->cpu;
+    *cpu = X86_CPU_DEVICE(dev)->cpu;
     return accel_current()->cpu_state;
 }
 

@@ -64,9 +64,8 @@ GPtrArray *qmp_query_named_block_nodes(bool has_flat, bool flat, GError **errp)
 /* The node that flash @unit was made of; NULL: none. */
 static const char *flash_node(const Machine *machine, unsigned unit)
 {
-    return object_is_a(OBJECT(machine), TYPE_X86_MACHINE)
-               ? ((const X86Machine *)machine)->pflash[unit]
-               : NULL;
+    return object_is_a(OBJECT(machine), TYPE_X86_MACHINE) ? X86_MACHINE(machine)->pflash[unit]
+                                                          : NULL;
 }
 
 /* The name of the drive; that of one made of a node is empty. */

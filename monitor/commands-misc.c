@@ -57,10 +57,11 @@ GPtrArray *qmp_query_iothreads(GError **errp)
     GPtrArray *list = IOThreadInfo_list_new();
 
     for (guint i = 0; objects && i < objects->len; i++) {
-        const Iothread *iothread = IOTHREAD(objects->pdata[i]);
+        Object *obj = objects->pdata[i];
+        const Iothread *iothread = object_is_a(obj, TYPE_IOTHREAD) ? IOTHREAD(obj) : NULL;
 
         /* One whose thread could not be made yet is none. */
-        if (object_is_a(objects->pdata[i], TYPE_IOTHREAD) && iothread_loop(iothread)) {
+        if (iothread && iothread_loop(iothread)) {
             IOThreadInfo *info = g_new0(IOThreadInfo, 1);
 
             info->id = g_strdup(iothread->parent.name);

@@ -69,7 +69,7 @@ static bool can_be_deleted(Object *obj)
 
 static bool can_be_unplugged(Object *obj)
 {
-    return object_is_a(obj, TYPE_DEVICE) && device_has_flags((Device *)obj, DEVICE_UNPLUG);
+    return object_is_a(obj, TYPE_DEVICE) && device_has_flags(DEVICE(obj), DEVICE_UNPLUG);
 }
 
 static bool is_ringbuf(Object *obj)
@@ -79,12 +79,12 @@ static bool is_ringbuf(Object *obj)
 
 static bool is_free_chardev(Object *obj)
 {
-    return !chardev_in_use((const Chardev *)obj);
+    return !chardev_in_use(CHARDEV(obj));
 }
 
 static bool is_used_chardev(Object *obj)
 {
-    return chardev_in_use((const Chardev *)obj);
+    return chardev_in_use(CHARDEV(obj));
 }
 
 static void complete_object(HmpCompletion *out, const Context *context)
@@ -196,22 +196,20 @@ static void add_types(HmpCompletion *out, bool (*fits)(const ObjectType *type), 
     out->append = ',';
 }
 
-typedef struct LinkSearch {
-    HmpCompletion *out;
-    const char *type;
-} LinkSearch;
-
-static bool add_if_type(Object *obj, void *opaque)
+/* Names of objects of @type that can be linked to. */
+static void add_objects(HmpCompletion *out, const char *type)
 {
-    LinkSearch *search = opaque;
+    g_autoptr(GPtrArray) objects = object_list_type(type);
 
-    bool taken =
-        object_is_a(obj, TYPE_MEMORY_BACKEND) && host_memory_backend_is_mapped(MEMORY_BACKEND(obj));
+    for (guint i = 0; i < objects->len; i++) {
+        const Object *obj = objects->pdata[i];
+        bool taken = object_is_a(obj, TYPE_MEMORY_BACKEND) &&
+                     host_memory_backend_is_mapped(MEMORY_BACKEND(obj));
 
-    if (object_is_a(obj, search->type) && obj->name && !taken) {
-        add(search->out, obj->name);
+        if (obj->name && !taken) {
+            add(out, obj->name);
+        }
     }
-    return true;
 }
 
 static void add_values(HmpCompletion *out, const ObjectType *type, const char *name)
@@ -222,7 +220,6 @@ static void add_values(HmpCompletion *out, const ObjectType *type, const char *n
     out->append = 0;
     for (guint i = 0; i < properties->len; i++) {
         const Property *prop = g_ptr_array_index(properties, i);
-        LinkSearch search = { .out = out, .type = prop->link_type };
 
         if (strcmp(prop->name, name)) {
             continue;
@@ -232,7 +229,7 @@ static void add_values(HmpCompletion *out, const ObjectType *type, const char *n
         } else if (prop->kind == PROP_ENUM) {
             add_all(out, prop->enum_names);
         } else if (prop->kind == PROP_LINK && prop->link_type) {
-            object_foreach(object_root(), add_if_type, &search);
+            add_objects(out, prop->link_type);
         }
         return;
     }

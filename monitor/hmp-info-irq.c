@@ -21,36 +21,30 @@ static void print_counts(Hmp *hmp, const char *name, const uint64_t *counts, uns
     }
 }
 
-static bool irq_controller(Object *obj, void *hmp)
-{
-    if (object_is_a(obj, TYPE_IOAPIC)) {
-        print_counts(hmp, TYPE_IOAPIC, ioapic_counts((const Ioapic *)obj), IOAPIC_PINS);
-    } else if (object_is_a(obj, TYPE_I8259)) {
-        print_counts(hmp, TYPE_I8259, i8259_counts((const I8259 *)obj), 16);
-    }
-    return true;
-}
-
 void hmp_info_irq(Hmp *hmp, char **argv)
 {
-    object_foreach(object_root(), irq_controller, hmp);
-}
+    g_autoptr(GPtrArray) ioapics = object_list_type(TYPE_IOAPIC);
+    g_autoptr(GPtrArray) pics = object_list_type(TYPE_I8259);
 
-static bool pic(Object *obj, void *opaque)
-{
-    Hmp *hmp = opaque;
-
-    if (object_is_a(obj, TYPE_IOAPIC)) {
-        ioapic_describe((Ioapic *)obj, hmp->out);
-    } else if (object_is_a(obj, TYPE_I8259)) {
-        i8259_describe((I8259 *)obj, hmp->out);
+    for (guint i = 0; i < ioapics->len; i++) {
+        print_counts(hmp, TYPE_IOAPIC, ioapic_counts(IOAPIC(ioapics->pdata[i])), IOAPIC_PINS);
     }
-    return true;
+    for (guint i = 0; i < pics->len; i++) {
+        print_counts(hmp, TYPE_I8259, i8259_counts(I8259_DEVICE(pics->pdata[i])), 16);
+    }
 }
 
 void hmp_info_pic(Hmp *hmp, char **argv)
 {
-    object_foreach(object_root(), pic, hmp);
+    g_autoptr(GPtrArray) ioapics = object_list_type(TYPE_IOAPIC);
+    g_autoptr(GPtrArray) pics = object_list_type(TYPE_I8259);
+
+    for (guint i = 0; i < ioapics->len; i++) {
+        ioapic_describe(IOAPIC(ioapics->pdata[i]), hmp->out);
+    }
+    for (guint i = 0; i < pics->len; i++) {
+        i8259_describe(I8259_DEVICE(pics->pdata[i]), hmp->out);
+    }
 }
 
 void hmp_info_lapic(Hmp *hmp, char **argv)

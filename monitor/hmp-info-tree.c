@@ -83,18 +83,17 @@ static void print_device(Hmp *hmp, Device *dev, int indent)
     }
 }
 
-/* Those on a bus come with it. */
-static bool print_top_device(Object *obj, void *opaque)
-{
-    if (object_is_a(obj, TYPE_DEVICE) && !DEVICE(obj)->bus) {
-        print_device(opaque, DEVICE(obj), 0);
-    }
-    return true;
-}
-
 void hmp_info_qtree(Hmp *hmp, char **argv)
 {
-    object_foreach(object_root(), print_top_device, hmp);
+    g_autoptr(GPtrArray) devices = object_list_type(TYPE_DEVICE);
+
+    for (guint i = 0; i < devices->len; i++) {
+        Device *dev = DEVICE(devices->pdata[i]);
+
+        if (!dev->bus) { /* those on a bus come with it */
+            print_device(hmp, dev, 0);
+        }
+    }
 }
 
 /* ---- memory regions ---- */

@@ -86,7 +86,7 @@ static bool on_our_terminal(Chardev *chr)
 
     if (chardev_is_mux(chr)) {
         base = object_property_get(OBJECT(chr), "chardev", NULL);
-        chr = (Chardev *)object_resolve(base ? json_object_get_string(base) : "", NULL);
+        chr = CHARDEV(object_resolve(base ? json_object_get_string(base) : "", NULL));
         json_object_put(base);
     }
     return chr && object_is_a(OBJECT(chr), "chardev-stdio") && isatty(STDIN_FILENO);

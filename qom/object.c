@@ -171,6 +171,14 @@ bool object_is_a(const Object *obj, const char *type)
     return object_type_is_a(obj->type, type);
 }
 
+const ObjectType *object_check_type(const Object *obj, const char *type)
+{
+    if (!object_is_a(obj, type)) {
+        g_error("an object of type '%s' is used as '%s'", obj->type->name, type);
+    }
+    return obj->type;
+}
+
 const void *object_ops(const Object *obj)
 {
     return object_type_ops(obj->type);

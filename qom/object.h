@@ -100,6 +100,24 @@ struct Object {
 
 #define OBJECT(x) ((Object *)(x))
 
+/*
+ * Checked casts: from here on NAME(obj) is @obj, any pointer to an object, as a Type *, the
+ * structure of instances of @type_name. It aborts with a message unless @obj is one; NULL stays
+ * NULL. Each source file remembers the last type that was right; the tables are constant, so the
+ * order does not matter (relaxed). Any thread.
+ */
+#define OBJECT_CAST_DEFINE(Type, NAME, type_name)                                              \
+    static inline __attribute__((no_instrument_function, unused)) Type *NAME(const void *obj)  \
+    {                                                                                          \
+        static const ObjectType *right;                                                        \
+        if (obj && ((const Object *)obj)->type != __atomic_load_n(&right, __ATOMIC_RELAXED)) { \
+            __atomic_store_n(&right, object_check_type(obj, type_name), __ATOMIC_RELAXED);     \
+        }                                                                                      \
+        return (Type *)(uintptr_t)obj;                                                         \
+    }
+/* The type of @obj, which is @type or a subtype; else it aborts. */
+const ObjectType *object_check_type(const Object *obj, const char *type);
+
 /* Registers at start-up, before main(). */
 void object_type_register(const ObjectType *type);
 #define OBJECT_TYPE_REGISTER(type)                                 \
@@ -167,6 +185,11 @@ char *object_path(const Object *obj); /* canonical, g_free; NULL if not in the t
 /* An absolute path, or a partial one ("dimm0") if unique. @ambiguous may be NULL. Borrowed. */
 Object *object_resolve(const char *path, bool *ambiguous);
 Object *object_child(const Object *parent, const char *name); /* borrowed or NULL */
+/* The first of @type or a subtype in the tree, in the order of object_foreach(): borrowed, or NULL.
+ */
+Object *object_find_type(const char *type);
+/* All of them (each a reference), in that order; to be unreferenced. */
+GPtrArray *object_list_type(const char *type);
 /* Depth first, children after their parent; stops and returns false when @fn does. */
 bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *opaque);
 

@@ -199,3 +199,39 @@ bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *op
     }
     return true;
 }
+
+typedef struct TypeSearch {
+    const char *type;
+    GPtrArray *list; /* of references; NULL: one is enough */
+    Object *first;
+} TypeSearch;
+
+static bool has_type(Object *obj, void *opaque)
+{
+    TypeSearch *search = opaque;
+
+    if (object_is_a(obj, search->type)) {
+        search->first = search->first ? search->first : obj;
+        if (!search->list) {
+            return false;
+        }
+        g_ptr_array_add(search->list, object_ref(obj));
+    }
+    return true;
+}
+
+Object *object_find_type(const char *type)
+{
+    TypeSearch search = { .type = type };
+
+    object_foreach(object_root(), has_type, &search);
+    return search.first;
+}
+
+GPtrArray *object_list_type(const char *type)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
+
+    object_foreach(object_root(), has_type, &(TypeSearch){ .type = type, .list = list });
+    return list;
+}

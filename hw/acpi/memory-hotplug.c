@@ -139,7 +139,7 @@ static void memhp_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
 
     if (log_enabled(LOG_MEM_HOTPLUG)) {
         log_printf("memory-hotplug: slot %u: write 0x%02x/%u = 0x%x\n",
-                   ((MemoryHotplug *)opaque)->selector, (unsigned)addr, size, (unsigned)value);
+                   MEMORY_HOTPLUG(opaque)->selector, (unsigned)addr, size, (unsigned)value);
     }
     write_reg(opaque, reg, (uint32_t)(value << shift) & mask, mask);
 }
@@ -154,7 +154,7 @@ static const MemoryRegionOps memhp_ops = {
 
 static void memhp_reset(Device *dev)
 {
-    MemoryHotplug *mh = (MemoryHotplug *)dev;
+    MemoryHotplug *mh = MEMORY_HOTPLUG(dev);
 
     mh->selector = 0;
     mh->ost_event = 0;
@@ -166,7 +166,7 @@ static void memhp_reset(Device *dev)
 
 static bool memhp_realize(Device *dev, GError **errp)
 {
-    MemoryHotplug *mh = (MemoryHotplug *)dev;
+    MemoryHotplug *mh = MEMORY_HOTPLUG(dev);
 
     mh->slots = g_new0(MemoryHotplugSlot, mh->num_slots);
     for (unsigned n = 0; n < mh->num_slots; n++) {
@@ -179,7 +179,7 @@ static bool memhp_realize(Device *dev, GError **errp)
 
 static void memhp_unrealize(Device *dev)
 {
-    MemoryHotplug *mh = (MemoryHotplug *)dev;
+    MemoryHotplug *mh = MEMORY_HOTPLUG(dev);
 
     if (mh->machine->memory_hotplug == mh) {
         mh->machine->memory_hotplug = NULL;
@@ -194,7 +194,7 @@ static void memhp_unrealize(Device *dev)
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
                                      void (*notify)(void *opaque, bool pending), void *opaque)
 {
-    MemoryHotplug *mh = (MemoryHotplug *)device_new_onboard(TYPE_MEMORY_HOTPLUG);
+    MemoryHotplug *mh = MEMORY_HOTPLUG(device_new_onboard(TYPE_MEMORY_HOTPLUG));
 
     mh->machine = machine;
     mh->num_slots = (unsigned)MIN(machine->ram.slots, MAX_RAM_SLOTS);
@@ -226,7 +226,7 @@ MemoryHotplug *memory_hotplug_of(Machine *machine)
 
 static struct json_object *slots_get(Object *obj, const Property *prop, GError **errp)
 {
-    const MemoryHotplug *mh = (MemoryHotplug *)obj;
+    const MemoryHotplug *mh = MEMORY_HOTPLUG(obj);
     struct json_object *list = json_object_new_array();
 
     for (unsigned n = 0; n < mh->num_slots; n++) {

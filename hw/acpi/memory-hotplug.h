@@ -42,6 +42,7 @@
 #define MEMHP_EJECT   (1u << 3) /* W */
 
 typedef struct MemoryHotplug MemoryHotplug;
+OBJECT_CAST_DEFINE(MemoryHotplug, MEMORY_HOTPLUG, TYPE_MEMORY_HOTPLUG)
 
 typedef struct MemoryHotplugSlot {
     /* wiring */

@@ -269,7 +269,7 @@ const AcpiPmModel acpi_pm_ich9 = {
 
 static void pm_reset(Device *dev)
 {
-    AcpiPm *pm = (AcpiPm *)dev;
+    AcpiPm *pm = ACPI_PM(dev);
 
     pm->pm1_sts = 0;
     pm->pm1_en = 0;
@@ -283,7 +283,7 @@ static void pm_reset(Device *dev)
 
 static bool pm_realize(Device *dev, GError **errp)
 {
-    AcpiPm *pm = (AcpiPm *)dev;
+    AcpiPm *pm = ACPI_PM(dev);
 
     memory_region_init_container(&pm->block, "acpi", pm->model->size);
     memory_region_init_io(&pm->region, &pm_ops, pm, "acpi-pm", pm->model->pm1_size);
@@ -304,7 +304,7 @@ static void take_out(MemoryRegion *mr)
 
 static void pm_unrealize(Device *dev)
 {
-    AcpiPm *pm = (AcpiPm *)dev;
+    AcpiPm *pm = ACPI_PM(dev);
     MemoryRegion *regions[] = { &pm->smi_cmd_region, &pm->smi_region, &pm->region, &pm->block };
 
     take_out(&pm->gpe.region);
@@ -328,7 +328,7 @@ void acpi_pm_map(AcpiPm *pm, bool enabled, uint16_t base)
 
 AcpiPm *acpi_pm_create(MemoryRegion *io, Irq sci, const AcpiPmModel *model)
 {
-    AcpiPm *pm = (AcpiPm *)device_new_onboard(TYPE_ACPI_PM);
+    AcpiPm *pm = ACPI_PM(device_new_onboard(TYPE_ACPI_PM));
 
     pm->model = model;
     pm->io = io;

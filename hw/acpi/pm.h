@@ -110,6 +110,7 @@ typedef struct AcpiPm {
     int64_t tmr_toggle_ns; /* when the PM timer's top bit changes next: sets TMR_STS */
     Timer *tmr_timer;      /* for that, while TMR_EN is set */
 } AcpiPm;
+OBJECT_CAST_DEFINE(AcpiPm, ACPI_PM, TYPE_ACPI_PM)
 
 /* Make, realize and map the block into @io (memory_io()); @sci is the line of ACPI_SCI_IRQ. A PIIX4
  * is at ACPI_PM_BASE at once, an ICH9 nowhere. Owned by /machine/unattached. */

@@ -74,6 +74,7 @@ typedef struct Pflash {
     hwaddr buffer_start; /* the first byte's place */
     unsigned buffer_len, buffer_left;
 } Pflash;
+OBJECT_CAST_DEFINE(Pflash, PFLASH, TYPE_PFLASH_CFI01)
 
 /* ---- what can be read ---- */
 
@@ -420,7 +421,7 @@ static bool open_file(Pflash *s, GError **errp)
 
 static bool pflash_realize(Device *dev, GError **errp)
 {
-    Pflash *s = (Pflash *)dev;
+    Pflash *s = PFLASH(dev);
 
     if (!open_file(s, errp)) {
         return false;
@@ -432,7 +433,7 @@ static bool pflash_realize(Device *dev, GError **errp)
 
 static void pflash_unrealize(Device *dev)
 {
-    Pflash *s = (Pflash *)dev;
+    Pflash *s = PFLASH(dev);
 
     if (s->region.container) { /* who asked for it has mapped it */
         memory_region_remove(&s->region);
@@ -444,7 +445,7 @@ static void pflash_unrealize(Device *dev)
 
 static void pflash_reset(Device *dev)
 {
-    Pflash *s = (Pflash *)dev;
+    Pflash *s = PFLASH(dev);
 
     s->state = STATE_COMMAND;
     s->status = STATUS_READY;
@@ -500,7 +501,7 @@ OBJECT_TYPE_REGISTER(pflash_type)
 Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GError **errp)
 {
     Device *dev = device_new_onboard(TYPE_PFLASH_CFI01);
-    Pflash *s = (Pflash *)dev;
+    Pflash *s = PFLASH(dev);
 
     s->file = g_strdup(file);
     s->readonly = readonly;
@@ -514,15 +515,15 @@ Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GErro
 
 MemoryRegion *pflash_cfi01_region(Device *dev)
 {
-    return &((Pflash *)dev)->region;
+    return &PFLASH(dev)->region;
 }
 
 char *pflash_cfi01_name(Device *dev)
 {
-    return g_path_get_basename(((Pflash *)dev)->file);
+    return g_path_get_basename(PFLASH(dev)->file);
 }
 
 const PflashUse *pflash_cfi01_use(Device *dev)
 {
-    return &((Pflash *)dev)->use;
+    return &PFLASH(dev)->use;
 }

@@ -18,6 +18,7 @@ typedef struct Debugcon {
     CharFrontend fe;
     MemoryRegion port;
 } Debugcon;
+OBJECT_CAST_DEFINE(Debugcon, DEBUGCON, TYPE_ISA_DEBUGCON)
 
 static uint64_t debugcon_read(void *opaque, hwaddr addr, unsigned size)
 {
@@ -38,7 +39,7 @@ static const MemoryRegionOps debugcon_ops = { debugcon_read, debugcon_write, 1, 
 
 static bool debugcon_realize(Device *dev, GError **errp)
 {
-    Debugcon *s = (Debugcon *)dev;
+    Debugcon *s = DEBUGCON(dev);
     Chardev *chr = s->chardev ? chardev_find(s->chardev) : s->chr;
 
     if (!chr) {
@@ -66,7 +67,7 @@ static bool debugcon_realize(Device *dev, GError **errp)
 
 static void debugcon_unrealize(Device *dev)
 {
-    Debugcon *s = (Debugcon *)dev;
+    Debugcon *s = DEBUGCON(dev);
 
     memory_region_remove(&s->port);
     memory_region_destroy(&s->port);
@@ -112,7 +113,7 @@ OBJECT_TYPE_REGISTER(debugcon_type)
 
 Device *isa_debugcon_create(Chardev *chr, GError **errp)
 {
-    Debugcon *s = (Debugcon *)device_new_onboard(TYPE_ISA_DEBUGCON);
+    Debugcon *s = DEBUGCON(device_new_onboard(TYPE_ISA_DEBUGCON));
 
     s->chr = chr;
     if (!device_realize(&s->parent, errp)) {

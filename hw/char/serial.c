@@ -114,6 +114,7 @@ typedef struct Serial {
     unsigned head, count;
     Timer *timeout;
 } Serial;
+OBJECT_CAST_DEFINE(Serial, SERIAL, TYPE_ISA_SERIAL)
 
 /* Ports in use: an array of Serial *, borrowed. */
 static GPtrArray *serials;
@@ -473,7 +474,7 @@ static const MemoryRegionOps serial_ops = { serial_read, serial_write, 1, 1 };
 
 static void serial_reset(Device *dev)
 {
-    Serial *s = (Serial *)dev;
+    Serial *s = SERIAL(dev);
 
     s->divisor = 12; /* 9600 baud */
     s->ier = s->fcr = s->lcr = s->scr = s->line_status = 0;
@@ -566,7 +567,7 @@ static bool serial_attach(Serial *s, GError **errp)
 
 static bool serial_realize(Device *dev, GError **errp)
 {
-    Serial *s = (Serial *)dev;
+    Serial *s = SERIAL(dev);
 
     if (!serial_place(s, errp) || !serial_attach(s, errp)) {
         return false;
@@ -585,7 +586,7 @@ static bool serial_realize(Device *dev, GError **errp)
 
 static void serial_unrealize(Device *dev)
 {
-    Serial *s = (Serial *)dev;
+    Serial *s = SERIAL(dev);
 
     memory_region_remove(&s->ports);
     memory_region_destroy(&s->ports);
@@ -601,7 +602,7 @@ static void serial_unrealize(Device *dev)
 
 static void serial_init(Object *obj)
 {
-    Serial *s = (Serial *)obj;
+    Serial *s = SERIAL(obj);
 
     s->index = s->iobase = s->irq_number = UNSET;
 }
@@ -712,7 +713,7 @@ IRQ_LINES_REGISTER(serial_lines)
 
 Device *isa_serial_create(unsigned index, Chardev *chr, GError **errp)
 {
-    Serial *s = (Serial *)device_new_onboard(TYPE_ISA_SERIAL);
+    Serial *s = SERIAL(device_new_onboard(TYPE_ISA_SERIAL));
 
     s->index = index;
     s->chr = chr;

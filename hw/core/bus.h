@@ -11,7 +11,6 @@
 #include "hw/core/hotplug.h"
 
 #define TYPE_BUS "bus"
-#define BUS(x)   ((Bus *)(x))
 
 typedef struct Bus {
     Object parent;
@@ -19,6 +18,7 @@ typedef struct Bus {
     const HotplugHandler *hotplug;
     GPtrArray *children; /* of Device *, borrowed, in the order of their places */
 } Bus;
+OBJECT_CAST_DEFINE(Bus, BUS, TYPE_BUS)
 
 /* What a kind of bus defines: the ops of its type. All may be NULL. */
 typedef struct BusClass {

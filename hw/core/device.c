@@ -17,7 +17,7 @@ static GPtrArray *realized_devices;
 
 static struct json_object *device_get_hotpluggable(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_boolean(device_has_flags((Device *)obj, DEVICE_HOTPLUG));
+    return json_object_new_boolean(device_has_flags(DEVICE(obj), DEVICE_HOTPLUG));
 }
 
 /* ---- what it shows the guest ---- */
@@ -216,7 +216,7 @@ static Device *new_onboard(const char *type, const char *folder, const char *nam
         g_error("on-board device: %s", err->message);
     }
     object_unref(obj); /* the tree has one */
-    return (Device *)obj;
+    return DEVICE(obj);
 }
 
 Device *device_new_onboard(const char *type)
@@ -322,7 +322,7 @@ Device *device_add(struct json_object *props, GError **errp)
     if (!obj || !object_set_properties(obj, props, skip, errp)) {
         return NULL;
     }
-    Device *dev = (Device *)obj;
+    Device *dev = DEVICE(obj);
     dev->id = g_strdup(id);
     Object *home = object_container(id ? "/machine/peripheral" : "/machine/peripheral-anon");
     if (!object_add_child(home, id ? id : "device[*]", obj, errp)) {
@@ -347,7 +347,7 @@ static Device *device_find(const char *id, GError **errp)
                         "there is no device '%s'; it must be a device's id or path", id);
         return NULL;
     }
-    return (Device *)obj;
+    return DEVICE(obj);
 }
 
 static bool unplug_request(Device *dev, const char *id, GError **errp)

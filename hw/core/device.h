@@ -45,7 +45,7 @@ typedef struct DeviceClass {
 } DeviceClass;
 
 #define TYPE_DEVICE "device"
-#define DEVICE(x)   ((Device *)(x))
+OBJECT_CAST_DEFINE(Device, DEVICE, TYPE_DEVICE)
 
 static inline const DeviceClass *device_class(const Device *dev)
 {

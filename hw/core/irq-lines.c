@@ -26,36 +26,32 @@ Irq irq_through(Irq *line)
 
 /* ---- finding ---- */
 
-typedef struct Search {
-    const char *type;
-    Device *found;
-    unsigned count;
-} Search;
-
-static bool search_one(Object *obj, void *opaque)
+/* The only one of just this type; NULL: there is none, or there are more. */
+static Device *device_of_type(const char *name)
 {
-    Search *search = opaque;
+    g_autoptr(GPtrArray) devices = object_list_type(name);
+    Device *found = NULL;
 
-    if (strcmp(object_typename(obj), search->type) == 0) {
-        search->found = DEVICE(obj);
-        search->count++;
+    for (guint i = 0; i < devices->len; i++) {
+        if (strcmp(object_typename(devices->pdata[i]), name) == 0) {
+            if (found) {
+                return NULL;
+            }
+            found = DEVICE(devices->pdata[i]);
+        }
     }
-    return true;
+    return found;
 }
 
 Device *irq_lines_device(const char *path)
 {
     Object *obj = object_resolve(path, NULL);
-    Search search = { .type = path };
+    const ObjectType *type = object_type_find(path);
 
     if (obj) {
         return object_is_a(obj, TYPE_DEVICE) ? DEVICE(obj) : NULL;
     }
-    const ObjectType *type = object_type_find(path);
-    if (type && object_type_is_a(type, TYPE_DEVICE)) {
-        object_foreach(object_root(), search_one, &search);
-    }
-    return search.count == 1 ? search.found : NULL;
+    return type && object_type_is_a(type, TYPE_DEVICE) ? device_of_type(path) : NULL;
 }
 
 Irq *irq_lines_find(Device *dev, bool out, const char *name, unsigned *count)

@@ -78,7 +78,7 @@ struct Machine {
 };
 
 #define TYPE_MACHINE "machine"
-#define MACHINE(x)   ((Machine *)(x))
+OBJECT_CAST_DEFINE(Machine, MACHINE, TYPE_MACHINE)
 
 Machine *machine_current(void); /* NULL before it is made */
 static inline const MachineOps *machine_ops(const Machine *machine)

@@ -21,7 +21,7 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
     apic_create(cpu, &dev->parent);
     x86_cpu_reset(cpu);
     if (!vcpu_create(cpu, errp)) {
-        device_unplug((Device *)cpu->apic);
+        device_unplug(DEVICE(cpu->apic));
         vcpu_free(cpu);
         return false;
     }
@@ -34,7 +34,7 @@ static void x86_cpu_device_unrealize(Device *dev)
     X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
 
     vcpu_destroy(xdev->cpu);
-    device_unplug((Device *)xdev->cpu->apic);
+    device_unplug(DEVICE(xdev->cpu->apic));
     vcpu_free(xdev->cpu);
     xdev->cpu = *xdev->place = NULL;
 }

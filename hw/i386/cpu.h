@@ -28,8 +28,7 @@ typedef struct X86CpuDevice {
 #define TYPE_CPU       "cpu"
 #define TYPE_X86_CPU   "x86_64-cpu"
 #define X86_CPU_SUFFIX "-x86_64-cpu"
-
-#define X86_CPU_DEVICE(x) ((X86CpuDevice *)(x))
+OBJECT_CAST_DEFINE(X86CpuDevice, X86_CPU_DEVICE, TYPE_X86_CPU)
 
 /* Make processor @index of @machine, whose array of CPUs has room for it, of the given model (its
  * topology members need not be set), under /machine/unattached. Realized: cpu is there, its thread

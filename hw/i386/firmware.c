@@ -152,7 +152,7 @@ static bool check_smm(const char *path, GError **errp)
 /* The file that becomes ROM, or NULL. */
 static const char *rom_name(const Machine *machine)
 {
-    const LinuxBoot *boot = ((const X86Machine *)machine)->boot;
+    const LinuxBoot *boot = X86_MACHINE(machine)->boot;
 
     if (machine->firmware) {
         return !strcmp(machine->firmware, "off")  ? NULL
@@ -170,7 +170,7 @@ static const char *rom_name(const Machine *machine)
 
 bool firmware_check_bootable(const Machine *machine, GError **errp)
 {
-    const X86Machine *x86 = (const X86Machine *)machine;
+    const X86Machine *x86 = X86_MACHINE(machine);
 
     if (machine->kernel || machine->flash[0] || x86->pflash[0] || rom_name(machine)) {
         return true;

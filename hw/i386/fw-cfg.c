@@ -376,7 +376,7 @@ static const MemoryRegionOps dma_port_ops = { dma_port_read, dma_port_write, 1, 
 
 static void fw_cfg_reset(Device *dev)
 {
-    FwCfg *fw = (FwCfg *)dev;
+    FwCfg *fw = FW_CFG(dev);
 
     fw_cfg_select(fw, FW_CFG_SIGNATURE);
     fw->dma_address_high = 0;
@@ -389,7 +389,7 @@ static int compare_names(gconstpointer a, gconstpointer b, gpointer opaque)
 
 static void fw_cfg_init(Object *obj)
 {
-    FwCfg *fw = (FwCfg *)obj;
+    FwCfg *fw = FW_CFG(obj);
 
     fw->items = g_hash_table_new_full(NULL, NULL, NULL, item_free);
     fw->files = g_tree_new_full(compare_names, NULL, NULL, NULL);
@@ -400,7 +400,7 @@ static void fw_cfg_init(Object *obj)
 
 static void fw_cfg_finalize(Object *obj)
 {
-    FwCfg *fw = (FwCfg *)obj;
+    FwCfg *fw = FW_CFG(obj);
 
     g_clear_pointer(&fw->current, g_bytes_unref);
     g_tree_destroy(fw->files);
@@ -441,7 +441,7 @@ FwCfg *fw_cfg_create(MemoryRegion *io, AddressSpace *dma)
     if (!obj || !object_add_child(object_container("/machine"), "fw_cfg", obj, &err)) {
         g_error("fw_cfg: %s", err->message);
     }
-    FwCfg *fw = (FwCfg *)obj;
+    FwCfg *fw = FW_CFG(obj);
     fw->dma.as = dma;
     memory_region_init_io(&fw->ports, &ports_ops, fw, "fw_cfg", 2);
     device_map(&fw->parent, io, FW_CFG_IO_BASE, &fw->ports, 0);
@@ -453,5 +453,5 @@ FwCfg *fw_cfg_create(MemoryRegion *io, AddressSpace *dma)
 
 FwCfg *fw_cfg_get(void)
 {
-    return (FwCfg *)object_resolve("/machine/fw_cfg", NULL);
+    return FW_CFG(object_resolve("/machine/fw_cfg", NULL));
 }

@@ -64,6 +64,7 @@ enum {
 };
 
 typedef struct FwCfg FwCfg;
+OBJECT_CAST_DEFINE(FwCfg, FW_CFG, TYPE_FW_CFG)
 
 /* Called before the guest gets at an item, or at the directory of files; may replace contents with
  * fw_cfg_set_file(). */

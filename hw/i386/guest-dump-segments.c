@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which pieces of RAM a dump describes, and at which linear addresses. */
-#include "hw/i386/guest-dump-internal.h"
 #include "hw/i386/debug.h"
+#include "hw/i386/guest-dump-internal.h"
 #include "util/error.h"
 
 /* Page tables are the guest's to write: enough for kernels, and no more than some ten megabytes. */

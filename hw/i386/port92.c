@@ -14,6 +14,7 @@ typedef struct Port92 {
     /* wiring */
     MemoryRegion port;
 } Port92;
+OBJECT_CAST_DEFINE(Port92, PORT92, TYPE_PORT92)
 
 static uint64_t port92_read(void *opaque, hwaddr addr, unsigned size)
 {
@@ -37,7 +38,7 @@ static const MemoryRegionOps port92_ops = { port92_read, port92_write, 1, 1 };
 
 static void port92_reset(Device *dev)
 {
-    ((Port92 *)dev)->value = A20;
+    PORT92(dev)->value = A20;
 }
 
 static const StateField port92_fields[] = {
@@ -64,7 +65,7 @@ OBJECT_TYPE_REGISTER(port92_type)
 
 void port92_create(MemoryRegion *io)
 {
-    Port92 *s = (Port92 *)device_new_onboard(TYPE_PORT92);
+    Port92 *s = PORT92(device_new_onboard(TYPE_PORT92));
 
     s->value = A20;
     memory_region_init_io(&s->port, &port92_ops, s, "port92", 1);

@@ -16,13 +16,13 @@ static void q35_create_chipset(X86Machine *x86)
         pic[i] = x86_pic_pci_irq(x86, i);
     }
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
-    ((Q35Machine *)x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
+    Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
 }
 
 static void q35_set_up_chipset(X86Machine *x86)
 {
     mch_enable_ecam(x86->host);
-    ich9_lpc_set_up(((Q35Machine *)x86)->lpc);
+    ich9_lpc_set_up(Q35_MACHINE(x86)->lpc);
 }
 
 static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)

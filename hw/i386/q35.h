@@ -12,5 +12,6 @@ typedef struct Q35Machine {
     X86Machine parent;
     Ich9Lpc *lpc;
 } Q35Machine;
+OBJECT_CAST_DEFINE(Q35Machine, Q35_MACHINE, TYPE_Q35_MACHINE)
 
 #endif

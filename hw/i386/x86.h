@@ -22,7 +22,6 @@
 #include "hw/timer/hpet.h"
 
 #define TYPE_X86_MACHINE "x86-machine"
-#define X86_MACHINE(x)   ((X86Machine *)(x))
 
 /* The last byte of the window below 4 GiB that PCI memory may use; above it are the I/O APIC, the
  * local APICs and the ROM. */
@@ -71,6 +70,7 @@ typedef struct X86Machine {
     FwCfg *fw_cfg;
     struct FwCfgFiles *fw_cfg_files; /* fw-cfg-files.h */
 } X86Machine;
+OBJECT_CAST_DEFINE(X86Machine, X86_MACHINE, TYPE_X86_MACHINE)
 
 typedef struct X86MachineOps {
     MachineOps machine;

@@ -271,7 +271,7 @@ static const MemoryRegionOps i8042_command_ops = { i8042_read_status, i8042_writ
 
 static void i8042_reset(Device *dev)
 {
-    I8042 *s = (I8042 *)dev;
+    I8042 *s = I8042_DEVICE(dev);
 
     memset(s->ram, 0, sizeof s->ram);
     /* As firmware leaves it. */
@@ -316,7 +316,7 @@ IRQ_LINES_REGISTER(i8042_lines)
 
 I8042 *i8042_create(MemoryRegion *io, Irq irq)
 {
-    I8042 *s = (I8042 *)device_new_onboard(TYPE_I8042);
+    I8042 *s = I8042_DEVICE(device_new_onboard(TYPE_I8042));
 
     s->irq = irq;
     i8042_reset(&s->parent);

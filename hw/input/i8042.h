@@ -14,6 +14,7 @@
 #define TYPE_I8042 "i8042"
 
 typedef struct I8042 I8042;
+OBJECT_CAST_DEFINE(I8042, I8042_DEVICE, TYPE_I8042)
 
 /* Make it, with its ports in @io; @irq is ISA IRQ 1. Belongs to the device tree. */
 I8042 *i8042_create(MemoryRegion *io, Irq irq);

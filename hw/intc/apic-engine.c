@@ -74,7 +74,7 @@ static int engine_acknowledge(void *opaque)
 
 static bool engine_base_set(void *opaque, uint64_t value)
 {
-    ((Apic *)opaque)->base = value;
+    APIC(opaque)->base = value;
     return true;
 }
 

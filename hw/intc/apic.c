@@ -450,7 +450,7 @@ static const X86ApicOps apic_ops = {
 
 static void apic_reset(Device *dev)
 {
-    Apic *apic = (Apic *)dev;
+    Apic *apic = APIC(dev);
     bool bsp = apic->cpu->index == 0;
 
     apic->base = APIC_BASE | BASE_ENABLE | (bsp ? BASE_BSP : 0);
@@ -463,7 +463,7 @@ static void apic_reset(Device *dev)
 
 static bool apic_realize(Device *dev, GError **errp)
 {
-    Apic *apic = (Apic *)dev;
+    Apic *apic = APIC(dev);
 
     apic_timer_init(apic);
     apic_bus_add(apic);
@@ -473,7 +473,7 @@ static bool apic_realize(Device *dev, GError **errp)
 
 static void apic_unrealize(Device *dev)
 {
-    Apic *apic = (Apic *)dev;
+    Apic *apic = APIC(dev);
 
     apic_bus_remove(apic);
     timer_free(apic->timer);
@@ -549,7 +549,7 @@ Apic *apic_create(X86Cpu *cpu, Object *owner)
         g_error("local APIC: %s", err->message);
     }
     object_unref(obj); /* the tree has one */
-    Apic *apic = (Apic *)obj;
+    Apic *apic = APIC(obj);
     apic->cpu = cpu;
     device_realize(&apic->parent, NULL);
     cpu->apic = apic;

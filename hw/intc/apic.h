@@ -29,6 +29,7 @@
 #define APIC_SIZE 0x100000u /* registers in the first page, MSI addresses in all of it */
 
 typedef struct Apic Apic;
+OBJECT_CAST_DEFINE(Apic, APIC, TYPE_APIC)
 
 /* Delivery modes, as in ICR, LVT, redirection entries and MSI data. */
 enum {

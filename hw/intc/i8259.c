@@ -432,7 +432,7 @@ const uint64_t *i8259_counts(const I8259 *s)
 
 static void i8259_reset(Device *dev)
 {
-    I8259 *s = (I8259 *)dev;
+    I8259 *s = I8259_DEVICE(dev);
 
     for (unsigned i = 0; i < 2; i++) {
         pic_clear(&s->pics[i]);
@@ -443,7 +443,7 @@ static void i8259_reset(Device *dev)
 
 static void i8259_init(Object *obj)
 {
-    I8259 *s = (I8259 *)obj;
+    I8259 *s = I8259_DEVICE(obj);
 
     /* The timer, the keyboard, the cascade, the RTC and the FPU are always edge-triggered. */
     s->pics[0] = (Pic){ .master = true, .elcr_mask = 0xf8 };
@@ -536,7 +536,7 @@ IRQ_LINES_REGISTER(i8259_lines)
 
 I8259 *i8259_create(MemoryRegion *io, Irq intr)
 {
-    I8259 *s = (I8259 *)device_new_onboard(TYPE_I8259);
+    I8259 *s = I8259_DEVICE(device_new_onboard(TYPE_I8259));
 
     s->intr = intr;
     memory_region_init_io(&s->ports[0], &i8259_master_ops, s, "pic", 2);

@@ -17,6 +17,7 @@
 #define TYPE_I8259 "isa-i8259"
 
 typedef struct I8259 I8259;
+OBJECT_CAST_DEFINE(I8259, I8259_DEVICE, TYPE_I8259)
 
 /* Make the pair, with its ports in @io (0x20, 0xa0, 0x4d0); @intr is the master's INT output,
  * usually apic_pic_irq(). Belongs to the device tree. */

@@ -283,7 +283,7 @@ static const MemoryRegionOps ioapic_ops = { ioapic_read, ioapic_write, 4, 4 };
 
 static void ioapic_reset(Device *dev)
 {
-    Ioapic *s = (Ioapic *)dev;
+    Ioapic *s = IOAPIC(dev);
 
     s->select = s->id = 0;
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
@@ -301,7 +301,7 @@ static void ioapic_device_reset(Device *dev)
 
 static void ioapic_init(Object *obj)
 {
-    Ioapic *s = (Ioapic *)obj;
+    Ioapic *s = IOAPIC(obj);
 
     for (int n = 0; n < IOAPIC_PINS; n++) {
         s->in[n] = (Irq){ ioapic_set_irq, s, n == 0 ? TIMER_PIN : n };
@@ -382,7 +382,7 @@ IRQ_LINES_REGISTER(ioapic_lines)
 
 Ioapic *ioapic_create(MemoryRegion *memory)
 {
-    Ioapic *s = (Ioapic *)device_new_onboard(TYPE_IOAPIC);
+    Ioapic *s = IOAPIC(device_new_onboard(TYPE_IOAPIC));
 
     memory_region_init_io(&s->region, &ioapic_ops, s, "ioapic", IOAPIC_SIZE);
     device_map(&s->parent, memory, IOAPIC_BASE, &s->region, 1);

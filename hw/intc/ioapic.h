@@ -17,6 +17,7 @@
 #define IOAPIC_PINS 24
 
 typedef struct Ioapic Ioapic;
+OBJECT_CAST_DEFINE(Ioapic, IOAPIC, TYPE_IOAPIC)
 
 /* Make it, with its registers in @memory at IOAPIC_BASE, and make local APICs tell it of EOIs.
  * Belongs to the device tree. */

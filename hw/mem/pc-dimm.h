@@ -12,7 +12,6 @@
 #include "hw/mem/memory-device.h"
 
 #define TYPE_PC_DIMM "pc-dimm"
-#define PC_DIMM(x)   ((PcDimm *)(x))
 
 #define PC_DIMM_SLOT_AUTO (-1)
 
@@ -27,6 +26,7 @@ typedef struct PcDimm {
      * learns of it by ACPI only. It can be unplugged like any other. */
     bool boot;
 } PcDimm;
+OBJECT_CAST_DEFINE(PcDimm, PC_DIMM, TYPE_PC_DIMM)
 
 /* Bytes; 0 if it has no memdev. */
 uint64_t pc_dimm_size(const PcDimm *dimm);

@@ -21,6 +21,7 @@ typedef struct DebugExit {
     /* wiring */
     MemoryRegion ports;
 } DebugExit;
+OBJECT_CAST_DEFINE(DebugExit, DEBUG_EXIT, "isa-debug-exit")
 
 static uint64_t debug_exit_read(void *opaque, hwaddr addr, unsigned size)
 {
@@ -39,7 +40,7 @@ static const MemoryRegionOps debug_exit_ops = { debug_exit_read, debug_exit_writ
 
 static bool debug_exit_realize(Device *dev, GError **errp)
 {
-    DebugExit *s = (DebugExit *)dev;
+    DebugExit *s = DEBUG_EXIT(dev);
 
     if (s->iosize == 0 || s->iosize > MAX_SIZE) {
         error_set(errp, "'iosize' %" PRIu32 " is not possible; it is 1 to %d bytes", s->iosize,
@@ -62,7 +63,7 @@ static bool debug_exit_realize(Device *dev, GError **errp)
 
 static void debug_exit_unrealize(Device *dev)
 {
-    DebugExit *s = (DebugExit *)dev;
+    DebugExit *s = DEBUG_EXIT(dev);
 
     memory_region_remove(&s->ports);
     memory_region_destroy(&s->ports);

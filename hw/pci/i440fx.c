@@ -21,7 +21,7 @@ static const PciRegister i440fx_registers[] = {
 
 static void i440fx_init(Object *obj)
 {
-    pci_set_registers((PciDevice *)obj, i440fx_registers, G_N_ELEMENTS(i440fx_registers));
+    pci_set_registers(PCI_DEVICE(obj), i440fx_registers, G_N_ELEMENTS(i440fx_registers));
 }
 
 static void i440fx_reset(PciDevice *dev)

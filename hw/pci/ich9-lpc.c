@@ -124,7 +124,7 @@ static void lpc_update_rcrb(Ich9Lpc *lpc)
 
 static void lpc_reset(PciDevice *dev)
 {
-    Ich9Lpc *lpc = (Ich9Lpc *)dev;
+    Ich9Lpc *lpc = ICH9_LPC(dev);
 
     lpc_update_pm(lpc);
     lpc_update_rcrb(lpc);
@@ -133,7 +133,7 @@ static void lpc_reset(PciDevice *dev)
 
 static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
 {
-    Ich9Lpc *lpc = (Ich9Lpc *)dev;
+    Ich9Lpc *lpc = ICH9_LPC(dev);
 
     if (pci_touches(offset, size, PMBASE, ACPI_CNTL + 1 - PMBASE)) {
         lpc_update_pm(lpc);
@@ -148,7 +148,7 @@ static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
 
 static void lpc_init(Object *obj)
 {
-    PciDevice *dev = (PciDevice *)obj;
+    PciDevice *dev = PCI_DEVICE(obj);
 
     dev->multifunction = true; /* the other functions of 00:1f come after it */
     pci_set_registers(dev, lpc_registers, G_N_ELEMENTS(lpc_registers));
@@ -187,7 +187,7 @@ OBJECT_TYPE_REGISTER(lpc_type)
 Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
                          const Irq pic[ISA_IRQS])
 {
-    Ich9Lpc *lpc = (Ich9Lpc *)pci_create(bus, ICH9_LPC_DEVFN, TYPE_ICH9_LPC);
+    Ich9Lpc *lpc = ICH9_LPC(pci_create(bus, ICH9_LPC_DEVFN, TYPE_ICH9_LPC));
     const PciInterrupts interrupts = { lpc_map, lpc_set_pirq, lpc };
 
     lpc->pm = pm;

@@ -42,6 +42,7 @@ typedef struct Ich9Lpc {
     /* configuration */
     AcpiPmSleep sleep;
 } Ich9Lpc;
+OBJECT_CAST_DEFINE(Ich9Lpc, ICH9_LPC, TYPE_ICH9_LPC)
 
 /* Make it on @bus, a root bus, and take that bus's interrupts: @pins are the I/O APIC's, @pic the
  * 8259s'. @pm becomes visible when the guest says where. Belongs to the device tree. */

@@ -77,7 +77,7 @@ static void mch_config_written(PciDevice *mch, unsigned offset, unsigned size)
 
 static void mch_init(Object *obj)
 {
-    pci_set_registers((PciDevice *)obj, mch_registers, G_N_ELEMENTS(mch_registers));
+    pci_set_registers(PCI_DEVICE(obj), mch_registers, G_N_ELEMENTS(mch_registers));
 }
 
 static const PciFunctionClass mch_ops = {

@@ -102,7 +102,7 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp)
 
 void pci_bridge_unrealize(PciDevice *dev)
 {
-    PciBridge *bridge = (PciBridge *)dev;
+    PciBridge *bridge = PCI_BRIDGE(dev);
 
     memory_transaction_begin();
     for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
@@ -124,19 +124,19 @@ static void reset_secondary(PciBridge *bridge)
             pci_device_reset(&dev->parent);
         }
         if (below) {
-            reset_secondary((PciBridge *)dev);
+            reset_secondary(PCI_BRIDGE(dev));
         }
     }
 }
 
 void pci_bridge_reset(PciDevice *dev)
 {
-    update_windows((PciBridge *)dev);
+    update_windows(PCI_BRIDGE(dev));
 }
 
 void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size)
 {
-    PciBridge *bridge = (PciBridge *)dev;
+    PciBridge *bridge = PCI_BRIDGE(dev);
 
     if (pci_touches(offset, size, PCI_COMMAND, 2) || pci_touches(offset, size, PCI_IO_BASE, 2) ||
         pci_touches(offset, size, PCI_MEMORY_BASE, PCI_PREF_LIMIT_UPPER + 4 - PCI_MEMORY_BASE)) {
@@ -177,7 +177,7 @@ static const PciRegister bridge_registers[] = {
 
 static void bridge_init(Object *obj)
 {
-    pci_set_registers((PciDevice *)obj, bridge_registers, G_N_ELEMENTS(bridge_registers));
+    pci_set_registers(PCI_DEVICE(obj), bridge_registers, G_N_ELEMENTS(bridge_registers));
 }
 
 static const ObjectType bridge_type = {

@@ -26,6 +26,7 @@ typedef struct PciBridge {
     MemoryRegion
         windows[PCI_WINDOWS]; /* in the primary bus's regions; aliases of the secondary's */
 } PciBridge;
+OBJECT_CAST_DEFINE(PciBridge, PCI_BRIDGE, TYPE_PCI_BRIDGE_BASE)
 
 /* For subtypes: realize makes the secondary bus of @bus_type, named by the bridge's id, else
  * "pcie.N" or "pci.N" with the first free N. */

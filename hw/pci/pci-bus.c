@@ -10,7 +10,7 @@
 
 PciBus *pci_bus_find(const char *name, GError **errp)
 {
-    return (PciBus *)bus_find(TYPE_PCI_BUS, name, errp);
+    return PCI_BUS(bus_find(TYPE_PCI_BUS, name, errp));
 }
 
 PciBus *pci_root_bus(void)
@@ -18,8 +18,8 @@ PciBus *pci_root_bus(void)
     for (unsigned i = 0; i < buses()->len; i++) {
         Bus *bus = buses()->pdata[i];
 
-        if (object_is_a(&bus->parent, TYPE_PCI_BUS) && !((PciBus *)bus)->bridge) {
-            return (PciBus *)bus;
+        if (object_is_a(&bus->parent, TYPE_PCI_BUS) && !PCI_BUS(bus)->bridge) {
+            return PCI_BUS(bus);
         }
     }
     return NULL;
@@ -30,7 +30,7 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 {
     g_autofree char *memory = g_strdup_printf("%s-memory", name);
     g_autofree char *io = g_strdup_printf("%s-io", name);
-    PciBus *bus = (PciBus *)bus_new(type, name, owner, errp);
+    PciBus *bus = PCI_BUS(bus_new(type, name, owner, errp));
 
     if (bus) {
         bus->bridge = bridge;
@@ -57,9 +57,8 @@ void pci_bus_set_interrupts(PciBus *root, const PciInterrupts *interrupts)
 
 PciBus *pci_secondary_bus(const PciDevice *dev)
 {
-    return object_is_a(&dev->parent.parent, TYPE_PCI_BRIDGE_BASE)
-               ? ((const PciBridge *)dev)->secondary
-               : NULL;
+    return object_is_a(&dev->parent.parent, TYPE_PCI_BRIDGE_BASE) ? PCI_BRIDGE(dev)->secondary
+                                                                  : NULL;
 }
 
 /* ---- places ---- */
@@ -167,8 +166,8 @@ static bool check_addr(const PciDevice *dev, const PciBus *bus, GError **errp)
 
 static bool bus_place(Bus *bus, Device *device, GError **errp)
 {
-    PciBus *pci = (PciBus *)bus;
-    PciDevice *dev = (PciDevice *)device;
+    PciBus *pci = PCI_BUS(bus);
+    PciDevice *dev = PCI_DEVICE(device);
 
     if (!check_bus_kind(dev, pci, errp) || (dev->addr < 0 && !pick_slot(dev, pci, errp)) ||
         !check_addr(dev, pci, errp)) {
@@ -181,17 +180,17 @@ static bool bus_place(Bus *bus, Device *device, GError **errp)
 
 static void bus_leave(Bus *bus, Device *dev)
 {
-    ((PciBus *)bus)->devices[((PciDevice *)dev)->devfn] = NULL;
+    PCI_BUS(bus)->devices[PCI_DEVICE(dev)->devfn] = NULL;
 }
 
 static int bus_compare(const Device *a, const Device *b)
 {
-    return ((const PciDevice *)a)->devfn - ((const PciDevice *)b)->devfn;
+    return PCI_DEVICE(a)->devfn - PCI_DEVICE(b)->devfn;
 }
 
 static char *bus_describe(const Device *device)
 {
-    const PciDevice *dev = (const PciDevice *)device;
+    const PciDevice *dev = PCI_DEVICE(device);
     bool plain = (dev->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == 0;
     const char *class = pci_class_name(dev);
 
@@ -212,7 +211,7 @@ static const BusClass pci_bus_class = {
 
 static void bus_finalize(Object *obj)
 {
-    PciBus *bus = (PciBus *)obj;
+    PciBus *bus = PCI_BUS(obj);
 
     memory_region_destroy(&bus->memory);
     memory_region_destroy(&bus->io);

@@ -107,7 +107,7 @@ void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses)
 
 PciHost *pci_host_of(const PciBus *root)
 {
-    return (PciHost *)root->parent.parent.parent;
+    return PCI_HOST(root->parent.parent.parent);
 }
 
 void pci_host_init_pam(PciHost *host, uint8_t *registers, MemoryRegion *memory, MemoryRegion *ram)
@@ -131,7 +131,7 @@ void pci_host_show_ram(PciHost *host)
 
 static void host_reset(Device *dev)
 {
-    PciHost *host = (PciHost *)dev;
+    PciHost *host = PCI_HOST(dev);
 
     host->config_address = 0;
     host->reset_control = 0;
@@ -172,7 +172,7 @@ OBJECT_TYPE_REGISTER(host_type)
 PciHost *pci_host_create(const char *type, const char *name, const char *bus_type,
                          const char *bus_name, MemoryRegion *memory, MemoryRegion *io)
 {
-    PciHost *host = (PciHost *)device_new_onboard_named(type, name);
+    PciHost *host = PCI_HOST(device_new_onboard_named(type, name));
     g_autoptr(GError) err = NULL;
 
     host->bus = pci_bus_create(bus_type, bus_name, &host->parent.parent, NULL, &err);

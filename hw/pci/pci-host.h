@@ -30,6 +30,7 @@ typedef struct PciHost {
     Pam pam;
     uint8_t *pam_registers; /* in the configuration space of function 00:00.0 */
 } PciHost;
+OBJECT_CAST_DEFINE(PciHost, PCI_HOST, TYPE_PCI_HOST)
 
 /* Make the on-board device @type as /machine/@name, with its root bus @bus_name of @bus_type
  * (TYPE_PCI_BUS or TYPE_PCIE_BUS). The bus's regions go into @memory and @io with

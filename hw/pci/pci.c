@@ -198,7 +198,7 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
 
 bool pci_device_realize(Device *device, GError **errp)
 {
-    PciDevice *dev = (PciDevice *)device;
+    PciDevice *dev = PCI_DEVICE(device);
     const PciFunctionClass *ops = pci_function_class(dev);
 
     if (dev->multifunction) {
@@ -219,7 +219,7 @@ bool pci_device_realize(Device *device, GError **errp)
 
 void pci_device_unrealize(Device *device)
 {
-    PciDevice *dev = (PciDevice *)device;
+    PciDevice *dev = PCI_DEVICE(device);
 
     pci_set_irq(dev, 0);
     detach_bars(dev);
@@ -233,7 +233,7 @@ void pci_device_unrealize(Device *device)
 
 void pci_device_reset(Device *device)
 {
-    PciDevice *dev = (PciDevice *)device;
+    PciDevice *dev = PCI_DEVICE(device);
 
     pci_set_irq(dev, 0);
     memcpy(dev->config, dev->initial, sizeof(dev->config));
@@ -246,7 +246,7 @@ void pci_device_reset(Device *device)
 
 PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type)
 {
-    PciDevice *dev = (PciDevice *)device_new_onboard(type);
+    PciDevice *dev = PCI_DEVICE(device_new_onboard(type));
     g_autoptr(GError) err = NULL;
 
     dev->parent.bus = &bus->parent;
@@ -277,7 +277,7 @@ static int parse_addr(const char *text)
 
 static bool set_addr(Object *obj, const Property *prop, struct json_object *value, GError **errp)
 {
-    PciDevice *dev = (PciDevice *)obj;
+    PciDevice *dev = PCI_DEVICE(obj);
     bool text = json_object_is_type(value, json_type_string);
     int64_t addr = text ? parse_addr(json_object_get_string(value)) : json_object_get_int64(value);
 
@@ -295,12 +295,12 @@ static bool set_addr(Object *obj, const Property *prop, struct json_object *valu
 
 static struct json_object *get_addr(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_int(((PciDevice *)obj)->addr);
+    return json_object_new_int(PCI_DEVICE(obj)->addr);
 }
 
 static struct json_object *get_legacy_addr(Object *obj, const Property *prop, GError **errp)
 {
-    const PciDevice *dev = (PciDevice *)obj;
+    const PciDevice *dev = PCI_DEVICE(obj);
     g_autofree char *text = g_strdup_printf("%02x.%x", PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn));
 
     return json_object_new_string(text);
@@ -308,7 +308,7 @@ static struct json_object *get_legacy_addr(Object *obj, const Property *prop, GE
 
 static struct json_object *get_parent_bus(Object *obj, const Property *prop, GError **errp)
 {
-    const PciDevice *dev = (PciDevice *)obj;
+    const PciDevice *dev = PCI_DEVICE(obj);
     g_autofree char *path = dev->parent.bus ? object_path(&dev->parent.bus->parent) : NULL;
 
     return json_object_new_string(path ? path : "");
@@ -350,7 +350,7 @@ static const Property pci_device_properties[] = {
 
 static void pci_device_init(Object *obj)
 {
-    PciDevice *dev = (PciDevice *)obj;
+    PciDevice *dev = PCI_DEVICE(obj);
 
     dev->addr = -1;
     dev->cap_end = PCI_FIRST_CAPABILITY;
@@ -358,7 +358,7 @@ static void pci_device_init(Object *obj)
 
 static void pci_device_finalize(Object *obj)
 {
-    PciDevice *dev = (PciDevice *)obj;
+    PciDevice *dev = PCI_DEVICE(obj);
 
     if (dev->msix_cap) { /* which init added */
         pci_drop_msix(dev);

@@ -30,6 +30,7 @@
 #define PCI_PIRQS       8 /* interrupt lines that a host has at most */
 
 typedef struct PciBus PciBus;
+OBJECT_CAST_DEFINE(PciBus, PCI_BUS, TYPE_PCI_BUS)
 
 /* A base address register; region NULL: none. A 64-bit one takes two, and the second is empty. */
 typedef struct PciBar {
@@ -65,6 +66,7 @@ typedef struct PciDevice {
     unsigned msix_vectors;
     MemoryRegion msix_bar;
 } PciDevice;
+OBJECT_CAST_DEFINE(PciDevice, PCI_DEVICE, TYPE_PCI_DEVICE)
 
 /* The registers of a function. A type with more state has a table of its own, in which its
  * PciDevice comes first, and PCI_DEVICE_CLASS_CORE. */
@@ -185,7 +187,7 @@ PciBus *pci_root_bus(void);
 /* The bus that @dev is on, or NULL. */
 static inline PciBus *pci_bus_of(const PciDevice *dev)
 {
-    return (PciBus *)dev->parent.bus;
+    return PCI_BUS(dev->parent.bus);
 }
 bool pci_bus_is_express(const PciBus *bus);
 /* As the guest numbered it; 0: a root bus. */

@@ -18,6 +18,7 @@ typedef struct PcieRootPort {
     uint8_t port, chassis;
     uint16_t slot;
 } PcieRootPort;
+OBJECT_CAST_DEFINE(PcieRootPort, ROOT_PORT, TYPE_PCIE_ROOT_PORT)
 
 /* Two slots of a machine with the same numbers cannot be told apart. */
 static bool check_slot_number(const PcieRootPort *s, GError **errp)
@@ -25,11 +26,11 @@ static bool check_slot_number(const PcieRootPort *s, GError **errp)
     const PciBus *bus = pci_bus_of(&s->parent.parent);
 
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
-        const PcieRootPort *other = (const PcieRootPort *)bus->devices[i];
+        PciDevice *dev = bus->devices[i];
+        const PcieRootPort *other =
+            dev && object_is_a(OBJECT(dev), TYPE_PCIE_ROOT_PORT) ? ROOT_PORT(dev) : NULL;
 
-        if (other && other != s &&
-            object_is_a(&bus->devices[i]->parent.parent, TYPE_PCIE_ROOT_PORT) &&
-            other->chassis == s->chassis && other->slot == s->slot) {
+        if (other && other != s && other->chassis == s->chassis && other->slot == s->slot) {
             error_set(errp,
                       "chassis %u, slot %u is the root port at addr %02x.%x already: give each "
                       "root port a chassis or slot number of its own",
@@ -42,7 +43,7 @@ static bool check_slot_number(const PcieRootPort *s, GError **errp)
 
 static bool root_port_realize(PciDevice *dev, GError **errp)
 {
-    PcieRootPort *s = (PcieRootPort *)dev;
+    PcieRootPort *s = ROOT_PORT(dev);
 
     if (s->slot > SLOT_MAX) {
         error_set(errp, "'slot' is %u: it must be from 0 to %u", s->slot, SLOT_MAX);
@@ -58,7 +59,7 @@ static bool root_port_realize(PciDevice *dev, GError **errp)
 
 static void root_port_reset(PciDevice *dev)
 {
-    const PciBus *secondary = ((PciBridge *)dev)->secondary;
+    const PciBus *secondary = PCI_BRIDGE(dev)->secondary;
 
     pci_bridge_reset(dev);
     pci_express_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
@@ -82,7 +83,7 @@ static const PciRegister root_port_registers[] = {
 
 static void root_port_init(Object *obj)
 {
-    pci_set_registers((PciDevice *)obj, root_port_registers, G_N_ELEMENTS(root_port_registers));
+    pci_set_registers(PCI_DEVICE(obj), root_port_registers, G_N_ELEMENTS(root_port_registers));
 }
 
 static const Property root_port_properties[] = {

@@ -47,12 +47,12 @@ typedef struct Piix4Pm {
 
 static void piix3_init(Object *obj)
 {
-    pci_set_registers((PciDevice *)obj, piix3_registers, G_N_ELEMENTS(piix3_registers));
+    pci_set_registers(PCI_DEVICE(obj), piix3_registers, G_N_ELEMENTS(piix3_registers));
 }
 
 static void piix4_pm_init(Object *obj)
 {
-    PciDevice *dev = (PciDevice *)obj;
+    PciDevice *dev = PCI_DEVICE(obj);
 
     pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
 }

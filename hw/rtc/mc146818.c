@@ -464,15 +464,6 @@ void mc146818_set_time(Mc146818 *s, int64_t seconds)
     rtc_update(s);
 }
 
-static bool is_rtc(Object *obj, void *opaque)
-{
-    if (!object_is_a(obj, TYPE_MC146818)) {
-        return true;
-    }
-    *(Mc146818 **)opaque = (Mc146818 *)obj;
-    return false;
-}
-
 void mc146818_forget_lost_ticks(Mc146818 *s)
 {
     rtc_check(s); /* those that nobody has looked at yet, too */
@@ -481,17 +472,14 @@ void mc146818_forget_lost_ticks(Mc146818 *s)
 
 Mc146818 *mc146818_find(void)
 {
-    Mc146818 *found = NULL;
-
-    object_foreach(object_root(), is_rtc, &found);
-    return found;
+    return MC146818(object_find_type(TYPE_MC146818));
 }
 
 /* ---- the device: a battery keeps the RAM and the time; a reset only stops interrupts ---- */
 
 static void rtc_reset(Device *dev)
 {
-    Mc146818 *s = (Mc146818 *)dev;
+    Mc146818 *s = MC146818(dev);
 
     s->cmos[REG_B] &= ~(B_PIE | B_AIE | B_UIE);
     s->cmos[REG_C] = 0;
@@ -502,7 +490,7 @@ static void rtc_reset(Device *dev)
 
 static bool rtc_realize(Device *dev, GError **errp)
 {
-    Mc146818 *s = (Mc146818 *)dev;
+    Mc146818 *s = MC146818(dev);
     int64_t real_time = g_get_real_time();
 
     s->timer = timer_new(rtc_timer, s);
@@ -515,7 +503,7 @@ static bool rtc_realize(Device *dev, GError **errp)
 
 static void rtc_unrealize(Device *dev)
 {
-    timer_free(((Mc146818 *)dev)->timer);
+    timer_free(MC146818(dev)->timer);
 }
 
 static const StateField rtc_fields[] = {
@@ -566,7 +554,7 @@ IRQ_LINES_REGISTER(mc146818_lines)
 
 Mc146818 *mc146818_create(MemoryRegion *io, Irq irq)
 {
-    Mc146818 *s = (Mc146818 *)device_new_onboard(TYPE_MC146818);
+    Mc146818 *s = MC146818(device_new_onboard(TYPE_MC146818));
 
     s->irq = irq;
     device_realize(&s->parent, NULL);

@@ -21,6 +21,7 @@
 #define MC146818_LOST_TICK_POLICY "lost_tick_policy"
 
 typedef struct Mc146818 Mc146818;
+OBJECT_CAST_DEFINE(Mc146818, MC146818, TYPE_MC146818)
 
 /* Make it, with ports 0x70 and 0x71 in @io; @irq is ISA IRQ 8. Belongs to the device tree. */
 Mc146818 *mc146818_create(MemoryRegion *io, Irq irq);

@@ -338,7 +338,7 @@ static const MemoryRegionOps hpet_ops = { hpet_read, hpet_write, 4, 8 };
 
 static void hpet_reset(Device *dev)
 {
-    Hpet *s = (Hpet *)dev;
+    Hpet *s = HPET(dev);
 
     s->config = 0;
     s->stopped_at = 0;
@@ -356,7 +356,7 @@ static void hpet_reset(Device *dev)
 
 static bool hpet_realize(Device *dev, GError **errp)
 {
-    Hpet *s = (Hpet *)dev;
+    Hpet *s = HPET(dev);
 
     for (unsigned i = 0; i < HPET_TIMERS; i++) {
         s->timers[i] = (HpetTimer){ .hpet = s, .n = i };
@@ -368,7 +368,7 @@ static bool hpet_realize(Device *dev, GError **errp)
 
 static void hpet_unrealize(Device *dev)
 {
-    Hpet *s = (Hpet *)dev;
+    Hpet *s = HPET(dev);
 
     for (unsigned i = 0; i < HPET_TIMERS; i++) {
         g_clear_pointer(&s->timers[i].timer, timer_free);
@@ -428,7 +428,7 @@ IRQ_LINES_REGISTER(hpet_lines)
 Hpet *hpet_create(MemoryRegion *memory, const Irq routes[HPET_ROUTES],
                   const Irq legacy[HPET_LEGACIES])
 {
-    Hpet *s = (Hpet *)device_new_onboard(TYPE_HPET);
+    Hpet *s = HPET(device_new_onboard(TYPE_HPET));
 
     for (unsigned i = 0; i < HPET_ROUTES; i++) {
         s->routes[i] = routes[i];

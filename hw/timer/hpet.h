@@ -33,6 +33,7 @@ typedef enum HpetLegacy {
 } HpetLegacy;
 
 typedef struct Hpet Hpet;
+OBJECT_CAST_DEFINE(Hpet, HPET, TYPE_HPET)
 
 /* Make it, with its registers in @memory at HPET_BASE. @routes: the I/O APIC's pins from
  * HPET_FIRST_ROUTE; @legacy: ISA IRQ 0 and 8. Belongs to the device tree. */

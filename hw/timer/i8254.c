@@ -436,7 +436,7 @@ static const MemoryRegionOps i8254_speaker_ops = { i8254_speaker_read, i8254_spe
 
 static void i8254_reset(Device *dev)
 {
-    I8254 *s = (I8254 *)dev;
+    I8254 *s = I8254_DEVICE(dev);
 
     for (unsigned i = 0; i < 3; i++) {
         s->counters[i] =
@@ -449,7 +449,7 @@ static void i8254_reset(Device *dev)
 
 static bool i8254_realize(Device *dev, GError **errp)
 {
-    I8254 *s = (I8254 *)dev;
+    I8254 *s = I8254_DEVICE(dev);
 
     s->timer = timer_new(i8254_timer, s);
     i8254_reset(dev);
@@ -458,7 +458,7 @@ static bool i8254_realize(Device *dev, GError **errp)
 
 static void i8254_unrealize(Device *dev)
 {
-    timer_free(((I8254 *)dev)->timer);
+    timer_free(I8254_DEVICE(dev)->timer);
 }
 
 static const StateField counter_fields[] = {
@@ -564,7 +564,7 @@ IRQ_LINES_REGISTER(i8254_lines)
 
 I8254 *i8254_create(MemoryRegion *io, Irq irq)
 {
-    I8254 *s = (I8254 *)device_new_onboard(TYPE_I8254);
+    I8254 *s = I8254_DEVICE(device_new_onboard(TYPE_I8254));
 
     s->irq = irq;
     device_realize(&s->parent, NULL);

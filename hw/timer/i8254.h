@@ -18,6 +18,7 @@
 #define I8254_HZ 1193182
 
 typedef struct I8254 I8254;
+OBJECT_CAST_DEFINE(I8254, I8254_DEVICE, TYPE_I8254)
 
 /* Make it, with ports 0x40-0x43 and 0x61 in @io; @irq is counter 0's output (ISA IRQ 0). Belongs
  * to the device tree. */

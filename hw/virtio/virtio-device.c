@@ -10,7 +10,7 @@
 
 static const VirtioBus *bus_of(const VirtioDevice *vdev)
 {
-    return (const VirtioBus *)vdev->parent.bus;
+    return VIRTIO_BUS(vdev->parent.bus);
 }
 
 /* ---- for devices ---- */
@@ -245,7 +245,7 @@ void virtio_config_store(VirtioDevice *vdev, unsigned offset, uint32_t value, un
 
 void virtio_device_reset(Device *dev)
 {
-    VirtioDevice *vdev = (VirtioDevice *)dev;
+    VirtioDevice *vdev = VIRTIO_DEVICE(dev);
     const VirtioBus *bus = bus_of(vdev);
 
     stop_again(vdev);
@@ -309,8 +309,8 @@ static void free_queues(VirtioDevice *vdev)
 
 bool virtio_device_realize(Device *dev, GError **errp)
 {
-    VirtioDevice *vdev = (VirtioDevice *)dev;
-    const Device *owner = (const Device *)dev->bus->parent.parent;
+    VirtioDevice *vdev = VIRTIO_DEVICE(dev);
+    const Device *owner = DEVICE(dev->bus->parent.parent);
 
     if (!check_features(vdev, errp)) {
         return false;
@@ -329,7 +329,7 @@ bool virtio_device_realize(Device *dev, GError **errp)
 
 void virtio_device_unrealize(Device *dev)
 {
-    VirtioDevice *vdev = (VirtioDevice *)dev;
+    VirtioDevice *vdev = VIRTIO_DEVICE(dev);
 
     runstate_remove_start(run_all, vdev);
     virtio_device_reset(dev);
@@ -391,7 +391,7 @@ OBJECT_TYPE_REGISTER(device_type)
 
 VirtioBus *virtio_bus_new(Object *owner, const VirtioTransport *transport, void *opaque)
 {
-    VirtioBus *bus = (VirtioBus *)bus_new(TYPE_VIRTIO_BUS, "virtio-bus", owner, NULL);
+    VirtioBus *bus = VIRTIO_BUS(bus_new(TYPE_VIRTIO_BUS, "virtio-bus", owner, NULL));
 
     bus->transport = transport;
     bus->opaque = opaque;

@@ -51,6 +51,7 @@ enum {
 #define VIRTIO_MAX_CONFIG 256 /* bytes of a configuration space */
 
 typedef struct VirtioDevice VirtioDevice;
+OBJECT_CAST_DEFINE(VirtioDevice, VIRTIO_DEVICE, TYPE_VIRTIO_DEVICE)
 
 /* Do what can be done with the buffers in @vq. */
 typedef void VirtioQueueFn(VirtioDevice *vdev, VirtQueue *vq);
@@ -163,6 +164,7 @@ typedef struct VirtioBus {
     const VirtioTransport *transport;
     void *opaque;
 } VirtioBus;
+OBJECT_CAST_DEFINE(VirtioBus, VIRTIO_BUS, TYPE_VIRTIO_BUS)
 
 /* A bus for one device, as a child of @owner. Borrowed. */
 VirtioBus *virtio_bus_new(Object *owner, const VirtioTransport *transport, void *opaque);

@@ -59,7 +59,7 @@ void virtio_pci_set_vector(const VirtioPci *s, uint16_t *vector, uint16_t value)
 
 static bool can_dma(void *opaque)
 {
-    return pci_can_dma(&((VirtioPci *)opaque)->parent);
+    return pci_can_dma(&VIRTIO_PCI(opaque)->parent);
 }
 
 static void forget(VirtioPci *s)
@@ -148,9 +148,9 @@ static bool realize_device(VirtioPci *s, GError **errp)
 
 bool virtio_pci_realize(PciDevice *dev, GError **errp)
 {
-    VirtioPci *s = (VirtioPci *)dev;
+    VirtioPci *s = VIRTIO_PCI(dev);
 
-    s->vdev = (VirtioDevice *)object_child(&dev->parent.parent, "virtio-backend");
+    s->vdev = VIRTIO_DEVICE(object_child(&dev->parent.parent, "virtio-backend"));
     if (s->vectors != UINT32_MAX && s->vectors > PCI_MSIX_MAX_VECTORS) {
         error_set(errp, "'vectors' is %u: MSI-X has at most %u", s->vectors, PCI_MSIX_MAX_VECTORS);
         return false;
@@ -175,7 +175,7 @@ bool virtio_pci_realize(PciDevice *dev, GError **errp)
 
 void virtio_pci_unrealize(PciDevice *dev)
 {
-    VirtioPci *s = (VirtioPci *)dev;
+    VirtioPci *s = VIRTIO_PCI(dev);
 
     device_unrealize(&s->vdev->parent);
     object_unparent(&s->bus->parent.parent);
@@ -191,7 +191,7 @@ void virtio_pci_unrealize(PciDevice *dev)
 
 void virtio_pci_reset(PciDevice *dev)
 {
-    virtio_device_reset(&((VirtioPci *)dev)->vdev->parent);
+    virtio_device_reset(&VIRTIO_PCI(dev)->vdev->parent);
 }
 
 void virtio_pci_loaded(PciDevice *dev)
@@ -201,7 +201,7 @@ void virtio_pci_loaded(PciDevice *dev)
 
 void virtio_pci_config_reading(PciDevice *dev, unsigned offset, unsigned size)
 {
-    VirtioPci *s = (VirtioPci *)dev;
+    VirtioPci *s = VIRTIO_PCI(dev);
 
     if (s->access_cap && pci_touches(offset, size, s->access_cap + VIRTIO_CAP_DATA, 4)) {
         virtio_pci_access_read(s);
@@ -210,7 +210,7 @@ void virtio_pci_config_reading(PciDevice *dev, unsigned offset, unsigned size)
 
 void virtio_pci_config_written(PciDevice *dev, unsigned offset, unsigned size)
 {
-    VirtioPci *s = (VirtioPci *)dev;
+    VirtioPci *s = VIRTIO_PCI(dev);
 
     update_intx(s); /* MSI-X may be on or off now */
     if (s->access_cap && pci_touches(offset, size, s->access_cap + VIRTIO_CAP_DATA, 4)) {
@@ -248,17 +248,17 @@ static void virtio_pci_init(Object *obj)
         { PCI_INTERRUPT_PIN, 1, 1 },
     };
 
-    pci_set_registers((PciDevice *)obj, regs, G_N_ELEMENTS(regs));
+    pci_set_registers(PCI_DEVICE(obj), regs, G_N_ELEMENTS(regs));
 }
 
 void virtio_pci_init_transitional(Object *obj)
 {
-    ((VirtioPci *)obj)->kind = VIRTIO_PCI_TRANSITIONAL;
+    VIRTIO_PCI(obj)->kind = VIRTIO_PCI_TRANSITIONAL;
 }
 
 void virtio_pci_init_modern(Object *obj)
 {
-    ((VirtioPci *)obj)->kind = VIRTIO_PCI_MODERN;
+    VIRTIO_PCI(obj)->kind = VIRTIO_PCI_MODERN;
 }
 
 static const char *const modes[] = { "auto", "on", "off", NULL }; /* by MODE_ */

@@ -39,6 +39,7 @@ typedef struct VirtioPci {
     MemoryRegion legacy_bar, modern_bar;
     uint8_t access_cap; /* offset of the capability that reaches BARs by configuration space */
 } VirtioPci;
+OBJECT_CAST_DEFINE(VirtioPci, VIRTIO_PCI, TYPE_VIRTIO_PCI)
 
 /* What types define. */
 typedef struct VirtioPciClass {

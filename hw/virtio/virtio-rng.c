@@ -29,6 +29,7 @@ typedef struct VirtioRng {
     RngBackend *used; /* that, or one of its own */
     bool asked;       /* for bytes that have not come yet */
 } VirtioRng;
+OBJECT_CAST_DEFINE(VirtioRng, VIRTIO_RNG, TYPE_VIRTIO_RNG)
 
 /* ---- the queue ---- */
 
@@ -80,7 +81,7 @@ static void ask(VirtioRng *s)
 
 static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 {
-    ask((VirtioRng *)vdev);
+    ask(VIRTIO_RNG(vdev));
 }
 
 static void end_period(void *opaque)
@@ -104,17 +105,17 @@ static void forget_request(VirtioRng *s)
 /* A driver that resets the device gets no more bytes by it. */
 static void rng_reset(VirtioDevice *vdev)
 {
-    forget_request((VirtioRng *)vdev);
+    forget_request(VIRTIO_RNG(vdev));
 }
 
 static void rng_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
 {
-    forget_request((VirtioRng *)vdev);
+    forget_request(VIRTIO_RNG(vdev));
 }
 
 static bool rng_realize(VirtioDevice *vdev, GError **errp)
 {
-    VirtioRng *s = (VirtioRng *)vdev;
+    VirtioRng *s = VIRTIO_RNG(vdev);
 
     if (!s->period_ms || !s->max_bytes) {
         error_set(errp,
@@ -123,8 +124,8 @@ static bool rng_realize(VirtioDevice *vdev, GError **errp)
                   s->max_bytes, s->period_ms);
         return false;
     }
-    s->used = s->rng ? (RngBackend *)object_ref(OBJECT(s->rng))
-                     : (RngBackend *)object_new(TYPE_RNG_BUILTIN, errp);
+    s->used = s->rng ? RNG_BACKEND(object_ref(OBJECT(s->rng)))
+                     : RNG_BACKEND(object_new(TYPE_RNG_BUILTIN, errp));
     s->left = s->max_bytes;
     s->period_end = timer_new(end_period, s);
     virtio_add_queue(vdev, QUEUE_SIZE, handle_queue);
@@ -133,7 +134,7 @@ static bool rng_realize(VirtioDevice *vdev, GError **errp)
 
 static void rng_unrealize(VirtioDevice *vdev)
 {
-    VirtioRng *s = (VirtioRng *)vdev;
+    VirtioRng *s = VIRTIO_RNG(vdev);
 
     g_clear_pointer(&s->period_end, timer_free);
     object_unref(OBJECT(g_steal_pointer(&s->used)));

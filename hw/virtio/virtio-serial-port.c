@@ -147,7 +147,7 @@ void virtio_serial_port_forget(VirtioSerialPort *port)
 
 static void port_reset(Device *dev)
 {
-    VirtioSerialPort *port = (VirtioSerialPort *)dev;
+    VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
 
     virtio_serial_port_forget(port);
     virtio_serial_port_set_open(port, false);
@@ -155,7 +155,7 @@ static void port_reset(Device *dev)
 
 static bool port_realize(Device *dev, GError **errp)
 {
-    VirtioSerialPort *port = (VirtioSerialPort *)dev;
+    VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
     Chardev *chr = port->chardev ? chardev_find(port->chardev) : NULL;
 
     if (port->chardev && !chr) {
@@ -179,14 +179,14 @@ static bool port_realize(Device *dev, GError **errp)
 /* The driver hears of it when it is on the bus, and of its going when it has left. */
 static void port_plugged(Machine *machine, Device *dev)
 {
-    virtio_serial_tell(virtio_serial_of((VirtioSerialPort *)dev));
+    virtio_serial_tell(virtio_serial_of(VIRTIO_SERIAL_PORT(dev)));
 }
 
 const HotplugHandler virtio_serial_port_hotplug = { .plug = port_plugged };
 
 static void port_unrealize(Device *dev)
 {
-    VirtioSerialPort *port = (VirtioSerialPort *)dev;
+    VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
 
     if (port->attached) {
         char_detach(&port->fe);
@@ -248,7 +248,7 @@ OBJECT_TYPE_REGISTER(port_type)
 
 static void console_init(Object *obj)
 {
-    ((VirtioSerialPort *)obj)->console = true;
+    VIRTIO_SERIAL_PORT(obj)->console = true;
 }
 
 static const ObjectType console_type = {

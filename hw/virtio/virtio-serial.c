@@ -47,7 +47,7 @@ static VirtioSerialPort *port_of(VirtioDevice *vdev, const VirtQueue *vq)
 {
     unsigned n = virtio_queue_number(vdev, vq), nr = n < 2 ? 0 : n / 2 - 1;
 
-    return ((VirtioSerial *)vdev)->ports[nr];
+    return VIRTIO_SERIAL(vdev)->ports[nr];
 }
 
 /* ---- to the driver ---- */
@@ -143,7 +143,7 @@ static void handle_message(VirtioSerial *s, const Control *message)
 
 static void handle_control(VirtioDevice *vdev, VirtQueue *vq)
 {
-    VirtioSerial *s = (VirtioSerial *)vdev;
+    VirtioSerial *s = VIRTIO_SERIAL(vdev);
     VirtqElement *element = NULL;
 
     for (unsigned n = 0; n < vq->size && (element = virtq_pop(vq)); n++) {
@@ -163,7 +163,7 @@ static void handle_control(VirtioDevice *vdev, VirtQueue *vq)
 
 static void handle_control_room(VirtioDevice *vdev, VirtQueue *vq)
 {
-    virtio_serial_tell((VirtioSerial *)vdev);
+    virtio_serial_tell(VIRTIO_SERIAL(vdev));
 }
 
 /* What is sent to a port that is not there goes nowhere. */
@@ -205,7 +205,7 @@ static void handle_room(VirtioDevice *vdev, VirtQueue *vq)
 /* A driver that knows no ports uses port 0, and has it open. */
 static void status_written(VirtioDevice *vdev, uint8_t before)
 {
-    VirtioSerial *s = (VirtioSerial *)vdev;
+    VirtioSerial *s = VIRTIO_SERIAL(vdev);
 
     if (vdev->status & VIRTIO_STATUS_DRIVER_OK && !(before & VIRTIO_STATUS_DRIVER_OK) &&
         !virtio_has(vdev, F_MULTIPORT) && s->ports[0]) {
@@ -215,7 +215,7 @@ static void status_written(VirtioDevice *vdev, uint8_t before)
 
 static void serial_reset(VirtioDevice *vdev)
 {
-    VirtioSerial *s = (VirtioSerial *)vdev;
+    VirtioSerial *s = VIRTIO_SERIAL(vdev);
 
     s->driver_ready = false;
     s->removed = 0;
@@ -229,13 +229,13 @@ static void serial_reset(VirtioDevice *vdev)
 
 static void config_read(VirtioDevice *vdev, uint8_t *config)
 {
-    memcpy(config + 4, &((VirtioSerial *)vdev)->max_ports, 4); /* columns and rows are not known */
+    memcpy(config + 4, &VIRTIO_SERIAL(vdev)->max_ports, 4); /* columns and rows are not known */
 }
 
 /* "ID.0", as users expect, or a name of its own. */
 static char *bus_name(const VirtioSerial *s)
 {
-    const Device *owner = (const Device *)s->parent.parent.bus->parent.parent;
+    const Device *owner = DEVICE(s->parent.parent.bus->parent.parent);
 
     if (owner->id) {
         return g_strdup_printf("%s.0", owner->id);
@@ -251,7 +251,7 @@ static char *bus_name(const VirtioSerial *s)
 
 static bool serial_realize(VirtioDevice *vdev, GError **errp)
 {
-    VirtioSerial *s = (VirtioSerial *)vdev;
+    VirtioSerial *s = VIRTIO_SERIAL(vdev);
     g_autofree char *name = bus_name(s);
 
     if (s->max_ports < 1 || s->max_ports > VIRTIO_SERIAL_MAX_PORTS) {
@@ -259,7 +259,7 @@ static bool serial_realize(VirtioDevice *vdev, GError **errp)
                   VIRTIO_SERIAL_MAX_PORTS);
         return false;
     }
-    s->bus = (VirtioSerialBus *)bus_new(TYPE_VIRTIO_SERIAL_BUS, name, OBJECT(s), errp);
+    s->bus = VIRTIO_SERIAL_BUS(bus_new(TYPE_VIRTIO_SERIAL_BUS, name, OBJECT(s), errp));
     if (!s->bus) {
         return false;
     }
@@ -279,7 +279,7 @@ static bool serial_realize(VirtioDevice *vdev, GError **errp)
 
 static void serial_unrealize(VirtioDevice *vdev)
 {
-    VirtioSerial *s = (VirtioSerial *)vdev;
+    VirtioSerial *s = VIRTIO_SERIAL(vdev);
 
     object_unparent(&s->bus->parent.parent);
     s->bus = NULL;
@@ -368,8 +368,8 @@ static bool check_name(const VirtioSerialPort *port, const VirtioSerial *s, GErr
 
 static bool bus_attach_port(Bus *bus, Device *dev, GError **errp)
 {
-    VirtioSerial *s = ((VirtioSerialBus *)bus)->serial;
-    VirtioSerialPort *port = (VirtioSerialPort *)dev;
+    VirtioSerial *s = VIRTIO_SERIAL_BUS(bus)->serial;
+    VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
 
     if (port->nr == UINT32_MAX) {
         port->nr = port->console ? 0 : 1;
@@ -391,8 +391,8 @@ static bool bus_attach_port(Bus *bus, Device *dev, GError **errp)
 
 static void bus_detach_port(Bus *bus, Device *dev)
 {
-    VirtioSerial *s = ((VirtioSerialBus *)bus)->serial;
-    const VirtioSerialPort *port = (VirtioSerialPort *)dev;
+    VirtioSerial *s = VIRTIO_SERIAL_BUS(bus)->serial;
+    const VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
 
     s->ports[port->nr] = NULL;
     if (port->told_add) {

@@ -20,12 +20,14 @@
 #define VIRTIO_SERIAL_MAX_PORTS 31
 
 typedef struct VirtioSerial VirtioSerial;
+OBJECT_CAST_DEFINE(VirtioSerial, VIRTIO_SERIAL, TYPE_VIRTIO_SERIAL)
 
 typedef struct VirtioSerialBus {
     Bus parent;
     /* wiring */
     VirtioSerial *serial;
 } VirtioSerialBus;
+OBJECT_CAST_DEFINE(VirtioSerialBus, VIRTIO_SERIAL_BUS, TYPE_VIRTIO_SERIAL_BUS)
 
 typedef struct VirtioSerialPort {
     Device parent;
@@ -45,6 +47,7 @@ typedef struct VirtioSerialPort {
     /* derived */
     bool blocked; /* output waits until the chardev has room */
 } VirtioSerialPort;
+OBJECT_CAST_DEFINE(VirtioSerialPort, VIRTIO_SERIAL_PORT, "virtserialport")
 
 struct VirtioSerial {
     VirtioDevice parent;
@@ -60,7 +63,7 @@ struct VirtioSerial {
 /* The device that @port is on. */
 static inline VirtioSerial *virtio_serial_of(const VirtioSerialPort *port)
 {
-    return ((const VirtioSerialBus *)port->parent.bus)->serial;
+    return VIRTIO_SERIAL_BUS(port->parent.bus)->serial;
 }
 
 /* Tell the driver what it does not know yet. */

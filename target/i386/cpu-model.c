@@ -3,8 +3,8 @@
 #include "target/i386/cpuid.h"
 #include "util/parse.h"
 
-#include <inttypes.h>
 #include <cpuid.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "target/i386/cpu-named.h"

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "target/i386/regs.h"
 #include "target/i386/cpuid.h"
+#include "target/i386/regs.h"
 #include "util/state.h"
 
 /* A segment register with its hidden part. */

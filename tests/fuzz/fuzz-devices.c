@@ -87,7 +87,7 @@ static void add_express(void)
         }
         if (i == 0) {
             endpoints[3] =
-                pci_create(pci_secondary_bus((PciDevice *)port), PCI_DEVFN(0, 0), TYPE_FUZZ_PCIE);
+                pci_create(pci_secondary_bus(PCI_DEVICE(port)), PCI_DEVFN(0, 0), TYPE_FUZZ_PCIE);
         }
         json_object_put(props);
     }

@@ -178,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_machine();
     fuzz_input_begin();
-    startup.machine = (Machine *)object_new("pc-i440fx-7.2-machine", NULL);
+    startup.machine = MACHINE(object_new("pc-i440fx-7.2-machine", NULL));
     for (char **line = lines; *line; line++) {
         run_line(&startup, *line);
     }

@@ -85,7 +85,7 @@ void fuzz_step_unplug_now(FuzzInput *in)
     Object *dev = object_child(object_container("/machine/peripheral"), id);
 
     if (dev) {
-        device_unplug((Device *)dev);
+        device_unplug(DEVICE(dev));
     }
 }
 
@@ -221,7 +221,7 @@ void fuzz_check_dimms(Machine *machine)
 
         if (dev) {
             g_assert_true(g_ptr_array_find(dimms, dev, NULL));
-            g_assert_cmpint(((const PcDimm *)dev)->slot, ==, n);
+            g_assert_cmpint(PC_DIMM(dev)->slot, ==, n);
             found++;
         }
     }

@@ -101,7 +101,7 @@ void fuzz_input_begin(void)
 
 static void unplug(Object *obj)
 {
-    device_unplug((Device *)obj);
+    device_unplug(DEVICE(obj));
 }
 
 /* The newest that the input made, or NULL. */

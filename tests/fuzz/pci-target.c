@@ -71,7 +71,7 @@ OBJECT_TYPE_REGISTER(fuzz_pci_type)
 
 static void fuzz_pcie_init(Object *obj)
 {
-    pci_add_express((PciDevice *)obj, PCIE_ENDPOINT, 0, 0);
+    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0, 0);
 }
 
 static const ObjectType fuzz_pcie_type = {
@@ -84,7 +84,7 @@ OBJECT_TYPE_REGISTER(fuzz_pcie_type)
 
 static bool fuzz_bridge_realize(PciDevice *dev, GError **errp)
 {
-    return pci_bridge_realize((PciBridge *)dev, TYPE_PCI_BUS, errp);
+    return pci_bridge_realize(PCI_BRIDGE(dev), TYPE_PCI_BUS, errp);
 }
 
 static const PciFunctionClass fuzz_bridge_ops = {

@@ -254,6 +254,27 @@ def test_formats_are_found():
     tap.equal(other_formats('f("%" PRIu64 "lu%d%s%zu%lf"); // %lu'), [])
 
 
+def plain_casts(texts):
+    """Of the C files @texts, by name: casts to structures of objects that are not checked."""
+    texts = {path: COMMENT.sub(r"\1", text) for path, text in texts.items()}
+    types = {name for text in texts.values()
+             for name in re.findall(r"\.instance_size = sizeof\((\w+)\)", text)} - {"Object"}
+    cast = re.compile(rf"\((?:const )?(?:struct )?({'|'.join(types)}) \*\)[\w(&]")
+    return [(path, name) for path, text in texts.items() for name in cast.findall(text)]
+
+
+def test_casts():
+    """Pointers to objects become those of their structures by checked casts (qom/object.h)."""
+    nothing([f"{path}: a cast to {name} that is not checked" for path, name in
+             plain_casts({path: (ROOT / path).read_text() for path in sources(".c", ".h")})])
+
+
+def test_casts_are_found():
+    texts = {"a": "x = { .instance_size = sizeof(Chip) };", "b": "f((const Chip *)obj, (Other *)obj); /* (Chip *)a */",
+             "c": "Chip *(*g)(Chip *);\nh(CHIP(obj));", "d": "(*(struct Chip *)&y)"}
+    tap.equal(plain_casts(texts), [("b", "Chip"), ("d", "Chip")])
+
+
 # Headers whose functions have more than one prefix.
 PREFIXES = {
     # What the files of a folder share with each other, each with its own.
@@ -350,5 +371,7 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("variables", test_variables), ("variables are found", test_variables_are_found), ("sizes", test_sizes),
          ("licences", test_licences), ("leftovers", test_leftovers), ("formats", test_formats),
          ("formats are found", test_formats_are_found), ("units", test_units),
-         ("prefixes", test_prefixes), ("prefixes are found", test_prefixes_are_found),
-         ("one-loop", test_one_loop), ("doc-paths", test_doc_paths), ("options", test_options)])
+         ("casts", test_casts),
+         ("casts are found", test_casts_are_found), ("prefixes", test_prefixes),
+         ("prefixes are found", test_prefixes_are_found), ("one-loop", test_one_loop),
+         ("doc-paths", test_doc_paths), ("options", test_options)])

@@ -60,7 +60,7 @@ static Machine *machine_make(const Config *config)
         machine->cpus[i]->apic_id = i * config->apic_id_step;
         machine->numa.cpu_node[i] = i % config->nodes;
     }
-    machine->serial[0] = (Chardev *)machine; /* only that there is one matters */
+    machine->serial[0] = (void *)machine; /* only that there is one matters */
     pc->below_4g = x86_ram_below_4g(x86_machine_ops(machine), config->ram);
     pc->above_4g = config->ram - pc->below_4g;
     if (config->maxram > config->ram) {

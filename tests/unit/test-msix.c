@@ -50,7 +50,7 @@ static void dev_init(Object *obj)
     static const PciRegister regs[] = { { PCI_COMMAND, 2, 0, 0x0406 } };
 
     ((MsixDevice *)obj)->vectors = VECTORS;
-    pci_set_registers((PciDevice *)obj, regs, G_N_ELEMENTS(regs));
+    pci_set_registers(PCI_DEVICE(obj), regs, G_N_ELEMENTS(regs));
 }
 
 static const ObjectType dev_type = {

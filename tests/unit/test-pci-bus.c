@@ -85,7 +85,7 @@ OBJECT_TYPE_REGISTER(dev_type)
 
 static void express_init(Object *obj)
 {
-    pci_add_express((PciDevice *)obj, PCIE_ENDPOINT, 0, 0);
+    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0, 0);
 }
 
 static const ObjectType express_type = {
@@ -136,7 +136,7 @@ static Device *plug(const char *type, const char *bus, const char *addr, bool mu
     g_assert_nonnull(obj);
     DEVICE(obj)->id = g_strdup(id);
     DEVICE(obj)->bus_name = g_strdup(bus);
-    ((PciDevice *)obj)->multifunction = multifunction;
+    PCI_DEVICE(obj)->multifunction = multifunction;
     if (addr && !object_property_parse(obj, "addr", addr, errp)) {
         return NULL;
     }
@@ -168,11 +168,11 @@ static PciBridge *plug_port(const char *addr, bool multifunction, const char *id
     object_property_parse(obj, "addr", addr, NULL);
     object_property_parse(obj, "chassis", number, NULL);
     object_property_parse(obj, "port", "8", NULL);
-    ((PciDevice *)obj)->multifunction = multifunction;
+    PCI_DEVICE(obj)->multifunction = multifunction;
     object_add_child(object_container("/machine/peripheral"), id, obj, NULL);
     device_realize(DEVICE(obj), &err);
     g_assert_no_error(err);
-    return (PciBridge *)obj;
+    return PCI_BRIDGE(obj);
 }
 
 static void make_machine(void)

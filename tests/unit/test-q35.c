@@ -25,7 +25,7 @@ static void puller_init(Object *obj)
                                              { PCI_COMMAND, 2, 0, 0x0400 },
                                              { PCI_INTERRUPT_PIN, 1, 1 } };
 
-    pci_set_registers((PciDevice *)obj, registers, G_N_ELEMENTS(registers));
+    pci_set_registers(PCI_DEVICE(obj), registers, G_N_ELEMENTS(registers));
 }
 
 static const PciFunctionClass puller_ops = { .device = { PCI_DEVICE_CLASS_BASE,

@@ -23,6 +23,8 @@ typedef struct Animal {
     int64_t custom;
 } Animal;
 
+OBJECT_CAST_DEFINE(Animal, ANIMAL, "test-animal")
+
 static unsigned alive;
 static GString *trace;
 
@@ -30,7 +32,7 @@ static const char *const colors[] = { "grey", "black", "white", NULL };
 
 static struct json_object *get_custom(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_int64(((Animal *)obj)->custom);
+    return json_object_new_int64(ANIMAL(obj)->custom);
 }
 
 static bool set_custom(Object *obj, const Property *prop, struct json_object *value, GError **errp)
@@ -39,7 +41,7 @@ static bool set_custom(Object *obj, const Property *prop, struct json_object *va
         error_set(errp, "custom expects an integer");
         return false;
     }
-    ((Animal *)obj)->custom = json_object_get_int64(value);
+    ANIMAL(obj)->custom = json_object_get_int64(value);
     return true;
 }
 
@@ -137,7 +139,7 @@ static void dog_finalize(Object *obj)
 
 static bool dog_complete(Object *obj, GError **errp)
 {
-    if (((Animal *)obj)->legs == 3) {
+    if (ANIMAL(obj)->legs == 3) {
         error_set(errp, "a dog needs 4 legs");
         return false;
     }
@@ -167,7 +169,7 @@ OBJECT_TYPE_REGISTER(dog_type)
 
 static bool cat_can_be_deleted(Object *obj, GError **errp)
 {
-    if (!((Animal *)obj)->tame) {
+    if (!ANIMAL(obj)->tame) {
         error_set(errp, "the cat does not want to");
         return false;
     }
@@ -624,7 +626,7 @@ static void test_user_objects(void)
     g_clear_error(&err);
     g_assert_true(user_object_del("d1", &err));
     g_assert_false(user_object_del("d1", NULL));
-    ((Animal *)object_resolve("c1", NULL))->tame = true;
+    ANIMAL(object_resolve("c1", NULL))->tame = true;
     g_assert_true(user_object_del("c1", &err));
     g_assert_cmpuint(alive, ==, 0);
 }
@@ -675,7 +677,7 @@ static void test_part(void)
     g_assert_true(object_is_a(dog, "test-dog"));
     g_assert_true(object_property_parse(sledge, "legs", "3", &err));
     g_assert_true(object_property_parse(sledge, "sound", "woof", &err));
-    g_assert_cmpuint(((const Animal *)dog)->legs, ==, 3);
+    g_assert_cmpuint(ANIMAL(dog)->legs, ==, 3);
     legs = object_property_get(sledge, "legs", &err);
     g_assert_cmpint(json_object_get_int64(legs), ==, 3);
     json_object_put(legs);
@@ -723,8 +725,8 @@ static void test_globals(void)
 
     dog = object_new("test-dog", &err);
     g_assert_no_error(err);
-    g_assert_cmpuint(((Animal *)dog)->legs, ==, 8);
-    g_assert_cmpstr(((Animal *)dog)->note, ==, "good");
+    g_assert_cmpuint(ANIMAL(dog)->legs, ==, 8);
+    g_assert_cmpstr(ANIMAL(dog)->note, ==, "good");
     unused = 0;
     object_globals_foreach_unused(count_unused);
     g_assert_cmpuint(unused, ==, 1);
@@ -732,6 +734,45 @@ static void test_globals(void)
     cat = object_new("test-cat", &err);
     g_assert_null(cat);
     g_assert_nonnull(strstr(err->message, "-global test-cat.friend=nobody: "));
+}
+
+static void test_casts(void)
+{
+    g_autoptr(Object) dog = object_new("test-dog", NULL);
+    g_autoptr(Object) folder = object_new("container", NULL);
+
+    g_assert_true(OBJECT(ANIMAL(dog)) == dog);
+    g_assert_true(OBJECT(ANIMAL(dog)) == dog); /* that the type is right is known now */
+    g_assert_null(ANIMAL(NULL));
+    if (g_test_subprocess()) {
+        ANIMAL(folder);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*'container' is used as 'test-animal'*");
+}
+
+static void test_find_type(void)
+{
+    Object *folder = object_container("/zoo");
+    g_autoptr(Object) dog = object_new("test-dog", NULL);
+    g_autoptr(Object) cat = object_new("test-cat", NULL);
+
+    g_assert_null(object_find_type("test-animal"));
+    g_assert_true(object_add_child(folder, "a", dog, NULL));
+    g_assert_true(object_add_child(dog, "b", cat, NULL));
+    g_assert_true(object_find_type("test-animal") == dog);
+    g_assert_true(object_find_type("test-cat") == cat);
+    g_assert_null(object_find_type("no-such-type"));
+    {
+        g_autoptr(GPtrArray) animals = object_list_type("test-animal");
+
+        g_assert_cmpuint(animals->len, ==, 2);
+        g_assert_true(animals->pdata[0] == dog && animals->pdata[1] == cat);
+    }
+    object_unparent(folder);
+    g_assert_null(object_find_type("test-animal"));
 }
 
 int main(int argc, char **argv)
@@ -754,6 +795,8 @@ int main(int argc, char **argv)
     g_test_add_func("/qom/user-objects", test_user_objects);
     g_test_add_func("/qom/ids", test_ids);
     g_test_add_func("/qom/part", test_part);
+    g_test_add_func("/qom/casts", test_casts);
+    g_test_add_func("/qom/find-type", test_find_type);
     g_test_add_func("/qom/globals-unknown", test_unknown_global);
     g_test_add_func("/qom/globals", test_globals); /* last: they stay */
     status = g_test_run();

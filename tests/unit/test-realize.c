@@ -84,7 +84,7 @@ static void assert_nothing_left(Machine *machine)
 static void unrealize_all(const GPtrArray *devices)
 {
     for (unsigned i = devices->len; i-- > 0;) {
-        if (((Device *)devices->pdata[i])->realized) { /* else it went with its owner */
+        if (DEVICE(devices->pdata[i])->realized) { /* else it went with its owner */
             device_unrealize(devices->pdata[i]);
         }
     }
