@@ -129,7 +129,7 @@ bool qmp_inject_nmi(GError **errp)
 {
     const Machine *machine = machine_current();
 
-    if (!machine || !machine->num_cpus) {
+    if (!machine || !cpu_slots_present(&machine->cpu_slots)) {
         error_set(errp, "the machine has no CPU that could take a non-maskable interrupt");
         return false;
     }
@@ -158,8 +158,9 @@ HumanReadableText *qmp_x_query_jit(GError **errp)
         return NULL;
     }
     GString *out = g_string_new(NULL);
-    for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
-        vcpu_run_on(machine->cpus[i], describe_code, out);
+    X86Cpu *cpu;
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        vcpu_run_on(cpu, describe_code, out);
     }
     HumanReadableText *text = g_new0(HumanReadableText, 1);
     text->human_readable_text = g_string_free(out, FALSE);

@@ -68,18 +68,17 @@ CurrentMachineParams *qmp_query_current_machine(GError **errp)
 /* The place of processor @index, of those that run or of those there may be. */
 static CpuInstanceProperties *cpu_place(const Machine *machine, unsigned index)
 {
-    const SmpTopology *smp = &machine->smp;
-    unsigned dies = MAX(smp->dies, 1), cores = MAX(smp->cores, 1), threads = MAX(smp->threads, 1);
+    const CpuSlot *slot = &machine->cpu_slots.list[index];
     CpuInstanceProperties *props = g_new0(CpuInstanceProperties, 1);
 
     props->has_node_id = machine->numa.cpu_node[index] >= 0;
     props->node_id = machine->numa.cpu_node[index];
     props->has_socket_id = props->has_core_id = props->has_thread_id = true;
-    props->has_die_id = dies > 1;
-    props->thread_id = index % threads;
-    props->core_id = index / threads % cores;
-    props->die_id = index / threads / cores % dies;
-    props->socket_id = index / threads / cores / dies;
+    props->has_die_id = machine->smp.dies > 1;
+    props->thread_id = slot->thread;
+    props->core_id = slot->core;
+    props->die_id = slot->die;
+    props->socket_id = slot->socket;
     return props;
 }
 
@@ -87,9 +86,9 @@ GPtrArray *qmp_query_cpus_fast(GError **errp)
 {
     GPtrArray *list = CpuInfoFast_list_new();
     const Machine *machine = machine_current();
+    const X86Cpu *cpu;
 
-    for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
-        const X86Cpu *cpu = machine->cpus[i];
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
         CpuInfoFast *info = g_new0(CpuInfoFast, 1);
 
         info->cpu_index = cpu->index;
@@ -115,14 +114,14 @@ GPtrArray *qmp_query_hotpluggable_cpus(GError **errp)
     const char *cpu = machine->cpu_model ? machine->cpu_model : ops->default_cpu_type;
     g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
     GPtrArray *list = HotpluggableCPU_list_new();
-    for (unsigned i = 0; i < machine->smp.maxcpus; i++) {
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
         HotpluggableCPU *place = g_new0(HotpluggableCPU, 1);
 
         place->type = cpu_typename(model);
         place->vcpus_count = 1;
         place->props = cpu_place(machine, i);
-        if (i < machine->num_cpus && machine->cpus[i]->device) {
-            place->qom_path = object_path(machine->cpus[i]->device);
+        if (machine->cpu_slots.list[i].device) {
+            place->qom_path = object_path(OBJECT(machine->cpu_slots.list[i].device));
         }
         g_ptr_array_add(list, place);
     }

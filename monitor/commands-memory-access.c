@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/debug.h"
 #include "memory/address-space.h"
 #include "monitor/output-file.h"
@@ -25,17 +26,18 @@ static bool check_size(int64_t size, GError **errp)
 static X86Cpu *find_cpu(int64_t index, GError **errp)
 {
     const Machine *machine = machine_current();
+    unsigned count = cpu_slots_present(&machine->cpu_slots);
+    X86Cpu *cpu = index >= 0 && index <= UINT_MAX ? x86_cpu_at(machine, (unsigned)index) : NULL;
 
-    if (machine->num_cpus == 0) {
+    if (count == 0) {
         error_set(errp, "machine '%s' has no CPU; pmemsave needs none", machine_ops(machine)->name);
         return NULL;
     }
-    if (index < 0 || index >= machine->num_cpus) {
+    if (!cpu) {
         error_set(errp, "'cpu-index' must be the number of a CPU, from 0 to %u, not %" PRId64,
-                  machine->num_cpus - 1, index);
-        return NULL;
+                  count - 1, index);
     }
-    return machine->cpus[index];
+    return cpu;
 }
 
 static bool save_linear(const OutputFile *file, X86Cpu *cpu, uint64_t va, uint64_t size,

@@ -9,6 +9,7 @@
 #include "hw/core/device.h"
 #include "hw/core/help.h"
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
@@ -251,10 +252,11 @@ static void do_gdbserver(Hmp *hmp, char **argv)
 static void do_cpu(Hmp *hmp, char **argv)
 {
     const Machine *machine = machine_current();
-    unsigned count = machine ? machine->num_cpus : 0;
+    unsigned count = machine ? cpu_slots_present(&machine->cpu_slots) : 0;
     uint64_t index;
 
-    if (!g_ascii_string_to_unsigned(argv[0], 10, 0, INT_MAX, &index, NULL) || index >= count) {
+    if (!g_ascii_string_to_unsigned(argv[0], 10, 0, INT_MAX, &index, NULL) ||
+        !x86_cpu_at(machine, (unsigned)index)) {
         hmp_printf(hmp, "Error: INDEX: there is no CPU %s; the machine has %u\n", argv[0], count);
     } else {
         hmp->cpu_index = (int)index;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "hw/intc/apic.h"
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
@@ -64,9 +65,10 @@ void hmp_info_lapic(Hmp *hmp, char **argv)
         hmp_printf(hmp, "Error: APIC-ID: '%s' is not a number\n", argv[0]);
         return;
     }
-    for (unsigned i = 0; machine && i < machine->num_cpus; i++) {
-        if (machine->cpus[i]->apic_id == id) {
-            apic_describe(machine->cpus[i]->apic, hmp->out);
+    const X86Cpu *cpu;
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        if (cpu->apic_id == id) {
+            apic_describe(cpu->apic, hmp->out);
             return;
         }
     }

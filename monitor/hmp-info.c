@@ -7,6 +7,7 @@
 
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
@@ -135,7 +136,7 @@ static void info_numa(Hmp *hmp, char **argv)
         uint64_t plugged = plugged_in_node(devices, node);
 
         hmp_printf(hmp, "node %u cpus:", node);
-        for (unsigned i = 0; i < machine->num_cpus; i++) {
+        for (unsigned i = 0; x86_cpu_next(machine, &i); i++) {
             if (machine->numa.cpu_node[i] == (int)node) {
                 hmp_printf(hmp, " %u", i);
             }
@@ -192,13 +193,13 @@ static void dump_registers(X86Cpu *cpu, void *opaque)
 static void info_registers(Hmp *hmp, char **argv)
 {
     const Machine *machine = machine_current();
-    X86Cpu *one = hmp_cpu(hmp);
+    X86Cpu *one = hmp_cpu(hmp), *cpu;
 
     if (one && !argv[0]) {
         vcpu_run_on(one, dump_registers, hmp);
     }
-    for (unsigned i = 0; one && argv[0] && i < machine->num_cpus; i++) {
-        vcpu_run_on(machine->cpus[i], dump_registers, hmp);
+    for (unsigned i = 0; one && argv[0] && (cpu = x86_cpu_next(machine, &i)); i++) {
+        vcpu_run_on(cpu, dump_registers, hmp);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/debug.h"
 #include "memory/address-space.h"
 #include "monitor/hmp-expr.h"
@@ -94,14 +95,14 @@ static void read_register(X86Cpu *cpu, void *opaque)
 static bool get_register(void *opaque, const char *name, uint64_t *value, GError **errp)
 {
     RegisterRequest request = { .name = name };
-    Machine *machine = machine_current();
     Hmp *hmp = opaque;
+    X86Cpu *cpu = x86_cpu_at(machine_current(), (unsigned)hmp->cpu_index);
 
-    if (!machine || (unsigned)hmp->cpu_index >= machine->num_cpus) {
+    if (!cpu) {
         error_set(errp, "$%s: there is no CPU %d", name, hmp->cpu_index);
         return false;
     }
-    vcpu_run_on(machine->cpus[hmp->cpu_index], read_register, &request);
+    vcpu_run_on(cpu, read_register, &request);
     *value = request.value;
     if (!request.found) {
         error_set(errp,

@@ -9,6 +9,7 @@
 
 #include "hw/core/machine.h"
 #include "hw/core/preconfig.h"
+#include "hw/i386/cpu.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
@@ -34,13 +35,13 @@ void hmp_error(Hmp *hmp, GError *err)
 X86Cpu *hmp_cpu(Hmp *hmp)
 {
     Machine *machine = machine_current();
-    unsigned count = machine ? machine->num_cpus : 0;
+    X86Cpu *cpu = x86_cpu_at(machine, (unsigned)hmp->cpu_index);
 
-    if (hmp->cpu_index < 0 || (unsigned)hmp->cpu_index >= count) {
-        hmp_printf(hmp, "Error: there is no CPU %d; the machine has %u\n", hmp->cpu_index, count);
-        return NULL;
+    if (!cpu) {
+        hmp_printf(hmp, "Error: there is no CPU %d; the machine has %u\n", hmp->cpu_index,
+                   machine ? cpu_slots_present(&machine->cpu_slots) : 0);
     }
-    return machine->cpus[hmp->cpu_index];
+    return cpu;
 }
 
 /* ---- words ---- */
@@ -287,10 +288,10 @@ char *qmp_human_monitor_command(const char *command_line, bool has_cpu_index, in
 {
     Hmp hmp = { 0 };
     const Machine *machine = machine_current();
-    unsigned count = machine ? machine->num_cpus : 0;
+    unsigned count = machine ? cpu_slots_present(&machine->cpu_slots) : 0;
 
     if (has_cpu_index) {
-        if (cpu_index < 0 || cpu_index >= count) {
+        if (cpu_index < 0 || cpu_index > INT_MAX || !x86_cpu_at(machine, (unsigned)cpu_index)) {
             error_set(errp,
                       "cpu-index must be the number of a CPU, of which there are %u, not %" PRId64,
                       count, cpu_index);

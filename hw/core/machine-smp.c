@@ -103,6 +103,7 @@ bool machine_set_smp(Object *obj, const void *value, GError **errp)
     }
     qapi_update(&SMPConfiguration_type, machine->smp_given, value);
     machine->smp = smp;
+    cpu_slots_arrange(&machine->cpu_slots, &smp);
     return true;
 }
 

@@ -284,6 +284,7 @@ static void machine_instance_init(Object *obj)
 
     machine->ram.size = machine->ram.max_size = ops->default_ram_size;
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
+    cpu_slots_arrange(&machine->cpu_slots, &machine->smp);
     machine->smp_given = g_new0(SMPConfiguration, 1);
     boot_config_init(&machine->boot);
     numa_init(&machine->numa);
@@ -300,6 +301,7 @@ static void machine_finalize(Object *obj)
     g_free(machine->ram.path);
     boot_config_clear(&machine->boot);
     SMPConfiguration_free(machine->smp_given);
+    cpu_slots_drop(&machine->cpu_slots);
     if (the_machine == machine) {
         the_machine = NULL;
     }

@@ -9,13 +9,13 @@
 
 #include "chardev/char.h"
 #include "hw/core/boot.h"
+#include "hw/core/cpu-slots.h"
 #include "hw/core/device.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/numa.h"
 #include "hw/core/ram-config.h"
 #include "hw/core/smp.h"
 #include "memory/memory.h"
-#include "target/i386/cpu.h"
 
 #define MAX_SERIAL 4
 #define MAX_FLASH  2
@@ -54,6 +54,7 @@ struct Machine {
     RamConfig ram;
     SmpTopology smp;             /* complete */
     SMPConfiguration *smp_given; /* by the user */
+    CpuSlots cpu_slots;          /* as smp has it; the first smp.cpus get CPUs by init */
     char *cpu_model;             /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
@@ -69,8 +70,6 @@ struct Machine {
     bool ready; /* initialised and cold-plugged: a device that comes now is hot-plugged */
 
     /* made by init */
-    X86Cpu **cpus; /* smp.cpus of them */
-    unsigned num_cpus;
     DeviceMemory device_memory;
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);

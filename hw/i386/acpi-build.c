@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/acpi-pci.h"
+#include "hw/i386/cpu.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/i386/e820.h"
@@ -174,13 +175,14 @@ static AcpiBlob *build_madt(AcpiTables *tables, const Machine *machine)
 {
     AcpiBlob *madt = acpi_table_begin(tables, "APIC", NULL, 5);
     bool x2apic = false;
+    const X86Cpu *cpu;
     size_t entry;
 
     acpi_u32(madt, APIC_BASE);
     acpi_u32(madt, MADT_PCAT_COMPAT);
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        madt_cpu(madt, machine->cpus[i]);
-        x2apic |= madt_needs_x2apic(machine->cpus[i]);
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        madt_cpu(madt, cpu);
+        x2apic |= madt_needs_x2apic(cpu);
     }
 
     entry = acpi_entry_begin(madt, MADT_IOAPIC);

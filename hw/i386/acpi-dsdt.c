@@ -2,6 +2,7 @@
 /* The devices of the machine that cannot be found otherwise. */
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/acpi-pci.h"
+#include "hw/i386/cpu.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
@@ -70,11 +71,13 @@ static Aml *dsdt_hpet(void)
 
 static void dsdt_processors(Aml *scope, const Machine *machine)
 {
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
+    const X86Cpu *cpu;
+
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
         g_autofree char *name = g_strdup_printf("C%03X", i);
 
         aml_add(scope, aml_device(name, aml_name("_HID", aml_string("ACPI0007")),
-                                  aml_name("_UID", aml_int(machine->cpus[i]->index)),
+                                  aml_name("_UID", aml_int(cpu->index)),
                                   aml_name("_PXM", aml_int(MAX(machine->numa.cpu_node[i], 0)))));
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/acpi-pci.h"
 
+#include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "util/units.h"
 
@@ -41,7 +42,7 @@ static void pci_high_window(Aml *crs, const X86Machine *x86)
 {
     const Machine *machine = &x86->parent;
     uint64_t size = x86_machine_ops(machine)->pci_hole64;
-    uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&machine->cpus[0]->model);
+    uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&x86_cpu_at(machine, 0)->model);
     uint64_t first =
         MAX(FOUR_GIB + x86->above_4g, machine->device_memory.base + machine->device_memory.size);
     uint64_t end;

@@ -2,6 +2,7 @@
 /* Which processor and which memory is near which: SRAT and SLIT (ACPI 6.4 sections 5.2.16, 5.2.17).
  */
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/cpu.h"
 
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
@@ -208,11 +209,12 @@ static void srat_memory(AcpiBlob *srat, Machine *machine)
 AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
 {
     AcpiBlob *srat = acpi_table_begin(tables, "SRAT", NULL, 3);
+    const X86Cpu *cpu;
 
     acpi_u32(srat, 1); /* reserved, must be 1 */
     acpi_u64(srat, 0);
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        srat_cpu(srat, machine->cpus[i], MAX(machine->numa.cpu_node[i], 0));
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        srat_cpu(srat, cpu, MAX(machine->numa.cpu_node[i], 0));
     }
     srat_memory(srat, machine);
     acpi_table_end(tables, srat);

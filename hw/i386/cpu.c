@@ -25,7 +25,8 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
         vcpu_free(cpu);
         return false;
     }
-    xdev->cpu = *xdev->place = cpu;
+    xdev->cpu = cpu;
+    xdev->slot->device = dev;
     return true;
 }
 
@@ -33,10 +34,11 @@ static void x86_cpu_device_unrealize(Device *dev)
 {
     X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
 
+    xdev->slot->device = NULL;
     vcpu_destroy(xdev->cpu);
     device_unplug(DEVICE(xdev->cpu->apic));
     vcpu_free(xdev->cpu);
-    xdev->cpu = *xdev->place = NULL;
+    xdev->cpu = NULL;
 }
 
 static void x86_cpu_device_reset(Device *dev)
@@ -44,32 +46,59 @@ static void x86_cpu_device_reset(Device *dev)
     x86_cpu_reset(X86_CPU_DEVICE(dev)->cpu);
 }
 
+void x86_cpu_arrange(Machine *machine, X86CpuModel *model)
+{
+    model->threads_per_core = machine->smp.threads;
+    model->cores_per_die = machine->smp.cores;
+    model->dies_per_socket = machine->smp.dies;
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+        CpuSlot *slot = &machine->cpu_slots.list[i];
+
+        slot->arch_id =
+            x86_topology_apic_id(model, slot->socket, slot->die, slot->core, slot->thread);
+    }
+}
+
 X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
                                     unsigned index, GError **errp)
 {
-    const SmpTopology *smp = &machine->smp;
-    unsigned dies = MAX(smp->dies, 1), cores = MAX(smp->cores, 1), threads = MAX(smp->threads, 1);
+    CpuSlot *slot = &machine->cpu_slots.list[index];
     g_autofree char *type = g_strconcat(model->name, X86_CPU_SUFFIX, NULL);
     X86CpuDevice *xdev = X86_CPU_DEVICE(device_new_onboard(type));
 
     xdev->index = index;
-    xdev->place = &machine->cpus[index];
-    xdev->thread_id = index % threads;
-    xdev->core_id = index / threads % cores;
-    xdev->die_id = index / threads / cores % dies;
-    xdev->socket_id = index / threads / cores / dies;
+    xdev->slot = slot;
+    xdev->thread_id = slot->thread;
+    xdev->core_id = slot->core;
+    xdev->die_id = slot->die;
+    xdev->socket_id = slot->socket;
     xdev->start_powered_off = index != 0;
     xdev->model = *model;
-    xdev->model.threads_per_core = threads;
-    xdev->model.cores_per_die = cores;
-    xdev->model.dies_per_socket = dies;
-    xdev->apic_id = x86_topology_apic_id(&xdev->model, xdev->socket_id, xdev->die_id, xdev->core_id,
-                                         xdev->thread_id);
+    xdev->apic_id = slot->arch_id;
     if (!device_realize(&xdev->parent, errp)) {
         object_unparent(&xdev->parent.parent);
         return NULL;
     }
     return xdev;
+}
+
+X86Cpu *x86_cpu_at(const Machine *machine, unsigned index)
+{
+    const CpuSlots *slots = machine ? &machine->cpu_slots : NULL;
+
+    return slots && index < slots->count && slots->list[index].device
+               ? X86_CPU_DEVICE(slots->list[index].device)->cpu
+               : NULL;
+}
+
+X86Cpu *x86_cpu_next(const Machine *machine, unsigned *index)
+{
+    X86Cpu *cpu = NULL;
+
+    while (!(cpu = x86_cpu_at(machine, *index)) && machine && *index < machine->cpu_slots.count) {
+        (*index)++;
+    }
+    return cpu;
 }
 
 #define CPU_NUMBER(prop_name, field, text)                                               \

@@ -22,7 +22,7 @@ typedef struct X86CpuDevice {
     uint32_t socket_id, die_id, core_id, thread_id;
     bool start_powered_off; /* true for all but the bootstrap processor: they wait for a SIPI */
     /* wiring */
-    X86Cpu **place; /* of the CPU among those of the machine */
+    CpuSlot *slot; /* of the machine */
 } X86CpuDevice;
 
 #define TYPE_CPU       "cpu"
@@ -30,10 +30,17 @@ typedef struct X86CpuDevice {
 #define X86_CPU_SUFFIX "-x86_64-cpu"
 OBJECT_CAST_DEFINE(X86CpuDevice, X86_CPU_DEVICE, TYPE_X86_CPU)
 
-/* Make processor @index of @machine, whose array of CPUs has room for it, of the given model (its
- * topology members need not be set), under /machine/unattached. Realized: cpu is there, its thread
- * is stopped. Borrowed reference. */
+/* What APIC IDs each place for a CPU of @machine has, for CPUs of model @model, of which the
+ * topology is set, too. */
+void x86_cpu_arrange(Machine *machine, X86CpuModel *model);
+/* Make processor @index of @machine, into its slot, which is empty, of the given model, under
+ * /machine/unattached. Realized: cpu is there, its thread is stopped. Borrowed reference. */
 X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
                                     unsigned index, GError **errp);
+
+/* The CPU in slot @index of @machine; NULL: none is there, nor perhaps the slot, or the machine. */
+X86Cpu *x86_cpu_at(const Machine *machine, unsigned index);
+/* The first one in slot *@index or after it, with *@index its slot; NULL: there is none. */
+X86Cpu *x86_cpu_next(const Machine *machine, unsigned *index);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "hw/acpi/linker.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/smbios.h"
 #include "hw/timer/hpet.h"
@@ -164,10 +165,11 @@ static void add_made_files(FwCfgFiles *files)
 
 static uint32_t apic_id_limit(const Machine *machine)
 {
+    const X86Cpu *cpu;
     uint32_t limit = 0;
 
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        limit = MAX(limit, machine->cpus[i]->apic_id + 1);
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        limit = MAX(limit, cpu->apic_id + 1);
     }
     return limit;
 }
@@ -177,10 +179,11 @@ static void add_numa(FwCfg *fw, const Machine *machine)
 {
     unsigned limit = apic_id_limit(machine), count = 1 + limit + machine->numa.num_nodes;
     g_autofree uint64_t *words = g_new0(uint64_t, count);
+    const X86Cpu *cpu;
 
     words[0] = GUINT64_TO_LE(machine->numa.num_nodes);
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        words[1 + machine->cpus[i]->apic_id] = GUINT64_TO_LE(machine->numa.cpu_node[i]);
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        words[1 + cpu->apic_id] = GUINT64_TO_LE(machine->numa.cpu_node[i]);
     }
     for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
         words[1 + limit + i] = GUINT64_TO_LE(machine->numa.nodes[i].mem);

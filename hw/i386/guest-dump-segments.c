@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which pieces of RAM a dump describes, and at which linear addresses. */
+#include "hw/i386/cpu.h"
 #include "hw/i386/debug.h"
 #include "hw/i386/guest-dump-internal.h"
 #include "util/error.h"
@@ -41,11 +42,11 @@ static bool add_mapping(const X86Mapping *mapping, void *opaque)
 
 static bool has_earlier_twin(const Machine *machine, unsigned index)
 {
-    for (unsigned i = 0; i < index; i++) {
-        if (machine->cpus[i]->cr3 == machine->cpus[index]->cr3 &&
-            machine->cpus[i]->cr4 == machine->cpus[index]->cr4 &&
-            machine->cpus[i]->efer == machine->cpus[index]->efer &&
-            x86_paging_enabled(machine->cpus[i])) {
+    const X86Cpu *own = x86_cpu_at(machine, index), *cpu;
+
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)) != own; i++) {
+        if (cpu->cr3 == own->cr3 && cpu->cr4 == own->cr4 && cpu->efer == own->efer &&
+            x86_paging_enabled(cpu)) {
             return true;
         }
     }
@@ -83,12 +84,13 @@ static void drop_doubles(GArray *mappings)
 static GArray *collect_mappings(const Machine *machine, GError **errp)
 {
     g_autoptr(GArray) mappings = g_array_new(FALSE, FALSE, sizeof(DumpSegment));
+    X86Cpu *cpu;
 
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
         if (has_earlier_twin(machine, i)) {
             continue;
         }
-        if (!x86_debug_foreach_mapping(machine->cpus[i], add_mapping, mappings)) {
+        if (!x86_debug_foreach_mapping(cpu, add_mapping, mappings)) {
             error_set(errp,
                       "the page tables of CPU %u describe too many mappings (more than %u, or more "
                       "than %u tables); use paging: false",

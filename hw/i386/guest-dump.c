@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/guest-dump.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "hw/i386/cpu.h"
 #include "hw/i386/elf-notes.h"
 #include "hw/i386/guest-dump-internal.h"
 #include "memory/address-space.h"
 #include "util/error.h"
+
+#include <elf.h> /* last: PF_W is also an error code of #PF */
 
 #define CHUNK (1u << 20) /* between two looks at how far it is */
 
@@ -140,6 +142,7 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
     GuestDump *dump = g_new0(GuestDump, 1);
     g_autoptr(GArray) segments = NULL;
     g_autoptr(GByteArray) notes = g_byte_array_new();
+    const X86Cpu *cpu;
 
     dump->ranges = collect_ranges(options, &dump->total);
     if (dump->ranges->len == 0) {
@@ -154,8 +157,8 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
         guest_dump_free(dump);
         return NULL;
     }
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        x86_elf_notes_append(notes, machine->cpus[i]);
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        x86_elf_notes_append(notes, cpu);
     }
     dump->header = build_header(dump->ranges, segments, notes);
     return dump;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/parse.h"
@@ -221,10 +222,11 @@ static void chassis(Writer *w) /* 7.4 */
 /* What CPUID leaf 1 tells in EAX and EDX. */
 static uint64_t processor_id(const Machine *machine)
 {
+    const X86Cpu *cpu = x86_cpu_at(machine, 0);
     X86CpuidRegs regs = { 0 };
 
-    if (machine->num_cpus) {
-        x86_cpuid(machine->cpus[0], 1, 0, &regs);
+    if (cpu) {
+        x86_cpuid(cpu, 1, 0, &regs);
     }
     return (uint64_t)regs.edx << 32 | regs.eax;
 }

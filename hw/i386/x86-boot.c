@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a reset puts into guest memory: the ACPI tables and the kernel. */
+#include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
 #include "memory/address-space.h"
 
@@ -108,6 +109,7 @@ void x86_machine_reset(Machine *machine)
     g_autoptr(GError) err = NULL;
     g_autoptr(GArray) e820 = NULL;
     BootRam ram;
+    X86Cpu *cpu;
     uint64_t rsdp = 0; /* none */
     bool acpi = x86->acpi != X86_ACPI_OFF;
 
@@ -135,9 +137,9 @@ void x86_machine_reset(Machine *machine)
     ram = (BootRam){ &address_space_memory, x86->below_4g - ACPI_AREA };
     e820 = e820_of_machine(machine);
     linux_boot_load(x86->boot, &ram, e820, rsdp);
-    linux_boot_start(x86->boot, machine->cpus[0]);
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        mtrr_set_up(machine->cpus[i], x86->below_4g);
+    linux_boot_start(x86->boot, x86_cpu_at(machine, 0));
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        mtrr_set_up(cpu, x86->below_4g);
     }
     acpi_pm_set_sci_enabled(x86->pm, acpi);
 }

@@ -15,16 +15,15 @@
 
 /* ---- processors and chips ---- */
 
-static bool x86_init_cpus(X86Machine *x86, const X86CpuModel *model, GError **errp)
+static bool x86_init_cpus(X86Machine *x86, X86CpuModel *model, GError **errp)
 {
     Machine *machine = &x86->parent;
 
-    machine->cpus = g_new0(X86Cpu *, machine->smp.cpus);
+    x86_cpu_arrange(machine, model);
     for (unsigned i = 0; i < machine->smp.cpus; i++) {
         if (!x86_cpu_device_create(machine, model, i, errp)) {
             return false;
         }
-        machine->num_cpus = i + 1;
     }
     return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/machine.h"
+#include "hw/i386/cpu.h"
 #include "monitor/gdb/session.h"
 
 #define PROCESS 1 /* the only one */
@@ -8,12 +9,12 @@ unsigned gdb_cpu_count(void)
 {
     const Machine *machine = machine_current();
 
-    return machine ? machine->num_cpus : 0;
+    return machine ? cpu_slots_present(&machine->cpu_slots) : 0;
 }
 
 X86Cpu *gdb_cpu(int index)
 {
-    return index >= 0 && (unsigned)index < gdb_cpu_count() ? machine_current()->cpus[index] : NULL;
+    return index >= 0 ? x86_cpu_at(machine_current(), (unsigned)index) : NULL;
 }
 
 /* A number, "0" for any and "-1" for all. */

@@ -16,6 +16,7 @@
 #include "hw/acpi/pm.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/char/isa-debugcon.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/q35.h"
 #include "hw/intc/apic.h"
@@ -512,10 +513,11 @@ static void look(const Machine *machine)
     g_autoptr(GPtrArray) buses = qmp_query_pci(NULL), dimms = qmp_query_memory_devices(NULL);
     g_autoptr(GPtrArray) slots = qmp_query_acpi_ospm_status(NULL);
     g_autoptr(GString) text = g_string_new(NULL);
+    const X86Cpu *cpu;
 
     g_assert_true(buses && dimms && slots);
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        apic_describe(machine->cpus[i]->apic, text);
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        apic_describe(cpu->apic, text);
     }
     i8259_describe(x86->pic, text);
     ioapic_describe(x86->ioapic, text);

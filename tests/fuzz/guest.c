@@ -3,6 +3,7 @@
 
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/core/runstate.h"
+#include "hw/i386/cpu.h"
 #include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
 #include "memory/address-space.h"
@@ -143,7 +144,7 @@ void fuzz_step_slot(FuzzInput *in)
 
 static X86Cpu *cpu_at(unsigned which)
 {
-    return machine_current()->cpus[which & 1];
+    return x86_cpu_at(machine_current(), which & 1);
 }
 
 void fuzz_as_cpu(unsigned which)

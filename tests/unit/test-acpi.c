@@ -11,6 +11,7 @@
 #include "backends/host-memory-backend.h"
 #include "hw/core/numa.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/pc.h"
 #include "hw/mem/pc-dimm.h"
@@ -52,12 +53,15 @@ static Machine *machine_make(const Config *config)
             machine->numa.nodes[i].distance[j] = i == j ? 10 : 20;
         }
     }
-    machine->num_cpus = config->cpus;
-    machine->cpus = g_new0(X86Cpu *, config->cpus);
+    cpu_slots_arrange(&machine->cpu_slots,
+                      &(SmpTopology){ config->cpus, config->cpus, config->cpus, 1, 1, 1 });
     for (unsigned i = 0; i < config->cpus; i++) {
-        machine->cpus[i] = g_aligned_alloc0(1, sizeof(X86Cpu), 64);
-        machine->cpus[i]->index = i;
-        machine->cpus[i]->apic_id = i * config->apic_id_step;
+        X86CpuDevice *dev = X86_CPU_DEVICE(object_new("qemu64" X86_CPU_SUFFIX, NULL));
+
+        dev->cpu = g_aligned_alloc0(1, sizeof(X86Cpu), 64);
+        dev->cpu->index = i;
+        dev->cpu->apic_id = i * config->apic_id_step;
+        machine->cpu_slots.list[i].device = DEVICE(dev);
         machine->numa.cpu_node[i] = i % config->nodes;
     }
     machine->serial[0] = (void *)machine; /* only that there is one matters */
@@ -73,11 +77,10 @@ static Machine *machine_make(const Config *config)
 
 static void machine_free(Machine *machine)
 {
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        g_aligned_free(machine->cpus[i]);
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+        g_aligned_free(x86_cpu_at(machine, i));
+        object_unref(OBJECT(machine->cpu_slots.list[i].device));
     }
-    g_clear_pointer(&machine->cpus, g_free);
-    machine->num_cpus = 0;
     machine->serial[0] = NULL;
     object_unref(OBJECT(machine));
 }

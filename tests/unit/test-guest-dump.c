@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Dumps with paging: which linear addresses they give, by what the page tables say. And reads of
  * guest memory as a processor sees it. */
-#include <inttypes.h>
-
 #include <glib.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "accel/choose.h"
 #include "accel/vcpu.h"
+#include "hw/i386/cpu.h"
 #include "hw/i386/debug.h"
 #include "hw/i386/guest-dump.h"
 #include "util/main-loop.h"
@@ -24,7 +24,7 @@
 static RamBlock *low, *high;
 static MemoryRegion low_region, high_region;
 static X86Cpu *cpus[2];
-static Machine machine = { .cpus = cpus, .num_cpus = 2 };
+static Machine machine;
 
 static void set(uint64_t table, unsigned index, uint64_t entry)
 {
@@ -40,8 +40,12 @@ static void set_up(void)
     memory_region_init_ram(&high_region, "high", high);
     memory_region_add(memory_system(), 0, &low_region);
     memory_region_add(memory_system(), HIGH, &high_region);
+    cpu_slots_arrange(&machine.cpu_slots, &(SmpTopology){ 2, 2, 2, 1, 1, 1 });
     for (unsigned i = 0; i < 2; i++) {
-        cpus[i] = vcpu_alloc();
+        X86CpuDevice *dev = X86_CPU_DEVICE(object_new("qemu64" X86_CPU_SUFFIX, NULL));
+
+        machine.cpu_slots.list[i].device = DEVICE(dev);
+        cpus[i] = dev->cpu = vcpu_alloc();
         cpus[i]->index = i;
         cpus[i]->cr3 = 0x1000;
         cpus[i]->cr4 = CR4_PAE;

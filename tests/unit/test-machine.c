@@ -599,6 +599,36 @@ static void test_ram_default(void)
     g_assert_true(user_object_del("pc.ram", NULL));
 }
 
+/* Threads count first, then cores, dies, sockets; who comes is counted. */
+static void test_cpu_slots(void)
+{
+    static const CpuSlot want[] = {
+        { 0, 0, 0, 1 }, { 0, 0, 2, 0 }, { 0, 1, 0, 0 }, { 1, 1, 2, 1 }
+    };
+    static const unsigned at[] = { 1, 4, 6, 23 };
+    const SmpTopology smp = {
+        .cpus = 1, .maxcpus = 24, .sockets = 2, .dies = 2, .cores = 3, .threads = 2
+    };
+    CpuSlots slots = { 0 };
+    Device dev = { 0 };
+
+    cpu_slots_arrange(&slots, &smp);
+    g_assert_cmpuint(slots.count, ==, 24);
+    for (unsigned i = 0; i < G_N_ELEMENTS(at); i++) {
+        const CpuSlot *slot = &slots.list[at[i]];
+
+        g_assert_cmpuint(slot->socket, ==, want[i].socket);
+        g_assert_cmpuint(slot->die, ==, want[i].die);
+        g_assert_cmpuint(slot->core, ==, want[i].core);
+        g_assert_cmpuint(slot->thread, ==, want[i].thread);
+    }
+    g_assert_cmpuint(cpu_slots_present(&slots), ==, 0);
+    slots.list[5].device = &dev;
+    g_assert_cmpuint(cpu_slots_present(&slots), ==, 1);
+    cpu_slots_drop(&slots);
+    g_assert_cmpuint(slots.count, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -614,5 +644,6 @@ int main(int argc, char **argv)
     g_test_add_func("/machine/hmat-unit", test_hmat_unit);
     g_test_add_func("/machine/ram", test_ram);
     g_test_add_func("/machine/ram-default", test_ram_default);
+    g_test_add_func("/machine/cpu-slots", test_cpu_slots);
     return g_test_run();
 }

@@ -76,9 +76,7 @@ static void assert_nothing_left(Machine *machine)
     for (unsigned i = 0; i < ISA_IRQS; i++) {
         g_assert_cmphex(x86->pic_lines[i].levels, ==, 0);
     }
-    for (unsigned i = 0; i < machine->num_cpus; i++) {
-        g_assert_null(machine->cpus[i]);
-    }
+    g_assert_cmpuint(cpu_slots_present(&machine->cpu_slots), ==, 0);
 }
 
 static void unrealize_all(const GPtrArray *devices)
@@ -301,11 +299,11 @@ static void check_failing_cpu(void)
     without = all_devices();
     g_assert_cmpuint(without->len, ==, before->len - 2); /* its local APIC, too */
     g_assert_true(!cpu->parent.children || !cpu->parent.children->len);
-    g_assert_null(machine->cpus[1]);
+    g_assert_null(x86_cpu_at(machine, 1));
     g_assert_true(device_realize(cpu, &err));
     after = all_devices();
     g_assert_cmpuint(after->len, ==, before->len);
-    g_assert_nonnull(machine->cpus[1]);
+    g_assert_nonnull(x86_cpu_at(machine, 1));
 }
 
 static void test_failing_cpu(void)
