@@ -163,7 +163,7 @@ def destination_dies():
         here.alive()
         with Machine(folder, incoming=f"unix:{folder}/socket") as there:
             on_its_way(here, f"unix:{folder}/socket")
-            there.process.kill()
+            there.kill()
         info = here.ended("failed")
         tap.equal("takes no more" in info["error-desc"], True, str(info))
         here.alive()
@@ -188,7 +188,7 @@ def source_dies():
             with Machine(folder) as here:
                 here.alive()
                 on_its_way(here, f"unix:{folder}/socket")
-                here.process.kill()
+                here.kill()
             tap.equal(there.process.wait(SECONDS), 1)
             tap.equal("the stream ends here, before the machine is whole" in there.errors(), True, there.errors())
 

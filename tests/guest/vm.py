@@ -259,6 +259,11 @@ class Vm:
         self.stderr.seek(0)
         return self.stderr.read().decode(errors="replace").strip()
 
+    def kill(self):
+        """End it as a fault of the host would, which is no fault of the program's."""
+        self.process.kill()
+        self.process.wait()
+
     def close(self):
         """End it; what went wrong at that is in `report`: findings of sanitizers, and how it ended if not by itself."""
         asked = self.process.poll() is None
