@@ -119,7 +119,7 @@ GPtrArray *qmp_query_acpi_ospm_status(GError **errp)
         return NULL;
     }
     list = ACPIOSTInfo_list_new();
-    for (unsigned i = 0; i < mh->num_slots; i++) {
+    for (unsigned i = 0; i < mh->slots.count; i++) {
         const MemoryHotplugSlot *slot = memory_hotplug_slot(mh, i);
         ACPIOSTInfo *info = g_new0(ACPIOSTInfo, 1);
 

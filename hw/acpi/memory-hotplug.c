@@ -5,7 +5,6 @@
  */
 #include "hw/acpi/memory-hotplug.h"
 
-#include "hw/acpi/memory-unplug.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -13,7 +12,7 @@
 /* The selected slot, or NULL: then reads give ones and writes do nothing. */
 static MemoryHotplugSlot *selected_slot(MemoryHotplug *mh)
 {
-    return mh->selector < mh->num_slots ? &mh->slots[mh->selector] : NULL;
+    return mh->selector < mh->slots.count ? &mh->slots.list[mh->selector] : NULL;
 }
 
 /* ---- reading ---- */
@@ -51,8 +50,8 @@ static uint32_t read_slot_reg(const MemoryHotplugSlot *slot, hwaddr offset)
 
 static uint32_t next_event_slot(const MemoryHotplug *mh)
 {
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        if (mh->slots[n].insert_event || mh->slots[n].remove_event) {
+    for (unsigned n = 0; n < mh->slots.count; n++) {
+        if (mh->slots.list[n].insert_event || mh->slots.list[n].remove_event) {
             return n;
         }
     }
@@ -67,7 +66,7 @@ static uint32_t read_reg(MemoryHotplug *mh, hwaddr offset)
         return next_event_slot(mh);
     }
     if (offset == MEMHP_REG_IDENT) {
-        return MEMHP_IDENT_VERSION << 16 | mh->num_slots;
+        return MEMHP_IDENT_VERSION << 16 | mh->slots.count;
     }
     if (slot && offset < MEMHP_REG_PXM) {
         memory_unplug_place_read(slot);
@@ -159,8 +158,8 @@ static void memhp_reset(Device *dev)
     mh->selector = 0;
     mh->ost_event = 0;
     mh->ost_status = 0;
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        memory_unplug_reset(&mh->slots[n]);
+    for (unsigned n = 0; n < mh->slots.count; n++) {
+        memory_unplug_reset(&mh->slots.list[n]);
     }
 }
 
@@ -168,10 +167,7 @@ static bool memhp_realize(Device *dev, GError **errp)
 {
     MemoryHotplug *mh = MEMORY_HOTPLUG(dev);
 
-    mh->slots = g_new0(MemoryHotplugSlot, mh->num_slots);
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        memory_unplug_init(&mh->slots[n], mh);
-    }
+    memory_unplug_init(&mh->slots);
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
     mh->machine->memory_hotplug = mh;
     return true;
@@ -185,10 +181,7 @@ static void memhp_unrealize(Device *dev)
         mh->machine->memory_hotplug = NULL;
     }
     memory_region_destroy(&mh->region);
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        unplug_record_clear(&mh->slots[n].unplug);
-    }
-    g_clear_pointer(&mh->slots, g_free);
+    memory_unplug_clear(&mh->slots);
 }
 
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
@@ -197,9 +190,9 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
     MemoryHotplug *mh = MEMORY_HOTPLUG(device_new_onboard(TYPE_MEMORY_HOTPLUG));
 
     mh->machine = machine;
-    mh->num_slots = (unsigned)MIN(machine->ram.slots, MAX_RAM_SLOTS);
-    mh->notify = notify;
-    mh->notify_opaque = opaque;
+    mh->slots.count = (unsigned)MIN(machine->ram.slots, MAX_RAM_SLOTS);
+    mh->slots.notify = notify;
+    mh->slots.notify_opaque = opaque;
     device_realize(&mh->parent, NULL); /* cannot fail */
     device_map(&mh->parent, io, base, &mh->region, 0);
     return mh;
@@ -207,14 +200,12 @@ MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr 
 
 const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n)
 {
-    return &mh->slots[n];
+    return &mh->slots.list[n];
 }
 
 const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const Device *dev)
 {
-    int32_t n = PC_DIMM(dev)->slot;
-
-    return n >= 0 && (uint32_t)n < mh->num_slots && mh->slots[n].dimm == dev ? &mh->slots[n] : NULL;
+    return memory_unplug_slot_of(&mh->slots, dev);
 }
 
 MemoryHotplug *memory_hotplug_of(Machine *machine)
@@ -229,8 +220,8 @@ static struct json_object *slots_get(Object *obj, const Property *prop, GError *
     const MemoryHotplug *mh = MEMORY_HOTPLUG(obj);
     struct json_object *list = json_object_new_array();
 
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        json_object_array_add(list, memory_unplug_to_json(&mh->slots[n]));
+    for (unsigned n = 0; n < mh->slots.count; n++) {
+        json_object_array_add(list, memory_unplug_to_json(&mh->slots.list[n]));
     }
     return list;
 }
@@ -250,12 +241,12 @@ static const StateField memhp_fields[] = {
     STATE_UINT(MemoryHotplug, selector),
     STATE_UINT(MemoryHotplug, ost_event),
     STATE_UINT(MemoryHotplug, ost_status),
-    STATE_ARRAY(MemoryHotplug, slots, num_slots, &memory_unplug_slot_state),
+    STATE_ARRAY(MemoryHotplug, slots.list, slots.count, &memory_unplug_slot_state),
     {},
 };
 
 static const StateTable memhp_state = { .name = "acpi-memory-hotplug",
-                                        .version = 1,
+                                        .version = 2,
                                         .fields = memhp_fields };
 
 static const DeviceClass memhp_device_ops = {

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory hot-plug register block and the unplug transactions behind it.
+ * The memory hot-plug register block: what the guest reads and writes. What it sets off is in
+ * memory-unplug.h.
  * docs/memory-hotplug-registers.md is the specification. Machine lock for everything.
  */
 #ifndef HW_ACPI_MEMORY_HOTPLUG_H
 #define HW_ACPI_MEMORY_HOTPLUG_H
 
-#include "hw/acpi/dimm-state.h"
-#include "hw/acpi/ost.h"
-#include "hw/core/device.h"
+#include "hw/acpi/memory-unplug.h"
 #include "hw/core/machine.h"
-#include "hw/core/unplug.h"
 #include "memory/memory.h"
 
 #define TYPE_MEMORY_HOTPLUG "acpi-memory-hotplug"
@@ -44,56 +42,26 @@
 typedef struct MemoryHotplug MemoryHotplug;
 OBJECT_CAST_DEFINE(MemoryHotplug, MEMORY_HOTPLUG, TYPE_MEMORY_HOTPLUG)
 
-typedef struct MemoryHotplugSlot {
-    /* wiring */
-    MemoryHotplug *block;
-    Device *dimm; /* borrowed; NULL: empty */
-    /* state */
-    DimmState state;                 /* while there is a DIMM */
-    bool insert_event, remove_event; /* changed by memory-unplug.c only, which notifies */
-    uint32_t ost_event, ost_status;  /* last written by the guest; 0 after a plug and a reset */
-    /* The guest gave the DIMM back, and it goes when nobody holds its memory any more; for the
-     * guest the slot is empty. */
-    bool ejecting;
-    UnplugRecord unplug; /* kept when the slot is empty */
-} MemoryHotplugSlot;
-
 struct MemoryHotplug {
     Device parent;
     /* wiring */
     MemoryRegion region;
     Machine *machine;
-    unsigned num_slots;
     /* state */
-    MemoryHotplugSlot *slots; /* num_slots */
+    MemoryHotplugSlots slots;
     uint32_t selector;
     uint32_t ost_event, ost_status; /* registers that are being written */
-    /* wiring */
-    /* There is a new event for the guest to look at (GPE ACPI_GPE_MEMORY_HOTPLUG), or none is left
-     * that it has not taken. */
-    void (*notify)(void *opaque, bool pending);
-    void *notify_opaque;
 };
 
 /* Make, realize and map the block at @base in @io (memory_io()), for @machine's ram.slots. Fills
- * machine->memory_hotplug with the block. Owned by /machine/unattached. */
+ * machine->memory_hotplug with the block. @notify: as MemoryHotplugSlots.notify. Owned by
+ * /machine/unattached. */
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
                                      void (*notify)(void *opaque, bool pending), void *opaque);
 
-/* ---- what the machine's HotplugHandler calls (after/before the pc_dimm_* functions) ---- */
-
-/* After pc_dimm_plug(): fills the slot; a hot-plugged one gets an insert event and a notification.
- */
-void memory_hotplug_plug(MemoryHotplug *mh, Device *dev);
-/* HotplugHandler.unplug_request: marks the slot "removing" and notifies. Asking again while a
- * request is pending notifies again, and is harmless. */
-bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp);
-/* HotplugHandler.unplug, before pc_dimm_unplug(): empties the slot. */
-void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev);
-
 /* ---- what management asks ---- */
 
-/* Slot @n (< num_slots), for query-acpi-ospm-status and the unplug record. Borrowed. */
+/* Slot @n (< slots.count), for query-acpi-ospm-status and the unplug record. Borrowed. */
 const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n);
 /* The slot that @dev is in, or NULL. Borrowed. */
 const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const Device *dev);

@@ -15,20 +15,20 @@
 
 static unsigned slot_number(const MemoryHotplugSlot *slot)
 {
-    return (unsigned)(slot - slot->block->slots);
+    return (unsigned)(slot - slot->all->list);
 }
 
-static void notify(const MemoryHotplug *mh, bool pending)
+static void notify(const MemoryHotplugSlots *slots, bool pending)
 {
-    if (mh->notify) {
-        mh->notify(mh->notify_opaque, pending);
+    if (slots->notify) {
+        slots->notify(slots->notify_opaque, pending);
     }
 }
 
-static bool any_event(const MemoryHotplug *mh)
+static bool any_event(const MemoryHotplugSlots *slots)
 {
-    for (unsigned n = 0; n < mh->num_slots; n++) {
-        if (mh->slots[n].insert_event || mh->slots[n].remove_event) {
+    for (unsigned n = 0; n < slots->count; n++) {
+        if (slots->list[n].insert_event || slots->list[n].remove_event) {
             return true;
         }
     }
@@ -42,8 +42,8 @@ static void end_events(MemoryHotplugSlot *slot, bool insert, bool remove)
 
     slot->insert_event &= !insert;
     slot->remove_event &= !remove;
-    if (had && !any_event(slot->block)) {
-        notify(slot->block, false);
+    if (had && !any_event(slot->all)) {
+        notify(slot->all, false);
     }
 }
 
@@ -138,45 +138,63 @@ static bool check_withdraw(void *opaque, GError **errp)
     return true;
 }
 
-void memory_unplug_init(MemoryHotplugSlot *slot, MemoryHotplug *block)
+/* An empty slot, in which nothing ever happened. */
+static void init_slot(MemoryHotplugSlot *slot, MemoryHotplugSlots *all)
 {
     static const UnplugOps ops = { .withdraw = withdraw, .check_withdraw = check_withdraw };
 
-    *slot = (MemoryHotplugSlot){ .block = block };
+    *slot = (MemoryHotplugSlot){ .all = all };
     unplug_record_init(&slot->unplug, &ops, slot);
+}
+
+void memory_unplug_init(MemoryHotplugSlots *slots)
+{
+    slots->list = g_new0(MemoryHotplugSlot, slots->count);
+    for (unsigned n = 0; n < slots->count; n++) {
+        init_slot(&slots->list[n], slots);
+    }
+}
+
+void memory_unplug_clear(MemoryHotplugSlots *slots)
+{
+    for (unsigned n = 0; n < slots->count; n++) {
+        unplug_record_clear(&slots->list[n].unplug);
+    }
+    g_clear_pointer(&slots->list, g_free);
 }
 
 /* ---- what management does ---- */
 
-void memory_hotplug_plug(MemoryHotplug *mh, Device *dev)
+/* NULL: no slot is chosen for it. */
+static MemoryHotplugSlot *chosen_slot(const MemoryHotplugSlots *slots, const Device *dev)
 {
     int32_t n = PC_DIMM(dev)->slot;
-    MemoryHotplugSlot *slot = n >= 0 && (uint32_t)n < mh->num_slots ? &mh->slots[n] : NULL;
+
+    return n >= 0 && (uint32_t)n < slots->count ? &slots->list[n] : NULL;
+}
+
+MemoryHotplugSlot *memory_unplug_slot_of(const MemoryHotplugSlots *slots, const Device *dev)
+{
+    MemoryHotplugSlot *slot = chosen_slot(slots, dev);
+
+    return slot && slot->dimm == dev ? slot : NULL;
+}
+
+void memory_unplug_plugged(MemoryHotplugSlots *slots, Device *dev)
+{
+    MemoryHotplugSlot *slot = chosen_slot(slots, dev);
 
     g_return_if_fail(slot && !slot->dimm);
     unplug_record_clear(&slot->unplug);
-    memory_unplug_init(slot, mh);
+    init_slot(slot, slots);
     slot->dimm = dev;
     dev->unplug = &slot->unplug;
     dimm_state_init(&slot->state, &slot->unplug);
     send_state(slot, NULL);
     if (dev->hotplugged) {
         slot->insert_event = true;
-        notify(mh, true);
+        notify(slots, true);
     }
-}
-
-static MemoryHotplugSlot *slot_of(MemoryHotplug *mh, const Device *dev, GError **errp)
-{
-    const MemoryHotplugSlot *slot = memory_hotplug_slot_of(mh, dev);
-
-    if (!slot) {
-        g_autofree char *what = device_describe(dev);
-
-        error_set(errp, "%s is in no slot that the guest can be asked to empty", what);
-        return NULL;
-    }
-    return &mh->slots[slot_number(slot)];
 }
 
 /* An ejection could not take the memory away from who holds it for good. */
@@ -193,11 +211,17 @@ static bool check_holders(const Device *dev, GError **errp)
     return !holder;
 }
 
-bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp)
+bool memory_unplug_request(MemoryHotplugSlots *slots, Device *dev, GError **errp)
 {
-    MemoryHotplugSlot *slot = slot_of(mh, dev, errp);
+    MemoryHotplugSlot *slot = memory_unplug_slot_of(slots, dev);
 
-    if (!slot || !check_holders(dev, errp)) {
+    if (!slot) {
+        g_autofree char *what = device_describe(dev);
+
+        error_set(errp, "%s is in no slot that the guest can be asked to empty", what);
+        return false;
+    }
+    if (!check_holders(dev, errp)) {
         return false;
     }
     if (slot->ejecting) {
@@ -206,13 +230,13 @@ bool memory_hotplug_unplug_request(MemoryHotplug *mh, Device *dev, GError **errp
     step(slot, DIMM_UNPLUG_ASKED, 0);
     /* Also when asked again: a guest that lost the first event gets a second. */
     slot->remove_event = true;
-    notify(mh, true);
+    notify(slots, true);
     return true;
 }
 
-void memory_hotplug_unplug(MemoryHotplug *mh, Device *dev)
+void memory_unplug_unplugged(MemoryHotplugSlots *slots, Device *dev)
 {
-    MemoryHotplugSlot *slot = slot_of(mh, dev, NULL);
+    MemoryHotplugSlot *slot = memory_unplug_slot_of(slots, dev);
 
     if (slot) {
         slot->dimm = NULL;
@@ -272,7 +296,7 @@ static void refuse_for(MemoryHotplugSlot *slot, const char *holder)
     step(slot, DIMM_EJECT_FAILURE, OST_STATUS_EJECT_FAILED);
     send_errors(slot, msg);
     slot->insert_event = true;
-    notify(slot->block, true);
+    notify(slot->all, true);
 }
 
 void memory_unplug_eject(MemoryHotplugSlot *slot)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plug and unplug of memory slots as transactions: what the registers of memory-hotplug.c set off.
- * Private to the memory hot-plug block. Machine lock for everything.
+ * Plug and unplug of memory slots as transactions: what the registers of memory-hotplug.h set off.
+ * Machine lock for everything.
  *
  * Whatever the guest does here may come at any time, in any order and as often as it likes; an
  * empty slot takes it too. Each change of a DIMM's state sends MEMORY_DEVICE_STATE_CHANGE.
@@ -11,10 +11,56 @@
 
 #include <json-c/json.h>
 
-#include "hw/acpi/memory-hotplug.h"
+#include "hw/acpi/dimm-state.h"
+#include "hw/acpi/ost.h"
+#include "hw/core/device.h"
+#include "hw/core/unplug.h"
 
-/* Make @slot an empty one of @block, in which nothing ever happened. */
-void memory_unplug_init(MemoryHotplugSlot *slot, MemoryHotplug *block);
+typedef struct MemoryHotplugSlot {
+    /* wiring */
+    struct MemoryHotplugSlots *all;
+    Device *dimm; /* borrowed; NULL: empty */
+    /* state */
+    DimmState state;                 /* while there is a DIMM */
+    bool insert_event, remove_event; /* changed by memory-unplug.c only, which notifies */
+    uint32_t ost_event, ost_status;  /* last written by the guest; 0 after a plug and a reset */
+    /* The guest gave the DIMM back, and it goes when nobody holds its memory any more; for the
+     * guest the slot is empty. */
+    bool ejecting;
+    UnplugRecord unplug; /* kept when the slot is empty */
+} MemoryHotplugSlot;
+
+/* The slots of a machine. */
+typedef struct MemoryHotplugSlots {
+    /* state */
+    MemoryHotplugSlot *list;
+    /* wiring */
+    unsigned count;
+    /* There is a new event for the guest to look at (GPE ACPI_GPE_MEMORY_HOTPLUG), or none is left
+     * that it has not taken. NULL: nobody wants to know. */
+    void (*notify)(void *opaque, bool pending);
+    void *notify_opaque;
+} MemoryHotplugSlots;
+
+/* Make @slots.count slots, in which nothing ever happened; and free them. */
+void memory_unplug_init(MemoryHotplugSlots *slots);
+void memory_unplug_clear(MemoryHotplugSlots *slots);
+
+/* The slot that @dev is in, or NULL. Borrowed. */
+MemoryHotplugSlot *memory_unplug_slot_of(const MemoryHotplugSlots *slots, const Device *dev);
+
+/* ---- what the machine's HotplugHandler calls (after/before the pc_dimm_* functions) ---- */
+
+/* After pc_dimm_plug(): fills the slot; a hot-plugged one gets an insert event and a notification.
+ */
+void memory_unplug_plugged(MemoryHotplugSlots *slots, Device *dev);
+/* HotplugHandler.unplug_request: marks the slot "removing" and notifies. Asking again while a
+ * request is pending notifies again, and is harmless. */
+bool memory_unplug_request(MemoryHotplugSlots *slots, Device *dev, GError **errp);
+/* HotplugHandler.unplug, before pc_dimm_unplug(): empties the slot. */
+void memory_unplug_unplugged(MemoryHotplugSlots *slots, Device *dev);
+
+/* ---- what the guest does ---- */
 
 /* The guest cleared the insert resp. remove event, which need not be set. */
 void memory_unplug_insert_acked(MemoryHotplugSlot *slot);
@@ -31,6 +77,8 @@ void memory_unplug_eject(MemoryHotplugSlot *slot);
 
 /* The guest evaluated _OST. Sends events; a refusal ends the request. */
 void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status);
+
+/* ---- what the machine does ---- */
 
 /* Reset: the machine boots anew with the DIMMs that it has. A pending request is withdrawn. */
 void memory_unplug_reset(MemoryHotplugSlot *slot);

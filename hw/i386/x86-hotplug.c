@@ -2,6 +2,7 @@
 /* What happens with a DIMM on its way into the machine and out of it. */
 #include "hw/i386/x86.h"
 
+#include "hw/acpi/memory-hotplug.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/error.h"
 
@@ -18,17 +19,17 @@ static bool x86_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
 static void x86_dimm_plugged(Machine *machine, Device *dev)
 {
     pc_dimm_plug(machine, dev);
-    memory_hotplug_plug(X86_MACHINE(machine)->memory_hotplug, dev);
+    memory_unplug_plugged(&memory_hotplug_of(machine)->slots, dev);
 }
 
 static bool x86_dimm_unplug_requested(Machine *machine, Device *dev, GError **errp)
 {
-    return memory_hotplug_unplug_request(X86_MACHINE(machine)->memory_hotplug, dev, errp);
+    return memory_unplug_request(&memory_hotplug_of(machine)->slots, dev, errp);
 }
 
 static void x86_dimm_unplugged(Machine *machine, Device *dev)
 {
-    memory_hotplug_unplug(X86_MACHINE(machine)->memory_hotplug, dev);
+    memory_unplug_unplugged(&memory_hotplug_of(machine)->slots, dev);
     pc_dimm_unplug(machine, dev);
 }
 

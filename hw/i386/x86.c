@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
+#include "hw/acpi/memory-hotplug.h"
 #include "hw/char/serial.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu.h"
@@ -116,8 +117,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
     if (machine->ram.slots) {
-        x86->memory_hotplug =
-            memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
+        memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
     }
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         if (machine->serial[i] && !isa_serial_create(i, machine->serial[i], errp)) {

@@ -8,7 +8,6 @@
 #ifndef HW_I386_X86_H
 #define HW_I386_X86_H
 
-#include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/pm.h"
 #include "hw/core/irq-or.h"
 #include "hw/core/machine.h"
@@ -64,7 +63,6 @@ typedef struct X86Machine {
     /* wiring */
     Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
-    MemoryHotplug *memory_hotplug; /* NULL without slots */
     LinuxBoot *boot;               /* NULL without -kernel */
     SmbiosConfig *smbios;
     FwCfg *fw_cfg;

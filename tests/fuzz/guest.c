@@ -217,7 +217,7 @@ void fuzz_check_dimms(Machine *machine)
     unsigned found = 0;
     uint64_t total = 0;
 
-    for (unsigned n = 0; n < memhp->num_slots; n++) {
+    for (unsigned n = 0; n < memhp->slots.count; n++) {
         const Device *dev = memory_hotplug_slot(memhp, n)->dimm;
 
         if (dev) {

@@ -53,17 +53,17 @@ static bool test_machine_init(Machine *machine, GError **errp)
 static void test_plug(Machine *machine, Device *dev)
 {
     pc_dimm_plug(machine, dev);
-    memory_hotplug_plug(memhp, dev);
+    memory_unplug_plugged(&memhp->slots, dev);
 }
 
 static bool test_unplug_request(Machine *machine, Device *dev, GError **errp)
 {
-    return memory_hotplug_unplug_request(memhp, dev, errp);
+    return memory_unplug_request(&memhp->slots, dev, errp);
 }
 
 static void test_unplug(Machine *machine, Device *dev)
 {
-    memory_hotplug_unplug(memhp, dev);
+    memory_unplug_unplugged(&memhp->slots, dev);
     pc_dimm_unplug(machine, dev);
 }
 

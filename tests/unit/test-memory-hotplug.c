@@ -423,7 +423,7 @@ static void check_invariants(void)
     g_autoptr(GPtrArray) dimms = pc_dimm_list(machine);
     unsigned filled = 0;
 
-    for (unsigned n = 0; n < memhp->num_slots; n++) {
+    for (unsigned n = 0; n < memhp->slots.count; n++) {
         const MemoryHotplugSlot *slot = memory_hotplug_slot(memhp, n);
 
         g_assert_true(slot->dimm || (!slot->insert_event && !slot->remove_event));
