@@ -40,6 +40,10 @@ typedef enum PropertyKind {
     PROP_STRUCT, /* a structure of the schema: struct_type, get_struct, set_struct */
 } PropertyKind;
 
+/* The value of a PROP_UINT32 that nobody has set, where the object then chooses one. Where a number
+ * has a sign, it is -1. */
+#define PROP_UNSET UINT32_MAX
+
 struct Property {
     const char *name;
     PropertyKind kind;

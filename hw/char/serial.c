@@ -77,7 +77,6 @@ enum {
 };
 
 #define FIFO_SIZE    16
-#define UNSET        UINT32_MAX
 #define MAX_BAUDBASE (1 << 26) /* a clock of 1 GiHz */
 
 static const uint8_t fifo_triggers[4] = { 1, 4, 8, 14 };
@@ -503,9 +502,9 @@ static bool serial_port_taken(uint32_t iobase)
 /* Find index, port and interrupt line where the user did not say. */
 static bool serial_place(Serial *s, GError **errp)
 {
-    if (s->index == UNSET) {
+    if (s->index == PROP_UNSET) {
         s->index = 0;
-        while (s->iobase == UNSET && s->index < ISA_SERIAL_PORTS &&
+        while (s->iobase == PROP_UNSET && s->index < ISA_SERIAL_PORTS &&
                serial_port_taken(isa_serial_places[s->index].port)) {
             s->index++;
         }
@@ -520,10 +519,10 @@ static bool serial_place(Serial *s, GError **errp)
                   ISA_SERIAL_PORTS - 1);
         return false;
     }
-    if (s->iobase == UNSET) {
+    if (s->iobase == PROP_UNSET) {
         s->iobase = isa_serial_places[s->index].port;
     }
-    if (s->irq_number == UNSET) {
+    if (s->irq_number == PROP_UNSET) {
         s->irq_number = isa_serial_places[s->index].irq;
     }
     if (s->iobase > 0x10000 - REG_COUNT) {
@@ -604,7 +603,7 @@ static void serial_init(Object *obj)
 {
     Serial *s = SERIAL(obj);
 
-    s->index = s->iobase = s->irq_number = UNSET;
+    s->index = s->iobase = s->irq_number = PROP_UNSET;
 }
 
 static bool check_baudbase(Object *obj, const Property *prop, struct json_object *value,

@@ -40,7 +40,6 @@ enum {
 
 #define TICK_NS     (NS_PER_SEC / HPET_HZ)
 #define FS_PER_TICK (UINT64_C(1000000) * TICK_NS)
-#define NO_ROUTE    UINT32_MAX
 /* A guest that asks for a shorter period gets interrupts at this distance; counts are exact. */
 #define MIN_PERIOD_NS (20 * NS_PER_US)
 /* A match further away than this (30 years) is never. */
@@ -116,12 +115,12 @@ static bool timer_is_legacy(const HpetTimer *t)
     return t->hpet->config & CONFIG_LEGACY && t->n < HPET_LEGACIES;
 }
 
-/* Index into routes; NO_ROUTE if the guest chose one that the capabilities do not offer. */
-static uint32_t timer_route(const HpetTimer *t)
+/* Index into routes; -1 if the guest chose one that the capabilities do not offer. */
+static int timer_route(const HpetTimer *t)
 {
     uint32_t route = (t->config >> T_ROUTE_SHIFT & T_ROUTE_MASK) - HPET_FIRST_ROUTE;
 
-    return route < HPET_ROUTES ? route : NO_ROUTE;
+    return route < HPET_ROUTES ? (int)route : -1;
 }
 
 static void line_set(const Irq *irq, bool *level, bool wanted)
@@ -145,7 +144,7 @@ static void hpet_update_lines(Hpet *s)
         }
         if (timer_is_legacy(t)) {
             legacy[i] = true;
-        } else if (timer_route(t) != NO_ROUTE) {
+        } else if (timer_route(t) >= 0) {
             routes[timer_route(t)] = true;
         }
     }
@@ -167,7 +166,7 @@ static void hpet_fire(HpetTimer *t)
         hpet_update_lines(t->hpet);
     } else if (timer_is_legacy(t)) {
         irq_pulse(&s->legacy[t->n]);
-    } else if (timer_route(t) != NO_ROUTE && !s->route_levels[timer_route(t)]) {
+    } else if (timer_route(t) >= 0 && !s->route_levels[timer_route(t)]) {
         irq_pulse(&s->routes[timer_route(t)]);
     }
 }

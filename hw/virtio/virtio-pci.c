@@ -125,7 +125,7 @@ static void set_ids(VirtioPci *s)
 static void add_msix(VirtioPci *s)
 {
     const VirtioPciClass *class = object_ops(&s->parent.parent.parent);
-    uint32_t wanted = s->vectors != UINT32_MAX ? s->vectors
+    uint32_t wanted = s->vectors != PROP_UNSET ? s->vectors
                       : class->vectors         ? class->vectors
                                                : s->vdev->queue_count + 1;
 
@@ -151,7 +151,7 @@ bool virtio_pci_realize(PciDevice *dev, GError **errp)
     VirtioPci *s = VIRTIO_PCI(dev);
 
     s->vdev = VIRTIO_DEVICE(object_child(&dev->parent.parent, "virtio-backend"));
-    if (s->vectors != UINT32_MAX && s->vectors > PCI_MSIX_MAX_VECTORS) {
+    if (s->vectors != PROP_UNSET && s->vectors > PCI_MSIX_MAX_VECTORS) {
         error_set(errp, "'vectors' is %u: MSI-X has at most %u", s->vectors, PCI_MSIX_MAX_VECTORS);
         return false;
     }
@@ -286,7 +286,7 @@ static const Property properties[] = {
       .offset = offsetof(VirtioPci, vectors),
       .description = "MSI-X vectors; 0: no MSI-X, 4294967295: as the device needs",
       .has_default = true,
-      .default_int = UINT32_MAX },
+      .default_int = PROP_UNSET },
     { 0 },
 };
 

@@ -30,7 +30,7 @@ typedef struct VirtioPci {
     /* configuration */
     int disable_legacy; /* MODE_ of virtio-pci.c */
     bool disable_modern;
-    uint32_t vectors; /* of MSI-X; UINT32_MAX: as the type has it */
+    uint32_t vectors; /* of MSI-X; PROP_UNSET: as the type has it */
     VirtioPciKind kind;
     /* wiring */
     VirtioBus *bus;

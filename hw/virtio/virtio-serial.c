@@ -371,13 +371,13 @@ static bool bus_attach_port(Bus *bus, Device *dev, GError **errp)
     VirtioSerial *s = VIRTIO_SERIAL_BUS(bus)->serial;
     VirtioSerialPort *port = VIRTIO_SERIAL_PORT(dev);
 
-    if (port->nr == UINT32_MAX) {
+    if (port->nr == PROP_UNSET) {
         port->nr = port->console ? 0 : 1;
         while (port->nr < s->max_ports && s->ports[port->nr]) {
             port->nr++;
         }
         if (port->nr >= s->max_ports) {
-            port->nr = UINT32_MAX;
+            port->nr = PROP_UNSET;
             error_set(errp, "bus '%s' has no free port", bus->parent.name);
             return false;
         }

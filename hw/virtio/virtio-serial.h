@@ -38,7 +38,7 @@ typedef struct VirtioSerialPort {
     uint64_t tx_offset; /* bytes of the next output buffer that the host's side has taken */
     /* configuration */
     char *chardev, *name;
-    uint32_t nr; /* UINT32_MAX: the first that is free */
+    uint32_t nr; /* PROP_UNSET: the first that is free */
     bool console;
     /* wiring */
     CharFrontend fe;
