@@ -438,7 +438,7 @@ def ejected_meanwhile():
         m.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
         m.qmp.command("cont")
         m.qmp.command("device_del", id="d0")
-        m.qmp.command("migrate-set-parameters", **{"downtime-limit": 0, "max-bandwidth": 1000000})
+        m.qmp.command("migrate-set-parameters", **{"downtime-limit": 0, "max-bandwidth": 10000})
         m("memset 0x100000 0x1000000 0x5a")
         m.qmp.command("migrate", uri="exec:cat > /dev/null")
         wait(m, "active")
