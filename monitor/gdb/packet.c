@@ -77,7 +77,7 @@ GdbInput gdb_reader_take(GdbReader *r, uint8_t byte)
         return GDB_INPUT_NONE;
     case GDB_READ_SUM1:
         r->bad = r->bad || digit(byte) < 0;
-        r->wanted = (uint8_t)(digit(byte) << 4);
+        r->wanted = (uint8_t)((unsigned)digit(byte) << 4);
         r->state = GDB_READ_SUM2;
         return GDB_INPUT_NONE;
     case GDB_READ_SUM2:
@@ -132,11 +132,11 @@ GByteArray *gdb_parse_bytes(const char *text)
 
     for (size_t i = 0; i + 1 < len; i += 2) {
         int high = g_ascii_xdigit_value(text[i]), low = g_ascii_xdigit_value(text[i + 1]);
-        uint8_t byte = (uint8_t)(high << 4 | low);
 
         if (high < 0 || low < 0) {
             break;
         }
+        uint8_t byte = (uint8_t)(high << 4 | low);
         g_byte_array_append(bytes, &byte, 1);
     }
     if (bytes->len * 2 != len) {

@@ -71,8 +71,10 @@ static void set_up(void)
 static void tear_down(void)
 {
     for (unsigned i = 0; i < 2; i++) {
+        object_unref(OBJECT(machine.cpu_slots.list[i].device));
         vcpu_free(cpus[i]);
     }
+    cpu_slots_drop(&machine.cpu_slots);
     memory_region_remove(&low_region);
     memory_region_remove(&high_region);
     memory_region_destroy(&low_region);
