@@ -33,6 +33,7 @@ typedef struct Shared {
     bool clusters;                /* logical addresses are to be of the cluster model */
     uint32_t clustered[MAX_CPUS]; /* they are */
     bool talking;                 /* all to all, until this is cleared */
+    uint32_t begun[MAX_CPUS];     /* 1: has seen it */
     uint32_t talked[MAX_CPUS];    /* 1: has ended */
 } Shared;
 
@@ -317,6 +318,7 @@ static void talk(unsigned me)
     uint64_t end = me ? 0 : pm_ns() + SHORT_NS;
     bool endless = option("long");
 
+    shared->begun[me] = 1;
     for (uint32_t i = 0; shared->talking && i < LONG_COUNT; i++) {
         unsigned to = (me + 1 + i % (cpus - 1)) % cpus;
         uint32_t wanted = shared->received[to][me] + 1;
@@ -325,7 +327,8 @@ static void talk(unsigned me)
         while (shared->received[to][me] != wanted) {
             wait_once((i / 8 + me) % 2 ? WAIT_IN_LOOP : WAIT_IN_WINDOWS);
         }
-        if (!me && !endless && i % 16 == 15 && pm_ns() > end) {
+        /* Who is still in a loop has not seen yet that there is talk, and answers all the same. */
+        if (!me && !endless && i % 16 == 15 && pm_ns() > end && arrived(shared->begun, 1) == cpus) {
             shared->talking = false;
         }
     }
