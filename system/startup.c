@@ -244,7 +244,7 @@ static bool check_bootable(const Startup *startup, GError **errp)
 {
     const Machine *machine = startup->machine;
 
-    return startup->stopped || startup->incoming || machine->dump_acpi ||
+    return startup->stopped || startup->incoming || machine->dump_tables ||
            !machine_ops(machine)->max_cpus || !accel_current()->has_vcpu_threads ||
            firmware_check_bootable(machine, errp);
 }
@@ -321,9 +321,9 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
         return false;
     }
     const Machine *machine = startup->machine;
-    *run = !machine->dump_acpi;
-    if (machine->dump_acpi) {
-        return machine_ops(machine)->dump_acpi(startup->machine, machine->dump_acpi, errp);
+    *run = !machine->dump_tables;
+    if (machine->dump_tables) {
+        return machine_ops(machine)->dump_tables(startup->machine, machine->dump_tables, errp);
     }
     monitor_set_command_line(option_groups_list);
     chardev_set_quit_handler(quit_from_terminal);

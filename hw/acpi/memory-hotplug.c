@@ -169,7 +169,7 @@ static bool memhp_realize(Device *dev, GError **errp)
 
     memory_unplug_init(&mh->slots);
     memory_region_init_io(&mh->region, &memhp_ops, mh, TYPE_MEMORY_HOTPLUG, MEMHP_IO_SIZE);
-    mh->machine->memory_hotplug = mh;
+    machine_add_slot_keeper(mh->machine, dev);
     return true;
 }
 
@@ -177,9 +177,7 @@ static void memhp_unrealize(Device *dev)
 {
     MemoryHotplug *mh = MEMORY_HOTPLUG(dev);
 
-    if (mh->machine->memory_hotplug == mh) {
-        mh->machine->memory_hotplug = NULL;
-    }
+    machine_remove_slot_keeper(mh->machine, dev);
     memory_region_destroy(&mh->region);
     memory_unplug_clear(&mh->slots);
 }
@@ -208,9 +206,11 @@ const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const D
     return memory_unplug_slot_of(&mh->slots, dev);
 }
 
-MemoryHotplug *memory_hotplug_of(Machine *machine)
+MemoryHotplug *memory_hotplug_of(const Machine *machine)
 {
-    return machine->memory_hotplug;
+    Device *keeper = machine_slot_keeper(machine, TYPE_MEMORY_HOTPLUG);
+
+    return keeper ? MEMORY_HOTPLUG(keeper) : NULL;
 }
 
 /* ---- the type ---- */

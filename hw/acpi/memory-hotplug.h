@@ -53,8 +53,8 @@ struct MemoryHotplug {
     uint32_t ost_event, ost_status; /* registers that are being written */
 };
 
-/* Make, realize and map the block at @base in @io (memory_io()), for @machine's ram.slots. Fills
- * machine->memory_hotplug with the block. @notify: as MemoryHotplugSlots.notify. Owned by
+/* Make, realize and map the block at @base in @io (memory_io()), for @machine's ram.slots, which
+ * are @machine's from then on. @notify: as MemoryHotplugSlots.notify. Owned by
  * /machine/unattached. */
 MemoryHotplug *memory_hotplug_create(Machine *machine, MemoryRegion *io, hwaddr base,
                                      void (*notify)(void *opaque, bool pending), void *opaque);
@@ -66,6 +66,6 @@ const MemoryHotplugSlot *memory_hotplug_slot(const MemoryHotplug *mh, unsigned n
 /* The slot that @dev is in, or NULL. Borrowed. */
 const MemoryHotplugSlot *memory_hotplug_slot_of(const MemoryHotplug *mh, const Device *dev);
 /* The machine's block, or NULL. */
-MemoryHotplug *memory_hotplug_of(Machine *machine);
+MemoryHotplug *memory_hotplug_of(const Machine *machine);
 
 #endif

@@ -32,6 +32,28 @@ const HotplugHandler *hotplug_handler_for(const Device *dev)
     return NULL;
 }
 
+void machine_add_slot_keeper(Machine *machine, Device *keeper)
+{
+    g_ptr_array_add(machine->slot_keepers, keeper);
+}
+
+void machine_remove_slot_keeper(Machine *machine, Device *keeper)
+{
+    g_ptr_array_remove(machine->slot_keepers, keeper);
+}
+
+Device *machine_slot_keeper(const Machine *machine, const char *type)
+{
+    for (unsigned i = 0; i < machine->slot_keepers->len; i++) {
+        Device *keeper = machine->slot_keepers->pdata[i];
+
+        if (object_is_a(&keeper->parent, type)) {
+            return keeper;
+        }
+    }
+    return NULL;
+}
+
 /* ---- types ---- */
 
 /* Concrete machine types, sorted by name; free the array only. */
@@ -272,7 +294,7 @@ static const Property machine_properties[] = {
       .set = machine_set_smm },
     { .name = "dump-acpi",
       .kind = PROP_STRING,
-      .offset = offsetof(Machine, dump_acpi),
+      .offset = offsetof(Machine, dump_tables),
       .description = "write each ACPI table to a file in this directory, and exit" },
     { 0 },
 };
@@ -286,6 +308,7 @@ static void machine_instance_init(Object *obj)
     machine->smp = (SmpTopology){ 1, 1, 1, 1, 1, 1 };
     cpu_slots_arrange(&machine->cpu_slots, &machine->smp);
     machine->smp_given = g_new0(SMPConfiguration, 1);
+    machine->slot_keepers = g_ptr_array_new();
     boot_config_init(&machine->boot);
     numa_init(&machine->numa);
 }
@@ -297,6 +320,7 @@ static void machine_finalize(Object *obj)
     numa_drop(&machine->numa);
     machine_ram_drop(machine);
     g_clear_pointer(&machine->device_memory.devices, g_array_unref);
+    g_ptr_array_unref(machine->slot_keepers);
     g_free(machine->guest_name);
     g_free(machine->ram.path);
     boot_config_clear(&machine->boot);
@@ -342,7 +366,7 @@ bool machine_init(Machine *machine, GError **errp)
     const MachineOps *ops = machine_ops(machine);
 
     if (!machine_check_memory(machine, errp) || !machine_ram_resolve(machine, errp) ||
-        !numa_complete(&machine->numa, &machine->smp, machine->ram.size, errp)) {
+        !numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, errp)) {
         return false;
     }
     if (!ops->max_cpus && (machine->firmware || machine->flash[0] || machine->flash[1])) {
@@ -357,7 +381,7 @@ bool machine_init(Machine *machine, GError **errp)
                   machine->initrd ? "-initrd" : "-append");
         return false;
     }
-    if (machine->dump_acpi && !ops->dump_acpi) {
+    if (machine->dump_tables && !ops->dump_tables) {
         error_set(errp, "machine '%s' has no ACPI tables: dump-acpi needs another one, such as pc",
                   ops->name);
         return false;

@@ -41,8 +41,9 @@ typedef struct MachineOps {
     bool (*init)(Machine *machine, GError **errp);
     /* After devices were reset: load what a reset loads again (kernel, tables, CPU state). */
     void (*reset)(Machine *machine);
-    /* -machine dump-acpi=DIR, after init and cold plug; NULL: machine has no ACPI. */
-    bool (*dump_acpi)(Machine *machine, const char *dir, GError **errp);
+    /* Write the tables that tell guests of the machine into files in @dir; after init and cold
+     * plug. NULL: it has none. */
+    bool (*dump_tables)(Machine *machine, const char *dir, GError **errp);
     /* From now on boot from these drives ("cdn"), also where -boot said otherwise. NULL: none. */
     bool (*set_boot_order)(Machine *machine, const char *drives, GError **errp);
     const StateTable *state;       /* what of the machine itself a snapshot keeps; may be NULL */
@@ -58,9 +59,9 @@ struct Machine {
     char *cpu_model;             /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
-    bool graphics;  /* given by the user; there is no display either way */
-    char *firmware; /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
-    char *dump_acpi;
+    bool graphics;     /* given by the user; there is no display either way */
+    char *firmware;    /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
+    char *dump_tables; /* directory for MachineOps.dump_tables, and it does not run; or NULL */
     char *accel;
     NumaConfig numa;
     char *guest_name;            /* -name, or NULL */
@@ -73,7 +74,7 @@ struct Machine {
     DeviceMemory device_memory;
     /* Press the power button (system_powerdown); NULL: none. */
     void (*powerdown)(Machine *machine);
-    struct MemoryHotplug *memory_hotplug; /* the slots of DIMMs (hw/acpi); NULL: none */
+    GPtrArray *slot_keepers; /* of Device, borrowed: see machine_add_slot_keeper() */
 };
 
 #define TYPE_MACHINE "machine"
@@ -100,6 +101,12 @@ Machine *machine_new(const ObjectType *type, GError **errp);
 bool machine_init(Machine *machine, GError **errp);
 /* Reset every device, then MachineOps.reset. vCPUs paused. */
 void machine_reset(Machine *machine);
+/* A device keeps the slots for hot-plug of those that sit on no bus, one kind of them: their
+ * HotplugHandler finds it by its type. @keeper is borrowed, and removes itself before it goes. */
+void machine_add_slot_keeper(Machine *machine, Device *keeper);
+void machine_remove_slot_keeper(Machine *machine, Device *keeper);
+/* The keeper of type @type, the first that came; NULL: none. */
+Device *machine_slot_keeper(const Machine *machine, const char *type);
 /* Text for `-machine help`; g_free. */
 char *machine_help(void);
 

@@ -253,14 +253,12 @@ static bool share_out_memory(NumaConfig *numa, uint64_t ram_size, GError **errp)
     return true;
 }
 
-static bool cpu_matches(const SmpTopology *smp, const NumaCpu *spec, unsigned index)
+static bool cpu_matches(const CpuSlot *slot, const NumaCpu *spec)
 {
-    const int64_t thread = index % smp->threads, core = index / smp->threads % smp->cores;
-    const int64_t die = index / smp->threads / smp->cores % smp->dies;
-    const int64_t socket = index / smp->threads / smp->cores / smp->dies;
-
-    return (spec->socket < 0 || spec->socket == socket) && (spec->die < 0 || spec->die == die) &&
-           (spec->core < 0 || spec->core == core) && (spec->thread < 0 || spec->thread == thread);
+    return (spec->socket < 0 || spec->socket == slot->socket) &&
+           (spec->die < 0 || spec->die == slot->die) &&
+           (spec->core < 0 || spec->core == slot->core) &&
+           (spec->thread < 0 || spec->thread == slot->thread);
 }
 
 /* As it was given; g_free. */
@@ -285,7 +283,7 @@ static char *cpu_spec_text(const NumaCpu *spec)
 }
 
 /* -numa cpu, now that the topology is known. */
-static bool place_named_cpus(NumaConfig *numa, const SmpTopology *smp, const NumaCpu *spec,
+static bool place_named_cpus(NumaConfig *numa, const CpuSlots *slots, const NumaCpu *spec,
                              GError **errp)
 {
     g_autofree char *what = cpu_spec_text(spec);
@@ -295,8 +293,8 @@ static bool place_named_cpus(NumaConfig *numa, const SmpTopology *smp, const Num
         error_set(errp, "%s: there is no such node; there are %u", what, numa->num_nodes);
         return false;
     }
-    for (unsigned i = 0; i < smp->maxcpus; i++) {
-        if (!cpu_matches(smp, spec, i)) {
+    for (unsigned i = 0; i < slots->count; i++) {
+        if (!cpu_matches(&slots->list[i], spec)) {
             continue;
         }
         any = true;
@@ -310,24 +308,25 @@ static bool place_named_cpus(NumaConfig *numa, const SmpTopology *smp, const Num
         numa->cpu_node[i] = spec->node;
     }
     if (!any) {
+        const CpuSlot *last = &slots->list[slots->count - 1];
+
         error_set(errp,
                   "%s: there is no CPU with such ids: -smp has %u "
                   "sockets of %u dies, %u cores and %u threads, each numbered from 0",
-                  what, smp->sockets, smp->dies, smp->cores, smp->threads);
+                  what, last->socket + 1, last->die + 1, last->core + 1, last->thread + 1);
     }
     return any;
 }
 
 /* CPUs of which nothing is said: node 0 if there is something said of others, as users of -numa
  * know it, else by socket. */
-static void place_other_cpus(NumaConfig *numa, const SmpTopology *smp, bool some_placed)
+static void place_other_cpus(NumaConfig *numa, const CpuSlots *slots, bool some_placed)
 {
-    unsigned per_socket = smp->dies * smp->cores * smp->threads;
     unsigned count = 0, first = 0;
 
-    for (unsigned i = 0; i < smp->maxcpus; i++) {
+    for (unsigned i = 0; i < slots->count; i++) {
         if (numa->cpu_node[i] < 0) {
-            numa->cpu_node[i] = some_placed ? 0 : i / per_socket % numa->num_nodes;
+            numa->cpu_node[i] = some_placed ? 0 : slots->list[i].socket % numa->num_nodes;
             first = count++ ? first : i;
         }
     }
@@ -338,24 +337,24 @@ static void place_other_cpus(NumaConfig *numa, const SmpTopology *smp, bool some
     }
 }
 
-static bool place_cpus(NumaConfig *numa, const SmpTopology *smp, GError **errp)
+static bool place_cpus(NumaConfig *numa, const CpuSlots *slots, GError **errp)
 {
     bool some_placed = false;
 
     for (unsigned i = 0; numa->cpus && i < numa->cpus->len; i++) {
-        if (!place_named_cpus(numa, smp, &g_array_index(numa->cpus, NumaCpu, i), errp)) {
+        if (!place_named_cpus(numa, slots, &g_array_index(numa->cpus, NumaCpu, i), errp)) {
             return false;
         }
     }
     for (unsigned i = 0; i < MAX_CPUS; i++) {
-        if (i >= smp->maxcpus && numa->cpu_node[i] >= 0) {
+        if (i >= slots->count && numa->cpu_node[i] >= 0) {
             error_set(errp, "-numa: there is no CPU %u for node %d: -smp has %u", i,
-                      numa->cpu_node[i], smp->maxcpus);
+                      numa->cpu_node[i], slots->count);
             return false;
         }
         some_placed |= numa->cpu_node[i] >= 0;
     }
-    place_other_cpus(numa, smp, some_placed);
+    place_other_cpus(numa, slots, some_placed);
     return true;
 }
 
@@ -430,7 +429,7 @@ static bool complete_distances(NumaConfig *numa, GError **errp)
     return true;
 }
 
-bool numa_complete(NumaConfig *numa, const SmpTopology *smp, uint64_t ram_size, GError **errp)
+bool numa_complete(NumaConfig *numa, const CpuSlots *slots, uint64_t ram_size, GError **errp)
 {
     if (numa->num_nodes == 0) {
         numa->nodes[0].present = true;
@@ -444,7 +443,7 @@ bool numa_complete(NumaConfig *numa, const SmpTopology *smp, uint64_t ram_size, 
             return false;
         }
     }
-    return share_out_memory(numa, ram_size, errp) && place_cpus(numa, smp, errp) &&
+    return share_out_memory(numa, ram_size, errp) && place_cpus(numa, slots, errp) &&
            complete_distances(numa, errp) && numa_hmat_complete(numa, errp);
 }
 

@@ -5,7 +5,7 @@
 #ifndef HW_CORE_NUMA_H
 #define HW_CORE_NUMA_H
 
-#include "hw/core/smp.h"
+#include "hw/core/cpu-slots.h"
 #include "qapi/qapi-types.h"
 
 #define MAX_NODES 128
@@ -54,13 +54,13 @@ bool numa_parse(NumaConfig *numa, const char *text, GError **errp);
  * For set-numa-node. */
 bool numa_set(NumaConfig *numa, const NumaOptions *options, GError **errp);
 
-/* Fill in what was not given and check the whole: one node 0 if there is none; RAM shared out
- * evenly in whole 8 MiB among the nodes if no `mem` or `memdev` was given, else the sum must be the
- * RAM size (@ram_size, bytes); a CPU without a node gets node 0 if others were given one, else node
- * (its socket modulo the number of nodes); distances, if there are any, for each pair of nodes,
- * dst-src as src-dst unless a pair differs; without any, 10 to itself and 20 to others; HMAT. For
- * machine_init(). */
-bool numa_complete(NumaConfig *numa, const SmpTopology *smp, uint64_t ram_size, GError **errp);
+/* Fill in what was not given and check the whole, for the CPUs of @slots: one node 0 if there is
+ * none; RAM shared out evenly in whole 8 MiB among the nodes if no `mem` or `memdev` was given,
+ * else the sum must be the RAM size (@ram_size, bytes); a CPU without a node gets node 0 if others
+ * were given one, else node (its socket modulo the number of nodes); distances, if there are any,
+ * for each pair of nodes, dst-src as src-dst unless a pair differs; without any, 10 to itself and
+ * 20 to others; HMAT. For machine_init(). */
+bool numa_complete(NumaConfig *numa, const CpuSlots *slots, uint64_t ram_size, GError **errp);
 
 /* Free what the above made; for the machine's end. */
 void numa_drop(NumaConfig *numa);

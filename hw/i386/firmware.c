@@ -162,7 +162,7 @@ static const char *rom_name(const Machine *machine)
     if (boot && linux_boot_needs_bios(boot)) {
         return FIRMWARE_DEFAULT;
     }
-    bool cpus_run = accel_current() && accel_current()->has_vcpu_threads && !machine->dump_acpi;
+    bool cpus_run = accel_current() && accel_current()->has_vcpu_threads && !machine->dump_tables;
     g_autofree char *found =
         cpus_run && !machine->kernel ? firmware_find(FIRMWARE_DEFAULT, NULL) : NULL;
     return found ? FIRMWARE_DEFAULT : NULL;

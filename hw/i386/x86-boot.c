@@ -144,7 +144,7 @@ void x86_machine_reset(Machine *machine)
     acpi_pm_set_sci_enabled(x86->pm, acpi);
 }
 
-bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp)
+bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp)
 {
     g_autoptr(AcpiTables) tables = NULL;
 

@@ -63,7 +63,7 @@ typedef struct X86Machine {
     /* wiring */
     Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
-    LinuxBoot *boot;               /* NULL without -kernel */
+    LinuxBoot *boot; /* NULL without -kernel */
     SmbiosConfig *smbios;
     FwCfg *fw_cfg;
     struct FwCfgFiles *fw_cfg_files; /* fw-cfg-files.h */
@@ -101,7 +101,7 @@ static inline const X86MachineOps *x86_machine_ops(const Machine *machine)
 /* For MachineOps of a board. */
 bool x86_machine_init(Machine *machine, GError **errp);
 void x86_machine_reset(Machine *machine);
-bool x86_machine_dump_acpi(Machine *machine, const char *dir, GError **errp);
+bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp);
 extern const HotplugHandler x86_hotplug[];
 extern const StateTable x86_machine_state;
 

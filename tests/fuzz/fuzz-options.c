@@ -151,7 +151,7 @@ static void check_machine(Machine *machine)
     X86CpuModel model;
 
     if (machine_check_memory(machine, NULL) &&
-        numa_complete(&machine->numa, &machine->smp, machine->ram.size, NULL)) {
+        numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, NULL)) {
         uint64_t total = 0;
 
         for (unsigned n = 0; n < machine->numa.num_nodes; n++) {

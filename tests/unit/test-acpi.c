@@ -559,7 +559,7 @@ static void test_dump(void)
         g_autofree char *path = g_build_filename(dir, configs[i].name, NULL);
 
         ops = machine_ops(machine);
-        g_assert_true(ops->dump_acpi(machine, path, &err));
+        g_assert_true(ops->dump_tables(machine, path, &err));
         g_assert_no_error(err);
         machine_free(machine);
     }
@@ -567,7 +567,7 @@ static void test_dump(void)
         Machine *machine = machine_make(&configs[0]);
 
         ops = machine_ops(machine);
-        g_assert_false(ops->dump_acpi(machine, "/nonexistent/dir", &err));
+        g_assert_false(ops->dump_tables(machine, "/nonexistent/dir", &err));
         g_assert_nonnull(strstr(err->message, "/nonexistent/dir"));
         machine_free(machine);
     }

@@ -314,7 +314,7 @@ static void test_numa(void)
         for (unsigned n = 0; ok && c->lines[n]; n++) {
             ok = numa_parse(&machine->numa, c->lines[n], &err);
         }
-        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, &err);
         if (c->error) {
             g_assert_false(ok);
             assert_says(err, c->error, c->lines[0]);
@@ -422,7 +422,7 @@ static void test_hmat(void)
         for (unsigned n = 0; ok && hmat_cases[i].lines[n]; n++) {
             ok = numa_parse(&machine->numa, hmat_cases[i].lines[n], &err);
         }
-        ok = ok && numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err);
+        ok = ok && numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, &err);
         if (hmat_cases[i].error) {
             g_assert_false(ok);
             assert_says(err, hmat_cases[i].error, hmat_cases[i].lines[0]);
@@ -443,7 +443,7 @@ static void test_hmat_off(void)
         Machine *machine = make_machine();
 
         g_assert_true(numa_parse(&machine->numa, lines[i], NULL));
-        g_assert_false(numa_complete(&machine->numa, &machine->smp, machine->ram.size, &err));
+        g_assert_false(numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, &err));
         assert_says(err, "hmat=on", lines[i]);
         drop_machine(machine);
     }
@@ -524,7 +524,7 @@ static bool ram_resolve(Machine *machine, const RamCase *c, GError **errp)
         g_assert_true(numa_parse(&machine->numa, c->numa[n], NULL));
     }
     return machine_ram_resolve(machine, errp) &&
-           numa_complete(&machine->numa, &machine->smp, machine->ram.size, errp);
+           numa_complete(&machine->numa, &machine->cpu_slots, machine->ram.size, errp);
 }
 
 static void test_ram(void)
