@@ -2,7 +2,7 @@
 /*
  * Moves of whole XMM registers, which compiled code is full of:
  *   MOVAPS MOVAPD MOVDQA MOVUPS MOVUPD MOVDQU LDDQU
- * Everything else with XMM registers goes through stubs (native.c).
+ * Everything else with XMM registers goes through thunks (native.c).
  */
 #include "accel/soft/access.h"
 #include "accel/soft/native.h"

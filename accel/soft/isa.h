@@ -11,7 +11,7 @@
 /* Does @model have the instruction, run as code of @mode (16, 32 or 64) bits? True also for what
  * every processor has, and for what nobody here implements. */
 bool soft_isa_offered(const X86CpuModel *model, const ZydisDecodedInstruction *raw, unsigned mode);
-/* Is it of an instruction set that stubs on the host run (native.h)? */
+/* Is it of an instruction set that thunks on the host run (native.h)? */
 bool soft_isa_native(const ZydisDecodedInstruction *raw);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exceptions of the host within a stub become the guest's.
+ * Exceptions of the host within a thunk become the guest's.
  *
  * SSE exceptions that the guest has unmasked come this way. Everything else that could fault is
- * checked before a stub runs; but a mistake in that must not let a guest end the program. So
- * whatever signal the host raises at an instruction of a stub, the handler makes the stub return to
- * its caller at once, with C's own FPU state, and says in the frame what happened.
+ * checked before a thunk runs; but a mistake in that must not let a guest end the program. So
+ * whatever signal the host raises at an instruction of a thunk, the handler makes the thunk return
+ * to its caller at once, with C's own FPU state, and says in the frame what happened.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +39,7 @@ void native_fpu_sanitize(X86Cpu *cpu)
     native_fpu_summarize(cpu);
 }
 
-/* ---- where stubs are ---- */
+/* ---- where thunks are ---- */
 
 typedef struct CodeRange CodeRange;
 struct CodeRange {
@@ -48,10 +48,10 @@ struct CodeRange {
 };
 
 /* Elements are constant and never freed. A signal handler reads the list, so it is published with
- * release and read with acquire; writers hold native-stub.c's lock. */
+ * release and read with acquire; writers hold native-thunk.c's lock. */
 static _Atomic(const CodeRange *) ranges;
 
-static bool in_stub(uintptr_t pc)
+static bool in_thunk(uintptr_t pc)
 {
     for (const CodeRange *r = atomic_load_explicit(&ranges, memory_order_acquire); r; r = r->next) {
         if (pc >= r->start && pc < r->end) {
@@ -93,7 +93,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     mcontext_t *mc = &((ucontext_t *)context)->uc_mcontext;
     greg_t *g = mc->gregs;
 
-    if (info->si_code <= 0 || !in_stub((uintptr_t)g[REG_RIP])) {
+    if (info->si_code <= 0 || !in_thunk((uintptr_t)g[REG_RIP])) {
         pass_on(sig, info, context);
         return;
     }
@@ -144,7 +144,7 @@ static void unblock_signals(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-void native_call(const NativeStub *stub, NativeFrame *frame)
+void native_call(const NativeThunk *thunk, NativeFrame *frame)
 {
     static __thread bool unblocked;
 
@@ -153,5 +153,5 @@ void native_call(const NativeStub *stub, NativeFrame *frame)
         unblocked = true;
     }
     frame->fault = NATIVE_NO_FAULT;
-    stub->code(frame);
+    thunk->code(frame);
 }

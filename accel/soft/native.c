@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Emits and runs instructions by stubs (native.h, native-stub.c).
+ * Emits and runs instructions by thunks (native.h, native-thunk.c).
  *
  * An instruction here changes nothing before everything that can fault has been done: its memory
  * operand is read, or proved writable, first.
@@ -118,9 +118,9 @@ static bool must_be_aligned(const ZydisDecodedInstruction *raw, unsigned size)
 static int slot_for(NativeRequest *r, NativeSlot kind, uint8_t reg, const ZydisDecodedOperand *op)
 {
     for (int i = 0; i < NATIVE_SLOTS; i++) {
-        bool empty = r->stub.slots[i] == NATIVE_SLOT_NONE;
-        if (empty || (r->stub.slots[i] == kind && r->slot_regs[i] == reg)) {
-            r->stub.slots[i] = kind;
+        bool empty = r->thunk.slots[i] == NATIVE_SLOT_NONE;
+        if (empty || (r->thunk.slots[i] == kind && r->slot_regs[i] == reg)) {
+            r->thunk.slots[i] = kind;
             r->slot_regs[i] = reg;
             r->slot_written[i] |= (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
             return i;
@@ -138,7 +138,7 @@ static bool is_explicit(const ZydisDecodedOperand *op)
 
 static const struct {
     ZydisRegisterClass class;
-    ZydisRegister slot_regs[GPR_SLOTS]; /* the registers of native-stub.c's slots */
+    ZydisRegister slot_regs[GPR_SLOTS]; /* the registers of native-thunk.c's slots */
 } gpr_classes[] = {
     { ZYDIS_REGCLASS_GPR8, { ZYDIS_REGISTER_R10B, ZYDIS_REGISTER_R11B, ZYDIS_REGISTER_SIL } },
     { ZYDIS_REGCLASS_GPR16, { ZYDIS_REGISTER_R10W, ZYDIS_REGISTER_R11W, ZYDIS_REGISTER_SI } },
@@ -174,12 +174,12 @@ static bool request_gpr(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRe
 
 static bool request_xmm(NativeRequest *r, const ZydisDecodedOperand *op, ZydisRegister *renamed)
 {
-    r->stub.sse = true;
+    r->thunk.sse = true;
     if (!is_explicit(op)) {
         r->fixed_xmm0 = true;
         return op->reg.value == ZYDIS_REGISTER_XMM0;
     }
-    if (r->stub.whole_fpu) {
+    if (r->thunk.whole_fpu) {
         return true; /* all XMM registers are in place */
     }
     int slot = slot_for(r, NATIVE_SLOT_XMM, op->reg.value - ZYDIS_REGISTER_XMM0, op);
@@ -224,15 +224,15 @@ static bool request_register(NativeRequest *r, const ZydisDecodedInstruction *ra
     case ZYDIS_REGCLASS_GPR64:
         return request_gpr(r, op, renamed);
     case ZYDIS_REGCLASS_XMM:
-        return r->stub.avx ? request_ymm(r, op, renamed) : request_xmm(r, op, renamed);
+        return r->thunk.avx ? request_ymm(r, op, renamed) : request_xmm(r, op, renamed);
     case ZYDIS_REGCLASS_YMM:
         return request_ymm(r, op, renamed);
     case ZYDIS_REGCLASS_MMX:
     case ZYDIS_REGCLASS_X87:
-        return r->stub.whole_fpu;
+        return r->thunk.whole_fpu;
     case ZYDIS_REGCLASS_FLAGS:
         r->flags_read = raw->cpu_flags->tested != 0;
-        r->stub.flags_written = flags_written(raw);
+        r->thunk.flags_written = flags_written(raw);
         return true;
     default: /* x87 status and control words, MXCSR: part of the state that is loaded */
         return op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
@@ -245,10 +245,10 @@ static bool request_memory(NativeRequest *r, const ZydisDecodedInstruction *raw,
     if (!is_explicit(op) || op->size > NATIVE_MEM_MAX * 8) {
         return false;
     }
-    r->stub.mem_size = op->size / 8;
-    r->stub.mem_read = op->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
-    r->stub.mem_written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-    r->stub.mem_aligned = must_be_aligned(raw, r->stub.mem_size);
+    r->thunk.mem_size = op->size / 8;
+    r->thunk.mem_read = op->actions & ZYDIS_OPERAND_ACTION_MASK_READ;
+    r->thunk.mem_written = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+    r->thunk.mem_aligned = must_be_aligned(raw, r->thunk.mem_size);
     return true;
 }
 
@@ -267,21 +267,21 @@ static bool uses_x87_or_mmx(const SoftInsn *in)
 
 static void request_x87(NativeRequest *r, const SoftInsn *in)
 {
-    r->stub.waits = true;
+    r->thunk.waits = true;
     if (in->raw.meta.isa_ext != ZYDIS_ISA_EXT_X87 && in->raw.mnemonic != ZYDIS_MNEMONIC_FISTTP) {
-        r->stub.mmx = true;
+        r->thunk.mmx = true;
         return;
     }
-    r->stub.pointers = NATIVE_POINTERS_UPDATE;
+    r->thunk.pointers = NATIVE_POINTERS_UPDATE;
     for (unsigned i = 0; i < G_N_ELEMENTS(x87_special); i++) {
         if (x87_special[i].mnemonic == in->raw.mnemonic) {
-            r->stub.waits = x87_special[i].waits;
-            r->stub.pointers = x87_special[i].pointers;
+            r->thunk.waits = x87_special[i].waits;
+            r->thunk.pointers = x87_special[i].pointers;
         }
     }
     /* The escape opcode D8-DF and the ModR/M byte (SDM vol. 1 section 8.1.9). */
-    r->stub.fop = (in->raw.opcode & 7) << 8 | in->raw.raw.modrm.reg << 3 | in->raw.raw.modrm.rm |
-                  in->raw.raw.modrm.mod << 6;
+    r->thunk.fop = (in->raw.opcode & 7) << 8 | in->raw.raw.modrm.reg << 3 | in->raw.raw.modrm.rm |
+                   in->raw.raw.modrm.mod << 6;
 }
 
 static bool request_make(NativeRequest *r, const SoftInsn *in)
@@ -294,9 +294,9 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
     r->encoding.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
     r->encoding.address_size_hint = ZYDIS_ADDRESS_SIZE_HINT_NONE;
     r->encoding.prefixes &= ~(uint64_t)ZYDIS_ATTRIB_HAS_SEGMENT;
-    r->stub.avx = is_avx(&in->raw);
-    r->stub.whole_fpu = uses_x87_or_mmx(in);
-    if (r->stub.whole_fpu) {
+    r->thunk.avx = is_avx(&in->raw);
+    r->thunk.whole_fpu = uses_x87_or_mmx(in);
+    if (r->thunk.whole_fpu) {
         request_x87(r, in);
     }
     for (unsigned i = 0; i < in->raw.operand_count; i++) {
@@ -321,8 +321,8 @@ static bool request_make(NativeRequest *r, const SoftInsn *in)
             mem->mem.displacement = 0;
         }
     }
-    r->stub.mxcsr = obeys_mxcsr(&in->raw);
-    r->stub.sse |= r->stub.mxcsr && !r->stub.avx;
+    r->thunk.mxcsr = obeys_mxcsr(&in->raw);
+    r->thunk.sse |= r->thunk.mxcsr && !r->thunk.avx;
     return true;
 }
 
@@ -367,21 +367,21 @@ static void check_x87(SoftCpu *s, const Uop *op)
     }
 }
 
-static void check_enabled(SoftCpu *s, const Uop *op, const NativeStub *stub)
+static void check_enabled(SoftCpu *s, const Uop *op, const NativeThunk *thunk)
 {
-    if (stub->avx) {
+    if (thunk->avx) {
         native_check_avx(s, op);
     }
-    if (stub->sse) {
+    if (thunk->sse) {
         native_check_sse(s, op);
     }
-    if (stub->whole_fpu) {
-        if (stub->mmx) {
+    if (thunk->whole_fpu) {
+        if (thunk->mmx) {
             native_check_mmx(s, op);
         } else {
             check_x87(s, op);
         }
-        if (stub->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
+        if (thunk->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
             soft_raise(s, op, EXC_MF, -1);
         }
     }
@@ -433,29 +433,29 @@ static void env_load(SoftCpu *s, const uint8_t *env, unsigned width)
 }
 
 /* After an x87 instruction: the image's pointers are the host's; put the guest's there. */
-static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, const FpuPointers *old,
-                         uint64_t addr, uint8_t *mem)
+static void fix_pointers(SoftCpu *s, const Uop *op, const NativeThunk *thunk,
+                         const FpuPointers *old, uint64_t addr, uint8_t *mem)
 {
     memcpy(s->cpu.fxsave + FX_FOP, old, sizeof(*old));
-    switch ((NativePointers)stub->pointers) {
+    switch ((NativePointers)thunk->pointers) {
     case NATIVE_POINTERS_KEEP:
         return;
     case NATIVE_POINTERS_UPDATE: {
         uint64_t rip = soft_op_rip(s, op);
-        memcpy(s->cpu.fxsave + FX_FOP, &stub->fop, 2);
+        memcpy(s->cpu.fxsave + FX_FOP, &thunk->fop, 2);
         memcpy(s->cpu.fxsave + FX_FIP, &rip, 8);
-        if (stub->mem_size) {
+        if (thunk->mem_size) {
             memcpy(s->cpu.fxsave + FX_FDP, &addr, 8);
         }
         return;
     }
     case NATIVE_POINTERS_LOAD:
-        env_load(s, mem, env_width(stub->mem_size));
+        env_load(s, mem, env_width(thunk->mem_size));
         return;
     case NATIVE_POINTERS_STORE:
     case NATIVE_POINTERS_STORE_CLEAR:
-        env_store(s, mem, env_width(stub->mem_size));
-        if (stub->pointers == NATIVE_POINTERS_STORE) {
+        env_store(s, mem, env_width(thunk->mem_size));
+        if (thunk->pointers == NATIVE_POINTERS_STORE) {
             return;
         }
         G_GNUC_FALLTHROUGH;
@@ -465,7 +465,7 @@ static void fix_pointers(SoftCpu *s, const Uop *op, const NativeStub *stub, cons
     }
 }
 
-/* What the guest sees of an exception that the host had in a stub. Those that no guest can cause
+/* What the guest sees of an exception that the host had in a thunk. Those that no guest can cause
  * are taken for an instruction that this processor cannot run. */
 static _Noreturn void raise_host_fault(SoftCpu *s, const Uop *op, const NativeFrame *frame)
 {
@@ -482,56 +482,57 @@ static _Noreturn void raise_host_fault(SoftCpu *s, const Uop *op, const NativeFr
     }
 }
 
-static void run_stub(SoftCpu *s, const Uop *op, const NativeStub *stub, NativeFrame *frame)
+static void run_thunk(SoftCpu *s, const Uop *op, const NativeThunk *thunk, NativeFrame *frame)
 {
     uint32_t mxcsr = fx_get32(s, FX_MXCSR);
 
     frame->host_mxcsr = HOST_MXCSR;
     /* The guest may have unmasked SSE exceptions: the host finds out whether one is raised. */
-    frame->mxcsr = stub->mxcsr ? mxcsr : mxcsr | MXCSR_MASKS;
-    native_call(stub, frame);
+    frame->mxcsr = thunk->mxcsr ? mxcsr : mxcsr | MXCSR_MASKS;
+    native_call(thunk, frame);
     if (G_UNLIKELY(frame->fault != NATIVE_NO_FAULT)) {
         raise_host_fault(s, op, frame);
     }
-    if (stub->mxcsr || stub->whole_fpu) {
+    if (thunk->mxcsr || thunk->whole_fpu) {
         fx_set32(s, FX_MXCSR, mxcsr | (frame->mxcsr & MXCSR_EXCEPTIONS));
     }
-    if (stub->whole_fpu) {
+    if (thunk->whole_fpu) {
         native_fpu_summarize(&s->cpu);
     }
 }
 
 static const Uop *native_run(SoftCpu *s, const Uop *op)
 {
-    const NativeStub *stub = (const NativeStub *)(uintptr_t)op->imm;
+    const NativeThunk *thunk = (const NativeThunk *)(uintptr_t)op->imm;
     /* Who has four registers has no memory operand. */
-    const uint8_t regs[NATIVE_SLOTS] = { op->dst, op->src, op->aux, stub->mem_size ? 0 : op->base };
+    const uint8_t regs[NATIVE_SLOTS] = { op->dst, op->src, op->aux,
+                                         thunk->mem_size ? 0 : op->base };
     uint8_t mem[NATIVE_MEM_MAX] __attribute__((aligned(64)));
     NativeFrame frame = {
         .mem = mem, .fx = s->cpu.fxsave, .regs = s->cpu.regs, .ymm0_high = s->cpu.ymm_high
     };
     uint64_t addr = 0;
 
-    check_enabled(s, op, stub);
-    if (stub->mem_size) {
+    check_enabled(s, op, thunk);
+    if (thunk->mem_size) {
         addr = soft_addr(s, op);
-        if (stub->mem_aligned && (addr & (stub->mem_size - 1u))) {
+        if (thunk->mem_aligned && (addr & (thunk->mem_size - 1u))) {
             soft_raise(s, op, EXC_GP, 0);
         }
-        if (stub->mem_read) {
-            soft_read(s, op, addr, mem, stub->mem_size);
+        if (thunk->mem_read) {
+            soft_read(s, op, addr, mem, thunk->mem_size);
         }
-        if (stub->mem_written) {
-            soft_probe_write(s, op, addr, stub->mem_size);
-            if (stub->whole_fpu && !stub->mem_read) { /* an x87 exception may prevent the store */
-                soft_read(s, op, addr, mem, stub->mem_size);
+        if (thunk->mem_written) {
+            soft_probe_write(s, op, addr, thunk->mem_size);
+            if (thunk->whole_fpu && !thunk->mem_read) { /* an x87 exception may prevent the store */
+                soft_read(s, op, addr, mem, thunk->mem_size);
             }
         }
     }
     for (unsigned i = 0; i < NATIVE_SLOTS; i++) {
-        bool vector = stub->slots[i] == NATIVE_SLOT_XMM || stub->slots[i] == NATIVE_SLOT_YMM;
+        bool vector = thunk->slots[i] == NATIVE_SLOT_XMM || thunk->slots[i] == NATIVE_SLOT_YMM;
         frame.slot[i] = vector ? (void *)native_xmm(s, regs[i]) : (void *)&s->cpu.regs[regs[i]];
-        if (stub->slots[i] == NATIVE_SLOT_YMM) {
+        if (thunk->slots[i] == NATIVE_SLOT_YMM) {
             frame.high[i] = native_ymm_high(s, regs[i]);
         }
     }
@@ -540,16 +541,16 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
 
     FpuPointers pointers;
     memcpy(&pointers, s->cpu.fxsave + FX_FOP, sizeof(pointers));
-    run_stub(s, op, stub, &frame);
-    if (stub->whole_fpu) {
-        fix_pointers(s, op, stub, &pointers, addr, mem);
+    run_thunk(s, op, thunk, &frame);
+    if (thunk->whole_fpu) {
+        fix_pointers(s, op, thunk, &pointers, addr, mem);
     }
-    if (stub->flags_written) {
-        s->cc.ax = soft_flags_to_ax((old_flags & ~(uint64_t)stub->flags_written) |
-                                    (frame.flags & stub->flags_written));
+    if (thunk->flags_written) {
+        s->cc.ax = soft_flags_to_ax((old_flags & ~(uint64_t)thunk->flags_written) |
+                                    (frame.flags & thunk->flags_written));
     }
-    if (stub->mem_written) {
-        soft_write(s, op, addr, mem, stub->mem_size);
+    if (thunk->mem_written) {
+        soft_write(s, op, addr, mem, thunk->mem_size);
     }
     return op + 1;
 }
@@ -560,8 +561,8 @@ bool native_emit(SoftDecoder *d, const SoftInsn *in)
     if (!soft_isa_native(&in->raw) || !request_make(&request, in)) {
         return false;
     }
-    const NativeStub *stub = native_stub_get(&request);
-    if (!stub) {
+    const NativeThunk *thunk = native_thunk_get(&request);
+    if (!thunk) {
         return false;
     }
     const ZydisDecodedOperand *mem = NULL;
@@ -577,7 +578,7 @@ bool native_emit(SoftDecoder *d, const SoftInsn *in)
     if (!mem) {
         u->base = request.slot_regs[3];
     }
-    u->imm = (uintptr_t)stub;
+    u->imm = (uintptr_t)thunk;
     return true;
 }
 

@@ -3,11 +3,11 @@
  * Instructions that run on the host's own processor (DESIGN decision 8).
  *
  * For an unprivileged instruction without a handler of its own (x87, MMX, SSE, AES, BMI, POPCNT,
- * ...) a stub is generated: it loads the registers that the instruction uses, runs the very same
+ * ...) a thunk is generated: it loads the registers that the instruction uses, runs the very same
  * instruction, and stores what it changed. Explicit register operands are renamed to fixed host
- * registers ("slots"), and a memory operand goes through a buffer, so that there is one stub for an
- * instruction whatever registers and addresses the guest names, and a guest cannot make the number
- * of stubs grow without bound.
+ * registers ("slots"), and a memory operand goes through a buffer, so that there is one thunk for
+ * an instruction whatever registers and addresses the guest names, and a guest cannot make the
+ * number of thunks grow without bound.
  */
 #ifndef ACCEL_SOFT_NATIVE_H
 #define ACCEL_SOFT_NATIVE_H
@@ -36,7 +36,7 @@ typedef enum NativePointers {
     NATIVE_POINTERS_LOAD,        /* FLDENV, FRSTOR */
 } NativePointers;
 
-/* What a stub is given; it addresses the members by their offsets. */
+/* What a thunk is given; it addresses the members by their offsets. */
 typedef struct NativeFrame {
     void *slot[NATIVE_SLOTS]; /* of each explicit register: its place in X86Cpu */
     void *high[NATIVE_SLOTS]; /* of each YMM register: the place of its upper half */
@@ -52,8 +52,8 @@ typedef struct NativeFrame {
 
 #define NATIVE_NO_FAULT UINT32_MAX
 
-/* One stub, shared by all vCPUs, never freed. Constant once published. */
-typedef struct NativeStub {
+/* One thunk, shared by all vCPUs, never freed. Constant once published. */
+typedef struct NativeThunk {
     void (*code)(NativeFrame *frame); /* called by native_call() only */
     uint8_t slots[NATIVE_SLOTS];      /* NativeSlot */
     uint8_t mem_size;                 /* bytes; 0: no memory operand */
@@ -72,11 +72,11 @@ typedef struct NativeStub {
     bool plain;                          /* it uses slots and the memory operand only */
     uint8_t slots_written;               /* bit n: slot n */
     uint8_t insn_len, insn[NATIVE_INSN]; /* with the slots' registers; memory is [r9] */
-} NativeStub;
+} NativeThunk;
 
 /* What native_emit() found out about an instruction. */
 typedef struct NativeRequest {
-    NativeStub stub;                 /* without code */
+    NativeThunk thunk;               /* without code */
     ZydisEncoderRequest encoding;    /* with renamed operands */
     uint8_t slot_regs[NATIVE_SLOTS]; /* the guest's register in each slot */
     bool
@@ -86,17 +86,17 @@ typedef struct NativeRequest {
     bool flags_read;
 } NativeRequest;
 
-/* The stub for @request: found, or generated. NULL if it cannot be encoded. Any vCPU thread. */
-const NativeStub *native_stub_get(const NativeRequest *request);
+/* The thunk for @request: found, or generated. NULL if it cannot be encoded. Any vCPU thread. */
+const NativeThunk *native_thunk_get(const NativeRequest *request);
 
 /*
- * Run @stub. An exception of the host within it ends it, and is in frame->fault: nothing has been
- * stored then, and frame->mxcsr is the MXCSR that it left. No guest can make a stub fault but for
+ * Run @thunk. An exception of the host within it ends it, and is in frame->fault: nothing has been
+ * stored then, and frame->mxcsr is the MXCSR that it left. No guest can make a thunk fault but for
  * SSE exceptions that it unmasked; should one do so all the same, it harms itself only
  * (native-fault.c).
  */
-void native_call(const NativeStub *stub, NativeFrame *frame);
-/* Stubs lie in [start, start + size) from now on. Any thread; @start stays mapped for ever. */
+void native_call(const NativeThunk *thunk, NativeFrame *frame);
+/* Thunks lie in [start, start + size) from now on. Any thread; @start stays mapped for ever. */
 void native_fault_add_range(const void *start, size_t size);
 
 /* FSW's summary bits, ES and B, follow from its flags and FCW's masks (SDM vol. 1 section 8.1.3.3),

@@ -76,10 +76,10 @@ def perf_map():
 
         def blocks():
             with open(path, encoding="ascii") as file:
-                return re.findall(r"(?m)^([0-9a-f]+) ([0-9a-f]+) (guest-0x[0-9a-f]+|dimmable-stubs)$", file.read())
+                return re.findall(r"(?m)^([0-9a-f]+) ([0-9a-f]+) (guest-0x[0-9a-f]+|dimmable-thunks)$", file.read())
         try:
             names = until("block in the map", lambda: [b for b in blocks() if b[2] == "guest-0xfff0"] and blocks())
-            tap.equal(names[0][2], "dimmable-stubs")
+            tap.equal(names[0][2], "dimmable-thunks")
             tap.equal(all(int(start, 16) and int(size, 16) for start, size, _ in names), True)
         finally:
             os.unlink(path)

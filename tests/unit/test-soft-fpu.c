@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * x87 and SSE exceptions of the software CPU: pending ones, however FSW came to be, are the guest's
- * #MF at its next waiting instruction; and no exception of the host in a stub ends the program.
+ * #MF at its next waiting instruction; and no exception of the host in a thunk ends the program.
  * Whether each instruction raises what hardware raises is test-cpu-vs-host's task.
  */
 #include <string.h>
@@ -244,10 +244,10 @@ static void test_state_from_outside(void)
 
 /* ---- exceptions of the host ---- */
 
-/* A stub for an instruction that no guest can bring there. */
+/* A thunk for an instruction that no guest can bring there. */
 static NativeFrame run_bad(ZydisMnemonic mnemonic, uint64_t *regs, void *mem)
 {
-    NativeRequest r = { .stub.whole_fpu = true };
+    NativeRequest r = { .thunk.whole_fpu = true };
 
     r.encoding.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
     r.encoding.mnemonic = mnemonic;
@@ -256,14 +256,14 @@ static NativeFrame run_bad(ZydisMnemonic mnemonic, uint64_t *regs, void *mem)
         r.encoding.operands[0].type = ZYDIS_OPERAND_TYPE_MEMORY;
         r.encoding.operands[0].mem.base = ZYDIS_REGISTER_R9;
         r.encoding.operands[0].mem.size = mnemonic == ZYDIS_MNEMONIC_DIV ? 8 : 512;
-        r.stub.mem_size = 8;
+        r.thunk.mem_size = 8;
     }
     r.fixed_gprs = 1 << X86_RAX | 1 << X86_RDX;
-    const NativeStub *stub = native_stub_get(&r);
-    g_assert_nonnull(stub);
+    const NativeThunk *thunk = native_thunk_get(&r);
+    g_assert_nonnull(thunk);
     NativeFrame frame = { .mem = mem, .fx = h->cpu->fxsave, .regs = regs };
     frame.mxcsr = frame.host_mxcsr = HOST_MXCSR;
-    native_call(stub, &frame);
+    native_call(thunk, &frame);
     return frame;
 }
 
@@ -294,7 +294,7 @@ static void test_host_exceptions(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         uint64_t regs[3] = { 5, 6, 7 };
         void *mem = cases[i].memory ? buffer + cases[i].offset : NULL;
-        /* The stub has loaded this when it faults; C's own must be back. */
+        /* The thunk has loaded this when it faults; C's own must be back. */
         memset(h->cpu->fxsave + FX_FCW, 0x0c, 2);
         NativeFrame frame = run_bad(cases[i].mnemonic, regs, mem);
         g_assert_cmpuint(frame.fault, ==, cases[i].fault);

@@ -184,7 +184,7 @@ static void run_mixed(SoftOptions options, bool pressed, Outcome *o)
         g_thread_join(thread);
     }
     const SoftTranslator *tr = h->s->translator;
-    g_assert_true(options.translate == SOFT_TRANSLATE_OFF ? !tr : tr->cache.used > tr->stubs_size);
+    g_assert_true(options.translate == SOFT_TRANSLATE_OFF ? !tr : tr->cache.used > tr->thunks_size);
     keep(h, o);
 }
 

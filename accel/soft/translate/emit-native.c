@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The instructions that the interpreter runs by stubs (native.h), emitted as themselves: SSE to
- * SSE4, POPCNT, LZCNT, TZCNT, AES. The stub knows the encoding with the registers of its slots,
+ * The instructions that the interpreter runs by thunks (native.h), emitted as themselves: SSE to
+ * SSE4, POPCNT, LZCNT, TZCNT, AES. The thunk knows the encoding with the registers of its slots,
  * which are replaced by the guest's.
  */
 #include <string.h>
@@ -21,9 +21,9 @@ typedef struct Encoding {
 } Encoding;
 
 /* False: it is of another kind. */
-static bool parse(const NativeStub *stub, Encoding *e)
+static bool parse(const NativeThunk *thunk, Encoding *e)
 {
-    const uint8_t *p = stub->insn, *end = p + stub->insn_len;
+    const uint8_t *p = thunk->insn, *end = p + thunk->insn_len;
     uint8_t rex = 0;
 
     *e = (Encoding){ 0 };
@@ -50,16 +50,16 @@ static bool parse(const NativeStub *stub, Encoding *e)
     e->memory = modrm < 0xc0;
     e->imm = p;
     e->imm_len = (uint8_t)(end - p);
-    return !e->memory || (stub->mem_size && modrm >> 6 == 0 && e->rm == HOST_R9);
+    return !e->memory || (thunk->mem_size && modrm >> 6 == 0 && e->rm == HOST_R9);
 }
 
 /* The slot whose register that is; -1: none. */
-static int slot_of(const NativeStub *stub, unsigned reg)
+static int slot_of(const NativeThunk *thunk, unsigned reg)
 {
     static const uint8_t gprs[NATIVE_SLOTS] = { HOST_R10, HOST_R11, HOST_RSI };
     for (int i = 0; i < NATIVE_SLOTS; i++) {
-        if ((stub->slots[i] == NATIVE_SLOT_XMM && reg == i + 1u) ||
-            (stub->slots[i] == NATIVE_SLOT_GPR && reg == gprs[i])) {
+        if ((thunk->slots[i] == NATIVE_SLOT_XMM && reg == i + 1u) ||
+            (thunk->slots[i] == NATIVE_SLOT_GPR && reg == gprs[i])) {
             return i;
         }
     }
@@ -85,67 +85,67 @@ static unsigned guest_of(const Uop *op, int slot)
 }
 
 /* The host register for the guest's in @slot. */
-static unsigned begin_slot(Translator *t, const NativeStub *stub, int slot, unsigned scratch)
+static unsigned begin_slot(Translator *t, const NativeThunk *thunk, int slot, unsigned scratch)
 {
     unsigned reg = guest_of(t->op, slot);
-    if (stub->slots[slot] == NATIVE_SLOT_XMM) {
+    if (thunk->slots[slot] == NATIVE_SLOT_XMM) {
         xmm_read(t, reg);
         return reg;
     }
     return guest_change(t, reg, scratch);
 }
 
-static void end_slot(Translator *t, const NativeStub *stub, int slot, unsigned host)
+static void end_slot(Translator *t, const NativeThunk *thunk, int slot, unsigned host)
 {
-    if (slot < 0 || !(stub->slots_written & 1 << slot)) {
+    if (slot < 0 || !(thunk->slots_written & 1 << slot)) {
         return;
     }
-    if (stub->slots[slot] == NATIVE_SLOT_XMM) {
+    if (thunk->slots[slot] == NATIVE_SLOT_XMM) {
         xmm_written(t, host);
     } else {
         guest_write(t, guest_of(t->op, slot), host);
     }
 }
 
-static bool possible(const Translator *t, const NativeStub *stub, const Encoding *e)
+static bool possible(const Translator *t, const NativeThunk *thunk, const Encoding *e)
 {
-    return stub->plain && !refused(e) &&
-           (stub->flags_written == 0 || stub->flags_written == RFLAGS_ARITH) &&
-           (has_digit(e) || slot_of(stub, e->reg) >= 0) &&
-           (e->memory ? memory_possible(t) && stub->mem_size <= 16 && e->imm_len <= 1 &&
-                            !(stub->mem_read && stub->mem_written)
-                      : slot_of(stub, e->rm) >= 0);
+    return thunk->plain && !refused(e) &&
+           (thunk->flags_written == 0 || thunk->flags_written == RFLAGS_ARITH) &&
+           (has_digit(e) || slot_of(thunk, e->reg) >= 0) &&
+           (e->memory ? memory_possible(t) && thunk->mem_size <= 16 && e->imm_len <= 1 &&
+                            !(thunk->mem_read && thunk->mem_written)
+                      : slot_of(thunk, e->rm) >= 0);
 }
 
 bool host_emit_native(Translator *t, const Uop *op, const SoftMeaning *m)
 {
-    const NativeStub *stub = (const NativeStub *)(uintptr_t)op->imm;
+    const NativeThunk *thunk = (const NativeThunk *)(uintptr_t)op->imm;
     Encoding e;
 
-    if (!parse(stub, &e) || !possible(t, stub, &e) || (stub->sse && !sse_allowed(t))) {
+    if (!parse(thunk, &e) || !possible(t, thunk, &e) || (thunk->sse && !sse_allowed(t))) {
         return false;
     }
-    if (stub->mxcsr) {
+    if (thunk->mxcsr) {
         mxcsr_need(t);
     }
-    int reg_slot = has_digit(&e) ? -1 : slot_of(stub, e.reg);
-    int rm_slot = e.memory ? -1 : slot_of(stub, e.rm);
+    int reg_slot = has_digit(&e) ? -1 : slot_of(thunk, e.reg);
+    int rm_slot = e.memory ? -1 : slot_of(thunk, e.rm);
     unsigned reg = e.reg, scratch = SCRATCH_A;
     HostRm rm;
     if (e.memory) {
-        rm = sse_operand(t, stub->mem_size, stub->mem_written, stub->mem_aligned);
+        rm = sse_operand(t, thunk->mem_size, thunk->mem_written, thunk->mem_aligned);
         scratch = memory_scratch(t, &rm);
     } else {
-        rm = host_reg(begin_slot(t, stub, rm_slot, SCRATCH_B));
+        rm = host_reg(begin_slot(t, thunk, rm_slot, SCRATCH_B));
     }
     if (reg_slot >= 0) {
-        reg = reg_slot == rm_slot ? rm.base : begin_slot(t, stub, reg_slot, scratch);
+        reg = reg_slot == rm_slot ? rm.base : begin_slot(t, thunk, reg_slot, scratch);
     }
     host_insn_prefix(&t->c, e.prefix, e.wide, false, e.opcode, reg, rm);
     host_bytes(&t->c, e.imm, e.imm_len);
-    end_slot(t, stub, reg_slot, reg);
-    end_slot(t, stub, rm_slot, rm.base);
-    if (stub->flags_written) {
+    end_slot(t, thunk, reg_slot, reg);
+    end_slot(t, thunk, rm_slot, rm.base);
+    if (thunk->flags_written) {
         flags_written(t);
     }
     return true;

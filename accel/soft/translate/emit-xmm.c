@@ -62,9 +62,9 @@ bool sse_allowed(Translator *t)
     if (!t->sse_checked) {
         flags_spill(t);
         test_bits(t, host_mem(CPU_REG, CPU_OFF(cpu.cr0)), CR0_EM | CR0_TS);
-        leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_BAIL, t->index);
+        leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_BAIL, t->index);
         test_bits(t, host_mem(CPU_REG, CPU_OFF(cpu.cr4)), CR4_OSFXSR);
-        leave_jump(t, host_jcc(&t->c, HOST_CC_E), STUB_BAIL, t->index);
+        leave_jump(t, host_jcc(&t->c, HOST_CC_E), LEAVE_BAIL, t->index);
         t->sse_checked = true;
     }
     return true;
@@ -87,7 +87,7 @@ void mxcsr_need(Translator *t)
     host_load(&t->c, 4, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(cpu.fxsave) + FX_MXCSR));
     host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_A), MXCSR_MASKS);
     host_alu_imm(&t->c, 4, ALU_CMP, host_reg(SCRATCH_A), MXCSR_MASKS);
-    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_BAIL, t->index);
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_BAIL, t->index);
     mxcsr_enter(t);
     host_bind(&t->c, over);
     t->mxcsr_live = true;

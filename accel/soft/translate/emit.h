@@ -14,7 +14,7 @@
 #include "accel/soft/decode.h"
 #include "accel/soft/translate/assembler.h"
 #include "accel/soft/translate/meaning.h"
-#include "accel/soft/translate/stubs.h"
+#include "accel/soft/translate/thunks.h"
 #include "accel/soft/translate/translate.h"
 
 enum {
@@ -52,7 +52,7 @@ typedef struct SlowPath {
 /* A jump that leaves the block for C. */
 typedef struct LeaveJump {
     uint8_t *jump;
-    StubLeave stub;
+    Leave how;
     unsigned number;
     uint16_t xmm_store;
 } LeaveJump;
@@ -176,8 +176,8 @@ void mxcsr_enter(Translator *t);
 
 /* The jump whose displacement is at @at goes the slow way. Gives where that is kept until then. */
 uint8_t **slow_jump(Translator *t, uint8_t *at);
-/* ... leaves by @stub, which gets @number. */
-uint8_t **leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number);
+/* ... leaves by @how, which gets @number. */
+uint8_t **leave_jump(Translator *t, uint8_t *at, Leave how, unsigned number);
 /* The displacement at @at becomes that of direct exit @which. */
 void exit_by(Translator *t, unsigned which, uint8_t *at);
 /* Before an indirect branch does anything: the way to the RIP in SCRATCH_A, which stays, must be

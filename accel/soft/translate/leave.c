@@ -8,7 +8,7 @@
 uint8_t **slow_jump(Translator *t, uint8_t *at)
 {
     if (t->index + 1u == t->b->count) { /* it goes its own way from there */
-        return leave_jump(t, at, STUB_BAIL, t->index);
+        return leave_jump(t, at, LEAVE_BAIL, t->index);
     }
     if (!t->slow) {
         t->slow = &t->paths[t->path_count++];
@@ -19,10 +19,10 @@ uint8_t **slow_jump(Translator *t, uint8_t *at)
     return &t->slow->jumps[t->slow->count++];
 }
 
-uint8_t **leave_jump(Translator *t, uint8_t *at, StubLeave stub, unsigned number)
+uint8_t **leave_jump(Translator *t, uint8_t *at, Leave how, unsigned number)
 {
     g_assert(t->leave_count < LEAVE_JUMPS);
-    t->leaves[t->leave_count] = (LeaveJump){ at, stub, number, t->xmm_dirty };
+    t->leaves[t->leave_count] = (LeaveJump){ at, how, number, t->xmm_dirty };
     return &t->leaves[t->leave_count++].jump;
 }
 
@@ -51,7 +51,7 @@ void target_check(Translator *t)
 
     target_slot(t);
     host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, host_mem_index(CPU_REG, SCRATCH_B, 3, rips));
-    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_TARGET, t->index);
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_TARGET, t->index);
 }
 
 void exit_indirect(Translator *t, bool slot_known)
@@ -72,30 +72,30 @@ static void load_block(Translator *t)
     host_mov_imm(&t->c, SCRATCH_A, (uintptr_t)t->b);
 }
 
-/* "mov A, block; jmp stub", made when it is needed first. */
-static const uint8_t *block_thunk(Translator *t, const uint8_t **thunk, const uint8_t *stub)
+/* "mov A, block; jmp shared", made when it is needed first. */
+static const uint8_t *block_thunk(Translator *t, const uint8_t **thunk, const uint8_t *shared)
 {
     if (!*thunk) {
         uint8_t *over = host_jmp(&t->c);
         *thunk = t->c.exec;
         load_block(t);
-        host_jmp_to(&t->c, stub);
+        host_jmp_to(&t->c, shared);
         host_bind(&t->c, over);
     }
     return *thunk;
 }
 
-static void leave_with(Translator *t, const Stubs *stubs, const uint8_t **thunks, StubLeave stub,
+static void leave_with(Translator *t, const Thunks *thunks, const uint8_t **own, Leave how,
                        unsigned number)
 {
     host_mov_imm(&t->c, SCRATCH_B, number);
-    if (thunks[stub]) {
-        host_jmp_to(&t->c, thunks[stub]);
+    if (own[how]) {
+        host_jmp_to(&t->c, own[how]);
         return;
     }
-    thunks[stub] = t->c.exec;
+    own[how] = t->c.exec;
     load_block(t);
-    host_jmp_to(&t->c, stubs->leave[stub]);
+    host_jmp_to(&t->c, thunks->leave[how]);
 }
 
 bool exit_same_page(const SoftBlock *b, unsigned which)
@@ -104,7 +104,7 @@ bool exit_same_page(const SoftBlock *b, unsigned which)
            b->cs_base % SOFT_PAGE == 0;
 }
 
-static void emit_exit(Translator *t, const Stubs *stubs, const uint8_t **thunks, unsigned which)
+static void emit_exit(Translator *t, const Thunks *thunks, const uint8_t **own, unsigned which)
 {
     SoftExit *e = &t->x->exits[which];
     uint8_t *jump = t->exit_jump[which], *invalid = NULL, *onward = NULL;
@@ -131,13 +131,13 @@ static void emit_exit(Translator *t, const Stubs *stubs, const uint8_t **thunks,
         host_bind(&t->c, invalid);
     }
     e->leave = t->c.exec;
-    leave_with(t, stubs, thunks, STUB_EXIT, which);
+    leave_with(t, thunks, own, LEAVE_EXIT, which);
 }
 
-static void emit_slow_path(Translator *t, const Stubs *stubs, const uint8_t **call_thunk,
+static void emit_slow_path(Translator *t, const Thunks *thunks, const uint8_t **call_thunk,
                            const SlowPath *p)
 {
-    const uint8_t *thunk = block_thunk(t, call_thunk, stubs->call);
+    const uint8_t *thunk = block_thunk(t, call_thunk, thunks->call);
     for (unsigned i = 0; i < p->count; i++) {
         host_bind(&t->c, p->jumps[i]);
     }
@@ -154,32 +154,32 @@ static void emit_slow_path(Translator *t, const Stubs *stubs, const uint8_t **ca
     host_jmp_to(&t->c, p->back);
 }
 
-void emit_call_uops(Translator *t, const Stubs *stubs, unsigned first, unsigned count)
+void emit_call_uops(Translator *t, const Thunks *thunks, unsigned first, unsigned count)
 {
     host_mov_imm(&t->c, SCRATCH_B, first | count << 16);
     load_block(t);
-    host_call_to(&t->c, stubs->call);
+    host_call_to(&t->c, thunks->call);
 }
 
-void emit_tail(Translator *t, const Stubs *stubs)
+void emit_tail(Translator *t, const Thunks *thunks)
 {
-    const uint8_t *thunks[STUB_LEAVES] = { NULL }, *call_thunk = NULL;
+    const uint8_t *own[LEAVE_KINDS] = { NULL }, *call_thunk = NULL;
 
     emit_second_tries(t);
     for (unsigned which = 0; which < 2; which++) {
         if (t->exit_jump[which]) {
-            emit_exit(t, stubs, thunks, which);
+            emit_exit(t, thunks, own, which);
         }
     }
     for (unsigned i = 0; i < t->leave_count; i++) {
         host_bind(&t->c, t->leaves[i].jump);
-        if (t->leaves[i].stub == STUB_TARGET) {
+        if (t->leaves[i].how == LEAVE_TARGET) {
             host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(target)), SCRATCH_A);
         }
         xmm_store(t, t->leaves[i].xmm_store);
-        leave_with(t, stubs, thunks, t->leaves[i].stub, t->leaves[i].number);
+        leave_with(t, thunks, own, t->leaves[i].how, t->leaves[i].number);
     }
     for (unsigned i = 0; i < t->path_count; i++) {
-        emit_slow_path(t, stubs, &call_thunk, &t->paths[i]);
+        emit_slow_path(t, thunks, &call_thunk, &t->paths[i]);
     }
 }

@@ -38,7 +38,7 @@ typedef enum SoftMeans {
     SOFT_MEANS_POP,      /* form R; 64-bit */
     SOFT_MEANS_LEAVE,    /* Uop.size 8 */
     SOFT_MEANS_XMM,      /* 16 bytes moved; form RR, RM, MR; Uop.aux: memory must be aligned */
-    SOFT_MEANS_NATIVE,   /* Uop.imm: its NativeStub */
+    SOFT_MEANS_NATIVE,   /* Uop.imm: its NativeThunk */
     SOFT_MEANS_LOCKED,   /* op: 0-6 as ALU_*, on memory; the source is imm if Uop.aux, else src */
     SOFT_MEANS_SWAP,     /* XCHG of memory and src */
     SOFT_MEANS_XADD,     /* of memory and src; LOCKed */

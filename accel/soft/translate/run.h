@@ -10,7 +10,7 @@
 /* Gives the micro-operation to go on with, or NULL, like a UopFn. */
 typedef const Uop *RunFn(SoftCpu *s, SoftBlock *b, unsigned number);
 
-/* Run some micro-operations of the block that do not end it (stubs.h). Gives RUN_STAY(s) if
+/* Run some micro-operations of the block that do not end it (thunks.h). Gives RUN_STAY(s) if
  * translated code goes on behind them. */
 #define RUN_STAY(s) ((const Uop *)(s))
 RunFn run_uops;

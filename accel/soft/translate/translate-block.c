@@ -100,7 +100,7 @@ static unsigned find_live_flags(Translator *t)
 static void emit_exit_check(Translator *t, unsigned index)
 {
     host_alu_imm(&t->c, 1, ALU_CMP, host_mem(CPU_REG, CPU_OFF(cpu.exit_request)), 0);
-    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), STUB_BAIL, index);
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_BAIL, index);
 }
 
 static bool emit_uop(Translator *t, unsigned index)
@@ -140,7 +140,7 @@ static unsigned without_emitter(const SoftBlock *b, unsigned index)
     return count ? count : 1; /* it has one that refused */
 }
 
-static void emit_uops(Translator *t, const Stubs *stubs)
+static void emit_uops(Translator *t, const Thunks *thunks)
 {
     const SoftBlock *b = t->b;
     unsigned dead = find_live_flags(t);
@@ -159,13 +159,13 @@ static void emit_uops(Translator *t, const Stubs *stubs)
         t->live_before = true;
         flags_spill(t);
         if (i + 1u == b->count) {
-            leave_jump(t, host_jmp(&t->c), STUB_BAIL, i);
+            leave_jump(t, host_jmp(&t->c), LEAVE_BAIL, i);
             return;
         }
         unsigned count = without_emitter(b, i);
         t->called = true;
         xmm_spill(t);
-        emit_call_uops(t, stubs, i, count);
+        emit_call_uops(t, thunks, i, count);
         t->xmm_loaded = 0;
         t->sse_checked = t->mxcsr_live = false;
         i += count;
@@ -201,7 +201,7 @@ static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode
     t->c = c;
     t->b = b;
     t->x = x;
-    emit_uops(t, &tr->stubs);
+    emit_uops(t, &tr->thunks);
 }
 
 bool translate_block(SoftTranslator *tr, SoftBlock *b)
@@ -218,7 +218,7 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     if (emit_loop_wanted(&t)) {
         emit_block(&t, tr, b, c);
     }
-    emit_tail(&t, &tr->stubs);
+    emit_tail(&t, &tr->thunks);
     code_cache_commit(&tr->cache, &t.c);
     tell(tr, b, c.exec, (size_t)(t.c.exec - c.exec));
     b->host = c.exec;

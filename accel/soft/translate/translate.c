@@ -11,7 +11,7 @@
 #include "accel/soft/translate/translator.h"
 #include "accel/soft/uop.h"
 
-enum { HOT = 32, STUBS_ROOM = 4096 };
+enum { HOT = 32, THUNKS_ROOM = 4096 };
 
 bool soft_translate_init(SoftCpu *s, GError **errp)
 {
@@ -27,11 +27,11 @@ bool soft_translate_init(SoftCpu *s, GError **errp)
         g_free(tr);
         return false;
     }
-    code_cache_begin(&tr->cache, STUBS_ROOM, &c);
-    stubs_emit(&c, &tr->stubs);
+    code_cache_begin(&tr->cache, THUNKS_ROOM, &c);
+    thunks_emit(&c, &tr->thunks);
     code_cache_commit(&tr->cache, &c);
-    tr->stubs_size = tr->cache.used;
-    perf_map_add(tr->cache.exec, tr->stubs_size, "dimmable-stubs");
+    tr->thunks_size = tr->cache.used;
+    perf_map_add(tr->cache.exec, tr->thunks_size, "dimmable-thunks");
     s->host_mxcsr = _mm_getcsr();
     s->translator = tr;
     return true;
@@ -68,7 +68,7 @@ void soft_translate_drop(SoftCpu *s)
         for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
             soft_targets_clear(s, mode);
         }
-        code_cache_empty(&s->translator->cache, s->translator->stubs_size);
+        code_cache_empty(&s->translator->cache, s->translator->thunks_size);
         s->translator->full = false;
         s->translator->statistics.drops++;
     }
@@ -83,7 +83,7 @@ static const Uop *uop_count(SoftCpu *s, const Uop *op)
     if (++b->runs >= hot) {
         SoftTranslator *tr = s->translator;
         if (!tr->full && translate_block(tr, b)) {
-            b->uops[0].fn = tr->stubs.enter;
+            b->uops[0].fn = tr->thunks.enter;
         } else {
             /* soft_execute() finds it full and begins anew. */
             tr->full = true;

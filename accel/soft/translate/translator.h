@@ -5,12 +5,12 @@
 
 #include "accel/soft/translate/code-cache.h"
 #include "accel/soft/translate/statistics.h"
-#include "accel/soft/translate/stubs.h"
+#include "accel/soft/translate/thunks.h"
 
 typedef struct SoftTranslator {
     CodeCache cache;
-    size_t stubs_size; /* of the cache's beginning, which stays */
-    Stubs stubs;
+    size_t thunks_size; /* of the cache's beginning, which stays */
+    Thunks thunks;
     SoftTranslation *newest; /* list of all */
     bool full;
     TranslateStatistics statistics;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "accel/soft/translate/stubs.h"
+#include "accel/soft/translate/thunks.h"
 
 #include "accel/soft/native.h"
 #include "accel/soft/translate/emit.h"
@@ -38,9 +38,9 @@ static void registers(HostCode *c, bool store)
 }
 
 /* (SoftCpu *s, const Uop *op): the first micro-operation of a translated block. */
-static void emit_enter(HostCode *c, Stubs *stubs)
+static void emit_enter(HostCode *c, Thunks *thunks)
 {
-    stubs->enter = (UopFn *)(uintptr_t)c->exec;
+    thunks->enter = (UopFn *)(uintptr_t)c->exec;
     for (unsigned i = 0; i < G_N_ELEMENTS(callee_saved); i++) {
         push(c, callee_saved[i]);
     }
@@ -84,23 +84,23 @@ static void emit_to_c(HostCode *c)
     host_store(c, 8, host_mem(CPU_REG, 8 * REG_PC), HOST_RCX);
 }
 
-static void emit_leave(HostCode *c, Stubs *stubs, StubLeave which)
+static void emit_leave(HostCode *c, Thunks *thunks, Leave how)
 {
-    static RunFn *const functions[STUB_LEAVES] = {
-        [STUB_BAIL] = run_bail,
-        [STUB_EXIT] = run_exit,
-        [STUB_TARGET] = run_target,
+    static RunFn *const functions[LEAVE_KINDS] = {
+        [LEAVE_BAIL] = run_bail,
+        [LEAVE_EXIT] = run_exit,
+        [LEAVE_TARGET] = run_target,
     };
-    stubs->leave[which] = c->exec;
+    thunks->leave[how] = c->exec;
     emit_to_c(c);
     emit_unwind(c);
-    host_mov_imm64(c, HOST_RAX, (uintptr_t)functions[which]);
+    host_mov_imm64(c, HOST_RAX, (uintptr_t)functions[how]);
     host_insn(c, 4, 0xff, 4, host_reg(HOST_RAX));
 }
 
-static void emit_call(HostCode *c, Stubs *stubs)
+static void emit_call(HostCode *c, Thunks *thunks)
 {
-    stubs->call = c->exec;
+    thunks->call = c->exec;
     emit_to_c(c);
     add_stack(c, -8);
     host_mov_imm64(c, HOST_RAX, (uintptr_t)run_uops);
@@ -116,11 +116,11 @@ static void emit_call(HostCode *c, Stubs *stubs)
     HOST_BYTES(c, 0xc3);
 }
 
-void stubs_emit(HostCode *c, Stubs *stubs)
+void thunks_emit(HostCode *c, Thunks *thunks)
 {
-    emit_enter(c, stubs);
-    for (unsigned which = 0; which < STUB_LEAVES; which++) {
-        emit_leave(c, stubs, which);
+    emit_enter(c, thunks);
+    for (unsigned which = 0; which < LEAVE_KINDS; which++) {
+        emit_leave(c, thunks, which);
     }
-    emit_call(c, stubs);
+    emit_call(c, thunks);
 }
