@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "accel/chips.h"
+#include "qapi/qapi-types.h"
 #include "target/i386/cpu.h"
 #include "util/state.h"
 
@@ -85,8 +86,9 @@ typedef struct AccelOps {
 
 /* What users say of engines. */
 typedef struct AccelOptions {
-    const char *kernel_irqchip; /* "on", "split", "off"; NULL: not given */
-    unsigned memslots;          /* use no more; 0: what there are */
+    bool has_kernel_irqchip; /* given */
+    OnOffSplit kernel_irqchip;
+    unsigned memslots; /* use no more; 0: what there are */
 } AccelOptions;
 extern AccelOptions accel_options;
 

@@ -7,9 +7,9 @@
 #include "accel/qtest/qtest.h"
 #include "accel/soft/engine.h"
 #include "accel/soft/options.h"
+#include "qapi/help.h"
 #include "qom/object.h"
 #include "util/error.h"
-#include "util/parse.h"
 
 /* In the order in which help lists them. */
 static const AccelOps *const engines[] = {
@@ -18,74 +18,41 @@ static const AccelOps *const engines[] = {
     &accel_qtest,
 };
 
-/* Engines that people name in a list such as hvf:tcg, to be used where they are there. */
-static const char *const absent[] = { "xen", "hax", "hvf", "whpx", "nvmm", NULL };
-
 /* ---- options ---- */
 
-static bool set_irqchip(const char *value, GError **errp)
+static bool set_kvm(const KvmEngineOptions *given, GError **errp)
 {
-    static const char *const values[] = { "on", "split", "off" };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
-        if (strcmp(value, values[i]) == 0) {
-            accel_options.kernel_irqchip = values[i];
-            return true;
-        }
-    }
-    error_set(errp, "kernel-irqchip must be on, split or off, not '%s'", value);
-    return false;
-}
-
-static bool set_memslots(const char *value, GError **errp)
-{
-    uint64_t n;
-
-    if (!parse_uint(value, UINT32_MAX, &n) || n == 0) {
-        error_set(errp, "x-memslots must be a number from 1, not '%s'", value);
+    if (given->has_x_memslots && given->x_memslots == 0) {
+        error_set(errp, "x-memslots must be a number from 1");
         return false;
     }
-    accel_options.memslots = (unsigned)n;
+    if (given->has_x_memslots) {
+        accel_options.memslots = given->x_memslots;
+    }
+    if (given->has_kernel_irqchip) {
+        accel_set_kernel_irqchip(given->kernel_irqchip);
+    }
     return true;
 }
 
-static const struct {
-    const char *engine, *name, *values, *help;
-    bool (*set)(const char *value, GError **errp);
-} options[] = {
-    { "kvm", "kernel-irqchip", "on|split|off", "which interrupt controllers are the kernel's",
-      set_irqchip },
-    { "kvm", "x-memslots", "NUMBER", "use no more memory slots than this", set_memslots },
-    { "soft", "translate", "off|on|all", "translate hot code, or all, to the host's",
-      soft_set_translate },
-    { "soft", "tb-size", "MIB", "room for each CPU's translated code", soft_set_tb_size },
-    { "soft", "one-insn-per-tb", "on|off", "blocks of one instruction", soft_set_one_insn },
-    { "soft", "perf-map", "on|off", "tell perf of translated code, in /tmp/perf-PID.map",
-      soft_set_perf_map },
-};
-
-bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp)
+bool accel_set_options(const EngineOptions *given, GError **errp)
 {
-    const AccelOps *ops = engine ? accel_find(engine, errp) : NULL;
+    switch (given->accel) {
+    case ENGINE_KIND_KVM:
+        return set_kvm(given->u.kvm, errp);
+    case ENGINE_KIND_SOFT:
+        return soft_set_options(given->u.soft, errp);
+    case ENGINE_KIND_TCG:
+        return soft_set_options(given->u.tcg, errp);
+    default:
+        return true;
+    }
+}
 
-    if (engine && !ops) {
-        return false;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-        if (strcmp(name, options[i].name) != 0) {
-            continue;
-        }
-        if (ops && strcmp(ops->name, options[i].engine) != 0) {
-            error_set(errp,
-                      "'%s' is for -accel %s: the engine %s has no such option; -accel %s,help "
-                      "lists those it has",
-                      name, options[i].engine, ops->name, engine);
-            return false;
-        }
-        return options[i].set(value, errp);
-    }
-    error_set(errp, "there is no option '%s' of engines", name);
-    return false;
+void accel_set_kernel_irqchip(OnOffSplit where)
+{
+    accel_options.has_kernel_irqchip = true;
+    accel_options.kernel_irqchip = where;
 }
 
 char *accel_help_options(const char *engine, GError **errp)
@@ -95,15 +62,10 @@ char *accel_help_options(const char *engine, GError **errp)
     if (!ops) {
         return NULL;
     }
+    int kind = qapi_enum_parse(EngineKind_lookup, ops->name);
     GString *text = g_string_new(NULL);
     g_string_append_printf(text, "Options of the engine %s:\n", ops->name);
-    g_string_append_printf(text, "  %-28s %s\n", "thread=multi", "each CPU has its own thread");
-    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-        if (strcmp(options[i].engine, ops->name) == 0) {
-            g_autofree char *left = g_strdup_printf("%s=%s", options[i].name, options[i].values);
-            g_string_append_printf(text, "  %-28s %s\n", left, options[i].help);
-        }
-    }
+    qapi_help_members(&EngineOptions_type, kind, "accel", text);
     return g_string_free(text, FALSE);
 }
 
@@ -185,7 +147,7 @@ bool accel_choose(const char *names, GError **errp)
         return false;
     }
     for (char **name = list; *name; name++) {
-        if (!g_strv_contains(absent, *name) && !accel_find(*name, errp)) {
+        if (qapi_enum_parse(EngineKind_lookup, *name) < 0 && !accel_find(*name, errp)) {
             return false; /* also behind one that works: it is a slip of the pen */
         }
     }

@@ -7,11 +7,12 @@
 #define ACCEL_CHOOSE_H
 
 #include "accel/accel.h"
+#include "qapi/qapi-types.h"
 
-/* kernel-irqchip=on|split|off, x-memslots=N (a limit, for tests), and the software CPU's
- * (accel/soft/options.h), before accel_choose(). @engine: it must be one of that engine's; NULL: of
- * any. */
-bool accel_set_option(const char *engine, const char *name, const char *value, GError **errp);
+/* Before accel_choose(): options of one engine, whichever is chosen then. */
+bool accel_set_options(const EngineOptions *given, GError **errp);
+/* The same as kernel-irqchip= of KVM. */
+void accel_set_kernel_irqchip(OnOffSplit where);
 
 /* "soft", "tcg", "kvm", "qtest"; unknown names give an error that lists those there are. */
 const AccelOps *accel_find(const char *name, GError **errp);

@@ -56,7 +56,7 @@ struct QapiType {
     const char *const *lookup;       /* enums: names, ends with NULL */
     const QapiMember *members;       /* structs and unions, base members first */
     const QapiType *const *variants; /* unions: by the tag's value; NULL: nothing more */
-    size_t tag_offset, variant_offset;
+    size_t num_variants, tag_offset, variant_offset;
     const QapiType *element;      /* lists */
     void (*destroy)(void *value); /* pointer types */
 };

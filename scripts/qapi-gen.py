@@ -257,7 +257,8 @@ class Schema:
                 for case, typ in e.spec['data'].items():
                     out += f'    [{upper_name(tag.type)}_{upper_name(case)}] = &{typ}_type,\n'
                 out += '};\n'
-                extra = (f', .variants = {e.name}_variants, .tag_offset = offsetof({e.name}, {tag.c}),'
+                extra = (f', .variants = {e.name}_variants, .num_variants = {upper_name(tag.type)}__MAX,'
+                         f' .tag_offset = offsetof({e.name}, {tag.c}),'
                          f' .variant_offset = offsetof({e.name}, u)')
             out += f'QAPI_DEFINE_STRUCT({e.name}{extra})\n'
         return out

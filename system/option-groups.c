@@ -35,13 +35,6 @@ static void add_parameter(GPtrArray *list, const char *name, CommandLineParamete
     g_ptr_array_add(list, info);
 }
 
-static void list_members(GPtrArray *list, const QapiType *type)
-{
-    for (const QapiMember *m = type->members; m->name; m++) {
-        add_parameter(list, m->name, parameter_type(m->type), m->doc);
-    }
-}
-
 static bool is_listed(const GPtrArray *list, const char *name)
 {
     for (unsigned i = 0; i < list->len; i++) {
@@ -50,6 +43,21 @@ static bool is_listed(const GPtrArray *list, const char *name)
         }
     }
     return false;
+}
+
+/* Of a union: those of every kind. */
+static void list_members(GPtrArray *list, const QapiType *type)
+{
+    for (const QapiMember *m = type->members; m->name; m++) {
+        if (!is_listed(list, m->name)) {
+            add_parameter(list, m->name, parameter_type(m->type), m->doc);
+        }
+    }
+    for (size_t i = 0; i < type->num_variants; i++) {
+        if (type->variants[i]) {
+            list_members(list, type->variants[i]);
+        }
+    }
 }
 
 /* On and off, with a third position perhaps. */
@@ -95,6 +103,12 @@ static void list_chardev(GPtrArray *list)
     }
 }
 
+static void list_smbios(GPtrArray *list)
+{
+    list_members(list, &SmbiosFile_type);
+    list_members(list, &SmbiosOptions_type);
+}
+
 static void list_action(GPtrArray *list)
 {
     list_members(list, qmp_find_command("set-action", NULL)->args);
@@ -126,7 +140,7 @@ static const struct Group {
     { "overcommit" },
     { "rtc" },
     { "sandbox" },
-    { "smbios" },
+    { "smbios", .list = list_smbios },
     { "smp-opts", .option = "smp" },
 };
 

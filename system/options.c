@@ -161,30 +161,15 @@ static bool do_machine(Startup *startup, const char *arg, GError **errp)
     return ok;
 }
 
-static bool set_accel_option(const EngineOptions *given, const char *key, const char *value,
-                             GError **errp)
-{
-    return !value || accel_set_option(given->accel, key, value, errp);
-}
-
 static bool add_accel(Startup *startup, const EngineOptions *given, GError **errp)
 {
-    if (given->thread && strcmp(given->thread, "multi") != 0) {
-        error_set(errp, "thread=%s is not there: each CPU has its own thread (thread=multi)",
-                  given->thread);
-        return false;
-    }
-    if (!set_accel_option(given, "kernel-irqchip", given->kernel_irqchip, errp) ||
-        !set_accel_option(given, "x-memslots", given->x_memslots, errp) ||
-        !set_accel_option(given, "translate", given->translate, errp) ||
-        !set_accel_option(given, "tb-size", given->tb_size, errp) ||
-        !set_accel_option(given, "one-insn-per-tb", given->one_insn_per_tb, errp) ||
-        !set_accel_option(given, "perf-map", given->perf_map, errp)) {
+    const char *name = EngineKind_str(given->accel);
+
+    if (!accel_set_options(given, errp)) {
         return false;
     }
     /* Given again: what to try if the first does not work. */
-    char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, given->accel)
-                                : g_strdup(given->accel);
+    char *both = startup->accel ? g_strdup_printf("%s:%s", startup->accel, name) : g_strdup(name);
     g_free(startup->accel);
     startup->accel = both;
     return true;

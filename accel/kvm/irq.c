@@ -219,25 +219,21 @@ static bool init_full(GError **errp)
 bool kvm_irq_init(GError **errp)
 {
     static const struct {
-        const char *name;
         KvmIrqchip irqchip;
         bool (*init)(GError **errp);
     } kinds[] = {
-        { "on", KVM_IRQCHIP_FULL, init_full },
-        { "split", KVM_IRQCHIP_SPLIT, init_split },
-        { "off", KVM_IRQCHIP_OFF, NULL },
+        [ON_OFF_SPLIT_ON] = { KVM_IRQCHIP_FULL, init_full },
+        [ON_OFF_SPLIT_SPLIT] = { KVM_IRQCHIP_SPLIT, init_split },
+        [ON_OFF_SPLIT_OFF] = { KVM_IRQCHIP_OFF, NULL },
     };
-    const char *name = accel_options.kernel_irqchip ? accel_options.kernel_irqchip : "split";
+    OnOffSplit where =
+        accel_options.has_kernel_irqchip ? accel_options.kernel_irqchip : ON_OFF_SPLIT_SPLIT;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (strcmp(kinds[i].name, name) == 0) {
-            if (kinds[i].init && !kinds[i].init(errp)) {
-                g_prefix_error(errp, "kernel_irqchip=%s: ", name);
-                return false;
-            }
-            kvm_vm.irqchip = kinds[i].irqchip;
-        }
+    if (kinds[where].init && !kinds[where].init(errp)) {
+        g_prefix_error(errp, "kernel_irqchip=%s: ", OnOffSplit_str(where));
+        return false;
     }
+    kvm_vm.irqchip = kinds[where].irqchip;
     if (kvm_vm.irqchip != KVM_IRQCHIP_OFF && kvm_check(KVM_CAP_X2APIC_API)) {
         /* 32-bit APIC IDs in kvm_lapic_state and in routes; 0xff is no broadcast in x2APIC mode. */
         kvm_enable(KVM_CAP_X2APIC_API,

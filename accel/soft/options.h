@@ -6,24 +6,17 @@
 #include <glib.h>
 #include <stdbool.h>
 
-typedef enum SoftTranslateMode {
-    SOFT_TRANSLATE_OFF,
-    SOFT_TRANSLATE_ON,  /* 64-bit blocks that are hot */
-    SOFT_TRANSLATE_ALL, /* every block when it is first run */
-} SoftTranslateMode;
+#include "qapi/qapi-types.h"
 
 typedef struct SoftOptions {
-    SoftTranslateMode translate;
-    unsigned tb_size; /* MiB of translated code for each vCPU */
-    bool one_insn;    /* blocks of one instruction */
-    bool perf_map;    /* write /tmp/perf-PID.map */
+    SoftTranslate translate; /* on: 64-bit blocks that are hot; all: each when it is first run */
+    unsigned tb_size;        /* MiB of translated code for each vCPU */
+    bool one_insn;           /* blocks of one instruction */
+    bool perf_map;           /* write /tmp/perf-PID.map */
 } SoftOptions;
 extern SoftOptions soft_options;
 
-/* translate=off|on|all, tb-size=MiB, one-insn-per-tb=on|off, perf-map=on|off */
-bool soft_set_translate(const char *value, GError **errp);
-bool soft_set_tb_size(const char *value, GError **errp);
-bool soft_set_one_insn(const char *value, GError **errp);
-bool soft_set_perf_map(const char *value, GError **errp);
+/* Take what is given; nothing of it after an error. */
+bool soft_set_options(const SoftEngineOptions *given, GError **errp);
 
 #endif

@@ -159,16 +159,20 @@ static bool machine_set_smm(Object *obj, const Property *prop, struct json_objec
 
 static struct json_object *machine_get_irqchip(Object *obj, const Property *prop, GError **errp)
 {
-    return accel_options.kernel_irqchip ? json_object_new_string(accel_options.kernel_irqchip)
-                                        : json_object_new_string("");
+    return json_object_new_string(
+        accel_options.has_kernel_irqchip ? OnOffSplit_str(accel_options.kernel_irqchip) : "");
 }
 
 static bool machine_set_irqchip(Object *obj, const Property *prop, struct json_object *value,
                                 GError **errp)
 {
-    const char *text = json_object_get_string(value);
+    OnOffSplit where;
 
-    return accel_set_option(NULL, "kernel-irqchip", text ? text : "null", errp);
+    if (!qapi_place_from_json(&OnOffSplit_type, value, prop->name, &where, errp)) {
+        return false;
+    }
+    accel_set_kernel_irqchip(where);
+    return true;
 }
 
 /* A default of all memory backends: boot RAM, DIMMs and others. What one says itself wins. */

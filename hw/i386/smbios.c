@@ -7,7 +7,6 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/x86.h"
 #include "hw/mem/pc-dimm.h"
-#include "util/parse.h"
 #include "util/units.h"
 
 #define VENDOR "QEMU" /* guests look at it to find out in what kind of machine they are */
@@ -35,7 +34,7 @@ enum { OTHER = 1, UNKNOWN = 2 };
 /* Structures one after the other: begin, append the fields, end. */
 typedef struct Writer {
     Machine *machine;
-    const SmbiosConfig *config; /* may be NULL */
+    const SmbiosConfig *config;
     GByteArray *out;
     size_t start;     /* of the structure that is being written */
     GString *strings; /* its strings, each with its NUL */
@@ -101,18 +100,9 @@ static uint16_t handle(uint8_t type, unsigned n)
     return (type << 8) + n;
 }
 
-/* ---- what the user gave ---- */
-
-static const char *get(const Writer *w, unsigned type, const char *key, const char *otherwise)
+static const char *or_else(const char *given, const char *otherwise)
 {
-    const char *value = smbios_config_get(w->config, type, 0, key);
-
-    return value ? value : otherwise;
-}
-
-static uint64_t get_number(const Writer *w, unsigned type, const char *key, uint64_t otherwise)
-{
-    return smbios_config_number(w->config, type, 0, key, otherwise);
+    return given ? given : otherwise;
 }
 
 /* ---- one type each ---- */
@@ -120,23 +110,25 @@ static uint64_t get_number(const Writer *w, unsigned type, const char *key, uint
 /* 7.1: only if the user says something of the BIOS; firmware describes itself. */
 static void bios(Writer *w)
 {
-    const char *release = get(w, BIOS, "release", "0.0");
-    bool uefi = false;
-    uint8_t major = strtoul(release, NULL, 10), minor = strtoul(strchr(release, '.') + 1, NULL, 10);
+    const SmbiosBios *given = w->config->bios;
+    uint8_t major = 0, minor = 0;
 
-    if (!smbios_config_uses(w->config, BIOS)) {
+    if (!w->config->given[SMBIOS_TYPE_0]) {
         return;
     }
-    parse_bool(get(w, BIOS, "uefi", "off"), &uefi);
+    if (given->release) {
+        smbios_parse_release(given->release, &major, &minor);
+    }
     begin(w, BIOS, handle(BIOS, 0));
-    text(w, get(w, BIOS, "vendor", NULL));
-    text(w, get(w, BIOS, "version", NULL));
+    text(w, given->vendor);
+    text(w, given->version);
     u16(w, 0xe800); /* segment */
-    text(w, get(w, BIOS, "date", NULL));
+    text(w, given->date);
     u8(w, 0);       /* size: 64 KiB */
     u64(w, 1 << 3); /* characteristics: none are told */
     u8(w, 0);
-    u8(w, 1 << 2 | 1 << 4 | (uefi ? 1 << 3 : 0)); /* targeted content, virtual machine, UEFI */
+    u8(w,
+       1 << 2 | 1 << 4 | (given->uefi ? 1 << 3 : 0)); /* targeted content, virtual machine, UEFI */
     u8(w, major);
     u8(w, minor);
     u8(w, 0xff); /* no embedded controller */
@@ -148,7 +140,7 @@ static void bios(Writer *w)
 static void put_uuid(Writer *w)
 {
     static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-    const char *given = get(w, SYSTEM, "uuid", NULL);
+    const char *given = w->config->system->uuid;
     uint8_t uuid[16];
 
     memcpy(uuid, w->machine->uuid, sizeof(uuid));
@@ -164,32 +156,35 @@ static void put_uuid(Writer *w)
 static void system_information(Writer *w) /* 7.2 */
 {
     const MachineOps *ops = machine_ops(w->machine);
+    const SmbiosSystem *given = w->config->system;
 
     begin(w, SYSTEM, handle(SYSTEM, 0));
-    text(w, get(w, SYSTEM, "manufacturer", VENDOR));
-    text(w, get(w, SYSTEM, "product", ops->description));
-    text(w, get(w, SYSTEM, "version", ops->name));
-    text(w, get(w, SYSTEM, "serial", NULL));
+    text(w, or_else(given->manufacturer, VENDOR));
+    text(w, or_else(given->product, ops->description));
+    text(w, or_else(given->version, ops->name));
+    text(w, given->serial);
     put_uuid(w);
     u8(w, 6); /* woken up by the power switch */
-    text(w, get(w, SYSTEM, "sku", NULL));
-    text(w, get(w, SYSTEM, "family", NULL));
+    text(w, given->sku);
+    text(w, given->family);
     end(w);
 }
 
 static void board(Writer *w) /* 7.3 */
 {
-    if (!smbios_config_uses(w->config, BOARD)) {
+    const SmbiosBoard *given = w->config->board;
+
+    if (!w->config->given[SMBIOS_TYPE_2]) {
         return;
     }
     begin(w, BOARD, handle(BOARD, 0));
-    text(w, get(w, BOARD, "manufacturer", VENDOR));
-    text(w, get(w, BOARD, "product", machine_ops(w->machine)->description));
-    text(w, get(w, BOARD, "version", machine_ops(w->machine)->name));
-    text(w, get(w, BOARD, "serial", NULL));
-    text(w, get(w, BOARD, "asset", NULL));
+    text(w, or_else(given->manufacturer, VENDOR));
+    text(w, or_else(given->product, machine_ops(w->machine)->description));
+    text(w, or_else(given->version, machine_ops(w->machine)->name));
+    text(w, given->serial);
+    text(w, given->asset);
     u8(w, 1 << 0); /* hosts the processor */
-    text(w, get(w, BOARD, "location", NULL));
+    text(w, given->location);
     u16(w, handle(CHASSIS, 0));
     u8(w, 0x0a); /* motherboard */
     u8(w, 0);    /* contains nothing that is listed */
@@ -199,13 +194,14 @@ static void board(Writer *w) /* 7.3 */
 static void chassis(Writer *w) /* 7.4 */
 {
     enum { SAFE = 3, NO_SECURITY = 3 };
+    const SmbiosChassis *given = w->config->chassis;
 
     begin(w, CHASSIS, handle(CHASSIS, 0));
-    text(w, get(w, CHASSIS, "manufacturer", VENDOR));
+    text(w, or_else(given->manufacturer, VENDOR));
     u8(w, OTHER);
-    text(w, get(w, CHASSIS, "version", machine_ops(w->machine)->name));
-    text(w, get(w, CHASSIS, "serial", NULL));
-    text(w, get(w, CHASSIS, "asset", NULL));
+    text(w, or_else(given->version, machine_ops(w->machine)->name));
+    text(w, given->serial);
+    text(w, given->asset);
     u8(w, SAFE); /* states of boot-up, power supply and temperature */
     u8(w, SAFE);
     u8(w, SAFE);
@@ -215,7 +211,7 @@ static void chassis(Writer *w) /* 7.4 */
     u8(w, 0);
     u8(w, 0); /* no contained elements, of no bytes each */
     u8(w, 0);
-    text(w, get(w, CHASSIS, "sku", NULL));
+    text(w, given->sku);
     end(w);
 }
 
@@ -241,28 +237,29 @@ static void processor(Writer *w, unsigned socket) /* 7.5 */
         THREADED = 1 << 4
     };
     const SmpTopology *smp = &w->machine->smp;
+    const SmbiosProcessor *given = w->config->processor;
     unsigned cores = smp->dies * smp->cores, threads = cores * smp->threads;
-    g_autofree char *name = g_strdup_printf("%s %u", get(w, PROCESSOR, "sock_pfx", "CPU"), socket);
+    g_autofree char *name = g_strdup_printf("%s %u", or_else(given->sock_pfx, "CPU"), socket);
 
     begin(w, PROCESSOR, handle(PROCESSOR, socket));
     text(w, name);
     u8(w, CENTRAL);
     u8(w, 0xfe); /* the family is below */
-    text(w, get(w, PROCESSOR, "manufacturer", VENDOR));
-    u64(w, get_number(w, PROCESSOR, "processor-id", processor_id(w->machine)));
-    text(w, get(w, PROCESSOR, "version", machine_ops(w->machine)->name));
+    text(w, or_else(given->manufacturer, VENDOR));
+    u64(w, given->has_processor_id ? given->processor_id : processor_id(w->machine));
+    text(w, or_else(given->version, machine_ops(w->machine)->name));
     u8(w, 0);  /* voltage */
     u16(w, 0); /* external clock */
-    u16(w, get_number(w, PROCESSOR, "max-speed", 2000));
-    u16(w, get_number(w, PROCESSOR, "current-speed", 2000));
+    u16(w, given->has_max_speed ? given->max_speed : 2000);
+    u16(w, given->has_current_speed ? given->current_speed : 2000);
     u8(w, ENABLED);
     u8(w, OTHER);      /* how it is fitted */
     u16(w, NO_HANDLE); /* caches: not told */
     u16(w, NO_HANDLE);
     u16(w, NO_HANDLE);
-    text(w, get(w, PROCESSOR, "serial", NULL));
-    text(w, get(w, PROCESSOR, "asset", NULL));
-    text(w, get(w, PROCESSOR, "part", NULL));
+    text(w, given->serial);
+    text(w, given->asset);
+    text(w, given->part);
     u8(w, MIN(cores, 0xff));
     u8(w, MIN(cores, 0xff));
     u8(w, MIN(threads, 0xff));
@@ -287,22 +284,24 @@ static void processors(Writer *w)
 
 static void ports(Writer *w) /* 7.9 */
 {
-    for (unsigned i = 0; i < smbios_config_uses(w->config, PORT); i++) {
+    for (unsigned i = 0; i < w->config->ports->len; i++) {
+        const SmbiosPort *port = w->config->ports->pdata[i];
+
         begin(w, PORT, handle(PORT, i));
-        text(w, smbios_config_get(w->config, PORT, i, "internal_reference"));
+        text(w, port->internal_reference);
         u8(w, 0); /* its connector: none */
-        text(w, smbios_config_get(w->config, PORT, i, "external_reference"));
-        u8(w, smbios_config_number(w->config, PORT, i, "connector_type", 0));
-        u8(w, smbios_config_number(w->config, PORT, i, "port_type", 0));
+        text(w, port->external_reference);
+        u8(w, port->connector_type);
+        u8(w, port->port_type);
         end(w);
     }
 }
 
 static void oem_strings(Writer *w) /* 7.12 */
 {
-    const GPtrArray *list = w->config ? smbios_config_strings(w->config) : NULL;
+    const GPtrArray *list = w->config->strings;
 
-    if (!list || list->len == 0) {
+    if (list->len == 0) {
         return;
     }
     begin(w, STRINGS, handle(STRINGS, 0));
@@ -318,20 +317,15 @@ static void oem_strings(Writer *w) /* 7.12 */
 static void onboard(Writer *w) /* 7.42 */
 {
     enum { ENABLED = 0x80 };
-    static const char *const kinds[] = { "other",     "unknown", "video", "scsi", "ethernet",
-                                         "tokenring", "sound",   "pata",  "sata", "sas" };
 
-    for (unsigned i = 0; i < smbios_config_uses(w->config, ONBOARD); i++) {
-        const char *kind = smbios_config_get(w->config, ONBOARD, i, "kind");
-        uint8_t number = OTHER;
+    for (unsigned i = 0; i < w->config->onboard->len; i++) {
+        const SmbiosOnboard *given = w->config->onboard->pdata[i];
+        uint8_t number = given->has_kind ? given->kind + 1 : OTHER; /* 7.42.1, in their order */
 
-        for (unsigned k = 0; kind && k < G_N_ELEMENTS(kinds); k++) {
-            number = strcmp(kind, kinds[k]) == 0 ? k + 1 : number;
-        }
         begin(w, ONBOARD, handle(ONBOARD, i));
-        text(w, smbios_config_get(w->config, ONBOARD, i, "designation"));
+        text(w, given->designation);
         u8(w, number | ENABLED);
-        u8(w, smbios_config_number(w->config, ONBOARD, i, "instance", 1));
+        u8(w, given->has_instance ? given->instance : 1);
         u16(w, 0); /* PCI: segment, bus, device and function */
         u8(w, 0);
         u8(w, 0);
@@ -371,6 +365,7 @@ static void memory_device(Writer *w, unsigned n, uint64_t size, const char *loca
         DETAIL_OTHER = 1 << 1
     };
     const uint64_t large = 0x7fff; /* MiB: then there is the longer field */
+    const SmbiosMemory *given = w->config->memory;
     uint64_t mib = size / MIB;
 
     begin(w, MEMORY_DEVICE, handle(MEMORY_DEVICE, n));
@@ -389,14 +384,14 @@ static void memory_device(Writer *w, unsigned n, uint64_t size, const char *loca
     text(w, bank);
     u8(w, size ? TYPE_RAM : TYPE_UNKNOWN);
     u16(w, size ? DETAIL_OTHER : DETAIL_UNKNOWN);
-    u16(w, size ? get_number(w, MEMORY_DEVICE, "speed", 0) : 0);
-    text(w, size ? get(w, MEMORY_DEVICE, "manufacturer", VENDOR) : NULL);
-    text(w, size ? get(w, MEMORY_DEVICE, "serial", NULL) : NULL);
-    text(w, size ? get(w, MEMORY_DEVICE, "asset", NULL) : NULL);
-    text(w, size ? get(w, MEMORY_DEVICE, "part", NULL) : NULL);
+    u16(w, size ? given->speed : 0);
+    text(w, size ? or_else(given->manufacturer, VENDOR) : NULL);
+    text(w, size ? given->serial : NULL);
+    text(w, size ? given->asset : NULL);
+    text(w, size ? given->part : NULL);
     u8(w, 0); /* rank */
     u32(w, mib >= large ? mib : 0);
-    u16(w, size ? get_number(w, MEMORY_DEVICE, "speed", 0) : 0);
+    u16(w, size ? given->speed : 0);
     u16(w, 0); /* voltages: least, most, configured */
     u16(w, 0);
     u16(w, 0);
@@ -417,7 +412,7 @@ static unsigned boot_memory_devices(Writer *w, bool write)
             g_autofree char *locator = g_strdup_printf("Board %u", i);
             g_autofree char *bank = g_strdup_printf("Node %u", i);
             memory_device(w, n, machine->numa.nodes[i].mem, locator,
-                          get(w, MEMORY_DEVICE, "bank", bank));
+                          or_else(w->config->memory->bank, bank));
         }
         n++;
     }
@@ -428,7 +423,7 @@ static unsigned boot_memory_devices(Writer *w, bool write)
 static void slot_devices(Writer *w, unsigned first)
 {
     g_autoptr(GPtrArray) dimms = pc_dimm_list(w->machine);
-    const char *prefix = get(w, MEMORY_DEVICE, "loc_pfx", "DIMM");
+    const char *prefix = or_else(w->config->memory->loc_pfx, "DIMM");
     const PcDimm *by_slot[MAX_RAM_SLOTS] = { NULL };
 
     for (unsigned i = 0; i < dimms->len; i++) {
@@ -445,7 +440,7 @@ static void slot_devices(Writer *w, unsigned first)
         g_autofree char *bank = dimm ? g_strdup_printf("Node %u", dimm->node) : NULL;
 
         memory_device(w, first + i, dimm ? pc_dimm_size(dimm) : 0, locator,
-                      get(w, MEMORY_DEVICE, "bank", bank));
+                      or_else(w->config->memory->bank, bank));
     }
 }
 
@@ -470,7 +465,7 @@ static void memory_range(Writer *w, unsigned *n, uint64_t base, uint64_t size)
 
 static bool ours(const Writer *w, uint8_t type)
 {
-    return !w->config || !smbios_config_has_file(w->config, type);
+    return !smbios_config_has_file(w->config, type);
 }
 
 static void memory(Writer *w)
@@ -509,9 +504,9 @@ static void boot_status(Writer *w) /* 7.33 */
 
 static void files(Writer *w)
 {
-    const GPtrArray *list = w->config ? smbios_config_files(w->config) : NULL;
+    const GPtrArray *list = w->config->files;
 
-    for (unsigned i = 0; list && i < list->len; i++) {
+    for (unsigned i = 0; i < list->len; i++) {
         size_t size;
         const uint8_t *data = g_bytes_get_data(list->pdata[i], &size);
         g_byte_array_append(w->out, data, size);
@@ -529,7 +524,8 @@ GByteArray *smbios_build(Machine *machine, const SmbiosConfig *config)
         { STRINGS, oem_strings }, { BOOT_STATUS, boot_status },   { ONBOARD, onboard },
     };
     g_autoptr(GByteArray) out = g_byte_array_new();
-    Writer writer = { machine, config, out, .strings = g_string_new(NULL) };
+    g_autoptr(SmbiosConfig) none = config ? NULL : smbios_config_new();
+    Writer writer = { machine, config ? config : none, out, .strings = g_string_new(NULL) };
 
     files(&writer);
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {

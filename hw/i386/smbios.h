@@ -8,35 +8,39 @@
 #define HW_I386_SMBIOS_H
 
 #include "hw/core/machine.h"
+#include "qapi/qapi-types.h"
 
 /* ---- what the user says (smbios-config.c) ---- */
 
-typedef struct SmbiosConfig SmbiosConfig;
+typedef struct SmbiosConfig {
+    bool given[SMBIOS_TYPE__MAX];
+    /* What there is one of, or what describes all structures of a type: never NULL; of a field that
+     * came several times the last value. */
+    SmbiosBios *bios;
+    SmbiosSystem *system;
+    SmbiosBoard *board;
+    SmbiosChassis *chassis;
+    SmbiosProcessor *processor;
+    SmbiosMemory *memory;
+    /* a structure each: of SmbiosPort resp. SmbiosOnboard */
+    GPtrArray *ports, *onboard;
+    GPtrArray *strings; /* type 11, in their order: of char * */
+    GPtrArray *files;   /* structures from files: of GBytes * */
+} SmbiosConfig;
 
 SmbiosConfig *smbios_config_new(void);
 void smbios_config_free(SmbiosConfig *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SmbiosConfig, smbios_config_free)
 
-/* -smbios's text: "type=N,field=value,..." or "file=FILE", a structure as in the tables. An error
- * leaves @config as it was. docs/fw-cfg.md lists the fields. */
+/* -smbios's text: SmbiosOptions, or SmbiosFile, a structure as in the tables. An error leaves
+ * @config as it was. docs/fw-cfg.md lists the fields. */
 bool smbios_config_parse(SmbiosConfig *config, const char *text, GError **errp);
-
-/* The field @key of use number @use (from 0) of type @type as text, or NULL. Types that there is
- * one of, and those that describe all structures of a type (4 and 17), are one use, of which the
- * last value counts. */
-const char *smbios_config_get(const SmbiosConfig *config, unsigned type, unsigned use,
-                              const char *key);
-/* The same as a number; @otherwise if it is not given. */
-uint64_t smbios_config_number(const SmbiosConfig *config, unsigned type, unsigned use,
-                              const char *key, uint64_t otherwise);
-/* How often the type was given: 0 and 1, but any number for types 8 and 41. */
-unsigned smbios_config_uses(const SmbiosConfig *config, unsigned type);
-/* Type 11: strings in their order, of char *. */
-const GPtrArray *smbios_config_strings(const SmbiosConfig *config);
-/* Structures from files, of GBytes *. */
-const GPtrArray *smbios_config_files(const SmbiosConfig *config);
-/* Is there one of type @type among them? It takes the place of those that we would make. */
+/* Is there a structure of type @type from a file? It takes the place of those that we would make.
+ */
 bool smbios_config_has_file(const SmbiosConfig *config, unsigned type);
+
+/* SmbiosBios.release: "MAJOR.MINOR". */
+bool smbios_parse_release(const char *text, uint8_t *major, uint8_t *minor);
 
 /* ---- the tables (smbios.c) ---- */
 

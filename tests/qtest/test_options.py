@@ -184,8 +184,13 @@ REFUSED = [
     (["-serial", "stdio", "-monitor", "stdio"], "stdio once"),
     (["-accel", "warp"], "warp"),
     (["-accel", "warp,help"], "warp"),
-    (["-accel", "kvm,translate=on"], "-accel soft"),
-    (["-accel", "tcg,kernel-irqchip=off"], "-accel kvm"),
+    (["-accel", "kvm,translate=on"], "translate kernel-irqchip x-memslots"),
+    (["-accel", "tcg,kernel-irqchip=off"], "kernel-irqchip translate"),
+    (["-accel", "{'accel':'soft','tb-size':5000}"], "tb-size 1024 5000"),
+    (["-accel", "kvm:tcg"], "kvm:tcg one of"),
+    (["-accel", "soft,thread=single"], "thread=single multi"),
+    (["-accel", "hvf"], "hvf"),
+    (["-M", "pc,kernel-irqchip=perhaps"], "kernel-irqchip=perhaps split"),
     (["-accel", "soft,tb-size=0"], "tb-size 1024"),
     (["-accel", "soft,tb-size=2000"], "tb-size 2000"),
     (["-accel", "soft,translate=perhaps"], "translate perhaps all"),
@@ -640,7 +645,7 @@ def accel_help():
                         (["-accel", "soft,help"], ("translate=off|on|all", "tb-size=", "one-insn-per-tb=",
                                                     "perf-map=")),
                         (["-accel", "tcg,help"], ("translate=off|on|all",)),
-                        (["-accel", "kvm,help"], ("kernel-irqchip=on|split|off",))):
+                        (["-accel", "kvm,help"], ("kernel-irqchip=on|off|split",))):
         status, text = machine.run_program(*args)
         tap.equal(status, 0, args)
         for word in words:

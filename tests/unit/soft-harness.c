@@ -60,7 +60,9 @@ static void make_cpu(SoftHarness *h)
 {
     GError *err = NULL;
     const char *translate = g_getenv("SOFT_TRANSLATE");
-    g_assert_true(soft_set_translate(translate ? translate : "off", NULL));
+    int mode = qapi_enum_parse(SoftTranslate_lookup, translate ? translate : "off");
+    g_assert_cmpint(mode, >=, 0);
+    soft_options.translate = mode;
     size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
     h->s = aligned_alloc(64, size);
     g_assert_nonnull(h->s);

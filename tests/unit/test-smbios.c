@@ -231,7 +231,7 @@ static void test_fields(void)
     accept(config, "type=8,internal_reference=a,external_reference=b,connector_type=4,port_type=5");
     accept(config, "type=8,internal_reference=c");
     accept(config, "type=11,value=one,value=two,,three");
-    accept(config, "type=11,value=four");
+    accept(config, "{\"type\":\"11\",\"value\":[\"four\"]}");
     accept(config, "type=17,loc_pfx=Slot,bank=B,speed=3200");
     accept(config, "type=41,designation=d,kind=ethernet,instance=7");
 
@@ -275,9 +275,9 @@ static void test_bad_fields(void)
     static const struct {
         const char *line, *word;
     } cases[] = {
-        { "", "key=value" },
-        { "type", "key=value" },
-        { "=a", "key=value" },
+        { "", "type=N" },
+        { "type", "type=on" },
+        { "=a", "=a" },
         { "type=1,,serial=a", "type=1,serial=a" }, /* the type's value has the rest in it */
         { "serial=a", "type=N" },
         { "type=1,file=a", "type=N" },
@@ -285,7 +285,11 @@ static void test_bad_fields(void)
         { "type=256,x=1", "type=256" },
         { "type=-1,x=1", "type=-1" },
         { "type=one", "type=one" },
-        { "type=1,colour=red", "manufacturer, version, serial, product, uuid, sku, family" },
+        { "type=1,colour=red",
+          "'manufacturer', 'version', 'serial', 'product', 'uuid', 'sku', 'family'" },
+        { "{\"type\":\"17\",\"speed\":\"fast\"}", "65535" },
+        { "{\"type\":17}", "type" },
+        { "type=11,value.0=a,value.2=b", "value" },
         { "type=0,release=3", "MAJOR.MINOR" },
         { "type=0,release=3.256", "MAJOR.MINOR" },
         { "type=0,release=3.1.4", "MAJOR.MINOR" },
@@ -293,7 +297,7 @@ static void test_bad_fields(void)
         { "type=0,uefi=maybe", "on or off" },
         { "type=1,uuid=0011", "hexadecimal" },
         { "type=4,max-speed=65536", "65535" },
-        { "type=4,processor-id=-1", "64 bits" },
+        { "type=4,processor-id=-1", "18446744073709551615" },
         { "type=8,port_type=256", "255" },
         { "type=11,value=", "empty" },
         { "type=11,path=/nonexistent/x", "/nonexistent/x" },
@@ -388,7 +392,7 @@ static void test_bad_files(void)
         g_assert_false(give_file(config, cases[i].data, cases[i].size, &err));
         g_assert_nonnull(err);
     }
-    g_assert_cmpuint(smbios_config_files(config)->len, ==, 0);
+    g_assert_cmpuint(config->files->len, ==, 0);
 }
 
 int main(int argc, char **argv)

@@ -251,7 +251,7 @@ GUEST_CODE(unaligned, 64,
            "movaps %xmm0, (%rdi)\n\tmovaps %xmm1, 16(%rdi)\n\tmovaps %xmm2, 32(%rdi)");
 GUEST_CODE(run, 64, "movups %xmm0, (%rdi)\n\tmovups %xmm1, 16(%rdi)\n\tmovups %xmm2, 32(%rdi)");
 
-static void fault_in_run(SoftTranslateMode mode, bool unaligned)
+static void fault_in_run(SoftTranslate mode, bool unaligned)
 {
     uint64_t end = HARNESS_RAM_SIZE, rdi = unaligned ? HARNESS_DATA + 8 : end - 24;
 
@@ -278,7 +278,7 @@ static void fault_in_run(SoftTranslateMode mode, bool unaligned)
 
 static void test_fault_in_run(void)
 {
-    for (SoftTranslateMode mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
         fault_in_run(mode, false);
         fault_in_run(mode, true);
     }
