@@ -3,11 +3,11 @@
 
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
+#include "hw/pci/pirq.h"
 #include "util/units.h"
 
 #define PCI_SLOTS 32
 #define PCI_PINS  4
-#define LINKS     8 /* LNKA to LNKH */
 
 /* ---- windows ---- */
 
@@ -141,6 +141,10 @@ static Aml *pci_routes(const X86MachineOps *ops, const char *name, bool apic)
 
 static void pci_prt(Aml *pci, const X86MachineOps *ops)
 {
+    if (!ops->pci_gsi) {
+        aml_add(pci, pci_routes(ops, "_PRT", false));
+        return;
+    }
     aml_add(pci, pci_routes(ops, "PRTP", false));
     aml_add(pci, pci_routes(ops, "PRTA", true));
     aml_add(pci, aml_method("_PRT", 0, AML_NOT_SERIALIZED,
@@ -152,16 +156,16 @@ static void pci_prt(Aml *pci, const X86MachineOps *ops)
 /* The routing registers, in the configuration space of the ISA bridge. */
 static void pci_link_registers(Aml *isa, const X86MachineOps *ops)
 {
-    AmlField fields[LINKS + 1] = { 0 };
-    char names[LINKS][5];
-    unsigned first = ops->pci_links[0];
+    AmlField fields[PCI_PIRQS + 1] = { 0 };
+    char names[PCI_PIRQS][5];
+    unsigned last = 0;
 
-    for (unsigned i = 0; i < LINKS; i++) {
+    for (unsigned i = 0; i < ops->pci_pirqs; i++) {
+        last = (i < 4 ? PIRQ_A : PIRQ_E) + i % 4;
         g_snprintf(names[i], sizeof(names[i]), "PRQ%c", 'A' + i);
-        fields[i] = (AmlField){ names[i], (ops->pci_links[i / 4] - first + i % 4) * 8, 8 };
+        fields[i] = (AmlField){ names[i], (last - PIRQ_A) * 8, 8 };
     }
-    aml_add(isa, aml_operation_region("PIRQ", AML_REGION_PCI_CONFIG, first,
-                                      ops->pci_links[1] + 4 - first));
+    aml_add(isa, aml_operation_region("PIRQ", AML_REGION_PCI_CONFIG, PIRQ_A, last + 1 - PIRQ_A));
     aml_add(isa, aml_field("PIRQ", AML_BYTE_ACC, AML_PRESERVE, fields));
 }
 
@@ -196,16 +200,15 @@ static Aml *link_device(unsigned n)
 
 void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86)
 {
-    Aml *sb;
+    const X86MachineOps *ops = x86_machine_ops(&x86->parent);
+    Aml *sb = aml_scope("\\_SB");
 
-    if (!x86_machine_ops(&x86->parent)->pci_pirq) {
-        return;
+    if (ops->pci_gsi) {
+        aml_add(dsdt, aml_name("\\PICF", aml_int(0)));
+        aml_add(dsdt, aml_method("\\_PIC", 1, AML_NOT_SERIALIZED,
+                                 aml_store(aml_arg(0), aml_name_ref("PICF"))));
     }
-    aml_add(dsdt, aml_name("\\PICF", aml_int(0)));
-    aml_add(dsdt, aml_method("\\_PIC", 1, AML_NOT_SERIALIZED,
-                             aml_store(aml_arg(0), aml_name_ref("PICF"))));
-    sb = aml_scope("\\_SB");
-    for (unsigned i = 0; i < LINKS; i++) {
+    for (unsigned i = 0; i < ops->pci_pirqs; i++) {
         aml_add(sb, link_device(i));
     }
     aml_add(dsdt, sb);
@@ -228,10 +231,8 @@ Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa)
     aml_add(pci, aml_name("_UID", aml_int(0)));
     aml_add(pci, aml_name("_BBN", aml_int(0)));
     aml_add(pci, pci_crs(x86));
-    if (ops->pci_pirq) {
-        pci_link_registers(isa, ops);
-        pci_prt(pci, ops);
-    }
+    pci_link_registers(isa, ops);
+    pci_prt(pci, ops);
     aml_add(pci, isa);
     return pci;
 }

@@ -13,8 +13,7 @@
 
 /* Device PCI0, with @isa, the device of the ISA bridge, inside. */
 Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa);
-/* What routing needs outside of it: \_PIC and the link devices. Nothing if interrupt pins are not
- * connected. */
+/* What routing needs outside of it: the link devices, and \_PIC where routes depend on it. */
 void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86);
 
 /* Memory-mapped configuration space (PCI Firmware 3.0, section 4.1.2); NULL if the machine has none

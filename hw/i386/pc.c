@@ -8,8 +8,18 @@
 
 static void pc_create_chipset(X86Machine *x86)
 {
+    Irq irqs[ISA_IRQS];
+
+    for (unsigned i = 0; i < ISA_IRQS; i++) {
+        irqs[i] = x86_gsi(x86, i, X86_IRQ_PCI);
+    }
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
-    piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF);
+    piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF, irqs);
+}
+
+static void pc_set_up_chipset(X86Machine *x86)
+{
+    piix_set_up(x86->host->bus);
 }
 
 static const X86MachineOps pc_machine_ops = {
@@ -32,8 +42,11 @@ static const X86MachineOps pc_machine_ops = {
     .low_ram_max = 3 * GIB,
     .low_ram_split_at = 3 * GIB + GIB / 2,
     .pm = &acpi_pm_piix4,
-    .isa_bridge = PCI_DEVFN(1, 0),
+    .isa_bridge = PIIX3_DEVFN,
+    .pci_pirqs = PIIX3_PIRQS,
+    .pci_pirq = piix_pirq,
     .create_chipset = pc_create_chipset,
+    .set_up_chipset = pc_set_up_chipset,
 };
 
 static const ObjectType pc_machine_type = {

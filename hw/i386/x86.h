@@ -75,11 +75,11 @@ typedef struct X86MachineOps {
     /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
     uint64_t low_ram_max, low_ram_split_at;
     const AcpiPmModel *pm;
-    /* PCI, as the DSDT describes it. Links are the registers of the ISA bridge, of a byte each,
-     * that route PIRQA# to PIRQD# and PIRQE# to PIRQH# to the 8259s; pci_gsi is PIRQA#'s pin of the
-     * I/O APIC. pci_pirq NULL: interrupt pins are not connected. */
+    /* PCI, as the DSDT describes it. There are pci_pirqs lines, routed to the 8259s by registers of
+     * the ISA bridge (hw/pci/pirq.h); pci_gsi is PIRQA#'s pin of the I/O APIC, or 0 if there, too,
+     * a line comes to where it is routed. */
     uint8_t isa_bridge; /* devfn */
-    uint8_t pci_links[2];
+    uint8_t pci_pirqs;
     uint8_t pci_gsi;
     unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
     uint64_t pci_hole64; /* bytes that PCI memory may use above everything else */

@@ -25,9 +25,9 @@ static const PciRegister lpc_registers[] = {
     { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
     { PMBASE, 4, 0x00000001, PMBASE_ADDRESS },
     { ACPI_CNTL, 1, 0x00, ACPI_CNTL_ENABLE }, /* SCI is IRQ 9, and stays it */
-    { ICH9_PIRQ_A, 4, 0x80808080, 0x8f8f8f8f },
+    { PIRQ_A, 4, 0x80808080, 0x8f8f8f8f },
     { 0x64, 1, 0x10, 0xff }, /* serial IRQ control */
-    { ICH9_PIRQ_E, 4, 0x80808080, 0x8f8f8f8f },
+    { PIRQ_E, 4, 0x80808080, 0x8f8f8f8f },
     { 0x80, 4, 0x00000000, 0x030f1377 }, /* ranges that go to LPC, and are enabled */
     { 0xa0, 2, 0x0000, 0x0010 },         /* GEN_PMCON_1: SMI lock */
     { 0xa4, 1, 0x00, 0x01 },             /* GEN_PMCON_3 */
@@ -46,38 +46,11 @@ static unsigned lpc_map(void *opaque, uint8_t slot, unsigned pin)
     return ich9_pirq(slot, pin);
 }
 
-static uint8_t lpc_route(const Ich9Lpc *lpc, unsigned pirq)
-{
-    return lpc->parent.config[(pirq < 4 ? ICH9_PIRQ_A : ICH9_PIRQ_E) + pirq % 4];
-}
-
-/* The inputs of the 8259s, from the levels and routes of all PIRQs. */
-static void lpc_update_pic(Ich9Lpc *lpc)
-{
-    uint16_t wanted = 0, changed;
-
-    for (unsigned pirq = 0; pirq < ICH9_PIRQS; pirq++) {
-        uint8_t route = lpc_route(lpc, pirq);
-
-        if (lpc->levels >> pirq & 1 && !(route & ICH9_PIRQ_OFF)) {
-            wanted |= 1u << (route & 0xf);
-        }
-    }
-    changed = wanted ^ lpc->pic_level;
-    lpc->pic_level = wanted;
-    for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
-        if (changed >> irq & 1) {
-            irq_set(&lpc->pic[irq], wanted >> irq & 1);
-        }
-    }
-}
-
 static void lpc_set_pirq(void *opaque, unsigned pirq, int level)
 {
     Ich9Lpc *lpc = opaque;
 
-    lpc->levels = (lpc->levels & ~(1u << pirq)) | (level ? 1u << pirq : 0);
-    lpc_update_pic(lpc);
+    pirq_set(&lpc->pirqs, &lpc->parent, pirq, level);
     irq_set(&lpc->pins[pirq], level);
 }
 
@@ -128,7 +101,7 @@ static void lpc_reset(PciDevice *dev)
 
     lpc_update_pm(lpc);
     lpc_update_rcrb(lpc);
-    lpc_update_pic(lpc);
+    pirq_update(&lpc->pirqs, dev);
 }
 
 static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
@@ -138,8 +111,8 @@ static void lpc_config_written(PciDevice *dev, unsigned offset, unsigned size)
     if (pci_touches(offset, size, PMBASE, ACPI_CNTL + 1 - PMBASE)) {
         lpc_update_pm(lpc);
     }
-    if (pci_touches(offset, size, ICH9_PIRQ_A, ICH9_PIRQ_E + 4 - ICH9_PIRQ_A)) {
-        lpc_update_pic(lpc);
+    if (pci_touches(offset, size, PIRQ_A, PIRQ_E + 4 - PIRQ_A)) {
+        pirq_update(&lpc->pirqs, dev);
     }
     if (pci_touches(offset, size, RCBA, 4)) {
         lpc_update_rcrb(lpc);
@@ -155,12 +128,11 @@ static void lpc_init(Object *obj)
 }
 
 static const StateField lpc_fields[] = {
-    STATE_UINT(Ich9Lpc, levels),
-    STATE_UINT(Ich9Lpc, pic_level),
+    STATE_STRUCT(Ich9Lpc, pirqs, &pirq_router_state),
     STATE_STRUCT(Ich9Lpc, parent, &pci_device_state),
     {},
 };
-static const StateTable lpc_state = { .name = "ich9-lpc", .version = 1, .fields = lpc_fields };
+static const StateTable lpc_state = { .name = "ich9-lpc", .version = 2, .fields = lpc_fields };
 
 static const PciFunctionClass lpc_ops = {
     .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .state = &lpc_state },
@@ -195,7 +167,7 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
         lpc->pins[i] = pins[i];
     }
     for (unsigned i = 0; i < ISA_IRQS; i++) {
-        lpc->pic[i] = pic[i];
+        lpc->pirqs.irqs[i] = pic[i];
     }
     memory_region_init_io(&lpc->rcrb, &rcrb_ops, lpc, "lpc-rcrb", ICH9_RCBA_SIZE);
     memory_region_set_enabled(&lpc->rcrb, false);
@@ -209,8 +181,8 @@ void ich9_lpc_set_up(Ich9Lpc *lpc)
     static const PciRegister values[] = {
         { PMBASE, 4, ACPI_PM_BASE },
         { ACPI_CNTL, 1, ACPI_CNTL_ENABLE },
-        { ICH9_PIRQ_A, 4, 0x0b0b0a0a },
-        { ICH9_PIRQ_E, 4, 0x0b0b0a0a },
+        { PIRQ_A, 4, 0x0b0b0a0a },
+        { PIRQ_E, 4, 0x0b0b0a0a },
         { RCBA, 4, ICH9_RCBA_BASE | RCBA_ENABLE },
     };
 

@@ -12,20 +12,15 @@
 #define HW_PCI_ICH9_LPC_H
 
 #include "hw/acpi/pm.h"
-#include "hw/intc/isa-irq.h"
-#include "hw/pci/pci.h"
+#include "hw/pci/pirq.h"
 
 #define TYPE_ICH9_LPC "ICH9-LPC"
 
 #define ICH9_LPC_DEVFN PCI_DEVFN(0x1f, 0)
 
-/* Configuration registers that the DSDT names: routing of PIRQA# to PIRQD# and PIRQE# to PIRQH#. */
-#define ICH9_PIRQ_A      0x60
-#define ICH9_PIRQ_E      0x68
-#define ICH9_PIRQS       8
-#define ICH9_PIRQ_OFF    0x80 /* not to the 8259s */
-#define ICH9_FIRST_GSI   16   /* PIRQA#'s pin of the I/O APIC */
-#define ICH9_LAST_ROTATE 24   /* the last slot that goes to PIRQE# to PIRQH# */
+#define ICH9_PIRQS       PCI_PIRQS
+#define ICH9_FIRST_GSI   16 /* PIRQA#'s pin of the I/O APIC */
+#define ICH9_LAST_ROTATE 24 /* the last slot that goes to PIRQE# to PIRQH# */
 
 /* The chipset configuration registers, where firmware usually puts them. */
 #define ICH9_RCBA_BASE 0xfed1c000u
@@ -33,11 +28,10 @@
 
 typedef struct Ich9Lpc {
     PciDevice parent;
-    uint8_t levels;     /* of the PIRQs */
-    uint16_t pic_level; /* of the 8259 inputs */
+    PirqRouter pirqs; /* to the 8259s */
     /* wiring */
     AcpiPm *pm; /* borrowed */
-    Irq pins[ICH9_PIRQS], pic[ISA_IRQS];
+    Irq pins[ICH9_PIRQS];
     MemoryRegion rcrb;
     /* configuration */
     AcpiPmSleep sleep;

@@ -13,10 +13,10 @@ static const PciRegister piix3_registers[] = {
     { PCI_HEADER_TYPE, 1, PCI_HEADER_MULTIFUNCTION },
     { PCI_SUBSYSTEM_VENDOR_ID, 2, PCI_SUBSYSTEM_VENDOR_BOARD },
     { PCI_SUBSYSTEM_ID, 2, PCI_SUBSYSTEM_BOARD },
-    { 0x4c, 1, 0x4d, 0x7f },             /* ISA recovery timers */
-    { 0x4e, 2, 0x0003, 0x00ff },         /* X-bus chip selects */
-    { 0x60, 4, 0x80808080, 0x8f8f8f8f }, /* PIRQ A-D routing: none */
-    { 0x69, 1, 0x02, 0xfe },             /* top of memory */
+    { 0x4c, 1, 0x4d, 0x7f },     /* ISA recovery timers */
+    { 0x4e, 2, 0x0003, 0x00ff }, /* X-bus chip selects */
+    { PIRQ_A, 4, 0x80808080, 0x8f8f8f8f },
+    { 0x69, 1, 0x02, 0xfe }, /* top of memory */
 };
 
 /* PIIX4 data sheet (82371AB), chapter 7. The bases are fixed: the ports do not move. */
@@ -39,6 +39,12 @@ static const PciRegister piix4_pm_registers[] = {
     { 0x90, 4, PIIX4_SMB_BASE | 1 }, /* SMBBA */
 };
 
+typedef struct Piix3 {
+    PciDevice parent;
+    PirqRouter pirqs;
+} Piix3;
+OBJECT_CAST_DEFINE(Piix3, PIIX3, TYPE_PIIX3)
+
 typedef struct Piix4Pm {
     PciDevice parent;
     /* configuration */
@@ -57,10 +63,58 @@ static void piix4_pm_init(Object *obj)
     pci_set_registers(dev, piix4_pm_registers, G_N_ELEMENTS(piix4_pm_registers));
 }
 
+/* ---- interrupts ---- */
+
+unsigned piix_pirq(uint8_t slot, unsigned pin)
+{
+    return (slot + pin + PIIX3_PIRQS - 1) % PIIX3_PIRQS;
+}
+
+static unsigned piix3_map(void *opaque, uint8_t slot, unsigned pin)
+{
+    return piix_pirq(slot, pin);
+}
+
+static void piix3_set_pirq(void *opaque, unsigned pirq, int level)
+{
+    Piix3 *piix3 = opaque;
+
+    pirq_set(&piix3->pirqs, &piix3->parent, pirq, level);
+}
+
+static void piix3_reset(PciDevice *dev)
+{
+    pirq_update(&PIIX3(dev)->pirqs, dev);
+}
+
+static void piix3_config_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    if (pci_touches(offset, size, PIRQ_A, PIIX3_PIRQS)) {
+        pirq_update(&PIIX3(dev)->pirqs, dev);
+    }
+}
+
+/* ---- the types ---- */
+
+static const StateField piix3_fields[] = {
+    STATE_STRUCT(Piix3, pirqs, &pirq_router_state),
+    STATE_STRUCT(Piix3, parent, &pci_device_state),
+    {},
+};
+static const StateTable piix3_state = { .name = "piix3", .version = 1, .fields = piix3_fields };
+
+static const PciFunctionClass piix3_ops = {
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .state = &piix3_state },
+    .reset = piix3_reset,
+    .config_written = piix3_config_written,
+};
+
 static const ObjectType piix3_type = {
     .name = TYPE_PIIX3,
     .parent = TYPE_PCI_DEVICE,
     .description = "ISA bridge",
+    .instance_size = sizeof(Piix3),
+    .ops = &piix3_ops,
     .init = piix3_init,
 };
 OBJECT_TYPE_REGISTER(piix3_type)
@@ -80,10 +134,21 @@ static const ObjectType piix4_pm_type = {
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)
 
-void piix_create(PciBus *bus, bool pm)
+void piix_create(PciBus *bus, bool pm, const Irq irqs[ISA_IRQS])
 {
-    pci_create(bus, PCI_DEVFN(1, 0), TYPE_PIIX3);
+    Piix3 *piix3 = PIIX3(pci_create(bus, PIIX3_DEVFN, TYPE_PIIX3));
+    const PciInterrupts interrupts = { piix3_map, piix3_set_pirq, piix3 };
+
+    for (unsigned i = 0; i < ISA_IRQS; i++) {
+        piix3->pirqs.irqs[i] = irqs[i];
+    }
+    pci_bus_set_interrupts(bus, &interrupts);
     if (pm) {
         pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM);
     }
+}
+
+void piix_set_up(PciBus *bus)
+{
+    pci_config_write(bus, 0, PIIX3_DEVFN, PIRQ_A, 0x0b0b0a0a, 4);
 }

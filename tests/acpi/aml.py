@@ -123,6 +123,26 @@ ROUTES = """
         Return (0xA11600D)
     }
 """
+# The same of a machine whose routes go by links in both modes.
+LINK_ROUTES = """
+    External (\\_SB.PCI0._PRT, PkgObj)
+    Method (ROUT, 0, Serialized)
+    {
+        Local0 = \\_SB.PCI0._PRT
+        If (SizeOf (Local0) != 128) { Return (7) }
+        Local2 = 0
+        While (Local2 < 128)
+        {
+            Local3 = DerefOf (Local0 [Local2])
+            If (DerefOf (Local3 [0]) != (((Local2 >> 2) << 16) | 0xFFFF)) { Return (1) }
+            If (DerefOf (Local3 [1]) != (Local2 & 3)) { Return (2) }
+            If (ObjectType (Local3 [2]) != 6) { Return (3) }
+            If (DerefOf (Local3 [3]) != 0) { Return (4) }
+            Local2++
+        }
+        Return (0xA11600D)
+    }
+"""
 
 
 def devices(dsl, hid, scope):
@@ -148,7 +168,7 @@ def checker(dsl):
     tests = {f"T{n:03X}": (path, SLOT_STEPS) for n, path in slots.items()}
     tests |= {f"L{n:03X}": (path, LINK_STEPS) for n, path in links.items()}
     if links:
-        source += ROUTES
+        source += ROUTES if "_PIC" in dsl else LINK_ROUTES
         tests["ROUT"] = ("_PRT", ROUTE_STEPS)
     calls = "".join(f"        Local0 = {method} ()\n"
                     f"        If (Local0 != 0xA11600D) {{ Return ({n << 8} | Local0) }}\n"

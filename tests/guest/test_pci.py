@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""PCI as Debian's kernel sees it: test_pci.py BUILD-DIR. Root ports enumerate and get interrupts."""
+"""PCI as Debian's kernel sees it: test_pci.py BUILD-DIR. Root ports enumerate, pins interrupt."""
 import os
 import sys
 
@@ -15,6 +15,7 @@ ROOT_PORTS = ["-device", '{"driver":"pcie-root-port","port":8,"chassis":1,"id":"
               '"multifunction":true,"addr":"0x1"}',
               "-device", '{"driver":"pcie-root-port","port":9,"chassis":2,"id":"pci.2","bus":"pcie.0",'
               '"addr":"0x1.0x1"}']
+SEABIOS = "/usr/share/seabios/bios-256k.bin"
 
 
 def machine(**options):
@@ -45,6 +46,29 @@ def pins(append, wanted):
         guest.unplug("d0")
 
 
+def device_pin(append, wanted, *options):
+    """The interrupt of a device without MSI-X, in slot 5 of a pc: PIRQA#."""
+    extra = ["-device", "virtio-rng-pci,vectors=0,addr=5", *options]
+    with machine(extra=extra, append=f"{vm.APPEND} {append}") as guest:
+        guest.wait_ready()
+        for module in ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+                       "virtio-rng"):
+            guest.run(f"insmod /lib/modules/{module}.ko")
+        guest.run("dd if=/dev/hwrng of=/tmp/bytes bs=4096 count=1")
+        line = guest.run("grep virtio0 /proc/interrupts").split()
+        tap.equal((line[0], line[2], int(line[1]) > 8), (*wanted, True), str(line))
+
+
+def by_firmware():
+    """The routes that SeaBIOS has found, without those of ACPI."""
+    if not os.path.exists(SEABIOS):
+        raise tap.Skip(f"there is no {SEABIOS}: Debian's package seabios is not installed")
+    device_pin("pci=noacpi", ("10:", "XT-PIC"), "-bios", SEABIOS)
+
+
 tap.run([("root ports", root_ports),
          ("pins with the I/O APIC", lambda: pins("", "21")),
-         ("pins with the 8259s", lambda: pins("noapic", "10"))])
+         ("pins with the 8259s", lambda: pins("noapic", "10")),
+         ("a device's pin with the I/O APIC", lambda: device_pin("", ("10:", "IO-APIC"))),
+         ("a device's pin with the 8259s", lambda: device_pin("noapic", ("10:", "XT-PIC"))),
+         ("a device's pin by firmware's tables", by_firmware)])

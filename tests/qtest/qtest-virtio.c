@@ -264,6 +264,31 @@ static void test_stopped(void)
     qtest_quit(qt);
 }
 
+/* Without MSI-X its interrupt comes to the I/O APIC, where the board has the pin of slot 4. */
+static void test_pin(gconstpointer data)
+{
+    const Way *way = data;
+    unsigned line = g_str_equal(way->machine, "pc") ? 11 : 20; /* PIRQD#, routed; PIRQE# */
+    QTest *qt = start(way, ",vectors=0");
+    QVirtQueue q;
+    QVirtio v;
+
+    qtest_irq_intercept_in(qt, "ioapic");
+    qvirtio_open(&v, qt, DEVFN, way->modern);
+    qvirtio_start(&v, 0);
+    qvirtio_queue(&v, &q, 0);
+    qvirtio_driver_ok(&v);
+    g_assert_false(qtest_get_irq(qt, line));
+    uint16_t head = qvirtq_add(&q, qvirtio_alloc(&v, 64), 64, true);
+    qvirtq_kick(&q);
+    g_assert_cmpuint(qvirtq_wait(&q, head), ==, 64);
+    g_assert_true(qtest_get_irq(qt, line));
+    g_assert_cmphex(qpci_read(qt, DEVFN, 6, 2) & 8, ==, 8);
+    g_assert_cmphex(qvirtio_isr(&v), ==, 1);
+    g_assert_false(qtest_get_irq(qt, line));
+    qtest_quit(qt);
+}
+
 /* ---- the transport ---- */
 
 static void accept(QVirtio *v, unsigned half, uint32_t features)
@@ -494,6 +519,7 @@ int main(int argc, char **argv)
     }
     add_ways("rng", test_rng);
     add_ways("msix", test_msix);
+    add_ways("pin", test_pin);
     add_ways("rate", test_rate);
     g_test_add_func("/virtio/backends", test_backends);
     g_test_add_func("/virtio/stopped", test_stopped);

@@ -7,8 +7,37 @@
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 
-static TestLine irq1;
+static TestLine irq1, irqs[ISA_IRQS];
 static MemoryRegion ram;
+
+/* ---- functions that do nothing but interrupt ---- */
+
+#define TYPE_PULLER "test-puller"
+
+static void puller_init(Object *obj)
+{
+    static const PciRegister registers[] = { { PCI_VENDOR_ID, 4, 0x12345678 },
+                                             { PCI_COMMAND, 2, 0, 0x0400 },
+                                             { PCI_INTERRUPT_PIN, 1, 2 } };
+
+    pci_set_registers(PCI_DEVICE(obj), registers, G_N_ELEMENTS(registers));
+}
+
+static const PciFunctionClass puller_ops = { .device = { PCI_DEVICE_CLASS_BASE,
+                                                         .category = "misc" } };
+
+static const ObjectType puller_type = {
+    .name = TYPE_PULLER,
+    .parent = TYPE_PCI_DEVICE,
+    .description = "pulls INTB#",
+    .ops = &puller_ops,
+    .init = puller_init,
+};
+OBJECT_TYPE_REGISTER(puller_type)
+
+static PciDevice *pullers[2]; /* in slots 4 and 5: PIRQA# and PIRQB# */
+
+/* ---- accesses ---- */
 
 static uint64_t in(unsigned port, unsigned size)
 {
@@ -50,6 +79,48 @@ static void test_ids(void)
     g_assert_cmphex(in(0xcfc, 4), ==, 0xffffffff);
     out(0xcf8, 0, 4); /* not enabled */
     g_assert_cmphex(in(0xcfc, 4), ==, 0xffffffff);
+}
+
+static void set_route(unsigned pirq, uint8_t route)
+{
+    config_select(1, 0, PIRQ_A);
+    out(0xcfc + pirq, route, 1);
+}
+
+static void test_pirqs(void)
+{
+    PciBus *bus = pci_bus_of(pullers[0]);
+
+    g_assert_cmpuint(piix_pirq(1, 0), ==, 0);
+    g_assert_cmpuint(piix_pirq(0, 0), ==, 3);
+    g_assert_cmpuint(piix_pirq(31, 3), ==, 1);
+    devices_reset();
+    pci_set_irq(pullers[0], 1);
+    for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
+        g_assert_cmpint(irqs[irq].level, ==, 0); /* routed nowhere */
+    }
+    set_route(0, 11);
+    set_route(1, 11);
+    g_assert_cmpint(irqs[11].level, ==, 1);
+    pci_set_irq(pullers[1], 1);
+    pci_set_irq(pullers[0], 0);
+    g_assert_cmpint(irqs[11].level, ==, 1); /* shared */
+    g_assert_cmpuint(irqs[11].edges, ==, 1);
+    set_route(1, 5); /* a line that is up moves */
+    g_assert_cmpint(irqs[11].level, ==, 0);
+    g_assert_cmpint(irqs[5].level, ==, 1);
+    for (unsigned reserved = 0; reserved < 3; reserved++) {
+        set_route(1, reserved);
+        g_assert_cmpint(irqs[reserved].level, ==, 0);
+    }
+    set_route(1, 0x85);
+    g_assert_cmpint(irqs[5].level, ==, 0);
+    piix_set_up(bus);
+    g_assert_cmphex(config_read(1, 0, PIRQ_A), ==, 0x0b0b0a0a);
+    g_assert_cmpint(irqs[10].level, ==, 1);
+    devices_reset();
+    g_assert_cmpint(irqs[10].level, ==, 0);
+    g_assert_cmphex(config_read(1, 0, PIRQ_A), ==, 0x80808080);
 }
 
 static void test_sizes(void)
@@ -161,10 +232,18 @@ int main(int argc, char **argv)
     RamBlock *block = ram_block_new("ram", 1 << 20, -1, false, true, 0, NULL);
     memory_region_init_ram(&ram, "ram", block);
     memory_region_add(memory_system(), 0, &ram);
-    piix_create(i440fx_create(memory_system(), memory_io(), &ram)->bus, true);
+    PciBus *bus = i440fx_create(memory_system(), memory_io(), &ram)->bus;
+    Irq lines[ISA_IRQS];
+    for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
+        lines[irq] = test_line(&irqs[irq]);
+    }
+    piix_create(bus, true, lines);
+    pullers[0] = pci_create(bus, PCI_DEVFN(4, 0), TYPE_PULLER);
+    pullers[1] = pci_create(bus, PCI_DEVFN(5, 0), TYPE_PULLER);
     i8042_create(memory_io(), test_line(&irq1));
     port92_create(memory_io());
     g_test_add_func("/pci/ids", test_ids);
+    g_test_add_func("/pci/pirqs", test_pirqs);
     g_test_add_func("/pci/sizes", test_sizes);
     g_test_add_func("/pci/masks", test_masks);
     g_test_add_func("/i8042/commands", test_i8042);
