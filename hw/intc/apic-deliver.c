@@ -305,9 +305,14 @@ Irq apic_pic_irq(void)
     return (Irq){ .set = apic_pic_irq_set };
 }
 
+/* SDM vol. 3 section 11.4.3: the pin of an APIC that is off is the processor's NMI. */
 static void apic_lint1(X86Cpu *cpu, void *opaque)
 {
-    apic_local_event(cpu->apic, LVT_LINT1);
+    if (apic_enabled(cpu->apic)) {
+        apic_local_event(cpu->apic, LVT_LINT1);
+    } else {
+        x86_cpu_interrupt(cpu, CPU_INT_NMI);
+    }
 }
 
 void apic_nmi(void)

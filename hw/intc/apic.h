@@ -75,7 +75,7 @@ Irq apic_pic_irq(void);
  * have saved it: then the timer is not armed, and the CPU was not told of what waits here. To be
  * called when either is loaded; the second time it has both. */
 void apic_resume(Apic *apic);
-/* An NMI on LINT1 of every APIC. */
+/* An NMI on LINT1 of every APIC; past those that are off. */
 void apic_nmi(void);
 /* Append the registers in words, many lines. */
 void apic_describe(const Apic *apic, GString *out);

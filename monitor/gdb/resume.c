@@ -203,8 +203,16 @@ bool gdb_resume_vcont(GdbSession *g, const char *text)
 
 void gdb_release(GdbSession *g)
 {
+    const bool running = runstate_is_running();
+
+    if (running) { /* it goes while some CPUs run, and may have held the others */
+        vcpu_pause_all();
+    }
     g->resumed = false;
     g->stopped_it = false;
     accel_breakpoints_clear();
     gdb_resume_ended();
+    if (running) {
+        vcpu_resume_all();
+    }
 }

@@ -19,7 +19,7 @@
 #define MOST_STEP     (10 * NS_PER_SEC)
 #define MOST_EXPIRIES 500
 
-static bool wall_up;
+static _Atomic bool wall_up; /* commands run in threads of their own */
 static int expiries_left;
 
 void fuzz_wall(bool up)

@@ -169,6 +169,23 @@ def interrupt_and_events():
         tap.equal(status(guest), "paused")
 
 
+def gone_while_it_runs():
+    """A CPU that a client held runs on with the others when it goes."""
+    def count():
+        return guest.qmp.command("human-monitor-command", **{"command-line": "xp /1hx 0x500"})
+
+    with running(cpus=2) as (guest, path):
+        client = connect(guest, path)
+        guest.qmp.event("STOP")
+        client.put("vCont;c:p1.2")  # which waits for SIPI
+        guest.qmp.event("RESUME")
+        tap.equal(count(), count())
+        before = count()
+        client.sock.close()
+        vm.wait_until(lambda: count() != before, "the first CPU to run")
+        tap.equal(status(guest), "running")
+
+
 def kill():
     for packet in "k", "vKill;1":
         with running("soft", "-S") as (guest, path):
@@ -347,5 +364,6 @@ def devices():
 
 tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=function, accel=accel: function(accel))
          for function in (breakpoints, steps, watchpoints, memory) for accel in ENGINES] +
-        [("interrupt, events, clients that go", interrupt_and_events), ("kill", kill), ("threads", threads),
+        [("interrupt, events, clients that go", interrupt_and_events),
+         ("gone while it runs", gone_while_it_runs), ("kill", kill), ("threads", threads),
          ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices)])

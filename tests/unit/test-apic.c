@@ -375,6 +375,10 @@ static void test_pic(void)
     irq_pulse(&irq);
     g_assert_cmphex(ack(0), ==, 0x33);
     outb(0x20, 0x20);
+    apic_nmi(); /* LINT1 is NMI */
+    g_assert_true(pending(0, CPU_INT_NMI));
+    g_assert_false(pending(1, CPU_INT_NMI));
+    x86_cpu_clear_interrupt(&cpus[0], CPU_INT_NMI);
     g_assert_true(set_base(0, 0xfee00900));
     set(0, SVR, 0x1ff);
     set(0, LINT1, 0x400);

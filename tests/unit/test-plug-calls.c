@@ -23,8 +23,9 @@
 
 #define NO_INSTRUMENT __attribute__((no_instrument_function))
 
-static bool counting; /* a command that is to be counted was dispatched, and has not returned */
-static bool armed;
+/* A command that is to be counted was dispatched in this thread, and has not returned. */
+static __thread bool counting;
+static _Atomic bool armed; /* set by the test, seen in that thread */
 static unsigned calls, walks;
 static void *called[1 << 16];
 
