@@ -9,6 +9,7 @@
 #include "hw/intc/apic.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 static GPtrArray *unavailable_features(const char *model)
 {
@@ -43,25 +44,6 @@ GPtrArray *qmp_query_cpu_definitions(GError **errp)
 
 /* ---- expansion ---- */
 
-static bool set_prop(X86CpuModel *model, const char *name, struct json_object *value, GError **errp)
-{
-    const char *text;
-
-    switch (json_object_get_type(value)) {
-    case json_type_boolean:
-        text = json_object_get_boolean(value) ? "on" : "off";
-        break;
-    case json_type_int:
-    case json_type_string:
-        text = json_object_get_string(value);
-        break;
-    default:
-        error_set(errp, "property '%s' must be true or false, a number or a string", name);
-        return false;
-    }
-    return x86_cpu_model_set(model, name, text, errp);
-}
-
 static bool model_from_info(const CpuModelInfo *info, X86CpuModel *model, GError **errp)
 {
     if (info->props && !json_object_is_type(info->props, json_type_object)) {
@@ -75,16 +57,18 @@ static bool model_from_info(const CpuModelInfo *info, X86CpuModel *model, GError
     if (!x86_cpu_model_make(model, info->name, errp)) {
         return false;
     }
-    if (info->props) {
-        json_object_object_foreach(info->props, name, value)
-        {
-            if (!set_prop(model, name, value, errp)) {
-                g_prefix_error(errp, "model '%s': ", info->name);
-                return false;
-            }
-        }
+    if (!info->props) {
+        return true;
     }
-    return true;
+    struct json_object *props = NULL;
+    json_object_deep_copy(info->props, &props, NULL);
+    keyval_mark_texts(props); /* "on" and "7" are taken as well */
+    bool ok = x86_cpu_model_set(model, props, errp);
+    json_object_put(props);
+    if (!ok) {
+        g_prefix_error(errp, "model '%s': ", info->name);
+    }
+    return ok;
 }
 
 static struct json_object *props_of(const X86CpuModel *model)

@@ -13,6 +13,7 @@
 #include "hw/core/runstate.h"
 #include "monitor/gdb/gdb.h"
 #include "qapi/dispatch.h"
+#include "qapi/help.h"
 #include "qom/user-object.h"
 #include "system/config-file.h"
 #include "system/option-groups.h"
@@ -60,6 +61,12 @@ static char *text_accel(const char *what, GError **errp)
 
 static char *text_cpu(const char *what, GError **errp)
 {
+    g_auto(GStrv) parts = g_strsplit(what, ",", 2);
+    X86CpuModel model;
+
+    if (*what && (strcmp(parts[0], "host") != 0 && !x86_cpu_model_make(&model, parts[0], errp))) {
+        return NULL;
+    }
     GString *text = g_string_new("Available CPUs:\n");
     const X86CpuModelInfo *info;
     X86Feature feature;
@@ -76,7 +83,8 @@ static char *text_cpu(const char *what, GError **errp)
         g_string_append_printf(text, " %s", feature.name);
         column += 1 + strlen(feature.name);
     }
-    g_string_append_c(text, '\n');
+    g_string_append(text, "\n\nProperties of each:\n");
+    qapi_help_members(&CpuModelProperties_type, 0, NULL, text);
     return g_string_free(text, FALSE);
 }
 

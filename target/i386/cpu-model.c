@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a CPU model is made of, and what -cpu says of it. */
 #include "target/i386/cpuid.h"
-#include "util/parse.h"
 
 #include <cpuid.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "qapi/qapi-types.h"
 #include "target/i386/cpu-named.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 typedef enum Made {
     MADE_BY_NAME, /* of the table, with its engine's changes */
@@ -333,40 +334,6 @@ const char *x86_cpu_feature(size_t i, const X86CpuModel *model, bool *on)
 
 /* ---- properties ---- */
 
-/* Properties of a model that are numbers. */
-static const struct {
-    const char *name;
-    size_t offset;
-    uint8_t size; /* of the member: 1 or 4 */
-    uint32_t min, max;
-} numbers[] = {
-    { "phys-bits", offsetof(X86CpuModel, phys_bits), 1, 36, 52 },
-    { "family", offsetof(X86CpuModel, family), 1, 0, 255 },
-    { "model", offsetof(X86CpuModel, model), 1, 0, 255 },
-    { "stepping", offsetof(X86CpuModel, stepping), 1, 0, 15 },
-    { "level", offsetof(X86CpuModel, level), 4, 1, 0xff },
-    { "xlevel", offsetof(X86CpuModel, xlevel), 4, 0, 0x800000ff },
-};
-
-static bool set_number(X86CpuModel *model, size_t i, const char *text, GError **errp)
-{
-    uint8_t *to = (uint8_t *)model + numbers[i].offset;
-    uint64_t value;
-
-    if (!parse_uint(text, UINT32_MAX, &value) || value < numbers[i].min || value > numbers[i].max) {
-        error_set(errp, "%s must be a number from %u to %u, not '%s'", numbers[i].name,
-                  numbers[i].min, numbers[i].max, text);
-        return false;
-    }
-    if (numbers[i].size == 1) {
-        *to = (uint8_t)value;
-    } else {
-        uint32_t wide = (uint32_t)value;
-        memcpy(to, &wide, sizeof(wide));
-    }
-    return true;
-}
-
 static bool set_brand(X86CpuModel *model, const char *text, GError **errp)
 {
     if (strlen(text) >= sizeof(model->brand)) {
@@ -391,45 +358,14 @@ static bool set_vendor(X86CpuModel *model, const char *text, GError **errp)
     return true;
 }
 
-static bool set_tsc(X86CpuModel *model, const char *text, GError **errp)
+static bool set_tsc(X86CpuModel *model, uint64_t hz, GError **errp)
 {
-    const uint64_t min = 1000000, max = UINT64_C(100000000000);
-    uint64_t hz;
-
-    if (!parse_uint(text, max, &hz) || hz < min) {
-        error_set(errp,
-                  "tsc-frequency must be a number of Hz from %" PRIu64 " to %" PRIu64 ", not '%s'",
-                  min, max, text);
-        return false;
-    }
     if (!has_engine_host && hz != X86_SOFT_TSC_HZ) {
         error_set(errp, "tsc-frequency: the software CPU's TSC runs at %" PRIu64 " Hz",
                   X86_SOFT_TSC_HZ);
         return false;
     }
     model->tsc_hz = hz;
-    return true;
-}
-
-static bool set_feature(X86CpuModel *model, const char *name, bool on, GError **errp)
-{
-    X86Feature f;
-
-    if (!x86_feature_find(name, &f)) {
-        error_set(errp,
-                  "there is no CPU feature '%s'; features are given as +NAME, -NAME or "
-                  "NAME=on|off, and '-cpu help' lists them",
-                  name);
-        return false;
-    }
-    if (!on) {
-        model->features[f.word] &= ~f.bits;
-    } else if (f.bits == f.mark) {
-        model->features[f.word] |= f.bits;
-    } else { /* all that there is of its word */
-        uint32_t all = offered().words[f.word];
-        model->features[f.word] |= all ? all : f.mark;
-    }
     return true;
 }
 
@@ -455,139 +391,200 @@ static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
     return true;
 }
 
-/* "host-phys-bits": as many physical address bits as the host has, or those of the model. */
-static bool set_host_phys_bits(X86CpuModel *model, bool on, GError **errp)
+/* Physical address bits: the host's, those given, or the model's. */
+static void set_phys_bits(X86CpuModel *model, const CpuModelProperties *given)
 {
-    X86CpuModel fresh;
+    const Known *known = find_model(model->name, NULL);
+    bool host = given->has_host_phys_bits
+                    ? given->host_phys_bits
+                    : !given->has_phys_bits && known &&
+                          (known->made == MADE_MAX || known->made == MADE_HOST);
 
-    if (!x86_cpu_model_make(&fresh, model->name, errp)) {
+    if (host) {
+        model->phys_bits = host_phys_bits();
+        if (given->host_phys_bits_limit) {
+            model->phys_bits = MIN(model->phys_bits, given->host_phys_bits_limit);
+        }
+    } else if (given->has_phys_bits) {
+        model->phys_bits = given->phys_bits;
+    } else if (given->has_host_phys_bits && known) {
+        X86CpuModel fresh;
+
+        make_model(&fresh, known);
+        model->phys_bits = fresh.phys_bits;
+    }
+}
+
+/* Ranges that are narrower than the types in the schema. */
+static bool check_ranges(const CpuModelProperties *given, GError **errp)
+{
+    const struct {
+        const char *name;
+        bool has;
+        uint64_t value, min, max;
+    } numbers[] = {
+        { "phys-bits", given->has_phys_bits, given->phys_bits, 36, 52 },
+        { "stepping", given->has_stepping, given->stepping, 0, 15 },
+        { "level", given->has_level, given->level, 1, 0xff },
+        { "xlevel", given->has_xlevel, given->xlevel, 0, 0x800000ff },
+        { "tsc-frequency", given->has_tsc_frequency, given->tsc_frequency, 1000000,
+          UINT64_C(100000000000) },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        if (numbers[i].has &&
+            (numbers[i].value < numbers[i].min || numbers[i].value > numbers[i].max)) {
+            error_set(errp, "%s must be a number from %" PRIu64 " to %" PRIu64 ", not %" PRIu64,
+                      numbers[i].name, numbers[i].min, numbers[i].max, numbers[i].value);
+            return false;
+        }
+    }
+    if (given->host_phys_bits_limit &&
+        (given->host_phys_bits_limit < 36 || given->host_phys_bits_limit > 52)) {
+        error_set(errp,
+                  "host-phys-bits-limit must be 0 (no limit) or a number from 36 to 52, not %u",
+                  given->host_phys_bits_limit);
         return false;
     }
-    model->phys_bits = on ? host_phys_bits() : fresh.phys_bits;
     return true;
 }
 
-/* Properties that are on or off and no feature of the CPU. */
-static const struct {
-    const char *name;
-    bool (*set)(X86CpuModel *model, bool on, GError **errp);
-} switches[] = {
-    { "migratable", set_migratable },
-    { "host-phys-bits", set_host_phys_bits },
-};
-
-bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp)
+static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, GError **errp)
 {
-    bool on;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        if (!strcmp(name, numbers[i].name)) {
-            return set_number(model, i, value, errp);
-        }
-    }
-    if (!strcmp(name, "tsc-frequency")) {
-        return set_tsc(model, value, errp);
-    }
-    if (!strcmp(name, "model-id")) {
-        return set_brand(model, value, errp);
-    }
-    if (!strcmp(name, "vendor")) {
-        return set_vendor(model, value, errp);
-    }
-    if (!parse_bool(value, &on)) {
-        error_set(errp, "feature '%s' must be on or off, not '%s'", name, value);
+    if (!check_ranges(given, errp) ||
+        (given->model_id && !set_brand(model, given->model_id, errp)) ||
+        (given->vendor && !set_vendor(model, given->vendor, errp)) ||
+        (given->has_tsc_frequency && !set_tsc(model, given->tsc_frequency, errp)) ||
+        (given->has_migratable && !set_migratable(model, given->migratable, errp))) {
         return false;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(switches); i++) {
-        if (!strcmp(name, switches[i].name)) {
-            return switches[i].set(model, on, errp);
+    model->family = given->has_family ? given->family : model->family;
+    model->model = given->has_model ? given->model : model->model;
+    model->stepping = given->has_stepping ? given->stepping : model->stepping;
+    model->level = given->has_level ? given->level : model->level;
+    model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
+    set_phys_bits(model, given);
+    return true;
+}
+
+/* ---- features ---- */
+
+static void set_feature(X86CpuModel *model, const X86Feature *f, bool on)
+{
+    if (!on) {
+        model->features[f->word] &= ~f->bits;
+    } else if (f->bits == f->mark) {
+        model->features[f->word] |= f->bits;
+    } else { /* all that there is of its word */
+        uint32_t all = offered().words[f->word];
+        model->features[f->word] |= all ? all : f->mark;
+    }
+}
+
+static bool is_property(const char *name)
+{
+    for (const QapiMember *m = CpuModelProperties_type.members; m->name; m++) {
+        if (strcmp(m->name, name) == 0) {
+            return true;
         }
     }
-    return set_feature(model, name, on, errp);
+    return false;
+}
+
+static bool set_features(X86CpuModel *model, struct json_object *props, GError **errp)
+{
+    json_object_object_foreach(props, name, value)
+    {
+        X86Feature feature;
+        bool on;
+
+        if (is_property(name)) {
+            continue;
+        }
+        if (!x86_feature_find(name, &feature)) {
+            error_set(errp,
+                      "there is no CPU feature '%s'; features are given as +NAME, -NAME or "
+                      "NAME=on|off, and '-cpu help' lists them",
+                      name);
+            return false;
+        }
+        if (!qapi_place_from_json(&qapi_bool_type, value, name, &on, errp)) {
+            return false;
+        }
+        set_feature(model, &feature, on);
+    }
+    return true;
+}
+
+/* What of @props are no features. */
+static CpuModelProperties *take_properties(struct json_object *props, GError **errp)
+{
+    struct json_object *own = json_object_new_object();
+
+    json_object_object_foreach(props, name, value)
+    {
+        if (is_property(name)) {
+            json_object_object_add(own, name, json_object_get(value));
+        }
+    }
+    CpuModelProperties *given = CpuModelProperties_from_json(own, NULL, errp);
+    json_object_put(own);
+    return given;
+}
+
+bool x86_cpu_model_set(X86CpuModel *model, struct json_object *props, GError **errp)
+{
+    g_autoptr(CpuModelProperties) given = take_properties(props, errp);
+    X86CpuModel changed = *model;
+
+    if (!given || !set_properties(&changed, given, errp) || !set_features(&changed, props, errp)) {
+        return false;
+    }
+    *model = changed;
+    return true;
 }
 
 /* ---- -cpu ---- */
 
-/* What -cpu says beside the model's own properties. */
-typedef struct Request {
-    X86CpuModel model;
-    bool check;              /* a warning for what is missing */
-    bool enforce;            /* an error */
-    bool host_phys_bits;     /* phys_bits are the host's */
-    uint8_t phys_bits_limit; /* and then at most this; 0: no limit */
-    bool level, xlevel;      /* the user's: they stay as they are */
-} Request;
-
-static bool set_phys_bits_limit(Request *r, const char *text, GError **errp)
+/* What comes again counts as if it came only there. */
+static void add_pair(struct json_object *props, const char *name, const char *value)
 {
-    uint64_t value;
-
-    if (!parse_uint(text, 52, &value) || (value && value < 36)) {
-        error_set(errp,
-                  "host-phys-bits-limit must be 0 (no limit) or a number from 36 to 52, not '%s'",
-                  text);
-        return false;
-    }
-    r->phys_bits_limit = (uint8_t)value;
-    return true;
+    json_object_object_del(props, name);
+    json_object_object_add(props, name, keyval_text_new(value));
 }
 
-static bool parse_named(Request *r, const char *name, const char *value, GError **errp)
+/* The elements after the model's name; new reference. */
+static struct json_object *parse_elements(char **parts)
 {
-    const struct {
-        const char *name;
-        bool *to;
-    } flags[] = { { "check", &r->check }, { "enforce", &r->enforce } };
-    bool on;
+    struct json_object *props = json_object_new_object();
 
-    if (!strcmp(name, "host-phys-bits-limit")) {
-        return set_phys_bits_limit(r, value, errp);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
-        if (!strcmp(name, flags[i].name)) {
-            if (!parse_bool(value, flags[i].to)) {
-                error_set(errp, "%s must be on or off, not '%s'", name, value);
-                return false;
-            }
-            return true;
+    for (char **p = parts; *p; p++) {
+        const char *equals = strchr(*p, '=');
+        g_autofree char *name = equals ? g_strndup(*p, (gsize)(equals - *p)) : g_strdup(*p);
+
+        if (**p == '+' || **p == '-') {
+            add_pair(props, *p + 1, **p == '+' ? "on" : "off");
+        } else {
+            add_pair(props, name, equals ? equals + 1 : "on");
         }
     }
-    r->level |= !strcmp(name, "level");
-    r->xlevel |= !strcmp(name, "xlevel");
-    if (!strcmp(name, "phys-bits")) {
-        r->host_phys_bits = false;
-    } else if (!strcmp(name, "host-phys-bits") && parse_bool(value, &on)) {
-        r->host_phys_bits = on;
-    }
-    return x86_cpu_model_set(&r->model, name, value, errp);
-}
-
-/* One element after the model's name. */
-static bool parse_element(Request *r, const char *text, GError **errp)
-{
-    const char *eq = strchr(text, '=');
-
-    if (*text == '+' || *text == '-') {
-        return set_feature(&r->model, text + 1, *text == '+', errp);
-    }
-    g_autofree char *name = eq ? g_strndup(text, (gsize)(eq - text)) : g_strdup(text);
-    return parse_named(r, name, eq ? eq + 1 : "on", errp);
+    return props;
 }
 
 /* Features that cannot be had: an error or a warning, as the user wants it. */
-static bool report_missing(const Request *r, GError **errp)
+static bool report_missing(const X86CpuModel *model, const CpuModelProperties *given, GError **errp)
 {
-    g_autofree const char **missing = x86_cpu_model_missing(&r->model);
+    g_autofree const char **missing = x86_cpu_model_missing(model);
     g_autofree char *names = g_strjoinv(", ", (char **)missing);
 
-    if (*names && r->enforce) {
+    if (*names && given->enforce) {
         error_set(errp,
                   "the %s cannot offer on this host: %s; without 'enforce' the guest runs without "
                   "them",
                   engine_name(), names);
         return false;
     }
-    if (*names && r->check) {
+    if (*names && (!given->has_check || given->check)) {
         error_warn("-cpu: the %s cannot offer on this host: %s; the guest runs without them",
                    engine_name(), names);
     }
@@ -595,50 +592,48 @@ static bool report_missing(const Request *r, GError **errp)
 }
 
 /* What the user named, and @own has not, does not go without a word. */
-static void settle_all(Request *r, const X86CpuModel *own)
+static void settle_all(X86CpuModel *model, const X86CpuModel *own)
 {
-    X86CpuModel asked = r->model;
+    X86CpuModel asked = *model;
 
-    x86_cpu_model_settle(&r->model);
+    x86_cpu_model_settle(model);
     for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
-        r->model.missing[w] |= asked.features[w] & ~own->features[w] & ~r->model.features[w];
+        model->missing[w] |= asked.features[w] & ~own->features[w] & ~model->features[w];
     }
 }
 
-static bool parse_elements(Request *r, char **parts, GError **errp)
+static bool make_of_props(X86CpuModel *model, const char *name, struct json_object *props,
+                          GError **errp)
 {
-    const Known *known = find_model(parts[0] ? parts[0] : "", errp);
+    g_autoptr(CpuModelProperties) given = take_properties(props, errp);
+    X86CpuModel own;
 
-    if (!known) {
+    if (!given || !x86_cpu_model_make(&own, name, errp)) {
         return false;
     }
-    make_model(&r->model, known);
-    r->host_phys_bits = known->made == MADE_MAX || known->made == MADE_HOST;
-    X86CpuModel own = r->model;
-    for (char **p = parts + 1; parts[0] && *p; p++) {
-        if (!parse_element(r, *p, errp)) {
-            return false;
-        }
+    *model = own;
+    if (!x86_cpu_model_set(model, props, errp)) {
+        return false;
     }
-    uint32_t level = r->model.level, xlevel = r->model.xlevel;
-    settle_all(r, &own);
-    r->model.level = r->level ? level : r->model.level;
-    r->model.xlevel = r->xlevel ? xlevel : r->model.xlevel;
-    return report_missing(r, errp);
+    settle_all(model, &own);
+    /* The user's stay as they are. */
+    model->level = given->has_level ? given->level : model->level;
+    model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
+    return report_missing(model, given, errp);
 }
 
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
 {
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-    Request r = { .check = true };
+    struct json_object *props = parse_elements(parts[0] ? parts + 1 : parts);
+    X86CpuModel made;
+    bool ok = make_of_props(&made, parts[0] ? parts[0] : "", props, errp);
 
-    if (!parse_elements(&r, parts, errp)) {
+    json_object_put(props);
+    if (ok) {
+        *model = made;
+    } else {
         g_prefix_error(errp, "-cpu: ");
-        return false;
     }
-    if (r.host_phys_bits && r.phys_bits_limit) {
-        r.model.phys_bits = MIN(r.model.phys_bits, r.phys_bits_limit);
-    }
-    *model = r.model;
-    return true;
+    return ok;
 }

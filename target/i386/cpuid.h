@@ -9,6 +9,7 @@
 #define TARGET_I386_CPUID_H
 
 #include <glib.h>
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -118,18 +119,17 @@ void x86_cpu_set_host(const X86CpuHost *host);
 /* Does this host's CPU have vmx or svm? */
 bool x86_host_has_virtualisation(void);
 
-/* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where prop is
- * phys-bits, host-phys-bits (on: the host's), host-phys-bits-limit (then at most so many; 0: no
- * limit), family, model, stepping, level, xlevel, model-id, vendor, tsc-frequency (Hz), or, for
- * host and max, migratable (on: no invariant TSC). Underscores and dashes in feature names are the
- * same. Topology members are zero afterwards: the caller sets them. Features that cannot be offered
- * here, the model's own too, are left out, with a warning (check, which is on unless switched off);
- * with enforce they are an error. Unknown names are errors; @model is untouched after an error. */
+/* Fill @model from a -cpu argument: NAME[,+feat][,-feat][,feat=on|off][,prop=value], where props
+ * are CpuModelProperties of the schema; of what comes again the last counts, and features count
+ * after properties. Underscores and dashes in feature names are the same. Topology members are zero
+ * afterwards: the caller sets them. Features that cannot be offered here, the model's own too, are
+ * left out, with a warning (check, which is on unless switched off); with enforce they are an
+ * error. Unknown names are errors; @model is untouched after an error. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
 /* The same by steps. First the model @name with all that it should have, */
 bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp);
-/* then elements: a feature ("on", "off") or a property, */
-bool x86_cpu_model_set(X86CpuModel *model, const char *name, const char *value, GError **errp);
+/* then @props, an object: features (true, false) and CpuModelProperties, */
+bool x86_cpu_model_set(X86CpuModel *model, struct json_object *props, GError **errp);
 /* and then features that cannot be offered here go from `features` to `missing`; those of no use
  * without another (AVX without XSAVE) go altogether; and there are leaves for the rest. */
 void x86_cpu_model_settle(X86CpuModel *model);

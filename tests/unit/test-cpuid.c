@@ -4,6 +4,17 @@
 #include <string.h>
 
 #include "target/i386/cpu.h"
+#include "util/keyval.h"
+
+static bool set(X86CpuModel *model, const char *name, const char *value, GError **errp)
+{
+    struct json_object *props = json_object_new_object();
+
+    json_object_object_add(props, name, keyval_text_new(value));
+    bool ok = x86_cpu_model_set(model, props, errp);
+    json_object_put(props);
+    return ok;
+}
 
 static void test_vendor_and_brand(void)
 {
@@ -55,13 +66,12 @@ static void test_base(void)
         g_assert_cmphex(m.features[w], ==, 0);
     }
     for (size_t i = 0; x86_cpu_feature(i, &max, &on); i++) {
-        g_assert_true(
-            x86_cpu_model_set(&m, x86_cpu_feature(i, &max, &on), on ? "on" : "off", NULL));
+        g_assert_true(set(&m, x86_cpu_feature(i, &max, &on), on ? "on" : "off", NULL));
     }
     x86_cpu_model_settle(&m);
-    g_assert_true(x86_cpu_model_set(&m, "family", "15", NULL));
-    g_assert_true(x86_cpu_model_set(&m, "model", "107", NULL));
-    g_assert_true(x86_cpu_model_set(&m, "stepping", "1", NULL));
+    g_assert_true(set(&m, "family", "15", NULL));
+    g_assert_true(set(&m, "model", "107", NULL));
+    g_assert_true(set(&m, "stepping", "1", NULL));
     m.name = max.name;
     m.phys_bits = max.phys_bits;
     g_assert_cmpmem(&m, sizeof(m), &max, sizeof(max));
@@ -153,14 +163,14 @@ static void test_errors(void)
         { "epyc-rome", "*no CPU model 'epyc-rome', but there is 'EPYC-Rome'" },
         { "Haswell-v5", "*no CPU model 'Haswell-v5'*" },
         { "host", "-cpu: CPU model 'host' needs the kvm engine*" },
-        { "qemu64,family=256", "-cpu: family must be a number from 0 to 255, not '256'" },
+        { "qemu64,family=256", "-cpu: family=256 is not right: expects an integer from 0 to 255*" },
         { "qemu64,stepping=16", "*from 0 to 15*" },
         { "qemu64,vendor=Intel", "*vendor must have 12 characters*'Intel'" },
         { "qemu64,vendor=GenuineIntel2", "*vendor must have 12 characters*" },
-        { "qemu64,enforce=perhaps", "-cpu: enforce must be on or off, not 'perhaps'" },
-        { "qemu64,check=2", "-cpu: check must be on or off, not '2'" },
-        { "qemu64,host-phys-bits-limit=20", "*0 (no limit) or a number from 36 to 52, not '20'" },
-        { "qemu64,host-phys-bits-limit=53", "*from 36 to 52, not '53'" },
+        { "qemu64,enforce=perhaps", "-cpu: enforce=perhaps is not right: expects on or off*" },
+        { "qemu64,check=2", "-cpu: check=2 is not right: expects on or off*" },
+        { "qemu64,host-phys-bits-limit=20", "*0 (no limit) or a number from 36 to 52, not 20" },
+        { "qemu64,host-phys-bits-limit=53", "*from 36 to 52, not 53" },
         { "max,+avx512f,enforce", "-cpu: the software CPU cannot offer on this host: avx512f;*" },
         { "max,enforce,+svm,avx512f=on",
           "*cannot offer on this host: avx512f, svm; without 'enforce'*" },
@@ -168,10 +178,14 @@ static void test_errors(void)
         { "qemu64,model-id=01234567890123456789012345678901234567890123456789", "*at most 48*" },
         { "", "*no CPU model ''*" },
         { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
-        { "qemu64,smep=maybe", "*must be on or off, not 'maybe'*" },
+        { "qemu64,smep=maybe", "*smep=maybe is not right: expects on or off*" },
         { "max,phys-bits=99", "*36 to 52*" },
         { "qemu64,migratable=on", "*'migratable' is for the models host and max*" },
-        { "max,migratable=perhaps", "*must be on or off*" },
+        { "max,migratable=perhaps", "*expects on or off*" },
+        { "qemu64,family=x,family=6,+smep,family=y", "*family=y is not right*" },
+        { "qemu64,tsc-frequency=5", "*from 1000000 to 100000000000, not 5" },
+        { "qemu64,=5", "*no CPU feature ''*" },
+        { "qemu64,,", "*no CPU feature ''*" },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -220,7 +234,7 @@ static void test_check(void)
     }
     /* One element at a time: nothing is lost until it is settled. */
     g_assert_true(x86_cpu_model_make(&m, "max", NULL));
-    g_assert_true(x86_cpu_model_set(&m, "svm", "on", NULL));
+    g_assert_true(set(&m, "svm", "on", NULL));
     g_assert_true(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
     x86_cpu_model_settle(&m);
     g_assert_false(x86_cpu_model_has(&m, X86_FEAT_EXT1_ECX, svm));
@@ -307,7 +321,7 @@ static void test_dependent(void)
     g_autoptr(GError) err = NULL;
 
     g_assert_true(x86_cpu_model_make(&m, "Skylake-Server", NULL));
-    g_assert_true(x86_cpu_model_set(&m, "xsave", "off", NULL));
+    g_assert_true(set(&m, "xsave", "off", NULL));
     x86_cpu_model_settle(&m);
     g_assert_false(x86_cpu_model_has(&m, X86_FEAT_1_ECX, CPUID_1_ECX_AVX));
     g_assert_cmphex((m.features[X86_FEAT_D_1_EAX] | m.missing[X86_FEAT_D_1_EAX]) & 15, ==, 0);
