@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "accel/accel.h"
+#include "memory/ram-block.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
 
@@ -466,6 +467,7 @@ void vcpu_pause_all(void)
 
 void vcpu_resume_all(void)
 {
+    ram_blocks_use_large_pages();
     if (stands && accel_current() && accel_current()->resume) {
         accel_current()->resume();
     }

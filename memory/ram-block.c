@@ -35,6 +35,18 @@ uint64_t ram_block_page_size(int fd)
     return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* ---- large pages of the host ---- */
+
+static bool large_pages; /* mappings_mutex */
+
+/* If the host has none, or the kernel has no such call, all stays as it is. */
+static void advise_large_pages(const RamBlock *block)
+{
+    if (block->fd < 0 && !block->shared && block->size >= LARGE_PAGE) {
+        (void)madvise(block->host, block->size, MADV_HUGEPAGE);
+    }
+}
+
 /* ---- where blocks are, for signal handlers ---- */
 
 /* Never freed, only used again, so that a handler can go through them at any moment. */
@@ -65,6 +77,9 @@ static void mapping_add(RamBlock *block)
         blocks = g_ptr_array_new();
     }
     g_ptr_array_add(blocks, block);
+    if (large_pages) {
+        advise_large_pages(block);
+    }
     Mapping *m = mapping_find(0);
     bool is_new = !m;
     if (is_new) {
@@ -280,6 +295,16 @@ GPtrArray *ram_blocks_list(void)
     return list;
 }
 
+void ram_blocks_use_large_pages(void)
+{
+    g_mutex_lock(&mappings_mutex);
+    for (unsigned i = 0; !large_pages && blocks && i < blocks->len; i++) {
+        advise_large_pages(blocks->pdata[i]);
+    }
+    large_pages = true;
+    g_mutex_unlock(&mappings_mutex);
+}
+
 /* ---- preallocation ---- */
 
 /* So much at a time, that a signal or a failure elsewhere can end it. */
@@ -455,6 +480,7 @@ bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn,
     g_autofree Part *parts = g_new0(Part, n);
     atomic_int failure = 0;
 
+    advise_large_pages(block);
     for (unsigned i = 0; i < n; i++) {
         parts[i] = (Part){
             .block = block,

@@ -57,6 +57,12 @@ void ram_block_unref(RamBlock *block);
  * thread. */
 GPtrArray *ram_blocks_list(void);
 
+/* From now on the host may give a block large pages as it is touched, where it does so on request
+ * (madvise): for private anonymous memory, of blocks there are and of new ones. Called when guest
+ * code first runs, and not before: a machine that is only prepared stays as small as what was put
+ * into it. Any thread. */
+void ram_blocks_use_large_pages(void);
+
 /* For a handler of SIGBUS at @host: if that is in a block, put a page of zeros there instead of the
  * one that is lost, so that the access goes on; false: it is in none. Async-signal-safe. */
 bool ram_block_replace_page(const void *host);

@@ -3,7 +3,9 @@
 #include "memory/ram-block.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -233,6 +235,55 @@ static void test_bad(void)
     close(null);
 }
 
+/* Does the host know that large pages are wanted at @host (VmFlags, proc(5))? */
+static bool wants_large_pages(const uint8_t *host)
+{
+    g_autofree char *text = NULL;
+    uint64_t start, end;
+    bool here = false;
+
+    g_assert_true(g_file_get_contents("/proc/self/smaps", &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (sscanf(*line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2) {
+            here = start <= (uintptr_t)host && (uintptr_t)host < end;
+        } else if (here && g_str_has_prefix(*line, "VmFlags:")) {
+            return strstr(*line, " hg");
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* Of what is there when guest code first runs, of what comes later, and of what is touched as a
+ * whole; not of what is too small, shared, or a file. */
+static void test_large_pages(void)
+{
+    if (!g_file_test("/sys/kernel/mm/transparent_hugepage", G_FILE_TEST_IS_DIR)) {
+        g_test_skip("the host's kernel has no transparent large pages");
+        return;
+    }
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    g_assert_cmpint(ftruncate(fd, 4 * MIB), ==, 0);
+    RamBlock *early = new_ok(4 * MIB, -1, false, 0), *touched = new_ok(4 * MIB, -1, false, 0);
+    RamBlock *small = new_ok(MIB, -1, false, 0), *shared = new_ok(4 * MIB, -1, true, 0);
+    RamBlock *file = new_ok(4 * MIB, fd, false, 0);
+
+    g_assert_false(wants_large_pages(early->host));
+    g_assert_true(ram_block_prealloc(touched, 1, NULL, NULL, NULL));
+    g_assert_true(wants_large_pages(touched->host));
+    ram_blocks_use_large_pages();
+    RamBlock *late = new_ok(4 * MIB, -1, false, 0);
+    g_assert_true(wants_large_pages(early->host));
+    g_assert_true(wants_large_pages(late->host));
+    g_assert_false(wants_large_pages(small->host));
+    g_assert_false(wants_large_pages(shared->host));
+    g_assert_false(wants_large_pages(file->host));
+    RamBlock *all[] = { early, touched, small, shared, file, late };
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
+        ram_block_unref(all[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -246,5 +297,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/prealloc-fails", test_prealloc_fails);
     g_test_add_func("/ram-block/prealloc-interrupted", test_prealloc_interrupted);
     g_test_add_func("/ram-block/bad", test_bad);
+    g_test_add_func("/ram-block/large-pages", test_large_pages);
     return g_test_run();
 }
