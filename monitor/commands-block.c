@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QMP commands about block devices, which are flash, and the nodes of -blockdev (qapi/block.json).
- */
+/* QMP commands about block devices and nodes (qapi/block.json, block-node.json). */
 #include <string.h>
 #include <sys/stat.h>
 
-#include "hw/block/block-node.h"
+#include "block/backend.h"
+#include "block/driver.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/core/machine.h"
 #include "hw/i386/x86.h"
@@ -15,40 +15,54 @@
 
 /* ---- nodes ---- */
 
-static ImageInfo *image_info(const char *file, const char *driver)
-{
-    ImageInfo *image = g_new0(ImageInfo, 1);
-    struct stat st;
-
-    image->filename = g_strdup(file);
-    image->format = g_strdup(driver);
-    if (stat(file, &st) == 0) {
-        image->virtual_size = st.st_size;
-        image->has_actual_size = true;
-        image->actual_size = (int64_t)st.st_blocks * HOST_SECTOR;
-    }
-    return image;
-}
-
-/* @name: of the node, or NULL. */
-static BlockDeviceInfo *device_info(const char *name, const char *driver, const char *file,
-                                    bool read_only)
+/* Of flash that is a file, not a node. */
+static BlockDeviceInfo *file_info(const char *file, bool read_only)
 {
     BlockDeviceInfo *info = g_new0(BlockDeviceInfo, 1);
+    struct stat st;
 
     info->file = g_strdup(file);
-    info->node_name = g_strdup(name);
     info->ro = read_only;
-    info->drv = g_strdup(driver);
-    info->image = image_info(file, driver);
+    info->drv = g_strdup("raw");
+    info->image = g_new0(ImageInfo, 1);
+    info->image->filename = g_strdup(file);
+    info->image->format = g_strdup("raw");
+    if (stat(file, &st) == 0) {
+        info->image->virtual_size = st.st_size;
+        info->image->has_actual_size = true;
+        info->image->actual_size = (int64_t)st.st_blocks * HOST_SECTOR;
+    }
     info->cache = g_new0(BlockdevCacheInfo, 1);
     info->cache->writeback = true;
     return info;
 }
 
-static void add_node(const BlockNode *node, void *list)
+static BlockDeviceInfo *node_info(BlockNode *node)
 {
-    g_ptr_array_add(list, device_info(node->name, node->driver, node->filename, node->read_only));
+    BlockDeviceInfo *info = g_new0(BlockDeviceInfo, 1);
+    int64_t length = block_node_length(node), allocated = block_node_allocated(node);
+
+    info->file = g_strdup(node->filename);
+    info->node_name = g_strdup(node->name);
+    info->ro = node->read_only;
+    info->drv = g_strdup(BlockdevDriver_str(node->driver->id));
+    info->detect_zeroes = node->detect_zeroes;
+    info->image = g_new0(ImageInfo, 1);
+    info->image->filename = g_strdup(node->filename);
+    info->image->format = g_strdup(info->drv);
+    info->image->virtual_size = MAX(length, 0);
+    info->image->has_actual_size = allocated >= 0;
+    info->image->actual_size = allocated;
+    info->cache = g_new0(BlockdevCacheInfo, 1);
+    info->cache->writeback = true;
+    info->cache->direct = node->direct;
+    info->cache->no_flush = node->no_flush;
+    return info;
+}
+
+static void add_node(BlockNode *node, void *list)
+{
+    g_ptr_array_add(list, node_info(node));
 }
 
 GPtrArray *qmp_query_named_block_nodes(bool has_flat, bool flat, GError **errp)
@@ -57,6 +71,37 @@ GPtrArray *qmp_query_named_block_nodes(bool has_flat, bool flat, GError **errp)
 
     block_node_foreach(add_node, list);
     return list;
+}
+
+bool qmp_blockdev_add(const BlockdevOptions *options, GError **errp)
+{
+    return block_node_add(options, errp) != NULL;
+}
+
+bool qmp_blockdev_del(const char *node_name, GError **errp)
+{
+    return block_node_del(node_name, errp);
+}
+
+bool qmp_block_resize(const char *device, const char *node_name, int64_t size, GError **errp)
+{
+    const BlockBackend *backend = device ? block_backend_find(device) : NULL;
+    BlockNode *node = backend ? block_backend_node(backend) : NULL;
+
+    if (!device == !node_name) {
+        error_set(errp, "give one of 'device' and 'node-name'");
+        return false;
+    }
+    if (size < 0) {
+        error_set(errp, "'size' is negative");
+        return false;
+    }
+    if (device && !backend) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "there is no drive '%s'", device);
+        return false;
+    }
+    node = node ? node : block_node_find(node_name, errp);
+    return node && block_resize(node, (uint64_t)size, errp);
 }
 
 /* ---- devices ---- */
@@ -74,6 +119,33 @@ static char *flash_drive(const Machine *machine, unsigned unit)
     return flash_node(machine, unit) ? g_strdup("") : g_strdup_printf("pflash%u", unit);
 }
 
+static void add_backend(BlockBackend *backend, void *list)
+{
+    BlockInfo *info = g_new0(BlockInfo, 1);
+
+    info->device = g_strdup(backend->name ? backend->name : "");
+    info->qdev = g_strdup(backend->device);
+    info->type = g_strdup("unknown");
+    info->inserted = node_info(block_backend_node(backend));
+    if (backend->device) {
+        info->has_io_status = true;
+        info->io_status = !backend->failed    ? BLOCK_DEVICE_IO_STATUS_OK
+                          : backend->no_space ? BLOCK_DEVICE_IO_STATUS_NOSPACE
+                                              : BLOCK_DEVICE_IO_STATUS_FAILED;
+    }
+    g_ptr_array_add(list, info);
+}
+
+/* What flash @unit is. */
+static BlockDeviceInfo *flash_info(const Machine *machine, unsigned unit)
+{
+    const PflashUse *use = pflash_cfi01_use(machine->flash[unit]);
+    BlockNode *node =
+        flash_node(machine, unit) ? block_node_find(flash_node(machine, unit), NULL) : NULL;
+
+    return node ? node_info(node) : file_info(use->file, use->readonly);
+}
+
 GPtrArray *qmp_query_block(GError **errp)
 {
     GPtrArray *list = BlockInfo_list_new();
@@ -83,14 +155,14 @@ GPtrArray *qmp_query_block(GError **errp)
         if (!machine->flash[i]) {
             continue;
         }
-        const PflashUse *use = pflash_cfi01_use(machine->flash[i]);
         BlockInfo *info = g_new0(BlockInfo, 1);
         info->device = flash_drive(machine, i);
         info->qdev = object_path(OBJECT(machine->flash[i]));
         info->type = g_strdup("unknown");
-        info->inserted = device_info(flash_node(machine, i), "raw", use->file, use->readonly);
+        info->inserted = flash_info(machine, i);
         g_ptr_array_add(list, info);
     }
+    block_backend_foreach(add_backend, list);
     return list;
 }
 
@@ -116,7 +188,45 @@ static BlockDeviceStats *device_stats(const PflashUse *use)
     return stats;
 }
 
-static GPtrArray *flash_stats(void)
+static void add_backend_stats(BlockBackend *backend, void *list)
+{
+    const BlockStatistics *from = &backend->stats;
+    BlockStats *item = g_new0(BlockStats, 1);
+    BlockDeviceStats *to = item->stats = device_stats(NULL);
+    const struct {
+        BlockOp op;
+        int64_t *operations, *bytes, *ns, *failed, *invalid;
+    } rows[] = {
+        { BLOCK_READ, &to->rd_operations, &to->rd_bytes, &to->rd_total_time_ns,
+          &to->failed_rd_operations, &to->invalid_rd_operations },
+        { BLOCK_WRITE, &to->wr_operations, &to->wr_bytes, &to->wr_total_time_ns,
+          &to->failed_wr_operations, &to->invalid_wr_operations },
+        { BLOCK_WRITE_ZEROES, &to->wr_operations, &to->wr_bytes, &to->wr_total_time_ns,
+          &to->failed_wr_operations, &to->invalid_wr_operations },
+        { BLOCK_FLUSH, &to->flush_operations, NULL, &to->flush_total_time_ns,
+          &to->failed_flush_operations, &to->invalid_flush_operations },
+        { BLOCK_DISCARD, &to->unmap_operations, &to->unmap_bytes, &to->unmap_total_time_ns,
+          &to->failed_unmap_operations, &to->invalid_unmap_operations },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        *rows[i].operations += (int64_t)from->operations[rows[i].op];
+        *rows[i].ns += from->ns[rows[i].op];
+        *rows[i].failed += (int64_t)from->failed[rows[i].op];
+        *rows[i].invalid += (int64_t)from->invalid[rows[i].op];
+        if (rows[i].bytes) {
+            *rows[i].bytes += (int64_t)from->bytes[rows[i].op];
+        }
+    }
+    to->wr_highest_offset = (int64_t)from->written_end;
+    to->account_invalid = false;
+    item->device = g_strdup(backend->name ? backend->name : "");
+    item->qdev = g_strdup(backend->device);
+    item->node_name = g_strdup(block_backend_node(backend)->name);
+    g_ptr_array_add(list, item);
+}
+
+static GPtrArray *all_stats(void)
 {
     GPtrArray *list = BlockStats_list_new();
     const Machine *machine = machine_current();
@@ -132,10 +242,11 @@ static GPtrArray *flash_stats(void)
             g_ptr_array_add(list, stats);
         }
     }
+    block_backend_foreach(add_backend_stats, list);
     return list;
 }
 
-static void add_node_stats(const BlockNode *node, void *list)
+static void add_node_stats(BlockNode *node, void *list)
 {
     const Machine *machine = machine_current();
     BlockStats *stats = g_new0(BlockStats, 1);
@@ -154,7 +265,7 @@ static void add_node_stats(const BlockNode *node, void *list)
 GPtrArray *qmp_query_blockstats(bool has_query_nodes, bool query_nodes, GError **errp)
 {
     if (!has_query_nodes || !query_nodes) {
-        return flash_stats();
+        return all_stats();
     }
     GPtrArray *list = BlockStats_list_new();
     block_node_foreach(add_node_stats, list);

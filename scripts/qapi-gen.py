@@ -18,7 +18,8 @@ INTS = {f'{u}int{n}': f'{u}int{n}_t' for u in ('', 'u') for n in (8, 16, 32, 64)
 SCALARS = {'int': 'int64_t', 'size': 'uint64_t', 'bool': 'bool', 'number': 'double', **INTS}
 BUILTINS = {**SCALARS, 'str': 'char *', 'any': 'struct json_object *'}
 JSON_TYPES = {'str': 'string', 'bool': 'boolean', 'number': 'number', 'int': 'int', 'any': 'value'}
-C_WORDS = {'auto', 'bool', 'case', 'char', 'const', 'default', 'do', 'double', 'else', 'enum', 'errp',
+C_WORDS = {'auto', 'bool', 'case', 'char', 'const', 'default', 'do', 'double', 'else', 'enum', 'errno',
+           'errp',
            'extern', 'float', 'for', 'if', 'inline', 'int', 'linux', 'long', 'register', 'return',
            'short', 'signed', 'static', 'struct', 'switch', 'typedef', 'union', 'unix', 'unsigned',
            'void', 'volatile', 'while'}

@@ -2,7 +2,7 @@
 /* Options about firmware: -L, -bios, -pflash, and -drive, of which there is only flash. */
 #include <string.h>
 
-#include "hw/block/block-node.h"
+#include "block/node.h"
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -84,5 +84,5 @@ bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 
 bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp)
 {
-    return block_node_add(parsed, errp);
+    return block_node_add(parsed, errp) != NULL;
 }

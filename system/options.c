@@ -560,8 +560,8 @@ const Option options[] = {
     { "drive", "if=pflash,file=FILE[,unit=0|1][,readonly=on|off][,format=raw]",
       "flash that ends at 4 GiB (unit 0) or below the other one (unit 1), for firmware and its variables",
       START_MACHINE, option_do_drive, .type = &DriveOptions_type },
-    { "blockdev", "file|raw,node-name=N,filename=FILE|file=N[,read-only=on|off] | JSON",
-      "a file for -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = option_apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
+    { "blockdev", "DRIVER,node-name=N,filename=FILE|file=N[,read-only=on|off][,OPTION=...] | JSON",
+      "a block node, for devices and -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = option_apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
     { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, option_do_data_dir,
       option_text_data_dirs },
 

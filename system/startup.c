@@ -9,6 +9,7 @@
 #include "accel/choose.h"
 #include "accel/memory-failure.h"
 #include "backends/host-memory-backend.h"
+#include "block/backend.h"
 #include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
@@ -343,6 +344,7 @@ void startup_cleanup(Startup *startup, bool ok)
     migration_finish();
     incoming_finish();
     gdb_server_cleanup();
+    block_finish();
     monitor_cleanup();
     chardev_cleanup();
     host_memory_backends_release();

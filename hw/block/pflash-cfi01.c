@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "block/file-lock.h"
+#include "block/node.h"
 #include "memory/dirty.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -348,9 +350,11 @@ static const MemoryRegionOps pflash_ops = { pflash_read, pflash_write, 1, 8 };
 
 static bool lock_file(Pflash *s, GError **errp)
 {
-    struct flock lock = { .l_type = s->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+    FileLock lock = { .fd = s->fd };
+    unsigned perm;
 
-    if (fcntl(s->fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES)) {
+    if (file_lock_set(&lock, BLOCK_PERM_READ | (s->readonly ? 0 : BLOCK_PERM_WRITE),
+                      BLOCK_PERM_ALL & ~BLOCK_PERM_WRITE, &perm) != EAGAIN) {
         return true; /* or a file system without locks */
     }
     error_set(errp, "%s: another program uses it%s; give each machine a copy of its own", s->file,

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "accel/accel.h"
-#include "hw/block/block-node.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/fw-cfg.h"
@@ -304,14 +303,37 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     return true;
 }
 
+/* Flash is the node's file, which it reads and writes itself. */
+static bool add_flash_of_node(X86Machine *x86, unsigned unit, GError **errp)
+{
+    g_autofree char *user = g_strdup_printf("flash %u", unit);
+    BlockNode *node = block_node_find(x86->pflash[unit], errp);
+    const char *file = node ? block_node_plain_file(node) : NULL;
+    BlockEdge *edge = &x86->flash_edges[unit];
+
+    if (!node) {
+        return false;
+    }
+    if (!file) {
+        error_set(errp, "flash is a file as it is: driver file, with or without raw on top of it");
+        return false;
+    }
+    /* The flash locks the file as it needs: the node does nothing with it. */
+    if (!block_edge_attach(edge, node, user, 0, BLOCK_PERM_ALL, errp)) {
+        return false;
+    }
+    if (!firmware_add_flash(&x86->parent, unit, file, node->read_only, errp)) {
+        block_edge_detach(edge);
+        return false;
+    }
+    return true;
+}
+
 /* -machine pflash0=, pflash1= */
 static bool add_flash_of_nodes(X86Machine *x86, GError **errp)
 {
     for (unsigned i = 0; i < MAX_FLASH; i++) {
-        const BlockNode *node = x86->pflash[i] ? block_node_find(x86->pflash[i], errp) : NULL;
-
-        if (x86->pflash[i] && (!node || !firmware_add_flash(&x86->parent, i, node->filename,
-                                                            node->read_only, errp))) {
+        if (x86->pflash[i] && !add_flash_of_node(x86, i, errp)) {
             g_prefix_error(errp, "-machine pflash%u=%s: ", i, x86->pflash[i]);
             return false;
         }

@@ -8,6 +8,7 @@
 #ifndef HW_I386_X86_H
 #define HW_I386_X86_H
 
+#include "block/node.h"
 #include "hw/acpi/pm.h"
 #include "hw/core/irq-or.h"
 #include "hw/core/machine.h"
@@ -46,7 +47,8 @@ typedef struct X86Machine {
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
     /* configuration */
-    char *pflash[MAX_FLASH]; /* properties "pflash0", "pflash1": block nodes, or NULL */
+    char *pflash[MAX_FLASH];          /* properties "pflash0", "pflash1": block nodes, or NULL */
+    BlockEdge flash_edges[MAX_FLASH]; /* wiring: to them */
     /* wiring */
     bool firmware;           /* there is some: it loads the kernel and gets the tables */
     RamBlock *rom;           /* of rom_region */

@@ -102,7 +102,7 @@ REFUSED = [
     (["-blockdev", "raw,node-name=a,file.driver=file"], r"file\.filename missing"),
     (["-blockdev", "raw,node-name=a,file.driver=file,file.0=x"], "'file' list names"),
     (["-blockdev", "raw,node-name=a,file.driver=file,file.filename=/x,file.colour=red"], r"file\.colour"),
-    (["-blockdev", "raw,node-name=a,file.driver=file,file.node-name=a,file.filename=/x"], "'a' already"),
+    (["-blockdev", "raw,node-name=a,file.driver=null-co,file.node-name=a"], "'a' already"),
     (["-blockdev", "file,node-name=a,filename=/x,read-only=2"], "read-only=2 on off"),
     (["-drive", "file=x,format=qcow2,cache=none"], "no disks pflash"),
     (["-drive", "if=pflash,file=x,unit=2"], "unit=2 0 and 1"),

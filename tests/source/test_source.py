@@ -153,7 +153,6 @@ def test_members_are_found():
 
 # Variables of hw/ outside of structures, and why a saved machine does not need them.
 VARIABLES = {
-    "hw/block/block-node.c": {"nodes": "configuration", "count": "numbers names that users do not give"},
     "hw/char/serial.c": {"serials": "wiring"},
     "hw/core/bus.c": {"all_buses": "wiring", "none": "empty"},
     "hw/core/device.c": {"realized_devices": "wiring"},

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "block/backend.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "qapi/qapi-events.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+#define MAX_THREADS 64
+
+static GPtrArray *backends; /* of BlockBackend */
+static GThreadPool *pool;
+
+/* ---- the list ---- */
+
+void block_backend_foreach(void (*fn)(BlockBackend *backend, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        fn(backends->pdata[i], opaque);
+    }
+}
+
+BlockBackend *block_backend_find(const char *name)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        BlockBackend *backend = backends->pdata[i];
+
+        if (g_strcmp0(backend->name, name) == 0) {
+            return backend;
+        }
+    }
+    return NULL;
+}
+
+static void backend_free(BlockBackend *backend)
+{
+    g_ptr_array_remove(backends, backend);
+    block_edge_detach(&backend->edge);
+    g_mutex_clear(&backend->mutex);
+    g_cond_clear(&backend->ended);
+    g_free(backend->name);
+    g_free(backend);
+}
+
+BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp)
+{
+    g_autofree char *user = g_strdup_printf("drive '%s'", name ? name : node->name);
+    BlockBackend *backend = g_new0(BlockBackend, 1);
+    bool ok;
+
+    backends = backends ? backends : g_ptr_array_new();
+    g_ptr_array_add(backends, backend);
+    backend->name = g_strdup(name);
+    backend->on_read_error = BLOCKDEV_ON_ERROR_REPORT;
+    backend->on_write_error = BLOCKDEV_ON_ERROR_ENOSPC;
+    g_mutex_init(&backend->mutex);
+    g_cond_init(&backend->ended);
+    g_queue_init(&backend->done);
+    ok = block_edge_attach(&backend->edge, node, user, 0, BLOCK_PERM_ALL, errp);
+    block_node_unref(node); /* the edge has its own */
+    if (!ok) {
+        backend_free(backend);
+        return NULL;
+    }
+    return backend;
+}
+
+BlockBackend *block_backend_get(const char *name, GError **errp)
+{
+    BlockBackend *backend = block_backend_find(name);
+    BlockNode *node;
+
+    if (backend && backend->device) {
+        error_set(errp, "drive '%s' is in use by %s", name, backend->device);
+        return NULL;
+    }
+    if (backend) {
+        return backend;
+    }
+    node = block_node_find(name, NULL);
+    if (!node) {
+        error_set(errp,
+                  "there is no drive or block node '%s': make it with -drive if=none,id=%s or "
+                  "-blockdev node-name=%s",
+                  name, name, name);
+        return NULL;
+    }
+    node->refs++;
+    return block_backend_new(NULL, node, errp);
+}
+
+/* ---- devices ---- */
+
+bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
+                        GError **errp)
+{
+    g_autofree char *user = g_strdup_printf("device %s", path);
+    BlockNode *node = block_backend_node(backend);
+    unsigned shares = BLOCK_PERM_ALL & ~(share ? 0u : BLOCK_PERM_WRITE);
+    bool ok;
+
+    node->refs++;
+    block_edge_detach(&backend->edge);
+    ok = block_edge_attach(&backend->edge, node, user,
+                           BLOCK_PERM_READ | (read_only ? 0 : BLOCK_PERM_WRITE), shares, errp);
+    if (!ok) {
+        block_edge_attach(&backend->edge, node, "nobody", 0, BLOCK_PERM_ALL, NULL);
+    } else {
+        backend->device = g_strdup(path);
+        backend->writable = !read_only;
+    }
+    block_node_unref(node);
+    if (!ok && !backend->name) {
+        backend_free(backend);
+    }
+    return ok;
+}
+
+void block_backend_release(BlockBackend *backend)
+{
+    BlockNode *node = block_backend_node(backend);
+
+    g_assert(!backend->pending);
+    g_clear_pointer(&backend->device, g_free);
+    backend->resized = NULL;
+    backend->writable = false;
+    if (!backend->name) {
+        backend_free(backend);
+        return;
+    }
+    node->refs++;
+    block_edge_detach(&backend->edge);
+    block_edge_attach(&backend->edge, node, "nobody", 0, BLOCK_PERM_ALL, NULL);
+    block_node_unref(node);
+}
+
+uint64_t block_backend_size(BlockBackend *backend)
+{
+    int64_t length = block_node_length(block_backend_node(backend));
+
+    return length < 0 ? 0 : ((uint64_t)length + BLOCK_SECTOR - 1) / BLOCK_SECTOR * BLOCK_SECTOR;
+}
+
+/* ---- requests ---- */
+
+static int carry_out(BlockNode *node, const BlockRequest *r)
+{
+    switch (r->op) {
+    case BLOCK_READ:
+        return block_node_read(node, r->offset, r->iov, r->iovcnt);
+    case BLOCK_WRITE:
+        return block_node_write(node, r->offset, r->iov, r->iovcnt);
+    case BLOCK_FLUSH:
+        return block_node_flush(node);
+    case BLOCK_DISCARD:
+        return block_node_discard(node, r->offset, r->bytes);
+    default:
+        return block_node_write_zeroes(node, r->offset, r->bytes, r->unmap);
+    }
+}
+
+static void account(BlockStatistics *stats, const BlockRequest *r)
+{
+    stats->ns[r->op] += r->end_ns - r->start_ns;
+    if (r->error) {
+        stats->failed[r->op]++;
+        return;
+    }
+    stats->operations[r->op]++;
+    stats->bytes[r->op] += r->bytes;
+    if (r->op == BLOCK_WRITE || r->op == BLOCK_WRITE_ZEROES) {
+        stats->written_end = MAX(stats->written_end, r->offset + r->bytes);
+    }
+}
+
+/* Tell the device of those that the pool is through with. */
+static void complete(BlockBackend *backend)
+{
+    BlockRequest *r;
+    GQueue done;
+
+    g_mutex_lock(&backend->mutex);
+    done = backend->done;
+    g_queue_init(&backend->done);
+    g_mutex_unlock(&backend->mutex);
+    while ((r = g_queue_pop_head(&done))) {
+        backend->pending--;
+        account(&backend->stats, r);
+        r->done(r);
+    }
+}
+
+/* From the main loop. The backend may be gone: whoever drained it took what was there. */
+static void look(void *opaque)
+{
+    BlockBackend *backend = opaque;
+
+    for (unsigned i = 0; i < backends->len; i++) {
+        if (backends->pdata[i] == backend) {
+            g_mutex_lock(&backend->mutex);
+            backend->scheduled = false;
+            g_mutex_unlock(&backend->mutex);
+            complete(backend);
+        }
+    }
+}
+
+/* In a thread of the pool. */
+static void work(gpointer data, gpointer opaque)
+{
+    BlockRequest *r = data;
+    BlockBackend *backend = r->backend;
+    BlockNode *node = block_backend_node(backend);
+
+    r->error = carry_out(node, r);
+    if (!r->error && r->and_flush) {
+        r->error = block_node_flush(node);
+    }
+    r->end_ns = clock_host_ns();
+    g_mutex_lock(&backend->mutex);
+    g_queue_push_tail(&backend->done, r);
+    if (!backend->scheduled) {
+        backend->scheduled = true;
+        main_loop_schedule(look, backend);
+    }
+    g_cond_signal(&backend->ended);
+    g_mutex_unlock(&backend->mutex);
+}
+
+/* Not the last reference of a thread to the backend's mutex: whoever drains waits for the number of
+ * requests that are done, which is seen under it. */
+void block_submit(BlockBackend *backend, BlockRequest *r)
+{
+    if (!pool) {
+        pool = g_thread_pool_new(work, NULL, MAX_THREADS, FALSE, NULL);
+    }
+    r->backend = backend;
+    r->error = 0;
+    r->start_ns = clock_host_ns();
+    backend->pending++;
+    g_thread_pool_push(pool, r, NULL);
+}
+
+void block_count_invalid(BlockBackend *backend, BlockOp op)
+{
+    backend->stats.invalid[op]++;
+}
+
+void block_drain(BlockBackend *backend)
+{
+    while (backend->pending) {
+        g_mutex_lock(&backend->mutex);
+        while (g_queue_is_empty(&backend->done)) {
+            g_cond_wait(&backend->ended, &backend->mutex);
+        }
+        g_mutex_unlock(&backend->mutex);
+        complete(backend);
+    }
+}
+
+/* ---- errors ---- */
+
+BlockErrorAction block_error_action(const BlockRequest *r)
+{
+    BlockBackend *backend = r->backend;
+    BlockNode *node = block_backend_node(backend);
+    bool read = r->op == BLOCK_READ, no_space = r->error == ENOSPC;
+    BlockErrorAction action = BLOCK_ERROR_ACTION_REPORT;
+
+    switch (read ? backend->on_read_error : backend->on_write_error) {
+    case BLOCKDEV_ON_ERROR_IGNORE:
+        action = BLOCK_ERROR_ACTION_IGNORE;
+        break;
+    case BLOCKDEV_ON_ERROR_ENOSPC:
+    case BLOCKDEV_ON_ERROR_AUTO:
+        action = no_space ? BLOCK_ERROR_ACTION_STOP : BLOCK_ERROR_ACTION_REPORT;
+        break;
+    case BLOCKDEV_ON_ERROR_STOP:
+        action = BLOCK_ERROR_ACTION_STOP;
+        break;
+    default:
+        break;
+    }
+    backend->failed = action != BLOCK_ERROR_ACTION_IGNORE;
+    backend->no_space = no_space;
+    qapi_event_send_block_io_error(backend->name ? backend->name : "", node->name,
+                                   read ? IO_OPERATION_TYPE_READ : IO_OPERATION_TYPE_WRITE, action,
+                                   true, no_space, g_strerror(r->error));
+    return action;
+}
+
+/* ---- sizes ---- */
+
+/* Is @node @top, or below it? */
+static bool is_below(const BlockNode *top, const BlockNode *node)
+{
+    while (top && top != node) {
+        top = top->file.node;
+    }
+    return top;
+}
+
+bool block_resize(BlockNode *node, uint64_t size, GError **errp)
+{
+    int err;
+
+    if (size > BLOCK_MAX_SIZE) {
+        error_set(errp, "size=%" PRIu64 " is too large", size);
+        return false;
+    }
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        block_drain(backends->pdata[i]);
+    }
+    err = block_node_truncate(node, size);
+    if (err) {
+        error_set_errno(errp, err, "block node '%s' cannot have %" PRIu64 " bytes", node->name,
+                        size);
+        return false;
+    }
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        BlockBackend *backend = backends->pdata[i];
+
+        if (backend->resized && is_below(block_backend_node(backend), node)) {
+            backend->resized(backend->opaque);
+        }
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void flush_one(BlockNode *node, void *opaque)
+{
+    int err = block_node_flush(node);
+
+    if (err) {
+        error_warn("block node '%s': what was written may not be on the disk: %s", node->name,
+                   g_strerror(err));
+    }
+}
+
+void block_finish(void)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        block_drain(backends->pdata[i]);
+    }
+    block_node_foreach(flush_one, NULL);
+    if (pool) {
+        g_thread_pool_free(g_steal_pointer(&pool), FALSE, TRUE);
+    }
+}

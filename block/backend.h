@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Backends: what a device has its requests carried out by. One has a node at the top of a graph,
+ * perhaps the name of a -drive, statistics, and what is to be done about errors.
+ *
+ * Requests are asynchronous: threads of a pool carry them out, in any order, and the main loop,
+ * with the machine lock, tells the device. Everything here is called with the machine lock.
+ */
+#ifndef BLOCK_BACKEND_H
+#define BLOCK_BACKEND_H
+
+#include "block/node.h"
+
+typedef enum BlockOp {
+    BLOCK_READ,
+    BLOCK_WRITE,
+    BLOCK_FLUSH,
+    BLOCK_DISCARD,
+    BLOCK_WRITE_ZEROES,
+} BlockOp;
+#define BLOCK_OP_COUNT 5
+
+typedef struct BlockBackend BlockBackend;
+typedef struct BlockRequest BlockRequest;
+
+/* Its memory, and what @iov points to, are the caller's until `done` is called. */
+struct BlockRequest {
+    BlockOp op;
+    uint64_t offset, bytes; /* of reads and writes: those of @iov */
+    const struct iovec *iov;
+    unsigned iovcnt;
+    bool unmap;     /* BLOCK_WRITE_ZEROES: the place may go back to the host */
+    bool and_flush; /* writes: done when they are on the host's disk */
+    void (*done)(BlockRequest *request);
+    void *opaque;
+    int error; /* for `done`: 0 or a positive errno value */
+    /* block/backend.c's */
+    BlockBackend *backend;
+    int64_t start_ns, end_ns;
+};
+
+typedef struct BlockStatistics {
+    uint64_t operations[BLOCK_OP_COUNT], bytes[BLOCK_OP_COUNT], failed[BLOCK_OP_COUNT],
+        invalid[BLOCK_OP_COUNT];
+    int64_t ns[BLOCK_OP_COUNT];
+    uint64_t written_end; /* of the highest byte that was written */
+} BlockStatistics;
+
+struct BlockBackend {
+    char *name; /* of -drive; NULL: made for a device, of a node */
+    BlockEdge edge;
+    BlockdevOnError on_read_error, on_write_error;
+    BlockStatistics stats;
+    bool writable;
+    char *device; /* path of the device that has it; NULL: none */
+    /* Called when its size has changed; NULL: nobody wants to know. */
+    void (*resized)(void *opaque);
+    void *opaque;
+    bool failed, no_space; /* how the last request went that was reported */
+    unsigned pending;      /* requests whose `done` was not called */
+    /* Requests that the pool is through with. */
+    GMutex mutex;
+    GCond ended;
+    GQueue done;    /* under the mutex */
+    bool scheduled; /* the main loop will look there; under the mutex */
+};
+
+/* A backend with @name, which is free, for @node (whose reference it takes, also on failure). */
+BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp);
+/* The one that is called @name; or, for a node of that name, a new one without name. Errors: none
+ * such, a device has it. */
+BlockBackend *block_backend_get(const char *name, GError **errp);
+/* Take it for the device at @path, which writes to it unless @read_only; others may write to its
+ * nodes too if @share. Errors as block_edge_attach() has them. One without a name is gone then. */
+bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
+                        GError **errp);
+/* The device is through with it, and has no requests pending. Goes if it has no name. */
+void block_backend_release(BlockBackend *backend);
+/* Call @fn for each. */
+void block_backend_foreach(void (*fn)(BlockBackend *backend, void *opaque), void *opaque);
+/* The one called @name, or NULL. */
+BlockBackend *block_backend_find(const char *name);
+
+/* Its node, and the bytes that a device sees: whole sectors. */
+static inline BlockNode *block_backend_node(const BlockBackend *backend)
+{
+    return backend->edge.node;
+}
+uint64_t block_backend_size(BlockBackend *backend);
+
+/* Carry @request out. `done` is called later, never from here. One beyond the end is an error. */
+void block_submit(BlockBackend *backend, BlockRequest *request);
+/* Count a request that made no sense, and was not submitted. */
+void block_count_invalid(BlockBackend *backend, BlockOp op);
+/* Wait until no request is pending, which ends, and have `done` called of each. */
+void block_drain(BlockBackend *backend);
+
+/* What to do about @request's error, by rerror= and werror=: REPORT, IGNORE or STOP. Sends
+ * BLOCK_IO_ERROR. */
+BlockErrorAction block_error_action(const BlockRequest *request);
+
+/* block_resize. Errors: no such, in use, the host refuses. */
+bool block_resize(BlockNode *node, uint64_t size, GError **errp);
+
+/* The program ends: everything written goes to the host's disk, and files are closed. */
+void block_finish(void);
+
+#endif

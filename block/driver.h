@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drivers of block nodes: tables. A driver without a function for something passes it to the node
+ * below, if it has one.
+ */
+#ifndef BLOCK_DRIVER_H
+#define BLOCK_DRIVER_H
+
+#include "block/node.h"
+
+struct BlockDriver {
+    BlockdevDriver id;
+    /* Options are node->options. Opens what is below it, sets node->filename and ->state. May leave
+     * things behind on failure: `close` is called. */
+    bool (*open)(BlockNode *node, GError **errp);
+    void (*close)(BlockNode *node); /* may be NULL */
+    /* What users do with it has changed: all of them together do @uses, and let others do @shares.
+     * NULL: whatever is done with it, is done with the node below. */
+    bool (*set_perms)(BlockNode *node, unsigned uses, unsigned shares, GError **errp);
+    /* Requests: 0 or a positive errno value. Zeros and discards may say ENOTSUP: zeros are then
+     * written, and discards forgotten. */
+    int (*read)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+    int (*write)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+    int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
+    int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes);
+    int (*flush)(BlockNode *node);
+    int64_t (*length)(BlockNode *node); /* or a negative errno value */
+    int (*truncate)(BlockNode *node, uint64_t size);
+    int64_t (*allocated)(BlockNode *node);
+};
+
+/* Known from now on; before main(). */
+void block_driver_register(const BlockDriver *driver);
+#define BLOCK_DRIVER_REGISTER(driver)                                \
+    static void __attribute__((constructor)) driver##_register(void) \
+    {                                                                \
+        block_driver_register(&driver);                              \
+    }
+
+#endif

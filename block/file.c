@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drivers "file" and "host_device": a file, or a block device of the host.
+ *
+ * With cache.direct=on requests whose place, length and memory are whole pages go past the host's
+ * page cache. All others go through it by a second open file, which the kernel keeps coherent.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block/driver.h"
+#include "block/file-lock.h"
+#include "block/iov.h"
+#include "util/error.h"
+
+#define DIRECT_ALIGN 4096
+#define HOST_SECTOR  512 /* unit of st_blocks */
+
+typedef struct FileState {
+    int fd, direct_fd; /* direct_fd -1: not asked for */
+    bool device;
+    bool locking; /* can be, and is wanted */
+    FileLock lock;
+} FileState;
+
+/* ---- opening ---- */
+
+static int open_for(const char *name, bool read_only, int flags)
+{
+    return open(name, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | flags);
+}
+
+/* auto-read-only: a file that cannot be written is only read. */
+static int open_file(BlockNode *node, const char *name)
+{
+    int fd = open_for(name, node->read_only, O_NONBLOCK); /* a FIFO does not make it wait */
+
+    if (fd < 0 && !node->read_only && node->options->auto_read_only &&
+        (errno == EACCES || errno == EROFS || errno == EPERM)) {
+        node->read_only = true;
+        fd = open_for(name, true, O_NONBLOCK);
+    }
+    return fd;
+}
+
+static bool check_kind(BlockNode *node, int fd, const char *name, GError **errp)
+{
+    bool device = node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE;
+    struct stat st;
+
+    if (fstat(fd, &st) < 0) {
+        error_set_errno(errp, errno, "%s: cannot look at it", name);
+        return false;
+    }
+    if (device ? !S_ISBLK(st.st_mode) : !S_ISREG(st.st_mode)) {
+        error_set(errp, "%s is no %s: %s", name, device ? "block device" : "regular file",
+                  S_ISBLK(st.st_mode)   ? "driver host_device is for block devices"
+                  : S_ISREG(st.st_mode) ? "driver file is for files"
+                                        : "it holds no image");
+        return false;
+    }
+    return true;
+}
+
+static bool file_open(BlockNode *node, GError **errp)
+{
+    const BlockdevOptionsFile *options = node->options->u.file;
+    const char *name = options->filename;
+    FileState *s = node->state = g_new0(FileState, 1);
+
+    s->direct_fd = -1;
+    s->fd = open_file(node, name);
+    if (s->fd < 0) {
+        error_set_errno(errp, errno, "cannot open %s%s", name,
+                        node->read_only ? "" : " to read and write it");
+        return false;
+    }
+    if (!check_kind(node, s->fd, name, errp)) {
+        return false;
+    }
+    s->device = node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE;
+    if (node->direct) {
+        s->direct_fd = open_for(name, node->read_only, O_DIRECT);
+        if (s->direct_fd < 0) {
+            error_set_errno(errp, errno, "%s: cache.direct=on (cache=none) is not possible", name);
+            return false;
+        }
+    }
+    s->lock.fd = s->fd;
+    s->locking = !s->device && (!options->has_locking || options->locking != BLOCKDEV_LOCKING_OFF);
+    node->filename = g_strdup(name);
+    return true;
+}
+
+static void file_close(BlockNode *node)
+{
+    FileState *s = node->state;
+
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    if (s->direct_fd >= 0) {
+        close(s->direct_fd);
+    }
+    g_free(s);
+}
+
+static bool file_set_perms(BlockNode *node, unsigned uses, unsigned shares, GError **errp)
+{
+    FileState *s = node->state;
+    const BlockdevOptionsFile *options = node->options->u.file;
+    unsigned perm;
+    int err;
+
+    if (!s->locking) {
+        return true;
+    }
+    err = file_lock_set(&s->lock, uses, shares, &perm);
+    if (err == ENOSYS && (!options->has_locking || options->locking != BLOCKDEV_LOCKING_ON)) {
+        s->locking = false;
+        return true;
+    }
+    if (err == EAGAIN) {
+        error_set(errp,
+                  "%s is in use by another program, or another drive of this one (%s): only "
+                  "one may write to an image",
+                  options->filename,
+                  uses & perm ? "which keeps it for itself" : "whose use this one does not allow");
+    } else if (err) {
+        error_set_errno(errp, err, "%s: cannot lock it (locking=off does without)",
+                        options->filename);
+    }
+    return !err;
+}
+
+/* ---- requests ---- */
+
+static bool is_direct(const FileState *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    uint64_t bits = offset;
+
+    for (unsigned i = 0; s->direct_fd >= 0 && i < iovcnt; i++) {
+        bits |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
+    }
+    return s->direct_fd >= 0 && bits % DIRECT_ALIGN == 0;
+}
+
+/* Once more for what is left: less than all was done. EOF: *@done is less than it might be. */
+static int transfer(int fd, uint64_t offset, const struct iovec *iov, unsigned iovcnt, bool write,
+                    size_t *done)
+{
+    size_t size = iov_size(iov, iovcnt);
+    g_autofree struct iovec *left = g_memdup2(iov, iovcnt * sizeof(*iov));
+    unsigned count = iovcnt;
+
+    *done = 0;
+    while (*done < size) {
+        unsigned some = MIN(count, IOV_MAX);
+        ssize_t n = write ? pwritev(fd, left, (int)some, (off_t)(offset + *done))
+                          : preadv(fd, left, (int)some, (off_t)(offset + *done));
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 || (n == 0 && write)) {
+            return n < 0 ? errno : ENOSPC;
+        }
+        if (n == 0) {
+            break;
+        }
+        *done += (size_t)n;
+        count = iov_slice(iov, iovcnt, *done, size - *done, left);
+    }
+    return 0;
+}
+
+static int file_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    const FileState *s = node->state;
+    int fd = is_direct(s, offset, iov, iovcnt) ? s->direct_fd : s->fd;
+    size_t done;
+    int err = transfer(fd, offset, iov, iovcnt, false, &done);
+
+    if (!err) {
+        iov_clear(iov, iovcnt, done); /* beyond the end */
+    }
+    return err;
+}
+
+static int file_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    const FileState *s = node->state;
+    int fd = is_direct(s, offset, iov, iovcnt) ? s->direct_fd : s->fd;
+    size_t done;
+
+    return transfer(fd, offset, iov, iovcnt, true, &done);
+}
+
+/* What filesystems and devices answer that cannot do it. */
+static int as_support(int err)
+{
+    return err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS || err == EINVAL ? ENOTSUP : err;
+}
+
+static int allocate(const FileState *s, int mode, uint64_t offset, uint64_t bytes)
+{
+    int result;
+
+    do {
+        result = fallocate(s->fd, mode, (off_t)offset, (off_t)bytes);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? as_support(errno) : 0;
+}
+
+static int64_t file_length(BlockNode *node)
+{
+    const FileState *s = node->state;
+    uint64_t size = 0;
+    struct stat st;
+
+    if (s->device) {
+        return ioctl(s->fd, BLKGETSIZE64, &size) < 0 ? -errno : (int64_t)size;
+    }
+    return fstat(s->fd, &st) < 0 ? -errno : st.st_size;
+}
+
+/* A hole makes a file no longer: zeros are written then. */
+static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+{
+    const FileState *s = node->state;
+    int64_t length = file_length(node);
+
+    if (unmap && length >= 0 && offset + bytes <= (uint64_t)length) {
+        int err = allocate(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+
+        if (err != ENOTSUP) {
+            return err;
+        }
+    }
+    return allocate(s, FALLOC_FL_ZERO_RANGE, offset, bytes);
+}
+
+static int file_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    const FileState *s = node->state;
+    uint64_t range[2] = { offset, bytes };
+
+    if (s->device) {
+        return ioctl(s->fd, BLKDISCARD, range) < 0 ? as_support(errno) : 0;
+    }
+    return allocate(s, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+}
+
+static int file_flush(BlockNode *node)
+{
+    const FileState *s = node->state;
+
+    return fdatasync(s->fd) < 0 ? errno : 0;
+}
+
+static int file_truncate(BlockNode *node, uint64_t size)
+{
+    const FileState *s = node->state;
+
+    if (s->device) { /* its size is the host's to change: it may have been */
+        int64_t length = file_length(node);
+        return length < 0 ? (int)-length : size > (uint64_t)length ? ENOTSUP : 0;
+    }
+    return ftruncate(s->fd, (off_t)size) < 0 ? errno : 0;
+}
+
+static int64_t file_allocated(BlockNode *node)
+{
+    const FileState *s = node->state;
+    struct stat st;
+
+    return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * HOST_SECTOR;
+}
+
+#define FILE_DRIVER(ID)                                                                  \
+    {                                                                                    \
+        .id = (ID), .open = file_open, .close = file_close, .set_perms = file_set_perms, \
+        .read = file_read, .write = file_write, .write_zeroes = file_write_zeroes,       \
+        .discard = file_discard, .flush = file_flush, .length = file_length,             \
+        .truncate = file_truncate, .allocated = file_allocated,                          \
+    }
+
+static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);
+static const BlockDriver device_driver = FILE_DRIVER(BLOCKDEV_DRIVER_HOST_DEVICE);
+BLOCK_DRIVER_REGISTER(file_driver)
+BLOCK_DRIVER_REGISTER(device_driver)

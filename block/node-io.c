@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests on nodes: checks, zeros that are found or written out, what drivers do not have. */
+#include <errno.h>
+#include <string.h>
+
+#include "block/driver.h"
+#include "block/iov.h"
+#include "util/units.h"
+
+#define ZERO_CHUNK (256 * KIB) /* zeros that are written out at a time */
+
+static bool in_range(uint64_t offset, uint64_t bytes)
+{
+    return offset <= BLOCK_MAX_SIZE && bytes <= BLOCK_MAX_SIZE - offset;
+}
+
+int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    uint64_t bytes = iov_size(iov, iovcnt);
+
+    if (!in_range(offset, bytes)) {
+        return EINVAL;
+    }
+    return bytes ? node->driver->read(node, offset, iov, iovcnt) : 0;
+}
+
+int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    uint64_t bytes = iov_size(iov, iovcnt);
+
+    if (node->read_only) {
+        return EROFS;
+    }
+    if (!in_range(offset, bytes)) {
+        return EINVAL;
+    }
+    if (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF && bytes &&
+        iov_is_zero(iov, iovcnt)) {
+        return block_node_write_zeroes(node, offset, bytes,
+                                       node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
+    }
+    return bytes ? node->driver->write(node, offset, iov, iovcnt) : 0;
+}
+
+static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    g_autofree void *zeros = g_malloc0(MIN(bytes, ZERO_CHUNK));
+
+    while (bytes) {
+        struct iovec iov = { zeros, MIN(bytes, ZERO_CHUNK) };
+        int err = node->driver->write(node, offset, &iov, 1);
+
+        if (err) {
+            return err;
+        }
+        offset += iov.iov_len;
+        bytes -= iov.iov_len;
+    }
+    return 0;
+}
+
+int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
+{
+    int err = ENOTSUP;
+
+    if (node->read_only) {
+        return EROFS;
+    }
+    if (!in_range(offset, bytes)) {
+        return EINVAL;
+    }
+    if (node->driver->write_zeroes && bytes) {
+        err = node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap);
+    }
+    return err == ENOTSUP ? write_out_zeroes(node, offset, bytes) : err;
+}
+
+int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    int err = 0;
+
+    if (node->read_only) {
+        return EROFS;
+    }
+    if (!in_range(offset, bytes)) {
+        return EINVAL;
+    }
+    if (node->unmap && node->driver->discard && bytes) {
+        err = node->driver->discard(node, offset, bytes);
+    }
+    return err == ENOTSUP ? 0 : err;
+}
+
+int block_node_flush(BlockNode *node)
+{
+    if (node->read_only || node->no_flush) {
+        return 0;
+    }
+    if (node->driver->flush) {
+        return node->driver->flush(node);
+    }
+    return node->file.node ? block_node_flush(node->file.node) : 0;
+}
+
+int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len)
+{
+    const struct iovec iov = { buf, len };
+
+    return block_node_read(node, offset, &iov, 1);
+}
+
+int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t len)
+{
+    const struct iovec iov = { (void *)(uintptr_t)buf, len };
+
+    return block_node_write(node, offset, &iov, 1);
+}
+
+int64_t block_node_length(BlockNode *node)
+{
+    int64_t length =
+        node->driver->length ? node->driver->length(node) : block_node_length(node->file.node);
+
+    return length > BLOCK_MAX_SIZE ? -EFBIG : length;
+}
+
+int block_node_truncate(BlockNode *node, uint64_t size)
+{
+    if (node->read_only) {
+        return EROFS;
+    }
+    if (size > BLOCK_MAX_SIZE) {
+        return EFBIG;
+    }
+    if (node->driver->truncate) {
+        return node->driver->truncate(node, size);
+    }
+    return node->file.node ? block_node_truncate(node->file.node, size) : ENOTSUP;
+}
+
+int64_t block_node_allocated(BlockNode *node)
+{
+    if (node->driver->allocated) {
+        return node->driver->allocated(node);
+    }
+    return node->file.node ? block_node_allocated(node->file.node) : -ENOTSUP;
+}

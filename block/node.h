@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Block nodes: a graph of images. Each node has a driver (block/driver.h) and a name; those with
+ * nodes below them use them over an edge, as devices and drives use the node at the top
+ * (block/backend.h). An edge says what its user does, and what others may do meanwhile: two that do
+ * not go together are refused when the second one comes.
+ *
+ * The graph belongs to the main thread with the machine lock. Requests are carried out by threads
+ * of a pool, which go down the graph by plain calls: nothing of a node changes while it has some.
+ */
+#ifndef BLOCK_NODE_H
+#define BLOCK_NODE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "qapi/qapi-types.h"
+
+#define BLOCK_SECTOR   512
+#define BLOCK_MAX_SIZE (INT64_MAX - BLOCK_SECTOR) /* bytes of a node */
+
+/* What an edge's user does, or lets others do. The numbers are those of the places in files that
+ * are locked for them (block/file-lock.h). */
+enum {
+    BLOCK_PERM_READ = 1 << 0,
+    BLOCK_PERM_WRITE = 1 << 1,
+    BLOCK_PERM_SAME = 1 << 2, /* write what is there already */
+    BLOCK_PERM_RESIZE = 1 << 3,
+    BLOCK_PERM_ALL = (1 << 4) - 1,
+};
+
+typedef struct BlockDriver BlockDriver;
+typedef struct BlockNode BlockNode;
+
+typedef struct BlockEdge {
+    BlockNode *node; /* that is used: a reference; NULL: none */
+    BlockNode *from; /* the node that uses it, or NULL */
+    char *user;      /* for messages: "device 'd0'" */
+    unsigned uses, shares;
+} BlockEdge;
+
+struct BlockNode {
+    char *name;
+    const BlockDriver *driver;
+    BlockdevOptions *options; /* as it was made */
+    bool read_only, unmap, direct, no_flush;
+    BlockdevDetectZeroesOptions detect_zeroes;
+    bool listed;      /* the user's, until blockdev-del: that is a reference */
+    unsigned refs;    /* edges to it, and that */
+    BlockEdge file;   /* to the node below */
+    GPtrArray *edges; /* of BlockEdge: who uses it; borrowed */
+    char *filename;   /* of the file at the bottom */
+    void *state;      /* the driver's */
+};
+
+/* ---- making ---- */
+
+/* Make the node that @options describes, which has to have a name, and those below whose options
+ * are there too. Nothing is left if it fails. Borrowed. */
+BlockNode *block_node_add(const BlockdevOptions *options, GError **errp);
+/* The same without a name needed, for one user: a reference. */
+BlockNode *block_node_open(const BlockdevOptions *options, GError **errp);
+void block_node_unref(BlockNode *node); /* NULL is fine */
+/* Undo block_node_add(). Errors: none such, in use, no user's. */
+bool block_node_del(const char *name, GError **errp);
+
+/* Borrowed; an error lists the nodes that there are. */
+BlockNode *block_node_find(const char *name, GError **errp);
+/* The file whose bytes those of @node are, all of them; borrowed. NULL: there is none. */
+const char *block_node_plain_file(const BlockNode *node);
+/* Call @fn for each, in the order of their making. */
+void block_node_foreach(void (*fn)(BlockNode *node, void *opaque), void *opaque);
+
+/* ---- edges ---- */
+
+/* Use @node over @edge, which is empty, for @user. Errors: read-only, somebody uses it in a way
+ * that does not go together with that, a file that another program uses. */
+bool block_edge_attach(BlockEdge *edge, BlockNode *node, const char *user, unsigned uses,
+                       unsigned shares, GError **errp);
+/* Harmless if it is empty. */
+void block_edge_detach(BlockEdge *edge);
+/* For drivers: the node below @node, which @ref names or describes; by an edge with no uses yet.
+ * @key is how users call it. Main thread. */
+bool block_node_open_below(BlockNode *node, struct json_object *ref, const char *key,
+                           GError **errp);
+
+/* ---- requests: threads of the pool, or nobody else uses the node; they wait ---- */
+
+/* 0 or a positive errno value. [@offset, @offset + bytes of @iov) may be anywhere below
+ * BLOCK_MAX_SIZE: zeros are read beyond the end, and a write there makes the node longer, or fails.
+ */
+int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+/* @unmap: the place may go back to the host, if the node's options let it. */
+int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
+int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes);
+int block_node_flush(BlockNode *node);
+/* The same of plain memory. */
+int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len);
+int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t len);
+
+/* Bytes; or a negative errno value. */
+int64_t block_node_length(BlockNode *node);
+/* No requests are there. 0 or a positive errno value. */
+int block_node_truncate(BlockNode *node, uint64_t size);
+/* Bytes that it takes on the host's disk, or negative: nobody knows. */
+int64_t block_node_allocated(BlockNode *node);
+
+#endif

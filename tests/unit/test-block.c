@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The block layer: nodes made by options, permissions, requests on every driver, errors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block/backend.h"
+#include "block/iov.h"
+#include "qapi/event.h"
+#include "util/keyval.h"
+#include "util/main-loop.h"
+#include "util/units.h"
+
+static char *dir;
+
+static char *make_file(const char *name, size_t size)
+{
+    g_autofree uint8_t *data = g_malloc(size);
+    char *path = g_build_filename(dir, name, NULL);
+
+    for (size_t i = 0; i < size; i++) {
+        data[i] = (uint8_t)(i / 512 + 1);
+    }
+    g_assert_true(g_file_set_contents(path, (char *)data, (gssize)size, NULL));
+    return path;
+}
+
+static BlockNode *add(GError **errp, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+static BlockNode *add(GError **errp, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    text = g_strdup_vprintf(fmt, args);
+    va_end(args);
+    g_autoptr(BlockdevOptions) options =
+        qapi_from_option(&BlockdevOptions_type, text, "driver", errp);
+    return options ? block_node_add(options, errp) : NULL;
+}
+
+static void del(const char *name)
+{
+    GError *err = NULL;
+
+    block_node_del(name, &err);
+    g_assert_no_error(err);
+}
+
+#define assert_refused(what, part)                       \
+    do {                                                 \
+        GError *err_ = NULL;                             \
+        GError **errp = &err_;                           \
+        g_assert_false(!!(what));                        \
+        g_assert_nonnull(err_);                          \
+        if (!strstr(err_->message, part)) {              \
+            g_error("'%s' in: %s", part, err_->message); \
+        }                                                \
+        g_error_free(err_);                              \
+    } while (0)
+
+static uint8_t byte_at(BlockNode *node, uint64_t offset)
+{
+    uint8_t byte = 0xee;
+
+    g_assert_cmpint(block_node_pread(node, offset, &byte, 1), ==, 0);
+    return byte;
+}
+
+static unsigned count_nodes(void);
+
+/* ---- options ---- */
+
+static void test_options(void)
+{
+    g_autofree char *path = make_file("options", 4 * KIB), *none = g_build_filename(dir, "x", NULL);
+
+    assert_refused(add(errp, "file,filename=%s", path), "node-name");
+    assert_refused(add(errp, "file,node-name=a"), "filename");
+    assert_refused(add(errp, "file,node-name=a,filename=%s", none), "No such file");
+    assert_refused(add(errp, "file,node-name=a,filename=%s", dir), "irectory");
+    assert_refused(add(errp, "file,node-name=a,filename=/dev/null"), "no regular file");
+    assert_refused(add(errp, "host_device,node-name=a,filename=%s", path), "driver file");
+    assert_refused(add(errp, "raw,node-name=a,file=b"), "'b'");
+    assert_refused(add(errp, "raw,node-name=a,file=a"), "'a'");
+    assert_refused(
+        add(errp, "raw,node-name=a,file.driver=file,file.filename=%s,file.node-name=a", path),
+        "already");
+    assert_refused(add(errp, "raw,node-name=a,offset=5k,file.driver=file,file.filename=%s", path),
+                   "beyond the end");
+    assert_refused(add(errp, "file,node-name=a,filename=%s,aio=native", path), "threads");
+    assert_refused(add(errp, "null-co,node-name=a,size=8E"), "too large");
+    assert_refused(add(errp, "blkdebug,node-name=a,image.driver=null-co,inject-error.0.event=none,"
+                             "inject-error.0.errno=0"),
+                   "errno");
+    g_assert_cmpuint(count_nodes(), ==, 0);
+
+    BlockNode *node = add(NULL, "raw,node-name=a,file.driver=file,file.filename=%s", path);
+    g_assert_nonnull(node);
+    g_assert_cmpuint(count_nodes(), ==, 2);
+    assert_refused(add(errp, "null-co,node-name=a"), "already");
+    g_assert_cmpstr(block_node_plain_file(node), ==, path);
+    g_assert_cmpint(block_node_length(node), ==, 4 * KIB);
+    del("a");
+    g_assert_cmpuint(count_nodes(), ==, 0);
+}
+
+static void count_one(BlockNode *node, void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
+static unsigned count_nodes(void)
+{
+    unsigned count = 0;
+
+    block_node_foreach(count_one, &count);
+    return count;
+}
+
+/* Nodes that are used stay; those made within one option go with it. */
+static void test_references(void)
+{
+    g_autofree char *path = make_file("references", 4 * KIB);
+
+    g_assert_nonnull(add(NULL, "file,node-name=f,filename=%s", path));
+    g_assert_nonnull(add(NULL, "raw,node-name=r,file=f"));
+    g_assert_nonnull(add(NULL, "raw,node-name=s,file.driver=null-co,file.node-name=n"));
+    assert_refused(block_node_del("f", errp), "in use by block node 'r'");
+    assert_refused(block_node_del("n", errp), "not made by blockdev-add");
+    assert_refused(block_node_del("z", errp), "no block node 'z'");
+    del("r");
+    del("f");
+    del("s");
+    g_assert_cmpuint(count_nodes(), ==, 0);
+}
+
+static void test_read_only(void)
+{
+    g_autofree char *path = make_file("read-only", 4 * KIB);
+    BlockEdge edge = { 0 };
+    BlockNode *node = add(NULL, "file,node-name=f,filename=%s,read-only=on", path), *top;
+
+    g_assert_cmpint(block_node_pwrite(node, 0, "x", 1), ==, EROFS);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, 1, true), ==, EROFS);
+    g_assert_cmpint(block_node_discard(node, 0, 512), ==, EROFS);
+    g_assert_cmpint(block_node_truncate(node, 512), ==, EROFS);
+    top = add(NULL, "raw,node-name=r,file=f");
+    g_assert_true(top->read_only);
+    assert_refused(block_edge_attach(&edge, top, "me", BLOCK_PERM_WRITE, BLOCK_PERM_ALL, errp),
+                   "read-only, and me writes");
+    g_assert_null(edge.node);
+    assert_refused(add(errp, "raw,node-name=w,file=f,read-only=off"), "read-only");
+    del("r");
+    del("f");
+    if (geteuid() != 0) { /* who may write everything */
+        g_assert_cmpint(chmod(path, 0400), ==, 0);
+        assert_refused(add(errp, "file,node-name=f,filename=%s", path), "Permission");
+        node = add(NULL, "file,node-name=f,filename=%s,auto-read-only=on", path);
+        g_assert_true(node->read_only);
+        del("f");
+    }
+}
+
+/* ---- permissions ---- */
+
+static void test_permissions(void)
+{
+    enum { ALONE = BLOCK_PERM_ALL & ~BLOCK_PERM_WRITE };
+    g_autofree char *path = make_file("permissions", 4 * KIB);
+    BlockEdge one = { 0 }, two = { 0 };
+    BlockNode *file = add(NULL, "file,node-name=f,filename=%s", path);
+    BlockNode *again = add(NULL, "file,node-name=g,filename=%s", path);
+    BlockNode *raw = add(NULL, "raw,node-name=r,file=f");
+    BlockNode *second = add(NULL, "raw,node-name=s,file=f");
+    const unsigned writes = BLOCK_PERM_READ | BLOCK_PERM_WRITE;
+
+    g_assert_true(block_edge_attach(&one, raw, "one", writes, ALONE, NULL));
+    /* On the same node, on the one below, by another node on top, by another open file. */
+    assert_refused(block_edge_attach(&two, raw, "two", writes, BLOCK_PERM_ALL, errp),
+                   "two writes it, which one does not allow");
+    assert_refused(block_edge_attach(&two, file, "two", writes, BLOCK_PERM_ALL, errp),
+                   "two writes it, which block node 'r' does not allow");
+    assert_refused(block_edge_attach(&two, second, "two", writes, BLOCK_PERM_ALL, errp),
+                   "does not allow");
+    assert_refused(block_edge_attach(&two, again, "two", writes, BLOCK_PERM_ALL, errp),
+                   "in use by another program");
+    assert_refused(block_edge_attach(&two, again, "two", BLOCK_PERM_READ, ALONE, errp),
+                   "in use by another program");
+    g_assert_null(two.node);
+    /* Who reads, and lets others write, may. */
+    g_assert_true(block_edge_attach(&two, again, "two", BLOCK_PERM_READ, BLOCK_PERM_ALL, NULL));
+    block_edge_detach(&two);
+    block_edge_detach(&one);
+    g_assert_true(block_edge_attach(&two, again, "two", writes, ALONE, NULL));
+    assert_refused(block_edge_attach(&one, second, "one", writes, ALONE, errp),
+                   "in use by another");
+    block_edge_detach(&two);
+    g_assert_true(block_edge_attach(&one, second, "one", writes, ALONE, NULL));
+    block_edge_detach(&one);
+    del("r");
+    del("s");
+    del("f");
+    del("g");
+}
+
+/* ---- requests ---- */
+
+static void check_contents(BlockNode *node)
+{
+    g_autofree uint8_t *want = g_malloc0(64 * KIB), *got = g_malloc(64 * KIB);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(12);
+    uint64_t size = (uint64_t)block_node_length(node);
+
+    g_assert_cmpuint(size, ==, 64 * KIB);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, size, false), ==, 0);
+    for (unsigned i = 0; i < 500; i++) {
+        uint64_t at = (uint64_t)g_rand_int_range(rand, 0, 64 * KIB);
+        uint64_t len = (uint64_t)g_rand_int_range(rand, 1, (gint32)(64 * KIB - at) + 1);
+        struct iovec iov[3] = { { got, len / 3 },
+                                { got + len / 3, 0 },
+                                { got + len / 3, len - len / 3 } };
+
+        if (i % 8 == 0) { /* whole pages, too */
+            at &= ~UINT64_C(4095);
+            len = MAX(len & ~UINT64_C(4095), 4096);
+        }
+        switch (g_rand_int_range(rand, 0, 4)) {
+        case 0:
+            memset(want + at, 0, len);
+            g_assert_cmpint(block_node_write_zeroes(node, at, len, i % 2), ==, 0);
+            break;
+        case 1:
+            memset(want + at, 0, len); /* of a file a discard leaves zeros */
+            g_assert_cmpint(block_node_discard(node, at, len), ==, 0);
+            break;
+        case 2:
+            memset(want + at, (int)i, len);
+            g_assert_cmpint(block_node_pwrite(node, at, want + at, len), ==, 0);
+            break;
+        default:
+            len = iov_size(iov, 3);
+            g_assert_cmpint(block_node_read(node, at, iov, 3), ==, 0);
+            g_assert_cmpmem(got, len, want + at, len);
+        }
+    }
+    g_assert_cmpint(block_node_flush(node), ==, 0);
+    g_assert_cmpint(block_node_pread(node, 0, got, size), ==, 0);
+    g_assert_cmpmem(got, size, want, size);
+}
+
+static void test_contents(void)
+{
+    static const char *const ways[] = {
+        "file,node-name=n,discard=unmap,filename=",
+        "file,node-name=n,discard=unmap,detect-zeroes=unmap,filename=",
+        "file,node-name=n,discard=unmap,locking=off,cache.direct=on,filename=",
+        "raw,node-name=n,discard=unmap,file.driver=file,file.discard=unmap,file.filename=",
+        "raw,node-name=n,discard=unmap,offset=4k,size=64k,file.driver=file,file.discard=unmap,"
+        "file.filename=",
+        "blkdebug,node-name=n,discard=unmap,image.driver=file,image.discard=unmap,"
+        "image.filename=",
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *path = make_file("contents", (i == 4 ? 72 : 64) * KIB);
+        g_autofree char *data = NULL;
+        g_autoptr(GError) err = NULL;
+
+        BlockNode *node = add(&err, "%s%s", ways[i], path);
+        if (err && strstr(err->message, "cache.direct")) {
+            g_test_message("no O_DIRECT here: %s", err->message);
+            continue;
+        }
+        g_assert_no_error(err);
+        check_contents(node);
+        del("n");
+        if (i == 4) { /* what is around the part is as it was */
+            g_assert_true(g_file_get_contents(path, &data, NULL, NULL));
+            g_assert_cmpint(data[4 * KIB - 1], ==, 8);
+            g_assert_cmpint((uint8_t)data[68 * KIB], ==, 68 * 2 + 1);
+        }
+    }
+}
+
+static void test_ends(void)
+{
+    g_autofree char *path = make_file("ends", 1000);
+    BlockNode *file = add(NULL, "file,node-name=f,filename=%s", path);
+    BlockNode *part = add(NULL, "raw,node-name=p,file=f,offset=512,size=100");
+    uint8_t buf[200];
+
+    g_assert_cmpint(byte_at(file, 999), ==, 2);
+    g_assert_cmpint(byte_at(file, 1000), ==, 0);
+    g_assert_cmpint(block_node_pread(file, UINT64_MAX - 3, buf, 8), ==, EINVAL);
+    g_assert_cmpint(block_node_pwrite(file, INT64_MAX, buf, 8), ==, EINVAL);
+    memset(buf, 0xee, sizeof(buf));
+    g_assert_cmpint(block_node_pread(part, 50, buf, 100), ==, 0);
+    g_assert_cmpint(buf[49], ==, 2);
+    g_assert_cmpint(buf[50], ==, 0);
+    g_assert_cmpint(block_node_pwrite(part, 50, buf, 51), ==, ENOSPC);
+    g_assert_cmpint(block_node_pwrite(part, 50, buf, 50), ==, 0);
+    g_assert_cmpint(block_node_truncate(part, 50), ==, ENOTSUP);
+    g_assert_cmpint(block_node_truncate(file, 2000), ==, 0);
+    g_assert_cmpint(block_node_length(file), ==, 2000);
+    g_assert_cmpint(block_node_length(part), ==, 100);
+    del("p");
+    del("f");
+}
+
+/* ---- errors that are asked for ---- */
+
+static void test_inject(void)
+{
+    BlockNode *node = add(NULL, "blkdebug,node-name=d,image.driver=null-co,image.read-zeroes=on,"
+                                "inject-error.0.event=read_aio,inject-error.0.sector=8,"
+                                "inject-error.1.event=none,inject-error.1.iotype=write,"
+                                "inject-error.1.errno=28,inject-error.1.once=on,"
+                                "inject-error.2.event=flush_to_disk");
+    uint8_t buf[1024] = { 0 };
+
+    g_assert_cmpint(block_node_pread(node, 7 * 512, buf, 512), ==, 0);
+    g_assert_cmpint(block_node_pread(node, 7 * 512, buf, 513), ==, EIO);
+    g_assert_cmpint(block_node_pread(node, 9 * 512, buf, 512), ==, 0);
+    g_assert_cmpint(block_node_pread(node, 9 * 512 - 1, buf, 1), ==, EIO);
+    g_assert_cmpint(block_node_write_zeroes(node, 0, 512, false), ==, 0);
+    g_assert_cmpint(block_node_pwrite(node, 0, buf, 512), ==, ENOSPC);
+    g_assert_cmpint(block_node_pwrite(node, 0, buf, 512), ==, 0);
+    g_assert_cmpint(block_node_flush(node), ==, EIO);
+    del("d");
+}
+
+/* ---- backends ---- */
+
+static unsigned completed;
+
+static void count_done(BlockRequest *r)
+{
+    completed++;
+    g_assert_cmpint(r->error, ==, GPOINTER_TO_INT(r->opaque));
+}
+
+static void test_requests(void)
+{
+    enum { COUNT = 100 };
+    g_autofree char *path = make_file("requests", COUNT * 512);
+    static uint8_t data[COUNT][512], back[COUNT][512];
+    BlockRequest requests[COUNT];
+    struct iovec iov[COUNT];
+    BlockBackend *backend;
+
+    add(NULL, "file,node-name=f,filename=%s", path);
+    assert_refused(block_backend_get("g", errp), "no drive or block node 'g'");
+    backend = block_backend_get("f", NULL);
+    g_assert_true(block_backend_take(backend, "/a/disk", false, false, NULL));
+    assert_refused(block_node_del("f", errp), "in use by device /a/disk");
+    g_assert_cmpuint(block_backend_size(backend), ==, COUNT * 512);
+    for (unsigned round = 0; round < 2; round++) {
+        completed = 0;
+        for (unsigned i = 0; i < COUNT; i++) {
+            memset(data[i], (int)i, 512);
+            iov[i] = (struct iovec){ round ? back[i] : data[i], 512 };
+            requests[i] = (BlockRequest){ .op = round ? BLOCK_READ : BLOCK_WRITE,
+                                          .bytes = 512,
+                                          .offset = i * 512,
+                                          .iov = &iov[i],
+                                          .iovcnt = 1,
+                                          .and_flush = i % 10 == 0,
+                                          .done = count_done };
+            block_submit(backend, &requests[i]);
+        }
+        g_assert_cmpuint(completed, ==, 0);
+        if (round) {
+            block_drain(backend);
+        } else { /* as the main loop gets them */
+            while (completed < COUNT) {
+                main_loop_iterate(true);
+            }
+        }
+        g_assert_cmpuint(completed, ==, COUNT);
+    }
+    g_assert_cmpmem(back, sizeof(back), data, sizeof(data));
+    g_assert_cmpuint(backend->stats.operations[BLOCK_WRITE], ==, COUNT);
+    g_assert_cmpuint(backend->stats.bytes[BLOCK_READ], ==, COUNT * 512);
+    g_assert_cmpuint(backend->stats.written_end, ==, COUNT * 512);
+    block_backend_release(backend);
+    del("f");
+}
+
+static GString *events;
+
+static void record_event(const char *name, struct json_object *event)
+{
+    struct json_object *data = json_object_object_get(event, "data");
+
+    g_string_append_printf(events, "%s %s %s;", name,
+                           json_object_get_string(json_object_object_get(data, "operation")),
+                           json_object_get_string(json_object_object_get(data, "action")));
+}
+
+static void test_error_actions(void)
+{
+    static const struct {
+        BlockdevOnError read, write;
+        BlockOp op;
+        int error;
+        BlockErrorAction action;
+    } cases[] = {
+        { BLOCKDEV_ON_ERROR_REPORT, BLOCKDEV_ON_ERROR_ENOSPC, BLOCK_READ, EIO,
+          BLOCK_ERROR_ACTION_REPORT },
+        { BLOCKDEV_ON_ERROR_REPORT, BLOCKDEV_ON_ERROR_ENOSPC, BLOCK_WRITE, EIO,
+          BLOCK_ERROR_ACTION_REPORT },
+        { BLOCKDEV_ON_ERROR_REPORT, BLOCKDEV_ON_ERROR_ENOSPC, BLOCK_WRITE, ENOSPC,
+          BLOCK_ERROR_ACTION_STOP },
+        { BLOCKDEV_ON_ERROR_STOP, BLOCKDEV_ON_ERROR_IGNORE, BLOCK_READ, EIO,
+          BLOCK_ERROR_ACTION_STOP },
+        { BLOCKDEV_ON_ERROR_STOP, BLOCKDEV_ON_ERROR_IGNORE, BLOCK_FLUSH, EIO,
+          BLOCK_ERROR_ACTION_IGNORE },
+    };
+    BlockBackend *backend;
+
+    events = g_string_new(NULL);
+    qapi_event_set_emitter(record_event);
+    add(NULL, "null-co,node-name=n");
+    backend = block_backend_get("n", NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const BlockRequest r = { .backend = backend, .op = cases[i].op, .error = cases[i].error };
+
+        backend->on_read_error = cases[i].read;
+        backend->on_write_error = cases[i].write;
+        g_assert_cmpint(block_error_action(&r), ==, cases[i].action);
+    }
+    g_assert_cmpstr(events->str, ==,
+                    "BLOCK_IO_ERROR read report;BLOCK_IO_ERROR write report;"
+                    "BLOCK_IO_ERROR write stop;BLOCK_IO_ERROR read stop;"
+                    "BLOCK_IO_ERROR write ignore;");
+    qapi_event_set_emitter(NULL);
+    g_string_free(events, TRUE);
+    block_backend_release(backend);
+    del("n");
+}
+
+int main(int argc, char *argv[])
+{
+    g_test_init(&argc, &argv, NULL);
+    main_loop_init();
+    dir = g_dir_make_tmp("block-XXXXXX", NULL);
+    g_test_add_func("/block/options", test_options);
+    g_test_add_func("/block/references", test_references);
+    g_test_add_func("/block/read-only", test_read_only);
+    g_test_add_func("/block/permissions", test_permissions);
+    g_test_add_func("/block/contents", test_contents);
+    g_test_add_func("/block/ends", test_ends);
+    g_test_add_func("/block/inject", test_inject);
+    g_test_add_func("/block/requests", test_requests);
+    g_test_add_func("/block/error-actions", test_error_actions);
+    int result = g_test_run();
+    block_finish();
+    g_autoptr(GDir) list = g_dir_open(dir, 0, NULL);
+    for (const char *name; (name = g_dir_read_name(list));) {
+        g_autofree char *path = g_build_filename(dir, name, NULL);
+        g_unlink(path);
+    }
+    g_rmdir(dir);
+    g_free(dir);
+    return result;
+}
