@@ -83,3 +83,10 @@ UNCHECKED void g_once_init_leave(volatile void *location, gsize result)
     __tsan_release((void *)(uintptr_t)location);
     theirs(location, result);
 }
+
+/* GLib makes the lock of its error domains when the first error comes, from whatever thread: here
+ * before there is a second one. */
+__attribute__((constructor)) static void make_first_error(void)
+{
+    g_error_free(g_error_new_literal(G_FILE_ERROR, G_FILE_ERROR_FAILED, ""));
+}

@@ -10,6 +10,14 @@ import vm  # noqa: E402
 PROGRAM = os.path.abspath(f"{sys.argv[1]}/dimmable" if len(sys.argv) > 1 else "build/dimmable")
 
 
+def sanitizer():
+    """The sanitizer that the program was built with and that has memory of its own, or None."""
+    with open(PROGRAM, "rb") as file:
+        text = file.read()
+    return next((name for mark, name in ((b"__asan_init", "AddressSanitizer"), (b"__tsan_init", "ThreadSanitizer"))
+                 if mark in text), None)
+
+
 class Machine(vm.Vm):
     def __init__(self, memory="2G,slots=8,maxmem=16G", extra=(), **options):
         extra = ["-qtest", "unix:QTEST,server=on,wait=off", *extra]
@@ -26,7 +34,7 @@ class Machine(vm.Vm):
         self.qtest.send(command.encode() + b"\n")
         words = self.qtest.line().decode().split()
         if words[0] != "OK":
-            raise RuntimeError(f"qtest: {command}: {line.decode()}")
+            raise RuntimeError(f"qtest: {command}: {' '.join(words)}")
         return words[1:]
 
     def read(self, width, port):

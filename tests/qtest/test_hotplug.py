@@ -33,7 +33,8 @@ def loop(count):
         for _ in range(count):
             turn()
         after = usage()
-        if after[0] > before[0] + 4 or after[1] > before[1]:
+        mappings_grow = after[0] > before[0] + 4 and machine.sanitizer() != "ThreadSanitizer"  # which maps shadows
+        if mappings_grow or after[1] > before[1]:
             raise AssertionError(f"(mappings, descriptors) went from {before} to {after}")
 
 

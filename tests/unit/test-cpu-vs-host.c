@@ -358,14 +358,29 @@ static void compare(unsigned bits, unsigned least_kinds)
     }
 }
 
+/* Its handlers run before ours, and with the RFLAGS.AC of what was run. */
+static bool under_thread_sanitizer(void)
+{
+#ifdef __SANITIZE_THREAD__
+    g_test_skip("ThreadSanitizer's signal handlers do not bear RFLAGS.AC");
+    return true;
+#else
+    return false;
+#endif
+}
+
 static void test_64(void)
 {
-    compare(64, 480);
+    if (!under_thread_sanitizer()) {
+        compare(64, 480);
+    }
 }
 
 static void test_32(void)
 {
-    compare(32, 400);
+    if (!under_thread_sanitizer()) {
+        compare(32, 400);
+    }
 }
 
 int main(int argc, char **argv)
