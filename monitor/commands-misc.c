@@ -7,6 +7,7 @@
 #include "hw/core/machine.h"
 #include "hw/rtc/mc146818.h"
 #include "monitor/command-line.h"
+#include "monitor/gdb/gdb.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
@@ -84,6 +85,11 @@ bool qmp_rtc_reset_reinjection(GError **errp)
         mc146818_forget_lost_ticks(rtc);
     }
     return true;
+}
+
+bool qmp_gdbserver(const char *device, GError **errp)
+{
+    return gdb_server_start(device ? device : GDB_DEFAULT_DEVICE, errp);
 }
 
 /* ---- the command line ---- */

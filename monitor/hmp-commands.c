@@ -237,7 +237,7 @@ static void do_closefd(Hmp *hmp, char **argv)
 
 static void do_gdbserver(Hmp *hmp, char **argv)
 {
-    const char *device = argv[0] ? argv[0] : "tcp::1234";
+    const char *device = argv[0] ? argv[0] : GDB_DEFAULT_DEVICE;
     g_autoptr(GError) err = NULL;
 
     if (!gdb_server_start(device, &err)) {

@@ -425,7 +425,7 @@ static bool do_gdb(Startup *startup, const char *arg, GError **errp)
 
 static bool do_gdb_default(Startup *startup, const char *arg, GError **errp)
 {
-    return gdb_server_start("tcp::1234", errp);
+    return gdb_server_start(GDB_DEFAULT_DEVICE, errp);
 }
 
 static bool do_monitor(Startup *startup, const char *arg, GError **errp)

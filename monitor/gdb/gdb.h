@@ -10,6 +10,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#define GDB_DEFAULT_DEVICE "tcp::1234"
+
 /* Wait for a client on @device: as in -serial, where "tcp:" and "unix:" listen and do not hold the
  * start up unless they say otherwise. It takes the place of the server that there was; on an error
  * there is none. "none": only that one's end. */

@@ -5,8 +5,11 @@ import contextlib
 import os
 import random
 import re
+import socket
 import struct
+import subprocess
 import tempfile
+import tty
 
 import gdb_client
 import machine
@@ -338,10 +341,20 @@ def rubbish():
         tap.equal(guest.process.poll(), None)
 
 
-def devices():
-    def hmp(guest, line):
-        return guest.qmp.command("human-monitor-command", **{"command-line": line})
+def hmp(guest, line):
+    return guest.qmp.command("human-monitor-command", **{"command-line": line})
 
+
+def refused(guest, command, **arguments):
+    """The class of the error."""
+    try:
+        guest.qmp.command(command, **arguments)
+    except vm.QmpError as err:
+        return err.cls
+    raise AssertionError(f"{command} {arguments} is no error")
+
+
+def devices():
     with running("soft", "-S") as (guest, path):
         tap.equal(hmp(guest, "gdbserver none"), "There is no server for GDB any more\n")
         assert not os.path.exists(path)
@@ -352,6 +365,12 @@ def devices():
             "addr": {"type": "unix", "data": {"path": path + "3"}}, "server": True, "wait": False}})
         assert "waited for" in hmp(guest, "gdbserver chardev:c")
         tap.equal(connect(guest, path + "3").ask("qC"), "QCp01.01")
+        # QMP's.
+        guest.qmp.command("gdbserver", device=f"unix:{path}4")
+        tap.equal(connect(guest, path + "4").ask("qC"), "QCp01.01")
+        tap.equal(refused(guest, "gdbserver", device="nonsense"), "GenericError")
+        guest.qmp.command("gdbserver", device="none")
+        assert not os.path.exists(path + "4")
     with machine.Machine(extra=["-gdb", "none"]) as guest:
         tap.equal(hmp(guest, "gdbserver none"), "There is no server for GDB any more\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -362,8 +381,95 @@ def devices():
             tap.equal((client.ask("m600,2"), client.ask("Z0,0,1")), ("abcd", "E22"))
 
 
+class Connected:
+    """A socket that is connected already, for vm.Stream."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def connect(self):
+        return self.sock
+
+
+class Terminal:
+    """The other end of a pseudo-terminal, as vm.Stream wants a socket."""
+
+    def __init__(self, name):
+        self.fd = os.open(name, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(self.fd)
+
+    def fileno(self):
+        return self.fd
+
+    def recv(self, size):
+        return os.read(self.fd, size)
+
+    def sendall(self, data):
+        while data:
+            data = data[os.write(self.fd, data):]
+
+    def close(self):
+        os.close(self.fd)
+
+
+def pseudo_terminal():
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["-bios", rom(folder), "-gdb", "pty"]
+        with vm.Vm(machine.PROGRAM, accel="soft", memory="64M", serial=False, extra=options) as guest:
+            name = next(chardev["filename"] for chardev in guest.qmp.command("query-chardev") if chardev["label"] == "gdb")
+            tap.equal(name[:4], "pty:")
+            for _ in range(2):
+                client = gdb_client.Client(Connected(Terminal(name[4:])))
+                guest.qmp.event("STOP")
+                tap.equal(client.ask("?"), "T02thread:01;")
+                tap.equal(client.ask(f"Z0,{linear(STORE):x},1"), "OK")
+                tap.equal(client.ask("c"), "T05thread:01;")
+                guest.qmp.event("RESUME")
+                guest.qmp.event("STOP")
+                tap.equal(number(client, PC), RIP[STORE])
+                client.sock.close()
+                guest.qmp.event("RESUME")
+
+
+def standard_streams():
+    with tempfile.TemporaryDirectory() as folder:
+        ours, its = socket.socketpair()
+        with ours, subprocess.Popen([machine.PROGRAM, "-accel", "soft", "-m", "64M", "-nodefaults", "-display", "none", "-S",
+                                     "-bios", rom(folder), "-gdb", "stdio"], stdin=its, stdout=its) as process:
+            its.close()
+            try:
+                client = gdb_client.Client(Connected(ours))
+                tap.equal(client.ask("s"), "T05thread:01;")
+                tap.equal(number(client, PC), 0xe000)
+                client.put("k")
+                tap.equal(process.wait(vm.LONG), 0)
+            finally:
+                process.kill()
+
+
+def default_port():
+    """-s, and gdbserver without a device: the machine's one port that has this number."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 1234))
+        except OSError as err:
+            raise tap.Skip(f"port 1234 is somebody else's: {err.strerror}") from None
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["-bios", rom(folder), "-S", "-s"]
+        with vm.Vm(machine.PROGRAM, accel="soft", memory="64M", serial=False, extra=options) as guest:
+            for start in (None, lambda: guest.qmp.command("gdbserver"), lambda: hmp(guest, "gdbserver")):
+                if start:
+                    guest.qmp.command("gdbserver", device="none")
+                    tap.equal([chardev["label"] for chardev in guest.qmp.command("query-chardev") if chardev["label"] == "gdb"], [])
+                    start()
+                with socket.create_connection(("127.0.0.1", 1234)) as sock:
+                    tap.equal(gdb_client.Client(Connected(sock), guest.process).ask("qC"), "QC01")
+
+
 tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=function, accel=accel: function(accel))
          for function in (breakpoints, steps, watchpoints, memory) for accel in ENGINES] +
         [("interrupt, events, clients that go", interrupt_and_events),
          ("gone while it runs", gone_while_it_runs), ("kill", kill), ("threads", threads),
-         ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices)])
+         ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices),
+         ("pty", pseudo_terminal), ("stdio", standard_streams), ("-s", default_port)])
