@@ -52,7 +52,8 @@ struct BlockBackend {
     BlockdevOnError on_read_error, on_write_error;
     BlockStatistics stats;
     bool writable;
-    char *device; /* path of the device that has it; NULL: none */
+    bool writethrough; /* cache=writethrough, directsync: what a device begins with */
+    char *device;      /* path of the device that has it; NULL: none */
     /* Called when its size has changed; NULL: nobody wants to know. */
     void (*resized)(void *opaque);
     void *opaque;

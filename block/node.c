@@ -232,7 +232,7 @@ void block_node_unref(BlockNode *node)
     }
 }
 
-/* Those below one that is read-only, or only perhaps, are so too if nothing else is said. */
+/* Those made within another's options have these of its, if nothing else is said. */
 static void inherit(const BlockNode *node, BlockdevOptions *below)
 {
     if (node->options->has_read_only && !below->has_read_only) {
@@ -242,6 +242,13 @@ static void inherit(const BlockNode *node, BlockdevOptions *below)
     if (node->options->has_auto_read_only && !below->has_auto_read_only) {
         below->has_auto_read_only = true;
         below->auto_read_only = node->options->auto_read_only;
+    }
+    if (node->options->has_discard && !below->has_discard) {
+        below->has_discard = true;
+        below->discard = node->options->discard;
+    }
+    if (node->options->cache && !below->cache) {
+        below->cache = g_memdup2(node->options->cache, sizeof(*below->cache));
     }
 }
 

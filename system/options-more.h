@@ -21,6 +21,8 @@ bool option_do_data_dir(Startup *startup, const char *arg, GError **errp);
 char *option_text_data_dirs(const char *what, GError **errp);
 bool option_do_bios(Startup *startup, const char *arg, GError **errp);
 bool option_do_pflash(Startup *startup, const char *arg, GError **errp);
+/* The devices of -drive if=virtio, when there is a board and those of -device. */
+bool option_add_drives(Startup *startup, GError **errp);
 bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp);
 bool option_do_drive(Startup *startup, const char *arg, GError **errp);
 

@@ -261,7 +261,7 @@ static bool make_parts(Startup *startup, GError **errp)
 static bool make_board(Startup *startup, GError **errp)
 {
     return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
-           run_phase(startup, START_DEVICE, errp);
+           run_phase(startup, START_DEVICE, errp) && option_add_drives(startup, errp);
 }
 
 /* With -preconfig this is before there is a machine. */
@@ -354,6 +354,9 @@ void startup_cleanup(Startup *startup, bool ok)
     }
     json_object_put(startup->machine_props);
     g_array_unref(startup->monitors);
+    if (startup->virtio_drives) {
+        g_ptr_array_unref(startup->virtio_drives);
+    }
     if (startup->uses) {
         g_array_unref(startup->uses);
     }

@@ -54,6 +54,7 @@ struct Startup {
 
     /* START_MACHINE */
     Machine *machine;
+    GPtrArray *virtio_drives; /* ids of -drive if=virtio; NULL: none */
 
     /* START_CHARDEV */
     unsigned num_serials; /* -serial none counts */

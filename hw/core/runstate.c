@@ -64,33 +64,60 @@ void runstate_set_exit_status(int status)
     exit_status = status;
 }
 
-typedef struct StartCall {
+typedef struct RunCall {
     void (*fn)(void *opaque);
     void *opaque;
-} StartCall;
+} RunCall;
 
-static GArray *start_calls; /* of StartCall */
+static GArray *start_calls, *stop_calls; /* of RunCall */
+
+static void add_call(GArray **calls, void (*fn)(void *opaque), void *opaque)
+{
+    const RunCall call = { fn, opaque };
+
+    *calls = *calls ? *calls : g_array_new(FALSE, FALSE, sizeof(RunCall));
+    g_array_append_val(*calls, call);
+}
+
+static void remove_call(GArray *calls, void (*fn)(void *opaque), void *opaque)
+{
+    for (unsigned i = 0; calls && i < calls->len; i++) {
+        const RunCall *call = &g_array_index(calls, RunCall, i);
+
+        if (call->fn == fn && call->opaque == opaque) {
+            g_array_remove_index(calls, i);
+            return;
+        }
+    }
+}
+
+static void make_calls(const GArray *calls)
+{
+    for (unsigned i = 0; calls && i < calls->len; i++) {
+        const RunCall call = g_array_index(calls, RunCall, i);
+
+        call.fn(call.opaque);
+    }
+}
 
 void runstate_add_start(void (*fn)(void *opaque), void *opaque)
 {
-    const StartCall call = { fn, opaque };
-
-    if (!start_calls) {
-        start_calls = g_array_new(FALSE, FALSE, sizeof(StartCall));
-    }
-    g_array_append_val(start_calls, call);
+    add_call(&start_calls, fn, opaque);
 }
 
 void runstate_remove_start(void (*fn)(void *opaque), void *opaque)
 {
-    for (unsigned i = 0; start_calls && i < start_calls->len; i++) {
-        const StartCall *call = &g_array_index(start_calls, StartCall, i);
+    remove_call(start_calls, fn, opaque);
+}
 
-        if (call->fn == fn && call->opaque == opaque) {
-            g_array_remove_index(start_calls, i);
-            return;
-        }
-    }
+void runstate_add_stop(void (*fn)(void *opaque), void *opaque)
+{
+    add_call(&stop_calls, fn, opaque);
+}
+
+void runstate_remove_stop(void (*fn)(void *opaque), void *opaque)
+{
+    remove_call(stop_calls, fn, opaque);
 }
 
 void runstate_start(void)
@@ -101,11 +128,7 @@ void runstate_start(void)
     state = RUN_STATE_RUNNING;
     clock_start();
     qapi_event_send_resume();
-    for (unsigned i = 0; start_calls && i < start_calls->len; i++) {
-        const StartCall call = g_array_index(start_calls, StartCall, i);
-
-        call.fn(call.opaque);
-    }
+    make_calls(start_calls);
     vcpu_resume_all();
 }
 
@@ -117,6 +140,7 @@ void runstate_stop(RunState to)
     clock_stop();
     vcpu_pause_all();
     state = to;
+    make_calls(stop_calls);
     qapi_event_send_stop();
     if (stop_handler) {
         stop_handler(to);

@@ -26,6 +26,10 @@ void runstate_stop(RunState state);
  */
 void runstate_add_start(void (*fn)(void *opaque), void *opaque);
 void runstate_remove_start(void (*fn)(void *opaque), void *opaque);
+/* Call @fn(@opaque) whenever runstate_stop() has stopped the vCPUs, before anybody hears of it: for
+ * those who have something under way that ends by itself, to wait for it. */
+void runstate_add_stop(void (*fn)(void *opaque), void *opaque);
+void runstate_remove_stop(void (*fn)(void *opaque), void *opaque);
 /* @fn is told when runstate_stop() has stopped the machine, in the thread that did; NULL: nobody.
  */
 void runstate_set_stop_handler(void (*fn)(RunState state));

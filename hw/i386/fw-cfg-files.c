@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/boot-order.h"
 #include "hw/i386/fw-cfg-files.h"
 
 #include <string.h>
@@ -227,6 +228,18 @@ static void add_file_int(FwCfg *fw, const char *name, uint64_t value, size_t siz
     fw_cfg_set_file_copy(fw, name, &value, size);
 }
 
+static void append_boot_device(const BootDevice *boot, void *opaque)
+{
+    GString *order = opaque;
+    g_autofree char *path = object_is_a(OBJECT(boot->dev), TYPE_PCI_DEVICE)
+                                ? pci_firmware_path(PCI_DEVICE(boot->dev), boot->kind)
+                                : NULL;
+
+    if (path) {
+        g_string_append_printf(order, "%s%s%s", order->len ? "\n" : "", path, boot->below);
+    }
+}
+
 /* Firmware tries these in their order before it chooses by itself; HALT: it does not. */
 static void add_boot_order(X86Machine *x86)
 {
@@ -238,9 +251,10 @@ static void add_boot_order(X86Machine *x86)
 
     if (name) {
         g_string_append_printf(order, "/rom@%s", name);
-        if (x86->parent.boot.given->strict) {
-            g_string_append(order, "\nHALT");
-        }
+    }
+    boot_order_foreach(append_boot_device, order);
+    if (order->len && x86->parent.boot.given->strict) {
+        g_string_append(order, "\nHALT");
     }
     fw_cfg_set_file_copy(x86->fw_cfg, "bootorder", order->str, order->len ? order->len + 1 : 0);
 }
@@ -273,7 +287,7 @@ static bool add_boot(X86Machine *x86, GError **errp)
 {
     const BootConfiguration *boot = x86->parent.boot.given;
 
-    add_boot_order(x86);
+    add_boot_order(x86); /* of devices: at the reset, when they are there */
     add_file_int(x86->fw_cfg, "etc/boot-fail-wait", boot->reboot_timeout, 4);
     if (boot->has_splash_time) {
         add_file_int(x86->fw_cfg, "etc/boot-menu-wait", boot->splash_time, 2);
@@ -372,6 +386,7 @@ void x86_reset_fw_cfg(X86Machine *x86)
     const char *order = boot->order ? boot->order : DRIVES_NORMAL;
 
     files->fresh = false;
+    add_boot_order(x86);
     set_drives(files, !files->booted && boot->once ? boot->once : order);
     files->booted = true;
 }

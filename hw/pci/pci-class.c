@@ -34,3 +34,28 @@ const char *pci_class_name(const PciDevice *dev)
     }
     return NULL;
 }
+
+/* ---- for firmware ---- */
+
+static void append_bridges(GString *path, const PciBus *bus)
+{
+    if (bus->bridge) {
+        append_bridges(path, pci_bus_of(bus->bridge));
+        g_string_append_printf(path, "/pci-bridge@%x", PCI_SLOT(bus->bridge->devfn));
+        if (PCI_FUNC(bus->bridge->devfn)) {
+            g_string_append_printf(path, ",%x", PCI_FUNC(bus->bridge->devfn));
+        }
+    }
+}
+
+char *pci_firmware_path(const PciDevice *dev, const char *kind)
+{
+    GString *path = g_string_new("/pci@i0cf8");
+
+    append_bridges(path, pci_bus_of(dev));
+    g_string_append_printf(path, "/%s@%x", kind, PCI_SLOT(dev->devfn));
+    if (PCI_FUNC(dev->devfn)) {
+        g_string_append_printf(path, ",%x", PCI_FUNC(dev->devfn));
+    }
+    return g_string_free(path, FALSE);
+}

@@ -132,6 +132,10 @@ uint32_t pci_get_long(const PciDevice *dev, unsigned offset);
 void pci_set_word(PciDevice *dev, unsigned offset, uint16_t value);
 void pci_set_long(PciDevice *dev, unsigned offset, uint32_t value);
 
+/* What firmware calls @dev, of a @kind such as "scsi": its way from the root bus, as Open Firmware
+ * has it ("/pci@i0cf8/scsi@4"). g_free. */
+char *pci_firmware_path(const PciDevice *dev, const char *kind);
+
 /* Whether [offset, offset + size) touches [first, first + len). */
 static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, unsigned len)
 {

@@ -39,6 +39,8 @@ MACHINES = {
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",
                          "-chardev", "null,id=c0", "-device", "virtconsole,chardev=c0",
                          "-device", "virtserialport,bus=s0.0,name=org.test.0"],
+    "pc-virtio-blk": ["-machine", "pc", *[word for name in ("", "-transitional", "-non-transitional") for word in (
+        "-drive", f"if=none,id=d{name},format=raw,file.driver=null-co", "-device", f"virtio-blk-pci{name},drive=d{name}")]],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],

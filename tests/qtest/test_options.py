@@ -104,7 +104,7 @@ REFUSED = [
     (["-blockdev", "raw,node-name=a,file.driver=file,file.filename=/x,file.colour=red"], r"file\.colour"),
     (["-blockdev", "raw,node-name=a,file.driver=null-co,file.node-name=a"], "'a' already"),
     (["-blockdev", "file,node-name=a,filename=/x,read-only=2"], "read-only=2 on off"),
-    (["-drive", "file=x,format=qcow2,cache=none"], "no disks pflash"),
+    (["-drive", "file=x,format=qcow2,cache=none"], "if= virtio pflash"),
     (["-drive", "if=pflash,file=x,unit=2"], "unit=2 0 and 1"),
     (["-drive", "if=pflash"], "file missing"),
     (["-mon", "chardev=x,mode=loud"], "mode=loud readline control"),

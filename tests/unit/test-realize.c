@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "accel/choose.h"
+#include "block/node.h"
 #include "chardev/chardev.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
@@ -132,6 +133,18 @@ static void remove_flash_file(void)
     g_clear_pointer(&flash_file, g_free);
 }
 
+/* A disk of @type, whose contents are a node of their own. */
+static void add_disk(const char *type, unsigned n)
+{
+    g_autofree char *node = g_strdup_printf("null-co,node-name=n%u", n);
+    g_autofree char *device = g_strdup_printf("%s,drive=n%u,bootindex=%u", type, n, n);
+    g_autoptr(BlockdevOptions) options =
+        qapi_from_option(&BlockdevOptions_type, node, "driver", NULL);
+
+    g_assert_nonnull(block_node_add(options, NULL));
+    add_device(device);
+}
+
 /* Virtio devices, each by all of its names. */
 static void add_virtio(void)
 {
@@ -144,6 +157,11 @@ static void add_virtio(void)
 
             add_device(type);
         }
+    }
+    for (unsigned n = 0; n < G_N_ELEMENTS(suffixes); n++) {
+        g_autofree char *type = g_strconcat("virtio-blk-pci", suffixes[n], NULL);
+
+        add_disk(type, n);
     }
     add_device("virtconsole");
     add_device("virtserialport,name=org.test.0");

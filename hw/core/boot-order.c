@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/core/boot-order.h"
+
+#include "util/error.h"
+
+static GArray *list; /* of BootDevice, by index */
+
+bool boot_order_add(Device *dev, int32_t index, const char *kind, const char *below, GError **errp)
+{
+    const BootDevice boot = { dev, index, kind, below };
+    unsigned at = 0;
+
+    if (index < 0) {
+        return true;
+    }
+    list = list ? list : g_array_new(FALSE, FALSE, sizeof(BootDevice));
+    while (at < list->len && g_array_index(list, BootDevice, at).index < index) {
+        at++;
+    }
+    if (at < list->len && g_array_index(list, BootDevice, at).index == index) {
+        g_autofree char *other = device_describe(g_array_index(list, BootDevice, at).dev);
+
+        error_set(errp, "bootindex=%d is that of %s", index, other);
+        return false;
+    }
+    g_array_insert_val(list, at, boot);
+    return true;
+}
+
+void boot_order_remove(Device *dev)
+{
+    for (unsigned i = 0; list && i < list->len; i++) {
+        if (g_array_index(list, BootDevice, i).dev == dev) {
+            g_array_remove_index(list, i);
+            return;
+        }
+    }
+}
+
+void boot_order_foreach(void (*fn)(const BootDevice *boot, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; list && i < list->len; i++) {
+        fn(&g_array_index(list, BootDevice, i), opaque);
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The devices that firmware boots from, in the order of their property "bootindex". Machine lock.
+ */
+#ifndef HW_CORE_BOOT_ORDER_H
+#define HW_CORE_BOOT_ORDER_H
+
+#include "hw/core/device.h"
+
+typedef struct BootDevice {
+    Device *dev;
+    int32_t index;
+    const char *kind, *below;
+} BootDevice;
+
+/* @dev, which sits on a bus, has bootindex @index; -1: it is not in the list. Firmware knows it by
+ * its bus's name for it, of a @kind such as "scsi", and what is @below that ("/disk@0,0"); both are
+ * borrowed for good. Error: another one has the index. */
+bool boot_order_add(Device *dev, int32_t index, const char *kind, const char *below, GError **errp);
+void boot_order_remove(Device *dev); /* harmless if it is not there */
+/* Call @fn for each, in order. */
+void boot_order_foreach(void (*fn)(const BootDevice *boot, void *opaque), void *opaque);
+
+#endif

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio-blk: a disk (Virtio 1.2, section 5.2), whose contents are a node of block/.
+ *
+ * A request's buffers are held while threads read and write them; the main loop gives them back.
+ * One that failed, and stops the machine, is kept by its place in the ring only, and is tried again
+ * when the machine goes on, here or elsewhere.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "block/backend.h"
+#include "block/iov.h"
+#include "hw/core/boot-order.h"
+#include "hw/core/runstate.h"
+#include "hw/virtio/virtio-blk-regs.h"
+#include "hw/virtio/virtio-pci.h"
+#include "util/error.h"
+#include "util/main-loop.h"
+
+#define TYPE_VIRTIO_BLK "virtio-blk-device"
+#define PCI_CLASS_SCSI  0x0100 /* what disks are to PCI */
+
+typedef struct VirtioBlk {
+    VirtioDevice parent;
+    bool writeback; /* writes are done before they are on the host's disk */
+    GBytes *kept;   /* requests that will be tried again: BlkPlace, as they are in memory */
+    /* derived */
+    GArray *failed; /* the same: of BlkPlace */
+    /* configuration */
+    char *drive, *serial;
+    uint16_t num_queues, queue_size;
+    uint32_t logical, physical, min_io, opt_io; /* bytes */
+    bool discard, write_zeroes, config_wce, share_rw;
+    int werror, rerror; /* of error_names[] */
+    int write_cache;    /* of mode_names[] */
+    int32_t boot_index; /* -1: firmware does not boot from it */
+    /* wiring */
+    BlockBackend *backend;
+    uint64_t sectors;           /* that the guest may use; the backend's size */
+    const VirtQueue *resetting; /* its requests go nowhere */
+} VirtioBlk;
+OBJECT_CAST_DEFINE(VirtioBlk, VIRTIO_BLK, TYPE_VIRTIO_BLK)
+
+typedef struct BlkPlace {
+    uint16_t queue, head, id, count;
+} BlkPlace;
+
+typedef struct BlkRequest {
+    BlockRequest io;
+    VirtioBlk *s;
+    VirtQueue *vq;
+    VirtqElement *element;
+    struct iovec iov[]; /* the data */
+} BlkRequest;
+
+static const char *const error_names[] = { "auto", "report", "ignore", "enospc", "stop", NULL };
+static const char *const mode_names[] = { "auto", "on", "off", NULL };
+enum { MODE_AUTO, MODE_ON, MODE_OFF };
+
+/* ---- the end of a request ---- */
+
+static void finish(BlkRequest *r, uint8_t status, uint64_t written)
+{
+    virtq_write(r->element, r->element->in_size - 1, &status, 1);
+    virtq_push(r->vq, r->element, (uint32_t)(written + 1));
+    virtio_notify(&r->s->parent, r->vq);
+    g_free(r);
+}
+
+static void stop_machine(void *opaque)
+{
+    runstate_stop(RUN_STATE_IO_ERROR);
+}
+
+static void keep(BlkRequest *r)
+{
+    const VirtqPlace *place = &r->element->place;
+    const BlkPlace kept = { (uint16_t)virtio_queue_number(&r->s->parent, r->vq), place->head,
+                            place->id, place->count };
+
+    g_array_append_val(r->s->failed, kept);
+    virtq_drop(r->vq, r->element);
+    g_free(r);
+    main_loop_schedule(stop_machine, NULL);
+}
+
+static void done(BlockRequest *io)
+{
+    BlkRequest *r = io->opaque;
+    VirtioBlk *s = r->s;
+    BlockErrorAction action;
+
+    if (r->vq == s->resetting) {
+        virtq_drop(r->vq, r->element);
+        g_free(r);
+        return;
+    }
+    action = io->error ? block_error_action(io) : BLOCK_ERROR_ACTION_IGNORE;
+    if (action == BLOCK_ERROR_ACTION_STOP) {
+        keep(r);
+    } else if (action == BLOCK_ERROR_ACTION_REPORT) {
+        finish(r, VIRTIO_BLK_S_IOERR, 0);
+    } else {
+        finish(r, VIRTIO_BLK_S_OK, io->op == BLOCK_READ ? io->bytes : 0);
+    }
+}
+
+/* ---- requests ---- */
+
+/* The pieces of all buffers of one direction, but for the first @skip bytes and those after @len.
+ */
+static void set_data(BlkRequest *r, const DmaHold *holds, unsigned count, uint64_t skip,
+                     uint64_t len)
+{
+    g_autofree struct iovec *all = g_new(struct iovec, count);
+
+    for (unsigned i = 0; i < count; i++) {
+        all[i] = (struct iovec){ holds[i].host, holds[i].size };
+    }
+    r->io.iov = r->iov;
+    r->io.iovcnt = iov_slice(all, count, skip, len, r->iov);
+    r->io.bytes = len;
+}
+
+/* Do all of [@sector, ...) lie on the disk, and is the length one of whole blocks? */
+static bool is_on_disk(const VirtioBlk *s, uint64_t sector, uint64_t bytes)
+{
+    uint64_t sectors = bytes / BLOCK_SECTOR;
+
+    return bytes % BLOCK_SECTOR == 0 && sector % (s->logical / BLOCK_SECTOR) == 0 &&
+           sectors % (s->logical / BLOCK_SECTOR) == 0 && sector <= s->sectors &&
+           sectors <= s->sectors - sector;
+}
+
+static uint8_t start_read(BlkRequest *r, uint64_t sector)
+{
+    uint64_t bytes = r->element->in_size - 1;
+
+    r->io.op = BLOCK_READ;
+    if (!is_on_disk(r->s, sector, bytes)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    r->io.offset = sector * BLOCK_SECTOR;
+    set_data(r, r->element->in, r->element->in_num, 0, bytes);
+    return VIRTIO_BLK_S_OK;
+}
+
+static bool writes_through(const VirtioBlk *s)
+{
+    const VirtioDevice *vdev = &s->parent;
+
+    return virtio_has(vdev, VIRTIO_BLK_F_CONFIG_WCE) ? !s->writeback
+                                                     : !virtio_has(vdev, VIRTIO_BLK_F_FLUSH);
+}
+
+static uint8_t start_write(BlkRequest *r, uint64_t sector)
+{
+    uint64_t bytes = r->element->out_size - VIRTIO_BLK_HEADER;
+
+    r->io.op = BLOCK_WRITE;
+    if (!r->s->backend->writable || !is_on_disk(r->s, sector, bytes)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    r->io.offset = sector * BLOCK_SECTOR;
+    r->io.and_flush = writes_through(r->s);
+    set_data(r, r->element->out, r->element->out_num, VIRTIO_BLK_HEADER, bytes);
+    return VIRTIO_BLK_S_OK;
+}
+
+static uint8_t start_flush(BlkRequest *r, uint64_t sector)
+{
+    r->io.op = BLOCK_FLUSH;
+    return VIRTIO_BLK_S_OK;
+}
+
+/* One segment, as the configuration says (section 5.2.6.2). */
+static uint8_t start_range(BlkRequest *r, BlockOp op, bool offered)
+{
+    VirtioBlkRange range;
+
+    r->io.op = op;
+    if (!offered) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    if (r->element->out_size != VIRTIO_BLK_HEADER + sizeof(range) || !r->s->backend->writable) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    virtq_read(r->element, VIRTIO_BLK_HEADER, &range, sizeof(range));
+    if (range.flags & ~(op == BLOCK_WRITE_ZEROES ? VIRTIO_BLK_RANGE_UNMAP : 0u)) {
+        return VIRTIO_BLK_S_UNSUPP;
+    }
+    if (range.sectors > VIRTIO_BLK_MAX_RANGE ||
+        !is_on_disk(r->s, range.sector, (uint64_t)range.sectors * BLOCK_SECTOR)) {
+        return VIRTIO_BLK_S_IOERR;
+    }
+    r->io.offset = range.sector * BLOCK_SECTOR;
+    r->io.bytes = (uint64_t)range.sectors * BLOCK_SECTOR;
+    r->io.unmap = range.flags & VIRTIO_BLK_RANGE_UNMAP;
+    r->io.and_flush = op == BLOCK_WRITE_ZEROES && writes_through(r->s);
+    return VIRTIO_BLK_S_OK;
+}
+
+static uint8_t start_discard(BlkRequest *r, uint64_t sector)
+{
+    return start_range(r, BLOCK_DISCARD, r->s->discard);
+}
+
+static uint8_t start_write_zeroes(BlkRequest *r, uint64_t sector)
+{
+    return start_range(r, BLOCK_WRITE_ZEROES, r->s->write_zeroes);
+}
+
+/* By type: OK if the request is to be submitted. */
+static uint8_t (*const starts[])(BlkRequest *r, uint64_t sector) = {
+    [VIRTIO_BLK_T_IN] = start_read,
+    [VIRTIO_BLK_T_OUT] = start_write,
+    [VIRTIO_BLK_T_FLUSH] = start_flush,
+    [VIRTIO_BLK_T_DISCARD] = start_discard,
+    [VIRTIO_BLK_T_WRITE_ZEROES] = start_write_zeroes,
+};
+
+static void tell_id(BlkRequest *r)
+{
+    char id[VIRTIO_BLK_ID_BYTES] = { 0 };
+    size_t size = MIN(sizeof(id), r->element->in_size - 1);
+
+    if (r->s->serial) {
+        memcpy(id, r->s->serial, MIN(strlen(r->s->serial), sizeof(id)));
+    }
+    virtq_write(r->element, 0, id, size);
+    finish(r, VIRTIO_BLK_S_OK, size);
+}
+
+static void start(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
+{
+    unsigned pieces = MAX(element->out_num, element->in_num);
+    BlkRequest *r = g_malloc0(sizeof(*r) + pieces * sizeof(struct iovec));
+    VirtioBlkHeader header;
+    uint8_t status;
+
+    *r = (BlkRequest){ .s = s, .vq = vq, .element = element };
+    r->io.done = done;
+    r->io.opaque = r;
+    virtq_read(element, 0, &header, sizeof(header));
+    if (header.type == VIRTIO_BLK_T_GET_ID) {
+        tell_id(r);
+        return;
+    }
+    if (header.type >= G_N_ELEMENTS(starts) || !starts[header.type]) {
+        finish(r, VIRTIO_BLK_S_UNSUPP, 0);
+        return;
+    }
+    status = starts[header.type](r, header.sector);
+    if (status == VIRTIO_BLK_S_OK) {
+        block_submit(s->backend, &r->io);
+    } else {
+        block_count_invalid(s->backend, r->io.op);
+        finish(r, status, 0);
+    }
+}
+
+/* One that can be answered. */
+static void start_checked(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
+{
+    if (element->out_size < VIRTIO_BLK_HEADER || element->in_size < 1) {
+        virtq_drop(vq, element);
+        virtq_break(vq, "a request has no header, or no room for its status");
+    } else {
+        start(s, vq, element);
+    }
+}
+
+/* Those that failed, or did so in the machine that this one was loaded from. */
+static void try_again(VirtioBlk *s)
+{
+    GArray *places = s->failed;
+
+    s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
+    for (unsigned i = 0; i < places->len; i++) {
+        const BlkPlace *kept = &g_array_index(places, BlkPlace, i);
+        const VirtqPlace place = { kept->head, kept->id, kept->count };
+        VirtQueue *vq = virtio_queue(&s->parent, kept->queue);
+        VirtqElement *element = virtq_pop_again(vq, &place);
+
+        if (element) {
+            start_checked(s, vq, element);
+        } else {
+            virtio_notify(&s->parent, vq); /* it is broken: the driver is told */
+        }
+    }
+    g_array_unref(places);
+}
+
+static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    VirtqElement *element;
+
+    if (s->failed->len) {
+        try_again(s);
+    }
+    do {
+        virtq_set_notification(vq, false);
+        while ((element = virtq_pop(vq))) {
+            start_checked(s, vq, element);
+        }
+    } while (virtq_set_notification(vq, true));
+}
+
+/* ---- configuration ---- */
+
+static void blk_config_read(VirtioDevice *vdev, uint8_t *config)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    const VirtioBlkConfig c = {
+        .capacity = s->sectors,
+        .seg_max = s->queue_size - 2u,
+        .blk_size = s->logical,
+        .physical_block_exp = (uint8_t)__builtin_ctz(s->physical / s->logical),
+        .min_io_size = (uint16_t)(s->min_io / s->logical),
+        .opt_io_size = s->opt_io / s->logical,
+        .writeback = s->writeback,
+        .num_queues = s->num_queues,
+        .max_discard_sectors = s->discard ? VIRTIO_BLK_MAX_RANGE : 0,
+        .max_discard_seg = s->discard,
+        .discard_sector_alignment = s->discard ? s->logical / BLOCK_SECTOR : 0,
+        .max_write_zeroes_sectors = s->write_zeroes ? VIRTIO_BLK_MAX_RANGE : 0,
+        .max_write_zeroes_seg = s->write_zeroes,
+        .write_zeroes_may_unmap = s->write_zeroes,
+    };
+
+    memcpy(config, &c, sizeof(c));
+}
+
+static void blk_config_written(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
+                               unsigned size)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    unsigned at = offsetof(VirtioBlkConfig, writeback);
+
+    if (s->config_wce && offset <= at && at < offset + size) {
+        s->writeback = config[at] & 1;
+    }
+}
+
+static void resized(void *opaque)
+{
+    VirtioBlk *s = opaque;
+
+    s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
+    virtio_config_changed(&s->parent);
+}
+
+/* ---- life ---- */
+
+static void blk_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+    unsigned n = virtio_queue_number(vdev, vq);
+
+    s->resetting = vq;
+    block_drain(s->backend);
+    s->resetting = NULL;
+    for (unsigned i = s->failed->len; i-- > 0;) {
+        if (g_array_index(s->failed, BlkPlace, i).queue == n) {
+            g_array_remove_index(s->failed, i);
+        }
+    }
+}
+
+static void blk_reset(VirtioDevice *vdev)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+
+    s->writeback =
+        s->write_cache == MODE_AUTO ? !s->backend->writethrough : s->write_cache == MODE_ON;
+}
+
+/* The machine stands: so does what the threads do. */
+static void stopped(void *opaque)
+{
+    block_drain(VIRTIO_BLK(opaque)->backend);
+}
+
+static bool is_block_size(uint32_t size, uint32_t most)
+{
+    return size >= BLOCK_SECTOR && size <= most && (size & (size - 1)) == 0;
+}
+
+static bool check_sizes(const VirtioBlk *s, GError **errp)
+{
+    enum { MAX_BLOCK = 2 << 20, MIN_QUEUE = 4, MAX_QUEUE = 1024 };
+
+    if (!is_block_size(s->logical, MAX_BLOCK) || !is_block_size(s->physical, MAX_BLOCK)) {
+        error_set(errp,
+                  "logical_block_size=%u, physical_block_size=%u: both are powers of two from %u "
+                  "to %u",
+                  s->logical, s->physical, BLOCK_SECTOR, MAX_BLOCK);
+    } else if (s->physical < s->logical) {
+        error_set(errp, "physical_block_size=%u is less than logical_block_size=%u", s->physical,
+                  s->logical);
+    } else if (s->min_io % s->logical || s->opt_io % s->logical ||
+               s->min_io / s->logical > UINT16_MAX) {
+        error_set(errp,
+                  "min_io_size=%u, opt_io_size=%u: both are multiples of %u, and the first "
+                  "is at most %u of them",
+                  s->min_io, s->opt_io, s->logical, UINT16_MAX);
+    } else if (s->num_queues < 1 || s->num_queues > VIRTIO_MAX_QUEUES) {
+        error_set(errp, "num-queues=%u: there are 1 to %d", s->num_queues, VIRTIO_MAX_QUEUES);
+    } else if (s->queue_size < MIN_QUEUE || s->queue_size > MAX_QUEUE ||
+               s->queue_size & (s->queue_size - 1)) {
+        error_set(errp, "queue-size=%u: it is a power of two from %d to %d", s->queue_size,
+                  MIN_QUEUE, MAX_QUEUE);
+    } else if (s->serial && strlen(s->serial) > VIRTIO_BLK_ID_BYTES) {
+        error_set(errp, "serial=%s is longer than %d characters", s->serial, VIRTIO_BLK_ID_BYTES);
+    } else if (s->boot_index < -1) {
+        error_set(errp, "bootindex=%d is negative", s->boot_index);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool take_backend(VirtioBlk *s, GError **errp)
+{
+    g_autofree char *path = object_path(s->parent.parent.bus->parent.parent);
+    static const BlockdevOnError actions[] = { BLOCKDEV_ON_ERROR_AUTO, BLOCKDEV_ON_ERROR_REPORT,
+                                               BLOCKDEV_ON_ERROR_IGNORE, BLOCKDEV_ON_ERROR_ENOSPC,
+                                               BLOCKDEV_ON_ERROR_STOP };
+
+    if (!s->drive) {
+        error_set(errp, "drive= is missing: the id of a -drive, or the node-name of a -blockdev");
+        return false;
+    }
+    s->backend = block_backend_get(s->drive, errp);
+    if (!s->backend ||
+        !block_backend_take(s->backend, path ? path : s->parent.name,
+                            block_backend_node(s->backend)->read_only, s->share_rw, errp)) {
+        s->backend = NULL;
+        return false;
+    }
+    if (s->rerror) {
+        s->backend->on_read_error = actions[s->rerror];
+    }
+    if (s->werror) {
+        s->backend->on_write_error = actions[s->werror];
+    }
+    s->backend->resized = resized;
+    s->backend->opaque = s;
+    return true;
+}
+
+static void offer(VirtioBlk *s)
+{
+    const struct {
+        bool on;
+        unsigned bit;
+    } features[] = {
+        { true, VIRTIO_BLK_F_SEG_MAX },
+        { !s->backend->writable, VIRTIO_BLK_F_RO },
+        { true, VIRTIO_BLK_F_BLK_SIZE },
+        { true, VIRTIO_BLK_F_FLUSH },
+        { true, VIRTIO_BLK_F_TOPOLOGY },
+        { s->config_wce, VIRTIO_BLK_F_CONFIG_WCE },
+        { s->num_queues > 1, VIRTIO_BLK_F_MQ },
+        { s->discard, VIRTIO_BLK_F_DISCARD },
+        { s->write_zeroes, VIRTIO_BLK_F_WRITE_ZEROES },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(features); i++) {
+        if (features[i].on) {
+            virtio_offer(&s->parent, features[i].bit);
+        }
+    }
+}
+
+static bool blk_realize(VirtioDevice *vdev, GError **errp)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+
+    if (!check_sizes(s, errp) || !take_backend(s, errp)) {
+        return false;
+    }
+    if (!boot_order_add(DEVICE(vdev->parent.bus->parent.parent), s->boot_index, "scsi", "/disk@0,0",
+                        errp)) {
+        block_backend_release(g_steal_pointer(&s->backend));
+        return false;
+    }
+    s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
+    s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
+    blk_reset(vdev);
+    offer(s);
+    for (unsigned i = 0; i < s->num_queues; i++) {
+        virtio_add_queue(vdev, s->queue_size, handle_queue);
+    }
+    runstate_add_stop(stopped, s);
+    return true;
+}
+
+static void blk_unrealize(VirtioDevice *vdev)
+{
+    VirtioBlk *s = VIRTIO_BLK(vdev);
+
+    runstate_remove_stop(stopped, s);
+    boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
+    block_backend_release(g_steal_pointer(&s->backend));
+    g_clear_pointer(&s->failed, g_array_unref);
+    g_clear_pointer(&s->kept, g_bytes_unref);
+}
+
+/* ---- state ---- */
+
+static void blk_pre_save(void *obj)
+{
+    VirtioBlk *s = obj;
+
+    g_clear_pointer(&s->kept, g_bytes_unref);
+    s->kept = g_bytes_new(s->failed->data, s->failed->len * sizeof(BlkPlace));
+}
+
+static bool blk_post_load(void *obj, GError **errp)
+{
+    VirtioBlk *s = obj;
+    size_t size = 0;
+    const BlkPlace *places = s->kept ? g_bytes_get_data(s->kept, &size) : NULL;
+    size_t count = size / sizeof(BlkPlace);
+
+    if (size % sizeof(BlkPlace) || count > (size_t)s->num_queues * s->queue_size) {
+        error_set(errp, "%zu bytes of requests that were kept are not possible", size);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (places[i].queue >= s->num_queues) {
+            error_set(errp, "a request that was kept is in queue %u: there are %u", places[i].queue,
+                      s->num_queues);
+            return false;
+        }
+    }
+    g_array_set_size(s->failed, 0);
+    g_array_append_vals(s->failed, places, (guint)count);
+    return true;
+}
+
+static const StateField blk_fields[] = {
+    STATE_STRUCT(VirtioBlk, parent, &virtio_device_state),
+    STATE_BOOL(VirtioBlk, writeback),
+    STATE_BLOB(VirtioBlk, kept),
+    {},
+};
+static const StateTable blk_state = { .name = "virtio-blk",
+                                      .version = 1,
+                                      .fields = blk_fields,
+                                      .pre_save = blk_pre_save,
+                                      .post_load = blk_post_load };
+
+/* ---- the type ---- */
+
+#define PROP(NAME, KIND, member, initial, text)                                \
+    {                                                                          \
+        .name = (NAME), .kind = (KIND), .offset = offsetof(VirtioBlk, member), \
+        .has_default = true, .default_int = (initial), .description = (text)   \
+    }
+#define PROP_CHOICE(NAME, member, names, type, text)                                      \
+    {                                                                                     \
+        .name = (NAME), .kind = PROP_ENUM, .enum_names = (names), .custom_type = (type),  \
+        .offset = offsetof(VirtioBlk, member), .has_default = true, .description = (text) \
+    }
+
+static const Property blk_properties[] = {
+    { .name = "drive",
+      .kind = PROP_STRING,
+      .offset = offsetof(VirtioBlk, drive),
+      .description = "id of the -drive, or node-name of the -blockdev, that is its contents" },
+    { .name = "serial",
+      .kind = PROP_STRING,
+      .offset = offsetof(VirtioBlk, serial),
+      .description = "its serial number, for the guest" },
+    PROP("num-queues", PROP_UINT16, num_queues, 1, "queues"),
+    PROP("queue-size", PROP_UINT16, queue_size, 256, "entries of each"),
+    PROP("logical_block_size", PROP_UINT32, logical, 512,
+         "bytes that are read and written at once"),
+    PROP("physical_block_size", PROP_UINT32, physical, 512, "bytes of the disk's own blocks"),
+    PROP("min_io_size", PROP_UINT32, min_io, 0, "bytes of the smallest good request; 0: not told"),
+    PROP("opt_io_size", PROP_UINT32, opt_io, 0, "bytes of the best request; 0: not told"),
+    PROP("discard", PROP_BOOL, discard, true, "offer discards"),
+    PROP("write-zeroes", PROP_BOOL, write_zeroes, true, "offer writes of zeros without the bytes"),
+    PROP("config-wce", PROP_BOOL, config_wce, true, "the guest may switch its write cache"),
+    PROP("share-rw", PROP_BOOL, share_rw, false, "others may write to it at the same time"),
+    PROP("bootindex", PROP_INT32, boot_index, -1, "place in the order in which firmware boots"),
+    PROP_CHOICE("write-cache", write_cache, mode_names, "OnOffAuto",
+                "off: a write is done when it is on the host's disk"),
+    PROP_CHOICE("rerror", rerror, error_names, "BlockdevOnError",
+                "what is done about reads that fail; auto: as the drive says"),
+    PROP_CHOICE("werror", werror, error_names, "BlockdevOnError",
+                "what is done about writes that fail; auto: as the drive says"),
+    { 0 },
+};
+
+static const VirtioDeviceClass blk_ops = {
+    .device = { VIRTIO_DEVICE_CLASS_BASE, .state = &blk_state },
+    .id = VIRTIO_ID_BLOCK,
+    .config_size = sizeof(VirtioBlkConfig),
+    .realize = blk_realize,
+    .unrealize = blk_unrealize,
+    .queue_reset = blk_queue_reset,
+    .reset = blk_reset,
+    .config_read = blk_config_read,
+    .config_written = blk_config_written,
+};
+
+static const ObjectType blk_type = {
+    .name = TYPE_VIRTIO_BLK,
+    .parent = TYPE_VIRTIO_DEVICE,
+    .description = "a disk",
+    .instance_size = sizeof(VirtioBlk),
+    .properties = blk_properties,
+    .ops = &blk_ops,
+};
+OBJECT_TYPE_REGISTER(blk_type)
+
+static const VirtioPciClass blk_pci = VIRTIO_PCI_CLASS("storage", PCI_CLASS_SCSI, 0);
+VIRTIO_PCI_TYPES(blk, "virtio-blk", TYPE_VIRTIO_BLK, &blk_pci, "a disk")

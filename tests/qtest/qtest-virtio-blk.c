@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* virtio-blk by a driver of our own: every request, what makes no sense, errors of the host. */
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/qtest/virtio.h"
+
+#define DEVFN   0x20u /* slot 4 */
+#define SECTORS 128u
+#define SECTOR  512u
+
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
+enum { OK, IOERR, UNSUPP };
+enum {
+    F_SEG_MAX = 2,
+    F_RO = 5,
+    F_BLK_SIZE = 6,
+    F_FLUSH = 9,
+    F_TOPOLOGY = 10,
+    F_WCE = 11,
+    F_MQ = 12,
+    F_DISCARD = 13,
+    F_ZEROES = 14
+};
+#define BIT(n) (UINT64_C(1) << (n))
+
+typedef struct Way {
+    const char *name, *machine, *device;
+    bool modern;
+} Way;
+
+static const Way ways[] = {
+    { "pc-modern", "pc", "virtio-blk-pci", true },
+    { "pc-legacy", "pc", "virtio-blk-pci-transitional", false },
+    { "q35-modern", "q35", "virtio-blk-pci-non-transitional", true },
+};
+
+typedef struct Disk {
+    QTest *qt;
+    QVirtio v;
+    QVirtQueue q;
+    uint64_t out, in;
+    char *path; /* of the image */
+} Disk;
+
+static char *make_image(const char *name)
+{
+    g_autofree char *data = g_malloc(SECTORS * SECTOR);
+    char *path = g_strdup_printf("%s/virtio-blk-%d-%s", g_get_tmp_dir(), getpid(), name);
+
+    for (unsigned i = 0; i < SECTORS; i++) {
+        memset(data + i * SECTOR, (int)i + 1, SECTOR);
+    }
+    g_assert_true(g_file_set_contents(path, data, SECTORS * SECTOR, NULL));
+    return path;
+}
+
+static void drive(Disk *d, uint64_t features)
+{
+    qvirtio_open(&d->v, d->qt, DEVFN, d->v.modern);
+    qvirtio_start(&d->v, features & (qvirtio_offered(&d->v) | QVIRTIO_VERSION_1));
+    qvirtio_queue(&d->v, &d->q, 0);
+    qvirtio_driver_ok(&d->v);
+    d->out = qvirtio_alloc(&d->v, 64 * SECTOR);
+    d->in = qvirtio_alloc(&d->v, 64 * SECTOR);
+}
+
+/* @path is of the image, taken. @drive_options begins with a comma, or is empty; so is the other.
+ */
+static void start(Disk *d, const Way *way, char *path, const char *drive_options,
+                  const char *device_options)
+{
+    d->path = path;
+    d->qt = qtest_start("-M %s -m 64 -drive if=none,id=d0,file=%s%s"
+                        " -device %s,drive=d0,addr=4,id=disk%s",
+                        way->machine, path, drive_options, way->device, device_options);
+    d->v.modern = way->modern;
+    drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH) | BIT(F_DISCARD) | BIT(F_ZEROES));
+}
+
+static void quit(Disk *d)
+{
+    qtest_quit(d->qt);
+    unlink(d->path);
+    g_free(d->path);
+}
+
+/* A request whose data are at d->out + 16, or come to d->in; @out_len and @in_len are bytes of
+ * data.
+ */
+static uint16_t add(Disk *d, uint32_t type, uint64_t sector, uint32_t out_len, uint32_t in_len)
+{
+    qtest_writel(d->qt, d->out, type);
+    qtest_writel(d->qt, d->out + 4, 0);
+    qtest_writeq(d->qt, d->out + 8, sector);
+    qtest_writeb(d->qt, d->in + in_len, 0xee);
+    return qvirtq_add_pair(&d->q, d->out, 16 + out_len, d->in, in_len + 1);
+}
+
+static uint8_t request(Disk *d, uint32_t type, uint64_t sector, uint32_t out_len, uint32_t in_len)
+{
+    uint16_t head = add(d, type, sector, out_len, in_len);
+    uint32_t len;
+    uint8_t status;
+
+    qvirtq_kick(&d->q);
+    len = qvirtq_wait(&d->q, head);
+    status = qtest_readb(d->qt, d->in + in_len);
+    g_assert_cmpuint(len, ==, status == OK ? in_len + 1 : 1);
+    return status;
+}
+
+static uint8_t range(Disk *d, uint32_t type, uint64_t sector, uint32_t sectors, uint32_t flags)
+{
+    qtest_writeq(d->qt, d->out + 16, sector);
+    qtest_writel(d->qt, d->out + 24, sectors);
+    qtest_writel(d->qt, d->out + 28, flags);
+    return request(d, type, 0, 16, 0);
+}
+
+static uint8_t byte_of_image(const Disk *d, size_t at)
+{
+    g_autofree char *data = NULL;
+    size_t size;
+
+    g_assert_true(g_file_get_contents(d->path, &data, &size, NULL));
+    g_assert_cmpuint(at, <, size);
+    return (uint8_t)data[at];
+}
+
+/* ---- tests ---- */
+
+static void test_requests(gconstpointer data)
+{
+    const Way *way = data;
+    g_autoptr(json_object) stats = NULL;
+    char id[20];
+    Disk d;
+
+    start(&d, way, make_image(way->name), ",format=raw,discard=unmap", ",serial=s-1");
+    g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, SECTORS);
+    g_assert_cmpuint(qvirtio_config(&d.v, 12, 4), ==, 254); /* seg_max */
+    g_assert_cmpuint(qvirtio_config(&d.v, 20, 4), ==, SECTOR);
+    g_assert_cmpuint(request(&d, IN, 5, 0, 3 * SECTOR), ==, OK);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 6);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in + 3 * SECTOR - 1), ==, 8);
+    qtest_memset(d.qt, d.out + 16, 0xab, 2 * SECTOR);
+    g_assert_cmpuint(request(&d, OUT, SECTORS - 2, 2 * SECTOR, 0), ==, OK);
+    g_assert_cmpuint(request(&d, FLUSH, 0, 0, 0), ==, OK);
+    g_assert_cmpuint(byte_of_image(&d, (SECTORS - 2) * SECTOR), ==, 0xab);
+    g_assert_cmpuint(byte_of_image(&d, SECTORS * SECTOR - 1), ==, 0xab);
+    g_assert_cmpuint(byte_of_image(&d, (SECTORS - 2) * SECTOR - 1), ==, SECTORS - 2);
+    g_assert_cmpuint(request(&d, GET_ID, 0, 0, 20), ==, OK);
+    qtest_memread(d.qt, d.in, id, sizeof(id));
+    g_assert_cmpmem(id, 20, "s-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+    g_assert_cmpuint(range(&d, DISCARD, 16, 16, 0), ==, OK);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 48, 3, 0), ==, OK);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 64, 16, 1), ==, OK);
+    for (unsigned i = 0; i < SECTORS - 2; i++) {
+        bool zero = (i >= 16 && i < 32) || (i >= 48 && i < 51) || (i >= 64 && i < 80);
+
+        g_assert_cmpuint(byte_of_image(&d, i * SECTOR), ==, zero ? 0 : i + 1);
+    }
+    stats = qtest_qmp(d.qt, "query-blockstats", "{}");
+    for (unsigned i = 0; i < json_object_array_length(stats); i++) {
+        json_object *one = json_object_array_get_idx(stats, i);
+
+        g_assert_cmpstr(qtest_get_str(one, "device"), ==, "d0");
+        g_assert_cmpint(qtest_get_int(one, "stats.rd_bytes"), ==, 3 * SECTOR);
+        g_assert_cmpint(qtest_get_int(one, "stats.wr_operations"), ==, 3);
+        g_assert_cmpint(qtest_get_int(one, "stats.unmap_bytes"), ==, 16 * SECTOR);
+        g_assert_cmpint(qtest_get_int(one, "stats.flush_operations"), ==, 1);
+    }
+    quit(&d);
+}
+
+/* What makes no sense is refused, and changes nothing. */
+static void test_senseless(void)
+{
+    Disk d;
+
+    start(&d, &ways[0], make_image("senseless"), ",format=raw", ",discard=off");
+    g_assert_false(qvirtio_offered(&d.v) & BIT(F_DISCARD));
+    g_assert_cmpuint(request(&d, IN, SECTORS, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(request(&d, IN, SECTORS - 1, 0, 2 * SECTOR), ==, IOERR);
+    g_assert_cmpuint(request(&d, IN, UINT64_MAX, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR + 1), ==, IOERR);
+    g_assert_cmpuint(request(&d, OUT, SECTORS, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(request(&d, OUT, UINT64_MAX / SECTOR, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(request(&d, OUT, 0, SECTOR - 1, 0), ==, IOERR);
+    g_assert_cmpuint(request(&d, 99, 0, 0, 0), ==, UNSUPP);
+    g_assert_cmpuint(request(&d, 2, 0, 0, 0), ==, UNSUPP); /* SCSI */
+    g_assert_cmpuint(range(&d, DISCARD, 0, 1, 0), ==, UNSUPP);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, SECTORS + 1, 0), ==, IOERR);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, UINT64_MAX, 1, 0), ==, IOERR);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, UINT32_MAX, 0), ==, IOERR);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, 1, 2), ==, UNSUPP);
+    g_assert_cmpuint(request(&d, WRITE_ZEROES, 0, 15, 0), ==, IOERR);
+    g_assert_cmpuint(request(&d, WRITE_ZEROES, 0, 32, 0), ==, IOERR);
+    for (unsigned i = 0; i < SECTORS; i++) {
+        g_assert_cmpuint(byte_of_image(&d, i * SECTOR), ==, i + 1);
+    }
+    /* No room for the status: nobody can be told, and the device stops. */
+    qvirtq_add(&d.q, d.out, 16, false);
+    qvirtq_kick(&d.q);
+    g_assert_cmpuint(qvirtio_status(&d.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+    drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR), ==, OK);
+    /* No header. */
+    qvirtq_add_pair(&d.q, d.out, 15, d.in, 1);
+    qvirtq_kick(&d.q);
+    g_assert_cmpuint(qvirtio_status(&d.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+    quit(&d);
+}
+
+static void test_read_only(void)
+{
+    Disk d;
+
+    start(&d, &ways[0], make_image("read-only"), ",format=raw,readonly=on", "");
+    g_assert_true(qvirtio_offered(&d.v) & BIT(F_RO));
+    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, 1, 0), ==, IOERR);
+    g_assert_cmpuint(range(&d, DISCARD, 0, 1, 0), ==, IOERR);
+    g_assert_cmpuint(byte_of_image(&d, 0), ==, 1);
+    quit(&d);
+}
+
+static void test_properties(void)
+{
+    Disk d;
+
+    start(&d, &ways[0], make_image("properties"), ",format=raw",
+          ",num-queues=3,queue-size=64,logical_block_size=4096,physical_block_size=16384,"
+          "min_io_size=8192,opt_io_size=65536,write-cache=off");
+    g_assert_true(qvirtio_offered(&d.v) & BIT(F_MQ));
+    g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_NUM_QUEUES, 2), ==, 3);
+    g_assert_cmpuint(qvirtio_config(&d.v, 34, 2), ==, 3);
+    g_assert_cmpuint(qvirtio_config(&d.v, 12, 4), ==, 62);
+    g_assert_cmpuint(qvirtio_config(&d.v, 20, 4), ==, 4096);
+    g_assert_cmpuint(qvirtio_config(&d.v, 24, 1), ==, 2);
+    g_assert_cmpuint(qvirtio_config(&d.v, 26, 2), ==, 2);
+    g_assert_cmpuint(qvirtio_config(&d.v, 28, 4), ==, 16);
+    g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 0); /* write cache */
+    qvirtio_set_config(&d.v, 32, 1, 1);
+    g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 1);
+    g_assert_cmpuint(request(&d, IN, 1, 0, 4096), ==, IOERR); /* not at a whole block */
+    g_assert_cmpuint(request(&d, IN, 8, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(request(&d, IN, 8, 0, 4096), ==, OK);
+    quit(&d);
+}
+
+/* ---- errors of the host ---- */
+
+#define BLKDEBUG                                                                       \
+    "-M pc -m 64 -blockdev blkdebug,node-name=n0,image.driver=file,image.filename=%s," \
+    "inject-error.0.event=write_aio,inject-error.0.errno=28,inject-error.0.once=on,"   \
+    "inject-error.1.event=read_aio,inject-error.1.sector=7"                            \
+    " -device virtio-blk-pci,drive=n0,addr=4,id=disk%s"
+
+static void start_failing(Disk *d, char *path, const char *options)
+{
+    d->path = path;
+    d->qt = qtest_start(BLKDEBUG, path, options);
+    d->v.modern = true;
+    drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH));
+}
+
+static void assert_event(Disk *d, const char *operation, const char *action, bool no_space)
+{
+    g_autoptr(json_object) event = qtest_event(d->qt, "BLOCK_IO_ERROR");
+
+    g_assert_cmpstr(qtest_get_str(event, "data.device"), ==, "");
+    g_assert_cmpstr(qtest_get_str(event, "data.node-name"), ==, "n0");
+    g_assert_cmpstr(qtest_get_str(event, "data.operation"), ==, operation);
+    g_assert_cmpstr(qtest_get_str(event, "data.action"), ==, action);
+    g_assert_cmpint(qtest_get_bool(event, "data.nospace"), ==, no_space);
+}
+
+static void assert_state(Disk *d, const char *state)
+{
+    g_autoptr(json_object) status = qtest_qmp(d->qt, "query-status", "{}");
+
+    g_assert_cmpstr(qtest_get_str(status, "status"), ==, state);
+}
+
+static bool has_state(Disk *d, const char *state)
+{
+    g_autoptr(json_object) status = qtest_qmp(d->qt, "query-status", "{}");
+
+    return strcmp(qtest_get_str(status, "status"), state) == 0;
+}
+
+static void test_report(void)
+{
+    Disk d;
+
+    start_failing(&d, make_image("report"), ",werror=report");
+    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
+    assert_event(&d, "write", "report", true);
+    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, OK);
+    g_assert_cmpuint(request(&d, IN, 7, 0, SECTOR), ==, IOERR);
+    assert_event(&d, "read", "report", false);
+    g_assert_cmpuint(request(&d, IN, 8, 0, SECTOR), ==, OK);
+    assert_state(&d, "running");
+    quit(&d);
+}
+
+static void test_ignore(void)
+{
+    Disk d;
+
+    start_failing(&d, make_image("ignore"), ",rerror=ignore");
+    g_assert_cmpuint(request(&d, IN, 7, 0, SECTOR), ==, OK);
+    assert_event(&d, "read", "ignore", false);
+    quit(&d);
+}
+
+/* No space is left: the machine stops, and goes on where it was. */
+static void test_stop(void)
+{
+    uint16_t head;
+    Disk d;
+
+    start_failing(&d, make_image("stop"), "");
+    qtest_memset(d.qt, d.out + 16, 0xcd, SECTOR);
+    head = add(&d, OUT, 3, SECTOR, 0);
+    qvirtq_kick(&d.q);
+    assert_event(&d, "write", "stop", true);
+    json_object_put(qtest_event(d.qt, "STOP"));
+    assert_state(&d, "io-error");
+    g_assert_false(qvirtq_has_used(&d.q));
+    g_assert_cmpuint(byte_of_image(&d, 3 * SECTOR), ==, 4);
+    qtest_qmp_ok(d.qt, "cont", "{}");
+    qvirtq_wait(&d.q, head);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, OK);
+    g_assert_cmpuint(byte_of_image(&d, 3 * SECTOR), ==, 0xcd);
+    quit(&d);
+}
+
+/* The same, and the driver resets the device meanwhile, or the machine is reset. */
+static void test_stop_and_reset(void)
+{
+    Disk d;
+
+    start_failing(&d, make_image("stop-reset"), "");
+    add(&d, OUT, 3, SECTOR, 0);
+    qvirtq_kick(&d.q);
+    json_object_put(qtest_event(d.qt, "STOP"));
+    qvirtio_set_status(&d.v, 0);
+    qtest_qmp_ok(d.qt, "cont", "{}");
+    drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(request(&d, IN, 3, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 4); /* it was not tried again */
+    quit(&d);
+}
+
+/* The machine that stopped is saved, and the request is tried again where it is loaded. */
+static void test_saved(void)
+{
+    g_autofree char *file = NULL, *uri = NULL;
+    uint16_t head;
+    Disk d;
+
+    start_failing(&d, make_image("saved"), "");
+    file = g_strdup_printf("%s-machine", d.path);
+    uri = g_strdup_printf("file:%s", file);
+    qtest_memset(d.qt, d.out + 16, 0xcd, SECTOR);
+    head = add(&d, OUT, 3, SECTOR, 0);
+    qvirtq_kick(&d.q);
+    json_object_put(qtest_event(d.qt, "STOP"));
+    qtest_qmp_ok(d.qt, "migrate-set-capabilities",
+                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
+    qtest_qmp_ok(d.qt, "migrate", "{'uri': %s}", uri);
+    json_object_put(qtest_event_with(d.qt, "MIGRATION", "status", "completed"));
+    qtest_quit(d.qt); /* it lets go of the image */
+    d.qt = d.v.qt = qtest_start("-M pc -m 64 -blockdev file,node-name=n0,filename=%s"
+                                " -device virtio-blk-pci,drive=n0,addr=4,id=disk -incoming %s",
+                                d.path, uri);
+    while (has_state(&d, "inmigrate")) {
+        g_usleep(1000);
+    }
+    assert_state(&d, "paused");
+    qtest_qmp_ok(d.qt, "cont", "{}");
+    qvirtq_wait(&d.q, head);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, OK);
+    g_assert_cmpuint(byte_of_image(&d, 3 * SECTOR), ==, 0xcd);
+    g_assert_cmpuint(request(&d, IN, 9, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 10);
+    quit(&d);
+    unlink(file);
+}
+
+/* ---- nodes under a device ---- */
+
+static void test_resize(void)
+{
+    g_autoptr(json_object) error = NULL, in_use = NULL;
+    uint32_t generation;
+    Disk d;
+
+    start(&d, &ways[0], make_image("resize"), ",format=raw", "");
+    generation = qvirtio_common(&d.v, QVIRTIO_GENERATION, 1);
+    qtest_qmp_ok(d.qt, "block_resize", "{'device': 'd0', 'size': 131072}");
+    g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, 256);
+    g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_GENERATION, 1), !=, generation);
+    g_assert_cmpuint(request(&d, IN, 255, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 0);
+    error = qtest_qmp_error(d.qt, "block_resize", "{'device': 'nobody', 'size': 1}");
+    g_assert_cmpstr(qtest_get_str(error, "class"), ==, "DeviceNotFound");
+    in_use = qtest_qmp_error(d.qt, "device_add",
+                             "{'driver': 'virtio-blk-pci', 'drive': 'd0', 'id': 'two'}");
+    quit(&d);
+}
+
+static void test_blockdev(void)
+{
+    g_autofree char *path = make_image("blockdev");
+    QTest *qt = qtest_start("-M none");
+    g_autoptr(json_object) nodes = NULL, error = NULL;
+
+    qtest_qmp_ok(qt, "blockdev-add", "{'driver': 'file', 'node-name': 'f', 'filename': %s}", path);
+    qtest_qmp_ok(qt, "blockdev-add", "{'driver': 'raw', 'node-name': 'r', 'file': 'f'}");
+    error = qtest_qmp_error(qt, "blockdev-del", "{'node-name': 'f'}");
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), "in use by block node 'r'"));
+    nodes = qtest_qmp(qt, "query-named-block-nodes", "{}");
+    g_assert_cmpuint(json_object_array_length(nodes), ==, 2);
+    g_assert_cmpint(qtest_get_int(json_object_array_get_idx(nodes, 1), "image.virtual-size"), ==,
+                    SECTORS * SECTOR);
+    qtest_qmp_ok(qt, "blockdev-del", "{'node-name': 'r'}");
+    qtest_qmp_ok(qt, "blockdev-del", "{'node-name': 'f'}");
+    qtest_quit(qt);
+    unlink(path);
+}
+
+int main(int argc, char *argv[])
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *name = g_strdup_printf("/virtio-blk/requests/%s", ways[i].name);
+
+        g_test_add_data_func(name, &ways[i], test_requests);
+    }
+    g_test_add_func("/virtio-blk/senseless", test_senseless);
+    g_test_add_func("/virtio-blk/read-only", test_read_only);
+    g_test_add_func("/virtio-blk/properties", test_properties);
+    g_test_add_func("/virtio-blk/report", test_report);
+    g_test_add_func("/virtio-blk/ignore", test_ignore);
+    g_test_add_func("/virtio-blk/stop", test_stop);
+    g_test_add_func("/virtio-blk/stop-and-reset", test_stop_and_reset);
+    g_test_add_func("/virtio-blk/saved", test_saved);
+    g_test_add_func("/virtio-blk/resize", test_resize);
+    g_test_add_func("/virtio-blk/blockdev", test_blockdev);
+    return g_test_run();
+}
