@@ -25,17 +25,6 @@ BalloonInfo *qmp_query_balloon(GError **errp)
     return NULL;
 }
 
-/* ---- nets ---- */
-
-GPtrArray *qmp_query_rx_filter(const char *name, GError **errp)
-{
-    if (name) {
-        error_set(errp, "there is no network card '%s': this machine has none", name);
-        return NULL;
-    }
-    return RxFilterInfo_list_new();
-}
-
 /* ---- displays, keys and mice ---- */
 
 VncInfo *qmp_query_vnc(GError **errp)

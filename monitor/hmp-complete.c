@@ -108,6 +108,16 @@ static void complete_chardev(HmpCompletion *out, const Context *context)
                           : is_used_chardev);
 }
 
+static bool is_any(Object *obj)
+{
+    return true;
+}
+
+static void complete_netdev(HmpCompletion *out, const Context *context)
+{
+    add_children(out, "/netdevs", is_any);
+}
+
 static void complete_file(HmpCompletion *out, const Context *context)
 {
     out->files = true;
@@ -287,15 +297,11 @@ static const struct {
     const char *name; /* of an argument */
     void (*fn)(HmpCompletion *out, const Context *context);
 } completers[] = {
-    { "CHARDEV", complete_chardev },
-    { "CHARDEV-TYPE", complete_chardev_type },
-    { "COMMAND", complete_command },
-    { "DEVICE", complete_device },
-    { "DEVICE-TYPE", complete_device_type },
-    { "FILE", complete_file },
-    { "OBJECT", complete_object },
-    { "OBJECT-TYPE", complete_object_type },
-    { "PATH", complete_path },
+    { "CHARDEV", complete_chardev },         { "CHARDEV-TYPE", complete_chardev_type },
+    { "COMMAND", complete_command },         { "DEVICE", complete_device },
+    { "DEVICE-TYPE", complete_device_type }, { "FILE", complete_file },
+    { "NETDEV", complete_netdev },           { "OBJECT", complete_object },
+    { "OBJECT-TYPE", complete_object_type }, { "PATH", complete_path },
     { "PROPERTY", complete_property },
 };
 

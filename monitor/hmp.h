@@ -86,6 +86,14 @@ void hmp_info_migrate(Hmp *hmp, char **argv);
 void hmp_info_migrate_capabilities(Hmp *hmp, char **argv);
 void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
 void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
+/* hmp-net.c */
+void hmp_netdev_add(Hmp *hmp, char **argv);
+void hmp_netdev_del(Hmp *hmp, char **argv);
+void hmp_set_link(Hmp *hmp, char **argv);
+void hmp_hostfwd_add(Hmp *hmp, char **argv);
+void hmp_hostfwd_remove(Hmp *hmp, char **argv);
+void hmp_info_network(Hmp *hmp, char **argv);
+void hmp_info_usernet(Hmp *hmp, char **argv);
 /* hmp-info-paging.c */
 void hmp_info_mem(Hmp *hmp, char **argv);
 void hmp_info_tlb(Hmp *hmp, char **argv);

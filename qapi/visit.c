@@ -303,6 +303,21 @@ static bool place_from_text(const QapiType *type, struct json_object *value, con
     }
 }
 
+/* @text as an element of a list; where that is a structure of one string, the text is the string.
+ */
+static struct json_object *element_from_text(const QapiType *element, const char *text)
+{
+    struct json_object *value = keyval_text_new(text), *object;
+    const QapiMember *only = element->kind == QAPI_KIND_STRUCT ? element->members : NULL;
+
+    if (!only || !only->name || only->type->kind != QAPI_KIND_STR || only[1].name) {
+        return value;
+    }
+    object = json_object_new_object();
+    json_object_object_add(object, only->name, value);
+    return object;
+}
+
 /* All texts of a key as a list: the elements each, or numbers and ranges of them. */
 static void *list_from_texts(const QapiType *type, struct json_object *value, const char *path,
                              GError **errp)
@@ -315,7 +330,7 @@ static void *list_from_texts(const QapiType *type, struct json_object *value, co
 
     if (element->kind != QAPI_KIND_INT) {
         for (const char *const *text = keyval_texts(value); *text; text++) {
-            json_object_array_add(list, keyval_text_new(*text));
+            json_object_array_add(list, element_from_text(element, *text));
         }
     } else if (number_set_add(numbers, most, describe(path), value, errp)) {
         for (unsigned i = 0; i <= most; i++) {

@@ -20,7 +20,7 @@ BUILTINS = {**SCALARS, 'str': 'char *', 'any': 'struct json_object *'}
 JSON_TYPES = {'str': 'string', 'bool': 'boolean', 'number': 'number', 'int': 'int', 'any': 'value'}
 C_WORDS = {'auto', 'bool', 'case', 'char', 'const', 'default', 'do', 'double', 'else', 'enum', 'errno',
            'errp',
-           'extern', 'float', 'for', 'if', 'inline', 'int', 'linux', 'long', 'register', 'return',
+           'extern', 'float', 'for', 'if', 'inline', 'int', 'linux', 'long', 'register', 'restrict', 'return',
            'short', 'signed', 'static', 'struct', 'switch', 'typedef', 'union', 'unix', 'unsigned',
            'void', 'volatile', 'while'}
 KEYS = {

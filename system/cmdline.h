@@ -18,6 +18,7 @@ typedef enum StartPhase {
     START_CONFIG,   /* only remembers things: nothing is made yet */
     START_MACHINE,  /* sets properties of /machine, which is made but not initialised */
     START_CHARDEV,  /* makes character devices */
+    START_NETDEV,   /* makes netdevs */
     START_OBJECT,   /* makes user-creatable objects */
     START_DEVICE,   /* the machine is initialised; adds devices */
     START_MONITOR,  /* makes monitors */

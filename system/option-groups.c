@@ -135,6 +135,7 @@ static const struct Group {
     { "mon", .has_ids = true },
     { "msg" },
     { "name" },
+    { "netdev", .has_ids = true },
     { "numa" },
     { "object", .has_ids = true },
     { "overcommit" },

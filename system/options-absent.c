@@ -23,11 +23,6 @@ static bool only_none(const char *arg, const char *what, GError **errp)
     return false;
 }
 
-bool option_do_net(Startup *startup, const char *arg, GError **errp)
-{
-    return only_none(arg, "no network card yet", errp);
-}
-
 bool option_do_vga(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no graphics card; use -display none, and a serial port", errp);
@@ -176,7 +171,6 @@ static const struct RefusedOption {
     { "iscsi", "there are no disks yet, so none by iSCSI" },
     { "loadvm", "there are no snapshots yet: a machine starts from its reset" },
     { "mtdblock", "there is no flash of this kind; -drive if=pflash is there" },
-    { "netdev", "there is no network yet; leave it out, or say -nic none" },
     { "only-migratable", "every device can be migrated; leave it out" },
     { "option-rom", "option ROMs cannot be added yet" },
     { "plugin", "there are no plugins; -d help lists what can be logged" },

@@ -26,8 +26,12 @@ bool option_add_drives(Startup *startup, GError **errp);
 bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp);
 bool option_do_drive(Startup *startup, const char *arg, GError **errp);
 
+/* options-net.c */
+bool option_apply_netdev(Startup *startup, const void *parsed, GError **errp);
+bool option_do_nic(Startup *startup, const char *arg, GError **errp);
+bool option_do_net(Startup *startup, const char *arg, GError **errp);
+
 /* options-absent.c */
-bool option_do_net(Startup *startup, const char *arg, GError **errp); /* -nic, too */
 bool option_do_vga(Startup *startup, const char *arg, GError **errp);
 bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
 bool option_do_parallel(Startup *startup, const char *arg, GError **errp);

@@ -255,7 +255,8 @@ static bool make_parts(Startup *startup, GError **errp)
 {
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
            check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
-           startup_default_chardevs(startup, errp) && run_phase(startup, START_OBJECT, errp);
+           startup_default_chardevs(startup, errp) && run_phase(startup, START_NETDEV, errp) &&
+           run_phase(startup, START_OBJECT, errp);
 }
 
 static bool make_board(Startup *startup, GError **errp)

@@ -16,9 +16,10 @@ BUILD = sys.argv[1]
 BUS = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"]
 
 
-def machine(*devices, machine_type="pc", chardevs=(), drives=(), **options):
+def machine(*devices, machine_type="pc", chardevs=(), drives=(), netdevs=(), **options):
     extra = ["-M", machine_type] + [word for chardev in chardevs for word in ("-chardev", chardev)]
     extra += [word for drive in drives for word in ("-drive", drive)]
+    extra += [word for netdev in netdevs for word in ("-netdev", netdev)]
     extra += [word for device in devices for word in ("-device", device)]
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=extra, **options)
 

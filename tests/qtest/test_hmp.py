@@ -49,6 +49,7 @@ INFO = {
     "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
              r"address-space: I/O\n",
     "name": r"dimmy\n",
+    "network": "",
     "numa": r"1 nodes\nnode 0 cpus: 0 1\nnode 0 size: 384 MB\nnode 0 plugged: 256 MB\n",
     "pci": r"  Bus  0, device   0, function 0:\n    Host bridge: PCI device 8086:1237\n(.*\n)*"
            r"  Bus  0, device   1, function 3:\n.*\n.*\n      IRQ 9, pin A\n      id \"\"\n",
@@ -60,6 +61,7 @@ INFO = {
     "snapshots": r"Error: snapshots are kept in disk images, and this machine has none",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
     "tlb": "",
+    "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
     "version": r"7\.2\.0 \(dimmable-.*\)\n",
 }
@@ -289,6 +291,30 @@ def devices():
         m.qmp.event("POWERDOWN")
 
 
+def networks():
+    with machine.Machine(extra=["-netdev", "user,id=n0", "-device", "virtio-net-pci,id=net0,netdev=n0"]) as m:
+        card = r"net0: model=virtio-net-pci,macaddr=52:54:00:12:34:56\n"
+        says(m, "info network", card + r" \\ n0: user\n$")
+        says(m, "hostfwd_add tcp:127.0.0.1:0-:22", "$")
+        port = re.search(r"HOST_FORWARD\] +\d+ +127.0.0.1 +(\d+) +10.0.2.15 +22 ", hmp(m, "info usernet")).group(1)
+        says(m, "hostfwd_add n0 x", "Error: 'x' is not right")
+        says(m, "hostfwd_add n1 tcp::0-:22", "Error: there is no netdev of kind user with this id")
+        says(m, f"hostfwd_remove n0 tcp:127.0.0.1:{port}", "$")
+        says(m, f"hostfwd_remove n0 tcp:127.0.0.1:{port}", "Error: nothing is forwarded")
+        tap.equal("HOST_FORWARD" in hmp(m, "info usernet"), False)
+        says(m, "netdev_add user,id=n1,net=192.168.9.0/24", "$")
+        says(m, "netdev_add user,id=net0", "Error: there is a network card called 'net0'")
+        says(m, "hostfwd_add tcp::0-:22", "Error: there are several")
+        says(m, "info network", card + r" \\ n0: user\nn1: user\n$")
+        says(m, "set_link net0 off", "$")
+        says(m, "set_link net0 maybe", "Error: 'maybe'")
+        says(m, "set_link net1 off", "Error: there is no netdev or network card 'net1'")
+        says(m, "info network", r"net0: .*,link=off\n")
+        says(m, "netdev_del n0", "$")
+        says(m, "netdev_del n0", "Error: there is no netdev 'n0'")
+        says(m, "info network", r"net0: .*,link=off\nn1: user\n$")
+
+
 def interrupt_counts():
     with machine.Machine() as m:
         m("set_irq_in isa-i8259 unnamed-gpio-in 4 1")
@@ -453,5 +479,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, networks, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

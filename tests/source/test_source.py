@@ -171,6 +171,7 @@ VARIABLES = {
     "hw/intc/apic.c": {"region": "wiring"},
     "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
     "hw/mem/memory-device.c": {"none": "empty"},
+    "hw/net/nic.c": {"nics": "wiring"},
 }
 
 

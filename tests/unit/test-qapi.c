@@ -156,6 +156,9 @@ static void test_texts(void)
           ",\"ratio\":-15.0,\"room\":1536,\"color\":\"blue\"" },
         { "numbers=1-3,numbers=7,numbers=2,words=a,words=b", ",\"numbers\":[1,2,3,7],"
                                                              "\"words\":[\"a\",\"b\"]" },
+        { "wrapped=a,wrapped=b", ",\"wrapped\":[{\"text\":\"a\"},{\"text\":\"b\"}]" },
+        { "wrapped.0.text=a", ",\"wrapped\":[{\"text\":\"a\"}]" },
+        { "wrapped.text=a", "'wrapped' expects an array" },
         { "numbers.0=9,numbers.1=3,colors=red", ",\"numbers\":[9,3],\"colors\":[\"red\"]" },
         { "inner.name=x,inner.weight=7,list.0.name=y,extra=on",
           ",\"inner\":{\"name\":\"x\",\"weight\":7},\"list\":[{\"name\":\"y\"}],\"extra\":\"on\"" },

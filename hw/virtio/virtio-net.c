@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The card: what it sends and receives, its configuration, its life. */
+#include "hw/virtio/virtio-net.h"
+
+#include <string.h>
+
+#include "hw/virtio/virtio-pci.h"
+#include "util/error.h"
+
+#define QUEUE_SIZE_MIN     256
+#define QUEUE_SIZE_MAX     1024
+#define CONTROL_QUEUE_SIZE 64
+#define MTU_MIN            68 /* section 5.1.4.1 */
+#define CONFIG_SIZE        12
+
+enum { RX, TX, CONTROL };
+
+/* Bits of the configuration's status. */
+enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2 };
+
+/* What is before each packet (section 5.1.6). */
+typedef struct __attribute__((packed)) Header {
+    uint8_t flags, gso_type;
+    uint16_t hdr_len, gso_size, csum_start, csum_offset;
+    uint16_t num_buffers; /* not for legacy drivers that do not merge buffers */
+} Header;
+
+#define HEADER_NEEDS_CSUM 1
+
+static size_t header_size(const VirtioNet *s)
+{
+    return virtio_has(&s->parent, VIRTIO_NET_F_MRG_RXBUF) ||
+                   virtio_has(&s->parent, VIRTIO_F_VERSION_1)
+               ? sizeof(Header)
+               : offsetof(Header, num_buffers);
+}
+
+/* ---- to the driver ---- */
+
+/* Take buffers for @size bytes out of the ring: how many, in @elements. 0: there are not enough
+ * now,
+ * *@hopeless: and there never will be. */
+static unsigned take_buffers(VirtioNet *s, VirtQueue *vq, size_t size, VirtqElement **elements,
+                             bool *hopeless)
+{
+    unsigned most = virtio_has(&s->parent, VIRTIO_NET_F_MRG_RXBUF) ? vq->size : 1, count = 0;
+    uint64_t room = 0;
+
+    while (room < size && count < most && (elements[count] = virtq_pop(vq))) {
+        room += elements[count++]->in_size;
+    }
+    if (room >= size && elements[0]->in_size >= header_size(s)) {
+        return count;
+    }
+    *hopeless = count == most || room >= size || virtq_error(vq);
+    if (count && elements[0]->in_size < header_size(s)) {
+        virtq_break(vq, "a buffer to receive into has no room for the header");
+    }
+    while (count) {
+        virtq_unpop(vq, elements[--count]);
+    }
+    return 0;
+}
+
+static bool net_receive(NetClient *nc, const uint8_t *packet, size_t size)
+{
+    VirtioNet *s = nc->opaque;
+    VirtQueue *vq = virtio_queue(&s->parent, RX);
+    VirtqElement *elements[QUEUE_SIZE_MAX];
+    size_t header_len = header_size(s), done = 0;
+    Header header = { 0 };
+    bool hopeless = false;
+
+    if (!(s->parent.status & VIRTIO_STATUS_DRIVER_OK) ||
+        !virtio_net_filter_takes(s, packet, size)) {
+        return true;
+    }
+    if (!virtio_device_runs(&s->parent)) {
+        return false;
+    }
+    header.num_buffers = (uint16_t)take_buffers(s, vq, header_len + size, elements, &hopeless);
+    if (!header.num_buffers) {
+        virtio_notify(&s->parent, vq); /* it may be broken now */
+        return hopeless;
+    }
+    for (unsigned i = 0; i < header.num_buffers; i++) {
+        size_t before = i ? 0 : virtq_write(elements[i], 0, &header, header_len);
+        size_t len = virtq_write(elements[i], before, packet + done, size - done);
+
+        virtq_fill(vq, elements[i], (uint32_t)(before + len));
+        done += len;
+    }
+    virtq_flush(vq);
+    virtio_notify(&s->parent, vq);
+    return true;
+}
+
+static void handle_rx(VirtioDevice *vdev, VirtQueue *vq)
+{
+    net_client_ready(&VIRTIO_NET(vdev)->nic.client);
+}
+
+/* ---- from the driver ---- */
+
+/* The sum that the driver leaves to us, of the bytes from csum_start on (RFC 1071); the field has
+ * that of the pseudo header already. */
+static bool complete_sum(const Header *header, uint8_t *packet, size_t size)
+{
+    size_t start = header->csum_start, field = start + header->csum_offset;
+    uint64_t sum = 0;
+
+    if (field + 2 > size) {
+        return false;
+    }
+    for (size_t i = start; i < size; i++) {
+        sum += (unsigned)packet[i] << ((i - start) & 1 ? 0 : 8);
+    }
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum = sum == 0xffff ? sum : ~sum; /* 0 would say that there is none */
+    packet[field] = (uint8_t)(sum >> 8);
+    packet[field + 1] = (uint8_t)sum;
+    return true;
+}
+
+static void send_packet(VirtioNet *s, VirtQueue *vq, const VirtqElement *element)
+{
+    size_t header_len = header_size(s);
+    uint64_t size = element->out_size - header_len;
+    Header header = { 0 };
+
+    if (virtq_read(element, 0, &header, header_len) < header_len) {
+        virtq_break(vq, "a packet to send has no whole header");
+        return;
+    }
+    if (size > NET_PACKET_MAX || header.gso_type) {
+        return; /* no netdev would take it; segments were not offered */
+    }
+    virtq_read(element, header_len, s->packet, size);
+    if (!(header.flags & HEADER_NEEDS_CSUM) ||
+        (virtio_has(&s->parent, VIRTIO_NET_F_CSUM) && complete_sum(&header, s->packet, size))) {
+        net_send(&s->nic.client, s->packet, size);
+    }
+}
+
+static void handle_tx(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+    VirtqElement *element = NULL;
+    unsigned n = 0;
+
+    while (n++ < vq->size && net_can_send(&s->nic.client) && (element = virtq_pop(vq))) {
+        send_packet(s, vq, element);
+        virtq_push(vq, element, 0);
+    }
+    virtio_notify(vdev, vq);
+    if (n > vq->size && element) {
+        virtio_queue_again(vdev, vq);
+    }
+}
+
+static void net_can_send_again(NetClient *nc)
+{
+    VirtioNet *s = nc->opaque;
+
+    virtio_queue_again(&s->parent, virtio_queue(&s->parent, TX));
+}
+
+/* ---- configuration ---- */
+
+static void config_read(VirtioDevice *vdev, uint8_t *config)
+{
+    const VirtioNet *s = VIRTIO_NET(vdev);
+    uint16_t status =
+        (net_link_is_up(&s->nic.client) ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0);
+    uint16_t pairs = 1;
+
+    memcpy(config, s->filter.mac, NET_MAC_SIZE);
+    memcpy(config + 6, &status, sizeof(status));
+    memcpy(config + 8, &pairs, sizeof(pairs));
+    memcpy(config + 10, &s->host_mtu, sizeof(s->host_mtu));
+}
+
+/* Legacy drivers set their address so. */
+static void config_written(VirtioDevice *vdev, const uint8_t *config, unsigned offset,
+                           unsigned size)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    if (!virtio_has(vdev, VIRTIO_F_VERSION_1) && !virtio_has(vdev, VIRTIO_NET_F_CTRL_MAC_ADDR)) {
+        memcpy(s->filter.mac, config, NET_MAC_SIZE);
+    }
+}
+
+static void net_link_changed(NetClient *nc)
+{
+    virtio_config_changed(&VIRTIO_NET(nc->opaque)->parent);
+}
+
+static char *net_describe(NetClient *nc)
+{
+    const VirtioNet *s = nc->opaque;
+    g_autofree char *mac = net_mac_text(s->filter.mac);
+
+    return g_strdup_printf("model=virtio-net-pci,macaddr=%s", mac);
+}
+
+/* ---- life ---- */
+
+static void net_reset(VirtioDevice *vdev)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    virtio_net_filter_reset(s);
+    s->announce = false;
+    net_client_purge(&s->nic.client);
+}
+
+static bool check_queue_size(const char *name, uint16_t size, GError **errp)
+{
+    if (size < QUEUE_SIZE_MIN || size > QUEUE_SIZE_MAX || (size & (size - 1))) {
+        error_set(errp, "'%s' is %u: it must be a power of two from %u to %u", name, size,
+                  QUEUE_SIZE_MIN, QUEUE_SIZE_MAX);
+        return false;
+    }
+    return true;
+}
+
+static void offer_features(VirtioNet *s)
+{
+    const struct {
+        bool on;
+        unsigned bit;
+    } features[] = {
+        { true, VIRTIO_NET_F_MAC },
+        { s->csum, VIRTIO_NET_F_CSUM },
+        { s->host_mtu != 0, VIRTIO_NET_F_MTU },
+        { s->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF },
+        { s->link_status, VIRTIO_NET_F_STATUS },
+        { s->ctrl_vq, VIRTIO_NET_F_CTRL_VQ },
+        { s->ctrl_vq && s->ctrl_rx, VIRTIO_NET_F_CTRL_RX },
+        { s->ctrl_vq && s->ctrl_vlan, VIRTIO_NET_F_CTRL_VLAN },
+        { s->ctrl_vq && s->ctrl_rx && s->ctrl_rx_extra, VIRTIO_NET_F_CTRL_RX_EXTRA },
+        { s->ctrl_vq && s->ctrl_mac_addr, VIRTIO_NET_F_CTRL_MAC_ADDR },
+        { s->ctrl_vq && s->link_status && s->guest_announce, VIRTIO_NET_F_GUEST_ANNOUNCE },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(features); i++) {
+        if (features[i].on) {
+            virtio_offer(&s->parent, features[i].bit);
+        }
+    }
+}
+
+static const NicOps nic_ops = {
+    .client = { .receive = net_receive,
+                .can_send_again = net_can_send_again,
+                .link_changed = net_link_changed,
+                .describe = net_describe },
+    .query_filter = virtio_net_query_filter,
+};
+
+static bool net_realize(VirtioDevice *vdev, GError **errp)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    if (!check_queue_size("rx_queue_size", s->rx_queue_size, errp) ||
+        !check_queue_size("tx_queue_size", s->tx_queue_size, errp)) {
+        return false;
+    }
+    if (s->host_mtu && s->host_mtu < MTU_MIN) {
+        error_set(errp, "'host_mtu' is %u: it must be %u or more, or 0 for none", s->host_mtu,
+                  MTU_MIN);
+        return false;
+    }
+    if (!nic_realize(&s->nic, DEVICE(vdev->parent.bus->parent.parent), &nic_ops, s, errp)) {
+        return false;
+    }
+    virtio_net_filter_reset(s);
+    s->packet = g_malloc(NET_PACKET_MAX);
+    offer_features(s);
+    virtio_add_queue(vdev, s->rx_queue_size, handle_rx);
+    virtio_add_queue(vdev, s->tx_queue_size, handle_tx);
+    if (s->ctrl_vq) {
+        virtio_add_queue(vdev, CONTROL_QUEUE_SIZE, virtio_net_handle_control);
+    }
+    return true;
+}
+
+static void net_unrealize(VirtioDevice *vdev)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    nic_unrealize(&s->nic);
+    g_clear_pointer(&s->packet, g_free);
+}
+
+static const StateField net_fields[] = {
+    STATE_STRUCT(VirtioNet, parent, &virtio_device_state),
+    STATE_STRUCT(VirtioNet, filter, &virtio_net_filter_state),
+    STATE_BOOL(VirtioNet, announce),
+    {},
+};
+static const StateTable net_state = { .name = "virtio-net", .version = 1, .fields = net_fields };
+
+#define FLAG(NAME, member, text)                                                  \
+    {                                                                             \
+        .name = (NAME), .kind = PROP_BOOL, .offset = offsetof(VirtioNet, member), \
+        .has_default = true, .default_int = true, .description = (text)           \
+    }
+#define NUMBER(n, initial, text)                                                                \
+    {                                                                                           \
+        .name = #n, .kind = PROP_UINT16, .offset = offsetof(VirtioNet, n), .has_default = true, \
+        .default_int = (initial), .description = (text)                                         \
+    }
+
+static const Property net_properties[] = {
+    NIC_PROPERTIES(VirtioNet, nic),
+    NUMBER(host_mtu, 0, "largest packet, without its header, that the driver is told; 0: none is"),
+    NUMBER(rx_queue_size, 256, "buffers of the ring that receives"),
+    NUMBER(tx_queue_size, 256, "buffers of the ring that sends"),
+    FLAG("csum", csum, "offer to compute checksums of what is sent"),
+    FLAG("mrg_rxbuf", mrg_rxbuf, "offer to spread a packet over several buffers"),
+    FLAG("status", link_status, "tell whether there is a link"),
+    FLAG("ctrl_vq", ctrl_vq, "offer the control queue"),
+    FLAG("ctrl_rx", ctrl_rx, "and by it, which packets are received"),
+    FLAG("ctrl_vlan", ctrl_vlan, "of which VLANs"),
+    FLAG("ctrl_rx_extra", ctrl_rx_extra, "and more finely"),
+    FLAG("ctrl_mac_addr", ctrl_mac_addr, "and to change the address"),
+    FLAG("guest_announce", guest_announce, "let the driver say where it is after a migration"),
+    { 0 },
+};
+
+static const VirtioDeviceClass net_class = {
+    .device = { VIRTIO_DEVICE_CLASS_BASE, .state = &net_state },
+    .id = VIRTIO_ID_NET,
+    .config_size = CONFIG_SIZE,
+    .realize = net_realize,
+    .unrealize = net_unrealize,
+    .reset = net_reset,
+    .config_read = config_read,
+    .config_written = config_written,
+};
+
+static const ObjectType net_type = {
+    .name = TYPE_VIRTIO_NET,
+    .parent = TYPE_VIRTIO_DEVICE,
+    .description = "a network card",
+    .instance_size = sizeof(VirtioNet),
+    .properties = net_properties,
+    .ops = &net_class,
+};
+OBJECT_TYPE_REGISTER(net_type)
+
+static const VirtioPciClass net_pci = VIRTIO_PCI_CLASS("network", 0x0200, 0);
+VIRTIO_PCI_TYPES(net, "virtio-net", TYPE_VIRTIO_NET, &net_pci, "a network card")

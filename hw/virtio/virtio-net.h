@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * virtio-net: a network card (Virtio 1.2, section 5.1). Queues: 0 receives, 1 sends, 2 is for
+ * control. Machine lock.
+ *
+ * A packet is copied on its way, so that nothing that was looked at can change. What the netdev
+ * cannot take stays in the ring, and what the ring has no room for waits in front of it
+ * (net/net.h).
+ */
+#ifndef HW_VIRTIO_VIRTIO_NET_H
+#define HW_VIRTIO_VIRTIO_NET_H
+
+#include "hw/net/nic.h"
+#include "hw/virtio/virtio-device.h"
+
+#define TYPE_VIRTIO_NET "virtio-net-device"
+
+/* Features (section 5.1.3). */
+enum {
+    VIRTIO_NET_F_CSUM = 0,
+    VIRTIO_NET_F_MTU = 3,
+    VIRTIO_NET_F_MAC = 5,
+    VIRTIO_NET_F_MRG_RXBUF = 15,
+    VIRTIO_NET_F_STATUS = 16,
+    VIRTIO_NET_F_CTRL_VQ = 17,
+    VIRTIO_NET_F_CTRL_RX = 18,
+    VIRTIO_NET_F_CTRL_VLAN = 19,
+    VIRTIO_NET_F_CTRL_RX_EXTRA = 20,
+    VIRTIO_NET_F_GUEST_ANNOUNCE = 21,
+    VIRTIO_NET_F_CTRL_MAC_ADDR = 23,
+};
+
+#define VIRTIO_NET_TABLE_SIZE 64   /* addresses that a filter can name */
+#define VIRTIO_NET_VLANS      4096 /* numbers of VLANs */
+
+/* Addresses of one kind; all packets of the kind are taken where there were too many. */
+typedef struct VirtioNetTable {
+    uint32_t count;
+    bool overflow;
+    uint8_t macs[VIRTIO_NET_TABLE_SIZE * NET_MAC_SIZE];
+} VirtioNetTable;
+
+/* What the driver wants to receive (section 5.1.6.5.1). */
+typedef struct VirtioNetFilter {
+    bool promisc, allmulti, alluni, nomulti, nouni, nobcast;
+    uint8_t mac[NET_MAC_SIZE];
+    VirtioNetTable unicast, multicast;
+    uint64_t vlans[VIRTIO_NET_VLANS / 64]; /* a bit for each; for drivers that know VLANs */
+} VirtioNetFilter;
+
+typedef struct VirtioNet {
+    VirtioDevice parent;
+    VirtioNetFilter filter;
+    bool announce; /* the driver is to say where it is */
+    /* configuration */
+    bool csum, mrg_rxbuf, link_status, ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_rx_extra, ctrl_mac_addr,
+        guest_announce;
+    uint16_t host_mtu; /* 0: nothing is said of it */
+    uint16_t rx_queue_size, tx_queue_size;
+    /* wiring */
+    Nic nic;
+    uint8_t *packet; /* NET_PACKET_MAX bytes, for one that is sent; owned */
+} VirtioNet;
+OBJECT_CAST_DEFINE(VirtioNet, VIRTIO_NET, TYPE_VIRTIO_NET)
+
+/* ---- virtio-net-ctrl.c ---- */
+
+extern const StateTable virtio_net_filter_state;
+/* As after a reset: all packets, and its own address. */
+void virtio_net_filter_reset(VirtioNet *s);
+/* Does the driver want this packet? */
+bool virtio_net_filter_takes(const VirtioNet *s, const uint8_t *packet, size_t size);
+/* For query-rx-filter. */
+RxFilterInfo *virtio_net_query_filter(Nic *nic);
+/* The function of the control queue. */
+void virtio_net_handle_control(VirtioDevice *vdev, VirtQueue *vq);
+
+#endif

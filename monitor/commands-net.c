@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about networks (qapi/net.json). */
+#include <string.h>
+
+#include "hw/net/nic.h"
+#include "net/netdev.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+bool qmp_netdev_add(const Netdev *args, GError **errp)
+{
+    return netdev_add(args, errp) != NULL;
+}
+
+bool qmp_netdev_del(const char *id, GError **errp)
+{
+    return netdev_del(id, errp);
+}
+
+bool qmp_set_link(const char *name, bool up, GError **errp)
+{
+    NetClient *nc = net_client_find(name);
+
+    if (!nc) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "there is no netdev or network card '%s'", name);
+        return false;
+    }
+    net_set_link(nc, up);
+    return true;
+}
+
+GPtrArray *qmp_query_rx_filter(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) list = RxFilterInfo_list_new();
+    NetClient *wanted = name ? net_client_find(name) : NULL;
+
+    if (name && (!wanted || !nic_of(wanted))) {
+        error_set(errp, wanted ? "'%s' is no network card" : "there is no network card '%s'", name);
+        return NULL;
+    }
+    for (guint i = 0; i < net_clients()->len; i++) {
+        NetClient *nc = net_clients()->pdata[i];
+        Nic *nic = nic_of(nc);
+
+        if (nic && nic->ops->query_filter && (!name || nc == wanted)) {
+            RxFilterInfo *info = nic->ops->query_filter(nic);
+
+            info->name = g_strdup(nc->name);
+            g_ptr_array_add(list, info);
+        }
+    }
+    return g_steal_pointer(&list);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Networks in HMP. */
+#include <string.h>
+
+#include "hw/net/nic.h"
+#include "monitor/hmp.h"
+#include "net/net-user.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+void hmp_netdev_add(Hmp *hmp, char **argv)
+{
+    g_autoptr(Netdev) options = NULL;
+    GError *err = NULL;
+
+    options = qapi_from_option(&Netdev_type, argv[0], "type", &err);
+    if (options) {
+        qmp_netdev_add(options, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_netdev_del(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    qmp_netdev_del(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+void hmp_set_link(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    bool up = strcmp(argv[1], "on") == 0;
+
+    if (!up && strcmp(argv[1], "off") != 0) {
+        hmp_printf(hmp, "Error: '%s' is neither on nor off\n", argv[1]);
+        return;
+    }
+    qmp_set_link(argv[0], up, &err);
+    hmp_error(hmp, err);
+}
+
+/* argv: [NETDEV] FORWARD, of which the first may be left out. */
+static void change_forward(Hmp *hmp, char **argv,
+                           bool (*change)(NetBackend *netdev, const char *text, GError **errp))
+{
+    const char *id = argv[1] ? argv[0] : NULL, *text = argv[1] ? argv[1] : argv[0];
+    GError *err = NULL;
+    NetBackend *netdev = net_user_find(id, &err);
+
+    if (netdev) {
+        change(netdev, text, &err);
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_hostfwd_add(Hmp *hmp, char **argv)
+{
+    change_forward(hmp, argv, net_user_hostfwd_add);
+}
+
+void hmp_hostfwd_remove(Hmp *hmp, char **argv)
+{
+    change_forward(hmp, argv, net_user_hostfwd_remove);
+}
+
+static void print_client(Hmp *hmp, const char *before, NetClient *nc)
+{
+    g_autofree char *text = nc->ops->describe(nc);
+
+    hmp_printf(hmp, "%s%s: %s%s\n", before, nc->name, text, nc->link_down ? ",link=off" : "");
+}
+
+/* Each card, and under it its netdev; then the netdevs without a card. */
+void hmp_info_network(Hmp *hmp, char **argv)
+{
+    const GPtrArray *all = net_clients();
+
+    for (guint i = 0; i < all->len; i++) {
+        NetClient *nc = all->pdata[i];
+
+        if (nic_of(nc)) {
+            print_client(hmp, "", nc);
+            if (nc->peer) {
+                print_client(hmp, " \\ ", nc->peer);
+            }
+        }
+    }
+    for (guint i = 0; i < all->len; i++) {
+        NetClient *nc = all->pdata[i];
+
+        if (!nic_of(nc) && !nc->peer) {
+            print_client(hmp, "", nc);
+        }
+    }
+}
+
+void hmp_info_usernet(Hmp *hmp, char **argv)
+{
+    for (guint i = 0; i < net_clients()->len; i++) {
+        const NetClient *nc = net_clients()->pdata[i];
+        NetBackend *netdev = netdev_find(nc->name);
+        g_autofree char *text = netdev ? net_user_connections(netdev) : NULL;
+
+        if (text) {
+            hmp_printf(hmp, "%s:\n%s", nc->name, text);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * -netdev stream: packets on a stream socket, to another machine or a program such as passt; before
+ * each is its length, four bytes, the high one first.
+ *
+ * One peer at a time. While there is none, packets are lost; a server waits for the next one. What
+ * the guest's card cannot take stays in the socket, and the other way round.
+ */
+#include <errno.h>
+#include <glib-unix.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "chardev/socket-attempt.h"
+#include "chardev/socket-place.h"
+#include "net/netdev.h"
+#include "qapi/qapi-events.h"
+#include "util/error.h"
+#include "util/loop.h"
+
+#define HEADER_SIZE 4
+#define FRAME_MAX   (HEADER_SIZE + NET_PACKET_MAX)
+
+typedef struct NetStream {
+    NetBackend parent;
+    SocketPlace place;
+    int listen_fd, fd; /* -1: none */
+    GSource *listen_source, *read_source, *write_source;
+    SocketAttempt *attempt; /* we are connecting */
+    uint8_t *in;            /* FRAME_MAX bytes, of which in_len were read and not yet used */
+    size_t in_len;
+    uint8_t *out; /* FRAME_MAX bytes: a frame of which [out_at, out_len) is not written yet */
+    size_t out_at, out_len;
+} NetStream;
+OBJECT_CAST_DEFINE(NetStream, NET_STREAM, "netdev-stream")
+
+static void listen_again(NetStream *s);
+
+/* ---- waiting ---- */
+
+static void unwatch(GSource **source)
+{
+    if (*source) {
+        g_source_destroy(*source);
+        g_clear_pointer(source, g_source_unref);
+    }
+}
+
+static void watch(NetStream *s, GSource **source, int fd, GIOCondition condition,
+                  GUnixFDSourceFunc fn)
+{
+    if (!*source) {
+        *source = g_unix_fd_source_new(fd, condition);
+        g_source_set_callback(*source, G_SOURCE_FUNC(fn), s, NULL);
+        loop_attach(loop_main(), *source);
+    }
+}
+
+/* ---- the peer comes and goes ---- */
+
+static void close_peer(NetStream *s)
+{
+    unwatch(&s->read_source);
+    unwatch(&s->write_source);
+    if (s->fd >= 0) {
+        close(s->fd);
+        s->fd = -1;
+    }
+    s->in_len = s->out_at = s->out_len = 0;
+}
+
+static void disconnect(NetStream *s)
+{
+    close_peer(s);
+    qapi_event_send_netdev_stream_disconnected(s->parent.client.name);
+    net_client_ready(&s->parent.client); /* what waits is lost */
+    if (s->listen_fd >= 0) {
+        listen_again(s);
+    }
+}
+
+/* ---- from the peer ---- */
+
+/* Hand on the packets that are there, as long as they are taken. False: what came makes no sense.
+ */
+static bool use_input(NetStream *s)
+{
+    size_t at = 0;
+
+    while (s->in_len - at >= HEADER_SIZE && net_can_send(&s->parent.client)) {
+        uint32_t size;
+
+        memcpy(&size, s->in + at, HEADER_SIZE);
+        size = GUINT32_FROM_BE(size);
+        if (!size || size > NET_PACKET_MAX) {
+            return false;
+        }
+        if (s->in_len - at < HEADER_SIZE + size) {
+            break;
+        }
+        net_send(&s->parent.client, s->in + at + HEADER_SIZE, size);
+        at += HEADER_SIZE + size;
+    }
+    memmove(s->in, s->in + at, s->in_len - at);
+    s->in_len -= at;
+    return true;
+}
+
+static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    NetStream *s = opaque;
+    ssize_t got = read(s->fd, s->in + s->in_len, FRAME_MAX - s->in_len);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return G_SOURCE_CONTINUE;
+    }
+    s->in_len += got > 0 ? (size_t)got : 0;
+    if (got <= 0 || !use_input(s)) {
+        disconnect(s);
+        return G_SOURCE_REMOVE;
+    }
+    if (!net_can_send(&s->parent.client)) {
+        unwatch(&s->read_source);
+        return G_SOURCE_REMOVE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void stream_can_send_again(NetClient *nc)
+{
+    NetStream *s = NET_STREAM(nc->opaque);
+
+    if (s->fd < 0 || s->read_source) {
+        return;
+    }
+    if (!use_input(s)) {
+        disconnect(s);
+    } else if (net_can_send(nc)) {
+        watch(s, &s->read_source, s->fd, G_IO_IN, readable);
+    }
+}
+
+/* ---- to the peer ---- */
+
+/* Write what there is. False: the peer has gone. */
+static bool write_output(NetStream *s)
+{
+    while (s->out_at < s->out_len) {
+        ssize_t sent =
+            send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno == EAGAIN) {
+            return true;
+        }
+        if (sent < 0 && errno != EINTR) {
+            return false;
+        }
+        s->out_at += sent > 0 ? (size_t)sent : 0;
+    }
+    return true;
+}
+
+static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    NetStream *s = opaque;
+
+    if (!write_output(s)) {
+        disconnect(s);
+        return G_SOURCE_REMOVE;
+    }
+    if (s->out_at < s->out_len) {
+        return G_SOURCE_CONTINUE;
+    }
+    unwatch(&s->write_source);
+    net_client_ready(&s->parent.client);
+    return G_SOURCE_REMOVE;
+}
+
+static bool stream_receive(NetClient *nc, const uint8_t *packet, size_t size)
+{
+    NetStream *s = NET_STREAM(nc->opaque);
+    uint32_t header = GUINT32_TO_BE((uint32_t)size);
+
+    if (s->fd < 0) {
+        return true;
+    }
+    if (s->out_at < s->out_len) {
+        return false;
+    }
+    memcpy(s->out, &header, HEADER_SIZE);
+    memcpy(s->out + HEADER_SIZE, packet, size);
+    s->out_at = 0;
+    s->out_len = HEADER_SIZE + size;
+    /* Of a peer that has gone, reading tells. */
+    if (write_output(s) && s->out_at < s->out_len) {
+        watch(s, &s->write_source, s->fd, G_IO_OUT, writable);
+    } else {
+        s->out_at = s->out_len;
+    }
+    return true;
+}
+
+/* ---- connecting ---- */
+
+/* Who is there: for a TCP socket the other end, for others the place. */
+static SocketAddress *address_of(const NetStream *s)
+{
+    SocketAddress *address = g_new0(SocketAddress, 1);
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (s->place.host && getpeername(s->fd, (struct sockaddr *)&peer, &len) == 0 &&
+        getnameinfo((struct sockaddr *)&peer, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        address->type = SOCKET_ADDRESS_TYPE_INET;
+        address->u.inet = g_new0(InetSocketAddress, 1);
+        address->u.inet->host = g_strdup(host);
+        address->u.inet->port = g_strdup(port);
+    } else if (s->place.fd) {
+        address->type = SOCKET_ADDRESS_TYPE_FD;
+        address->u.fd = g_new0(String, 1);
+        address->u.fd->str = g_strdup(s->place.fd);
+    } else if (s->place.cid) {
+        address->type = SOCKET_ADDRESS_TYPE_VSOCK;
+        address->u.vsock = g_new0(VsockSocketAddress, 1);
+        address->u.vsock->cid = g_strdup(s->place.cid);
+        address->u.vsock->port = g_strdup(s->place.port);
+    } else {
+        address->type = SOCKET_ADDRESS_TYPE_UNIX;
+        address->u.q_unix = g_new0(UnixSocketAddress, 1);
+        address->u.q_unix->path = g_strdup(s->place.path ? s->place.path : "");
+    }
+    return address;
+}
+
+static void connected(NetStream *s, int fd)
+{
+    g_autoptr(SocketAddress) address = NULL;
+
+    s->fd = fd;
+    g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+    socket_place_set_options(&s->place, fd);
+    address = address_of(s);
+    qapi_event_send_netdev_stream_connected(s->parent.client.name, address);
+    watch(s, &s->read_source, fd, G_IO_IN, readable);
+}
+
+static gboolean acceptable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    NetStream *s = opaque;
+    int peer = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (peer < 0) {
+        return G_SOURCE_CONTINUE;
+    }
+    unwatch(&s->listen_source);
+    connected(s, peer);
+    return G_SOURCE_REMOVE;
+}
+
+static void listen_again(NetStream *s)
+{
+    watch(s, &s->listen_source, s->listen_fd, G_IO_IN, acceptable);
+}
+
+static void attempt_done(void *opaque, int fd, const GError *err)
+{
+    NetStream *s = opaque;
+
+    s->attempt = NULL;
+    if (fd < 0) {
+        error_report("netdev '%s': %s", s->parent.client.name, err->message);
+    } else {
+        connected(s, fd);
+    }
+}
+
+static void stream_start(NetBackend *netdev)
+{
+    NetStream *s = NET_STREAM(netdev);
+
+    if (s->listen_fd >= 0) {
+        listen_again(s);
+    } else if (s->fd >= 0) {
+        connected(s, s->fd);
+    } else {
+        s->attempt = socket_attempt_start(&s->place, attempt_done, s);
+    }
+}
+
+/* ---- life ---- */
+
+static void set_place(SocketPlace *place, const SocketAddress *addr)
+{
+    const InetSocketAddress *inet = addr->u.inet;
+
+    switch (addr->type) {
+    case SOCKET_ADDRESS_TYPE_INET:
+        place->host = g_strdup(inet->host);
+        place->port = g_strdup(inet->port);
+        place->numeric = inet->numeric;
+        place->to = inet->to;
+        place->keep_alive = inet->keep_alive;
+        place->mptcp = inet->mptcp;
+        place->ipv4 = !inet->has_ipv4 ? AUTO : inet->ipv4 ? ON : OFF;
+        place->ipv6 = !inet->has_ipv6 ? AUTO : inet->ipv6 ? ON : OFF;
+        break;
+    case SOCKET_ADDRESS_TYPE_UNIX:
+        place->path = g_strdup(addr->u.q_unix->path);
+        place->abstract = addr->u.q_unix->abstract;
+        place->tight = !addr->u.q_unix->has_tight || addr->u.q_unix->tight;
+        break;
+    case SOCKET_ADDRESS_TYPE_VSOCK:
+        place->cid = g_strdup(addr->u.vsock->cid);
+        place->port = g_strdup(addr->u.vsock->port);
+        break;
+    default:
+        place->fd = g_strdup(addr->u.fd->str);
+    }
+    place->nodelay = true;
+}
+
+static bool stream_open(NetBackend *netdev, const Netdev *options, GError **errp)
+{
+    NetStream *s = NET_STREAM(netdev);
+    int fd;
+
+    set_place(&s->place, options->u.stream->addr);
+    s->place.server = options->u.stream->server;
+    if (!socket_place_check(&s->place, errp)) {
+        return false;
+    }
+    if (!s->place.server && (s->place.host || s->place.cid)) {
+        return true; /* a thread connects, as that may take its time */
+    }
+    fd = socket_place_open(&s->place, NULL, errp);
+    if (s->place.server) {
+        s->listen_fd = fd;
+    } else {
+        s->fd = fd;
+    }
+    return fd >= 0;
+}
+
+static char *stream_describe(NetClient *nc)
+{
+    const NetStream *s = NET_STREAM(nc->opaque);
+    g_autofree char *place = socket_place_describe(&s->place, "tcp");
+
+    return g_strdup_printf("stream %s, %s", place,
+                           s->fd >= 0 ? "connected" : "nobody is connected");
+}
+
+static void stream_init(Object *obj)
+{
+    NetStream *s = NET_STREAM(obj);
+
+    s->listen_fd = s->fd = -1;
+    s->in = g_malloc(FRAME_MAX);
+    s->out = g_malloc(FRAME_MAX);
+}
+
+static void stream_finalize(Object *obj)
+{
+    NetStream *s = NET_STREAM(obj);
+
+    if (s->attempt) {
+        socket_attempt_cancel(s->attempt);
+    }
+    close_peer(s);
+    unwatch(&s->listen_source);
+    if (s->listen_fd >= 0) {
+        close(s->listen_fd);
+    }
+    g_free(s->in);
+    g_free(s->out);
+    g_free(s->place.path);
+    g_free(s->place.host);
+    g_free(s->place.port);
+    g_free(s->place.cid);
+    g_free(s->place.fd);
+}
+
+static const NetdevClass stream_ops = {
+    .client = { .receive = stream_receive,
+                .can_send_again = stream_can_send_again,
+                .describe = stream_describe },
+    .open = stream_open,
+    .start = stream_start,
+};
+
+static const ObjectType stream_type = {
+    .name = "netdev-stream",
+    .parent = TYPE_NETDEV,
+    .description = "packets on a stream socket",
+    .instance_size = sizeof(NetStream),
+    .ops = &stream_ops,
+    .init = stream_init,
+    .finalize = stream_finalize,
+};
+OBJECT_TYPE_REGISTER(stream_type)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Networks: two clients, a guest's card and a netdev of the host, joined by a cable. A packet that
+ * one sends is an Ethernet frame, without its checksum, in one piece: what the other takes is never
+ * the guest's memory, which could change under it.
+ *
+ * A packet that the other cannot take now waits for it, in order. What comes beyond the limit is
+ * lost, as on a network; who can wait (a stream that need not be read) asks net_can_send() first.
+ * Machine lock for everything; nothing here waits.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NET_MAC_SIZE 6
+/* Bytes of the largest packet: 64 KiB of IP, its Ethernet header, and some more. */
+#define NET_PACKET_MAX 69632
+/* Of what waits for one client. */
+#define NET_WAITING_MAX_BYTES (1u << 20)
+
+typedef struct NetClient NetClient;
+
+typedef struct NetClientOps {
+    /* Take a packet from the peer, of 1 to NET_PACKET_MAX bytes, borrowed. False: there is no room,
+     * it is to be kept until net_client_ready(). */
+    bool (*receive)(NetClient *nc, const uint8_t *packet, size_t size);
+    /* The peer takes packets again after net_can_send() was false. May be NULL. */
+    void (*can_send_again)(NetClient *nc);
+    /* net_link_is_up() has changed. May be NULL. */
+    void (*link_changed)(NetClient *nc);
+    /* One line for people; g_free. */
+    char *(*describe)(NetClient *nc);
+} NetClientOps;
+
+/* One end of a cable, which is a part of whatever `opaque` is. */
+struct NetClient {
+    const NetClientOps *ops;
+    void *opaque;
+    char *name;      /* by which users know it; owned */
+    NetClient *peer; /* borrowed; NULL: none */
+    bool link_down;  /* a user has pulled the cable out at this end */
+    /* private */
+    GQueue waiting; /* of GBytes *: what it could not take yet */
+    size_t waiting_bytes;
+    bool receiving; /* `receive` runs: what comes meanwhile waits */
+    bool was_up;    /* as it was told last */
+};
+
+/* Fill in @nc, which is zeros, with a copy of @name, and list it. */
+void net_client_init(NetClient *nc, const char *name, const NetClientOps *ops, void *opaque);
+/* Take it off its cable and off the list. Nothing happens if it was not filled in. */
+void net_client_cleanup(NetClient *nc);
+/* All there are, in the order in which they were made: NetClient *, borrowed. */
+const GPtrArray *net_clients(void);
+/* By name; NULL: none. */
+NetClient *net_client_find(const char *name);
+
+/* Join two that have no peer; and undo that: both lose what waits for them. */
+void net_join(NetClient *a, NetClient *b);
+void net_part(NetClient *nc);
+
+/* To the peer of @from. Lost, if the link is down or too much waits. */
+void net_send(NetClient *from, const uint8_t *packet, size_t size);
+/* Would the peer take a packet, or would it be lost anyhow? False: can_send_again() is called. */
+bool net_can_send(const NetClient *from);
+/* @nc takes packets again: those that wait come first. */
+void net_client_ready(NetClient *nc);
+/* Drop what waits for @nc. */
+void net_client_purge(NetClient *nc);
+
+/* Is there a peer, and the cable in at both ends? */
+bool net_link_is_up(const NetClient *nc);
+/* Put the cable in or pull it out, at this end. */
+void net_set_link(NetClient *nc, bool up);
+
+/* "52:54:00:12:34:56" and back; g_free. False: @text is none. */
+char *net_mac_text(const uint8_t mac[NET_MAC_SIZE]);
+bool net_mac_parse(const char *text, uint8_t mac[NET_MAC_SIZE]);
+
+#endif

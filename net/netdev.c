@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/netdev.h"
+
+#include "util/error.h"
+
+#define NETDEVS "/netdevs"
+
+NetBackend *netdev_find(const char *id)
+{
+    Object *obj = object_child(object_container(NETDEVS), id);
+
+    return obj ? NET_BACKEND(obj) : NULL;
+}
+
+static bool check_id(const char *id, GError **errp)
+{
+    if (!object_id_wellformed(id)) {
+        error_set(errp,
+                  "netdev id '%s' is not valid: a letter, then letters, digits, '-', '.' or '_'",
+                  id);
+        return false;
+    }
+    if (net_client_find(id)) {
+        error_set(errp, "there is a %s called '%s' already; choose another id",
+                  netdev_find(id) ? "netdev" : "network card", id);
+        return false;
+    }
+    return true;
+}
+
+NetBackend *netdev_add(const Netdev *options, GError **errp)
+{
+    g_autofree char *type = g_strconcat(TYPE_NETDEV "-", NetClientDriver_str(options->type), NULL);
+    g_autoptr(Object) obj = NULL;
+
+    if (!check_id(options->id, errp)) {
+        return NULL;
+    }
+    obj = object_new(type, errp);
+    if (!obj) {
+        return NULL;
+    }
+    NetBackend *netdev = NET_BACKEND(obj);
+    const NetdevClass *class = object_ops(obj);
+    if (!class->open(netdev, options, errp)) {
+        g_prefix_error(errp, "netdev '%s': ", options->id);
+        return NULL;
+    }
+    if (!object_add_child(object_container(NETDEVS), options->id, obj, errp)) {
+        return NULL;
+    }
+    object_settle(obj, true);
+    net_client_init(&netdev->client, options->id, &class->client, netdev);
+    if (class->start) {
+        class->start(netdev);
+    }
+    return netdev;
+}
+
+bool netdev_del(const char *id, GError **errp)
+{
+    NetBackend *netdev = netdev_find(id);
+
+    if (!netdev) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "there is no netdev '%s'", id);
+        return false;
+    }
+    net_client_cleanup(&netdev->client);
+    object_unparent(&netdev->parent);
+    return true;
+}
+
+/* One that could not be opened, or put into the tree, has no client. */
+static void netdev_finalize(Object *obj)
+{
+    net_client_cleanup(&NET_BACKEND(obj)->client);
+}
+
+static const ObjectType netdev_type = {
+    .name = TYPE_NETDEV,
+    .parent = "object",
+    .description = "the host's end of a network",
+    .instance_size = sizeof(NetBackend),
+    .abstract = true,
+    .finalize = netdev_finalize,
+};
+OBJECT_TYPE_REGISTER(netdev_type)

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Networks as Debian's kernel uses them, with the host's side on loopback: test_net.py BUILD-DIR."""
+import functools
+import hashlib
+import http.server
+import os
+import re
+import socket
+import sys
+import tempfile
+import threading
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+           "failover", "net_failover", "virtio_net"]
+SIZE = 3 << 20
+
+# What udhcpc calls: takes what it is offered.
+LEASE = r"""#!/bin/sh
+[ "$1" = bound ] || exit 0
+ifconfig $interface $ip netmask $subnet
+route add default gw $router
+echo "ip=$ip router=$router dns=$dns hostname=$hostname domain=$domain" > /tmp/lease
+"""
+
+
+def machine(*words, machine_type="q35"):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=["-M", machine_type, *words])
+
+
+def load(guest):
+    guest.wait_ready()
+    for module in MODULES:
+        guest.run(f"insmod /lib/modules/{module}.ko")
+
+
+def lease(guest):
+    """Ask for an address by DHCP: what was given."""
+    for line in LEASE.strip().split("\n"):
+        guest.run(f"echo '{line}' >> /tmp/dhcp")
+    guest.run("chmod 755 /tmp/dhcp && ifconfig eth0 up")
+    guest.run("udhcpc -i eth0 -s /tmp/dhcp -q -n -t 10 -T 2 >/tmp/udhcpc 2>&1")
+    return dict(word.split("=") for word in guest.run("cat /tmp/lease").split())
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Server:
+    """Serves the files of a folder on loopback."""
+
+    def __init__(self, folder):
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *words):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def forwarded_port(guest):
+    """The host's port that hostfwd has got."""
+    text = guest.qmp.command("human-monitor-command", **{"command-line": "info usernet"})
+    return int(re.search(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)", text).group(1))
+
+
+def set_link(guest, up):
+    guest.qmp.execute({"execute": "set_link", "arguments": {"name": "n0", "up": up}})
+
+
+def receive(listener, result):
+    sock, _ = listener.accept()
+    data = b""
+    while part := sock.recv(65536):
+        data += part
+    sock.close()
+    result.append(data)
+
+
+def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,guestfwd=tcp:10.0.2.100:7-cmd:cat",
+          machine_type="q35"):
+    """DHCP; a file over TCP to the guest, back, and out of a server in the guest."""
+    data = os.urandom(SIZE)
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server, socket.socket() as listener, \
+            machine("-netdev", netdev, "-device", card, machine_type=machine_type) as guest:
+        with open(f"{folder}/file", "wb") as file:
+            file.write(data)
+        load(guest)
+        given = lease(guest)
+        tap.equal((given["ip"], given["router"], given["dns"], given["hostname"]),
+                  ("10.0.2.15", "10.0.2.2", "10.0.2.3", "guest7"))
+        guest.run(f"wget -q -O /tmp/file http://10.0.2.2:{server.port}/file", timeout=120)
+        tap.equal(guest.run("sha256sum < /tmp/file").split()[0], sha256(data))
+
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        result = []
+        receiver = threading.Thread(target=receive, args=(listener, result), daemon=True)
+        receiver.start()
+        guest.run(f"nc 10.0.2.2 {listener.getsockname()[1]} < /tmp/file", timeout=120)
+        receiver.join(60)
+        tap.equal([sha256(got) for got in result], [sha256(data)])
+
+        guest.run("httpd -p 80 -h /tmp")
+        with urllib.request.urlopen(f"http://127.0.0.1:{forwarded_port(guest)}/file", timeout=120) as reply:
+            tap.equal(sha256(reply.read()), sha256(data))
+
+        tap.equal(guest.run("echo through a command | nc 10.0.2.100 7").strip(), "through a command")
+        guest.run("ping -c 3 -i 0.2 10.0.2.2 > /dev/null")
+        tap.equal(guest.run("cat /sys/class/net/eth0/carrier").strip(), "1")
+        set_link(guest, False)
+        guest.run("until [ $(cat /sys/class/net/eth0/carrier) = 0 ]; do sleep 0.1; done")
+        set_link(guest, True)
+        guest.run("until [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do sleep 0.1; done")
+        guest.run("ping -c 3 -i 0.2 10.0.2.2 > /dev/null")
+
+
+def restricted():
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server, \
+            machine("-nic", "user,id=n0,restrict=on,net=192.168.76.0/24,dhcpstart=192.168.76.9,"
+                    "guestfwd=tcp:192.168.76.100:7-cmd:cat,mac=52:54:00:00:00:07") as guest:
+        load(guest)
+        tap.equal(lease(guest)["ip"], "192.168.76.9")
+        tap.equal(guest.run("cat /sys/class/net/eth0/address").strip(), "52:54:00:00:00:07")
+        tap.equal(guest.run("echo this way | nc 192.168.76.100 7").strip(), "this way")
+        tap.equal(guest.run(f"nc -w 3 192.168.76.2 {server.port} < /dev/null 2>/dev/null; echo $?").strip(), "1")
+
+
+tap.run([
+    ("files on q35", lambda: files("virtio-net-pci,netdev=n0")),
+    ("files on pc, packed", lambda: files("virtio-net-pci,netdev=n0,packed=on,mrg_rxbuf=off", machine_type="pc")),
+    ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
+    ("restricted", restricted),
+])

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cables: order, what waits, what is lost; addresses; options of -netdev user. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "net/net.h"
+#include "net/user-config.h"
+
+typedef struct End {
+    NetClient client;
+    bool full;            /* takes nothing */
+    unsigned again, link; /* calls */
+    GString *got;         /* the first byte of each packet */
+} End;
+
+static bool end_receive(NetClient *nc, const uint8_t *packet, size_t size)
+{
+    End *end = nc->opaque;
+
+    if (end->full) {
+        return false;
+    }
+    g_string_append_c(end->got, (char)packet[0]);
+    if (packet[0] == 'q') {
+        net_send(nc, (const uint8_t *)"a", 1);
+    }
+    if (packet[0] == 'r') { /* the sender answers at once, while we still receive */
+        net_send(nc->peer, (const uint8_t *)"1", 1);
+        net_send(nc->peer, (const uint8_t *)"2", 1);
+        g_string_append_c(end->got, '.');
+    }
+    return true;
+}
+
+static void end_again(NetClient *nc)
+{
+    ((End *)nc->opaque)->again++;
+}
+
+static void end_link(NetClient *nc)
+{
+    ((End *)nc->opaque)->link++;
+}
+
+static const NetClientOps ops = { .receive = end_receive,
+                                  .can_send_again = end_again,
+                                  .link_changed = end_link };
+
+typedef struct Pair {
+    End a, b;
+} Pair;
+
+static void set_up(Pair *pair)
+{
+    *pair = (Pair){ .a.got = g_string_new(NULL), .b.got = g_string_new(NULL) };
+    net_client_init(&pair->a.client, "a", &ops, &pair->a);
+    net_client_init(&pair->b.client, "b", &ops, &pair->b);
+    net_join(&pair->a.client, &pair->b.client);
+}
+
+static void tear_down(Pair *pair)
+{
+    net_client_cleanup(&pair->a.client);
+    net_client_cleanup(&pair->b.client);
+    g_assert_cmpuint(net_clients()->len, ==, 0);
+    g_string_free(pair->a.got, TRUE);
+    g_string_free(pair->b.got, TRUE);
+}
+
+static void send_bytes(End *end, const char *bytes)
+{
+    for (; *bytes; bytes++) {
+        net_send(&end->client, (const uint8_t *)bytes, 1);
+    }
+}
+
+static void test_order(void)
+{
+    Pair p;
+
+    set_up(&p);
+    g_assert_true(net_client_find("b") == &p.b.client);
+    g_assert_null(net_client_find("c"));
+    send_bytes(&p.a, "x");
+    p.b.full = true;
+    g_assert_true(net_can_send(&p.a.client));
+    send_bytes(&p.a, "yz");
+    g_assert_false(net_can_send(&p.a.client));
+    g_assert_true(net_can_send(&p.b.client));
+    net_client_ready(&p.b.client); /* it is not */
+    g_assert_cmpuint(p.a.again, ==, 0);
+    p.b.full = false;
+    send_bytes(&p.a, "!"); /* not before the others */
+    net_client_ready(&p.b.client);
+    g_assert_cmpstr(p.b.got->str, ==, "xyz!");
+    g_assert_cmpuint(p.a.again, ==, 1);
+    g_assert_true(net_can_send(&p.a.client));
+    tear_down(&p);
+}
+
+/* Packets that are sent from within the receipt of one. */
+static void test_nesting(void)
+{
+    Pair p;
+
+    set_up(&p);
+    send_bytes(&p.a, "q");
+    g_assert_cmpstr(p.a.got->str, ==, "a");
+    send_bytes(&p.a, "r");
+    g_assert_cmpstr(p.b.got->str, ==, "qr.12");
+    tear_down(&p);
+}
+
+static void test_limit(void)
+{
+    g_autofree uint8_t *packet = g_malloc0(NET_PACKET_MAX + 1);
+    unsigned most = NET_WAITING_MAX_BYTES / NET_PACKET_MAX;
+    Pair p;
+
+    set_up(&p);
+    packet[0] = 'p';
+    net_send(&p.a.client, packet, 0);
+    net_send(&p.a.client, packet, NET_PACKET_MAX + 1);
+    g_assert_cmpuint(p.b.got->len, ==, 0);
+    p.b.full = true;
+    for (unsigned i = 0; i < 2 * most; i++) {
+        net_send(&p.a.client, packet, NET_PACKET_MAX);
+    }
+    g_assert_cmpuint(p.b.client.waiting_bytes, ==, most * NET_PACKET_MAX);
+    p.b.full = false;
+    net_client_ready(&p.b.client);
+    g_assert_cmpuint(p.b.got->len, ==, most);
+    g_assert_cmpuint(p.b.client.waiting_bytes, ==, 0);
+    tear_down(&p);
+}
+
+static void test_link(void)
+{
+    Pair p;
+
+    set_up(&p);
+    g_assert_cmpuint(p.a.link + p.b.link, ==, 2);
+    p.b.full = true;
+    send_bytes(&p.a, "lost");
+    net_set_link(&p.a.client, false);
+    g_assert_cmpuint(p.a.link + p.b.link, ==, 4);
+    g_assert_false(net_link_is_up(&p.b.client));
+    g_assert_true(net_can_send(&p.a.client)); /* into nothing */
+    g_assert_cmpuint(p.a.again, ==, 1);
+    p.b.full = false;
+    send_bytes(&p.a, "too");
+    send_bytes(&p.b, "too");
+    net_set_link(&p.b.client, false);
+    net_set_link(&p.a.client, true);
+    g_assert_false(net_link_is_up(&p.a.client));
+    net_set_link(&p.b.client, true);
+    g_assert_cmpuint(p.a.link + p.b.link, ==, 6);
+    send_bytes(&p.a, "x");
+    g_assert_cmpstr(p.b.got->str, ==, "x");
+    p.b.full = true;
+    send_bytes(&p.a, "yy");
+    net_client_cleanup(&p.b.client); /* with packets waiting */
+    g_assert_cmpuint(p.a.again, ==, 2);
+    g_assert_cmpuint(p.a.link, ==, 4);
+    send_bytes(&p.a, "nobody");
+    tear_down(&p);
+}
+
+static void test_mac(void)
+{
+    static const char *const wrong[] = { "",
+                                         "52:54:00:12:34",
+                                         "52:54:00:12:34:5",
+                                         "52:54:00:12:34:567",
+                                         "52:54:00:12:34:56:",
+                                         "52:54:00:12:34:5g",
+                                         "525400123456",
+                                         "52:54:00:12:34 56" };
+    uint8_t mac[NET_MAC_SIZE];
+    g_autofree char *text = NULL;
+
+    g_assert_true(net_mac_parse("52:54:00:aB:34:ff", mac));
+    text = net_mac_text(mac);
+    g_assert_cmpstr(text, ==, "52:54:00:ab:34:ff");
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_assert_false(net_mac_parse(wrong[i], mac));
+    }
+}
+
+/* ---- -netdev user ---- */
+
+static void test_host_forward(void)
+{
+    static const char *const wrong[] = { "",
+                                         "tcp",
+                                         "tcp:",
+                                         "tcp::22",
+                                         "tcp::22-",
+                                         "tcp::22-:",
+                                         "tcp::22-:0",
+                                         "tcp::22-:65536",
+                                         "tcp::x-:22",
+                                         "icmp::22-:22",
+                                         "tcp:localhost:22-:22",
+                                         "tcp::22:1-:22",
+                                         "tcp::22-10.0.2.15" };
+    HostForward forward;
+
+    g_assert_true(
+        user_config_host_forward("tcp:127.0.0.1:2222-10.0.2.15:22", true, &forward, NULL));
+    g_assert_false(forward.udp);
+    g_assert_cmphex(ntohl(forward.host_addr.s_addr), ==, 0x7f000001);
+    g_assert_cmphex(ntohl(forward.guest_addr.s_addr), ==, 0x0a00020f);
+    g_assert_cmpint(forward.host_port, ==, 2222);
+    g_assert_cmpint(forward.guest_port, ==, 22);
+    g_assert_true(user_config_host_forward("udp::0-:53", true, &forward, NULL));
+    g_assert_true(forward.udp);
+    g_assert_true(user_config_host_forward("::80-:8080", true, &forward, NULL));
+    g_assert_false(forward.udp);
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) err = NULL;
+
+        g_assert_false(user_config_host_forward(wrong[i], true, &forward, &err));
+        g_assert_nonnull(err);
+    }
+    g_assert_true(user_config_host_forward("tcp::22", false, &forward, NULL));
+    g_assert_false(user_config_host_forward("tcp::22-:22", false, &forward, NULL));
+}
+
+static void test_guest_forward(void)
+{
+    GuestForward forward;
+
+    g_assert_true(user_config_guest_forward("tcp:10.0.2.100:80-cmd:echo a-b", &forward, NULL));
+    g_assert_cmpstr(forward.target, ==, "cmd:echo a-b");
+    g_assert_cmpint(forward.port, ==, 80);
+    g_assert_true(user_config_guest_forward(":10.0.2.100:80-unix:/x", &forward, NULL));
+    g_assert_false(user_config_guest_forward("tcp:10.0.2.100:80-", &forward, NULL));
+    g_assert_false(user_config_guest_forward("tcp:10.0.2.100:80", &forward, NULL));
+    g_assert_false(user_config_guest_forward("tcp::80-cmd:x", &forward, NULL));
+    g_assert_false(user_config_guest_forward("udp:10.0.2.100:80-cmd:x", &forward, NULL));
+}
+
+static bool config(NetdevUserOptions *options, SlirpConfig *out)
+{
+    g_autoptr(GPtrArray) domains = NULL;
+    g_autoptr(GError) err = NULL;
+    bool ok = user_config(options, out, &domains, &err);
+
+    g_assert_true(ok == !err);
+    return ok;
+}
+
+static void test_config(void)
+{
+    SlirpConfig out;
+
+    g_assert_true(config(&(NetdevUserOptions){ 0 }, &out));
+    g_assert_cmphex(ntohl(out.vnetwork.s_addr), ==, 0x0a000200);
+    g_assert_cmphex(ntohl(out.vnetmask.s_addr), ==, 0xffffff00);
+    g_assert_cmphex(ntohl(out.vhost.s_addr), ==, 0x0a000202);
+    g_assert_cmphex(ntohl(out.vnameserver.s_addr), ==, 0x0a000203);
+    g_assert_cmphex(ntohl(out.vdhcp_start.s_addr), ==, 0x0a00020f);
+    g_assert_true(out.in_enabled && out.in6_enabled);
+    g_assert_true(
+        config(&(NetdevUserOptions){ .net = (char *)"192.168.76.0/255.255.255.0" }, &out));
+    g_assert_cmphex(ntohl(out.vhost.s_addr), ==, 0xc0a84c02);
+    g_assert_true(config(&(NetdevUserOptions){ .net = (char *)"10.1.2.3" }, &out));
+    g_assert_cmphex(ntohl(out.vdhcp_start.s_addr), ==, 0x0a00000f);
+    g_assert_true(config(&(NetdevUserOptions){ .has_ipv6 = true, .ipv6 = true }, &out));
+    g_assert_true(!out.in_enabled && out.in6_enabled);
+    g_assert_false(config(&(NetdevUserOptions){ .has_ipv4 = true, .has_ipv6 = true }, &out));
+    g_assert_false(config(&(NetdevUserOptions){ .host = (char *)"10.0.3.2" }, &out));
+    g_assert_false(config(&(NetdevUserOptions){ .host = (char *)"10.0.2.3" }, &out));
+    g_assert_false(config(&(NetdevUserOptions){ .dns = (char *)"name" }, &out));
+    g_assert_false(config(&(NetdevUserOptions){ .net = (char *)"10.0.2.0/31" }, &out));
+    g_assert_false(config(&(NetdevUserOptions){ .ipv6_host = (char *)"fec1::2" }, &out));
+    g_assert_false(
+        config(&(NetdevUserOptions){ .has_ipv6_prefixlen = true, .ipv6_prefixlen = 127 }, &out));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/net/order", test_order);
+    g_test_add_func("/net/nesting", test_nesting);
+    g_test_add_func("/net/limit", test_limit);
+    g_test_add_func("/net/link", test_link);
+    g_test_add_func("/net/mac", test_mac);
+    g_test_add_func("/net/user/host-forward", test_host_forward);
+    g_test_add_func("/net/user/guest-forward", test_guest_forward);
+    g_test_add_func("/net/user/config", test_config);
+    return g_test_run();
+}
