@@ -356,7 +356,7 @@ char *qmp_ringbuf_read(const char *device, int64_t size, bool has_format, DataFo
     bytes = char_ringbuf_read(chr, (size_t)size);
     return has_format && format == DATA_FORMAT_BASE64
                ? g_base64_encode(bytes->data, bytes->len)
-               : g_utf8_make_valid((const char *)bytes->data, bytes->len);
+               : g_utf8_make_valid(bytes->len ? (const char *)bytes->data : "", bytes->len);
 }
 
 /* ---- yank ---- */

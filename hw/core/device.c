@@ -186,12 +186,36 @@ void device_unrealize(Device *dev)
     }
 }
 
+static void take_out(Device *dev, bool asked);
+
+static bool is_within(const Object *obj, const Object *ancestor)
+{
+    while (obj && obj != ancestor) {
+        obj = obj->parent;
+    }
+    return obj != NULL;
+}
+
+/* What users have put on the buses that @dev offers goes before it. */
+static void take_out_children(const Device *dev)
+{
+    for (unsigned i = 0; i < buses()->len; i++) {
+        const Bus *bus = buses()->pdata[i];
+
+        while (!bus_class(bus)->internal && bus->children->len &&
+               is_within(&bus->parent, &dev->parent)) {
+            take_out(bus->children->pdata[bus->children->len - 1], false);
+        }
+    }
+}
+
 /* @asked: by a user. */
 static void take_out(Device *dev, bool asked)
 {
     g_autofree char *path = object_path(&dev->parent);
 
     object_ref(&dev->parent); /* until the end of this function */
+    take_out_children(dev);
     if (dev->realized) {
         device_unrealize(dev);
     }

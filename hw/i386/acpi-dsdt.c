@@ -55,6 +55,9 @@ static Aml *dsdt_board_resources(const X86Machine *x86)
     }
     aml_add(used, aml_io(ACPI_SMI_CMD_PORT, 2));
     aml_add(used, aml_io(0x92, 1));
+    if (x86->pci_hotplug) {
+        aml_add(used, aml_io(ops->pci_hotplug_port, PCIHP_SIZE));
+    }
     if (ops->ecam && ops->ecam(x86, &ecam, &buses)) {
         aml_add(used, aml_qword_memory(false, ecam, ecam + ((uint64_t)buses << 20) - 1));
     }
@@ -88,16 +91,19 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     AcpiBlob *dsdt = acpi_table_begin(tables, "DSDT", NULL, 2);
     Aml *root = aml_list();
     const X86Machine *x86 = X86_MACHINE(machine);
-    Aml *sb =
-        aml_scope("\\_SB", acpi_build_pci_root(x86, dsdt_isa(machine)), dsdt_board_resources(x86));
+    Aml *pci = acpi_build_pci_root(x86, dsdt_isa(machine)), *events = aml_list();
+    Aml *sb;
     g_autoptr(GByteArray) code = NULL;
 
+    acpi_build_pci_hotplug(pci, events, x86);
+    sb = aml_scope("\\_SB", pci, dsdt_board_resources(x86));
     if (x86->hpet) {
         aml_add(sb, dsdt_hpet());
     }
     aml_add(sb, aml_device("PWRB", dsdt_hid("PNP0C0C")));
     dsdt_processors(sb, machine);
     aml_add(root, sb);
+    aml_add(root, events);
     acpi_build_pci_routing(root, x86);
     aml_add(root, aml_name("\\_S5", aml_package(aml_int(ACPI_SLP_TYP_S5), aml_int(ACPI_SLP_TYP_S5),
                                                 aml_int(0), aml_int(0))));

@@ -16,6 +16,10 @@ Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa);
 /* What routing needs outside of it: the link devices, and \_PIC where routes depend on it. */
 void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86);
 
+/* PCI hot-plug: slots for @pci, which is PCI0, and the handler of its event for @dsdt. Nothing if
+ * the machine has none by ACPI. */
+void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86);
+
 /* Memory-mapped configuration space (PCI Firmware 3.0, section 4.1.2); NULL if the machine has none
  * or the guest switched it off. */
 AcpiBlob *acpi_build_mcfg(AcpiTables *tables, const X86Machine *x86);

@@ -14,7 +14,7 @@ static void pc_create_chipset(X86Machine *x86)
         irqs[i] = x86_gsi(x86, i, X86_IRQ_PCI);
     }
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
-    piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF, irqs);
+    x86_init_pci_hotplug(x86, piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF, irqs));
 }
 
 static void pc_set_up_chipset(X86Machine *x86)
@@ -45,6 +45,7 @@ static const X86MachineOps pc_machine_ops = {
     .isa_bridge = PIIX3_DEVFN,
     .pci_pirqs = PIIX3_PIRQS,
     .pci_pirq = piix_pirq,
+    .pci_hotplug_port = PCIHP_PORT_PC,
     .create_chipset = pc_create_chipset,
     .set_up_chipset = pc_set_up_chipset,
 };

@@ -98,6 +98,20 @@ static void x86_memory_hotplug_notify(void *opaque, bool pending)
     acpi_pm_set_gpe(x86->pm, ACPI_GPE_MEMORY_HOTPLUG, pending);
 }
 
+static void x86_pci_hotplug_notify(void *opaque, bool pending)
+{
+    acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_PCI_HOTPLUG, pending);
+}
+
+void x86_init_pci_hotplug(X86Machine *x86, const AcpiPciHotplugConfig *config)
+{
+    if (x86->acpi != X86_ACPI_OFF && (config->root || config->bridges)) {
+        x86->pci_hotplug = acpi_pci_hotplug_create(x86->host->bus, config, memory_io(),
+                                                   x86_machine_ops(&x86->parent)->pci_hotplug_port,
+                                                   x86_pci_hotplug_notify, x86);
+    }
+}
+
 static bool x86_init_devices(X86Machine *x86, GError **errp)
 {
     Machine *machine = &x86->parent;

@@ -18,6 +18,7 @@
 #include "hw/intc/i8259.h"
 #include "hw/intc/ioapic.h"
 #include "hw/intc/isa-irq.h"
+#include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pci-host.h"
 #include "hw/timer/hpet.h"
 
@@ -65,7 +66,8 @@ typedef struct X86Machine {
     /* wiring */
     Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
-    LinuxBoot *boot; /* NULL without -kernel */
+    AcpiPciHotplug *pci_hotplug; /* NULL: PCI devices do not come and go by ACPI */
+    LinuxBoot *boot;             /* NULL without -kernel */
     SmbiosConfig *smbios;
     FwCfg *fw_cfg;
     struct FwCfgFiles *fw_cfg_files; /* fw-cfg-files.h */
@@ -84,7 +86,8 @@ typedef struct X86MachineOps {
     uint8_t pci_pirqs;
     uint8_t pci_gsi;
     unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
-    uint64_t pci_hole64; /* bytes that PCI memory may use above everything else */
+    uint16_t pci_hotplug_port; /* of hw/pci/acpi-pci-hotplug.h */
+    uint64_t pci_hole64;       /* bytes that PCI memory may use above everything else */
     /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and
      * x86->pm, before the ISA chips. */
     void (*create_chipset)(X86Machine *x86);
@@ -110,6 +113,8 @@ extern const StateTable x86_machine_state;
 /* The input of interrupt @gsi (0 to 23) for @source. Interrupts 0-15 go to the 8259s and to the I/O
  * APIC, the others to the I/O APIC only. */
 Irq x86_gsi(X86Machine *x86, unsigned gsi, X86IrqSource source);
+/* For create_chipset: PCI devices come and go by ACPI as @config says, if there is ACPI. */
+void x86_init_pci_hotplug(X86Machine *x86, const AcpiPciHotplugConfig *config);
 /* For PCI interrupts that a south bridge routes to the 8259s only: input @irq, 0-15. */
 Irq x86_pic_pci_irq(X86Machine *x86, unsigned irq);
 

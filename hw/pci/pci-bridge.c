@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pci-bridge.h"
 
+#include "hw/pci/pci-hotplug.h"
 #include "hw/pci/pci-internal.h"
 #include "util/error.h"
 
@@ -74,7 +75,7 @@ static char *secondary_name(const PciBridge *bridge, const char *bus_type)
     }
 }
 
-bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp)
+bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, GError **errp)
 {
     static const char *const names[PCI_WINDOWS] = { "io-window", "memory-window",
                                                     "prefetchable-window" };
@@ -97,6 +98,10 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp)
     }
     update_windows(bridge);
     memory_transaction_commit();
+    if (pci_bus_root(bus)->below && hotplug) {
+        pci_hotplug_enable(bridge->secondary, pci_bus_root(bus)->below,
+                           pci_bus_root(bus)->below_opaque);
+    }
     return true;
 }
 
@@ -147,6 +152,15 @@ void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size)
         reset_secondary(bridge);
     }
 }
+
+/* ---- state ---- */
+
+static const StateField bridge_fields[] = {
+    STATE_STRUCT(PciBridge, parent, &pci_device_state),
+    STATE_POINTER(PciBridge, secondary, &pci_bus_state),
+    {},
+};
+const StateTable pci_bridge_state = { .name = "pci-bridge", .version = 1, .fields = bridge_fields };
 
 /* ---- the type ---- */
 

@@ -20,7 +20,6 @@ typedef enum PciWindowKind {
 
 typedef struct PciBridge {
     PciDevice parent;
-    /* wiring */
     PciBus *secondary; /* a child of the bridge */
     /* derived from the configuration space */
     MemoryRegion
@@ -28,9 +27,12 @@ typedef struct PciBridge {
 } PciBridge;
 OBJECT_CAST_DEFINE(PciBridge, PCI_BRIDGE, TYPE_PCI_BRIDGE_BASE)
 
+extern const StateTable pci_bridge_state;
+
 /* For subtypes: realize makes the secondary bus of @bus_type, named by the bridge's id, else
- * "pcie.N" or "pci.N" with the first free N. */
-bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, GError **errp);
+ * "pcie.N" or "pci.N" with the first free N. @hotplug: devices of it come and go while the machine
+ * runs, if the host has a way for all buses (pci_hotplug_enable_below()). */
+bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, GError **errp);
 /* For subtypes' PciFunctionClass. unrealize: nothing is on the secondary bus any more. */
 void pci_bridge_unrealize(PciDevice *dev);
 void pci_bridge_reset(PciDevice *dev);

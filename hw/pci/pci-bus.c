@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-bridge.h"
+#include "hw/pci/pci-hotplug.h"
 #include "hw/pci/pci-internal.h"
 #include "util/error.h"
 
@@ -11,6 +12,14 @@
 PciBus *pci_bus_find(const char *name, GError **errp)
 {
     return PCI_BUS(bus_find(TYPE_PCI_BUS, name, errp));
+}
+
+PciBus *pci_bus_root(PciBus *bus)
+{
+    while (bus->bridge) {
+        bus = pci_bus_of(bus->bridge);
+    }
+    return bus;
 }
 
 PciBus *pci_root_bus(void)
@@ -34,6 +43,7 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 
     if (bus) {
         bus->bridge = bridge;
+        bus->parent.hotplug = &pci_hotplug_handler;
         memory_region_init_container(&bus->memory, memory, UINT64_MAX);
         memory_region_init_container(&bus->io, io, 0x10000);
     }
@@ -64,7 +74,7 @@ PciBus *pci_secondary_bus(const PciDevice *dev)
 /* ---- places ---- */
 
 /* A PCI Express link has one device at its end. */
-static unsigned bus_slots(const PciBus *bus)
+unsigned pci_bus_slots(const PciBus *bus)
 {
     return bus->bridge && pci_bus_is_express(bus) ? 1 : 32;
 }
@@ -93,7 +103,7 @@ static bool check_bus_kind(const PciDevice *dev, const PciBus *bus, GError **err
 
 static bool pick_slot(PciDevice *dev, const PciBus *bus, GError **errp)
 {
-    for (unsigned slot = 0; slot < bus_slots(bus); slot++) {
+    for (unsigned slot = 0; slot < pci_bus_slots(bus); slot++) {
         bool used = false;
 
         for (unsigned fn = 0; fn < 8; fn++) {
@@ -146,7 +156,7 @@ static bool check_addr(const PciDevice *dev, const PciBus *bus, GError **errp)
     const PciDevice *there = bus->devices[dev->addr];
     unsigned slot = PCI_SLOT(dev->addr), fn = PCI_FUNC(dev->addr);
 
-    if (slot >= bus_slots(bus)) {
+    if (slot >= pci_bus_slots(bus)) {
         error_set(errp, "bus '%s' has only slot 0, so 'addr' cannot be %x.%x",
                   bus->parent.parent.name, slot, fn);
         return false;
@@ -213,15 +223,40 @@ static void bus_finalize(Object *obj)
 {
     PciBus *bus = PCI_BUS(obj);
 
+    pci_hotplug_disable(bus);
     memory_region_destroy(&bus->memory);
     memory_region_destroy(&bus->io);
 }
+
+static struct json_object *get_slots(Object *obj, const Property *prop, GError **errp)
+{
+    return pci_hotplug_to_json(PCI_BUS(obj));
+}
+
+static const Property bus_properties[] = {
+    { .name = "slots",
+      .kind = PROP_CUSTOM,
+      .custom_type = "list",
+      .read_only = true,
+      .get = get_slots,
+      .description = "slots in use whose devices can go while the machine runs: the devices, and "
+                     "how far the last request to give them back came, with times" },
+    { 0 },
+};
+
+static const StateField bus_fields[] = {
+    STATE_UINTS(PciBus, raised),
+    STATE_ARRAY(PciBus, slots, slot_count, &pci_slot_state),
+    {},
+};
+const StateTable pci_bus_state = { .name = "pci-bus", .version = 2, .fields = bus_fields };
 
 static const ObjectType pci_bus_type = {
     .name = TYPE_PCI_BUS,
     .parent = TYPE_BUS,
     .description = "PCI bus",
     .instance_size = sizeof(PciBus),
+    .properties = bus_properties,
     .ops = &pci_bus_class,
     .finalize = bus_finalize,
 };

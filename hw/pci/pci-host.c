@@ -138,16 +138,10 @@ static void host_reset(Device *dev)
     memory_region_set_enabled(&host->ecam, false);
 }
 
-static const StateField bus_fields[] = {
-    STATE_UINTS(PciBus, raised),
-    {},
-};
-static const StateTable bus_state = { .name = "pci-bus", .version = 1, .fields = bus_fields };
-
 static const StateField host_fields[] = {
     STATE_UINT(PciHost, config_address),
     STATE_UINT(PciHost, reset_control),
-    STATE_POINTER(PciHost, bus, &bus_state),
+    STATE_POINTER(PciHost, bus, &pci_bus_state),
     {},
 };
 

@@ -14,6 +14,9 @@ static inline const PciFunctionClass *pci_function_class(const PciDevice *dev)
     return object_ops(&dev->parent.parent);
 }
 
+/* How many slots @bus has. pci-bus.c */
+unsigned pci_bus_slots(const PciBus *bus);
+
 /* One access to the configuration space of @dev (NULL: there is none). pci.c */
 uint32_t pci_device_read(PciDevice *dev, unsigned offset, unsigned size);
 void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size);

@@ -88,6 +88,7 @@ enum {
 
 /* Capability IDs. */
 enum {
+    PCI_CAP_ID_SLOT_ID = 0x04,
     PCI_CAP_ID_MSI = 0x05,
     PCI_CAP_ID_VENDOR = 0x09,
     PCI_CAP_ID_SSVID = 0x0d,

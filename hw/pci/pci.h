@@ -30,6 +30,8 @@
 #define PCI_PIRQS       8 /* interrupt lines that a host has at most */
 
 typedef struct PciBus PciBus;
+typedef struct PciSlot PciSlot; /* hw/pci/pci-hotplug.h */
+struct PciHotplugOps;
 OBJECT_CAST_DEFINE(PciBus, PCI_BUS, TYPE_PCI_BUS)
 
 /* A base address register; region NULL: none. A 64-bit one takes two, and the second is empty. */
@@ -168,16 +170,25 @@ typedef struct PciInterrupts {
 struct PciBus {
     Bus parent;
     unsigned raised[PCI_PIRQS]; /* root buses: how many functions raise the line */
+    PciSlot *slots;             /* slot_count; NULL: nothing comes or goes while the machine runs */
     /* wiring */
-    PciDevice *bridge;                 /* whose secondary side this is; NULL: a root bus */
-    PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
-    MemoryRegion memory;               /* 2^64 bytes: what lies on the bus, at bus addresses */
-    MemoryRegion io;                   /* 64 KiB */
+    unsigned slot_count;
+    PciDevice *bridge;                   /* whose secondary side this is; NULL: a root bus */
+    PciDevice *devices[PCI_DEVFN_MAX];   /* by devfn; borrowed */
+    MemoryRegion memory;                 /* 2^64 bytes: what lies on the bus, at bus addresses */
+    MemoryRegion io;                     /* 64 KiB */
+    const struct PciHotplugOps *hotplug; /* of the slots, with its opaque */
+    void *hotplug_opaque;
     /* root buses only */
+    const struct PciHotplugOps *below; /* the same for buses behind bridges; NULL: theirs to say */
+    void *below_opaque;
     PciInterrupts interrupts;
     /* An MSI on its way to the CPUs. pci_host_create() sets apic_deliver_msi(). */
     void (*deliver_msi)(uint64_t addr, uint32_t data);
 };
+
+/* What of a bus a snapshot keeps, for the state of who owns it. */
+extern const StateTable pci_bus_state;
 
 /* Make a bus of type @type (TYPE_PCI_BUS, TYPE_PCIE_BUS) as the child @name of @owner, behind
  * @bridge (NULL: a root bus). Borrowed; it lives as long as @owner. An error if the name is taken
@@ -186,6 +197,8 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
                        GError **errp);
 /* By name; NULL: the root bus. NULL with an error that lists those there are. Borrowed. */
 PciBus *pci_bus_find(const char *name, GError **errp);
+/* The bus at the top of the one that @bus is in. */
+PciBus *pci_bus_root(PciBus *bus);
 /* The root bus of the machine, or NULL. */
 PciBus *pci_root_bus(void);
 /* The bus that @dev is on, or NULL. */

@@ -49,7 +49,7 @@ static bool root_port_realize(PciDevice *dev, GError **errp)
         error_set(errp, "'slot' is %u: it must be from 0 to %u", s->slot, SLOT_MAX);
         return false;
     }
-    if (!check_slot_number(s, errp) || !pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, errp)) {
+    if (!check_slot_number(s, errp) || !pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, true, errp)) {
         return false;
     }
     pci_add_msi(dev, 1);
@@ -66,7 +66,8 @@ static void root_port_reset(PciDevice *dev)
 }
 
 static const PciFunctionClass root_port_ops = {
-    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge", .flags = DEVICE_USER_CREATABLE },
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .flags = DEVICE_USER_CREATABLE,
+                .state = &pci_bridge_state },
     .express = true,
     .root_only = true,
     .realize = root_port_realize,

@@ -49,7 +49,9 @@ typedef struct Piix4Pm {
     PciDevice parent;
     /* configuration */
     AcpiPmSleep sleep;
+    AcpiPciHotplugConfig hotplug;
 } Piix4Pm;
+OBJECT_CAST_DEFINE(Piix4Pm, PIIX4_PM, TYPE_PIIX4_PM)
 
 static void piix3_init(Object *obj)
 {
@@ -121,6 +123,13 @@ OBJECT_TYPE_REGISTER(piix3_type)
 
 static const Property piix4_pm_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Piix4Pm, sleep)),
+    { .name = "acpi-root-pci-hotplug",
+      .kind = PROP_BOOL,
+      .offset = offsetof(Piix4Pm, hotplug.root),
+      .description = "devices of pci.0 can come and go while the machine runs",
+      .has_default = true,
+      .default_int = true },
+    ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Piix4Pm, hotplug)),
     { 0 },
 };
 
@@ -134,18 +143,17 @@ static const ObjectType piix4_pm_type = {
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)
 
-void piix_create(PciBus *bus, bool pm, const Irq irqs[ISA_IRQS])
+const AcpiPciHotplugConfig *piix_create(PciBus *bus, bool pm, const Irq irqs[ISA_IRQS])
 {
     Piix3 *piix3 = PIIX3(pci_create(bus, PIIX3_DEVFN, TYPE_PIIX3));
     const PciInterrupts interrupts = { piix3_map, piix3_set_pirq, piix3 };
+    static const AcpiPciHotplugConfig none;
 
     for (unsigned i = 0; i < ISA_IRQS; i++) {
         piix3->pirqs.irqs[i] = irqs[i];
     }
     pci_bus_set_interrupts(bus, &interrupts);
-    if (pm) {
-        pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM);
-    }
+    return pm ? &PIIX4_PM(pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM))->hotplug : &none;
 }
 
 void piix_set_up(PciBus *bus)

@@ -48,17 +48,18 @@ typedef struct VirtioPciClass {
     uint16_t vectors;   /* of MSI-X, unless the user says how many; 0: one a queue and one more */
 } VirtioPciClass;
 
-#define VIRTIO_PCI_CLASS(category_, pci_class_, vectors_)                                  \
-    {                                                                                      \
-        .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = (category_),               \
-                             .flags = DEVICE_USER_CREATABLE, .state = &virtio_pci_state }, \
-                 .realize = virtio_pci_realize,                                            \
-                 .unrealize = virtio_pci_unrealize,                                        \
-                 .reset = virtio_pci_reset,                                                \
-                 .loaded = virtio_pci_loaded,                                              \
-                 .config_reading = virtio_pci_config_reading,                              \
-                 .config_written = virtio_pci_config_written },                            \
-        .pci_class = (pci_class_), .vectors = (vectors_)                                   \
+#define VIRTIO_PCI_CLASS(category_, pci_class_, vectors_)                     \
+    {                                                                         \
+        .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = (category_),  \
+                             .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, \
+                             .state = &virtio_pci_state },                    \
+                 .realize = virtio_pci_realize,                               \
+                 .unrealize = virtio_pci_unrealize,                           \
+                 .reset = virtio_pci_reset,                                   \
+                 .loaded = virtio_pci_loaded,                                 \
+                 .config_reading = virtio_pci_config_reading,                 \
+                 .config_written = virtio_pci_config_written },               \
+        .pci_class = (pci_class_), .vectors = (vectors_)                      \
     }
 
 bool virtio_pci_realize(PciDevice *dev, GError **errp);

@@ -84,7 +84,7 @@ OBJECT_TYPE_REGISTER(fuzz_pcie_type)
 
 static bool fuzz_bridge_realize(PciDevice *dev, GError **errp)
 {
-    return pci_bridge_realize(PCI_BRIDGE(dev), TYPE_PCI_BUS, errp);
+    return pci_bridge_realize(PCI_BRIDGE(dev), TYPE_PCI_BUS, true, errp);
 }
 
 static const PciFunctionClass fuzz_bridge_ops = {

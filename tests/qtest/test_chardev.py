@@ -111,6 +111,7 @@ def serial_port():
             peer.sendto(b"dp", address)
             tap.equal(guest_reads(m, 2), b"dp")
         change(m, "ringbuf", size=4)
+        tap.equal(m.qmp.command("ringbuf-read", device="serial0", size=9), "")
         guest_writes(m, b"123456")
         tap.equal(m.qmp.command("ringbuf-read", device="serial0", size=9), "3456")
         m.qmp.command("chardev-send-break", id="serial0")

@@ -1189,6 +1189,798 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     PRQD,   8
                 }
             }
+
+            OperationRegion (PHPR, SystemIO, 0xAE00, 0x24)
+            Field (PHPR, DWordAcc, NoLock, WriteAsZeros)
+            {
+                PCIU,   32, 
+                PCID,   32, 
+                B0EJ,   32, 
+                Offset (0x10), 
+                BNUM,   32, 
+                Offset (0x18), 
+                OSLT,   32, 
+                OEVT,   32, 
+                OSTS,   32
+            }
+
+            Mutex (BLCK, 0x00)
+            Method (PCEJ, 2, NotSerialized)
+            {
+                Acquire (BLCK, 0xFFFF)
+                BNUM = Arg0
+                B0EJ = Arg1
+                Release (BLCK)
+            }
+
+            Method (POST, 4, NotSerialized)
+            {
+                Acquire (BLCK, 0xFFFF)
+                BNUM = Arg0
+                OSLT = Arg1
+                OEVT = Arg2
+                OSTS = Arg3
+                Release (BLCK)
+            }
+
+            Name (BSEL, Zero)
+            Device (S10)
+            {
+                Name (_SUN, 0x02)  // _SUN: Slot User Number
+                Name (_ADR, 0x00020000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x04)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x04, Arg0, Arg1)
+                }
+            }
+
+            Device (S18)
+            {
+                Name (_SUN, 0x03)  // _SUN: Slot User Number
+                Name (_ADR, 0x00030000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x08)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x08, Arg0, Arg1)
+                }
+            }
+
+            Device (S20)
+            {
+                Name (_SUN, 0x04)  // _SUN: Slot User Number
+                Name (_ADR, 0x00040000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x10)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x10, Arg0, Arg1)
+                }
+            }
+
+            Device (S28)
+            {
+                Name (_SUN, 0x05)  // _SUN: Slot User Number
+                Name (_ADR, 0x00050000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x20)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x20, Arg0, Arg1)
+                }
+            }
+
+            Device (S30)
+            {
+                Name (_SUN, 0x06)  // _SUN: Slot User Number
+                Name (_ADR, 0x00060000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x40)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x40, Arg0, Arg1)
+                }
+            }
+
+            Device (S38)
+            {
+                Name (_SUN, 0x07)  // _SUN: Slot User Number
+                Name (_ADR, 0x00070000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x80)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x80, Arg0, Arg1)
+                }
+            }
+
+            Device (S40)
+            {
+                Name (_SUN, 0x08)  // _SUN: Slot User Number
+                Name (_ADR, 0x00080000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x0100)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x0100, Arg0, Arg1)
+                }
+            }
+
+            Device (S48)
+            {
+                Name (_SUN, 0x09)  // _SUN: Slot User Number
+                Name (_ADR, 0x00090000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x0200)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x0200, Arg0, Arg1)
+                }
+            }
+
+            Device (S50)
+            {
+                Name (_SUN, 0x0A)  // _SUN: Slot User Number
+                Name (_ADR, 0x000A0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x0400)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x0400, Arg0, Arg1)
+                }
+            }
+
+            Device (S58)
+            {
+                Name (_SUN, 0x0B)  // _SUN: Slot User Number
+                Name (_ADR, 0x000B0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x0800)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x0800, Arg0, Arg1)
+                }
+            }
+
+            Device (S60)
+            {
+                Name (_SUN, 0x0C)  // _SUN: Slot User Number
+                Name (_ADR, 0x000C0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x1000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x1000, Arg0, Arg1)
+                }
+            }
+
+            Device (S68)
+            {
+                Name (_SUN, 0x0D)  // _SUN: Slot User Number
+                Name (_ADR, 0x000D0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x2000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x2000, Arg0, Arg1)
+                }
+            }
+
+            Device (S70)
+            {
+                Name (_SUN, 0x0E)  // _SUN: Slot User Number
+                Name (_ADR, 0x000E0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x4000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x4000, Arg0, Arg1)
+                }
+            }
+
+            Device (S78)
+            {
+                Name (_SUN, 0x0F)  // _SUN: Slot User Number
+                Name (_ADR, 0x000F0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x8000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x8000, Arg0, Arg1)
+                }
+            }
+
+            Device (S80)
+            {
+                Name (_SUN, 0x10)  // _SUN: Slot User Number
+                Name (_ADR, 0x00100000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00010000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00010000, Arg0, Arg1)
+                }
+            }
+
+            Device (S88)
+            {
+                Name (_SUN, 0x11)  // _SUN: Slot User Number
+                Name (_ADR, 0x00110000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00020000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00020000, Arg0, Arg1)
+                }
+            }
+
+            Device (S90)
+            {
+                Name (_SUN, 0x12)  // _SUN: Slot User Number
+                Name (_ADR, 0x00120000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00040000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00040000, Arg0, Arg1)
+                }
+            }
+
+            Device (S98)
+            {
+                Name (_SUN, 0x13)  // _SUN: Slot User Number
+                Name (_ADR, 0x00130000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00080000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00080000, Arg0, Arg1)
+                }
+            }
+
+            Device (SA0)
+            {
+                Name (_SUN, 0x14)  // _SUN: Slot User Number
+                Name (_ADR, 0x00140000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00100000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00100000, Arg0, Arg1)
+                }
+            }
+
+            Device (SA8)
+            {
+                Name (_SUN, 0x15)  // _SUN: Slot User Number
+                Name (_ADR, 0x00150000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00200000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00200000, Arg0, Arg1)
+                }
+            }
+
+            Device (SB0)
+            {
+                Name (_SUN, 0x16)  // _SUN: Slot User Number
+                Name (_ADR, 0x00160000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00400000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00400000, Arg0, Arg1)
+                }
+            }
+
+            Device (SB8)
+            {
+                Name (_SUN, 0x17)  // _SUN: Slot User Number
+                Name (_ADR, 0x00170000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x00800000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x00800000, Arg0, Arg1)
+                }
+            }
+
+            Device (SC0)
+            {
+                Name (_SUN, 0x18)  // _SUN: Slot User Number
+                Name (_ADR, 0x00180000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x01000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x01000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SC8)
+            {
+                Name (_SUN, 0x19)  // _SUN: Slot User Number
+                Name (_ADR, 0x00190000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x02000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x02000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SD0)
+            {
+                Name (_SUN, 0x1A)  // _SUN: Slot User Number
+                Name (_ADR, 0x001A0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x04000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x04000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SD8)
+            {
+                Name (_SUN, 0x1B)  // _SUN: Slot User Number
+                Name (_ADR, 0x001B0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x08000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x08000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SE0)
+            {
+                Name (_SUN, 0x1C)  // _SUN: Slot User Number
+                Name (_ADR, 0x001C0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x10000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x10000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SE8)
+            {
+                Name (_SUN, 0x1D)  // _SUN: Slot User Number
+                Name (_ADR, 0x001D0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x20000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x20000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SF0)
+            {
+                Name (_SUN, 0x1E)  // _SUN: Slot User Number
+                Name (_ADR, 0x001E0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x40000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x40000000, Arg0, Arg1)
+                }
+            }
+
+            Device (SF8)
+            {
+                Name (_SUN, 0x1F)  // _SUN: Slot User Number
+                Name (_ADR, 0x001F0000)  // _ADR: Address
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    PCEJ (Zero, 0x80000000)
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    POST (Zero, 0x80000000, Arg0, Arg1)
+                }
+            }
+
+            Method (PCNT, 0, NotSerialized)
+            {
+                Acquire (BLCK, 0xFFFF)
+                BNUM = Zero
+                Local0 = PCIU /* \_SB_.PCI0.PCIU */
+                Local1 = PCID /* \_SB_.PCI0.PCID */
+                Release (BLCK)
+                If ((Local0 & 0x04))
+                {
+                    Notify (S10, One) // Device Check
+                }
+
+                If ((Local1 & 0x04))
+                {
+                    Notify (S10, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x08))
+                {
+                    Notify (S18, One) // Device Check
+                }
+
+                If ((Local1 & 0x08))
+                {
+                    Notify (S18, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x10))
+                {
+                    Notify (S20, One) // Device Check
+                }
+
+                If ((Local1 & 0x10))
+                {
+                    Notify (S20, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x20))
+                {
+                    Notify (S28, One) // Device Check
+                }
+
+                If ((Local1 & 0x20))
+                {
+                    Notify (S28, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x40))
+                {
+                    Notify (S30, One) // Device Check
+                }
+
+                If ((Local1 & 0x40))
+                {
+                    Notify (S30, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x80))
+                {
+                    Notify (S38, One) // Device Check
+                }
+
+                If ((Local1 & 0x80))
+                {
+                    Notify (S38, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x0100))
+                {
+                    Notify (S40, One) // Device Check
+                }
+
+                If ((Local1 & 0x0100))
+                {
+                    Notify (S40, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x0200))
+                {
+                    Notify (S48, One) // Device Check
+                }
+
+                If ((Local1 & 0x0200))
+                {
+                    Notify (S48, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x0400))
+                {
+                    Notify (S50, One) // Device Check
+                }
+
+                If ((Local1 & 0x0400))
+                {
+                    Notify (S50, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x0800))
+                {
+                    Notify (S58, One) // Device Check
+                }
+
+                If ((Local1 & 0x0800))
+                {
+                    Notify (S58, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x1000))
+                {
+                    Notify (S60, One) // Device Check
+                }
+
+                If ((Local1 & 0x1000))
+                {
+                    Notify (S60, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x2000))
+                {
+                    Notify (S68, One) // Device Check
+                }
+
+                If ((Local1 & 0x2000))
+                {
+                    Notify (S68, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x4000))
+                {
+                    Notify (S70, One) // Device Check
+                }
+
+                If ((Local1 & 0x4000))
+                {
+                    Notify (S70, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x8000))
+                {
+                    Notify (S78, One) // Device Check
+                }
+
+                If ((Local1 & 0x8000))
+                {
+                    Notify (S78, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00010000))
+                {
+                    Notify (S80, One) // Device Check
+                }
+
+                If ((Local1 & 0x00010000))
+                {
+                    Notify (S80, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00020000))
+                {
+                    Notify (S88, One) // Device Check
+                }
+
+                If ((Local1 & 0x00020000))
+                {
+                    Notify (S88, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00040000))
+                {
+                    Notify (S90, One) // Device Check
+                }
+
+                If ((Local1 & 0x00040000))
+                {
+                    Notify (S90, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00080000))
+                {
+                    Notify (S98, One) // Device Check
+                }
+
+                If ((Local1 & 0x00080000))
+                {
+                    Notify (S98, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00100000))
+                {
+                    Notify (SA0, One) // Device Check
+                }
+
+                If ((Local1 & 0x00100000))
+                {
+                    Notify (SA0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00200000))
+                {
+                    Notify (SA8, One) // Device Check
+                }
+
+                If ((Local1 & 0x00200000))
+                {
+                    Notify (SA8, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00400000))
+                {
+                    Notify (SB0, One) // Device Check
+                }
+
+                If ((Local1 & 0x00400000))
+                {
+                    Notify (SB0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x00800000))
+                {
+                    Notify (SB8, One) // Device Check
+                }
+
+                If ((Local1 & 0x00800000))
+                {
+                    Notify (SB8, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x01000000))
+                {
+                    Notify (SC0, One) // Device Check
+                }
+
+                If ((Local1 & 0x01000000))
+                {
+                    Notify (SC0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x02000000))
+                {
+                    Notify (SC8, One) // Device Check
+                }
+
+                If ((Local1 & 0x02000000))
+                {
+                    Notify (SC8, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x04000000))
+                {
+                    Notify (SD0, One) // Device Check
+                }
+
+                If ((Local1 & 0x04000000))
+                {
+                    Notify (SD0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x08000000))
+                {
+                    Notify (SD8, One) // Device Check
+                }
+
+                If ((Local1 & 0x08000000))
+                {
+                    Notify (SD8, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x10000000))
+                {
+                    Notify (SE0, One) // Device Check
+                }
+
+                If ((Local1 & 0x10000000))
+                {
+                    Notify (SE0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x20000000))
+                {
+                    Notify (SE8, One) // Device Check
+                }
+
+                If ((Local1 & 0x20000000))
+                {
+                    Notify (SE8, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x40000000))
+                {
+                    Notify (SF0, One) // Device Check
+                }
+
+                If ((Local1 & 0x40000000))
+                {
+                    Notify (SF0, 0x03) // Eject Request
+                }
+
+                If ((Local0 & 0x80000000))
+                {
+                    Notify (SF8, One) // Device Check
+                }
+
+                If ((Local1 & 0x80000000))
+                {
+                    Notify (SF8, 0x03) // Eject Request
+                }
+            }
         }
 
         Device (MBRD)
@@ -1221,6 +2013,12 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     0x01,               // Alignment
                     0x01,               // Length
                     )
+                IO (Decode16,
+                    0xAE00,             // Range Minimum
+                    0xAE00,             // Range Maximum
+                    0x01,               // Alignment
+                    0x24,               // Length
+                    )
             })
         }
 
@@ -1247,6 +2045,14 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
             Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
             Name (_UID, Zero)  // _UID: Unique ID
             Name (_PXM, Zero)  // _PXM: Device Proximity
+        }
+    }
+
+    Scope (\_GPE)
+    {
+        Method (_E01, 0, NotSerialized)  // _Exx: Edge-Triggered GPE, xx=0x00-0xFF
+        {
+            \_SB.PCI0.PCNT ()
         }
     }
 
@@ -1763,15 +2569,15 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000004C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : EE
+[009h 0009   1]                     Checksum : 76
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 0000000007FC1D80
-[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC1EC0
-[034h 0052   8]       ACPI Table Address   2 : 0000000007FC1F40
-[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2000
-[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2040
+[024h 0036   8]       ACPI Table Address   0 : 0000000007FC28C0
+[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2A00
+[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2A80
+[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2B40
+[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2B80

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PCI hot-plug in the DSDT: the guest's side of hw/pci/acpi-pci-hotplug.h. Each slot of a hot-plug
+ * bus, in use or not, is a device in that of its bus's bridge, with _EJ0 and _OST if what is in it
+ * can go. The registers show one bus at a time: whatever selects one holds the mutex BLCK.
+ */
+#include "hw/i386/acpi-pci.h"
+
+#include "hw/acpi/pm.h"
+
+#define NOTIFY_DEVICE_CHECK  1
+#define NOTIFY_EJECT_REQUEST 3
+
+static const AmlField fields[] = {
+    { "PCIU", PCIHP_INSERTED * 8, 32 },   { "PCID", PCIHP_ASKED * 8, 32 },
+    { "B0EJ", PCIHP_EJECT * 8, 32 },      { "BNUM", PCIHP_SELECT * 8, 32 },
+    { "OSLT", PCIHP_OST_SLOTS * 8, 32 },  { "OEVT", PCIHP_OST_EVENT * 8, 32 },
+    { "OSTS", PCIHP_OST_STATUS * 8, 32 }, {},
+};
+
+#define SELECT(bus) aml_acquire("BLCK"), aml_store(bus, aml_name_ref("BNUM"))
+#define SLOT_NAME   5
+
+static void slot_name(char name[SLOT_NAME], uint8_t devfn)
+{
+    g_snprintf(name, SLOT_NAME, "S%02X", devfn);
+}
+
+static Aml *bit_of(unsigned slot)
+{
+    return aml_int(1u << slot);
+}
+
+/* PCEJ(bus, slots), POST(bus, slots, event, status). */
+static void add_methods(Aml *pci, uint16_t port)
+{
+    aml_add(pci, aml_operation_region("PHPR", AML_REGION_IO, port, PCIHP_SIZE));
+    aml_add(pci, aml_field("PHPR", AML_DWORD_ACC, AML_WRITE_AS_ZEROS, fields));
+    aml_add(pci, aml_mutex("BLCK"));
+    aml_add(pci, aml_method("PCEJ", 2, AML_NOT_SERIALIZED, SELECT(aml_arg(0)),
+                            aml_store(aml_arg(1), aml_name_ref("B0EJ")), aml_release("BLCK")));
+    aml_add(pci, aml_method("POST", 4, AML_NOT_SERIALIZED, SELECT(aml_arg(0)),
+                            aml_store(aml_arg(1), aml_name_ref("OSLT")),
+                            aml_store(aml_arg(2), aml_name_ref("OEVT")),
+                            aml_store(aml_arg(3), aml_name_ref("OSTS")), aml_release("BLCK")));
+}
+
+/* ---- slots ---- */
+
+/* Whether slot @n shows as one that can be emptied: nothing of the board is in it. */
+static bool is_plug_slot(const PciBus *bus, unsigned n)
+{
+    return !pci_slot_in_use(&bus->slots[n]) || pci_slot_removable(&bus->slots[n]);
+}
+
+static Aml *build_slot(unsigned number, unsigned n)
+{
+    char name[SLOT_NAME];
+
+    slot_name(name, PCI_DEVFN(n, 0));
+    return aml_device(
+        name, aml_name("_SUN", aml_int(number << 5 | n)), aml_name("_ADR", aml_int(n << 16)),
+        aml_method("_EJ0", 1, AML_NOT_SERIALIZED, aml_call("PCEJ", aml_int(number), bit_of(n))),
+        aml_method("_OST", 3, AML_NOT_SERIALIZED,
+                   aml_call("POST", aml_int(number), bit_of(n), aml_arg(0), aml_arg(1))));
+}
+
+/* PCNT(): pass the events of bus @number on to its slots. */
+static Aml *build_notify(const PciBus *bus, unsigned number)
+{
+    Aml *method = aml_method("PCNT", 0, AML_NOT_SERIALIZED, SELECT(aml_int(number)),
+                             aml_store(aml_name_ref("PCIU"), aml_local(0)),
+                             aml_store(aml_name_ref("PCID"), aml_local(1)), aml_release("BLCK"));
+
+    for (unsigned n = 0; n < bus->slot_count; n++) {
+        char name[SLOT_NAME];
+
+        slot_name(name, PCI_DEVFN(n, 0));
+        if (is_plug_slot(bus, n)) {
+            aml_add(method, aml_if(aml_and(aml_local(0), bit_of(n)),
+                                   aml_notify(name, aml_int(NOTIFY_DEVICE_CHECK))));
+            aml_add(method, aml_if(aml_and(aml_local(1), bit_of(n)),
+                                   aml_notify(name, aml_int(NOTIFY_EJECT_REQUEST))));
+        }
+    }
+    return method;
+}
+
+/* ---- buses ---- */
+
+static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBus *bus,
+                    const char *path)
+{
+    int number = acpi_pci_hotplug_number(hp, bus);
+
+    for (unsigned devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
+        const PciDevice *dev = bus->devices[devfn];
+        const PciBus *below = dev ? pci_secondary_bus(dev) : NULL;
+        char name[SLOT_NAME];
+
+        slot_name(name, devfn);
+        if (below) {
+            g_autofree char *below_path = g_strdup_printf("%s.%s", path, name);
+            Aml *bridge = aml_device(
+                name, aml_name("_ADR", aml_int(PCI_SLOT(devfn) << 16 | PCI_FUNC(devfn))));
+
+            add_bus(bridge, scan, hp, below, below_path);
+            aml_add(scope, bridge);
+        }
+    }
+    if (number < 0) {
+        return;
+    }
+    g_autofree char *notify = g_strdup_printf("%s.PCNT", path);
+
+    aml_add(scope, aml_name("BSEL", aml_int(number)));
+    for (unsigned n = 0; n < bus->slot_count; n++) {
+        if (is_plug_slot(bus, n)) {
+            aml_add(scope, build_slot(number, n));
+        }
+    }
+    aml_add(scope, build_notify(bus, number));
+    aml_add(scan, aml_call(notify));
+}
+
+void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86)
+{
+    g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_PCI_HOTPLUG);
+    const AcpiPciHotplug *hp = x86->pci_hotplug;
+    Aml *scan;
+
+    if (!hp || !hp->buses->len) {
+        return;
+    }
+    add_methods(pci, x86_machine_ops(&x86->parent)->pci_hotplug_port);
+    scan = aml_method(event, 0, AML_NOT_SERIALIZED);
+    add_bus(pci, scan, hp, x86->host->bus, "\\_SB.PCI0");
+    aml_add(dsdt, aml_scope("\\_GPE", scan));
+}
