@@ -101,13 +101,12 @@ bool pci_msi_enabled(const PciDevice *dev)
 
 PciBus *pci_way_to_memory(const PciDevice *dev)
 {
-    while (dev && pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER) {
-        if (!pci_bus_of(dev)->bridge) {
-            return pci_bus_of(dev);
-        }
+    bool master = pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER;
+
+    while (pci_bus_of(dev)->bridge) {
         dev = pci_bus_of(dev)->bridge;
     }
-    return NULL;
+    return master ? pci_bus_of(dev) : NULL;
 }
 
 bool pci_can_dma(const PciDevice *dev)

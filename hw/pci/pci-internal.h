@@ -33,8 +33,7 @@ void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size);
 /* Apply lines whose offsets count from the capability at @at. pci-cap.c */
 void pci_set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
                                   unsigned count);
-/* The root bus, if the function makes accesses to memory and each bridge above lets them through;
- * else NULL. pci-cap.c */
+/* The root bus above it, if the function may make accesses to memory; else NULL. pci-cap.c */
 PciBus *pci_way_to_memory(const PciDevice *dev);
 
 /* The same of MSI-X, of the function and of those behind it; also without a write; after a reset;

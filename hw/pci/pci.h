@@ -147,8 +147,8 @@ static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, u
 /* Where BAR @n is now; false if the guest has not enabled it. */
 bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr);
 
-/* Do its accesses to memory, and messages, get there? The bus-master bits of the function and of
- * the bridges above it say so. */
+/* Do its accesses to memory, and messages, get there? Its bus-master bit says so; those of bridges
+ * above it do not count, as SeaBIOS boots from disks behind them without setting them. */
 bool pci_can_dma(const PciDevice *dev);
 
 /* Its class in words ("PCI bridge"), or NULL. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR formats|images|i386. The first
+"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR disks|formats|images|i386. The first
 are guests of tests/guest/bare, and what is refused; the others are from Debian's packages, downloaded by
 scripts/make-guest.sh, and skipped where they could not be had."""
 import os
@@ -32,6 +32,26 @@ def run(extra, expected=EXIT_OK):
         text = output.read().decode(errors="replace")
     tap.equal(done.returncode, expected, f"exit status of {extra}, after:\n{text}\n{done.stderr}\n")
     return text, done.stderr
+
+
+# ---- disks ----
+
+# Reads the sector after itself, which is a text, by INT 13h; prints that to port 0xe9, and ends.
+BOOT_SECTOR = bytes.fromhex("31c0 8ed8 8ec0 b80102 bb007e b90200 b600 cd13 be007e"
+                            "ac 84c0 7404 e6e9 ebf7 6631c0 baf400 66ef").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def disks(wanted, *options):
+    """Which of the disks a and b, nodes of these names, firmware boots from."""
+    firmware("bios-256k.bin", "seabios")
+    with tempfile.TemporaryDirectory() as folder:
+        nodes = []
+        for name in "ab":
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(BOOT_SECTOR + f"disk {name}\n".encode().ljust(1 << 20, b"\0"))
+            nodes += ["-blockdev", f"file,node-name={name},filename={folder}/{name}"]
+        text, _ = run([*nodes, *options])
+    tap.equal(text, f"disk {wanted}\n")
 
 
 # ---- our own guests ----
@@ -164,7 +184,17 @@ def compressed():
     refused(["compressed (gzip)", "unpack it"], "-kernel", image("xen.gz"))
 
 
+DISK = "virtio-blk-pci,drive="
+
 GROUPS = {
+    "disks": [
+        ("one on pc", lambda: disks("a", "-device", f"{DISK}a")),
+        ("the first one on pc", lambda: disks("b", "-device", f"{DISK}a,bootindex=5", "-device", f"{DISK}b,bootindex=0")),
+        ("one that is named on q35", lambda: disks(
+            "b", "-M", "q35", "-device", f"{DISK}a", "-device", f"{DISK}b,bootindex=1")),
+        ("one behind a root port", lambda: disks(
+            "b", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a,bootindex=7",
+            "-device", f"{DISK}b,bus=p1,bootindex=1"))],
     "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
                 for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
                 for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [

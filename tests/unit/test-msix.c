@@ -190,9 +190,9 @@ static void test_masks(void)
     assert_sent("fee01000=a ");
     g_assert_cmphex(readl(PENDING + 4), ==, 0x80);
     /* Nothing is sent, and nothing kept, while it cannot be. */
-    set_config(port, PCI_COMMAND, 2, 2);
+    set_config(dev, PCI_COMMAND, 2, 2);
     pci_msix_notify(dev, 0);
-    set_config(port, PCI_COMMAND, 6, 2);
+    set_config(dev, PCI_COMMAND, 6, 2);
     set_config(dev, CAP + 2, 0, 2);
     pci_msix_notify(dev, 0);
     set_config(dev, CAP + 2, CONTROL_ENABLE, 2);
@@ -227,12 +227,13 @@ static void test_eventfd(void)
     set_config(dev, CAP + 2, CONTROL_ENABLE, 2);
     run_loop();
     assert_sent("fee01000=22 ");
-    /* A bridge that lets nothing through. */
+    /* It may not; that the bridge may not does not matter. */
     set_config(port, PCI_COMMAND, 2, 2);
+    set_config(dev, PCI_COMMAND, 2, 2);
     g_assert_cmpint(write(fd, &one, 8), ==, 8);
     run_loop();
     assert_sent("");
-    set_config(port, PCI_COMMAND, 6, 2);
+    set_config(dev, PCI_COMMAND, 6, 2);
     run_loop();
     assert_sent("fee01000=22 ");
     /* Given back with a signal that was not sent. */
