@@ -18,7 +18,7 @@
 
 static struct kvm_msr_list *list;
 
-/* Those with a place in X86Cpu. */
+/* Those with a place in X86Cpu; the deadline of the local APIC's timer has one in that. */
 static const struct {
     uint32_t first, last; /* 8 bytes each, one after another */
     size_t offset;
@@ -44,6 +44,9 @@ static const struct {
 
 static uint64_t *place_of(KvmCpu *k, uint32_t msr)
 {
+    if (msr == MSR_TSC_DEADLINE && kvm_vm.irqchip != KVM_IRQCHIP_OFF && k->cpu.apic_ops) {
+        return k->cpu.apic_ops->deadline(k->cpu.apic);
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
         if (msr >= places[i].first && msr <= places[i].last) {
             return (uint64_t *)((char *)&k->cpu + places[i].offset) + (msr - places[i].first);
@@ -218,6 +221,10 @@ void kvm_msr_put(KvmCpu *k, bool all, bool reset)
         struct kvm_msr_entry *entry = &k->msrs->entries[i];
         const uint64_t *place = place_of(k, entry->index);
         uint64_t value = place ? *place : reset ? k->power_up->entries[i].data : entry->data;
+
+        if (entry->index == MSR_TSC_DEADLINE && k->loaded) {
+            value = entry->data; /* machines that were saved earlier have it only here */
+        }
 
         if (all || value != entry->data) {
             entry->data = value;

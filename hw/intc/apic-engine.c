@@ -62,6 +62,12 @@ static void engine_page_set(void *opaque, uint64_t base, const uint32_t page[256
                     page[AT(REG_DIVIDE)]);
 }
 
+/* The timer is armed when another engine goes on with it: apic_resume(). */
+static uint64_t *engine_deadline(void *opaque)
+{
+    return &APIC(opaque)->tsc_deadline;
+}
+
 /* The interrupt that the 8259s have; there is no other that is not the engine's. */
 static int engine_acknowledge(void *opaque)
 {
@@ -91,5 +97,6 @@ const X86ApicOps apic_engine_ops = {
     .tpr_set = apic_tpr_set,
     .page_get = engine_page_get,
     .page_set = engine_page_set,
+    .deadline = engine_deadline,
     .eoi = engine_eoi,
 };

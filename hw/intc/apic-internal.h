@@ -133,7 +133,7 @@ void apic_timer_set_count(Apic *apic, uint32_t count);
 uint32_t apic_timer_count(const Apic *apic);
 /* An engine's timer stands at @count; ours is not armed. */
 void apic_timer_load(Apic *apic, uint32_t initial, uint32_t count, uint32_t divide);
-/* Arm ours if it is to expire and is not armed. */
+/* Arm ours if it is to expire; also when the CPU's TSC has changed. */
 void apic_timer_resume(Apic *apic);
 void apic_timer_set_divide(Apic *apic, uint32_t value);
 void apic_timer_set_lvt(Apic *apic, uint32_t value);

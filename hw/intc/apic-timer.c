@@ -125,12 +125,9 @@ void apic_timer_load(Apic *apic, uint32_t initial, uint32_t count, uint32_t divi
 
 void apic_timer_resume(Apic *apic)
 {
-    if (timer_pending(apic->timer)) {
-        return;
-    }
     if (timer_mode(apic) == MODE_DEADLINE) {
-        timer_check_deadline(apic);
-    } else {
+        timer_check_deadline(apic); /* also if it is armed: for another TSC perhaps */
+    } else if (!timer_pending(apic->timer)) {
         timer_arm(apic, clock_ns());
     }
 }

@@ -51,6 +51,8 @@ typedef struct X86ApicOps {
      * memory (x2APIC: its ICR has both halves). */
     void (*page_get)(void *apic, uint32_t page[256]);
     void (*page_set)(void *apic, uint64_t base, const uint32_t page[256]);
+    /* The same of IA32_TSC_DEADLINE: its place. */
+    uint64_t *(*deadline)(void *apic);
     /* The engine's local APIC has ended a level-triggered interrupt: tell the I/O APIC. */
     void (*eoi)(void *apic, uint8_t vector);
 } X86ApicOps;

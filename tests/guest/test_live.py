@@ -36,14 +36,14 @@ def features(engine, cpu, path):
     return {name for name, value in cpus[0].items() if value is True}
 
 
-def shared_cpu(engines):
+def shared_cpu(engines, model="qemu64,-kvm"):
     """A model that is the same with all of them."""
     if len(engines) < 2:
-        return []
+        return ["-cpu", model]
     with tempfile.TemporaryDirectory() as folder:
-        found = [features(engine, "qemu64,-kvm", f"{folder}/state") for engine in engines]
+        found = [features(engine, model, f"{folder}/state") for engine in engines]
     differ = set.union(*found) - set.intersection(*found)
-    return ["-cpu", ",".join(["qemu64", "-kvm", *[f"-{name}" for name in sorted(differ)]])]
+    return ["-cpu", ",".join([model, *[f"-{name}" for name in sorted(differ)]])]
 
 
 class Machine(vm.Vm):
@@ -51,10 +51,10 @@ class Machine(vm.Vm):
 
     number = 0
 
-    def __init__(self, folder, incoming=None, engine=ENGINE, machine="pc", cpus=2, extra=()):
+    def __init__(self, folder, incoming=None, engine=ENGINE, machine="pc", cpus=2, words=(), extra=()):
         Machine.number += 1
         self.output = f"{folder}/output{Machine.number}"
-        options = " ".join((["two"] if cpus == 2 else []) + (["few"] if "kvm" in (engine, ENGINE) else []))
+        options = " ".join([*words, *(["two"] if cpus == 2 else []), *(["few"] if "kvm" in (engine, ENGINE) else [])])
         super().__init__(PROGRAM, accel=engine, serial=False, memory="64M", cpus=cpus,
                          extra=[*test_bare.arguments("churn", self.output, machine, options), *extra,
                                 *(["-incoming", incoming] if incoming else [])])
@@ -99,18 +99,18 @@ def moved(source, destination, uri):
     return info
 
 
-def to_and_fro(machine, engines):
+def to_and_fro(machine, engines, words=(), model="qemu64,-kvm"):
     def test():
-        cpu = shared_cpu(engines)
+        cpu = shared_cpu(engines, model)
         with tempfile.TemporaryDirectory() as folder:
-            here = Machine(folder, machine=machine, engine=engines[0], extra=cpu)
+            here = Machine(folder, machine=machine, engine=engines[0], words=words, extra=cpu)
             downtimes = []
             try:
                 here.alive()
                 for time_ in range(TIMES):
                     uri = f"unix:{folder}/socket{time_}"
                     there = Machine(folder, incoming=uri, machine=machine, engine=engines[(time_ + 1) % len(engines)],
-                                    extra=cpu)
+                                    words=words, extra=cpu)
                     try:
                         info = moved(here, there, uri)
                         there.alive()
@@ -124,7 +124,12 @@ def to_and_fro(machine, engines):
             finally:
                 here.close()
             print(f"# {TIMES} times; downtimes in ms: {' '.join(str(t) for t in downtimes)}")
-    return f"{TIMES} times to and fro under load, {machine}, {' and '.join(engines)}", test
+    return " ".join([f"{TIMES} times to and fro under load, {machine}, {' and '.join(engines)}", *words]), test
+
+
+def with_deadline(engines):
+    """The timer of the local APIC in TSC-deadline mode, armed at each move."""
+    return to_and_fro("pc", engines, ["deadline"], "qemu64,-kvm,+tsc-deadline")
 
 
 def saved_live():
@@ -209,11 +214,12 @@ def reset_meanwhile():
 
 
 def main():
-    tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE])]
+    tests = [to_and_fro("pc", [ENGINE]), to_and_fro("q35", [ENGINE]), with_deadline([ENGINE])]
     if ENGINE == "kvm":
         chips = "kvm,kernel_irqchip=on"
         tests += [to_and_fro("pc", ["soft", "kvm"]), to_and_fro("q35", ["kvm", "soft"]),
-                  to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"])]
+                  to_and_fro("pc", [chips]), to_and_fro("q35", [chips, "kvm", "soft"]),
+                  with_deadline(["kvm", "soft"]), with_deadline(["soft", chips])]
     tests += [(function.__name__, function) for function in (
         saved_live, cancelled, destination_dies, file_is_full, source_dies, reset_meanwhile)]
     tap.run([(name, lambda t=test: (test_bare.need_engine(), t())) for name, test in tests])
