@@ -16,10 +16,10 @@
 typedef struct AccelPic {
     uint8_t lines; /* levels of the inputs */
     uint8_t irr, isr, imr;
-    uint8_t elcr;       /* 1: level-triggered */
-    uint8_t base;       /* vector of level 0 */
-    uint8_t lowest;     /* level of highest priority (after rotation) */
-    uint8_t init_state; /* 1 to 3: ICW2 to ICW4 comes next */
+    uint8_t elcr;        /* 1: level-triggered */
+    uint8_t base;        /* vector of level 0 */
+    uint8_t lowest;      /* level of highest priority (after rotation) */
+    uint32_t init_state; /* 1 to 3: ICW2 to ICW4 comes next */
     bool icw4_wanted, auto_eoi, rotate_on_auto_eoi, special_nested, special_mask, read_isr, poll;
 } AccelPic;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/intc/i8259.h"
 
+#include <string.h>
+
 #include "accel/accel.h"
 #include "hw/core/irq-lines.h"
 
@@ -162,47 +164,53 @@ int i8259_acknowledge(I8259 *s)
 
 /* ---- those of the engine, if it has some: then ours have only the levels of the inputs ---- */
 
+#define SIZE(type, member) sizeof(((type *)0)->member)
+/* Of the same size, or this is no constant. */
+#define SHARED(member)                                                                \
+    {                                                                                 \
+        offsetof(Pic, member), offsetof(AccelPic, member),                            \
+            SIZE(Pic, member) / (SIZE(Pic, member) == SIZE(AccelPic, member) ? 1 : 0) \
+    }
+
+/* The registers that both have. */
+static const struct Shared {
+    size_t ours, engines, size;
+} shared[] = {
+    SHARED(irr),
+    SHARED(isr),
+    SHARED(imr),
+    SHARED(elcr),
+    SHARED(base),
+    SHARED(lowest),
+    SHARED(init_state),
+    SHARED(icw4_wanted),
+    SHARED(auto_eoi),
+    SHARED(rotate_on_auto_eoi),
+    SHARED(special_nested),
+    SHARED(special_mask),
+    SHARED(read_isr),
+    SHARED(poll),
+};
+
 static void pic_fetch(Pic *pic, unsigned n)
 {
     AccelPic regs;
 
     accel_chips()->get_pic(n, &regs);
-    pic->irr = regs.irr;
-    pic->isr = regs.isr;
-    pic->imr = regs.imr;
-    pic->elcr = regs.elcr;
-    pic->base = regs.base;
-    pic->lowest = regs.lowest;
-    pic->init_state = (InitState)regs.init_state;
-    pic->icw4_wanted = regs.icw4_wanted;
-    pic->auto_eoi = regs.auto_eoi;
-    pic->rotate_on_auto_eoi = regs.rotate_on_auto_eoi;
-    pic->special_nested = regs.special_nested;
-    pic->special_mask = regs.special_mask;
-    pic->read_isr = regs.read_isr;
-    pic->poll = regs.poll;
+    for (size_t i = 0; i < G_N_ELEMENTS(shared); i++) {
+        memcpy((char *)pic + shared[i].ours, (const char *)&regs + shared[i].engines,
+               shared[i].size);
+    }
 }
 
 static void pic_store(const Pic *pic, unsigned n)
 {
-    const AccelPic regs = {
-        .lines = pic->lines,
-        .irr = pic->irr,
-        .isr = pic->isr,
-        .imr = pic->imr,
-        .elcr = pic->elcr,
-        .base = pic->base,
-        .lowest = pic->lowest,
-        .init_state = (uint8_t)pic->init_state,
-        .icw4_wanted = pic->icw4_wanted,
-        .auto_eoi = pic->auto_eoi,
-        .rotate_on_auto_eoi = pic->rotate_on_auto_eoi,
-        .special_nested = pic->special_nested,
-        .special_mask = pic->special_mask,
-        .read_isr = pic->read_isr,
-        .poll = pic->poll,
-    };
+    AccelPic regs = { .lines = pic->lines };
 
+    for (size_t i = 0; i < G_N_ELEMENTS(shared); i++) {
+        memcpy((char *)&regs + shared[i].engines, (const char *)pic + shared[i].ours,
+               shared[i].size);
+    }
     accel_chips()->set_pic(n, &regs);
 }
 

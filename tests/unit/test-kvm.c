@@ -374,6 +374,13 @@ static void page_set(void *opaque, uint64_t base, const uint32_t page[256])
 {
 }
 
+static uint64_t *deadline(void *opaque)
+{
+    static uint64_t none;
+
+    return &none;
+}
+
 static X86Cpu *new_cpu(unsigned index)
 {
     static const X86ApicOps apic = {
@@ -381,6 +388,7 @@ static X86Cpu *new_cpu(unsigned index)
         .tpr_get = tpr_get,
         .page_get = page_get,
         .page_set = page_set,
+        .deadline = deadline,
     };
     g_autoptr(GError) err = NULL;
     X86Cpu *cpu = vcpu_alloc();
