@@ -61,6 +61,8 @@ typedef struct SoftTargets {
     bool used;
 } SoftTargets;
 
+#define SOFT_SHARED 64u
+
 #define SOFT_SEG_NONE 6 /* seg_base[6] is always 0 */
 
 /* ---- translation look-aside buffer ---- */
@@ -168,10 +170,11 @@ struct SoftCpu {
         code_limits[16]; /* by soft_code_kind(): what the blocks that are valid were made for */
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
     SoftTargets targets[SOFT_MMU_MODES];
-    uint64_t address, target;   /* translated code's own: of an operand, of a branch */
-    uint32_t host_mxcsr;        /* what C code has */
-    bool mxcsr_live;            /* translated code runs with the guest\'s MXCSR */
-    _Atomic bool flush_request; /* any thread: drop TLB and links before the next block */
+    uint64_t address, target;     /* translated code's own: of an operand, of a branch */
+    uint64_t shared[SOFT_SHARED]; /* ... what shared checks have found (translate/share.c) */
+    uint32_t host_mxcsr;          /* what C code has */
+    bool mxcsr_live;              /* translated code runs with the guest\'s MXCSR */
+    _Atomic bool flush_request;   /* any thread: drop TLB and links before the next block */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {
         int vector;

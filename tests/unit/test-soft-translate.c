@@ -284,11 +284,167 @@ static void test_fault_in_run(void)
     }
 }
 
+/* Accesses that share checks, at every place across two pages: a base that is moved, given a new
+ * value, and pushed by; reads and writes of all widths; flags that live across them. RDI is where,
+ * and RSP is not far. */
+GUEST_CODE(shared, 64,
+           "mov $0x100f00, %edi\n\t"
+           "mov $400, %ecx\n"
+           "1: lea 0x240(%rdi), %rsp\n\t"
+           "sub $0x200, %rsp\n\t"
+           "push %rcx\n\t"
+           "push %r14\n\t"
+           "push $-5\n\t"
+           "push %rbx\n\t"
+           "sub $24, %rsp\n\t"
+           "mov %rdi, 8(%rsp)\n\t"
+           "mov 40(%rsp), %r15\n\t"
+           "add $24, %rsp\n\t"
+           "pop %rbx\n\t"
+           "pop %rax\n\t"
+           "pop %r14\n\t"
+           "pop %rdx\n\t"
+           "add %rax, %rbx\n\t"
+           "cmp $0, %rax\n\t"
+           "movl $7, (%rdi)\n\t"
+           "mov -3(%rdi), %r11\n\t"
+           "mov %r11, 13(%rdi)\n\t"
+           "adc %rbx, 16(%rdi)\n\t"
+           "incb 24(%rdi)\n\t"
+           "sbb %r8, %r8\n\t"
+           "notw 26(%rdi)\n\t"
+           "rolq $5, 32(%rdi)\n\t"
+           "cmovc 32(%rdi), %rbx\n\t"
+           "setnz 40(%rdi)\n\t"
+           "imul 16(%rdi), %r9\n\t"
+           "movzwl 17(%rdi), %r10d\n\t"
+           "movsbq 23(%rdi), %r11\n\t"
+           "mov %r11, -8(%rdi)\n\t"
+           "lea 16(%rdi), %rdi\n\t"
+           "add %r10, -16(%rdi)\n\t"
+           "xor %r9d, 90(%rdi)\n\t"
+           "mov %rdi, %rsi\n\t"
+           "lea 0x1000(%rsi,%rcx), %rdi\n\t" /* another page */
+           "mov %r8, 8(%rdi)\n\t"
+           "mov (%rdi), %r12\n\t"
+           "add 8(%rdi), %r12\n\t"
+           "mov 1(%rsi,%rcx), %r13b\n\t"
+           "sub %r12, 120(%rdi)\n\t"
+           "xor %edx, %edx\n\t"
+           "div %ecx\n\t" /* C is called */
+           "add %rdx, 112(%rdi)\n\t"
+           "add %rax, (%rdi)\n\t"
+           "lea -15(%rsi), %rdi\n\t"
+           "dec %ecx\n\t"
+           "jnz 1b\n\t"
+           "nop");
+
+/* Four pages of data from HARNESS_DATA on, none of which lies beside the next one: what is found
+ * out of one is wrong for the other. */
+enum { SCATTERED = 4, SCATTER_PT = 0x300000 };
+
+static void scatter(SoftHarness *h)
+{
+    uint64_t *pt = (uint64_t *)(h->ram + SCATTER_PT), first = HARNESS_DATA / 4096;
+
+    for (uint64_t i = 0; i < 512; i++) {
+        pt[i] = i * 4096 | 7;
+    }
+    for (uint64_t i = 0; i < SCATTERED; i++) {
+        pt[first + i] = (first + (SCATTERED - 1 - i) * 2) * 4096 | 7;
+    }
+    *(uint64_t *)(h->ram + HARNESS_PT + 0x2000) = SCATTER_PT | 7;
+    harness_flush(h);
+}
+
+static void run_shared(SoftTranslate mode, bool pressed, Outcome *o)
+{
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    memset(h->ram + HARNESS_DATA, 0x35, 2 * SCATTERED * 4096);
+    scatter(h);
+    GUEST_LOAD(h, shared);
+    Press p = { .cpu = h->cpu };
+    GThread *thread = pressed ? g_thread_new("press", press, &p) : NULL;
+    g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    if (thread) {
+        atomic_store(&p.stop, true);
+        g_thread_join(thread);
+    }
+    keep(h, o);
+    g_autofree char *sum =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, h->ram + HARNESS_DATA, 2 * SCATTERED * 4096);
+    memset(o->data, 0, DATA_BYTES);
+    memcpy(o->data, sum, strlen(sum));
+}
+
+static void test_shared_checks(void)
+{
+    Outcome expected, found;
+
+    run_shared(SOFT_TRANSLATE_OFF, false, &expected);
+    g_assert_cmphex(expected.regs[X86_RCX], ==, 0);
+    for (SoftTranslate mode = SOFT_TRANSLATE_ON; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        run_shared(mode, false, &found);
+        same(&expected, &found);
+        run_shared(mode, true, &found);
+        same(&expected, &found);
+    }
+}
+
+/* A fault of one that shares a check: at its instruction, after those before it, with the flags
+ * that they left. A write where only reads are allowed is one. */
+GUEST_CODE(group, 64,
+           "mov %rax, (%rdi)\n\t"
+           "mov %rax, 8(%rdi)\n\t"
+           "sub %rcx, %rax\n\t"
+           "mov 32(%rdi), %rdx\n\t"
+           "mov %rax, 24(%rdi)\n\t"
+           "mov %rax, 40(%rdi)");
+
+static void fault_in_group(SoftTranslate mode, bool readonly)
+{
+    uint64_t end = HARNESS_RAM_SIZE, rdi = readonly ? HARNESS_DATA : end - 32;
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    *(uint64_t *)(h->ram + HARNESS_PT + 0x2000 + (end >> 21) * 8) = 0;
+    if (readonly) {
+        h->cpu->cr0 |= CR0_WP;
+        *(uint64_t *)(h->ram + HARNESS_PT + 0x2000 + (rdi >> 21) * 8) &= ~2ull;
+        harness_flush(h);
+    }
+    GUEST_LOAD(h, group);
+    h->cpu->regs[X86_RDI] = rdi;
+    h->cpu->regs[X86_RAX] = 0x1234;
+    h->cpu->regs[X86_RCX] = 0x1235;
+    g_assert_cmpint(harness_run(h, TURNS), ==, EXC_PF);
+    g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + (readonly ? 0 : 10));
+    g_assert_cmphex(h->s->fault.cr2, ==, readonly ? rdi : end);
+    g_assert_cmphex(h->cpu->regs[X86_RAX], ==, readonly ? 0x1234 : UINT64_MAX);
+    g_assert_cmphex(h->ram[rdi + 8], ==, readonly ? 0 : 0x34);
+    g_assert_cmphex(h->ram[rdi + 24], ==, 0);
+    g_assert_cmphex(soft_get_rflags(h->s) & (RFLAGS_CF | RFLAGS_SF), ==,
+                    readonly ? 0 : RFLAGS_CF | RFLAGS_SF);
+}
+
+static void test_fault_in_group(void)
+{
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        fault_in_group(mode, false);
+        fault_in_group(mode, true);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/soft-translate/as-the-interpreter", test_mixed);
     g_test_add_func("/soft-translate/small-cache", test_small_cache);
     g_test_add_func("/soft-translate/fault-in-run", test_fault_in_run);
+    g_test_add_func("/soft-translate/shared-checks", test_shared_checks);
+    g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
     return g_test_run();
 }

@@ -2,6 +2,7 @@
 #include "accel/soft/translate/emit.h"
 
 #include "accel/soft/access.h"
+#include "accel/soft/translate/share.h"
 
 enum { PAGE_SHIFT = 12, TLB_ENTRY_SHIFT = 6 };
 
@@ -245,16 +246,19 @@ void emit_second_tries(Translator *t)
     }
 }
 
-/* SCRATCH_A: the tag, @entry: the entry. Leaves the addend in SCRATCH_B. @known: where the entry is
- * is a constant, for page number @page. */
-static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uint64_t page)
+typedef uint8_t **JumpFn(Translator *t, uint8_t *at);
+
+/* SCRATCH_A: the tag, @entry: the entry. @failed keeps the jump of a check that fails. Leaves the
+ * addend in SCRATCH_B. @known: where the entry is is a constant, for page number @page. */
+static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uint64_t page,
+                        JumpFn *failed)
 {
     HostRm tag = entry, addend = entry;
 
     tag.disp += tag_offset(write);
     addend.disp += (int32_t)offsetof(SoftTlbEntry, addend);
     host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, tag);
-    uint8_t *jump = host_jcc(&t->c, HOST_CC_NE), **slow = slow_jump(t, jump);
+    uint8_t *jump = host_jcc(&t->c, HOST_CC_NE), **slow = failed(t, jump);
     host_load(&t->c, 8, SCRATCH_B, addend);
     if (t->second_count < SECOND_TRIES) {
         t->seconds[t->second_count++] = (SecondTry){
@@ -269,10 +273,10 @@ static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uin
 }
 
 /* SCRATCH_A: the last byte's address; SCRATCH_B: tlb_index(). Leaves the addend in SCRATCH_B. */
-static void check_tag(Translator *t, bool write)
+static void check_tag(Translator *t, bool write, JumpFn *failed)
 {
     host_alu_imm(&t->c, 8, ALU_AND, host_reg(SCRATCH_A), -(int64_t)SOFT_PAGE);
-    compare_tag(t, host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t)), write, false, 0);
+    compare_tag(t, host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t)), write, false, 0, failed);
 }
 
 /* An address that is known: entry and tag are constants. */
@@ -282,12 +286,13 @@ static HostRm constant_operand(Translator *t, uint64_t addr, unsigned size, bool
     int32_t entry = tlb_offset(t) + (int32_t)(page % SOFT_TLB_SIZE * sizeof(SoftTlbEntry));
 
     host_mov_imm(&t->c, SCRATCH_A, tag);
-    compare_tag(t, host_mem(CPU_REG, entry), write, true, page);
+    compare_tag(t, host_mem(CPU_REG, entry), write, true, page, slow_jump);
     return host_mem_index(SCRATCH_B, SCRATCH_A, 0, (int64_t)(addr - tag));
 }
 
 /* Of a host register with a displacement. */
-static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned size, bool write,
+                         JumpFn *failed)
 {
     if (disp == 0) {
         host_mov_reg(&t->c, SCRATCH_B, base);
@@ -300,20 +305,27 @@ static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned si
         host_mov_reg(&t->c, SCRATCH_A, SCRATCH_B);
     }
     tlb_index(t);
-    check_tag(t, write);
+    check_tag(t, write, failed);
 }
 
 /* One guest register that is in the host's, and a displacement. */
 static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
 {
-    check_simple(t, base, disp, size, write);
+    ShareCheck shared = share_check(t, base, disp, size, write);
+
+    if (shared.what == SHARE_OPEN) {
+        check_simple(t, base, shared.disp, shared.size, shared.write, share_jump);
+        share_opened(t);
+    } else if (shared.what == SHARE_NONE) {
+        check_simple(t, base, disp, size, write, slow_jump);
+    }
     return host_mem_index(base, SCRATCH_B, 0, disp);
 }
 
 void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
 {
     flags_spill(t);
-    check_simple(t, guest_host_reg(base), disp, size, write);
+    check_simple(t, guest_host_reg(base), disp, size, write, slow_jump);
 }
 
 /* Base, if there is one, and index are in the host's registers, and there is no segment. */
@@ -348,7 +360,7 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
         host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
     }
     tlb_index(t);
-    check_tag(t, write);
+    check_tag(t, write, slow_jump);
     if (direct) {
         if (base != HOST_NO_REG) {
             host_lea(&t->c, 8, SCRATCH_B, host_mem_index(base, SCRATCH_B, 0, 0));
@@ -365,7 +377,7 @@ HostRm memory_at_linear(Translator *t, unsigned size, bool write)
     host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
     host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
     tlb_index(t);
-    check_tag(t, write);
+    check_tag(t, write, slow_jump);
     host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
     return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
 }

@@ -22,8 +22,10 @@ enum {
     SCRATCH_B = HOST_R11,
     CPU_REG = HOST_RBP,
     SLOW_JUMPS = 3,     /* of one micro-operation */
-    LEAVE_JUMPS = 64,   /* of a block */
+    LEAVE_JUMPS = 72,   /* of a block */
     SECOND_TRIES = 256, /* of a block; further checks have none */
+    SHARE_RUNS = 16,    /* of a block */
+    SHARE_GROUPS = SOFT_SHARED,
 };
 
 /* Offset from CPU_REG. */
@@ -43,6 +45,7 @@ typedef struct SlowPath {
     unsigned index;      /* of the micro-operation */
     unsigned uops;       /* it, and those that follow it */
     const uint8_t *back; /* executable address of what follows */
+    unsigned copy;       /* or 0, or it goes on there in the copy of its run (share.h) */
     bool restore_flags;  /* to the host's afterwards */
     /* XMM registers to be stored before and loaded after; is the guest's MXCSR in force after? */
     uint16_t xmm_store, xmm_reload;
@@ -66,6 +69,56 @@ typedef struct SecondTry {
     bool known; /* the address; then: */
     unsigned slot;
 } SecondTry;
+
+/* ---- checks that accesses share (share.c) ---- */
+
+/* Accesses by one base register. Addresses are relative to its value when the run began, or when it
+ * was last given a new one. */
+typedef struct ShareGroup {
+    int32_t low, high; /* of all bytes: from low to high - 1 */
+    bool write;        /* one of them at least is written */
+    uint8_t base;      /* the host register */
+    uint16_t first, last, members;
+    bool open; /* the check has been emitted */
+} ShareGroup;
+
+typedef struct ShareUse {
+    uint8_t group; /* number + 1; 0: none */
+    int32_t moved; /* how far the base has moved by then */
+} ShareUse;
+
+/* What the translator knows at a point of the block. No padding that is not 0. */
+typedef struct ShareState {
+    uint32_t flags;
+    uint16_t xmm_loaded, xmm_dirty;
+    uint16_t sse_checked, mxcsr_live;
+} ShareState;
+
+typedef struct ShareRun {
+    unsigned first, end; /* micro-operations */
+    ShareState before, after;
+    const uint8_t *back; /* executable address of @end */
+} ShareRun;
+
+/* A shared check's jump if it fails: into the copy, to the check of micro-operation @index. */
+typedef struct ShareFail {
+    uint8_t *jump;
+    unsigned index;
+} ShareFail;
+
+typedef struct Share {
+    ShareGroup groups[SHARE_GROUPS];
+    unsigned group_count;
+    ShareRun runs[SHARE_RUNS];
+    unsigned run_count, run; /* the one that is being emitted, or the next one */
+    bool in_run, in_copy;
+    bool broken; /* C was called in it */
+    ShareFail fails[SHARE_GROUPS];
+    unsigned fail_count;
+    /* In the copies: executable addresses of micro-operations, and of their checks. */
+    const uint8_t *copy_at[SOFT_BLOCK_MAX_UOPS + 1], *check_at[SOFT_BLOCK_MAX_UOPS + 1];
+    ShareUse uses[SOFT_BLOCK_MAX_UOPS + 1];
+} Share;
 
 typedef struct Translator {
     HostCode c;
@@ -91,7 +144,7 @@ typedef struct Translator {
         uint16_t xmm, changed;
         bool sse, mxcsr;
     } loop;
-    SlowPath paths[SOFT_BLOCK_MAX_UOPS + 1];
+    SlowPath paths[2 * SOFT_BLOCK_MAX_UOPS + 1];
     unsigned path_count;
     LeaveJump leaves[LEAVE_JUMPS];
     unsigned leave_count;
@@ -99,6 +152,9 @@ typedef struct Translator {
     unsigned second_count;
     uint8_t *exit_jump[2];              /* to exits' thunks; NULL: none */
     bool live[SOFT_BLOCK_MAX_UOPS + 1]; /* flags, before each; behind the last: true */
+    const Thunks *thunks;
+    unsigned exit_check; /* before which micro-operation exit_request is looked at */
+    Share share;
 } Translator;
 
 /* ---- registers ---- */

@@ -3,6 +3,7 @@
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/share.h"
 #include "accel/soft/uop.h"
 
 uint8_t **slow_jump(Translator *t, uint8_t *at)
@@ -151,7 +152,7 @@ static void emit_slow_path(Translator *t, const Thunks *thunks, const uint8_t **
     if (p->restore_flags) {
         flags_reload(t);
     }
-    host_jmp_to(&t->c, p->back);
+    host_jmp_to(&t->c, p->copy ? t->share.copy_at[p->copy] : p->back);
 }
 
 void emit_call_uops(Translator *t, const Thunks *thunks, unsigned first, unsigned count)
@@ -166,6 +167,7 @@ void emit_tail(Translator *t, const Thunks *thunks)
     const uint8_t *own[LEAVE_KINDS] = { NULL }, *call_thunk = NULL;
 
     emit_second_tries(t);
+    share_bind(t);
     for (unsigned which = 0; which < 2; which++) {
         if (t->exit_jump[which]) {
             emit_exit(t, thunks, own, which);

@@ -8,6 +8,7 @@
 #include "accel/soft/translate/emit.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/perf-map.h"
+#include "accel/soft/translate/share.h"
 #include "accel/soft/translate/translator.h"
 #include "util/log.h"
 
@@ -123,6 +124,7 @@ static bool emit_uop(Translator *t, unsigned index)
     if (t->slow) {
         t->slow->uops = t->uops;
         t->slow->back = t->c.exec;
+        t->slow->copy = share_copy_of(t, index + t->uops);
         t->slow->restore_flags = t->flags != FLAGS_MEMORY;
         t->slow->xmm_reload = t->xmm_loaded;
         t->slow->mxcsr = t->mxcsr_live;
@@ -140,35 +142,48 @@ static unsigned without_emitter(const SoftBlock *b, unsigned index)
     return count ? count : 1; /* it has one that refused */
 }
 
-static void emit_uops(Translator *t, const Thunks *thunks)
+/* C runs @count micro-operations from @index on. */
+static void emit_call(Translator *t, unsigned index, unsigned count)
 {
-    const SoftBlock *b = t->b;
-    unsigned dead = find_live_flags(t);
-    unsigned check = t->live[0] ? 0 : dead;
+    t->called = true;
+    xmm_spill(t);
+    emit_call_uops(t, t->thunks, index, count);
+    share_c_called(t);
+    t->xmm_loaded = 0;
+    t->sse_checked = t->mxcsr_live = false;
+}
 
+/* Micro-operation @i, and those that are emitted with it; gives the next one. */
+static unsigned emit_next(Translator *t, unsigned i)
+{
+    if (i == t->exit_check) {
+        emit_exit_check(t, i);
+    }
+    if (emit_uop(t, i)) {
+        return i + t->uops;
+    }
+    t->live_before = true;
+    flags_spill(t);
+    if (i + 1u == t->b->count) {
+        leave_jump(t, host_jmp(&t->c), LEAVE_BAIL, i);
+        return t->b->count;
+    }
+    unsigned count = without_emitter(t->b, i);
+    emit_call(t, i, count);
+    return i + count;
+}
+
+static void emit_uops(Translator *t)
+{
+    unsigned dead = find_live_flags(t);
+
+    t->exit_check = t->live[0] ? 0 : dead;
     t->x->flags_live = t->live[0];
+    share_plan(t, function_of);
     emit_loop_begin(t);
-    for (unsigned i = 0; i < b->count;) {
-        if (i == check) {
-            emit_exit_check(t, i);
-        }
-        if (emit_uop(t, i)) {
-            i += t->uops;
-            continue;
-        }
-        t->live_before = true;
-        flags_spill(t);
-        if (i + 1u == b->count) {
-            leave_jump(t, host_jmp(&t->c), LEAVE_BAIL, i);
-            return;
-        }
-        unsigned count = without_emitter(b, i);
-        t->called = true;
-        xmm_spill(t);
-        emit_call_uops(t, thunks, i, count);
-        t->xmm_loaded = 0;
-        t->sse_checked = t->mxcsr_live = false;
-        i += count;
+    for (unsigned i = 0; i < t->b->count;) {
+        share_at(t, i);
+        i = emit_next(t, i);
     }
 }
 
@@ -201,7 +216,8 @@ static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode
     t->c = c;
     t->b = b;
     t->x = x;
-    emit_uops(t, &tr->thunks);
+    t->thunks = &tr->thunks;
+    emit_uops(t);
 }
 
 bool translate_block(SoftTranslator *tr, SoftBlock *b)
@@ -209,7 +225,7 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     Translator t;
     HostCode c;
 
-    if (!code_cache_begin(&tr->cache, ROOM_FOR_BLOCK + (size_t)b->count * ROOM_FOR_UOP, &c)) {
+    if (!code_cache_begin(&tr->cache, ROOM_FOR_BLOCK + 2 * (size_t)b->count * ROOM_FOR_UOP, &c)) {
         return false;
     }
     memset(&t.loop, 0, sizeof(t.loop));
@@ -218,6 +234,7 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     if (emit_loop_wanted(&t)) {
         emit_block(&t, tr, b, c);
     }
+    share_emit_copies(&t, emit_next);
     emit_tail(&t, &tr->thunks);
     code_cache_commit(&tr->cache, &t.c);
     tell(tr, b, c.exec, (size_t)(t.c.exec - c.exec));
