@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import tap
-from vm import Here, Vm, small_quarantine, wait_until
+from vm import Here, Vm, resident, small_quarantine, wait_until
 
 PROGRAM, GUESTS, ENGINE, GROUP = sys.argv[1:] if __name__ == "__main__" else ("", "", "", "")
 PLACE = Here
@@ -178,13 +178,11 @@ def handshake(machine, touch):
 
 
 def usage(vm):
-    """File descriptors, mappings, and resident KiB of the program."""
+    """File descriptors, mappings, and resident KiB of the program (vm.resident())."""
     base = f"/proc/{vm.process.pid}"
-    with open(f"{base}/status", encoding="ascii") as file:
-        resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
     with open(f"{base}/maps", encoding="ascii") as file:
         mappings = len(file.readlines())
-    return len(os.listdir(f"{base}/fd")), mappings, resident
+    return len(os.listdir(f"{base}/fd")), mappings, resident(vm.process.pid)
 
 
 def many(machine):

@@ -304,18 +304,14 @@ def flood():
                 for _ in range(500):
                     m.qtest.line()
 
-        def resident():
-            with open(f"/proc/{m.process.pid}/statm", encoding="ascii") as file:
-                return int(file.read().split()[1]) * 4096
-
         plug(m)
         m.write("l", OST_EVENT, 3)
         # Four events each, some 800 bytes: more than the 16 MiB that may wait for a client.
         reports(30000)
         tap.equal("events for it are dropped" in m.errors(), True, m.errors())
-        before = resident()
+        before = vm.resident(m.process.pid)
         reports(10000)
-        grown = resident() - before
+        grown = (vm.resident(m.process.pid) - before) * 1024
         if grown > 2 * MIB:
             raise AssertionError(f"it grew by {grown} bytes")
 

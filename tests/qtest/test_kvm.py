@@ -460,13 +460,11 @@ def slots(box):
 
 
 def usage(box):
-    """Descriptors, mappings, memory slots, resident KiB."""
+    """Descriptors, mappings, memory slots, resident KiB (vm.resident())."""
     pid = box.process.pid
     with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
         count = len(maps.readlines())
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        rss = int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
-    return len(os.listdir(f"/proc/{pid}/fd")), count, slots(box), rss
+    return len(os.listdir(f"/proc/{pid}/fd")), count, slots(box), vm.resident(pid)
 
 
 def thousand(accel):
