@@ -183,18 +183,7 @@ static const Uop *masked_store(SoftCpu *s, const Uop *op)
     native_check_avx(s, op);
     get_ymm(s, op->src, mask);
     get_ymm(s, op->dst, data);
-    uint64_t addr = soft_addr(s, op);
-    soft_check_alignment(s, op, addr, op->size, s->mmu_mode);
-    for (unsigned i = 0; i < op->size; i += op->aux) {
-        if (mask[i + op->aux - 1] & 0x80) {
-            soft_probe_write(s, op, addr + i, op->aux);
-        }
-    }
-    for (unsigned i = 0; i < op->size; i += op->aux) {
-        if (mask[i + op->aux - 1] & 0x80) {
-            soft_write(s, op, addr + i, data + i, op->aux);
-        }
-    }
+    native_masked_store(s, op, data, mask, op->aux);
     return op + 1;
 }
 

@@ -101,20 +101,20 @@ static const Uop *fwait(SoftCpu *s, const Uop *op)
     return op + 1;
 }
 
-/* Store the bytes of @data whose @mask byte has its top bit set at DS:rDI; a byte that is not
- * stored is not touched. All pages are probed first. */
-static void masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const uint8_t *mask)
+void native_masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const uint8_t *mask,
+                         unsigned element)
 {
     uint64_t addr = soft_addr(s, op);
+
     soft_check_alignment(s, op, addr, op->size, s->mmu_mode);
-    for (unsigned i = 0; i < op->size; i++) {
-        if (mask[i] & 0x80) {
-            soft_probe_write(s, op, addr + i, 1);
+    for (unsigned i = 0; i < op->size; i += element) {
+        if (mask[i + element - 1] & 0x80) {
+            soft_probe_write(s, op, addr + i, element);
         }
     }
-    for (unsigned i = 0; i < op->size; i++) {
-        if (mask[i] & 0x80) {
-            soft_store8(s, op, addr + i, data[i]);
+    for (unsigned i = 0; i < op->size; i += element) {
+        if (mask[i + element - 1] & 0x80) {
+            soft_write(s, op, addr + i, data + i, element);
         }
     }
 }
@@ -122,7 +122,7 @@ static void masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const u
 static const Uop *maskmovdqu(SoftCpu *s, const Uop *op)
 {
     native_check_sse(s, op);
-    masked_store(s, op, native_xmm(s, op->dst), native_xmm(s, op->src));
+    native_masked_store(s, op, native_xmm(s, op->dst), native_xmm(s, op->src), 1);
     return op + 1;
 }
 
@@ -151,7 +151,7 @@ static const Uop *maskmovq(SoftCpu *s, const Uop *op)
     uint8_t data[8], mask[8];
     memcpy(data, s->cpu.fxsave + FX_ST + 16 * ((op->dst - top) & 7), 8);
     memcpy(mask, s->cpu.fxsave + FX_ST + 16 * ((op->src - top) & 7), 8);
-    masked_store(s, op, data, mask);
+    native_masked_store(s, op, data, mask, 1);
     mmx_begin(s);
     return op + 1;
 }

@@ -140,6 +140,11 @@ void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */
  */
 void native_load_mxcsr(SoftCpu *s, const Uop *op);
 void native_store_mxcsr(SoftCpu *s, const Uop *op);
+/* Store those elements of @data, each of @element bytes, whose part of @mask has its top bit set to
+ * @op's operand of op->size bytes; nothing else is touched. What can fault does before a byte is
+ * stored (insn-fpu.c). */
+void native_masked_store(SoftCpu *s, const Uop *op, const uint8_t *data, const uint8_t *mask,
+                         unsigned element);
 
 /* Offsets in the FXSAVE image (SDM vol. 1 table 10-2). */
 enum {
