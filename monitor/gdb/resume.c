@@ -92,6 +92,42 @@ static bool cannot_step(const X86Cpu *cpu)
     return cpu->wait_for_sipi || (cpu->halted && cpu->debug_step & CPU_STEP_NO_IRQ);
 }
 
+static bool is_set(const AccelStop *stop)
+{
+    const GArray *list = accel_breakpoints();
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const AccelBreakpoint *b = &g_array_index(list, AccelBreakpoint, i);
+
+        if (b->kind == stop->kind && b->addr == stop->addr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A CPU that is to go on has a stop to tell of first. Without the watchpoint it has none; but one
+ * that is held meanwhile may have its watchpoint again when it goes. */
+static bool tell_missed(GdbSession *g, const Action *actions)
+{
+    for (unsigned i = 0; i < g->missed->len;) {
+        GdbMissed missed = g_array_index(g->missed, GdbMissed, i);
+
+        if (actions[missed.cpu] == ACTION_NONE) {
+            i++;
+            continue;
+        }
+        g_array_remove_index(g->missed, i);
+        if (is_set(&missed.stop)) {
+            g->cpu = missed.cpu;
+            g->stop = missed.stop;
+            tell_stop(g);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* @actions: one for each CPU. */
 static void go(GdbSession *g, const Action *actions)
 {
@@ -100,6 +136,9 @@ static void go(GdbSession *g, const Action *actions)
 
     if (runstate_is_running()) { /* by somebody else */
         g->resumed = true;
+        return;
+    }
+    if (runstate_get() == RUN_STATE_DEBUG && tell_missed(g, actions)) {
         return;
     }
     for (unsigned i = 0; i < gdb_cpu_count(); i++) {
@@ -210,6 +249,7 @@ void gdb_release(GdbSession *g)
     }
     g->resumed = false;
     g->stopped_it = false;
+    g_array_set_size(g->missed, 0);
     accel_breakpoints_clear();
     gdb_resume_ended();
     if (running) {

@@ -81,7 +81,8 @@ static void stop_for_debugger(void *opaque)
     }
 }
 
-/* In the CPU's thread. Of several that come at once the first is told of. */
+/* In the CPU's thread. Of several that come at once the first is told of; what others accessed is
+ * told of when they are to go on, and they come to instructions again. */
 static void on_debug(X86Cpu *cpu, const AccelStop *stop)
 {
     GdbSession *g = session;
@@ -92,6 +93,10 @@ static void on_debug(X86Cpu *cpu, const AccelStop *stop)
     if (g->stop.reason == ACCEL_STOP_NONE) {
         g->stop = *stop;
         g->cpu = cpu->index;
+    } else if (stop->reason == ACCEL_STOP_WATCHPOINT) {
+        GdbMissed missed = { .cpu = cpu->index, .stop = *stop };
+
+        g_array_append_val(g->missed, missed);
     }
     vcpu_stop_self();
     main_loop_schedule(stop_for_debugger, NULL);
@@ -209,6 +214,14 @@ static void event(void *opaque, CharEvent what)
 
 /* ---- the server ---- */
 
+static void free_session(GdbSession *g)
+{
+    g_string_free(g->reader.data, TRUE);
+    g_string_free(g->last, TRUE);
+    g_array_unref(g->missed);
+    g_free(g);
+}
+
 static void end_server(void)
 {
     GdbSession *g = session;
@@ -224,9 +237,7 @@ static void end_server(void)
         chardev_remove(g->chr, NULL);
     }
     session = NULL;
-    g_string_free(g->reader.data, TRUE);
-    g_string_free(g->last, TRUE);
-    g_free(g);
+    free_session(g);
 }
 
 /* Sockets listen, and nobody is waited for, unless the user says otherwise. */
@@ -281,6 +292,7 @@ bool gdb_server_start(const char *device, GError **errp)
     GdbSession *g = g_new0(GdbSession, 1);
     g->reader.data = g_string_new(NULL);
     g->last = g_string_new(NULL);
+    g->missed = g_array_new(FALSE, FALSE, sizeof(GdbMissed));
     g->step = GDB_STEP_DEFAULT;
     g->resume_cpu = -1;
     g->fe = (CharFrontend){ .can_receive = can_receive,
@@ -289,9 +301,7 @@ bool gdb_server_start(const char *device, GError **errp)
                             .opaque = g,
                             .keep_output = true };
     if (!attach(g, device, errp)) {
-        g_string_free(g->reader.data, TRUE);
-        g_string_free(g->last, TRUE);
-        g_free(g);
+        free_session(g);
         return false;
     }
     session = g;

@@ -15,6 +15,12 @@ enum {
     GDB_STEP_DEFAULT = 7,
 };
 
+/* An access that a watchpoint saw has happened, and is not come to again. */
+typedef struct GdbMissed {
+    unsigned cpu;
+    AccelStop stop;
+} GdbMissed;
+
 typedef struct GdbSession {
     CharFrontend fe;
     Chardev *chr;
@@ -32,6 +38,7 @@ typedef struct GdbSession {
     bool resumed;             /* the client waits to be told of a stop */
     bool stopped_it;          /* the machine stands because of the client */
     bool running_command;     /* of the monitor */
+    GArray *missed;           /* of GdbMissed: stops that came beside the one that was told of */
     AccelStop stop;           /* why the machine stands, if it is in the state "debug" */
 } GdbSession;
 

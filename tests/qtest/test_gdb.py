@@ -381,6 +381,42 @@ def devices():
             tap.equal((client.ask("m600,2"), client.ask("Z0,0,1")), ("abcd", "E22"))
 
 
+# The second CPU, at f000:0000, is started through the x2APIC's registers; both wait at SPIN to be sent to WRITE.
+SECOND = b"\x31\xc0\x8e\xd8" b"\xc7\x06\x00\x06\x01\x00" b"\xeb\xfe"
+FIRST = (b"\x66\xb9\x1b\x00\x00\x00\x0f\x32\x80\xcc\x0c\x0f\x30"       # IA32_APIC_BASE: x2APIC
+         b"\x66\xb9\x30\x08\x00\x00\x66\xba\x01\x00\x00\x00"           # ICR, to APIC 1
+         b"\x66\xb8\x00\x45\x00\x00\x0f\x30\x66\xb8\xf0\x46\x00\x00\x0f\x30" # INIT, SIPI
+         b"\x31\xc0\x8e\xd8\xeb\xfe")
+WRITE, WRITTEN = 0xd000, 0xd003
+
+
+def two_at_once():
+    with tempfile.TemporaryDirectory() as folder:
+        image = bytearray(b"\xf4" * 65536)
+        image[0:len(SECOND)] = SECOND
+        image[0xe000:0xe000 + len(FIRST)] = FIRST
+        image[WRITE:WRITE + 5] = b"\xa3\x00\x05\xeb\xfe"
+        image[0xfff0:0xfff5] = b"\xea\x00\xe0\x00\xf0"
+        with open(f"{folder}/rom", "wb") as file:
+            file.write(image)
+        path = f"{folder}/gdb"
+        with vm.Vm(machine.PROGRAM, accel="soft", memory="64M", serial=False, cpus=2,
+                   extra=["-cpu", "max", "-bios", f"{folder}/rom", "-gdb", f"unix:{path}"]) as guest:
+            vm.wait_until(lambda: "0x00000001" in hmp(guest, "xp /1wx 0x600"), "the second CPU runs")
+            client = connect(guest, path)
+            for _ in range(20):
+                for thread in 1, 2:
+                    tap.equal(client.ask(f"Hgp1.{thread}"), "OK")
+                    tap.equal(client.ask(f"P{PC:x}={struct.pack('<Q', WRITE).hex()}"), "OK")
+                tap.equal(client.ask("Z2,500,2"), "OK")
+                tap.equal(sorted(client.ask("vCont;c") for _ in range(2)),
+                          [f"T05thread:p01.0{thread};watch:500;" for thread in (1, 2)])
+                for thread in 1, 2:
+                    client.ask(f"Hgp1.{thread}")
+                    tap.equal(number(client, PC), WRITTEN)
+                tap.equal(client.ask("z2,500,2"), "OK")
+
+
 class Connected:
     """A socket that is connected already, for vm.Stream."""
 
@@ -472,4 +508,4 @@ tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=fun
         [("interrupt, events, clients that go", interrupt_and_events),
          ("gone while it runs", gone_while_it_runs), ("kill", kill), ("threads", threads),
          ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices),
-         ("pty", pseudo_terminal), ("stdio", standard_streams), ("-s", default_port)])
+         ("two at once", two_at_once), ("pty", pseudo_terminal), ("stdio", standard_streams), ("-s", default_port)])
