@@ -12,7 +12,7 @@ help:
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
-	@echo "make check-tsan    the unit and qtest suites under ThreadSanitizer; see docs/tsan.md"
+	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make torture    move Linux between two machines 50 times, on pc and on q35"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
@@ -44,7 +44,7 @@ check-tsan: setup
 	@test -f build-tsan/build.ninja || ./configure build-tsan --werror -Dsanitize=thread
 	@ninja -C build-tsan
 	@ln -sfn ../$(BUILD)/guest build-tsan/guest
-	@G_SLICE=always-malloc python3 scripts/check.py build-tsan --suite unit --suite qtest
+	@G_SLICE=always-malloc python3 scripts/check.py build-tsan --suite unit --suite qtest --suite threads
 
 torture: build guest
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) pc
