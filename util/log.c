@@ -18,6 +18,7 @@ static const struct {
     const char *name, *help;
 } log_items[] = {
     { LOG_IN_ASM, "in_asm", "guest code as it is decoded" },
+    { LOG_OP, "op", "micro-operations of blocks as they are decoded" },
     { LOG_OUT_ASM, "out_asm", "host code of blocks as they are translated" },
     { LOG_INT, "int", "interrupts and exceptions" },
     { LOG_EXEC, "exec", "each block as it is entered" },

@@ -20,6 +20,7 @@ enum {
     LOG_CPU = 1 << 6,         /* "cpu": registers at each block */
     LOG_MEM_HOTPLUG = 1 << 7, /* "memory_hotplug": the register block and every transaction */
     LOG_OUT_ASM = 1 << 9,     /* "out_asm": host code of blocks as they are translated */
+    LOG_OP = 1 << 10,         /* "op": micro-operations of blocks as they are decoded */
     LOG_IOPORT = 1 << 8,      /* "ioport": accesses to ports where nothing is */
 };
 

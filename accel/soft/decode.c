@@ -11,6 +11,7 @@
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
 #include "accel/soft/disassemble.h"
+#include "accel/soft/op-log.h"
 #include "accel/soft/isa.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
@@ -411,6 +412,9 @@ bool soft_decode(SoftDecoder *d, SoftCpu *s, hwaddr phys, hwaddr *second, unsign
     d->s->blocks_decoded++;
     if (log_enabled(LOG_IN_ASM)) {
         log_code(d, &code, offset);
+    }
+    if (log_enabled(LOG_OP)) {
+        soft_log_ops(d);
     }
     soft_code_page_lines(s, phys, MIN(offset, code.first));
     if (offset > code.first) {

@@ -88,11 +88,12 @@ def perf_map():
 def logs():
     with tempfile.TemporaryDirectory() as folder:
         log = f"{folder}/log"
-        with running(folder, "soft,translate=all", "-d", "in_asm,out_asm,exec", "-D", log):
+        with running(folder, "soft,translate=all", "-d", "in_asm,out_asm,op,exec", "-D", log):
             def read():
                 with open(log, encoding="ascii") as file:
                     return file.read()
             for pattern in (r"(?m)^IN: 0x0000fff0\n0x0000fff0:  40 +inc.* %ax\n0x0000fff1:  0f a2 +cpuid",
+                            r"(?m)^OP: 0x0000fff0\n0x0000fff0:  unary +flags (set|used) +dst 0 .*\n0x0000fff1:  called ",
                             r"(?m)^OUT: 0x0000fff0, \d+ bytes\n0x[0-9a-f]+:  ([0-9a-f]{2} )+ +\S",
                             r"(?m)^(EXEC: CPU 0, 0x0000fff0, physical 0xfffffff0\n(.*\n)*){3}"):
                 until(pattern, lambda pattern=pattern: re.search(pattern, read()))
