@@ -79,27 +79,30 @@ static Aml *pci_crs(const X86Machine *x86)
 /* ---- PCI Express: who controls what ---- */
 
 /* _OSC (PCI Firmware 3.0, section 4.5): the operating system gets all that it asks for, as there is
- * no firmware that could do it. */
-static Aml *pci_osc(void)
+ * no firmware that could do it; but for hot-plug where that goes by ACPI. */
+static Aml *pci_osc(bool acpi_hotplug)
 {
     enum {
-        /* hot-plug, power management events, errors, the PCI Express capability */
-        GRANTED = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4,
+        /* hot-plug; power management events, errors, the PCI Express capability */
+        HOTPLUG = 1 << 0,
+        OTHERS = 1 << 2 | 1 << 3 | 1 << 4,
         BAD_UUID = 1 << 2,
         BAD_REVISION = 1 << 3,
         CAPABILITIES_MASKED = 1 << 4,
     };
-    Aml *known = aml_if(aml_equal(aml_arg(0), aml_uuid("33db4d5b-1ff7-401c-9657-7441c03dd766")),
-                        aml_create_dword_field(aml_arg(3), 8, "CDW3"),
-                        aml_store(aml_name_ref("CDW3"), aml_local(0)),
-                        aml_store(aml_and(aml_local(0), aml_int(GRANTED)), aml_local(0)),
-                        aml_if(aml_not(aml_equal(aml_arg(1), aml_int(1))),
-                               aml_store(aml_or(aml_name_ref("CDW1"), aml_int(BAD_REVISION)),
-                                         aml_name_ref("CDW1"))),
-                        aml_if(aml_not(aml_equal(aml_name_ref("CDW3"), aml_local(0))),
-                               aml_store(aml_or(aml_name_ref("CDW1"), aml_int(CAPABILITIES_MASKED)),
-                                         aml_name_ref("CDW1"))),
-                        aml_store(aml_local(0), aml_name_ref("CDW3")));
+    Aml *known =
+        aml_if(aml_equal(aml_arg(0), aml_uuid("33db4d5b-1ff7-401c-9657-7441c03dd766")),
+               aml_create_dword_field(aml_arg(3), 8, "CDW3"),
+               aml_store(aml_name_ref("CDW3"), aml_local(0)),
+               aml_store(aml_and(aml_local(0), aml_int(OTHERS | (acpi_hotplug ? 0 : HOTPLUG))),
+                         aml_local(0)),
+               aml_if(aml_not(aml_equal(aml_arg(1), aml_int(1))),
+                      aml_store(aml_or(aml_name_ref("CDW1"), aml_int(BAD_REVISION)),
+                                aml_name_ref("CDW1"))),
+               aml_if(aml_not(aml_equal(aml_name_ref("CDW3"), aml_local(0))),
+                      aml_store(aml_or(aml_name_ref("CDW1"), aml_int(CAPABILITIES_MASKED)),
+                                aml_name_ref("CDW1"))),
+               aml_store(aml_local(0), aml_name_ref("CDW3")));
 
     return aml_method(
         "_OSC", 4, AML_SERIALIZED, aml_create_dword_field(aml_arg(3), 0, "CDW1"), known,
@@ -224,7 +227,7 @@ Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa)
     if (ops->ecam) {
         aml_add(pci, aml_name("_HID", aml_eisaid("PNP0A08")));
         aml_add(pci, aml_name("_CID", aml_eisaid("PNP0A03")));
-        aml_add(pci, pci_osc());
+        aml_add(pci, pci_osc(x86->pci_hotplug));
     } else {
         aml_add(pci, aml_name("_HID", aml_eisaid("PNP0A03")));
     }

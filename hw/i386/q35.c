@@ -17,6 +17,7 @@ static void q35_create_chipset(X86Machine *x86)
     }
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
     Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
+    x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
 }
 
 static void q35_set_up_chipset(X86Machine *x86)
@@ -53,6 +54,7 @@ static const X86MachineOps q35_machine_ops = {
     .pci_pirqs = ICH9_PIRQS,
     .pci_gsi = ICH9_FIRST_GSI,
     .pci_pirq = ich9_pirq,
+    .pci_hotplug_port = PCIHP_PORT_Q35,
     .pci_hole64 = 32 * GIB,
     .create_chipset = q35_create_chipset,
     .set_up_chipset = q35_set_up_chipset,

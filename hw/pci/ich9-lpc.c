@@ -142,6 +142,7 @@ static const PciFunctionClass lpc_ops = {
 
 static const Property lpc_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Ich9Lpc, sleep)),
+    ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Ich9Lpc, hotplug)),
     { 0 },
 };
 

@@ -12,6 +12,7 @@
 #define HW_PCI_ICH9_LPC_H
 
 #include "hw/acpi/pm.h"
+#include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pirq.h"
 
 #define TYPE_ICH9_LPC "ICH9-LPC"
@@ -35,6 +36,7 @@ typedef struct Ich9Lpc {
     MemoryRegion rcrb;
     /* configuration */
     AcpiPmSleep sleep;
+    AcpiPciHotplugConfig hotplug; /* of the root bus: none */
 } Ich9Lpc;
 OBJECT_CAST_DEFINE(Ich9Lpc, ICH9_LPC, TYPE_ICH9_LPC)
 

@@ -119,7 +119,7 @@ void pci_bridge_unrealize(PciDevice *dev)
     bridge->secondary = NULL;
 }
 
-static void reset_secondary(PciBridge *bridge)
+void pci_bridge_reset_secondary(PciBridge *bridge)
 {
     for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
         PciDevice *dev = bridge->secondary->devices[i];
@@ -129,7 +129,7 @@ static void reset_secondary(PciBridge *bridge)
             pci_device_reset(&dev->parent);
         }
         if (below) {
-            reset_secondary(PCI_BRIDGE(dev));
+            pci_bridge_reset_secondary(PCI_BRIDGE(dev));
         }
     }
 }
@@ -149,7 +149,7 @@ void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size)
     }
     if (pci_touches(offset, size, PCI_BRIDGE_CONTROL, 1) &&
         dev->config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_CTL_BUS_RESET) {
-        reset_secondary(bridge);
+        pci_bridge_reset_secondary(bridge);
     }
 }
 

@@ -38,6 +38,9 @@ void pci_bridge_unrealize(PciDevice *dev);
 void pci_bridge_reset(PciDevice *dev);
 void pci_bridge_config_written(PciDevice *dev, unsigned offset, unsigned size);
 
+/* All that is behind it. */
+void pci_bridge_reset_secondary(PciBridge *bridge);
+
 /* First and last address of a window as its registers say; first > last: closed. */
 void pci_bridge_window(const PciDevice *bridge, PciWindowKind kind, uint64_t *first,
                        uint64_t *last);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pcie-regs.h"
 
 uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
 {
@@ -165,41 +166,6 @@ void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size)
 
 /* ---- PCI Express ---- */
 
-enum {
-    EXP_FLAGS = 0x02,
-    EXP_DEVICE_CAP = 0x04,
-    EXP_DEVICE_CONTROL = 0x08,
-    EXP_DEVICE_STATUS = 0x0a,
-    EXP_LINK_CAP = 0x0c,
-    EXP_LINK_CONTROL = 0x10,
-    EXP_LINK_STATUS = 0x12,
-    EXP_SLOT_CAP = 0x14,
-    EXP_SLOT_CONTROL = 0x18,
-    EXP_SLOT_STATUS = 0x1a,
-    EXP_ROOT_CONTROL = 0x1c,
-    EXP_DEVICE_CONTROL_2 = 0x28,
-    EXP_LINK_CAP_2 = 0x2c,
-    EXP_LINK_CONTROL_2 = 0x30,
-    EXP_SIZE = 0x3c,
-};
-
-enum {
-    EXP_FLAGS_VERSION = 2,
-    EXP_FLAGS_TYPE_SHIFT = 4,
-    EXP_FLAGS_SLOT = 1 << 8,
-    EXP_DEVICE_CAP_ROLE_BASED = 1 << 15,
-    EXP_LINK_2_5_GT = 1,
-    EXP_LINK_X1 = 1 << 4,
-    EXP_LINK_CAP_ACTIVE_REPORTING = 1 << 20,
-    EXP_LINK_CAP_ASPM_COMPLIANCE = 1 << 22,
-    EXP_LINK_CAP_PORT_SHIFT = 24,
-    EXP_LINK_STATUS_SLOT_CLOCK = 1 << 12,
-    EXP_LINK_STATUS_ACTIVE = 1 << 13,
-    EXP_SLOT_CAP_NO_COMMAND_EVENT = 1 << 18,
-    EXP_SLOT_CAP_NUMBER_SHIFT = 19,
-    EXP_SLOT_STATUS_PRESENT = 1 << 6,
-};
-
 static const PciRegister express_registers[] = {
     { EXP_DEVICE_CAP, 4, EXP_DEVICE_CAP_ROLE_BASED },
     { EXP_DEVICE_CONTROL, 2, 0x2810, 0x78ff }, /* 512-byte reads, relaxed order, no snoop */
@@ -217,7 +183,7 @@ static const PciRegister root_registers[] = {
     { EXP_ROOT_CONTROL, 2, 0, 0x000f }, /* system errors and PME interrupts */
 };
 
-void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot)
+void pci_add_express(PciDevice *dev, PcieType type, uint8_t port)
 {
     bool root = type == PCIE_ROOT_PORT;
     uint8_t at = pci_add_capability(dev, PCI_CAP_ID_EXPRESS, EXP_SIZE);
@@ -234,20 +200,5 @@ void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot)
     }
     if (root) {
         pci_set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
-        pci_set_long(dev, at + EXP_SLOT_CAP,
-                     EXP_SLOT_CAP_NO_COMMAND_EVENT | (uint32_t)slot << EXP_SLOT_CAP_NUMBER_SHIFT);
     }
-}
-
-static void set_bit(PciDevice *dev, unsigned offset, uint16_t bit, bool on)
-{
-    uint16_t value = pci_get_word(dev, offset);
-
-    pci_set_word(dev, offset, on ? value | bit : value & ~bit);
-}
-
-void pci_express_set_link(PciDevice *dev, bool up)
-{
-    set_bit(dev, dev->express_cap + EXP_LINK_STATUS, EXP_LINK_STATUS_ACTIVE, up);
-    set_bit(dev, dev->express_cap + EXP_SLOT_STATUS, EXP_SLOT_STATUS_PRESENT, up);
 }

@@ -28,10 +28,8 @@ typedef enum PcieType {
     PCIE_INTEGRATED_ENDPOINT = 9,
 } PcieType;
 
-/* The PCI Express capability, version 2. @port is the port number of a root port, whose slot has
- * the number @slot; both are 0 otherwise. An integrated endpoint has no link. */
-void pci_add_express(PciDevice *dev, PcieType type, uint8_t port, uint16_t slot);
-/* Of a root port: whether something is in its slot, and so the link up. */
-void pci_express_set_link(PciDevice *dev, bool up);
+/* The PCI Express capability, version 2. @port is the port number of a root port, else 0. An
+ * integrated endpoint has no link; a root port has a slot (hw/pci/pcie-slot.h). */
+void pci_add_express(PciDevice *dev, PcieType type, uint8_t port);
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pcie-root-port: a root port of a PCI Express host with a slot for one device, which must be there
- * when the machine starts: the slot has no hot-plug.
+ * pcie-root-port: a root port of a PCI Express host with a slot for one device, which comes and
+ * goes by the slot's registers (hw/pci/pcie-slot.h) unless the machine has another way.
  *
  * Registers: type 1 header (hw/pci/pci-bridge.h), MSI with one vector, PCI Express capability.
  */
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
+#include "hw/pci/pcie-slot.h"
 #include "util/error.h"
 
 #define TYPE_PCIE_ROOT_PORT "pcie-root-port"
@@ -14,7 +15,9 @@
 
 typedef struct PcieRootPort {
     PciBridge parent;
+    PcieSlot registers;
     /* configuration */
+    bool hotplug;
     uint8_t port, chassis;
     uint16_t slot;
 } PcieRootPort;
@@ -49,31 +52,53 @@ static bool root_port_realize(PciDevice *dev, GError **errp)
         error_set(errp, "'slot' is %u: it must be from 0 to %u", s->slot, SLOT_MAX);
         return false;
     }
-    if (!check_slot_number(s, errp) || !pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, true, errp)) {
+    if (!check_slot_number(s, errp) ||
+        !pci_bridge_realize(&s->parent, TYPE_PCIE_BUS, s->hotplug, errp)) {
         return false;
     }
     pci_add_msi(dev, 1);
-    pci_add_express(dev, PCIE_ROOT_PORT, s->port, s->slot);
+    pci_add_express(dev, PCIE_ROOT_PORT, s->port);
+    pcie_slot_add(&s->registers, dev, s->slot, s->hotplug);
     return true;
 }
 
 static void root_port_reset(PciDevice *dev)
 {
-    const PciBus *secondary = PCI_BRIDGE(dev)->secondary;
-
     pci_bridge_reset(dev);
-    pci_express_set_link(dev, secondary->devices[PCI_DEVFN(0, 0)] != NULL);
+    pcie_slot_reset(&ROOT_PORT(dev)->registers);
 }
+
+static void root_port_reading(PciDevice *dev, unsigned offset, unsigned size)
+{
+    pcie_slot_reading(&ROOT_PORT(dev)->registers);
+}
+
+static void root_port_written(PciDevice *dev, unsigned offset, unsigned size)
+{
+    pci_bridge_config_written(dev, offset, size);
+    pcie_slot_written(&ROOT_PORT(dev)->registers, offset, size);
+}
+
+static const StateField root_port_fields[] = {
+    STATE_STRUCT(PcieRootPort, parent, &pci_bridge_state),
+    STATE_STRUCT(PcieRootPort, registers, &pcie_slot_state),
+    {},
+};
+static const StateTable root_port_state = { .name = "pcie-root-port",
+                                            .version = 1,
+                                            .fields = root_port_fields };
 
 static const PciFunctionClass root_port_ops = {
     .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .flags = DEVICE_USER_CREATABLE,
-                .state = &pci_bridge_state },
+                .state = &root_port_state },
     .express = true,
     .root_only = true,
     .realize = root_port_realize,
     .unrealize = pci_bridge_unrealize,
     .reset = root_port_reset,
-    .config_written = pci_bridge_config_written,
+    .loaded = pci_bridge_reset,
+    .config_reading = root_port_reading,
+    .config_written = root_port_written,
 };
 
 static const PciRegister root_port_registers[] = {
@@ -103,6 +128,12 @@ static const Property root_port_properties[] = {
       .offset = offsetof(PcieRootPort, slot),
       .description = "physical slot number; with chassis, it must be unique",
       .has_default = true },
+    { .name = "hotplug",
+      .kind = PROP_BOOL,
+      .offset = offsetof(PcieRootPort, hotplug),
+      .description = "the device in the slot can come and go while the machine runs",
+      .has_default = true,
+      .default_int = true },
     { 0 },
 };
 

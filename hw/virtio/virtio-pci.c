@@ -160,7 +160,7 @@ bool virtio_pci_realize(PciDevice *dev, GError **errp)
     }
     set_ids(s);
     if (pci_bus_of(dev)->bridge && pci_bus_is_express(pci_bus_of(dev))) {
-        pci_add_express(dev, PCIE_ENDPOINT, 0, 0);
+        pci_add_express(dev, PCIE_ENDPOINT, 0);
     }
     add_msix(s);
     if (s->modern) {

@@ -71,7 +71,7 @@ OBJECT_TYPE_REGISTER(fuzz_pci_type)
 
 static void fuzz_pcie_init(Object *obj)
 {
-    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0, 0);
+    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0);
 }
 
 static const ObjectType fuzz_pcie_type = {

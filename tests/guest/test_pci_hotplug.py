@@ -27,6 +27,14 @@ def machine(*extra, append="", modules=MODULES):
     return guest
 
 
+def firmware():
+    """SeaBIOS."""
+    path = "/usr/share/seabios/bios-256k.bin"
+    if not os.path.exists(path):
+        raise tap.Skip(f"there is no {path}: Debian's package seabios is not installed")
+    return ["-bios", path]
+
+
 def wait(guest, condition):
     """Until the guest's shell finds it so."""
     guest.run(f"until {condition}; do sleep 0.02; done")
@@ -36,8 +44,18 @@ def plug(guest, bus, ident="r0", **props):
     guest.qmp.command("device_add", driver="virtio-rng-pci", id=ident, bus=bus, **props)
 
 
+def asked(guest, ident="r0"):
+    """Ask for it, unless the guest is busy with its slot."""
+    try:
+        guest.qmp.command("device_del", id=ident)
+    except vm.QmpError as err:
+        tap.equal("busy" in err.desc, True, err.desc)
+        return False
+    return True
+
+
 def unplug(guest, ident="r0"):
-    guest.qmp.command("device_del", id=ident)
+    vm.wait_until(lambda: asked(guest, ident), "the guest is through with the insertion")
     guest.qmp.event("DEVICE_DELETED", device=ident)
 
 
@@ -47,18 +65,19 @@ def state(guest, bus):
 
 
 def bound(guest):
-    wait(guest, "[ -e /sys/class/misc/hw_random/rng_current ] && [ -d /sys/bus/virtio/devices/virtio*/driver ]")
+    """It gives random bytes."""
+    wait(guest, "grep -q virtio_rng /sys/class/misc/hw_random/rng_current")
     guest.run("dd if=/dev/hwrng of=/tmp/bytes bs=512 count=1")
 
 
-def rounds(guest, bus, path):
+def rounds(guest, bus, path, others=0):
     before = guest.run("ls /sys/bus/pci/devices")
     for _ in range(ROUNDS):
         plug(guest, bus)
         bound(guest)
         unplug(guest)
         tap.equal(guest.run("ls /sys/bus/pci/devices"), before)
-        tap.equal(guest.run("ls /sys/bus/virtio/devices"), "")
+        tap.equal(guest.run("ls /sys/bus/virtio/devices | wc -l"), str(others))
     slot = max(state(guest, path).values(), key=lambda slot: slot.get("requested-ns", 0))
     tap.equal(slot["unplug"], "ejected")
     tap.equal(slot["requested-ns"] < slot["seen-ns"] <= slot["ejected-ns"], True, str(slot))
@@ -98,8 +117,7 @@ def bridge():
 
 def never_answers():
     """A guest without ACPI never hears of a request, which is withdrawn; then it is a device as before."""
-    with machine("-device", "virtio-rng-pci,id=r0", "-bios", "/usr/share/seabios/bios-256k.bin", append="acpi=off",
-                 modules=MODULES) as guest:
+    with machine("-device", "virtio-rng-pci,id=r0", *firmware(), append="acpi=off") as guest:
         bound(guest)
         guest.qmp.execute({"execute": "device_del", "arguments": {"id": "r0", "timeout": 0.2}})
         guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
@@ -111,6 +129,44 @@ def never_answers():
         bound(guest)
 
 
-TESTS = {"pc": [("root bus", root_bus), ("bridges", bridge), ("a guest that never answers", never_answers)]}
+PORTS = ("-device", "pcie-root-port,id=rp1,chassis=1,slot=1,addr=3,multifunction=on",
+         "-device", "pcie-root-port,id=rp2,chassis=2,slot=2,addr=3.1")
+NATIVE = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+PORT_BUS = "/machine/peripheral/rp2/rp2"
+
+
+def ports_by_acpi():
+    with machine(*PORTS, "-device", "virtio-serial-pci,id=s0,bus=rp1") as guest:
+        rounds(guest, "rp2", PORT_BUS, others=1)
+        unplug(guest, "s0")
+
+
+def ports_by_firmware():
+    """SeaBIOS has numbered the buses, and left room for what comes."""
+    with machine(*PORTS, *firmware()) as guest:
+        rounds(guest, "rp2", PORT_BUS)
+
+
+def ports_native():
+    with machine(*PORTS, *NATIVE) as guest:
+        guest.run("dmesg | grep -q 'pciehp: Slot #2 AttnBtn+ PwrCtrl+'")
+        rounds(guest, "rp2", PORT_BUS)
+        # Taken back while the indicator blinks, which is for 5 s.
+        plug(guest, "rp2")
+        bound(guest)
+        vm.wait_until(lambda: asked(guest), "the guest is through with the insertion")
+        vm.wait_until(lambda: state(guest, PORT_BUS)[0]["unplug"] == "in-progress", "the guest works on it")
+        guest.qmp.command("device_del", id="r0", cancel=True)
+        guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
+        wait(guest, "dmesg | grep -q 'Button cancel\\|canceled due to button\\|cancelled'")
+        bound(guest)
+        # The guest gives it back of its own accord.
+        guest.run("echo 0 > /sys/bus/pci/slots/2/power")
+        guest.qmp.event("DEVICE_DELETED", device="r0")
+
+
+TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIOS found", ports_by_firmware),
+                 ("root ports, native", ports_native)],
+         "pc": [("root bus", root_bus), ("bridges", bridge), ("a guest that never answers", never_answers)]}
 
 tap.run(TESTS[MACHINE])

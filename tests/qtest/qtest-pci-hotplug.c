@@ -346,6 +346,207 @@ static void test_bridge(void)
     qtest_quit(qt);
 }
 
+/* ---- root ports ---- */
+
+#define NATIVE    " -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
+#define PORT_ARGS "-M q35 -m 64 -device pcie-root-port,id=rp,addr=3,slot=9,chassis=1"
+#define RP        0x18u /* slot 3 */
+#define RP_SLOTS  "/machine/peripheral/rp/rp"
+
+/* Of the slot's registers. */
+enum {
+    CAPS = 0x14,
+    CONTROL = 0x18,
+    STATUS = 0x1a,
+    LINK = 0x12,
+
+    BUTTON = 1 << 0,
+    PRESENCE = 1 << 3,
+    COMMAND = 1 << 4,
+    PRESENT = 1 << 6,
+    LINK_EVENT = 1 << 8,
+
+    EVENTS_ON = 0x1039, /* all, and the interrupt */
+    LED_ON = 1 << 8,
+    LED_BLINK = 2 << 8,
+    LED_OFF = 3 << 8,
+    POWER_OFF = 1 << 10,
+};
+
+static unsigned express(QTest *qt)
+{
+    unsigned cap = qpci_read(qt, RP, 0x34, 1);
+
+    while (qpci_read(qt, RP, cap, 1) != 0x10) {
+        cap = qpci_read(qt, RP, cap + 1, 1);
+    }
+    return cap;
+}
+
+static uint16_t reg(QTest *qt, unsigned offset)
+{
+    return (uint16_t)qpci_read(qt, RP, express(qt) + offset, 2);
+}
+
+static void set_reg(QTest *qt, unsigned offset, uint16_t value)
+{
+    qpci_write(qt, RP, express(qt) + offset, 2, value);
+}
+
+/* Write the control register, and take the event that it was carried out. */
+static void command(QTest *qt, uint16_t value)
+{
+    set_reg(qt, CONTROL, value);
+    g_assert_cmphex(reg(qt, STATUS) & COMMAND, ==, COMMAND);
+    set_reg(qt, STATUS, COMMAND);
+}
+
+static bool link_up(QTest *qt)
+{
+    return reg(qt, LINK) >> 13 & 1;
+}
+
+static void plug_port(QTest *qt)
+{
+    qtest_qmp_ok(qt, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r0', 'bus': 'rp'}");
+}
+
+static void assert_port_state(QTest *qt, const char *state)
+{
+    g_autoptr(json_object) slots = NULL;
+
+    g_assert_cmpstr(slot_says(qt, RP_SLOTS, "unplug", &slots), ==, state);
+}
+
+/* Interrupts by the pin, of slot 3: PIRQH#. */
+static bool pin(QTest *qt)
+{
+    return qtest_get_irq(qt, 23);
+}
+
+/* Plugged, and the guest has it switched on. */
+static QTest *start_port(void)
+{
+    QTest *qt = qtest_start(PORT_ARGS NATIVE);
+
+    qtest_irq_intercept_in(qt, "ioapic");
+    g_assert_cmphex(qpci_read(qt, RP, express(qt) + CAPS, 4), ==, 9u << 19 | 0x5b);
+    g_assert_cmphex(reg(qt, STATUS), ==, 0);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x700, ==, POWER_OFF | LED_OFF);
+    qpci_write(qt, RP, 0x18, 4, 0x010100);
+    command(qt, EVENTS_ON | POWER_OFF | LED_OFF);
+    g_assert_false(pin(qt));
+    plug_port(qt);
+    g_assert_true(pin(qt));
+    g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENCE | PRESENT);
+    g_assert_false(link_up(qt));
+    set_reg(qt, STATUS, BUTTON | PRESENCE);
+    g_assert_false(pin(qt));
+    command(qt, EVENTS_ON | LED_BLINK);
+    g_assert_true(link_up(qt));
+    g_assert_cmphex(reg(qt, STATUS), ==, LINK_EVENT | PRESENT);
+    set_reg(qt, STATUS, LINK_EVENT);
+    g_assert_cmphex(qtest_readl(qt, 0xb0100000u), ==, 0x10441af4);
+    return qt;
+}
+
+static void test_port(void)
+{
+    QTest *qt = start_port();
+    g_autoptr(json_object) busy = NULL, taken = NULL;
+
+    busy = qtest_qmp_error(qt, "device_del", "{'id': 'r0'}");
+    g_assert_nonnull(strstr(qtest_get_str(busy, "desc"), "busy with the slot"));
+    command(qt, EVENTS_ON | LED_ON);
+    taken = qtest_qmp_error(qt, "device_add", "{'driver': 'virtio-rng-pci', 'bus': 'rp'}");
+    g_assert_nonnull(strstr(qtest_get_str(taken, "desc"), "no free slot"));
+
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    g_assert_true(pin(qt));
+    g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENT);
+    assert_port_state(qt, "requested");
+    set_reg(qt, STATUS, BUTTON);
+    assert_port_state(qt, "seen");
+    g_assert_false(pin(qt));
+    command(qt, EVENTS_ON | LED_BLINK);
+    assert_port_state(qt, "in-progress");
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}"); /* no second press */
+    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+    command(qt, EVENTS_ON | LED_BLINK | POWER_OFF);
+    g_assert_cmphex(reg(qt, STATUS), ==, LINK_EVENT | PRESENT);
+    g_assert_false(link_up(qt));
+    g_assert_cmpuint(qtest_event_count(qt, "DEVICE_DELETED"), ==, 0);
+    command(qt, EVENTS_ON | LED_OFF | POWER_OFF);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    g_assert_cmphex(reg(qt, STATUS), ==, LINK_EVENT | PRESENCE);
+    assert_port_state(qt, "ejected");
+
+    /* A slot that is switched off gives back at once what the guest never took. */
+    plug_port(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    qtest_quit(qt);
+}
+
+static void test_port_stays(void)
+{
+    QTest *qt = start_port();
+    g_autoptr(json_object) slots = NULL;
+
+    command(qt, EVENTS_ON | LED_ON);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0', 'timeout': 1}"); /* which nobody looks at */
+    qtest_clock_step(qt, 1000000000);
+    assert_guest_error(qt);
+    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+    g_assert_false(pin(qt));
+
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    set_reg(qt, STATUS, BUTTON);
+    command(qt, EVENTS_ON | LED_BLINK);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0', 'cancel': true}");
+    assert_guest_error(qt);
+    g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENT); /* pressed again */
+    set_reg(qt, STATUS, BUTTON);
+    command(qt, EVENTS_ON | LED_ON);
+    assert_port_state(qt, "withdrawn");
+
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    set_reg(qt, STATUS, BUTTON);
+    command(qt, EVENTS_ON | LED_BLINK);
+    command(qt, EVENTS_ON | LED_ON); /* it does not want to */
+    assert_guest_error(qt);
+    g_assert_nonnull(strstr(slot_says(qt, RP_SLOTS, "reason", &slots), "power indicator"));
+
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    qtest_qmp_ok(qt, "system_reset", NULL);
+    assert_guest_error(qt);
+    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x73f, ==, LED_ON);
+    g_assert_true(link_up(qt));
+    qtest_quit(qt);
+}
+
+/* The same slot by ACPI, which is what q35 does unless it is told otherwise; and by neither. */
+static void test_port_acpi(void)
+{
+    QTest *qt = qtest_start(PORT_ARGS " -device pcie-root-port,id=fix,hotplug=off,chassis=2");
+    g_autoptr(json_object) error = NULL;
+
+    g_assert_cmphex(qpci_read(qt, RP, express(qt) + CAPS, 4), ==, 9u << 19 | 1 << 18 | 1 << 6);
+    plug_port(qt);
+    g_assert_cmphex(qtest_inl(qt, 0xcc0), ==, 1);
+    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+    g_assert_true(link_up(qt));
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    g_assert_cmphex(qtest_inl(qt, 0xcc4), ==, 1);
+    qtest_outl(qt, 0xcc8, 1);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    g_assert_cmphex(reg(qt, STATUS), ==, 0);
+    error = qtest_qmp_error(qt, "device_add", "{'driver': 'virtio-rng-pci', 'bus': 'fix'}");
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), "Bus 'fix' does not support"));
+    qtest_quit(qt);
+}
+
 /* ---- saved and loaded ---- */
 
 static void save(QTest *qt, const char *path)
@@ -385,6 +586,27 @@ static void test_saved(void)
     qtest_quit(to);
 }
 
+/* A request that the guest works on. */
+static void test_port_saved(void)
+{
+    QTest *from = start_port(), *to;
+    g_autofree char *path = qtest_temp_path(from, "machine");
+
+    command(from, EVENTS_ON | LED_ON);
+    qtest_qmp_ok(from, "device_del", "{'id': 'r0'}");
+    save(from, path);
+    to = qtest_start(PORT_ARGS NATIVE " -device virtio-rng-pci,id=r0,bus=rp -incoming file:%s",
+                     path);
+    json_object_put(qtest_event(to, "RESUME"));
+    g_assert_cmphex(reg(to, STATUS), ==, BUTTON | PRESENT);
+    set_reg(to, STATUS, BUTTON);
+    assert_port_state(to, "seen");
+    command(to, EVENTS_ON | LED_OFF | POWER_OFF);
+    json_object_put(qtest_event_with(to, "DEVICE_DELETED", "device", "r0"));
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -401,5 +623,9 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-hotplug/full", test_full);
     g_test_add_func("/pci-hotplug/bridge", test_bridge);
     g_test_add_func("/pci-hotplug/saved", test_saved);
+    g_test_add_func("/pci-hotplug/port/way", test_port);
+    g_test_add_func("/pci-hotplug/port/stays", test_port_stays);
+    g_test_add_func("/pci-hotplug/port/acpi", test_port_acpi);
+    g_test_add_func("/pci-hotplug/port/saved", test_port_saved);
     return g_test_run();
 }

@@ -85,7 +85,7 @@ OBJECT_TYPE_REGISTER(dev_type)
 
 static void express_init(Object *obj)
 {
-    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0, 0);
+    pci_add_express(PCI_DEVICE(obj), PCIE_ENDPOINT, 0);
 }
 
 static const ObjectType express_type = {
@@ -412,7 +412,7 @@ static void test_port_capabilities(void)
             flags = config_read(0, PORT0, at) >> 16;
             g_assert_cmphex(config_read(0, PORT0, at + 0x0c) >> 24, ==, 8); /* port */
             g_assert_cmphex(config_read(0, PORT0, at + 0x10) >> 16 & 0x2000, ==, 0x2000);
-            g_assert_cmphex(config_read(0, PORT0, at + 0x14) & 0x7f, ==, 0); /* no hot-plug */
+            g_assert_cmphex(config_read(0, PORT0, at + 0x14) & 0x7f, ==, 0x5b); /* hot-plug */
             g_assert_cmphex(config_read(0, PORT0, at + 0x18) >> 16, ==, 0x40);
         }
     }

@@ -151,7 +151,7 @@ static void add_disk(const char *type, unsigned n)
 /* Virtio devices, each by all of its names. */
 static void add_virtio(void)
 {
-    static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci" };
+    static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci", "virtio-net-pci" };
     static const char *const suffixes[] = { "", "-transitional", "-non-transitional" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -206,8 +206,7 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = { "i440FX",   "i440FX-pcihost",   "PIIX3",
-                                     "PIIX4_PM", "acpi-pci-hotplug", NULL };
+static const char *const of_pc[] = { "i440FX", "i440FX-pcihost", "PIIX3", "PIIX4_PM", NULL };
 static const char *const of_q35[] = { "mch", "q35-pcihost", "ICH9-LPC", "pcie-root-port", NULL };
 static const char *const of_none[] = { "kvm-pit", NULL };
 

@@ -99,7 +99,7 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     CreateDWordField (Arg3, 0x08, CDW3)
                     Local0 = CDW3 /* \_SB_.PCI0._OSC.CDW3 */
-                    Local0 = (Local0 & 0x1D)
+                    Local0 = (Local0 & 0x1C)
                     If ((Arg1 != One))
                     {
                         CDW1 = (CDW1 | 0x08)
@@ -2322,6 +2322,12 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     0x0092,             // Range Maximum
                     0x01,               // Alignment
                     0x01,               // Length
+                    )
+                IO (Decode16,
+                    0x0CC0,             // Range Minimum
+                    0x0CC0,             // Range Maximum
+                    0x01,               // Alignment
+                    0x24,               // Length
                     )
                 QWordMemory (ResourceConsumer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                     0x0000000000000000, // Granularity

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The slot of a PCI Express port (PCI Express Base 3.0, sections 6.7 and 7.8.9 to 7.8.11): slot
+ * registers of the port's PCI Express capability, by which the guest sees and rules it. It has an
+ * attention button, a power controller, a power and an attention indicator.
+ *
+ * To plug: the device is present and the button is pressed. To ask for it: the button is pressed;
+ * the guest lets the power indicator blink, and gives the slot back by turning power and indicator
+ * off. Pressing again while it blinks withdraws. Machine lock.
+ */
+#ifndef HW_PCI_PCIE_SLOT_H
+#define HW_PCI_PCIE_SLOT_H
+
+#include "hw/pci/pci-hotplug.h"
+
+/* Part of a port's structure. */
+typedef struct PcieSlot {
+    uint16_t control, status; /* the registers, before the access that is under way */
+    bool interrupt;           /* events that are enabled ask for one */
+    /* wiring */
+    PciDevice *port;
+} PcieSlot;
+
+extern const StateTable pcie_slot_state;
+
+/* For the realize of @port, after pci_add_msi(), pci_add_express() and its secondary bus: the
+ * registers of the slot with this @number. @hotplug: it is by them that devices come and go, unless
+ * the bus has another way already. */
+void pcie_slot_add(PcieSlot *slot, PciDevice *port, uint16_t number, bool hotplug);
+
+/* For the port's PciFunctionClass. */
+void pcie_slot_reset(PcieSlot *slot);
+void pcie_slot_reading(PcieSlot *slot);
+void pcie_slot_written(PcieSlot *slot, unsigned offset, unsigned size);
+
+#endif
