@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hw/i386/boot-protocol.h"
@@ -292,6 +293,13 @@ bool linux_boot_check_starter(const LinuxBoot *boot, BootStarter starter, GError
 
 /* ---- without firmware ---- */
 
+/* The guest has a copy: until the next reset the pages of @map need not be in memory twice. They
+ * are private and were never written, so they are read from the file again. */
+static void boot_let_go(GMappedFile *map)
+{
+    madvise(g_mapped_file_get_contents(map), g_mapped_file_get_length(map), MADV_DONTNEED);
+}
+
 void linux_boot_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e820, uint64_t rsdp)
 {
     for (unsigned i = 0; i < boot->modules->len; i++) {
@@ -301,6 +309,10 @@ void linux_boot_load(const LinuxBoot *boot, const BootRam *ram, const GArray *e8
     }
     address_space_write(ram->as, BOOT_CMDLINE, boot->cmdline, strlen(boot->cmdline) + 1);
     boot->protocol->load(boot, ram, e820, rsdp);
+    for (unsigned i = 0; i < boot->modules->len; i++) {
+        boot_let_go(g_array_index(boot->modules, BootModule, i).map);
+    }
+    boot_let_go(boot->kernel_map);
 }
 
 void linux_boot_start(const LinuxBoot *boot, X86Cpu *cpu)

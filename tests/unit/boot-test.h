@@ -5,9 +5,12 @@
 
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "hw/i386/boot-protocol.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/linux-boot.h"
 #include "memory/address-space.h"
@@ -43,6 +46,26 @@ static inline uint64_t get(const uint8_t *p, unsigned size)
     return value;
 }
 
+/* KiB of the mapping that begins at @start which are in memory; proc(5). */
+static inline unsigned resident_kib(const void *start)
+{
+    g_autofree char *smaps = NULL;
+    g_autofree char *head = g_strdup_printf("%" PRIxPTR "-", (uintptr_t)start);
+    unsigned kib;
+
+    g_assert_true(g_file_get_contents("/proc/self/smaps", &smaps, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(smaps, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (g_str_has_prefix(*line, head)) {
+            while (*++line && sscanf(*line, "Rss: %u kB", &kib) != 1) {
+            }
+            g_assert_nonnull(*line);
+            return kib;
+        }
+    }
+    g_assert_not_reached();
+}
+
 /* Does the program's work from linux_boot_plan() on, with @ram of RAM_SIZE bytes. */
 static inline void boot_into(LinuxBoot *boot, uint8_t *ram, X86Cpu *cpu)
 {
@@ -59,7 +82,9 @@ static inline void boot_into(LinuxBoot *boot, uint8_t *ram, X86Cpu *cpu)
     memory_region_init_ram(&region, "ram", block);
     memcpy(block->host, ram, RAM_SIZE);
     address_space_init(&as, &region, "test");
+    g_assert_cmpuint(resident_kib(boot->kernel), >, 0);
     linux_boot_load(boot, &boot_ram, e820, RSDP);
+    g_assert_cmpuint(resident_kib(boot->kernel), ==, 0); /* the guest has a copy */
     linux_boot_start(boot, cpu);
     memcpy(ram, block->host, RAM_SIZE);
     address_space_destroy(&as);
