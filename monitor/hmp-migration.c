@@ -163,7 +163,9 @@ void hmp_snapshot(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
 
-    error_set(&err, "snapshots are kept in disk images, and this machine has none: save it with "
-                    "`migrate file:PATH`, load it with -incoming file:PATH");
+    error_set(
+        &err,
+        "there is no disk image here that could keep snapshots (raw ones cannot): save it with "
+        "`migrate file:PATH`, load it with -incoming file:PATH");
     hmp_error(hmp, err);
 }

@@ -58,7 +58,7 @@ INFO = {
     "qtree": r'dev: pc-dimm, id "d0"\n(  .* = .*\n)*  memdev = "/objects/m0"\n',
     "registers": r"\nCPU#0\nRAX=0{16} (.*\n)*.*RIP=[0-9a-f]{16} ",
     "roms": "",
-    "snapshots": r"Error: snapshots are kept in disk images, and this machine has none",
+    "snapshots": r"Error: there is no disk image here that could keep snapshots",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
     "tlb": "",
     "usernet": "",
