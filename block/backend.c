@@ -299,6 +299,9 @@ BlockErrorAction block_error_action(const BlockRequest *r)
 static bool is_below(const BlockNode *top, const BlockNode *node)
 {
     while (top && top != node) {
+        if (top->backing.node && is_below(top->backing.node, node)) {
+            return true;
+        }
         top = top->file.node;
     }
     return top;

@@ -30,7 +30,7 @@ static bool debug_open(BlockNode *node, GError **errp)
             return false;
         }
     }
-    return block_node_open_below(node, options->image, "image", errp);
+    return block_node_open_below(node, &node->file, options->image, "image", errp);
 }
 
 static void debug_close(BlockNode *node)

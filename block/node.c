@@ -136,6 +136,13 @@ static bool set_perms(BlockNode *node, GError **errp)
                                                                             errp);
 }
 
+bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp)
+{
+    edge->uses = uses;
+    edge->shares = shares;
+    return set_perms(edge->node, errp);
+}
+
 /* ---- edges ---- */
 
 /* With no uses yet. Takes the reference. */
@@ -217,6 +224,7 @@ static void node_free(BlockNode *node)
     if (node->driver->close) {
         node->driver->close(node);
     }
+    block_edge_detach(&node->backing);
     block_edge_detach(&node->file);
     g_ptr_array_unref(node->edges);
     g_free(node->name);
@@ -274,7 +282,24 @@ static BlockNode *below_new(const BlockNode *node, struct json_object *ref, cons
     return below;
 }
 
-bool block_node_open_below(BlockNode *node, struct json_object *ref, const char *key, GError **errp)
+/* What is on top of a node that is read-only is so too; a file that is, is not written. */
+static bool adopt_file(BlockNode *node, const BlockNode *below, GError **errp)
+{
+    node->filename = g_strdup(below->filename);
+    if (!node->options->has_read_only || node->options->auto_read_only) {
+        node->read_only |= below->read_only;
+    } else if (below->read_only && !node->read_only) {
+        error_set(errp,
+                  "block node '%s' is read-only, and what is on top of it is not: use "
+                  "read-only=on",
+                  below->name);
+        return false;
+    }
+    return true;
+}
+
+bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object *ref,
+                           const char *key, GError **errp)
 {
     g_autofree char *user = g_strdup_printf("block node '%s'", node->name);
     BlockNode *below;
@@ -290,19 +315,9 @@ bool block_node_open_below(BlockNode *node, struct json_object *ref, const char 
     if (!below) {
         return false;
     }
-    edge_link(&node->file, below, user);
-    node->file.from = node;
-    node->filename = g_strdup(below->filename);
-    if (!node->options->has_read_only || node->options->auto_read_only) {
-        node->read_only |= below->read_only;
-    } else if (below->read_only && !node->read_only) {
-        error_set(errp,
-                  "block node '%s' is read-only, and what is on top of it is not: use "
-                  "read-only=on",
-                  below->name);
-        return false;
-    }
-    return true;
+    edge_link(edge, below, user);
+    edge->from = node;
+    return edge != &node->file || adopt_file(node, below, errp);
 }
 
 /* A reference. It is in the list once it works, so that it cannot be below itself. */

@@ -47,12 +47,13 @@ struct BlockNode {
     BlockdevOptions *options; /* as it was made */
     bool read_only, unmap, direct, no_flush;
     BlockdevDetectZeroesOptions detect_zeroes;
-    bool listed;      /* the user's, until blockdev-del: that is a reference */
-    unsigned refs;    /* edges to it, and that */
-    BlockEdge file;   /* to the node below */
-    GPtrArray *edges; /* of BlockEdge: who uses it; borrowed */
-    char *filename;   /* of the file at the bottom */
-    void *state;      /* the driver's */
+    bool listed;       /* the user's, until blockdev-del: that is a reference */
+    unsigned refs;     /* edges to it, and that */
+    BlockEdge file;    /* to the node below */
+    BlockEdge backing; /* and to the one that has what is not in this one; formats with backing */
+    GPtrArray *edges;  /* of BlockEdge: who uses it; borrowed */
+    char *filename;    /* of the file at the bottom */
+    void *state;       /* the driver's */
 };
 
 /* ---- making ---- */
@@ -81,10 +82,12 @@ bool block_edge_attach(BlockEdge *edge, BlockNode *node, const char *user, unsig
                        unsigned shares, GError **errp);
 /* Harmless if it is empty. */
 void block_edge_detach(BlockEdge *edge);
-/* For drivers: the node below @node, which @ref names or describes; by an edge with no uses yet.
- * @key is how users call it. Main thread. */
-bool block_node_open_below(BlockNode *node, struct json_object *ref, const char *key,
-                           GError **errp);
+/* For drivers: the node below @node, which @ref names or describes, by @edge, which is node->file
+ * or node->backing, with no uses yet. @key is how users call it. Main thread. */
+bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object *ref,
+                           const char *key, GError **errp);
+/* For drivers' set_perms: @edge has these uses from now on, or an error. */
+bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp);
 
 /* ---- requests: threads of the pool, or nobody else uses the node; they wait ---- */
 

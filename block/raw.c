@@ -38,7 +38,8 @@ static bool raw_open(BlockNode *node, GError **errp)
     s->offset = options->offset;
     s->has_size = options->has_size;
     s->size = options->size;
-    return block_node_open_below(node, options->file, "file", errp) && check_part(node, s, errp);
+    return block_node_open_below(node, &node->file, options->file, "file", errp) &&
+           check_part(node, s, errp);
 }
 
 static void raw_close(BlockNode *node)

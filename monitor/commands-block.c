@@ -47,6 +47,9 @@ static BlockDeviceInfo *node_info(BlockNode *node)
     info->ro = node->read_only;
     info->drv = g_strdup(BlockdevDriver_str(node->driver->id));
     info->detect_zeroes = node->detect_zeroes;
+    for (const BlockNode *below = node->backing.node; below; below = below->backing.node) {
+        info->backing_file_depth++;
+    }
     info->image = g_new0(ImageInfo, 1);
     info->image->filename = g_strdup(node->filename);
     info->image->format = g_strdup(info->drv);

@@ -114,7 +114,7 @@ REFUSED = [
     (["-chardev", "{'backend':'null','id':'x'"], "JSON"),
     (["-chardev", "{'backend':'file','id':'x','path':5}"], "path string 5"),
     (["-chardev", "null,id=x,mux=maybe"], "mux=maybe on off"),
-    (["-blockdev", "driver=qcow2,node-name=a"], "qcow2 file, raw"),
+    (["-blockdev", "driver=vmdk,node-name=a"], "vmdk file, raw"),
     (["-blockdev", "file,node-name=a"], "filename missing"),
     (["-blockdev", "file,filename=/x"], "node-name missing"),
     (["-blockdev", "raw,node-name=a,file=b"], "block node 'b'"),

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cache of tables, and the users of the file's clusters. */
+#include <errno.h>
+#include <string.h>
+
+#include "block/qcow2.h"
+
+enum { HEADER_TABLE = 48, MAX_TABLE = 8 << 20 }; /* bytes of the refcount table, at most */
+
+/* ---- the cache ---- */
+
+static Qcow2Slot *find_slot(Qcow2 *s, uint64_t offset)
+{
+    Qcow2Slot *oldest = &s->slots[0];
+
+    for (unsigned i = 0; i < s->slot_count; i++) {
+        if (s->slots[i].offset == offset) {
+            return &s->slots[i];
+        }
+        if (s->slots[i].used < oldest->used) {
+            oldest = &s->slots[i];
+        }
+    }
+    oldest->offset = 0;
+    return oldest;
+}
+
+static int load(Qcow2 *s, uint64_t offset, Qcow2Slot **slot)
+{
+    int err = 0;
+
+    *slot = find_slot(s, offset);
+    if (!(*slot)->offset) {
+        (*slot)->data = (*slot)->data ? (*slot)->data : g_malloc(s->cluster);
+        err = block_node_pread(s->node->file.node, offset, (*slot)->data, s->cluster);
+        (*slot)->offset = err ? 0 : offset;
+    }
+    (*slot)->used = ++s->clock;
+    return err;
+}
+
+int qcow2_table_read(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len)
+{
+    Qcow2Slot *slot;
+    int err;
+
+    g_mutex_lock(&s->cache_mutex);
+    err = load(s, offset, &slot);
+    if (!err) {
+        memcpy(buf, slot->data + at, len);
+    }
+    g_mutex_unlock(&s->cache_mutex);
+    return err;
+}
+
+int qcow2_table_write(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, size_t len)
+{
+    Qcow2Slot *slot;
+    int err;
+
+    g_mutex_lock(&s->cache_mutex);
+    err = load(s, offset, &slot);
+    if (!err) {
+        err = block_node_pwrite(s->node->file.node, offset + at, buf, len);
+        if (err) {
+            slot->offset = 0; /* nobody knows what is there */
+        } else {
+            memcpy(slot->data + at, buf, len);
+        }
+    }
+    g_mutex_unlock(&s->cache_mutex);
+    return err;
+}
+
+void qcow2_table_forget(Qcow2 *s, uint64_t offset)
+{
+    g_mutex_lock(&s->cache_mutex);
+    for (unsigned i = 0; i < s->slot_count; i++) {
+        if (s->slots[i].offset == offset) {
+            s->slots[i].offset = 0;
+        }
+    }
+    g_mutex_unlock(&s->cache_mutex);
+}
+
+/* ---- counts in a block ---- */
+
+/* Entries are of 1 to 64 bits; those of less than a byte begin with the lowest bits. */
+static uint64_t entry_get(const uint8_t *bytes, unsigned order, unsigned shift)
+{
+    uint64_t value = 0;
+
+    if (order < 3) {
+        return bytes[0] >> shift & ((1u << (1u << order)) - 1);
+    }
+    for (unsigned i = 0; i < 1u << (order - 3); i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+static void entry_set(uint8_t *bytes, unsigned order, unsigned shift, uint64_t value)
+{
+    unsigned size = order < 3 ? 1 : 1u << (order - 3);
+
+    if (order < 3) {
+        unsigned mask = ((1u << (1u << order)) - 1) << shift;
+
+        bytes[0] = (uint8_t)((bytes[0] & ~mask) | (value << shift & mask));
+        return;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+}
+
+typedef struct Place {
+    uint64_t block; /* offset of it in the file; 0: there is none */
+    uint64_t at;    /* byte in it */
+    unsigned shift, size;
+} Place;
+
+static int place_of(const Qcow2 *s, uint64_t cluster, Place *place)
+{
+    uint64_t entry = cluster >> s->block_bits;
+    uint64_t bit = (cluster & ((UINT64_C(1) << s->block_bits) - 1)) << s->refcount_order;
+
+    place->block = entry < s->table_size ? s->table[entry] : 0;
+    place->at = bit / 8;
+    place->shift = bit % 8;
+    place->size = s->refcount_order < 3 ? 1 : 1u << (s->refcount_order - 3);
+    return place->block % s->cluster ? EIO : 0;
+}
+
+static int count_get(Qcow2 *s, uint64_t cluster, uint64_t *count)
+{
+    uint8_t bytes[8];
+    Place place;
+    int err = place_of(s, cluster, &place);
+
+    *count = 0;
+    if (!err && place.block) {
+        err = qcow2_table_read(s, place.block, place.at, bytes, place.size);
+        *count = err ? 0 : entry_get(bytes, s->refcount_order, place.shift);
+    }
+    return err;
+}
+
+/* Its block is there. */
+static int count_set(Qcow2 *s, uint64_t cluster, uint64_t count)
+{
+    uint8_t bytes[8];
+    Place place;
+    int err = place_of(s, cluster, &place);
+
+    if (err || !place.block) {
+        return EIO;
+    }
+    err = qcow2_table_read(s, place.block, place.at, bytes, place.size);
+    entry_set(bytes, s->refcount_order, place.shift, count);
+    return err ? err : qcow2_table_write(s, place.block, place.at, bytes, place.size);
+}
+
+/* ---- more blocks ---- */
+
+static int write_table(Qcow2 *s, const uint64_t *table, uint64_t size, uint64_t offset)
+{
+    g_autofree uint64_t *raw = g_new(uint64_t, size);
+
+    for (uint64_t i = 0; i < size; i++) {
+        raw[i] = GUINT64_TO_BE(table[i]);
+    }
+    return block_node_pwrite(s->node->file.node, offset, raw, size * 8);
+}
+
+/* Let the header name the new table, and give the old one back. */
+static int switch_table(Qcow2 *s, uint64_t *table, uint64_t size, uint64_t offset)
+{
+    uint64_t old_offset = s->table_offset, old_size = s->table_size;
+    struct __attribute__((packed)) {
+        uint64_t offset;
+        uint32_t clusters;
+    } header = { GUINT64_TO_BE(offset), GUINT32_TO_BE((uint32_t)(size * 8 / s->cluster)) };
+    int err = write_table(s, table, size, offset);
+
+    err = err ? err : block_node_pwrite(s->node->file.node, HEADER_TABLE, &header, sizeof(header));
+    if (err) {
+        g_free(table);
+        return err;
+    }
+    g_free(s->table);
+    s->table = table;
+    s->table_size = size;
+    s->table_offset = offset;
+    return qcow2_cluster_release(s, old_offset, old_size * 8);
+}
+
+/*
+ * Make the block for table entry @entry, which is empty, so that all clusters that it counts are
+ * free. It is the first of them itself. If the table is too small, a larger one comes behind it,
+ * and as many blocks as are needed to count all of that.
+ */
+static int add_blocks(Qcow2 *s, uint64_t entry)
+{
+    const uint64_t per_block = UINT64_C(1) << s->block_bits, per_cluster = s->cluster / 8;
+    uint64_t blocks = 1, clusters = 0, size = s->table_size, first = entry << s->block_bits;
+    g_autofree uint8_t *data = NULL;
+    uint64_t *table;
+    int err;
+
+    if (entry >= size) {
+        do {
+            size = MAX(entry + blocks, s->table_size + s->table_size / 2);
+            clusters = (size + per_cluster - 1) / per_cluster;
+            size = clusters * per_cluster;
+        } while (blocks + clusters > blocks * per_block && ++blocks);
+        if (size * 8 > MAX_TABLE) {
+            return EFBIG;
+        }
+    }
+    data = g_malloc0(blocks * s->cluster);
+    for (uint64_t i = 0; i < blocks + clusters; i++) {
+        uint64_t bit = i << s->refcount_order; /* blocks follow each other, as entries do */
+
+        entry_set(data + bit / 8, s->refcount_order, bit % 8, 1);
+    }
+    for (uint64_t i = 0; i < blocks; i++) {
+        qcow2_table_forget(s, (first + i) << s->cluster_bits);
+    }
+    err =
+        block_node_pwrite(s->node->file.node, first << s->cluster_bits, data, blocks * s->cluster);
+    if (err) {
+        return err;
+    }
+    if (clusters) {
+        table = g_new0(uint64_t, size);
+        memcpy(table, s->table, s->table_size * 8);
+        for (uint64_t i = 0; i < blocks; i++) {
+            table[entry + i] = (first + i) << s->cluster_bits;
+        }
+        return switch_table(s, table, size, (first + blocks) << s->cluster_bits);
+    }
+    uint64_t raw = GUINT64_TO_BE(first << s->cluster_bits);
+    err = block_node_pwrite(s->node->file.node, s->table_offset + entry * 8, &raw, 8);
+    s->table[entry] = err ? 0 : first << s->cluster_bits;
+    return err;
+}
+
+/* ---- clusters ---- */
+
+int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset)
+{
+    int64_t length = block_node_length(s->node->file.node);
+    uint64_t count, end;
+    int err = 0;
+
+    if (length < 0) {
+        return (int)-length;
+    }
+    /* What is counted beyond the file's end is not there: the counts are wrong. A block that was
+     * just made, and its table, may be. */
+    end = ((uint64_t)length >> s->cluster_bits) + 1;
+    for (uint64_t i = s->free_hint;; i++) {
+        err = count_get(s, i, &count);
+        if (!err && !count &&
+            !(s->table_size > i >> s->block_bits && s->table[i >> s->block_bits])) {
+            err = add_blocks(s, i >> s->block_bits);
+            err = err ? err : count_get(s, i, &count);
+            end = MAX(end, i + (UINT64_C(1) << s->block_bits));
+        }
+        if (!err && !count) {
+            err = count_set(s, i, 1);
+            s->free_hint = i + 1;
+            *offset = i << s->cluster_bits;
+            return err;
+        }
+        if (err || i > end) {
+            return err ? err : EIO;
+        }
+    }
+}
+
+int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes)
+{
+    uint64_t first = offset >> s->cluster_bits, last = (offset + bytes - 1) >> s->cluster_bits;
+    uint64_t count;
+
+    for (uint64_t i = first; bytes && i <= last; i++) {
+        int err = count_get(s, i, &count);
+
+        if (err || !count) {
+            return err ? err : EIO; /* it was not counted */
+        }
+        err = count_set(s, i, count - 1);
+        if (err) {
+            return err;
+        }
+        if (count == 1) {
+            s->free_hint = MIN(s->free_hint, i);
+            qcow2_table_forget(s, i << s->cluster_bits);
+        }
+    }
+    return 0;
+}

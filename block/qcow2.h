@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The format qcow2, versions 2 and 3: what its two halves share. The file's clusters are counted in
+ * refcount blocks, which the refcount table lists (qcow2-refcount.c); the guest's are found by L1
+ * and L2 tables (qcow2.c). Everything is big endian. The image may be made to do harm: each number
+ * in it is checked before it is used.
+ *
+ * Locks: requests that only look hold `lock` for reading, also while they read or write data in
+ * place; those that change tables hold it for writing. `cache_mutex` is for the cache, below it.
+ * Tables are written through, in an order in which a program that is killed leaves at worst
+ * clusters that nobody uses.
+ */
+#ifndef BLOCK_QCOW2_H
+#define BLOCK_QCOW2_H
+
+#include "block/node.h"
+
+#define QCOW2_MAGIC  0x514649fbu
+#define QCOW2_COPIED (UINT64_C(1) << 63) /* nobody else uses the cluster */
+#define QCOW2_PACKED (UINT64_C(1) << 62) /* it is compressed */
+#define QCOW2_ZERO   UINT64_C(1)         /* of version 3 */
+#define QCOW2_OFFSET UINT64_C(0x00fffffffffffe00)
+#define QCOW2_SLOTS  64 /* clusters with tables that are cached, at most */
+
+typedef struct Qcow2Slot {
+    uint64_t offset; /* in the file; 0: empty */
+    uint64_t used;   /* when it was used last */
+    uint8_t *data;   /* a cluster */
+} Qcow2Slot;
+
+typedef struct Qcow2 {
+    BlockNode *node;
+    /* From the header; constant. */
+    unsigned version, cluster_bits, refcount_order;
+    uint64_t size; /* bytes of the guest's disk */
+    bool zstd;
+    uint64_t autoclear; /* features that a writer has to take away; under `lock` */
+    /* derived */
+    uint64_t cluster;
+    unsigned l2_bits,
+        block_bits; /* entries of an L2 table and of a refcount block, as powers of 2 */
+    GRWLock lock;
+    /* Under `lock`; as in the file, but in our byte order. */
+    uint64_t *l1, *table; /* l1_size and table_size of them */
+    uint64_t l1_offset, l1_size, table_offset, table_size;
+    uint64_t free_hint; /* no cluster before it is free */
+    /* Under `cache_mutex`. */
+    GMutex cache_mutex;
+    Qcow2Slot slots[QCOW2_SLOTS];
+    unsigned slot_count; /* that are used; constant */
+    uint64_t clock;
+} Qcow2;
+
+/* ---- tables, through the cache; 0 or a positive errno value ---- */
+
+/* Copy @len bytes at @at of the cluster at @offset of the file. */
+int qcow2_table_read(Qcow2 *s, uint64_t offset, uint64_t at, void *buf, size_t len);
+/* The same to it, and to the file; `lock` for writing. */
+int qcow2_table_write(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, size_t len);
+/* Forget the cluster: it is no table any more, or was written otherwise. */
+void qcow2_table_forget(Qcow2 *s, uint64_t offset);
+
+/* ---- clusters of the file; `lock` for writing ---- */
+
+/* A cluster that was free, and is used once now. */
+int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset);
+/* One user less of each cluster that [@offset, @offset + @bytes) touches. */
+int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes);
+
+/* ---- compression ---- */
+
+/* Unpack @in to @out, a whole cluster. EIO: it is not one. */
+int qcow2_unpack(bool zstd, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);
+
+#endif
