@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "memory/dma.h"
 
+#include <sys/mman.h>
+
 #include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/internal.h"
@@ -125,4 +127,18 @@ void dma_unmap(DmaHold *hold, uint64_t written)
         tell_written(hold, written);
     }
     ram_hold_release(g_steal_pointer(&hold->ram));
+}
+
+void dma_discard(const DmaHold *hold)
+{
+    const uintptr_t page = hold->block->page_size;
+    uintptr_t start = ((uintptr_t)hold->host + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)hold->host + hold->size) & ~(page - 1);
+
+    g_return_if_fail(hold->write);
+    if (start < end && madvise((void *)start, end - start,
+                               hold->block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0) {
+        dirty_mark(hold->block, (uint64_t)(hold->host - hold->block->host), hold->size);
+        tell_written(hold, hold->size);
+    }
 }

@@ -50,5 +50,9 @@ bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const
 /* The device is through, and has written to the first @written bytes: their pages are marked dirty,
  * and what is made from them, such as decoded code, is made anew, wherever they are seen now. */
 void dma_unmap(DmaHold *hold, uint64_t written);
+/* Nobody needs what is in @hold, which is for writing: give the whole pages of the backing in it to
+ * the host, and let the guest find zeros, or what is in the file of a private mapping, when it
+ * touches them. They are marked as written to. Pages that are locked in memory stay. */
+void dma_discard(const DmaHold *hold);
 
 #endif

@@ -4,27 +4,6 @@
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
-/* ---- balloons ---- */
-
-static void set_no_balloon(GError **errp)
-{
-    error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE,
-                    "this machine has no balloon: change its memory by DIMMs (device_add pc-dimm, "
-                    "device_del)");
-}
-
-bool qmp_balloon(int64_t value, GError **errp)
-{
-    set_no_balloon(errp);
-    return false;
-}
-
-BalloonInfo *qmp_query_balloon(GError **errp)
-{
-    set_no_balloon(errp);
-    return NULL;
-}
-
 /* ---- displays, keys and mice ---- */
 
 VncInfo *qmp_query_vnc(GError **errp)

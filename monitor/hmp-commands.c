@@ -351,6 +351,8 @@ static void do_boot_set(Hmp *hmp, char **argv)
 const HmpCommand hmp_commands[] = {
     { "help|?", "[COMMAND] [SUBCOMMAND]", "list the commands, or describe one", do_help, true },
     { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info, true },
+    { "balloon", "MIB", "ask the guest to give back what is more than this, by its balloon",
+      hmp_balloon },
     { "boot_set", "DRIVES",
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",

@@ -86,6 +86,9 @@ void hmp_info_migrate(Hmp *hmp, char **argv);
 void hmp_info_migrate_capabilities(Hmp *hmp, char **argv);
 void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
 void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
+/* hmp-balloon.c */
+void hmp_balloon(Hmp *hmp, char **argv);
+void hmp_info_balloon(Hmp *hmp, char **argv);
 /* hmp-net.c */
 void hmp_netdev_add(Hmp *hmp, char **argv);
 void hmp_netdev_del(Hmp *hmp, char **argv);

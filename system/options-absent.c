@@ -191,7 +191,7 @@ static const struct RefusedOption {
     { "xen-domid-restrict", "there is no Xen; use -accel kvm" },
     /* What older versions of the interface had. */
     { "alt-grab", "there is no graphical display" },
-    { "balloon", "there is no balloon yet; it would be -device virtio-balloon" },
+    { "balloon", "it was replaced: use -device virtio-balloon" },
     { "ctrl-grab", "there is no graphical display" },
     { "curses", "there is no graphical display" },
     { "enable-fips", "passwords are not hashed here; leave it out" },

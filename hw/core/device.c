@@ -280,9 +280,43 @@ static const char *listed_by(void)
                : "-device help";
 }
 
+static GHashTable *aliases; /* names of types, by other names */
+
+void device_alias_register(const char *alias, const char *type)
+{
+    if (!aliases) {
+        aliases = g_hash_table_new(g_str_hash, g_str_equal);
+    }
+    g_hash_table_insert(aliases, (void *)(uintptr_t)alias, (void *)(uintptr_t)type);
+}
+
+const ObjectType *device_type_called(const char *name)
+{
+    const ObjectType *type = object_type_find(name);
+    const char *alias = type || !aliases ? NULL : g_hash_table_lookup(aliases, name);
+
+    return alias ? object_type_find(alias) : type;
+}
+
+const char *device_type_alias(const ObjectType *type)
+{
+    GHashTableIter iter;
+    void *alias, *name;
+
+    if (aliases) {
+        g_hash_table_iter_init(&iter, aliases);
+        while (g_hash_table_iter_next(&iter, &alias, &name)) {
+            if (strcmp(name, type->name) == 0) {
+                return alias;
+            }
+        }
+    }
+    return NULL;
+}
+
 static const ObjectType *device_find_type(const char *driver, GError **errp)
 {
-    const ObjectType *type = object_type_find(driver);
+    const ObjectType *type = device_type_called(driver);
 
     if (!type || !object_type_is_a(type, TYPE_DEVICE)) {
         error_set(errp, "there is no device type '%s'; %s lists those there are", driver,

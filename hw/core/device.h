@@ -57,6 +57,14 @@ static inline bool device_has_flags(const Device *dev, unsigned flags)
     return (device_class(dev)->flags & flags) == flags;
 }
 
+/* Users may call the type @type by the name @alias, too, where it is not one of a type itself. At
+ * start-up, before main(); both are borrowed for good. */
+void device_alias_register(const char *alias, const char *type);
+/* The type that users call @name, be it one of devices or not; NULL: there is none. */
+const ObjectType *device_type_called(const char *name);
+/* The other name of @type; NULL: it has none. */
+const char *device_type_alias(const ObjectType *type);
+
 /* What to call it in messages: "pc-dimm 'd0'" or "pc-dimm"; g_free. */
 char *device_describe(const Device *dev);
 

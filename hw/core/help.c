@@ -41,6 +41,10 @@ static gint compare_strings(gconstpointer a, gconstpointer b)
 static void append_type(GString *text, const ObjectType *type)
 {
     g_string_append_printf(text, "name \"%s\"", type->name);
+    const char *alias = device_type_alias(type);
+    if (alias) {
+        g_string_append_printf(text, ", alias \"%s\"", alias);
+    }
     if (type->description) {
         g_string_append_printf(text, ", desc \"%s\"", type->description);
     }
@@ -133,7 +137,7 @@ char *help_properties(const ObjectType *type)
 
 char *help_device_type(const char *type, GError **errp)
 {
-    const ObjectType *t = object_type_find(type);
+    const ObjectType *t = device_type_called(type);
 
     if (!t || !is_user_device(t)) {
         error_set(errp, "'%s' is not a device type; -device help lists them", type);

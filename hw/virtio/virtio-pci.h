@@ -74,24 +74,29 @@ void virtio_pci_init_transitional(Object *obj);
 void virtio_pci_init_modern(Object *obj);
 
 /* The three types of the virtio device @PART: "NAME-pci", and the same with "-transitional" and
- * "-non-transitional". @symbol begins the C names, @text describes them. */
-#define VIRTIO_PCI_TYPES(symbol, NAME, PART, class_, text)                                     \
-    VIRTIO_PCI_TYPE(symbol, NAME "-pci", PART, class_, text, NULL, virtio_pci_mode_properties) \
-    VIRTIO_PCI_TYPE(symbol##_transitional, NAME "-pci-transitional", PART, class_,             \
-                    text ", with the legacy interface", virtio_pci_init_transitional, NULL)    \
-    VIRTIO_PCI_TYPE(symbol##_modern, NAME "-pci-non-transitional", PART, class_,               \
+ * "-non-transitional"; users may leave out "-pci". @symbol begins the C names, @text describes
+ * them. */
+#define VIRTIO_PCI_TYPES(symbol, NAME, PART, class_, text)                                  \
+    VIRTIO_PCI_TYPE(symbol, NAME, "", PART, class_, text, NULL, virtio_pci_mode_properties) \
+    VIRTIO_PCI_TYPE(symbol##_transitional, NAME, "-transitional", PART, class_,             \
+                    text ", with the legacy interface", virtio_pci_init_transitional, NULL) \
+    VIRTIO_PCI_TYPE(symbol##_modern, NAME, "-non-transitional", PART, class_,               \
                     text ", without the legacy interface", virtio_pci_init_modern, NULL)
-#define VIRTIO_PCI_TYPE(symbol, NAME, PART, class_, text, init_, properties_) \
-    static const ObjectType symbol##_pci_type = {                             \
-        .name = NAME,                                                         \
-        .parent = TYPE_VIRTIO_PCI,                                            \
-        .description = text,                                                  \
-        .part = "virtio-backend",                                             \
-        .part_type = (PART),                                                  \
-        .properties = properties_,                                            \
-        .ops = (class_),                                                      \
-        .init = init_,                                                        \
-    };                                                                        \
-    OBJECT_TYPE_REGISTER(symbol##_pci_type)
+#define VIRTIO_PCI_TYPE(symbol, NAME, KIND, PART, class_, text, init_, properties_) \
+    static const ObjectType symbol##_pci_type = {                                   \
+        .name = NAME "-pci" KIND,                                                   \
+        .parent = TYPE_VIRTIO_PCI,                                                  \
+        .description = text,                                                        \
+        .part = "virtio-backend",                                                   \
+        .part_type = (PART),                                                        \
+        .properties = properties_,                                                  \
+        .ops = (class_),                                                            \
+        .init = init_,                                                              \
+    };                                                                              \
+    OBJECT_TYPE_REGISTER(symbol##_pci_type)                                         \
+    static void __attribute__((constructor)) symbol##_pci_alias(void)               \
+    {                                                                               \
+        device_alias_register(NAME KIND, NAME "-pci" KIND);                         \
+    }
 
 #endif

@@ -146,6 +146,61 @@ def disk(machine_type, options, drive):
                            stderr=subprocess.DEVNULL)
 
 
+MB = 1 << 20
+
+
+def free_memory(guest):
+    """In bytes."""
+    return int(guest.run("sed -n 's/^MemFree: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")) << 10
+
+
+def resident(guest):
+    """Bytes that the machine takes of the host's memory."""
+    with open(f"/proc/{guest.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def set_balloon(guest, megabytes):
+    guest.qmp.command("balloon", value=megabytes * MB)
+    vm.wait_until(lambda: guest.qmp.command("query-balloon")["actual"] == megabytes * MB, "the size of the balloon")
+
+
+def guest_stats(guest):
+    return guest.qmp.command("qom-get", path="/machine/peripheral/b0", property="guest-stats")["stats"]
+
+
+def balloon():
+    with machine("virtio-balloon,id=b0", memory="512M") as guest:
+        guest.wait_ready()
+        load(guest, "virtio_balloon")
+        tap.equal(guest.qmp.command("query-balloon"), {"actual": 512 * MB})
+        guest.run("dd if=/dev/zero of=/tmp/file bs=1M count=200 2>/dev/null && rm /tmp/file")
+        free, before = free_memory(guest), resident(guest)
+        set_balloon(guest, 256)
+        guest.qmp.event("BALLOON_CHANGE", actual=256 * MB)
+        # What the guest does beside it is far less than what is between these.
+        less, after = free_memory(guest), resident(guest)
+        if less > free - 200 * MB or after > before - 100 * MB:
+            raise AssertionError(f"free in the guest {free}, then {less}; resident {before}, then {after}")
+        guest.qmp.command("qom-set", path="/machine/peripheral/b0", property="guest-stats-polling-interval", value=1)
+        # The first ones are of the time before.
+        stats = vm.wait_until(lambda: (found := guest_stats(guest))["stat-total-memory"] < 256 * MB and found, "statistics")
+        tap.equal(0 < stats["stat-free-memory"] < stats["stat-total-memory"], True, f"{stats}")
+        set_balloon(guest, 512)
+        guest.run("dd if=/dev/zero of=/tmp/file bs=1M count=200 2>/dev/null && rm /tmp/file")
+
+
+def free_pages():
+    """The guest tells which pages it has freed, by itself."""
+    with machine("virtio-balloon-pci,id=b0,free-page-reporting=on,deflate-on-oom=on", memory="512M") as guest:
+        guest.wait_ready()
+        load(guest, "virtio_balloon")
+        guest.run("dd if=/dev/zero of=/tmp/file bs=1M count=200 2>/dev/null")
+        before = resident(guest)
+        guest.run("rm /tmp/file")
+        vm.wait_until(lambda: resident(guest) < before - 150 * MB, "pages that come back to the host")
+
+
 VERSION_1, EVENT_IDX, INDIRECT, PACKED = 32, 29, 28, 34
 
 tap.run([
@@ -158,4 +213,6 @@ tap.run([
     ("disk on pc", lambda: disk("pc", "num-queues=2", "cache=none,discard=unmap")),
     ("disk on q35, packed", lambda: disk("q35", "packed=on,write-cache=off", "")),
     ("disk, legacy", lambda: disk("pc", "disable-modern=on", "cache=unsafe")),
+    ("balloon", balloon),
+    ("free pages", free_pages),
 ])

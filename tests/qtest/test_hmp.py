@@ -24,6 +24,7 @@ DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=
 
 # What people and programs look for.
 INFO = {
+    "balloon": r"Error: this machine has no balloon: ",
     "chardev": r"(?m)^\S+: filename=unix:",
     "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
     "dump": r"Status: none\n",
@@ -85,7 +86,7 @@ def check_info(m):
     for name in listed:
         out = hmp(m, f"info {name}")
         refused = "Error" in out
-        if (name != "jit" and refused != (name == "snapshots")) or not re.search(INFO[name], out):
+        if (name != "jit" and refused != (name in ("balloon", "snapshots"))) or not re.search(INFO[name], out):
             raise AssertionError(f"'info {name}' printed: {out}")
     says(m, "info registers -a", r"\nCPU#0\n(.*\n)*CPU#1\n")
     says(m, "info mtree -f", r'FlatView #0\n AS "memory", root: system\n(.*\n)*'
@@ -315,6 +316,15 @@ def networks():
         says(m, "info network", r"net0: .*,link=off\nn1: user\n$")
 
 
+def balloon():
+    with machine.Machine(extra=["-device", "virtio-balloon"]) as m:
+        says(m, "info balloon", r"balloon: actual=2048\n$")
+        says(m, "balloon 1024", "$")
+        says(m, "info balloon", r"balloon: actual=2048\n$")  # nobody is there who would do it
+        says(m, "balloon 1x", "Error: MIB: '1x'")
+        says(m, "device_add virtio-balloon", "Error: 'virtio-balloon' cannot be plugged")
+
+
 def interrupt_counts():
     with machine.Machine() as m:
         m("set_irq_in isa-i8259 unnamed-gpio-in 4 1")
@@ -479,5 +489,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, networks, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, networks, balloon, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

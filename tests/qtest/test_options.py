@@ -69,6 +69,8 @@ REFUSED = [
     (["-device", "virtio-net-pci,rx_queue_size=300"], "rx_queue_size 300 1024"),
     (["-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n", "-device", "virtio-net-pci,netdev=n"],
      "'n' virtio-net-pci.0"),
+    (["-device", "virtio-balloon", "-device", "virtio-balloon-pci"], "one balloon"),
+    (["-device", "virtio-ballon"], "'virtio-ballon'"),
     (["-nic", "none,mac=52:54:00:00:00:01"], "none nothing"),
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),

@@ -155,7 +155,7 @@ def test_members_are_found():
 VARIABLES = {
     "hw/char/serial.c": {"serials": "wiring"},
     "hw/core/bus.c": {"all_buses": "wiring", "none": "empty"},
-    "hw/core/device.c": {"realized_devices": "wiring"},
+    "hw/core/device.c": {"aliases": "constant after the start", "realized_devices": "wiring"},
     "hw/core/irq-lines.c": {"tables": "constant after the start"},
     "hw/core/machine.c": {"the_machine": "wiring"},
     "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
