@@ -197,6 +197,22 @@ json_object *qtest_event_with(QTest *qt, const char *name, const char *key, cons
     return event_or_die(qt, name, match_key, &wanted);
 }
 
+void qtest_wait_running(QTest *qt)
+{
+    gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;
+
+    for (;;) {
+        g_autoptr(json_object) status = qtest_qmp(qt, "query-status", NULL);
+
+        if (qtest_get_bool(status, "running")) {
+            return;
+        }
+        if (g_get_monotonic_time() > end) {
+            g_error("the machine does not run: it is '%s'", qtest_get_str(status, "status"));
+        }
+    }
+}
+
 unsigned qtest_event_count(QTest *qt, const char *name)
 {
     unsigned count = 0;

@@ -150,6 +150,9 @@ json_object *qtest_event_match(QTest *qt, const char *name, QTestEventMatch *mat
                                int timeout_ms);
 /* The first event @name, within QTEST_TIMEOUT_MS, whose "data" has member @key as string @value. */
 json_object *qtest_event_with(QTest *qt, const char *name, const char *key, const char *value);
+/* Wait until the machine runs: after -incoming, which may be through before a client could see its
+ * events. */
+void qtest_wait_running(QTest *qt);
 /* How many events @name are here and not taken; those caused by commands already answered are. */
 unsigned qtest_event_count(QTest *qt, const char *name);
 /* Forget all events that are here. */

@@ -574,7 +574,7 @@ static void test_saved(void)
     to = qtest_start("%s -device virtio-rng-pci,id=r0,bus=b0,addr=4"
                      " -device virtio-rng-pci,id=r5,addr=5 -incoming file:%s",
                      args, path);
-    json_object_put(qtest_event(to, "RESUME"));
+    qtest_wait_running(to);
     g_assert_true(event_pending(to));
     g_assert_cmphex(in(to, SELECT), ==, 1);
     g_assert_cmphex(in(to, ASKED), ==, 0); /* seen */

@@ -601,7 +601,7 @@ static void test_saved(gconstpointer data)
     json_object_put(qtest_event_with(n.qt, "MIGRATION", "status", "completed"));
     close(n.fd);
     QTest *to = qtest_start(DEVICES " -incoming %s", way->machine, path, uri);
-    json_object_put(qtest_event(to, "RESUME"));
+    qtest_wait_running(to);
     qtest_quit(n.qt);
     n.qt = n.v.qt = to;
     n.fd = connect_to(to, path);

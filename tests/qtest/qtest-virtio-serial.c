@@ -291,7 +291,7 @@ static void test_saved(gconstpointer data)
     qtest_qmp_ok(s.qt, "migrate", "{'uri': %s}", uri);
     json_object_put(qtest_event_with(s.qt, "MIGRATION", "status", "completed"));
     QTest *to = qtest_start(DEVICES " -incoming %s", way->machine, to_path, uri);
-    json_object_put(qtest_event(to, "RESUME"));
+    qtest_wait_running(to);
     qtest_quit(s.qt);
     close(fd);
     s.qt = s.v.qt = to;

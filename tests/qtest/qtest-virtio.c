@@ -481,7 +481,7 @@ static void test_saved(gconstpointer data)
     to = qtest_start("-M %s -m 64 -device virtio-rng-pci,addr=4,max-bytes=16,period=1000"
                      " -incoming file:%s",
                      way->machine, path);
-    json_object_put(qtest_event(to, "RESUME"));
+    qtest_wait_running(to);
     v.qt = to;
     g_assert_cmphex(qvirtio_status(&v) & QVIRTIO_DRIVER_OK, ==, QVIRTIO_DRIVER_OK);
     g_assert_false(qvirtq_has_used(&q));

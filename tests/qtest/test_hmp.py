@@ -322,7 +322,7 @@ def balloon():
         says(m, "balloon 1024", "$")
         says(m, "info balloon", r"balloon: actual=2048\n$")  # nobody is there who would do it
         says(m, "balloon 1x", "Error: MIB: '1x'")
-        says(m, "device_add virtio-balloon", "Error: 'virtio-balloon' cannot be plugged")
+        says(m, "device_add virtio-balloon", "Error: the machine has a balloon already")
 
 
 def interrupt_counts():
