@@ -285,6 +285,8 @@ static void info_uuid(Hmp *hmp, char **argv)
 
 const HmpCommand hmp_info_commands[] = {
     { "balloon", NULL, "how much memory the balloon leaves the guest, in MiB", hmp_info_balloon },
+    { "block", "[DRIVE]", "the drives, or one of them", hmp_info_block, true },
+    { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats, true },
     { "chardev", NULL, "the character devices", info_chardev, true },
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },

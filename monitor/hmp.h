@@ -86,6 +86,9 @@ void hmp_info_migrate(Hmp *hmp, char **argv);
 void hmp_info_migrate_capabilities(Hmp *hmp, char **argv);
 void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
 void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
+/* hmp-block.c */
+void hmp_info_block(Hmp *hmp, char **argv);
+void hmp_info_blockstats(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

@@ -25,6 +25,8 @@ DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=
 # What people and programs look for.
 INFO = {
     "balloon": r"Error: this machine has no balloon: ",
+    "block": "",
+    "blockstats": "",
     "chardev": r"(?m)^\S+: filename=unix:",
     "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
     "dump": r"Status: none\n",
@@ -119,6 +121,21 @@ def info_soft():
     with vm.Vm(machine.PROGRAM, memory="128M,slots=2,maxmem=1G", cpus=2, accel="soft", serial=False,
                extra=("-S", *DIMM)) as m:
         check_info(m)
+
+
+def drives():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/image"
+        with open(path, "wb") as file:
+            file.truncate(MIB)
+        extra = ("-drive", f"if=none,id=d0,file={path},format=raw,cache=none,readonly=on", "-device", "virtio-blk,drive=d0,id=b0",
+                 "-drive", "if=none,id=d1,file.driver=null-co,format=raw")
+        with machine.Machine(extra=extra) as m:
+            says(m, "info block", rf"d0 \(\S*\): {path} \(raw, read-only\)\n    Attached to:      /machine/peripheral/b0.*\n"
+                 r"    Cache mode:       writeback, direct\nd1 \(\S*\): \S+ \(raw\)\n    Cache mode:       writeback\n$")
+            tap.equal(hmp(m, "info block d1") in hmp(m, "info block"), True)
+            says(m, "info block d2", "Error: there is no drive 'd2'")
+            says(m, "info blockstats", r"d0: rd_bytes=0 wr_bytes=0 rd_operations=0 .*\nd1: rd_bytes=0 ")
 
 
 def help_for_each():
@@ -489,5 +506,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, networks, balloon, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, networks, balloon, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Drives in HMP. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "monitor/hmp.h"
+#include "qapi/qapi-commands.h"
+
+static void print_drive(Hmp *hmp, const BlockInfo *info)
+{
+    const BlockDeviceInfo *node = info->inserted;
+
+    hmp_printf(hmp, "%s (%s): %s (%s%s)\n", info->device, node->node_name ? node->node_name : "",
+               node->file, node->drv, node->ro ? ", read-only" : "");
+    if (info->qdev) {
+        hmp_printf(hmp, "    Attached to:      %s\n", info->qdev);
+    }
+    hmp_printf(hmp, "    Cache mode:       %s%s%s\n",
+               node->cache->writeback ? "writeback" : "writethrough",
+               node->cache->direct ? ", direct" : "",
+               node->cache->no_flush ? ", ignore flushes" : "");
+    if (info->has_io_status && info->io_status != BLOCK_DEVICE_IO_STATUS_OK) {
+        hmp_printf(hmp, "    I/O status:       %s\n", BlockDeviceIoStatus_lookup[info->io_status]);
+    }
+}
+
+void hmp_info_block(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) list = qmp_query_block(NULL);
+    bool any = false;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const BlockInfo *info = list->pdata[i];
+
+        if (!argv[0] || !strcmp(argv[0], info->device)) {
+            print_drive(hmp, info);
+            any = true;
+        }
+    }
+    if (argv[0] && !any) {
+        hmp_printf(hmp, "Error: there is no drive '%s'; `info block` lists those there are\n",
+                   argv[0]);
+    }
+}
+
+void hmp_info_blockstats(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    g_autoptr(GPtrArray) list = qmp_query_blockstats(false, false, &err);
+
+    for (unsigned i = 0; list && i < list->len; i++) {
+        const BlockStats *drive = list->pdata[i];
+        const BlockDeviceStats *stats = drive->stats;
+
+        hmp_printf(hmp,
+                   "%s: rd_bytes=%" PRId64 " wr_bytes=%" PRId64 " rd_operations=%" PRId64
+                   " wr_operations=%" PRId64 " flush_operations=%" PRId64
+                   " wr_total_time_ns=%" PRId64 " rd_total_time_ns=%" PRId64
+                   " flush_total_time_ns=%" PRId64 "\n",
+                   drive->device ? drive->device : "", stats->rd_bytes, stats->wr_bytes,
+                   stats->rd_operations, stats->wr_operations, stats->flush_operations,
+                   stats->wr_total_time_ns, stats->rd_total_time_ns, stats->flush_total_time_ns);
+    }
+    hmp_error(hmp, err);
+}
