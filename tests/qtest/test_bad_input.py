@@ -99,7 +99,7 @@ COMMAND_LINES = [
     (["-cpu", "haswell"], "'Haswell'"),
     (["-cpu", "Skylake-Server,enforce"], "avx512f"),
     (["-cpu", "qemu64,+frob"], "frob"),
-    (["-accel", "kvm,kernel_irqchip=some"], "must be on, split or off"),
+    (["-accel", "kvm,kernel_irqchip=some"], "kernel-irqchip=some is not right: expects one of on, off, split"),
     (["-accel", "warp"], "warp"),
     (["-chardev", "socket,id=c0"], "path"),
     (["-chardev", "tube,id=c0"], "tube"),

@@ -34,7 +34,12 @@ MACHINES = {
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
     "pc-virtio": ["-machine", "pc", "-device", "virtio-rng-pci", "-device", "virtio-rng-pci-transitional",
-                  "-device", "virtio-rng-pci-non-transitional"],
+                  "-device", "virtio-rng-pci-non-transitional", "-device", "pci-bridge,id=b0",
+                  "-device", "virtio-rng-pci,bus=b0"],
+    "pc-virtio-net": ["-machine", "pc", "-device", "virtio-net-pci", "-device", "virtio-net-pci-transitional",
+                      "-device", "virtio-net-pci-non-transitional"],
+    **{f"pc-virtio-balloon{name}": ["-machine", "pc", "-device", f"virtio-balloon-pci{name}"]  # one a machine
+       for name in ("", "-transitional", "-non-transitional")},
     "pc-virtio-serial": ["-machine", "pc", "-device", "virtio-serial-pci,id=s0",
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",
                          "-chardev", "null,id=c0", "-device", "virtconsole,chardev=c0",
@@ -50,8 +55,9 @@ ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global"}
 
 # Registers that firmware has not put anywhere yet, as port ranges.
 PORTS = [(0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4)]
-# Writes there would reset the machine, or eject a DIMM; and none goes to what ends the program.
-NOT = {0x64: 0xfe, 0x92: 1, 0xcf9: 6, 0x604: 0x20, 0x605: 0x20, 0xa14: 8}
+# Writes there would reset the machine, or eject a DIMM or a PCI device; and none goes to what ends the program.
+NOT = {0x64: 0xfe, 0x92: 1, 0xcf9: 6, 0x604: 0x20, 0x605: 0x20, 0xa14: 8,
+       **dict.fromkeys(range(0xae08, 0xae0c), 0xff)}
 ENDS = "isa-debug-exit"
 
 

@@ -206,9 +206,12 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = { "i440FX", "i440FX-pcihost", "PIIX3", "PIIX4_PM", NULL };
-static const char *const of_q35[] = { "mch", "q35-pcihost", "ICH9-LPC", "pcie-root-port", NULL };
-static const char *const of_none[] = { "kvm-pit", NULL };
+static const char *const of_pc[] = { "i440FX",   "i440FX-pcihost",     "PIIX3",
+                                     "PIIX4_PM", "virtio-balloon-pci", NULL };
+static const char *const of_q35[] = {
+    "mch", "q35-pcihost", "ICH9-LPC", "pcie-root-port", "virtio-balloon-pci-transitional", NULL
+};
+static const char *const of_none[] = { "kvm-pit", "virtio-balloon-pci-non-transitional", NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)
 {
@@ -246,6 +249,7 @@ static void check(const char *type)
     add_device("isa-debugcon,chardev=c0");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_virtio();
+    add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
     add_device("virtio-rng-pci,bus=b0");
     if (q35) {
