@@ -280,14 +280,16 @@ bool gdb_server_start(const char *device, GError **errp)
                         "of its own");
         return false;
     }
-    end_server();
-    if (strcmp(device, "none") == 0) {
-        return true;
-    }
-    if (machine && !machine_ops(machine)->max_cpus) {
+    const bool none = strcmp(device, "none") == 0;
+
+    if (!none && machine && !machine_ops(machine)->max_cpus) {
         error_set(errp, "machine '%s' has no CPU that could be debugged",
                   machine_ops(machine)->name);
         return false;
+    }
+    end_server(); /* the new one may be to have its address */
+    if (none) {
+        return true;
     }
     GdbSession *g = g_new0(GdbSession, 1);
     g->reader.data = g_string_new(NULL);
