@@ -6,34 +6,10 @@
 #include "hw/pci/piix.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
+#include "tests/unit/pci-puller.h"
 
 static TestLine irq1, irqs[ISA_IRQS];
 static MemoryRegion ram;
-
-/* ---- functions that do nothing but interrupt ---- */
-
-#define TYPE_PULLER "test-puller"
-
-static void puller_init(Object *obj)
-{
-    static const PciRegister registers[] = { { PCI_VENDOR_ID, 4, 0x12345678 },
-                                             { PCI_COMMAND, 2, 0, 0x0400 },
-                                             { PCI_INTERRUPT_PIN, 1, 2 } };
-
-    pci_set_registers(PCI_DEVICE(obj), registers, G_N_ELEMENTS(registers));
-}
-
-static const PciFunctionClass puller_ops = { .device = { PCI_DEVICE_CLASS_BASE,
-                                                         .category = "misc" } };
-
-static const ObjectType puller_type = {
-    .name = TYPE_PULLER,
-    .parent = TYPE_PCI_DEVICE,
-    .description = "pulls INTB#",
-    .ops = &puller_ops,
-    .init = puller_init,
-};
-OBJECT_TYPE_REGISTER(puller_type)
 
 static PciDevice *pullers[2]; /* in slots 4 and 5: PIRQA# and PIRQB# */
 
@@ -238,6 +214,7 @@ int main(int argc, char **argv)
         lines[irq] = test_line(&irqs[irq]);
     }
     piix_create(bus, true, lines);
+    puller_pin = 2;
     pullers[0] = pci_create(bus, PCI_DEVFN(4, 0), TYPE_PULLER);
     pullers[1] = pci_create(bus, PCI_DEVFN(5, 0), TYPE_PULLER);
     i8042_create(memory_io(), test_line(&irq1));

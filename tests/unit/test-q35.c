@@ -6,6 +6,7 @@
 #include "hw/pci/mch.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
+#include "tests/unit/pci-puller.h"
 
 #define RAM_SIZE (64u << 20)
 #define LPC      ICH9_LPC_DEVFN
@@ -14,31 +15,6 @@ static TestLine pins[ICH9_PIRQS], pic[ISA_IRQS], sci;
 static MemoryRegion ram;
 static PciHost *host;
 static Ich9Lpc *lpc;
-
-/* ---- functions that do nothing but interrupt ---- */
-
-#define TYPE_PULLER "test-puller"
-
-static void puller_init(Object *obj)
-{
-    static const PciRegister registers[] = { { PCI_VENDOR_ID, 4, 0x12345678 },
-                                             { PCI_COMMAND, 2, 0, 0x0400 },
-                                             { PCI_INTERRUPT_PIN, 1, 1 } };
-
-    pci_set_registers(PCI_DEVICE(obj), registers, G_N_ELEMENTS(registers));
-}
-
-static const PciFunctionClass puller_ops = { .device = { PCI_DEVICE_CLASS_BASE,
-                                                         .category = "misc" } };
-
-static const ObjectType puller_type = {
-    .name = TYPE_PULLER,
-    .parent = TYPE_PCI_DEVICE,
-    .description = "pulls INTA#",
-    .ops = &puller_ops,
-    .init = puller_init,
-};
-OBJECT_TYPE_REGISTER(puller_type)
 
 /* In slots that share PIRQG# (2 and 6), and one with another (3). */
 static PciDevice *pullers[3];
