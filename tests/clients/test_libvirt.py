@@ -347,6 +347,9 @@ CELL = "<cell id='0' cpus='0-1' memory='512' unit='MiB'/>"
 CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id='{}' value='10'/>"
          "<sibling id='{}' value='21'/></distances></cell>")
 NO_BALLOON = "<memballoon model='none'/>"
+DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@DISK@'/>
+  <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
+  <memballoon model='virtio'/>"""
 PATH = "<source mode='bind' path='"
 VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
     <rng model='virtio'><backend model='builtin'/></rng>
@@ -355,6 +358,7 @@ VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model
 VARIANTS = [
     ("as it is", {}),
     ("random bytes, a channel, a console", {NO_BALLOON: NO_BALLOON + VIRTIO}),
+    ("a disk, a network card, a balloon", {NO_BALLOON: DISK_AND_NET}),
     ("without ACPI", {"<acpi/>": "", "<maxMemory slots='8' unit='GiB'>16</maxMemory>": ""}),
     ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
     ("a DIMM from the start", {NO_BALLOON: NO_BALLOON + DIMM_XML}),
@@ -377,6 +381,10 @@ def variant(machine, number):
     for old, new in changes.items():
         tap.equal(xml.count(old), 1, f"{title}: {old}")
         xml = xml.replace(old, new)
+    if "@DISK@" in xml:
+        disk = f"{SESSION.dir}/{name}.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
+        xml = xml.replace("@DISK@", disk)
     SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", xml))
     tap.equal(SESSION.state(name), "paused")
     SESSION.virsh("destroy", name)
@@ -384,7 +392,7 @@ def variant(machine, number):
 
 GROUPS = {
     "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
-                 for machine, count in (("q35", len(VARIANTS)), ("pc", 4)) for number in range(count)] +
+                 for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [("log", log_is_clean)],
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
