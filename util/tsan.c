@@ -84,6 +84,44 @@ UNCHECKED void g_once_init_leave(volatile void *location, gsize result)
     theirs(location, result);
 }
 
+/* What was done before a piece of work was given to a pool, its thread sees. */
+typedef struct PoolWork {
+    GFunc fn;
+    gpointer opaque;
+} PoolWork;
+
+static void pool_work(gpointer data, gpointer opaque)
+{
+    const PoolWork *work = opaque;
+
+    __tsan_acquire(data);
+    work->fn(data, work->opaque);
+}
+
+UNCHECKED GThreadPool *g_thread_pool_new(GFunc fn, gpointer opaque, gint max_threads,
+                                         gboolean exclusive, GError **error)
+{
+    STANDS_FOR(g_thread_pool_new);
+    PoolWork *work = g_new(PoolWork, 1); /* for as long as the program runs, as pools are */
+
+    *work = (PoolWork){ fn, opaque };
+    return theirs(pool_work, work, max_threads, exclusive, error);
+}
+
+UNCHECKED gboolean g_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
+{
+    STANDS_FOR(g_thread_pool_push);
+    __tsan_release(data);
+    return theirs(pool, data, error);
+}
+
+/* The entries of a pool's queue are allocated and freed within GLib, under a lock of its own. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:^g_queue_pop_tail$";
+}
+
 /* GLib makes the lock of its error domains when the first error comes, from whatever thread: here
  * before there is a second one. */
 __attribute__((constructor)) static void make_first_error(void)
