@@ -11,6 +11,7 @@
 
 #include "chardev/socket-place.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/parse.h"
 
 static void channel_init(Channel *channel)
@@ -211,7 +212,9 @@ bool channel_accept(Channel *channel, GError **errp)
         channel->fd = accept4(channel->listener, NULL, NULL, SOCK_CLOEXEC);
         err = errno;
     } while (channel->fd < 0 && (err == EINTR || err == ECONNABORTED));
+    machine_lock(); /* channel_stop() is not to meet the number of a descriptor that is closed */
     close_listener(channel); /* there is one machine to come */
+    machine_unlock();
     if (channel->fd < 0) {
         error_set_errno(errp, err, "nobody can connect");
     }

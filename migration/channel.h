@@ -28,12 +28,14 @@ typedef int ChannelTakeFd(const char *name, GError **errp);
 bool channel_open_out(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
 /* Open @uri for reading. Sockets listen then: channel_accept(). */
 bool channel_open_in(Channel *channel, const char *uri, ChannelTakeFd *take_fd, GError **errp);
-/* The other end's connection becomes @channel's fd; blocks until it is there. */
+/* The other end's connection becomes @channel's fd; blocks until it is there. The
+ * machine lock is not held. */
 bool channel_accept(Channel *channel, GError **errp);
 /* Wait for the command of exec: to end, which channel_close() would do, too. Any thread. */
 void channel_wait(const Channel *channel);
 /* No more comes or goes: end the command with what it has started, and a channel_accept() of
- * another thread. Any thread, before channel_close(). */
+ * another thread. Before channel_close(); one that is read with the machine lock held, or in the
+ * thread that accepts. */
 void channel_stop(const Channel *channel);
 /* Take the descriptor out. */
 int channel_take_fd(Channel *channel);
