@@ -11,13 +11,13 @@
 #include "util/clock.h"
 #include "util/error.h"
 
-#define QUEUE_SIZE   128
-#define PAGE_SHIFT   12
-#define CONFIG_SIZE  8
-#define PFNS_MAX     16384 /* pages of one buffer; drivers have 256 */
-#define BUFFERS_MAX  16    /* that are used before others have their turn */
-#define REPORTS_MAX  4
-#define INTERVAL_MAX 1000000000 /* seconds */
+#define QUEUE_SIZE    128
+#define PAGE_SHIFT    12
+#define CONFIG_SIZE   8
+#define PFNS_MAX      16384      /* pages of one buffer; drivers have 256 */
+#define PAGES_A_TURN  4096       /* then others have theirs */
+#define RANGES_A_TURN 128        /* of free pages */
+#define INTERVAL_MAX  1000000000 /* seconds */
 
 /* Features (section 5.5.3). */
 enum { F_STATS_VQ = 1, F_DEFLATE_ON_OOM = 2, F_REPORTING = 5 };
@@ -99,42 +99,47 @@ static void discard_page(VirtioBalloon *s, uint32_t pfn)
     }
 }
 
-static void inflate(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
+static unsigned inflate(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
 {
     uint32_t pfns[256];
     size_t got;
 
     if (element->out_size > PFNS_MAX * sizeof(pfns[0])) {
         virtq_break(vq, "a buffer names too many pages for the balloon");
-        return;
+        return 0;
     }
     for (uint64_t at = 0; (got = virtq_read(element, at, pfns, sizeof(pfns))); at += got) {
         for (size_t i = 0; i < got / sizeof(pfns[0]); i++) {
             discard_page(s, pfns[i]);
         }
     }
+    return (unsigned)(element->out_size / sizeof(pfns[0]));
 }
 
 /* The guest uses the pages again, and finds them as it touches them. */
-static void deflate(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
+static unsigned deflate(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
 {
+    return 0;
 }
 
 /* Free pages of the guest, which it does not use before it has the buffer again. */
-static void report(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
+static unsigned report(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
 {
     for (unsigned i = 0; i < element->in_num; i++) {
         dma_discard(&element->in[i]);
     }
+    return element->in_num;
 }
 
+/* Until about @most of what @use counts is done, a buffer being 1 more. */
 static void use_buffers(VirtioDevice *vdev, VirtQueue *vq, unsigned most,
-                        void (*use)(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element))
+                        unsigned (*use)(VirtioBalloon *s, VirtQueue *vq,
+                                        const VirtqElement *element))
 {
     VirtqElement *element = NULL;
 
     for (unsigned n = 0; n < most && (element = virtq_pop(vq)); n++) {
-        use(VIRTIO_BALLOON(vdev), vq, element);
+        n += use(VIRTIO_BALLOON(vdev), vq, element);
         virtq_push(vq, element, 0);
     }
     virtio_notify(vdev, vq);
@@ -145,7 +150,7 @@ static void use_buffers(VirtioDevice *vdev, VirtQueue *vq, unsigned most,
 
 static void handle_inflate(VirtioDevice *vdev, VirtQueue *vq)
 {
-    use_buffers(vdev, vq, BUFFERS_MAX, inflate);
+    use_buffers(vdev, vq, PAGES_A_TURN, inflate);
 }
 
 static void handle_deflate(VirtioDevice *vdev, VirtQueue *vq)
@@ -155,7 +160,7 @@ static void handle_deflate(VirtioDevice *vdev, VirtQueue *vq)
 
 static void handle_reporting(VirtioDevice *vdev, VirtQueue *vq)
 {
-    use_buffers(vdev, vq, REPORTS_MAX, report);
+    use_buffers(vdev, vq, RANGES_A_TURN, report);
 }
 
 /* ---- statistics ---- */

@@ -38,8 +38,7 @@ static size_t header_size(const VirtioNet *s)
 /* ---- to the driver ---- */
 
 /* Take buffers for @size bytes out of the ring: how many, in @elements. 0: there are not enough
- * now,
- * *@hopeless: and there never will be. */
+ * now; *@hopeless: and there never will be. */
 static unsigned take_buffers(VirtioNet *s, VirtQueue *vq, size_t size, VirtqElement **elements,
                              bool *hopeless)
 {

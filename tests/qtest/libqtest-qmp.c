@@ -197,6 +197,16 @@ json_object *qtest_event_with(QTest *qt, const char *name, const char *key, cons
     return event_or_die(qt, name, match_key, &wanted);
 }
 
+void qtest_save(QTest *qt, const char *path)
+{
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+
+    qtest_qmp_ok(qt, "migrate-set-capabilities",
+                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
+    qtest_qmp_ok(qt, "migrate", "{'uri': %s}", uri);
+    json_object_put(qtest_event_with(qt, "MIGRATION", "status", "completed"));
+}
+
 void qtest_wait_running(QTest *qt)
 {
     gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;

@@ -150,6 +150,8 @@ json_object *qtest_event_match(QTest *qt, const char *name, QTestEventMatch *mat
                                int timeout_ms);
 /* The first event @name, within QTEST_TIMEOUT_MS, whose "data" has member @key as string @value. */
 json_object *qtest_event_with(QTest *qt, const char *name, const char *key, const char *value);
+/* Save the machine to the file @path, and wait until that is done. */
+void qtest_save(QTest *qt, const char *path);
 /* Wait until the machine runs: after -incoming, which may be through before a client could see its
  * events. */
 void qtest_wait_running(QTest *qt);

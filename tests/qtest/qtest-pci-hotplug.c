@@ -549,16 +549,6 @@ static void test_port_acpi(void)
 
 /* ---- saved and loaded ---- */
 
-static void save(QTest *qt, const char *path)
-{
-    g_autofree char *uri = g_strdup_printf("file:%s", path);
-
-    qtest_qmp_ok(qt, "migrate-set-capabilities",
-                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
-    qtest_qmp_ok(qt, "migrate", "{'uri': %s}", uri);
-    json_object_put(qtest_event_with(qt, "MIGRATION", "status", "completed"));
-}
-
 /* One that the guest has not heard of, and one that it was asked for, with a deadline. */
 static void test_saved(void)
 {
@@ -570,7 +560,7 @@ static void test_saved(void)
     qtest_qmp_ok(from, "device_del", "{'id': 'r0', 'timeout': 5}");
     out(from, SELECT, 1);
     g_assert_cmphex(in(from, ASKED), ==, BIT);
-    save(from, path);
+    qtest_save(from, path);
     to = qtest_start("%s -device virtio-rng-pci,id=r0,bus=b0,addr=4"
                      " -device virtio-rng-pci,id=r5,addr=5 -incoming file:%s",
                      args, path);
@@ -594,7 +584,7 @@ static void test_port_saved(void)
 
     command(from, EVENTS_ON | LED_ON);
     qtest_qmp_ok(from, "device_del", "{'id': 'r0'}");
-    save(from, path);
+    qtest_save(from, path);
     to = qtest_start(PORT_ARGS NATIVE " -device virtio-rng-pci,id=r0,bus=rp -incoming file:%s",
                      path);
     json_object_put(qtest_event(to, "RESUME"));

@@ -370,10 +370,7 @@ static void test_saved(void)
     head = add(&d, OUT, 3, SECTOR, 0);
     qvirtq_kick(&d.q);
     json_object_put(qtest_event(d.qt, "STOP"));
-    qtest_qmp_ok(d.qt, "migrate-set-capabilities",
-                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
-    qtest_qmp_ok(d.qt, "migrate", "{'uri': %s}", uri);
-    json_object_put(qtest_event_with(d.qt, "MIGRATION", "status", "completed"));
+    qtest_save(d.qt, file);
     qtest_quit(d.qt); /* it lets go of the image */
     d.qt = d.v.qt = qtest_start("-M pc -m 64 -blockdev file,node-name=n0,filename=%s"
                                 " -device virtio-blk-pci,drive=n0,addr=4,id=disk -incoming %s",

@@ -25,17 +25,6 @@ enum {
     CTRL_MAC_ADDR = 1u << 23,
 };
 
-typedef struct Way {
-    const char *name, *machine;
-    bool modern;
-} Way;
-
-static const Way ways[] = {
-    { "pc-modern", "pc", true },
-    { "pc-legacy", "pc", false },
-    { "q35-modern", "q35", true },
-};
-
 typedef struct Net {
     QTest *qt;
     QVirtio v;
@@ -105,7 +94,7 @@ static void expect_packet(const Net *n, const uint8_t *packet, uint32_t size)
 
 /* ---- the driver ---- */
 
-static void start(Net *n, const Way *way, uint32_t features, const char *more)
+static void start(Net *n, const QVirtioWay *way, uint32_t features, const char *more)
 {
     g_autofree char *path = socket_path();
 
@@ -229,7 +218,7 @@ static void test_flow(void)
     uint16_t heads[256];
     Net n;
 
-    start(&n, &ways[0], 0, "");
+    start(&n, &qvirtio_ways[0], 0, "");
     fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 32; i++) {
         packet[20] = (uint8_t)i;
@@ -257,7 +246,7 @@ static void test_merge(void)
     uint16_t heads[3];
     Net n;
 
-    start(&n, &ways[0], MRG_RXBUF, "");
+    start(&n, &qvirtio_ways[0], MRG_RXBUF, "");
     fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 3; i++) {
         heads[i] = qvirtq_add(&n.rx, page(&n, i), 1024, true);
@@ -297,7 +286,7 @@ static void test_too_large(void)
     uint16_t head;
     Net n;
 
-    start(&n, &ways[0], 0, "");
+    start(&n, &qvirtio_ways[0], 0, "");
     fill(packet, sizeof(packet), own_mac);
     head = qvirtq_add(&n.rx, page(&n, 0), 512, true);
     qvirtq_kick(&n.rx);
@@ -313,7 +302,7 @@ static void test_checksum(void)
     uint16_t head;
     Net n;
 
-    start(&n, &ways[0], CSUM, "");
+    start(&n, &qvirtio_ways[0], CSUM, "");
     memcpy(packet, own_mac, 6);
     for (unsigned i = 34; i < 64; i++) {
         packet[i] = (uint8_t)(0xf0 + i);
@@ -376,7 +365,7 @@ static void test_filter(void)
     const uint8_t on = 1, off = 0;
     Net n;
 
-    start(&n, &ways[0], CTRL_VQ | CTRL_RX | CTRL_RX_EXTRA | CTRL_MAC_ADDR, "");
+    start(&n, &qvirtio_ways[0], CTRL_VQ | CTRL_RX | CTRL_RX_EXTRA | CTRL_MAC_ADDR, "");
     expect_filter(&n, other, true); /* all, after a reset */
     g_assert_cmpuint(control(&n, 0, 0, &off, 1), ==, 0);
     expect_filter(&n, other, false);
@@ -427,7 +416,7 @@ static void test_vlan(void)
     uint16_t head;
     Net n;
 
-    start(&n, &ways[0], CTRL_VQ | CTRL_RX | CTRL_VLAN, "");
+    start(&n, &qvirtio_ways[0], CTRL_VQ | CTRL_RX | CTRL_VLAN, "");
     g_assert_cmpuint(control(&n, 0, 0, &off, 1), ==, 0);
     fill(packet, sizeof(packet), own_mac);
     fill(mark, sizeof(mark), own_mac);
@@ -458,7 +447,7 @@ static void test_link(void)
     uint16_t head;
     Net n;
 
-    start(&n, &ways[0], STATUS, ",host_mtu=9000");
+    start(&n, &qvirtio_ways[0], STATUS, ",host_mtu=9000");
     g_assert_cmpuint(qvirtio_config(&n.v, 10, 2), ==, 9000);
     fill(packet, sizeof(packet), own_mac);
     qvirtio_isr(&n.v);
@@ -541,7 +530,7 @@ static void test_broken(void)
 
     /* No room for a header, to receive and to send. */
     fill(packet, sizeof(packet), own_mac);
-    start(&n, &ways[0], 0, "");
+    start(&n, &qvirtio_ways[0], 0, "");
     qvirtq_add(&n.tx, page(&n, 0), 11, false);
     qvirtq_kick(&n.tx);
     expect_broken(&n);
@@ -579,7 +568,7 @@ static void test_broken(void)
 /* What the driver has set, and the buffers in its rings, come along. */
 static void test_saved(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     const uint8_t other[6] = { 2, 0, 0, 0, 0, 1 }, third[6] = { 2, 0, 0, 0, 0, 2 }, off = 0;
     const uint8_t table[14] = { 1, 0, 0, 0, 2, 0, 0, 0, 0, 1 };
     g_autofree char *file = NULL, *uri = NULL, *path = socket_path();
@@ -595,10 +584,7 @@ static void test_saved(gconstpointer data)
     g_assert_cmpuint(control(&n, 1, 1, third, 6), ==, 0);
     head = qvirtq_add(&n.rx, page(&n, 0), 1024, true);
     qvirtq_kick(&n.rx);
-    qtest_qmp_ok(n.qt, "migrate-set-capabilities",
-                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
-    qtest_qmp_ok(n.qt, "migrate", "{'uri': %s}", uri);
-    json_object_put(qtest_event_with(n.qt, "MIGRATION", "status", "completed"));
+    qtest_save(n.qt, file);
     close(n.fd);
     QTest *to = qtest_start(DEVICES " -incoming %s", way->machine, path, uri);
     qtest_wait_running(to);
@@ -622,13 +608,13 @@ static void test_saved(gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *name = g_strconcat("/virtio-net/packets/", ways[i].name, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(qvirtio_ways); i++) {
+        g_autofree char *name = g_strconcat("/virtio-net/packets/", qvirtio_ways[i].name, NULL);
 
-        g_autofree char *saved = g_strconcat("/virtio-net/saved/", ways[i].name, NULL);
+        g_autofree char *saved = g_strconcat("/virtio-net/saved/", qvirtio_ways[i].name, NULL);
 
-        g_test_add_data_func(name, &ways[i], test_packets);
-        g_test_add_data_func(saved, &ways[i], test_saved);
+        g_test_add_data_func(name, &qvirtio_ways[i], test_packets);
+        g_test_add_data_func(saved, &qvirtio_ways[i], test_saved);
     }
     g_test_add_func("/virtio-net/flow", test_flow);
     g_test_add_func("/virtio-net/merge", test_merge);

@@ -23,18 +23,6 @@ enum {
     PORT_NAME
 };
 
-typedef struct Way {
-    const char *name, *machine;
-    bool modern;
-} Way;
-
-static const Way ways[] = {
-    { "pc-modern", "pc", true },
-    { "pc-legacy", "pc", false },
-    { "q35-modern", "q35", true },
-    { "q35-legacy", "q35", false },
-};
-
 typedef struct Serial {
     QTest *qt;
     QVirtio v;
@@ -104,7 +92,7 @@ static void expect(Serial *s, uint32_t id, uint16_t event, uint16_t value, const
     qvirtq_kick(&s->control_rx);
 }
 
-static void start(Serial *s, const Way *way, const char *path)
+static void start(Serial *s, const QVirtioWay *way, const char *path)
 {
     *s = (Serial){ .qt = qtest_start(DEVICES, way->machine, path) };
     qvirtio_open(&s->v, s->qt, DEVFN, way->modern);
@@ -186,7 +174,7 @@ static void test_flow(void)
     uint16_t heads[8];
     Serial s;
 
-    start(&s, &ways[0], path);
+    start(&s, &qvirtio_ways[0], path);
     int fd = connect_to(path);
     expect(&s, 1, PORT_OPEN, 1, NULL);
     send_message(&s, 1, PORT_OPEN, 1);
@@ -271,7 +259,7 @@ static void test_single(void)
 
 static void test_saved(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     g_autofree char *path = socket_path("from"), *to_path = socket_path("to"), *file = NULL;
     g_autofree char *uri = NULL;
     char text[4];
@@ -286,10 +274,7 @@ static void test_saved(gconstpointer data)
     send_message(&s, 1, PORT_OPEN, 1);
     head = qvirtq_add(&s.rx, s.buffer, 4, true);
     qvirtq_kick(&s.rx);
-    qtest_qmp_ok(s.qt, "migrate-set-capabilities",
-                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
-    qtest_qmp_ok(s.qt, "migrate", "{'uri': %s}", uri);
-    json_object_put(qtest_event_with(s.qt, "MIGRATION", "status", "completed"));
+    qtest_save(s.qt, file);
     QTest *to = qtest_start(DEVICES " -incoming %s", way->machine, to_path, uri);
     qtest_wait_running(to);
     qtest_quit(s.qt);
@@ -333,10 +318,10 @@ static void test_refused(gconstpointer data)
 
 static void add_ways(const char *name, void (*fn)(gconstpointer way))
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *path = g_strdup_printf("/virtio-serial/%s/%s", name, ways[i].name);
+    for (unsigned i = 0; i < G_N_ELEMENTS(qvirtio_ways); i++) {
+        g_autofree char *path = g_strdup_printf("/virtio-serial/%s/%s", name, qvirtio_ways[i].name);
 
-        g_test_add_data_func(path, &ways[i], fn);
+        g_test_add_data_func(path, &qvirtio_ways[i], fn);
     }
 }
 

@@ -6,18 +6,6 @@
 
 #define DEVFN 0x20u /* slot 4 */
 
-typedef struct Way {
-    const char *name, *machine;
-    bool modern;
-} Way;
-
-static const Way ways[] = {
-    { "pc-modern", "pc", true },
-    { "pc-legacy", "pc", false },
-    { "q35-modern", "q35", true },
-    { "q35-legacy", "q35", false },
-};
-
 /* ---- what the function is ---- */
 
 typedef struct Identity {
@@ -104,7 +92,7 @@ static void test_refused(gconstpointer data)
 
 /* ---- random bytes ---- */
 
-static QTest *start(const Way *way, const char *more)
+static QTest *start(const QVirtioWay *way, const char *more)
 {
     return qtest_start("-M %s -m 64 -device virtio-rng-pci,addr=4%s", way->machine, more);
 }
@@ -124,7 +112,7 @@ static bool intx_raised(QVirtio *v)
 
 static void test_rng(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     QTest *qt = start(way, "");
     QVirtQueue q;
     QVirtio v;
@@ -152,7 +140,7 @@ static void test_rng(gconstpointer data)
 
 static void test_msix(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     QTest *qt = start(way, "");
     QVirtQueue q;
     QVirtio v;
@@ -177,7 +165,7 @@ static void test_msix(gconstpointer data)
 /* 16 bytes a second, and what is left of a second is kept by a reset of the device. */
 static void test_rate(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     QTest *qt = start(way, ",max-bytes=16,period=1000");
     QVirtQueue q;
     QVirtio v;
@@ -236,7 +224,7 @@ static void test_backends(void)
 /* Nothing is written while the machine stands, and nothing is lost by it. */
 static void test_stopped(void)
 {
-    QTest *qt = start(&ways[0], "");
+    QTest *qt = start(&qvirtio_ways[0], "");
     QVirtQueue q;
     QVirtio v;
 
@@ -267,7 +255,7 @@ static void test_stopped(void)
 /* Without MSI-X its interrupt comes to the I/O APIC, where the board has the pin of slot 4. */
 static void test_pin(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     unsigned line = g_str_equal(way->machine, "pc") ? 11 : 20; /* PIRQD#, routed; PIRQE# */
     QTest *qt = start(way, ",vectors=0");
     QVirtQueue q;
@@ -299,7 +287,7 @@ static void accept(QVirtio *v, unsigned half, uint32_t features)
 
 static void test_features(void)
 {
-    QTest *qt = start(&ways[0], ",event_idx=off");
+    QTest *qt = start(&qvirtio_ways[0], ",event_idx=off");
     QVirtio v;
 
     qvirtio_open(&v, qt, DEVFN, true);
@@ -326,7 +314,7 @@ static void test_features(void)
 
 static void test_registers(void)
 {
-    QTest *qt = start(&ways[0], "");
+    QTest *qt = start(&qvirtio_ways[0], "");
     QVirtio v;
 
     qvirtio_open(&v, qt, DEVFN, true);
@@ -354,7 +342,7 @@ static void test_registers(void)
 /* The capability by which firmware without BARs reaches the registers. */
 static void test_access(void)
 {
-    QTest *qt = start(&ways[0], "");
+    QTest *qt = start(&qvirtio_ways[0], "");
     QVirtio v;
 
     qvirtio_open(&v, qt, DEVFN, true);
@@ -386,7 +374,7 @@ static void test_access(void)
 /* A driver that breaks the ring is told so, and can begin again. */
 static void test_needs_reset(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     QTest *qt = start(way, "");
     QVirtQueue q;
     QVirtio v;
@@ -416,7 +404,7 @@ static void test_needs_reset(gconstpointer data)
 
 static void test_queue_reset(void)
 {
-    QTest *qt = start(&ways[2], ",max-bytes=8,period=1000");
+    QTest *qt = start(&qvirtio_ways[2], ",max-bytes=8,period=1000");
     QVirtQueue q;
     QVirtio v;
 
@@ -443,20 +431,10 @@ static void test_queue_reset(void)
 
 /* ---- saved and loaded ---- */
 
-static void save(QTest *qt, const char *path)
-{
-    g_autofree char *uri = g_strdup_printf("file:%s", path);
-
-    qtest_qmp_ok(qt, "migrate-set-capabilities",
-                 "{'capabilities': [{'capability': 'events', 'state': true}]}");
-    qtest_qmp_ok(qt, "migrate", "{'uri': %s}", uri);
-    json_object_put(qtest_event_with(qt, "MIGRATION", "status", "completed"));
-}
-
 /* With a buffer that waits for the next period, in a ring that has been around. */
 static void test_saved(gconstpointer data)
 {
-    const Way *way = data;
+    const QVirtioWay *way = data;
     QTest *from = start(way, ",max-bytes=16,period=1000"), *to;
     g_autofree char *path = qtest_temp_path(from, "machine");
     uint16_t head = 0;
@@ -477,7 +455,7 @@ static void test_saved(gconstpointer data)
     head = qvirtq_add(&q, buffer, 64, true);
     qvirtq_kick(&q);
     qvirtio_mask(&v, 1, true);
-    save(from, path);
+    qtest_save(from, path);
     to = qtest_start("-M %s -m 64 -device virtio-rng-pci,addr=4,max-bytes=16,period=1000"
                      " -incoming file:%s",
                      way->machine, path);
@@ -498,10 +476,10 @@ static void test_saved(gconstpointer data)
 
 static void add_ways(const char *name, void (*fn)(gconstpointer way))
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *path = g_strdup_printf("/virtio/%s/%s", name, ways[i].name);
+    for (unsigned i = 0; i < G_N_ELEMENTS(qvirtio_ways); i++) {
+        g_autofree char *path = g_strdup_printf("/virtio/%s/%s", name, qvirtio_ways[i].name);
 
-        g_test_add_data_func(path, &ways[i], fn);
+        g_test_add_data_func(path, &qvirtio_ways[i], fn);
     }
 }
 

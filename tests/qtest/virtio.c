@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/qtest/virtio.h"
 
+const QVirtioWay qvirtio_ways[4] = {
+    { "pc-modern", "pc", true },
+    { "pc-legacy", "pc", false },
+    { "q35-modern", "q35", true },
+    { "q35-legacy", "q35", false },
+};
+
 #define MEMORY_BARS 0xe0000000u
 #define IO_BARS     0xc000u
 #define SLOT_SPACE  0x100000u

@@ -10,6 +10,13 @@
 
 #define QVIRTIO_RAM 0x200000u /* from there on rings and buffers are laid out */
 
+/* A machine, and by which interface its function is driven. */
+typedef struct QVirtioWay {
+    const char *name, *machine;
+    bool modern;
+} QVirtioWay;
+extern const QVirtioWay qvirtio_ways[4];
+
 enum {
     QVIRTIO_DRIVER_OK = 4,
     QVIRTIO_FEATURES_OK = 8,

@@ -447,7 +447,7 @@ int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
-    dir = g_dir_make_tmp("block-XXXXXX", NULL);
+    dir = g_dir_make_tmp(NULL, NULL);
     g_test_add_func("/block/options", test_options);
     g_test_add_func("/block/references", test_references);
     g_test_add_func("/block/read-only", test_read_only);

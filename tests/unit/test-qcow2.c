@@ -276,7 +276,7 @@ int main(int argc, char *argv[])
         return 0;
     }
     main_loop_init();
-    dir = g_dir_make_tmp("qcow2-XXXXXX", NULL);
+    dir = g_dir_make_tmp(NULL, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(geometries); i++) {
         g_autofree char *name = g_strdup_printf("/qcow2/random/%s", geometries[i].name);
 
