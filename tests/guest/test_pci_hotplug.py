@@ -3,6 +3,7 @@
 """PCI devices come and go while Debian's kernel runs: test_pci_hotplug.py BUILD-DIR MACHINE. $ROUNDS (3): how often."""
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -129,6 +130,28 @@ def never_answers():
         bound(guest)
 
 
+def disk_and_card():
+    """A disk that is being read, and a network card that is up."""
+    bus = "pci.0" if MACHINE == "pc" else "rp2"
+    with tempfile.NamedTemporaryFile() as image:
+        image.truncate(512 << 20)
+        with machine("-drive", f"if=none,id=d0,file={image.name},format=raw", "-netdev", "user,id=n0",
+                     *(PORTS if MACHINE == "q35" else ()),
+                     modules=MODULES[:5] + ("virtio_blk", "failover", "net_failover", "virtio_net")) as guest:
+            for _ in range(ROUNDS):
+                guest.qmp.command("device_add", driver="virtio-blk-pci", id="r0", bus=bus, drive="d0")
+                wait(guest, "[ -b /dev/vda ]")
+                guest.run("(while dd if=/dev/vda of=/dev/null bs=64k iflag=direct; do :; done) 2>/dev/null >&2 &")
+                wait(guest, "[ $(awk '{ print $1 }' /sys/block/vda/stat) -gt 100 ]")
+                unplug(guest)
+                guest.run("wait; [ ! -e /dev/vda ]")
+                guest.qmp.command("device_add", driver="virtio-net-pci", id="r0", bus=bus)
+                wait(guest, "[ -e /sys/class/net/eth0 ]")
+                guest.run("ifconfig eth0 up")
+                unplug(guest)
+                guest.run("[ ! -e /sys/class/net/eth0 ]")
+
+
 PORTS = ("-device", "pcie-root-port,id=rp1,chassis=1,slot=1,addr=3,multifunction=on",
          "-device", "pcie-root-port,id=rp2,chassis=2,slot=2,addr=3.1")
 NATIVE = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
@@ -166,7 +189,9 @@ def ports_native():
 
 
 TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIOS found", ports_by_firmware),
-                 ("root ports, native", ports_native)],
-         "pc": [("root bus", root_bus), ("bridges", bridge), ("a guest that never answers", never_answers)]}
+                 ("root ports, native", ports_native),
+                 ("a disk and a network card", disk_and_card)],
+         "pc": [("root bus", root_bus), ("bridges", bridge), ("a guest that never answers", never_answers),
+                ("a disk and a network card", disk_and_card)]}
 
 tap.run(TESTS[MACHINE])

@@ -138,6 +138,20 @@ def drives():
             says(m, "info blockstats", r"d0: rd_bytes=0 wr_bytes=0 rd_operations=0 .*\nd1: rd_bytes=0 ")
 
 
+def joined():
+    """Two machines, the ends of one network."""
+    with tempfile.TemporaryDirectory() as folder:
+        def end(more):
+            return machine.Machine(extra=("-netdev", f"stream,id=n0,addr.type=unix,addr.path={folder}/net{more}",
+                                          "-device", "virtio-net-pci,netdev=n0,id=c0"))
+        with end(",server=on") as here, end("") as there:
+            here.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "n0"})
+            for m in here, there:
+                says(m, "info network", r"c0: .*\n \\ n0: .*")
+            there.qmp.command("quit")
+            here.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "n0"})
+
+
 def help_for_each():
     with machine.Machine() as m:
         lines = hmp(m, "help").splitlines()
@@ -506,5 +520,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, networks, balloon, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, networks, joined, balloon, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

@@ -3,6 +3,7 @@
 """Files that guest memory is in: who may read them, what becomes of the data when the backend or the
 program goes, and what a full file system says. And a start that fails leaves nothing behind."""
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -223,6 +224,23 @@ def no_space():
         tap.equal((status, "file system" in text and "full" in text and "Bad address" not in text), (1, True), text)
 
 
+def image_locked():
+    """A disk's image is kept from Debian's qemu-img while the machine runs."""
+    if not shutil.which("qemu-img"):
+        raise tap.Skip("qemu-img is not there (package qemu-utils)")
+    with tempfile.TemporaryDirectory() as folder:
+        def resize():
+            result = subprocess.run(["qemu-img", "resize", "-f", "raw", f"{folder}/image", "+1M"], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=vm.LONG, check=False)
+            return result.returncode, "lock" in result.stdout.decode()
+        with open(f"{folder}/image", "wb") as file:
+            file.truncate(MIB)
+        with machine.Machine(extra=["-drive", f"if=none,id=d0,file={folder}/image,format=raw",
+                                    "-device", "virtio-blk-pci,drive=d0"]):
+            tap.equal(resize(), (1, True))
+        tap.equal((resize(), os.stat(f"{folder}/image").st_size), ((0, False), 2 * MIB))
+
+
 def no_space_for_tables():
     status, text = in_small_file_system("size=4k", "sh", "-c", "\"$@\"; s=$?; ls /mnt; exit $s", "sh",
                                         machine.PROGRAM, *BASE, "-machine", "dump-acpi=/mnt/new")
@@ -240,4 +258,5 @@ tap.run([("guest memory is nobody else's to read", modes),
            for name, args in MAKERS.items()],
          ("a failed start keeps what was there", failed_start_keeps),
          ("a failed command removes what it made", failed_command),
+         ("a disk's image is locked", image_locked),
          ("a full file system", no_space), ("a full file system, and tables", no_space_for_tables)])
