@@ -27,6 +27,11 @@ struct BlockDriver {
     int64_t (*length)(BlockNode *node); /* or a negative errno value */
     int (*truncate)(BlockNode *node, uint64_t size);
     int64_t (*allocated)(BlockNode *node);
+    /* Another program may have changed what is below: read it again (block/activate.h). Nothing of
+     * the node changes on failure. NULL: the driver knows nothing of the contents. */
+    bool (*activate)(BlockNode *node, GError **errp);
+    /* Another program may read it from now on: leave it as that finds it best. NULL: it is so. */
+    int (*inactivate)(BlockNode *node);
 };
 
 /* Known from now on; before main(). */

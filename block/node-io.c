@@ -14,6 +14,12 @@ static bool in_range(uint64_t offset, uint64_t bytes)
     return offset <= BLOCK_MAX_SIZE && bytes <= BLOCK_MAX_SIZE - offset;
 }
 
+static bool may_write(const BlockNode *node, int *err)
+{
+    *err = node->read_only ? EROFS : block_node_is_active() ? 0 : EPERM;
+    return !*err;
+}
+
 int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
     uint64_t bytes = iov_size(iov, iovcnt);
@@ -27,9 +33,10 @@ int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
 int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
     uint64_t bytes = iov_size(iov, iovcnt);
+    int err;
 
-    if (node->read_only) {
-        return EROFS;
+    if (!may_write(node, &err)) {
+        return err;
     }
     if (!in_range(offset, bytes)) {
         return EINVAL;
@@ -61,14 +68,15 @@ static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes)
 
 int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
-    int err = ENOTSUP;
+    int err;
 
-    if (node->read_only) {
-        return EROFS;
+    if (!may_write(node, &err)) {
+        return err;
     }
     if (!in_range(offset, bytes)) {
         return EINVAL;
     }
+    err = ENOTSUP;
     if (node->driver->write_zeroes && bytes) {
         err = node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap);
     }
@@ -77,10 +85,10 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
 
 int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
 {
-    int err = 0;
+    int err;
 
-    if (node->read_only) {
-        return EROFS;
+    if (!may_write(node, &err)) {
+        return err;
     }
     if (!in_range(offset, bytes)) {
         return EINVAL;
@@ -126,8 +134,10 @@ int64_t block_node_length(BlockNode *node)
 
 int block_node_truncate(BlockNode *node, uint64_t size)
 {
-    if (node->read_only) {
-        return EROFS;
+    int err;
+
+    if (!may_write(node, &err)) {
+        return err;
     }
     if (size > BLOCK_MAX_SIZE) {
         return EFBIG;

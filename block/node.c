@@ -11,7 +11,8 @@
 #define DEPTH_MAX     64 /* nodes on top of each other, made by one option */
 
 static GPtrArray *drivers; /* of BlockDriver; complete before main() */
-static GPtrArray *nodes;   /* of BlockNode, in the order of their making */
+static GPtrArray *nodes;   /* of BlockNode, in the order of their making: those below come first */
+static bool inactive;
 
 void block_driver_register(const BlockDriver *driver)
 {
@@ -59,6 +60,13 @@ BlockNode *block_node_find(const char *name, GError **errp)
 void block_node_foreach(void (*fn)(BlockNode *node, void *opaque), void *opaque)
 {
     for (unsigned i = 0; nodes && i < nodes->len; i++) {
+        fn(nodes->pdata[i], opaque);
+    }
+}
+
+void block_node_foreach_down(void (*fn)(BlockNode *node, void *opaque), void *opaque)
+{
+    for (unsigned i = nodes ? nodes->len : 0; i-- > 0;) {
         fn(nodes->pdata[i], opaque);
     }
 }
@@ -132,8 +140,27 @@ static bool set_perms(BlockNode *node, GError **errp)
         uses |= edge->uses;
         shares &= edge->shares;
     }
+    if (inactive) {
+        uses &= BLOCK_PERM_READ;
+        shares = BLOCK_PERM_ALL;
+    }
     return (node->driver->set_perms ? node->driver->set_perms : pass_perms)(node, uses, shares,
                                                                             errp);
+}
+
+bool block_node_update_perms(BlockNode *node, GError **errp)
+{
+    return set_perms(node, errp);
+}
+
+bool block_node_is_active(void)
+{
+    return !inactive;
+}
+
+void block_node_set_active(bool active)
+{
+    inactive = !active;
 }
 
 bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp)

@@ -73,6 +73,8 @@ BlockNode *block_node_find(const char *name, GError **errp);
 const char *block_node_plain_file(const BlockNode *node);
 /* Call @fn for each, in the order of their making. */
 void block_node_foreach(void (*fn)(BlockNode *node, void *opaque), void *opaque);
+/* The other way around: those above come before those below. */
+void block_node_foreach_down(void (*fn)(BlockNode *node, void *opaque), void *opaque);
 
 /* ---- edges ---- */
 
@@ -89,11 +91,20 @@ bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object 
 /* For drivers' set_perms: @edge has these uses from now on, or an error. */
 bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp);
 
+/* ---- for block/activate.c ---- */
+
+/* May nodes be written? If not, files are only read, and kept from nobody. Changes when there are
+ * no requests. */
+bool block_node_is_active(void);
+/* Follow it with block_node_update_perms() of each node. */
+void block_node_set_active(bool active);
+bool block_node_update_perms(BlockNode *node, GError **errp);
+
 /* ---- requests: threads of the pool, or nobody else uses the node; they wait ---- */
 
 /* 0 or a positive errno value. [@offset, @offset + bytes of @iov) may be anywhere below
  * BLOCK_MAX_SIZE: zeros are read beyond the end, and a write there makes the node longer, or fails.
- */
+ * Nothing is written to nodes that are not active: EPERM. */
 int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
 int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
 /* @unmap: the place may go back to the host, if the node's options let it. */

@@ -224,27 +224,30 @@ static bool open_backing(Qcow2 *s, const Header *h, GError **errp)
     return ok;
 }
 
-static bool qcow2_open(BlockNode *node, GError **errp)
+static Qcow2 *state_new(BlockNode *node)
 {
-    g_autofree uint8_t *bytes = g_malloc0(MAX_HEADER);
-    Header h = { .bytes = bytes };
-    Qcow2 *s = node->state = g_new0(Qcow2, 1);
-    bool ok;
-    int err;
+    Qcow2 *s = g_new0(Qcow2, 1);
 
     s->node = node;
     g_rw_lock_init(&s->lock);
     g_mutex_init(&s->cache_mutex);
     s->free_hint = 1;
-    if (!block_node_open_below(node, &node->file, node->options->u.qcow2->file, "file", errp)) {
-        return false;
-    }
-    err = block_node_pread(node->file.node, 0, bytes, MAX_HEADER);
+    return s;
+}
+
+/* What is in the file below; and, if it is not there yet, the backing file that it names. */
+static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
+{
+    g_autofree uint8_t *bytes = g_malloc0(MAX_HEADER);
+    Header h = { .bytes = bytes };
+    int err = block_node_pread(s->node->file.node, 0, bytes, MAX_HEADER);
+    bool ok;
+
     if (err) {
-        error_set_errno(errp, err, "%s: its header cannot be read", node->filename);
+        error_set_errno(errp, err, "%s: its header cannot be read", s->node->filename);
         return false;
     }
-    ok = read_header(s, &h, errp) && open_backing(s, &h, errp);
+    ok = read_header(s, &h, errp) && (!with_backing || open_backing(s, &h, errp));
     g_free(h.backing);
     g_free(h.backing_format);
     if (!ok) {
@@ -256,10 +259,16 @@ static bool qcow2_open(BlockNode *node, GError **errp)
     return s->table != NULL;
 }
 
-static void qcow2_close(BlockNode *node)
+static bool qcow2_open(BlockNode *node, GError **errp)
 {
-    Qcow2 *s = node->state;
+    Qcow2 *s = node->state = state_new(node);
 
+    return block_node_open_below(node, &node->file, node->options->u.qcow2->file, "file", errp) &&
+           load_image(s, true, errp);
+}
+
+static void state_free(Qcow2 *s)
+{
     for (unsigned i = 0; i < QCOW2_SLOTS; i++) {
         g_free(s->slots[i].data);
     }
@@ -268,6 +277,21 @@ static void qcow2_close(BlockNode *node)
     g_mutex_clear(&s->cache_mutex);
     g_rw_lock_clear(&s->lock);
     g_free(s);
+}
+
+static void qcow2_close(BlockNode *node)
+{
+    state_free(node->state);
+}
+
+static bool qcow2_activate(BlockNode *node, GError **errp)
+{
+    Qcow2 *fresh = state_new(node);
+    bool ok = load_image(fresh, false, errp);
+
+    state_free(ok ? node->state : fresh);
+    node->state = ok ? fresh : node->state;
+    return ok;
 }
 
 /* The file is its own, as soon as somebody uses it. Nobody may write to the backing file. */
@@ -616,6 +640,7 @@ static const BlockDriver qcow2_driver = {
     .id = BLOCKDEV_DRIVER_QCOW2,
     .open = qcow2_open,
     .close = qcow2_close,
+    .activate = qcow2_activate,
     .set_perms = qcow2_set_perms,
     .read = qcow2_read,
     .write = qcow2_write,

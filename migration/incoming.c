@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "block/activate.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "migration/migration.h"
@@ -40,6 +41,18 @@ static void give_up(void)
     main_loop_quit();
 }
 
+/* Without them it stands, and `cont` tries again. */
+static bool take_images(void)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!block_activate(&err)) {
+        error_report("-incoming %s: the machine came, and cannot run: %s", coming.uri,
+                     err->message);
+    }
+    return !err;
+}
+
 static void incoming_ended(void *opaque)
 {
     g_thread_join(coming.thread);
@@ -52,8 +65,12 @@ static void incoming_ended(void *opaque)
     const RunRecord run = coming.machine.run;
     read_machine_clear(&coming.machine);
     runstate_set(RUN_STATE_PAUSED);
+    bool starts = coming.autostart && run.running;
+    if (starts || !migration_late_block_activate) {
+        starts &= take_images();
+    }
     migration_set_status(MIGRATION_STATUS_COMPLETED);
-    if (coming.autostart && run.running) {
+    if (starts) {
         runstate_start();
     }
     if (run.shutdown != SHUTDOWN_CAUSE_NONE) {

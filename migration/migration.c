@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "block/activate.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "migration/config.h"
@@ -22,7 +23,7 @@ MigrationParams migration_params = {
     .cpu_throttle_increment = 10,
     .max_cpu_throttle = 99,
 };
-bool migration_events, migration_auto_converge;
+bool migration_events, migration_auto_converge, migration_late_block_activate;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -78,9 +79,15 @@ void migration_params_changed(void)
 
 /* ---- the end ---- */
 
+/* The other end may have taken the images, and failed to say so. */
 static void let_run_again(void)
 {
-    if (going.resume) {
+    g_autoptr(GError) err = NULL;
+
+    if (!block_activate(&err)) {
+        error_report("the migration failed, and the machine cannot go on here: %s", err->message);
+        runstate_set(RUN_STATE_POSTMIGRATE);
+    } else if (going.resume) {
         runstate_start();
     } else if (runstate_get() == RUN_STATE_FINISH_MIGRATE) {
         runstate_set(going.before);
@@ -160,7 +167,7 @@ static void freeze(void *opaque)
         runstate_finish_reset(); /* what vCPUs asked for on their way */
         runstate_set(RUN_STATE_FINISH_MIGRATE);
     }
-    if (!going.cancelled && check_unchanged(&going.err)) {
+    if (!going.cancelled && check_unchanged(&going.err) && block_inactivate(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(),
                                  .running = going.resume,
                                  .shutdown = runstate_hold() };

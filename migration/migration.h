@@ -27,6 +27,8 @@ void migration_params_changed(void);
 extern bool migration_events;
 /* Slow a guest down that changes its memory faster than it goes. */
 extern bool migration_auto_converge;
+/* A machine that comes and is not to run at once takes its images when it is let run. */
+extern bool migration_late_block_activate;
 
 /* Begin to write the machine to @uri (migration/channel.h). Returns when it is under way; how it
  * goes on tell events and migration_info(). Main thread. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about the run state (qapi/run-state.json). */
+#include "block/activate.h"
 #include "hw/core/runstate.h"
 #include "migration/incoming.h"
 #include "monitor/commands-dump.h"
@@ -56,9 +57,12 @@ bool qmp_cont(GError **errp)
     }
     if (state == RUN_STATE_INMIGRATE) {
         incoming_set_autostart(true); /* when it is there */
-    } else {
-        runstate_start();
+        return true;
     }
+    if (!block_activate(errp)) {
+        return false;
+    }
+    runstate_start();
     return true;
 }
 

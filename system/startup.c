@@ -9,6 +9,7 @@
 #include "accel/choose.h"
 #include "accel/memory-failure.h"
 #include "backends/host-memory-backend.h"
+#include "block/activate.h"
 #include "block/backend.h"
 #include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
@@ -319,6 +320,9 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     signal(SIGPIPE, SIG_IGN);
     main_loop_init();
     memory_init();
+    if (startup->incoming) {
+        block_begin_inactive();
+    }
     if (!make_parts(startup, errp) || (!startup->preconfig && !make_board(startup, errp))) {
         return false;
     }

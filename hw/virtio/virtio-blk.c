@@ -349,8 +349,12 @@ static void resized(void *opaque)
 {
     VirtioBlk *s = opaque;
 
+    uint64_t before = s->sectors;
+
     s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
-    virtio_config_changed(&s->parent);
+    if (s->sectors != before) {
+        virtio_config_changed(&s->parent);
+    }
 }
 
 /* ---- life ---- */

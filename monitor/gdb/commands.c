@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "accel/vcpu.h"
+#include "block/activate.h"
 #include "hw/core/runstate.h"
 #include "hw/i386/debug.h"
 #include "monitor/gdb/registers.h"
@@ -273,7 +274,9 @@ DEFINE_RESUME(on_step_signal, 'S')
 static bool on_detach(GdbSession *g, const char *args, gsize left, GString *reply)
 {
     gdb_release(g);
-    runstate_start();
+    if (block_activate(NULL)) {
+        runstate_start();
+    }
     return answer(reply, OK);
 }
 

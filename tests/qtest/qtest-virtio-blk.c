@@ -3,14 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/qtest/virtio.h"
+#include "tests/qtest/disk.h"
 
-#define DEVFN   0x20u /* slot 4 */
-#define SECTORS 128u
-#define SECTOR  512u
-
-enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
-enum { OK, IOERR, UNSUPP };
 enum {
     F_SEG_MAX = 2,
     F_RO = 5,
@@ -35,36 +29,6 @@ static const Way ways[] = {
     { "q35-modern", "q35", "virtio-blk-pci-non-transitional", true },
 };
 
-typedef struct Disk {
-    QTest *qt;
-    QVirtio v;
-    QVirtQueue q;
-    uint64_t out, in;
-    char *path; /* of the image */
-} Disk;
-
-static char *make_image(const char *name)
-{
-    g_autofree char *data = g_malloc(SECTORS * SECTOR);
-    char *path = g_strdup_printf("%s/virtio-blk-%d-%s", g_get_tmp_dir(), getpid(), name);
-
-    for (unsigned i = 0; i < SECTORS; i++) {
-        memset(data + i * SECTOR, (int)i + 1, SECTOR);
-    }
-    g_assert_true(g_file_set_contents(path, data, SECTORS * SECTOR, NULL));
-    return path;
-}
-
-static void drive(Disk *d, uint64_t features)
-{
-    qvirtio_open(&d->v, d->qt, DEVFN, d->v.modern);
-    qvirtio_start(&d->v, features & (qvirtio_offered(&d->v) | QVIRTIO_VERSION_1));
-    qvirtio_queue(&d->v, &d->q, 0);
-    qvirtio_driver_ok(&d->v);
-    d->out = qvirtio_alloc(&d->v, 64 * SECTOR);
-    d->in = qvirtio_alloc(&d->v, 64 * SECTOR);
-}
-
 /* @path is of the image, taken. @drive_options begins with a comma, or is empty; so is the other.
  */
 static void start(Disk *d, const Way *way, char *path, const char *drive_options,
@@ -75,7 +39,7 @@ static void start(Disk *d, const Way *way, char *path, const char *drive_options
                         " -device %s,drive=d0,addr=4,id=disk%s",
                         way->machine, path, drive_options, way->device, device_options);
     d->v.modern = way->modern;
-    drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH) | BIT(F_DISCARD) | BIT(F_ZEROES));
+    disk_drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH) | BIT(F_DISCARD) | BIT(F_ZEROES));
 }
 
 static void quit(Disk *d)
@@ -83,39 +47,6 @@ static void quit(Disk *d)
     qtest_quit(d->qt);
     unlink(d->path);
     g_free(d->path);
-}
-
-/* A request whose data are at d->out + 16, or come to d->in; @out_len and @in_len are bytes of
- * data.
- */
-static uint16_t add(Disk *d, uint32_t type, uint64_t sector, uint32_t out_len, uint32_t in_len)
-{
-    qtest_writel(d->qt, d->out, type);
-    qtest_writel(d->qt, d->out + 4, 0);
-    qtest_writeq(d->qt, d->out + 8, sector);
-    qtest_writeb(d->qt, d->in + in_len, 0xee);
-    return qvirtq_add_pair(&d->q, d->out, 16 + out_len, d->in, in_len + 1);
-}
-
-static uint8_t request(Disk *d, uint32_t type, uint64_t sector, uint32_t out_len, uint32_t in_len)
-{
-    uint16_t head = add(d, type, sector, out_len, in_len);
-    uint32_t len;
-    uint8_t status;
-
-    qvirtq_kick(&d->q);
-    len = qvirtq_wait(&d->q, head);
-    status = qtest_readb(d->qt, d->in + in_len);
-    g_assert_cmpuint(len, ==, status == OK ? in_len + 1 : 1);
-    return status;
-}
-
-static uint8_t range(Disk *d, uint32_t type, uint64_t sector, uint32_t sectors, uint32_t flags)
-{
-    qtest_writeq(d->qt, d->out + 16, sector);
-    qtest_writel(d->qt, d->out + 24, sectors);
-    qtest_writel(d->qt, d->out + 28, flags);
-    return request(d, type, 0, 16, 0);
 }
 
 static uint8_t byte_of_image(const Disk *d, size_t at)
@@ -137,25 +68,25 @@ static void test_requests(gconstpointer data)
     char id[20];
     Disk d;
 
-    start(&d, way, make_image(way->name), ",format=raw,discard=unmap", ",serial=s-1");
+    start(&d, way, disk_make_image(way->name), ",format=raw,discard=unmap", ",serial=s-1");
     g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, SECTORS);
     g_assert_cmpuint(qvirtio_config(&d.v, 12, 4), ==, 254); /* seg_max */
     g_assert_cmpuint(qvirtio_config(&d.v, 20, 4), ==, SECTOR);
-    g_assert_cmpuint(request(&d, IN, 5, 0, 3 * SECTOR), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 5, 0, 3 * SECTOR), ==, OK);
     g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 6);
     g_assert_cmpuint(qtest_readb(d.qt, d.in + 3 * SECTOR - 1), ==, 8);
     qtest_memset(d.qt, d.out + 16, 0xab, 2 * SECTOR);
-    g_assert_cmpuint(request(&d, OUT, SECTORS - 2, 2 * SECTOR, 0), ==, OK);
-    g_assert_cmpuint(request(&d, FLUSH, 0, 0, 0), ==, OK);
+    g_assert_cmpuint(disk_request(&d, OUT, SECTORS - 2, 2 * SECTOR, 0), ==, OK);
+    g_assert_cmpuint(disk_request(&d, FLUSH, 0, 0, 0), ==, OK);
     g_assert_cmpuint(byte_of_image(&d, (SECTORS - 2) * SECTOR), ==, 0xab);
     g_assert_cmpuint(byte_of_image(&d, SECTORS * SECTOR - 1), ==, 0xab);
     g_assert_cmpuint(byte_of_image(&d, (SECTORS - 2) * SECTOR - 1), ==, SECTORS - 2);
-    g_assert_cmpuint(request(&d, GET_ID, 0, 0, 20), ==, OK);
+    g_assert_cmpuint(disk_request(&d, GET_ID, 0, 0, 20), ==, OK);
     qtest_memread(d.qt, d.in, id, sizeof(id));
     g_assert_cmpmem(id, 20, "s-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
-    g_assert_cmpuint(range(&d, DISCARD, 16, 16, 0), ==, OK);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 48, 3, 0), ==, OK);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 64, 16, 1), ==, OK);
+    g_assert_cmpuint(disk_range(&d, DISCARD, 16, 16, 0), ==, OK);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 48, 3, 0), ==, OK);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 64, 16, 1), ==, OK);
     for (unsigned i = 0; i < SECTORS - 2; i++) {
         bool zero = (i >= 16 && i < 32) || (i >= 48 && i < 51) || (i >= 64 && i < 80);
 
@@ -179,24 +110,24 @@ static void test_senseless(void)
 {
     Disk d;
 
-    start(&d, &ways[0], make_image("senseless"), ",format=raw", ",discard=off");
+    start(&d, &ways[0], disk_make_image("senseless"), ",format=raw", ",discard=off");
     g_assert_false(qvirtio_offered(&d.v) & BIT(F_DISCARD));
-    g_assert_cmpuint(request(&d, IN, SECTORS, 0, SECTOR), ==, IOERR);
-    g_assert_cmpuint(request(&d, IN, SECTORS - 1, 0, 2 * SECTOR), ==, IOERR);
-    g_assert_cmpuint(request(&d, IN, UINT64_MAX, 0, SECTOR), ==, IOERR);
-    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR + 1), ==, IOERR);
-    g_assert_cmpuint(request(&d, OUT, SECTORS, SECTOR, 0), ==, IOERR);
-    g_assert_cmpuint(request(&d, OUT, UINT64_MAX / SECTOR, SECTOR, 0), ==, IOERR);
-    g_assert_cmpuint(request(&d, OUT, 0, SECTOR - 1, 0), ==, IOERR);
-    g_assert_cmpuint(request(&d, 99, 0, 0, 0), ==, UNSUPP);
-    g_assert_cmpuint(request(&d, 2, 0, 0, 0), ==, UNSUPP); /* SCSI */
-    g_assert_cmpuint(range(&d, DISCARD, 0, 1, 0), ==, UNSUPP);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, SECTORS + 1, 0), ==, IOERR);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, UINT64_MAX, 1, 0), ==, IOERR);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, UINT32_MAX, 0), ==, IOERR);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, 1, 2), ==, UNSUPP);
-    g_assert_cmpuint(request(&d, WRITE_ZEROES, 0, 15, 0), ==, IOERR);
-    g_assert_cmpuint(request(&d, WRITE_ZEROES, 0, 32, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, SECTORS, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, SECTORS - 1, 0, 2 * SECTOR), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, UINT64_MAX, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, 0, 0, SECTOR + 1), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, OUT, SECTORS, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, OUT, UINT64_MAX / SECTOR, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, OUT, 0, SECTOR - 1, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, 99, 0, 0, 0), ==, UNSUPP);
+    g_assert_cmpuint(disk_request(&d, 2, 0, 0, 0), ==, UNSUPP); /* SCSI */
+    g_assert_cmpuint(disk_range(&d, DISCARD, 0, 1, 0), ==, UNSUPP);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 0, SECTORS + 1, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, UINT64_MAX, 1, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 0, UINT32_MAX, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 0, 1, 2), ==, UNSUPP);
+    g_assert_cmpuint(disk_request(&d, WRITE_ZEROES, 0, 15, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, WRITE_ZEROES, 0, 32, 0), ==, IOERR);
     for (unsigned i = 0; i < SECTORS; i++) {
         g_assert_cmpuint(byte_of_image(&d, i * SECTOR), ==, i + 1);
     }
@@ -204,8 +135,8 @@ static void test_senseless(void)
     qvirtq_add(&d.q, d.out, 16, false);
     qvirtq_kick(&d.q);
     g_assert_cmpuint(qvirtio_status(&d.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
-    drive(&d, QVIRTIO_VERSION_1);
-    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR), ==, OK);
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(disk_request(&d, IN, 0, 0, SECTOR), ==, OK);
     /* No header. */
     qvirtq_add_pair(&d.q, d.out, 15, d.in, 1);
     qvirtq_kick(&d.q);
@@ -217,12 +148,12 @@ static void test_read_only(void)
 {
     Disk d;
 
-    start(&d, &ways[0], make_image("read-only"), ",format=raw,readonly=on", "");
+    start(&d, &ways[0], disk_make_image("read-only"), ",format=raw,readonly=on", "");
     g_assert_true(qvirtio_offered(&d.v) & BIT(F_RO));
-    g_assert_cmpuint(request(&d, IN, 0, 0, SECTOR), ==, OK);
-    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
-    g_assert_cmpuint(range(&d, WRITE_ZEROES, 0, 1, 0), ==, IOERR);
-    g_assert_cmpuint(range(&d, DISCARD, 0, 1, 0), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, 0, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(disk_request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 0, 1, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, DISCARD, 0, 1, 0), ==, IOERR);
     g_assert_cmpuint(byte_of_image(&d, 0), ==, 1);
     quit(&d);
 }
@@ -231,7 +162,7 @@ static void test_properties(void)
 {
     Disk d;
 
-    start(&d, &ways[0], make_image("properties"), ",format=raw",
+    start(&d, &ways[0], disk_make_image("properties"), ",format=raw",
           ",num-queues=3,queue-size=64,logical_block_size=4096,physical_block_size=16384,"
           "min_io_size=8192,opt_io_size=65536,write-cache=off");
     g_assert_true(qvirtio_offered(&d.v) & BIT(F_MQ));
@@ -245,9 +176,9 @@ static void test_properties(void)
     g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 0); /* write cache */
     qvirtio_set_config(&d.v, 32, 1, 1);
     g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 1);
-    g_assert_cmpuint(request(&d, IN, 1, 0, 4096), ==, IOERR); /* not at a whole block */
-    g_assert_cmpuint(request(&d, IN, 8, 0, SECTOR), ==, IOERR);
-    g_assert_cmpuint(request(&d, IN, 8, 0, 4096), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 1, 0, 4096), ==, IOERR); /* not at a whole block */
+    g_assert_cmpuint(disk_request(&d, IN, 8, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, IN, 8, 0, 4096), ==, OK);
     quit(&d);
 }
 
@@ -264,7 +195,7 @@ static void start_failing(Disk *d, char *path, const char *options)
     d->path = path;
     d->qt = qtest_start(BLKDEBUG, path, options);
     d->v.modern = true;
-    drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH));
+    disk_drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH));
 }
 
 static void assert_event(Disk *d, const char *operation, const char *action, bool no_space)
@@ -296,13 +227,13 @@ static void test_report(void)
 {
     Disk d;
 
-    start_failing(&d, make_image("report"), ",werror=report");
-    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
+    start_failing(&d, disk_make_image("report"), ",werror=report");
+    g_assert_cmpuint(disk_request(&d, OUT, 0, SECTOR, 0), ==, IOERR);
     assert_event(&d, "write", "report", true);
-    g_assert_cmpuint(request(&d, OUT, 0, SECTOR, 0), ==, OK);
-    g_assert_cmpuint(request(&d, IN, 7, 0, SECTOR), ==, IOERR);
+    g_assert_cmpuint(disk_request(&d, OUT, 0, SECTOR, 0), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 7, 0, SECTOR), ==, IOERR);
     assert_event(&d, "read", "report", false);
-    g_assert_cmpuint(request(&d, IN, 8, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 8, 0, SECTOR), ==, OK);
     assert_state(&d, "running");
     quit(&d);
 }
@@ -311,8 +242,8 @@ static void test_ignore(void)
 {
     Disk d;
 
-    start_failing(&d, make_image("ignore"), ",rerror=ignore");
-    g_assert_cmpuint(request(&d, IN, 7, 0, SECTOR), ==, OK);
+    start_failing(&d, disk_make_image("ignore"), ",rerror=ignore");
+    g_assert_cmpuint(disk_request(&d, IN, 7, 0, SECTOR), ==, OK);
     assert_event(&d, "read", "ignore", false);
     quit(&d);
 }
@@ -323,9 +254,9 @@ static void test_stop(void)
     uint16_t head;
     Disk d;
 
-    start_failing(&d, make_image("stop"), "");
+    start_failing(&d, disk_make_image("stop"), "");
     qtest_memset(d.qt, d.out + 16, 0xcd, SECTOR);
-    head = add(&d, OUT, 3, SECTOR, 0);
+    head = disk_add(&d, OUT, 3, SECTOR, 0);
     qvirtq_kick(&d.q);
     assert_event(&d, "write", "stop", true);
     json_object_put(qtest_event(d.qt, "STOP"));
@@ -344,14 +275,14 @@ static void test_stop_and_reset(void)
 {
     Disk d;
 
-    start_failing(&d, make_image("stop-reset"), "");
-    add(&d, OUT, 3, SECTOR, 0);
+    start_failing(&d, disk_make_image("stop-reset"), "");
+    disk_add(&d, OUT, 3, SECTOR, 0);
     qvirtq_kick(&d.q);
     json_object_put(qtest_event(d.qt, "STOP"));
     qvirtio_set_status(&d.v, 0);
     qtest_qmp_ok(d.qt, "cont", "{}");
-    drive(&d, QVIRTIO_VERSION_1);
-    g_assert_cmpuint(request(&d, IN, 3, 0, SECTOR), ==, OK);
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(disk_request(&d, IN, 3, 0, SECTOR), ==, OK);
     g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 4); /* it was not tried again */
     quit(&d);
 }
@@ -363,11 +294,11 @@ static void test_saved(void)
     uint16_t head;
     Disk d;
 
-    start_failing(&d, make_image("saved"), "");
+    start_failing(&d, disk_make_image("saved"), "");
     file = g_strdup_printf("%s-machine", d.path);
     uri = g_strdup_printf("file:%s", file);
     qtest_memset(d.qt, d.out + 16, 0xcd, SECTOR);
-    head = add(&d, OUT, 3, SECTOR, 0);
+    head = disk_add(&d, OUT, 3, SECTOR, 0);
     qvirtq_kick(&d.q);
     json_object_put(qtest_event(d.qt, "STOP"));
     qtest_save(d.qt, file);
@@ -383,7 +314,7 @@ static void test_saved(void)
     qvirtq_wait(&d.q, head);
     g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, OK);
     g_assert_cmpuint(byte_of_image(&d, 3 * SECTOR), ==, 0xcd);
-    g_assert_cmpuint(request(&d, IN, 9, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 9, 0, SECTOR), ==, OK);
     g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 10);
     quit(&d);
     unlink(file);
@@ -397,12 +328,12 @@ static void test_resize(void)
     uint32_t generation;
     Disk d;
 
-    start(&d, &ways[0], make_image("resize"), ",format=raw", "");
+    start(&d, &ways[0], disk_make_image("resize"), ",format=raw", "");
     generation = qvirtio_common(&d.v, QVIRTIO_GENERATION, 1);
     qtest_qmp_ok(d.qt, "block_resize", "{'device': 'd0', 'size': 131072}");
     g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, 256);
     g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_GENERATION, 1), !=, generation);
-    g_assert_cmpuint(request(&d, IN, 255, 0, SECTOR), ==, OK);
+    g_assert_cmpuint(disk_request(&d, IN, 255, 0, SECTOR), ==, OK);
     g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 0);
     error = qtest_qmp_error(d.qt, "block_resize", "{'device': 'nobody', 'size': 1}");
     g_assert_cmpstr(qtest_get_str(error, "class"), ==, "DeviceNotFound");
@@ -413,7 +344,7 @@ static void test_resize(void)
 
 static void test_blockdev(void)
 {
-    g_autofree char *path = make_image("blockdev");
+    g_autofree char *path = disk_make_image("blockdev");
     QTest *qt = qtest_start("-M none");
     g_autoptr(json_object) nodes = NULL, error = NULL;
 

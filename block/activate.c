@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "block/activate.h"
+
+#include "block/backend.h"
+#include "block/driver.h"
+#include "util/error.h"
+
+typedef struct Walk {
+    BlockNode *failed; /* at this one it went wrong; NULL: nowhere */
+    int err;
+    GError *error;
+} Walk;
+
+static void set_perms(BlockNode *node, void *opaque)
+{
+    Walk *walk = opaque;
+
+    if (!walk->failed && !block_node_update_perms(node, &walk->error)) {
+        walk->failed = node;
+    }
+}
+
+static void activate_driver(BlockNode *node, void *opaque)
+{
+    Walk *walk = opaque;
+
+    if (!walk->failed && node->driver->activate && !node->driver->activate(node, &walk->error)) {
+        walk->failed = node;
+    }
+}
+
+static void flush_and_inactivate(BlockNode *node, void *opaque)
+{
+    Walk *walk = opaque;
+
+    if (!walk->failed && !node->read_only) {
+        walk->err = node->driver->inactivate ? node->driver->inactivate(node) : 0;
+        walk->err = walk->err ? walk->err : block_node_flush(node);
+        walk->failed = walk->err ? node : NULL;
+    }
+}
+
+static void tell_resized(BlockBackend *backend, void *opaque)
+{
+    if (backend->resized) {
+        backend->resized(backend->opaque);
+    }
+}
+
+static void drain(BlockBackend *backend, void *opaque)
+{
+    block_drain(backend);
+}
+
+void block_begin_inactive(void)
+{
+    block_node_set_active(false);
+}
+
+/* Without locks: that cannot fail. */
+static void let_go(void)
+{
+    Walk walk = { 0 };
+
+    block_node_set_active(false);
+    block_node_foreach(set_perms, &walk);
+    g_clear_error(&walk.error);
+}
+
+bool block_activate(GError **errp)
+{
+    Walk walk = { 0 };
+
+    if (block_node_is_active()) {
+        return true;
+    }
+    block_node_set_active(true);
+    block_node_foreach(set_perms, &walk);
+    block_node_foreach(activate_driver, &walk); /* those below come first */
+    if (walk.failed) {
+        let_go();
+        g_propagate_error(errp, walk.error);
+        return false;
+    }
+    block_backend_foreach(tell_resized, NULL);
+    return true;
+}
+
+bool block_inactivate(GError **errp)
+{
+    Walk walk = { 0 };
+
+    if (!block_node_is_active()) {
+        return true;
+    }
+    block_backend_foreach(drain, NULL);
+    block_node_foreach_down(flush_and_inactivate, &walk);
+    if (walk.failed) {
+        error_set_errno(errp, walk.err, "block node '%s': what was written may not be on the disk",
+                        walk.failed->name);
+        return false;
+    }
+    let_go();
+    return true;
+}
