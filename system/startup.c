@@ -127,6 +127,7 @@ static bool check_config(const Startup *startup, GError **errp)
 
 bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_status)
 {
+    static const char *const incoming[] = { "incoming", NULL };
     g_autoptr(GError) err = NULL;
 
     *startup = (Startup){
@@ -138,8 +139,12 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
     if (startup->uses && !print_texts(startup, exit_status)) {
         return false;
     }
-    if (!startup->uses || !cmdline_expand(startup->uses, &err) ||
-        !run_phase(startup, START_CONFIG, &err) || !check_config(startup, &err)) {
+    bool ok = startup->uses && cmdline_expand(startup->uses, &err);
+    if (ok && option_given(startup, incoming)) {
+        block_begin_inactive(); /* -blockdev is of this phase, and comes before or after it */
+    }
+    ok = ok && run_phase(startup, START_CONFIG, &err) && check_config(startup, &err);
+    if (!ok) {
         error_report("%s", err->message);
         *exit_status = 1;
         return false;
@@ -320,9 +325,6 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     signal(SIGPIPE, SIG_IGN);
     main_loop_init();
     memory_init();
-    if (startup->incoming) {
-        block_begin_inactive();
-    }
     if (!make_parts(startup, errp) || (!startup->preconfig && !make_board(startup, errp))) {
         return false;
     }
