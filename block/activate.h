@@ -2,8 +2,8 @@
 /*
  * Images that are handed over: while a machine goes from one program to another, both have its
  * images open, and only one may write to them. Images are active when this program may; those of a
- * machine that waits for its migration (-incoming), and of one that was migrated away, are not: they
- * are read, without locks that keep others out. Machine lock, main thread, for everything.
+ * machine that waits for its migration (-incoming), and of one that was migrated away, are not:
+ * they are read, without locks that keep others out. Machine lock, main thread, for everything.
  */
 #ifndef BLOCK_ACTIVATE_H
 #define BLOCK_ACTIVATE_H
