@@ -53,7 +53,7 @@ static bool debugcon_realize(Device *dev, GError **errp)
         error_set(errp, "'iobase' 0x%" PRIx32 " is no port; it is 0 to 0xffff", s->iobase);
         return false;
     }
-    if (!isa_ports_free(s->iobase, 1, errp)) {
+    if (!isa_ports_free("iobase", s->iobase, 1, errp)) {
         return false;
     }
     s->fe = (CharFrontend){ 0 };

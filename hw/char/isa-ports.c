@@ -7,7 +7,7 @@
 #include "memory/memory.h"
 #include "util/error.h"
 
-bool isa_ports_free(uint32_t first, unsigned count, GError **errp)
+bool isa_ports_free(const char *property, uint32_t first, unsigned count, GError **errp)
 {
     const FlatView *view = address_space_view(&address_space_io);
 
@@ -15,8 +15,8 @@ bool isa_ports_free(uint32_t first, unsigned count, GError **errp)
         const FlatRange *range = flat_view_find(view, port);
 
         if (range) {
-            error_set(errp, "port 0x%" PRIx32 " belongs to '%s' already; set another 'iobase'",
-                      port, range->mr->name);
+            error_set(errp, "port 0x%" PRIx32 " belongs to '%s' already; set another '%s'", port,
+                      range->mr->name, property);
             return false;
         }
     }

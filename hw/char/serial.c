@@ -535,7 +535,7 @@ static bool serial_place(Serial *s, GError **errp)
                   ISA_IRQS - 1);
         return false;
     }
-    if (!isa_ports_free(s->iobase, REG_COUNT, errp)) {
+    if (!isa_ports_free("iobase", s->iobase, REG_COUNT, errp)) {
         return false;
     }
     return true;

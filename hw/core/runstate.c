@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/core/runstate.h"
 
+#include <stdlib.h>
+
 #include "accel/vcpu.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-events.h"
@@ -300,4 +302,28 @@ void runstate_internal_error(void)
     if (runstate_is_running()) {
         runstate_stop(RUN_STATE_INTERNAL_ERROR);
     }
+}
+
+void runstate_guest_panicked(void)
+{
+    bool pause = actions.panic == PANIC_ACTION_PAUSE || (actions.panic == PANIC_ACTION_SHUTDOWN &&
+                                                         actions.shutdown == SHUTDOWN_ACTION_PAUSE);
+
+    if (pause) {
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_PAUSE);
+        runstate_stop(RUN_STATE_GUEST_PANICKED);
+    } else if (actions.panic == PANIC_ACTION_NONE) {
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_RUN);
+    } else {
+        qapi_event_send_guest_panicked(GUEST_PANIC_ACTION_POWEROFF);
+        if (actions.panic == PANIC_ACTION_EXIT_FAILURE) {
+            exit_status = EXIT_FAILURE;
+        }
+        runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_PANIC);
+    }
+}
+
+void runstate_guest_crashloaded(void)
+{
+    qapi_event_send_guest_crashloaded(GUEST_PANIC_ACTION_RUN);
 }

@@ -50,6 +50,10 @@ void runstate_request_powerdown(void);
 /* A reset that was requested is done now, if the machine is not to end before it: for commands that
  * go by the run state. Main thread. */
 void runstate_finish_reset(void);
+/* The guest says that it has panicked (GUEST_PANICKED, and what -action panic= says), or that its
+ * crash kernel takes over (GUEST_CRASHLOADED; it goes on). Also in a vCPU thread. */
+void runstate_guest_panicked(void);
+void runstate_guest_crashloaded(void);
 /* The engine cannot go on (RUN_STATE_INTERNAL_ERROR), after a message on stderr. */
 void runstate_internal_error(void);
 

@@ -6,7 +6,9 @@
 
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
+#include "hw/i386/fw-cfg.h"
 #include "hw/i386/x86.h"
+#include "hw/misc/pvpanic.h"
 
 static Aml *dsdt_hid(const char *id)
 {
@@ -20,6 +22,12 @@ static Aml *dsdt_serial(unsigned n)
     return aml_device(
         name, dsdt_hid("PNP0501"), aml_name("_UID", aml_int(n + 1)),
         aml_name("_CRS", aml_resources(aml_io(isa_serial_port(n), 8), aml_irq(isa_serial_irq(n)))));
+}
+
+static Aml *dsdt_pvpanic(uint16_t port)
+{
+    return aml_device("PEVT", aml_name("_HID", aml_string("QEMU0001")),
+                      aml_name("_CRS", aml_resources(aml_io(port, 1))));
 }
 
 static Aml *dsdt_isa(const Machine *machine)
@@ -36,6 +44,9 @@ static Aml *dsdt_isa(const Machine *machine)
         if (machine->serial[i]) {
             aml_add(isa, dsdt_serial(i));
         }
+    }
+    if (pvpanic_isa_port()) {
+        aml_add(isa, dsdt_pvpanic(pvpanic_isa_port()));
     }
     return isa;
 }
@@ -72,6 +83,16 @@ static Aml *dsdt_hpet(void)
         aml_name("_CRS", aml_resources(aml_memory32_fixed(false, HPET_BASE, HPET_SIZE))));
 }
 
+/* By this Linux finds fw_cfg (/sys/firmware/qemu_fw_cfg). _STA: not for users to see. */
+static Aml *dsdt_fw_cfg(void)
+{
+    enum { PORTS = FW_CFG_DMA_BASE + 8 - FW_CFG_IO_BASE };
+
+    return aml_device("FWCF", aml_name("_HID", aml_string("QEMU0002")),
+                      aml_name("_STA", aml_int(0xb)),
+                      aml_name("_CRS", aml_resources(aml_io(FW_CFG_IO_BASE, PORTS))));
+}
+
 static void dsdt_processors(Aml *scope, const Machine *machine)
 {
     const X86Cpu *cpu;
@@ -100,6 +121,7 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     if (x86->hpet) {
         aml_add(sb, dsdt_hpet());
     }
+    aml_add(sb, dsdt_fw_cfg());
     aml_add(sb, aml_device("PWRB", dsdt_hid("PNP0C0C")));
     dsdt_processors(sb, machine);
     aml_add(root, sb);

@@ -9,6 +9,7 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/smbios.h"
+#include "hw/misc/pvpanic.h"
 #include "hw/timer/hpet.h"
 #include "memory/address-space.h"
 #include "util/error.h"
@@ -118,6 +119,16 @@ static void e820_make(FwCfgFiles *files)
     fw_cfg_set_file_copy(files->fw, "etc/e820", out->data, out->len);
 }
 
+/* Where SeaBIOS and kernels without ACPI find pvpanic. */
+static void pvpanic_make(FwCfgFiles *files)
+{
+    uint16_t port = GUINT16_TO_LE(pvpanic_isa_port());
+
+    if (port) {
+        fw_cfg_set_file_copy(files->fw, "etc/pvpanic-port", &port, sizeof(port));
+    }
+}
+
 static void make_files(void *opaque)
 {
     FwCfgFiles *files = opaque;
@@ -129,6 +140,7 @@ static void make_files(void *opaque)
         }
         smbios_make(files);
         e820_make(files);
+        pvpanic_make(files);
     }
 }
 

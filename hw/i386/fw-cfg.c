@@ -48,6 +48,8 @@ typedef struct FwCfgItem {
     uint16_t key;
     GBytes *bytes;
     FwCfgHook hook;
+    FwCfgWritten *written; /* NULL: the guest cannot change it */
+    void *written_opaque;
 } FwCfgItem;
 
 struct FwCfg {
@@ -60,8 +62,9 @@ struct FwCfg {
     DmaSpace dma;
     MemoryRegion ports, dma_port;
     /* state */
-    GBytes *current; /* what is read: as it was when it was selected; NULL: nothing */
-    uint64_t offset; /* of the next byte in it */
+    GBytes *current;  /* what is read: as it was when it was selected; NULL: nothing */
+    uint64_t offset;  /* of the next byte in it */
+    uint16_t written; /* number of the file that is selected and may be written; 0: there is none */
     uint32_t dma_address_high;
 };
 
@@ -197,6 +200,26 @@ void fw_cfg_set_directory_prepare(FwCfg *fw, FwCfgPrepare *prepare, void *opaque
     fw->directory_hook = (FwCfgHook){ prepare, opaque };
 }
 
+void fw_cfg_remove_file(FwCfg *fw, const char *name)
+{
+    FwCfgItem *item = g_tree_lookup(fw->files, name);
+
+    if (item) {
+        fw->written = fw->written == item->key ? 0 : fw->written;
+        g_tree_remove(fw->files, name);
+        g_hash_table_remove(fw->items, GUINT_TO_POINTER(item->key));
+    }
+}
+
+void fw_cfg_set_file_writable(FwCfg *fw, const char *name, FwCfgWritten *written, void *opaque)
+{
+    FwCfgItem *item = g_tree_lookup(fw->files, name);
+
+    g_assert(item);
+    item->written = written;
+    item->written_opaque = opaque;
+}
+
 GBytes *fw_cfg_find(FwCfg *fw, uint16_t key)
 {
     const FwCfgItem *item = item_find(fw, key);
@@ -252,6 +275,7 @@ static void fw_cfg_select(FwCfg *fw, uint16_t selector)
 
     g_clear_pointer(&fw->current, g_bytes_unref);
     fw->offset = 0;
+    fw->written = item && item->written ? key : 0;
     if (key == FW_CFG_FILE_DIR) {
         hook_run(&fw->directory_hook);
         fw->current = directory_build(fw);
@@ -310,6 +334,29 @@ static bool dma_run_read(FwCfg *fw, hwaddr addr, uint32_t length)
     return true;
 }
 
+/* Carry out a write, as far as the file goes; false: it cannot be, and nothing was done. */
+static bool dma_run_write(FwCfg *fw, hwaddr addr, uint32_t length)
+{
+    FwCfgItem *item = fw->written ? item_find(fw, fw->written) : NULL;
+    uint64_t offset = fw->offset;
+    g_autofree uint8_t *data = NULL;
+    gsize size;
+
+    if (!item || !item->written || length > fw_cfg_left(fw) ||
+        g_bytes_get_size(fw->current) != g_bytes_get_size(item->bytes) ||
+        !dma_is_ram(&fw->dma, addr, length)) {
+        return false;
+    }
+    data = g_memdup2(g_bytes_get_data(fw->current, &size), g_bytes_get_size(fw->current));
+    dma_read(&fw->dma, addr, data + offset, length);
+    g_bytes_unref(fw->current);
+    fw->current = g_bytes_new_take(g_steal_pointer(&data), size);
+    item_set(fw, item->key, fw->current);
+    fw->offset += length;
+    item->written(item->written_opaque, fw->current, offset, length);
+    return true;
+}
+
 static void dma_run(FwCfg *fw, hwaddr at)
 {
     uint8_t descriptor[DMA_SIZE];
@@ -334,7 +381,7 @@ static void dma_run(FwCfg *fw, hwaddr at)
     if (control & DMA_READ) {
         ok = dma_run_read(fw, addr, length);
     } else if (control & DMA_WRITE) {
-        ok = false; /* there is no item that the guest may change */
+        ok = dma_run_write(fw, addr, length);
     } else if (control & DMA_SKIP) {
         fw->offset += length;
     }
@@ -411,10 +458,13 @@ static const StateField fw_cfg_fields[] = {
     STATE_BLOB(FwCfg, current),
     STATE_UINT(FwCfg, offset),
     STATE_UINT(FwCfg, dma_address_high),
+    STATE_UINT_MAX_SINCE(FwCfg, written, FW_CFG_FILE_LAST, 2),
     {},
 };
 
-static const StateTable fw_cfg_state = { .name = "fw-cfg", .version = 1, .fields = fw_cfg_fields };
+static const StateTable fw_cfg_state = {
+    .name = "fw-cfg", .version = 2, .oldest = 1, .fields = fw_cfg_fields
+};
 
 static const DeviceClass fw_cfg_device_ops = {
     .category = "misc",

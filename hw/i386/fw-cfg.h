@@ -6,7 +6,8 @@
  *   0x510        selector (16 bits, little endian, write only)
  *   0x511        data (one byte of the selected item after the other; zeros past its end)
  *   0x514-0x51b  address of a DMA descriptor (64 bits, big endian); reads give "QEMU CFG"
- * The guest cannot change an item. Machine lock for everything.
+ * The guest can change no item but the files that are made for it (fw_cfg_set_file_writable()), and
+ * those by DMA only. Machine lock for everything.
  *
  * Contents are GBytes, so that a kernel or an initrd stays mapped rather than copied; the device
  * keeps a reference of its own.
@@ -63,6 +64,9 @@ enum {
     FW_CFG_HPET = 0x8004, /* description of the HPETs, see hw/i386/fw-cfg-files.c */
 };
 
+/* The guest wrote [@offset, @offset + @len) of the file; @bytes is all of it as it is now. */
+typedef void FwCfgWritten(void *opaque, GBytes *bytes, uint64_t offset, uint64_t len);
+
 typedef struct FwCfg FwCfg;
 OBJECT_CAST_DEFINE(FwCfg, FW_CFG, TYPE_FW_CFG)
 
@@ -95,11 +99,18 @@ bool fw_cfg_add_file(FwCfg *fw, const char *name, GBytes *bytes, GError **errp);
 void fw_cfg_set_file(FwCfg *fw, const char *name, GBytes *bytes);
 /* The same with a copy of @len bytes at @data. */
 void fw_cfg_set_file_copy(FwCfg *fw, const char *name, const void *data, size_t len);
+/* There is no file @name any more; nor need there have been one. */
+void fw_cfg_remove_file(FwCfg *fw, const char *name);
 /* Call @prepare each time before the guest selects the file @name (which exists); several files may
  * share one function. */
 void fw_cfg_set_file_prepare(FwCfg *fw, const char *name, FwCfgPrepare *prepare, void *opaque);
 /* Call @prepare each time before the guest selects the directory of files: sizes are final then. */
 void fw_cfg_set_directory_prepare(FwCfg *fw, FwCfgPrepare *prepare, void *opaque);
+
+/* The guest may write to the file @name (which exists); its size stays as it is. @written is called
+ * after each write. What is in the file is state of whoever calls this, who keeps it in a snapshot.
+ */
+void fw_cfg_set_file_writable(FwCfg *fw, const char *name, FwCfgWritten *written, void *opaque);
 
 /* Contents as they are now, borrowed; NULL: no such item. */
 GBytes *fw_cfg_find(FwCfg *fw, uint16_t key);

@@ -9,6 +9,7 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/elf-notes.h"
 #include "hw/i386/guest-dump-internal.h"
+#include "hw/i386/vmcoreinfo.h"
 #include "memory/address-space.h"
 #include "util/error.h"
 
@@ -141,7 +142,7 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
 {
     GuestDump *dump = g_new0(GuestDump, 1);
     g_autoptr(GArray) segments = NULL;
-    g_autoptr(GByteArray) notes = g_byte_array_new();
+    g_autoptr(GByteArray) notes = g_byte_array_new(), kernel = NULL;
     const X86Cpu *cpu;
 
     dump->ranges = collect_ranges(options, &dump->total);
@@ -159,6 +160,10 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
     }
     for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
         x86_elf_notes_append(notes, cpu);
+    }
+    kernel = vmcoreinfo_note();
+    if (kernel) {
+        g_byte_array_append(notes, kernel->data, kernel->len);
     }
     dump->header = build_header(dump->ranges, segments, notes);
     return dump;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The guest as an ELF core file (ELF64, EM_X86_64): notes with the registers of every CPU
- * (hw/i386/elf-notes.h), and every range of RAM that the memory map has, in order of guest-physical
- * address; DIMMs are ranges like others, and what lies between ranges takes no room.
+ * (hw/i386/elf-notes.h) and that of its kernel (hw/i386/vmcoreinfo.h), and every range of RAM that
+ * the memory map has, in order of guest-physical address; DIMMs are ranges like others, and what
+ * lies between ranges takes no room.
  *
  * Without paging there is a PT_LOAD for each range, with p_vaddr = p_paddr. With paging there is
  * one for each piece of RAM that the page tables of a CPU map, with its linear address in p_vaddr,

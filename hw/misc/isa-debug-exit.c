@@ -53,7 +53,7 @@ static bool debug_exit_realize(Device *dev, GError **errp)
                   s->iobase, 0x10000 - s->iosize);
         return false;
     }
-    if (!isa_ports_free(s->iobase, s->iosize, errp)) {
+    if (!isa_ports_free("iobase", s->iobase, s->iosize, errp)) {
         return false;
     }
     memory_region_init_io(&s->ports, &debug_exit_ops, s, "isa-debug-exit", s->iosize);

@@ -391,6 +391,132 @@ static void test_hostile(void)
     qtest_quit(qt);
 }
 
+/* ---- a file that the guest writes to ---- */
+
+enum { WRITE = 16, SELECT = 8, FAILED = 1 };
+
+/* Write @size bytes to item @key, from @skip on; what the descriptor says then. */
+static uint32_t write_item(QTest *qt, uint16_t key, uint32_t skip, const void *data, uint32_t size)
+{
+    const uint64_t addr = GUINT64_TO_BE(BUFFER);
+    uint32_t first[2] = { GUINT32_TO_BE((uint32_t)key << 16 | SELECT | 4), GUINT32_TO_BE(skip) };
+    uint32_t second[2] = { GUINT32_TO_BE(WRITE), GUINT32_TO_BE(size) };
+
+    qtest_memwrite(qt, BUFFER, data, size);
+    qtest_memwrite(qt, DESCRIPTOR + 8, &addr, sizeof(addr));
+    qtest_memwrite(qt, DESCRIPTOR, first, sizeof(first));
+    qtest_outl(qt, 0x518, GUINT32_TO_BE(DESCRIPTOR));
+    qtest_memwrite(qt, DESCRIPTOR, second, sizeof(second));
+    qtest_outl(qt, 0x518, GUINT32_TO_BE(DESCRIPTOR));
+    return GUINT32_FROM_BE(qtest_readl(qt, DESCRIPTOR));
+}
+
+#define NOTE_AT 0x200000u
+
+/* What a guest tells: a note in ELF's form, of @size bytes at @addr. */
+static void tell(QTest *qt, uint16_t format, uint32_t size, uint64_t addr)
+{
+    uint16_t key;
+    uint32_t file_size;
+    struct {
+        uint16_t host, guest;
+        uint32_t size;
+        uint64_t addr;
+    } told = { 0, GUINT16_TO_LE(format), GUINT32_TO_LE(size), GUINT64_TO_LE(addr) };
+
+    key = find_file(qt, "etc/vmcoreinfo", &file_size);
+    g_assert_cmpuint(file_size, ==, sizeof(told));
+    g_assert_cmphex(write_item(qt, key, 0, &told, sizeof(told)), ==, 0);
+    expect_file(qt, "etc/vmcoreinfo", &told, sizeof(told));
+}
+
+/* Does a dump say "OSRELEASE=test"? */
+static bool dump_has_note(QTest *qt)
+{
+    g_autofree char *path = qtest_temp_path(qt, "dump");
+    g_autofree char *protocol = g_strdup_printf("file:%s", path), *data = NULL;
+    gsize size;
+
+    qtest_qmp_ok(qt, "dump-guest-memory",
+                 "{'paging': false, 'protocol': %s, 'begin': 0, 'length': 4096}", protocol);
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    return memmem(data, size, "OSRELEASE=test", 14);
+}
+
+static void put_note(QTest *qt, const char *name, uint32_t len)
+{
+    const uint32_t header[3] = { GUINT32_TO_LE(11), GUINT32_TO_LE(len), 0 };
+    char body[28] = "";
+
+    g_strlcpy(body, name, 12);
+    memcpy(body + 12, "OSRELEASE=test\n", 15);
+    qtest_memwrite(qt, NOTE_AT, header, sizeof(header));
+    qtest_memwrite(qt, NOTE_AT + 12, body, sizeof(body));
+}
+
+static void test_vmcoreinfo(void)
+{
+    static const uint8_t fresh[16] = { 1 };
+    static const struct {
+        uint16_t format;
+        uint32_t size;
+        uint64_t addr;
+    } wrong[] = {
+        { 0, 64, NOTE_AT },           { 2, 64, NOTE_AT },         { 1, 0, NOTE_AT },
+        { 1, UINT32_MAX, 0 },         { 1, 64, UINT64_MAX - 10 }, { 1, 64, 63 << 20 },
+        { 1, 20, NOTE_AT },           { 1, 38, NOTE_AT },         { 1, 64, NOTE_AT + 4 },
+        { 1, 64, UINT64_C(0xb8000) }, { 1, 2u << 20, NOTE_AT },
+    };
+    QTest *qt = qtest_start("-m 63 -device vmcoreinfo");
+
+    expect_file(qt, "etc/vmcoreinfo", fresh, sizeof(fresh));
+    g_assert_false(dump_has_note(qt));
+    put_note(qt, "VMCOREINFO", 15);
+    tell(qt, 1, 64, NOTE_AT);
+    g_assert_true(dump_has_note(qt));
+    tell(qt, 1, 40, NOTE_AT); /* no more than the note */
+    g_assert_true(dump_has_note(qt));
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        tell(qt, wrong[i].format, wrong[i].size, wrong[i].addr);
+        g_assert_false(dump_has_note(qt));
+    }
+    tell(qt, 1, 64, NOTE_AT);
+    put_note(qt, "VMCOREINFP", 15);
+    g_assert_false(dump_has_note(qt));
+    put_note(qt, "VMCOREINFO", UINT32_MAX - 2);
+    g_assert_false(dump_has_note(qt));
+    put_note(qt, "VMCOREINFO", 15);
+    g_assert_true(dump_has_note(qt));
+    reset(qt);
+    g_assert_false(dump_has_note(qt));
+    expect_file(qt, "etc/vmcoreinfo", fresh, sizeof(fresh));
+    qtest_quit(qt);
+}
+
+static void test_write(void)
+{
+    QTest *qt = qtest_start("-m 63 -device vmcoreinfo -fw_cfg opt/a,string=hello");
+    const uint8_t bytes[17] = { 9, 9, 9 };
+    uint8_t wanted[16] = { 1 };
+    uint32_t size;
+    uint16_t key = find_file(qt, "etc/vmcoreinfo", &size), other = find_file(qt, "opt/a", &size);
+
+    g_assert_cmphex(write_item(qt, key, 0, bytes, 17), ==, FAILED);
+    g_assert_cmphex(write_item(qt, key, 1, bytes, 16), ==, FAILED);
+    g_assert_cmphex(write_item(qt, key, UINT32_MAX, bytes, 1), ==, FAILED);
+    g_assert_cmphex(write_item(qt, other, 0, bytes, 1), ==, FAILED);
+    g_assert_cmphex(write_item(qt, 0x00, 0, bytes, 1), ==, FAILED);
+    g_assert_cmphex(write_item(qt, 0x19, 0, bytes, 1), ==, FAILED);
+    g_assert_cmphex(write_item(qt, 0x3fff, 0, bytes, 1), ==, FAILED);
+    expect_file(qt, "etc/vmcoreinfo", wanted, sizeof(wanted));
+    expect_file(qt, "opt/a", "hello", 5);
+    g_assert_cmphex(write_item(qt, key, 14, bytes, 2), ==, 0);
+    wanted[14] = 9;
+    wanted[15] = 9;
+    expect_file(qt, "etc/vmcoreinfo", wanted, sizeof(wanted));
+    qtest_quit(qt);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -402,5 +528,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fw-cfg/boot-dimms", test_boot_dimms);
     g_test_add_func("/fw-cfg/smbios-in-memory", test_smbios_in_memory);
     g_test_add_func("/fw-cfg/hostile", test_hostile);
+    g_test_add_func("/fw-cfg/write", test_write);
+    g_test_add_func("/fw-cfg/vmcoreinfo", test_vmcoreinfo);
     return g_test_run();
 }

@@ -30,6 +30,8 @@ MACHINES = {
                   "-device", "pcie-root-port,id=p2,chassis=2,addr=4"],
     "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
     "pc-debug": ["-machine", "pc", "-debugcon", "null", "-device", "isa-debug-exit"],
+    "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci",
+                "-device", "vmcoreinfo"],
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],

@@ -202,6 +202,9 @@ static Machine *machine_make(const char *type, bool all)
     g_assert_no_error(err);
     add_device("isa-serial");
     add_device("isa-debug-exit");
+    add_device("pvpanic");
+    add_device("pvpanic-pci");
+    add_device("vmcoreinfo");
     return machine;
 }
 

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's kernel panics, and tells where its notes are: test_crash.py BUILD-DIR."""
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+
+
+def machine(machine_type, *words):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="512M", extra=["-M", machine_type, *words])
+
+
+def load(guest, *modules):
+    for module in modules:
+        guest.run(f"insmod /lib/modules/{module}.ko")
+
+
+def panic(machine_type, device, driver):
+    with machine(machine_type, "-device", device, "-action", "panic=pause") as guest:
+        guest.wait_ready()
+        load(guest, "pvpanic", driver)
+        guest.serial.send(b"echo c >/proc/sysrq-trigger\n")
+        event = guest.qmp.event("GUEST_PANICKED")
+        tap.equal(event["data"], {"action": "pause"})
+        guest.qmp.event("STOP")
+        tap.equal(guest.qmp.command("query-status")["status"], "guest-panicked")
+
+
+def note(path):
+    """The text of the note VMCOREINFO of a dump; "" if it has none."""
+    text = subprocess.run(["readelf", "--notes", "--wide", path], capture_output=True, text=True, check=True).stdout
+    if "VMCOREINFO" not in text:
+        return ""
+    with open(path, "rb") as file:
+        head = file.read(1 << 20)
+    start = head.index(b"VMCOREINFO\0")
+    return head[start:start + 8192].split(b"\0", 2)[2].decode("ascii", "replace")
+
+
+def notes():
+    with machine("q35", "-device", "vmcoreinfo") as guest, tempfile.TemporaryDirectory() as folder:
+        guest.wait_ready()
+        guest.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/before", begin=0, length=1 << 20)
+        tap.equal(note(f"{folder}/before"), "")
+        load(guest, "qemu_fw_cfg")
+        release = guest.run("uname -r").strip()
+        guest.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/after", begin=0, length=1 << 20)
+        found = note(f"{folder}/after")
+        if f"OSRELEASE={release}\n" not in found or "SYMBOL(init_uts_ns)=" not in found:
+            raise AssertionError(f"the note is {found[:400]!r}")
+
+
+tap.run([
+    ("a panic by a port", lambda: panic("pc", "pvpanic", "pvpanic-mmio")),
+    ("a panic by a PCI function", lambda: panic("q35", "pvpanic-pci", "pvpanic-pci")),
+    ("the kernel's note in a dump", notes),
+])

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small devices by which a guest and its host tell each other something. */
+#include <string.h>
+
+#include "tests/qtest/libqtest.h"
+#include "tests/qtest/virtio.h"
+
+#define PVPANIC_PORT 0x505
+#define PANICKED     1
+#define CRASHLOADED  2
+#define PCI_BAR_FREE 0xe8000000u
+#define PCI_DEVFN    (5 << 3)
+
+static void assert_event(QTest *qt, const char *name, const char *action)
+{
+    g_autoptr(json_object) event = qtest_event(qt, name);
+
+    qtest_assert_json(qtest_get(event, "data"), "{'action': %s}", action);
+}
+
+static void assert_status(QTest *qt, const char *status)
+{
+    g_autoptr(json_object) now = qtest_qmp(qt, "query-status", NULL);
+
+    g_assert_cmpstr(qtest_get_str(now, "status"), ==, status);
+}
+
+static void test_pvpanic_pause(void)
+{
+    QTest *qt = qtest_start("-m 16 -device pvpanic -action panic=pause");
+
+    g_assert_cmphex(qtest_inb(qt, PVPANIC_PORT), ==, PANICKED | CRASHLOADED);
+    qtest_outb(qt, PVPANIC_PORT, ~(PANICKED | CRASHLOADED) & 0xff);
+    qtest_outb(qt, PVPANIC_PORT, CRASHLOADED);
+    assert_event(qt, "GUEST_CRASHLOADED", "run");
+    assert_status(qt, "running");
+    g_assert_cmpuint(qtest_event_count(qt, "GUEST_PANICKED"), ==, 0);
+    qtest_outb(qt, PVPANIC_PORT, PANICKED);
+    assert_event(qt, "GUEST_PANICKED", "pause");
+    json_object_put(qtest_event(qt, "STOP"));
+    assert_status(qt, "guest-panicked");
+    /* Only a reset leads on from here. */
+    json_object_put(qtest_qmp_error(qt, "cont", NULL));
+    qtest_qmp_ok(qt, "system_reset", NULL);
+    qtest_qmp_ok(qt, "cont", NULL);
+    assert_status(qt, "running");
+    qtest_quit(qt);
+}
+
+static void test_pvpanic_actions(void)
+{
+    static const struct {
+        const char *action, *done;
+        int status; /* of the program; -1: it goes on */
+    } cases[] = {
+        { "panic=shutdown", "poweroff", 0 },
+        { "panic=exit-failure", "poweroff", 1 },
+        { "panic=none", "run", -1 },
+        { "panic=shutdown,shutdown=pause", "pause", -1 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        QTest *qt = qtest_start("-m 16 -device pvpanic,ioport=0x510c -action %s", cases[i].action);
+
+        qtest_outb(qt, 0x510c, PANICKED);
+        assert_event(qt, "GUEST_PANICKED", cases[i].done);
+        if (cases[i].status >= 0) {
+            g_autoptr(json_object) end = qtest_event(qt, "SHUTDOWN");
+
+            qtest_assert_json(qtest_get(end, "data"), "{'guest': true, 'reason': 'guest-panic'}");
+            g_assert_cmpint(qtest_wait_exit(qt), ==, cases[i].status);
+        }
+        qtest_quit(qt);
+    }
+}
+
+/* One that takes panics only does not hear of anything else. */
+static void test_pvpanic_events(void)
+{
+    QTest *qt = qtest_start("-m 16 -device pvpanic,events=1 -action panic=none");
+
+    g_assert_cmphex(qtest_inb(qt, PVPANIC_PORT), ==, PANICKED);
+    qtest_outb(qt, PVPANIC_PORT, CRASHLOADED);
+    qtest_outb(qt, PVPANIC_PORT, PANICKED);
+    assert_event(qt, "GUEST_PANICKED", "run");
+    g_assert_cmpuint(qtest_event_count(qt, "GUEST_CRASHLOADED"), ==, 0);
+    qtest_quit(qt);
+}
+
+static void test_pvpanic_refused(void)
+{
+    g_autofree char *twice = NULL, *taken = NULL, *wrong = NULL;
+
+    g_assert_cmpint(qtest_run_program(&twice, "-device pvpanic -device pvpanic,ioport=0x700"), ==,
+                    1);
+    g_assert_nonnull(strstr(twice, "there is a pvpanic device already, at port 0x505"));
+    g_assert_cmpint(qtest_run_program(&taken, "-device pvpanic,ioport=0x70"), ==, 1);
+    g_assert_nonnull(strstr(taken, "belongs to 'rtc' already; set another 'ioport'"));
+    g_assert_cmpint(qtest_run_program(&wrong, "-device pvpanic,events=7"), ==, 1);
+    g_assert_nonnull(strstr(wrong, "'events' 7"));
+}
+
+static void test_pvpanic_pci(void)
+{
+    QTest *qt = qtest_start("-m 16 -device pvpanic-pci,addr=5 -action panic=none");
+
+    g_assert_cmphex(qpci_read(qt, PCI_DEVFN, 0, 4), ==, 0x00111b36);
+    qpci_write(qt, PCI_DEVFN, 0x10, 4, PCI_BAR_FREE);
+    qpci_write(qt, PCI_DEVFN, 4, 2, 2);
+    g_assert_cmphex(qtest_readb(qt, PCI_BAR_FREE), ==, PANICKED | CRASHLOADED);
+    qtest_writeb(qt, PCI_BAR_FREE, CRASHLOADED);
+    assert_event(qt, "GUEST_CRASHLOADED", "run");
+    qtest_writeb(qt, PCI_BAR_FREE, PANICKED | CRASHLOADED);
+    assert_event(qt, "GUEST_PANICKED", "run");
+    g_assert_cmpuint(qtest_event_count(qt, "GUEST_CRASHLOADED"), ==, 0);
+    qtest_quit(qt);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/pvpanic/pause", test_pvpanic_pause);
+    g_test_add_func("/pvpanic/actions", test_pvpanic_actions);
+    g_test_add_func("/pvpanic/events", test_pvpanic_events);
+    g_test_add_func("/pvpanic/refused", test_pvpanic_refused);
+    g_test_add_func("/pvpanic/pci", test_pvpanic_pci);
+    return g_test_run();
+}
