@@ -51,6 +51,13 @@ static gboolean signalled(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+void accel_irqfd_flush(const AccelMsiRoute *route)
+{
+    if (route->watch) {
+        signalled(route->fd, G_IO_IN, (gpointer)(uintptr_t)route);
+    }
+}
+
 static void watch(AccelMsiRoute *route)
 {
     route->watch = g_unix_fd_source_new(route->fd, G_IO_IN);

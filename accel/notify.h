@@ -24,6 +24,9 @@ void accel_irqfd_add(AccelMsiRoute *route, int fd);
 /* From now on they do not; what was signalled and not sent stays in the eventfd. Harmless without
  * one. */
 void accel_irqfd_del(AccelMsiRoute *route);
+/* What was signalled by now has been sent when this returns, unless the engine does it, which waits
+ * for nobody. */
+void accel_irqfd_flush(const AccelMsiRoute *route);
 /* Does the engine do it? */
 bool accel_irqfd_is_fast(const AccelMsiRoute *route);
 

@@ -42,8 +42,8 @@ static void flush_and_inactivate(BlockNode *node, void *opaque)
 
 static void tell_resized(BlockBackend *backend, void *opaque)
 {
-    if (backend->resized) {
-        backend->resized(backend->opaque);
+    if (backend->ops && backend->ops->resized) {
+        backend->ops->resized(backend->opaque);
     }
 }
 

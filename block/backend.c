@@ -8,12 +8,15 @@
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 
 #define MAX_THREADS 64
 
 static GPtrArray *backends; /* of BlockBackend */
-static GThreadPool *pool;
+static GThreadPool *pool;   /* from the first backend on */
+
+static void work(gpointer data, gpointer opaque);
 
 /* ---- the list ---- */
 
@@ -53,6 +56,7 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp
     bool ok;
 
     backends = backends ? backends : g_ptr_array_new();
+    pool = pool ? pool : g_thread_pool_new(work, NULL, MAX_THREADS, FALSE, NULL);
     g_ptr_array_add(backends, backend);
     backend->name = g_strdup(name);
     backend->on_read_error = BLOCKDEV_ON_ERROR_REPORT;
@@ -60,6 +64,9 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp
     g_mutex_init(&backend->mutex);
     g_cond_init(&backend->ended);
     g_queue_init(&backend->done);
+    g_queue_init(&backend->failures);
+    g_queue_init(&backend->held_back);
+    backend->loop = loop_main();
     ok = block_edge_attach(&backend->edge, node, user, 0, BLOCK_PERM_ALL, errp);
     block_node_unref(node); /* the edge has its own */
     if (!ok) {
@@ -120,13 +127,29 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
     return ok;
 }
 
+void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
+                           void *opaque)
+{
+    backend->loop = loop;
+    backend->ops = ops;
+    backend->opaque = opaque;
+}
+
+static void nothing(void *opaque)
+{
+}
+
 void block_backend_release(BlockBackend *backend)
 {
     BlockNode *node = block_backend_node(backend);
 
-    g_assert(!backend->pending);
+    g_assert(!backend->pending && g_queue_is_empty(&backend->held_back));
+    if (backend->loop != loop_main()) {
+        loop_run(backend->loop, nothing, NULL); /* it may be about to look for requests */
+    }
+    backend->loop = loop_main();
     g_clear_pointer(&backend->device, g_free);
-    backend->resized = NULL;
+    backend->ops = NULL;
     backend->writable = false;
     if (!backend->name) {
         backend_free(backend);
@@ -163,6 +186,7 @@ static int carry_out(BlockNode *node, const BlockRequest *r)
     }
 }
 
+/* With the mutex. */
 static void account(BlockStatistics *stats, const BlockRequest *r)
 {
     stats->ns[r->op] += r->end_ns - r->start_ns;
@@ -177,21 +201,70 @@ static void account(BlockStatistics *stats, const BlockRequest *r)
     }
 }
 
-/* Tell the device of those that the pool is through with. */
+/* With the mutex: @from becomes empty. */
+static GQueue take_all(GQueue *from)
+{
+    GQueue all = *from;
+
+    g_queue_init(from);
+    return all;
+}
+
+static void schedule_failures(BlockBackend *backend);
+
+static bool is_main(const BlockBackend *backend)
+{
+    return backend->loop == loop_main() || machine_lock_held();
+}
+
+/* `done` of those in @requests; but what failed is the main loop's to tell. How many were told. */
+static unsigned tell(BlockBackend *backend, GQueue *requests)
+{
+    bool main = is_main(backend);
+    unsigned count = 0;
+    BlockRequest *r;
+
+    while ((r = g_queue_pop_head(requests))) {
+        if (r->error && !main) {
+            g_mutex_lock(&backend->mutex);
+            g_queue_push_tail(&backend->failures, r);
+            schedule_failures(backend);
+            g_mutex_unlock(&backend->mutex);
+        } else {
+            count++;
+            r->done(r);
+        }
+    }
+    return count;
+}
+
+/* Tell the device of those that the pool is through with. In the loop, or with the machine lock. */
 static void complete(BlockBackend *backend)
 {
-    BlockRequest *r;
-    GQueue done;
+    const BlockBackendOps *ops = backend->ops;
+    GQueue done, failures = G_QUEUE_INIT;
+    unsigned count;
 
     g_mutex_lock(&backend->mutex);
-    done = backend->done;
-    g_queue_init(&backend->done);
-    g_mutex_unlock(&backend->mutex);
-    while ((r = g_queue_pop_head(&done))) {
-        backend->pending--;
-        account(&backend->stats, r);
-        r->done(r);
+    done = take_all(&backend->done);
+    if (is_main(backend)) {
+        failures = take_all(&backend->failures);
     }
+    g_mutex_unlock(&backend->mutex);
+    if (g_queue_is_empty(&done) && g_queue_is_empty(&failures)) {
+        return;
+    }
+    if (ops && ops->begin) {
+        ops->begin(backend->opaque);
+    }
+    count = tell(backend, &done) + tell(backend, &failures);
+    if (ops && ops->end) {
+        ops->end(backend->opaque);
+    }
+    g_mutex_lock(&backend->mutex);
+    backend->pending -= count;
+    g_cond_broadcast(&backend->ended);
+    g_mutex_unlock(&backend->mutex);
 }
 
 /* From the main loop. The backend may be gone: whoever drained it took what was there. */
@@ -202,10 +275,39 @@ static void look(void *opaque)
     for (unsigned i = 0; i < backends->len; i++) {
         if (backends->pdata[i] == backend) {
             g_mutex_lock(&backend->mutex);
-            backend->scheduled = false;
+            backend->failures_scheduled = false;
+            backend->scheduled = backend->scheduled && backend->loop != loop_main();
             g_mutex_unlock(&backend->mutex);
             complete(backend);
         }
+    }
+}
+
+/* From a loop of the device's own, for which block_backend_release() waits. */
+static void look_here(void *opaque)
+{
+    BlockBackend *backend = opaque;
+
+    g_mutex_lock(&backend->mutex);
+    backend->scheduled = false;
+    g_mutex_unlock(&backend->mutex);
+    complete(backend);
+}
+
+/* With the mutex; and so the next. */
+static void schedule_failures(BlockBackend *backend)
+{
+    if (!backend->failures_scheduled) {
+        backend->failures_scheduled = true;
+        main_loop_schedule(look, backend);
+    }
+}
+
+static void schedule(BlockBackend *backend)
+{
+    if (!backend->scheduled) {
+        backend->scheduled = true;
+        loop_call(backend->loop, backend->loop == loop_main() ? look : look_here, backend);
     }
 }
 
@@ -222,12 +324,10 @@ static void work(gpointer data, gpointer opaque)
     }
     r->end_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
+    account(&backend->stats, r);
     g_queue_push_tail(&backend->done, r);
-    if (!backend->scheduled) {
-        backend->scheduled = true;
-        main_loop_schedule(look, backend);
-    }
-    g_cond_signal(&backend->ended);
+    schedule(backend);
+    g_cond_broadcast(&backend->ended);
     g_mutex_unlock(&backend->mutex);
 }
 
@@ -235,30 +335,90 @@ static void work(gpointer data, gpointer opaque)
  * requests that are done, which is seen under it. */
 void block_submit(BlockBackend *backend, BlockRequest *r)
 {
-    if (!pool) {
-        pool = g_thread_pool_new(work, NULL, MAX_THREADS, FALSE, NULL);
-    }
+    bool held;
+
     r->backend = backend;
     r->error = 0;
     r->start_ns = clock_host_ns();
-    backend->pending++;
-    g_thread_pool_push(pool, r, NULL);
+    g_mutex_lock(&backend->mutex);
+    held = backend->held;
+    if (held) {
+        g_queue_push_tail(&backend->held_back, r);
+    } else {
+        backend->pending++;
+    }
+    g_mutex_unlock(&backend->mutex);
+    if (!held) {
+        g_thread_pool_push(pool, r, NULL);
+    }
 }
 
 void block_count_invalid(BlockBackend *backend, BlockOp op)
 {
+    g_mutex_lock(&backend->mutex);
     backend->stats.invalid[op]++;
+    g_mutex_unlock(&backend->mutex);
+}
+
+BlockStatistics block_backend_statistics(BlockBackend *backend)
+{
+    BlockStatistics stats;
+
+    g_mutex_lock(&backend->mutex);
+    stats = backend->stats;
+    g_mutex_unlock(&backend->mutex);
+    return stats;
+}
+
+/* With the mutex. Is there something that complete() would do here? */
+static bool has_work(const BlockBackend *backend)
+{
+    return backend->done.length || backend->failures.length;
 }
 
 void block_drain(BlockBackend *backend)
 {
-    while (backend->pending) {
+    bool pending = true;
+
+    while (pending) {
         g_mutex_lock(&backend->mutex);
-        while (g_queue_is_empty(&backend->done)) {
+        while (backend->pending && !has_work(backend)) {
             g_cond_wait(&backend->ended, &backend->mutex);
         }
+        pending = backend->pending;
         g_mutex_unlock(&backend->mutex);
         complete(backend);
+    }
+}
+
+void block_hold_all(void)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        BlockBackend *backend = backends->pdata[i];
+
+        g_mutex_lock(&backend->mutex);
+        backend->held = true;
+        g_mutex_unlock(&backend->mutex);
+        block_drain(backend);
+    }
+}
+
+void block_resume_all(void)
+{
+    BlockRequest *r;
+
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        BlockBackend *backend = backends->pdata[i];
+        GQueue waiting;
+
+        g_mutex_lock(&backend->mutex);
+        backend->held = false;
+        waiting = take_all(&backend->held_back);
+        backend->pending += waiting.length;
+        g_mutex_unlock(&backend->mutex);
+        while ((r = g_queue_pop_head(&waiting))) {
+            g_thread_pool_push(pool, r, NULL);
+        }
     }
 }
 
@@ -315,10 +475,9 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
         error_set(errp, "size=%" PRIu64 " is too large", size);
         return false;
     }
-    for (unsigned i = 0; backends && i < backends->len; i++) {
-        block_drain(backends->pdata[i]);
-    }
+    block_hold_all();
     err = block_node_truncate(node, size);
+    block_resume_all();
     if (err) {
         error_set_errno(errp, err, "block node '%s' cannot have %" PRIu64 " bytes", node->name,
                         size);
@@ -327,8 +486,8 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
     for (unsigned i = 0; backends && i < backends->len; i++) {
         BlockBackend *backend = backends->pdata[i];
 
-        if (backend->resized && is_below(block_backend_node(backend), node)) {
-            backend->resized(backend->opaque);
+        if (backend->ops && backend->ops->resized && is_below(block_backend_node(backend), node)) {
+            backend->ops->resized(backend->opaque);
         }
     }
     return true;
@@ -348,9 +507,7 @@ static void flush_one(BlockNode *node, void *opaque)
 
 void block_finish(void)
 {
-    for (unsigned i = 0; backends && i < backends->len; i++) {
-        block_drain(backends->pdata[i]);
-    }
+    block_hold_all(); /* for good: loops may still run */
     block_node_foreach(flush_one, NULL);
     if (pool) {
         g_thread_pool_free(g_steal_pointer(&pool), FALSE, TRUE);

@@ -3,13 +3,17 @@
  * Backends: what a device has its requests carried out by. One has a node at the top of a graph,
  * perhaps the name of a -drive, statistics, and what is to be done about errors.
  *
- * Requests are asynchronous: threads of a pool carry them out, in any order, and the main loop,
- * with the machine lock, tells the device. Everything here is called with the machine lock.
+ * Requests are asynchronous: threads of a pool carry them out, in any order, and a loop tells the
+ * device: the main loop, with the machine lock, or the one that the device's queues run on. That
+ * one has the lock of the device instead, and hands requests that failed to the main loop.
+ * Everything here is called with the machine lock but for what says that it may be called from the
+ * loop.
  */
 #ifndef BLOCK_BACKEND_H
 #define BLOCK_BACKEND_H
 
 #include "block/node.h"
+#include "util/loop.h"
 
 typedef enum BlockOp {
     BLOCK_READ,
@@ -46,24 +50,35 @@ typedef struct BlockStatistics {
     uint64_t written_end; /* of the highest byte that was written */
 } BlockStatistics;
 
+/* What a device is told. Each may be NULL. */
+typedef struct BlockBackendOps {
+    void (*resized)(void *opaque); /* its size has changed. Machine lock */
+    /* Before and after `done` is called of some requests. In the loop, or with the machine lock. */
+    void (*begin)(void *opaque);
+    void (*end)(void *opaque);
+} BlockBackendOps;
+
 struct BlockBackend {
     char *name; /* of -drive; NULL: made for a device, of a node */
     BlockEdge edge;
     BlockdevOnError on_read_error, on_write_error;
-    BlockStatistics stats;
     bool writable;
-    bool writethrough; /* cache=writethrough, directsync: what a device begins with */
-    char *device;      /* path of the device that has it; NULL: none */
-    /* Called when its size has changed; NULL: nobody wants to know. */
-    void (*resized)(void *opaque);
+    bool writethrough;          /* cache=writethrough, directsync: what a device begins with */
+    char *device;               /* path of the device that has it; NULL: none */
+    const BlockBackendOps *ops; /* the device's; NULL: there is none */
     void *opaque;
+    Loop *loop;            /* that tells the device; never NULL */
     bool failed, no_space; /* how the last request went that was reported */
-    unsigned pending;      /* requests whose `done` was not called */
-    /* Requests that the pool is through with. */
+    /* Under the mutex: */
     GMutex mutex;
     GCond ended;
-    GQueue done;    /* under the mutex */
-    bool scheduled; /* the main loop will look there; under the mutex */
+    BlockStatistics stats;
+    unsigned pending; /* requests whose `done` was not called, but for those held back */
+    GQueue done;      /* requests that the pool is through with */
+    GQueue failures;  /* those of them that failed, of a loop: for the main loop */
+    bool scheduled, failures_scheduled; /* the loop, the main loop will look there */
+    bool held;                          /* block_hold_all() */
+    GQueue held_back;                   /* requests that came meanwhile */
 };
 
 /* A backend with @name, which is free, for @node (whose reference it takes, also on failure). */
@@ -75,6 +90,9 @@ BlockBackend *block_backend_get(const char *name, GError **errp);
  * nodes too if @share. Errors as block_edge_attach() has them. One without a name is gone then. */
 bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
                         GError **errp);
+/* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. */
+void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
+                           void *opaque);
 /* The device is through with it, and has no requests pending. Goes if it has no name. */
 void block_backend_release(BlockBackend *backend);
 /* Call @fn for each. */
@@ -89,12 +107,20 @@ static inline BlockNode *block_backend_node(const BlockBackend *backend)
 }
 uint64_t block_backend_size(BlockBackend *backend);
 
-/* Carry @request out. `done` is called later, never from here. One beyond the end is an error. */
+/* Carry @request out. `done` is called later, never from here. One beyond the end is an error. From
+ * the loop, too. */
 void block_submit(BlockBackend *backend, BlockRequest *request);
-/* Count a request that made no sense, and was not submitted. */
+/* Count a request that made no sense, and was not submitted. From the loop, too. */
 void block_count_invalid(BlockBackend *backend, BlockOp op);
-/* Wait until no request is pending, which ends, and have `done` called of each. */
+/* Wait until no request is pending, which ends, and have `done` called of each. A device on a loop
+ * of its own submits none meanwhile. */
 void block_drain(BlockBackend *backend);
+/* The same of all backends; and none has requests until block_resume_all(): those that devices on
+ * loops of their own submit meanwhile wait. For changes of the graph. Not nested. */
+void block_hold_all(void);
+void block_resume_all(void);
+/* What there is now. */
+BlockStatistics block_backend_statistics(BlockBackend *backend);
 
 /* What to do about @request's error, by rerror= and werror=: REPORT, IGNORE or STOP. Sends
  * BLOCK_IO_ERROR. */

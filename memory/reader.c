@@ -53,6 +53,35 @@ void memory_read_leave(MemoryReader *reader)
     atomic_store_explicit(&reader->epoch, 0, memory_order_release);
 }
 
+/* ---- readers that come and go with their thread ---- */
+
+static void own_reader_free(gpointer data)
+{
+    memory_reader_unregister(data);
+    g_free(data);
+}
+
+static GPrivate own_reader = G_PRIVATE_INIT(own_reader_free);
+
+void memory_read_begin(void)
+{
+    MemoryReader *reader = g_private_get(&own_reader);
+
+    if (!reader) {
+        reader = g_new0(MemoryReader, 1);
+        memory_reader_register(reader);
+        g_private_set(&own_reader, reader);
+    }
+    memory_read_enter(reader);
+}
+
+void memory_read_end(void)
+{
+    memory_read_leave(g_private_get(&own_reader));
+}
+
+/* ---- writers ---- */
+
 /* Is @reader still in a section that was open when @epoch began? */
 static bool reader_lags(MemoryReader *reader, uint64_t epoch)
 {

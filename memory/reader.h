@@ -37,6 +37,11 @@ static inline bool memory_read_active(MemoryReader *reader)
     return atomic_load_explicit(&reader->epoch, memory_order_relaxed) != 0;
 }
 
+/* The same for a thread that registered no reader, such as an iothread's: it gets one of its own at
+ * the first call, which goes with the thread. Not nested either. */
+void memory_read_begin(void);
+void memory_read_end(void);
+
 /* Wait for every open section but the caller's own (which must be closed). Machine lock held. */
 void memory_synchronize(void);
 

@@ -193,7 +193,7 @@ static BlockDeviceStats *device_stats(const PflashUse *use)
 
 static void add_backend_stats(BlockBackend *backend, void *list)
 {
-    const BlockStatistics *from = &backend->stats;
+    const BlockStatistics stats = block_backend_statistics(backend), *from = &stats;
     BlockStats *item = g_new0(BlockStats, 1);
     BlockDeviceStats *to = item->stats = device_stats(NULL);
     const struct {

@@ -13,10 +13,10 @@ struct Loop {
     GMainContext *context; /* NULL: GLib's default, of the main loop */
     GThread *thread;
     GMutex mutex;
-    GQueue calls; /* of Call, that wait; under the mutex */
-    GCond started;
-    int thread_id; /* set by the thread before loop_new() returns */
-    bool ending;   /* the thread's */
+    GQueue calls;          /* of Call, that wait; under the mutex */
+    GCond started, called; /* its thread runs; a loop_run() is done */
+    int thread_id;         /* set by the thread before loop_new() returns */
+    bool ending;           /* the thread's */
     /* Read by the thread whenever it is about to sleep (relaxed: nothing hangs on the order). */
     _Atomic int64_t max_ns, grow, shrink;
     int64_t window_ns; /* how long it looks now; the thread's */
@@ -149,6 +149,41 @@ void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque)
     g_main_context_wakeup(loop->context);
 }
 
+typedef struct Wait {
+    Loop *loop;
+    void (*fn)(void *opaque);
+    void *opaque;
+    bool done; /* the loop's mutex */
+} Wait;
+
+static void run_waited(void *opaque)
+{
+    Wait *wait = opaque;
+    Loop *loop = wait->loop;
+
+    wait->fn(wait->opaque);
+    g_mutex_lock(&loop->mutex);
+    wait->done = true;
+    g_cond_broadcast(&loop->called);
+    g_mutex_unlock(&loop->mutex);
+}
+
+void loop_run(Loop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    Wait wait = { loop, fn, opaque, false };
+
+    if (loop_is_mine(loop)) {
+        fn(opaque);
+        return;
+    }
+    loop_call(loop, run_waited, &wait);
+    g_mutex_lock(&loop->mutex);
+    while (!wait.done) {
+        g_cond_wait(&loop->called, &loop->mutex);
+    }
+    g_mutex_unlock(&loop->mutex);
+}
+
 void loop_main_init(void)
 {
     take_calls(&main_loop);
@@ -178,6 +213,7 @@ Loop *loop_new(const char *name, GError **errp)
 
     g_mutex_init(&loop->mutex);
     g_cond_init(&loop->started);
+    g_cond_init(&loop->called);
     loop->context = g_main_context_new();
     g_main_context_set_poll_func(loop->context, poll_and_sleep);
     take_calls(loop);
@@ -213,6 +249,7 @@ void loop_free(Loop *loop)
     g_queue_clear_full(&loop->calls, g_free);
     g_mutex_clear(&loop->mutex);
     g_cond_clear(&loop->started);
+    g_cond_clear(&loop->called);
     g_free(loop);
 }
 

@@ -36,6 +36,10 @@ int loop_thread_id(const Loop *loop);
 void loop_attach(Loop *loop, GSource *source);
 /* Call @fn(@opaque) once from the loop; in order. Any thread. */
 void loop_call(Loop *loop, void (*fn)(void *opaque), void *opaque);
+/* The same, and wait until it has been called: then everything that was asked of the loop before is
+ * done, too. At once in the loop itself. @loop has a thread of its own, which does not wait for the
+ * caller. */
+void loop_run(Loop *loop, void (*fn)(void *opaque), void *opaque);
 
 /* How long a loop with a thread of its own looks for events again and again before it sleeps: not
  * at all, until a sleep was shorter than @max_ns; then longer and longer, up to that, by the factor

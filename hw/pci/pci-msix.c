@@ -139,6 +139,15 @@ void pci_msix_set_eventfd(PciDevice *dev, unsigned n, int fd)
     update_vector(dev, vector);
 }
 
+void pci_msix_flush(PciDevice *dev)
+{
+    for (unsigned i = 0; i < dev->msix_vectors; i++) {
+        if (dev->msix[i].route) {
+            accel_irqfd_flush(dev->msix[i].route);
+        }
+    }
+}
+
 /* ---- the BAR ---- */
 
 static uint64_t table_read(PciDevice *dev, hwaddr addr)

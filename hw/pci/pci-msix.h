@@ -37,5 +37,8 @@ void pci_msix_notify(PciDevice *dev, unsigned vector);
 /* From now on signals of the eventfd @fd, borrowed, do the same; -1: no more, and one that was not
  * sent is pending. */
 void pci_msix_set_eventfd(PciDevice *dev, unsigned vector, int fd);
+/* What eventfds have signalled by now is sent, or pending: before the state of any device is saved.
+ */
+void pci_msix_flush(PciDevice *dev);
 
 #endif

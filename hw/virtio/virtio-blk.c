@@ -2,14 +2,17 @@
 /*
  * virtio-blk: a disk (Virtio 1.2, section 5.2), whose contents are a node of block/.
  *
- * A request's buffers are held while threads read and write them; the main loop gives them back.
- * One that failed, and stops the machine, is kept by its place in the ring only, and is tried again
- * when the machine goes on, here or elsewhere.
+ * A request's buffers are held while threads read and write them; the loop that the queues run on
+ * gives them back, the main loop or that of an iothread. What of the structure is not configuration
+ * belongs to whoever has entered the device (hw/virtio/virtio-device.h). A request that failed, and
+ * stops the machine, is kept by its place in the ring only, and is tried again when the machine
+ * goes on, here or elsewhere.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "backends/iothread.h"
 #include "block/backend.h"
 #include "block/iov.h"
 #include "hw/core/boot-order.h"
@@ -30,6 +33,7 @@ typedef struct VirtioBlk {
     GArray *failed; /* the same: of BlkPlace */
     /* configuration */
     char *drive, *serial;
+    Iothread *iothread; /* whose loop the queues run on: a reference; NULL: main loop */
     uint16_t num_queues, queue_size;
     uint32_t logical, physical, min_io, opt_io; /* bytes */
     bool discard, write_zeroes, config_wce, share_rw;
@@ -40,6 +44,7 @@ typedef struct VirtioBlk {
     BlockBackend *backend;
     uint64_t sectors;           /* that the guest may use; the backend's size */
     const VirtQueue *resetting; /* its requests go nowhere */
+    bool *filled;               /* by queue: the driver was not told of what was given back */
 } VirtioBlk;
 OBJECT_CAST_DEFINE(VirtioBlk, VIRTIO_BLK, TYPE_VIRTIO_BLK)
 
@@ -64,9 +69,21 @@ enum { MODE_AUTO, MODE_ON, MODE_OFF };
 static void finish(BlkRequest *r, uint8_t status, uint64_t written)
 {
     virtq_write(r->element, r->element->in_size - 1, &status, 1);
-    virtq_push(r->vq, r->element, (uint32_t)(written + 1));
-    virtio_notify(&r->s->parent, r->vq);
+    virtq_fill(r->vq, r->element, (uint32_t)(written + 1));
+    r->s->filled[virtio_queue_number(&r->s->parent, r->vq)] = true;
     g_free(r);
+}
+
+/* Show the driver, together, what has ended. */
+static void flush(VirtioBlk *s)
+{
+    for (unsigned n = 0; n < s->num_queues; n++) {
+        if (s->filled[n]) {
+            s->filled[n] = false;
+            virtq_flush(virtio_queue(&s->parent, n));
+            virtio_notify(&s->parent, virtio_queue(&s->parent, n));
+        }
+    }
 }
 
 static void stop_machine(void *opaque)
@@ -105,6 +122,17 @@ static void done(BlockRequest *io)
     } else {
         finish(r, VIRTIO_BLK_S_OK, io->op == BLOCK_READ ? io->bytes : 0);
     }
+}
+
+static void done_begin(void *opaque)
+{
+    virtio_enter(opaque);
+}
+
+static void done_end(void *opaque)
+{
+    flush(opaque);
+    virtio_leave(opaque);
 }
 
 /* ---- requests ---- */
@@ -293,20 +321,28 @@ static void try_again(VirtioBlk *s)
     g_array_unref(places);
 }
 
+/* One turn takes no more than a ring has, for others wait for the lock; what ends at once makes
+ * room for more. */
 static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
     VirtqElement *element;
+    unsigned left = vq->size;
 
     if (s->failed->len) {
         try_again(s);
     }
     do {
         virtq_set_notification(vq, false);
-        while ((element = virtq_pop(vq))) {
+        while (left && (element = virtq_pop(vq))) {
             start_checked(s, vq, element);
+            left--;
         }
-    } while (virtq_set_notification(vq, true));
+    } while (virtq_set_notification(vq, true) && left);
+    flush(s);
+    if (!left) {
+        virtio_queue_again(vdev, vq);
+    }
 }
 
 /* ---- configuration ---- */
@@ -348,10 +384,11 @@ static void blk_config_written(VirtioDevice *vdev, const uint8_t *config, unsign
 static void resized(void *opaque)
 {
     VirtioBlk *s = opaque;
-
     uint64_t before = s->sectors;
 
+    virtio_enter(&s->parent);
     s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
+    virtio_leave(&s->parent);
     if (s->sectors != before) {
         virtio_config_changed(&s->parent);
     }
@@ -364,28 +401,34 @@ static void blk_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
     VirtioBlk *s = VIRTIO_BLK(vdev);
     unsigned n = virtio_queue_number(vdev, vq);
 
+    virtio_enter(vdev);
     s->resetting = vq;
+    virtio_leave(vdev);
     block_drain(s->backend);
+    virtio_enter(vdev);
     s->resetting = NULL;
     for (unsigned i = s->failed->len; i-- > 0;) {
         if (g_array_index(s->failed, BlkPlace, i).queue == n) {
             g_array_remove_index(s->failed, i);
         }
     }
+    virtio_leave(vdev);
 }
 
 static void blk_reset(VirtioDevice *vdev)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
+    virtio_enter(vdev);
     s->writeback =
         s->write_cache == MODE_AUTO ? !s->backend->writethrough : s->write_cache == MODE_ON;
+    virtio_leave(vdev);
 }
 
 /* The machine stands: so does what the threads do. */
-static void stopped(void *opaque)
+static void blk_stopped(VirtioDevice *vdev)
 {
-    block_drain(VIRTIO_BLK(opaque)->backend);
+    block_drain(VIRTIO_BLK(vdev)->backend);
 }
 
 static bool is_block_size(uint32_t size, uint32_t most)
@@ -433,6 +476,7 @@ static bool take_backend(VirtioBlk *s, GError **errp)
     static const BlockdevOnError actions[] = { BLOCKDEV_ON_ERROR_AUTO, BLOCKDEV_ON_ERROR_REPORT,
                                                BLOCKDEV_ON_ERROR_IGNORE, BLOCKDEV_ON_ERROR_ENOSPC,
                                                BLOCKDEV_ON_ERROR_STOP };
+    static const BlockBackendOps ops = { resized, done_begin, done_end };
 
     if (!s->drive) {
         error_set(errp, "drive= is missing: the id of a -drive, or the node-name of a -blockdev");
@@ -451,8 +495,8 @@ static bool take_backend(VirtioBlk *s, GError **errp)
     if (s->werror) {
         s->backend->on_write_error = actions[s->werror];
     }
-    s->backend->resized = resized;
-    s->backend->opaque = s;
+    block_backend_connect(s->backend, s->iothread ? iothread_loop(s->iothread) : loop_main(), &ops,
+                          s);
     return true;
 }
 
@@ -494,12 +538,13 @@ static bool blk_realize(VirtioDevice *vdev, GError **errp)
     }
     s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
     s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
+    s->filled = g_new0(bool, s->num_queues);
+    virtio_use_loop(vdev, s->iothread ? iothread_loop(s->iothread) : NULL);
     blk_reset(vdev);
     offer(s);
     for (unsigned i = 0; i < s->num_queues; i++) {
         virtio_add_queue(vdev, s->queue_size, handle_queue);
     }
-    runstate_add_stop(stopped, s);
     return true;
 }
 
@@ -507,10 +552,10 @@ static void blk_unrealize(VirtioDevice *vdev)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
-    runstate_remove_stop(stopped, s);
     boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     block_backend_release(g_steal_pointer(&s->backend));
     g_clear_pointer(&s->failed, g_array_unref);
+    g_clear_pointer(&s->filled, g_free);
     g_clear_pointer(&s->kept, g_bytes_unref);
 }
 
@@ -577,6 +622,11 @@ static const Property blk_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(VirtioBlk, drive),
       .description = "id of the -drive, or node-name of the -blockdev, that is its contents" },
+    { .name = "iothread",
+      .kind = PROP_LINK,
+      .link_type = TYPE_IOTHREAD,
+      .offset = offsetof(VirtioBlk, iothread),
+      .description = "the iothread that its queues run on; without it the main loop" },
     { .name = "serial",
       .kind = PROP_STRING,
       .offset = offsetof(VirtioBlk, serial),
@@ -609,6 +659,7 @@ static const VirtioDeviceClass blk_ops = {
     .realize = blk_realize,
     .unrealize = blk_unrealize,
     .queue_reset = blk_queue_reset,
+    .stopped = blk_stopped,
     .reset = blk_reset,
     .config_read = blk_config_read,
     .config_written = blk_config_written,

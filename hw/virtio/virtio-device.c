@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/core/runstate.h"
+#include "hw/virtio/virtio-loop.h"
 #include "util/error.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -27,7 +28,8 @@ VirtQueue *virtio_add_queue(VirtioDevice *vdev, uint16_t size, VirtioQueueFn *ha
     g_assert(vdev->queue_count < VIRTIO_MAX_QUEUES);
     vdev->queues = g_renew(VirtioQueue, vdev->queues, vdev->queue_count + 1);
     queue = &vdev->queues[vdev->queue_count++];
-    *queue = (VirtioQueue){ .vector = VIRTIO_NO_VECTOR, .handle = handle };
+    *queue =
+        (VirtioQueue){ .vector = VIRTIO_NO_VECTOR, .handle = handle, .kick_fd = -1, .call_fd = -1 };
     virtq_init(&queue->ring, size, &vdev->dma, vdev->name);
     return &queue->ring;
 }
@@ -56,6 +58,7 @@ void virtio_needs_reset(VirtioDevice *vdev, const char *why)
         log_printf("%s needs a reset: %s\n", vdev->name, why);
     }
     vdev->status |= VIRTIO_STATUS_NEEDS_RESET;
+    virtio_loop_pause(vdev);
     if (vdev->status & VIRTIO_STATUS_DRIVER_OK) { /* section 2.1.2 */
         bus->transport->config_interrupt(bus->opaque);
     }
@@ -64,9 +67,14 @@ void virtio_needs_reset(VirtioDevice *vdev, const char *why)
 /* False: it is broken, and the driver knows. */
 static bool check_queue(VirtioDevice *vdev, const VirtQueue *vq)
 {
-    if (virtq_error(vq)) {
+    const char *error;
+
+    virtio_enter(vdev);
+    error = virtq_error(vq);
+    virtio_leave(vdev);
+    if (error) {
         g_autofree char *why =
-            g_strdup_printf("virtqueue %u: %s", virtio_queue_number(vdev, vq), virtq_error(vq));
+            g_strdup_printf("virtqueue %u: %s", virtio_queue_number(vdev, vq), error);
         virtio_needs_reset(vdev, why);
         return false;
     }
@@ -76,8 +84,12 @@ static bool check_queue(VirtioDevice *vdev, const VirtQueue *vq)
 void virtio_notify(VirtioDevice *vdev, VirtQueue *vq)
 {
     const VirtioBus *bus = bus_of(vdev);
-    bool notify = virtq_should_notify(vq);
+    bool notify;
 
+    if (virtio_loop_notify(vdev, (VirtioQueue *)vq)) {
+        return;
+    }
+    notify = virtq_should_notify(vq);
     if (check_queue(vdev, vq) && notify) {
         bus->transport->queue_interrupt(bus->opaque, virtio_queue_number(vdev, vq));
     }
@@ -99,7 +111,8 @@ static void run_queue(VirtioDevice *vdev, unsigned n)
 {
     VirtioQueue *queue = &vdev->queues[n];
 
-    if (virtio_device_runs(vdev) && queue->ring.enabled && check_queue(vdev, &queue->ring)) {
+    if (virtio_device_runs(vdev) && queue->ring.enabled && check_queue(vdev, &queue->ring) &&
+        !virtio_loop_kick(queue)) {
         queue->handle(vdev, &queue->ring);
         check_queue(vdev, &queue->ring);
     }
@@ -107,9 +120,15 @@ static void run_queue(VirtioDevice *vdev, unsigned n)
 
 void virtio_run_queues(VirtioDevice *vdev)
 {
+    virtio_loop_update(vdev);
     for (unsigned n = 0; n < vdev->queue_count; n++) {
         run_queue(vdev, n);
     }
+}
+
+void virtio_transport_changed(VirtioDevice *vdev)
+{
+    virtio_loop_update(vdev);
 }
 
 void virtio_driver_notified(VirtioDevice *vdev, unsigned n)
@@ -145,6 +164,9 @@ void virtio_queue_again(VirtioDevice *vdev, VirtQueue *vq)
 {
     unsigned n = virtio_queue_number(vdev, vq);
 
+    if (virtio_loop_kick(&vdev->queues[n])) {
+        return;
+    }
     vdev->again_for[n / 64] |= 1ull << n % 64;
     if (!vdev->again) {
         vdev->again = g_idle_source_new();
@@ -159,7 +181,9 @@ void virtio_queue_again(VirtioDevice *vdev, VirtQueue *vq)
 void virtio_accept_features(VirtioDevice *vdev, uint64_t features)
 {
     if (!(vdev->status & VIRTIO_STATUS_FEATURES_OK)) {
+        virtio_enter(vdev);
         vdev->features = features;
+        virtio_leave(vdev);
     }
 }
 
@@ -187,6 +211,8 @@ void virtio_write_status(VirtioDevice *vdev, uint8_t status)
     }
     if (!(before & VIRTIO_STATUS_DRIVER_OK)) {
         virtio_run_queues(vdev);
+    } else {
+        virtio_loop_update(vdev); /* it may have taken that back */
     }
 }
 
@@ -195,7 +221,9 @@ void virtio_enable_queue(VirtioDevice *vdev, unsigned n)
     VirtQueue *vq = virtio_queue(vdev, n);
 
     if (!vq->enabled) {
+        virtio_enter(vdev);
         virtq_enable(vq, vdev->features & vdev->offered);
+        virtio_leave(vdev);
         check_queue(vdev, vq);
         run_queue(vdev, n);
     }
@@ -205,10 +233,15 @@ void virtio_reset_queue(VirtioDevice *vdev, unsigned n)
 {
     VirtioQueue *queue = &vdev->queues[n];
 
+    virtio_loop_pause_queue(vdev, queue, true);
     if (virtio_device_class(vdev)->queue_reset) {
         virtio_device_class(vdev)->queue_reset(vdev, &queue->ring);
     }
+    virtio_enter(vdev);
     virtq_reset(&queue->ring);
+    queue->call = queue->resetting = false;
+    queue->call_fd = -1;
+    virtio_leave(vdev);
     queue->vector = VIRTIO_NO_VECTOR;
 }
 
@@ -238,7 +271,9 @@ void virtio_config_store(VirtioDevice *vdev, unsigned offset, uint32_t value, un
     }
     class->config_read(vdev, config);
     memcpy(config + offset, &value, size);
+    virtio_enter(vdev);
     class->config_written(vdev, config, offset, size);
+    virtio_leave(vdev);
 }
 
 /* ---- the life of a device ---- */
@@ -250,11 +285,14 @@ void virtio_device_reset(Device *dev)
 
     stop_again(vdev);
     memset(vdev->again_for, 0, (vdev->queue_count + 63) / 64 * sizeof(uint64_t));
+    virtio_loop_pause(vdev);
     for (unsigned n = 0; n < vdev->queue_count; n++) {
         virtio_reset_queue(vdev, n);
     }
     vdev->status = 0;
+    virtio_enter(vdev);
     vdev->features = 0;
+    virtio_leave(vdev);
     if (virtio_device_class(vdev)->reset) {
         virtio_device_class(vdev)->reset(vdev);
     }
@@ -264,6 +302,17 @@ void virtio_device_reset(Device *dev)
 static void run_all(void *opaque)
 {
     virtio_run_queues(opaque);
+}
+
+static void stop_all(void *opaque)
+{
+    VirtioDevice *vdev = opaque;
+
+    virtio_loop_pause(vdev);
+    if (virtio_device_class(vdev)->stopped) {
+        virtio_device_class(vdev)->stopped(vdev);
+    }
+    virtio_loop_flush(vdev);
 }
 
 static bool check_features(const VirtioDevice *vdev, GError **errp)
@@ -303,6 +352,7 @@ static void free_queues(VirtioDevice *vdev)
     g_clear_pointer(&vdev->queues, g_free);
     g_clear_pointer(&vdev->again_for, g_free);
     vdev->queue_count = 0;
+    vdev->loop = NULL;
     vdev->offered = 0;
     g_clear_pointer(&vdev->name, g_free);
 }
@@ -322,8 +372,16 @@ bool virtio_device_realize(Device *dev, GError **errp)
         free_queues(vdev);
         return false;
     }
+    if (!virtio_loop_start(vdev, errp)) {
+        if (virtio_device_class(vdev)->unrealize) {
+            virtio_device_class(vdev)->unrealize(vdev);
+        }
+        free_queues(vdev);
+        return false;
+    }
     vdev->again_for = g_new0(uint64_t, (vdev->queue_count + 63) / 64);
     runstate_add_start(run_all, vdev);
+    runstate_add_stop(stop_all, vdev);
     return true;
 }
 
@@ -332,7 +390,9 @@ void virtio_device_unrealize(Device *dev)
     VirtioDevice *vdev = VIRTIO_DEVICE(dev);
 
     runstate_remove_start(run_all, vdev);
+    runstate_remove_stop(stop_all, vdev);
     virtio_device_reset(dev);
+    virtio_loop_end(vdev);
     if (virtio_device_class(vdev)->unrealize) {
         virtio_device_class(vdev)->unrealize(vdev);
     }

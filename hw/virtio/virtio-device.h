@@ -3,7 +3,14 @@
  * Virtio devices (Virtio 1.2, chapter 2): status, features, configuration space and queues, without
  * the transport that shows them to a guest. A device type is a Device with parent "virtio-device",
  * whose ops are a VirtioDeviceClass; it sits on a virtio-bus, which its transport owns
- * (hw/virtio/virtio-pci.h). Machine lock for everything.
+ * (hw/virtio/virtio-pci.h). Machine lock for everything, unless the queues run on a loop:
+ *
+ * Then the queues' functions are called by that loop, without the machine lock, but with the
+ * device's own lock and in a read section, as is whatever else the loop does between virtio_enter()
+ * and virtio_leave(). Whoever has the machine lock and touches rings, or what the queues' functions
+ * use, enters too. Who waits for the loop must not have entered. The driver's notifications are
+ * signals of an eventfd, which need no lock; interrupts are, where MSI-X sends them, and the main
+ * loop's to send, where not.
  *
  * A queue's function is called when the driver notified, when the driver is ready (DRIVER_OK), and
  * when the machine starts to run, be it for the first time or after it was loaded; never while it
@@ -16,6 +23,7 @@
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
 #include "hw/virtio/virtqueue.h"
+#include "util/loop.h"
 
 #define TYPE_VIRTIO_DEVICE "virtio-device"
 #define TYPE_VIRTIO_BUS    "virtio-bus"
@@ -61,6 +69,13 @@ typedef struct VirtioQueue {
     uint16_t vector; /* the transport's number of its interrupt, or VIRTIO_NO_VECTOR */
     /* wiring */
     VirtioQueueFn *handle;
+    /* wiring, of queues on a loop */
+    VirtioDevice *vdev;
+    int kick_fd;    /* an eventfd that lets the loop look at the queue; -1: it has none */
+    GSource *watch; /* of it; the loop's */
+    int call_fd;    /* an eventfd that interrupts the driver; -1: main loop. Device's lock */
+    bool call;      /* the main loop has to interrupt the driver. Device's lock */
+    bool resetting; /* the loop leaves it alone. Device's lock */
 } VirtioQueue;
 
 struct VirtioDevice {
@@ -78,6 +93,12 @@ struct VirtioDevice {
     char *name;          /* for messages and holds; owned */
     GSource *again;      /* calls the queues' functions from the main loop; NULL: not asked for */
     uint64_t *again_for; /* a bit for each queue; owned */
+    /* wiring, of one whose queues run on a loop (virtio-loop.c) */
+    Loop *loop;         /* NULL: they do not */
+    GMutex lock;        /* the device's */
+    bool live;          /* the loop may use the queues. Device's lock */
+    int attention_fd;   /* an eventfd that lets the main loop look at `call` and broken rings */
+    GSource *attention; /* of it */
 };
 
 /* What device types define. Write `.device = { VIRTIO_DEVICE_CLASS_BASE, .state = ... }`; the
@@ -95,6 +116,9 @@ typedef struct VirtioDeviceClass {
     void (*queue_reset)(VirtioDevice *vdev, VirtQueue *vq);
     /* After a reset of everything, or of the device by its driver. May be NULL. */
     void (*reset)(VirtioDevice *vdev);
+    /* The machine stands, and queues are not run any more: wait for what is under way. May be NULL.
+     */
+    void (*stopped)(VirtioDevice *vdev);
     /* The driver wrote the status; @before is what it was. May be NULL. */
     void (*status_written)(VirtioDevice *vdev, uint8_t before);
     /* Fill the configuration space, which is zeros; and after the driver wrote to bytes [@offset,
@@ -130,6 +154,11 @@ static inline VirtQueue *virtio_queue(VirtioDevice *vdev, unsigned n)
 }
 /* The number of @vq. */
 unsigned virtio_queue_number(const VirtioDevice *vdev, const VirtQueue *vq);
+/* In realize, before all else: queues run on @loop, if it is not NULL. */
+void virtio_use_loop(VirtioDevice *vdev, Loop *loop);
+/* See above; of a device without a loop they do nothing. Not nested. */
+void virtio_enter(VirtioDevice *vdev);
+void virtio_leave(VirtioDevice *vdev);
 /* Did the driver accept @bit? */
 static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 {
@@ -137,9 +166,9 @@ static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 }
 /* May buffers be used now? The driver is ready, the machine runs, and the bus lets it. */
 bool virtio_device_runs(const VirtioDevice *vdev);
-/* Tell the driver of buffers that were given back, if it wants to know. */
+/* Tell the driver of buffers that were given back, if it wants to know; entered. */
 void virtio_notify(VirtioDevice *vdev, VirtQueue *vq);
-/* Call the function of @vq from the main loop, soon: for one that has done its share. */
+/* Call the function of @vq once more, soon: for one that has done its share. */
 void virtio_queue_again(VirtioDevice *vdev, VirtQueue *vq);
 /* The configuration space has changed. */
 void virtio_config_changed(VirtioDevice *vdev);
@@ -156,6 +185,11 @@ typedef struct VirtioTransport {
     bool (*can_dma)(void *opaque);
     /* The device was reset, by whomever: forget what the driver has told. */
     void (*device_reset)(void *opaque);
+    /* An eventfd, borrowed, that is as good as queue_interrupt() until the queue's vector or the
+     * way of interrupts changes; -1: there is none now. */
+    int (*queue_eventfd)(void *opaque, unsigned queue);
+    /* Send what was signalled by eventfds until now. */
+    void (*flush_interrupts)(void *opaque);
 } VirtioTransport;
 
 typedef struct VirtioBus {
@@ -182,5 +216,13 @@ uint32_t virtio_config_load(VirtioDevice *vdev, unsigned offset, unsigned size);
 void virtio_config_store(VirtioDevice *vdev, unsigned offset, uint32_t value, unsigned size);
 /* Call the functions of all queues, if they may be called now. */
 void virtio_run_queues(VirtioDevice *vdev);
+/* Whether the device may reach memory, or how it interrupts, may have changed. */
+void virtio_transport_changed(VirtioDevice *vdev);
+/* The eventfd that is signalled in place of virtio_driver_notified(@n); -1: there is none. From
+ * realize to unrealize, borrowed. */
+static inline int virtio_kick_fd(const VirtioDevice *vdev, unsigned n)
+{
+    return vdev->queues[n].kick_fd;
+}
 
 #endif

@@ -13,6 +13,15 @@
 void virtio_pci_add_modern(VirtioPci *s);
 void virtio_pci_add_legacy(VirtioPci *s);
 
+/* Let notifications of queues that run on a loop be eventfds', from the end of the above on; or no
+ * more. */
+void virtio_pci_modern_events(VirtioPci *s, bool on);
+void virtio_pci_legacy_events(VirtioPci *s, bool on);
+/* The same of what signals, at @offset of @bar: any write, or if @match one of queue @n's number in
+ * 16 bits. Nothing if the queue has no eventfd. */
+void virtio_pci_event(VirtioPci *s, MemoryRegion *bar, unsigned n, unsigned offset, bool match,
+                      bool on);
+
 /* Carry out the access that the capability VIRTIO_CAP_ACCESS describes: section 4.1.4.9. */
 void virtio_pci_access_read(VirtioPci *s);
 void virtio_pci_access_write(VirtioPci *s);

@@ -125,6 +125,13 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 
 static const MemoryRegionOps bar_ops = { bar_read, bar_write, 1, 4 };
 
+void virtio_pci_legacy_events(VirtioPci *s, bool on)
+{
+    for (unsigned n = 0; n < s->vdev->queue_count; n++) {
+        virtio_pci_event(s, &s->legacy_bar, n, VIRTIO_LEGACY_QUEUE_NOTIFY, true, on);
+    }
+}
+
 void virtio_pci_add_legacy(VirtioPci *s)
 {
     unsigned used = VIRTIO_LEGACY_CONFIG_MSIX + virtio_device_class(s->vdev)->config_size;
@@ -135,4 +142,5 @@ void virtio_pci_add_legacy(VirtioPci *s)
     }
     memory_region_init_io(&s->legacy_bar, &bar_ops, s, "virtio-legacy", size);
     pci_add_bar(&s->parent, 0, PCI_BAR_IO, &s->legacy_bar);
+    virtio_pci_legacy_events(s, true);
 }

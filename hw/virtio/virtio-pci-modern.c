@@ -268,6 +268,25 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 
 static const MemoryRegionOps bar_ops = { bar_read, bar_write, 1, 4 };
 
+/* The structures' places are their numbers' pages. */
+static unsigned place_of(uint8_t kind)
+{
+    unsigned i = 0;
+
+    while (structures[i].kind != kind) {
+        i++;
+    }
+    return i * PAGE;
+}
+
+void virtio_pci_modern_events(VirtioPci *s, bool on)
+{
+    for (unsigned n = 0; n < s->vdev->queue_count; n++) {
+        virtio_pci_event(s, &s->modern_bar, n, place_of(VIRTIO_CAP_NOTIFY) + n * NOTIFY_STEP, false,
+                         on);
+    }
+}
+
 /* ---- by configuration space ---- */
 
 /* What the driver wrote into the capability; false: an access that there cannot be. */
@@ -334,6 +353,7 @@ void virtio_pci_add_modern(VirtioPci *s)
     memory_region_init_io(&s->modern_bar, &bar_ops, s, "virtio-modern", BAR_SIZE);
     pci_add_bar(&s->parent, MODERN_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, &s->modern_bar);
     add_access(s);
+    virtio_pci_modern_events(s, true);
     for (unsigned i = G_N_ELEMENTS(structures); i-- > 0;) { /* the last one is the list's first */
         uint8_t kind = structures[i].kind;
         bool notify = kind == VIRTIO_CAP_NOTIFY;

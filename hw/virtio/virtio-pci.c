@@ -3,6 +3,9 @@
  * virtio-pci-legacy.c. */
 #include "hw/virtio/virtio-pci.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-msix.h"
 #include "hw/virtio/virtio-pci-internal.h"
@@ -53,6 +56,58 @@ uint8_t virtio_pci_take_isr(VirtioPci *s)
 void virtio_pci_set_vector(const VirtioPci *s, uint16_t *vector, uint16_t value)
 {
     *vector = value < s->parent.msix_vectors ? value : VIRTIO_NO_VECTOR;
+    virtio_transport_changed(s->vdev);
+}
+
+/* One for each vector that a queue on a loop uses. */
+static int queue_eventfd(void *opaque, unsigned queue)
+{
+    VirtioPci *s = opaque;
+    PciDevice *dev = &s->parent;
+    uint16_t vector = s->vdev->queues[queue].vector;
+
+    if (!pci_msix_enabled(dev) || vector >= dev->msix_vectors) {
+        return -1;
+    }
+    if (!s->vector_fds) {
+        s->vector_fds = g_new(int, dev->msix_vectors);
+        memset(s->vector_fds, 0xff, dev->msix_vectors * sizeof(int));
+    }
+    if (s->vector_fds[vector] < 0) {
+        s->vector_fds[vector] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        pci_msix_set_eventfd(dev, vector, s->vector_fds[vector]);
+    }
+    return s->vector_fds[vector];
+}
+
+static void close_eventfds(VirtioPci *s)
+{
+    for (unsigned i = 0; s->vector_fds && i < s->parent.msix_vectors; i++) {
+        if (s->vector_fds[i] >= 0) {
+            pci_msix_set_eventfd(&s->parent, i, -1);
+            close(s->vector_fds[i]);
+        }
+    }
+    g_clear_pointer(&s->vector_fds, g_free);
+}
+
+static void flush_interrupts(void *opaque)
+{
+    pci_msix_flush(&VIRTIO_PCI(opaque)->parent);
+}
+
+void virtio_pci_event(VirtioPci *s, MemoryRegion *bar, unsigned n, unsigned offset, bool match,
+                      bool on)
+{
+    const MemoryEvent event = { .offset = offset,
+                                .size = match ? 2 : 0,
+                                .match = match,
+                                .value = match ? n : 0,
+                                .fd = virtio_kick_fd(s->vdev, n) };
+
+    if (event.fd >= 0) {
+        (on ? memory_region_add_event : memory_region_del_event)(bar, &event);
+    }
 }
 
 /* ---- what the virtio device asks of its transport ---- */
@@ -76,7 +131,7 @@ static void device_reset(void *opaque)
 }
 
 static const VirtioTransport transport = { queue_interrupt, config_interrupt, can_dma,
-                                           device_reset };
+                                           device_reset,    queue_eventfd,    flush_interrupts };
 
 /* ---- life ---- */
 
@@ -177,7 +232,14 @@ void virtio_pci_unrealize(PciDevice *dev)
 {
     VirtioPci *s = VIRTIO_PCI(dev);
 
+    if (s->modern) {
+        virtio_pci_modern_events(s, false);
+    }
+    if (s->legacy) {
+        virtio_pci_legacy_events(s, false);
+    }
     device_unrealize(&s->vdev->parent);
+    close_eventfds(s);
     object_unparent(&s->bus->parent.parent);
     s->bus = NULL;
     s->access_cap = 0;
@@ -218,6 +280,8 @@ void virtio_pci_config_written(PciDevice *dev, unsigned offset, unsigned size)
     }
     if (pci_touches(offset, size, PCI_COMMAND, 2)) {
         virtio_run_queues(s->vdev); /* what came while the bus master was off */
+    } else {
+        virtio_transport_changed(s->vdev);
     }
 }
 

@@ -37,6 +37,7 @@ typedef struct VirtioPci {
     VirtioDevice *vdev;
     bool legacy, modern; /* which interfaces it has; settled by realize */
     MemoryRegion legacy_bar, modern_bar;
+    int *vector_fds;    /* eventfds of MSI-X vectors, -1: none; NULL: there is none of any; owned */
     uint8_t access_cap; /* offset of the capability that reaches BARs by configuration space */
 } VirtioPci;
 OBJECT_CAST_DEFINE(VirtioPci, VIRTIO_PCI, TYPE_VIRTIO_PCI)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virtio-blk by a driver of our own: every request, what makes no sense, errors of the host. */
+/* virtio-blk by a driver of our own: every request, what makes no sense, errors of the host; all of
+ * it with the queue in the main loop, and on an iothread. */
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,18 @@ static const Way ways[] = {
     { "q35-modern", "q35", "virtio-blk-pci-non-transitional", true },
 };
 
+static bool on_iothread; /* in this test */
+
+static const char *machine_options(void)
+{
+    return on_iothread ? " -object iothread,id=io0" : "";
+}
+
+static const char *disk_options(void)
+{
+    return on_iothread ? ",iothread=io0" : "";
+}
+
 /* @path is of the image, taken. @drive_options begins with a comma, or is empty; so is the other.
  */
 static void start(Disk *d, const Way *way, char *path, const char *drive_options,
@@ -36,8 +49,9 @@ static void start(Disk *d, const Way *way, char *path, const char *drive_options
 {
     d->path = path;
     d->qt = qtest_start("-M %s -m 64 -drive if=none,id=d0,file=%s%s"
-                        " -device %s,drive=d0,addr=4,id=disk%s",
-                        way->machine, path, drive_options, way->device, device_options);
+                        "%s -device %s,drive=d0,addr=4,id=disk%s%s",
+                        way->machine, path, drive_options, machine_options(), way->device,
+                        disk_options(), device_options);
     d->v.modern = way->modern;
     disk_drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH) | BIT(F_DISCARD) | BIT(F_ZEROES));
 }
@@ -57,6 +71,16 @@ static uint8_t byte_of_image(const Disk *d, size_t at)
     g_assert_true(g_file_get_contents(d->path, &data, &size, NULL));
     g_assert_cmpuint(at, <, size);
     return (uint8_t)data[at];
+}
+
+/* On an iothread the driver hears of it a little later. */
+static void wait_needs_reset(Disk *d)
+{
+    gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;
+
+    while (!(qvirtio_status(&d->v) & QVIRTIO_NEEDS_RESET)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
 }
 
 /* ---- tests ---- */
@@ -134,13 +158,13 @@ static void test_senseless(void)
     /* No room for the status: nobody can be told, and the device stops. */
     qvirtq_add(&d.q, d.out, 16, false);
     qvirtq_kick(&d.q);
-    g_assert_cmpuint(qvirtio_status(&d.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+    wait_needs_reset(&d);
     disk_drive(&d, QVIRTIO_VERSION_1);
     g_assert_cmpuint(disk_request(&d, IN, 0, 0, SECTOR), ==, OK);
     /* No header. */
     qvirtq_add_pair(&d.q, d.out, 15, d.in, 1);
     qvirtq_kick(&d.q);
-    g_assert_cmpuint(qvirtio_status(&d.v) & QVIRTIO_NEEDS_RESET, ==, QVIRTIO_NEEDS_RESET);
+    wait_needs_reset(&d);
     quit(&d);
 }
 
@@ -187,13 +211,13 @@ static void test_properties(void)
 #define BLKDEBUG                                                                       \
     "-M pc -m 64 -blockdev blkdebug,node-name=n0,image.driver=file,image.filename=%s," \
     "inject-error.0.event=write_aio,inject-error.0.errno=28,inject-error.0.once=on,"   \
-    "inject-error.1.event=read_aio,inject-error.1.sector=7"                            \
-    " -device virtio-blk-pci,drive=n0,addr=4,id=disk%s"
+    "inject-error.1.event=read_aio,inject-error.1.sector=7%s"                          \
+    " -device virtio-blk-pci,drive=n0,addr=4,id=disk%s%s"
 
 static void start_failing(Disk *d, char *path, const char *options)
 {
     d->path = path;
-    d->qt = qtest_start(BLKDEBUG, path, options);
+    d->qt = qtest_start(BLKDEBUG, path, machine_options(), disk_options(), options);
     d->v.modern = true;
     disk_drive(d, QVIRTIO_VERSION_1 | BIT(F_FLUSH));
 }
@@ -303,9 +327,9 @@ static void test_saved(void)
     json_object_put(qtest_event(d.qt, "STOP"));
     qtest_save(d.qt, file);
     qtest_quit(d.qt); /* it lets go of the image */
-    d.qt = d.v.qt = qtest_start("-M pc -m 64 -blockdev file,node-name=n0,filename=%s"
-                                " -device virtio-blk-pci,drive=n0,addr=4,id=disk -incoming %s",
-                                d.path, uri);
+    d.qt = d.v.qt = qtest_start("-M pc -m 64 -blockdev file,node-name=n0,filename=%s%s"
+                                " -device virtio-blk-pci,drive=n0,addr=4,id=disk%s -incoming %s",
+                                d.path, machine_options(), disk_options(), uri);
     while (has_state(&d, "inmigrate")) {
         g_usleep(1000);
     }
@@ -362,23 +386,196 @@ static void test_blockdev(void)
     unlink(path);
 }
 
+/* ---- interrupts, and machines that stand ---- */
+
+static void wait_pending(Disk *d, unsigned vector)
+{
+    gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;
+
+    while (!qvirtio_is_pending(&d->v, vector)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+}
+
+/* By the ISR status without MSI-X; with it by vectors, of which a masked one waits. */
+static void test_interrupts(void)
+{
+    Disk d;
+
+    start(&d, &ways[0], disk_make_image("interrupts"), ",format=raw", ",num-queues=2");
+    qvirtio_isr(&d.v);
+    g_assert_cmpuint(disk_request(&d, IN, 5, 0, SECTOR), ==, OK);
+    while (!(qvirtio_isr(&d.v) & 1)) { /* it may come after the buffer */
+    }
+    qvirtio_use_msix(&d.v);
+    qvirtio_start(&d.v, QVIRTIO_VERSION_1);
+    qvirtio_queue(&d.v, &d.q, 1);
+    qvirtio_driver_ok(&d.v);
+    g_assert_cmpuint(disk_request(&d, IN, 6, 0, SECTOR), ==, OK);
+    qvirtio_mask(&d.v, 2, true);
+    g_assert_cmpuint(disk_request(&d, IN, 7, 0, SECTOR), ==, OK);
+    wait_pending(&d, 2);
+    g_assert_false(qvirtio_is_pending(&d.v, 1));
+    qvirtio_mask(&d.v, 2, false);
+    g_assert_false(qvirtio_is_pending(&d.v, 2));
+    quit(&d);
+}
+
+/* What comes while the machine stands is done when it goes on; the bus master is another gate. */
+static void test_stands(void)
+{
+    uint16_t head;
+    Disk d;
+
+    start(&d, &ways[0], disk_make_image("stands"), ",format=raw", "");
+    qtest_qmp_ok(d.qt, "stop", "{}");
+    head = disk_add(&d, IN, 5, 0, SECTOR);
+    qvirtq_kick(&d.q);
+    assert_state(&d, "paused");
+    g_assert_false(qvirtq_has_used(&d.q));
+    qtest_qmp_ok(d.qt, "cont", "{}");
+    qvirtq_wait(&d.q, head);
+    qpci_write(d.qt, DEVFN, 4, 2, 3);
+    head = disk_add(&d, IN, 6, 0, SECTOR);
+    qvirtq_kick(&d.q);
+    assert_state(&d, "running");
+    g_assert_false(qvirtq_has_used(&d.q));
+    qpci_write(d.qt, DEVFN, 4, 2, 7);
+    qvirtq_wait(&d.q, head);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 7);
+    quit(&d);
+}
+
+/* Requests under way when their queue, the device or the machine is reset go nowhere, and what
+ * comes after works. */
+static void test_reset_under_way(void)
+{
+    Disk d;
+
+    start(&d, &ways[0], disk_make_image("reset"), ",format=raw", "");
+    for (unsigned round = 0; round < 24; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            disk_add(&d, IN, i, 0, SECTOR);
+        }
+        qvirtq_kick(&d.q);
+        if (round % 3 == 0) {
+            qvirtio_set_common(&d.v, QVIRTIO_QUEUE_SELECT, 2, 0);
+            qvirtio_set_common(&d.v, QVIRTIO_QUEUE_RESET, 2, 1);
+        } else if (round % 3 == 1) {
+            qvirtio_set_status(&d.v, 0);
+        } else {
+            qtest_qmp_ok(d.qt, "system_reset", "{}");
+            json_object_put(qtest_event(d.qt, "RESET"));
+        }
+        disk_drive(&d, QVIRTIO_VERSION_1 | QVIRTIO_RING_RESET);
+        g_assert_cmpuint(disk_request(&d, IN, 9, 0, SECTOR), ==, OK);
+        g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 10);
+    }
+    quit(&d);
+}
+
+/* How often the iothread has slept, which it does after whatever it did. */
+static uint64_t times_slept(Disk *d)
+{
+    g_autoptr(json_object) threads = qtest_qmp(d->qt, "query-iothreads", "{}");
+    g_autofree char *path =
+        g_strdup_printf("/proc/%d/task/%d/status", qtest_pid(d->qt),
+                        (int)qtest_get_int(json_object_array_get_idx(threads, 0), "thread-id"));
+    g_autofree char *status = NULL;
+
+    g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+    return g_ascii_strtoull(strstr(status, "voluntary_ctxt_switches:") + 24, NULL, 10);
+}
+
+/* It is the iothread that does it, and it stays while a device needs it. */
+static void test_iothread(void)
+{
+    g_autoptr(json_object) error = NULL, none = NULL;
+    uint64_t before;
+    Disk d;
+
+    start(&d, &ways[0], disk_make_image("iothread"), ",format=raw", "");
+    before = times_slept(&d);
+    for (unsigned i = 0; i < 20; i++) {
+        g_assert_cmpuint(disk_request(&d, IN, i, 0, SECTOR), ==, OK);
+    }
+    g_assert_cmpuint(times_slept(&d), >, before);
+    error = qtest_qmp_error(d.qt, "object-del", "{'id': 'io0'}");
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), "io0"));
+    none = qtest_qmp_error(d.qt, "device_add",
+                           "{'driver': 'virtio-blk-pci', 'drive': 'd0', 'iothread': 'io1'}");
+    g_assert_nonnull(strstr(qtest_get_str(none, "desc"), "io1"));
+    quit(&d);
+}
+
+typedef struct Test {
+    const char *name;
+    void (*fn)(void);
+    bool iothread_only;
+} Test;
+
+static const Test tests[] = {
+    { "senseless", test_senseless },
+    { "read-only", test_read_only },
+    { "properties", test_properties },
+    { "report", test_report },
+    { "ignore", test_ignore },
+    { "stop", test_stop },
+    { "stop-and-reset", test_stop_and_reset },
+    { "saved", test_saved },
+    { "resize", test_resize },
+    { "interrupts", test_interrupts },
+    { "stands", test_stands },
+    { "reset-under-way", test_reset_under_way },
+    { "iothread", test_iothread, true },
+};
+
+static void in_main_loop(gconstpointer test)
+{
+    on_iothread = false;
+    ((const Test *)test)->fn();
+}
+
+static void in_iothread(gconstpointer test)
+{
+    on_iothread = true;
+    ((const Test *)test)->fn();
+}
+
+static void requests_in_main_loop(gconstpointer way)
+{
+    on_iothread = false;
+    test_requests(way);
+}
+
+static void requests_in_iothread(gconstpointer way)
+{
+    on_iothread = true;
+    test_requests(way);
+}
+
+static void add_test(const char *where, const char *name, gconstpointer data, GTestDataFunc fn)
+{
+    g_autofree char *path = g_strdup_printf("/virtio-blk/%s/%s", where, name);
+
+    g_test_add_data_func(path, data, fn);
+}
+
 int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *name = g_strdup_printf("/virtio-blk/requests/%s", ways[i].name);
+        g_autofree char *name = g_strdup_printf("requests-%s", ways[i].name);
 
-        g_test_add_data_func(name, &ways[i], test_requests);
+        add_test("main-loop", name, &ways[i], requests_in_main_loop);
+        add_test("iothread", name, &ways[i], requests_in_iothread);
     }
-    g_test_add_func("/virtio-blk/senseless", test_senseless);
-    g_test_add_func("/virtio-blk/read-only", test_read_only);
-    g_test_add_func("/virtio-blk/properties", test_properties);
-    g_test_add_func("/virtio-blk/report", test_report);
-    g_test_add_func("/virtio-blk/ignore", test_ignore);
-    g_test_add_func("/virtio-blk/stop", test_stop);
-    g_test_add_func("/virtio-blk/stop-and-reset", test_stop_and_reset);
-    g_test_add_func("/virtio-blk/saved", test_saved);
-    g_test_add_func("/virtio-blk/resize", test_resize);
+    for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++) {
+        if (!tests[i].iothread_only) {
+            add_test("main-loop", tests[i].name, &tests[i], in_main_loop);
+        }
+        add_test("iothread", tests[i].name, &tests[i], in_iothread);
+    }
     g_test_add_func("/virtio-blk/blockdev", test_blockdev);
     return g_test_run();
 }

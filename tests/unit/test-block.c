@@ -11,6 +11,7 @@
 #include "block/iov.h"
 #include "qapi/event.h"
 #include "util/keyval.h"
+#include "util/machine-lock.h"
 #include "util/main-loop.h"
 #include "util/units.h"
 
@@ -335,6 +336,8 @@ static void test_inject(void)
 
 /* ---- backends ---- */
 
+#define COUNT 100 /* requests */
+
 static unsigned completed;
 
 static void count_done(BlockRequest *r)
@@ -345,7 +348,6 @@ static void count_done(BlockRequest *r)
 
 static void test_requests(void)
 {
-    enum { COUNT = 100 };
     g_autofree char *path = make_file("requests", COUNT * 512);
     static uint8_t data[COUNT][512], back[COUNT][512];
     BlockRequest requests[COUNT];
@@ -387,6 +389,110 @@ static void test_requests(void)
     g_assert_cmpuint(backend->stats.bytes[BLOCK_READ], ==, COUNT * 512);
     g_assert_cmpuint(backend->stats.written_end, ==, COUNT * 512);
     block_backend_release(backend);
+    del("f");
+}
+
+/* ---- a device on a loop ---- */
+
+typedef struct LoopDevice {
+    BlockBackend *backend;
+    Loop *loop;
+    BlockRequest requests[COUNT];
+    uint8_t data[512];
+    struct iovec iov;
+    unsigned completed, batches, failed; /* told between begin and end */
+    bool open;
+} LoopDevice;
+
+static void loop_begin(void *opaque)
+{
+    LoopDevice *dev = opaque;
+
+    g_assert_false(dev->open);
+    dev->open = true;
+}
+
+static void loop_end(void *opaque)
+{
+    LoopDevice *dev = opaque;
+
+    g_assert_true(dev->open);
+    dev->open = false;
+    dev->batches++;
+}
+
+static void loop_done(BlockRequest *r)
+{
+    LoopDevice *dev = r->opaque;
+
+    g_assert_true(dev->open);
+    if (r->error) {
+        g_assert_true(machine_lock_held());
+        dev->failed++;
+    } else {
+        dev->completed++;
+    }
+}
+
+static void loop_submit(void *opaque)
+{
+    LoopDevice *dev = opaque;
+
+    for (unsigned i = 0; i < COUNT; i++) {
+        dev->requests[i] = (BlockRequest){ .op = i % 4 ? BLOCK_READ : BLOCK_WRITE,
+                                           .bytes = 512,
+                                           .offset = i * 512,
+                                           .iov = &dev->iov,
+                                           .iovcnt = 1,
+                                           .done = loop_done,
+                                           .opaque = dev };
+        block_submit(dev->backend, &dev->requests[i]);
+    }
+}
+
+static void nothing(void *opaque)
+{
+}
+
+/* Each request ends once, in the loop while the main thread does other things, or where that waits
+ * for it; those that fail, in the main thread. Held back, they wait. */
+static void test_on_loop(void)
+{
+    static const BlockBackendOps ops = { .begin = loop_begin, .end = loop_end };
+    g_autofree char *path = make_file("loop", COUNT * 512);
+    LoopDevice *dev = g_new0(LoopDevice, 1);
+
+    dev->loop = loop_new("IO test", NULL);
+    dev->iov = (struct iovec){ dev->data, sizeof(dev->data) };
+    add(NULL,
+        "blkdebug,node-name=f,image.driver=file,image.filename=%s,"
+        "inject-error.0.event=read_aio,inject-error.0.sector=7",
+        path);
+    dev->backend = block_backend_get("f", NULL);
+    g_assert_true(block_backend_take(dev->backend, "/a/disk", false, false, NULL));
+    block_backend_connect(dev->backend, dev->loop, &ops, dev);
+    loop_run(dev->loop, loop_submit, dev);
+    block_drain(dev->backend);
+    g_assert_cmpuint(dev->completed, ==, COUNT - 1);
+    g_assert_cmpuint(dev->failed, ==, 1);
+    g_assert_cmpuint(dev->batches, >=, 1);
+    block_hold_all();
+    loop_run(dev->loop, loop_submit, dev);
+    block_drain(dev->backend);
+    g_assert_cmpuint(dev->completed, ==, COUNT - 1);
+    block_resume_all();
+    while (dev->failed < 2) { /* the main loop is told, without anybody who waits */
+        main_loop_iterate(true);
+    }
+    block_drain(dev->backend);
+    loop_run(dev->loop, nothing, NULL);
+    g_assert_cmpuint(dev->completed, ==, 2 * (COUNT - 1));
+    g_assert_cmpuint(block_backend_statistics(dev->backend).operations[BLOCK_READ] +
+                         block_backend_statistics(dev->backend).operations[BLOCK_WRITE],
+                     ==, 2 * (COUNT - 1));
+    block_backend_release(dev->backend);
+    loop_free(dev->loop);
+    g_free(dev);
     del("f");
 }
 
@@ -456,6 +562,7 @@ int main(int argc, char *argv[])
     g_test_add_func("/block/ends", test_ends);
     g_test_add_func("/block/inject", test_inject);
     g_test_add_func("/block/requests", test_requests);
+    g_test_add_func("/block/on-loop", test_on_loop);
     g_test_add_func("/block/error-actions", test_error_actions);
     int result = g_test_run();
     block_finish();

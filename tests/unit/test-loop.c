@@ -77,6 +77,32 @@ static void test_calls(void)
     loop_free(NULL);
 }
 
+static void count_call(void *opaque)
+{
+    g_assert_true(loop_is_mine(((void **)opaque)[0]));
+    ((void **)opaque)[1] = GUINT_TO_POINTER(GPOINTER_TO_UINT(((void **)opaque)[1]) + 1);
+}
+
+static void run_nested(void *opaque)
+{
+    loop_run(((void **)opaque)[0], count_call, opaque); /* at once */
+    count_call(opaque);
+}
+
+/* When it returns, it was called, and so was what had been asked for before. */
+static void test_run(void)
+{
+    Loop *loop = new_loop("IO test");
+    void *count[] = { loop, NULL };
+
+    for (unsigned i = 0; i < 1000; i++) {
+        loop_call(loop, count_call, count);
+        loop_run(loop, run_nested, count);
+        g_assert_cmpuint(GPOINTER_TO_UINT(count[1]), ==, 3 * (i + 1));
+    }
+    loop_free(loop);
+}
+
 /* ---- sources, with and without looking for them before sleeping ---- */
 
 static gboolean on_event(gint fd, GIOCondition condition, gpointer loop)
@@ -146,6 +172,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     main_loop_init();
     g_test_add_func("/loop/calls", test_calls);
+    g_test_add_func("/loop/run", test_run);
     g_test_add_func("/loop/sources", test_sources);
     g_test_add_func("/loop/main", test_main);
     return g_test_run();
