@@ -33,6 +33,13 @@ static int find(AccelBreakKind kind, uint64_t addr, uint64_t len)
     return -1;
 }
 
+bool accel_breakpoint_kind_known(AccelBreakKind kind)
+{
+    const AccelDebugOps *ops = accel_current()->debug;
+
+    return kind < ACCEL_BREAK_KINDS && (!ops || ops->kinds >> kind & 1);
+}
+
 bool accel_breakpoint_insert(AccelBreakKind kind, uint64_t addr, uint64_t len, X86Cpu *cpu,
                              GError **errp)
 {

@@ -24,7 +24,6 @@ typedef struct AccelBreakpoint {
     AccelBreakKind kind;
     uint64_t addr; /* linear, on every CPU */
     uint64_t len;  /* bytes watched; 1 for instructions */
-    uint64_t data; /* the engine's own */
 } AccelBreakpoint;
 
 /* Why a CPU stands. */
@@ -43,13 +42,16 @@ typedef struct AccelStop {
 
 /* Of an engine; no CPU is in guest code. */
 typedef struct AccelDebugOps {
-    /* @b is complete but for `data`, and not in the list yet; @cpu: by whose page tables. */
-    bool (*insert)(AccelBreakpoint *b, X86Cpu *cpu, GError **errp); /* NULL: nothing to do */
-    void (*remove)(AccelBreakpoint *b);                             /* it is in the list still */
+    unsigned kinds; /* bits 1 << AccelBreakKind: those that it has */
+    /* @b is not in the list yet; @cpu: by whose page tables. */
+    bool (*insert)(const AccelBreakpoint *b, X86Cpu *cpu, GError **errp); /* NULL: nothing to do */
+    void (*remove)(const AccelBreakpoint *b); /* it is in the list still */
 } AccelDebugOps;
 
 /* Of AccelBreakpoint, in the order in which they came. CPUs look when they begin to run. */
 const GArray *accel_breakpoints(void);
+/* Can there be breakpoints of @kind? If the engine has none at all, inserting one says so. */
+bool accel_breakpoint_kind_known(AccelBreakKind kind);
 /* The machine stands. An error if the engine has no breakpoints, or not one more. One that is there
  * already is fine. */
 bool accel_breakpoint_insert(AccelBreakKind kind, uint64_t addr, uint64_t len, X86Cpu *cpu,

@@ -162,7 +162,7 @@ static const struct {
     EXIT(EXCEPTION, NULL),
     EXIT(IO, exit_io),
     EXIT(HYPERCALL, NULL),
-    EXIT(DEBUG, NULL),
+    EXIT(DEBUG, kvm_debug_exit),
     EXIT(HLT, exit_halt),
     EXIT(MMIO, exit_mmio),
     EXIT(IRQ_WINDOW_OPEN, exit_nothing),

@@ -35,6 +35,7 @@ typedef struct KvmCpu {
     bool fresh;            /* nothing was written yet */
     bool loaded;     /* from a saved machine, since the last reset: then what is below is its */
     unsigned resets; /* X86Cpu.resets when the state was last written */
+    struct kvm_guest_debug guest_debug; /* as last written */
 
     /* derived */
     struct kvm_regs regs;
@@ -170,6 +171,19 @@ void kvm_cpu_run(X86Cpu *cpu);      /* own thread */
 void kvm_cpu_kick(X86Cpu *cpu);     /* any thread */
 bool kvm_cpu_runnable(X86Cpu *cpu); /* own thread */
 void kvm_signal_init(void);         /* once */
+
+/* ---- debug.c ---- */
+
+extern const struct AccelDebugOps kvm_debug_ops; /* AccelOps.debug */
+/* Breakpoints come into guest memory when the machine is about to run, and go when it stands. No
+ * vCPU in guest code. */
+void kvm_debug_resume(void);
+void kvm_debug_stopped(void);
+/* The vCPU's part of kvm_put_state(): breakpoints, steps. */
+void kvm_debug_put(KvmCpu *k);
+/* KVM_EXIT_DEBUG: tell the debugger, or give the guest what is its own. Own thread, machine lock.
+ */
+void kvm_debug_exit(KvmCpu *k);
 
 /* ---- exit.c ---- */
 

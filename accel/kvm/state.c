@@ -406,6 +406,7 @@ void kvm_put_state(X86Cpu *cpu)
     kvm_msr_put(k, all, reset);
     /* KVM forgets a pending exception when it gets registers. */
     put_changed(k, KVM_SET_VCPU_EVENTS, "events", &k->events, &events, sizeof(events), written);
+    kvm_debug_put(k);
     k->fresh = k->loaded = false;
     k->resets = cpu->resets;
 }

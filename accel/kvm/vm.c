@@ -219,6 +219,7 @@ static void kvm_stopped(void)
 {
     struct kvm_clock_data data = { 0 };
 
+    kvm_debug_stopped();
     if (kvm_ioctl(kvm_vm.vm_fd, KVM_GET_CLOCK, &data) >= 0) {
         clock_at_stop = data.clock;
     }
@@ -244,6 +245,7 @@ static void kvm_resume(void)
 {
     struct kvm_clock_data data = { .clock = clock_at_stop };
 
+    kvm_debug_resume();
     if (clock_at_stop) {
         kvm_ioctl(kvm_vm.vm_fd, KVM_SET_CLOCK, &data);
         vcpu_foreach(tell_paused, NULL);
@@ -286,4 +288,5 @@ const AccelOps accel_kvm = {
     .cpu_state = &kvm_cpu_state,
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
+    .debug = &kvm_debug_ops,
 };

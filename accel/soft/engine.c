@@ -313,7 +313,7 @@ static const ObjectType soft_accel_type = {
 };
 OBJECT_TYPE_REGISTER(soft_accel_type)
 
-static bool debug_insert(AccelBreakpoint *b, X86Cpu *cpu, GError **errp)
+static bool debug_insert(const AccelBreakpoint *b, X86Cpu *cpu, GError **errp)
 {
     if (b->len > SOFT_MAX_WATCH) {
         error_set(errp, "at most %u bytes can be watched by one watchpoint", SOFT_MAX_WATCH);
@@ -322,7 +322,10 @@ static bool debug_insert(AccelBreakpoint *b, X86Cpu *cpu, GError **errp)
     return true;
 }
 
-static const AccelDebugOps debug_ops = { .insert = debug_insert };
+static const AccelDebugOps debug_ops = {
+    .kinds = (1u << ACCEL_BREAK_KINDS) - 1,
+    .insert = debug_insert,
+};
 
 const AccelOps accel_soft = {
     .name = "soft",

@@ -197,7 +197,7 @@ static bool breakpoint(GdbSession *g, const char *args, bool insert, GString *re
         !parse_range(&args, &addr, &len) || *args) {
         return answer(reply, ERROR_ARGUMENT);
     }
-    if (kind >= ACCEL_BREAK_KINDS) {
+    if (kind >= ACCEL_BREAK_KINDS || !accel_breakpoint_kind_known((AccelBreakKind)kind)) {
         return true; /* not known */
     }
     len = kind <= ACCEL_BREAK_HARD ? 1 : len;

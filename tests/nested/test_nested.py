@@ -13,10 +13,11 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, f"{HERE}/../guest"]
+sys.path[:0] = [HERE, f"{HERE}/../guest", f"{HERE}/../qtest"]
 BUILD = sys.argv[1] = os.path.abspath(sys.argv[1])
 PATTERN = sys.argv.pop(2) if len(sys.argv) > 2 else ""
 
+import gdb_cases  # noqa: E402
 import outer  # noqa: E402
 import tap  # noqa: E402
 import test_bare  # noqa: E402
@@ -28,6 +29,8 @@ MIB = 1 << 20
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
 CLOCKS = f"{BUILD}/tests/nested/clocks"
 BARE = f"{BUILD}/tests/guest/bare"
+GDB_ROM = "/gdb/rom"
+UNIT_TESTS = [f"{BUILD}/tests/unit/{name}" for name in ("test-kvm-debug", "test-kvm")]
 BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "reset", "smp", "handshake", "paging")]]
 
 place = None    # the outer machine, when it runs
@@ -45,12 +48,13 @@ def inner_initrd(folder):
 
 def files(folder):
     """What goes into the outer machine: {path there: path here}."""
-    programs = [f"{BUILD}/dimmable", f"{BUILD}/tests/unit/test-kvm"]
+    programs = [f"{BUILD}/dimmable", *UNIT_TESTS]
     wanted = {path for program in programs for path in [program, *outer.libraries(program)]}
     wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux")}
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
-    return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder)}
+    return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),
+            GDB_ROM: gdb_cases.rom(folder)}
 
 
 def need_outer():
@@ -78,6 +82,7 @@ def start_outer():
     atexit.register(place.close)
     for module in test_linux, test_firmware:
         module.SETUP["place"] = place
+    gdb_cases.SETUP.update(place=place, program=f"{BUILD}/dimmable", rom=GDB_ROM)
     test_linux.SETUP["kernel"] = "vmlinux"  # nothing to unpack
     test_bare.PLACE, test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = \
         place, f"{BUILD}/dimmable", BARE, "kvm"
@@ -90,12 +95,12 @@ def setup(module, chips="split", **options):
 
 # ---- without an operating system ----
 
-def unit_test():
+def unit_test(program):
     need_outer()
-    output = place.run(f"{BUILD}/tests/unit/test-kvm 2>&1; echo status $?", timeout=600)
+    output = place.run(f"{program} 2>&1; echo status $?", timeout=600)
     skipped = re.findall("# SKIP (.*)", output)
     print(f"# skipped: {skipped}")
-    if not re.search("^ok .*/kvm/tsc$", output, re.M) or not output.endswith("status 0\n"):
+    if not re.search("^ok .*/kvm(/tsc|-debug/step)$", output, re.M) or not output.endswith("status 0\n"):
         raise AssertionError(output)
     if set(skipped) - {"this KVM has no system management mode"}:
         raise AssertionError(output)
@@ -112,6 +117,13 @@ def local_apic_features():
     need_outer()
     for feature in "kvm-asyncpf", "kvm-asyncpf-int", "kvm-pv-eoi", "kvm-pv-unhalt", "kvm-pv-ipi", "kvm-pv-sched-yield":
         tap.equal([offered(feature, chips) for chips in ("on", "split", "off")], [True, True, False], feature)
+
+
+def debugger(function, chips):
+    def test():
+        need_outer()
+        function(f"kvm,kernel-irqchip={chips}")
+    return f"debugger: {function.__name__}, kernel-irqchip={chips}", test
 
 
 def bare(name):
@@ -329,6 +341,8 @@ TESTS = [
     *[bare(f"{name} on {board}") for name, board in
       (("reset-state", "pc"), ("io", "q35"), ("irq", "pc"), ("reset", "pc"), ("smp", "pc"),
        ("smp", "q35"), ("hot-add and eject by the guest", "pc"))],
+    *[debugger(gdb_cases.steps, chips) for chips in ("split", "on", "off")],
+    debugger(gdb_cases.memory, "split"),
     bare("irq on pc: in service until EOI"),
     bare("hot-add and eject by the guest on q35, memory touched"),
     one_guest("pc", "split", 2), one_guest("q35", "on", 4), one_guest("pc", "off", 2),
@@ -340,7 +354,8 @@ TESTS = [
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.
-    ("unit test of the engine", unit_test),
+    *[(f"unit test of the engine, {os.path.basename(program)}", lambda program=program: unit_test(program))
+      for program in UNIT_TESTS],
 ]
 
 

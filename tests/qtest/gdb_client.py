@@ -18,8 +18,8 @@ def escape(data):
 class Client(vm.Stream):
     """With acknowledgements, until no_ack()."""
 
-    def __init__(self, path, process=None):
-        super().__init__(path, process)
+    def __init__(self, path, process=None, patience=1):
+        super().__init__(path, process, patience=patience)
         self.acks = True
 
     def byte(self):

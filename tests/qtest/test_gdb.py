@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The server for GDB (-gdb, gdbserver), packet by packet, on a few instructions in a ROM."""
-import contextlib
 import os
 import random
 import re
@@ -13,123 +12,13 @@ import tty
 
 import gdb_client
 import machine
-import vm
-
 import tap
+import vm
+from gdb_cases import (LOOP, PC, RAX, RIP, STORE, breakpoints, connect, debug_registers, linear, memory, number, rom, running,
+                       status, steps, watchpoints)
 
-# Real mode, at f000:e000. The loop counts in AX and at 0x500, and reads 0x600.
-BEGIN, LOOP, STORE, LOAD, JUMP = range(5)
-CODE = b"\x31\xc0\x8e\xd8" b"\x40" b"\xa3\x00\x05" b"\x8b\x1e\x00\x06" b"\xeb\xf6"
-RIP = {LOOP: 0xe004, STORE: 0xe005, LOAD: 0xe008, JUMP: 0xe00c}
-BASE = 0xf0000
-ENGINES = "soft,translate=on", "soft,translate=all", "soft,translate=off"
-
-
-def linear(place):
-    return BASE + RIP[place]
-
-
-def rom(folder):
-    image = bytearray(b"\xf4" * 65536)
-    image[0xe000:0xe000 + len(CODE)] = CODE
-    image[0xfff0:0xfff5] = b"\xea\x00\xe0\x00\xf0"
-    with open(f"{folder}/rom", "wb") as file:
-        file.write(image)
-    return f"{folder}/rom"
-
-
-@contextlib.contextmanager
-def running(accel="soft", *extra, cpus=1):
-    """A machine, and the path of its server's socket."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/gdb"
-        options = ["-bios", rom(folder), "-gdb", f"unix:{path}", *extra]
-        with vm.Vm(machine.PROGRAM, accel=accel, memory="64M", serial=False, cpus=cpus, extra=options) as guest:
-            yield guest, path
-
-
-def connect(guest, path):
-    client = gdb_client.Client(path, guest.process)
-    client.ask("qSupported:multiprocess+;swbreak+;hwbreak+")
-    return client
-
-
-def status(guest):
-    return guest.qmp.command("query-status")["status"]
-
-
-def number(client, register):
-    return struct.unpack("<Q", bytes.fromhex(client.ask(f"p{register:x}")))[0]
-
-
-RAX, RBX, PC = 0, 1, 16
-
-
-def breakpoints(accel):
-    with running(accel, "-S") as (guest, path):
-        client = connect(guest, path)
-        tap.equal(client.ask("?"), "T05thread:p01.01;")
-        for kind, tells in (0, "swbreak:;"), (1, "hwbreak:;"):
-            for place in LOOP, JUMP, STORE:
-                tap.equal(client.ask(f"Z{kind},{linear(place):x},1"), "OK")
-                for _ in range(3):
-                    tap.equal(client.ask("c"), "T05thread:p01.01;" + tells)
-                    tap.equal(number(client, PC), RIP[place])
-                    # As GDB does: without the breakpoint, one step.
-                    tap.equal(client.ask(f"z{kind},{linear(place):x},1"), "OK")
-                    tap.equal(client.ask("vCont;s:p1.1"), "T05thread:p01.01;")
-                    assert number(client, PC) != RIP[place]
-                    tap.equal(client.ask(f"Z{kind},{linear(place):x},1"), "OK")
-                tap.equal(client.ask(f"z{kind},{linear(place):x},1"), "OK")
-        # One that is not taken out is come to again at once, and nothing has run.
-        tap.equal(client.ask(f"Z0,{linear(STORE):x},1"), "OK")
-        client.ask("c")
-        count = number(client, RAX)
-        client.ask("c")
-        tap.equal(number(client, RAX), count)
-        tap.equal(status(guest), "debug")
-        # The guest does not see it.
-        tap.equal(client.ask(f"m{linear(STORE):x},3"), "a30005")
-
-
-def steps(accel):
-    with running(accel, "-S") as (guest, path):
-        client = connect(guest, path)
-        tap.equal(number(client, PC), 0xfff0)
-        for rip in 0xe000, 0xe002, RIP[LOOP], RIP[STORE], RIP[LOAD], RIP[JUMP], RIP[LOOP], RIP[STORE]:
-            tap.equal(client.ask("s"), "T05thread:p01.01;")
-            tap.equal(number(client, PC), rip)
-        tap.equal(number(client, RAX), 2)
-        tap.equal(client.ask("m500,2"), "0100")
-
-
-def watchpoints(accel):
-    with running(accel, "-S") as (guest, path):
-        client = connect(guest, path)
-        cases = [(2, 0x500, "watch", LOAD), (2, 0x600, None, None), (3, 0x600, "rwatch", JUMP),
-                 (3, 0x500, None, None), (4, 0x500, "awatch", LOAD), (4, 0x601, "awatch", JUMP)]
-        for kind, addr, name, place in cases:
-            tap.equal(client.ask(f"Z{kind},{addr:x},1"), "OK")
-            tap.equal(client.ask(f"Z0,{linear(LOOP):x},1"), "OK")
-            if name:
-                reply = client.ask("c")
-                if reply.endswith("swbreak:;"):
-                    client.ask(f"z0,{linear(LOOP):x},1")
-                    reply = client.ask("c")
-                tap.equal((reply, number(client, PC)), (f"T05thread:p01.01;{name}:{addr:x};", RIP[place]))
-            else:
-                # A whole round without it: a breakpoint behind both accesses is come to.
-                client.ask(f"z0,{linear(LOOP):x},1")
-                client.ask("s")
-                client.ask(f"Z0,{linear(LOOP):x},1")
-                tap.equal(client.ask("c"), "T05thread:p01.01;swbreak:;")
-            client.ask(f"z0,{linear(LOOP):x},1")
-            tap.equal(client.ask(f"z{kind},{addr:x},1"), "OK")
-            tap.equal(client.ask(f"z{kind},{addr:x},1"), "E22", "taken out twice")
-        # The value is there when the store has stopped the CPU.
-        client.ask("Z2,500,2")
-        client.ask("c")
-        tap.equal(struct.unpack("<H", bytes.fromhex(client.ask("m500,2")))[0], number(client, RAX) & 0xffff)
+SOFT = "soft,translate=on", "soft,translate=all", "soft,translate=off"
+KVM = "kvm", "kvm,kernel-irqchip=off"
 
 
 def interrupt_and_events():
@@ -263,27 +152,6 @@ def registers():
     with running("soft", "-S", "-cpu", "pentium3") as (guest, path):
         xml = connect(guest, path).ask("qXfer:features:read:target.xml:0,4000")
         assert "<architecture>i386</architecture>" in xml and 'name="eip"' in xml and "rax" not in xml, xml
-
-
-def memory(accel):
-    with running(accel, "-S") as (guest, path):
-        client = connect(guest, path)
-        tap.equal(client.ask("M600,4:01020304"), "OK")
-        tap.equal(client.ask(b"X604,4:#$}*"), "OK")
-        tap.equal(client.ask("m600,8"), "01020304" + b"#$}*".hex())
-        tap.equal(guest.qmp.command("human-monitor-command", **{"command-line": "xp /1wx 0x600"}).strip()[-10:],
-                  "0x04030201")
-        tap.equal(client.ask("X600,0:"), "OK")
-        tap.equal(client.ask(f"M{linear(LOOP):x},1:90"), "E14", "a ROM")
-        tap.equal(client.ask("mfee00000,4"), "E14", "a device")
-        tap.equal(len(client.ask("m3fffffe,10")), 4, "up to the end of RAM")
-        tap.equal(client.ask("M3fffffe,4:00000000"), "E14")
-        tap.equal([client.ask(bad) for bad in ("m", "m1", "m1,", "mx,1", "M600,2:01", "X600,3:ab", "m" + "1" * 17 + ",1")],
-                  ["E22"] * 7)
-        tap.equal((client.ask("qqemu.PhyMemMode"), client.ask("Qqemu.PhyMemMode:1"), client.ask("qqemu.PhyMemMode")),
-                  ("0", "OK", "1"))
-        tap.equal(client.ask("m600,4"), "01020304")
-        tap.equal(client.ask("Qqemu.PhyMemMode:2"), "E22")
 
 
 def queries():
@@ -504,8 +372,9 @@ def default_port():
 
 
 tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=function, accel=accel: function(accel))
-         for function in (breakpoints, steps, watchpoints, memory) for accel in ENGINES] +
-        [("interrupt, events, clients that go", interrupt_and_events),
+         for function in (breakpoints, steps, watchpoints, memory)
+         for accel in (SOFT if function == watchpoints else SOFT + KVM)] +
+        [("debug registers, kvm", debug_registers), ("interrupt, events, clients that go", interrupt_and_events),
          ("gone while it runs", gone_while_it_runs), ("kill", kill), ("threads", threads),
          ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices),
          ("two at once", two_at_once), ("pty", pseudo_terminal), ("stdio", standard_streams), ("-s", default_port)])
