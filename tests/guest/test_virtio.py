@@ -16,8 +16,9 @@ BUILD = sys.argv[1]
 BUS = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"]
 
 
-def machine(*devices, machine_type="pc", chardevs=(), drives=(), netdevs=(), **options):
+def machine(*devices, machine_type="pc", chardevs=(), drives=(), netdevs=(), objects=(), **options):
     extra = ["-M", machine_type] + [word for chardev in chardevs for word in ("-chardev", chardev)]
+    extra += [word for one in objects for word in ("-object", one)]
     extra += [word for drive in drives for word in ("-drive", drive)]
     extra += [word for netdev in netdevs for word in ("-netdev", netdev)]
     extra += [word for device in devices for word in ("-device", device)]
@@ -127,7 +128,7 @@ def disk(machine_type, options, drive):
         with open(path, "wb") as image:
             image.truncate(64 << 20)
         with machine(f"virtio-blk-pci,drive=d0,serial=disk-1,{options}", machine_type=machine_type,
-                     drives=[f"if=none,id=d0,format=raw,file={path},{drive}"]) as guest:
+                     objects=["iothread,id=io0"], drives=[f"if=none,id=d0,format=raw,file={path},{drive}"]) as guest:
             guest.wait_ready()
             load(guest, "virtio_blk")
             guest.run("until [ -b /dev/vda ]; do sleep 0.1; done")
@@ -211,8 +212,10 @@ tap.run([
                                 set(), {VERSION_1, EVENT_IDX})),
     ("serial", serial),
     ("disk on pc", lambda: disk("pc", "num-queues=2", "cache=none,discard=unmap")),
-    ("disk on q35, packed", lambda: disk("q35", "packed=on,write-cache=off", "")),
+    ("disk on q35, packed, on an iothread", lambda: disk("q35", "packed=on,write-cache=off,iothread=io0", "")),
     ("disk, legacy", lambda: disk("pc", "disable-modern=on", "cache=unsafe")),
+    ("disk on pc with queues on an iothread", lambda: disk("pc", "num-queues=2,iothread=io0", "")),
+    ("disk, legacy, INTx, on an iothread", lambda: disk("pc", "disable-modern=on,vectors=0,iothread=io0", "")),
     ("balloon", balloon),
     ("free pages", free_pages),
 ])
