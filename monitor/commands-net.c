@@ -3,13 +3,19 @@
 #include <string.h>
 
 #include "hw/net/nic.h"
+#include "monitor/monitor-internal.h"
 #include "net/netdev.h"
+#include "net/socket-address.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
+/* A descriptor can be one that the session has a name for. */
 bool qmp_netdev_add(const Netdev *args, GError **errp)
 {
-    return netdev_add(args, errp) != NULL;
+    socket_set_take_fd(qmp_session_take_named_fd);
+    bool ok = netdev_add(args, errp) != NULL;
+    socket_set_take_fd(NULL);
+    return ok;
 }
 
 bool qmp_netdev_del(const char *id, GError **errp)

@@ -72,7 +72,27 @@ static void print_client(Hmp *hmp, const char *before, NetClient *nc)
     hmp_printf(hmp, "%s%s: %s%s\n", before, nc->name, text, nc->link_down ? ",link=off" : "");
 }
 
-/* Each card, and under it its netdev; then the netdevs without a card. */
+/* Is @nc without a card, and the first of its pair, or alone? */
+static bool is_first_without_card(const GPtrArray *all, const NetClient *nc)
+{
+    for (guint i = 0; all->pdata[i] != nc; i++) {
+        if (all->pdata[i] == nc->peer) {
+            return false;
+        }
+    }
+    return !nic_of(nc) && !(nc->peer && nic_of(nc->peer));
+}
+
+static void print_pair(Hmp *hmp, NetClient *nc)
+{
+    print_client(hmp, "", nc);
+    if (nc->peer) {
+        print_client(hmp, " \\ ", nc->peer);
+    }
+}
+
+/* Each card, and under it its netdev; then the netdevs without a card, those that are plugged into
+ * a hub with their port. */
 void hmp_info_network(Hmp *hmp, char **argv)
 {
     const GPtrArray *all = net_clients();
@@ -81,17 +101,14 @@ void hmp_info_network(Hmp *hmp, char **argv)
         NetClient *nc = all->pdata[i];
 
         if (nic_of(nc)) {
-            print_client(hmp, "", nc);
-            if (nc->peer) {
-                print_client(hmp, " \\ ", nc->peer);
-            }
+            print_pair(hmp, nc);
         }
     }
     for (guint i = 0; i < all->len; i++) {
         NetClient *nc = all->pdata[i];
 
-        if (!nic_of(nc) && !nc->peer) {
-            print_client(hmp, "", nc);
+        if (is_first_without_card(all, nc)) {
+            print_pair(hmp, nc);
         }
     }
 }

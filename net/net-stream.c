@@ -7,18 +7,17 @@
  * the guest's card cannot take stays in the socket, and the other way round.
  */
 #include <errno.h>
-#include <glib-unix.h>
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "chardev/socket-attempt.h"
-#include "chardev/socket-place.h"
 #include "net/netdev.h"
+#include "net/packet-fd.h"
+#include "net/socket-address.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
-#include "util/loop.h"
 
 #define HEADER_SIZE 4
 #define FRAME_MAX   (HEADER_SIZE + NET_PACKET_MAX)
@@ -38,32 +37,12 @@ OBJECT_CAST_DEFINE(NetStream, NET_STREAM, "netdev-stream")
 
 static void listen_again(NetStream *s);
 
-/* ---- waiting ---- */
-
-static void unwatch(GSource **source)
-{
-    if (*source) {
-        g_source_destroy(*source);
-        g_clear_pointer(source, g_source_unref);
-    }
-}
-
-static void watch(NetStream *s, GSource **source, int fd, GIOCondition condition,
-                  GUnixFDSourceFunc fn)
-{
-    if (!*source) {
-        *source = g_unix_fd_source_new(fd, condition);
-        g_source_set_callback(*source, G_SOURCE_FUNC(fn), s, NULL);
-        loop_attach(loop_main(), *source);
-    }
-}
-
 /* ---- the peer comes and goes ---- */
 
 static void close_peer(NetStream *s)
 {
-    unwatch(&s->read_source);
-    unwatch(&s->write_source);
+    packet_unwatch(&s->read_source);
+    packet_unwatch(&s->write_source);
     if (s->fd >= 0) {
         close(s->fd);
         s->fd = -1;
@@ -122,7 +101,7 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
         return G_SOURCE_REMOVE;
     }
     if (!net_can_send(&s->parent.client)) {
-        unwatch(&s->read_source);
+        packet_unwatch(&s->read_source);
         return G_SOURCE_REMOVE;
     }
     return G_SOURCE_CONTINUE;
@@ -138,7 +117,7 @@ static void stream_can_send_again(NetClient *nc)
     if (!use_input(s)) {
         disconnect(s);
     } else if (net_can_send(nc)) {
-        watch(s, &s->read_source, s->fd, G_IO_IN, readable);
+        packet_watch(&s->read_source, s->fd, G_IO_IN, readable, s);
     }
 }
 
@@ -173,7 +152,7 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     if (s->out_at < s->out_len) {
         return G_SOURCE_CONTINUE;
     }
-    unwatch(&s->write_source);
+    packet_unwatch(&s->write_source);
     net_client_ready(&s->parent.client);
     return G_SOURCE_REMOVE;
 }
@@ -195,7 +174,7 @@ static bool stream_receive(NetClient *nc, const uint8_t *packet, size_t size)
     s->out_len = HEADER_SIZE + size;
     /* Of a peer that has gone, reading tells. */
     if (write_output(s) && s->out_at < s->out_len) {
-        watch(s, &s->write_source, s->fd, G_IO_OUT, writable);
+        packet_watch(&s->write_source, s->fd, G_IO_OUT, writable, s);
     } else {
         s->out_at = s->out_len;
     }
@@ -245,7 +224,7 @@ static void connected(NetStream *s, int fd)
     socket_place_set_options(&s->place, fd);
     address = address_of(s);
     qapi_event_send_netdev_stream_connected(s->parent.client.name, address);
-    watch(s, &s->read_source, fd, G_IO_IN, readable);
+    packet_watch(&s->read_source, fd, G_IO_IN, readable, s);
 }
 
 static gboolean acceptable(gint fd, GIOCondition condition, gpointer opaque)
@@ -256,14 +235,14 @@ static gboolean acceptable(gint fd, GIOCondition condition, gpointer opaque)
     if (peer < 0) {
         return G_SOURCE_CONTINUE;
     }
-    unwatch(&s->listen_source);
+    packet_unwatch(&s->listen_source);
     connected(s, peer);
     return G_SOURCE_REMOVE;
 }
 
 static void listen_again(NetStream *s)
 {
-    watch(s, &s->listen_source, s->listen_fd, G_IO_IN, acceptable);
+    packet_watch(&s->listen_source, s->listen_fd, G_IO_IN, acceptable, s);
 }
 
 static void attempt_done(void *opaque, int fd, const GError *err)
@@ -293,42 +272,15 @@ static void stream_start(NetBackend *netdev)
 
 /* ---- life ---- */
 
-static void set_place(SocketPlace *place, const SocketAddress *addr)
-{
-    const InetSocketAddress *inet = addr->u.inet;
-
-    switch (addr->type) {
-    case SOCKET_ADDRESS_TYPE_INET:
-        place->host = g_strdup(inet->host);
-        place->port = g_strdup(inet->port);
-        place->numeric = inet->numeric;
-        place->to = inet->to;
-        place->keep_alive = inet->keep_alive;
-        place->mptcp = inet->mptcp;
-        place->ipv4 = !inet->has_ipv4 ? AUTO : inet->ipv4 ? ON : OFF;
-        place->ipv6 = !inet->has_ipv6 ? AUTO : inet->ipv6 ? ON : OFF;
-        break;
-    case SOCKET_ADDRESS_TYPE_UNIX:
-        place->path = g_strdup(addr->u.q_unix->path);
-        place->abstract = addr->u.q_unix->abstract;
-        place->tight = !addr->u.q_unix->has_tight || addr->u.q_unix->tight;
-        break;
-    case SOCKET_ADDRESS_TYPE_VSOCK:
-        place->cid = g_strdup(addr->u.vsock->cid);
-        place->port = g_strdup(addr->u.vsock->port);
-        break;
-    default:
-        place->fd = g_strdup(addr->u.fd->str);
-    }
-    place->nodelay = true;
-}
-
 static bool stream_open(NetBackend *netdev, const Netdev *options, GError **errp)
 {
     NetStream *s = NET_STREAM(netdev);
     int fd;
 
-    set_place(&s->place, options->u.stream->addr);
+    if (!socket_place_set(&s->place, options->u.stream->addr, errp)) {
+        return false;
+    }
+    s->place.nodelay = true;
     s->place.server = options->u.stream->server;
     if (!socket_place_check(&s->place, errp)) {
         return false;
@@ -371,17 +323,13 @@ static void stream_finalize(Object *obj)
         socket_attempt_cancel(s->attempt);
     }
     close_peer(s);
-    unwatch(&s->listen_source);
+    packet_unwatch(&s->listen_source);
     if (s->listen_fd >= 0) {
         close(s->listen_fd);
     }
     g_free(s->in);
     g_free(s->out);
-    g_free(s->place.path);
-    g_free(s->place.host);
-    g_free(s->place.port);
-    g_free(s->place.cid);
-    g_free(s->place.fd);
+    socket_place_clear(&s->place);
 }
 
 static const NetdevClass stream_ops = {

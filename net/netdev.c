@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/netdev.h"
 
+#include "net/net-socket.h"
 #include "util/error.h"
 
 #define NETDEVS "/netdevs"
@@ -28,14 +29,11 @@ static bool check_id(const char *id, GError **errp)
     return true;
 }
 
-NetBackend *netdev_add(const Netdev *options, GError **errp)
+static NetBackend *add(const Netdev *options, GError **errp)
 {
     g_autofree char *type = g_strconcat(TYPE_NETDEV "-", NetClientDriver_str(options->type), NULL);
     g_autoptr(Object) obj = NULL;
 
-    if (!check_id(options->id, errp)) {
-        return NULL;
-    }
     obj = object_new(type, errp);
     if (!obj) {
         return NULL;
@@ -55,6 +53,23 @@ NetBackend *netdev_add(const Netdev *options, GError **errp)
         class->start(netdev);
     }
     return netdev;
+}
+
+NetBackend *netdev_add(const Netdev *options, GError **errp)
+{
+    g_autoptr(Netdev) meant = NULL;
+
+    if (!check_id(options->id, errp)) {
+        return NULL;
+    }
+    if (options->type == NET_CLIENT_DRIVER_SOCKET) {
+        meant = net_socket_options(options, errp);
+        if (!meant) {
+            g_prefix_error(errp, "netdev '%s': ", options->id);
+            return NULL;
+        }
+    }
+    return add(meant ? meant : options, errp);
 }
 
 bool netdev_del(const char *id, GError **errp)

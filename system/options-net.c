@@ -34,11 +34,11 @@ static void add_default(struct json_object *to, const char *key, const char *tex
     }
 }
 
-/* A name that nothing has: "nic0", "nic1", ... */
-static char *free_id(void)
+/* A name that nothing has: @stem with a number. */
+static char *free_id(const char *stem)
 {
     for (unsigned n = 0;; n++) {
-        g_autofree char *id = g_strdup_printf("nic%u", n);
+        g_autofree char *id = g_strdup_printf("%s%u", stem, n);
 
         if (!net_client_find(id)) {
             return g_steal_pointer(&id);
@@ -61,12 +61,22 @@ static bool add_nic(struct json_object *netdev, struct json_object *card, GError
     return true;
 }
 
+/* The names that users know a card by. */
+static void name_card(struct json_object *card)
+{
+    const char *model = json_object_get_string(json_object_object_get(card, "driver"));
+
+    if (!model || strcmp(model, "virtio") == 0) {
+        json_object_object_add(card, "driver", json_object_new_string("virtio-net-pci"));
+    }
+}
+
 /* A card and its netdev at once: the keys of -netdev, and model= and mac= of the card. */
 bool option_do_nic(Startup *startup, const char *arg, GError **errp)
 {
     struct json_object *netdev = keyval_or_json_parse(arg, "type", errp), *card;
     const char *type = json_object_get_string(json_object_object_get(netdev, "type"));
-    g_autofree char *id = free_id();
+    g_autofree char *id = free_id("nic");
     bool ok = false;
 
     if (netdev && g_strcmp0(type, "none") == 0) {
@@ -78,7 +88,7 @@ bool option_do_nic(Startup *startup, const char *arg, GError **errp)
         card = json_object_new_object();
         move_text(netdev, "model", card, "driver");
         move_text(netdev, "mac", card, "mac");
-        add_default(card, "driver", "virtio-net-pci");
+        name_card(card);
         add_default(netdev, "type", "user");
         add_default(netdev, "id", id);
         ok = add_nic(netdev, card, errp);
@@ -88,11 +98,66 @@ bool option_do_nic(Startup *startup, const char *arg, GError **errp)
     return ok;
 }
 
+/* ---- -net: everything is plugged into hub 0 ---- */
+
+/* A new port of it, with @netdev, which may be NULL, in it: its id; NULL with an error. */
+static char *add_port(const char *netdev, GError **errp)
+{
+    g_autofree char *id = free_id("hub0port");
+    NetdevHubPortOptions port = { .hubid = 0, .netdev = (char *)(uintptr_t)netdev };
+    const Netdev netdev_port = { .id = id, .type = NET_CLIENT_DRIVER_HUBPORT, .u.hubport = &port };
+
+    return netdev_add(&netdev_port, errp) ? g_steal_pointer(&id) : NULL;
+}
+
+/* A card; netdev= is one that it is joined to instead of the hub. */
+static bool add_hub_card(struct json_object *card, GError **errp)
+{
+    g_autofree char *port = NULL;
+
+    json_object_object_del(card, "type");
+    move_text(card, "model", card, "driver");
+    move_text(card, "macaddr", card, "mac");
+    move_text(card, "name", card, "id");
+    name_card(card);
+    if (!json_object_object_get_ex(card, "netdev", NULL)) {
+        port = add_port(NULL, errp);
+        if (!port) {
+            return false;
+        }
+        json_object_object_add(card, "netdev", json_object_new_string(port));
+    }
+    return device_add(card, errp);
+}
+
+static bool add_hub_netdev(struct json_object *netdev, GError **errp)
+{
+    g_autofree char *id = free_id("hub0net"), *port = NULL;
+    g_autoptr(Netdev) backend = NULL;
+
+    move_text(netdev, "name", netdev, "id");
+    add_default(netdev, "id", id);
+    backend = Netdev_from_json(netdev, NULL, errp);
+    if (!backend || !netdev_add(backend, errp)) {
+        return false;
+    }
+    port = add_port(backend->id, errp);
+    return port != NULL;
+}
+
 bool option_do_net(Startup *startup, const char *arg, GError **errp)
 {
-    if (strcmp(arg, "none") == 0) {
-        return true;
+    struct json_object *words = keyval_or_json_parse(arg, "type", errp);
+    const char *type = json_object_get_string(json_object_object_get(words, "type"));
+    bool ok = false;
+
+    if (words && g_strcmp0(type, "none") == 0) {
+        ok = true;
+    } else if (words && g_strcmp0(type, "hubport") == 0) {
+        error_set(errp, "hubport is for -netdev: what -net makes is plugged into hub 0");
+    } else if (words) {
+        ok = g_strcmp0(type, "nic") == 0 ? add_hub_card(words, errp) : add_hub_netdev(words, errp);
     }
-    error_set(errp, "only none is possible: use -nic, or -netdev and -device");
-    return false;
+    json_object_put(words);
+    return ok;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine with no CPU (-accel qtest), driven by port and memory accesses and QMP."""
 import os
+import socket
 import subprocess
 import sys
 
@@ -50,6 +51,16 @@ class Machine(vm.Vm):
                 self.qmp.command("qom-list", path="/machine/peripheral-anon"),
                 self.qmp.command("query-memory-devices"), self.qmp.command("query-memdev"),
                 self.qmp.command("query-memory-size-summary"))
+
+
+def fd_command(m, name, fd, **arguments):
+    """A QMP command that comes with a descriptor: the error, or None."""
+    text = vm.json.dumps({"execute": name, "arguments": arguments}).encode()
+    socket.send_fds(m.qmp.sock, [text], [fd])
+    reply = m.qmp.receive()
+    while "event" in reply:
+        reply = m.qmp.receive()
+    return reply.get("error", {}).get("desc")
 
 
 def run_program(*args):

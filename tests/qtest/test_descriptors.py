@@ -69,15 +69,6 @@ def clients_wait():
                 client.close()
 
 
-def fd_command(m, name, fd, **arguments):
-    text = vm.json.dumps({"execute": name, "arguments": arguments}).encode()
-    socket.send_fds(m.qmp.sock, [text], [fd])
-    reply = m.qmp.receive()
-    while "event" in reply:
-        reply = m.qmp.receive()
-    return reply.get("error", {}).get("desc")
-
-
 def open_descriptors(m):
     return len(os.listdir(f"/proc/{m.process.pid}/fd"))
 
@@ -88,17 +79,17 @@ def parked():
         for name, limit, arguments in (("getfd", 64, lambda i: {"fdname": f"fd{i}"}), ("add-fd", 256, lambda i: {})):
             before = open_descriptors(m)
             for i in range(limit):
-                tap.equal(fd_command(m, name, null.fileno(), **arguments(i)), None, f"{name} {i}")
+                tap.equal(machine.fd_command(m, name, null.fileno(), **arguments(i)), None, f"{name} {i}")
             for i in range(limit, limit + 5):
-                error = fd_command(m, name, null.fileno(), **arguments(i)) or ""
+                error = machine.fd_command(m, name, null.fileno(), **arguments(i)) or ""
                 tap.equal(f"{limit} " in error and "limit" in error, True, f"{name} {i}: {error}")
             tap.equal(open_descriptors(m) - before, limit, "descriptors kept")
         # A name that is there can be given anew, and there is room again when one was given back.
-        tap.equal(fd_command(m, "getfd", null.fileno(), fdname="fd3"), None)
+        tap.equal(machine.fd_command(m, "getfd", null.fileno(), fdname="fd3"), None)
         m.qmp.command("closefd", fdname="fd3")
-        tap.equal(fd_command(m, "getfd", null.fileno(), fdname="other"), None)
+        tap.equal(machine.fd_command(m, "getfd", null.fileno(), fdname="other"), None)
         m.qmp.command("remove-fd", **{"fdset-id": 0})
-        tap.equal(fd_command(m, "add-fd", null.fileno()), None)
+        tap.equal(machine.fd_command(m, "add-fd", null.fileno()), None)
 
 
 def closed_at_start():

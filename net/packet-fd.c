@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "net/packet-fd.h"
+
+#include <errno.h>
+
+#include "util/loop.h"
+
+/* Packets that are read before others have their turn. */
+#define READ_AT_ONCE 16
+
+void packet_watch(GSource **source, int fd, GIOCondition condition, GUnixFDSourceFunc fn,
+                  void *opaque)
+{
+    if (!*source) {
+        *source = g_unix_fd_source_new(fd, condition);
+        g_source_set_callback(*source, G_SOURCE_FUNC(fn), opaque, NULL);
+        loop_attach(loop_main(), *source);
+    }
+}
+
+void packet_unwatch(GSource **source)
+{
+    if (*source) {
+        g_source_destroy(*source);
+        g_clear_pointer(source, g_source_unref);
+    }
+}
+
+static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    PacketFd *pfd = opaque;
+
+    for (unsigned n = 0; n < READ_AT_ONCE && net_can_send(pfd->client); n++) {
+        ssize_t size = pfd->ops->get(pfd, pfd->buf, NET_PACKET_MAX);
+
+        if (size > 0) {
+            net_send(pfd->client, pfd->buf, (size_t)size);
+        } else if (size < 0) {
+            break;
+        }
+    }
+    if (!net_can_send(pfd->client)) {
+        packet_unwatch(&pfd->read_source);
+        return G_SOURCE_REMOVE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
+{
+    PacketFd *pfd = opaque;
+
+    packet_unwatch(&pfd->write_source);
+    net_client_ready(pfd->client);
+    return G_SOURCE_REMOVE;
+}
+
+bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size)
+{
+    ssize_t put;
+
+    if (pfd->write_source) {
+        return false;
+    }
+    do {
+        put = pfd->ops->put(pfd, packet, size);
+    } while (put < 0 && errno == EINTR);
+    if (put < 0 && errno == EAGAIN) {
+        packet_watch(&pfd->write_source, pfd->out, G_IO_OUT, writable, pfd);
+        return false;
+    }
+    return true;
+}
+
+void packet_fd_can_send_again(PacketFd *pfd)
+{
+    if (pfd->buf && net_can_send(pfd->client)) {
+        packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
+    }
+}
+
+void packet_fd_start(PacketFd *pfd)
+{
+    pfd->buf = g_malloc(NET_PACKET_MAX);
+    packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
+}
+
+void packet_fd_stop(PacketFd *pfd)
+{
+    packet_unwatch(&pfd->read_source);
+    packet_unwatch(&pfd->write_source);
+    g_clear_pointer(&pfd->buf, g_free);
+}

@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Netdevs, packet by packet: whatever goes in at one end comes out at the other, once and as it was."""
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+
+import machine
+import packets
+import tap
+import vm
+
+from packets import Wire, frame, wired
+
+
+def hmp(m, line):
+    return m.qmp.command("human-monitor-command", **{"command-line": line})
+
+
+# Addresses that no other test has, so that ports which are free stay so.
+PID = os.getpid()
+HOST = f"127.{PID >> 16 & 127}.{PID >> 8 & 255}.{PID & 255 or 1}"
+GROUP = f"239.{PID >> 16 & 127}.{PID >> 8 & 255}.{PID & 255}"
+
+
+def udp_socket():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((HOST, 0))
+    sock.settimeout(vm.LONG)
+    return sock
+
+
+def free_port():
+    """A port of HOST that is free."""
+    with udp_socket() as sock:
+        return sock.getsockname()[1]
+
+
+def both_ways(wire, sock, to=None):
+    """Packets of many lengths, from @wire to the socket of datagrams @sock and back."""
+    for size in (60, 61, 1514, 9000, 65000):
+        packet = frame(os.urandom(size - 14))
+        wire.send(packet)
+        tap.equal(sock.recv(1 << 17), packet)
+        if to:
+            sock.sendto(packet, to)
+        else:
+            sock.send(packet)
+        tap.equal(wire.receive(), packet)
+
+
+def dgram_inet():
+    with udp_socket() as sock:
+        port = free_port()
+        options = (f"dgram,local.type=inet,local.host={HOST},local.port={port},remote.type=inet,"
+                   f"remote.host={HOST},remote.port={sock.getsockname()[1]}")
+        with wired(netdev=options) as (m, wire):
+            both_ways(wire, sock, (HOST, port))
+            text = hmp(m, "info network")
+            tap.equal(f"n1: dgram udp:{HOST}:{port} to {HOST}:{sock.getsockname()[1]}" in text, True, text)
+
+
+def dgram_unix():
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(f"{folder}/here")
+        sock.settimeout(vm.LONG)
+        # One that an earlier run has left.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as old:
+            old.bind(f"{folder}/there")
+        options = f"dgram,local.type=unix,local.path={folder}/there,remote.type=unix,remote.path={folder}/here"
+        with packets.listen(f"{folder}/late") as listener, \
+                wired(*packets.plugged(options, "n1"),
+                      *packets.plugged(f"stream,addr.type=unix,addr.path={folder}/late", "late")) as (m, wire), \
+                listener.accept()[0] as last:
+            both_ways(wire, sock, f"{folder}/there")
+            # To somebody who is not there any more: lost, and nothing else. The last port tells when.
+            os.rename(f"{folder}/here", f"{folder}/away")
+            wire.send(frame(b"lost"))
+            late = Wire(last)
+            while packets.text_of(late.receive()) != b"lost":
+                pass
+            os.rename(f"{folder}/away", f"{folder}/here")
+            both_ways(wire, sock, f"{folder}/there")
+            os.unlink(f"{folder}/late")
+            m.qmp.command("netdev_del", id="n1")
+            tap.equal(os.listdir(folder), ["here"])
+
+
+def without_remote():
+    """What nobody is named for is lost; what comes, comes."""
+    port = free_port()
+    with udp_socket() as sock, wired(netdev=f"dgram,local.type=inet,local.host={HOST},local.port={port}") \
+            as (_, wire):
+        wire.send(frame(b"to nobody"))
+        sock.sendto(frame(b"in"), (HOST, port))
+        tap.equal(wire.receive(), frame(b"in"))
+
+
+def waits_for_room():
+    """A reader that is slow: what it has no room for waits, in order, as far as a port of a hub lets it."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(f"{folder}/here")
+        sock.settimeout(vm.LONG)
+        options = f"dgram,local.type=unix,local.path={folder}/there,remote.type=unix,remote.path={folder}/here"
+        with wired(netdev=options) as (m, wire):
+            for n in range(400):  # more than a unix socket keeps
+                wire.send(frame(b"%d" % n))
+            m.qmp.command("query-status")
+            tap.equal([packets.text_of(sock.recv(1 << 17)) for _ in range(400)], [b"%d" % n for n in range(400)])
+
+
+def group_socket(group, port):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((group, port))
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                    socket.inet_aton(group) + socket.inet_aton("127.0.0.1"))
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    sock.settimeout(vm.LONG)
+    return sock
+
+
+def group(options):
+    """Three machines of which one is us: each gets what the others send, and not what it has sent."""
+    port = free_port()
+    options = options.format(port=port, group=GROUP)
+    with group_socket(GROUP, port) as sock, wired(netdev=options) as (_, one), wired(netdev=options) as (_, two):
+        one.send(frame(b"from one"))
+        tap.equal((sock.recv(2000), two.receive()), (frame(b"from one"),) * 2)
+        two.send(frame(b"from two"))
+        tap.equal((sock.recv(2000), one.receive()), (frame(b"from two"),) * 2)
+        sock.sendto(frame(b"from us"), (GROUP, port))
+        tap.equal((one.receive(), two.receive()), (frame(b"from us"),) * 2)
+
+
+def socket_udp():
+    with udp_socket() as sock:
+        port = free_port()
+        options = f"socket,udp={HOST}:{sock.getsockname()[1]},localaddr={HOST}:{port}"
+        with wired(netdev=options) as (_, wire):
+            both_ways(wire, sock, (HOST, port))
+
+
+def stream_both_ways(wire, other):
+    for size in (60, 1514, 65000):
+        packet = frame(os.urandom(size - 14))
+        wire.send(packet)
+        tap.equal(other.receive(), packet)
+        other.send(packet)
+        tap.equal(wire.receive(), packet)
+
+
+def add(m, options):
+    """Make the netdev n1, now that events are seen, and plug it into the hub."""
+    kind, _, options = options.partition(",")
+    tap.equal(hmp(m, f"netdev_add {kind},id=n1,{options}"), "")
+    packets.plug(m, "n1")
+
+
+def connects(options):
+    """The machine connects to us by TCP."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen(1)
+        listener.settimeout(vm.LONG)
+        with wired() as (m, wire):
+            add(m, options.format(port=listener.getsockname()[1], host=HOST))
+            with listener.accept()[0] as sock:
+                address = m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "n1"})["data"]["addr"]
+                tap.equal((address["type"], address["host"], address["port"]),
+                          ("inet", HOST, str(listener.getsockname()[1])))
+                stream_both_ways(wire, Wire(sock))
+            m.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "n1"})
+
+
+def listens(options):
+    """We connect by TCP, three times."""
+    port = free_port()
+    with wired(netdev=options.format(port=port, host=HOST)) as (m, wire):
+        for _ in range(3):
+            with socket.create_connection((HOST, port), vm.LONG) as sock:
+                m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "n1"})
+                stream_both_ways(wire, Wire(sock))
+            m.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "n1"})
+
+
+def passed(kind, **options):
+    """A descriptor that QMP has passed, by its name, for each kind of netdev that takes one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    ours.settimeout(vm.LONG)
+    with ours, theirs, wired() as (m, wire):
+        tap.equal(machine.fd_command(m, "getfd", theirs.fileno(), fdname="cable"), None)
+        m.qmp.command("netdev_add", id="n1", **options)
+        packets.plug(m, "n1")
+        if kind == socket.SOCK_STREAM:
+            stream_both_ways(wire, Wire(ours))
+        else:
+            both_ways(wire, ours)
+        m.qmp.command("netdev_del", id="n1")
+        theirs.close()
+        tap.equal(ours.recv(1) if kind == socket.SOCK_STREAM else b"", b"", "it is closed")
+        try:
+            m.qmp.command("netdev_add", id="n2", **options)
+        except vm.QmpError as err:
+            tap.equal("'cable'" in err.desc, True, err.desc)
+        else:
+            raise AssertionError("it is not there a second time")
+
+
+def hubs():
+    """A hub of three, another of two: everybody else of a hub hears what one says."""
+    with tempfile.TemporaryDirectory() as folder, packets.listen(f"{folder}/a") as a, packets.listen(f"{folder}/b") as b:
+        extra = packets.plugged(f"stream,addr.type=unix,addr.path={folder}/a", "a", 7) + \
+            packets.plugged(f"stream,addr.type=unix,addr.path={folder}/b", "b", 7) + \
+            packets.plugged("user", "u", 8)
+        with wired(*extra, hub=7) as (m, one), a.accept()[0] as second, b.accept()[0] as third:
+            two, three = Wire(second), Wire(third)
+            for n, (says, hear) in enumerate(((one, (two, three)), (two, (one, three)), (three, (one, two)))):
+                says.send(frame(b"%d" % n))
+                tap.equal([packets.text_of(hears.receive()) for hears in hear], [b"%d" % n] * 2)
+            tap.equal(hmp(m, "set_link a off"), "")
+            one.send(frame(b"not for a"))
+            tap.equal(packets.text_of(three.receive()), b"not for a")
+            tap.equal(hmp(m, "set_link a on"), "")
+            m.qmp.command("netdev_del", id="bport")
+            one.send(frame(b"not for b"))
+            tap.equal(packets.text_of(two.receive()), b"not for b")
+            packets.plug(m, "b", 7)
+            one.send(frame(b"for all"))
+            tap.equal([packets.text_of(hears.receive()) for hears in (two, three)], [b"for all"] * 2)
+            text = hmp(m, "info network")
+            tap.equal("u: user\n \\ uport: port of hub 8\n" in text, True, text)
+
+
+def net_option():
+    """-net: a card and two netdevs in hub 0."""
+    with tempfile.TemporaryDirectory() as folder, packets.listen(f"{folder}/a") as listener, \
+            machine.Machine(extra=["-net", "nic,model=virtio,macaddr=52:54:00:00:00:09,name=card", "-net", "user",
+                                   "-net", f"stream,name=s0,addr.type=unix,addr.path={folder}/a"]) as m, \
+            listener.accept()[0] as sock:
+        wire = Wire(sock)
+        text = hmp(m, "info network")
+        tap.equal("card: model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ hub0port0: port of hub 0" in text, True, text)
+        # The user network answers: who has 10.0.2.2?
+        wire.send(frame(struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, packets.MAC, bytes([10, 0, 2, 15]), bytes(6),
+                                    bytes([10, 0, 2, 2])), kind=0x806))
+        tap.equal(wire.receive()[28:32], bytes([10, 0, 2, 2]))
+
+
+def no_sense(options):
+    """A peer of a stream that makes no sense is sent away, and the machine lives."""
+    rubbish = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\1\x10\1" + b"x" * 70000, b"\0\0\0\x3c" + b"x" * 30, b"\0\0"]
+    port = free_port()
+    with wired(netdev=options.format(port=port, host=HOST)) as (m, wire):
+        for data in rubbish:
+            with socket.create_connection((HOST, port), vm.LONG) as sock:
+                m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "n1"})
+                sock.sendall(data)
+            m.qmp.event("NETDEV_STREAM_DISCONNECTED", **{"netdev-id": "n1"})
+        with socket.create_connection((HOST, port), vm.LONG) as sock:
+            m.qmp.event("NETDEV_STREAM_CONNECTED", **{"netdev-id": "n1"})
+            other = Wire(sock)
+            # A frame byte by byte, two in one, and half of one that waits while others talk.
+            packet = struct.pack(">I", 60) + frame(b"slowly")
+            for n in range(len(packet)):
+                sock.sendall(packet[n:n + 1])
+                if n % 16 == 0:
+                    m.qmp.command("query-status")
+            tap.equal(wire.receive(), frame(b"slowly"))
+            sock.sendall(packet + packet + packet[:20])
+            tap.equal([wire.receive(), wire.receive()], [frame(b"slowly")] * 2)
+            wire.send(frame(b"the other way"))
+            tap.equal(other.receive(), frame(b"the other way"))
+            sock.sendall(packet[20:])
+            tap.equal(wire.receive(), frame(b"slowly"))
+
+
+def slow_reader():
+    """Nobody reads at the other end: the rest of the hub goes on, memory does not grow, and what is read later are
+    whole packets in order."""
+    with tempfile.TemporaryDirectory() as folder, packets.listen(f"{folder}/slow") as listener:
+        extra = packets.plugged(f"stream,addr.type=unix,addr.path={folder}/slow", "slow")
+        with packets.listen(f"{folder}/quick") as second, vm.small_quarantine(), \
+                wired(*extra, *packets.plugged(f"stream,addr.type=unix,addr.path={folder}/quick", "quick")) as (m, wire), \
+                listener.accept()[0] as asleep, second.accept()[0] as awake:
+            quick, slow = Wire(awake), Wire(asleep)
+            sizes = []
+            for n in range(6000):
+                packet = frame(struct.pack(">I", n) + bytes(1400))
+                wire.send(packet)
+                tap.equal(quick.receive(), packet)
+                if n in (2000, 5999):
+                    sizes.append(vm.resident(m.process.pid))
+            tap.equal(sizes[1] - sizes[0] < 1024, True, f"KiB, before and after: {sizes}")
+            numbers = [struct.unpack(">I", slow.receive()[14:18])[0] for _ in range(500)]
+            tap.equal(numbers, list(range(500)))
+
+
+def with_passt():
+    """Debian's passt: its DHCP server answers."""
+    if not shutil.which("passt"):
+        raise tap.Skip("passt is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)  # passt is nobody, if it was root
+        # In a network of its own with an address: passt takes the guest's from there.
+        script = ("ip link set lo up && ip tuntap add tap0 mode tap && "
+                  "ip addr add 192.0.2.5/24 dev tap0 && ip link set tap0 up && ip route add default via 192.0.2.1 && "
+                  f"exec passt -f -q -4 -s {folder}/passt --no-tcp --no-udp --no-icmp")
+        words = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+        with open(f"{folder}/log", "wb+") as log, \
+                subprocess.Popen([*words, "sh", "-c", script], stdout=log, stderr=log) as passt:
+            try:
+                with_running_passt(folder, passt, log)
+            finally:
+                passt.kill()
+
+
+def with_running_passt(folder, passt, log):
+    vm.wait_until(lambda: os.path.exists(f"{folder}/passt") or passt.poll() is not None, "passt")
+    if passt.poll() is not None:
+        log.seek(0)
+        raise tap.Skip(f"passt cannot run here: {log.read().decode(errors='replace')}")
+    with wired(netdev=f"stream,addr.type=unix,addr.path={folder}/passt") as (_, wire):
+        wire.send(packets.dhcp_discover())
+        offer = wire.receive()
+        tap.equal(packets.offered(offer), "192.0.2.5")
+
+
+tap.run([
+    ("dgram inet", dgram_inet),
+    ("dgram unix", dgram_unix),
+    ("dgram without a remote", without_remote),
+    ("dgram waits for room", waits_for_room),
+    ("dgram group", lambda: group("dgram,local.type=inet,local.host=127.0.0.1,local.port=0,remote.type=inet,"
+                                  "remote.host={group},remote.port={port}")),
+    ("socket mcast", lambda: group("socket,mcast={group}:{port},localaddr=127.0.0.1")),
+    ("socket udp", socket_udp),
+    ("stream connects", lambda: connects("stream,addr.type=inet,addr.host={host},addr.port={port}")),
+    ("socket connects", lambda: connects("socket,connect={host}:{port}")),
+    ("stream listens", lambda: listens("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
+    ("socket listens", lambda: listens("socket,listen={host}:{port}")),
+    ("stream fd", lambda: passed(socket.SOCK_STREAM, type="stream", addr={"type": "fd", "str": "cable"})),
+    ("socket fd, stream", lambda: passed(socket.SOCK_STREAM, type="socket", fd="cable")),
+    ("dgram fd", lambda: passed(socket.SOCK_DGRAM, type="dgram", local={"type": "fd", "str": "cable"})),
+    ("socket fd, dgram", lambda: passed(socket.SOCK_DGRAM, type="socket", fd="cable")),
+    ("hubs", hubs),
+    ("-net", net_option),
+    ("rubbish", lambda: no_sense("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
+    ("slow reader", slow_reader),
+    ("passt", with_passt),
+])
