@@ -106,6 +106,8 @@ static void append_default(GString *text, const Property *prop)
         g_string_append(text, prop->enum_names[prop->default_int]);
     } else if (prop->default_str) {
         g_string_append(text, prop->default_str);
+    } else if (prop->kind == PROP_SIZE || prop->kind == PROP_UINT64) {
+        g_string_append_printf(text, "%" PRIu64, (uint64_t)prop->default_int);
     } else {
         g_string_append_printf(text, "%" PRId64, prop->default_int);
     }

@@ -92,6 +92,7 @@ static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBu
                     const char *path)
 {
     int number = acpi_pci_hotplug_number(hp, bus);
+    bool any = false;
 
     for (unsigned devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
         const PciDevice *dev = bus->devices[devfn];
@@ -108,7 +109,10 @@ static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBu
             aml_add(scope, bridge);
         }
     }
-    if (number < 0) {
+    for (unsigned n = 0; number >= 0 && n < bus->slot_count; n++) {
+        any |= is_plug_slot(bus, n);
+    }
+    if (!any) {
         return;
     }
     g_autofree char *notify = g_strdup_printf("%s.PCNT", path);

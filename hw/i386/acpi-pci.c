@@ -3,6 +3,7 @@
 
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
+#include "hw/pci/pci-ranges.h"
 #include "hw/pci/pirq.h"
 #include "util/units.h"
 
@@ -36,8 +37,17 @@ static void pci_low_windows(Aml *crs, const X86Machine *x86)
     pci_window32(crs, first, last);
 }
 
+/* The highest address that anything on the root bus decodes; 0: nothing does. */
+static uint64_t highest_in_use(void)
+{
+    const PciBus *bus = pci_root_bus();
+    g_autoptr(GArray) ranges = bus ? pci_bus_ranges(bus, false) : NULL;
+
+    return ranges && ranges->len ? g_array_index(ranges, PciRange, ranges->len - 1).last : 0;
+}
+
 /* Above RAM and the window for memory devices, as far as the CPU's addresses reach. A firmware may
- * align its own window to its size: there is room for that. */
+ * align its own window to its size: there is room for that; or take one that is higher. */
 static void pci_high_window(Aml *crs, const X86Machine *x86)
 {
     const Machine *machine = &x86->parent;
@@ -45,13 +55,14 @@ static void pci_high_window(Aml *crs, const X86Machine *x86)
     uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&x86_cpu_at(machine, 0)->model);
     uint64_t first =
         MAX(FOUR_GIB + x86->above_4g, machine->device_memory.base + machine->device_memory.size);
-    uint64_t end;
+    uint64_t used = MIN(highest_in_use(), limit - 1), end;
 
-    if (!size || first >= limit) {
+    if (first >= limit) {
         return;
     }
     first = (first + GIB - 1) & ~(GIB - 1);
-    end = MIN(((first + size - 1) & ~(size - 1)) + size, limit);
+    end = size ? ((first + size - 1) & ~(size - 1)) + size : first;
+    end = MIN(MAX(end, (used | (MAX(size, GIB) - 1)) + 1), limit);
     if (first < end) {
         aml_add(crs, aml_qword_range(AML_RANGE_MEMORY, false, first, end - 1));
     }

@@ -8,6 +8,7 @@
  */
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
+#include "hw/pci/pci-reserve.h"
 #include "util/error.h"
 
 #define TYPE_PCI_BRIDGE_DEVICE "pci-bridge"
@@ -24,6 +25,7 @@ typedef struct PciBridgeDevice {
     /* configuration */
     uint8_t chassis;
     bool shpc;
+    PciReserve reserve;
 } PciBridgeDevice;
 OBJECT_CAST_DEFINE(PciBridgeDevice, BRIDGE_DEVICE, TYPE_PCI_BRIDGE_DEVICE)
 
@@ -36,9 +38,11 @@ static bool bridge_realize(PciDevice *dev, GError **errp)
                         "come and go by ACPI");
         return false;
     }
-    if (!pci_bridge_realize(&s->parent, TYPE_PCI_BUS, true, errp)) {
+    if (!pci_reserve_check(&s->reserve, errp) ||
+        !pci_bridge_realize(&s->parent, TYPE_PCI_BUS, true, errp)) {
         return false;
     }
+    pci_reserve_add(dev, &s->reserve);
     if (s->chassis) {
         uint8_t at = pci_add_capability(dev, PCI_CAP_ID_SLOT_ID, SLOT_ID_SIZE);
 
@@ -78,6 +82,7 @@ static const Property bridge_properties[] = {
       .offset = offsetof(PciBridgeDevice, shpc),
       .description = "standard hot-plug controller; there is none, so off is the only value",
       .has_default = true },
+    PCI_RESERVE_PROPERTIES(offsetof(PciBridgeDevice, reserve)),
     { 0 },
 };
 

@@ -5,8 +5,9 @@
 #include "hw/pci/pci-internal.h"
 #include "util/error.h"
 
-#define WINDOW_IO_LOW     0xfffu /* granularity: 4 KiB of I/O, 1 MiB of memory */
-#define WINDOW_MEMORY_LOW 0xfffffu
+#define WINDOW_IO_LOW        0xfffu /* granularity: 4 KiB of I/O, 1 MiB of memory */
+#define WINDOW_MEMORY_LOW    0xfffffu
+#define SUBTRACTIVE_PRIORITY (-1) /* below all else on the primary bus */
 
 /* ---- windows ---- */
 
@@ -29,12 +30,21 @@ void pci_bridge_window(const PciDevice *dev, PciWindowKind kind, uint64_t *first
     }
 }
 
-static bool window_open(const PciDevice *dev, PciWindowKind kind, uint64_t *first, uint64_t *last)
+bool pci_bridge_window_open(const PciDevice *dev, PciWindowKind kind, uint64_t *first,
+                            uint64_t *last)
 {
     uint16_t needed = kind == PCI_WINDOW_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 
     pci_bridge_window(dev, kind, first, last);
     return pci_get_word(dev, PCI_COMMAND) & needed && *first <= *last;
+}
+
+static void update_rest(const PciBridge *bridge, MemoryRegion *rest, uint16_t needed)
+{
+    const PciDevice *dev = &bridge->parent;
+
+    memory_region_set_enabled(rest, dev->config[PCI_CLASS_PROG] == PCI_BRIDGE_SUBTRACTIVE &&
+                                        pci_get_word(dev, PCI_COMMAND) & needed);
 }
 
 /* Show the parts of the secondary bus's regions that the registers say. */
@@ -45,7 +55,7 @@ static void update_windows(PciBridge *bridge)
         MemoryRegion *window = &bridge->windows[kind];
         PciBus *bus = pci_bus_of(&bridge->parent);
         uint64_t first, last;
-        bool open = window_open(&bridge->parent, kind, &first, &last);
+        bool open = pci_bridge_window_open(&bridge->parent, kind, &first, &last);
 
         memory_region_remove(window);
         window->enabled = open;
@@ -53,6 +63,8 @@ static void update_windows(PciBridge *bridge)
         window->size = open ? last - first + (last - first < UINT64_MAX) : 0;
         memory_region_add(kind == PCI_WINDOW_IO ? &bus->io : &bus->memory, first, window);
     }
+    update_rest(bridge, &bridge->rest_io, PCI_COMMAND_IO);
+    update_rest(bridge, &bridge->rest_memory, PCI_COMMAND_MEMORY);
     memory_transaction_commit();
 }
 
@@ -75,10 +87,31 @@ static char *secondary_name(const PciBridge *bridge, const char *bus_type)
     }
 }
 
-bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, GError **errp)
+/* All windows, closed. */
+static void add_windows(PciBridge *bridge)
 {
     static const char *const names[PCI_WINDOWS] = { "io-window", "memory-window",
                                                     "prefetchable-window" };
+    PciBus *bus = pci_bus_of(&bridge->parent), *secondary = bridge->secondary;
+
+    for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
+        bool io = kind == PCI_WINDOW_IO;
+        MemoryRegion *window = &bridge->windows[kind];
+
+        memory_region_init_alias(window, names[kind], io ? &secondary->io : &secondary->memory, 0,
+                                 0);
+        memory_region_add(io ? &bus->io : &bus->memory, 0, window);
+    }
+    memory_region_init_alias(&bridge->rest_io, "subtractive-io", &secondary->io, 0,
+                             secondary->io.size);
+    memory_region_add_overlap(&bus->io, 0, &bridge->rest_io, SUBTRACTIVE_PRIORITY);
+    memory_region_init_alias(&bridge->rest_memory, "subtractive-memory", &secondary->memory, 0,
+                             secondary->memory.size);
+    memory_region_add_overlap(&bus->memory, 0, &bridge->rest_memory, SUBTRACTIVE_PRIORITY);
+}
+
+bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, GError **errp)
+{
     g_autofree char *name = secondary_name(bridge, bus_type);
     PciBus *bus = pci_bus_of(&bridge->parent);
 
@@ -88,14 +121,7 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, G
         return false;
     }
     memory_transaction_begin();
-    for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
-        bool io = kind == PCI_WINDOW_IO;
-        MemoryRegion *window = &bridge->windows[kind];
-
-        memory_region_init_alias(window, names[kind],
-                                 io ? &bridge->secondary->io : &bridge->secondary->memory, 0, 0);
-        memory_region_add(io ? &bus->io : &bus->memory, 0, window);
-    }
+    add_windows(bridge);
     update_windows(bridge);
     memory_transaction_commit();
     if (pci_bus_root(bus)->below && hotplug) {
@@ -105,15 +131,22 @@ bool pci_bridge_realize(PciBridge *bridge, const char *bus_type, bool hotplug, G
     return true;
 }
 
+static void drop_window(MemoryRegion *window)
+{
+    memory_region_remove(window);
+    memory_region_destroy(window);
+}
+
 void pci_bridge_unrealize(PciDevice *dev)
 {
     PciBridge *bridge = PCI_BRIDGE(dev);
 
     memory_transaction_begin();
     for (PciWindowKind kind = 0; kind < PCI_WINDOWS; kind++) {
-        memory_region_remove(&bridge->windows[kind]);
-        memory_region_destroy(&bridge->windows[kind]);
+        drop_window(&bridge->windows[kind]);
     }
+    drop_window(&bridge->rest_io);
+    drop_window(&bridge->rest_memory);
     memory_transaction_commit();
     object_unparent(&bridge->secondary->parent.parent);
     bridge->secondary = NULL;

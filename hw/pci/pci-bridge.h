@@ -2,7 +2,8 @@
 /*
  * PCI-to-PCI bridges (type 1 header; PCI-to-PCI Bridge 1.2): the base of root ports. What lies on
  * the secondary bus is seen through three windows - I/O, memory, prefetchable memory - and nowhere
- * else. Machine lock.
+ * else; but a bridge whose programming interface is PCI_BRIDGE_SUBTRACTIVE passes on what nothing
+ * else on its primary bus answers to. Machine lock.
  */
 #ifndef HW_PCI_PCI_BRIDGE_H
 #define HW_PCI_PCI_BRIDGE_H
@@ -24,6 +25,8 @@ typedef struct PciBridge {
     /* derived from the configuration space */
     MemoryRegion
         windows[PCI_WINDOWS]; /* in the primary bus's regions; aliases of the secondary's */
+    /* The same for what nothing on the primary bus answers to. */
+    MemoryRegion rest_io, rest_memory;
 } PciBridge;
 OBJECT_CAST_DEFINE(PciBridge, PCI_BRIDGE, TYPE_PCI_BRIDGE_BASE)
 
@@ -44,5 +47,8 @@ void pci_bridge_reset_secondary(PciBridge *bridge);
 /* First and last address of a window as its registers say; first > last: closed. */
 void pci_bridge_window(const PciDevice *bridge, PciWindowKind kind, uint64_t *first,
                        uint64_t *last);
+/* The same; and does it pass anything on? */
+bool pci_bridge_window_open(const PciDevice *bridge, PciWindowKind kind, uint64_t *first,
+                            uint64_t *last);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-bridge.h"
+#include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-hotplug.h"
 #include "hw/pci/pci-internal.h"
 #include "util/error.h"
@@ -73,10 +74,13 @@ PciBus *pci_secondary_bus(const PciDevice *dev)
 
 /* ---- places ---- */
 
-/* A PCI Express link has one device at its end. */
+/* A PCI Express link has one device at its end; between the ports of a switch is none. */
 unsigned pci_bus_slots(const PciBus *bus)
 {
-    return bus->bridge && pci_bus_is_express(bus) ? 1 : 32;
+    bool link = bus->bridge && pci_bus_is_express(bus) &&
+                pci_express_type(bus->bridge) != PCIE_UPSTREAM_PORT;
+
+    return link ? 1 : 32;
 }
 
 static bool check_bus_kind(const PciDevice *dev, const PciBus *bus, GError **errp)

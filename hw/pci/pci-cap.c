@@ -185,20 +185,26 @@ static const PciRegister root_registers[] = {
 
 void pci_add_express(PciDevice *dev, PcieType type, uint8_t port)
 {
-    bool root = type == PCIE_ROOT_PORT;
+    bool has_slot = type == PCIE_ROOT_PORT || type == PCIE_DOWNSTREAM_PORT;
     uint8_t at = pci_add_capability(dev, PCI_CAP_ID_EXPRESS, EXP_SIZE);
     uint32_t link = EXP_LINK_2_5_GT | EXP_LINK_X1 | EXP_LINK_CAP_ASPM_COMPLIANCE |
                     (uint32_t)port << EXP_LINK_CAP_PORT_SHIFT;
 
     dev->express_cap = at;
     pci_set_word(dev, at + EXP_FLAGS,
-                 EXP_FLAGS_VERSION | type << EXP_FLAGS_TYPE_SHIFT | (root ? EXP_FLAGS_SLOT : 0));
+                 EXP_FLAGS_VERSION | type << EXP_FLAGS_TYPE_SHIFT |
+                     (has_slot ? EXP_FLAGS_SLOT : 0));
     pci_set_capability_registers(dev, at, express_registers, G_N_ELEMENTS(express_registers));
     if (type != PCIE_INTEGRATED_ENDPOINT) {
         pci_set_capability_registers(dev, at, link_registers, G_N_ELEMENTS(link_registers));
-        pci_set_long(dev, at + EXP_LINK_CAP, link | (root ? EXP_LINK_CAP_ACTIVE_REPORTING : 0));
+        pci_set_long(dev, at + EXP_LINK_CAP, link | (has_slot ? EXP_LINK_CAP_ACTIVE_REPORTING : 0));
     }
-    if (root) {
+    if (type == PCIE_ROOT_PORT) {
         pci_set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
     }
+}
+
+PcieType pci_express_type(const PciDevice *dev)
+{
+    return pci_get_word(dev, dev->express_cap + EXP_FLAGS) >> EXP_FLAGS_TYPE_SHIFT & EXP_FLAGS_TYPE;
 }

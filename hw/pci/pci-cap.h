@@ -25,11 +25,16 @@ void pci_msi_notify(PciDevice *dev, unsigned vector);
 typedef enum PcieType {
     PCIE_ENDPOINT = 0,
     PCIE_ROOT_PORT = 4,
+    PCIE_UPSTREAM_PORT = 5,   /* of a switch */
+    PCIE_DOWNSTREAM_PORT = 6, /* of a switch */
+    PCIE_PCI_BRIDGE = 7,      /* to a conventional bus */
     PCIE_INTEGRATED_ENDPOINT = 9,
 } PcieType;
 
-/* The PCI Express capability, version 2. @port is the port number of a root port, else 0. An
- * integrated endpoint has no link; a root port has a slot (hw/pci/pcie-slot.h). */
+/* The PCI Express capability, version 2. @port is the port number of a port, else 0. An integrated
+ * endpoint has no link; root and downstream ports have a slot (hw/pci/pcie-slot.h). */
 void pci_add_express(PciDevice *dev, PcieType type, uint8_t port);
+/* The type that it says; only for functions that have one. */
+PcieType pci_express_type(const PciDevice *dev);
 
 #endif

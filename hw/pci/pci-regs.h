@@ -78,6 +78,7 @@ enum {
 };
 
 #define PCI_BRIDGE_CTL_BUS_RESET 0x40
+#define PCI_BRIDGE_SUBTRACTIVE   0x01 /* PCI_CLASS_PROG */
 
 /* Low bits of a base address register. */
 enum {

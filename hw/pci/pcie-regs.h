@@ -27,6 +27,7 @@ enum {
 enum {
     EXP_FLAGS_VERSION = 2,
     EXP_FLAGS_TYPE_SHIFT = 4,
+    EXP_FLAGS_TYPE = 0xf,
     EXP_FLAGS_SLOT = 1 << 8,
     EXP_DEVICE_CAP_ROLE_BASED = 1 << 15,
     EXP_LINK_2_5_GT = 1,

@@ -49,6 +49,13 @@ static bool link_is_up(const PciDevice *port)
     return is_present(port) && !(control_of(port) & SLOT_CTL_POWER_OFF);
 }
 
+/* Has the guest turned it off, as slot control @control says? */
+static bool is_off(const PcieSlot *slot, uint16_t control)
+{
+    return (control & SLOT_CTL_POWER_LED) == SLOT_CTL_POWER_LED_OFF &&
+           (control & SLOT_CTL_POWER_OFF || !slot->config->power);
+}
+
 /* ---- events ---- */
 
 /* The interrupt, from the registers: a message when it begins, or the pin while it lasts. */
@@ -102,9 +109,8 @@ static bool check_ask(void *opaque, PciSlot *pci, GError **errp)
 static void ask(void *opaque, PciSlot *pci)
 {
     PcieSlot *slot = opaque;
-    uint16_t off = SLOT_CTL_POWER_OFF | SLOT_CTL_POWER_LED_OFF;
 
-    if ((control_of(slot->port) & off) == off) { /* the guest does not use it */
+    if (is_off(slot, control_of(slot->port))) { /* the guest does not use it */
         pci_slot_eject(pci);
     } else if (pci->unplug.last == UNPLUG_REQUESTED) {
         happen(slot, SLOT_STS_BUTTON);
@@ -165,7 +171,6 @@ static void follow_request(PciSlot *slot, uint16_t before, uint16_t now)
 static void control_written(PcieSlot *slot, uint16_t before)
 {
     PciDevice *port = slot->port;
-    const uint16_t off = SLOT_CTL_POWER_OFF | SLOT_CTL_POWER_LED_OFF;
     uint16_t now = control_of(port), changed = before ^ now;
 
     if (changed & SLOT_CTL_POWER_OFF && is_present(port)) {
@@ -175,7 +180,7 @@ static void control_written(PcieSlot *slot, uint16_t before)
         happen(slot, SLOT_STS_LINK);
     }
     follow_request(pci_slot_behind(port), before, now);
-    if ((now & off) == off && (before & off) != off && is_present(port)) {
+    if (is_off(slot, now) && !is_off(slot, before) && is_present(port)) {
         pci_slot_eject(pci_slot_behind(port));
     }
     happen(slot, SLOT_STS_COMMAND);
@@ -213,14 +218,15 @@ void pcie_slot_reset(PcieSlot *slot)
 {
     PciDevice *port = slot->port;
 
-    *slot = (PcieSlot){ .port = port };
+    *slot = (PcieSlot){ .port = port, .config = slot->config };
     if (is_native(port)) {
         pci_slot_reset(pci_slot_behind(port));
         set_bits(port, EXP_SLOT_STATUS, SLOT_EVENTS, false);
         set_bits(port, EXP_SLOT_CONTROL, SLOT_CTL_POWER_LED | SLOT_CTL_POWER_OFF, false);
         set_bits(port, EXP_SLOT_CONTROL,
-                 is_present(port) ? SLOT_CTL_POWER_LED_ON
-                                  : SLOT_CTL_POWER_LED_OFF | SLOT_CTL_POWER_OFF,
+                 is_present(port)      ? SLOT_CTL_POWER_LED_ON
+                 : slot->config->power ? SLOT_CTL_POWER_LED_OFF | SLOT_CTL_POWER_OFF
+                                       : SLOT_CTL_POWER_LED_OFF,
                  true);
     }
     slot->control = control_of(port);
@@ -229,29 +235,31 @@ void pcie_slot_reset(PcieSlot *slot)
 
 /* ---- registers ---- */
 
-void pcie_slot_add(PcieSlot *slot, PciDevice *port, uint16_t number, bool hotplug)
+void pcie_slot_add(PcieSlot *slot, PciDevice *port, const PcieSlotConfig *config)
 {
-    static const PciRegister native[] = {
+    const PciRegister native[] = {
         { EXP_SLOT_CONTROL, 2, SLOT_CTL_ATTENTION_LED,
           SLOT_STS_BUTTON | SLOT_STS_PRESENCE | SLOT_STS_COMMAND | SLOT_CTL_INTERRUPT |
-              SLOT_CTL_ATTENTION_LED | SLOT_CTL_POWER_LED | SLOT_CTL_POWER_OFF | SLOT_CTL_LINK },
+              SLOT_CTL_ATTENTION_LED | SLOT_CTL_POWER_LED | SLOT_CTL_LINK |
+              (config->power ? SLOT_CTL_POWER_OFF : 0) },
         { EXP_SLOT_STATUS, 2, 0, 0, SLOT_EVENTS },
     };
     uint32_t caps = SLOT_CAP_NO_COMMAND_EVENT;
 
     slot->port = port;
-    if (hotplug && !pci_slot_behind(port)) {
+    slot->config = config;
+    if (config->hotplug && !pci_slot_behind(port)) {
         pci_hotplug_enable(pci_secondary_bus(port), &ops, slot);
     }
     if (is_native(port)) {
-        caps = SLOT_CAP_HOTPLUG | SLOT_CAP_BUTTON | SLOT_CAP_POWER | SLOT_CAP_POWER_LED |
-               SLOT_CAP_ATTENTION_LED;
+        caps = SLOT_CAP_HOTPLUG | SLOT_CAP_BUTTON | SLOT_CAP_POWER_LED | SLOT_CAP_ATTENTION_LED |
+               (config->power ? SLOT_CAP_POWER : 0);
         pci_set_capability_registers(port, port->express_cap, native, G_N_ELEMENTS(native));
     } else if (pci_slot_behind(port)) {
         caps |= SLOT_CAP_HOTPLUG; /* firmware leaves room for what comes */
     }
     pci_set_long(port, port->express_cap + EXP_SLOT_CAP,
-                 caps | (uint32_t)number << SLOT_CAP_NUMBER_SHIFT);
+                 caps | (uint32_t)config->number << SLOT_CAP_NUMBER_SHIFT);
 }
 
 static const StateField slot_fields[] = {

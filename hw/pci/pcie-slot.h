@@ -2,16 +2,24 @@
 /*
  * The slot of a PCI Express port (PCI Express Base 3.0, sections 6.7 and 7.8.9 to 7.8.11): slot
  * registers of the port's PCI Express capability, by which the guest sees and rules it. It has an
- * attention button, a power controller, a power and an attention indicator.
+ * attention button, perhaps a power controller, a power and an attention indicator.
  *
  * To plug: the device is present and the button is pressed. To ask for it: the button is pressed;
- * the guest lets the power indicator blink, and gives the slot back by turning power and indicator
- * off. Pressing again while it blinks withdraws. Machine lock.
+ * the guest lets the power indicator blink, and gives the slot back by turning power, if it can,
+ * and indicator off. Pressing again while it blinks withdraws. Machine lock.
  */
 #ifndef HW_PCI_PCIE_SLOT_H
 #define HW_PCI_PCIE_SLOT_H
 
 #include "hw/pci/pci-hotplug.h"
+
+/* Properties of a port. */
+typedef struct PcieSlotConfig {
+    uint16_t number;
+    /* It is by the registers that devices come and go, unless the bus has another way already. */
+    bool hotplug;
+    bool power; /* it has a power controller */
+} PcieSlotConfig;
 
 /* Part of a port's structure. */
 typedef struct PcieSlot {
@@ -19,14 +27,14 @@ typedef struct PcieSlot {
     bool interrupt;           /* events that are enabled ask for one */
     /* wiring */
     PciDevice *port;
+    const PcieSlotConfig *config; /* borrowed */
 } PcieSlot;
 
 extern const StateTable pcie_slot_state;
 
 /* For the realize of @port, after pci_add_msi(), pci_add_express() and its secondary bus: the
- * registers of the slot with this @number. @hotplug: it is by them that devices come and go, unless
- * the bus has another way already. */
-void pcie_slot_add(PcieSlot *slot, PciDevice *port, uint16_t number, bool hotplug);
+ * registers of its slot. @config is borrowed. */
+void pcie_slot_add(PcieSlot *slot, PciDevice *port, const PcieSlotConfig *config);
 
 /* For the port's PciFunctionClass. */
 void pcie_slot_reset(PcieSlot *slot);

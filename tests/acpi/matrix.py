@@ -106,6 +106,9 @@ SHAPES = [
            dimms=(Dimm(node=1, how="boot"), Dimm(node=1, how="hot"))),
     Config("root-ports", args=("-device", "pcie-root-port,id=rp0,chassis=1", "-device",
                                "pcie-root-port,id=rp1,chassis=2"), only=("q35",)),
+    Config("bridges", args=("-device", "ioh3420,id=rp0", "-device", "x3130-upstream,id=up,bus=rp0", "-device",
+                            "xio3130-downstream,id=down,bus=up,chassis=1", "-device", "pcie-pci-bridge,id=b0,bus=down",
+                            "-device", "i82801b11-bridge,id=b1", "-device", "pci-bridge,id=b2,bus=b1"), only=("q35",)),
 ]
 
 CONFIGS = [replace(shape, machine=kind, name=f"{kind}-{shape.name}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PCI as Debian's kernel sees it: test_pci.py BUILD-DIR. Root ports enumerate, pins interrupt."""
+import json
 import os
 import sys
 
@@ -15,6 +16,7 @@ ROOT_PORTS = ["-device", '{"driver":"pcie-root-port","port":8,"chassis":1,"id":"
               '"multifunction":true,"addr":"0x1"}',
               "-device", '{"driver":"pcie-root-port","port":9,"chassis":2,"id":"pci.2","bus":"pcie.0",'
               '"addr":"0x1.0x1"}']
+OVMF = "/usr/share/ovmf/OVMF.fd"
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
 
 
@@ -51,12 +53,82 @@ def device_pin(append, wanted, *options):
     extra = ["-device", "virtio-rng-pci,vectors=0,addr=5", *options]
     with machine(extra=extra, append=f"{vm.APPEND} {append}") as guest:
         guest.wait_ready()
-        for module in ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-                       "virtio-rng"):
-            guest.run(f"insmod /lib/modules/{module}.ko")
+        load_rng(guest)
         guest.run("dd if=/dev/hwrng of=/tmp/bytes bs=4096 count=1")
         line = guest.run("grep virtio0 /proc/interrupts").split()
         tap.equal((line[0], line[2], int(line[1]) > 8), (*wanted, True), str(line))
+
+
+def virt_install_ports():
+    """14 root ports, as virt-install makes them for q35: functions of slots 2 and 3."""
+    options = []
+    for n in range(14):
+        place = {"addr": f"0x{2 + n // 8:x}.0x{n % 8:x}"} if n % 8 else {"addr": f"0x{2 + n // 8:x}",
+                                                                       "multifunction": True}
+        options += ["-device", json.dumps({"driver": "pcie-root-port", "port": 16 + n, "chassis": n + 1,
+                                           "id": f"pci.{n + 1}", "bus": "pcie.0", **place})]
+    return options
+
+
+def load_rng(guest):
+    for module in ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+                   "virtio-rng"):
+        guest.run(f"insmod /lib/modules/{module}.ko")
+
+
+def windows(guest, port):
+    """Sizes of the windows behind a bridge: I/O, memory, prefetchable memory."""
+    lines = guest.run(f"cat /sys/bus/pci/devices/0000:{port}/resource").splitlines()[-4:-1]
+    ranges = [[int(word, 16) for word in line.split()] for line in lines]
+    return [last - first + 1 if flags else 0 for first, last, flags in ranges]
+
+
+def many_ports(firmware, package):
+    """All are numbered, and have room for what comes: without firmware, with SeaBIOS, with OVMF."""
+    if firmware and not os.path.exists(firmware):
+        raise tap.Skip(f"there is no {firmware}: Debian's package {package} is not installed")
+    extra = ["-M", "q35", *virt_install_ports(), "-device", "pcie-root-port,id=big,chassis=20,addr=4,bus-reserve=4,"
+             "mem-reserve=8M,pref64-reserve=32M", "-device", "virtio-rng-pci,bus=pci.14",
+             *(["-bios", firmware] if firmware else [])]
+    with machine(extra=extra) as guest:
+        guest.wait_ready(240)
+        load_rng(guest)
+        ports = [f"00:{2 + n // 8:02x}.{n % 8}" for n in range(14)]
+        tap.equal([guest.run(f"cat /sys/bus/pci/devices/0000:{port}/secondary_bus_number") for port in ports],
+                  [str(n + 1) for n in range(14)], "numbers of buses")
+        for port in ports:
+            tap.equal(all(size >= wanted for size, wanted in zip(windows(guest, port), (0, MIB, MIB))), True,
+                      f"{port}: {windows(guest, port)}")
+        guest.run("[ -e /sys/bus/pci/drivers/virtio-pci/0000:0e:00.0 ]")
+        for _ in range(2):
+            guest.qmp.command("device_add", driver="virtio-rng-pci", id="r0", bus="pci.7")
+            guest.run("until grep -q 'rng.*rng' /sys/class/misc/hw_random/rng_available; do sleep 0.02; done")
+            guest.qmp.command("device_del", id="r0")
+            guest.qmp.event("DEVICE_DELETED", device="r0")
+        if firmware:  # which keeps free what the port asks for; Linux alone does not look
+            _, memory, pref = windows(guest, "00:04.0")
+            tap.equal((memory >= 8 * MIB, pref >= 32 * MIB), (True, True), f"{memory}, {pref}")
+            last = guest.run("cat /sys/bus/pci/devices/0000:00:04.0/subordinate_bus_number")
+            tap.equal(int(last) >= 15 + 4, True, last)
+
+
+def bridges():
+    """Devices at the ends of a switch and of bridges to conventional buses, by MSI-X and by pins."""
+    extra = ["-M", "q35", "-device", "ioh3420,id=rp,addr=3", "-device", "x3130-upstream,id=up,bus=rp",
+             "-device", "xio3130-downstream,id=d0,bus=up,chassis=1", "-device",
+             "xio3130-downstream,id=d1,bus=up,chassis=2", "-device", "virtio-rng-pci,id=r0,bus=d0",
+             "-device", "pcie-pci-bridge,id=b0,bus=d1", "-device", "virtio-rng-pci,id=r1,bus=b0,addr=2,vectors=0",
+             "-device", "i82801b11-bridge,id=b1,addr=4", "-device", "pci-bridge,id=b2,bus=b1,addr=5", "-device",
+             "virtio-rng-pci,id=r2,bus=b2,addr=6,vectors=0"]
+    with machine(extra=extra) as guest:
+        guest.wait_ready()
+        load_rng(guest)
+        for number in range(3):
+            guest.run(f"echo virtio_rng.{number} > /sys/class/misc/hw_random/rng_current")
+            guest.run("dd if=/dev/hwrng of=/tmp/bytes bs=512 count=1")
+        guest.run("[ $(ls /sys/bus/pci/drivers/pcieport | grep -c :) = 4 ]")
+        pins = guest.run("grep 'IO-APIC.*virtio[0-9]$' /proc/interrupts").splitlines()
+        tap.equal([int(line.split()[1]) > 0 for line in pins], [True, True], str(pins))
 
 
 def by_firmware():
@@ -67,6 +139,10 @@ def by_firmware():
 
 
 tap.run([("root ports", root_ports),
+         ("root ports as virt-install makes them", lambda: many_ports(None, None)),
+         ("the same with SeaBIOS", lambda: many_ports(SEABIOS, "seabios")),
+         ("the same with OVMF", lambda: many_ports(OVMF, "ovmf")),
+         ("a switch and bridges", bridges),
          ("pins with the I/O APIC", lambda: pins("", "21")),
          ("pins with the 8259s", lambda: pins("noapic", "10")),
          ("a device's pin with the I/O APIC", lambda: device_pin("", ("10:", "IO-APIC"))),

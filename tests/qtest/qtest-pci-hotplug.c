@@ -527,6 +527,28 @@ static void test_port_stays(void)
 }
 
 /* The same slot by ACPI, which is what q35 does unless it is told otherwise; and by neither. */
+/* A slot without a power controller is given back by its indicator alone. */
+static void test_port_without_power(void)
+{
+    QTest *qt = qtest_start(PORT_ARGS ",power_controller_present=off" NATIVE);
+
+    g_assert_cmphex(qpci_read(qt, RP, express(qt) + CAPS, 4), ==, 9u << 19 | 0x59);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x700, ==, LED_OFF);
+    plug_port(qt);
+    g_assert_true(link_up(qt));
+    set_reg(qt, STATUS, BUTTON | PRESENCE | LINK_EVENT);
+    command(qt, EVENTS_ON | LED_ON | POWER_OFF);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x700, ==, LED_ON);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    set_reg(qt, STATUS, BUTTON);
+    command(qt, EVENTS_ON | LED_BLINK);
+    assert_port_state(qt, "in-progress");
+    command(qt, EVENTS_ON | LED_OFF);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    assert_port_state(qt, "ejected");
+    qtest_quit(qt);
+}
+
 static void test_port_acpi(void)
 {
     QTest *qt = qtest_start(PORT_ARGS " -device pcie-root-port,id=fix,hotplug=off,chassis=2");
@@ -615,6 +637,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-hotplug/saved", test_saved);
     g_test_add_func("/pci-hotplug/port/way", test_port);
     g_test_add_func("/pci-hotplug/port/stays", test_port_stays);
+    g_test_add_func("/pci-hotplug/port/without-power", test_port_without_power);
     g_test_add_func("/pci-hotplug/port/acpi", test_port_acpi);
     g_test_add_func("/pci-hotplug/port/saved", test_port_saved);
     return g_test_run();
