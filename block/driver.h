@@ -27,6 +27,13 @@ struct BlockDriver {
     int64_t (*length)(BlockNode *node); /* or a negative errno value */
     int (*truncate)(BlockNode *node, uint64_t size);
     int64_t (*allocated)(BlockNode *node);
+    /* node->read_only, ->direct and so on are others now: work by them, or go on by those of
+     * before. There are no requests. NULL: nothing depends on them. */
+    bool (*reopen)(BlockNode *node, GError **errp);
+    /* What there is to tell of the image; NULL: nothing. */
+    void (*tell)(BlockNode *node, ImageInfo *info);
+    /* Let the image name another backing file; NULL: it has none. */
+    bool (*set_backing_name)(BlockNode *node, const char *name, const char *format, GError **errp);
     /* Another program may have changed what is below: read it again (block/activate.h). Nothing of
      * the node changes on failure. NULL: the driver knows nothing of the contents. */
     bool (*activate)(BlockNode *node, GError **errp);

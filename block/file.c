@@ -26,8 +26,8 @@
 typedef struct FileState {
     int fd, direct_fd; /* direct_fd -1: not asked for */
     bool device;
-    bool locking; /* can be, and is wanted */
-    FileLock lock;
+    bool locking;  /* can be, and is wanted */
+    FileLock lock; /* of the first open file: it may be another one than `fd` */
 } FileState;
 
 /* ---- opening ---- */
@@ -69,6 +69,17 @@ static bool check_kind(BlockNode *node, int fd, const char *name, GError **errp)
     return true;
 }
 
+/* *@fd is -1 if it is not asked for. */
+static bool open_direct(const BlockNode *node, const char *name, int *fd, GError **errp)
+{
+    *fd = node->direct ? open_for(name, node->read_only, O_DIRECT) : -1;
+    if (node->direct && *fd < 0) {
+        error_set_errno(errp, errno, "%s: cache.direct=on (cache=none) is not possible", name);
+        return false;
+    }
+    return true;
+}
+
 static bool file_open(BlockNode *node, GError **errp)
 {
     const BlockdevOptionsFile *options = node->options->u.file;
@@ -76,7 +87,7 @@ static bool file_open(BlockNode *node, GError **errp)
     FileState *s = node->state = g_new0(FileState, 1);
 
     s->direct_fd = -1;
-    s->fd = open_file(node, name);
+    s->fd = s->lock.fd = open_file(node, name);
     if (s->fd < 0) {
         error_set_errno(errp, errno, "cannot open %s%s", name,
                         node->read_only ? "" : " to read and write it");
@@ -86,30 +97,64 @@ static bool file_open(BlockNode *node, GError **errp)
         return false;
     }
     s->device = node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE;
-    if (node->direct) {
-        s->direct_fd = open_for(name, node->read_only, O_DIRECT);
-        if (s->direct_fd < 0) {
-            error_set_errno(errp, errno, "%s: cache.direct=on (cache=none) is not possible", name);
-            return false;
-        }
+    if (!open_direct(node, name, &s->direct_fd, errp)) {
+        return false;
     }
-    s->lock.fd = s->fd;
     s->locking = !s->device && (!options->has_locking || options->locking != BLOCKDEV_LOCKING_OFF);
     node->filename = g_strdup(name);
     return true;
+}
+
+static void close_both(const FileState *s)
+{
+    if (s->fd >= 0 && s->fd != s->lock.fd) {
+        close(s->fd);
+    }
+    if (s->direct_fd >= 0) {
+        close(s->direct_fd);
+    }
 }
 
 static void file_close(BlockNode *node)
 {
     FileState *s = node->state;
 
-    if (s->fd >= 0) {
-        close(s->fd);
-    }
-    if (s->direct_fd >= 0) {
-        close(s->direct_fd);
+    close_both(s);
+    if (s->lock.fd >= 0) {
+        close(s->lock.fd);
     }
     g_free(s);
+}
+
+/* Another way to the same file. */
+static bool file_reopen(BlockNode *node, GError **errp)
+{
+    FileState *s = node->state;
+    const char *name = node->options->u.file->filename;
+    struct stat old, now;
+    int fd = open_file(node, name), direct_fd = -1;
+    bool ok = fd >= 0 && open_direct(node, name, &direct_fd, errp);
+
+    if (fd < 0) {
+        error_set_errno(errp, errno, "cannot open %s again", name);
+    } else if (ok && (fstat(fd, &now) < 0 || fstat(s->fd, &old) < 0 || old.st_ino != now.st_ino ||
+                      old.st_dev != now.st_dev)) {
+        error_set(errp, "%s is another file than it was", name);
+        ok = false;
+    }
+    if (ok) {
+        close_both(s);
+        s->fd = fd;
+        s->direct_fd = direct_fd;
+        return true;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (direct_fd >= 0) {
+        close(direct_fd);
+    }
+    return false;
 }
 
 static bool file_set_perms(BlockNode *node, unsigned uses, unsigned shares, GError **errp)
@@ -286,10 +331,10 @@ static int64_t file_allocated(BlockNode *node)
 
 #define FILE_DRIVER(ID)                                                                  \
     {                                                                                    \
-        .id = (ID), .open = file_open, .close = file_close, .set_perms = file_set_perms, \
-        .read = file_read, .write = file_write, .write_zeroes = file_write_zeroes,       \
-        .discard = file_discard, .flush = file_flush, .length = file_length,             \
-        .truncate = file_truncate, .allocated = file_allocated,                          \
+        .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,       \
+        .set_perms = file_set_perms, .read = file_read, .write = file_write,             \
+        .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush, \
+        .length = file_length, .truncate = file_truncate, .allocated = file_allocated,   \
     }
 
 static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);

@@ -148,6 +148,17 @@ static bool set_perms(BlockNode *node, GError **errp)
                                                                             errp);
 }
 
+bool block_node_is_below(const BlockNode *top, const BlockNode *node)
+{
+    while (top && top != node) {
+        if (top->backing.node && block_node_is_below(top->backing.node, node)) {
+            return true;
+        }
+        top = top->file.node;
+    }
+    return top;
+}
+
 bool block_node_update_perms(BlockNode *node, GError **errp)
 {
     return set_perms(node, errp);
@@ -197,6 +208,26 @@ bool block_edge_attach(BlockEdge *edge, BlockNode *node, const char *user, unsig
     return true;
 }
 
+void block_edge_link(BlockEdge *edge, BlockNode *from, BlockNode *node)
+{
+    g_autofree char *user = g_strdup_printf("block node '%s'", from->name);
+
+    node->refs++;
+    edge_link(edge, node, user);
+    edge->from = from;
+}
+
+void block_edge_move(BlockEdge *edge, BlockNode *node)
+{
+    BlockNode *old = edge->node;
+
+    node->refs++;
+    g_ptr_array_remove(old->edges, edge);
+    g_ptr_array_add(node->edges, edge);
+    edge->node = node;
+    block_node_unref(old);
+}
+
 void block_edge_detach(BlockEdge *edge)
 {
     BlockNode *node = edge->node;
@@ -236,7 +267,7 @@ static char *new_name(void)
     return g_strdup_printf("#block%u", count++);
 }
 
-static BlockdevOptions *copy_options(const BlockdevOptions *options)
+BlockdevOptions *block_options_copy(const BlockdevOptions *options)
 {
     struct json_object *json = BlockdevOptions_to_json(options);
     BlockdevOptions *copy = BlockdevOptions_from_json(json, NULL, NULL);
@@ -285,6 +316,20 @@ static void inherit(const BlockNode *node, BlockdevOptions *below)
     if (node->options->cache && !below->cache) {
         below->cache = g_memdup2(node->options->cache, sizeof(*below->cache));
     }
+}
+
+void block_node_set_flags(BlockNode *node, const BlockdevOptions *options)
+{
+    node->read_only = options->read_only;
+    node->unmap = options->has_discard && options->discard == BLOCKDEV_DISCARD_OPTIONS_UNMAP;
+    node->detect_zeroes = options->detect_zeroes; /* 0: off */
+    node->direct = options->cache && options->cache->direct;
+    node->no_flush = options->cache && options->cache->no_flush;
+}
+
+bool block_ref_is_none(struct json_object *ref)
+{
+    return json_object_is_type(ref, json_type_string) && !*json_object_get_string(ref);
 }
 
 /* Text that users write nests as deep as they like; this calls itself. */
@@ -361,12 +406,8 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
     node->refs = 1;
     node->edges = g_ptr_array_new();
     node->name = options->node_name ? g_strdup(options->node_name) : new_name();
-    node->options = copy_options(options);
-    node->read_only = options->read_only;
-    node->unmap = options->has_discard && options->discard == BLOCKDEV_DISCARD_OPTIONS_UNMAP;
-    node->detect_zeroes = options->detect_zeroes; /* 0: off */
-    node->direct = options->cache && options->cache->direct;
-    node->no_flush = options->cache && options->cache->no_flush;
+    node->options = block_options_copy(options);
+    block_node_set_flags(node, options);
     if (!node->driver->open(node, errp) ||
         (options->node_name && !check_name(options->node_name, errp))) { /* one below has it */
         block_node_unref(node);

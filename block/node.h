@@ -91,7 +91,20 @@ bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object 
 /* For drivers' set_perms: @edge has these uses from now on, or an error. */
 bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp);
 
-/* ---- for block/activate.c ---- */
+/* ---- for block/activate.c, reopen.c and snapshot.c ---- */
+
+/* Is @node @top, or below it? */
+bool block_node_is_below(const BlockNode *top, const BlockNode *node);
+/* Let @edge, which is empty, lead from @from to @node, with no uses yet: permissions do not change.
+ */
+void block_edge_link(BlockEdge *edge, BlockNode *from, BlockNode *node);
+/* Let @edge lead to @node instead. Follow it with block_node_update_perms() of both. */
+void block_edge_move(BlockEdge *edge, BlockNode *node);
+/* Take node->read_only and so on from @options, whose driver is the node's. */
+void block_node_set_flags(BlockNode *node, const BlockdevOptions *options);
+BlockdevOptions *block_options_copy(const BlockdevOptions *options);
+/* Is an option that names or describes a node given as null, or empty: no node? */
+bool block_ref_is_none(struct json_object *ref);
 
 /* May nodes be written? If not, files are only read, and kept from nobody. Changes when there are
  * no requests. */

@@ -11,164 +11,10 @@
 #include "util/error.h"
 #include "util/units.h"
 
-enum {
-    MIN_CLUSTER_BITS = 9,
-    MAX_CLUSTER_BITS = 21,
-    HEADER_V2 = 72, /* bytes */
-    HEADER_V3 = 104,
-    MAX_HEADER = 4096,
-    MAX_NAME = 1023, /* of a backing file */
-    AT_AUTOCLEAR = 88,
-    EXT_END = 0,
-    FEATURE_DIRTY = 1 << 0,
-    FEATURE_CORRUPT = 1 << 1,
-    FEATURE_COMPRESSION = 1 << 3,
-};
-#define EXT_FORMAT  0xe2792acau /* the backing file's driver */
-#define MAX_L1      (32 * MIB)
-#define MAX_TABLE   (8 * MIB)
 #define CACHE_BYTES (4 * MIB)
 #define MIN_SLOTS   4u
 
-/* ---- the header ---- */
-
-typedef struct Header {
-    const uint8_t *bytes; /* MAX_HEADER of them, zeros beyond the file's end */
-    unsigned length;
-    uint64_t incompatible;
-    char *backing, *backing_format; /* NULL: none */
-} Header;
-
-static uint32_t get32(const uint8_t *bytes, unsigned at)
-{
-    uint32_t value;
-
-    memcpy(&value, bytes + at, 4);
-    return GUINT32_FROM_BE(value);
-}
-
-static uint64_t get64(const uint8_t *bytes, unsigned at)
-{
-    uint64_t value;
-
-    memcpy(&value, bytes + at, 8);
-    return GUINT64_FROM_BE(value);
-}
-
-static bool check_numbers(const Qcow2 *s, const Header *h, GError **errp)
-{
-    const char *name = s->node->filename;
-    uint64_t l1_needed = 0;
-
-    if (s->cluster_bits >= MIN_CLUSTER_BITS && s->cluster_bits <= MAX_CLUSTER_BITS) {
-        unsigned bits = s->cluster_bits + s->l2_bits;
-
-        l1_needed = (s->size >> bits) + ((s->size & ((UINT64_C(1) << bits) - 1)) != 0);
-    }
-    if (get32(h->bytes, 0) != QCOW2_MAGIC) {
-        error_set(errp, "%s is no qcow2 image", name);
-    } else if (s->version != 2 && s->version != 3) {
-        error_set(errp, "%s: version %u of qcow2 is not known: 2 and 3 are", name, s->version);
-    } else if (s->cluster_bits < MIN_CLUSTER_BITS || s->cluster_bits > MAX_CLUSTER_BITS) {
-        error_set(errp, "%s: clusters of 2^%u bytes are not possible", name, s->cluster_bits);
-    } else if (get32(h->bytes, 32)) {
-        error_set(errp, "%s is encrypted, which is not there", name);
-    } else if (s->size > BLOCK_MAX_SIZE || s->l1_size * 8 > MAX_L1 || s->l1_size < l1_needed ||
-               s->l1_offset % s->cluster || (s->l1_size && !s->l1_offset)) {
-        error_set(errp,
-                  "%s: an L1 table of %" PRIu64 " entries at %" PRIu64
-                  " is not possible for %" PRIu64 " bytes",
-                  name, s->l1_size, s->l1_offset, s->size);
-    } else if (!s->table_size || s->table_size * 8 > MAX_TABLE || !s->table_offset ||
-               s->table_offset % s->cluster || s->refcount_order > 6) {
-        error_set(errp,
-                  "%s: a refcount table of %" PRIu64 " entries at %" PRIu64 " is not possible",
-                  name, s->table_size, s->table_offset);
-    } else if (s->version == 3 && (h->length < HEADER_V3 || h->length > s->cluster ||
-                                   h->length > MAX_HEADER || h->length % 8)) {
-        error_set(errp, "%s: a header of %u bytes is not possible", name, h->length);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-static bool check_features(const Qcow2 *s, const Header *h, GError **errp)
-{
-    const char *name = s->node->filename;
-    unsigned type = h->length > HEADER_V3 ? h->bytes[HEADER_V3] : 0;
-
-    if (h->incompatible & ~(uint64_t)(FEATURE_DIRTY | FEATURE_CORRUPT | FEATURE_COMPRESSION)) {
-        error_set(errp, "%s: features 0x%" PRIx64 " are not there", name, h->incompatible);
-    } else if (h->incompatible & (FEATURE_DIRTY | FEATURE_CORRUPT) && !s->node->read_only) {
-        error_set(errp,
-                  "%s is marked as %s: it can be opened with read-only=on; "
-                  "'qemu-img check -r all' repairs it",
-                  name, h->incompatible & FEATURE_CORRUPT ? "corrupt" : "dirty");
-    } else if (type > 1 || (type == 1) != !!(h->incompatible & FEATURE_COMPRESSION)) {
-        error_set(errp, "%s: compression %u is not known: 0 (zlib) and 1 (zstd) are", name, type);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-/* A text of the header; NULL: none. */
-static char *get_text(const Header *h, uint64_t at, uint64_t len)
-{
-    return at && len && len <= MAX_NAME && at <= MAX_HEADER - len
-               ? g_strndup((const char *)h->bytes + at, len)
-               : NULL;
-}
-
-static bool read_texts(const Qcow2 *s, Header *h, GError **errp)
-{
-    uint64_t backing_at = get64(h->bytes, 8);
-    unsigned at = h->length;
-
-    h->backing = get_text(h, backing_at, get32(h->bytes, 16));
-    if (backing_at && !h->backing) {
-        error_set(errp, "%s: the name of its backing file is not where it can be",
-                  s->node->filename);
-        return false;
-    }
-    while (at <= MAX_HEADER - 8 && get32(h->bytes, at) != EXT_END) {
-        uint32_t type = get32(h->bytes, at), len = get32(h->bytes, at + 4);
-
-        if (len > MAX_HEADER - at - 8) {
-            break;
-        }
-        if (type == EXT_FORMAT && !h->backing_format) {
-            h->backing_format = get_text(h, at + 8, len);
-        }
-        at += 8 + (len + 7) / 8 * 8;
-    }
-    return true;
-}
-
-static bool read_header(Qcow2 *s, Header *h, GError **errp)
-{
-    const uint8_t *b = h->bytes;
-
-    s->version = get32(b, 4);
-    s->cluster_bits = get32(b, 20);
-    s->size = get64(b, 24);
-    s->l1_size = get32(b, 36);
-    s->l1_offset = get64(b, 40);
-    s->table_offset = get64(b, 48);
-    s->refcount_order = s->version == 2 ? 4 : get32(b, 96);
-    h->length = s->version == 2 ? HEADER_V2 : get32(b, 100);
-    if (s->version == 3) {
-        h->incompatible = get64(b, 72);
-        s->autoclear = get64(b, AT_AUTOCLEAR);
-        s->zstd = h->incompatible & FEATURE_COMPRESSION;
-    }
-    s->cluster = s->cluster_bits <= MAX_CLUSTER_BITS ? UINT64_C(1) << s->cluster_bits : 1;
-    s->l2_bits = s->cluster_bits - 3;
-    s->block_bits = s->cluster_bits + 3 - s->refcount_order;
-    s->table_size = (uint64_t)get32(b, 56) * s->cluster / 8;
-    return check_numbers(s, h, errp) && check_features(s, h, errp) && read_texts(s, h, errp);
-}
+/* ---- opening ---- */
 
 /* @count entries at @offset of the file. */
 static uint64_t *read_entries(const Qcow2 *s, uint64_t offset, uint64_t count, GError **errp)
@@ -186,42 +32,48 @@ static uint64_t *read_entries(const Qcow2 *s, uint64_t offset, uint64_t count, G
     return g_steal_pointer(&entries);
 }
 
-/* ---- opening ---- */
-
 /* The node below, by the option; else by the header: relative names are so to the image. */
-static bool open_backing(Qcow2 *s, const Header *h, GError **errp)
+static bool open_backing(Qcow2 *s, GError **errp)
 {
     const BlockdevOptionsQcow2 *options = s->node->options->u.qcow2;
     struct json_object *ref, *file;
     bool ok;
 
+    if (options->backing && block_ref_is_none(options->backing)) {
+        return true;
+    }
     if (options->backing) {
         return block_node_open_below(s->node, &s->node->backing, options->backing, "backing", errp);
     }
-    if (!h->backing) {
+    if (!s->backing) {
         return true;
     }
-    if (!h->backing_format) {
+    if (!s->backing_format) {
         error_set(errp,
                   "%s does not say what format its backing file %s has: give it as "
                   "backing.driver=, or write it there by 'qemu-img rebase -u -F'",
-                  s->node->filename, h->backing);
+                  s->node->filename, s->backing);
         return false;
     }
-    g_autofree char *dir = g_path_get_dirname(s->node->filename);
-    g_autofree char *path = g_path_is_absolute(h->backing)
-                                ? g_strdup(h->backing)
-                                : g_build_filename(dir, h->backing, NULL);
+    g_autofree char *path = qcow2_backing_path(s);
     ref = json_object_new_object();
     file = json_object_new_object();
     json_object_object_add(file, "driver", json_object_new_string("file"));
     json_object_object_add(file, "filename", json_object_new_string(path));
-    json_object_object_add(ref, "driver", json_object_new_string(h->backing_format));
+    json_object_object_add(ref, "driver", json_object_new_string(s->backing_format));
     json_object_object_add(ref, "file", file);
     json_object_object_add(ref, "read-only", json_object_new_boolean(true));
     ok = block_node_open_below(s->node, &s->node->backing, ref, "backing", errp);
     json_object_put(ref);
     return ok;
+}
+
+char *qcow2_backing_path(const Qcow2 *s)
+{
+    g_autofree char *dir = g_path_get_dirname(s->node->filename);
+
+    return g_path_is_absolute(s->backing) ? g_strdup(s->backing)
+                                          : g_build_filename(dir, s->backing, NULL);
 }
 
 static Qcow2 *state_new(BlockNode *node)
@@ -238,19 +90,7 @@ static Qcow2 *state_new(BlockNode *node)
 /* What is in the file below; and, if it is not there yet, the backing file that it names. */
 static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
 {
-    g_autofree uint8_t *bytes = g_malloc0(MAX_HEADER);
-    Header h = { .bytes = bytes };
-    int err = block_node_pread(s->node->file.node, 0, bytes, MAX_HEADER);
-    bool ok;
-
-    if (err) {
-        error_set_errno(errp, err, "%s: its header cannot be read", s->node->filename);
-        return false;
-    }
-    ok = read_header(s, &h, errp) && (!with_backing || open_backing(s, &h, errp));
-    g_free(h.backing);
-    g_free(h.backing_format);
-    if (!ok) {
+    if (!qcow2_header_read(s, errp) || (with_backing && !open_backing(s, errp))) {
         return false;
     }
     s->slot_count = (unsigned)CLAMP(CACHE_BYTES >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
@@ -274,6 +114,8 @@ static void state_free(Qcow2 *s)
     }
     g_free(s->l1);
     g_free(s->table);
+    g_free(s->backing);
+    g_free(s->backing_format);
     g_mutex_clear(&s->cache_mutex);
     g_rw_lock_clear(&s->lock);
     g_free(s);
@@ -355,7 +197,8 @@ static int read_packed(Qcow2 *s, uint64_t entry, uint8_t *cluster)
     }
     in = g_malloc(bytes);
     err = block_node_pread(s->node->file.node, offset, in, bytes);
-    return err ? err : qcow2_unpack(s->zstd, in, bytes, cluster, s->cluster);
+    return err ? err
+               : qcow2_unpack(s->incompatible & QCOW2_COMPRESSION, in, bytes, cluster, s->cluster);
 }
 
 /* [@offset, ...) of what is below, which may be shorter. */
@@ -410,14 +253,7 @@ static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsign
 /* From now on the image is written to: what this program does not keep up is not right any more. */
 static int begin_writing(Qcow2 *s)
 {
-    const uint64_t none = 0;
-    int err = 0;
-
-    if (s->autoclear) {
-        err = block_node_pwrite(s->node->file.node, AT_AUTOCLEAR, &none, 8);
-        s->autoclear = err ? s->autoclear : 0;
-    }
-    return err;
+    return s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
 }
 
 /* Let the L1 entry for @offset name a table that is this image's alone. */
@@ -624,6 +460,33 @@ static int qcow2_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     return clear_range(node, offset, bytes, true);
 }
 
+/* ---- what there is to tell, and to change ---- */
+
+static void qcow2_tell(BlockNode *node, ImageInfo *info)
+{
+    const Qcow2 *s = node->state;
+
+    info->has_cluster_size = true;
+    info->cluster_size = (int64_t)s->cluster;
+    info->has_dirty_flag = true;
+    info->dirty_flag = s->incompatible & QCOW2_DIRTY;
+    info->backing_filename = g_strdup(s->backing);
+    info->full_backing_filename = s->backing ? qcow2_backing_path(s) : NULL;
+    info->backing_filename_format = g_strdup(s->backing_format);
+}
+
+static bool qcow2_set_backing_name(BlockNode *node, const char *name, const char *format,
+                                   GError **errp)
+{
+    return qcow2_header_set_backing(node->state, name, format, errp);
+}
+
+/* One that is written to from now on is checked as such. */
+static bool qcow2_reopen(BlockNode *node, GError **errp)
+{
+    return node->read_only || qcow2_activate(node, errp);
+}
+
 static int64_t qcow2_length(BlockNode *node)
 {
     const Qcow2 *s = node->state;
@@ -641,6 +504,9 @@ static const BlockDriver qcow2_driver = {
     .open = qcow2_open,
     .close = qcow2_close,
     .activate = qcow2_activate,
+    .reopen = qcow2_reopen,
+    .tell = qcow2_tell,
+    .set_backing_name = qcow2_set_backing_name,
     .set_perms = qcow2_set_perms,
     .read = qcow2_read,
     .write = qcow2_write,

@@ -20,7 +20,12 @@
 #define QCOW2_PACKED (UINT64_C(1) << 62) /* it is compressed */
 #define QCOW2_ZERO   UINT64_C(1)         /* of version 3 */
 #define QCOW2_OFFSET UINT64_C(0x00fffffffffffe00)
-#define QCOW2_SLOTS  64 /* clusters with tables that are cached, at most */
+#define QCOW2_SLOTS  64          /* clusters with tables that are cached, at most */
+#define QCOW2_MAX_L1 (32u << 20) /* bytes */
+/* Features without which nobody can read the image, or write to it. */
+#define QCOW2_DIRTY       (UINT64_C(1) << 0) /* clusters may not be counted right */
+#define QCOW2_CORRUPT     (UINT64_C(1) << 1)
+#define QCOW2_COMPRESSION (UINT64_C(1) << 3) /* clusters are compressed by zstd, not zlib */
 
 typedef struct Qcow2Slot {
     uint64_t offset; /* in the file; 0: empty */
@@ -31,10 +36,15 @@ typedef struct Qcow2Slot {
 typedef struct Qcow2 {
     BlockNode *node;
     /* From the header; constant. */
-    unsigned version, cluster_bits, refcount_order;
+    unsigned version, cluster_bits, refcount_order, header_length;
+    uint64_t compatible;
+    /* The same; under `lock`. */
     uint64_t size; /* bytes of the guest's disk */
-    bool zstd;
-    uint64_t autoclear; /* features that a writer has to take away; under `lock` */
+    uint64_t incompatible;
+    uint64_t autoclear; /* features that a writer has to take away */
+    uint64_t snapshots_offset;
+    uint32_t snapshot_count;
+    char *backing, *backing_format; /* as they are written there; NULL: none. Main thread */
     /* derived */
     uint64_t cluster;
     unsigned l2_bits,
@@ -50,6 +60,31 @@ typedef struct Qcow2 {
     unsigned slot_count; /* that are used; constant */
     uint64_t clock;
 } Qcow2;
+
+/* Entries of an L1 table for a disk of @size bytes. */
+static inline uint64_t qcow2_l1_needed(const Qcow2 *s, uint64_t size)
+{
+    unsigned bits = s->cluster_bits + s->l2_bits;
+
+    return (size >> bits) + ((size & ((UINT64_C(1) << bits) - 1)) != 0);
+}
+
+/* The backing file's name, for open(): relative ones are so to the image. g_free. */
+char *qcow2_backing_path(const Qcow2 *s);
+
+/* ---- the header ---- */
+
+/* Fill @s from it; errors say what is not possible, or not there. */
+bool qcow2_header_read(Qcow2 *s, GError **errp);
+/* 0 or a positive errno value; `lock` for writing. */
+int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits);
+int qcow2_header_clear_autoclear(Qcow2 *s);
+/* Let it name another backing file, or none (NULL). There are no requests. */
+bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp);
+/* Make an image for @size bytes in the file @path, which others may have made; what was in it is
+ * gone. @backing and @format are written to the header; NULL: none. */
+bool qcow2_create(const char *path, uint64_t size, const char *backing, const char *format,
+                  GError **errp);
 
 /* ---- tables, through the cache; 0 or a positive errno value ---- */
 

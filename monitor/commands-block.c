@@ -8,6 +8,7 @@
 #include "hw/block/pflash-cfi01.h"
 #include "hw/core/machine.h"
 #include "hw/i386/x86.h"
+#include "monitor/block-info.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
@@ -37,43 +38,25 @@ static BlockDeviceInfo *file_info(const char *file, bool read_only)
     return info;
 }
 
-static BlockDeviceInfo *node_info(BlockNode *node)
-{
-    BlockDeviceInfo *info = g_new0(BlockDeviceInfo, 1);
-    int64_t length = block_node_length(node), allocated = block_node_allocated(node);
+/* What has been found so far, and how much of each is wanted. */
+typedef struct NodeList {
+    GPtrArray *list; /* of BlockDeviceInfo */
+    bool flat;
+} NodeList;
 
-    info->file = g_strdup(node->filename);
-    info->node_name = g_strdup(node->name);
-    info->ro = node->read_only;
-    info->drv = g_strdup(BlockdevDriver_str(node->driver->id));
-    info->detect_zeroes = node->detect_zeroes;
-    for (const BlockNode *below = node->backing.node; below; below = below->backing.node) {
-        info->backing_file_depth++;
-    }
-    info->image = g_new0(ImageInfo, 1);
-    info->image->filename = g_strdup(node->filename);
-    info->image->format = g_strdup(info->drv);
-    info->image->virtual_size = MAX(length, 0);
-    info->image->has_actual_size = allocated >= 0;
-    info->image->actual_size = allocated;
-    info->cache = g_new0(BlockdevCacheInfo, 1);
-    info->cache->writeback = true;
-    info->cache->direct = node->direct;
-    info->cache->no_flush = node->no_flush;
-    return info;
-}
-
-static void add_node(BlockNode *node, void *list)
+static void add_node(BlockNode *node, void *opaque)
 {
-    g_ptr_array_add(list, node_info(node));
+    const NodeList *nodes = opaque;
+
+    g_ptr_array_add(nodes->list, block_info_new(node, nodes->flat));
 }
 
 GPtrArray *qmp_query_named_block_nodes(bool has_flat, bool flat, GError **errp)
 {
-    GPtrArray *list = BlockDeviceInfo_list_new();
+    NodeList nodes = { BlockDeviceInfo_list_new(), flat };
 
-    block_node_foreach(add_node, list);
-    return list;
+    block_node_foreach(add_node, &nodes);
+    return nodes.list;
 }
 
 bool qmp_blockdev_add(const BlockdevOptions *options, GError **errp)
@@ -88,22 +71,12 @@ bool qmp_blockdev_del(const char *node_name, GError **errp)
 
 bool qmp_block_resize(const char *device, const char *node_name, int64_t size, GError **errp)
 {
-    const BlockBackend *backend = device ? block_backend_find(device) : NULL;
-    BlockNode *node = backend ? block_backend_node(backend) : NULL;
+    BlockNode *node = block_info_find(device, node_name, errp);
 
-    if (!device == !node_name) {
-        error_set(errp, "give one of 'device' and 'node-name'");
-        return false;
-    }
-    if (size < 0) {
+    if (node && size < 0) {
         error_set(errp, "'size' is negative");
         return false;
     }
-    if (device && !backend) {
-        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "there is no drive '%s'", device);
-        return false;
-    }
-    node = node ? node : block_node_find(node_name, errp);
     return node && block_resize(node, (uint64_t)size, errp);
 }
 
@@ -129,7 +102,7 @@ static void add_backend(BlockBackend *backend, void *list)
     info->device = g_strdup(backend->name ? backend->name : "");
     info->qdev = g_strdup(backend->device);
     info->type = g_strdup("unknown");
-    info->inserted = node_info(block_backend_node(backend));
+    info->inserted = block_info_new(block_backend_node(backend), false);
     if (backend->device) {
         info->has_io_status = true;
         info->io_status = !backend->failed    ? BLOCK_DEVICE_IO_STATUS_OK
@@ -146,7 +119,7 @@ static BlockDeviceInfo *flash_info(const Machine *machine, unsigned unit)
     BlockNode *node =
         flash_node(machine, unit) ? block_node_find(flash_node(machine, unit), NULL) : NULL;
 
-    return node ? node_info(node) : file_info(use->file, use->readonly);
+    return node ? block_info_new(node, false) : file_info(use->file, use->readonly);
 }
 
 GPtrArray *qmp_query_block(GError **errp)

@@ -88,6 +88,7 @@ void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
 void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
 /* hmp-block.c */
 void hmp_info_block(Hmp *hmp, char **argv);
+void hmp_snapshot_blkdev(Hmp *hmp, char **argv);
 void hmp_info_blockstats(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);

@@ -499,6 +499,8 @@ static bool members_from_json(const QapiType *type, struct json_object *value, c
         }
         if (m->optional && in_place(m->type)) {
             *((bool *)out + m->has_offset) = true;
+        } else if (m->optional && !member) { /* null, not left out */
+            *(struct json_object **)((char *)out + m->offset) = json_object_new_string("");
         }
     }
     return true;

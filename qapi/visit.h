@@ -13,7 +13,7 @@
  *   ["T"], T a pointer        GPtrArray * that owns its elements; the same
  * Structures are made with g_new0(); they own what they point to. A union's variant is the pointer
  * u.CASE, chosen by the discriminator. An optional member in place has a `has_NAME` before it, an
- * optional pointer is NULL.
+ * optional pointer is NULL. An optional `any` that is given as null is an empty string.
  */
 #ifndef QAPI_VISIT_H
 #define QAPI_VISIT_H

@@ -180,7 +180,6 @@ static const struct RefusedOption {
     { "sd", "there is no SD card" },
     { "singlestep",
       "instructions are not traced one by one this way; -d help lists what can be logged" },
-    { "snapshot", "there are no disks yet, so nothing is written to" },
     { "spice", "there is no display that SPICE could show" },
     { "tpmdev", "there is no TPM" },
     { "usbdevice", "there is no USB controller yet" },

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "block/backend.h"
+#include "block/snapshot.h"
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -75,7 +76,8 @@ static struct json_object *file_options(const DriveOptions *drive)
     return json;
 }
 
-static struct json_object *node_options(const DriveOptions *drive)
+/* @temporary: it is only read, as what is on top of it has what is written. */
+static struct json_object *node_options(const DriveOptions *drive, bool temporary)
 {
     struct json_object *json = json_object_new_object(), *cache = json_object_new_object();
     bool direct = drive->has_cache &&
@@ -86,8 +88,9 @@ static struct json_object *node_options(const DriveOptions *drive)
 
     set_text(json, "driver", drive->format ? drive->format : "raw");
     json_object_object_add(json, "file", file_options(drive));
-    json_object_object_add(json, "read-only",
-                           json_object_new_boolean(drive->readonly || drive->read_only));
+    json_object_object_add(
+        json, "read-only",
+        json_object_new_boolean(drive->readonly || drive->read_only || temporary));
     json_object_object_add(json, "auto-read-only", json_object_new_boolean(drive->auto_read_only));
     json_object_object_add(cache, "direct", json_object_new_boolean(direct));
     json_object_object_add(cache, "no-flush", json_object_new_boolean(no_flush));
@@ -97,11 +100,16 @@ static struct json_object *node_options(const DriveOptions *drive)
     return json;
 }
 
-static BlockBackend *new_backend(const char *id, const DriveOptions *drive, GError **errp)
+static BlockBackend *new_backend(const char *id, const DriveOptions *drive, bool temporary,
+                                 GError **errp)
 {
-    struct json_object *json = node_options(drive);
+    struct json_object *json = node_options(drive, temporary);
     g_autoptr(BlockdevOptions) parsed = BlockdevOptions_from_json(json, NULL, errp);
     BlockNode *node = parsed ? block_node_open(parsed, errp) : NULL;
+
+    if (node && temporary) {
+        node = block_snapshot_temporary(node, errp);
+    }
     BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
 
     json_object_put(json);
@@ -117,9 +125,7 @@ static BlockBackend *new_backend(const char *id, const DriveOptions *drive, GErr
 
 static bool check_disk(const DriveOptions *drive, GError **errp)
 {
-    if (drive->snapshot) {
-        error_set(errp, "snapshot=on is not there yet: use a copy of the image");
-    } else if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
+    if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
         error_set(errp, "rerror=enospc is not right: reads need no space");
     } else if (drive->has_unit || drive->has_index) {
         error_set(errp, "unit= and index= are for flash; a disk's place is its device's addr=");
@@ -138,6 +144,7 @@ static bool add_disk(Startup *startup, const DriveOptions *drive, GError **errp)
 {
     unsigned n = 0;
     g_autofree char *id = g_strdup(drive->id);
+    bool temporary;
 
     if (!check_disk(drive, errp)) {
         return false;
@@ -146,7 +153,9 @@ static bool add_disk(Startup *startup, const DriveOptions *drive, GError **errp)
         g_free(id);
         id = g_strdup_printf("%s%u", DriveInterface_str(drive->q_if), n++);
     }
-    if (!new_backend(id, drive, errp)) {
+    temporary = drive->has_snapshot ? drive->snapshot : startup->snapshot;
+    temporary &= !drive->readonly && !drive->read_only;
+    if (!new_backend(id, drive, temporary, errp)) {
         return false;
     }
     if (drive->q_if == DRIVE_INTERFACE_VIRTIO) {

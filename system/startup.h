@@ -41,6 +41,7 @@ struct Startup {
     Display display;
     bool no_defaults;
     bool stopped;         /* -S */
+    bool snapshot;        /* -snapshot */
     const char *incoming; /* -incoming, or NULL */
     bool preconfig;       /* make the machine when a QMP client says so */
     bool daemonize;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images under a machine: handed over to another one. */
+/* Images under a machine: handed over to another one, and the graph of nodes changed while it is
+ * used. */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -272,6 +273,275 @@ static void test_late(void)
     }
 }
 
+/* ---- overlays ---- */
+
+static json_object *drive_info(QTest *qt)
+{
+    g_autoptr(json_object) list = qtest_qmp(qt, "query-block", "{}");
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_object *one = json_object_array_get_idx(list, i);
+
+        if (strcmp(qtest_get_str(one, "device"), "d0") == 0) {
+            return json_object_get(one);
+        }
+    }
+    g_assert_not_reached();
+}
+
+static void assert_error(QTest *qt, const char *part, const char *command, json_object *arguments)
+{
+    g_autoptr(json_object) error = qtest_qmp_error(qt, command, "%p", arguments);
+
+    if (!strstr(qtest_get_str(error, "desc"), part)) {
+        g_error("%s: '%s' is not in: %s", command, part, qtest_get_str(error, "desc"));
+    }
+}
+
+static void assert_sector(const char *path, unsigned sector, uint8_t byte)
+{
+    g_autofree char *data = NULL;
+    size_t size;
+
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    g_assert_cmpuint(size, >, sector * SECTOR);
+    g_assert_cmphex((uint8_t)data[sector * SECTOR], ==, byte);
+}
+
+/* Two snapshots to files, by the drive and by the node; what was there is only read then. */
+static void test_snapshot_sync(void)
+{
+    g_autofree char *path = disk_make_image("sync"), *one = at("one.qcow2"), *two = at("two.qcow2"),
+                    *said = NULL;
+    g_autoptr(json_object) info = NULL, flat = NULL;
+    Disk d;
+
+    start(&d, "raw", path);
+    disk_write(&d, 3, 0xa3);
+    qtest_qmp_ok(d.qt, "blockdev-snapshot-sync",
+                 "{'device': 'd0', 'snapshot-file': %s, 'snapshot-node-name': 'n1'}", one);
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xa3);
+    disk_write(&d, 3, 0xb3);
+    disk_write(&d, 4, 0xb4);
+    qtest_qmp_ok(d.qt, "blockdev-snapshot-sync", "{'node-name': 'n1', 'snapshot-file': %s}", two);
+    disk_write(&d, 4, 0xc4);
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xb3);
+    g_assert_cmpuint(disk_read(&d, 4), ==, 0xc4);
+    g_assert_cmpuint(disk_read(&d, 5), ==, 6);
+    assert_sector(path, 3, 0xa3);
+    assert_sector(path, 4, 5);
+
+    info = drive_info(d.qt);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.file"), ==, two);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.drv"), ==, "qcow2");
+    g_assert_cmpstr(qtest_get_str(info, "inserted.backing_file"), ==, one);
+    g_assert_cmpint(qtest_get_int(info, "inserted.backing_file_depth"), ==, 2);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.image.backing-filename"), ==, one);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.image.backing-filename-format"), ==, "qcow2");
+    g_assert_cmpint(qtest_get_int(info, "inserted.image.cluster-size"), ==, 65536);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.image.backing-image.full-backing-filename"), ==,
+                    path);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.image.backing-image.backing-image.format"), ==,
+                    "raw");
+    flat = qtest_qmp(d.qt, "query-named-block-nodes", "{'flat': true}");
+    for (size_t i = 0; i < json_object_array_length(flat); i++) {
+        g_assert_null(qtest_get(json_object_array_get_idx(flat, i), "image.backing-image"));
+    }
+    said = qtest_hmp(d.qt, "info block d0");
+    g_assert_nonnull(strstr(said, "chain depth: 2"));
+
+    assert_error(
+        d.qt, "already", "blockdev-snapshot-sync",
+        qtest_json("{'device': 'd0', 'snapshot-file': %s, 'snapshot-node-name': 'n1'}", two));
+    assert_error(d.qt, "in use", "blockdev-snapshot-sync",
+                 qtest_json("{'device': 'd0', 'snapshot-file': %s}", two));
+    assert_error(d.qt, "qcow2", "blockdev-snapshot-sync",
+                 qtest_json("{'device': 'd0', 'snapshot-file': '/x', 'format': 'raw'}"));
+    assert_error(d.qt, "/nowhere/x", "blockdev-snapshot-sync",
+                 qtest_json("{'device': 'd0', 'snapshot-file': '/nowhere/x'}"));
+    disk_write(&d, 6, 0xc6);
+    qtest_qmp_ok(d.qt, "change-backing-file",
+                 "{'device': 'd0', 'image-node-name': 'n1', 'backing-file': 'moved.raw'}");
+    quit(&d);
+    if (has_qemu_img) {
+        g_autofree char *names =
+            run("qemu-img check -q -U two.qcow2 && qemu-img info -U one.qcow2");
+
+        g_assert_nonnull(strstr(names, "backing file: moved.raw"));
+        g_free(run("qemu-img rebase -u -F raw -b %s one.qcow2 && "
+                   "qemu-img convert -O raw two.qcow2 two.raw",
+                   path));
+        g_autofree char *raw = at("two.raw");
+        assert_sector(raw, 3, 0xb3);
+        assert_sector(raw, 4, 0xc4);
+        assert_sector(raw, 5, 6);
+        assert_sector(raw, 6, 0xc6);
+    }
+    g_unlink(path);
+}
+
+/* An image that a user made, by blockdev-snapshot; and HMP. */
+static void test_snapshot_existing(void)
+{
+    g_autofree char *path = disk_make_image("existing"), *over = at("over.qcow2"), *said = NULL;
+    Disk d;
+
+    if (!need_qemu_img()) {
+        g_unlink(path);
+        return;
+    }
+    g_free(run("qemu-img create -q -f qcow2 -b %s -F raw over.qcow2 && "
+               "qemu-img create -q -f qcow2 -b over.qcow2 -F qcow2 hmp.qcow2",
+               path));
+    memset(&d, 0, sizeof(d));
+    d.v.modern = true;
+    d.qt = qtest_start("-M pc -m 32 -blockdev file,node-name=f0,filename=%s"
+                       " -blockdev raw,node-name=r0,file=f0 -device virtio-blk-pci,drive=r0,addr=4",
+                       path);
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    qtest_qmp_ok(d.qt, "blockdev-add",
+                 "{'driver': 'qcow2', 'node-name': 'whole', 'read-only': true, 'file': "
+                 "{'driver': 'file', 'filename': %s}}",
+                 over);
+    assert_error(d.qt, "'backing': null", "blockdev-snapshot",
+                 qtest_json("{'node': 'r0', 'overlay': 'whole'}"));
+    qtest_qmp_ok(d.qt, "blockdev-del", "{'node-name': 'whole'}");
+    assert_error(d.qt, "are qcow2", "blockdev-snapshot",
+                 qtest_json("{'node': 'r0', 'overlay': 'f0'}"));
+    qtest_qmp_ok(d.qt, "blockdev-add",
+                 "{'driver': 'qcow2', 'node-name': 'o', 'backing': null, 'file': "
+                 "{'driver': 'file', 'filename': %s}}",
+                 over);
+    qtest_qmp_ok(d.qt, "blockdev-snapshot", "{'node': 'r0', 'overlay': 'o'}");
+    assert_error(d.qt, "in use by", "blockdev-del", qtest_json("{'node-name': 'o'}"));
+    assert_error(d.qt, "in use by block node 'o'", "blockdev-del",
+                 qtest_json("{'node-name': 'r0'}"));
+    disk_write(&d, 7, 0xd7);
+    g_assert_cmpuint(disk_read(&d, 7), ==, 0xd7);
+    g_assert_cmpuint(disk_read(&d, 8), ==, 9);
+    assert_sector(path, 7, 8);
+    said = qtest_hmp(d.qt, "snapshot_blkdev nobody");
+    g_assert_nonnull(strstr(said, "Error: give the drive, and the file"));
+    qtest_quit(d.qt);
+    g_free(run("qemu-img check -q over.qcow2"));
+
+    start(&d, "qcow2", over);
+    g_free(said);
+    said = qtest_hmp(d.qt, "snapshot_blkdev -n d0 %s/hmp.qcow2 qcow2", dir);
+    g_assert_cmpstr(said, ==, "");
+    disk_write(&d, 8, 0xd8);
+    quit(&d);
+    g_free(run("qemu-img convert -O raw over.qcow2 over.raw && "
+               "qemu-img convert -O raw hmp.qcow2 hmp.raw"));
+    g_autofree char *over_raw = at("over.raw"), *hmp_raw = at("hmp.raw");
+    assert_sector(over_raw, 8, 9);
+    assert_sector(hmp_raw, 7, 0xd7);
+    assert_sector(hmp_raw, 8, 0xd8);
+    g_unlink(path);
+}
+
+/* -snapshot: the image is as it was, and another machine may have it at the same time. */
+static void test_temporary(void)
+{
+    g_autofree char *path = disk_make_image("temporary"), *before = NULL, *after = NULL;
+    size_t size;
+    QTest *two;
+    Disk d;
+
+    g_assert_true(g_file_get_contents(path, &before, &size, NULL));
+    memset(&d, 0, sizeof(d));
+    d.v.modern = true;
+    d.qt = qtest_start("-snapshot " MACHINE, "raw", path, "");
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    disk_write(&d, 3, 0xe3);
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xe3);
+    g_assert_cmpuint(disk_read(&d, 4), ==, 5);
+    two = qtest_start("-M pc -m 32 -drive if=none,id=d0,file=%s,snapshot=on"
+                      " -device virtio-blk-pci,drive=d0,addr=4",
+                      path);
+    qtest_quit(two);
+    qtest_quit(d.qt);
+    g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+    g_assert_cmpmem(before, size, after, size);
+    g_unlink(path);
+}
+
+/* ---- blockdev-reopen ---- */
+
+static void test_reopen(void)
+{
+    g_autofree char *path = disk_make_image("reopen");
+    g_autoptr(json_object) nodes = NULL;
+    QTest *qt = qtest_start("-M pc -m 32 -blockdev file,node-name=f,filename=%s,read-only=on"
+                            " -blockdev raw,node-name=r,file=f,read-only=on",
+                            path);
+
+    /* The one on top alone cannot be written. */
+    assert_error(qt, "'f' is read-only", "blockdev-reopen",
+                 qtest_json("{'options': [{'driver': 'raw', 'node-name': 'r', 'file': 'f', "
+                            "'read-only': false}]}"));
+    assert_error(
+        qt, "must be as they are", "blockdev-reopen",
+        qtest_json("{'options': [{'driver': 'file', 'node-name': 'f', 'filename': '/x'}]}"));
+    assert_error(qt, "no block node 'z'", "blockdev-reopen",
+                 qtest_json("{'options': [{'driver': 'null-co', 'node-name': 'z'}]}"));
+    /* Both: the order is not theirs. */
+    qtest_qmp_ok(qt, "blockdev-reopen",
+                 "{'options': [{'driver': 'raw', 'node-name': 'r', 'file': 'f'}, "
+                 "{'driver': 'file', 'node-name': 'f', 'filename': %s, "
+                 "'discard': 'unmap', 'cache': {'no-flush': true}}]}",
+                 path);
+    nodes = qtest_qmp(qt, "query-named-block-nodes", "{}");
+    for (size_t i = 0; i < 2; i++) {
+        g_assert_false(qtest_get_bool(json_object_array_get_idx(nodes, i), "ro"));
+    }
+    g_assert_true(qtest_get_bool(json_object_array_get_idx(nodes, 0), "cache.no-flush"));
+    qtest_qmp_ok(qt, "device_add", "{'driver': 'virtio-blk-pci', 'drive': 'r', 'addr': '4'}");
+    Disk d = { .qt = qt, .v.modern = true };
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    disk_write(&d, 9, 0xf9);
+    /* Somebody writes to it, and goes on to. */
+    assert_error(qt, "writes to it", "blockdev-reopen",
+                 qtest_json("{'options': [{'driver': 'file', 'node-name': 'f', 'filename': %s, "
+                            "'read-only': true}]}",
+                            path));
+    disk_write(&d, 10, 0xfa);
+    assert_sector(path, 10, 0xfa);
+    qtest_quit(qt);
+    g_unlink(path);
+}
+
+/* The backing file of an image that is used becomes another one, and none. */
+static void test_reopen_backing(void)
+{
+    g_autofree char *path = disk_make_image("backing"), *top = at("top.qcow2");
+    const char *options = "{'options': [{'driver': 'qcow2', 'node-name': 'q', 'file': 'f', "
+                          "'backing': %p}]}";
+    Disk d = { .v.modern = true };
+
+    if (need_qemu_img()) {
+        g_free(run("qemu-img create -q -f qcow2 top.qcow2 64k"));
+        d.qt = qtest_start("-M pc -m 32 -blockdev file,node-name=f,filename=%s"
+                           " -blockdev file,node-name=b,filename=%s,read-only=on"
+                           " -blockdev qcow2,node-name=q,file=f"
+                           " -device virtio-blk-pci,drive=q,addr=4",
+                           top, path);
+        disk_drive(&d, QVIRTIO_VERSION_1);
+        g_assert_cmpuint(disk_read(&d, 5), ==, 0);
+        qtest_qmp_ok(d.qt, "blockdev-reopen", options, json_object_new_string("b"));
+        g_assert_cmpuint(disk_read(&d, 5), ==, 6);
+        assert_error(d.qt, "in use by block node 'q'", "blockdev-del",
+                     qtest_json("{'node-name': 'b'}"));
+        assert_error(d.qt, "below itself", "blockdev-reopen",
+                     qtest_json(options, json_object_new_string("q")));
+        qtest_qmp_ok(d.qt, "blockdev-reopen", options, NULL);
+        g_assert_cmpuint(disk_read(&d, 5), ==, 0);
+        qtest_qmp_ok(d.qt, "blockdev-del", "{'node-name': 'b'}");
+        qtest_quit(d.qt);
+    }
+    g_unlink(path);
+}
+
 int main(int argc, char *argv[])
 {
     g_autofree char *program = g_find_program_in_path("qemu-img"), *clean = NULL;
@@ -284,6 +554,11 @@ int main(int argc, char *argv[])
     g_test_add_func("/block/hand-over/taken-back", test_taken_back);
     g_test_add_func("/block/hand-over/stand", test_stand);
     g_test_add_func("/block/hand-over/late", test_late);
+    g_test_add_func("/block/snapshot/sync", test_snapshot_sync);
+    g_test_add_func("/block/snapshot/existing", test_snapshot_existing);
+    g_test_add_func("/block/snapshot/temporary", test_temporary);
+    g_test_add_func("/block/reopen/flags", test_reopen);
+    g_test_add_func("/block/reopen/backing", test_reopen_backing);
     int result = g_test_run();
     clean = run("rm -f *");
     g_rmdir(dir);

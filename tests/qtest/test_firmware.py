@@ -247,7 +247,6 @@ def refused():
             (["-drive", f"if=pflash,cache=none,file={good}"], "'cache' readonly"),
             (["-drive", f"file={good}"], "if= none virtio pflash"),
             (["-drive", f"if=ide,file={good}"], "if=ide none virtio pflash"),
-            (["-drive", f"if=virtio,file={good},snapshot=on"], "snapshot=on copy"),
             (["-drive", f"if=virtio,file={good},unit=1"], "unit= flash"),
             (["-drive", f"if=virtio,file={good},format=vmdk"], "vmdk raw"),
             (["-drive", f"if=virtio,file={good},aio=native"], "native threads"),

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The header of qcow2: read, changed, and made for a new image. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/qcow2.h"
+#include "util/error.h"
+#include "util/units.h"
+
+enum {
+    MIN_CLUSTER_BITS = 9,
+    MAX_CLUSTER_BITS = 21,
+    HEADER_V2 = 72, /* bytes */
+    HEADER_V3 = 104,
+    MAX_HEADER = 4096,
+    MAX_NAME = 1023, /* of a backing file */
+    EXT_END = 0,
+    /* places of fields */
+    AT_BACKING = 8,
+    AT_BACKING_LENGTH = 16,
+    AT_INCOMPATIBLE = 72,
+    AT_AUTOCLEAR = 88,
+};
+#define EXT_FORMAT 0xe2792acau /* the backing file's driver */
+#define MAX_TABLE  (8 * MIB)
+
+/* ---- reading ---- */
+
+static uint32_t get32(const uint8_t *bytes, unsigned at)
+{
+    uint32_t value;
+
+    memcpy(&value, bytes + at, 4);
+    return GUINT32_FROM_BE(value);
+}
+
+static uint64_t get64(const uint8_t *bytes, unsigned at)
+{
+    uint64_t value;
+
+    memcpy(&value, bytes + at, 8);
+    return GUINT64_FROM_BE(value);
+}
+
+static bool check_numbers(const Qcow2 *s, const uint8_t *bytes, GError **errp)
+{
+    const char *name = s->node->filename;
+    uint64_t l1_needed = 0;
+
+    if (s->cluster_bits >= MIN_CLUSTER_BITS && s->cluster_bits <= MAX_CLUSTER_BITS) {
+        l1_needed = qcow2_l1_needed(s, s->size);
+    }
+    if (get32(bytes, 0) != QCOW2_MAGIC) {
+        error_set(errp, "%s is no qcow2 image", name);
+    } else if (s->version != 2 && s->version != 3) {
+        error_set(errp, "%s: version %u of qcow2 is not known: 2 and 3 are", name, s->version);
+    } else if (s->cluster_bits < MIN_CLUSTER_BITS || s->cluster_bits > MAX_CLUSTER_BITS) {
+        error_set(errp, "%s: clusters of 2^%u bytes are not possible", name, s->cluster_bits);
+    } else if (get32(bytes, 32)) {
+        error_set(errp, "%s is encrypted, which is not there", name);
+    } else if (s->size > BLOCK_MAX_SIZE || s->l1_size * 8 > QCOW2_MAX_L1 ||
+               s->l1_size < l1_needed || s->l1_offset % s->cluster ||
+               (s->l1_size && !s->l1_offset)) {
+        error_set(errp,
+                  "%s: an L1 table of %" PRIu64 " entries at %" PRIu64
+                  " is not possible for %" PRIu64 " bytes",
+                  name, s->l1_size, s->l1_offset, s->size);
+    } else if (!s->table_size || s->table_size * 8 > MAX_TABLE || !s->table_offset ||
+               s->table_offset % s->cluster || s->refcount_order > 6) {
+        error_set(errp,
+                  "%s: a refcount table of %" PRIu64 " entries at %" PRIu64 " is not possible",
+                  name, s->table_size, s->table_offset);
+    } else if (s->version == 3 && (s->header_length < HEADER_V3 || s->header_length > s->cluster ||
+                                   s->header_length > MAX_HEADER || s->header_length % 8)) {
+        error_set(errp, "%s: a header of %u bytes is not possible", name, s->header_length);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool check_features(const Qcow2 *s, const uint8_t *bytes, GError **errp)
+{
+    const char *name = s->node->filename;
+    unsigned type = s->header_length > HEADER_V3 ? bytes[HEADER_V3] : 0;
+
+    if (s->incompatible & ~(QCOW2_DIRTY | QCOW2_CORRUPT | QCOW2_COMPRESSION)) {
+        error_set(errp, "%s: features 0x%" PRIx64 " are not there", name, s->incompatible);
+    } else if (s->incompatible & (QCOW2_DIRTY | QCOW2_CORRUPT) && !s->node->read_only) {
+        error_set(errp,
+                  "%s is marked as %s: it can be opened with read-only=on; "
+                  "'qemu-img check -r all' repairs it",
+                  name, s->incompatible & QCOW2_CORRUPT ? "corrupt" : "dirty");
+    } else if (type > 1 || (type == 1) != !!(s->incompatible & QCOW2_COMPRESSION)) {
+        error_set(errp, "%s: compression %u is not known: 0 (zlib) and 1 (zstd) are", name, type);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* A text of the header; NULL: none. */
+static char *get_text(const uint8_t *bytes, uint64_t at, uint64_t len)
+{
+    return at && len && len <= MAX_NAME && at <= MAX_HEADER - len
+               ? g_strndup((const char *)bytes + at, len)
+               : NULL;
+}
+
+/* The extension at *@at, which then is that of the next; 0: there is none. */
+static uint32_t next_extension(const uint8_t *bytes, unsigned *at, unsigned *data, uint32_t *len)
+{
+    uint32_t type = *at <= MAX_HEADER - 8 ? get32(bytes, *at) : EXT_END;
+
+    if (type == EXT_END || get32(bytes, *at + 4) > MAX_HEADER - *at - 8) {
+        return EXT_END;
+    }
+    *len = get32(bytes, *at + 4);
+    *data = *at + 8;
+    *at += 8 + (*len + 7) / 8 * 8;
+    return type;
+}
+
+static bool read_texts(Qcow2 *s, const uint8_t *bytes, GError **errp)
+{
+    uint64_t backing_at = get64(bytes, AT_BACKING);
+    unsigned at = s->header_length, data;
+    uint32_t type, len;
+
+    s->backing = get_text(bytes, backing_at, get32(bytes, AT_BACKING_LENGTH));
+    if (backing_at && !s->backing) {
+        error_set(errp, "%s: the name of its backing file is not where it can be",
+                  s->node->filename);
+        return false;
+    }
+    while ((type = next_extension(bytes, &at, &data, &len)) != EXT_END) {
+        if (type == EXT_FORMAT && !s->backing_format) {
+            s->backing_format = get_text(bytes, data, len);
+        }
+    }
+    return true;
+}
+
+bool qcow2_header_read(Qcow2 *s, GError **errp)
+{
+    g_autofree uint8_t *b = g_malloc0(MAX_HEADER); /* zeros are read beyond the file's end */
+    int err = block_node_pread(s->node->file.node, 0, b, MAX_HEADER);
+
+    if (err) {
+        error_set_errno(errp, err, "%s: its header cannot be read", s->node->filename);
+        return false;
+    }
+    s->version = get32(b, 4);
+    s->cluster_bits = get32(b, 20);
+    s->size = get64(b, 24);
+    s->l1_size = get32(b, 36);
+    s->l1_offset = get64(b, 40);
+    s->table_offset = get64(b, 48);
+    s->snapshot_count = get32(b, 60);
+    s->snapshots_offset = get64(b, 64);
+    s->refcount_order = s->version == 2 ? 4 : get32(b, 96);
+    s->header_length = s->version == 2 ? HEADER_V2 : get32(b, 100);
+    if (s->version == 3) {
+        s->incompatible = get64(b, AT_INCOMPATIBLE);
+        s->compatible = get64(b, 80);
+        s->autoclear = get64(b, AT_AUTOCLEAR);
+    }
+    s->cluster = s->cluster_bits <= MAX_CLUSTER_BITS ? UINT64_C(1) << s->cluster_bits : 1;
+    s->l2_bits = s->cluster_bits - 3;
+    s->block_bits = s->cluster_bits + 3 - s->refcount_order;
+    s->table_size = (uint64_t)get32(b, 56) * s->cluster / 8;
+    return check_numbers(s, b, errp) && check_features(s, b, errp) && read_texts(s, b, errp);
+}
+
+/* ---- changing ---- */
+
+int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits)
+{
+    uint64_t raw = GUINT64_TO_BE(bits);
+    int err = block_node_pwrite(s->node->file.node, AT_INCOMPATIBLE, &raw, 8);
+
+    s->incompatible = err ? s->incompatible : bits;
+    return err;
+}
+
+int qcow2_header_clear_autoclear(Qcow2 *s)
+{
+    const uint64_t none = 0;
+    int err = block_node_pwrite(s->node->file.node, AT_AUTOCLEAR, &none, 8);
+
+    s->autoclear = err ? s->autoclear : 0;
+    return err;
+}
+
+static void put32(uint8_t *bytes, unsigned at, uint32_t value)
+{
+    value = GUINT32_TO_BE(value);
+    memcpy(bytes + at, &value, 4);
+}
+
+static void put64(uint8_t *bytes, unsigned at, uint64_t value)
+{
+    value = GUINT64_TO_BE(value);
+    memcpy(bytes + at, &value, 8);
+}
+
+/* False: it does not fit. */
+static bool put_extension(uint8_t *bytes, unsigned size, unsigned *at, uint32_t type,
+                          const void *data, uint32_t len)
+{
+    if (len > size || *at + 8 + (len + 7) / 8 * 8 > size) {
+        return false;
+    }
+    put32(bytes, *at, type);
+    put32(bytes, *at + 4, len);
+    memcpy(bytes + *at + 8, data, len);
+    *at += 8 + (len + 7) / 8 * 8;
+    return true;
+}
+
+/* The backing file's format, the end of extensions, and its name. */
+static bool put_backing(uint8_t *bytes, unsigned size, unsigned at, const char *name,
+                        const char *format)
+{
+    size_t len = name ? strlen(name) : 0;
+
+    if ((format &&
+         !put_extension(bytes, size, &at, EXT_FORMAT, format, (uint32_t)strlen(format))) ||
+        !put_extension(bytes, size, &at, EXT_END, "", 0) || len > MAX_NAME || at + len > size) {
+        return false;
+    }
+    put64(bytes, AT_BACKING, len ? at : 0);
+    put32(bytes, AT_BACKING_LENGTH, (uint32_t)len);
+    memcpy(bytes + at, name ? name : "", len);
+    return true;
+}
+
+bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp)
+{
+    unsigned size = (unsigned)MIN(s->cluster, MAX_HEADER), at = s->header_length, data;
+    g_autofree uint8_t *old = g_malloc0(MAX_HEADER), *fresh = g_malloc0(MAX_HEADER);
+    int err = block_node_pread(s->node->file.node, 0, old, MAX_HEADER);
+    unsigned end = s->header_length;
+    uint32_t type, len;
+
+    memcpy(fresh, old, s->header_length);
+    while (!err && (type = next_extension(old, &at, &data, &len)) != EXT_END) {
+        if (type != EXT_FORMAT && !put_extension(fresh, size, &end, type, old + data, len)) {
+            err = ENOSPC;
+        }
+    }
+    if (!err && !put_backing(fresh, size, end, name, format)) {
+        err = ENOSPC;
+    }
+    err = err ? err : block_node_pwrite(s->node->file.node, 0, fresh, size);
+    if (err) {
+        error_set_errno(errp, err, "%s cannot name %s as its backing file", s->node->filename,
+                        name ? name : "nothing");
+        return false;
+    }
+    g_free(s->backing);
+    g_free(s->backing_format);
+    s->backing = g_strdup(name);
+    s->backing_format = g_strdup(format);
+    return true;
+}
+
+/* ---- a new image ---- */
+
+enum { NEW_CLUSTER_BITS = 16, NEW_CLUSTER = 1 << NEW_CLUSTER_BITS, NEW_REFCOUNT_ORDER = 4 };
+
+/* Clusters: the header, the refcount table, a block of it, the L1 table. */
+static int write_new(BlockNode *file, uint64_t size, const char *backing, const char *format)
+{
+    const Qcow2 geometry = { .cluster_bits = NEW_CLUSTER_BITS, .l2_bits = NEW_CLUSTER_BITS - 3 };
+    g_autofree uint8_t *header = g_malloc0(NEW_CLUSTER), *block = g_malloc0(NEW_CLUSTER);
+    uint64_t l1_size = qcow2_l1_needed(&geometry, size), table = GUINT64_TO_BE(2 * NEW_CLUSTER);
+    uint64_t clusters = 3 + (l1_size * 8 + NEW_CLUSTER - 1) / NEW_CLUSTER;
+    int err;
+
+    if (l1_size * 8 > QCOW2_MAX_L1) {
+        return EFBIG;
+    }
+    put32(header, 0, QCOW2_MAGIC);
+    put32(header, 4, 3);
+    put32(header, 20, NEW_CLUSTER_BITS);
+    put64(header, 24, size);
+    put32(header, 36, (uint32_t)l1_size);
+    put64(header, 40, 3 * NEW_CLUSTER);
+    put64(header, 48, NEW_CLUSTER);
+    put32(header, 56, 1);
+    put32(header, 96, NEW_REFCOUNT_ORDER);
+    put32(header, 100, HEADER_V3);
+    if (!put_backing(header, MAX_HEADER, HEADER_V3, backing, format)) {
+        return ENAMETOOLONG;
+    }
+    for (unsigned i = 0; i < clusters; i++) {
+        block[2 * i + 1] = 1;
+    }
+    err = block_node_truncate(file, 0); /* nothing of what was there stays */
+    err = err ? err : block_node_truncate(file, clusters * NEW_CLUSTER);
+    err = err ? err : block_node_pwrite(file, 2 * NEW_CLUSTER, block, NEW_CLUSTER);
+    err = err ? err : block_node_pwrite(file, NEW_CLUSTER, &table, 8);
+    return err ? err : block_node_pwrite(file, 0, header, NEW_CLUSTER);
+}
+
+static BlockNode *open_new(const char *path, GError **errp)
+{
+    struct json_object *json = json_object_new_object();
+    g_autoptr(BlockdevOptions) options = NULL;
+
+    json_object_object_add(json, "driver", json_object_new_string("file"));
+    json_object_object_add(json, "filename", json_object_new_string(path));
+    options = BlockdevOptions_from_json(json, NULL, errp);
+    json_object_put(json);
+    return options ? block_node_open(options, errp) : NULL;
+}
+
+bool qcow2_create(const char *path, uint64_t size, const char *backing, const char *format,
+                  GError **errp)
+{
+    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644), err = 0;
+    bool made = fd >= 0, ok;
+    BlockEdge edge = { 0 };
+    BlockNode *file;
+
+    if (fd < 0 && errno != EEXIST) {
+        error_set_errno(errp, errno, "cannot make %s", path);
+        return false;
+    }
+    if (made) {
+        close(fd);
+    }
+    file = open_new(path, errp);
+    ok = file && block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
+                                   BLOCK_PERM_ALL & ~writes, errp);
+    if (ok) {
+        err = write_new(file, size, backing, format);
+        block_edge_detach(&edge);
+    }
+    block_node_unref(file);
+    if (err) {
+        error_set_errno(errp, err, "cannot make a qcow2 image in %s", path);
+    }
+    if (made && (err || !ok)) {
+        unlink(path);
+    }
+    return ok && !err;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* blockdev-reopen: nodes that are used have other options. Machine lock, main thread. */
+#ifndef BLOCK_REOPEN_H
+#define BLOCK_REOPEN_H
+
+#include "block/node.h"
+
+/* @list: of BlockdevOptions; those of a node are all that it has from then on: what is left out is
+ * as it would be if it were left out in blockdev-add, but for `backing`, which stays. Only
+ * read-only, auto-read-only, discard, detect-zeroes, cache and backing (a name, or null) may
+ * change. All nodes change or none. */
+bool block_reopen(const GPtrArray *list, GError **errp);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * External snapshots: an image that is empty comes on top of a node, and takes what is written from
+ * then on. Machine lock, main thread.
+ */
+#ifndef BLOCK_SNAPSHOT_H
+#define BLOCK_SNAPSHOT_H
+
+#include "block/node.h"
+
+/* Let @overlay, which nobody uses and which has no backing file, have @node as that, and all users
+ * of @node. Nothing changes on failure. */
+bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp);
+
+typedef struct BlockSnapshotFile {
+    const char *path;
+    const char *node_name; /* of the overlay; NULL: one of ours */
+    bool existing;         /* the image is there, and is as it has to be */
+} BlockSnapshotFile;
+
+/* The same with a qcow2 image in a file. */
+bool block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GError **errp);
+
+/* A node on top of @node, whose reference it takes, also on failure: what is written there is in a
+ * file without a name, and gone when the program ends. NULL on errors. */
+BlockNode *block_snapshot_temporary(BlockNode *node, GError **errp);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What block nodes look like to users, and how they are named. */
+#ifndef MONITOR_BLOCK_INFO_H
+#define MONITOR_BLOCK_INFO_H
+
+#include "block/node.h"
+
+/* Freed by the caller. @flat: without the images below. */
+BlockDeviceInfo *block_info_new(BlockNode *node, bool flat);
+/* The node that a command names as a drive or, the other being NULL, by its own name. Borrowed. */
+BlockNode *block_info_find(const char *device, const char *node_name, GError **errp);
+
+#endif

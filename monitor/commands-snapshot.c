@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands that change the graph of nodes: snapshots, other options (qapi/block-node.json). */
+#include <string.h>
+
+#include "block/backend.h"
+#include "block/driver.h"
+#include "block/reopen.h"
+#include "block/snapshot.h"
+#include "monitor/block-info.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+bool qmp_blockdev_reopen(GPtrArray *options, GError **errp)
+{
+    return block_reopen(options, errp);
+}
+
+bool qmp_blockdev_snapshot(const char *node_name, const char *overlay_name, GError **errp)
+{
+    BlockNode *node = block_node_find(node_name, errp);
+    BlockNode *overlay = node ? block_node_find(overlay_name, errp) : NULL;
+
+    return overlay && block_snapshot(node, overlay, errp);
+}
+
+bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **errp)
+{
+    const BlockSnapshotFile file = {
+        .path = options->snapshot_file,
+        .node_name = options->snapshot_node_name,
+        .existing = options->has_mode && options->mode == NEW_IMAGE_MODE_EXISTING,
+    };
+    BlockNode *node = block_info_find(options->device, options->node_name, errp);
+
+    if (!node) {
+        return false;
+    }
+    if (options->format && strcmp(options->format, "qcow2") != 0) {
+        error_set(errp, "format '%s' has no backing files here: qcow2 has", options->format);
+        return false;
+    }
+    return block_snapshot_to_file(node, &file, errp);
+}
+
+bool qmp_change_backing_file(const char *device, const char *image_node_name,
+                             const char *backing_file, GError **errp)
+{
+    const BlockNode *top = block_info_find(device, NULL, errp);
+    BlockNode *node = top ? block_node_find(image_node_name, errp) : NULL;
+    const BlockNode *below = node ? node->backing.node : NULL;
+
+    if (!node) {
+        return false;
+    }
+    if (!block_node_is_below(top, node)) {
+        error_set(errp, "block node '%s' is not below drive '%s'", image_node_name, device);
+        return false;
+    }
+    if (!node->driver->set_backing_name || node->read_only) {
+        error_set(errp, "block node '%s' (%s%s) cannot name a backing file", node->name,
+                  BlockdevDriver_str(node->driver->id), node->read_only ? ", read-only" : "");
+        return false;
+    }
+    if (!*backing_file) {
+        return node->driver->set_backing_name(node, NULL, NULL, errp);
+    }
+    return node->driver->set_backing_name(
+        node, backing_file,
+        below && below->driver->set_backing_name ? BlockdevDriver_str(below->driver->id) : "raw",
+        errp);
+}
