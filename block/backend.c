@@ -455,18 +455,6 @@ BlockErrorAction block_error_action(const BlockRequest *r)
 
 /* ---- sizes ---- */
 
-/* Is @node @top, or below it? */
-static bool is_below(const BlockNode *top, const BlockNode *node)
-{
-    while (top && top != node) {
-        if (top->backing.node && is_below(top->backing.node, node)) {
-            return true;
-        }
-        top = top->file.node;
-    }
-    return top;
-}
-
 bool block_resize(BlockNode *node, uint64_t size, GError **errp)
 {
     int err;
@@ -486,7 +474,8 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
     for (unsigned i = 0; backends && i < backends->len; i++) {
         BlockBackend *backend = backends->pdata[i];
 
-        if (backend->ops && backend->ops->resized && is_below(block_backend_node(backend), node)) {
+        if (backend->ops && backend->ops->resized &&
+            block_node_is_below(block_backend_node(backend), node)) {
             backend->ops->resized(backend->opaque);
         }
     }

@@ -197,14 +197,8 @@ static bool carry_out(GArray *changes, GError **errp)
     return walk.ok;
 }
 
-static void drain(BlockBackend *backend, void *opaque)
-{
-    block_drain(backend);
-}
-
 static bool flush_all(const GPtrArray *list, GError **errp)
 {
-    block_backend_foreach(drain, NULL);
     for (unsigned i = 0; i < list->len; i++) {
         const BlockdevOptions *options = list->pdata[i];
         int err = block_node_flush(block_node_find(options->node_name, NULL));
@@ -225,16 +219,12 @@ static void change_clear(void *change)
     block_node_unref(c->old_backing);
 }
 
-bool block_reopen(const GPtrArray *list, GError **errp)
+/* There are no requests. */
+static bool change_all(const GPtrArray *list, GError **errp)
 {
     g_autoptr(GArray) changes = g_array_new(FALSE, TRUE, sizeof(Change));
     bool ok;
 
-    for (unsigned i = 0; i < list->len; i++) {
-        if (!check_one(list->pdata[i], errp)) {
-            return false;
-        }
-    }
     if (!flush_all(list, errp)) {
         return false;
     }
@@ -258,5 +248,20 @@ bool block_reopen(const GPtrArray *list, GError **errp)
         }
         carry_out(changes, NULL); /* they went together */
     }
+    return ok;
+}
+
+bool block_reopen(const GPtrArray *list, GError **errp)
+{
+    bool ok;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        if (!check_one(list->pdata[i], errp)) {
+            return false;
+        }
+    }
+    block_hold_all();
+    ok = change_all(list, errp);
+    block_resume_all();
     return ok;
 }

@@ -10,11 +10,6 @@
 #include "block/qcow2.h"
 #include "util/error.h"
 
-static void drain(BlockBackend *backend, void *opaque)
-{
-    block_drain(backend);
-}
-
 /* Users of @from but for @except, over to @to. */
 static void move_edges(BlockNode *from, BlockNode *to, const BlockEdge *except)
 {
@@ -50,20 +45,16 @@ static bool check_overlay(const BlockNode *node, const BlockNode *overlay, GErro
 
 static void tell_resized(BlockBackend *backend, void *opaque)
 {
-    if (backend->resized) {
-        backend->resized(backend->opaque);
+    if (backend->ops && backend->ops->resized) {
+        backend->ops->resized(backend->opaque);
     }
 }
 
-bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp)
+/* There are no requests. */
+static bool put_on_top(BlockNode *node, BlockNode *overlay, GError **errp)
 {
-    int err;
+    int err = block_node_flush(node);
 
-    if (!check_overlay(node, overlay, errp)) {
-        return false;
-    }
-    block_backend_foreach(drain, NULL);
-    err = block_node_flush(node);
     if (err) {
         error_set_errno(errp, err, "block node '%s' cannot be flushed", node->name);
         return false;
@@ -79,8 +70,23 @@ bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp)
         return false;
     }
     block_node_unref(node);
-    block_backend_foreach(tell_resized, NULL);
     return true;
+}
+
+bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp)
+{
+    bool ok;
+
+    if (!check_overlay(node, overlay, errp)) {
+        return false;
+    }
+    block_hold_all();
+    ok = put_on_top(node, overlay, errp);
+    block_resume_all();
+    if (ok) {
+        block_backend_foreach(tell_resized, NULL);
+    }
+    return ok;
 }
 
 /* ---- by files ---- */

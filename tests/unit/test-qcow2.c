@@ -1,71 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* qcow2 against an independent reader and writer, qemu-img: random operations on images of many
  * geometries, which it made, checks and reads afterwards. Skipped where it is not installed. */
-#include <errno.h>
-#include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "block/backend.h"
-#include "util/keyval.h"
-#include "util/main-loop.h"
+#include "block/node.h"
+#include "tests/unit/image.h"
 #include "util/units.h"
-
-static char *dir;
-
-static char *at(const char *name)
-{
-    return g_build_filename(dir, name, NULL);
-}
-
-/* A command in the folder of the images; its exit status is 0. */
-static void run(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
-static void run(const char *fmt, ...)
-{
-    g_autofree char *text = NULL, *command = NULL, *out = NULL, *errors = NULL;
-    int status;
-    va_list args;
-
-    va_start(args, fmt);
-    text = g_strdup_vprintf(fmt, args);
-    va_end(args);
-    command = g_strdup_printf("sh -c 'cd %s && %s'", dir, text);
-    g_assert_true(g_spawn_command_line_sync(command, &out, &errors, &status, NULL));
-    if (status) {
-        g_error("%s: status %d\n%s%s", text, status, out, errors);
-    }
-}
-
-static BlockNode *open_image(const char *name, const char *options, GError **errp)
-{
-    g_autofree char *text =
-        g_strdup_printf("qcow2,node-name=q,discard=unmap%s,file.driver=file,file.filename=%s/%s",
-                        options, dir, name);
-    g_autoptr(BlockdevOptions) parsed =
-        qapi_from_option(&BlockdevOptions_type, text, "driver", errp);
-
-    return parsed ? block_node_add(parsed, errp) : NULL;
-}
-
-static void close_image(void)
-{
-    GError *err = NULL;
-
-    block_node_del("q", &err);
-    g_assert_no_error(err);
-}
-
-/* The image, as its other reader has it. */
-static void assert_contents(const char *name, const uint8_t *want, size_t size)
-{
-    g_autofree char *path = at("out.raw"), *got = NULL;
-    size_t len;
-
-    run("qemu-img check -q -T unsafe %s && qemu-img convert -t unsafe -f qcow2 -O raw %s out.raw",
-        name, name);
-    g_assert_true(g_file_get_contents(path, &got, &len, NULL));
-    g_assert_cmpmem(got, len, want, size);
-}
 
 /* @want is what is in it. A discard leaves what was there, or zeros: it is read again. */
 static void operate(BlockNode *node, uint8_t *want, size_t size, GRand *rand, unsigned count)
@@ -135,19 +76,21 @@ static void fill(uint8_t *data, size_t size, GRand *rand)
 
 static void make_image(const Geometry *g, uint8_t *want, GRand *rand)
 {
-    g_autofree char *raw = at("base.raw");
+    g_autofree char *raw = image_at("base.raw");
 
     if (g->backing || g->packed) {
         fill(want, g->size, rand);
         g_assert_true(g_file_set_contents(raw, (char *)want, (gssize)g->size, NULL));
     }
     if (g->packed) {
-        run("qemu-img convert -t unsafe -c -f raw -O qcow2 -o %s base.raw q.qcow2", g->options);
+        image_run(0, "qemu-img convert -t unsafe -c -f raw -O qcow2 -o %s base.raw q.qcow2",
+                  g->options);
     } else if (g->backing) {
-        run("qemu-img convert -t unsafe -f raw -O qcow2 base.raw base.qcow2");
-        run("qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 -o %s q.qcow2", g->options);
+        image_run(0, "qemu-img convert -t unsafe -f raw -O qcow2 base.raw base.qcow2");
+        image_run(0, "qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 -o %s q.qcow2",
+                  g->options);
     } else {
-        run("qemu-img create -q -f qcow2 -o %s q.qcow2 %zu", g->options, g->size);
+        image_run(0, "qemu-img create -q -f qcow2 -o %s q.qcow2 %zu", g->options, g->size);
     }
 }
 
@@ -160,21 +103,21 @@ static void test_random(gconstpointer data)
     make_image(g, want, rand);
     for (unsigned round = 0; round < 3; round++) {
         GError *err = NULL;
-        BlockNode *node = open_image("q.qcow2", "", &err);
+        BlockNode *node = image_open("q.qcow2", "", &err);
 
         g_assert_no_error(err);
         g_assert_cmpint(block_node_length(node), ==, (int64_t)g->size);
         operate(node, want, g->size, rand, 150);
-        close_image();
-        assert_contents("q.qcow2", want, g->size);
+        image_close();
+        image_assert_contents("q.qcow2", want, g->size, false);
         if (g->snapshot && round == 0) {
-            run("qemu-img snapshot -c one q.qcow2");
+            image_run(0, "qemu-img snapshot -c one q.qcow2");
             old = g_memdup2(want, g->size);
         }
     }
     if (old) { /* it is as it was */
-        run("qemu-img snapshot -a one q.qcow2");
-        assert_contents("q.qcow2", old, g->size);
+        image_run(0, "qemu-img snapshot -a one q.qcow2");
+        image_assert_contents("q.qcow2", old, g->size, false);
     }
 }
 
@@ -186,28 +129,29 @@ static void test_grow(void)
     GError *err = NULL;
     BlockNode *node;
 
-    run("qemu-img create -q -f qcow2 -o cluster_size=512,refcount_bits=64 q.qcow2 %u", SIZE);
-    node = open_image("q.qcow2", "", &err);
+    image_run(0, "qemu-img create -q -f qcow2 -o cluster_size=512,refcount_bits=64 q.qcow2 %u",
+              SIZE);
+    node = image_open("q.qcow2", "", &err);
     g_assert_no_error(err);
     for (unsigned i = 0; i < SIZE; i += 32768) {
         memset(want + i, (int)(i >> 15) | 1, 32768);
         g_assert_cmpint(block_node_pwrite(node, i, want + i, 32768), ==, 0);
     }
-    close_image();
-    assert_contents("q.qcow2", want, SIZE);
+    image_close();
+    image_assert_contents("q.qcow2", want, SIZE, false);
 }
 
 /* A byte of the header, or of the tables, is anything: an error, or wrong data, and no more. */
 static void test_hostile(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
-    g_autofree char *path = at("q.qcow2"), *image = NULL;
+    g_autofree char *path = image_at("q.qcow2"), *image = NULL;
     g_autofree uint8_t *buf = g_malloc0(64 * KIB);
     unsigned opened = 0;
     size_t size;
 
-    run("qemu-img create -q -f qcow2 -o cluster_size=512 q.qcow2 256k");
-    run("qemu-io -f qcow2 -c \"write -P 5 0 128k\" q.qcow2 >/dev/null");
+    image_run(0, "qemu-img create -q -f qcow2 -o cluster_size=512 q.qcow2 256k");
+    image_run(0, "qemu-io -f qcow2 -c \"write -P 5 0 128k\" q.qcow2 >/dev/null");
     g_assert_true(g_file_get_contents(path, &image, &size, NULL));
     for (unsigned i = 0; i < 800; i++) {
         g_autofree char *bad = g_memdup2(image, size);
@@ -223,7 +167,7 @@ static void test_hostile(void)
         g_assert_nonnull(file);
         g_assert_cmpuint(fwrite(bad, 1, size, file), ==, size);
         fclose(file);
-        BlockNode *node = open_image("q.qcow2", "", NULL);
+        BlockNode *node = image_open("q.qcow2", "", NULL);
         if (node) {
             opened++;
             for (unsigned n = 0; n < 8; n++) {
@@ -232,7 +176,7 @@ static void test_hostile(void)
             }
             block_node_write_zeroes(node, 0, 16 * KIB, true);
             block_node_discard(node, 64 * KIB, 64 * KIB);
-            close_image();
+            image_close();
         }
     }
     g_assert_cmpuint(opened, >, 30);
@@ -260,23 +204,17 @@ static void test_refused(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) err = NULL;
 
-        run("rm -f q.qcow2 && %s", cases[i].make);
-        g_assert_null(open_image("q.qcow2", cases[i].options, &err));
+        image_run(0, "rm -f q.qcow2 && %s", cases[i].make);
+        g_assert_null(image_open("q.qcow2", cases[i].options, &err));
         g_assert_nonnull(strstr(err->message, cases[i].part));
     }
 }
 
 int main(int argc, char *argv[])
 {
-    g_autofree char *program = g_find_program_in_path("qemu-img");
-
-    g_test_init(&argc, &argv, NULL);
-    if (!program) {
-        g_print("1..0 # SKIP qemu-img is not there (package qemu-utils)\n");
+    if (!image_tests_begin(&argc, &argv)) {
         return 0;
     }
-    main_loop_init();
-    dir = g_dir_make_tmp(NULL, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(geometries); i++) {
         g_autofree char *name = g_strdup_printf("/qcow2/random/%s", geometries[i].name);
 
@@ -285,9 +223,5 @@ int main(int argc, char *argv[])
     g_test_add_func("/qcow2/grow", test_grow);
     g_test_add_func("/qcow2/hostile", test_hostile);
     g_test_add_func("/qcow2/refused", test_refused);
-    int result = g_test_run();
-    run("rm -f *");
-    g_rmdir(dir);
-    g_free(dir);
-    return result;
+    return image_tests_run();
 }
