@@ -13,7 +13,7 @@
 #include "util/units.h"
 
 #define SIZE  (256 * KIB)
-#define STEPS 14u
+#define STEPS 9u
 
 typedef struct Sweep {
     const char *name, *options; /* of qemu-img create */
