@@ -145,6 +145,11 @@ void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len)
     }
 }
 
+void memory_rewritten(void)
+{
+    address_space_written(&address_space_memory, 0, UINT64_MAX);
+}
+
 static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)
 {
     dirty_mark(range->mr->ram, range->offset + (addr - range->addr), len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/reader.h"
 
+#include "memory/address-space.h"
 #include "migration/config.h"
 #include "migration/ram.h"
 #include "util/clock.h"
@@ -77,6 +78,7 @@ bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
 
 bool read_machine_load(const ReadMachine *machine, GError **errp)
 {
+    memory_rewritten();
     clock_set_ns(machine->run.clock_ns);
     return saved_states_load(machine->states, errp);
 }

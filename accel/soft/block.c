@@ -4,6 +4,7 @@
 #include "accel/soft/block.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "accel/soft/code-pages.h"
 #include "accel/soft/decode.h"
@@ -20,7 +21,7 @@
 
 struct SoftChunk {
     struct SoftChunk *next;
-    _Alignas(16) uint8_t data[CHUNK_SIZE - 16];
+    _Alignas(64) uint8_t data[CHUNK_SIZE - 64];
 };
 
 static const SoftCodeUser code_user;
@@ -30,9 +31,10 @@ static SoftBlock no_block = { .rip = UINT64_MAX, .second = NO_PAGE, .dead = true
 
 static SoftBlock *allocate(SoftCache *cache, unsigned uops)
 {
-    size_t size = (sizeof(SoftBlock) + uops * sizeof(Uop) + 15) & ~(size_t)15;
+    size_t size = (sizeof(SoftBlock) + uops * sizeof(Uop) + 63) & ~(size_t)63;
     if (!cache->chunks || cache->chunk_used + size > sizeof(cache->chunks->data)) {
-        struct SoftChunk *chunk = g_malloc(sizeof(*chunk));
+        struct SoftChunk *chunk = aligned_alloc(64, sizeof(*chunk));
+        g_assert(chunk);
         chunk->next = cache->chunks;
         cache->chunks = chunk;
         cache->chunk_used = 0;
@@ -47,7 +49,7 @@ static void free_chunks(SoftCache *cache)
 {
     while (cache->chunks) {
         struct SoftChunk *next = cache->chunks->next;
-        g_free(cache->chunks);
+        free(cache->chunks);
         cache->chunks = next;
     }
     cache->bytes = 0;
@@ -236,6 +238,20 @@ static SoftBlock *block_find(SoftCpu *s)
     return b;
 }
 
+bool soft_block_revalidate(SoftCpu *s, SoftBlock *b, uint64_t rip)
+{
+    const SoftTlbEntry *e = soft_tlb_entry(s->tlb, rip);
+
+    if (b->rip != rip || b->dead || b->key != s->mode_key || !(b->key & SOFT_KEY_CODE64) ||
+        b->second != NO_PAGE || (e->fetch_tag & ~SOFT_TLB_SLOW) != (rip & SOFT_PAGE_MASK) ||
+        ((e->phys ^ b->phys) & SOFT_PAGE_MASK) != 0) {
+        return false;
+    }
+    soft_tlb_used_for_code(s, rip, e);
+    b->valid_gen = s->tlb_gen;
+    return true;
+}
+
 /* ---- code that is written to ---- */
 
 static const Uop *uop_stop(SoftCpu *s, const Uop *op)
@@ -410,15 +426,7 @@ static bool page_used(SoftCpu *s, hwaddr phys)
     return find_page(s->cache, phys);
 }
 
-static void flush(SoftCpu *s)
-{
-    soft_tlb_flush(s, false);
-}
-
-static const SoftCodeUser code_user = { .invalidate = invalidate,
-                                        .page_used = page_used,
-                                        .slow_writes = soft_tlb_slow_writes,
-                                        .flush = flush };
+static const SoftCodeUser code_user = { .invalidate = invalidate, .page_used = page_used };
 
 /* ---- running ---- */
 

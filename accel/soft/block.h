@@ -15,23 +15,24 @@
 #include "accel/soft/soft.h"
 
 struct SoftBlock {
+    /* What tells whether it may run: one line of the cache. */
     uint64_t rip;
     uint64_t cs_base;
-    uint32_t limit;     /* of CS, outside 64-bit mode: see SoftCpu.code_limits */
-    uint32_t key;       /* mode_key */
-    uint32_t valid_gen; /* 0: not verified, or dead */
+    hwaddr phys;         /* of the first byte */
+    hwaddr second;       /* of the second page, or -1 */
+    const uint8_t *host; /* translated code, or NULL */
+    uint32_t limit;      /* of CS, outside 64-bit mode: see SoftCpu.code_limits */
+    uint32_t key;        /* mode_key */
+    uint32_t valid_gen;  /* 0: not verified, or dead */
+    uint16_t bytes;      /* of guest code */
+    uint16_t count;      /* of micro-operations */
+    bool dead;           /* the code was written to: never run again */
+    uint16_t runs;       /* until it was translated */
     SoftBlock *next[2]; /* direct links: fall-through, taken; one that is never valid where there is
                            none */
     uint64_t target[2]; /* their RIPs */
-    hwaddr phys;        /* of the first byte */
-    hwaddr second;      /* of the second page, or -1 */
-    uint16_t bytes;     /* of guest code */
-    uint16_t count;     /* of micro-operations */
-    bool dead;          /* the code was written to: never run again */
-    uint16_t runs;      /* until it was translated */
     SoftBlock *hash_next;
     SoftBlock *page_next[2]; /* list of the first and the second page */
-    const uint8_t *host;     /* translated code, or NULL */
     struct SoftTranslation *translation;
     UopFn *first; /* what uops[0].fn was, where the translator has put its own there */
     Uop uops[];
@@ -59,6 +60,9 @@ typedef struct SoftCache {
 
 /* Forget all blocks. Not while one is running: between calls of soft_execute(). */
 void soft_cache_drop(SoftCpu *s);
+/* After a flush: is @b, of this mode's 64-bit code, still what is at @rip? Then it is valid. Asks
+ * the TLB only: false if that does not know the page, too. Never faults. */
+bool soft_block_revalidate(SoftCpu *s, SoftBlock *b, uint64_t rip);
 /* Forget those of blocks with the bits @key in their mode_key that have the byte at linear address
  * @addr. The running one goes on to its end. */
 void soft_blocks_drop_at(SoftCpu *s, uint64_t addr, uint32_t key);

@@ -4,8 +4,8 @@
  *
  * Before a vCPU decodes the first code of a page, no other vCPU may keep a fast way to write there:
  * the page is entered in the table (a TLB entry filled from now on is slow), the others are asked
- * to flush, and it waits until each has done so or is outside its read section (it flushes when it
- * comes back). Only then the page is "ready".
+ * to drop theirs, and it waits until each has done so or is outside its read section (it does so
+ * when it comes back). Only then the page is "ready".
  *
  * Writes are told to the vCPUs that have code there, and to no others. What is told is merged into
  * the record that the vCPU has of the page anyway (OwnPage): so it takes no memory, whatever a
@@ -16,6 +16,7 @@
 
 #include "accel/soft/access.h"
 #include "accel/soft/exclusive.h"
+#include "accel/soft/tlb.h"
 
 typedef struct SoftCodeCpu SoftCodeCpu;
 typedef struct OwnPage OwnPage;
@@ -137,14 +138,14 @@ unsigned soft_code_dirty_count(const SoftCpu *s)
 
 /* ---- adding ---- */
 
-/* With the mutex. Ask the others to flush; false if there is nobody to ask. */
-static bool ask_others(const SoftCodeCpu *self)
+/* With the mutex. Ask the others to drop what they know of the page; false if there is nobody to
+ * ask. */
+static bool ask_others(const SoftCodeCpu *self, hwaddr phys)
 {
     bool any = false;
     for (SoftCodeCpu *c = cpus; c; c = c->next) {
         if (c != self) {
-            atomic_store(&c->s->flush_request, true);
-            atomic_store(&c->s->cpu.exit_request, true);
+            soft_tlb_request_drop(c->s, phys, phys);
             any = any || (c->s->reader && memory_read_active(c->s->reader));
         }
     }
@@ -156,7 +157,7 @@ static bool others_are_done(const SoftCodeCpu *self)
     bool done = true;
     g_mutex_lock(&mutex);
     for (SoftCodeCpu *c = cpus; c; c = c->next) {
-        if (c != self && atomic_load(&c->s->flush_request) && c->s->reader &&
+        if (c != self && atomic_load(&c->s->drop_request) && c->s->reader &&
             memory_read_active(c->s->reader)) {
             done = false;
         }
@@ -175,9 +176,7 @@ static void wait_for_others(const SoftCodeCpu *self)
         g_usleep(10);
     }
     soft_section_enter(self->s);
-    if (atomic_exchange(&self->s->flush_request, false)) {
-        self->user->flush(self->s);
-    }
+    soft_tlb_drop_requested(self->s);
 }
 
 /* With the mutex. The page in the vCPU's set, entered if need be. */
@@ -207,12 +206,12 @@ bool soft_code_page_add(SoftCpu *s, hwaddr phys)
     g_mutex_lock(&mutex);
     CodePage *p = own_page(self, phys);
     if (!p->ready) {
-        wait = ask_others(self);
+        wait = ask_others(self, phys);
         p->ready = !wait;
     }
     g_mutex_unlock(&mutex);
 
-    self->user->slow_writes(s, phys);
+    soft_tlb_slow_writes(s, phys);
     if (!wait) {
         return true;
     }
@@ -421,6 +420,15 @@ static void tell_range(SoftCodeCpu *c, hwaddr phys, uint64_t len)
             mark_part(o, phys, len);
         }
     }
+}
+
+void soft_code_drop_pages(hwaddr first, hwaddr last)
+{
+    g_mutex_lock(&mutex);
+    for (SoftCodeCpu *c = cpus; c; c = c->next) {
+        soft_tlb_request_drop(c->s, first, last);
+    }
+    g_mutex_unlock(&mutex);
 }
 
 void soft_code_written(hwaddr phys, uint64_t len)

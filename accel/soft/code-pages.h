@@ -16,10 +16,6 @@ typedef struct SoftCodeUser {
     void (*invalidate)(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len);
     /* Has this vCPU blocks on the page of @phys? */
     bool (*page_used)(SoftCpu *s, hwaddr phys);
-    /* Writes to the page of @phys go the slow way from now on. */
-    void (*slow_writes)(SoftCpu *s, hwaddr phys);
-    /* All of them: forget what is fast. */
-    void (*flush)(SoftCpu *s);
 } SoftCodeUser;
 
 /* A vCPU comes and goes (soft_blocks_init(), soft_blocks_destroy()). @user is constant. */
@@ -66,9 +62,12 @@ bool soft_code_invalidate(SoftCpu *s, const Uop *op, hwaddr phys, unsigned len);
  * vCPUs are dropped before they enter their next one. Any thread. */
 void soft_code_written(hwaddr phys, uint64_t len);
 
+/* Of all vCPUs: soft_tlb_request_drop(). Any thread. */
+void soft_code_drop_pages(hwaddr first, hwaddr last);
+
 /* Own thread: drop the blocks that others have written to. Call before running a block, and
  * whenever the memory read section is entered again in the middle of an instruction, like
- * flush_request. */
+ * soft_tlb_drop_requested(). */
 void soft_code_sync(SoftCpu *s);
 
 #endif

@@ -17,6 +17,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/native.h"
 #include "accel/soft/segment.h"
+#include "accel/soft/tlb.h"
 #include "accel/soft/translate/statistics.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
@@ -172,10 +173,9 @@ static void soft_run(X86Cpu *cpu)
     sigjmp_buf unwind;
 
     s->unwind = &unwind;
+    s->flags_out = false;
     soft_section_enter(s);
-    if (atomic_exchange(&s->flush_request, false)) {
-        soft_tlb_flush(s, false);
-    }
+    soft_tlb_drop_requested(s);
     bool alive;
     if (sigsetjmp(unwind, 0) == 0) {
         alive = true;
@@ -196,38 +196,31 @@ static void soft_run(X86Cpu *cpu)
 
 /* ---- the memory map ---- */
 
-/* Every reader leaves its section when it sees exit_request, and drops its TLB when it enters the
- * next. */
-static void request_flush(X86Cpu *cpu, void *opaque)
+static GArray *changed; /* of FlatRange: what the view which is being made has more, or no more */
+
+static void memory_range_changed(MemoryListener *listener, const FlatRange *range)
 {
-    atomic_store(&soft_cpu(cpu)->flush_request, true);
-    atomic_store(&cpu->exit_request, true);
+    g_array_append_val(changed, *range);
 }
 
-static GArray *gone; /* of FlatRange: memory that the view which is being made has no more */
-
-/* What was decoded from memory that is gone must not be found when other memory comes there. It is
- * dropped when the new view is there, or somebody might decode it again from the old one. */
-static void memory_range_gone(MemoryListener *listener, const FlatRange *range)
-{
-    if (range->host) {
-        g_array_append_val(gone, *range);
-    }
-}
-
+/* What was decoded from memory that is gone must not be found when other memory comes there; nor
+ * what was decoded where there was none (ones). TLB entries go too: also where nothing was there
+ * are some, which know of no memory. Both when the new view is there, or somebody might make them
+ * again from the old one: every reader leaves its section when it sees exit_request, and drops its
+ * entries when it enters the next. Links between blocks stay, and entries of other memory. */
 static void memory_map_changed(MemoryListener *listener)
 {
-    for (unsigned i = 0; i < gone->len; i++) {
-        const FlatRange *range = &g_array_index(gone, FlatRange, i);
+    for (unsigned i = 0; i < changed->len; i++) {
+        const FlatRange *range = &g_array_index(changed, FlatRange, i);
         soft_code_written(range->addr, range->size);
+        soft_code_drop_pages(range->addr, range->addr + (range->size - 1));
     }
-    g_array_set_size(gone, 0);
-    vcpu_foreach(request_flush, NULL);
+    g_array_set_size(changed, 0);
 }
 
-static void flush_all(MemoryListener *listener)
+static void drop_all_entries(MemoryListener *listener)
 {
-    vcpu_foreach(request_flush, NULL);
+    soft_code_drop_pages(0, UINT64_MAX);
 }
 
 static void memory_written(MemoryListener *listener, hwaddr addr, uint64_t len)
@@ -236,16 +229,18 @@ static void memory_written(MemoryListener *listener, hwaddr addr, uint64_t len)
 }
 
 static MemoryListener memory_listener = {
-    .region_del = memory_range_gone,
+    .region_del = memory_range_changed,
+    .region_add = memory_range_changed,
     .written = memory_written,
     .commit = memory_map_changed,
-    .dirty_protect = flush_all,
+    .dirty_protect = drop_all_entries,
 };
 
 static bool engine_init(GError **errp)
 {
-    gone = g_array_new(FALSE, FALSE, sizeof(FlatRange));
+    changed = g_array_new(FALSE, FALSE, sizeof(FlatRange));
     address_space_add_listener(&address_space_memory, &memory_listener);
+    g_array_set_size(changed, 0); /* that was the map as it is */
     return true;
 }
 
@@ -277,9 +272,16 @@ static void cpu_destroy(X86Cpu *cpu)
     soft_engine_destroy(soft_cpu(cpu));
 }
 
+/* Also in the middle of an instruction, and again while the vCPU is stopped: then somebody may have
+ * changed them. */
 static void get_state(X86Cpu *cpu)
 {
-    cpu->rflags = soft_get_rflags(soft_cpu(cpu));
+    SoftCpu *s = soft_cpu(cpu);
+
+    if (!s->flags_out) {
+        cpu->rflags = soft_get_rflags(s);
+        s->flags_out = !s->unwind;
+    }
 }
 
 static void describe_code(X86Cpu *cpu, GString *out)
@@ -287,18 +289,22 @@ static void describe_code(X86Cpu *cpu, GString *out)
     statistics_describe(soft_cpu(cpu), out);
 }
 
+/* Most often nothing has changed: somebody looked. What is decoded does not depend on registers;
+ * who writes memory meanwhile tells so. */
 static void put_state(X86Cpu *cpu)
 {
     SoftCpu *s = soft_cpu(cpu);
 
     soft_set_rflags(s, cpu->rflags);
+    s->flags_out = true;
     native_fpu_sanitize(cpu);
     cpu->regs[REG_ZERO] = 0;
     s->delivering = -1;
-    soft_tlb_flush(s, false);
-    /* While it was stopped, memory may have been written too: a kernel loaded again after a reset.
-     */
-    soft_cache_drop(s);
+    soft_tlb_follow_registers(s);
+    if (s->resets != cpu->resets) { /* what follows is another system's code */
+        s->resets = cpu->resets;
+        soft_cache_drop(s);
+    }
     soft_breakpoints_load(s);
     soft_update_mode(s);
 }

@@ -39,11 +39,9 @@ void soft_machine_leave(SoftCpu *s)
 
 void soft_catch_up(SoftCpu *s)
 {
-    /* A change of the memory map sets flush_request before it waits for readers: either we see it
+    /* A change of the memory map makes a request before it waits for readers: either we see it
      * here, or the writer waits for the section just entered. */
-    if (atomic_exchange(&s->flush_request, false)) {
-        soft_tlb_flush(s, false);
-    }
+    soft_tlb_drop_requested(s);
     if (s->cache) {
         soft_code_sync(s);
     }

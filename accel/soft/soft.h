@@ -54,7 +54,7 @@ struct Uop {
 
 /* Targets of translated indirect branches (translate/targets.h), by the low bits of their RIPs. An
  * empty entry's RIP is another entry's. */
-#define SOFT_TARGETS 1024u
+#define SOFT_TARGETS 4096u
 typedef struct SoftTargets {
     uint64_t rips[SOFT_TARGETS];
     const uint8_t *hosts[SOFT_TARGETS];
@@ -136,6 +136,12 @@ typedef struct SoftFlags {
     uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
 } SoftFlags;
 
+/* Registers that TLB entries depend on. A change comes with a flush. No padding that is not 0. */
+typedef struct SoftRules {
+    uint64_t cr0, cr3, cr4, efer; /* only bits that count */
+    uint64_t pkru;
+} SoftRules;
+
 /* ---- breakpoints (breakpoint.h) ---- */
 typedef struct SoftBreakpoints {
     GArray *armed;    /* of breakpoint.c's own */
@@ -174,7 +180,12 @@ struct SoftCpu {
     uint64_t shared[SOFT_SHARED]; /* ... what shared checks have found (translate/share.c) */
     uint32_t host_mxcsr;          /* what C code has */
     bool mxcsr_live;              /* translated code runs with the guest\'s MXCSR */
-    _Atomic bool flush_request;   /* any thread: drop TLB and links before the next block */
+    /* Any thread: drop TLB entries before the next block (soft_tlb_request_drop()). */
+    _Atomic bool drop_request;
+    hwaddr drop_first, drop_last; /* tlb.c's mutex */
+    SoftRules tlb_rules;          /* that entries were made by */
+    unsigned resets;              /* X86Cpu.resets when registers were last put */
+    bool flags_out;               /* cpu.rflags is complete: it is what counts, and not cc */
     /* The fault that soft_raise() raised; the engine's loop delivers it (engine.c). */
     struct {
         int vector;

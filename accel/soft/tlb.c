@@ -156,9 +156,28 @@ void soft_tlb_init(SoftCpu *s)
     soft_tlb_flush(s, false);
 }
 
+static SoftRules rules_of(const X86Cpu *cpu)
+{
+    return (SoftRules){ .cr0 = cpu->cr0 & (CR0_PG | CR0_WP | CR0_PE),
+                        .cr3 = cpu->cr3,
+                        .cr4 = cpu->cr4,
+                        .efer = cpu->efer & (EFER_NX | EFER_LMA),
+                        .pkru = cpu->pkru };
+}
+
+void soft_tlb_follow_registers(SoftCpu *s)
+{
+    SoftRules rules = rules_of(&s->cpu);
+
+    if (memcmp(&rules, &s->tlb_rules, sizeof(rules)) != 0) {
+        soft_tlb_flush(s, false);
+    }
+}
+
 void soft_tlb_flush(SoftCpu *s, bool keep_global)
 {
     s->tlb_flushes++;
+    s->tlb_rules = rules_of(&s->cpu);
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (!keep_global || s->code[i].local) {
             next_generation(s, &s->code[i]);
@@ -330,27 +349,81 @@ SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftT
     return e;
 }
 
-/* ---- code ---- */
+/* ---- by guest-physical address ---- */
 
-static void slow_entry(SoftTlbEntry *e, hwaddr phys)
+/* Guest-physical pages, by their numbers. */
+typedef struct PhysPages {
+    uint64_t first, last;
+} PhysPages;
+
+static void slow_entry(SoftTlbEntry *e)
 {
-    if (((e->phys ^ phys) & SOFT_PAGE_MASK) == 0) {
-        e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
+    e->write_tag |= SOFT_TLB_SLOW; /* of an empty entry: no change */
+}
+
+static void change(SoftTlbEntry *e, PhysPages pages, void (*fn)(SoftTlbEntry *e))
+{
+    uint64_t page = e->phys / SOFT_PAGE;
+
+    if (page >= pages.first && page <= pages.last) {
+        fn(e);
+    }
+}
+
+/* Entries that are empty are among those that @fn gets. */
+static void change_mode(SoftCpu *s, SoftMmuMode mode, PhysPages pages, void (*fn)(SoftTlbEntry *e))
+{
+    const SoftTlbLists *l = &s->tlb_lists[mode];
+    SoftTlbSecond *second = &s->second[mode];
+
+    for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
+        for (uint64_t bits = l->used[word]; bits; bits &= bits - 1) {
+            change(&s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)], pages, fn);
+        }
+    }
+    for (unsigned word = 0; word < SOFT_TLB_SECOND / 64; word++) {
+        for (uint64_t bits = second->used[word]; bits; bits &= bits - 1) {
+            change(&second->entry[word * 64 + (unsigned)__builtin_ctzll(bits)], pages, fn);
+        }
+    }
+    for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
+        change(&s->victims[mode].entry[i], pages, fn);
     }
 }
 
 void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys)
 {
-    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        const uint64_t *used = s->tlb_lists[mode].used;
-        for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
-            for (uint64_t bits = used[word]; bits; bits &= bits - 1) {
-                slow_entry(&s->tlbs[mode][word * 64 + (unsigned)__builtin_ctzll(bits)], phys);
-            }
-        }
-        for_each_second(&s->second[mode], slow_entry, phys);
-        for (unsigned i = 0; i < SOFT_TLB_VICTIMS; i++) {
-            slow_entry(&s->victims[mode].entry[i], phys);
-        }
+    for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        change_mode(s, mode, (PhysPages){ phys / SOFT_PAGE, phys / SOFT_PAGE }, slow_entry);
+    }
+}
+
+static GMutex request_mutex; /* of all CPUs' drop_first and drop_last */
+
+void soft_tlb_request_drop(SoftCpu *s, hwaddr first, hwaddr last)
+{
+    g_mutex_lock(&request_mutex);
+    if (atomic_load(&s->drop_request)) { /* one range is enough: what is dropped comes back */
+        first = MIN(first, s->drop_first);
+        last = MAX(last, s->drop_last);
+    }
+    s->drop_first = first;
+    s->drop_last = last;
+    atomic_store(&s->drop_request, true);
+    g_mutex_unlock(&request_mutex);
+    atomic_store(&s->cpu.exit_request, true);
+}
+
+void soft_tlb_drop_requested(SoftCpu *s)
+{
+    if (!atomic_load(&s->drop_request)) {
+        return;
+    }
+    g_mutex_lock(&request_mutex);
+    PhysPages pages = { s->drop_first / SOFT_PAGE, s->drop_last / SOFT_PAGE };
+    atomic_store(&s->drop_request, false);
+    g_mutex_unlock(&request_mutex);
+    for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        change_mode(s, mode, pages, drop);
     }
 }

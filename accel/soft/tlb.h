@@ -22,6 +22,14 @@ enum {
 bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page);
 /* The place of @page, to be filled with @entry; what was there goes to its second place. */
 SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftTlbEntry entry);
+/* What the guest-physical addresses from @first to @last mean has changed, or who may write there:
+ * @s drops its entries for them before it runs guest code in a new read section. Blocks stay valid:
+ * what a RIP translates to is the same. Any thread. */
+void soft_tlb_request_drop(SoftCpu *s, hwaddr first, hwaddr last);
+/* Own thread, in the read section: drop what was requested. */
+void soft_tlb_drop_requested(SoftCpu *s);
+/* Registers that entries depend on were written by somebody else: flush if they are others now. */
+void soft_tlb_follow_registers(SoftCpu *s);
 /* Writes to the guest-physical page @phys go the slow way from now on. */
 void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys);
 /* Code of the current mode was found at linear address @addr by way of @e: blocks that say so with

@@ -9,6 +9,7 @@
 #include "accel/soft/engine.h"
 #include "accel/soft/interrupt.h"
 #include "accel/soft/options.h"
+#include "accel/soft/tlb.h"
 #include "memory/memory.h"
 #include "util/machine-lock.h"
 
@@ -238,6 +239,7 @@ int harness_run(SoftHarness *h, unsigned max_turns)
     s->unwind = &unwind;
     h->cpu->halted = false;
     h->vector = -1;
+    soft_tlb_drop_requested(s);
     if (sigsetjmp(unwind, 0) != 0) {
         h->vector = s->fault.vector;
         h->error_code = s->fault.error_code;

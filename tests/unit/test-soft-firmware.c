@@ -75,12 +75,10 @@ static void flash_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
     flash->last = value;
     if (value == 0x70) {
         memory_region_rom_device_set_commands(&flash->region, true);
-        atomic_store(&h->s->flush_request, true); /* as the engine tells its vCPUs */
     } else if (value == 0x20) {
         flash->ram->host[1] = 7;
     } else if (value == 0xff) {
         memory_region_rom_device_set_commands(&flash->region, false);
-        atomic_store(&h->s->flush_request, true);
     }
 }
 

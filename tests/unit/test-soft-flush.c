@@ -36,6 +36,14 @@ LOOP(cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
 LOOP(cr4,
      "mov %cr4, %rax\n\txor $0x80, %rax\n\tmov %rax, %cr4\n\txor $0x80, %rax\n\tmov %rax, %cr4");
 
+/* Two calls: when the second is made, the TLB knows the page again, and what it was linked to is
+ * the other function. */
+GUEST_CODE(twice, 64,
+           "mov $200, %ecx\n"
+           "1:\t.byte 0xe8\n\t.long 0x40000000 - 0x10000 - (2f - code_twice)\n"
+           "2:\t.byte 0xe8\n\t.long 0x40000000 - 0x10000 - (3f - code_twice)\n"
+           "3:\txor %rdx, (%rdi)\n\tinvlpg (%rbx)\n\tdec %ecx\n\tjnz 1b");
+
 /* The same by indirect calls and jumps and by a RET that is one; before each change the function
  * that is there is called often enough to be known. */
 #define CHANGE                                               \
@@ -110,6 +118,15 @@ static void test_page(void)
     h->cpu->regs[X86_RBX] = VIRT + 0x123000;
     GUEST_LOAD(h, invlpg);
     run(BOTH);
+}
+
+static void test_twice(void)
+{
+    for (unsigned large = 0; large < 2; large++) {
+        reset(large, 0);
+        GUEST_LOAD(h, twice);
+        run(2 * BOTH);
+    }
 }
 
 static void test_indirect(void)
@@ -223,6 +240,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/soft-flush/page", test_page);
+    g_test_add_func("/soft-flush/twice", test_twice);
     g_test_add_func("/soft-flush/indirect", test_indirect);
     g_test_add_func("/soft-flush/shared-place", test_shared_place);
     g_test_add_func("/soft-flush/shared-place-code", test_shared_place_code);

@@ -55,8 +55,8 @@ const Uop *run_exit(SoftCpu *s, SoftBlock *b, unsigned number)
 {
     SoftBlock *next = b->next[number];
 
-    if (next->valid_gen == s->tlb_gen &&
-        !atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed) &&
+        (next->valid_gen == s->tlb_gen || soft_block_revalidate(s, next, b->target[number]))) {
         link_exit(s, b, number, next);
         return soft_enter(s, next);
     }
@@ -65,9 +65,11 @@ const Uop *run_exit(SoftCpu *s, SoftBlock *b, unsigned number)
 
 const Uop *run_target(SoftCpu *s, SoftBlock *b, unsigned number)
 {
-    const SoftBlock *to = s->jump[soft_jump_hash(s->target)];
+    SoftBlock *to = s->jump[soft_jump_hash(s->target)];
 
-    if (to->host && to->rip == s->target && to->valid_gen == s->tlb_gen && to->key == b->key) {
+    if (to->rip == s->target && to->host &&
+        (to->valid_gen == s->tlb_gen ? to->key == b->key
+                                     : soft_block_revalidate(s, to, s->target))) {
         soft_targets_remember(s, to);
     }
     return run_bail(s, b, number);
