@@ -145,9 +145,9 @@ void address_space_written(AddressSpace *as, hwaddr addr, uint64_t len)
     }
 }
 
-void memory_rewritten(void)
+void address_space_rewritten(AddressSpace *as)
 {
-    address_space_written(&address_space_memory, 0, UINT64_MAX);
+    address_space_written(as, 0, UINT64_MAX);
 }
 
 static void tell_written(AddressSpace *as, const FlatRange *range, hwaddr addr, uint64_t len)

@@ -76,8 +76,8 @@ uint64_t address_space_load(AddressSpace *as, hwaddr addr, unsigned size);
 void address_space_store(AddressSpace *as, hwaddr addr, uint64_t value, unsigned size);
 /* Fill with @byte. */
 MemTxResult address_space_set(AddressSpace *as, hwaddr addr, uint8_t byte, uint64_t len);
-/* All RAM may have been written to, and nobody told of it (a machine was loaded). Machine lock. */
-void memory_rewritten(void);
+/* All of its RAM may have been written to, and nobody told of it (a machine was loaded). */
+void address_space_rewritten(AddressSpace *as);
 /* Host address of [addr, addr+len) if that is RAM in one piece, else NULL. Valid under the machine
  * lock or in a read section. */
 void *address_space_host(AddressSpace *as, hwaddr addr, uint64_t len);

@@ -78,7 +78,7 @@ bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
 
 bool read_machine_load(const ReadMachine *machine, GError **errp)
 {
-    memory_rewritten();
+    address_space_rewritten(&address_space_memory);
     clock_set_ns(machine->run.clock_ns);
     return saved_states_load(machine->states, errp);
 }

@@ -56,6 +56,21 @@ def query():
             raise AssertionError(again)
 
 
+def looking_changes_nothing():
+    """Commands that stop CPUs for a look, and a stop of the machine, leave translated code as it is."""
+    with tempfile.TemporaryDirectory() as folder, running(folder, "soft,translate=all") as guest:
+        def info():
+            text = guest.qmp.command("x-query-jit")["human-readable-text"]
+            return [value(text, name) for name in ("blocks decoded", "TLB flushes", "times the cache was dropped")]
+        until("third turn of the loop", lambda: value(guest.qmp.command("x-query-jit")["human-readable-text"],
+                                                      "calls of the interpreter") >= 3)
+        before = info()
+        guest.qmp.command("human-monitor-command", **{"command-line": "info registers"})
+        guest.qmp.command("stop")
+        guest.qmp.command("cont")
+        tap.equal(info(), before)
+
+
 def query_without():
     with tempfile.TemporaryDirectory() as folder, running(folder, "soft,translate=off") as guest:
         text = guest.qmp.command("x-query-jit")["human-readable-text"]
@@ -99,4 +114,4 @@ def logs():
                 until(pattern, lambda pattern=pattern: re.search(pattern, read()))
 
 
-tap.run([("x-query-jit and info jit", query), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs)])
+tap.run([("x-query-jit and info jit", query), ("looking changes nothing", looking_changes_nothing), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs)])

@@ -230,7 +230,7 @@ static void test_rewritten(void)
     h->ram[HARNESS_CODE] = 0xf4;
     h->cpu->regs[X86_RAX] = 1;
     machine_lock();
-    memory_rewritten();
+    address_space_rewritten(&address_space_memory);
     machine_unlock();
     g_assert_cmpint(again(), ==, -1);
     g_assert_cmpuint(h->cpu->regs[X86_RAX], ==, 1);
