@@ -13,6 +13,7 @@
 #include "accel/soft/options.h"
 #include "accel/soft/translate/translator.h"
 #include "tests/unit/soft-harness.h"
+#include "util/machine-lock.h"
 
 enum { DATA_BYTES = 4096, TURNS = 1 << 28 };
 
@@ -438,6 +439,134 @@ static void test_fault_in_group(void)
     }
 }
 
+/* Flags that live across a check that several accesses share, and that fails: the copy which goes
+ * on takes them as they were. */
+GUEST_CODE(flags, 64,
+           "cmp %rbx, %rax\n\t"
+           "mov %r8, (%rdi)\n\t"
+           "mov 8(%rdi), %r9\n\t"
+           "mov %r9, 16(%rdi)\n\t"
+           "mov 24(%rdi), %r12\n\t"
+           "pushfq\n\t"
+           "pop %rcx\n\t"
+           "nop");
+
+static uint64_t flags_after(SoftTranslate mode, uint64_t a, uint64_t b, uint64_t rdi)
+{
+    const uint64_t flags = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    scatter(h);
+    GUEST_LOAD(h, flags);
+    h->cpu->regs[X86_RAX] = a;
+    h->cpu->regs[X86_RBX] = b;
+    h->cpu->regs[X86_RDI] = rdi;
+    g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    return h->cpu->regs[X86_RCX] & flags;
+}
+
+static void test_flags_into_copy(void)
+{
+    static const uint64_t operands[][2] = {
+        { 0, 0 },
+        { 0, 1 },
+        { 1, 0 },
+        { INT64_MIN, 1 },
+        { INT64_MAX, UINT64_MAX },
+        { UINT64_MAX, 1 },
+        { 1, UINT64_MAX },
+        { 16, 1 },
+        { 3, 1 },
+        { INT64_MIN, INT64_MAX },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(operands); i++) {
+        const uint64_t a = operands[i][0], b = operands[i][1];
+        uint64_t expected = flags_after(SOFT_TRANSLATE_OFF, a, b, HARNESS_DATA);
+
+        /* Within a page; across two of them at each access; the second one without an entry. */
+        for (uint64_t below = 0; below <= 32; below += 4) {
+            uint64_t rdi = HARNESS_DATA + 4096 - below;
+            g_assert_cmphex(flags_after(SOFT_TRANSLATE_ALL, a, b, rdi), ==, expected);
+        }
+    }
+}
+
+/* A device that puts another page where a check was made: what comes after the access to it, in
+ * the same block, sees that page. */
+enum { DEVICE = 0x2000000, DEVICE_AT = 0x1ff000 };
+static SoftHarness *device_harness;
+static uint64_t device_read(void *opaque, hwaddr addr, unsigned size)
+{
+    return 0;
+}
+static void device_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    uint64_t *pt = (uint64_t *)(device_harness->ram + SCATTER_PT);
+
+    pt[HARNESS_DATA / 4096] = value | 7;
+    atomic_store(&device_harness->s->flush_request, true); /* as a change of the memory map does */
+}
+static const MemoryRegionOps device_ops = { device_read, device_write, 1, 8 };
+
+GUEST_CODE(remap, 64,
+           "orq $0, (%rdi)\n\t" /* what is needed is in the TLB */
+           "jmp 1f\n"
+           "1: mov (%rdi), %r8\n\t"
+           "mov 8(%rdi), %r9\n\t"
+           "mov %rax, (%rsi)\n\t"
+           "mov 16(%rdi), %rbx\n\t"
+           "mov 24(%rdi), %rdx\n\t"
+           "mov %rdx, 32(%rdi)\n\t"
+           "nop");
+
+static void remap(SoftTranslate mode)
+{
+    const uint64_t page = HARNESS_DATA + 16 * 4096;
+    uint64_t *old, *new;
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    scatter(h);
+    GUEST_LOAD(h, remap);
+    device_harness = h;
+    old = (uint64_t *)(h->ram + (((uint64_t *)(h->ram + SCATTER_PT))[HARNESS_DATA / 4096] & ~7ull));
+    new = (uint64_t *)(h->ram + page);
+    for (unsigned i = 0; i < 8; i++) {
+        old[i] = 0x1111;
+        new[i] = 0x2222;
+    }
+    h->cpu->regs[X86_RDI] = HARNESS_DATA;
+    h->cpu->regs[X86_RSI] = DEVICE_AT;
+    ((uint64_t *)(h->ram + SCATTER_PT))[DEVICE_AT / 4096] = DEVICE | 7;
+    h->cpu->regs[X86_RAX] = page;
+    g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    g_assert_cmphex(h->cpu->regs[X86_R9], ==, 0x1111);
+    g_assert_cmphex(h->cpu->regs[X86_RBX], ==, 0x2222);
+    g_assert_cmphex(h->cpu->regs[X86_RDX], ==, 0x2222);
+    g_assert_cmphex(old[4], ==, 0x1111);
+}
+
+static void test_remap_in_block(void)
+{
+    MemoryRegion region;
+
+    machine_lock();
+    memory_region_init_io(&region, &device_ops, NULL, "device", 4096);
+    memory_region_add(memory_system(), DEVICE, &region);
+    machine_unlock();
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        remap(mode);
+    }
+    machine_lock();
+    memory_region_remove(&region);
+    memory_region_destroy(&region);
+    machine_unlock();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -446,5 +575,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/fault-in-run", test_fault_in_run);
     g_test_add_func("/soft-translate/shared-checks", test_shared_checks);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
+    g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);
+    g_test_add_func("/soft-translate/remap-in-block", test_remap_in_block);
     return g_test_run();
 }
