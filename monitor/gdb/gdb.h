@@ -13,8 +13,8 @@
 #define GDB_DEFAULT_DEVICE "tcp::1234"
 
 /* Wait for a client on @device: as in -serial, where "tcp:" and "unix:" listen and do not hold the
- * start up unless they say otherwise. It takes the place of the server that there was; on an error
- * there is none. "none": only that one's end. */
+ * start up unless they say otherwise. It takes the place of the server that there was, which on an
+ * error goes on, unless it had the same address. "none": only that one's end. */
 bool gdb_server_start(const char *device, GError **errp);
 /* At exit: a client is told, and the server ends. */
 void gdb_server_cleanup(void);

@@ -13,8 +13,9 @@
 #include "util/error.h"
 #include "util/main-loop.h"
 
-#define CHARDEV_ID "gdb"
-#define READ_SIZE  4096
+#define CHARDEV_ID      "gdb"
+#define CHARDEV_NEXT_ID "gdb[*]" /* while the one before is there still */
+#define READ_SIZE       4096
 
 static GdbSession *session; /* NULL: there is no server */
 static bool stop_scheduled; /* machine lock */
@@ -219,6 +220,7 @@ static void free_session(GdbSession *g)
     g_string_free(g->reader.data, TRUE);
     g_string_free(g->last, TRUE);
     g_array_unref(g->missed);
+    g_free(g->device);
     g_free(g);
 }
 
@@ -258,7 +260,7 @@ static bool attach(GdbSession *g, const char *device, GError **errp)
     g_autofree char *text = complete_device(device);
 
     g->own_chr = !g_str_has_prefix(device, "chardev:");
-    g->chr = chardev_new_from_short(CHARDEV_ID, text, false, errp);
+    g->chr = chardev_new_from_short(session ? CHARDEV_NEXT_ID : CHARDEV_ID, text, false, errp);
     if (!g->chr) {
         return false;
     }
@@ -269,6 +271,27 @@ static bool attach(GdbSession *g, const char *device, GError **errp)
         return false;
     }
     return true;
+}
+
+/* Without what follows a comma, which are options. */
+static bool same_address(const char *a, const char *b)
+{
+    size_t len = strcspn(a, ",");
+
+    return len == strcspn(b, ",") && strncmp(a, b, len) == 0;
+}
+
+/* The server before is gone. */
+static void take_name(GdbSession *g)
+{
+    Object *obj = OBJECT(g->chr), *parent = obj->parent;
+
+    if (g->own_chr && strcmp(obj->name, CHARDEV_ID) != 0) {
+        object_ref(obj);
+        object_unparent(obj);
+        object_add_child(parent, CHARDEV_ID, obj, NULL); /* it is free */
+        object_unref(obj);
+    }
 }
 
 bool gdb_server_start(const char *device, GError **errp)
@@ -287,11 +310,14 @@ bool gdb_server_start(const char *device, GError **errp)
                   machine_ops(machine)->name);
         return false;
     }
-    end_server(); /* the new one may be to have its address */
+    if (none || (session && same_address(session->device, device))) {
+        end_server();
+    }
     if (none) {
         return true;
     }
     GdbSession *g = g_new0(GdbSession, 1);
+    g->device = g_strdup(device);
     g->reader.data = g_string_new(NULL);
     g->last = g_string_new(NULL);
     g->missed = g_array_new(FALSE, FALSE, sizeof(GdbMissed));
@@ -306,6 +332,8 @@ bool gdb_server_start(const char *device, GError **errp)
         free_session(g);
         return false;
     }
+    end_server();
+    take_name(g);
     session = g;
     accel_set_debug_handler(on_debug);
     runstate_set_stop_handler(on_stop);

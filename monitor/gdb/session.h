@@ -23,6 +23,7 @@ typedef struct GdbMissed {
 
 typedef struct GdbSession {
     CharFrontend fe;
+    char *device; /* as the user said it */
     Chardev *chr;
     bool own_chr; /* made for this server */
     bool open;    /* a client is there */

@@ -222,13 +222,26 @@ def refused(guest, command, **arguments):
     raise AssertionError(f"{command} {arguments} is no error")
 
 
+def connect_again(guest, client, path):
+    client.sock.close()
+    return connect(guest, path).ask("qC")
+
+
 def devices():
     with running("soft", "-S") as (guest, path):
         tap.equal(hmp(guest, "gdbserver none"), "There is no server for GDB any more\n")
         assert not os.path.exists(path)
         assert "waited for" in hmp(guest, f"gdbserver unix:{path}2")
+        client = connect(guest, path + "2")
+        tap.equal(client.ask("qC"), "QCp01.01")
+        # What cannot be opened takes nothing away.
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            for device in "nonsense", f"tcp:127.0.0.1:{taken.getsockname()[1]}", f"unix:{path}/none", "chardev:none":
+                assert "Error" in hmp(guest, f"gdbserver {device}"), device
+                tap.equal(client.ask("qC"), "QCp01.01")
+        tap.equal(connect_again(guest, client, path + "2"), "QCp01.01")
+        assert "waited for" in hmp(guest, f"gdbserver unix:{path}2"), "the same once more"
         tap.equal(connect(guest, path + "2").ask("qC"), "QCp01.01")
-        assert "Error" in hmp(guest, "gdbserver nonsense")
         guest.qmp.command("chardev-add", id="c", backend={"type": "socket", "data": {
             "addr": {"type": "unix", "data": {"path": path + "3"}}, "server": True, "wait": False}})
         assert "waited for" in hmp(guest, "gdbserver chardev:c")
