@@ -4,7 +4,7 @@ BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 
-.PHONY: all help setup build guest demo check check-nested check-tsan torture golden bench fuzz install clean format
+.PHONY: all help setup build guest demo check check-nested check-tsan check-translate torture golden bench fuzz install clean format
 all: build
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
+	@echo "make check-translate  the guest suite with every block translated, and with none"
 	@echo "make torture    move Linux between two machines 50 times, on pc and on q35"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
@@ -45,6 +46,10 @@ check-tsan: setup
 	@ninja -C build-tsan
 	@ln -sfn ../$(BUILD)/guest build-tsan/guest
 	@G_SLICE=always-malloc python3 scripts/check.py build-tsan --suite unit --suite qtest --suite threads
+
+check-translate: build guest
+	@TRANSLATE=all python3 scripts/check.py $(BUILD) --suite guest
+	@TRANSLATE=off python3 scripts/check.py $(BUILD) --suite guest
 
 torture: build guest
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) pc

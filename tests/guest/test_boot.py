@@ -25,7 +25,7 @@ def run(extra, expected=EXIT_OK):
     """The program until its guest ends it: what was printed to port 0xe9, and to stderr."""
     with tempfile.NamedTemporaryFile() as output:
         done = subprocess.run(
-            [PROGRAM, "-accel", "soft", "-m", "64", "-nodefaults", "-display", "none", "-monitor", "none",
+            [PROGRAM, "-accel", vm.engine("soft"), "-m", "64", "-nodefaults", "-display", "none", "-monitor", "none",
              "-no-reboot", "-debugcon", f"file:{output.name}",
              "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *extra],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
