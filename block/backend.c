@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "block/backend.h"
+#include "block/backend-aio.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -135,17 +135,16 @@ void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackend
     backend->opaque = opaque;
 }
 
-static void nothing(void *opaque)
-{
-}
-
 void block_backend_release(BlockBackend *backend)
 {
     BlockNode *node = block_backend_node(backend);
 
     g_assert(!backend->pending && g_queue_is_empty(&backend->held_back));
     if (backend->loop != loop_main()) {
-        loop_run(backend->loop, nothing, NULL); /* it may be about to look for requests */
+        loop_run(backend->loop, backend_aio_end,
+                 backend); /* it may be about to look for requests */
+    } else {
+        backend_aio_end(backend);
     }
     backend->loop = loop_main();
     g_clear_pointer(&backend->device, g_free);
@@ -311,32 +310,60 @@ static void schedule(BlockBackend *backend)
     }
 }
 
-/* In a thread of the pool. */
-static void work(gpointer data, gpointer opaque)
+/* @call: the loop has to look. That is asked within the lock, after which the backend may be gone.
+ */
+static void ended(BlockRequest *r, int err, bool call)
 {
-    BlockRequest *r = data;
     BlockBackend *backend = r->backend;
-    BlockNode *node = block_backend_node(backend);
 
-    r->error = carry_out(node, r);
-    if (!r->error && r->and_flush) {
-        r->error = block_node_flush(node);
-    }
+    r->error = err;
     r->end_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
     account(&backend->stats, r);
     g_queue_push_tail(&backend->done, r);
-    schedule(backend);
+    if (call) {
+        schedule(backend);
+    }
     g_cond_broadcast(&backend->ended);
     g_mutex_unlock(&backend->mutex);
 }
 
+void backend_request_ended(BlockRequest *r, int err)
+{
+    ended(r, err, false);
+}
+
+void backend_tell(BlockBackend *backend)
+{
+    complete(backend);
+}
+
+void backend_request_by_thread(BlockRequest *r)
+{
+    g_thread_pool_push(pool, r, NULL);
+}
+
+/* In a thread of the pool. */
+static void work(gpointer data, gpointer opaque)
+{
+    BlockRequest *r = data;
+    BlockNode *node = block_backend_node(r->backend);
+    int err = carry_out(node, r);
+
+    if (!err && r->and_flush) {
+        err = block_node_flush(node);
+    }
+    ended(r, err, true);
+}
+
 /* Not the last reference of a thread to the backend's mutex: whoever drains waits for the number of
  * requests that are done, which is seen under it. */
-void block_submit(BlockBackend *backend, BlockRequest *r)
+bool block_submit(BlockBackend *backend, BlockRequest *r)
 {
+    BackendAio started;
     bool held;
 
+    r->flushing = false;
     r->backend = backend;
     r->error = 0;
     r->start_ns = clock_host_ns();
@@ -348,9 +375,26 @@ void block_submit(BlockBackend *backend, BlockRequest *r)
         backend->pending++;
     }
     g_mutex_unlock(&backend->mutex);
-    if (!held) {
-        g_thread_pool_push(pool, r, NULL);
+    if (held) {
+        return false;
     }
+    started = backend_aio_start(backend, r);
+    if (started == BACKEND_AIO_DONE) {
+        r->end_ns = clock_host_ns();
+        g_mutex_lock(&backend->mutex);
+        account(&backend->stats, r);
+        backend->pending--;
+        g_cond_broadcast(&backend->ended);
+        g_mutex_unlock(&backend->mutex);
+    } else if (started == BACKEND_AIO_NO) {
+        backend_request_by_thread(r);
+    }
+    return started == BACKEND_AIO_DONE;
+}
+
+void block_submitted(BlockBackend *backend)
+{
+    backend_aio_submit(backend);
 }
 
 void block_count_invalid(BlockBackend *backend, BlockOp op)
@@ -381,6 +425,9 @@ void block_drain(BlockBackend *backend)
     bool pending = true;
 
     while (pending) {
+        if (backend->loop == loop_main() && backend->aio_pending) {
+            backend_aio_wait(backend); /* nobody else does */
+        }
         g_mutex_lock(&backend->mutex);
         while (backend->pending && !has_work(backend)) {
             g_cond_wait(&backend->ended, &backend->mutex);

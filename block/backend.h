@@ -41,6 +41,7 @@ struct BlockRequest {
     /* block/backend.c's */
     BlockBackend *backend;
     int64_t start_ns, end_ns;
+    bool flushing; /* `and_flush`, in the host's kernel: it is written */
 };
 
 typedef struct BlockStatistics {
@@ -69,6 +70,13 @@ struct BlockBackend {
     void *opaque;
     Loop *loop;            /* that tells the device; never NULL */
     bool failed, no_space; /* how the last request went that was reported */
+    /* Requests that the host's kernel has (block/backend-aio.h). The loop's; of the main loop,
+     * machine lock. */
+    struct AioQueue *aio; /* NULL: there was none yet */
+    GSource *aio_watch;
+    unsigned aio_pending;
+    bool aio_failed;  /* there can be no queue */
+    bool aio_waiting; /* some were added, and not submitted */
     /* Under the mutex: */
     GMutex mutex;
     GCond ended;
@@ -107,9 +115,12 @@ static inline BlockNode *block_backend_node(const BlockBackend *backend)
 }
 uint64_t block_backend_size(BlockBackend *backend);
 
-/* Carry @request out. `done` is called later, never from here. One beyond the end is an error. From
- * the loop, too. */
-void block_submit(BlockBackend *backend, BlockRequest *request);
+/* Carry @request out. One beyond the end is an error. True: that was quick, it is done, without an
+ * error, and `done` is not called. Else that is called later, never from here. From the loop, too,
+ * as the next. */
+bool block_submit(BlockBackend *backend, BlockRequest *request);
+/* After some of those: none of them waits for others to be submitted with. */
+void block_submitted(BlockBackend *backend);
 /* Count a request that made no sense, and was not submitted. From the loop, too. */
 void block_count_invalid(BlockBackend *backend, BlockOp op);
 /* Wait until no request is pending, which ends, and have `done` called of each. A device on a loop

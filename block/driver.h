@@ -6,7 +6,16 @@
 #ifndef BLOCK_DRIVER_H
 #define BLOCK_DRIVER_H
 
+#include "block/aio.h"
 #include "block/node.h"
+
+/* A request that a file's kernel may carry out by itself. */
+typedef struct BlockLocation {
+    AioRequest request; /* op, offset (in the node), iov and iovcnt are set; fd is found */
+    uint64_t bytes;     /* of iov */
+    BlockdevAioOptions aio;
+    bool cached; /* a read may find it in the host's page cache */
+} BlockLocation;
 
 struct BlockDriver {
     BlockdevDriver id;
@@ -24,6 +33,10 @@ struct BlockDriver {
     int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
     int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes);
     int (*flush)(BlockNode *node);
+    /* Where in a file the bytes of a read or write are, as they are, or what a flush is of: @at,
+     * which block_node_locate() has checked. False: only read, write and flush above know. Any
+     * thread that may make requests; it does not wait. NULL: false. */
+    bool (*locate)(BlockNode *node, BlockLocation *at);
     int64_t (*length)(BlockNode *node); /* or a negative errno value */
     int (*truncate)(BlockNode *node, uint64_t size);
     int64_t (*allocated)(BlockNode *node);
@@ -40,6 +53,9 @@ struct BlockDriver {
     /* Another program may read it from now on: leave it as that finds it best. NULL: it is so. */
     int (*inactivate)(BlockNode *node);
 };
+
+/* The driver's locate, if nothing is to be done about the request here. */
+bool block_node_locate(BlockNode *node, BlockLocation *at);
 
 /* Known from now on; before main(). */
 void block_driver_register(const BlockDriver *driver);

@@ -69,9 +69,30 @@ static bool check_kind(BlockNode *node, int fd, const char *name, GError **errp)
     return true;
 }
 
-/* *@fd is -1 if it is not asked for. */
+static bool check_aio(const BlockNode *node, GError **errp)
+{
+    const BlockdevOptionsFile *options = node->options->u.file;
+
+    if (!options->has_aio || options->aio == BLOCKDEV_AIO_OPTIONS_THREADS) {
+        return true;
+    }
+    if (options->aio == BLOCKDEV_AIO_OPTIONS_NATIVE && !node->direct) {
+        error_set(errp,
+                  "%s: aio=native needs cache.direct=on (of -drive: cache=none or "
+                  "directsync); aio=io_uring and aio=threads do not",
+                  options->filename);
+        return false;
+    }
+    return aio_is_there(options->aio, errp);
+}
+
+/* For requests past the page cache, and for aio=. *@fd is -1 if it is not asked for. */
 static bool open_direct(const BlockNode *node, const char *name, int *fd, GError **errp)
 {
+    *fd = -1;
+    if (!check_aio(node, errp)) {
+        return false;
+    }
     *fd = node->direct ? open_for(name, node->read_only, O_DIRECT) : -1;
     if (node->direct && *fd < 0) {
         error_set_errno(errp, errno, "%s: cache.direct=on (cache=none) is not possible", name);
@@ -248,6 +269,26 @@ static int file_write(BlockNode *node, uint64_t offset, const struct iovec *iov,
     return transfer(fd, offset, iov, iovcnt, true, &done);
 }
 
+static BlockdevAioOptions aio_of(const BlockNode *node)
+{
+    const BlockdevOptionsFile *options = node->options->u.file;
+
+    return options->has_aio ? options->aio : BLOCKDEV_AIO_OPTIONS_THREADS;
+}
+
+/* Linux AIO waits, where it should not, for what is not direct. */
+static bool file_locate(BlockNode *node, BlockLocation *at)
+{
+    const FileState *s = node->state;
+    AioRequest *r = &at->request;
+    bool direct = r->op != AIO_FLUSH && is_direct(s, r->offset, r->iov, r->iovcnt);
+
+    r->fd = direct ? s->direct_fd : s->fd;
+    at->aio = aio_of(node);
+    at->cached = !direct;
+    return direct || r->op == AIO_FLUSH || at->aio != BLOCKDEV_AIO_OPTIONS_NATIVE;
+}
+
 /* What filesystems and devices answer that cannot do it. */
 static int as_support(int err)
 {
@@ -334,7 +375,8 @@ static int64_t file_allocated(BlockNode *node)
         .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,       \
         .set_perms = file_set_perms, .read = file_read, .write = file_write,             \
         .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush, \
-        .length = file_length, .truncate = file_truncate, .allocated = file_allocated,   \
+        .locate = file_locate, .length = file_length, .truncate = file_truncate,         \
+        .allocated = file_allocated,                                                     \
     }
 
 static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);

@@ -49,6 +49,23 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     return bytes ? node->driver->write(node, offset, iov, iovcnt) : 0;
 }
 
+bool block_node_locate(BlockNode *node, BlockLocation *at)
+{
+    AioOp op = at->request.op;
+    int err;
+
+    if (op != AIO_READ && !may_write(node, &err)) {
+        return false;
+    }
+    if (op == AIO_FLUSH ? node->no_flush : !at->bytes || !in_range(at->request.offset, at->bytes)) {
+        return false;
+    }
+    if (op == AIO_WRITE && node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF) {
+        return false;
+    }
+    return node->driver->locate && node->driver->locate(node, at);
+}
+
 static int write_out_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes)
 {
     g_autofree void *zeros = g_malloc0(MIN(bytes, ZERO_CHUNK));

@@ -101,6 +101,13 @@ static int raw_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     return err ? err : block_node_discard(node->file.node, below, bytes);
 }
 
+static bool raw_locate(BlockNode *node, BlockLocation *at)
+{
+    return (at->request.op == AIO_FLUSH ||
+            place(node, at->request.offset, at->bytes, &at->request.offset) == 0) &&
+           block_node_locate(node->file.node, at);
+}
+
 static int64_t raw_length(BlockNode *node)
 {
     const RawState *s = node->state;
@@ -133,6 +140,7 @@ static const BlockDriver raw_driver = {
     .write = raw_write,
     .write_zeroes = raw_write_zeroes,
     .discard = raw_discard,
+    .locate = raw_locate,
     .length = raw_length,
     .truncate = raw_truncate,
 };

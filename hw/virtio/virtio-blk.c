@@ -282,7 +282,9 @@ static void start(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
     }
     status = starts[header.type](r, header.sector);
     if (status == VIRTIO_BLK_S_OK) {
-        block_submit(s->backend, &r->io);
+        if (block_submit(s->backend, &r->io)) {
+            done(&r->io);
+        }
     } else {
         block_count_invalid(s->backend, r->io.op);
         finish(r, status, 0);
@@ -339,6 +341,7 @@ static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
             left--;
         }
     } while (virtq_set_notification(vq, true) && left);
+    block_submitted(s->backend);
     flush(s);
     if (!left) {
         virtio_queue_again(vdev, vq);

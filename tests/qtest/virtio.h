@@ -107,5 +107,7 @@ void qvirtq_kick(QVirtQueue *q);
 bool qvirtq_has_used(QVirtQueue *q);
 /* Wait for the next one that it gives back; its length. Its head is @head. */
 uint32_t qvirtq_wait(QVirtQueue *q, uint16_t head);
+/* The same, whichever it is. */
+uint32_t qvirtq_wait_any(QVirtQueue *q);
 
 #endif
