@@ -104,17 +104,25 @@ static GPtrArray *devices_info(const PciBus *bus)
     return list;
 }
 
+static void add_root(GPtrArray *list, const PciBus *root)
+{
+    PciInfo *info = g_new0(PciInfo, 1);
+
+    info->bus = pci_bus_number(root);
+    info->devices = devices_info(root);
+    g_ptr_array_add(list, info);
+}
+
 GPtrArray *qmp_query_pci(GError **errp)
 {
     GPtrArray *list = PciInfo_list_new();
     const PciBus *root = pci_root_bus();
 
     if (root) {
-        PciInfo *info = g_new0(PciInfo, 1);
-
-        info->bus = pci_bus_number(root);
-        info->devices = devices_info(root);
-        g_ptr_array_add(list, info);
+        add_root(list, root);
+    }
+    for (guint i = 0; root && i < root->extra_roots->len; i++) {
+        add_root(list, root->extra_roots->pdata[i]);
     }
     return list;
 }

@@ -2,7 +2,8 @@
 /*
  * PCI hot-plug in the DSDT: the guest's side of hw/pci/acpi-pci-hotplug.h. Each slot of a hot-plug
  * bus, in use or not, is a device in that of its bus's bridge, with _EJ0 and _OST if what is in it
- * can go. The registers show one bus at a time: whatever selects one holds the mutex BLCK.
+ * can go. The registers show one bus at a time: whatever selects one holds the mutex BLCK. They,
+ * and the methods for them, are in PCI0; below other roots their names need the whole path.
  */
 #include "hw/i386/acpi-pci.h"
 
@@ -20,6 +21,12 @@ static const AmlField fields[] = {
 
 #define SELECT(bus) aml_acquire("BLCK"), aml_store(bus, aml_name_ref("BNUM"))
 #define SLOT_NAME   5
+
+typedef struct Builder {
+    const AcpiPciHotplug *hp;
+    Aml *scan;
+    const char *in; /* before the names of what PCI0 has */
+} Builder;
 
 static void slot_name(char name[SLOT_NAME], uint8_t devfn)
 {
@@ -53,24 +60,31 @@ static bool is_plug_slot(const PciBus *bus, unsigned n)
     return !pci_slot_in_use(&bus->slots[n]) || pci_slot_removable(&bus->slots[n]);
 }
 
-static Aml *build_slot(unsigned number, unsigned n)
+static Aml *build_slot(const Builder *builder, unsigned number, unsigned n)
 {
     char name[SLOT_NAME];
+    g_autofree char *eject = g_strconcat(builder->in, "PCEJ", NULL);
+    g_autofree char *report = g_strconcat(builder->in, "POST", NULL);
 
     slot_name(name, PCI_DEVFN(n, 0));
     return aml_device(
         name, aml_name("_SUN", aml_int(number << 5 | n)), aml_name("_ADR", aml_int(n << 16)),
-        aml_method("_EJ0", 1, AML_NOT_SERIALIZED, aml_call("PCEJ", aml_int(number), bit_of(n))),
+        aml_method("_EJ0", 1, AML_NOT_SERIALIZED, aml_call(eject, aml_int(number), bit_of(n))),
         aml_method("_OST", 3, AML_NOT_SERIALIZED,
-                   aml_call("POST", aml_int(number), bit_of(n), aml_arg(0), aml_arg(1))));
+                   aml_call(report, aml_int(number), bit_of(n), aml_arg(0), aml_arg(1))));
 }
 
 /* PCNT(): pass the events of bus @number on to its slots. */
-static Aml *build_notify(const PciBus *bus, unsigned number)
+static Aml *build_notify(const Builder *builder, const PciBus *bus, unsigned number)
 {
-    Aml *method = aml_method("PCNT", 0, AML_NOT_SERIALIZED, SELECT(aml_int(number)),
-                             aml_store(aml_name_ref("PCIU"), aml_local(0)),
-                             aml_store(aml_name_ref("PCID"), aml_local(1)), aml_release("BLCK"));
+    g_autofree char *lock = g_strconcat(builder->in, "BLCK", NULL);
+    g_autofree char *select = g_strconcat(builder->in, "BNUM", NULL);
+    g_autofree char *inserted = g_strconcat(builder->in, "PCIU", NULL);
+    g_autofree char *asked = g_strconcat(builder->in, "PCID", NULL);
+    Aml *method = aml_method("PCNT", 0, AML_NOT_SERIALIZED, aml_acquire(lock),
+                             aml_store(aml_int(number), aml_name_ref(select)),
+                             aml_store(aml_name_ref(inserted), aml_local(0)),
+                             aml_store(aml_name_ref(asked), aml_local(1)), aml_release(lock));
 
     for (unsigned n = 0; n < bus->slot_count; n++) {
         char name[SLOT_NAME];
@@ -88,10 +102,9 @@ static Aml *build_notify(const PciBus *bus, unsigned number)
 
 /* ---- buses ---- */
 
-static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBus *bus,
-                    const char *path)
+static void add_bus(Aml *scope, const Builder *builder, const PciBus *bus, const char *path)
 {
-    int number = acpi_pci_hotplug_number(hp, bus);
+    int number = acpi_pci_hotplug_number(builder->hp, bus);
     bool any = false;
 
     for (unsigned devfn = 0; devfn < PCI_DEVFN_MAX; devfn++) {
@@ -105,7 +118,7 @@ static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBu
             Aml *bridge = aml_device(
                 name, aml_name("_ADR", aml_int(PCI_SLOT(devfn) << 16 | PCI_FUNC(devfn))));
 
-            add_bus(bridge, scan, hp, below, below_path);
+            add_bus(bridge, builder, below, below_path);
             aml_add(scope, bridge);
         }
     }
@@ -120,11 +133,26 @@ static void add_bus(Aml *scope, Aml *scan, const AcpiPciHotplug *hp, const PciBu
     aml_add(scope, aml_name("BSEL", aml_int(number)));
     for (unsigned n = 0; n < bus->slot_count; n++) {
         if (is_plug_slot(bus, n)) {
-            aml_add(scope, build_slot(number, n));
+            aml_add(scope, build_slot(builder, number, n));
         }
     }
-    aml_add(scope, build_notify(bus, number));
-    aml_add(scan, aml_call(notify));
+    aml_add(scope, build_notify(builder, bus, number));
+    aml_add(builder->scan, aml_call(notify));
+}
+
+/* The root bus @root that an expander gives. */
+static Aml *build_extra_root(Aml *scan, const AcpiPciHotplug *hp, const PciBus *root)
+{
+    const Builder builder = { hp, scan, "\\_SB.PCI0." };
+    char name[ACPI_PCI_ROOT_NAME];
+    g_autofree char *path = NULL;
+    Aml *scope;
+
+    acpi_pci_root_name(name, root);
+    path = g_strconcat("\\_SB.", name, NULL);
+    scope = aml_scope(path);
+    add_bus(scope, &builder, root, path);
+    return scope;
 }
 
 void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86)
@@ -138,6 +166,9 @@ void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86)
     }
     add_methods(pci, x86_machine_ops(&x86->parent)->pci_hotplug_port);
     scan = aml_method(event, 0, AML_NOT_SERIALIZED);
-    add_bus(pci, scan, hp, x86->host->bus, "\\_SB.PCI0");
+    add_bus(pci, &(Builder){ hp, scan, "" }, x86->host->bus, "\\_SB.PCI0");
+    for (guint i = 0; i < x86->host->bus->extra_roots->len; i++) {
+        aml_add(dsdt, build_extra_root(scan, hp, x86->host->bus->extra_roots->pdata[i]));
+    }
     aml_add(dsdt, aml_scope("\\_GPE", scan));
 }

@@ -1,97 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/acpi-pci.h"
 
-#include "hw/i386/cpu.h"
-#include "hw/i386/e820.h"
-#include "hw/pci/pci-ranges.h"
 #include "hw/pci/pirq.h"
-#include "util/units.h"
 
 #define PCI_SLOTS 32
 #define PCI_PINS  4
 
-/* ---- windows ---- */
-
-/* [first, last] of 32-bit addresses, if that is not empty. */
-static void pci_window32(Aml *crs, uint64_t first, uint64_t last)
-{
-    if (first <= last) {
-        aml_add(crs, aml_dword_range(AML_RANGE_MEMORY, false, first, last));
-    }
-}
-
-/* What RAM leaves below 4 GiB, but for memory-mapped configuration space. */
-static void pci_low_windows(Aml *crs, const X86Machine *x86)
-{
-    const X86MachineOps *ops = x86_machine_ops(&x86->parent);
-    uint64_t first = x86->below_4g, last = PCI_HOLE_LAST;
-    unsigned buses;
-    hwaddr ecam;
-
-    if (ops->ecam && ops->ecam(x86, &ecam, &buses)) {
-        if (ecam > first) {
-            pci_window32(crs, first, MIN(ecam - 1, last));
-        }
-        first = MAX(first, ecam + ((uint64_t)buses << 20));
-    }
-    pci_window32(crs, first, last);
-}
-
-/* The highest address that anything on the root bus decodes; 0: nothing does. */
-static uint64_t highest_in_use(void)
-{
-    const PciBus *bus = pci_root_bus();
-    g_autoptr(GArray) ranges = bus ? pci_bus_ranges(bus, false) : NULL;
-
-    return ranges && ranges->len ? g_array_index(ranges, PciRange, ranges->len - 1).last : 0;
-}
-
-/* Above RAM and the window for memory devices, as far as the CPU's addresses reach. A firmware may
- * align its own window to its size: there is room for that; or take one that is higher. */
-static void pci_high_window(Aml *crs, const X86Machine *x86)
-{
-    const Machine *machine = &x86->parent;
-    uint64_t size = x86_machine_ops(machine)->pci_hole64;
-    uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&x86_cpu_at(machine, 0)->model);
-    uint64_t first =
-        MAX(FOUR_GIB + x86->above_4g, machine->device_memory.base + machine->device_memory.size);
-    uint64_t used = MIN(highest_in_use(), limit - 1), end;
-
-    if (first >= limit) {
-        return;
-    }
-    first = (first + GIB - 1) & ~(GIB - 1);
-    end = size ? ((first + size - 1) & ~(size - 1)) + size : first;
-    end = MIN(MAX(end, (used | (MAX(size, GIB) - 1)) + 1), limit);
-    if (first < end) {
-        aml_add(crs, aml_qword_range(AML_RANGE_MEMORY, false, first, end - 1));
-    }
-}
-
-static Aml *pci_crs(const X86Machine *x86)
-{
-    Aml *crs = aml_list();
-    unsigned buses = 256;
-    hwaddr ecam;
-
-    if (x86_machine_ops(&x86->parent)->ecam) {
-        x86_machine_ops(&x86->parent)->ecam(x86, &ecam, &buses);
-    }
-    aml_add(crs, aml_word_range(AML_RANGE_BUS, 0, buses - 1));
-    aml_add(crs, aml_io(0xcf8, 8));
-    aml_add(crs, aml_word_range(AML_RANGE_IO, 0, 0xcf7));
-    aml_add(crs, aml_word_range(AML_RANGE_IO, 0xd00, 0xffff));
-    aml_add(crs, aml_dword_range(AML_RANGE_MEMORY, true, 0xa0000, 0xbffff));
-    pci_low_windows(crs, x86);
-    pci_high_window(crs, x86);
-    return aml_name("_CRS", aml_resources(crs));
-}
-
 /* ---- PCI Express: who controls what ---- */
 
-/* _OSC (PCI Firmware 3.0, section 4.5): the operating system gets all that it asks for, as there is
+/* PCI Firmware 3.0, section 4.5: the operating system gets all that it asks for, as there is
  * no firmware that could do it; but for hot-plug where that goes by ACPI. */
-static Aml *pci_osc(bool acpi_hotplug)
+Aml *acpi_pci_osc(bool acpi_hotplug)
 {
     enum {
         /* hot-plug; power management events, errors, the PCI Express capability */
@@ -238,13 +157,13 @@ Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa)
     if (ops->ecam) {
         aml_add(pci, aml_name("_HID", aml_eisaid("PNP0A08")));
         aml_add(pci, aml_name("_CID", aml_eisaid("PNP0A03")));
-        aml_add(pci, pci_osc(x86->pci_hotplug));
+        aml_add(pci, acpi_pci_osc(x86->pci_hotplug));
     } else {
         aml_add(pci, aml_name("_HID", aml_eisaid("PNP0A03")));
     }
     aml_add(pci, aml_name("_UID", aml_int(0)));
     aml_add(pci, aml_name("_BBN", aml_int(0)));
-    aml_add(pci, pci_crs(x86));
+    aml_add(pci, acpi_pci_crs(x86, x86->host ? x86->host->bus : NULL));
     pci_link_registers(isa, ops);
     pci_prt(pci, ops);
     aml_add(pci, isa);

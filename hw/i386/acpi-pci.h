@@ -13,12 +13,22 @@
 
 /* Device PCI0, with @isa, the device of the ISA bridge, inside. */
 Aml *acpi_build_pci_root(const X86Machine *x86, Aml *isa);
+/* The devices of root buses that expanders give (hw/pci/pxb.h), into @sb, which is \_SB. */
+void acpi_build_pci_extra_roots(Aml *sb, const X86Machine *x86);
+/* The name of the device of such a bus. */
+#define ACPI_PCI_ROOT_NAME 5
+void acpi_pci_root_name(char name[ACPI_PCI_ROOT_NAME], const PciBus *root);
 /* What routing needs outside of it: the link devices, and \_PIC where routes depend on it. */
 void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86);
 
-/* PCI hot-plug: slots for @pci, which is PCI0, and the handler of its event for @dsdt. Nothing if
- * the machine has none by ACPI. */
+/* PCI hot-plug: slots for @pci, which is PCI0, and for @dsdt those of other roots, and the handler
+ * of its event. Nothing if the machine has none by ACPI. */
 void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86);
+
+/* _CRS of a root bus: the machine's, or one that an expander gives. */
+Aml *acpi_pci_crs(const X86Machine *x86, const PciBus *root);
+/* _OSC of a PCI Express root bus. @acpi_hotplug: hot-plug goes by ACPI. */
+Aml *acpi_pci_osc(bool acpi_hotplug);
 
 /* Memory-mapped configuration space (PCI Firmware 3.0, section 4.1.2); NULL if the machine has none
  * or the guest switched it off. */

@@ -307,6 +307,16 @@ static bool add_boot(X86Machine *x86, GError **errp)
     return !boot->splash || add_splash(x86->fw_cfg, boot->splash, errp);
 }
 
+/* By it, firmware knows that there are more root buses to look for. */
+static void add_extra_roots(X86Machine *x86)
+{
+    guint roots = x86->host->bus->extra_roots->len;
+
+    if (roots) {
+        add_file_int(x86->fw_cfg, "etc/extra-pci-roots", roots, 8);
+    }
+}
+
 static void add_facts(X86Machine *x86)
 {
     /* For each sleep state: bit 7, it is there; and its SLP_TYP. As the DSDT has it: only S5. */
@@ -399,6 +409,7 @@ void x86_reset_fw_cfg(X86Machine *x86)
 
     files->fresh = false;
     add_boot_order(x86);
+    add_extra_roots(x86);
     set_drives(files, !files->booted && boot->once ? boot->once : order);
     files->booted = true;
 }

@@ -72,7 +72,7 @@ static void update_windows(PciBridge *bridge)
 
 static char *secondary_name(const PciBridge *bridge, const char *bus_type)
 {
-    const char *id = bridge->parent.parent.id;
+    const char *id = bridge->bus_name ? bridge->bus_name : bridge->parent.parent.id;
 
     if (id) {
         return g_strdup(id);

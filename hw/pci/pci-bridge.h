@@ -22,6 +22,8 @@ typedef enum PciWindowKind {
 typedef struct PciBridge {
     PciDevice parent;
     PciBus *secondary; /* a child of the bridge */
+    /* wiring */
+    const char *bus_name; /* what realize calls it; NULL: by the bridge's id. Borrowed for that */
     /* derived from the configuration space */
     MemoryRegion
         windows[PCI_WINDOWS]; /* in the primary bus's regions; aliases of the secondary's */

@@ -15,12 +15,20 @@ PciBus *pci_bus_find(const char *name, GError **errp)
     return PCI_BUS(bus_find(TYPE_PCI_BUS, name, errp));
 }
 
-PciBus *pci_bus_root(PciBus *bus)
+/* Between a bus that an expander gives and the machine's root bus is no bridge. */
+static PciDevice *device_above(const PciBus *bus)
 {
-    while (bus->bridge) {
-        bus = pci_bus_of(bus->bridge);
+    return bus->bridge ? bus->bridge : bus->expander;
+}
+
+PciBus *pci_bus_root(const PciBus *bus)
+{
+    PciBus *root = PCI_BUS(bus);
+
+    while (device_above(root)) {
+        root = pci_bus_of(device_above(root));
     }
-    return bus;
+    return root;
 }
 
 PciBus *pci_root_bus(void)
@@ -28,7 +36,7 @@ PciBus *pci_root_bus(void)
     for (unsigned i = 0; i < buses()->len; i++) {
         Bus *bus = buses()->pdata[i];
 
-        if (object_is_a(&bus->parent, TYPE_PCI_BUS) && !PCI_BUS(bus)->bridge) {
+        if (object_is_a(&bus->parent, TYPE_PCI_BUS) && !device_above(PCI_BUS(bus))) {
             return PCI_BUS(bus);
         }
     }
@@ -44,6 +52,7 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 
     if (bus) {
         bus->bridge = bridge;
+        bus->extra_roots = g_ptr_array_new();
         bus->parent.hotplug = &pci_hotplug_handler;
         memory_region_init_container(&bus->memory, memory, UINT64_MAX);
         memory_region_init_container(&bus->io, io, 0x10000);
@@ -58,7 +67,7 @@ bool pci_bus_is_express(const PciBus *bus)
 
 uint8_t pci_bus_number(const PciBus *bus)
 {
-    return bus->bridge ? bus->bridge->config[PCI_SECONDARY_BUS] : 0;
+    return bus->bridge ? bus->bridge->config[PCI_SECONDARY_BUS] : bus->number;
 }
 
 void pci_bus_set_interrupts(PciBus *root, const PciInterrupts *interrupts)
@@ -100,6 +109,14 @@ static bool check_bus_kind(const PciDevice *dev, const PciBus *bus, GError **err
                   "bus '%s' is behind a bridge: a '%s' must be on the root bus, '%s', as part of "
                   "the host",
                   bus->parent.parent.name, type, pci_root_bus()->parent.parent.name);
+        return false;
+    }
+    if (bus->expander && pci_bus_is_express(bus) &&
+        !object_is_a(OBJECT(dev), TYPE_PCI_BRIDGE_BASE)) {
+        error_set(errp,
+                  "bus '%s' is that of an expander, which takes bridges only: put a "
+                  "'pcie-root-port' on it, and the '%s' on that",
+                  bus->parent.parent.name, type);
         return false;
     }
     return true;
@@ -228,6 +245,7 @@ static void bus_finalize(Object *obj)
     PciBus *bus = PCI_BUS(obj);
 
     pci_hotplug_disable(bus);
+    g_ptr_array_unref(bus->extra_roots);
     memory_region_destroy(&bus->memory);
     memory_region_destroy(&bus->io);
 }
@@ -290,13 +308,26 @@ static PciBus *bus_towards(const PciBus *bus, uint8_t number)
     return NULL;
 }
 
-/* Each step goes one bus down, so this ends whatever numbers the guest gave. Bus 0 is the root, and
- * nothing that a bridge says of itself changes that. */
+/* The root bus under which @number is: that with the highest number of those up to it. */
+static PciBus *root_towards(PciBus *root, uint8_t number)
+{
+    PciBus *found = root;
+
+    for (guint i = 0; i < root->extra_roots->len; i++) {
+        PciBus *extra = root->extra_roots->pdata[i];
+
+        found = extra->number <= number ? extra : found;
+    }
+    return found;
+}
+
+/* Each step goes one bus down, so this ends whatever numbers the guest gave. A root's number is its
+ * own, and nothing that a bridge says of itself changes that. */
 static PciDevice *find_function(PciBus *root, uint8_t number, uint8_t devfn)
 {
-    PciBus *bus = root;
+    PciBus *bus = root_towards(root, number);
 
-    while (bus && (bus == root ? number != 0 : pci_bus_number(bus) != number)) {
+    while (bus && pci_bus_number(bus) != number) {
         bus = bus_towards(bus, number);
     }
     return bus ? bus->devices[devfn] : NULL;
@@ -329,6 +360,7 @@ static void send_irq(const PciDevice *dev, bool raise)
         slot = PCI_SLOT(bus->bridge->devfn);
         bus = pci_bus_of(bus->bridge);
     }
+    bus = pci_bus_root(bus); /* an expander's bus has the same lines, by its own slots */
     if (bus->interrupts.set) {
         unsigned line = bus->interrupts.map(bus->interrupts.opaque, slot, pin) % PCI_PIRQS;
 

@@ -102,12 +102,8 @@ bool pci_msi_enabled(const PciDevice *dev)
 
 PciBus *pci_way_to_memory(const PciDevice *dev)
 {
-    bool master = pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER;
-
-    while (pci_bus_of(dev)->bridge) {
-        dev = pci_bus_of(dev)->bridge;
-    }
-    return master ? pci_bus_of(dev) : NULL;
+    return pci_get_word(dev, PCI_COMMAND) & PCI_COMMAND_MASTER ? pci_bus_root(pci_bus_of(dev))
+                                                               : NULL;
 }
 
 bool pci_can_dma(const PciDevice *dev)

@@ -48,10 +48,24 @@ static void append_bridges(GString *path, const PciBus *bus)
     }
 }
 
+/* Which of the extra roots it is, from 1 on; nothing for the machine's root bus. */
+static void append_root(GString *path, PciBus *bus)
+{
+    guint index;
+
+    while (bus->bridge) {
+        bus = pci_bus_of(bus->bridge);
+    }
+    if (g_ptr_array_find(pci_bus_root(bus)->extra_roots, bus, &index)) {
+        g_string_append_printf(path, ",%x", index + 1);
+    }
+}
+
 char *pci_firmware_path(const PciDevice *dev, const char *kind)
 {
     GString *path = g_string_new("/pci@i0cf8");
 
+    append_root(path, pci_bus_of(dev));
     append_bridges(path, pci_bus_of(dev));
     g_string_append_printf(path, "/%s@%x", kind, PCI_SLOT(dev->devfn));
     if (PCI_FUNC(dev->devfn)) {

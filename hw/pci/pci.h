@@ -173,13 +173,16 @@ struct PciBus {
     PciSlot *slots;             /* slot_count; NULL: nothing comes or goes while the machine runs */
     /* wiring */
     unsigned slot_count;
-    PciDevice *bridge;                   /* whose secondary side this is; NULL: a root bus */
-    PciDevice *devices[PCI_DEVFN_MAX];   /* by devfn; borrowed */
-    MemoryRegion memory;                 /* 2^64 bytes: what lies on the bus, at bus addresses */
-    MemoryRegion io;                     /* 64 KiB */
+    PciDevice *bridge;                 /* whose secondary side this is; NULL: a root bus */
+    PciDevice *expander;               /* a root bus that hw/pci/pxb.h gives; NULL: none of these */
+    uint8_t number;                    /* of a root bus */
+    PciDevice *devices[PCI_DEVFN_MAX]; /* by devfn; borrowed */
+    MemoryRegion memory;               /* 2^64 bytes: what lies on the bus, at bus addresses */
+    MemoryRegion io;                   /* 64 KiB */
     const struct PciHotplugOps *hotplug; /* of the slots, with its opaque */
     void *hotplug_opaque;
-    /* root buses only */
+    /* the machine's root bus only */
+    GPtrArray *extra_roots; /* of PciBus *, those that expanders give, by number; borrowed */
     const struct PciHotplugOps *below; /* the same for buses behind bridges; NULL: theirs to say */
     void *below_opaque;
     PciInterrupts interrupts;
@@ -197,8 +200,8 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
                        GError **errp);
 /* By name; NULL: the root bus. NULL with an error that lists those there are. Borrowed. */
 PciBus *pci_bus_find(const char *name, GError **errp);
-/* The bus at the top of the one that @bus is in. */
-PciBus *pci_bus_root(PciBus *bus);
+/* The bus at the top of the one that @bus is in: of the machine, whatever expanders give. */
+PciBus *pci_bus_root(const PciBus *bus);
 /* The root bus of the machine, or NULL. */
 PciBus *pci_root_bus(void);
 /* The bus that @dev is on, or NULL. */
@@ -207,7 +210,7 @@ static inline PciBus *pci_bus_of(const PciDevice *dev)
     return PCI_BUS(dev->parent.bus);
 }
 bool pci_bus_is_express(const PciBus *bus);
-/* As the guest numbered it; 0: a root bus. */
+/* As the guest numbered it; of a root bus, as it is. */
 uint8_t pci_bus_number(const PciBus *bus);
 void pci_bus_set_interrupts(PciBus *root, const PciInterrupts *interrupts);
 /* The bus behind @dev, or NULL if it is no bridge. */
@@ -221,8 +224,9 @@ void pci_set_irq(PciDevice *dev, int level);
 /* ---- configuration accesses from the host ---- */
 
 /* One access of 1, 2 or 4 bytes at @offset (below PCIE_CONFIG_SIZE) of @devfn on the bus with the
- * number @number, which is reached from @root through bridges. Where no function is, and beyond a
- * function's configuration space, reads give all ones and writes are dropped. */
+ * number @number, which is reached from @root, or one of its extra roots, through bridges. Where no
+ * function is, and beyond a function's configuration space, reads give all ones and writes are
+ * dropped. */
 uint32_t pci_config_read(PciBus *root, uint8_t number, uint8_t devfn, unsigned offset,
                          unsigned size);
 void pci_config_write(PciBus *root, uint8_t number, uint8_t devfn, unsigned offset, uint32_t value,

@@ -131,6 +131,33 @@ def bridges():
         tap.equal([int(line.split()[1]) > 0 for line in pins], [True, True], str(pins))
 
 
+def expander(board, firmware=None, package=None):
+    """A root bus near node 1: what is there, and what comes, is near it too."""
+    if firmware and not os.path.exists(firmware):
+        raise tap.Skip(f"there is no {firmware}: Debian's package {package} is not installed")
+    extra = ["-M", board, "-smp", "2", "-numa", "node,mem=1G,cpus=0", "-numa", "node,mem=1G,cpus=1",
+             *(["-bios", firmware] if firmware else [])]
+    if board == "pc":
+        extra += ["-device", "pxb,id=px,bus_nr=80,numa_node=1", "-device", "virtio-rng-pci,bus=px,addr=1"]
+        first, second, bus, addr = "51:01.0", "51:02.0", "px", "2"
+    else:
+        extra += ["-device", "pxb-pcie,id=px,bus_nr=80,numa_node=1", "-device", "pcie-root-port,id=rp,bus=px,chassis=1",
+                  "-device", "pcie-root-port,id=rq,bus=px,chassis=2", "-device", "virtio-rng-pci,bus=rp"]
+        first, second, bus, addr = "51:00.0", "52:00.0", "rq", "0"
+    with machine(extra=extra, cpus=0) as guest:
+        guest.wait_ready(240)
+        load_rng(guest)
+        guest.run("dd if=/dev/hwrng of=/tmp/bytes bs=512 count=1")
+        tap.equal(guest.run(f"cat /sys/bus/pci/devices/0000:{first}/numa_node"), "1")
+        tap.equal(guest.run("dmesg | grep -E 'ACPI.*(Error|AE_)|BAR .*failed|window .mem.*failed'", check=False), "")
+        for _ in range(2):
+            guest.qmp.command("device_add", driver="virtio-rng-pci", id="r0", bus=bus, addr=addr)
+            guest.run("until grep -q 'rng.*rng' /sys/class/misc/hw_random/rng_available; do sleep 0.02; done")
+            tap.equal(guest.run(f"cat /sys/bus/pci/devices/0000:{second}/numa_node"), "1")
+            guest.qmp.command("device_del", id="r0")
+            guest.qmp.event("DEVICE_DELETED", device="r0")
+
+
 def by_firmware():
     """The routes that SeaBIOS has found, without those of ACPI."""
     if not os.path.exists(SEABIOS):
@@ -143,6 +170,11 @@ tap.run([("root ports", root_ports),
          ("the same with SeaBIOS", lambda: many_ports(SEABIOS, "seabios")),
          ("the same with OVMF", lambda: many_ports(OVMF, "ovmf")),
          ("a switch and bridges", bridges),
+         ("an expander", lambda: expander("q35")),
+         ("an expander with SeaBIOS", lambda: expander("q35", SEABIOS, "seabios")),
+         ("an expander with OVMF", lambda: expander("q35", OVMF, "ovmf")),
+         ("an expander of a pc", lambda: expander("pc")),
+         ("an expander of a pc with SeaBIOS", lambda: expander("pc", SEABIOS, "seabios")),
          ("pins with the I/O APIC", lambda: pins("", "21")),
          ("pins with the 8259s", lambda: pins("noapic", "10")),
          ("a device's pin with the I/O APIC", lambda: device_pin("", ("10:", "IO-APIC"))),

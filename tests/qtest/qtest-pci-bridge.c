@@ -150,6 +150,64 @@ static void test_subtractive(void)
     qtest_quit(qt);
 }
 
+/* ---- expanders ---- */
+
+/* A function of a bus with that number, with its memory decoded at @bar1 and its pin raised. */
+static void check_behind(QTest *qt, unsigned bus, unsigned devfn)
+{
+    uint64_t function = ECAM + ((uint64_t)bus << 20) + (devfn << 12);
+
+    g_assert_cmphex(qtest_readl(qt, function), ==, 0x10441af4);
+    qtest_writel(qt, function + 0x10 + 4 * MSIX_BAR, BAR);
+    qtest_writew(qt, function + 4, 2);
+    g_assert_cmphex(qtest_readl(qt, BAR + 12), ==, 1); /* vector 0 is masked */
+}
+
+/* Two more root buses; each number belongs to the one below it, whatever a bridge of bus 0 says. */
+static void test_pxb_pcie(void)
+{
+    QTest *qt = qtest_start("-M q35 -m 64 -device pcie-root-port,id=b,addr=3"
+                            " -device pxb-pcie,id=x1,bus_nr=80 -device pxb-pcie,id=x0,bus_nr=64"
+                            " -device pcie-root-port,id=rp,bus=x1,addr=2,chassis=1"
+                            " -device virtio-rng-pci,bus=rp");
+    uint64_t port = ECAM + (80 << 20) + (SLOT(2) << 12);
+    g_autoptr(json_object) pci = NULL;
+    g_autofree char *tree = NULL;
+
+    g_assert_cmphex(qpci_read(qt, SLOT(1), 0, 4), ==, 0x000b1b36);
+    qpci_write(qt, BRIDGE, 0x18, 4, 0xff0100);
+    g_assert_cmphex(qtest_readl(qt, port), ==, 0x000c1b36);
+    g_assert_cmphex(qtest_readl(qt, ECAM + (64 << 20)), ==, UINT32_MAX);
+    qtest_writel(qt, port + 0x18, 0x515150);
+    qtest_writel(qt, port + 0x20, (BAR >> 16 & 0xfff0) | (BAR & 0xfff00000));
+    qtest_writew(qt, port + 4, 2);
+    check_behind(qt, 81, 0);
+    pci = qtest_qmp(qt, "query-pci", NULL);
+    g_assert_cmpint(json_object_array_length(pci), ==, 3);
+    g_assert_cmpint(qtest_get_int(pci, "1.bus"), ==, 64);
+    g_assert_cmpint(qtest_get_int(pci, "2.bus"), ==, 80);
+    g_assert_cmpstr(qtest_get_str(pci, "2.devices.0.qdev_id"), ==, "rp");
+    tree = qtest_hmp(qt, "info qtree");
+    g_assert_nonnull(strstr(tree, "bus: x1\n"));
+    qtest_quit(qt);
+}
+
+/* What is on a pxb is behind the bridge that is the only function of the root bus. */
+static void test_pxb(void)
+{
+    QTest *qt = qtest_start("-M pc -m 64 -device pxb,id=x0,bus_nr=80,addr=3"
+                            " -device virtio-rng-pci,bus=x0,addr=4");
+
+    g_assert_cmphex(cfg(qt, 0, 4), ==, 0x00091b36);
+    qtest_outl(qt, 0xcf8, 0x80500000u);
+    g_assert_cmphex(qtest_inl(qt, 0xcfc), ==, 0x00011b36);
+    qtest_outl(qt, 0xcf8, 0x80500018u);
+    qtest_outl(qt, 0xcfc, 0x515150);
+    qtest_outl(qt, 0xcf8, 0x80512000u);
+    g_assert_cmphex(qtest_inl(qt, 0xcfc), ==, 0x10051af4);
+    qtest_quit(qt);
+}
+
 /* ---- refusals ---- */
 
 typedef struct Refused {
@@ -173,6 +231,14 @@ static const Refused refused[] = {
     { "-M q35 -device pcie-root-port,pref32-reserve=1M,pref64-reserve=1M", "give one of them" },
     { "-M q35 -device ioh3420,bus-reserve=1", "bus-reserve" },
     { "-M q35 -device pcie-slot-port", "pcie-slot-port" },
+    { "-M q35 -device pxb-pcie", "from 1 to 255" },
+    { "-M q35 -device pxb-pcie,bus_nr=8,id=x -device pxb-pcie,bus_nr=8", "number of bus 'x'" },
+    { "-M q35 -device pxb-pcie,bus_nr=8,id=x -device pxb-pcie,bus_nr=9,bus=x", "bridges only" },
+    { "-M q35 -device pxb-pcie,bus_nr=8,id=x -device virtio-rng-pci,bus=x", "bridges only" },
+    { "-M q35 -device pcie-root-port,id=r -device pxb-pcie,bus_nr=8,bus=r", "behind a bridge" },
+    { "-M q35 -device pxb-pcie,bus_nr=8,numa_node=3", "no such node" },
+    { "-M q35 -device pxb,bus_nr=8", "use a 'pxb-pcie'" },
+    { "-M pc -device pxb-pcie,bus_nr=8", "use a 'pxb'" },
 };
 
 static void test_refused(gconstpointer data)
@@ -195,6 +261,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-bridge/switch", test_switch);
     g_test_add_func("/pci-bridge/reserve", test_reserve);
     g_test_add_func("/pci-bridge/subtractive", test_subtractive);
+    g_test_add_func("/pci-bridge/pxb-pcie", test_pxb_pcie);
+    g_test_add_func("/pci-bridge/pxb", test_pxb);
     for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
         g_autofree char *path = g_strdup_printf("/pci-bridge/refused/%u", i);
         g_test_add_data_func(path, &refused[i], test_refused);

@@ -209,8 +209,9 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = { "i440FX",   "i440FX-pcihost",     "PIIX3",
-                                     "PIIX4_PM", "virtio-balloon-pci", NULL };
+static const char *const of_pc[] = { "pxb",   "i440FX",   "i440FX-pcihost",
+                                     "PIIX3", "PIIX4_PM", "virtio-balloon-pci",
+                                     NULL };
 static const char *const of_q35[] = { "mch",
                                       "q35-pcihost",
                                       "ICH9-LPC",
@@ -219,6 +220,7 @@ static const char *const of_q35[] = { "mch",
                                       "x3130-upstream",
                                       "xio3130-downstream",
                                       "pcie-pci-bridge",
+                                      "pxb-pcie",
                                       "virtio-balloon-pci-transitional",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit", "virtio-balloon-pci-non-transitional", NULL };
@@ -263,12 +265,19 @@ static void check(const char *type)
     add_device("pci-bridge,id=b0");
     add_device("virtio-rng-pci,bus=b0");
     add_device("i82801b11-bridge,id=b1");
+    if (!q35) {
+        add_device("pxb,id=x0,bus_nr=80");
+        add_device("virtio-rng-pci,bus=x0");
+    }
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");
         add_device("xio3130-downstream,id=down,bus=up,chassis=2");
         add_device("pcie-pci-bridge,id=b2,bus=down");
         add_device("virtio-rng-pci,bus=b2");
+        add_device("pxb-pcie,id=x0,bus_nr=80");
+        add_device("pcie-root-port,id=rp2,bus=x0,chassis=3");
+        add_device("virtio-rng-pci,bus=rp2");
         add_device("pcie-root-port,id=rp0");
         add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
     }
