@@ -48,16 +48,23 @@ static void append_bridges(GString *path, const PciBus *bus)
     }
 }
 
-/* Which of the extra roots it is, from 1 on; nothing for the machine's root bus. */
-static void append_root(GString *path, PciBus *bus)
+/* Which of the extra roots it is, from 1 on, of those that firmware finds: which have something on
+ * them. Nothing for the machine's root bus. */
+static void append_root(GString *path, const PciBus *bus)
 {
-    guint index;
+    const GPtrArray *extra = pci_bus_root(bus)->extra_roots;
+    unsigned index = 0;
 
     while (bus->bridge) {
         bus = pci_bus_of(bus->bridge);
     }
-    if (g_ptr_array_find(pci_bus_root(bus)->extra_roots, bus, &index)) {
-        g_string_append_printf(path, ",%x", index + 1);
+    for (guint i = 0; bus->expander && i < extra->len; i++) {
+        const PciBus *root = extra->pdata[i];
+
+        index += root->number <= bus->number && root->parent.children->len;
+    }
+    if (index) {
+        g_string_append_printf(path, ",%x", index);
     }
 }
 

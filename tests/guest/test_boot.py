@@ -196,8 +196,9 @@ GROUPS = {
             "b", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a,bootindex=7",
             "-device", f"{DISK}b,bus=p1,bootindex=1")),
         ("one on another root bus", lambda: disks(
-            "b", "-M", "q35", "-device", "pxb-pcie,id=x0,bus_nr=80", "-device", "pxb-pcie,id=x1,bus_nr=40", "-device",
-            "pcie-root-port,id=p1,bus=x0", "-device", f"{DISK}a,bootindex=7", "-device", f"{DISK}b,bus=p1,bootindex=1"))],
+            "b", "-M", "q35", "-device", "pxb-pcie,id=x0,bus_nr=80", "-device", "pxb-pcie,id=empty,bus_nr=40",
+            "-device", "pxb-pcie,id=x1,bus_nr=60", "-device", "pcie-root-port,id=p1,bus=x1,chassis=1", "-device",
+            "pcie-root-port,id=p0,bus=x0", "-device", f"{DISK}a,bootindex=7", "-device", f"{DISK}b,bus=p0,bootindex=1"))],
     "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
                 for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
                 for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [
