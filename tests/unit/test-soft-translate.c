@@ -11,6 +11,7 @@
 #include "accel/soft/engine.h"
 #include "accel/soft/native.h"
 #include "accel/soft/options.h"
+#include "accel/soft/tlb.h"
 #include "accel/soft/translate/translator.h"
 #include "tests/unit/soft-harness.h"
 #include "util/machine-lock.h"
@@ -507,7 +508,8 @@ static void device_write(void *opaque, hwaddr addr, uint64_t value, unsigned siz
     uint64_t *pt = (uint64_t *)(device_harness->ram + SCATTER_PT);
 
     pt[HARNESS_DATA / 4096] = value | 7;
-    atomic_store(&device_harness->s->flush_request, true); /* as a change of the memory map does */
+    soft_tlb_request_drop(device_harness->s, 0,
+                          UINT64_MAX); /* as a change of the memory map does */
 }
 static const MemoryRegionOps device_ops = { device_read, device_write, 1, 8 };
 
