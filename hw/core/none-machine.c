@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The empty machine: no CPUs, no devices, and memory only if -m asks for it. Management tools ask
- * it what there is. */
+ * it what there is. A model for its CPUs is looked at, as on a machine that has some. */
 #include "hw/core/machine-ram.h"
+#include "target/i386/cpuid.h"
 
 static bool none_init(Machine *machine, GError **errp)
 {
+    X86CpuModel model;
+
+    if (machine->cpu_model && !x86_cpu_model_parse(&model, machine->cpu_model, errp)) {
+        return false;
+    }
     if (machine->ram.size == 0) {
         return true;
     }
