@@ -62,6 +62,7 @@ bench: build
 	@scripts/make-guest.sh $(BUILD)/guest generic
 	@python3 tests/bench/bench.py $(BUILD)
 	@python3 tests/bench/programs.py $(BUILD)
+	@python3 tests/bench/debian.py $(BUILD)
 
 fuzz:
 	@scripts/install-packages.sh clang libclang-rt-14-dev

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Defaults that the user gives for all objects of a type (-global). */
+#include "qom/global.h"
+
 #include <string.h>
 
 #include "qom/internal.h"
@@ -8,7 +10,13 @@
 typedef struct Global {
     char *type, *prop, *text;
     bool used;
+    bool extra; /* in no table */
 } Global;
+
+static struct {
+    const char *type;
+    GlobalCheck *check;
+} extended;
 
 static GPtrArray *globals; /* of Global *, in the order of the command line */
 
@@ -58,6 +66,17 @@ static void set_no_property(const ObjectType *type, const char *name, GError **e
               names->len ? "those that can be set: " : "none can be set", names->str);
 }
 
+static void add(const char *type, const char *name, const char *text, bool extra)
+{
+    Global *global = g_new(Global, 1);
+
+    if (!globals) {
+        globals = g_ptr_array_new();
+    }
+    *global = (Global){ g_strdup(type), g_strdup(name), g_strdup(text), false, extra };
+    g_ptr_array_add(globals, global);
+}
+
 bool object_global_add(const char *type_name, const char *name, const char *text, GError **errp)
 {
     const ObjectType *type = object_type_find(type_name);
@@ -71,6 +90,13 @@ bool object_global_add(const char *type_name, const char *name, const char *text
         return true;
     }
     prop = find_below(type_name, name);
+    if (!prop && extended.type && object_type_is_a(type, extended.type)) {
+        if (!extended.check(name, text, errp)) {
+            return false;
+        }
+        add(type_name, name, text, true);
+        return true;
+    }
     if (!prop) {
         set_no_property(type, name, errp);
         return false;
@@ -82,13 +108,29 @@ bool object_global_add(const char *type_name, const char *name, const char *text
     if (!property_check_text(prop, text, errp)) {
         return false;
     }
-    if (!globals) {
-        globals = g_ptr_array_new();
-    }
-    Global *global = g_new(Global, 1);
-    *global = (Global){ g_strdup(type_name), g_strdup(name), g_strdup(text), false };
-    g_ptr_array_add(globals, global);
+    add(type_name, name, text, false);
     return true;
+}
+
+void object_globals_extend(const char *type, GlobalCheck *check)
+{
+    extended.type = type;
+    extended.check = check;
+}
+
+void object_globals_take(const char *type_name,
+                         void (*fn)(const char *name, const char *text, void *opaque), void *opaque)
+{
+    const ObjectType *type = object_type_find(type_name);
+
+    for (unsigned i = 0; globals && i < globals->len; i++) {
+        Global *global = globals->pdata[i];
+
+        if (global->extra && type && object_type_is_a(type, global->type)) {
+            fn(global->prop, global->text, opaque);
+            global->used = true;
+        }
+    }
 }
 
 bool globals_apply(Object *obj, GError **errp)
@@ -96,7 +138,8 @@ bool globals_apply(Object *obj, GError **errp)
     for (unsigned i = 0; globals && i < globals->len; i++) {
         Global *global = globals->pdata[i];
 
-        if (!object_is_a(obj, global->type) || !object_property_find(obj, global->prop)) {
+        if (global->extra || !object_is_a(obj, global->type) ||
+            !object_property_find(obj, global->prop)) {
             continue;
         }
         if (!object_property_parse(obj, global->prop, global->text, errp)) {

@@ -3,6 +3,7 @@
 
 #include "accel/vcpu.h"
 #include "hw/intc/apic.h"
+#include "qom/global.h"
 #include "util/error.h"
 
 static bool x86_cpu_device_realize(Device *dev, GError **errp)
@@ -167,11 +168,39 @@ static const ObjectType x86_cpu_type = {
 };
 OBJECT_TYPE_REGISTER(x86_cpu_type)
 
+/* ---- -global ---- */
+
+/* A feature, or what else -cpu takes: whether it is one, any model tells. */
+static bool check_global(const char *name, const char *text, GError **errp)
+{
+    g_autofree char *cpu = g_strdup_printf("qemu64,check=off,%s=%s", name, text);
+    X86CpuModel model;
+
+    return x86_cpu_model_parse(&model, cpu, errp);
+}
+
+static void append_global(const char *name, const char *text, void *opaque)
+{
+    g_string_append_printf(opaque, ",%s=%s", name, text);
+}
+
+char *x86_cpu_with_globals(const char *text)
+{
+    size_t len = strcspn(text, ",");
+    g_autoptr(GString) all = g_string_new_len(text, (gssize)len);
+    g_autofree char *type = g_strconcat(all->str, X86_CPU_SUFFIX, NULL);
+
+    object_globals_take(type, append_global, all);
+    g_string_append(all, text + len);
+    return g_string_free(g_steal_pointer(&all), FALSE);
+}
+
 /* One type a model; they live as long as the program. */
 static void __attribute__((constructor)) x86_cpu_models_register(void)
 {
     const X86CpuModelInfo *info;
 
+    object_globals_extend(TYPE_X86_CPU, check_global);
     for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
         ObjectType *type = g_new0(ObjectType, 1);
 

@@ -30,6 +30,9 @@ typedef struct X86CpuDevice {
 #define X86_CPU_SUFFIX "-x86_64-cpu"
 OBJECT_CAST_DEFINE(X86CpuDevice, X86_CPU_DEVICE, TYPE_X86_CPU)
 
+/* @text of -cpu, "MODEL,...", with what -global says of the model in front of what it says itself;
+ * g_free. */
+char *x86_cpu_with_globals(const char *text);
 /* What APIC IDs each place for a CPU of @machine has, for CPUs of model @model, of which the
  * topology is set, too. */
 void x86_cpu_arrange(Machine *machine, X86CpuModel *model);

@@ -151,13 +151,14 @@ bool x86_machine_init(Machine *machine, GError **errp)
     X86Machine *x86 = X86_MACHINE(machine);
     const char *cpu =
         machine->cpu_model ? machine->cpu_model : machine_ops(machine)->default_cpu_type;
+    g_autofree char *with_globals = x86_cpu_with_globals(cpu);
     X86CpuModel model;
 
     x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram.size);
     x86->above_4g = machine->ram.size - x86->below_4g;
-    if (!x86_cpu_model_parse(&model, cpu, errp) || !x86_check_phys_bits(x86, &model, errp) ||
-        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) ||
-        !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
+    if (!x86_cpu_model_parse(&model, with_globals, errp) ||
+        !x86_check_phys_bits(x86, &model, errp) || !acpi_check_hmat(machine, errp) ||
+        !x86_init_boot(x86, errp) || !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
         !x86_init_cpus(x86, &model, errp)) {
         return false;
     }

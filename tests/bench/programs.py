@@ -23,19 +23,24 @@ PROGRAMS = ["integer", "sieve", "sort", "float", "memory", "calls", "faults"]
 ENGINES = ["native", "soft,translate=off", "soft,translate=on", "qemu"]
 
 
-def guest_directory(build, directory):
-    """The guest of @build with the programs in its initrd."""
-    root = f"{directory}/root"
-    os.mkdir(root)
-    subprocess.run(["cc", "-O2", "-fno-tree-vectorize", "-static", "-o", f"{root}/programs",
-                    f"{SOURCE}/programs.c"], check=True)
-    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=b"programs\n",
+def add_files(build, directory, root, names):
+    """In @directory the guest of @build, with files of @root in its initrd."""
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--owner=0:0"], cwd=root, input=names,
                              stdout=subprocess.PIPE, check=True).stdout
     with open(f"{build}/guest/initrd", "rb") as file:
         initrd = file.read()
     with open(f"{directory}/initrd", "wb") as file:
         file.write(initrd + bytes(-len(initrd) % 4) + archive)
     os.symlink(os.path.abspath(f"{build}/guest/vmlinuz"), f"{directory}/vmlinuz")
+
+
+def guest_directory(build, directory):
+    """The guest of @build with the programs in its initrd."""
+    root = f"{directory}/root"
+    os.mkdir(root)
+    subprocess.run(["cc", "-O2", "-fno-tree-vectorize", "-static", "-o", f"{root}/programs",
+                    f"{SOURCE}/programs.c"], check=True)
+    add_files(build, directory, root, b"programs\n")
     return f"{root}/programs"
 
 
@@ -44,17 +49,26 @@ def processor_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
+def used_by_children():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def native(program):
     for name in PROGRAMS:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = used_by_children()
         subprocess.run([program, name], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        yield name, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        yield name, used_by_children() - before
+
+
+def start(build, directory, engine, **options):
+    """A guest with the files of @directory, run by @engine."""
+    program, accel = ("qemu-system-x86_64", "tcg") if engine == "qemu" else (f"{build}/dimmable", engine)
+    return vm.Vm(program, directory, accel=accel, append=vm.APPEND + " quiet", **options)
 
 
 def in_guest(build, directory, engine):
-    program, accel = ("qemu-system-x86_64", "tcg") if engine == "qemu" else (f"{build}/dimmable", engine)
-    with vm.Vm(program, directory, accel=accel, append=vm.APPEND + " quiet", memory="512M") as guest:
+    with start(build, directory, engine, memory="512M") as guest:
         guest.wait_ready()
         for name in PROGRAMS:
             before = processor_seconds(guest.process.pid)
@@ -64,8 +78,7 @@ def in_guest(build, directory, engine):
 
 def scaling(build, directory, engine):
     """Twice the time of one program, by that of two at once on two CPUs."""
-    program, accel = ("qemu-system-x86_64", "tcg") if engine == "qemu" else (f"{build}/dimmable", engine)
-    with vm.Vm(program, directory, accel=accel, append=vm.APPEND + " quiet", memory="512M", cpus=2) as guest:
+    with start(build, directory, engine, memory="512M", cpus=2) as guest:
         guest.wait_ready()
         times = []
         for command in "/programs integer", "/programs integer & /programs integer; wait":
@@ -75,9 +88,27 @@ def scaling(build, directory, engine):
     return 2 * times[0] / times[1]
 
 
-def main():
-    build, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
+def chosen():
+    """BUILD-DIR, RUNS and engines, as the command line has them."""
     engines = sys.argv[3:] or [e for e in ENGINES if e != "qemu" or shutil.which("qemu-system-x86_64")]
+    return sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3, engines
+
+
+def row(seconds, engine, names, with_native):
+    """An engine's medians of @seconds, {(engine, name): [...]}."""
+    parts, ratios = [], []
+    for name in names:
+        value = statistics.median(seconds[engine, name])
+        parts.append(f"{name} {value:.2f}")
+        if engine != "native" and with_native:
+            ratios.append(value / statistics.median(seconds["native", name]))
+            parts[-1] += f" ({ratios[-1]:.1f})"
+    mean = f"; geometric mean {math.prod(ratios) ** (1 / len(ratios)):.2f}" if ratios else ""
+    return f"{engine}: {', '.join(parts)}{mean}"
+
+
+def main():
+    build, runs, engines = chosen()
     seconds = {}
     with tempfile.TemporaryDirectory() as directory:
         program = guest_directory(build, directory)
@@ -89,16 +120,9 @@ def main():
                 if engine != "native":
                     seconds.setdefault((engine, "two CPUs"), []).append(scaling(build, directory, engine))
     for engine in engines:
-        row, ratios = [], []
-        for name in PROGRAMS:
-            value = statistics.median(seconds[engine, name])
-            row.append(f"{name} {value:.2f}")
-            if engine != "native" and "native" in engines:
-                ratios.append(value / statistics.median(seconds["native", name]))
-                row[-1] += f" ({ratios[-1]:.1f})"
-        mean = f"; geometric mean {math.prod(ratios) ** (1 / len(ratios)):.2f}" if ratios else ""
         two = "" if engine == "native" else f"; two CPUs {statistics.median(seconds[engine, 'two CPUs']):.2f} times one"
-        print(f"{engine}: {', '.join(row)}{mean}{two}", flush=True)
+        print(row(seconds, engine, PROGRAMS, "native" in engines) + two, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

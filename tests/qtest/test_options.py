@@ -335,6 +335,30 @@ def globals_unknown():
         tap.equal(("nosuch.x=1" in lines[0], "also.not.y=2" in lines[1]), (True, True), str(lines))
 
 
+def globals_of_cpus():
+    """Features of a model, or of all; what -cpu says itself wins. None has vmx, which enforce tells."""
+    def start(*words):
+        try:
+            with vm.Vm(machine.PROGRAM, accel="soft", memory="64M", serial=False, extra=["-S", *words]) as box:
+                box.qmp.command("query-status")
+                return 0, box.errors()
+        except RuntimeError as err:
+            return 1, str(err)
+
+    for word in "qemu64-x86_64-cpu.vmx=on", "x86_64-cpu.vmx=on", "driver=qemu64-x86_64-cpu,property=vmx,value=on":
+        status, text = start("-global", word, "-cpu", "qemu64,enforce")
+        tap.equal((status, "cannot offer on this host: vmx" in text), (1, True), text)
+        status, text = start("-global", word, "-global", "x86_64-cpu.vmx=off", "-cpu", "qemu64,enforce")
+        tap.equal((status, "error" in text, "warning" in text), (0, False, False), text)
+        status, text = start("-global", word, "-cpu", "qemu64,vmx=off,enforce")
+        tap.equal((status, "warning" in text), (0, False), text)
+    status, text = start("-global", "Haswell-x86_64-cpu.vmx=on", "-cpu", "qemu64,enforce")
+    tap.equal((status, "has no effect" in text), (0, True), text)
+    for word, said in (("x86_64-cpu.bogus=on", "no CPU feature 'bogus'"), ("qemu64-x86_64-cpu.avx=maybe", "avx")):
+        status, text = start("-global", word)
+        tap.equal((status, f"-global {word}: " in text, said in text), (1, True, True), text)
+
+
 def globals_unused():
     with machine.Machine(extra=["-M", "none", "-global", "pc-i440fx-7.2-machine.mem-merge=off",
                                 "-global", "pc-dimm.node=1"], memory="128M") as box:
@@ -873,7 +897,7 @@ def main():
     tests = [(" ".join(args), lambda a=args, w=words: refused(a, w)) for args, words in REFUSED]
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
-        readconfig, globals_apply, globals_unknown, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
+        readconfig, globals_apply, globals_unknown, globals_of_cpus, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
         sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
