@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/soft-harness.h"
 
+#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "accel/soft/block.h"
 #include "accel/soft/breakpoint.h"
 #include "accel/soft/engine.h"
+#include "accel/soft/exclusive.h"
 #include "accel/soft/interrupt.h"
+#include "accel/soft/mmu.h"
 #include "accel/soft/options.h"
 #include "accel/soft/tlb.h"
 #include "memory/memory.h"
@@ -275,4 +279,67 @@ int harness_run_hex(SoftHarness *h, const char *hex)
     }
     harness_load(h, bytes, len);
     return harness_run(h, 100);
+}
+
+/* ---- two CPUs ---- */
+
+static void leave_section(void *opaque)
+{
+    atomic_store(&((X86Cpu *)opaque)->exit_request, true);
+}
+
+static atomic_uint ready; /* CPUs that are about to run */
+
+/* As the engine runs a vCPU, until it halts. */
+static gpointer run_cpu(gpointer opaque)
+{
+    SoftHarness *g = opaque;
+    MemoryReader reader = { .kick = leave_section, .opaque = g->cpu };
+    sigjmp_buf unwind;
+    volatile bool runs = true;
+
+    memory_reader_register(&reader);
+    g->s->reader = &reader;
+    g->s->unwind = &unwind;
+    if (sigsetjmp(unwind, 0) != 0) {
+        g_error("vector %d at %" PRIx64, g->s->fault.vector, g->cpu->rip);
+    }
+    atomic_fetch_add(&ready, 1);
+    while (atomic_load(&ready) < 2) { /* both at once */
+        g_thread_yield();
+    }
+    while (runs) {
+        atomic_store(&g->cpu->exit_request, false);
+        soft_section_enter(g->s);
+        soft_catch_up(g->s);
+        while (runs && !atomic_load(&g->cpu->exit_request)) {
+            runs = soft_engine_turn(g->s);
+        }
+        memory_read_leave(&reader);
+    }
+    g->s->reader = NULL;
+    memory_reader_unregister(&reader);
+    return NULL;
+}
+
+void harness_run_together(SoftHarness *const both[2])
+{
+    GThread *threads[2];
+
+    atomic_store(&ready, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        threads[i] = g_thread_new("cpu", run_cpu, both[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        g_thread_join(threads[i]);
+    }
+}
+
+void harness_place(SoftHarness *h, uint64_t at, const uint8_t *code, const uint8_t *end)
+{
+    size_t len = (size_t)(end - code);
+
+    memcpy(h->ram + at, code, len);
+    h->ram[at + len] = 0xf4; /* HLT */
+    h->cpu->rip = at;
 }

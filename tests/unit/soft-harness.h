@@ -77,6 +77,12 @@ int harness_run_hex(SoftHarness *h, const char *hex);
 /* Run until HLT, a fault (unless deliver), or @max_blocks engine turns. Returns h->vector. */
 int harness_run(SoftHarness *h, unsigned max_turns);
 
+/* Put @code, and HLT behind it, to @at, where it is run next. What was decoded there stays. */
+void harness_place(SoftHarness *h, uint64_t at, const uint8_t *code, const uint8_t *end);
+/* Run two CPUs at once, each in a thread of its own as the engine runs it, until both halt. A fault
+ * ends the program. */
+void harness_run_together(SoftHarness *const both[2]);
+
 /* Drop TLB and decoded code: after the test wrote page tables or code by itself. */
 void harness_flush(SoftHarness *h);
 

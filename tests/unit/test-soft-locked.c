@@ -3,13 +3,8 @@
  * LOCKed instructions of the software CPU on operands across two pages and on devices: two CPUs at
  * once lose nothing, and a fault comes before any change.
  */
-#include <inttypes.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#include "accel/soft/engine.h"
-#include "accel/soft/exclusive.h"
-#include "accel/soft/mmu.h"
 #include "memory/memory.h"
 #include "tests/unit/soft-guest.h"
 #include "util/machine-lock.h"
@@ -58,45 +53,6 @@ static void set_operand(uint32_t value)
 
 /* ---- two CPUs ---- */
 
-static void leave_section(void *opaque)
-{
-    atomic_store(&((X86Cpu *)opaque)->exit_request, true);
-}
-
-static atomic_uint ready; /* CPUs that are about to run */
-
-/* As the engine runs a vCPU, until it halts. */
-static gpointer run_cpu(gpointer opaque)
-{
-    SoftHarness *g = opaque;
-    MemoryReader reader = { .kick = leave_section, .opaque = g->cpu };
-    sigjmp_buf unwind;
-    volatile bool runs = true;
-
-    memory_reader_register(&reader);
-    g->s->reader = &reader;
-    g->s->unwind = &unwind;
-    if (sigsetjmp(unwind, 0) != 0) {
-        g_error("vector %d at %" PRIx64, g->s->fault.vector, g->cpu->rip);
-    }
-    atomic_fetch_add(&ready, 1);
-    while (atomic_load(&ready) < 2) { /* both at once */
-        g_thread_yield();
-    }
-    while (runs) {
-        atomic_store(&g->cpu->exit_request, false);
-        soft_section_enter(g->s);
-        soft_catch_up(g->s);
-        while (runs && !atomic_load(&g->cpu->exit_request)) {
-            runs = soft_engine_turn(g->s);
-        }
-        memory_read_leave(&reader);
-    }
-    g->s->reader = NULL;
-    memory_reader_unregister(&reader);
-    return NULL;
-}
-
 /* Run @one and @two at once, with ROUNDS in ECX and the operand's address in RBX. Returns R15 of
  * the second. */
 static uint64_t run_both(const uint8_t *one, const uint8_t *one_end, const uint8_t *two,
@@ -105,30 +61,19 @@ static uint64_t run_both(const uint8_t *one, const uint8_t *one_end, const uint8
     g_autoptr(SoftHarness) other = harness_new_cpu(h);
     SoftHarness *const both[] = { h, other };
     const uint8_t *const codes[] = { one, two }, *const ends[] = { one_end, two_end };
-    GThread *threads[2];
 
     for (unsigned i = 0; i < 2; i++) {
         harness_reset(both[i], HARNESS_LONG64);
     }
     map_pages();
     for (unsigned i = 0; i < 2; i++) {
-        uint64_t at = i ? OTHER_CODE : HARNESS_CODE;
-        size_t len = (size_t)(ends[i] - codes[i]);
-        memcpy(h->ram + at, codes[i], len);
-        memset(h->ram + at + len, 0xf4, 1);
-        both[i]->cpu->rip = at;
+        harness_place(both[i], i ? OTHER_CODE : HARNESS_CODE, codes[i], ends[i]);
         both[i]->cpu->regs[X86_RCX] = ROUNDS;
         both[i]->cpu->regs[X86_RBX] = OPERAND;
         both[i]->cpu->regs[X86_RSP] -= 0x1000 * i;
         harness_flush(both[i]);
     }
-    atomic_store(&ready, 0);
-    for (unsigned i = 0; i < 2; i++) {
-        threads[i] = g_thread_new("cpu", run_cpu, both[i]);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        g_thread_join(threads[i]);
-    }
+    harness_run_together(both);
     return other->cpu->regs[X86_R15];
 }
 
