@@ -36,6 +36,8 @@ typedef struct VirtioBlk {
     Iothread *iothread; /* whose loop the queues run on: a reference; NULL: main loop */
     uint16_t num_queues, queue_size;
     uint32_t logical, physical, min_io, opt_io; /* bytes */
+    uint32_t granularity;                       /* of discards, bytes; PROP_UNSET: logical */
+    uint32_t max_discard, max_zeroes;           /* sectors */
     bool discard, write_zeroes, config_wce, share_rw;
     int werror, rerror; /* of error_names[] */
     int write_cache;    /* of mode_names[] */
@@ -219,7 +221,7 @@ static uint8_t start_range(BlkRequest *r, BlockOp op, bool offered)
     if (range.flags & ~(op == BLOCK_WRITE_ZEROES ? VIRTIO_BLK_RANGE_UNMAP : 0u)) {
         return VIRTIO_BLK_S_UNSUPP;
     }
-    if (range.sectors > VIRTIO_BLK_MAX_RANGE ||
+    if (range.sectors > (op == BLOCK_DISCARD ? r->s->max_discard : r->s->max_zeroes) ||
         !is_on_disk(r->s, range.sector, (uint64_t)range.sectors * BLOCK_SECTOR)) {
         return VIRTIO_BLK_S_IOERR;
     }
@@ -350,6 +352,11 @@ static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 
 /* ---- configuration ---- */
 
+static uint32_t granularity(const VirtioBlk *s)
+{
+    return s->granularity == PROP_UNSET ? s->logical : s->granularity;
+}
+
 static void blk_config_read(VirtioDevice *vdev, uint8_t *config)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
@@ -362,10 +369,10 @@ static void blk_config_read(VirtioDevice *vdev, uint8_t *config)
         .opt_io_size = s->opt_io / s->logical,
         .writeback = s->writeback,
         .num_queues = s->num_queues,
-        .max_discard_sectors = s->discard ? VIRTIO_BLK_MAX_RANGE : 0,
+        .max_discard_sectors = s->discard ? s->max_discard : 0,
         .max_discard_seg = s->discard,
-        .discard_sector_alignment = s->discard ? s->logical / BLOCK_SECTOR : 0,
-        .max_write_zeroes_sectors = s->write_zeroes ? VIRTIO_BLK_MAX_RANGE : 0,
+        .discard_sector_alignment = s->discard ? granularity(s) / BLOCK_SECTOR : 0,
+        .max_write_zeroes_sectors = s->write_zeroes ? s->max_zeroes : 0,
         .max_write_zeroes_seg = s->write_zeroes,
         .write_zeroes_may_unmap = s->write_zeroes,
     };
@@ -439,6 +446,11 @@ static bool is_block_size(uint32_t size, uint32_t most)
     return size >= BLOCK_SECTOR && size <= most && (size & (size - 1)) == 0;
 }
 
+static bool is_range(uint32_t sectors)
+{
+    return sectors >= 1 && sectors <= VIRTIO_BLK_MAX_RANGE;
+}
+
 static bool check_sizes(const VirtioBlk *s, GError **errp)
 {
     enum { MAX_BLOCK = 2 << 20, MIN_QUEUE = 4, MAX_QUEUE = 1024 };
@@ -457,6 +469,13 @@ static bool check_sizes(const VirtioBlk *s, GError **errp)
                   "min_io_size=%u, opt_io_size=%u: both are multiples of %u, and the first "
                   "is at most %u of them",
                   s->min_io, s->opt_io, s->logical, UINT16_MAX);
+    } else if (!granularity(s) || granularity(s) % s->logical) {
+        error_set(errp, "discard_granularity=%u is no multiple of logical_block_size=%u",
+                  s->granularity, s->logical);
+    } else if (!is_range(s->max_discard) || !is_range(s->max_zeroes)) {
+        error_set(errp,
+                  "max-discard-sectors=%u, max-write-zeroes-sectors=%u: both are from 1 to %u",
+                  s->max_discard, s->max_zeroes, VIRTIO_BLK_MAX_RANGE);
     } else if (s->num_queues < 1 || s->num_queues > VIRTIO_MAX_QUEUES) {
         error_set(errp, "num-queues=%u: there are 1 to %d", s->num_queues, VIRTIO_MAX_QUEUES);
     } else if (s->queue_size < MIN_QUEUE || s->queue_size > MAX_QUEUE ||
@@ -641,6 +660,12 @@ static const Property blk_properties[] = {
     PROP("physical_block_size", PROP_UINT32, physical, 512, "bytes of the disk's own blocks"),
     PROP("min_io_size", PROP_UINT32, min_io, 0, "bytes of the smallest good request; 0: not told"),
     PROP("opt_io_size", PROP_UINT32, opt_io, 0, "bytes of the best request; 0: not told"),
+    PROP("discard_granularity", PROP_UINT32, granularity, PROP_UNSET,
+         "bytes that discards should begin at multiples of; 4294967295: the logical block size"),
+    PROP("max-discard-sectors", PROP_UINT32, max_discard, VIRTIO_BLK_MAX_RANGE,
+         "sectors of 512 bytes that can be discarded at once"),
+    PROP("max-write-zeroes-sectors", PROP_UINT32, max_zeroes, VIRTIO_BLK_MAX_RANGE,
+         "the same of zeros"),
     PROP("discard", PROP_BOOL, discard, true, "offer discards"),
     PROP("write-zeroes", PROP_BOOL, write_zeroes, true, "offer writes of zeros without the bytes"),
     PROP("config-wce", PROP_BOOL, config_wce, true, "the guest may switch its write cache"),

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The modern interface: four structures, a page each, in BAR 4. */
+/* The modern interface: four structures in BAR 4, a page each; that of notifications is the last
+ * one, and as many pages as there are queues with page-per-vq. */
 #include "hw/pci/pci-cap.h"
 #include "hw/virtio/virtio-pci-internal.h"
 
-#define MODERN_BAR  4
-#define PAGE        0x1000u
-#define BAR_SIZE    (4 * PAGE)
-#define NOTIFY_STEP 4u /* bytes from one queue's notification register to the next */
+#define MODERN_BAR 4
+#define PAGE       0x1000u
 
 /* ---- the common configuration ---- */
 
@@ -233,6 +232,12 @@ static void device_write(VirtioPci *s, unsigned offset, unsigned size, uint32_t 
     virtio_config_store(s->vdev, offset, value, size);
 }
 
+/* Bytes from one queue's notification register to the next. */
+static unsigned notify_step(const VirtioPci *s)
+{
+    return s->page_per_vq ? PAGE : 4;
+}
+
 static uint32_t notify_read(VirtioPci *s, unsigned offset, unsigned size)
 {
     return 0;
@@ -240,8 +245,8 @@ static uint32_t notify_read(VirtioPci *s, unsigned offset, unsigned size)
 
 static void notify_write(VirtioPci *s, unsigned offset, unsigned size, uint32_t value)
 {
-    if (offset / NOTIFY_STEP < s->vdev->queue_count) {
-        virtio_driver_notified(s->vdev, offset / NOTIFY_STEP);
+    if (offset / notify_step(s) < s->vdev->queue_count) {
+        virtio_driver_notified(s->vdev, offset / notify_step(s));
     }
 }
 
@@ -256,14 +261,27 @@ static const struct {
     { VIRTIO_CAP_NOTIFY, notify_read, notify_write },
 };
 
+/* Which structure it is; *@offset is in that. */
+static unsigned structure_at(hwaddr addr, unsigned *offset)
+{
+    unsigned n = (unsigned)MIN(addr / PAGE, G_N_ELEMENTS(structures) - 1);
+
+    *offset = (unsigned)(addr - n * PAGE);
+    return n;
+}
+
 static uint64_t bar_read(void *opaque, hwaddr addr, unsigned size)
 {
-    return structures[addr / PAGE].read(opaque, addr % PAGE, size);
+    unsigned offset, n = structure_at(addr, &offset);
+
+    return structures[n].read(opaque, offset, size);
 }
 
 static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    structures[addr / PAGE].write(opaque, addr % PAGE, size, (uint32_t)value);
+    unsigned offset, n = structure_at(addr, &offset);
+
+    structures[n].write(opaque, offset, size, (uint32_t)value);
 }
 
 static const MemoryRegionOps bar_ops = { bar_read, bar_write, 1, 4 };
@@ -282,8 +300,8 @@ static unsigned place_of(uint8_t kind)
 void virtio_pci_modern_events(VirtioPci *s, bool on)
 {
     for (unsigned n = 0; n < s->vdev->queue_count; n++) {
-        virtio_pci_event(s, &s->modern_bar, n, place_of(VIRTIO_CAP_NOTIFY) + n * NOTIFY_STEP, false,
-                         on);
+        virtio_pci_event(s, &s->modern_bar, n, place_of(VIRTIO_CAP_NOTIFY) + n * notify_step(s),
+                         false, on);
     }
 }
 
@@ -297,7 +315,8 @@ static bool get_access(const VirtioPci *s, unsigned *offset, unsigned *size)
     *offset = pci_get_long(dev, s->access_cap + VIRTIO_CAP_OFFSET);
     *size = pci_get_long(dev, s->access_cap + VIRTIO_CAP_SIZE_OF);
     return dev->config[s->access_cap + VIRTIO_CAP_BAR] == MODERN_BAR &&
-           (*size == 1 || *size == 2 || *size == 4) && *offset < BAR_SIZE && *offset % *size == 0;
+           (*size == 1 || *size == 2 || *size == 4) && *offset < s->modern_bar.size &&
+           *offset % *size == 0;
 }
 
 void virtio_pci_access_read(VirtioPci *s)
@@ -350,7 +369,13 @@ static void add_access(VirtioPci *s)
 
 void virtio_pci_add_modern(VirtioPci *s)
 {
-    memory_region_init_io(&s->modern_bar, &bar_ops, s, "virtio-modern", BAR_SIZE);
+    uint32_t notify_size = s->page_per_vq ? s->vdev->queue_count * PAGE : PAGE;
+    uint64_t size = G_N_ELEMENTS(structures) * PAGE;
+
+    while (size < (G_N_ELEMENTS(structures) - 1) * PAGE + notify_size) {
+        size *= 2;
+    }
+    memory_region_init_io(&s->modern_bar, &bar_ops, s, "virtio-modern", size);
     pci_add_bar(&s->parent, MODERN_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, &s->modern_bar);
     add_access(s);
     virtio_pci_modern_events(s, true);
@@ -358,10 +383,10 @@ void virtio_pci_add_modern(VirtioPci *s)
         uint8_t kind = structures[i].kind;
         bool notify = kind == VIRTIO_CAP_NOTIFY;
         uint8_t cap = add_capability(s, kind, notify ? VIRTIO_CAP_LONG_SIZE : VIRTIO_CAP_SIZE,
-                                     i * PAGE, PAGE);
+                                     i * PAGE, notify ? notify_size : PAGE);
 
         if (notify) {
-            pci_set_long(&s->parent, cap + VIRTIO_CAP_NOTIFY_MULTIPLIER, NOTIFY_STEP);
+            pci_set_long(&s->parent, cap + VIRTIO_CAP_NOTIFY_MULTIPLIER, notify_step(s));
         }
     }
 }

@@ -351,6 +351,11 @@ static const Property properties[] = {
       .description = "MSI-X vectors; 0: no MSI-X, 4294967295: as the device needs",
       .has_default = true,
       .default_int = PROP_UNSET },
+    { .name = "page-per-vq",
+      .kind = PROP_BOOL,
+      .offset = offsetof(VirtioPci, page_per_vq),
+      .description = "each queue's notification register has a page of its own",
+      .has_default = true },
     { 0 },
 };
 

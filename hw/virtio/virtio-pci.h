@@ -31,6 +31,7 @@ typedef struct VirtioPci {
     int disable_legacy; /* MODE_ of virtio-pci.c */
     bool disable_modern;
     uint32_t vectors; /* of MSI-X; PROP_UNSET: as the type has it */
+    bool page_per_vq; /* notification registers are a page apart */
     VirtioPciKind kind;
     /* wiring */
     VirtioBus *bus;

@@ -18,9 +18,14 @@ char *disk_make_image(const char *name)
 
 void disk_drive(Disk *d, uint64_t features)
 {
+    disk_drive_queue(d, features, 0);
+}
+
+void disk_drive_queue(Disk *d, uint64_t features, unsigned queue)
+{
     qvirtio_open(&d->v, d->qt, DEVFN, d->v.modern);
     qvirtio_start(&d->v, features & (qvirtio_offered(&d->v) | QVIRTIO_VERSION_1));
-    qvirtio_queue(&d->v, &d->q, 0);
+    qvirtio_queue(&d->v, &d->q, queue);
     qvirtio_driver_ok(&d->v);
     d->out = qvirtio_alloc(&d->v, 64 * SECTOR);
     d->in = qvirtio_alloc(&d->v, 64 * SECTOR);

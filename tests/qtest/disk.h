@@ -27,6 +27,8 @@ typedef struct Disk {
 char *disk_make_image(const char *name);
 /* Reset the device of d->qt, by its modern interface or not as d->v.modern says, and drive it. */
 void disk_drive(Disk *d, uint64_t features);
+/* The same with another queue than 0. */
+void disk_drive_queue(Disk *d, uint64_t features, unsigned queue);
 /* A request whose data are at d->out + 16, or come to d->in; @out_len and @in_len are bytes of
  * data. The head of its chain: it is not kicked yet. */
 uint16_t disk_add(Disk *d, uint32_t type, uint64_t sector, uint32_t out_len, uint32_t in_len);

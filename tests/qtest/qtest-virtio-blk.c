@@ -188,7 +188,8 @@ static void test_properties(void)
 
     start(&d, &ways[0], disk_make_image("properties"), ",format=raw",
           ",num-queues=3,queue-size=64,logical_block_size=4096,physical_block_size=16384,"
-          "min_io_size=8192,opt_io_size=65536,write-cache=off");
+          "min_io_size=8192,opt_io_size=65536,write-cache=off,discard_granularity=65536,"
+          "max-discard-sectors=64,max-write-zeroes-sectors=32,page-per-vq=on");
     g_assert_true(qvirtio_offered(&d.v) & BIT(F_MQ));
     g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_NUM_QUEUES, 2), ==, 3);
     g_assert_cmpuint(qvirtio_config(&d.v, 34, 2), ==, 3);
@@ -200,6 +201,15 @@ static void test_properties(void)
     g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 0); /* write cache */
     qvirtio_set_config(&d.v, 32, 1, 1);
     g_assert_cmpuint(qvirtio_config(&d.v, 32, 1), ==, 1);
+    g_assert_cmpuint(qvirtio_config(&d.v, 36, 4), ==, 64);
+    g_assert_cmpuint(qvirtio_config(&d.v, 44, 4), ==, 128);
+    g_assert_cmpuint(qvirtio_config(&d.v, 48, 4), ==, 32);
+    g_assert_cmpuint(disk_range(&d, DISCARD, 0, 64, 0), ==, OK);
+    g_assert_cmpuint(disk_range(&d, DISCARD, 0, 72, 0), ==, IOERR);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 96, 32, 0), ==, OK);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 0, 40, 0), ==, IOERR);
+    g_assert_cmpuint(d.v.notify_multiplier, ==, 4096);
+    disk_drive_queue(&d, QVIRTIO_VERSION_1, 2);
     g_assert_cmpuint(disk_request(&d, IN, 1, 0, 4096), ==, IOERR); /* not at a whole block */
     g_assert_cmpuint(disk_request(&d, IN, 8, 0, SECTOR), ==, IOERR);
     g_assert_cmpuint(disk_request(&d, IN, 8, 0, 4096), ==, OK);

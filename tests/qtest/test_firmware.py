@@ -258,6 +258,8 @@ def refused():
             (["-M", "pc", "-device", "virtio-blk-pci,drive=d"], "'d' -drive"),
             *[(["-M", "pc", "-drive", "if=none,id=d,file.driver=null-co", "-device", f"virtio-blk-pci,drive=d,{wrong}"], words)
               for wrong, words in (("logical_block_size=500", "logical_block_size=500 512"),
+                                   ("discard_granularity=700", "discard_granularity=700 multiple 512"),
+                                   ("max-discard-sectors=0", "max-discard-sectors=0 1.to"),
                                    ("physical_block_size=512,logical_block_size=4096", "less"),
                                    ("num-queues=0", "num-queues=0"), ("queue-size=100", "queue-size=100 power"),
                                    ("serial=" + "x" * 21, "20.characters"), ("bootindex=-2", "negative"),
