@@ -430,8 +430,8 @@ typedef struct LoopDevice {
     BlockBackend *backend;
     Loop *loop;
     BlockRequest requests[COUNT];
-    uint8_t data[512];
-    struct iovec iov;
+    uint8_t data[COUNT][512];
+    struct iovec iov[COUNT];
     unsigned completed, batches, failed; /* told between begin and end */
     bool open;
 } LoopDevice;
@@ -471,10 +471,11 @@ static void loop_submit(void *opaque)
     LoopDevice *dev = opaque;
 
     for (unsigned i = 0; i < COUNT; i++) {
+        dev->iov[i] = (struct iovec){ dev->data[i], sizeof(dev->data[i]) };
         dev->requests[i] = (BlockRequest){ .op = i % 4 ? BLOCK_READ : BLOCK_WRITE,
                                            .bytes = 512,
                                            .offset = i * 512,
-                                           .iov = &dev->iov,
+                                           .iov = &dev->iov[i],
                                            .iovcnt = 1,
                                            .done = loop_done,
                                            .opaque = dev };
@@ -496,7 +497,6 @@ static void test_on_loop(void)
     LoopDevice *dev = g_new0(LoopDevice, 1);
 
     dev->loop = loop_new("IO test", NULL);
-    dev->iov = (struct iovec){ dev->data, sizeof(dev->data) };
     add(NULL,
         "blkdebug,node-name=f,image.driver=file,image.filename=%s,"
         "inject-error.0.event=read_aio,inject-error.0.sector=7",
