@@ -6,6 +6,7 @@
 #include "block/activate.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "hw/net/announce.h"
 #include "migration/migration.h"
 #include "migration/reader.h"
 #include "util/error.h"
@@ -73,6 +74,7 @@ static void incoming_ended(void *opaque)
     if (starts) {
         runstate_start();
     }
+    announce_arrival();
     if (run.shutdown != SHUTDOWN_CAUSE_NONE) {
         runstate_request_shutdown(run.shutdown);
     }

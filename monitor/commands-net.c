@@ -2,7 +2,7 @@
 /* QMP commands about networks (qapi/net.json). */
 #include <string.h>
 
-#include "hw/net/nic.h"
+#include "hw/net/announce.h"
 #include "monitor/monitor-internal.h"
 #include "net/netdev.h"
 #include "net/socket-address.h"
@@ -48,13 +48,16 @@ GPtrArray *qmp_query_rx_filter(const char *name, GError **errp)
     for (guint i = 0; i < net_clients()->len; i++) {
         NetClient *nc = net_clients()->pdata[i];
         Nic *nic = nic_of(nc);
+        RxFilterInfo *info = nic && (!name || nc == wanted) ? nic_query_filter(nic) : NULL;
 
-        if (nic && nic->ops->query_filter && (!name || nc == wanted)) {
-            RxFilterInfo *info = nic->ops->query_filter(nic);
-
-            info->name = g_strdup(nc->name);
+        if (info) {
             g_ptr_array_add(list, info);
         }
     }
     return g_steal_pointer(&list);
+}
+
+bool qmp_announce_self(const AnnounceParameters *args, GError **errp)
+{
+    return announce_self(args, errp);
 }

@@ -351,6 +351,10 @@ static void do_boot_set(Hmp *hmp, char **argv)
 const HmpCommand hmp_commands[] = {
     { "help|?", "[COMMAND] [SUBCOMMAND]", "list the commands, or describe one", do_help, true },
     { "info", "[SUBCOMMAND...]", "show something; alone, list what", do_info, true },
+    { "announce_self", "[CARDS] [NAME]",
+      "let network cards, all or those named, separated by commas, say where they are, as after a "
+      "migration; NAME ends earlier ones of this name",
+      hmp_announce_self },
     { "balloon", "MIB", "ask the guest to give back what is more than this, by its balloon",
       hmp_balloon },
     { "boot_set", "DRIVES",

@@ -65,6 +65,23 @@ void hmp_hostfwd_remove(Hmp *hmp, char **argv)
     change_forward(hmp, argv, net_user_hostfwd_remove);
 }
 
+/* argv: [CARD,CARD... [ID]]. */
+void hmp_announce_self(Hmp *hmp, char **argv)
+{
+    AnnounceParameters p = { .initial = 50, .max = 550, .rounds = 5, .step = 100 };
+    g_auto(GStrv) names = argv[0] ? g_strsplit(argv[0], ",", -1) : NULL;
+    g_autoptr(GPtrArray) interfaces = g_ptr_array_new();
+    GError *err = NULL;
+
+    for (char **name = names; name && *name; name++) {
+        g_ptr_array_add(interfaces, *name);
+    }
+    p.interfaces = interfaces;
+    p.id = argv[0] ? argv[1] : NULL;
+    qmp_announce_self(&p, &err);
+    hmp_error(hmp, err);
+}
+
 static void print_client(Hmp *hmp, const char *before, NetClient *nc)
 {
     g_autofree char *text = nc->ops->describe(nc);

@@ -97,6 +97,7 @@ void hmp_info_balloon(Hmp *hmp, char **argv);
 void hmp_netdev_add(Hmp *hmp, char **argv);
 void hmp_netdev_del(Hmp *hmp, char **argv);
 void hmp_set_link(Hmp *hmp, char **argv);
+void hmp_announce_self(Hmp *hmp, char **argv);
 void hmp_hostfwd_add(Hmp *hmp, char **argv);
 void hmp_hostfwd_remove(Hmp *hmp, char **argv);
 void hmp_info_network(Hmp *hmp, char **argv);

@@ -23,6 +23,9 @@ void net_client_cleanup(NetClient *nc)
 {
     if (nc->ops) {
         net_part(nc);
+        while (nc->watchers) {
+            net_unwatch(nc->watchers->data);
+        }
         g_ptr_array_remove(clients, nc);
         g_clear_pointer(&nc->name, g_free);
         nc->ops = NULL;
@@ -115,6 +118,31 @@ void net_set_link(NetClient *nc, bool up)
     }
 }
 
+/* ---- watchers ---- */
+
+void net_watch(NetClient *nc, NetWatcher *watcher)
+{
+    watcher->client = nc;
+    nc->watchers = g_slist_append(nc->watchers, watcher);
+}
+
+void net_unwatch(NetWatcher *watcher)
+{
+    if (watcher->client) {
+        watcher->client->watchers = g_slist_remove(watcher->client->watchers, watcher);
+        watcher->client = NULL;
+    }
+}
+
+static void show(const NetClient *nc, bool sent, const uint8_t *packet, size_t size)
+{
+    for (const GSList *at = nc->watchers; at; at = at->next) {
+        NetWatcher *watcher = at->data;
+
+        watcher->packet(watcher, sent, packet, size);
+    }
+}
+
 /* ---- packets ---- */
 
 static void free_packet(gpointer packet)
@@ -177,6 +205,8 @@ void net_send(NetClient *from, const uint8_t *packet, size_t size)
     if (!net_link_is_up(from) || !size || size > NET_PACKET_MAX) {
         return;
     }
+    show(from, true, packet, size);
+    show(to, false, packet, size);
     if (to->receiving || !g_queue_is_empty(&to->waiting)) {
         keep(to, packet, size);
         return;

@@ -36,6 +36,13 @@ typedef struct NetClientOps {
     char *(*describe)(NetClient *nc);
 } NetClientOps;
 
+/* Sees what goes through a client, before it does. */
+typedef struct NetWatcher {
+    /* @sent: @client has sent it, else it is sent to it. */
+    void (*packet)(struct NetWatcher *watcher, bool sent, const uint8_t *packet, size_t size);
+    NetClient *client; /* borrowed; NULL: none, or it has gone */
+} NetWatcher;
+
 /* One end of a cable, which is a part of whatever `opaque` is. */
 struct NetClient {
     const NetClientOps *ops;
@@ -46,8 +53,9 @@ struct NetClient {
     /* private */
     GQueue waiting; /* of GBytes *: what it could not take yet */
     size_t waiting_bytes;
-    bool receiving; /* `receive` runs: what comes meanwhile waits */
-    bool was_up;    /* as it was told last */
+    bool receiving;   /* `receive` runs: what comes meanwhile waits */
+    bool was_up;      /* as it was told last */
+    GSList *watchers; /* of NetWatcher *, borrowed, in the order in which they came */
 };
 
 /* Fill in @nc, which is zeros, with a copy of @name, and list it. */
@@ -62,6 +70,11 @@ NetClient *net_client_find(const char *name);
 /* Join two that have no peer; and undo that: both lose what waits for them. */
 void net_join(NetClient *a, NetClient *b);
 void net_part(NetClient *nc);
+
+/* @watcher, whose client is NULL, sees what goes through @nc from now on, until one of them goes.
+ */
+void net_watch(NetClient *nc, NetWatcher *watcher);
+void net_unwatch(NetWatcher *watcher); /* if it watches */
 
 /* To the peer of @from. Lost, if the link is down or too much waits. */
 void net_send(NetClient *from, const uint8_t *packet, size_t size);

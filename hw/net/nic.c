@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "net/netdev.h"
+#include "qapi/qapi-events.h"
 #include "util/error.h"
 
 static GPtrArray *nics; /* of Nic *, borrowed */
@@ -107,6 +108,7 @@ bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque
         return false;
     }
     nic->ops = ops;
+    nic->device = device;
     if (!nics) {
         nics = g_ptr_array_new();
     }
@@ -122,4 +124,39 @@ void nic_unrealize(Nic *nic)
 {
     net_client_cleanup(&nic->client);
     g_ptr_array_remove(nics, nic);
+}
+
+/* ---- what cards say of themselves ---- */
+
+void nic_send_rarp(Nic *nic, const uint8_t mac[NET_MAC_SIZE])
+{
+    /* To all; type RARP; Ethernet, IPv4, the sizes of their addresses; a request. */
+    uint8_t packet[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x80, 0x35,
+                           0,    1,    0x08, 0x00, 6,    4,    0,           3 };
+
+    memcpy(packet + 6, mac, NET_MAC_SIZE);
+    memcpy(packet + 22, mac, NET_MAC_SIZE);
+    memcpy(packet + 32, mac, NET_MAC_SIZE);
+    net_send(&nic->client, packet, sizeof(packet));
+}
+
+void nic_filter_changed(Nic *nic)
+{
+    if (!nic->filter_was_told) {
+        g_autofree char *path = object_path(&nic->device->parent);
+
+        nic->filter_was_told = true;
+        qapi_event_send_nic_rx_filter_changed(nic->device->id, path);
+    }
+}
+
+RxFilterInfo *nic_query_filter(Nic *nic)
+{
+    RxFilterInfo *info = nic->ops->query_filter ? nic->ops->query_filter(nic) : NULL;
+
+    if (info) {
+        info->name = g_strdup(nic->client.name);
+        nic->filter_was_told = false;
+    }
+    return info;
 }

@@ -14,6 +14,8 @@ typedef struct NicOps {
     NetClientOps client; /* `opaque` is the Nic's */
     /* What it receives: all but the name; NULL: it has no filter. */
     RxFilterInfo *(*query_filter)(Nic *nic);
+    /* Say where it is: nic_send_rarp(), and what it can beside that. May be NULL. */
+    void (*announce)(Nic *nic);
 } NicOps;
 
 struct Nic {
@@ -24,6 +26,8 @@ struct Nic {
     /* from the realization on */
     uint8_t mac[NET_MAC_SIZE]; /* that it was made with */
     const NicOps *ops;
+    const Device *device; /* what users know as the card; borrowed */
+    bool filter_was_told; /* NIC_RX_FILTER_CHANGED waits for query-rx-filter */
 };
 
 /* The properties of a card whose structure is @Type with the Nic @member. */
@@ -41,6 +45,12 @@ struct Nic {
  * functions may be called from now on. */
 bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, GError **errp);
 void nic_unrealize(Nic *nic);
+/* A packet from @mac to all, which says only where that is (RFC 903). */
+void nic_send_rarp(Nic *nic, const uint8_t mac[NET_MAC_SIZE]);
+/* What query_filter() tells is another: NIC_RX_FILTER_CHANGED. */
+void nic_filter_changed(Nic *nic);
+/* Ask query_filter(); NULL: it has none. What it says is with its name. */
+RxFilterInfo *nic_query_filter(Nic *nic);
 /* The card that @client is; NULL: it is none. */
 Nic *nic_of(const NetClient *client);
 

@@ -231,10 +231,26 @@ static uint8_t carry_out(VirtioNet *s, const VirtqElement *element)
     Args args = { .element = element };
     uint8_t header[2];
 
-    return take(&args, header, sizeof(header)) && header[0] < G_N_ELEMENTS(classes) &&
-                   classes[header[0]](s, header[1], &args)
-               ? OK
-               : ERR;
+    if (!take(&args, header, sizeof(header)) || header[0] >= G_N_ELEMENTS(classes) ||
+        !classes[header[0]](s, header[1], &args)) {
+        return ERR;
+    }
+    if (classes[header[0]] != acknowledge) {
+        nic_filter_changed(&s->nic);
+    }
+    return OK;
+}
+
+void virtio_net_announce(Nic *nic)
+{
+    VirtioNet *s = nic->client.opaque;
+
+    nic_send_rarp(nic, s->filter.mac);
+    if (virtio_has(&s->parent, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
+        s->parent.status & VIRTIO_STATUS_DRIVER_OK && !s->announce) {
+        s->announce = true;
+        virtio_config_changed(&s->parent);
+    }
 }
 
 void virtio_net_handle_control(VirtioDevice *vdev, VirtQueue *vq)

@@ -258,6 +258,7 @@ static const NicOps nic_ops = {
                 .link_changed = net_link_changed,
                 .describe = net_describe },
     .query_filter = virtio_net_query_filter,
+    .announce = virtio_net_announce,
 };
 
 static bool net_realize(VirtioDevice *vdev, GError **errp)

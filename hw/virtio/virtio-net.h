@@ -72,6 +72,8 @@ void virtio_net_filter_reset(VirtioNet *s);
 bool virtio_net_filter_takes(const VirtioNet *s, const uint8_t *packet, size_t size);
 /* For query-rx-filter. */
 RxFilterInfo *virtio_net_query_filter(Nic *nic);
+/* By a packet, and by the driver, which knows the addresses of the guest (section 5.1.6.5.4). */
+void virtio_net_announce(Nic *nic);
 /* The function of the control queue. */
 void virtio_net_handle_control(VirtioDevice *vdev, VirtQueue *vq);
 

@@ -22,6 +22,7 @@ enum {
     CTRL_RX = 1u << 18,
     CTRL_VLAN = 1u << 19,
     CTRL_RX_EXTRA = 1u << 20,
+    GUEST_ANNOUNCE = 1u << 21,
     CTRL_MAC_ADDR = 1u << 23,
 };
 
@@ -409,6 +410,83 @@ static void test_filter(void)
     stop(&n);
 }
 
+/* One event, and no other until somebody has looked. */
+static void test_filter_events(void)
+{
+    const uint8_t on = 1, off = 0;
+    Net n;
+
+    start(&n, &qvirtio_ways[0], CTRL_VQ | CTRL_RX, "");
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 3; i++) {
+            g_assert_cmpuint(control(&n, 0, 0, i & 1 ? &on : &off, 1), ==, 0);
+        }
+        g_assert_cmpuint(control(&n, 0, 6, &on, 1), ==, 1); /* refused: no change */
+        g_autoptr(json_object) event =
+            qtest_event_with(n.qt, "NIC_RX_FILTER_CHANGED", "name", "net0");
+        g_assert_cmpstr(qtest_get_str(json_object_object_get(event, "data"), "path"), ==,
+                        "/machine/peripheral/net0");
+        json_object_put(qtest_qmp(n.qt, "query-rx-filter", "{}"));
+        g_assert_cmpuint(qtest_event_count(n.qt, "NIC_RX_FILTER_CHANGED"), ==, 0);
+    }
+    stop(&n);
+}
+
+static void expect_rarp(const Net *n, const uint8_t *mac)
+{
+    uint8_t packet[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x80, 0x35,
+                           0,    1,    8,    0,    6,    4,    0,           3 };
+
+    memcpy(packet + 6, mac, 6);
+    memcpy(packet + 22, mac, 6);
+    memcpy(packet + 32, mac, 6);
+    expect_packet(n, packet, sizeof(packet));
+}
+
+/* Rounds at their times, by a packet and by the driver, until there were enough. */
+static void test_announce(void)
+{
+    static const int64_t waits_ms[] = { 0, 50, 150, 200 };
+    uint8_t packet[60];
+    uint16_t head;
+    Net n;
+
+    start(&n, &qvirtio_ways[0], STATUS | CTRL_VQ | GUEST_ANNOUNCE, "");
+    qvirtio_isr(&n.v);
+    for (unsigned i = 0; i < G_N_ELEMENTS(waits_ms); i++) {
+        if (i == 0) {
+            qtest_qmp_ok(n.qt, "announce-self",
+                         "{'initial': 50, 'max': 200, 'rounds': 4, 'step': 100,"
+                         " 'interfaces': ['net0'], 'id': 'mine'}");
+        } else {
+            qtest_clock_step(n.qt, waits_ms[i] * 1000000 - 1);
+            g_assert_cmpuint(qvirtio_config(&n.v, 6, 2), ==, 1);
+            qtest_clock_step(n.qt, 1);
+        }
+        expect_rarp(&n, own_mac);
+        g_assert_cmpuint(qvirtio_config(&n.v, 6, 2), ==, 3);
+        g_assert_cmpuint(qvirtio_isr(&n.v) & 2, ==, 2);
+        g_assert_cmpuint(control(&n, 3, 0, NULL, 0), ==, 0);
+        g_assert_cmpuint(qvirtio_config(&n.v, 6, 2), ==, 1);
+    }
+    g_assert_cmpuint(control(&n, 3, 1, NULL, 0), ==, 1);
+    /* Of two by one name, the later one goes on. */
+    for (unsigned i = 0; i < 2; i++) {
+        qtest_qmp_ok(n.qt, "announce-self",
+                     "{'initial': 50, 'max': 50, 'rounds': 2, 'step': 0, 'id': 'mine'}");
+        expect_rarp(&n, own_mac);
+    }
+    qtest_clock_step(n.qt, INT64_C(1000000000));
+    expect_rarp(&n, own_mac);
+    qtest_clock_step(n.qt, INT64_C(1000000000));
+    fill(packet, sizeof(packet), own_mac);
+    head = put(&n, 0, packet, 60);
+    qvirtq_kick(&n.tx);
+    g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
+    expect_packet(&n, packet, 60);
+    stop(&n);
+}
+
 static void test_vlan(void)
 {
     uint8_t packet[80], mark[60];
@@ -592,6 +670,10 @@ static void test_saved(gconstpointer data)
     n.qt = n.v.qt = to;
     n.fd = connect_to(to, path);
     unlink(path);
+    /* It says by itself where it is, as soon as time goes on, and again. */
+    qtest_clock_step(to, INT64_C(50000000));
+    expect_rarp(&n, third);
+    expect_rarp(&n, third);
     fill(packet, sizeof(packet), own_mac); /* which it has not any more */
     send_packet(&n, packet, sizeof(packet));
     fill(packet, sizeof(packet), other);
@@ -621,6 +703,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/too-large", test_too_large);
     g_test_add_func("/virtio-net/checksum", test_checksum);
     g_test_add_func("/virtio-net/filter", test_filter);
+    g_test_add_func("/virtio-net/filter-events", test_filter_events);
+    g_test_add_func("/virtio-net/announce", test_announce);
     g_test_add_func("/virtio-net/vlan", test_vlan);
     g_test_add_func("/virtio-net/link", test_link);
     g_test_add_func("/virtio-net/peers", test_peers);

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 import machine
 import packets
@@ -299,6 +300,60 @@ def slow_reader():
             tap.equal(numbers, list(range(500)))
 
 
+def read_pcap(path):
+    """[(length kept, full length, bytes)] of a file of packets, by our own reader."""
+    with open(path, "rb") as file:
+        data = file.read()
+    magic, major, minor, _, _, limit, link = struct.unpack("<IHHIIII", data[:24])
+    tap.equal((magic, major, minor, link), (0xa1b2c3d4, 2, 4, 1))
+    at, found = 24, []
+    while at < len(data):
+        seconds, micro, kept, full = struct.unpack("<IIII", data[at:at + 16])
+        tap.equal(kept == min(full, limit) and micro < 1000000 and abs(seconds - time.time()) < 3600, True)
+        found.append((kept, full, data[at + 16:at + 16 + kept]))
+        at += 16 + kept
+    tap.equal(at, len(data))
+    return found
+
+
+def dumps():
+    """filter-dump: what goes to and from a netdev, in files; made and removed while packets go."""
+    with tempfile.TemporaryDirectory() as folder, udp_socket() as sock:
+        port = free_port()
+        extra = packets.plugged(f"socket,udp={HOST}:{sock.getsockname()[1]},localaddr={HOST}:{port}", "n1")
+        for queue in ("all", "rx", "tx"):
+            extra += ["-object", f"filter-dump,id={queue},netdev=n1,file={folder}/{queue},queue={queue}"]
+        with wired(*extra, "-object", f"filter-dump,id=short,netdev=n1,maxlen=20,file={folder}/short") as (m, wire):
+            out, back = frame(b"out" * 100), frame(b"back")
+
+            def ping():
+                wire.send(out)
+                tap.equal(sock.recv(2000), out)
+                sock.sendto(back, (HOST, port))
+                tap.equal(wire.receive(), back)
+
+            ping()
+            m.qmp.command("qom-set", path="/objects/all", property="status", value="off")
+            ping()
+            m.qmp.command("qom-set", path="/objects/all", property="status", value="on")
+            m.qmp.command("object-del", id="rx")
+            ping()
+            m.qmp.command("object-add", **{"qom-type": "filter-dump", "id": "late", "netdev": "n1",
+                                           "file": f"{folder}/late"})
+            ping()
+            m.qmp.command("netdev_del", id="n1")
+            m.qmp.command("object-del", id="late")
+            wants = {"all": [out, back] * 3, "rx": [out] * 2, "tx": [back] * 4, "late": [out, back]}
+            for name, want in wants.items():
+                tap.equal([packet for _, _, packet in read_pcap(f"{folder}/{name}")], want, name)
+            tap.equal(read_pcap(f"{folder}/short"), [(20, len(out), out[:20]), (20, len(back), back[:20])] * 4)
+            if shutil.which("tcpdump"):
+                text = subprocess.run(["tcpdump", "-e", "-r", f"{folder}/late"], stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, check=True).stdout.decode()
+                tap.equal([line.count("ethertype Unknown (0x88b5), length") for line in text.splitlines()
+                           if "ethertype" in line], [1, 1], text)
+
+
 def with_passt():
     """Debian's passt: its DHCP server answers."""
     if not shutil.which("passt"):
@@ -350,5 +405,6 @@ tap.run([
     ("-net", net_option),
     ("rubbish", lambda: no_sense("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
     ("slow reader", slow_reader),
+    ("filter-dump", dumps),
     ("passt", with_passt),
 ])

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * -object filter-dump: the packets of a netdev in a file, as pcap has it (draft-ietf-opsawg-pcap),
+ * for tcpdump and its kind. Main thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "net/netdev.h"
+#include "util/error.h"
+#include "util/made-files.h"
+
+#define PCAP_MAGIC    0xa1b2c3d4 /* times are in microseconds, all is in our byte order */
+#define LINK_ETHERNET 1
+
+typedef struct PcapFile {
+    uint32_t magic;
+    uint16_t major, minor;
+    uint32_t reserved[2];
+    uint32_t max_len; /* of what is kept of a packet */
+    uint32_t link;
+} PcapFile;
+
+typedef struct PcapPacket {
+    uint32_t seconds, microseconds;
+    uint32_t len, full_len;
+} PcapPacket;
+
+enum { QUEUE_ALL, QUEUE_RX, QUEUE_TX };
+static const char *const queue_names[] = { "all", "rx", "tx", NULL };
+static const char *const status_names[] = { "on", "off", NULL };
+
+typedef struct FilterDump {
+    Object parent;
+    /* properties */
+    char *netdev, *file;
+    uint32_t maxlen;
+    int queue;  /* QUEUE_* */
+    int status; /* an index of status_names */
+    /* private */
+    NetWatcher watcher;
+    int fd; /* -1: none, or it takes no more */
+} FilterDump;
+OBJECT_CAST_DEFINE(FilterDump, FILTER_DUMP, "filter-dump")
+
+/* All of it, or the rest of the file would make no sense. */
+static void append(FilterDump *dump, struct iovec *parts, int count)
+{
+    size_t size = 0;
+    ssize_t written;
+
+    for (int i = 0; i < count; i++) {
+        size += parts[i].iov_len;
+    }
+    written = writev(dump->fd, parts, count);
+    if (written != (ssize_t)size) {
+        error_report("filter-dump '%s': %s takes no more: %s", dump->parent.name, dump->file,
+                     written < 0 ? g_strerror(errno) : "it is full");
+        close(dump->fd);
+        dump->fd = -1;
+    }
+}
+
+/* queue=rx is what the netdev gets to receive from the guest. */
+static void dump_packet(NetWatcher *watcher, bool sent, const uint8_t *packet, size_t size)
+{
+    FilterDump *dump = (FilterDump *)((char *)watcher - offsetof(FilterDump, watcher));
+    int64_t now_us = g_get_real_time();
+    PcapPacket header = { .seconds = (uint32_t)(now_us / G_USEC_PER_SEC),
+                          .microseconds = (uint32_t)(now_us % G_USEC_PER_SEC),
+                          .len = (uint32_t)MIN(size, dump->maxlen),
+                          .full_len = (uint32_t)size };
+    struct iovec parts[] = { { &header, sizeof(header) },
+                             { (void *)(uintptr_t)packet, header.len } };
+
+    if (dump->fd >= 0 && dump->status == 0 && dump->queue != (sent ? QUEUE_RX : QUEUE_TX)) {
+        append(dump, parts, G_N_ELEMENTS(parts));
+    }
+}
+
+static bool dump_complete(Object *obj, GError **errp)
+{
+    FilterDump *dump = FILTER_DUMP(obj);
+    NetBackend *netdev = dump->netdev ? netdev_find(dump->netdev) : NULL;
+    PcapFile header = {
+        .magic = PCAP_MAGIC, .major = 2, .minor = 4, .max_len = dump->maxlen, .link = LINK_ETHERNET
+    };
+    struct iovec part = { &header, sizeof(header) };
+
+    if (!netdev) {
+        error_set(errp,
+                  dump->netdev ? "there is no netdev '%s'; netdev= must name one"
+                               : "netdev=ID is missing: the netdev whose packets are kept",
+                  dump->netdev);
+        return false;
+    }
+    if (!dump->file || !dump->maxlen) {
+        error_set(errp, "%s",
+                  dump->file ? "maxlen=0 would keep nothing; it must be 1 or more"
+                             : "file=PATH is missing: where the packets go");
+        return false;
+    }
+    dump->fd = made_files_open(dump->file, O_WRONLY | O_TRUNC | O_CLOEXEC, 0644, MADE_DATA);
+    if (dump->fd < 0) {
+        error_set_errno(errp, errno, "could not open %s", dump->file);
+        return false;
+    }
+    append(dump, &part, 1);
+    dump->watcher.packet = dump_packet;
+    net_watch(&netdev->client, &dump->watcher);
+    return true;
+}
+
+static void dump_init(Object *obj)
+{
+    FILTER_DUMP(obj)->fd = -1;
+}
+
+static void dump_finalize(Object *obj)
+{
+    FilterDump *dump = FILTER_DUMP(obj);
+
+    net_unwatch(&dump->watcher);
+    if (dump->fd >= 0) {
+        close(dump->fd);
+    }
+}
+
+static const Property dump_properties[] = {
+    { .name = "netdev",
+      .kind = PROP_STRING,
+      .offset = offsetof(FilterDump, netdev),
+      .description = "the netdev" },
+    { .name = "file",
+      .kind = PROP_STRING,
+      .offset = offsetof(FilterDump, file),
+      .description = "where its packets go" },
+    { .name = "maxlen",
+      .kind = PROP_UINT32,
+      .offset = offsetof(FilterDump, maxlen),
+      .description = "bytes that are kept of each",
+      .has_default = true,
+      .default_int = 65536 },
+    { .name = "queue",
+      .kind = PROP_ENUM,
+      .offset = offsetof(FilterDump, queue),
+      .enum_names = queue_names,
+      .description = "which: rx, those to the netdev; tx, those from it; all",
+      .has_default = true,
+      .default_int = QUEUE_ALL },
+    { .name = "status",
+      .kind = PROP_ENUM,
+      .offset = offsetof(FilterDump, status),
+      .enum_names = status_names,
+      .description = "off: none are kept for now",
+      .has_default = true,
+      .live = true,
+      .default_int = 0 },
+    { 0 },
+};
+
+static const ObjectType dump_type = {
+    .name = "filter-dump",
+    .parent = "object",
+    .description = "the packets of a netdev in a file",
+    .instance_size = sizeof(FilterDump),
+    .user_creatable = true,
+    .properties = dump_properties,
+    .init = dump_init,
+    .finalize = dump_finalize,
+    .complete = dump_complete,
+};
+OBJECT_TYPE_REGISTER(dump_type)
