@@ -65,9 +65,9 @@ static void append(FilterDump *dump, struct iovec *parts, int count)
 }
 
 /* queue=rx is what the netdev gets to receive from the guest. */
-static void dump_packet(NetWatcher *watcher, bool sent, const uint8_t *packet, size_t size)
+static void dump_packet(void *opaque, bool sent, const uint8_t *packet, size_t size)
 {
-    FilterDump *dump = (FilterDump *)((char *)watcher - offsetof(FilterDump, watcher));
+    FilterDump *dump = opaque;
     int64_t now_us = g_get_real_time();
     PcapPacket header = { .seconds = (uint32_t)(now_us / G_USEC_PER_SEC),
                           .microseconds = (uint32_t)(now_us % G_USEC_PER_SEC),
@@ -109,7 +109,7 @@ static bool dump_complete(Object *obj, GError **errp)
         return false;
     }
     append(dump, &part, 1);
-    dump->watcher.packet = dump_packet;
+    dump->watcher = (NetWatcher){ .packet = dump_packet, .opaque = dump };
     net_watch(&netdev->client, &dump->watcher);
     return true;
 }

@@ -224,7 +224,13 @@ static const SlirpCb callbacks = {
 
 static bool user_receive(NetClient *nc, const uint8_t *packet, size_t size)
 {
-    slirp_input(NET_USER(nc->opaque)->slirp, packet, (int)size);
+    NetUser *user = NET_USER(nc->opaque);
+
+    slirp_input(user->slirp, packet, (int)size);
+    /* A connection may be there now, or have room again. */
+    for (guint i = 0; i < user->forwards->len; i++) {
+        char_accept_input(&((UserForward *)user->forwards->pdata[i])->fe);
+    }
     notify(NULL);
     return true;
 }
@@ -447,7 +453,7 @@ static void user_finalize(Object *obj)
 }
 
 static const NetdevClass user_ops = {
-    .client = { .receive = user_receive, .describe = user_describe },
+    .client = { .receive = user_receive, .takes_large = true, .describe = user_describe },
     .open = user_open,
 };
 

@@ -139,7 +139,7 @@ static void show(const NetClient *nc, bool sent, const uint8_t *packet, size_t s
     for (const GSList *at = nc->watchers; at; at = at->next) {
         NetWatcher *watcher = at->data;
 
-        watcher->packet(watcher, sent, packet, size);
+        watcher->packet(watcher->opaque, sent, packet, size);
     }
 }
 
@@ -215,6 +215,22 @@ void net_send(NetClient *from, const uint8_t *packet, size_t size)
         keep(to, packet, size);
     } else {
         flush(to); /* what came from within */
+    }
+}
+
+static void send_segment(void *from, const uint8_t *segment, size_t size)
+{
+    net_send(from, segment, size);
+}
+
+void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, size_t size)
+{
+    bool large = from->peer && from->peer->ops->takes_large;
+
+    if (o->type && !large) {
+        net_offload_cut(o, packet, size, send_segment, from);
+    } else if (!(o->flags & NET_OFFLOAD_CSUM) || net_offload_complete(o, packet, size)) {
+        net_send(from, packet, size);
     }
 }
 

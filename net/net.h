@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/offload.h"
+
 #define NET_MAC_SIZE 6
 /* Bytes of the largest packet: 64 KiB of IP, its Ethernet header, and some more. */
 #define NET_PACKET_MAX 69632
@@ -32,6 +34,8 @@ typedef struct NetClientOps {
     void (*can_send_again)(NetClient *nc);
     /* net_link_is_up() has changed. May be NULL. */
     void (*link_changed)(NetClient *nc);
+    /* `receive` takes packets of TCP that are longer than the network's, with their sums. */
+    bool takes_large;
     /* One line for people; g_free. */
     char *(*describe)(NetClient *nc);
 } NetClientOps;
@@ -39,7 +43,8 @@ typedef struct NetClientOps {
 /* Sees what goes through a client, before it does. */
 typedef struct NetWatcher {
     /* @sent: @client has sent it, else it is sent to it. */
-    void (*packet)(struct NetWatcher *watcher, bool sent, const uint8_t *packet, size_t size);
+    void (*packet)(void *opaque, bool sent, const uint8_t *packet, size_t size);
+    void *opaque;
     NetClient *client; /* borrowed; NULL: none, or it has gone */
 } NetWatcher;
 
@@ -78,6 +83,9 @@ void net_unwatch(NetWatcher *watcher); /* if it watches */
 
 /* To the peer of @from. Lost, if the link is down or too much waits. */
 void net_send(NetClient *from, const uint8_t *packet, size_t size);
+/* The same for a packet of which the sums, and the cutting into segments, are left to us; it may be
+ * changed. Lost, if that cannot be done. */
+void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, size_t size);
 /* Would the peer take a packet, or would it be lost anyhow? False: can_send_again() is called. */
 bool net_can_send(const NetClient *from);
 /* @nc takes packets again: those that wait come first. */

@@ -2,6 +2,7 @@
 #include "net/netdev.h"
 
 #include "net/net-socket.h"
+#include "net/tap-host.h"
 #include "util/error.h"
 
 #define NETDEVS "/netdevs"
@@ -55,12 +56,25 @@ static NetBackend *add(const Netdev *options, GError **errp)
     return netdev;
 }
 
+/* A bridge is a tap that a helper makes. */
+static NetBackend *add_bridge(const Netdev *options, GError **errp)
+{
+    const NetdevBridgeOptions *o = options->u.bridge;
+    NetdevTapOptions tap = { .br = o->br ? o->br : (char *)(uintptr_t)TAP_BRIDGE,
+                             .helper = o->helper };
+
+    return add(&(Netdev){ .id = options->id, .type = NET_CLIENT_DRIVER_TAP, .u.tap = &tap }, errp);
+}
+
 NetBackend *netdev_add(const Netdev *options, GError **errp)
 {
     g_autoptr(Netdev) meant = NULL;
 
     if (!check_id(options->id, errp)) {
         return NULL;
+    }
+    if (options->type == NET_CLIENT_DRIVER_BRIDGE) {
+        return add_bridge(options, errp);
     }
     if (options->type == NET_CLIENT_DRIVER_SOCKET) {
         meant = net_socket_options(options, errp);

@@ -544,7 +544,7 @@ const Option options[] = {
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, option_do_audiodev },
     { "audio", "none", "the same", START_CONFIG, option_do_audiodev },
     { "audio-help", NULL, "print that", START_CONFIG, NULL, option_text_audio },
-    { "netdev", "KIND,id=ID[,option=value] | JSON, with KIND user, stream, dgram, socket or hubport",
+    { "netdev", "KIND,id=ID[,option=value] | JSON, with KIND user, tap, bridge, stream, dgram, socket or hubport",
       "the host's end of a network, for -device virtio-net-pci,netdev=ID",
       START_NETDEV, .apply = option_apply_netdev, .type = &Netdev_type, .implied_key = "type" },
     { "nic", "none | KIND[,model=virtio-net-pci][,mac=MAC][,option=value]", "a network card and its -netdev at once",

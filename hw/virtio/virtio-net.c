@@ -19,13 +19,10 @@ enum { RX, TX, CONTROL };
 enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2 };
 
 /* What is before each packet (section 5.1.6). */
-typedef struct __attribute__((packed)) Header {
-    uint8_t flags, gso_type;
-    uint16_t hdr_len, gso_size, csum_start, csum_offset;
+typedef struct Header {
+    NetOffload offload;
     uint16_t num_buffers; /* not for legacy drivers that do not merge buffers */
 } Header;
-
-#define HEADER_NEEDS_CSUM 1
 
 static size_t header_size(const VirtioNet *s)
 {
@@ -101,26 +98,29 @@ static void handle_rx(VirtioDevice *vdev, VirtQueue *vq)
 
 /* ---- from the driver ---- */
 
-/* The sum that the driver leaves to us, of the bytes from csum_start on (RFC 1071); the field has
- * that of the pseudo header already. */
-static bool complete_sum(const Header *header, uint8_t *packet, size_t size)
+/* Does the driver ask only for what it has accepted? Segments are without sums (section
+ * 5.1.6.2.1). */
+static bool is_accepted(const VirtioNet *s, const NetOffload *o)
 {
-    size_t start = header->csum_start, field = start + header->csum_offset;
-    uint64_t sum = 0;
+    static const struct {
+        uint8_t type;
+        unsigned feature;
+    } types[] = {
+        { NET_OFFLOAD_TCP4, VIRTIO_NET_F_HOST_TSO4 },
+        { NET_OFFLOAD_TCP6, VIRTIO_NET_F_HOST_TSO6 },
+    };
+    unsigned type = o->type & ~(unsigned)NET_OFFLOAD_ECN;
 
-    if (field + 2 > size) {
+    if ((o->flags & NET_OFFLOAD_CSUM && !virtio_has(&s->parent, VIRTIO_NET_F_CSUM)) ||
+        (o->type & NET_OFFLOAD_ECN && !virtio_has(&s->parent, VIRTIO_NET_F_HOST_ECN))) {
         return false;
     }
-    for (size_t i = start; i < size; i++) {
-        sum += (unsigned)packet[i] << ((i - start) & 1 ? 0 : 8);
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        if (type == types[i].type) {
+            return o->flags & NET_OFFLOAD_CSUM && virtio_has(&s->parent, types[i].feature);
+        }
     }
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum = sum == 0xffff ? sum : ~sum; /* 0 would say that there is none */
-    packet[field] = (uint8_t)(sum >> 8);
-    packet[field + 1] = (uint8_t)sum;
-    return true;
+    return !o->type;
 }
 
 static void send_packet(VirtioNet *s, VirtQueue *vq, const VirtqElement *element)
@@ -133,14 +133,11 @@ static void send_packet(VirtioNet *s, VirtQueue *vq, const VirtqElement *element
         virtq_break(vq, "a packet to send has no whole header");
         return;
     }
-    if (size > NET_PACKET_MAX || header.gso_type) {
-        return; /* no netdev would take it; segments were not offered */
+    if (size > NET_PACKET_MAX || !is_accepted(s, &header.offload)) {
+        return; /* no netdev would take it */
     }
     virtq_read(element, header_len, s->packet, size);
-    if (!(header.flags & HEADER_NEEDS_CSUM) ||
-        (virtio_has(&s->parent, VIRTIO_NET_F_CSUM) && complete_sum(&header, s->packet, size))) {
-        net_send(&s->nic.client, s->packet, size);
-    }
+    net_send_offloaded(&s->nic.client, &header.offload, s->packet, size);
 }
 
 static void handle_tx(VirtioDevice *vdev, VirtQueue *vq)
@@ -234,6 +231,9 @@ static void offer_features(VirtioNet *s)
     } features[] = {
         { true, VIRTIO_NET_F_MAC },
         { s->csum, VIRTIO_NET_F_CSUM },
+        { s->csum && s->host_tso4, VIRTIO_NET_F_HOST_TSO4 },
+        { s->csum && s->host_tso6, VIRTIO_NET_F_HOST_TSO6 },
+        { s->csum && s->host_ecn && (s->host_tso4 || s->host_tso6), VIRTIO_NET_F_HOST_ECN },
         { s->host_mtu != 0, VIRTIO_NET_F_MTU },
         { s->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF },
         { s->link_status, VIRTIO_NET_F_STATUS },
@@ -321,6 +321,9 @@ static const Property net_properties[] = {
     NUMBER(rx_queue_size, 256, "buffers of the ring that receives"),
     NUMBER(tx_queue_size, 256, "buffers of the ring that sends"),
     FLAG("csum", csum, "offer to compute checksums of what is sent"),
+    FLAG("host_tso4", host_tso4, "and to cut what is sent by TCP over IPv4 into segments"),
+    FLAG("host_tso6", host_tso6, "over IPv6"),
+    FLAG("host_ecn", host_ecn, "with notes of congestion"),
     FLAG("mrg_rxbuf", mrg_rxbuf, "offer to spread a packet over several buffers"),
     FLAG("status", link_status, "tell whether there is a link"),
     FLAG("ctrl_vq", ctrl_vq, "offer the control queue"),

@@ -20,6 +20,9 @@ enum {
     VIRTIO_NET_F_CSUM = 0,
     VIRTIO_NET_F_MTU = 3,
     VIRTIO_NET_F_MAC = 5,
+    VIRTIO_NET_F_HOST_TSO4 = 11,
+    VIRTIO_NET_F_HOST_TSO6 = 12,
+    VIRTIO_NET_F_HOST_ECN = 13,
     VIRTIO_NET_F_MRG_RXBUF = 15,
     VIRTIO_NET_F_STATUS = 16,
     VIRTIO_NET_F_CTRL_VQ = 17,
@@ -53,8 +56,8 @@ typedef struct VirtioNet {
     VirtioNetFilter filter;
     bool announce; /* the driver is to say where it is */
     /* configuration */
-    bool csum, mrg_rxbuf, link_status, ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_rx_extra, ctrl_mac_addr,
-        guest_announce;
+    bool csum, host_tso4, host_tso6, host_ecn, mrg_rxbuf, link_status, ctrl_vq, ctrl_rx, ctrl_vlan,
+        ctrl_rx_extra, ctrl_mac_addr, guest_announce;
     uint16_t host_mtu; /* 0: nothing is said of it */
     uint16_t rx_queue_size, tx_queue_size;
     /* wiring */

@@ -119,6 +119,19 @@ def udp(source, target, source_port, target_port, payload, to=BROADCAST):
     return ipv4(source, target, 17, header + payload, to)
 
 
+def arp_request(source, target):
+    """Who has @target? tell @source (RFC 826)."""
+    return frame(struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, MAC, socket.inet_aton(source), bytes(6),
+                             socket.inet_aton(target)), kind=0x806)
+
+
+def udp_checksum_is_right(packet):
+    """Of a frame with a UDP packet."""
+    at = 14 + (packet[14] & 15) * 4
+    length = struct.unpack(">H", packet[at + 4:at + 6])[0]
+    return checksum(packet[26:34] + struct.pack(">HH", 17, length) + packet[at:at + length]) == 0
+
+
 def udp_payload(packet):
     """(source port, target port, payload) of a frame that udp() could have made, or None."""
     if packet[12:14] != b"\x08\x00" or packet[23] != 17:
@@ -142,3 +155,110 @@ def dhcp_discover():
 def offered(packet):
     """The address in a reply of a DHCP server."""
     return socket.inet_ntoa(udp_payload(packet)[2][16:20])
+
+
+# ---- a guest that knows a little of IP ----
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+class Guest:
+    """10.0.2.15 at @wire: answers to ARP, and takes the packets of one kind at a time. Nothing is repeated, as nothing
+    is lost."""
+
+    def __init__(self, wire, address="10.0.2.15"):
+        self.wire = wire
+        self.address = address
+
+    def receive(self, protocol, port):
+        """The next IPv4 packet of @protocol to @port: (source, source port, header and payload of that)."""
+        while True:
+            packet = self.wire.receive()
+            if packet[12:14] == b"\x08\x06" and packet[38:42] == socket.inet_aton(self.address):
+                self.wire.send(frame(struct.pack(">HHBBH", 1, 0x800, 6, 4, 2) + MAC + packet[38:42] + packet[22:32],
+                                     to=packet[6:12], kind=0x806))
+            if packet[12:14] != b"\x08\x00" or packet[23] != protocol:
+                continue
+            at = 14 + (packet[14] & 15) * 4
+            source_port, target_port = struct.unpack(">HH", packet[at:at + 4])
+            if target_port == port:
+                total = struct.unpack(">H", packet[16:18])[0]
+                return socket.inet_ntoa(packet[26:30]), source_port, packet[at:14 + total]
+
+    def send_udp(self, target, source_port, target_port, payload):
+        self.wire.send(udp(self.address, target, source_port, target_port, payload))
+
+    def receive_udp(self, port):
+        """(source, source port, payload)"""
+        source, source_port, packet = self.receive(17, port)
+        return source, source_port, packet[8:]
+
+
+class Tcp:
+    """A connection of @guest (RFC 9293), whose @port is its own."""
+
+    def __init__(self, guest, port):
+        self.guest, self.port = guest, port
+        self.seq, self.ack = 1000, 0
+        self.peer = None       # (address, port)
+        self.ended = False     # the peer has sent FIN
+        self.data = b""
+
+    def send_segment(self, flags, data=b""):
+        header = struct.pack(">HHIIBBHHH", self.port, self.peer[1], self.seq & 0xffffffff, self.ack & 0xffffffff, 0x50,
+                             flags, 65535, 0, 0)
+        pseudo = socket.inet_aton(self.guest.address) + socket.inet_aton(self.peer[0]) + \
+            struct.pack(">HH", 6, len(header) + len(data))
+        header = header[:16] + struct.pack(">H", checksum(pseudo + header + data)) + header[18:]
+        self.guest.wire.send(ipv4(self.guest.address, self.peer[0], 6, header + data))
+        self.seq += len(data) + bool(flags & (SYN | FIN))
+
+    def take_segment(self):
+        """Its flags; data in order is kept and acknowledged, what came already is not."""
+        source, port, segment = self.guest.receive(6, self.port)
+        seq, _, offset, flags = struct.unpack(">IIBB", segment[4:14])
+        self.peer = self.peer or (source, port)
+        data = segment[(offset >> 4) * 4:]
+        if flags & SYN:
+            self.ack = seq + 1
+        elif seq == self.ack & 0xffffffff and (data or flags & FIN):
+            self.data += data
+            self.ack += len(data) + bool(flags & FIN)
+            self.ended |= bool(flags & FIN)
+            self.send_segment(ACK)
+        return flags
+
+    def connect(self, address, port):
+        """False: it was refused."""
+        self.peer = (address, port)
+        self.send_segment(SYN)
+        flags = self.take_segment()
+        if flags & RST:
+            return False
+        self.send_segment(ACK)
+        return True
+
+    def accept(self):
+        while not self.take_segment() & SYN:
+            pass
+        self.send_segment(SYN | ACK)
+
+    def send(self, data):
+        for at in range(0, len(data), 1400):
+            self.send_segment(ACK | PSH, data[at:at + 1400])
+
+    def receive(self, size):
+        while len(self.data) < size:
+            self.take_segment()
+        data, self.data = self.data[:size], self.data[size:]
+        return data
+
+    def receive_all(self):
+        """What comes until the peer has ended."""
+        while not self.ended:
+            self.take_segment()
+        data, self.data = self.data, b""
+        return data
+
+    def close(self):
+        self.send_segment(FIN | ACK)

@@ -16,6 +16,7 @@ enum {
     CSUM = 1u << 0,
     MTU = 1u << 3,
     MAC = 1u << 5,
+    HOST_TSO4 = 1u << 11,
     MRG_RXBUF = 1u << 15,
     STATUS = 1u << 16,
     CTRL_VQ = 1u << 17,
@@ -336,6 +337,39 @@ static void test_checksum(void)
     head = put(&n, 0, packet, 61);
     qvirtq_kick(&n.tx);
     expect_packet(&n, packet, 61);
+    stop(&n);
+}
+
+/* One TCP packet of 1300 bytes goes out as three. tests/unit/test-net.c looks into them. */
+static void test_segments(void)
+{
+    static const unsigned lens[] = { 500, 500, 300 };
+    uint8_t packet[54 + 1300], got[554];
+    uint32_t header, done = 0;
+    uint16_t head;
+    Net n;
+
+    start(&n, &qvirtio_ways[0], CSUM | HOST_TSO4, "");
+    fill(packet, sizeof(packet), own_mac);
+    memcpy(packet + 12, "\x08\x00\x45", 3);
+    packet[46] = 0x50; /* TCP's header is 20 bytes */
+    for (unsigned sums = 0; sums < 2; sums++) {
+        head = put(&n, 0, packet, sizeof(packet));
+        qtest_writeb(n.qt, page(&n, 0), (uint8_t)sums); /* without sums it is refused */
+        qtest_writeb(n.qt, page(&n, 0) + 1, 1);
+        qtest_writew(n.qt, page(&n, 0) + 4, 500);
+        qtest_writew(n.qt, page(&n, 0) + 6, 34);
+        qtest_writew(n.qt, page(&n, 0) + 8, 16);
+        qvirtq_kick(&n.tx);
+        g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(lens); i++) {
+        read_all(n.fd, &header, 4);
+        g_assert_cmpuint(ntohl(header), ==, 54 + lens[i]);
+        read_all(n.fd, got, 54 + lens[i]);
+        g_assert_cmpmem(got + 54, lens[i], packet + 54 + done, lens[i]);
+        done += lens[i];
+    }
     stop(&n);
 }
 
@@ -702,6 +736,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/merge", test_merge);
     g_test_add_func("/virtio-net/too-large", test_too_large);
     g_test_add_func("/virtio-net/checksum", test_checksum);
+    g_test_add_func("/virtio-net/segments", test_segments);
     g_test_add_func("/virtio-net/filter", test_filter);
     g_test_add_func("/virtio-net/filter-events", test_filter_events);
     g_test_add_func("/virtio-net/announce", test_announce);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Netdevs, packet by packet: whatever goes in at one end comes out at the other, once and as it was."""
+import fcntl
 import os
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -246,8 +248,7 @@ def net_option():
         text = hmp(m, "info network")
         tap.equal("card: model=virtio-net-pci,macaddr=52:54:00:00:00:09\n \\ hub0port0: port of hub 0" in text, True, text)
         # The user network answers: who has 10.0.2.2?
-        wire.send(frame(struct.pack(">HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, packets.MAC, bytes([10, 0, 2, 15]), bytes(6),
-                                    bytes([10, 0, 2, 2])), kind=0x806))
+        wire.send(packets.arp_request("10.0.2.15", "10.0.2.2"))
         tap.equal(wire.receive()[28:32], bytes([10, 0, 2, 2]))
 
 
@@ -354,6 +355,133 @@ def dumps():
                            if "ethertype" in line], [1, 1], text)
 
 
+# ---- tap: in a network of its own, where we may make one ----
+
+# Takes --fd=N and --br=NAME, as helpers do, and sends a tap over socket N.
+HELPER = """#!{python}
+import fcntl, os, socket, struct, sys
+words = dict(word.split("=") for word in sys.argv[1:])
+fd = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", words["--br"].encode(), {flags:#x}))
+socket.send_fds(socket.socket(fileno=int(words["--fd"])), [b"x"], [fd])
+"""
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x2, 0x1000, 0x4000
+
+
+def write_program(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+
+
+def make_tap(name, flags):
+    """A tap of ours: its descriptor."""
+    fd = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | flags))
+    return fd
+
+
+def set_up(name):
+    subprocess.run(["ip", "addr", "add", "192.0.2.1/24", "dev", name], check=True)
+    subprocess.run(["ip", "link", "set", name, "up"], check=True)
+
+
+def card(name):
+    """The address of the host's card @name, or None."""
+    text = subprocess.run(["ip", "-o", "link", "show", "dev", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False).stdout.decode()
+    return bytes.fromhex(text.split("link/ether ")[1].split()[0].replace(":", "")) if text else None
+
+
+def talks(wire, name):
+    """The host's kernel, through the tap @name: ARP, and UDP both ways."""
+    def answer(kind):
+        while (packet := wire.receive())[12:14] != kind:
+            pass  # what the kernel says by itself
+        return packet
+
+    wire.send(packets.arp_request("192.0.2.9", "192.0.2.1"))
+    reply = answer(b"\x08\x06")
+    tap.equal((reply[20:22], reply[28:32]), (b"\0\2", socket.inet_aton("192.0.2.1")))
+    mac = card(name)
+    tap.equal(reply[6:12], mac)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("192.0.2.1", 0))
+        sock.settimeout(vm.LONG)
+        port = sock.getsockname()[1]
+        for size in (1, 100, 1472):
+            data = os.urandom(size)
+            wire.send(packets.udp("192.0.2.9", "192.0.2.1", 7, port, data, to=mac))
+            tap.equal(sock.recvfrom(2000), (data, ("192.0.2.9", 7)))
+            sock.sendto(data, ("192.0.2.9", 7))
+            packet = answer(b"\x08\x00")
+            tap.equal(packets.udp_payload(packet), (port, 7, data))
+            tap.equal(packets.udp_checksum_is_right(packet), True)
+
+
+def tap_by_name(folder, more):
+    write_program(f"{folder}/up", f"#!/bin/sh\necho $1 >> {folder}/said\n"
+                  "ip addr add 192.0.2.1/24 dev $1 && ip link set $1 up\n")
+    write_program(f"{folder}/down", f"#!/bin/sh\necho $1 gone >> {folder}/said\n")
+    with wired(netdev=f"tap,ifname=card7,script={folder}/up,downscript={folder}/down{more}") as (m, wire):
+        tap.equal("n1: tap ifname=card7\n" in hmp(m, "info network"), True)
+        talks(wire, "card7")
+        m.qmp.command("netdev_del", id="n1")
+        with open(f"{folder}/said", encoding="ascii") as file:
+            tap.equal(file.read(), "card7\ncard7 gone\n")
+        tap.equal(card("card7"), None)
+        tap.equal(hmp(m, "netdev_add tap,id=n2,ifname=card8,script=/bin/false").startswith("Error: netdev 'n2': /bin/false"),
+                  True)
+        tap.equal(card("card8"), None)
+    os.unlink(f"{folder}/said")
+
+
+def tap_by_fd(flags):
+    fd = make_tap("card7", flags)
+    with wired() as (m, wire):
+        for key in ("fd", "fds"):
+            tap.equal(machine.fd_command(m, "getfd", fd, fdname="t"), None)
+            m.qmp.command("netdev_add", type="tap", id="n1", **{key: "t"})
+            packets.plug(m, "n1")
+            if key == "fd":
+                set_up("card7")
+            talks(wire, "card7")
+            m.qmp.command("netdev_del", id="n1")
+            m.qmp.command("netdev_del", id="n1port")
+    os.close(fd)
+
+
+def tap_by_helper(folder, kind):
+    write_program(f"{folder}/helper", HELPER.format(python=sys.executable, flags=IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    with wired(netdev=f"{kind},helper={folder}/helper,br=card7") as (m, wire):
+        set_up("card7")
+        talks(wire, "card7")
+        tap.equal(hmp(m, f"netdev_add {kind},id=n2,helper=/bin/true").strip(),
+                  "Error: netdev 'n2': /bin/true has ended without sending a tap")
+
+
+def taps():
+    with tempfile.TemporaryDirectory() as folder:
+        for more in ("", ",vnet_hdr=on"):
+            tap_by_name(folder, more)
+        for flags in (0, IFF_VNET_HDR):
+            tap_by_fd(flags)
+        for kind in ("tap", "bridge"):
+            tap_by_helper(folder, kind)
+
+
+def own_network(function):
+    """Call @function, of this file, by its name in a network of its own."""
+    unshare = ["unshare", "-n" if os.geteuid() == 0 else "-rn"]
+    probe = subprocess.run([*unshare, "sh", "-c", "ip link set lo up && ip tuntap add probe mode tap"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if probe.returncode:
+        raise tap.Skip(f"no tap can be made here: {probe.stdout.decode(errors='replace').strip()}")
+    inside = subprocess.run([*unshare, sys.executable, *sys.argv[:2], function], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, check=False)
+    tap.equal(inside.returncode, 0, inside.stdout.decode(errors="replace"))
+
+
 def with_passt():
     """Debian's passt: its DHCP server answers."""
     if not shutil.which("passt"):
@@ -384,6 +512,10 @@ def with_running_passt(folder, passt, log):
         tap.equal(packets.offered(offer), "192.0.2.5")
 
 
+if sys.argv[2:]:
+    {"taps": taps}[sys.argv[2]]()
+    sys.exit(0)
+
 tap.run([
     ("dgram inet", dgram_inet),
     ("dgram unix", dgram_unix),
@@ -406,5 +538,6 @@ tap.run([
     ("rubbish", lambda: no_sense("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
     ("slow reader", slow_reader),
     ("filter-dump", dumps),
+    ("tap", lambda: own_network("taps")),
     ("passt", with_passt),
 ])

@@ -166,6 +166,155 @@ static void test_link(void)
     tear_down(&p);
 }
 
+/* ---- offloads ---- */
+
+#define SEGMENT 1000u
+
+typedef struct Cut {
+    bool ipv6;
+    unsigned count, tags; /* segments; bytes of VLAN tags */
+    GByteArray *payload;
+} Cut;
+
+static uint32_t sum_of(uint32_t sum, const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        sum += (uint32_t)data[i] << (i & 1 ? 0 : 8);
+    }
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return sum;
+}
+
+/* Each segment is whole: lengths, sums and numbers as a network wants them. */
+static void check_segment(void *opaque, const uint8_t *segment, size_t size)
+{
+    Cut *cut = opaque;
+    const uint8_t *ip = segment + 14 + cut->tags, *tcp = ip + (cut->ipv6 ? 40 : 20);
+    size_t tcp_len = size - (size_t)(tcp - segment), len = tcp_len - 32;
+    bool last = cut->payload->len + len == 3500;
+
+    g_assert_cmpuint(len, ==, last ? 500 : SEGMENT);
+    if (cut->ipv6) {
+        g_assert_cmpuint((unsigned)ip[4] << 8 | ip[5], ==, tcp_len);
+        g_assert_cmphex(sum_of(sum_of(6 + (uint32_t)tcp_len, ip + 8, 32), tcp, tcp_len), ==,
+                        0xffff);
+    } else {
+        g_assert_cmpuint((unsigned)ip[2] << 8 | ip[3], ==, tcp_len + 20);
+        g_assert_cmpuint((unsigned)ip[4] << 8 | ip[5], ==, (0xffff + cut->count) & 0xffff);
+        g_assert_cmphex(sum_of(0, ip, 20), ==, 0xffff);
+        g_assert_cmphex(sum_of(sum_of(6 + (uint32_t)tcp_len, ip + 12, 8), tcp, tcp_len), ==,
+                        0xffff);
+    }
+    uint32_t sequence;
+    memcpy(&sequence, tcp + 4, 4);
+    g_assert_cmphex(ntohl(sequence), ==, 0xfffffff0 + cut->payload->len);
+    /* CWR is for the first, PSH and FIN are for the last, ACK for all. */
+    g_assert_cmphex(tcp[13], ==, (cut->count ? 0 : 0x80) | 0x10 | (last ? 0x09 : 0));
+    g_byte_array_append(cut->payload, tcp + 32, (guint)len);
+    cut->count++;
+}
+
+/* A packet with 3500 bytes of payload, behind 12 of TCP's options; its offloads. */
+static NetOffload large_packet(uint8_t *packet, size_t *size, const Cut *cut)
+{
+    size_t ip = 14 + cut->tags, tcp = ip + (cut->ipv6 ? 40 : 20);
+
+    *size = tcp + 32 + 3500;
+    for (size_t i = 0; i < *size; i++) {
+        packet[i] = (uint8_t)(i * 11 + i / 256);
+    }
+    for (size_t tag = 12; tag + 2 < ip; tag += 4) {
+        memcpy(packet + tag, tag == 12 && cut->tags == 8 ? "\x88\xa8" : "\x81\x00", 2);
+    }
+    memcpy(packet + ip - 2, cut->ipv6 ? "\x86\xdd" : "\x08\x00", 2);
+    packet[ip] = cut->ipv6 ? 0x60 : 0x45;
+    if (!cut->ipv6) {
+        memset(packet + ip + 4, 0xff, 2); /* the next number is 0 */
+    }
+    memcpy(packet + tcp + 4, "\xff\xff\xff\xf0", 4);
+    packet[tcp + 12] = 0x80;
+    packet[tcp + 13] = 0x80 | 0x10 | 0x09;
+    return (NetOffload){ .flags = NET_OFFLOAD_CSUM,
+                         .type =
+                             NET_OFFLOAD_ECN | (cut->ipv6 ? NET_OFFLOAD_TCP6 : NET_OFFLOAD_TCP4),
+                         .segment_len = SEGMENT,
+                         .csum_start = (uint16_t)tcp,
+                         .csum_offset = 16 };
+}
+
+static void test_segments(void)
+{
+    uint8_t packet[4000];
+    size_t size;
+
+    for (unsigned i = 0; i < 6; i++) {
+        Cut cut = { .ipv6 = i & 1, .tags = i / 2 * 4, .payload = g_byte_array_new() };
+        NetOffload o = large_packet(packet, &size, &cut);
+
+        g_assert_true(net_offload_cut(&o, packet, size, check_segment, &cut));
+        g_assert_cmpuint(cut.count, ==, 4);
+        g_assert_cmpmem(cut.payload->data, cut.payload->len, packet + size - 3500, 3500);
+        g_byte_array_unref(cut.payload);
+    }
+}
+
+static void count_segment(void *opaque, const uint8_t *segment, size_t size)
+{
+    g_assert_cmpuint(size, <=, NET_SEGMENT_HEADER_MAX + UINT16_MAX);
+    ++*(unsigned *)opaque;
+}
+
+/* What makes no sense is cut into nothing, or into as few pieces as its length allows. */
+static void test_bad_segments(void)
+{
+    uint8_t packet[4000];
+    const Cut four = { .ipv6 = false };
+    unsigned count = 0;
+    size_t size;
+    const NetOffload good = large_packet(packet, &size, &four);
+    NetOffload o;
+
+    const struct {
+        NetOffload o;
+        size_t size;
+    } wrong[] = {
+        { { .type = 3, .segment_len = SEGMENT, .csum_start = 34 }, size },
+        { { .type = NET_OFFLOAD_TCP6, .segment_len = SEGMENT, .csum_start = 34 }, size },
+        { { .type = NET_OFFLOAD_TCP4, .segment_len = NET_SEGMENT_MIN - 1, .csum_start = 34 },
+          size },
+        { { .type = NET_OFFLOAD_TCP4, .segment_len = SEGMENT, .csum_start = 35 }, size },
+        { { .type = NET_OFFLOAD_TCP4, .segment_len = SEGMENT, .csum_start = 65535 }, size },
+        { good, 66 }, /* no payload */
+        { good, 53 }, /* half of a header */
+        { good, 20 },
+        { good, 13 },
+        { good, 1 },
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_assert_false(net_offload_cut(&wrong[i].o, packet, wrong[i].size, count_segment, &count));
+    }
+    g_assert_cmpuint(count, ==, 0);
+    for (unsigned round = 0; round < 20000; round++) {
+        g_autofree uint8_t *copy = NULL;
+
+        o = large_packet(packet, &size, &four);
+        o.csum_start = (uint16_t)(round % 7 ? o.csum_start : g_test_rand_int());
+        o.csum_offset = (uint16_t)(round % 3 ? 16 : g_test_rand_int());
+        o.segment_len = (uint16_t)g_test_rand_int();
+        for (unsigned i = 0; i < round % 5; i++) {
+            packet[g_test_rand_int_range(12, 60)] = (uint8_t)g_test_rand_int();
+        }
+        size = (size_t)g_test_rand_int_range(1, (gint32)size + 1);
+        copy = g_memdup2(packet, size); /* whose end is seen by sanitizers */
+        count = 0;
+        net_offload_cut(&o, copy, size, count_segment, &count);
+        g_assert_cmpuint(count, <=, size / NET_SEGMENT_MIN + 1);
+        net_offload_complete(&o, copy, size);
+    }
+}
+
 static void test_mac(void)
 {
     static const char *const wrong[] = { "",
@@ -286,6 +435,8 @@ int main(int argc, char **argv)
     g_test_add_func("/net/nesting", test_nesting);
     g_test_add_func("/net/limit", test_limit);
     g_test_add_func("/net/link", test_link);
+    g_test_add_func("/net/segments", test_segments);
+    g_test_add_func("/net/bad-segments", test_bad_segments);
     g_test_add_func("/net/mac", test_mac);
     g_test_add_func("/net/user/host-forward", test_host_forward);
     g_test_add_func("/net/user/guest-forward", test_guest_forward);
