@@ -344,6 +344,8 @@ GUEST_CODE(shared, 64,
 /* Four pages of data from HARNESS_DATA on, none of which lies beside the next one: what is found
  * out of one is wrong for the other. */
 enum { SCATTERED = 4, SCATTER_PT = 0x300000 };
+/* All memory is there, too. Code there has addresses that no displacement has room for. */
+#define HIGH (UINT64_C(1) << 39)
 
 static void scatter(SoftHarness *h)
 {
@@ -356,17 +358,24 @@ static void scatter(SoftHarness *h)
         pt[first + i] = (first + (SCATTERED - 1 - i) * 2) * 4096 | 7;
     }
     *(uint64_t *)(h->ram + HARNESS_PT + 0x2000) = SCATTER_PT | 7;
+    memcpy(h->ram + HARNESS_PT + 8, h->ram + HARNESS_PT, 8);
     harness_flush(h);
 }
 
-static void run_shared(SoftTranslate mode, bool pressed, Outcome *o)
+/* Run guest code from @code to @end over them; @high: above HIGH. */
+static void run_scattered(SoftTranslate mode, bool pressed, const uint8_t *code, const uint8_t *end,
+                          bool high, Outcome *o)
 {
     set_options((SoftOptions){ mode, 1, false });
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, HARNESS_LONG64);
     memset(h->ram + HARNESS_DATA, 0x35, 2 * SCATTERED * 4096);
     scatter(h);
-    GUEST_LOAD(h, shared);
+    h->cpu->segs[X86_SEG_FS].base = HARNESS_DATA + 0xfd0;
+    h->cpu->segs[X86_SEG_GS].base = HARNESS_DATA + 0x1fc0;
+    soft_update_mode(h->s);
+    harness_load(h, code, (size_t)(end - code));
+    h->cpu->rip += high ? HIGH : 0;
     Press p = { .cpu = h->cpu };
     GThread *thread = pressed ? g_thread_new("press", press, &p) : NULL;
     g_assert_cmpint(harness_run(h, TURNS), ==, -1);
@@ -381,18 +390,71 @@ static void run_shared(SoftTranslate mode, bool pressed, Outcome *o)
     memcpy(o->data, sum, strlen(sum));
 }
 
-static void test_shared_checks(void)
+static void compare_scattered(const uint8_t *code, const uint8_t *end, bool high)
 {
     Outcome expected, found;
 
-    run_shared(SOFT_TRANSLATE_OFF, false, &expected);
+    run_scattered(SOFT_TRANSLATE_OFF, false, code, end, high, &expected);
     g_assert_cmphex(expected.regs[X86_RCX], ==, 0);
     for (SoftTranslate mode = SOFT_TRANSLATE_ON; mode <= SOFT_TRANSLATE_ALL; mode++) {
-        run_shared(mode, false, &found);
+        run_scattered(mode, false, code, end, high, &found);
         same(&expected, &found);
-        run_shared(mode, true, &found);
+        run_scattered(mode, true, code, end, high, &found);
         same(&expected, &found);
     }
+}
+
+static void test_shared_checks(void)
+{
+    compare_scattered(code_shared, code_shared_end, false);
+}
+
+/* Addresses of all kinds: of registers that the host has and has not, with segments, constant ones;
+ * read and written, with a constant and with a register that the host has not. */
+GUEST_CODE(addresses, 64,
+           "mov $0x100f40, %r14d\n\t"
+           "mov $0x100f80, %ebx\n\t"
+           "mov $300, %ecx\n"
+           "1: mov %ecx, %r15d\n\t"
+           "and $15, %r15d\n\t"
+           "mov %ecx, %r11d\n\t"
+           "and $63, %r11d\n\t"
+           "mov (%r14), %rax\n\t"
+           "add %eax, 5(%r14,%r15,4)\n\t"
+           "mov %r11, 9(%rbx,%r15,2)\n\t"
+           "addb $3, (%r15,%rbx)\n\t"
+           "addl $7, (%rbx,%rcx,8)\n\t"
+           "add %r15w, (%rbx,%rcx)\n\t"
+           "mov %rax, %fs:(%r11)\n\t"
+           "add %fs:8(%r11,%r15,2), %rdx\n\t"
+           "adc %fs:0x28, %r10\n\t"
+           "movq $5, %gs:0x38\n\t"
+           "xor %r10, %gs:3(%r15)\n\t"
+           "mov %rdx, %gs:0x20(%rcx)\n\t"
+           "incl %gs:-0x10000(%rip)\n\t"
+           "mov %r11d, %gs:-0x10040(%rip)\n\t"
+           "lock xadd %r10d, 17(%r14,%r15,2)\n\t"
+           "test %r11, (%r14)\n\t"
+           "setnz 1(%r14)\n\t"
+           "shlq $3, 24(%r14,%r15,8)\n\t"
+           "shlq %cl, %fs:64(%r11)\n\t"
+           "imul 3(%r14,%r15,8), %r12\n\t"
+           "movzwl -1(%r15,%r14), %r10d\n\t"
+           "movsbq (%rbx,%r15,8), %r11\n\t"
+           "btsl $5, 40(%r14)\n\t"
+           "movups (%r14,%r15,4), %xmm0\n\t"
+           "movss %xmm0, %gs:0x3d(%r15)\n\t"
+           "paddd %xmm0, %xmm1\n\t"
+           "movups %xmm1, %fs:0x80\n\t"
+           "add %r11, %r12\n\t"
+           "inc %r14\n\t"
+           "dec %ecx\n\t"
+           "jnz 1b");
+
+static void test_addresses(void)
+{
+    compare_scattered(code_addresses, code_addresses_end, false);
+    compare_scattered(code_addresses, code_addresses_end, true);
 }
 
 /* A fault of one that shares a check: at its instruction, after those before it, with the flags
@@ -569,13 +631,39 @@ static void test_remap_in_block(void)
     machine_unlock();
 }
 
+/* ---- many ways out of a block ---- */
+
+/* Each instruction that C does makes the next one ask anew whether it may use SSE. */
+GUEST_CODE(many_ways, 64,
+           ".rept 31\n\tstmxcsr (%rdi)\n\taddps %xmm0, %xmm1\n\t.endr\n\taddps %xmm0, %xmm1");
+
+static void test_many_ways(void)
+{
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        set_options((SoftOptions){ .translate = mode, .tb_size = 32 });
+        SoftHarness *h = harness_new();
+        const float one = 1, sum = 32;
+
+        soft_options.translate = mode;
+        harness_reset(h, HARNESS_LONG64);
+        memcpy(h->cpu->fxsave + FX_XMM, &one, sizeof(one));
+        h->cpu->regs[X86_RDI] = HARNESS_DATA;
+        GUEST_LOAD(h, many_ways);
+        g_assert_cmpint(harness_run(h, 10), ==, -1);
+        g_assert_cmpmem(h->cpu->fxsave + FX_XMM + 16, sizeof(sum), &sum, sizeof(sum));
+        harness_free(h);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/soft-translate/as-the-interpreter", test_mixed);
     g_test_add_func("/soft-translate/small-cache", test_small_cache);
+    g_test_add_func("/soft-translate/many-ways", test_many_ways);
     g_test_add_func("/soft-translate/fault-in-run", test_fault_in_run);
     g_test_add_func("/soft-translate/shared-checks", test_shared_checks);
+    g_test_add_func("/soft-translate/addresses", test_addresses);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
     g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);
     g_test_add_func("/soft-translate/remap-in-block", test_remap_in_block);

@@ -328,12 +328,39 @@ void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, boo
     check_simple(t, guest_host_reg(base), disp, size, write, slow_jump);
 }
 
-/* Base, if there is one, and index are in the host's registers, and there is no segment. */
-static bool addressable(const Translator *t)
+/* SCRATCH_B is the addend: add @reg, a guest register, or what is at @reg. */
+static void add_to_addend(Translator *t, HostRm reg)
+{
+    if (reg.memory) {
+        host_alu_load(&t->c, 8, ALU_ADD, SCRATCH_B, reg);
+    } else {
+        host_lea(&t->c, 8, SCRATCH_B, host_mem_index(reg.base, SCRATCH_B, 0, 0));
+    }
+}
+
+/* With the addend in SCRATCH_B: the operand of any micro-operation. What its address is made of is
+ * taken once more from where it is. */
+static HostRm general_operand(Translator *t)
 {
     const Uop *op = t->op;
-    return guest_host_reg(op->index) != HOST_NO_REG && op->seg == SOFT_SEG_NONE &&
-           (op->base == REG_ZERO || guest_host_reg(op->base) != HOST_NO_REG);
+    int64_t disp = op->disp;
+
+    if (op->seg != SOFT_SEG_NONE) {
+        add_to_addend(t, host_mem(CPU_REG, CPU_OFF(seg_base) + 8 * op->seg));
+    }
+    if (op->base == REG_PC) { /* which has no index */
+        disp += (int64_t)t->b->rip;
+    } else if (op->base != REG_ZERO) {
+        add_to_addend(t, guest_rm(op->base));
+    }
+    if (op->index != REG_ZERO) {
+        return host_mem_index(SCRATCH_B, guest_read(t, op->index, SCRATCH_A), op->scale, disp);
+    }
+    if (disp == (int32_t)disp) {
+        return host_mem(SCRATCH_B, disp);
+    }
+    host_mov_imm(&t->c, SCRATCH_A, (uint64_t)disp);
+    return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
 }
 
 HostRm memory_operand(Translator *t, unsigned size, bool write)
@@ -351,24 +378,13 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
         return simple_operand(t, base, op->disp, size, write);
     }
     linear_address(t);
-    bool direct = addressable(t);
-    if (!direct) {
-        host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(address)), SCRATCH_A);
-    }
     host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
     if (size > 1) {
         host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
     }
     tlb_index(t);
     check_tag(t, write, slow_jump);
-    if (direct) {
-        if (base != HOST_NO_REG) {
-            host_lea(&t->c, 8, SCRATCH_B, host_mem_index(base, SCRATCH_B, 0, 0));
-        }
-        return host_mem_index(SCRATCH_B, guest_host_reg(op->index), op->scale, op->disp);
-    }
-    host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
-    return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
+    return general_operand(t);
 }
 
 HostRm memory_at_linear(Translator *t, unsigned size, bool write)
