@@ -369,7 +369,9 @@ static void run_scattered(SoftTranslate mode, bool pressed, const uint8_t *code,
     set_options((SoftOptions){ mode, 1, false });
     g_autoptr(SoftHarness) h = harness_new();
     harness_reset(h, HARNESS_LONG64);
-    memset(h->ram + HARNESS_DATA, 0x35, 2 * SCATTERED * 4096);
+    for (unsigned i = 0; i < 2 * SCATTERED * 4096; i++) {
+        h->ram[HARNESS_DATA + i] = (uint8_t)(i * 7 + i / 256);
+    }
     scatter(h);
     h->cpu->segs[X86_SEG_FS].base = HARNESS_DATA + 0xfd0;
     h->cpu->segs[X86_SEG_GS].base = HARNESS_DATA + 0x1fc0;
@@ -450,6 +452,52 @@ GUEST_CODE(addresses, 64,
            "inc %r14\n\t"
            "dec %ecx\n\t"
            "jnz 1b");
+
+/* Moves of whole XMM registers at each place across pages, aligned and not, some of which need
+ * registers that were not loaded yet; flags live across them; a loop of one block, and one that is
+ * not. */
+GUEST_CODE(moves, 64,
+           "mov $0x100f00, %edi\n\t"
+           "mov $0x101e83, %esi\n\t"
+           "mov $320, %ecx\n"
+           "1: add $-7, %rdi\n\t"
+           "movups (%rsi), %xmm1\n\t"
+           "movups 16(%rsi), %xmm2\n\t"
+           "movups 48(%rsi), %xmm3\n\t"
+           "movups 32(%rsi), %xmm4\n\t"
+           "adc $7, %rdi\n\t"
+           "mov %rdi, %rbx\n\t"
+           "and $-16, %rbx\n\t"
+           "stc\n\t"
+           "movaps %xmm1, (%rbx)\n\t"
+           "movaps %xmm2, 16(%rbx)\n\t"
+           "movups %xmm5, 40(%rbx)\n\t"
+           "movaps %xmm6, 64(%rbx)\n\t"
+           "sbb %rdx, %r8\n\t"
+           "paddb %xmm3, %xmm5\n\t"
+           "pxor %xmm4, %xmm6\n\t"
+           "inc %rsi\n\t"
+           "dec %ecx\n\t"
+           "jnz 1b\n\t"
+           "mov $0x100040, %edi\n\t"
+           "mov $0x101009, %esi\n\t"
+           "mov $100, %ecx\n"
+           "2: movups (%rsi), %xmm1\n\t"
+           "movups 16(%rsi), %xmm2\n\t"
+           "movups 32(%rsi), %xmm3\n\t"
+           "add $48, %rsi\n\t"
+           "movaps %xmm1, (%rdi)\n\t"
+           "movaps %xmm2, 16(%rdi)\n\t"
+           "movaps %xmm3, 32(%rdi)\n\t"
+           "add $48, %rdi\n\t"
+           "dec %ecx\n\t"
+           "jnz 2b\n\t"
+           "lahf");
+
+static void test_moves(void)
+{
+    compare_scattered(code_moves, code_moves_end, false);
+}
 
 static void test_addresses(void)
 {
@@ -664,6 +712,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/fault-in-run", test_fault_in_run);
     g_test_add_func("/soft-translate/shared-checks", test_shared_checks);
     g_test_add_func("/soft-translate/addresses", test_addresses);
+    g_test_add_func("/soft-translate/moves", test_moves);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
     g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);
     g_test_add_func("/soft-translate/remap-in-block", test_remap_in_block);

@@ -94,11 +94,11 @@ void mxcsr_need(Translator *t)
 }
 
 /* An address whose low bits are in a register must be a multiple of 16. */
-static void emit_alignment(Translator *t, unsigned reg)
+static void emit_alignment(Translator *t, unsigned reg, JumpFn *failed)
 {
     host_insn(&t->c, 1, 0xf6, 0, host_reg(reg)); /* test */
     host_imm(&t->c, 1, 15);
-    slow_jump(t, host_jcc(&t->c, HOST_CC_NE));
+    failed(t, host_jcc(&t->c, HOST_CC_NE));
 }
 
 HostRm sse_operand(Translator *t, unsigned size, bool write, bool aligned)
@@ -107,7 +107,7 @@ HostRm sse_operand(Translator *t, unsigned size, bool write, bool aligned)
     if (aligned) {
         unsigned scratch = memory_scratch(t, &rm);
         host_lea(&t->c, 8, scratch, rm);
-        emit_alignment(t, scratch);
+        emit_alignment(t, scratch, slow_jump);
     }
     return rm;
 }
@@ -145,7 +145,7 @@ static Run find_run(const Translator *t, const Uop *op, const SoftMeaning *m)
 {
     Run run = { 1, op->disp, (int64_t)op->disp + 16, op->aux ? op : NULL };
 
-    if (guest_host_reg(op->base) == HOST_NO_REG || op->index != REG_ZERO ||
+    if (t->one_by_one || guest_host_reg(op->base) == HOST_NO_REG || op->index != REG_ZERO ||
         op->seg != SOFT_SEG_NONE) {
         return run;
     }
@@ -155,15 +155,32 @@ static Run find_run(const Translator *t, const Uop *op, const SoftMeaning *m)
     return run;
 }
 
+static uint8_t **run_jump(Translator *t, uint8_t *at)
+{
+    XmmRun *r = &t->xmm_runs[t->xmm_run_count];
+
+    g_assert(r->jump_count < G_N_ELEMENTS(r->jumps));
+    r->jumps[r->jump_count] = at;
+    return &r->jumps[r->jump_count++];
+}
+
 static void emit_run(Translator *t, const Uop *op, const SoftMeaning *m, const Run *run)
 {
     unsigned base = guest_host_reg(op->base);
-    bool write = m->form == SOFT_MR;
+    bool write = m->form == SOFT_MR, kept = t->xmm_run_count < XMM_RUNS;
+    JumpFn *failed = kept ? run_jump : slow_jump;
+    XmmRun *r = kept ? &t->xmm_runs[t->xmm_run_count] : NULL;
 
-    memory_check(t, op->base, (int32_t)run->low, (unsigned)(run->high - run->low), write);
+    if (kept) {
+        *r = (XmmRun){ .first = t->index, .count = run->count };
+    }
+    memory_check(t, op->base, (int32_t)run->low, (unsigned)(run->high - run->low), write, failed);
     if (run->aligned) {
         host_lea(&t->c, 4, SCRATCH_A, host_mem(base, run->aligned->disp));
-        emit_alignment(t, SCRATCH_A);
+        emit_alignment(t, SCRATCH_A, failed);
+    }
+    if (kept) { /* flags are in memory: they were spilled before the check */
+        r->before = share_state(t);
     }
     for (unsigned i = 0; i < run->count; i++) {
         HostRm rm = host_mem_index(base, SCRATCH_B, 0, op[i].disp);
@@ -176,6 +193,41 @@ static void emit_run(Translator *t, const Uop *op, const SoftMeaning *m, const R
         }
     }
     t->uops = run->count;
+    if (kept) {
+        r->after = share_state(t);
+        r->back = t->c.exec;
+        t->xmm_run_count++;
+    }
+}
+
+void xmm_emit_runs(Translator *t, ShareEmitFn *emit)
+{
+    t->one_by_one = true;
+    for (unsigned i = 0; i < t->xmm_run_count; i++) {
+        XmmRun *r = &t->xmm_runs[i];
+
+        r->entry = t->c.exec;
+        share_restore(t, &r->before);
+        for (unsigned index = r->first; index < r->first + r->count;) {
+            index = emit(t, index);
+        }
+        ShareState after = share_state(t);
+        g_assert(memcmp(&after, &r->after, sizeof(after)) == 0);
+        host_jmp_to(&t->c, r->back);
+    }
+    t->one_by_one = false;
+}
+
+void xmm_bind_runs(Translator *t)
+{
+    for (unsigned i = 0; i < t->xmm_run_count; i++) {
+        const XmmRun *r = &t->xmm_runs[i];
+
+        for (unsigned j = 0; j < r->jump_count; j++) {
+            uint8_t *at = r->jumps[j];
+            host_patch(at, t->c.exec - (t->c.write - at), r->entry);
+        }
+    }
 }
 
 bool host_emit_xmm(Translator *t, const Uop *op, const SoftMeaning *m)

@@ -246,8 +246,6 @@ void emit_second_tries(Translator *t)
     }
 }
 
-typedef uint8_t **JumpFn(Translator *t, uint8_t *at);
-
 /* SCRATCH_A: the tag, @entry: the entry. @failed keeps the jump of a check that fails. Leaves the
  * addend in SCRATCH_B. @known: where the entry is is a constant, for page number @page. */
 static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uint64_t page,
@@ -322,10 +320,11 @@ static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigne
     return host_mem_index(base, SCRATCH_B, 0, disp);
 }
 
-void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write,
+                  JumpFn *failed)
 {
     flags_spill(t);
-    check_simple(t, guest_host_reg(base), disp, size, write, slow_jump);
+    check_simple(t, guest_host_reg(base), disp, size, write, failed);
 }
 
 /* SCRATCH_B is the addend: add @reg, a guest register, or what is at @reg. */

@@ -25,6 +25,7 @@ enum {
     LEAVE_JUMPS = 72,   /* of a block */
     SECOND_TRIES = 256, /* of a block; further checks have none */
     SHARE_RUNS = 16,    /* of a block */
+    XMM_RUNS = 32,      /* of a block */
     SHARE_GROUPS = SOFT_SHARED,
 };
 
@@ -94,6 +95,15 @@ typedef struct ShareState {
     uint16_t sse_checked, mxcsr_live;
 } ShareState;
 
+/* Moves of whole XMM registers with one check (emit-xmm.c). Where it fails, they are done one by
+ * one, behind the block. */
+typedef struct XmmRun {
+    uint8_t *jumps[2]; /* of what fails */
+    unsigned jump_count, first, count;
+    ShareState before, after; /* the moves */
+    const uint8_t *entry, *back;
+} XmmRun;
+
 typedef struct ShareRun {
     unsigned first, end; /* micro-operations */
     ShareState before, after;
@@ -155,6 +165,9 @@ typedef struct Translator {
     const Thunks *thunks;
     unsigned exit_check; /* before which micro-operation exit_request is looked at */
     Share share;
+    XmmRun xmm_runs[XMM_RUNS];
+    unsigned xmm_run_count;
+    bool one_by_one; /* such moves are being emitted */
 } Translator;
 
 /* ---- registers ---- */
@@ -206,8 +219,11 @@ HostRm memory_at_linear(Translator *t, unsigned size, bool write);
 /* The address of the operand of @op with its segment, to SCRATCH_A; SCRATCH_B is destroyed. */
 void linear_address(Translator *t);
 /* The check of all bytes from @disp to @disp + @size - 1 at [guest register @base], which is in a
- * host register: SCRATCH_B then is what to add to them for the host's. */
-void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write);
+ * host register: SCRATCH_B then is what to add to them for the host's. @failed keeps the jump of a
+ * check that fails, and gives where it is kept. */
+typedef uint8_t **JumpFn(Translator *t, uint8_t *at);
+void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write,
+                  JumpFn *failed);
 /* Is the address one that memory_operand() can make? */
 bool memory_possible(const Translator *t);
 /* A scratch register that @rm does not name; @rm may be changed to need only one (LEA). */

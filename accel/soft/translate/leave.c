@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Ways out of a block, and what lies behind it: thunks and slow paths. */
-#include "accel/soft/translate/emit.h"
+#include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/link.h"
 #include "accel/soft/translate/share.h"
@@ -168,6 +168,7 @@ void emit_tail(Translator *t, const Thunks *thunks)
 
     emit_second_tries(t);
     share_bind(t);
+    xmm_bind_runs(t);
     for (unsigned which = 0; which < 2; which++) {
         if (t->exit_jump[which]) {
             emit_exit(t, thunks, own, which);

@@ -291,7 +291,7 @@ void share_plan(Translator *t, UopFn *(*function_of)(const SoftBlock *b, unsigne
 
 /* ---- emitting ---- */
 
-static ShareState state_of(const Translator *t)
+ShareState share_state(const Translator *t)
 {
     return (ShareState){ .flags = t->flags,
                          .xmm_loaded = t->xmm_loaded,
@@ -300,7 +300,7 @@ static ShareState state_of(const Translator *t)
                          .mxcsr_live = t->mxcsr_live };
 }
 
-static void restore(Translator *t, const ShareState *s)
+void share_restore(Translator *t, const ShareState *s)
 {
     t->flags = s->flags;
     t->xmm_loaded = s->xmm_loaded;
@@ -315,12 +315,12 @@ void share_at(Translator *t, unsigned index)
 
     if (sh->in_run && index >= sh->runs[sh->run].end) {
         ShareRun *r = &sh->runs[sh->run++];
-        r->after = state_of(t);
+        r->after = share_state(t);
         r->back = t->c.exec;
         sh->in_run = false;
     }
     if (sh->run < sh->run_count && index == sh->runs[sh->run].first) {
-        sh->runs[sh->run].before = state_of(t);
+        sh->runs[sh->run].before = share_state(t);
         sh->in_run = true;
         sh->broken = false;
     }
@@ -386,12 +386,12 @@ void share_emit_copies(Translator *t, ShareEmitFn *emit)
     sh->in_copy = true;
     for (unsigned i = 0; i < sh->run_count; i++) {
         const ShareRun *r = &sh->runs[i];
-        restore(t, &r->before);
+        share_restore(t, &r->before);
         for (unsigned index = r->first; index < r->end;) {
             sh->copy_at[index] = t->c.exec;
             index = emit(t, index);
         }
-        ShareState after = state_of(t);
+        ShareState after = share_state(t);
         g_assert(memcmp(&after, &r->after, sizeof(after)) == 0);
         host_jmp_to(&t->c, r->back);
     }

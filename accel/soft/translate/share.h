@@ -32,6 +32,9 @@ ShareCheck share_check(Translator *t, unsigned base, int32_t disp, unsigned size
 void share_opened(Translator *t);
 uint8_t **share_jump(Translator *t, uint8_t *at);
 
+/* What the translator knows now; and back. */
+ShareState share_state(const Translator *t);
+void share_restore(Translator *t, const ShareState *s);
 /* Behind the block. @emit emits a micro-operation and gives the next one's index. */
 typedef unsigned ShareEmitFn(Translator *t, unsigned index);
 void share_emit_copies(Translator *t, ShareEmitFn *emit);

@@ -5,7 +5,7 @@
 
 #include "accel/soft/disassemble.h"
 #include "accel/soft/options.h"
-#include "accel/soft/translate/emit.h"
+#include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/perf-map.h"
 #include "accel/soft/translate/share.h"
@@ -211,7 +211,8 @@ static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode
 
     *x = (SoftTranslation){ 0 };
     memset(t, 0, offsetof(Translator, loop));
-    t->path_count = t->leave_count = t->second_count = 0;
+    t->path_count = t->leave_count = t->second_count = t->xmm_run_count = 0;
+    t->one_by_one = false;
     t->exit_jump[0] = t->exit_jump[1] = NULL;
     t->c = c;
     t->b = b;
@@ -234,7 +235,9 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     if (emit_loop_wanted(&t)) {
         emit_block(&t, tr, b, c);
     }
+    t.exit_check = UINT_MAX; /* it is where the block begins, and not in copies */
     share_emit_copies(&t, emit_next);
+    xmm_emit_runs(&t, emit_next);
     emit_tail(&t, &tr->thunks);
     code_cache_commit(&tr->cache, &t.c);
     tell(tr, b, c.exec, (size_t)(t.c.exec - c.exec));
