@@ -43,6 +43,15 @@ struct BlockDriver {
     /* node->read_only, ->direct and so on are others now: work by them, or go on by those of
      * before. There are no requests. NULL: nothing depends on them. */
     bool (*reopen)(BlockNode *node, GError **errp);
+    /* Internal snapshots; NULL: there are none. There are no requests. A snapshot is found by its
+     * id or, if none has it, its name. The machine's state belongs to the snapshot that is made
+     * next, and is read of one that is there. */
+    bool (*snapshot_create)(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
+    bool (*snapshot_delete)(BlockNode *node, const char *id, GError **errp);
+    bool (*snapshot_goto)(BlockNode *node, const char *id, GError **errp);
+    GPtrArray *(*snapshot_list)(BlockNode *node, GError **errp); /* of SnapshotInfo */
+    int (*vm_state_write)(BlockNode *node, uint64_t at, const void *buf, size_t len);
+    int (*vm_state_read)(BlockNode *node, const char *id, uint64_t at, void *buf, size_t len);
     /* What there is to tell of the image; NULL: nothing. */
     void (*tell)(BlockNode *node, ImageInfo *info);
     /* Let the image name another backing file; NULL: it has none. */

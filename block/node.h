@@ -31,6 +31,13 @@ enum {
     BLOCK_PERM_ALL = (1 << 4) - 1,
 };
 
+/* What is written about an internal snapshot. */
+typedef struct BlockSnapshot {
+    const char *name;
+    int64_t date_ns, clock_ns; /* when it was: host's real time, the machine's clock */
+    uint64_t vm_state_size;    /* bytes of the machine's state that were written; 0: none */
+} BlockSnapshot;
+
 typedef struct BlockDriver BlockDriver;
 typedef struct BlockNode BlockNode;
 

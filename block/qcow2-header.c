@@ -89,11 +89,11 @@ static bool check_features(const Qcow2 *s, const uint8_t *bytes, GError **errp)
 
     if (s->incompatible & ~(QCOW2_DIRTY | QCOW2_CORRUPT | QCOW2_COMPRESSION)) {
         error_set(errp, "%s: features 0x%" PRIx64 " are not there", name, s->incompatible);
-    } else if (s->incompatible & (QCOW2_DIRTY | QCOW2_CORRUPT) && !s->node->read_only) {
+    } else if (s->incompatible & QCOW2_CORRUPT && !s->node->read_only) {
         error_set(errp,
-                  "%s is marked as %s: it can be opened with read-only=on; "
+                  "%s is marked as corrupt: it can be opened with read-only=on; "
                   "'qemu-img check -r all' repairs it",
-                  name, s->incompatible & QCOW2_CORRUPT ? "corrupt" : "dirty");
+                  name);
     } else if (type > 1 || (type == 1) != !!(s->incompatible & QCOW2_COMPRESSION)) {
         error_set(errp, "%s: compression %u is not known: 0 (zlib) and 1 (zstd) are", name, type);
     } else {

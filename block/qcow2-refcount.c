@@ -195,55 +195,89 @@ static int switch_table(Qcow2 *s, uint64_t *table, uint64_t size, uint64_t offse
     return qcow2_cluster_release(s, old_offset, old_size * 8);
 }
 
+/* The first of blocks that are new, how many they are, and those of the table behind them; 0: it
+ * stays where it is. @size: entries of the table. */
+typedef struct NewBlocks {
+    uint64_t entry, blocks, table_clusters, size;
+} NewBlocks;
+
+/* Enough to count themselves, the table, and @extra clusters. */
+static int plan_blocks(const Qcow2 *s, uint64_t extra, NewBlocks *plan)
+{
+    const uint64_t per_block = UINT64_C(1) << s->block_bits, per_cluster = s->cluster / 8;
+
+    plan->blocks = 1;
+    do {
+        plan->size = s->table_size;
+        plan->table_clusters = 0;
+        if (plan->entry + plan->blocks > s->table_size) {
+            plan->size = MAX(plan->entry + plan->blocks, s->table_size + s->table_size / 2);
+            plan->table_clusters = (plan->size + per_cluster - 1) / per_cluster;
+            plan->size = plan->table_clusters * per_cluster;
+        }
+    } while (plan->blocks + plan->table_clusters + extra > plan->blocks * per_block &&
+             ++plan->blocks);
+    return plan->size * 8 > MAX_TABLE ? EFBIG : 0;
+}
+
+/* Let the table name the new blocks; a larger one comes behind them. */
+static int name_blocks(Qcow2 *s, const NewBlocks *plan)
+{
+    uint64_t first = plan->entry << s->block_bits;
+    g_autofree uint64_t *raw = g_new(uint64_t, plan->blocks);
+    int err;
+
+    if (plan->table_clusters) {
+        uint64_t *table = g_new0(uint64_t, plan->size);
+
+        memcpy(table, s->table, s->table_size * 8);
+        for (uint64_t i = 0; i < plan->blocks; i++) {
+            table[plan->entry + i] = (first + i) << s->cluster_bits;
+        }
+        return switch_table(s, table, plan->size, (first + plan->blocks) << s->cluster_bits);
+    }
+    for (uint64_t i = 0; i < plan->blocks; i++) {
+        raw[i] = GUINT64_TO_BE((first + i) << s->cluster_bits);
+    }
+    err = block_node_pwrite(s->node->file.node, s->table_offset + plan->entry * 8, raw,
+                            plan->blocks * 8);
+    for (uint64_t i = 0; !err && i < plan->blocks; i++) {
+        s->table[plan->entry + i] = (first + i) << s->cluster_bits;
+    }
+    return err;
+}
+
 /*
  * Make the block for table entry @entry, which is empty, so that all clusters that it counts are
  * free. It is the first of them itself. If the table is too small, a larger one comes behind it,
- * and as many blocks as are needed to count all of that.
+ * and as many blocks as are needed to count all of that; and @extra clusters, which are used once
+ * from then on: the first of them is *@offset. With @extra, no later entry is in use.
  */
-static int add_blocks(Qcow2 *s, uint64_t entry)
+static int add_blocks(Qcow2 *s, uint64_t entry, uint64_t extra, uint64_t *offset)
 {
-    const uint64_t per_block = UINT64_C(1) << s->block_bits, per_cluster = s->cluster / 8;
-    uint64_t blocks = 1, clusters = 0, size = s->table_size, first = entry << s->block_bits;
+    uint64_t first = entry << s->block_bits;
+    NewBlocks plan = { .entry = entry };
     g_autofree uint8_t *data = NULL;
-    uint64_t *table;
-    int err;
+    int err = plan_blocks(s, extra, &plan);
 
-    if (entry >= size) {
-        do {
-            size = MAX(entry + blocks, s->table_size + s->table_size / 2);
-            clusters = (size + per_cluster - 1) / per_cluster;
-            size = clusters * per_cluster;
-        } while (blocks + clusters > blocks * per_block && ++blocks);
-        if (size * 8 > MAX_TABLE) {
-            return EFBIG;
-        }
+    if (err) {
+        return err;
     }
-    data = g_malloc0(blocks * s->cluster);
-    for (uint64_t i = 0; i < blocks + clusters; i++) {
+    data = g_malloc0(plan.blocks * s->cluster);
+    for (uint64_t i = 0; i < plan.blocks + plan.table_clusters + extra; i++) {
         uint64_t bit = i << s->refcount_order; /* blocks follow each other, as entries do */
 
         entry_set(data + bit / 8, s->refcount_order, bit % 8, 1);
     }
-    for (uint64_t i = 0; i < blocks; i++) {
+    for (uint64_t i = 0; i < plan.blocks; i++) {
         qcow2_table_forget(s, (first + i) << s->cluster_bits);
     }
-    err =
-        block_node_pwrite(s->node->file.node, first << s->cluster_bits, data, blocks * s->cluster);
-    if (err) {
-        return err;
+    if (extra) {
+        *offset = (first + plan.blocks + plan.table_clusters) << s->cluster_bits;
     }
-    if (clusters) {
-        table = g_new0(uint64_t, size);
-        memcpy(table, s->table, s->table_size * 8);
-        for (uint64_t i = 0; i < blocks; i++) {
-            table[entry + i] = (first + i) << s->cluster_bits;
-        }
-        return switch_table(s, table, size, (first + blocks) << s->cluster_bits);
-    }
-    uint64_t raw = GUINT64_TO_BE(first << s->cluster_bits);
-    err = block_node_pwrite(s->node->file.node, s->table_offset + entry * 8, &raw, 8);
-    s->table[entry] = err ? 0 : first << s->cluster_bits;
-    return err;
+    err = block_node_pwrite(s->node->file.node, first << s->cluster_bits, data,
+                            plan.blocks * s->cluster);
+    return err ? err : name_blocks(s, &plan);
 }
 
 /* ---- clusters ---- */
@@ -264,7 +298,7 @@ int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset)
         err = count_get(s, i, &count);
         if (!err && !count &&
             !(s->table_size > i >> s->block_bits && s->table[i >> s->block_bits])) {
-            err = add_blocks(s, i >> s->block_bits);
+            err = add_blocks(s, i >> s->block_bits, 0, NULL);
             err = err ? err : count_get(s, i, &count);
             end = MAX(end, i + (UINT64_C(1) << s->block_bits));
         }
@@ -278,6 +312,76 @@ int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset)
             return err ? err : EIO;
         }
     }
+}
+
+/* @count clusters in a row that are free, and counted by blocks that are there. ENOSPC: there are
+ * none. */
+static int find_run(Qcow2 *s, uint64_t count, uint64_t *first)
+{
+    uint64_t run = 0, used;
+
+    for (uint64_t i = s->free_hint; i >> s->block_bits < s->table_size; i++) {
+        int err = s->table[i >> s->block_bits] ? count_get(s, i, &used) : ENOSPC;
+
+        if (err) {
+            return err;
+        }
+        run = used ? 0 : run + 1;
+        if (run == count) {
+            *first = i + 1 - count;
+            return 0;
+        }
+    }
+    return ENOSPC;
+}
+
+int qcow2_clusters_alloc(Qcow2 *s, uint64_t count, uint64_t *offset)
+{
+    uint64_t first, entry = s->table_size;
+    int err = find_run(s, count, &first);
+
+    if (err == ENOSPC) { /* behind all that there is */
+        while (entry && !s->table[entry - 1]) {
+            entry--;
+        }
+        return add_blocks(s, entry, count, offset);
+    }
+    for (uint64_t i = 0; !err && i < count; i++) {
+        err = count_set(s, first + i, 1);
+    }
+    *offset = err ? 0 : first << s->cluster_bits;
+    return err;
+}
+
+int qcow2_cluster_count(Qcow2 *s, uint64_t offset, uint64_t *count)
+{
+    return count_get(s, offset >> s->cluster_bits, count);
+}
+
+int qcow2_cluster_set_count(Qcow2 *s, uint64_t offset, uint64_t count)
+{
+    s->free_hint = MIN(s->free_hint, offset >> s->cluster_bits);
+    return count_set(s, offset >> s->cluster_bits, count);
+}
+
+int qcow2_cluster_share(Qcow2 *s, uint64_t offset, uint64_t bytes)
+{
+    uint64_t first = offset >> s->cluster_bits, last = (offset + bytes - 1) >> s->cluster_bits;
+    uint64_t most =
+        s->refcount_order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << s->refcount_order)) - 1;
+    uint64_t count;
+
+    for (uint64_t i = first; bytes && i <= last; i++) {
+        int err = count_get(s, i, &count);
+
+        err = err ? err : !count ? EIO : count == most ? ERANGE : count_set(s, i, count + 1);
+        if (err) { /* as it was */
+            return i > first && qcow2_cluster_release(s, offset, (i - first) << s->cluster_bits)
+                       ? EIO
+                       : err;
+        }
+    }
+    return 0;
 }
 
 int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes)

@@ -87,6 +87,19 @@ static Qcow2 *state_new(BlockNode *node)
     return s;
 }
 
+/* Nobody else has the file meanwhile: another program may have it in use, and so it is dirty. */
+static bool repair_alone(Qcow2 *s, GError **errp)
+{
+    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+    BlockEdge *edge = &s->node->file;
+    unsigned uses = edge->uses, shares = edge->shares;
+    bool ok = block_edge_change(edge, uses | BLOCK_PERM_READ | writes, shares & ~writes, errp) &&
+              qcow2_repair(s, errp);
+
+    block_edge_change(edge, uses, shares, NULL);
+    return ok;
+}
+
 /* What is in the file below; and, if it is not there yet, the backing file that it names. */
 static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
 {
@@ -96,7 +109,8 @@ static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
     s->slot_count = (unsigned)CLAMP(CACHE_BYTES >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
     s->l1 = read_entries(s, s->l1_offset, s->l1_size, errp);
     s->table = s->l1 ? read_entries(s, s->table_offset, s->table_size, errp) : NULL;
-    return s->table != NULL;
+    return s->table && (!(s->incompatible & QCOW2_DIRTY) || s->node->read_only ||
+                        !block_node_is_active() || repair_alone(s, errp));
 }
 
 static bool qcow2_open(BlockNode *node, GError **errp)
@@ -154,13 +168,14 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
 /* The L2 entry of the guest's byte @offset, 0 if there is no table. `lock`. */
 static int get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
 {
-    uint64_t l1 = s->l1[offset >> (s->cluster_bits + s->l2_bits)] & QCOW2_OFFSET;
+    uint64_t i = offset >> (s->cluster_bits + s->l2_bits);
+    uint64_t l1 = i < s->l1_size ? s->l1[i] & QCOW2_OFFSET : 0;
     uint64_t at = (offset >> s->cluster_bits & ((UINT64_C(1) << s->l2_bits) - 1)) * 8, raw;
     int err;
 
     *entry = 0;
     if (!l1) {
-        return 0;
+        return i < s->l1_size ? 0 : EIO;
     }
     if (l1 % s->cluster) {
         return EIO;
@@ -175,8 +190,7 @@ static bool is_zero(const Qcow2 *s, uint64_t entry)
     return s->version == 3 && !(entry & QCOW2_PACKED) && entry & QCOW2_ZERO;
 }
 
-/* Where a compressed cluster is, and how many bytes it has at most. */
-static void packed_place(const Qcow2 *s, uint64_t entry, uint64_t *offset, uint64_t *bytes)
+void qcow2_packed_place(const Qcow2 *s, uint64_t entry, uint64_t *offset, uint64_t *bytes)
 {
     unsigned bits = 62 - (s->cluster_bits - 8);
 
@@ -191,7 +205,7 @@ static int read_packed(Qcow2 *s, uint64_t entry, uint8_t *cluster)
     uint64_t offset, bytes;
     int err;
 
-    packed_place(s, entry, &offset, &bytes);
+    qcow2_packed_place(s, entry, &offset, &bytes);
     if (bytes > 2 * s->cluster) {
         return EIO;
     }
@@ -298,7 +312,7 @@ static int set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry)
         return err;
     }
     if (old & QCOW2_PACKED) {
-        packed_place(s, old, &place, &bytes);
+        qcow2_packed_place(s, old, &place, &bytes);
         return qcow2_cluster_release(s, place, bytes);
     }
     place = old & QCOW2_OFFSET;
@@ -348,18 +362,15 @@ static int write_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsig
 
 /* ---- requests ---- */
 
-static int qcow2_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+int qcow2_read_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
-    Qcow2 *s = node->state;
     size_t size = iov_size(iov, iovcnt), done = 0;
-    size_t there = offset < s->size ? MIN(size, s->size - offset) : 0;
     g_autofree struct iovec *part = g_new(struct iovec, iovcnt);
     int err = 0;
 
-    iov_clear(iov, iovcnt, there);
     g_rw_lock_reader_lock(&s->lock);
-    while (done < there && !err) {
-        size_t some = MIN(there - done, s->cluster - ((offset + done) & (s->cluster - 1)));
+    while (done < size && !err) {
+        size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1)));
 
         err = read_piece(s, offset + done, part, iov_slice(iov, iovcnt, done, some, part));
         done += some;
@@ -368,16 +379,33 @@ static int qcow2_read(BlockNode *node, uint64_t offset, const struct iovec *iov,
     return err;
 }
 
+static int qcow2_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
+    Qcow2 *s = node->state;
+    size_t size = iov_size(iov, iovcnt);
+    size_t there = offset < s->size ? MIN(size, s->size - offset) : 0;
+    g_autofree struct iovec *part = g_new(struct iovec, iovcnt);
+
+    iov_clear(iov, iovcnt, there);
+    return there ? qcow2_read_anywhere(s, offset, part, iov_slice(iov, iovcnt, 0, there, part)) : 0;
+}
+
 static int qcow2_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
     Qcow2 *s = node->state;
+
+    if (offset > s->size || iov_size(iov, iovcnt) > s->size - offset) {
+        return ENOSPC;
+    }
+    return qcow2_write_anywhere(s, offset, iov, iovcnt);
+}
+
+int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
+{
     size_t size = iov_size(iov, iovcnt), done = 0;
     g_autofree struct iovec *part = g_new(struct iovec, iovcnt);
     int err = 0;
 
-    if (offset > s->size || size > s->size - offset) {
-        return ENOSPC;
-    }
     while (done < size && !err) {
         size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1)));
         unsigned count = iov_slice(iov, iovcnt, done, some, part);
@@ -450,6 +478,26 @@ static int clear_range(BlockNode *node, uint64_t offset, uint64_t bytes, bool di
     return err;
 }
 
+int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
+{
+    uint64_t end = offset + bytes, table = s->cluster << s->l2_bits, entry;
+    int err = begin_writing(s);
+
+    offset = (offset + s->cluster - 1) & ~(s->cluster - 1);
+    while (offset < end && !err) {
+        uint64_t i = offset >> (s->cluster_bits + s->l2_bits);
+
+        if (i >= s->l1_size || !(s->l1[i] & QCOW2_OFFSET)) {
+            offset = (i + 1) * table;
+            continue;
+        }
+        err = get_entry(s, offset, &entry);
+        err = err || !entry ? err : set_entry(s, offset, entry, 0);
+        offset += s->cluster;
+    }
+    return err;
+}
+
 static int qcow2_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
     return clear_range(node, offset, bytes, false);
@@ -466,6 +514,7 @@ static void qcow2_tell(BlockNode *node, ImageInfo *info)
 {
     const Qcow2 *s = node->state;
 
+    info->snapshots = s->snapshot_count ? qcow2_snapshot_list(node, NULL) : NULL;
     info->has_cluster_size = true;
     info->cluster_size = (int64_t)s->cluster;
     info->has_dirty_flag = true;
@@ -496,7 +545,7 @@ static int64_t qcow2_length(BlockNode *node)
 
 static int qcow2_truncate(BlockNode *node, uint64_t size)
 {
-    return ENOTSUP;
+    return qcow2_resize(node->state, size);
 }
 
 static const BlockDriver qcow2_driver = {
@@ -514,5 +563,11 @@ static const BlockDriver qcow2_driver = {
     .discard = qcow2_discard,
     .length = qcow2_length,
     .truncate = qcow2_truncate,
+    .snapshot_create = qcow2_snapshot_create,
+    .snapshot_delete = qcow2_snapshot_delete,
+    .snapshot_goto = qcow2_snapshot_goto,
+    .snapshot_list = qcow2_snapshot_list,
+    .vm_state_write = qcow2_vm_state_write,
+    .vm_state_read = qcow2_vm_state_read,
 };
 BLOCK_DRIVER_REGISTER(qcow2_driver)

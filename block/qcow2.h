@@ -99,8 +99,54 @@ void qcow2_table_forget(Qcow2 *s, uint64_t offset);
 
 /* A cluster that was free, and is used once now. */
 int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset);
+/* @count of them, one behind the other. */
+int qcow2_clusters_alloc(Qcow2 *s, uint64_t count, uint64_t *offset);
+/* How many users the cluster at @offset has; let it have @count. */
+int qcow2_cluster_set_count(Qcow2 *s, uint64_t offset, uint64_t count);
+int qcow2_cluster_count(Qcow2 *s, uint64_t offset, uint64_t *count);
+/* One user more of each cluster that [@offset, @offset + @bytes) touches, all of them or none.
+ * ERANGE: the image cannot count so many. */
+int qcow2_cluster_share(Qcow2 *s, uint64_t offset, uint64_t bytes);
 /* One user less of each cluster that [@offset, @offset + @bytes) touches. */
 int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes);
+
+/* ---- the guest's clusters; `lock` for writing ---- */
+
+/* Where a compressed cluster is, and how many bytes it has at most. */
+void qcow2_packed_place(const Qcow2 *s, uint64_t entry, uint64_t *offset, uint64_t *bytes);
+/* Let there be @entries of L1, at least: those that are new are empty. */
+int qcow2_l1_grow(Qcow2 *s, uint64_t entries);
+/* Carry requests out without regard to the disk's size, but not beyond what L1 has: EIO. */
+int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+int qcow2_read_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+/* Whole clusters in [@offset, @offset + @bytes) are used no more. */
+int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes);
+/* Change the disk's size. */
+int qcow2_resize(Qcow2 *s, uint64_t size);
+
+/* ---- trees: an L1 table and all that it leads to; `lock` for writing ---- */
+
+/* Called of each part of the file that is used; what it returns, if not 0, ends the walk. */
+typedef int Qcow2Visit(Qcow2 *s, uint64_t offset, uint64_t bytes, void *opaque);
+int qcow2_walk_tree(Qcow2 *s, const uint64_t *l1, uint64_t size, Qcow2Visit *visit, void *opaque);
+/* All that snapshots use, with what describes them. */
+int qcow2_walk_snapshots(Qcow2 *s, Qcow2Visit *visit, void *opaque);
+/* Set QCOW2_COPIED where a cluster is counted once, and nowhere else. */
+int qcow2_flag_tree(Qcow2 *s);
+/* Count all clusters anew, of an image that is marked as dirty; it is not so any more. Nobody else
+ * has it. */
+bool qcow2_repair(Qcow2 *s, GError **errp);
+
+/* ---- internal snapshots (qcow2-snapshot.c); no requests ---- */
+
+bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
+bool qcow2_snapshot_delete(BlockNode *node, const char *id, GError **errp);
+bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp);
+GPtrArray *qcow2_snapshot_list(BlockNode *node, GError **errp);
+/* What is behind the disk is used no more. `lock` for writing. */
+int qcow2_drop_vm_state(Qcow2 *s);
+int qcow2_vm_state_write(BlockNode *node, uint64_t at, const void *buf, size_t len);
+int qcow2_vm_state_read(BlockNode *node, const char *id, uint64_t at, void *buf, size_t len);
 
 /* ---- compression ---- */
 

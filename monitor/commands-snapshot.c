@@ -5,9 +5,11 @@
 #include "block/backend.h"
 #include "block/driver.h"
 #include "block/reopen.h"
+#include "block/snapshot-internal.h"
 #include "block/snapshot.h"
 #include "monitor/block-info.h"
 #include "qapi/qapi-commands.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 bool qmp_blockdev_reopen(GPtrArray *options, GError **errp)
@@ -40,6 +42,44 @@ bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **er
         return false;
     }
     return block_snapshot_to_file(node, &file, errp);
+}
+
+/* A drive, or a node. */
+static BlockNode *find_disk(const char *device, GError **errp)
+{
+    return block_backend_find(device) ? block_info_find(device, NULL, errp)
+                                      : block_node_find(device, errp);
+}
+
+bool qmp_blockdev_snapshot_internal_sync(const char *device, const char *name, GError **errp)
+{
+    const BlockSnapshot snapshot = { .name = name,
+                                     .date_ns = g_get_real_time() * 1000,
+                                     .clock_ns = clock_ns() };
+    BlockNode *node = find_disk(device, errp);
+
+    return node && block_snapshot_create(node, &snapshot, errp);
+}
+
+SnapshotInfo *qmp_blockdev_snapshot_delete_internal_sync(const char *device, const char *id,
+                                                         const char *name, GError **errp)
+{
+    BlockNode *node = find_disk(device, errp);
+    SnapshotInfo *info;
+
+    if (node && !id && !name) {
+        error_set(errp, "give 'id', 'name', or both");
+        return NULL;
+    }
+    info = node ? block_snapshot_find(node, id ? id : name, errp) : NULL;
+    if (info && ((id && strcmp(info->id, id) != 0) || (name && strcmp(info->name, name) != 0))) {
+        error_set(errp, "block node '%s' has no snapshot '%s' with id '%s'", node->name,
+                  name ? name : "", id ? id : "");
+    } else if (info && block_snapshot_delete(node, info->id, errp)) {
+        return info;
+    }
+    SnapshotInfo_free(info);
+    return NULL;
 }
 
 bool qmp_change_backing_file(const char *device, const char *image_node_name,

@@ -5,7 +5,6 @@
 
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
-#include "util/error.h"
 
 static void print_drive(Hmp *hmp, const BlockInfo *info)
 {
@@ -46,28 +45,6 @@ void hmp_info_block(Hmp *hmp, char **argv)
         hmp_printf(hmp, "Error: there is no drive '%s'; `info block` lists those there are\n",
                    argv[0]);
     }
-}
-
-/* snapshot_blkdev [-n] DRIVE [FILE] [FORMAT] */
-void hmp_snapshot_blkdev(Hmp *hmp, char **argv)
-{
-    bool existing = argv[0] && !strcmp(argv[0], "-n");
-    GError *err = NULL;
-
-    argv += existing;
-    if (!argv[0] || !argv[1]) {
-        error_set(&err, "give the drive, and the file for what is written from now on");
-    } else {
-        const BlockdevSnapshotSync options = {
-            .device = argv[0],
-            .snapshot_file = argv[1],
-            .format = argv[2],
-            .has_mode = true,
-            .mode = existing ? NEW_IMAGE_MODE_EXISTING : NEW_IMAGE_MODE_ABSOLUTE_PATHS,
-        };
-        qmp_blockdev_snapshot_sync(&options, &err);
-    }
-    hmp_error(hmp, err);
 }
 
 void hmp_info_blockstats(Hmp *hmp, char **argv)

@@ -319,7 +319,7 @@ const HmpCommand hmp_info_commands[] = {
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
     { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
     { "roms", NULL, "firmware, and the option ROM that starts a kernel", info_roms },
-    { "snapshots", NULL, "the snapshots: there are none without disks", hmp_snapshot },
+    { "snapshots", NULL, "the snapshots that all disks have", hmp_info_snapshots },
     { "status", NULL, "whether the machine runs", info_status, true },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },

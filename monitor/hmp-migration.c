@@ -156,16 +156,3 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
         hmp_printf(hmp, "cpu throttle percentage: %" PRId64 "\n", info->cpu_throttle_percentage);
     }
 }
-
-/* ---- snapshots ---- */
-
-void hmp_snapshot(Hmp *hmp, char **argv)
-{
-    GError *err = NULL;
-
-    error_set(
-        &err,
-        "there is no disk image here that could keep snapshots (raw ones cannot): save it with "
-        "`migrate file:PATH`, load it with -incoming file:PATH");
-    hmp_error(hmp, err);
-}

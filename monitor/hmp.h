@@ -85,10 +85,15 @@ void hmp_migrate_set_parameter(Hmp *hmp, char **argv);
 void hmp_info_migrate(Hmp *hmp, char **argv);
 void hmp_info_migrate_capabilities(Hmp *hmp, char **argv);
 void hmp_info_migrate_parameters(Hmp *hmp, char **argv);
-void hmp_snapshot(Hmp *hmp, char **argv); /* all about snapshots: an error */
 /* hmp-block.c */
 void hmp_info_block(Hmp *hmp, char **argv);
 void hmp_snapshot_blkdev(Hmp *hmp, char **argv);
+void hmp_snapshot_blkdev_internal(Hmp *hmp, char **argv);
+void hmp_snapshot_delete_blkdev_internal(Hmp *hmp, char **argv);
+void hmp_savevm(Hmp *hmp, char **argv);
+void hmp_loadvm(Hmp *hmp, char **argv);
+void hmp_delvm(Hmp *hmp, char **argv);
+void hmp_info_snapshots(Hmp *hmp, char **argv);
 void hmp_info_blockstats(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);

@@ -169,7 +169,6 @@ static const struct RefusedOption {
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
       "a test says so" },
     { "iscsi", "there are no disks yet, so none by iSCSI" },
-    { "loadvm", "there are no snapshots yet: a machine starts from its reset" },
     { "mtdblock", "there is no flash of this kind; -drive if=pflash is there" },
     { "only-migratable", "every device can be migrated; leave it out" },
     { "option-rom", "option ROMs cannot be added yet" },

@@ -223,6 +223,12 @@ static bool do_nodefaults(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool do_loadvm(Startup *startup, const char *arg, GError **errp)
+{
+    startup->loadvm = arg;
+    return true;
+}
+
 static bool do_snapshot(Startup *startup, const char *arg, GError **errp)
 {
     startup->snapshot = true;
@@ -612,6 +618,7 @@ const Option options[] = {
       START_CONFIG, .expand = config_file_read },
     { "set", "GROUP.ID.KEY=VALUE", "change an option before this, as in device.dimm0.slot=3",
       START_CONFIG, .expand = option_set },
+    { "loadvm", "TAG", "begin with the machine as it was when this snapshot was taken (savevm)", START_CONFIG, do_loadvm },
     { "snapshot", NULL, "what is written to a -drive is gone when the program ends; its image is only read", START_CONFIG, do_snapshot },
     { "S", NULL, "do not start the CPUs: wait for 'cont'", START_CONFIG, do_stopped },
     { "incoming", "URI|defer", "wait for a machine that migrates: fd:NUMBER, exec:COMMAND, unix:PATH, tcp:HOST:PORT, file:PATH[,offset=SIZE]",

@@ -18,6 +18,7 @@
 #include "memory/memory.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
+#include "migration/vm-snapshot.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/monitor.h"
 #include "system/daemonize.h"
@@ -109,6 +110,10 @@ static bool check_nographic_daemon(const Startup *startup, GError **errp)
 static bool check_config(const Startup *startup, GError **errp)
 {
     if (!check_nographic_daemon(startup, errp)) {
+        return false;
+    }
+    if (startup->loadvm && startup->incoming) {
+        error_set(errp, "-loadvm and -incoming exclude each other: the machine comes from one");
         return false;
     }
     if (startup->preconfig && startup->daemonize) {
@@ -286,6 +291,10 @@ static bool launch(Startup *startup, GError **errp)
         return false;
     }
     machine_reset(startup->machine);
+    if (startup->loadvm && !vm_snapshot_load(startup->loadvm, errp)) {
+        g_prefix_error(errp, "-loadvm %s: ", startup->loadvm);
+        return false;
+    }
     if (!sandbox_install(&startup->sandbox, errp)) {
         return false;
     }

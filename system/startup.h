@@ -43,6 +43,7 @@ struct Startup {
     bool stopped;         /* -S */
     bool snapshot;        /* -snapshot */
     const char *incoming; /* -incoming, or NULL */
+    const char *loadvm;   /* -loadvm, or NULL */
     bool preconfig;       /* make the machine when a QMP client says so */
     bool daemonize;
     const char *pidfile;

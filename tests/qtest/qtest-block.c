@@ -541,6 +541,289 @@ static void test_reopen_backing(void)
     g_unlink(path);
 }
 
+/* ---- snapshots within images ---- */
+
+static void assert_says(QTest *qt, const char *part, const char *line)
+{
+    g_autofree char *said = qtest_hmp(qt, "%s", line);
+
+    if (*part ? !strstr(said, part) : *said) {
+        g_error("%s: '%s' is not in: %s", line, part, said);
+    }
+}
+
+/* The machine, its memory and its disk go back; another program loads it as well. */
+static void test_savevm(void)
+{
+    g_autofree char *path = at("vm.qcow2"), *listed = NULL;
+    Disk d;
+
+    if (!need_qemu_img()) {
+        return;
+    }
+    g_free(run("qemu-img create -q -f qcow2 -o cluster_size=4k vm.qcow2 1M"));
+    start(&d, "qcow2", path);
+    assert_says(d.qt, "no snapshot", "info snapshots");
+    disk_write(&d, 3, 0xa3);
+    qtest_writeq(d.qt, 0x100000, 0x1122334455667788);
+    assert_says(d.qt, "", "savevm one");
+    assert_state(d.qt, "running");
+    disk_write(&d, 3, 0xb3);
+    qtest_writeq(d.qt, 0x100000, 7);
+    qtest_writeq(d.qt, 0x110000, 8);
+    assert_says(d.qt, "", "savevm two");
+    disk_write(&d, 3, 0xc3);
+    assert_says(d.qt, "two", "info snapshots");
+    assert_says(d.qt, "no snapshot 'three'", "loadvm three");
+
+    assert_says(d.qt, "", "loadvm two");
+    assert_state(d.qt, "running");
+    g_assert_cmphex(qtest_readq(d.qt, 0x100000), ==, 7);
+    g_assert_cmphex(qtest_readq(d.qt, 0x110000), ==, 8);
+    quit(&d);
+
+    listed = run("qemu-img check -q vm.qcow2 && qemu-img snapshot -l vm.qcow2");
+    g_assert_nonnull(strstr(listed, "one"));
+    g_assert_nonnull(strstr(listed, "two"));
+    g_assert_nonnull(strstr(listed, "iB")); /* the machine's state */
+
+    d = (Disk){ .v.modern = true };
+    d.qt = qtest_start(MACHINE " -loadvm one", "qcow2", path, "");
+    g_assert_cmphex(qtest_readq(d.qt, 0x100000), ==, 0x1122334455667788);
+    g_assert_cmphex(qtest_readq(d.qt, 0x110000), ==, 0);
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xa3);
+    assert_says(d.qt, "", "delvm one");
+    assert_says(d.qt, "no snapshot 'one'", "delvm one");
+    assert_says(d.qt, "", "stop");
+    assert_says(d.qt, "", "loadvm two");
+    assert_state(d.qt, "paused");
+    assert_says(d.qt, "", "cont");
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xb3);
+    qtest_quit(d.qt);
+    g_free(run("qemu-img check -q vm.qcow2"));
+}
+
+/* A request that was made after the snapshot is not there any more, and the driver goes on. */
+static void test_loadvm_driver(void)
+{
+    g_autofree char *path = at("driver.qcow2");
+    Disk d, then;
+
+    if (!need_qemu_img()) {
+        return;
+    }
+    g_free(run("qemu-img create -q -f qcow2 driver.qcow2 1M"));
+    start(&d, "qcow2", path);
+    disk_write(&d, 1, 0x11);
+    assert_says(d.qt, "", "savevm s");
+    then = d;
+    then.q.v = &then.v;
+    disk_write(&d, 1, 0x22);
+    disk_write(&d, 2, 0x22);
+    assert_says(d.qt, "", "loadvm s");
+    g_assert_cmpuint(disk_read(&then, 1), ==, 0x11);
+    g_assert_cmpuint(disk_read(&then, 2), ==, 0);
+    disk_write(&then, 2, 0x33);
+    g_assert_cmpuint(disk_read(&then, 2), ==, 0x33);
+    quit(&d);
+    g_free(run("qemu-img check -q driver.qcow2"));
+}
+
+/* Of a disk alone; and disks that cannot. */
+static void test_internal(void)
+{
+    g_autofree char *path = at("internal.qcow2"), *raw = disk_make_image("internal");
+    g_autoptr(json_object) info = NULL, gone = NULL;
+    Disk d;
+
+    if (!need_qemu_img()) {
+        g_unlink(raw);
+        return;
+    }
+    g_free(run("qemu-img create -q -f qcow2 internal.qcow2 1M"));
+    start(&d, "qcow2", path);
+    disk_write(&d, 1, 0x11);
+    qtest_qmp_ok(d.qt, "blockdev-snapshot-internal-sync", "{'device': 'd0', 'name': 'disk'}");
+    disk_write(&d, 1, 0x22);
+    assert_says(d.qt, "already", "snapshot_blkdev_internal d0 disk");
+    assert_says(d.qt, "", "snapshot_blkdev_internal d0 other");
+    info = drive_info(d.qt);
+    g_assert_cmpstr(qtest_get_str(info, "inserted.image.snapshots.0.name"), ==, "disk");
+    g_assert_cmpint(qtest_get_int(info, "inserted.image.snapshots.1.vm-state-size"), ==, 0);
+    assert_says(d.qt, "disks alone", "loadvm disk");
+    assert_error(d.qt, "no snapshot '9'", "blockdev-snapshot-delete-internal-sync",
+                 qtest_json("{'device': 'd0', 'name': 'disk', 'id': '9'}"));
+    assert_error(d.qt, "no snapshot 'nobody'", "blockdev-snapshot-delete-internal-sync",
+                 qtest_json("{'device': 'd0', 'name': 'nobody'}"));
+    gone = qtest_qmp(d.qt, "blockdev-snapshot-delete-internal-sync",
+                     "{'device': 'd0', 'name': 'other'}");
+    g_assert_cmpstr(qtest_get_str(gone, "id"), ==, "2");
+    quit(&d);
+    g_free(run("qemu-img check -q internal.qcow2 && qemu-img snapshot -a disk internal.qcow2 && "
+               "qemu-img check -q internal.qcow2 && "
+               "qemu-img convert -O raw internal.qcow2 internal.raw"));
+    g_autofree char *back = at("internal.raw");
+    assert_sector(back, 1, 0x11);
+
+    start(&d, "raw", raw);
+    assert_says(d.qt, "cannot keep snapshots", "savevm x");
+    assert_says(d.qt, "cannot keep snapshots", "snapshot_blkdev_internal d0 x");
+    quit(&d);
+    g_unlink(raw);
+}
+
+/* The disk becomes longer and shorter, and the guest is told. */
+static void test_resize_qcow2(void)
+{
+    g_autofree char *path = at("resize.qcow2");
+    Disk d;
+
+    if (!need_qemu_img()) {
+        return;
+    }
+    g_free(run("qemu-img create -q -f qcow2 -o cluster_size=512 resize.qcow2 64k"));
+    start(&d, "qcow2", path);
+    disk_write(&d, 127, 0x7f);
+    qtest_qmp_ok(d.qt, "block_resize", "{'device': 'd0', 'size': 268435456}");
+    g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, 524288);
+    disk_write(&d, 524287, 0x11);
+    g_assert_cmpuint(disk_read(&d, 127), ==, 0x7f);
+    g_assert_cmpuint(disk_read(&d, 128), ==, 0);
+    qtest_qmp_ok(d.qt, "block_resize", "{'device': 'd0', 'size': 32768}");
+    g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, 64);
+    qtest_qmp_ok(d.qt, "block_resize", "{'device': 'd0', 'size': 65536}");
+    g_assert_cmpuint(disk_read(&d, 127), ==, 0);
+    assert_error(d.qt, "cannot have 1000 bytes", "block_resize",
+                 qtest_json("{'device': 'd0', 'size': 1000}"));
+    quit(&d);
+    g_free(run("qemu-img check -q resize.qcow2"));
+}
+
+/* ---- errors of the host ---- */
+
+typedef struct ErrorCase {
+    const char *options; /* of the device */
+    bool write;
+    int error; /* errno on Linux */
+    const char *action;
+} ErrorCase;
+
+/* Each policy, with each kind of error. */
+static const ErrorCase error_cases[] = {
+    { "", true, 28, "stop" },
+    { "", true, 5, "report" },
+    { "", false, 5, "report" },
+    { ",werror=auto", true, 28, "stop" },
+    { ",werror=enospc", true, 28, "stop" },
+    { ",werror=enospc", true, 5, "report" },
+    { ",werror=stop", true, 28, "stop" },
+    { ",werror=stop", true, 5, "stop" },
+    { ",werror=report", true, 28, "report" },
+    { ",werror=report", true, 5, "report" },
+    { ",werror=ignore", true, 28, "ignore" },
+    { ",werror=ignore", true, 5, "ignore" },
+    { ",rerror=auto", false, 5, "report" },
+    { ",rerror=stop", false, 5, "stop" },
+    { ",rerror=report", false, 5, "report" },
+    { ",rerror=ignore", false, 5, "ignore" },
+};
+
+/* The host refuses once; a machine that stopped tries again at `cont`. */
+static void test_error_case(gconstpointer data)
+{
+    const ErrorCase *c = data;
+    g_autofree char *path = disk_make_image("errors");
+    g_autoptr(json_object) event = NULL;
+    bool stops = strcmp(c->action, "stop") == 0, reports = strcmp(c->action, "report") == 0;
+    Disk d = { .v.modern = true };
+    uint16_t head;
+
+    d.qt = qtest_start("-M pc -m 32 -blockdev blkdebug,node-name=n0,image.driver=file,"
+                       "image.filename=%s,inject-error.0.event=%s,inject-error.0.errno=%d,"
+                       "inject-error.0.once=on -device virtio-blk-pci,drive=n0,addr=4%s",
+                       path, c->write ? "write_aio" : "read_aio", c->error, c->options);
+    disk_drive(&d, QVIRTIO_VERSION_1);
+    qtest_memset(d.qt, d.out + 16, 0x5a, SECTOR);
+    head = c->write ? disk_add(&d, OUT, 3, SECTOR, 0) : disk_add(&d, IN, 3, 0, SECTOR);
+    qvirtq_kick(&d.q);
+    event = qtest_event(d.qt, "BLOCK_IO_ERROR");
+    g_assert_cmpstr(qtest_get_str(event, "data.action"), ==, c->action);
+    g_assert_cmpstr(qtest_get_str(event, "data.operation"), ==, c->write ? "write" : "read");
+    g_assert_cmpint(qtest_get_bool(event, "data.nospace"), ==, c->error == 28);
+    if (stops) {
+        json_object_put(qtest_event(d.qt, "STOP"));
+        assert_state(d.qt, "io-error");
+        g_assert_false(qvirtq_has_used(&d.q));
+        qtest_qmp_ok(d.qt, "cont", "{}");
+    }
+    qvirtq_wait(&d.q, head);
+    g_assert_cmpuint(qtest_readb(d.qt, d.in + (c->write ? 0 : SECTOR)), ==, reports ? IOERR : OK);
+    if (c->write) {
+        assert_sector(path, 3, stops ? 0x5a : 4);
+    } else if (stops) {
+        g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 4);
+    }
+    assert_state(d.qt, "running");
+    disk_write(&d, 3, 0x66); /* and then all is well */
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0x66);
+    qtest_quit(d.qt);
+    g_unlink(path);
+}
+
+/* ---- a device of the host ---- */
+
+/* A loop device on @path; NULL: there can be none, as *@why says. g_free both. */
+static char *attach_loop(const char *path, char **why)
+{
+    const char *argv[] = { "losetup", "-f", "--show", path, NULL };
+    char *out = NULL;
+    int status = 1;
+
+    *why = NULL;
+    if (!g_spawn_sync(NULL, (char **)(uintptr_t)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out,
+                      why, &status, NULL) ||
+        status) {
+        g_free(out);
+        return NULL;
+    }
+    return g_strchomp(out);
+}
+
+static void test_host_device(void)
+{
+    g_autofree char *path = disk_make_image("loop"), *why = NULL, *loop = attach_loop(path, &why);
+    Disk d = { .v.modern = true };
+
+    if (!loop) {
+        g_autofree char *text =
+            g_strdup_printf("no loop device: %s", why ? g_strchomp(why) : "losetup is not there");
+
+        g_test_skip(text);
+        g_unlink(path);
+        return;
+    }
+    d.qt = qtest_start("-M pc -m 32 -blockdev host_device,node-name=h,filename=%s,discard=unmap"
+                       " -device virtio-blk-pci,drive=h,addr=4",
+                       loop);
+    disk_drive(&d, QVIRTIO_VERSION_1 | UINT64_C(1) << 9 | UINT64_C(1) << 13 | UINT64_C(1) << 14);
+    g_assert_cmpuint(qvirtio_config(&d.v, 0, 4), ==, SECTORS);
+    g_assert_cmpuint(disk_read(&d, 5), ==, 6);
+    disk_write(&d, 5, 0xa5);
+    g_assert_cmpuint(disk_range(&d, WRITE_ZEROES, 8, 8, 0), ==, OK);
+    g_assert_cmpuint(disk_range(&d, DISCARD, 16, 8, 0), ==, OK);
+    g_assert_cmpuint(disk_request(&d, FLUSH, 0, 0, 0), ==, OK);
+    g_assert_cmpuint(disk_read(&d, 9), ==, 0);
+    assert_error(d.qt, "cannot have", "block_resize",
+                 qtest_json("{'node-name': 'h', 'size': 1048576}"));
+    qtest_quit(d.qt);
+    assert_sector(path, 5, 0xa5);
+    assert_sector(path, 8, 0);
+    g_free(run("losetup -d %s", loop));
+    g_unlink(path);
+}
+
 int main(int argc, char *argv[])
 {
     g_autofree char *program = g_find_program_in_path("qemu-img"), *clean = NULL;
@@ -558,6 +841,18 @@ int main(int argc, char *argv[])
     g_test_add_func("/block/snapshot/temporary", test_temporary);
     g_test_add_func("/block/reopen/flags", test_reopen);
     g_test_add_func("/block/reopen/backing", test_reopen_backing);
+    g_test_add_func("/block/internal/savevm", test_savevm);
+    g_test_add_func("/block/internal/driver", test_loadvm_driver);
+    g_test_add_func("/block/internal/disk", test_internal);
+    g_test_add_func("/block/resize", test_resize_qcow2);
+    for (unsigned i = 0; i < G_N_ELEMENTS(error_cases); i++) {
+        const ErrorCase *c = &error_cases[i];
+        g_autofree char *name = g_strdup_printf("/block/error/%s-%d%s", c->write ? "write" : "read",
+                                                c->error, c->options);
+
+        g_test_add_data_func(name, c, test_error_case);
+    }
+    g_test_add_func("/block/host-device", test_host_device);
     int result = g_test_run();
     clean = run("rm -f *");
     g_rmdir(dir);

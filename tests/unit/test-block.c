@@ -336,6 +336,19 @@ static void test_inject(void)
     del("d");
 }
 
+static void test_latency(void)
+{
+    enum { LATENCY_US = 5000 };
+    BlockNode *node = add(NULL, "null-co,node-name=n,read-zeroes=on,latency-ns=5000000");
+    gint64 start = g_get_monotonic_time();
+
+    g_assert_cmpint(byte_at(node, 0), ==, 0);
+    g_assert_cmpint(block_node_pwrite(node, 0, "x", 1), ==, 0);
+    g_assert_cmpint(block_node_flush(node), ==, 0);
+    g_assert_cmpint(g_get_monotonic_time() - start, >=, 3 * LATENCY_US);
+    del("n");
+}
+
 /* ---- backends ---- */
 
 #define COUNT 100 /* requests */
@@ -594,6 +607,7 @@ int main(int argc, char *argv[])
     g_test_add_func("/block/contents", test_contents);
     g_test_add_func("/block/ends", test_ends);
     g_test_add_func("/block/inject", test_inject);
+    g_test_add_func("/block/latency", test_latency);
     g_test_add_data_func("/block/requests/threads", "aio=threads", test_requests);
     g_test_add_data_func("/block/requests/io_uring", "aio=io_uring", test_requests);
     g_test_add_data_func("/block/requests/native", "aio=native,cache.direct=on", test_requests);

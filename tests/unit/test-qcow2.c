@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "block/node.h"
+#include "block/snapshot-internal.h"
 #include "tests/unit/image.h"
 #include "util/units.h"
 
@@ -121,6 +121,131 @@ static void test_random(gconstpointer data)
     }
 }
 
+/* ---- everything at once ---- */
+
+/* An image whose disk, and whose snapshots', are known. */
+typedef struct Model {
+    uint8_t *disk;
+    size_t size;
+    GPtrArray *snapshots; /* of Model, without snapshots */
+    char *name;           /* of a snapshot */
+    bool can_resize;
+} Model;
+
+enum { MAX_DISK = 5 << 20, MAX_SNAPSHOTS = 4 };
+
+static void model_free(gpointer p)
+{
+    Model *m = p;
+
+    g_free(m->disk);
+    g_free(m->name);
+    g_free(m);
+}
+
+static void snapshot(Model *m, BlockNode *node, GRand *rand, unsigned number)
+{
+    unsigned pick = (unsigned)g_rand_int_range(rand, 0, MAX_SNAPSHOTS);
+    Model *old = pick < m->snapshots->len ? m->snapshots->pdata[pick] : NULL;
+    GError *err = NULL;
+
+    if (!old) {
+        g_autofree char *name = g_strdup_printf("snapshot-%u", number);
+        const BlockSnapshot taken = { .name = name, .date_ns = 1, .clock_ns = 2 };
+
+        old = g_new0(Model, 1);
+        *old = (Model){ g_memdup2(m->disk, MAX_DISK), m->size, NULL, g_strdup(name), false };
+        block_snapshot_create(node, &taken, &err);
+        g_ptr_array_add(m->snapshots, old);
+    } else if (g_rand_boolean(rand)) {
+        block_snapshot_delete(node, old->name, &err);
+        g_ptr_array_remove_index(m->snapshots, pick);
+    } else {
+        block_snapshot_goto(node, old->name, &err);
+        memcpy(m->disk, old->disk, MAX_DISK);
+        m->size = old->size;
+    }
+    g_assert_no_error(err);
+}
+
+/* What is new is zeros. */
+static void resize(Model *m, BlockNode *node, GRand *rand)
+{
+    size_t size = (size_t)g_rand_int_range(rand, 1, MAX_DISK / 512) * 512;
+
+    if (m->can_resize || !m->snapshots->len) {
+        g_assert_cmpint(block_node_truncate(node, size), ==, 0);
+        memset(m->disk + size, 0, MAX_DISK - size);
+        m->size = size;
+    }
+    g_assert_cmpint(block_node_length(node), ==, (int64_t)m->size);
+}
+
+/* As the other reader has it, with all snapshots. */
+static void check_model(Model *m)
+{
+    image_assert_contents("q.qcow2", m->disk, m->size, false);
+    for (unsigned i = 0; i < m->snapshots->len; i++) {
+        const Model *old = m->snapshots->pdata[i];
+        g_autofree char *path = image_at("out.raw"), *got = NULL;
+        size_t len;
+
+        image_run(0,
+                  "qemu-img convert -t unsafe -l snapshot.name=%s -f qcow2 -O raw q.qcow2 out.raw",
+                  old->name);
+        g_assert_true(g_file_get_contents(path, &got, &len, NULL));
+        /* It reads so much as the disk has now. */
+        g_assert_cmpmem(got, MIN(len, old->size), old->disk, MIN(len, old->size));
+    }
+}
+
+/* @count operations on an image of a geometry that chance gives. */
+static void run_model(GRand *rand, unsigned count)
+{
+    static const char *const sizes[] = { "512", "1k", "4k", "64k", "2M" };
+    bool old = g_rand_int_range(rand, 0, 4) == 0, backing = g_rand_boolean(rand);
+    Model m = { g_malloc0(MAX_DISK), (size_t)g_rand_int_range(rand, 2048, 8192) * 512,
+                g_ptr_array_new_with_free_func(model_free), NULL, !old };
+    Geometry g = { .size = m.size, .backing = backing };
+    g_autofree char *options = g_strdup_printf(
+        "cluster_size=%s,compat=%s%s", sizes[g_rand_int_range(rand, 0, G_N_ELEMENTS(sizes))],
+        old ? "0.10" : "1.1", old || g_rand_boolean(rand) ? "" : ",refcount_bits=64");
+    GError *err = NULL;
+    BlockNode *node;
+
+    g.options = options;
+    g_test_message("%s%s, %u operations", options, backing ? ", backing" : "", count);
+    make_image(&g, m.disk, rand);
+    node = image_open("q.qcow2", "", &err);
+    g_assert_no_error(err);
+    for (unsigned i = 0; i < count; i++) {
+        if (g_rand_int_range(rand, 0, 40) == 0) {
+            snapshot(&m, node, rand, i);
+        } else if (g_rand_int_range(rand, 0, 40) == 0) {
+            resize(&m, node, rand);
+        } else {
+            operate(node, m.disk, m.size, rand, 1);
+        }
+    }
+    image_close();
+    check_model(&m);
+    g_ptr_array_unref(m.snapshots);
+    g_free(m.disk);
+}
+
+/* QCOW2_OPERATIONS=N in the environment: so many, and each thousand an image of its own. */
+static void test_all(void)
+{
+    enum { EACH = 1000 };
+    const char *text = g_getenv("QCOW2_OPERATIONS");
+    unsigned left = text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 3 * EACH;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(10000);
+
+    for (; left; left -= MIN(left, EACH)) {
+        run_model(rand, MIN(left, EACH));
+    }
+}
+
 /* The image grows until the refcount table has to. */
 static void test_grow(void)
 {
@@ -139,6 +264,36 @@ static void test_grow(void)
     }
     image_close();
     image_assert_contents("q.qcow2", want, SIZE, false);
+}
+
+/* An image whose writer, with lazy refcounts, was killed. */
+static void test_dirty(void)
+{
+    static const char *const sizes[] = { "512", "4k", "64k" };
+    g_autofree uint8_t *want = g_malloc0(MIB);
+
+    memset(want, 5, 300 * KIB);
+    memset(want + 500 * KIB, 6, 100 * KIB);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        GError *err = NULL;
+        BlockNode *node;
+
+        image_run(0, "qemu-img create -q -f qcow2 -o lazy_refcounts=on,cluster_size=%s q.qcow2 1M",
+                  sizes[i]);
+        image_run(0, "qemu-io -f qcow2 -c \"write -P 5 0 300k\" q.qcow2 >/dev/null && "
+                     "qemu-img snapshot -c one q.qcow2");
+        image_run(0, "ulimit -c 0; qemu-io -f qcow2 -c \"write -P 6 500k 100k\" -c flush -c abort "
+                     "q.qcow2 >/dev/null 2>&1; qemu-img info q.qcow2 | grep -q \"shut down: no\"");
+        node = image_open("q.qcow2", ",read-only=on", &err);
+        g_assert_no_error(err);
+        image_close();
+        image_run(0, "qemu-img info q.qcow2 | grep -q \"shut down: no\""); /* it was only read */
+        node = image_open("q.qcow2", "", &err);
+        g_assert_no_error(err);
+        g_assert_cmpint(block_node_pwrite(node, 1000, want + 1000, 5000), ==, 0);
+        image_close();
+        image_assert_contents("q.qcow2", want, MIB, false);
+    }
 }
 
 /* A byte of the header, or of the tables, is anything: an error, or wrong data, and no more. */
@@ -189,9 +344,6 @@ static void test_refused(void)
     } cases[] = {
         { "truncate -s 1M q.qcow2", "", "no qcow2 image" },
         { "qemu-img create -q -f qcow2 -o extended_l2=on q.qcow2 1M", "", "features 0x10" },
-        { "qemu-img create -q -f qcow2 q.qcow2 1M && printf \"\\\\001\" | "
-          "dd of=q.qcow2 bs=1 seek=79 conv=notrunc",
-          "", "dirty" },
         { "qemu-img create -q -f qcow2 q.qcow2 1M && printf \"\\\\002\" | "
           "dd of=q.qcow2 bs=1 seek=79 conv=notrunc",
           "", "corrupt" },
@@ -220,7 +372,9 @@ int main(int argc, char *argv[])
 
         g_test_add_data_func(name, &geometries[i], test_random);
     }
+    g_test_add_func("/qcow2/all", test_all);
     g_test_add_func("/qcow2/grow", test_grow);
+    g_test_add_func("/qcow2/dirty", test_dirty);
     g_test_add_func("/qcow2/hostile", test_hostile);
     g_test_add_func("/qcow2/refused", test_refused);
     return image_tests_run();

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migration/vm-snapshot.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block/backend.h"
+#include "block/driver.h"
+#include "block/snapshot-internal.h"
+#include "hw/core/machine.h"
+#include "hw/core/runstate.h"
+#include "migration/config.h"
+#include "migration/devices.h"
+#include "migration/migration.h"
+#include "migration/ram.h"
+#include "migration/reader.h"
+#include "migration/run-record.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/machine-lock.h"
+
+/* ---- disks ---- */
+
+static void add_disk(BlockBackend *backend, void *disks)
+{
+    if (backend->device && backend->writable) {
+        g_ptr_array_add(disks, block_backend_node(backend));
+    }
+}
+
+/* Nodes of disks that can be written; all can keep snapshots. The caller's list. */
+static GPtrArray *find_disks(GError **errp)
+{
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+
+    block_backend_foreach(add_disk, disks);
+    if (!disks->len) {
+        error_set(errp, "there is no disk image here that could keep snapshots (raw ones cannot): "
+                        "save it with `migrate file:PATH`, load it with -incoming file:PATH");
+        return NULL;
+    }
+    for (unsigned i = 0; i < disks->len; i++) {
+        if (!block_snapshot_possible(disks->pdata[i], errp)) {
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&disks);
+}
+
+static bool check_state(GError **errp)
+{
+    RunState state = runstate_get();
+
+    if (migration_active() || state == RUN_STATE_INMIGRATE || state == RUN_STATE_FINISH_MIGRATE ||
+        state == RUN_STATE_POSTMIGRATE) {
+        error_set(errp, "the machine is being migrated, or was");
+        return false;
+    }
+    return true;
+}
+
+/* A file that is gone when it is closed. */
+static int open_temporary(GError **errp)
+{
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp(NULL, &path, errp);
+
+    if (fd >= 0) {
+        unlink(path);
+    }
+    return fd;
+}
+
+/* ---- saving ---- */
+
+static bool put_config(Stream *stream, GError **errp)
+{
+    struct json_object *config = migration_config();
+    const char *text = json_object_to_json_string_ext(config, JSON_C_TO_STRING_PLAIN);
+    bool ok = stream_put_record(stream, RECORD_CONFIG, "config", text, strlen(text), errp);
+
+    json_object_put(config);
+    return ok;
+}
+
+/* The machine stands. */
+static bool write_machine(int fd, bool running, GError **errp)
+{
+    g_autoptr(Stream) stream = stream_new(dup(fd));
+    g_autoptr(SavedStates) states = saved_states_take();
+    RunRecord run = { .clock_ns = clock_ns(), .running = running, .shutdown = SHUTDOWN_CAUSE_NONE };
+    RamSource ram = { 0 };
+    bool ok = ram_source_init(&ram, errp);
+
+    ok = ok && stream_put_header(stream, errp) && put_config(stream, errp) &&
+         ram_source_write(&ram, stream, errp) && saved_states_write(states, stream, errp) &&
+         run_record_write(&run, stream, errp) && stream_put_end(stream, errp);
+    ram_source_clear(&ram);
+    return ok;
+}
+
+/* Those of before with this name. */
+static bool delete_all(const GPtrArray *disks, const char *name, bool must_be, GError **errp)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < disks->len; i++) {
+        SnapshotInfo *info = block_snapshot_find(disks->pdata[i], name, NULL);
+
+        if (info && !block_snapshot_delete(disks->pdata[i], name, errp)) {
+            SnapshotInfo_free(info);
+            return false;
+        }
+        any |= info != NULL;
+        SnapshotInfo_free(info);
+    }
+    if (!any && must_be) {
+        error_set(errp, "there is no snapshot '%s'; `info snapshots` lists those there are", name);
+    }
+    return any || !must_be;
+}
+
+static bool create_all(const GPtrArray *disks, const char *name, int fd, GError **errp)
+{
+    struct stat st;
+    BlockSnapshot snapshot = { .name = name,
+                               .date_ns = g_get_real_time() * 1000,
+                               .clock_ns = clock_ns() };
+
+    if (fstat(fd, &st) < 0) {
+        error_set_errno(errp, errno, "the state of the machine is not known");
+        return false;
+    }
+    for (unsigned i = 0; i < disks->len; i++) {
+        snapshot.vm_state_size = i ? 0 : (uint64_t)st.st_size;
+        if ((i == 0 && !block_vm_state_write(disks->pdata[0], fd, (uint64_t)st.st_size, errp)) ||
+            !block_snapshot_create(disks->pdata[i], &snapshot, errp)) {
+            delete_all(disks, name, false, NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool vm_snapshot_save(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = check_state(errp) ? find_disks(errp) : NULL;
+    int fd = disks ? open_temporary(errp) : -1;
+    bool running = runstate_is_running(), ok;
+
+    if (fd < 0) {
+        return false;
+    }
+    runstate_finish_reset();
+    runstate_stop(RUN_STATE_SAVE_VM);
+    ok = write_machine(fd, running, errp) && delete_all(disks, name, false, errp) &&
+         create_all(disks, name, fd, errp);
+    close(fd);
+    if (running) {
+        runstate_start();
+    }
+    return ok;
+}
+
+/* ---- loading ---- */
+
+/* The disk with the machine's state, whose size is *@size. All disks have the snapshot. */
+static BlockNode *find_state(const GPtrArray *disks, const char *name, uint64_t *size,
+                             GError **errp)
+{
+    BlockNode *node = NULL;
+
+    for (unsigned i = 0; i < disks->len; i++) {
+        SnapshotInfo *info = block_snapshot_find(disks->pdata[i], name, errp);
+
+        if (!info) {
+            return NULL;
+        }
+        if (info->vm_state_size > 0 && !node) {
+            node = disks->pdata[i];
+            *size = (uint64_t)info->vm_state_size;
+        }
+        SnapshotInfo_free(info);
+    }
+    if (!node) {
+        error_set(errp,
+                  "snapshot '%s' is of disks alone, and has no state of a machine: 'qemu-img "
+                  "snapshot -a' goes back to it while no machine runs",
+                  name);
+    }
+    return node;
+}
+
+static bool read_into_machine(int fd, GError **errp)
+{
+    g_autoptr(Stream) stream = stream_new(dup(fd));
+    g_auto(ReadMachine) read = { 0 };
+    bool ok;
+
+    machine_reset(machine_current());
+    machine_unlock();
+    ok = read_machine(&read, stream, errp);
+    machine_lock();
+    return ok && read_machine_load(&read, errp);
+}
+
+/* From here on there is no way back. */
+static bool go_back(const GPtrArray *disks, const char *name, int fd, GError **errp)
+{
+    for (unsigned i = 0; i < disks->len; i++) {
+        if (!block_snapshot_goto(disks->pdata[i], name, errp)) {
+            return false;
+        }
+    }
+    return lseek(fd, 0, SEEK_SET) == 0 && read_into_machine(fd, errp);
+}
+
+bool vm_snapshot_load(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = check_state(errp) ? find_disks(errp) : NULL;
+    uint64_t size;
+    BlockNode *node = disks ? find_state(disks, name, &size, errp) : NULL;
+    bool running = runstate_is_running(), ok;
+    int fd = node ? open_temporary(errp) : -1;
+
+    if (fd < 0) {
+        return false;
+    }
+    runstate_finish_reset();
+    runstate_stop(RUN_STATE_RESTORE_VM);
+    ok = block_vm_state_read(node, name, fd, size, errp);
+    if (ok && !go_back(disks, name, fd, errp)) {
+        runstate_set(RUN_STATE_INTERNAL_ERROR);
+        close(fd);
+        return false;
+    }
+    close(fd);
+    if (running) {
+        runstate_start();
+    }
+    return ok;
+}
+
+/* ---- the rest ---- */
+
+bool vm_snapshot_delete(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = find_disks(errp);
+
+    return disks && delete_all(disks, name, true, errp);
+}
+
+static bool all_have(const GPtrArray *disks, const char *name)
+{
+    for (unsigned i = 0; i < disks->len; i++) {
+        SnapshotInfo *info = block_snapshot_find(disks->pdata[i], name, NULL);
+
+        if (!info) {
+            return false;
+        }
+        SnapshotInfo_free(info);
+    }
+    return true;
+}
+
+GPtrArray *vm_snapshot_list(GError **errp)
+{
+    g_autoptr(GPtrArray) disks = find_disks(errp);
+    const BlockNode *first = disks ? disks->pdata[0] : NULL;
+    GPtrArray *list = disks ? first->driver->snapshot_list(disks->pdata[0], errp) : NULL;
+
+    for (unsigned i = list ? list->len : 0; i-- > 0;) {
+        const SnapshotInfo *info = list->pdata[i];
+
+        if (!all_have(disks, info->name)) {
+            g_ptr_array_remove_index(list, i);
+        }
+    }
+    return list;
+}
