@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "block/qcow2.h"
@@ -408,10 +407,10 @@ int qcow2_drop_vm_state(Qcow2 *s)
 static Entry *new_entry(const Qcow2 *s, const GPtrArray *list, const BlockSnapshot *snapshot)
 {
     Entry *e = g_new0(Entry, 1);
-    unsigned long most = 0;
+    guint64 most = 0;
 
     for (unsigned i = 0; i < list->len; i++) {
-        most = MAX(most, strtoul(((Entry *)list->pdata[i])->id, NULL, 10));
+        most = MAX(most, g_ascii_strtoull(((Entry *)list->pdata[i])->id, NULL, 10));
     }
     e->l1_size = (uint32_t)s->l1_size;
     e->sec = (uint32_t)(snapshot->date_ns / NS_PER_SEC);
@@ -419,7 +418,7 @@ static Entry *new_entry(const Qcow2 *s, const GPtrArray *list, const BlockSnapsh
     e->clock_ns = (uint64_t)snapshot->clock_ns;
     e->vm_state_size = snapshot->vm_state_size;
     e->disk_size = s->size;
-    e->id = g_strdup_printf("%lu", most + 1);
+    e->id = g_strdup_printf("%" PRIu64, (uint64_t)most + 1);
     e->name = g_strdup(snapshot->name);
     e->extra = g_byte_array_new();
     put(e->extra, e->vm_state_size, 8);
@@ -451,9 +450,31 @@ static int create(Qcow2 *s, GPtrArray *list, uint64_t bytes, Entry *e)
     return err ? err : qcow2_drop_vm_state(s); /* it is the snapshot's now */
 }
 
+/* While counts and flags do not go together, the image is marked: whoever opens it counts anew.
+ * Those of version 2 have no such mark. */
 static int begin(Qcow2 *s)
 {
-    return s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
+    int err = s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
+
+    if (!err && s->incompatible & QCOW2_DIRTY) {
+        err = qcow2_repair(s, NULL) ? 0 : EIO; /* the last one failed */
+    }
+    return err || s->version == 2 ? err
+                                  : qcow2_header_set_incompatible(s, s->incompatible | QCOW2_DIRTY);
+}
+
+/* @err is what it went like. */
+static int end(Qcow2 *s, int err)
+{
+    if (s->version == 2 || !(s->incompatible & QCOW2_DIRTY)) {
+        return err;
+    }
+    if (err) {
+        qcow2_repair(s, NULL);
+        return err;
+    }
+    err = block_node_flush(s->node->file.node);
+    return err ? err : qcow2_header_set_incompatible(s, s->incompatible & ~QCOW2_DIRTY);
 }
 
 bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp)
@@ -474,7 +495,7 @@ bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GErro
 
         g_ptr_array_add(list, e);
         err = begin(s);
-        err = err ? err : create(s, list, bytes, e);
+        err = end(s, err ? err : create(s, list, bytes, e));
     }
     g_rw_lock_writer_unlock(&s->lock);
     return list && fail(s, err, "the snapshot cannot be written", errp);
@@ -487,13 +508,15 @@ bool qcow2_snapshot_delete(BlockNode *node, const char *id, GError **errp)
     g_autofree uint64_t *l1 = NULL;
     uint64_t bytes;
     unsigned index;
-    Entry *e = NULL;
+    bool found;
+    Entry *e;
     int err = 0;
 
     g_rw_lock_writer_lock(&s->lock);
     list = read_all(s, &bytes, errp);
     e = list ? find_or_error(s, list, id, &index, errp) : NULL;
-    if (e) {
+    found = e;
+    if (found) {
         err = read_l1(s, e, &l1);
         err = err ? err : begin(s);
         g_ptr_array_steal_index(list, index);
@@ -503,10 +526,11 @@ bool qcow2_snapshot_delete(BlockNode *node, const char *id, GError **errp)
             release_l1(s, e->l1_offset, e->l1_size);
             err = qcow2_flag_tree(s);
         }
+        err = end(s, err);
         entry_free(e);
     }
     g_rw_lock_writer_unlock(&s->lock);
-    return e && fail(s, err, "the snapshot cannot be deleted", errp);
+    return found && fail(s, err, "the snapshot cannot be deleted", errp);
 }
 
 /* The disk is what @l1, of @size entries, leads to, which has one user more already. */
@@ -567,7 +591,7 @@ bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp)
     g_rw_lock_writer_lock(&s->lock);
     list = read_all(s, &bytes, errp);
     e = list ? find_or_error(s, list, id, &index, errp) : NULL;
-    err = e ? go_to(s, e) : 0;
+    err = e ? end(s, go_to(s, e)) : 0;
     g_rw_lock_writer_unlock(&s->lock);
     return e && fail(s, err, "the disk cannot go back to the snapshot", errp);
 }

@@ -26,9 +26,20 @@ void image_close(void);
  * other reader has it. */
 void image_assert_contents(const char *name, const uint8_t *want, size_t size, bool leaks);
 
+/* The same without a look at the contents. One that is marked as dirty is opened, and so repaired,
+ * before. */
+void image_check(const char *name);
+
 /* ---- operations ---- */
 
-typedef enum ImageOp { IMAGE_WRITE, IMAGE_ZERO, IMAGE_DISCARD, IMAGE_FLUSH } ImageOp;
+/* IMAGE_SNAPSHOT: one within the image is taken or, if it is there, deleted. */
+typedef enum ImageOp {
+    IMAGE_WRITE,
+    IMAGE_ZERO,
+    IMAGE_DISCARD,
+    IMAGE_FLUSH,
+    IMAGE_SNAPSHOT
+} ImageOp;
 
 typedef struct ImageStep {
     ImageOp op;
@@ -39,8 +50,10 @@ typedef struct ImageStep {
 
 /* One for a disk of @size bytes. */
 ImageStep image_step(GRand *rand, size_t size);
-/* 0 or a positive errno value. */
+/* 0 or a positive errno value; of snapshots ENOSPC, whatever it was. */
 int image_step_do(const ImageStep *step, BlockNode *node);
+/* Does it change the disk? */
+bool image_step_writes(const ImageStep *step);
 /* @want is the disk before @step; let it be the one after it. A discard leaves what was there, or
  * zeros; of an image with a backing file zeros, too. */
 void image_step_expect(const ImageStep *step, uint8_t *want);

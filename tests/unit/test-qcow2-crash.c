@@ -109,11 +109,11 @@ static void check_image(const ImageStep *steps, const Shared *shared, uint8_t *w
 
     for (unsigned i = 0; i < shared->done; i++) {
         image_step_expect(&steps[i], want);
-        if (steps[i].op != IMAGE_FLUSH) {
+        if (image_step_writes(&steps[i])) {
             memset(discarded + steps[i].offset, steps[i].op == IMAGE_DISCARD, steps[i].bytes);
         }
     }
-    image_run(1u << 3, "qemu-img check -q -T unsafe q.qcow2");
+    image_check("q.qcow2");
     node = image_open("q.qcow2", "", &err);
     g_assert_no_error(err);
     g_assert_cmpint(block_node_pread(node, 0, got, SIZE), ==, 0);
@@ -141,8 +141,12 @@ static void test_kill(void)
         if (i % DEATHS_EACH == 0) {
             make_image(geometries[i / DEATHS_EACH % G_N_ELEMENTS(geometries)], want);
         }
+        bool old = strstr(geometries[i / DEATHS_EACH % G_N_ELEMENTS(geometries)], "0.10");
         for (unsigned n = 0; n < MAX_STEPS; n++) {
             steps[n] = image_step(rand, SIZE);
+            if (old && steps[n].op == IMAGE_SNAPSHOT) {
+                steps[n].op = IMAGE_FLUSH; /* there is no mark for those that are half made */
+            }
         }
         kill_once(steps, rand, i % 2, shared);
         check_image(steps, shared, want, i % DEATHS_EACH == DEATHS_EACH - 1);
