@@ -482,7 +482,7 @@ bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GErro
     Qcow2 *s = node->state;
     g_autoptr(GPtrArray) list = NULL;
     uint64_t bytes;
-    int err;
+    int err = 0;
 
     g_rw_lock_writer_lock(&s->lock);
     list = read_all(s, &bytes, errp);
