@@ -10,60 +10,25 @@
 #include "hw/virtio/virtio-pci-regs.h"
 #include "memory/address-space.h"
 #include "tests/fuzz/guest.h"
+#include "tests/fuzz/virtio-driver.h"
 #include "util/keyval.h"
 
 #define DEVICES   3
-#define FIRST     16 /* slot */
-#define BAR       0xe0000000u
-#define IO        0xc000u
-#define PAGE      0x1000u
-#define RINGS     0x10000u /* in RAM: of each device, four queues of 16 KiB each */
-#define QUEUE_GAP 0x4000u
-#define RINGS_END (RINGS + DEVICES * 4 * QUEUE_GAP)
-
-static PciDevice *functions[DEVICES];
-
-static void add(const char *text)
-{
-    struct json_object *props = keyval_parse(text, "driver", NULL);
-    g_autoptr(GError) err = NULL;
-
-    if (!device_add(props, &err)) {
-        g_error("%s: %s", text, err->message);
-    }
-    json_object_put(props);
-}
+#define IO        DRIVER_IO
+#define PAGE      DRIVER_PAGE
+#define RINGS     DRIVER_RINGS
+#define RINGS_END (RINGS + DEVICES * DRIVER_QUEUES * DRIVER_QUEUE_GAP)
 
 static void populate(Machine *machine)
 {
-    PciBus *root = pci_root_bus();
-
-    add("virtio-rng-pci,id=rng0,addr=10,max-bytes=64,period=5");
-    add("virtio-rng-pci,id=rng1,addr=11,packed=on");
-    add("virtio-serial-pci,id=vs,addr=12,max_ports=4");
-    add("virtconsole,id=con0,bus=vs.0");
-    add("virtserialport,id=port1,bus=vs.0,name=one");
-    for (unsigned i = 0; i < DEVICES; i++) {
-        functions[i] = root->devices[PCI_DEVFN(FIRST + i, 0)];
-    }
+    driver_add("virtio-rng-pci,id=rng0,addr=10,max-bytes=64,period=5");
+    driver_add("virtio-rng-pci,id=rng1,addr=11,packed=on");
+    driver_add("virtio-serial-pci,id=vs,addr=12,max_ports=4");
+    driver_add("virtconsole,id=con0,bus=vs.0");
+    driver_add("virtserialport,id=port1,bus=vs.0,name=one");
 }
 
 /* ---- accesses ---- */
-
-static uint64_t bar_of(unsigned n)
-{
-    return BAR + n * 4 * PAGE;
-}
-
-static void config_write(unsigned n, unsigned offset, uint32_t value, unsigned size)
-{
-    pci_config_write(pci_root_bus(), 0, PCI_DEVFN(FIRST + n, 0), offset, value, size);
-}
-
-static void store(unsigned n, unsigned offset, uint32_t value, unsigned size)
-{
-    address_space_store(&address_space_memory, bar_of(n) + offset, value, size);
-}
 
 static void poke(uint64_t addr, FuzzInput *in, unsigned len)
 {
@@ -79,9 +44,7 @@ static void poke(uint64_t addr, FuzzInput *in, unsigned len)
 static void step_map(FuzzInput *in)
 {
     for (unsigned n = 0; n < DEVICES; n++) {
-        config_write(n, PCI_BASE_ADDRESS_0, IO + 0x100 * n, 4);
-        config_write(n, PCI_BASE_ADDRESS_0 + 16, (uint32_t)bar_of(n), 4);
-        config_write(n, PCI_COMMAND, 7, 2);
+        driver_map(n);
     }
 }
 
@@ -89,7 +52,7 @@ static void step_map(FuzzInput *in)
 static void step_access(FuzzInput *in)
 {
     unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how >> 2) % 4;
-    uint64_t at = bar_of(how % DEVICES) + fuzz_take(in, 2) % (4 * PAGE);
+    uint64_t at = driver_bar(how % DEVICES) + fuzz_take(in, 2) % (4 * PAGE);
 
     if (how & 0x80) {
         address_space_store(&address_space_memory, at, fuzz_take(in, size), size);
@@ -103,8 +66,8 @@ static void step_common(FuzzInput *in)
     static const uint8_t sizes[] = { 1, 2, 4, 4 };
     unsigned how = (unsigned)fuzz_take(in, 1), size = sizes[how >> 2 & 3];
 
-    store(how % DEVICES, (unsigned)fuzz_take(in, 1) % VIRTIO_COMMON_SIZE,
-          (uint32_t)fuzz_take(in, size), size);
+    driver_store(how % DEVICES, (unsigned)fuzz_take(in, 1) % VIRTIO_COMMON_SIZE,
+                 (uint32_t)fuzz_take(in, size), size);
 }
 
 static void step_legacy(FuzzInput *in)
@@ -123,34 +86,18 @@ static void step_config(FuzzInput *in)
 {
     unsigned n = (unsigned)fuzz_take(in, 1) % DEVICES, offset = (unsigned)fuzz_take(in, 1);
 
-    config_write(n, offset & ~3u, (uint32_t)fuzz_take(in, 4), 4);
-    pci_config_read(pci_root_bus(), 0, PCI_DEVFN(FIRST + n, 0), offset & ~3u, 4);
+    driver_config_write(n, offset & ~3u, (uint32_t)fuzz_take(in, 4), 4);
+    pci_config_read(pci_root_bus(), 0, PCI_DEVFN(DRIVER_FIRST + n, 0), offset & ~3u, 4);
 }
 
 /* As a driver does it, with features and queue sizes from the input. */
 static void step_bring_up(FuzzInput *in)
 {
     unsigned n = (unsigned)fuzz_take(in, 1) % DEVICES, features = (unsigned)fuzz_take(in, 1);
+    uint64_t low = (features & 3) << 28 | (n == 2 ? features & 4 : 0) >> 1;
+    uint64_t high = 0x101 | (n == 1 ? features >> 3 & 1 : 0) << 2;
 
-    store(n, VIRTIO_COMMON_STATUS, 0, 1);
-    store(n, VIRTIO_COMMON_STATUS, 3, 1);
-    store(n, VIRTIO_COMMON_DRIVER_FEATURE_SELECT, 0, 4);
-    store(n, VIRTIO_COMMON_DRIVER_FEATURE, (features & 3) << 28 | (n == 2 ? features & 4 : 0) >> 1,
-          4);
-    store(n, VIRTIO_COMMON_DRIVER_FEATURE_SELECT, 1, 4);
-    store(n, VIRTIO_COMMON_DRIVER_FEATURE, 0x101 | (n == 1 ? features >> 3 & 1 : 0) << 2, 4);
-    store(n, VIRTIO_COMMON_STATUS, 11, 1);
-    for (unsigned q = 0; q < 4; q++) {
-        uint32_t ring = RINGS + (n * 4 + q) * QUEUE_GAP;
-
-        store(n, VIRTIO_COMMON_QUEUE_SELECT, q, 2);
-        store(n, VIRTIO_COMMON_QUEUE_SIZE, 1u << (features >> 4 & 3), 2);
-        store(n, VIRTIO_COMMON_QUEUE_DESC, ring, 4);
-        store(n, VIRTIO_COMMON_QUEUE_DRIVER, ring + PAGE, 4);
-        store(n, VIRTIO_COMMON_QUEUE_DEVICE, ring + 2 * PAGE, 4);
-        store(n, VIRTIO_COMMON_QUEUE_ENABLE, 1, 2);
-    }
-    store(n, VIRTIO_COMMON_STATUS, 15, 1);
+    driver_start(n, high << 32 | low, 1u << (features >> 4 & 3));
 }
 
 static void step_poke(FuzzInput *in)
@@ -165,7 +112,7 @@ static void step_offer(FuzzInput *in)
 {
     unsigned which = (unsigned)fuzz_take(in, 1), n = which % DEVICES, q = which >> 4 & 3;
     unsigned entry = (unsigned)fuzz_take(in, 1) % 8;
-    uint32_t ring = RINGS + (n * 4 + q) * QUEUE_GAP;
+    uint32_t ring = driver_ring(n, q);
     uint64_t addr = fuzz_take(in, 1) << 8;
     uint32_t len = (uint32_t)fuzz_take(in, 1) * 4;
     uint16_t tail[2] = { (uint16_t)fuzz_take(in, 2), (uint16_t)fuzz_take(in, 1) };
@@ -178,7 +125,7 @@ static void step_offer(FuzzInput *in)
         address_space_store(&address_space_memory, ring + PAGE + 4 + 2 * (index & 7), entry, 2);
         address_space_store(&address_space_memory, ring + PAGE + 2, index, 2);
     }
-    store(n, 3 * PAGE + 4 * q, q, 2);
+    driver_notify(n, q);
 }
 
 /* A message to the serial device, where a buffer that is offered can have it. */

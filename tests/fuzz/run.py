@@ -11,7 +11,8 @@ import re
 import subprocess
 import sys
 
-TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "stream", "virtqueue", "virtio", "devices-pc", "devices-q35"]
+TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "stream", "virtqueue", "virtio", "requests", "qcow2",
+           "devices-pc", "devices-q35"]
 HERE = pathlib.Path(__file__).resolve().parent
 # Per input: seconds, and MiB of memory.
 LIMITS = ["-timeout=10", "-rss_limit_mb=2048"]

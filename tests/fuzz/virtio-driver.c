@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/fuzz/virtio-driver.h"
+
+#include "hw/pci/pci.h"
+#include "hw/virtio/virtio-pci-regs.h"
+#include "memory/address-space.h"
+#include "util/error.h"
+#include "util/keyval.h"
+
+#define BAR 0xe0000000u
+
+void driver_add(const char *text)
+{
+    struct json_object *props = keyval_parse(text, "driver", NULL);
+    g_autoptr(GError) err = NULL;
+
+    if (!device_add(props, &err)) {
+        g_error("%s: %s", text, err->message);
+    }
+    json_object_put(props);
+}
+
+uint64_t driver_bar(unsigned n)
+{
+    return BAR + n * 4 * DRIVER_PAGE;
+}
+
+void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned size)
+{
+    pci_config_write(pci_root_bus(), 0, PCI_DEVFN(DRIVER_FIRST + n, 0), offset, value, size);
+}
+
+void driver_map(unsigned n)
+{
+    driver_config_write(n, PCI_BASE_ADDRESS_0, DRIVER_IO + 0x100 * n, 4);
+    driver_config_write(n, PCI_BASE_ADDRESS_0 + 16, (uint32_t)driver_bar(n), 4);
+    driver_config_write(n, PCI_COMMAND, 7, 2);
+}
+
+void driver_store(unsigned n, unsigned offset, uint32_t value, unsigned size)
+{
+    address_space_store(&address_space_memory, driver_bar(n) + offset, value, size);
+}
+
+uint32_t driver_ring(unsigned n, unsigned q)
+{
+    return DRIVER_RINGS + (n * DRIVER_QUEUES + q) * DRIVER_QUEUE_GAP;
+}
+
+static uint64_t offered(unsigned n)
+{
+    uint64_t bits = 0;
+
+    for (unsigned half = 0; half < 2; half++) {
+        driver_store(n, VIRTIO_COMMON_DEVICE_FEATURE_SELECT, half, 4);
+        bits |= address_space_load(&address_space_memory,
+                                   driver_bar(n) + VIRTIO_COMMON_DEVICE_FEATURE, 4)
+                << 32 * half;
+    }
+    return bits;
+}
+
+static void set_up_queue(unsigned n, unsigned q, unsigned size)
+{
+    uint32_t ring = driver_ring(n, q);
+
+    driver_store(n, VIRTIO_COMMON_QUEUE_SELECT, q, 2);
+    driver_store(n, VIRTIO_COMMON_QUEUE_SIZE, size, 2);
+    driver_store(n, VIRTIO_COMMON_QUEUE_DESC, ring, 4);
+    driver_store(n, VIRTIO_COMMON_QUEUE_DRIVER, ring + DRIVER_PAGE, 4);
+    driver_store(n, VIRTIO_COMMON_QUEUE_DEVICE, ring + 2 * DRIVER_PAGE, 4);
+    driver_store(n, VIRTIO_COMMON_QUEUE_ENABLE, 1, 2);
+}
+
+void driver_start(unsigned n, uint64_t features, unsigned size)
+{
+    features &= offered(n);
+    driver_store(n, VIRTIO_COMMON_STATUS, 0, 1);
+    driver_store(n, VIRTIO_COMMON_STATUS, 3, 1);
+    for (unsigned half = 0; half < 2; half++) {
+        driver_store(n, VIRTIO_COMMON_DRIVER_FEATURE_SELECT, half, 4);
+        driver_store(n, VIRTIO_COMMON_DRIVER_FEATURE, (uint32_t)(features >> 32 * half), 4);
+    }
+    driver_store(n, VIRTIO_COMMON_STATUS, 11, 1);
+    for (unsigned q = 0; q < DRIVER_QUEUES; q++) {
+        set_up_queue(n, q, size);
+    }
+    driver_store(n, VIRTIO_COMMON_STATUS, 15, 1);
+}
+
+void driver_notify(unsigned n, unsigned q)
+{
+    driver_store(n, 3 * DRIVER_PAGE + 4 * q, q, 2);
+}

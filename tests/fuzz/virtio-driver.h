@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest's driver of virtio functions does, for fuzz targets: functions in slots from 16 on
+ * of the root bus, by number @n from 0 on, each with its BARs and, in RAM, up to four split or
+ * packed rings of 16 KiB.
+ */
+#ifndef TESTS_FUZZ_VIRTIO_DRIVER_H
+#define TESTS_FUZZ_VIRTIO_DRIVER_H
+
+#include <stdint.h>
+
+#define DRIVER_FIRST     16 /* slot */
+#define DRIVER_QUEUES    4
+#define DRIVER_IO        0xc000u
+#define DRIVER_PAGE      0x1000u
+#define DRIVER_RINGS     0x10000u
+#define DRIVER_QUEUE_GAP 0x4000u
+
+/* Add the device of `-device TEXT`, which must be possible. */
+void driver_add(const char *text);
+/* Its BARs: I/O ports at DRIVER_IO + 0x100 * @n, the modern one at driver_bar(); and COMMAND. */
+void driver_map(unsigned n);
+uint64_t driver_bar(unsigned n);
+void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned size);
+/* To the modern BAR. */
+void driver_store(unsigned n, unsigned offset, uint32_t value, unsigned size);
+/* Where in RAM the ring of queue @q is: descriptors, a page on the driver's part, then the
+ * device's. */
+uint32_t driver_ring(unsigned n, unsigned q);
+/* From a reset up to DRIVER_OK: these features, as far as they are offered, and rings of @size
+ * entries. */
+void driver_start(unsigned n, uint64_t features, unsigned size);
+void driver_notify(unsigned n, unsigned q);
+
+#endif
