@@ -48,6 +48,11 @@ static bool port_open(NetBackend *netdev, const Netdev *options, GError **errp)
                   id);
         return false;
     }
+    /* In a circle of hubs a packet would go round for ever. */
+    if (plugged && object_is_a(&plugged->parent, "netdev-hubport")) {
+        error_set(errp, "netdev '%s' is a port of a hub: hubs cannot be joined", id);
+        return false;
+    }
     port->plugged = plugged ? &plugged->client : NULL;
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "util/error.h"
 #include "util/loop.h"
 
 /* Packets that are read before others have their turn. */
@@ -36,10 +37,15 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
         if (size > 0) {
             net_send(pfd->client, pfd->buf, (size_t)size);
         } else if (size < 0) {
+            pfd->gone = errno == EBADFD;
             break;
         }
     }
-    if (!net_can_send(pfd->client)) {
+    if (pfd->gone) {
+        error_warn("netdev '%s': the host's card has gone: nothing comes any more",
+                   pfd->client->name);
+    }
+    if (pfd->gone || !net_can_send(pfd->client)) {
         packet_unwatch(&pfd->read_source);
         return G_SOURCE_REMOVE;
     }
@@ -74,7 +80,7 @@ bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size)
 
 void packet_fd_can_send_again(PacketFd *pfd)
 {
-    if (pfd->buf && net_can_send(pfd->client)) {
+    if (pfd->buf && !pfd->gone && net_can_send(pfd->client)) {
         packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
     }
 }

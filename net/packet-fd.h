@@ -32,6 +32,7 @@ struct PacketFd {
     int in, out;       /* read from, written to; may be the same; not owned */
     /* private */
     GSource *read_source, *write_source;
+    bool gone; /* a tap whose card was removed (EBADFD) can always be read, and never is */
     uint8_t *buf;
 };
 

@@ -130,6 +130,40 @@ def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,g
         guest.run("ping -c 3 -i 0.2 10.0.2.2 > /dev/null")
 
 
+def serve_halves(listener, data, half_sent, resume):
+    """HTTP: half of @data, and the rest when @resume is set."""
+    sock, _ = listener.accept()
+    with sock:
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data))
+        sock.sendall(data[:len(data) // 2])
+        half_sent.set()
+        resume.wait(vm.LONG * 10)
+        sock.sendall(data[len(data) // 2:])
+
+
+def interrupted():
+    """The cable is out while half of a file comes: what is lost is sent again when it is in."""
+    data = os.urandom(SIZE)
+    half_sent, resume = threading.Event(), threading.Event()
+    with socket.socket() as listener, machine("-nic", "user,id=n0") as guest:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        server = threading.Thread(target=serve_halves, args=(listener, data, half_sent, resume), daemon=True)
+        server.start()
+        load(guest)
+        lease(guest)
+        guest.run(f"wget -q -O /tmp/file http://10.0.2.2:{listener.getsockname()[1]}/ & echo begun")
+        tap.equal(half_sent.wait(vm.LONG * 3), True)
+        set_link(guest, False)
+        guest.run("until [ $(cat /sys/class/net/eth0/carrier) = 0 ]; do sleep 0.1; done")
+        resume.set()
+        set_link(guest, True)
+        guest.run("wait", timeout=300)
+        server.join(vm.LONG)
+        tap.equal(guest.run("sha256sum < /tmp/file").split()[0], sha256(data))
+
+
 def restricted():
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server, \
             machine("-nic", "user,id=n0,restrict=on,net=192.168.76.0/24,dhcpstart=192.168.76.9,"
@@ -145,5 +179,6 @@ tap.run([
     ("files on q35", lambda: files("virtio-net-pci,netdev=n0")),
     ("files on pc, packed", lambda: files("virtio-net-pci,netdev=n0,packed=on,mrg_rxbuf=off", machine_type="pc")),
     ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
+    ("interrupted", interrupted),
     ("restricted", restricted),
 ])

@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import tap  # noqa: E402
 import vm  # noqa: E402
 
 PROGRAM = os.path.abspath(f"{sys.argv[1]}/dimmable" if len(sys.argv) > 1 else "build/dimmable")
@@ -51,6 +53,17 @@ class Machine(vm.Vm):
                 self.qmp.command("qom-list", path="/machine/peripheral-anon"),
                 self.qmp.command("query-memory-devices"), self.qmp.command("query-memdev"),
                 self.qmp.command("query-memory-size-summary"))
+
+
+def does_not_spin(m):
+    """A loop that spins can always run, whenever one looks; one that waits sleeps between its attempts,
+    however busy the host is."""
+    states = []
+    for _ in range(100):
+        with open(f"/proc/{m.process.pid}/stat", encoding="ascii") as file:
+            states.append(file.read().rsplit(")", 1)[1].split()[0])
+        time.sleep(0.01)
+    tap.equal(states.count("S") >= 10, True, f"states of the main thread: {''.join(states)}")
 
 
 def fd_command(m, name, fd, **arguments):

@@ -8,7 +8,6 @@ import select
 import socket
 import subprocess
 import tempfile
-import time
 
 import machine
 import vm
@@ -16,17 +15,6 @@ import vm
 import tap
 
 COM1 = 0x3f8
-
-
-def does_not_spin(m):
-    """A loop that spins can always run, whenever one looks; one that waits sleeps between its attempts,
-    however busy the host is."""
-    states = []
-    for _ in range(100):
-        with open(f"/proc/{m.process.pid}/stat", encoding="ascii") as file:
-            states.append(file.read().rsplit(")", 1)[1].split()[0])
-        time.sleep(0.01)
-    tap.equal(states.count("S") >= 10, True, f"states of the main thread: {''.join(states)}")
 
 
 def limit_descriptors(m, count):
@@ -54,7 +42,7 @@ def clients_wait():
                 clients[-1].settimeout(vm.LONG)
                 clients[-1].connect(f"{folder}/{name}")
             vm.wait_until(lambda: m.errors().count("has to wait") == 2, "both clients have to wait")
-            does_not_spin(m)
+            machine.does_not_spin(m)
             tap.equal(m.qmp.command("query-status")["status"], "running")
             tap.equal([m.errors().count(f"chardev '{c}': a client has to wait: Too many open files")
                        for c in ("c0", "c1")], [1, 1], m.errors())
@@ -125,7 +113,7 @@ def full_disk():
             resource.prlimit(m.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
             for byte in text:
                 m.write("b", COM1, byte)
-            does_not_spin(m)
+            machine.does_not_spin(m)
             tap.equal(m.errors().count("chardev 'c0': output waits: File too large"), 1, m.errors())
             tap.equal(m.errors().count(f"chardev 'c0': cannot write to '{log}'"), 1, m.errors())
             resource.prlimit(m.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -436,6 +436,18 @@ def tap_by_name(folder, more):
     os.unlink(f"{folder}/said")
 
 
+def tap_goes():
+    """Somebody removes the host's card: said once, and the loop does not spin on what cannot be read."""
+    with wired(netdev="tap,ifname=card7,script=no,downscript=no") as (m, wire):
+        set_up("card7")
+        talks(wire, "card7")
+        subprocess.run(["ip", "link", "del", "card7"], check=True)
+        vm.wait_until(lambda: "the host's card has gone" in m.errors(), "the card goes")
+        wire.send(frame(b"lost"))
+        machine.does_not_spin(m)
+        tap.equal(m.errors().count("has gone"), 1)
+
+
 def tap_by_fd(flags):
     fd = make_tap("card7", flags)
     with wired() as (m, wire):
@@ -464,6 +476,7 @@ def taps():
     with tempfile.TemporaryDirectory() as folder:
         for more in ("", ",vnet_hdr=on"):
             tap_by_name(folder, more)
+        tap_goes()
         for flags in (0, IFF_VNET_HDR):
             tap_by_fd(flags)
         for kind in ("tap", "bridge"):

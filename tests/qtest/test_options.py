@@ -79,6 +79,7 @@ REFUSED = [
     (["-netdev", "tap,id=n,ifname=a-name-of-16-byte"], "ifname=a-name-of-16-byte 15"),
     (["-netdev", "hubport,id=n"], "hubid="),
     (["-netdev", "hubport,id=n,hubid=0,netdev=m"], "'m' before"),
+    (["-netdev", "hubport,id=m,hubid=1", "-netdev", "hubport,id=n,hubid=0,netdev=m"], "'m' joined"),
     (["-netdev", "user,id=m", "-netdev", "hubport,id=n,hubid=0,netdev=m", "-netdev", "hubport,id=o,hubid=0,netdev=m"],
      "'m' used"),
     (["-netdev", "user,id=m", "-netdev", "hubport,id=n,hubid=0,netdev=m", "-device", "virtio-net-pci,netdev=m"],
