@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 TARGETS = ["qmp", "hmp", "options", "qtest", "registers", "stream", "virtqueue", "virtio", "requests", "qcow2",
-           "devices-pc", "devices-q35"]
+           "devices-pc", "devices-q35", "pcihp-pc", "pcihp-q35"]
 HERE = pathlib.Path(__file__).resolve().parent
 # Per input: seconds, and MiB of memory.
 LIMITS = ["-timeout=10", "-rss_limit_mb=2048"]

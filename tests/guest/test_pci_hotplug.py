@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""PCI devices come and go while Debian's kernel runs: test_pci_hotplug.py BUILD-DIR MACHINE. $ROUNDS (3): how often."""
+"""PCI devices come and go while Debian's kernel runs: test_pci_hotplug.py BUILD-DIR MACHINE [NAME]. $ROUNDS (3): how often."""
 import os
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -116,18 +117,39 @@ def bridge():
         rounds(guest, "b1", "/machine/peripheral/b1/b1")
 
 
-def never_answers():
-    """A guest without ACPI never hears of a request, which is withdrawn; then it is a device as before."""
-    with machine("-device", "virtio-rng-pci,id=r0", *firmware(), append="acpi=off") as guest:
-        bound(guest)
-        guest.qmp.execute({"execute": "device_del", "arguments": {"id": "r0", "timeout": 0.2}})
-        guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
+def withdrawn(guest, path):
+    """A request of which the guest never hears, or that it never heeds; then it is a device as before."""
+    guest.qmp.execute({"execute": "device_del", "arguments": {"id": "r0", "timeout": 0.2}})
+    guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
+    for _ in range(2):
         guest.qmp.command("device_del", id="r0")
-        guest.qmp.command("device_del", id="r0", cancel=True)
-        guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
-        (slot,) = state(guest, "/machine/i440fx/pci.0").values()
-        tap.equal((slot["unplug"], "seen-ns" in slot), ("withdrawn", False))
+    guest.qmp.command("device_del", id="r0", cancel=True)
+    guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
+    tap.equal([event for event in guest.qmp.drain() if event["event"].startswith("DEVICE_")], [])
+    (slot,) = state(guest, path).values()
+    tap.equal((slot["unplug"], "seen-ns" in slot), ("withdrawn", False))
+
+
+def never_answers(append, bus, path, *options):
+    """A kernel without the driver that would answer."""
+    with machine(*options, "-device", f"virtio-rng-pci,id=r0,bus={bus}", append=append) as guest:
         bound(guest)
+        withdrawn(guest, path)
+        bound(guest)
+
+
+def in_firmware(bus, path, *options):
+    """SeaBIOS, which knows of no request, and sleeps when it finds nothing to boot; and a reset while one is pending."""
+    with vm.Vm(f"{BUILD}/dimmable", accel="soft", extra=[
+            "-M", MACHINE, *firmware(), *options, "-device", f"virtio-rng-pci,id=r0,bus={bus}"]) as guest:
+        guest.wait_for("No bootable device", 60)
+        withdrawn(guest, path)
+        guest.qmp.command("device_del", id="r0")
+        guest.qmp.command("system_reset")
+        guest.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="r0")
+        guest.wait_for("No bootable device", 60)
+        (slot,) = state(guest, path).values()
+        tap.equal((slot["unplug"], slot["devices"]), ("withdrawn", ["/machine/peripheral/r0"]))
 
 
 def disk_and_card():
@@ -152,9 +174,95 @@ def disk_and_card():
                 guest.run("[ ! -e /sys/class/net/eth0 ]")
 
 
+# In the order in which they come; the port last, as it is not on PCI and goes with its device.
+ALL = [{"driver": "virtio-blk-pci", "id": "k0", "drive": "d0"}, {"driver": "virtio-net-pci", "id": "n0", "netdev": "u0"},
+       {"driver": "virtio-rng-pci", "id": "r0"}, {"driver": "virtio-balloon-pci", "id": "b0"},
+       {"driver": "virtio-serial-pci", "id": "s0"}]
+PORT = {"driver": "virtserialport", "id": "p0", "bus": "s0.0", "chardev": "c0", "name": "org.test.0"}
+# What the guest does with each until it goes.
+LOADS = ("while dd if=/dev/vda of=/dev/null bs=64k count=64 iflag=direct; do sleep 0.01; done",
+         "ifconfig eth0 10.0.2.15 up; while ping -c 1 -W 1 10.0.2.2; do :; done",
+         "while dd if=/dev/hwrng of=/dev/null bs=512 count=8; do sleep 0.01; done",
+         "exec 3>$(echo /dev/vport*p1); while echo hello >&3; do sleep 0.01; done")
+BALLOON = 2040 << 20
+
+
+def plug_all(guest, buses):
+    for device, bus in zip(ALL, buses):
+        guest.qmp.execute({"execute": "device_add", "arguments": {**device, "bus": bus}})
+    guest.qmp.execute({"execute": "device_add", "arguments": PORT})
+    wait(guest, "[ -b /dev/vda ] && [ -e /sys/class/net/eth0 ] && [ -c /dev/vport*p1 ] &&"
+                " grep -q virtio_rng /sys/class/misc/hw_random/rng_current &&"
+                " ls /sys/bus/virtio/drivers/virtio_balloon/ | grep -q virtio")
+
+
+def start_load(guest):
+    """Everything is in use, and has been used."""
+    for load in LOADS:
+        guest.run(f"({load}) >/dev/null 2>&1 &")
+    guest.qmp.command("balloon", value=BALLOON)
+    wait(guest, "[ $(awk '{ print $1 }' /sys/block/vda/stat) -gt 20 ]")
+    wait(guest, "[ $(cat /sys/class/net/eth0/statistics/rx_packets) -gt 1 ]")
+    vm.wait_until(lambda: guest.qmp.command("ringbuf-read", device="c0", size=65536), "the port is written to")
+    vm.wait_until(lambda: guest.qmp.command("query-balloon")["actual"] == BALLOON, "the balloon is filled")
+
+
+def unplug_all(guest):
+    waiting = [device["id"] for device in ALL]
+    while waiting:
+        ident = waiting.pop(0)
+        if asked(guest, ident):
+            continue
+        waiting.append(ident)
+    for ident in ("p0", *(device["id"] for device in ALL)):
+        guest.qmp.event("DEVICE_DELETED", device=ident)
+
+
+def taken(guest):
+    """What the program has open, and its memory but for the guest's, in KiB."""
+    return len(os.listdir(f"/proc/{guest.process.pid}/fd")), vm.resident(guest.process.pid)
+
+
+GROWTH = 16384  # KiB that are no growth: the engine keeps code that it has seen; tests/qtest/test_pci_rounds.py has no engine
+
+
+def every_device(buses, *options):
+    """Each kind of device comes and goes $ROUNDS times, in every second round while it is in use. The program grows no more."""
+    started, half = time.monotonic(), None
+    with tempfile.NamedTemporaryFile() as image:
+        image.truncate(64 << 20)
+        with vm.small_quarantine(), machine(
+                "-drive", f"if=none,id=d0,file={image.name},format=raw", "-netdev", "user,id=u0", "-chardev",
+                "ringbuf,id=c0,size=65536", *options,
+                modules=MODULES + ("virtio_balloon", "virtio_blk", "failover", "net_failover", "virtio_net")) as guest:
+            before = guest.run("ls /sys/bus/pci/devices")
+            for number in range(max(ROUNDS, 4)):
+                plug_all(guest, buses)
+                if number % 2:
+                    start_load(guest)
+                unplug_all(guest)
+                guest.run("wait")
+                tap.equal(guest.run("ls /sys/bus/pci/devices"), before)
+                tap.equal(guest.run("ls /sys/bus/virtio/devices"), "")
+                guest.qmp.command("ringbuf-read", device="c0", size=65536)
+                guest.qmp.drain().clear()
+                if number + 1 == max(ROUNDS, 4) // 2:
+                    half = taken(guest)
+            files, memory = taken(guest)
+            print(f"# {max(ROUNDS, 4)} rounds in {time.monotonic() - started:.0f} s; open files and KiB {half}, then {files, memory}",
+                  flush=True)
+            tap.equal(files, half[0], "open files")
+            tap.equal(memory - half[1] < GROWTH, True, f"{half[1]} KiB, then {memory}")
+
+
+FIVE_PORTS = [word for n in range(5) for word in ("-device", f"pcie-root-port,id=rp{n},chassis={n}")]
+FIVE_BUSES = [f"rp{n}" for n in range(5)]
+
+
 PORTS = ("-device", "pcie-root-port,id=rp1,chassis=1,slot=1,addr=3,multifunction=on",
          "-device", "pcie-root-port,id=rp2,chassis=2,slot=2,addr=3.1")
 NATIVE = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+ROOT_BUS = "/machine/i440fx/pci.0"
 PORT_BUS = "/machine/peripheral/rp2/rp2"
 
 
@@ -188,10 +296,32 @@ def ports_native():
         guest.qmp.event("DEVICE_DELETED", device="r0")
 
 
+def ports_native_pins():
+    """Without MSI, the slot's events come by the port's pin. Linux has to be told then to look after slots; and it can give
+    a device up only if that does not have the line, for which the driver would wait in the line's own thread."""
+    with machine(*PORTS, *NATIVE, append="pci=nomsi pcie_ports=native", modules=()) as guest:
+        for _ in range(2):
+            plug(guest, "rp2")
+            wait(guest, "[ -e /sys/bus/pci/devices/0000:02:00.0 ]")
+            unplug(guest)
+            guest.run("[ ! -e /sys/bus/pci/devices/0000:02:00.0 ]")
+        line = guest.run("grep pciehp /proc/interrupts")
+        tap.equal(("IO-APIC" in line, int(line.split()[1]) > 4), (True, True), line)
+
+
 TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIOS found", ports_by_firmware),
                  ("root ports, native", ports_native),
-                 ("a disk and a network card", disk_and_card)],
-         "pc": [("root bus", root_bus), ("bridges", bridge), ("a guest that never answers", never_answers),
-                ("a disk and a network card", disk_and_card)]}
+                 ("root ports, native by pins", ports_native_pins),
+                 ("no answer by ACPI", lambda: never_answers("acpi=off", "rp2", PORT_BUS, *PORTS, *firmware())),
+                 ("no answer, native", lambda: never_answers("pcie_ports=compat", "rp2", PORT_BUS, *PORTS, *NATIVE)),
+                 ("firmware, by ACPI", lambda: in_firmware("rp2", PORT_BUS, *PORTS)),
+                 ("firmware, native", lambda: in_firmware("rp2", PORT_BUS, *PORTS, *NATIVE)),
+                 ("a disk and a network card", disk_and_card),
+                 ("every device, by ACPI", lambda: every_device(FIVE_BUSES, *FIVE_PORTS)),
+                 ("every device, native", lambda: every_device(FIVE_BUSES, *FIVE_PORTS, *NATIVE))],
+         "pc": [("root bus", root_bus), ("bridges", bridge), ("no answer", lambda: never_answers("acpi=off", "pci.0", ROOT_BUS, *firmware())),
+                ("firmware", lambda: in_firmware("pci.0", ROOT_BUS)),
+                ("a disk and a network card", disk_and_card),
+                ("every device", lambda: every_device(["pci.0"] * 5))]}
 
-tap.run(TESTS[MACHINE])
+tap.run([(name, test) for name, test in TESTS[MACHINE] if name in sys.argv[3:] or not sys.argv[3:]])
