@@ -455,8 +455,14 @@ bool device_del_within(const char *id, double seconds, GError **errp)
                   seconds, DEVICE_DEL_MAX_SECONDS);
         return false;
     }
-    if (!unplug_request(dev, id, errp) ||
-        !dev->unplug->ops->check_withdraw(dev->unplug->opaque, errp)) {
+    g_autoptr(Object) keep = object_ref(&dev->parent);
+    if (!unplug_request(dev, id, errp)) {
+        return false;
+    }
+    if (!dev->realized) { /* it went at once: nobody had to be asked */
+        return true;
+    }
+    if (!dev->unplug->ops->check_withdraw(dev->unplug->opaque, errp)) {
         return false;
     }
     unplug_set_deadline(dev->unplug, MAX((int64_t)(seconds * NS_PER_SEC), 1));

@@ -485,6 +485,9 @@ static void test_port(void)
     plug_port(qt);
     qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
     json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    plug_port(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0', 'timeout': 1}");
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
     qtest_quit(qt);
 }
 
