@@ -4,7 +4,7 @@ BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 
-.PHONY: all help setup build guest demo check check-nested check-tsan check-translate torture golden bench fuzz install clean format
+.PHONY: all help setup build guest image demo check check-nested check-tsan check-translate torture golden bench fuzz install clean format
 all: build
 
 help:
@@ -31,10 +31,13 @@ build: setup
 guest: setup
 	@scripts/make-guest.sh $(BUILD)/guest
 
+image: guest
+	@scripts/make-image.py $(BUILD)/guest
+
 demo: build guest
 	@python3 scripts/demo.py $(BUILD)
 
-check: build guest
+check: build image
 	@python3 scripts/check.py $(BUILD) --no-suite nested
 
 check-nested: build guest

@@ -5,6 +5,7 @@
 set -eu
 packages="gcc meson ninja-build pkg-config python3 libglib2.0-dev libjson-c-dev libzydis-dev
 libnuma-dev libreadline-dev libseccomp-dev libslirp-dev nettle-dev zlib1g-dev libzstd-dev liburing-dev libaio-dev acpica-tools cpio gdb lz4 qemu-utils seabios ovmf
+mmdebstrap fdisk dosfstools mtools e2fsprogs
 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients passt iproute2 tcpdump $*"
 
 missing=

@@ -1,20 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Networks as Debian's kernel uses them, with the host's side on loopback: test_net.py BUILD-DIR."""
-import functools
-import hashlib
-import http.server
 import os
 import re
-import socket
 import sys
 import tempfile
-import threading
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import vm  # noqa: E402
+from loopback import Receiver, Server, sha256  # noqa: E402
 
 BUILD = sys.argv[1]
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
@@ -49,30 +45,6 @@ def lease(guest):
     return dict(word.split("=") for word in guest.run("cat /tmp/lease").split())
 
 
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-class Server:
-    """Serves the files of a folder on loopback."""
-
-    def __init__(self, folder):
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *words):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *what):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def forwarded_port(guest):
     """The host's port that hostfwd has got."""
     text = guest.qmp.command("human-monitor-command", **{"command-line": "info usernet"})
@@ -83,20 +55,11 @@ def set_link(guest, up):
     guest.qmp.execute({"execute": "set_link", "arguments": {"name": "n0", "up": up}})
 
 
-def receive(listener, result):
-    sock, _ = listener.accept()
-    data = b""
-    while part := sock.recv(65536):
-        data += part
-    sock.close()
-    result.append(data)
-
-
 def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,guestfwd=tcp:10.0.2.100:7-cmd:cat",
           machine_type="q35"):
     """DHCP; a file over TCP to the guest, back, and out of a server in the guest."""
     data = os.urandom(SIZE)
-    with tempfile.TemporaryDirectory() as folder, Server(folder) as server, socket.socket() as listener, \
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server, Receiver() as receiver, \
             machine("-netdev", netdev, "-device", card, machine_type=machine_type) as guest:
         with open(f"{folder}/file", "wb") as file:
             file.write(data)
@@ -107,14 +70,8 @@ def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,g
         guest.run(f"wget -q -O /tmp/file http://10.0.2.2:{server.port}/file", timeout=120)
         tap.equal(guest.run("sha256sum < /tmp/file").split()[0], sha256(data))
 
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(1)
-        result = []
-        receiver = threading.Thread(target=receive, args=(listener, result), daemon=True)
-        receiver.start()
-        guest.run(f"nc 10.0.2.2 {listener.getsockname()[1]} < /tmp/file", timeout=120)
-        receiver.join(60)
-        tap.equal([sha256(got) for got in result], [sha256(data)])
+        guest.run(f"nc 10.0.2.2 {receiver.port} < /tmp/file", timeout=120)
+        tap.equal(sha256(receiver.data(60)), sha256(data))
 
         guest.run("httpd -p 80 -h /tmp")
         with urllib.request.urlopen(f"http://127.0.0.1:{forwarded_port(guest)}/file", timeout=120) as reply:

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Debian system in the machine, as its users have it: test_debian.py BUILD-DIR bios|uefi"""
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import debian  # noqa: E402
+import tap  # noqa: E402
+import vm  # noqa: E402
+from loopback import Receiver, Server, sha256  # noqa: E402
+from test_firmware import firmware  # noqa: E402
+
+BUILD = sys.argv[1]
+MIB = 1 << 20
+AGENT = "org.qemu.guest_agent.0"
+
+
+def agent_options(folder):
+    return ["-device", "virtio-serial-pci,id=vs0",
+            "-chardev", f"socket,id=agent,path={folder}/agent,server=on,wait=off",
+            "-device", f"virtserialport,bus=vs0.0,id=agent0,chardev=agent,name={AGENT}"]
+
+
+def connect_agent(guest, folder):
+    guest.qmp.event("VSERPORT_CHANGE", debian.BOOT, id="agent0", open=True)
+    return debian.Agent(f"{folder}/agent", guest.process, patience=guest.place.patience)
+
+
+def check_agent(agent):
+    tap.equal(agent.command("guest-ping"), {})
+    system = agent.command("guest-get-osinfo")
+    tap.equal((system["id"], system["version-id"], system["machine"]), ("debian", "12", "x86_64"))
+    commands = {command["name"] for command in agent.command("guest-info")["supported_commands"]}
+    tap.equal({"guest-shutdown", "guest-fsfreeze-freeze", "guest-exec"} <= commands, True, f"{commands}")
+
+
+def check_files(guest, folder, server):
+    """A file by TCP to the guest, and back."""
+    data = os.urandom(4 * MIB)
+    with open(f"{folder}/file", "wb") as file:
+        file.write(data)
+    guest.run(f"wget -q -O /tmp/file http://10.0.2.2:{server.port}/file")
+    tap.equal(guest.run("sha256sum < /tmp/file").split()[0], sha256(data))
+    with Receiver() as receiver:
+        guest.run(f"nc -N 10.0.2.2 {receiver.port} < /tmp/file")
+        tap.equal(sha256(receiver.data(vm.LONG)), sha256(data))
+
+
+CONTROL = """Package: greeting
+Version: 1.0
+Architecture: all
+Maintainer: Nobody <nobody@example.org>
+Description: one file
+"""
+
+
+def make_repository(folder):
+    """A mirror with one package in it."""
+    tree = f"{folder}/greeting"
+    for path, text in (("DEBIAN/control", CONTROL), ("usr/share/greeting/text", "hello by apt\n")):
+        os.makedirs(os.path.dirname(f"{tree}/{path}"), exist_ok=True)
+        with open(f"{tree}/{path}", "w", encoding="ascii") as file:
+            file.write(text)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, f"{folder}/greeting_1.0_all.deb"], check=True,
+                   stdout=subprocess.DEVNULL)
+    with open(f"{folder}/greeting_1.0_all.deb", "rb") as file:
+        package = file.read()
+    with open(f"{folder}/Packages", "w", encoding="ascii") as file:
+        file.write(f"{CONTROL}Filename: ./greeting_1.0_all.deb\nSize: {len(package)}\n"
+                   f"SHA256: {hashlib.sha256(package).hexdigest()}\n")
+
+
+def check_package(guest, folder, server):
+    """apt installs a package from a mirror."""
+    make_repository(folder)
+    guest.run(f"echo 'deb [trusted=yes] http://10.0.2.2:{server.port} ./' > /etc/apt/sources.list.d/here.list")
+    # apt hands what is typed to dpkg, so that it would eat the next line.
+    for what in ("update", "-y install greeting"):
+        guest.run(f"apt-get -q {what} < /dev/null > /tmp/apt 2>&1 || (cat /tmp/apt; false)", timeout=debian.BOOT)
+    tap.equal(guest.run("cat /usr/share/greeting/text"), "hello by apt")
+
+
+def bios():
+    """SeaBIOS, pc, raw image: it comes up, has a network and an agent, and is shut down by its power button."""
+    firmware("bios-256k.bin", "seabios")
+    with debian.image(BUILD, "raw") as path, tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+        with debian.Debian(BUILD, path, *agent_options(folder), "-nic", "user") as guest:
+            guest.login()
+            guest.check_up()
+            tap.equal(re.findall(r"inet (\S+) ", guest.run("ip -4 -o address show scope global")), ["10.0.2.15/24"])
+            tap.equal(guest.run("[ -d /sys/firmware/efi ]; echo $?"), "1")
+            check_files(guest, folder, server)
+            check_package(guest, folder, server)
+            check_agent(connect_agent(guest, folder))
+            guest.check_kernel()
+            guest.qmp.command("system_powerdown")
+            guest.wait_end()
+        debian.check_raw(path)
+
+
+# Writes all of a file in a random order, with sums in each block, and reads all of it again.
+VERIFY = ("fio --name=verify --filename={path} --size={size} --rw=randwrite --bs=4k --ioengine=libaio --iodepth=16 "
+          "--direct=1 --verify=crc32c --verify_fatal=1 --group_reporting > /tmp/fio 2>&1 || (cat /tmp/fio; false)")
+
+
+@contextlib.contextmanager
+def spare_disks(*sizes):
+    """Options for disks besides the system's: vdb and so on."""
+    with tempfile.TemporaryDirectory(dir=f"{BUILD}/guest") as folder:
+        options = []
+        for number, size in enumerate(sizes):
+            path = f"{folder}/{number}.raw"
+            with open(path, "wb") as file:
+                file.truncate(size)
+            options += ["-drive", f"if=none,id=spare{number},format=raw,file={path},cache=none,discard=unmap",
+                        "-device", f"virtio-blk-pci,drive=spare{number}"]
+        yield options
+
+
+def uefi():
+    """OVMF, q35, qcow2 image, two more disks: what is written is there after a reboot, and in order; the agent ends it."""
+    code = firmware("OVMF_CODE_4M.fd", "ovmf")
+    with debian.image(BUILD, "qcow2") as path, tempfile.TemporaryDirectory() as folder, \
+            spare_disks(128 * MIB, 320 * MIB) as spare:
+        shutil.copy(firmware("OVMF_VARS_4M.fd", "ovmf"), f"{folder}/vars")
+        flash = ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
+                 "-drive", f"if=pflash,format=raw,unit=1,file={folder}/vars"]
+        with debian.Debian(BUILD, path, *flash, *agent_options(folder), *spare, machine="q35", cpus=2) as guest:
+            guest.login()
+            guest.check_up()
+            tap.equal(guest.run("[ -d /sys/firmware/efi ]; echo $?"), "0")
+            tap.equal(guest.run("nproc"), "2")
+            sums = {}
+            for disk, kind in (("vdb", "ext4"), ("vdc", "xfs")):
+                guest.run(f"mkfs.{kind} -q /dev/{disk} && mkdir /{kind} && mount /dev/{disk} /{kind}")
+                guest.run(VERIFY.format(path=f"/{kind}/file", size="8m"), timeout=debian.BOOT)
+                guest.run(f"cp -r /usr/lib/grub/i386-pc /{kind} && fstrim /{kind}")
+                sums[kind] = guest.run(f"cd /{kind} && find . -type f | sort | xargs sha256sum | sha256sum; cd /", timeout=debian.BOOT)
+            guest.check_kernel()
+            guest.serial.send(b"reboot\n")
+            guest.qmp.event("RESET", debian.BOOT, guest=True)
+            guest.login()
+            guest.check_up()
+            for disk, kind, check in (("vdb", "ext4", "e2fsck -f -n"), ("vdc", "xfs", "xfs_repair -n")):
+                guest.run(f"{check} /dev/{disk}", timeout=debian.BOOT)
+                guest.run(f"mount /dev/{disk} /{kind}")
+                tap.equal(guest.run(f"cd /{kind} && find . -type f | sort | xargs sha256sum | sha256sum; cd /",
+                                    timeout=debian.BOOT), sums[kind], kind)
+                guest.run(f"umount /{kind}")
+            guest.check_kernel()
+            connect_agent(guest, folder).start("guest-shutdown")
+            guest.wait_end()
+        subprocess.run(["qemu-img", "check", "-q", path], check=True)
+
+
+GROUPS = {
+    "bios": [("SeaBIOS, raw, pc: network, a package, agent, power button", bios)],
+    "uefi": [("OVMF, qcow2, q35: ext4 and xfs, reboot, shutdown by the agent", uefi)],
+}
+
+if __name__ == "__main__":
+    tap.run(GROUPS[sys.argv[2]])
