@@ -11,6 +11,7 @@ help:
 	@echo "make            install the packages that are missing, configure and build ($(BUILD)/dimmable)"
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
+	@echo "make image      a Debian system as build/guest/debian.raw and .qcow2; see docs/debian.md"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"

@@ -58,7 +58,7 @@ class Debian(vm.Vm):
         # A shell that repeats nothing of what it reads, for run().
         self.serial.send(b"stty -echo; exec env PS1= PS2= TERM=dumb sh\n")
         self.wait_for(r"TERM=dumb sh\r\n", vm.LONG)
-        self.run(":")
+        self.run("dmesg -n 1", check=False)  # the kernel's messages would come into what commands print
 
     def check_up(self):
         """All that is started at boot has started, and nothing has failed."""

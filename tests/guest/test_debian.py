@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian system in the machine, as its users have it: test_debian.py BUILD-DIR bios|uefi"""
+"""A Debian system in the machine, as its users have it: test_debian.py BUILD-DIR bios|uefi|dimms"""
 import contextlib
 import hashlib
 import os
@@ -160,9 +160,88 @@ def uefi():
         subprocess.run(["qemu-img", "check", "-q", path], check=True)
 
 
+# Both go on until there is a file /tmp/stop. What they write and fetch lies in the memory that a DIMM has brought, if
+# user space's memory comes from there: fio's buffers, to and from which the disk transfers, and the page cache.
+DISK_LOAD = ("(until [ -e /tmp/stop ]; do " + VERIFY.format(path="/root/file", size="4m").replace("(cat /tmp/fio; false)",
+             "touch /tmp/differs") + "; echo >> /tmp/disk-rounds; done) < /dev/null & echo")
+NET_LOAD = ("(until [ -e /tmp/stop ]; do wget -q -O /tmp/copy {url} && cmp /tmp/copy /tmp/file || touch /tmp/differs; "
+            "echo >> /tmp/net-rounds; done) < /dev/null & echo")
+
+
+def rounds(guest):
+    """How often each load has gone round."""
+    return [int(guest.run(f"cat /tmp/{load}-rounds 2>/dev/null | wc -l")) for load in ("disk", "net")]
+
+
+def both_go_on(guest):
+    """Each load has begun a round, and ended it, since this was called."""
+    before = rounds(guest)
+    vm.wait_until(lambda: all(now > then + 1 for now, then in zip(rounds(guest), before)), "both loads", debian.BOOT)
+
+
+def used_pages(guest, zone):
+    """How many pages of the zone are in use."""
+    text = guest.run(f"grep -A12 'zone *{zone}' /proc/zoneinfo")
+    managed, free = (int(re.search(rf"{word} +(\d+)", text).group(1)) for word in ("managed", "pages free"))
+    return managed - free
+
+
+def start_loads(guest, folder, server):
+    with open(f"{folder}/file", "wb") as file:
+        file.write(os.urandom(MIB))
+    url = f"http://10.0.2.2:{server.port}/file"
+    guest.run(f"wget -q -O /tmp/file {url}")
+    guest.run(DISK_LOAD)
+    guest.run(NET_LOAD.format(url=url))
+
+
+def stop_loads(guest):
+    """What was read is what was written, and sent."""
+    guest.run("touch /tmp/stop; wait", timeout=debian.BOOT)
+    tap.equal(guest.run("ls /tmp/differs; cat /tmp/fio", check=False).count("differs\n"), 0)
+    guest.check_kernel()
+
+
+def movable_rounds(guest, count):
+    """DIMMs of movable memory come, are used by the loads, and leave them."""
+    guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
+    for _ in range(count):
+        guest.plug("d0", 128 * MIB)
+        both_go_on(guest)
+        tap.equal(used_pages(guest, "Movable") > 256, True, "memory of the DIMM that is in use")
+        guest.unplug("d0", debian.BOOT)
+
+
+def kernel_round(guest):
+    """The kernel itself uses this one, and keeps it or lets it go: it is in order in both cases."""
+    guest.run("echo online_kernel > /sys/devices/system/memory/auto_online_blocks")
+    guest.plug("d1", 128 * MIB)
+    both_go_on(guest)
+    guest.qmp.command("device_del", id="d1")
+    vm.wait_until(lambda: {event["event"] for event in guest.qmp.drain()} & {"MEM_UNPLUG_ERROR", "DEVICE_DELETED"},
+                  "an answer", debian.BOOT)
+    states = [info["data"]["state"] for info in guest.qmp.command("query-memory-devices")]
+    refused = [event for event in guest.qmp.events if event["event"] == "MEM_UNPLUG_ERROR"]
+    tap.equal(states, ["unplug-refused"] if refused else [])
+    both_go_on(guest)
+
+
+def dimms():
+    """DIMMs come and go while a disk and a card transfer to and from them."""
+    firmware("bios-256k.bin", "seabios")
+    with debian.image(BUILD, "raw") as path, tempfile.TemporaryDirectory() as folder, Server(folder) as server, \
+            debian.Debian(BUILD, path, "-nic", "user", memory="512M,slots=4,maxmem=4G") as guest:
+        guest.login()
+        start_loads(guest, folder, server)
+        movable_rounds(guest, 3)
+        kernel_round(guest)
+        stop_loads(guest)
+
+
 GROUPS = {
     "bios": [("SeaBIOS, raw, pc: network, a package, agent, power button", bios)],
     "uefi": [("OVMF, qcow2, q35: ext4 and xfs, reboot, shutdown by the agent", uefi)],
+    "dimms": [("DIMMs come and go under load of disk and network", dimms)],
 }
 
 if __name__ == "__main__":
