@@ -233,7 +233,7 @@ def dimms():
             debian.Debian(BUILD, path, "-nic", "user", memory="512M,slots=4,maxmem=4G") as guest:
         guest.login()
         start_loads(guest, folder, server)
-        movable_rounds(guest, 3)
+        movable_rounds(guest, 2)
         kernel_round(guest)
         stop_loads(guest)
 
