@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The KVM engine, with guests of a few real-mode instructions; and what engines have in common when
 the host fails them. Tests that need /dev/kvm are skipped where it cannot be used."""
+import atexit
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -224,6 +226,7 @@ def need_root():
 def build(code):
     """The 64 KiB of ROM that run @code at the reset vector: a file that lives as long as the test."""
     directory = tempfile.mkdtemp(prefix="dimmable-kvm-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     with open(f"{directory}/rom.S", "w", encoding="ascii") as source:
         source.write(ROM.format(code=code))
     subprocess.run(["cc", "-m32", "-c", "-o", f"{directory}/rom.o", f"{directory}/rom.S"], check=True)
