@@ -72,20 +72,7 @@ static void step_plug(FuzzInput *in)
 
 static void step_ask(FuzzInput *in)
 {
-    unsigned what = (unsigned)fuzz_take(in, 1);
-    g_autofree char *id = g_strdup_printf("f%u", what % FUNCTIONS);
-
-    switch (what >> 6) {
-    case 0:
-    case 1:
-        device_del(id, NULL);
-        break;
-    case 2:
-        device_del_within(id, (1 + what % 16) * 0.001, NULL);
-        break;
-    default:
-        device_del_cancel(id, NULL);
-    }
+    fuzz_unplug("f", FUNCTIONS, in);
 }
 
 static void step_tear(FuzzInput *in)

@@ -62,10 +62,10 @@ void fuzz_step_plug(FuzzInput *in)
     json_object_put(props);
 }
 
-void fuzz_step_unplug(FuzzInput *in)
+void fuzz_unplug(const char *kind, unsigned count, FuzzInput *in)
 {
     unsigned what = (unsigned)fuzz_take(in, 1);
-    g_autofree char *id = g_strdup_printf("d%u", what % (SLOTS + 1));
+    g_autofree char *id = g_strdup_printf("%s%u", kind, what % count);
 
     switch (what >> 6) {
     case 0:
@@ -78,6 +78,11 @@ void fuzz_step_unplug(FuzzInput *in)
     default:
         device_del_cancel(id, NULL);
     }
+}
+
+void fuzz_step_unplug(FuzzInput *in)
+{
+    fuzz_unplug("d", SLOTS + 1, in);
 }
 
 void fuzz_step_unplug_now(FuzzInput *in)

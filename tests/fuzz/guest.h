@@ -26,8 +26,10 @@ void fuzz_run_steps(FuzzStep *const steps[FUZZ_STEPS], const uint8_t *data, size
 
 /* ---- what management does, and time ---- */
 
-FuzzStep fuzz_step_plug;       /* a memory backend and a DIMM, which may be wrong */
-FuzzStep fuzz_step_unplug;     /* ask for one back, for some time perhaps, or withdraw that */
+FuzzStep fuzz_step_plug;   /* a memory backend and a DIMM, which may be wrong */
+FuzzStep fuzz_step_unplug; /* ask for one back, for some time perhaps, or withdraw that */
+/* The same for one of @count devices, whose ids are @kind with a number. */
+void fuzz_unplug(const char *kind, unsigned count, FuzzInput *in);
 FuzzStep fuzz_step_unplug_now; /* tear it out */
 FuzzStep fuzz_step_time;       /* at most 20 ms */
 FuzzStep fuzz_step_next_timer; /* to the next expiry */

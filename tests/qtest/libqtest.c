@@ -354,6 +354,25 @@ int qtest_run_program(char **output, const char *args, ...)
     return status;
 }
 
+static void test_refused(gconstpointer data)
+{
+    const QTestRefused *r = data;
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
+    g_test_message("%s", output);
+    g_assert_nonnull(strstr(output, r->message));
+}
+
+void qtest_add_refused(const char *path, const QTestRefused *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("%s/%zu", path, i);
+
+        g_test_add_data_func(name, &cases[i], test_refused);
+    }
+}
+
 char *qtest_temp_path(QTest *qt, const char *name)
 {
     if (!qt->folder) {

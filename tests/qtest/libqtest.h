@@ -52,6 +52,14 @@ pid_t qtest_pid(QTest *qt);
  * NULL, is what it printed (both streams; g_free). */
 int qtest_run_program(char **output, const char *args, ...) G_GNUC_PRINTF(2, 3);
 
+/* Words that no machine is made of, and what the program says of them. */
+typedef struct QTestRefused {
+    const char *args, *message;
+} QTestRefused;
+/* A test PATH/N for each of @count @cases: the program ends with status 1 and a message that has
+ * the words of it. @cases are borrowed for good. */
+void qtest_add_refused(const char *path, const QTestRefused *cases, size_t count);
+
 /* A file of this machine's own, in a folder removed by qtest_quit(): its path. g_free. */
 char *qtest_temp_path(QTest *qt, const char *name);
 

@@ -210,11 +210,7 @@ static void test_pxb(void)
 
 /* ---- refusals ---- */
 
-typedef struct Refused {
-    const char *args, *message;
-} Refused;
-
-static const Refused refused[] = {
+static const QTestRefused refused[] = {
     { "-M q35 -device xio3130-downstream", "must be on the bus of an 'x3130-upstream'" },
     { "-M q35 -device pcie-root-port,id=r -device xio3130-downstream,bus=r,chassis=1",
       "must be on the bus of an 'x3130-upstream'" },
@@ -241,16 +237,6 @@ static const Refused refused[] = {
     { "-M pc -device pxb-pcie,bus_nr=8", "use a 'pxb'" },
 };
 
-static void test_refused(gconstpointer data)
-{
-    const Refused *r = data;
-    g_autofree char *output = NULL;
-
-    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
-    g_test_message("%s", output);
-    g_assert_nonnull(strstr(output, r->message));
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -263,9 +249,6 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-bridge/subtractive", test_subtractive);
     g_test_add_func("/pci-bridge/pxb-pcie", test_pxb_pcie);
     g_test_add_func("/pci-bridge/pxb", test_pxb);
-    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
-        g_autofree char *path = g_strdup_printf("/pci-bridge/refused/%u", i);
-        g_test_add_data_func(path, &refused[i], test_refused);
-    }
+    qtest_add_refused("/pci-bridge/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
 }

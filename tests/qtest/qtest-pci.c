@@ -168,11 +168,7 @@ static void test_config_ports(void)
     }
 }
 
-typedef struct Refused {
-    const char *args, *message;
-} Refused;
-
-static const Refused refused[] = {
+static const QTestRefused refused[] = {
     { "-M pc -device pcie-root-port", "needs a PCI Express bus" },
     { "-M q35 -device pcie-root-port,bus=pci.7", "there is no PCI bus 'pci.7'; those there are" },
     { "-M q35 -device pcie-root-port,addr=1f.0", "is taken by" },
@@ -188,17 +184,6 @@ static const Refused refused[] = {
     { "-M q35 -device mch", "only the machine itself has" },
     { "-M none -device pcie-root-port", "no PCI bus" },
 };
-
-static void test_refused(gconstpointer data)
-{
-    const Refused *r = data;
-    g_autofree char *output = NULL;
-
-    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
-    g_test_message("%s", output);
-    g_assert_nonnull(strstr(output, r->message));
-    g_assert_null(strchr(strchr(output, '\n') + 1, '\n')); /* one line */
-}
 
 static void test_hot_plug(void)
 {
@@ -238,10 +223,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/pci/root-ports", test_root_ports);
-    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
-        g_autofree char *path = g_strdup_printf("/pci/refused/%u", i);
-        g_test_add_data_func(path, &refused[i], test_refused);
-    }
+    qtest_add_refused("/pci/refused", refused, G_N_ELEMENTS(refused));
     g_test_add_func("/pci/config-ports", test_config_ports);
     g_test_add_func("/pci/hot-plug", test_hot_plug);
     g_test_add_data_func("/pci/pam/pc", "pc", test_pam);

@@ -291,11 +291,7 @@ static void test_saved(gconstpointer data)
     qtest_quit(to);
 }
 
-typedef struct Refused {
-    const char *args, *message;
-} Refused;
-
-static const Refused refused[] = {
+static const QTestRefused refused[] = {
     { "-device virtserialport", "this machine has no virtio-serial-bus bus" },
     { "-device virtio-serial-pci,max_ports=32", "from 1 to 31" },
     { "-device virtio-serial-pci,max_ports=0", "from 1 to 31" },
@@ -305,16 +301,6 @@ static const Refused refused[] = {
     { "-device virtio-serial-pci -device virtserialport,chardev=x", "chardev 'x' not found" },
     { "-device virtio-serial-pci,id=a -device virtserialport,bus=b.0", "'a.0'" },
 };
-
-static void test_refused(gconstpointer data)
-{
-    const Refused *r = data;
-    g_autofree char *output = NULL;
-
-    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
-    g_test_message("%s", output);
-    g_assert_nonnull(strstr(output, r->message));
-}
 
 static void add_ways(const char *name, void (*fn)(gconstpointer way))
 {
@@ -333,9 +319,6 @@ int main(int argc, char **argv)
     add_ways("hot-plug", test_hot_plug);
     g_test_add_func("/virtio-serial/single", test_single);
     add_ways("saved", test_saved);
-    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
-        g_autofree char *path = g_strdup_printf("/virtio-serial/refused/%u", i);
-        g_test_add_data_func(path, &refused[i], test_refused);
-    }
+    qtest_add_refused("/virtio-serial/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
 }

@@ -63,11 +63,7 @@ static void test_behind_port(void)
     qtest_quit(qt);
 }
 
-typedef struct Refused {
-    const char *args, *message;
-} Refused;
-
-static const Refused refused[] = {
+static const QTestRefused refused[] = {
     { "-device virtio-rng-pci,iommu_platform=on", "has none" },
     { "-device virtio-rng-pci,disable-modern=on,disable-legacy=on", "no interface left" },
     { "-device virtio-rng-pci,vectors=2049", "at most 2048" },
@@ -79,16 +75,6 @@ static const Refused refused[] = {
     { "-object rng-random,id=r,filename=", "'filename' is empty" },
     { "-device virtio-rng-device", "only the machine itself has" },
 };
-
-static void test_refused(gconstpointer data)
-{
-    const Refused *r = data;
-    g_autofree char *output = NULL;
-
-    g_assert_cmpint(qtest_run_program(&output, "%s", r->args), ==, 1);
-    g_test_message("%s", output);
-    g_assert_nonnull(strstr(output, r->message));
-}
 
 /* ---- random bytes ---- */
 
@@ -491,10 +477,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &identities[i], test_identity);
     }
     g_test_add_func("/virtio/behind-port", test_behind_port);
-    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
-        g_autofree char *path = g_strdup_printf("/virtio/refused/%u", i);
-        g_test_add_data_func(path, &refused[i], test_refused);
-    }
+    qtest_add_refused("/virtio/refused", refused, G_N_ELEMENTS(refused));
     add_ways("rng", test_rng);
     add_ways("msix", test_msix);
     add_ways("pin", test_pin);
