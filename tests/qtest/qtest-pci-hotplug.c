@@ -346,6 +346,24 @@ static void test_bridge(void)
     qtest_quit(qt);
 }
 
+/* Bridges of PCI Express boards to conventional buses: the registers are at 0xcc0 there. */
+static void test_bridge_q35(gconstpointer device)
+{
+    const uint16_t regs = 0xcc0;
+    QTest *qt = qtest_start("-M q35 -m 64 -device %s,id=b0,addr=3", (const char *)device);
+    g_autoptr(json_object) slots = NULL;
+
+    qtest_qmp_ok(qt, "device_add",
+                 "{'driver': 'virtio-rng-pci', 'id': 'r0', 'bus': 'b0', 'addr': '4'}");
+    g_assert_cmphex(qtest_inl(qt, regs + INSERTED), ==, BIT);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    g_assert_cmphex(qtest_inl(qt, regs + ASKED), ==, BIT);
+    qtest_outl(qt, regs + EJECT, BIT);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    g_assert_cmpstr(slot_says(qt, "/machine/peripheral/b0/b0", "unplug", &slots), ==, "ejected");
+    qtest_quit(qt);
+}
+
 /* ---- root ports ---- */
 
 #define NATIVE    " -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"
@@ -637,6 +655,9 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/pci-hotplug/full", test_full);
     g_test_add_func("/pci-hotplug/bridge", test_bridge);
+    g_test_add_data_func("/pci-hotplug/bridge/pcie-pci", "pcie-pci-bridge", test_bridge_q35);
+    g_test_add_data_func("/pci-hotplug/bridge/i82801b11", "i82801b11-bridge", test_bridge_q35);
+    g_test_add_data_func("/pci-hotplug/bridge/pci", "pci-bridge", test_bridge_q35);
     g_test_add_func("/pci-hotplug/saved", test_saved);
     g_test_add_func("/pci-hotplug/port/way", test_port);
     g_test_add_func("/pci-hotplug/port/stays", test_port_stays);
