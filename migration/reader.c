@@ -23,13 +23,22 @@ static bool read_config(ReadMachine *machine, const Record *record, GError **err
     return ok;
 }
 
-/* One record; *@end: it was the last one. The configuration must come first: nothing else means
- * anything to a machine that is another one. */
-static bool take_record(ReadMachine *machine, const Record *record, const GPtrArray *blocks,
-                        bool *end, GError **errp)
+/* The configuration must come first: nothing else means anything to a machine that is another one.
+ */
+static bool begins_well(const ReadMachine *machine, const Record *record, GError **errp)
 {
     if (!machine->has_config && record->kind != RECORD_CONFIG) {
         error_set(errp, "the stream does not begin with a configuration");
+        return false;
+    }
+    return true;
+}
+
+/* One record; *@end: it was the last one. */
+static bool take_record(ReadMachine *machine, const Record *record, const GPtrArray *blocks,
+                        bool *end, GError **errp)
+{
+    if (!begins_well(machine, record, errp)) {
         return false;
     }
     switch (record->kind) {
@@ -74,6 +83,19 @@ bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
         }
     }
     return true;
+}
+
+bool read_machine_check(Stream *stream, GError **errp)
+{
+    ReadMachine machine = { 0 };
+    Record record = { 0 };
+    bool ok = stream_get_header(stream, errp);
+
+    while (ok && record.kind != RECORD_END) {
+        ok = stream_get_record(stream, &record, errp) && begins_well(&machine, &record, errp) &&
+             (record.kind != RECORD_CONFIG || read_config(&machine, &record, errp));
+    }
+    return ok;
 }
 
 bool read_machine_load(const ReadMachine *machine, GError **errp)

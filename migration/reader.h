@@ -19,6 +19,8 @@ typedef struct ReadMachine {
  * where in the stream it is. The machine lock is taken for short, and must not be held: any thread
  * but one that holds it. */
 bool read_machine(ReadMachine *machine, Stream *stream, GError **errp);
+/* The same without filling anything: the stream is whole, and of a machine such as this one. */
+bool read_machine_check(Stream *stream, GError **errp);
 /* Put what was read into this machine, which was reset and never ran. On failure it must not run.
  * Machine lock. */
 bool read_machine_load(const ReadMachine *machine, GError **errp);

@@ -193,6 +193,17 @@ static BlockNode *find_state(const GPtrArray *disks, const char *name, uint64_t 
     return node;
 }
 
+static bool check_stream(int fd, GError **errp)
+{
+    g_autoptr(Stream) stream = stream_new(dup(fd));
+    bool ok;
+
+    machine_unlock();
+    ok = read_machine_check(stream, errp);
+    machine_lock();
+    return ok;
+}
+
 static bool read_into_machine(int fd, GError **errp)
 {
     g_autoptr(Stream) stream = stream_new(dup(fd));
@@ -206,7 +217,7 @@ static bool read_into_machine(int fd, GError **errp)
     return ok && read_machine_load(&read, errp);
 }
 
-/* From here on there is no way back. */
+/* @fd has been checked, at its end now. From here on there is no way back. */
 static bool go_back(const GPtrArray *disks, const char *name, int fd, GError **errp)
 {
     for (unsigned i = 0; i < disks->len; i++) {
@@ -230,7 +241,8 @@ bool vm_snapshot_load(const char *name, GError **errp)
     }
     runstate_finish_reset();
     runstate_stop(RUN_STATE_RESTORE_VM);
-    ok = block_vm_state_read(node, name, fd, size, errp);
+    ok = block_vm_state_read(node, name, fd, size, errp) && lseek(fd, 0, SEEK_SET) == 0 &&
+         check_stream(fd, errp);
     if (ok && !go_back(disks, name, fd, errp)) {
         runstate_set(RUN_STATE_INTERNAL_ERROR);
         close(fd);

@@ -7,6 +7,7 @@
 #include "qapi/qapi-commands.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/units.h"
 
 /* ---- of disks ---- */
 
@@ -92,8 +93,7 @@ void hmp_info_snapshots(Hmp *hmp, char **argv)
         const SnapshotInfo *info = list->pdata[i];
         g_autoptr(GDateTime) when = g_date_time_new_from_unix_local(info->date_sec);
         g_autofree char *date = g_date_time_format(when, "%Y-%m-%d %H:%M:%S");
-        g_autofree char *size =
-            g_format_size_full((guint64)info->vm_state_size, G_FORMAT_SIZE_IEC_UNITS);
+        g_autofree char *size = g_strdup_printf("%.1f MiB", (double)info->vm_state_size / MIB);
         g_autofree char *clock =
             g_strdup_printf("%02d:%02d:%02d.%03d", (int)(info->vm_clock_sec / 3600),
                             (int)(info->vm_clock_sec / 60 % 60), (int)(info->vm_clock_sec % 60),

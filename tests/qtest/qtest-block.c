@@ -574,6 +574,7 @@ static void test_savevm(void)
     assert_says(d.qt, "", "savevm two");
     disk_write(&d, 3, 0xc3);
     assert_says(d.qt, "two", "info snapshots");
+    assert_says(d.qt, " MiB", "info snapshots");
     assert_says(d.qt, "no snapshot 'three'", "loadvm three");
 
     assert_says(d.qt, "", "loadvm two");
@@ -601,6 +602,12 @@ static void test_savevm(void)
     assert_says(d.qt, "", "cont");
     disk_drive(&d, QVIRTIO_VERSION_1);
     g_assert_cmpuint(disk_read(&d, 3), ==, 0xb3);
+    /* A snapshot of a machine that is another one by now changes nothing. */
+    disk_write(&d, 3, 0xd3);
+    qtest_qmp_ok(d.qt, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r0'}");
+    assert_says(d.qt, "/machine/peripheral/r0", "loadvm two");
+    assert_state(d.qt, "running");
+    g_assert_cmpuint(disk_read(&d, 3), ==, 0xd3);
     qtest_quit(d.qt);
     g_free(run("qemu-img check -q vm.qcow2"));
 }
