@@ -3,8 +3,10 @@
 """Networks as Debian's kernel uses them, with the host's side on loopback: test_net.py BUILD-DIR."""
 import os
 import re
+import socket
 import sys
 import tempfile
+import threading
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))

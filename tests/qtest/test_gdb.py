@@ -14,7 +14,7 @@ import gdb_client
 import machine
 import tap
 import vm
-from gdb_cases import (LOOP, PC, RAX, RIP, STORE, breakpoints, connect, debug_registers, linear, memory, number, rom, running,
+from gdb_cases import (LOOP, PC, RIP, STORE, breakpoints, connect, debug_registers, linear, memory, number, rom, running,
                        status, steps, watchpoints)
 
 SOFT = "soft,translate=on", "soft,translate=all", "soft,translate=off"
