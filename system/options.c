@@ -122,6 +122,26 @@ static char *text_chardev(const char *what, GError **errp)
     return kind ? help_chardev_backend(kind, errp) : help_chardevs();
 }
 
+static char *text_netdev(const char *what, GError **errp)
+{
+    g_autofree char *kind = *what ? first_element(what, "type") : NULL;
+    GString *text;
+    int tag;
+
+    if (kind && !qapi_enum_parse_full(NetClientDriver_lookup, kind, "netdev", &tag, errp)) {
+        return NULL;
+    }
+    text = g_string_new(kind ? NULL : "Netdevs (KIND,help lists the options):\n");
+    if (kind) {
+        g_string_append_printf(text, "%s options:\n", kind);
+        qapi_help_members(&Netdev_type, tag, "type", text);
+    }
+    for (unsigned i = 0; !kind && NetClientDriver_lookup[i]; i++) {
+        g_string_append_printf(text, "%s\n", NetClientDriver_lookup[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static char *text_log(const char *what, GError **errp)
 {
     char *buf = NULL;
@@ -552,7 +572,7 @@ const Option options[] = {
     { "audio-help", NULL, "print that", START_CONFIG, NULL, option_text_audio },
     { "netdev", "KIND,id=ID[,option=value] | JSON, with KIND user, tap, bridge, stream, dgram, socket or hubport",
       "the host's end of a network, for -device virtio-net-pci,netdev=ID",
-      START_NETDEV, .apply = option_apply_netdev, .type = &Netdev_type, .implied_key = "type" },
+      START_NETDEV, .apply = option_apply_netdev, .text = text_netdev, .type = &Netdev_type, .implied_key = "type" },
     { "nic", "none | KIND[,model=virtio-net-pci][,mac=MAC][,option=value]", "a network card and its -netdev at once",
       START_DEVICE, option_do_nic },
     { "net", "none | nic[,model=virtio-net-pci][,macaddr=MAC] | KIND[,option=value]",

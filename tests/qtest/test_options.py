@@ -743,6 +743,14 @@ def chardev_help():
     refused(["-chardev", "tape,help"], "'tape' pipe")
 
 
+def netdev_help():
+    for args, word in ((["-netdev", "help"], "\nuser\n"), (["-netdev", "type=user,help"], "hostfwd="),
+                       (["-netdev", "stream,?"], "server=")):
+        status, text = machine.run_program(*args)
+        tap.equal((status, word in text), (0, True), text)
+    refused(["-netdev", "vde,help"], "vde stream")
+
+
 def no_kernel():
     status, text = machine.run_program(*SOFT, "-machine", "firmware=off")
     tap.equal((status, "-kernel" in text and "firmware" in text), (1, True), text)
@@ -914,7 +922,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_of_cpus, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, netdev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
