@@ -125,7 +125,8 @@ static void migration_ended(void *opaque)
 
 /* ---- the thread ---- */
 
-/* Agree on what there is, and begin to note what the guest changes. */
+/* Agree on what there is, and begin to note what the guest changes: who sees the migration active,
+ * knows that it is so. */
 static bool begin(GError **errp)
 {
     machine_lock();
@@ -133,6 +134,9 @@ static bool begin(GError **errp)
     going.config = migration_config();
     going.precopy.expected_downtime_ms = -1;
     bool ok = ram_source_init(&going.ram, errp);
+    if (ok && !going.cancelled) {
+        migration_set_status(MIGRATION_STATUS_ACTIVE);
+    }
     machine_unlock();
     return ok;
 }
@@ -228,7 +232,6 @@ static bool connect_out(GError **errp)
     if (going.cancelled) {
         stream_cancel(going.stream);
     }
-    migration_set_status(MIGRATION_STATUS_ACTIVE);
     machine_unlock();
     return true;
 }
