@@ -54,7 +54,8 @@ typedef struct BlockStatistics {
 /* What a device is told. Each may be NULL. */
 typedef struct BlockBackendOps {
     void (*resized)(void *opaque); /* its size has changed. Machine lock */
-    /* Before and after `done` is called of some requests. In the loop, or with the machine lock. */
+    /* Before and after `done` is called of some requests. In the loop, or with the machine lock,
+     * and both may be at it at once: what the two share is the device's to lock. */
     void (*begin)(void *opaque);
     void (*end)(void *opaque);
 } BlockBackendOps;

@@ -8,7 +8,7 @@
 #define DIMM   (4 * GIB) /* its address: there is no boot memory above 4 GiB */
 #define SECTOR 512u
 
-enum { IN, FLUSH = 4 };
+enum { IN, FLUSH = 4, GET_ID = 8 };
 enum { DIMM_SELECT = 0xa00, DIMM_FLAGS = 0xa14, DIMM_ENABLED = 1, DIMM_EJECT = 8 };
 
 typedef struct Guest {
@@ -135,6 +135,22 @@ static void start_reading(Guest *g, const char *device)
     }
 }
 
+/* The disk takes what is in its ring in order, perhaps on a thread of its own: a request that it
+ * answers at once shows that it has taken all before it. */
+static void wait_taken(Guest *g)
+{
+    enum { ID_SIZE = 20 };
+    uint64_t header = qvirtio_alloc(&g->v, 16), id = qvirtio_alloc(&g->v, ID_SIZE + 1);
+
+    qtest_writel(g->qt, header, GET_ID);
+    qtest_writeb(g->qt, id + ID_SIZE, 0xee);
+    qvirtq_add_pair(&g->q, header, 16, id, ID_SIZE + 1);
+    qvirtq_kick(&g->q);
+    while (qtest_readb(g->qt, id + ID_SIZE) == 0xee) {
+        g_usleep(1000);
+    }
+}
+
 /* How many the host has done, by its count. */
 static unsigned reads_ended(Guest *g)
 {
@@ -149,6 +165,7 @@ static void test_in_flight(gconstpointer data)
     Guest g;
 
     start_reading(&g, data);
+    wait_taken(&g);
     request_and_eject(&g);
     g_test_message("%u DIMMs after the ejection", dimms(&g));
     while (dimms(&g)) {

@@ -446,6 +446,7 @@ typedef struct LoopDevice {
     uint8_t data[COUNT][512];
     struct iovec iov[COUNT];
     unsigned completed, batches, failed; /* told between begin and end */
+    GMutex lock;                         /* from begin to end: the loop's and the main thread's */
     bool open;
 } LoopDevice;
 
@@ -453,6 +454,7 @@ static void loop_begin(void *opaque)
 {
     LoopDevice *dev = opaque;
 
+    g_mutex_lock(&dev->lock);
     g_assert_false(dev->open);
     dev->open = true;
 }
@@ -464,6 +466,7 @@ static void loop_end(void *opaque)
     g_assert_true(dev->open);
     dev->open = false;
     dev->batches++;
+    g_mutex_unlock(&dev->lock);
 }
 
 static void loop_done(BlockRequest *r)
@@ -509,6 +512,7 @@ static void test_on_loop(void)
     g_autofree char *path = make_file("loop", COUNT * 512);
     LoopDevice *dev = g_new0(LoopDevice, 1);
 
+    g_mutex_init(&dev->lock);
     dev->loop = loop_new("IO test", NULL);
     add(NULL,
         "blkdebug,node-name=f,image.driver=file,image.filename=%s,"
@@ -538,6 +542,7 @@ static void test_on_loop(void)
                      ==, 2 * (COUNT - 1));
     block_backend_release(dev->backend);
     loop_free(dev->loop);
+    g_mutex_clear(&dev->lock);
     g_free(dev);
     del("f");
 }
