@@ -186,3 +186,10 @@ bool migration_config_check(struct json_object *theirs, GError **errp)
     json_object_put(ours);
     return same;
 }
+
+bool migration_config_write(struct json_object *config, Stream *stream, GError **errp)
+{
+    const char *text = json_object_to_json_string_ext(config, JSON_C_TO_STRING_PLAIN);
+
+    return stream_put_record(stream, RECORD_CONFIG, "config", text, strlen(text), errp);
+}

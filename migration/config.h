@@ -9,11 +9,15 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 
+#include "migration/stream.h"
+
 /* What must be the same at the other end, as JSON: machine, memory, CPUs, devices with what is
  * theirs, RAM blocks with sizes. New reference. Machine lock. */
 struct json_object *migration_config(void);
 /* Is @theirs, as another machine gave it, the same as this machine's? An error names the first
  * thing that differs, with both values. */
 bool migration_config_check(struct json_object *theirs, GError **errp);
+/* Write @config as the record that a stream begins with. */
+bool migration_config_write(struct json_object *config, Stream *stream, GError **errp);
 
 #endif

@@ -196,18 +196,10 @@ static bool wait_frozen(void)
     return ok;
 }
 
-static bool put_json(Stream *stream, RecordKind kind, const char *name, struct json_object *obj,
-                     GError **errp)
-{
-    const char *text = json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN);
-
-    return stream_put_record(stream, kind, name, text, strlen(text), errp);
-}
-
 static bool write_machine(Stream *stream, GError **errp)
 {
     return begin(errp) && stream_put_header(stream, errp) &&
-           put_json(stream, RECORD_CONFIG, "config", going.config, errp) &&
+           migration_config_write(going.config, stream, errp) &&
            precopy_run(&going.precopy, &going.ram, stream, errp) && wait_frozen() &&
            ram_source_write(&going.ram, stream, errp) &&
            saved_states_write(going.states, stream, errp) &&

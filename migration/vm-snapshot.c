@@ -78,8 +78,7 @@ static int open_temporary(GError **errp)
 static bool put_config(Stream *stream, GError **errp)
 {
     struct json_object *config = migration_config();
-    const char *text = json_object_to_json_string_ext(config, JSON_C_TO_STRING_PLAIN);
-    bool ok = stream_put_record(stream, RECORD_CONFIG, "config", text, strlen(text), errp);
+    bool ok = migration_config_write(config, stream, errp);
 
     json_object_put(config);
     return ok;

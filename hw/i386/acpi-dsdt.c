@@ -33,6 +33,7 @@ static Aml *dsdt_pvpanic(uint16_t port)
 static Aml *dsdt_isa(const Machine *machine)
 {
     uint8_t devfn = x86_machine_ops(machine)->isa_bridge;
+    uint16_t panic_port = pvpanic_isa_port();
     Aml *isa = aml_device(
         "ISA", aml_name("_ADR", aml_int(PCI_SLOT(devfn) << 16 | PCI_FUNC(devfn))),
         aml_device("RTC", dsdt_hid("PNP0B00"),
@@ -45,8 +46,8 @@ static Aml *dsdt_isa(const Machine *machine)
             aml_add(isa, dsdt_serial(i));
         }
     }
-    if (pvpanic_isa_port()) {
-        aml_add(isa, dsdt_pvpanic(pvpanic_isa_port()));
+    if (panic_port) {
+        aml_add(isa, dsdt_pvpanic(panic_port));
     }
     return isa;
 }

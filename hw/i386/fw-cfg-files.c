@@ -119,13 +119,18 @@ static void e820_make(FwCfgFiles *files)
     fw_cfg_set_file_copy(files->fw, "etc/e820", out->data, out->len);
 }
 
-/* Where SeaBIOS and kernels without ACPI find pvpanic. */
+static void add_file_int(FwCfg *fw, const char *name, uint64_t value, size_t size)
+{
+    value = GUINT64_TO_LE(value);
+    fw_cfg_set_file_copy(fw, name, &value, size);
+}
+
 static void pvpanic_make(FwCfgFiles *files)
 {
-    uint16_t port = GUINT16_TO_LE(pvpanic_isa_port());
+    uint16_t port = pvpanic_isa_port();
 
     if (port) {
-        fw_cfg_set_file_copy(files->fw, "etc/pvpanic-port", &port, sizeof(port));
+        add_file_int(files->fw, "etc/pvpanic-port", port, sizeof(port));
     }
 }
 
@@ -232,12 +237,6 @@ static void add_numbers(X86Machine *x86)
     if (x86->hpet) {
         add_hpet(fw);
     }
-}
-
-static void add_file_int(FwCfg *fw, const char *name, uint64_t value, size_t size)
-{
-    value = GUINT64_TO_LE(value);
-    fw_cfg_set_file_copy(fw, name, &value, size);
 }
 
 static void append_boot_device(const BootDevice *boot, void *opaque)

@@ -102,23 +102,14 @@ static size_t note_size(const uint8_t *data, size_t len)
     return size <= len ? size : 0;
 }
 
-static bool find(Device *dev, void *opaque)
-{
-    Device **found = opaque;
-
-    *found = object_is_a(OBJECT(dev), TYPE_VMCOREINFO) ? dev : NULL;
-    return !*found;
-}
-
 GByteArray *vmcoreinfo_note(void)
 {
     const DmaSpace dma = { .as = &address_space_memory };
-    Device *dev = NULL;
+    Object *dev = object_find_type(TYPE_VMCOREINFO);
     const uint8_t *file;
     uint64_t size, addr;
     GByteArray *note;
 
-    devices_foreach(find, &dev);
     if (!dev) {
         return NULL;
     }

@@ -62,22 +62,11 @@ typedef struct PvPanicIsa {
 } PvPanicIsa;
 OBJECT_CAST_DEFINE(PvPanicIsa, PVPANIC_ISA, TYPE_PVPANIC)
 
-static bool find_port(Device *dev, void *opaque)
-{
-    uint16_t *port = opaque;
-
-    if (object_is_a(OBJECT(dev), TYPE_PVPANIC)) {
-        *port = PVPANIC_ISA(dev)->ioport;
-    }
-    return !*port;
-}
-
 uint16_t pvpanic_isa_port(void)
 {
-    uint16_t port = 0;
+    Object *found = object_find_type(TYPE_PVPANIC);
 
-    devices_foreach(find_port, &port);
-    return port;
+    return found && DEVICE(found)->realized ? PVPANIC_ISA(found)->ioport : 0;
 }
 
 static bool pvpanic_isa_realize(Device *dev, GError **errp)

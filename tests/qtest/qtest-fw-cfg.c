@@ -454,6 +454,19 @@ static void put_note(QTest *qt, const char *name, uint32_t len)
     qtest_memwrite(qt, NOTE_AT + 12, body, sizeof(body));
 }
 
+/* Told only where it is. */
+static void test_pvpanic_port(void)
+{
+    static const uint8_t port[] = { 0x0c, 0x51 };
+    QTest *qt = qtest_start("-m 63 -device pvpanic,ioport=0x510c"), *without = qtest_start("-m 63");
+    uint32_t size;
+
+    expect_file(qt, "etc/pvpanic-port", port, sizeof(port));
+    g_assert_cmphex(find_file(without, "etc/pvpanic-port", &size), ==, 0);
+    qtest_quit(qt);
+    qtest_quit(without);
+}
+
 static void test_vmcoreinfo(void)
 {
     static const uint8_t fresh[16] = { 1 };
@@ -530,5 +543,6 @@ int main(int argc, char **argv)
     g_test_add_func("/fw-cfg/hostile", test_hostile);
     g_test_add_func("/fw-cfg/write", test_write);
     g_test_add_func("/fw-cfg/vmcoreinfo", test_vmcoreinfo);
+    g_test_add_func("/fw-cfg/pvpanic-port", test_pvpanic_port);
     return g_test_run();
 }
