@@ -52,8 +52,8 @@ static void received(void *opaque, const uint8_t *data, size_t len)
         virtq_push(vq, element, (uint32_t)done);
         s->left -= MIN(s->left, done);
     }
-    virtio_notify(&s->parent, vq);
     ask(s);
+    virtio_notify(&s->parent, vq); /* also if the next buffer makes no sense */
 }
 
 /* Ask for what goes into the next buffer. */

@@ -61,7 +61,8 @@ void virtio_serial_port_send(VirtioSerialPort *port)
 
 /* ---- input ---- */
 
-/* Room in the next buffer. */
+/* Room in the next buffer. Nobody but the chardev asks, so the driver hears here if that makes no
+ * sense. */
 static int room(VirtioSerialPort *port)
 {
     VirtioSerial *s = virtio_serial_of(port);
@@ -71,6 +72,7 @@ static int room(VirtioSerialPort *port)
     uint64_t size;
 
     if (!element) {
+        virtio_notify(&s->parent, vq);
         return 0;
     }
     size = element->in_size;

@@ -213,6 +213,16 @@ static void status_written(VirtioDevice *vdev, uint8_t before)
     }
 }
 
+/* The driver has a buffer back of which some has gone: the next one is another. */
+static void serial_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioSerialPort *port = port_of(vdev, vq);
+
+    if (port && vq == virtio_serial_tx(VIRTIO_SERIAL(vdev), port->nr)) {
+        port->tx_offset = 0;
+    }
+}
+
 static void serial_reset(VirtioDevice *vdev)
 {
     VirtioSerial *s = VIRTIO_SERIAL(vdev);
@@ -311,6 +321,7 @@ static const VirtioDeviceClass serial_ops = {
     .config_size = CONFIG_SIZE,
     .realize = serial_realize,
     .unrealize = serial_unrealize,
+    .queue_reset = serial_queue_reset,
     .reset = serial_reset,
     .status_written = status_written,
     .config_read = config_read,

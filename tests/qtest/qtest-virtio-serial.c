@@ -96,7 +96,7 @@ static void start(Serial *s, const QVirtioWay *way, const char *path)
 {
     *s = (Serial){ .qt = qtest_start(DEVICES, way->machine, path) };
     qvirtio_open(&s->v, s->qt, DEVFN, way->modern);
-    qvirtio_start(&s->v, MULTIPORT);
+    qvirtio_start(&s->v, MULTIPORT | (way->modern ? QVIRTIO_RING_RESET : 0));
     g_assert_cmpuint(qvirtio_config(&s->v, 4, 4), ==, 4);
     qvirtio_queue(&s->v, &s->control_rx, 2);
     qvirtio_queue(&s->v, &s->control_tx, 3);
@@ -192,6 +192,44 @@ static void test_flow(void)
             g_assert_cmpuint(qvirtq_wait(&s.tx, heads[i]), ==, 0);
         }
     }
+    close(fd);
+    qtest_quit(s.qt);
+}
+
+/* A buffer of which some has gone is taken back by a reset of its queue: the next one is sent from
+ * its begin. */
+static void test_queue_reset(void)
+{
+    g_autofree char *path = socket_path("reset"), *bytes = g_malloc(CHUNK);
+    const struct timeval limit = { .tv_sec = QTEST_TIMEOUT_MS / 1000 };
+    uint16_t head;
+    ssize_t got;
+    Serial s;
+
+    start(&s, &qvirtio_ways[0], path);
+    int fd = connect_to(path);
+    expect(&s, 1, PORT_OPEN, 1, NULL);
+    send_message(&s, 1, PORT_OPEN, 1);
+    qtest_memset(s.qt, s.buffer, 'a', 8 * CHUNK);
+    qvirtq_add(&s.tx, s.buffer, 8 * CHUNK, false);
+    qvirtq_kick(&s.tx);
+    g_assert_false(qvirtq_has_used(&s.tx));
+    qvirtio_set_common(&s.v, QVIRTIO_QUEUE_SELECT, 2, 5);
+    qvirtio_set_common(&s.v, QVIRTIO_QUEUE_RESET, 2, 1);
+    qvirtio_queue(&s.v, &s.tx, 5);
+    qtest_memset(s.qt, s.buffer, 'b', CHUNK);
+    head = qvirtq_add(&s.tx, s.buffer, CHUNK, false);
+    qvirtq_kick(&s.tx);
+    g_assert_cmpint(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), ==, 0);
+    for (size_t fresh = 0; fresh < CHUNK;) {
+        got = read(fd, bytes, CHUNK);
+        g_assert_cmpint(got, >, 0);
+        for (ssize_t i = 0; i < got; i++) {
+            g_assert_true(bytes[i] == 'b' || !fresh);
+            fresh += bytes[i] == 'b';
+        }
+    }
+    g_assert_cmpuint(qvirtq_wait(&s.tx, head), ==, 0);
     close(fd);
     qtest_quit(s.qt);
 }
@@ -316,6 +354,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add_ways("port", test_port);
     g_test_add_func("/virtio-serial/flow", test_flow);
+    g_test_add_func("/virtio-serial/queue-reset", test_queue_reset);
     add_ways("hot-plug", test_hot_plug);
     g_test_add_func("/virtio-serial/single", test_single);
     add_ways("saved", test_saved);
