@@ -58,6 +58,7 @@ static void info_memory_devices(Hmp *hmp, char **argv)
         hmp_printf(hmp, "  memdev: %s\n", dimm->memdev);
         hmp_printf(hmp, "  hotplugged: %s\n", true_false(dimm->hotplugged));
         hmp_printf(hmp, "  hotpluggable: %s\n", true_false(dimm->hotpluggable));
+        hmp_printf(hmp, "  resident: %" PRIu64 "\n", dimm->resident);
         hmp_printf(hmp, "%s%s", dimm->has_boot ? "  boot: true\n" : "", state);
     }
 }

@@ -9,6 +9,7 @@
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "memory/ram-hold.h"
+#include "memory/ram-resident.h"
 #include "util/error.h"
 
 uint64_t pc_dimm_size(const PcDimm *dimm)
@@ -217,6 +218,8 @@ static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
     data->slot = dimm->slot;
     data->node = dimm->node;
     data->memdev = memdev ? memdev : g_strdup("");
+    data->has_resident = true;
+    data->resident = ram_block_resident(pc_dimm_ram(dimm));
     data->hotplugged = dev->hotplugged;
     data->hotpluggable = device_has_flags(dev, DEVICE_HOTPLUG);
     data->has_boot = data->boot = dimm->boot;

@@ -131,6 +131,21 @@ def cold():
         tap.equal(changes(m), [("inserted", "noticed"), ("noticed", "inserted")])
 
 
+def resident():
+    """What of a DIMM is there on the host: only what was written to, for each kind of backend."""
+    backends = {"ram": [], "memfd": [], "file": ["mem-path=/dev/shm", "share=on"]}
+    for kind, more in backends.items():
+        backend = ",".join([f"memory-backend-{kind},id=m0,size=512M", *more])
+        with machine.Machine(extra=["-object", backend, "-device", "pc-dimm,id=d0,memdev=m0"]) as m:
+            tap.equal(dimm(m)["resident"], 0, kind)
+            m(f"write {4 * GIB + 100 * MIB:#x} 1 0x55")
+            m(f"write {4 * GIB + 512 * MIB - 1:#x} 1 0x55")
+            there = dimm(m)["resident"]
+            tap.equal(8192 <= there <= 4 * MIB, True, (kind, there))  # a host may always give 2 MiB
+            text = m.qmp.command("human-monitor-command", **{"command-line": "info memory-devices"})
+            tap.equal(f"  resident: {there}" in text.splitlines(), True, text)
+
+
 def timeout():
     with machine.Machine() as m:
         plug(m)
@@ -319,6 +334,7 @@ def flood():
 tap.run([
     ("every state", every_state),
     ("a cold-plugged DIMM", cold),
+    ("what of it exists on the host", resident),
     ("time-outs", timeout),
     ("cancelling", cancel),
     ("an ejection after the request was withdrawn", late_ejection),

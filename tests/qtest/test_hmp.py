@@ -43,7 +43,7 @@ INFO = {
     "memdev": r"(?m)^memory backend: m0\n  size:  268435456\n",
     "memory-devices": r'Memory device \[dimm\]: "d0"\n  addr: 0x100000000\n  slot: 0\n  node: 0\n'
                       r"  size: 268435456\n  memdev: /objects/m0\n  hotplugged: false\n"
-                      r"  hotpluggable: true\n  state: inserted since 20",
+                      r"  hotpluggable: true\n  resident: 0\n  state: inserted since 20",
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\n",

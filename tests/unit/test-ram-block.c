@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* RAM blocks: mapping, alignment, sharing, preallocation, bad sizes. */
 #include "memory/ram-block.h"
+#include "memory/ram-resident.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -284,6 +285,72 @@ static void test_large_pages(void)
     }
 }
 
+/* Pages of the host; a hugetlbfs page counts whole. */
+static void check_resident(int fd, bool shared)
+{
+    const uint64_t size = 64 * MIB, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    RamBlock *block = new_ok(size, fd, shared, 0);
+    uint64_t touched = 0;
+
+    madvise(block->host, size, MADV_NOHUGEPAGE); /* whatever the host does by itself */
+    g_assert_cmpuint(ram_block_resident(block), ==, 0);
+    /* In the first and the last window, and on both sides of a border of theirs. */
+    const uint64_t places[] = { 0, 5 * page, 32 * MIB - page, 32 * MIB, size - page };
+    for (unsigned i = 0; i < G_N_ELEMENTS(places); i++) {
+        block->host[places[i]] = 1;
+        touched += page;
+        g_assert_cmpuint(ram_block_resident(block), ==, touched);
+    }
+    if (fd < 0 && !shared) { /* what was only read is nobody's */
+        g_assert_cmpint(*(volatile uint8_t *)&block->host[MIB], ==, 0);
+        g_assert_cmpuint(ram_block_resident(block), ==, touched);
+    }
+    if (fd < 0 || shared) { /* else the file has the page, too */
+        g_assert_cmpint(madvise(block->host, page, shared ? MADV_REMOVE : MADV_DONTNEED), ==, 0);
+        g_assert_cmpuint(ram_block_resident(block), ==, touched - page);
+    }
+    g_assert_true(ram_block_prealloc(block, 1, NULL, NULL, NULL));
+    g_assert_cmpuint(ram_block_resident(block), ==, size);
+    ram_block_unref(block);
+}
+
+static int new_memfd(unsigned flags, uint64_t size)
+{
+    int fd = memfd_create("test", flags);
+
+    g_assert_cmpint(ftruncate(fd, (off_t)size), ==, 0);
+    return fd;
+}
+
+static void test_resident(void)
+{
+    check_resident(-1, false);
+    check_resident(-1, true);
+    check_resident(new_memfd(0, 64 * MIB), true);
+    check_resident(new_memfd(0, 64 * MIB), false);
+}
+
+static void test_resident_huge(void)
+{
+    g_autoptr(GError) err = NULL;
+    int fd = memfd_create("test", MFD_HUGETLB | 21u << 26 /* of 2 MiB */);
+
+    if (fd < 0 || ftruncate(fd, 4 * MIB) < 0) {
+        g_test_skip("the host's kernel has no huge pages of 2 MiB");
+        return;
+    }
+    RamBlock *block = ram_block_new("test", 4 * MIB, fd, true, true, 0, &err);
+    if (!block) {
+        close(fd);
+        g_test_skip("the host has no two free huge pages of 2 MiB");
+        return;
+    }
+    g_assert_cmpuint(ram_block_resident(block), ==, 0);
+    block->host[3 * MIB] = 1;
+    g_assert_cmpuint(ram_block_resident(block), ==, 2 * MIB);
+    ram_block_unref(block);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -297,6 +364,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/prealloc-fails", test_prealloc_fails);
     g_test_add_func("/ram-block/prealloc-interrupted", test_prealloc_interrupted);
     g_test_add_func("/ram-block/bad", test_bad);
+    g_test_add_func("/ram-block/resident", test_resident);
+    g_test_add_func("/ram-block/resident-huge", test_resident_huge);
     g_test_add_func("/ram-block/large-pages", test_large_pages);
     return g_test_run();
 }
