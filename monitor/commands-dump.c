@@ -20,6 +20,8 @@
 #include "util/main-loop.h"
 #include "util/task.h"
 
+G_STATIC_ASSERT(DUMP_GUEST_MEMORY_FORMAT_WIN_DMP == 4); /* those before it are there */
+
 /* The dump that is being written. */
 static struct {
     GuestDump *dump; /* NULL: none */
@@ -95,10 +97,29 @@ static bool open_protocol(const char *protocol, GError **errp)
     return false;
 }
 
-static bool parse_filter(bool paging, bool has_begin, int64_t begin, bool has_length,
-                         int64_t length, GuestDumpOptions *options, GError **errp)
+static bool check_format(DumpGuestMemoryFormat format, bool paging, bool filter, GError **errp)
 {
-    *options = (GuestDumpOptions){ .paging = paging };
+    if (format == DUMP_GUEST_MEMORY_FORMAT_WIN_DMP) {
+        error_set(errp,
+                  "format win-dmp is made of what a driver in a Windows guest tells, which this "
+                  "program does not take; use elf");
+        return false;
+    }
+    if (format != DUMP_GUEST_MEMORY_FORMAT_ELF && (paging || filter)) {
+        error_set(errp,
+                  "format %s has all of the memory, by guest-physical addresses: 'begin', 'length' "
+                  "and paging: true are for format elf",
+                  DumpGuestMemoryFormat_str(format));
+        return false;
+    }
+    return true;
+}
+
+static bool parse_filter(bool has_begin, int64_t begin, bool has_length, int64_t length,
+                         GuestDumpOptions *options, GError **errp)
+{
+    bool paging = options->paging;
+
     if (!has_begin && !has_length) {
         return true;
     }
@@ -160,7 +181,8 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
                            bool has_begin, int64_t begin, bool has_length, int64_t length,
                            bool has_format, DumpGuestMemoryFormat format, GError **errp)
 {
-    GuestDumpOptions options;
+    GuestDumpOptions options = { .format = has_format ? format : DUMP_GUEST_MEMORY_FORMAT_ELF,
+                                 .paging = paging };
 
     if (dump_active()) {
         error_set(errp, "a dump is being written already; wait for DUMP_COMPLETED (query-dump "
@@ -171,7 +193,8 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
         error_set(errp, "the machine is being migrated; wait for its end, or use migrate_cancel");
         return false;
     }
-    if (!parse_filter(paging, has_begin, begin, has_length, length, &options, errp) ||
+    if (!check_format(options.format, paging, has_begin || has_length, errp) ||
+        !parse_filter(has_begin, begin, has_length, length, &options, errp) ||
         !open_protocol(protocol, errp)) {
         return false;
     }
@@ -205,9 +228,10 @@ DumpQueryResult *qmp_query_dump(GError **errp)
 DumpGuestMemoryCapability *qmp_query_dump_guest_memory_capability(GError **errp)
 {
     DumpGuestMemoryCapability *capability = g_new0(DumpGuestMemoryCapability, 1);
-    DumpGuestMemoryFormat elf = DUMP_GUEST_MEMORY_FORMAT_ELF;
 
     capability->formats = qapi_list_new(&DumpGuestMemoryFormat_type);
-    g_array_append_val(capability->formats, elf);
+    for (DumpGuestMemoryFormat i = 0; i < DUMP_GUEST_MEMORY_FORMAT_WIN_DMP; i++) {
+        g_array_append_val(capability->formats, i);
+    }
     return capability;
 }

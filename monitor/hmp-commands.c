@@ -380,9 +380,10 @@ const HmpCommand hmp_commands[] = {
     { "device_del", "[-c] DEVICE [SECONDS]",
       "ask the guest to give a device back, for some SECONDS at most; -c: withdraw that",
       do_device_del },
-    { "dump-guest-memory", "[-p] [-d] FILE [BEGIN] [LENGTH]",
+    { "dump-guest-memory", "[-p] [-d] [-z] [-l] [-s] [-w] FILE [BEGIN] [LENGTH]",
       "write the guest's memory, or LENGTH bytes of it, to an ELF core file; -p: with linear "
-      "addresses; -d: in the background",
+      "addresses; -d: in the background; -z, -l, -s: in a kdump format, compressed by zlib, LZO or "
+      "Snappy; -w: for Windows (not there)",
       hmp_dump_guest_memory },
     { "gdbserver", "[DEVICE]",
       "wait for GDB on a device, as -gdb does (tcp::1234 if it is left out); none: no more",
@@ -438,7 +439,8 @@ const HmpCommand hmp_commands[] = {
     { "ringbuf_read", "CHARDEV SIZE", "take the oldest bytes out of a ring buffer",
       do_ringbuf_read },
     { "ringbuf_write", "CHARDEV DATA", "put data into a ring buffer", do_ringbuf_write },
-    { "savevm", "[TAG]", "take a snapshot of the machine and its disks, which are qcow2", hmp_savevm },
+    { "savevm", "[TAG]", "take a snapshot of the machine and its disks, which are qcow2",
+      hmp_savevm },
     { "set_link", "NAME SWITCH",
       "put the cable of a netdev or network card in (on), or pull it out (off)", hmp_set_link },
     { "snapshot_blkdev", "[-n] DRIVE [FILE] [FORMAT]",

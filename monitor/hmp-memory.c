@@ -420,19 +420,38 @@ void hmp_pmemsave(Hmp *hmp, char **argv)
     }
 }
 
-/* argv: -p -d FILE BEGIN LENGTH */
+/* The format that one of the flags -z -l -s -w, @flags, asks for; false: there are several. */
+static bool dump_format(Hmp *hmp, char **flags, DumpGuestMemoryFormat *format)
+{
+    *format = DUMP_GUEST_MEMORY_FORMAT_ELF;
+    for (unsigned i = 0; i < 4; i++) {
+        if (flags[i] && *format != DUMP_GUEST_MEMORY_FORMAT_ELF) {
+            hmp_printf(hmp, "Error: -z, -l, -s and -w are formats: one at a time\n");
+            return false;
+        }
+        if (flags[i]) {
+            *format = DUMP_GUEST_MEMORY_FORMAT_KDUMP_ZLIB + i;
+        }
+    }
+    return true;
+}
+
+/* argv: -p -d -z -l -s -w FILE BEGIN LENGTH */
 void hmp_dump_guest_memory(Hmp *hmp, char **argv)
 {
-    g_autofree char *protocol = g_strconcat("file:", argv[2], NULL);
+    bool paging = argv[0], detach = argv[1];
+    const char *path = argv[6], *first = argv[7], *size = argv[8];
+    g_autofree char *protocol = g_strconcat("file:", path, NULL);
     uint64_t begin = 0, length = 0;
+    DumpGuestMemoryFormat format;
     GError *err = NULL;
 
-    if ((argv[3] && !eval_up_to(hmp, "BEGIN", argv[3], INT64_MAX, &begin)) ||
-        (argv[4] && !eval_up_to(hmp, "LENGTH", argv[4], INT64_MAX, &length))) {
+    if (!dump_format(hmp, argv + 2, &format) ||
+        (first && !eval_up_to(hmp, "BEGIN", first, INT64_MAX, &begin)) ||
+        (size && !eval_up_to(hmp, "LENGTH", size, INT64_MAX, &length))) {
         return;
     }
-    qmp_dump_guest_memory(argv[0] != NULL, protocol, argv[1] != NULL, argv[1] != NULL,
-                          argv[3] != NULL, (int64_t)begin, argv[4] != NULL, (int64_t)length, false,
-                          DUMP_GUEST_MEMORY_FORMAT_ELF, &err);
+    qmp_dump_guest_memory(paging, protocol, detach, detach, first != NULL, (int64_t)begin,
+                          size != NULL, (int64_t)length, true, format, &err);
     hmp_error(hmp, err);
 }

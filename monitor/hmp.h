@@ -40,7 +40,7 @@ typedef struct HmpCommand {
 extern const HmpCommand hmp_commands[];      /* hmp-commands.c */
 extern const HmpCommand hmp_info_commands[]; /* hmp-info.c */
 
-#define HMP_MAX_ARGS 8
+#define HMP_MAX_ARGS 9
 #define HMP_MAX_LINE 65536 /* bytes of a line that is typed */
 
 /* ---- for commands ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the two files of guest dumps share. */
+/* What the files of guest dumps share. */
 #ifndef HW_I386_GUEST_DUMP_INTERNAL_H
 #define HW_I386_GUEST_DUMP_INTERNAL_H
 
@@ -22,5 +22,9 @@ typedef struct DumpSegment {
 /* The GArray of DumpSegment for @ranges (GArray of DumpRange). */
 GArray *dump_segments_physical(const GArray *ranges);
 GArray *dump_segments_paging(const Machine *machine, const GArray *ranges, GError **errp);
+
+/* All @len bytes; waits where @fd would not. @buf may be guest memory: what cannot be read is an
+ * error too. */
+bool dump_write_all(int fd, const uint8_t *buf, uint64_t len, GError **errp);
 
 #endif

@@ -9,6 +9,7 @@
 #include "hw/i386/cpu.h"
 #include "hw/i386/elf-notes.h"
 #include "hw/i386/guest-dump-internal.h"
+#include "hw/i386/guest-dump-kdump.h"
 #include "hw/i386/vmcoreinfo.h"
 #include "memory/address-space.h"
 #include "util/error.h"
@@ -19,7 +20,8 @@
 
 struct GuestDump {
     GArray *ranges;     /* of DumpRange */
-    GByteArray *header; /* everything before the memory */
+    GByteArray *header; /* of ELF: everything before the memory; NULL: it is */
+    Kdump *kdump;
     uint64_t total;
     _Atomic uint64_t completed;
 };
@@ -138,11 +140,24 @@ static GByteArray *build_header(const GArray *ranges, const GArray *segments,
     return out;
 }
 
+static bool build_elf(GuestDump *dump, const Machine *machine, bool paging, const GByteArray *notes,
+                      GError **errp)
+{
+    g_autoptr(GArray) segments = paging ? dump_segments_paging(machine, dump->ranges, errp)
+                                        : dump_segments_physical(dump->ranges);
+
+    if (segments) {
+        dump->header = build_header(dump->ranges, segments, notes);
+    }
+    return segments;
+}
+
 GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *options, GError **errp)
 {
     GuestDump *dump = g_new0(GuestDump, 1);
-    g_autoptr(GArray) segments = NULL;
     g_autoptr(GByteArray) notes = g_byte_array_new(), kernel = NULL;
+    unsigned cpus = 0;
+    guint kernel_at;
     const X86Cpu *cpu;
 
     dump->ranges = collect_ranges(options, &dump->total);
@@ -152,20 +167,21 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
         guest_dump_free(dump);
         return NULL;
     }
-    segments = options->paging ? dump_segments_paging(machine, dump->ranges, errp)
-                               : dump_segments_physical(dump->ranges);
-    if (!segments) {
-        guest_dump_free(dump);
-        return NULL;
-    }
     for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
         x86_elf_notes_append(notes, cpu);
+        cpus++;
     }
+    kernel_at = notes->len;
     kernel = vmcoreinfo_note();
     if (kernel) {
         g_byte_array_append(notes, kernel->data, kernel->len);
     }
-    dump->header = build_header(dump->ranges, segments, notes);
+    if (options->format != DUMP_GUEST_MEMORY_FORMAT_ELF) {
+        dump->kdump = kdump_new(options->format, dump->ranges, notes, kernel_at, cpus);
+    } else if (!build_elf(dump, machine, options->paging, notes, errp)) {
+        guest_dump_free(dump);
+        return NULL;
+    }
     return dump;
 }
 
@@ -175,12 +191,15 @@ void guest_dump_free(GuestDump *dump)
     if (dump->header) {
         g_byte_array_unref(dump->header);
     }
+    if (dump->kdump) {
+        kdump_free(dump->kdump);
+    }
     g_free(dump);
 }
 
 /* ---- writing ---- */
 
-static bool write_all(int fd, const uint8_t *buf, uint64_t len, GError **errp)
+bool dump_write_all(int fd, const uint8_t *buf, uint64_t len, GError **errp)
 {
     while (len > 0) {
         ssize_t n = write(fd, buf, len);
@@ -202,9 +221,9 @@ static bool write_all(int fd, const uint8_t *buf, uint64_t len, GError **errp)
     return true;
 }
 
-bool guest_dump_write(GuestDump *dump, int fd, GError **errp)
+static bool write_elf(GuestDump *dump, int fd, GError **errp)
 {
-    if (!write_all(fd, dump->header->data, dump->header->len, errp)) {
+    if (!dump_write_all(fd, dump->header->data, dump->header->len, errp)) {
         return false;
     }
     for (unsigned i = 0; i < dump->ranges->len; i++) {
@@ -213,7 +232,7 @@ bool guest_dump_write(GuestDump *dump, int fd, GError **errp)
         for (uint64_t done = 0; done < r->size;) {
             uint64_t part = MIN(r->size - done, CHUNK);
             /* Straight from guest memory: what cannot be read any more is an error, no SIGBUS. */
-            if (!write_all(fd, r->host + done, part, errp)) {
+            if (!dump_write_all(fd, r->host + done, part, errp)) {
                 return false;
             }
             done += part;
@@ -221,6 +240,12 @@ bool guest_dump_write(GuestDump *dump, int fd, GError **errp)
         }
     }
     return true;
+}
+
+bool guest_dump_write(GuestDump *dump, int fd, GError **errp)
+{
+    return dump->kdump ? kdump_write(dump->kdump, fd, &dump->completed, errp)
+                       : write_elf(dump, fd, errp);
 }
 
 uint64_t guest_dump_total(const GuestDump *dump)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest as an ELF core file (ELF64, EM_X86_64): notes with the registers of every CPU
+ * The guest as a file for debuggers, in a kdump format (hw/i386/guest-dump-kdump.h) or as an ELF
+ * core file (ELF64, EM_X86_64). What that has: notes with the registers of every CPU
  * (hw/i386/elf-notes.h) and that of its kernel (hw/i386/vmcoreinfo.h), and every range of RAM that
  * the memory map has, in order of guest-physical address; DIMMs are ranges like others, and what
  * lies between ranges takes no room.
@@ -13,12 +14,14 @@
 #define HW_I386_GUEST_DUMP_H
 
 #include "hw/core/machine.h"
+#include "qapi/qapi-types.h"
 
 typedef struct GuestDump GuestDump;
 
 typedef struct GuestDumpOptions {
-    bool paging;
-    bool filter; /* only [begin, begin + length), guest-physical; length > 0 */
+    DumpGuestMemoryFormat format; /* not win-dmp */
+    bool paging;                  /* of elf only, as the filter */
+    bool filter;                  /* only [begin, begin + length), guest-physical; length > 0 */
     uint64_t begin, length;
 } GuestDumpOptions;
 

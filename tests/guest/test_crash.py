@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's kernel panics, and tells where its notes are: test_crash.py BUILD-DIR."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,6 +45,27 @@ def note(path):
     return head[start:start + 8192].split(b"\0", 2)[2].decode("ascii", "replace")
 
 
+def log_of_dumps(guest, folder):
+    """makedumpfile finds the kernel's log in dumps of the whole memory."""
+    if not shutil.which("makedumpfile"):
+        return
+    guest.run("echo it is in the log >/dev/kmsg")
+    for name in ("kdump-zlib", "kdump-lzo"):  # Debian's has no Snappy
+        guest.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/flat", format=name)
+        with open(f"{folder}/flat", "rb") as file:
+            subprocess.run(["makedumpfile", "-R", f"{folder}/plain"], stdin=file, stdout=subprocess.DEVNULL, check=True)
+        done = subprocess.run(["makedumpfile", "--dump-dmesg", f"{folder}/plain", f"{folder}/log"], capture_output=True)
+        if done.returncode:
+            raise AssertionError(f"{name}: {done.stderr or done.stdout}")
+        with open(f"{folder}/log", "rb") as file:
+            log = file.read()
+        for text in (b"Linux version", b"it is in the log"):
+            if text not in log:
+                raise AssertionError(f"{name}: the log has no {text!r}")
+        for made in ("flat", "plain", "log"):
+            os.unlink(f"{folder}/{made}")
+
+
 def notes():
     with machine("q35", "-device", "vmcoreinfo") as guest, tempfile.TemporaryDirectory() as folder:
         guest.wait_ready()
@@ -52,6 +74,7 @@ def notes():
         load(guest, "qemu_fw_cfg")
         release = guest.run("uname -r").strip()
         guest.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{folder}/after", begin=0, length=1 << 20)
+        log_of_dumps(guest, folder)
         found = note(f"{folder}/after")
         if f"OSRELEASE={release}\n" not in found or "SYMBOL(init_uts_ns)=" not in found:
             raise AssertionError(f"the note is {found[:400]!r}")

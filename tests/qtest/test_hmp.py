@@ -197,6 +197,13 @@ def memory():
         tap.equal(hmp(m, f"dump-guest-memory {path} 0x1000 4096"), "")
         with open(path, "rb") as f:
             tap.equal(f.read(4), b"\x7fELF")
+        for flag in "zls":
+            tap.equal(hmp(m, f"dump-guest-memory -{flag} {path}"), "")
+            with open(path, "rb") as f:
+                tap.equal(f.read(12), b"makedumpfile")
+        says(m, f"dump-guest-memory -z -s {path}", r"Error: -z, -l, -s and -w are formats: one at a time")
+        says(m, f"dump-guest-memory -w {path}", r"Error: .*Windows guest")
+        says(m, f"dump-guest-memory -p -l {path}", r"Error: .*for format elf")
         says(m, "dump-guest-memory -x file", r"Error: the flag '-x'")
         says(m, "info dump", r"Status: completed\n")
 

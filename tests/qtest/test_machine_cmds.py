@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QMP commands about machines, CPU models, guest memory and dumps."""
 import os
+import random
 import shutil
 import socket
 import struct
 import subprocess
 
+import kdump
 import machine
 import vm
 
@@ -15,6 +17,7 @@ import tap
 MIB = 1 << 20
 GIB = 1 << 30
 DIMM = 2 * MIB  # small: the dumps are written
+KDUMPS = {"kdump-zlib": 1, "kdump-lzo": 2, "kdump-snappy": 4}  # and their numbers in these files
 
 
 def refused(m, text, command, **arguments):
@@ -319,7 +322,7 @@ def dump_errors():
     with machine.Machine(memory="2M") as m:
         out = f"{m.dir}/core"
         tap.equal(m.qmp.command("query-dump"), {"status": "none", "completed": 0, "total": 0})
-        tap.equal(m.qmp.command("query-dump-guest-memory-capability"), {"formats": ["elf"]})
+        tap.equal(m.qmp.command("query-dump-guest-memory-capability"), {"formats": ["elf", *KDUMPS]})
 
         def wrong(text, protocol=f"file:{out}", paging=False, **arguments):
             refused(m, text, "dump-guest-memory", paging=paging, protocol=protocol, **arguments)
@@ -334,11 +337,82 @@ def dump_errors():
         wrong("from 1 on", begin=0, length=0)
         wrong("from 0 on", begin=-1, length=5)
         wrong("no RAM between", begin=16 * MIB, length=MIB)
-        wrong("elf", format="kdump-zlib")
+        for name in KDUMPS:
+            wrong("for format elf", format=name, paging=True)
+            wrong("for format elf", format=name, begin=0, length=MIB)
+            wrong("for format elf", format=name, length=MIB)
+        wrong("Windows guest", format="win-dmp")
+        wrong("elf", format="nosuch")
         wrong("No space left", protocol="file:/dev/full")
         event = m.qmp.event("DUMP_COMPLETED")["data"]
         tap.equal((event["result"]["status"], "No space left" in event["error"]), ("failed", True))
         tap.equal(m.qmp.command("query-dump")["status"], "failed")
+
+
+def make_pages(m, address):
+    """Six pages from there on: text, noise, zeros, one byte, zeros, noise."""
+    noise = random.Random(1).randbytes(4096)
+    for i, data in enumerate((b"text " * 800, noise, b"", b"!", b"", noise[::-1])):
+        if data:
+            fill(m, address + 4096 * i, data)
+
+
+def compare_dumps(kdump_path, elf_path):
+    """Every page of one is in the other, and equal. Returns the first, read."""
+    read, elf = kdump.Kdump(kdump_path), Elf(elf_path)
+    numbers = set()
+    for _, address, size, _ in elf.loads:
+        numbers |= set(range(address // 4096, (address + size) // 4096))
+    tap.equal(set(read.pages) == numbers, True, "the same pages are there")
+    tap.equal([hex(i) for i in sorted(numbers) if read.pages[i] != elf.at(i * 4096, 4096)], [], "pages that differ")
+    tap.equal(Elf.parse_notes(read.notes), elf.notes)
+    return read
+
+
+def dump_kdump(name, method):
+    """Read by a reader of our own, page by page; and by makedumpfile and libkdumpfile, if they are there."""
+    with machine.Machine(memory="4M,slots=1,maxmem=64G", cpus=2) as m:
+        elf, out, plain = (f"{m.dir}/{x}" for x in ("elf", "kdump", "plain"))
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": DIMM})
+        m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0", addr=32 * GIB)
+        for address in (MIB, 32 * GIB):
+            make_pages(m, address)
+        m.qmp.command("stop")
+        m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{elf}")
+        m.qmp.command("dump-guest-memory", paging=False, protocol=f"file:{out}", format=name)
+        total = 4 * MIB + DIMM + 65536
+        tap.equal(m.qmp.command("query-dump"), {"status": "completed", "completed": total, "total": total})
+        read = compare_dumps(out, elf)
+        tap.equal((read.machine, read.method, read.cpus, read.max_mapnr), (b"x86_64", method, 2, (32 * GIB + DIMM) // 4096))
+        pages = [256 + i for i in range(6)]
+        tap.equal([read.flags[i] for i in pages], [method, 0, method, method, method, 0])
+        tap.equal(read.places[pages[2]], read.places[pages[4]], "zeros are there once")
+        if not shutil.which("makedumpfile"):
+            raise tap.Skip("there is no makedumpfile")
+        with open(out, "rb") as file:
+            subprocess.run(["makedumpfile", "-R", plain], stdin=file, stdout=subprocess.DEVNULL, check=True)
+        with open(plain, "rb") as file:
+            tap.equal(file.read() == read.data, True, "makedumpfile makes the same file of it")
+        if subprocess.run(["/usr/bin/python3", "-c", "import kdumpfile"], capture_output=True, check=False).returncode:
+            raise tap.Skip("there is no libkdumpfile")
+        code = ("import kdumpfile as k, sys; sys.stdout.buffer.write("
+                "k.kdumpfile(sys.argv[1]).read(k.KDUMP_MACHPHYSADDR, int(sys.argv[2]), 4096 * 6))")
+        for address in (MIB, 32 * GIB):
+            got = subprocess.run(["/usr/bin/python3", "-c", code, plain, str(address)], capture_output=True, check=True)
+            tap.equal(got.stdout == Elf(elf).at(address, 4096 * 6), True, "libkdumpfile reads it")
+
+
+def dump_kdump_cut():
+    """A backend's file that got shorter meanwhile is an error."""
+    with machine.Machine(memory="4M,slots=1,maxmem=1G") as m:
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-file", "id": "m0", "size": DIMM,
+                                       "mem-path": f"{m.dir}/memory", "share": True})
+        m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
+        os.truncate(f"{m.dir}/memory", DIMM // 2)
+        for name in ("elf", *KDUMPS):
+            refused(m, "Bad address", "dump-guest-memory", paging=False, protocol=f"file:{m.dir}/out", format=name)
+            tap.equal(os.path.exists(f"{m.dir}/out"), False, "nothing is left of what failed")
+        tap.equal(m.qmp.command("query-status")["running"], True)
 
 
 def dump_detached():
@@ -479,6 +553,8 @@ tap.run([
     ("memsave and pmemsave", save),
     ("dump", dump),
     ("dump of a part", dump_part),
+    *[(f"dump, {name}", lambda name=name, method=method: dump_kdump(name, method)) for name, method in KDUMPS.items()],
+    ("dump of memory that is gone", dump_kdump_cut),
     ("dump: errors", dump_errors),
     ("dump, detached", dump_detached),
     ("dump, and a reset meanwhile", lambda: dump_and_reset([], "save-vm", "running")),
