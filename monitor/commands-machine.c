@@ -38,6 +38,7 @@ static MachineInfo *machine_info(const ObjectType *type)
     info->cpu_max = MAX(ops->max_cpus, 1u); /* -smp 1 is fine where there are none */
     info->default_cpu_type = cpu_typename(ops->default_cpu_type);
     info->hotpluggable_cpus = cpus_are_pluggable(info->default_cpu_type);
+    info->numa_mem_supported = ops->version && ops->version->numa_mem;
     info->default_ram_id = g_strdup(ops->ram_id);
     return info;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Defaults that the user gives for all objects of a type (-global). */
+/* Defaults for all objects of a type: those of a machine, and those that the user gives (-global).
+ */
 #include "qom/global.h"
 
 #include <string.h>
@@ -19,6 +20,12 @@ static struct {
 } extended;
 
 static GPtrArray *globals; /* of Global *, in the order of the command line */
+
+typedef struct Default {
+    const char *type, *prop, *text;
+} Default;
+
+static GArray *defaults; /* of Default, a machine's */
 
 static const Property *find_in(const ObjectType *type, const char *name)
 {
@@ -112,6 +119,16 @@ bool object_global_add(const char *type_name, const char *name, const char *text
     return true;
 }
 
+void object_default_add(const char *type, const char *prop, const char *text)
+{
+    Default value = { type, prop, text };
+
+    if (!defaults) {
+        defaults = g_array_new(FALSE, FALSE, sizeof(Default));
+    }
+    g_array_append_val(defaults, value);
+}
+
 void object_globals_extend(const char *type, GlobalCheck *check)
 {
     extended.type = type;
@@ -133,8 +150,26 @@ void object_globals_take(const char *type_name,
     }
 }
 
+static bool defaults_apply(Object *obj, GError **errp)
+{
+    for (unsigned i = 0; defaults && i < defaults->len; i++) {
+        const Default *value = &g_array_index(defaults, Default, i);
+
+        if (object_is_a(obj, value->type) &&
+            !object_property_parse(obj, value->prop, value->text, errp)) {
+            g_prefix_error(errp, "default %s.%s=%s of the machine: ", value->type, value->prop,
+                           value->text);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool globals_apply(Object *obj, GError **errp)
 {
+    if (!defaults_apply(obj, errp)) {
+        return false;
+    }
     for (unsigned i = 0; globals && i < globals->len; i++) {
         Global *global = globals->pdata[i];
 

@@ -197,8 +197,12 @@ GPtrArray *object_list_type(const char *type);
 /* Depth first, children after their parent; stops and returns false when @fn does. */
 bool object_foreach(Object *top, bool (*fn)(Object *obj, void *opaque), void *opaque);
 
-/* ---- the user's defaults (-global) ---- */
+/* ---- defaults of a machine, and the user's (-global) ---- */
 
+/* The same for a machine that has other defaults than the newest: what the user gives wins, and of
+ * several the last. @type has the property @prop, and all three stay. An object for which @text is
+ * wrong is not made. */
+void object_default_add(const char *type, const char *prop, const char *text);
 /* Each object of @type or a subtype that is made from now on gets @text as its property @prop; what
  * is given for one object wins. A warning, for an unknown type. Refused: properties that no such
  * type has or that cannot be set, and text that is no value of the property's kind. */

@@ -29,14 +29,18 @@ static bool check_numbers(const SMPConfiguration *given, unsigned most, GError *
     return true;
 }
 
-/* Fill in what was not given: cores before sockets before threads. Products of three fit: each
- * factor is at most MAX_CPUS. */
-static void smp_complete(SmpTopology *smp)
+/* Fill in what was not given: cores before sockets before threads, or with @prefers_sockets sockets
+ * first. Products of three fit: each factor is at most MAX_CPUS. */
+static void smp_complete(SmpTopology *smp, bool prefers_sockets)
 {
     uint32_t total = smp->maxcpus ? smp->maxcpus : smp->cpus;
 
     smp->dies = smp->dies ? smp->dies : 1;
-    if (total && !smp->cores) {
+    if (total && !smp->sockets && prefers_sockets) {
+        smp->cores = smp->cores ? smp->cores : 1;
+        smp->threads = smp->threads ? smp->threads : 1;
+        smp->sockets = total / (smp->dies * smp->cores * smp->threads);
+    } else if (total && !smp->cores) {
         smp->sockets = smp->sockets ? smp->sockets : 1;
         smp->threads = smp->threads ? smp->threads : 1;
         smp->cores = total / (smp->sockets * smp->dies * smp->threads);
@@ -85,7 +89,8 @@ bool machine_set_smp(Object *obj, const void *value, GError **errp)
 {
     Machine *machine = MACHINE(obj);
     /* A machine without CPUs takes any number: it makes none. */
-    unsigned max_cpus = machine_ops(machine)->max_cpus;
+    const MachineOps *ops = machine_ops(machine);
+    unsigned max_cpus = ops->max_cpus;
     unsigned most = max_cpus ? max_cpus : MAX_CPUS;
     g_autoptr(SMPConfiguration) all = g_new0(SMPConfiguration, 1);
 
@@ -97,7 +102,7 @@ bool machine_set_smp(Object *obj, const void *value, GError **errp)
     SmpTopology smp = {
         all->cpus, all->maxcpus, all->sockets, all->dies, all->cores, all->threads
     };
-    smp_complete(&smp);
+    smp_complete(&smp, ops->version && ops->version->smp_prefers_sockets);
     if (!smp_check(&smp, most, errp)) {
         return false;
     }

@@ -56,7 +56,19 @@ Device *machine_slot_keeper(const Machine *machine, const char *type)
 
 /* ---- types ---- */
 
-/* Concrete machine types, sorted by name; free the array only. */
+/* By name; the versions of a board, the newest first. */
+static int compare_types(gconstpointer a, gconstpointer b)
+{
+    const ObjectType *x = *(const ObjectType *const *)a, *y = *(const ObjectType *const *)b;
+    const MachineOps *ops_x = object_type_ops(x), *ops_y = object_type_ops(y);
+
+    if (ops_x->version && strcmp(x->parent, y->parent) == 0) {
+        return ops_x->version < ops_y->version ? -1 : ops_x->version > ops_y->version;
+    }
+    return strcmp(x->name, y->name);
+}
+
+/* Concrete machine types in that order; free the array only. */
 static GPtrArray *machine_types(void)
 {
     g_autoptr(GPtrArray) types = object_types();
@@ -68,6 +80,7 @@ static GPtrArray *machine_types(void)
             g_ptr_array_add(machines, (gpointer)type);
         }
     }
+    g_ptr_array_sort(machines, compare_types);
     return machines;
 }
 
@@ -353,6 +366,13 @@ Machine *machine_new(const ObjectType *type, GError **errp)
 {
     static const char *const containers[] = { "/machine/peripheral", "/machine/peripheral-anon",
                                               "/machine/unattached" };
+    const MachineOps *ops = object_type_ops(type);
+
+    for (const MachineVersion *v = ops->versions; v && v <= ops->version; v++) {
+        for (const MachineDefault *d = v->defaults; d && d->type; d++) {
+            object_default_add(d->type, d->prop, d->text);
+        }
+    }
     g_autoptr(Object) obj = object_new(type->name, errp);
 
     if (!obj || !object_add_child(object_root(), "machine", obj, errp)) {

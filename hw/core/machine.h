@@ -28,10 +28,27 @@ typedef struct DeviceMemory {
     GArray *devices;     /* of MemoryDevice, what is plugged, sorted by address; NULL: none yet */
 } DeviceMemory;
 
+typedef struct MachineDefault {
+    const char *type, *prop, *text; /* as -global takes them */
+} MachineDefault;
+
+/* What the machines of a version do otherwise than the newest. Guests that were installed in an old
+ * one find what they know. */
+typedef struct MachineVersion {
+    const char *number;             /* "6.1" */
+    const char *only;               /* of this board, "pc-q35"; NULL: of all */
+    bool smp_prefers_sockets;       /* -smp N is N sockets, and not N cores of one */
+    bool numa_mem;                  /* managers give the RAM of NUMA nodes by mem= */
+    const MachineDefault *defaults; /* of this version and of older ones, ends with a NULL type;
+                                       NULL: as the next newer */
+} MachineVersion;
+
 typedef struct MachineOps {
     const char *name;  /* "pc-i440fx-7.2" */
     const char *alias; /* "pc", or NULL */
     const char *description;
+    /* All versions, the newest first, and the one that this machine is. NULL: it has none. */
+    const MachineVersion *versions, *version;
     bool is_default;
     unsigned max_cpus;            /* 0: has no CPUs */
     const char *default_cpu_type; /* "qemu64" */

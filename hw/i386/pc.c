@@ -2,6 +2,7 @@
 #include "hw/i386/pc.h"
 
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/versions.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
 #include "util/units.h"
@@ -24,7 +25,7 @@ static void pc_set_up_chipset(X86Machine *x86)
 
 static const X86MachineOps pc_machine_ops = {
     .machine = {
-        .name = "pc-i440fx-7.2",
+        .name = "pc-i440fx",
         .alias = "pc",
         .description = "PC with an i440FX host bridge and a PIIX south bridge",
         .is_default = true,
@@ -54,6 +55,8 @@ static const ObjectType pc_machine_type = {
     .name = TYPE_PC_MACHINE,
     .parent = TYPE_X86_MACHINE,
     .description = "a PC with an i440FX host bridge",
+    .abstract = true,
     .ops = &pc_machine_ops,
 };
 OBJECT_TYPE_REGISTER(pc_machine_type)
+X86_VERSIONS_REGISTER(pc_machine_type)

@@ -5,6 +5,6 @@
 
 #include "hw/i386/x86.h"
 
-#define TYPE_PC_MACHINE "pc-i440fx-7.2-machine"
+#define TYPE_PC_MACHINE "pc-i440fx-machine" /* abstract: see versions.h */
 
 #endif

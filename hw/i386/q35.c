@@ -2,6 +2,7 @@
 #include "hw/i386/q35.h"
 
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/versions.h"
 #include "hw/pci/mch.h"
 #include "util/units.h"
 
@@ -33,7 +34,7 @@ static bool q35_ecam(const X86Machine *x86, hwaddr *base, unsigned *buses)
 
 static const X86MachineOps q35_machine_ops = {
     .machine = {
-        .name = "pc-q35-7.2",
+        .name = "pc-q35",
         .alias = "q35",
         .description = "PC with PCI Express: a Q35 host bridge and an ICH9 south bridge",
         .max_cpus = MAX_CPUS,
@@ -66,6 +67,8 @@ static const ObjectType q35_machine_type = {
     .parent = TYPE_X86_MACHINE,
     .description = "a PC with a Q35 host bridge",
     .instance_size = sizeof(Q35Machine),
+    .abstract = true,
     .ops = &q35_machine_ops,
 };
 OBJECT_TYPE_REGISTER(q35_machine_type)
+X86_VERSIONS_REGISTER(q35_machine_type)

@@ -6,7 +6,7 @@
 #include "hw/i386/x86.h"
 #include "hw/pci/ich9-lpc.h"
 
-#define TYPE_Q35_MACHINE "pc-q35-7.2-machine"
+#define TYPE_Q35_MACHINE "pc-q35-machine" /* abstract: see versions.h */
 
 typedef struct Q35Machine {
     X86Machine parent;

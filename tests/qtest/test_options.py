@@ -124,7 +124,7 @@ REFUSED = [
     (["-echr", "0x80"], "0x80 127"),
     (["-compat", "deprecated-input=refuse"], "refuse accept"),
     (["-trace", "events=/nonexistent/x"], "/nonexistent/x"),
-    (["-M", "foo"], "'foo' none pc, pc-i440fx-7.2, q35, pc-q35-7.2"),
+    (["-M", "foo"], "'foo' none pc, pc-i440fx-7.2, pc-i440fx-2.8, q35, pc-q35-7.2"),
     (["-M", "pc,smp.cpus=2,smp.cores=3"], "cores"),
     (["-M", "pc,smp.colour=2"], "colour sockets"),
     (["-M", "pc,smp.cpus=x"], "cpus=x"),

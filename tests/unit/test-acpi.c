@@ -39,7 +39,7 @@ typedef struct Fixture {
 
 static Machine *machine_make(const Config *config)
 {
-    Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
+    Machine *machine = MACHINE(object_new("pc-i440fx-7.2-machine", NULL));
     X86Machine *pc = X86_MACHINE(machine);
 
     machine->ram.size = config->ram;

@@ -103,7 +103,7 @@ static void test_dimms(void)
 {
     static const uint64_t with[][2] = { { 4 * GIB, 3 * GIB }, { 8 * GIB, GIB } };
     static const uint64_t without[][2] = { { 4 * GIB, 2 * GIB }, { 8 * GIB, GIB } };
-    Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
+    Machine *machine = MACHINE(object_new("pc-i440fx-7.2-machine", NULL));
     Object *dimms[4];
 
     X86_MACHINE(machine)->below_4g = 3 * GIB;

@@ -11,7 +11,7 @@
 
 static Machine *machine_make(uint64_t ram, uint64_t maxram, unsigned slots, unsigned nodes)
 {
-    Machine *machine = MACHINE(object_new(TYPE_PC_MACHINE, NULL));
+    Machine *machine = MACHINE(object_new("pc-i440fx-7.2-machine", NULL));
     X86Machine *x86 = X86_MACHINE(machine);
 
     machine->ram.size = ram;
