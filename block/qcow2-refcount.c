@@ -9,6 +9,7 @@ enum { HEADER_TABLE = 48, MAX_TABLE = 8 << 20 }; /* bytes of the refcount table,
 
 /* ---- the cache ---- */
 
+/* That of the cluster at @offset, or the one that was not used for longest. */
 static Qcow2Slot *find_slot(Qcow2 *s, uint64_t offset)
 {
     Qcow2Slot *oldest = &s->slots[0];
@@ -21,8 +22,17 @@ static Qcow2Slot *find_slot(Qcow2 *s, uint64_t offset)
             oldest = &s->slots[i];
         }
     }
-    oldest->offset = 0;
     return oldest;
+}
+
+static int write_late(Qcow2 *s, Qcow2Slot *slot)
+{
+    int err = slot->late
+                  ? block_node_pwrite(s->node->file.node, slot->offset, slot->data, s->cluster)
+                  : 0;
+
+    slot->late = slot->late && err;
+    return err;
 }
 
 static int load(Qcow2 *s, uint64_t offset, Qcow2Slot **slot)
@@ -30,7 +40,11 @@ static int load(Qcow2 *s, uint64_t offset, Qcow2Slot **slot)
     int err = 0;
 
     *slot = find_slot(s, offset);
-    if (!(*slot)->offset) {
+    if ((*slot)->offset != offset) {
+        err = write_late(s, *slot);
+        if (err) {
+            return err;
+        }
         (*slot)->data = (*slot)->data ? (*slot)->data : g_malloc(s->cluster);
         err = block_node_pread(s->node->file.node, offset, (*slot)->data, s->cluster);
         (*slot)->offset = err ? 0 : offset;
@@ -78,9 +92,64 @@ void qcow2_table_forget(Qcow2 *s, uint64_t offset)
     for (unsigned i = 0; i < s->slot_count; i++) {
         if (s->slots[i].offset == offset) {
             s->slots[i].offset = 0;
+            s->slots[i].late = false;
         }
     }
     g_mutex_unlock(&s->cache_mutex);
+}
+
+/* To a refcount block. */
+static int write_count(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, size_t len)
+{
+    Qcow2Slot *slot;
+    int err;
+
+    if (!s->counts_late) {
+        return qcow2_table_write(s, offset, at, buf, len);
+    }
+    g_mutex_lock(&s->cache_mutex);
+    err = load(s, offset, &slot);
+    if (!err) {
+        memcpy(slot->data + at, buf, len);
+        slot->late = true;
+    }
+    g_mutex_unlock(&s->cache_mutex);
+    return err;
+}
+
+/* The mark is on the disk before anything that depends on it. */
+static int mark_dirty(Qcow2 *s)
+{
+    int err = qcow2_header_set_incompatible(s, s->incompatible | QCOW2_DIRTY);
+
+    err = err ? err : block_node_flush(s->node->file.node);
+    s->counts_late = !err;
+    return err;
+}
+
+int qcow2_begin_writing(Qcow2 *s)
+{
+    int err = s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
+
+    return err || !s->lazy || s->counts_late ? err : mark_dirty(s);
+}
+
+int qcow2_settle(Qcow2 *s)
+{
+    int err = 0;
+
+    if (!s->counts_late) {
+        return 0;
+    }
+    g_mutex_lock(&s->cache_mutex);
+    for (unsigned i = 0; i < s->slot_count && !err; i++) {
+        err = write_late(s, &s->slots[i]);
+    }
+    g_mutex_unlock(&s->cache_mutex);
+    err = err ? err : block_node_flush(s->node->file.node);
+    err = err ? err : qcow2_header_set_incompatible(s, s->incompatible & ~QCOW2_DIRTY);
+    s->counts_late = err;
+    return err;
 }
 
 /* ---- counts in a block ---- */
@@ -158,7 +227,7 @@ static int count_set(Qcow2 *s, uint64_t cluster, uint64_t count)
     }
     err = qcow2_table_read(s, place.block, place.at, bytes, place.size);
     entry_set(bytes, s->refcount_order, place.shift, count);
-    return err ? err : qcow2_table_write(s, place.block, place.at, bytes, place.size);
+    return err ? err : write_count(s, place.block, place.at, bytes, place.size);
 }
 
 /* ---- more blocks ---- */

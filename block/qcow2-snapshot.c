@@ -456,6 +456,7 @@ static int begin(Qcow2 *s)
 {
     int err = s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
 
+    err = err ? err : qcow2_settle(s);
     if (!err && s->incompatible & QCOW2_DIRTY) {
         err = qcow2_repair(s, NULL) ? 0 : EIO; /* the last one failed */
     }

@@ -100,10 +100,28 @@ static bool repair_alone(Qcow2 *s, GError **errp)
     return ok;
 }
 
+/* By the option; else by the header. */
+static bool choose_lazy(Qcow2 *s, GError **errp)
+{
+    const BlockdevOptionsQcow2 *options = s->node->options->u.qcow2;
+
+    if (options->lazy_refcounts && s->version == 2) {
+        error_set(errp,
+                  "%s is of version 2, which has no mark for lazy-refcounts=on: 'qemu-img amend -o "
+                  "compat=1.1' makes it one of version 3",
+                  s->node->filename);
+        return false;
+    }
+    s->lazy = options->has_lazy_refcounts ? options->lazy_refcounts
+                                          : s->version == 3 && s->compatible & QCOW2_LAZY;
+    return true;
+}
+
 /* What is in the file below; and, if it is not there yet, the backing file that it names. */
 static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
 {
-    if (!qcow2_header_read(s, errp) || (with_backing && !open_backing(s, errp))) {
+    if (!qcow2_header_read(s, errp) || !choose_lazy(s, errp) ||
+        (with_backing && !open_backing(s, errp))) {
         return false;
     }
     s->slot_count = (unsigned)CLAMP(CACHE_BYTES >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
@@ -135,8 +153,21 @@ static void state_free(Qcow2 *s)
     g_free(s);
 }
 
+/* If that fails the image stays dirty, and is repaired when it is opened again. */
+static int settle(BlockNode *node)
+{
+    Qcow2 *s = node->state;
+    int err;
+
+    g_rw_lock_writer_lock(&s->lock);
+    err = qcow2_settle(s);
+    g_rw_lock_writer_unlock(&s->lock);
+    return err;
+}
+
 static void qcow2_close(BlockNode *node)
 {
+    settle(node);
     state_free(node->state);
 }
 
@@ -150,17 +181,22 @@ static bool qcow2_activate(BlockNode *node, GError **errp)
     return ok;
 }
 
-/* The file is its own, as soon as somebody uses it. Nobody may write to the backing file. */
+/* The file is its own, as soon as somebody uses it. Nobody may write to the backing file. Before
+ * others may have it, it is as they find it best; after that, it may be another. */
 static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GError **errp)
 {
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
-    bool used = uses, written = uses & writes;
+    bool used = uses, written = uses & writes, was_used = node->file.uses;
 
+    if (!written) {
+        settle(node);
+    }
     return block_edge_change(&node->file, used ? BLOCK_PERM_READ | (written ? writes : 0) : 0,
                              used ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp) &&
            (!node->backing.node ||
             block_edge_change(&node->backing, used ? BLOCK_PERM_READ : 0,
-                              used ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp));
+                              used ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp)) &&
+           (!used || was_used || !block_node_is_active() || qcow2_activate(node, errp));
 }
 
 /* ---- where clusters are ---- */
@@ -263,12 +299,6 @@ static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsign
 }
 
 /* ---- writing ---- */
-
-/* From now on the image is written to: what this program does not keep up is not right any more. */
-static int begin_writing(Qcow2 *s)
-{
-    return s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
-}
 
 /* Let the L1 entry for @offset name a table that is this image's alone. */
 static int own_l2(Qcow2 *s, uint64_t offset)
@@ -415,7 +445,7 @@ int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, uns
         g_rw_lock_reader_unlock(&s->lock);
         if (err == EAGAIN) {
             g_rw_lock_writer_lock(&s->lock);
-            err = begin_writing(s);
+            err = qcow2_begin_writing(s);
             err = err ? err : write_piece(s, offset + done, part, count, true);
             g_rw_lock_writer_unlock(&s->lock);
         }
@@ -466,7 +496,7 @@ static int clear_range(BlockNode *node, uint64_t offset, uint64_t bytes, bool di
         err = ENOTSUP;
         if (!in && (some == s->cluster || end == s->size)) { /* the last one may be shorter */
             g_rw_lock_writer_lock(&s->lock);
-            err = begin_writing(s);
+            err = qcow2_begin_writing(s);
             err = err ? err : clear_cluster(s, offset, discard);
             g_rw_lock_writer_unlock(&s->lock);
         }
@@ -481,7 +511,7 @@ static int clear_range(BlockNode *node, uint64_t offset, uint64_t bytes, bool di
 int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
 {
     uint64_t end = offset + bytes, table = s->cluster << s->l2_bits, entry;
-    int err = begin_writing(s);
+    int err = qcow2_begin_writing(s);
 
     offset = (offset + s->cluster - 1) & ~(s->cluster - 1);
     while (offset < end && !err) {
@@ -533,6 +563,9 @@ static bool qcow2_set_backing_name(BlockNode *node, const char *name, const char
 /* One that is written to from now on is checked as such. */
 static bool qcow2_reopen(BlockNode *node, GError **errp)
 {
+    if (!node->read_only) {
+        settle(node);
+    }
     return node->read_only || qcow2_activate(node, errp);
 }
 
@@ -553,6 +586,7 @@ static const BlockDriver qcow2_driver = {
     .open = qcow2_open,
     .close = qcow2_close,
     .activate = qcow2_activate,
+    .inactivate = settle,
     .reopen = qcow2_reopen,
     .tell = qcow2_tell,
     .set_backing_name = qcow2_set_backing_name,

@@ -8,7 +8,9 @@
  * Locks: requests that only look hold `lock` for reading, also while they read or write data in
  * place; those that change tables hold it for writing. `cache_mutex` is for the cache, below it.
  * Tables are written through, in an order in which a program that is killed leaves at worst
- * clusters that nobody uses.
+ * clusters that nobody uses. With lazy refcounts, only the other tables are: the image is marked as
+ * dirty before the first change, counts stay in the cache, and are written at the end of writing.
+ * What a program that is killed leaves is then counted anew when it is opened (qcow2-repair.c).
  */
 #ifndef BLOCK_QCOW2_H
 #define BLOCK_QCOW2_H
@@ -26,11 +28,14 @@
 #define QCOW2_DIRTY       (UINT64_C(1) << 0) /* clusters may not be counted right */
 #define QCOW2_CORRUPT     (UINT64_C(1) << 1)
 #define QCOW2_COMPRESSION (UINT64_C(1) << 3) /* clusters are compressed by zstd, not zlib */
+/* One that others need not know. */
+#define QCOW2_LAZY (UINT64_C(1) << 0) /* refcounts are lazy, if nothing else is said */
 
 typedef struct Qcow2Slot {
     uint64_t offset; /* in the file; 0: empty */
     uint64_t used;   /* when it was used last */
     uint8_t *data;   /* a cluster */
+    bool late;       /* the file does not have it yet: a refcount block */
 } Qcow2Slot;
 
 typedef struct Qcow2 {
@@ -38,6 +43,7 @@ typedef struct Qcow2 {
     /* From the header; constant. */
     unsigned version, cluster_bits, refcount_order, header_length;
     uint64_t compatible;
+    bool lazy; /* refcounts are; constant */
     /* The same; under `lock`. */
     uint64_t size; /* bytes of the guest's disk */
     uint64_t incompatible;
@@ -54,6 +60,7 @@ typedef struct Qcow2 {
     uint64_t *l1, *table; /* l1_size and table_size of them */
     uint64_t l1_offset, l1_size, table_offset, table_size;
     uint64_t free_hint; /* no cluster before it is free */
+    bool counts_late;   /* counts are only changed in the cache; the image is marked as dirty */
     /* Under `cache_mutex`. */
     GMutex cache_mutex;
     Qcow2Slot slots[QCOW2_SLOTS];
@@ -96,6 +103,12 @@ int qcow2_table_write(Qcow2 *s, uint64_t offset, uint64_t at, const void *buf, s
 void qcow2_table_forget(Qcow2 *s, uint64_t offset);
 
 /* ---- clusters of the file; `lock` for writing ---- */
+
+/* Before anything of the image changes: what this program does not keep up is taken away; from now
+ * on counts may be late, if they are lazy. */
+int qcow2_begin_writing(Qcow2 *s);
+/* Let the file have all counts; it is not dirty then. */
+int qcow2_settle(Qcow2 *s);
 
 /* A cluster that was free, and is used once now. */
 int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset);

@@ -26,6 +26,8 @@ void image_close(void);
  * other reader has it. */
 void image_assert_contents(const char *name, const uint8_t *want, size_t size, bool leaks);
 
+/* Is the image marked as dirty? */
+bool image_is_dirty(const char *name);
 /* The same without a look at the contents. One that is marked as dirty is opened, and so repaired,
  * before. */
 void image_check(const char *name);

@@ -2,7 +2,8 @@
 /*
  * A program that writes to an image is killed (SIGKILL), again and again: the image opens, is not
  * corrupt, and holds everything that was written before. QCOW2_KILLS=N in the environment: so often
- * (60). Every other one dies at a request to the file that was chosen, the rest at any moment.
+ * (72). What is marked as dirty qemu-img can repair as well. Every other one dies at a request to
+ * the file that was chosen, the rest at any moment.
  */
 #include <signal.h>
 #include <string.h>
@@ -20,7 +21,9 @@
 /* How the images are made; a new one after some deaths. */
 static const char *const geometries[] = {
     "cluster_size=64k",
+    "cluster_size=512,lazy_refcounts=on",
     "cluster_size=512",
+    "cluster_size=16k,lazy_refcounts=on BACKING",
     "cluster_size=512,refcount_bits=64",
     "cluster_size=4k,compat=0.10",
     "cluster_size=4k,refcount_bits=1",
@@ -100,18 +103,24 @@ static void kill_once(const ImageStep *steps, GRand *rand, bool chosen, Shared *
     g_assert_cmpint(WTERMSIG(status), ==, SIGKILL);
 }
 
-static void check_image(const ImageStep *steps, const Shared *shared, uint8_t *want, bool convert)
+/* True: it was marked as dirty. */
+static bool check_image(const ImageStep *steps, const Shared *shared, uint8_t *want, bool convert)
 {
     g_autofree uint8_t *got = g_malloc(SIZE);
     g_autofree bool *discarded = g_new0(bool, SIZE);
     BlockNode *node;
     GError *err = NULL;
+    bool dirty;
 
     for (unsigned i = 0; i < shared->done; i++) {
         image_step_expect(&steps[i], want);
         if (image_step_writes(&steps[i])) {
             memset(discarded + steps[i].offset, steps[i].op == IMAGE_DISCARD, steps[i].bytes);
         }
+    }
+    dirty = image_is_dirty("q.qcow2");
+    if (dirty) { /* the same by another hand */
+        image_run(0, "cp q.qcow2 r.qcow2 && qemu-img check -q -T unsafe -r all r.qcow2");
     }
     image_check("q.qcow2");
     node = image_open("q.qcow2", "", &err);
@@ -123,13 +132,17 @@ static void check_image(const ImageStep *steps, const Shared *shared, uint8_t *w
     if (convert) {
         image_assert_contents("q.qcow2", want, SIZE, true);
     }
+    if (dirty) {
+        image_assert_contents("r.qcow2", want, SIZE, true);
+    }
+    return dirty;
 }
 
 static void test_kill(void)
 {
     const char *text = g_getenv("QCOW2_KILLS");
-    unsigned kills = text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 60, steps_done = 0,
-             flushed = 0;
+    unsigned kills = text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 72, steps_done = 0,
+             flushed = 0, dirty = 0;
     g_autoptr(GRand) rand = g_rand_new_with_seed(11);
     g_autofree uint8_t *want = g_malloc(SIZE);
     ImageStep steps[MAX_STEPS];
@@ -149,12 +162,13 @@ static void test_kill(void)
             }
         }
         kill_once(steps, rand, i % 2, shared);
-        check_image(steps, shared, want, i % DEATHS_EACH == DEATHS_EACH - 1);
+        dirty += check_image(steps, shared, want, i % DEATHS_EACH == DEATHS_EACH - 1);
         steps_done += shared->done;
         flushed += shared->flushed;
     }
-    g_test_message("%u deaths, %u operations done before them, %u of them flushed", kills,
-                   steps_done, flushed);
+    g_test_message("%u deaths, %u operations done before them, %u of them flushed; %u dirty images",
+                   kills, steps_done, flushed, dirty);
+    g_assert_cmpuint(dirty, >, 0);
     munmap(shared, sizeof(*shared));
 }
 

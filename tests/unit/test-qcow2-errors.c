@@ -24,6 +24,7 @@ static const Sweep sweeps[] = {
     { "512", "cluster_size=512,refcount_bits=64", false, false },
     { "64k-backing", "cluster_size=64k", true, false },
     { "4k-snapshot", "cluster_size=4k", false, true },
+    { "512-lazy", "cluster_size=512,lazy_refcounts=on", false, true },
     { "v2-backing", "cluster_size=4k,compat=0.10", true, false },
 };
 

@@ -63,6 +63,7 @@ static const Geometry geometries[] = {
     { "zlib", "cluster_size=16k", 4 * MIB, false, true, false },
     { "zstd", "cluster_size=64k,compression_type=zstd", 4 * MIB, false, true, false },
     { "snapshot", "cluster_size=4k", 2 * MIB, false, false, true },
+    { "lazy", "cluster_size=512,lazy_refcounts=on", 4 * MIB, true, false, true },
     { "metadata", "preallocation=metadata", 4 * MIB, false, false, false },
 };
 
@@ -296,6 +297,80 @@ static void test_dirty(void)
     }
 }
 
+/* Lazy refcounts: which images have them, when they are marked, and that nothing is left to do when
+ * nobody writes any more. */
+static void test_lazy(void)
+{
+    static const struct {
+        const char *made, *options;
+        bool lazy;
+    } cases[] = {
+        { "off", "", false },
+        { "off", ",lazy-refcounts=on", true },
+        { "on", "", true },
+        { "on", ",lazy-refcounts=off", false },
+    };
+    g_autofree uint8_t *want = g_malloc0(MIB);
+    GError *err = NULL;
+
+    memset(want, 5, 300 * KIB);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        BlockEdge edge = { 0 };
+        BlockNode *node;
+
+        image_run(0, "qemu-img create -q -f qcow2 -o cluster_size=4k,lazy_refcounts=%s q.qcow2 1M",
+                  cases[i].made);
+        node = image_open("q.qcow2", cases[i].options, &err);
+        g_assert_no_error(err);
+        g_assert_true(block_edge_attach(&edge, node, "a test", BLOCK_PERM_READ | BLOCK_PERM_WRITE,
+                                        BLOCK_PERM_READ, &err));
+        g_assert_false(image_is_dirty("q.qcow2"));
+        g_assert_cmpint(block_node_pwrite(node, 0, want, 300 * KIB), ==, 0);
+        g_assert_cmpint(block_node_flush(node), ==, 0);
+        g_assert_true(image_is_dirty("q.qcow2") == cases[i].lazy);
+        image_run(0,
+                  "cp q.qcow2 r.qcow2; qemu-img check -T unsafe -r all r.qcow2 | "
+                  "grep -q \"%s\"",
+                  cases[i].lazy ? "repaired" : "No errors");
+        image_assert_contents("r.qcow2", want, MIB, false);
+        block_edge_detach(&edge); /* others may have it now */
+        g_assert_false(image_is_dirty("q.qcow2"));
+        image_assert_contents("q.qcow2", want, MIB, false);
+        image_close();
+    }
+}
+
+/* A node that nobody uses has no lock: when somebody does, the image may be another. */
+static void test_idle(void)
+{
+    g_autofree uint8_t *want = g_malloc0(2 * MIB), *got = g_malloc0(2 * MIB);
+    BlockEdge edge = { 0 };
+    GError *err = NULL;
+    BlockNode *node;
+
+    image_run(0, "qemu-img create -q -f qcow2 -o cluster_size=512 q.qcow2 1M");
+    node = image_open("q.qcow2", "", &err);
+    g_assert_no_error(err);
+    for (unsigned round = 1; round < 4; round++) {
+        image_run(0, "qemu-io -f qcow2 -c \"write -P %u %uk 300k\" q.qcow2 >/dev/null", round,
+                  100 * round);
+        memset(want + 100 * round * KIB, (int)round, 300 * KIB);
+        if (round == 2) {
+            image_run(0, "qemu-img resize -q -f qcow2 q.qcow2 2M");
+        }
+        g_assert_true(block_edge_attach(&edge, node, "a test", BLOCK_PERM_READ | BLOCK_PERM_WRITE,
+                                        BLOCK_PERM_READ, &err));
+        g_assert_cmpint(block_node_length(node), ==, round < 2 ? MIB : 2 * MIB);
+        g_assert_cmpint(block_node_pread(node, 0, got, 2 * MIB), ==, 0);
+        g_assert_cmpmem(got, 2 * MIB, want, 2 * MIB);
+        memset(want, (int)round + 9, 50 * KIB);
+        g_assert_cmpint(block_node_pwrite(node, 0, want, 50 * KIB), ==, 0);
+        block_edge_detach(&edge);
+    }
+    image_close();
+    image_assert_contents("q.qcow2", want, 2 * MIB, false);
+}
+
 /* A byte of the header, or of the tables, is anything: an error, or wrong data, and no more. */
 static void test_hostile(void)
 {
@@ -351,6 +426,8 @@ static void test_refused(void)
         { "qemu-img create -q -f qcow2 -u -b r.qcow2 -F qcow2 q.qcow2 1M && "
           "qemu-img create -q -f qcow2 -u -b q.qcow2 -F qcow2 r.qcow2 1M",
           "", "on top of each" },
+        { "qemu-img create -q -f qcow2 -o compat=0.10 q.qcow2 1M", ",lazy-refcounts=on",
+          "version 2" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -375,6 +452,8 @@ int main(int argc, char *argv[])
     g_test_add_func("/qcow2/all", test_all);
     g_test_add_func("/qcow2/grow", test_grow);
     g_test_add_func("/qcow2/dirty", test_dirty);
+    g_test_add_func("/qcow2/lazy", test_lazy);
+    g_test_add_func("/qcow2/idle", test_idle);
     g_test_add_func("/qcow2/hostile", test_hostile);
     g_test_add_func("/qcow2/refused", test_refused);
     return image_tests_run();
