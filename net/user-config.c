@@ -167,6 +167,13 @@ bool user_config(const NetdevUserOptions *o, SlirpConfig *config, GPtrArray **do
                              .tftp_path = o->tftp,
                              .bootfile = o->bootfile,
                              .vdomainname = o->domainname };
+    if (o->smb || o->smbserver) {
+        error_set(
+            errp,
+            "smb= is not possible: no server of files is started; the guest reaches one of the "
+            "host's at the address of host=, and guestfwd= leads to a program");
+        return false;
+    }
     if (!config->in_enabled && !config->in6_enabled) {
         error_set(errp, "ipv4=off and ipv6=off leave nothing; leave one of them out");
         return false;

@@ -243,6 +243,18 @@ static char *expected_typed(const QapiType *type)
     }
 }
 
+/* True, with an error: @name is one that @type could have, and has not. */
+static bool is_absent(const QapiType *type, const char *path, const char *name, GError **errp)
+{
+    for (const QapiAbsent *at = type->absent; at && at->name; at++) {
+        if (strcmp(at->name, name) == 0) {
+            error_set(errp, "%s=%s is not possible: %s", describe(path), name, at->why);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool set_wrong_text(GError **errp, const QapiType *type, const char *path, const char *text)
 {
     g_autofree char *what = expected_typed(type);
@@ -297,7 +309,8 @@ static bool place_from_text(const QapiType *type, struct json_object *value, con
         return parse_bool(text, out) || set_wrong_text(errp, type, path, text);
     case QAPI_KIND_ENUM:
         *(int *)out = qapi_enum_parse(type->lookup, text);
-        return *(int *)out >= 0 || set_wrong_text(errp, type, path, text);
+        return *(int *)out >= 0 ||
+               (!is_absent(type, path, text, errp) && set_wrong_text(errp, type, path, text));
     default:
         return number_from_text(type, text, path, out, errp);
     }
@@ -370,7 +383,8 @@ bool qapi_place_from_json(const QapiType *type, struct json_object *value, const
     case QAPI_KIND_ENUM: {
         g_autofree char *what = g_strdup_printf("'%s'", describe(path));
 
-        return qapi_enum_parse_full(type->lookup, json_object_get_string(value), what, out, errp);
+        return !is_absent(type, path, json_object_get_string(value), errp) &&
+               qapi_enum_parse_full(type->lookup, json_object_get_string(value), what, out, errp);
     }
     default:
         *(void **)out = qapi_from_json(type, value, path, errp);

@@ -37,6 +37,11 @@ typedef enum QapiKind {
 
 typedef struct QapiType QapiType;
 
+/* A name that an enum might have, and has not: why, and what there is instead. */
+typedef struct QapiAbsent {
+    const char *name, *why;
+} QapiAbsent;
+
 typedef struct QapiMember {
     const char *name; /* NULL ends a table */
     const QapiType *type;
@@ -54,6 +59,7 @@ struct QapiType {
     uint64_t max;
     bool suffixes;                   /* integers: as text they may have k, M, G, ... */
     const char *const *lookup;       /* enums: names, ends with NULL */
+    const QapiAbsent *absent;        /* enums: ends with a NULL name; NULL: nothing is said */
     const QapiMember *members;       /* structs and unions, base members first */
     const QapiType *const *variants; /* unions: by the tag's value; NULL: nothing more */
     size_t num_variants, tag_offset, variant_offset;
@@ -144,8 +150,9 @@ static inline GPtrArray *qapi_str_list_new(void)
     const QapiType symbol = { "list of " label, QAPI_KIND_LIST, sizeof(void *), \
                               .element = &(element_type) };
 
-#define QAPI_DEFINE_ENUM(T)                                                            \
-    const QapiType T##_type = { #T, QAPI_KIND_ENUM, sizeof(T), .lookup = T##_lookup }; \
+#define QAPI_DEFINE_ENUM(T, ...)                                                     \
+    const QapiType T##_type = { #T, QAPI_KIND_ENUM, sizeof(T), .lookup = T##_lookup, \
+                                ##__VA_ARGS__ };                                     \
     QAPI_DEFINE_LIST(T##_list_type, #T, T##_type)
 
 #define QAPI_DEFINE_STRUCT(T, ...)                                                                 \

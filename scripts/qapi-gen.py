@@ -24,7 +24,7 @@ C_WORDS = {'auto', 'bool', 'case', 'char', 'const', 'default', 'do', 'double', '
            'short', 'signed', 'static', 'struct', 'switch', 'typedef', 'union', 'unix', 'unsigned',
            'void', 'volatile', 'while'}
 KEYS = {
-    'enum': {'doc', 'data'},
+    'enum': {'doc', 'data', 'absent'},
     'struct': {'doc', 'base', 'data', 'gen'},
     'union': {'doc', 'base', 'discriminator', 'data', 'gen'},
     'command': {'doc', 'data', 'returns', 'gen', 'allow-oob', 'allow-preconfig', 'may-wait',
@@ -245,7 +245,12 @@ class Schema:
         for e in self.of('enum'):
             out += f'\nconst char *const {e.name}_lookup[] = {{\n'
             out += ''.join(f'    {c_string(v)},\n' for v in e.spec['data']) + '    NULL,\n};\n'
-            out += f'QAPI_DEFINE_ENUM({e.name})\n'
+            absent = e.spec.get('absent', {})
+            if absent:
+                out += f'static const QapiAbsent {e.name}_absent[] = {{\n'
+                out += ''.join(f'    {{ {c_string(v)}, {c_string(why)} }},\n' for v, why in absent.items())
+                out += '    { NULL, NULL },\n};\n'
+            out += f'QAPI_DEFINE_ENUM({e.name}{f", .absent = {e.name}_absent" if absent else ""})\n'
         for e in self.of('struct', 'union'):
             if not e.gen:
                 continue

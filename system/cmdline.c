@@ -5,6 +5,9 @@
 
 #include "util/error.h"
 
+/* A key whose value can be help, whatever is before it. */
+#define MODEL_KEY "model="
+
 const Option *cmdline_option(const char *name)
 {
     for (const Option *o = options; o->name || o->help; o++) {
@@ -126,6 +129,9 @@ bool cmdline_use_wants_text(const OptionUse *use, char **text, GError **errp)
     }
     const char *comma = strrchr(use->arg, ',');
     const char *last = comma ? comma + 1 : use->arg;
+    if (g_str_has_prefix(last, MODEL_KEY)) {
+        last += strlen(MODEL_KEY);
+    }
     if (strcmp(last, "help") != 0 && strcmp(last, "?") != 0) {
         return false;
     }

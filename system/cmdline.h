@@ -33,8 +33,8 @@ typedef struct Option {
     /* @arg is NULL for options without an argument. */
     bool (*handle)(Startup *startup, const char *arg, GError **errp);
     /* Options that print something and end the program, always (arg NULL) or when the argument is
-     * "help" or "?", or ends in ",help" or ",?": what to print; @what is the argument without that
-     * ending, "" if nothing is left. g_free. */
+     * "help" or "?", or ends in ",help", ",model=help" or with "?" instead: what to print; @what is
+     * the argument without that ending, "" if nothing is left. g_free. */
     char *(*text)(const char *what, GError **errp);
     /* Options that stand for others (-readconfig), or change them (-set): carried out first, on the
      * uses before them, and gone then. */

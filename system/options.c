@@ -122,6 +122,12 @@ static char *text_chardev(const char *what, GError **errp)
     return kind ? help_chardev_backend(kind, errp) : help_chardevs();
 }
 
+/* Of -nic and -net, whatever else was said. */
+static char *text_card(const char *what, GError **errp)
+{
+    return help_cards();
+}
+
 static char *text_netdev(const char *what, GError **errp)
 {
     g_autofree char *kind = *what ? first_element(what, "type") : NULL;
@@ -574,9 +580,9 @@ const Option options[] = {
       "the host's end of a network, for -device virtio-net-pci,netdev=ID",
       START_NETDEV, .apply = option_apply_netdev, .text = text_netdev, .type = &Netdev_type, .implied_key = "type" },
     { "nic", "none | KIND[,model=virtio-net-pci][,mac=MAC][,option=value]", "a network card and its -netdev at once",
-      START_DEVICE, option_do_nic },
+      START_DEVICE, option_do_nic, text_card },
     { "net", "none | nic[,model=virtio-net-pci][,macaddr=MAC] | KIND[,option=value]",
-      "a network card, or a netdev, plugged into hub 0", START_DEVICE, option_do_net },
+      "a network card, or a netdev, plugged into hub 0", START_DEVICE, option_do_net, text_card },
     { "vga", "none", "accepted: there is no graphics card", START_CONFIG, option_do_vga },
     { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },

@@ -133,6 +133,12 @@ static bool is_at_end(const Args *args)
     return args->at == args->element->out_size;
 }
 
+/* The same, and nothing may be behind it. */
+static bool take_last(Args *args, void *buf, size_t len)
+{
+    return take(args, buf, len) && is_at_end(args);
+}
+
 static bool set_mode(VirtioNet *s, unsigned command, Args *args)
 {
     VirtioNetFilter *f = &s->filter;
@@ -141,7 +147,7 @@ static bool set_mode(VirtioNet *s, unsigned command, Args *args)
     uint8_t on;
 
     if (!virtio_has(&s->parent, command < 2 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA) ||
-        command >= G_N_ELEMENTS(modes) || !take(args, &on, 1)) {
+        command >= G_N_ELEMENTS(modes) || !take_last(args, &on, 1)) {
         return false;
     }
     *modes[command] = on != 0;
@@ -187,7 +193,7 @@ static bool set_mac(VirtioNet *s, unsigned command, Args *args)
         return virtio_has(&s->parent, VIRTIO_NET_F_CTRL_RX) && set_tables(s, args);
     }
     if (command != MAC_ADDR_SET || !virtio_has(&s->parent, VIRTIO_NET_F_CTRL_MAC_ADDR) ||
-        !take(args, mac, NET_MAC_SIZE)) {
+        !take_last(args, mac, NET_MAC_SIZE)) {
         return false;
     }
     memcpy(s->filter.mac, mac, NET_MAC_SIZE);
@@ -201,7 +207,7 @@ static bool set_vlan(VirtioNet *s, unsigned command, Args *args)
     uint16_t vlan;
 
     if (!virtio_has(&s->parent, VIRTIO_NET_F_CTRL_VLAN) || command > VLAN_DEL ||
-        !take(args, &vlan, sizeof(vlan)) || vlan >= VIRTIO_NET_VLANS) {
+        !take_last(args, &vlan, sizeof(vlan)) || vlan >= VIRTIO_NET_VLANS) {
         return false;
     }
     if (command == VLAN_ADD) {
@@ -215,7 +221,7 @@ static bool set_vlan(VirtioNet *s, unsigned command, Args *args)
 /* The driver has announced itself. */
 static bool acknowledge(VirtioNet *s, unsigned command, Args *args)
 {
-    if (!virtio_has(&s->parent, VIRTIO_NET_F_GUEST_ANNOUNCE) || command != 0) {
+    if (!virtio_has(&s->parent, VIRTIO_NET_F_GUEST_ANNOUNCE) || command != 0 || !is_at_end(args)) {
         return false;
     }
     s->announce = false;
@@ -258,12 +264,17 @@ void virtio_net_handle_control(VirtioDevice *vdev, VirtQueue *vq)
     VirtqElement *element = NULL;
 
     for (unsigned n = 0; n < vq->size && (element = virtq_pop(vq)); n++) {
+        if (!element->in_size) {
+            virtq_drop(vq, element);
+            virtq_break(vq, "a command has no room for its answer");
+            break;
+        }
         uint8_t ack = carry_out(VIRTIO_NET(vdev), element);
 
         virtq_push(vq, element, (uint32_t)virtq_write(element, 0, &ack, 1));
     }
     virtio_notify(vdev, vq);
-    if (element) {
+    if (element && !virtq_error(vq)) {
         virtio_queue_again(vdev, vq);
     }
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hw/core/boot-order.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
 
@@ -11,7 +12,7 @@
 #define QUEUE_SIZE_MAX     1024
 #define CONTROL_QUEUE_SIZE 64
 #define MTU_MIN            68 /* section 5.1.4.1 */
-#define CONFIG_SIZE        12
+#define CONFIG_SIZE        17
 
 enum { RX, TX, CONTROL };
 
@@ -165,8 +166,16 @@ static void net_can_send_again(NetClient *nc)
 
 /* ---- configuration ---- */
 
+static bool tells_speed(const VirtioNet *s)
+{
+    return s->speed >= 0 || s->duplex != VIRTIO_NET_DUPLEX_UNKNOWN;
+}
+
 static void config_read(VirtioDevice *vdev, uint8_t *config)
 {
+    static const uint8_t duplexes[] = { [VIRTIO_NET_DUPLEX_UNKNOWN] = 0xff,
+                                        [VIRTIO_NET_DUPLEX_HALF] = 0,
+                                        [VIRTIO_NET_DUPLEX_FULL] = 1 };
     const VirtioNet *s = VIRTIO_NET(vdev);
     uint16_t status =
         (net_link_is_up(&s->nic.client) ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0);
@@ -176,6 +185,10 @@ static void config_read(VirtioDevice *vdev, uint8_t *config)
     memcpy(config + 6, &status, sizeof(status));
     memcpy(config + 8, &pairs, sizeof(pairs));
     memcpy(config + 10, &s->host_mtu, sizeof(s->host_mtu));
+    if (tells_speed(s)) {
+        memcpy(config + 12, &s->speed, sizeof(s->speed)); /* all bits: unknown */
+        config[16] = duplexes[s->duplex];
+    }
 }
 
 /* Legacy drivers set their address so. */
@@ -223,6 +236,48 @@ static bool check_queue_size(const char *name, uint16_t size, GError **errp)
     return true;
 }
 
+/* Properties of cards that this one is not. */
+static bool check_absent(const VirtioNet *s, GError **errp)
+{
+    const struct {
+        bool on;
+        const char *name, *why;
+    } absent[] = {
+        { s->rss, "rss", "queues are chosen by the host's card; mq=on with several pairs" },
+        { s->hash, "hash", "no hash of packets is told" },
+        { s->guest_rsc_ext, "guest_rsc_ext", "no netdev tells which segments were joined" },
+        { s->failover, "failover", "there is no second card that could take over" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(absent); i++) {
+        if (absent[i].on) {
+            error_set(errp, "%s=on is not possible: %s; leave it off", absent[i].name,
+                      absent[i].why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_properties(const VirtioNet *s, GError **errp)
+{
+    if (!check_queue_size("rx_queue_size", s->rx_queue_size, errp) ||
+        !check_queue_size("tx_queue_size", s->tx_queue_size, errp) || !check_absent(s, errp)) {
+        return false;
+    }
+    if (s->host_mtu && s->host_mtu < MTU_MIN) {
+        error_set(errp, "'host_mtu' is %u: it must be %u or more, or 0 for none", s->host_mtu,
+                  MTU_MIN);
+    } else if (s->boot_index < -1) {
+        error_set(errp, "bootindex=%d is negative", s->boot_index);
+    } else if (s->speed < -1) {
+        error_set(errp, "speed=%d is negative: it is in Mbit/s, or -1 for unknown", s->speed);
+    } else {
+        return true;
+    }
+    return false;
+}
+
 static void offer_features(VirtioNet *s)
 {
     const struct {
@@ -235,6 +290,7 @@ static void offer_features(VirtioNet *s)
         { s->csum && s->host_tso6, VIRTIO_NET_F_HOST_TSO6 },
         { s->csum && s->host_ecn && (s->host_tso4 || s->host_tso6), VIRTIO_NET_F_HOST_ECN },
         { s->host_mtu != 0, VIRTIO_NET_F_MTU },
+        { tells_speed(s), VIRTIO_NET_F_SPEED_DUPLEX },
         { s->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF },
         { s->link_status, VIRTIO_NET_F_STATUS },
         { s->ctrl_vq, VIRTIO_NET_F_CTRL_VQ },
@@ -264,17 +320,14 @@ static const NicOps nic_ops = {
 static bool net_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
+    Device *card = DEVICE(vdev->parent.bus->parent.parent);
 
-    if (!check_queue_size("rx_queue_size", s->rx_queue_size, errp) ||
-        !check_queue_size("tx_queue_size", s->tx_queue_size, errp)) {
+    if (!check_properties(s, errp) ||
+        !boot_order_add(card, s->boot_index, "ethernet", "/ethernet-phy@0", errp)) {
         return false;
     }
-    if (s->host_mtu && s->host_mtu < MTU_MIN) {
-        error_set(errp, "'host_mtu' is %u: it must be %u or more, or 0 for none", s->host_mtu,
-                  MTU_MIN);
-        return false;
-    }
-    if (!nic_realize(&s->nic, DEVICE(vdev->parent.bus->parent.parent), &nic_ops, s, errp)) {
+    if (!nic_realize(&s->nic, card, &nic_ops, s, errp)) {
+        boot_order_remove(card);
         return false;
     }
     virtio_net_filter_reset(s);
@@ -292,6 +345,7 @@ static void net_unrealize(VirtioDevice *vdev)
 {
     VirtioNet *s = VIRTIO_NET(vdev);
 
+    boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     nic_unrealize(&s->nic);
     g_clear_pointer(&s->packet, g_free);
 }
@@ -304,22 +358,34 @@ static const StateField net_fields[] = {
 };
 static const StateTable net_state = { .name = "virtio-net", .version = 1, .fields = net_fields };
 
-#define FLAG(NAME, member, text)                                                  \
-    {                                                                             \
-        .name = (NAME), .kind = PROP_BOOL, .offset = offsetof(VirtioNet, member), \
-        .has_default = true, .default_int = true, .description = (text)           \
+#define PROP(NAME, type, member, initial, text)                                \
+    {                                                                          \
+        .name = (NAME), .kind = (type), .offset = offsetof(VirtioNet, member), \
+        .has_default = true, .default_int = (initial), .description = (text)   \
     }
-#define NUMBER(n, initial, text)                                                                \
-    {                                                                                           \
-        .name = #n, .kind = PROP_UINT16, .offset = offsetof(VirtioNet, n), .has_default = true, \
-        .default_int = (initial), .description = (text)                                         \
-    }
+#define FLAG(name, member, text)      PROP(name, PROP_BOOL, member, true, text)
+#define ABSENT(member)                PROP(#member, PROP_BOOL, member, false, "only off")
+#define NUMBER(member, initial, text) PROP(#member, PROP_UINT16, member, initial, text)
+
+static const char *const duplex_names[] = { [VIRTIO_NET_DUPLEX_UNKNOWN] = "unknown",
+                                            [VIRTIO_NET_DUPLEX_HALF] = "half",
+                                            [VIRTIO_NET_DUPLEX_FULL] = "full",
+                                            NULL };
 
 static const Property net_properties[] = {
     NIC_PROPERTIES(VirtioNet, nic),
     NUMBER(host_mtu, 0, "largest packet, without its header, that the driver is told; 0: none is"),
     NUMBER(rx_queue_size, 256, "buffers of the ring that receives"),
     NUMBER(tx_queue_size, 256, "buffers of the ring that sends"),
+    PROP("bootindex", PROP_INT32, boot_index, -1, "place in the order in which firmware boots"),
+    PROP("speed", PROP_INT32, speed, -1, "Mbit/s that the driver is told; -1: it is not"),
+    { .name = "duplex",
+      .kind = PROP_ENUM,
+      .offset = offsetof(VirtioNet, duplex),
+      .enum_names = duplex_names,
+      .has_default = true,
+      .default_int = VIRTIO_NET_DUPLEX_UNKNOWN,
+      .description = "the same of both directions at once: half or full" },
     FLAG("csum", csum, "offer to compute checksums of what is sent"),
     FLAG("host_tso4", host_tso4, "and to cut what is sent by TCP over IPv4 into segments"),
     FLAG("host_tso6", host_tso6, "over IPv6"),
@@ -332,6 +398,10 @@ static const Property net_properties[] = {
     FLAG("ctrl_rx_extra", ctrl_rx_extra, "and more finely"),
     FLAG("ctrl_mac_addr", ctrl_mac_addr, "and to change the address"),
     FLAG("guest_announce", guest_announce, "let the driver say where it is after a migration"),
+    ABSENT(hash),
+    ABSENT(rss),
+    ABSENT(guest_rsc_ext),
+    ABSENT(failover),
     { 0 },
 };
 

@@ -31,7 +31,11 @@ enum {
     VIRTIO_NET_F_CTRL_RX_EXTRA = 20,
     VIRTIO_NET_F_GUEST_ANNOUNCE = 21,
     VIRTIO_NET_F_CTRL_MAC_ADDR = 23,
+    VIRTIO_NET_F_SPEED_DUPLEX = 63,
 };
+
+/* The property duplex. */
+enum { VIRTIO_NET_DUPLEX_UNKNOWN, VIRTIO_NET_DUPLEX_HALF, VIRTIO_NET_DUPLEX_FULL };
 
 #define VIRTIO_NET_TABLE_SIZE 64   /* addresses that a filter can name */
 #define VIRTIO_NET_VLANS      4096 /* numbers of VLANs */
@@ -58,7 +62,11 @@ typedef struct VirtioNet {
     /* configuration */
     bool csum, host_tso4, host_tso6, host_ecn, mrg_rxbuf, link_status, ctrl_vq, ctrl_rx, ctrl_vlan,
         ctrl_rx_extra, ctrl_mac_addr, guest_announce;
-    uint16_t host_mtu; /* 0: nothing is said of it */
+    bool hash, rss, guest_rsc_ext, failover; /* must be off */
+    int32_t boot_index;                      /* -1: firmware does not boot from it */
+    int32_t speed;                           /* in Mbit/s; -1: nothing is said of it */
+    int duplex;                              /* VIRTIO_NET_DUPLEX_* */
+    uint16_t host_mtu;                       /* 0: nothing is said of it */
     uint16_t rx_queue_size, tx_queue_size;
     /* wiring */
     Nic nic;

@@ -73,7 +73,7 @@ static void header_write(VirtioPci *s, unsigned offset, uint32_t value)
 
     switch (offset) {
     case VIRTIO_LEGACY_DRIVER_FEATURES:
-        virtio_accept_features(s->vdev, value);
+        virtio_accept_features(s->vdev, value & s->vdev->offered);
         break;
     case VIRTIO_LEGACY_QUEUE_PAGE:
         write_page(s, value);

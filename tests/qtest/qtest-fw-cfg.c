@@ -157,6 +157,14 @@ static void test_boot_order(void)
     g_assert_cmphex(cmos(qt, 0x3d), ==, 0x12);
     g_assert_cmphex(cmos(qt, 0x38), ==, 0x30);
     qtest_quit(qt);
+
+    static const char both[] = "/pci@i0cf8/scsi@4/disk@0,0\n/pci@i0cf8/ethernet@5/ethernet-phy@0";
+    qt = qtest_start(
+        "-M pc -drive if=none,id=d,file.driver=null-co -device virtio-net-pci,bootindex=2,"
+        "addr=5 -device virtio-blk-pci,drive=d,bootindex=1,addr=4 -device "
+        "virtio-net-pci,addr=6");
+    expect_file(qt, "bootorder", both, sizeof(both));
+    qtest_quit(qt);
 }
 
 /* ---- tables ---- */

@@ -436,6 +436,10 @@ static void test_filter(void)
     table[3] = 255;
     g_assert_cmpuint(control(&n, 1, 0, table, sizeof(table)), ==, 1);
     g_assert_cmpuint(control(&n, 1, 1, other, 5), ==, 1);
+    g_assert_cmpuint(control(&n, 1, 1, table, 7), ==, 1); /* more than there is */
+    g_assert_cmpuint(control(&n, 0, 0, table, 2), ==, 1);
+    g_assert_cmpuint(control(&n, 4, 0, table, 2), ==, 1); /* one pair of queues */
+    g_assert_cmpuint(control(&n, 3, 0, NULL, 0), ==, 1);
     g_assert_cmpuint(control(&n, 0, 2, &off, 1), ==, 0);
     expect_filter(&n, other, true);
     expect_filter(&n, third, false);
@@ -589,6 +593,45 @@ static void test_link(void)
     stop(&n);
 }
 
+/* What the driver is told of the line, if a user has said it. */
+static void test_speed(void)
+{
+    const uint64_t bit = UINT64_C(1) << 63;
+    Net n;
+
+    start(&n, &qvirtio_ways[0], 0, "");
+    g_assert_cmphex(qvirtio_offered(&n.v) & bit, ==, 0);
+    stop(&n);
+    start(&n, &qvirtio_ways[0], 0, ",speed=25000,duplex=full");
+    g_assert_cmphex(qvirtio_offered(&n.v) & bit, ==, bit);
+    g_assert_cmpuint(qvirtio_config(&n.v, 12, 4), ==, 25000);
+    g_assert_cmpuint(qvirtio_config(&n.v, 16, 1), ==, 1);
+    stop(&n);
+    start(&n, &qvirtio_ways[0], 0, ",duplex=half");
+    g_assert_cmphex(qvirtio_config(&n.v, 12, 4), ==, UINT32_MAX);
+    g_assert_cmpuint(qvirtio_config(&n.v, 16, 1), ==, 0);
+    stop(&n);
+}
+
+/* A driver without FEATURES_OK that accepts what is not offered does not get it: its headers have
+ * 10 bytes. */
+static void test_not_offered(void)
+{
+    uint8_t packet[60];
+    uint16_t head;
+    Net n;
+
+    start(&n, &qvirtio_ways[1], MRG_RXBUF, ",mrg_rxbuf=off");
+    g_assert_false(qvirtio_ways[1].modern);
+    n.header = 10;
+    fill(packet, sizeof(packet), own_mac);
+    head = put(&n, 0, packet, sizeof(packet));
+    qvirtq_kick(&n.tx);
+    g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
+    expect_packet(&n, packet, sizeof(packet));
+    stop(&n);
+}
+
 /* The peer goes, and another one comes; and one that makes no sense. */
 static void test_peers(void)
 {
@@ -645,6 +688,13 @@ static void test_broken(void)
     start(&n, &qvirtio_ways[0], 0, "");
     qvirtq_add(&n.tx, page(&n, 0), 11, false);
     qvirtq_kick(&n.tx);
+    expect_broken(&n);
+    /* A command without room for the answer. */
+    qvirtio_start(&n.v, CTRL_VQ);
+    qvirtio_queue(&n.v, &n.control, 2);
+    qvirtio_driver_ok(&n.v);
+    qvirtq_add(&n.control, page(&n, 0), 3, false);
+    qvirtq_kick(&n.control);
     expect_broken(&n);
     qvirtio_start(&n.v, MRG_RXBUF);
     qvirtio_queue(&n.v, &n.rx, 0);
@@ -742,6 +792,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/announce", test_announce);
     g_test_add_func("/virtio-net/vlan", test_vlan);
     g_test_add_func("/virtio-net/link", test_link);
+    g_test_add_func("/virtio-net/speed", test_speed);
+    g_test_add_func("/virtio-net/not-offered", test_not_offered);
     g_test_add_func("/virtio-net/peers", test_peers);
     g_test_add_func("/virtio-net/broken", test_broken);
     return g_test_run();

@@ -50,7 +50,22 @@ REFUSED = [
     (["-hda", "x"], "-hda disks"),
     (["-icount", "shift=0"], "-icount qtest"),
     (["-netdev", "user"], "-netdev id="),
-    (["-netdev", "vde,id=n"], "type=vde bridge dgram hubport socket stream tap user"),
+    (["-netdev", "card,id=n"], "type=card bridge dgram hubport socket stream tap user"),
+    (["-netdev", "vde,id=n"], "type=vde VDE stream tap bridge"),
+    (["-netdev", "l2tpv3,id=n"], "type=l2tpv3 kernel tap"),
+    (["-netdev", "netmap,id=n"], "type=netmap tap"),
+    (["-netdev", "vhost-user,id=n"], "type=vhost-user stream tap"),
+    (["-nic", "vhost-vdpa"], "type=vhost-vdpa tap"),
+    (["-netdev", "user,id=n,smb=/tmp"], "smb= 'n' guestfwd="),
+    (["-netdev", "user,id=n,smbserver=10.0.2.4"], "smb= 'n' guestfwd="),
+    (["-device", "virtio-net-pci,rss=on"], "rss=on mq=on"),
+    (["-device", "virtio-net-pci,hash=on"], "hash=on off"),
+    (["-device", "virtio-net-pci,failover=on"], "failover=on off"),
+    (["-device", "virtio-net-pci,guest_rsc_ext=on"], "guest_rsc_ext=on off"),
+    (["-device", "virtio-net-pci,speed=-2"], "speed=-2 Mbit/s"),
+    (["-device", "virtio-net-pci,duplex=quarter"], "quarter half full"),
+    (["-device", "virtio-net-pci,bootindex=-2"], "bootindex=-2"),
+    (["-device", "virtio-net-pci,bootindex=1,id=a", "-device", "virtio-net-pci,bootindex=1"], "bootindex=1 'a'"),
     (["-netdev", "socket,id=n"], "'n' one listen= mcast="),
     (["-netdev", "socket,id=n,listen=:1,connect=:2"], "'n' only one"),
     (["-netdev", "socket,id=n,listen=80"], "listen=80 HOST:PORT"),
@@ -113,7 +128,7 @@ REFUSED = [
     (["-realtime", "mlock=on"], "mem-lock"),
     (["-net", "hubport,hubid=1"], "-netdev hub 0"),
     (["-net", "nic,model=e1000"], "'e1000' -device"),
-    (["-net", "vde"], "type=vde"),
+    (["-net", "vde"], "type=vde stream"),
     (["-nic", "user,model=e1000"], "'e1000' -device"),
     (["-vga", "std"], "graphics none"),
     (["-vnc", ":1"], "VNC none"),
@@ -745,7 +760,8 @@ def chardev_help():
 
 def netdev_help():
     for args, word in ((["-netdev", "help"], "\nuser\n"), (["-netdev", "type=user,help"], "hostfwd="),
-                       (["-netdev", "stream,?"], "server=")):
+                       (["-netdev", "stream,?"], "server="), (["-nic", "model=help"], "\nvirtio-net-pci\n"),
+                       (["-nic", "user,model=?"], "model="), (["-net", "nic,model=help"], "\nvirtio-net-pci\n")):
         status, text = machine.run_program(*args)
         tap.equal((status, word in text), (0, True), text)
     refused(["-netdev", "vde,help"], "vde stream")
