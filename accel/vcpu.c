@@ -43,6 +43,7 @@ typedef struct Vcpu {
     bool quit;    /* end the thread */
     bool started; /* the thread has run the engine's cpu_init */
     bool parked;  /* not in guest code, and will not enter it before `stop` is cleared */
+    bool ended;   /* the thread does nothing more */
     bool waiting; /* in vcpu_pause_all() or vcpu_run_on(), thus not in guest code either */
     GError *error;
     VcpuWork *work;
@@ -51,6 +52,7 @@ typedef struct Vcpu {
 __thread X86Cpu *current_cpu;
 
 static bool stands = true; /* no vCPU runs: the engine's clocks stand; machine lock */
+static bool wanted;        /* vCPUs are to run: vcpu_resume_all() was the last word; machine lock */
 static GPtrArray *vcpus;   /* of Vcpu *, created ones; machine lock */
 static GCond changed_cond; /* a vCPU parked, started, waits or finished work; with machine lock */
 
@@ -349,11 +351,13 @@ static gpointer vcpu_thread(gpointer opaque)
         vcpu_run_or_sleep(v);
         machine_lock();
     }
+    vcpu_run_work(v); /* of others, who wait for it */
     if (usable && ops->cpu_destroy) {
         ops->cpu_destroy(cpu);
     }
     memory_reader_unregister(&v->reader);
-    v->parked = true;
+    v->parked = v->ended = true;
+    g_cond_broadcast(&changed_cond);
     machine_unlock();
     return NULL;
 }
@@ -390,16 +394,30 @@ void vcpu_destroy(X86Cpu *cpu)
 {
     Vcpu *v = vcpu_of(cpu);
 
+    if (v->thread) {
+        v->quit = true;
+        vcpu_call(v);
+        /* Up to then it may run guest code: who stops the machine meanwhile waits for it, too. */
+        while (!v->ended) {
+            machine_cond_wait(&changed_cond);
+        }
+    }
     if (vcpus) {
         g_ptr_array_remove(vcpus, v);
     }
     if (v->thread) {
-        v->quit = true;
-        vcpu_call(v);
-        machine_unlock();
-        g_thread_join(v->thread);
-        machine_lock();
+        g_thread_join(v->thread); /* it needs no lock any more, once it has given this one back */
         v->thread = NULL;
+    }
+}
+
+void vcpu_start(X86Cpu *cpu)
+{
+    Vcpu *v = vcpu_of(cpu);
+
+    v->stop = !wanted || v->held;
+    if (v->thread) {
+        vcpu_call(v);
     }
 }
 
@@ -440,6 +458,7 @@ void vcpu_pause_all(void)
 {
     Vcpu *self = vcpu_self();
 
+    wanted = false;
     for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
         Vcpu *v = vcpus->pdata[i];
         v->stop = true;
@@ -472,6 +491,7 @@ void vcpu_resume_all(void)
         accel_current()->resume();
     }
     stands = false;
+    wanted = true;
     for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
         Vcpu *v = vcpus->pdata[i];
         v->stop = v->held;
@@ -490,7 +510,7 @@ void vcpu_run_on(X86Cpu *cpu, void (*fn)(X86Cpu *cpu, void *opaque), void *opaqu
 {
     Vcpu *v = vcpu_of(cpu), *self = vcpu_self();
 
-    if (!v->thread || v == self) {
+    if (!v->thread || v->ended || v == self) {
         fn(cpu, opaque);
         return;
     }

@@ -18,9 +18,13 @@
 X86Cpu *vcpu_alloc(void);
 void vcpu_free(X86Cpu *cpu); /* after vcpu_destroy(), or never created */
 
-/* Make the thread; it stays stopped until vcpu_resume_all(). */
+/* Make the thread; it stays stopped until vcpu_resume_all() or vcpu_start(). */
 bool vcpu_create(X86Cpu *cpu, GError **errp);
-void vcpu_destroy(X86Cpu *cpu); /* ask it to end and join */
+/* Let one that was made while others ran run with them; if they do not, it goes on with them. */
+void vcpu_start(X86Cpu *cpu);
+/* Ask it to end, and wait for that: others may have the lock meanwhile. Not from a vCPU's thread,
+ * of which this one might want something before it ends. */
+void vcpu_destroy(X86Cpu *cpu);
 
 /* All threads out of guest code and their state synchronised into X86Cpu when it returns. If called
  * from a vCPU thread, that vCPU stops when it next leaves the engine (its state is current). */

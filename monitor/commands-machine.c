@@ -115,7 +115,7 @@ GPtrArray *qmp_query_hotpluggable_cpus(GError **errp)
     const char *cpu = machine->cpu_model ? machine->cpu_model : ops->default_cpu_type;
     g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
     GPtrArray *list = HotpluggableCPU_list_new();
-    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+    for (unsigned i = machine->cpu_slots.count; i-- > 0;) { /* tools know them in this order */
         HotpluggableCPU *place = g_new0(HotpluggableCPU, 1);
 
         place->type = cpu_typename(model);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about memory and what is plugged of it (qapi/memory.json, acpi.json). */
 #include "backends/host-memory-backend.h"
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/core/machine.h"
 #include "hw/mem/guest-fit.h"
@@ -107,28 +108,43 @@ GPtrArray *qmp_query_memdev(GError **errp)
     return list;
 }
 
+static ACPIOSTInfo *ost_info(const Device *dev, unsigned slot, ACPISlotType type, uint32_t event,
+                             uint32_t status)
+{
+    ACPIOSTInfo *info = g_new0(ACPIOSTInfo, 1);
+
+    info->device = dev ? g_strdup(dev->id) : NULL;
+    info->slot = g_strdup_printf("%u", slot);
+    info->slot_type = type;
+    info->source = event;
+    info->status = status;
+    return info;
+}
+
 GPtrArray *qmp_query_acpi_ospm_status(GError **errp)
 {
-    Machine *machine = machine_current();
-    MemoryHotplug *mh = machine ? memory_hotplug_of(machine) : NULL;
+    const Machine *machine = machine_current();
+    const MemoryHotplug *mh = machine ? memory_hotplug_of(machine) : NULL;
+    const CpuHotplug *ch = machine ? cpu_hotplug_of(machine) : NULL;
     GPtrArray *list;
 
-    if (!mh) {
-        error_set(errp,
-                  "this machine has no ACPI slots: it takes them from -m ...,slots=N,maxmem=N");
+    if (!mh && !ch) {
+        error_set(errp, "this machine has no ACPI slots; use one that has, such as pc");
         return NULL;
     }
     list = ACPIOSTInfo_list_new();
-    for (unsigned i = 0; i < mh->slots.count; i++) {
+    for (unsigned i = 0; mh && i < mh->slots.count; i++) {
         const MemoryHotplugSlot *slot = memory_hotplug_slot(mh, i);
-        ACPIOSTInfo *info = g_new0(ACPIOSTInfo, 1);
 
-        info->device = slot->dimm ? g_strdup(slot->dimm->id) : NULL;
-        info->slot = g_strdup_printf("%u", i);
-        info->slot_type = ACPI_SLOT_TYPE_DIMM;
-        info->source = slot->ost_event;
-        info->status = slot->ost_status;
-        g_ptr_array_add(list, info);
+        g_ptr_array_add(
+            list, ost_info(slot->dimm, i, ACPI_SLOT_TYPE_DIMM, slot->ost_event, slot->ost_status));
+    }
+    /* Before its guest has switched to the registers, it has no way to report on CPUs. */
+    for (unsigned i = 0; ch && ch->modern && i < ch->slots.count; i++) {
+        const CpuHotplugSlot *slot = &ch->slots.list[i];
+
+        g_ptr_array_add(
+            list, ost_info(slot->cpu, i, ACPI_SLOT_TYPE_CPU, slot->ost_event, slot->ost_status));
     }
     return list;
 }

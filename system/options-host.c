@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "hw/core/device.h"
+#include "hw/i386/cpu.h"
 #include "qapi/qapi-types.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -129,7 +130,9 @@ static bool can_be_made_later(const char *name)
     for (unsigned i = 0; i < types->len; i++) {
         const ObjectType *type = types->pdata[i];
 
-        if (type->abstract || !object_type_is_a(type, name)) {
+        /* Those CPUs that may come are as the others are, of which -global has been asked. */
+        if (type->abstract || !object_type_is_a(type, name) ||
+            object_type_is_a(type, TYPE_X86_CPU)) {
             continue;
         }
         if (type->user_creatable) {

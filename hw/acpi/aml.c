@@ -257,6 +257,15 @@ Aml *aml_eisaid(const char *id)
 }
 
 /* The first three groups of digits are little endian. */
+Aml *aml_buffer(const void *data, size_t len)
+{
+    Aml *aml = aml_new_op(AML_BLOCK, OP_BUFFER);
+
+    put_data_int(aml->body, len);
+    g_byte_array_append(aml->body, data, (guint)len);
+    return aml;
+}
+
 Aml *aml_uuid(const char *uuid)
 {
     static const uint8_t digits[16] = { 6, 4, 2, 0, 11, 9, 16, 14, 19, 21, 24, 26, 28, 30, 32, 34 };

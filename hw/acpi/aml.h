@@ -36,6 +36,7 @@ Aml *aml_list(void);
 Aml *aml_int(uint64_t value); /* in the shortest encoding */
 Aml *aml_string(const char *text);
 Aml *aml_eisaid(const char *id); /* "PNP0A03": an integer */
+Aml *aml_buffer(const void *data, size_t len);
 Aml *aml_uuid(const char *uuid); /* "33db4d5b-1ff7-401c-9657-7441c03dd766": a buffer */
 Aml *aml_name_ref(const char *path);
 Aml *aml_arg(unsigned n);   /* Arg0 ... Arg6 */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/acpi-pci.h"
-#include "hw/i386/cpu.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/i386/e820.h"
@@ -122,42 +121,14 @@ static AcpiBlob *build_facs(AcpiTables *tables)
 
 /* MADT entry types, and flags (section 5.2.12). */
 enum {
-    MADT_LAPIC = 0,
     MADT_IOAPIC = 1,
     MADT_OVERRIDE = 2,
     MADT_LAPIC_NMI = 4,
-    MADT_X2APIC = 9,
     MADT_X2APIC_NMI = 10,
 
     MADT_PCAT_COMPAT = 1,
-    MADT_ENABLED = 1,
     MADT_ACTIVE_HIGH_LEVEL = 0xd,
 };
-
-/* An APIC ID of 255 is the broadcast of the 8-bit form. */
-static bool madt_needs_x2apic(const X86Cpu *cpu)
-{
-    return cpu->apic_id >= 255;
-}
-
-static void madt_cpu(AcpiBlob *madt, const X86Cpu *cpu)
-{
-    size_t entry;
-
-    if (madt_needs_x2apic(cpu)) {
-        entry = acpi_entry_begin(madt, MADT_X2APIC);
-        acpi_u16(madt, 0);
-        acpi_u32(madt, cpu->apic_id);
-        acpi_u32(madt, MADT_ENABLED);
-        acpi_u32(madt, cpu->index); /* the processor's _UID */
-    } else {
-        entry = acpi_entry_begin(madt, MADT_LAPIC);
-        acpi_u8(madt, cpu->index);
-        acpi_u8(madt, cpu->apic_id);
-        acpi_u32(madt, MADT_ENABLED);
-    }
-    acpi_entry_end(madt, entry);
-}
 
 /* ISA interrupt @irq arrives at the I/O APIC's pin @gsi. */
 static void madt_override(AcpiBlob *madt, uint8_t irq, uint32_t gsi, uint16_t flags)
@@ -175,14 +146,13 @@ static AcpiBlob *build_madt(AcpiTables *tables, const Machine *machine)
 {
     AcpiBlob *madt = acpi_table_begin(tables, "APIC", NULL, 5);
     bool x2apic = false;
-    const X86Cpu *cpu;
     size_t entry;
 
     acpi_u32(madt, APIC_BASE);
     acpi_u32(madt, MADT_PCAT_COMPAT);
-    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
-        madt_cpu(madt, cpu);
-        x2apic |= madt_needs_x2apic(cpu);
+    acpi_madt_processors(madt, machine);
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+        x2apic |= machine->cpu_slots.list[i].arch_id >= ACPI_FIRST_X2APIC;
     }
 
     entry = acpi_entry_begin(madt, MADT_IOAPIC);

@@ -40,4 +40,20 @@ bool acpi_srat_has_memory(const Machine *machine, unsigned node);
  * its general-purpose event. @slots: 1 to MAX_RAM_SLOTS. */
 void acpi_build_memory_hotplug(Aml *dsdt, unsigned slots);
 
+/* The DSDT's processors, and their coming and going: the registers are \_SB.PCI0.PRES, the
+ * processors \_SB.CPUS.C000 and on, one a place, and there is the handler of their
+ * general-purpose event. */
+void acpi_build_processors(Aml *dsdt, const Machine *machine);
+/* The MADT's entries for all processors, those that are to come too (ACPI 6.4 section 5.2.12). */
+void acpi_madt_processors(AcpiBlob *madt, const Machine *machine);
+/* An APIC ID from which on tables have to use the x2APIC form: it, and what is above, does not fit
+ * the 8-bit form, whose 255 is all of them. */
+#define ACPI_FIRST_X2APIC 255u
+
+/* The name of the device of slot @slot, of those whose names begin with the letter @kind. */
+void acpi_slot_name(char name[5], char kind, unsigned slot);
+/* Method @name (slot, value): notify the device of one of @slots slots (> 0) with the value, by a
+ * tree of comparisons. */
+Aml *acpi_build_notify_method(const char *name, char kind, unsigned slots);
+
 #endif

@@ -2,7 +2,6 @@
 /* The devices of the machine that cannot be found otherwise. */
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/acpi-pci.h"
-#include "hw/i386/cpu.h"
 
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
@@ -94,19 +93,6 @@ static Aml *dsdt_fw_cfg(void)
                       aml_name("_CRS", aml_resources(aml_io(FW_CFG_IO_BASE, PORTS))));
 }
 
-static void dsdt_processors(Aml *scope, const Machine *machine)
-{
-    const X86Cpu *cpu;
-
-    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
-        g_autofree char *name = g_strdup_printf("C%03X", i);
-
-        aml_add(scope, aml_device(name, aml_name("_HID", aml_string("ACPI0007")),
-                                  aml_name("_UID", aml_int(cpu->index)),
-                                  aml_name("_PXM", aml_int(MAX(machine->numa.cpu_node[i], 0)))));
-    }
-}
-
 AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
 {
     /* Revision 2: integers have 64 bits. */
@@ -125,8 +111,8 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     }
     aml_add(sb, dsdt_fw_cfg());
     aml_add(sb, aml_device("PWRB", dsdt_hid("PNP0C0C")));
-    dsdt_processors(sb, machine);
     aml_add(root, sb);
+    acpi_build_processors(root, machine);
     aml_add(root, events);
     acpi_build_pci_routing(root, x86);
     aml_add(root, aml_name("\\_S5", aml_package(aml_int(ACPI_SLP_TYP_S5), aml_int(ACPI_SLP_TYP_S5),

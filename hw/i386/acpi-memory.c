@@ -84,29 +84,44 @@ static void memory_crs_method(Aml *mhpc)
                        aml_return(aml_local(0))));
 }
 
-static void slot_name(char name[5], unsigned slot)
+void acpi_slot_name(char name[5], char kind, unsigned slot)
 {
-    g_snprintf(name, 5, "M%03X", slot & 0xfff);
+    g_snprintf(name, 5, "%c%03X", kind, slot & 0xfff);
 }
 
 /* Notify the device of slot Arg0, which is in [first, last], with the value Arg1. */
-static void memory_notify_tree(Aml *parent, unsigned first, unsigned last)
+static void notify_tree(Aml *parent, char kind, unsigned first, unsigned last)
 {
     unsigned middle = first + (last - first + 1) / 2;
     Aml *below, *above;
 
     if (first == last) {
         char name[5];
-        slot_name(name, first);
+        acpi_slot_name(name, kind, first);
         aml_add(parent, aml_notify(name, aml_arg(1)));
         return;
     }
     below = aml_if(aml_less(aml_arg(0), aml_int(middle)));
-    memory_notify_tree(below, first, middle - 1);
+    notify_tree(below, kind, first, middle - 1);
     above = aml_else();
-    memory_notify_tree(above, middle, last);
+    notify_tree(above, kind, middle, last);
     aml_add(parent, below);
     aml_add(parent, above);
+}
+
+Aml *acpi_build_notify_method(const char *name, char kind, unsigned slots)
+{
+    Aml *notify = aml_method(name, 2, AML_NOT_SERIALIZED);
+
+    if (slots == 1) { /* which the tree would not look at */
+        Aml *only = aml_if(aml_equal(aml_arg(0), aml_int(0)));
+
+        notify_tree(only, kind, 0, 0);
+        aml_add(notify, only);
+    } else {
+        notify_tree(notify, kind, 0, slots - 1);
+    }
+    return notify;
 }
 
 /* MSCN(): pass on each pending event. An event is cleared before its notification, so that one that
@@ -132,7 +147,7 @@ static Aml *memory_slot(unsigned n)
 {
     char name[5];
 
-    slot_name(name, n);
+    acpi_slot_name(name, 'M', n);
     return aml_device(
         name, aml_name("_HID", aml_eisaid("PNP0C80")), aml_name("_UID", aml_int(n)),
         aml_method("_STA", 0, AML_NOT_SERIALIZED, aml_return(aml_call("MSTA", aml_int(n)))),
@@ -153,20 +168,11 @@ void acpi_build_memory_hotplug(Aml *dsdt, unsigned slots)
         aml_field("REGS", AML_DWORD_ACC, AML_PRESERVE, read_fields),
         aml_field("REGS", AML_DWORD_ACC, AML_PRESERVE, write_fields),
         aml_field("REGS", AML_BYTE_ACC, AML_WRITE_AS_ZEROS, flag_fields), aml_mutex("MLCK"));
-    Aml *notify = aml_method("MNTF", 2, AML_NOT_SERIALIZED);
     g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_MEMORY_HOTPLUG);
-    Aml *only;
 
     memory_simple_methods(mhpc);
     memory_crs_method(mhpc);
-    if (slots == 1) { /* which the tree would not look at */
-        only = aml_if(aml_equal(aml_arg(0), aml_int(0)));
-        memory_notify_tree(only, 0, 0);
-        aml_add(notify, only);
-    } else {
-        memory_notify_tree(notify, 0, slots - 1);
-    }
-    aml_add(mhpc, notify);
+    aml_add(mhpc, acpi_build_notify_method("MNTF", 'M', slots));
     aml_add(mhpc, memory_scan_method());
     for (unsigned i = 0; i < slots; i++) {
         aml_add(mhpc, memory_slot(i));

@@ -2,7 +2,6 @@
 /* Which processor and which memory is near which: SRAT and SLIT (ACPI 6.4 sections 5.2.16, 5.2.17).
  */
 #include "hw/i386/acpi-build.h"
-#include "hw/i386/cpu.h"
 
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
@@ -17,22 +16,22 @@ enum {
     SRAT_HOTPLUGGABLE = 1 << 1,
 };
 
-static void srat_cpu(AcpiBlob *srat, const X86Cpu *cpu, uint32_t node)
+static void srat_cpu(AcpiBlob *srat, uint32_t apic_id, uint32_t node)
 {
     size_t entry;
 
-    if (cpu->apic_id >= 255) {
+    if (apic_id >= ACPI_FIRST_X2APIC) {
         entry = acpi_entry_begin(srat, SRAT_X2APIC);
         acpi_u16(srat, 0);
         acpi_u32(srat, node);
-        acpi_u32(srat, cpu->apic_id);
+        acpi_u32(srat, apic_id);
         acpi_u32(srat, SRAT_ENABLED);
         acpi_u32(srat, 0); /* clock domain */
         acpi_u32(srat, 0);
     } else {
         entry = acpi_entry_begin(srat, SRAT_CPU);
         acpi_u8(srat, node); /* bits 7:0 */
-        acpi_u8(srat, cpu->apic_id);
+        acpi_u8(srat, apic_id);
         acpi_u32(srat, SRAT_ENABLED);
         acpi_u8(srat, 0); /* SAPIC EID */
         acpi_u8(srat, node >> 8);
@@ -209,12 +208,11 @@ static void srat_memory(AcpiBlob *srat, Machine *machine)
 AcpiBlob *acpi_build_srat(AcpiTables *tables, Machine *machine)
 {
     AcpiBlob *srat = acpi_table_begin(tables, "SRAT", NULL, 3);
-    const X86Cpu *cpu;
 
     acpi_u32(srat, 1); /* reserved, must be 1 */
     acpi_u64(srat, 0);
-    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
-        srat_cpu(srat, cpu, MAX(machine->numa.cpu_node[i], 0));
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) { /* those that are to come, too */
+        srat_cpu(srat, machine->cpu_slots.list[i].arch_id, MAX(machine->numa.cpu_node[i], 0));
     }
     srat_memory(srat, machine);
     acpi_table_end(tables, srat);

@@ -13,10 +13,10 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
 
     cpu->index = xdev->index;
     cpu->apic_id = xdev->apic_id;
-    cpu->socket_id = xdev->socket_id;
-    cpu->die_id = xdev->die_id;
-    cpu->core_id = xdev->core_id;
-    cpu->thread_id = xdev->thread_id;
+    cpu->socket_id = (uint32_t)xdev->socket_id;
+    cpu->die_id = (uint32_t)xdev->die_id;
+    cpu->core_id = (uint32_t)xdev->core_id;
+    cpu->thread_id = (uint32_t)xdev->thread_id;
     cpu->model = xdev->model;
     cpu->device = xdev;
     apic_create(cpu, &dev->parent);
@@ -27,7 +27,6 @@ static bool x86_cpu_device_realize(Device *dev, GError **errp)
         return false;
     }
     xdev->cpu = cpu;
-    xdev->slot->device = dev;
     return true;
 }
 
@@ -35,7 +34,6 @@ static void x86_cpu_device_unrealize(Device *dev)
 {
     X86CpuDevice *xdev = X86_CPU_DEVICE(dev);
 
-    xdev->slot->device = NULL;
     vcpu_destroy(xdev->cpu);
     device_unplug(DEVICE(xdev->cpu->apic));
     vcpu_free(xdev->cpu);
@@ -60,27 +58,21 @@ void x86_cpu_arrange(Machine *machine, X86CpuModel *model)
     }
 }
 
-X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
-                                    unsigned index, GError **errp)
+void x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
+                          unsigned index)
 {
     CpuSlot *slot = &machine->cpu_slots.list[index];
-    g_autofree char *type = g_strconcat(model->name, X86_CPU_SUFFIX, NULL);
-    X86CpuDevice *xdev = X86_CPU_DEVICE(device_new_onboard(type));
 
     xdev->index = index;
     xdev->slot = slot;
-    xdev->thread_id = slot->thread;
-    xdev->core_id = slot->core;
-    xdev->die_id = slot->die;
-    xdev->socket_id = slot->socket;
+    xdev->thread_id = (int32_t)slot->thread;
+    xdev->core_id = (int32_t)slot->core;
+    xdev->die_id = (int32_t)slot->die;
+    xdev->socket_id = (int32_t)slot->socket;
+    xdev->node_id = machine->numa.cpu_node[index];
     xdev->start_powered_off = index != 0;
     xdev->model = *model;
     xdev->apic_id = slot->arch_id;
-    if (!device_realize(&xdev->parent, errp)) {
-        object_unparent(&xdev->parent.parent);
-        return NULL;
-    }
-    return xdev;
 }
 
 X86Cpu *x86_cpu_at(const Machine *machine, unsigned index)
@@ -102,18 +94,25 @@ X86Cpu *x86_cpu_next(const Machine *machine, unsigned *index)
     return cpu;
 }
 
-#define CPU_NUMBER(prop_name, field, text)                                               \
-    {                                                                                    \
-        .name = prop_name, .kind = PROP_UINT32, .offset = offsetof(X86CpuDevice, field), \
-        .description = text, .read_only = true                                           \
+/* Where it is; -1: not given. */
+#define CPU_NUMBER(prop_name, field, text)                                              \
+    {                                                                                   \
+        .name = prop_name, .kind = PROP_INT32, .offset = offsetof(X86CpuDevice, field), \
+        .description = text, .has_default = true, .default_int = -1                     \
     }
 
 static const Property x86_cpu_properties[] = {
-    CPU_NUMBER("apic-id", apic_id, "number of the local APIC"),
+    { .name = "apic-id",
+      .kind = PROP_UINT32,
+      .offset = offsetof(X86CpuDevice, apic_id),
+      .description = "number of the local APIC; tells the place instead of the other ids",
+      .has_default = true,
+      .default_int = PROP_UNSET },
     CPU_NUMBER("socket-id", socket_id, "socket of the machine"),
     CPU_NUMBER("die-id", die_id, "die of the socket"),
     CPU_NUMBER("core-id", core_id, "core of the die"),
     CPU_NUMBER("thread-id", thread_id, "thread of the core"),
+    CPU_NUMBER("node-id", node_id, "NUMA node, which -numa has chosen"),
     { .name = "start-powered-off",
       .kind = PROP_BOOL,
       .offset = offsetof(X86CpuDevice, start_powered_off),
@@ -143,6 +142,7 @@ static const StateTable cpu_state = {
 
 static const DeviceClass x86_cpu_ops = {
     .category = "cpu",
+    .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG | DEVICE_NEEDS_SLOT,
     .realize = x86_cpu_device_realize,
     .unrealize = x86_cpu_device_unrealize,
     .reset = x86_cpu_device_reset,

@@ -18,8 +18,8 @@ typedef struct X86CpuDevice {
     /* configuration */
     X86CpuModel model; /* CPUID contents, with the topology */
     uint32_t index;    /* 0 is the bootstrap processor */
-    uint32_t apic_id;
-    uint32_t socket_id, die_id, core_id, thread_id;
+    uint32_t apic_id;  /* PROP_UNSET before it has a place and nobody gave it */
+    int32_t socket_id, die_id, core_id, thread_id, node_id; /* -1: the same */
     bool start_powered_off; /* true for all but the bootstrap processor: they wait for a SIPI */
     /* wiring */
     CpuSlot *slot; /* of the machine */
@@ -36,10 +36,9 @@ char *x86_cpu_with_globals(const char *text);
 /* What APIC IDs each place for a CPU of @machine has, for CPUs of model @model, of which the
  * topology is set, too. */
 void x86_cpu_arrange(Machine *machine, X86CpuModel *model);
-/* Make processor @index of @machine, into its slot, which is empty, of the given model, under
- * /machine/unattached. Realized: cpu is there, its thread is stopped. Borrowed reference. */
-X86CpuDevice *x86_cpu_device_create(const Machine *machine, const X86CpuModel *model,
-                                    unsigned index, GError **errp);
+/* Before @xdev is realized: it is of @model, and will be CPU @index of @machine. */
+void x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
+                          unsigned index);
 
 /* The CPU in slot @index of @machine; NULL: none is there, nor perhaps the slot, or the machine. */
 X86Cpu *x86_cpu_at(const Machine *machine, unsigned index);

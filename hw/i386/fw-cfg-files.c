@@ -183,11 +183,10 @@ static void add_made_files(FwCfgFiles *files)
 
 static uint32_t apic_id_limit(const Machine *machine)
 {
-    const X86Cpu *cpu;
     uint32_t limit = 0;
 
-    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
-        limit = MAX(limit, cpu->apic_id + 1);
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+        limit = MAX(limit, machine->cpu_slots.list[i].arch_id + 1);
     }
     return limit;
 }
@@ -197,11 +196,10 @@ static void add_numa(FwCfg *fw, const Machine *machine)
 {
     unsigned limit = apic_id_limit(machine), count = 1 + limit + machine->numa.num_nodes;
     g_autofree uint64_t *words = g_new0(uint64_t, count);
-    const X86Cpu *cpu;
 
     words[0] = GUINT64_TO_LE(machine->numa.num_nodes);
-    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
-        words[1 + cpu->apic_id] = GUINT64_TO_LE(machine->numa.cpu_node[i]);
+    for (unsigned i = 0; i < machine->cpu_slots.count; i++) {
+        words[1 + machine->cpu_slots.list[i].arch_id] = GUINT64_TO_LE(machine->numa.cpu_node[i]);
     }
     for (unsigned i = 0; i < machine->numa.num_nodes; i++) {
         words[1 + limit + i] = GUINT64_TO_LE(machine->numa.nodes[i].mem);
@@ -229,7 +227,6 @@ static void add_numbers(X86Machine *x86)
     fw_cfg_add_copy(fw, FW_CFG_UUID, machine->uuid, sizeof(machine->uuid));
     fw_cfg_add_u64(fw, FW_CFG_RAM_SIZE, machine->ram.size);
     fw_cfg_add_u16(fw, FW_CFG_NOGRAPHIC, 1); /* there is no display */
-    fw_cfg_add_u16(fw, FW_CFG_NB_CPUS, machine->smp.cpus);
     fw_cfg_add_u16(fw, FW_CFG_MAX_CPUS, apic_id_limit(machine));
     fw_cfg_add_u16(fw, FW_CFG_BOOT_MENU, machine->boot.given->menu);
     fw_cfg_add_u32(fw, FW_CFG_IRQ0_OVERRIDE, 1);
@@ -379,6 +376,18 @@ static void set_drives(FwCfgFiles *files, const char *drives)
 
 /* ---- for the machine ---- */
 
+void x86_fw_cfg_count_cpus(X86Machine *x86)
+{
+    const FwCfgFiles *files = x86->fw_cfg_files;
+    unsigned count = cpu_slots_present(&x86->parent.cpu_slots);
+
+    if (files && DEVICE(files->fw)->realized) {
+        fw_cfg_add_u16(files->fw, FW_CFG_NB_CPUS, (uint16_t)count);
+        /* 0 if they are too many for it: firmware finds the number in fw_cfg, too. */
+        mc146818_cmos_set(files->rtc, CMOS_LAST_CPU, (uint8_t)(count <= 256 ? count - 1 : 0));
+    }
+}
+
 bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
 {
     const Machine *machine = &x86->parent;
@@ -392,8 +401,7 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp)
     files = x86->fw_cfg_files = g_new0(FwCfgFiles, 1);
     *files = (FwCfgFiles){ .x86 = x86, .fw = x86->fw_cfg, .rtc = rtc };
     mc146818_cmos_set(rtc, CMOS_EQUIPMENT, 1 << 1 | 1 << 2);
-    /* 0 if they are too many for it: firmware finds the number in fw_cfg, too. */
-    mc146818_cmos_set(rtc, CMOS_LAST_CPU, machine->smp.cpus <= 256 ? machine->smp.cpus - 1 : 0);
+    x86_fw_cfg_count_cpus(x86);
     add_numbers(x86);
     add_facts(x86);
     add_made_files(files);

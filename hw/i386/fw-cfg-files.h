@@ -23,6 +23,8 @@ bool x86_init_fw_cfg(X86Machine *x86, Mc146818 *rtc, GError **errp);
 /* At each reset of the machine: the next firmware gets new tables, and the boot order of that
  * boot. */
 void x86_reset_fw_cfg(X86Machine *x86);
+/* The number of CPUs that are there, for firmware: whenever it has changed. */
+void x86_fw_cfg_count_cpus(X86Machine *x86);
 /* For MachineOps: the property "boot" gets @drives as its order, and no order for one boot only;
  * firmware sees it at once. Errors: drives that a PC does not have. */
 bool x86_machine_set_boot_order(Machine *machine, const char *drives, GError **errp);

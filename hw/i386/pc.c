@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/pc.h"
 
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/versions.h"
 #include "hw/pci/i440fx.h"
@@ -47,6 +48,7 @@ static const X86MachineOps pc_machine_ops = {
     .pci_pirqs = PIIX3_PIRQS,
     .pci_pirq = piix_pirq,
     .pci_hotplug_port = PCIHP_PORT_PC,
+    .cpu_hotplug_port = CPUHP_PORT_PC,
     .create_chipset = pc_create_chipset,
     .set_up_chipset = pc_set_up_chipset,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/q35.h"
 
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/versions.h"
 #include "hw/pci/mch.h"
@@ -56,6 +57,7 @@ static const X86MachineOps q35_machine_ops = {
     .pci_gsi = ICH9_FIRST_GSI,
     .pci_pirq = ich9_pirq,
     .pci_hotplug_port = PCIHP_PORT_Q35,
+    .cpu_hotplug_port = CPUHP_PORT_Q35,
     .pci_hole64 = 32 * GIB,
     .create_chipset = q35_create_chipset,
     .set_up_chipset = q35_set_up_chipset,

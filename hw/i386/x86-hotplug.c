@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens with a DIMM on its way into the machine and out of it. */
+/* What happens with a DIMM or a CPU on its way into the machine and out of it. */
 #include "hw/i386/x86.h"
 
 #include "hw/acpi/memory-hotplug.h"
+#include "hw/i386/cpu-plug.h"
+#include "hw/i386/cpu.h"
 #include "hw/mem/pc-dimm.h"
 #include "util/error.h"
 
@@ -34,6 +36,11 @@ static void x86_dimm_unplugged(Machine *machine, Device *dev)
 }
 
 const HotplugHandler x86_hotplug[] = {
+    { .device_type = TYPE_X86_CPU,
+      .pre_plug = x86_cpu_pre_plug,
+      .plug = x86_cpu_plugged,
+      .unplug_request = x86_cpu_unplug_requested,
+      .unplug = x86_cpu_unplugged },
     { .device_type = TYPE_PC_DIMM,
       .pre_plug = x86_dimm_pre_plug,
       .plug = x86_dimm_plugged,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/char/serial.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/cpu-plug.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
@@ -14,20 +16,7 @@
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/i8254.h"
 
-/* ---- processors and chips ---- */
-
-static bool x86_init_cpus(X86Machine *x86, X86CpuModel *model, GError **errp)
-{
-    Machine *machine = &x86->parent;
-
-    x86_cpu_arrange(machine, model);
-    for (unsigned i = 0; i < machine->smp.cpus; i++) {
-        if (!x86_cpu_device_create(machine, model, i, errp)) {
-            return false;
-        }
-    }
-    return true;
-}
+/* ---- chips ---- */
 
 /* Inputs of X86Machine.pic_lines. */
 enum { PIC_GSI, PIC_PCI };
@@ -98,6 +87,11 @@ static void x86_memory_hotplug_notify(void *opaque, bool pending)
     acpi_pm_set_gpe(x86->pm, ACPI_GPE_MEMORY_HOTPLUG, pending);
 }
 
+static void x86_cpu_hotplug_notify(void *opaque, bool pending)
+{
+    acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_CPU_HOTPLUG, pending);
+}
+
 static void x86_pci_hotplug_notify(void *opaque, bool pending)
 {
     acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_PCI_HOTPLUG, pending);
@@ -130,6 +124,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
+    cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86);
     if (machine->ram.slots) {
         memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
     }

@@ -45,6 +45,7 @@ typedef struct X86Machine {
     bool hpet_enabled; /* property "hpet" */
     int acpi;          /* property "acpi": OnOffAuto */
     /* wiring */
+    X86CpuModel cpu_model;       /* of every CPU, with the topology */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
     MemoryRegion ram_below, ram_above;
     /* configuration */
@@ -87,6 +88,7 @@ typedef struct X86MachineOps {
     uint8_t pci_gsi;
     unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
     uint16_t pci_hotplug_port; /* of hw/pci/acpi-pci-hotplug.h */
+    uint16_t cpu_hotplug_port; /* of hw/acpi/cpu-hotplug.h */
     uint64_t pci_hole64;       /* bytes that PCI memory may use above everything else */
     /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and
      * x86->pm, before the ISA chips. */

@@ -16,11 +16,6 @@
 /* @args: behind the letter; @left: bytes of it. False: no answer is sent. */
 typedef bool Handler(GdbSession *g, const char *args, gsize left, GString *reply);
 
-static X86Cpu *current(const GdbSession *g)
-{
-    return gdb_cpu((int)g->cpu);
-}
-
 static bool answer(GString *reply, const char *text)
 {
     g_string_assign(reply, text);
@@ -79,7 +74,7 @@ static void do_registers(X86Cpu *cpu, void *opaque)
 
 static bool ask_registers(GdbSession *g, RegisterRequest *r, GString *reply)
 {
-    vcpu_run_on(current(g), do_registers, r);
+    vcpu_run_on(gdb_current_cpu(g), do_registers, r);
     if (r->write || !r->ok) {
         return answer(reply, r->ok ? OK : ERROR_ARGUMENT);
     }
@@ -145,7 +140,7 @@ static bool on_read_memory(GdbSession *g, const char *args, gsize left, GString 
     len = MIN(len, GDB_PACKET_SIZE / 2);
     g_autofree uint8_t *buf = g_malloc(len + 1);
     uint64_t got = g->physical ? x86_debug_read_physical(addr, buf, len)
-                               : x86_debug_read(current(g), addr, buf, len);
+                               : x86_debug_read(gdb_current_cpu(g), addr, buf, len);
     if (len && !got) {
         return answer(reply, ERROR_FAULT);
     }
@@ -157,7 +152,7 @@ static bool write_memory(GdbSession *g, uint64_t addr, const void *data, uint64_
                          GString *reply)
 {
     bool ok = g->physical ? x86_debug_write_physical(addr, data, len)
-                          : x86_debug_write(current(g), addr, data, len);
+                          : x86_debug_write(gdb_current_cpu(g), addr, data, len);
 
     return answer(reply, ok ? OK : ERROR_FAULT);
 }
@@ -207,7 +202,7 @@ static bool breakpoint(GdbSession *g, const char *args, bool insert, GString *re
     if (running) {
         vcpu_pause_all();
     }
-    ok = insert ? accel_breakpoint_insert((AccelBreakKind)kind, addr, len, current(g), NULL)
+    ok = insert ? accel_breakpoint_insert((AccelBreakKind)kind, addr, len, gdb_current_cpu(g), NULL)
                 : accel_breakpoint_remove((AccelBreakKind)kind, addr, len);
     if (running) {
         vcpu_resume_all();

@@ -43,8 +43,10 @@ static void on_current(GdbSession *g, const char *args, GString *reply)
 static void on_first_threads(GdbSession *g, const char *args, GString *reply)
 {
     for (unsigned i = 0; i < gdb_cpu_count(); i++) {
-        g_string_append_c(reply, i ? ',' : 'm');
-        gdb_append_thread(g, reply, i);
+        if (gdb_cpu((int)i)) {
+            g_string_append_c(reply, i ? ',' : 'm');
+            gdb_append_thread(g, reply, i);
+        }
     }
 }
 
@@ -73,7 +75,7 @@ static void on_thread(GdbSession *g, const char *args, GString *reply)
 /* "OFFSET,LENGTH" of the description: "l" and the last part of it, or "m" and a part. */
 static void on_features(GdbSession *g, const char *args, GString *reply)
 {
-    g_autofree char *xml = gdb_registers_describe(&gdb_cpu((int)g->cpu)->model);
+    g_autofree char *xml = gdb_registers_describe(&gdb_current_cpu(g)->model);
     uint64_t offset, len, size = strlen(xml);
 
     if (!gdb_parse_hex(&args, &offset) || !gdb_parse_char(&args, ',') ||

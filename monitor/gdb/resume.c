@@ -59,8 +59,10 @@ void gdb_resume_ended(void)
     for (unsigned i = 0; i < gdb_cpu_count(); i++) {
         X86Cpu *cpu = gdb_cpu((int)i);
 
-        cpu->debug_step = 0;
-        vcpu_hold(cpu, false);
+        if (cpu) {
+            cpu->debug_step = 0;
+            vcpu_hold(cpu, false);
+        }
     }
 }
 
@@ -144,6 +146,9 @@ static void go(GdbSession *g, const Action *actions)
     for (unsigned i = 0; i < gdb_cpu_count(); i++) {
         X86Cpu *cpu = gdb_cpu((int)i);
 
+        if (!cpu) {
+            continue;
+        }
         vcpu_hold(cpu, actions[i] == ACTION_NONE);
         cpu->debug_step = actions[i] == ACTION_STEP ? step : 0;
         if (cpu->debug_step && cannot_step(cpu)) {
@@ -192,10 +197,12 @@ bool gdb_resume(GdbSession *g, char packet, const char *args)
         args++;
     }
     if (*args) {
-        if (!gdb_parse_hex(&args, &pc) || *args || runstate_is_running()) {
+        X86Cpu *cpu = gdb_cpu(index);
+
+        if (!gdb_parse_hex(&args, &pc) || *args || runstate_is_running() || !cpu) {
             return false;
         }
-        gdb_cpu(index)->rip = pc;
+        cpu->rip = pc;
     }
     for (unsigned i = 0; i < gdb_cpu_count(); i++) {
         actions[i] = step && (int)i == index ? ACTION_STEP : ACTION_CONTINUE;

@@ -54,9 +54,12 @@ void gdb_stop_machine(GdbSession *g);
 
 enum { GDB_ALL_THREADS = -1, GDB_ANY_THREAD = -2 };
 
-/* The CPU @index, NULL: there is none. */
+/* The CPU @index, NULL: there is none. Any @index below gdb_cpu_count() may have one; the first
+ * has, if that is not 0. */
 X86Cpu *gdb_cpu(int index);
 unsigned gdb_cpu_count(void);
+/* The one that the debugger has chosen; the first if that was unplugged. */
+X86Cpu *gdb_current_cpu(const GdbSession *g);
 /* A thread-id: *@index of its CPU, or GDB_ALL_THREADS, GDB_ANY_THREAD. False: it is none, or there
  * is no such CPU. */
 bool gdb_parse_thread(const char **p, int *index);

@@ -9,12 +9,19 @@ unsigned gdb_cpu_count(void)
 {
     const Machine *machine = machine_current();
 
-    return machine ? cpu_slots_present(&machine->cpu_slots) : 0;
+    return machine && gdb_cpu(0) ? machine->cpu_slots.count : 0;
 }
 
 X86Cpu *gdb_cpu(int index)
 {
     return index >= 0 ? x86_cpu_at(machine_current(), (unsigned)index) : NULL;
+}
+
+X86Cpu *gdb_current_cpu(const GdbSession *g)
+{
+    X86Cpu *cpu = gdb_cpu((int)g->cpu);
+
+    return cpu ? cpu : gdb_cpu(0);
 }
 
 /* A number, "0" for any and "-1" for all. */

@@ -31,7 +31,9 @@ class Facts:
         self.below = most if self.ram >= least else self.ram
         self.above = self.ram - self.below
         self.dimms = [d["data"] for d in box.qmp.command("query-memory-devices")]
-        self.cpus = self.apic_ids(box.qmp.command("query-cpus-fast"))
+        places = box.qmp.command("query-hotpluggable-cpus")
+        self.cpus = self.apic_ids(places)  # those that are to come, too
+        self.present = [ident for ident, place in zip(self.cpus, places) if "qom-path" in place]
         self.nodes = self.node_sizes(box)
         self.rows = self.distances()
 
@@ -104,7 +106,9 @@ class Facts:
     def check_processors(self, found):
         madt = found["APIC"]
         listed = [cpu.apic_id for cpu in madt.cpus if cpu.enabled]
-        need(listed == sorted(self.cpus), "MADT lists", listed, "and not", sorted(self.cpus))
+        need(listed == sorted(self.present), "MADT lists", listed, "and not", sorted(self.present))
+        coming = [cpu.apic_id for cpu in madt.cpus if cpu.capable]
+        need(coming == sorted(self.cpus.keys() - set(self.present)), "MADT says that these may come:", coming)
         need(found["SRAT"].cpus == self.cpus, "SRAT has", found["SRAT"].cpus, "and not", self.cpus)
         need(madt.apic_base == 0xFEE00000 and madt.pcat == 1, "MADT", madt)
         need(madt.io_apics == [(0, 0xFEC00000, 0)], "I/O APICs", madt.io_apics)

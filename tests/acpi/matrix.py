@@ -72,6 +72,8 @@ SHAPES = [
     Config("8-slots", smp="2"),
     Config("256-slots", memory="2G,slots=256,maxmem=300G", smp="255"),
     Config("x2apic", memory="1G", smp="255,sockets=85,cores=3"),
+    Config("cpus-to-come", memory="1G", smp="2,maxcpus=12,sockets=2,cores=3,threads=2"),
+    Config("cpus-to-come-x2apic", memory="1G", smp="3,maxcpus=255,sockets=85,cores=3"),
     Config("threads", memory="1G", smp="12,sockets=2,cores=3,threads=2"),
     Config("split", memory="3584M,slots=8,maxmem=16G"),
     Config("unsplit", memory="2815M"),

@@ -182,7 +182,7 @@ def sized(kind, entry, sizes, what):
 # ---- MADT [5.2.12] ----
 
 Madt = namedtuple("Madt", "apic_base pcat cpus io_apics overrides nmis")
-Cpu = namedtuple("Cpu", "apic_id uid enabled x2apic")
+Cpu = namedtuple("Cpu", "apic_id uid enabled x2apic capable")
 MADT_SIZES = {0: 8, 1: 12, 2: 10, 4: 6, 9: 16, 10: 12}
 
 
@@ -193,11 +193,11 @@ def madt(data):
         sized(kind, entry, MADT_SIZES, "MADT")
         if kind == 0:
             flags = number(entry, 4, 4)
-            found.cpus.append(Cpu(entry[3], entry[2], flags & 1, False))
+            found.cpus.append(Cpu(entry[3], entry[2], flags & 1, False, flags >> 1 & 1))
             need(entry[3] != 255, "APIC ID 255 is the broadcast")
         elif kind == 9:
             flags = number(entry, 8, 4)
-            found.cpus.append(Cpu(number(entry, 4, 4), number(entry, 12, 4), flags & 1, True))
+            found.cpus.append(Cpu(number(entry, 4, 4), number(entry, 12, 4), flags & 1, True, flags >> 1 & 1))
             need(number(entry, 4, 4) >= 255, "an x2APIC structure for APIC ID", number(entry, 4, 4))
         elif kind == 1:
             found.io_apics.append((entry[2], number(entry, 4, 4), number(entry, 8, 4)))

@@ -32,7 +32,7 @@ INFO = {
     "dump": r"Status: none\n",
     "hotpluggable-cpus": r'Hotpluggable CPUs:\n  type: "qemu64-x86_64-cpu"\n  vcpus_count: "1"\n'
                          r'  qom_path: "/machine/.*"\n  CPUInstance Properties:\n    node-id: "0"\n'
-                         r'    socket-id: "0"\n    core-id: "0"\n    thread-id: "0"\n',
+                         r'    socket-id: "0"\n    core-id: "1"\n    thread-id: "0"\n',
     "iothreads": r"io0:\n  thread_id=\d+\n  poll-max-ns=32768\n  poll-grow=0\n  poll-shrink=0\n"
                  r"  aio-max-batch=0\n",
     "irq": r"IRQ statistics for ioapic:\n(.*\n)*IRQ statistics for isa-i8259:\n",

@@ -42,7 +42,7 @@ def machines():
         found = {info["name"]: info for info in m.qmp.command("query-machines")}
         tap.equal(found["pc-i440fx-7.2"],
                   {"name": "pc-i440fx-7.2", "alias": "pc", "is-default": True, "cpu-max": 255,
-                   "hotpluggable-cpus": False, "numa-mem-supported": False, "deprecated": False,
+                   "hotpluggable-cpus": True, "numa-mem-supported": False, "deprecated": False,
                    "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram"})
         tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
                                   "numa-mem-supported": False, "deprecated": False, "default-ram-id": "ram"})
@@ -63,8 +63,8 @@ def hotpluggable_cpus():
         places = m.qmp.command("query-hotpluggable-cpus")
         running = [c["qom-path"] for c in m.qmp.command("query-cpus-fast")]
         tap.equal(len(places), 8)
-        tap.equal([p.get("qom-path") for p in places], running + [None] * 6)
-        tap.equal(places[7], {"type": "max-x86_64-cpu", "vcpus-count": 1, "props": {
+        tap.equal([p.get("qom-path") for p in places], [None] * 6 + running[::-1], "the last place comes first")
+        tap.equal(places[0], {"type": "max-x86_64-cpu", "vcpus-count": 1, "props": {
             "node-id": 0, "socket-id": 0, "die-id": 1, "core-id": 1, "thread-id": 1}})
 
 
@@ -498,7 +498,7 @@ def preconfig():
         refused(m, "no command 'warp'", "warp")
         places = m.qmp.command("query-hotpluggable-cpus")
         tap.equal([p["props"] for p in places],
-                  [{"socket-id": i, "core-id": 0, "thread-id": 0} for i in range(4)])
+                  [{"socket-id": i, "core-id": 0, "thread-id": 0} for i in reversed(range(4))])
         m.qmp.execute({"execute": "set-numa-node", "arguments": {
             "type": "node", "nodeid": 0, "cpus": [0, 3], "mem": 64 * MIB}})
         m.qmp.execute({"execute": "set-numa-node", "arguments": {

@@ -49,6 +49,7 @@ SHAPES = [
     Config("no-slots", memory="128M"),
     Config("8-slots", smp="2"),
     Config("256-slots", memory="2G,slots=256,maxmem=300G", smp="255"),
+    Config("cpus-to-come", smp="2,maxcpus=12,sockets=2,cores=3,threads=2"),
     Config("threads", smp="12,sockets=2,cores=3,threads=2"),
     Config("split", memory="3584M,slots=2,maxmem=16G"),
     Config("unsplit", memory="2815M,slots=2,maxmem=16G"),

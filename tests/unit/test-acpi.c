@@ -60,7 +60,7 @@ static Machine *machine_make(const Config *config)
 
         dev->cpu = g_aligned_alloc0(1, sizeof(X86Cpu), 64);
         dev->cpu->index = i;
-        dev->cpu->apic_id = i * config->apic_id_step;
+        dev->cpu->apic_id = machine->cpu_slots.list[i].arch_id = i * config->apic_id_step;
         machine->cpu_slots.list[i].device = DEVICE(dev);
         machine->numa.cpu_node[i] = i % config->nodes;
     }

@@ -2054,12 +2054,151 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
         {
             Name (_HID, EisaId ("PNP0C0C") /* Power Button Device */)  // _HID: Hardware ID
         }
+    }
 
-        Device (C000)
+    Scope (\_SB.PCI0)
+    {
+        Device (PRES)
         {
-            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
-            Name (_UID, Zero)  // _UID: Unique ID
-            Name (_PXM, Zero)  // _PXM: Device Proximity
+            Name (_HID, EisaId ("PNP0A06") /* Generic Container Device */)  // _HID: Hardware ID
+            Name (_UID, "CPU slots")  // _UID: Unique ID
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                IO (Decode16,
+                    0xAF00,             // Range Minimum
+                    0xAF00,             // Range Maximum
+                    0x01,               // Alignment
+                    0x0C,               // Length
+                    )
+            })
+            OperationRegion (REGS, SystemIO, 0xAF00, 0x0C)
+            Field (REGS, ByteAcc, NoLock, WriteAsZeros)
+            {
+                Offset (0x04), 
+                CPEN,   1, 
+                CINS,   1, 
+                CRMV,   1, 
+                CEJ0,   1, 
+                Offset (0x05), 
+                CCMD,   8
+            }
+
+            Field (REGS, DWordAcc, NoLock, Preserve)
+            {
+                CSEL,   32, 
+                Offset (0x08), 
+                CDAT,   32
+            }
+
+            Mutex (CPLK, 0x00)
+            Method (_INI, 0, NotSerialized)  // _INI: Initialize
+            {
+                CSEL = Zero
+            }
+        }
+    }
+
+    Scope (\_SB)
+    {
+        Device (CPUS)
+        {
+            Name (_HID, "ACPI0010" /* Processor Container Device */)  // _HID: Hardware ID
+            Name (_CID, EisaId ("PNP0A05") /* Generic Container Device */)  // _CID: Compatible ID
+            Method (CSTA, 1, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                Local0 = Zero
+                If ((\_SB.PCI0.PRES.CPEN == One))
+                {
+                    Local0 = 0x0F
+                }
+
+                Release (\_SB.PCI0.PRES.CPLK)
+                Return (Local0)
+            }
+
+            Method (CEJ0, 1, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                \_SB.PCI0.PRES.CEJ0 = One
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Method (COST, 3, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                \_SB.PCI0.PRES.CCMD = One
+                \_SB.PCI0.PRES.CDAT = Arg1
+                \_SB.PCI0.PRES.CCMD = 0x02
+                \_SB.PCI0.PRES.CDAT = Arg2
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Method (CTFY, 2, NotSerialized)
+            {
+                If ((Arg0 == Zero))
+                {
+                    Notify (C000, Arg1)
+                }
+            }
+
+            Method (CSCN, 0, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                While (One)
+                {
+                    \_SB.PCI0.PRES.CSEL = Zero
+                    \_SB.PCI0.PRES.CCMD = Zero
+                    Local0 = \_SB.PCI0.PRES.CDAT
+                    If ((\_SB.PCI0.PRES.CINS == One))
+                    {
+                        \_SB.PCI0.PRES.CINS = One
+                        CTFY (Local0, One)
+                    }
+                    ElseIf ((\_SB.PCI0.PRES.CRMV == One))
+                    {
+                        \_SB.PCI0.PRES.CRMV = One
+                        CTFY (Local0, 0x03)
+                    }
+                    Else
+                    {
+                        Break
+                    }
+                }
+
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Device (C000)
+            {
+                Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+                Name (_UID, Zero)  // _UID: Unique ID
+                Name (_PXM, Zero)  // _PXM: Device Proximity
+                Name (_MAT, Buffer (0x08)  // _MAT: Multiple APIC Table Entry
+                {
+                     0x00, 0x08, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00   // ........
+                })
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (CSTA (Zero))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    COST (Zero, Arg0, Arg1)
+                }
+            }
+        }
+    }
+
+    Scope (\_GPE)
+    {
+        Method (_E02, 0, NotSerialized)  // _Exx: Edge-Triggered GPE, xx=0x00-0xFF
+        {
+            \_SB.CPUS.CSCN ()
         }
     }
 
@@ -2584,15 +2723,15 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000004C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : 76
+[009h 0009   1]                     Checksum : E4
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 0000000007FC28C0
-[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2A00
-[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2A80
-[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2B40
-[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2B80
+[024h 0036   8]       ACPI Table Address   0 : 0000000007FC2C40
+[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2D80
+[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2E00
+[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2EC0
+[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2F00

@@ -2371,33 +2371,241 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
         {
             Name (_HID, EisaId ("PNP0C0C") /* Power Button Device */)  // _HID: Hardware ID
         }
+    }
 
-        Device (C000)
+    Scope (\_SB.PCI0)
+    {
+        Device (PRES)
         {
-            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
-            Name (_UID, Zero)  // _UID: Unique ID
-            Name (_PXM, Zero)  // _PXM: Device Proximity
+            Name (_HID, EisaId ("PNP0A06") /* Generic Container Device */)  // _HID: Hardware ID
+            Name (_UID, "CPU slots")  // _UID: Unique ID
+            Name (_CRS, ResourceTemplate ()  // _CRS: Current Resource Settings
+            {
+                IO (Decode16,
+                    0x0CD8,             // Range Minimum
+                    0x0CD8,             // Range Maximum
+                    0x01,               // Alignment
+                    0x0C,               // Length
+                    )
+            })
+            OperationRegion (REGS, SystemIO, 0x0CD8, 0x0C)
+            Field (REGS, ByteAcc, NoLock, WriteAsZeros)
+            {
+                Offset (0x04), 
+                CPEN,   1, 
+                CINS,   1, 
+                CRMV,   1, 
+                CEJ0,   1, 
+                Offset (0x05), 
+                CCMD,   8
+            }
+
+            Field (REGS, DWordAcc, NoLock, Preserve)
+            {
+                CSEL,   32, 
+                Offset (0x08), 
+                CDAT,   32
+            }
+
+            Mutex (CPLK, 0x00)
+            Method (_INI, 0, NotSerialized)  // _INI: Initialize
+            {
+                CSEL = Zero
+            }
         }
+    }
 
-        Device (C001)
+    Scope (\_SB)
+    {
+        Device (CPUS)
         {
-            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
-            Name (_UID, One)  // _UID: Unique ID
-            Name (_PXM, Zero)  // _PXM: Device Proximity
+            Name (_HID, "ACPI0010" /* Processor Container Device */)  // _HID: Hardware ID
+            Name (_CID, EisaId ("PNP0A05") /* Generic Container Device */)  // _CID: Compatible ID
+            Method (CSTA, 1, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                Local0 = Zero
+                If ((\_SB.PCI0.PRES.CPEN == One))
+                {
+                    Local0 = 0x0F
+                }
+
+                Release (\_SB.PCI0.PRES.CPLK)
+                Return (Local0)
+            }
+
+            Method (CEJ0, 1, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                \_SB.PCI0.PRES.CEJ0 = One
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Method (COST, 3, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                \_SB.PCI0.PRES.CSEL = Arg0
+                \_SB.PCI0.PRES.CCMD = One
+                \_SB.PCI0.PRES.CDAT = Arg1
+                \_SB.PCI0.PRES.CCMD = 0x02
+                \_SB.PCI0.PRES.CDAT = Arg2
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Method (CTFY, 2, NotSerialized)
+            {
+                If ((Arg0 < 0x02))
+                {
+                    If ((Arg0 < One))
+                    {
+                        Notify (C000, Arg1)
+                    }
+                    Else
+                    {
+                        Notify (C001, Arg1)
+                    }
+                }
+                ElseIf ((Arg0 < 0x03))
+                {
+                    Notify (C002, Arg1)
+                }
+                Else
+                {
+                    Notify (C003, Arg1)
+                }
+            }
+
+            Method (CSCN, 0, NotSerialized)
+            {
+                Acquire (\_SB.PCI0.PRES.CPLK, 0xFFFF)
+                While (One)
+                {
+                    \_SB.PCI0.PRES.CSEL = Zero
+                    \_SB.PCI0.PRES.CCMD = Zero
+                    Local0 = \_SB.PCI0.PRES.CDAT
+                    If ((\_SB.PCI0.PRES.CINS == One))
+                    {
+                        \_SB.PCI0.PRES.CINS = One
+                        CTFY (Local0, One)
+                    }
+                    ElseIf ((\_SB.PCI0.PRES.CRMV == One))
+                    {
+                        \_SB.PCI0.PRES.CRMV = One
+                        CTFY (Local0, 0x03)
+                    }
+                    Else
+                    {
+                        Break
+                    }
+                }
+
+                Release (\_SB.PCI0.PRES.CPLK)
+            }
+
+            Device (C000)
+            {
+                Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+                Name (_UID, Zero)  // _UID: Unique ID
+                Name (_PXM, Zero)  // _PXM: Device Proximity
+                Name (_MAT, Buffer (0x08)  // _MAT: Multiple APIC Table Entry
+                {
+                     0x00, 0x08, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00   // ........
+                })
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (CSTA (Zero))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    COST (Zero, Arg0, Arg1)
+                }
+            }
+
+            Device (C001)
+            {
+                Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+                Name (_UID, One)  // _UID: Unique ID
+                Name (_PXM, Zero)  // _PXM: Device Proximity
+                Name (_MAT, Buffer (0x08)  // _MAT: Multiple APIC Table Entry
+                {
+                     0x00, 0x08, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00   // ........
+                })
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (CSTA (One))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    COST (One, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    CEJ0 (One)
+                }
+            }
+
+            Device (C002)
+            {
+                Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+                Name (_UID, 0x02)  // _UID: Unique ID
+                Name (_PXM, One)  // _PXM: Device Proximity
+                Name (_MAT, Buffer (0x08)  // _MAT: Multiple APIC Table Entry
+                {
+                     0x00, 0x08, 0x02, 0x02, 0x01, 0x00, 0x00, 0x00   // ........
+                })
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (CSTA (0x02))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    COST (0x02, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    CEJ0 (0x02)
+                }
+            }
+
+            Device (C003)
+            {
+                Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
+                Name (_UID, 0x03)  // _UID: Unique ID
+                Name (_PXM, One)  // _PXM: Device Proximity
+                Name (_MAT, Buffer (0x08)  // _MAT: Multiple APIC Table Entry
+                {
+                     0x00, 0x08, 0x03, 0x03, 0x01, 0x00, 0x00, 0x00   // ........
+                })
+                Method (_STA, 0, NotSerialized)  // _STA: Status
+                {
+                    Return (CSTA (0x03))
+                }
+
+                Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
+                {
+                    COST (0x03, Arg0, Arg1)
+                }
+
+                Method (_EJ0, 1, NotSerialized)  // _EJx: Eject Device, x=0-9
+                {
+                    CEJ0 (0x03)
+                }
+            }
         }
+    }
 
-        Device (C002)
+    Scope (\_GPE)
+    {
+        Method (_E02, 0, NotSerialized)  // _Exx: Edge-Triggered GPE, xx=0x00-0xFF
         {
-            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
-            Name (_UID, 0x02)  // _UID: Unique ID
-            Name (_PXM, One)  // _PXM: Device Proximity
-        }
-
-        Device (C003)
-        {
-            Name (_HID, "ACPI0007" /* Processor Device */)  // _HID: Hardware ID
-            Name (_UID, 0x03)  // _UID: Unique ID
-            Name (_PXM, One)  // _PXM: Device Proximity
+            \_SB.CPUS.CSCN ()
         }
     }
 
@@ -3837,18 +4045,18 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 00000064
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : 96
+[009h 0009   1]                     Checksum : 74
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000007FFC2F40
-[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3080
-[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3100
-[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3280
-[044h 0068   8]       ACPI Table Address   4 : 000000007FFC32C0
-[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3480
-[054h 0084   8]       ACPI Table Address   6 : 000000007FFC34C0
-[05Ch 0092   8]       ACPI Table Address   7 : 000000007FFC3500
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC3380
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC34C0
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3540
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC36C0
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3700
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC38C0
+[054h 0084   8]       ACPI Table Address   6 : 000000007FFC3900
+[05Ch 0092   8]       ACPI Table Address   7 : 000000007FFC3940

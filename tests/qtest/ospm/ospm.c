@@ -6,6 +6,7 @@
 #include "tests/qtest/ospm/aml-resource.h"
 
 #define MEMORY_DEVICE_HID 0x800cd041u /* "PNP0C80" as an EISA ID */
+#define PROCESSOR_HID     "ACPI0007"
 
 enum {
     STA_PRESENT = 1 << 0,
@@ -109,15 +110,16 @@ static void check(GError *err)
     }
 }
 
-static char *method_path(const Ospm *ospm, unsigned n, const char *method)
+/* Of device @n of @kind: ospm->slots or ospm->cpus. */
+static char *method_path(const GPtrArray *kind, unsigned n, const char *method)
 {
-    g_assert_cmpuint(n, <, ospm->slots->len);
-    return g_strdup_printf("%s.%s", (const char *)ospm->slots->pdata[n], method);
+    g_assert_cmpuint(n, <, kind->len);
+    return g_strdup_printf("%s.%s", (const char *)kind->pdata[n], method);
 }
 
-static uint64_t slot_integer(Ospm *ospm, unsigned n, const char *method)
+static uint64_t slot_integer(Ospm *ospm, const GPtrArray *kind, unsigned n, const char *method)
 {
-    g_autofree char *path = method_path(ospm, n, method);
+    g_autofree char *path = method_path(kind, n, method);
     uint64_t value = 0;
     GError *err = NULL;
 
@@ -128,17 +130,49 @@ static uint64_t slot_integer(Ospm *ospm, unsigned n, const char *method)
 
 uint64_t ospm_sta(Ospm *ospm, unsigned n)
 {
-    return slot_integer(ospm, n, "_STA");
+    return slot_integer(ospm, ospm->slots, n, "_STA");
 }
 
 uint64_t ospm_pxm(Ospm *ospm, unsigned n)
 {
-    return slot_integer(ospm, n, "_PXM");
+    return slot_integer(ospm, ospm->slots, n, "_PXM");
+}
+
+uint64_t ospm_cpu_sta(Ospm *ospm, unsigned n)
+{
+    return slot_integer(ospm, ospm->cpus, n, "_STA");
+}
+
+uint64_t ospm_cpu_pxm(Ospm *ospm, unsigned n)
+{
+    return slot_integer(ospm, ospm->cpus, n, "_PXM");
+}
+
+uint32_t ospm_cpu_apic_id(Ospm *ospm, unsigned n)
+{
+    g_autofree char *path = method_path(ospm->cpus, n, "_MAT");
+    GError *err = NULL;
+    g_autoptr(AmlObject) entry = aml_eval_call(ospm->aml, path, NULL, 0, &err);
+    const uint8_t *data;
+
+    check(err);
+    g_assert_cmpint(entry->type, ==, AML_BUFFER);
+    data = entry->bytes.data;
+    g_assert_cmpuint(data[1], ==, entry->bytes.len);
+    if (data[0] == 0) { /* local APIC: _UID, ID, flags */
+        g_assert_cmpuint(data[2], ==, n);
+        g_assert_cmphex(data[4], ==, 1);
+        return data[3];
+    }
+    g_assert_cmpuint(data[0], ==, 9); /* local x2APIC: ID, flags, _UID */
+    g_assert_cmpuint(data[12] | data[13] << 8, ==, n);
+    g_assert_cmphex(data[8], ==, 1);
+    return data[4] | (uint32_t)data[5] << 8;
 }
 
 OspmDimm ospm_crs(Ospm *ospm, unsigned n)
 {
-    g_autofree char *path = method_path(ospm, n, "_CRS");
+    g_autofree char *path = method_path(ospm->slots, n, "_CRS");
     GError *err = NULL;
     g_autoptr(AmlObject) template = aml_eval_call(ospm->aml, path, NULL, 0, &err);
     g_autoptr(GArray) resources = NULL;
@@ -154,9 +188,9 @@ OspmDimm ospm_crs(Ospm *ospm, unsigned n)
     return (OspmDimm){ memory->first, memory->length, (uint32_t)ospm_pxm(ospm, n) };
 }
 
-void ospm_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status)
+static void report(Ospm *ospm, const GPtrArray *kind, unsigned n, uint32_t event, uint32_t status)
 {
-    g_autofree char *path = method_path(ospm, n, "_OST");
+    g_autofree char *path = method_path(kind, n, "_OST");
     g_autoptr(AmlObject) source = aml_integer(event);
     g_autoptr(AmlObject) code = aml_integer(status);
     g_autoptr(AmlObject) details = aml_buffer_new(NULL, 0);
@@ -167,67 +201,106 @@ void ospm_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status)
     check(err);
 }
 
-void ospm_eject(Ospm *ospm, unsigned n)
+void ospm_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status)
 {
-    g_autofree char *path = method_path(ospm, n, "_EJ0");
+    report(ospm, ospm->slots, n, event, status);
+}
+
+void ospm_cpu_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status)
+{
+    report(ospm, ospm->cpus, n, event, status);
+}
+
+static void eject(Ospm *ospm, const GPtrArray *kind, unsigned n)
+{
+    g_autofree char *path = method_path(kind, n, "_EJ0");
     const uint64_t one = 1;
     GError *err = NULL;
 
-    ospm->dimms[n] = (OspmDimm){ 0 };
+    if (kind == ospm->slots) {
+        ospm->dimms[n] = (OspmDimm){ 0 };
+    } else {
+        ospm->cpu_used[n] = false;
+    }
     aml_eval_void(ospm->aml, path, &one, 1, &err);
     check(err);
 }
 
+void ospm_eject(Ospm *ospm, unsigned n)
+{
+    eject(ospm, ospm->slots, n);
+}
+
+void ospm_cpu_eject(Ospm *ospm, unsigned n)
+{
+    eject(ospm, ospm->cpus, n);
+}
+
 /* ---- notifications ---- */
 
-static void device_check(Ospm *ospm, unsigned n)
+/* Use what is there, or not any more. */
+static bool use(Ospm *ospm, const GPtrArray *kind, unsigned n, bool on)
+{
+    on = on && (slot_integer(ospm, kind, n, "_STA") & STA_USABLE) == STA_USABLE;
+    if (kind == ospm->slots) {
+        ospm->dimms[n] = on ? ospm_crs(ospm, n) : (OspmDimm){ 0 };
+    } else {
+        ospm->cpu_used[n] = on;
+        if (on) {
+            ospm_cpu_apic_id(ospm, n);
+        }
+    }
+    return on;
+}
+
+static void device_check(Ospm *ospm, const GPtrArray *kind, unsigned n)
 {
     const OspmManners *manners = &ospm->manners;
 
-    if ((ospm_sta(ospm, n) & STA_USABLE) != STA_USABLE) {
-        ospm->dimms[n] = (OspmDimm){ 0 };
+    if (!use(ospm, kind, n, true)) {
         return;
     }
-    ospm->dimms[n] = ospm_crs(ospm, n);
     if (manners->eject_on_insertion) {
-        ospm_eject(ospm, n);
+        eject(ospm, kind, n);
     } else if (manners->insert_status != OSPM_SUCCESS) {
-        ospm->dimms[n] = (OspmDimm){ 0 };
+        use(ospm, kind, n, false);
     }
-    ospm_ost(ospm, n, OSPM_DEVICE_CHECK, manners->insert_status);
+    report(ospm, kind, n, OSPM_DEVICE_CHECK, manners->insert_status);
 }
 
-static void eject_request(Ospm *ospm, unsigned n)
+static void eject_request(Ospm *ospm, const GPtrArray *kind, unsigned n)
 {
     const OspmManners *manners = &ospm->manners;
 
     if (manners->eject_status != OSPM_SUCCESS) {
-        ospm_ost(ospm, n, OSPM_EJECT_REQUEST, manners->eject_status);
+        report(ospm, kind, n, OSPM_EJECT_REQUEST, manners->eject_status);
         return;
     }
     if (!manners->no_progress) {
-        ospm_ost(ospm, n, OSPM_EJECT_REQUEST, OSPM_IN_PROGRESS);
+        report(ospm, kind, n, OSPM_EJECT_REQUEST, OSPM_IN_PROGRESS);
     }
-    ospm_eject(ospm, n);
+    eject(ospm, kind, n);
     if (manners->eject_twice) {
-        ospm_eject(ospm, n);
+        eject(ospm, kind, n);
     }
-    ospm_ost(ospm, n, OSPM_EJECT_REQUEST,
-             ospm_sta(ospm, n) & STA_ENABLED ? OSPM_EJECT_FAILED : OSPM_SUCCESS);
+    report(ospm, kind, n, OSPM_EJECT_REQUEST,
+           slot_integer(ospm, kind, n, "_STA") & STA_ENABLED ? OSPM_EJECT_FAILED : OSPM_SUCCESS);
 }
 
 static void handle(Ospm *ospm, const Notification *notification)
 {
+    GPtrArray *kinds[] = { ospm->slots, ospm->cpus };
     unsigned n;
 
-    if (ospm->manners.silent ||
-        !g_ptr_array_find_with_equal_func(ospm->slots, notification->path, g_str_equal, &n)) {
-        return;
-    }
-    if (notification->value == OSPM_DEVICE_CHECK) {
-        device_check(ospm, n);
-    } else if (notification->value == OSPM_EJECT_REQUEST) {
-        eject_request(ospm, n);
+    for (unsigned i = 0; !ospm->manners.silent && i < G_N_ELEMENTS(kinds); i++) {
+        if (!g_ptr_array_find_with_equal_func(kinds[i], notification->path, g_str_equal, &n)) {
+            continue;
+        }
+        if (notification->value == OSPM_DEVICE_CHECK) {
+            device_check(ospm, kinds[i], n);
+        } else if (notification->value == OSPM_EJECT_REQUEST) {
+            eject_request(ospm, kinds[i], n);
+        }
     }
 }
 
@@ -381,25 +454,44 @@ static void enable_events(Ospm *ospm)
     }
 }
 
-/* Enter the memory devices at and below @node in ospm->slots. */
-static void find_slots(Ospm *ospm, AmlNode *node)
+static bool is_memory(const AmlObject *id)
+{
+    return id && id->type == AML_INTEGER && id->integer == MEMORY_DEVICE_HID;
+}
+
+static bool is_processor(const AmlObject *id)
+{
+    return id && id->type == AML_STRING && id->bytes.len == strlen(PROCESSOR_HID) &&
+           memcmp(id->bytes.data, PROCESSOR_HID, id->bytes.len) == 0;
+}
+
+/* Evaluate _INI of each device at and below @node, and enter memory devices and processors in their
+ * lists. */
+static void find_devices(Ospm *ospm, AmlNode *node)
 {
     const AmlNode *hid = aml_node_child(node, "_HID");
     const AmlObject *id = hid ? hid->cell->value : NULL;
+    GPtrArray *kind = is_memory(id) ? ospm->slots : is_processor(id) ? ospm->cpus : NULL;
+    g_autofree char *path = aml_node_path(node);
+    GError *err = NULL;
 
-    if (id && id->type == AML_INTEGER && id->integer == MEMORY_DEVICE_HID) {
-        g_autofree char *path = aml_node_path(node);
+    if (aml_node_child(node, "_INI")) {
+        g_autofree char *method = g_strdup_printf("%s._INI", path);
+
+        aml_eval_void(ospm->aml, method, NULL, 0, &err);
+        check(err);
+    }
+    if (kind) {
         g_autofree char *uid = g_strdup_printf("%s._UID", path);
         uint64_t n = 0;
-        GError *err = NULL;
 
         aml_eval_integer(ospm->aml, uid, NULL, 0, &n, &err);
         check(err);
-        g_assert_cmpuint(n, ==, ospm->slots->len);
-        g_ptr_array_add(ospm->slots, g_steal_pointer(&path));
+        g_assert_cmpuint(n, ==, kind->len);
+        g_ptr_array_add(kind, g_steal_pointer(&path));
     }
     for (unsigned i = 0; node->children && i < node->children->len; i++) {
-        find_slots(ospm, node->children->pdata[i]);
+        find_devices(ospm, node->children->pdata[i]);
     }
 }
 
@@ -413,13 +505,16 @@ static void boot(Ospm *ospm)
     ospm->aml = aml_eval_new(&host, ospm->tables->dsdt->data, ospm->tables->dsdt->len, &err);
     check(err);
     ospm->slots = g_ptr_array_new_with_free_func(g_free);
+    ospm->cpus = g_ptr_array_new_with_free_func(g_free);
     ospm->notifications = g_queue_new();
-    find_slots(ospm, aml_eval_root(ospm->aml));
+    find_devices(ospm, aml_eval_root(ospm->aml));
     ospm->dimms = g_new0(OspmDimm, ospm->slots->len);
+    ospm->cpu_used = g_new0(bool, ospm->cpus->len);
     for (unsigned n = 0; n < ospm->slots->len; n++) {
-        if ((ospm_sta(ospm, n) & STA_USABLE) == STA_USABLE) {
-            ospm->dimms[n] = ospm_crs(ospm, n);
-        }
+        use(ospm, ospm->slots, n, true);
+    }
+    for (unsigned n = 0; n < ospm->cpus->len; n++) {
+        use(ospm, ospm->cpus, n, true);
     }
     enable_events(ospm);
 }
@@ -428,7 +523,9 @@ static void shut_down(Ospm *ospm)
 {
     g_queue_free_full(ospm->notifications, notification_free);
     g_ptr_array_unref(ospm->slots);
+    g_ptr_array_unref(ospm->cpus);
     g_free(ospm->dimms);
+    g_free(ospm->cpu_used);
     aml_eval_free(ospm->aml);
     ospm_tables_free(ospm->tables);
 }
@@ -465,4 +562,14 @@ unsigned ospm_slots(const Ospm *ospm)
 const OspmDimm *ospm_dimm(const Ospm *ospm, unsigned n)
 {
     return n < ospm->slots->len && ospm->dimms[n].size ? &ospm->dimms[n] : NULL;
+}
+
+unsigned ospm_cpus(const Ospm *ospm)
+{
+    return ospm->cpus->len;
+}
+
+bool ospm_cpu_used(const Ospm *ospm, unsigned n)
+{
+    return n < ospm->cpus->len && ospm->cpu_used[n];
 }

@@ -3,8 +3,8 @@
  * The guest's half of hot-plug without a guest: what an operating system's power management (OSPM)
  * does, done by a test through port accesses. It boots from the tables in the machine's memory,
  * enables ACPI and its events, and when the SCI rises runs the handlers in the DSDT, takes their
- * notifications, and evaluates _STA, _CRS, _PXM, _OST and _EJ0 as a kernel would; or misbehaves as
- * it is told to. docs/ospm.md has an example.
+ * notifications, and evaluates _STA, _CRS, _MAT, _PXM, _OST and _EJ0 as a kernel would; or
+ * misbehaves as it is told to. docs/ospm.md has an example.
  *
  * An error in the tables or in AML ends the test with a message that says where it was.
  */
@@ -52,14 +52,16 @@ typedef struct Ospm {
     AmlEval *aml;
     GPtrArray *slots; /* char *: paths of the memory devices, by _UID */
     OspmDimm *dimms;  /* by slot; size 0: not used */
+    GPtrArray *cpus;  /* char *: paths of the processors, by _UID */
+    bool *cpu_used;   /* by _UID */
     GQueue *notifications;
     OspmManners manners;
     unsigned notified; /* notifications handled since boot */
     unsigned cleared;  /* events cleared since boot */
 } Ospm;
 
-/* Boot: find the tables, load the DSDT, enable ACPI and each event that has a handler, and use the
- * memory devices that are there. */
+/* Boot: find the tables, load the DSDT, evaluate each _INI, enable ACPI and each event that has a
+ * handler, and use the memory devices and processors that are there. */
 Ospm *ospm_boot(QTest *qt);
 void ospm_free(Ospm *ospm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ospm, ospm_free)
@@ -82,5 +84,17 @@ uint64_t ospm_pxm(Ospm *ospm, unsigned n);
 OspmDimm ospm_crs(Ospm *ospm, unsigned n); /* with its node; _CRS must have one memory range */
 void ospm_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status);
 void ospm_eject(Ospm *ospm, unsigned n); /* _EJ0, and the memory is not used any more */
+
+/* ---- processors ---- */
+
+unsigned ospm_cpus(const Ospm *ospm);
+/* Does it use processor @n? */
+bool ospm_cpu_used(const Ospm *ospm, unsigned n);
+/* Single evaluations, for processor @n. */
+uint64_t ospm_cpu_sta(Ospm *ospm, unsigned n);
+uint64_t ospm_cpu_pxm(Ospm *ospm, unsigned n);
+uint32_t ospm_cpu_apic_id(Ospm *ospm, unsigned n); /* _MAT, which must say that it is enabled */
+void ospm_cpu_ost(Ospm *ospm, unsigned n, uint32_t event, uint32_t status);
+void ospm_cpu_eject(Ospm *ospm, unsigned n); /* _EJ0, and the processor is not used any more */
 
 #endif
