@@ -4,13 +4,21 @@
 #include <inttypes.h>
 
 #include "block/driver.h"
+#include "block/guess.h"
 #include "block/iov.h"
+#include "block/raw.h"
 #include "util/error.h"
 
 typedef struct RawState {
     uint64_t offset, size;
     bool has_size;
+    bool no_formats; /* raw_forbid_formats() */
 } RawState;
+
+void raw_forbid_formats(BlockNode *node)
+{
+    ((RawState *)node->state)->no_formats = true;
+}
 
 static bool check_part(const BlockNode *node, const RawState *s, GError **errp)
 {
@@ -77,11 +85,23 @@ static int raw_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     return block_node_read(node->file.node, below, part, iov_slice(iov, iovcnt, 0, inside, part));
 }
 
+static bool begins_format(const struct iovec *iov, unsigned iovcnt)
+{
+    uint8_t bytes[BLOCK_GUESS_BYTES] = { 0 };
+
+    iov_to_buf(iov, iovcnt, 0, bytes, MIN(sizeof(bytes), iov_size(iov, iovcnt)));
+    return block_guess_from(bytes) != NULL;
+}
+
 static int raw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
+    const RawState *s = node->state;
     uint64_t below;
     int err = place(node, offset, iov_size(iov, iovcnt), &below);
 
+    if (s->no_formats && offset == 0 && begins_format(iov, iovcnt)) {
+        return EPERM;
+    }
     return err ? err : block_node_write(node->file.node, below, iov, iovcnt);
 }
 
@@ -103,6 +123,11 @@ static int raw_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
 
 static bool raw_locate(BlockNode *node, BlockLocation *at)
 {
+    const RawState *s = node->state;
+
+    if (s->no_formats && at->request.op == AIO_WRITE && at->request.offset == 0) {
+        return false; /* raw_write() looks at the bytes */
+    }
     return (at->request.op == AIO_FLUSH ||
             place(node, at->request.offset, at->bytes, &at->request.offset) == 0) &&
            block_node_locate(node->file.node, at);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* -drive and -blockdev: what disks and flash hold. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "block/backend.h"
 #include "block/snapshot.h"
 #include "hw/i386/firmware.h"
+#include "system/drive-node.h"
 #include "system/options-more.h"
 #include "util/error.h"
 
@@ -27,16 +27,22 @@ static bool flash_unit(const DriveOptions *drive, unsigned *unit, GError **errp)
     return true;
 }
 
-static bool add_flash(Startup *startup, const DriveOptions *drive, GError **errp)
+static bool add_flash(Startup *startup, const DriveArg *arg, GError **errp)
 {
+    const DriveOptions *drive = arg->options;
     unsigned unit = startup->machine->flash[0] ? 1 : 0; /* the next one */
 
     if (drive->format && strcmp(drive->format, "raw") != 0) {
         error_set(errp, "format=%s is not there for flash: only raw is", drive->format);
         return false;
     }
-    if (!json_object_is_type(drive->file, json_type_string)) {
-        error_set(errp, "file= of flash is the name of a file");
+    if (!drive->file) {
+        error_set(errp, "file= is missing: what the flash holds");
+        return false;
+    }
+    if (json_object_object_length(arg->node) > 0) {
+        error_set(errp,
+                  "file= of flash is the name of a file: options of block nodes are for disks");
         return false;
     }
     if (drive->has_cache || drive->has_aio || drive->has_discard || drive->has_detect_zeroes ||
@@ -46,73 +52,22 @@ static bool add_flash(Startup *startup, const DriveOptions *drive, GError **errp
         return false;
     }
     return flash_unit(drive, &unit, errp) &&
-           firmware_add_flash(startup->machine, unit, json_object_get_string(drive->file),
+           firmware_add_flash(startup->machine, unit, drive->file,
                               drive->readonly || drive->read_only, errp);
 }
 
 /* ---- disks ---- */
 
-static void set_text(struct json_object *json, const char *key, const char *value)
+static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool temporary, GError **errp)
 {
-    if (value) {
-        json_object_object_add(json, key, json_object_new_string(value));
-    }
-}
-
-/* The node with the bytes: what is given, but a name stands for a file or a device. */
-static struct json_object *file_options(const DriveOptions *drive)
-{
-    struct json_object *json;
-    struct stat st;
-
-    if (!json_object_is_type(drive->file, json_type_string)) {
-        return json_object_get(drive->file);
-    }
-    const char *name = json_object_get_string(drive->file);
-    json = json_object_new_object();
-    set_text(json, "driver", stat(name, &st) == 0 && S_ISBLK(st.st_mode) ? "host_device" : "file");
-    set_text(json, "filename", name);
-    set_text(json, "aio", drive->has_aio ? BlockdevAioOptions_str(drive->aio) : NULL);
-    return json;
-}
-
-/* @temporary: it is only read, as what is on top of it has what is written. */
-static struct json_object *node_options(const DriveOptions *drive, bool temporary)
-{
-    struct json_object *json = json_object_new_object(), *cache = json_object_new_object();
-    bool direct = drive->has_cache &&
-                  (drive->cache == DRIVE_CACHE_NONE || drive->cache == DRIVE_CACHE_DIRECTSYNC);
-    bool no_flush = drive->has_cache && drive->cache == DRIVE_CACHE_UNSAFE;
-    bool unmap = drive->has_discard &&
-                 (drive->discard == DRIVE_DISCARD_UNMAP || drive->discard == DRIVE_DISCARD_ON);
-
-    set_text(json, "driver", drive->format ? drive->format : "raw");
-    json_object_object_add(json, "file", file_options(drive));
-    json_object_object_add(
-        json, "read-only",
-        json_object_new_boolean(drive->readonly || drive->read_only || temporary));
-    json_object_object_add(json, "auto-read-only", json_object_new_boolean(drive->auto_read_only));
-    json_object_object_add(cache, "direct", json_object_new_boolean(direct));
-    json_object_object_add(cache, "no-flush", json_object_new_boolean(no_flush));
-    json_object_object_add(json, "cache", cache);
-    set_text(json, "discard", unmap ? "unmap" : "ignore");
-    set_text(json, "detect-zeroes", BlockdevDetectZeroesOptions_str(drive->detect_zeroes));
-    return json;
-}
-
-static BlockBackend *new_backend(const char *id, const DriveOptions *drive, bool temporary,
-                                 GError **errp)
-{
-    struct json_object *json = node_options(drive, temporary);
-    g_autoptr(BlockdevOptions) parsed = BlockdevOptions_from_json(json, NULL, errp);
-    BlockNode *node = parsed ? block_node_open(parsed, errp) : NULL;
+    const DriveOptions *drive = arg->options;
+    BlockNode *node = drive_node_open(arg, temporary, errp);
 
     if (node && temporary) {
         node = block_snapshot_temporary(node, errp);
     }
     BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
 
-    json_object_put(json);
     if (!backend) {
         return NULL;
     }
@@ -127,8 +82,8 @@ static bool check_disk(const DriveOptions *drive, GError **errp)
 {
     if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
         error_set(errp, "rerror=enospc is not right: reads need no space");
-    } else if (drive->has_unit || drive->has_index) {
-        error_set(errp, "unit= and index= are for flash; a disk's place is its device's addr=");
+    } else if (drive->has_unit && drive->has_index) {
+        error_set(errp, "unit= and index= are the same here: use index=");
     } else if (drive->id && !object_id_wellformed(drive->id)) {
         error_set(errp, "id=%s: it begins with a letter, and has letters, digits, -, . and _",
                   drive->id);
@@ -140,22 +95,37 @@ static bool check_disk(const DriveOptions *drive, GError **errp)
     return false;
 }
 
-static bool add_disk(Startup *startup, const DriveOptions *drive, GError **errp)
+/* The name of a drive: the one that is given, or one of its interface and its index, which is the
+ * first free one if none is given; g_free. */
+static char *drive_name(const DriveOptions *drive, GError **errp)
 {
-    unsigned n = 0;
+    bool given = drive->has_index || drive->has_unit;
+    unsigned n = drive->has_unit ? drive->unit : drive->index;
     g_autofree char *id = g_strdup(drive->id);
-    bool temporary;
 
-    if (!check_disk(drive, errp)) {
-        return false;
-    }
     while (!id || (!drive->id && block_backend_find(id))) {
+        if (id && given) {
+            error_set(errp, "index=%u: there is a drive with this index, '%s'", n - 1, id);
+            return NULL;
+        }
         g_free(id);
         id = g_strdup_printf("%s%u", DriveInterface_str(drive->q_if), n++);
     }
+    return g_steal_pointer(&id);
+}
+
+static bool add_disk(Startup *startup, const DriveArg *arg, GError **errp)
+{
+    const DriveOptions *drive = arg->options;
+    g_autofree char *id = check_disk(drive, errp) ? drive_name(drive, errp) : NULL;
+    bool temporary;
+
+    if (!id) {
+        return false;
+    }
     temporary = drive->has_snapshot ? drive->snapshot : startup->snapshot;
-    temporary &= !drive->readonly && !drive->read_only;
-    if (!new_backend(id, drive, temporary, errp)) {
+    temporary &= !drive_is_read_only(drive);
+    if (!new_backend(id, arg, temporary, errp)) {
         return false;
     }
     if (drive->q_if == DRIVE_INTERFACE_VIRTIO) {
@@ -169,17 +139,11 @@ static bool add_disk(Startup *startup, const DriveOptions *drive, GError **errp)
 
 bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 {
-    g_autoptr(DriveOptions) drive = qapi_from_option(&DriveOptions_type, arg, NULL, errp);
+    g_autoptr(DriveArg) drive = drive_parse(arg, errp);
 
-    if (!drive) {
-        return false;
-    }
-    if (!drive->file) {
-        error_set(errp, "file= is missing: what the drive holds");
-        return false;
-    }
-    return drive->q_if == DRIVE_INTERFACE_PFLASH ? add_flash(startup, drive, errp)
-                                                 : add_disk(startup, drive, errp);
+    return drive &&
+           (drive->options->q_if == DRIVE_INTERFACE_PFLASH ? add_flash(startup, drive, errp)
+                                                           : add_disk(startup, drive, errp));
 }
 
 bool option_add_drives(Startup *startup, GError **errp)
@@ -188,8 +152,9 @@ bool option_add_drives(Startup *startup, GError **errp)
         struct json_object *props = json_object_new_object();
         bool ok;
 
-        set_text(props, "driver", "virtio-blk-pci");
-        set_text(props, "drive", startup->virtio_drives->pdata[i]);
+        json_object_object_add(props, "driver", json_object_new_string("virtio-blk-pci"));
+        json_object_object_add(props, "drive",
+                               json_object_new_string(startup->virtio_drives->pdata[i]));
         ok = device_add(props, errp) != NULL;
         json_object_put(props);
         if (!ok) {

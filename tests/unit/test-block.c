@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "block/backend.h"
+#include "block/driver.h"
+#include "block/guess.h"
 #include "block/iov.h"
+#include "block/raw.h"
 #include "qapi/event.h"
 #include "util/keyval.h"
 #include "util/machine-lock.h"
@@ -122,6 +125,30 @@ static unsigned count_nodes(void)
 
     block_node_foreach(count_one, &count);
     return count;
+}
+
+/* An image that is raw as nobody said what it is: no write makes it another next time. */
+static void test_guessed(void)
+{
+    g_autofree char *path = make_file("guessed", 4 * KIB);
+    uint8_t header[512] = { 'Q', 'F', 'I', 0xfb };
+    BlockNode *node = add(NULL, "raw,node-name=a,file.driver=file,file.filename=%s", path);
+
+    g_assert_null(block_guess_format(path));
+    g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
+    g_assert_cmpstr(block_guess_format(path), ==, "qcow2");
+    header[0] = 0;
+    g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
+
+    raw_forbid_formats(node);
+    g_assert_cmpint(block_node_pwrite(node, 512, "QFI\xfb", 4), ==, 0);
+    g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
+    header[0] = 'Q';
+    g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, EPERM);
+    g_assert_null(block_guess_format(path));
+    BlockLocation at = { .request = { .op = AIO_WRITE }, .bytes = 512 };
+    g_assert_false(block_node_locate(node, &at)); /* nor past the driver */
+    del("a");
 }
 
 /* Nodes that are used stay; those made within one option go with it. */
@@ -606,6 +633,7 @@ int main(int argc, char *argv[])
     main_loop_init();
     dir = g_dir_make_tmp(NULL, NULL);
     g_test_add_func("/block/options", test_options);
+    g_test_add_func("/block/guessed", test_guessed);
     g_test_add_func("/block/references", test_references);
     g_test_add_func("/block/read-only", test_read_only);
     g_test_add_func("/block/permissions", test_permissions);
