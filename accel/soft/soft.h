@@ -134,7 +134,10 @@ typedef struct SoftCodeClass {
 /* ---- arithmetic flags (flags.h) ---- */
 typedef struct SoftFlags {
     uint16_t ax; /* CF PF AF ZF SF OF as LAHF and SETO AL leave them; cpu.rflags has the others */
-} SoftFlags;
+    uint16_t zero;
+    uint32_t remake; /* not 0: where translated code makes them (translate/remake.h), and ax is
+                      * stale. Never so in C */
+} __attribute__((aligned(8))) SoftFlags;
 
 /* Registers that TLB entries depend on. A change comes with a flush. No padding that is not 0. */
 typedef struct SoftRules {

@@ -16,7 +16,7 @@
 static uint64_t integer(void)
 {
     uint64_t x = 88172645463325252, sum = 0;
-    for (unsigned i = 0; i < 60000000; i++) {
+    for (unsigned i = 0; i < 120000000; i++) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -29,7 +29,7 @@ static uint64_t sieve(void)
 {
     static uint8_t composite[4 << 20];
     uint64_t count = 0;
-    for (unsigned round = 0; round < 4; round++) {
+    for (unsigned round = 0; round < 14; round++) {
         memset(composite, 0, sizeof(composite));
         for (unsigned i = 2; i < sizeof(composite); i++) {
             if (!composite[i]) {
@@ -52,12 +52,16 @@ static int compare(const void *a, const void *b)
 static uint64_t sort(void)
 {
     static uint32_t values[500000];
+    uint64_t sum = 0;
     uint32_t x = 12345;
-    for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-        values[i] = x = x * 1664525 + 1013904223;
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+            values[i] = x = x * 1664525 + 1013904223;
+        }
+        qsort(values, sizeof(values) / sizeof(values[0]), sizeof(values[0]), compare);
+        sum += values[1000];
     }
-    qsort(values, sizeof(values) / sizeof(values[0]), sizeof(values[0]), compare);
-    return values[1000];
+    return sum;
 }
 
 static uint64_t floating(void)
@@ -70,7 +74,7 @@ static uint64_t floating(void)
             b[i][j] = i * 0.25 - j;
         }
     }
-    for (unsigned round = 0; round < 60; round++) {
+    for (unsigned round = 0; round < 120; round++) {
         for (unsigned i = 0; i < 128; i++) {
             for (unsigned j = 0; j < 128; j++) {
                 double dot = 0;
@@ -89,7 +93,7 @@ static uint64_t memory(void)
 {
     static uint8_t from[1 << 20], to[1 << 20];
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 3500; i++) {
         memset(from, (int)i, sizeof(from));
         memcpy(to, from, sizeof(to));
         sum += to[i];
@@ -100,7 +104,7 @@ static uint64_t memory(void)
 static uint64_t calls(void)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < 500000; i++) {
+    for (unsigned i = 0; i < 1500000; i++) {
         sum += (uint64_t)syscall(SYS_getppid);
     }
     return sum;

@@ -146,6 +146,17 @@ void host_alu_imm(HostCode *c, unsigned size, unsigned alu, HostRm rm, int64_t i
     }
 }
 
+void host_test(HostCode *c, unsigned size, HostRm rm, unsigned reg)
+{
+    host_insn(c, size, 0x84 | (size > 1), reg, rm);
+}
+
+void host_test_imm(HostCode *c, unsigned size, HostRm rm, int64_t imm)
+{
+    host_insn(c, size, 0xf6 | (size > 1), 0, rm);
+    host_imm(c, size < 4 ? size : 4, imm);
+}
+
 void host_store(HostCode *c, unsigned size, HostRm rm, unsigned reg)
 {
     host_insn(c, size, 0x88 | wide_bit(size), reg, rm);

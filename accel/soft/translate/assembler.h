@@ -92,6 +92,10 @@ void host_alu_load(HostCode *c, unsigned size, unsigned alu, unsigned reg, HostR
 /* operation rm, imm: @imm is cut to @size, and must fit 32 bits sign-extended for 8 bytes. */
 void host_alu_imm(HostCode *c, unsigned size, unsigned alu, HostRm rm, int64_t imm);
 
+/* TEST rm, reg; TEST rm, imm: @imm is cut to @size. */
+void host_test(HostCode *c, unsigned size, HostRm rm, unsigned reg);
+void host_test_imm(HostCode *c, unsigned size, HostRm rm, int64_t imm);
+
 void host_store(HostCode *c, unsigned size, HostRm rm, unsigned reg); /* MOV rm, reg */
 void host_load(HostCode *c, unsigned size, unsigned reg, HostRm rm);  /* MOV reg, rm */
 void host_mov_reg(HostCode *c, unsigned reg, unsigned from);          /* 64 bits */

@@ -2,6 +2,8 @@
 /* ADD ... CMP, TEST, INC DEC NEG NOT; CMP and TEST also with a branch. */
 #include "accel/soft/translate/emit.h"
 
+#include "accel/soft/translate/remake.h"
+
 /* A 32-bit operation on a register that is in memory: its upper half becomes 0. No flags. */
 static void clear_upper(Translator *t, HostRm rm, unsigned size)
 {
@@ -52,6 +54,7 @@ static bool alu_registers(Translator *t, const Uop *op, const SoftMeaning *m)
     if (reads_carry(m)) {
         flags_load(t);
     }
+    remake_offer_before(t, op, m);
     HostRm rm = guest_rm(dst);
     if (imm) {
         host_alu_imm(&t->c, m->size, m->op, rm, (int64_t)op->imm);
@@ -115,23 +118,12 @@ bool host_emit_alu(Translator *t, const Uop *op, const SoftMeaning *m)
                                      : alu_registers(t, op, m);
     if (done) {
         flags_written(t);
+        remake_by(t, op, m);
         if (m->cc != SOFT_NO_CONDITION) {
             emit_branch(t, m->cc);
         }
     }
     return done;
-}
-
-/* TEST rm, reg or imm: 0x84/0x85, 0xf6/0xf7 /0. */
-static void emit_test(Translator *t, const SoftMeaning *m, HostRm rm, bool imm, unsigned reg)
-{
-    unsigned wide = m->size > 1;
-    if (imm) {
-        host_insn(&t->c, m->size, 0xf6 | wide, 0, rm);
-        host_imm(&t->c, m->size < 4 ? m->size : 4, (int64_t)t->op->imm);
-    } else {
-        host_insn(&t->c, m->size, 0x84 | wide, reg, rm);
-    }
 }
 
 /* TEST of AH, CH, DH or BH with itself or a constant. */
@@ -143,7 +135,11 @@ static bool test_high(Translator *t, const Uop *op, const SoftMeaning *m)
         return false;
     }
     guest_read_high(t, high);
-    emit_test(t, m, host_reg(SCRATCH_A), m->form == SOFT_RI, SCRATCH_A);
+    if (m->form == SOFT_RI) {
+        host_test_imm(&t->c, 1, host_reg(SCRATCH_A), (int64_t)op->imm);
+    } else {
+        host_test(&t->c, 1, host_reg(SCRATCH_A), SCRATCH_A);
+    }
     return true;
 }
 
@@ -151,7 +147,7 @@ static bool test_plain(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     bool imm = m->form == SOFT_RI || m->form == SOFT_MI;
     bool memory = m->form == SOFT_MR || m->form == SOFT_MI;
-    unsigned first = 0, second = 0, reg = 0;
+    unsigned first = 0, second = 0;
 
     if (!memory && !guest_reg(op->dst, m->size, &first)) {
         return test_high(t, op, m);
@@ -160,13 +156,16 @@ static bool test_plain(Translator *t, const Uop *op, const SoftMeaning *m)
         return false;
     }
     HostRm rm = memory ? memory_operand(t, m->size, false) : guest_rm(first);
-    if (!imm) {
-        reg = guest_host_reg(second);
-        if (reg == HOST_NO_REG) {
-            reg = guest_read(t, second, memory_scratch(t, &rm));
-        }
+    remake_offer_before(t, op, m);
+    if (imm) {
+        host_test_imm(&t->c, m->size, rm, (int64_t)op->imm);
+        return true;
     }
-    emit_test(t, m, rm, imm, reg);
+    unsigned reg = guest_host_reg(second);
+    if (reg == HOST_NO_REG) {
+        reg = guest_read(t, second, memory_scratch(t, &rm));
+    }
+    host_test(&t->c, m->size, rm, reg);
     return true;
 }
 
@@ -176,6 +175,7 @@ bool host_emit_test(Translator *t, const Uop *op, const SoftMeaning *m)
         return false;
     }
     flags_written(t);
+    remake_by(t, op, m);
     if (m->cc != SOFT_NO_CONDITION) {
         emit_branch(t, m->cc);
     }
@@ -213,6 +213,7 @@ bool host_emit_unary(Translator *t, const Uop *op, const SoftMeaning *m)
     }
     if (m->op != SOFT_NOT) {
         flags_written(t);
+        remake_by(t, op, m);
     }
     return true;
 }

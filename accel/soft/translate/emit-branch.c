@@ -2,6 +2,7 @@
 /* Near branches of 64-bit code, and direct ones of any. */
 #include "accel/soft/translate/emit.h"
 
+#include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/targets.h"
 #include "accel/soft/uop.h"
 
@@ -11,6 +12,7 @@ void emit_branch(Translator *t, unsigned cc)
         emit_loop_branch(t, cc);
         return;
     }
+    remake_offer(t);
     exit_by(t, 1, host_jcc(&t->c, cc));
     exit_by(t, 0, host_jmp(&t->c));
     t->ended = true;
@@ -25,6 +27,7 @@ bool host_emit_jcc(Translator *t, const Uop *op, const SoftMeaning *m)
 
 bool host_emit_jmp(Translator *t, const Uop *op, const SoftMeaning *m)
 {
+    remake_offer(t);
     exit_by(t, 1, host_jmp(&t->c));
     t->ended = true;
     return true;
@@ -32,6 +35,7 @@ bool host_emit_jmp(Translator *t, const Uop *op, const SoftMeaning *m)
 
 bool host_emit_go_on(Translator *t, const Uop *op, const SoftMeaning *m)
 {
+    remake_offer(t);
     exit_by(t, 0, host_jmp(&t->c));
     t->ended = true;
     return true;
@@ -83,6 +87,7 @@ static void push_return(Translator *t, const Uop *op)
 bool host_emit_call(Translator *t, const Uop *op, const SoftMeaning *m)
 {
     push_return(t, op);
+    remake_offer(t);
     exit_by(t, 1, host_jmp(&t->c));
     t->ended = true;
     return true;

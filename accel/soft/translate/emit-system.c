@@ -89,7 +89,7 @@ bool host_emit_pushf(Translator *t, const Uop *op, const SoftMeaning *m)
     if (!(t->b->key & SOFT_KEY_CODE64) || op->size != 8) {
         return false;
     }
-    flags_spill(t);
+    flags_to_memory(t);
     complete_flags(t);
     host_store(&t->c, 8, value, SCRATCH_A);
     HostRm to = memory_at(t, X86_RSP, -8, 8, true);

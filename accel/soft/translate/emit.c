@@ -2,6 +2,7 @@
 #include "accel/soft/translate/emit.h"
 
 #include "accel/soft/access.h"
+#include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/share.h"
 
 enum { PAGE_SHIFT = 12, TLB_ENTRY_SHIFT = 6 };
@@ -77,15 +78,33 @@ static const HostRm cc_rm = {
     .memory = true, .base = CPU_REG, .index = HOST_NO_REG, .disp = CPU_OFF(cc.ax)
 };
 
+/* With 0 for SoftFlags.remake. */
 void flags_save(Translator *t)
 {
+    host_mov_imm(&t->c, SCRATCH_A, 0);
     HOST_BYTES(&t->c, 0x9f, 0x0f, 0x90, 0xc0); /* lahf; seto al */
-    host_store(&t->c, 2, cc_rm, SCRATCH_A);
+    host_store(&t->c, 8, cc_rm, SCRATCH_A);
 }
 
 void flags_spill(Translator *t)
 {
-    if (t->flags == FLAGS_HOST && t->live_before) {
+    bool unsaved = t->flags == FLAGS_HOST || t->flags == FLAGS_REMAKE;
+
+    if (!t->live_before) {
+        t->flags = FLAGS_MEMORY;
+    } else if (unsaved && remake_possible(t)) {
+        t->flags = FLAGS_REMAKE;
+    } else {
+        flags_to_memory(t);
+    }
+}
+
+void flags_to_memory(Translator *t)
+{
+    if (t->flags == FLAGS_REMAKE) {
+        remake_emit(t, &t->source);
+    }
+    if (t->flags == FLAGS_HOST || t->flags == FLAGS_REMAKE) {
         flags_save(t);
     }
     t->flags = FLAGS_MEMORY;
@@ -100,7 +119,10 @@ void flags_reload(Translator *t)
 
 void flags_load(Translator *t)
 {
-    if (t->flags == FLAGS_MEMORY) {
+    if (t->flags == FLAGS_REMAKE) {
+        remake_emit(t, &t->source);
+        t->flags = FLAGS_HOST;
+    } else if (t->flags == FLAGS_MEMORY) {
         flags_reload(t);
         t->flags = FLAGS_BOTH;
     }
@@ -108,17 +130,17 @@ void flags_load(Translator *t)
 
 void flags_load_keep(Translator *t, unsigned spare)
 {
-    if (t->flags == FLAGS_MEMORY) {
+    if (t->flags == FLAGS_MEMORY || t->flags == FLAGS_REMAKE) {
         host_mov_reg(&t->c, spare, SCRATCH_A);
-        flags_reload(t);
+        flags_load(t);
         host_mov_reg(&t->c, SCRATCH_A, spare);
-        t->flags = FLAGS_BOTH;
     }
 }
 
 void flags_written(Translator *t)
 {
     t->flags = t->live_after ? FLAGS_HOST : FLAGS_MEMORY;
+    t->source = (FlagSource){ 0 };
 }
 
 /* ---- addresses ---- */

@@ -36,7 +36,28 @@ typedef enum FlagPlace {
     FLAGS_MEMORY, /* SoftCpu.cc, or dead; the host's are anything */
     FLAGS_HOST,   /* the host's flags */
     FLAGS_BOTH,
+    FLAGS_REMAKE, /* nowhere: they can be made again (Translator.source) */
 } FlagPlace;
+
+/* How flags can be made again (remake.h). No padding that is not 0. */
+typedef struct FlagSource {
+    int64_t imm;    /* if !has_src */
+    uint16_t regs;  /* guest registers that it is made of, a bit each */
+    uint16_t index; /* of the micro-operation that wrote them */
+    uint8_t how;    /* FLAGS_OF_* */
+    uint8_t size, reg, src;
+    uint64_t has_src;
+} FlagSource;
+
+enum {
+    FLAGS_UNKNOWN,
+    FLAGS_OF_CMP,    /* of reg with src or imm */
+    FLAGS_OF_TEST,   /* the same */
+    FLAGS_OF_ADD,    /* reg is the sum of what it was and src or imm */
+    FLAGS_OF_SUB,    /* the same */
+    FLAGS_OF_NEG,    /* reg is the result */
+    FLAGS_OF_RESULT, /* AND OR XOR */
+};
 
 /* The way of a micro-operation that cannot be done in line: its function is called, or if it ends
  * the block, the interpreter goes on with it. */
@@ -48,6 +69,7 @@ typedef struct SlowPath {
     const uint8_t *back; /* executable address of what follows */
     unsigned copy;       /* or 0, or it goes on there in the copy of its run (share.h) */
     bool restore_flags;  /* to the host's afterwards */
+    FlagSource source;   /* if it has one, flags are made and saved first */
     /* XMM registers to be stored before and loaded after; is the guest's MXCSR in force after? */
     uint16_t xmm_store, xmm_reload;
     bool mxcsr;
@@ -59,6 +81,7 @@ typedef struct LeaveJump {
     Leave how;
     unsigned number;
     uint16_t xmm_store;
+    FlagSource source; /* as in SlowPath */
 } LeaveJump;
 
 /* A check that fails looks in the TLB's second place before it goes the slow way. */
@@ -90,7 +113,8 @@ typedef struct ShareUse {
 
 /* What the translator knows at a point of the block. No padding that is not 0. */
 typedef struct ShareState {
-    uint32_t flags;
+    FlagSource source;
+    uint64_t flags;
     uint16_t xmm_loaded, xmm_dirty;
     uint16_t sse_checked, mxcsr_live;
 } ShareState;
@@ -136,9 +160,13 @@ typedef struct Translator {
     SoftTranslation *x;
     /* The micro-operation that is being emitted. */
     const Uop *op;
+    UopFn *fn; /* of the interpreter */
     unsigned index;
     bool live_before, live_after; /* flags */
     FlagPlace flags;
+    FlagSource source;
+    uint8_t *offer; /* where the block tells the address of what makes its flags; NULL: nowhere */
+    FlagSource offered;
     SlowPath *slow; /* its own, or NULL */
     unsigned uops;  /* that were emitted with it, itself included */
     /* Which XMM registers are in the host's; which of them are newer than SoftCpu's. */
@@ -160,8 +188,10 @@ typedef struct Translator {
     unsigned leave_count;
     SecondTry seconds[SECOND_TRIES];
     unsigned second_count;
-    uint8_t *exit_jump[2];              /* to exits' thunks; NULL: none */
-    bool live[SOFT_BLOCK_MAX_UOPS + 1]; /* flags, before each; behind the last: true */
+    uint8_t *exit_jump[2];                /* to exits' thunks; NULL: none */
+    FlagSource exit_source[2];            /* of flags, as in SlowPath */
+    bool live[SOFT_BLOCK_MAX_UOPS + 1];   /* flags, before each; behind the last: true */
+    FlagWants wants[SOFT_BLOCK_MAX_UOPS]; /* the flags that are there before each */
     const Thunks *thunks;
     unsigned exit_check; /* before which micro-operation exit_request is looked at */
     Share share;
@@ -194,8 +224,11 @@ void guest_read_high(Translator *t, unsigned reg);
 
 /* The host's flags to SoftCpu; SCRATCH_A is destroyed. */
 void flags_save(Translator *t);
-/* Before code that destroys the host's flags (SCRATCH_A is free). */
+/* Before code that destroys the host's flags (SCRATCH_A is free): they are saved, or can be made
+ * again by whoever leaves this path. */
 void flags_spill(Translator *t);
+/* The same, and whatever follows finds them in SoftCpu. */
+void flags_to_memory(Translator *t);
 /* Before code that reads the guest's flags, or changes some of them: have them in the host's. Must
  * not be followed by a memory check. SCRATCH_A is free. */
 void flags_load(Translator *t);

@@ -3,8 +3,23 @@
 #include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/share.h"
 #include "accel/soft/uop.h"
+
+/* What flags have to be made of on a way out; nothing if they are in memory, or dead. */
+static FlagSource unsaved_flags(const Translator *t)
+{
+    return t->flags == FLAGS_REMAKE ? t->source : (FlagSource){ 0 };
+}
+
+static void make_flags(Translator *t, const FlagSource *source)
+{
+    if (source->how != FLAGS_UNKNOWN) {
+        remake_emit(t, source);
+        flags_save(t);
+    }
+}
 
 uint8_t **slow_jump(Translator *t, uint8_t *at)
 {
@@ -14,6 +29,7 @@ uint8_t **slow_jump(Translator *t, uint8_t *at)
     if (!t->slow) {
         t->slow = &t->paths[t->path_count++];
         *t->slow = (SlowPath){ .index = t->index, .xmm_store = t->xmm_dirty };
+        t->slow->source = unsaved_flags(t);
     }
     g_assert(t->slow->count < SLOW_JUMPS);
     t->slow->jumps[t->slow->count] = at;
@@ -23,14 +39,18 @@ uint8_t **slow_jump(Translator *t, uint8_t *at)
 uint8_t **leave_jump(Translator *t, uint8_t *at, Leave how, unsigned number)
 {
     g_assert(t->leave_count < LEAVE_JUMPS);
-    t->leaves[t->leave_count] = (LeaveJump){ at, how, number, t->xmm_dirty };
+    t->leaves[t->leave_count] = (LeaveJump){ at, how, number, t->xmm_dirty, unsaved_flags(t) };
     return &t->leaves[t->leave_count++].jump;
 }
 
 void exit_by(Translator *t, unsigned which, uint8_t *at)
 {
     t->exit_jump[which] = at;
-    t->x->exits[which].host_flags = t->flags == FLAGS_HOST;
+    SoftExit *e = &t->x->exits[which];
+    e->unsaved = t->flags == FLAGS_HOST || t->flags == FLAGS_REMAKE;
+    e->remake = t->offer != NULL;
+    e->remake_regs = t->offered.regs;
+    t->exit_source[which] = unsaved_flags(t);
 }
 
 /* SCRATCH_B: the entry of the RIP in SCRATCH_A. */
@@ -113,9 +133,11 @@ static void emit_exit(Translator *t, const Thunks *thunks, const uint8_t **own, 
     host_bind(&t->c, jump);
     e->jump = t->c.exec - (t->c.write - jump);
     e->thunk = t->c.exec;
-    if (e->host_flags) {
+    make_flags(t, &t->exit_source[which]);
+    if (e->unsaved && t->exit_source[which].how == FLAGS_UNKNOWN) {
         flags_save(t);
     }
+    e->check = t->c.exec;
     if (!exit_same_page(t->b, which)) {
         host_mov_imm64(&t->c, SCRATCH_A, (uintptr_t)&link_never_valid);
         e->gen = t->c.exec - 8;
@@ -123,7 +145,7 @@ static void emit_exit(Translator *t, const Thunks *thunks, const uint8_t **own, 
         host_alu_load(&t->c, 4, ALU_CMP, SCRATCH_B, host_mem(SCRATCH_A, 0));
         invalid = host_jcc(&t->c, HOST_CC_NE);
     }
-    if (e->host_flags || e->gen) {
+    if (e->unsaved || e->gen) {
         onward = host_jmp(&t->c);
         e->onward = t->c.exec - 4;
         host_bind(&t->c, onward);
@@ -142,6 +164,7 @@ static void emit_slow_path(Translator *t, const Thunks *thunks, const uint8_t **
     for (unsigned i = 0; i < p->count; i++) {
         host_bind(&t->c, p->jumps[i]);
     }
+    make_flags(t, &p->source);
     xmm_store(t, p->xmm_store);
     host_mov_imm(&t->c, SCRATCH_B, p->index | p->uops << 16);
     host_call_to(&t->c, thunk);
@@ -179,10 +202,12 @@ void emit_tail(Translator *t, const Thunks *thunks)
         if (t->leaves[i].how == LEAVE_TARGET) {
             host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(target)), SCRATCH_A);
         }
+        make_flags(t, &t->leaves[i].source);
         xmm_store(t, t->leaves[i].xmm_store);
         leave_with(t, thunks, own, t->leaves[i].how, t->leaves[i].number);
     }
     for (unsigned i = 0; i < t->path_count; i++) {
         emit_slow_path(t, thunks, &call_thunk, &t->paths[i]);
     }
+    remake_emit_tail(t);
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/translator.h"
 
 const uint32_t link_never_valid;
@@ -25,6 +26,13 @@ static void patch_gen(SoftTranslator *tr, const SoftExit *e, const uint32_t *gen
     }
 }
 
+/* May the block @to be entered with flags as they are at exit @e? */
+static bool may_stay_unsaved(const SoftExit *e, const SoftTranslation *to)
+{
+    return !e->unsaved || !to->flags_live ||
+           (e->remake && remake_suits(&to->flag_wants, e->remake_regs));
+}
+
 void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
 {
     if (!from->translation || from->dead || !to->translation || to->dead) {
@@ -35,11 +43,15 @@ void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
         return;
     }
     SoftTranslator *tr = s->translator;
-    if (!e->gen && (!e->host_flags || !to->translation->flags_live)) {
+    bool as_it_is = may_stay_unsaved(e, to->translation);
+    if (!e->gen && as_it_is) {
         patch(tr, e->jump, to->host);
     } else {
         patch_gen(tr, e, &to->valid_gen);
         patch(tr, e->onward, to->host);
+    }
+    if (e->gen && e->remake && as_it_is) { /* the check destroys the host's flags */
+        patch(tr, e->jump, e->check);
     }
     tr->statistics.links++;
     e->to = to;

@@ -6,6 +6,7 @@
  */
 #include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
+#include "accel/soft/translate/remake.h"
 
 bool emit_loop_wanted(Translator *t)
 {
@@ -37,6 +38,9 @@ void emit_loop_begin(Translator *t)
 
 void emit_loop_branch(Translator *t, unsigned cc)
 {
+    bool saved = t->live[0] &&
+                 (t->source.how == FLAGS_UNKNOWN || !remake_suits(&t->wants[0], t->source.regs));
+    remake_offer(t);
     uint8_t *again = host_jcc(&t->c, cc);
     uint16_t dirty = t->xmm_dirty;
 
@@ -44,7 +48,7 @@ void emit_loop_branch(Translator *t, unsigned cc)
     exit_by(t, 0, host_jmp(&t->c));
     host_bind(&t->c, again);
     t->xmm_dirty = dirty;
-    if (t->flags == FLAGS_HOST && t->live[0]) {
+    if (t->flags == FLAGS_HOST && saved) {
         flags_save(t);
     }
     host_jmp_to(&t->c, t->loop.head);

@@ -293,7 +293,8 @@ void share_plan(Translator *t, UopFn *(*function_of)(const SoftBlock *b, unsigne
 
 ShareState share_state(const Translator *t)
 {
-    return (ShareState){ .flags = t->flags,
+    return (ShareState){ .source = t->source,
+                         .flags = t->flags,
                          .xmm_loaded = t->xmm_loaded,
                          .xmm_dirty = t->xmm_dirty,
                          .sse_checked = t->sse_checked,
@@ -302,7 +303,8 @@ ShareState share_state(const Translator *t)
 
 void share_restore(Translator *t, const ShareState *s)
 {
-    t->flags = s->flags;
+    t->source = s->source;
+    t->flags = (FlagPlace)s->flags;
     t->xmm_loaded = s->xmm_loaded;
     t->xmm_dirty = s->xmm_dirty;
     t->sse_checked = s->sse_checked;

@@ -71,10 +71,30 @@ static void emit_mxcsr_leave(HostCode *c)
     host_bind(c, over);
 }
 
+/* The guest's flags to SoftCpu, where they have to be made for that (remake.h). What makes them
+ * needs the guest's registers, and SCRATCH_A. */
+static void emit_remake(HostCode *c, const Thunks *thunks)
+{
+    HostRm remake = host_mem(CPU_REG, CPU_OFF(cc.remake));
+
+    host_alu_imm(c, 4, ALU_CMP, remake, 0);
+    uint8_t *over = host_jcc(c, HOST_CC_E);
+    push(c, SCRATCH_A);
+    push(c, SCRATCH_B);
+    host_mov_imm(c, SCRATCH_B, (uintptr_t)thunks->base);
+    host_load(c, 4, SCRATCH_A, remake);
+    host_alu_load(c, 8, ALU_ADD, SCRATCH_A, host_reg(SCRATCH_B));
+    host_insn(c, 4, 0xff, 2, host_reg(SCRATCH_A)); /* call */
+    pop(c, SCRATCH_B);
+    pop(c, SCRATCH_A);
+    host_bind(c, over);
+}
+
 /* Registers to SoftCpu, which block runs, and the arguments s, block, number. */
-static void emit_to_c(HostCode *c)
+static void emit_to_c(HostCode *c, const Thunks *thunks)
 {
     registers(c, true);
+    emit_remake(c, thunks);
     emit_mxcsr_leave(c);
     host_mov_reg(c, HOST_RDI, CPU_REG);
     host_mov_reg(c, HOST_RSI, SCRATCH_A);
@@ -92,7 +112,7 @@ static void emit_leave(HostCode *c, Thunks *thunks, Leave how)
         [LEAVE_TARGET] = run_target,
     };
     thunks->leave[how] = c->exec;
-    emit_to_c(c);
+    emit_to_c(c, thunks);
     emit_unwind(c);
     host_mov_imm64(c, HOST_RAX, (uintptr_t)functions[how]);
     host_insn(c, 4, 0xff, 4, host_reg(HOST_RAX));
@@ -101,7 +121,7 @@ static void emit_leave(HostCode *c, Thunks *thunks, Leave how)
 static void emit_call(HostCode *c, Thunks *thunks)
 {
     thunks->call = c->exec;
-    emit_to_c(c);
+    emit_to_c(c, thunks);
     add_stack(c, -8);
     host_mov_imm64(c, HOST_RAX, (uintptr_t)run_uops);
     host_insn(c, 4, 0xff, 2, host_reg(HOST_RAX)); /* call rax */
@@ -118,6 +138,7 @@ static void emit_call(HostCode *c, Thunks *thunks)
 
 void thunks_emit(HostCode *c, Thunks *thunks)
 {
+    thunks->base = c->exec;
     emit_enter(c, thunks);
     for (unsigned which = 0; which < LEAVE_KINDS; which++) {
         emit_leave(c, thunks, which);

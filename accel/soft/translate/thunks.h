@@ -18,6 +18,7 @@ typedef enum Leave {
 } Leave;
 
 typedef struct Thunks {
+    const uint8_t *base;               /* the code cache's begin: offsets are from here */
     UopFn *enter;                      /* what a translated block's first function is */
     const uint8_t *leave[LEAVE_KINDS]; /* jump here */
     /* Call here: runs micro-operations from number SCRATCH_B & 0xffff on, SCRATCH_B >> 16 of them,

@@ -8,6 +8,7 @@
 #include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/perf-map.h"
+#include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/share.h"
 #include "accel/soft/translate/translator.h"
 #include "util/log.h"
@@ -110,6 +111,7 @@ static bool emit_uop(Translator *t, unsigned index)
     const SoftMeaning *m = soft_meaning_of(function_of(t->b, index));
 
     t->op = op;
+    t->fn = function_of(t->b, index);
     t->index = index;
     t->live_before = t->live[index];
     t->live_after = t->live[index + 1];
@@ -125,10 +127,11 @@ static bool emit_uop(Translator *t, unsigned index)
         t->slow->uops = t->uops;
         t->slow->back = t->c.exec;
         t->slow->copy = share_copy_of(t, index + t->uops);
-        t->slow->restore_flags = t->flags != FLAGS_MEMORY;
+        t->slow->restore_flags = t->flags == FLAGS_HOST || t->flags == FLAGS_BOTH;
         t->slow->xmm_reload = t->xmm_loaded;
         t->slow->mxcsr = t->mxcsr_live;
     }
+    remake_follow(t);
     return true;
 }
 
@@ -162,8 +165,8 @@ static unsigned emit_next(Translator *t, unsigned i)
     if (emit_uop(t, i)) {
         return i + t->uops;
     }
-    t->live_before = true;
-    flags_spill(t);
+    flags_to_memory(t);
+    t->source = (FlagSource){ 0 };
     if (i + 1u == t->b->count) {
         leave_jump(t, host_jmp(&t->c), LEAVE_BAIL, i);
         return t->b->count;
@@ -179,6 +182,8 @@ static void emit_uops(Translator *t)
 
     t->exit_check = t->live[0] ? 0 : dead;
     t->x->flags_live = t->live[0];
+    remake_plan(t, function_of);
+    t->x->flag_wants = t->wants[0];
     share_plan(t, function_of);
     emit_loop_begin(t);
     for (unsigned i = 0; i < t->b->count;) {

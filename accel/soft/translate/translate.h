@@ -12,6 +12,12 @@
 
 struct SoftTranslator;
 
+/* What becomes of the flags from a point of the block on, until they are written over. */
+typedef struct FlagWants {
+    uint16_t changed; /* registers that change before the last time that they are wanted */
+    bool read;        /* translated code reads them, or hands them on */
+} FlagWants;
+
 /* One way out of a translated block, which may be patched to go straight into another. Addresses
  * are those of the executable mapping. */
 typedef struct SoftExit {
@@ -22,7 +28,10 @@ typedef struct SoftExit {
     const uint8_t *onward; /* displacement of the thunk's own jump; NULL: it has none */
     const uint8_t *leave;  /* where that goes while there is no link */
     const uint8_t *gen;    /* the thunk's pointer to the target's valid_gen; NULL: same page */
-    bool host_flags;       /* the guest's flags are in the host's: the thunk saves them */
+    const uint8_t *check;  /* in the thunk, behind what saves flags */
+    bool unsaved;          /* the guest's flags are not in memory: the thunk saves them */
+    bool remake;           /* ... but can be made again (remake.h), from: */
+    uint16_t remake_regs;
 } SoftExit;
 
 /* What is known of a translated block. */
@@ -31,6 +40,7 @@ typedef struct SoftTranslation {
     SoftExit *incoming;
     struct SoftTranslation *older; /* list of all */
     bool flags_live; /* the block reads flags, or may fault before it writes them all */
+    FlagWants flag_wants;
 } SoftTranslation;
 
 bool soft_translate_init(SoftCpu *s, GError **errp);
