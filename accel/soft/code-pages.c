@@ -62,6 +62,16 @@ static GMutex mutex;
 static GHashTable *pages; /* page -> CodePage */
 static SoftCodeCpu *cpus;
 
+/* How many pages of the table there are with each remainder of the page number: written with the
+ * mutex, and read without it, so that who asks about a page far from all code takes no lock. */
+#define FILTER_SIZE (1u << 14)
+static _Atomic uint32_t filter[FILTER_SIZE];
+
+static _Atomic uint32_t *filter_of(uint64_t page)
+{
+    return &filter[page % FILTER_SIZE];
+}
+
 void soft_code_register(SoftCpu *s, const SoftCodeUser *user)
 {
     SoftCodeCpu *c = g_new0(SoftCodeCpu, 1);
@@ -110,6 +120,11 @@ static OwnPage *find_own(const SoftCodeCpu *self, hwaddr phys)
 
 bool soft_code_page_has(hwaddr phys)
 {
+    /* Relaxed: who has just entered the page, and is not seen here, has asked for the entry to be
+     * dropped that is made now, and waits for that or for the end of this read section. */
+    if (atomic_load_explicit(filter_of(phys / SOFT_PAGE), memory_order_relaxed) == 0) {
+        return false;
+    }
     g_mutex_lock(&mutex);
     bool has = find(phys);
     g_mutex_unlock(&mutex);
@@ -179,39 +194,46 @@ static void wait_for_others(const SoftCodeCpu *self)
     soft_tlb_drop_requested(self->s);
 }
 
-/* With the mutex. The page in the vCPU's set, entered if need be. */
-static CodePage *own_page(SoftCodeCpu *self, hwaddr phys)
+/* With the mutex. The page in the vCPU's set, entered if need be: then *@entered. */
+static CodePage *own_page(SoftCodeCpu *self, hwaddr phys, bool *entered)
 {
-    CodePage *p = find(phys);
+    OwnPage *own = find_own(self, phys);
 
+    *entered = !own;
+    if (own) {
+        return own->shared;
+    }
+    CodePage *p = find(phys);
     if (!p) {
         p = g_new0(CodePage, 1);
         p->page = phys / SOFT_PAGE;
         g_hash_table_insert(pages, &p->page, p);
+        atomic_fetch_add(filter_of(p->page), 1);
     }
-    if (!find_own(self, phys)) {
-        OwnPage *o = g_new0(OwnPage, 1);
-        *o = (OwnPage){ .page = p->page, .shared = p, .cpu = self, .next_owner = p->owners };
-        p->owners = o;
-        g_hash_table_insert(self->own, &o->page, o);
-    }
+    OwnPage *o = g_new0(OwnPage, 1);
+    *o = (OwnPage){ .page = p->page, .shared = p, .cpu = self, .next_owner = p->owners };
+    p->owners = o;
+    g_hash_table_insert(self->own, &o->page, o);
     return p;
 }
 
 bool soft_code_page_add(SoftCpu *s, hwaddr phys)
 {
     SoftCodeCpu *self = s->code_pages;
-    bool wait = false;
+    bool wait = false, entered;
 
     g_mutex_lock(&mutex);
-    CodePage *p = own_page(self, phys);
+    CodePage *p = own_page(self, phys, &entered);
     if (!p->ready) {
         wait = ask_others(self, phys);
         p->ready = !wait;
     }
     g_mutex_unlock(&mutex);
 
-    soft_tlb_slow_writes(s, phys);
+    /* Once is enough: while it is in the set no entry for it becomes fast. */
+    if (entered) {
+        soft_tlb_slow_writes(s, phys);
+    }
     if (!wait) {
         return true;
     }
@@ -273,6 +295,7 @@ static void disown(OwnPage *o)
     *link = o->next_owner;
     g_free(o);
     if (!p->owners) {
+        atomic_fetch_sub(filter_of(p->page), 1);
         g_hash_table_remove(pages, &p->page);
     }
 }

@@ -33,8 +33,8 @@ static Paging paging_mode(const SoftCpu *s)
     return (Paging){ 2, 10, 4, cpu->cr3 & 0xfffff000u, 0, false };
 }
 
-/* Where the entry lies in host memory; NULL if that is no RAM. */
-static void *entry_host(hwaddr addr, unsigned size, bool *readonly)
+/* Where @size bytes of a table lie in host memory; NULL if that is no RAM. */
+static void *table_host(hwaddr addr, unsigned size, bool *readonly)
 {
     const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), addr);
 
@@ -145,20 +145,52 @@ static uint32_t error_bits(const SoftCpu *s, SoftAccess access, SoftMmuMode mode
     return error;
 }
 
+/* How far a walk has come. */
+typedef struct Walk {
+    unsigned level; /* of the table that is to be looked into */
+    hwaddr table;
+    uint8_t *host;   /* where that lies, and may be written, if it is known; else NULL */
+    uint64_t rights; /* PTE_RW and PTE_US as all levels so far allow, and PTE_NX if one forbids */
+} Walk;
+
+enum { DIRECTORY_LEVEL = 2 };
+
+static SoftWalkStart *start_of(SoftCpu *s, uint64_t addr)
+{
+    return &s->walk_starts[(addr >> 30) % SOFT_WALK_STARTS];
+}
+
+/* The whole table must be memory that can be written, so that accessed and dirty bits can be set
+ * there like anywhere. */
+static void keep_start(SoftCpu *s, uint64_t addr, const Walk *w)
+{
+    bool readonly = false;
+    uint8_t *host = table_host(w->table, SOFT_PAGE, &readonly);
+
+    if (host && !readonly) {
+        *start_of(s, addr) = (SoftWalkStart){ addr >> 30, w->table, host, w->rights };
+    }
+}
+
+/* The entry at @at of a table; NULL: no RAM. */
+static void *entry_host(const Walk *w, hwaddr at, unsigned size, bool *readonly)
+{
+    return w->host ? w->host + (at - w->table) : table_host(at, size, readonly);
+}
+
 typedef enum WalkResult { WALK_DONE, WALK_FAULT, WALK_AGAIN } WalkResult;
 
-static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAccess access,
+static WalkResult walk_once(SoftCpu *s, const Paging *p, Walk w, uint64_t addr, SoftAccess access,
                             SoftMmuMode mode, SoftTranslation *out, uint32_t *error)
 {
-    uint64_t table = p->table, rights = PTE_RW | PTE_US;
-
     *error = error_bits(s, access, mode);
-    for (unsigned level = p->levels;; level--) {
+    for (;; w.level--) {
+        unsigned level = w.level;
         unsigned shift = 12 + p->index_bits * (level - 1);
         uint64_t index = addr >> shift & ((1u << p->index_bits) - 1);
         bool readonly = false;
-        hwaddr at = table + index * p->entry_size;
-        void *host = entry_host(at, p->entry_size, &readonly);
+        hwaddr at = w.table + index * p->entry_size;
+        void *host = entry_host(&w, at, p->entry_size, &readonly);
         /* Where no RAM is, the bus reads all ones. */
         uint64_t entry = host ? entry_load(host, p->entry_size) : UINT64_MAX;
 
@@ -173,15 +205,15 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
             return WALK_FAULT;
         }
         if (!pdpte) {
-            rights = (rights & entry) | ((rights | entry) & PTE_NX);
+            w.rights = (w.rights & entry) | ((w.rights | entry) & PTE_NX);
         }
 
         uint64_t set = pdpte ? 0 : PTE_A;
         if (leaf) {
             unsigned forbidden =
-                rights & PTE_US ? key_forbids(s, p, entry, soft_mmu_user(mode)) : 0;
+                w.rights & PTE_US ? key_forbids(s, p, entry, soft_mmu_user(mode)) : 0;
 
-            set_rights(s, rights, mode, out);
+            set_rights(s, w.rights, mode, out);
             out->read = out->read && !(forbidden & 1);
             out->write = out->write && !forbidden;
             if ((access == SOFT_READ && (forbidden & 1)) || (access == SOFT_WRITE && forbidden)) {
@@ -209,7 +241,11 @@ static WalkResult walk_once(SoftCpu *s, const Paging *p, uint64_t addr, SoftAcce
             out->large = level > 1;
             return WALK_DONE;
         }
-        table = entry & (p->entry_size == 4 ? 0xfffff000u : ENTRY_ADDR);
+        w.table = entry & (p->entry_size == 4 ? 0xfffff000u : ENTRY_ADDR);
+        w.host = NULL;
+        if (p->long_mode && level == DIRECTORY_LEVEL + 1) {
+            keep_start(s, addr, &w);
+        }
     }
 }
 
@@ -223,9 +259,19 @@ bool soft_page_walk(SoftCpu *s, uint64_t addr, SoftAccess access, SoftMmuMode mo
         return true;
     }
     Paging p = paging_mode(s);
+    SoftWalkStart *start = start_of(s, addr);
     WalkResult result;
+
+    if (p.long_mode && start->gib == addr >> 30) {
+        Walk from = { DIRECTORY_LEVEL, start->table, start->host, start->rights };
+        if (walk_once(s, &p, from, addr, access, mode, out, error) == WALK_DONE) {
+            return true;
+        }
+        start->gib = UINT64_MAX; /* a fault is by what the tables say now */
+    }
     do {
-        result = walk_once(s, &p, addr, access, mode, out, error);
+        Walk from = { p.levels, p.table, NULL, PTE_RW | PTE_US };
+        result = walk_once(s, &p, from, addr, access, mode, out, error);
     } while (result == WALK_AGAIN);
     return result == WALK_DONE;
 }

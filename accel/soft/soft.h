@@ -121,6 +121,17 @@ typedef struct SoftTlbLists {
     uint64_t large_regions; /* as in SoftCodeClass, of entries */
 } SoftTlbLists;
 
+/* Where walks of page tables in long mode may begin: the page directories of some GiB of linear
+ * addresses, as a processor's paging-structure caches keep them (SDM vol. 3 section 4.10.3). Any
+ * flush forgets them all. */
+#define SOFT_WALK_STARTS 16u
+typedef struct SoftWalkStart {
+    uint64_t gib;    /* linear address / 1 GiB; UINT64_MAX: none */
+    hwaddr table;    /* of the directory */
+    uint8_t *host;   /* where it lies, in one piece and to be written */
+    uint64_t rights; /* as the levels above allow: PTE_RW, PTE_US, PTE_NX */
+} SoftWalkStart;
+
 /* By which pages blocks were found since `gen` began: a flush that concerns none of them leaves
  * them valid. One for kernel code and one for user code. */
 #define SOFT_CODE_SET 14
@@ -173,6 +184,7 @@ struct SoftCpu {
     SoftTlbSecond second[SOFT_MMU_MODES];
     SoftTlbVictims victims[SOFT_MMU_MODES];
     SoftTlbLists tlb_lists[SOFT_MMU_MODES];
+    SoftWalkStart walk_starts[SOFT_WALK_STARTS]; /* by their GiB */
     SoftCodeClass code[2]; /* kernel, user */
     uint32_t newest_gen;
     uint32_t

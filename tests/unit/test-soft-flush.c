@@ -71,6 +71,15 @@ GUEST_CODE(pair_code, 64,
            "mov $100, %ecx\n"
            "1:\tmov %cl, 2(%rbx)\n\tmov (%r9), %eax\n\tcall *%rdx\n\tdec %ecx\n\tjnz 1b");
 
+/* A page directory is used, another takes its place, and after a flush of an address that is
+ * neither's a page that the TLB does not know is read. */
+#define DIRECTORY(name, flush) \
+    GUEST_CODE(name, 64,       \
+               "mov 0x1000(%rbx), %eax\n\txor %rdx, (%rdi)\n\t" flush "\n\tmov 0x2000(%rbx), %esi")
+DIRECTORY(directory_invlpg, "invlpg (%r9)");
+DIRECTORY(directory_cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
+GUEST_CODE(read_and_write, 64, "mov (%rbx), %eax\n\tmov %ecx, 0x1000(%rbx)");
+
 static void put_functions(void)
 {
     static const uint8_t one[] = { 0x83, 0xc6, 0x01, 0xc3 }; /* add $1, %esi; ret */
@@ -210,6 +219,41 @@ static void test_unconcerned(void)
     g_assert_cmpuint(h->s->tlb_fills - fills, <=, 8);
 }
 
+/* Where walks begin is forgotten by a flush of whatever address. */
+static void test_directory(void)
+{
+    for (unsigned cr3 = 0; cr3 < 2; cr3++) {
+        reset(true, PTE_G);
+        *entry(PT) = TWO | PTE_P | PTE_RW | PTE_PS; /* it serves as the other directory */
+        *entry(ONE + 0x2000) = 1;
+        *entry(TWO + 0x2000) = 2;
+        h->cpu->regs[X86_RDI] = PDPT + 8;
+        h->cpu->regs[X86_RDX] = PD ^ PT;
+        h->cpu->regs[9] = 0xc0000000;
+        if (cr3) {
+            GUEST_LOAD(h, directory_cr3);
+        } else {
+            GUEST_LOAD(h, directory_invlpg);
+        }
+        run(2);
+    }
+}
+
+/* Rights that a level above the directory gained need no flush after a fault. */
+static void test_directory_rights(void)
+{
+    reset(true, 0);
+    *entry(PDPT + 8) = PD | PTE_P;
+    h->cpu->cr0 |= CR0_WP;
+    harness_flush(h);
+    GUEST_LOAD(h, read_and_write);
+    g_assert_cmpint(harness_run(h, 10), ==, EXC_PF);
+    *entry(PDPT + 8) |= PTE_RW;
+    h->cpu->regs[X86_RCX] = 77;
+    g_assert_cmpint(harness_run(h, 10), ==, -1);
+    g_assert_cmpuint(*(uint32_t *)(h->ram + ONE + 0x1000), ==, 77);
+}
+
 /* A flush for user code only: the kernel's is global. */
 static void test_classes(void)
 {
@@ -247,6 +291,8 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-flush/all", test_all);
     g_test_add_func("/soft-flush/unconcerned", test_unconcerned);
     g_test_add_func("/soft-flush/classes", test_classes);
+    g_test_add_func("/soft-flush/directory", test_directory);
+    g_test_add_func("/soft-flush/directory-rights", test_directory_rights);
     int status = g_test_run();
     harness_free(h);
     return status;

@@ -53,6 +53,11 @@ GUEST_CODE(
 GUEST_CODE(touch, 32,
            "mov 0x8002000, %esi\n\tlock incl 0x8001000\n\tmov $0x8000000, %edx\n\tcall *%edx");
 
+static void put64(uint64_t addr, uint64_t value)
+{
+    memcpy(h->ram + addr, &value, sizeof(value));
+}
+
 /* The code stays where it is, and so does what was decoded. */
 static int again(void)
 {
@@ -131,6 +136,31 @@ static void test_others_stay(void)
     g_assert_cmpuint(h->s->tlb_gen, ==, gen);
     g_assert_cmpuint(h->s->tlb_flushes, ==, flushes);
     g_assert_cmphex(stack->write_tag, ==, (HARNESS_STACK - 4) & ~(SOFT_PAGE - 1));
+}
+
+GUEST_CODE(by_directory, 64, "mov (%rbx), %eax");
+
+/* Page directories go and come with their DIMM: pages that the TLB does not know are found by what
+ * is there now. */
+static void test_directory(void)
+{
+    Dimm dimm;
+
+    harness_reset(h, HARNESS_LONG64);
+    put64(HARNESS_PT + 0x1008, (DIMM + 0x1000) | PTE_P | PTE_RW);
+    GUEST_LOAD(h, by_directory);
+    for (uint8_t round = 0; round < 4; round++) {
+        uint64_t target = 0x200000u * (round + 1u);
+
+        h->cpu->regs[X86_RBX] = 0x40000000 + round * 0x1000u;
+        g_assert_cmpint(again(), ==, EXC_PF); /* where nothing is, reserved bits are set */
+        plug(&dimm, 0);
+        memcpy(dimm.ram->host + 0x1000, &(uint64_t){ target | PTE_P | PTE_RW | PTE_PS }, 8);
+        put64(target + round * 0x1000u, 100 + round);
+        g_assert_cmpint(again(), ==, -1);
+        g_assert_cmpuint(h->cpu->regs[X86_RAX], ==, 100 + round);
+        unplug(&dimm);
+    }
 }
 
 /* ---- registers that somebody else looks at, or writes ---- */
@@ -281,6 +311,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-map/comes-and-goes", test_comes_and_goes);
     g_test_add_func("/soft-map/exchanged", test_exchanged);
     g_test_add_func("/soft-map/others-stay", test_others_stay);
+    g_test_add_func("/soft-map/directory", test_directory);
     g_test_add_func("/soft-map/only-looked", test_only_looked);
     g_test_add_func("/soft-map/written", test_written);
     g_test_add_func("/soft-map/reset", test_reset);

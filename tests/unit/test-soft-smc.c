@@ -202,6 +202,10 @@ static void test_dropped(void)
     run_at(other, CODE);
     soft_code_written(CODE, 1);
     g_assert_cmpuint(soft_code_dirty_count(other->s), ==, 1);
+    g_assert_true(soft_code_page_has(CODE));
+    for (unsigned i = 1; i < 64; i++) { /* pages that are multiples of 64 MiB away */
+        g_assert_false(soft_code_page_has(CODE + ((uint64_t)i << 26)));
+    }
     soft_cache_drop(other->s);
     g_assert_cmpuint(soft_code_dirty_count(other->s), ==, 0);
     g_assert_cmpuint(soft_code_page_count(other->s), ==, 0);
