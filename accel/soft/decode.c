@@ -21,6 +21,7 @@
 #include "util/log.h"
 
 #define INSN_MAX ZYDIS_MAX_INSTRUCTION_LENGTH
+enum { COPY_AHEAD = 64 };
 
 /* Tables are tried in this order where several know a mnemonic (MOV: general, segment, control). */
 static const SoftFamilyEntry *const families[] = {
@@ -126,7 +127,8 @@ static const ZydisDecoder *choose_decoder(const SoftDecoder *d)
 /* A copy of the code, so that it cannot change while it is decoded. */
 typedef struct Code {
     uint8_t bytes[SOFT_BLOCK_MAX_INSNS * INSN_MAX + INSN_MAX];
-    unsigned first;  /* bytes from the first page */
+    unsigned first;  /* bytes from the first page... */
+    unsigned copied; /* ... of which these have been copied: the rest as it is needed */
     unsigned second; /* bytes from the second page, which follow */
     const uint8_t *host[2];
 } Code;
@@ -151,9 +153,21 @@ static void fetch_first(Code *code, hwaddr phys)
 {
     unsigned in_page = SOFT_PAGE - phys % SOFT_PAGE;
     code->first = MIN(in_page, SOFT_BLOCK_MAX_INSNS * INSN_MAX);
-    code->second = 0;
+    code->copied = code->second = 0;
     code->host[0] = code_host(phys, code->first);
-    copy_code(code->bytes, code->host[0], code->first);
+}
+
+/* Blocks are short: so what is copied is what the instruction at @offset may take, and a little
+ * more. */
+static void copy_first(Code *code, unsigned offset)
+{
+    unsigned needed = MIN(offset + INSN_MAX, code->first);
+
+    if (code->copied < needed) {
+        unsigned end = MIN(offset + COPY_AHEAD, code->first), at = code->copied;
+        copy_code(code->bytes + at, code->host[0] ? code->host[0] + at : NULL, end - at);
+        code->copied = end;
+    }
 }
 
 static void fetch_second(Code *code, hwaddr page)
@@ -331,9 +345,10 @@ static void begin(SoftDecoder *d, SoftCpu *s)
 }
 
 /* Decode the instruction at @offset. Needs bytes of the second page: false. */
-static bool decode_one(SoftDecoder *d, const ZydisDecoder *z, SoftInsn *in, const Code *code,
+static bool decode_one(SoftDecoder *d, const ZydisDecoder *z, SoftInsn *in, Code *code,
                        unsigned offset)
 {
+    copy_first(code, offset);
     unsigned len = MIN(code->first + code->second - offset, INSN_MAX);
     uint64_t rip = d->rip + offset;
     uint64_t room = rip <= d->limit ? d->limit - rip + 1 : 0;

@@ -104,6 +104,27 @@ static const ZydisMnemonic sse_of_mmx[] = {
     ZYDIS_MNEMONIC_PSADBW,   ZYDIS_MNEMONIC_PSHUFW,
 };
 
+/* Most instructions are always there: those that may not be are of one of these sets or mnemonics.
+ */
+static bool asked_sets[ZYDIS_ISA_SET_MAX_VALUE + 1], asked_mnemonics[ZYDIS_MNEMONIC_MAX_VALUE + 1];
+
+static void init_asked(void)
+{
+    static gsize once;
+
+    if (!g_once_init_enter(&once)) {
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(sets); i++) {
+        asked_sets[sets[i].set] = true;
+    }
+    asked_sets[ZYDIS_ISA_SET_LAHF] = true;
+    for (size_t i = 0; i < G_N_ELEMENTS(instructions); i++) {
+        asked_mnemonics[instructions[i].mnemonic] = true;
+    }
+    g_once_init_leave(&once, 1);
+}
+
 static bool set_offered(const X86CpuModel *model, ZydisISASet set)
 {
     bool known = false;
@@ -151,6 +172,11 @@ static bool is_sse_of_mmx(const ZydisDecodedInstruction *raw)
 
 bool soft_isa_offered(const X86CpuModel *model, const ZydisDecodedInstruction *raw, unsigned mode)
 {
+    init_asked();
+    if (!asked_sets[raw->meta.isa_set] && !asked_mnemonics[raw->mnemonic] &&
+        raw->meta.isa_ext != ZYDIS_ISA_EXT_X87) {
+        return true;
+    }
     /* LAHF and SAHF: missing in 64-bit code only. */
     if (raw->meta.isa_set == ZYDIS_ISA_SET_LAHF && mode == 64 &&
         !x86_cpu_model_has(model, X86_FEAT_EXT1_ECX, CPUID_EXT1_ECX_LAHF_LM)) {

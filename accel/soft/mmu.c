@@ -14,6 +14,8 @@
 #include "util/copy.h"
 #include "util/machine-lock.h"
 
+#define LARGE_MASK ((uint64_t)(2 << 20) - 1) /* of the smallest large page */
+
 /* ---- the machine ---- */
 
 void soft_machine_enter(SoftCpu *s)
@@ -117,13 +119,13 @@ void soft_update_mode(SoftCpu *s)
     }
 }
 
-static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64_t page,
-                              SoftMmuMode mode)
+/* @r: where the page is in the flat view, or NULL. */
+static SoftTlbEntry entry_in(const SoftCpu *s, const FlatRange *r, const SoftTranslation *t,
+                             uint64_t page, SoftMmuMode mode)
 {
     bool aligned = mode == SOFT_MMU_USER_ALIGNED;
     uint64_t flags = (t->global ? SOFT_TLB_GLOBAL : 0) | (t->large ? SOFT_TLB_LARGE : 0) |
                      (aligned ? SOFT_TLB_ALIGNED : 0);
-    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t->phys);
     uint64_t read_slow = SOFT_TLB_SLOW, write_slow = SOFT_TLB_SLOW, fetch_slow = SOFT_TLB_SLOW;
     uintptr_t addend = 0;
 
@@ -146,6 +148,35 @@ static SoftTlbEntry entry_for(const SoftCpu *s, const SoftTranslation *t, uint64
     };
 }
 
+/* A page of a large one was not there, but the one before it is: then the next ones will be asked
+ * for as well, and what they need is known but for their place. The kernel goes over its array of
+ * all pages so when memory comes and goes. */
+enum { AHEAD = 8 };
+
+static void fill_ahead(SoftCpu *s, const FlatRange *r, SoftTranslation t, uint64_t page,
+                       SoftMmuMode mode)
+{
+    uint64_t before = page - SOFT_PAGE;
+
+    if (!t.large || !r || ((page ^ before) & ~LARGE_MASK) ||
+        soft_tlb_page(soft_tlb_entry(s->tlbs[mode], before)) != before) {
+        return;
+    }
+    for (unsigned i = 0; i < AHEAD; i++) {
+        uint64_t next = page + SOFT_PAGE;
+
+        t.phys += SOFT_PAGE;
+        if (((page ^ next) & ~LARGE_MASK) || t.phys - r->addr >= r->size) {
+            return;
+        }
+        page = next;
+        if (soft_tlb_page(soft_tlb_entry(s->tlbs[mode], page)) != page &&
+            !soft_tlb_recall(s, mode, page)) {
+            soft_tlb_insert(s, mode, page, entry_in(s, r, &t, page, mode));
+        }
+    }
+}
+
 /* Translate and remember. Faults. */
 static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAccess access,
                               SoftMmuMode mode)
@@ -160,8 +191,11 @@ static SoftTlbEntry *tlb_fill(SoftCpu *s, const Uop *op, uint64_t addr, SoftAcce
     }
 
     s->tlb_fills++;
-    return soft_tlb_insert(s, mode, addr & SOFT_PAGE_MASK,
-                           entry_for(s, &t, addr & SOFT_PAGE_MASK, mode));
+    uint64_t page = addr & SOFT_PAGE_MASK;
+    const FlatRange *r = flat_view_find(address_space_view(&address_space_memory), t.phys);
+    SoftTlbEntry *e = soft_tlb_insert(s, mode, page, entry_in(s, r, &t, page, mode));
+    fill_ahead(s, r, t, page, mode);
+    return e;
 }
 
 static uint64_t tag_of(const SoftTlbEntry *e, SoftAccess access)

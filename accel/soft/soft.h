@@ -185,7 +185,7 @@ struct SoftCpu {
     SoftTlbVictims victims[SOFT_MMU_MODES];
     SoftTlbLists tlb_lists[SOFT_MMU_MODES];
     SoftWalkStart walk_starts[SOFT_WALK_STARTS]; /* by their GiB */
-    SoftCodeClass code[2]; /* kernel, user */
+    SoftCodeClass code[2];                       /* kernel, user */
     uint32_t newest_gen;
     uint32_t
         code_limits[16]; /* by soft_code_kind(): what the blocks that are valid were made for */

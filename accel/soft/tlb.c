@@ -91,12 +91,6 @@ static bool code_concerned(const SoftCodeClass *c, uint64_t addr)
 
 /* ---- entries ---- */
 
-/* Any one of an entry's tags tells which page it is for. */
-static uint64_t entry_page(const SoftTlbEntry *e)
-{
-    return (e->read_tag & e->write_tag & e->fetch_tag) & SOFT_PAGE_MASK;
-}
-
 static void drop(SoftTlbEntry *e)
 {
     e->read_tag = e->write_tag = e->fetch_tag = UINT64_MAX;
@@ -206,7 +200,7 @@ void soft_tlb_flush(SoftCpu *s, bool keep_global)
 /* Part of a large page of the region of @addr: all its parts have to go. */
 static bool large_at(const SoftTlbEntry *e, uint64_t addr)
 {
-    return (e->phys & SOFT_TLB_LARGE) && (entry_page(e) ^ addr) >> 30 == 0;
+    return (e->phys & SOFT_TLB_LARGE) && (soft_tlb_page(e) ^ addr) >> 30 == 0;
 }
 
 static void drop_if_large(SoftTlbEntry *e, uint64_t addr)
@@ -256,11 +250,11 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
     }
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
         SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], addr);
-        if (entry_page(e) == (addr & SOFT_PAGE_MASK)) {
+        if (soft_tlb_page(e) == (addr & SOFT_PAGE_MASK)) {
             drop(e);
         }
         SoftTlbEntry *second = second_place(&s->second[mode], addr & SOFT_PAGE_MASK);
-        if (entry_page(second) == (addr & SOFT_PAGE_MASK)) {
+        if (soft_tlb_page(second) == (addr & SOFT_PAGE_MASK)) {
             drop(second);
         }
         flush_victims(&s->victims[mode], addr);
@@ -274,7 +268,7 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 
 static bool is_empty(const SoftTlbEntry *e)
 {
-    return entry_page(e) == (UINT64_MAX & SOFT_PAGE_MASK);
+    return soft_tlb_page(e) == SOFT_TLB_NO_PAGE;
 }
 
 static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e)
@@ -282,7 +276,7 @@ static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e)
     unsigned slot = v->next % SOFT_TLB_VICTIMS;
 
     if (!is_empty(e)) {
-        v->page[slot] = entry_page(e);
+        v->page[slot] = soft_tlb_page(e);
         v->entry[slot] = *e;
         v->next = slot + 1;
     }
@@ -292,7 +286,7 @@ static void keep_victim(SoftTlbVictims *v, const SoftTlbEntry *e)
 static void keep_second(SoftCpu *s, SoftMmuMode mode, const SoftTlbEntry *e)
 {
     SoftTlbSecond *second = &s->second[mode];
-    SoftTlbEntry *place = second_place(second, entry_page(e));
+    SoftTlbEntry *place = second_place(second, soft_tlb_page(e));
 
     keep_victim(&s->victims[mode], place);
     *place = *e;
@@ -303,7 +297,7 @@ static bool take_second(SoftTlbSecond *second, uint64_t page, SoftTlbEntry *entr
 {
     SoftTlbEntry *place = second_place(second, page);
 
-    if (entry_page(place) != page) {
+    if (soft_tlb_page(place) != page) {
         return false;
     }
     *entry = *place;
@@ -344,7 +338,7 @@ SoftTlbEntry *soft_tlb_insert(SoftCpu *s, SoftMmuMode mode, uint64_t page, SoftT
     SoftTlbEntry *e = soft_tlb_entry(s->tlbs[mode], page);
     unsigned bit = (unsigned)(e - s->tlbs[mode]);
 
-    if (!is_empty(e) && entry_page(e) != page) {
+    if (!is_empty(e) && soft_tlb_page(e) != page) {
         keep_second(s, mode, e);
     }
     *e = entry;

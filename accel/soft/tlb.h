@@ -17,6 +17,13 @@ enum {
     SOFT_TLB_ALIGNED = 1 << 4, /* of SOFT_MMU_USER_ALIGNED: never fast */
 };
 
+/* Which page (linear) an entry is for: any one of its tags tells; SOFT_TLB_NO_PAGE: it is empty. */
+#define SOFT_TLB_NO_PAGE (~(uint64_t)(SOFT_PAGE - 1))
+static inline uint64_t soft_tlb_page(const SoftTlbEntry *e)
+{
+    return e->read_tag & e->write_tag & e->fetch_tag & ~(uint64_t)(SOFT_PAGE - 1);
+}
+
 /* The entry for @page (linear, of a page), if it is in its second place or among the victims: then
  * it is back in its first place. */
 bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page);

@@ -73,12 +73,23 @@ GUEST_CODE(pair_code, 64,
 
 /* A page directory is used, another takes its place, and after a flush of an address that is
  * neither's a page that the TLB does not know is read. */
-#define DIRECTORY(name, flush) \
-    GUEST_CODE(name, 64,       \
-               "mov 0x1000(%rbx), %eax\n\txor %rdx, (%rdi)\n\t" flush "\n\tmov 0x2000(%rbx), %esi")
+#define DIRECTORY(name, flush)                                        \
+    GUEST_CODE(name, 64,                                              \
+               "mov 0x1000(%rbx), %eax\n\txor %rdx, (%rdi)\n\t" flush \
+               "\n\tmov 0x2000(%rbx), %esi")
 DIRECTORY(directory_invlpg, "invlpg (%r9)");
 DIRECTORY(directory_cr3, "mov %cr3, %rax\n\tmov %rax, %cr3");
 GUEST_CODE(read_and_write, 64, "mov (%rbx), %eax\n\tmov %ecx, 0x1000(%rbx)");
+
+/* Page after page is read, and written, ECX times from RBX on. */
+GUEST_CODE(sweep, 64,
+           "1:\tadd (%rbx), %rsi\n\tadd %rax, 8(%rbx)\n\tadd $0x1000, %rbx\n\tdec %ecx\n\tjnz 1b");
+/* The same over pages of which one, at RDX, has a function whose immediate is what is written. */
+GUEST_CODE(sweep_code, 64,
+           "mov $50, %r8d\n"
+           "1:\tcall *%rdx\n\tmov %cr3, %rax\n\tmov %rax, %cr3\n\tmov %rdi, %rbx\n\tmov $16, %ecx\n"
+           "2:\tmov %r8b, 2(%rbx)\n\tadd $0x1000, %rbx\n\tdec %ecx\n\tjnz 2b\n\t"
+           "dec %r8d\n\tjnz 1b");
 
 static void put_functions(void)
 {
@@ -219,6 +230,70 @@ static void test_unconcerned(void)
     g_assert_cmpuint(h->s->tlb_fills - fills, <=, 8);
 }
 
+/* Page after page of a large one: most are known before they are asked for. */
+static void test_sweep(void)
+{
+    enum { PAGES = 256 };
+
+    reset(true, 0);
+    for (unsigned i = 0; i < PAGES; i++) {
+        *entry(ONE + i * SOFT_PAGE) = i;
+        *entry(ONE + i * SOFT_PAGE + 8) = 0;
+    }
+    GUEST_LOAD(h, sweep);
+    for (uint64_t round = 1; round < 4; round++) {
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->regs[X86_RBX] = VIRT;
+        h->cpu->regs[X86_RCX] = PAGES;
+        h->cpu->regs[X86_RSI] = 0;
+        h->cpu->regs[X86_RAX] = round;
+        uint64_t fills = h->s->tlb_fills;
+        run(PAGES * (PAGES - 1) / 2);
+        g_assert_cmpuint(h->s->tlb_fills - fills, <, PAGES / 4);
+        for (unsigned i = 0; i < PAGES; i++) {
+            g_assert_cmpuint(*entry(ONE + i * SOFT_PAGE + 8), ==, round * (round + 1) / 2);
+        }
+        soft_tlb_flush(h->s, false);
+    }
+    /* What was known ahead goes with a flush of any part. */
+    reset(true, 0);
+    *entry(ONE + 3 * SOFT_PAGE) = 1;
+    *entry(TWO + 3 * SOFT_PAGE) = 2;
+    GUEST_LOAD(h, sweep);
+    h->cpu->regs[X86_RCX] = 2; /* the second is behind the first */
+    run(*entry(ONE) + *entry(ONE + SOFT_PAGE));
+    uint64_t fills = h->s->tlb_fills;
+    h->cpu->rip = HARNESS_CODE;
+    h->cpu->regs[X86_RSI] = 0;
+    h->cpu->regs[X86_RBX] = VIRT + 3 * SOFT_PAGE;
+    h->cpu->regs[X86_RCX] = 1;
+    run(1);
+    g_assert_cmpuint(h->s->tlb_fills, ==, fills);
+    *entry(PD) ^= ONE ^ TWO;
+    soft_tlb_flush_page(h->s, VIRT + 100 * SOFT_PAGE);
+    h->cpu->rip = HARNESS_CODE;
+    h->cpu->regs[X86_RSI] = 0;
+    h->cpu->regs[X86_RBX] = VIRT + 3 * SOFT_PAGE;
+    h->cpu->regs[X86_RCX] = 1;
+    run(2);
+}
+
+/* Code on a page that was known ahead. */
+static void test_sweep_code(void)
+{
+    static const uint8_t function[] = { 0x83, 0xc6, 0x00, 0xc3 }; /* add $0, %esi; ret */
+
+    for (unsigned page = 0; page < 16; page++) {
+        reset(true, 0);
+        h->cpu->regs[X86_RDI] = VIRT;
+        h->cpu->regs[X86_RDX] = VIRT + page * SOFT_PAGE;
+        memcpy(h->ram + ONE + page * SOFT_PAGE, function, sizeof(function));
+        harness_flush(h);
+        GUEST_LOAD(h, sweep_code);
+        run(50 * 51 / 2 - 1); /* of the last one, 1, nothing is seen */
+    }
+}
+
 /* Where walks begin is forgotten by a flush of whatever address. */
 static void test_directory(void)
 {
@@ -291,6 +366,8 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-flush/all", test_all);
     g_test_add_func("/soft-flush/unconcerned", test_unconcerned);
     g_test_add_func("/soft-flush/classes", test_classes);
+    g_test_add_func("/soft-flush/sweep", test_sweep);
+    g_test_add_func("/soft-flush/sweep-code", test_sweep_code);
     g_test_add_func("/soft-flush/directory", test_directory);
     g_test_add_func("/soft-flush/directory-rights", test_directory_rights);
     int status = g_test_run();
