@@ -50,7 +50,7 @@ struct Uop {
     uint64_t imm; /* immediate, absolute target, or a pointer */
 };
 
-#define SOFT_JUMP_BITS 12
+#define SOFT_JUMP_BITS 14
 
 /* Targets of translated indirect branches (translate/targets.h), by the low bits of their RIPs. An
  * empty entry's RIP is another entry's. */
