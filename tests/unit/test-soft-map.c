@@ -151,12 +151,13 @@ static void test_directory(void)
     GUEST_LOAD(h, by_directory);
     for (uint8_t round = 0; round < 4; round++) {
         uint64_t target = 0x200000u * (round + 1u);
+        uint64_t offset = round * 2u * SOFT_PAGE; /* not one behind the other */
 
-        h->cpu->regs[X86_RBX] = 0x40000000 + round * 0x1000u;
+        h->cpu->regs[X86_RBX] = 0x40000000 + offset;
         g_assert_cmpint(again(), ==, EXC_PF); /* where nothing is, reserved bits are set */
         plug(&dimm, 0);
         memcpy(dimm.ram->host + 0x1000, &(uint64_t){ target | PTE_P | PTE_RW | PTE_PS }, 8);
-        put64(target + round * 0x1000u, 100 + round);
+        put64(target + offset, 100 + round);
         g_assert_cmpint(again(), ==, -1);
         g_assert_cmpuint(h->cpu->regs[X86_RAX], ==, 100 + round);
         unplug(&dimm);
