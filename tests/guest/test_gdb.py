@@ -18,18 +18,6 @@ BUILD, PROGRAM = sys.argv[1:]
 GIB = 1 << 30
 
 
-def guest_directory(directory):
-    """The guest with the program in its initrd."""
-    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=os.path.dirname(PROGRAM) or ".",
-                             input=os.path.basename(PROGRAM).encode() + b"\n", stdout=subprocess.PIPE,
-                             check=True).stdout
-    with open(f"{BUILD}/guest/initrd", "rb") as file:
-        initrd = file.read()
-    with open(f"{directory}/initrd", "wb") as file:
-        file.write(initrd + bytes(-len(initrd) % 4) + archive)
-    os.symlink(os.path.abspath(f"{BUILD}/guest/vmlinuz"), f"{directory}/vmlinuz")
-
-
 def symbols(guest, *names):
     """Addresses of the kernel's functions and variables."""
     text = guest.run(f"grep -wE '{'|'.join(names)}' /proc/kallsyms")
@@ -62,7 +50,7 @@ def gdb_on_linux():
     if not shutil.which("gdb"):
         raise tap.Skip("there is no gdb: install the package gdb")
     with tempfile.TemporaryDirectory() as directory:
-        guest_directory(directory)
+        vm.with_program(f"{BUILD}/guest", PROGRAM, directory)
         path = f"{directory}/gdb"
         with vm.Vm(f"{BUILD}/dimmable", directory, accel="soft", cpus=2, append=vm.APPEND + " nokaslr",
                    extra=["-cpu", "max", "-gdb", f"unix:{path}"]) as guest:

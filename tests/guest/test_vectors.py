@@ -3,7 +3,6 @@
 """Linux on a software CPU with AVX2 and XSAVE: a program for x86-64-v3 (vectors.c) in the guest.
 Usage: test_vectors.py BUILD-DIR PROGRAM"""
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -20,23 +19,11 @@ def host_features():
         return set(next((line for line in file if line.startswith("flags")), "").split())
 
 
-def guest_directory(directory):
-    """The guest with the program in its initrd."""
-    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=os.path.dirname(PROGRAM) or ".",
-                             input=os.path.basename(PROGRAM).encode() + b"\n", stdout=subprocess.PIPE,
-                             check=True).stdout
-    with open(f"{BUILD}/guest/initrd", "rb") as file:
-        initrd = file.read()
-    with open(f"{directory}/initrd", "wb") as file:
-        file.write(initrd + bytes(-len(initrd) % 4) + archive)
-    os.symlink(os.path.abspath(f"{BUILD}/guest/vmlinuz"), f"{directory}/vmlinuz")
-
-
 def runs(model, cpus):
     if not WANTED <= host_features():
         raise tap.Skip(f"the host lacks {' '.join(sorted(WANTED - host_features()))}")
     with tempfile.TemporaryDirectory() as directory:
-        guest_directory(directory)
+        vm.with_program(f"{BUILD}/guest", PROGRAM, directory)
         with vm.Vm(f"{BUILD}/dimmable", directory, accel="soft", cpus=cpus, memory="512M",
                    extra=["-cpu", model]) as guest:
             guest.wait_ready()

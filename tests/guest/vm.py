@@ -388,6 +388,17 @@ class Vm:
         return self.process.wait(timeout * self.place.patience)
 
 
+def with_program(guest_dir, program, directory):
+    """Make @directory a guest like @guest_dir with a program of the host, as /NAME."""
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=os.path.dirname(program) or ".",
+                             input=os.path.basename(program).encode() + b"\n", stdout=subprocess.PIPE, check=True).stdout
+    with open(f"{guest_dir}/initrd", "rb") as file:
+        initrd = file.read()
+    with open(f"{directory}/initrd", "wb") as file:
+        file.write(initrd + bytes(-len(initrd) % 4) + archive)
+    os.symlink(os.path.abspath(f"{guest_dir}/vmlinuz"), f"{directory}/vmlinuz")
+
+
 def main_build():
     """The build folder, from the environment or beside the sources."""
     return os.environ.get("DIMMABLE_BUILD") or os.path.join(os.path.dirname(__file__), "../../build")
