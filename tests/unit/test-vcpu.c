@@ -189,6 +189,88 @@ static void test_stop_self(void)
     destroy_cpus();
 }
 
+/* ---- one comes and goes while others run ---- */
+
+static void count_any(X86Cpu *cpu, void *opaque)
+{
+    (*(unsigned *)opaque)++;
+}
+
+static void test_come_and_go(void)
+{
+    unsigned calls = 0;
+
+    make_cpus();
+    vcpu_resume_all();
+    for (unsigned round = 0; round < 100; round++) {
+        unsigned i = 1 + round % (CPUS - 1);
+
+        vcpu_destroy(cpus[i]);
+        g_assert_false(atomic_load(&inside[i]));
+        vcpu_run_on(cpus[i], count_any, &calls); /* it needs no thread any more */
+        vcpu_free(cpus[i]);
+        cpus[i] = vcpu_alloc();
+        cpus[i]->index = i;
+        atomic_store(&runs[i], 0);
+        g_assert_true(vcpu_create(cpus[i], NULL));
+        vcpu_start(cpus[i]);
+        wait_for_runs(i, 1);
+    }
+    g_assert_cmpuint(calls, ==, 100);
+    vcpu_pause_all();
+    vcpu_destroy(cpus[1]);
+    vcpu_free(cpus[1]);
+    cpus[1] = vcpu_alloc();
+    cpus[1]->index = 1;
+    atomic_store(&runs[1], 0);
+    g_assert_true(vcpu_create(cpus[1], NULL));
+    vcpu_start(cpus[1]); /* it stands with the others */
+    g_assert_true(vcpu_all_paused());
+    vcpu_run_on(cpus[1], count_call, &calls);
+    g_assert_cmpuint(atomic_load(&runs[1]), ==, 0);
+    vcpu_resume_all();
+    wait_for_runs(1, 1);
+    destroy_cpus();
+}
+
+/* Others pause the machine, and want something of it, while one goes. */
+static gpointer pause_and_ask(gpointer opaque)
+{
+    unsigned *calls = opaque;
+
+    for (unsigned i = 0; i < 100; i++) {
+        machine_lock();
+        vcpu_pause_all();
+        g_assert_false(atomic_load(&inside[0]));
+        vcpu_resume_all();
+        vcpu_run_on(cpus[0], count_call, calls);
+        machine_unlock();
+    }
+    return NULL;
+}
+
+static void test_go_and_pause(void)
+{
+    unsigned calls = 0;
+
+    make_cpus();
+    vcpu_resume_all();
+    GThread *other = g_thread_new("other", pause_and_ask, &calls);
+    for (unsigned round = 0; round < 100; round++) {
+        vcpu_destroy(cpus[2]);
+        vcpu_free(cpus[2]);
+        cpus[2] = vcpu_alloc();
+        cpus[2]->index = 2;
+        g_assert_true(vcpu_create(cpus[2], NULL));
+        vcpu_start(cpus[2]);
+    }
+    machine_unlock();
+    g_thread_join(other);
+    machine_lock();
+    g_assert_cmpuint(calls, ==, 100);
+    destroy_cpus();
+}
+
 static unsigned count_inside(void)
 {
     unsigned count = 0;
@@ -263,6 +345,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vcpu/halt-and-wake", test_halt_and_wake);
     g_test_add_func("/vcpu/run-on", test_run_on);
     g_test_add_func("/vcpu/pause-from-vcpu", test_pause_from_vcpu);
+    g_test_add_func("/vcpu/come-and-go", test_come_and_go);
+    g_test_add_func("/vcpu/go-and-pause", test_go_and_pause);
     g_test_add_func("/vcpu/stop-self", test_stop_self);
     g_test_add_func("/vcpu/throttle", test_throttle);
     g_test_add_func("/vcpu/init-sipi", test_init_sipi);
