@@ -6,6 +6,8 @@
 #include <sys/procfs.h>
 #include <sys/user.h>
 
+#include "target/i386/cpuid.h"
+
 /* The second note. All members have their natural alignment. */
 typedef struct CpuStateSegment {
     uint32_t selector, limit, flags, padding;
@@ -79,6 +81,7 @@ static void append_prstatus(GByteArray *out, const X86Cpu *cpu)
     memset(&status, 0, sizeof(status));
     status.pr_pid = (pid_t)cpu->index + 1;
     memcpy(&status.pr_reg, &regs, sizeof(regs));
+    status.pr_fpvalid = 1; /* a note has them */
     append_note(out, "CORE", NT_PRSTATUS, &status, sizeof(status));
 }
 
@@ -127,8 +130,37 @@ static void append_state(GByteArray *out, const X86Cpu *cpu)
     append_note(out, "QEMU", 0, &state, sizeof(state));
 }
 
+/* What XSAVE stores in its standard form (SDM vol. 1 section 13.4), as far as debuggers look: the
+ * legacy area, the header and, if the CPU model has them, the upper halves of YMM registers. In the
+ * legacy area's bytes that are software's Linux says which components there are. */
+typedef struct XsaveImage {
+    uint8_t legacy[464];
+    uint64_t components, software[5];
+    uint64_t in_use, header[7];
+    uint8_t ymm_high[16][16];
+} XsaveImage;
+G_STATIC_ASSERT(sizeof(XsaveImage) == 832);
+
+static void append_vectors(GByteArray *out, const X86Cpu *cpu)
+{
+    XsaveImage image = { .components =
+                             x86_xsave_components(&cpu->model) & (XCR0_X87 | XCR0_SSE | XCR0_AVX) };
+
+    append_note(out, "CORE", NT_PRFPREG, cpu->fxsave, sizeof(cpu->fxsave));
+    if (image.components) {
+        bool avx = image.components & XCR0_AVX;
+
+        image.in_use = image.components;
+        memcpy(image.legacy, cpu->fxsave, sizeof(image.legacy));
+        memcpy(image.ymm_high, cpu->ymm_high, sizeof(image.ymm_high));
+        append_note(out, "LINUX", NT_X86_XSTATE, &image,
+                    avx ? sizeof(image) : offsetof(XsaveImage, ymm_high));
+    }
+}
+
 void x86_elf_notes_append(GByteArray *out, const X86Cpu *cpu)
 {
     append_prstatus(out, cpu);
     append_state(out, cpu);
+    append_vectors(out, cpu);
 }

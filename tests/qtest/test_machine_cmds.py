@@ -264,8 +264,8 @@ class Elf:
 
 def check_notes(elf, cpus):
     tap.equal([(name, kind, len(data)) for name, kind, data in elf.notes],
-              [("CORE", 1, 336), ("QEMU", 0, 440)] * cpus)
-    for i, (_, _, data) in enumerate(elf.notes[::2]):
+              [("CORE", 1, 336), ("QEMU", 0, 440), ("CORE", 2, 512)] * cpus)
+    for i, (_, _, data) in enumerate(elf.notes[::3]):
         tap.equal(struct.unpack_from("<I", data, 32)[0], i + 1, "thread id")
         rip, cs = struct.unpack_from("<QQ", data, 112 + 16 * 8)
         tap.equal((rip, cs), (0xFFF0, 0xF000), "after a reset")
