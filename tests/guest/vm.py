@@ -64,6 +64,14 @@ def resident(pid):
     return total
 
 
+def code_memory(guest):
+    """KiB of it that are decoded blocks, and translated code, which is mapped twice: the software CPU drops them when they
+    reach their limits (docs/software-cpu.md), and until then they grow with whatever code the guest runs."""
+    text = guest.qmp.command("x-query-jit")["human-readable-text"]
+    return sum(times * int(value) for name, times in (("bytes of decoded blocks", 1), ("translated code, bytes", 2))
+               for value in re.findall(rf"^ *{name} +([0-9]+)$", text, re.M)) // 1024
+
+
 class QmpError(Exception):
     def __init__(self, error):
         super().__init__(f"{error['class']}: {error['desc']}")
