@@ -72,3 +72,13 @@ uint8_t disk_read(Disk *d, uint64_t sector)
     g_assert_cmpuint(disk_request(d, IN, sector, 0, SECTOR), ==, OK);
     return qtest_readb(d->qt, d->in);
 }
+
+void disk_assert_image(const char *path, unsigned sector, uint8_t byte)
+{
+    g_autofree char *data = NULL;
+    size_t size;
+
+    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
+    g_assert_cmpuint(size, >, sector * SECTOR);
+    g_assert_cmphex((uint8_t)data[sector * SECTOR], ==, byte);
+}

@@ -25,6 +25,8 @@ typedef struct Disk {
 
 /* A raw image of SECTORS, each filled with its number + 1; its path, g_free. */
 char *disk_make_image(const char *name);
+/* The first byte of @sector of the image at @path is @byte. */
+void disk_assert_image(const char *path, unsigned sector, uint8_t byte);
 /* Reset the device of d->qt, by its modern interface or not as d->v.modern says, and drive it. */
 void disk_drive(Disk *d, uint64_t features);
 /* The same with another queue than 0. */

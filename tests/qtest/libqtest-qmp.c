@@ -207,6 +207,13 @@ void qtest_save(QTest *qt, const char *path)
     json_object_put(qtest_event_with(qt, "MIGRATION", "status", "completed"));
 }
 
+void qtest_assert_state(QTest *qt, const char *state)
+{
+    g_autoptr(json_object) status = qtest_qmp(qt, "query-status", NULL);
+
+    g_assert_cmpstr(qtest_get_str(status, "status"), ==, state);
+}
+
 void qtest_wait_running(QTest *qt)
 {
     gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;

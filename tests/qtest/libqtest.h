@@ -160,6 +160,8 @@ json_object *qtest_event_match(QTest *qt, const char *name, QTestEventMatch *mat
 json_object *qtest_event_with(QTest *qt, const char *name, const char *key, const char *value);
 /* Save the machine to the file @path, and wait until that is done. */
 void qtest_save(QTest *qt, const char *path);
+/* The status that query-status tells is @state. */
+void qtest_assert_state(QTest *qt, const char *state);
 /* Wait until the machine runs: after -incoming, which may be through before a client could see its
  * events. */
 void qtest_wait_running(QTest *qt);

@@ -104,13 +104,6 @@ static void quit(Disk *d)
     g_free(d->path);
 }
 
-static void assert_state(QTest *qt, const char *state)
-{
-    g_autoptr(json_object) status = qtest_qmp(qt, "query-status", "{}");
-
-    g_assert_cmpstr(qtest_get_str(status, "status"), ==, state);
-}
-
 static void wait_state(QTest *qt, const char *state)
 {
     for (;;) {
@@ -151,7 +144,7 @@ static void hand_over(const char *format, const char *path)
     refused = qtest_qmp_error(qt, "block_resize", "{'device': 'd0', 'size': 1048576}");
     disk_write(&a, 4, 0xa4);
     migrate(a.qt, uri, "completed");
-    assert_state(a.qt, "postmigrate");
+    qtest_assert_state(a.qt, "postmigrate");
     qtest_wait_running(qt);
     g_assert_true(is_kept(path));
     arrive(&b, &a, qt);
@@ -160,7 +153,7 @@ static void hand_over(const char *format, const char *path)
     disk_write(&b, 5, 0xb5);
     error = qtest_qmp_error(a.qt, "cont", "{}");
     g_assert_nonnull(strstr(qtest_get_str(error, "desc"), "in use by another program"));
-    assert_state(a.qt, "postmigrate");
+    qtest_assert_state(a.qt, "postmigrate");
     disk_write(&b, 6, 0xb6);
     quit(&b);
     g_assert_false(is_kept(path));
@@ -233,7 +226,7 @@ static void come_and_stand(bool late)
 
     start(&a, "raw", path);
     qtest_save(a.qt, file);
-    assert_state(a.qt, "postmigrate");
+    qtest_assert_state(a.qt, "postmigrate");
     g_assert_false(is_kept(path));
     uri = g_strdup_printf("file:%s", file);
     qt = qtest_start(MACHINE " -S -incoming defer", "raw", path, "");
@@ -248,7 +241,7 @@ static void come_and_stand(bool late)
         qtest_qmp_ok(a.qt, "cont", "{}");
         disk_write(&a, 3, 0xa3);
         error = qtest_qmp_error(qt, "cont", "{}");
-        assert_state(qt, "paused");
+        qtest_assert_state(qt, "paused");
     }
     arrive(&b, &a, qt);
     quit(&a);
@@ -298,16 +291,6 @@ static void assert_error(QTest *qt, const char *part, const char *command, json_
     }
 }
 
-static void assert_sector(const char *path, unsigned sector, uint8_t byte)
-{
-    g_autofree char *data = NULL;
-    size_t size;
-
-    g_assert_true(g_file_get_contents(path, &data, &size, NULL));
-    g_assert_cmpuint(size, >, sector * SECTOR);
-    g_assert_cmphex((uint8_t)data[sector * SECTOR], ==, byte);
-}
-
 /* Two snapshots to files, by the drive and by the node; what was there is only read then. */
 static void test_snapshot_sync(void)
 {
@@ -328,8 +311,8 @@ static void test_snapshot_sync(void)
     g_assert_cmpuint(disk_read(&d, 3), ==, 0xb3);
     g_assert_cmpuint(disk_read(&d, 4), ==, 0xc4);
     g_assert_cmpuint(disk_read(&d, 5), ==, 6);
-    assert_sector(path, 3, 0xa3);
-    assert_sector(path, 4, 5);
+    disk_assert_image(path, 3, 0xa3);
+    disk_assert_image(path, 4, 5);
 
     info = drive_info(d.qt);
     g_assert_cmpstr(qtest_get_str(info, "inserted.file"), ==, two);
@@ -371,10 +354,10 @@ static void test_snapshot_sync(void)
                    "qemu-img convert -O raw two.qcow2 two.raw",
                    path));
         g_autofree char *raw = at("two.raw");
-        assert_sector(raw, 3, 0xb3);
-        assert_sector(raw, 4, 0xc4);
-        assert_sector(raw, 5, 6);
-        assert_sector(raw, 6, 0xc6);
+        disk_assert_image(raw, 3, 0xb3);
+        disk_assert_image(raw, 4, 0xc4);
+        disk_assert_image(raw, 5, 6);
+        disk_assert_image(raw, 6, 0xc6);
     }
     g_unlink(path);
 }
@@ -418,7 +401,7 @@ static void test_snapshot_existing(void)
     disk_write(&d, 7, 0xd7);
     g_assert_cmpuint(disk_read(&d, 7), ==, 0xd7);
     g_assert_cmpuint(disk_read(&d, 8), ==, 9);
-    assert_sector(path, 7, 8);
+    disk_assert_image(path, 7, 8);
     said = qtest_hmp(d.qt, "snapshot_blkdev nobody");
     g_assert_nonnull(strstr(said, "Error: give the drive, and the file"));
     qtest_quit(d.qt);
@@ -433,9 +416,9 @@ static void test_snapshot_existing(void)
     g_free(run("qemu-img convert -O raw over.qcow2 over.raw && "
                "qemu-img convert -O raw hmp.qcow2 hmp.raw"));
     g_autofree char *over_raw = at("over.raw"), *hmp_raw = at("hmp.raw");
-    assert_sector(over_raw, 8, 9);
-    assert_sector(hmp_raw, 7, 0xd7);
-    assert_sector(hmp_raw, 8, 0xd8);
+    disk_assert_image(over_raw, 8, 9);
+    disk_assert_image(hmp_raw, 7, 0xd7);
+    disk_assert_image(hmp_raw, 8, 0xd8);
     g_unlink(path);
 }
 
@@ -505,7 +488,7 @@ static void test_reopen(void)
                             "'read-only': true}]}",
                             path));
     disk_write(&d, 10, 0xfa);
-    assert_sector(path, 10, 0xfa);
+    disk_assert_image(path, 10, 0xfa);
     qtest_quit(qt);
     g_unlink(path);
 }
@@ -567,7 +550,7 @@ static void test_savevm(void)
     disk_write(&d, 3, 0xa3);
     qtest_writeq(d.qt, 0x100000, 0x1122334455667788);
     assert_says(d.qt, "", "savevm one");
-    assert_state(d.qt, "running");
+    qtest_assert_state(d.qt, "running");
     disk_write(&d, 3, 0xb3);
     qtest_writeq(d.qt, 0x100000, 7);
     qtest_writeq(d.qt, 0x110000, 8);
@@ -578,7 +561,7 @@ static void test_savevm(void)
     assert_says(d.qt, "no snapshot 'three'", "loadvm three");
 
     assert_says(d.qt, "", "loadvm two");
-    assert_state(d.qt, "running");
+    qtest_assert_state(d.qt, "running");
     g_assert_cmphex(qtest_readq(d.qt, 0x100000), ==, 7);
     g_assert_cmphex(qtest_readq(d.qt, 0x110000), ==, 8);
     quit(&d);
@@ -598,7 +581,7 @@ static void test_savevm(void)
     assert_says(d.qt, "no snapshot 'one'", "delvm one");
     assert_says(d.qt, "", "stop");
     assert_says(d.qt, "", "loadvm two");
-    assert_state(d.qt, "paused");
+    qtest_assert_state(d.qt, "paused");
     assert_says(d.qt, "", "cont");
     disk_drive(&d, QVIRTIO_VERSION_1);
     g_assert_cmpuint(disk_read(&d, 3), ==, 0xb3);
@@ -606,7 +589,7 @@ static void test_savevm(void)
     disk_write(&d, 3, 0xd3);
     qtest_qmp_ok(d.qt, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r0'}");
     assert_says(d.qt, "/machine/peripheral/r0", "loadvm two");
-    assert_state(d.qt, "running");
+    qtest_assert_state(d.qt, "running");
     g_assert_cmpuint(disk_read(&d, 3), ==, 0xd3);
     qtest_quit(d.qt);
     g_free(run("qemu-img check -q vm.qcow2"));
@@ -672,7 +655,7 @@ static void test_internal(void)
                "qemu-img check -q internal.qcow2 && "
                "qemu-img convert -O raw internal.qcow2 internal.raw"));
     g_autofree char *back = at("internal.raw");
-    assert_sector(back, 1, 0x11);
+    disk_assert_image(back, 1, 0x11);
 
     start(&d, "raw", raw);
     assert_says(d.qt, "cannot keep snapshots", "savevm x");
@@ -706,77 +689,6 @@ static void test_resize_qcow2(void)
                  qtest_json("{'device': 'd0', 'size': 1000}"));
     quit(&d);
     g_free(run("qemu-img check -q resize.qcow2"));
-}
-
-/* ---- errors of the host ---- */
-
-typedef struct ErrorCase {
-    const char *options; /* of the device */
-    bool write;
-    int error; /* errno on Linux */
-    const char *action;
-} ErrorCase;
-
-/* Each policy, with each kind of error. */
-static const ErrorCase error_cases[] = {
-    { "", true, 28, "stop" },
-    { "", true, 5, "report" },
-    { "", false, 5, "report" },
-    { ",werror=auto", true, 28, "stop" },
-    { ",werror=enospc", true, 28, "stop" },
-    { ",werror=enospc", true, 5, "report" },
-    { ",werror=stop", true, 28, "stop" },
-    { ",werror=stop", true, 5, "stop" },
-    { ",werror=report", true, 28, "report" },
-    { ",werror=report", true, 5, "report" },
-    { ",werror=ignore", true, 28, "ignore" },
-    { ",werror=ignore", true, 5, "ignore" },
-    { ",rerror=auto", false, 5, "report" },
-    { ",rerror=stop", false, 5, "stop" },
-    { ",rerror=report", false, 5, "report" },
-    { ",rerror=ignore", false, 5, "ignore" },
-};
-
-/* The host refuses once; a machine that stopped tries again at `cont`. */
-static void test_error_case(gconstpointer data)
-{
-    const ErrorCase *c = data;
-    g_autofree char *path = disk_make_image("errors");
-    g_autoptr(json_object) event = NULL;
-    bool stops = strcmp(c->action, "stop") == 0, reports = strcmp(c->action, "report") == 0;
-    Disk d = { .v.modern = true };
-    uint16_t head;
-
-    d.qt = qtest_start("-M pc -m 32 -blockdev blkdebug,node-name=n0,image.driver=file,"
-                       "image.filename=%s,inject-error.0.event=%s,inject-error.0.errno=%d,"
-                       "inject-error.0.once=on -device virtio-blk-pci,drive=n0,addr=4%s",
-                       path, c->write ? "write_aio" : "read_aio", c->error, c->options);
-    disk_drive(&d, QVIRTIO_VERSION_1);
-    qtest_memset(d.qt, d.out + 16, 0x5a, SECTOR);
-    head = c->write ? disk_add(&d, OUT, 3, SECTOR, 0) : disk_add(&d, IN, 3, 0, SECTOR);
-    qvirtq_kick(&d.q);
-    event = qtest_event(d.qt, "BLOCK_IO_ERROR");
-    g_assert_cmpstr(qtest_get_str(event, "data.action"), ==, c->action);
-    g_assert_cmpstr(qtest_get_str(event, "data.operation"), ==, c->write ? "write" : "read");
-    g_assert_cmpint(qtest_get_bool(event, "data.nospace"), ==, c->error == 28);
-    if (stops) {
-        json_object_put(qtest_event(d.qt, "STOP"));
-        assert_state(d.qt, "io-error");
-        g_assert_false(qvirtq_has_used(&d.q));
-        qtest_qmp_ok(d.qt, "cont", "{}");
-    }
-    qvirtq_wait(&d.q, head);
-    g_assert_cmpuint(qtest_readb(d.qt, d.in + (c->write ? 0 : SECTOR)), ==, reports ? IOERR : OK);
-    if (c->write) {
-        assert_sector(path, 3, stops ? 0x5a : 4);
-    } else if (stops) {
-        g_assert_cmpuint(qtest_readb(d.qt, d.in), ==, 4);
-    }
-    assert_state(d.qt, "running");
-    disk_write(&d, 3, 0x66); /* and then all is well */
-    g_assert_cmpuint(disk_read(&d, 3), ==, 0x66);
-    qtest_quit(d.qt);
-    g_unlink(path);
 }
 
 /* ---- a device of the host ---- */
@@ -825,8 +737,8 @@ static void test_host_device(void)
     assert_error(d.qt, "cannot have", "block_resize",
                  qtest_json("{'node-name': 'h', 'size': 1048576}"));
     qtest_quit(d.qt);
-    assert_sector(path, 5, 0xa5);
-    assert_sector(path, 8, 0);
+    disk_assert_image(path, 5, 0xa5);
+    disk_assert_image(path, 8, 0);
     g_free(run("losetup -d %s", loop));
     g_unlink(path);
 }
@@ -852,13 +764,6 @@ int main(int argc, char *argv[])
     g_test_add_func("/block/internal/driver", test_loadvm_driver);
     g_test_add_func("/block/internal/disk", test_internal);
     g_test_add_func("/block/resize", test_resize_qcow2);
-    for (unsigned i = 0; i < G_N_ELEMENTS(error_cases); i++) {
-        const ErrorCase *c = &error_cases[i];
-        g_autofree char *name = g_strdup_printf("/block/error/%s-%d%s", c->write ? "write" : "read",
-                                                c->error, c->options);
-
-        g_test_add_data_func(name, c, test_error_case);
-    }
     g_test_add_func("/block/host-device", test_host_device);
     int result = g_test_run();
     clean = run("rm -f *");
