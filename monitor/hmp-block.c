@@ -5,6 +5,8 @@
 
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
+#include "util/parse.h"
+#include "util/units.h"
 
 static void print_drive(Hmp *hmp, const BlockInfo *info)
 {
@@ -45,6 +47,17 @@ void hmp_info_block(Hmp *hmp, char **argv)
         hmp_printf(hmp, "Error: there is no drive '%s'; `info block` lists those there are\n",
                    argv[0]);
     }
+}
+
+void hmp_block_resize(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    uint64_t size;
+
+    if (parse_size(argv[1], MIB, &size, &err)) {
+        qmp_block_resize(argv[0], NULL, (int64_t)MIN(size, INT64_MAX), &err);
+    }
+    hmp_error(hmp, err);
 }
 
 void hmp_info_blockstats(Hmp *hmp, char **argv)

@@ -357,6 +357,8 @@ const HmpCommand hmp_commands[] = {
       hmp_announce_self },
     { "balloon", "MIB", "ask the guest to give back what is more than this, by its balloon",
       hmp_balloon },
+    { "block_resize", "DRIVE SIZE", "let a drive have this size; a number alone is MiB",
+      hmp_block_resize },
     { "boot_set", "DRIVES",
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",

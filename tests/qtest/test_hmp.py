@@ -136,6 +136,18 @@ def drives():
             tap.equal(hmp(m, "info block d1") in hmp(m, "info block"), True)
             says(m, "info block d2", "Error: there is no drive 'd2'")
             says(m, "info blockstats", r"d0: rd_bytes=0 wr_bytes=0 rd_operations=0 .*\nd1: rd_bytes=0 ")
+            says(m, "block_resize d0 2", "Error: .*Read-only")
+
+
+def resized():
+    with tempfile.NamedTemporaryFile() as file, \
+            machine.Machine(extra=("-drive", f"if=none,id=d0,file={file.name},format=raw")) as m:
+        for text, size in ("3", 3 * MIB), ("512k", MIB // 2), ("1G", 1024 * MIB):
+            tap.equal(hmp(m, f"block_resize d0 {text}"), "")
+            tap.equal(os.path.getsize(file.name), size, text)
+        for wrong, words in ("d1 1", "d1"), ("d0 x", "x"), ("d0 1000000T", "too large|range|too big"), ("d0", "too few"):
+            says(m, f"block_resize {wrong}", f"Error: .*({words})")
+        tap.equal(os.path.getsize(file.name), 1024 * MIB)
 
 
 def joined():
@@ -530,5 +542,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, networks, joined, balloon, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, resized, networks, joined, balloon, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])
