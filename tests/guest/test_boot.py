@@ -5,6 +5,7 @@ are guests of tests/guest/bare, and what is refused; the others are from Debian'
 scripts/make-guest.sh, and skipped where they could not be had."""
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,14 +22,14 @@ IMAGES = f"{BUILD}/guest/boot"
 EXIT_OK = 1  # isa-debug-exit turns a 0 into this
 
 
-def run(extra, expected=EXIT_OK):
+def run(extra, expected=EXIT_OK, timeout=60):
     """The program until its guest ends it: what was printed to port 0xe9, and to stderr."""
     with tempfile.NamedTemporaryFile() as output:
         done = subprocess.run(
             [PROGRAM, "-accel", vm.engine("soft"), "-m", "64", "-nodefaults", "-display", "none", "-monitor", "none",
              "-no-reboot", "-debugcon", f"file:{output.name}",
              "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *extra],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
         text = output.read().decode(errors="replace")
     tap.equal(done.returncode, expected, f"exit status of {extra}, after:\n{text}\n{done.stderr}\n")
     return text, done.stderr
@@ -41,17 +42,55 @@ BOOT_SECTOR = bytes.fromhex("31c0 8ed8 8ec0 b80102 bb007e b90200 b600 cd13 be007
                             "ac 84c0 7404 e6e9 ebf7 6631c0 baf400 66ef").ljust(510, b"\0") + b"\x55\xaa"
 
 
-def disks(wanted, *options):
+def bios_disk(text):
+    return BOOT_SECTOR + text.ljust(1 << 20, b"\0")
+
+
+# The same for UEFI: prints the text behind it, and ends.
+EFI_CODE = bytes.fromhex("488d3512000000 ac 84c0 7404 e6e9 ebf7 31c0 66baf400 ef ebfe")
+
+
+def efi_application(text):
+    """A PE32+ file with one section, which runs wherever it is loaded."""
+    code = (EFI_CODE + text + b"\0").ljust(512, b"\0")
+    optional = struct.pack("<HBBIIIIIQIIHHHHHHIIIIHHQQQQII", 0x20b, 0, 0, 512, 0, 0, 0x1000, 0x1000, 0, 0x1000, 512,
+                           0, 0, 0, 0, 0, 0, 0, 0x2000, 512, 0, 10, 0, 0, 0, 0, 0, 0, 16) + bytes(16 * 8)
+    section = struct.pack("<8sIIIIIIHHI", b".text", 512, 0x1000, 512, 512, 0, 0, 0, 0, 0xe0000020)
+    header = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, 1, 0, 0, 0, len(optional), 0x22)
+    return (b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + header + optional + section).ljust(512, b"\0") + code
+
+
+def efi_disk(text):
+    """A FAT12 file system with /EFI/BOOT/BOOTX64.EFI: clusters 2, 3 and 4 of 4 KiB are the folders and the file."""
+    def entry(name, attributes, cluster, size=0):
+        return struct.pack("<11sB14xHI", name, attributes, cluster, size)
+
+    def folder(own, parent, *entries):
+        return b"".join([entry(b".".ljust(11), 0x10, own), entry(b"..".ljust(11), 0x10, parent), *entries]).ljust(4096, b"\0")
+    file = efi_application(text)
+    boot = struct.pack("<3s8sHBHBHHBHHHIIBBBI11s8s", b"\xeb\x3c\x90", b"tests   ", 512, 8, 1, 2, 512, 4096, 0xf8, 6, 32, 64,
+                       0, 0, 0x80, 0, 0x29, 1, b"TEST       ", b"FAT12   ").ljust(510, b"\0") + b"\x55\xaa"
+    fat = b"\xf8\xff\xff\xff\xff\xff\xff\x0f".ljust(6 * 512, b"\0")
+    root = entry(b"EFI        ", 0x10, 2).ljust(512 * 32, b"\0")
+    return (boot + fat + fat + root + folder(2, 0, entry(b"BOOT       ", 0x10, 3))
+            + folder(3, 2, entry(b"BOOTX64 EFI", 0x20, 4, len(file))) + file).ljust(2 << 20, b"\0")
+
+
+def disks(wanted, *options, make=bios_disk, timeout=60):
     """Which of the disks a and b, nodes of these names, firmware boots from."""
     firmware("bios-256k.bin", "seabios")
     with tempfile.TemporaryDirectory() as folder:
         nodes = []
         for name in "ab":
             with open(f"{folder}/{name}", "wb") as file:
-                file.write(BOOT_SECTOR + f"disk {name}\n".encode().ljust(1 << 20, b"\0"))
+                file.write(make(f"disk {name}\n".encode()))
             nodes += ["-blockdev", f"file,node-name={name},filename={folder}/{name}"]
-        text, _ = run([*nodes, *options])
+        text, _ = run([*nodes, *options], timeout=timeout)
     tap.equal(text, f"disk {wanted}\n")
+
+
+def disks_by_uefi(wanted, *options):
+    disks(wanted, "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", *options, make=efi_disk, timeout=240)
 
 
 # ---- our own guests ----
@@ -198,7 +237,13 @@ GROUPS = {
         ("one on another root bus", lambda: disks(
             "b", "-M", "q35", "-device", "pxb-pcie,id=x0,bus_nr=80", "-device", "pxb-pcie,id=empty,bus_nr=40",
             "-device", "pxb-pcie,id=x1,bus_nr=60", "-device", "pcie-root-port,id=p1,bus=x1,chassis=1", "-device",
-            "pcie-root-port,id=p0,bus=x0", "-device", f"{DISK}a,bootindex=7", "-device", f"{DISK}b,bus=p0,bootindex=1"))],
+            "pcie-root-port,id=p0,bus=x0", "-device", f"{DISK}a,bootindex=7", "-device", f"{DISK}b,bus=p0,bootindex=1")),
+        *[(f"{name} by UEFI on pc", lambda name=name, a=a, b=b: disks_by_uefi(
+            name, "-device", f"{DISK}a,bootindex={a}", "-device", f"{DISK}b,bootindex={b}"))
+          for name, a, b in (("a", 0, 5), ("b", 5, 0))],
+        ("one behind a root port by UEFI", lambda: disks_by_uefi(
+            "b", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a,bootindex=7",
+            "-device", f"{DISK}b,bus=p1,bootindex=1"))],
     "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
                 for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
                 for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [
