@@ -15,12 +15,18 @@ ROOT_OFFSET = 64 << 20  # of the system's ext4 in the image: scripts/make-image.
 BOOT = 600
 
 
+def image_of(build, kind):
+    """The path of the image, raw or qcow2."""
+    path = f"{build}/guest/debian.{kind}"
+    if not os.path.exists(path):
+        raise tap.Skip(f"there is no {path}: scripts/make-image.py makes it")
+    return path
+
+
 @contextlib.contextmanager
 def image(build, kind):
-    """A copy of the image (raw or qcow2), of its own, in a folder for it."""
-    source = f"{build}/guest/debian.{kind}"
-    if not os.path.exists(source):
-        raise tap.Skip(f"there is no {source}: scripts/make-image.py makes it")
+    """A copy of the image, of its own, in a folder for it."""
+    source = image_of(build, kind)
     with tempfile.TemporaryDirectory(dir=f"{build}/guest") as folder:
         path = f"{folder}/disk.{kind}"
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", source, path], check=True)
@@ -76,6 +82,33 @@ class Debian(vm.Vm):
         event = self.qmp.event("SHUTDOWN", BOOT)
         tap.equal((event["data"]["guest"], event["data"]["reason"]), (True, "guest-shutdown"))
         tap.equal(self.process.wait(vm.LONG * self.place.patience), 0)
+
+
+class Tools(vm.Vm):
+    """Debian's kernel with our own initrd, which is there at once, and the system's programs, which debian() runs: its disk
+    is mounted read-only. Disks of @extra come after it, /dev/vdb and so on."""
+    drivers = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
+               "failover", "net_failover", "virtio_net"]
+    options = ["-drive", "if=none,id=tools,format=raw,readonly=on,file={image}", "-device", "virtio-blk-pci,drive=tools"]
+
+    def __init__(self, build, *extra, program=None, guest_dir=None, accel="soft", memory="512M", **options):
+        image_of(build, "raw")
+        words = [word.format(image=f"{build}/guest/debian.raw") for word in self.options]
+        super().__init__(program or f"{build}/dimmable", guest_dir or f"{build}/guest", accel=accel, memory=memory,
+                         extra=[*words, *extra], **options)
+
+    def mount(self):
+        """Wait for the guest, and make the programs ready."""
+        self.wait_ready()
+        for driver in self.drivers:
+            self.run(f"insmod /lib/modules/{driver}.ko")
+        self.run("until [ -b /dev/vda3 ]; do sleep 0.1; done; mkdir /debian && mount -t ext4 -o ro,noload /dev/vda3 /debian")
+        for folder in ("dev", "proc", "sys", "tmp"):
+            self.run(f"mount --bind /{folder} /debian/{folder}")
+
+    def debian(self, command, timeout=vm.LONG, check=True):
+        """Run a shell command in the system's tree."""
+        return self.run(f"PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /debian /bin/sh -c '{command}'", timeout, check)
 
 
 def check_raw(path):
