@@ -66,7 +66,9 @@ golden: build
 
 bench: build
 	@scripts/make-guest.sh $(BUILD)/guest generic
+	-@scripts/make-image.py $(BUILD)/guest
 	@python3 tests/bench/bench.py $(BUILD)
+	@python3 tests/bench/devices.py $(BUILD)
 	@python3 tests/bench/programs.py $(BUILD)
 	@python3 tests/bench/debian.py $(BUILD)
 

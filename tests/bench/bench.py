@@ -21,8 +21,6 @@ TURNS = 12
 SETTLE = 0.05  # seconds
 IDLE_SETTLE, IDLE = 3, 10  # seconds: a guest is at rest, and is watched
 APPEND = vm.APPEND + " quiet"
-VIRTIO_BLK = "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk"
-REQUESTS = 4000
 
 
 def resident(pid):
@@ -87,40 +85,6 @@ def copies(program, accel, build):
                 yield name, "ms", int(time_taken)
 
 
-def processor_time(guest):
-    """Seconds of the host's processors that the program has taken, and of these all but the virtual CPU's thread."""
-    pid, thread = guest.process.pid, guest.qmp.command("query-cpus-fast")[0]["thread-id"]
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as schedstat:
-        total = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return total, total - int(schedstat.read().split()[0]) / 1e9
-
-
-def disk(program, accel, build):
-    """Requests of Linux, one at a time and past its cache, to a virtio disk whose image the host has in its own."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = f"{directory}/image"
-        with open(path, "wb") as image:
-            image.write(os.urandom(64 * MIB))
-        extra = ["-drive", f"if=none,id=d0,format=raw,file={path}", "-device", "virtio-blk-pci,drive=d0"]
-        with vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND, extra=extra) as guest:
-            guest.wait_ready()
-            for module in VIRTIO_BLK:
-                guest.run(f"insmod /lib/modules/{module}.ko")
-            guest.run("until [ -b /dev/vda ]; do sleep 0.1; done")
-            for what, size, count, files in (
-                    ("4 KiB reads", "4k", REQUESTS, "if=/dev/vda of=/dev/null iflag=direct"),
-                    ("4 KiB writes", "4k", REQUESTS, "if=/dev/zero of=/dev/vda oflag=direct"),
-                    ("1 MiB reads", "1M", 64, "if=/dev/vda of=/dev/null iflag=direct")):
-                before, started = processor_time(guest), time.monotonic()
-                guest.run(f"dd bs={size} count={count} {files} 2>/dev/null")
-                yield f"{what} of a disk", "us each", (time.monotonic() - started) / count * 1e6
-                total, outside = (after - b for after, b in zip(processor_time(guest), before))
-                yield f"{what} of a disk", "us CPU each", total / count * 1e6
-                yield f"{what} of a disk, without vCPU", "us CPU each", outside / count * 1e6
-
-
 def first_line(program, accel, build):
     """How long Debian's generic kernel, whose image unpacks itself, takes to its first line."""
     kernel = f"{build}/guest/vmlinuz-generic"
@@ -182,7 +146,7 @@ def measure(figures, *sources):
 def measure_both(program, accel, build, figures):
     measure(figures, start(program, accel, build), boot(program, accel, build, 8, ""),
             boot(program, accel, build, 255, ", 255 slots"), copies(program, accel, build),
-            first_line(program, accel, build), disk(program, accel, build))
+            first_line(program, accel, build))
 
 
 def compare_room(ours):
