@@ -207,6 +207,22 @@ bool dirty_tracker_next(DirtyTracker *tracker, unsigned n, uint64_t *page, uint6
     return true;
 }
 
+void dirty_tracker_drop(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count)
+{
+    DirtyMap *map = &tracker->maps[n];
+    uint64_t dropped = 0;
+
+    for (const uint64_t end = page + count; page < end; page += count) {
+        const unsigned bit = page % WORD_BITS;
+        count = MIN(WORD_BITS - bit, end - page);
+        const uint64_t bits = (UINT64_MAX >> (WORD_BITS - count)) << bit;
+
+        dropped += (unsigned)__builtin_popcountll(map->taken[page / WORD_BITS] & bits);
+        map->taken[page / WORD_BITS] &= ~bits;
+    }
+    atomic_fetch_sub_explicit(&tracker->left, dropped, memory_order_relaxed);
+}
+
 uint64_t dirty_tracker_left(const DirtyTracker *tracker)
 {
     return atomic_load_explicit(&tracker->left, memory_order_relaxed);

@@ -41,6 +41,8 @@ uint64_t dirty_tracker_sync(DirtyTracker *tracker);
  * thread. */
 bool dirty_tracker_next(DirtyTracker *tracker, unsigned n, uint64_t *page, uint64_t max,
                         uint64_t *count);
+/* @count pages of block @n from @page on need not be given. The client's thread. */
+void dirty_tracker_drop(DirtyTracker *tracker, unsigned n, uint64_t page, uint64_t count);
 /* How many pages dirty_tracker_next() has still to give. Any thread. */
 uint64_t dirty_tracker_left(const DirtyTracker *tracker);
 

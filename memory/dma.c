@@ -77,12 +77,13 @@ bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const
     if (!range) {
         return false;
     }
-    RamHold *ram = ram_hold_new(range->mr->ram, holder, false);
+    len = MIN(len, range->size - (addr - range->addr));
+    RamHold *ram = ram_hold_part(range->mr->ram, range->offset + (addr - range->addr), len, holder);
     if (!ram) {
         return false;
     }
     *hold = (DmaHold){ .host = range->host + (addr - range->addr),
-                       .size = MIN(len, range->size - (addr - range->addr)),
+                       .size = len,
                        .addr = addr,
                        .as = space->as,
                        .write = write,
@@ -129,6 +130,11 @@ void dma_unmap(DmaHold *hold, uint64_t written)
     ram_hold_release(g_steal_pointer(&hold->ram));
 }
 
+static bool discard(const RamBlock *block, uint8_t *host, uint64_t size)
+{
+    return madvise(host, size, block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0;
+}
+
 void dma_discard(const DmaHold *hold)
 {
     const uintptr_t page = hold->block->page_size;
@@ -136,9 +142,18 @@ void dma_discard(const DmaHold *hold)
     uintptr_t end = ((uintptr_t)hold->host + hold->size) & ~(page - 1);
 
     g_return_if_fail(hold->write);
-    if (start < end && madvise((void *)start, end - start,
-                               hold->block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0) {
+    if (start < end && discard(hold->block, (void *)start, end - start)) {
         dirty_mark(hold->block, (uint64_t)(hold->host - hold->block->host), hold->size);
         tell_written(hold, hold->size);
     }
+}
+
+bool dma_discard_ram(AddressSpace *as, hwaddr addr, RamBlock *block, uint64_t offset, uint64_t size)
+{
+    if (!discard(block, block->host + offset, size)) {
+        return false;
+    }
+    dirty_mark(block, offset, size);
+    address_space_written(as, addr, size);
+    return true;
 }

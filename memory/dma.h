@@ -54,5 +54,10 @@ void dma_unmap(DmaHold *hold, uint64_t written);
  * the host, and let the guest find zeros, or what is in the file of a private mapping, when it
  * touches them. They are marked as written to. Pages that are locked in memory stay. */
 void dma_discard(const DmaHold *hold);
+/* The same of [@offset, @offset + @size) of @block, whole pages of its backing, which are seen at
+ * @addr of @as, or will be; whoever holds them. False: the host does not take them back; errno says
+ * why. Machine lock. */
+bool dma_discard_ram(AddressSpace *as, hwaddr addr, RamBlock *block, uint64_t offset,
+                     uint64_t size);
 
 #endif

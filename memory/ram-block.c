@@ -14,6 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "memory/ram-parts.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/tsan.h"
@@ -265,6 +266,7 @@ void ram_block_unref(RamBlock *block)
         return;
     }
     mapping_remove(block);
+    ram_parts_free(block);
     munmap(block->host, block->size);
     if (block->fd >= 0) {
         close(block->fd);
@@ -472,6 +474,19 @@ static void set_prealloc_error(const RamBlock *block, int err, GError **errp)
     }
 }
 
+/* @failure: errno, or 0. */
+static bool populated(const RamBlock *block, int failure, GError **errp)
+{
+    if (interrupt_check(errp)) {
+        g_prefix_error(errp, "RAM '%s': preallocation: ", block->name);
+        return false;
+    }
+    if (failure) {
+        set_prealloc_error(block, failure, errp);
+    }
+    return !failure;
+}
+
 bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn, void *opaque,
                         GError **errp)
 {
@@ -496,12 +511,14 @@ bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn,
                        n);
         return false;
     }
-    if (interrupt_check(errp)) {
-        g_prefix_error(errp, "RAM '%s': preallocation: ", block->name);
-        return false;
-    }
-    if (failure) {
-        set_prealloc_error(block, failure, errp);
-    }
-    return !failure;
+    return populated(block, failure, errp);
+}
+
+bool ram_block_prealloc_part(RamBlock *block, uint64_t offset, uint64_t size, GError **errp)
+{
+    atomic_int failure = 0;
+    Part part = { block, offset, offset + size, &failure };
+
+    populate_part(&part);
+    return populated(block, failure, errp);
 }

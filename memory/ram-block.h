@@ -24,6 +24,9 @@ typedef struct RamBlock {
     gint refs; /* atomic */
     /* Who wants to know of writes (memory/dirty.h); changed with the machine lock, read by all. */
     _Atomic(struct DirtyMap *) dirty;
+    /* Of memory/ram-parts.c: which parts of it the guest has; NULL: all. Changed with the machine
+     * lock, read by all. */
+    _Atomic(struct RamParts *) parts;
     /* Of memory/ram-hold.c, under hold_lock, in which no other lock is taken: who holds the block,
      * whether it is closed, and who waits for the last hold to end. */
     GMutex hold_lock;
@@ -78,5 +81,8 @@ typedef GThread *RamBlockSpawn(void *opaque, GThreadFunc fn, void *data, GError 
  * (util/interrupt.h). Any thread; needs no lock. */
 bool ram_block_prealloc(RamBlock *block, unsigned threads, RamBlockSpawn *spawn, void *opaque,
                         GError **errp);
+/* The same for [@offset, @offset + @size), whole pages, in this thread; what could be had of it
+ * stays on failure. */
+bool ram_block_prealloc_part(RamBlock *block, uint64_t offset, uint64_t size, GError **errp);
 
 #endif

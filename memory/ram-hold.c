@@ -4,17 +4,18 @@
 #include "util/main-loop.h"
 
 struct RamHold {
-    RamBlock *block; /* a reference */
+    RamBlock *block;       /* a reference */
+    uint64_t offset, size; /* of what is held */
     const char *holder;
     bool lasting;
     RamHold *previous, *next; /* of the block; its hold_lock */
 };
 
-RamHold *ram_hold_new(RamBlock *block, const char *holder, bool lasting)
+/* Takes @hold. */
+static RamHold *add(RamHold *hold)
 {
-    RamHold *hold = g_new(RamHold, 1);
+    RamBlock *block = hold->block;
 
-    *hold = (RamHold){ .block = block, .holder = holder, .lasting = lasting };
     g_mutex_lock(&block->hold_lock);
     if (block->closed) {
         g_mutex_unlock(&block->hold_lock);
@@ -29,6 +30,22 @@ RamHold *ram_hold_new(RamBlock *block, const char *holder, bool lasting)
     ram_block_ref(block);
     g_mutex_unlock(&block->hold_lock);
     return hold;
+}
+
+RamHold *ram_hold_new(RamBlock *block, const char *holder, bool lasting)
+{
+    RamHold *hold = g_new(RamHold, 1);
+
+    *hold = (RamHold){ .block = block, .size = block->size, .holder = holder, .lasting = lasting };
+    return add(hold);
+}
+
+RamHold *ram_hold_part(RamBlock *block, uint64_t offset, uint64_t size, const char *holder)
+{
+    RamHold *hold = g_new(RamHold, 1);
+
+    *hold = (RamHold){ .block = block, .offset = offset, .size = size, .holder = holder };
+    return add(hold);
 }
 
 /* In the main loop, some time after the last hold of @opaque, a block and a reference, ended. */
@@ -98,6 +115,17 @@ char *ram_block_holder(RamBlock *block, bool lasting)
     }
     g_mutex_unlock(&block->hold_lock);
     return name;
+}
+
+bool ram_block_part_is_held(RamBlock *block, uint64_t offset, uint64_t size)
+{
+    g_mutex_lock(&block->hold_lock);
+    const RamHold *hold = block->holds;
+    while (hold && (hold->offset >= offset + size || offset >= hold->offset + hold->size)) {
+        hold = hold->next;
+    }
+    g_mutex_unlock(&block->hold_lock);
+    return hold;
 }
 
 RamClose ram_block_close(RamBlock *block, void (*done)(void *opaque), void *opaque, char **holder)

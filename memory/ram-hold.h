@@ -13,6 +13,8 @@
 /* Hold @block for @holder, a name for messages such as a device's id, borrowed until the release.
  * @lasting: the hold does not end by itself. NULL: the block is closed. Any thread. */
 RamHold *ram_hold_new(RamBlock *block, const char *holder, bool lasting);
+/* The same of [@offset, @offset + @size) of it; the hold is for what ends by itself. */
+RamHold *ram_hold_part(RamBlock *block, uint64_t offset, uint64_t size, const char *holder);
 /* Any thread; NULL is fine. */
 void ram_hold_release(RamHold *hold);
 
@@ -32,5 +34,7 @@ bool ram_block_is_closed(RamBlock *block);
 
 /* The name of one that holds @block, of those that last if @lasting; NULL: nobody. g_free. */
 char *ram_block_holder(RamBlock *block, bool lasting);
+/* Does anybody hold something of [@offset, @offset + @size)? */
+bool ram_block_part_is_held(RamBlock *block, uint64_t offset, uint64_t size);
 
 #endif

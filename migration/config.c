@@ -64,11 +64,12 @@ static struct json_object *cpu_config(const X86CpuDevice *cpu)
     return obj;
 }
 
-/* Numbers and choices that a user may give. Texts and links name things of this host. */
+/* Numbers and choices that a user may give. Texts and links name things of this host; what may
+ * change while the machine runs is the device's to save, if the guest can tell. */
 static bool is_shared(const Property *prop)
 {
-    return !prop->read_only && prop->kind != PROP_STRING && prop->kind != PROP_LINK &&
-           (prop->kind != PROP_CUSTOM || prop->get);
+    return !prop->read_only && !prop->live && prop->kind != PROP_STRING &&
+           prop->kind != PROP_LINK && (prop->kind != PROP_CUSTOM || prop->get);
 }
 
 static struct json_object *device_config(Device *dev)

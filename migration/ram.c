@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "memory/ram-parts.h"
 #include "util/error.h"
 
 #define CHUNK        (128u << 10) /* a record has so many bytes, or less, or up to twice as many */
@@ -21,6 +22,19 @@ enum { RUN_ZERO = 0, RUN_DATA = 1, RUN_SKIP = 2 };
 
 /* ---- writing ---- */
 
+/* What the guest does not have of block @n need not be written. */
+static void drop_absent(RamSource *source, unsigned n)
+{
+    const RamBlock *block = source->blocks->pdata[n];
+    uint64_t end = 0, at = 0, size;
+
+    while (ram_parts_next(block, &at, &size)) {
+        dirty_tracker_drop(source->tracker, n, end / RAM_PAGE, (at - end) / RAM_PAGE);
+        end = at += size;
+    }
+    dirty_tracker_drop(source->tracker, n, end / RAM_PAGE, (block->size - end) / RAM_PAGE);
+}
+
 bool ram_source_init(RamSource *source, GError **errp)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
@@ -34,9 +48,12 @@ bool ram_source_init(RamSource *source, GError **errp)
             ram_source_clear(source);
             return false;
         }
-        source->total += block->size;
+        source->total += ram_parts_bytes(block);
     }
     source->tracker = dirty_tracker_new(source->blocks);
+    for (unsigned i = 0; i < source->blocks->len; i++) {
+        drop_absent(source, i);
+    }
     return true;
 }
 
@@ -94,6 +111,27 @@ static bool is_full(const GByteArray *out, uint64_t pages)
     return out->len >= CHUNK || pages >= RECORD_PAGES;
 }
 
+/* The next pages of block @n that were written to and that the guest has; what it does not have,
+ * and was marked as it went, is passed over; should it come back, it is marked again. Parts are
+ * larger than a chunk: of one that the guest has only the beginning or the end is missing. */
+static bool next_pages(RamSource *source, unsigned n, uint64_t *page, uint64_t *count)
+{
+    const RamBlock *block = source->blocks->pdata[n];
+
+    while (dirty_tracker_next(source->tracker, n, page, CHUNK / RAM_PAGE, count)) {
+        const uint64_t first = *page * RAM_PAGE, end = first + *count * RAM_PAGE;
+        uint64_t at = first, size;
+
+        if (ram_parts_next(block, &at, &size) && at < end) {
+            *page = at / RAM_PAGE;
+            *count = (MIN(at + size, end) - at) / RAM_PAGE;
+            return true;
+        }
+        *page = end / RAM_PAGE;
+    }
+    return false;
+}
+
 /* All that is to be written of block @n. */
 static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArray *out,
                         GError **errp)
@@ -104,7 +142,7 @@ static bool write_block(RamSource *source, unsigned n, Stream *stream, GByteArra
 
     while (more) {
         uint64_t before = page;
-        more = dirty_tracker_next(source->tracker, n, &page, CHUNK / RAM_PAGE, &count);
+        more = next_pages(source, n, &page, &count);
         if (out->len && (!more || is_full(out, page - start))) {
             if (!stream_put_record(stream, RECORD_RAM, block->name, out->data, out->len, errp)) {
                 return false;

@@ -12,6 +12,7 @@
 #include "hw/i386/guest-dump-kdump.h"
 #include "hw/i386/vmcoreinfo.h"
 #include "memory/address-space.h"
+#include "memory/ram-parts.h"
 #include "util/error.h"
 
 #include <elf.h> /* last: PF_W is also an error code of #PF */
@@ -33,7 +34,7 @@ static void range_clear(void *opaque)
     ram_hold_release(((DumpRange *)opaque)->hold);
 }
 
-/* The part of @r that is wanted; false: none. */
+/* Of which addresses of @r something is wanted; false: none. */
 static bool clip(const FlatRange *r, const GuestDumpOptions *options, DumpRange *out)
 {
     uint64_t first = r->addr, last = r->addr + (r->size - 1);
@@ -50,11 +51,30 @@ static bool clip(const FlatRange *r, const GuestDumpOptions *options, DumpRange 
     if (first > last) {
         return false;
     }
-    *out = (DumpRange){ .addr = first,
-                        .size = last - first + 1,
-                        .host = r->host + (first - r->addr),
-                        .hold = ram_hold_new(r->mr->ram, "dump-guest-memory", false) };
-    return out->hold; /* the guest has given back what cannot be held */
+    *out = (DumpRange){ .addr = first, .size = last - first + 1 };
+    return true;
+}
+
+/* Add what there is of @wanted, a part of @r. */
+static void add_pieces(const FlatRange *r, const DumpRange *wanted, GArray *ranges, uint64_t *total)
+{
+    const uint64_t start = r->offset + (wanted->addr - r->addr), end = start + wanted->size;
+    uint64_t size;
+
+    for (uint64_t at = start; ram_parts_next(r->mr->ram, &at, &size) && at < end; at += size) {
+        size = MIN(size, end - at);
+        DumpRange range = {
+            .addr = wanted->addr + (at - start),
+            .size = size,
+            .host = r->host + (at - r->offset),
+            .hold = ram_hold_part(r->mr->ram, at, size, "dump-guest-memory"),
+            .offset = *total,
+        };
+        if (range.hold) { /* the guest has given back what cannot be held */
+            *total += size;
+            g_array_append_val(ranges, range);
+        }
+    }
 }
 
 static GArray *collect_ranges(const GuestDumpOptions *options, uint64_t *total)
@@ -65,11 +85,9 @@ static GArray *collect_ranges(const GuestDumpOptions *options, uint64_t *total)
     g_array_set_clear_func(ranges, range_clear);
     *total = 0;
     for (unsigned i = 0; i < view->count; i++) {
-        DumpRange range;
-        if (clip(&view->ranges[i], options, &range)) {
-            range.offset = *total;
-            *total += range.size;
-            g_array_append_val(ranges, range);
+        DumpRange wanted;
+        if (clip(&view->ranges[i], options, &wanted)) {
+            add_pieces(&view->ranges[i], &wanted, ranges, total);
         }
     }
     return ranges;

@@ -314,6 +314,56 @@ static void test_lasting(void)
     teardown();
 }
 
+/* Who holds something is found by its place. */
+static void test_parts(void)
+{
+    DmaHold hold;
+
+    setup();
+    g_assert_false(ram_block_part_is_held(low_ram, 0, low_ram->size));
+    RamHold *part = ram_hold_part(low_ram, 0x2000, 0x1000, "disk0");
+    g_assert_false(ram_block_part_is_held(low_ram, 0, 0x2000));
+    g_assert_true(ram_block_part_is_held(low_ram, 0x1fff, 2));
+    g_assert_true(ram_block_part_is_held(low_ram, 0x2fff, 1));
+    g_assert_false(ram_block_part_is_held(low_ram, 0x3000, 0x1000));
+    ram_hold_release(part);
+    g_assert_true(dma_map(&space, 0x1010, 0x20, true, "disk0", &hold));
+    g_assert_true(ram_block_part_is_held(low_ram, 0x1000, 0x11));
+    g_assert_false(ram_block_part_is_held(low_ram, 0x1000, 0x10));
+    g_assert_false(ram_block_part_is_held(low_ram, 0x1030, 0x1000));
+    dma_unmap(&hold, 0);
+    RamHold *whole = ram_hold_new(low_ram, "dump", false);
+    g_assert_true(ram_block_part_is_held(low_ram, low_ram->size - 1, 1));
+    ram_hold_release(whole);
+    teardown();
+}
+
+/* What is given back is zeros, whoever holds it, and was written to as far as others know. */
+static void test_discard_ram(void)
+{
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    uint64_t page = 0, count;
+
+    setup();
+    memset(low_ram->host, 0x55, 0x4000);
+    g_ptr_array_add(blocks, low_ram);
+    g_autoptr(DirtyTracker) tracker = dirty_tracker_new(blocks);
+    dirty_tracker_drop(tracker, 0, 0, low_ram->size / DIRTY_PAGE);
+    g_assert_cmpuint(dirty_tracker_left(tracker), ==, 0);
+    g_assert_true(dma_discard_ram(space.as, 0x1000, low_ram, 0x1000, 0x2000));
+    g_assert_cmphex(low_ram->host[0xfff], ==, 0x55);
+    g_assert_cmphex(low_ram->host[0x1000], ==, 0);
+    g_assert_cmphex(low_ram->host[0x2fff], ==, 0);
+    g_assert_cmphex(low_ram->host[0x3000], ==, 0x55);
+    g_assert_cmpuint(dirty_tracker_sync(tracker), ==, 2);
+    dirty_tracker_drop(tracker, 0, 0, 1); /* what was not taken stays as it is */
+    g_assert_true(dirty_tracker_next(tracker, 0, &page, 100, &count));
+    g_assert_cmpuint(page, ==, 1);
+    g_assert_cmpuint(count, ==, 2);
+    g_clear_pointer(&tracker, dirty_tracker_free);
+    teardown();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -326,5 +376,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dma/close", test_close);
     g_test_add_func("/dma/open", test_open);
     g_test_add_func("/dma/lasting", test_lasting);
+    g_test_add_func("/dma/parts", test_parts);
+    g_test_add_func("/dma/discard-ram", test_discard_ram);
     return g_test_run();
 }

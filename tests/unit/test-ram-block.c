@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* RAM blocks: mapping, alignment, sharing, preallocation, bad sizes. */
 #include "memory/ram-block.h"
+#include "memory/ram-parts.h"
 #include "memory/ram-resident.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -351,6 +353,74 @@ static void test_resident_huge(void)
     ram_block_unref(block);
 }
 
+/* ---- parts ---- */
+
+/* What ram_parts_next() tells, against @there, a byte a part of a MiB. */
+static void check_parts(const RamBlock *block, const uint8_t *there, unsigned count)
+{
+    uint64_t at = 0, size, bytes = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned end = i;
+
+        while (end < count && there[end]) {
+            end++;
+        }
+        if (end == i) {
+            continue;
+        }
+        g_assert_true(ram_parts_next(block, &at, &size));
+        g_assert_cmpuint(at, ==, i * MIB);
+        g_assert_cmpuint(size, ==, (end - i) * MIB);
+        g_assert_true(ram_parts_all(block, at, size, true));
+        g_assert_false(ram_parts_all(block, at, size, false));
+        bytes += size;
+        at += size;
+        i = end;
+    }
+    g_assert_false(ram_parts_next(block, &at, &size));
+    g_assert_cmpuint(ram_parts_bytes(block), ==, bytes);
+}
+
+static void test_parts(void)
+{
+    enum { PARTS = 200 };
+    RamBlock *block = new_ok(PARTS * MIB, -1, false, 0);
+    uint8_t there[PARTS] = { 0 };
+    uint64_t at = 5, size;
+
+    g_assert_true(ram_parts_next(block, &at, &size)); /* it has none: all of it is there */
+    g_assert_cmpuint(at, ==, 5);
+    g_assert_cmpuint(size, ==, PARTS * MIB - 5);
+    ram_parts_begin(block, MIB);
+    check_parts(block, there, PARTS);
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned first = (unsigned)g_test_rand_int_range(0, PARTS);
+        unsigned end = (unsigned)g_test_rand_int_range((int)first + 1, PARTS + 1);
+        bool value = g_test_rand_bit();
+
+        memset(there + first, value, end - first);
+        ram_parts_set(block, first * MIB, (end - first) * MIB, value);
+        check_parts(block, there, PARTS);
+    }
+    ram_parts_set(block, 0, PARTS * MIB, false);
+    ram_parts_set(block, 3 * MIB, 2 * MIB, true);
+    at = 4 * MIB + 4096; /* from the middle of a piece on */
+    g_assert_true(ram_parts_next(block, &at, &size));
+    g_assert_cmpuint(at, ==, 4 * MIB + 4096);
+    g_assert_cmpuint(size, ==, MIB - 4096);
+    g_assert_true(ram_parts_all(block, 5 * MIB, 195 * MIB, false));
+    g_assert_false(ram_parts_all(block, 4 * MIB, 2 * MIB, true));
+    ram_parts_end(block);
+    g_assert_cmpuint(ram_parts_bytes(block), ==, PARTS * MIB);
+    ram_parts_begin(block, MIB); /* again, and with other parts */
+    g_assert_cmpuint(ram_parts_bytes(block), ==, 0);
+    ram_parts_begin(block, 2 * MIB);
+    ram_parts_set(block, 198 * MIB, 2 * MIB, true);
+    g_assert_cmpuint(ram_parts_bytes(block), ==, 2 * MIB);
+    ram_block_unref(block);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -366,6 +436,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/bad", test_bad);
     g_test_add_func("/ram-block/resident", test_resident);
     g_test_add_func("/ram-block/resident-huge", test_resident_huge);
+    g_test_add_func("/ram-block/parts", test_parts);
     g_test_add_func("/ram-block/large-pages", test_large_pages);
     return g_test_run();
 }
