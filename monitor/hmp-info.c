@@ -40,26 +40,51 @@ static void info_status(Hmp *hmp, char **argv)
 
 /* ---- memory ---- */
 
+static void print_dimm(Hmp *hmp, const PCDIMMDeviceInfo *dimm)
+{
+    g_autofree char *state = memory_state_text(dimm);
+
+    hmp_printf(hmp, "Memory device [dimm]: \"%s\"\n", dimm->id ? dimm->id : "");
+    hmp_printf(hmp, "  addr: 0x%" PRIx64 "\n", (uint64_t)dimm->addr);
+    hmp_printf(hmp, "  slot: %" PRId64 "\n", dimm->slot);
+    hmp_printf(hmp, "  node: %" PRId64 "\n", dimm->node);
+    hmp_printf(hmp, "  size: %" PRId64 "\n", dimm->size);
+    hmp_printf(hmp, "  memdev: %s\n", dimm->memdev);
+    hmp_printf(hmp, "  hotplugged: %s\n", true_false(dimm->hotplugged));
+    hmp_printf(hmp, "  hotpluggable: %s\n", true_false(dimm->hotpluggable));
+    hmp_printf(hmp, "  resident: %" PRIu64 "\n", dimm->resident);
+    hmp_printf(hmp, "%s%s", dimm->has_boot ? "  boot: true\n" : "", state);
+}
+
+static void print_virtio_mem(Hmp *hmp, const VirtioMEMDeviceInfo *info)
+{
+    hmp_printf(hmp, "Memory device [virtio-mem]: \"%s\"\n", info->id ? info->id : "");
+    hmp_printf(hmp, "  memaddr: 0x%" PRIx64 "\n", info->memaddr);
+    hmp_printf(hmp, "  node: %" PRId64 "\n", info->node);
+    hmp_printf(hmp, "  requested-size: %" PRIu64 "\n", info->requested_size);
+    hmp_printf(hmp, "  size: %" PRIu64 "\n", info->size);
+    hmp_printf(hmp, "  max-size: %" PRIu64 "\n", info->max_size);
+    hmp_printf(hmp, "  block-size: %" PRIu64 "\n", info->block_size);
+    hmp_printf(hmp, "  memdev: %s\n", info->memdev);
+}
+
 static void info_memory_devices(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) list = qmp_query_memory_devices(NULL);
 
     for (guint i = 0; list && i < list->len; i++) {
         const MemoryDeviceInfo *info = g_ptr_array_index(list, i);
-        const PCDIMMDeviceInfo *dimm = info->u.dimm->data;
-        g_autofree char *state = memory_state_text(dimm);
 
-        hmp_printf(hmp, "Memory device [%s]: \"%s\"\n", MemoryDeviceInfoKind_str(info->type),
-                   dimm->id ? dimm->id : "");
-        hmp_printf(hmp, "  addr: 0x%" PRIx64 "\n", (uint64_t)dimm->addr);
-        hmp_printf(hmp, "  slot: %" PRId64 "\n", dimm->slot);
-        hmp_printf(hmp, "  node: %" PRId64 "\n", dimm->node);
-        hmp_printf(hmp, "  size: %" PRId64 "\n", dimm->size);
-        hmp_printf(hmp, "  memdev: %s\n", dimm->memdev);
-        hmp_printf(hmp, "  hotplugged: %s\n", true_false(dimm->hotplugged));
-        hmp_printf(hmp, "  hotpluggable: %s\n", true_false(dimm->hotpluggable));
-        hmp_printf(hmp, "  resident: %" PRIu64 "\n", dimm->resident);
-        hmp_printf(hmp, "%s%s", dimm->has_boot ? "  boot: true\n" : "", state);
+        switch (info->type) {
+        case MEMORY_DEVICE_INFO_KIND_DIMM:
+            print_dimm(hmp, info->u.dimm->data);
+            break;
+        case MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM:
+            print_virtio_mem(hmp, info->u.virtio_mem->data);
+            break;
+        default:
+            break;
+        }
     }
 }
 
@@ -287,7 +312,8 @@ static void info_uuid(Hmp *hmp, char **argv)
 const HmpCommand hmp_info_commands[] = {
     { "balloon", NULL, "how much memory the balloon leaves the guest, in MiB", hmp_info_balloon },
     { "block", "[DRIVE]", "the drives, or one of them", hmp_info_block, true },
-    { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats, true },
+    { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats,
+      true },
     { "chardev", NULL, "the character devices", info_chardev, true },
     { "cpus", NULL, "the CPUs and their threads; * is the one that `cpu` chose", info_cpus },
     { "dump", NULL, "how far a dump of the guest's memory is", info_dump },

@@ -40,6 +40,8 @@ typedef struct DeviceClass {
     void (*unrealize)(Device *dev);              /* may be NULL */
     void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
     const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
+    /* Can the guest be asked to give @dev back, as it is now? NULL: yes. */
+    bool (*check_unplug)(Device *dev, GError **errp);
     /* What it is as a memory device (hw/mem/memory-device.h); NULL: it is none. */
     const struct MemoryDeviceOps *memory;
 } DeviceClass;

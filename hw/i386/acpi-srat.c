@@ -139,7 +139,7 @@ static FreeRange free_range(const Machine *machine, const GArray *devices, unsig
 }
 
 /* Memory devices in their nodes, and what is free. The places are in the last free range that they
- * fit into. There is one: the window has 1 GiB a slot more than DIMMs can fill. */
+ * fit into. With slots there is one: the window has 1 GiB a slot more than can be filled. */
 static void add_device_memory(GArray *ranges, Machine *machine)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -157,6 +157,9 @@ static void add_device_memory(GArray *ranges, Machine *machine)
     }
     while (home > 0 && range_size(free_range(machine, devices, home)) < places->len * NODE_PLACE) {
         home--;
+    }
+    if (range_size(free_range(machine, devices, home)) < places->len * NODE_PLACE) {
+        g_array_set_size(places, 0);
     }
     for (unsigned i = 0; i <= devices->len; i++) {
         FreeRange range = free_range(machine, devices, i);

@@ -488,7 +488,9 @@ static void memory(Writer *w)
     memory_range(w, &ranges, UINT64_C(1) << 32, x86->above_4g);
     for (unsigned i = 0; i < devices->len; i++) {
         const MemoryDevice *md = memory_device_at(devices, i);
-        memory_range(w, &ranges, md->addr, md->size);
+        if (!md->ops->plugged_size) { /* else the guest has nothing of it yet */
+            memory_range(w, &ranges, md->addr, md->size);
+        }
     }
 }
 

@@ -76,9 +76,30 @@ uint64_t memory_device_plugged_size(const Machine *machine)
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < devices->len; i++) {
+        const MemoryDevice *md = memory_device_at(devices, i);
+
+        sum += md->ops->plugged_size ? md->ops->plugged_size(md->dev) : md->size;
+    }
+    return sum;
+}
+
+/* Of maxmem, the addresses that are taken. */
+static uint64_t used_size(const Machine *machine)
+{
+    const GArray *devices = memory_devices(machine);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < devices->len; i++) {
         sum += memory_device_at(devices, i)->size;
     }
     return sum;
+}
+
+Device *memory_device_owner(const Device *dev)
+{
+    Object *parent = dev->parent.parent;
+
+    return DEVICE(parent && object_is_a(parent, TYPE_DEVICE) ? parent : OBJECT(dev));
 }
 
 void memory_device_list_add(Machine *machine, Device *dev)
@@ -114,7 +135,7 @@ static bool check_size(const Machine *machine, const MemoryDevice *md, const cha
                        GError **errp)
 {
     uint64_t room = machine->ram.max_size - machine->ram.size;
-    uint64_t used = memory_device_plugged_size(machine);
+    uint64_t used = used_size(machine);
     uint64_t left = room > used ? room - used : 0;
 
     if (machine->device_memory.size == 0) {
@@ -162,13 +183,14 @@ static bool check_given(const DeviceMemory *window, const GArray *taken, const M
         const MemoryDevice *other = memory_device_at(taken, i);
 
         if (md->addr < other->addr + other->size && other->addr < md->addr + md->size) {
-            g_autofree char *path = object_path(OBJECT(other->dev));
+            const Device *owner = memory_device_owner(other->dev);
+            g_autofree char *path = object_path(&owner->parent);
 
             error_set(errp,
                       "%s: address range conflicts: " HEX64 " with size " HEX64
                       " overlaps memory device '%s' at " HEX64 " with size " HEX64
                       "; without 'addr' a free place is chosen",
-                      what, md->addr, md->size, other->dev->id ? other->dev->id : path, other->addr,
+                      what, md->addr, md->size, owner->id ? owner->id : path, other->addr,
                       other->size);
             return false;
         }
@@ -274,9 +296,14 @@ static bool check_boot(const Machine *machine, const MemoryDevice *md, const cha
 
 bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
-    g_autofree char *what = device_describe(dev);
-    MemoryDevice md = request_of(dev);
+    g_autofree char *what = device_describe(memory_device_owner(dev));
+    const MemoryDeviceOps *ops = device_class(dev)->memory;
 
+    if (ops->check && !ops->check(dev, errp)) {
+        g_prefix_error(errp, "%s: ", what);
+        return false;
+    }
+    MemoryDevice md = request_of(dev);
     if (!check_node(machine, &md, what, errp) || !find_place(machine, &md, what, errp) ||
         !check_boot(machine, &md, what, errp)) {
         return false;
@@ -303,3 +330,9 @@ void memory_device_unplug(Machine *machine, Device *dev)
     memory_region_remove(device_class(dev)->memory->region(dev));
     memory_device_list_remove(machine, dev);
 }
+
+const HotplugHandler memory_device_hotplug = {
+    .pre_plug = memory_device_pre_plug,
+    .plug = memory_device_plug,
+    .unplug = memory_device_unplug,
+};

@@ -31,6 +31,8 @@ typedef struct MemoryDevice {
 } MemoryDevice;
 
 struct MemoryDeviceOps {
+    /* May it be plugged, as far as it alone can tell? Called before all else. NULL: yes. */
+    bool (*check)(const Device *dev, GError **errp);
     /* Fill in what @dev asks for: everything but dev and ops. None of it changes while it is
      * realized. */
     void (*request)(const Device *dev, MemoryDevice *md);
@@ -38,6 +40,8 @@ struct MemoryDeviceOps {
     void (*place)(Device *dev, hwaddr addr);
     /* What is mapped there, of the size that was asked for. */
     MemoryRegion *(*region)(Device *dev);
+    /* Bytes of it that the guest has, or may have; NULL: all of its size. */
+    uint64_t (*plugged_size)(const Device *dev);
     /* Tell users of it (query-memory-devices). */
     void (*describe)(const Device *dev, MemoryDeviceInfo *info);
 };
@@ -66,8 +70,14 @@ static inline const MemoryDevice *memory_device_at(const GArray *devices, unsign
     return &g_array_index(devices, MemoryDevice, i);
 }
 
-/* Sum of the sizes of what is plugged, bytes ("plugged-memory"). */
+/* What the guest has of memory devices, bytes ("plugged-memory"). */
 uint64_t memory_device_plugged_size(const Machine *machine);
+
+/* The device that users know for @dev: the one that it is a part of, else itself. */
+Device *memory_device_owner(const Device *dev);
+
+/* The handler of memory devices that need no slot. */
+extern const HotplugHandler memory_device_hotplug;
 
 /* ---- what a HotplugHandler calls ---- */
 

@@ -198,6 +198,10 @@ static bool check_unplug(const Device *dev, const PciSlot *slot, GError **errp)
                       what, fn, slot->number, object_typename(OBJECT(other)));
             return false;
         }
+        if (other && device_class(&other->parent)->check_unplug &&
+            !device_class(&other->parent)->check_unplug(&function_of(slot, fn)->parent, errp)) {
+            return false;
+        }
     }
     return true;
 }

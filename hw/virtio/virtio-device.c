@@ -190,7 +190,8 @@ void virtio_accept_features(VirtioDevice *vdev, uint64_t features)
 /* Legacy drivers know no FEATURES_OK, and take some of what is offered or nothing. */
 static bool features_fit(const VirtioDevice *vdev)
 {
-    return !(vdev->features & ~vdev->offered) && virtio_has(vdev, VIRTIO_F_VERSION_1);
+    return !(vdev->features & ~vdev->offered) && !(vdev->needed & ~vdev->features) &&
+           virtio_has(vdev, VIRTIO_F_VERSION_1);
 }
 
 void virtio_write_status(VirtioDevice *vdev, uint8_t status)
@@ -353,7 +354,7 @@ static void free_queues(VirtioDevice *vdev)
     g_clear_pointer(&vdev->again_for, g_free);
     vdev->queue_count = 0;
     vdev->loop = NULL;
-    vdev->offered = 0;
+    vdev->offered = vdev->needed = 0;
     g_clear_pointer(&vdev->name, g_free);
 }
 

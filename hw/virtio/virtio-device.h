@@ -35,6 +35,7 @@ enum {
     VIRTIO_ID_CONSOLE = 3,
     VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_MEM = 24,
 };
 
 /* Bits of the status (section 2.1). */
@@ -88,6 +89,7 @@ struct VirtioDevice {
     bool event_idx, indirect_desc, packed, queue_reset, any_layout, iommu_platform;
     /* wiring */
     uint64_t offered; /* features; settled by realize */
+    uint64_t needed;  /* those without which no driver is taken; settled by realize */
     unsigned queue_count;
     DmaSpace dma;
     char *name;          /* for messages and holds; owned */

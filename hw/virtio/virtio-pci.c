@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "hw/mem/memory-device.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-msix.h"
 #include "hw/virtio/virtio-pci-internal.h"
@@ -135,21 +136,31 @@ static const VirtioTransport transport = { queue_interrupt, config_interrupt, ca
 
 /* ---- life ---- */
 
+/* Of the devices that there were before Virtio 1.0: no others can have the legacy interface. */
+static const uint16_t legacy_ids[VIRTIO_ID_MEM + 1] = {
+    [VIRTIO_ID_NET] = 0x1000,     [VIRTIO_ID_BLOCK] = 0x1001, [VIRTIO_ID_BALLOON] = 0x1002,
+    [VIRTIO_ID_CONSOLE] = 0x1003, [VIRTIO_ID_RNG] = 0x1005,
+};
+
 static bool choose_interfaces(VirtioPci *s, GError **errp)
 {
     const PciBus *bus = pci_bus_of(&s->parent);
     bool behind_port = bus->bridge && pci_bus_is_express(bus); /* ports are scarce there */
 
     if (s->kind == VIRTIO_PCI_AS_ASKED) {
-        s->legacy = s->disable_legacy == MODE_AUTO ? !behind_port : s->disable_legacy == MODE_OFF;
+        s->legacy = legacy_ids[virtio_device_class(s->vdev)->id] &&
+                    (s->disable_legacy == MODE_AUTO ? !behind_port : s->disable_legacy == MODE_OFF);
         s->modern = !s->disable_modern;
     } else {
         s->legacy = s->kind == VIRTIO_PCI_TRANSITIONAL;
         s->modern = true;
     }
     if (!s->legacy && !s->modern) {
-        error_set(errp, "it has no interface left: give one of disable-legacy=off and "
-                        "disable-modern=off");
+        error_set(errp, "%s",
+                  legacy_ids[virtio_device_class(s->vdev)->id]
+                      ? "it has no interface left: give one of disable-legacy=off and "
+                        "disable-modern=off"
+                      : "it has no legacy interface: leave disable-modern=on out");
         return false;
     }
     return true;
@@ -159,10 +170,6 @@ static bool choose_interfaces(VirtioPci *s, GError **errp)
 static void set_ids(VirtioPci *s)
 {
     const VirtioPciClass *class = object_ops(&s->parent.parent.parent);
-    static const uint16_t legacy_ids[] = {
-        [VIRTIO_ID_NET] = 0x1000,     [VIRTIO_ID_BLOCK] = 0x1001, [VIRTIO_ID_BALLOON] = 0x1002,
-        [VIRTIO_ID_CONSOLE] = 0x1003, [VIRTIO_ID_RNG] = 0x1005,
-    };
     uint16_t id = virtio_device_class(s->vdev)->id;
     const PciRegister regs[] = {
         { PCI_VENDOR_ID, 2, VIRTIO_PCI_VENDOR },
@@ -173,7 +180,7 @@ static void set_ids(VirtioPci *s)
         { PCI_SUBSYSTEM_ID, 2, s->legacy ? id : VIRTIO_PCI_MODERN_SUBSYSTEM },
     };
 
-    g_assert(!s->legacy || (id < G_N_ELEMENTS(legacy_ids) && legacy_ids[id]));
+    g_assert(!s->legacy || legacy_ids[id]);
     pci_set_registers(&s->parent, regs, G_N_ELEMENTS(regs));
 }
 
@@ -193,6 +200,9 @@ static bool realize_device(VirtioPci *s, GError **errp)
 {
     s->bus = virtio_bus_new(&s->parent.parent.parent, &transport, s);
     s->vdev->parent.bus = &s->bus->parent;
+    if (device_class(&s->vdev->parent)->memory) {
+        s->bus->parent.hotplug = &memory_device_hotplug;
+    }
     if (!device_realize(&s->vdev->parent, errp)) {
         object_unparent(&s->bus->parent.parent);
         s->bus = NULL;
@@ -254,6 +264,13 @@ void virtio_pci_unrealize(PciDevice *dev)
 void virtio_pci_reset(PciDevice *dev)
 {
     virtio_device_reset(&VIRTIO_PCI(dev)->vdev->parent);
+}
+
+bool virtio_pci_check_unplug(Device *dev, GError **errp)
+{
+    Device *vdev = &VIRTIO_PCI(dev)->vdev->parent;
+
+    return !device_class(vdev)->check_unplug || device_class(vdev)->check_unplug(vdev, errp);
 }
 
 void virtio_pci_loaded(PciDevice *dev)

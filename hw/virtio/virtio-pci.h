@@ -54,6 +54,7 @@ typedef struct VirtioPciClass {
     {                                                                         \
         .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = (category_),  \
                              .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, \
+                             .check_unplug = virtio_pci_check_unplug,         \
                              .state = &virtio_pci_state },                    \
                  .realize = virtio_pci_realize,                               \
                  .unrealize = virtio_pci_unrealize,                           \
@@ -67,6 +68,7 @@ typedef struct VirtioPciClass {
 bool virtio_pci_realize(PciDevice *dev, GError **errp);
 void virtio_pci_unrealize(PciDevice *dev);
 void virtio_pci_reset(PciDevice *dev);
+bool virtio_pci_check_unplug(Device *dev, GError **errp);
 void virtio_pci_loaded(PciDevice *dev);
 void virtio_pci_config_reading(PciDevice *dev, unsigned offset, unsigned size);
 void virtio_pci_config_written(PciDevice *dev, unsigned offset, unsigned size);
@@ -74,6 +76,10 @@ extern const StateTable virtio_pci_state;
 extern const Property virtio_pci_mode_properties[]; /* disable-legacy, disable-modern */
 void virtio_pci_init_transitional(Object *obj);
 void virtio_pci_init_modern(Object *obj);
+
+/* The one type of a virtio device @PART that never had a legacy interface, "NAME-pci". */
+#define VIRTIO_PCI_MODERN_TYPE(symbol, NAME, PART, class_, text) \
+    VIRTIO_PCI_OBJECT(symbol, NAME, "", PART, class_, text, NULL, virtio_pci_mode_properties)
 
 /* The three types of the virtio device @PART: "NAME-pci", and the same with "-transitional" and
  * "-non-transitional"; users may leave out "-pci". @symbol begins the C names, @text describes
@@ -85,20 +91,22 @@ void virtio_pci_init_modern(Object *obj);
     VIRTIO_PCI_TYPE(symbol##_modern, NAME, "-non-transitional", PART, class_,               \
                     text ", without the legacy interface", virtio_pci_init_modern, NULL)
 #define VIRTIO_PCI_TYPE(symbol, NAME, KIND, PART, class_, text, init_, properties_) \
-    static const ObjectType symbol##_pci_type = {                                   \
-        .name = NAME "-pci" KIND,                                                   \
-        .parent = TYPE_VIRTIO_PCI,                                                  \
-        .description = text,                                                        \
-        .part = "virtio-backend",                                                   \
-        .part_type = (PART),                                                        \
-        .properties = properties_,                                                  \
-        .ops = (class_),                                                            \
-        .init = init_,                                                              \
-    };                                                                              \
-    OBJECT_TYPE_REGISTER(symbol##_pci_type)                                         \
+    VIRTIO_PCI_OBJECT(symbol, NAME, KIND, PART, class_, text, init_, properties_)   \
     static void __attribute__((constructor)) symbol##_pci_alias(void)               \
     {                                                                               \
         device_alias_register(NAME KIND, NAME "-pci" KIND);                         \
     }
+#define VIRTIO_PCI_OBJECT(symbol, NAME, KIND, PART, class_, text, init_, properties_) \
+    static const ObjectType symbol##_pci_type = {                                     \
+        .name = NAME "-pci" KIND,                                                     \
+        .parent = TYPE_VIRTIO_PCI,                                                    \
+        .description = text,                                                          \
+        .part = "virtio-backend",                                                     \
+        .part_type = (PART),                                                          \
+        .properties = properties_,                                                    \
+        .ops = (class_),                                                              \
+        .init = init_,                                                                \
+    };                                                                                \
+    OBJECT_TYPE_REGISTER(symbol##_pci_type)
 
 #endif

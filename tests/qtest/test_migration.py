@@ -49,6 +49,8 @@ MACHINES = {
                       "-device", "virtio-net-pci-non-transitional"],
     **{f"pc-virtio-balloon{name}": ["-machine", "pc", "-device", f"virtio-balloon-pci{name}"]  # one a machine
        for name in ("", "-transitional", "-non-transitional")},
+    "pc-virtio-mem": ["-machine", "pc", "-object", "memory-backend-ram,id=v0,size=64M",
+                      "-device", "virtio-mem-pci,memdev=v0,requested-size=32M"],
     "pc-virtio-serial": ["-machine", "pc", "-device", "virtio-serial-pci,id=s0",
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",
                          "-chardev", "null,id=c0", "-device", "virtconsole,chardev=c0",

@@ -123,6 +123,8 @@ static void add_objects(void)
 
     user_object_add("memory-backend-ram", "m0", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "m1", props, &err);
+    g_assert_no_error(err);
     json_object_put(props);
     chardev_new_from_opts("null,id=c0", &err);
     g_assert_no_error(err);
@@ -166,6 +168,7 @@ static void add_virtio(void)
 
         add_disk(type, n);
     }
+    add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
     add_device("virtconsole");
     add_device("virtserialport,name=org.test.0");
 }

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* virtio-mem by a driver of our own: every request and what refuses it, requested-size, resets,
+ * unplugging, a saved machine. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tests/qtest/virtio.h"
+#include "util/units.h"
+
+#define DEVFN  0x20u     /* slot 4 */
+#define REGION (4 * GIB) /* where the window begins */
+#define BLOCK  (2 * MIB)
+#define SIZE   (512 * MIB)
+
+enum { ACPI_PXM = 1u << 0, INACCESSIBLE = 1u << 1 };
+enum { PLUG, UNPLUG, UNPLUG_ALL, STATE };
+enum { ACK, NACK, BUSY, ERROR };
+enum { PLUGGED, UNPLUGGED, MIXED };
+
+/* The configuration. */
+enum { BLOCK_SIZE = 0, NODE = 8, ADDR = 16, ALL = 24, USABLE = 32, SIZE_NOW = 40, WANTED = 48 };
+
+typedef struct Mem {
+    QTest *qt;
+    QVirtio v;
+    QVirtQueue q;
+    uint64_t request, response;
+} Mem;
+
+static void drive(Mem *m)
+{
+    qvirtio_open(&m->v, m->qt, DEVFN, true);
+    qvirtio_start(&m->v, QVIRTIO_VERSION_1 | (qvirtio_offered(&m->v) & INACCESSIBLE));
+    qvirtio_queue(&m->v, &m->q, 0);
+    qvirtio_driver_ok(&m->v);
+    m->request = qvirtio_alloc(&m->v, 24);
+    m->response = qvirtio_alloc(&m->v, 16);
+}
+
+#define MACHINE "-m 64M,maxmem=8G"
+#define BACKEND " -object memory-backend-ram,id=m0,size=512M"
+#define DEVICE  " -device virtio-mem-pci,id=v0,memdev=m0,addr=4"
+
+static void start(Mem *m, const char *machine, const char *more)
+{
+    *m = (Mem){ .qt = qtest_start("%s " MACHINE BACKEND DEVICE "%s", machine, more) };
+    drive(m);
+}
+
+static uint64_t config(Mem *m, unsigned offset)
+{
+    return qvirtio_config(&m->v, offset, 4) | (uint64_t)qvirtio_config(&m->v, offset + 4, 4) << 32;
+}
+
+static uint16_t send(Mem *m, uint16_t type, uint64_t addr, uint16_t blocks)
+{
+    qtest_memset(m->qt, m->request, 0, 24);
+    qtest_memset(m->qt, m->response, 0xee, 16);
+    qtest_writew(m->qt, m->request, type);
+    qtest_writeq(m->qt, m->request + 8, addr);
+    qtest_writew(m->qt, m->request + 16, blocks);
+    uint16_t head = qvirtq_add_pair(&m->q, m->request, 24, m->response, 10);
+    qvirtq_kick(&m->q);
+    g_assert_cmpuint(qvirtq_wait(&m->q, head), ==, 10);
+    return qtest_readw(m->qt, m->response);
+}
+
+/* Of blocks, by their number. */
+static uint16_t ask(Mem *m, uint16_t type, uint64_t first, uint16_t blocks)
+{
+    return send(m, type, REGION + first * BLOCK, blocks);
+}
+
+static uint16_t state(Mem *m, uint64_t first, uint16_t blocks)
+{
+    g_assert_cmpuint(ask(m, STATE, first, blocks), ==, ACK);
+    return qtest_readw(m->qt, m->response + 8);
+}
+
+static void want(Mem *m, uint64_t size)
+{
+    qtest_qmp_ok(
+        m->qt, "qom-set",
+        "{'path': '/machine/peripheral/v0', 'property': 'requested-size', 'value': %" PRIu64 "}",
+        size);
+}
+
+static void assert_refused(Mem *m, uint64_t size, const char *why)
+{
+    g_autoptr(json_object) error = qtest_qmp_error(
+        m->qt, "qom-set",
+        "{'path': '/machine/peripheral/v0', 'property': 'requested-size', 'value': %" PRIu64 "}",
+        size);
+
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), why));
+}
+
+/* What everybody says of its size. */
+static void assert_size(Mem *m, int64_t size)
+{
+    g_autoptr(json_object) list = qtest_qmp(m->qt, "query-memory-devices", NULL);
+    g_autoptr(json_object) sum = qtest_qmp(m->qt, "query-memory-size-summary", NULL);
+    g_autoptr(json_object) property =
+        qtest_qmp(m->qt, "qom-get", "{'path': '/machine/peripheral/v0', 'property': 'size'}");
+
+    g_assert_cmpuint(config(m, SIZE_NOW), ==, (uint64_t)size);
+    g_assert_cmpint(qtest_get_int(list, "0.data.size"), ==, size);
+    g_assert_cmpint(qtest_get_int(sum, "plugged-memory"), ==, size);
+    g_assert_cmpint(json_object_get_int64(property), ==, size);
+}
+
+static bool has_size(json_object *event, void *size)
+{
+    return qtest_get_int(event, "data.size") == *(int64_t *)size;
+}
+
+/* Of those that come too fast only the last is sent. */
+static void assert_told(Mem *m, int64_t size)
+{
+    g_autoptr(json_object) event =
+        qtest_event_match(m->qt, "MEMORY_DEVICE_SIZE_CHANGE", has_size, &size, QTEST_TIMEOUT_MS);
+
+    g_assert_nonnull(event);
+    g_assert_cmpstr(qtest_get_str(event, "data.id"), ==, "v0");
+    g_assert_cmpstr(qtest_get_str(event, "data.qom-path"), ==, "/machine/peripheral/v0");
+}
+
+/* ---- what it is ---- */
+
+static void test_shown(gconstpointer machine)
+{
+    Mem m;
+
+    start(&m, machine, ",requested-size=64M");
+    g_assert_cmphex(qpci_read(m.qt, DEVFN, 0, 4), ==, 0x10581af4);
+    g_assert_cmphex(qvirtio_offered(&m.v) & (ACPI_PXM | INACCESSIBLE), ==, ACPI_PXM);
+    g_assert_cmphex(config(&m, BLOCK_SIZE), ==, BLOCK);
+    g_assert_cmpuint(qvirtio_config(&m.v, NODE, 2), ==, 0);
+    g_assert_cmphex(config(&m, ADDR), ==, REGION);
+    g_assert_cmphex(config(&m, ALL), ==, SIZE);
+    g_assert_cmphex(config(&m, USABLE), ==, 64 * MIB + 256 * MIB);
+    g_assert_cmphex(config(&m, WANTED), ==, 64 * MIB);
+    assert_size(&m, 0);
+    {
+        g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
+
+        qtest_assert_json(list, "[{'type': 'virtio-mem', 'data': {'id': 'v0',"
+                                " 'memaddr': 4294967296, 'requested-size': 67108864, 'size': 0,"
+                                " 'max-size': 536870912, 'block-size': 2097152, 'node': 0,"
+                                " 'memdev': '/objects/m0'}}]");
+    }
+    g_autofree char *text = qtest_hmp(m.qt, "info memory-devices");
+    g_assert_cmpstr(text, ==,
+                    "Memory device [virtio-mem]: \"v0\"\n  memaddr: 0x100000000\n  node: 0\n"
+                    "  requested-size: 67108864\n  size: 0\n  max-size: 536870912\n"
+                    "  block-size: 2097152\n  memdev: /objects/m0\n");
+    qtest_quit(m.qt);
+}
+
+/* A driver that does not know that it must not touch what it does not have is not taken. */
+static void test_inaccessible(void)
+{
+    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=512M" DEVICE) };
+
+    drive(&m);
+    g_assert_cmphex(qvirtio_status(&m.v), ==, 1 | 2 | QVIRTIO_DRIVER_OK | QVIRTIO_FEATURES_OK);
+    qvirtio_set_status(&m.v, 0);
+    qvirtio_set_status(&m.v, 1);
+    qvirtio_set_status(&m.v, 3);
+    qvirtio_set_common(&m.v, QVIRTIO_DRIVER_FEATURE_SELECT, 4, 0);
+    qvirtio_set_common(&m.v, QVIRTIO_DRIVER_FEATURE, 4, 0);
+    qvirtio_set_common(&m.v, QVIRTIO_DRIVER_FEATURE_SELECT, 4, 1);
+    qvirtio_set_common(&m.v, QVIRTIO_DRIVER_FEATURE, 4, 1);
+    qvirtio_set_status(&m.v, 3 | QVIRTIO_FEATURES_OK);
+    g_assert_cmphex(qvirtio_status(&m.v) & QVIRTIO_FEATURES_OK, ==, 0);
+    qtest_quit(m.qt);
+}
+
+/* ---- requests ---- */
+
+static void test_plug(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    g_assert_cmpuint(state(&m, 0, 160), ==, UNPLUGGED);
+    g_assert_cmpuint(ask(&m, PLUG, 3, 1), ==, ACK);
+    assert_size(&m, BLOCK);
+    assert_told(&m, BLOCK);
+    g_assert_cmpuint(state(&m, 3, 1), ==, PLUGGED);
+    g_assert_cmpuint(state(&m, 3, 2), ==, MIXED);
+    g_assert_cmpuint(state(&m, 2, 2), ==, MIXED);
+    g_assert_cmpuint(state(&m, 0, 3), ==, UNPLUGGED);
+    g_assert_cmpuint(ask(&m, PLUG, 2, 2), ==, ERROR); /* one of them is plugged */
+    g_assert_cmpuint(ask(&m, PLUG, 100, 31), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, NACK); /* more than was asked for */
+    assert_size(&m, 64 * MIB);
+    want(&m, 128 * MIB);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 33), ==, ERROR);
+    g_assert_cmpuint(ask(&m, PLUG, 4, 33), ==, NACK);
+    g_assert_cmpuint(ask(&m, PLUG, 4, 32), ==, ACK);
+    assert_told(&m, 128 * MIB);
+    qtest_quit(m.qt);
+}
+
+static void test_unplug(void)
+{
+    Mem m;
+
+    start(&m, "-M q35", ",requested-size=64M");
+    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    qtest_memset(m.qt, REGION, 0x55, 3 * BLOCK);
+    g_assert_cmpuint(ask(&m, UNPLUG, 31, 2), ==, ERROR); /* one of them is not plugged */
+    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ACK);
+    assert_size(&m, 62 * MIB);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + BLOCK - 4), ==, 0x55555555);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + BLOCK), ==, 0);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 2 * BLOCK - 4), ==, 0);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 2 * BLOCK), ==, 0x55555555);
+    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ERROR);
+    g_assert_cmpuint(ask(&m, PLUG, 1, 1), ==, ACK);
+    want(&m, 0);
+    g_assert_cmpuint(ask(&m, UNPLUG, 5, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 5, 1), ==, NACK);
+    g_assert_cmphex(config(&m, USABLE), ==, 320 * MIB); /* it does not shrink before all is gone */
+    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    assert_size(&m, 0);
+    assert_told(&m, 0);
+    g_assert_cmphex(config(&m, USABLE), ==, 0);
+    g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0);
+    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ERROR); /* nothing is usable */
+    qtest_quit(m.qt);
+}
+
+/* Places and numbers that cannot be, for each request that has some. */
+static void test_wrong(void)
+{
+    static const struct {
+        uint64_t addr;
+        uint16_t blocks;
+    } wrong[] = {
+        { REGION, 0 },
+        { REGION + 1, 1 },
+        { REGION + MIB, 1 },
+        { REGION - BLOCK, 1 },
+        { REGION - BLOCK, 2 },
+        { REGION + 320 * MIB, 1 }, /* beyond what is usable */
+        { REGION + 318 * MIB, 2 },
+        { REGION + SIZE, 1 },
+        { REGION, UINT16_MAX },
+        { 0, 1 },
+        { UINT64_MAX, 1 },
+        { UINT64_MAX - BLOCK + 1, 2 },
+    };
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        for (uint16_t type = PLUG; type <= STATE; type++) {
+            g_assert_cmpuint(send(&m, type, wrong[i].addr, wrong[i].blocks), ==,
+                             type == UNPLUG_ALL ? ACK : ERROR);
+        }
+    }
+    g_assert_cmpuint(send(&m, STATE + 1, REGION, 1), ==, ERROR);
+    g_assert_cmpuint(send(&m, UINT16_MAX, REGION, 1), ==, ERROR);
+    assert_size(&m, 0);
+    g_assert_cmpuint(ask(&m, PLUG, 159, 1), ==, ACK); /* the last one */
+    qtest_quit(m.qt);
+}
+
+/* A buffer that has no room for the request, or for the response. */
+static void test_short(gconstpointer data)
+{
+    const bool request = data;
+    Mem m;
+
+    start(&m, "-M pc", "");
+    qvirtq_add_pair(&m.q, m.request, request ? 23 : 24, m.response, request ? 10 : 9);
+    qvirtq_kick(&m.q);
+    g_assert_cmphex(qvirtio_status(&m.v) & QVIRTIO_NEEDS_RESET, !=, 0);
+    drive(&m);
+    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    qtest_quit(m.qt);
+}
+
+/* ---- what management does ---- */
+
+static void test_requested(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", "");
+    g_assert_cmphex(config(&m, USABLE), ==, 0);
+    qvirtio_isr(&m.v);
+    want(&m, 2 * MIB);
+    g_assert_cmpuint(qvirtio_isr(&m.v), ==, 2);
+    g_assert_cmphex(config(&m, WANTED), ==, 2 * MIB);
+    g_assert_cmphex(config(&m, USABLE), ==, 258 * MIB);
+    want(&m, 2 * MIB);
+    g_assert_cmpuint(qvirtio_isr(&m.v), ==, 0); /* nothing has changed */
+    assert_refused(&m, 3 * MIB, "whole blocks of 0x200000 bytes");
+    assert_refused(&m, SIZE + BLOCK, "'requested-size' cannot exceed the memory backend size");
+    g_assert_cmphex(config(&m, WANTED), ==, 2 * MIB);
+    g_autofree char *said = qtest_hmp(m.qt, "qom-set v0 requested-size 512M");
+    g_assert_cmpstr(said, ==, "");
+    g_assert_cmphex(config(&m, USABLE), ==, SIZE);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 256), ==, ACK);
+    assert_size(&m, SIZE);
+    qtest_quit(m.qt);
+}
+
+/* The driver's reset leaves the blocks, the machine's does not. */
+static void test_reset(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    qtest_memset(m.qt, REGION, 0x55, 4096);
+    qvirtio_set_status(&m.v, 0);
+    drive(&m);
+    assert_size(&m, 64 * MIB);
+    g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0x55555555);
+    qtest_qmp_ok(m.qt, "system_reset", NULL);
+    json_object_put(qtest_event(m.qt, "RESET"));
+    drive(&m);
+    assert_size(&m, 0);
+    assert_told(&m, 0);
+    g_assert_cmphex(config(&m, WANTED), ==, 64 * MIB);
+    g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0);
+    qtest_quit(m.qt);
+}
+
+static void assert_stays(Mem *m, const char *why)
+{
+    g_autoptr(json_object) error = qtest_qmp_error(m->qt, "device_del", "{'id': 'v0'}");
+
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), why));
+}
+
+/* It comes and goes while the machine runs. */
+static void test_hotplug(void)
+{
+    Mem m = { .qt = qtest_start("-M pc " MACHINE BACKEND) };
+
+    for (unsigned round = 0; round < 3; round++) {
+        qtest_qmp_ok(m.qt, "device_add",
+                     "{'driver': 'virtio-mem-pci', 'id': 'v0', 'memdev': 'm0', 'addr': '4',"
+                     " 'requested-size': 4194304}");
+        drive(&m);
+        g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ACK);
+        assert_stays(&m, "virtio-mem device cannot get unplugged while some of its memory is still "
+                         "plugged");
+        g_assert_cmpuint(ask(&m, UNPLUG, 0, 1), ==, ACK);
+        assert_stays(&m, "virtio-mem device cannot get unplugged while 'requested-size' != '0'");
+        json_object_put(qtest_qmp_error(m.qt, "object-del", "{'id': 'm0'}"));
+        want(&m, 0);
+        qtest_qmp_ok(m.qt, "device_del", "{'id': 'v0'}");
+        qtest_outl(m.qt, 0xae08, 1u << 4);                    /* ACPI: ejects slot 4 */
+        json_object_put(qtest_event(m.qt, "DEVICE_DELETED")); /* of the device */
+        g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
+        g_assert_cmpuint(json_object_array_length(list), ==, 0);
+    }
+    qtest_qmp_ok(m.qt, "object-del", "{'id': 'm0'}");
+    qtest_quit(m.qt);
+}
+
+/* A guest that throws it out while it has some of it: it is gone, all of it, and the program lives.
+ */
+static void test_thrown_out(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    qtest_writel(m.qt, REGION, 0x12345678);
+    qtest_outl(m.qt, 0xae08, 1u << 4);
+    json_object_put(qtest_event(m.qt, "DEVICE_DELETED"));
+    g_assert_cmphex(qtest_readl(m.qt, REGION), !=, 0x12345678);
+    qtest_qmp_ok(m.qt, "object-del", "{'id': 'm0'}");
+    qtest_quit(m.qt);
+}
+
+/* ---- a saved machine ---- */
+
+/* Which blocks are plugged, what is in them, and what is asked for goes with the machine; what is
+ * not plugged does not, whatever was written there. */
+static void test_saved(gconstpointer backend)
+{
+    g_autofree char *file = NULL;
+    QTest *from;
+    Mem m = { .qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE, (const char *)backend) };
+
+    drive(&m);
+    want(&m, 256 * MIB);
+    g_assert_cmpuint(ask(&m, PLUG, 1, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 8, 9), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 200, 1), ==, ACK);
+    for (unsigned i = 0; i < 256; i++) {
+        qtest_writel(m.qt, REGION + i * BLOCK + 4096, 0x1000 + i);
+    }
+    file = qtest_temp_path(m.qt, "state");
+    qtest_save(m.qt, file);
+    from = m.qt;
+    /* The other end is started as this one was: with nothing asked for. */
+    m.qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE " -incoming file:%s",
+                       (const char *)backend, file);
+    qtest_wait_running(m.qt);
+    m.v.qt = m.qt;
+    assert_size(&m, 11 * BLOCK);
+    g_assert_cmphex(config(&m, WANTED), ==, 256 * MIB);
+    g_assert_cmphex(config(&m, USABLE), ==, SIZE);
+    for (unsigned i = 0; i < 256; i++) {
+        const bool plugged = i == 1 || (i >= 8 && i < 17) || i == 200;
+
+        g_assert_cmpuint(state(&m, i, 1), ==, plugged ? PLUGGED : UNPLUGGED);
+        g_assert_cmphex(qtest_readl(m.qt, REGION + i * BLOCK + 4096), ==, plugged ? 0x1000 + i : 0);
+    }
+    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ACK);
+    qtest_quit(m.qt);
+    qtest_quit(from);
+}
+
+/* What is not plugged is neither counted nor written, nor made to exist by being read. */
+static void test_not_migrated(void)
+{
+    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=4G" DEVICE
+                                        ",requested-size=16M") };
+    g_autofree char *file = qtest_temp_path(m.qt, "state");
+
+    drive(&m);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 8), ==, ACK);
+    qtest_save(m.qt, file);
+    g_autoptr(json_object) info = qtest_qmp(m.qt, "query-migrate", NULL);
+    g_assert_cmpint(qtest_get_int(info, "ram.total"), <, 128 * MIB);
+    qtest_quit(m.qt);
+}
+
+/* ---- a dump ---- */
+
+/* The dump of all memory has what is plugged, and no more. */
+static void test_dump(void)
+{
+    g_autofree char *contents = NULL, *file = NULL, *protocol = NULL;
+    gsize length;
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    g_assert_cmpuint(ask(&m, PLUG, 4, 2), ==, ACK);
+    g_assert_cmpuint(ask(&m, PLUG, 100, 1), ==, ACK);
+    qtest_writel(m.qt, REGION + 5 * BLOCK, 0x600dd00d);
+    qtest_writel(m.qt, REGION + 100 * BLOCK + 4, 0xfee1600d);
+    file = qtest_temp_path(m.qt, "dump");
+    protocol = g_strdup_printf("file:%s", file);
+    qtest_qmp_ok(m.qt, "dump-guest-memory",
+                 "{'paging': false, 'protocol': %s, 'begin': 4294967296, 'length': 536870912}",
+                 protocol);
+    g_assert_true(g_file_get_contents(file, &contents, &length, NULL));
+    g_assert_cmpuint(length, >, 3 * BLOCK);
+    g_assert_cmpuint(length, <, 3 * BLOCK + 64 * KIB);
+    const char *memory = contents + length - 3 * BLOCK;
+    const uint32_t first = 0x600dd00d, second = 0xfee1600d;
+    g_assert_cmpint(memcmp(memory + BLOCK, &first, 4), ==, 0);
+    g_assert_cmpint(memcmp(memory + 2 * BLOCK + 4, &second, 4), ==, 0);
+    qtest_quit(m.qt);
+}
+
+/* ---- several, and other memory ---- */
+
+static void test_two(void)
+{
+    Mem m = { .qt = qtest_start(
+                  "-m 64M,slots=2,maxmem=8G -numa node,mem=32M -numa node,mem=32M" BACKEND DEVICE
+                  ",node=1,requested-size=4M"
+                  " -object memory-backend-ram,id=m1,size=1G -device "
+                  "virtio-mem-pci,id=v1,memdev=m1,block-size=1M,node=0,addr=5"
+                  " -object memory-backend-ram,id=d,size=128M"
+                  " -device pc-dimm,memdev=d,id=d0") };
+    g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
+    g_autoptr(json_object) sum = NULL;
+
+    g_assert_cmpuint(json_object_array_length(list), ==, 3);
+    g_assert_cmpint(qtest_get_int(list, "0.data.memaddr"), ==, (int64_t)REGION);
+    g_assert_cmpint(qtest_get_int(list, "1.data.memaddr"), ==, (int64_t)(REGION + SIZE));
+    g_assert_cmpint(qtest_get_int(list, "1.data.block-size"), ==, MIB);
+    g_assert_cmpstr(qtest_get_str(list, "2.type"), ==, "dimm");
+    drive(&m);
+    g_assert_cmpuint(qvirtio_config(&m.v, NODE, 2), ==, 1);
+    g_assert_cmpuint(ask(&m, PLUG, 0, 2), ==, ACK);
+    sum = qtest_qmp(m.qt, "query-memory-size-summary", NULL);
+    g_assert_cmpint(qtest_get_int(sum, "plugged-memory"), ==, 132 * MIB);
+    qtest_quit(m.qt);
+}
+
+static void test_prealloc(void)
+{
+    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=512M" DEVICE
+                                        ",prealloc=on,requested-size=8M") };
+
+    drive(&m);
+    g_assert_cmpuint(ask(&m, PLUG, 1, 4), ==, ACK);
+    assert_size(&m, 8 * MIB);
+    g_assert_cmpuint(ask(&m, UNPLUG, 1, 4), ==, ACK);
+    assert_size(&m, 0);
+    qtest_quit(m.qt);
+}
+
+static const QTestRefused refused[] = {
+    { MACHINE " -device virtio-mem-pci", "'memdev' is missing" },
+    { MACHINE BACKEND DEVICE ",requested-size=513M",
+      "'requested-size' cannot exceed the memory backend size (0x20000000)" },
+    { MACHINE BACKEND DEVICE ",requested-size=1G",
+      "'requested-size' cannot exceed the memory backend size" },
+    { MACHINE BACKEND DEVICE ",requested-size=3M",
+      "'requested-size' must be whole blocks of 0x200000 bytes" },
+    { MACHINE BACKEND DEVICE ",block-size=3M",
+      "'block-size' must be a power of 2, and not 0x300000" },
+    { MACHINE BACKEND DEVICE ",block-size=512k", "'block-size' must be 0x100000 or more" },
+    { MACHINE " -object memory-backend-ram,id=m0,size=3M" DEVICE,
+      "'m0' must be whole blocks of 0x200000 bytes" },
+    { MACHINE BACKEND DEVICE ",memaddr=0x100100000", "address must be aligned" },
+    { MACHINE BACKEND DEVICE ",memaddr=0x1000000", "can't add memory" },
+    { MACHINE BACKEND DEVICE ",node=1", "DIMM property node has value 1" },
+    { MACHINE BACKEND DEVICE ",disable-modern=on", "disable-modern" },
+    { MACHINE BACKEND DEVICE " -device virtio-mem-pci,memdev=m0", "'m0' is already used by 'v0'" },
+    { "-m 64M" BACKEND DEVICE, "maxmem" },
+    { "-m 64M,maxmem=256M" BACKEND DEVICE, "can't add memory" },
+    { MACHINE " -object memory-backend-ram,id=m1,size=128M" BACKEND DEVICE
+              " -device virtio-mem-pci,memdev=m1,memaddr=0x110000000",
+      "overlaps memory device 'v0'" },
+};
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/virtio-mem/shown/pc", "-M pc", test_shown);
+    g_test_add_data_func("/virtio-mem/shown/q35", "-M q35", test_shown);
+    g_test_add_func("/virtio-mem/inaccessible", test_inaccessible);
+    g_test_add_func("/virtio-mem/plug", test_plug);
+    g_test_add_func("/virtio-mem/unplug", test_unplug);
+    g_test_add_func("/virtio-mem/wrong", test_wrong);
+    g_test_add_data_func("/virtio-mem/short-request", "request", test_short);
+    g_test_add_data_func("/virtio-mem/short-response", NULL, test_short);
+    g_test_add_func("/virtio-mem/requested-size", test_requested);
+    g_test_add_func("/virtio-mem/reset", test_reset);
+    g_test_add_func("/virtio-mem/hotplug", test_hotplug);
+    g_test_add_func("/virtio-mem/thrown-out", test_thrown_out);
+    g_test_add_data_func("/virtio-mem/saved/ram", " -object memory-backend-ram", test_saved);
+    g_test_add_data_func("/virtio-mem/saved/memfd", " -object memory-backend-memfd", test_saved);
+    g_test_add_func("/virtio-mem/not-migrated", test_not_migrated);
+    g_test_add_func("/virtio-mem/dump", test_dump);
+    g_test_add_func("/virtio-mem/two", test_two);
+    g_test_add_func("/virtio-mem/prealloc", test_prealloc);
+    qtest_add_refused("/virtio-mem/refused", refused, G_N_ELEMENTS(refused));
+    return g_test_run();
+}
