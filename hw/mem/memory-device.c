@@ -308,7 +308,7 @@ bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
         !check_boot(machine, &md, what, errp)) {
         return false;
     }
-    if (!accel_memory_room(1, errp)) {
+    if (!accel_memory_room(MAX(md.memslots, 1), errp)) {
         g_prefix_error(errp, "%s: ", what);
         return false;
     }

@@ -26,6 +26,8 @@ typedef struct MemoryDevice {
     uint64_t size;  /* bytes of the window, > 0 */
     uint64_t align; /* of address and size, a power of 2; MEMORY_DEVICE_ALIGN is the least */
     uint32_t node;  /* NUMA node */
+    /* Ranges of RAM that it may be for the engine; 0: one. */
+    unsigned memslots;
     /* Cold-plugged, and in the memory map that the guest is given at boot, as RAM. */
     bool boot;
 } MemoryDevice;

@@ -105,6 +105,7 @@ static bool discard(VirtioMem *s, uint64_t offset, uint64_t size)
 static void set_blocks(VirtioMem *s, uint64_t offset, uint64_t size, bool plugged)
 {
     ram_parts_set(ram_of(s), offset, size, plugged);
+    virtio_mem_map_update(&s->map, offset, size);
     s->size = plugged ? s->size + size : s->size - size;
 }
 
@@ -117,6 +118,7 @@ static bool unplug_all(VirtioMem *s)
         const bool tell = s->size;
 
         ram_parts_set(ram_of(s), 0, region_size(s), false);
+        virtio_mem_map_update(&s->map, 0, region_size(s));
         s->size = 0;
         s->usable_size = usable_for(s, s->requested_size);
         if (tell) {
@@ -383,6 +385,11 @@ static bool mem_check(const Device *dev, GError **errp)
     if (!check_memdev(s, errp)) {
         return false;
     }
+    if (s->dynamic_memslots && s->inaccessible == INACCESSIBLE_OFF) {
+        error_set(errp, "dynamic-memslots=on takes what is not plugged out of the memory map: "
+                        "unplugged-inaccessible must be on or auto");
+        return false;
+    }
     const uint64_t block_size = chosen_block_size(s);
     return check_block_size(s, block_size, errp) &&
            check_requested(s, block_size, s->requested_size, errp);
@@ -396,6 +403,8 @@ static void mem_request(const Device *dev, MemoryDevice *md)
     md->size = region_size(s);
     md->align = MAX(host_memory_backend_alignment(backend_of(s)), chosen_block_size(s));
     md->node = s->node;
+    md->memslots =
+        s->dynamic_memslots ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
 }
 
 static void mem_place(Device *dev, hwaddr addr)
@@ -408,7 +417,9 @@ static void mem_place(Device *dev, hwaddr addr)
 
 static MemoryRegion *mem_region(Device *dev)
 {
-    return host_memory_backend_region(backend_of(VIRTIO_MEM(dev)));
+    VirtioMem *s = VIRTIO_MEM(dev);
+
+    return s->dynamic_memslots ? &s->map.region : host_memory_backend_region(backend_of(s));
 }
 
 static uint64_t mem_plugged_size(const Device *dev)
@@ -458,7 +469,8 @@ static void offer(VirtioMem *s)
         virtio_offer(&s->parent, F_ACPI_PXM);
     }
     if (s->inaccessible == INACCESSIBLE_ON ||
-        (s->inaccessible == INACCESSIBLE_AUTO && !reads_are_free(ram_of(s)))) {
+        (s->inaccessible == INACCESSIBLE_AUTO &&
+         (s->dynamic_memslots || !reads_are_free(ram_of(s))))) {
         virtio_offer(&s->parent, F_UNPLUGGED_INACCESSIBLE);
         s->parent.needed |= UINT64_C(1) << F_UNPLUGGED_INACCESSIBLE;
     }
@@ -478,6 +490,10 @@ static bool mem_realize(VirtioDevice *vdev, GError **errp)
     offer(s);
     virtio_add_queue(vdev, QUEUE_SIZE, handle_requests);
     ram_parts_begin(ram_of(s), s->block_size);
+    if (s->dynamic_memslots) {
+        virtio_mem_map_init(&s->map, host_memory_backend_region(backend_of(s)), ram_of(s),
+                            s->block_size);
+    }
     s->size = 0;
     s->usable_size = usable_for(s, s->requested_size);
     host_memory_backend_set_mapped(backend_of(s), &memory_device_owner(&vdev->parent)->parent);
@@ -488,6 +504,7 @@ static void mem_unrealize(VirtioDevice *vdev)
 {
     VirtioMem *s = VIRTIO_MEM(vdev);
 
+    virtio_mem_map_destroy(&s->map);
     ram_parts_end(ram_of(s));
     host_memory_backend_set_mapped(backend_of(s), NULL);
     g_clear_pointer(&s->plugged, g_bytes_unref);
@@ -582,6 +599,7 @@ static bool apply(VirtioMem *s, const uint8_t *bits)
             set_blocks(s, offset, size, true);
         } else {
             ram_parts_set(ram_of(s), offset, size, false);
+            virtio_mem_map_update(&s->map, offset, size);
             ok = discard(s, offset, size);
         }
     }
@@ -663,6 +681,11 @@ static const Property mem_properties[] = {
       .offset = offsetof(VirtioMem, prealloc),
       .has_default = true,
       .description = "what the guest takes has all of its pages at once, or it does not get it" },
+    { .name = "dynamic-memslots",
+      .kind = PROP_BOOL,
+      .offset = offsetof(VirtioMem, dynamic_memslots),
+      .has_default = true,
+      .description = "only what is plugged, in pieces of 128 MiB or more, is in the memory map" },
     { .name = "unplugged-inaccessible",
       .kind = PROP_ENUM,
       .enum_names = inaccessible_names,

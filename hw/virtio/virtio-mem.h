@@ -9,6 +9,7 @@
 #define HW_VIRTIO_VIRTIO_MEM_H
 
 #include "hw/virtio/virtio-device.h"
+#include "hw/virtio/virtio-mem-map.h"
 
 #define TYPE_VIRTIO_MEM "virtio-mem"
 
@@ -25,8 +26,11 @@ typedef struct VirtioMem {
     uint32_t node;
     bool prealloc;    /* a block that is plugged has its pages from the beginning */
     int inaccessible; /* INACCESSIBLE_ of virtio-mem.c */
+    bool dynamic_memslots;
     /* derived */
     uint64_t size; /* bytes that are plugged */
+    /* wiring */
+    VirtioMemMap map; /* with dynamic-memslots=on */
 } VirtioMem;
 OBJECT_CAST_DEFINE(VirtioMem, VIRTIO_MEM, TYPE_VIRTIO_MEM)
 

@@ -386,11 +386,13 @@ static void test_thrown_out(void)
 
 /* Which blocks are plugged, what is in them, and what is asked for goes with the machine; what is
  * not plugged does not, whatever was written there. */
-static void test_saved(gconstpointer backend)
+static void test_saved(gconstpointer data)
 {
+    const char *const *ways = data; /* the backend, more of the device, */
+    const bool dynamic = ways[2];   /* and whether pieces without blocks are not there */
     g_autofree char *file = NULL;
     QTest *from;
-    Mem m = { .qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE, (const char *)backend) };
+    Mem m = { .qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE "%s", ways[0], ways[1]) };
 
     drive(&m);
     want(&m, 256 * MIB);
@@ -404,8 +406,8 @@ static void test_saved(gconstpointer backend)
     qtest_save(m.qt, file);
     from = m.qt;
     /* The other end is started as this one was: with nothing asked for. */
-    m.qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE " -incoming file:%s",
-                       (const char *)backend, file);
+    m.qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE "%s -incoming file:%s", ways[0], ways[1],
+                       file);
     qtest_wait_running(m.qt);
     m.v.qt = m.qt;
     assert_size(&m, 11 * BLOCK);
@@ -415,7 +417,10 @@ static void test_saved(gconstpointer backend)
         const bool plugged = i == 1 || (i >= 8 && i < 17) || i == 200;
 
         g_assert_cmpuint(state(&m, i, 1), ==, plugged ? PLUGGED : UNPLUGGED);
-        g_assert_cmphex(qtest_readl(m.qt, REGION + i * BLOCK + 4096), ==, plugged ? 0x1000 + i : 0);
+        g_assert_cmphex(qtest_readl(m.qt, REGION + i * BLOCK + 4096), ==,
+                        plugged                           ? 0x1000 + i
+                        : dynamic && (i >= 64 && i < 192) ? 0xffffffff
+                                                          : 0);
     }
     g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ACK);
     qtest_quit(m.qt);
@@ -506,6 +511,34 @@ static void test_prealloc(void)
     qtest_quit(m.qt);
 }
 
+/* What the guest has nothing of is not there. */
+static void test_dynamic(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", ",dynamic-memslots=on,requested-size=512M");
+    g_assert_cmphex(qvirtio_offered(&m.v) & INACCESSIBLE, ==, INACCESSIBLE);
+    qtest_writel(m.qt, REGION, 1);
+    g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0xffffffff);
+    g_assert_cmpuint(ask(&m, PLUG, 70, 1), ==, ACK); /* in the second piece */
+    g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0xffffffff);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0);
+    qtest_writel(m.qt, REGION + 70 * BLOCK, 0x12345678);
+    g_assert_cmpuint(ask(&m, PLUG, 191, 2), ==, ACK); /* in the third and the last one */
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 255 * BLOCK), ==, 0);
+    g_assert_cmpuint(ask(&m, UNPLUG, 192, 1), ==, ACK);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 255 * BLOCK), ==, 0xffffffff);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0x12345678);
+    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0xffffffff);
+    g_assert_cmpuint(ask(&m, PLUG, 70, 1), ==, ACK);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0);
+    qtest_qmp_ok(m.qt, "system_reset", NULL);
+    json_object_put(qtest_event(m.qt, "RESET"));
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0xffffffff);
+    qtest_quit(m.qt);
+}
+
 static const QTestRefused refused[] = {
     { MACHINE " -device virtio-mem-pci", "'memdev' is missing" },
     { MACHINE BACKEND DEVICE ",requested-size=513M",
@@ -522,6 +555,8 @@ static const QTestRefused refused[] = {
     { MACHINE BACKEND DEVICE ",memaddr=0x100100000", "address must be aligned" },
     { MACHINE BACKEND DEVICE ",memaddr=0x1000000", "can't add memory" },
     { MACHINE BACKEND DEVICE ",node=1", "DIMM property node has value 1" },
+    { MACHINE BACKEND DEVICE ",dynamic-memslots=on,unplugged-inaccessible=off",
+      "unplugged-inaccessible must be on or auto" },
     { MACHINE BACKEND DEVICE ",disable-modern=on", "disable-modern" },
     { MACHINE BACKEND DEVICE " -device virtio-mem-pci,memdev=m0", "'m0' is already used by 'v0'" },
     { "-m 64M" BACKEND DEVICE, "maxmem" },
@@ -530,6 +565,11 @@ static const QTestRefused refused[] = {
               " -device virtio-mem-pci,memdev=m1,memaddr=0x110000000",
       "overlaps memory device 'v0'" },
 };
+
+static const char *const ram[] = { " -object memory-backend-ram", "", NULL };
+static const char *const memfd[] = { " -object memory-backend-memfd", "", NULL };
+static const char *const dynamic[] = { " -object memory-backend-ram", ",dynamic-memslots=on",
+                                       "on" };
 
 int main(int argc, char **argv)
 {
@@ -546,12 +586,14 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mem/reset", test_reset);
     g_test_add_func("/virtio-mem/hotplug", test_hotplug);
     g_test_add_func("/virtio-mem/thrown-out", test_thrown_out);
-    g_test_add_data_func("/virtio-mem/saved/ram", " -object memory-backend-ram", test_saved);
-    g_test_add_data_func("/virtio-mem/saved/memfd", " -object memory-backend-memfd", test_saved);
+    g_test_add_data_func("/virtio-mem/saved/ram", ram, test_saved);
+    g_test_add_data_func("/virtio-mem/saved/memfd", memfd, test_saved);
+    g_test_add_data_func("/virtio-mem/saved/dynamic", dynamic, test_saved);
     g_test_add_func("/virtio-mem/not-migrated", test_not_migrated);
     g_test_add_func("/virtio-mem/dump", test_dump);
     g_test_add_func("/virtio-mem/two", test_two);
     g_test_add_func("/virtio-mem/prealloc", test_prealloc);
+    g_test_add_func("/virtio-mem/dynamic", test_dynamic);
     qtest_add_refused("/virtio-mem/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
 }
