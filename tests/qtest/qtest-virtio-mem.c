@@ -3,6 +3,8 @@
  * unplugging, a saved machine. */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/qtest/virtio.h"
 #include "util/units.h"
@@ -481,9 +483,9 @@ static void test_two(void)
                   " -object memory-backend-ram,id=m1,size=1G -device "
                   "virtio-mem-pci,id=v1,memdev=m1,block-size=1M,node=0,addr=5"
                   " -object memory-backend-ram,id=d,size=128M"
-                  " -device pc-dimm,memdev=d,id=d0") };
+                  " -device pc-dimm,memdev=d,id=d0 -device virtio-balloon") };
     g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
-    g_autoptr(json_object) sum = NULL;
+    g_autoptr(json_object) sum = NULL, balloon = NULL;
 
     g_assert_cmpuint(json_object_array_length(list), ==, 3);
     g_assert_cmpint(qtest_get_int(list, "0.data.memaddr"), ==, (int64_t)REGION);
@@ -495,20 +497,50 @@ static void test_two(void)
     g_assert_cmpuint(ask(&m, PLUG, 0, 2), ==, ACK);
     sum = qtest_qmp(m.qt, "query-memory-size-summary", NULL);
     g_assert_cmpint(qtest_get_int(sum, "plugged-memory"), ==, 132 * MIB);
+    balloon = qtest_qmp(m.qt, "query-balloon", NULL);
+    g_assert_cmpint(qtest_get_int(balloon, "actual"), ==, (64 + 132) * MIB);
     qtest_quit(m.qt);
 }
 
-static void test_prealloc(void)
+/* Bytes that there are of the file @path. */
+static uint64_t file_bytes(const char *path)
 {
-    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=512M" DEVICE
-                                        ",prealloc=on,requested-size=8M") };
+    struct stat st;
 
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    return (uint64_t)st.st_blocks * 512;
+}
+
+/* What the guest does not have takes nothing of the host: not what was in the backend's file
+ * before, nor what was written since. With @prealloc what it has is there at once. */
+static void test_host_memory(gconstpointer prealloc)
+{
+    g_autofree char *path = g_strdup_printf("/dev/shm/qtest-virtio-mem-%d", (int)getpid());
+    g_autofree char *before = g_strnfill(MIB, 'x');
+    Mem m;
+
+    if (!g_file_set_contents(path, before, MIB, NULL)) {
+        g_test_skip("there is no /dev/shm that can be written to");
+        return;
+    }
+    g_assert_cmpint(truncate(path, (off_t)SIZE), ==, 0);
+    m = (Mem){ .qt = qtest_start(
+                   MACHINE
+                   " -object memory-backend-file,id=m0,size=512M,share=on,mem-path=%s" DEVICE
+                   ",requested-size=8M%s",
+                   path, prealloc ? ",prealloc=on" : "") };
+    g_assert_cmpuint(file_bytes(path), ==, 0);
     drive(&m);
     g_assert_cmpuint(ask(&m, PLUG, 1, 4), ==, ACK);
-    assert_size(&m, 8 * MIB);
-    g_assert_cmpuint(ask(&m, UNPLUG, 1, 4), ==, ACK);
-    assert_size(&m, 0);
+    g_assert_cmpuint(file_bytes(path), ==, prealloc ? 8 * MIB : 0);
+    qtest_memset(m.qt, REGION + BLOCK, 0x55, 3 * BLOCK);
+    g_assert_cmpuint(file_bytes(path), >=, 3 * BLOCK);
+    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ACK);
+    g_assert_cmpuint(file_bytes(path), <, 4 * BLOCK);
+    g_assert_cmpuint(ask(&m, UNPLUG, 2, 3), ==, ACK);
+    g_assert_cmpuint(file_bytes(path), ==, 0);
     qtest_quit(m.qt);
+    g_assert_cmpint(unlink(path), ==, 0);
 }
 
 /* What the guest has nothing of is not there. */
@@ -592,7 +624,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-mem/not-migrated", test_not_migrated);
     g_test_add_func("/virtio-mem/dump", test_dump);
     g_test_add_func("/virtio-mem/two", test_two);
-    g_test_add_func("/virtio-mem/prealloc", test_prealloc);
+    g_test_add_data_func("/virtio-mem/host-memory", NULL, test_host_memory);
+    g_test_add_data_func("/virtio-mem/prealloc", "prealloc", test_host_memory);
     g_test_add_func("/virtio-mem/dynamic", test_dynamic);
     qtest_add_refused("/virtio-mem/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
