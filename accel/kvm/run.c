@@ -49,16 +49,57 @@ void kvm_cpu_kick(X86Cpu *cpu)
 
 /* ---- making it ---- */
 
-static bool create(KvmCpu *k, GError **errp)
-{
-    int ret = kvm_ioctl(kvm_vm.vm_fd, KVM_CREATE_VCPU, GUINT_TO_POINTER(k->cpu.apic_id));
+/* KVM never forgets a vCPU, nor makes a second one with its number: those that were unplugged wait
+ * for the next CPU with their APIC ID. Machine lock. */
+typedef struct ParkedCpu {
+    uint32_t apic_id;
+    int fd;
+    struct kvm_msrs *power_up; /* owned; NULL: it was not complete, and never ran */
+} ParkedCpu;
 
-    if (ret < 0) {
-        error_set_errno(errp, -ret, "KVM cannot make CPU %u (it can make %d)", k->cpu.index,
+static GArray *parked; /* of ParkedCpu; NULL: none ever */
+
+static void park(KvmCpu *k)
+{
+    const ParkedCpu cpu = { k->cpu.apic_id, k->fd, g_steal_pointer(&k->power_up) };
+
+    if (!parked) {
+        parked = g_array_new(FALSE, FALSE, sizeof(ParkedCpu));
+    }
+    g_array_append_val(parked, cpu);
+}
+
+/* The one that waits with this APIC ID, and does so no more; fd is -1: there is none. */
+static ParkedCpu unpark(uint32_t apic_id)
+{
+    for (unsigned i = 0; parked && i < parked->len; i++) {
+        const ParkedCpu cpu = g_array_index(parked, ParkedCpu, i);
+
+        if (cpu.apic_id == apic_id) {
+            g_array_remove_index_fast(parked, i);
+            return cpu;
+        }
+    }
+    return (ParkedCpu){ apic_id, -1, NULL };
+}
+
+/* *@power_up: what its MSRs were at power-up, if it was another CPU before, of the same machine,
+ * and so of the same model; or NULL. */
+static bool create(KvmCpu *k, struct kvm_msrs **power_up, GError **errp)
+{
+    const ParkedCpu old = unpark(k->cpu.apic_id);
+    int fd = old.fd;
+
+    *power_up = old.power_up;
+    if (fd < 0) {
+        fd = kvm_ioctl(kvm_vm.vm_fd, KVM_CREATE_VCPU, GUINT_TO_POINTER(k->cpu.apic_id));
+    }
+    if (fd < 0) {
+        error_set_errno(errp, -fd, "KVM cannot make CPU %u (it can make %d)", k->cpu.index,
                         kvm_check(KVM_CAP_MAX_VCPUS));
         return false;
     }
-    k->fd = ret;
+    k->fd = fd;
     k->run = mmap(NULL, kvm_vm.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED) {
         error_set_errno(errp, errno, "CPU %u: cannot map KVM's run structure", k->cpu.index);
@@ -123,7 +164,7 @@ void kvm_cpu_destroy(X86Cpu *cpu)
         k->run = NULL;
     }
     if (k->fd > 0) {
-        close(k->fd);
+        park(k);
         k->fd = 0;
     }
     kvm_msr_cpu_destroy(k);
@@ -136,12 +177,23 @@ void kvm_cpu_destroy(X86Cpu *cpu)
 bool kvm_cpu_init(X86Cpu *cpu, GError **errp)
 {
     KvmCpu *k = kvm_cpu(cpu);
+    struct kvm_msrs *power_up;
+    bool made = create(k, &power_up, errp);
 
-    if (!create(k, errp) || !set_tsc_frequency(k, errp) || !set_cpuid(k, errp)) {
+    /* KVM does not take CPUID from a vCPU that has run: it has it already. */
+    if (made && !power_up) {
+        made = set_tsc_frequency(k, errp) && set_cpuid(k, errp);
+    }
+    if (!made) {
+        g_free(power_up);
         kvm_cpu_destroy(cpu);
         return false;
     }
     kvm_msr_cpu_init(k);
+    if (power_up) {
+        g_free(k->power_up);
+        k->power_up = power_up;
+    }
     k->xsave = g_malloc0(kvm_vm.xsave_size);
     kvm_coalesce_set_ring(k->run);
     k->fresh = true;

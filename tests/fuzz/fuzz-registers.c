@@ -3,11 +3,13 @@
  * Registers: a hostile guest reads and writes ports and memory while DIMMs come and go. Steps on
  * the hot-plug, PM and GPE registers are more likely than others.
  */
+#include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/pm.h"
 #include "memory/address-space.h"
 #include "memory/memory.h"
 #include "tests/fuzz/guest.h"
+#include "util/keyval.h"
 
 #define APIC   0xfee00000u
 #define IOAPIC 0xfec00000u
@@ -30,6 +32,32 @@ static void touch(FuzzInput *in, AddressSpace *as, hwaddr addr, unsigned max_siz
 static void step_memhp(FuzzInput *in)
 {
     touch(in, &address_space_io, MEMHP_IO_BASE + fuzz_take(in, 1) % MEMHP_IO_SIZE, 4);
+}
+
+/* A CPU's coming, its going, or registers; whose CPU makes the access varies. */
+static void step_cphp(FuzzInput *in)
+{
+    unsigned what = (unsigned)fuzz_take(in, 1);
+    g_autoptr(GError) err = NULL;
+
+    if (what % 8 == 0) {
+        struct json_object *props =
+            keyval_parse("qemu64-x86_64-cpu,id=cpu1,apic-id=1", "driver", NULL);
+
+        device_add(props, &err);
+        json_object_put(props);
+        return;
+    }
+    if (what % 8 == 1) {
+        fuzz_unplug("cpu", 2, in);
+        return;
+    }
+    fuzz_as_cpu(what >> 6);
+    if (what % 8 == 2) {
+        address_space_store(&address_space_io, CPUHP_PORT_PC, what >> 3 & 3, 4);
+    }
+    touch(in, &address_space_io, CPUHP_PORT_PC + fuzz_take(in, 1) % CPUHP_SIZE, 4);
+    fuzz_as_cpu(0);
 }
 
 static void step_pm(FuzzInput *in)
@@ -108,6 +136,10 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
     fuzz_step_unplug_now,
     step_serial_input,
     fuzz_step_cpu,
+    step_cphp,
+    step_cphp,
+    step_cphp,
+    step_cphp,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

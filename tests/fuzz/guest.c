@@ -147,9 +147,12 @@ void fuzz_step_slot(FuzzInput *in)
 
 /* ---- processors ---- */
 
+/* The second one may have been unplugged. */
 static X86Cpu *cpu_at(unsigned which)
 {
-    return x86_cpu_at(machine_current(), which & 1);
+    X86Cpu *cpu = x86_cpu_at(machine_current(), which & 1);
+
+    return cpu ? cpu : x86_cpu_at(machine_current(), 0);
 }
 
 void fuzz_as_cpu(unsigned which)

@@ -9,7 +9,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import vm  # noqa: E402
 
-BUILD, MACHINE = sys.argv[1], sys.argv[2]
+BUILD = sys.argv[1]
+# May be changed by who imports this: tests/nested.
+SETUP = {"machine": sys.argv[2] if len(sys.argv) > 2 else "pc", "accel": "soft", "kernel": "vmlinuz", "place": vm.Here}
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 MIB = 1 << 20
 CPUS = "/sys/devices/system/cpu"
@@ -18,8 +20,9 @@ OVMF = "/usr/share/ovmf/OVMF.fd"
 
 
 def machine(*extra, cpus="1,maxcpus=4,sockets=4", memory="256M,slots=2,maxmem=2G", append=""):
-    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", cpus=cpus, memory=memory,
-                  extra=["-M", MACHINE, *extra], append=f"{vm.APPEND} {append}")
+    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel=SETUP["accel"], cpus=cpus, memory=memory,
+                  extra=["-M", SETUP["machine"], *extra], append=f"{vm.APPEND} {append}", kernel=SETUP["kernel"],
+                  place=SETUP["place"])
     try:
         guest.wait_ready()
     except BaseException:
@@ -32,10 +35,16 @@ def online(guest):
     return guest.run(f"cat {CPUS}/online")
 
 
+def plug(guest, n, **props):
+    """CPU @n, as the list of places says."""
+    place = next(p for p in guest.qmp.command("query-hotpluggable-cpus") if p["props"]["socket-id"] == n)
+    ids = {name: value for name, value in place["props"].items() if name != "node-id"}
+    guest.qmp.command("device_add", driver=place["type"], id=f"c{n}", **ids, **props)
+
+
 def add(guest, n, **props):
-    """CPU @n, up to where the guest runs on it."""
-    guest.qmp.command("device_add", driver="qemu64-x86_64-cpu", id=f"c{n}",
-                      **{"socket-id": n, "core-id": 0, "thread-id": 0}, **props)
+    """The same, up to where the guest runs on it."""
+    plug(guest, n, **props)
     event = guest.qmp.event("ACPI_DEVICE_OST", device=f"c{n}", source=1)
     info = event["data"]["info"]
     tap.equal((info["slot-type"], info["slot"], info["status"]), ("CPU", str(n), 0))
@@ -147,8 +156,7 @@ def reboot():
     """Those that were plugged are there at the next boot; what was asked for is not any more."""
     with machine() as guest:
         add(guest, 1)
-        guest.qmp.command("device_add", driver="qemu64-x86_64-cpu", id="c3",
-                          **{"socket-id": 3, "core-id": 0, "thread-id": 0})
+        plug(guest, 3)
         reset(guest)
         tap.equal(online(guest), "0-2", "the kernel counts those that are there")
         tap.equal(guest.run("dmesg | grep -c 'hotplug CPUs'"), "1")

@@ -21,6 +21,7 @@ import gdb_cases  # noqa: E402
 import outer  # noqa: E402
 import tap  # noqa: E402
 import test_bare  # noqa: E402
+import test_cpus  # noqa: E402
 import test_firmware  # noqa: E402
 import test_linux  # noqa: E402
 import vm  # noqa: E402
@@ -80,10 +81,10 @@ def start_outer():
     with tempfile.TemporaryDirectory() as folder:
         place = outer.Outer(f"{BUILD}/guest", files(folder))
     atexit.register(place.close)
-    for module in test_linux, test_firmware:
+    for module in test_linux, test_firmware, test_cpus:
         module.SETUP["place"] = place
     gdb_cases.SETUP.update(place=place, program=f"{BUILD}/dimmable", rom=GDB_ROM)
-    test_linux.SETUP["kernel"] = "vmlinux"  # nothing to unpack
+    test_linux.SETUP["kernel"] = test_cpus.SETUP["kernel"] = "vmlinux"  # nothing to unpack
     test_bare.PLACE, test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = \
         place, f"{BUILD}/dimmable", BARE, "kvm"
 
@@ -154,6 +155,14 @@ def linux(name, function, chips="split", board="pc"):
         setup(test_linux, chips, machine=board)
         function()
     return f"{name}: {board}, kernel-irqchip={chips}", test
+
+
+def cpus(name, chips, board):
+    """CPUs are unplugged and plugged again: KVM gives their vCPUs a second life."""
+    def test():
+        setup(test_cpus, chips, machine=board)
+        dict(test_cpus.TESTS)[name]()
+    return f"CPUs, {name}: {board}, kernel-irqchip={chips}", test
 
 
 def firmware(name, function, chips):
@@ -351,6 +360,7 @@ TESTS = [
     linux("reset with a DIMM plugged", test_linux.reset_with_dimm, "split", "q35"),
     linux("reset by the guest", test_linux.reset_by_guest, "on"),
     linux("two busy CPUs, one taken offline and online", test_linux.busy_cpus, "off", "q35"),
+    cpus("come and go", "split", "pc"), cpus("load", "on", "q35"), cpus("reboot", "off", "pc"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.

@@ -481,6 +481,35 @@ static void test_smm(void)
     free_cpu(cpu);
 }
 
+/* KVM cannot make a CPU twice; the second one finds nothing of the first, with which it shares it.
+ */
+static void test_unplugged(void)
+{
+    if (skipped()) {
+        return;
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        X86Cpu *cpu = new_cpu(7);
+
+        kvm_put_state(cpu);
+        kvm_get_state(cpu);
+        g_assert_cmphex(cpu->regs[X86_RBX], ==, 0);
+        g_assert_cmphex(cpu->msr.star, ==, 0);
+        g_assert_cmphex(cpu->cr3, ==, 0);
+        g_assert_cmphex(cpu->dr[0], ==, 0);
+        g_assert_true(cpu->wait_for_sipi);
+        cpu->regs[X86_RBX] = 77;
+        cpu->msr.star = 0x0023001000000000ull;
+        cpu->cr3 = 0x5000;
+        cpu->dr[0] = 0x4000;
+        cpu->wait_for_sipi = false;
+        kvm_put_state(cpu);
+        kvm_get_state(cpu);
+        g_assert_cmphex(cpu->msr.star, ==, 0x0023001000000000ull);
+        free_cpu(cpu);
+    }
+}
+
 static uint64_t tsc_of(X86Cpu *cpu)
 {
     kvm_get_state(cpu);
@@ -575,6 +604,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/pending-sipi", test_pending_sipi);
     g_test_add_func("/kvm/pending-exception", test_pending_exception);
     g_test_add_func("/kvm/smm", test_smm);
+    g_test_add_func("/kvm/unplugged", test_unplugged);
     g_test_add_func("/kvm/msr-list", test_msr_list);
     g_test_add_func("/kvm/properties", test_properties);
     g_test_add_func("/kvm/tsc", test_tsc); /* last: the clock stands after it */
