@@ -112,6 +112,24 @@ def threads():
                   ["E22"] * 4 + [""])
 
 
+def threads_that_come_and_go():
+    """A CPU that is plugged is a thread, whatever its number; when the chosen one goes, the first is it."""
+    with running("soft", "-S", cpus="1,maxcpus=4") as (guest, path):
+        client = connect(guest, path)
+        guest.qmp.command("device_add", driver="qemu64-x86_64-cpu", id="c2", **{"apic-id": 2})
+        tap.equal(client.ask("qfThreadInfo"), "mp01.01,p01.03")
+        tap.equal([client.ask(f"T{name}") for name in ("p1.1", "p1.2", "p1.3", "p1.4")], ["OK", "E22", "OK", "E22"])
+        tap.equal(client.ask("Hgp1.3"), "OK")
+        tap.equal(client.ask("vCont;s:p1.1"), "T05thread:p01.01;")
+        tap.equal(client.ask("Hgp1.3"), "OK")
+        for line in "o/w 0xaf00 0", "o/w 0xaf00 2", "o/b 0xaf04 8":  # as the guest's AML ejects it
+            hmp(guest, line)
+        guest.qmp.event("DEVICE_DELETED", device="c2")
+        tap.equal(client.ask("qfThreadInfo"), "mp01.01")
+        tap.equal((client.ask("Tp1.3"), number(client, PC)), ("E22", 0xe000))
+        tap.equal(client.ask("vCont;s:p1.1"), "T05thread:p01.01;")
+
+
 def registers():
     with running("soft", "-S", "-cpu", "max") as (guest, path):
         client = connect(guest, path)
@@ -389,5 +407,6 @@ tap.run([(f"{function.__name__.replace('_', ' ')}, {accel}", lambda function=fun
          for accel in (SOFT if function == watchpoints else SOFT + KVM)] +
         [("debug registers, kvm", debug_registers), ("interrupt, events, clients that go", interrupt_and_events),
          ("gone while it runs", gone_while_it_runs), ("kill", kill), ("threads", threads),
+         ("threads that come and go", threads_that_come_and_go),
          ("registers", registers), ("queries", queries), ("protocol", protocol), ("rubbish", rubbish), ("devices", devices),
          ("two at once", two_at_once), ("pty", pseudo_terminal), ("stdio", standard_streams), ("-s", default_port)])
