@@ -68,10 +68,33 @@ static bool rtc_runs_with_pm_timer(void)
     return false;
 }
 
+/* Ticks of the APIC's timer in a millisecond, over about @ms of them by the PM timer: a busy host
+ * makes more of it. */
+static unsigned apic_rate(unsigned ms)
+{
+    uint64_t begin = pm_ns();
+    uint32_t start = apic_read(APIC_TIMER_CURRENT);
+
+    wait_ms(ms);
+    start -= apic_read(APIC_TIMER_CURRENT);
+    return start / ((unsigned)(pm_ns() - begin) / 1000000);
+}
+
+/* The rate does not depend on how long it is measured. */
+static bool apic_runs_with_pm_timer(void)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned rate = apic_rate(INTERVAL_MS / 2);
+
+        if (about(apic_rate(INTERVAL_MS), rate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void guest_main(void)
 {
-    uint32_t apic_start, apic_ticks_per_ms;
-
     check(pit_runs_with_pm_timer(), "PIT against the PM timer");
 
     pic_init();
@@ -90,11 +113,5 @@ void guest_main(void)
     apic_write(APIC_TIMER_DIVIDE, 0x3); /* by 16 */
     apic_write(APIC_LVT_TIMER, 0x10000);
     apic_write(APIC_TIMER_INITIAL, 0xffffffff);
-    apic_start = apic_read(APIC_TIMER_CURRENT);
-    wait_ms(INTERVAL_MS / 2);
-    apic_ticks_per_ms = (apic_start - apic_read(APIC_TIMER_CURRENT)) / (INTERVAL_MS / 2);
-    apic_start = apic_read(APIC_TIMER_CURRENT);
-    wait_ms(INTERVAL_MS);
-    check(about((apic_start - apic_read(APIC_TIMER_CURRENT)) / INTERVAL_MS, apic_ticks_per_ms),
-          "APIC timer against the PM timer");
+    check(apic_runs_with_pm_timer(), "APIC timer against the PM timer");
 }
