@@ -85,8 +85,16 @@ void hmp_announce_self(Hmp *hmp, char **argv)
 static void print_client(Hmp *hmp, const char *before, NetClient *nc)
 {
     g_autofree char *text = nc->ops->describe(nc);
+    unsigned queues = 0;
 
-    hmp_printf(hmp, "%s%s: %s%s\n", before, nc->name, text, nc->link_down ? ",link=off" : "");
+    for (const NetClient *at = nc; at; at = at->next) {
+        queues++;
+    }
+    hmp_printf(hmp, "%s%s: %s", before, nc->name, text);
+    if (queues > 1) {
+        hmp_printf(hmp, ",queues=%u", queues);
+    }
+    hmp_printf(hmp, "%s\n", nc->link_down ? ",link=off" : "");
 }
 
 /* Is @nc without a card, and the first of its pair, or alone? */

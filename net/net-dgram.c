@@ -53,7 +53,7 @@ static bool is_same(const Place *a, const struct sockaddr_storage *b)
                      memcmp(&x6->sin6_addr, &y6->sin6_addr, sizeof(x6->sin6_addr)) == 0;
 }
 
-static ssize_t dgram_get(PacketFd *pfd, uint8_t *buf, size_t size)
+static ssize_t dgram_get(PacketFd *pfd, NetOffload *o, uint8_t *buf, size_t size)
 {
     const NetDgram *s = NET_DGRAM(pfd->client->opaque);
     struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
@@ -64,7 +64,7 @@ static ssize_t dgram_get(PacketFd *pfd, uint8_t *buf, size_t size)
     return got > (ssize_t)size || is_same(&s->own, &from) ? 0 : got;
 }
 
-static ssize_t dgram_put(PacketFd *pfd, const uint8_t *packet, size_t size)
+static ssize_t dgram_put(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     const NetDgram *s = NET_DGRAM(pfd->client->opaque);
 
@@ -77,9 +77,9 @@ static ssize_t dgram_put(PacketFd *pfd, const uint8_t *packet, size_t size)
 
 static const PacketFdOps packet_ops = { .get = dgram_get, .put = dgram_put };
 
-static bool dgram_receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool dgram_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
-    return packet_fd_receive(&NET_DGRAM(nc->opaque)->packets, packet, size);
+    return packet_fd_receive(&NET_DGRAM(nc->opaque)->packets, o, packet, size);
 }
 
 static void dgram_can_send_again(NetClient *nc)

@@ -15,7 +15,7 @@ OBJECT_CAST_DEFINE(HubPort, HUB_PORT, "netdev-hubport")
 
 static GPtrArray *ports; /* of HubPort *, borrowed: all that are started */
 
-static bool port_receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool port_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     const HubPort *from = HUB_PORT(nc->opaque);
 

@@ -157,7 +157,7 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-static bool stream_receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool stream_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     NetStream *s = NET_STREAM(nc->opaque);
     uint32_t header = GUINT32_TO_BE((uint32_t)size);

@@ -19,93 +19,241 @@
 #include "net/tap-host.h"
 #include "util/error.h"
 
+#define QUEUES_MAX 256 /* the kernel's */
+/* Bytes of the header before a packet, at most; its beginning is a NetOffload. */
+#define HEADER_MAX 64
+
+/* A pair of queues. */
+typedef struct TapQueue {
+    PacketFd packets;
+    int fd;
+    int header;    /* bytes before each packet; 0: none */
+    bool detached; /* the kernel has no part in it */
+} TapQueue;
+
 typedef struct NetTap {
     NetBackend parent;
-    PacketFd packets;
-    int fd;           /* -1: none */
-    int header;       /* bytes before each packet */
+    TapQueue *queues; /* parent.queues of them; owned */
     char *ifname;     /* of the host's card */
     char *downscript; /* called at the end; or NULL */
 } NetTap;
 OBJECT_CAST_DEFINE(NetTap, NET_TAP, "netdev-tap")
 
-/* Of a packet without offloads, all of the header is zero (virtio, section 5.1.6). */
-#define HEADER_MAX 64
+static TapQueue *queue_of(const NetClient *nc)
+{
+    return &NET_TAP(nc->opaque)->queues[nc->queue];
+}
 
 /* ---- packets ---- */
 
-static ssize_t tap_get(PacketFd *pfd, uint8_t *buf, size_t size)
+static ssize_t tap_get(PacketFd *pfd, NetOffload *o, uint8_t *buf, size_t size)
 {
-    int header = NET_TAP(pfd->client->opaque)->header;
-    uint8_t ignored[HEADER_MAX];
-    struct iovec parts[] = { { ignored, (size_t)header }, { buf, size } };
+    size_t header_len = (size_t)queue_of(pfd->client)->header;
+    uint8_t header[HEADER_MAX];
+    struct iovec parts[] = { { header, header_len }, { buf, size } };
     ssize_t got = readv(pfd->in, parts, G_N_ELEMENTS(parts));
 
-    return got < 0 ? -1 : MAX(got - header, 0);
+    if (got < 0) {
+        return -1;
+    }
+    if (header_len && got > (ssize_t)header_len) {
+        memcpy(o, header, sizeof(*o));
+    }
+    return MAX(got - (ssize_t)header_len, 0);
 }
 
-static ssize_t tap_put(PacketFd *pfd, const uint8_t *packet, size_t size)
+static ssize_t tap_put(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size)
 {
-    static const uint8_t zeros[HEADER_MAX];
-    struct iovec parts[] = {
-        { (void *)(uintptr_t)zeros, (size_t)NET_TAP(pfd->client->opaque)->header },
-        { (void *)(uintptr_t)packet, size },
-    };
+    size_t header_len = (size_t)queue_of(pfd->client)->header;
+    uint8_t header[HEADER_MAX] = { 0 };
+    struct iovec parts[] = { { header, header_len }, { (void *)(uintptr_t)packet, size } };
 
+    if (header_len) {
+        memcpy(header, o, sizeof(*o));
+        header[offsetof(NetOffload, flags)] &= NET_OFFLOAD_CSUM; /* the kernel takes no other */
+    }
     return writev(pfd->out, parts, G_N_ELEMENTS(parts));
 }
 
 static const PacketFdOps packet_ops = { .get = tap_get, .put = tap_put };
 
-static bool tap_receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool tap_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
-    return packet_fd_receive(&NET_TAP(nc->opaque)->packets, packet, size);
+    return packet_fd_receive(&queue_of(nc)->packets, o, packet, size);
 }
 
 static void tap_can_send_again(NetClient *nc)
 {
-    packet_fd_can_send_again(&NET_TAP(nc->opaque)->packets);
+    packet_fd_can_send_again(&queue_of(nc)->packets);
+}
+
+/* ---- what the peer wants ---- */
+
+/* What the kernel may leave to us: what the peer takes. */
+static void set_offloads(int fd, unsigned takes)
+{
+    static const struct {
+        unsigned takes, flag;
+    } all[] = {
+        { NET_TAKES_CSUM, TUN_F_CSUM }, { NET_TAKES_TCP4, TUN_F_TSO4 },
+        { NET_TAKES_TCP6, TUN_F_TSO6 }, { NET_TAKES_ECN, TUN_F_TSO_ECN },
+        { NET_TAKES_UDP, TUN_F_UFO },
+    };
+    unsigned flags = 0;
+
+    /* Segments without their sums are all that it knows. */
+    for (size_t i = 0; takes & NET_TAKES_CSUM && i < G_N_ELEMENTS(all); i++) {
+        flags |= takes & all[i].takes ? all[i].flag : 0;
+    }
+    if (ioctl(fd, TUNSETOFFLOAD, flags) < 0) {
+        ioctl(fd, TUNSETOFFLOAD, flags & ~(unsigned)TUN_F_UFO); /* which a kernel may not know */
+    }
+}
+
+/* The kernel gives packets to the queues that are attached. A detached one cannot be read. */
+static void set_detached(TapQueue *queue, bool detached)
+{
+    struct ifreq ifr = { .ifr_flags = detached ? IFF_DETACH_QUEUE : IFF_ATTACH_QUEUE };
+
+    if (queue->detached == detached) {
+        return;
+    }
+    if (detached) {
+        packet_fd_pause(&queue->packets, true);
+    }
+    if (ioctl(queue->fd, TUNSETQUEUE, &ifr) == 0) {
+        queue->detached = detached;
+    }
+    if (!queue->detached) {
+        packet_fd_pause(&queue->packets, false);
+    }
+}
+
+/* The first queue is always there, to take what the others would. */
+static void tap_peer_changed(NetClient *nc)
+{
+    TapQueue *queue = queue_of(nc);
+
+    if (nc->queue) {
+        set_detached(queue, !nc->peer || nc->peer->unused);
+    } else {
+        set_offloads(queue->fd, queue->header && nc->peer ? nc->peer->takes : 0);
+    }
 }
 
 /* ---- opening ---- */
 
-/* How packets of @s look; what the kernel is to do for us: nothing. */
-static bool settle(NetTap *s, const NetdevTapOptions *o, GError **errp)
+/* How packets of @queue look. */
+static bool settle_queue(NetTap *s, TapQueue *queue, const NetdevTapOptions *o, GError **errp)
 {
     struct ifreq ifr = { 0 };
     int sndbuf = o->has_sndbuf && o->sndbuf ? (int)o->sndbuf : INT_MAX;
 
-    if (ioctl(s->fd, TUNGETIFF, &ifr) < 0 || !(ifr.ifr_flags & IFF_TAP)) {
+    if (ioctl(queue->fd, TUNGETIFF, &ifr) < 0 || !(ifr.ifr_flags & IFF_TAP)) {
         error_set(errp, "the descriptor is no tap");
         return false;
     }
-    s->ifname = g_strdup(ifr.ifr_name);
+    if (s->ifname && strcmp(s->ifname, ifr.ifr_name) != 0) {
+        error_set(errp, "the descriptors are of several taps, '%s' and '%s'", s->ifname,
+                  ifr.ifr_name);
+        return false;
+    }
+    if (!s->ifname) {
+        s->ifname = g_strdup(ifr.ifr_name);
+    }
     if (ifr.ifr_flags & IFF_VNET_HDR &&
-        (ioctl(s->fd, TUNGETVNETHDRSZ, &s->header) < 0 || s->header > HEADER_MAX)) {
+        (ioctl(queue->fd, TUNGETVNETHDRSZ, &queue->header) < 0 || queue->header > HEADER_MAX ||
+         queue->header < (int)sizeof(NetOffload))) {
         error_set(errp, "the headers of this tap are not known");
         return false;
     }
-    if (o->has_vnet_hdr && o->vnet_hdr != !!s->header) {
+    if (o->has_vnet_hdr && o->vnet_hdr != !!queue->header) {
         error_set(errp, "vnet_hdr=%s, and the tap was made %s headers", o->vnet_hdr ? "on" : "off",
-                  s->header ? "with" : "without");
+                  queue->header ? "with" : "without");
         return false;
     }
-    ioctl(s->fd, TUNSETOFFLOAD, 0);
-    if (ioctl(s->fd, TUNSETSNDBUF, &sndbuf) < 0 && o->has_sndbuf) {
+    if (ioctl(queue->fd, TUNSETSNDBUF, &sndbuf) < 0 && o->has_sndbuf) {
         error_set_errno(errp, errno, "sndbuf=%" PRIu64 " is not possible", o->sndbuf);
         return false;
     }
-    fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK);
+    fcntl(queue->fd, F_SETFL, fcntl(queue->fd, F_GETFL) | O_NONBLOCK);
     return true;
 }
 
-static int open_one(const NetdevTapOptions *o, GError **errp)
+static bool add_queue(NetTap *s, int fd, const NetdevTapOptions *o, GError **errp)
 {
-    const char *fd = o->fd ? o->fd : o->fds;
+    TapQueue *queue;
 
-    return fd                   ? socket_fd_of(fd, errp)
-           : o->helper || o->br ? tap_host_from_helper(o->helper, o->br, errp)
-                                : tap_host_make(o->ifname, o->vnet_hdr, errp);
+    if (fd < 0) {
+        return false;
+    }
+    s->queues = g_renew(TapQueue, s->queues, s->parent.queues + 1);
+    queue = &s->queues[s->parent.queues++];
+    *queue = (TapQueue){ .fd = fd };
+    return settle_queue(s, queue, o, errp);
+}
+
+static bool add_passed(NetTap *s, const NetdevTapOptions *o, GError **errp)
+{
+    g_auto(GStrv) fds = g_strsplit(o->fd ? o->fd : o->fds, ":", o->fd ? 1 : -1);
+
+    for (char **fd = fds; *fd; fd++) {
+        if (!add_queue(s, socket_fd_of(*fd, errp), o, errp)) {
+            return false;
+        }
+    }
+    if (!s->parent.queues) {
+        error_set(errp, "fd= and fds= name no descriptor");
+        return false;
+    }
+    return true;
+}
+
+/* Headers are a gain, and every kernel has them. */
+static bool add_made(NetTap *s, const NetdevTapOptions *o, GError **errp)
+{
+    unsigned count = o->has_queues ? o->queues : 1;
+    bool vnet_hdr = !o->has_vnet_hdr || o->vnet_hdr;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!add_queue(s, tap_host_make(i ? s->ifname : o->ifname, vnet_hdr, count > 1, errp), o,
+                       errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static unsigned count_passed(const NetdevTapOptions *o)
+{
+    unsigned count = 1;
+
+    for (const char *at = o->fds; at && (at = strchr(at, ':')); at++) {
+        count++;
+    }
+    return count;
+}
+
+static bool check_queues(const NetdevTapOptions *o, bool passed, bool helped, GError **errp)
+{
+    if (count_passed(o) > QUEUES_MAX || (o->has_queues && (!o->queues || o->queues > QUEUES_MAX))) {
+        error_set(errp,
+                  "a tap has 1 to %d pairs of queues: queues=, or as many descriptors in fds=",
+                  QUEUES_MAX);
+        return false;
+    }
+    if (o->has_queues && passed && o->queues != count_passed(o)) {
+        error_set(errp, "queues=%u, and there are %u descriptors; leave queues= out", o->queues,
+                  count_passed(o));
+        return false;
+    }
+    if (o->has_queues && helped && o->queues != 1) {
+        error_set(errp,
+                  "a helper makes a tap with one pair of queues: queues=1; ifname= and fds= can "
+                  "have more");
+        return false;
+    }
+    return true;
 }
 
 static bool check(const NetdevTapOptions *o, GError **errp)
@@ -114,10 +262,6 @@ static bool check(const NetdevTapOptions *o, GError **errp)
 
     if (o->vhost || o->vhostforce || o->vhostfd || o->vhostfds) {
         error_set(errp, "vhost=on is not possible: packets go through this program; leave it out");
-        return false;
-    }
-    if ((o->has_queues && o->queues != 1) || (o->fds && strchr(o->fds, ':'))) {
-        error_set(errp, "a tap has one pair of queues: queues=1, and one descriptor");
         return false;
     }
     if (o->fd && o->fds) {
@@ -129,7 +273,7 @@ static bool check(const NetdevTapOptions *o, GError **errp)
                   passed ? "fd=" : "helper=", passed ? ", helper= and br=" : "");
         return false;
     }
-    return true;
+    return check_queues(o, passed, helped, errp);
 }
 
 static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
@@ -140,14 +284,13 @@ static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
     if (!check(o, errp)) {
         return false;
     }
-    s->fd = open_one(o, errp);
-    if (s->fd < 0 || !settle(s, o, errp)) {
-        return false;
+    if (o->fd || o->fds) {
+        return add_passed(s, o, errp);
     }
-    if (o->fd || o->fds || o->helper || o->br) {
-        return true;
+    if (o->helper || o->br) {
+        return add_queue(s, tap_host_from_helper(o->helper, o->br, errp), o, errp);
     }
-    if (!tap_host_run(o->script, TAP_UP_SCRIPT, s->ifname, errp)) {
+    if (!add_made(s, o, errp) || !tap_host_run(o->script, TAP_UP_SCRIPT, s->ifname, errp)) {
         return false;
     }
     s->downscript = g_strdup(o->downscript ? o->downscript : TAP_DOWN_SCRIPT);
@@ -156,11 +299,20 @@ static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
 
 static void tap_start(NetBackend *netdev)
 {
-    NetTap *s = NET_TAP(netdev);
+    for (NetClient *nc = &netdev->client; nc; nc = nc->next) {
+        TapQueue *queue = queue_of(nc);
 
-    s->packets =
-        (PacketFd){ .ops = &packet_ops, .client = &netdev->client, .in = s->fd, .out = s->fd };
-    packet_fd_start(&s->packets);
+        queue->packets =
+            (PacketFd){ .ops = &packet_ops, .client = nc, .in = queue->fd, .out = queue->fd };
+        packet_fd_start(&queue->packets);
+        if (queue->header) {
+            net_client_set(nc,
+                           NET_TAKES_CSUM | NET_TAKES_TCP4 | NET_TAKES_TCP6 | NET_TAKES_ECN |
+                               NET_TAKES_UDP,
+                           false);
+        }
+        tap_peer_changed(nc);
+    }
 }
 
 static char *tap_describe(NetClient *nc)
@@ -170,23 +322,21 @@ static char *tap_describe(NetClient *nc)
 
 /* ---- life ---- */
 
-static void tap_init(Object *obj)
-{
-    NET_TAP(obj)->fd = -1;
-}
-
 static void tap_finalize(Object *obj)
 {
     NetTap *s = NET_TAP(obj);
     g_autoptr(GError) err = NULL;
 
-    packet_fd_stop(&s->packets);
+    for (unsigned i = 0; i < s->parent.queues; i++) {
+        packet_fd_stop(&s->queues[i].packets);
+    }
     if (s->downscript && !tap_host_run(s->downscript, TAP_DOWN_SCRIPT, s->ifname, &err)) {
         error_warn("%s", err->message);
     }
-    if (s->fd >= 0) {
-        close(s->fd);
+    for (unsigned i = 0; i < s->parent.queues; i++) {
+        close(s->queues[i].fd);
     }
+    g_free(s->queues);
     g_free(s->ifname);
     g_free(s->downscript);
 }
@@ -194,6 +344,7 @@ static void tap_finalize(Object *obj)
 static const NetdevClass tap_ops = {
     .client = { .receive = tap_receive,
                 .can_send_again = tap_can_send_again,
+                .peer_changed = tap_peer_changed,
                 .describe = tap_describe },
     .open = tap_open,
     .start = tap_start,
@@ -205,7 +356,6 @@ static const ObjectType tap_type = {
     .description = "a network card of the host",
     .instance_size = sizeof(NetTap),
     .ops = &tap_ops,
-    .init = tap_init,
     .finalize = tap_finalize,
 };
 OBJECT_TYPE_REGISTER(tap_type)

@@ -222,7 +222,7 @@ static const SlirpCb callbacks = {
     .timer_new_opaque = user_timer_new,
 };
 
-static bool user_receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool user_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     NetUser *user = NET_USER(nc->opaque);
 
@@ -453,7 +453,9 @@ static void user_finalize(Object *obj)
 }
 
 static const NetdevClass user_ops = {
-    .client = { .receive = user_receive, .takes_large = true, .describe = user_describe },
+    .client = { .receive = user_receive,
+                .takes = NET_TAKES_TCP4 | NET_TAKES_TCP6 | NET_TAKES_ECN,
+                .describe = user_describe },
     .open = user_open,
 };
 

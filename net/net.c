@@ -5,6 +5,13 @@
 
 static GPtrArray *clients; /* of NetClient *, borrowed */
 
+/* A packet that waits, and what is left to do of it. */
+typedef struct Waiting {
+    NetOffload offload;
+    size_t size;
+    uint8_t data[];
+} Waiting;
+
 /* ---- clients ---- */
 
 void net_client_init(NetClient *nc, const char *name, const NetClientOps *ops, void *opaque)
@@ -12,11 +19,28 @@ void net_client_init(NetClient *nc, const char *name, const NetClientOps *ops, v
     nc->ops = ops;
     nc->opaque = opaque;
     nc->name = g_strdup(name);
+    nc->takes = ops->takes;
     g_queue_init(&nc->waiting);
     if (!clients) {
         clients = g_ptr_array_new();
     }
     g_ptr_array_add(clients, nc);
+}
+
+void net_client_add_queue(NetClient *first, NetClient *nc)
+{
+    NetClient *last = first;
+
+    while (last->next) {
+        last = last->next;
+    }
+    last->next = nc;
+    nc->ops = first->ops;
+    nc->opaque = first->opaque;
+    nc->name = g_strdup(first->name);
+    nc->takes = nc->ops->takes;
+    nc->queue = last->queue + 1;
+    g_queue_init(&nc->waiting);
 }
 
 void net_client_cleanup(NetClient *nc)
@@ -27,8 +51,12 @@ void net_client_cleanup(NetClient *nc)
             net_unwatch(nc->watchers->data);
         }
         g_ptr_array_remove(clients, nc);
-        g_clear_pointer(&nc->name, g_free);
-        nc->ops = NULL;
+        for (NetClient *next; nc; nc = next) {
+            next = nc->next;
+            nc->next = NULL;
+            g_clear_pointer(&nc->name, g_free);
+            nc->ops = NULL;
+        }
     }
 }
 
@@ -78,15 +106,35 @@ static void tell_sender(NetClient *nc)
     }
 }
 
-void net_join(NetClient *a, NetClient *b)
+static void tell_peer_changed(NetClient *nc)
 {
-    a->peer = b;
-    b->peer = a;
-    tell_link(a);
-    tell_link(b);
+    if (nc && nc->ops->peer_changed) {
+        nc->ops->peer_changed(nc);
+    }
 }
 
-void net_part(NetClient *nc)
+void net_client_set(NetClient *nc, unsigned takes, bool unused)
+{
+    if (nc->takes != takes || nc->unused != unused) {
+        nc->takes = takes;
+        nc->unused = unused;
+        tell_peer_changed(nc->peer);
+    }
+}
+
+void net_join(NetClient *a, NetClient *b)
+{
+    for (; a && b; a = a->next, b = b->next) {
+        a->peer = b;
+        b->peer = a;
+        tell_peer_changed(a);
+        tell_peer_changed(b);
+        tell_link(a);
+        tell_link(b);
+    }
+}
+
+static void part_queue(NetClient *nc)
 {
     NetClient *peer = nc->peer;
 
@@ -94,6 +142,8 @@ void net_part(NetClient *nc)
         return;
     }
     nc->peer = peer->peer = NULL;
+    tell_peer_changed(nc);
+    tell_peer_changed(peer);
     net_client_purge(nc);
     net_client_purge(peer);
     tell_link(nc);
@@ -103,7 +153,14 @@ void net_part(NetClient *nc)
     }
 }
 
-void net_set_link(NetClient *nc, bool up)
+void net_part(NetClient *nc)
+{
+    for (; nc; nc = nc->next) {
+        part_queue(nc);
+    }
+}
+
+static void set_queue_link(NetClient *nc, bool up)
 {
     nc->link_down = !up;
     if (!up) {
@@ -118,20 +175,29 @@ void net_set_link(NetClient *nc, bool up)
     }
 }
 
+void net_set_link(NetClient *nc, bool up)
+{
+    for (; nc; nc = nc->next) {
+        set_queue_link(nc, up);
+    }
+}
+
 /* ---- watchers ---- */
 
 void net_watch(NetClient *nc, NetWatcher *watcher)
 {
     watcher->client = nc;
-    nc->watchers = g_slist_append(nc->watchers, watcher);
+    for (; nc; nc = nc->next) {
+        nc->watchers = g_slist_append(nc->watchers, watcher);
+    }
 }
 
 void net_unwatch(NetWatcher *watcher)
 {
-    if (watcher->client) {
-        watcher->client->watchers = g_slist_remove(watcher->client->watchers, watcher);
-        watcher->client = NULL;
+    for (NetClient *nc = watcher->client; nc; nc = nc->next) {
+        nc->watchers = g_slist_remove(nc->watchers, watcher);
     }
+    watcher->client = NULL;
 }
 
 static void show(const NetClient *nc, bool sent, const uint8_t *packet, size_t size)
@@ -145,15 +211,10 @@ static void show(const NetClient *nc, bool sent, const uint8_t *packet, size_t s
 
 /* ---- packets ---- */
 
-static void free_packet(gpointer packet)
-{
-    g_bytes_unref(packet);
-}
-
 void net_client_purge(NetClient *nc)
 {
     if (!g_queue_is_empty(&nc->waiting)) {
-        g_queue_clear_full(&nc->waiting, free_packet);
+        g_queue_clear_full(&nc->waiting, g_free);
         nc->waiting_bytes = 0;
         tell_sender(nc);
     }
@@ -165,40 +226,51 @@ bool net_can_send(const NetClient *from)
            (g_queue_is_empty((GQueue *)(uintptr_t)&from->peer->waiting) && !from->peer->receiving);
 }
 
-static bool receive(NetClient *nc, const uint8_t *packet, size_t size)
+static bool receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     nc->receiving = true;
-    bool taken = nc->ops->receive(nc, packet, size);
+    bool taken = nc->ops->receive(nc, o, packet, size);
     nc->receiving = false;
     return taken;
 }
 
-/* Give @nc what waits, until it has no room or is not there any more to take it. */
+/* Segments that come without CSUM to who takes none of that have their sums. */
+static bool takes(const NetClient *nc, const NetOffload *o)
+{
+    return !(net_offload_needs(o) & ~nc->takes);
+}
+
+/* Give @nc what waits, until it has no room or is not there any more to take it. What it does not
+ * take any more is lost. */
 static void flush(NetClient *nc)
 {
     while (!g_queue_is_empty(&nc->waiting) && net_link_is_up(nc)) {
-        g_autoptr(GBytes) packet = g_queue_pop_head(&nc->waiting);
-        size_t size;
-        const uint8_t *data = g_bytes_get_data(packet, &size);
+        g_autofree Waiting *packet = g_queue_pop_head(&nc->waiting);
 
-        nc->waiting_bytes -= size;
-        if (!receive(nc, data, size)) {
-            nc->waiting_bytes += size;
+        nc->waiting_bytes -= packet->size;
+        if (takes(nc, &packet->offload) &&
+            !receive(nc, &packet->offload, packet->data, packet->size)) {
+            nc->waiting_bytes += packet->size;
             g_queue_push_head(&nc->waiting, g_steal_pointer(&packet));
             return;
         }
     }
 }
 
-static void keep(NetClient *nc, const uint8_t *packet, size_t size)
+static void keep(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     if (size <= NET_WAITING_MAX_BYTES - nc->waiting_bytes) {
-        g_queue_push_tail(&nc->waiting, g_bytes_new(packet, size));
+        Waiting *kept = g_malloc(sizeof(*kept) + size);
+
+        kept->offload = *o;
+        kept->size = size;
+        memcpy(kept->data, packet, size);
+        g_queue_push_tail(&nc->waiting, kept);
         nc->waiting_bytes += size;
     }
 }
 
-void net_send(NetClient *from, const uint8_t *packet, size_t size)
+static void deliver(NetClient *from, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     NetClient *to = from->peer;
 
@@ -208,14 +280,21 @@ void net_send(NetClient *from, const uint8_t *packet, size_t size)
     show(from, true, packet, size);
     show(to, false, packet, size);
     if (to->receiving || !g_queue_is_empty(&to->waiting)) {
-        keep(to, packet, size);
+        keep(to, o, packet, size);
         return;
     }
-    if (!receive(to, packet, size)) {
-        keep(to, packet, size);
+    if (!receive(to, o, packet, size)) {
+        keep(to, o, packet, size);
     } else {
         flush(to); /* what came from within */
     }
+}
+
+void net_send(NetClient *from, const uint8_t *packet, size_t size)
+{
+    const NetOffload nothing = { 0 };
+
+    deliver(from, &nothing, packet, size);
 }
 
 static void send_segment(void *from, const uint8_t *segment, size_t size)
@@ -225,13 +304,23 @@ static void send_segment(void *from, const uint8_t *segment, size_t size)
 
 void net_send_offloaded(NetClient *from, const NetOffload *o, uint8_t *packet, size_t size)
 {
-    bool large = from->peer && from->peer->ops->takes_large;
+    unsigned peer_takes = from->peer ? from->peer->takes : 0;
+    NetOffload left = *o;
 
-    if (o->type && !large) {
+    if (o->type && net_offload_needs(o) & ~peer_takes & ~(unsigned)NET_TAKES_CSUM) {
         net_offload_cut(o, packet, size, send_segment, from);
-    } else if (!(o->flags & NET_OFFLOAD_CSUM) || net_offload_complete(o, packet, size)) {
-        net_send(from, packet, size);
+        return;
     }
+    if (!(peer_takes & NET_TAKES_CSUM)) {
+        if (o->flags & NET_OFFLOAD_CSUM && !net_offload_complete(o, packet, size)) {
+            return;
+        }
+        left.flags = 0;
+    }
+    if (left.flags & NET_OFFLOAD_CSUM && !net_offload_has_field(o, size)) {
+        return;
+    }
+    deliver(from, &left, packet, size);
 }
 
 void net_client_ready(NetClient *nc)

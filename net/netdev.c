@@ -50,6 +50,10 @@ static NetBackend *add(const Netdev *options, GError **errp)
     }
     object_settle(obj, true);
     net_client_init(&netdev->client, options->id, &class->client, netdev);
+    netdev->more = g_new0(NetClient, MAX(netdev->queues, 1) - 1);
+    for (unsigned i = 1; i < netdev->queues; i++) {
+        net_client_add_queue(&netdev->client, &netdev->more[i - 1]);
+    }
     if (class->start) {
         class->start(netdev);
     }
@@ -103,6 +107,7 @@ bool netdev_del(const char *id, GError **errp)
 static void netdev_finalize(Object *obj)
 {
     net_client_cleanup(&NET_BACKEND(obj)->client);
+    g_free(NET_BACKEND(obj)->more);
 }
 
 static const ObjectType netdev_type = {

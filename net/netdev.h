@@ -15,6 +15,9 @@
 typedef struct NetBackend {
     Object parent;
     NetClient client;
+    /* By `open`: pairs of queues, 0 is as good as 1. */
+    unsigned queues;
+    NetClient *more; /* of the pairs but the first; owned */
 } NetBackend;
 OBJECT_CAST_DEFINE(NetBackend, NET_BACKEND, TYPE_NETDEV)
 

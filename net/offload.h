@@ -12,16 +12,28 @@
 
 /* In the order and form of a virtio header. */
 typedef struct NetOffload {
-    uint8_t flags;        /* NET_OFFLOAD_CSUM */
-    uint8_t type;         /* NET_OFFLOAD_TCP4 or _TCP6, with or without _ECN; 0: one packet */
+    uint8_t flags;        /* NET_OFFLOAD_CSUM, or _VALID */
+    uint8_t type;         /* NET_OFFLOAD_TCP4 or _TCP6, with or without _ECN; _UDP; 0: one packet */
     uint16_t header_len;  /* a hint */
-    uint16_t segment_len; /* bytes of TCP's payload in a segment */
+    uint16_t segment_len; /* bytes of TCP's payload in a segment, of IP's in a fragment */
     uint16_t csum_start;  /* what is summed begins here */
     uint16_t csum_offset; /* where the sum goes, from there */
 } NetOffload;
 
-enum { NET_OFFLOAD_CSUM = 1 };
-enum { NET_OFFLOAD_TCP4 = 1, NET_OFFLOAD_TCP6 = 4, NET_OFFLOAD_ECN = 0x80 };
+/* The sum is to be computed; it was looked at, and is right. */
+enum { NET_OFFLOAD_CSUM = 1, NET_OFFLOAD_VALID = 2 };
+enum { NET_OFFLOAD_TCP4 = 1, NET_OFFLOAD_UDP = 3, NET_OFFLOAD_TCP6 = 4, NET_OFFLOAD_ECN = 0x80 };
+
+/* Whoever takes packets of which that is left: a mask of what. */
+enum {
+    NET_TAKES_CSUM = 1 << 0,
+    NET_TAKES_TCP4 = 1 << 1,
+    NET_TAKES_TCP6 = 1 << 2,
+    NET_TAKES_ECN = 1 << 3,
+    NET_TAKES_UDP = 1 << 4,
+};
+/* Who gets a packet with @o must take these; UINT_MAX: nobody knows its type. */
+unsigned net_offload_needs(const NetOffload *o);
 
 /* Less is no segment that a guest would ask for, but one that keeps us busy. */
 #define NET_SEGMENT_MIN 64
@@ -32,9 +44,13 @@ enum { NET_OFFLOAD_TCP4 = 1, NET_OFFLOAD_TCP6 = 4, NET_OFFLOAD_ECN = 0x80 };
  * be outside of the packet. */
 bool net_offload_complete(const NetOffload *o, uint8_t *packet, size_t size);
 
+/* Does a packet of @size bytes have the field for the sum? */
+bool net_offload_has_field(const NetOffload *o, size_t size);
+
 typedef void NetSegmentFn(void *opaque, const uint8_t *segment, size_t size);
-/* Cut @packet, of at most NET_PACKET_MAX bytes, and call @fn with each segment, complete with its
- * sums. False, and nothing is called: it is no TCP packet that could be cut. */
+/* Cut @packet, of at most NET_PACKET_MAX bytes, and call @fn with each segment, or fragment of IP,
+ * complete with its sums. False, and nothing is called: it is no packet of TCP or UDP that could be
+ * cut. */
 bool net_offload_cut(const NetOffload *o, const uint8_t *packet, size_t size, NetSegmentFn *fn,
                      void *opaque);
 

@@ -31,11 +31,12 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     PacketFd *pfd = opaque;
 
-    for (unsigned n = 0; n < READ_AT_ONCE && net_can_send(pfd->client); n++) {
-        ssize_t size = pfd->ops->get(pfd, pfd->buf, NET_PACKET_MAX);
+    for (unsigned n = 0; n < READ_AT_ONCE && !pfd->paused && net_can_send(pfd->client); n++) {
+        NetOffload o = { 0 };
+        ssize_t size = pfd->ops->get(pfd, &o, pfd->buf, NET_PACKET_MAX);
 
         if (size > 0) {
-            net_send(pfd->client, pfd->buf, (size_t)size);
+            net_send_offloaded(pfd->client, &o, pfd->buf, (size_t)size);
         } else if (size < 0) {
             pfd->gone = errno == EBADFD;
             break;
@@ -61,7 +62,7 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size)
+bool packet_fd_receive(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     ssize_t put;
 
@@ -69,7 +70,7 @@ bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size)
         return false;
     }
     do {
-        put = pfd->ops->put(pfd, packet, size);
+        put = pfd->ops->put(pfd, o, packet, size);
     } while (put < 0 && errno == EINTR);
     if (put < 0 && errno == EAGAIN) {
         packet_watch(&pfd->write_source, pfd->out, G_IO_OUT, writable, pfd);
@@ -80,7 +81,7 @@ bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size)
 
 void packet_fd_can_send_again(PacketFd *pfd)
 {
-    if (pfd->buf && !pfd->gone && net_can_send(pfd->client)) {
+    if (pfd->buf && !pfd->gone && !pfd->paused && net_can_send(pfd->client)) {
         packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
     }
 }
@@ -88,7 +89,19 @@ void packet_fd_can_send_again(PacketFd *pfd)
 void packet_fd_start(PacketFd *pfd)
 {
     pfd->buf = g_malloc(NET_PACKET_MAX);
-    packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
+    if (!pfd->paused) {
+        packet_watch(&pfd->read_source, pfd->in, G_IO_IN, readable, pfd);
+    }
+}
+
+void packet_fd_pause(PacketFd *pfd, bool paused)
+{
+    pfd->paused = paused;
+    if (paused) {
+        packet_unwatch(&pfd->read_source);
+    } else {
+        packet_fd_can_send_again(pfd);
+    }
 }
 
 void packet_fd_stop(PacketFd *pfd)

@@ -19,11 +19,11 @@ void packet_unwatch(GSource **source);
 typedef struct PacketFd PacketFd;
 
 typedef struct PacketFdOps {
-    /* Read a packet, at most @size bytes. Its length; 0: one that is to be passed over; -1 with
-     * errno, EAGAIN: none is there. */
-    ssize_t (*get)(PacketFd *pfd, uint8_t *buf, size_t size);
+    /* Read a packet, at most @size bytes; @o, which is zeros, may get what is left to do of it. Its
+     * length; 0: one that is to be passed over; -1 with errno, EAGAIN: none is there. */
+    ssize_t (*get)(PacketFd *pfd, NetOffload *o, uint8_t *buf, size_t size);
     /* Write one. -1 with errno, EAGAIN: not now. After another error it is lost. */
-    ssize_t (*put)(PacketFd *pfd, const uint8_t *packet, size_t size);
+    ssize_t (*put)(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size);
 } PacketFdOps;
 
 struct PacketFd {
@@ -32,6 +32,7 @@ struct PacketFd {
     int in, out;       /* read from, written to; may be the same; not owned */
     /* private */
     GSource *read_source, *write_source;
+    bool paused;
     bool gone; /* a tap whose card was removed (EBADFD) can always be read, and never is */
     uint8_t *buf;
 };
@@ -40,8 +41,10 @@ struct PacketFd {
 void packet_fd_start(PacketFd *pfd);
 /* Nothing is called any more. Nothing happens if it was not started. */
 void packet_fd_stop(PacketFd *pfd);
+/* Read nothing for now, or again. */
+void packet_fd_pause(PacketFd *pfd, bool paused);
 /* For NetClientOps. */
-bool packet_fd_receive(PacketFd *pfd, const uint8_t *packet, size_t size);
+bool packet_fd_receive(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size);
 void packet_fd_can_send_again(PacketFd *pfd);
 
 #endif

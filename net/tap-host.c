@@ -14,10 +14,10 @@
 
 #include "util/error.h"
 
-int tap_host_make(const char *ifname, bool vnet_hdr, GError **errp)
+int tap_host_make(const char *ifname, bool vnet_hdr, bool several, GError **errp)
 {
-    struct ifreq ifr = { .ifr_flags =
-                             (short)(IFF_TAP | IFF_NO_PI | (vnet_hdr ? IFF_VNET_HDR : 0)) };
+    struct ifreq ifr = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | (vnet_hdr ? IFF_VNET_HDR : 0) |
+                                              (several ? IFF_MULTI_QUEUE : 0)) };
     int fd;
 
     if (ifname && strlen(ifname) >= sizeof(ifr.ifr_name)) {

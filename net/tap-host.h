@@ -13,8 +13,9 @@
 #define TAP_BRIDGE      "br0"
 
 /* A tap called @ifname, or by the next free name of the kernel's if that is NULL; with headers
- * before packets if @vnet_hdr. A descriptor, the caller's; -1 with an error. */
-int tap_host_make(const char *ifname, bool vnet_hdr, GError **errp);
+ * before packets if @vnet_hdr; one of several queues, each by a call, if @several. A descriptor,
+ * the caller's; -1 with an error. */
+int tap_host_make(const char *ifname, bool vnet_hdr, bool several, GError **errp);
 /* From @helper (NULL: TAP_HELPER), called with --fd=N --br=@bridge (NULL: TAP_BRIDGE), which sends
  * the tap over socket N. A descriptor; -1 with an error. */
 int tap_host_from_helper(const char *helper, const char *bridge, GError **errp);

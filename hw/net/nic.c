@@ -95,7 +95,18 @@ static char *client_name(const Device *device)
     }
 }
 
-bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, GError **errp)
+static unsigned count_queues(const NetClient *nc)
+{
+    unsigned count = 0;
+
+    for (; nc; nc = nc->next) {
+        count++;
+    }
+    return count;
+}
+
+bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, unsigned most,
+                 GError **errp)
 {
     g_autofree char *name = client_name(device);
     NetClient *peer = NULL;
@@ -114,6 +125,11 @@ bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque
     }
     g_ptr_array_add(nics, nic);
     net_client_init(&nic->client, name, &ops->client, opaque);
+    nic->queues = MIN(MAX(count_queues(peer), 1), most);
+    nic->more = g_new0(NetClient, nic->queues - 1);
+    for (unsigned i = 1; i < nic->queues; i++) {
+        net_client_add_queue(&nic->client, &nic->more[i - 1]);
+    }
     if (peer) {
         net_join(&nic->client, peer);
     }
@@ -123,6 +139,7 @@ bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque
 void nic_unrealize(Nic *nic)
 {
     net_client_cleanup(&nic->client);
+    g_clear_pointer(&nic->more, g_free);
     g_ptr_array_remove(nics, nic);
 }
 

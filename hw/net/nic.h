@@ -26,6 +26,8 @@ struct Nic {
     /* from the realization on */
     uint8_t mac[NET_MAC_SIZE]; /* that it was made with */
     const NicOps *ops;
+    unsigned queues;      /* pairs of queues, 1 or more */
+    NetClient *more;      /* of the pairs but the first; owned */
     const Device *device; /* what users know as the card; borrowed */
     bool filter_was_told; /* NIC_RX_FILTER_CHANGED waits for query-rx-filter */
 };
@@ -42,8 +44,15 @@ struct Nic {
     }
 
 /* Settle the address, and join it to its netdev. @device is what users know as the card; @client's
- * functions may be called from now on. */
-bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, GError **errp);
+ * functions may be called from now on. It gets as many pairs of queues as its netdev has, but at
+ * most @most. */
+bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque, unsigned most,
+                 GError **errp);
+/* The client of pair @n. */
+static inline NetClient *nic_client(Nic *nic, unsigned n)
+{
+    return n ? &nic->more[n - 1] : &nic->client;
+}
 void nic_unrealize(Nic *nic);
 /* A packet from @mac to all, which says only where that is (RFC 903). */
 void nic_send_rarp(Nic *nic, const uint8_t mac[NET_MAC_SIZE]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/virtio/virtio-device.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/core/runstate.h"
@@ -190,7 +191,8 @@ void virtio_accept_features(VirtioDevice *vdev, uint64_t features)
 /* Legacy drivers know no FEATURES_OK, and take some of what is offered or nothing. */
 static bool features_fit(const VirtioDevice *vdev)
 {
-    return !(vdev->features & ~vdev->offered) && !(vdev->needed & ~vdev->features) &&
+    return !(vdev->features & ~virtio_modern_features(vdev)) &&
+           !(vdev->needed & ~vdev->features) &&
            virtio_has(vdev, VIRTIO_F_VERSION_1);
 }
 
@@ -411,6 +413,21 @@ static const StateTable queue_state = { .name = "virtio-queue",
                                         .version = 1,
                                         .fields = queue_fields };
 
+static bool device_loaded(void *obj, GError **errp)
+{
+    const VirtioDevice *vdev = obj;
+    uint64_t more = vdev->features & ~vdev->offered;
+
+    if (more && vdev->status & (VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)) {
+        error_set(errp,
+                  "the driver has accepted features 0x%" PRIx64 " that this device does not offer: "
+                  "its properties must be the same",
+                  more);
+        return false;
+    }
+    return true;
+}
+
 static const StateField device_fields[] = {
     STATE_UINT(VirtioDevice, status),
     STATE_UINT(VirtioDevice, features),
@@ -418,9 +435,9 @@ static const StateField device_fields[] = {
     STATE_ARRAY(VirtioDevice, queues, queue_count, &queue_state),
     {},
 };
-const StateTable virtio_device_state = { .name = "virtio-device",
-                                         .version = 1,
-                                         .fields = device_fields };
+const StateTable virtio_device_state = {
+    .name = "virtio-device", .version = 1, .fields = device_fields, .post_load = device_loaded
+};
 
 /* ---- the types ---- */
 

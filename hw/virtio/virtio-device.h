@@ -107,8 +107,9 @@ struct VirtioDevice {
  * state's table has virtio_device_state of its VirtioDevice. */
 typedef struct VirtioDeviceClass {
     DeviceClass device;
-    uint16_t id;          /* VIRTIO_ID_* */
-    uint16_t config_size; /* bytes of the configuration space, up to VIRTIO_MAX_CONFIG */
+    uint16_t id;              /* VIRTIO_ID_* */
+    uint16_t config_size;     /* bytes of the configuration space, up to VIRTIO_MAX_CONFIG */
+    uint64_t legacy_features; /* that only the legacy interface offers, beside ANY_LAYOUT */
     /* Offer features and make queues. Leaves nothing behind on failure; queues and features go by
      * themselves. */
     bool (*realize)(VirtioDevice *vdev, GError **errp);
@@ -161,6 +162,12 @@ void virtio_use_loop(VirtioDevice *vdev, Loop *loop);
 /* See above; of a device without a loop they do nothing. Not nested. */
 void virtio_enter(VirtioDevice *vdev);
 void virtio_leave(VirtioDevice *vdev);
+/* What the modern interface offers. */
+static inline uint64_t virtio_modern_features(const VirtioDevice *vdev)
+{
+    return vdev->offered &
+           ~(virtio_device_class(vdev)->legacy_features | 1ull << VIRTIO_F_ANY_LAYOUT);
+}
 /* Did the driver accept @bit? */
 static inline bool virtio_has(const VirtioDevice *vdev, unsigned bit)
 {

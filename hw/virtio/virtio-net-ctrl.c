@@ -228,9 +228,41 @@ static bool acknowledge(VirtioNet *s, unsigned command, Args *args)
     return true;
 }
 
+/* Of that class, 0 is the only command that is offered: no hash chooses queues. */
+static bool set_pairs(VirtioNet *s, unsigned command, Args *args)
+{
+    uint16_t pairs;
+
+    if (!virtio_has(&s->parent, VIRTIO_NET_F_MQ) || command != 0 ||
+        !take_last(args, &pairs, sizeof(pairs)) || pairs < 1 || pairs > s->nic.queues) {
+        return false;
+    }
+    s->pairs = pairs;
+    virtio_net_settle(s);
+    return true;
+}
+
+static bool set_offloads(VirtioNet *s, unsigned command, Args *args)
+{
+    uint64_t offloads;
+
+    if (!virtio_has(&s->parent, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) || command != 0 ||
+        !take_last(args, &offloads, sizeof(offloads)) ||
+        offloads & ~(s->parent.features & VIRTIO_NET_OFFLOADS)) {
+        return false;
+    }
+    s->offloads = offloads;
+    virtio_net_settle(s);
+    return true;
+}
+
 /* By class (section 5.1.6.5). */
 static bool (*const classes[])(VirtioNet *s, unsigned command,
-                               Args *args) = { set_mode, set_mac, set_vlan, acknowledge };
+                               Args *args) = { set_mode,    set_mac,   set_vlan,
+                                               acknowledge, set_pairs, set_offloads };
+
+/* Classes up to this one change what query-rx-filter tells. */
+#define CLASS_FILTER_LAST 2
 
 static uint8_t carry_out(VirtioNet *s, const VirtqElement *element)
 {
@@ -241,7 +273,7 @@ static uint8_t carry_out(VirtioNet *s, const VirtqElement *element)
         !classes[header[0]](s, header[1], &args)) {
         return ERR;
     }
-    if (classes[header[0]] != acknowledge) {
+    if (header[0] <= CLASS_FILTER_LAST) {
         nic_filter_changed(&s->nic);
     }
     return OK;

@@ -2,6 +2,7 @@
 /* The card: what it sends and receives, its configuration, its life. */
 #include "hw/virtio/virtio-net.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "hw/core/boot-order.h"
@@ -9,160 +10,13 @@
 #include "util/error.h"
 
 #define QUEUE_SIZE_MIN     256
-#define QUEUE_SIZE_MAX     1024
+#define PAIRS_MAX          ((VIRTIO_MAX_QUEUES - 1) / 2)
 #define CONTROL_QUEUE_SIZE 64
 #define MTU_MIN            68 /* section 5.1.4.1 */
 #define CONFIG_SIZE        17
 
-enum { RX, TX, CONTROL };
-
 /* Bits of the configuration's status. */
 enum { STATUS_LINK_UP = 1, STATUS_ANNOUNCE = 2 };
-
-/* What is before each packet (section 5.1.6). */
-typedef struct Header {
-    NetOffload offload;
-    uint16_t num_buffers; /* not for legacy drivers that do not merge buffers */
-} Header;
-
-static size_t header_size(const VirtioNet *s)
-{
-    return virtio_has(&s->parent, VIRTIO_NET_F_MRG_RXBUF) ||
-                   virtio_has(&s->parent, VIRTIO_F_VERSION_1)
-               ? sizeof(Header)
-               : offsetof(Header, num_buffers);
-}
-
-/* ---- to the driver ---- */
-
-/* Take buffers for @size bytes out of the ring: how many, in @elements. 0: there are not enough
- * now; *@hopeless: and there never will be. */
-static unsigned take_buffers(VirtioNet *s, VirtQueue *vq, size_t size, VirtqElement **elements,
-                             bool *hopeless)
-{
-    unsigned most = virtio_has(&s->parent, VIRTIO_NET_F_MRG_RXBUF) ? vq->size : 1, count = 0;
-    uint64_t room = 0;
-
-    while (room < size && count < most && (elements[count] = virtq_pop(vq))) {
-        room += elements[count++]->in_size;
-    }
-    if (room >= size && elements[0]->in_size >= header_size(s)) {
-        return count;
-    }
-    *hopeless = count == most || room >= size || virtq_error(vq);
-    if (count && elements[0]->in_size < header_size(s)) {
-        virtq_break(vq, "a buffer to receive into has no room for the header");
-    }
-    while (count) {
-        virtq_unpop(vq, elements[--count]);
-    }
-    return 0;
-}
-
-static bool net_receive(NetClient *nc, const uint8_t *packet, size_t size)
-{
-    VirtioNet *s = nc->opaque;
-    VirtQueue *vq = virtio_queue(&s->parent, RX);
-    VirtqElement *elements[QUEUE_SIZE_MAX];
-    size_t header_len = header_size(s), done = 0;
-    Header header = { 0 };
-    bool hopeless = false;
-
-    if (!(s->parent.status & VIRTIO_STATUS_DRIVER_OK) ||
-        !virtio_net_filter_takes(s, packet, size)) {
-        return true;
-    }
-    if (!virtio_device_runs(&s->parent)) {
-        return false;
-    }
-    header.num_buffers = (uint16_t)take_buffers(s, vq, header_len + size, elements, &hopeless);
-    if (!header.num_buffers) {
-        virtio_notify(&s->parent, vq); /* it may be broken now */
-        return hopeless;
-    }
-    for (unsigned i = 0; i < header.num_buffers; i++) {
-        size_t before = i ? 0 : virtq_write(elements[i], 0, &header, header_len);
-        size_t len = virtq_write(elements[i], before, packet + done, size - done);
-
-        virtq_fill(vq, elements[i], (uint32_t)(before + len));
-        done += len;
-    }
-    virtq_flush(vq);
-    virtio_notify(&s->parent, vq);
-    return true;
-}
-
-static void handle_rx(VirtioDevice *vdev, VirtQueue *vq)
-{
-    net_client_ready(&VIRTIO_NET(vdev)->nic.client);
-}
-
-/* ---- from the driver ---- */
-
-/* Does the driver ask only for what it has accepted? Segments are without sums (section
- * 5.1.6.2.1). */
-static bool is_accepted(const VirtioNet *s, const NetOffload *o)
-{
-    static const struct {
-        uint8_t type;
-        unsigned feature;
-    } types[] = {
-        { NET_OFFLOAD_TCP4, VIRTIO_NET_F_HOST_TSO4 },
-        { NET_OFFLOAD_TCP6, VIRTIO_NET_F_HOST_TSO6 },
-    };
-    unsigned type = o->type & ~(unsigned)NET_OFFLOAD_ECN;
-
-    if ((o->flags & NET_OFFLOAD_CSUM && !virtio_has(&s->parent, VIRTIO_NET_F_CSUM)) ||
-        (o->type & NET_OFFLOAD_ECN && !virtio_has(&s->parent, VIRTIO_NET_F_HOST_ECN))) {
-        return false;
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
-        if (type == types[i].type) {
-            return o->flags & NET_OFFLOAD_CSUM && virtio_has(&s->parent, types[i].feature);
-        }
-    }
-    return !o->type;
-}
-
-static void send_packet(VirtioNet *s, VirtQueue *vq, const VirtqElement *element)
-{
-    size_t header_len = header_size(s);
-    uint64_t size = element->out_size - header_len;
-    Header header = { 0 };
-
-    if (virtq_read(element, 0, &header, header_len) < header_len) {
-        virtq_break(vq, "a packet to send has no whole header");
-        return;
-    }
-    if (size > NET_PACKET_MAX || !is_accepted(s, &header.offload)) {
-        return; /* no netdev would take it */
-    }
-    virtq_read(element, header_len, s->packet, size);
-    net_send_offloaded(&s->nic.client, &header.offload, s->packet, size);
-}
-
-static void handle_tx(VirtioDevice *vdev, VirtQueue *vq)
-{
-    VirtioNet *s = VIRTIO_NET(vdev);
-    VirtqElement *element = NULL;
-    unsigned n = 0;
-
-    while (n++ < vq->size && net_can_send(&s->nic.client) && (element = virtq_pop(vq))) {
-        send_packet(s, vq, element);
-        virtq_push(vq, element, 0);
-    }
-    virtio_notify(vdev, vq);
-    if (n > vq->size && element) {
-        virtio_queue_again(vdev, vq);
-    }
-}
-
-static void net_can_send_again(NetClient *nc)
-{
-    VirtioNet *s = nc->opaque;
-
-    virtio_queue_again(&s->parent, virtio_queue(&s->parent, TX));
-}
 
 /* ---- configuration ---- */
 
@@ -179,7 +33,7 @@ static void config_read(VirtioDevice *vdev, uint8_t *config)
     const VirtioNet *s = VIRTIO_NET(vdev);
     uint16_t status =
         (net_link_is_up(&s->nic.client) ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0);
-    uint16_t pairs = 1;
+    uint16_t pairs = (uint16_t)s->nic.queues;
 
     memcpy(config, s->filter.mac, NET_MAC_SIZE);
     memcpy(config + 6, &status, sizeof(status));
@@ -215,7 +69,53 @@ static char *net_describe(NetClient *nc)
     return g_strdup_printf("model=virtio-net-pci,macaddr=%s", mac);
 }
 
+/* ---- queues ---- */
+
+static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+    unsigned n = virtio_queue_number(vdev, vq);
+
+    if (n == (virtio_has(vdev, VIRTIO_NET_F_MQ) ? s->nic.queues * 2 : 2)) {
+        virtio_net_handle_control(vdev, vq);
+    } else if (n / 2 < s->pairs) {
+        (n % 2 ? virtio_net_handle_tx : virtio_net_handle_rx)(s, n / 2);
+    }
+}
+
+void virtio_net_settle(VirtioNet *s)
+{
+    static const struct {
+        unsigned feature, takes;
+    } all[] = {
+        { VIRTIO_NET_F_GUEST_CSUM, NET_TAKES_CSUM }, { VIRTIO_NET_F_GUEST_TSO4, NET_TAKES_TCP4 },
+        { VIRTIO_NET_F_GUEST_TSO6, NET_TAKES_TCP6 }, { VIRTIO_NET_F_GUEST_ECN, NET_TAKES_ECN },
+        { VIRTIO_NET_F_GUEST_UFO, NET_TAKES_UDP },
+    };
+    unsigned takes = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(all); i++) {
+        takes |= s->offloads >> all[i].feature & 1 ? all[i].takes : 0;
+    }
+    /* Segments are without sums (section 5.1.6.4). */
+    takes = takes & NET_TAKES_CSUM ? takes : 0;
+    for (unsigned i = 0; i < s->nic.queues; i++) {
+        net_client_set(nic_client(&s->nic, i), takes, i >= s->pairs);
+    }
+}
+
 /* ---- life ---- */
+
+/* From here on features do not change. */
+static void net_status_written(VirtioDevice *vdev, uint8_t before)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    if (vdev->status & ~before & VIRTIO_STATUS_DRIVER_OK) {
+        s->offloads = vdev->features & VIRTIO_NET_OFFLOADS;
+        virtio_net_settle(s);
+    }
+}
 
 static void net_reset(VirtioDevice *vdev)
 {
@@ -223,14 +123,20 @@ static void net_reset(VirtioDevice *vdev)
 
     virtio_net_filter_reset(s);
     s->announce = false;
-    net_client_purge(&s->nic.client);
+    s->pairs = 1;
+    s->offloads = 0;
+    timer_del(s->tx_timer);
+    virtio_net_settle(s);
+    for (unsigned i = 0; i < s->nic.queues; i++) {
+        net_client_purge(nic_client(&s->nic, i));
+    }
 }
 
 static bool check_queue_size(const char *name, uint16_t size, GError **errp)
 {
-    if (size < QUEUE_SIZE_MIN || size > QUEUE_SIZE_MAX || (size & (size - 1))) {
+    if (size < QUEUE_SIZE_MIN || size > VIRTIO_NET_QUEUE_SIZE_MAX || (size & (size - 1))) {
         error_set(errp, "'%s' is %u: it must be a power of two from %u to %u", name, size,
-                  QUEUE_SIZE_MIN, QUEUE_SIZE_MAX);
+                  QUEUE_SIZE_MIN, VIRTIO_NET_QUEUE_SIZE_MAX);
         return false;
     }
     return true;
@@ -270,6 +176,8 @@ static bool check_properties(const VirtioNet *s, GError **errp)
                   MTU_MIN);
     } else if (s->boot_index < -1) {
         error_set(errp, "bootindex=%d is negative", s->boot_index);
+    } else if (!s->tx_burst) {
+        error_set(errp, "x-txburst=0 sends nothing: it must be 1 or more");
     } else if (s->speed < -1) {
         error_set(errp, "speed=%d is negative: it is in Mbit/s, or -1 for unknown", s->speed);
     } else {
@@ -289,6 +197,14 @@ static void offer_features(VirtioNet *s)
         { s->csum && s->host_tso4, VIRTIO_NET_F_HOST_TSO4 },
         { s->csum && s->host_tso6, VIRTIO_NET_F_HOST_TSO6 },
         { s->csum && s->host_ecn && (s->host_tso4 || s->host_tso6), VIRTIO_NET_F_HOST_ECN },
+        { s->csum && s->host_ufo, VIRTIO_NET_F_HOST_UFO },
+        { s->csum && s->gso && s->host_tso4 && s->host_tso6 && s->host_ecn, VIRTIO_NET_F_GSO },
+        { s->guest_csum, VIRTIO_NET_F_GUEST_CSUM },
+        { s->guest_csum && s->guest_tso4, VIRTIO_NET_F_GUEST_TSO4 },
+        { s->guest_csum && s->guest_tso6, VIRTIO_NET_F_GUEST_TSO6 },
+        { s->guest_csum && s->guest_ecn && (s->guest_tso4 || s->guest_tso6),
+          VIRTIO_NET_F_GUEST_ECN },
+        { s->guest_csum && s->guest_ufo, VIRTIO_NET_F_GUEST_UFO },
         { s->host_mtu != 0, VIRTIO_NET_F_MTU },
         { tells_speed(s), VIRTIO_NET_F_SPEED_DUPLEX },
         { s->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF },
@@ -298,6 +214,8 @@ static void offer_features(VirtioNet *s)
         { s->ctrl_vq && s->ctrl_vlan, VIRTIO_NET_F_CTRL_VLAN },
         { s->ctrl_vq && s->ctrl_rx && s->ctrl_rx_extra, VIRTIO_NET_F_CTRL_RX_EXTRA },
         { s->ctrl_vq && s->ctrl_mac_addr, VIRTIO_NET_F_CTRL_MAC_ADDR },
+        { s->ctrl_vq && s->guest_csum && s->ctrl_guest_offloads, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS },
+        { s->ctrl_vq && s->mq, VIRTIO_NET_F_MQ },
         { s->ctrl_vq && s->link_status && s->guest_announce, VIRTIO_NET_F_GUEST_ANNOUNCE },
     };
 
@@ -309,8 +227,8 @@ static void offer_features(VirtioNet *s)
 }
 
 static const NicOps nic_ops = {
-    .client = { .receive = net_receive,
-                .can_send_again = net_can_send_again,
+    .client = { .receive = virtio_net_receive,
+                .can_send_again = virtio_net_can_send_again,
                 .link_changed = net_link_changed,
                 .describe = net_describe },
     .query_filter = virtio_net_query_filter,
@@ -326,17 +244,22 @@ static bool net_realize(VirtioDevice *vdev, GError **errp)
         !boot_order_add(card, s->boot_index, "ethernet", "/ethernet-phy@0", errp)) {
         return false;
     }
-    if (!nic_realize(&s->nic, card, &nic_ops, s, errp)) {
+    if (!nic_realize(&s->nic, card, &nic_ops, s, s->mq && s->ctrl_vq ? PAIRS_MAX : 1, errp)) {
         boot_order_remove(card);
         return false;
     }
     virtio_net_filter_reset(s);
     s->packet = g_malloc(NET_PACKET_MAX);
+    s->tx_timer = timer_new(virtio_net_tx_timer_due, s);
+    s->pairs = 1;
+    virtio_net_settle(s);
     offer_features(s);
-    virtio_add_queue(vdev, s->rx_queue_size, handle_rx);
-    virtio_add_queue(vdev, s->tx_queue_size, handle_tx);
+    for (unsigned i = 0; i < s->nic.queues; i++) {
+        virtio_add_queue(vdev, s->rx_queue_size, handle_queue);
+        virtio_add_queue(vdev, s->tx_queue_size, handle_queue);
+    }
     if (s->ctrl_vq) {
-        virtio_add_queue(vdev, CONTROL_QUEUE_SIZE, virtio_net_handle_control);
+        virtio_add_queue(vdev, CONTROL_QUEUE_SIZE, handle_queue);
     }
     return true;
 }
@@ -347,16 +270,42 @@ static void net_unrealize(VirtioDevice *vdev)
 
     boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     nic_unrealize(&s->nic);
+    g_clear_pointer(&s->tx_timer, timer_free);
     g_clear_pointer(&s->packet, g_free);
+}
+
+/* What they are is checked by virtio_net_settle()'s callers, and here. */
+static bool net_post_load(void *obj, GError **errp)
+{
+    VirtioNet *s = obj;
+
+    if (s->pairs < 1 || s->pairs > s->nic.queues) {
+        error_set(errp, "%u pairs of queues are in use, and this card has %u", s->pairs,
+                  s->nic.queues);
+        return false;
+    }
+    if (s->offloads & ~(s->parent.features & VIRTIO_NET_OFFLOADS)) {
+        error_set(errp, "offloads 0x%" PRIx64 " are in use that the driver has not accepted",
+                  s->offloads);
+        return false;
+    }
+    virtio_net_settle(s);
+    return true;
 }
 
 static const StateField net_fields[] = {
     STATE_STRUCT(VirtioNet, parent, &virtio_device_state),
     STATE_STRUCT(VirtioNet, filter, &virtio_net_filter_state),
     STATE_BOOL(VirtioNet, announce),
+    STATE_UINT_MAX_SINCE(VirtioNet, pairs, 0, 2),
+    STATE_UINT_MAX_SINCE(VirtioNet, offloads, 0, 2),
     {},
 };
-static const StateTable net_state = { .name = "virtio-net", .version = 1, .fields = net_fields };
+static const StateTable net_state = { .name = "virtio-net",
+                                      .version = 2,
+                                      .oldest = 1,
+                                      .fields = net_fields,
+                                      .post_load = net_post_load };
 
 #define PROP(NAME, type, member, initial, text)                                \
     {                                                                          \
@@ -372,11 +321,33 @@ static const char *const duplex_names[] = { [VIRTIO_NET_DUPLEX_UNKNOWN] = "unkno
                                             [VIRTIO_NET_DUPLEX_FULL] = "full",
                                             NULL };
 
+static const char *const tx_names[] = {
+    [VIRTIO_NET_TX_BH] = "bh", [VIRTIO_NET_TX_TIMER] = "timer", NULL
+};
+
 static const Property net_properties[] = {
     NIC_PROPERTIES(VirtioNet, nic),
     NUMBER(host_mtu, 0, "largest packet, without its header, that the driver is told; 0: none is"),
     NUMBER(rx_queue_size, 256, "buffers of the ring that receives"),
     NUMBER(tx_queue_size, 256, "buffers of the ring that sends"),
+    FLAG("gso", gso, "offer a legacy driver all of host_tso4, host_tso6 and host_ecn by one bit"),
+    FLAG("host_ufo", host_ufo, "and to cut what is sent by UDP into fragments"),
+    FLAG("guest_csum", guest_csum, "offer to leave checksums of what is received to the driver"),
+    FLAG("guest_tso4", guest_tso4, "and segments of TCP over IPv4 in one"),
+    FLAG("guest_tso6", guest_tso6, "over IPv6"),
+    FLAG("guest_ecn", guest_ecn, "with notes of congestion"),
+    FLAG("guest_ufo", guest_ufo, "and fragments of UDP in one"),
+    FLAG("ctrl_guest_offloads", ctrl_guest_offloads, "let the driver change which of these"),
+    PROP("mq", PROP_BOOL, mq, false, "offer as many pairs of queues as the netdev has"),
+    { .name = "tx",
+      .kind = PROP_ENUM,
+      .offset = offsetof(VirtioNet, tx),
+      .enum_names = tx_names,
+      .has_default = true,
+      .default_int = VIRTIO_NET_TX_BH,
+      .description = "send at once (bh), or what has come in x-txtimer together (timer)" },
+    PROP("x-txtimer", PROP_UINT32, tx_timer_ns, 150000, "nanoseconds, for tx=timer"),
+    PROP("x-txburst", PROP_UINT32, tx_burst, 256, "packets that are sent in one turn"),
     PROP("bootindex", PROP_INT32, boot_index, -1, "place in the order in which firmware boots"),
     PROP("speed", PROP_INT32, speed, -1, "Mbit/s that the driver is told; -1: it is not"),
     { .name = "duplex",
@@ -412,6 +383,8 @@ static const VirtioDeviceClass net_class = {
     .realize = net_realize,
     .unrealize = net_unrealize,
     .reset = net_reset,
+    .status_written = net_status_written,
+    .legacy_features = 1ull << VIRTIO_NET_F_GSO,
     .config_read = config_read,
     .config_written = config_written,
 };

@@ -43,7 +43,7 @@ static uint32_t half_of(uint64_t features, uint32_t select)
 /* What only the legacy interface has is not offered here. */
 static uint32_t read_device_feature(VirtioPci *s, VirtioQueue *queue, unsigned offset)
 {
-    return half_of(s->vdev->offered & ~(1ull << VIRTIO_F_ANY_LAYOUT), s->device_feature_select);
+    return half_of(virtio_modern_features(s->vdev), s->device_feature_select);
 }
 
 static uint32_t read_driver_feature(VirtioPci *s, VirtioQueue *queue, unsigned offset)

@@ -16,6 +16,7 @@ enum {
     CSUM = 1u << 0,
     MTU = 1u << 3,
     MAC = 1u << 5,
+    GSO = 1u << 6,
     HOST_TSO4 = 1u << 11,
     MRG_RXBUF = 1u << 15,
     STATUS = 1u << 16,
@@ -341,7 +342,7 @@ static void test_checksum(void)
 }
 
 /* One TCP packet of 1300 bytes goes out as three. tests/unit/test-net.c looks into them. */
-static void test_segments(void)
+static void segments(const QVirtioWay *way, uint32_t features)
 {
     static const unsigned lens[] = { 500, 500, 300 };
     uint8_t packet[54 + 1300], got[554];
@@ -349,7 +350,7 @@ static void test_segments(void)
     uint16_t head;
     Net n;
 
-    start(&n, &qvirtio_ways[0], CSUM | HOST_TSO4, "");
+    start(&n, way, features, "");
     fill(packet, sizeof(packet), own_mac);
     memcpy(packet + 12, "\x08\x00\x45", 3);
     packet[46] = 0x50; /* TCP's header is 20 bytes */
@@ -371,6 +372,11 @@ static void test_segments(void)
         done += lens[i];
     }
     stop(&n);
+}
+
+static void test_segments(void)
+{
+    segments(&qvirtio_ways[0], CSUM | HOST_TSO4);
 }
 
 /* Does a packet to @to come into buffer @head? One to us tells when it would have. */
@@ -632,6 +638,46 @@ static void test_not_offered(void)
     stop(&n);
 }
 
+/* tx=timer: what is put into the ring meanwhile goes at the timer's time. */
+static void test_timer(void)
+{
+    uint8_t packet[61];
+    Net n;
+
+    start(&n, &qvirtio_ways[0], 0, ",tx=timer,x-txtimer=1000,x-txburst=2");
+    fill(packet, sizeof(packet), own_mac);
+    for (unsigned i = 0; i < 5; i++) {
+        put(&n, i, packet, 60 + i % 2);
+        qvirtq_kick(&n.tx);
+    }
+    qtest_clock_step(n.qt, 999);
+    g_assert_false(qvirtq_has_used(&n.tx));
+    for (unsigned i = 0; i < 5; i++) {
+        if (i % 2 == 0) { /* two in one turn; the next one is a timer later */
+            qtest_clock_step(n.qt, i ? 1000 : 1);
+        }
+        expect_packet(&n, packet, 60 + i % 2);
+    }
+    stop(&n);
+}
+
+/* The bit that is for legacy drivers alone stands for segments of all kinds. */
+static void test_gso(void)
+{
+    Net n;
+
+    start(&n, &qvirtio_ways[0], 0, "");
+    g_assert_cmphex(qvirtio_offered(&n.v) & GSO, ==, 0);
+    stop(&n);
+    start(&n, &qvirtio_ways[1], 0, ",host_ecn=off");
+    g_assert_cmphex(qvirtio_offered(&n.v) & GSO, ==, 0);
+    stop(&n);
+    start(&n, &qvirtio_ways[1], 0, "");
+    g_assert_cmphex(qvirtio_offered(&n.v) & GSO, ==, GSO);
+    stop(&n);
+    segments(&qvirtio_ways[1], CSUM | GSO);
+}
+
 /* The peer goes, and another one comes; and one that makes no sense. */
 static void test_peers(void)
 {
@@ -794,6 +840,8 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio-net/link", test_link);
     g_test_add_func("/virtio-net/speed", test_speed);
     g_test_add_func("/virtio-net/not-offered", test_not_offered);
+    g_test_add_func("/virtio-net/timer", test_timer);
+    g_test_add_func("/virtio-net/gso", test_gso);
     g_test_add_func("/virtio-net/peers", test_peers);
     g_test_add_func("/virtio-net/broken", test_broken);
     return g_test_run();
