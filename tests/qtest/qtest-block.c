@@ -438,7 +438,7 @@ static void test_temporary(void)
     disk_write(&d, 3, 0xe3);
     g_assert_cmpuint(disk_read(&d, 3), ==, 0xe3);
     g_assert_cmpuint(disk_read(&d, 4), ==, 5);
-    two = qtest_start("-M pc -m 32 -drive if=none,id=d0,file=%s,snapshot=on"
+    two = qtest_start("-M pc -m 32 -drive if=none,id=d0,file=%s,format=raw,snapshot=on"
                       " -device virtio-blk-pci,drive=d0,addr=4",
                       path);
     qtest_quit(two);
