@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * -object filter-dump: the packets of a netdev in a file, as pcap has it (draft-ietf-opsawg-pcap),
- * for tcpdump and its kind. Main thread.
+ * for tcpdump and its kind. Into a pipe goes what its reader makes room for, whole packets only.
+ * Machine lock.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -42,25 +44,55 @@ typedef struct FilterDump {
     int status; /* an index of status_names */
     /* private */
     NetWatcher watcher;
-    int fd; /* -1: none, or it takes no more */
+    bool is_pipe;
+    int fd;           /* -1: none, or it takes no more */
+    GByteArray *rest; /* of a packet of which a pipe has taken only a part; owned */
 } FilterDump;
 OBJECT_CAST_DEFINE(FilterDump, FILTER_DUMP, "filter-dump")
 
-/* All of it, or the rest of the file would make no sense. */
-static void append(FilterDump *dump, struct iovec *parts, int count)
+static void give_up(FilterDump *dump, const char *why)
 {
-    size_t size = 0;
+    error_report("filter-dump '%s': %s takes no more: %s", dump->parent.name, dump->file, why);
+    close(dump->fd);
+    dump->fd = -1;
+}
+
+/* Does the file take something new? What a pipe has no room for waits for the next packet. */
+static bool write_rest(FilterDump *dump)
+{
+    ssize_t written = 0;
+
+    if (dump->rest->len) {
+        written = write(dump->fd, dump->rest->data, dump->rest->len);
+    }
+    if (written < 0 && errno != EAGAIN) {
+        give_up(dump, g_strerror(errno));
+        return false;
+    }
+    g_byte_array_remove_range(dump->rest, 0, (guint)MAX(written, 0));
+    return !dump->rest->len;
+}
+
+/* All of it, or the rest of the file would make no sense; or nothing, if a pipe is full. */
+static void append(FilterDump *dump, const struct iovec *parts, int count)
+{
+    g_autoptr(GByteArray) packet = g_byte_array_new();
     ssize_t written;
 
-    for (int i = 0; i < count; i++) {
-        size += parts[i].iov_len;
+    if (!write_rest(dump)) {
+        return;
     }
-    written = writev(dump->fd, parts, count);
-    if (written != (ssize_t)size) {
-        error_report("filter-dump '%s': %s takes no more: %s", dump->parent.name, dump->file,
-                     written < 0 ? g_strerror(errno) : "it is full");
-        close(dump->fd);
-        dump->fd = -1;
+    for (int i = 0; i < count; i++) {
+        g_byte_array_append(packet, parts[i].iov_base, (guint)parts[i].iov_len);
+    }
+    written = write(dump->fd, packet->data, packet->len);
+    if (written == (ssize_t)packet->len || (written < 0 && errno == EAGAIN)) {
+        return;
+    }
+    if (written < 0 || !dump->is_pipe) {
+        give_up(dump, written < 0 ? g_strerror(errno) : "it is full");
+    } else {
+        g_byte_array_append(dump->rest, packet->data + written, packet->len - (guint)written);
     }
 }
 
@@ -79,6 +111,25 @@ static void dump_packet(void *opaque, bool sent, const uint8_t *packet, size_t s
     if (dump->fd >= 0 && dump->status == 0 && dump->queue != (sent ? QUEUE_RX : QUEUE_TX)) {
         append(dump, parts, G_N_ELEMENTS(parts));
     }
+}
+
+/* Nothing here waits for a reader. */
+static bool open_file(FilterDump *dump, GError **errp)
+{
+    struct stat st;
+
+    dump->fd =
+        made_files_open(dump->file, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644, MADE_DATA);
+    if (dump->fd < 0 && errno == ENXIO) {
+        error_set(errp, "nobody reads the pipe %s: start the reader first", dump->file);
+        return false;
+    }
+    if (dump->fd < 0) {
+        error_set_errno(errp, errno, "could not open %s", dump->file);
+        return false;
+    }
+    dump->is_pipe = fstat(dump->fd, &st) == 0 && S_ISFIFO(st.st_mode);
+    return true;
 }
 
 static bool dump_complete(Object *obj, GError **errp)
@@ -103,9 +154,7 @@ static bool dump_complete(Object *obj, GError **errp)
                              : "file=PATH is missing: where the packets go");
         return false;
     }
-    dump->fd = made_files_open(dump->file, O_WRONLY | O_TRUNC | O_CLOEXEC, 0644, MADE_DATA);
-    if (dump->fd < 0) {
-        error_set_errno(errp, errno, "could not open %s", dump->file);
+    if (!open_file(dump, errp)) {
         return false;
     }
     append(dump, &part, 1);
@@ -117,6 +166,7 @@ static bool dump_complete(Object *obj, GError **errp)
 static void dump_init(Object *obj)
 {
     FILTER_DUMP(obj)->fd = -1;
+    FILTER_DUMP(obj)->rest = g_byte_array_new();
 }
 
 static void dump_finalize(Object *obj)
@@ -127,6 +177,7 @@ static void dump_finalize(Object *obj)
     if (dump->fd >= 0) {
         close(dump->fd);
     }
+    g_byte_array_unref(dump->rest);
 }
 
 static const Property dump_properties[] = {

@@ -45,6 +45,10 @@ static NetBackend *add(const Netdev *options, GError **errp)
         g_prefix_error(errp, "netdev '%s': ", options->id);
         return NULL;
     }
+    /* Opening may have waited, and others went on. */
+    if (!check_id(options->id, errp)) {
+        return NULL;
+    }
     if (!object_add_child(object_container(NETDEVS), options->id, obj, errp)) {
         return NULL;
     }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/task.h"
 
 int tap_host_make(const char *ifname, bool vnet_hdr, bool several, GError **errp)
 {
@@ -44,24 +45,35 @@ int tap_host_make(const char *ifname, bool vnet_hdr, bool several, GError **errp
 
 /* ---- programs ---- */
 
+typedef struct Child {
+    GPid pid;
+    int status;
+} Child;
+
+static void wait_for(void *opaque)
+{
+    Child *child = opaque;
+
+    while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR) {
+    }
+}
+
 static bool run(char **words, int passed, GError **errp)
 {
     GError *err = NULL;
-    int status;
     const int passed_as = passed;
-    GPid pid;
+    Child child;
 
     if (!g_spawn_async_with_pipes_and_fds(NULL, (const char *const *)words, NULL,
                                           G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH, NULL,
-                                          NULL, -1, -1, -1, &passed, &passed_as, passed >= 0, &pid,
-                                          NULL, NULL, NULL, &err)) {
+                                          NULL, -1, -1, -1, &passed, &passed_as, passed >= 0,
+                                          &child.pid, NULL, NULL, NULL, &err)) {
         g_propagate_error(errp, err);
         return false;
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    g_spawn_close_pid(pid);
-    if (!g_spawn_check_wait_status(status, &err)) {
+    task_wait(wait_for, &child);
+    g_spawn_close_pid(child.pid);
+    if (!g_spawn_check_wait_status(child.status, &err)) {
         g_propagate_prefixed_error(errp, err, "%s: ", words[0]);
         return false;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How a tap comes to be on the host, and the programs that are called for it. Waits for them. */
+/* How a tap comes to be on the host, and the programs that are called for it. Waits for them;
+ * in a task (util/task.h) the machine goes on meanwhile. */
 #ifndef NET_TAP_HOST_H
 #define NET_TAP_HOST_H
 

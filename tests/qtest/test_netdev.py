@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import machine
@@ -355,6 +356,53 @@ def dumps():
                            if "ethertype" in line], [1, 1], text)
 
 
+def take_all(fd):
+    """What is in the pipe @fd."""
+    found = b""
+    while True:
+        try:
+            data = os.read(fd, 1 << 17)
+        except BlockingIOError:
+            return found
+        if not data:
+            return found
+        found += data
+
+
+def dump_to_pipe():
+    """A pipe whose reader is not there, or slow, stops nothing: it gets whole packets, as many as it has room for."""
+    with tempfile.TemporaryDirectory() as folder, udp_socket() as sock:
+        extra = packets.plugged(f"socket,udp={HOST}:{sock.getsockname()[1]},localaddr={HOST}:{free_port()}", "n1")
+        os.mkfifo(f"{folder}/pipe")
+        with wired(*extra) as (m, wire):
+            words = {"qom-type": "filter-dump", "id": "d", "netdev": "n1", "file": f"{folder}/pipe"}
+            try:
+                m.qmp.command("object-add", **words)
+                raise AssertionError("a pipe without a reader is taken")
+            except vm.QmpError as err:
+                tap.equal("nobody reads" in err.desc and f"{folder}/pipe" in err.desc, True, err.desc)
+            reader = os.open(f"{folder}/pipe", os.O_RDONLY | os.O_NONBLOCK)
+            m.qmp.command("object-add", **words)
+            large, last = frame(os.urandom(9000)), frame(b"last")
+            for _ in range(40):
+                wire.send(large)
+                tap.equal(sock.recv(1 << 17), large)
+            data = take_all(reader)
+            tap.equal(len(data) < 40 * len(large), True, "the pipe was full")
+            wire.send(last)
+            tap.equal(sock.recv(1 << 17), last)
+            with open(f"{folder}/taken", "wb") as file:
+                file.write(data + take_all(reader))
+            found = [packet for _, _, packet in read_pcap(f"{folder}/taken")]
+            tap.equal((set(found[:-1]), found[-1]), ({large}, last))
+            os.close(reader)
+            wire.send(last)
+            tap.equal(sock.recv(1 << 17), last)
+            vm.wait_until(lambda: "takes no more" in m.errors(), "the reader is missed")
+            wire.send(last)
+            tap.equal(sock.recv(1 << 17), last)
+
+
 # ---- tap: in a network of its own, where we may make one ----
 
 # Takes --fd=N and --br=NAME, as helpers do, and sends a tap over socket N.
@@ -436,6 +484,29 @@ def tap_by_name(folder, more):
     os.unlink(f"{folder}/said")
 
 
+def tap_script_waits(folder):
+    """While a script runs, the machine goes on, and so do its networks."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    os.mkfifo(f"{folder}/gate")
+    write_program(f"{folder}/slow", f"#!/bin/sh\ntouch {folder}/begun\nread line < {folder}/gate\n")
+    with udp_socket() as sock:
+        netdev = f"socket,udp={HOST}:{sock.getsockname()[1]},localaddr={HOST}:{free_port()}"
+        with wired(netdev=netdev) as (m, wire):
+            for name, words in (("netdev_add", {"type": "tap", "ifname": "card7", "script": f"{folder}/slow",
+                                                "downscript": f"{folder}/slow"}), ("netdev_del", {})):
+                command = threading.Thread(target=m.qmp.command, args=(name,), kwargs={"id": "n2", **words}, daemon=True)
+                command.start()
+                vm.wait_until(lambda: os.path.exists(f"{folder}/begun"), "the script")
+                wire.send(frame(b"meanwhile"))
+                tap.equal(sock.recv(2000), frame(b"meanwhile"))
+                os.unlink(f"{folder}/begun")
+                with open(f"{folder}/gate", "w", encoding="ascii") as gate:
+                    gate.write("\n")
+                command.join(vm.LONG)
+                tap.equal(command.is_alive(), False)
+            tap.equal(card("card7"), None)
+
+
 def tap_goes():
     """Somebody removes the host's card: said once, and the loop does not spin on what cannot be read."""
     with wired(netdev="tap,ifname=card7,script=no,downscript=no") as (m, wire):
@@ -477,6 +548,7 @@ def taps():
         for more in ("", ",vnet_hdr=on"):
             tap_by_name(folder, more)
         tap_goes()
+        tap_script_waits(folder)
         for flags in (0, IFF_VNET_HDR):
             tap_by_fd(flags)
         for kind in ("tap", "bridge"):
@@ -551,6 +623,7 @@ tap.run([
     ("rubbish", lambda: no_sense("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
     ("slow reader", slow_reader),
     ("filter-dump", dumps),
+    ("filter-dump to a pipe", dump_to_pipe),
     ("tap", lambda: own_network("taps")),
     ("passt", with_passt),
 ])
