@@ -181,12 +181,6 @@ static FuzzStep *const steps[FUZZ_STEPS] = {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const FuzzBoard board = { .type = "pc", .cpu_count = "1", .populate = populate };
-
-    fuzz_board(&board);
-    fuzz_input_begin();
-    fuzz_run_steps(steps, data, size);
-    fuzz_settle();
-    fuzz_input_end();
+    driver_run_input(populate, steps, data, size);
     return 0;
 }

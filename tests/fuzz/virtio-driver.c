@@ -88,6 +88,18 @@ void driver_start(unsigned n, uint64_t features, unsigned size)
     driver_store(n, VIRTIO_COMMON_STATUS, 15, 1);
 }
 
+void driver_run_input(void (*populate)(Machine *machine), FuzzStep *const steps[FUZZ_STEPS],
+                      const uint8_t *data, size_t size)
+{
+    const FuzzBoard board = { .type = "pc", .cpu_count = "1", .populate = populate };
+
+    fuzz_board(&board);
+    fuzz_input_begin();
+    fuzz_run_steps(steps, data, size);
+    fuzz_settle();
+    fuzz_input_end();
+}
+
 void driver_notify(unsigned n, unsigned q)
 {
     driver_store(n, 3 * DRIVER_PAGE + 4 * q, q, 2);

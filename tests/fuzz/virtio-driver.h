@@ -7,7 +7,7 @@
 #ifndef TESTS_FUZZ_VIRTIO_DRIVER_H
 #define TESTS_FUZZ_VIRTIO_DRIVER_H
 
-#include <stdint.h>
+#include "tests/fuzz/guest.h"
 
 #define DRIVER_FIRST     16 /* slot */
 #define DRIVER_QUEUES    4
@@ -31,5 +31,9 @@ uint32_t driver_ring(unsigned n, unsigned q);
  * entries. */
 void driver_start(unsigned n, uint64_t features, unsigned size);
 void driver_notify(unsigned n, unsigned q);
+/* One input, a list of @steps, on a "pc" with one CPU, to which the first call adds what @populate
+ * does. */
+void driver_run_input(void (*populate)(Machine *machine), FuzzStep *const steps[FUZZ_STEPS],
+                      const uint8_t *data, size_t size);
 
 #endif

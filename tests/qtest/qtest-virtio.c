@@ -65,6 +65,11 @@ static void test_behind_port(void)
 
 static const QTestRefused refused[] = {
     { "-device virtio-rng-pci,iommu_platform=on", "has none" },
+    { "-device virtio-balloon-pci-non-transitional,iommu_platform=on", "has none" },
+    { "-device virtio-serial-pci-transitional,iommu_platform=on", "has none" },
+    { "-device virtio-net-pci,iommu_platform=on", "has none" },
+    { "-blockdev null-co,node-name=d -device virtio-blk-pci,drive=d,iommu_platform=on",
+      "has none" },
     { "-device virtio-rng-pci,disable-modern=on,disable-legacy=on", "no interface left" },
     { "-device virtio-rng-pci,vectors=2049", "at most 2048" },
     { "-device virtio-rng-pci,max-bytes=0", "both must be 1 or more" },
