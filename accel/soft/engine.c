@@ -301,8 +301,9 @@ static void put_state(X86Cpu *cpu)
     cpu->regs[REG_ZERO] = 0;
     s->delivering = -1;
     soft_tlb_follow_registers(s);
-    if (s->resets != cpu->resets) { /* what follows is another system's code */
+    if (s->resets != cpu->resets) { /* what follows is another system's code and page tables */
         s->resets = cpu->resets;
+        soft_tlb_flush(s, false);
         soft_cache_drop(s);
     }
     soft_breakpoints_load(s);

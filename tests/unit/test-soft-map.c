@@ -262,6 +262,28 @@ static void test_reset(void)
     assert_replaced();
 }
 
+/* Nor are pages where they were, though CR3 and its kin are the same: another state of the machine
+ * was loaded, which resets it first. */
+static void test_reset_tables(void)
+{
+    const uint64_t directory = HARNESS_PT + 0x2000, large = 2 << 20;
+
+    harness_reset(h, HARNESS_LONG64);
+    put64(directory + 8, large | PTE_P | PTE_RW | PTE_PS);
+    put64(large, 5);
+    put64(2 * large, 6);
+    GUEST_LOAD(h, by_directory);
+    accel_soft.put_state(h->cpu);
+    h->cpu->regs[X86_RBX] = large;
+    g_assert_cmpint(again(), ==, -1);
+    g_assert_cmpuint(h->cpu->regs[X86_RAX], ==, 5);
+    put64(directory + 8, 2 * large | PTE_P | PTE_RW | PTE_PS);
+    h->cpu->resets++;
+    accel_soft.put_state(h->cpu);
+    g_assert_cmpint(again(), ==, -1);
+    g_assert_cmpuint(h->cpu->regs[X86_RAX], ==, 6);
+}
+
 /* A machine is loaded over the one that was. */
 static void test_rewritten(void)
 {
@@ -316,6 +338,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-map/only-looked", test_only_looked);
     g_test_add_func("/soft-map/written", test_written);
     g_test_add_func("/soft-map/reset", test_reset);
+    g_test_add_func("/soft-map/reset-tables", test_reset_tables);
     g_test_add_func("/soft-map/rewritten", test_rewritten);
     g_test_add_func("/soft-map/flags", test_flags);
     int status = g_test_run();
