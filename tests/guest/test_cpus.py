@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -19,10 +20,14 @@ SEABIOS = "/usr/share/seabios/bios-256k.bin"
 OVMF = "/usr/share/ovmf/OVMF.fd"
 
 
-def machine(*extra, cpus="1,maxcpus=4,sockets=4", memory="256M,slots=2,maxmem=2G", append=""):
-    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel=SETUP["accel"], cpus=cpus, memory=memory,
-                  extra=["-M", SETUP["machine"], *extra], append=f"{vm.APPEND} {append}", kernel=SETUP["kernel"],
-                  place=SETUP["place"])
+def start(*extra, cpus="1,maxcpus=4,sockets=4", memory="256M,slots=2,maxmem=2G", append=""):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel=SETUP["accel"], cpus=cpus, memory=memory,
+                 extra=["-M", SETUP["machine"], *extra], append=f"{vm.APPEND} {append}", kernel=SETUP["kernel"],
+                 place=SETUP["place"])
+
+
+def machine(*extra, **options):
+    guest = start(*extra, **options)
     try:
         guest.wait_ready()
     except BaseException:
@@ -164,6 +169,30 @@ def reboot():
         wait_gone(guest, 1)
 
 
+def moved():
+    """To another program that was given the same CPUs, where it runs on all of them, and they go. One comes there, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"file:{folder}/state"
+        with machine(cpus="2,maxcpus=4,sockets=4") as guest:
+            add(guest, 3)
+            guest.run("while :; do :; done > /dev/null 2>&1 & taskset -p 4 $! > /dev/null")
+            kind = guest.qmp.command("query-hotpluggable-cpus")[0]["type"]
+            guest.qmp.command("migrate", uri=uri)
+            vm.wait_until(lambda: guest.qmp.command("query-migrate")["status"] in ("completed", "failed"), "the end")
+            tap.equal(guest.qmp.command("query-migrate")["status"], "completed")
+        with start("-device", f"{kind},id=c3,socket-id=3,core-id=0,thread-id=0", "-incoming", uri,
+                   cpus="2,maxcpus=4,sockets=4") as guest:
+            vm.wait_until(lambda: guest.qmp.command("query-status")["status"] == "running", "the machine runs")
+            tap.equal(online(guest), "0-2")
+            compute(guest, 3)
+            add(guest, 2)
+            compute(guest, 2)
+            for n in (3, 2):
+                remove(guest, n)
+            tap.equal(online(guest), "0-1")
+            no_complaint(guest)
+
+
 def node():
     """A node of one DIMM and one CPU comes, is used, and goes whole."""
     numa = ("-numa", "node,nodeid=0,mem=256M", "-numa", "node,nodeid=1", "-numa", "cpu,node-id=0,socket-id=0",
@@ -201,7 +230,7 @@ def firmware(path):
 
 
 TESTS = [("come and go", come_and_go), ("off and on", off_and_on), ("refused", refused), ("load", load),
-         ("reboot", reboot), ("node", node), ("seabios", lambda: firmware(SEABIOS)),
+         ("reboot", reboot), ("moved", moved), ("node", node), ("seabios", lambda: firmware(SEABIOS)),
          ("ovmf", lambda: firmware(OVMF))]
 
 if __name__ == "__main__":
