@@ -169,7 +169,8 @@ class Life:
     def tests(self):
         return [(f"{self.machine}: {part.__name__.replace('_', ' ')}", part) for part in (
             self.start, self.attach, self.daemon_restart, self.detach, self.refusal, self.pause_and_go_on,
-            self.questions, self.what_it_has_not, self.monitor, self.dump, self.reset, self.reboot,
+            self.questions, self.what_it_has_not, self.monitor, self.dump, self.save_and_restore, self.managed_save,
+            self.reset, self.reboot,
             self.shutdown, self.destroy, self.log)]
 
     def start(self):
@@ -285,6 +286,30 @@ class Life:
         os.unlink(path)
         tap.equal(SESSION.state(self.name), "running")
         self.guest.run("echo goes on")
+
+    def comes_back(self, *args):
+        """A virsh command starts the domain again where it was: DIMM and all, and the guest's files."""
+        tap.equal(SESSION.state(self.name), "shut off")
+        tap.equal(SESSION.emulators(), {})
+        self.guest.close()
+        SESSION.virsh(*args)
+        tap.equal(SESSION.state(self.name), "running")
+        self.guest = Guest(SESSION, self.name)
+        tap.equal(self.guest.run("cat /tmp/mark").strip(), args[0])
+        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        self.wait_memory(DIMM)
+
+    def save_and_restore(self):
+        path = f"{SESSION.dir}/saved"
+        self.guest.run("echo restore > /tmp/mark")
+        SESSION.virsh("save", self.name, path)
+        self.comes_back("restore", path)
+        os.unlink(path)
+
+    def managed_save(self):
+        self.guest.run("echo start > /tmp/mark")
+        SESSION.virsh("managedsave", self.name)
+        self.comes_back("start", self.name)
 
     def reset(self):
         SESSION.virsh("reset", self.name)
