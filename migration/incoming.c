@@ -22,6 +22,7 @@ static struct {
     bool ends;      /* the program does */
 
     /* the thread's, until it has ended */
+    Stream *asking; /* the one that it has read, and whose other end waits for an answer; or NULL */
     ReadMachine machine;
     GError *err;
 } coming;
@@ -59,7 +60,10 @@ static void incoming_ended(void *opaque)
     g_thread_join(coming.thread);
     coming.thread = NULL;
     channel_close(&coming.channel, coming.err ? NULL : &coming.err);
-    if (coming.err || !read_machine_load(&coming.machine, &coming.err)) {
+    bool there = !coming.err && read_machine_load(&coming.machine, &coming.err) &&
+                 (!coming.asking || stream_put_answer(coming.asking, &coming.err));
+    g_clear_pointer(&coming.asking, stream_free);
+    if (!there) {
         give_up();
         return;
     }
@@ -94,6 +98,7 @@ void incoming_finish(void)
     g_thread_join(coming.thread);
     machine_lock();
     coming.thread = NULL;
+    g_clear_pointer(&coming.asking, stream_free);
     channel_close(&coming.channel, NULL);
     read_machine_clear(&coming.machine);
     g_clear_error(&coming.err);
@@ -103,6 +108,7 @@ void incoming_finish(void)
 
 static void read_all(void)
 {
+    bool answers = stream_fd_answers(coming.channel.fd);
     Stream *stream = stream_new(channel_take_fd(&coming.channel));
 
     machine_lock();
@@ -113,11 +119,15 @@ static void read_all(void)
         migration_set_status(MIGRATION_STATUS_ACTIVE);
     }
     machine_unlock();
-    read_machine(&coming.machine, stream, &coming.err);
+    bool read = read_machine(&coming.machine, stream, &coming.err);
     machine_lock();
     coming.stream = NULL;
     machine_unlock();
-    stream_free(stream);
+    if (read && coming.machine.asks && answers) {
+        coming.asking = stream;
+    } else {
+        stream_free(stream);
+    }
 }
 
 static gpointer incoming_thread(gpointer opaque)

@@ -24,6 +24,7 @@ MigrationParams migration_params = {
     .max_cpu_throttle = 99,
 };
 bool migration_events, migration_auto_converge, migration_late_block_activate;
+bool migration_return_path;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -36,6 +37,7 @@ static struct {
     bool connecting; /* the thread does, and cannot be stopped */
     bool written;    /* all of it: it cannot be cancelled any more */
     bool cancelled;
+    bool answer;     /* the other end is to say that it is there */
     bool resume;     /* the machine ran before */
     RunState before; /* else: what it did */
 
@@ -203,7 +205,9 @@ static bool write_machine(Stream *stream, GError **errp)
            precopy_run(&going.precopy, &going.ram, stream, errp) && wait_frozen() &&
            ram_source_write(&going.ram, stream, errp) &&
            saved_states_write(going.states, stream, errp) &&
-           run_record_write(&going.run, stream, errp) && stream_put_end(stream, errp);
+           run_record_write(&going.run, stream, errp) &&
+           stream_put_end(stream, going.answer, errp) &&
+           (!going.answer || stream_get_answer(stream, errp));
 }
 
 /* Connecting may take long. */
@@ -214,6 +218,7 @@ static bool connect_out(GError **errp)
     if (going.channel.fd < 0 && !channel_open_out(&channel, going.uri, NULL, errp)) {
         return false;
     }
+    bool answers = stream_fd_answers(going.channel.fd < 0 ? channel.fd : going.channel.fd);
     machine_lock();
     if (going.channel.fd < 0) {
         going.channel = channel;
@@ -225,6 +230,13 @@ static bool connect_out(GError **errp)
         stream_cancel(going.stream);
     }
     machine_unlock();
+    if (going.answer && !answers) {
+        error_set(errp,
+                  "capability return-path: nobody can answer over '%s': migrate over a socket, or "
+                  "switch it off",
+                  going.uri);
+        return false;
+    }
     return true;
 }
 
@@ -295,6 +307,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.uri = g_strdup(uri);
     going.channel = channel;
     going.connecting = may_take_long(uri);
+    going.answer = migration_return_path;
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);

@@ -27,6 +27,9 @@ void migration_params_changed(void);
 extern bool migration_events;
 /* Slow a guest down that changes its memory faster than it goes. */
 extern bool migration_auto_converge;
+/* A machine that goes is gone when the other end says that it is there: else it goes on here. Asked
+ * when it begins. */
+extern bool migration_return_path;
 /* A machine that comes and is not to run at once takes its images when it is let run. */
 extern bool migration_late_block_activate;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "migration/reader.h"
 
+#include <string.h>
+
 #include "memory/address-space.h"
 #include "migration/config.h"
 #include "migration/ram.h"
@@ -54,6 +56,7 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
         return run_record_read(&machine->run, record, errp);
     case RECORD_END:
         *end = true;
+        machine->asks = strcmp(record->name, STREAM_ASKS) == 0;
         if (!machine->has_run) {
             error_set(errp, "the clock of the machine is missing");
         }

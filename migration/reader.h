@@ -13,6 +13,7 @@ typedef struct ReadMachine {
     SavedStates *states; /* owned */
     RunRecord run;
     bool has_config, has_run;
+    bool asks; /* the other end waits for stream_put_answer() */
 } ReadMachine;
 
 /* Fill @machine, which is all zero, from the stream's first byte to its last record. An error says

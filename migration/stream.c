@@ -185,7 +185,7 @@ static uint32_t sum_of(const RecordHeader *header, const char *name, const void 
     uLong sum = crc32(0, (const Bytef *)header, offsetof(RecordHeader, sum));
 
     sum = crc32(sum, (const Bytef *)name, header->name_len);
-    return (uint32_t)crc32_z(sum, data, header->size);
+    return header->size ? (uint32_t)crc32_z(sum, data, header->size) : (uint32_t)sum;
 }
 
 bool stream_put_header(Stream *stream, GError **errp)
@@ -212,11 +212,12 @@ bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const 
            put(stream, data, size, errp);
 }
 
-bool stream_put_end(Stream *stream, GError **errp)
+bool stream_put_end(Stream *stream, bool ask, GError **errp)
 {
     uint64_t records = stream->records;
 
-    return stream_put_record(stream, RECORD_END, "end", &records, sizeof(records), errp);
+    return stream_put_record(stream, RECORD_END, ask ? STREAM_ASKS : "end", &records,
+                             sizeof(records), errp);
 }
 
 /* ---- reading ---- */
@@ -300,6 +301,36 @@ bool stream_get_record(Stream *stream, Record *record, GError **errp)
     }
     if (!get_rest(stream, &header, record, errp)) {
         g_prefix_error(errp, "in the record at byte %" PRIu64 ": ", start);
+        return false;
+    }
+    return true;
+}
+
+/* ---- answers ---- */
+
+bool stream_fd_answers(int fd)
+{
+    int type;
+    socklen_t size = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+bool stream_put_answer(Stream *stream, GError **errp)
+{
+    return stream_put_record(stream, RECORD_ANSWER, "", "", 0, errp);
+}
+
+bool stream_get_answer(Stream *stream, GError **errp)
+{
+    Record record;
+
+    if (!stream_get_record(stream, &record, errp)) {
+        g_prefix_error(errp, "the other end did not say that the machine is there: ");
+        return false;
+    }
+    if (record.kind != RECORD_ANSWER) {
+        error_set(errp, "the other end said something else than that the machine is there");
         return false;
     }
     return true;

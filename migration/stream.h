@@ -19,10 +19,13 @@ typedef enum RecordKind {
     RECORD_RAM = 2,    /* pages of the RAM block that the name says */
     RECORD_DEVICE = 3, /* the state of the object at the path that the name says */
     RECORD_RUN = 4,    /* the clock, and whether the machine ran */
-    RECORD_END = 5,    /* how many records came before */
+    RECORD_END = 5,    /* how many records came before; by the name "answer" it asks for that */
+    RECORD_ANSWER = 6, /* the other way: the machine is there */
 } RecordKind;
 
 #define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */
+
+#define STREAM_ASKS "answer" /* the name of a RECORD_END that asks for one */
 
 typedef struct Stream Stream;
 
@@ -46,8 +49,17 @@ bool stream_put_header(Stream *stream, GError **errp);
 /* @size: at most RECORD_MAX_SIZE; @name: at most 255 bytes. */
 bool stream_put_record(Stream *stream, RecordKind kind, const char *name, const void *data,
                        size_t size, GError **errp);
-/* RECORD_END; everything is with the kernel when it returns. */
-bool stream_put_end(Stream *stream, GError **errp);
+/* RECORD_END; everything is with the kernel when it returns. @ask: for an answer. */
+bool stream_put_end(Stream *stream, bool ask, GError **errp);
+
+/* ---- answers, by the other end of a stream that was read or written ---- */
+
+/* Can the other end of @fd answer? It is a socket. */
+bool stream_fd_answers(int fd);
+/* That the machine is there: to the one that wrote it. */
+bool stream_put_answer(Stream *stream, GError **errp);
+/* Wait until the one that reads the machine says so. */
+bool stream_get_answer(Stream *stream, GError **errp);
 
 /* ---- reading ---- */
 

@@ -95,7 +95,7 @@ static bool write_machine(int fd, bool running, GError **errp)
 
     ok = ok && stream_put_header(stream, errp) && put_config(stream, errp) &&
          ram_source_write(&ram, stream, errp) && saved_states_write(states, stream, errp) &&
-         run_record_write(&run, stream, errp) && stream_put_end(stream, errp);
+         run_record_write(&run, stream, errp) && stream_put_end(stream, false, errp);
     ram_source_clear(&ram);
     return ok;
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
@@ -60,7 +61,8 @@ class Libvirt:
                     "PATH": f"{self.dir}/bin:/usr/sbin", "LIBVIRT_AUTOSTART": "0", "LC_ALL": "C",
                     **{key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}}
         self.write("config/libvirt/libvirtd.conf",
-                   f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n')
+                   f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n'
+                   f'host_uuid="{uuid.uuid4()}"\n')  # two daemons are two hosts
         self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n')
 
     def __enter__(self):
@@ -178,6 +180,10 @@ class Libvirt:
             self.helpers.append(self.popen(["virsh", "-q", "-c", "qemu:///session", *args], stdout=out,
                                            stderr=out))
         return path
+
+    def uri(self):
+        """For another daemon's virsh, or for a client of any kind."""
+        return f"qemu+unix:///session?socket={self.dir}/run/libvirt/libvirt-sock"
 
     def dumpxml(self, domain):
         return ElementTree.fromstring(self.virsh("dumpxml", domain))

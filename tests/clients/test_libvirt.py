@@ -347,6 +347,35 @@ class Life:
         self.guest.close()
 
 
+# ---- from one daemon to another ----
+
+def migrate():
+    """A running guest with a DIMM goes to another daemon, which adds one more, and comes back."""
+    name = define("q35")
+    SESSION.virsh("start", name)
+    guest = Guest(SESSION, name)
+    guest.wait_ready()
+    total = guest.mem_total()
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
+    guest.run("echo stays > /tmp/mark")
+    with libvirtd.Libvirt(f"{BUILD}/dimmable") as other:
+        for source, target, plugged in ((SESSION, other, 1), (other, SESSION, 2)):
+            xml = source.virsh("dumpxml", name, "--migratable")
+            xml = source.write("target.xml", xml.replace(f"{source.dir}/{name}.serial", f"{target.dir}/{name}.serial"))
+            source.virsh("migrate", "--live", "--xml", xml, "--persistent", "--undefinesource", name, target.uri(),
+                         "--migrateuri", "tcp://127.0.0.1")
+            guest.close()
+            tap.equal((source.virsh("list", "--all", "--name"), target.state(name)), ("", "running"))
+            guest = Guest(target, name)
+            tap.equal(guest.run("cat /tmp/mark").strip(), "stays")
+            vm.wait_until(lambda n=plugged: guest.mem_total() == total + n * DIMM, "MemTotal")
+            target.virsh("attach-device", name, target.write("dimm.xml", DIMM_XML))
+    vm.wait_until(lambda: guest.mem_total() == total + 3 * DIMM, "MemTotal of three DIMMs")
+    guest.close()
+    SESSION.virsh("destroy", name)
+    SESSION.virsh("undefine", name)
+
+
 # ---- KVM, paused ----
 
 def kvm_paused(machine):
@@ -422,6 +451,7 @@ GROUPS = {
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
               ("log", log_is_clean)],
+    "moves": [("a guest goes to another daemon and comes back", migrate), ("log", log_is_clean)],
     "q35": Life("q35").tests(),
     "pc": Life("pc").tests(),
 }

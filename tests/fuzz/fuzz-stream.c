@@ -45,7 +45,7 @@ static void start(void)
     g_autoptr(SavedStates) saved = saved_states_take();
     g_autoptr(Stream) out = reopen(fd);
     g_assert_true(stream_put_header(out, NULL) && saved_states_write(saved, out, NULL) &&
-                  stream_put_end(out, NULL));
+                  stream_put_end(out, false, NULL));
     g_autoptr(Stream) in = reopen(fd);
     g_assert_true(stream_get_header(in, NULL));
     while (stream_get_record(in, &record, NULL) && record.kind == RECORD_DEVICE) {

@@ -368,6 +368,37 @@ def cancelled():
         tap.equal(m.qmp.command("query-status")["status"], "running")
 
 
+def answered():
+    """With return-path a machine is gone when the other end says that it is there. Else it goes on here."""
+    with Folder() as at, start(MACHINES["pc"]) as here, socket.socket(socket.AF_UNIX) as listener:
+        here.qmp.command("migrate-set-capabilities", capabilities=[{"capability": "return-path", "state": True}])
+        here.qmp.command("cont")
+        listener.bind(at("fake"))
+        listener.listen()
+        listener.settimeout(machine.vm.LONG)
+        for reply, words in ((b"", "did not say ends.here"), (b"x" * 16, "did not say damaged"), (None, "cancelled")):
+            here.qmp.command("migrate", uri=f"unix:{at('fake')}")
+            with listener.accept()[0] as other:
+                stream = b""
+                while stream[-14:-8] != b"answer":  # the name of its last record, of 8 bytes
+                    stream += other.recv(1 << 16)
+                tap.equal(here.qmp.command("query-migrate")["status"], "active", "it waits")
+                if reply is None:
+                    here.qmp.command("migrate_cancel")
+                else:
+                    other.sendall(reply)
+            info = wait(here, "failed", "cancelled")
+            text = info["status"] + info.get("error-desc", "")
+            tap.equal([word for word in words.split() if word.replace(".", " ") not in text], [], text)
+            tap.equal(here.qmp.command("query-status")["status"], "running")
+        here.qmp.command("migrate", uri="exec:cat > /dev/null")
+        tap.equal("return-path" in wait(here, "failed")["error-desc"], True, "nobody can answer")
+        here.qmp.command("stop")
+        with start([*MACHINES["pc"], "-incoming", f"unix:{at('real')}"]) as there:
+            save(here, f"unix:{at('real')}")
+            arrived(there)
+
+
 class Relay:
     """Between two machines, and it passes on only what it is told to: who does not, knows that a round
     of more than a socket holds has not ended."""
@@ -648,7 +679,7 @@ def main():
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, answered, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
