@@ -191,8 +191,7 @@ void virtio_accept_features(VirtioDevice *vdev, uint64_t features)
 /* Legacy drivers know no FEATURES_OK, and take some of what is offered or nothing. */
 static bool features_fit(const VirtioDevice *vdev)
 {
-    return !(vdev->features & ~virtio_modern_features(vdev)) &&
-           !(vdev->needed & ~vdev->features) &&
+    return !(vdev->features & ~virtio_modern_features(vdev)) && !(vdev->needed & ~vdev->features) &&
            virtio_has(vdev, VIRTIO_F_VERSION_1);
 }
 
