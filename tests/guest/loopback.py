@@ -12,14 +12,14 @@ def sha256(data):
 
 
 class Server:
-    """Serves the files of a folder on loopback."""
+    """Serves the files of a folder, on loopback or @host."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, host="127.0.0.1"):
         class Handler(http.server.SimpleHTTPRequestHandler):
             def log_message(self, *words):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        self.server = http.server.ThreadingHTTPServer((host, 0), functools.partial(Handler, directory=folder))
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

@@ -4,12 +4,14 @@
 import os
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import own_network  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 from loopback import Receiver, Server, sha256  # noqa: E402
@@ -28,8 +30,8 @@ echo "ip=$ip router=$router dns=$dns hostname=$hostname domain=$domain" > /tmp/l
 """
 
 
-def machine(*words, machine_type="q35"):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", extra=["-M", machine_type, *words])
+def machine(*words, machine_type="q35", cpus=1):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", cpus=cpus, extra=["-M", machine_type, *words])
 
 
 def load(guest):
@@ -134,10 +136,55 @@ def restricted():
         tap.equal(guest.run(f"nc -w 3 192.168.76.2 {server.port} < /dev/null 2>/dev/null; echo $?").strip(), "1")
 
 
+def received(counters, card):
+    """Bytes and packets that @card has received, by @counters, which is /proc/net/dev."""
+    return [int(number) for number in re.search(rf"{card}:\s*(\d+)\s+(\d+)", counters).groups()]
+
+
+def received_here(card):
+    with open("/proc/net/dev", encoding="ascii") as counters:
+        return received(counters.read(), card)
+
+
+def queues_of_tap():
+    """A tap with two pairs of queues: Linux uses both, and large packets come and go whole."""
+    data = os.urandom(SIZE)
+    card = "virtio-net-pci,netdev=n0,mq=on"
+    with tempfile.TemporaryDirectory() as folder, \
+            machine("-netdev", "tap,id=n0,ifname=card0,queues=2,script=no,downscript=no", "-device", card, cpus=2) as guest:
+        with open(f"{folder}/file", "wb") as file:
+            file.write(data)
+        for words in ("addr add 192.0.2.1/24 dev card0", "link set card0 up"):
+            subprocess.run(["ip", *words.split()], check=True)
+        load(guest)
+        guest.run("ifconfig eth0 192.0.2.9 netmask 255.255.255.0 up")
+        tap.equal(guest.run("echo /sys/class/net/eth0/queues/*").split(),
+                  [f"/sys/class/net/eth0/queues/{name}" for name in ("rx-0", "rx-1", "tx-0", "tx-1")])
+        features = guest.run("cat /sys/class/net/eth0/device/features").strip()
+        # Checksums and segments, both ways; that they can be changed; several pairs.
+        tap.equal([features[bit] for bit in (0, 1, 2, 7, 8, 11, 12, 15, 22)], ["1"] * 9, features)
+        with Server(folder, "192.0.2.1") as server:
+            guest.run(f"wget -q -O /tmp/file http://192.0.2.1:{server.port}/file", timeout=120)
+            tap.equal(guest.run("sha256sum < /tmp/file").split()[0], sha256(data))
+            total, count = received(guest.run("cat /proc/net/dev"), "eth0")
+            tap.equal(total > 1514 * count, True, f"{total} bytes in {count} packets")
+            before = received_here("card0")
+            guest.run("httpd -p 80 -h /tmp")
+            with urllib.request.urlopen("http://192.0.2.9/file", timeout=120) as reply:
+                tap.equal(sha256(reply.read()), sha256(data))
+            total, count = (now - then for now, then in zip(received_here("card0"), before))
+            tap.equal(total > 1514 * count, True, f"{total} bytes in {count} packets")
+
+
+if sys.argv[2:]:
+    {"queues_of_tap": queues_of_tap}[sys.argv[2]]()
+    sys.exit(0)
+
 tap.run([
     ("files on q35", lambda: files("virtio-net-pci,netdev=n0")),
     ("files on pc, packed", lambda: files("virtio-net-pci,netdev=n0,packed=on,mrg_rxbuf=off", machine_type="pc")),
     ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
     ("interrupted", interrupted),
     ("restricted", restricted),
+    ("queues of a tap", lambda: own_network.call("queues_of_tap")),
 ])

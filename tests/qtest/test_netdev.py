@@ -13,6 +13,7 @@ import threading
 import time
 
 import machine
+import own_network
 import packets
 import tap
 import vm
@@ -555,18 +556,6 @@ def taps():
             tap_by_helper(folder, kind)
 
 
-def own_network(function):
-    """Call @function, of this file, by its name in a network of its own."""
-    unshare = ["unshare", "-n" if os.geteuid() == 0 else "-rn"]
-    probe = subprocess.run([*unshare, "sh", "-c", "ip link set lo up && ip tuntap add probe mode tap"],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if probe.returncode:
-        raise tap.Skip(f"no tap can be made here: {probe.stdout.decode(errors='replace').strip()}")
-    inside = subprocess.run([*unshare, sys.executable, *sys.argv[:2], function], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, check=False)
-    tap.equal(inside.returncode, 0, inside.stdout.decode(errors="replace"))
-
-
 def with_passt():
     """Debian's passt: its DHCP server answers."""
     if not shutil.which("passt"):
@@ -624,6 +613,6 @@ tap.run([
     ("slow reader", slow_reader),
     ("filter-dump", dumps),
     ("filter-dump to a pipe", dump_to_pipe),
-    ("tap", lambda: own_network("taps")),
+    ("tap", lambda: own_network.call("taps")),
     ("passt", with_passt),
 ])
