@@ -115,6 +115,16 @@ typedef struct SoftTlbVictims {
     unsigned next; /* to be replaced */
 } SoftTlbVictims;
 
+/* On which page each base register was when translated code last looked in a TLB by it, for reads
+ * and for writes: the tag as in SoftTlbEntry, or -1, and the addend. The entry may have gone from
+ * the TLB meanwhile, but not been flushed: a flush forgets all (tlb.c). */
+enum { SOFT_NEAR_SEGMENT = 16, SOFT_NEAR_PLACES }; /* 0-15: the base's number */
+typedef struct SoftNear {
+    uint64_t tags[2 * SOFT_NEAR_PLACES];
+    uintptr_t addends[2 * SOFT_NEAR_PLACES];
+    bool used; /* there is one that is not -1 */
+} SoftNear;
+
 /* Which entries of a TLB there may be, a bit each: all, and those that are not global. */
 typedef struct SoftTlbLists {
     uint64_t used[SOFT_TLB_SIZE / 64], local[SOFT_TLB_SIZE / 64];
@@ -191,7 +201,8 @@ struct SoftCpu {
         code_limits[16]; /* by soft_code_kind(): what the blocks that are valid were made for */
     SoftBlock *jump[1u << SOFT_JUMP_BITS]; /* recent targets of indirect jumps; never NULL */
     SoftTargets targets[SOFT_MMU_MODES];
-    uint64_t address, target;     /* translated code's own: of an operand, of a branch */
+    uint64_t address, target; /* translated code's own: of an operand, of a branch */
+    SoftNear near[SOFT_MMU_MODES];
     uint64_t shared[SOFT_SHARED]; /* ... what shared checks have found (translate/share.c) */
     uint32_t host_mxcsr;          /* what C code has */
     bool mxcsr_live;              /* translated code runs with the guest\'s MXCSR */

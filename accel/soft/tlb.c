@@ -148,11 +148,23 @@ void soft_tlb_forget_walks(SoftCpu *s)
     }
 }
 
+/* What translated code keeps of entries: they need not be in the TLB any more. */
+static void forget_near(SoftCpu *s)
+{
+    for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
+        if (s->near[mode].used) {
+            memset(s->near[mode].tags, 0xff, sizeof(s->near[mode].tags));
+            s->near[mode].used = false;
+        }
+    }
+}
+
 void soft_tlb_init(SoftCpu *s)
 {
     memset(s->tlbs, 0xff, sizeof(s->tlbs));
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
         memset(s->second[mode].entry, 0xff, sizeof(s->second[mode].entry));
+        s->near[mode].used = true; /* zeros are tags */
     }
     soft_tlb_flush(s, false);
 }
@@ -180,6 +192,7 @@ void soft_tlb_flush(SoftCpu *s, bool keep_global)
     s->tlb_flushes++;
     s->tlb_rules = rules_of(&s->cpu);
     soft_tlb_forget_walks(s);
+    forget_near(s);
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (!keep_global || s->code[i].local) {
             next_generation(s, &s->code[i]);
@@ -243,6 +256,7 @@ void soft_tlb_flush_page(SoftCpu *s, uint64_t addr)
 {
     s->tlb_page_flushes++;
     soft_tlb_forget_walks(s); /* of any address (SDM vol. 3 section 4.10.4.1) */
+    forget_near(s);
     for (unsigned i = 0; i < G_N_ELEMENTS(s->code); i++) {
         if (code_concerned(&s->code[i], addr)) {
             next_generation(s, &s->code[i]);
@@ -396,6 +410,7 @@ static void change_mode(SoftCpu *s, SoftMmuMode mode, PhysPages pages, void (*fn
 
 void soft_tlb_slow_writes(SoftCpu *s, hwaddr phys)
 {
+    forget_near(s);
     for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
         change_mode(s, mode, (PhysPages){ phys / SOFT_PAGE, phys / SOFT_PAGE }, slow_entry);
     }
@@ -427,6 +442,7 @@ void soft_tlb_drop_requested(SoftCpu *s)
     atomic_store(&s->drop_request, false);
     g_mutex_unlock(&request_mutex);
     soft_tlb_forget_walks(s);
+    forget_near(s);
     for (SoftMmuMode mode = 0; mode < SOFT_MMU_MODES; mode++) {
         change_mode(s, mode, pages, drop);
     }

@@ -703,6 +703,65 @@ static void test_many_ways(void)
     }
 }
 
+/* What a check by a base register keeps of a page holds no longer than the mapping, though the TLB
+ * has lost the page before it is flushed: 20 pages that share its place were used in between. */
+#define LOSE                \
+    "mov $20, %ecx\n\t"     \
+    "mov %rdi, %rdx\n"      \
+    "1: add %rbx, %rdx\n\t" \
+    "mov (%rdx), %rsi\n\t"  \
+    "dec %ecx\n\t"          \
+    "jnz 1b\n\t"
+GUEST_CODE(lost_page, 64,
+           "mov (%rdi), %rax\n\t"
+           "mov (%rdi), %rax\n\t" LOSE "mov %r8, (%r9)\n\t"
+           "invlpg (%rdi)\n\t"
+           "mov (%rdi), %r12");
+GUEST_CODE(lost_tlb, 64,
+           "mov %rbp, (%rdi)\n\t"
+           "mov 8(%rdi,%r13), %rax\n\t" LOSE "mov %r8, (%r9)\n\t"
+           "mov %cr3, %rdx\n\t"
+           "mov %rdx, %cr3\n\t"
+           "mov %rbp, (%rdi)\n\t"
+           "mov 8(%rdi,%r13), %r12");
+
+static void test_lost_page(void)
+{
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        for (unsigned all = 0; all < 2; all++) {
+            uint64_t old = HARNESS_DATA, new = HARNESS_DATA + 0x5000;
+
+            set_options((SoftOptions){ mode, 1, false });
+            g_autoptr(SoftHarness) h = harness_new();
+            harness_reset(h, HARNESS_LONG64);
+            scatter(h);
+            for (uint64_t i = 1; i <= 20; i++) {
+                memcpy(h->ram + HARNESS_PT + 8 * i, h->ram + HARNESS_PT, 8);
+            }
+            uint64_t *pte = (uint64_t *)(h->ram + SCATTER_PT) + 0x50;
+            *pte = old | 7;
+            memset(h->ram + old, 0x11, 16);
+            memset(h->ram + new, 0x22, 16);
+            harness_flush(h);
+            if (all) {
+                GUEST_LOAD(h, lost_tlb);
+            } else {
+                GUEST_LOAD(h, lost_page);
+            }
+            h->cpu->regs[X86_RDI] = 0x50000;
+            h->cpu->regs[X86_RBX] = 1ull << 39;
+            h->cpu->regs[X86_RBP] = 0x3333;
+            h->cpu->regs[8] = new | 7;
+            h->cpu->regs[9] = (uint64_t)((uint8_t *)pte - h->ram);
+            g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+            g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 0x1111111111111111);
+            g_assert_cmphex(h->cpu->regs[12], ==, 0x2222222222222222);
+            g_assert_cmphex(h->ram[old], ==, all ? 0x33 : 0x11);
+            g_assert_cmphex(h->ram[new], ==, all ? 0x33 : 0x22);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -714,6 +773,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/addresses", test_addresses);
     g_test_add_func("/soft-translate/moves", test_moves);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
+    g_test_add_func("/soft-translate/lost-page", test_lost_page);
     g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);
     g_test_add_func("/soft-translate/remap-in-block", test_remap_in_block);
     return g_test_run();

@@ -2,6 +2,7 @@
 #include "accel/soft/translate/emit.h"
 
 #include "accel/soft/access.h"
+#include "accel/soft/translate/near.h"
 #include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/share.h"
 
@@ -292,6 +293,28 @@ static void compare_tag(Translator *t, HostRm entry, bool write, bool known, uin
     }
 }
 
+uint8_t *tlb_look(Translator *t, bool write, bool second)
+{
+    SecondTry try = { .write = write };
+    HostRm entry = host_mem_index(CPU_REG, SCRATCH_B, 0, tlb_offset(t)), tag, addend;
+
+    if (second) {
+        host_alu_imm(&t->c, 4, ALU_AND, host_reg(SCRATCH_B),
+                     (SOFT_TLB_SECOND - 1) << TLB_ENTRY_SHIFT);
+        entry = second_member(t, &try, 0);
+    } else {
+        tlb_index(t);
+        host_alu_imm(&t->c, 8, ALU_AND, host_reg(SCRATCH_A), -(int64_t)SOFT_PAGE);
+    }
+    tag = addend = entry;
+    tag.disp += tag_offset(write);
+    addend.disp += (int32_t)offsetof(SoftTlbEntry, addend);
+    host_alu_load(&t->c, 8, ALU_CMP, SCRATCH_A, tag);
+    uint8_t *missed = host_jcc(&t->c, HOST_CC_NE);
+    host_load(&t->c, 8, SCRATCH_B, addend);
+    return missed;
+}
+
 /* SCRATCH_A: the last byte's address; SCRATCH_B: tlb_index(). Leaves the addend in SCRATCH_B. */
 static void check_tag(Translator *t, bool write, JumpFn *failed)
 {
@@ -329,14 +352,16 @@ static void check_simple(Translator *t, unsigned base, int32_t disp, unsigned si
 }
 
 /* One guest register that is in the host's, and a displacement. */
-static HostRm simple_operand(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
+static HostRm simple_operand(Translator *t, unsigned guest_base, int32_t disp, unsigned size,
+                             bool write)
 {
+    unsigned base = guest_host_reg(guest_base);
     ShareCheck shared = share_check(t, base, disp, size, write);
 
     if (shared.what == SHARE_OPEN) {
         check_simple(t, base, shared.disp, shared.size, shared.write, share_jump);
         share_opened(t);
-    } else if (shared.what == SHARE_NONE) {
+    } else if (shared.what == SHARE_NONE && !near_check(t, base, guest_base, disp, size, write)) {
         check_simple(t, base, disp, size, write, slow_jump);
     }
     return host_mem_index(base, SCRATCH_B, 0, disp);
@@ -396,7 +421,10 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
     unsigned base = guest_host_reg(op->base);
     if (base != HOST_NO_REG && op->index == REG_ZERO && op->seg == SOFT_SEG_NONE &&
         !overflows(op->disp, (int32_t)size)) {
-        return simple_operand(t, base, op->disp, size, write);
+        return simple_operand(t, op->base, op->disp, size, write);
+    }
+    if (near_check(t, HOST_NO_REG, 0, 0, size, write)) {
+        return general_operand(t);
     }
     linear_address(t);
     host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
@@ -422,7 +450,7 @@ HostRm memory_at_linear(Translator *t, unsigned size, bool write)
 HostRm memory_at(Translator *t, unsigned base, int32_t disp, unsigned size, bool write)
 {
     flags_spill(t);
-    return simple_operand(t, guest_host_reg(base), disp, size, write);
+    return simple_operand(t, base, disp, size, write);
 }
 
 unsigned memory_scratch(Translator *t, HostRm *rm)

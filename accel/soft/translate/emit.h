@@ -24,6 +24,7 @@ enum {
     SLOW_JUMPS = 3,     /* of one micro-operation */
     LEAVE_JUMPS = 72,   /* of a block */
     SECOND_TRIES = 256, /* of a block; further checks have none */
+    FAR_CHECKS = 256,   /* of a block; further ones look in the TLB at once */
     SHARE_RUNS = 16,    /* of a block */
     XMM_RUNS = 32,      /* of a block */
     SHARE_GROUPS = SOFT_SHARED,
@@ -93,6 +94,16 @@ typedef struct SecondTry {
     bool known; /* the address; then: */
     unsigned slot;
 } SecondTry;
+
+/* A check that looks where the base's last page is kept (near.h) goes on here if it is another. */
+typedef struct FarCheck {
+    uint8_t *jump;       /* of the check */
+    const uint8_t *back; /* executable address of what follows it */
+    uint8_t **slow;      /* where the slow way keeps the jump that leads there */
+    const Uop *op;       /* whose operand it is, if base is HOST_NO_REG */
+    int32_t disp;
+    uint8_t base, size, place;
+} FarCheck;
 
 /* ---- checks that accesses share (share.c) ---- */
 
@@ -188,6 +199,8 @@ typedef struct Translator {
     unsigned leave_count;
     SecondTry seconds[SECOND_TRIES];
     unsigned second_count;
+    FarCheck far[FAR_CHECKS];
+    unsigned far_count;
     uint8_t *exit_jump[2];                /* to exits' thunks; NULL: none */
     FlagSource exit_source[2];            /* of flags, as in SlowPath */
     bool live[SOFT_BLOCK_MAX_UOPS + 1];   /* flags, before each; behind the last: true */
@@ -257,6 +270,10 @@ void linear_address(Translator *t);
 typedef uint8_t **JumpFn(Translator *t, uint8_t *at);
 void memory_check(Translator *t, unsigned base, int32_t disp, unsigned size, bool write,
                   JumpFn *failed);
+/* SCRATCH_B: the address of the first byte, SCRATCH_A: that of the last one. Is the page in the
+ * TLB? SCRATCH_A is the tag then, and SCRATCH_B what to add. Gives the jump if not; after that
+ * @second looks in the second place. */
+uint8_t *tlb_look(Translator *t, bool write, bool second);
 /* Is the address one that memory_operand() can make? */
 bool memory_possible(const Translator *t);
 /* A scratch register that @rm does not name; @rm may be changed to need only one (LEA). */

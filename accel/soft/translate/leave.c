@@ -3,6 +3,7 @@
 #include "accel/soft/translate/emit-sse.h"
 #include "accel/soft/translate/leave.h"
 #include "accel/soft/translate/link.h"
+#include "accel/soft/translate/near.h"
 #include "accel/soft/translate/remake.h"
 #include "accel/soft/translate/share.h"
 #include "accel/soft/uop.h"
@@ -190,6 +191,7 @@ void emit_tail(Translator *t, const Thunks *thunks)
     const uint8_t *own[LEAVE_KINDS] = { NULL }, *call_thunk = NULL;
 
     emit_second_tries(t);
+    near_emit_tail(t);
     share_bind(t);
     xmm_bind_runs(t);
     for (unsigned which = 0; which < 2; which++) {

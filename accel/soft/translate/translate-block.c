@@ -216,7 +216,7 @@ static void emit_block(Translator *t, SoftTranslator *tr, SoftBlock *b, HostCode
 
     *x = (SoftTranslation){ 0 };
     memset(t, 0, offsetof(Translator, loop));
-    t->path_count = t->leave_count = t->second_count = t->xmm_run_count = 0;
+    t->path_count = t->leave_count = t->second_count = t->far_count = t->xmm_run_count = 0;
     t->one_by_one = false;
     t->exit_jump[0] = t->exit_jump[1] = NULL;
     t->c = c;
