@@ -68,6 +68,14 @@ static void print_virtio_mem(Hmp *hmp, const VirtioMEMDeviceInfo *info)
     hmp_printf(hmp, "  memdev: %s\n", info->memdev);
 }
 
+static void print_virtio_pmem(Hmp *hmp, const VirtioPMEMDeviceInfo *info)
+{
+    hmp_printf(hmp, "Memory device [virtio-pmem]: \"%s\"\n", info->id ? info->id : "");
+    hmp_printf(hmp, "  memaddr: 0x%" PRIx64 "\n", info->memaddr);
+    hmp_printf(hmp, "  size: %" PRIu64 "\n", info->size);
+    hmp_printf(hmp, "  memdev: %s\n", info->memdev);
+}
+
 static void info_memory_devices(Hmp *hmp, char **argv)
 {
     g_autoptr(GPtrArray) list = qmp_query_memory_devices(NULL);
@@ -81,6 +89,9 @@ static void info_memory_devices(Hmp *hmp, char **argv)
             break;
         case MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM:
             print_virtio_mem(hmp, info->u.virtio_mem->data);
+            break;
+        case MEMORY_DEVICE_INFO_KIND_VIRTIO_PMEM:
+            print_virtio_pmem(hmp, info->u.virtio_pmem->data);
             break;
         default:
             break;

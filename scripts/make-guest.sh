@@ -45,7 +45,7 @@ unpack() { # package: into root/
 }
 
 # Drivers, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
-modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net virtio_mem pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]

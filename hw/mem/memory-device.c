@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "accel/accel.h"
+#include "backends/host-memory-backend.h"
 #include "hw/core/numa.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -93,6 +94,31 @@ static uint64_t used_size(const Machine *machine)
         sum += memory_device_at(devices, i)->size;
     }
     return sum;
+}
+
+bool memory_device_check_memdev(const Object *memdev, GError **errp)
+{
+    const HostMemoryBackend *backend = MEMORY_BACKEND(memdev);
+
+    if (!backend) {
+        error_set(errp, "'memdev' is missing: it must be the id of a memory backend, such as one "
+                        "made with -object memory-backend-ram,id=ID,size=SIZE");
+        return false;
+    }
+    if (host_memory_backend_is_mapped(backend)) {
+        g_autofree char *user = host_memory_backend_user_name(backend);
+
+        error_set(errp,
+                  "memory backend '%s' is already used by '%s'; each memory device needs its own",
+                  host_memory_backend_name(backend), user);
+        return false;
+    }
+    if (!host_memory_backend_is_complete(backend) || backend->readonly) {
+        error_set(errp, "memory backend '%s' has no memory that the guest may write to",
+                  host_memory_backend_name(backend));
+        return false;
+    }
+    return true;
 }
 
 Device *memory_device_owner(const Device *dev)

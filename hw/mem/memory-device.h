@@ -75,6 +75,10 @@ static inline const MemoryDevice *memory_device_at(const GArray *devices, unsign
 /* What the guest has of memory devices, bytes ("plugged-memory"). */
 uint64_t memory_device_plugged_size(const Machine *machine);
 
+/* Can @memdev, a memory backend or NULL, be that of a memory device? An error says what is wrong:
+ * there is none, it is in use, it has no memory that the guest may write to. */
+bool memory_device_check_memdev(const Object *memdev, GError **errp);
+
 /* The device that users know for @dev: the one that it is a part of, else itself. */
 Device *memory_device_owner(const Device *dev);
 

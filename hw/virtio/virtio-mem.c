@@ -327,31 +327,6 @@ static uint64_t chosen_block_size(const VirtioMem *s)
     return s->block_size ? s->block_size : MAX(BLOCK_SIZE_USUAL, ram_of(s)->page_size);
 }
 
-static bool check_memdev(const VirtioMem *s, GError **errp)
-{
-    const HostMemoryBackend *backend = backend_of(s);
-
-    if (!backend) {
-        error_set(errp, "'memdev' is missing: it must be the id of a memory backend, such as one "
-                        "made with -object memory-backend-ram,id=ID,size=SIZE");
-        return false;
-    }
-    if (host_memory_backend_is_mapped(backend)) {
-        g_autofree char *user = host_memory_backend_user_name(backend);
-
-        error_set(errp,
-                  "memory backend '%s' is already used by '%s'; each memory device needs its own",
-                  host_memory_backend_name(backend), user);
-        return false;
-    }
-    if (!host_memory_backend_is_complete(backend) || backend->readonly) {
-        error_set(errp, "memory backend '%s' has no memory that the guest may write to",
-                  host_memory_backend_name(backend));
-        return false;
-    }
-    return true;
-}
-
 static bool check_block_size(const VirtioMem *s, uint64_t size, GError **errp)
 {
     const uint64_t least = MAX(BLOCK_SIZE_MIN, ram_of(s)->page_size);
@@ -382,7 +357,7 @@ static bool mem_check(const Device *dev, GError **errp)
 {
     const VirtioMem *s = VIRTIO_MEM(dev);
 
-    if (!check_memdev(s, errp)) {
+    if (!memory_device_check_memdev(s->memdev, errp)) {
         return false;
     }
     if (s->dynamic_memslots && s->inaccessible == INACCESSIBLE_OFF) {

@@ -125,6 +125,8 @@ static void add_objects(void)
     g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m1", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "m2", props, &err);
+    g_assert_no_error(err);
     json_object_put(props);
     chardev_new_from_opts("null,id=c0", &err);
     g_assert_no_error(err);
@@ -169,6 +171,7 @@ static void add_virtio(void)
         add_disk(type, n);
     }
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
+    add_device("virtio-pmem-pci,memdev=m2");
     add_device("virtconsole");
     add_device("virtserialport,name=org.test.0");
 }
