@@ -762,6 +762,30 @@ static void test_lost_page(void)
     }
 }
 
+/* The same of a page that gets its first code: the store behind the call goes the slow way. */
+GUEST_CODE(first_code, 64,
+           "movb $0xb8, (%rdi)\n\t" /* mov $1, %eax; ret */
+           "movb $1, 1(%rdi)\n\t"
+           "movb $0xc3, 5(%rdi)\n\t"
+           "call *%rdi\n\t"
+           "mov %eax, %r12d\n\t"
+           "movb $2, 1(%rdi)\n\t"
+           "call *%rdi");
+
+static void test_first_code(void)
+{
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        set_options((SoftOptions){ mode, 1, false });
+        g_autoptr(SoftHarness) h = harness_new();
+        harness_reset(h, HARNESS_LONG64);
+        GUEST_LOAD(h, first_code);
+        h->cpu->regs[X86_RDI] = 0x50000;
+        g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+        g_assert_cmphex(h->cpu->regs[12], ==, 1);
+        g_assert_cmphex(h->cpu->regs[X86_RAX], ==, 2);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -774,6 +798,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/moves", test_moves);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
     g_test_add_func("/soft-translate/lost-page", test_lost_page);
+    g_test_add_func("/soft-translate/first-code", test_first_code);
     g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);
     g_test_add_func("/soft-translate/remap-in-block", test_remap_in_block);
     return g_test_run();
