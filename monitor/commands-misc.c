@@ -5,6 +5,7 @@
 #include "accel/choose.h"
 #include "backends/iothread.h"
 #include "hw/core/machine.h"
+#include "hw/i386/vmgenid.h"
 #include "hw/rtc/mc146818.h"
 #include "monitor/command-line.h"
 #include "monitor/gdb/gdb.h"
@@ -31,6 +32,20 @@ UuidInfo *qmp_query_uuid(GError **errp)
         g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
                         id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9],
                         id[10], id[11], id[12], id[13], id[14], id[15]);
+    return info;
+}
+
+GuidInfo *qmp_query_vm_generation_id(GError **errp)
+{
+    char *guid = vmgenid_guid();
+    GuidInfo *info;
+
+    if (!guid) {
+        error_set(errp, "the machine has no vmgenid device (-device vmgenid)");
+        return NULL;
+    }
+    info = g_new0(GuidInfo, 1);
+    info->guid = guid;
     return info;
 }
 

@@ -320,6 +320,17 @@ static void info_uuid(Hmp *hmp, char **argv)
     hmp_printf(hmp, "%s\n", info->UUID);
 }
 
+static void info_vm_generation_id(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+    g_autoptr(GuidInfo) info = qmp_query_vm_generation_id(&err);
+
+    if (info) {
+        hmp_printf(hmp, "%s\n", info->guid);
+    }
+    hmp_error(hmp, err);
+}
+
 const HmpCommand hmp_info_commands[] = {
     { "balloon", NULL, "how much memory the balloon leaves the guest, in MiB", hmp_info_balloon },
     { "block", "[DRIVE]", "the drives, or one of them", hmp_info_block, true },
@@ -363,5 +374,6 @@ const HmpCommand hmp_info_commands[] = {
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
     { "version", NULL, "the version", info_version, true },
+    { "vm-generation-id", NULL, "the GUID of the vmgenid device", info_vm_generation_id },
     { NULL },
 };

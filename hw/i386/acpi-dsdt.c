@@ -6,6 +6,7 @@
 #include "hw/acpi/pm.h"
 #include "hw/char/serial.h"
 #include "hw/i386/fw-cfg.h"
+#include "hw/i386/vmgenid.h"
 #include "hw/i386/x86.h"
 #include "hw/misc/pvpanic.h"
 
@@ -69,6 +70,9 @@ static Aml *dsdt_board_resources(const X86Machine *x86)
     if (x86->pci_hotplug) {
         aml_add(used, aml_io(ops->pci_hotplug_port, PCIHP_SIZE));
     }
+    if (vmgenid_present()) {
+        aml_add(used, aml_memory32_fixed(true, VMGENID_ADDR, VMGENID_SIZE));
+    }
     if (ops->ecam && ops->ecam(x86, &ecam, &buses)) {
         aml_add(used, aml_qword_memory(false, ecam, ecam + ((uint64_t)buses << 20) - 1));
     }
@@ -91,6 +95,22 @@ static Aml *dsdt_fw_cfg(void)
     return aml_device("FWCF", aml_name("_HID", aml_string("QEMU0002")),
                       aml_name("_STA", aml_int(0xb)),
                       aml_name("_CRS", aml_resources(aml_io(FW_CFG_IO_BASE, PORTS))));
+}
+
+/* Linux looks for _CID, as Microsoft's specification has it; ADDR is the address, in two halves. */
+static void dsdt_vmgenid(Aml *root)
+{
+    enum { NOTIFY_CHANGED = 0x80 };
+    g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_VMGENID);
+
+    aml_add(root, aml_scope("\\_SB", aml_device("VGEN", aml_name("_HID", aml_string("DMBL0001")),
+                                                aml_name("_CID", aml_string("VM_Gen_Counter")),
+                                                aml_name("_DDN", aml_string("VM_Gen_Counter")),
+                                                aml_name("ADDR", aml_package(aml_int(VMGENID_ADDR),
+                                                                             aml_int(0))))));
+    aml_add(root,
+            aml_scope("\\_GPE", aml_method(event, 0, AML_NOT_SERIALIZED,
+                                           aml_notify("\\_SB.VGEN", aml_int(NOTIFY_CHANGED)))));
 }
 
 AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
@@ -119,6 +139,9 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
                                                 aml_int(0), aml_int(0))));
     if (machine->ram.slots) {
         acpi_build_memory_hotplug(root, machine->ram.slots);
+    }
+    if (vmgenid_present()) {
+        dsdt_vmgenid(root);
     }
     code = aml_finish(root);
     acpi_bytes(dsdt, code->data, code->len);

@@ -106,6 +106,7 @@ SHAPES = [
     Config("firmware-nodes", smp="4", firmware=True, args=nodes(4, 2) + FAR, dimms=(Dimm(node=3),)),
     Config("firmware-hot", smp="2", firmware=True, args=LAST_EMPTY,
            dimms=(Dimm(node=1, how="boot"), Dimm(node=1, how="hot"))),
+    Config("vmgenid", memory="128M", args=("-device", "vmgenid")),
     Config("root-ports", args=("-device", "pcie-root-port,id=rp0,chassis=1", "-device",
                                "pcie-root-port,id=rp1,chassis=2"), only=("q35",)),
     Config("pxb", args=nodes(2, 2) + ("-device", "pxb-pcie,id=x0,bus_nr=80,numa_node=1", "-device",

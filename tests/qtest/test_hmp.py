@@ -20,7 +20,7 @@ import tap
 
 MIB = 1 << 20
 DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=d0,memdev=m0,node=0",
-        "-name", "dimmy", "-object", "iothread,id=io0", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
+        "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87", "-name", "dimmy", "-object", "iothread,id=io0", "-uuid", "12345678-9abc-def0-1234-56789abcdef0")
 
 # What people and programs look for.
 INFO = {
@@ -66,6 +66,7 @@ INFO = {
     "tlb": "",
     "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
+    "vm-generation-id": r"324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87\n",
     "version": r"7\.2\.0 \(dimmable-.*\)\n",
 }
 

@@ -38,7 +38,7 @@ MACHINES = {
     "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
     "pc-debug": ["-machine", "pc", "-debugcon", "null", "-device", "isa-debug-exit"],
     "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci",
-                "-device", "vmcoreinfo"],
+                "-device", "vmcoreinfo", "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"],
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],

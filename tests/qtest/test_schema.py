@@ -40,6 +40,7 @@ PLAUSIBLE = [
     ("query-status", {}),
     ("query-name", {}),
     ("query-uuid", {}),
+    ("query-vm-generation-id", {}),
     ("query-kvm", {}),
     ("query-target", {}),
     ("query-iothreads", {}),
@@ -311,7 +312,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # before the machine starts: some commands write files by the names of examples
         os.mkfifo("fifo")
-        with machine.Machine(extra=["-name", "test", "-uuid", "12345678-1234-5678-1234-567812345678"]) as MACHINE:
+        with machine.Machine(extra=["-name", "test", "-uuid", "12345678-1234-5678-1234-567812345678",
+                                    "-device", "vmgenid"]) as MACHINE:
             run(folder)
 
 

@@ -211,6 +211,7 @@ static Machine *machine_make(const char *type, bool all)
     add_device("pvpanic");
     add_device("pvpanic-pci");
     add_device("vmcoreinfo");
+    add_device("vmgenid");
     return machine;
 }
 
