@@ -40,11 +40,11 @@ static void info_status(Hmp *hmp, char **argv)
 
 /* ---- memory ---- */
 
-static void print_dimm(Hmp *hmp, const PCDIMMDeviceInfo *dimm)
+static void print_dimm(Hmp *hmp, const char *kind, const PCDIMMDeviceInfo *dimm)
 {
     g_autofree char *state = memory_state_text(dimm);
 
-    hmp_printf(hmp, "Memory device [dimm]: \"%s\"\n", dimm->id ? dimm->id : "");
+    hmp_printf(hmp, "Memory device [%s]: \"%s\"\n", kind, dimm->id ? dimm->id : "");
     hmp_printf(hmp, "  addr: 0x%" PRIx64 "\n", (uint64_t)dimm->addr);
     hmp_printf(hmp, "  slot: %" PRId64 "\n", dimm->slot);
     hmp_printf(hmp, "  node: %" PRId64 "\n", dimm->node);
@@ -85,7 +85,10 @@ static void info_memory_devices(Hmp *hmp, char **argv)
 
         switch (info->type) {
         case MEMORY_DEVICE_INFO_KIND_DIMM:
-            print_dimm(hmp, info->u.dimm->data);
+            print_dimm(hmp, MemoryDeviceInfoKind_str(info->type), info->u.dimm->data);
+            break;
+        case MEMORY_DEVICE_INFO_KIND_NVDIMM:
+            print_dimm(hmp, MemoryDeviceInfoKind_str(info->type), info->u.nvdimm->data);
             break;
         case MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM:
             print_virtio_mem(hmp, info->u.virtio_mem->data);

@@ -24,16 +24,21 @@ enum {
     OP_ARG0 = 0x68,
     OP_STORE = 0x70,
     OP_ADD = 0x72,
+    OP_CONCATENATE = 0x73,
     OP_SUBTRACT = 0x74,
     OP_SHIFT_LEFT = 0x79,
     OP_AND = 0x7b,
     OP_OR = 0x7d,
+    OP_DEREF_OF = 0x83,
     OP_NOTIFY = 0x86,
+    OP_INDEX = 0x88,
     OP_CREATE_DWORD_FIELD = 0x8a,
     OP_CREATE_QWORD_FIELD = 0x8f,
     OP_NOT = 0x92,
     OP_EQUAL = 0x93,
     OP_LESS = 0x95,
+    OP_TO_BUFFER = 0x96,
+    OP_MID = 0x9e,
     OP_IF = 0xa0,
     OP_ELSE = 0xa1,
     OP_WHILE = 0xa2,
@@ -523,6 +528,38 @@ Aml *aml_and(Aml *a, Aml *b)
 Aml *aml_shift_left(Aml *a, Aml *bits)
 {
     return aml_binary_value(OP_SHIFT_LEFT, a, bits);
+}
+
+Aml *aml_to_buffer(Aml *value)
+{
+    Aml *aml = aml_unary(OP_TO_BUFFER, value);
+
+    put_u8(aml->body, OP_ZERO); /* no target */
+    return aml;
+}
+
+Aml *aml_concatenate(Aml *a, Aml *b)
+{
+    return aml_binary_value(OP_CONCATENATE, a, b);
+}
+
+Aml *aml_mid(Aml *buffer, Aml *first, Aml *length)
+{
+    Aml *aml = aml_binary(OP_MID, buffer, first);
+
+    aml_add(aml, length);
+    put_u8(aml->body, OP_ZERO); /* no target */
+    return aml;
+}
+
+Aml *aml_index(Aml *package, Aml *n)
+{
+    return aml_binary_value(OP_INDEX, package, n);
+}
+
+Aml *aml_deref_of(Aml *reference)
+{
+    return aml_unary(OP_DEREF_OF, reference);
 }
 
 /* ---- resources ---- */

@@ -106,6 +106,12 @@ Aml *aml_minus(Aml *a, Aml *b); /* a - b */
 Aml *aml_or(Aml *a, Aml *b);    /* bitwise */
 Aml *aml_and(Aml *a, Aml *b);   /* bitwise */
 Aml *aml_shift_left(Aml *a, Aml *bits);
+Aml *aml_to_buffer(Aml *value); /* of an integer: 8 bytes, little endian */
+Aml *aml_concatenate(Aml *a, Aml *b);
+/* Up to @length bytes of @buffer from @first on, as a buffer. */
+Aml *aml_mid(Aml *buffer, Aml *first, Aml *length);
+Aml *aml_index(Aml *package, Aml *n); /* a reference to an element: to store to, or for: */
+Aml *aml_deref_of(Aml *reference);
 
 /* ---- resources (ACPI 6.4 section 6.4) ---- */
 #define aml_resources(...) aml_resources_terms(AML_TERMS(__VA_ARGS__))

@@ -61,6 +61,7 @@
 #define ACPI_GPE_PCI_HOTPLUG    1
 #define ACPI_GPE_CPU_HOTPLUG    2
 #define ACPI_GPE_MEMORY_HOTPLUG 3
+#define ACPI_GPE_NVDIMM         4
 #define ACPI_GPE_VMGENID        5
 
 /* In what blocks differ. */

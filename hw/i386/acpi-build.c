@@ -212,6 +212,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_srat(tables, machine),
         machine->numa.num_nodes > 1 ? acpi_build_slit(tables, machine) : NULL,
         machine->numa.hmat ? acpi_build_hmat(tables, machine) : NULL,
+        acpi_build_nfit(tables, X86_MACHINE(machine)),
         acpi_build_mcfg(tables, X86_MACHINE(machine)),
         acpi_build_hpet(tables, X86_MACHINE(machine)),
         acpi_build_waet(tables),

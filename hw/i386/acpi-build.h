@@ -9,6 +9,7 @@
 #include "hw/acpi/aml.h"
 #include "hw/acpi/tables.h"
 #include "hw/core/machine.h"
+#include "hw/i386/x86.h"
 
 /* All tables, not linked: "rsdp", "xsdt", "facp", "facs", "dsdt", "apic", "srat", with more than
  * one NUMA node "slit", and with hmat=on "hmat". acpi_tables_free(). */
@@ -35,6 +36,13 @@ bool acpi_check_hmat(Machine *machine, GError **errp);
 /* Has SRAT a range of memory for @node? Without a window for memory devices, a node may have none.
  */
 bool acpi_srat_has_memory(const Machine *machine, unsigned node);
+
+/* NULL: there is no NVDIMM. */
+AcpiBlob *acpi_build_nfit(AcpiTables *tables, const X86Machine *x86);
+
+/* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its
+ * general-purpose event. */
+void acpi_build_nvdimms(Aml *dsdt, unsigned slots);
 
 /* The DSDT's part for memory hot-plug: device \_SB.MHPC with one device a slot, and the handler of
  * its general-purpose event. @slots: 1 to MAX_RAM_SLOTS. */

@@ -70,6 +70,9 @@ static Aml *dsdt_board_resources(const X86Machine *x86)
     if (x86->pci_hotplug) {
         aml_add(used, aml_io(ops->pci_hotplug_port, PCIHP_SIZE));
     }
+    if (x86->nvdimms) {
+        aml_add(used, aml_memory32_fixed(true, NVDIMM_MAILBOX_ADDR, NVDIMM_MAILBOX_SIZE));
+    }
     if (vmgenid_present()) {
         aml_add(used, aml_memory32_fixed(true, VMGENID_ADDR, VMGENID_SIZE));
     }
@@ -139,6 +142,9 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
                                                 aml_int(0), aml_int(0))));
     if (machine->ram.slots) {
         acpi_build_memory_hotplug(root, machine->ram.slots);
+    }
+    if (x86->nvdimms) {
+        acpi_build_nvdimms(root, machine->ram.slots);
     }
     if (vmgenid_present()) {
         dsdt_vmgenid(root);

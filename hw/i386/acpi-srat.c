@@ -5,7 +5,7 @@
 
 #include "hw/i386/e820.h"
 #include "hw/i386/x86.h"
-#include "hw/mem/memory-device.h"
+#include "hw/mem/nvdimm.h"
 
 enum {
     SRAT_CPU = 0,
@@ -14,6 +14,7 @@ enum {
 
     SRAT_ENABLED = 1 << 0,
     SRAT_HOTPLUGGABLE = 1 << 1,
+    SRAT_NON_VOLATILE = 1 << 2,
 };
 
 static void srat_cpu(AcpiBlob *srat, uint32_t apic_id, uint32_t node)
@@ -167,7 +168,9 @@ static void add_device_memory(GArray *ranges, Machine *machine)
         add_gap(ranges, machine, range.start, range.end, i == home ? places : none);
         if (i < devices->len) {
             const MemoryDevice *md = memory_device_at(devices, i);
-            add_range(ranges, md->node, md->addr, md->addr + md->size, SRAT_HOTPLUGGABLE);
+            bool lasts = object_is_a(OBJECT(md->dev), TYPE_NVDIMM);
+            add_range(ranges, md->node, md->addr, md->addr + md->size,
+                      SRAT_HOTPLUGGABLE | (lasts ? SRAT_NON_VOLATILE : 0));
         }
     }
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
+#include <json-c/json.h>
+
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
+#include "hw/acpi/nfit.h"
 #include "hw/char/serial.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu-plug.h"
@@ -15,6 +18,7 @@
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/i8254.h"
+#include "util/error.h"
 
 /* ---- chips ---- */
 
@@ -92,6 +96,22 @@ static void x86_cpu_hotplug_notify(void *opaque, bool pending)
     acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_CPU_HOTPLUG, pending);
 }
 
+static void x86_nvdimm_notify(void *opaque, bool pending)
+{
+    acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_NVDIMM, pending);
+}
+
+static void x86_init_nvdimms(X86Machine *x86)
+{
+    const char *domain = x86->nvdimm_persistence;
+    uint32_t capabilities = !domain                      ? 0
+                            : g_str_equal(domain, "cpu") ? NFIT_CPU_FLUSH | NFIT_CONTROLLER_FLUSH
+                                                         : NFIT_CONTROLLER_FLUSH;
+
+    x86->nvdimms =
+        nvdimm_mailbox_create(&x86->parent, memory_system(), capabilities, x86_nvdimm_notify, x86);
+}
+
 static void x86_pci_hotplug_notify(void *opaque, bool pending)
 {
     acpi_pm_set_gpe(X86_MACHINE(opaque)->pm, ACPI_GPE_PCI_HOTPLUG, pending);
@@ -127,6 +147,9 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86);
     if (machine->ram.slots) {
         memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);
+    }
+    if (x86->nvdimm && x86->acpi != X86_ACPI_OFF) {
+        x86_init_nvdimms(x86);
     }
     for (unsigned i = 0; i < MAX_SERIAL; i++) {
         if (machine->serial[i] && !isa_serial_create(i, machine->serial[i], errp)) {
@@ -196,6 +219,21 @@ static const char *const acpi_values[] = {
     NULL,
 };
 
+static bool check_persistence(Object *obj, const Property *prop, struct json_object *value,
+                              GError **errp)
+{
+    const char *domain = json_object_get_string(value);
+
+    if (!g_str_equal(domain, "cpu") && !g_str_equal(domain, "mem-ctrl")) {
+        error_set(errp,
+                  "'nvdimm-persistence' is from where on what is written lasts: 'cpu' (its caches) "
+                  "or 'mem-ctrl' (the memory controller), and not '%s'",
+                  domain);
+        return false;
+    }
+    return true;
+}
+
 static const Property x86_machine_properties[] = {
     { .name = "pflash0",
       .kind = PROP_STRING,
@@ -218,6 +256,16 @@ static const Property x86_machine_properties[] = {
       .enum_names = acpi_values,
       .custom_type = "OnOffAuto",
       .description = "ACPI tables, which memory hot-plug needs; auto is on" },
+    { .name = "nvdimm",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, nvdimm),
+      .has_default = true,
+      .description = "there may be NVDIMMs, in the slots of -m" },
+    { .name = "nvdimm-persistence",
+      .kind = PROP_STRING,
+      .offset = offsetof(X86Machine, nvdimm_persistence),
+      .check = check_persistence,
+      .description = "cpu, mem-ctrl: from there on what is written to an NVDIMM lasts" },
     { 0 },
 };
 

@@ -9,6 +9,7 @@
 #define HW_I386_X86_H
 
 #include "block/node.h"
+#include "hw/acpi/nvdimm-mailbox.h"
 #include "hw/acpi/pm.h"
 #include "hw/core/irq-or.h"
 #include "hw/core/machine.h"
@@ -42,8 +43,10 @@ typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
 typedef struct X86Machine {
     Machine parent;
     /* configuration */
-    bool hpet_enabled; /* property "hpet" */
-    int acpi;          /* property "acpi": OnOffAuto */
+    bool hpet_enabled;        /* property "hpet" */
+    int acpi;                 /* property "acpi": OnOffAuto */
+    bool nvdimm;              /* property "nvdimm": there may be NVDIMMs */
+    char *nvdimm_persistence; /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     /* wiring */
     X86CpuModel cpu_model;       /* of every CPU, with the topology */
     uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
@@ -67,6 +70,7 @@ typedef struct X86Machine {
     /* wiring */
     Hpet *hpet; /* NULL: none */
     AcpiPm *pm;
+    NvdimmMailbox *nvdimms;      /* NULL: there can be no NVDIMMs */
     AcpiPciHotplug *pci_hotplug; /* NULL: PCI devices do not come and go by ACPI */
     LinuxBoot *boot;             /* NULL without -kernel */
     SmbiosConfig *smbios;

@@ -14,7 +14,12 @@
 
 uint64_t pc_dimm_size(const PcDimm *dimm)
 {
-    return dimm->memdev ? MEMORY_BACKEND(dimm->memdev)->size : 0;
+    MemoryDevice md = { 0 };
+
+    if (dimm->memdev) {
+        device_class(&dimm->parent)->memory->request(&dimm->parent, &md);
+    }
+    return md.size;
 }
 
 RamBlock *pc_dimm_ram(const PcDimm *dimm)
@@ -39,7 +44,7 @@ GPtrArray *pc_dimm_list(const Machine *machine)
 
 /* ---- checks ---- */
 
-static bool check_memdev(const PcDimm *dimm, const char *what, GError **errp)
+static bool check_memdev(const PcDimm *dimm, bool read_only, const char *what, GError **errp)
 {
     HostMemoryBackend *backend = MEMORY_BACKEND(dimm->memdev);
 
@@ -63,7 +68,7 @@ static bool check_memdev(const PcDimm *dimm, const char *what, GError **errp)
                   host_memory_backend_name(backend));
         return false;
     }
-    if (backend->readonly) {
+    if (backend->readonly && !read_only) {
         error_set(errp, "%s: memory backend '%s' is read-only; a DIMM needs one with readonly=off",
                   what, host_memory_backend_name(backend));
         return false;
@@ -138,13 +143,13 @@ static bool choose_slot(const Machine *machine, const PcDimm *dimm, const char *
 
 /* ---- plugging ---- */
 
-bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
+static bool pre_plug(Machine *machine, Device *dev, bool read_only, GError **errp)
 {
     PcDimm *dimm = PC_DIMM(dev);
     g_autofree char *what = device_describe(dev);
     int32_t slot;
 
-    if (!check_memdev(dimm, what, errp)) {
+    if (!check_memdev(dimm, read_only, what, errp)) {
         return false;
     }
     if (machine->device_memory.size == 0) {
@@ -160,6 +165,16 @@ bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
     }
     dimm->slot = slot;
     return true;
+}
+
+bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp)
+{
+    return pre_plug(machine, dev, false, errp);
+}
+
+bool pc_dimm_pre_plug_read_only(Machine *machine, Device *dev, GError **errp)
+{
+    return pre_plug(machine, dev, true, errp);
 }
 
 void pc_dimm_plug(Machine *machine, Device *dev)
@@ -190,13 +205,13 @@ static void dimm_request(const Device *dev, MemoryDevice *md)
     const PcDimm *dimm = PC_DIMM(dev);
 
     md->addr = dimm->addr;
-    md->size = pc_dimm_size(dimm);
+    md->size = MEMORY_BACKEND(dimm->memdev)->size;
     md->align = host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev));
     md->node = dimm->node;
     md->boot = dimm->boot;
 }
 
-static void dimm_place(Device *dev, hwaddr addr)
+void pc_dimm_place(Device *dev, hwaddr addr)
 {
     PC_DIMM(dev)->addr = addr;
 }
@@ -206,9 +221,9 @@ static MemoryRegion *dimm_region(Device *dev)
     return host_memory_backend_region(MEMORY_BACKEND(PC_DIMM(dev)->memdev));
 }
 
-static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
+PCDIMMDeviceInfo *pc_dimm_info(const PcDimm *dimm)
 {
-    const PcDimm *dimm = PC_DIMM(dev);
+    const Device *dev = &dimm->parent;
     PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
     char *memdev = object_path(dimm->memdev);
 
@@ -223,14 +238,19 @@ static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
     data->hotplugged = dev->hotplugged;
     data->hotpluggable = device_has_flags(dev, DEVICE_HOTPLUG);
     data->has_boot = data->boot = dimm->boot;
+    return data;
+}
+
+static void dimm_describe(const Device *dev, MemoryDeviceInfo *info)
+{
     info->type = MEMORY_DEVICE_INFO_KIND_DIMM;
     info->u.dimm = g_new0(PCDIMMDeviceInfoWrapper, 1);
-    info->u.dimm->data = data;
+    info->u.dimm->data = pc_dimm_info(PC_DIMM(dev));
 }
 
 static const MemoryDeviceOps dimm_memory_ops = {
     .request = dimm_request,
-    .place = dimm_place,
+    .place = pc_dimm_place,
     .region = dimm_region,
     .describe = dimm_describe,
 };

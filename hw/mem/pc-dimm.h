@@ -28,21 +28,27 @@ typedef struct PcDimm {
 } PcDimm;
 OBJECT_CAST_DEFINE(PcDimm, PC_DIMM, TYPE_PC_DIMM)
 
-/* Bytes; 0 if it has no memdev. */
+/* Bytes that the guest sees; 0 if it has no memdev. */
 uint64_t pc_dimm_size(const PcDimm *dimm);
 
 /* The memory of a realized one; borrowed. */
 RamBlock *pc_dimm_ram(const PcDimm *dimm);
 
+/* Of a subtype's MemoryDeviceOps: place; and what describe tells, the caller's. */
+void pc_dimm_place(Device *dev, hwaddr addr);
+PCDIMMDeviceInfo *pc_dimm_info(const PcDimm *dimm);
+
 /* What a machine's HotplugHandler for TYPE_PC_DIMM calls. pre_plug makes all checks and sets slot
  * and addr, where unset, on success; it changes nothing on failure. plug maps the memory and marks
  * the backend used. unplug undoes that and returns when no vCPU can reach the memory any more. */
 bool pc_dimm_pre_plug(Machine *machine, Device *dev, GError **errp);
+/* The same, of a subtype that takes read-only backends. */
+bool pc_dimm_pre_plug_read_only(Machine *machine, Device *dev, GError **errp);
 void pc_dimm_plug(Machine *machine, Device *dev);
 void pc_dimm_unplug(Machine *machine, Device *dev);
 
-/* Those of the plugged memory devices that are DIMMs, sorted by address: GPtrArray of PcDimm *,
- * borrowed elements; g_ptr_array_unref. */
+/* Those of the plugged memory devices that are DIMMs, subtypes too, sorted by address: GPtrArray of
+ * PcDimm *, borrowed elements; g_ptr_array_unref. */
 GPtrArray *pc_dimm_list(const Machine *machine);
 
 #endif

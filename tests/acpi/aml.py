@@ -16,7 +16,7 @@ ROUTE_STEPS = ["address", "pin", "source with _PIC 0", "index with _PIC 0", "sou
 # What acpiexec complains of that is its own doing: 'execute predefined' gives integers to methods that
 # take buffers, and a method that looks into the buffer then finds it too short.
 ALLOWED = [
-    r"Argument #\d type mismatch - Found \[Integer\], ACPI requires \[Buffer\]",
+    r"Argument #\d type mismatch - Found \[Integer\], ACPI requires \[(?:Buffer|Package)\]",
     r"AE_AML_BUFFER_LIMIT, Field \[SIRQ\]",
     r"Aborting method \\_SB\.LNK[A-H]\._SRS due to previous error \(AE_AML_BUFFER_LIMIT\)",
     r"\\_SB_\.LNK[A-H]\._SRS +returned AE_AML_BUFFER_LIMIT",

@@ -9,6 +9,8 @@ import subprocess
 # Remarks of iasl that are its own making, as patterns, each with the reason. There are none: a line
 # that is added here needs one.
 ALLOWED = []
+# UUIDs that iasl has not in its list: that of Intel's "NVDIMM DSM Interface".
+UUIDS = r'ToUUID \("4309ac30-0d11-11e4-9191-0800200c9a66"\) /\* Unknown UUID \*/'
 
 
 def run(args, folder):
@@ -34,7 +36,7 @@ def disassemble(folder, name):
     with open(f"{folder}/{name}.dsl", encoding="utf-8", errors="replace") as file:
         text = file.read()
     # External: a name that is not there.
-    bad = re.findall(r".*(?:Invalid|Incorrect|Error|Unknown|External).*", text)
+    bad = re.findall(r".*(?:Invalid|Incorrect|Error|Unknown|External).*", re.sub(UUIDS, "", text))
     bad += re.findall(r".*(?:Error|Warning|Could not).*", out)
     if status or bad:
         raise AssertionError(f"iasl -d {source}: " + "\n".join(bad or [out]))

@@ -5,7 +5,7 @@ import re
 
 import reader
 from matrix import GIB, MIB
-from reader import ENABLED, HOTPLUGGABLE, Range, need
+from reader import ENABLED, HOTPLUGGABLE, NON_VOLATILE, Nvdimm, Range, need
 
 # (RAM below 4 GiB is at most this, if there is this much or more)
 SPLITS = {"pc": (3 * GIB, 3584 * MIB), "q35": (2 * GIB, 2816 * MIB)}
@@ -30,7 +30,7 @@ class Facts:
         most, least = SPLITS[config.machine]
         self.below = most if self.ram >= least else self.ram
         self.above = self.ram - self.below
-        self.dimms = [d["data"] for d in box.qmp.command("query-memory-devices")]
+        self.dimms = [{**d["data"], "lasts": d["type"] == "nvdimm"} for d in box.qmp.command("query-memory-devices")]
         places = box.qmp.command("query-hotpluggable-cpus")
         self.cpus = self.apic_ids(places)  # those that are to come, too
         self.present = [ident for ident, place in zip(self.cpus, places) if "qom-path" in place]
@@ -101,7 +101,17 @@ class Facts:
         need(("HMAT" in found) == ("hmat=on" in self.config.board), "HMAT")
         if "HMAT" in found:
             self.check_hmat(found["HMAT"])
+        self.check_nvdimms(*found.get("NFIT", ([], None)))
         self.check_chips(found)
+
+    def check_nvdimms(self, nvdimms, capabilities):
+        given = " ".join((self.config.board, *self.config.args))
+        wanted = [Nvdimm(d["slot"] + 1, d["addr"], d["size"], d["node"], 8 if "unarmed=on" in given else 0)
+                  for d in self.dimms if d["lasts"]]
+        need(sorted(nvdimms) == sorted(wanted), "NVDIMMs", nvdimms, "and not", wanted)
+        place = re.search(r"nvdimm-persistence=([\w-]+)", given)
+        need(capabilities == ({"cpu": 3, "mem-ctrl": 2}[place.group(1)] if place and wanted else None),
+             "platform capabilities", capabilities)
 
     def check_processors(self, found):
         madt = found["APIC"]
@@ -118,8 +128,9 @@ class Facts:
         boot = {r for r in memory if r.flags == ENABLED}
         rest = [r for r in memory if r.flags != ENABLED]
         need(boot == set(self.boot_memory()), "boot memory is", boot, "and not", set(self.boot_memory()))
-        need(all(r.flags == ENABLED | HOTPLUGGABLE for r in rest), "flags of", rest)
-        plugged = {Range(d["node"], d["addr"], d["size"], 3) for d in self.dimms}
+        need(all(r.flags & ~NON_VOLATILE == ENABLED | HOTPLUGGABLE for r in rest), "flags of", rest)
+        plugged = {Range(d["node"], d["addr"], d["size"], 7 if d["lasts"] else 3) for d in self.dimms}
+        need({r for r in rest if r.flags & NON_VOLATILE} <= plugged, "non-volatile:", rest)
         need(plugged <= set(rest), "DIMMs", plugged, "are not all in", rest)
         at, end = self.window()
         for r in sorted(rest, key=lambda r: r.base):

@@ -47,6 +47,10 @@ def lb(initiator, target, kind, value, hierarchy="memory"):
     return f"hmat-lb,initiator={initiator},target={target},hierarchy={hierarchy},data-type={kind},{value}"
 
 
+def nvdimm(n, options):
+    return ("-object", f"memory-backend-ram,id=n{n},size=128M,reserve=off", "-device", f"nvdimm,memdev=n{n},{options}")
+
+
 def nodes(count, cpus):
     """@count nodes, the first @cpus with a CPU each."""
     return numa(*[f"node,cpus={n}" if n < cpus else "node" for n in range(count)])
@@ -106,6 +110,11 @@ SHAPES = [
     Config("firmware-nodes", smp="4", firmware=True, args=nodes(4, 2) + FAR, dimms=(Dimm(node=3),)),
     Config("firmware-hot", smp="2", firmware=True, args=LAST_EMPTY,
            dimms=(Dimm(node=1, how="boot"), Dimm(node=1, how="hot"))),
+    Config("nvdimm-none", memory="1G,slots=1,maxmem=2G", board=",nvdimm=on"),
+    Config("nvdimms", memory="2G,slots=4,maxmem=16G", smp="2", board=",nvdimm=on,nvdimm-persistence=cpu",
+           args=LAST_EMPTY + nvdimm(0, "label-size=128K,node=1") + nvdimm(1, "slot=3"), dimms=(Dimm(), Dimm(how="hot"))),
+    Config("nvdimm-firmware", memory="1G,slots=256,maxmem=16G", firmware=True,
+           board=",nvdimm=on,nvdimm-persistence=mem-ctrl", args=nvdimm(0, "slot=255,unarmed=on")),
     Config("vmgenid", memory="128M", args=("-device", "vmgenid")),
     Config("root-ports", args=("-device", "pcie-root-port,id=rp0,chassis=1", "-device",
                                "pcie-root-port,id=rp1,chassis=2"), only=("q35",)),

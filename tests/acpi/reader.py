@@ -333,8 +333,43 @@ def waet(data):
     return number(data, 36, 4)
 
 
+Nvdimm = namedtuple("Nvdimm", "handle base size node flags")
+PERSISTENT = bytes.fromhex("79d3f066f3b47440ac430d3318b78cdb")
+
+
+def nfit(data):
+    """([Nvdimm], platform capabilities or None) (section 5.2.25): a range, a mapping and a control region each."""
+    checked(data, "NFIT", (1,))
+    need(number(data, 36, 4) == 0, "NFIT: reserved field")
+    ranges, mappings, controls, capabilities = {}, [], set(), None
+    at = 40
+    while at < len(data):
+        kind, length = number(data, at, 2), number(data, at + 2, 2)
+        entry = data[at:at + length]
+        need(len(entry) == length == {0: 56, 1: 48, 4: 80, 7: 16}.get(kind), "NFIT: type", kind, "with", length, "bytes")
+        if kind == 0:
+            index = number(entry, 4, 2)
+            need(index and index not in ranges, "NFIT: range", index, "twice, or 0")
+            need(entry[16:32] == PERSISTENT and number(entry, 6, 2) & 2, "NFIT: range", entry.hex())
+            ranges[index] = number(entry, 32, 8), number(entry, 40, 8), number(entry, 12, 4)
+        elif kind == 1:
+            mappings.append((number(entry, 4, 4), number(entry, 12, 2), number(entry, 14, 2), number(entry, 16, 8),
+                             number(entry, 24, 8), number(entry, 42, 2), number(entry, 44, 2)))
+        elif kind == 4:
+            need(number(entry, 4, 2) not in controls, "NFIT: a control region twice")
+            controls.add(number(entry, 4, 2))
+        else:
+            capabilities = number(entry, 8, 4) & (2 << entry[4]) - 1
+        at += length
+    need(len({m[0] for m in mappings}) == len(mappings) == len(ranges) == len(controls), "NFIT: mappings", mappings)
+    for handle, index, control, size, offset, ways, _ in mappings:
+        need(handle and index in ranges and control in controls, "NFIT: mapping of", handle)
+        need((size, offset, ways) == (ranges[index][1], 0, 1), "NFIT: mapping of", handle, "with", size, offset, ways)
+    return [Nvdimm(m[0], *ranges[m[1]], m[6]) for m in mappings], capabilities
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

@@ -43,6 +43,9 @@ DOMAIN = """<domain type='{kind}'>
 """
 DIMM_XML = """<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>
 """
+NVDIMM_XML = """<memory model='nvdimm' access='shared'><source><path>@NVDIMM@</path></source>
+    <target><size unit='MiB'>64</size><node>0</node><label><size unit='KiB'>128</size></label></target></memory>
+"""
 # Modules, and what the guest's acpid does when the power button is pressed.
 MODULES = ("kernel/drivers/input/evdev.ko", "kernel/drivers/acpi/button.ko")
 POWER_BUTTON = "etc/acpi/PWRF/00000080"
@@ -425,6 +428,7 @@ VARIANTS = [
     ("a pseudo-terminal", {"<serial type='unix'>": "<serial type='pty'>", PATH: "<source path='"}),
     ("another CPU", {"<model>qemu64</model>": "<model>Nehalem</model>",
                      "<feature policy='disable' name='svm'/>": "<feature policy='disable' name='sse4.2'/>"}),
+    ("an NVDIMM", {NO_BALLOON: NO_BALLOON + NVDIMM_XML}),
 ]
 
 
@@ -439,6 +443,11 @@ def variant(machine, number):
         disk = f"{SESSION.dir}/{name}.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
         xml = xml.replace("@DISK@", disk)
+    if "@NVDIMM@" in xml:
+        memory = f"{SESSION.dir}/{name}.nvdimm"
+        with open(memory, "wb") as file:
+            file.truncate(64 << 20)
+        xml = xml.replace("@NVDIMM@", memory)
     SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", xml))
     tap.equal(SESSION.state(name), "paused")
     SESSION.virsh("destroy", name)

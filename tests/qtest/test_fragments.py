@@ -41,6 +41,7 @@ ERRORS = [
        f"host-nodes must be set for policy {policy}") for policy in ("bind", "preferred", "interleave")],
     (["-object", "memory-backend-ram,id=m0,size=2M,policy=bind,host-nodes=120"],
      "cannot bind memory to host NUMA nodes"),
+    ([*RAM, "-device", "nvdimm,memdev=m0"], "nvdimm is not enabled: add 'nvdimm=on' to '-M'"),
     ([*TWO_NODES, *dimm("node=2")], "DIMM property node has value 2"),
     (dimm("addr=0x100001000"), "address must be aligned to"),
     (dimm("addr=0x1000"), "can't add memory"),

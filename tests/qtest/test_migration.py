@@ -40,6 +40,8 @@ MACHINES = {
     "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci",
                 "-device", "vmcoreinfo", "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"],
     "pc-dimm": ["-machine", "pc", *DIMM],
+    "pc-nvdimm": ["-machine", "pc,nvdimm=on", "-object", "memory-backend-ram,id=m0,size=4M",
+                  "-device", "nvdimm,id=d0,memdev=m0,label-size=128K"],
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
     "pc-virtio": ["-machine", "pc", "-device", "virtio-rng-pci", "-device", "virtio-rng-pci-transitional",

@@ -60,6 +60,12 @@ CASE(bus_range, aml_word_range(AML_RANGE_BUS, 0, 0xff))
 CASE(memory_range, aml_dword_range(AML_RANGE_MEMORY, true, 0xa0000, 0xbffff))
 CASE(call, aml_call("MTH", aml_int(1), aml_arg(0)))
 CASE(shift_or, aml_or(aml_shift_left(aml_local(1), aml_int(32)), aml_local(0)))
+CASE(buffer, aml_buffer("\1\2\3", 3))
+CASE(buffer_empty, aml_buffer(NULL, 0))
+CASE(mid, aml_mid(aml_to_buffer(aml_local(0)), aml_int(0), aml_int(4)))
+CASE(concatenate, aml_concatenate(aml_local(0), aml_arg(1)))
+CASE(element, aml_store(aml_deref_of(aml_index(aml_local(1), aml_int(2))),
+                        aml_index(aml_local(3), aml_int(0))))
 
 static Aml *field(void)
 {
@@ -102,6 +108,11 @@ static const Case cases[] = {
     { "range/memory", memory_range,
       "87 17 00 00 0c 03 00 00 00 00 00 00 0a 00 ff ff 0b 00 00 00 00 00 00 00 02 00" },
     { "call", call, "4d 54 48 5f 01 68" },
+    { "buffer", buffer, "11 06 0a 03 01 02 03" },
+    { "buffer/empty", buffer_empty, "11 02 00" },
+    { "mid", mid, "9e 96 60 00 00 0a 04 00" },
+    { "concatenate", concatenate, "73 60 69 00" },
+    { "element", element, "70 83 88 61 0a 02 00 88 63 00 00" },
     { "shift-or", shift_or, "7d 79 61 0a 20 00 60 00" },
 };
 

@@ -123,6 +123,8 @@ static void add_objects(void)
 
     user_object_add("memory-backend-ram", "m0", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "m3", props, &err);
+    g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m1", props, &err);
     g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m2", props, &err);
@@ -203,6 +205,7 @@ static Machine *machine_make(const char *type, bool all)
     if (all) {
         add_objects();
         add_flash(machine);
+        X86_MACHINE(machine)->nvdimm = true;
     }
     machine_init(machine, &err);
     g_assert_no_error(err);
@@ -267,6 +270,7 @@ static void check(const char *type)
 
     add_device("isa-debugcon,chardev=c0");
     add_device("pc-dimm,id=d0,memdev=m0");
+    add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
     add_virtio();
     add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
