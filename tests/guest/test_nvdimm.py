@@ -19,13 +19,14 @@ BUILD = sys.argv[1]
 MIB = 1 << 20
 SIZE, LABELS = 64 * MIB, 128 << 10
 MODULES = ("libnvdimm", "nd_btt", "nd_pmem", "nfit")
+DAX = ("dax_pmem", "device_dax", "kmem")
 ND = "/sys/bus/nd/devices"
 UUIDS = ("5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a01", "5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a02")
 
 
 def initrd(folder):
     """The usual one, with another behind it: modules, and an empty file system."""
-    for name in MODULES:
+    for name in (*MODULES, *DAX):
         found = glob.glob(f"{BUILD}/guest/root/lib/modules/*-cloud-amd64/**/{name}.ko*", recursive=True)
         if not found:
             raise tap.Skip(f"the unpacked kernel has no {name}")
@@ -94,6 +95,7 @@ def make_fsdax(guest):
     """As `ndctl create-namespace --mode=fsdax` does: with pages, whose place is in the namespace."""
     wait_for(guest, "/dev/pmem0")
     guest.run("echo namespace0.0 > /sys/bus/nd/drivers/nd_pmem/unbind")
+    wait_for(guest, f"{ND}/pfn0.0/mode")
     for name, value in (("mode", "pmem"), ("uuid", UUIDS[0]), ("namespace", "namespace0.0")):
         guest.run(f"echo {value} > {ND}/pfn0.0/{name}")
     guest.run("echo pfn0.0 > /sys/bus/nd/drivers/nd_pmem/bind")
@@ -145,6 +147,34 @@ def second_run(folder, machine):
         tap.equal(guest.run("head -n 1 /dev/pmem1"), "also lasts")
 
 
+def as_ram(machine):
+    """As `ndctl create-namespace --mode=devdax` and `daxctl reconfigure-device --mode=system-ram` do."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/initrd")
+        initrd(f"{folder}/initrd")
+        extra = ["-M", f"{machine},nvdimm=on", "-initrd", f"{folder}/initrd/initrd",
+                 "-object", "memory-backend-ram,id=m0,size=512M", "-device", "nvdimm,id=nv0,memdev=m0"]
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=1,maxmem=4G",
+                   extra=extra) as guest:
+            ready(guest)
+            for module in DAX:
+                guest.run(f"insmod /{module}.ko")
+            wait_for(guest, "/dev/pmem0")
+            before = guest.mem_total()
+            guest.run("echo namespace0.0 > /sys/bus/nd/drivers/nd_pmem/unbind")
+            wait_for(guest, f"{ND}/dax0.0/mode")
+            for name, value in (("mode", "pmem"), ("uuid", UUIDS[0]), ("namespace", "namespace0.0")):
+                guest.run(f"echo {value} > {ND}/dax0.0/{name}")
+            guest.run("echo dax0.0 > /sys/bus/nd/drivers/dax_pmem/bind")
+            wait_for(guest, "/sys/bus/dax/devices/dax0.0")
+            guest.run("echo online > /sys/devices/system/memory/auto_online_blocks")
+            # By the name of the device, which the second driver does not take before it is given to it.
+            guest.run("echo dax0.0 > /sys/bus/dax/drivers/device_dax/unbind; echo dax0.0 > /sys/bus/dax/drivers/kmem/new_id")
+            tap.equal(guest.mem_total() - before, 384 * MIB, "whole blocks of 128 MiB")
+            guest.run("mkdir -p /mnt && mount -t tmpfs -o size=400M none /mnt")
+            guest.run("dd if=/dev/zero of=/mnt/much bs=1M count=300 2>/dev/null", timeout=180)
+
+
 def lasts(machine):
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/initrd")
@@ -156,4 +186,5 @@ def lasts(machine):
 tap.run([
     ("what is in NVDIMMs lasts, pc", lambda: lasts("pc")),
     ("what is in NVDIMMs lasts, q35", lambda: lasts("q35")),
+    ("an NVDIMM as memory", lambda: as_ram("pc")),
 ])
