@@ -57,8 +57,20 @@ def data_of(path):
     """Without the checksum and the compiler's name and version, which iasl writes itself."""
     with open(path, "rb") as file:
         data = bytearray(file.read())
+    if data[:4] == b"APIC":
+        forget_capable(data)
     del data[28:36], data[9:10]
     return data
+
+
+def forget_capable(data):
+    """Of each x2APIC in a MADT: this iasl shows and makes only one flag of its entry, Enabled. That the
+    other one is right, Online Capable, is what reader.py is for."""
+    at = 44
+    while at < len(data):
+        if data[at] == 9:
+            data[at + 8] &= ~2
+        at += data[at + 1]
 
 
 def code_of(text):

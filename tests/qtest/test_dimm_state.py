@@ -224,8 +224,7 @@ def bad_arguments():
         refused(m, "cancel", cancel=1)
         for arguments in ({"timeout": 1}, {"cancel": True}):
             tap.equal(refused(m, "nope", "nope", **arguments), "DeviceNotFound")
-            path = "/machine/unattached/device[0]"
-            refused(m, path, path, **arguments)
+            refused(m, "CPU 0", "/machine/unattached/device[0]", **arguments)
         tap.equal((dimm(m)["state"], m.read("b", FLAGS)), ("online", ENABLED))
         tap.equal(changes(m), [])
 
