@@ -224,7 +224,7 @@ def bad_arguments():
         refused(m, "cancel", cancel=1)
         for arguments in ({"timeout": 1}, {"cancel": True}):
             tap.equal(refused(m, "nope", "nope", **arguments), "DeviceNotFound")
-            refused(m, "CPU 0", "/machine/unattached/device[0]", **arguments)
+            refused(m, "unplug", "/machine/unattached/device[0]", **arguments)  # CPU 0
         tap.equal((dimm(m)["state"], m.read("b", FLAGS)), ("online", ENABLED))
         tap.equal(changes(m), [])
 
