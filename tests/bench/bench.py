@@ -19,6 +19,7 @@ GIB = 1 << 30
 ROOMS = 16, 4096  # GiB
 TURNS = 12
 SETTLE = 0.05  # seconds
+PLUGS = 15  # of a DIMM of 1 GiB
 IDLE_SETTLE, IDLE = 3, 10  # seconds: a guest is at rest, and is watched
 APPEND = vm.APPEND + " quiet"
 
@@ -53,7 +54,7 @@ def idle(guest):
     adds = []
     for _ in range(3):
         time.sleep(1)
-        adds.append(guest.plug("d0", 256 * MIB) * 1000)
+        adds.append(guest.plug("d0", GIB) * 1000)
         guest.unplug("d0")
     yield "device_add to _OST, guest idle", "ms", statistics.median(adds)
 
@@ -66,8 +67,8 @@ def boot(program, accel, build, slots, label):
             yield "start to the first user-space line", "s", ready
             yield from idle(guest)
         adds, removes = [], []
-        for _ in range(5):
-            adds.append(guest.plug("d0", 256 * MIB) * 1000)
+        for _ in range(PLUGS):
+            adds.append(guest.plug("d0", GIB) * 1000)
             removes.append(guest.unplug("d0") * 1000)
         yield f"device_add to _OST{label}", "ms", statistics.median(adds)
         yield f"device_del to DEVICE_DELETED{label}", "ms", statistics.median(removes)
