@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gmodule.h>
 #include <lzo/lzo1x.h>
 #include <snappy-c.h>
 #include <string.h>
@@ -60,6 +61,8 @@ G_STATIC_ASSERT(sizeof(PageDescriptor) == 24);
 
 typedef struct Method {
     uint32_t flag; /* of the header and of a page's descriptor */
+    /* Before a dump begins, main thread; NULL: nothing is to be done. */
+    bool (*prepare)(GError **errp);
     /* Compress a page to @out; the bytes that it takes, or PAGE or more if it gets no smaller.
      * @work has LZO1X_1_MEM_COMPRESS bytes. */
     size_t (*pack)(const uint8_t *page, uint8_t *out, void *work);
@@ -79,17 +82,37 @@ static size_t pack_lzo(const uint8_t *page, uint8_t *out, void *work)
     return lzo1x_1_compress(page, PAGE, out, &len, work) == LZO_E_OK ? len : PAGE;
 }
 
+/* Snappy is written in C++, and would bring 2 MiB of that language's library into each machine: it
+ * is loaded when a dump asks for it, and stays. */
+#define SNAPPY_LIBRARY "libsnappy.so.1"
+
+static typeof(snappy_compress) *compress_snappy;
+
+static bool load_snappy(GError **errp)
+{
+    GModule *module = g_module_open(SNAPPY_LIBRARY, G_MODULE_BIND_LOCAL);
+    void *function = NULL;
+
+    if (!module || !g_module_symbol(module, "snappy_compress", &function)) {
+        error_set(errp, "kdump-snappy needs the library " SNAPPY_LIBRARY ": %s", g_module_error());
+        return false;
+    }
+    g_module_make_resident(module);
+    compress_snappy = function;
+    return true;
+}
+
 static size_t pack_snappy(const uint8_t *page, uint8_t *out, void *work)
 {
     size_t len = PACKED_MAX;
 
-    return snappy_compress((const char *)page, PAGE, (char *)out, &len) == SNAPPY_OK ? len : PAGE;
+    return compress_snappy((const char *)page, PAGE, (char *)out, &len) == SNAPPY_OK ? len : PAGE;
 }
 
 static const Method methods[] = {
-    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_ZLIB] = { 1, pack_zlib },
-    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_LZO] = { 2, pack_lzo },
-    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_SNAPPY] = { 4, pack_snappy },
+    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_ZLIB] = { 1, NULL, pack_zlib },
+    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_LZO] = { 2, NULL, pack_lzo },
+    [DUMP_GUEST_MEMORY_FORMAT_KDUMP_SNAPPY] = { 4, load_snappy, pack_snappy },
 };
 
 /* ---- what is written ---- */
@@ -186,8 +209,11 @@ static GByteArray *build_header(const Kdump *kdump, const GByteArray *notes, gui
 }
 
 Kdump *kdump_new(DumpGuestMemoryFormat format, const GArray *ranges, const GByteArray *notes,
-                 guint kernel, unsigned cpus)
+                 guint kernel, unsigned cpus, GError **errp)
 {
+    if (methods[format].prepare && !methods[format].prepare(errp)) {
+        return NULL;
+    }
     Kdump *kdump = g_new0(Kdump, 1);
     uint64_t mapnr;
 

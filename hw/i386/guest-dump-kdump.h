@@ -18,9 +18,10 @@ typedef struct Kdump Kdump;
 
 /* What a dump of @ranges (GArray of DumpRange, not empty, borrowed) of @cpus processors begins
  * with.
- * @notes: all notes; those from byte @kernel on are what vmcoreinfo_note() gave. */
+ * @notes: all notes; those from byte @kernel on are what vmcoreinfo_note() gave. NULL
+ * with an error if the library of the format's compression is not there. Main thread. */
 Kdump *kdump_new(DumpGuestMemoryFormat format, const GArray *ranges, const GByteArray *notes,
-                 guint kernel, unsigned cpus);
+                 guint kernel, unsigned cpus, GError **errp);
 /* Write it; @completed counts bytes of guest memory. Any thread. */
 bool kdump_write(const Kdump *kdump, int fd, _Atomic uint64_t *completed, GError **errp);
 void kdump_free(Kdump *kdump);

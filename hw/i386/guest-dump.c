@@ -194,9 +194,14 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
     if (kernel) {
         g_byte_array_append(notes, kernel->data, kernel->len);
     }
+    bool ok;
     if (options->format != DUMP_GUEST_MEMORY_FORMAT_ELF) {
-        dump->kdump = kdump_new(options->format, dump->ranges, notes, kernel_at, cpus);
-    } else if (!build_elf(dump, machine, options->paging, notes, errp)) {
+        dump->kdump = kdump_new(options->format, dump->ranges, notes, kernel_at, cpus, errp);
+        ok = dump->kdump != NULL;
+    } else {
+        ok = build_elf(dump, machine, options->paging, notes, errp);
+    }
+    if (!ok) {
         guest_dump_free(dump);
         return NULL;
     }
