@@ -482,8 +482,10 @@ BlockErrorAction block_error_action(const BlockRequest *r)
     case BLOCKDEV_ON_ERROR_IGNORE:
         action = BLOCK_ERROR_ACTION_IGNORE;
         break;
-    case BLOCKDEV_ON_ERROR_ENOSPC:
     case BLOCKDEV_ON_ERROR_AUTO:
+        action = no_space && !read ? BLOCK_ERROR_ACTION_STOP : BLOCK_ERROR_ACTION_REPORT;
+        break;
+    case BLOCKDEV_ON_ERROR_ENOSPC:
         action = no_space ? BLOCK_ERROR_ACTION_STOP : BLOCK_ERROR_ACTION_REPORT;
         break;
     case BLOCKDEV_ON_ERROR_STOP:

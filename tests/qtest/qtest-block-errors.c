@@ -28,6 +28,7 @@ typedef struct ErrorCase {
     const ErrorKind *kind;
     const char *policy; /* NULL: nothing is said */
     int error;
+    bool of_drive; /* the drive says it, and not the device */
 } ErrorCase;
 
 /* Reads are reported if nothing is said, and the rest only if there is space. */
@@ -65,11 +66,13 @@ static void test_error_case(gconstpointer data)
     Disk d = { .v.modern = true };
     uint16_t head;
 
-    d.qt = qtest_start("-M pc -m 32 -blockdev blkdebug,node-name=n0,discard=unmap,"
-                       "image.driver=file,image.filename=%s,inject-error.0.%s,"
-                       "inject-error.0.errno=%d,inject-error.0.once=on "
-                       "-device virtio-blk-pci,drive=n0,addr=4%s",
-                       path, c->kind->inject, c->error, policy);
+    d.qt = qtest_start(
+        "-M pc -m 32 %s,discard=unmap,"
+        "image.driver=file,image.filename=%s,inject-error.0.%s,"
+        "inject-error.0.errno=%d,inject-error.0.once=on%s "
+        "-device virtio-blk-pci,drive=n0,addr=4%s",
+        c->of_drive ? "-drive if=none,id=n0,driver=blkdebug" : "-blockdev blkdebug,node-name=n0",
+        path, c->kind->inject, c->error, c->of_drive ? policy : "", c->of_drive ? "" : policy);
     disk_drive(&d, QVIRTIO_VERSION_1 | 1u << 9 | 1u << 13 | 1u << 14); /* flush, discard, zeros */
     head = add_request(&d, c->kind);
     qvirtq_kick(&d.q);
@@ -97,19 +100,29 @@ static void test_error_case(gconstpointer data)
     g_unlink(path);
 }
 
+static void add_error_case(const ErrorCase *c)
+{
+    g_autofree char *name =
+        g_strdup_printf("/block-errors/%s-%d-%s%s", c->kind->name, c->error,
+                        c->policy ? c->policy : "unsaid", c->of_drive ? "-of-drive" : "");
+
+    g_test_add_data_func_full(name, g_memdup2(c, sizeof(*c)), test_error_case, g_free);
+}
+
 /* Each policy, with each kind of request and error. */
 static void add_error_cases(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(error_kinds); i++) {
         for (unsigned j = 0; j < G_N_ELEMENTS(error_policies); j++) {
             for (unsigned k = 0; k < G_N_ELEMENTS(error_numbers); k++) {
-                ErrorCase c = { &error_kinds[i], error_policies[j], error_numbers[k] };
-                g_autofree char *name = g_strdup_printf("/block-errors/%s-%d-%s", c.kind->name,
-                                                        c.error, c.policy ? c.policy : "unsaid");
-
-                g_test_add_data_func_full(name, g_memdup2(&c, sizeof(c)), test_error_case, g_free);
+                add_error_case(
+                    &(ErrorCase){ &error_kinds[i], error_policies[j], error_numbers[k], false });
             }
         }
+    }
+    for (unsigned k = 0; k < G_N_ELEMENTS(error_numbers); k++) {
+        add_error_case(&(ErrorCase){ &error_kinds[0], "auto", error_numbers[k], true });
+        add_error_case(&(ErrorCase){ &error_kinds[1], "auto", error_numbers[k], true });
     }
 }
 
