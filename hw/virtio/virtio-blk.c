@@ -16,6 +16,7 @@
 #include "block/backend.h"
 #include "block/iov.h"
 #include "hw/core/boot-order.h"
+#include "hw/core/machine.h"
 #include "hw/core/runstate.h"
 #include "hw/virtio/virtio-blk-regs.h"
 #include "hw/virtio/virtio-pci.h"
@@ -23,6 +24,7 @@
 #include "util/main-loop.h"
 
 #define TYPE_VIRTIO_BLK "virtio-blk-device"
+#define QUEUES_AUTO     UINT16_MAX
 #define PCI_CLASS_SCSI  0x0100 /* what disks are to PCI */
 
 typedef struct VirtioBlk {
@@ -550,6 +552,9 @@ static bool blk_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
+    if (s->num_queues == QUEUES_AUTO) {
+        s->num_queues = machine_current()->smp.cpus;
+    }
     if (!check_sizes(s, errp) || !take_backend(s, errp)) {
         return false;
     }
@@ -653,7 +658,7 @@ static const Property blk_properties[] = {
       .kind = PROP_STRING,
       .offset = offsetof(VirtioBlk, serial),
       .description = "its serial number, for the guest" },
-    PROP("num-queues", PROP_UINT16, num_queues, 1, "queues"),
+    PROP("num-queues", PROP_UINT16, num_queues, QUEUES_AUTO, "queues; 65535: one a CPU"),
     PROP("queue-size", PROP_UINT16, queue_size, 256, "entries of each"),
     PROP("logical_block_size", PROP_UINT32, logical, 512,
          "bytes that are read and written at once"),

@@ -182,6 +182,29 @@ static void test_read_only(void)
     quit(&d);
 }
 
+/* As many queues as CPUs, and a vector for each, if nobody says how many. */
+static void test_queues(void)
+{
+    g_autofree char *path = disk_make_image("queues");
+    static const struct {
+        const char *machine;
+        unsigned queues;
+    } cases[] = { { "pc -smp 3,maxcpus=4", 3 }, { "pc", 1 }, { "pc-i440fx-5.1 -smp 3", 1 } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Disk d = { .v.modern = true };
+
+        d.qt = qtest_start("-M %s -m 32 -drive if=none,id=d0,file=%s,format=raw "
+                           "-device virtio-blk-pci,drive=d0,addr=4,id=b0",
+                           cases[i].machine, path);
+        disk_drive(&d, QVIRTIO_VERSION_1);
+        g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_NUM_QUEUES, 2), ==, cases[i].queues);
+        g_assert_cmpint(!!(qvirtio_offered(&d.v) & BIT(F_MQ)), ==, cases[i].queues > 1);
+        qtest_quit(d.qt);
+    }
+    unlink(path);
+}
+
 static void test_properties(void)
 {
     Disk d;
@@ -587,5 +610,6 @@ int main(int argc, char *argv[])
         add_test("iothread", tests[i].name, &tests[i], in_iothread);
     }
     g_test_add_func("/virtio-blk/blockdev", test_blockdev);
+    g_test_add_func("/virtio-blk/queues", test_queues);
     return g_test_run();
 }
