@@ -18,7 +18,8 @@ void tree_drop_children(Object *obj);
 
 /* Would @text, as typed on a command line, be a value of @prop's kind? */
 bool property_check_text(const Property *prop, const char *text, GError **errp);
-/* Set what object_default_add(), then object_global_add() was told for objects like the new instance @obj. */
+/* Set what object_default_add(), then object_global_add() was told for objects like the new
+ * instance @obj. */
 bool globals_apply(Object *obj, GError **errp);
 
 #endif

@@ -54,7 +54,7 @@ class Peer(vm.Vm):
         for load in (f"nc -l -p {FILE} < /tmp/pattern > /dev/null", SEND.format(nc=f"nc -l -p {DOWN}"),
                      RECEIVE.format(nc=f"nc -l -p {UP}")):
             self.run(f"(({load}) &)")
-        self.run(f"until [ $(netstat -ltn | grep -c ':700[123] ') = 3 ]; do sleep 0.1; done")
+        self.run("until [ $(netstat -ltn | grep -c ':700[123] ') = 3 ]; do sleep 0.1; done")
 
 
 def system(path, folder, socket, dimms=(), incoming=()):
