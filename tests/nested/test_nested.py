@@ -278,6 +278,58 @@ def nmi(guest):
     tap.equal(counts(), wanted, "NMIs by CPU")
 
 
+# ---- virtio ----
+
+MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "failover",
+           "net_failover", "virtio_net")
+
+
+def checksum(text):
+    return text.split()[0]
+
+
+def disk_in_use(guest, disk, path):
+    """Every byte is read, and what is written is in the file."""
+    tap.equal(checksum(guest.run(f"dd if={disk} bs=64k iflag=direct 2>/dev/null | sha256sum", timeout=120)),
+              checksum(place.run(f"sha256sum {path}")), f"contents of {disk}")
+    guest.run(f"dd if=/dev/urandom of={disk} bs=64k count=16 seek=8 oflag=direct 2>/dev/null; sync", timeout=120)
+    guest.run("echo 3 > /proc/sys/vm/drop_caches")
+    tap.equal(checksum(guest.run(f"sha256sum {disk}", timeout=120)), checksum(place.run(f"sha256sum {path}")),
+              f"contents of {disk} after writing")
+
+
+def disk_and_card(board, chips, bus, *ports):
+    """A disk on the main loop, one on an iothread, a card, each by MSI-X; one more disk comes, is used, and goes."""
+    def test():
+        setup(test_linux, chips, machine=board)
+        with place.folder() as folder:
+            place.run(f"for n in 0 1 2; do dd if=/dev/urandom of={folder}/d$n bs=1M count=4 2>/dev/null; done")
+            nodes = [word for n in range(3) for word in ("-blockdev", f"file,node-name=d{n},filename={folder}/d{n}")]
+            with test_linux.machine(cpus=2, extra=[
+                    *nodes, "-object", "iothread,id=t0", "-netdev", "user,id=n0,restrict=on", *ports,
+                    "-device", "virtio-blk-pci,drive=d0", "-device", "virtio-blk-pci,drive=d1,iothread=t0",
+                    "-device", "virtio-net-pci,netdev=n0"]) as guest:
+                booted(guest, 2)
+                for module in MODULES:
+                    guest.run(f"insmod /lib/modules/{module}.ko")
+                for number, disk in enumerate(("/dev/vda", "/dev/vdb")):
+                    disk_in_use(guest, disk, f"{folder}/d{number}")
+                guest.run("ifconfig eth0 10.0.2.15 up; until ping -c 1 -W 5 10.0.2.2; do :; done", timeout=120)
+                guest.run("ping -c 5 -s 1400 10.0.2.2", timeout=120)
+                for _ in range(2):
+                    guest.qmp.command("device_add", driver="virtio-blk-pci", id="r0", bus=bus, drive="d2")
+                    guest.run("until [ -b /dev/vdc ]; do sleep 0.1; done", timeout=120)
+                    disk_in_use(guest, "/dev/vdc", f"{folder}/d2")
+                    guest.qmp.command("device_del", id="r0")
+                    guest.qmp.event("DEVICE_DELETED", device="r0")
+                    guest.run("[ ! -e /dev/vdc ]")
+                if "virtio" not in guest.run("grep MSI /proc/interrupts"):
+                    raise AssertionError(guest.run("cat /proc/interrupts"))
+                complaints(guest)
+                tap.equal(guest.power_off(), 0, "exit status")
+    return f"a disk and a card: {board}, kernel-irqchip={chips}", test
+
+
 # ---- clocks ----
 
 def samples(guest, count):
@@ -361,6 +413,8 @@ TESTS = [
     linux("reset by the guest", test_linux.reset_by_guest, "on"),
     linux("two busy CPUs, one taken offline and online", test_linux.busy_cpus, "off", "q35"),
     cpus("come and go", "split", "pc"), cpus("load", "on", "q35"), cpus("reboot", "off", "pc"),
+    disk_and_card("pc", "split", "pci.0"),
+    disk_and_card("q35", "on", "rp0", "-device", "pcie-root-port,id=rp0,chassis=1"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.
