@@ -226,9 +226,9 @@ class Here:
             return file.read(size)
 
     @staticmethod
-    def server(path):
+    def server(path, wait="off"):
         """The option of a character device that listens, and its address for Stream."""
-        return f"unix:{path},server=on,wait=off", path
+        return f"unix:{path},server=on,wait={wait}", path
 
     @staticmethod
     def start(args, output):
@@ -256,7 +256,9 @@ class Vm:
         if cpus:
             args += ["-smp", str(cpus)]
         if serial:
-            console, console_address = place.server(f"{self.dir}/serial")
+            # A guest must not print before somebody reads: a kernel without firmware has its first line out in a
+            # few milliseconds.
+            console, console_address = place.server(f"{self.dir}/serial", wait="on")
             args += ["-serial", console]
         if guest_dir:
             args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",

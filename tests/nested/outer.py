@@ -248,10 +248,10 @@ class Outer:
 
     # ---- a place for vm.Vm ----
 
-    def server(self, name):
+    def server(self, name, wait="off"):
         """An option of a character device that listens, and where to find it."""
         self.next_port += 1
-        return f"tcp:127.0.0.1:{self.next_port},server=on,wait=off", Address(self, self.next_port)
+        return f"tcp:127.0.0.1:{self.next_port},server=on,wait={wait}", Address(self, self.next_port)
 
     def start(self, args, output):
         return Process(self, args, output)
