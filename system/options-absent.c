@@ -206,7 +206,6 @@ static const struct RefusedOption {
     { "show-cursor", "there is no graphical display" },
     { "soundhw", "there is no sound" },
     { "tb-size", "it was replaced by -accel; the software CPU sizes its caches itself" },
-    { "watchdog", "there is no watchdog device yet; -action watchdog= says what one would do" },
     { "writeconfig", "it was removed; -readconfig reads a file that was written by hand" },
 };
 

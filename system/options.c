@@ -125,7 +125,9 @@ static char *text_chardev(const char *what, GError **errp)
 /* Of -nic and -net, whatever else was said. */
 static char *text_card(const char *what, GError **errp)
 {
-    return help_cards();
+    g_autofree char *names = help_devices_of("network");
+
+    return g_strconcat("Network cards, for model=:\n", names, NULL);
 }
 
 static char *text_netdev(const char *what, GError **errp)
@@ -538,6 +540,25 @@ static bool do_device(Startup *startup, const char *arg, GError **errp)
     return ok;
 }
 
+static char *text_watchdog(const char *what, GError **errp)
+{
+    return help_devices_of("watchdog");
+}
+
+static bool do_watchdog(Startup *startup, const char *arg, GError **errp)
+{
+    g_autofree char *names = help_devices_of("watchdog");
+    g_auto(GStrv) name = g_strsplit(names, "\n", 0);
+
+    if (!*arg || !g_strv_contains((const char *const *)name, arg)) {
+        g_autofree char *list = g_strjoinv(" ", name);
+
+        error_set(errp, "'%s' is no watchdog; these are: %s", arg, g_strchomp(list));
+        return false;
+    }
+    return do_device(startup, arg, errp);
+}
+
 /* ---- the table ---- */
 
 /* clang-format off */
@@ -653,6 +674,7 @@ const Option options[] = {
     { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
       "[,watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi]",
       "what events in the guest lead to (reset, poweroff, shutdown, reset)", START_CONFIG, do_action },
+    { "watchdog", "MODEL", "the same as -device MODEL (help)", START_DEVICE, do_watchdog, text_watchdog },
     { "watchdog-action", "ACTION", "as -action watchdog=ACTION", START_CONFIG, do_watchdog_action },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },

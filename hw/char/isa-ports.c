@@ -15,8 +15,9 @@ bool isa_ports_free(const char *property, uint32_t first, unsigned count, GError
         const FlatRange *range = flat_view_find(view, port);
 
         if (range) {
-            error_set(errp, "port 0x%" PRIx32 " belongs to '%s' already; set another '%s'", port,
-                      range->mr->name, property);
+            error_set(errp, "port 0x%" PRIx32 " belongs to '%s' already%s%s%s", port,
+                      range->mr->name, property ? "; set another '" : "", property ? property : "",
+                      property ? "'" : "");
             return false;
         }
     }

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Nobody has one of the @count ports from @first on; else false, with an error that says who, and
- * that @property chooses others. Ports are below 0x10000. */
+ * that @property chooses others (NULL: none does). Ports are below 0x10000. */
 bool isa_ports_free(const char *property, uint32_t first, unsigned count, GError **errp);
 
 #endif

@@ -51,19 +51,19 @@ static void append_type(GString *text, const ObjectType *type)
     g_string_append_c(text, '\n');
 }
 
-char *help_cards(void)
+char *help_devices_of(const char *category)
 {
     g_autoptr(GPtrArray) types = object_types();
-    GString *text = g_string_new("Network cards, for model=:\n");
+    GString *text = g_string_new(NULL);
 
     for (unsigned i = 0; i < types->len; i++) {
         const ObjectType *type = types->pdata[i];
 
-        if (is_user_device(type) && strcmp(category_of(type), "network") == 0) {
+        if (is_user_device(type) && strcmp(category_of(type), category) == 0) {
             g_string_append_printf(text, "%s\n", type->name);
         }
     }
-    return g_string_free(text, FALSE);
+    return g_string_free(text, text->len == 0);
 }
 
 char *help_devices(void)

@@ -17,7 +17,8 @@ typedef struct PvPanicPci {
 OBJECT_CAST_DEFINE(PvPanicPci, PVPANIC_PCI, TYPE_PVPANIC_PCI)
 
 static const PciFunctionClass pvpanic_pci_ops = {
-    .device = { PCI_DEVICE_CLASS_BASE, .category = "misc", .flags = DEVICE_USER_CREATABLE },
+    .device = { PCI_DEVICE_CLASS_BASE, .category = "misc",
+                .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG },
 };
 
 static const PciRegister pvpanic_pci_registers[] = {

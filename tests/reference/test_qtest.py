@@ -47,14 +47,33 @@ GROUPS = {
     "wiring": ["irq_intercept_in ioapic", "outb 0x64 0x60", "outb 0x60 0x01", "outb 0x60 0xff",
                "outb 0x70 0x0b", "outb 0x71 0x02", "outb 0x92 0x02", "~inb 0x92"],
 }
+
+
+def config(offset, value=None, width="l"):
+    """Lines that read or write a register of function 00:05.0."""
+    access = f"out{width} {0xcfc + offset % 4:#x} {value:#x}" if value is not None else f"in{width} {0xcfc + offset % 4:#x}"
+    return [f"outl 0xcf8 {0x80002800 | offset & 0xfc:#x}", access]
+
+
+# The two words that let one write through.
+UNLOCK = ["writew 0xe800000c 0x80", "writew 0xe800000c 0x86"]
+# A group's devices.
+DEVICES = {"a watchdog": ["-device", "i6300esb,addr=5"]}
+GROUPS["a watchdog"] = [
+    *config(0), *config(8), *config(0x10, 0xffffffff), *config(0x10), *config(0x10, 0xe8000000), *config(4, 2, "w"),
+    *config(0x60, 0x24, "w"), *config(0x60, width="w"), *config(0x68, 4, "b"), *config(0x68, width="b"),
+    "readl 0xe8000008", "readw 0xe800000c", "writel 0xe8000000 0x123", *UNLOCK,
+    "writel 0xe8000000 0x123", "writel 0xe8000004 0x456", *UNLOCK, "writel 0xe8000004 0x456", "writew 0xe800000c 0x80",
+    "writel 0xe8000004 0x456", *UNLOCK, "writew 0xe800000c 0x100", "readw 0xe800000c",
+    *config(0x68, 3, "b"), *config(0x68, width="b"), *config(0x68, 0, "b"), *config(0x68, width="b")]
 CLOCK = ["clock_set 1000000", "clock_set 1", "clock_step 500", "~clock_step", "irq_intercept_in ioapic",
          "outb 0x43 0x34", "outb 0x40 0", "outb 0x40 0", "~clock_step 60000000", "~clock_step 60000000"]
 
 
-def answers(program, accel, lines):
+def answers(program, accel, lines, devices):
     """For each line the answer and the IRQ lines before it."""
     args = [program, "-nodefaults", "-display", "none", "-M", "pc", "-m", "64", "-qtest", "stdio",
-            "-qtest-log", "none", *accel]
+            "-qtest-log", "none", *accel, *devices]
     found = []
     with subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as process:
@@ -81,10 +100,10 @@ def reference_accel():
     return ["-accel", "qtest"] if b"qtest" in text.split() else ["-accel", "tcg", "-S"]
 
 
-def compare(lines):
+def compare(lines, devices=()):
     accel = reference_accel()
-    wanted = answers(REFERENCE, accel, lines)
-    for ours, theirs in zip(answers(PROGRAM, ["-accel", "qtest"], lines), wanted):
+    wanted = answers(REFERENCE, accel, lines, devices)
+    for ours, theirs in zip(answers(PROGRAM, ["-accel", "qtest"], lines, devices), wanted):
         tap.equal(ours, theirs)
 
 
@@ -94,5 +113,5 @@ def clock():
     compare(CLOCK)
 
 
-tap.run([(name, lambda lines=lines: compare(lines)) for name, lines in GROUPS.items()]
+tap.run([(name, lambda name=name, lines=lines: compare(lines, DEVICES.get(name, ()))) for name, lines in GROUPS.items()]
         + [("clock", clock)])

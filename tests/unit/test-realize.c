@@ -213,6 +213,8 @@ static Machine *machine_make(const char *type, bool all)
     add_device("isa-debug-exit");
     add_device("pvpanic");
     add_device("pvpanic-pci");
+    add_device("i6300esb");
+    add_device("ib700");
     add_device("vmcoreinfo");
     add_device("vmgenid");
     return machine;
