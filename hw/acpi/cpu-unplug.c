@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/acpi/cpu-unplug.h"
 
-#include "hw/acpi/ost.h"
+#include "hw/acpi/slot.h"
 #include "qapi/qapi-events.h"
 #include "target/i386/cpu.h"
 #include "util/error.h"
@@ -54,16 +54,9 @@ static void withdraw(void *opaque, const char *why)
 
 static bool check_withdraw(void *opaque, GError **errp)
 {
-    CpuHotplugSlot *slot = opaque;
-    bool can = unplug_pending(&slot->unplug) && !slot->ejecting;
+    const CpuHotplugSlot *slot = opaque;
 
-    if (!can) {
-        g_autofree char *what = device_describe(slot->cpu);
-
-        error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
-                  slot->ejecting ? "ejected" : MemoryDeviceState_str(dimm_state_get(&slot->state)));
-    }
-    return can;
+    return acpi_slot_check_pending(slot->cpu, &slot->state, slot->ejecting, errp);
 }
 
 /* An empty place, in which nothing ever happened. */
@@ -190,19 +183,12 @@ void cpu_unplug_eject(CpuHotplugSlot *slot)
 
 void cpu_unplug_ost(CpuHotplugSlot *slot, uint32_t event, uint32_t status)
 {
-    g_autofree char *number = g_strdup_printf("%u", slot_number(slot));
     DimmTrigger trigger = dimm_trigger_of_ost(event, status);
-    ACPIOSTInfo info = {
-        .device = slot->cpu && !slot->ejecting ? slot->cpu->id : NULL,
-        .slot = number,
-        .slot_type = ACPI_SLOT_TYPE_CPU,
-        .source = event,
-        .status = status,
-    };
 
     slot->ost_event = event;
     slot->ost_status = status;
-    qapi_event_send_acpi_device_ost(&info);
+    acpi_slot_send_ost(ACPI_SLOT_TYPE_CPU, slot_number(slot), slot->ejecting ? NULL : slot->cpu,
+                       event, status);
     if (!slot->cpu || slot->ejecting) {
         return;
     }
@@ -275,21 +261,5 @@ const StateTable cpu_unplug_slot_state = {
 
 struct json_object *cpu_unplug_to_json(const CpuHotplugSlot *slot)
 {
-    struct json_object *obj = json_object_new_object();
-
-    json_object_object_add(obj, "slot", json_object_new_int((int)slot_number(slot)));
-    if (slot->cpu) {
-        g_autofree char *path = object_path(OBJECT(slot->cpu));
-        const char *state = MemoryDeviceState_str(dimm_state_get(&slot->state));
-
-        json_object_object_add(obj, "device", json_object_new_string(path ? path : ""));
-        json_object_object_add(obj, "state", json_object_new_string(state));
-    }
-    unplug_record_to_json(&slot->unplug, obj);
-    if (slot->unplug.last == UNPLUG_REFUSED) {
-        json_object_object_add(
-            obj, "reason",
-            json_object_new_string(ost_status_text(OST_EVENT_EJECT_REQUEST, slot->unplug.status)));
-    }
-    return obj;
+    return acpi_slot_to_json(slot_number(slot), slot->cpu, &slot->state, &slot->unplug);
 }

@@ -5,6 +5,7 @@
  */
 #include "hw/acpi/memory-unplug.h"
 
+#include "hw/acpi/slot.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/pc-dimm.h"
 #include "memory/ram-hold.h"
@@ -118,10 +119,10 @@ static void withdraw(void *opaque, const char *why)
 
 static bool check_withdraw(void *opaque, GError **errp)
 {
-    MemoryHotplugSlot *slot = opaque;
-    g_autofree char *what = device_describe(slot->dimm);
+    const MemoryHotplugSlot *slot = opaque;
 
     if (slot->ejecting) {
+        g_autofree char *what = device_describe(slot->dimm);
         g_autofree char *holder = ram_block_holder(pc_dimm_ram(PC_DIMM(slot->dimm)), false);
 
         error_set(errp,
@@ -130,12 +131,7 @@ static bool check_withdraw(void *opaque, GError **errp)
                   what, holder ? holder : "a device");
         return false;
     }
-    if (!unplug_pending(&slot->unplug)) {
-        error_set(errp, "%s: no request to unplug it is pending: its state is '%s'", what,
-                  MemoryDeviceState_str(dimm_state_get(&slot->state)));
-        return false;
-    }
-    return true;
+    return acpi_slot_check_pending(slot->dimm, &slot->state, false, errp);
 }
 
 /* An empty slot, in which nothing ever happened. */
@@ -360,22 +356,14 @@ static void refused(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 
 void memory_unplug_ost(MemoryHotplugSlot *slot, uint32_t event, uint32_t status)
 {
-    g_autofree char *number = g_strdup_printf("%u", slot_number(slot));
     DimmTrigger trigger = dimm_trigger_of_ost(event, status);
-    ACPIOSTInfo info = {
-        .device = slot->dimm ? slot->dimm->id : NULL,
-        .slot = number,
-        .slot_type = ACPI_SLOT_TYPE_DIMM,
-        .source = event,
-        .status = status,
-    };
 
     if (trigger == DIMM_INSERT_SUCCESS && slot->dimm && !guest_fit_usable(PC_DIMM(slot->dimm))) {
         trigger = DIMM_INSERT_UNUSABLE;
     }
     slot->ost_event = event;
     slot->ost_status = status;
-    qapi_event_send_acpi_device_ost(&info);
+    acpi_slot_send_ost(ACPI_SLOT_TYPE_DIMM, slot_number(slot), slot->dimm, event, status);
     if (!slot->dimm || slot->ejecting) {
         return;
     }
@@ -445,22 +433,5 @@ const StateTable memory_unplug_slot_state = {
 
 struct json_object *memory_unplug_to_json(const MemoryHotplugSlot *slot)
 {
-    const UnplugRecord *unplug = &slot->unplug;
-    struct json_object *obj = json_object_new_object();
-
-    json_object_object_add(obj, "slot", json_object_new_int((int)slot_number(slot)));
-    if (slot->dimm) {
-        g_autofree char *path = object_path(OBJECT(slot->dimm));
-        const char *state = MemoryDeviceState_str(dimm_state_get(&slot->state));
-
-        json_object_object_add(obj, "device", json_object_new_string(path ? path : ""));
-        json_object_object_add(obj, "state", json_object_new_string(state));
-    }
-    unplug_record_to_json(unplug, obj);
-    if (unplug->last == UNPLUG_REFUSED) {
-        json_object_object_add(
-            obj, "reason",
-            json_object_new_string(ost_status_text(OST_EVENT_EJECT_REQUEST, unplug->status)));
-    }
-    return obj;
+    return acpi_slot_to_json(slot_number(slot), slot->dimm, &slot->state, &slot->unplug);
 }

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "accel/accel.h"
-#include "backends/host-memory-backend.h"
 #include "hw/core/numa.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -119,6 +118,20 @@ bool memory_device_check_memdev(const Object *memdev, GError **errp)
         return false;
     }
     return true;
+}
+
+void memory_device_request_backend(MemoryDevice *md, const HostMemoryBackend *backend, hwaddr addr)
+{
+    md->addr = addr;
+    md->size = backend->size;
+    md->align = host_memory_backend_alignment(backend);
+}
+
+char *memory_device_memdev_path(const Object *memdev)
+{
+    char *path = object_path(memdev);
+
+    return path ? path : g_strdup("");
 }
 
 Device *memory_device_owner(const Device *dev)

@@ -10,6 +10,7 @@
 #ifndef HW_MEM_MEMORY_DEVICE_H
 #define HW_MEM_MEMORY_DEVICE_H
 
+#include "backends/host-memory-backend.h"
 #include "hw/core/machine.h"
 #include "qapi/qapi-types.h"
 
@@ -78,6 +79,11 @@ uint64_t memory_device_plugged_size(const Machine *machine);
 /* Can @memdev, a memory backend or NULL, be that of a memory device? An error says what is wrong:
  * there is none, it is in use, it has no memory that the guest may write to. */
 bool memory_device_check_memdev(const Object *memdev, GError **errp);
+
+/* Fill in what a device asks for that has all of @backend, at @addr (0: any will do). */
+void memory_device_request_backend(MemoryDevice *md, const HostMemoryBackend *backend, hwaddr addr);
+/* How users are told of @memdev, a memory backend: its path, or "". g_free. */
+char *memory_device_memdev_path(const Object *memdev);
 
 /* The device that users know for @dev: the one that it is a part of, else itself. */
 Device *memory_device_owner(const Device *dev);

@@ -123,9 +123,8 @@ static void nvdimm_request(const Device *dev, MemoryDevice *md)
 {
     const Nvdimm *nv = NVDIMM(dev);
 
-    md->addr = nv->parent.addr;
+    memory_device_request_backend(md, backend_of(nv), nv->parent.addr);
     md->size = visible_size(nv);
-    md->align = host_memory_backend_alignment(backend_of(nv));
     md->node = nv->parent.node;
     md->boot = false;
 }

@@ -204,9 +204,7 @@ static void dimm_request(const Device *dev, MemoryDevice *md)
 {
     const PcDimm *dimm = PC_DIMM(dev);
 
-    md->addr = dimm->addr;
-    md->size = MEMORY_BACKEND(dimm->memdev)->size;
-    md->align = host_memory_backend_alignment(MEMORY_BACKEND(dimm->memdev));
+    memory_device_request_backend(md, MEMORY_BACKEND(dimm->memdev), dimm->addr);
     md->node = dimm->node;
     md->boot = dimm->boot;
 }
@@ -225,14 +223,13 @@ PCDIMMDeviceInfo *pc_dimm_info(const PcDimm *dimm)
 {
     const Device *dev = &dimm->parent;
     PCDIMMDeviceInfo *data = g_new0(PCDIMMDeviceInfo, 1);
-    char *memdev = object_path(dimm->memdev);
 
     data->id = g_strdup(dev->id);
     data->addr = (int64_t)dimm->addr;
     data->size = (int64_t)pc_dimm_size(dimm);
     data->slot = dimm->slot;
     data->node = dimm->node;
-    data->memdev = memdev ? memdev : g_strdup("");
+    data->memdev = memory_device_memdev_path(dimm->memdev);
     data->has_resident = true;
     data->resident = ram_block_resident(pc_dimm_ram(dimm));
     data->hotplugged = dev->hotplugged;

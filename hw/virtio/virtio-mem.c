@@ -374,9 +374,8 @@ static void mem_request(const Device *dev, MemoryDevice *md)
 {
     const VirtioMem *s = VIRTIO_MEM(dev);
 
-    md->addr = s->addr;
-    md->size = region_size(s);
-    md->align = MAX(host_memory_backend_alignment(backend_of(s)), chosen_block_size(s));
+    memory_device_request_backend(md, backend_of(s), s->addr);
+    md->align = MAX(md->align, chosen_block_size(s));
     md->node = s->node;
     md->memslots =
         s->dynamic_memslots ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
@@ -406,7 +405,6 @@ static void mem_describe(const Device *dev, MemoryDeviceInfo *info)
 {
     const VirtioMem *s = VIRTIO_MEM(dev);
     VirtioMEMDeviceInfo *data = g_new0(VirtioMEMDeviceInfo, 1);
-    char *memdev = object_path(s->memdev);
 
     data->id = g_strdup(memory_device_owner(dev)->id);
     data->memaddr = s->addr;
@@ -415,7 +413,7 @@ static void mem_describe(const Device *dev, MemoryDeviceInfo *info)
     data->max_size = region_size(s);
     data->block_size = s->block_size;
     data->node = s->node;
-    data->memdev = memdev ? memdev : g_strdup("");
+    data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM;
     info->u.virtio_mem = g_new0(VirtioMEMDeviceInfoWrapper, 1);
     info->u.virtio_mem->data = data;

@@ -152,9 +152,7 @@ static void pmem_request(const Device *dev, MemoryDevice *md)
 {
     const VirtioPmem *s = VIRTIO_PMEM(dev);
 
-    md->addr = s->addr;
-    md->size = backend_of(s)->size;
-    md->align = host_memory_backend_alignment(backend_of(s));
+    memory_device_request_backend(md, backend_of(s), s->addr);
 }
 
 static void pmem_place(Device *dev, hwaddr addr)
@@ -171,12 +169,11 @@ static void pmem_describe(const Device *dev, MemoryDeviceInfo *info)
 {
     const VirtioPmem *s = VIRTIO_PMEM(dev);
     VirtioPMEMDeviceInfo *data = g_new0(VirtioPMEMDeviceInfo, 1);
-    char *memdev = object_path(s->memdev);
 
     data->id = g_strdup(memory_device_owner(dev)->id);
     data->memaddr = s->addr;
     data->size = backend_of(s)->size;
-    data->memdev = memdev ? memdev : g_strdup("");
+    data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_PMEM;
     info->u.virtio_pmem = g_new0(VirtioPMEMDeviceInfoWrapper, 1);
     info->u.virtio_pmem->data = data;

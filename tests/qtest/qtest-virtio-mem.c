@@ -31,10 +31,7 @@ typedef struct Mem {
 
 static void drive(Mem *m)
 {
-    qvirtio_open(&m->v, m->qt, DEVFN, true);
-    qvirtio_start(&m->v, QVIRTIO_VERSION_1 | (qvirtio_offered(&m->v) & INACCESSIBLE));
-    qvirtio_queue(&m->v, &m->q, 0);
-    qvirtio_driver_ok(&m->v);
+    qvirtio_open_one(&m->v, &m->q, m->qt, DEVFN, INACCESSIBLE);
     m->request = qvirtio_alloc(&m->v, 24);
     m->response = qvirtio_alloc(&m->v, 16);
 }
@@ -61,9 +58,7 @@ static uint16_t send(Mem *m, uint16_t type, uint64_t addr, uint16_t blocks)
     qtest_writew(m->qt, m->request, type);
     qtest_writeq(m->qt, m->request + 8, addr);
     qtest_writew(m->qt, m->request + 16, blocks);
-    uint16_t head = qvirtq_add_pair(&m->q, m->request, 24, m->response, 10);
-    qvirtq_kick(&m->q);
-    g_assert_cmpuint(qvirtq_wait(&m->q, head), ==, 10);
+    g_assert_cmpuint(qvirtq_ask(&m->q, m->request, 24, m->response, 10), ==, 10);
     return qtest_readw(m->qt, m->response);
 }
 

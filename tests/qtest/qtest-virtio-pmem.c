@@ -26,10 +26,7 @@ typedef struct Pmem {
 
 static void drive(Pmem *p)
 {
-    qvirtio_open(&p->v, p->qt, DEVFN, true);
-    qvirtio_start(&p->v, QVIRTIO_VERSION_1);
-    qvirtio_queue(&p->v, &p->q, 0);
-    qvirtio_driver_ok(&p->v);
+    qvirtio_open_one(&p->v, &p->q, p->qt, DEVFN, 0);
     p->request = qvirtio_alloc(&p->v, 4);
     p->response = qvirtio_alloc(&p->v, 4);
 }

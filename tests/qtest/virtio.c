@@ -231,6 +231,14 @@ void qvirtio_driver_ok(QVirtio *v)
     qvirtio_set_status(v, qvirtio_status(v) | QVIRTIO_DRIVER_OK);
 }
 
+void qvirtio_open_one(QVirtio *v, QVirtQueue *q, QTest *qt, unsigned devfn, uint64_t features)
+{
+    qvirtio_open(v, qt, devfn, true);
+    qvirtio_start(v, QVIRTIO_VERSION_1 | (qvirtio_offered(v) & features));
+    qvirtio_queue(v, q, 0);
+    qvirtio_driver_ok(v);
+}
+
 uint32_t qvirtio_config(QVirtio *v, unsigned offset, unsigned size)
 {
     return v->modern ? load(v->qt, v->structures[DEVICE] + offset, size)
@@ -351,6 +359,14 @@ uint32_t qvirtq_wait(QVirtQueue *q, uint16_t head)
 
     g_assert_cmpuint(qtest_readl(q->v->qt, at), ==, head);
     return len;
+}
+
+uint32_t qvirtq_ask(QVirtQueue *q, uint64_t out, uint32_t out_len, uint64_t in, uint32_t in_len)
+{
+    uint16_t head = qvirtq_add_pair(q, out, out_len, in, in_len);
+
+    qvirtq_kick(q);
+    return qvirtq_wait(q, head);
 }
 
 uint32_t qvirtq_wait_any(QVirtQueue *q)

@@ -91,6 +91,10 @@ void qvirtio_set_config(QVirtio *v, unsigned offset, unsigned size, uint32_t val
 uint32_t qvirtio_common(QVirtio *v, unsigned offset, unsigned size);
 void qvirtio_set_common(QVirtio *v, unsigned offset, unsigned size, uint32_t value);
 
+/* All of that, by the modern interface, for a device of one queue: it is ready, with VERSION_1 and
+ * those of @features that there are. */
+void qvirtio_open_one(QVirtio *v, QVirtQueue *q, QTest *qt, unsigned devfn, uint64_t features);
+
 /* ---- queues ---- */
 
 /* @size bytes of guest RAM, cleared. */
@@ -103,6 +107,8 @@ uint16_t qvirtq_add(QVirtQueue *q, uint64_t addr, uint32_t len, bool write);
 uint16_t qvirtq_add_pair(QVirtQueue *q, uint64_t out, uint32_t out_len, uint64_t in,
                          uint32_t in_len);
 void qvirtq_kick(QVirtQueue *q);
+/* The same, and wait for it: how much was written. */
+uint32_t qvirtq_ask(QVirtQueue *q, uint64_t out, uint32_t out_len, uint64_t in, uint32_t in_len);
 /* Has the device given back more than was taken? */
 bool qvirtq_has_used(QVirtQueue *q);
 /* Wait for the next one that it gives back; its length. Its head is @head. */
