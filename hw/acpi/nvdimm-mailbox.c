@@ -45,6 +45,19 @@ static NvdimmStatus do_write(NvdimmMailbox *box, Nvdimm *nv)
     return ok ? NVDIMM_STATUS_OK : NVDIMM_STATUS_BAD_INPUT;
 }
 
+/* What "Get SMART and Health Info" gives after the status: only the health is told. */
+static NvdimmStatus do_health(NvdimmMailbox *box, Nvdimm *nv)
+{
+    enum { FLAGS = 0, HEALTH = 8, SIZE = 128 };
+    enum { HEALTH_VALID = 1 << 0, HEALTH_FATAL = 1 << 2 };
+
+    box->length = SIZE;
+    memset(box->data, 0, SIZE);
+    box->data[FLAGS] = HEALTH_VALID;
+    box->data[HEALTH] = nv->unarmed ? HEALTH_FATAL : 0; /* what is written is going to be lost */
+    return NVDIMM_STATUS_OK;
+}
+
 /* The table may change between two parts of it: then the guest has to begin again. */
 static NvdimmStatus do_fit(NvdimmMailbox *box)
 {
@@ -74,6 +87,7 @@ static NvdimmStatus do_command(NvdimmMailbox *box, uint32_t command)
         [NVDIMM_CMD_INFO] = do_info,
         [NVDIMM_CMD_READ] = do_read,
         [NVDIMM_CMD_WRITE] = do_write,
+        [NVDIMM_CMD_HEALTH] = do_health,
     };
     Nvdimm *nv;
 

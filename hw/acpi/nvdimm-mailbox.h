@@ -33,6 +33,8 @@ typedef enum NvdimmCommand {
     NVDIMM_CMD_WRITE = 3, /* the same from DATA */
     NVDIMM_CMD_FIT = 4,   /* the table from OFFSET on to DATA; LENGTH: how many bytes; 0: its end */
     NVDIMM_CMD_TAKE = 5,  /* the guest has heard that something was plugged */
+    /* LENGTH bytes to DATA: what Intel's "Get SMART and Health Info" gives after the status */
+    NVDIMM_CMD_HEALTH = 6,
 } NvdimmCommand;
 
 /* As Intel's NVDIMM DSM interface has them, but for the last. */

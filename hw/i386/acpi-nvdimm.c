@@ -15,9 +15,15 @@
 #define INTEL_DSM_UUID     "4309ac30-0d11-11e4-9191-0800200c9a66"
 
 /* Functions of that _DSM, and the masks that tell of them. */
-enum { DSM_WHICH = 0, DSM_LABEL_SIZE = 4, DSM_GET_LABELS = 5, DSM_SET_LABELS = 6 };
 enum {
-    DSM_MASK_NONE = 1 << DSM_WHICH,
+    DSM_WHICH = 0,
+    DSM_HEALTH = 1,
+    DSM_LABEL_SIZE = 4,
+    DSM_GET_LABELS = 5,
+    DSM_SET_LABELS = 6,
+};
+enum {
+    DSM_MASK_NONE = 1 << DSM_WHICH | 1 << DSM_HEALTH, /* no labels */
     DSM_MASK_LABELS =
         DSM_MASK_NONE | 1 << DSM_LABEL_SIZE | 1 << DSM_GET_LABELS | 1 << DSM_SET_LABELS,
 };
@@ -122,6 +128,16 @@ static Aml *write_method(void)
                       aml_release("NLCK"), simple_status(), aml_return(aml_local(0)));
 }
 
+/* NHLT(handle): the status and the health, as _DSM gives them. */
+static Aml *health_method(void)
+{
+    return aml_method(
+        "NHLT", 1, AML_NOT_SERIALIZED, aml_acquire("NLCK"),
+        run(NVDIMM_CMD_HEALTH, aml_arg(0), aml_int(0), aml_int(0)),
+        aml_store(aml_mid(aml_name_ref("DATA"), aml_int(0), aml_name_ref("LENG")), aml_local(1)),
+        aml_release("NLCK"), aml_return(aml_concatenate(word(aml_local(0)), aml_local(1))));
+}
+
 static Aml *bytes1(uint8_t value)
 {
     return aml_buffer(&value, 1);
@@ -154,6 +170,8 @@ static Aml *dsm_method(void)
     return aml_method(
         "NDSM", 4, AML_SERIALIZED,
         aml_if(aml_not(aml_equal(aml_arg(1), aml_uuid(INTEL_DSM_UUID))), aml_return(bytes1(0))),
+        aml_if(aml_equal(aml_arg(2), aml_int(DSM_HEALTH)),
+               aml_return(aml_call("NHLT", aml_arg(0)))),
         aml_store(aml_call("NLSI", aml_arg(0)), aml_local(0)),
         aml_if(aml_equal(aml_arg(2), aml_int(DSM_WHICH)),
                aml_if(aml_equal(element(aml_local(0), 1), aml_int(0)),
@@ -219,6 +237,7 @@ void acpi_build_nvdimms(Aml *dsdt, unsigned slots)
     aml_add(root, info_method());
     aml_add(root, read_method());
     aml_add(root, write_method());
+    aml_add(root, health_method());
     aml_add(root, dsm_method());
     aml_add(root, fit_method());
     for (unsigned i = 0; i < slots; i++) {

@@ -13,7 +13,7 @@ import tap
 MIB = 1 << 20
 LABELS, DATA = 128 << 10, 2048
 HANDLE, OFFSET, LENGTH, COMMAND, DATA_AT = (0xfef10000 + 4 * n for n in range(5))
-INFO, READ, WRITE, FIT, TAKE = range(1, 6)
+INFO, READ, WRITE, FIT, TAKE, HEALTH = range(1, 7)
 OK, UNKNOWN, NO_DEVICE, BAD, CHANGED = 0, 1, 2, 3, 0x100
 STATUS, EVENT = 0xafe0, 1 << 4  # of general-purpose events on pc
 BASE = ["-accel", "qtest", "-display", "none", "-m", "64M,slots=3,maxmem=4G"]
@@ -122,7 +122,7 @@ def labels():
                     (0xffffffff, 0, 4, NO_DEVICE), (0x80000001, 0, 4, NO_DEVICE)):
                 tap.equal((run(m, command, handle, offset, length), reg(m, LENGTH)), (status, 0),
                           f"{command}, {handle:#x}, {offset:#x}, {length:#x}")
-        for command in (0, 6, 0xffffffff):
+        for command in (0, 7, 0xffffffff):
             tap.equal(run(m, command, 1, 0, 4), UNKNOWN, f"command {command}")
         tap.equal((run(m, READ, 1, LABELS - DATA, DATA), data(m)), (OK, block), "labels after all that")
         for width, place in (("b", HANDLE), ("w", COMMAND), ("q", DATA_AT), ("q", DATA_AT + DATA - 4), ("l", HANDLE + 0xffc)):
@@ -132,6 +132,16 @@ def labels():
         m.qmp.event("RESET")
         tap.equal([reg(m, place) for place in (HANDLE, OFFSET, LENGTH, COMMAND, DATA_AT)], [0] * 5)
         tap.equal((run(m, READ, 1, LABELS - DATA, DATA), data(m)), (OK, block), "labels after a reset")
+
+
+def health():
+    """It is well, unless what is written is lost; and nothing else is told."""
+    with start("", ",unarmed=on") as m:
+        for handle, value in ((1, 0), (2, 4)):
+            put(m, bytes([0xff] * DATA))
+            tap.equal((run(m, HEALTH, handle), reg(m, LENGTH)), (OK, 128))
+            tap.equal(data(m, 128), struct.pack("<IIB", 1, 0, value) + bytes(119), f"NVDIMM {handle}")
+        tap.equal((run(m, HEALTH, 3), reg(m, LENGTH)), (NO_DEVICE, 0))
 
 
 def fit_of(m):
@@ -229,6 +239,7 @@ tap.run([
     ("what is refused", refused),
     ("what users are told", told_to_users),
     ("labels", labels),
+    ("health", health),
     ("the table, and those that are plugged", table),
     ("a read-only backend", read_only),
     ("what is written lasts", lasts),
