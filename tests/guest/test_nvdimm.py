@@ -2,50 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """NVDIMMs in Debian's kernel: test_nvdimm.py BUILD-DIR. One is there from the start, one is plugged; a file system
 is in the first (DAX), a namespace with a label on the second. Then the program is killed, and a new one has it all."""
-import glob
 import os
-import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
+from nvdimm import DAX, MODULES, initrd, mount_dax, ready, wait_for  # noqa: E402
 import vm  # noqa: E402
 
 BUILD = sys.argv[1]
 MIB = 1 << 20
 SIZE, LABELS = 64 * MIB, 128 << 10
-MODULES = ("libnvdimm", "nd_btt", "nd_pmem", "nfit")
-DAX = ("dax_pmem", "device_dax", "kmem")
 ND = "/sys/bus/nd/devices"
 UUIDS = ("5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a01", "5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a02")
-
-
-def initrd(folder):
-    """The usual one, with another behind it: modules, and an empty file system."""
-    for name in (*MODULES, *DAX):
-        found = glob.glob(f"{BUILD}/guest/root/lib/modules/*-cloud-amd64/**/{name}.ko*", recursive=True)
-        if not found:
-            raise tap.Skip(f"the unpacked kernel has no {name}")
-        if found[0].endswith(".xz"):
-            with open(f"{folder}/{name}.ko", "wb") as file:
-                subprocess.run(["xz", "-dc", found[0]], stdout=file, check=True)
-        else:
-            shutil.copy(found[0], folder)
-    with open(f"{folder}/ext4", "wb") as file:
-        file.truncate(32 * MIB)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", f"{folder}/ext4"], check=True)
-    names = "".join(f"{name}\n" for name in os.listdir(folder))
-    more = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=folder, input=names.encode(), check=True,
-                          stdout=subprocess.PIPE).stdout
-    more = subprocess.run(["gzip", "-1"], input=more, check=True, stdout=subprocess.PIPE).stdout
-    with open(f"{BUILD}/guest/initrd", "rb") as first, open(f"{folder}/initrd", "wb") as out:
-        head = first.read()
-        out.write(head + bytes(-len(head) % 4) + more)
-    return f"{folder}/initrd"
 
 
 def backend(folder, n):
@@ -81,16 +53,6 @@ def start(folder, machine, count):
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=4,maxmem=4G", extra=extra)
 
 
-def ready(guest):
-    guest.wait_ready()
-    for module in MODULES:
-        guest.run(f"insmod /{module}.ko")
-
-
-def wait_for(guest, path):
-    guest.run(f"n=0; until [ -e {path} ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done; true", timeout=120)
-
-
 def make_fsdax(guest):
     """As `ndctl create-namespace --mode=fsdax` does: with pages, whose place is in the namespace."""
     wait_for(guest, "/dev/pmem0")
@@ -119,8 +81,7 @@ def first_run(folder, machine):
         tap.equal(guest.run(f"cat {ND}/region0/size"), str(SIZE))
         tap.equal(guest.run(f"cat {ND}/region0/persistence_domain"), "cpu_cache")
         make_fsdax(guest)
-        guest.run("dd if=/ext4 of=/dev/pmem0 bs=1M 2>/dev/null; mkdir -p /mnt && mount -t ext4 -o dax /dev/pmem0 /mnt")
-        tap.equal("dax" in guest.run("grep /mnt /proc/mounts"), True)
+        mount_dax(guest, "/dev/pmem0")
         guest.run("echo what lasts > /mnt/file; sync")
 
         make_labels(f"{folder}/nvdimm1")
@@ -151,14 +112,12 @@ def as_ram(machine):
     """As `ndctl create-namespace --mode=devdax` and `daxctl reconfigure-device --mode=system-ram` do."""
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/initrd")
-        initrd(f"{folder}/initrd")
+        initrd(BUILD, f"{folder}/initrd")
         extra = ["-M", f"{machine},nvdimm=on", "-initrd", f"{folder}/initrd/initrd",
                  "-object", "memory-backend-ram,id=m0,size=512M", "-device", "nvdimm,id=nv0,memdev=m0"]
         with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=1,maxmem=4G",
                    extra=extra) as guest:
-            ready(guest)
-            for module in DAX:
-                guest.run(f"insmod /{module}.ko")
+            ready(guest, (*MODULES, *DAX))
             wait_for(guest, "/dev/pmem0")
             before = guest.mem_total()
             guest.run("echo namespace0.0 > /sys/bus/nd/drivers/nd_pmem/unbind")
@@ -178,7 +137,7 @@ def as_ram(machine):
 def lasts(machine):
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/initrd")
-        initrd(f"{folder}/initrd")
+        initrd(BUILD, f"{folder}/initrd")
         first_run(folder, machine)
         second_run(folder, machine)
 
