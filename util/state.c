@@ -84,7 +84,7 @@ void state_save(const StateTable *table, void *obj, GByteArray *out)
     put(out, table->version, 4);
     put(out, count, 2);
     for (unsigned i = 0; i < count; i++) {
-        save_field(&table->fields[i], obj, out);
+        save_field(&table->fields[i], (char *)obj + table->base, out);
     }
 }
 
@@ -294,7 +294,7 @@ bool state_load(const StateTable *table, void *obj, const uint8_t *data, size_t 
     g_byte_array_set_size(seen, fields + 1);
     memset(seen->data, 0, seen->len);
     for (uint64_t i = 0; i < count; i++) {
-        if (!load_field(table, obj, &r, seen, errp)) {
+        if (!load_field(table, (char *)obj + table->base, &r, seen, errp)) {
             return false;
         }
     }

@@ -4,10 +4,6 @@
 #include <string.h>
 
 #include "chardev/chardev.h"
-#include "hw/char/isa-ports.h"
-#include "hw/core/irq-lines.h"
-#include "hw/intc/isa-irq.h"
-#include "memory/memory.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/timer.h"
@@ -22,7 +18,6 @@ enum {
     LSR,
     MSR,
     SCR,
-    REG_COUNT,
 };
 
 enum {
@@ -76,47 +71,10 @@ enum {
     MSR_CONNECTED = MSR_CTS | MSR_DSR | MSR_DCD,
 };
 
-#define FIFO_SIZE    16
+#define FIFO_SIZE    SERIAL_FIFO_SIZE
 #define MAX_BAUDBASE (1 << 26) /* a clock of 1 GiHz */
 
 static const uint8_t fifo_triggers[4] = { 1, 4, 8, 14 };
-
-/* Where the PC has its serial ports. */
-static const struct {
-    uint16_t port;
-    uint8_t irq;
-} isa_serial_places[ISA_SERIAL_PORTS] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
-
-typedef struct Serial {
-    Device parent;
-    /* configuration */
-    uint32_t index, iobase, irq_number;
-    uint32_t baudbase; /* bits a second with divisor 1 */
-    bool wakeup;       /* no sleep state: false */
-    char *chardev;
-    /* wiring */
-    Chardev *chr; /* the board's own choice, instead of `chardev` */
-    CharFrontend fe;
-    bool attached;
-    Irq irq;
-    MemoryRegion ports;
-    /* state */
-    bool irq_level;
-    uint16_t divisor;
-    uint8_t ier, fcr, lcr, mcr, scr;
-    bool line_set;       /* the guest has written LCR since reset */
-    uint8_t line_status; /* LSR_ERRORS */
-    uint8_t msr;
-    bool thre_pending; /* the THR became empty and IIR did not tell it yet */
-    bool rx_timeout;   /* the FIFO has bytes below its trigger, for 4 characters' time */
-    uint8_t fifo[FIFO_SIZE];
-    unsigned head, count;
-    Timer *timeout;
-} Serial;
-OBJECT_CAST_DEFINE(Serial, SERIAL, TYPE_ISA_SERIAL)
-
-/* Ports in use: an array of Serial *, borrowed. */
-static GPtrArray *serials;
 
 /* ---- interrupts ---- */
 
@@ -152,7 +110,7 @@ static void serial_update(Serial *s)
 
     if (level != s->irq_level) {
         s->irq_level = level;
-        irq_set(&s->irq, level);
+        s->set_irq(s->dev, level);
     }
 }
 
@@ -471,76 +429,6 @@ static const MemoryRegionOps serial_ops = { serial_read, serial_write, 1, 1 };
 
 /* ---- the device ---- */
 
-static void serial_reset(Device *dev)
-{
-    Serial *s = SERIAL(dev);
-
-    s->divisor = 12; /* 9600 baud */
-    s->ier = s->fcr = s->lcr = s->scr = s->line_status = 0;
-    s->line_set = false;
-    s->mcr = MCR_OUT2;
-    serial_set_break(s);
-    s->msr = MSR_CONNECTED;
-    s->thre_pending = false;
-    serial_clear_fifo(s);
-    serial_update(s);
-    serial_accept_input(s);
-}
-
-static bool serial_port_taken(uint32_t iobase)
-{
-    for (unsigned i = 0; serials && i < serials->len; i++) {
-        const Serial *other = g_ptr_array_index(serials, i);
-
-        if (iobase < other->iobase + REG_COUNT && other->iobase < iobase + REG_COUNT) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Find index, port and interrupt line where the user did not say. */
-static bool serial_place(Serial *s, GError **errp)
-{
-    if (s->index == PROP_UNSET) {
-        s->index = 0;
-        while (s->iobase == PROP_UNSET && s->index < ISA_SERIAL_PORTS &&
-               serial_port_taken(isa_serial_places[s->index].port)) {
-            s->index++;
-        }
-        if (s->index == ISA_SERIAL_PORTS) {
-            error_set(errp, "all %d serial ports are in use; set 'iobase' and 'irq' for one more",
-                      ISA_SERIAL_PORTS);
-            return false;
-        }
-    }
-    if (s->index >= ISA_SERIAL_PORTS) {
-        error_set(errp, "serial port index %" PRIu32 " does not exist; it is 0 to %d", s->index,
-                  ISA_SERIAL_PORTS - 1);
-        return false;
-    }
-    if (s->iobase == PROP_UNSET) {
-        s->iobase = isa_serial_places[s->index].port;
-    }
-    if (s->irq_number == PROP_UNSET) {
-        s->irq_number = isa_serial_places[s->index].irq;
-    }
-    if (s->iobase > 0x10000 - REG_COUNT) {
-        error_set(errp, "'iobase' 0x%" PRIx32 " is no port for 8 registers; it is 0 to 0xfff8",
-                  s->iobase);
-        return false;
-    }
-    if (s->irq_number >= ISA_IRQS) {
-        error_set(errp, "'irq' %" PRIu32 " does not exist; it is 0 to %d", s->irq_number,
-                  ISA_IRQS - 1);
-        return false;
-    }
-    if (!isa_ports_free("iobase", s->iobase, REG_COUNT, errp)) {
-        return false;
-    }
-    return true;
-}
-
 static bool serial_attach(Serial *s, GError **errp)
 {
     Chardev *chr = s->chr;
@@ -564,49 +452,44 @@ static bool serial_attach(Serial *s, GError **errp)
     return !chr || s->attached;
 }
 
-static bool serial_realize(Device *dev, GError **errp)
+void serial_reset(Serial *s)
 {
-    Serial *s = SERIAL(dev);
+    s->divisor = 12; /* 9600 baud */
+    s->ier = s->fcr = s->lcr = s->scr = s->line_status = 0;
+    s->line_set = false;
+    s->mcr = MCR_OUT2;
+    serial_set_break(s);
+    s->msr = MSR_CONNECTED;
+    s->thre_pending = false;
+    serial_clear_fifo(s);
+    serial_update(s);
+    serial_accept_input(s);
+}
 
-    if (!serial_place(s, errp) || !serial_attach(s, errp)) {
+bool serial_realize(Serial *s, GError **errp)
+{
+    if (!serial_attach(s, errp)) {
         return false;
     }
-    if (!serials) {
-        serials = g_ptr_array_new();
-    }
-    g_ptr_array_add(serials, s);
-    s->irq = isa_irq(s->irq_number);
     s->timeout = timer_new(serial_timeout, s);
-    serial_reset(dev);
-    memory_region_init_io(&s->ports, &serial_ops, s, "serial", REG_COUNT);
-    memory_region_add(memory_io(), s->iobase, &s->ports);
+    serial_reset(s);
+    memory_region_init_io(&s->ports, &serial_ops, s, "serial", SERIAL_PORTS);
     return true;
 }
 
-static void serial_unrealize(Device *dev)
+void serial_unrealize(Serial *s)
 {
-    Serial *s = SERIAL(dev);
-
-    memory_region_remove(&s->ports);
+    s->set_irq(s->dev, 0);
     memory_region_destroy(&s->ports);
-    irq_set(&s->irq, 0);
     timer_free(s->timeout);
     if (s->attached) {
         char_set_break(&s->fe, false);
         char_detach(&s->fe);
         s->attached = false;
     }
-    g_ptr_array_remove(serials, s);
 }
 
-static void serial_init(Object *obj)
-{
-    Serial *s = SERIAL(obj);
-
-    s->index = s->iobase = s->irq_number = PROP_UNSET;
-}
-
-static bool check_baudbase(Object *obj, const Property *prop, struct json_object *value,
+bool serial_check_baudbase(Object *obj, const Property *prop, struct json_object *value,
                            GError **errp)
 {
     int64_t speed = json_object_get_int64(value);
@@ -618,51 +501,7 @@ static bool check_baudbase(Object *obj, const Property *prop, struct json_object
     return true;
 }
 
-static bool check_wakeup(Object *obj, const Property *prop, struct json_object *value,
-                         GError **errp)
-{
-    if (json_object_get_boolean(value)) {
-        error_set(errp, "wakeup=on is not there: the machine has no sleep state from which a byte "
-                        "could wake it; use wakeup=off");
-        return false;
-    }
-    return true;
-}
-
-static const Property serial_properties[] = {
-    { .name = "baudbase",
-      .kind = PROP_UINT32,
-      .offset = offsetof(Serial, baudbase),
-      .has_default = true,
-      .default_int = 115200, /* 1.8432 MHz / 16 */
-      .check = check_baudbase,
-      .description = "speed with divisor 1, bits a second" },
-    { .name = "chardev",
-      .kind = PROP_STRING,
-      .offset = offsetof(Serial, chardev),
-      .description = "id of the character device at the other end" },
-    { .name = "index",
-      .kind = PROP_UINT32,
-      .offset = offsetof(Serial, index),
-      .description = "0 to 3 for COM1 to COM4 (the first free one if not set)" },
-    { .name = "iobase",
-      .kind = PROP_UINT32,
-      .offset = offsetof(Serial, iobase),
-      .description = "first of its 8 ports (by index if not set)" },
-    { .name = "irq",
-      .kind = PROP_UINT32,
-      .offset = offsetof(Serial, irq_number),
-      .description = "ISA interrupt line, 0 to 15 (by index if not set)" },
-    { .name = "wakeup",
-      .kind = PROP_BOOL,
-      .offset = offsetof(Serial, wakeup),
-      .has_default = true,
-      .check = check_wakeup,
-      .description = "input wakes the machine; it has no sleep state: off" },
-    { 0 },
-};
-
-static const StateField serial_fields[] = {
+const StateField serial_fields[] = {
     STATE_BOOL(Serial, irq_level),
     STATE_UINT(Serial, divisor),
     STATE_UINT(Serial, ier),
@@ -681,54 +520,3 @@ static const StateField serial_fields[] = {
     STATE_TIMER(Serial, timeout),
     {},
 };
-
-static const StateTable serial_state = { .name = "serial", .version = 1, .fields = serial_fields };
-
-static const DeviceClass serial_device_ops = {
-    .category = "input",
-    .flags = DEVICE_USER_CREATABLE,
-    .realize = serial_realize,
-    .unrealize = serial_unrealize,
-    .reset = serial_reset,
-    .state = &serial_state,
-};
-
-static const ObjectType serial_type = {
-    .name = TYPE_ISA_SERIAL,
-    .parent = TYPE_DEVICE,
-    .description = "16550A serial port",
-    .instance_size = sizeof(Serial),
-    .properties = serial_properties,
-    .ops = &serial_device_ops,
-    .init = serial_init,
-};
-OBJECT_TYPE_REGISTER(serial_type)
-
-static const IrqLines serial_lines[] = {
-    { .type = TYPE_ISA_SERIAL, .out = true, .offset = offsetof(Serial, irq), .count = 1 },
-    {},
-};
-IRQ_LINES_REGISTER(serial_lines)
-
-Device *isa_serial_create(unsigned index, Chardev *chr, GError **errp)
-{
-    Serial *s = SERIAL(device_new_onboard(TYPE_ISA_SERIAL));
-
-    s->index = index;
-    s->chr = chr;
-    if (!device_realize(&s->parent, errp)) {
-        object_unparent(&s->parent.parent);
-        return NULL;
-    }
-    return &s->parent;
-}
-
-unsigned isa_serial_port(unsigned index)
-{
-    return isa_serial_places[index % ISA_SERIAL_PORTS].port;
-}
-
-unsigned isa_serial_irq(unsigned index)
-{
-    return isa_serial_places[index % ISA_SERIAL_PORTS].irq;
-}

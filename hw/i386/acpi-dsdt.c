@@ -4,7 +4,7 @@
 #include "hw/i386/acpi-pci.h"
 
 #include "hw/acpi/pm.h"
-#include "hw/char/serial.h"
+#include "hw/char/isa-serial.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/vmgenid.h"
 #include "hw/i386/x86.h"

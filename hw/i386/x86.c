@@ -6,7 +6,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/nfit.h"
-#include "hw/char/serial.h"
+#include "hw/char/isa-serial.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/cpu-plug.h"
 #include "hw/i386/cpu.h"

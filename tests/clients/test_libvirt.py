@@ -407,6 +407,8 @@ NO_BALLOON = "<memballoon model='none'/>"
 DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@DISK@'/>
   <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
   <memballoon model='virtio'/>"""
+WATCHDOG_AND_SERIAL = """<watchdog model='i6300esb' action='pause'/>
+  <serial type='null'><target type='pci-serial' port='1'/></serial>"""
 PATH = "<source mode='bind' path='"
 VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
     <rng model='virtio'><backend model='builtin'/></rng>
@@ -429,6 +431,7 @@ VARIANTS = [
     ("another CPU", {"<model>qemu64</model>": "<model>Nehalem</model>",
                      "<feature policy='disable' name='svm'/>": "<feature policy='disable' name='sse4.2'/>"}),
     ("an NVDIMM", {NO_BALLOON: NO_BALLOON + NVDIMM_XML}),
+    ("a watchdog, a serial port of PCI", {NO_BALLOON: NO_BALLOON + WATCHDOG_AND_SERIAL}),
 ]
 
 

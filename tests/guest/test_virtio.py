@@ -93,6 +93,24 @@ def serial():
                 text += console.sock.recv(4096)
 
 
+def pci_serial():
+    """Linux has it without a driver of its own; more than the FIFO goes each way, by its interrupt."""
+    with tempfile.TemporaryDirectory() as folder:
+        with machine("pci-serial,chardev=c1",
+                     chardevs=[f"socket,id=c1,path={folder}/port,server=on,wait=off"]) as guest:
+            guest.wait_ready()
+            port = vm.Stream(f"{folder}/port")
+            tty = "/dev/" + guest.run("cd /sys/bus/pci/devices/*/tty && ls").strip()
+            guest.run(f"[ -e {tty} ] || mknod {tty} c $(tr : ' ' < /sys/class/tty/{tty[5:]}/dev); stty -F {tty} raw -echo")
+            line = "to and fro " * 300
+            guest.run(f"echo {line} > {tty}")
+            tap.equal(port.line().decode().strip(), line.strip())
+            guest.run(f"exec 3<{tty}")  # opening it empties the FIFO
+            port.send(line.encode() + b"\n")
+            tap.equal(guest.run("head -n 1 <&3").strip(), line.strip())
+            guest.run(f"grep -q {tty[5:]} /proc/interrupts")
+
+
 def check_disk(guest, path):
     """Bytes both ways, compared with the host's file; then a file system."""
     size = 64 << 20
@@ -211,6 +229,7 @@ tap.run([
     ("rng, legacy", lambda: rng("pc", "virtio-rng-pci,disable-modern=on,event_idx=off",
                                 set(), {VERSION_1, EVENT_IDX})),
     ("serial", serial),
+    ("a serial port of PCI", pci_serial),
     ("disk on pc", lambda: disk("pc", "num-queues=2", "cache=none,discard=unmap")),
     ("disk on q35, packed, on an iothread", lambda: disk("q35", "packed=on,write-cache=off,iothread=io0", "")),
     ("disk, legacy", lambda: disk("pc", "disable-modern=on", "cache=unsafe")),

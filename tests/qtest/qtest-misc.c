@@ -10,6 +10,7 @@
 #define CRASHLOADED  2
 #define PCI_BAR_FREE 0xe8000000u
 #define PCI_DEVFN    (5 << 3)
+#define PCIHP_EJECT  0xae08
 
 static void assert_event(QTest *qt, const char *name, const char *action)
 {
@@ -116,6 +117,75 @@ static void test_pvpanic_pci(void)
     qtest_quit(qt);
 }
 
+/* ---- pci-serial ---- */
+
+#define SERIAL_PORT 0xc100
+#define THR         SERIAL_PORT
+#define IER         (SERIAL_PORT + 1)
+#define IIR         (SERIAL_PORT + 2)
+#define IER_THRE    2
+#define IIR_THRE    2
+#define IIR_NONE    1
+#define STATUS_INTX 8
+
+static void serial_place(QTest *qt)
+{
+    qpci_write(qt, PCI_DEVFN, 0x10, 4, SERIAL_PORT);
+    qpci_write(qt, PCI_DEVFN, 4, 2, 1);
+}
+
+static void assert_pin(QTest *qt, bool raised)
+{
+    g_assert_cmphex(qpci_read(qt, PCI_DEVFN, 6, 2) & STATUS_INTX, ==, raised ? STATUS_INTX : 0);
+}
+
+/* What was written, and its interrupt; both go with it to another program. */
+static void test_pci_serial(void)
+{
+    const char *args = "-m 16 -chardev ringbuf,id=c0 -device pci-serial,id=s0,addr=5,chardev=c0";
+    QTest *qt = qtest_start("%s", args);
+
+    g_assert_cmphex(qpci_read(qt, PCI_DEVFN, 0, 4), ==, 0x00021b36);
+    g_assert_cmphex(qpci_read(qt, PCI_DEVFN, 8, 4), ==, 0x07000201);
+    serial_place(qt);
+    qtest_outb(qt, THR, 'h');
+    qtest_outb(qt, THR, 'i');
+    g_autoptr(json_object) text = qtest_qmp(qt, "ringbuf-read", "{'device': 'c0', 'size': 10}");
+    g_assert_cmpstr(json_object_get_string(text), ==, "hi");
+    assert_pin(qt, false);
+    qtest_outb(qt, IER, IER_THRE);
+    assert_pin(qt, true);
+    g_autofree char *file = qtest_temp_path(qt, "state");
+    qtest_save(qt, file);
+    QTest *to = qtest_start("%s -incoming file:%s", args, file);
+    qtest_wait_running(to);
+    qtest_quit(qt);
+    assert_pin(to, true);
+    g_assert_cmphex(qtest_inb(to, IIR), ==, IIR_THRE);
+    assert_pin(to, false);
+    g_assert_cmphex(qtest_inb(to, IIR), ==, IIR_NONE);
+    qtest_quit(to);
+}
+
+/* The character device is free again when the guest has let the port go. */
+static void test_pci_serial_plug(void)
+{
+    QTest *qt = qtest_start("-m 16 -chardev ringbuf,id=c0");
+
+    for (unsigned round = 0; round < 3; round++) {
+        qtest_qmp_ok(qt, "device_add",
+                     "{'driver': 'pci-serial', 'id': 's0', 'chardev': 'c0', 'addr': '5'}");
+        json_object_put(qtest_qmp_error(qt, "device_add",
+                                        "{'driver': 'pci-serial', 'id': 's1', 'chardev': 'c0'}"));
+        serial_place(qt);
+        qtest_outb(qt, IER, IER_THRE);
+        qtest_qmp_ok(qt, "device_del", "{'id': 's0'}");
+        qtest_outl(qt, PCIHP_EJECT, 1u << (PCI_DEVFN >> 3));
+        json_object_put(qtest_event(qt, "DEVICE_DELETED"));
+    }
+    qtest_quit(qt);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -124,5 +194,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pvpanic/events", test_pvpanic_events);
     g_test_add_func("/pvpanic/refused", test_pvpanic_refused);
     g_test_add_func("/pvpanic/pci", test_pvpanic_pci);
+    g_test_add_func("/pci-serial/state", test_pci_serial);
+    g_test_add_func("/pci-serial/plug", test_pci_serial_plug);
     return g_test_run();
 }

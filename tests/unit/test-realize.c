@@ -215,6 +215,7 @@ static Machine *machine_make(const char *type, bool all)
     add_device("pvpanic-pci");
     add_device("i6300esb");
     add_device("ib700");
+    add_device("pci-serial");
     add_device("vmcoreinfo");
     add_device("vmgenid");
     return machine;

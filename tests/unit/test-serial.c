@@ -2,7 +2,7 @@
 #include "chardev/char-backend.h"
 #include "chardev/chardev.h"
 #include "hw/char/isa-debugcon.h"
-#include "hw/char/serial.h"
+#include "hw/char/isa-serial.h"
 #include "hw/intc/isa-irq.h"
 #include "tests/unit/chip-test.h"
 #include "util/clock.h"
