@@ -304,8 +304,10 @@ static void hit(SoftCpu *s, const Uop *op, uint32_t found, const Breakpoint *ask
     }
     if (found) {
         bp->hits |= found & ~(1u << DEBUGGER);
-        atomic_store_explicit(&s->cpu.exit_request, true, memory_order_relaxed);
-        soft_blocks_stop(s, op);
+        if (op) { /* else it is an event's delivery, which ends the block anyway */
+            atomic_store_explicit(&s->cpu.exit_request, true, memory_order_relaxed);
+            soft_blocks_stop(s, op);
+        }
     }
 }
 

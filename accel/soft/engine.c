@@ -127,6 +127,10 @@ bool soft_engine_turn(SoftCpu *s)
     if (cpu->halted || (pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
         return false;
     }
+    if (s->breakpoints.hits && !s->breakpoints.hold) { /* by the delivery of what came last */
+        take_traps(s);
+        return true;
+    }
     if (cpu->event.valid) {
         deliver_event(s);
         return true;
@@ -303,6 +307,8 @@ static void put_state(X86Cpu *cpu)
     soft_tlb_follow_registers(s);
     if (s->resets != cpu->resets) { /* what follows is another system's code and page tables */
         s->resets = cpu->resets;
+        s->breakpoints.hits = 0;
+        s->breakpoints.hold = false;
         soft_tlb_flush(s, false);
         soft_cache_drop(s);
     }

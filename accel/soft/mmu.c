@@ -432,12 +432,15 @@ void soft_store_slow(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, u
 
 uint64_t soft_load_system(SoftCpu *s, const Uop *op, uint64_t addr, unsigned size)
 {
-    return load_mode(s, op, addr, size, system_mode(s));
+    uint64_t value = load_mode(s, op, addr, size, system_mode(s));
+    soft_breakpoints_access(s, op, addr, size, SOFT_READ);
+    return value;
 }
 
 void soft_store_system(SoftCpu *s, const Uop *op, uint64_t addr, uint64_t value, unsigned size)
 {
     store_mode(s, op, addr, value, size, system_mode(s));
+    soft_breakpoints_access(s, op, addr, size, SOFT_WRITE);
 }
 
 void soft_read(SoftCpu *s, const Uop *op, uint64_t addr, void *buf, unsigned len)

@@ -14,7 +14,10 @@ enum {
     CODE_END = 0x60810,
     ON_DB = 0x30000,
     ON_UD = 0x32000,
+    ON_OTHER = 0x34000, /* INT 0x80, #GP and NMI */
+    VECTOR = 0x80,
     RING0_STACK = 0x90000,
+    DB_STACK = 0x98000, /* its own, so that what pushes may be watched */
     DATA = HARNESS_DATA,
     PORT = 0x5000, /* nobody is there */
     MAX_TRAPS = 6,
@@ -36,14 +39,19 @@ GUEST_CODE(on_ud, 64,
            "push %rax\n\tmov 24(%rsp), %rax\n\tmov %rax, 0x60800\n\tpop %rax\n\t"
            "addq $2, (%rsp)\n\tiretq");
 
+/* INT 0x80, or NMI. */
+GUEST_CODE(on_other, 64, "nop\n\tiretq");
+
 #define PLACE(name, addr) \
     memcpy(h->ram + (addr), code_##name, (size_t)(code_##name##_end - code_##name))
 
 static void set_gate(unsigned vector, uint32_t handler)
 {
-    put64(HARNESS_IDT + 16 * vector, (handler & 0xffff) | 0x08 << 16 |
-                                         (uint64_t)(SYS_INT << 8 | SEG_P | (handler & 0xffff0000))
-                                             << 32);
+    uint32_t dpl3 = vector == VECTOR ? SEG_DPL_MASK : 0, ist = vector == EXC_DB;
+
+    put64(HARNESS_IDT + 16 * vector,
+          (handler & 0xffff) | 0x08 << 16 |
+              (uint64_t)(ist | SYS_INT << 8 | SEG_P | dpl3 | (handler & 0xffff0000)) << 32);
 }
 
 static void prepare(HarnessMode mode)
@@ -51,10 +59,14 @@ static void prepare(HarnessMode mode)
     harness_reset(h, mode);
     h->deliver = true;
     put64(HARNESS_TSS + 4, RING0_STACK);
+    put64(HARNESS_TSS + 36, DB_STACK);
     set_gate(EXC_DB, ON_DB);
     set_gate(EXC_UD, ON_UD);
+    set_gate(VECTOR, ON_OTHER);
+    set_gate(EXC_NMI, ON_OTHER);
     PLACE(on_db, ON_DB);
     PLACE(on_ud, ON_UD);
+    PLACE(on_other, ON_OTHER);
     put64(TRACE + 8, RFLAGS_RF);
     memset(h->ram + DATA - 0x100, 0, 0x3000);
     h->cpu->regs[X86_RAX] = 0x10;
@@ -100,6 +112,7 @@ typedef struct Case {
 #define STEPPING 4
 #define GLOBAL   8  /* G, not L */
 #define OFF      16 /* neither */
+#define NMI      32 /* waits at the beginning */
 
 #define END          \
     {                \
@@ -149,6 +162,21 @@ GUEST_CODE(rep_outs, 64, "rep outsb\n\tnop");
 GUEST_CODE(ins, 64, "insl\n\tnop");
 GUEST_CODE(int1, 64, ".byte 0xf1\n\tnop");
 GUEST_CODE(disarm, 64, "xor %eax, %eax\n\tmov %rax, %dr7\n\tnop\n\tmov %eax, (%rbx)\n\tnop");
+/* The CPU's own accesses: events, far transfers, descriptors, the TSS. */
+GUEST_CODE(int80, 64, "int $0x80\n\tnop\n\tnop");
+GUEST_CODE(load_ds, 64, "mov $0x38, %eax\n\tmov %eax, %ds\n\tnop");
+GUEST_CODE(lar, 64, "mov $0x38, %eax\n\tlar %ax, %ecx\n\tnop\n\tnop");
+GUEST_CODE(lar_bad, 64, "nop\n\tmov $0x48, %eax\n\tmov %eax, %ds\n\tnop");
+GUEST_CODE(ltr, 64, "mov $0x48, %eax\n\tltr %ax\n\tnop");
+GUEST_CODE(far_call, 64, "lcall *(%rbx)\n\tnop\n1:\tnop\n\tnop");
+GUEST_CODE(far_return, 64,
+           "push $8\n\tpush $(0x10000 + 1f - code_far_return)\n\tlretq\n\tnop\n1:\tnop\n\tnop");
+GUEST_CODE(port_allowed, 64, "in %dx, %al\n\tnop");
+
+/* Where the handlers are, as an offset in the code; and where what is pushed for them lies. */
+#define AT(handler) ((handler)-HARNESS_CODE)
+#define INNER(n)    (RING0_STACK - 8 * (n))
+#define GATE(n)     (HARNESS_IDT + 16 * (n))
 
 static const Case cases[] = {
     CASE(nops, 0, { { 1, DR7_RW_CODE, 1 }, NONE }, { { 1, B0, false }, END }),
@@ -225,6 +253,44 @@ static const Case cases[] = {
     CASE(ins, 0, { { PORT, DR7_RW_PORT, 4 }, { DATA, DR7_RW_WRITE, 4 } },
          { { 1, B0 | B1, false }, END }),
     CASE(int1, 0, { NONE, NONE }, { { 1, 0, false }, END }),
+    /* What an event pushes: the trap comes before the handler's first instruction; and IRET's. */
+    CASE(int80, USER, { { INNER(1), DR7_RW_WRITE, 8 }, NONE },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(int80, USER, { { INNER(5), DR7_RW_ACCESS, 1 }, { INNER(6), DR7_RW_WRITE, 8 } },
+         { { AT(ON_OTHER), B0, false }, { 2, B0, false }, END }),
+    CASE(int80, 0, { { HARNESS_STACK - 40, DR7_RW_WRITE, 8 }, NONE },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(int80, 0, { { HARNESS_STACK - 24, DR7_RW_ACCESS, 8 }, { 2, DR7_RW_CODE, 1 } },
+         { { AT(ON_OTHER), B0, false }, { 2, B0, false }, END }),
+    CASE(undefined, USER, { { INNER(3), DR7_RW_WRITE, 4 }, NONE },
+         { { AT(ON_UD), B0, false }, END }),
+    CASE(nops, NMI, { { HARNESS_STACK - 8, DR7_RW_WRITE, 8 }, NONE },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(nops, NMI | USER, { { INNER(2), DR7_RW_WRITE, 8 }, { AT(ON_OTHER), DR7_RW_WRITE, 1 } },
+         { { AT(ON_OTHER), B0, false }, END }),
+    /* The IDT, the TSS' stack pointer, descriptors and their accessed bits. */
+    CASE(int80, 0, { { GATE(VECTOR), DR7_RW_ACCESS, 8 }, { GATE(VECTOR + 1), DR7_RW_ACCESS, 8 } },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(int80, 0, { { GATE(VECTOR) + 8, DR7_RW_ACCESS, 4 }, { GATE(VECTOR), DR7_RW_WRITE, 8 } },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(int80, USER,
+         { { HARNESS_TSS + 4, DR7_RW_ACCESS, 4 }, { HARNESS_TSS + 12, DR7_RW_ACCESS, 4 } },
+         { { AT(ON_OTHER), B0, false }, END }),
+    CASE(load_ds, 0,
+         { { HARNESS_GDT + 0x38, DR7_RW_ACCESS, 8 }, { HARNESS_GDT + 0x38, DR7_RW_WRITE, 8 } },
+         { { 7, B0 | B1, false }, END }),
+    CASE(lar, 0,
+         { { HARNESS_GDT + 0x3f, DR7_RW_ACCESS, 1 }, { HARNESS_GDT + 0x38, DR7_RW_WRITE, 8 } },
+         { { 8, B0, false }, END }),
+    CASE(ltr, 0,
+         { { HARNESS_GDT + 0x4c, DR7_RW_WRITE, 4 }, { HARNESS_GDT + 0x50, DR7_RW_ACCESS, 8 } },
+         { { 8, B0 | B1, false }, END }),
+    CASE(far_call, 0, { { DATA + 2, DR7_RW_ACCESS, 1 }, { HARNESS_STACK - 4, DR7_RW_WRITE, 4 } },
+         { { 3, B0 | B1, false }, END }),
+    CASE(far_return, 0, { { HARNESS_STACK - 16, DR7_RW_ACCESS, 8 }, NONE },
+         { { 7, B0, false }, { 10, B0, false }, END }),
+    CASE(port_allowed, USER, { { HARNESS_TSS + 102, DR7_RW_ACCESS, 2 }, NONE },
+         { { 1, B0, false }, END }),
     CASE(disarm, 0, { { DATA, DR7_RW_WRITE, 4 }, { 5, DR7_RW_CODE, 1 } }, { END }),
 };
 
@@ -287,10 +353,69 @@ static void test_cases(void)
         put64(CODE_END, HARNESS_CODE + (uint64_t)(c->end - c->code));
         put64(DATA, c->code == code_jump_mem ? HARNESS_CODE + 3 : 0x10);
         put64(DATA + 0x200, 0x10);
+        put64(HARNESS_GDT + 0x38, get64(HARNESS_GDT + 0x38) & ~((uint64_t)SEG_A << 32));
+        if (c->code == code_far_call) {
+            put32(DATA, HARNESS_CODE + 3);
+            put16(DATA + 4, 8);
+        }
+        if (c->code == code_ltr) { /* it is marked busy by that */
+            put32(HARNESS_GDT + 0x4c, get32(HARNESS_GDT + 0x4c) & ~(2u << SEG_TYPE_SHIFT));
+        }
         arm(c);
-        g_assert_cmpint(harness_run(h, 5000), ==, -1);
+        if (c->how & NMI) {
+            x86_cpu_interrupt(h->cpu, CPU_INT_NMI);
+        }
+        int end = harness_run(h, 5000);
+        if (end != -1) {
+            g_test_message("%s (case %d) ended with %d", c->name, (int)i, end);
+            g_test_fail();
+        }
+        h->cpu->nmi_blocked = false;
         check(c);
     }
+}
+
+/* What is hit by an instruction that faults is not reported; what the fault pushes is. */
+static void test_fault_forgets(void)
+{
+    prepare(HARNESS_LONG64);
+    set_gate(EXC_GP, ON_OTHER); /* where there is an error code in IRET's way: only HLT */
+    memset(h->ram + ON_OTHER, 0xf4, 1);
+    GUEST_LOAD(h, lar_bad);
+    h->cpu->dr[0] = HARNESS_GDT + 0x48;
+    h->cpu->dr[7] = dr7(0, DR7_RW_ACCESS, 8);
+    soft_breakpoints_update(h->s);
+    g_assert_cmpint(harness_run(h, 100), ==, -1);
+    g_assert_cmphex(h->cpu->rip, ==, ON_OTHER + 1);
+    g_assert_cmpuint(get64(TRACE), ==, 0);
+
+    prepare(HARNESS_LONG64);
+    set_gate(EXC_GP, ON_OTHER);
+    memset(h->ram + ON_OTHER, 0xf4, 1);
+    GUEST_LOAD(h, lar_bad);
+    h->cpu->dr[0] = HARNESS_GDT + 0x48;
+    h->cpu->dr[1] = HARNESS_STACK - 48; /* the error code */
+    h->cpu->dr[7] = dr7(0, DR7_RW_ACCESS, 8) | dr7(1, DR7_RW_WRITE, 2);
+    soft_breakpoints_update(h->s);
+    g_assert_cmpint(harness_run(h, 100), ==, -1);
+    g_assert_cmpuint(get64(TRACE), ==, 1);
+    g_assert_cmphex(get64(TRACE + 16), ==, ON_OTHER);
+    g_assert_cmphex(get64(TRACE + 24), ==, DR6_FIXED_ONE | 2);
+}
+
+/* A breakpoint on what every #DB reads raises #DB without end, as on processors; the vCPU can be
+ * stopped all the same. */
+static void test_endless(void)
+{
+    prepare(HARNESS_LONG64);
+    GUEST_LOAD(h, store);
+    h->cpu->dr[0] = GATE(EXC_DB);
+    h->cpu->dr[1] = DATA;
+    h->cpu->dr[7] = dr7(0, DR7_RW_ACCESS, 8) | dr7(1, DR7_RW_WRITE, 4);
+    soft_breakpoints_update(h->s);
+    g_assert_cmpint(harness_run(h, 50), ==, -2);
+    g_assert_cmphex(h->cpu->rip, ==, ON_DB);
+    g_assert_cmpuint(get64(TRACE), ==, 0);
 }
 
 /* ---- which accesses ---- */
@@ -434,6 +559,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/soft-break/cases", test_cases);
+    g_test_add_func("/soft-break/fault-forgets", test_fault_forgets);
+    g_test_add_func("/soft-break/endless", test_endless);
     g_test_add_func("/soft-break/overlap", test_overlap);
     g_test_add_func("/soft-break/general-detect", test_general_detect);
     g_test_add_func("/soft-break/dr4-dr5", test_aliases);
