@@ -5,6 +5,7 @@
 #include "accel/soft/mmu.h"
 #include "accel/soft/segment.h"
 #include "accel/soft/uop.h"
+#include "target/i386/fpu-pins.h"
 #include "util/log.h"
 
 /* Which faults cannot be handled one after the other (SDM vol. 3 table 6-5). */
@@ -24,6 +25,17 @@ static int combine(int first, int second)
         return EXC_DF;
     }
     return second;
+}
+
+/* An x87 exception with CR0.NE clear: the instruction waits for the interrupt that FERR# brings. */
+static void freeze(SoftCpu *s)
+{
+    soft_machine_enter(s);
+    if (!x86_ignne()) { /* nobody has told to ignore it meanwhile */
+        x86_set_ferr(&s->cpu, true);
+        s->cpu.halted = true;
+    }
+    soft_machine_leave(s);
 }
 
 static void shut_down(SoftCpu *s)
@@ -49,6 +61,10 @@ bool soft_deliver_fault(SoftCpu *s)
     int vector = s->fault.vector;
     int64_t error_code = s->fault.error_code;
 
+    if (vector == SOFT_FREEZE) {
+        freeze(s);
+        return true;
+    }
     if (s->delivering >= 0) {
         int combined = combine(s->delivering, vector);
         if (combined < 0) {

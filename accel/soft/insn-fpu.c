@@ -55,6 +55,7 @@ static const Uop *fxrstor(SoftCpu *s, const Uop *op)
     }
     memcpy(s->cpu.fxsave, image, sizeof(image));
     native_fpu_summarize(&s->cpu);
+    native_pending_done(s);
     return op + 1;
 }
 
@@ -95,9 +96,7 @@ static const Uop *fwait(SoftCpu *s, const Uop *op)
     if ((s->cpu.cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) {
         soft_raise(s, op, EXC_NM, -1);
     }
-    if (s->cpu.fxsave[FX_FSW] & FSW_ES) {
-        soft_raise(s, op, EXC_MF, -1);
-    }
+    native_pending(s, op);
     return op + 1;
 }
 
@@ -143,9 +142,7 @@ static void mmx_begin(SoftCpu *s)
 static const Uop *maskmovq(SoftCpu *s, const Uop *op)
 {
     native_check_mmx(s, op);
-    if (s->cpu.fxsave[FX_FSW] & FSW_ES) {
-        soft_raise(s, op, EXC_MF, -1);
-    }
+    native_pending(s, op);
     /* Of the registers as they will be, since a fault must leave the stack as it is. */
     unsigned top = s->cpu.fxsave[FX_FSW + 1] >> 3 & 7;
     uint8_t data[8], mask[8];

@@ -314,6 +314,7 @@ static const Uop *xrstor(SoftCpu *s, const Uop *op)
         load_bytes(&pkru, a.extended + pkru_at, sizeof(pkru), used & XCR0_PKRU);
         soft_set_pkru(s, pkru);
     }
+    native_pending_done(s);
     return op + 1;
 }
 

@@ -9,8 +9,10 @@
 
 #include "accel/soft/access.h"
 #include "accel/soft/isa.h"
+#include "accel/soft/mmu.h"
 #include "accel/soft/translate/meaning.h"
 #include "accel/soft/uop.h"
+#include "target/i386/fpu-pins.h"
 
 #define NATIVE_MEM_MAX 128
 
@@ -367,7 +369,31 @@ static void check_x87(SoftCpu *s, const Uop *op)
     }
 }
 
-static void check_enabled(SoftCpu *s, const Uop *op, const NativeThunk *thunk)
+bool native_pending(SoftCpu *s, const Uop *op)
+{
+    if (SOFT_LIKELY(!(s->cpu.fxsave[FX_FSW] & FSW_ES))) {
+        return false;
+    }
+    if (s->cpu.cr0 & CR0_NE) {
+        soft_raise(s, op, EXC_MF, -1);
+    }
+    if (!x86_ignne()) {
+        soft_raise(s, op, SOFT_FREEZE, -1);
+    }
+    return true;
+}
+
+void native_pending_done(SoftCpu *s)
+{
+    if (G_UNLIKELY(s->cpu.ferr) && !(s->cpu.fxsave[FX_FSW] & FSW_ES)) {
+        soft_machine_enter(s);
+        x86_set_ferr(&s->cpu, false);
+        soft_machine_leave(s);
+    }
+}
+
+/* True: there is an x87 exception, and it is to be ignored. */
+static bool check_enabled(SoftCpu *s, const Uop *op, const NativeThunk *thunk)
 {
     if (thunk->avx) {
         native_check_avx(s, op);
@@ -381,10 +407,9 @@ static void check_enabled(SoftCpu *s, const Uop *op, const NativeThunk *thunk)
         } else {
             check_x87(s, op);
         }
-        if (thunk->waits && (s->cpu.fxsave[FX_FSW] & FSW_ES)) {
-            soft_raise(s, op, EXC_MF, -1);
-        }
+        return thunk->waits && native_pending(s, op);
     }
+    return false;
 }
 
 static uint32_t fx_get32(const SoftCpu *s, unsigned offset)
@@ -482,14 +507,45 @@ static _Noreturn void raise_host_fault(SoftCpu *s, const Uop *op, const NativeFr
     }
 }
 
-static void run_thunk(SoftCpu *s, const Uop *op, const NativeThunk *thunk, NativeFrame *frame)
+static uint16_t fx_get_fsw(const SoftCpu *s)
+{
+    uint16_t fsw;
+
+    memcpy(&fsw, s->cpu.fxsave + FX_FSW, sizeof(fsw));
+    return fsw;
+}
+
+static void fx_set_fsw(SoftCpu *s, uint16_t fsw)
+{
+    memcpy(s->cpu.fxsave + FX_FSW, &fsw, sizeof(fsw));
+}
+
+/* The host would not ignore them: it is not shown exceptions that the guest ignores. */
+static void run_ignoring(SoftCpu *s, const NativeThunk *thunk, NativeFrame *frame)
+{
+    uint16_t fsw = fx_get_fsw(s), flags = fsw & FSW_EXCEPTIONS;
+
+    fx_set_fsw(s, fsw & (uint16_t) ~(FSW_EXCEPTIONS | FSW_ES | FSW_B));
+    native_call(thunk, frame);
+    if (frame->fault != NATIVE_NO_FAULT || thunk->pointers != NATIVE_POINTERS_LOAD) {
+        fx_set_fsw(s, fx_get_fsw(s) | flags);
+        native_fpu_summarize(&s->cpu);
+    }
+}
+
+static void run_thunk(SoftCpu *s, const Uop *op, const NativeThunk *thunk, NativeFrame *frame,
+                      bool ignoring)
 {
     uint32_t mxcsr = fx_get32(s, FX_MXCSR);
 
     frame->host_mxcsr = HOST_MXCSR;
     /* The guest may have unmasked SSE exceptions: the host finds out whether one is raised. */
     frame->mxcsr = thunk->mxcsr ? mxcsr : mxcsr | MXCSR_MASKS;
-    native_call(thunk, frame);
+    if (G_UNLIKELY(ignoring)) {
+        run_ignoring(s, thunk, frame);
+    } else {
+        native_call(thunk, frame);
+    }
     if (G_UNLIKELY(frame->fault != NATIVE_NO_FAULT)) {
         raise_host_fault(s, op, frame);
     }
@@ -513,7 +569,7 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
     };
     uint64_t addr = 0;
 
-    check_enabled(s, op, thunk);
+    bool ignoring = check_enabled(s, op, thunk);
     if (thunk->mem_size) {
         addr = soft_addr(s, op);
         if (thunk->mem_aligned && (addr & (thunk->mem_size - 1u))) {
@@ -541,7 +597,7 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
 
     FpuPointers pointers;
     memcpy(&pointers, s->cpu.fxsave + FX_FOP, sizeof(pointers));
-    run_thunk(s, op, thunk, &frame);
+    run_thunk(s, op, thunk, &frame, ignoring);
     if (thunk->whole_fpu) {
         fix_pointers(s, op, thunk, &pointers, addr, mem);
     }
@@ -552,6 +608,7 @@ static const Uop *native_run(SoftCpu *s, const Uop *op)
     if (thunk->mem_written) {
         soft_write(s, op, addr, mem, thunk->mem_size);
     }
+    native_pending_done(s);
     return op + 1;
 }
 

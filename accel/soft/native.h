@@ -136,6 +136,11 @@ void native_check_avx(SoftCpu *s, const Uop *op);
 /* #NM or #UD as CR0.TS/EM and CR4.OSFXSR ask for. */
 void native_check_sse(SoftCpu *s, const Uop *op);
 void native_check_mmx(SoftCpu *s, const Uop *op); /* MMX, FXSAVE, FXRSTOR */
+/* An x87 instruction that waits: a pending exception is #MF, or, if CR0.NE is clear, the board's
+ * business (target/i386/fpu-pins.h). True: there is one, and it is to be ignored. */
+bool native_pending(SoftCpu *s, const Uop *op);
+/* After what may have cleared pending exceptions; it must not fault any more. */
+void native_pending_done(SoftCpu *s);
 /* What LDMXCSR and STMXCSR, in either encoding, do when it was checked that they may (insn-fpu.c).
  */
 void native_load_mxcsr(SoftCpu *s, const Uop *op);

@@ -277,6 +277,10 @@ void soft_blocks_destroy(SoftCpu *s);
 /* rip of @op's instruction, where @op is in the block being run. */
 uint64_t soft_op_rip(const SoftCpu *s, const Uop *op);
 
+/* In place of a vector: no exception, but the CPU stands before the instruction until an interrupt
+ * comes (native_pending()). */
+#define SOFT_FREEZE (-1)
+
 /* Raise a fault at @op's instruction: rip is set to its start and nothing of it has happened.
  * @op NULL: cpu.rip is right already. Error code -1: none. Does not return. */
 _Noreturn void soft_raise(SoftCpu *s, const Uop *op, int vector, int64_t error_code);

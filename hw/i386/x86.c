@@ -13,6 +13,7 @@
 #include "hw/i386/e820.h"
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
+#include "hw/i386/fpu-error.h"
 #include "hw/i386/port92.h"
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
@@ -144,6 +145,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
+    fpu_error_create(machine, io, isa_irq(FPU_ERROR_IRQ));
     cpu_hotplug_create(machine, io, ops->cpu_hotplug_port, x86_cpu_hotplug_notify, x86);
     if (machine->ram.slots) {
         memory_hotplug_create(machine, io, MEMHP_IO_BASE, x86_memory_hotplug_notify, x86);

@@ -99,6 +99,12 @@ static const StateField cpu_fields[] = {
       .offset = offsetof(X86Cpu, pkru),
       .count = 1,
       .since = 4 },
+    { .name = "ferr",
+      .kind = STATE_KIND_BOOL,
+      .width = 1,
+      .offset = offsetof(X86Cpu, ferr),
+      .count = 1,
+      .since = 5 },
     {},
 };
 
@@ -130,5 +136,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 4, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 5, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

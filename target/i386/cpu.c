@@ -67,6 +67,7 @@ void x86_cpu_reset(X86Cpu *cpu)
     reset_core(cpu);
     cpu->xcr0 = 1;
 
+    cpu->ferr = false;
     memset(cpu->fxsave, 0, sizeof(cpu->fxsave));
     memset(cpu->ymm_high, 0, sizeof(cpu->ymm_high));
     cpu->pkru = 0;

@@ -104,6 +104,7 @@ struct X86Cpu {
     bool wait_for_sipi;    /* an AP after reset or INIT */
     bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */
     bool nmi_blocked;      /* until IRET */
+    bool ferr; /* FERR#: an x87 exception waits while CR0.NE is clear (fpu-pins.h); machine lock */
     /* An interrupt (@external) or exception that was taken, and is to be delivered before the next
      * instruction. KVM tells of one that it was about to deliver when it stopped; the software CPU
      * never stops there, and delivers what came with a saved machine. */

@@ -8,6 +8,7 @@
 
 #include "accel/soft/engine.h"
 #include "accel/soft/native.h"
+#include "target/i386/fpu-pins.h"
 #include "tests/unit/soft-guest.h"
 
 #define IMAGE HARNESS_DATA
@@ -242,6 +243,85 @@ static void test_state_from_outside(void)
     g_assert_cmphex(get16(HARNESS_DATA), ==, 0);
 }
 
+/* ---- CR0.NE clear: FERR# and IGNNE# ---- */
+
+/* An exception that waits is at 4, where RBX points; what follows waits at offset 4. */
+GUEST_CODE(frozen_fld, 64, "fninit\n\tfldenv (%rbx)\n\tfld1\n\tfnstsw (%rsi)\n\tfnclex\n\tnop");
+GUEST_CODE(frozen_wait, 64, "fninit\n\tfldenv (%rbx)\n\tfwait\n\tfnstsw (%rsi)\n\tfnclex\n\tnop");
+GUEST_CODE(frozen_mmx, 64,
+           "fninit\n\tfldenv (%rbx)\n\tpxor %mm0, %mm1\n\tfnstsw (%rsi)\n\tfnclex\n\tnop");
+GUEST_CODE(frozen_masked, 64,
+           "fninit\n\tfldenv (%rbx)\n\tmaskmovq %mm0, %mm1\n\tfnstsw (%rsi)\n\tfninit\n\tnop");
+GUEST_CODE(frozen_divide, 64,
+           "fninit\n\tfldenv (%rbx)\n\tfldz\n\tfdivrp\n\tfnstsw (%rsi)\n\tfnclex\n\tnop");
+GUEST_CODE(frozen_restore, 64,
+           "fninit\n\tfldenv (%rbx)\n\tfldenv (%rdi)\n\tfnstsw (%rsi)\n\tfnclex\n\tnop");
+GUEST_CODE(frozen_fxrstor, 64,
+           "fninit\n\tfxsave 0x400(%rbx)\n\tfldenv (%rbx)\n\tfwait\n\t"
+           "fnstsw (%rsi)\n\tfxrstor 0x400(%rbx)\n\tnop");
+
+static unsigned ferr_rises, ferr_falls;
+
+static void count_ferr(void *opaque, X86Cpu *cpu)
+{
+    g_assert_true(opaque == h && cpu == h->cpu);
+    (*(cpu->ferr ? &ferr_rises : &ferr_falls))++;
+}
+
+#define FROZEN(name, at, fsw)                          \
+    {                                                  \
+#name, code_##name, code_##name##_end, at, fsw \
+    }
+static const struct {
+    const char *name;
+    const uint8_t *code, *end;
+    unsigned at;  /* of the instruction that waits */
+    uint16_t fsw; /* exceptions after it, when they are ignored */
+} frozen[] = {
+    FROZEN(frozen_fld, 4, IE),      FROZEN(frozen_wait, 4, IE),   FROZEN(frozen_mmx, 4, IE),
+    FROZEN(frozen_masked, 4, IE),   FROZEN(frozen_divide, 4, IE), FROZEN(frozen_restore, 4, ZE),
+    FROZEN(frozen_fxrstor, 11, IE),
+};
+
+/* The CPU stands until an interrupt comes, and goes on when it is told to ignore the exception. */
+static void test_frozen(void)
+{
+    x86_ferr_connect(count_ferr, h);
+    for (unsigned i = 0; i < G_N_ELEMENTS(frozen); i++) {
+        harness_reset(h, HARNESS_LONG64);
+        h->cpu->cr0 &= ~(uint64_t)CR0_NE;
+        make_image(&loaders[2], 0x37e, IE);
+        put16(IMAGE + 1024, 0x37b); /* the other image */
+        put16(IMAGE + 1024 + 4, ZE);
+        h->cpu->regs[X86_RBX] = IMAGE;
+        h->cpu->regs[X86_RSI] = RESULT;
+        h->cpu->regs[X86_RDI] =
+            frozen[i].code == code_frozen_restore ? IMAGE + 1024 : HARNESS_DATA + 0x800;
+        put16(RESULT, 0);
+        ferr_rises = ferr_falls = 0;
+        h->deliver = true;
+        harness_load(h, frozen[i].code, (size_t)(frozen[i].end - frozen[i].code));
+        g_test_message("%s", frozen[i].name);
+        for (unsigned again = 0; again < 2; again++) { /* whatever wakes it, it stands again */
+            g_assert_cmpint(harness_run(h, 10), ==, -1);
+            g_assert_true(h->cpu->halted);
+            g_assert_cmphex(h->cpu->rip, ==, HARNESS_CODE + frozen[i].at);
+            g_assert_cmpuint(ferr_rises, ==, 1);
+            g_assert_cmpuint(ferr_falls, ==, 0);
+        }
+        x86_set_ignne(true);
+        g_assert_cmpint(harness_run(h, 10), ==, -1);
+        x86_set_ignne(false);
+        g_assert_cmphex(h->cpu->rip, ==,
+                        HARNESS_CODE + (uint64_t)(frozen[i].end - frozen[i].code) + 1);
+        g_assert_cmphex(get16(RESULT) & (PENDING | FSW_EXCEPTIONS), ==, PENDING | frozen[i].fsw);
+        g_assert_cmpuint(ferr_rises, ==, 1);
+        g_assert_cmpuint(ferr_falls, ==, 1);
+    }
+    x86_ferr_connect(NULL, NULL);
+    h->deliver = false;
+}
+
 /* ---- exceptions of the host ---- */
 
 /* A thunk for an instruction that no guest can bring there. */
@@ -313,6 +393,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-fpu/sse/unmasked", test_unmasked_sse);
     g_test_add_func("/soft-fpu/sse/reserved-bits", test_reserved_mxcsr);
     g_test_add_func("/soft-fpu/state-from-outside", test_state_from_outside);
+    g_test_add_func("/soft-fpu/frozen", test_frozen);
     g_test_add_func("/soft-fpu/host-exceptions", test_host_exceptions);
     int status = g_test_run();
     harness_free(h);
