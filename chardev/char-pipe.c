@@ -42,14 +42,17 @@ static bool pipe_complete(Object *obj, GError **errp)
         return false;
     }
     pipe->in = open_end(pipe->path, ".in");
-    pipe->out = open_end(pipe->path, ".out");
-    if (pipe->in >= 0 && pipe->out >= 0) {
+    pipe->out = pipe->in < 0 ? -1 : open_end(pipe->path, ".out");
+    if (pipe->out >= 0) {
         chardev_connected(CHARDEV(pipe), pipe->in, pipe->out);
         return true;
     }
+    if (errno != ENOENT) {
+        error_set_errno(errp, errno, "cannot open '%s.%s'", pipe->path,
+                        pipe->in < 0 ? "in" : "out");
+        return false;
+    }
     close_end(pipe->in);
-    close_end(pipe->out);
-    pipe->out = -1;
     pipe->in = open_end(pipe->path, "");
     if (pipe->in < 0) {
         error_set_errno(errp, errno,

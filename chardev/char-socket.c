@@ -306,35 +306,26 @@ static gboolean listen_again(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-/* Whether accept() failed, as errno says, for a reason that lasts: the client is still there, and
- * would be found again and again. Says so, once. */
-static bool must_wait(CharSocket *sock)
+static int accept_client(CharSocket *sock, bool *wait)
 {
-    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) {
-        return false;
-    }
-    if (!sock->cannot_accept) {
-        sock->cannot_accept = true;
-        error_warn("chardev '%s': a client has to wait: %s", sock->parent.parent.name,
-                   g_strerror(errno));
-    }
-    return true;
+    return socket_place_accept(sock->listen_fd, "chardev", sock->parent.parent.name,
+                               &sock->cannot_accept, wait);
 }
 
 static gboolean socket_accept(gint fd, GIOCondition condition, gpointer opaque)
 {
     CharSocket *sock = opaque;
-    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    bool wait;
+    int client = accept_client(sock, &wait);
 
     if (client < 0) {
-        if (!must_wait(sock)) {
+        if (!wait) {
             return G_SOURCE_CONTINUE; /* it went away again */
         }
         chardev_source_end(&sock->listen_source);
         sock->listen_source = chardev_timeout_source(ACCEPT_AGAIN, listen_again, sock);
         return G_SOURCE_REMOVE;
     }
-    sock->cannot_accept = false;
     chardev_source_end(&sock->listen_source); /* others wait their turn in the backlog */
     socket_use(sock, client);
     return G_SOURCE_REMOVE;
@@ -426,10 +417,8 @@ static int wait_for_client(CharSocket *sock, GError **errp)
             error_set(errp, "waiting for a client on %s was broken off by 'yank'", where);
             return -1;
         }
-        client = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        pause = client < 0 && must_wait(sock);
+        client = accept_client(sock, &pause);
     } while (client < 0);
-    sock->cannot_accept = false;
     return client;
 }
 

@@ -36,7 +36,9 @@ static ssize_t udp_read(Chardev *chr, void *buf, size_t len)
     ssize_t size = recv(udp->fd, datagram, sizeof(datagram), MSG_PEEK);
 
     if (size < 0) {
-        errno = EAGAIN; /* what the other host says about our datagrams is no end */
+        if (errno != ENOMEM && errno != ENOBUFS) {
+            errno = EAGAIN; /* what the other host says about our datagrams is no end */
+        }
         return -1;
     }
     len = MIN(len, (size_t)size - MIN(udp->taken, (size_t)size));

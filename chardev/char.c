@@ -114,6 +114,21 @@ static void schedule_opened(CharFrontend *fe)
 
 static void input_start(Chardev *chr);
 
+/* Is @err one that passes, without the other side being gone? */
+static bool is_stall(int err)
+{
+    return err == ENOSPC || err == EDQUOT || err == ENOBUFS || err == ENOMEM;
+}
+
+static gboolean input_again(gpointer opaque)
+{
+    Chardev *chr = opaque;
+
+    chardev_source_end(&chr->in_source);
+    input_start(chr);
+    return G_SOURCE_REMOVE;
+}
+
 static int frontend_room(const CharFrontend *fe)
 {
     return fe->can_receive ? fe->can_receive(fe->opaque) : READ_SIZE;
@@ -149,8 +164,18 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
         return G_SOURCE_CONTINUE;
     }
     if (n <= 0) {
+        int err = n < 0 ? errno : 0;
+
         chardev_source_end(&chr->in_source);
+        if (err && is_stall(err)) {
+            chr->in_source = chardev_timeout_source(STALLED_TRY, input_again, chr);
+            return G_SOURCE_REMOVE;
+        }
         chr->in_fd = -1;
+        if (err && !ops->hangup) {
+            error_warn("chardev '%s': nothing more can be read: %s", chr->parent.name,
+                       g_strerror(err));
+        }
         if (n == 0 && chr->unsent->len) {
             chr->end_of_input =
                 true; /* a client that sent its last command still gets its answer */
@@ -250,13 +275,13 @@ static void output_failed(Chardev *chr)
     }
 }
 
-/* Is @err of a write to @fd one that passes, without the other side being gone? A terminal says EIO
- * when it is; a file, when its disk fails. */
-static bool is_stall(int fd, int err)
+/* Is @err of a write to @fd one? A terminal says EIO when the other side is gone; a file, when its
+ * disk fails. */
+static bool is_write_stall(int fd, int err)
 {
     struct stat st;
 
-    if (err == ENOSPC || err == EDQUOT || err == ENOBUFS || err == ENOMEM) {
+    if (is_stall(err)) {
         return true;
     }
     return (err == EIO || err == EFBIG) && fstat(fd, &st) == 0 &&
@@ -278,7 +303,7 @@ static ssize_t write_some(int fd, const uint8_t *buf, size_t len)
     if (err == EAGAIN || err == EINTR) {
         return WRITE_NOT_NOW;
     }
-    n = is_stall(fd, err) ? WRITE_STALLED : WRITE_GONE;
+    n = is_write_stall(fd, err) ? WRITE_STALLED : WRITE_GONE;
     errno = err;
     return n;
 }

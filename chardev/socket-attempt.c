@@ -39,11 +39,18 @@ static gpointer attempt_thread(gpointer opaque)
 SocketAttempt *socket_attempt_start(const SocketPlace *place, SocketAttemptFn *fn, void *opaque)
 {
     SocketAttempt *attempt = g_new0(SocketAttempt, 1);
+    GThread *thread;
 
     attempt->place = socket_place_copy(place);
     attempt->fn = fn;
     attempt->opaque = opaque;
-    g_thread_unref(g_thread_new("connect", attempt_thread, attempt));
+    thread = g_thread_try_new("connect", attempt_thread, attempt, &attempt->err);
+    if (thread) {
+        g_thread_unref(thread);
+    } else {
+        attempt->fd = -1;
+        main_loop_schedule(attempt_done, attempt);
+    }
     return attempt;
 }
 

@@ -319,6 +319,18 @@ int socket_place_open(const SocketPlace *place, char **bound, GError **errp)
                          : tcp_open(place, bound, errp);
 }
 
+int socket_place_accept(int listen_fd, const char *kind, const char *name, bool *said, bool *wait)
+{
+    int client = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    *wait = client < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+    if (*wait && !*said) {
+        error_warn("%s '%s': a client has to wait: %s", kind, name, g_strerror(errno));
+    }
+    *said = client < 0 && (*wait || *said);
+    return client;
+}
+
 void socket_place_set_options(const SocketPlace *place, int fd)
 {
     int one = 1;

@@ -31,6 +31,11 @@ bool socket_place_check(const SocketPlace *place, GError **errp);
  * which is that descriptor. *@bound: the port that a TCP server got (g_free), may be NULL. -1 with
  * an error that says what to do. Blocks while it looks up names and connects. */
 int socket_place_open(const SocketPlace *place, char **bound, GError **errp);
+/* A client of @listen_fd, with CLOEXEC; the caller's. -1: there is none; or, if *@wait, there is
+ * one, and what it needs (descriptors, memory) ran out: it would be found again and again, so the
+ * caller looks after a while. @kind '@name', who listens, says so once: *@said is false at first.
+ */
+int socket_place_accept(int listen_fd, const char *kind, const char *name, bool *said, bool *wait);
 /* The options that a connection to @place, or a client there, is to have. */
 void socket_place_set_options(const SocketPlace *place, int fd);
 /* "unix:PATH", "fd:N", "vsock:CID:PORT", or PROTOCOL:HOST:PORT; g_free. @protocol: "tcp", ... */

@@ -167,7 +167,13 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     }
     coming.uri = g_strdup(uri);
     migration_set_status(MIGRATION_STATUS_SETUP);
-    coming.thread = g_thread_new("incoming", incoming_thread, NULL);
+    coming.thread = g_thread_try_new("incoming", incoming_thread, NULL, errp);
+    if (!coming.thread) {
+        channel_close(&coming.channel, NULL);
+        g_clear_pointer(&coming.uri, g_free);
+        migration_set_status(MIGRATION_STATUS_NONE);
+        return false;
+    }
     return true;
 }
 

@@ -311,7 +311,13 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     going.started = clock_host_ns();
     g_cond_init(&going.frozen_cond);
     migration_set_status(MIGRATION_STATUS_SETUP);
-    going.thread = g_thread_new("migration", migration_thread, NULL);
+    going.thread = g_thread_try_new("migration", migration_thread, NULL, &going.err);
+    if (!going.thread) {
+        channel_close(&going.channel, NULL);
+        migration_set_status(MIGRATION_STATUS_FAILED);
+        g_propagate_error(errp, g_error_copy(going.err));
+        return false;
+    }
     return true;
 }
 

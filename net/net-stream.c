@@ -27,6 +27,7 @@ typedef struct NetStream {
     SocketPlace place;
     int listen_fd, fd; /* -1: none */
     GSource *listen_source, *read_source, *write_source;
+    bool cannot_accept;     /* it was said */
     SocketAttempt *attempt; /* we are connecting */
     uint8_t *in;            /* FRAME_MAX bytes, of which in_len were read and not yet used */
     size_t in_len;
@@ -36,6 +37,14 @@ typedef struct NetStream {
 OBJECT_CAST_DEFINE(NetStream, NET_STREAM, "netdev-stream")
 
 static void listen_again(NetStream *s);
+static void read_again(NetStream *s);
+static gboolean writable(gint fd, GIOCondition condition, gpointer opaque);
+
+/* Is @err one that passes, with the peer still there? */
+static bool is_stall(int err)
+{
+    return err == ENOMEM || err == ENOBUFS;
+}
 
 /* ---- the peer comes and goes ---- */
 
@@ -87,6 +96,15 @@ static bool use_input(NetStream *s)
     return true;
 }
 
+static gboolean read_later(gpointer opaque)
+{
+    NetStream *s = opaque;
+
+    packet_unwatch(&s->read_source);
+    read_again(s);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     NetStream *s = opaque;
@@ -94,6 +112,10 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return G_SOURCE_CONTINUE;
+    }
+    if (got < 0 && is_stall(errno)) {
+        packet_watch_later(&s->read_source, read_later, s);
+        return G_SOURCE_REMOVE;
     }
     s->in_len += got > 0 ? (size_t)got : 0;
     if (got <= 0 || !use_input(s)) {
@@ -107,23 +129,36 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static void read_again(NetStream *s)
+{
+    if (!use_input(s)) {
+        disconnect(s);
+    } else if (net_can_send(&s->parent.client)) {
+        packet_watch(&s->read_source, s->fd, G_IO_IN, readable, s);
+    }
+}
+
 static void stream_can_send_again(NetClient *nc)
 {
     NetStream *s = NET_STREAM(nc->opaque);
 
-    if (s->fd < 0 || s->read_source) {
-        return;
-    }
-    if (!use_input(s)) {
-        disconnect(s);
-    } else if (net_can_send(nc)) {
-        packet_watch(&s->read_source, s->fd, G_IO_IN, readable, s);
+    if (s->fd >= 0 && !s->read_source) {
+        read_again(s);
     }
 }
 
 /* ---- to the peer ---- */
 
-/* Write what there is. False: the peer has gone. */
+static gboolean write_later(gpointer opaque)
+{
+    NetStream *s = opaque;
+
+    packet_unwatch(&s->write_source);
+    packet_watch(&s->write_source, s->fd, G_IO_OUT, writable, s);
+    return G_SOURCE_REMOVE;
+}
+
+/* Write what there is, and see to it that the rest follows. False: the peer has gone. */
 static bool write_output(NetStream *s)
 {
     while (s->out_at < s->out_len) {
@@ -131,6 +166,11 @@ static bool write_output(NetStream *s)
             send(s->fd, s->out + s->out_at, s->out_len - s->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent < 0 && errno == EAGAIN) {
+            packet_watch(&s->write_source, s->fd, G_IO_OUT, writable, s);
+            return true;
+        }
+        if (sent < 0 && is_stall(errno)) {
+            packet_watch_later(&s->write_source, write_later, s);
             return true;
         }
         if (sent < 0 && errno != EINTR) {
@@ -138,6 +178,7 @@ static bool write_output(NetStream *s)
         }
         s->out_at += sent > 0 ? (size_t)sent : 0;
     }
+    packet_unwatch(&s->write_source);
     return true;
 }
 
@@ -149,12 +190,10 @@ static gboolean writable(gint fd, GIOCondition condition, gpointer opaque)
         disconnect(s);
         return G_SOURCE_REMOVE;
     }
-    if (s->out_at < s->out_len) {
-        return G_SOURCE_CONTINUE;
+    if (s->out_at == s->out_len) {
+        net_client_ready(&s->parent.client);
     }
-    packet_unwatch(&s->write_source);
-    net_client_ready(&s->parent.client);
-    return G_SOURCE_REMOVE;
+    return G_SOURCE_CONTINUE; /* if it is still there */
 }
 
 static bool stream_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
@@ -172,10 +211,9 @@ static bool stream_receive(NetClient *nc, const NetOffload *o, const uint8_t *pa
     memcpy(s->out + HEADER_SIZE, packet, size);
     s->out_at = 0;
     s->out_len = HEADER_SIZE + size;
-    /* Of a peer that has gone, reading tells. */
-    if (write_output(s) && s->out_at < s->out_len) {
-        packet_watch(&s->write_source, s->fd, G_IO_OUT, writable, s);
-    } else {
+    if (!write_output(s)) {
+        /* Nothing may follow half a frame: reading tells that this is the end. */
+        shutdown(s->fd, SHUT_RDWR);
         s->out_at = s->out_len;
     }
     return true;
@@ -227,12 +265,26 @@ static void connected(NetStream *s, int fd)
     packet_watch(&s->read_source, fd, G_IO_IN, readable, s);
 }
 
+static gboolean listen_later(gpointer opaque)
+{
+    NetStream *s = opaque;
+
+    packet_unwatch(&s->listen_source);
+    listen_again(s);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean acceptable(gint fd, GIOCondition condition, gpointer opaque)
 {
     NetStream *s = opaque;
-    int peer = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    bool wait;
+    int peer = socket_place_accept(s->listen_fd, "netdev", s->parent.client.name, &s->cannot_accept,
+                                   &wait);
 
     if (peer < 0) {
+        if (wait) {
+            packet_watch_later(&s->listen_source, listen_later, s);
+        }
         return G_SOURCE_CONTINUE;
     }
     packet_unwatch(&s->listen_source);

@@ -8,6 +8,8 @@
 
 /* Packets that are read before others have their turn. */
 #define READ_AT_ONCE 16
+/* Milliseconds until what has failed is tried again. */
+#define LATER 50
 
 void packet_watch(GSource **source, int fd, GIOCondition condition, GUnixFDSourceFunc fn,
                   void *opaque)
@@ -19,6 +21,14 @@ void packet_watch(GSource **source, int fd, GIOCondition condition, GUnixFDSourc
     }
 }
 
+void packet_watch_later(GSource **source, GSourceFunc fn, void *opaque)
+{
+    packet_unwatch(source);
+    *source = g_timeout_source_new(LATER);
+    g_source_set_callback(*source, fn, opaque, NULL);
+    loop_attach(loop_main(), *source);
+}
+
 void packet_unwatch(GSource **source)
 {
     if (*source) {
@@ -27,9 +37,26 @@ void packet_unwatch(GSource **source)
     }
 }
 
+/* Errors of what was sent before, which a socket tells once, at any call; or none at all. */
+static bool is_past(int err)
+{
+    return err == EAGAIN || err == EINTR || err == ECONNREFUSED || err == EHOSTUNREACH ||
+           err == ENETUNREACH || err == ENOENT;
+}
+
+static gboolean read_again(gpointer opaque)
+{
+    PacketFd *pfd = opaque;
+
+    packet_unwatch(&pfd->read_source);
+    packet_fd_can_send_again(pfd);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
 {
     PacketFd *pfd = opaque;
+    int err = 0;
 
     for (unsigned n = 0; n < READ_AT_ONCE && !pfd->paused && net_can_send(pfd->client); n++) {
         NetOffload o = { 0 };
@@ -38,16 +65,21 @@ static gboolean readable(gint fd, GIOCondition condition, gpointer opaque)
         if (size > 0) {
             net_send_offloaded(pfd->client, &o, pfd->buf, (size_t)size);
         } else if (size < 0) {
-            pfd->gone = errno == EBADFD;
+            err = errno;
             break;
         }
     }
+    pfd->gone = err == EBADFD;
     if (pfd->gone) {
         error_warn("netdev '%s': the host's card has gone: nothing comes any more",
                    pfd->client->name);
     }
     if (pfd->gone || !net_can_send(pfd->client)) {
         packet_unwatch(&pfd->read_source);
+        return G_SOURCE_REMOVE;
+    }
+    if (err && !is_past(err)) {
+        packet_watch_later(&pfd->read_source, read_again, pfd);
         return G_SOURCE_REMOVE;
     }
     return G_SOURCE_CONTINUE;
@@ -75,6 +107,11 @@ bool packet_fd_receive(PacketFd *pfd, const NetOffload *o, const uint8_t *packet
     if (put < 0 && errno == EAGAIN) {
         packet_watch(&pfd->write_source, pfd->out, G_IO_OUT, writable, pfd);
         return false;
+    }
+    /* Networks lose packets; but where the host forbids them, nothing will ever come through. */
+    if (put < 0 && !pfd->said && (errno == EPERM || errno == EACCES)) {
+        pfd->said = true;
+        error_warn("netdev '%s': packets are lost: %s", pfd->client->name, g_strerror(errno));
     }
     return true;
 }

@@ -13,6 +13,8 @@
 /* Call @fn from the main loop when @fd is in @condition; *@source is NULL, or that already. */
 void packet_watch(GSource **source, int fd, GIOCondition condition, GUnixFDSourceFunc fn,
                   void *opaque);
+/* Call @fn once, after a while in which what passes (no memory) may have passed. */
+void packet_watch_later(GSource **source, GSourceFunc fn, void *opaque);
 /* Not any more; *@source may be NULL, and is afterwards. */
 void packet_unwatch(GSource **source);
 
@@ -20,7 +22,8 @@ typedef struct PacketFd PacketFd;
 
 typedef struct PacketFdOps {
     /* Read a packet, at most @size bytes; @o, which is zeros, may get what is left to do of it. Its
-     * length; 0: one that is to be passed over; -1 with errno, EAGAIN: none is there. */
+     * length; 0: one that is to be passed over; -1 with errno, EAGAIN: none is there. After others
+     * but EBADFD it is asked again later. */
     ssize_t (*get)(PacketFd *pfd, NetOffload *o, uint8_t *buf, size_t size);
     /* Write one. -1 with errno, EAGAIN: not now. After another error it is lost. */
     ssize_t (*put)(PacketFd *pfd, const NetOffload *o, const uint8_t *packet, size_t size);
@@ -33,6 +36,7 @@ struct PacketFd {
     /* private */
     GSource *read_source, *write_source;
     bool paused;
+    bool said; /* that packets are lost, or do not come, in a way that a user can mend */
     bool gone; /* a tap whose card was removed (EBADFD) can always be read, and never is */
     uint8_t *buf;
 };

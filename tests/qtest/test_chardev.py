@@ -6,15 +6,13 @@ import json
 import os
 import socket
 import tempfile
-import time
 
 import machine
 import tap
 import vm
 
-COM1 = 0x3f8
-LINE_STATUS = COM1 + 5
-DATA_READY, BREAK = 0x01, 0x10
+from com1 import LINE_STATUS, guest_reads, guest_writes
+
 REQUEST = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 
@@ -50,24 +48,6 @@ def frame(payload):
     mask = b"\x11\x22\x33\x44"
     return (bytes([0x82, 0x80 | len(payload)]) + mask +
             bytes(b ^ mask[i % 4] for i, b in enumerate(payload)))
-
-
-def guest_reads(m, count):
-    text = b""
-    deadline = time.monotonic() + vm.LONG
-    while len(text) < count and time.monotonic() < deadline:
-        status = m.read("b", LINE_STATUS)
-        if status & BREAK:
-            text += b"[break]"
-            m.read("b", COM1)
-        elif status & DATA_READY:
-            text += bytes([m.read("b", COM1)])
-    return text
-
-
-def guest_writes(m, text):
-    for byte in text:
-        m.write("b", COM1, byte)
 
 
 def change(m, kind, **data):
