@@ -65,7 +65,7 @@ static bool write_rest(FilterDump *dump)
     if (dump->rest->len) {
         written = write(dump->fd, dump->rest->data, dump->rest->len);
     }
-    if (written < 0 && errno != EAGAIN) {
+    if (written < 0 && errno != EAGAIN && errno != EINTR) {
         give_up(dump, g_strerror(errno));
         return false;
     }
@@ -85,7 +85,9 @@ static void append(FilterDump *dump, const struct iovec *parts, int count)
     for (int i = 0; i < count; i++) {
         g_byte_array_append(packet, parts[i].iov_base, (guint)parts[i].iov_len);
     }
-    written = write(dump->fd, packet->data, packet->len);
+    do {
+        written = write(dump->fd, packet->data, packet->len);
+    } while (written < 0 && errno == EINTR);
     if (written == (ssize_t)packet->len || (written < 0 && errno == EAGAIN)) {
         return;
     }
@@ -139,7 +141,6 @@ static bool dump_complete(Object *obj, GError **errp)
     PcapFile header = {
         .magic = PCAP_MAGIC, .major = 2, .minor = 4, .max_len = dump->maxlen, .link = LINK_ETHERNET
     };
-    struct iovec part = { &header, sizeof(header) };
 
     if (!netdev) {
         error_set(errp,
@@ -157,7 +158,11 @@ static bool dump_complete(Object *obj, GError **errp)
     if (!open_file(dump, errp)) {
         return false;
     }
-    append(dump, &part, 1);
+    errno = ENOSPC; /* if a part is written */
+    if (write(dump->fd, &header, sizeof(header)) != (ssize_t)sizeof(header)) {
+        error_set_errno(errp, errno, "could not write to %s", dump->file);
+        return false;
+    }
     dump->watcher = (NetWatcher){ .packet = dump_packet, .opaque = dump };
     net_watch(&netdev->client, &dump->watcher);
     return true;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "chardev/chardev.h"
 #include "net/user-config.h"
@@ -16,6 +17,8 @@
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/timer.h"
+
+#define ACCEPT_AGAIN_US 200000 /* where descriptors or memory ran out */
 
 typedef struct NetUser NetUser;
 
@@ -42,6 +45,8 @@ struct NetUser {
     int64_t polled_us;   /* when libslirp was told last, by the host's clock */
     int64_t deadline_us; /* when it wants to be told at the latest */
     GPtrArray *forwards; /* of UserForward *; owned */
+    int64_t accept_us;   /* until then, by the host's clock, no client is looked for */
+    bool cannot_accept;  /* it was said, once */
 };
 OBJECT_CAST_DEFINE(NetUser, NET_USER, "netdev-user")
 
@@ -62,6 +67,14 @@ static const struct {
     { SLIRP_POLL_ERR, G_IO_ERR }, { SLIRP_POLL_HUP, G_IO_HUP },
 };
 
+static bool listens(int fd)
+{
+    int listening = 0;
+    socklen_t len = sizeof(listening);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
 /* The next one; what has changed since the last wait is changed. */
 static int add_poll(int fd, int events, void *opaque)
 {
@@ -80,6 +93,9 @@ static int add_poll(int fd, int events, void *opaque)
         g_source_add_poll(user->source, poll);
     }
     poll->events = 0;
+    if (user->accept_us && listens(fd)) {
+        return (int)n;
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(conditions); i++) {
         poll->events |= events & conditions[i].slirp ? conditions[i].poll : 0;
     }
@@ -115,10 +131,14 @@ static gboolean user_prepare(GSource *source, gint *timeout_ms)
     int64_t now = g_get_monotonic_time();
     uint32_t wait_ms = UINT32_MAX;
 
+    user->accept_us = now < user->accept_us ? user->accept_us : 0;
     user->fd_count = 0;
     slirp_pollfds_fill(user->slirp, &wait_ms, add_poll, user);
     forget_fds(user, user->fd_count);
     user->deadline_us = user->polled_us + (int64_t)wait_ms * 1000;
+    if (user->accept_us) {
+        user->deadline_us = MIN(user->deadline_us, user->accept_us);
+    }
     *timeout_ms = (gint)(MAX(user->deadline_us - now, 0) + 999) / 1000;
     return FALSE;
 }
@@ -200,8 +220,25 @@ static void user_timer_mod(void *timer, int64_t expire_ms, void *opaque)
 }
 
 /* Which descriptors there are is asked before each wait. */
-static void poll_fd_changed(int fd, void *opaque)
+static void poll_fd_added(int fd, void *opaque)
 {
+}
+
+/* A socket that goes without having had a descriptor is how libslirp, which does not tell, treats
+ * an accept() that has failed. The client is still there, and would be found again and again. */
+static void poll_fd_removed(int fd, void *opaque)
+{
+    NetUser *user = opaque;
+
+    if (fd >= 0 || (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)) {
+        return;
+    }
+    user->accept_us = g_get_monotonic_time() + ACCEPT_AGAIN_US;
+    if (!user->cannot_accept) {
+        user->cannot_accept = true;
+        error_warn("netdev '%s': connections wait, or are refused: %s", user->parent.client.name,
+                   g_strerror(errno));
+    }
 }
 
 /* The main loop is to ask again, as it may be waiting. */
@@ -216,8 +253,8 @@ static const SlirpCb callbacks = {
     .clock_get_ns = clock_get_ns,
     .timer_free = user_timer_free,
     .timer_mod = user_timer_mod,
-    .register_poll_fd = poll_fd_changed,
-    .unregister_poll_fd = poll_fd_changed,
+    .register_poll_fd = poll_fd_added,
+    .unregister_poll_fd = poll_fd_removed,
     .notify = notify,
     .timer_new_opaque = user_timer_new,
 };

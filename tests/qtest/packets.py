@@ -170,14 +170,21 @@ class Guest:
         self.wire = wire
         self.address = address
 
-    def receive(self, protocol, port):
-        """The next IPv4 packet of @protocol to @port: (source, source port, header and payload of that)."""
+    def receive_ipv4(self):
+        """The next frame with an IPv4 packet."""
         while True:
             packet = self.wire.receive()
             if packet[12:14] == b"\x08\x06" and packet[38:42] == socket.inet_aton(self.address):
                 self.wire.send(frame(struct.pack(">HHBBH", 1, 0x800, 6, 4, 2) + MAC + packet[38:42] + packet[22:32],
                                      to=packet[6:12], kind=0x806))
-            if packet[12:14] != b"\x08\x00" or packet[23] != protocol:
+            if packet[12:14] == b"\x08\x00":
+                return packet
+
+    def receive(self, protocol, port):
+        """The next IPv4 packet of @protocol to @port: (source, source port, header and payload of that)."""
+        while True:
+            packet = self.receive_ipv4()
+            if packet[23] != protocol:
                 continue
             at = 14 + (packet[14] & 15) * 4
             source_port, target_port = struct.unpack(">HH", packet[at:at + 4])

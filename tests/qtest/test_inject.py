@@ -232,8 +232,7 @@ def input_ends():
         with machine.Machine(extra=["-chardev", f"file,id=c0,path={folder}/out,input-path={folder}/in",
                                     "-serial", "chardev:c0"]) as m:
             got = guest_reads(m, 1)
-            while not rule.done:
-                got += guest_reads(m, 1)
+            rule.wait()
             says(m, "chardev 'c0': nothing more can be read: Input/output error")
             guest_writes(m, b"out")
             vm.wait_until(lambda: os.path.getsize(f"{folder}/out") == 3, "the output")
