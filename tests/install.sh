@@ -5,7 +5,7 @@
 dest=$(mktemp -d) || exit 1
 trap 'rm -rf "$dest"' EXIT
 
-echo 1..2
+echo 1..3
 meson install -C "$1" --no-rebuild --quiet --destdir "$dest" >&2
 n=0
 for program in "$2/dimmable" "$3/dimmable/qemu-system-x86_64"; do
@@ -15,3 +15,9 @@ for program in "$2/dimmable" "$3/dimmable/qemu-system-x86_64"; do
     *) echo "not ok $n - $program" ;;
     esac
 done
+# It finds its modules and programs, which are in a folder of their own.
+if "$dest$2/dimmable-memhp-check" --list >&2 && [ -x "$dest$3/dimmable/memhp/holder" ]; then
+    echo "ok 3 - $2/dimmable-memhp-check"
+else
+    echo "not ok 3 - $2/dimmable-memhp-check"
+fi

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest of a scenario: DIMMs that come and go, and what its kernel says to that."""
+import dataclasses
+import os
+import re
+import tempfile
+import time
+
+import root
+import vm
+from scenario import Failure, Skip, must
+
+MIB = 1 << 20
+DISK = 96 * MIB
+HANGS = vm.LONG
+
+# Lines of a kernel that has found a fault of its own.
+COMPLAINT = re.compile(
+    r"BUG:|BUG at|Oops|general protection|WARNING: |Call Trace|Kernel panic|possible (circular|recursive) locking|"
+    r"inconsistent lock state|blocked for more than|soft lockup|hard LOCKUP|rcu.*(stall|starved)|Bad page|corrupted")
+# What a kernel of an emulator without hardware virtualisation says under load; it blames the clock, not memory.
+CLOCKS = re.compile(r"clocksource|perf: interrupt took too long|rcu.*(stall|starved)|soft lockup")
+# Lines that tell why memory stays.
+REASON = re.compile(r"page dumped because|^page:|^flags:|raw:|migrat|offlin|unmovable|memory hotplug|acpi PNP0C80|"
+                    r"Memory block|hot-?(un)?plug|hot-?(add|remov)|memremap|isolat", re.I)
+
+# _OST status of an ejection.
+STATUS = {0: "success", 1: "failed", 2: "not recognised", 0x80: "not supported", 0x81: "in use", 0x82: "busy",
+          0x83: "a dependency is not met", 0x84: "in progress", 0x85: "ejection failed"}
+
+
+class Panic(Failure):
+    """The guest's kernel has ended."""
+
+
+@dataclasses.dataclass
+class Dimm:
+    ident: str
+    addr: int
+    size: int
+    node: int
+    seconds: float  # from device_add to the guest's _OST
+
+    def blocks(self, block_size):
+        return range(self.addr // block_size, (self.addr + self.size) // block_size)
+
+
+@dataclasses.dataclass
+class Answer:
+    """How a device_del ended."""
+    removed: bool
+    seconds: float
+    text: str   # for a refusal
+    lines: list
+
+
+def status_text(status):
+    return f"_OST status {status:#x}, {STATUS.get(status, 'unknown')}"
+
+
+class Guest(vm.Vm):
+    """As @config of a scenario says, of @setup, which the command line says (main.Setup)."""
+
+    def __init__(self, setup, config):
+        self.folder = tempfile.TemporaryDirectory(prefix="memhp-check-")
+        self.config, self.setup = config, setup
+        self.console = ""
+        memory = config.memory or setup.memory
+        extra = ["-M", setup.machine, *config.extra]
+        if config.nodes:
+            extra += ["-object", f"memory-backend-ram,id=ram0,size={memory}", "-numa", "node,nodeid=0,memdev=ram0,cpus=0"]
+            for node in range(1, config.nodes):
+                extra += ["-numa", f"node,nodeid={node}"]
+        if config.disk:
+            with open(f"{self.folder.name}/disk", "wb") as file:
+                file.truncate(DISK)
+            extra += ["-drive", f"if=none,id=disk0,format=raw,file={self.folder.name}/disk",
+                      "-device", "virtio-blk-pci,drive=disk0"]
+        os.symlink(os.path.abspath(setup.kernel), f"{self.folder.name}/kernel")
+        os.symlink(os.path.abspath(setup.initrd), f"{self.folder.name}/initrd")
+        append = " ".join(filter(None, ["console=ttyS0 rdinit=/memhp/init", config.append, setup.append]))
+        try:
+            super().__init__(setup.emulator, self.folder.name, append=append, extra=extra, kernel="kernel",
+                             memory=f"{memory},slots={config.slots},maxmem={config.maxmem}", accel=setup.accel,
+                             place=setup.place)
+        except RuntimeError as err:
+            self.folder.cleanup()
+            raise Failure(f"the emulator does not start such a machine: {err}") from err
+        try:
+            self.wait_ready()
+            self.block_size = int(self.read("/sys/devices/system/memory/block_size_bytes"), 16)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        super().close()
+        self.folder.cleanup()
+
+    # ---- the kernel and its log ----
+
+    def wait_for(self, pattern, timeout):
+        match = super().wait_for(rf"{pattern}|Kernel panic - not syncing[^\r\n]*\r?\n", timeout)
+        if match.group().startswith(b"Kernel panic"):
+            raise Panic(match.group().decode(errors="replace").strip(), self.tail())
+        return match
+
+    def tail(self):
+        """The last lines of the console."""
+        return (self.log + self.serial.buffer).decode(errors="replace").replace("\r", "").splitlines()[-40:]
+
+    def read(self, path):
+        """A file of the guest; a scenario that needs one which is not there is skipped."""
+        text = self.run(f"cat {path} 2>/dev/null || echo MISSING", check=False)
+        if text.endswith("MISSING"):
+            raise Skip(f"the kernel has no {path}")
+        return text
+
+    def write(self, path, text):
+        """Write a setting into a file of sysfs or /proc; it is skipped where there is none."""
+        said = self.run(f"if [ -e {path} ]; then echo '{text}' 2>&1 > {path} || echo FAILED; else echo MISSING; fi")
+        if said.endswith("MISSING"):
+            raise Skip(f"the kernel has no {path}")
+        if said.endswith("FAILED"):
+            raise Skip(f"the kernel does not take {text} in {path}")
+
+    def mark(self):
+        """From here on log_since() shows the kernel's log."""
+        self.marks += 1
+        self.run(f"echo memhp-check mark {self.marks}. > /dev/kmsg")
+        return self.marks
+
+    def log_since(self, mark):
+        text = self.run("dmesg")
+        return text.split(f"memhp-check mark {mark}.", 1)[-1].splitlines()[1:]
+
+    def complaints(self, lines):
+        """Those of the kernel's lines that tell a fault of its own, with what follows."""
+        for number, line in enumerate(lines):
+            if COMPLAINT.search(line) and not CLOCKS.search(line):
+                return lines[number:number + 40]
+        return []
+
+    def reasons(self, mark):
+        """The lines that tell why memory stays."""
+        plain = [re.sub(r"^\[ *[\d.]+\] ", "", line) for line in self.log_since(mark)]
+        return [line for line in plain if REASON.search(line)][-12:]
+
+    # ---- memory ----
+
+    def zone_of(self, dimm):
+        """The zone that the DIMM's blocks are online in: {zone}."""
+        return {self.read(f"/sys/devices/system/memory/memory{n}/valid_zones").split()[0]
+                for n in dimm.blocks(self.block_size)}
+
+    def states_of(self, dimm):
+        """{state} of the blocks that it should have."""
+        blocks = self.memory_blocks()
+        return {blocks.get(n, "missing") for n in dimm.blocks(self.block_size)}
+
+    def look(self):
+        """Take in what the monitor and the console say now."""
+        self.qmp.drain()
+        while self.serial.fill(time.monotonic() + 0.0005):
+            pass
+        panic = re.search(rb"Kernel panic - not syncing[^\r\n]*", self.serial.buffer)
+        if panic:
+            raise Panic(panic.group().decode(errors="replace"), self.tail())
+
+    def until(self, condition, what, timeout=HANGS):
+        """Ask again and again until @condition() gives something that is true; the guest's end ends it."""
+        def ask():
+            self.look()
+            return condition()
+        try:
+            return vm.wait_until(ask, what, timeout * self.place.patience)
+        except EOFError:
+            raise Failure(f"the emulator has ended: {self.errors()}") from None
+
+    def take(self, *names, **data):
+        """The first event of one of the names that has come, with these data; None if there is none."""
+        for event in self.qmp.events:
+            found = event.get("data", {})
+            found = found.get("info", found)
+            if event["event"] in names and all(found.get(key) == value for key, value in data.items()):
+                self.qmp.events.remove(event)
+                return event
+        return None
+
+    def dimms(self):
+        return {d["data"]["id"]: d["data"] for d in self.qmp.command("query-memory-devices")}
+
+    def plug(self, ident, size, node=1, whole=True, **props):  # pylint: disable=arguments-renamed
+        """Add a DIMM, and wait until the kernel has answered; the blocks are there then, if it is of @whole ones."""
+        mark = self.mark()
+        self.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m-{ident}", "size": size})
+        start = time.monotonic()
+        try:
+            self.qmp.command("device_add", driver="pc-dimm", id=ident, memdev=f"m-{ident}",
+                             **({"node": node} if self.config.nodes else {}), **props)
+        except vm.QmpError as err:
+            raise Failure(f"the emulator refuses a DIMM: {err}") from err
+        there = self.dimms()
+        must(ident in there, f"the emulator has answered device_add with success, and has no DIMM {ident}")
+        dimm = Dimm(ident, there[ident]["addr"], there[ident]["size"], node, 0)
+        try:
+            event = self.until(lambda: self.take("ACPI_DEVICE_OST", device=ident, source=1)
+                               or self.take("ACPI_DEVICE_OST", device=ident, source=0), "the kernel's _OST")
+        except vm.Timeout as err:
+            raise Failure(f"the kernel does not answer that there is a DIMM: {err}", self.log_since(mark)) from err
+        status = event["data"]["info"]["status"]
+        must(status == 0, f"the kernel does not take the DIMM: {status_text(status)}", self.log_since(mark))
+        dimm.seconds = event["arrived"] - start
+        must(not whole or "missing" not in self.states_of(dimm), "the kernel has taken the DIMM, and has not all of its blocks",
+             self.log_since(mark))
+        return dimm
+
+    def request(self, ident):
+        """device_del, without what came before; the time."""
+        self.look()
+        self.qmp.events.clear()
+        self.qmp.command("device_del", id=ident)
+        return time.monotonic()
+
+    def answer(self, ident, start, mark, timeout=HANGS):
+        """Wait for the end of a request."""
+        try:
+            event = self.until(lambda: self.take("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", "MEM_UNPLUG_ERROR", device=ident),
+                               "an answer", timeout)
+        except vm.Timeout as err:
+            raise Failure(f"the kernel does not answer the request to give the DIMM back: {err}", self.reasons(mark)) from err
+        seconds = event["arrived"] - start
+        if event["event"] == "DEVICE_DELETED":
+            self.qmp.command("object-del", id=f"m-{ident}")
+            return Answer(True, seconds, "", [])
+        statuses = [e["data"]["info"]["status"] for e in self.qmp.events if e["event"] == "ACPI_DEVICE_OST"]
+        failed = [status for status in statuses if status != 0x84]
+        return Answer(False, seconds, status_text(failed[0]) if failed else event["data"].get("msg", event["event"]),
+                      self.reasons(mark))
+
+    def unplug(self, dimm, timeout=HANGS):  # pylint: disable=arguments-renamed
+        """Ask for a DIMM, and wait for the answer."""
+        mark = self.mark()
+        answer = self.answer(dimm.ident, self.request(dimm.ident), mark, timeout)
+        if answer.removed:
+            self.check_gone(dimm)
+        else:
+            self.check_refused(dimm)
+        return answer
+
+    def give_back(self, dimm):
+        """As unplug(), of a DIMM that the kernel has to give back."""
+        answer = self.unplug(dimm)
+        must(answer.removed, f"the kernel does not give the DIMM back: {answer.text}", answer.lines)
+        return answer
+
+    def check_gone(self, dimm):
+        must(self.states_of(dimm) == {"missing"}, "the DIMM is gone, and the kernel has blocks of it",
+             self.tail())
+
+    def check_refused(self, dimm):
+        """A refusal is clean: the DIMM is there, and in use as before."""
+        must(dimm.ident in self.dimms(), "the kernel has refused, and the DIMM is gone")
+        try:
+            self.until(lambda: self.states_of(dimm) == {"online"}, "the blocks online again")
+        except vm.Timeout as err:
+            raise Failure(f"after a refusal blocks of the DIMM are {self.states_of(dimm)}") from err
+
+    # ---- programs ----
+
+    def load_drivers(self):
+        """All of root.DRIVERS that the kernel does not have built in."""
+        if self.run("wc -l < /memhp/modules/order") != "0":
+            self.run("for name in $(cat /memhp/modules/order); do [ -d /sys/module/$name ] || insmod /memhp/modules/$name.ko; done")
+        else:
+            self.run(f"for name in {' '.join(root.DRIVERS)}; do modprobe -q $name; done; :")
+
+    def need_disk(self):
+        """A disk with a file system; where it is mounted."""
+        self.load_drivers()
+        if not self.run("ls -d /sys/bus/virtio/drivers/virtio_blk 2>/dev/null", check=False):
+            raise Skip("there is no driver virtio_blk: give the kernel's modules with --modules")
+        self.until(lambda: self.run("[ -b /dev/vda ] && echo yes", check=False), "the disk /dev/vda")
+        if not self.run("grep -w ext4 /proc/filesystems", check=False):
+            raise Skip("there is no file system ext4: give the kernel's modules with --modules")
+        if not self.run("busybox --list | grep -w mke2fs", check=False):
+            raise Skip("the busybox has no mke2fs")
+        self.run("mkdir -p /mnt; grep -q ' /mnt ' /proc/mounts || { mke2fs -F /dev/vda && mount -t ext4 /dev/vda /mnt; }",
+                 timeout=HANGS)
+        return "/mnt"
+
+    def start(self, program):
+        """A program of the guest in the background; what it says is in /tmp/said."""
+        self.run(f"rm -f /tmp/said /tmp/stop; ({program} > /tmp/said 2>&1; echo status $? >> /tmp/said) < /dev/null &")
+
+    def said(self, word):
+        """Wait for the line that begins with @word; its other words."""
+        def line():
+            text = self.run("cat /tmp/said 2>/dev/null", check=False)
+            for found in text.splitlines():
+                if found.split(" ")[0] == word:
+                    return found.split(" ")
+            skip = re.search(r"^skip: (.*)", text, re.M)
+            if skip:
+                raise Skip(skip.group(1))
+            must("status" not in text, f"the guest's program has ended: {text}")
+            return None
+        return self.until(line, f"the guest's program says {word}", 3 * HANGS)[1:]
+
+    def stop(self):
+        """End the program; Failure if it has found something wrong with its memory."""
+        self.run("touch /tmp/stop; wait", timeout=3 * HANGS)
+        text = self.run("cat /tmp/said")
+        must(text.endswith("status 0"), f"the guest's program has found its memory changed: {text}")
+        return text
