@@ -58,6 +58,7 @@ typedef enum View { VIEW_ARRAY, VIEW_STATUS, VIEW_ID, VIEW_CFI } View;
 typedef struct Pflash {
     Device parent;
     /* configuration */
+    const char *name; /* of the RAM block; borrowed */
     char *file;
     bool readonly;
     uint64_t max; /* bytes that the machine has room for */
@@ -385,7 +386,7 @@ static bool read_file(Pflash *s, GError **errp)
     if (!check_size(s, (uint64_t)st.st_size, errp) || !lock_file(s, errp)) {
         return false;
     }
-    s->ram = ram_block_new(TYPE_PFLASH_CFI01, (uint64_t)st.st_size, -1, false, true, 0, errp);
+    s->ram = ram_block_new(s->name, (uint64_t)st.st_size, -1, false, true, 0, errp);
     if (!s->ram) {
         return false;
     }
@@ -502,11 +503,13 @@ static const ObjectType pflash_type = {
 };
 OBJECT_TYPE_REGISTER(pflash_type)
 
-Device *pflash_cfi01_create(const char *file, bool readonly, uint64_t max, GError **errp)
+Device *pflash_cfi01_create(const char *name, const char *file, bool readonly, uint64_t max,
+                            GError **errp)
 {
     Device *dev = device_new_onboard(TYPE_PFLASH_CFI01);
     Pflash *s = PFLASH(dev);
 
+    s->name = name;
     s->file = g_strdup(file);
     s->readonly = readonly;
     s->max = max;

@@ -191,6 +191,7 @@ bool firmware_check_bootable(const Machine *machine, GError **errp)
 bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool readonly,
                         GError **errp)
 {
+    static const char *const names[MAX_FLASH] = { "system.flash0", "system.flash1" };
     uint64_t room = FIRMWARE_MAX;
 
     if (machine->flash[unit]) {
@@ -203,7 +204,7 @@ bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool 
     if (!check_smm(file, errp)) {
         return false;
     }
-    machine->flash[unit] = pflash_cfi01_create(file, readonly, room, errp);
+    machine->flash[unit] = pflash_cfi01_create(names[unit], file, readonly, room, errp);
     return machine->flash[unit];
 }
 

@@ -37,7 +37,7 @@ static void plug(bool readonly)
     g_autoptr(GError) err = NULL;
 
     write_file(SIZE);
-    flash = pflash_cfi01_create(path, readonly, SIZE, &err);
+    flash = pflash_cfi01_create("flash", path, readonly, SIZE, &err);
     g_assert_no_error(err);
     memory_region_add(memory_system(), BASE, pflash_cfi01_region(flash));
     devices_reset();
@@ -270,7 +270,7 @@ static void assert_refused(bool readonly, const char *message)
 {
     g_autoptr(GError) err = NULL;
 
-    g_assert_null(pflash_cfi01_create(path, readonly, SIZE, &err));
+    g_assert_null(pflash_cfi01_create("flash", path, readonly, SIZE, &err));
     g_assert_nonnull(err);
     if (!strstr(err->message, message)) {
         g_error("'%s' does not say: %s", err->message, message);
