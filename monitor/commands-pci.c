@@ -35,7 +35,7 @@ static GPtrArray *regions_info(const PciDevice *dev)
 {
     GPtrArray *list = PciMemoryRegion_list_new();
 
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         const PciBar *bar = &dev->bars[n];
         PciMemoryRegion *info;
         uint64_t addr;

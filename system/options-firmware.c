@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Options about firmware: -L, -bios, -pflash. */
+#include "hw/core/firmware-file.h"
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
 
 bool option_do_data_dir(Startup *startup, const char *arg, GError **errp)
 {
-    firmware_add_dir(arg);
+    firmware_file_add_dir(arg);
     return true;
 }
 
 char *option_text_data_dirs(const char *what, GError **errp)
 {
-    return firmware_dirs_text();
+    return firmware_file_dirs_text();
 }
 
 bool option_do_bios(Startup *startup, const char *arg, GError **errp)

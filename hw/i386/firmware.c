@@ -9,6 +9,7 @@
 
 #include "accel/accel.h"
 #include "hw/block/pflash-cfi01.h"
+#include "hw/core/firmware-file.h"
 #include "hw/i386/e820.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/optionrom/optionrom.h"
@@ -16,71 +17,6 @@
 
 #define ROM_ALIGN    0x10000u /* bytes that a firmware file is a multiple of */
 #define LOW_ROM_SIZE 0x20000u /* bytes that are seen below 1 MiB */
-
-/* ---- files ---- */
-
-static const char *const usual_dirs[] = { "/usr/share/seabios", "/usr/share/qemu",
-                                          "/usr/share/ovmf", "/usr/share/OVMF" };
-static GPtrArray *added_dirs; /* of char * */
-
-void firmware_add_dir(const char *dir)
-{
-    if (!added_dirs) {
-        added_dirs = g_ptr_array_new_with_free_func(g_free);
-    }
-    g_ptr_array_add(added_dirs, g_strdup(dir));
-}
-
-/* Every place, in order; free the array only. */
-static GPtrArray *all_dirs(void)
-{
-    GPtrArray *dirs = g_ptr_array_new();
-
-    for (unsigned i = 0; added_dirs && i < added_dirs->len; i++) {
-        g_ptr_array_add(dirs, added_dirs->pdata[i]);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(usual_dirs); i++) {
-        g_ptr_array_add(dirs, (gpointer)usual_dirs[i]);
-    }
-    return dirs;
-}
-
-char *firmware_dirs_text(void)
-{
-    g_autoptr(GPtrArray) dirs = all_dirs();
-    GString *text = g_string_new(NULL);
-
-    for (unsigned i = 0; i < dirs->len; i++) {
-        g_string_append_printf(text, "%s\n", (const char *)dirs->pdata[i]);
-    }
-    return g_string_free(text, FALSE);
-}
-
-/* The path of file @name: as it is, or in one of the places. NULL with an error that lists them.
- * g_free. */
-static char *firmware_find(const char *name, GError **errp)
-{
-    g_autoptr(GPtrArray) dirs = all_dirs();
-    g_autoptr(GString) places = g_string_new(NULL);
-
-    if (g_file_test(name, G_FILE_TEST_EXISTS)) {
-        return g_strdup(name);
-    }
-    for (unsigned i = 0; i < dirs->len; i++) {
-        g_autofree char *path = g_build_filename(dirs->pdata[i], name, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-            return g_steal_pointer(&path);
-        }
-        g_string_append_printf(places, "%s%s", i ? ", " : "", (const char *)dirs->pdata[i]);
-    }
-    error_set(
-        errp,
-        "there is no firmware file '%s', neither as it is nor in %s; -L DIR adds a place, and "
-        "Debian's packages seabios and ovmf have firmware",
-        name, places->str);
-    return NULL;
-}
 
 /* ---- firmware that needs SMM ---- */
 
@@ -163,7 +99,7 @@ static const char *rom_name(const Machine *machine)
     }
     bool cpus_run = accel_current() && accel_current()->has_vcpu_threads && !machine->dump_tables;
     g_autofree char *found =
-        cpus_run && !machine->kernel ? firmware_find(FIRMWARE_DEFAULT, NULL) : NULL;
+        cpus_run && !machine->kernel ? firmware_file_find(FIRMWARE_DEFAULT, NULL) : NULL;
     return found ? FIRMWARE_DEFAULT : NULL;
 }
 
@@ -274,7 +210,7 @@ static bool map_halting_rom(X86Machine *x86, GError **errp)
 
 static bool load_rom(X86Machine *x86, const char *name, GError **errp)
 {
-    g_autofree char *path = firmware_find(name, errp);
+    g_autofree char *path = firmware_file_find(name, errp);
     g_autoptr(GError) err = NULL;
 
     if (!path || !check_smm(path, errp)) {

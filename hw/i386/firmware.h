@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Firmware: the ROM or flash that ends at 4 GiB, whose last 128 KiB are seen below 1 MiB too, and
- * where its files are found. Main thread, at start-up.
+ * Firmware: the ROM or flash that ends at 4 GiB, whose last 128 KiB are seen below 1 MiB too. Its
+ * files: hw/core/firmware-file.h. Main thread, at start-up.
  *
  * A machine has, in this order: the flash of -drive if=pflash or -pflash; the file that its
  * property "firmware" (-bios) names ("on": the default one, "off": none); with -kernel none, but
@@ -16,11 +16,6 @@
 
 #define FIRMWARE_DEFAULT "bios-256k.bin"      /* of Debian's package seabios */
 #define FIRMWARE_MAX     (UINT64_C(16) << 20) /* bytes; what is above the chips below 4 GiB */
-
-/* -L: look for firmware in @dir, before the usual places and after those added before. */
-void firmware_add_dir(const char *dir);
-/* "DIR\n" for each place, in order; g_free. */
-char *firmware_dirs_text(void);
 
 /* -drive if=pflash: make flash @unit (0: ends at 4 GiB; 1: ends where 0 begins). Errors: taken,
  * file (hw/block/pflash-cfi01.h), firmware that needs SMM. */

@@ -21,6 +21,10 @@ unsigned pci_bus_slots(const PciBus *bus);
 uint32_t pci_device_read(PciDevice *dev, unsigned offset, unsigned size);
 void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned size);
 
+/* @region, whose size is a power of two from 2 KiB, becomes the expansion ROM. As pci_add_bar().
+ * pci.c */
+void pci_add_rom_bar(PciDevice *dev, MemoryRegion *region);
+
 /* Take away the capabilities from @first on, which were added last. pci-cap.c */
 void pci_drop_capabilities(PciDevice *dev, uint8_t first);
 

@@ -12,7 +12,7 @@ static void append(GArray *ranges, uint64_t first, uint64_t last)
 
 static void append_bars(GArray *ranges, const PciDevice *dev, bool io)
 {
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         const PciBar *bar = &dev->bars[n];
         uint64_t addr;
 

@@ -31,6 +31,7 @@ enum {
 enum {
     PCI_SUBSYSTEM_VENDOR_ID = 0x2c,
     PCI_SUBSYSTEM_ID = 0x2e,
+    PCI_ROM_ADDRESS = 0x30,
 };
 
 /* What chips of the board have there; by it, SeaBIOS knows the machine. */
@@ -53,6 +54,7 @@ enum {
     PCI_PREF_LIMIT = 0x26,
     PCI_PREF_BASE_UPPER = 0x28,
     PCI_PREF_LIMIT_UPPER = 0x2c,
+    PCI_ROM_ADDRESS_BRIDGE = 0x38,
     PCI_BRIDGE_CONTROL = 0x3e,
 };
 
@@ -85,6 +87,7 @@ enum {
     PCI_BAR_IO = 1 << 0,
     PCI_BAR_MEM64 = 1 << 2,
     PCI_BAR_PREFETCH = 1 << 3,
+    PCI_ROM_ADDRESS_ENABLE = 1 << 0,
 };
 
 /* Capability IDs. */

@@ -6,6 +6,7 @@
 
 #include "hw/pci/pci-internal.h"
 #include "hw/pci/pci-msix.h"
+#include "hw/pci/pci-rom.h"
 #include "util/error.h"
 
 /* ---- for a type's init ---- */
@@ -38,6 +39,24 @@ void pci_add_bar(PciDevice *dev, unsigned n, uint8_t flags, MemoryRegion *region
     }
 }
 
+/* Of the address of region @n. */
+static unsigned register_of(const PciDevice *dev, unsigned n)
+{
+    bool bridge = (dev->config[PCI_HEADER_TYPE] & PCI_HEADER_LAYOUT) == PCI_HEADER_BRIDGE;
+    unsigned rom = bridge ? PCI_ROM_ADDRESS_BRIDGE : PCI_ROM_ADDRESS;
+
+    return n == PCI_ROM ? rom : PCI_BASE_ADDRESS_0 + 4 * n;
+}
+
+void pci_add_rom_bar(PciDevice *dev, MemoryRegion *region)
+{
+    uint32_t mask = ~(uint32_t)(region->size - 1) | PCI_ROM_ADDRESS_ENABLE;
+
+    g_assert(!(region->size & (region->size - 1)) && region->size >= 1u << 11);
+    dev->bars[PCI_ROM].region = region;
+    pci_set_registers(dev, &(PciRegister){ register_of(dev, PCI_ROM), 4, 0, mask }, 1);
+}
+
 uint16_t pci_get_word(const PciDevice *dev, unsigned offset)
 {
     return dev->config[offset] | dev->config[offset + 1] << 8;
@@ -65,22 +84,23 @@ void pci_set_long(PciDevice *dev, unsigned offset, uint32_t value)
 bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr)
 {
     const PciBar *bar = &dev->bars[n];
-    unsigned at = PCI_BASE_ADDRESS_0 + 4 * n;
+    unsigned at = register_of(dev, n);
     bool io = bar->flags & PCI_BAR_IO;
     uint64_t base = pci_get_long(dev, at);
+    bool on = n != PCI_ROM || base & PCI_ROM_ADDRESS_ENABLE;
 
     if (bar->flags & PCI_BAR_MEM64) {
         base |= (uint64_t)pci_get_long(dev, at + 4) << 32;
     }
     *addr = base & ~(uint64_t)(io ? 3 : 15);
-    return pci_get_word(dev, PCI_COMMAND) & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
+    return on && pci_get_word(dev, PCI_COMMAND) & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
 }
 
 /* Make the bus's regions show what the registers say. */
 static void update_bars(PciDevice *dev)
 {
     memory_transaction_begin();
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         PciBar *bar = &dev->bars[n];
 
         if (bar->region) {
@@ -99,7 +119,7 @@ static void attach_bars(PciDevice *dev)
     PciBus *bus = pci_bus_of(dev);
 
     memory_transaction_begin();
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         PciBar *bar = &dev->bars[n];
 
         if (bar->region) {
@@ -114,7 +134,7 @@ static uint8_t present_bars(const PciDevice *dev)
 {
     uint8_t present = 0;
 
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         present |= (dev->bars[n].region != NULL) << n;
     }
     return present;
@@ -123,14 +143,14 @@ static uint8_t present_bars(const PciDevice *dev)
 /* Those that realize added. */
 static void drop_bars(PciDevice *dev)
 {
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         PciBar *bar = &dev->bars[n];
 
         if (bar->region && !(dev->own_bars & 1 << n)) {
             unsigned size = bar->flags & PCI_BAR_MEM64 ? 8 : 4;
 
-            memset(dev->config + PCI_BASE_ADDRESS_0 + 4 * n, 0, size);
-            memset(dev->wmask + PCI_BASE_ADDRESS_0 + 4 * n, 0, size);
+            memset(dev->config + register_of(dev, n), 0, size);
+            memset(dev->wmask + register_of(dev, n), 0, size);
             *bar = (PciBar){ 0 };
         }
     }
@@ -139,7 +159,7 @@ static void drop_bars(PciDevice *dev)
 static void detach_bars(PciDevice *dev)
 {
     memory_transaction_begin();
-    for (unsigned n = 0; n < PCI_BARS; n++) {
+    for (unsigned n = 0; n < PCI_REGIONS; n++) {
         if (dev->bars[n].region) {
             memory_region_remove(dev->bars[n].region);
         }
@@ -183,7 +203,8 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
         dev->config[at] &= ~(byte & dev->w1cmask[at]);
     }
     if (pci_touches(offset, size, PCI_COMMAND, 2) ||
-        pci_touches(offset, size, PCI_BASE_ADDRESS_0, 4 * PCI_BARS)) {
+        pci_touches(offset, size, PCI_BASE_ADDRESS_0, 4 * PCI_BARS) ||
+        pci_touches(offset, size, register_of(dev, PCI_ROM), 4)) {
         update_bars(dev);
         pci_update_irq(dev);
     }
@@ -196,6 +217,14 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
 
 /* ---- devices ---- */
 
+/* What realize added, but for its own parts. */
+static void drop_added(PciDevice *dev)
+{
+    drop_bars(dev);
+    pci_drop_capabilities(dev, dev->own_caps);
+    pci_rom_drop(dev);
+}
+
 bool pci_device_realize(Device *device, GError **errp)
 {
     PciDevice *dev = PCI_DEVICE(device);
@@ -207,11 +236,11 @@ bool pci_device_realize(Device *device, GError **errp)
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
     dev->own_caps = dev->cap_end;
     dev->own_bars = present_bars(dev);
-    if (ops->realize && !ops->realize(dev, errp)) {
-        drop_bars(dev);
-        pci_drop_capabilities(dev, dev->own_caps);
+    if (!pci_rom_add(dev, errp) || (ops->realize && !ops->realize(dev, errp))) {
+        drop_added(dev);
         return false;
     }
+    pci_rom_set_id(dev);
     attach_bars(dev);
     memcpy(dev->initial, dev->config, sizeof(dev->initial));
     return true;
@@ -227,8 +256,7 @@ void pci_device_unrealize(Device *device)
         pci_function_class(dev)->unrealize(dev);
     }
     memcpy(dev->config, dev->initial, sizeof(dev->config));
-    drop_bars(dev);
-    pci_drop_capabilities(dev, dev->own_caps);
+    drop_added(dev);
 }
 
 void pci_device_reset(Device *device)
@@ -333,6 +361,22 @@ static const Property pci_device_properties[] = {
       .offset = offsetof(PciDevice, multifunction),
       .description = "more functions of the slot may follow function 0",
       .has_default = true },
+    { .name = "romfile",
+      .kind = PROP_STRING,
+      .offset = offsetof(PciDevice, rom_file),
+      .description = "file with its expansion ROM: code for firmware, such as to boot by it" },
+    { .name = "rombar",
+      .kind = PROP_UINT32,
+      .offset = offsetof(PciDevice, rom_bar),
+      .description = "0: it has no expansion ROM, whatever romfile is",
+      .has_default = true,
+      .default_int = 1 },
+    { .name = "romsize",
+      .kind = PROP_UINT32,
+      .offset = offsetof(PciDevice, rom_size),
+      .description = "bytes of that ROM; 4294967295: as many as the file needs",
+      .has_default = true,
+      .default_int = PROP_UNSET },
     { .name = "legacy-addr",
       .kind = PROP_CUSTOM,
       .custom_type = "str",

@@ -27,7 +27,9 @@
 #define PCI_SLOT(devfn) ((devfn) >> 3)
 #define PCI_FUNC(devfn) ((devfn)&7)
 #define PCI_BARS        6
-#define PCI_PIRQS       8 /* interrupt lines that a host has at most */
+#define PCI_ROM         PCI_BARS       /* number of the expansion ROM among what has an address */
+#define PCI_REGIONS     (PCI_BARS + 1) /* with that */
+#define PCI_PIRQS       8              /* interrupt lines that a host has at most */
 
 typedef struct PciBus PciBus;
 typedef struct PciSlot PciSlot; /* hw/pci/pci-hotplug.h */
@@ -45,6 +47,9 @@ typedef struct PciDevice {
     /* configuration */
     int32_t addr;       /* property "addr": devfn, or -1: the first free slot */
     bool multifunction; /* property; sets the bit in the header */
+    char *rom_file;     /* property "romfile"; NULL or "": no expansion ROM */
+    uint32_t rom_bar;   /* property "rombar"; 0: no expansion ROM */
+    uint32_t rom_size;  /* property "romsize": bytes, or PROP_UNSET: what the file needs */
     /* wiring */
     uint8_t devfn; /* its place on the bus, once it is on one */
     /* state */
@@ -57,7 +62,7 @@ typedef struct PciDevice {
     uint8_t initial[PCIE_CONFIG_SIZE]; /* after a reset; taken from config when realized */
     uint8_t wmask[PCIE_CONFIG_SIZE];   /* 1: the guest may write the bit */
     uint8_t w1cmask[PCIE_CONFIG_SIZE]; /* 1: the guest clears the bit by writing 1 */
-    PciBar bars[PCI_BARS];
+    PciBar bars[PCI_REGIONS];
     uint8_t own_caps; /* cap_end before realize added capabilities */
     uint8_t own_bars; /* a bit for each BAR that was there before realize added some */
     uint8_t cap_end;  /* where the next capability goes; pci_add_capability() */
@@ -67,6 +72,8 @@ typedef struct PciDevice {
     uint8_t msix_cap;    /* of the MSI-X capability */
     unsigned msix_vectors;
     MemoryRegion msix_bar;
+    RamBlock *rom; /* of hw/pci/pci-rom.h; NULL: none */
+    MemoryRegion rom_region;
 } PciDevice;
 OBJECT_CAST_DEFINE(PciDevice, PCI_DEVICE, TYPE_PCI_DEVICE)
 
@@ -144,7 +151,7 @@ static inline bool pci_touches(unsigned offset, unsigned size, unsigned first, u
     return offset < first + len && first < offset + size;
 }
 
-/* Where BAR @n is now; false if the guest has not enabled it. */
+/* Where BAR @n, or PCI_ROM, is now; false if the guest has not enabled it. */
 bool pci_bar_address(const PciDevice *dev, unsigned n, uint64_t *addr);
 
 /* Do its accesses to memory, and messages, get there? Its bus-master bit says so; those of bridges

@@ -182,31 +182,35 @@ static const CommonRegister common[] = {
     { VIRTIO_COMMON_QUEUE_RESET, 2, true, read_queue_reset, write_queue_reset },
 };
 
-/* Drivers access each register as a whole (section 4.1.3.1); other accesses find nothing. */
-static const CommonRegister *find_register(unsigned offset, unsigned size)
+static const CommonRegister *find_register(unsigned offset)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(common); i++) {
-        if (common[i].offset == offset && common[i].size == size) {
+        if (common[i].offset == offset) {
             return &common[i];
         }
     }
     return NULL;
 }
 
+/* Drivers access each register as a whole (section 4.1.3.1); but iPXE of 2019 takes the features'
+ * words by reads of 16 bits. Other accesses find nothing. */
 static uint32_t common_read(VirtioPci *s, unsigned offset, unsigned size)
 {
-    const CommonRegister *reg = find_register(offset, size);
+    const CommonRegister *reg = find_register(offset);
     VirtioQueue *queue = virtio_pci_selected(s);
 
-    return reg && (queue || !reg->of_queue) ? reg->read(s, queue, offset) : 0;
+    if (!reg || size > reg->size || (!queue && reg->of_queue)) {
+        return 0;
+    }
+    return reg->read(s, queue, offset) & UINT32_MAX >> (32 - 8 * size);
 }
 
 static void common_write(VirtioPci *s, unsigned offset, unsigned size, uint32_t value)
 {
-    const CommonRegister *reg = find_register(offset, size);
+    const CommonRegister *reg = find_register(offset);
     VirtioQueue *queue = virtio_pci_selected(s);
 
-    if (reg && reg->write && (queue || !reg->of_queue)) {
+    if (reg && size == reg->size && reg->write && (queue || !reg->of_queue)) {
         reg->write(s, queue, offset, value);
     }
 }

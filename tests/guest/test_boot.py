@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR disks|formats|images|i386. The first
+"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR disks|order|formats|images|i386. The first
 are guests of tests/guest/bare, and what is refused; the others are from Debian's packages, downloaded by
 scripts/make-guest.sh, and skipped where they could not be had."""
 import os
@@ -91,6 +91,59 @@ def disks(wanted, *options, make=bios_disk, timeout=60):
 
 def disks_by_uefi(wanted, *options):
     disks(wanted, "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", *options, make=efi_disk, timeout=240)
+
+
+# ---- in which order ----
+
+def program(ending):
+    """What a network card's ROM gets from the server: prints what is behind it, and goes on with @ending."""
+    return bytes.fromhex("31c0 8ed8 8ec0 be307c ac 84c0 7404 e6e9 ebf7" + ending).ljust(0x30, b"\0") + b"network\n\0"
+
+
+EXIT = "6631c0 baf400 66ef"
+RESET = "baf90c b006 ee ebfe"
+CARD = "virtio-net-pci,netdev=n0,romfile=efi-virtio.rom"
+
+
+def network(wanted, *options, ending=EXIT, served=None, disk=bios_disk(b"disk a\n"), expected=EXIT_OK, timeout=120):
+    """A disk a, and a network whose server has a program: what is printed."""
+    firmware("bios-256k.bin", "seabios")
+    firmware("efi-virtio.rom", "ipxe-qemu")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, contents in ("a", disk), ("program", served or program(ending)):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(contents)
+        text, _ = run(["-netdev", f"user,id=n0,tftp={folder},bootfile=program", "-blockdev",
+                       f"file,node-name=a,filename={folder}/a", *options], expected=expected, timeout=timeout)
+    tap.equal(text, wanted)
+
+
+def blank_disk_first(wanted, boot, expected=EXIT_OK):
+    """The device with a bootindex has nothing to boot; the other has none."""
+    network(wanted, "-device", f"{DISK}a,bootindex=0", "-device", CARD, "-boot", boot, disk=bytes(1 << 20), expected=expected)
+
+
+def menu():
+    """SeaBIOS on a serial port asks, and waits; the second one is chosen."""
+    firmware("bios-256k.bin", "seabios")
+    with tempfile.TemporaryDirectory() as folder:
+        options = []
+        for name in "ab":
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(bios_disk(f"disk {name}\n".encode()))
+            options += ["-blockdev", f"file,node-name={name},filename={folder}/{name}",
+                        "-device", f"{DISK}{name},bootindex={ord(name)}"]
+        with open(f"{folder}/port", "wb") as file:
+            file.write(struct.pack("<Q", 0x3f8))
+        with start(*options, "-boot", "menu=on,splash-time=60000", "-fw_cfg", f"name=etc/sercon-port,file={folder}/port",
+                   "-debugcon", f"file:{folder}/printed", "-device", "isa-debug-exit,iobase=0xf4,iosize=4") as guest:
+            guest.wait_for(r"Press ESC for boot menu", 60)
+            guest.serial.send(b"\x1b")
+            guest.wait_for(r"2\. ", 60)
+            guest.serial.send(b"2")
+            tap.equal(guest.process.wait(60), EXIT_OK, "exit status")
+        with open(f"{folder}/printed", "rb") as file:
+            tap.equal(file.read(), b"disk b\n")
 
 
 # ---- our own guests ----
@@ -244,6 +297,27 @@ GROUPS = {
         ("one behind a root port by UEFI", lambda: disks_by_uefi(
             "b", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a,bootindex=7",
             "-device", f"{DISK}b,bus=p1,bootindex=1"))],
+    "order": [
+        ("a network card by bootindex", lambda: network(
+            "network\n", "-device", f"{DISK}a,bootindex=2", "-device", f"{CARD},bootindex=1")),
+        ("a disk by bootindex", lambda: network(
+            "disk a\n", "-device", f"{DISK}a,bootindex=1", "-device", f"{CARD},bootindex=2")),
+        ("a modern card behind a root port", lambda: network(
+            "network\n", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a",
+            "-device", f"{CARD},bus=p1,bootindex=1")),
+        ("order=n", lambda: network("network\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "n")),
+        ("order=cn", lambda: network("disk a\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "order=cn")),
+        ("once=n, and a reset", lambda: network(
+            "network\ndisk a\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "order=c,once=n", "-action",
+            "reboot=reset", ending=RESET)),
+        ("a card without its ROM", lambda: network(
+            "disk a\n", "-device", f"{DISK}a,bootindex=2", "-device", f"{CARD},rombar=0,bootindex=1")),
+        ("a network card by UEFI", lambda: network(
+            "network\n", "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", "-device", f"{DISK}a,bootindex=2", "-device",
+            "virtio-net-pci,netdev=n0,bootindex=1", served=efi_application(b"network\n"), timeout=240)),
+        ("strict=off: the rest after the first one", lambda: blank_disk_first("network\n", "strict=off")),
+        ("strict=on, and reboot-timeout", lambda: blank_disk_first("", "strict=on,reboot-timeout=1", expected=0)),
+        ("menu=on", menu)],
     "formats": [(f"{guest} on {board}{how}", lambda g=guest, h=how, b=board: multiboot(g, h, b))
                 for guest in ("multiboot-elf.elf32", "multiboot-flat.bin", "multiboot-kludge.elf64")
                 for board, how in (("pc", ""), ("q35", ",firmware=on"))] + [

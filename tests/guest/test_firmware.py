@@ -14,7 +14,7 @@ import vm  # noqa: E402
 
 MIB = 1 << 20
 BUILD = sys.argv[1]
-PLACES = ["/usr/share/seabios", "/usr/share/qemu", "/usr/share/ovmf", "/usr/share/OVMF"]
+PLACES = ["/usr/share/seabios", "/usr/share/qemu", "/usr/share/ovmf", "/usr/share/OVMF", "/usr/lib/ipxe/qemu"]
 MEMORY = "1G,slots=4,maxmem=4G"
 # Where and how the guests run; tests/nested has another way.
 SETUP = {"program": f"{BUILD}/dimmable", "guest_dir": f"{BUILD}/guest", "accel": "soft", "memory": MEMORY,

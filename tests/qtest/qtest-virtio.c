@@ -286,6 +286,10 @@ static void test_features(void)
                     QVIRTIO_VERSION_1 | QVIRTIO_RING_RESET | QVIRTIO_INDIRECT);
     qvirtio_set_common(&v, 0, 4, 2);
     g_assert_cmphex(qvirtio_common(&v, 4, 4), ==, 0);
+    qvirtio_set_common(&v, 0, 4, 1);
+    g_assert_cmphex(qvirtio_common(&v, 4, 2), ==, 0x0101); /* the beginning, as iPXE reads it */
+    g_assert_cmphex(qvirtio_common(&v, 4, 1), ==, 0x01);
+    g_assert_cmphex(qvirtio_common(&v, 6, 2), ==, 0);
     qvirtio_set_status(&v, 3);
     accept(&v, 0, 1 << 29); /* not offered */
     accept(&v, 1, 1);

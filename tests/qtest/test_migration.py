@@ -20,7 +20,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
 SMALL = "4M,slots=2,maxmem=1G"
 
-# What there is in the way of devices. FLASH, VARIABLES: files that the test makes.
+# What there is in the way of devices. FLASH, VARIABLES, EXPANSION (a ROM): files that the test makes.
 MACHINES = {
     "pc": ["-machine", "pc"],
     "q35": ["-machine", "q35"],
@@ -45,6 +45,7 @@ MACHINES = {
     "pc-flash": ["-machine", "pc", "-drive", "if=pflash,format=raw,file=FLASH"],
     "q35-code-and-variables": ["-machine", "q35", "-drive", "if=pflash,format=raw,unit=0,readonly=on,file=FLASH",
                                "-drive", "if=pflash,format=raw,unit=1,file=VARIABLES"],
+    "pc-rom": ["-machine", "pc", "-device", "virtio-net-pci,romfile=EXPANSION"],
     "q35-nodes": ["-machine", "q35", "-numa", "node,mem=2M", "-numa", "node,mem=2M", *DIMM],
     "pc-virtio": ["-machine", "pc", "-device", "virtio-rng-pci", "-device", "virtio-rng-pci-transitional",
                   "-device", "virtio-rng-pci-non-transitional", "-device", "pci-bridge,id=b0",
@@ -174,9 +175,9 @@ seen = set()  # what types_in() told of all machines
 def same_again(extra, seed):
     """What is loaded and saved again is the same, to the byte."""
     with Folder() as at:
-        for name in "flash", "variables":
+        for name, start_of in ("flash", b"flash"), ("variables", b"variables"), ("expansion", b"\x55\xaa"):
             with open(at(name), "wb") as file:
-                file.write(name.encode().ljust(128 << 10, b"\0"))
+                file.write(start_of.ljust(128 << 10, b"\0"))
             extra = [word.replace(name.upper(), at(name)) for word in extra]
         with start(extra) as m:
             if "none" not in extra:

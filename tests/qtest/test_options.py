@@ -65,6 +65,8 @@ REFUSED = [
     (["-device", "virtio-net-pci,speed=-2"], "speed=-2 Mbit/s"),
     (["-device", "virtio-net-pci,duplex=quarter"], "quarter half full"),
     (["-device", "virtio-net-pci,bootindex=-2"], "bootindex=-2"),
+    (["-device", "virtio-net-pci,romfile=/nonexistent"], "romfile=/nonexistent -L ipxe-qemu"),
+    (["-device", "virtio-net-pci,romfile=/etc/passwd"], "romfile=/etc/passwd 55.aa"),
     (["-device", "virtio-net-pci,bootindex=1,id=a", "-device", "virtio-net-pci,bootindex=1"], "bootindex=1 'a'"),
     (["-netdev", "socket,id=n"], "'n' one listen= mcast="),
     (["-netdev", "socket,id=n,listen=:1,connect=:2"], "'n' only one"),

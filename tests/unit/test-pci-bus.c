@@ -4,6 +4,7 @@
  * has one BAR of each kind; then a guest that writes anything anywhere.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
@@ -491,6 +492,144 @@ static void test_msi(void)
     g_assert_cmphex(msi_data, ==, 0x4045);
 }
 
+/* ---- the expansion ROM ---- */
+
+#define ROM_DEV  PCI_DEVFN(3, 0)
+#define ROM_ADDR 0xe0100000u
+#define IMAGE    1024u
+
+/* An image for a device, whose bytes' sum is 0. */
+static void put_image(uint8_t *image, uint16_t vendor, uint16_t device, bool last)
+{
+    const uint8_t header[] = { 0x55, 0xaa, IMAGE / 512 };
+    const uint8_t ids[] = { vendor & 0xff, vendor >> 8, device & 0xff, device >> 8 };
+    uint8_t sum = 0;
+
+    memset(image, 0x5a, IMAGE);
+    memcpy(image, header, sizeof(header));
+    memcpy(image + 0x18, "\x40", 2);
+    memcpy(image + 0x40, "PCIR", 4);
+    memcpy(image + 0x44, ids, sizeof(ids));
+    memcpy(image + 0x50, "\x02", 2);
+    image[0x55] = last ? 0x80 : 0;
+    for (unsigned i = 0; i < IMAGE - 1; i++) {
+        sum += image[i];
+    }
+    image[IMAGE - 1] = -sum;
+}
+
+static PciDevice *rom_device(const char *file, uint32_t size, GError **errp)
+{
+    PciDevice *new = PCI_DEVICE(device_new_onboard("test-pci"));
+
+    new->parent.bus = &host->bus->parent;
+    new->addr = ROM_DEV;
+    new->rom_file = g_strdup(file);
+    new->rom_size = size;
+    if (!device_realize(&new->parent, errp)) {
+        object_unparent(OBJECT(new));
+        return NULL;
+    }
+    return new;
+}
+
+static void assert_rom_sum(unsigned at)
+{
+    uint8_t sum = 0;
+
+    for (unsigned i = 0; i < IMAGE; i++) {
+        sum += (uint8_t)address_space_load(&address_space_memory, ROM_ADDR + at + i, 1);
+    }
+    g_assert_cmphex(sum, ==, 0);
+}
+
+static char *rom_file(const void *contents, size_t size)
+{
+    char *path;
+    int fd = g_file_open_tmp(NULL, &path, NULL);
+
+    g_assert_cmpint(write(fd, contents, size), ==, size);
+    close(fd);
+    return path;
+}
+
+static void test_rom(void)
+{
+    uint8_t rom[3 * IMAGE];
+    g_autofree char *file = NULL;
+    g_autoptr(GError) err = NULL;
+
+    put_image(rom, 0x1234, 0x1111, false); /* for another device of the vendor */
+    put_image(rom + IMAGE, 0x4321, 0x1111, false);
+    put_image(rom + 2 * IMAGE, 0x1234, 0x5678, true);
+    file = rom_file(rom, sizeof(rom));
+    PciDevice *card = rom_device(file, PROP_UNSET, &err);
+    g_assert_no_error(err);
+    config_write(0, ROM_DEV, PCI_ROM_ADDRESS, 0xffffffff, 4);
+    g_assert_cmphex(config_read(0, ROM_DEV, PCI_ROM_ADDRESS), ==, 0xfffff001);
+    config_write(0, ROM_DEV, PCI_ROM_ADDRESS, ROM_ADDR, 4);
+    config_write(0, ROM_DEV, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+    g_assert_cmphex(readl(ROM_ADDR), ==, 0xffffffff); /* not enabled */
+    config_write(0, ROM_DEV, PCI_ROM_ADDRESS, ROM_ADDR | PCI_ROM_ADDRESS_ENABLE, 4);
+    writel(ROM_ADDR, 0);
+    g_assert_cmphex(readl(ROM_ADDR), ==, 0x5a02aa55);
+    g_assert_cmphex(readl(ROM_ADDR + 0x44), ==, 0x56781234);
+    g_assert_cmphex(readl(ROM_ADDR + IMAGE + 0x44), ==, 0x11114321);
+    g_assert_cmphex(readl(ROM_ADDR + 2 * IMAGE + 0x44), ==, 0x56781234);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_rom_sum(i * IMAGE);
+    }
+    config_write(0, ROM_DEV, PCI_COMMAND, 0, 2);
+    g_assert_cmphex(readl(ROM_ADDR), ==, 0xffffffff);
+    devices_reset();
+    g_assert_cmphex(config_read(0, ROM_DEV, PCI_ROM_ADDRESS), ==, 0);
+    device_unrealize(&card->parent);
+    g_assert_null(card->rom);
+    object_unparent(OBJECT(card));
+    unlink(file);
+}
+
+static void test_bad_rom(void)
+{
+    static const struct {
+        uint8_t first;
+        uint16_t bytes;
+        uint32_t size;
+        const char *message;
+    } cases[] = {
+        { 0x56, IMAGE, PROP_UNSET, "no expansion ROM" },
+        { 0x55, 0, PROP_UNSET, "no expansion ROM" },
+        { 0x55, 0x19, PROP_UNSET, "no expansion ROM" },
+        { 0x55, IMAGE, 5000, "power of 2" },
+        { 0x55, 5 * IMAGE, 4096, "not less than the 5120" },
+        { 0x55, IMAGE, 1u << 25, "power of 2" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        uint8_t rom[5 * IMAGE] = { cases[i].first, 0xaa };
+        g_autofree char *file = rom_file(rom, cases[i].bytes);
+        g_autoptr(GError) err = NULL;
+
+        g_assert_null(rom_device(file, cases[i].size, &err));
+        g_assert_nonnull(strstr(err->message, cases[i].message));
+        unlink(file);
+    }
+    /* What the images say of themselves leads nowhere. */
+    uint8_t odd[2][IMAGE] = { { 0x55, 0xaa }, { 0x55, 0xaa } };
+    memcpy(odd[0] + 0x18, "\xff\xff", 2);
+    memcpy(odd[1] + 0x18, "\x40", 2);
+    memcpy(odd[1] + 0x40, "PCIR", 4);
+    for (unsigned i = 0; i < G_N_ELEMENTS(odd); i++) {
+        g_autofree char *file = rom_file(odd[i], IMAGE);
+        PciDevice *card = rom_device(file, PROP_UNSET, NULL);
+
+        g_assert_cmpmem(card->rom->host, IMAGE, odd[i], IMAGE);
+        device_unrealize(&card->parent);
+        object_unparent(OBJECT(card));
+        unlink(file);
+    }
+}
+
 /* ---- places ---- */
 
 typedef struct BadPlace {
@@ -611,6 +750,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-bus/bar/sizes", test_bar_sizes);
     g_test_add_func("/pci-bus/bar/decode", test_bar_decode);
     g_test_add_func("/pci-bus/bar/over-ram", test_bar_over_ram);
+    g_test_add_func("/pci-bus/rom/register", test_rom);
+    g_test_add_func("/pci-bus/rom/bad", test_bad_rom);
     g_test_add_func("/pci-bus/config/masks", test_masks);
     g_test_add_func("/pci-bus/config/routing", test_routing);
     g_test_add_func("/pci-bus/config/ecam", test_ecam);
