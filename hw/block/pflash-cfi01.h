@@ -31,8 +31,9 @@ typedef struct PflashUse {
 
 /* Make the on-board device for @file and realize it: the file is read, and locked against other
  * programs that would write to it. Its RAM block is @name (borrowed, a literal), of its own among
- * all blocks: a machine that is saved or migrated tells its contents apart by that. Errors: cannot be opened (for writing, unless @readonly), empty,
- * not a multiple of PFLASH_BLOCK, larger than @max bytes, in use. Borrowed. */
+ * all blocks: a machine that is saved or migrated tells its contents apart by that. Errors: cannot
+ * be opened (for writing, unless @readonly), empty, not a multiple of PFLASH_BLOCK, larger than
+ * @max bytes, in use. Borrowed. */
 Device *pflash_cfi01_create(const char *name, const char *file, bool readonly, uint64_t max,
                             GError **errp);
 
