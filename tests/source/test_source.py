@@ -167,7 +167,7 @@ VARIABLES = {
         "start_calls": "wiring", "stop_calls": "wiring"},
     "hw/core/boot-order.c": {"list": "configuration"},
     "hw/net/announce.c": {"running": "the end of a migration begins anew"},
-    "hw/i386/firmware.c": {"added_dirs": "configuration"},
+    "hw/core/firmware-file.c": {"added_dirs": "configuration"},
     "hw/intc/apic-deliver.c": {"bus": "wiring, and a line whose level the 8259 tells again"},
     "hw/intc/apic.c": {"region": "wiring"},
     "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
