@@ -6,6 +6,7 @@
 #include "block/activate.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
 #include "migration/precopy.h"
@@ -285,7 +286,7 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
-    return true;
+    return memory_target_check_idle(errp);
 }
 
 static bool may_take_long(const char *uri)

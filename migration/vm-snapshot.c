@@ -11,6 +11,7 @@
 #include "block/snapshot-internal.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
 #include "migration/migration.h"
@@ -58,7 +59,7 @@ static bool check_state(GError **errp)
         error_set(errp, "the machine is being migrated, or was");
         return false;
     }
-    return true;
+    return memory_target_check_idle(errp);
 }
 
 /* A file that is gone when it is closed. */

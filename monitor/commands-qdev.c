@@ -3,12 +3,12 @@
 #include "hw/core/device.h"
 #include "hw/core/runstate.h"
 #include "migration/migration.h"
+#include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
-/* What is there is part of what both ends agree on. */
-static bool check_settled(GError **errp)
+bool monitor_check_settled(GError **errp)
 {
     if (migration_active() || runstate_get() == RUN_STATE_INMIGRATE) {
         error_set(errp, "the machine is being migrated: its devices stay until that is over");
@@ -19,7 +19,7 @@ static bool check_settled(GError **errp)
 
 bool qmp_device_add(struct json_object *args, GError **errp)
 {
-    if (!check_settled(errp)) {
+    if (!monitor_check_settled(errp)) {
         return false;
     }
     /* Clients have always been free to write numbers as strings here: "addr": "0x100000000". */
@@ -30,7 +30,7 @@ bool qmp_device_add(struct json_object *args, GError **errp)
 bool qmp_device_del(const char *id, bool has_timeout, double timeout, bool has_cancel, bool cancel,
                     GError **errp)
 {
-    if (!check_settled(errp)) {
+    if (!monitor_check_settled(errp)) {
         return false;
     }
     if (!has_timeout) {

@@ -405,6 +405,10 @@ const HmpCommand hmp_commands[] = {
     { "loadvm", "TAG", "let the machine be as it was when a snapshot was taken", hmp_loadvm },
     { "log", "ITEMS", "log these things (-d), separated by commas; help lists them", do_log, true },
     { "logfile", "FILE", "write the log to a file (-D)", do_logfile, true },
+    { "memory", "WHAT SIZE [SECONDS]",
+      "target: bring the guest's memory to this size, a number alone being MiB, in some SECONDS "
+      "at most; cancel in place of SIZE: end that",
+      hmp_memory },
     { "memsave", "ADDRESS SIZE FILE", "write guest memory to a file, by linear address",
       hmp_memsave },
     { "migrate", "[-d] URI",

@@ -352,6 +352,8 @@ const HmpCommand hmp_info_commands[] = {
     { "memdev", NULL, "the memory backends", info_memdev, true },
     { "memory-devices", NULL, "what is plugged into memory slots, and what the guest did with it",
       info_memory_devices },
+    { "memory-target", NULL, "how it stands with the size that the guest's memory is to have",
+      hmp_info_memory_target },
     { "memory_size_summary", NULL, "boot memory and plugged memory, in bytes",
       info_memory_size_summary },
     { "migrate", NULL, "how a migration goes, or went", hmp_info_migrate },

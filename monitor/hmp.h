@@ -99,6 +99,9 @@ void hmp_block_resize(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);
+/* hmp-memory-target.c */
+void hmp_memory(Hmp *hmp, char **argv);
+void hmp_info_memory_target(Hmp *hmp, char **argv);
 /* hmp-net.c */
 void hmp_netdev_add(Hmp *hmp, char **argv);
 void hmp_netdev_del(Hmp *hmp, char **argv);

@@ -12,6 +12,7 @@ typedef struct Limit {
 } Limit;
 
 static void (*emitter)(const char *name, struct json_object *event);
+static void (*listener)(const char *name);
 static GHashTable *limits; /* key -> Limit */
 
 static void limit_free(void *opaque)
@@ -31,6 +32,18 @@ void qapi_event_set_emitter(void (*emit)(const char *name, struct json_object *e
 {
     emitter = emit;
     g_clear_pointer(&limits, g_hash_table_unref);
+}
+
+void qapi_event_set_listener(void (*hear)(const char *name))
+{
+    listener = hear;
+}
+
+static void tell_listener(const char *name)
+{
+    if (listener) {
+        listener(name);
+    }
 }
 
 static struct json_object *timestamp(void)
@@ -65,6 +78,7 @@ static void emit(const char *name, struct json_object *event)
 
 void qapi_event_emit(const char *name, struct json_object *data)
 {
+    tell_listener(name);
     if (!emitter) {
         json_object_put(data);
         return;
@@ -92,6 +106,7 @@ void qapi_event_emit_limited(const char *name, struct json_object *data, unsigne
     g_autofree char *key = g_strdup_printf("%s %s", name, which ? which : "");
     Limit *limit;
 
+    tell_listener(name);
     if (!emitter) {
         json_object_put(data);
         return;

@@ -13,6 +13,10 @@
  * Forgets limited events that wait. */
 void qapi_event_set_emitter(void (*emit)(const char *name, struct json_object *event));
 
+/* @hear is told the name of each event when it happens, also of those that wait or that nobody
+ * takes; by the thread that it happens in. NULL: nobody is (the state at start). */
+void qapi_event_set_listener(void (*hear)(const char *name));
+
 /* Used by generated code. Takes @data, which may be NULL. */
 void qapi_event_emit(const char *name, struct json_object *data);
 /* The same for events with a "rate-limit-ms": the first goes out at once; of those that come less

@@ -2,7 +2,7 @@
 /*
  * The way from the memory that a guest has to the memory that it should have: a pure function from
  * what there is to steps. It asks nobody and changes nothing; who carries the steps out may plan
- * anew after each of them, with what he has learned (hw/memory-target/). Any thread.
+ * anew after each of them, with what he has learned (hw/memtarget/). Any thread.
  *
  * A guest takes memory with memory: Linux needs 1/64 of what is added, at once, out of what is free
  * (64 bytes for each page of 4 KiB). So a small guest grows in steps, each of which the steps

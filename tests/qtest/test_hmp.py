@@ -44,6 +44,7 @@ INFO = {
     "memory-devices": r'Memory device \[dimm\]: "d0"\n  addr: 0x100000000\n  slot: 0\n  node: 0\n'
                       r"  size: 268435456\n  memdev: /objects/m0\n  hotplugged: false\n"
                       r"  hotpluggable: true\n  resident: 0\n  state: inserted since 20",
+    "memory-target": r"status: none\nactual: 384 MiB\n$",
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\n",
@@ -379,6 +380,21 @@ def balloon():
         says(m, "device_add virtio-balloon", "Error: the machine has a balloon already")
 
 
+def memory_target():
+    with machine.Machine("256M,slots=4,maxmem=8G") as m:
+        says(m, "memory target 0", "Error: 'size' is 0")
+        says(m, "memory target 9G", "Error: 'size' is .*maxmem")
+        says(m, "memory target 1x", "Error: .*1x")
+        says(m, "memory target 1G x", "Error: SECONDS: 'x'")
+        says(m, "memory target cancel", "Error: no memory target")
+        says(m, "memory size 1G", "Error: 'size'")
+        says(m, "memory target 512 100", "$")
+        m.qmp.event("MEMORY_TARGET_CHANGE", device="target0")  # there is no guest that would take it
+        says(m, "info memory-target", r"status: running\nactual: 512 MiB\ntarget: 512 MiB\nsteps: 1\nnow: add target0\n$")
+        says(m, "memory target cancel", "$")
+        says(m, "info memory-target", r"status: cancelled\nactual: 256 MiB\ntarget: 512 MiB\nsteps: 1\nreason: it was cancelled\n$")
+
+
 def interrupt_counts():
     with machine.Machine() as m:
         m("set_irq_in isa-i8259 unnamed-gpio-in 4 1")
@@ -500,7 +516,7 @@ def terminal():
         t.line(",id=plugged")
         t.expect(r"\n\(dimmable\) ")
         t.type("info memory\t\t")
-        t.expect("memory-devices +memory_size_summary")
+        t.expect("memory-devices +memory-target +memory_size_summary")
         t.line("-dev\t")
         t.expect(r'Memory device \[dimm\]: "plugged"\n')
         t.type("device_del pl\t")
@@ -543,5 +559,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, resized, networks, joined, balloon, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

@@ -172,6 +172,9 @@ VARIABLES = {
     "hw/intc/apic.c": {"region": "wiring"},
     "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
     "hw/mem/memory-device.c": {"none": "empty"},
+    "hw/memtarget/dimms.c": {"own": "at the other end backends are its user's own"},
+    "hw/memtarget/memory-target.c": {
+        "run": "a machine goes when none is under way", "was_reset": "of the run", "is_scheduled": "of the run"},
     "hw/net/nic.c": {"nics": "wiring"},
 }
 

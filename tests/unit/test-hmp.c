@@ -285,7 +285,7 @@ static void test_completion(void)
     expect_completion("bogus", "", 0);
     expect_completion("bogus ", "", 0);
     expect_completion("stop ", "", 0);
-    expect_completion("info memory", "memory-devices memory_size_summary", ' ');
+    expect_completion("info memory", "memory-devices memory-target memory_size_summary", ' ');
     expect_completion("help inf", "info", ' ');
     expect_completion("help info na", "name", ' ');
     expect_completion("help stop na", "", 0);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of a memory target, for the files of this folder. Main thread, machine lock, but for
+ * what a comment says.
+ */
+#ifndef HW_MEMTARGET_INTERNAL_H
+#define HW_MEMTARGET_INTERNAL_H
+
+#include "hw/core/device.h"
+#include "hw/mem/memory-plan.h"
+#include "hw/mem/pc-dimm.h"
+#include "qapi/qapi-types.h"
+#include "util/timer.h"
+
+/* ---- policy.c ---- */
+
+typedef struct TargetPolicy {
+    bool dimms, balloon;
+    uint64_t dimm_most;          /* bytes */
+    uint32_t node;               /* of DIMMs */
+    double answer_s;             /* how long a guest may make no progress */
+    char *backend_type;          /* of DIMMs */
+    struct json_object *backend; /* its properties, without size */
+    uint64_t backend_align;      /* bytes of which its size must be a multiple */
+} TargetPolicy;
+
+/* NULL and an error if @policy, borrowed or NULL, cannot be. */
+TargetPolicy *target_policy_new(const MemoryTargetPolicy *policy, GError **errp);
+void target_policy_free(TargetPolicy *policy);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TargetPolicy, target_policy_free)
+
+/* ---- the run ---- */
+
+typedef struct TargetRun {
+    MemoryTargetStatus status;
+    uint64_t target; /* bytes */
+    TargetPolicy *policy;
+    unsigned steps;     /* that were made */
+    GPtrArray *refused; /* of char *: paths of devices that are not asked for more */
+    char *trouble;      /* what went wrong last; NULL: nothing */
+    char *reason;       /* why it ended so; NULL: it has not */
+    Timer *deadline;    /* of all; not pending: none */
+    uint64_t next_note; /* users hear of the way when no more than this is left of it */
+    uint64_t note_step; /* how much less that is each time */
+    /* what the guest has told by its balloon */
+    uint64_t stats_time;   /* of the statistics that this is from; 0: it tells nothing */
+    uint64_t free, in_use; /* as in PlanInput */
+    /* the step that is under way */
+    bool active;
+    PlanStep step;
+    char *path;      /* of the device; NULL: none, such as the balloon */
+    char *id;        /* the same for users */
+    uint64_t best;   /* how much was missing when there was progress last */
+    Timer *patience; /* until it is taken to make none */
+    bool stalled;    /* that is over */
+    bool returning;  /* a DIMM that was added, and not taken, is asked for */
+    bool rejected;   /* since the guest said no to it */
+} TargetRun;
+
+/* ---- survey.c ---- */
+
+/* The machine as the planner sees it. */
+typedef struct Survey {
+    PlanInput in;
+    PlanDevice *list; /* in.devices */
+    Device **devices; /* which they are: borrowed */
+} Survey;
+
+/* @deep: what is asked once a plan: what of DIMMs the host has, and what the guest has told. */
+Survey *target_survey_new(TargetRun *run, bool deep);
+void target_survey_free(Survey *survey);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Survey, target_survey_free)
+/* What the guest has, bytes. */
+uint64_t target_survey_total(TargetRun *run);
+/* Where a DIMM of @size bytes can be, aligned to @align; 0: nowhere. */
+uint64_t target_survey_place(const Machine *machine, uint64_t size, uint64_t align);
+/* What DIMMs that are added are multiples of: the guest's blocks, and the backend's pages. */
+uint64_t target_survey_unit(const TargetPolicy *policy);
+
+/* ---- dimms.c: DIMMs that were added ---- */
+
+/* Plug one of @size bytes, with a backend of its own. Nothing is left behind on failure. Borrowed.
+ */
+Device *target_dimm_add(const TargetPolicy *policy, uint64_t size, GError **errp);
+/* Delete the backends of those that are gone. */
+void target_dimms_sweep(void);
+/* The guest does not take @dimm in time: it counts no more, until the guest says that it uses it or
+ * the machine is reset (then all count again). */
+void target_dimm_give_up(const PcDimm *dimm);
+void target_dimms_reset(void);
+/* Does @dimm count as the guest's? One that it boots with does, of which it never says anything. */
+bool target_dimm_is_taken(const PcDimm *dimm);
+/* What became of the insertion of @dimm; and the meaning of the guest's status, or NULL. */
+MemoryDeviceState target_dimm_insertion(const PcDimm *dimm);
+const char *target_dimm_meaning(const PcDimm *dimm);
+
+/* ---- steps.c ---- */
+
+typedef enum StepState { STEP_WAITS, STEP_DONE, STEP_FAILED } StepState;
+
+/* What each PlanAction is. */
+typedef struct StepOps {
+    MemoryTargetAction action; /* as users see it */
+    /* Ask for run->step of @device, which is NULL if it is about none; sets path and id. False: it
+     * cannot be, and has failed. */
+    bool (*start)(TargetRun *run, Device *device, GError **errp);
+    /* How it stands; what went wrong is in run->trouble. */
+    StepState (*look)(TargetRun *run);
+    /* Bytes that are missing; NULL: it is all or nothing. */
+    uint64_t (*missing)(TargetRun *run);
+    /* Do not try this again. */
+    void (*exclude)(TargetRun *run);
+    /* The run ends, or has another target: ask for no more than there is. */
+    void (*give_up)(TargetRun *run);
+} StepOps;
+
+extern const StepOps step_ops[PLAN_ACTIONS];
+
+/* Is @path among those of which nothing more is asked? */
+bool target_run_refused(const TargetRun *run, const char *path);
+
+#endif
