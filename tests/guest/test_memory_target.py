@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Memory targets with Debian's kernel: test_memory_target.py BUILD-DIR [MACHINE]. A guest that begins with 256 MiB
+grows in steps that it can take, by DIMMs and by virtio-mem, and goes back; what its kernel uses, it refuses."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+MACHINE = sys.argv[2] if len(sys.argv) > 2 else "pc"
+MIB = 1 << 20
+GIB = 1 << 30
+HANGS = 10 * vm.LONG
+MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_mem"]
+POLICY = "/sys/devices/system/memory/auto_online_blocks"
+
+
+def machine(state, *extra):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=16,maxmem=16G",
+                 append=f"console=ttyS0 memhp_default_state={state}", extra=["-M", MACHINE, *extra])
+
+
+def target(guest, size):
+    """Set it, and wait for the end: (status, actual size, steps: the sizes that the guest had at each)."""
+    guest.qmp.command("set-memory-target", size=size, policy={"answer-timeout": HANGS})
+    steps = []
+    while True:
+        data = guest.qmp.event("MEMORY_TARGET_CHANGE", HANGS)["data"]
+        steps.append(data["actual"])
+        if data["status"] != "running":
+            return data["status"], data["actual"], steps
+
+
+def devices(guest):
+    return {d["data"]["id"]: d["data"]["size"] for d in guest.qmp.command("query-memory-devices")}
+
+
+def by_dimms():
+    """The first GiB goes to the kernel, which manages the others with it: to 12 GiB, and back to what the kernel does
+    not use."""
+    with machine("online_kernel") as guest:
+        guest.wait_ready()
+        total = guest.mem_total()
+        tap.equal(target(guest, 1280 * MIB)[:2], ("reached", 1280 * MIB))
+        tap.equal(guest.mem_total(), total + GIB, "MemTotal")
+        guest.run("mount -t tmpfs none /tmp; cd /tmp; i=0; while [ $i -lt 400 ]; do "
+                  "mkdir -p $i/a/b/c/d/e/f/g; i=$((i+1)); done; cd /", timeout=HANGS)
+        guest.run(f"echo online_movable > {POLICY}")
+        status, actual, steps = target(guest, 12 * GIB)
+        tap.equal((status, actual), ("reached", 12 * GIB))
+        tap.equal(steps, sorted(steps), "it only grows")
+        tap.equal(sum(devices(guest).values()), 12 * GIB - 256 * MIB)
+        tap.equal(guest.mem_total(), total + 12 * GIB - 256 * MIB, "MemTotal")
+        status, actual, steps = target(guest, 256 * MIB)
+        tap.equal((status, actual), ("unreached", 1280 * MIB))
+        tap.equal(steps, sorted(steps, reverse=True), "it only shrinks")
+        tap.equal(devices(guest), {"target0": GIB})
+        tap.equal([m["id"] for m in guest.qmp.command("query-memdev") if m["id"].startswith("target")], ["target0-ram"])
+        info = guest.qmp.command("query-memory-target")
+        tap.equal(info["refused"], ["/machine/peripheral/target0"])
+        tap.equal("does not give 'target0' back" in info["reason"], True, info["reason"])
+        tap.equal(guest.mem_total(), total + GIB, "MemTotal")
+        tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|out of memory|bad page'", check=False), "0", "complaints")
+
+
+def by_virtio_mem():
+    with machine("online_movable", "-object", f"memory-backend-ram,id=m0,size={6 * GIB}",
+                 "-device", "virtio-mem-pci,id=v0,memdev=m0") as guest:
+        guest.wait_ready()
+        for module in MODULES:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=HANGS)
+        total = guest.mem_total()
+        tap.equal(target(guest, 4 * GIB)[:2], ("reached", 4 * GIB))
+        tap.equal(devices(guest), {"v0": 4 * GIB - 256 * MIB}, "no DIMM is needed")
+        vm.wait_until(lambda: guest.mem_total() == total + 4 * GIB - 256 * MIB, "MemTotal", HANGS)
+        tap.equal(target(guest, 256 * MIB)[:2], ("reached", 256 * MIB))
+        vm.wait_until(lambda: guest.mem_total() == total, "MemTotal", HANGS)
+        tap.equal(guest.run("dmesg | grep -ciE 'bug:|oops|out of memory|bad page'", check=False), "0", "complaints")
+
+
+tap.run([(f"{MACHINE}: by DIMMs", by_dimms), (f"{MACHINE}: by virtio-mem", by_virtio_mem)])
