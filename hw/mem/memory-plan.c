@@ -284,9 +284,33 @@ static void inflate(Planner *p, uint64_t least)
     }
 }
 
+/* The smallest amount that could have gone. */
+static uint64_t smallest_unit(const PlanInput *in)
+{
+    uint64_t unit = in->balloon ? PAGE : in->unit;
+
+    for (unsigned i = 0; i < in->count; i++) {
+        if (is_usable(&in->devices[i], PLAN_VIRTIO_MEM) && in->devices[i].has) {
+            unit = MIN(unit, in->devices[i].unit);
+        }
+    }
+    return unit;
+}
+
+static PlanEnd shrink_end(const Planner *p, uint64_t least)
+{
+    const uint64_t unit = p->in->unit, left = p->total - p->target;
+
+    if (left >= smallest_unit(p->in) && least > p->target &&
+        p->total - MIN(least, p->total) < unit) {
+        return PLAN_GUEST_USES;
+    }
+    return left < unit ? PLAN_REACHES : PLAN_NOTHING;
+}
+
 static void shrink(Planner *p)
 {
-    const uint64_t least = MAX(p->target, p->in->in_use), unit = p->in->unit;
+    const uint64_t least = MAX(p->target, p->in->in_use);
     const uint64_t excess = p->total - MIN(least, p->total);
     const uint64_t gives = shrink_virtio_mem(p, excess, false);
     g_autoptr(GArray) list = candidates(p->in);
@@ -296,9 +320,7 @@ static void shrink(Planner *p)
     p->total -= shrink_virtio_mem(p, excess - g_array_index(sums, Sum, chosen).sum, true);
     remove_dimms(p, list, sums, chosen);
     inflate(p, MIN(least, p->total));
-    p->plan->end = p->total - p->target < unit              ? PLAN_REACHES
-                   : p->total - MIN(least, p->total) < unit ? PLAN_GUEST_USES
-                                                            : PLAN_NOTHING;
+    p->plan->end = shrink_end(p, least);
 }
 
 /* ---- */

@@ -37,6 +37,7 @@ typedef struct TargetRun {
     TargetPolicy *policy;
     unsigned steps;     /* that were made */
     GPtrArray *refused; /* of char *: paths of devices that are not asked for more */
+    bool balloon_stuck; /* it does not follow, and is not asked for more */
     char *trouble;      /* what went wrong last; NULL: nothing */
     char *reason;       /* why it ended so; NULL: it has not */
     Timer *deadline;    /* of all; not pending: none */

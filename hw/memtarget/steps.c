@@ -287,7 +287,7 @@ static StepState balloon_look(TargetRun *run)
 
 static void balloon_exclude(TargetRun *run)
 {
-    run->policy->balloon = false;
+    run->balloon_stuck = true;
 }
 
 const StepOps step_ops[PLAN_ACTIONS] = {

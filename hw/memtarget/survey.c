@@ -150,8 +150,8 @@ static void find_guest(Survey *s, TargetRun *run, bool deep)
     if (!balloon) {
         return;
     }
-    s->in.balloon = run->policy->balloon;
-    s->in.ballooned = s->in.balloon ? (uint64_t)balloon->actual << PAGE_SHIFT : 0;
+    s->in.balloon = run->policy->balloon && !run->balloon_stuck;
+    s->in.ballooned = run->policy->balloon ? (uint64_t)balloon->actual << PAGE_SHIFT : 0;
     if (deep) {
         ask_balloon(run, balloon, memory_plan_total(&s->in));
     }

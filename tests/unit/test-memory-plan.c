@@ -433,7 +433,11 @@ static void check_end(const Model *before, const Model *after, const MemoryPlan 
     const uint64_t away = MAX(reached, before->target) - MIN(reached, before->target);
 
     g_assert_cmpuint(reached, ==, plan->reaches);
-    g_assert_true((plan->end == PLAN_REACHES) == (away < before->in.unit));
+    if (plan->end == PLAN_GUEST_USES) {
+        g_assert_cmpuint(before->in.in_use, >, before->target);
+    } else {
+        g_assert_true((plan->end == PLAN_REACHES) == (away < before->in.unit));
+    }
     if (total > before->target && !before->in.balloon) {
         const uint64_t best = best_possible(before);
 
