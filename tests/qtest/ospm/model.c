@@ -92,6 +92,9 @@ void model_read_place(Model *m, unsigned slot)
 {
     ModelSlot *s = &m->slots[slot];
 
+    if (m->cpus) {
+        return;
+    }
     notice(s);
     if (s->insertion == M_REJECTED) {
         s->insertion = M_NOTICED;
@@ -102,7 +105,7 @@ void model_eject(Model *m, unsigned slot)
 {
     ModelSlot *s = &m->slots[slot];
 
-    if (s->serial) {
+    if (s->serial && !(m->cpus && slot == 0)) {
         m->deleted[m->num_deleted++] = s->serial;
         *s = (ModelSlot){ 0 };
     }

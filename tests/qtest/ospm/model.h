@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What must hold, in few words: a model of the memory slots, of what management asked and of what
- * the guest did, against which a machine is compared. It is written from docs/dimm-states.md and
- * docs/memory-hotplug-registers.md, and shares nothing with the machine.
+ * What must hold, in few words: a model of the memory slots, or of the places for CPUs, of what
+ * management asked and of what the guest did, against which a machine is compared. It is written
+ * from docs/dimm-states.md, docs/memory-hotplug-registers.md and docs/cpu-hotplug.md, and shares
+ * nothing with the machine.
  */
 #ifndef TESTS_QTEST_OSPM_MODEL_H
 #define TESTS_QTEST_OSPM_MODEL_H
@@ -19,8 +20,9 @@ typedef enum ModelInsertion { M_INSERTED, M_NOTICED, M_ONLINE, M_REJECTED } Mode
 typedef enum ModelRequest { M_NONE, M_REQUESTED, M_SEEN, M_PROGRESS, M_REFUSED } ModelRequest;
 
 typedef struct ModelSlot {
-    unsigned serial; /* the DIMM's id is d<serial>, its backend's m<serial>; 0: the slot is empty */
-    uint64_t base, size;
+    /* The DIMM's id is d<serial>, its backend's m<serial>, the CPU's c<serial>; 0: it is empty. */
+    unsigned serial;
+    uint64_t base, size; /* of a DIMM */
     unsigned node;
     bool insert_event, remove_event;
     ModelInsertion insertion;
@@ -31,9 +33,10 @@ typedef struct ModelSlot {
 
 typedef struct Model {
     ModelSlot slots[MODEL_SLOTS];
+    bool cpus;          /* of CPUs: they have no place to be read, and the first one stays */
     int64_t now;        /* ns */
     uint32_t ost_event; /* the register */
-    bool gpe;           /* the memory hot-plug event was raised, and its status not cleared since */
+    bool gpe;           /* the hot-plug event was raised, and its status not cleared since */
     /* What must have been sent since the last look. */
     unsigned osts, refusals;
     unsigned deleted[MODEL_SLOTS * 2], num_deleted; /* serials */

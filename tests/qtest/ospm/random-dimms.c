@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Random steps: DIMMs. */
+#include <string.h>
+
+#include "tests/qtest/ospm/random.h"
+#include "util/units.h"
+
+/* docs/memory-hotplug-registers.md */
+enum { SELECT = 0xa00, OST_EVENT = 0xa04, OST_STATUS = 0xa08, FLAGS = 0xa14 };
+
+/* A slot that has a DIMM, or has nothing. */
+static unsigned pick_slot(RandomTest *t, bool occupied)
+{
+    unsigned n = random_slot(t, &t->model, 0, MODEL_SLOTS, occupied);
+
+    for (unsigned i = 0; !occupied && i < RANDOM_NVDIMMS; i++) {
+        if (t->nvdimms[i].serial && t->nvdimms[i].slot == n) {
+            return MODEL_SLOTS;
+        }
+    }
+    return n;
+}
+
+/* ---- management ---- */
+
+/* Memory that is its own: a mark at both ends. */
+static void write_marks(RandomTest *t, const ModelSlot *s)
+{
+    qtest_writeq(t->qt, s->base, s->serial);
+    qtest_writeq(t->qt, s->base + s->size - 8, ~(uint64_t)s->serial);
+}
+
+static void add_backend(RandomTest *t, const char *id, uint64_t size)
+{
+    qtest_qmp_ok(t->qt, "object-add",
+                 "{'qom-type': 'memory-backend-ram', 'id': %s, 'size': %" G_GINT64_MODIFIER "u}",
+                 id, size);
+}
+
+static bool step_plug(RandomTest *t)
+{
+    unsigned slot = pick_slot(t, false), node = random_pick(t, RANDOM_NODES);
+    uint64_t size = 128 * MIB * (1 + random_pick(t, 3)), base;
+    g_autofree char *id = g_strdup_printf("d%u", t->serial + 1);
+    g_autofree char *backend = g_strdup_printf("m%u", t->serial + 1);
+
+    if (slot == MODEL_SLOTS) {
+        return false;
+    }
+    t->serial++;
+    add_backend(t, backend, size);
+    qtest_qmp_ok(t->qt, "device_add",
+                 "{'driver': 'pc-dimm', 'id': %s, 'memdev': %s, 'slot': %u, 'node': %u}", id,
+                 backend, slot, node);
+    base = random_place(t, id);
+    random_check_place(t, base, size);
+    model_plug(&t->model, slot, t->serial, base, size, node);
+    write_marks(t, &t->model.slots[slot]);
+    return true;
+}
+
+/* What must fail, and change nothing: a slot that is taken, a place that is taken. */
+static bool step_bad_plug(RandomTest *t)
+{
+    unsigned slot = pick_slot(t, true);
+    const ModelSlot *s;
+
+    if (slot == MODEL_SLOTS) {
+        return false;
+    }
+    s = &t->model.slots[slot];
+    add_backend(t, "bad", 128 * MIB);
+    if (random_chance(t, 50)) {
+        json_object_put(qtest_qmp_error(t->qt, "device_add",
+                                        "{'driver': 'pc-dimm', 'id': 'bad-dimm', 'memdev': 'bad',"
+                                        " 'slot': %u}",
+                                        slot));
+    } else {
+        json_object_put(qtest_qmp_error(t->qt, "device_add",
+                                        "{'driver': 'pc-dimm', 'id': 'bad-dimm', 'memdev': 'bad',"
+                                        " 'addr': %" G_GINT64_MODIFIER "u}",
+                                        s->base));
+    }
+    qtest_qmp_ok(t->qt, "object-del", "{'id': 'bad'}");
+    return true;
+}
+
+static bool with_one(RandomTest *t,
+                     void (*run)(RandomTest *t, Model *m, unsigned slot, const char *id))
+{
+    unsigned slot = pick_slot(t, true);
+    g_autofree char *id = NULL;
+
+    if (slot == MODEL_SLOTS) {
+        return false;
+    }
+    id = g_strdup_printf("d%u", t->model.slots[slot].serial);
+    run(t, &t->model, slot, id);
+    return true;
+}
+
+static bool step_request(RandomTest *t)
+{
+    return with_one(t, random_request);
+}
+
+static bool step_cancel(RandomTest *t)
+{
+    return with_one(t, random_cancel);
+}
+
+/* ---- the guest ---- */
+
+static bool step_eject_unasked(RandomTest *t)
+{
+    unsigned slot = random_pick(t, MODEL_SLOTS);
+
+    ospm_eject(t->ospm, slot);
+    model_eject(&t->model, slot);
+    return true;
+}
+
+static bool step_nonsense_ost(RandomTest *t)
+{
+    static const uint32_t events[] = { 0, 1, 2, 3, 0x103, 0x200 };
+    unsigned slot = random_pick(t, MODEL_SLOTS);
+    uint32_t event =
+        random_chance(t, 80) ? events[random_pick(t, G_N_ELEMENTS(events))] : g_rand_int(t->rand);
+    uint32_t status = random_chance(t, 30) ? OSPM_SUCCESS : random_status(t);
+
+    ospm_ost(t->ospm, slot, event, status);
+    model_ost(&t->model, slot, event, status);
+    return true;
+}
+
+/* Any bits to the flags of any slot. */
+static bool step_raw_flags(RandomTest *t)
+{
+    unsigned slot = random_pick(t, MODEL_SLOTS);
+    uint8_t bits = (uint8_t)random_pick(t, 256);
+
+    qtest_outl(t->qt, SELECT, slot);
+    qtest_outb(t->qt, FLAGS, bits);
+    model_flags(&t->model, slot, bits);
+    return true;
+}
+
+/* A status first, so that it is about the event before; then the event, byte by byte. */
+static bool step_wrong_order(RandomTest *t)
+{
+    unsigned slot = random_pick(t, MODEL_SLOTS);
+    uint8_t status = (uint8_t)random_status(t);
+    uint32_t before = t->model.ost_event;
+
+    for (unsigned i = 0; i < 4; i++) {
+        qtest_outb(t->qt, (uint16_t)(SELECT + i), (uint8_t)(slot >> (i * 8)));
+    }
+    qtest_outb(t->qt, OST_STATUS, status);
+    model_ost(&t->model, slot, before, status);
+    for (unsigned i = 4; i > 0; i--) {
+        qtest_outb(t->qt, (uint16_t)(OST_EVENT + i - 1), i == 1 ? OSPM_EJECT_REQUEST : 0);
+    }
+    t->model.ost_event = OSPM_EJECT_REQUEST;
+    return true;
+}
+
+static bool step_out_of_range(RandomTest *t)
+{
+    uint32_t slot =
+        random_chance(t, 50) ? MODEL_SLOTS + random_pick(t, 300) : g_rand_int(t->rand) | 0x100;
+
+    qtest_outl(t->qt, SELECT, slot);
+    for (unsigned i = 0; i < 4; i++) {
+        qtest_outb(t->qt, (uint16_t)(OST_EVENT + random_pick(t, 0x1c)),
+                   (uint8_t)g_rand_int(t->rand));
+    }
+    if (qtest_inl(t->qt, SELECT) != UINT32_MAX) {
+        random_die(t, "slot %u can be read", slot);
+    }
+    return true;
+}
+
+static const RandomStep dimm_steps[] = {
+    { "plug", 24, step_plug },
+    { "bad plug", 3, step_bad_plug },
+    { "request", 18, step_request },
+    { "cancel", 5, step_cancel },
+    { "eject unasked", 2, step_eject_unasked },
+    { "nonsense _OST", 5, step_nonsense_ost },
+    { "raw flags", 3, step_raw_flags },
+    { "wrong order", 3, step_wrong_order },
+    { "out of range", 3, step_out_of_range },
+    {},
+};
+
+/* ---- what must hold ---- */
+
+/* Those that had to go went; their backends go too, which says that nobody has them. */
+static void check_deleted(RandomTest *t)
+{
+    Model *m = &t->model;
+
+    for (unsigned i = 0; i < m->num_deleted; i++) {
+        g_autofree char *id = g_strdup_printf("d%u", m->deleted[i]);
+        g_autofree char *backend = g_strdup_printf("m%u", m->deleted[i]);
+
+        json_object_put(qtest_event_with(t->qt, "DEVICE_DELETED", "device", id));
+        qtest_qmp_ok(t->qt, "object-del", "{'id': %s}", backend);
+    }
+    m->num_deleted = 0;
+}
+
+static void check_dimm(const RandomTest *t, const ModelSlot *s, unsigned slot, json_object *data)
+{
+    bool has_status;
+    uint32_t status;
+    const char *state = model_state(s, &has_status, &status);
+
+    if ((uint64_t)qtest_get_int(data, "addr") != s->base ||
+        (uint64_t)qtest_get_int(data, "size") != s->size || qtest_get_int(data, "slot") != slot ||
+        qtest_get_int(data, "node") != s->node) {
+        random_die(t, "d%u is %s", s->serial, json_object_to_json_string(data));
+    }
+    if (strcmp(qtest_get_str(data, "state"), state) != 0 ||
+        !!qtest_get(data, "status") != has_status ||
+        (has_status && qtest_get_int(data, "status") != status)) {
+        random_die(t, "d%u in slot %u should be %s (0x%x), and is %s", s->serial, slot, state,
+                   has_status ? status : 0, json_object_to_json_string(data));
+    }
+}
+
+static void check_dimms(RandomTest *t)
+{
+    check_deleted(t);
+    random_check_count(t, "MEM_UNPLUG_ERROR", t->model.refusals);
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        const ModelSlot *s = &t->model.slots[n];
+        g_autofree char *id = g_strdup_printf("d%u", s->serial);
+        json_object *data;
+
+        if (!s->serial) {
+            continue;
+        }
+        if (!(data = random_find(t->devices, id))) {
+            random_die(t, "%s is lost", id);
+        }
+        check_dimm(t, s, n, data);
+        random_add_range(t, s->base, s->size);
+        t->peripherals++;
+    }
+}
+
+/* What is in the memory is what was written there; what is beside is nothing. */
+static void check_marks(RandomTest *t)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        const ModelSlot *s = &t->model.slots[n];
+
+        if (s->serial && (qtest_readq(t->qt, s->base) != s->serial ||
+                          qtest_readq(t->qt, s->base + s->size - 8) != ~(uint64_t)s->serial)) {
+            random_die(t, "the memory of d%u has been changed", s->serial);
+        }
+    }
+}
+
+/* _STA, _CRS and _PXM. To look is to notice: the model is told. */
+static void check_aml(RandomTest *t)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        const ModelSlot *s = &t->model.slots[n];
+        uint64_t sta = ospm_sta(t->ospm, n);
+        OspmDimm crs;
+
+        if (sta != (s->serial ? 0xf : 0)) {
+            random_die(t, "_STA of slot %u is 0x%x", n, (unsigned)sta);
+        }
+        if (!s->serial) {
+            continue;
+        }
+        crs = ospm_crs(t->ospm, n);
+        model_read_place(&t->model, n);
+        if (crs.base != s->base || crs.size != s->size || crs.node != s->node) {
+            random_die(t,
+                       "_CRS and _PXM of slot %u: 0x%" G_GINT64_MODIFIER "x, 0x%" G_GINT64_MODIFIER
+                       "x, %u",
+                       n, crs.base, crs.size, crs.node);
+        }
+    }
+}
+
+static void check_all_dimms(RandomTest *t)
+{
+    check_marks(t);
+    check_aml(t);
+}
+
+/* ---- other programs ---- */
+
+static void dimm_options(const RandomTest *t, GString *line)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        const ModelSlot *s = &t->model.slots[n];
+
+        if (s->serial) {
+            g_string_append_printf(line,
+                                   " -object memory-backend-ram,id=m%u,size=%" G_GINT64_MODIFIER
+                                   "u -device pc-dimm,id=d%u,memdev=m%u,slot=%u,node=%u,"
+                                   "addr=%" G_GINT64_MODIFIER "u",
+                                   s->serial, s->size, s->serial, s->serial, n, s->node, s->base);
+        }
+    }
+}
+
+static void dimms_booted(RandomTest *t, bool anew)
+{
+    model_boot(&t->model);
+}
+
+static void eject_all(RandomTest *t)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        ospm_eject(t->ospm, n);
+        model_eject(&t->model, n);
+    }
+}
+
+const RandomPart random_dimms = {
+    .steps = dimm_steps,
+    .check = check_dimms,
+    .check_all = check_all_dimms,
+    .options = dimm_options,
+    .booted = dimms_booted,
+    .empty = eject_all,
+};
