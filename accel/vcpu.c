@@ -15,6 +15,7 @@
 #include "accel/accel.h"
 #include "memory/ram-block.h"
 #include "util/error.h"
+#include "util/lazy-memory.h"
 #include "util/machine-lock.h"
 
 typedef struct VcpuWork {
@@ -26,6 +27,7 @@ typedef struct VcpuWork {
 
 typedef struct Vcpu {
     X86Cpu *cpu;
+    size_t cpu_size; /* of the engine's, whose part cpu is */
     GThread *thread; /* NULL: the engine has none */
     int thread_id;
     MemoryReader reader;
@@ -167,16 +169,12 @@ unsigned vcpu_throttle(void)
 X86Cpu *vcpu_alloc(void)
 {
     const AccelOps *ops = accel_current();
-    size_t align = 64; /* fxsave */
     size_t size = ops ? ops->cpu_size : sizeof(X86Cpu);
-    X86Cpu *cpu = aligned_alloc(align, (size + align - 1) / align * align);
-
-    if (!cpu) {
-        g_error("no memory for a CPU of %zu bytes", size);
-    }
-    memset(cpu, 0, size);
+    X86Cpu *cpu = lazy_memory_new(size); /* most of the software CPU's are tables */
     Vcpu *v = g_new0(Vcpu, 1);
+
     v->cpu = cpu;
+    v->cpu_size = size;
     v->stop = true;
     v->reader.kick = vcpu_reader_kick;
     v->reader.opaque = cpu;
@@ -194,8 +192,8 @@ void vcpu_free(X86Cpu *cpu)
     g_mutex_clear(&v->wake_mutex);
     g_cond_clear(&v->wake_cond);
     g_clear_error(&v->error);
+    lazy_memory_free(cpu, v->cpu_size);
     g_free(v);
-    free(cpu);
 }
 
 MemoryReader *vcpu_reader(X86Cpu *cpu)

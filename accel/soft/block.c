@@ -55,13 +55,20 @@ static void free_chunks(SoftCache *cache)
     cache->bytes = 0;
 }
 
+static void forget_jumps(SoftCpu *s)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(s->jump); i++) {
+        s->jump[i] = &no_block;
+    }
+}
+
 static void forget_blocks(SoftCpu *s)
 {
     SoftCache *cache = s->cache;
     g_free(cache->hash); /* a new one takes no memory until it is used */
     cache->hash = g_new0(SoftBlock *, 1u << SOFT_HASH_BITS);
-    for (unsigned i = 0; i < G_N_ELEMENTS(s->jump); i++) {
-        s->jump[i] = &no_block;
+    if (cache->jumps_made) {
+        forget_jumps(s);
     }
     g_hash_table_remove_all(cache->pages);
     soft_translate_drop(s);
@@ -486,6 +493,10 @@ void soft_execute(SoftCpu *s)
 {
     SoftBlock *b;
 
+    if (SOFT_UNLIKELY(!s->cache->jumps_made)) {
+        s->cache->jumps_made = true;
+        forget_jumps(s);
+    }
     do {
         soft_code_sync(s);
         b = block_find(s);

@@ -54,6 +54,7 @@ typedef struct SoftCache {
     size_t bytes;             /* of all */
     GHashTable *pages;        /* page number -> SoftCachePage */
     uint32_t epoch;           /* changes when all blocks are dropped */
+    bool jumps_made;          /* SoftCpu.jump is: it takes no memory before code is run */
 } SoftCache;
 
 /* soft_blocks_init(), soft_blocks_destroy() and soft_execute() are in soft.h. */

@@ -67,9 +67,12 @@ void soft_machine_store(SoftCpu *s, AddressSpace *as, hwaddr addr, uint64_t valu
 /* ---- modes ---- */
 
 /* The rules that implicit supervisor accesses go by. */
-static SoftMmuMode system_mode(const SoftCpu *s)
+static SoftMmuMode system_mode(SoftCpu *s)
 {
-    return s->cpu.cr4 & CR4_SMAP ? SOFT_MMU_KERNEL_SMAP : SOFT_MMU_KERNEL;
+    SoftMmuMode mode = s->cpu.cr4 & CR4_SMAP ? SOFT_MMU_KERNEL_SMAP : SOFT_MMU_KERNEL;
+
+    soft_tlb_need(s, mode);
+    return mode;
 }
 
 void soft_update_mode(SoftCpu *s)
@@ -102,6 +105,7 @@ void soft_update_mode(SoftCpu *s)
         s->mmu_mode = SOFT_MMU_KERNEL;
     }
     s->mode_key |= (uint32_t)s->mmu_mode << SOFT_KEY_MMU_SHIFT;
+    soft_tlb_need(s, s->mmu_mode);
     s->tlb = s->tlbs[s->mmu_mode];
     s->tlb_second = s->second[s->mmu_mode].entry;
     soft_tlb_select_gen(s);

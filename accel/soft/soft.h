@@ -194,6 +194,7 @@ struct SoftCpu {
     SoftTlbSecond second[SOFT_MMU_MODES];
     SoftTlbVictims victims[SOFT_MMU_MODES];
     SoftTlbLists tlb_lists[SOFT_MMU_MODES];
+    bool tlb_made[SOFT_MMU_MODES]; /* else tlbs[] and second[] are zeros, and its lists empty */
     SoftWalkStart walk_starts[SOFT_WALK_STARTS]; /* by their GiB */
     SoftCodeClass code[2];                       /* kernel, user */
     uint32_t newest_gen;

@@ -159,11 +159,16 @@ static void forget_near(SoftCpu *s)
     }
 }
 
+void soft_tlb_make(SoftCpu *s, SoftMmuMode mode)
+{
+    memset(s->tlbs[mode], 0xff, sizeof(s->tlbs[mode]));
+    memset(s->second[mode].entry, 0xff, sizeof(s->second[mode].entry));
+    s->tlb_made[mode] = true;
+}
+
 void soft_tlb_init(SoftCpu *s)
 {
-    memset(s->tlbs, 0xff, sizeof(s->tlbs));
     for (unsigned mode = 0; mode < SOFT_MMU_MODES; mode++) {
-        memset(s->second[mode].entry, 0xff, sizeof(s->second[mode].entry));
         s->near[mode].used = true; /* zeros are tags */
     }
     soft_tlb_flush(s, false);

@@ -6,7 +6,7 @@
 #ifndef ACCEL_SOFT_TLB_H
 #define ACCEL_SOFT_TLB_H
 
-#include "accel/soft/soft.h"
+#include "accel/soft/uop.h"
 
 /* Low bits of SoftTlbEntry.phys. */
 enum {
@@ -24,6 +24,15 @@ static inline uint64_t soft_tlb_page(const SoftTlbEntry *e)
     return e->read_tag & e->write_tag & e->fetch_tag & ~(uint64_t)(SOFT_PAGE - 1);
 }
 
+/* Make the TLB of @mode, which takes no memory before. */
+void soft_tlb_make(SoftCpu *s, SoftMmuMode mode);
+/* To be called before entries of @mode are looked for. */
+static inline void soft_tlb_need(SoftCpu *s, SoftMmuMode mode)
+{
+    if (SOFT_UNLIKELY(!s->tlb_made[mode])) {
+        soft_tlb_make(s, mode);
+    }
+}
 /* The entry for @page (linear, of a page), if it is in its second place or among the victims: then
  * it is back in its first place. */
 bool soft_tlb_recall(SoftCpu *s, SoftMmuMode mode, uint64_t page);

@@ -15,6 +15,7 @@
 #include "accel/soft/options.h"
 #include "accel/soft/tlb.h"
 #include "memory/memory.h"
+#include "util/lazy-memory.h"
 #include "util/machine-lock.h"
 
 /* Descriptors: flags of the high dword in bits 8-23 and limit 0xfffff. */
@@ -68,10 +69,7 @@ static void make_cpu(SoftHarness *h)
     int mode = qapi_enum_parse(SoftTranslate_lookup, translate ? translate : "off");
     g_assert_cmpint(mode, >=, 0);
     soft_options.translate = mode;
-    size_t size = (sizeof(SoftCpu) + 63) & ~(size_t)63;
-    h->s = aligned_alloc(64, size);
-    g_assert_nonnull(h->s);
-    memset(h->s, 0, size);
+    h->s = lazy_memory_new(sizeof(SoftCpu));
     h->cpu = &h->s->cpu;
     x86_cpu_model_parse(&h->cpu->model, "max", &err);
     g_assert_no_error(err);
@@ -114,7 +112,7 @@ SoftHarness *harness_new_cpu(const SoftHarness *owner)
 void harness_free(SoftHarness *h)
 {
     soft_engine_destroy(h->s);
-    free(h->s);
+    lazy_memory_free(h->s, sizeof(SoftCpu));
     if (!h->borrowed) {
         machine_lock();
         memory_region_remove(&h->ram_region);

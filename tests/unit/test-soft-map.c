@@ -2,6 +2,8 @@
 /* Memory comes and goes, and somebody looks at registers: what concerns the code that runs is found
  * again, and the rest stays as it was. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "accel/soft/engine.h"
 #include "accel/soft/tlb.h"
@@ -323,6 +325,21 @@ static void test_flags(void)
     h->s->unwind = NULL;
 }
 
+/* A CPU that has not run takes little memory of the many tables that it may need. */
+static void test_at_rest(void)
+{
+    SoftHarness *other = harness_new_cpu(h);
+    size_t page = (size_t)getpagesize(), pages = (sizeof(SoftCpu) + page - 1) / page, touched = 0;
+    g_autofree unsigned char *there = g_malloc(pages);
+
+    g_assert_cmpint(mincore(other->s, sizeof(SoftCpu), there), ==, 0);
+    for (size_t i = 0; i < pages; i++) {
+        touched += there[i] & 1;
+    }
+    g_assert_cmpuint(touched * page, <, 160 << 10);
+    harness_free(other);
+}
+
 int main(int argc, char **argv)
 {
     GError *err = NULL;
@@ -341,6 +358,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-map/reset-tables", test_reset_tables);
     g_test_add_func("/soft-map/rewritten", test_rewritten);
     g_test_add_func("/soft-map/flags", test_flags);
+    g_test_add_func("/soft-map/at-rest", test_at_rest);
     int status = g_test_run();
     harness_free(h);
     return status;

@@ -46,9 +46,9 @@ void soft_targets_clear(SoftCpu *s, SoftMmuMode mode)
 {
     SoftTargets *t = &s->targets[mode];
 
-    if (t->used || t->rips[0] == 0) {
+    if (t->used) { /* else it is all zeros, and takes no memory yet */
         memset(t->rips, 0, sizeof(t->rips));
-        t->rips[0] = no_rip(0);
         t->used = false;
     }
+    t->rips[0] = no_rip(0);
 }
