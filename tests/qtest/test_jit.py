@@ -13,17 +13,19 @@ import tap
 
 # At the reset vector: inc %ax; cpuid; jmp to the first. The interpreter does CPUID.
 LOOP = b"\x40\x0f\xa2\xeb\xfb"
+# mov $0x8000, %sp; movw $0xffff, 0x84; mov %cs, 0x86; int $0x21; and there: hlt.
+INTERRUPT = b"\xbc\x00\x80\xc7\x06\x84\x00\xff\xff\x8c\x0e\x86\x00\xcd\x21\xf4"
 
 
-def rom(folder):
+def rom(folder, code):
     path = f"{folder}/rom"
     with open(path, "wb") as file:
-        file.write(LOOP.rjust(65536 - 16 + len(LOOP), b"\xf4").ljust(65536, b"\xf4"))
+        file.write(code.rjust(65536 - 16 + len(code), b"\xf4").ljust(65536, b"\xf4"))
     return path
 
 
-def running(folder, accel, *extra):
-    return vm.Vm(machine.PROGRAM, accel=accel, memory="64M", serial=False, extra=["-bios", rom(folder), *extra])
+def running(folder, accel, *extra, code=LOOP):
+    return vm.Vm(machine.PROGRAM, accel=accel, memory="64M", serial=False, extra=["-bios", rom(folder, code), *extra])
 
 
 def until(what, found):
@@ -114,4 +116,17 @@ def logs():
                 until(pattern, lambda pattern=pattern: re.search(pattern, read()))
 
 
-tap.run([("x-query-jit and info jit", query), ("looking changes nothing", looking_changes_nothing), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs)])
+def logs_of_events():
+    """An event, and the registers before each turn of the engine: at the reset, and at the handler."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = f"{folder}/log"
+        with running(folder, "soft", "-d", "int,cpu", "-D", log, code=INTERRUPT):
+            def read():
+                with open(log, encoding="ascii") as file:
+                    return file.read()
+            pattern = (r"(?s)IP=0*fff0 .*CPU 0: software interrupt 21 [^\n]* at f000:0*ffff SP 0000:0*8000 "
+                       r".*IP=0*ffff ")
+            until(pattern, lambda: re.search(pattern, read()))
+
+
+tap.run([("x-query-jit and info jit", query), ("looking changes nothing", looking_changes_nothing), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs), ("-d int,cpu", logs_of_events)])
