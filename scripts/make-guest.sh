@@ -3,7 +3,7 @@
 # Download and unpack (not install) Debian's cloud kernel, static busybox, dmidecode, and numactl
 # with its libraries into a folder, and make an initramfs of them; and what else can be booted, of which what
 # cannot be had is left out. Does nothing for what is there already.
-#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd  DIR/boot/...
+#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd  DIR/initrd-more  DIR/boot/...
 #   make-guest.sh DIR generic  ->  these, and DIR/vmlinuz-generic, the kernel for all machines (70 MB to download)
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
@@ -45,22 +45,30 @@ unpack() { # package: into root/
 }
 
 # Drivers, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
-modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
+# Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
+more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]
 }
 
-copy_modules() { # to initramfs/lib/modules, plain
-    mkdir -p initramfs/lib/modules
-    for module in $modules; do
+copy_modules() { # folder, modules: to its lib/modules, plain
+    folder=$1
+    shift
+    mkdir -p "$folder/lib/modules"
+    for module in "$@"; do
         file=$(find root/lib/modules/*-cloud-amd64 -name "$module.ko*" | head -n 1)
         case $file in
-            *.ko) cp "$file" initramfs/lib/modules/ ;;
-            *.ko.xz) xz -dc "$file" >"initramfs/lib/modules/$module.ko" ;;
+            *.ko) cp "$file" "$folder/lib/modules/" ;;
+            *.ko.xz) xz -dc "$file" >"$folder/lib/modules/$module.ko" ;;
             *) echo "the kernel has no module $module" >&2; exit 1 ;;
         esac
     done
+}
+
+pack() { # folder: as an archive of files
+    (cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner=0:0)
 }
 
 if [ ! -f vmlinuz ] || ! have_modules; then
@@ -82,19 +90,24 @@ done
 if [ ! -f vmlinux ]; then
     python3 "$src/scripts/extract-vmlinux.py" vmlinuz vmlinux
 fi
-if [ ! -f initrd ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/make-guest.sh" -nt initrd ]; then
-    rm -rf initramfs
-    mkdir -p initramfs/bin initramfs/lib64 initramfs/lib initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
+if [ ! -f initrd ] || [ ! -f initrd-more ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/make-guest.sh" -nt initrd ]; then
+    rm -rf initramfs initramfs-more
+    mkdir -p initramfs/bin initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
+    mkdir -p initramfs-more/bin initramfs-more/lib64 initramfs-more/lib
     cp root/bin/busybox initramfs/bin/busybox
-    cp root/usr/bin/numactl root/usr/sbin/dmidecode initramfs/bin/
+    cp root/usr/bin/numactl root/usr/sbin/dmidecode initramfs-more/bin/
     for library in ld-linux-x86-64.so.2 libc.so.6 libnuma.so.1; do
-        cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs/lib/$library"
+        cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs-more/lib/$library"
     done
-    ln -s ../lib/ld-linux-x86-64.so.2 initramfs/lib64/ld-linux-x86-64.so.2
-    copy_modules
+    ln -s ../lib/ld-linux-x86-64.so.2 initramfs-more/lib64/ld-linux-x86-64.so.2
+    copy_modules initramfs $modules
+    copy_modules initramfs-more $more_modules
     cp "$src/tests/guest/init" initramfs/init
     chmod 755 initramfs/init
-    (cd initramfs && find . | LC_ALL=C sort | cpio -o -H newc --quiet --owner=0:0) >initrd.tmp
+    pack initramfs >initrd.tmp
+    { cat initrd.tmp && pack initramfs-more; } >initrd-more.tmp # both: the kernel unpacks one after the other
+    rm -r initramfs-more
+    mv initrd-more.tmp initrd-more
     mv initrd.tmp initrd
 fi
 

@@ -22,6 +22,8 @@ BUILD = sys.argv[1]
 SETUP = {"program": f"{BUILD}/dimmable", "guest_dir": f"{BUILD}/guest", "accel": "soft",
          "machine": sys.argv[3] if len(sys.argv) > 3 else "pc"}
 
+MORE = {"initrd": "initrd-more"}  # with numactl and dmidecode
+
 
 def machine(extra=(), **options):
     setup = {**SETUP, **options}
@@ -191,7 +193,7 @@ def dmi_sum(guest, kind, field):
 
 
 def reset_with_dimm():
-    with machine() as guest:
+    with machine(**MORE) as guest:
         guest.wait_ready()
         total = guest.mem_total()
         empty = {f"DIMM {n}": "No Module Installed" for n in range(8)}
@@ -343,7 +345,7 @@ def numactl_agrees():
     for src in range(4):
         for dst in range(src):
             options += ["-numa", f"dist,src={src},dst={dst},val={distances[src][dst]}"]
-    with tempfile.TemporaryDirectory() as folder, machine(cpus=2, extra=options) as guest:
+    with tempfile.TemporaryDirectory() as folder, machine(cpus=2, extra=options, **MORE) as guest:
         guest.wait_ready()
         base = numactl(guest)[0][0]
         tap.equal(base[0], [0, 1], "CPUs of node 0")
@@ -375,7 +377,7 @@ def boot_dimms_go():
     goes, one DIMM after the other."""
     options = ["-numa", "node,mem=1G,cpus=0-1", "-numa", "node",
                *boot_dimm("d0", "256M"), *boot_dimm("d1", "512M"), *boot_dimm("d2", "256M")]
-    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, extra=options) as guest:
+    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, extra=options, **MORE) as guest:
         guest.wait_ready()
         tap.equal({zone: size for (node, zone), size in guest.zones().items() if node == 1},
                   {"Movable": GIB}, "zones of node 1")
@@ -397,7 +399,7 @@ def boot_dimms_stay():
     """The same without movable_node: the kernel has its own data there, and refuses."""
     options = ["-numa", "node,mem=1G,cpus=0-1", "-numa", "node",
                *boot_dimm("d0", "256M"), *boot_dimm("d1", "256M")]
-    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, append="console=ttyS0", extra=options) as guest:
+    with machine(memory="1G,slots=8,maxmem=16G", cpus=2, append="console=ttyS0", extra=options, **MORE) as guest:
         guest.wait_ready()
         if (1, "Normal") not in guest.zones():
             raise AssertionError(f"node 1 has no zone Normal: {guest.zones()}")

@@ -19,7 +19,7 @@ POLICY = "/sys/devices/system/memory/auto_online_blocks"
 
 
 def machine(state, *extra):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=16,maxmem=16G",
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M,slots=16,maxmem=16G",
                  append=f"console=ttyS0 memhp_default_state={state}", extra=["-M", MACHINE, *extra])
 
 

@@ -22,7 +22,7 @@ DEVICES = [word for n in range(2) for word in (
 
 
 def machine(*extra):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="384M,slots=2,maxmem=4G",
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="384M,slots=2,maxmem=4G",
                  extra=["-M", MACHINE, *MEMORY, *extra])
 
 

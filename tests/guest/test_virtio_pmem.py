@@ -35,7 +35,7 @@ def persistent(machine):
         path = f"{folder}/pmem"
         with open(path, "wb") as file:
             file.truncate(SIZE)
-        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,maxmem=1G", extra=[
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M,maxmem=1G", extra=[
                 "-M", machine, "-object", f"memory-backend-file,id=m0,size={SIZE},share=on,mem-path={path}",
                 "-device", "virtio-pmem-pci,id=p0,memdev=m0"]) as guest:
             guest.wait_ready()

@@ -243,7 +243,7 @@ class Vm:
     """A running machine. Use as a context manager: it is ended on the way out."""
 
     def __init__(self, program, guest_dir=None, memory="2G,slots=8,maxmem=16G", cpus=1, append=APPEND,
-                 extra=(), kernel="vmlinuz", accel="tcg", serial=True, place=Here):
+                 extra=(), kernel="vmlinuz", initrd="initrd", accel="tcg", serial=True, place=Here):
         self.dir = tempfile.mkdtemp(prefix="dimmable-vm-")
         self.log = b""
         self.serial = None
@@ -261,7 +261,7 @@ class Vm:
             console, console_address = place.server(f"{self.dir}/serial", wait="on")
             args += ["-serial", console]
         if guest_dir:
-            args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/initrd", "-append",
+            args += ["-kernel", f"{guest_dir}/{kernel}", "-initrd", f"{guest_dir}/{initrd}", "-append",
                      f"{append}{place.append} driver=1"]
         self.args = args + [word.replace("unix:QTEST", f"unix:{self.dir}/qtest") for word in extra]
         self.stderr = open(f"{self.dir}/stderr", "wb+")

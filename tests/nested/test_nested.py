@@ -51,7 +51,7 @@ def files(folder):
     """What goes into the outer machine: {path there: path here}."""
     programs = [f"{BUILD}/dimmable", *UNIT_TESTS]
     wanted = {path for program in programs for path in [program, *outer.libraries(program)]}
-    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux")}
+    wanted |= {f"{BUILD}/guest/{name}" for name in ("vmlinuz", "vmlinux", "initrd-more")}
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
     return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),
