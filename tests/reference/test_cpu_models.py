@@ -5,6 +5,7 @@ the CPUID leaves that a guest reads, as far as both software CPUs can offer them
 Usage: test_cpu_models.py BUILD-DIR ROM"""
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -51,6 +52,22 @@ def names():
         for each in (found, wanted):
             each.pop("unavailable-features", None)
         tap.equal(found, wanted, name)
+
+
+def listed(program):
+    """{name: what -cpu help says of it}."""
+    text = subprocess.run([program, "-cpu", "help"], stdout=subprocess.PIPE, timeout=60, check=True, text=True).stdout
+    return dict(re.findall(r"(?m)^x86 (\S+) *(.*)$", text))
+
+
+def help_text():
+    ours, theirs = listed(PROGRAM), listed(REFERENCE)
+    tap.equal(sorted(set(ours) ^ set(theirs)), sorted(OURS_ALONE), "models that one of both lists")
+    tap.equal(sorted(set(definitions(PROGRAM)) - set(ours)), [], "models that are not listed")
+    for name, text in theirs.items():
+        alias = re.fullmatch(r"\(alias of (\S+)\)", text)
+        if alias:
+            tap.equal(ours[name], f"the same as {alias[1]}", name)
 
 
 def expansions(program, models):
@@ -127,7 +144,7 @@ def main():
         tap.run([("CPU models", skip)])
         return
     versions = [name for name in definitions(REFERENCE) if name.rpartition("-v")[2].isdigit()]
-    tap.run([("names", names), ("features", features),
+    tap.run([("names", names), ("-cpu help", help_text), ("features", features),
              *[(f"leaves of {name}", lambda n=name: guest_leaves(n)) for name in versions]])
 
 
