@@ -42,8 +42,9 @@ static size_t get_bytes(RngBackend *rng, uint8_t *data, size_t len)
     ssize_t got = rng->fd < 0 ? getrandom(data, len, 0) : read(rng->fd, data, len);
 
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        error_warn("rng-random '%s': %s has no more random bytes: %s",
-                   rng->parent.name ? rng->parent.name : "", rng->filename,
+        error_warn("rng '%s': %s has no more random bytes: %s",
+                   rng->parent.name ? rng->parent.name : "",
+                   rng->fd < 0 ? "the host's kernel" : rng->filename,
                    got ? g_strerror(errno) : "its end is reached");
         rng->ended = true;
         return 0;

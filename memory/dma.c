@@ -135,17 +135,22 @@ static bool discard(const RamBlock *block, uint8_t *host, uint64_t size)
     return madvise(host, size, block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0;
 }
 
-void dma_discard(const DmaHold *hold)
+bool dma_discard(const DmaHold *hold)
 {
     const uintptr_t page = hold->block->page_size;
     uintptr_t start = ((uintptr_t)hold->host + page - 1) & ~(page - 1);
     uintptr_t end = ((uintptr_t)hold->host + hold->size) & ~(page - 1);
 
-    g_return_if_fail(hold->write);
-    if (start < end && discard(hold->block, (void *)start, end - start)) {
-        dirty_mark(hold->block, (uint64_t)(hold->host - hold->block->host), hold->size);
-        tell_written(hold, hold->size);
+    g_return_val_if_fail(hold->write, true);
+    if (start >= end) {
+        return true;
     }
+    if (!discard(hold->block, (void *)start, end - start)) {
+        return false;
+    }
+    dirty_mark(hold->block, (uint64_t)(hold->host - hold->block->host), hold->size);
+    tell_written(hold, hold->size);
+    return true;
 }
 
 bool dma_discard_ram(AddressSpace *as, hwaddr addr, RamBlock *block, uint64_t offset, uint64_t size)

@@ -52,8 +52,9 @@ bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const
 void dma_unmap(DmaHold *hold, uint64_t written);
 /* Nobody needs what is in @hold, which is for writing: give the whole pages of the backing in it to
  * the host, and let the guest find zeros, or what is in the file of a private mapping, when it
- * touches them. They are marked as written to. Pages that are locked in memory stay. */
-void dma_discard(const DmaHold *hold);
+ * touches them. They are marked as written to. False: the host does not take them
+ * back, as when they are locked in memory; errno says why. */
+bool dma_discard(const DmaHold *hold);
 /* The same of [@offset, @offset + @size) of @block, whole pages of its backing, which are seen at
  * @addr of @as, or will be; whoever holds them. False: the host does not take them back; errno says
  * why. Machine lock. */

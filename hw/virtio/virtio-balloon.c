@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/virtio/virtio-balloon.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -88,13 +89,22 @@ static void config_written(VirtioDevice *vdev, const uint8_t *config, unsigned o
 
 /* ---- pages ---- */
 
+/* The guest goes on as if they were gone. A user, who waits for memory, hears of it once. */
+static void discard(VirtioBalloon *s, const DmaHold *hold)
+{
+    if (!dma_discard(hold) && !s->said) {
+        s->said = true;
+        error_warn("%s: the host does not take pages back: %s", s->parent.name, g_strerror(errno));
+    }
+}
+
 static void discard_page(VirtioBalloon *s, uint32_t pfn)
 {
     DmaHold hold;
 
     if (dma_map(&s->parent.dma, (hwaddr)pfn << PAGE_SHIFT, 1u << PAGE_SHIFT, true, s->parent.name,
                 &hold)) {
-        dma_discard(&hold);
+        discard(s, &hold);
         dma_unmap(&hold, 0);
     }
 }
@@ -126,7 +136,7 @@ static unsigned deflate(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *ele
 static unsigned report(VirtioBalloon *s, VirtQueue *vq, const VirtqElement *element)
 {
     for (unsigned i = 0; i < element->in_num; i++) {
-        dma_discard(&element->in[i]);
+        discard(s, &element->in[i]);
     }
     return element->in_num;
 }

@@ -24,6 +24,8 @@ typedef struct VirtioBalloon {
     /* configuration */
     bool deflate_on_oom, free_page_reporting;
     int64_t interval; /* seconds between questions; 0: never */
+    /* wiring */
+    bool said; /* that this host takes no pages back */
 } VirtioBalloon;
 OBJECT_CAST_DEFINE(VirtioBalloon, VIRTIO_BALLOON, TYPE_VIRTIO_BALLOON)
 

@@ -270,6 +270,11 @@ QTest *qtest_start(const char *args, ...)
     return qtest_startv((const char *const *)words);
 }
 
+char *qtest_output(QTest *qt)
+{
+    return printed(qt->output);
+}
+
 pid_t qtest_pid(QTest *qt)
 {
     return qt->pid;

@@ -44,6 +44,8 @@ void qtest_allow_stderr(QTest *qt);
 /* Wait until the program has ended by itself; its exit status (128 + n for signal n). qtest_quit()
  * must still be called and then only frees. */
 int qtest_wait_exit(QTest *qt);
+/* What the program has printed up to now; g_free. */
+char *qtest_output(QTest *qt);
 /* The program's process id. */
 pid_t qtest_pid(QTest *qt);
 
