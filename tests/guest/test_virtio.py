@@ -205,8 +205,31 @@ def balloon():
         # The first ones are of the time before.
         stats = vm.wait_until(lambda: (found := guest_stats(guest))["stat-total-memory"] < 256 * MB and found, "statistics")
         tap.equal(0 < stats["stat-free-memory"] < stats["stat-total-memory"], True, f"{stats}")
+        # They are asked for again, and follow what the guest does.
+        guest.run("dd if=/dev/zero of=/tmp/file bs=1M count=60 2>/dev/null")
+        vm.wait_until(lambda: guest_stats(guest)["stat-free-memory"] < stats["stat-free-memory"] - 40 * MB, "less that is free")
+        guest.run("rm /tmp/file")
         set_balloon(guest, 512)
         guest.run("dd if=/dev/zero of=/tmp/file bs=1M count=200 2>/dev/null && rm /tmp/file")
+
+
+def short_of_memory(deflate):
+    """A program takes more than the balloon has left: the guest takes pages out of it, or kills the program."""
+    with machine(f"virtio-balloon-pci,id=b0,deflate-on-oom={deflate}", memory="512M") as guest:
+        guest.wait_ready()
+        load(guest, "virtio_balloon")
+        set_balloon(guest, 192)
+        # A buffer that is bigger than all there is must not be refused before it is touched.
+        guest.run("echo 1 > /proc/sys/vm/overcommit_memory")
+        status = guest.run("dd if=/dev/zero of=/dev/null bs=250M count=1 2>/dev/null; echo $?", timeout=vm.LONG * 5)
+        killed = int(guest.run("dmesg | grep -c 'Out of memory: Killed process'", check=False))
+        actual = guest.qmp.command("query-balloon")["actual"]
+        if deflate == "on":
+            tap.equal((status, killed), ("0", 0), "how the program ended, and programs killed")
+            guest.qmp.event("BALLOON_CHANGE", actual=actual)
+            tap.equal(250 * MB < actual < 512 * MB, True, f"{actual} bytes left to the guest")
+        else:
+            tap.equal((status, killed, actual), ("137", 1, 192 * MB), "how the program ended, programs killed, left to the guest")
 
 
 def free_pages():
@@ -236,5 +259,7 @@ tap.run([
     ("disk on pc with queues on an iothread", lambda: disk("pc", "num-queues=2,iothread=io0", "")),
     ("disk, legacy, INTx, on an iothread", lambda: disk("pc", "disable-modern=on,vectors=0,iothread=io0", "")),
     ("balloon", balloon),
+    ("a guest short of memory, deflate-on-oom=on", lambda: short_of_memory("on")),
+    ("a guest short of memory, deflate-on-oom=off", lambda: short_of_memory("off")),
     ("free pages", free_pages),
 ])
