@@ -136,6 +136,49 @@ def restricted():
         tap.equal(guest.run(f"nc -w 3 192.168.76.2 {server.port} < /dev/null 2>/dev/null; echo $?").strip(), "1")
 
 
+def rx_filter(guest):
+    return guest.qmp.command("query-rx-filter")[0]
+
+
+def seen_from_the_host():
+    """What the host can ask of a card, and see of its packets, that Linux drives."""
+    mac, address, router = bytes.fromhex("525400000009"), socket.inet_aton("10.0.2.15"), socket.inet_aton("10.0.2.2")
+    with tempfile.TemporaryDirectory() as folder, machine(
+            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:00:00:07") as guest:
+
+        def seen(name):
+            with open(f"{folder}/{name}", "rb") as file:
+                return file.read()
+
+        for name, queue in (("all", "all"), ("sent", "rx"), ("received", "tx")):
+            guest.qmp.command("object-add", **{"qom-type": "filter-dump", "id": name, "netdev": "n0", "queue": queue,
+                                               "file": f"{folder}/{name}"})
+        load(guest)
+        guest.run("ifconfig eth0 hw ether 52:54:00:00:00:09 && ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
+        # Linux is in the group of all hosts.
+        vm.wait_until(lambda: "01:00:5e:00:00:01" in rx_filter(guest)["multicast-table"], "the groups that Linux is in")
+        told = rx_filter(guest)
+        tap.equal((told["main-mac"], told["promiscuous"], told["multicast"], told["broadcast-allowed"]),
+                  ("52:54:00:00:00:09", False, "normal", True))
+        for flag, member, wanted in (("promisc", "promiscuous", True), ("-promisc", "promiscuous", False),
+                                     ("allmulti", "multicast", "all"), ("-allmulti", "multicast", "normal")):
+            guest.run(f"ifconfig eth0 {flag}")
+            vm.wait_until(lambda member=member, wanted=wanted: rx_filter(guest)[member] == wanted, f"what {flag} does")
+            guest.qmp.event("NIC_RX_FILTER_CHANGED", path="/machine/peripheral/net0")
+
+        guest.run("ping -c 1 10.0.2.2 > /dev/null")
+        request, reply = address + router + b"\x08\0", router + address + b"\0\0"
+        tap.equal([(request in seen(name), reply in seen(name)) for name in ("all", "sent", "received")],
+                  [(True, True), (True, False), (False, True)], "where the ping's packets are")
+
+        # The card itself says where it is, by RARP, and the driver, which knows its address, by ARP.
+        arp = mac + bytes.fromhex("0806000108000604") + b"\0\1" + mac + address + bytes(6) + address
+        rarp = mac + bytes.fromhex("8035000108000604") + b"\0\3" + mac + bytes(4) + mac
+        tap.equal((arp in seen("sent"), rarp in seen("sent")), (False, False), "before anybody asks")
+        guest.qmp.command("announce-self", initial=10, max=10, rounds=1, step=0)
+        vm.wait_until(lambda: arp in seen("sent") and rarp in seen("sent"), "where the card is")
+
+
 def received(counters, card):
     """Bytes and packets that @card has received, by @counters, which is /proc/net/dev."""
     return [int(number) for number in re.search(rf"{card}:\s*(\d+)\s+(\d+)", counters).groups()]
@@ -186,5 +229,6 @@ tap.run([
     ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
     ("interrupted", interrupted),
     ("restricted", restricted),
+    ("seen from the host", seen_from_the_host),
     ("queues of a tap", lambda: own_network.call("queues_of_tap")),
 ])

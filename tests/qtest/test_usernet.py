@@ -149,6 +149,42 @@ def host_forwards():
             tap.equal(sock.recv(100), b"answer")
 
 
+def moves():
+    """A connection does not go with the machine: the guest hears of it at its next packet, the host's side at once, and
+    the next connection can be made. So it is for one that the host has begun."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(2)
+        server.settimeout(vm.LONG)
+        options = "user,hostfwd=tcp:127.0.0.1:0-:80"
+        with wired(netdev=options) as (source, wire):
+            guest = Guest(wire)
+            out, into = Tcp(guest, 5000), Tcp(guest, 80)
+            tap.equal(out.connect("10.0.2.2", server.getsockname()[1]), True)
+            there = server.accept()[0]
+            client = socket.create_connection(("127.0.0.1", forwarded(source, "TCP")), vm.LONG)
+            into.accept()
+            speak(out, there)
+            speak(into, client)
+            source.qmp.command("migrate", uri=f"exec:cat > {folder}/state")
+            vm.wait_until(lambda: source.qmp.command("query-migrate").get("status") == "completed", "the state")
+        for sock in (there, client):
+            sock.settimeout(vm.LONG)
+            tap.equal(sock.recv(1), b"", "the host's side")
+            sock.close()
+        with wired("-incoming", f"exec:cat {folder}/state", netdev=options) as (target, wire):
+            vm.wait_until(lambda: target.qmp.command("query-status")["status"] == "running", "the machine is there")
+            guest.wire = wire
+            for tcp in (out, into):
+                tcp.send(b"still there?")
+                tap.equal(tcp.take_segment() & packets.RST, packets.RST, "the answer to the guest")
+            again = Tcp(guest, 5001)
+            tap.equal(again.connect("10.0.2.2", server.getsockname()[1]), True)
+            with server.accept()[0] as sock:
+                sock.settimeout(vm.LONG)
+                speak(again, sock)
+
+
 def guest_forwards(restrict):
     """To a character device, and to a command; and, beside that, to a server of the host."""
     with tempfile.TemporaryDirectory() as folder, packets.listen(f"{folder}/chardev") as listener, \
@@ -197,6 +233,7 @@ tap.run([
     ("TFTP", tftp),
     ("IPv6", ipv6),
     ("hostfwd", host_forwards),
+    ("connections of a machine that moves", moves),
     ("guestfwd", lambda: guest_forwards("off")),
     ("guestfwd, restricted", lambda: guest_forwards("on")),
 ])
