@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import tty
@@ -552,7 +553,60 @@ def tap_made():
                           lambda: m.qmp.command("netdev_add", type="tap", id="n9", script="no", downscript="no"),
                           lambda: m.qmp.command("netdev_del", id="n9"))
         tap.equal(count, 1)
+        # To make it, to ask what it is, to ask for its headers; what is only better with it may fail.
+        for skip in range(3):
+            rule = injector.fail("ioctl", "/dev/net/tun", "EPERM", skip=skip, count=1)
+            error = error_of(lambda: m.qmp.command("netdev_add", type="tap", id="n9", script="no", downscript="no"))
+            tap.equal((error is not None, rule.done), (True, 1), f"ioctl {skip}: {error}")
+            injector.end()
+        rule = injector.fail("ioctl", "/dev/net/tun", "EINVAL", skip=3)
+        m.qmp.command("netdev_add", type="tap", id="n9", script="no", downscript="no")
+        m.qmp.command("netdev_del", id="n9")
+        tap.equal(rule.done > 0, True)
         tap.equal(descriptors(m), before, "descriptors")
+    tap_packets()
+
+
+def tap_packets():
+    """Packets wait for calls that do not work now, and go on after others that fail."""
+    kind = 0x88b5
+    with inject.injecting(BUILD) as injector, wired(netdev="tap,ifname=card9,script=no,downscript=no") as (m, wire), \
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind)) as card:
+        subprocess.run(["ip", "link", "set", "card9", "up"], check=True)
+        card.bind(("card9", kind))
+        card.settimeout(vm.LONG)
+        for error, count in AGAIN + SCARCE:
+            rules = [injector.fail("readv", "/dev/net/tun", error, count=count)]
+            if error in dict(AGAIN):
+                rules.append(injector.fail("writev", "/dev/net/tun", error, skip=2, count=count))
+            for packet in FRAMES[:9]:
+                card.send(packet)
+            tap.equal([next_of(wire, kind) for _ in range(9)], FRAMES[:9], error)
+            for packet in FRAMES[:9]:
+                wire.send(packet)
+            tap.equal([card.recv(1 << 17) for _ in range(9)], FRAMES[:9], error)
+            tap.equal([rule.done for rule in rules], [count] * len(rules), error)
+            injector.end()
+        for error in ("EIO", "ENOBUFS"):
+            injector.fail("writev", "/dev/net/tun", error, count=1)
+            wire.send(frame(b"lost"))
+            wire.send(frame(b"next"))
+            tap.equal(card.recv(1 << 17), frame(b"next"), error)
+            injector.end()
+        rule = injector.fail("readv", "/dev/net/tun", "EIO")
+        card.send(FRAMES[0])
+        rule.wait()
+        machine.does_not_spin(m)
+        injector.end()
+        tap.equal(next_of(wire, kind), FRAMES[0])
+
+
+def next_of(wire, kind):
+    """The next packet of this type: the host's kernel has things to say about a new card, too."""
+    while True:
+        packet = wire.receive()
+        if packet[12:14] == kind.to_bytes(2, "big"):
+            return packet
 
 
 if sys.argv[2:]:
@@ -576,5 +630,5 @@ tap.run([
     ("dgram", dgram),
     ("chardevs are made", chardevs_made),
     ("netdevs are made", netdevs_made),
-    ("a tap is made", lambda: own_network.call("tap_made")),
+    ("a tap", lambda: own_network.call("tap_made")),
 ])
