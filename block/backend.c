@@ -135,6 +135,14 @@ void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackend
     backend->opaque = opaque;
 }
 
+void block_backend_forget(BlockBackend *backend)
+{
+    g_clear_pointer(&backend->name, g_free);
+    if (!backend->device) {
+        backend_free(backend);
+    }
+}
+
 void block_backend_release(BlockBackend *backend)
 {
     BlockNode *node = block_backend_node(backend);

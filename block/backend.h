@@ -102,6 +102,8 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
 /* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. */
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
                            void *opaque);
+/* It has no name from now on, and goes with its device; at once if it has none. */
+void block_backend_forget(BlockBackend *backend);
 /* The device is through with it, and has no requests pending. Goes if it has no name. */
 void block_backend_release(BlockBackend *backend);
 /* Call @fn for each. */

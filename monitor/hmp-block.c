@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/drive.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
+#include "util/error.h"
 #include "util/parse.h"
 #include "util/units.h"
 
@@ -57,6 +59,47 @@ void hmp_block_resize(Hmp *hmp, char **argv)
     if (parse_size(argv[1], MIB, &size, &err)) {
         qmp_block_resize(argv[0], NULL, (int64_t)MIN(size, INT64_MAX), &err);
     }
+    hmp_error(hmp, err);
+}
+
+static void add_drive(const char *text, GError **errp)
+{
+    g_autoptr(DriveArg) drive = drive_parse(text, errp);
+
+    if (drive && drive->options->q_if != DRIVE_INTERFACE_NONE) {
+        error_set(errp, "if=%s is not possible while the machine runs: use if=none, and device_add",
+                  DriveInterface_str(drive->options->q_if));
+    } else if (drive) {
+        drive_new(drive, false, errp);
+    }
+}
+
+/* What a slot was for is in `device_add`: it can be anything. */
+void hmp_drive_add(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    if (argv[0]) {
+        g_autoptr(BlockdevOptions) options =
+            qapi_from_option(&BlockdevOptions_type, argv[2], "driver", &err);
+
+        if (options) {
+            block_node_add(options, &err);
+        }
+    } else {
+        add_drive(argv[2], &err);
+    }
+    if (!err) {
+        hmp_printf(hmp, "OK\n");
+    }
+    hmp_error(hmp, err);
+}
+
+void hmp_drive_del(Hmp *hmp, char **argv)
+{
+    GError *err = NULL;
+
+    drive_del(argv[0], &err);
     hmp_error(hmp, err);
 }
 

@@ -382,6 +382,14 @@ const HmpCommand hmp_commands[] = {
     { "device_del", "[-c] DEVICE [SECONDS]",
       "ask the guest to give a device back, for some SECONDS at most; -c: withdraw that",
       do_device_del },
+    { "drive_add", "[-n] SLOT OPTIONS...",
+      "make a drive for device_add, as -drive if=none does; SLOT is not looked at; -n: a block "
+      "node, "
+      "as -blockdev does",
+      hmp_drive_add },
+    { "drive_del", "DRIVE",
+      "take a drive, and what it holds, away; requests of a device that has it fail from now on",
+      hmp_drive_del },
     { "dump-guest-memory", "[-p] [-d] [-z] [-l] [-s] [-w] FILE [BEGIN] [LENGTH]",
       "write the guest's memory, or LENGTH bytes of it, to an ELF core file; -p: with linear "
       "addresses; -d: in the background; -z, -l, -s: in a kdump format, compressed by zlib, LZO or "

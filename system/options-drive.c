@@ -2,10 +2,8 @@
 /* -drive and -blockdev: what disks and flash hold. */
 #include <string.h>
 
-#include "block/backend.h"
-#include "block/snapshot.h"
+#include "block/drive.h"
 #include "hw/i386/firmware.h"
-#include "system/drive-node.h"
 #include "system/options-more.h"
 #include "util/error.h"
 
@@ -58,81 +56,18 @@ static bool add_flash(Startup *startup, const DriveArg *arg, GError **errp)
 
 /* ---- disks ---- */
 
-static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool temporary, GError **errp)
-{
-    const DriveOptions *drive = arg->options;
-    BlockNode *node = drive_node_open(arg, temporary, errp);
-
-    if (node && temporary) {
-        node = block_snapshot_temporary(node, errp);
-    }
-    BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
-
-    if (!backend) {
-        return NULL;
-    }
-    backend->writethrough = drive->has_cache && (drive->cache == DRIVE_CACHE_WRITETHROUGH ||
-                                                 drive->cache == DRIVE_CACHE_DIRECTSYNC);
-    backend->on_read_error = drive->has_rerror ? drive->rerror : backend->on_read_error;
-    backend->on_write_error = drive->has_werror ? drive->werror : backend->on_write_error;
-    return backend;
-}
-
-static bool check_disk(const DriveOptions *drive, GError **errp)
-{
-    if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
-        error_set(errp, "rerror=enospc is not right: reads need no space");
-    } else if (drive->has_unit && drive->has_index) {
-        error_set(errp, "unit= and index= are the same here: use index=");
-    } else if (drive->id && !object_id_wellformed(drive->id)) {
-        error_set(errp, "id=%s: it begins with a letter, and has letters, digits, -, . and _",
-                  drive->id);
-    } else if (drive->id && block_backend_find(drive->id)) {
-        error_set(errp, "id=%s: there is a drive with this id", drive->id);
-    } else {
-        return true;
-    }
-    return false;
-}
-
-/* The name of a drive: the one that is given, or one of its interface and its index, which is the
- * first free one if none is given; g_free. */
-static char *drive_name(const DriveOptions *drive, GError **errp)
-{
-    bool given = drive->has_index || drive->has_unit;
-    unsigned n = drive->has_unit ? drive->unit : drive->index;
-    g_autofree char *id = g_strdup(drive->id);
-
-    while (!id || (!drive->id && block_backend_find(id))) {
-        if (id && given) {
-            error_set(errp, "index=%u: there is a drive with this index, '%s'", n - 1, id);
-            return NULL;
-        }
-        g_free(id);
-        id = g_strdup_printf("%s%u", DriveInterface_str(drive->q_if), n++);
-    }
-    return g_steal_pointer(&id);
-}
-
 static bool add_disk(Startup *startup, const DriveArg *arg, GError **errp)
 {
-    const DriveOptions *drive = arg->options;
-    g_autofree char *id = check_disk(drive, errp) ? drive_name(drive, errp) : NULL;
-    bool temporary;
+    const BlockBackend *backend = drive_new(arg, startup->snapshot, errp);
 
-    if (!id) {
+    if (!backend) {
         return false;
     }
-    temporary = drive->has_snapshot ? drive->snapshot : startup->snapshot;
-    temporary &= !drive_is_read_only(drive);
-    if (!new_backend(id, arg, temporary, errp)) {
-        return false;
-    }
-    if (drive->q_if == DRIVE_INTERFACE_VIRTIO) {
+    if (arg->options->q_if == DRIVE_INTERFACE_VIRTIO) {
         if (!startup->virtio_drives) {
             startup->virtio_drives = g_ptr_array_new_with_free_func(g_free);
         }
-        g_ptr_array_add(startup->virtio_drives, g_steal_pointer(&id));
+        g_ptr_array_add(startup->virtio_drives, g_strdup(backend->name));
     }
     return true;
 }

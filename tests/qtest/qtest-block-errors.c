@@ -100,6 +100,49 @@ static void test_error_case(gconstpointer data)
     g_unlink(path);
 }
 
+static void assert_hmp(QTest *qt, const char *line, const char *wanted)
+{
+    g_autofree char *text = qtest_hmp(qt, "%s", line);
+
+    if (!g_str_has_prefix(text, wanted)) {
+        g_error("%s: %s", line, text);
+    }
+}
+
+/* drive_del of one in use: the guest is told of errors, the image is closed, and the name is free.
+ */
+static void test_drive_del(gconstpointer props)
+{
+    g_autofree char *path = disk_make_image("drive-del");
+    g_autofree char *again = g_strdup_printf("drive_add 0 if=none,id=d0,format=raw,file=%s", path);
+    static const uint32_t types[] = { IN, OUT, FLUSH };
+    Disk d = { .v.modern = true };
+
+    d.qt = qtest_start("-M pc -m 32 -object iothread,id=t0 "
+                       "-drive if=none,id=d0,format=raw,werror=stop,rerror=stop,file=%s "
+                       "-device virtio-blk-pci,drive=d0,id=v0,addr=4%s",
+                       path, (const char *)props);
+    disk_drive(&d, QVIRTIO_VERSION_1 | 1u << 9);
+    disk_write(&d, 3, 0x66);
+    assert_hmp(d.qt, again, "Error: id=d0: ");
+    assert_hmp(d.qt, "drive_del d0", "");
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_assert_cmpuint(disk_request(&d, types[i], 3, types[i] == OUT ? SECTOR : 0,
+                                      types[i] == IN ? SECTOR : 0),
+                         ==, IOERR);
+    }
+    qtest_assert_state(d.qt, "running");
+    disk_assert_image(path, 3, 0x66);
+    assert_hmp(d.qt, "drive_del d0", "Error: there is no drive 'd0'");
+    assert_hmp(d.qt, again, "OK");
+    /* It can be written, so the one before does not have it any more. */
+    assert_hmp(d.qt, "device_add virtio-blk-pci,drive=d0,addr=5", "");
+    qtest_qmp_ok(d.qt, "device_del", "{'id': 'v0'}");
+    qtest_qmp_ok(d.qt, "system_reset", "{}");
+    qtest_quit(d.qt);
+    g_unlink(path);
+}
+
 static void add_error_case(const ErrorCase *c)
 {
     g_autofree char *name =
@@ -130,5 +173,7 @@ int main(int argc, char *argv[])
 {
     g_test_init(&argc, &argv, NULL);
     add_error_cases();
+    g_test_add_data_func("/block-errors/drive-del", "", test_drive_del);
+    g_test_add_data_func("/block-errors/drive-del/iothread", ",iothread=t0", test_drive_del);
     return g_test_run();
 }

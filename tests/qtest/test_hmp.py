@@ -141,6 +141,29 @@ def drives():
             says(m, "block_resize d0 2", "Error: .*Read-only")
 
 
+def drives_come_and_go():
+    with tempfile.TemporaryDirectory() as folder, machine.Machine() as m:
+        path = f"{folder}/image"
+        with open(path, "wb") as file:
+            file.truncate(MIB)
+        for number in range(3):
+            tap.equal(hmp(m, f"drive_add 0:{number} file={path},format=raw,if=none,id=d0").strip(), "OK")
+            says(m, f"drive_add 0 file={path},format=raw,if=none,id=d0", "Error: id=d0: there is a drive")
+            says(m, "info block", rf"d0 \(\S*\): {path} \(raw\)")
+            tap.equal(hmp(m, "drive_del d0"), "")
+            tap.equal(hmp(m, "info block"), "")
+            tap.equal(m.qmp.command("query-named-block-nodes"), [])
+        says(m, "drive_add 0 if=virtio,driver=null-co", "Error: if=virtio .*if=none")
+        says(m, "drive_add 0 if=none,file=/nonexistent,format=raw", "Error: .*/nonexistent")
+        says(m, "drive_del d0", "Error: there is no drive 'd0'")
+        tap.equal(hmp(m, f"drive_add -n 0 driver=file,node-name=f0,filename={path}").strip(), "OK")
+        tap.equal(hmp(m, "drive_add -n 0 driver=raw,node-name=r0,file=f0").strip(), "OK")
+        says(m, "drive_del f0", "Error: .*f0.*in use.*r0")
+        for node in "r0", "f0":
+            tap.equal(hmp(m, f"drive_del {node}"), "")
+        tap.equal(m.qmp.command("query-named-block-nodes"), [])
+
+
 def resized():
     with tempfile.NamedTemporaryFile() as file, \
             machine.Machine(extra=("-drive", f"if=none,id=d0,file={file.name},format=raw")) as m:
@@ -559,5 +582,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

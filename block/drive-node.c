@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "system/drive-node.h"
+#include "block/drive-node.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -3,8 +3,8 @@
  * -drive: options of its own, and, between them, those of the block node that it makes. Machine
  * lock.
  */
-#ifndef SYSTEM_DRIVE_NODE_H
-#define SYSTEM_DRIVE_NODE_H
+#ifndef BLOCK_DRIVE_NODE_H
+#define BLOCK_DRIVE_NODE_H
 
 #include "block/node.h"
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "block/drive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "block/snapshot.h"
+#include "qom/object.h"
+#include "util/error.h"
+
+/* ---- coming ---- */
+
+static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool temporary, GError **errp)
+{
+    const DriveOptions *drive = arg->options;
+    BlockNode *node = drive_node_open(arg, temporary, errp);
+
+    if (node && temporary) {
+        node = block_snapshot_temporary(node, errp);
+    }
+    BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
+
+    if (!backend) {
+        return NULL;
+    }
+    backend->writethrough = drive->has_cache && (drive->cache == DRIVE_CACHE_WRITETHROUGH ||
+                                                 drive->cache == DRIVE_CACHE_DIRECTSYNC);
+    backend->on_read_error = drive->has_rerror ? drive->rerror : backend->on_read_error;
+    backend->on_write_error = drive->has_werror ? drive->werror : backend->on_write_error;
+    return backend;
+}
+
+static bool check_disk(const DriveOptions *drive, GError **errp)
+{
+    if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
+        error_set(errp, "rerror=enospc is not right: reads need no space");
+    } else if (drive->has_unit && drive->has_index) {
+        error_set(errp, "unit= and index= are the same here: use index=");
+    } else if (drive->id && !object_id_wellformed(drive->id)) {
+        error_set(errp, "id=%s: it begins with a letter, and has letters, digits, -, . and _",
+                  drive->id);
+    } else if (drive->id && block_backend_find(drive->id)) {
+        error_set(errp, "id=%s: there is a drive with this id", drive->id);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* The name of a drive: the one that is given, or one of its interface and its index, which is the
+ * first free one if none is given; g_free. */
+static char *drive_name(const DriveOptions *drive, GError **errp)
+{
+    bool given = drive->has_index || drive->has_unit;
+    unsigned n = drive->has_unit ? drive->unit : drive->index;
+    g_autofree char *id = g_strdup(drive->id);
+
+    while (!id || (!drive->id && block_backend_find(id))) {
+        if (id && given) {
+            error_set(errp, "index=%u: there is a drive with this index, '%s'", n - 1, id);
+            return NULL;
+        }
+        g_free(id);
+        id = g_strdup_printf("%s%u", DriveInterface_str(drive->q_if), n++);
+    }
+    return g_steal_pointer(&id);
+}
+
+BlockBackend *drive_new(const DriveArg *arg, bool snapshot, GError **errp)
+{
+    const DriveOptions *drive = arg->options;
+    g_autofree char *id = check_disk(drive, errp) ? drive_name(drive, errp) : NULL;
+    bool temporary =
+        (drive->has_snapshot ? drive->snapshot : snapshot) && !drive_is_read_only(drive);
+
+    return id ? new_backend(id, arg, temporary, errp) : NULL;
+}
+
+/* ---- going ---- */
+
+/* A node of @bytes that refuses each request, as a drive does that has no medium: a reference. */
+static BlockNode *no_medium(int64_t bytes, GError **errp)
+{
+    g_autofree char *text =
+        g_strdup_printf("driver=blkdebug,image.driver=null-co,image.size=%" PRId64
+                        ",inject-error.0.event=none,inject-error.0.errno=%d",
+                        MAX(bytes, 0), ENOMEDIUM);
+    g_autoptr(BlockdevOptions) options =
+        qapi_from_option(&BlockdevOptions_type, text, "driver", errp);
+
+    return options ? block_node_open(options, errp) : NULL;
+}
+
+/* Its device goes on without what @backend holds. */
+static bool take_medium(BlockBackend *backend, GError **errp)
+{
+    BlockNode *node = block_backend_node(backend);
+    BlockNode *none = no_medium(block_node_length(node), errp);
+
+    if (!none) {
+        return false;
+    }
+    block_hold_all();
+    backend->on_read_error = backend->on_write_error = BLOCKDEV_ON_ERROR_REPORT;
+    node->refs++; /* while its user changes */
+    block_edge_move(&backend->edge, none);
+    block_node_update_perms(none, NULL);
+    block_node_update_perms(node, NULL); /* nothing of it is used any more: that cannot fail */
+    block_node_unref(node);
+    block_node_unref(none); /* the edge has its own */
+    block_resume_all();
+    return true;
+}
+
+bool drive_del(const char *id, GError **errp)
+{
+    BlockBackend *backend = block_backend_find(id);
+
+    if (!backend && block_node_find(id, NULL)) {
+        return block_node_del(id, errp);
+    }
+    if (!backend) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                        "there is no drive '%s'; `info block` lists those there are", id);
+        return false;
+    }
+    if (backend->device && !take_medium(backend, errp)) {
+        return false;
+    }
+    block_backend_forget(backend);
+    return true;
+}
