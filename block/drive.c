@@ -78,16 +78,21 @@ BlockBackend *drive_new(const DriveArg *arg, bool snapshot, GError **errp)
 
 /* ---- going ---- */
 
-/* A node of @bytes that refuses each request, as a drive does that has no medium: a reference. */
+/* A node of @bytes that can be neither read nor written, as a drive has it without a medium: a
+ * reference. Flushes of it, which has nothing, go well, also when the machine stops. */
 static BlockNode *no_medium(int64_t bytes, GError **errp)
 {
-    g_autofree char *text =
-        g_strdup_printf("driver=blkdebug,image.driver=null-co,image.size=%" PRId64
-                        ",inject-error.0.event=none,inject-error.0.errno=%d",
-                        MAX(bytes, 0), ENOMEDIUM);
-    g_autoptr(BlockdevOptions) options =
-        qapi_from_option(&BlockdevOptions_type, text, "driver", errp);
+    static const char *const refused[] = { "event=read_aio", "event=write_aio",
+                                           "event=none,inject-error.2.iotype=discard" };
+    g_autoptr(GString) text = g_string_new("driver=blkdebug,image.driver=null-co");
+    g_autoptr(BlockdevOptions) options = NULL;
 
+    g_string_append_printf(text, ",image.size=%" PRId64, MAX(bytes, 0));
+    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_string_append_printf(text, ",inject-error.%u.%s,inject-error.%u.errno=%d", i, refused[i],
+                               i, ENOMEDIUM);
+    }
+    options = qapi_from_option(&BlockdevOptions_type, text->str, "driver", errp);
     return options ? block_node_open(options, errp) : NULL;
 }
 
@@ -96,11 +101,17 @@ static bool take_medium(BlockBackend *backend, GError **errp)
 {
     BlockNode *node = block_backend_node(backend);
     BlockNode *none = no_medium(block_node_length(node), errp);
+    int err;
 
     if (!none) {
         return false;
     }
     block_hold_all();
+    err = block_node_flush(node); /* who asks for it later is told that it is done */
+    if (err) {
+        error_warn("drive '%s': what was written may not be on the disk: %s", backend->name,
+                   g_strerror(err));
+    }
     backend->on_read_error = backend->on_write_error = BLOCKDEV_ON_ERROR_REPORT;
     node->refs++; /* while its user changes */
     block_edge_move(&backend->edge, none);

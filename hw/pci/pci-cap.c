@@ -175,6 +175,11 @@ static const PciRegister link_registers[] = {
     { EXP_LINK_CONTROL_2, 2, EXP_LINK_2_5_GT },
 };
 
+static const PciRegister reset_registers[] = {
+    { EXP_DEVICE_CAP, 4, EXP_DEVICE_CAP_ROLE_BASED | EXP_DEVICE_CAP_RESET },
+    { EXP_DEVICE_CONTROL, 2, 0x2810, 0x78ff | EXP_DEVICE_CONTROL_RESET },
+};
+
 static const PciRegister root_registers[] = {
     { EXP_ROOT_CONTROL, 2, 0, 0x000f }, /* system errors and PME interrupts */
 };
@@ -195,9 +200,20 @@ void pci_add_express(PciDevice *dev, PcieType type, uint8_t port)
         pci_set_capability_registers(dev, at, link_registers, G_N_ELEMENTS(link_registers));
         pci_set_long(dev, at + EXP_LINK_CAP, link | (has_slot ? EXP_LINK_CAP_ACTIVE_REPORTING : 0));
     }
+    if (type == PCIE_ENDPOINT) {
+        pci_set_capability_registers(dev, at, reset_registers, G_N_ELEMENTS(reset_registers));
+    }
     if (type == PCIE_ROOT_PORT) {
         pci_set_capability_registers(dev, at, root_registers, G_N_ELEMENTS(root_registers));
     }
+}
+
+bool pci_express_asks_reset(const PciDevice *dev, unsigned offset, unsigned size)
+{
+    unsigned at = dev->express_cap + EXP_DEVICE_CONTROL;
+
+    return dev->express_cap && pci_touches(offset, size, at, 2) &&
+           pci_get_word(dev, at) & EXP_DEVICE_CONTROL_RESET;
 }
 
 PcieType pci_express_type(const PciDevice *dev)

@@ -37,6 +37,9 @@ void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size);
 /* Apply lines whose offsets count from the capability at @at. pci-cap.c */
 void pci_set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister *regs,
                                   unsigned count);
+/* The guest wrote [offset, offset + size): does it ask for a reset of the function (PCI Express
+ * Base 3.0 section 6.6.2)? pci-cap.c */
+bool pci_express_asks_reset(const PciDevice *dev, unsigned offset, unsigned size);
 /* The root bus above it, if the function may make accesses to memory; else NULL. pci-cap.c */
 PciBus *pci_way_to_memory(const PciDevice *dev);
 

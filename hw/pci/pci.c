@@ -202,6 +202,10 @@ void pci_device_write(PciDevice *dev, unsigned offset, uint32_t value, unsigned 
         dev->config[at] = (dev->config[at] & ~mask) | (byte & mask);
         dev->config[at] &= ~(byte & dev->w1cmask[at]);
     }
+    if (pci_express_asks_reset(dev, offset, size)) {
+        pci_device_reset(&dev->parent);
+        return;
+    }
     if (pci_touches(offset, size, PCI_COMMAND, 2) ||
         pci_touches(offset, size, PCI_BASE_ADDRESS_0, 4 * PCI_BARS) ||
         pci_touches(offset, size, register_of(dev, PCI_ROM), 4)) {

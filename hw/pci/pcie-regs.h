@@ -30,6 +30,8 @@ enum {
     EXP_FLAGS_TYPE = 0xf,
     EXP_FLAGS_SLOT = 1 << 8,
     EXP_DEVICE_CAP_ROLE_BASED = 1 << 15,
+    EXP_DEVICE_CAP_RESET = 1 << 28,
+    EXP_DEVICE_CONTROL_RESET = 1 << 15, /* written: reset the function; reads as 0 */
     EXP_LINK_2_5_GT = 1,
     EXP_LINK_X1 = 1 << 4,
     EXP_LINK_CAP_ACTIVE_REPORTING = 1 << 20,

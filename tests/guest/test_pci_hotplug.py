@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """PCI devices come and go while Debian's kernel runs: test_pci_hotplug.py BUILD-DIR MACHINE [NAME]. $ROUNDS (3): how often."""
+import hashlib
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -174,6 +176,56 @@ def disk_and_card():
                 guest.run("[ ! -e /sys/class/net/eth0 ]")
 
 
+def stream():
+    """A stream over TCP while the card goes; and over the next one, all of it arrives."""
+    bus = "pci.0" if MACHINE == "pc" else "rp2"
+    with socket.create_server(("127.0.0.1", 0)) as listener, machine(
+            "-netdev", "user,id=n0", *(PORTS if MACHINE == "q35" else ()),
+            modules=MODULES[:5] + ("failover", "net_failover", "virtio_net")) as guest:
+        listener.settimeout(vm.LONG)
+        port = listener.getsockname()[1]
+        guest.run("head -c 3000000 /dev/urandom > /tmp/file")
+        for number in range(ROUNDS):
+            guest.qmp.command("device_add", driver="virtio-net-pci", id="r0", bus=bus, netdev="n0")
+            wait(guest, "[ -e /sys/class/net/eth0 ]")
+            guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
+            guest.run(f"nc 10.0.2.2 {port} < /tmp/file >/dev/null &")
+            sock, _ = listener.accept()
+            with sock:
+                digest = hashlib.sha256()
+                while data := sock.recv(1 << 16):
+                    digest.update(data)
+            tap.equal(digest.hexdigest(), guest.run("sha256sum < /tmp/file").split()[0], f"round {number}")
+            guest.run(f"(nc 10.0.2.2 {port} < /dev/zero >/dev/null 2>&1) & echo $! > /tmp/stream")
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(vm.LONG)
+                received = 0
+                while received < 1 << 20:
+                    received += len(sock.recv(1 << 16))
+                unplug(guest)
+            guest.run("[ ! -e /sys/class/net/eth0 ]")
+            guest.run("kill $(cat /tmp/stream) $(pidof nc) 2>/dev/null; wait")
+            guest.run("! dmesg | grep -E 'BUG|Oops|WARNING|hung task'")
+
+
+def function_reset():
+    """Linux resets a device behind a port by itself (FLR), and its driver takes it again."""
+    with machine(*PORTS) as guest:
+        plug(guest, "rp2")
+        bound(guest)
+        device = guest.run("for d in /sys/bus/pci/devices/*; do grep -q 0x1af4 $d/vendor && grep -q 0x1044 $d/device && echo $d; done")
+        name = os.path.basename(device)
+        guest.run(f"echo flr > {device}/reset_method")
+        tap.equal(guest.run(f"cat {device}/reset_method"), "flr")
+        for _ in range(3):
+            guest.run(f"echo {name} > /sys/bus/pci/drivers/virtio-pci/unbind")
+            guest.run(f"echo 1 > {device}/reset")
+            guest.run(f"echo {name} > /sys/bus/pci/drivers/virtio-pci/bind")
+            bound(guest)
+        unplug(guest)
+
+
 # In the order in which they come; the port last, as it is not on PCI and goes with its device.
 ALL = [{"driver": "virtio-blk-pci", "id": "k0", "drive": "d0"}, {"driver": "virtio-net-pci", "id": "n0", "netdev": "u0"},
        {"driver": "virtio-rng-pci", "id": "r0"}, {"driver": "virtio-balloon-pci", "id": "b0"},
@@ -317,12 +369,12 @@ TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIO
                  ("no answer, native", lambda: never_answers("pcie_ports=compat", "rp2", PORT_BUS, *PORTS, *NATIVE)),
                  ("firmware, by ACPI", lambda: in_firmware("rp2", PORT_BUS, *PORTS)),
                  ("firmware, native", lambda: in_firmware("rp2", PORT_BUS, *PORTS, *NATIVE)),
-                 ("a disk and a network card", disk_and_card),
+                 ("a disk and a network card", disk_and_card), ("a stream", stream), ("function level reset", function_reset),
                  ("every device, by ACPI", lambda: every_device(FIVE_BUSES, *FIVE_PORTS)),
                  ("every device, native", lambda: every_device(FIVE_BUSES, *FIVE_PORTS, *NATIVE))],
          "pc": [("root bus", root_bus), ("bridges", bridge), ("no answer", lambda: never_answers("acpi=off", "pci.0", ROOT_BUS, *firmware())),
                 ("firmware", lambda: in_firmware("pci.0", ROOT_BUS)),
-                ("a disk and a network card", disk_and_card),
+                ("a disk and a network card", disk_and_card), ("a stream", stream),
                 ("every device", lambda: every_device(["pci.0"] * 5))]}
 
 tap.run([(name, test) for name, test in TESTS[MACHINE] if name in sys.argv[3:] or not sys.argv[3:]])

@@ -115,7 +115,7 @@ static void test_drive_del(gconstpointer props)
 {
     g_autofree char *path = disk_make_image("drive-del");
     g_autofree char *again = g_strdup_printf("drive_add 0 if=none,id=d0,format=raw,file=%s", path);
-    static const uint32_t types[] = { IN, OUT, FLUSH };
+    static const uint32_t types[] = { IN, OUT };
     Disk d = { .v.modern = true };
 
     d.qt = qtest_start("-M pc -m 32 -object iothread,id=t0 "
@@ -131,7 +131,10 @@ static void test_drive_del(gconstpointer props)
                                       types[i] == IN ? SECTOR : 0),
                          ==, IOERR);
     }
+    g_assert_cmpuint(disk_request(&d, FLUSH, 0, 0, 0), ==, OK); /* drive_del did that */
     qtest_assert_state(d.qt, "running");
+    qtest_qmp_ok(d.qt, "stop", "{}");
+    qtest_qmp_ok(d.qt, "cont", "{}");
     disk_assert_image(path, 3, 0x66);
     assert_hmp(d.qt, "drive_del d0", "Error: there is no drive 'd0'");
     assert_hmp(d.qt, again, "OK");

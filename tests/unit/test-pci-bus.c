@@ -9,6 +9,7 @@
 #include "hw/pci/pci-bridge.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-host.h"
+#include "hw/pci/pci-internal.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 #include "util/error.h"
@@ -492,6 +493,26 @@ static void test_msi(void)
     g_assert_cmphex(msi_data, ==, 0x4045);
 }
 
+/* A function that is reset by itself is as new, and only that one. */
+static void test_function_reset(void)
+{
+    TestDevice *one = behind[0];
+    uint8_t control = one->parent.express_cap + 8;
+
+    devices_reset();
+    config_write(0, DEV, 0x14, 0xe0000000, 4);
+    pci_set_long(&one->parent, 0x14, 0xe0200000);
+    pci_set_irq(&one->parent, 1);
+    pci_device_write(&one->parent, control, 0x7fff, 2);
+    g_assert_cmphex(pci_get_word(&one->parent, control), ==, 0x78ff);
+    g_assert_cmphex(pci_get_long(&one->parent, 0x14), ==, 0xe0200000);
+    pci_device_write(&one->parent, control + 1, 0x80, 1);
+    g_assert_cmphex(pci_get_word(&one->parent, control), ==, 0x2810);
+    g_assert_cmphex(pci_get_long(&one->parent, 0x14), ==, 0);
+    g_assert_false(one->parent.irq_raised);
+    g_assert_cmphex(config_read(0, DEV, 0x14), ==, 0xe0000000);
+}
+
 /* ---- the expansion ROM ---- */
 
 #define ROM_DEV  PCI_DEVFN(3, 0)
@@ -757,6 +778,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-bus/config/ecam", test_ecam);
     g_test_add_func("/pci-bus/bridge/windows", test_windows);
     g_test_add_func("/pci-bus/bridge/reset", test_bus_reset);
+    g_test_add_func("/pci-bus/function-reset", test_function_reset);
     g_test_add_func("/pci-bus/bridge/capabilities", test_port_capabilities);
     g_test_add_func("/pci-bus/irq/intx", test_intx);
     g_test_add_func("/pci-bus/irq/msi", test_msi);
