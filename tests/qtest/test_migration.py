@@ -74,7 +74,7 @@ ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global"}
 PORTS = [(0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4)]
 # Writes there would reset the machine, or eject a DIMM or a PCI device; and none goes to what ends the program.
 NOT = {0x64: 0xfe, 0x92: 1, 0xcf9: 6, 0x604: 0x20, 0x605: 0x20, 0xa14: 8,
-       **dict.fromkeys(range(0xae08, 0xae0c), 0xff)}
+       **dict.fromkeys([*range(0xae08, 0xae0c), *range(0xcc8, 0xccc)], 0xff)}
 ENDS = "isa-debug-exit"
 
 
