@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dimmable-memhp-check reports what Debian's kernel does, and what an emulator or a kernel does wrong:
-test_memhp_check.py BUILD-DIR"""
+test_memhp_check.py BUILD-DIR [all]: every scenario, which takes long."""
 import json
 import os
 import re
@@ -84,6 +84,26 @@ def good():
     tap.equal(text.splitlines()[-1], "# 3 ok, 0 refused, 0 skip, 0 fail")
 
 
+def refusals():
+    """The kernel says why, and that is no failure. What happens to a DIMM at boot, and to a node, is seen as well."""
+    text = check("--only", "refusal/slabs", "--only", "refusal/pinned", "--only", "removal/races", "--only", "removal/node",
+                 "--only", "boot/movable_node")
+    for what in (r"ok \d refusal/slabs: refused: \d+ KiB of Slab: _OST status 0x\w+, .*",
+                 r"#   page dumped because: unmovable page",
+                 r"ok \d refusal/pinned: refused: pinned pages: the kernel tries again and again; gone when they were free",
+                 r"#   page dumped because: migration failure",
+                 r"ok \d removal/races: .*gone after [\d.]+ s.*", r"ok \d removal/node: the node is gone [\d.]+ s after .*",
+                 r"ok \d boot/movable_node: \d+ early allocations, .*Movable; gone after [\d.]+ s"):
+        tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
+
+
+def everything():
+    """No scenario fails, and none is skipped."""
+    text = check()
+    print("".join(f"# {line}\n" for line in text.splitlines()), end="")
+    tap.equal("# SKIP" in text, False, text)
+
+
 def broken_emulator():
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/emulator", "w", encoding="ascii") as file:
@@ -110,9 +130,10 @@ def complaints():
     tap.equal(guest.Guest.complaints(None, log[:1] + ["watchdog: BUG: soft lockup - CPU#0 stuck for 22s!"]), [])
 
 
-tap.run([
+tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("the list of scenarios", lists),
     ("what Debian's kernel did", good),
+    ("what Debian's kernel refuses", refusals),
     ("an emulator that drops a plug", broken_emulator),
     ("a kernel that panics", broken_kernel),
     ("a kernel that complains", complaints),

@@ -2,10 +2,11 @@
 /*
  * A guest's program that holds memory of a NUMA node in one of many ways:
  *   holder KIND MIB NODE START END [FILE]
- * It fills MIB mebibytes of node NODE, and prints "holds PAGES INSIDE": how many pages it has, and
- * how many of them lie in the physical memory from START up to END. Then it waits until there is a
- * file /tmp/stop, checks that each page is as it was, and prints "ends PAGES INSIDE". The status is
- * 1 if one is not. Where the kernel has no such memory it prints "skip: why".
+ * It fills MIB mebibytes of node NODE, and prints "holds PAGES INSIDE FIRST": how many pages it
+ * has, how many of them lie in the physical memory from START up to END, and where the first is.
+ * Then it waits until there is a file /tmp/stop, checks that each page is as it was, and prints
+ * "ends PAGES INSIDE FIRST". The status is 1 if one is not. Where the kernel has no such memory it
+ * prints "skip: why".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +32,7 @@
 
 typedef struct Holder {
     size_t pages;
+    unsigned node;
     uint64_t start, end; /* physical addresses */
     const char *file;
     char *memory; /* at a multiple of LARGE_PAGE */
@@ -97,6 +99,7 @@ static void report(const Holder *h, const char *when)
 {
     int map = open("/proc/self/pagemap", O_RDONLY);
     size_t inside = 0, there = 0;
+    uint64_t first = 0;
 
     must(map >= 0, "pagemap");
     for (size_t page = 0; h->memory && page < h->pages; page++) {
@@ -106,11 +109,12 @@ static void report(const Holder *h, const char *when)
                    ((uintptr_t)h->memory / PAGE + page) * sizeof entry) == sizeof entry,
              "pagemap");
         at = (entry & ((UINT64_C(1) << 55) - 1)) * PAGE;
+        first = page == 0 ? at : first;
         there += entry >> 63;
         inside += entry >> 63 && at >= h->start && at < h->end;
     }
     close(map);
-    printf("%s %zu %zu\n", when, there, inside);
+    printf("%s %zu %zu 0x%" PRIx64 "\n", when, there, inside, first);
     fflush(stdout);
 }
 
@@ -139,6 +143,25 @@ static void hold_mlock(Holder *h)
 {
     hold_anon(h);
     must(mlock(h->memory, h->pages * PAGE) == 0, "mlock");
+}
+
+static void migrate(unsigned from, unsigned to)
+{
+    unsigned long old = 1ul << from, new = 1ul << to;
+
+    must(syscall(SYS_migrate_pages, 0, 64ul, &old, &new) == 0, "migrate_pages");
+}
+
+/* Memory that goes to node 0 and comes back. */
+static void hold_migrate(Holder *h)
+{
+    hold_anon(h);
+    report(h, "first");
+    policy(MPOL_DEFAULT, 0);
+    migrate(h->node, 0);
+    report(h, "away");
+    check(h);
+    migrate(0, h->node);
 }
 
 static void hold_thp(Holder *h)
@@ -245,7 +268,7 @@ static const struct Kind {
     { "hugetlb", hold_hugetlb }, { "mlock", hold_mlock },
     { "file", hold_file },       { "ksm", hold_ksm },
     { "pinned", hold_pinned },   { "pagetables", hold_pagetables },
-    { "slabs", hold_slabs },
+    { "slabs", hold_slabs },     { "migrate", hold_migrate },
 };
 
 static const struct Kind *kind_of(const char *name)
@@ -262,16 +285,15 @@ int main(int argc, char **argv)
 {
     const struct Kind *kind = argc >= 6 ? kind_of(argv[1]) : NULL;
     Holder h = { .fd = -1 };
-    unsigned node;
 
     must(kind != NULL, "usage: holder KIND MIB NODE START END [FILE]");
     h.pages = strtoul(argv[2], NULL, 0) * ((1 << 20) / PAGE);
-    node = strtoul(argv[3], NULL, 0);
+    h.node = strtoul(argv[3], NULL, 0);
     h.start = strtoull(argv[4], NULL, 0);
     h.end = strtoull(argv[5], NULL, 0);
     h.file = argv[6];
 
-    policy(MPOL_BIND, node);
+    policy(MPOL_BIND, h.node);
     kind->hold(&h);
     policy(MPOL_DEFAULT, 0);
     report(&h, "holds");

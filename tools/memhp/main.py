@@ -4,6 +4,7 @@
 import argparse
 import dataclasses
 import fnmatch
+import importlib
 import os
 import re
 import shutil
@@ -12,12 +13,14 @@ import tempfile
 import time
 
 import guest
-import removal  # noqa: F401  pylint: disable=unused-import
 import report
 import root
 import vm
-import zones  # noqa: F401  pylint: disable=unused-import
 from scenario import SCENARIOS, Failure, Skip
+
+# Each adds its scenarios.
+for area in ("zones", "view", "removal", "refusal", "boot", "power", "dax"):
+    importlib.import_module(area)
 
 
 @dataclasses.dataclass
@@ -76,7 +79,11 @@ def default_emulator():
 
 
 def chosen(patterns):
-    return [s for s in SCENARIOS if not patterns or any(fnmatch.fnmatchcase(s.name, pattern) for pattern in patterns)]
+    """Scenarios by name, those of an area that want the same guest together."""
+    areas = [s.name.split("/")[0] for s in SCENARIOS]
+    configs = [s.config for s in SCENARIOS]
+    ordered = sorted(SCENARIOS, key=lambda s: (areas.index(s.name.split("/")[0]), configs.index(s.config)))
+    return [s for s in ordered if not patterns or any(fnmatch.fnmatchcase(s.name, pattern) for pattern in patterns)]
 
 
 class Runner:

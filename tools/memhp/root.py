@@ -8,9 +8,9 @@ import shutil
 import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-PROGRAMS = ["holder", "asyncio"]
+PROGRAMS = ["holder", "asyncio", "kexec"]
 # Drivers that scenarios load where they are not part of the kernel.
-DRIVERS = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
+DRIVERS = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "button", "dax_hmem", "device_dax", "kmem"]
 
 
 class RootError(Exception):
@@ -102,6 +102,10 @@ def make(target, busybox_path=None, modules=None, base=None):
             known.needed(driver, loaded)
     files |= {f"memhp/modules/{name}.ko": data for name, data in loaded.items()}
     files["memhp/modules/order"] = "".join(f"{name}\n" for name in loaded).encode()
-    start = read(base) if base else b""
+    append(target, read(base) if base else b"", files)
+
+
+def append(target, start, files):
+    """Write the initial RAM disk @target, which is that with the contents @start and @files after it."""
     with open(target, "wb") as file:
         file.write(start + bytes(-len(start) % 4) + archive(files))

@@ -36,6 +36,8 @@ class Config:
     nodes: int = 2             # node 0 has all that is there at boot
     extra: tuple = ()          # options of the emulator
     disk: bool = False         # with a disk of DISK bytes
+    kernel_inside: bool = False  # with /memhp/kernel and /memhp/initrd, which are what it was started from
+    may_not_start: bool = False  # some emulators do not have such machines
     memory: typing.Optional[str] = None  # at boot, where it has to be so much
 
 
