@@ -215,6 +215,7 @@ class Guest(vm.Vm):
 
     def begin_plug(self, ident, size, node=1, **props):
         """Add a DIMM; the time."""
+        self.forget()
         self.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m-{ident}", "size": size})
         start = time.monotonic()
         try:
@@ -242,22 +243,23 @@ class Guest(vm.Vm):
              self.log_since(mark))
         return dimm
 
-    def request(self, ident):
-        """device_del, without what came before; the time."""
+    def forget(self):
+        """Events that have come so far tell of what is over."""
         self.look()
         self.qmp.events.clear()
+
+    def request(self, ident):
+        """device_del; the time."""
+        self.forget()
         self.qmp.command("device_del", id=ident)
         return time.monotonic()
 
     def ended(self, ident):
         """The event that a request ended with, None before that. Not every emulator has one for a refusal beside _OST."""
-        event = self.take("DEVICE_DELETED", device=ident)
-        if event:
-            return event
-        refusals = [e for e in self.qmp.events if e["event"] in REFUSALS and e["data"].get("device") == ident
-                    or e["event"] == "ACPI_DEVICE_OST" and e["data"]["info"].get("device") == ident
-                    and e["data"]["info"]["source"] in EJECTIONS and e["data"]["info"]["status"] not in (0, 0x84)]
-        return refusals[0] if refusals else None
+        ends = [e for e in self.qmp.events if e["event"] in ("DEVICE_DELETED", *REFUSALS) and e["data"].get("device") == ident
+                or e["event"] == "ACPI_DEVICE_OST" and e["data"]["info"].get("device") == ident
+                and e["data"]["info"]["source"] in EJECTIONS and e["data"]["info"]["status"] not in (0, 0x84)]
+        return ends[0] if ends else None
 
     def answer(self, dimm, start, mark):
         """Wait for the end of a request, and look whether all is as it has to be then."""

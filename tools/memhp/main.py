@@ -92,10 +92,12 @@ class Runner:
     def __init__(self, setup):
         self.setup = setup
         self.guest = None
+        self.reports = []  # how emulators ended that did not end as they should
 
     def close(self):
         if self.guest:
             self.guest.close()
+            self.reports += [self.guest.report] if self.guest.report else []
         self.guest = None
 
     def guest_for(self, config):
@@ -165,7 +167,9 @@ def main(words):
         finally:
             runner.close()
         out.end()
-    return 1 if any(result.outcome == "fail" for result in out.results) else 0
+        for text in runner.reports:
+            print(f"the emulator did not end as it should: {text}", file=sys.stderr)
+    return 1 if runner.reports or any(result.outcome == "fail" for result in out.results) else 0
 
 
 if __name__ == "__main__":

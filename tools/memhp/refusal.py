@@ -18,7 +18,6 @@ def kept(guest, dimm, end, what):
     lines = guest.reasons(mark)
     event = guest.ended(dimm.ident)
     if event and event["event"] == "DEVICE_DELETED":
-        guest.qmp.events.append(event)
         answer = guest.answer(dimm, start, mark)
         end()
         return Done(f"moved {what}; gone after {answer.seconds:.2f} s", answer.seconds)

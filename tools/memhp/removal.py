@@ -100,6 +100,7 @@ def eject(guest):
         raise Skip("the kernel has no file eject of a memory device")
     must(len(there) == 1, f"there is one DIMM, and these say that they are one: {there}")
     mark, start = guest.mark(), time.monotonic()
+    guest.forget()
     guest.run(f"echo 1 > {there[0]}/eject", timeout=HANGS)
     answer = guest.answer(dimm, start, mark)
     must(answer.removed, f"the kernel does not give the DIMM back: {answer.text}", answer.lines)
@@ -118,7 +119,6 @@ def races(guest):
     event = guest.until(lambda: guest.ended("d0"), "an answer")
     guest.stop()
     if event["event"] == "DEVICE_DELETED":
-        guest.qmp.events.append(event)
         answer = guest.answer(dimm, start, mark)
         return Done(f"gone after {answer.seconds:.2f} s, while they did", answer.seconds)
     guest.run("for b in " + blocks + "; do grep -q online $b || echo online_movable > $b; done")
