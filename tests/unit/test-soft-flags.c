@@ -96,7 +96,12 @@ enum { TURNS = 1 << 20 };
       BEFORE p "\n\tmov (%rdi), %r9\n\tjmp 2f\n\tnop\n2: mov 8(%rdi), %r12\n\t" SHOWN AFTER)     \
     X(n, 11,                                                                                     \
       BEFORE p                                                                                   \
-      "\n\tmovups (%rdi), %xmm1\n\tjmp 2f\n\tnop\n2: paddd 8(%rdi), %xmm1\n\t" SHOWN AFTER)
+      "\n\tmovups (%rdi), %xmm1\n\tjmp 2f\n\tnop\n2: paddd 8(%rdi), %xmm1\n\t" SHOWN AFTER)      \
+    /* Kept by BT and its like, which change a register that they may be made of. */             \
+    X(n, 12, BEFORE p "\n\tbt $5, (%rdi)\n\t" SHOWN "mov 8(%rdi), %r12\n\t" AFTER)               \
+    X(n, 13, BEFORE p "\n\tmov (%rdi), %r9\n\tbts %rsi, 8(%rdi)\n\t" SHOWN AFTER)                \
+    X(n, 14, BEFORE p "\n\tmov (%rdi), %r9\n\tbtc $3, %rax\n\t" SHOWN AFTER)                     \
+    X(n, 15, BEFORE p "\n\tbtr %rsi, %rbx\n\tjz 2f\n\tnop\n2: mov (%rdi), %r12\n\t" AFTER)
 
 /* A loop of one block that has SSE: its flags go round. */
 GUEST_CODE(loop, 64,

@@ -679,6 +679,102 @@ static void test_remap_in_block(void)
     machine_unlock();
 }
 
+/* ---- exit_request ---- */
+
+/* Blocks of one page that lead to each other for ever: each turn ends, since one of them looks. */
+GUEST_CODE(in_page, 64,
+           "1: inc %rax\n\t"
+           "test $3, %al\n\t"
+           "jz 3f\n\t"
+           "inc %rbx\n"
+           "2: jmp 4f\n\t"
+           "nop\n"
+           "3: cmp $7, %al\n\t"
+           "jne 1b\n\t"
+           "nop\n"
+           "4: jmp 1b");
+
+static void test_cycle_is_left(void)
+{
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        set_options((SoftOptions){ mode, 1, false });
+        g_autoptr(SoftHarness) h = harness_new();
+        harness_reset(h, HARNESS_LONG64);
+        GUEST_LOAD(h, in_page);
+        Press p = { .cpu = h->cpu };
+        GThread *thread = g_thread_new("press", press, &p);
+        for (unsigned i = 0; i < 100; i++) {
+            g_assert_cmpint(harness_run(h, 1), ==, -2);
+        }
+        atomic_store(&p.stop, true);
+        g_thread_join(thread);
+    }
+}
+
+/* A device that has something for the CPU: it is to come at the end of the block that the access
+ * was in, though the blocks behind that are led to without a look. */
+static bool calling;
+static void call_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+    if (calling) {
+        atomic_store(&device_harness->cpu->exit_request, true);
+    }
+}
+static const MemoryRegionOps call_ops = { device_read, call_write, 1, 8 };
+
+GUEST_CODE(called, 64,
+           "mov %rax, (%rsi)\n\t"
+           "inc %rbx\n\t"
+           "jmp 1f\n\t"
+           "nop\n"
+           "1: inc %rcx\n\t"
+           "jmp 2f\n\t"
+           "nop\n"
+           "2: inc %rdx\n\t"
+           "nop");
+
+static void called(SoftTranslate mode)
+{
+    enum { RUNS = 40 }; /* enough to be translated */
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    scatter(h);
+    GUEST_LOAD(h, called);
+    device_harness = h;
+    h->cpu->regs[X86_RSI] = DEVICE_AT;
+    h->cpu->regs[X86_RDX] = 0;
+    ((uint64_t *)(h->ram + SCATTER_PT))[DEVICE_AT / 4096] = DEVICE | 7;
+    for (unsigned i = 0; i <= RUNS; i++) {
+        calling = i == RUNS;
+        h->cpu->rip = HARNESS_CODE;
+        g_assert_cmpint(harness_run(h, calling ? 1 : TURNS), ==, calling ? -2 : -1);
+    }
+    g_assert_cmpuint(h->cpu->regs[X86_RBX], ==, RUNS + 1);
+    g_assert_cmpuint(h->cpu->regs[X86_RCX], ==, RUNS);
+    g_assert_cmpuint(h->cpu->regs[X86_RDX], ==, RUNS);
+    g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    g_assert_cmpuint(h->cpu->regs[X86_RDX], ==, RUNS + 1);
+}
+
+static void test_device_calls(void)
+{
+    MemoryRegion region;
+
+    machine_lock();
+    memory_region_init_io(&region, &call_ops, NULL, "device", 4096);
+    memory_region_add(memory_system(), DEVICE, &region);
+    machine_unlock();
+    for (SoftTranslate mode = SOFT_TRANSLATE_OFF; mode <= SOFT_TRANSLATE_ALL; mode++) {
+        called(mode);
+    }
+    machine_lock();
+    memory_region_remove(&region);
+    memory_region_destroy(&region);
+    machine_unlock();
+}
+
 /* ---- many ways out of a block ---- */
 
 /* Each instruction that C does makes the next one ask anew whether it may use SSE. */
@@ -797,6 +893,8 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/addresses", test_addresses);
     g_test_add_func("/soft-translate/moves", test_moves);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
+    g_test_add_func("/soft-translate/cycle-is-left", test_cycle_is_left);
+    g_test_add_func("/soft-translate/device-calls", test_device_calls);
     g_test_add_func("/soft-translate/lost-page", test_lost_page);
     g_test_add_func("/soft-translate/first-code", test_first_code);
     g_test_add_func("/soft-translate/flags-into-copy", test_flags_into_copy);

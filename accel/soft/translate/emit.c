@@ -19,8 +19,8 @@ unsigned guest_host_reg(unsigned reg)
     static const uint8_t host[16] = {
         [X86_RAX] = HOST_R10, [X86_RCX] = HOST_RCX, [X86_RDX] = HOST_RDX, [X86_RBX] = HOST_RBX,
         [X86_RSP] = HOST_R14, [X86_RBP] = HOST_R15, [X86_RSI] = HOST_RSI, [X86_RDI] = HOST_RDI,
-        [8] = HOST_R8,        [9] = HOST_R9,        [10] = HOST_NO_REG,   [11] = HOST_NO_REG,
-        [12] = HOST_R12,      [13] = HOST_R13,      [14] = HOST_NO_REG,   [15] = HOST_NO_REG,
+        [8] = HOST_NO_REG,    [9] = HOST_NO_REG,    [10] = HOST_NO_REG,   [11] = HOST_NO_REG,
+        [12] = HOST_R12,      [13] = HOST_R13,      [14] = HOST_R9,       [15] = HOST_R8,
     };
     return reg < G_N_ELEMENTS(host) ? host[reg] : HOST_NO_REG;
 }

@@ -6,7 +6,8 @@
  * Host registers while translated code runs (between its instructions):
  *   RBP      SoftCpu                  RSP  host stack, 16-byte aligned
  *   RAX, R11 scratch (SCRATCH_A, _B)
- *   the rest guest registers (guest_host_reg()); R10 R11 R14 R15 of the guest are in SoftCpu
+ *   the rest guest registers (guest_host_reg()); R8 to R11 of the guest are in SoftCpu,
+ *            since compilers use them least
  */
 #ifndef ACCEL_SOFT_TRANSLATE_EMIT_H
 #define ACCEL_SOFT_TRANSLATE_EMIT_H
@@ -206,7 +207,6 @@ typedef struct Translator {
     bool live[SOFT_BLOCK_MAX_UOPS + 1];   /* flags, before each; behind the last: true */
     FlagWants wants[SOFT_BLOCK_MAX_UOPS]; /* the flags that are there before each */
     const Thunks *thunks;
-    unsigned exit_check; /* before which micro-operation exit_request is looked at */
     Share share;
     XmmRun xmm_runs[XMM_RUNS];
     unsigned xmm_run_count;

@@ -33,6 +33,15 @@ static bool may_stay_unsaved(const SoftExit *e, const SoftTranslation *to)
            (e->remake && remake_suits(&to->flag_wants, e->remake_regs));
 }
 
+/* Where exit @e of @from, which needs no check, goes to. Within a page the way to a higher address
+ * leads behind the target's look at exit_request: every cycle has another way in it. Where C was
+ * called, the block ends as if it did not (run_uops()). */
+static const uint8_t *entry_of(const SoftExit *e, const SoftBlock *from, const SoftBlock *to)
+{
+    bool onward = !e->gen && to->rip > from->rip;
+    return onward && to->translation->inner ? to->translation->inner : to->host;
+}
+
 void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
 {
     if (!from->translation || from->dead || !to->translation || to->dead) {
@@ -44,11 +53,12 @@ void link_exit(SoftCpu *s, SoftBlock *from, unsigned which, SoftBlock *to)
     }
     SoftTranslator *tr = s->translator;
     bool as_it_is = may_stay_unsaved(e, to->translation);
+    const uint8_t *entry = entry_of(e, from, to);
     if (!e->gen && as_it_is) {
-        patch(tr, e->jump, to->host);
+        patch(tr, e->jump, entry);
     } else {
         patch_gen(tr, e, &to->valid_gen);
-        patch(tr, e->onward, to->host);
+        patch(tr, e->onward, entry);
     }
     if (e->gen && e->remake && as_it_is) { /* the check destroys the host's flags */
         patch(tr, e->jump, e->check);

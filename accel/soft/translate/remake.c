@@ -132,7 +132,8 @@ static FlagWants wants_of(const Uop *op, const SoftMeaning *m, FlagWants after, 
         after.changed |= live_after ? remake_changes(op, m) : 0;
         return after;
     }
-    return (FlagWants){ .read = true, .changed = ALL_REGISTERS };
+    /* BT keeps flags, which it takes before it changes anything; then they are other ones. */
+    return (FlagWants){ .read = true, .changed = m->kind == SOFT_MEANS_BIT ? 0 : ALL_REGISTERS };
 }
 
 void remake_plan(Translator *t, UopFn *(*function_of)(const SoftBlock *b, unsigned index))

@@ -34,7 +34,10 @@ const Uop *run_uops(SoftCpu *s, SoftBlock *b, unsigned number)
         if (next != &pair[1]) {
             return next;
         }
-        if (b->dead) { /* by this write: the interpreter knows where to stop */
+        /* Dead by this write, the interpreter knows where to stop. What it asked for by
+         * exit_request is to come when the block ends: the next one may be entered without a look
+         * at it. */
+        if (b->dead || atomic_load_explicit(&s->cpu.exit_request, memory_order_relaxed)) {
             return &b->uops[i + 1];
         }
     }

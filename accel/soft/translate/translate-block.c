@@ -80,29 +80,29 @@ static bool writes_flags(const Uop *op, const SoftMeaning *m, bool *none)
     }
 }
 
-/* t->live; gives the first micro-operation before which flags are dead, or 0. */
-static unsigned find_live_flags(Translator *t)
+static void find_live_flags(Translator *t)
 {
     const SoftBlock *b = t->b;
-    unsigned dead = 0;
 
     t->live[b->count] = true;
     for (unsigned i = b->count; i-- > 0;) {
         const SoftMeaning *m = soft_meaning_of(function_of(b, i));
         bool none = false, writes = m && writes_flags(&b->uops[i], m, &none);
         t->live[i] = writes ? false : none ? t->live[i + 1] : true;
-        dead = writes ? i : dead;
     }
-    return dead;
 }
 
 /* ---- one micro-operation after the other ---- */
 
-/* Leave if exit_request is set; where flags are in memory or dead. */
-static void emit_exit_check(Translator *t, unsigned index)
+/* At the block's begin, where flags are in memory, can be made again, or are dead: leave if
+ * exit_request is set. What does not close a cycle comes in behind that (link.c). */
+static void emit_exit_check(Translator *t)
 {
     host_alu_imm(&t->c, 1, ALU_CMP, host_mem(CPU_REG, CPU_OFF(cpu.exit_request)), 0);
-    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_BAIL, index);
+    leave_jump(t, host_jcc(&t->c, HOST_CC_NE), LEAVE_BAIL, 0);
+    if (!t->loop.head) {
+        t->x->inner = t->c.exec;
+    }
 }
 
 static bool emit_uop(Translator *t, unsigned index)
@@ -159,9 +159,6 @@ static void emit_call(Translator *t, unsigned index, unsigned count)
 /* Micro-operation @i, and those that are emitted with it; gives the next one. */
 static unsigned emit_next(Translator *t, unsigned i)
 {
-    if (i == t->exit_check) {
-        emit_exit_check(t, i);
-    }
     if (emit_uop(t, i)) {
         return i + t->uops;
     }
@@ -178,14 +175,13 @@ static unsigned emit_next(Translator *t, unsigned i)
 
 static void emit_uops(Translator *t)
 {
-    unsigned dead = find_live_flags(t);
-
-    t->exit_check = t->live[0] ? 0 : dead;
+    find_live_flags(t);
     t->x->flags_live = t->live[0];
     remake_plan(t, function_of);
     t->x->flag_wants = t->wants[0];
     share_plan(t, function_of);
     emit_loop_begin(t);
+    emit_exit_check(t);
     for (unsigned i = 0; i < t->b->count;) {
         share_at(t, i);
         i = emit_next(t, i);
@@ -240,7 +236,6 @@ bool translate_block(SoftTranslator *tr, SoftBlock *b)
     if (emit_loop_wanted(&t)) {
         emit_block(&t, tr, b, c);
     }
-    t.exit_check = UINT_MAX; /* it is where the block begins, and not in copies */
     share_emit_copies(&t, emit_next);
     xmm_emit_runs(&t, emit_next);
     emit_tail(&t, &tr->thunks);

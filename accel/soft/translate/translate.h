@@ -38,6 +38,8 @@ typedef struct SoftExit {
 typedef struct SoftTranslation {
     SoftExit exits[2]; /* as SoftBlock.next */
     SoftExit *incoming;
+    const uint8_t *inner; /* executable: behind the look at exit_request; NULL: there is no such
+                           * entry */
     struct SoftTranslation *older; /* list of all */
     bool flags_live; /* the block reads flags, or may fault before it writes them all */
     FlagWants flag_wants;
