@@ -115,10 +115,10 @@ typedef struct SoftTlbVictims {
     unsigned next; /* to be replaced */
 } SoftTlbVictims;
 
-/* On which page each base register was when translated code last looked in a TLB by it, for reads
- * and for writes: the tag as in SoftTlbEntry, or -1, and the addend. The entry may have gone from
- * the TLB meanwhile, but not been flushed: a flush forgets all (tlb.c). */
-enum { SOFT_NEAR_SEGMENT = 16, SOFT_NEAR_PLACES }; /* 0-15: the base's number */
+/* On which pages translated code last was (translate/near.c), for reads and for writes: the tag as
+ * in SoftTlbEntry, or -1, and the addend. The entry may have gone from the TLB meanwhile, but not
+ * been flushed: a flush forgets all (tlb.c). */
+enum { SOFT_NEAR_PLACES = 128 };
 typedef struct SoftNear {
     uint64_t tags[2 * SOFT_NEAR_PLACES];
     uintptr_t addends[2 * SOFT_NEAR_PLACES];

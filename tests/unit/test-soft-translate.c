@@ -679,6 +679,73 @@ static void test_remap_in_block(void)
     machine_unlock();
 }
 
+/* ---- bit strings ---- */
+
+/* By numbers of 16 bits in RAX, 32 in RDX and 64 in RBX, upper parts of which do not count: near
+ * and far, before the operand and behind it, on the next page and across two. */
+GUEST_CODE(bit_strings, 64,
+           "bts %ax, 8(%rdi)\n\t"
+           "adc %r8, %r8\n\t"
+           "bt %edx, 4(%rdi)\n\t"
+           "adc %r8, %r8\n\t"
+           "btc %ax, 2049(%rdi,%rcx)\n\t"
+           "adc %r8, %r8\n\t"
+           "btr %rbx, -3(%rdi)\n\t"
+           "adc %r8, %r8\n\t"
+           "btc %edx, (%rdi,%rcx,4)\n\t"
+           "adc %r8, %r8\n\t"
+           "bts %rbx, %fs:16(%rdi)\n\t"
+           "adc %r8, %r8\n\t"
+           "add %r8, %rsi\n\t"
+           "bt %ax, (%rdi)\n\t"
+           "adc $0, %rsi");
+
+static void bit_strings(SoftTranslate mode, const uint8_t *expected, uint8_t *found)
+{
+    static const uint64_t numbers[] = { 0,   5,      15,     16,     20,      31,
+                                        32,  47,     63,     64,     100,     127,
+                                        128, 999,    32767,  0x7000, -1ull,   -16ull,
+                                        -17, -31ull, -64ull, -65ull, -999ull, -30000ull };
+
+    set_options((SoftOptions){ mode, 1, false });
+    g_autoptr(SoftHarness) h = harness_new();
+    harness_reset(h, HARNESS_LONG64);
+    scatter(h);
+    GUEST_LOAD(h, bit_strings);
+    for (unsigned i = 0; i < 2 << 20; i++) {
+        h->ram[HARNESS_DATA + i] = (uint8_t)(i * 167 >> 3);
+    }
+    h->cpu->regs[X86_RSI] = 0;
+    h->cpu->regs[8] = 0;
+    h->s->seg_base[X86_SEG_FS] = h->cpu->segs[X86_SEG_FS].base = 24;
+    for (unsigned i = 0; i < 100 * G_N_ELEMENTS(numbers); i++) {
+        uint64_t number = numbers[i % G_N_ELEMENTS(numbers)];
+        h->cpu->rip = HARNESS_CODE;
+        h->cpu->regs[X86_RAX] = (number & 0xffff) | 0x123456780000 * (i % 3);
+        h->cpu->regs[X86_RDX] = (number & 0xffffffff) | 0x1234567800000000 * (i % 2);
+        h->cpu->regs[X86_RBX] = number;
+        h->cpu->regs[X86_RCX] = i % 5;
+        h->cpu->regs[X86_RDI] = HARNESS_DATA + 0x10000 + i * 41;
+        g_assert_cmpint(harness_run(h, TURNS), ==, -1);
+    }
+    memcpy(found, h->ram + HARNESS_DATA, 2 << 20);
+    memcpy(found + (2 << 20), h->cpu->regs, 16 * 8);
+    if (expected) {
+        g_assert_cmphex(h->cpu->regs[X86_RSI], ==,
+                        *(uint64_t *)(expected + (2 << 20) + 8 * X86_RSI));
+        g_assert_true(memcmp(expected, found, (2 << 20) + 16 * 8) == 0);
+    }
+}
+
+static void test_bit_strings(void)
+{
+    g_autofree uint8_t *expected = g_malloc((2 << 20) + 128), *found = g_malloc((2 << 20) + 128);
+
+    bit_strings(SOFT_TRANSLATE_OFF, NULL, expected);
+    bit_strings(SOFT_TRANSLATE_ON, expected, found);
+    bit_strings(SOFT_TRANSLATE_ALL, expected, found);
+}
+
 /* ---- exit_request ---- */
 
 /* Blocks of one page that lead to each other for ever: each turn ends, since one of them looks. */
@@ -893,6 +960,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-translate/addresses", test_addresses);
     g_test_add_func("/soft-translate/moves", test_moves);
     g_test_add_func("/soft-translate/fault-in-group", test_fault_in_group);
+    g_test_add_func("/soft-translate/bit-strings", test_bit_strings);
     g_test_add_func("/soft-translate/cycle-is-left", test_cycle_is_left);
     g_test_add_func("/soft-translate/device-calls", test_device_calls);
     g_test_add_func("/soft-translate/lost-page", test_lost_page);

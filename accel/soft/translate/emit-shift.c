@@ -113,18 +113,29 @@ static void bit_operand(Translator *t, unsigned number, unsigned size, bool writ
 {
     HostCode *c = &t->c;
     HostRm moved = host_mem(CPU_REG, CPU_OFF(address));
+    unsigned log_size = size == 8 ? 3 : size / 2;
+
+    unsigned base = t->op->index == REG_ZERO && t->op->seg == SOFT_SEG_NONE
+                        ? guest_host_reg(t->op->base)
+                        : HOST_NO_REG;
 
     flags_spill(t);
-    linear_address(t);
-    host_store(c, 8, moved, SCRATCH_A);
+    if (base == HOST_NO_REG) {
+        linear_address(t);
+        host_store(c, 8, moved, SCRATCH_A);
+    }
     if (size == 8) {
         host_mov_reg(c, SCRATCH_A, number);
-    } else {
-        host_insn(c, 8, 0x63, SCRATCH_A, host_reg(number)); /* movsxd */
+    } else { /* movsx, movsxd */
+        host_insn(c, 8, size == 2 ? 0x0fbf : 0x63, SCRATCH_A, host_reg(number));
     }
-    host_shift_imm(c, 8, 7, host_reg(SCRATCH_A), size == 8 ? 6 : 5);
-    host_shift_imm(c, 8, 4, host_reg(SCRATCH_A), size == 8 ? 3 : 2);
-    host_alu_load(c, 8, ALU_ADD, SCRATCH_A, moved);
+    host_shift_imm(c, 8, 7, host_reg(SCRATCH_A), log_size + 3);
+    if (base == HOST_NO_REG) {
+        host_shift_imm(c, 8, 4, host_reg(SCRATCH_A), log_size);
+        host_alu_load(c, 8, ALU_ADD, SCRATCH_A, moved);
+    } else {
+        host_lea(c, 8, SCRATCH_A, host_mem_index(base, SCRATCH_A, log_size, t->op->disp));
+    }
     host_lea(c, 8, SCRATCH_B, memory_at_linear(t, size, write));
 }
 

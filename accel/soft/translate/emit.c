@@ -439,10 +439,12 @@ HostRm memory_operand(Translator *t, unsigned size, bool write)
 HostRm memory_at_linear(Translator *t, unsigned size, bool write)
 {
     host_store(&t->c, 8, host_mem(CPU_REG, CPU_OFF(address)), SCRATCH_A);
-    host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
-    host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
-    tlb_index(t);
-    check_tag(t, write, slow_jump);
+    if (!near_check_linear(t, size, write)) {
+        host_mov_reg(&t->c, SCRATCH_B, SCRATCH_A);
+        host_lea(&t->c, 8, SCRATCH_A, host_mem(SCRATCH_A, (int32_t)size - 1));
+        tlb_index(t);
+        check_tag(t, write, slow_jump);
+    }
     host_load(&t->c, 8, SCRATCH_A, host_mem(CPU_REG, CPU_OFF(address)));
     return host_mem_index(SCRATCH_A, SCRATCH_B, 0, 0);
 }

@@ -103,7 +103,9 @@ typedef struct FarCheck {
     uint8_t **slow;      /* where the slow way keeps the jump that leads there */
     const Uop *op;       /* whose operand it is, if base is HOST_NO_REG */
     int32_t disp;
-    uint8_t base, size, place;
+    uint8_t base, size;
+    uint16_t place;
+    bool linear; /* the address is in SoftCpu.address */
 } FarCheck;
 
 /* ---- checks that accesses share (share.c) ---- */
