@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A shorter check: is the operand on the page where the last one by the same base register of this
- * block, or by RSP, RBP or a segment of any, was (SoftNear)? What is kept there was found in the TLB, and holds until something is flushed there.
+ * block, or by RSP, RBP or a segment of any, was (SoftNear)? What is kept there was found in the
+ * TLB, and holds until something is flushed there.
  */
 #ifndef ACCEL_SOFT_TRANSLATE_NEAR_H
 #define ACCEL_SOFT_TRANSLATE_NEAR_H
