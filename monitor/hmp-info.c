@@ -65,6 +65,7 @@ static void print_virtio_mem(Hmp *hmp, const VirtioMEMDeviceInfo *info)
     hmp_printf(hmp, "  size: %" PRIu64 "\n", info->size);
     hmp_printf(hmp, "  max-size: %" PRIu64 "\n", info->max_size);
     hmp_printf(hmp, "  block-size: %" PRIu64 "\n", info->block_size);
+    hmp_printf(hmp, "  resident: %" PRIu64 "\n", info->resident);
     hmp_printf(hmp, "  memdev: %s\n", info->memdev);
 }
 
@@ -73,6 +74,7 @@ static void print_virtio_pmem(Hmp *hmp, const VirtioPMEMDeviceInfo *info)
     hmp_printf(hmp, "Memory device [virtio-pmem]: \"%s\"\n", info->id ? info->id : "");
     hmp_printf(hmp, "  memaddr: 0x%" PRIx64 "\n", info->memaddr);
     hmp_printf(hmp, "  size: %" PRIu64 "\n", info->size);
+    hmp_printf(hmp, "  resident: %" PRIu64 "\n", info->resident);
     hmp_printf(hmp, "  memdev: %s\n", info->memdev);
 }
 

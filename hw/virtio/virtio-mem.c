@@ -12,6 +12,7 @@
 #include "hw/virtio/virtio-pci.h"
 #include "memory/dma.h"
 #include "memory/ram-parts.h"
+#include "memory/ram-resident.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -413,6 +414,8 @@ static void mem_describe(const Device *dev, MemoryDeviceInfo *info)
     data->max_size = region_size(s);
     data->block_size = s->block_size;
     data->node = s->node;
+    data->has_resident = true;
+    data->resident = ram_block_resident(ram_of(s));
     data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM;
     info->u.virtio_mem = g_new0(VirtioMEMDeviceInfoWrapper, 1);

@@ -11,6 +11,7 @@
 #include "backends/host-memory-backend.h"
 #include "hw/mem/memory-device.h"
 #include "hw/virtio/virtio-pci.h"
+#include "memory/ram-resident.h"
 #include "util/error.h"
 #include "util/main-loop.h"
 
@@ -173,6 +174,8 @@ static void pmem_describe(const Device *dev, MemoryDeviceInfo *info)
     data->id = g_strdup(memory_device_owner(dev)->id);
     data->memaddr = s->addr;
     data->size = backend_of(s)->size;
+    data->has_resident = true;
+    data->resident = ram_block_resident(backend_of(s)->ram);
     data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_PMEM;
     info->u.virtio_pmem = g_new0(VirtioPMEMDeviceInfoWrapper, 1);

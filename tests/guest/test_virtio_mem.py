@@ -3,6 +3,7 @@
 """virtio-mem as Debian's kernel sees it: test_virtio_mem.py BUILD-DIR [MACHINE]. Its memory grows and shrinks as it
 is asked to, in two nodes, over a reboot and over a migration."""
 import os
+import re
 import sys
 import tempfile
 
@@ -18,7 +19,8 @@ MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_
 MEMORY = ["-numa", "node,mem=192M,cpus=0", "-numa", "node,mem=192M"]
 DEVICES = [word for n in range(2) for word in (
     "-object", f"memory-backend-memfd,id=m{n},size={MOST}",
-    "-device", f"virtio-mem-pci,id=v{n},memdev=m{n},node={n},requested-size={128 * MIB * (1 - n)}")]
+    "-device", f"virtio-mem-pci,id=v{n},memdev=m{n},node={n},requested-size={128 * MIB * (1 - n)},"
+               f"dynamic-memslots={('off', 'on')[n]}")]
 
 
 def machine(*extra):
@@ -38,6 +40,14 @@ def sizes(guest):
 def movable(guest):
     """{node: bytes} in zone Movable."""
     return {node: size for (node, zone), size in guest.zones().items() if zone == "Movable"}
+
+
+def mapped(guest):
+    """Bytes of the device with dynamic-memslots that are in the memory map: pieces of 128 MiB of which the guest has
+    something."""
+    text = guest.qmp.command("human-monitor-command", **{"command-line": "info mtree -f"})
+    return sum(int(last, 16) + 1 - int(first, 16) for first, last in
+               re.findall(r"^ *([0-9a-f]{16})-([0-9a-f]{16}) .*: m1\b", text, re.M))
 
 
 class Guest:
@@ -70,10 +80,12 @@ def up_and_down():
         it.want("v1", MOST)
         it.has(128 * MIB, MOST)
         tap.equal(movable(guest), {0: 128 * MIB, 1: MOST})
+        tap.equal(mapped(guest), MOST, "bytes in the memory map")
         it.want("v0", 258 * MIB)  # not whole blocks of Linux
         it.has(258 * MIB, MOST)
         it.want("v1", 64 * MIB)
         it.has(258 * MIB, 64 * MIB)
+        tap.equal(64 * MIB <= mapped(guest) < MOST, True, f"{mapped(guest)} bytes in the memory map")
         guest.qmp.event("MEMORY_DEVICE_SIZE_CHANGE", id="v1", size=64 * MIB)
         it.want("v0", 0)
         it.has(0, 64 * MIB)
@@ -86,6 +98,7 @@ def up_and_down():
         it.has(0, 64 * MIB)
         it.want("v1", 0)
         it.has(0, 0)
+        tap.equal(mapped(guest), 0, "bytes in the memory map")
 
 
 def moved():

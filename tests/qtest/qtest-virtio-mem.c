@@ -144,13 +144,13 @@ static void test_shown(gconstpointer machine)
         qtest_assert_json(list, "[{'type': 'virtio-mem', 'data': {'id': 'v0',"
                                 " 'memaddr': 4294967296, 'requested-size': 67108864, 'size': 0,"
                                 " 'max-size': 536870912, 'block-size': 2097152, 'node': 0,"
-                                " 'memdev': '/objects/m0'}}]");
+                                " 'resident': 0, 'memdev': '/objects/m0'}}]");
     }
     g_autofree char *text = qtest_hmp(m.qt, "info memory-devices");
     g_assert_cmpstr(text, ==,
                     "Memory device [virtio-mem]: \"v0\"\n  memaddr: 0x100000000\n  node: 0\n"
                     "  requested-size: 67108864\n  size: 0\n  max-size: 536870912\n"
-                    "  block-size: 2097152\n  memdev: /objects/m0\n");
+                    "  block-size: 2097152\n  resident: 0\n  memdev: /objects/m0\n");
     qtest_quit(m.qt);
 }
 
@@ -538,6 +538,34 @@ static void test_host_memory(gconstpointer prealloc)
     g_assert_cmpint(unlink(path), ==, 0);
 }
 
+static uint64_t resident(Mem *m)
+{
+    g_autoptr(json_object) list = qtest_qmp(m->qt, "query-memory-devices", NULL);
+    const uint64_t found = (uint64_t)qtest_get_int(list, "0.data.resident");
+    g_autofree char *line = g_strdup_printf("\n  resident: %" PRIu64 "\n", found);
+    g_autofree char *text = qtest_hmp(m->qt, "info memory-devices");
+
+    g_assert_nonnull(strstr(text, line));
+    return found;
+}
+
+/* What exists on the host: what was written to, until the guest gives it back. */
+static void test_resident(void)
+{
+    Mem m;
+
+    start(&m, "-M pc", ",requested-size=64M");
+    g_assert_cmpuint(resident(&m), ==, 0);
+    g_assert_cmpuint(ask(&m, PLUG, 3, 2), ==, ACK);
+    g_assert_cmpuint(resident(&m), ==, 0);
+    qtest_writel(m.qt, REGION + 3 * BLOCK, 1);
+    g_assert_cmpuint(resident(&m), >=, 4096);
+    g_assert_cmpuint(resident(&m), <=, BLOCK); /* a host may always give that much */
+    g_assert_cmpuint(ask(&m, UNPLUG, 3, 2), ==, ACK);
+    g_assert_cmpuint(resident(&m), ==, 0);
+    qtest_quit(m.qt);
+}
+
 /* What the guest has nothing of is not there. */
 static void test_dynamic(void)
 {
@@ -622,6 +650,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mem/host-memory", NULL, test_host_memory);
     g_test_add_data_func("/virtio-mem/prealloc", "prealloc", test_host_memory);
     g_test_add_func("/virtio-mem/dynamic", test_dynamic);
+    g_test_add_func("/virtio-mem/resident", test_resident);
     qtest_add_refused("/virtio-mem/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();
 }

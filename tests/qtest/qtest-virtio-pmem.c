@@ -141,10 +141,10 @@ static void test_shown(void)
     g_autofree char *text = qtest_hmp(p.qt, "info memory-devices");
 
     qtest_assert_json(list, "[{'type': 'virtio-pmem', 'data': {'id': 'p0', 'memaddr': 4294967296,"
-                            " 'size': 16777216, 'memdev': '/objects/m0'}}]");
+                            " 'size': 16777216, 'resident': 0, 'memdev': '/objects/m0'}}]");
     g_assert_cmpstr(text, ==,
                     "Memory device [virtio-pmem]: \"p0\"\n  memaddr: 0x100000000\n"
-                    "  size: 16777216\n  memdev: /objects/m0\n");
+                    "  size: 16777216\n  resident: 0\n  memdev: /objects/m0\n");
     qtest_quit(p.qt);
 }
 
