@@ -177,6 +177,7 @@ static void freeze(void *opaque)
     if (!going.cancelled && check_unchanged(&going.err) && block_inactivate(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(),
                                  .running = going.resume,
+                                 .asleep = runstate_is_asleep(),
                                  .shutdown = runstate_hold() };
         going.states = saved_states_take();
         dirty_tracker_sync(going.ram.tracker);

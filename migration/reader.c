@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hw/core/runstate.h"
 #include "memory/address-space.h"
 #include "migration/config.h"
 #include "migration/ram.h"
@@ -105,6 +106,7 @@ bool read_machine_load(const ReadMachine *machine, GError **errp)
 {
     address_space_rewritten(&address_space_memory);
     clock_set_ns(machine->run.clock_ns);
+    runstate_set_asleep(machine->run.asleep);
     return saved_states_load(machine->states, errp);
 }
 

@@ -22,11 +22,12 @@ static const StateField run_fields[] = {
     STATE_INT(RunRecord, clock_ns),
     STATE_BOOL(RunRecord, running),
     STATE_UINT_MAX_SINCE(RunRecord, shutdown, SHUTDOWN_CAUSE__MAX - 1, 2),
+    STATE_BOOL_SINCE(RunRecord, asleep, 3),
     {},
 };
 
 static const StateTable run_state = {
-    .name = "run", .version = 2, .oldest = 1, .fields = run_fields, .post_load = run_loaded
+    .name = "run", .version = 3, .oldest = 1, .fields = run_fields, .post_load = run_loaded
 };
 
 bool run_record_write(RunRecord *run, Stream *stream, GError **errp)

@@ -9,6 +9,7 @@
 typedef struct RunRecord {
     int64_t clock_ns; /* the virtual clock */
     bool running;     /* the machine is to go on by itself */
+    bool asleep;      /* its guest sleeps: ACPI S3 */
     /* What the guest has asked for, and nobody has done yet; SHUTDOWN_CAUSE_NONE: nothing. */
     ShutdownCause shutdown;
 } RunRecord;

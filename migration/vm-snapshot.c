@@ -90,7 +90,10 @@ static bool write_machine(int fd, bool running, GError **errp)
 {
     g_autoptr(Stream) stream = stream_new(dup(fd));
     g_autoptr(SavedStates) states = saved_states_take();
-    RunRecord run = { .clock_ns = clock_ns(), .running = running, .shutdown = SHUTDOWN_CAUSE_NONE };
+    RunRecord run = { .clock_ns = clock_ns(),
+                      .running = running,
+                      .asleep = runstate_is_asleep(),
+                      .shutdown = SHUTDOWN_CAUSE_NONE };
     RamSource ram = { 0 };
     bool ok = ram_source_init(&ram, errp);
 

@@ -58,10 +58,12 @@ GPtrArray *qmp_query_machines(GError **errp)
     return list;
 }
 
-/* No machine offers a sleep state to the guest (no _S3 in the ACPI tables). */
 CurrentMachineParams *qmp_query_current_machine(GError **errp)
 {
-    return g_new0(CurrentMachineParams, 1);
+    CurrentMachineParams *info = g_new0(CurrentMachineParams, 1);
+
+    info->wakeup_suspend_support = machine_can_suspend(machine_current());
+    return info;
 }
 
 /* ---- processors ---- */

@@ -12,8 +12,8 @@ StatusInfo *qmp_query_status(GError **errp)
     StatusInfo *info = g_new0(StatusInfo, 1);
 
     runstate_finish_reset();
-    info->running = runstate_is_running();
     info->status = runstate_get();
+    info->running = info->status == RUN_STATE_RUNNING;
     return info;
 }
 

@@ -25,7 +25,15 @@ bool qmp_watchdog_set_action(WatchdogAction action, GError **errp)
 
 bool qmp_system_wakeup(GError **errp)
 {
-    error_set(errp, "the guest is not suspended: this machine has no sleep state from which to "
-                    "wake (query-current-machine)");
+    runstate_finish_reset();
+    if (runstate_get() == RUN_STATE_SUSPENDED) {
+        runstate_request_wakeup();
+        return true;
+    }
+    if (runstate_is_asleep()) {
+        error_set(errp, "the guest sleeps, and the machine stands as well: `cont` first");
+    } else {
+        error_set(errp, "the guest is not suspended: there is nothing to wake it from");
+    }
     return false;
 }

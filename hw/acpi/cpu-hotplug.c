@@ -261,6 +261,7 @@ static const DeviceClass cphp_device_ops = {
     .realize = cphp_realize,
     .unrealize = cphp_unrealize,
     .reset = cphp_reset,
+    .wake = device_keep,
     .state = &cphp_state,
 };
 

@@ -254,6 +254,7 @@ static const DeviceClass memhp_device_ops = {
     .realize = memhp_realize,
     .unrealize = memhp_unrealize,
     .reset = memhp_reset,
+    .wake = device_keep,
     .state = &memhp_state,
 };
 

@@ -217,6 +217,7 @@ static const DeviceClass mailbox_device_ops = {
     .realize = mailbox_realize,
     .unrealize = mailbox_unrealize,
     .reset = mailbox_reset,
+    .wake = device_keep,
     .state = &mailbox_state,
 };
 

@@ -6,6 +6,7 @@
 
 #include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
+#include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -13,6 +14,8 @@
 
 /* Events of PM1 that can ask for an SCI. */
 #define PM1_EVENTS (ACPI_PM1_TMR | ACPI_PM1_GBL | ACPI_PM1_PWRBTN | ACPI_PM1_RTC)
+/* Of these, those that wake the guest: what makes the others has no power in S3. */
+#define PM1_WAKE_EVENTS (ACPI_PM1_PWRBTN | ACPI_PM1_RTC)
 /* What a write to PM1 control leaves as it is (SCI_EN belongs to the SMI command port), and what
  * reads as 0 (SLP_EN). */
 #define PM1_CNT_KEEP      ACPI_PM1_SCI_EN
@@ -58,6 +61,9 @@ static void pm_update(void *opaque)
         timer_del(pm->tmr_timer);
     }
     irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || acpi_gpe_asks(&pm->gpe));
+    if (pm->pm1_sts & pm->pm1_en & PM1_WAKE_EVENTS) {
+        runstate_request_wakeup();
+    }
 }
 
 void acpi_pm_set_gpe(AcpiPm *pm, unsigned n, bool pending)
@@ -68,6 +74,12 @@ void acpi_pm_set_gpe(AcpiPm *pm, unsigned n, bool pending)
 void acpi_pm_power_button(AcpiPm *pm)
 {
     pm->pm1_sts |= ACPI_PM1_PWRBTN;
+    pm_update(pm);
+}
+
+void acpi_pm_rtc_alarm(AcpiPm *pm)
+{
+    pm->pm1_sts |= ACPI_PM1_RTC;
     pm_update(pm);
 }
 
@@ -82,25 +94,43 @@ void acpi_pm_set_sci_enabled(AcpiPm *pm, bool on)
 
 /* ---- sleep states ---- */
 
-bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_object *value,
-                            GError **errp)
+bool acpi_pm_check_sleep(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp)
 {
-    if (json_object_get_int64(value) == 1) {
+    bool is_switch = g_str_has_prefix(prop->name, "disable");
+    int64_t least = is_switch ? 0 : ACPI_SLP_TYP_S3 + 1;
+    int64_t most = is_switch ? 1 : ACPI_PM1_SLP_TYP_MASK >> ACPI_PM1_SLP_TYP_SHIFT;
+
+    if (json_object_get_int64(value) >= least && json_object_get_int64(value) <= most) {
         return true;
     }
-    error_set(errp, "%s must be 1: machines have no sleep state but S5, so there is none to offer",
-              prop->name);
+    error_set(errp, "%s must be %d to %d", prop->name, (int)least, (int)most);
     return false;
+}
+
+bool acpi_pm_offers_s3(const AcpiPm *pm)
+{
+    return pm->sleep && !pm->sleep->disable_s3;
+}
+
+bool acpi_pm_offers_s4(const AcpiPm *pm)
+{
+    return pm->sleep && !pm->sleep->disable_s4;
 }
 
 /* ---- registers ---- */
 
-static void sleep_request(unsigned type)
+static void sleep_request(const AcpiPm *pm, unsigned type)
 {
     if (type == ACPI_SLP_TYP_S5) {
         runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
+    } else if (type == ACPI_SLP_TYP_S3 && acpi_pm_offers_s3(pm)) {
+        runstate_request_suspend();
+    } else if (acpi_pm_offers_s4(pm) && type == pm->sleep->s4_val) {
+        qapi_event_send_suspend_disk();
+        runstate_request_shutdown(SHUTDOWN_CAUSE_GUEST_SHUTDOWN);
     } else if (log_enabled(LOG_UNIMP)) {
-        log_printf("acpi: sleep type %u: only S5 (%u) is there\n", type, ACPI_SLP_TYP_S5);
+        log_printf("acpi: sleep type %u: there is no such sleep state\n", type);
     }
 }
 
@@ -109,7 +139,7 @@ static void pm1_cnt_write(AcpiPm *pm, uint16_t value)
     pm->pm1_cnt =
         (uint16_t)((pm->pm1_cnt & PM1_CNT_KEEP) | (value & ~(PM1_CNT_KEEP | PM1_CNT_WRITEONLY)));
     if (value & ACPI_PM1_SLP_EN) {
-        sleep_request((value & ACPI_PM1_SLP_TYP_MASK) >> ACPI_PM1_SLP_TYP_SHIFT);
+        sleep_request(pm, (value & ACPI_PM1_SLP_TYP_MASK) >> ACPI_PM1_SLP_TYP_SHIFT);
     }
 }
 
@@ -281,6 +311,18 @@ static void pm_reset(Device *dev)
     acpi_gpe_reset(&pm->gpe); /* works out the SCI */
 }
 
+/* Enables are kept, as what wakes the guest is; and SCI_EN, for it resumes in ACPI mode (section
+ * 16.3). */
+static void pm_wake(Device *dev)
+{
+    AcpiPm *pm = ACPI_PM(dev);
+
+    pm->pm1_sts |= ACPI_PM1_WAK;
+    pm->smi_en = ACPI_SMI_APMC_EN;
+    pm->smi_cmd = pm->smi_sts = 0;
+    pm_update(pm);
+}
+
 static bool pm_realize(Device *dev, GError **errp)
 {
     AcpiPm *pm = ACPI_PM(dev);
@@ -292,6 +334,7 @@ static bool pm_realize(Device *dev, GError **errp)
     acpi_gpe_init(&pm->gpe, pm->model->gpe0_len, pm_update, pm);
     pm->tmr_timer = timer_new(pm_update, pm);
     pm->tmr_toggle_ns = next_toggle(clock_ns());
+    runstate_add_start(pm_update, pm); /* it may sleep, and what wakes it be there */
     return true;
 }
 
@@ -307,6 +350,7 @@ static void pm_unrealize(Device *dev)
     AcpiPm *pm = ACPI_PM(dev);
     MemoryRegion *regions[] = { &pm->smi_cmd_region, &pm->smi_region, &pm->region, &pm->block };
 
+    runstate_remove_start(pm_update, pm);
     take_out(&pm->gpe.region);
     acpi_gpe_destroy(&pm->gpe);
     for (unsigned i = 0; i < G_N_ELEMENTS(regions); i++) {
@@ -368,6 +412,7 @@ static const DeviceClass pm_device_ops = {
     .realize = pm_realize,
     .unrealize = pm_unrealize,
     .reset = pm_reset,
+    .wake = pm_wake,
     .state = &pm_state,
 };
 

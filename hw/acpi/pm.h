@@ -55,7 +55,9 @@
 #define ACPI_PM1_SLP_TYP_MASK  (7u << ACPI_PM1_SLP_TYP_SHIFT)
 #define ACPI_PM1_SLP_EN        (1u << 13)
 
-#define ACPI_SLP_TYP_S5 0 /* the DSDT's \_S5 package: {0, 0, 0, 0} */
+/* SLP_TYP of the sleep states, as the DSDT's packages have it; S4: AcpiPmSleep.s4_val. */
+#define ACPI_SLP_TYP_S5 0
+#define ACPI_SLP_TYP_S3 1
 
 /* General-purpose events */
 #define ACPI_GPE_PCI_HOTPLUG    1
@@ -76,30 +78,32 @@ typedef struct AcpiPmModel {
 
 extern const AcpiPmModel acpi_pm_piix4, acpi_pm_ich9;
 
-/* Properties of the chip that has the block, "disable_s3" and "disable_s4": is the guest not
- * offered these sleep states? It never is (the DSDT has no \_S3 and \_S4), so 1 is the only value.
- */
+/* Properties of the chip that has the block: "disable_s3" and "disable_s4", 1: there is no such
+ * sleep state (no \_S3 or \_S4 in the DSDT, and the register does nothing); "s4_val": SLP_TYP of
+ * S4. */
 typedef struct AcpiPmSleep {
-    uint8_t disable_s3, disable_s4;
+    uint8_t disable_s3, disable_s4, s4_val;
 } AcpiPmSleep;
 
-bool acpi_pm_check_no_sleep(Object *obj, const Property *prop, struct json_object *value,
-                            GError **errp);
-/* The two, for an AcpiPmSleep at @at in the instance. */
-#define ACPI_PM_SLEEP_PROPERTY(field, state, at)                                              \
-    {                                                                                         \
-        .name = #field, .kind = PROP_UINT8,                                                   \
-        .description = "1: the guest is not offered " state "; it never is",                  \
-        .offset = (at) + offsetof(AcpiPmSleep, field), .has_default = true, .default_int = 1, \
-        .check = acpi_pm_check_no_sleep                                                       \
+bool acpi_pm_check_sleep(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp);
+/* The three, for an AcpiPmSleep at @at in the instance. */
+#define ACPI_PM_SLEEP_PROPERTY(field, value, text, at)                      \
+    {                                                                       \
+        .name = #field, .kind = PROP_UINT8, .description = text,            \
+        .offset = (at) + offsetof(AcpiPmSleep, field), .has_default = true, \
+        .default_int = (value), .check = acpi_pm_check_sleep                \
     }
-#define ACPI_PM_SLEEP_PROPERTIES(at) \
-    ACPI_PM_SLEEP_PROPERTY(disable_s3, "S3", at), ACPI_PM_SLEEP_PROPERTY(disable_s4, "S4", at)
+#define ACPI_PM_SLEEP_PROPERTIES(at)                                                               \
+    ACPI_PM_SLEEP_PROPERTY(disable_s3, 0, "1: the guest cannot sleep in memory (ACPI S3)", at),    \
+        ACPI_PM_SLEEP_PROPERTY(disable_s4, 0, "1: the guest cannot save itself to disk (S4)", at), \
+        ACPI_PM_SLEEP_PROPERTY(s4_val, 2, "number by which the guest asks for S4, 2 to 7", at)
 
 typedef struct AcpiPm {
     Device parent;
     /* wiring */
     const AcpiPmModel *model;
+    const AcpiPmSleep *sleep; /* set by the chip; NULL: there is only S5 */
     Irq sci;
     MemoryRegion *io;
     MemoryRegion block; /* of model->size; the regions that follow are in it, but for smi_cmd */
@@ -124,8 +128,15 @@ void acpi_pm_map(AcpiPm *pm, bool enabled, uint16_t base);
 /* General-purpose event @n (ACPI_GPE_*): acpi_gpe_set(). */
 void acpi_pm_set_gpe(AcpiPm *pm, unsigned n, bool pending);
 
-/* Press the power button: sets PWRBTN_STS (MachineOps/Machine.powerdown call this). */
+/* Press the power button: sets PWRBTN_STS (MachineOps/Machine.powerdown call this). It, and the
+ * alarm, wake a guest that sleeps and has them enabled. */
 void acpi_pm_power_button(AcpiPm *pm);
+
+/* The RTC's alarm: RTC_STS. */
+void acpi_pm_rtc_alarm(AcpiPm *pm);
+/* Is there S3, and S4? */
+bool acpi_pm_offers_s3(const AcpiPm *pm);
+bool acpi_pm_offers_s4(const AcpiPm *pm);
 
 /* SCI_EN: the guest is in ACPI mode. A kernel that is booted without firmware finds it set. */
 void acpi_pm_set_sci_enabled(AcpiPm *pm, bool on);

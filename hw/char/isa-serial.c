@@ -20,7 +20,6 @@ typedef struct IsaSerial {
     Device parent;
     /* configuration */
     uint32_t index, iobase, irq_number;
-    bool wakeup; /* no sleep state: false */
     /* wiring */
     Irq irq;
     Serial port;
@@ -131,17 +130,6 @@ static void isa_serial_init(Object *obj)
     s->index = s->iobase = s->irq_number = PROP_UNSET;
 }
 
-static bool check_wakeup(Object *obj, const Property *prop, struct json_object *value,
-                         GError **errp)
-{
-    if (json_object_get_boolean(value)) {
-        error_set(errp, "wakeup=on is not there: the machine has no sleep state from which a byte "
-                        "could wake it; use wakeup=off");
-        return false;
-    }
-    return true;
-}
-
 static const Property isa_serial_properties[] = {
     SERIAL_PROPERTIES(IsaSerial, port),
     { .name = "index",
@@ -158,10 +146,9 @@ static const Property isa_serial_properties[] = {
       .description = "ISA interrupt line, 0 to 15 (by index if not set)" },
     { .name = "wakeup",
       .kind = PROP_BOOL,
-      .offset = offsetof(IsaSerial, wakeup),
+      .offset = offsetof(IsaSerial, port.wakeup),
       .has_default = true,
-      .check = check_wakeup,
-      .description = "input wakes the machine; it has no sleep state: off" },
+      .description = "input wakes a guest that sleeps (ACPI S3)" },
     { 0 },
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chardev/chardev.h"
+#include "hw/core/runstate.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/timer.h"
@@ -220,6 +221,9 @@ static void serial_receive(void *opaque, const uint8_t *buf, int len)
 {
     Serial *s = opaque;
 
+    if (s->wakeup) {
+        runstate_request_wakeup();
+    }
     for (int i = 0; i < len; i++) {
         serial_push(s, buf[i]);
     }

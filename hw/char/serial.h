@@ -19,6 +19,7 @@
 typedef struct Serial {
     /* configuration */
     uint32_t baudbase; /* property: bits a second with divisor 1 */
+    bool wakeup;       /* what comes wakes a guest that sleeps */
     char *chardev;     /* property: id of what is at the other end; NULL: `chr` */
     /* wiring */
     Chardev *chr; /* the board's own choice; NULL: nothing */

@@ -490,7 +490,7 @@ bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque)
     return true;
 }
 
-void devices_reset(void)
+static void reset_all(bool woken)
 {
     /* A reset may unplug (a pending ejection): go through a copy. */
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)object_unref);
@@ -500,8 +500,25 @@ void devices_reset(void)
     }
     for (unsigned i = 0; i < list->len; i++) {
         Device *dev = list->pdata[i];
-        if (dev->realized && device_class(dev)->reset) {
-            device_class(dev)->reset(dev);
+        const DeviceClass *class = device_class(dev);
+        void (*fn)(Device * d) = woken && class->wake ? class->wake : class->reset;
+
+        if (dev->realized && fn) {
+            fn(dev);
         }
     }
+}
+
+void devices_reset(void)
+{
+    reset_all(false);
+}
+
+void devices_wake(void)
+{
+    reset_all(true);
+}
+
+void device_keep(Device *dev)
+{
 }

@@ -39,6 +39,10 @@ typedef struct DeviceClass {
     bool (*realize)(Device *dev, GError **errp); /* may be NULL; leaves nothing behind on failure */
     void (*unrealize)(Device *dev);              /* may be NULL */
     void (*reset)(Device *dev);                  /* to the state after power-up; may be NULL */
+    /* Instead of reset when the guest wakes from S3 (ACPI 6.4, 16.1.3), in which only memory and
+     * what must be able to wake it have power: for those, and for what keeps memory, or tells the
+     * guest what happened meanwhile. NULL: reset. */
+    void (*wake)(Device *dev);
     const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
     /* Can the guest be asked to give @dev back, as it is now? NULL: yes. */
     bool (*check_unplug)(Device *dev, GError **errp);
@@ -110,5 +114,9 @@ bool devices_foreach(bool (*fn)(Device *dev, void *opaque), void *opaque);
 
 /* Reset every realized device, in the order of realization. Machines: see machine_reset(). */
 void devices_reset(void);
+/* The same at the end of S3: `wake` where there is one. See machine_wake(). */
+void devices_wake(void);
+/* A `wake` that leaves everything as it is. */
+void device_keep(Device *dev);
 
 #endif

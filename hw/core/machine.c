@@ -429,3 +429,16 @@ void machine_reset(Machine *machine)
         ops->reset(machine);
     }
 }
+
+bool machine_wake(Machine *machine)
+{
+    devices_wake();
+    return machine_ops(machine)->wake(machine);
+}
+
+bool machine_can_suspend(const Machine *machine)
+{
+    const MachineOps *ops = machine_ops(machine);
+
+    return ops->can_suspend && ops->can_suspend(machine);
+}

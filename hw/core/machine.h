@@ -58,6 +58,11 @@ typedef struct MachineOps {
     bool (*init)(Machine *machine, GError **errp);
     /* After devices were reset: load what a reset loads again (kernel, tables, CPU state). */
     void (*reset)(Machine *machine);
+    /* After devices were woken from S3: let the first CPU go where the guest resumes. False: it
+     * has left nothing to resume at. NULL: there is no such sleep. */
+    bool (*wake)(Machine *machine);
+    /* Is the guest offered S3? NULL: no. */
+    bool (*can_suspend)(const Machine *machine);
     /* Write the tables that tell guests of the machine into files in @dir; after init and cold
      * plug. NULL: it has none. */
     bool (*dump_tables)(Machine *machine, const char *dir, GError **errp);
@@ -118,6 +123,9 @@ Machine *machine_new(const ObjectType *type, GError **errp);
 bool machine_init(Machine *machine, GError **errp);
 /* Reset every device, then MachineOps.reset. vCPUs paused. */
 void machine_reset(Machine *machine);
+/* The same at the end of S3: memory is kept, and the guest resumes. vCPUs paused. */
+bool machine_wake(Machine *machine);
+bool machine_can_suspend(const Machine *machine);
 /* A device keeps the slots for hot-plug of those that sit on no bus, one kind of them: their
  * HotplugHandler finds it by its type. @keeper is borrowed, and removes itself before it goes. */
 void machine_add_slot_keeper(Machine *machine, Device *keeper);

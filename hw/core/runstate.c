@@ -10,6 +10,7 @@
 #include "util/main-loop.h"
 
 static RunState state = RUN_STATE_PRELAUNCH;
+static bool asleep;
 static RunstateActions actions = {
     .reboot = REBOOT_ACTION_RESET,
     .shutdown = SHUTDOWN_ACTION_POWEROFF,
@@ -21,7 +22,7 @@ static int exit_status; /* 0: what ended the program was asked for */
 
 /* Requests that wait for the main loop; NONE: not asked. */
 static ShutdownCause shutdown_requested, reset_requested;
-static bool powerdown_requested;
+static bool powerdown_requested, suspend_requested, wakeup_requested;
 static bool processing_scheduled;
 static bool resets_held, guest_held;
 
@@ -32,12 +33,31 @@ RunState runstate_get(void)
 
 bool runstate_is_running(void)
 {
-    return state == RUN_STATE_RUNNING;
+    return state == RUN_STATE_RUNNING || state == RUN_STATE_SUSPENDED;
+}
+
+bool runstate_is_asleep(void)
+{
+    return asleep || suspend_requested;
+}
+
+void runstate_set_asleep(bool on)
+{
+    g_return_if_fail(!runstate_is_running());
+    asleep = on;
+    wakeup_requested = suspend_requested = false;
+}
+
+/* The state in which a machine is that runs. */
+static RunState state_running(void)
+{
+    return asleep ? RUN_STATE_SUSPENDED : RUN_STATE_RUNNING;
 }
 
 void runstate_set(RunState to)
 {
-    g_return_if_fail(!runstate_is_running() && to != RUN_STATE_RUNNING);
+    g_return_if_fail(!runstate_is_running() && to != RUN_STATE_RUNNING &&
+                     to != RUN_STATE_SUSPENDED);
     state = to;
 }
 
@@ -122,16 +142,28 @@ void runstate_remove_stop(void (*fn)(void *opaque), void *opaque)
     remove_call(stop_calls, fn, opaque);
 }
 
+static void schedule_processing(void);
+
+void runstate_resume_vcpus(void)
+{
+    if (state == RUN_STATE_RUNNING) {
+        vcpu_resume_all();
+    }
+}
+
 void runstate_start(void)
 {
     if (runstate_is_running()) {
         return;
     }
-    state = RUN_STATE_RUNNING;
+    state = state_running();
     clock_start();
     qapi_event_send_resume();
     make_calls(start_calls);
-    vcpu_resume_all();
+    runstate_resume_vcpus();
+    if (wakeup_requested) {
+        schedule_processing();
+    }
 }
 
 void runstate_stop(RunState to)
@@ -188,10 +220,35 @@ static void do_reset(ShutdownCause cause)
     vcpu_pause_all();
     machine_reset(machine_current());
     qapi_event_send_reset(cause_is_guest(cause), cause);
-    if (runstate_is_running()) {
-        vcpu_resume_all();
+    asleep = suspend_requested = wakeup_requested = false;
+    state = runstate_is_running() ? RUN_STATE_RUNNING
+                                  : RUN_STATE_PRELAUNCH; /* as after the start: may be continued */
+    runstate_resume_vcpus();
+}
+
+static void do_suspend(void)
+{
+    suspend_requested = false;
+    if (asleep) {
+        return;
+    }
+    vcpu_pause_all();
+    asleep = true;
+    state = runstate_is_running() ? RUN_STATE_SUSPENDED : state;
+    qapi_event_send_suspend();
+}
+
+static void do_wakeup(void)
+{
+    bool resumes = machine_wake(machine_current());
+
+    asleep = wakeup_requested = false;
+    state = RUN_STATE_RUNNING;
+    qapi_event_send_wakeup();
+    if (resumes) {
+        runstate_resume_vcpus();
     } else {
-        state = RUN_STATE_PRELAUNCH; /* as after the start: may be continued */
+        do_reset(SHUTDOWN_CAUSE_GUEST_RESET); /* as firmware would, which finds nothing */
     }
 }
 
@@ -227,6 +284,12 @@ static void process_requests(void *opaque)
     if (reset != SHUTDOWN_CAUSE_NONE) {
         do_reset(reset);
     }
+    if (suspend_requested) {
+        do_suspend();
+    }
+    if (wakeup_requested && state == RUN_STATE_SUSPENDED) {
+        do_wakeup();
+    }
     if (powerdown) {
         do_powerdown();
     }
@@ -236,7 +299,8 @@ void runstate_finish_reset(void)
 {
     bool ends = shutdown_requested != SHUTDOWN_CAUSE_NONE && !stays_after(shutdown_requested);
 
-    if (reset_requested != SHUTDOWN_CAUSE_NONE && !ends) {
+    if ((reset_requested != SHUTDOWN_CAUSE_NONE || suspend_requested || wakeup_requested) &&
+        !ends) {
         process_requests(NULL);
     }
 }
@@ -295,6 +359,21 @@ void runstate_request_powerdown(void)
 {
     powerdown_requested = true;
     schedule_processing();
+}
+
+void runstate_request_suspend(void)
+{
+    suspend_requested = true;
+    vcpu_stop_self();
+    schedule_processing();
+}
+
+void runstate_request_wakeup(void)
+{
+    if (runstate_is_asleep()) {
+        wakeup_requested = true;
+        schedule_processing();
+    }
 }
 
 void runstate_internal_error(void)

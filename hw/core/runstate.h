@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Run state: running, paused, shut down; requests for reset, shutdown and power-down.
+ * Run state: running, suspended, paused, shut down; requests for reset, shutdown and power-down.
  *
  * It is in hw/core, not in system/, because devices and monitors ask for resets and stops and a
  * folder may use only those below it. Requests may come from any thread that holds the machine
- * lock; they are carried out by the main loop, in the order shutdown, reset, power-down.
- * Events (STOP, RESUME, RESET, SHUTDOWN, POWERDOWN) are sent from here.
+ * lock; they are carried out by the main loop, in the order shutdown, reset, suspension, wake-up,
+ * power-down. Events (STOP, RESUME, RESET, SHUTDOWN, POWERDOWN, SUSPEND, WAKEUP) are sent from
+ * here.
  */
 #ifndef HW_CORE_RUNSTATE_H
 #define HW_CORE_RUNSTATE_H
@@ -16,10 +17,16 @@
 
 /* Machine lock for all that follows. */
 RunState runstate_get(void);
+/* Do clock and devices run, and vCPUs unless the guest sleeps? RUN_STATE_RUNNING or _SUSPENDED. */
 bool runstate_is_running(void);
+/* The guest sleeps (ACPI S3), or has asked for it: vCPUs stand also while the machine runs. It does
+ * so over a stop, and over saving and loading, until it is woken or reset. */
+bool runstate_is_asleep(void);
+void runstate_set_asleep(bool asleep); /* from a saved machine; this one stands */
 
-/* Let clock and vCPUs run, or stop them and be in @state; sends RESUME or STOP. Does nothing if it
- * is so already. runstate_stop() returns when every vCPU stands; in a vCPU thread, every other. */
+/* Let clock and vCPUs run, or stop them and be in @state; sends RESUME or STOP. vCPUs of a guest
+ * that sleeps stand on. Does nothing if it is so already. runstate_stop() returns when every vCPU
+ * stands; in a vCPU thread, every other. */
 void runstate_start(void);
 void runstate_stop(RunState state);
 /* Call @fn(@opaque) whenever runstate_start() lets the machine run, before vCPUs do; and no more.
@@ -35,6 +42,8 @@ void runstate_remove_stop(void (*fn)(void *opaque), void *opaque);
 void runstate_set_stop_handler(void (*fn)(RunState state));
 /* Be in @state from now on; the machine stands, and goes on standing. No event. */
 void runstate_set(RunState state);
+/* After vcpu_pause_all(): vCPUs run again, if the machine runs and the guest does not sleep. */
+void runstate_resume_vcpus(void);
 
 /* While resets are held, what asks for one waits: memory is being written to a file. */
 void runstate_hold_resets(bool hold);
@@ -47,8 +56,13 @@ void runstate_release(bool gone);
 void runstate_request_reset(ShutdownCause cause);    /* reboot=shutdown: that */
 void runstate_request_shutdown(ShutdownCause cause); /* shutdown=pause: stop in "shutdown" */
 void runstate_request_powerdown(void);
-/* A reset that was requested is done now, if the machine is not to end before it: for commands that
- * go by the run state. Main thread. */
+/* The guest goes to sleep, keeping its memory; SUSPEND. */
+void runstate_request_suspend(void);
+/* Wake it: MachineOps.wake; WAKEUP. While the machine stands, that waits until it goes on. Does
+ * nothing unless the guest sleeps. */
+void runstate_request_wakeup(void);
+/* A reset, suspension or wake-up that was requested is done now, if the machine is not to end
+ * before it: for commands that go by the run state. Main thread. */
 void runstate_finish_reset(void);
 /* The guest says that it has panicked (GUEST_PANICKED, and what -action panic= says), or that its
  * crash kernel takes over (GUEST_CRASHLOADED; it goes on). Also in a vCPU thread. */

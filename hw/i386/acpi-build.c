@@ -12,7 +12,6 @@ enum {
     FADT_WBINVD = 1 << 0,
     FADT_PROC_C1 = 1 << 2,
     FADT_SLP_BUTTON = 1 << 5, /* there is no fixed sleep button */
-    FADT_FIX_RTC = 1 << 6,    /* the RTC does not set RTC_STS */
     FADT_TMR_VAL_EXT = 1 << 8,
     FADT_RESET_REG_SUP = 1 << 10,
 };
@@ -79,8 +78,8 @@ static AcpiBlob *build_fadt(AcpiTables *tables, const X86MachineOps *ops, const 
     acpi_u8(fadt, CMOS_CENTURY);
     acpi_u16(fadt, BOOT_ARCH_LEGACY_DEVICES | BOOT_ARCH_8042 | BOOT_ARCH_NO_VGA);
     acpi_u8(fadt, 0); /* reserved */
-    acpi_u32(fadt, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_TMR_VAL_EXT |
-                       FADT_RESET_REG_SUP);
+    acpi_u32(fadt,
+             FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_TMR_VAL_EXT | FADT_RESET_REG_SUP);
     fadt_register(fadt, 1, RESET_PORT);
     acpi_u8(fadt, RESET_VALUE);
     acpi_u16(fadt, 0); /* ARM_BOOT_ARCH */
@@ -227,6 +226,11 @@ AcpiTables *acpi_build(Machine *machine)
     acpi_table_end(tables, xsdt);
     build_rsdp(tables, xsdt);
     return tables;
+}
+
+uint64_t acpi_facs_address(uint64_t below_4g)
+{
+    return below_4g - ACPI_AREA; /* the only one of ACPI_ZONE_NVS */
 }
 
 bool acpi_link_direct(AcpiTables *tables, uint64_t below_4g, GError **errp)

@@ -18,6 +18,8 @@ AcpiTables *acpi_build(Machine *machine);
 /* Link @tables for a boot without firmware: RSDP in the BIOS area, the rest at the end of @below_4g
  * bytes of RAM, in the places that e820_build() keeps for them. */
 bool acpi_link_direct(AcpiTables *tables, uint64_t below_4g, GError **errp);
+/* Where that puts the FACS. */
+uint64_t acpi_facs_address(uint64_t below_4g);
 
 /* ---- one table each; used by acpi_build() ---- */
 

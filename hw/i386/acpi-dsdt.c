@@ -116,6 +116,24 @@ static void dsdt_vmgenid(Aml *root)
                                            aml_notify("\\_SB.VGEN", aml_int(NOTIFY_CHANGED)))));
 }
 
+/* SLP_TYP for PM1a and PM1b, of which there is none (ACPI 6.4, 7.4.2). */
+static void dsdt_sleep_state(Aml *root, const char *name, unsigned type)
+{
+    aml_add(root,
+            aml_name(name, aml_package(aml_int(type), aml_int(type), aml_int(0), aml_int(0))));
+}
+
+static void dsdt_sleep_states(Aml *root, const AcpiPm *pm)
+{
+    if (acpi_pm_offers_s3(pm)) {
+        dsdt_sleep_state(root, "\\_S3", ACPI_SLP_TYP_S3);
+    }
+    if (acpi_pm_offers_s4(pm)) {
+        dsdt_sleep_state(root, "\\_S4", pm->sleep->s4_val);
+    }
+    dsdt_sleep_state(root, "\\_S5", ACPI_SLP_TYP_S5);
+}
+
 AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
 {
     /* Revision 2: integers have 64 bits. */
@@ -138,8 +156,7 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     acpi_build_processors(root, machine);
     aml_add(root, events);
     acpi_build_pci_routing(root, x86);
-    aml_add(root, aml_name("\\_S5", aml_package(aml_int(ACPI_SLP_TYP_S5), aml_int(ACPI_SLP_TYP_S5),
-                                                aml_int(0), aml_int(0))));
+    dsdt_sleep_states(root, x86->pm);
     if (machine->ram.slots) {
         acpi_build_memory_hotplug(root, machine->ram.slots);
     }

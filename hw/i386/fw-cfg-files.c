@@ -315,8 +315,14 @@ static void add_extra_roots(X86Machine *x86)
 
 static void add_facts(X86Machine *x86)
 {
-    /* For each sleep state: bit 7, it is there; and its SLP_TYP. As the DSDT has it: only S5. */
-    static const uint8_t states[] = { 0x80, 0, 0, 0, 0, 0x80 | ACPI_SLP_TYP_S5 };
+    enum { THERE = 0x80 };
+    /* For each sleep state: is it there, and its SLP_TYP; as the DSDT has it. */
+    const AcpiPm *pm = x86->pm;
+    const uint8_t states[] = { [0] = THERE,
+                               [3] = (acpi_pm_offers_s3(pm) ? THERE : 0) | ACPI_SLP_TYP_S3,
+                               [4] = (acpi_pm_offers_s4(pm) ? THERE : 0) |
+                                     (pm->sleep ? pm->sleep->s4_val : 0),
+                               [5] = THERE | ACPI_SLP_TYP_S5 };
     const DeviceMemory *window = &x86->parent.device_memory;
 
     fw_cfg_set_file_copy(x86->fw_cfg, "etc/system-states", states, sizeof(states));

@@ -16,7 +16,8 @@ static void pc_create_chipset(X86Machine *x86)
         irqs[i] = x86_gsi(x86, i, X86_IRQ_PCI);
     }
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
-    x86_init_pci_hotplug(x86, piix_create(x86->host->bus, x86->acpi != X86_ACPI_OFF, irqs));
+    x86_init_pci_hotplug(
+        x86, piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm, irqs));
 }
 
 static void pc_set_up_chipset(X86Machine *x86)
@@ -36,6 +37,8 @@ static const X86MachineOps pc_machine_ops = {
         .default_ram_size = 128 * MIB,
         .init = x86_machine_init,
         .reset = x86_machine_reset,
+        .wake = x86_machine_wake,
+        .can_suspend = x86_machine_can_suspend,
         .dump_tables = x86_machine_dump_tables,
         .set_boot_order = x86_machine_set_boot_order,
         .state = &x86_machine_state,

@@ -148,6 +148,7 @@ static const DeviceClass vmcoreinfo_device_ops = {
     .realize = vmcoreinfo_realize,
     .unrealize = vmcoreinfo_unrealize,
     .reset = vmcoreinfo_reset,
+    .wake = device_keep,
     .state = &vmcoreinfo_state,
 };
 

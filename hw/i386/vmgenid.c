@@ -184,6 +184,7 @@ static const DeviceClass vmgenid_device_ops = {
     .realize = vmgenid_realize,
     .unrealize = vmgenid_unrealize,
     .reset = vmgenid_reset,
+    .wake = device_keep,
     .state = &vmgenid_state,
 };
 

@@ -4,6 +4,8 @@
 #include "hw/i386/x86.h"
 #include "memory/address-space.h"
 
+#include <string.h>
+
 #include "hw/core/runstate.h"
 #include "hw/i386/acpi-build.h"
 #include "hw/i386/bios-data.h"
@@ -11,6 +13,7 @@
 #include "hw/i386/firmware.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/mtrr.h"
+#include "hw/rtc/mc146818.h"
 #include "hw/pci/pci-host.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -142,6 +145,72 @@ void x86_machine_reset(Machine *machine)
         mtrr_set_up(cpu, x86->below_4g);
     }
     acpi_pm_set_sci_enabled(x86->pm, acpi);
+}
+
+/* ---- from S3 ---- */
+
+/* Fields of the FACS (ACPI 6.4 table 5.12). */
+enum { FACS_VECTOR = 12, FACS_BYTES = 16 };
+
+/* Where real mode ends, and with it what a waking vector can say. */
+#define REAL_MODE_END 0x100000u
+
+/* The waking vector of a kernel that was started without firmware, in real mode, as Linux has it;
+ * false: there is none that is possible. */
+static bool find_waking_vector(const X86Machine *x86, uint32_t *vector)
+{
+    uint8_t facs[FACS_BYTES];
+
+    if (x86->below_4g < LEAST_RAM) {
+        return false;
+    }
+    address_space_read(&address_space_memory, acpi_facs_address(x86->below_4g), facs, sizeof(facs));
+    memcpy(vector, facs + FACS_VECTOR, sizeof(*vector));
+    *vector = GUINT32_FROM_LE(*vector);
+    return memcmp(facs, "FACS", 4) == 0 && *vector && *vector < REAL_MODE_END;
+}
+
+/* As firmware does it (section 16.3): CS is the vector / 16, IP what is left. */
+static void start_at_vector(X86Cpu *cpu, uint32_t vector)
+{
+    x86_cpu_sipi(cpu, 0);
+    cpu->segs[X86_SEG_CS].selector = (uint16_t)(vector >> 4);
+    cpu->segs[X86_SEG_CS].base = vector & ~0xfu;
+    cpu->rip = vector & 0xf;
+}
+
+/* Firmware finds in the CMOS RAM that it is to resume. Without it, what it would do is done here.
+ */
+bool x86_machine_wake(Machine *machine)
+{
+    X86Machine *x86 = X86_MACHINE(machine);
+    uint32_t vector;
+    X86Cpu *cpu;
+
+    if (x86->firmware) {
+        mc146818_cmos_set(mc146818_find(), CMOS_SHUTDOWN, CMOS_SHUTDOWN_S3);
+        return true;
+    }
+    pci_host_show_ram(x86->host);
+    if (x86_machine_ops(machine)->set_up_chipset) {
+        x86_machine_ops(machine)->set_up_chipset(x86);
+    }
+    if (!x86->boot) {
+        return true; /* a test plays the guest */
+    }
+    if (!find_waking_vector(x86, &vector)) {
+        return false;
+    }
+    for (unsigned i = 0; (cpu = x86_cpu_next(machine, &i)); i++) {
+        mtrr_set_up(cpu, x86->below_4g);
+    }
+    start_at_vector(x86_cpu_at(machine, 0), vector);
+    return true;
+}
+
+bool x86_machine_can_suspend(const Machine *machine)
+{
+    return acpi_pm_offers_s3(X86_MACHINE((Machine *)machine)->pm);
 }
 
 bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp)

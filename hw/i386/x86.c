@@ -127,6 +127,11 @@ void x86_init_pci_hotplug(X86Machine *x86, const AcpiPciHotplugConfig *config)
     }
 }
 
+static void x86_rtc_alarm(void *opaque)
+{
+    acpi_pm_rtc_alarm(X86_MACHINE(opaque)->pm);
+}
+
 static bool x86_init_devices(X86Machine *x86, GError **errp)
 {
     Machine *machine = &x86->parent;
@@ -143,6 +148,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     i8254_create(io, x86_timer_irq(x86, 0, HPET_LEGACY_PIT));
     i8042_create(io, isa_irq(1));
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
+    mc146818_set_alarm(rtc, x86_rtc_alarm, x86);
     mc146818_set_memory(rtc, x86->below_4g, x86->above_4g);
     port92_create(io);
     fpu_error_create(machine, io, isa_irq(FPU_ERROR_IRQ));

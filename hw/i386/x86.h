@@ -112,6 +112,8 @@ static inline const X86MachineOps *x86_machine_ops(const Machine *machine)
 /* For MachineOps of a board. */
 bool x86_machine_init(Machine *machine, GError **errp);
 void x86_machine_reset(Machine *machine);
+bool x86_machine_wake(Machine *machine);
+bool x86_machine_can_suspend(const Machine *machine);
 bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp);
 extern const HotplugHandler x86_hotplug[];
 extern const StateTable x86_machine_state;

@@ -269,6 +269,7 @@ static const DeviceClass pcihp_device_ops = {
     .realize = pcihp_realize,
     .unrealize = pcihp_unrealize,
     .reset = pcihp_reset,
+    .wake = device_keep,
     .state = &pcihp_state,
 };
 

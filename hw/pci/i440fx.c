@@ -37,7 +37,8 @@ static void i440fx_config_written(PciDevice *dev, unsigned offset, unsigned size
 }
 
 static const PciFunctionClass i440fx_ops = {
-    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
+    /* It keeps memory over S3, and by it firmware finds itself again in the RAM that shadows it. */
+    .device = { PCI_DEVICE_CLASS_BASE, .wake = device_keep, .category = "bridge" },
     .reset = i440fx_reset,
     .config_written = i440fx_config_written,
 };

@@ -164,6 +164,7 @@ Ich9Lpc *ich9_lpc_create(PciBus *bus, AcpiPm *pm, const Irq pins[ICH9_PIRQS],
     const PciInterrupts interrupts = { lpc_map, lpc_set_pirq, lpc };
 
     lpc->pm = pm;
+    pm->sleep = &lpc->sleep;
     for (unsigned i = 0; i < ICH9_PIRQS; i++) {
         lpc->pins[i] = pins[i];
     }

@@ -81,7 +81,8 @@ static void mch_init(Object *obj)
 }
 
 static const PciFunctionClass mch_ops = {
-    .device = { PCI_DEVICE_CLASS_BASE, .category = "bridge" },
+    /* It keeps memory over S3, and by it firmware finds itself again in the RAM that shadows it. */
+    .device = { PCI_DEVICE_CLASS_BASE, .wake = device_keep, .category = "bridge" },
     .reset = mch_reset,
     .config_written = mch_config_written,
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/piix.h"
 
-#include "hw/acpi/pm.h"
-
 /* PIIX3 data sheet (82371SB), section 2.2. */
 static const PciRegister piix3_registers[] = {
     { PCI_VENDOR_ID, 2, 0x8086 },
@@ -143,7 +141,7 @@ static const ObjectType piix4_pm_type = {
 };
 OBJECT_TYPE_REGISTER(piix4_pm_type)
 
-const AcpiPciHotplugConfig *piix_create(PciBus *bus, bool pm, const Irq irqs[ISA_IRQS])
+const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[ISA_IRQS])
 {
     Piix3 *piix3 = PIIX3(pci_create(bus, PIIX3_DEVFN, TYPE_PIIX3));
     const PciInterrupts interrupts = { piix3_map, piix3_set_pirq, piix3 };
@@ -153,7 +151,12 @@ const AcpiPciHotplugConfig *piix_create(PciBus *bus, bool pm, const Irq irqs[ISA
         piix3->pirqs.irqs[i] = irqs[i];
     }
     pci_bus_set_interrupts(bus, &interrupts);
-    return pm ? &PIIX4_PM(pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM))->hotplug : &none;
+    if (!pm) {
+        return &none;
+    }
+    Piix4Pm *function = PIIX4_PM(pci_create(bus, PCI_DEVFN(1, 3), TYPE_PIIX4_PM));
+    pm->sleep = &function->sleep;
+    return &function->hotplug;
 }
 
 void piix_set_up(PciBus *bus)

@@ -9,6 +9,7 @@
 #ifndef HW_PCI_PIIX_H
 #define HW_PCI_PIIX_H
 
+#include "hw/acpi/pm.h"
 #include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pirq.h"
 
@@ -22,10 +23,10 @@
 #define PIIX4_SCI_IRQ  9
 #define PIIX3_PIRQS    4
 
-/* The functions on @bus, a root bus, whose interrupts go to @irqs; power management only if @pm.
- * Where the power management function's properties say that PCI devices come and go by ACPI;
- * borrowed. */
-const AcpiPciHotplugConfig *piix_create(PciBus *bus, bool pm, const Irq irqs[ISA_IRQS]);
+/* The functions on @bus, a root bus, whose interrupts go to @irqs; power management only if @pm,
+ * which then goes by its properties. Where the power management function's properties say that PCI
+ * devices come and go by ACPI; borrowed. */
+const AcpiPciHotplugConfig *piix_create(PciBus *bus, AcpiPm *pm, const Irq irqs[ISA_IRQS]);
 
 /* Which PIRQ (0: PIRQA#) @pin (0: INTA#) of a root bus's @slot is on. */
 unsigned piix_pirq(uint8_t slot, unsigned pin);

@@ -85,6 +85,8 @@ struct Mc146818 {
     /* wiring */
     Irq irq;
     MemoryRegion ports;
+    void (*alarm)(void *opaque); /* NULL: nobody else is told */
+    void *alarm_opaque;
 };
 
 /* Nanoseconds since base_seconds. */
@@ -266,6 +268,14 @@ static void rtc_repeat_lost(Mc146818 *s)
     }
 }
 
+static void rtc_alarm(Mc146818 *s)
+{
+    s->cmos[REG_C] |= C_AF;
+    if (s->cmos[REG_B] & B_AIE && s->alarm) {
+        s->alarm(s->alarm_opaque);
+    }
+}
+
 /* Set the flags of what happened since the last look. */
 static void rtc_check(Mc146818 *s)
 {
@@ -284,7 +294,7 @@ static void rtc_check(Mc146818 *s)
         last = MAX(last, second - DAY_SECONDS); /* an alarm that matches does so within a day */
         while (last < second && !(s->cmos[REG_C] & C_AF)) {
             if (rtc_alarm_at(s, s->base_seconds + ++last)) {
-                s->cmos[REG_C] |= C_AF;
+                rtc_alarm(s);
             }
         }
     }
@@ -302,14 +312,18 @@ static void rtc_update(Mc146818 *s)
     }
     irq_set(&s->irq, !!(s->cmos[REG_C] & C_IRQF));
 
+    if (s->cmos[REG_C] & C_IRQF) {
+        /* Nothing more can interrupt until REG_C is read; the alarm may wake all the same. */
+        enabled &= s->cmos[REG_C] & C_AF ? 0 : B_AIE;
+    }
     if (enabled & B_PIE && period) {
         next = rtc_divider_at(rtc_edges(now, period) * period + period / 2);
     }
     if (enabled & (B_AIE | B_UIE) && !rtc_stands(s)) {
         next = MIN(next, (now / NS_PER_SEC + 1) * NS_PER_SEC);
     }
-    if (next == INT64_MAX || s->cmos[REG_C] & C_IRQF) {
-        timer_del(s->timer); /* nothing more can interrupt until REG_C is read */
+    if (next == INT64_MAX) {
+        timer_del(s->timer);
     } else {
         timer_mod(s->timer, next + s->base_ns);
     }
@@ -421,6 +435,12 @@ static void rtc_port_write(void *opaque, hwaddr addr, uint64_t value, unsigned s
 static const MemoryRegionOps rtc_ops = { rtc_port_read, rtc_port_write, 1, 1 };
 
 /* ---- for the board ---- */
+
+void mc146818_set_alarm(Mc146818 *s, void (*fn)(void *opaque), void *opaque)
+{
+    s->alarm = fn;
+    s->alarm_opaque = opaque;
+}
 
 void mc146818_cmos_set(Mc146818 *s, unsigned index, uint8_t value)
 {

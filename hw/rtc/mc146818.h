@@ -20,11 +20,19 @@
  * later, as soon as it took the one before. */
 #define MC146818_LOST_TICK_POLICY "lost_tick_policy"
 
+/* The byte of the RAM by which firmware knows why the processor was reset; the one that says: S3
+ * has ended. */
+#define CMOS_SHUTDOWN    0x0f
+#define CMOS_SHUTDOWN_S3 0xfe
+
 typedef struct Mc146818 Mc146818;
 OBJECT_CAST_DEFINE(Mc146818, MC146818, TYPE_MC146818)
 
 /* Make it, with ports 0x70 and 0x71 in @io; @irq is ISA IRQ 8. Belongs to the device tree. */
 Mc146818 *mc146818_create(MemoryRegion *io, Irq irq);
+/* From now on call @fn(@opaque) whenever the clock comes to the alarm that the guest has enabled.
+ */
+void mc146818_set_alarm(Mc146818 *rtc, void (*fn)(void *opaque), void *opaque);
 /* The RAM at @index, 14-127. The clock's own registers (below 14, and the century, 0x32) are left
  * alone. */
 void mc146818_cmos_set(Mc146818 *rtc, unsigned index, uint8_t value);

@@ -680,6 +680,7 @@ static const VirtioDeviceClass mem_class = {
                 .realize = virtio_device_realize,
                 .unrealize = virtio_device_unrealize,
                 .reset = mem_reset,
+                .wake = virtio_device_reset,
                 .check_unplug = mem_check_unplug,
                 .memory = &memory_ops,
                 .state = &mem_state },

@@ -205,7 +205,7 @@ static bool breakpoint(GdbSession *g, const char *args, bool insert, GString *re
     ok = insert ? accel_breakpoint_insert((AccelBreakKind)kind, addr, len, gdb_current_cpu(g), NULL)
                 : accel_breakpoint_remove((AccelBreakKind)kind, addr, len);
     if (running) {
-        vcpu_resume_all();
+        runstate_resume_vcpus();
     }
     return answer(reply, ok ? OK : ERROR_ARGUMENT);
 }

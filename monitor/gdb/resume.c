@@ -260,6 +260,6 @@ void gdb_release(GdbSession *g)
     accel_breakpoints_clear();
     gdb_resume_ended();
     if (running) {
-        vcpu_resume_all();
+        runstate_resume_vcpus();
     }
 }

@@ -78,7 +78,7 @@ static void stop_for_debugger(void *opaque)
         session->stopped_it = session->stopped_it || runstate_is_running();
         runstate_stop(RUN_STATE_DEBUG);
     } else if (runstate_is_running()) {
-        vcpu_resume_all(); /* the client went away */
+        runstate_resume_vcpus(); /* the client went away */
     }
 }
 

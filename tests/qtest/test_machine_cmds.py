@@ -46,7 +46,7 @@ def machines():
                    "default-cpu-type": "qemu64-x86_64-cpu", "default-ram-id": "pc.ram"})
         tap.equal(found["none"], {"name": "none", "cpu-max": 1, "hotpluggable-cpus": False,
                                   "numa-mem-supported": False, "deprecated": False, "default-ram-id": "ram"})
-        tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": False})
+        tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": True})
         refused(m, "not suspended", "system_wakeup")
         cpus = m.qmp.command("query-cpus-fast")
         tap.equal([(c["cpu-index"], c["props"], c["target"]) for c in cpus],

@@ -213,7 +213,8 @@ int main(int argc, char **argv)
     for (unsigned irq = 0; irq < ISA_IRQS; irq++) {
         lines[irq] = test_line(&irqs[irq]);
     }
-    piix_create(bus, true, lines);
+    piix_create(bus, acpi_pm_create(memory_io(), test_line(&irqs[ACPI_SCI_IRQ]), &acpi_pm_piix4),
+                lines);
     puller_pin = 2;
     pullers[0] = pci_create(bus, PCI_DEVFN(4, 0), TYPE_PULLER);
     pullers[1] = pci_create(bus, PCI_DEVFN(5, 0), TYPE_PULLER);

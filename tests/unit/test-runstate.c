@@ -10,7 +10,8 @@
 #include "util/main-loop.h"
 
 static GString *events;
-static unsigned resets, powerdowns;
+static unsigned resets, powerdowns, wakes;
+static bool resumes = true;
 
 static void on_event(const char *name, struct json_object *event)
 {
@@ -41,15 +42,23 @@ static void on_powerdown(Machine *machine)
     powerdowns++;
 }
 
+static bool on_wake(Machine *machine)
+{
+    wakes++;
+    return resumes;
+}
+
 static bool test_init(Machine *machine, GError **errp)
 {
     machine->powerdown = on_powerdown;
     return true;
 }
 
-static const MachineOps test_machine_ops = {
-    .name = "test", .description = "for this test", .init = test_init, .reset = on_reset
-};
+static const MachineOps test_machine_ops = { .name = "test",
+                                             .description = "for this test",
+                                             .init = test_init,
+                                             .reset = on_reset,
+                                             .wake = on_wake };
 static const ObjectType test_machine = { .name = "test-machine",
                                          .parent = TYPE_MACHINE,
                                          .ops = &test_machine_ops };
@@ -88,6 +97,44 @@ static void test_reset(void)
     runstate_request_reset(SHUTDOWN_CAUSE_GUEST_RESET);
     assert_events("RESUME RESET:guest-reset");
     g_assert_true(runstate_is_running());
+}
+
+static void test_sleep(void)
+{
+    runstate_request_wakeup(); /* nothing to wake */
+    assert_events("");
+    runstate_request_suspend();
+    g_assert_true(runstate_is_asleep());
+    assert_events("SUSPEND");
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_SUSPENDED);
+    g_assert_true(runstate_is_running()); /* the clock, and devices */
+    runstate_request_suspend();
+    runstate_stop(RUN_STATE_PAUSED);
+    runstate_request_wakeup(); /* waits */
+    assert_events("STOP");
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_PAUSED);
+    g_assert_cmpuint(wakes, ==, 0);
+    runstate_start();
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_SUSPENDED);
+    assert_events("RESUME WAKEUP");
+    g_assert_cmpuint(wakes, ==, 1);
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_RUNNING);
+    runstate_request_suspend();
+    runstate_request_wakeup(); /* by what was there already */
+    assert_events("SUSPEND WAKEUP");
+    runstate_request_suspend();
+    runstate_finish_reset();
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_SUSPENDED);
+    runstate_request_reset(SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    runstate_request_wakeup(); /* comes to nothing */
+    assert_events("SUSPEND RESET:host-qmp-system-reset");
+    g_assert_cmpint(runstate_get(), ==, RUN_STATE_RUNNING);
+    resumes = false;
+    runstate_request_suspend();
+    runstate_request_wakeup();
+    assert_events("SUSPEND WAKEUP RESET:guest-reset");
+    g_assert_cmpuint(wakes, ==, 3);
+    g_assert_false(runstate_is_asleep());
 }
 
 static void test_powerdown(void)
@@ -135,6 +182,7 @@ int main(int argc, char **argv)
     qapi_event_set_emitter(on_event);
     g_test_add_func("/runstate/stop-cont", test_stop_cont);
     g_test_add_func("/runstate/reset", test_reset);
+    g_test_add_func("/runstate/sleep", test_sleep);
     g_test_add_func("/runstate/powerdown", test_powerdown);
     g_test_add_func("/runstate/no-shutdown", test_no_shutdown);
     g_test_add_func("/runstate/shutdown", test_shutdown);

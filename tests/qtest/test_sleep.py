@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The sleep states S3 and S4: how a guest goes to sleep, what wakes it, and what it finds then."""
+import os
+import tempfile
+
+import machine
+import vm
+
+import tap
+
+PM = 0x600
+STS, EN, CNT = PM, PM + 2, PM + 4
+PWRBTN, RTC, WAK = 1 << 8, 1 << 10, 1 << 15
+SCI_EN, SLP_EN = 1, 1 << 13
+SMI_CMD, ACPI_ENABLE = 0xb2, 0xf1
+GPE = {"pc": 0xafe0, "q35": PM + 0x20}
+MEMORY = 1 << 3   # the event of DIMMs
+SLOTS = 0xa00     # docs/memory-hotplug-registers.md
+SLOT_FLAGS, INSERTED, REMOVED = SLOTS + 0x14, 1 << 1, 1 << 2
+BOTH = ("pc", "q35")
+
+
+def start(kind="pc", *extra, memory="64M,slots=4,maxmem=1G"):
+    return machine.Machine(memory, extra=["-M", kind, *extra])
+
+
+def status(m):
+    return m.qmp.command("query-status")["status"]
+
+
+def ask(m, sleep_type):
+    m.write("w", CNT, SLP_EN | sleep_type << 10)
+
+
+def sleep(m):
+    ask(m, 1)
+    m.qmp.event("SUSPEND")
+    tap.equal(m.qmp.command("query-status"), {"running": False, "singlestep": False, "status": "suspended"})
+
+
+def wake(m):
+    m.qmp.command("system_wakeup")
+    woken(m)
+
+
+def woken(m):
+    m.qmp.event("WAKEUP")
+    tap.equal(status(m), "running")
+    tap.equal(bool(m.read("w", STS) & WAK), True, "the wake status")
+
+
+def refused(m, text, command="system_wakeup"):
+    try:
+        m.qmp.command(command)
+    except vm.QmpError as error:
+        tap.equal(text in error.desc, True, error.desc)
+    else:
+        raise AssertionError(f"{command} was not refused")
+
+
+def kept(kind):
+    """Memory is kept, and so is what the guest had enabled; other devices are reset."""
+    with start(kind) as m:
+        tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": True})
+        refused(m, "not suspended")
+        m("write 0x100000 0x4 0x12345678")
+        m.write("b", SMI_CMD, ACPI_ENABLE)
+        m.write("w", EN, RTC)
+        m.write("b", GPE[kind] + (8 if kind == "q35" else 2), MEMORY)
+        m.write("b", 0x21, 0xa5)  # the 8259's mask
+        sleep(m)
+        wake(m)
+        tap.equal(m("read 0x100000 0x4")[0], "0x12345678")
+        tap.equal((m.read("w", CNT) & SCI_EN, m.read("w", EN)), (SCI_EN, RTC))
+        tap.equal(m.read("b", GPE[kind] + (8 if kind == "q35" else 2)), MEMORY)
+        tap.equal(m.read("b", 0x21), 0, "the mask of a chip that had no power")
+        m.write("w", STS, WAK)
+        tap.equal(m.read("w", STS) & WAK, 0)
+        refused(m, "not suspended")
+        sleep(m)  # and once more
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tap.equal((status(m), m.read("w", STS) & WAK, m.read("w", EN)), ("running", 0, 0))
+
+
+def stopped():
+    """It sleeps over a stop, and does not wake in it."""
+    with start() as m:
+        m.write("w", EN, PWRBTN)
+        sleep(m)
+        m.qmp.command("stop")
+        m.qmp.event("STOP")
+        tap.equal(status(m), "paused")
+        refused(m, "cont")
+        m.qmp.command("system_powerdown")
+        m.qmp.event("POWERDOWN")
+        tap.equal(status(m), "paused")
+        m.qmp.command("cont")
+        m.qmp.event("RESUME")
+        woken(m)
+        m.write("w", STS, PWRBTN)
+        sleep(m)
+        m.qmp.command("stop")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        m.qmp.command("cont")
+        tap.equal(status(m), "running")
+
+
+def button(kind):
+    """The power button wakes a guest that has enabled it, and no other."""
+    with start(kind) as m:
+        sleep(m)
+        m.qmp.command("system_powerdown")
+        m.qmp.event("POWERDOWN")
+        tap.equal(status(m), "suspended")
+        wake(m)
+        tap.equal(m.read("w", STS) & PWRBTN, PWRBTN)
+        m.write("w", STS, PWRBTN)
+        m.write("w", EN, PWRBTN)
+        sleep(m)
+        m.qmp.command("system_powerdown")
+        woken(m)
+        tap.equal(m.read("w", STS) & PWRBTN, PWRBTN)
+        ask(m, 1)  # what is there already wakes at once
+        m.qmp.event("SUSPEND")
+        woken(m)
+
+
+def cmos(m, index, value=None):
+    m.write("b", 0x70, index)
+    if value is not None:
+        m.write("b", 0x71, value)
+    return m.read("b", 0x71)
+
+
+def alarm(kind):
+    """So does the clock's alarm; also if an interrupt of the clock's that nobody took is pending."""
+    with start(kind) as m:
+        for index in (1, 3, 5):
+            cmos(m, index, 0xc0)  # every second
+        for other in (0, 0x40):   # and the periodic interrupt
+            for enabled in (0, RTC):
+                m.write("w", EN, enabled)
+                cmos(m, 0xc)
+                cmos(m, 0xb, 0x22 | other)
+                m.write("w", STS, RTC)
+                sleep(m)
+                m("clock_step 2000000000")
+                if enabled:
+                    woken(m)
+                else:
+                    tap.equal(status(m), "suspended")
+                    wake(m)
+                tap.equal(m.read("w", STS) & RTC, RTC)
+
+
+def line():
+    """A byte on a serial port wakes where the port was made so."""
+    for wakes in ("off", "on"):
+        path = f"{FOLDER}/line-{wakes}"
+        with start("pc", "-chardev", f"socket,id=c,path={path},server=on,wait=off",
+                   "-device", f"isa-serial,chardev=c,wakeup={wakes}") as m:
+            sleep(m)
+            end = vm.Stream(path, m.process)
+            end.send(b"x")
+            if wakes == "on":
+                woken(m)
+            else:
+                vm.wait_until(lambda m=m: m.read("b", 0x3fd) & 1, "the byte")
+                tap.equal(status(m), "suspended")
+            end.sock.close()
+
+
+def dimms(kind):
+    """What was plugged, or asked for, while it slept, is told at the end."""
+    with start(kind) as m:
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 << 20})
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": 128 << 20})
+        m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0")
+        m.write("l", SLOTS, 0)
+        m.write("b", SLOT_FLAGS, INSERTED)  # the guest has taken it
+        m.write("b", GPE[kind], MEMORY)
+        tap.equal(m.read("b", GPE[kind]) & MEMORY, 0)
+        at = m.qmp.command("query-memory-devices")[0]["data"]["addr"]
+        m(f"write {at:#x} 0x4 0xcafebabe")
+        sleep(m)
+        m.qmp.command("device_add", driver="pc-dimm", id="d1", memdev="m1")
+        m.qmp.command("device_del", id="d0")
+        tap.equal(status(m), "suspended")
+        wake(m)
+        tap.equal(m.read("b", GPE[kind]) & MEMORY, MEMORY, "the event")
+        tap.equal(m(f"read {at:#x} 0x4")[0], "0xcafebabe")
+        flags = []
+        for slot in (0, 1):
+            m.write("l", SLOTS, slot)
+            flags.append(m.read("b", SLOT_FLAGS) & (INSERTED | REMOVED))
+        tap.equal(flags, [REMOVED, INSERTED])
+
+
+def states(kind):
+    """What there is goes by the properties; what there is not, a guest cannot have."""
+    chip = {"pc": "PIIX4_PM", "q35": "ICH9-LPC"}[kind]
+    for words, told in (([], "80000081 8280"), (["disable_s3=1"], "80000001 8280"),
+                        (["disable_s4=1", "s4_val=5"], "80000081 0580")):
+        with start(kind, *[word for value in words for word in ("-global", f"{chip}.{value}")]) as m:
+            entry = next(key for name, key in files(m) if name == "etc/system-states")
+            m.write("w", 0x510, entry)
+            tap.equal(bytes(m.read("b", 0x511) for _ in range(6)).hex(), told.replace(" ", ""))
+            offered = "disable_s3=1" not in words
+            tap.equal(m.qmp.command("query-current-machine"), {"wakeup-suspend-support": offered})
+            if not offered:
+                ask(m, 1)
+                tap.equal(status(m), "running")
+            for number in (3, 5, 7) if words else ():  # no such states
+                ask(m, number)
+                tap.equal(status(m), "running")
+            if words != ["disable_s4=1", "s4_val=5"]:
+                ask(m, 2)
+                m.qmp.event("SUSPEND_DISK")
+                tap.equal(m.qmp.event("SHUTDOWN")["data"], {"guest": True, "reason": "guest-shutdown"})
+                tap.equal(m.process.wait(vm.LONG), 0)
+
+
+def files(m):
+    m.write("w", 0x510, 0x19)
+
+    def take(size):
+        return bytes(m.read("b", 0x511) for _ in range(size))
+
+    for _ in range(int.from_bytes(take(4), "big")):
+        entry = take(64)
+        yield entry[8:].split(b"\0")[0].decode(), int.from_bytes(entry[4:6], "big")
+
+
+def moved():
+    """It sleeps on where it was migrated to, or loaded, and wakes there."""
+    path = os.path.join(FOLDER, "state")
+    with start() as m:
+        m("write 0x100000 0x4 0x12345678")
+        sleep(m)
+        m.qmp.command("migrate", uri=f"file:{path}")
+        vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "the end")
+        tap.equal(status(m), "postmigrate")
+        m.qmp.command("cont")  # it may go on here as well
+        tap.equal(status(m), "suspended")
+        wake(m)
+    with start("pc", "-incoming", f"file:{path}") as m:
+        vm.wait_until(lambda: status(m) != "inmigrate", "the state")
+        tap.equal(status(m), "suspended")
+        wake(m)
+        tap.equal(m("read 0x100000 0x4")[0], "0x12345678")
+    with start("pc", "-incoming", f"file:{path}", "-S") as m:
+        vm.wait_until(lambda: status(m) != "inmigrate", "the state")
+        refused(m, "cont")
+        m.qmp.command("cont")
+        wake(m)
+
+
+with tempfile.TemporaryDirectory(prefix="dimmable-sleep-") as FOLDER:
+    tap.run([(f"{name} {kind}", lambda test=test, kind=kind: test(kind))
+             for name, test in (("memory is kept", kept), ("power button", button), ("alarm", alarm), ("DIMMs", dimms),
+                                ("states", states)) for kind in BOTH] +
+            [("stop and reset", stopped), ("a byte", line), ("moved", moved)])
