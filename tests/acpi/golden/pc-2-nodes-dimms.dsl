@@ -2466,6 +2466,20 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
         }
     }
 
+    Name (\_S3, Package (0x04)  // _S3_: S3 System State
+    {
+        One, 
+        One, 
+        Zero, 
+        Zero
+    })
+    Name (\_S4, Package (0x04)  // _S4_: S4 System State
+    {
+        0x02, 
+        0x02, 
+        Zero, 
+        Zero
+    })
     Name (\_S5, Package (0x04)  // _S5_: S5 System State
     {
         Zero, 
@@ -2914,7 +2928,7 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "FACP"    [Fixed ACPI Description Table (FADT)]
 [004h 0004   4]                 Table Length : 00000114
 [008h 0008   1]                     Revision : 06
-[009h 0009   1]                     Checksum : 82
+[009h 0009   1]                     Checksum : C2
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
@@ -2964,14 +2978,14 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 PCIe ASPM Not Supported (V4) : 0
                    CMOS RTC Not Present (V5) : 0
 [06Fh 0111   1]                     Reserved : 00
-[070h 0112   4]        Flags (decoded below) : 00000565
+[070h 0112   4]        Flags (decoded below) : 00000525
       WBINVD instruction is operational (V1) : 1
               WBINVD flushes all caches (V1) : 0
                     All CPUs support C1 (V1) : 1
                   C2 works on MP system (V1) : 0
             Control Method Power Button (V1) : 0
             Control Method Sleep Button (V1) : 1
-        RTC wake not in fixed reg space (V1) : 1
+        RTC wake not in fixed reg space (V1) : 0
             RTC can wake system from S4 (V1) : 0
                         32-bit PM Timer (V1) : 1
                       Docking Supported (V1) : 0

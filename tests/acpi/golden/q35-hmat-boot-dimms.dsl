@@ -3050,6 +3050,20 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
         }
     }
 
+    Name (\_S3, Package (0x04)  // _S3_: S3 System State
+    {
+        One, 
+        One, 
+        Zero, 
+        Zero
+    })
+    Name (\_S4, Package (0x04)  // _S4_: S4 System State
+    {
+        0x02, 
+        0x02, 
+        Zero, 
+        Zero
+    })
     Name (\_S5, Package (0x04)  // _S5_: S5 System State
     {
         Zero, 
@@ -3498,7 +3512,7 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "FACP"    [Fixed ACPI Description Table (FADT)]
 [004h 0004   4]                 Table Length : 00000114
 [008h 0008   1]                     Revision : 06
-[009h 0009   1]                     Checksum : EB
+[009h 0009   1]                     Checksum : 2B
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
@@ -3548,14 +3562,14 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 PCIe ASPM Not Supported (V4) : 0
                    CMOS RTC Not Present (V5) : 0
 [06Fh 0111   1]                     Reserved : 00
-[070h 0112   4]        Flags (decoded below) : 00000565
+[070h 0112   4]        Flags (decoded below) : 00000525
       WBINVD instruction is operational (V1) : 1
               WBINVD flushes all caches (V1) : 0
                     All CPUs support C1 (V1) : 1
                   C2 works on MP system (V1) : 0
             Control Method Power Button (V1) : 0
             Control Method Sleep Button (V1) : 1
-        RTC wake not in fixed reg space (V1) : 1
+        RTC wake not in fixed reg space (V1) : 0
             RTC can wake system from S4 (V1) : 0
                         32-bit PM Timer (V1) : 1
                       Docking Supported (V1) : 0
@@ -4045,18 +4059,18 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 00000064
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : 74
+[009h 0009   1]                     Checksum : 71
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000007FFC3380
-[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC34C0
-[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3540
-[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC36C0
-[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3700
-[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC38C0
-[054h 0084   8]       ACPI Table Address   6 : 000000007FFC3900
-[05Ch 0092   8]       ACPI Table Address   7 : 000000007FFC3940
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC33C0
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3500
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3580
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3700
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3740
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3900
+[054h 0084   8]       ACPI Table Address   6 : 000000007FFC3940
+[05Ch 0092   8]       ACPI Table Address   7 : 000000007FFC3980
