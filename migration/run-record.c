@@ -22,7 +22,12 @@ static const StateField run_fields[] = {
     STATE_INT(RunRecord, clock_ns),
     STATE_BOOL(RunRecord, running),
     STATE_UINT_MAX_SINCE(RunRecord, shutdown, SHUTDOWN_CAUSE__MAX - 1, 2),
-    STATE_BOOL_SINCE(RunRecord, asleep, 3),
+    { .name = "asleep",
+      .kind = STATE_KIND_BOOL,
+      .width = sizeof(bool),
+      .offset = offsetof(RunRecord, asleep),
+      .count = 1,
+      .since = 3 },
     {},
 };
 

@@ -163,6 +163,8 @@ VARIABLES = {
         "state": "the other end's own", "actions": "configuration", "exit_status": "of this program",
         "shutdown_requested": "in the run record (docs/state.md)", "powerdown_requested": "done before the machine goes",
         "reset_requested": "done before the machine goes", "processing_scheduled": "derived from the requests",
+        "asleep": "in the run record (docs/state.md)", "suspend_requested": "done before the machine goes",
+        "wakeup_requested": "the PM block asks again where the machine goes on",
         "resets_held": "this program's dump or migration", "guest_held": "this program's migration",
         "start_calls": "wiring", "stop_calls": "wiring"},
     "hw/core/boot-order.c": {"list": "configuration"},
