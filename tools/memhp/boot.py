@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DIMMs that are there at boot, tables that lie in a DIMM itself, and many DIMMs."""
+"""DIMMs that are there at boot, and tables that lie in a DIMM itself."""
 import re
 
-from guest import MIB, must_not_overlap
+from guest import must_not_overlap
 from removal import SIZE
 from scenario import Config, Done, Skip, equal, must, scenario
 
@@ -65,18 +65,3 @@ def memmap_on_memory(guest):
     equal(guest.mem_total(), total, "MemTotal afterwards")
     what = f"{tables // 1024} KiB of tables are in the DIMM" if grown < dimm.size else "the tables are elsewhere"
     return Done(f"{what}; gone after {answer.seconds:.2f} s", dimm.seconds)
-
-
-@scenario("boot/256-slots", "256 DIMMs, filled and emptied one by one",
-          Config("memhp_default_state=online_movable", slots=256, maxmem="64G", memory="1536M"))
-def many(guest):
-    total, before = guest.mem_total(), guest.memory_blocks()
-    dimms = []
-    for n in range(256):
-        dimms.append(guest.plug(f"d{n}", guest.block_size))
-    equal(guest.mem_total() - total, 256 * guest.block_size, "growth of MemTotal")
-    slowest = max(dimm.seconds for dimm in dimms)
-    for dimm in dimms:
-        guest.give_back(dimm)
-    equal((guest.mem_total(), guest.memory_blocks()), (total, before), "MemTotal and blocks afterwards")
-    return Done(f"{256 * guest.block_size // MIB} MiB; the slowest was there after {slowest:.2f} s", slowest)
