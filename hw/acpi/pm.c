@@ -110,12 +110,12 @@ bool acpi_pm_check_sleep(Object *obj, const Property *prop, struct json_object *
 
 bool acpi_pm_offers_s3(const AcpiPm *pm)
 {
-    return pm->sleep && !pm->sleep->disable_s3;
+    return pm && pm->sleep && !pm->sleep->disable_s3;
 }
 
 bool acpi_pm_offers_s4(const AcpiPm *pm)
 {
-    return pm->sleep && !pm->sleep->disable_s4;
+    return pm && pm->sleep && !pm->sleep->disable_s4;
 }
 
 /* ---- registers ---- */

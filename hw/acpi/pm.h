@@ -134,7 +134,7 @@ void acpi_pm_power_button(AcpiPm *pm);
 
 /* The RTC's alarm: RTC_STS. */
 void acpi_pm_rtc_alarm(AcpiPm *pm);
-/* Is there S3, and S4? */
+/* Is there S3, and S4? @pm NULL: no. */
 bool acpi_pm_offers_s3(const AcpiPm *pm);
 bool acpi_pm_offers_s4(const AcpiPm *pm);
 

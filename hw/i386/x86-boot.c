@@ -210,7 +210,7 @@ bool x86_machine_wake(Machine *machine)
 
 bool x86_machine_can_suspend(const Machine *machine)
 {
-    return acpi_pm_offers_s3(X86_MACHINE((Machine *)machine)->pm);
+    return acpi_pm_offers_s3(X86_MACHINE(machine)->pm);
 }
 
 bool x86_machine_dump_tables(Machine *machine, const char *dir, GError **errp)
