@@ -23,7 +23,8 @@ void monitors_hold(void);
 void monitors_release(void);
 bool monitors_held(void);
 
-/* An error while the machine is being migrated: what is there is part of what both ends agree on. */
+/* An error while the machine is being migrated: what is there is part of what both ends agree on.
+ */
 bool monitor_check_settled(GError **errp);
 
 /* ---- the QMP session whose command runs now; outside of one, errors ---- */

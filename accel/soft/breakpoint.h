@@ -36,8 +36,8 @@ bool soft_breakpoint_reached(SoftCpu *s, uint64_t rip);
 /* Is there one for data on the page at linear address @page? */
 bool soft_breakpoints_watch(const SoftCpu *s, uint64_t page);
 /* @op accesses memory, by linear address, or ports. If there is a breakpoint, the trap follows the
- * instruction, or the iteration of a string instruction, and the running block ends there. @op NULL:
- * an event is delivered, and the trap comes before its handler's first instruction. */
+ * instruction, or the iteration of a string instruction, and the running block ends there. @op
+ * NULL: an event is delivered, and the trap comes before its handler's first instruction. */
 void soft_breakpoints_access(SoftCpu *s, const Uop *op, uint64_t addr, unsigned len,
                              SoftAccess access);
 void soft_breakpoints_port(SoftCpu *s, const Uop *op, unsigned port, unsigned len);

@@ -12,8 +12,8 @@ char *help_properties(const ObjectType *type); /* those that can be set */
 char *help_devices(void);                      /* what -device takes, by category */
 /* The devices of a category, a name a line; NULL: there is none. */
 char *help_devices_of(const char *category);
-char *help_objects(void);                      /* what -object takes */
-char *help_chardevs(void);                     /* what -chardev takes */
+char *help_objects(void);  /* what -object takes */
+char *help_chardevs(void); /* what -chardev takes */
 /* The properties of one type; an error if -device resp. -object does not take it. */
 char *help_device_type(const char *type, GError **errp);
 char *help_object_type(const char *type, GError **errp);

@@ -5,7 +5,6 @@ have taken, do not spin, tell the user, and go on when it is over."""
 import contextlib
 import errno
 import os
-import pty
 import re
 import socket
 import subprocess
@@ -21,7 +20,7 @@ import tap
 import vm
 
 from com1 import guest_reads, guest_writes
-from packets import Guest, Tcp, frame, wired
+from packets import frame, wired
 
 BUILD = sys.argv[1]
 PID = os.getpid()
