@@ -135,7 +135,9 @@ static const StateField lpc_fields[] = {
 static const StateTable lpc_state = { .name = "ich9-lpc", .version = 2, .fields = lpc_fields };
 
 static const PciFunctionClass lpc_ops = {
-    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .state = &lpc_state },
+    /* Over S3 it keeps where the PM block is: SeaBIOS does not say it again when it resumes. */
+    .device = { PCI_DEVICE_CLASS_CORE, .wake = device_keep, .category = "bridge",
+                .state = &lpc_state },
     .reset = lpc_reset,
     .config_written = lpc_config_written,
 };
