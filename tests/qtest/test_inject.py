@@ -360,46 +360,39 @@ def peer_of(m, folder):
         yield packets.Wire(sock)
 
 
+def stream_rows(call, scarce, rows, ends):
+    """Packets of the one of ends(peer, wire) come whole to the other one, with the errors of each row at @call; and after
+    one that lasts, in which nothing spins."""
+    with tempfile.TemporaryDirectory() as folder, cable(folder) as (m, wire, injector), peer_of(m, folder) as peer:
+        sender, receiver = ends(peer, wire)
+        for row in rows:
+            rules = [injector.fail(call, "/n1 ", error, limit=limit, skip=skip, count=count)
+                     for error, limit, skip, count in row]
+            for packet in FRAMES:
+                sender.send(packet)
+            tap.equal([receiver.receive() for _ in FRAMES], FRAMES, row)
+            tap.equal(all(rule.done for rule in rules), True, row)
+            injector.end()
+        rule = injector.fail(call, "/n1 ", scarce)
+        sender.send(FRAMES[0])
+        rule.wait()
+        machine.does_not_spin(m)
+        injector.end()
+        tap.equal(receiver.receive(), FRAMES[0])
+
+
 def stream_output():
-    """Packets come whole, whatever send() gives; also where it fails in the middle of one."""
+    """Whatever send() gives; also where it fails in the middle of a packet."""
     rows = [[("", 7, 0, ALL)]]
     for error, _ in AGAIN + SCARCE:
         rows.append([(error, 0, 0, 5)])
         rows.append([("", 10, 3, 1), (error, 0, 4, 2)])
-    with tempfile.TemporaryDirectory() as folder, cable(folder) as (m, wire, injector), peer_of(m, folder) as peer:
-        for row in rows:
-            rules = [injector.fail("send", "/n1 ", error, limit=limit, skip=skip, count=count)
-                     for error, limit, skip, count in row]
-            for packet in FRAMES:
-                wire.send(packet)
-            tap.equal([peer.receive() for _ in FRAMES], FRAMES, row)
-            tap.equal(all(rule.done for rule in rules), True, row)
-            injector.end()
-        rule = injector.fail("send", "/n1 ", "ENOBUFS")
-        wire.send(FRAMES[0])
-        rule.wait()
-        machine.does_not_spin(m)
-        injector.end()
-        tap.equal(peer.receive(), FRAMES[0])
+    stream_rows("send", "ENOBUFS", rows, lambda peer, wire: (wire, peer))
 
 
 def stream_input():
     rows = [[("", 7, 0, ALL)]] + [[(error, 0, 0, count)] for error, count in AGAIN + SCARCE]
-    with tempfile.TemporaryDirectory() as folder, cable(folder) as (m, wire, injector), peer_of(m, folder) as peer:
-        for row in rows:
-            rules = [injector.fail("read", "/n1 ", error, limit=limit, skip=skip, count=count)
-                     for error, limit, skip, count in row]
-            for packet in FRAMES:
-                peer.send(packet)
-            tap.equal([wire.receive() for _ in FRAMES], FRAMES, row)
-            tap.equal(all(rule.done for rule in rules), True, row)
-            injector.end()
-        rule = injector.fail("read", "/n1 ", "ENOMEM")
-        peer.send(FRAMES[0])
-        rule.wait()
-        machine.does_not_spin(m)
-        injector.end()
-        tap.equal(wire.receive(), FRAMES[0])
+    stream_rows("read", "ENOMEM", rows, lambda peer, wire: (peer, wire))
 
 
 def stream_ends():

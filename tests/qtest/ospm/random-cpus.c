@@ -40,18 +40,9 @@ static bool step_bad_plug(RandomTest *t)
     return true;
 }
 
-static bool with_one(RandomTest *t,
-                     void (*run)(RandomTest *t, Model *m, unsigned slot, const char *id))
+static bool with_one(RandomTest *t, RandomOneFn *run)
 {
-    unsigned n = random_slot(t, &t->cpus, 1, RANDOM_CPUS, true);
-    g_autofree char *id = NULL;
-
-    if (n == MODEL_SLOTS) {
-        return false;
-    }
-    id = g_strdup_printf("c%u", t->cpus.slots[n].serial);
-    run(t, &t->cpus, n, id);
-    return true;
+    return random_with_one(t, &t->cpus, random_slot(t, &t->cpus, 1, RANDOM_CPUS, true), "c", run);
 }
 
 static bool step_request(RandomTest *t)

@@ -85,18 +85,9 @@ static bool step_bad_plug(RandomTest *t)
     return true;
 }
 
-static bool with_one(RandomTest *t,
-                     void (*run)(RandomTest *t, Model *m, unsigned slot, const char *id))
+static bool with_one(RandomTest *t, RandomOneFn *run)
 {
-    unsigned slot = pick_slot(t, true);
-    g_autofree char *id = NULL;
-
-    if (slot == MODEL_SLOTS) {
-        return false;
-    }
-    id = g_strdup_printf("d%u", t->model.slots[slot].serial);
-    run(t, &t->model, slot, id);
-    return true;
+    return random_with_one(t, &t->model, random_slot(t, &t->model, 0, MODEL_SLOTS, true), "d", run);
 }
 
 static bool step_request(RandomTest *t)

@@ -102,6 +102,18 @@ uint64_t random_place(const RandomTest *t, const char *id)
 
 /* ---- requests ---- */
 
+bool random_with_one(RandomTest *t, Model *m, unsigned slot, const char *prefix, RandomOneFn *run)
+{
+    g_autofree char *id = NULL;
+
+    if (slot == MODEL_SLOTS) {
+        return false;
+    }
+    id = g_strdup_printf("%s%u", prefix, m->slots[slot].serial);
+    run(t, m, slot, id);
+    return true;
+}
+
 void random_request(RandomTest *t, Model *m, unsigned slot, const char *id)
 {
     int64_t timeout = random_chance(t, 40) ? 1 + random_pick(t, 5) : 0;

@@ -102,6 +102,11 @@ json_object *random_find(json_object *list, const char *id);
 /* Where memory device @id is. */
 uint64_t random_place(const RandomTest *t, const char *id);
 
+/* @run with what is in @slot of @m, whose id is @prefix and its serial; false: MODEL_SLOTS, nothing
+ * is. */
+typedef void RandomOneFn(RandomTest *t, Model *m, unsigned slot, const char *id);
+bool random_with_one(RandomTest *t, Model *m, unsigned slot, const char *prefix, RandomOneFn *run);
+
 /* device_del of @id, which is in place @slot of @m, and the cancellation of that. */
 void random_request(RandomTest *t, Model *m, unsigned slot, const char *id);
 void random_cancel(RandomTest *t, Model *m, unsigned slot, const char *id);
