@@ -307,6 +307,43 @@ static void test_features(void)
     qtest_quit(qt);
 }
 
+static uint64_t offered_with(const QVirtioWay *way, const char *options)
+{
+    QTest *qt = start(way, options);
+    QVirtio v;
+
+    qvirtio_open(&v, qt, DEVFN, way->modern);
+    uint64_t offered = qvirtio_offered(&v);
+    qtest_quit(qt);
+    return offered;
+}
+
+/* A property that is off takes its own feature away, and no other. */
+static void test_feature_properties(void)
+{
+    static const struct {
+        const char *option;
+        uint64_t modern, legacy; /* the bit, where the interface has it */
+    } cases[] = {
+        { ",event_idx=off", QVIRTIO_EVENT_IDX, QVIRTIO_EVENT_IDX },
+        { ",indirect_desc=off", QVIRTIO_INDIRECT, QVIRTIO_INDIRECT },
+        { ",queue_reset=off", QVIRTIO_RING_RESET, 0 },
+        { ",any_layout=off", 0, UINT64_C(1) << 27 },
+    };
+
+    for (unsigned w = 0; w < 2; w++) {
+        const QVirtioWay *way = &qvirtio_ways[w];
+        uint64_t all = offered_with(way, "");
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+            uint64_t bit = way->modern ? cases[i].modern : cases[i].legacy;
+
+            g_assert_cmphex(all & bit, ==, bit);
+            g_assert_cmphex(offered_with(way, cases[i].option), ==, all & ~bit);
+        }
+    }
+}
+
 static void test_registers(void)
 {
     QTest *qt = start(&qvirtio_ways[0], "");
@@ -494,6 +531,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtio/backends", test_backends);
     g_test_add_func("/virtio/stopped", test_stopped);
     g_test_add_func("/virtio/features", test_features);
+    g_test_add_func("/virtio/feature-properties", test_feature_properties);
     g_test_add_func("/virtio/registers", test_registers);
     g_test_add_func("/virtio/access", test_access);
     add_ways("needs-reset", test_needs_reset);
