@@ -16,9 +16,25 @@ typedef struct PvPanicPci {
 } PvPanicPci;
 OBJECT_CAST_DEFINE(PvPanicPci, PVPANIC_PCI, TYPE_PVPANIC_PCI)
 
+static bool pvpanic_pci_realize(PciDevice *dev, GError **errp)
+{
+    PvPanicPci *s = PVPANIC_PCI(dev);
+
+    memory_region_init_io(&s->bar, &pvpanic_region_ops, &s->panic, TYPE_PVPANIC_PCI, BAR_SIZE);
+    pci_add_bar(dev, 0, 0, &s->bar);
+    return true;
+}
+
+static void pvpanic_pci_unrealize(PciDevice *dev)
+{
+    memory_region_destroy(&PVPANIC_PCI(dev)->bar);
+}
+
 static const PciFunctionClass pvpanic_pci_ops = {
     .device = { PCI_DEVICE_CLASS_BASE, .category = "misc",
                 .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG },
+    .realize = pvpanic_pci_realize,
+    .unrealize = pvpanic_pci_unrealize,
 };
 
 static const PciRegister pvpanic_pci_registers[] = {
@@ -33,11 +49,7 @@ static const PciRegister pvpanic_pci_registers[] = {
 
 static void pvpanic_pci_init(Object *obj)
 {
-    PvPanicPci *s = PVPANIC_PCI(obj);
-
-    pci_set_registers(&s->parent, pvpanic_pci_registers, G_N_ELEMENTS(pvpanic_pci_registers));
-    memory_region_init_io(&s->bar, &pvpanic_region_ops, &s->panic, TYPE_PVPANIC_PCI, BAR_SIZE);
-    pci_add_bar(&s->parent, 0, 0, &s->bar);
+    pci_set_registers(PCI_DEVICE(obj), pvpanic_pci_registers, G_N_ELEMENTS(pvpanic_pci_registers));
 }
 
 static const Property pvpanic_pci_properties[] = {

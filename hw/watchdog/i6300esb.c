@@ -199,12 +199,17 @@ static bool esb_realize(PciDevice *dev, GError **errp)
     I6300Esb *s = I6300ESB(dev);
 
     s->timer = timer_new(esb_expired, s);
+    memory_region_init_io(&s->bar, &esb_region_ops, s, TYPE_I6300ESB, BAR_SIZE);
+    pci_add_bar(dev, 0, 0, &s->bar);
     return true;
 }
 
 static void esb_unrealize(PciDevice *dev)
 {
-    timer_free(I6300ESB(dev)->timer);
+    I6300Esb *s = I6300ESB(dev);
+
+    memory_region_destroy(&s->bar);
+    timer_free(s->timer);
 }
 
 static const StateField esb_fields[] = {
@@ -232,11 +237,7 @@ static const PciFunctionClass esb_ops = {
 
 static void esb_init(Object *obj)
 {
-    I6300Esb *s = I6300ESB(obj);
-
-    pci_set_registers(&s->parent, esb_registers, G_N_ELEMENTS(esb_registers));
-    memory_region_init_io(&s->bar, &esb_region_ops, s, TYPE_I6300ESB, BAR_SIZE);
-    pci_add_bar(&s->parent, 0, 0, &s->bar);
+    pci_set_registers(PCI_DEVICE(obj), esb_registers, G_N_ELEMENTS(esb_registers));
 }
 
 static const ObjectType esb_type = {

@@ -134,7 +134,7 @@ static void test_files(void)
     expect_file(qt, "bootorder", NULL, 0);
     expect_file(qt, "etc/boot-menu-wait", "\5\0", 2);
     expect_file(qt, "etc/boot-fail-wait", "\xe8\3\0\0", 4);
-    expect_file(qt, "etc/system-states", "\x80\0\0\0\0\x80", 6);
+    expect_file(qt, "etc/system-states", "\x80\0\0\x81\x82\x80", 6);
     expect_file(qt, "etc/reserved-memory-end", "\0\0\0\0\3\0\0\0", 8); /* 4G + 6G + 2 slots */
     expect_file(qt, "etc/e820", "\0\0\0\0\0\0\0\0\0\0\0\x80\0\0\0\0\1\0\0\0", 20);
     qtest_quit(qt);

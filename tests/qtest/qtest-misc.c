@@ -117,6 +117,20 @@ static void test_pvpanic_pci(void)
     qtest_quit(qt);
 }
 
+/* It comes and goes, and leaves nothing behind, as the check for leaks sees. */
+static void test_pvpanic_plug(void)
+{
+    QTest *qt = qtest_start("-m 16 -action panic=none");
+
+    for (unsigned round = 0; round < 2; round++) {
+        qtest_qmp_ok(qt, "device_add", "{'driver': 'pvpanic-pci', 'id': 'p', 'addr': '5'}");
+        qtest_qmp_ok(qt, "device_del", "{'id': 'p'}");
+        qtest_outl(qt, PCIHP_EJECT, 1u << (PCI_DEVFN >> 3));
+        json_object_put(qtest_event(qt, "DEVICE_DELETED"));
+    }
+    qtest_quit(qt);
+}
+
 /* ---- pci-serial ---- */
 
 #define SERIAL_PORT 0xc100
@@ -194,6 +208,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pvpanic/events", test_pvpanic_events);
     g_test_add_func("/pvpanic/refused", test_pvpanic_refused);
     g_test_add_func("/pvpanic/pci", test_pvpanic_pci);
+    g_test_add_func("/pvpanic/plug", test_pvpanic_plug);
     g_test_add_func("/pci-serial/state", test_pci_serial);
     g_test_add_func("/pci-serial/plug", test_pci_serial_plug);
     return g_test_run();
