@@ -3,10 +3,19 @@
 """Run the tests of a build folder and count them: check.py BUILD-DIR [meson test options].
 
 The closing line counts single test cases, as the TAP output of each test program lists them."""
+import json
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+
+
+def programs(build):
+    """Each test program, and how it ended: one may die when every case that it has told of was good."""
+    with open(f"{build}/meson-logs/testlog.json", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            test = json.loads(line)
+            yield test["name"], test["result"]
 
 
 def main():
@@ -14,6 +23,7 @@ def main():
     result = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
                              *sys.argv[2:]], check=False)
     passed = failed = skipped = 0
+    bad = []  # names of what failed
     # A test may print any byte, and XML has no way to write most control characters.
     text = open(f"{build}/meson-logs/testlog.junit.xml", encoding="utf-8", errors="replace").read()
     log = ElementTree.fromstring(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "?", text).encode())
@@ -21,6 +31,7 @@ def main():
         name = f"{case.get('classname')}: {case.get('name')}"
         if case.find("failure") is not None or case.find("error") is not None:
             failed += 1
+            bad.append(name)
             print(f"failed: {name}")
         elif case.find("skipped") is not None:
             skipped += 1
@@ -28,6 +39,10 @@ def main():
             print(f"skipped: {name} {reason}")
         else:
             passed += 1
+    for name, ended in programs(build):
+        if ended not in ("OK", "SKIP") and not any(name in line for line in bad):
+            failed += 1
+            print(f"failed: {name}: {ended}, after its last case")
     if result.returncode and not failed:
         failed = 1
         print(f"failed: meson test ended with status {result.returncode}")
