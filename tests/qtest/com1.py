@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The first serial port as a guest without interrupts uses it."""
+"""The first serial port as a guest without interrupts uses it, and what the other end reads."""
 import time
 
 import vm
@@ -25,3 +25,14 @@ def guest_reads(m, count):
 def guest_writes(m, text):
     for byte in text:
         m.write("b", COM1, byte)
+
+
+def receive(sock, size):
+    """Exactly so many bytes from the other end."""
+    data = b""
+    while len(data) < size:
+        piece = sock.recv(size - len(data))
+        if not piece:
+            raise EOFError(f"after {data!r}")
+        data += piece
+    return data

@@ -11,7 +11,7 @@ import machine
 import tap
 import vm
 
-from com1 import LINE_STATUS, guest_reads, guest_writes
+from com1 import LINE_STATUS, guest_reads, guest_writes, receive
 
 REQUEST = (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
@@ -22,16 +22,6 @@ def connect(path):
     sock.settimeout(vm.LONG)
     sock.connect(path)
     return sock
-
-
-def receive(sock, size):
-    data = b""
-    while len(data) < size:
-        piece = sock.recv(size - len(data))
-        if not piece:
-            raise EOFError(f"after {data!r}")
-        data += piece
-    return data
 
 
 def shake_hands(sock):

@@ -13,6 +13,7 @@ import packets
 import tap
 import vm
 
+from com1 import receive
 from packets import FIN, RST, SYN, Guest, Tcp, frame, wired
 
 BUILD = sys.argv[1]
@@ -25,16 +26,6 @@ def server():
     sock.listen(8)
     sock.settimeout(vm.LONG)
     return sock
-
-
-def receive(sock, size):
-    data = b""
-    while len(data) < size:
-        piece = sock.recv(size - len(data))
-        if not piece:
-            raise EOFError(f"after {len(data)} bytes")
-        data += piece
-    return data
 
 
 def answer(guest, port):
