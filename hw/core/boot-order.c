@@ -5,9 +5,10 @@
 
 static GArray *list; /* of BootDevice, by index */
 
-bool boot_order_add(Device *dev, int32_t index, const char *kind, const char *below, GError **errp)
+bool boot_order_add(Device *dev, int32_t index, Device *card, const char *kind, const char *below,
+                    GError **errp)
 {
-    const BootDevice boot = { dev, index, kind, below };
+    BootDevice boot = { dev, index, card, kind, NULL };
     unsigned at = 0;
 
     if (index < 0) {
@@ -23,6 +24,7 @@ bool boot_order_add(Device *dev, int32_t index, const char *kind, const char *be
         error_set(errp, "bootindex=%d is that of %s", index, other);
         return false;
     }
+    boot.below = g_strdup(below);
     g_array_insert_val(list, at, boot);
     return true;
 }
@@ -31,6 +33,7 @@ void boot_order_remove(Device *dev)
 {
     for (unsigned i = 0; list && i < list->len; i++) {
         if (g_array_index(list, BootDevice, i).dev == dev) {
+            g_free(g_array_index(list, BootDevice, i).below);
             g_array_remove_index(list, i);
             return;
         }

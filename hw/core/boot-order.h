@@ -9,13 +9,17 @@
 typedef struct BootDevice {
     Device *dev;
     int32_t index;
-    const char *kind, *below;
+    Device *card;
+    const char *kind;
+    char *below;
 } BootDevice;
 
-/* @dev, which sits on a bus, has bootindex @index; -1: it is not in the list. Firmware knows it by
- * its bus's name for it, of a @kind such as "scsi", and what is @below that ("/disk@0,0"); both are
- * borrowed for good. Error: another one has the index. */
-bool boot_order_add(Device *dev, int32_t index, const char *kind, const char *below, GError **errp);
+/* @dev has bootindex @index; -1: it is not in the list. Firmware knows it by the way to @card,
+ * which is @dev or what its bus belongs to, and is there as long: the name that @card's bus has for
+ * it, of a @kind such as "scsi" (borrowed for good), and what is @below that ("/disk@0,0"). Error:
+ * another one has the index. */
+bool boot_order_add(Device *dev, int32_t index, Device *card, const char *kind, const char *below,
+                    GError **errp);
 void boot_order_remove(Device *dev); /* harmless if it is not there */
 /* Call @fn for each, in order. */
 void boot_order_foreach(void (*fn)(const BootDevice *boot, void *opaque), void *opaque);

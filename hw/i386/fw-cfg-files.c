@@ -239,8 +239,8 @@ static void add_numbers(X86Machine *x86)
 static void append_boot_device(const BootDevice *boot, void *opaque)
 {
     GString *order = opaque;
-    g_autofree char *path = object_is_a(OBJECT(boot->dev), TYPE_PCI_DEVICE)
-                                ? pci_firmware_path(PCI_DEVICE(boot->dev), boot->kind)
+    g_autofree char *path = object_is_a(OBJECT(boot->card), TYPE_PCI_DEVICE)
+                                ? pci_firmware_path(PCI_DEVICE(boot->card), boot->kind)
                                 : NULL;
 
     if (path) {

@@ -15,13 +15,12 @@
 #include "backends/iothread.h"
 #include "block/backend.h"
 #include "block/iov.h"
+#include "hw/block/block-conf.h"
 #include "hw/core/boot-order.h"
 #include "hw/core/machine.h"
-#include "hw/core/runstate.h"
 #include "hw/virtio/virtio-blk-regs.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
-#include "util/main-loop.h"
 
 #define TYPE_VIRTIO_BLK "virtio-blk-device"
 #define QUEUES_AUTO     UINT16_MAX
@@ -34,18 +33,12 @@ typedef struct VirtioBlk {
     /* derived */
     GArray *failed; /* the same: of BlkPlace */
     /* configuration */
-    char *drive, *serial;
+    BlockConf conf;
     Iothread *iothread; /* whose loop the queues run on: a reference; NULL: main loop */
     uint16_t num_queues, queue_size;
-    uint32_t logical, physical, min_io, opt_io; /* bytes */
-    uint32_t granularity;                       /* of discards, bytes; PROP_UNSET: logical */
-    uint32_t max_discard, max_zeroes;           /* sectors */
-    bool discard, write_zeroes, config_wce, share_rw;
-    int werror, rerror; /* of error_names[] */
-    int write_cache;    /* of mode_names[] */
-    int32_t boot_index; /* -1: firmware does not boot from it */
+    uint32_t max_discard, max_zeroes; /* sectors */
+    bool discard, write_zeroes, config_wce;
     /* wiring */
-    BlockBackend *backend;
     uint64_t sectors;           /* that the guest may use; the backend's size */
     const VirtQueue *resetting; /* its requests go nowhere */
     bool *filled;               /* by queue: the driver was not told of what was given back */
@@ -63,10 +56,6 @@ typedef struct BlkRequest {
     VirtqElement *element;
     struct iovec iov[]; /* the data */
 } BlkRequest;
-
-static const char *const error_names[] = { "auto", "report", "ignore", "enospc", "stop", NULL };
-static const char *const mode_names[] = { "auto", "on", "off", NULL };
-enum { MODE_AUTO, MODE_ON, MODE_OFF };
 
 /* ---- the end of a request ---- */
 
@@ -90,11 +79,6 @@ static void flush(VirtioBlk *s)
     }
 }
 
-static void stop_machine(void *opaque)
-{
-    runstate_stop(RUN_STATE_IO_ERROR);
-}
-
 static void keep(BlkRequest *r)
 {
     const VirtqPlace *place = &r->element->place;
@@ -104,7 +88,6 @@ static void keep(BlkRequest *r)
     g_array_append_val(r->s->failed, kept);
     virtq_drop(r->vq, r->element);
     g_free(r);
-    main_loop_schedule(stop_machine, NULL);
 }
 
 static void done(BlockRequest *io)
@@ -118,7 +101,7 @@ static void done(BlockRequest *io)
         g_free(r);
         return;
     }
-    action = io->error ? block_error_action(io) : BLOCK_ERROR_ACTION_IGNORE;
+    action = block_conf_failed(io);
     if (action == BLOCK_ERROR_ACTION_STOP) {
         keep(r);
     } else if (action == BLOCK_ERROR_ACTION_REPORT) {
@@ -161,8 +144,8 @@ static bool is_on_disk(const VirtioBlk *s, uint64_t sector, uint64_t bytes)
 {
     uint64_t sectors = bytes / BLOCK_SECTOR;
 
-    return bytes % BLOCK_SECTOR == 0 && sector % (s->logical / BLOCK_SECTOR) == 0 &&
-           sectors % (s->logical / BLOCK_SECTOR) == 0 && sector <= s->sectors &&
+    return bytes % BLOCK_SECTOR == 0 && sector % (s->conf.logical / BLOCK_SECTOR) == 0 &&
+           sectors % (s->conf.logical / BLOCK_SECTOR) == 0 && sector <= s->sectors &&
            sectors <= s->sectors - sector;
 }
 
@@ -192,7 +175,7 @@ static uint8_t start_write(BlkRequest *r, uint64_t sector)
     uint64_t bytes = r->element->out_size - VIRTIO_BLK_HEADER;
 
     r->io.op = BLOCK_WRITE;
-    if (!r->s->backend->writable || !is_on_disk(r->s, sector, bytes)) {
+    if (!r->s->conf.backend->writable || !is_on_disk(r->s, sector, bytes)) {
         return VIRTIO_BLK_S_IOERR;
     }
     r->io.offset = sector * BLOCK_SECTOR;
@@ -216,7 +199,8 @@ static uint8_t start_range(BlkRequest *r, BlockOp op, bool offered)
     if (!offered) {
         return VIRTIO_BLK_S_UNSUPP;
     }
-    if (r->element->out_size != VIRTIO_BLK_HEADER + sizeof(range) || !r->s->backend->writable) {
+    if (r->element->out_size != VIRTIO_BLK_HEADER + sizeof(range) ||
+        !r->s->conf.backend->writable) {
         return VIRTIO_BLK_S_IOERR;
     }
     virtq_read(r->element, VIRTIO_BLK_HEADER, &range, sizeof(range));
@@ -258,8 +242,8 @@ static void tell_id(BlkRequest *r)
     char id[VIRTIO_BLK_ID_BYTES] = { 0 };
     size_t size = MIN(sizeof(id), r->element->in_size - 1);
 
-    if (r->s->serial) {
-        memcpy(id, r->s->serial, MIN(strlen(r->s->serial), sizeof(id)));
+    if (r->s->conf.serial) {
+        memcpy(id, r->s->conf.serial, MIN(strlen(r->s->conf.serial), sizeof(id)));
     }
     virtq_write(r->element, 0, id, size);
     finish(r, VIRTIO_BLK_S_OK, size);
@@ -286,11 +270,11 @@ static void start(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
     }
     status = starts[header.type](r, header.sector);
     if (status == VIRTIO_BLK_S_OK) {
-        if (block_submit(s->backend, &r->io)) {
+        if (block_submit(s->conf.backend, &r->io)) {
             done(&r->io);
         }
     } else {
-        block_count_invalid(s->backend, r->io.op);
+        block_count_invalid(s->conf.backend, r->io.op);
         finish(r, status, 0);
     }
 }
@@ -345,7 +329,7 @@ static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
             left--;
         }
     } while (virtq_set_notification(vq, true) && left);
-    block_submitted(s->backend);
+    block_submitted(s->conf.backend);
     flush(s);
     if (!left) {
         virtio_queue_again(vdev, vq);
@@ -354,26 +338,22 @@ static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
 
 /* ---- configuration ---- */
 
-static uint32_t granularity(const VirtioBlk *s)
-{
-    return s->granularity == PROP_UNSET ? s->logical : s->granularity;
-}
-
 static void blk_config_read(VirtioDevice *vdev, uint8_t *config)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
     const VirtioBlkConfig c = {
         .capacity = s->sectors,
         .seg_max = s->queue_size - 2u,
-        .blk_size = s->logical,
-        .physical_block_exp = (uint8_t)__builtin_ctz(s->physical / s->logical),
-        .min_io_size = (uint16_t)(s->min_io / s->logical),
-        .opt_io_size = s->opt_io / s->logical,
+        .blk_size = (uint32_t)s->conf.logical,
+        .physical_block_exp = (uint8_t)__builtin_ctzll(s->conf.physical / s->conf.logical),
+        .min_io_size = (uint16_t)(s->conf.min_io / s->conf.logical),
+        .opt_io_size = (uint32_t)(s->conf.opt_io / s->conf.logical),
         .writeback = s->writeback,
         .num_queues = s->num_queues,
         .max_discard_sectors = s->discard ? s->max_discard : 0,
         .max_discard_seg = s->discard,
-        .discard_sector_alignment = s->discard ? granularity(s) / BLOCK_SECTOR : 0,
+        .discard_sector_alignment =
+            s->discard ? block_conf_granularity(&s->conf) / BLOCK_SECTOR : 0,
         .max_write_zeroes_sectors = s->write_zeroes ? s->max_zeroes : 0,
         .max_write_zeroes_seg = s->write_zeroes,
         .write_zeroes_may_unmap = s->write_zeroes,
@@ -399,7 +379,7 @@ static void resized(void *opaque)
     uint64_t before = s->sectors;
 
     virtio_enter(&s->parent);
-    s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
+    s->sectors = block_backend_size(s->conf.backend) / BLOCK_SECTOR;
     virtio_leave(&s->parent);
     if (s->sectors != before) {
         virtio_config_changed(&s->parent);
@@ -416,7 +396,7 @@ static void blk_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
     virtio_enter(vdev);
     s->resetting = vq;
     virtio_leave(vdev);
-    block_drain(s->backend);
+    block_drain(s->conf.backend);
     virtio_enter(vdev);
     s->resetting = NULL;
     for (unsigned i = s->failed->len; i-- > 0;) {
@@ -432,20 +412,14 @@ static void blk_reset(VirtioDevice *vdev)
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
     virtio_enter(vdev);
-    s->writeback =
-        s->write_cache == MODE_AUTO ? !s->backend->writethrough : s->write_cache == MODE_ON;
+    s->writeback = block_conf_writeback(&s->conf);
     virtio_leave(vdev);
 }
 
 /* The machine stands: so does what the threads do. */
 static void blk_stopped(VirtioDevice *vdev)
 {
-    block_drain(VIRTIO_BLK(vdev)->backend);
-}
-
-static bool is_block_size(uint32_t size, uint32_t most)
-{
-    return size >= BLOCK_SECTOR && size <= most && (size & (size - 1)) == 0;
+    block_drain(VIRTIO_BLK(vdev)->conf.backend);
 }
 
 static bool is_range(uint32_t sectors)
@@ -455,26 +429,9 @@ static bool is_range(uint32_t sectors)
 
 static bool check_sizes(const VirtioBlk *s, GError **errp)
 {
-    enum { MAX_BLOCK = 2 << 20, MIN_QUEUE = 4, MAX_QUEUE = 1024 };
+    enum { MIN_QUEUE = 4, MAX_QUEUE = 1024 };
 
-    if (!is_block_size(s->logical, MAX_BLOCK) || !is_block_size(s->physical, MAX_BLOCK)) {
-        error_set(errp,
-                  "logical_block_size=%u, physical_block_size=%u: both are powers of two from %u "
-                  "to %u",
-                  s->logical, s->physical, BLOCK_SECTOR, MAX_BLOCK);
-    } else if (s->physical < s->logical) {
-        error_set(errp, "physical_block_size=%u is less than logical_block_size=%u", s->physical,
-                  s->logical);
-    } else if (s->min_io % s->logical || s->opt_io % s->logical ||
-               s->min_io / s->logical > UINT16_MAX) {
-        error_set(errp,
-                  "min_io_size=%u, opt_io_size=%u: both are multiples of %u, and the first "
-                  "is at most %u of them",
-                  s->min_io, s->opt_io, s->logical, UINT16_MAX);
-    } else if (!granularity(s) || granularity(s) % s->logical) {
-        error_set(errp, "discard_granularity=%u is no multiple of logical_block_size=%u",
-                  s->granularity, s->logical);
-    } else if (!is_range(s->max_discard) || !is_range(s->max_zeroes)) {
+    if (!is_range(s->max_discard) || !is_range(s->max_zeroes)) {
         error_set(errp,
                   "max-discard-sectors=%u, max-write-zeroes-sectors=%u: both are from 1 to %u",
                   s->max_discard, s->max_zeroes, VIRTIO_BLK_MAX_RANGE);
@@ -484,10 +441,6 @@ static bool check_sizes(const VirtioBlk *s, GError **errp)
                s->queue_size & (s->queue_size - 1)) {
         error_set(errp, "queue-size=%u: it is a power of two from %d to %d", s->queue_size,
                   MIN_QUEUE, MAX_QUEUE);
-    } else if (s->serial && strlen(s->serial) > VIRTIO_BLK_ID_BYTES) {
-        error_set(errp, "serial=%s is longer than %d characters", s->serial, VIRTIO_BLK_ID_BYTES);
-    } else if (s->boot_index < -1) {
-        error_set(errp, "bootindex=%d is negative", s->boot_index);
     } else {
         return true;
     }
@@ -496,31 +449,18 @@ static bool check_sizes(const VirtioBlk *s, GError **errp)
 
 static bool take_backend(VirtioBlk *s, GError **errp)
 {
-    g_autofree char *path = object_path(s->parent.parent.bus->parent.parent);
-    static const BlockdevOnError actions[] = { BLOCKDEV_ON_ERROR_AUTO, BLOCKDEV_ON_ERROR_REPORT,
-                                               BLOCKDEV_ON_ERROR_IGNORE, BLOCKDEV_ON_ERROR_ENOSPC,
-                                               BLOCKDEV_ON_ERROR_STOP };
     static const BlockBackendOps ops = { resized, done_begin, done_end };
+    Device *card = DEVICE(s->parent.parent.bus->parent.parent);
 
-    if (!s->drive) {
-        error_set(errp, "drive= is missing: the id of a -drive, or the node-name of a -blockdev");
+    if (!block_conf_realize(&s->conf, card, BLOCK_SECTOR, VIRTIO_BLK_ID_BYTES, false,
+                            s->iothread ? iothread_loop(s->iothread) : loop_main(), &ops, s,
+                            errp)) {
         return false;
     }
-    s->backend = block_backend_get(s->drive, errp);
-    if (!s->backend ||
-        !block_backend_take(s->backend, path ? path : s->parent.name,
-                            block_backend_node(s->backend)->read_only, s->share_rw, errp)) {
-        s->backend = NULL;
+    if (!boot_order_add(card, s->conf.boot_index, card, "scsi", "/disk@0,0", errp)) {
+        block_conf_unrealize(&s->conf);
         return false;
     }
-    if (s->rerror) {
-        s->backend->on_read_error = actions[s->rerror];
-    }
-    if (s->werror) {
-        s->backend->on_write_error = actions[s->werror];
-    }
-    block_backend_connect(s->backend, s->iothread ? iothread_loop(s->iothread) : loop_main(), &ops,
-                          s);
     return true;
 }
 
@@ -531,7 +471,7 @@ static void offer(VirtioBlk *s)
         unsigned bit;
     } features[] = {
         { true, VIRTIO_BLK_F_SEG_MAX },
-        { !s->backend->writable, VIRTIO_BLK_F_RO },
+        { !s->conf.backend->writable, VIRTIO_BLK_F_RO },
         { true, VIRTIO_BLK_F_BLK_SIZE },
         { true, VIRTIO_BLK_F_FLUSH },
         { true, VIRTIO_BLK_F_TOPOLOGY },
@@ -558,12 +498,7 @@ static bool blk_realize(VirtioDevice *vdev, GError **errp)
     if (!check_sizes(s, errp) || !take_backend(s, errp)) {
         return false;
     }
-    if (!boot_order_add(DEVICE(vdev->parent.bus->parent.parent), s->boot_index, "scsi", "/disk@0,0",
-                        errp)) {
-        block_backend_release(g_steal_pointer(&s->backend));
-        return false;
-    }
-    s->sectors = block_backend_size(s->backend) / BLOCK_SECTOR;
+    s->sectors = block_backend_size(s->conf.backend) / BLOCK_SECTOR;
     s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
     s->filled = g_new0(bool, s->num_queues);
     virtio_use_loop(vdev, s->iothread ? iothread_loop(s->iothread) : NULL);
@@ -580,7 +515,7 @@ static void blk_unrealize(VirtioDevice *vdev)
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
     boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
-    block_backend_release(g_steal_pointer(&s->backend));
+    block_conf_unrealize(&s->conf);
     g_clear_pointer(&s->failed, g_array_unref);
     g_clear_pointer(&s->filled, g_free);
     g_clear_pointer(&s->kept, g_bytes_unref);
@@ -638,35 +573,16 @@ static const StateTable blk_state = { .name = "virtio-blk",
         .name = (NAME), .kind = (KIND), .offset = offsetof(VirtioBlk, member), \
         .has_default = true, .default_int = (initial), .description = (text)   \
     }
-#define PROP_CHOICE(NAME, member, names, type, text)                                      \
-    {                                                                                     \
-        .name = (NAME), .kind = PROP_ENUM, .enum_names = (names), .custom_type = (type),  \
-        .offset = offsetof(VirtioBlk, member), .has_default = true, .description = (text) \
-    }
 
 static const Property blk_properties[] = {
-    { .name = "drive",
-      .kind = PROP_STRING,
-      .offset = offsetof(VirtioBlk, drive),
-      .description = "id of the -drive, or node-name of the -blockdev, that is its contents" },
+    BLOCK_CONF_PROPERTIES(offsetof(VirtioBlk, conf)),
     { .name = "iothread",
       .kind = PROP_LINK,
       .link_type = TYPE_IOTHREAD,
       .offset = offsetof(VirtioBlk, iothread),
       .description = "the iothread that its queues run on; without it the main loop" },
-    { .name = "serial",
-      .kind = PROP_STRING,
-      .offset = offsetof(VirtioBlk, serial),
-      .description = "its serial number, for the guest" },
     PROP("num-queues", PROP_UINT16, num_queues, QUEUES_AUTO, "queues; 65535: one a CPU"),
     PROP("queue-size", PROP_UINT16, queue_size, 256, "entries of each"),
-    PROP("logical_block_size", PROP_UINT32, logical, 512,
-         "bytes that are read and written at once"),
-    PROP("physical_block_size", PROP_UINT32, physical, 512, "bytes of the disk's own blocks"),
-    PROP("min_io_size", PROP_UINT32, min_io, 0, "bytes of the smallest good request; 0: not told"),
-    PROP("opt_io_size", PROP_UINT32, opt_io, 0, "bytes of the best request; 0: not told"),
-    PROP("discard_granularity", PROP_UINT32, granularity, PROP_UNSET,
-         "bytes that discards should begin at multiples of; 4294967295: the logical block size"),
     PROP("max-discard-sectors", PROP_UINT32, max_discard, VIRTIO_BLK_MAX_RANGE,
          "sectors of 512 bytes that can be discarded at once"),
     PROP("max-write-zeroes-sectors", PROP_UINT32, max_zeroes, VIRTIO_BLK_MAX_RANGE,
@@ -674,14 +590,6 @@ static const Property blk_properties[] = {
     PROP("discard", PROP_BOOL, discard, true, "offer discards"),
     PROP("write-zeroes", PROP_BOOL, write_zeroes, true, "offer writes of zeros without the bytes"),
     PROP("config-wce", PROP_BOOL, config_wce, true, "the guest may switch its write cache"),
-    PROP("share-rw", PROP_BOOL, share_rw, false, "others may write to it at the same time"),
-    PROP("bootindex", PROP_INT32, boot_index, -1, "place in the order in which firmware boots"),
-    PROP_CHOICE("write-cache", write_cache, mode_names, "OnOffAuto",
-                "off: a write is done when it is on the host's disk"),
-    PROP_CHOICE("rerror", rerror, error_names, "BlockdevOnError",
-                "what is done about reads that fail; auto: as the drive says"),
-    PROP_CHOICE("werror", werror, error_names, "BlockdevOnError",
-                "what is done about writes that fail; auto: as the drive says"),
     { 0 },
 };
 

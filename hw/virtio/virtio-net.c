@@ -241,7 +241,7 @@ static bool net_realize(VirtioDevice *vdev, GError **errp)
     Device *card = DEVICE(vdev->parent.bus->parent.parent);
 
     if (!check_properties(s, errp) ||
-        !boot_order_add(card, s->boot_index, "ethernet", "/ethernet-phy@0", errp)) {
+        !boot_order_add(card, s->boot_index, card, "ethernet", "/ethernet-phy@0", errp)) {
         return false;
     }
     if (!nic_realize(&s->nic, card, &nic_ops, s, s->mq && s->ctrl_vq ? PAIRS_MAX : 1, errp)) {

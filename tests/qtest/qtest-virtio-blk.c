@@ -210,7 +210,7 @@ static void test_properties(void)
     Disk d;
 
     start(&d, &ways[0], disk_make_image("properties"), ",format=raw",
-          ",num-queues=3,queue-size=64,logical_block_size=4096,physical_block_size=16384,"
+          ",num-queues=3,queue-size=64,logical_block_size=4k,physical_block_size=16384,"
           "min_io_size=8192,opt_io_size=65536,write-cache=off,discard_granularity=65536,"
           "max-discard-sectors=64,max-write-zeroes-sectors=32,page-per-vq=on");
     g_assert_true(qvirtio_offered(&d.v) & BIT(F_MQ));
