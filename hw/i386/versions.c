@@ -27,10 +27,12 @@ static const MachineDefault until_5_2[] = {
 static const MachineDefault until_5_1[] = {
     { "pvpanic", "events", "1" },
     { "virtio-blk-device", "num-queues", "1" },
+    { "virtio-scsi-device", "num_queues", "1" },
     { 0 },
 };
 static const MachineDefault until_4_2[] = {
     { "virtio-blk-device", "queue-size", "128" },
+    { "virtio-scsi-device", "virtqueue_size", "128" },
     { 0 },
 };
 static const MachineDefault until_3_1[] = {

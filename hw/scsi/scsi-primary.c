@@ -74,7 +74,7 @@ bool scsi_report_luns(ScsiRequest *r)
     }
     g_byte_array_append(list, header, sizeof(header));
     if (r->cdb[2] != WELL_KNOWN && r->unit->luns) {
-        r->unit->luns(r->unit, list);
+        r->unit->luns(r->unit->opaque, list);
     } else if (r->cdb[2] != WELL_KNOWN) {
         g_byte_array_append(list, lun0, sizeof(lun0));
     }

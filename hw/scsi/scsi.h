@@ -132,8 +132,9 @@ struct ScsiUnit {
     uint16_t rotation_rate, port_index;
     bool removable, dpofua;
     uint64_t max_unmap, max_io; /* bytes of one UNMAP, of one READ or WRITE */
-    /* The LUNs of its target, 8 bytes each, appended to @list. NULL: it is the only one, 0. */
-    void (*luns)(const ScsiUnit *unit, GByteArray *list);
+    /* Append the LUNs of its target, 8 bytes each, to @list. NULL: it is the only one, 0. */
+    void (*luns)(const void *opaque, GByteArray *list);
+    const void *opaque;
     /* Does the controller have sense data along with the status? Else REQUEST SENSE asks. */
     bool autosense;
     /* wiring */

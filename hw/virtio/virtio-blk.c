@@ -4,9 +4,7 @@
  *
  * A request's buffers are held while threads read and write them; the loop that the queues run on
  * gives them back, the main loop or that of an iothread. What of the structure is not configuration
- * belongs to whoever has entered the device (hw/virtio/virtio-device.h). A request that failed, and
- * stops the machine, is kept by its place in the ring only, and is tried again when the machine
- * goes on, here or elsewhere.
+ * belongs to whoever has entered the device (hw/virtio/virtio-device.h).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,6 +18,7 @@
 #include "hw/core/machine.h"
 #include "hw/virtio/virtio-blk-regs.h"
 #include "hw/virtio/virtio-pci.h"
+#include "hw/virtio/virtio-retry.h"
 #include "util/error.h"
 
 #define TYPE_VIRTIO_BLK "virtio-blk-device"
@@ -29,9 +28,7 @@
 typedef struct VirtioBlk {
     VirtioDevice parent;
     bool writeback; /* writes are done before they are on the host's disk */
-    GBytes *kept;   /* requests that will be tried again: BlkPlace, as they are in memory */
-    /* derived */
-    GArray *failed; /* the same: of BlkPlace */
+    VirtioRetry retry;
     /* configuration */
     BlockConf conf;
     Iothread *iothread; /* whose loop the queues run on: a reference; NULL: main loop */
@@ -44,10 +41,6 @@ typedef struct VirtioBlk {
     bool *filled;               /* by queue: the driver was not told of what was given back */
 } VirtioBlk;
 OBJECT_CAST_DEFINE(VirtioBlk, VIRTIO_BLK, TYPE_VIRTIO_BLK)
-
-typedef struct BlkPlace {
-    uint16_t queue, head, id, count;
-} BlkPlace;
 
 typedef struct BlkRequest {
     BlockRequest io;
@@ -81,12 +74,7 @@ static void flush(VirtioBlk *s)
 
 static void keep(BlkRequest *r)
 {
-    const VirtqPlace *place = &r->element->place;
-    const BlkPlace kept = { (uint16_t)virtio_queue_number(&r->s->parent, r->vq), place->head,
-                            place->id, place->count };
-
-    g_array_append_val(r->s->failed, kept);
-    virtq_drop(r->vq, r->element);
+    virtio_retry_keep(&r->s->retry, &r->s->parent, r->vq, r->element);
     g_free(r);
 }
 
@@ -280,35 +268,14 @@ static void start(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
 }
 
 /* One that can be answered. */
-static void start_checked(VirtioBlk *s, VirtQueue *vq, VirtqElement *element)
+static void start_checked(VirtioDevice *vdev, VirtQueue *vq, VirtqElement *element)
 {
     if (element->out_size < VIRTIO_BLK_HEADER || element->in_size < 1) {
         virtq_drop(vq, element);
         virtq_break(vq, "a request has no header, or no room for its status");
     } else {
-        start(s, vq, element);
+        start(VIRTIO_BLK(vdev), vq, element);
     }
-}
-
-/* Those that failed, or did so in the machine that this one was loaded from. */
-static void try_again(VirtioBlk *s)
-{
-    GArray *places = s->failed;
-
-    s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
-    for (unsigned i = 0; i < places->len; i++) {
-        const BlkPlace *kept = &g_array_index(places, BlkPlace, i);
-        const VirtqPlace place = { kept->head, kept->id, kept->count };
-        VirtQueue *vq = virtio_queue(&s->parent, kept->queue);
-        VirtqElement *element = virtq_pop_again(vq, &place);
-
-        if (element) {
-            start_checked(s, vq, element);
-        } else {
-            virtio_notify(&s->parent, vq); /* it is broken: the driver is told */
-        }
-    }
-    g_array_unref(places);
 }
 
 /* One turn takes no more than a ring has, for others wait for the lock; what ends at once makes
@@ -319,13 +286,11 @@ static void handle_queue(VirtioDevice *vdev, VirtQueue *vq)
     VirtqElement *element;
     unsigned left = vq->size;
 
-    if (s->failed->len) {
-        try_again(s);
-    }
+    virtio_retry_start(&s->retry, vdev, start_checked);
     do {
         virtq_set_notification(vq, false);
         while (left && (element = virtq_pop(vq))) {
-            start_checked(s, vq, element);
+            start_checked(vdev, vq, element);
             left--;
         }
     } while (virtq_set_notification(vq, true) && left);
@@ -399,11 +364,7 @@ static void blk_queue_reset(VirtioDevice *vdev, VirtQueue *vq)
     block_drain(s->conf.backend);
     virtio_enter(vdev);
     s->resetting = NULL;
-    for (unsigned i = s->failed->len; i-- > 0;) {
-        if (g_array_index(s->failed, BlkPlace, i).queue == n) {
-            g_array_remove_index(s->failed, i);
-        }
-    }
+    virtio_retry_forget(&s->retry, n);
     virtio_leave(vdev);
 }
 
@@ -499,7 +460,7 @@ static bool blk_realize(VirtioDevice *vdev, GError **errp)
         return false;
     }
     s->sectors = block_backend_size(s->conf.backend) / BLOCK_SECTOR;
-    s->failed = g_array_new(FALSE, FALSE, sizeof(BlkPlace));
+    virtio_retry_init(&s->retry);
     s->filled = g_new0(bool, s->num_queues);
     virtio_use_loop(vdev, s->iothread ? iothread_loop(s->iothread) : NULL);
     blk_reset(vdev);
@@ -516,48 +477,28 @@ static void blk_unrealize(VirtioDevice *vdev)
 
     boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     block_conf_unrealize(&s->conf);
-    g_clear_pointer(&s->failed, g_array_unref);
+    virtio_retry_clear(&s->retry);
     g_clear_pointer(&s->filled, g_free);
-    g_clear_pointer(&s->kept, g_bytes_unref);
 }
 
 /* ---- state ---- */
 
 static void blk_pre_save(void *obj)
 {
-    VirtioBlk *s = obj;
-
-    g_clear_pointer(&s->kept, g_bytes_unref);
-    s->kept = g_bytes_new(s->failed->data, s->failed->len * sizeof(BlkPlace));
+    virtio_retry_save(&VIRTIO_BLK(obj)->retry);
 }
 
 static bool blk_post_load(void *obj, GError **errp)
 {
-    VirtioBlk *s = obj;
-    size_t size = 0;
-    const BlkPlace *places = s->kept ? g_bytes_get_data(s->kept, &size) : NULL;
-    size_t count = size / sizeof(BlkPlace);
+    VirtioBlk *s = VIRTIO_BLK(obj);
 
-    if (size % sizeof(BlkPlace) || count > (size_t)s->num_queues * s->queue_size) {
-        error_set(errp, "%zu bytes of requests that were kept are not possible", size);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (places[i].queue >= s->num_queues) {
-            error_set(errp, "a request that was kept is in queue %u: there are %u", places[i].queue,
-                      s->num_queues);
-            return false;
-        }
-    }
-    g_array_set_size(s->failed, 0);
-    g_array_append_vals(s->failed, places, (guint)count);
-    return true;
+    return virtio_retry_load(&s->retry, &s->parent, errp);
 }
 
 static const StateField blk_fields[] = {
     STATE_STRUCT(VirtioBlk, parent, &virtio_device_state),
     STATE_BOOL(VirtioBlk, writeback),
-    STATE_BLOB(VirtioBlk, kept),
+    VIRTIO_RETRY_STATE(VirtioBlk, retry),
     {},
 };
 static const StateTable blk_state = { .name = "virtio-blk",

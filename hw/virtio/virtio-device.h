@@ -35,6 +35,7 @@ enum {
     VIRTIO_ID_CONSOLE = 3,
     VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_MEM = 24,
     VIRTIO_ID_PMEM = 27,
 };
