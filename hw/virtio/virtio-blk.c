@@ -498,7 +498,7 @@ static bool blk_post_load(void *obj, GError **errp)
 static const StateField blk_fields[] = {
     STATE_STRUCT(VirtioBlk, parent, &virtio_device_state),
     STATE_BOOL(VirtioBlk, writeback),
-    VIRTIO_RETRY_STATE(VirtioBlk, retry),
+    STATE_RETRY(VirtioBlk, retry),
     {},
 };
 static const StateTable blk_state = { .name = "virtio-blk",

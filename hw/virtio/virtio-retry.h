@@ -28,7 +28,7 @@ void virtio_retry_start(VirtioRetry *retry, VirtioDevice *vdev,
 void virtio_retry_forget(VirtioRetry *retry, unsigned queue);
 
 /* The row of a device's table for its member @member. */
-#define VIRTIO_RETRY_STATE(type, member)                     \
+#define STATE_RETRY(type, member)                            \
     {                                                        \
         .name = "kept", .kind = STATE_KIND_BLOB, .width = 1, \
         .offset = offsetof(type, member.kept), .count = 1    \

@@ -265,14 +265,11 @@ static void scsi_config_written(VirtioDevice *vdev, const uint8_t *config, unsig
     VirtioScsiConfig c;
 
     memcpy(&c, config, sizeof(c));
-    if (c.sense_size > MAX_SENSE || c.cdb_size > MAX_CDB) {
-        virtio_needs_reset(vdev, "sense_size is at most 65535, and cdb_size 255");
-        return;
+    if (vdev->status & VIRTIO_STATUS_DRIVER_OK) {
+        return; /* requests rely on them */
     }
-    if (!(vdev->status & VIRTIO_STATUS_DRIVER_OK)) { /* requests rely on them */
-        s->sense_size = c.sense_size;
-        s->cdb_size = c.cdb_size;
-    }
+    s->sense_size = c.sense_size <= MAX_SENSE ? c.sense_size : s->sense_size;
+    s->cdb_size = c.cdb_size <= MAX_CDB ? c.cdb_size : s->cdb_size;
 }
 
 /* ---- life ---- */
@@ -394,7 +391,7 @@ static const StateField scsi_fields[] = {
     STATE_UINT_MAX(VirtioScsi, sense_size, 65535),
     STATE_UINT_MAX(VirtioScsi, cdb_size, 255),
     STATE_BOOL(VirtioScsi, missed),
-    VIRTIO_RETRY_STATE(VirtioScsi, retry),
+    STATE_RETRY(VirtioScsi, retry),
     {},
 };
 static const StateTable scsi_state = { .name = "virtio-scsi",

@@ -63,6 +63,9 @@ MACHINES = {
                          "-device", "virtserialport,bus=s0.0,name=org.test.0"],
     "pc-virtio-blk": ["-machine", "pc", *[word for name in ("", "-transitional", "-non-transitional") for word in (
         "-drive", f"if=none,id=d{name},format=raw,file.driver=null-co", "-device", f"virtio-blk-pci{name},drive=d{name}")]],
+    "pc-virtio-scsi": ["-machine", "pc", "-device", "virtio-scsi-pci,num_queues=2",
+                       "-device", "virtio-scsi-pci-transitional", "-device", "virtio-scsi-pci-non-transitional",
+                       "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "scsi-hd,drive=d0"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],

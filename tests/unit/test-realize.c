@@ -157,7 +157,8 @@ static void add_disk(const char *type, unsigned n)
 /* Virtio devices, each by all of its names. */
 static void add_virtio(void)
 {
-    static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci", "virtio-net-pci" };
+    static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci", "virtio-net-pci",
+                                         "virtio-scsi-pci" };
     static const char *const suffixes[] = { "", "-transitional", "-non-transitional" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -172,6 +173,7 @@ static void add_virtio(void)
 
         add_disk(type, n);
     }
+    add_disk("scsi-hd", G_N_ELEMENTS(suffixes));
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
     add_device("virtio-pmem-pci,memdev=m2");
     add_device("virtconsole");
