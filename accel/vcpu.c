@@ -14,6 +14,7 @@
 
 #include "accel/accel.h"
 #include "memory/ram-block.h"
+#include "target/i386/fpu-pins.h"
 #include "util/error.h"
 #include "util/lazy-memory.h"
 #include "util/machine-lock.h"
@@ -275,8 +276,9 @@ static bool vcpu_runnable(X86Cpu *cpu)
     if (cpu->wait_for_sipi) {
         return false;
     }
-    if (cpu->halted && (((pending & CPU_INT_HARD) && (cpu->rflags & RFLAGS_IF)) ||
-                        ((pending & CPU_INT_NMI) && !cpu->nmi_blocked))) {
+    if (cpu->halted &&
+        (((pending & CPU_INT_HARD) && (cpu->rflags & RFLAGS_IF)) ||
+         ((pending & CPU_INT_NMI) && !cpu->nmi_blocked) || (cpu->frozen && x86_ignne()))) {
         cpu->halted = false;
     }
     return !cpu->halted;

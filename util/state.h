@@ -81,10 +81,12 @@ struct StateTable {
         .offset = offsetof(type, member),                                                   \
         .count = STATE_SIZE(type, member) / STATE_SIZE(type, member[0]), .since = (version) \
     }
-#define STATE_BOOL(type, member)                                         \
+#define STATE_BOOL(type, member) STATE_BOOL_SINCE(type, member, 0)
+/* That the table has from @version on. */
+#define STATE_BOOL_SINCE(type, member, version)                          \
     {                                                                    \
         .name = #member, .kind = STATE_KIND_BOOL, .width = sizeof(bool), \
-        .offset = offsetof(type, member), .count = 1                     \
+        .offset = offsetof(type, member), .count = 1, .since = (version) \
     }
 #define STATE_BOOLS(type, member)                                           \
     {                                                                       \

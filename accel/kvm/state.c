@@ -218,6 +218,7 @@ static void xsave_from_cpu(KvmCpu *k, bool reset)
 static void events_to_cpu(const struct kvm_vcpu_events *events, X86Cpu *cpu)
 {
     cpu->interrupt_shadow = events->interrupt.shadow != 0;
+    cpu->debug_shadow = events->interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS;
     cpu->nmi_blocked = events->nmi.masked != 0;
     memset(&cpu->event, 0, sizeof(cpu->event));
     if (events->exception.injected) {
@@ -234,7 +235,38 @@ static void events_to_cpu(const struct kvm_vcpu_events *events, X86Cpu *cpu)
     }
 }
 
-/* @reset: of the whole machine; a guest that was in system management mode leaves it. */
+/* What another engine had under way. */
+static void event_from_cpu(struct kvm_vcpu_events *events, const X86Cpu *cpu)
+{
+    if (!cpu->event.valid) {
+        return;
+    }
+    if (!cpu->event.external) {
+        events->exception.injected = 1;
+        events->exception.nr = cpu->event.vector;
+        events->exception.has_error_code = cpu->event.has_error;
+        events->exception.error_code = cpu->event.error;
+    } else if (cpu->event.vector == EXC_NMI) {
+        events->nmi.injected = 1;
+    } else {
+        events->interrupt.injected = 1;
+        events->interrupt.nr = cpu->event.vector;
+    }
+}
+
+/* A trap that is still to come is the next event. KVM knows of none that is held back any longer.
+ */
+static void traps_from_cpu(X86Cpu *cpu)
+{
+    if (cpu->debug_hits) {
+        cpu->dr[6] |= cpu->debug_hits;
+        cpu->debug_hits = 0;
+        cpu->event = (typeof(cpu->event)){ .valid = true, .vector = EXC_DB };
+    }
+}
+
+/* @reset: of the whole machine, or another engine's was loaded; a guest that was in system
+ * management mode leaves it. */
 static void events_from_cpu(struct kvm_vcpu_events *events, const X86Cpu *cpu, bool reset)
 {
     /* A processor that has taken INIT has nothing of before under way. */
@@ -243,9 +275,12 @@ static void events_from_cpu(struct kvm_vcpu_events *events, const X86Cpu *cpu, b
             .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
                      (reset && kvm_vm.has_smm ? KVM_VCPUEVENT_VALID_SMM : 0),
         };
+        event_from_cpu(events, cpu);
     }
     if ((events->interrupt.shadow != 0) != cpu->interrupt_shadow) {
-        events->interrupt.shadow = cpu->interrupt_shadow ? KVM_X86_SHADOW_INT_STI : 0;
+        events->interrupt.shadow = !cpu->interrupt_shadow ? 0
+                                   : cpu->debug_shadow    ? KVM_X86_SHADOW_INT_MOV_SS
+                                                          : KVM_X86_SHADOW_INT_STI;
     }
     events->nmi.masked = cpu->nmi_blocked;
 }
@@ -381,6 +416,7 @@ void kvm_put_state(X86Cpu *cpu)
     KvmCpu *k = kvm_cpu(cpu);
     bool all = k->fresh || k->resets != cpu->resets;
     struct kvm_vcpu_events events = k->events;
+    traps_from_cpu(cpu);
     struct kvm_debugregs debugregs = k->debugregs;
     struct kvm_sregs sregs = k->sregs;
     struct kvm_regs regs = k->regs;

@@ -474,7 +474,7 @@ const Uop *soft_jump_on(SoftCpu *s)
     X86Cpu *cpu = &s->cpu;
     /* The engine has to begin a turn at an instruction that passes over breakpoints. */
     bool passes =
-        s->breakpoints.hold || ((cpu->rflags & RFLAGS_RF) && (s->mode_key & SOFT_KEY_BREAK));
+        cpu->debug_shadow || ((cpu->rflags & RFLAGS_RF) && (s->mode_key & SOFT_KEY_BREAK));
 
     /* Relaxed: who sets a bit kicks this CPU after it. */
     if (atomic_load_explicit(&cpu->interrupts, memory_order_relaxed) || s->trap || cpu->halted ||

@@ -227,10 +227,10 @@ void soft_breakpoints_begin(SoftCpu *s)
 {
     SoftBreakpoints *bp = &s->breakpoints;
 
-    bp->pass = bp->hold || s->cpu.rflags & RFLAGS_RF;
+    bp->pass = s->cpu.debug_shadow || s->cpu.rflags & RFLAGS_RF;
     bp->pass_rf = s->cpu.rflags & RFLAGS_RF;
     bp->pass_rip = s->cpu.rip;
-    bp->hold = false;
+    s->cpu.debug_shadow = false;
     s->cpu.rflags &= ~(uint64_t)RFLAGS_RF;
 }
 
@@ -303,7 +303,7 @@ static void hit(SoftCpu *s, const Uop *op, uint32_t found, const Breakpoint *ask
                                 .addr = asked->addr };
     }
     if (found) {
-        bp->hits |= found & ~(1u << DEBUGGER);
+        s->cpu.debug_hits |= (uint8_t)found; /* DEBUGGER's bit is none of these */
         if (op) { /* else it is an event's delivery, which ends the block anyway */
             atomic_store_explicit(&s->cpu.exit_request, true, memory_order_relaxed);
             soft_blocks_stop(s, op);

@@ -87,13 +87,13 @@ static bool take_interrupt(SoftCpu *s, uint32_t pending)
 /* Traps that follow what was run: of single steps, and of data and I/O breakpoints. */
 static void take_traps(SoftCpu *s)
 {
-    SoftBreakpoints *bp = &s->breakpoints;
+    X86Cpu *cpu = &s->cpu;
 
-    if ((s->trap || bp->hits) && !bp->hold) {
-        s->cpu.halted = false; /* the trap ends HLT at once */
-        s->cpu.dr[6] |= (s->trap ? DR6_BS : 0) | bp->hits;
-        bp->hits = 0;
-        soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, s->cpu.rip);
+    if ((s->trap || cpu->debug_hits) && !cpu->debug_shadow) {
+        cpu->halted = false; /* the trap ends HLT at once */
+        cpu->dr[6] |= (s->trap ? DR6_BS : 0) | cpu->debug_hits;
+        cpu->debug_hits = 0;
+        soft_deliver(s, EXC_DB, SOFT_EVENT_TRAP, -1, cpu->rip);
     }
 }
 
@@ -127,7 +127,7 @@ bool soft_engine_turn(SoftCpu *s)
     if (cpu->halted || (pending & (CPU_INT_INIT | CPU_INT_SIPI))) {
         return false;
     }
-    if (s->breakpoints.hits && !s->breakpoints.hold) { /* by the delivery of what came last */
+    if (cpu->debug_hits && !cpu->debug_shadow) { /* by the delivery of what came last */
         take_traps(s);
         return true;
     }
@@ -144,14 +144,14 @@ bool soft_engine_turn(SoftCpu *s)
     if (log_enabled(LOG_CPU)) {
         log_registers(s);
     }
-    execute(s, (shadow && interrupt_waits(s, pending)) || s->breakpoints.hits || cpu->debug_step);
+    execute(s, (shadow && interrupt_waits(s, pending)) || cpu->debug_hits || cpu->debug_step);
     return true;
 }
 
 bool soft_engine_fault(SoftCpu *s)
 {
     s->cpu.interrupt_shadow = false;
-    s->breakpoints.hits = 0; /* the instruction is not complete */
+    s->cpu.debug_hits = 0; /* the instruction is not complete */
     return soft_deliver_fault(s);
 }
 
@@ -307,8 +307,6 @@ static void put_state(X86Cpu *cpu)
     soft_tlb_follow_registers(s);
     if (s->resets != cpu->resets) { /* what follows is another system's code and page tables */
         s->resets = cpu->resets;
-        s->breakpoints.hits = 0;
-        s->breakpoints.hold = false;
         soft_tlb_flush(s, false);
         soft_cache_drop(s);
     }

@@ -33,7 +33,7 @@ static void freeze(SoftCpu *s)
     soft_machine_enter(s);
     if (!x86_ignne()) { /* nobody has told to ignore it meanwhile */
         x86_set_ferr(&s->cpu, true);
-        s->cpu.halted = true;
+        s->cpu.halted = s->cpu.frozen = true;
     }
     soft_machine_leave(s);
 }

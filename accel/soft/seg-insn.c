@@ -63,7 +63,7 @@ static void load_and_shadow(SoftCpu *s, const Uop *op, unsigned seg, unsigned se
     if (seg == X86_SEG_SS) {
         s->cpu.interrupt_shadow = true;
         s->trap = false;
-        s->breakpoints.hold = true;
+        s->cpu.debug_shadow = true;
     }
 }
 

@@ -172,8 +172,6 @@ typedef struct SoftBreakpoints {
     bool data, port;  /* kinds that there are among them */
     bool key;         /* those that need SOFT_KEY_BREAK: instruction, and for reads */
     GArray *made_for; /* of addresses: blocks with SOFT_KEY_BREAK are cut there */
-    uint32_t hits;    /* DR6's bits: a trap that follows the running instruction */
-    bool hold;        /* the trap is held back until after the next instruction: MOV SS */
     bool pass;        /* the one at pass_rip is not to be hit */
     bool pass_rf;     /* by RF, which comes back if the instruction is not begun */
     uint64_t pass_rip;

@@ -91,6 +91,7 @@ static const Uop *run_hlt(SoftCpu *s, const Uop *op)
     need_ring0(s, op);
     s->cpu.interrupt_shadow = false; /* STI's was this instruction */
     s->cpu.halted = true;
+    s->cpu.frozen = false;
     return op + 1;
 }
 

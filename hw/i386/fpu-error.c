@@ -16,17 +16,16 @@ typedef struct FpuError {
 } FpuError;
 OBJECT_CAST_DEFINE(FpuError, FPU_ERROR, TYPE_FPU_ERROR)
 
-/* The pins of all processors are one line. */
-static bool ferr_active(const FpuError *s)
+/* The pins of all processors are one line. @from: of those from this number on; the first that has
+ * it active, whose number *@from is then, or NULL. */
+static X86Cpu *ferr_active(const FpuError *s, unsigned *from)
 {
     X86Cpu *cpu;
 
-    for (unsigned i = 0; (cpu = x86_cpu_next(s->machine, &i)); i++) {
-        if (cpu->ferr) {
-            return true;
-        }
+    while ((cpu = x86_cpu_next(s->machine, from)) && !cpu->ferr) {
+        (*from)++;
     }
-    return false;
+    return cpu;
 }
 
 static void set_ignne(FpuError *s, bool level)
@@ -47,7 +46,7 @@ static void ferr_changed(void *opaque, X86Cpu *cpu)
 
     if (cpu->ferr) {
         set_raised(s, true);
-    } else if (!ferr_active(s)) {
+    } else if (!ferr_active(s, &(unsigned){ 0 })) {
         set_ignne(s, false);
     }
 }
@@ -60,9 +59,13 @@ static uint64_t fpu_error_read(void *opaque, hwaddr addr, unsigned size)
 static void fpu_error_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
     FpuError *s = opaque;
+    X86Cpu *cpu;
 
     set_raised(s, false);
-    set_ignne(s, ferr_active(s));
+    set_ignne(s, ferr_active(s, &(unsigned){ 0 }));
+    for (unsigned i = 0; (cpu = ferr_active(s, &i)); i++) {
+        x86_cpu_kick(cpu); /* it may be another one than that which writes */
+    }
 }
 
 static const MemoryRegionOps fpu_error_ops = { fpu_error_read, fpu_error_write, 1, 1 };

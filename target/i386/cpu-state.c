@@ -93,18 +93,11 @@ static const StateField cpu_fields[] = {
       .count = 1,
       .since = 3,
       .sub = &event_state },
-    { .name = "pkru",
-      .kind = STATE_KIND_UINT,
-      .width = 4,
-      .offset = offsetof(X86Cpu, pkru),
-      .count = 1,
-      .since = 4 },
-    { .name = "ferr",
-      .kind = STATE_KIND_BOOL,
-      .width = 1,
-      .offset = offsetof(X86Cpu, ferr),
-      .count = 1,
-      .since = 5 },
+    STATE_UINT_MAX_SINCE(X86Cpu, pkru, 0, 4),
+    STATE_BOOL_SINCE(X86Cpu, ferr, 5),
+    STATE_BOOL_SINCE(X86Cpu, frozen, 6),
+    STATE_BOOL_SINCE(X86Cpu, debug_shadow, 6),
+    STATE_UINT_MAX_SINCE(X86Cpu, debug_hits, 15, 6),
     {},
 };
 
@@ -136,5 +129,5 @@ static bool cpu_loaded(void *obj, GError **errp)
 }
 
 const StateTable x86_cpu_state = {
-    .name = "x86-cpu", .version = 5, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
+    .name = "x86-cpu", .version = 6, .oldest = 1, .fields = cpu_fields, .post_load = cpu_loaded
 };

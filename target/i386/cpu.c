@@ -55,7 +55,10 @@ static void reset_core(X86Cpu *cpu)
     cpu->dr[7] = DR7_FIXED_ONE;
 
     cpu->halted = false;
+    cpu->frozen = false;
     cpu->interrupt_shadow = false;
+    cpu->debug_shadow = false;
+    cpu->debug_hits = 0;
     cpu->nmi_blocked = false;
     memset(&cpu->event, 0, sizeof(cpu->event));
     cpu->wait_for_sipi = cpu->index != 0;

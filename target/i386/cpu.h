@@ -101,8 +101,11 @@ struct X86Cpu {
     } msr;
 
     bool halted;           /* in HLT, waiting for an interrupt; own thread + machine lock */
+    bool frozen;           /* while halted: by FERR#, so IGNNE# ends it, too (fpu-pins.h) */
     bool wait_for_sipi;    /* an AP after reset or INIT */
     bool interrupt_shadow; /* the instruction after STI, MOV SS, POP SS */
+    bool debug_shadow;     /* the one after MOV SS, POP SS: debug exceptions are held back, too */
+    uint8_t debug_hits;    /* DR6's bits: breakpoints that were hit, whose trap is still to come */
     bool nmi_blocked;      /* until IRET */
     bool ferr; /* FERR#: an x87 exception waits while CR0.NE is clear (fpu-pins.h); machine lock */
     /* An interrupt (@external) or exception that was taken, and is to be delivered before the next

@@ -73,6 +73,11 @@ def need_engine():
         raise tap.Skip(f"/dev/kvm: {err.strerror}") from None
 
 
+def need_soft(why="this is an option of the software CPU"):
+    if not ENGINE.startswith("soft"):
+        raise tap.Skip(why)
+
+
 def emulating():
     """This is KVM on a processor without vmx or svm: another kind than people run."""
     return ENGINE == "kvm" and not re.search(r"^flags.*\b(vmx|svm)\b", read("/proc/cpuinfo"), re.M)
@@ -101,9 +106,8 @@ def fpu(machine):
 
 def ferr(machine):
     def test():
-        if not ENGINE.startswith("soft"):
-            raise tap.Skip("with KVM the host's processor has CR0.NE set, and raises #MF")
-        check_guest("ferr", machine)
+        need_soft("with KVM the host's processor has CR0.NE set, and raises #MF")
+        check_guest("ferr", machine, 2, "two")
     return f"ferr on {machine}", test
 
 

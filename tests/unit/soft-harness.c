@@ -210,8 +210,6 @@ void harness_reset(SoftHarness *h, HarnessMode mode)
     atomic_store(&cpu->exit_request, false);
     harness_flush(h);
     soft_breakpoints_update(h->s);
-    h->s->breakpoints.hold = false;
-    h->s->breakpoints.hits = 0;
     soft_update_mode(h->s);
 }
 
@@ -230,6 +228,22 @@ static bool user_halt(SoftHarness *h)
 {
     return h->s->fault.vector == EXC_GP && soft_cpl(h->s) == 3 && h->cpu->rip < HARNESS_RAM_SIZE &&
            h->ram[h->cpu->rip] == 0xf4;
+}
+
+/* To another machine, whose memory is the same. */
+static void move(SoftHarness *h)
+{
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    GError *err = NULL;
+
+    accel_soft.get_state(h->cpu);
+    state_save(&x86_cpu_state, h->cpu, saved);
+    x86_cpu_reset(h->cpu);
+    accel_soft.put_state(h->cpu);
+    state_load(&x86_cpu_state, h->cpu, saved->data, saved->len, &err);
+    g_assert_no_error(err);
+    accel_soft.put_state(h->cpu);
+    h->s->flags_out = false;
 }
 
 int harness_run(SoftHarness *h, unsigned max_turns)
@@ -255,6 +269,9 @@ int harness_run(SoftHarness *h, unsigned max_turns)
     }
     while (turns < max_turns) {
         turns++;
+        if (h->moved) {
+            move(h);
+        }
         atomic_store(&h->cpu->exit_request, false);
         if (!soft_engine_turn(s)) {
             h->vector = -1;

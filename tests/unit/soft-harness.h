@@ -46,6 +46,8 @@ typedef struct SoftHarness {
     /* Stop at the first fault (default) instead of delivering it through the IDT. */
     bool deliver;
     bool borrowed; /* the RAM is another harness's */
+    /* After each of the engine's turns the CPU is saved, reset, and loaded. */
+    bool moved;
 } SoftHarness;
 
 /* A test program may make several, one after the other. The model is "max". */

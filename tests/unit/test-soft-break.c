@@ -375,6 +375,14 @@ static void test_cases(void)
     }
 }
 
+/* Nothing is lost where a machine is saved between any two turns of the engine. */
+static void test_moved(void)
+{
+    h->moved = true;
+    test_cases();
+    h->moved = false;
+}
+
 /* What is hit by an instruction that faults is not reported; what the fault pushes is. */
 static void test_fault_forgets(void)
 {
@@ -559,6 +567,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     h = harness_new();
     g_test_add_func("/soft-break/cases", test_cases);
+    g_test_add_func("/soft-break/moved", test_moved);
     g_test_add_func("/soft-break/fault-forgets", test_fault_forgets);
     g_test_add_func("/soft-break/endless", test_endless);
     g_test_add_func("/soft-break/overlap", test_overlap);

@@ -326,6 +326,19 @@ static void test_trap_and_interrupt(void)
     g_assert_cmphex(trap_rip(1), ==, HARNESS_CODE + 5);
 }
 
+/* Where a machine is saved between any two turns of the engine, traps and shadows are what they
+ * were. */
+static void test_moved(void)
+{
+    h->moved = true;
+    test_steps();
+    test_pop();
+    test_shadows();
+    test_nmi_shadow();
+    test_trap_and_interrupt();
+    h->moved = false;
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -335,6 +348,7 @@ int main(int argc, char **argv)
     g_test_add_func("/soft-step/shadow/interrupt", test_shadows);
     g_test_add_func("/soft-step/shadow/nmi", test_nmi_shadow);
     g_test_add_func("/soft-step/shadow/trap", test_trap_and_interrupt);
+    g_test_add_func("/soft-step/moved", test_moved);
     int status = g_test_run();
     harness_free(h);
     return status;

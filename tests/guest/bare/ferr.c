@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * x87 exceptions with CR0.NE clear, as before the 486: FERR# brings interrupt 13 by the 8259s, the
- * handler writes port 0xf0, and the exception is ignored until it is cleared.
+ * handler writes port 0xf0, and the exception is ignored until it is cleared. With the option "two" it is
+ * another processor that writes there.
  */
-#include "runtime.h"
+#include "ap.h"
 
 #define CR0_MP  (1u << 1)
 #define CR0_EM  (1u << 2)
@@ -17,6 +18,8 @@ static volatile unsigned interrupts, exceptions;
 static volatile bool clear_it; /* by the handler, or by who goes on */
 static volatile uint16_t seen;
 static volatile uint32_t where;
+static uint8_t stack[AP_STACK_SIZE] __attribute__((aligned(16)));
+static volatile bool ap_goes_on;
 
 static uint16_t status(void)
 {
@@ -65,6 +68,38 @@ static uint32_t divide(void)
     return waiting;
 }
 
+/* Interrupts are off here: nothing but IGNNE# lets it go on. */
+void ap_main(void)
+{
+    ap_load_idt();
+    set_cr0(0);
+    divide();
+    seen = status();
+    __asm__ volatile("fnclex");
+    ap_goes_on = true;
+}
+
+/* Has the 8259 a request of this line? */
+static bool pic_requests(unsigned irq)
+{
+    out8(0xa0, 0x0a);
+    return in8(0xa0) >> (irq - 8) & 1;
+}
+
+static void frozen_elsewhere(void)
+{
+    pic_mask_all();
+    ap_start_processor(1, stack);
+    while (!pic_requests(FPU_IRQ)) {
+    }
+    check(!ap_goes_on, "the other processor stands at the instruction that waits");
+    out8(0xf0, 0);
+    while (!ap_goes_on) {
+        __asm__ volatile("pause");
+    }
+    check((seen & 0x8084) == 0x8084, "and goes on when this one writes port 0xf0");
+}
+
 void guest_main(void)
 {
     pic_init();
@@ -102,5 +137,8 @@ void guest_main(void)
     divide();
     check_equal(exceptions, 1, "with CR0.NE set it is #MF");
     check_equal(interrupts, 4, "and no interrupt");
+    if (option("two")) {
+        frozen_elsewhere();
+    }
     finish();
 }
