@@ -19,6 +19,7 @@
 #include "accel/soft/segment.h"
 #include "accel/soft/tlb.h"
 #include "accel/soft/translate/statistics.h"
+#include "accel/soft/turns.h"
 #include "accel/soft/uop.h"
 #include "accel/vcpu.h"
 #include "memory/address-space.h"
@@ -176,6 +177,10 @@ static void soft_run(X86Cpu *cpu)
     SoftCpu *s = soft_cpu(cpu);
     sigjmp_buf unwind;
 
+    if (!soft_turn_begin(s)) {
+        atomic_store(&cpu->exit_request, false);
+        return;
+    }
     s->unwind = &unwind;
     s->flags_out = false;
     soft_section_enter(s);
@@ -195,6 +200,7 @@ static void soft_run(X86Cpu *cpu)
     }
     memory_read_leave(s->reader);
     s->unwind = NULL;
+    soft_turn_end(s);
     atomic_store(&cpu->exit_request, false);
 }
 
@@ -349,6 +355,7 @@ const AccelOps accel_soft = {
     .cpu_init = cpu_init,
     .cpu_destroy = cpu_destroy,
     .run = soft_run,
+    .kick = soft_turn_kick,
     .get_state = get_state,
     .describe_code = describe_code,
     .put_state = put_state,

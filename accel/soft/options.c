@@ -19,6 +19,9 @@ bool soft_set_options(const SoftEngineOptions *given, GError **errp)
     if (given->has_tb_size) {
         soft_options.tb_size = given->tb_size;
     }
+    if (given->has_thread) {
+        soft_options.single = given->thread == ENGINE_THREAD_SINGLE;
+    }
     if (given->has_one_insn_per_tb) {
         soft_options.one_insn = given->one_insn_per_tb;
     }

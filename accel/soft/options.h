@@ -13,6 +13,7 @@ typedef struct SoftOptions {
     unsigned tb_size;        /* MiB of translated code for each vCPU */
     bool one_insn;           /* blocks of one instruction */
     bool perf_map;           /* write /tmp/perf-PID.map */
+    bool single;             /* one CPU at a time runs guest code (turns.h) */
 } SoftOptions;
 extern SoftOptions soft_options;
 

@@ -228,6 +228,7 @@ struct SoftCpu {
     struct SoftCache *cache;        /* decoded blocks (block.h) */
     struct SoftCodeCpu *code_pages; /* code-pages.c's own */
     struct SoftTranslator *translator; /* NULL: everything is interpreted */
+    uint64_t turn_ended;               /* when, in turns of all; turns.c's own */
     void *native;                      /* thunks for x87/SSE (native.h) */
     /* Statistics. */
     uint64_t blocks_run, blocks_decoded, insns_decoded, tlb_fills, tlb_flushes, tlb_page_flushes;

@@ -111,6 +111,34 @@ def ferr(machine):
     return f"ferr on {machine}", test
 
 
+def turns():
+    """With thread=single no processor comes between what another one loads and stores."""
+    need_soft()
+    output, status, messages = run("turns", f"{ENGINE},thread=single", "pc", 2)
+    tap.equal((status, "FAILED" in output), (EXIT_OK, False), output + messages)
+
+
+def turns_and_interrupts():
+    need_soft()
+    output, status, messages = run("smp", f"{ENGINE},thread=single", "pc", 2)
+    tap.equal((status, "FAILED" in output), (EXIT_OK, False), output + messages)
+
+
+def turns_and_monitor():
+    """Processors that wait for their turn can be stopped like the one that runs."""
+    need_soft()
+    with tempfile.TemporaryDirectory() as directory:
+        with Vm(PROGRAM, accel=f"{ENGINE},thread=single", serial=False, memory="64M", cpus=2,
+                extra=arguments("churn", f"{directory}/output", "pc", "two")) as vm:
+            wait_output(vm, directory, "alive")
+            for _ in range(20):
+                vm.qmp.command("stop")
+                vm.qmp.command("cont")
+            seen = read(f"{directory}/output").count("alive")
+            wait_until(lambda: read(f"{directory}/output").count("alive") > seen, "alive")
+            tap.equal("FAILED" in read(f"{directory}/output"), False)
+
+
 def in_service():
     need_engine()
     if emulating():
@@ -272,6 +300,8 @@ TESTS = [guest_test(guest, machine) for guest in ("reset-state", "io", "irq", "t
          for machine in MACHINES]
 TESTS += [make(machine) for make in (fpu, ferr) for machine in MACHINES]
 TESTS += [("irq on pc: in service until EOI", in_service)]
+TESTS += [("turns: one processor at a time", turns), ("turns: interrupts between processors", turns_and_interrupts),
+          ("turns: stopped and continued", turns_and_monitor)]
 TESTS += [guest_test("smp", machine, cpus=2) for machine in MACHINES]
 TESTS += [code_written(how, cpus) for how in ("store", "dma") for cpus in (2, 16)]
 TESTS += [handshake(machine, touch) for machine in MACHINES for touch in (False, True)]

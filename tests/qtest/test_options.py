@@ -270,7 +270,8 @@ REFUSED = [
     (["-accel", "tcg,kernel-irqchip=off"], "kernel-irqchip translate"),
     (["-accel", "{'accel':'soft','tb-size':5000}"], "tb-size 1024 5000"),
     (["-accel", "kvm:tcg"], "kvm:tcg one of"),
-    (["-accel", "soft,thread=single"], "thread=single multi"),
+    (["-accel", "soft,thread=some"], "thread=some multi single"),
+    (["-accel", "kvm,thread=single"], "thread kernel-irqchip"),
     (["-accel", "hvf"], "hvf"),
     (["-M", "pc,kernel-irqchip=perhaps"], "kernel-irqchip=perhaps split"),
     (["-accel", "soft,tb-size=0"], "tb-size 1024"),
@@ -682,7 +683,7 @@ SUITES = [
     ["-M", "q35,graphics=on"], ["-msg", "timestamp=off"], ["-overcommit", "mem-lock=off"],
     ["-uuid", "12345678-1234-1234-1234-123456789abc"], ["-object", "{'qom-type':'memory-backend-ram','id':'m','size':4096}"],
     ["-device", "{'driver':'isa-debug-exit'}"], ["-no-shutdown"], ["-no-reboot"], ["-action", "watchdog=none"],
-    ["-accel", "kvm"], ["-accel", "tcg,tb-size=64,thread=multi,one-insn-per-tb=off"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
+    ["-accel", "kvm"], ["-accel", "tcg,tb-size=64,thread=multi,one-insn-per-tb=off"], ["-accel", "tcg,thread=single"], ["-M", "pc,accel=qtest:tcg"], ["-M", "pc-q35-7.2"], ["-M", "pc-i440fx-7.2"],
 ]
 
 
