@@ -13,6 +13,8 @@ import tap
 
 # At the reset vector: inc %ax; cpuid; jmp to the first. The interpreter does CPUID.
 LOOP = b"\x40\x0f\xa2\xeb\xfb"
+# cli; hlt.
+HALT = b"\xfa\xf4"
 # mov $0x8000, %sp; movw $0xffff, 0x84; mov %cs, 0x86; int $0x21; and there: hlt.
 INTERRUPT = b"\xbc\x00\x80\xc7\x06\x84\x00\xff\xff\x8c\x0e\x86\x00\xcd\x21\xf4"
 
@@ -129,4 +131,15 @@ def logs_of_events():
             until(pattern, lambda: re.search(pattern, read()))
 
 
-tap.run([("x-query-jit and info jit", query), ("looking changes nothing", looking_changes_nothing), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs), ("-d int,cpu", logs_of_events)])
+def at_rest():
+    """CPUs that are in HLT, or wait to be started, take at most 1 % of a processor."""
+    with tempfile.TemporaryDirectory() as folder, running(folder, "soft", "-smp", "4", code=HALT) as guest:
+        until("HLT", lambda: "HLT=1" in guest.qmp.command("human-monitor-command", **{"command-line": "info registers"}))
+        clock = ~guest.process.pid << 3 | 2  # of the whole process, in ns
+        start, before = time.monotonic(), time.clock_gettime(clock)
+        time.sleep(2)
+        used = time.clock_gettime(clock) - before
+        tap.equal(used <= (time.monotonic() - start) / 100, True, f"{used} s")
+
+
+tap.run([("x-query-jit and info jit", query), ("looking changes nothing", looking_changes_nothing), ("nothing to tell", query_without), ("perf-map", perf_map), ("-d", logs), ("-d int,cpu", logs_of_events), ("at rest", at_rest)])
