@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memory/ram-parts.h"
+#include "memory/ram-resident.h"
 #include "util/error.h"
 
 #define CHUNK        (128u << 10) /* a record has so many bytes, or less, or up to twice as many */
@@ -87,14 +88,17 @@ static RamRun next_run(const uint8_t *at, const uint8_t *end)
     return run;
 }
 
-/* Append @count pages of @block from @page on. */
+/* Append @count pages of @block from @page on. What nobody has touched is not read either: that
+ * would make the host map a page of zeros for each. */
 static void put_runs(RamSource *source, const RamBlock *block, uint64_t page, uint64_t count,
                      GByteArray *out)
 {
     const uint8_t *at = block->host + page * RAM_PAGE, *end = at + count * RAM_PAGE;
+    const bool untouched = ram_block_all_untouched(block, page * RAM_PAGE, count * RAM_PAGE);
 
     while (at < end) {
-        RamRun run = next_run(at, end);
+        RamRun run =
+            untouched ? (RamRun){ .pages = (uint32_t)count, .kind = RUN_ZERO } : next_run(at, end);
         g_byte_array_append(out, (const uint8_t *)&run, sizeof(run));
         if (run.kind == RUN_DATA) {
             g_byte_array_append(out, at, run.pages * RAM_PAGE);
@@ -190,9 +194,14 @@ static RamBlock *find_block(const GPtrArray *blocks, const char *name)
     return NULL;
 }
 
-/* Pages that are zero already are not touched: they may not exist yet. */
-static void clear_pages(uint8_t *at, uint64_t size)
+/* Pages that are zero already are not written to, and those that do not exist yet not even read. */
+static void clear_pages(const RamBlock *block, uint64_t offset, uint64_t size)
 {
+    uint8_t *at = block->host + offset;
+
+    if (ram_block_all_untouched(block, offset, size)) {
+        return;
+    }
     for (const uint8_t *end = at + size; at < end; at += RAM_PAGE) {
         if (!page_is_zero(at)) {
             memset(at, 0, RAM_PAGE);
@@ -236,7 +245,7 @@ bool ram_load(const GPtrArray *blocks, const Record *record, GError **errp)
             memcpy(block->host + offset, data, size);
             data += size;
         } else if (run.kind == RUN_ZERO) {
-            clear_pages(block->host + offset, size);
+            clear_pages(block, offset, size);
         }
         offset += size;
     }

@@ -316,6 +316,28 @@ static void check_resident(int fd, bool shared)
     ram_block_unref(block);
 }
 
+/* What is there is what was read or written to, whether it is zero or not. */
+static void test_untouched(void)
+{
+    const uint64_t size = 16 * MIB, page = (uint64_t)sysconf(_SC_PAGESIZE);
+    RamBlock *block = new_ok(size, -1, false, 0), *shared = new_ok(size, -1, true, 0);
+
+    madvise(block->host, size, MADV_NOHUGEPAGE);
+    g_assert_true(ram_block_all_untouched(block, 0, size));
+    g_assert_cmpint(*(volatile uint8_t *)&block->host[size - page], ==, 0);
+    block->host[page] = 1;
+    g_assert_false(ram_block_all_untouched(block, 0, size));
+    g_assert_false(ram_block_all_untouched(block, 0, 2 * page));
+    g_assert_false(ram_block_all_untouched(block, size - page, page));
+    g_assert_true(ram_block_all_untouched(block, 0, page));
+    g_assert_true(ram_block_all_untouched(block, 2 * page, size - 3 * page));
+    g_assert_cmpint(madvise(block->host, size, MADV_DONTNEED), ==, 0);
+    g_assert_true(ram_block_all_untouched(block, 0, size));
+    g_assert_false(ram_block_all_untouched(shared, 0, size)); /* others may have written to it */
+    ram_block_unref(block);
+    ram_block_unref(shared);
+}
+
 static int new_memfd(unsigned flags, uint64_t size)
 {
     int fd = memfd_create("test", flags);
@@ -434,6 +456,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ram-block/prealloc-fails", test_prealloc_fails);
     g_test_add_func("/ram-block/prealloc-interrupted", test_prealloc_interrupted);
     g_test_add_func("/ram-block/bad", test_bad);
+    g_test_add_func("/ram-block/untouched", test_untouched);
     g_test_add_func("/ram-block/resident", test_resident);
     g_test_add_func("/ram-block/resident-huge", test_resident_huge);
     g_test_add_func("/ram-block/parts", test_parts);
