@@ -30,7 +30,8 @@ void libqtest_die(QTest *qt, const char *fmt, ...) G_GNUC_PRINTF(2, 3) G_GNUC_NO
 
 /* g_get_monotonic_time() in @ms milliseconds. */
 int64_t libqtest_deadline(int ms);
-void libqtest_send(QTest *qt, Stream *stream, const char *text, size_t len);
+/* At once: a program that wakes up finds all of it. */
+void libqtest_send_line(QTest *qt, Stream *stream, const char *line);
 /* The next line, without its end; g_free. NULL: none came by @deadline. */
 char *libqtest_line(QTest *qt, Stream *stream, int64_t deadline);
 

@@ -30,8 +30,7 @@ static char *line_reply(QTest *qt, const char *command)
 {
     int64_t deadline = libqtest_deadline(QTEST_TIMEOUT_MS);
 
-    libqtest_send(qt, &qt->qtest, command, strlen(command));
-    libqtest_send(qt, &qt->qtest, "\n", 1);
+    libqtest_send_line(qt, &qt->qtest, command);
     for (;;) {
         char *line = libqtest_line(qt, &qt->qtest, deadline);
         if (!line) {

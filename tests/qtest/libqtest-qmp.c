@@ -26,8 +26,7 @@ json_object *qtest_qmp_raw(QTest *qt, json_object *object)
     const char *text = json_object_to_json_string_ext(command, JSON_C_TO_STRING_PLAIN);
     json_object *id = qtest_get(command, "id");
 
-    libqtest_send(qt, &qt->qmp, text, strlen(text));
-    libqtest_send(qt, &qt->qmp, "\n", 1);
+    libqtest_send_line(qt, &qt->qmp, text);
     for (;;) {
         json_object *reply = qmp_receive(qt, deadline);
         if (!reply) {
@@ -216,17 +215,11 @@ void qtest_assert_state(QTest *qt, const char *state)
 
 void qtest_wait_running(QTest *qt)
 {
-    gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000ll;
+    g_autoptr(json_object) status = qtest_qmp(qt, "query-status", NULL);
 
-    for (;;) {
-        g_autoptr(json_object) status = qtest_qmp(qt, "query-status", NULL);
-
-        if (qtest_get_bool(status, "running")) {
-            return;
-        }
-        if (g_get_monotonic_time() > end) {
-            g_error("the machine does not run: it is '%s'", qtest_get_str(status, "status"));
-        }
+    /* Who has asked hears of what comes. */
+    if (!qtest_get_bool(status, "running")) {
+        g_queue_push_tail(&qt->events, qtest_event(qt, "RESUME"));
     }
 }
 

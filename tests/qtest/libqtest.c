@@ -45,15 +45,17 @@ void libqtest_die(QTest *qt, const char *fmt, ...)
 
 /* ---- streams ---- */
 
-void libqtest_send(QTest *qt, Stream *stream, const char *text, size_t len)
+void libqtest_send_line(QTest *qt, Stream *stream, const char *line)
 {
-    while (len) {
-        ssize_t n = send(stream->fd, text, len, MSG_NOSIGNAL);
+    g_autofree char *text = g_strconcat(line, "\n", NULL);
+    const char *rest = text;
+
+    while (*rest) {
+        ssize_t n = send(stream->fd, rest, strlen(rest), MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {
-            libqtest_die(qt, "cannot send '%.200s' to the program: %s", text, g_strerror(errno));
+            libqtest_die(qt, "cannot send '%.200s' to the program: %s", rest, g_strerror(errno));
         }
-        text += MAX(n, 0);
-        len -= MAX(n, 0);
+        rest += MAX(n, 0);
     }
 }
 
@@ -320,8 +322,7 @@ void qtest_quit(QTest *qt)
         return;
     }
     if (qt->pid) {
-        static const char quit[] = "{\"execute\": \"quit\"}\n";
-        libqtest_send(qt, &qt->qmp, quit, sizeof(quit) - 1);
+        libqtest_send_line(qt, &qt->qmp, "{\"execute\": \"quit\"}");
         if (qtest_wait_exit(qt) != 0) {
             libqtest_die(qt, "the program ended with status %d", qt->status);
         }
