@@ -22,7 +22,7 @@ enum { STEPS = 2000, FULL_EVERY = 25, WARM_UP = 200 };
 enum { MANY_STEPS = 100000 }; /* in so many each kind did something */
 /* malloc() keeps some of what was freed; a step that leaks 8 bytes takes 8 MB in 10^6 steps. */
 enum { SPARE_MAPPINGS = 4, SPARE_KIB = 3072 };
-enum { RAM_MIB = 512, MAX_MIB = 8192 };
+enum { RAM_MIB = 64, MAX_MIB = 8192 };
 
 static const RandomPart *const parts[] = { &random_machine, &random_dimms, &random_cpus,
                                            &random_nvdimms, &random_vmem };
@@ -34,8 +34,8 @@ void random_start(RandomTest *t, const char *incoming)
     g_autoptr(GString) line = g_string_new(NULL);
 
     g_string_printf(line,
-                    "-M %s,nvdimm=on -m %uM,slots=%u,maxmem=%uM -numa node,mem=256M "
-                    "-numa node,mem=256M -smp 1,maxcpus=%u,sockets=%u",
+                    "-M %s,nvdimm=on -m %uM,slots=%u,maxmem=%uM -numa node,mem=32M "
+                    "-numa node,mem=32M -smp 1,maxcpus=%u,sockets=%u",
                     t->machine, (unsigned)RAM_MIB, MODEL_SLOTS, (unsigned)MAX_MIB, RANDOM_CPUS,
                     RANDOM_CPUS);
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
