@@ -257,9 +257,10 @@ static uint64_t shrink_virtio_mem(Planner *p, uint64_t excess, bool plan)
     return sum;
 }
 
-static void remove_dimms(Planner *p, const GArray *list, const GArray *sums, unsigned chosen)
+/* The set of those that go. */
+static GHashTable *remove_dimms(Planner *p, const GArray *list, const GArray *sums, unsigned chosen)
 {
-    g_autoptr(GHashTable) goes = g_hash_table_new(NULL, NULL);
+    GHashTable *goes = g_hash_table_new(NULL, NULL);
 
     for (unsigned i = chosen; i; i = g_array_index(sums, Sum, i).from) {
         g_hash_table_add(goes, GUINT_TO_POINTER(g_array_index(sums, Sum, i).dimm));
@@ -272,6 +273,56 @@ static void remove_dimms(Planner *p, const GArray *list, const GArray *sums, uns
         }
     }
     p->total -= g_array_index(sums, Sum, chosen).sum;
+    return goes;
+}
+
+/* The size of the DIMM that does for device @n without @excess; 0: there would be no difference. */
+static uint64_t rest_of(const Planner *p, unsigned n, uint64_t excess)
+{
+    const uint64_t has = p->in->devices[n].has, unit = p->in->unit;
+    const uint64_t rest = round_down(has - MIN(excess, has) + unit - 1, unit);
+
+    return rest && rest + unit <= has ? rest : 0;
+}
+
+/* Of the DIMMs in @list but those in @goes, *@dimm is the one that is exchanged for the smallest,
+ * which has so many bytes; 0: there is none. */
+static uint64_t find_exchange(const Planner *p, const GArray *list, GHashTable *goes,
+                              uint64_t excess, unsigned *dimm)
+{
+    uint64_t size = 0;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const unsigned n = g_array_index(list, unsigned, i);
+        const bool stays = !g_hash_table_contains(goes, GUINT_TO_POINTER(n));
+        const uint64_t rest = stays ? rest_of(p, n, excess) : 0;
+
+        if (rest && (!size || (rest < size &&
+                               p->in->devices[n].reluctant == p->in->devices[*dimm].reluctant))) {
+            *dimm = n;
+            size = rest;
+        }
+    }
+    return size;
+}
+
+/* What no sum of DIMMs comes near to: a smaller DIMM comes, and then a larger one goes. */
+static void exchange(Planner *p, const GArray *list, GHashTable *goes)
+{
+    const uint64_t most = MIN(MIN(p->in->dimm_most, can_take(p)), MIN(p->room, p->gap));
+    unsigned dimm = 0;
+    const uint64_t size = find_exchange(p, list, goes, p->total - p->target, &dimm);
+
+    if (!size) {
+        return;
+    }
+    if (!p->in->exchange || !p->slots || size > most) {
+        p->plan->end = PLAN_NO_EXCHANGE;
+        return;
+    }
+    add_step(p, PLAN_ADD_DIMM, 0, size);
+    add_step(p, PLAN_REMOVE_DIMM, dimm, p->in->devices[dimm].has);
+    p->total -= p->in->devices[dimm].has - size;
 }
 
 static void inflate(Planner *p, uint64_t least)
@@ -305,7 +356,10 @@ static PlanEnd shrink_end(const Planner *p, uint64_t least)
         p->total - MIN(least, p->total) < unit) {
         return PLAN_GUEST_USES;
     }
-    return left < unit ? PLAN_REACHES : PLAN_NOTHING;
+    if (left < unit) {
+        return PLAN_REACHES;
+    }
+    return p->plan->end == PLAN_REACHES ? PLAN_NOTHING : p->plan->end;
 }
 
 static void shrink(Planner *p)
@@ -315,10 +369,14 @@ static void shrink(Planner *p)
     const uint64_t gives = shrink_virtio_mem(p, excess, false);
     g_autoptr(GArray) list = candidates(p->in);
     g_autoptr(GArray) sums = sums_of(p->in, list, excess);
+    g_autoptr(GHashTable) goes = NULL;
     const unsigned chosen = choose(sums, excess - gives);
 
     p->total -= shrink_virtio_mem(p, excess - g_array_index(sums, Sum, chosen).sum, true);
-    remove_dimms(p, list, sums, chosen);
+    goes = remove_dimms(p, list, sums, chosen);
+    if (least == p->target && !p->in->balloon) {
+        exchange(p, list, goes);
+    }
     inflate(p, MIN(least, p->total));
     p->plan->end = shrink_end(p, least);
 }
@@ -367,6 +425,9 @@ const char *memory_plan_end_text(PlanEnd end)
         [PLAN_NO_DIMMS] = "no DIMM can be added",
         [PLAN_NO_MEMORY] = "the guest has too little free memory to take more",
         [PLAN_GUEST_USES] = "the guest uses what it has, as it says",
+        [PLAN_NO_EXCHANGE] = "what is left is in DIMMs that are larger than what is too much, and "
+                             "there is no slot, room or free memory for smaller ones that would "
+                             "take their place, or they are not allowed",
         [PLAN_NOTHING] = "what is left is boot memory, was refused, or is more than what is too "
                          "much",
     };

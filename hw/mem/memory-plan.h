@@ -47,6 +47,7 @@ typedef struct PlanInput {
     unsigned slots; /* that are free */
     /* the policy */
     bool dimms;         /* DIMMs may be added */
+    bool exchange;      /* on the way down, too, where a larger one goes for that */
     uint64_t unit;      /* of DIMMs: their sizes are multiples of this, a power of 2 */
     uint64_t dimm_most; /* no larger DIMM is added */
     bool balloon;       /* there is one, and it may be used */
@@ -68,14 +69,15 @@ typedef struct PlanStep {
 
 /* Why the steps do not lead to the target. */
 typedef enum PlanEnd {
-    PLAN_REACHES,    /* they do, but for less than a DIMM's unit */
-    PLAN_NO_ROOM,    /* maxmem */
-    PLAN_NO_PLACE,   /* the free places are too small */
-    PLAN_NO_SLOT,    /* no slot is free */
-    PLAN_NO_DIMMS,   /* DIMMs would be needed, and none may be added (any more) */
-    PLAN_NO_MEMORY,  /* the guest has too little to take more */
-    PLAN_GUEST_USES, /* it uses too much to give so much back */
-    PLAN_NOTHING,    /* what remains cannot be given back, or is larger than what is too much */
+    PLAN_REACHES,     /* they do, but for less than a DIMM's unit */
+    PLAN_NO_ROOM,     /* maxmem */
+    PLAN_NO_PLACE,    /* the free places are too small */
+    PLAN_NO_SLOT,     /* no slot is free */
+    PLAN_NO_DIMMS,    /* DIMMs would be needed, and none may be added (any more) */
+    PLAN_NO_MEMORY,   /* the guest has too little to take more */
+    PLAN_GUEST_USES,  /* it uses too much to give so much back */
+    PLAN_NOTHING,     /* what remains cannot be given back, or is larger than what is too much */
+    PLAN_NO_EXCHANGE, /* it is larger, and no smaller DIMM can take the place of one */
     PLAN_ENDS,
 } PlanEnd;
 
@@ -93,7 +95,9 @@ uint64_t memory_plan_total(const PlanInput *input);
  * where nothing else helps; on the way up what is in the balloon comes first. DIMMs are so small
  * that half of the free slots would do for all of them, but for DIMMs of 1 GiB: what was added can
  * go again in parts. On the way down those DIMMs go whose sum comes nearest to what is too much,
- * together with what virtio-mem gives. */
+ * together with what virtio-mem gives; where a unit or more is left, and the guest does not use so
+ * much and has no balloon, a smaller DIMM comes and then a larger one goes: between the two the
+ * guest has more than before. */
 MemoryPlan *memory_plan(const PlanInput *input, uint64_t target);
 void memory_plan_free(MemoryPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryPlan, memory_plan_free)

@@ -37,6 +37,8 @@ typedef struct TargetRun {
     TargetPolicy *policy;
     unsigned steps;     /* that were made */
     GPtrArray *refused; /* of char *: paths of devices that are not asked for more */
+    char *spare;        /* path of a DIMM that came so that a larger one can go; NULL: none */
+    bool spare_lost;    /* one went, and the larger one is still there: none comes any more */
     bool balloon_stuck; /* it does not follow, and is not asked for more */
     char *trouble;      /* what went wrong last; NULL: nothing */
     char *reason;       /* why it ended so; NULL: it has not */

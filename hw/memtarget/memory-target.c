@@ -150,6 +150,9 @@ static void stop_run(MemoryTargetStatus status, const char *reason)
     if (run->active) {
         step_ops[run->step.action].give_up(run);
     }
+    if (run->spare && target_survey_total(run) > run->target) {
+        device_del(run->spare, NULL); /* it came for nothing */
+    }
     end_run(status, reason);
 }
 
@@ -176,6 +179,20 @@ static void next_step(void)
     }
     step = &g_array_index(plan->steps, PlanStep, 0);
     start_step(step, survey->devices[step->device]);
+    if (run->active && step->action == PLAN_ADD_DIMM &&
+        memory_plan_total(&survey->in) > run->target) {
+        g_free(run->spare);
+        run->spare = g_strdup(run->path);
+    }
+}
+
+/* A DIMM went: the one that makes room, or the one that came for it. */
+static void forget_spare(void)
+{
+    if (run->step.action == PLAN_REMOVE_DIMM || run->returning) {
+        run->spare_lost |= g_strcmp0(run->spare, run->path) == 0;
+        g_clear_pointer(&run->spare, g_free);
+    }
 }
 
 /* True: it has ended. */
@@ -193,6 +210,8 @@ static bool look_at_step(void)
     }
     if (state == STEP_FAILED) {
         step_ops[run->step.action].exclude(run);
+    } else {
+        forget_spare();
     }
     end_step();
     return true;
@@ -245,6 +264,7 @@ static void run_free(TargetRun *r)
     g_ptr_array_unref(r->refused);
     timer_free(r->deadline);
     timer_free(r->patience);
+    g_free(r->spare);
     g_free(r->trouble);
     g_free(r->reason);
     g_free(r->path);
@@ -290,6 +310,7 @@ static bool check_timeout(double timeout, GError **errp)
 /* A DIMM that was just plugged is waited for: the new run goes on with that step. */
 static void inherit_step(TargetRun *from, TargetRun *to)
 {
+    to->spare = g_steal_pointer(&from->spare);
     if (!from->active) {
         return;
     }

@@ -169,6 +169,7 @@ Survey *target_survey_new(TargetRun *run, bool deep)
     s->in.boot = machine->ram.size;
     s->in.unit = target_survey_unit(run->policy);
     s->in.dimms = run->policy->dimms && memory_hotplug_of(machine);
+    s->in.exchange = s->in.dimms && !run->spare_lost;
     s->in.dimm_most = run->policy->dimm_most;
     find_devices(s, run, machine, deep);
     find_guest(s, run, deep);

@@ -46,7 +46,7 @@ static const struct {
     unsigned boot, target;
     PlanDevice devices[DEVICES_MOST];
     unsigned ballooned, free, in_use, room, gap, slots, unit, most;
-    bool no_slots, no_dimms, balloon;
+    bool no_slots, no_dimms, no_exchange, balloon;
     const char *steps; /* "+size" a DIMM comes, "-n" one goes, "n=size" resized, "b=size" balloon */
     PlanEnd end;
 } cases[] = {
@@ -174,10 +174,60 @@ static const struct {
       .target = 2560,
       .devices = { DIMM(2048), DIMM(1024), DIMM(512), DIMM(512) },
       .steps = "-3 -0" },
+    { .name = "back: a smaller one for a larger one",
+      .boot = 1024,
+      .target = 4096,
+      .devices = { DIMM(4096) },
+      .steps = "+3072 -0" },
+    { .name = "back: the rest is whole blocks",
+      .boot = 1024,
+      .target = 2000,
+      .devices = { DIMM(2048) },
+      .steps = "+1024 -0" },
+    { .name = "back: the smallest exchange, after what goes without",
+      .boot = 1024,
+      .target = 3328,
+      .devices = { DIMM(4096), DIMM(2048), DIMM(512), DIMM(4096), RELUCTANT(1024) },
+      .steps = "-3 -0 -4 +256 -2" },
     { .name = "back: never below",
       .boot = 1024,
       .target = 2048,
       .devices = { DIMM(2048) },
+      .no_exchange = true,
+      .steps = "",
+      .end = PLAN_NO_EXCHANGE },
+    { .name = "back: no room for the smaller one",
+      .boot = 1024,
+      .target = 4096,
+      .room = 2944,
+      .devices = { DIMM(4096) },
+      .steps = "",
+      .end = PLAN_NO_EXCHANGE },
+    { .name = "back: no slot for the smaller one",
+      .boot = 1024,
+      .target = 4096,
+      .no_slots = true,
+      .devices = { DIMM(4096) },
+      .steps = "",
+      .end = PLAN_NO_EXCHANGE },
+    { .name = "back: nothing free for the smaller one",
+      .boot = 1024,
+      .target = 4096,
+      .free = 64,
+      .devices = { DIMM(4096) },
+      .steps = "",
+      .end = PLAN_NO_EXCHANGE },
+    { .name = "back: a balloon needs no exchange",
+      .boot = 1024,
+      .target = 4096,
+      .balloon = true,
+      .devices = { DIMM(4096) },
+      .steps = "b=1024" },
+    { .name = "back: no exchange where the guest uses what it has",
+      .boot = 1024,
+      .target = 1024,
+      .in_use = 4096,
+      .devices = { DIMM(4096) },
       .steps = "",
       .end = PLAN_NOTHING },
     { .name = "back: boot memory stays",
@@ -261,6 +311,7 @@ static void test_case(gconstpointer data)
                  : cases[n].slots  ? cases[n].slots
                                    : 256,
         .dimms = !cases[n].no_dimms,
+        .exchange = !cases[n].no_exchange,
         .unit = mib_or(cases[n].unit, BLOCK),
         .dimm_most = mib_or(cases[n].most, UINT64_MAX),
         .balloon = cases[n].balloon,
@@ -279,6 +330,7 @@ typedef struct Model {
     PlanInput in;
     PlanDevice devices[DEVICES_MOST];
     uint64_t target;
+    uint64_t spare; /* a DIMM of so much came on the way down */
 } Model;
 
 static uint64_t any(uint64_t below)
@@ -314,6 +366,7 @@ static void any_model(Model *m)
         .gap = any(32 * GIB),
         .slots = (unsigned)any(40),
         .dimms = any(4) > 0,
+        .exchange = any(2) > 0,
         .unit = BLOCK << any(4),
         .dimm_most = any(2) ? UINT64_MAX : any(8 * GIB),
         .balloon = any(2) > 0,
@@ -323,6 +376,7 @@ static void any_model(Model *m)
     }
     m->in.ballooned = any(4) ? 0 : any(m->in.boot / 4096) * 4096;
     m->target = any(3) ? any(24 * GIB) : memory_plan_total(&m->in);
+    m->spare = 0;
 }
 
 /* Each function asserts that @step may be made of @m now, and makes it. */
@@ -340,7 +394,7 @@ static void do_resize(Model *m, const PlanStep *step)
 
 static void do_add(Model *m, const PlanStep *step)
 {
-    g_assert_true(m->in.dimms);
+    g_assert_true(m->in.dimms || m->in.exchange);
     g_assert_cmpuint(m->in.slots, >, 0);
     g_assert_cmpuint(step->size, >, 0);
     g_assert_cmpuint(step->size % m->in.unit, ==, 0);
@@ -383,8 +437,17 @@ static void do_step(Model *m, const PlanStep *step)
 
     actions[step->action](m, step);
     after = memory_plan_total(&m->in);
+    if (!up && step->action == PLAN_ADD_DIMM) {
+        const uint64_t free = m->in.free == PLAN_UNKNOWN ? before / 4 : m->in.free;
+
+        g_assert_true(m->in.exchange && !m->in.balloon && !m->spare);
+        g_assert_cmpuint(step->size / 64, <=, free / 2);
+        m->spare = step->size;
+        return;
+    }
     if (!up) {
-        g_assert_cmpuint(after, <, before);
+        g_assert_cmpuint(after + m->spare, <, before); /* less than before both */
+        m->spare = 0;
         g_assert_cmpuint(after, >=, MAX(m->target, m->in.in_use));
         return;
     }

@@ -146,6 +146,64 @@ static void users_dimms(Fixture *f)
     g_assert_cmpuint(count(f, "query-memdev"), ==, 3); /* whose the backend is, he deletes it */
 }
 
+/* ---- a smaller one for a larger one ---- */
+
+static void exchanges(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    set_target(f, 256 + 3072);
+    assert_end(f, "reached", 256 + 3072, "+target0 -d0");
+    g_assert_cmphex(ospm_dimm(f->ospm, 1)->size, ==, 3 * GIB);
+    g_assert_null(ospm_dimm(f->ospm, 0));
+}
+
+/* The large one stays: then the small one is not left there. */
+static void exchange_refused(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    set_target(f, 256 + 3072);
+    assert_step(f, "add", "target0");
+    ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
+    assert_step(f, "remove", "d0");
+    ospm_ost(f->ospm, 0, OSPM_EJECT_REQUEST, OSPM_BUSY);
+    assert_end(f, "unreached", 256 + 4096, "-target0");
+    assert_reason(f, "does not give 'd0' back");
+    g_assert_cmpuint(count(f, "query-memory-devices"), ==, 1);
+}
+
+static void exchange_rejected(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    f->ospm->manners.insert_status = OSPM_LOAD_FAILED;
+    set_target(f, 256 + 3072);
+    assert_end(f, "unreached", 256 + 4096, "+target0 -target0");
+    assert_reason(f, "larger than what is too much");
+}
+
+static void exchange_cancelled(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    set_target(f, 256 + 3072);
+    assert_step(f, "add", "target0");
+    ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
+    assert_step(f, "remove", "d0");
+    qtest_qmp_ok(f->qt, "cancel-memory-target", NULL);
+    assert_end(f, "cancelled", 256 + 4096 + 3072, "");
+    ospm_run(f->ospm);
+    json_object_put(qtest_event(f->qt, "DEVICE_DELETED"));
+    g_assert_nonnull(ospm_dimm(f->ospm, 0));
+    g_assert_null(ospm_dimm(f->ospm, 1));
+}
+
+static void exchange_forbidden(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    qtest_qmp_ok(f->qt, "set-memory-target", "{'size': %" PRIu64 ", 'policy': {'dimms': false}}",
+                 (256 + 3072) * MIB);
+    assert_end(f, "unreached", 256 + 4096, "");
+    assert_reason(f, "larger than what is too much");
+}
+
 static void backends(Fixture *f)
 {
     g_autoptr(json_object) list = NULL;
@@ -405,11 +463,28 @@ static const Config configs[] = {
     {                  \
         "q35", #fn, fn \
     }
-    BOTH(up_and_down), BOTH(down_to_nothing), BOTH(users_dimms), BOTH(backends),
-    BOTH(rejects),     BOTH(rejects_large),   BOTH(refuses),     BOTH(refuses_one),
-    BOTH(never_takes), BOTH(never_gives),     BOTH(out_of_time), BOTH(cancelled),
-    BOTH(changed),     BOTH(reset),           BOTH(gone_early),  BOTH(stays_here),
+    BOTH(up_and_down),
+    BOTH(down_to_nothing),
+    BOTH(users_dimms),
+    BOTH(backends),
+    BOTH(rejects),
+    BOTH(rejects_large),
+    BOTH(refuses),
+    BOTH(refuses_one),
+    BOTH(never_takes),
+    BOTH(never_gives),
+    BOTH(out_of_time),
+    BOTH(cancelled),
+    BOTH(changed),
+    BOTH(reset),
+    BOTH(gone_early),
+    BOTH(stays_here),
     BOTH(errors),
+    BOTH(exchanges),
+    BOTH(exchange_refused),
+    BOTH(exchange_rejected),
+    BOTH(exchange_cancelled),
+    BOTH(exchange_forbidden),
 };
 
 int main(int argc, char **argv)
