@@ -40,9 +40,15 @@ static bool step_bad_plug(RandomTest *t)
     return true;
 }
 
+static char *cpu_id(unsigned serial)
+{
+    return g_strdup_printf("c%u", serial);
+}
+
 static bool with_one(RandomTest *t, RandomOneFn *run)
 {
-    return random_with_one(t, &t->cpus, random_slot(t, &t->cpus, 1, RANDOM_CPUS, true), "c", run);
+    return random_with_one(t, &t->cpus, random_slot(t, &t->cpus, 1, RANDOM_CPUS, true), cpu_id,
+                           run);
 }
 
 static bool step_request(RandomTest *t)
@@ -138,7 +144,7 @@ static void check_cpus(RandomTest *t)
     Model *m = &t->cpus;
 
     for (unsigned i = 0; i < m->num_deleted; i++) {
-        g_autofree char *id = g_strdup_printf("c%u", m->deleted[i]);
+        g_autofree char *id = cpu_id(m->deleted[i]);
 
         json_object_put(qtest_event_with(t->qt, "DEVICE_DELETED", "device", id));
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Random steps: DIMMs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/qtest/ospm/random.h"
@@ -7,6 +8,35 @@
 
 /* docs/memory-hotplug-registers.md */
 enum { SELECT = 0xa00, OST_EVENT = 0xa04, OST_STATUS = 0xa08, FLAGS = 0xa14 };
+
+/* Serials of DIMMs that a memory target has added, target<n>, have this bit; and this one, as long
+ * as it is the same program: whose they are, and who deletes their backends. */
+#define TARGET (1u << 31)
+#define OWN    (1u << 30)
+
+static char *dimm_id(unsigned serial)
+{
+    return g_strdup_printf(serial & TARGET ? "target%u" : "d%u", serial & ~(TARGET | OWN));
+}
+
+static char *backend_id(unsigned serial)
+{
+    return g_strdup_printf(serial & TARGET ? "target%u-ram" : "m%u", serial & ~(TARGET | OWN));
+}
+
+/* The serial of the DIMM or, with @suffix, of the backend @id; 0: it is of another kind. */
+static unsigned serial_of(const char *id, const char *prefix, const char *suffix, unsigned bits)
+{
+    const size_t len = strlen(prefix);
+    char *end;
+    unsigned n;
+
+    if (strncmp(id, prefix, len) != 0 || !g_ascii_isdigit(id[len])) {
+        return 0;
+    }
+    n = (unsigned)strtoul(id + len, &end, 10);
+    return strcmp(end, suffix) == 0 ? n | bits : 0;
+}
 
 /* A slot that has a DIMM, or has nothing. */
 static unsigned pick_slot(RandomTest *t, bool occupied)
@@ -24,10 +54,15 @@ static unsigned pick_slot(RandomTest *t, bool occupied)
 /* ---- management ---- */
 
 /* Memory that is its own: a mark at both ends. */
+static uint64_t mark_of(const ModelSlot *s)
+{
+    return s->serial & ~OWN;
+}
+
 static void write_marks(RandomTest *t, const ModelSlot *s)
 {
-    qtest_writeq(t->qt, s->base, s->serial);
-    qtest_writeq(t->qt, s->base + s->size - 8, ~(uint64_t)s->serial);
+    qtest_writeq(t->qt, s->base, mark_of(s));
+    qtest_writeq(t->qt, s->base + s->size - 8, ~mark_of(s));
 }
 
 static void add_backend(RandomTest *t, const char *id, uint64_t size)
@@ -87,7 +122,8 @@ static bool step_bad_plug(RandomTest *t)
 
 static bool with_one(RandomTest *t, RandomOneFn *run)
 {
-    return random_with_one(t, &t->model, random_slot(t, &t->model, 0, MODEL_SLOTS, true), "d", run);
+    return random_with_one(t, &t->model, random_slot(t, &t->model, 0, MODEL_SLOTS, true), dimm_id,
+                           run);
 }
 
 static bool step_request(RandomTest *t)
@@ -186,17 +222,45 @@ static const RandomStep dimm_steps[] = {
 
 /* ---- what must hold ---- */
 
+static bool has_backend(const RandomTest *t, const char *id)
+{
+    g_autoptr(json_object) list = qtest_qmp(t->qt, "query-memdev", NULL);
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        if (!g_strcmp0(qtest_get_str(json_object_array_get_idx(list, i), "id"), id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* That of a DIMM which is gone; one that a target has made is deleted without us, soon. */
+static void delete_backend(const RandomTest *t, unsigned serial)
+{
+    const gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * INT64_C(1000);
+    g_autofree char *id = backend_id(serial);
+
+    if (!(serial & OWN)) {
+        qtest_qmp_ok(t->qt, "object-del", "{'id': %s}", id);
+        return;
+    }
+    while (has_backend(t, id)) {
+        if (g_get_monotonic_time() > end) {
+            random_die(t, "%s is there, and its DIMM is gone", id);
+        }
+    }
+}
+
 /* Those that had to go went; their backends go too, which says that nobody has them. */
 static void check_deleted(RandomTest *t)
 {
     Model *m = &t->model;
 
     for (unsigned i = 0; i < m->num_deleted; i++) {
-        g_autofree char *id = g_strdup_printf("d%u", m->deleted[i]);
-        g_autofree char *backend = g_strdup_printf("m%u", m->deleted[i]);
+        g_autofree char *id = dimm_id(m->deleted[i]);
 
         json_object_put(qtest_event_with(t->qt, "DEVICE_DELETED", "device", id));
-        qtest_qmp_ok(t->qt, "object-del", "{'id': %s}", backend);
+        delete_backend(t, m->deleted[i]);
     }
     m->num_deleted = 0;
 }
@@ -210,12 +274,12 @@ static void check_dimm(const RandomTest *t, const ModelSlot *s, unsigned slot, j
     if ((uint64_t)qtest_get_int(data, "addr") != s->base ||
         (uint64_t)qtest_get_int(data, "size") != s->size || qtest_get_int(data, "slot") != slot ||
         qtest_get_int(data, "node") != s->node) {
-        random_die(t, "d%u is %s", s->serial, json_object_to_json_string(data));
+        random_die(t, "the DIMM in slot %u is %s", slot, json_object_to_json_string(data));
     }
     if (strcmp(qtest_get_str(data, "state"), state) != 0 ||
         !!qtest_get(data, "status") != has_status ||
         (has_status && qtest_get_int(data, "status") != status)) {
-        random_die(t, "d%u in slot %u should be %s (0x%x), and is %s", s->serial, slot, state,
+        random_die(t, "the DIMM in slot %u should be %s (0x%x), and is %s", slot, state,
                    has_status ? status : 0, json_object_to_json_string(data));
     }
 }
@@ -226,7 +290,7 @@ static void check_dimms(RandomTest *t)
     random_check_count(t, "MEM_UNPLUG_ERROR", t->model.refusals);
     for (unsigned n = 0; n < MODEL_SLOTS; n++) {
         const ModelSlot *s = &t->model.slots[n];
-        g_autofree char *id = g_strdup_printf("d%u", s->serial);
+        g_autofree char *id = dimm_id(s->serial);
         json_object *data;
 
         if (!s->serial) {
@@ -247,9 +311,9 @@ static void check_marks(RandomTest *t)
     for (unsigned n = 0; n < MODEL_SLOTS; n++) {
         const ModelSlot *s = &t->model.slots[n];
 
-        if (s->serial && (qtest_readq(t->qt, s->base) != s->serial ||
-                          qtest_readq(t->qt, s->base + s->size - 8) != ~(uint64_t)s->serial)) {
-            random_die(t, "the memory of d%u has been changed", s->serial);
+        if (s->serial && (qtest_readq(t->qt, s->base) != mark_of(s) ||
+                          qtest_readq(t->qt, s->base + s->size - 8) != ~mark_of(s))) {
+            random_die(t, "the memory of the DIMM in slot %u has been changed", n);
         }
     }
 }
@@ -291,13 +355,14 @@ static void dimm_options(const RandomTest *t, GString *line)
 {
     for (unsigned n = 0; n < MODEL_SLOTS; n++) {
         const ModelSlot *s = &t->model.slots[n];
+        g_autofree char *id = dimm_id(s->serial), *backend = backend_id(s->serial);
 
         if (s->serial) {
             g_string_append_printf(line,
-                                   " -object memory-backend-ram,id=m%u,size=%" G_GINT64_MODIFIER
-                                   "u -device pc-dimm,id=d%u,memdev=m%u,slot=%u,node=%u,"
+                                   " -object memory-backend-ram,id=%s,size=%" G_GINT64_MODIFIER
+                                   "u -device pc-dimm,id=%s,memdev=%s,slot=%u,node=%u,"
                                    "addr=%" G_GINT64_MODIFIER "u",
-                                   s->serial, s->size, s->serial, s->serial, n, s->node, s->base);
+                                   backend, s->size, id, backend, n, s->node, s->base);
         }
     }
 }
@@ -305,6 +370,126 @@ static void dimm_options(const RandomTest *t, GString *line)
 static void dimms_booted(RandomTest *t, bool anew)
 {
     model_boot(&t->model);
+}
+
+/* DIMMs of targets are those of the command line now. */
+static void dimms_moved(RandomTest *t)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        t->model.slots[n].serial &= ~OWN;
+    }
+}
+
+/* ---- after others ---- */
+
+/* Withdraw a request that is pending, and forget a refusal. */
+static void withdraw(RandomTest *t, const char *id, const char *state)
+{
+    if (strcmp(state, "unplug-refused") == 0) {
+        qtest_qmp_ok(t->qt, "device_del", "{'id': %s}", id);
+    }
+    if (g_str_has_prefix(state, "unplug-")) {
+        qtest_qmp_ok(t->qt, "device_del", "{'id': %s, 'cancel': true}", id);
+    }
+}
+
+/* The serial with which @m has the DIMM of @serial; 0: it has none. */
+static unsigned known_as(const Model *m, unsigned serial)
+{
+    for (unsigned n = 0; n < MODEL_SLOTS; n++) {
+        if ((m->slots[n].serial & ~OWN) == serial) {
+            return m->slots[n].serial;
+        }
+    }
+    return 0;
+}
+
+/* @serial with its bit OWN; @before: as the model was before the others came. */
+static unsigned with_owner(const Model *before, unsigned serial)
+{
+    const unsigned known = known_as(before, serial);
+
+    return known ? known : serial & TARGET ? serial | OWN : serial;
+}
+
+/* The one of @data. */
+static void adopt(RandomTest *t, const Model *before, json_object *data)
+{
+    const char *id = qtest_get_str(data, "id"), *state = qtest_get_str(data, "state");
+    const unsigned slot = (unsigned)qtest_get_int(data, "slot");
+    const unsigned serial = serial_of(id, "d", "", 0) | serial_of(id, "target", "", TARGET);
+    ModelSlot *s = &t->model.slots[slot];
+
+    if (!serial || slot >= MODEL_SLOTS || s->serial) {
+        random_die(t, "a DIMM is %s", json_object_to_json_string(data));
+    }
+    *s = (ModelSlot){
+        .serial = with_owner(before, serial),
+        .base = (uint64_t)qtest_get_int(data, "addr"),
+        .size = (uint64_t)qtest_get_int(data, "size"),
+        .node = (unsigned)qtest_get_int(data, "node"),
+    };
+    while (strcmp(model_state(s, &(bool){ 0 }, &s->reject_status), state) != 0) {
+        if (s->insertion++ == M_REJECTED) {
+            random_die(t, "a DIMM that is settled is %s", json_object_to_json_string(data));
+        }
+    }
+    if (s->insertion == M_REJECTED) {
+        s->reject_status = (uint32_t)qtest_get_int(data, "status");
+    }
+    write_marks(t, s);
+}
+
+/* The backends of DIMMs that are gone. */
+static void delete_backends(RandomTest *t, const Model *before)
+{
+    g_autoptr(json_object) list = qtest_qmp(t->qt, "query-memdev", NULL);
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_object *id = qtest_get(json_object_array_get_idx(list, i), "id");
+        const char *name = id ? json_object_get_string(id) : "";
+        const unsigned serial =
+            serial_of(name, "m", "", 0) | serial_of(name, "target", "-ram", TARGET);
+
+        if (serial && !known_as(&t->model, serial)) {
+            delete_backend(t, with_owner(before, serial));
+        }
+    }
+}
+
+void random_settle(RandomTest *t)
+{
+    static const OspmManners good;
+    const Model before = t->model;
+    g_autoptr(json_object) list = NULL;
+
+    random_guest(t, &good);
+    list = qtest_qmp(t->qt, "query-memory-devices", NULL);
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_object *state = qtest_get(json_object_array_get_idx(list, i), "data.state");
+
+        if (state) {
+            withdraw(t, qtest_get_str(json_object_array_get_idx(list, i), "data.id"),
+                     json_object_get_string(state));
+        }
+    }
+    random_guest(t, &good);
+    qtest_outl(t->qt, SELECT, 0);
+    qtest_outl(t->qt, OST_EVENT, OSPM_EJECT_REQUEST);
+    json_object_put(list);
+    list = qtest_qmp(t->qt, "query-memory-devices", NULL);
+    t->model = (Model){ .now = before.now, .ost_event = OSPM_EJECT_REQUEST };
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        json_object *device = json_object_array_get_idx(list, i);
+
+        if (strcmp(qtest_get_str(device, "type"), "dimm") == 0) {
+            adopt(t, &before, qtest_get(device, "data"));
+        }
+    }
+    delete_backends(t, &before);
+    random_cpus.check(t); /* takes its events */
+    t->cpus.osts = t->cpus.refusals = 0;
+    qtest_events_clear(t->qt);
 }
 
 static void eject_all(RandomTest *t)
@@ -321,5 +506,6 @@ const RandomPart random_dimms = {
     .check_all = check_all_dimms,
     .options = dimm_options,
     .booted = dimms_booted,
+    .moved = dimms_moved,
     .empty = eject_all,
 };

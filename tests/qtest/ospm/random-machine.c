@@ -6,16 +6,21 @@
 
 /* ---- the machine ---- */
 
-static bool step_time(RandomTest *t)
+void random_time(RandomTest *t, int64_t ns)
 {
-    const int64_t now = qtest_clock_step(t->qt, RANDOM_SECOND / 2 * (1 + random_pick(t, 4)));
+    const int64_t now = qtest_clock_step(t->qt, ns);
 
     model_time(&t->model, now);
     model_time(&t->cpus, now);
+}
+
+static bool step_time(RandomTest *t)
+{
+    random_time(t, RANDOM_SECOND / 2 * (1 + random_pick(t, 4)));
     return true;
 }
 
-static bool step_reset(RandomTest *t)
+void random_reset(RandomTest *t)
 {
     qtest_qmp_ok(t->qt, "system_reset", NULL);
     json_object_put(qtest_event(t->qt, "RESET"));
@@ -23,6 +28,11 @@ static bool step_reset(RandomTest *t)
     model_reset(&t->cpus);
     ospm_reboot(t->ospm);
     random_booted(t, false);
+}
+
+static bool step_reset(RandomTest *t)
+{
+    random_reset(t);
     return true;
 }
 
@@ -65,12 +75,17 @@ static bool step_power_off(RandomTest *t)
 
 /* ---- the guest ---- */
 
+void random_guest(RandomTest *t, const OspmManners *manners)
+{
+    t->ospm->manners = *manners;
+    ospm_run(t->ospm);
+    model_run(&t->model, manners);
+    model_run(&t->cpus, manners);
+}
+
 static bool run_with(RandomTest *t, OspmManners manners)
 {
-    t->ospm->manners = manners;
-    ospm_run(t->ospm);
-    model_run(&t->model, &manners);
-    model_run(&t->cpus, &manners);
+    random_guest(t, &manners);
     return true;
 }
 

@@ -168,6 +168,47 @@ static bool step_want(RandomTest *t)
     return true;
 }
 
+/* What is asked for, bytes; another may have asked. */
+static uint64_t asked_for(const RandomTest *t)
+{
+    g_autoptr(json_object) list = qtest_qmp(t->qt, "query-memory-devices", NULL);
+
+    return (uint64_t)qtest_get_int(random_find(list, "v0"), "requested-size");
+}
+
+/* It may not be asked for any more when the driver comes to it. */
+static void try_plug(RandomTest *t, unsigned n)
+{
+    uint16_t state;
+
+    if (send(t, PLUG, n, 1, &state) == ACK) {
+        set(t->vmem, n, 1, true);
+    }
+}
+
+void random_vmem_follow(RandomTest *t)
+{
+    RandomVmem *s = t->vmem;
+    unsigned most = 1 + random_pick(t, RANDOM_BLOCKS);
+    const unsigned wanted = (unsigned)(asked_for(t) / BLOCK);
+
+    s->usable |= s->count;
+    for (unsigned n = 0; n < RANDOM_BLOCKS && most && s->count != wanted; n++) {
+        if (s->count < wanted && !s->plugged[n]) {
+            try_plug(t, n);
+            most--;
+        } else if (s->count > wanted && s->plugged[n]) {
+            ask(t, UNPLUG, n, 1);
+            most--;
+        }
+    }
+}
+
+void random_vmem_settle(RandomTest *t)
+{
+    want(t, 1 + random_pick(t, RANDOM_BLOCKS));
+}
+
 /* While the guest has some of it, or is asked to. */
 static bool step_remove(RandomTest *t)
 {

@@ -102,14 +102,14 @@ uint64_t random_place(const RandomTest *t, const char *id)
 
 /* ---- requests ---- */
 
-bool random_with_one(RandomTest *t, Model *m, unsigned slot, const char *prefix, RandomOneFn *run)
+bool random_with_one(RandomTest *t, Model *m, unsigned slot, RandomNameFn *name, RandomOneFn *run)
 {
     g_autofree char *id = NULL;
 
     if (slot == MODEL_SLOTS) {
         return false;
     }
-    id = g_strdup_printf("%s%u", prefix, m->slots[slot].serial);
+    id = name(m->slots[slot].serial);
     run(t, m, slot, id);
     return true;
 }

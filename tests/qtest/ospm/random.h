@@ -9,10 +9,11 @@
 
 #include "tests/qtest/ospm/model.h"
 
-#define RANDOM_SECOND INT64_C(1000000000)
-#define RANDOM_NODES  2
-#define RANDOM_CPUS   6                    /* places, at most MODEL_SLOTS */
-#define RANDOM_VMEM   (UINT64_C(16) << 30) /* where virtio-mem is, and DIMMs do not get to */
+#define RANDOM_SECOND   INT64_C(1000000000)
+#define RANDOM_NODES    2
+#define RANDOM_BOOT_MIB 64u
+#define RANDOM_CPUS     6                    /* places, at most MODEL_SLOTS */
+#define RANDOM_VMEM     (UINT64_C(16) << 30) /* where virtio-mem is, and DIMMs do not get to */
 
 typedef struct RandomRange {
     uint64_t base, size;
@@ -71,7 +72,8 @@ typedef struct RandomPart {
     void (*empty)(RandomTest *t);
 } RandomPart;
 
-extern const RandomPart random_machine, random_dimms, random_cpus, random_nvdimms, random_vmem;
+extern const RandomPart random_machine, random_dimms, random_cpus, random_nvdimms, random_vmem,
+    random_target;
 
 /* What random_vmem keeps; g_free. */
 struct RandomVmem *random_vmem_new(void);
@@ -84,6 +86,21 @@ void random_booted(RandomTest *t, bool anew);
 void random_power_on(RandomTest *t);
 /* The machine is another program's now. */
 void random_moved(RandomTest *t);
+
+/* The guest handles what there is for it; the machine's time goes on; the machine is reset, and its
+ * guest boots. */
+void random_guest(RandomTest *t, const OspmManners *manners);
+void random_time(RandomTest *t, int64_t ns);
+void random_reset(RandomTest *t);
+
+/* Somebody else has plugged DIMMs and asked for some. See to it that nothing is pending and the
+ * guest has handled all, delete the backends that are left of those that are gone, and make the
+ * model what there is. */
+void random_settle(RandomTest *t);
+/* The same for virtio-mem, of which somebody else has set requested-size. */
+void random_vmem_settle(RandomTest *t);
+/* The driver goes a part of the way to what it is asked for, whoever asks. */
+void random_vmem_follow(RandomTest *t);
 
 /* End the test: the machine is not what it should be. */
 G_GNUC_NORETURN G_GNUC_PRINTF(2, 3) void random_die(const RandomTest *t, const char *fmt, ...);
@@ -102,10 +119,11 @@ json_object *random_find(json_object *list, const char *id);
 /* Where memory device @id is. */
 uint64_t random_place(const RandomTest *t, const char *id);
 
-/* @run with what is in @slot of @m, whose id is @prefix and its serial; false: MODEL_SLOTS, nothing
- * is. */
+/* @run with what is in @slot of @m, whose serial @name makes an id of (g_free); false: MODEL_SLOTS,
+ * nothing is. */
 typedef void RandomOneFn(RandomTest *t, Model *m, unsigned slot, const char *id);
-bool random_with_one(RandomTest *t, Model *m, unsigned slot, const char *prefix, RandomOneFn *run);
+typedef char *RandomNameFn(unsigned serial);
+bool random_with_one(RandomTest *t, Model *m, unsigned slot, RandomNameFn *name, RandomOneFn *run);
 
 /* device_del of @id, which is in place @slot of @m, and the cancellation of that. */
 void random_request(RandomTest *t, Model *m, unsigned slot, const char *id);

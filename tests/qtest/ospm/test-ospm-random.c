@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A machine and models of it go through thousands of random steps (random.h): DIMMs, NVDIMMs, CPUs
- * and virtio-mem come and go, with time-outs, cancellations, resets, other programs that the
- * machine moves to, power-offs, and a guest with good and bad manners. After each step events,
- * devices and their states must be as in the model; every now and then also the object tree, the
- * memory map, what AML gives, and what is in the memory. In the second half of a run the program
- * stays the same, and at the end nothing may have leaked.
+ * and virtio-mem come and go, also on the way to memory targets, with time-outs, cancellations,
+ * resets, other programs that the machine moves to, power-offs, and a guest with good and bad
+ * manners. After each step events, devices and their states must be as in the model; every now and
+ * then also the object tree, the memory map, what AML gives, and what is in the memory. In the
+ * second half of a run the program stays the same, and at the end nothing may have leaked.
  *
  * Environment: OSPM_RANDOM_SEED repeats a run (its seed is printed), OSPM_RANDOM_STEPS is its
  * length.
@@ -22,10 +22,10 @@ enum { STEPS = 2000, FULL_EVERY = 25, WARM_UP = 200 };
 enum { MANY_STEPS = 100000 }; /* in so many each kind did something */
 /* malloc() keeps some of what was freed; a step that leaks 8 bytes takes 8 MB in 10^6 steps. */
 enum { SPARE_MAPPINGS = 4, SPARE_KIB = 3072 };
-enum { RAM_MIB = 64, MAX_MIB = 8192 };
+enum { MAX_MIB = 8192 };
 
 static const RandomPart *const parts[] = { &random_machine, &random_dimms, &random_cpus,
-                                           &random_nvdimms, &random_vmem };
+                                           &random_nvdimms, &random_vmem,  &random_target };
 
 /* ---- programs ---- */
 
@@ -36,7 +36,7 @@ void random_start(RandomTest *t, const char *incoming)
     g_string_printf(line,
                     "-M %s,nvdimm=on -m %uM,slots=%u,maxmem=%uM -numa node,mem=32M "
                     "-numa node,mem=32M -smp 1,maxcpus=%u,sockets=%u",
-                    t->machine, (unsigned)RAM_MIB, MODEL_SLOTS, (unsigned)MAX_MIB, RANDOM_CPUS,
+                    t->machine, RANDOM_BOOT_MIB, MODEL_SLOTS, (unsigned)MAX_MIB, RANDOM_CPUS,
                     RANDOM_CPUS);
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
         if (parts[i]->options) {
