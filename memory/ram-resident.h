@@ -15,9 +15,9 @@
  * there. Any thread. */
 uint64_t ram_block_resident(const RamBlock *block);
 
-/* Is [@offset, @offset + @size) of @block, whole pages, memory that nobody has read or written? Then
- * it is zero, and who does not look at it saves the host a page of its tables for each 2 MiB, and
- * the time to fill them. True only for private anonymous memory, and if the host tells. A guest
+/* Is [@offset, @offset + @size) of @block, whole pages, memory that nobody has read or written?
+ * Then it is zero, and who does not look at it saves the host a page of its tables for each 2 MiB,
+ * and the time to fill them. True only for private anonymous memory, and if the host tells. A guest
  * that runs may write to it meanwhile. Any thread. */
 bool ram_block_all_untouched(const RamBlock *block, uint64_t offset, uint64_t size);
 
