@@ -66,38 +66,6 @@ def by_dimms():
         tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
 
 
-def plug(guest, name, size):
-    """A DIMM of a user's, used by the guest."""
-    total = guest.mem_total()
-    guest.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m-{name}", "size": size})
-    guest.qmp.command("device_add", driver="pc-dimm", id=name, memdev=f"m-{name}")
-    vm.wait_until(lambda: guest.mem_total() == total + size, f"MemTotal with {name}", HANGS)
-
-
-def by_exchange():
-    """A DIMM that is larger than what is too much: a smaller one takes its place. And of three DIMMs the one in the
-    middle cannot go."""
-    with machine("online_movable") as guest:
-        guest.wait_ready()
-        total = guest.mem_total()
-        plug(guest, "d0", GIB)
-        tap.equal(target(guest, 768 * MIB)[:2], ("reached", 768 * MIB))
-        tap.equal(devices(guest), {"target0": 512 * MIB})
-        tap.equal(guest.mem_total(), total + 512 * MIB, "MemTotal")
-        guest.run(f"echo online_kernel > {POLICY}")
-        plug(guest, "d1", 256 * MIB)
-        guest.run(f"echo online_movable > {POLICY}")
-        plug(guest, "d2", 256 * MIB)
-        guest.run("mount -t tmpfs none /tmp; cd /tmp; i=0; while [ $i -lt 400 ]; do "
-                  "mkdir -p $i/a/b/c/d/e/f/g; i=$((i+1)); done; cd /", timeout=HANGS)
-        tap.equal(target(guest, 256 * MIB)[:2], ("unreached", 512 * MIB))
-        tap.equal(devices(guest), {"d1": 256 * MIB})
-        info = guest.qmp.command("query-memory-target")
-        tap.equal(info["refused"], ["/machine/peripheral/d1"])
-        tap.equal("does not give 'd1' back" in info["reason"], True, info["reason"])
-        tap.equal(guest.mem_total(), total + 256 * MIB, "MemTotal")
-
-
 def by_virtio_mem():
     with machine("online_movable", "-object", f"memory-backend-ram,id=m0,size={6 * GIB}",
                  "-device", "virtio-mem-pci,id=v0,memdev=m0") as guest:
@@ -113,5 +81,4 @@ def by_virtio_mem():
         tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
 
 
-tap.run([(f"{MACHINE}: by DIMMs", by_dimms), (f"{MACHINE}: a smaller one for a larger one", by_exchange),
-         (f"{MACHINE}: by virtio-mem", by_virtio_mem)])
+tap.run([(f"{MACHINE}: by DIMMs", by_dimms), (f"{MACHINE}: by virtio-mem", by_virtio_mem)])
