@@ -3,6 +3,7 @@
 
 #include <json-c/json.h>
 
+#include "accel/accel.h"
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/acpi/nfit.h"
@@ -18,7 +19,6 @@
 #include "hw/input/i8042.h"
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
-#include "hw/timer/i8254.h"
 #include "util/error.h"
 
 /* ---- chips ---- */
@@ -85,6 +85,46 @@ static Irq x86_timer_irq(X86Machine *x86, unsigned irq, HpetLegacy which)
     return x86->hpet ? hpet_legacy_input(x86->hpet, which) : isa_irq(irq);
 }
 
+/* ---- ticks that the guest had no time for ---- */
+
+static bool x86_timer_heard(void *opaque)
+{
+    const X86Machine *x86 = opaque;
+
+    return i8259_hears_timer(x86->pic) || ioapic_hears_timer(x86->ioapic);
+}
+
+static bool x86_pit_heard(void *opaque)
+{
+    const X86Machine *x86 = opaque;
+
+    return !(x86->hpet && hpet_is_legacy(x86->hpet)) && x86_timer_heard(opaque);
+}
+
+static void x86_timer_taken(void *opaque)
+{
+    X86Machine *x86 = opaque;
+
+    i8254_tick_taken(x86->pit);
+    if (x86->hpet) {
+        hpet_tick_taken(x86->hpet);
+    }
+}
+
+/* Not with an engine's local APICs, which do not tell what a CPU takes. */
+static void x86_make_up_ticks(X86Machine *x86)
+{
+    if (accel_apics()) {
+        return;
+    }
+    i8254_make_up(x86->pit, x86_pit_heard, x86);
+    if (x86->hpet) {
+        hpet_make_up(x86->hpet, x86_timer_heard, x86);
+    }
+    i8259_on_timer_taken(x86->pic, x86_timer_taken, x86);
+    ioapic_on_timer_taken(x86->ioapic, x86_timer_taken, x86);
+}
+
 static void x86_memory_hotplug_notify(void *opaque, bool pending)
 {
     X86Machine *x86 = opaque;
@@ -145,7 +185,8 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
     if (x86->hpet_enabled) {
         x86_init_hpet(x86);
     }
-    i8254_create(io, x86_timer_irq(x86, 0, HPET_LEGACY_PIT));
+    x86->pit = i8254_create(io, x86_timer_irq(x86, 0, HPET_LEGACY_PIT));
+    x86_make_up_ticks(x86);
     i8042_create(io, isa_irq(1));
     rtc = mc146818_create(io, x86_timer_irq(x86, MC146818_IRQ, HPET_LEGACY_RTC));
     mc146818_set_alarm(rtc, x86_rtc_alarm, x86);

@@ -22,6 +22,7 @@
 #include "hw/pci/acpi-pci-hotplug.h"
 #include "hw/pci/pci-host.h"
 #include "hw/timer/hpet.h"
+#include "hw/timer/i8254.h"
 
 #define TYPE_X86_MACHINE "x86-machine"
 
@@ -69,6 +70,7 @@ typedef struct X86Machine {
     IrqOr pic_lines[ISA_IRQS];
     /* wiring */
     Hpet *hpet; /* NULL: none */
+    I8254 *pit;
     AcpiPm *pm;
     NvdimmMailbox *nvdimms;      /* NULL: there can be no NVDIMMs */
     AcpiPciHotplug *pci_hotplug; /* NULL: PCI devices do not come and go by ACPI */

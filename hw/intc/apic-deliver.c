@@ -16,6 +16,8 @@ static struct {
     bool pic_line;
     void (*eoi)(void *opaque, uint8_t vector);
     void *eoi_opaque;
+    void (*taken)(void *opaque, uint8_t vector);
+    void *taken_opaque;
 } bus;
 
 static unsigned bus_count(void)
@@ -56,6 +58,19 @@ void apic_broadcast_eoi(uint8_t vector)
 {
     if (bus.eoi) {
         bus.eoi(bus.eoi_opaque, vector);
+    }
+}
+
+void apic_set_taken_handler(void (*fn)(void *opaque, uint8_t vector), void *opaque)
+{
+    bus.taken = fn;
+    bus.taken_opaque = opaque;
+}
+
+void apic_broadcast_taken(uint8_t vector)
+{
+    if (bus.taken) {
+        bus.taken(bus.taken_opaque, vector);
     }
 }
 

@@ -118,6 +118,7 @@ bool apic_pic_pending(const Apic *apic);
 int apic_pic_acknowledge(void);
 /* Tell the I/O APIC. */
 void apic_broadcast_eoi(uint8_t vector);
+void apic_broadcast_taken(uint8_t vector);
 
 /* ---- apic-engine.c ---- */
 

@@ -284,6 +284,7 @@ static int apic_acknowledge(void *opaque)
     if (vector >= 0) {
         apic->irr[vector >> 5] &= ~(1u << (vector & 31));
         apic->isr[vector >> 5] |= 1u << (vector & 31);
+        apic_broadcast_taken((uint8_t)vector);
     } else if (apic->extint || apic_pic_pending(apic)) {
         apic->extint = false;
         vector = apic_pic_acknowledge();

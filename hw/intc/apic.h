@@ -81,5 +81,7 @@ void apic_nmi(void);
 void apic_describe(const Apic *apic, GString *out);
 /* Who is told of level-triggered EOIs; ioapic_create() sets it. NULL: nobody. */
 void apic_set_eoi_handler(void (*fn)(void *opaque, uint8_t vector), void *opaque);
+/* And who of each fixed interrupt that a CPU takes; an engine's own local APICs do not tell. */
+void apic_set_taken_handler(void (*fn)(void *opaque, uint8_t vector), void *opaque);
 
 #endif

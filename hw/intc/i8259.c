@@ -60,6 +60,8 @@ struct I8259 {
     /* wiring */
     Irq in[16];
     Irq intr;
+    void (*taken)(void *opaque); /* i8259_on_timer_taken() */
+    void *taken_opaque;
     MemoryRegion ports[2], elcr;
 };
 
@@ -149,6 +151,26 @@ static unsigned pic_acknowledge(Pic *pic)
     return level;
 }
 
+/* @pic's request of @level is in service. */
+static void i8259_taken(I8259 *s, const Pic *pic, unsigned level)
+{
+    i8259_update(s);
+    if (s->taken && pic->master && level == 0) {
+        s->taken(s->taken_opaque);
+    }
+}
+
+void i8259_on_timer_taken(I8259 *s, void (*fn)(void *opaque), void *opaque)
+{
+    s->taken = fn;
+    s->taken_opaque = opaque;
+}
+
+bool i8259_hears_timer(const I8259 *s)
+{
+    return !(s->pics[0].imr & 1);
+}
+
 int i8259_acknowledge(I8259 *s)
 {
     Pic *pic = &s->pics[0];
@@ -158,7 +180,7 @@ int i8259_acknowledge(I8259 *s)
         pic = &s->pics[1];
         level = pic_acknowledge(pic);
     }
-    i8259_update(s);
+    i8259_taken(s, pic, level);
     return pic->base + (level == NONE ? SPURIOUS : level);
 }
 
@@ -355,7 +377,7 @@ static uint8_t pic_read(I8259 *s, Pic *pic, hwaddr addr)
         unsigned level = pic_acknowledge(pic);
 
         pic->poll = false;
-        i8259_update(s);
+        i8259_taken(s, pic, level);
         return level == NONE ? 0 : 0x80 | level;
     }
     if (addr == 1) {

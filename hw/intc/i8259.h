@@ -29,6 +29,10 @@ Irq i8259_irq(I8259 *pic, unsigned n);
 int i8259_acknowledge(I8259 *pic);
 /* The level of the INT output. */
 bool i8259_output(const I8259 *pic);
+/* Call @fn each time that interrupt 0, the timer's, is taken; NULL: nothing. */
+void i8259_on_timer_taken(I8259 *pic, void (*fn)(void *opaque), void *opaque);
+/* Is input 0 not masked? */
+bool i8259_hears_timer(const I8259 *pic);
 
 /* ---- for monitors ---- */
 

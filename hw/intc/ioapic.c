@@ -47,6 +47,8 @@ struct Ioapic {
     /* wiring */
     Irq in[IOAPIC_PINS];
     MemoryRegion region;
+    void (*taken)(void *opaque); /* ioapic_on_timer_taken() */
+    void *taken_opaque;
 };
 
 static ApicMessage ioapic_message(uint64_t rte)
@@ -168,6 +170,27 @@ static void ioapic_eoi(Ioapic *s, uint8_t vector)
 static void ioapic_apic_eoi(void *opaque, uint8_t vector)
 {
     ioapic_eoi(opaque, vector);
+}
+
+void ioapic_on_timer_taken(Ioapic *s, void (*fn)(void *opaque), void *opaque)
+{
+    s->taken = fn;
+    s->taken_opaque = opaque;
+}
+
+bool ioapic_hears_timer(const Ioapic *s)
+{
+    return !(s->rte[TIMER_PIN] & RTE_MASKED);
+}
+
+/* A CPU took an interrupt with @vector. */
+static void ioapic_apic_taken(void *opaque, uint8_t vector)
+{
+    const Ioapic *s = opaque;
+
+    if (s->taken && ioapic_hears_timer(s) && (s->rte[TIMER_PIN] & 0xff) == vector) {
+        s->taken(s->taken_opaque);
+    }
 }
 
 static uint32_t ioapic_window_read(const Ioapic *s)
@@ -312,12 +335,14 @@ static void ioapic_init(Object *obj)
 static bool ioapic_realize(Device *dev, GError **errp)
 {
     apic_set_eoi_handler(ioapic_apic_eoi, dev);
+    apic_set_taken_handler(ioapic_apic_taken, dev);
     return true;
 }
 
 static void ioapic_unrealize(Device *dev)
 {
     apic_set_eoi_handler(NULL, NULL);
+    apic_set_taken_handler(NULL, NULL);
 }
 
 static const StateField ioapic_fields[] = {

@@ -25,6 +25,10 @@ Ioapic *ioapic_create(MemoryRegion *memory);
 /* Interrupt @n, 0-23: pin @n, but 0 is the timer's and comes in at pin 2. Levels are logical: 1 is
  * asserted, whatever the polarity bit says. */
 Irq ioapic_irq(Ioapic *ioapic, unsigned n);
+/* Call @fn each time that a CPU takes the timer's interrupt; NULL: nothing. */
+void ioapic_on_timer_taken(Ioapic *ioapic, void (*fn)(void *opaque), void *opaque);
+/* Is the timer's pin not masked? */
+bool ioapic_hears_timer(const Ioapic *ioapic);
 
 /* ---- for monitors ---- */
 

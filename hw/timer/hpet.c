@@ -4,6 +4,7 @@
 #include "hw/timer/hpet.h"
 
 #include "hw/core/irq-lines.h"
+#include "hw/timer/lost-ticks.h"
 #include "util/clock.h"
 #include "util/timer.h"
 
@@ -65,6 +66,7 @@ struct Hpet {
     HpetTimer timers[HPET_TIMERS];
     bool route_levels[HPET_ROUTES], legacy_levels[HPET_LEGACIES];
     bool inputs[HPET_LEGACIES]; /* levels of the 8254 and the RTC */
+    LostTicks lost;             /* of timer 0, when it has the place of the 8254 */
     /* wiring */
     Irq routes[HPET_ROUTES], legacy[HPET_LEGACIES];
     MemoryRegion region;
@@ -171,15 +173,46 @@ static void hpet_fire(HpetTimer *t)
     }
 }
 
+/* Does it give the edges that the 8254 would? */
+static bool timer_is_tick(const HpetTimer *t)
+{
+    return t->n == HPET_LEGACY_PIT && timer_is_legacy(t) && !(t->config & T_LEVEL) &&
+           t->config & T_PERIODIC;
+}
+
+void hpet_tick_taken(Hpet *s)
+{
+    HpetTimer *t = &s->timers[HPET_LEGACY_PIT];
+
+    if (lost_ticks_taken(&s->lost) && timer_is_tick(t)) {
+        hpet_fire(t);
+    }
+}
+
+bool hpet_is_legacy(const Hpet *s)
+{
+    return s->config & CONFIG_LEGACY;
+}
+
+void hpet_make_up(Hpet *s, bool (*heard)(void *opaque), void *opaque)
+{
+    s->lost.heard = heard;
+    s->lost.opaque = opaque;
+}
+
 static void timer_expired(void *opaque)
 {
     HpetTimer *t = opaque;
 
     if (t->config & T_PERIODIC && t->period) {
-        /* Matches that were missed meanwhile give no interrupts of their own. */
-        uint64_t late = hpet_counter(t->hpet) - t->due;
+        /* Matches that were missed meanwhile give no interrupts of their own, but for those of what
+         * is the machine's timer. */
+        uint64_t late = hpet_counter(t->hpet) - t->due, matches = late / t->period + 1;
 
-        t->comparator = (t->comparator + (late / t->period + 1) * t->period) & timer_mask(t);
+        t->comparator = (t->comparator + matches * t->period) & timer_mask(t);
+        if (timer_is_tick(t)) {
+            lost_ticks_due(&t->hpet->lost, MIN(t->period, (uint64_t)NS_PER_SEC) * TICK_NS, matches);
+        }
     }
     timer_arm(t);
     hpet_fire(t);
@@ -305,6 +338,9 @@ static void hpet_write_register(Hpet *s, unsigned reg, uint64_t value, uint64_t 
     unsigned n = (reg - TIMERS) / TIMER_STRIDE;
     HpetTimer *t = reg >= TIMERS && n < HPET_TIMERS ? &s->timers[n] : NULL;
 
+    if (reg != STATUS) {
+        lost_ticks_forget(&s->lost);
+    }
     switch (reg) {
     case CONFIG:
         hpet_write_config(s, (s->config & ~mask) | value);
@@ -341,6 +377,7 @@ static void hpet_reset(Device *dev)
 
     s->config = 0;
     s->stopped_at = 0;
+    lost_ticks_forget(&s->lost);
     for (unsigned i = 0; i < HPET_TIMERS; i++) {
         HpetTimer *t = &s->timers[i];
 
@@ -388,13 +425,20 @@ static const StateTable hpet_timer_state = { .name = "hpet-timer",
                                              .fields = hpet_timer_fields };
 
 static const StateField hpet_fields[] = {
-    STATE_UINT(Hpet, config),        STATE_UINT(Hpet, stopped_at),
-    STATE_UINT(Hpet, offset),        STATE_STRUCTS(Hpet, timers, &hpet_timer_state),
-    STATE_BOOLS(Hpet, route_levels), STATE_BOOLS(Hpet, legacy_levels),
-    STATE_BOOLS(Hpet, inputs),       {},
+    STATE_UINT(Hpet, config),
+    STATE_UINT(Hpet, stopped_at),
+    STATE_UINT(Hpet, offset),
+    STATE_STRUCTS(Hpet, timers, &hpet_timer_state),
+    STATE_BOOLS(Hpet, route_levels),
+    STATE_BOOLS(Hpet, legacy_levels),
+    STATE_BOOLS(Hpet, inputs),
+    STATE_LOST_TICKS(Hpet, lost, 2),
+    {},
 };
 
-static const StateTable hpet_state = { .name = "hpet", .version = 1, .fields = hpet_fields };
+static const StateTable hpet_state = {
+    .name = "hpet", .version = 2, .oldest = 1, .fields = hpet_fields
+};
 
 static const DeviceClass hpet_device_ops = {
     .category = "misc",

@@ -42,5 +42,13 @@ Hpet *hpet_create(MemoryRegion *memory, const Irq routes[HPET_ROUTES],
 /* Where the 8254 or the RTC is to be connected: goes on to ISA IRQ 0 or 8 unless the guest asked
  * for legacy replacement. */
 Irq hpet_legacy_input(Hpet *hpet, HpetLegacy which);
+/* Has the guest asked for it? */
+bool hpet_is_legacy(const Hpet *hpet);
+
+/* From now on ticks of timer 0, while it is the 8254's replacement, for which the guest had no time
+ * come later (hw/timer/lost-ticks.h): @heard says whether anything takes the edges of the line, and
+ * whoever gives the guest interrupt 0 calls hpet_tick_taken(). */
+void hpet_make_up(Hpet *hpet, bool (*heard)(void *opaque), void *opaque);
+void hpet_tick_taken(Hpet *hpet);
 
 #endif

@@ -2,6 +2,7 @@
 #include "hw/timer/i8254.h"
 
 #include "hw/core/irq-lines.h"
+#include "hw/timer/lost-ticks.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/timer.h"
@@ -55,6 +56,9 @@ struct I8254 {
     uint8_t port61;
     int irq_level;
     Timer *timer;
+    LostTicks lost; /* of counter 0 */
+    /* derived */
+    int64_t due; /* when the timer is to expire; -1: it is not */
     /* wiring */
     Irq irq; /* OUT of counter 0 */
     MemoryRegion ports, speaker;
@@ -194,7 +198,8 @@ static void i8254_arm(I8254 *s)
         } else {
             expiry = counter_at(c, (counter_ticks(c) / n + 1) * n);
         }
-        timer_mod(s->timer, MAX(expiry, now + MIN_PERIOD));
+        s->due = MAX(expiry, now + MIN_PERIOD);
+        timer_mod(s->timer, s->due);
         return;
     }
     /* The strobe of modes 4 and 5 ends one tick after the count. */
@@ -204,15 +209,34 @@ static void i8254_arm(I8254 *s)
     }
 }
 
+/* An edge of the line, which is high between the ticks. */
+static void i8254_tick(I8254 *s)
+{
+    i8254_set_irq(s, 0);
+    i8254_set_irq(s, 1);
+}
+
 static void i8254_timer(void *opaque)
 {
     I8254 *s = opaque;
+    const Counter *c = &s->counters[0];
+    int64_t late = clock_ns() - s->due, period;
 
     i8254_settle(s);
-    i8254_set_irq(s, 0);
-    i8254_set_irq(s, 1);
-    if (counter_periodic(&s->counters[0])) {
+    if (counter_periodic(c)) {
+        period = ticks_to_ns(c->initial);
+        lost_ticks_due(&s->lost, period, 1 + (late > 0 ? late / period : 0));
+    }
+    i8254_tick(s);
+    if (counter_periodic(c)) {
         i8254_arm(s);
+    }
+}
+
+void i8254_tick_taken(I8254 *s)
+{
+    if (lost_ticks_taken(&s->lost)) {
+        i8254_tick(s);
     }
 }
 
@@ -406,6 +430,7 @@ static void i8254_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
     if (old.start != s->counters[0].start || old.started != s->counters[0].started ||
         old.stopped != s->counters[0].stopped || old.mode != s->counters[0].mode ||
         old.next != s->counters[0].next) {
+        lost_ticks_forget(&s->lost);
         i8254_set_irq(s, counter_out(&s->counters[0]));
         i8254_arm(s);
     }
@@ -443,6 +468,7 @@ static void i8254_reset(Device *dev)
             (Counter){ .mode = 3, .access = ACCESS_BOTH, .gate = i != 2, .initial = 0x10000 };
     }
     s->port61 = 0;
+    lost_ticks_forget(&s->lost);
     i8254_set_irq(s, 0);
     i8254_arm(s);
 }
@@ -506,10 +532,21 @@ static const StateField i8254_fields[] = {
     STATE_UINT_MAX(I8254, port61, 0x3f),
     STATE_UINT_MAX(I8254, irq_level, 1),
     STATE_TIMER(I8254, timer),
+    STATE_LOST_TICKS(I8254, lost, 2),
     {},
 };
 
-static const StateTable i8254_state = { .name = "i8254", .version = 1, .fields = i8254_fields };
+static bool i8254_loaded(void *obj, GError **errp)
+{
+    I8254 *s = obj;
+
+    s->due = timer_expiry(s->timer);
+    return true;
+}
+
+static const StateTable i8254_state = {
+    .name = "i8254", .version = 2, .oldest = 1, .fields = i8254_fields, .post_load = i8254_loaded
+};
 
 static const DeviceClass i8254_device_ops = {
     .category = "misc",
@@ -534,7 +571,10 @@ typedef struct KvmPit {
     int lost_tick_policy;
 } KvmPit;
 
+OBJECT_CAST_DEFINE(KvmPit, KVM_PIT, TYPE_KVM_PIT)
+
 /* Tools set its property for every guest (docs/command-line.md). */
+enum { TICKS_DISCARD, TICKS_DELAY };
 static const char *const tick_policies[] = { "discard", "delay", NULL };
 
 static const Property kvm_pit_properties[] = {
@@ -542,8 +582,9 @@ static const Property kvm_pit_properties[] = {
       .kind = PROP_ENUM,
       .offset = offsetof(KvmPit, lost_tick_policy),
       .has_default = true,
+      .default_int = TICKS_DELAY,
       .enum_names = tick_policies,
-      .description = "what becomes of ticks for which the guest had no time" },
+      .description = "ticks for which the guest had no time are lost, or come later" },
     { 0 },
 };
 
@@ -573,4 +614,18 @@ I8254 *i8254_create(MemoryRegion *io, Irq irq)
     device_map(&s->parent, io, 0x40, &s->ports, 0);
     device_map(&s->parent, io, 0x61, &s->speaker, 0);
     return s;
+}
+
+/* What -global says of a kvm-pit holds for the one that there is. */
+static bool ticks_come_later(void)
+{
+    g_autoptr(Object) model = object_new(TYPE_KVM_PIT, NULL);
+
+    return KVM_PIT(model)->lost_tick_policy == TICKS_DELAY;
+}
+
+void i8254_make_up(I8254 *s, bool (*heard)(void *opaque), void *opaque)
+{
+    s->lost.heard = ticks_come_later() ? heard : NULL;
+    s->lost.opaque = opaque;
 }

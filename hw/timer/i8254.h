@@ -11,8 +11,8 @@
 #include "memory/memory.h"
 
 #define TYPE_I8254 "isa-pit"
-/* A type that machines do not use: for -global kvm-pit.lost_tick_policy, which tools give always.
- * isa-pit discards ticks for which the guest had no time. */
+/* A type that machines do not use: for -global kvm-pit.lost_tick_policy, which tools give always,
+ * and which holds for isa-pit. */
 #define TYPE_KVM_PIT "kvm-pit"
 
 #define I8254_HZ 1193182
@@ -23,5 +23,12 @@ OBJECT_CAST_DEFINE(I8254, I8254_DEVICE, TYPE_I8254)
 /* Make it, with ports 0x40-0x43 and 0x61 in @io; @irq is counter 0's output (ISA IRQ 0). Belongs
  * to the device tree. */
 I8254 *i8254_create(MemoryRegion *io, Irq irq);
+
+/* From now on ticks for which the guest had no time come later (hw/timer/lost-ticks.h), unless
+ * lost_tick_policy is discard: @heard says whether anything takes the edges of the line, and
+ * whoever gives the guest the interrupt calls i8254_tick_taken(). */
+void i8254_make_up(I8254 *pit, bool (*heard)(void *opaque), void *opaque);
+/* The guest has taken interrupt 0. */
+void i8254_tick_taken(I8254 *pit);
 
 #endif

@@ -183,6 +183,40 @@ static void cmos_set(QTest *qt, uint8_t index, uint8_t value)
     qtest_outb(qt, 0x71, value);
 }
 
+/* Ticks that the guest has not taken come when it does, from the 8254 and from the HPET in its
+ * place; INTA is the 8259's poll here. */
+static void test_lost_ticks(gconstpointer data)
+{
+    const char *policy = data;
+    QTest *qt = qtest_start("-m 16 -global kvm-pit.lost_tick_policy=%s", policy);
+    bool later = g_str_equal(policy, "delay");
+
+    for (unsigned hpet = 0; hpet < 2; hpet++) {
+        unsigned taken = 0;
+
+        pic_init(qt);
+        if (hpet) {
+            qtest_writel(qt, 0xfed00100, 0x4c); /* periodic, the value comes */
+            qtest_writeq(qt, 0xfed00108, 400000);
+            qtest_writel(qt, 0xfed00010, 3);
+        } else {
+            qtest_outb(qt, 0x43, 0x34); /* 250 Hz */
+            qtest_outb(qt, 0x40, 4773 & 0xff);
+            qtest_outb(qt, 0x40, 4773 >> 8);
+        }
+        qtest_clock_step(qt, 6 * 4001 * NS_PER_US);
+        do {
+            qtest_outb(qt, 0x20, 0x0c);
+            taken += qtest_inb(qt, 0x20) == 0x80;
+            qtest_outb(qt, 0x20, 0x20);
+            qtest_outb(qt, 0x20, 0x0a);
+        } while (qtest_inb(qt, 0x20) & 1);
+        g_assert_cmpuint(taken, ==, later || hpet ? 6 : 1);
+        qtest_outb(qt, 0x43, 0x30); /* stopped */
+    }
+    qtest_quit(qt);
+}
+
 static void test_rtc(void)
 {
     QTest *qt = qtest_start("-m 16");
@@ -432,6 +466,8 @@ int main(int argc, char **argv)
     g_test_add_func("/chips/ioapic-registers", test_ioapic_registers);
     g_test_add_func("/chips/routing", test_routing);
     g_test_add_func("/chips/pit", test_pit);
+    g_test_add_data_func("/chips/lost-ticks/delay", "delay", test_lost_ticks);
+    g_test_add_data_func("/chips/lost-ticks/discard", "discard", test_lost_ticks);
     g_test_add_func("/chips/rtc", test_rtc);
     g_test_add_func("/chips/pm-timer", test_pm_timer);
     g_test_add_func("/chips/serial-loopback", test_serial_loopback);

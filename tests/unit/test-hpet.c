@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/timer/hpet.h"
+#include "hw/timer/lost-ticks.h"
 #include "memory/address-space.h"
 #include "tests/unit/chip-test.h"
 #include "util/clock.h"
@@ -212,6 +213,46 @@ static void test_legacy(void)
     g_assert_cmpint(legacy[1].level, ==, 0);
 }
 
+static bool heard(void *opaque)
+{
+    return true;
+}
+
+static unsigned take_ticks(void)
+{
+    unsigned before = legacy[0].edges, now;
+
+    do {
+        now = legacy[0].edges;
+        hpet_tick_taken(hpet);
+    } while (legacy[0].edges != now);
+    return legacy[0].edges - before;
+}
+
+/* In the place of the 8254, what the guest has missed comes later. */
+static void test_lost_ticks(void)
+{
+    const uint64_t period = 4 * NS_PER_MS / TICK;
+
+    hpet_make_up(hpet, heard, NULL);
+    for (unsigned is_legacy = 0; is_legacy < 2; is_legacy++) {
+        reset();
+        writel(TIMER(0), INT | PERIODIC | SET | ROUTE(16));
+        writeq(COMPARE(0), period);
+        writel(CONFIG, ENABLE | (is_legacy ? LEGACY : 0));
+        step(4 * NS_PER_MS * 6);
+        g_assert_cmpuint(is_legacy ? legacy[0].edges : routes[0].edges, ==, 6);
+        g_assert_cmpuint(take_ticks(), ==, is_legacy ? 5 : 0);
+        clock_step(clock_ns() + 4 * NS_PER_MS * 6);
+        timers_run();
+        g_assert_cmpuint(take_ticks(), ==, is_legacy ? 5 : 0);
+        step(4 * NS_PER_MS * 6);
+        writeq(COMPARE(0), period); /* set anew */
+        g_assert_cmpuint(take_ticks(), ==, 0);
+    }
+    hpet_make_up(hpet, NULL, NULL);
+}
+
 /* No sequence of writes hangs it, and a reset undoes them all. */
 static void test_random(void)
 {
@@ -251,6 +292,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hpet/storm", test_storm);
     g_test_add_func("/hpet/level", test_level);
     g_test_add_func("/hpet/legacy", test_legacy);
+    g_test_add_func("/hpet/lost-ticks", test_lost_ticks);
     g_test_add_func("/hpet/random", test_random);
     return g_test_run();
 }

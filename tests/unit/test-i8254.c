@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/timer/i8254.h"
+#include "hw/timer/lost-ticks.h"
 #include "tests/unit/chip-test.h"
 #include "util/clock.h"
 #include "util/timer.h"
@@ -248,6 +249,116 @@ static void test_refresh(void)
     g_assert_cmphex(inb(0x61) & 0x10, !=, first);
 }
 
+/* ---- ticks for which the guest had no time ---- */
+
+#define SLOW 4773 /* 250 Hz */
+
+static I8254 *pit;
+static bool is_heard;
+
+static bool heard(void *opaque)
+{
+    return is_heard;
+}
+
+/* The guest takes what there is; how many ticks that is. */
+static unsigned take_ticks(void)
+{
+    unsigned before = irq0.edges, now;
+
+    do {
+        now = irq0.edges;
+        i8254_tick_taken(pit);
+    } while (irq0.edges != now);
+    return irq0.edges - before;
+}
+
+static void start_ticks(uint16_t count)
+{
+    is_heard = true;
+    i8254_make_up(pit, heard, NULL);
+    program(0, 2, count);
+    irq0.edges = 0;
+}
+
+/* All that the timer counted come, the late ones close to those that come in time. */
+static void test_lost_ticks(void)
+{
+    start_ticks(SLOW);
+    step(ticks(20 * SLOW));
+    g_assert_cmpuint(irq0.edges, ==, 20);
+    g_assert_cmpuint(take_ticks(), ==, LOST_TICKS_BURST); /* 19 were lost */
+    g_assert_cmpuint(take_ticks(), ==, 0);                /* and nobody takes what is not there */
+    step(ticks(SLOW));
+    g_assert_cmpuint(take_ticks(), ==, LOST_TICKS_BURST);
+    step(ticks(SLOW));
+    g_assert_cmpuint(take_ticks(), ==, 19 - 2 * LOST_TICKS_BURST);
+    step(ticks(SLOW));
+    g_assert_cmpuint(take_ticks(), ==, 0);
+}
+
+/* The main loop had no time either. */
+static void test_late_ticks(void)
+{
+    start_ticks(SLOW);
+    clock_step(clock_ns() + ticks(6 * SLOW));
+    timers_run();
+    g_assert_cmpuint(irq0.edges, ==, 1);
+    g_assert_cmpuint(take_ticks(), ==, 5);
+    step(ticks(SLOW));
+    g_assert_cmpuint(irq0.edges, ==, 7);
+    g_assert_cmpuint(take_ticks(), ==, 0);
+}
+
+static void test_lost_ticks_bounds(void)
+{
+    unsigned made_up = 0;
+
+    start_ticks(SLOW); /* nobody hears them */
+    is_heard = false;
+    step(NS_PER_SEC);
+    g_assert_cmpuint(take_ticks(), ==, 0);
+    is_heard = true;
+    step(ticks(SLOW));
+    g_assert_cmpuint(take_ticks(), ==, 0);
+
+    start_ticks(1); /* 1.2 MHz */
+    step(100 * NS_PER_MS);
+    g_assert_cmpuint(take_ticks(), ==, 0);
+    clock_step(clock_ns() + NS_PER_SEC);
+    timers_run();
+    g_assert_cmpuint(take_ticks(), ==, 0);
+
+    start_ticks(SLOW); /* no more than of a second */
+    step(60 * NS_PER_SEC);
+    clock_step(clock_ns() + 3600 * NS_PER_SEC);
+    timers_run();
+    for (unsigned i = 0; i < 1000; i++) {
+        made_up += take_ticks();
+        step(ticks(SLOW));
+    }
+    g_assert_cmpuint(made_up, ==, NS_PER_SEC / ticks(SLOW));
+
+    start_ticks(SLOW); /* what was lost of another count is of no use */
+    step(NS_PER_SEC);
+    program(0, 2, SLOW);
+    g_assert_cmpuint(take_ticks(), ==, 0);
+    program(0, 0, 1);
+}
+
+static void test_discarded_ticks(void)
+{
+    g_assert_true(object_global_add(TYPE_KVM_PIT, "lost_tick_policy", "discard", NULL));
+    start_ticks(SLOW);
+    step(ticks(20 * SLOW));
+    g_assert_cmpuint(take_ticks(), ==, 0);
+    g_assert_true(object_global_add(TYPE_KVM_PIT, "lost_tick_policy", "delay", NULL));
+    start_ticks(SLOW);
+    step(ticks(20 * SLOW));
+    g_assert_cmpuint(take_ticks(), ==, LOST_TICKS_BURST);
+    i8254_make_up(pit, NULL, NULL);
+}
+
 static void test_any_write(void)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
@@ -264,7 +375,7 @@ static void test_any_write(void)
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
-    i8254_create(memory_io(), test_line(&irq0));
+    pit = i8254_create(memory_io(), test_line(&irq0));
     g_test_add_func("/i8254/mode0-gate", test_mode0_gate);
     g_test_add_func("/i8254/mode2-irq", test_mode2_irq);
     g_test_add_func("/i8254/mode3", test_mode3);
@@ -275,6 +386,10 @@ int main(int argc, char **argv)
     g_test_add_func("/i8254/read-back", test_read_back);
     g_test_add_func("/i8254/bcd", test_bcd);
     g_test_add_func("/i8254/refresh", test_refresh);
+    g_test_add_func("/i8254/lost-ticks", test_lost_ticks);
+    g_test_add_func("/i8254/late-ticks", test_late_ticks);
+    g_test_add_func("/i8254/lost-ticks-bounds", test_lost_ticks_bounds);
+    g_test_add_func("/i8254/discarded-ticks", test_discarded_ticks);
     g_test_add_func("/i8254/any-write", test_any_write);
     return g_test_run();
 }

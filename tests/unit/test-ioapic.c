@@ -132,6 +132,36 @@ static void test_logical(void)
     eoi(1);
 }
 
+static void count(void *opaque)
+{
+    (*(unsigned *)opaque)++;
+}
+
+static void test_timer_taken(void)
+{
+    unsigned taken = 0;
+
+    g_assert_false(ioapic_hears_timer(ioapic));
+    ioapic_on_timer_taken(ioapic, count, &taken);
+    set_pin(2, 1, 0x30);
+    set_pin(4, 1, 0x31);
+    g_assert_true(ioapic_hears_timer(ioapic));
+    line(4, 1);
+    g_assert_cmphex(acknowledge(1), ==, 0x31);
+    g_assert_cmpuint(taken, ==, 0);
+    eoi(1);
+    line(0, 1); /* it comes in at pin 2 */
+    g_assert_cmpuint(taken, ==, 0);
+    g_assert_cmphex(acknowledge(1), ==, 0x30);
+    g_assert_cmpuint(taken, ==, 1);
+    eoi(1);
+    line(0, 0);
+    line(4, 0);
+    set_pin(2, 0, RTE_MASKED);
+    set_pin(4, 0, RTE_MASKED);
+    ioapic_on_timer_taken(ioapic, NULL, NULL);
+}
+
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
@@ -152,5 +182,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ioapic/edge", test_edge);
     g_test_add_func("/ioapic/level", test_level);
     g_test_add_func("/ioapic/logical", test_logical);
+    g_test_add_func("/ioapic/timer-taken", test_timer_taken);
     return g_test_run();
 }
