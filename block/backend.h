@@ -58,6 +58,7 @@ typedef struct BlockBackendOps {
      * and both may be at it at once: what the two share is the device's to lock. */
     void (*begin)(void *opaque);
     void (*end)(void *opaque);
+    const struct BlockTrayOps *tray; /* of one whose medium can be removed (block/medium.h) */
 } BlockBackendOps;
 
 struct BlockBackend {
@@ -65,8 +66,9 @@ struct BlockBackend {
     BlockEdge edge;
     BlockdevOnError on_read_error, on_write_error;
     bool writable;
-    bool writethrough;          /* cache=writethrough, directsync: what a device begins with */
-    char *device;               /* path of the device that has it; NULL: none */
+    bool empty;        /* it has no medium: its node fails whatever is asked (block/medium.h) */
+    bool writethrough; /* cache=writethrough, directsync: what a device begins with */
+    char *device;      /* path of the device that has it; NULL: none */
     const BlockBackendOps *ops; /* the device's; NULL: there is none */
     void *opaque;
     Loop *loop;            /* that tells the device; never NULL */

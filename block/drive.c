@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "block/drive.h"
 
-#include <errno.h>
-#include <inttypes.h>
-
+#include "block/medium.h"
 #include "block/snapshot.h"
 #include "qom/object.h"
 #include "util/error.h"
@@ -13,8 +11,12 @@
 static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool temporary, GError **errp)
 {
     const DriveOptions *drive = arg->options;
-    BlockNode *node = drive_node_open(arg, temporary, errp);
+    BlockNode *node;
 
+    if (drive_is_empty(arg)) {
+        return block_medium_empty_drive(id, errp);
+    }
+    node = drive_node_open(arg, temporary, errp);
     if (node && temporary) {
         node = block_snapshot_temporary(node, errp);
     }
@@ -78,29 +80,11 @@ BlockBackend *drive_new(const DriveArg *arg, bool snapshot, GError **errp)
 
 /* ---- going ---- */
 
-/* A node of @bytes that can be neither read nor written, as a drive has it without a medium: a
- * reference. Flushes of it, which has nothing, go well, also when the machine stops. */
-static BlockNode *no_medium(int64_t bytes, GError **errp)
-{
-    static const char *const refused[] = { "event=read_aio", "event=write_aio",
-                                           "event=none,inject-error.2.iotype=discard" };
-    g_autoptr(GString) text = g_string_new("driver=blkdebug,image.driver=null-co");
-    g_autoptr(BlockdevOptions) options = NULL;
-
-    g_string_append_printf(text, ",image.size=%" PRId64, MAX(bytes, 0));
-    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
-        g_string_append_printf(text, ",inject-error.%u.%s,inject-error.%u.errno=%d", i, refused[i],
-                               i, ENOMEDIUM);
-    }
-    options = qapi_from_option(&BlockdevOptions_type, text->str, "driver", errp);
-    return options ? block_node_open(options, errp) : NULL;
-}
-
 /* Its device goes on without what @backend holds. */
 static bool take_medium(BlockBackend *backend, GError **errp)
 {
     BlockNode *node = block_backend_node(backend);
-    BlockNode *none = no_medium(block_node_length(node), errp);
+    BlockNode *none = block_medium_none(block_node_length(node), errp);
     int err;
 
     if (!none) {

@@ -5,6 +5,7 @@
 
 #include "block/backend.h"
 #include "block/driver.h"
+#include "block/medium.h"
 #include "hw/block/pflash-cfi01.h"
 #include "hw/core/machine.h"
 #include "hw/i386/x86.h"
@@ -97,12 +98,16 @@ static char *flash_drive(const Machine *machine, unsigned unit)
 
 static void add_backend(BlockBackend *backend, void *list)
 {
+    const BlockTrayOps *tray = block_medium_tray(backend);
     BlockInfo *info = g_new0(BlockInfo, 1);
 
     info->device = g_strdup(backend->name ? backend->name : "");
     info->qdev = g_strdup(backend->device);
     info->type = g_strdup("unknown");
-    info->inserted = block_info_new(block_backend_node(backend), false);
+    info->inserted = backend->empty ? NULL : block_info_new(block_backend_node(backend), false);
+    info->removable = info->has_tray_open = tray != NULL;
+    info->tray_open = tray && tray->is_open(backend->opaque);
+    info->locked = tray && tray->is_locked(backend->opaque);
     if (backend->device) {
         info->has_io_status = true;
         info->io_status = !backend->failed    ? BLOCK_DEVICE_IO_STATUS_OK

@@ -10,15 +10,8 @@
 #include "util/parse.h"
 #include "util/units.h"
 
-static void print_drive(Hmp *hmp, const BlockInfo *info)
+static void print_medium(Hmp *hmp, const BlockDeviceInfo *node)
 {
-    const BlockDeviceInfo *node = info->inserted;
-
-    hmp_printf(hmp, "%s (%s): %s (%s%s)\n", info->device, node->node_name ? node->node_name : "",
-               node->file, node->drv, node->ro ? ", read-only" : "");
-    if (info->qdev) {
-        hmp_printf(hmp, "    Attached to:      %s\n", info->qdev);
-    }
     hmp_printf(hmp, "    Cache mode:       %s%s%s\n",
                node->cache->writeback ? "writeback" : "writethrough",
                node->cache->direct ? ", direct" : "",
@@ -26,6 +19,29 @@ static void print_drive(Hmp *hmp, const BlockInfo *info)
     if (node->backing_file) {
         hmp_printf(hmp, "    Backing file:     %s (chain depth: %" PRId64 ")\n", node->backing_file,
                    node->backing_file_depth);
+    }
+}
+
+static void print_drive(Hmp *hmp, const BlockInfo *info)
+{
+    const BlockDeviceInfo *node = info->inserted;
+
+    if (node) {
+        hmp_printf(hmp, "%s (%s): %s (%s%s)\n", info->device,
+                   node->node_name ? node->node_name : "", node->file, node->drv,
+                   node->ro ? ", read-only" : "");
+    } else {
+        hmp_printf(hmp, "%s: [not inserted]\n", info->device);
+    }
+    if (info->qdev) {
+        hmp_printf(hmp, "    Attached to:      %s\n", info->qdev);
+    }
+    if (info->removable) {
+        hmp_printf(hmp, "    Removable device: %slocked, tray %s\n", info->locked ? "" : "not ",
+                   info->tray_open ? "open" : "closed");
+    }
+    if (node) {
+        print_medium(hmp, node);
     }
     if (info->has_io_status && info->io_status != BLOCK_DEVICE_IO_STATUS_OK) {
         hmp_printf(hmp, "    I/O status:       %s\n", BlockDeviceIoStatus_lookup[info->io_status]);
@@ -100,6 +116,39 @@ void hmp_drive_del(Hmp *hmp, char **argv)
     GError *err = NULL;
 
     drive_del(argv[0], &err);
+    hmp_error(hmp, err);
+}
+
+/* People call a drive by its name, or by the id of its device. */
+static bool is_drive(const char *name)
+{
+    return block_backend_find(name) != NULL;
+}
+
+/* eject [-f] DRIVE */
+void hmp_eject(Hmp *hmp, char **argv)
+{
+    bool is_name = is_drive(argv[1]);
+    GError *err = NULL;
+
+    qmp_eject(is_name ? argv[1] : NULL, is_name ? NULL : argv[1], argv[0] != NULL, argv[0] != NULL,
+              &err);
+    hmp_error(hmp, err);
+}
+
+/* change DRIVE FILE [FORMAT] [MODE] */
+void hmp_change(Hmp *hmp, char **argv)
+{
+    bool is_name = is_drive(argv[0]);
+    int mode = BLOCKDEV_CHANGE_READ_ONLY_MODE_RETAIN;
+    GError *err = NULL;
+
+    if (!argv[3] ||
+        qapi_enum_parse_full(BlockdevChangeReadOnlyMode_lookup, argv[3], "MODE", &mode, &err)) {
+        qmp_blockdev_change_medium(is_name ? argv[0] : NULL, is_name ? NULL : argv[0], argv[1],
+                                   argv[2], false, false, true, (BlockdevChangeReadOnlyMode)mode,
+                                   &err);
+    }
     hmp_error(hmp, err);
 }
 

@@ -363,6 +363,10 @@ const HmpCommand hmp_commands[] = {
       "boot from these drives, in this order: a (floppy disk), c (hard disk), d (CD-ROM), n "
       "(network)",
       do_boot_set },
+    { "change", "DRIVE FILE [FORMAT] [MODE]",
+      "put another medium into a drive: its tray opens, and is closed again; MODE: retain, "
+      "read-only",
+      hmp_change },
     { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...",
       "make a character device; `help` in place of the type lists types, TYPE,help its options",
       do_chardev_add },
@@ -395,6 +399,9 @@ const HmpCommand hmp_commands[] = {
       "addresses; -d: in the background; -z, -l, -s: in a kdump format, compressed by zlib, LZO or "
       "Snappy; -w: for Windows (not there)",
       hmp_dump_guest_memory },
+    { "eject", "[-f] DRIVE",
+      "open the tray of a drive, and take its medium out; -f: also if the guest has locked it",
+      hmp_eject },
     { "gdbserver", "[DEVICE]",
       "wait for GDB on a device, as -gdb does (tcp::1234 if it is left out); none: no more",
       do_gdbserver },

@@ -98,6 +98,8 @@ void hmp_info_blockstats(Hmp *hmp, char **argv);
 void hmp_block_resize(Hmp *hmp, char **argv);
 void hmp_drive_add(Hmp *hmp, char **argv);
 void hmp_drive_del(Hmp *hmp, char **argv);
+void hmp_eject(Hmp *hmp, char **argv);
+void hmp_change(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

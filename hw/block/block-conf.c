@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/medium.h"
 #include "hw/core/runstate.h"
 #include "util/error.h"
 #include "util/main-loop.h"
@@ -17,7 +18,7 @@ static bool is_block_size(uint64_t size, uint32_t most)
     return size >= BLOCK_SECTOR && size <= most && (size & (size - 1)) == 0;
 }
 
-static bool check(const BlockConf *conf, unsigned serial_max, GError **errp)
+static bool check(const BlockConf *conf, unsigned serial_max, bool read_only, GError **errp)
 {
     enum { MAX_BLOCK = 2 << 20 };
 
@@ -46,7 +47,7 @@ static bool check(const BlockConf *conf, unsigned serial_max, GError **errp)
         error_set(errp, "serial=%s is longer than %u characters", conf->serial, serial_max);
     } else if (conf->boot_index < -1) {
         error_set(errp, "bootindex=%d is negative", conf->boot_index);
-    } else if (!conf->drive) {
+    } else if (!conf->drive && !read_only) {
         error_set(errp, "drive= is missing: the id of a -drive, or the node-name of a -blockdev");
     } else {
         return true;
@@ -66,10 +67,11 @@ bool block_conf_realize(BlockConf *conf, const Device *dev, uint32_t block, unsi
 
     conf->logical = conf->logical ? conf->logical : block;
     conf->physical = conf->physical ? conf->physical : conf->logical;
-    if (!check(conf, serial_max, errp)) {
+    if (!check(conf, serial_max, read_only, errp)) {
         return false;
     }
-    backend = block_backend_get(conf->drive, errp);
+    backend =
+        conf->drive ? block_backend_get(conf->drive, errp) : block_medium_empty_drive(NULL, errp);
     if (!backend || !block_backend_take(backend, path ? path : dev->parent.type->name,
                                         read_only || block_backend_node(backend)->read_only,
                                         conf->share_rw, errp)) {

@@ -75,8 +75,8 @@ extern const char *const block_conf_modes[], *const block_conf_errors[];
 /* Check the properties of @dev, whose usual block has @block bytes and whose serial number at most
  * @serial_max characters, and take the backend that drive= names; it must be there, and others are
  * shared as share-rw= says. @read_only: the device never writes to it (and does not where it
- * cannot). @loop tells the device by @ops with @opaque (block_backend_connect()). Nothing is left
- * behind on failure. */
+ * cannot), and without drive= has no medium. @loop tells the device by @ops with @opaque
+ * (block_backend_connect()). Nothing is left behind on failure. */
 bool block_conf_realize(BlockConf *conf, const Device *dev, uint32_t block, unsigned serial_max,
                         bool read_only, Loop *loop, const BlockBackendOps *ops, void *opaque,
                         GError **errp);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Devices on a SCSI bus: units with a backend, a place and properties. */
+#include "block/medium.h"
 #include "hw/core/boot-order.h"
 #include "hw/scsi/scsi-bus.h"
 #include "util/error.h"
@@ -40,6 +41,61 @@ static void resized(void *opaque)
     }
 }
 
+/* ---- the tray ---- */
+
+/* What the unit is asked, or told, entered. */
+static bool tray_is_open(void *opaque)
+{
+    ScsiDevice *dev = opaque;
+    bool open;
+
+    requests_begin(dev);
+    open = dev->unit.tray_open;
+    requests_end(dev);
+    return open;
+}
+
+static bool tray_is_locked(void *opaque)
+{
+    ScsiDevice *dev = opaque;
+    bool locked;
+
+    requests_begin(dev);
+    locked = dev->unit.prevented;
+    requests_end(dev);
+    return locked;
+}
+
+static void tray_move(void *opaque, bool open)
+{
+    ScsiDevice *dev = opaque;
+
+    requests_begin(dev);
+    scsi_unit_move_tray(&dev->unit, open);
+    requests_end(dev);
+}
+
+static void tray_ask_eject(void *opaque)
+{
+    ScsiDevice *dev = opaque;
+
+    requests_begin(dev);
+    scsi_unit_ask_eject(&dev->unit);
+    requests_end(dev);
+}
+
+static void tray_changed(void *opaque)
+{
+    ScsiDevice *dev = opaque;
+
+    requests_begin(dev);
+    scsi_unit_medium_changed(&dev->unit);
+    requests_end(dev);
+}
+
+static const BlockTrayOps tray_ops = { tray_is_open, tray_is_locked, tray_move, tray_ask_eject,
+                                       tray_changed };
+
 /* LUNs as REPORT LUNS has them (SAM-5, 4.7). */
 static void list_luns(const void *opaque, GByteArray *list)
 {
@@ -74,6 +130,8 @@ static bool start_unit(ScsiDevice *dev, GError **errp)
     unit->luns = list_luns;
     unit->opaque = dev;
     unit->autosense = true;
+    unit->drive = dev->conf.backend->name ? dev->conf.drive : "";
+    unit->id = dev->parent.id ? dev->parent.id : dev->conf.backend->device;
     dev->below = g_strdup_printf("/channel@%x/disk@%x,%x", dev->channel, dev->target, dev->lun);
     return scsi_unit_realize(unit, errp) &&
            boot_order_add(&dev->parent, dev->conf.boot_index, bus_of(dev)->card, "scsi", dev->below,
@@ -83,12 +141,13 @@ static bool start_unit(ScsiDevice *dev, GError **errp)
 static bool device_realize_scsi(Device *obj, GError **errp)
 {
     enum { MAX_SERIAL = 36 };
-    static const BlockBackendOps ops = { resized, requests_begin, requests_end };
+    static const BlockBackendOps ops = { resized, requests_begin, requests_end, NULL };
+    static const BlockBackendOps tray = { resized, requests_begin, requests_end, &tray_ops };
     ScsiDevice *dev = SCSI_DEVICE(obj);
     const ScsiDeviceClass *class = class_of(dev);
 
     if (!block_conf_realize(&dev->conf, obj, class->block, MAX_SERIAL, class->read_only,
-                            bus_of(dev)->loop, &ops, dev, errp)) {
+                            bus_of(dev)->loop, class->kind->has_tray ? &tray : &ops, dev, errp)) {
         return false;
     }
     if (!start_unit(dev, errp)) {
@@ -204,3 +263,24 @@ static const ObjectType hd_type = {
     .ops = &hd_ops,
 };
 OBJECT_TYPE_REGISTER(hd_type)
+
+static void cd_init(Object *obj)
+{
+    SCSI_DEVICE(obj)->unit.removable = true;
+}
+
+static const ScsiDeviceClass cd_ops = {
+    .device = SCSI_DEVICE_CLASS("storage"),
+    .kind = &scsi_cd_kind,
+    .block = 2048,
+    .read_only = true,
+};
+
+static const ObjectType cd_type = {
+    .name = "scsi-cd",
+    .parent = TYPE_SCSI_DEVICE,
+    .description = "a SCSI CD drive",
+    .ops = &cd_ops,
+    .init = cd_init,
+};
+OBJECT_TYPE_REGISTER(cd_type)

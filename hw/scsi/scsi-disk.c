@@ -92,7 +92,7 @@ static bool begin_blocks(ScsiRequest *r, ScsiDirection direction)
     return true;
 }
 
-static bool disk_read(ScsiRequest *r)
+bool scsi_read(ScsiRequest *r)
 {
     r->io.op = BLOCK_READ;
     return begin_blocks(r, SCSI_IN);
@@ -301,7 +301,7 @@ static bool unmap_step(ScsiRequest *r)
 
 /* ---- what it is ---- */
 
-static bool read_capacity_10(ScsiRequest *r)
+bool scsi_read_capacity_10(ScsiRequest *r)
 {
     const ScsiUnit *unit = r->unit;
     uint8_t data[8];
@@ -330,7 +330,7 @@ static bool service_action_in(ScsiRequest *r)
     return scsi_answer(r, data, sizeof(data), bytes_get_be32(r->cdb + 10));
 }
 
-static bool disk_seek(ScsiRequest *r)
+bool scsi_seek(ScsiRequest *r)
 {
     return bytes_get_be32(r->cdb + 2) < r->unit->blocks ||
            scsi_fail(r, SCSI_SENSE_LBA_OUT_OF_RANGE);
@@ -401,10 +401,10 @@ static const ScsiCommand commands[256] = {
     [SCSI_RESERVE_6] = { scsi_nothing },
     [SCSI_RELEASE_6] = { scsi_nothing },
     [SCSI_PREVENT_ALLOW] = { disk_prevent },
-    [SCSI_READ_6] = { disk_read },
-    [SCSI_READ_10] = { disk_read },
-    [SCSI_READ_12] = { disk_read },
-    [SCSI_READ_16] = { disk_read },
+    [SCSI_READ_6] = { scsi_read },
+    [SCSI_READ_10] = { scsi_read },
+    [SCSI_READ_12] = { scsi_read },
+    [SCSI_READ_16] = { scsi_read },
     [SCSI_WRITE_6] = { disk_write },
     [SCSI_WRITE_10] = { disk_write },
     [SCSI_WRITE_12] = { disk_write },
@@ -420,9 +420,9 @@ static const ScsiCommand commands[256] = {
     [SCSI_UNMAP] = { disk_unmap, unmap_received, unmap_step },
     [SCSI_SYNCHRONIZE_CACHE_10] = { disk_flush },
     [SCSI_SYNCHRONIZE_CACHE_16] = { disk_flush },
-    [SCSI_READ_CAPACITY_10] = { read_capacity_10 },
+    [SCSI_READ_CAPACITY_10] = { scsi_read_capacity_10 },
     [SCSI_SERVICE_ACTION_IN_16] = { service_action_in },
-    [SCSI_SEEK_10] = { disk_seek },
+    [SCSI_SEEK_10] = { scsi_seek },
 };
 
 const ScsiKind scsi_disk_kind = {

@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "block/iov.h"
+#include "qapi/qapi-events.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
+#include "util/main-loop.h"
 
 /* ---- what commands say ---- */
 
@@ -212,6 +215,10 @@ static bool check(ScsiRequest *r)
     if (!r->command->before_attention && scsi_take_attention(unit, &sense)) {
         return scsi_fail(r, sense);
     }
+    if (r->command->needs_medium && !scsi_unit_is_ready(unit)) {
+        return scsi_fail(r,
+                         unit->tray_open ? SCSI_SENSE_TRAY_OPEN : SCSI_SENSE_TRAY_CLOSED_NO_MEDIUM);
+    }
     return true;
 }
 
@@ -297,6 +304,13 @@ static bool check_text(const char *name, const char *text, size_t most, GError *
     return true;
 }
 
+/* What it holds now. */
+static void look(ScsiUnit *unit)
+{
+    unit->present = !unit->conf->backend->empty;
+    unit->blocks = block_backend_size(unit->conf->backend) / unit->conf->logical;
+}
+
 bool scsi_unit_realize(ScsiUnit *unit, GError **errp)
 {
     if (!check_text("vendor", unit->vendor, 8, errp) ||
@@ -305,7 +319,8 @@ bool scsi_unit_realize(ScsiUnit *unit, GError **errp)
         !check_text("device_id", unit->device_id, 255 - 8, errp)) {
         return false;
     }
-    unit->blocks = block_backend_size(unit->conf->backend) / unit->conf->logical;
+    unit->tray_open = false;
+    look(unit);
     scsi_unit_reset(unit);
     return true;
 }
@@ -315,6 +330,7 @@ void scsi_unit_reset(ScsiUnit *unit)
     unit->attention = SCSI_ATTENTION_RESET;
     unit->write_cache = block_conf_writeback(unit->conf);
     unit->prevented = false;
+    unit->events = 0;
     memset(unit->sense, 0, sizeof(unit->sense));
 }
 
@@ -327,10 +343,60 @@ void scsi_unit_resized(ScsiUnit *unit)
 {
     uint64_t before = unit->blocks;
 
-    unit->blocks = block_backend_size(unit->conf->backend) / unit->conf->logical;
+    look(unit);
     if (unit->blocks != before) {
         scsi_unit_attention(unit, SCSI_ATTENTION_CAPACITY);
     }
+}
+
+/* ---- the tray ---- */
+
+typedef struct Moved {
+    char *drive, *id;
+    bool open;
+} Moved;
+
+/* With the machine lock. */
+static void tell_moved(void *opaque)
+{
+    Moved *moved = opaque;
+
+    qapi_event_send_device_tray_moved(moved->drive, moved->id, moved->open);
+    g_free(moved->drive);
+    g_free(moved->id);
+    g_free(moved);
+}
+
+void scsi_unit_move_tray(ScsiUnit *unit, bool open)
+{
+    Moved *moved;
+
+    if (unit->tray_open == open) {
+        return;
+    }
+    unit->tray_open = open;
+    unit->events &= ~SCSI_EVENT_EJECT_ASKED;
+    if (unit->present) {
+        unit->events |= open ? SCSI_EVENT_REMOVED : SCSI_EVENT_NEW;
+        scsi_unit_attention(unit, open ? 0 : SCSI_ATTENTION_MEDIUM);
+    }
+    moved = g_new(Moved, 1);
+    *moved = (Moved){ g_strdup(unit->drive), g_strdup(unit->id), open };
+    if (machine_lock_held()) {
+        tell_moved(moved);
+    } else {
+        main_loop_schedule(tell_moved, moved);
+    }
+}
+
+void scsi_unit_medium_changed(ScsiUnit *unit)
+{
+    look(unit); /* the tray is open: who closes it, tells the guest */
+}
+
+void scsi_unit_ask_eject(ScsiUnit *unit)
+{
+    unit->events |= SCSI_EVENT_EJECT_ASKED;
 }
 
 static bool post_load(void *obj, GError **errp)
@@ -341,6 +407,10 @@ static bool post_load(void *obj, GError **errp)
         error_set(errp, "attention 0x%x has bits that nothing sets", unit->attention);
         return false;
     }
+    if (unit->events & ~SCSI_EVENT_ALL || (unit->tray_open && !unit->kind->has_tray)) {
+        error_set(errp, "there is no such event, or no tray");
+        return false;
+    }
     return true;
 }
 
@@ -348,6 +418,8 @@ static const StateField unit_fields[] = {
     STATE_UINT(ScsiUnit, attention),
     STATE_BOOL(ScsiUnit, write_cache),
     STATE_BOOL(ScsiUnit, prevented),
+    STATE_BOOL(ScsiUnit, tray_open),
+    STATE_UINT(ScsiUnit, events),
     STATE_UINTS(ScsiUnit, sense),
     {},
 };

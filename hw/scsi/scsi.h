@@ -86,6 +86,7 @@ typedef struct ScsiCommand {
     bool (*step)(ScsiRequest *r);
     /* A unit attention waits for others, and the LUN need not be there (SAM-5, 5.14). */
     bool before_attention;
+    bool needs_medium;
 } ScsiCommand;
 
 /* What happened to a unit, of which the next command is told; bits of `attention`, the first one
@@ -116,13 +117,24 @@ typedef struct ScsiKind {
     const ScsiModePage *pages;                   /* the last one has no `get` */
     uint8_t (*mode_flags)(const ScsiUnit *unit); /* the device-specific byte of MODE SENSE */
     bool block_descriptor;                       /* MODE SENSE has one */
+    bool has_tray; /* its medium can be removed: `tray_open` and so on */
 } ScsiKind;
+
+/* What happened to a medium, for GET EVENT STATUS NOTIFICATION; the lowest is told first. */
+enum {
+    SCSI_EVENT_EJECT_ASKED = 1 << 0, /* somebody wants it, and the guest has prevented that */
+    SCSI_EVENT_REMOVED = 1 << 1,
+    SCSI_EVENT_NEW = 1 << 2,
+    SCSI_EVENT_ALL = (1 << 3) - 1,
+};
 
 /* A logical unit: part of a device, which sets what is its own before it is used. */
 struct ScsiUnit {
     uint32_t attention; /* SCSI_ATTENTION_ */
     bool write_cache;   /* writes are done before they are on the host's disk */
     bool prevented;     /* the guest does not want the medium to be removed */
+    bool tray_open;     /* of kinds that have one; and so the next */
+    uint8_t events;     /* SCSI_EVENT_ */
     uint8_t sense[3];   /* of the last command, for REQUEST SENSE: key, asc, ascq */
     /* configuration */
     const ScsiKind *kind;
@@ -135,14 +147,16 @@ struct ScsiUnit {
     /* Append the LUNs of its target, 8 bytes each, to @list. NULL: it is the only one, 0. */
     void (*luns)(const void *opaque, GByteArray *list);
     const void *opaque;
+    const char *drive, *id; /* for DEVICE_TRAY_MOVED; borrowed */
     /* Does the controller have sense data along with the status? Else REQUEST SENSE asks. */
     bool autosense;
     /* wiring */
     BlockConf *conf; /* the device's; realized */
     uint64_t blocks; /* of conf->logical bytes, that there are */
+    bool present;    /* there is a medium, be the tray open or not */
 };
 extern const StateTable scsi_unit_state;
-extern const ScsiKind scsi_disk_kind;
+extern const ScsiKind scsi_disk_kind, scsi_cd_kind;
 
 /* ---- for controllers ---- */
 
@@ -154,6 +168,17 @@ void scsi_unit_reset(ScsiUnit *unit);
 /* Its backend has another size. */
 void scsi_unit_resized(ScsiUnit *unit);
 void scsi_unit_attention(ScsiUnit *unit, uint32_t what);
+/* Can it be read now? */
+static inline bool scsi_unit_is_ready(const ScsiUnit *unit)
+{
+    return unit->present && !unit->tray_open;
+}
+/* Open or close the tray; DEVICE_TRAY_MOVED if that is new. */
+void scsi_unit_move_tray(ScsiUnit *unit, bool open);
+/* Another medium is in it, or none any more. */
+void scsi_unit_medium_changed(ScsiUnit *unit);
+/* Somebody would like the guest to open the tray. */
+void scsi_unit_ask_eject(ScsiUnit *unit);
 
 /* See above. */
 void scsi_begin(ScsiRequest *r);
@@ -185,6 +210,10 @@ bool scsi_mode_sense(ScsiRequest *r);
 bool scsi_mode_select(ScsiRequest *r);
 bool scsi_mode_selected(ScsiRequest *r);
 bool scsi_nothing(ScsiRequest *r); /* has no data, and nothing to do */
+/* Those of disks that CDs have, too (scsi-disk.c). */
+bool scsi_read(ScsiRequest *r);
+bool scsi_read_capacity_10(ScsiRequest *r);
+bool scsi_seek(ScsiRequest *r);
 #define SCSI_PRIMARY_COMMANDS                                                              \
     [SCSI_REQUEST_SENSE] = { scsi_request_sense, .before_attention = true },               \
     [SCSI_INQUIRY] = { scsi_inquiry, .before_attention = true },                           \

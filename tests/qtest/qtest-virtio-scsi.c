@@ -4,43 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/qtest/disk.h"
-
-#define BIT(n)        (UINT64_C(1) << (n))
-#define CDB           32u
-#define REQUEST       (19u + CDB) /* bytes before the data */
-#define SENSE         96u
-#define ANSWER        (12u + SENSE)
-#define EVENT         16u
-#define EVENT_BUFFERS 4u
-#define FEATURES      (QVIRTIO_VERSION_1 | BIT(1) | BIT(2)) /* hot-plug, other parameters */
-
-enum { CONTROL, EVENTS, REQUESTS };
-enum {
-    S_OK,
-    S_OVERRUN,
-    S_ABORTED,
-    S_BAD_TARGET,
-    S_RESET,
-    S_FAILURE = 9,
-    S_SUCCEEDED,
-    S_REJECTED,
-    S_INCORRECT_LUN
-};
-enum { GOOD = 0, CHECK = 2 };
-enum { READ_10 = 0x28, WRITE_10 = 0x2a, INQUIRY = 0x12, REPORT_LUNS = 0xa0, READ_CAPACITY = 0x25 };
-
-typedef struct Host {
-    QTest *qt;
-    QVirtio v;
-    QVirtQueue control, events, requests;
-    uint64_t out, in, event; /* guest addresses; of events EVENT_BUFFERS */
-    uint8_t lun[8];          /* of the next request */
-    uint64_t id;
-    /* what the last one answered */
-    uint8_t response, status, key, asc;
-    uint32_t residual;
-} Host;
+#include "tests/qtest/scsi.h"
 
 static bool on_iothread; /* in this test */
 
@@ -52,29 +16,6 @@ static const char *machine_options(void)
 static const char *host_options(void)
 {
     return on_iothread ? ",iothread=io0" : "";
-}
-
-static void set_lun(Host *h, unsigned target, unsigned lun)
-{
-    const uint8_t place[8] = { 1, (uint8_t)target, (uint8_t)(0x40 | lun >> 8), (uint8_t)lun };
-
-    memcpy(h->lun, place, sizeof(place));
-}
-
-/* Reset the device, and drive it. */
-static void drive(Host *h, uint64_t features)
-{
-    h->v.qt = h->qt;
-    qvirtio_open(&h->v, h->qt, DEVFN, h->v.modern);
-    qvirtio_start(&h->v, features & (qvirtio_offered(&h->v) | QVIRTIO_VERSION_1));
-    qvirtio_queue(&h->v, &h->control, CONTROL);
-    qvirtio_queue(&h->v, &h->events, EVENTS);
-    qvirtio_queue(&h->v, &h->requests, REQUESTS);
-    qvirtio_driver_ok(&h->v);
-    h->out = qvirtio_alloc(&h->v, 64 * SECTOR);
-    h->in = qvirtio_alloc(&h->v, 64 * SECTOR);
-    h->event = qvirtio_alloc(&h->v, EVENT * EVENT_BUFFERS);
-    set_lun(h, 0, 0);
 }
 
 /* A machine with a controller "scsi0", and what @options say. */
@@ -91,7 +32,7 @@ static void start(Host *h, const char *machine, bool modern, const char *options
     *h = (Host){ .v.modern = modern };
     h->qt = qtest_start("-M %s -m 64%s -device virtio-scsi-pci%s,id=scsi0,addr=4%s %s", machine,
                         machine_options(), modern ? "" : "-transitional", host_options(), rest);
-    drive(h, FEATURES);
+    scsi_drive(h, FEATURES);
 }
 
 #define DISK "-drive if=none,id=d0,format=raw,file=%s -device scsi-hd,drive=d0,id=hd0"
@@ -112,70 +53,11 @@ static void quit(Host *h, char *path)
 
 /* ---- requests ---- */
 
-static uint16_t add(Host *h, const uint8_t *cdb, size_t size, uint32_t out, uint32_t in)
-{
-    uint8_t head[REQUEST] = { 0 };
-
-    memcpy(head, h->lun, 8);
-    h->id++;
-    memcpy(head + 8, &h->id, 8);
-    memcpy(head + 19, cdb, size);
-    qtest_memwrite(h->qt, h->out, head, sizeof(head));
-    qtest_memset(h->qt, h->in, 0xee, ANSWER);
-    return qvirtq_add_pair(&h->requests, h->out, REQUEST + out, h->in, ANSWER + in);
-}
-
-static void read_answer(Host *h)
-{
-    h->residual = qtest_readl(h->qt, h->in + 4);
-    h->status = qtest_readb(h->qt, h->in + 10);
-    h->response = qtest_readb(h->qt, h->in + 11);
-    h->key = qtest_readl(h->qt, h->in) ? qtest_readb(h->qt, h->in + 12 + 2) : 0;
-    h->asc = qtest_readl(h->qt, h->in) ? qtest_readb(h->qt, h->in + 12 + 12) : 0;
-}
-
-static uint32_t command(Host *h, const uint8_t *cdb, size_t size, uint32_t out, uint32_t in)
-{
-    uint16_t head = add(h, cdb, size, out, in);
-    uint32_t len;
-
-    qvirtq_kick(&h->requests);
-    len = qvirtq_wait(&h->requests, head);
-    read_answer(h);
-    return len - ANSWER;
-}
-#define COMMAND(h, out, in, ...) \
-    command(h, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), out, in)
-
-static void assert_good(Host *h)
-{
-    g_assert_cmpuint(h->response, ==, S_OK);
-    g_assert_cmpuint(h->asc, ==, 0);
-    g_assert_cmpuint(h->status, ==, GOOD);
-}
-
-static void assert_sense(Host *h, uint8_t key, uint8_t asc)
-{
-    g_assert_cmpuint(h->response, ==, S_OK);
-    g_assert_cmpuint(h->status, ==, CHECK);
-    g_assert_cmphex(h->key, ==, key);
-    g_assert_cmphex(h->asc, ==, asc);
-}
-
-/* The unit has been reset, which the first command is told. */
-static void take_attention(Host *h)
-{
-    COMMAND(h, 0, 0, 0);
-    assert_sense(h, 6, 0x29);
-    COMMAND(h, 0, 0, 0);
-    assert_good(h);
-}
-
 static uint8_t read_sector(Host *h, unsigned sector)
 {
     g_assert_cmpuint(COMMAND(h, 0, SECTOR, READ_10, 0, 0, 0, 0, (uint8_t)sector, 0, 0, 1), ==,
                      SECTOR);
-    assert_good(h);
+    scsi_assert_good(h);
     return qtest_readb(h->qt, h->in + ANSWER);
 }
 
@@ -192,19 +74,19 @@ static void test_requests(gconstpointer data)
     g_assert_cmpuint(qvirtio_config(&h.v, 24, 4), ==, CDB);
     g_assert_cmpuint(qvirtio_config(&h.v, 30, 2), ==, 255);
     g_assert_cmpuint(qvirtio_config(&h.v, 32, 4), ==, 16383);
-    take_attention(&h);
+    scsi_take_attention(&h);
     g_assert_cmpuint(COMMAND(&h, 0, 96, INQUIRY, 0, 0, 0, 96), ==, 36);
-    assert_good(&h);
+    scsi_assert_good(&h);
     g_assert_cmpuint(h.residual, ==, 60);
     g_assert_cmpuint(COMMAND(&h, 0, 8, READ_CAPACITY), ==, 8);
     g_assert_cmphex(qtest_readl(h.qt, h.in + ANSWER), ==, (SECTORS - 1) << 24);
     g_assert_cmpuint(COMMAND(&h, 0, 3 * SECTOR, READ_10, 0, 0, 0, 0, 5, 0, 0, 3), ==, 3 * SECTOR);
-    assert_good(&h);
+    scsi_assert_good(&h);
     g_assert_cmpuint(qtest_readb(h.qt, h.in + ANSWER), ==, 6);
     g_assert_cmpuint(qtest_readb(h.qt, h.in + ANSWER + 3 * SECTOR - 1), ==, 8);
     qtest_memset(h.qt, h.out + REQUEST, 0xab, 2 * SECTOR);
     COMMAND(&h, 2 * SECTOR, 0, WRITE_10, 8, 0, 0, 0, 9, 0, 0, 2);
-    assert_good(&h);
+    scsi_assert_good(&h);
     disk_assert_image(path, 9, 0xab);
     disk_assert_image(path, 10, 0xab);
     disk_assert_image(path, 11, 12);
@@ -218,23 +100,23 @@ static void test_senseless(void)
     Host h;
 
     start_disk(&h, &path, "scsi-senseless");
-    take_attention(&h);
-    set_lun(&h, 1, 0);
+    scsi_take_attention(&h);
+    scsi_set_lun(&h, 1, 0);
     COMMAND(&h, 0, 36, INQUIRY, 0, 0, 0, 36);
     g_assert_cmpuint(h.response, ==, S_BAD_TARGET);
     h.lun[0] = 2;
     COMMAND(&h, 0, 36, INQUIRY, 0, 0, 0, 36);
     g_assert_cmpuint(h.response, ==, S_BAD_TARGET);
-    set_lun(&h, 0, 3); /* the target is there, the LUN is not */
+    scsi_set_lun(&h, 0, 3); /* the target is there, the LUN is not */
     COMMAND(&h, 0, 36, INQUIRY, 0, 0, 0, 36);
-    assert_good(&h);
+    scsi_assert_good(&h);
     g_assert_cmphex(qtest_readb(h.qt, h.in + ANSWER), ==, 0x7f);
     COMMAND(&h, 0, 0, 0);
-    assert_sense(&h, 5, 0x25);
+    scsi_assert_sense(&h, 5, 0x25);
     g_assert_cmpuint(COMMAND(&h, 0, 16, REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 16), ==, 16);
     g_assert_cmphex(qtest_readl(h.qt, h.in + ANSWER), ==, 8u << 24);
 
-    set_lun(&h, 0, 0);
+    scsi_set_lun(&h, 0, 0);
     COMMAND(&h, 0, SECTOR - 1, READ_10, 0, 0, 0, 0, 5, 0, 0, 1);
     g_assert_cmpuint(h.response, ==, S_OVERRUN);
     COMMAND(&h, 0, SECTOR, WRITE_10, 0, 0, 0, 0, 5, 0, 0, 1);
@@ -242,23 +124,23 @@ static void test_senseless(void)
     COMMAND(&h, SECTOR, SECTOR, READ_10, 0, 0, 0, 0, 5, 0, 0, 1);
     g_assert_cmpuint(h.response, ==, S_FAILURE);
     COMMAND(&h, 0, SECTOR, READ_10, 0, 0, 0, 0, SECTORS, 0, 0, 1);
-    assert_sense(&h, 5, 0x21);
+    scsi_assert_sense(&h, 5, 0x21);
     COMMAND(&h, 0, 0, 0xff);
-    assert_sense(&h, 5, 0x20);
+    scsi_assert_sense(&h, 5, 0x20);
     g_assert_cmpuint(read_sector(&h, 4), ==, 5);
 
     qvirtq_add_pair(&h.requests, h.out, REQUEST - 1, h.in, ANSWER); /* no CDB */
     qvirtq_kick(&h.requests);
     while (!(qvirtio_status(&h.v) & QVIRTIO_NEEDS_RESET)) {
     }
-    drive(&h, FEATURES);
-    take_attention(&h);
+    scsi_drive(&h, FEATURES);
+    scsi_take_attention(&h);
     qvirtq_add_pair(&h.control, h.out, 3, h.in, 1);
     qvirtq_kick(&h.control);
     while (!(qvirtio_status(&h.v) & QVIRTIO_NEEDS_RESET)) {
     }
-    drive(&h, FEATURES);
-    take_attention(&h);
+    scsi_drive(&h, FEATURES);
+    scsi_take_attention(&h);
     quit(&h, path);
 }
 
@@ -285,7 +167,7 @@ static void test_sizes(void)
     g_assert_cmpuint(qtest_readb(h.qt, h.in + 10), ==, CHECK);
     qvirtq_ask(&h.requests, h.out, 19 + 16, h.in, 12);
     g_assert_cmpuint(qtest_readb(h.qt, h.in + 10), ==, GOOD);
-    drive(&h, FEATURES);
+    scsi_drive(&h, FEATURES);
     g_assert_cmpuint(qvirtio_config(&h.v, 24, 4), ==, CDB);
     quit(&h, path);
 }
@@ -311,8 +193,8 @@ static void test_places(void)
                     "scsi-id=256: bus 'scsi0.0' has targets up to 255");
     tree = qtest_hmp(h.qt, "info qtree");
     g_assert_nonnull(strstr(tree, "channel 0, scsi-id 1, lun 300"));
-    set_lun(&h, 1, 300);
-    take_attention(&h);
+    scsi_set_lun(&h, 1, 300);
+    scsi_take_attention(&h);
     g_assert_cmpuint(COMMAND(&h, 0, 64, REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 64), ==, 8 + 3 * 8);
     g_assert_cmphex(qtest_readl(h.qt, h.in + ANSWER + 8), ==, 0);
     g_assert_cmphex(qtest_readl(h.qt, h.in + ANSWER + 16), ==, 0x100);
@@ -343,7 +225,7 @@ static uint16_t add_under_way(Host *h)
     static const uint8_t read[] = { READ_10, 0, 0, 0, 0, 0, 0, 0, 1 };
 
     for (;;) {
-        uint16_t head = add(h, read, sizeof(read), 0, SECTOR);
+        uint16_t head = scsi_add(h, read, sizeof(read), 0, SECTOR);
 
         qvirtq_kick(&h->requests);
         while (!qvirtq_has_used(&h->requests)) {
@@ -366,7 +248,7 @@ static void test_abort(void)
 
     start(&h, "pc", true,
           "-blockdev null-co,node-name=n0,latency-ns=200000000 -device scsi-hd,drive=n0");
-    take_attention(&h);
+    scsi_take_attention(&h);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         uint16_t head = add_under_way(&h);
 
@@ -374,19 +256,19 @@ static void test_abort(void)
         g_assert_cmpuint(manage(&h, cases[i].function, h.id), ==, S_OK);
         g_assert_true(qvirtq_has_used(&h.requests));
         qvirtq_wait(&h.requests, head);
-        read_answer(&h);
+        scsi_read_answer(&h);
         g_assert_true(h.response == cases[i].response || h.response == S_OK); /* it was done */
         if (cases[i].response == S_RESET) {
-            take_attention(&h);
+            scsi_take_attention(&h);
         }
     }
     g_assert_cmpuint(manage(&h, 0, 12345), ==, S_OK);
     g_assert_cmpuint(manage(&h, 7, 0), ==, S_OK);
     g_assert_cmpuint(manage(&h, 2, 0), ==, S_REJECTED);
     g_assert_cmpuint(manage(&h, 99, 0), ==, S_REJECTED);
-    set_lun(&h, 0, 7);
+    scsi_set_lun(&h, 0, 7);
     g_assert_cmpuint(manage(&h, 5, 0), ==, S_INCORRECT_LUN);
-    set_lun(&h, 9, 0);
+    scsi_set_lun(&h, 9, 0);
     g_assert_cmpuint(manage(&h, 5, 0), ==, S_BAD_TARGET);
     qtest_quit(h.qt);
 }
@@ -413,7 +295,7 @@ static void test_hotplug(void)
     Host h;
 
     start_disk(&h, &path, "scsi-hotplug");
-    take_attention(&h);
+    scsi_take_attention(&h);
     add_event(&h, 0);
     add_event(&h, 1);
     qtest_qmp_ok(h.qt, "blockdev-add",
@@ -421,8 +303,8 @@ static void test_hotplug(void)
     qtest_qmp_ok(h.qt, "device_add",
                  "{'driver': 'scsi-hd', 'drive': 'n1', 'id': 'two', 'scsi-id': 3}");
     assert_event(&h, 0, 1, 3, 1);
-    set_lun(&h, 3, 0);
-    take_attention(&h);
+    scsi_set_lun(&h, 3, 0);
+    scsi_take_attention(&h);
     g_assert_cmpuint(read_sector(&h, 1), ==, 0);
     qtest_qmp_ok(h.qt, "device_del", "{'id': 'two'}");
     json_object_put(qtest_event(h.qt, "DEVICE_DELETED"));
@@ -432,10 +314,10 @@ static void test_hotplug(void)
     qtest_qmp_ok(h.qt, "blockdev-del", "{'node-name': 'n1'}");
 
     /* No buffer is there: the next one says that something was missed. */
-    set_lun(&h, 0, 0);
+    scsi_set_lun(&h, 0, 0);
     qtest_qmp_ok(h.qt, "block_resize", "{'device': 'd0', 'size': 131072}");
     COMMAND(&h, 0, 0, 0);
-    assert_sense(&h, 6, 0x2a);
+    scsi_assert_sense(&h, 6, 0x2a);
     add_event(&h, 2);
     g_assert_cmpuint(qvirtq_wait_any(&h.events), ==, EVENT);
     g_assert_cmphex(qtest_readl(h.qt, h.event + 2 * EVENT), ==, 0x80000000);
@@ -487,12 +369,12 @@ static void test_errors(void)
     Host h;
 
     start(&h, "pc", true, FAILING, path, ",werror=report");
-    take_attention(&h);
+    scsi_take_attention(&h);
     COMMAND(&h, SECTOR, 0, WRITE_10, 0, 0, 0, 0, 0, 0, 0, 1);
-    assert_sense(&h, 7, 0x27);
+    scsi_assert_sense(&h, 7, 0x27);
     json_object_put(qtest_event(h.qt, "BLOCK_IO_ERROR"));
     COMMAND(&h, 0, SECTOR, READ_10, 0, 0, 0, 0, 7, 0, 0, 1);
-    assert_sense(&h, 3, 0x11);
+    scsi_assert_sense(&h, 3, 0x11);
     g_assert_cmpuint(read_sector(&h, 8), ==, 9);
     quit(&h, path);
 }
@@ -506,9 +388,9 @@ static void test_stop(void)
     Host h;
 
     start(&h, "pc", true, FAILING, path, "");
-    take_attention(&h);
+    scsi_take_attention(&h);
     qtest_memset(h.qt, h.out + REQUEST, 0xcd, SECTOR);
-    head = add(&h, write, sizeof(write), SECTOR, 0);
+    head = scsi_add(&h, write, sizeof(write), SECTOR, 0);
     qvirtq_kick(&h.requests);
     json_object_put(qtest_event(h.qt, "STOP"));
     qtest_assert_state(h.qt, "io-error");
@@ -516,8 +398,8 @@ static void test_stop(void)
     disk_assert_image(path, 3, 4);
     qtest_qmp_ok(h.qt, "cont", "{}");
     qvirtq_wait(&h.requests, head);
-    read_answer(&h);
-    assert_good(&h);
+    scsi_read_answer(&h);
+    scsi_assert_good(&h);
     disk_assert_image(path, 3, 0xcd);
     quit(&h, path);
 }
@@ -538,9 +420,9 @@ static void test_saved(void)
     Host h;
 
     start(&h, "pc", true, FAILING, path, "");
-    take_attention(&h);
+    scsi_take_attention(&h);
     qtest_memset(h.qt, h.out + REQUEST, 0xcd, SECTOR);
-    head = add(&h, write, sizeof(write), SECTOR, 0);
+    head = scsi_add(&h, write, sizeof(write), SECTOR, 0);
     qvirtq_kick(&h.requests);
     json_object_put(qtest_event(h.qt, "STOP"));
     qtest_save(h.qt, file);
@@ -554,8 +436,8 @@ static void test_saved(void)
     }
     qtest_qmp_ok(h.qt, "cont", "{}");
     qvirtq_wait(&h.requests, head);
-    read_answer(&h);
-    assert_good(&h);
+    scsi_read_answer(&h);
+    scsi_assert_good(&h);
     disk_assert_image(path, 3, 0xcd);
     g_assert_cmpuint(read_sector(&h, 9), ==, 10);
     unlink(file);
@@ -573,7 +455,7 @@ static void test_reset_under_way(void)
     start_disk(&h, &path, "scsi-reset");
     for (unsigned round = 0; round < 12; round++) {
         for (unsigned i = 0; i < 20; i++) {
-            add(&h, read, sizeof(read), 0, SECTOR);
+            scsi_add(&h, read, sizeof(read), 0, SECTOR);
         }
         qvirtq_kick(&h.requests);
         if (round % 3 == 0) {
@@ -585,8 +467,8 @@ static void test_reset_under_way(void)
             qtest_qmp_ok(h.qt, "system_reset", "{}");
             json_object_put(qtest_event(h.qt, "RESET"));
         }
-        drive(&h, FEATURES | QVIRTIO_RING_RESET);
-        take_attention(&h);
+        scsi_drive(&h, FEATURES | QVIRTIO_RING_RESET);
+        scsi_take_attention(&h);
         g_assert_cmpuint(read_sector(&h, 9), ==, 10);
     }
     quit(&h, path);

@@ -174,6 +174,7 @@ static void add_virtio(void)
         add_disk(type, n);
     }
     add_disk("scsi-hd", G_N_ELEMENTS(suffixes));
+    add_device("scsi-cd");
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
     add_device("virtio-pmem-pci,memdev=m2");
     add_device("virtconsole");
