@@ -75,6 +75,7 @@ Bus *bus_new(const char *type, const char *name, Object *owner, GError **errp)
 Bus *bus_find(const char *type, const char *name, GError **errp)
 {
     g_autoptr(GString) names = g_string_new(NULL);
+    Bus *full = NULL;
 
     for (unsigned i = 0; i < buses()->len; i++) {
         Bus *bus = buses()->pdata[i];
@@ -82,10 +83,17 @@ Bus *bus_find(const char *type, const char *name, GError **errp)
         if (!object_is_a(&bus->parent, type)) {
             continue;
         }
+        if (!name && bus_class(bus)->is_full && bus_class(bus)->is_full(bus)) {
+            full = full ? full : bus;
+            continue;
+        }
         if (!name || g_strcmp0(bus->parent.name, name) == 0) {
             return bus;
         }
         g_string_append_printf(names, "%s'%s'", names->len ? ", " : "", bus->parent.name);
+    }
+    if (full) {
+        return full;
     }
     if (!names->len) {
         error_set(errp, "this machine has no %s bus", type);

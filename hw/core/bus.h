@@ -26,6 +26,8 @@ typedef struct BusClass {
      * children yet. Nothing is changed on failure. */
     bool (*attach)(Bus *bus, Device *dev, GError **errp);
     void (*detach)(Bus *bus, Device *dev);
+    /* Has it no place left? Then a device whose user names no bus goes to another. */
+    bool (*is_full)(const Bus *bus);
     /* As strcmp() does, by place; NULL: in the order in which they came. */
     int (*compare)(const Device *a, const Device *b);
     /* A line about @dev and its place, for `info qtree`; g_free. */
@@ -41,8 +43,8 @@ static inline const BusClass *bus_class(const Bus *bus)
 /* Make a bus of @type as the child @name of @owner, with which it goes. Borrowed. An error if
  * another bus has the name. */
 Bus *bus_new(const char *type, const char *name, Object *owner, GError **errp);
-/* That of @type, or of a subtype, with the name @name; NULL: the first one. NULL with an error that
- * lists those there are. Borrowed. */
+/* That of @type, or of a subtype, with the name @name; NULL: the first one that is not full, or
+ * else the first. NULL with an error that lists those there are. Borrowed. */
 Bus *bus_find(const char *type, const char *name, GError **errp);
 /* All buses, in the order in which they were made: of Bus *. Borrowed; never NULL. */
 const GPtrArray *buses(void);

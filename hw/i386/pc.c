@@ -4,6 +4,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/versions.h"
+#include "hw/ide/piix3-ide.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
 #include "util/units.h"
@@ -18,11 +19,13 @@ static void pc_create_chipset(X86Machine *x86)
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
     x86_init_pci_hotplug(
         x86, piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm, irqs));
+    pci_create(x86->host->bus, PIIX3_IDE_DEVFN, TYPE_PIIX3_IDE);
 }
 
 static void pc_set_up_chipset(X86Machine *x86)
 {
     piix_set_up(x86->host->bus);
+    piix3_ide_set_up(x86->host->bus);
 }
 
 static const X86MachineOps pc_machine_ops = {

@@ -441,6 +441,7 @@ static void test_pci(void)
     g_assert_cmphex(pci_read(qt, 0, 0, 0), ==, 0x12378086);     /* 440FX */
     g_assert_cmphex(pci_read(qt, 0, 0, 8) >> 16, ==, 0x0600);   /* host bridge */
     g_assert_cmphex(pci_read(qt, 1, 0, 0), ==, 0x70008086);     /* PIIX3 */
+    g_assert_cmphex(pci_read(qt, 1, 1, 0), ==, 0x70108086);     /* PIIX3 IDE */
     g_assert_cmphex(pci_read(qt, 1, 3, 0), ==, 0x71138086);     /* PIIX4 power management */
     g_assert_cmphex(pci_read(qt, 1, 3, 0x40) & ~1u, ==, 0x600); /* where its block is */
     g_assert_cmphex(qtest_inw(qt, 0xcfe), ==, 0);               /* a part of the register */
