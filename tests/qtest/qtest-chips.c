@@ -450,7 +450,7 @@ static void test_pci(void)
             found += pci_read(qt, slot, fn, 0) != 0xffffffff;
         }
     }
-    g_assert_cmpuint(found, ==, 3);
+    g_assert_cmpuint(found, ==, 4);
     qtest_outl(qt, 0xcf8, 0); /* not enabled */
     g_assert_cmphex(qtest_inl(qt, 0xcfc), ==, 0xffffffff);
     /* What identifies a device cannot be written. */
