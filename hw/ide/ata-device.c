@@ -246,6 +246,7 @@ void ata_execute(AtaDevice *dev, uint8_t command)
     dev->command = command;
     dev->error = 0;
     dev->phase = ATA_IDLE;
+    dev->pos = dev->end = 0; /* what is left of the command before is forgotten */
     dev->status = ATA_BSY;
     if (ata_command(dev)->start) {
         ata_command(dev)->start(dev);

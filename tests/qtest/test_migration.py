@@ -67,6 +67,7 @@ MACHINES = {
                        "-device", "virtio-scsi-pci-transitional", "-device", "virtio-scsi-pci-non-transitional",
                        "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "scsi-hd,drive=d0",
                        "-device", "scsi-cd"],
+    "pc-ide": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "ide-hd,drive=d0"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],
