@@ -2,11 +2,10 @@
 /* virtio-net by a driver of our own; the other end of the cable is a stream socket. */
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/qtest/virtio.h"
+#include "tests/qtest/wire.h"
 
 #define DEVFN 0x20u /* slot 4 */
 #define PAGE  0x1000u
@@ -43,66 +42,14 @@ typedef struct Net {
 
 static const uint8_t own_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
 
-/* ---- the other end ---- */
-
-static char *socket_path(void)
-{
-    static unsigned count;
-
-    return g_strdup_printf("%s/virtio-net-%d-%u", g_get_tmp_dir(), getpid(), count++);
-}
-
-/* The machine has seen the client when this returns. */
-static int connect_to(QTest *qt, const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
-    json_object_put(qtest_event_with(qt, "NETDEV_STREAM_CONNECTED", "netdev-id", "n0"));
-    return fd;
-}
-
-static void send_packet(const Net *n, const uint8_t *packet, uint32_t size)
-{
-    uint32_t header = htonl(size);
-
-    g_assert_cmpint(write(n->fd, &header, 4), ==, 4);
-    g_assert_cmpint(write(n->fd, packet, size), ==, size);
-}
-
-static void read_all(int fd, void *buf, size_t len)
-{
-    for (char *at = buf; len;) {
-        ssize_t got = read(fd, at, len);
-
-        g_assert_cmpint(got, >, 0);
-        at += got;
-        len -= (size_t)got;
-    }
-}
-
-/* The next packet that comes out of the machine is this one. */
-static void expect_packet(const Net *n, const uint8_t *packet, uint32_t size)
-{
-    g_autofree uint8_t *got = g_malloc(size);
-    uint32_t header;
-
-    read_all(n->fd, &header, 4);
-    g_assert_cmpuint(ntohl(header), ==, size);
-    read_all(n->fd, got, size);
-    g_assert_cmpmem(got, size, packet, size);
-}
-
 /* ---- the driver ---- */
 
 static void start(Net *n, const QVirtioWay *way, uint32_t features, const char *more)
 {
-    g_autofree char *path = socket_path();
+    g_autofree char *path = wire_path();
 
     *n = (Net){ .qt = qtest_start(DEVICES "%s", way->machine, path, more) };
-    n->fd = connect_to(n->qt, path);
+    n->fd = wire_connect(n->qt, path);
     unlink(path);
     qvirtio_open(&n->v, n->qt, DEVFN, way->modern);
     qvirtio_start(&n->v, features);
@@ -126,16 +73,6 @@ static void stop(Net *n)
 static uint64_t page(const Net *n, unsigned i)
 {
     return n->buffer + i * PAGE;
-}
-
-static void fill(uint8_t *packet, size_t size, const uint8_t *to)
-{
-    for (size_t i = 0; i < size; i++) {
-        packet[i] = (uint8_t)(i * 7 + i / 256);
-    }
-    memcpy(packet, to, 6);
-    packet[12] = 0x88; /* a type for experiments */
-    packet[13] = 0xb5;
 }
 
 /* Put @packet, with a header of zeros, into the ring that sends; its head. */
@@ -178,7 +115,7 @@ static void test_packets(gconstpointer data)
     Net n;
 
     start(&n, data, MAC | STATUS, "");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 6; i++) {
         g_assert_cmphex(qvirtio_config(&n.v, i, 1), ==, own_mac[i]);
     }
@@ -187,22 +124,22 @@ static void test_packets(gconstpointer data)
     heads[0] = put(&n, 0, packet, sizeof(packet));
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, heads[0]), ==, 0);
-    expect_packet(&n, packet, sizeof(packet));
+    wire_expect(n.fd, packet, sizeof(packet));
     for (unsigned i = 0; i < 3; i++) {
         heads[i] = put(&n, i, packet, 60 + i);
     }
     qvirtq_kick(&n.tx);
     for (unsigned i = 0; i < 3; i++) {
         g_assert_cmpuint(qvirtq_wait(&n.tx, heads[i]), ==, 0);
-        expect_packet(&n, packet, 60 + i);
+        wire_expect(n.fd, packet, 60 + i);
     }
     /* To the guest: into buffers that are there, and before there are some. */
     heads[0] = qvirtq_add(&n.rx, page(&n, 0), 2048, true);
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
+    wire_send(n.fd, packet, sizeof(packet));
     expect_received(&n, heads[0], 0, packet, sizeof(packet));
     for (unsigned i = 0; i < 3; i++) {
-        send_packet(&n, packet, 100 + i);
+        wire_send(n.fd, packet, 100 + i);
     }
     for (unsigned i = 0; i < 3; i++) {
         heads[i] = qvirtq_add(&n.rx, page(&n, i), 2048, true);
@@ -222,7 +159,7 @@ static void test_flow(void)
     Net n;
 
     start(&n, &qvirtio_ways[0], 0, "");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 32; i++) {
         packet[20] = (uint8_t)i;
         qtest_memset(n.qt, page(&n, i), 0, n.header);
@@ -235,7 +172,7 @@ static void test_flow(void)
     g_assert_cmpuint(qtest_readw(n.qt, n.tx.device + 2), <, 256);
     for (unsigned i = 0; i < 256; i++) {
         packet[20] = (uint8_t)(i % 32);
-        expect_packet(&n, packet, sizeof(packet));
+        wire_expect(n.fd, packet, sizeof(packet));
     }
     for (unsigned i = 0; i < 256; i++) {
         g_assert_cmpuint(qvirtq_wait(&n.tx, heads[i]), ==, 0);
@@ -250,12 +187,12 @@ static void test_merge(void)
     Net n;
 
     start(&n, &qvirtio_ways[0], MRG_RXBUF, "");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 3; i++) {
         heads[i] = qvirtq_add(&n.rx, page(&n, i), 1024, true);
     }
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
+    wire_send(n.fd, packet, sizeof(packet));
     g_assert_cmpuint(qvirtq_wait(&n.rx, heads[0]), ==, 1024);
     g_assert_cmpuint(qvirtq_wait(&n.rx, heads[1]), ==, 1024);
     g_assert_cmpuint(qvirtq_wait(&n.rx, heads[2]), ==, 3012 - 2048);
@@ -269,8 +206,8 @@ static void test_merge(void)
         heads[i] = qvirtq_add(&n.rx, page(&n, i), 1024, true);
     }
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
-    send_packet(&n, packet, 60);
+    wire_send(n.fd, packet, sizeof(packet));
+    wire_send(n.fd, packet, 60);
     heads[2] = qvirtq_add(&n.rx, page(&n, 2), 1024, true);
     qvirtq_kick(&n.rx);
     for (unsigned i = 0; i < 3; i++) {
@@ -290,11 +227,11 @@ static void test_too_large(void)
     Net n;
 
     start(&n, &qvirtio_ways[0], 0, "");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     head = qvirtq_add(&n.rx, page(&n, 0), 512, true);
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
-    send_packet(&n, packet, 200);
+    wire_send(n.fd, packet, sizeof(packet));
+    wire_send(n.fd, packet, 200);
     expect_received(&n, head, 0, packet, 200);
     stop(&n);
 }
@@ -329,7 +266,7 @@ static void test_checksum(void)
     head = qvirtq_add(&n.tx, page(&n, 0), 12 + sizeof(packet), false);
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-    expect_packet(&n, sent, sizeof(sent));
+    wire_expect(n.fd, sent, sizeof(sent));
     /* A field behind the end of the packet: it is lost. */
     qtest_writew(n.qt, page(&n, 0) + 8, 29);
     head = qvirtq_add(&n.tx, page(&n, 0), 12 + sizeof(packet), false);
@@ -337,7 +274,7 @@ static void test_checksum(void)
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
     head = put(&n, 0, packet, 61);
     qvirtq_kick(&n.tx);
-    expect_packet(&n, packet, 61);
+    wire_expect(n.fd, packet, 61);
     stop(&n);
 }
 
@@ -351,7 +288,7 @@ static void segments(const QVirtioWay *way, uint32_t features)
     Net n;
 
     start(&n, way, features, "");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     memcpy(packet + 12, "\x08\x00\x45", 3);
     packet[46] = 0x50; /* TCP's header is 20 bytes */
     for (unsigned sums = 0; sums < 2; sums++) {
@@ -365,9 +302,9 @@ static void segments(const QVirtioWay *way, uint32_t features)
         g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(lens); i++) {
-        read_all(n.fd, &header, 4);
+        wire_read(n.fd, &header, 4);
         g_assert_cmpuint(ntohl(header), ==, 54 + lens[i]);
-        read_all(n.fd, got, 54 + lens[i]);
+        wire_read(n.fd, got, 54 + lens[i]);
         g_assert_cmpmem(got + 54, lens[i], packet + 54 + done, lens[i]);
         done += lens[i];
     }
@@ -385,11 +322,11 @@ static void expect_filter(Net *n, const uint8_t *to, bool comes)
     uint8_t packet[80], mark[60];
     uint16_t head = qvirtq_add(&n->rx, page(n, 0), 1024, true);
 
-    fill(packet, sizeof(packet), to);
-    fill(mark, sizeof(mark), own_mac);
+    wire_fill(packet, sizeof(packet), to);
+    wire_fill(mark, sizeof(mark), own_mac);
     qvirtq_kick(&n->rx);
-    send_packet(n, packet, sizeof(packet));
-    send_packet(n, mark, sizeof(mark));
+    wire_send(n->fd, packet, sizeof(packet));
+    wire_send(n->fd, mark, sizeof(mark));
     if (comes) {
         expect_received(n, head, 0, packet, sizeof(packet));
         head = qvirtq_add(&n->rx, page(n, 0), 1024, true);
@@ -484,7 +421,7 @@ static void expect_rarp(const Net *n, const uint8_t *mac)
     memcpy(packet + 6, mac, 6);
     memcpy(packet + 22, mac, 6);
     memcpy(packet + 32, mac, 6);
-    expect_packet(n, packet, sizeof(packet));
+    wire_expect(n->fd, packet, sizeof(packet));
 }
 
 /* Rounds at their times, by a packet and by the driver, until there were enough. */
@@ -523,11 +460,11 @@ static void test_announce(void)
     qtest_clock_step(n.qt, INT64_C(1000000000));
     expect_rarp(&n, own_mac);
     qtest_clock_step(n.qt, INT64_C(1000000000));
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     head = put(&n, 0, packet, 60);
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-    expect_packet(&n, packet, 60);
+    wire_expect(n.fd, packet, 60);
     stop(&n);
 }
 
@@ -540,25 +477,25 @@ static void test_vlan(void)
 
     start(&n, &qvirtio_ways[0], CTRL_VQ | CTRL_RX | CTRL_VLAN, "");
     g_assert_cmpuint(control(&n, 0, 0, &off, 1), ==, 0);
-    fill(packet, sizeof(packet), own_mac);
-    fill(mark, sizeof(mark), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
+    wire_fill(mark, sizeof(mark), own_mac);
     memcpy(packet + 12, "\x81\x00\x20\x05", 4);
     head = qvirtq_add(&n.rx, page(&n, 0), 1024, true);
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
-    send_packet(&n, mark, sizeof(mark));
+    wire_send(n.fd, packet, sizeof(packet));
+    wire_send(n.fd, mark, sizeof(mark));
     expect_received(&n, head, 0, mark, sizeof(mark));
     g_assert_cmpuint(control(&n, 2, 0, beyond, 2), ==, 1);
     g_assert_cmpuint(control(&n, 2, 0, five, 2), ==, 0);
     head = qvirtq_add(&n.rx, page(&n, 0), 1024, true);
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
+    wire_send(n.fd, packet, sizeof(packet));
     expect_received(&n, head, 0, packet, sizeof(packet));
     g_assert_cmpuint(control(&n, 2, 1, five, 2), ==, 0);
     head = qvirtq_add(&n.rx, page(&n, 0), 1024, true);
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, sizeof(packet));
-    send_packet(&n, mark, sizeof(mark));
+    wire_send(n.fd, packet, sizeof(packet));
+    wire_send(n.fd, mark, sizeof(mark));
     expect_received(&n, head, 0, mark, sizeof(mark));
     stop(&n);
 }
@@ -571,7 +508,7 @@ static void test_link(void)
 
     start(&n, &qvirtio_ways[0], STATUS, ",host_mtu=9000");
     g_assert_cmpuint(qvirtio_config(&n.v, 10, 2), ==, 9000);
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     qvirtio_isr(&n.v);
     qtest_qmp_ok(n.qt, "set_link", "{'name': 'net0', 'up': false}");
     g_assert_cmpuint(qvirtio_config(&n.v, 6, 2), ==, 0);
@@ -589,7 +526,7 @@ static void test_link(void)
     head = put(&n, 0, packet, 60);
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-    expect_packet(&n, packet, 60);
+    wire_expect(n.fd, packet, 60);
     /* The netdev goes: no link, and what is sent goes nowhere. */
     qtest_qmp_ok(n.qt, "netdev_del", "{'id': 'n0'}");
     g_assert_cmpuint(qvirtio_config(&n.v, 6, 2), ==, 0);
@@ -630,11 +567,11 @@ static void test_not_offered(void)
     start(&n, &qvirtio_ways[1], MRG_RXBUF, ",mrg_rxbuf=off");
     g_assert_false(qvirtio_ways[1].modern);
     n.header = 10;
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     head = put(&n, 0, packet, sizeof(packet));
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-    expect_packet(&n, packet, sizeof(packet));
+    wire_expect(n.fd, packet, sizeof(packet));
     stop(&n);
 }
 
@@ -645,7 +582,7 @@ static void test_timer(void)
     Net n;
 
     start(&n, &qvirtio_ways[0], 0, ",tx=timer,x-txtimer=1000,x-txburst=2");
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     for (unsigned i = 0; i < 5; i++) {
         put(&n, i, packet, 60 + i % 2);
         qvirtq_kick(&n.tx);
@@ -656,7 +593,7 @@ static void test_timer(void)
         if (i % 2 == 0) { /* two in one turn; the next one is a timer later */
             qtest_clock_step(n.qt, i ? 1000 : 1);
         }
-        expect_packet(&n, packet, 60 + i % 2);
+        wire_expect(n.fd, packet, 60 + i % 2);
     }
     stop(&n);
 }
@@ -681,12 +618,12 @@ static void test_gso(void)
 /* The peer goes, and another one comes; and one that makes no sense. */
 static void test_peers(void)
 {
-    g_autofree char *path = socket_path();
+    g_autofree char *path = wire_path();
     uint8_t packet[60];
     uint16_t head;
     Net n;
 
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     n = (Net){ .qt = qtest_start("-M pc -m 64 -netdev stream,id=n0,server=on,addr.type=unix,"
                                  "addr.path=%s -device virtio-net-pci,netdev=n0,addr=4",
                                  path) };
@@ -698,11 +635,11 @@ static void test_peers(void)
     n.buffer = qvirtio_alloc(&n.v, 32 * PAGE);
     n.header = 12;
     for (unsigned round = 0; round < 3; round++) {
-        n.fd = connect_to(n.qt, path);
+        n.fd = wire_connect(n.qt, path);
         head = put(&n, 0, packet, 60);
         qvirtq_kick(&n.tx);
         g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-        expect_packet(&n, packet, 60);
+        wire_expect(n.fd, packet, 60);
         if (round) {
             g_assert_cmpint(write(n.fd, round == 1 ? "\0\0\0" : "\377\0\0", 4), ==, 4);
         } else {
@@ -730,7 +667,7 @@ static void test_broken(void)
     Net n;
 
     /* No room for a header, to receive and to send. */
-    fill(packet, sizeof(packet), own_mac);
+    wire_fill(packet, sizeof(packet), own_mac);
     start(&n, &qvirtio_ways[0], 0, "");
     qvirtq_add(&n.tx, page(&n, 0), 11, false);
     qvirtq_kick(&n.tx);
@@ -750,7 +687,7 @@ static void test_broken(void)
         qvirtq_add(&n.rx, page(&n, i), 11, true);
     }
     qvirtq_kick(&n.rx);
-    send_packet(&n, packet, 60);
+    wire_send(n.fd, packet, 60);
     expect_broken(&n);
     /* Segments, and far too much, are dropped. */
     qvirtio_start(&n.v, 0);
@@ -769,7 +706,7 @@ static void test_broken(void)
     g_assert_cmpuint(qvirtq_wait(&n.tx, large), ==, 0);
     g_assert_cmpuint(qvirtq_wait(&n.tx, empty), ==, 0);
     g_assert_cmpuint(qvirtq_wait(&n.tx, good), ==, 0);
-    expect_packet(&n, packet, 60);
+    wire_expect(n.fd, packet, 60);
     stop(&n);
 }
 
@@ -779,7 +716,7 @@ static void test_saved(gconstpointer data)
     const QVirtioWay *way = data;
     const uint8_t other[6] = { 2, 0, 0, 0, 0, 1 }, third[6] = { 2, 0, 0, 0, 0, 2 }, off = 0;
     const uint8_t table[14] = { 1, 0, 0, 0, 2, 0, 0, 0, 0, 1 };
-    g_autofree char *file = NULL, *uri = NULL, *path = socket_path();
+    g_autofree char *file = NULL, *uri = NULL, *path = wire_path();
     uint8_t packet[60];
     uint16_t head;
     Net n;
@@ -798,22 +735,22 @@ static void test_saved(gconstpointer data)
     qtest_wait_running(to);
     qtest_quit(n.qt);
     n.qt = n.v.qt = to;
-    n.fd = connect_to(to, path);
+    n.fd = wire_connect(to, path);
     unlink(path);
     /* It says by itself where it is, as soon as time goes on, and again. */
     qtest_clock_step(to, INT64_C(50000000));
     expect_rarp(&n, third);
     expect_rarp(&n, third);
-    fill(packet, sizeof(packet), own_mac); /* which it has not any more */
-    send_packet(&n, packet, sizeof(packet));
-    fill(packet, sizeof(packet), other);
-    send_packet(&n, packet, sizeof(packet));
+    wire_fill(packet, sizeof(packet), own_mac); /* which it has not any more */
+    wire_send(n.fd, packet, sizeof(packet));
+    wire_fill(packet, sizeof(packet), other);
+    wire_send(n.fd, packet, sizeof(packet));
     expect_received(&n, head, 0, packet, sizeof(packet));
     g_assert_cmpuint(qvirtio_config(&n.v, 5, 1), ==, 2);
     head = put(&n, 0, packet, 60);
     qvirtq_kick(&n.tx);
     g_assert_cmpuint(qvirtq_wait(&n.tx, head), ==, 0);
-    expect_packet(&n, packet, 60);
+    wire_expect(n.fd, packet, 60);
     stop(&n);
 }
 

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets to the guest: which it wants, and where they go (section 3.2). */
+#include <string.h>
+#include <zlib.h>
+
+#include "hw/net/e1000-core.h"
+
+#define ETHERNET_HEADER 14
+#define ADDRESSES       12 /* bytes before the tag */
+#define VLAN_TAG        4
+#define SUM_SIZE        4
+#define PACKET_MIN      60      /* a shorter one gets zeros, as on its way through a cable */
+#define PACKET_MAX      1518    /* without the sum, with a tag; RCTL.LPE: */
+#define PACKET_MAX_LONG 0x4000u /* also without the sum */
+#define HASH_BITS       12
+
+/* ---- the filter ---- */
+
+static const uint8_t broadcast[NET_MAC_SIZE] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+bool e1000_address(const E1000 *s, unsigned n, uint8_t mac[NET_MAC_SIZE])
+{
+    E1000 *card = (E1000 *)(uintptr_t)s; /* only read */
+    uint32_t low = *e1000_reg(card, E1000_RA + 8 * n);
+    uint32_t high = *e1000_reg(card, E1000_RA + 8 * n + 4);
+
+    memcpy(mac, &low, 4);
+    memcpy(mac + 4, &high, 2);
+    return high & E1000_RAH_AV;
+}
+
+/* Is the bit of @mac in the multicast table set? */
+static bool hash_has(E1000 *s, const uint8_t *mac)
+{
+    static const uint8_t shifts[] = { 4, 3, 2, 0 };
+    unsigned offset = *e1000_reg(s, E1000_RCTL) >> E1000_RCTL_MO_SHIFT & 3;
+    unsigned hash = ((unsigned)mac[4] | (unsigned)mac[5] << 8) >> shifts[offset];
+
+    hash &= (1u << HASH_BITS) - 1;
+    return *e1000_reg(s, E1000_MTA + hash / 32 * 4) >> hash % 32 & 1;
+}
+
+static bool has_address(E1000 *s, const uint8_t *packet)
+{
+    uint8_t mac[NET_MAC_SIZE];
+
+    for (unsigned n = 0; n < E1000_ADDRESSES; n++) {
+        if (e1000_address(s, n, mac) && memcmp(mac, packet, NET_MAC_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_tagged(E1000 *s, const uint8_t *packet, size_t size)
+{
+    return size >= ETHERNET_HEADER + VLAN_TAG &&
+           (unsigned)(packet[12] << 8 | packet[13]) == *e1000_reg(s, E1000_VET);
+}
+
+/* @passed: by a filter that is not exact (section 3.2.1). */
+static bool takes(E1000 *s, const uint8_t *packet, size_t size, bool *passed)
+{
+    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
+
+    *passed = false;
+    if (rctl & E1000_RCTL_VFE && is_tagged(s, packet, size)) {
+        unsigned vlan = (unsigned)(packet[14] << 8 | packet[15]) & 0xfff;
+
+        if (!(*e1000_reg(s, E1000_VFTA + vlan / 32 * 4) >> vlan % 32 & 1)) {
+            return false;
+        }
+    }
+    if (has_address(s, packet)) {
+        return true;
+    }
+    if (memcmp(packet, broadcast, NET_MAC_SIZE) == 0) {
+        return rctl & (E1000_RCTL_BAM | E1000_RCTL_MPE);
+    }
+    *passed = true;
+    if (packet[0] & 1) {
+        return rctl & E1000_RCTL_MPE || hash_has(s, packet);
+    }
+    return rctl & E1000_RCTL_UPE;
+}
+
+bool e1000_loops_back(const E1000 *s)
+{
+    return *e1000_reg((E1000 *)(uintptr_t)s, E1000_RCTL) & E1000_RCTL_LBM_MAC ||
+           s->phy[E1000_PHY_CTRL] & E1000_PHY_CTRL_LOOPBACK;
+}
+
+/* ---- query-rx-filter ---- */
+
+RxFilterInfo *e1000_query_filter(Nic *nic)
+{
+    E1000 *s = nic->client.opaque;
+    RxFilterInfo *info = g_new0(RxFilterInfo, 1);
+    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
+    uint8_t mac[NET_MAC_SIZE];
+
+    info->promiscuous = rctl & E1000_RCTL_UPE && rctl & E1000_RCTL_MPE;
+    info->multicast = rctl & E1000_RCTL_MPE ? RX_STATE_ALL : RX_STATE_NORMAL;
+    info->unicast = rctl & E1000_RCTL_UPE ? RX_STATE_ALL : RX_STATE_NORMAL;
+    info->vlan = rctl & E1000_RCTL_VFE ? RX_STATE_NORMAL : RX_STATE_ALL;
+    info->broadcast_allowed = rctl & (E1000_RCTL_BAM | E1000_RCTL_MPE);
+    info->vlan_table = qapi_list_new(&qapi_int_type);
+    info->unicast_table = qapi_str_list_new();
+    info->multicast_table = qapi_str_list_new();
+    for (unsigned n = 0; n < E1000_ADDRESSES; n++) {
+        if (e1000_address(s, n, mac) && n) {
+            g_ptr_array_add(mac[0] & 1 ? info->multicast_table : info->unicast_table,
+                            net_mac_text(mac));
+        }
+    }
+    for (unsigned n = 0; n < 128; n++) { /* which addresses a bit stands for, nobody knows */
+        info->multicast_overflow |= *e1000_reg(s, E1000_MTA + 4 * n) != 0;
+    }
+    for (int64_t vlan = 0; vlan < 4096; vlan++) {
+        if (*e1000_reg(s, E1000_VFTA + (unsigned)vlan / 32 * 4) >> vlan % 32 & 1) {
+            g_array_append_val(info->vlan_table, vlan);
+        }
+    }
+    e1000_address(s, 0, mac);
+    info->main_mac = net_mac_text(mac);
+    return info;
+}
+
+/* ---- the ring ---- */
+
+typedef struct Descriptor {
+    uint64_t addr;
+    uint16_t length, sum;
+    uint8_t status, errors;
+    uint16_t special; /* of the tag */
+} Descriptor;
+
+typedef struct Ring {
+    uint64_t base;
+    uint32_t count, head, tail; /* in descriptors; head and tail are below count */
+} Ring;
+
+static bool get_ring(E1000 *s, Ring *ring)
+{
+    ring->base =
+        (uint64_t)*e1000_reg(s, E1000_RDBAH) << 32 | (*e1000_reg(s, E1000_RDBAL) & ~UINT32_C(15));
+    ring->count = *e1000_reg(s, E1000_RDLEN) / E1000_DESCRIPTOR_SIZE;
+    ring->head = *e1000_reg(s, E1000_RDH);
+    ring->tail = *e1000_reg(s, E1000_RDT);
+    return ring->head < ring->count && ring->tail < ring->count;
+}
+
+static uint32_t buffers(const Ring *ring)
+{
+    return (ring->tail + ring->count - ring->head) % ring->count;
+}
+
+static size_t buffer_size(E1000 *s)
+{
+    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
+    size_t size = 2048u >> (rctl >> E1000_RCTL_BSIZE_SHIFT & 3);
+
+    return rctl & E1000_RCTL_BSEX && size < 2048 ? size * 16 : size;
+}
+
+/* Write what follows the address: the driver looks at the status, which is last. */
+static void give(uint64_t at, const Descriptor *d)
+{
+    const size_t status = offsetof(Descriptor, status);
+
+    e1000_dma_write(at + 8, (const uint8_t *)d + 8, status - 8);
+    e1000_dma_write(at + status, (const uint8_t *)d + status, sizeof(*d) - status);
+}
+
+/* Put @size bytes into buffers, of which there are enough. */
+static void put(E1000 *s, Ring *ring, Descriptor d, const uint8_t *packet, size_t size)
+{
+    size_t room = buffer_size(s);
+
+    for (size_t done = 0; done < size; done += d.length) {
+        uint64_t at = ring->base + (uint64_t)ring->head * E1000_DESCRIPTOR_SIZE;
+        uint8_t status = d.status | E1000_RXD_DD;
+
+        d.length = (uint16_t)MIN(room, size - done);
+        if (e1000_dma_read(at, &d.addr, sizeof(d.addr)) && d.addr) {
+            e1000_dma_write(d.addr, packet + done, d.length);
+        }
+        Descriptor given = d;
+        given.status = status | (done + d.length == size ? E1000_RXD_EOP : 0);
+        give(at, &given);
+        ring->head = (ring->head + 1) % ring->count;
+    }
+    *e1000_reg(s, E1000_RDH) = ring->head;
+}
+
+static void count(E1000 *s, const uint8_t *packet, size_t size)
+{
+    e1000_count(s, E1000_GPRC, 1);
+    e1000_count64(s, E1000_GORCL, size + SUM_SIZE);
+    e1000_count_size(s, E1000_PRC64, size + SUM_SIZE);
+    if (memcmp(packet, broadcast, NET_MAC_SIZE) == 0) {
+        e1000_count(s, E1000_BPRC, 1);
+    } else if (packet[0] & 1) {
+        e1000_count(s, E1000_MPRC, 1);
+    }
+}
+
+/* Copy it, without its tag if the card takes that off, with zeros and sum as they are wanted: its
+ * size. */
+static size_t prepare(E1000 *s, Descriptor *d, uint8_t *copy, const uint8_t *packet, size_t size)
+{
+    size_t tag = 0;
+
+    if (*e1000_reg(s, E1000_CTRL) & E1000_CTRL_VME && is_tagged(s, packet, size)) {
+        tag = VLAN_TAG;
+        d->status |= E1000_RXD_VP;
+        d->special = (uint16_t)(packet[14] << 8 | packet[15]);
+    }
+    memcpy(copy, packet, MIN(size, ADDRESSES));
+    memcpy(copy + ADDRESSES, packet + ADDRESSES + tag, size - ADDRESSES - tag);
+    size -= tag;
+    if (size < PACKET_MIN) {
+        memset(copy + size, 0, PACKET_MIN - size);
+        size = PACKET_MIN;
+    }
+    if (!(*e1000_reg(s, E1000_RCTL) & E1000_RCTL_SECRC)) {
+        uint32_t sum = (uint32_t)crc32(0, copy, (uInt)size);
+
+        memcpy(copy + size, &sum, sizeof(sum));
+        size += sizeof(sum);
+    }
+    return size;
+}
+
+/* Is there a driver to take it? */
+static bool wants(E1000 *s, const uint8_t *packet, size_t size, Descriptor *d)
+{
+    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
+    size_t most = rctl & (E1000_RCTL_LPE | E1000_RCTL_SBP) ? PACKET_MAX_LONG : PACKET_MAX;
+    bool passed;
+
+    if (!(rctl & E1000_RCTL_EN) || size < ETHERNET_HEADER) {
+        return false;
+    }
+    e1000_count64(s, E1000_TORL, size + SUM_SIZE);
+    e1000_count(s, E1000_TPR, 1);
+    if (size > most) {
+        e1000_count(s, E1000_ROC, 1);
+        return false;
+    }
+    if (!takes(s, packet, size, &passed)) {
+        return false;
+    }
+    d->status = E1000_RXD_IXSM | (passed ? E1000_RXD_PIF : 0);
+    return true;
+}
+
+/* Few buffers are left: an eighth, a quarter or half. */
+static bool is_low(E1000 *s, const Ring *ring)
+{
+    unsigned shift = 1 + (*e1000_reg(s, E1000_RCTL) >> E1000_RCTL_RDMTS_SHIFT & 3);
+
+    return buffers(ring) <= ring->count >> shift;
+}
+
+bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
+{
+    E1000 *s = nc->opaque;
+    uint8_t copy[PACKET_MAX_LONG + SUM_SIZE];
+    Descriptor d = { 0 };
+    Ring ring;
+
+    if (!e1000_runs(s)) {
+        return !(*e1000_reg(s, E1000_RCTL) & E1000_RCTL_EN);
+    }
+    if (!wants(s, packet, size, &d)) {
+        return true;
+    }
+    size_t whole = prepare(s, &d, copy, packet, size);
+    if (!get_ring(s, &ring) || ring.count <= whole / buffer_size(s) + 1) {
+        e1000_count(s, E1000_MPC, 1);
+        return true; /* it will never have the room */
+    }
+    if (buffers(&ring) * buffer_size(s) < whole) {
+        e1000_count(s, E1000_RNBC, 1);
+        e1000_interrupt(s, E1000_ICR_RXO);
+        return false;
+    }
+    count(s, packet, size);
+    put(s, &ring, d, copy, whole);
+    e1000_interrupt(s, E1000_ICR_RXT0 | (is_low(s, &ring) ? E1000_ICR_RXDMT0 : 0));
+    return true;
+}
