@@ -298,12 +298,10 @@ static unsigned settle(const E1000Register *table, uint16_t *places, unsigned ne
 
 static void base_init(Object *obj)
 {
-    const E1000Class *class = object_ops(obj);
+    E1000 *s = E1000_CARD(obj);
+    unsigned next = settle(common, s->places, 1);
 
-    if (!class->places[E1000_CTRL / 4]) {
-        g_assert(settle(class->registers, class->places, settle(common, class->places, 1)) <=
-                 E1000_STORED);
-    }
+    g_assert(settle(e1000_class(s)->registers, s->places, next) <= E1000_STORED);
 }
 
 static void set_initial(E1000 *s, const E1000Register *table)
@@ -341,7 +339,7 @@ static void link_changed(NetClient *nc)
 
 static char *describe(NetClient *nc)
 {
-    const E1000 *s = nc->opaque;
+    E1000 *s = nc->opaque;
     uint8_t now[NET_MAC_SIZE];
 
     e1000_address(s, 0, now);
@@ -369,8 +367,10 @@ static const NicOps nic_ops = {
 /* What waited while the machine stood. */
 static void machine_starts(void *opaque)
 {
-    e1000_can_send_again(&((E1000 *)opaque)->nic.client);
-    net_client_ready(&((E1000 *)opaque)->nic.client);
+    E1000 *s = opaque;
+
+    e1000_can_send_again(&s->nic.client);
+    net_client_ready(&s->nic.client);
 }
 
 bool e1000_realize(PciDevice *dev, GError **errp)

@@ -40,6 +40,8 @@ typedef struct E1000 {
     uint8_t nvm_count;        /* bits of that */
     uint16_t nvm_bit;         /* that it gives next */
     uint32_t io_addr;         /* the register that the I/O window shows */
+    /* derived */
+    uint16_t places[E1000_END / 4]; /* by offset / 4: where in `regs` */
     /* configuration */
     int32_t boot_index; /* -1: firmware does not boot from it */
     bool mitigation;    /* ITR holds interrupts back */
@@ -69,20 +71,19 @@ typedef struct E1000Class {
     PciFunctionClass pci;
     const char *model;
     const E1000Register *registers; /* before those of all cards; ends with a count of 0 */
-    uint16_t *places;               /* by offset / 4: where in `regs`; E1000_END / 4 of them */
     const uint16_t *nvm;            /* E1000_NVM_WORDS words; address and sum are filled in */
     uint16_t phy_id2;
 } E1000Class;
 
 static inline const E1000Class *e1000_class(const E1000 *s)
 {
-    return (const E1000Class *)object_ops(&s->parent.parent.parent);
+    return object_ops(&s->parent.parent.parent);
 }
 
 /* The register at @offset, which is one of the card's; else one that is always 0. */
 static inline uint32_t *e1000_reg(E1000 *s, unsigned offset)
 {
-    return &s->regs[e1000_class(s)->places[offset / 4]];
+    return &s->regs[s->places[offset / 4]];
 }
 
 /* ---- e1000-core.c ---- */
@@ -125,10 +126,10 @@ void e1000_transmit(E1000 *s);
 void e1000_can_send_again(NetClient *nc);
 bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size);
 /* Does what is sent come back in? */
-bool e1000_loops_back(const E1000 *s);
+bool e1000_loops_back(E1000 *s);
 /* For query-rx-filter. */
 RxFilterInfo *e1000_query_filter(Nic *nic);
 /* Address @n of the receive address registers; false: it is not in use. */
-bool e1000_address(const E1000 *s, unsigned n, uint8_t mac[NET_MAC_SIZE]);
+bool e1000_address(E1000 *s, unsigned n, uint8_t mac[NET_MAC_SIZE]);
 
 #endif

@@ -18,11 +18,10 @@
 
 static const uint8_t broadcast[NET_MAC_SIZE] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-bool e1000_address(const E1000 *s, unsigned n, uint8_t mac[NET_MAC_SIZE])
+bool e1000_address(E1000 *s, unsigned n, uint8_t mac[NET_MAC_SIZE])
 {
-    E1000 *card = (E1000 *)(uintptr_t)s; /* only read */
-    uint32_t low = *e1000_reg(card, E1000_RA + 8 * n);
-    uint32_t high = *e1000_reg(card, E1000_RA + 8 * n + 4);
+    uint32_t low = *e1000_reg(s, E1000_RA + 8 * n);
+    uint32_t high = *e1000_reg(s, E1000_RA + 8 * n + 4);
 
     memcpy(mac, &low, 4);
     memcpy(mac + 4, &high, 2);
@@ -84,9 +83,9 @@ static bool takes(E1000 *s, const uint8_t *packet, size_t size, bool *passed)
     return rctl & E1000_RCTL_UPE;
 }
 
-bool e1000_loops_back(const E1000 *s)
+bool e1000_loops_back(E1000 *s)
 {
-    return *e1000_reg((E1000 *)(uintptr_t)s, E1000_RCTL) & E1000_RCTL_LBM_MAC ||
+    return *e1000_reg(s, E1000_RCTL) & E1000_RCTL_LBM_MAC ||
            s->phy[E1000_PHY_CTRL] & E1000_PHY_CTRL_LOOPBACK;
 }
 

@@ -88,7 +88,6 @@ static const uint16_t nvm[E1000_NVM_WORDS] = {
     [0x24] = 0x0000,         /* initialization control 3: it wakes nobody */
 };
 
-static uint16_t places[E1000_END / 4];
 static const E1000Register own_registers[] = { { 0 } };
 
 static const E1000Class e1000_ops = {
@@ -100,7 +99,6 @@ static const E1000Class e1000_ops = {
              .loaded = e1000_loaded },
     .model = TYPE_E1000,
     .registers = own_registers,
-    .places = places,
     .nvm = nvm,
     .phy_id2 = PHY_ID2,
 };

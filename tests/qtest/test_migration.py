@@ -57,6 +57,7 @@ MACHINES = {
     "pc-virtio-mem": ["-machine", "pc", "-object", "memory-backend-ram,id=v0,size=64M",
                       "-device", "virtio-mem-pci,memdev=v0,requested-size=32M",
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
+    "pc-e1000": ["-machine", "pc", "-device", "e1000"],
     "pc-virtio-serial": ["-machine", "pc", "-device", "virtio-serial-pci,id=s0",
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",
                          "-chardev", "null,id=c0", "-device", "virtconsole,chardev=c0",

@@ -216,6 +216,7 @@ static Machine *machine_make(const char *type, bool all)
     add_device("isa-debug-exit");
     add_device("pvpanic");
     add_device("pvpanic-pci");
+    add_device("e1000");
     add_device("i6300esb");
     add_device("ib700");
     add_device("pci-serial");
