@@ -135,9 +135,9 @@ REFUSED = [
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),
     (["-net", "hubport,hubid=1"], "-netdev hub 0"),
-    (["-net", "nic,model=e1000"], "'e1000' -device"),
+    (["-net", "nic,model=pcnet"], "'pcnet' -device"),
     (["-net", "vde"], "type=vde stream"),
-    (["-nic", "user,model=e1000"], "'e1000' -device"),
+    (["-nic", "user,model=pcnet"], "'pcnet' -device"),
     (["-vga", "std"], "graphics none"),
     (["-vnc", ":1"], "VNC none"),
     (["-parallel", "file:/tmp/x"], "parallel none"),
@@ -768,7 +768,7 @@ def chardev_help():
 
 def netdev_help():
     for args, word in ((["-netdev", "help"], "\nuser\n"), (["-netdev", "type=user,help"], "hostfwd="),
-                       (["-netdev", "stream,?"], "server="), (["-nic", "model=help"], "\nvirtio-net-pci\n"),
+                       (["-netdev", "stream,?"], "server="), (["-nic", "model=help"], "\nvirtio-net-pci\n"), (["-nic", "model=help"], "\ne1000\n"),
                        (["-nic", "user,model=?"], "model="), (["-net", "nic,model=help"], "\nvirtio-net-pci\n")):
         status, text = machine.run_program(*args)
         tap.equal((status, word in text), (0, True), text)

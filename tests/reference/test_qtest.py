@@ -58,7 +58,8 @@ def config(offset, value=None, width="l"):
 # The two words that let one write through.
 UNLOCK = ["writew 0xe800000c 0x80", "writew 0xe800000c 0x86"]
 # A group's devices.
-DEVICES = {"a watchdog": ["-device", "i6300esb,addr=5"]}
+DEVICES = {"a watchdog": ["-device", "i6300esb,addr=5"],
+           "e1000": ["-netdev", "user,id=n0", "-device", "e1000,netdev=n0,addr=5,romfile="]}
 GROUPS["a watchdog"] = [
     *config(0), *config(8), *config(0x10, 0xffffffff), *config(0x10), *config(0x10, 0xe8000000), *config(4, 2, "w"),
     *config(0x60, 0x24, "w"), *config(0x60, width="w"), *config(0x68, 4, "b"), *config(0x68, width="b"),
@@ -66,6 +67,26 @@ GROUPS["a watchdog"] = [
     "writel 0xe8000000 0x123", "writel 0xe8000004 0x456", *UNLOCK, "writel 0xe8000004 0x456", "writew 0xe800000c 0x80",
     "writel 0xe8000004 0x456", *UNLOCK, "writew 0xe800000c 0x100", "readw 0xe800000c",
     *config(0x68, 3, "b"), *config(0x68, width="b"), *config(0x68, 0, "b"), *config(0x68, width="b")]
+CARD = 0xe8000000
+GROUPS["e1000"] = [
+    *config(0), *config(8), *config(0x2c), *config(0x3c), *config(0x10, 0xffffffff), *config(0x10), *config(0x14, 0xffffffff),
+    *config(0x14), *config(0x10, CARD), *config(0x14, 0xc000), *config(4, 0xffff, "w"), *config(4, width="w"), *config(4, 7, "w"),
+    f"readl {CARD:#x}", f"readl {CARD + 0x5400:#x}", f"readl {CARD + 0x5404:#x}",
+    # What can be written: rings, delays, filters; and what cannot.
+    *[line for offset in (0x8, 0xc4, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282c, 0x3804, 0x3808, 0x3810, 0x3820, 0x382c, 0x5200, 0x53fc,
+                          0x5600, 0x57fc, 0x3830, 0x5ffc)
+      for line in (f"writel {CARD + offset:#x} 0xffffffff", f"{'~' if offset == 8 else ''}readl {CARD + offset:#x}", f"writel {CARD + offset:#x} 0")],
+    # Words of the EEPROM, and registers of the PHY.
+    *[line for word in (0, 1, 2, 0xb, 0xc, 0xd, 0xe)
+      for line in (f"writel {CARD + 0x14:#x} {word << 8 | 1:#x}", f"readl {CARD + 0x14:#x}")],
+    *[line for register in (0, 2, 3, 4, 7, 9, 31)
+      for line in (f"writel {CARD + 0x20:#x} {2 << 26 | 1 << 21 | register << 16:#x}", f"readl {CARD + 0x20:#x}")],
+    # Interrupts.
+    f"~readl {CARD + 0xc0:#x}", f"writel {CARD + 0xd0:#x} 0x80", f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc8:#x} 4", *config(6, width="w"),
+    f"writel {CARD + 0xc8:#x} 0x80", *config(6, width="w"), f"writel {CARD + 0xd8:#x} 0x80", *config(6, width="w"),
+    f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc0:#x} 0x80", f"readl {CARD + 0xc0:#x}", f"readl {CARD + 0xc0:#x}",
+    # The window of ports.
+    "outl 0xc000 0x38", "inl 0xc000", "outl 0xc004 0x1234", "inl 0xc004", f"readl {CARD + 0x38:#x}"]
 CLOCK = ["clock_set 1000000", "clock_set 1", "clock_step 500", "~clock_step", "irq_intercept_in ioapic",
          "outb 0x43 0x34", "outb 0x40 0", "outb 0x40 0", "~clock_step 60000000", "~clock_step 60000000"]
 
