@@ -377,7 +377,8 @@ bool e1000_realize(PciDevice *dev, GError **errp)
 {
     E1000 *s = E1000_CARD(dev);
 
-    if (!boot_order_add(&dev->parent, s->boot_index, "ethernet", "/ethernet-phy@0", errp)) {
+    if (!boot_order_add(&dev->parent, s->boot_index, &dev->parent, "ethernet", "/ethernet-phy@0",
+                        errp)) {
         return false;
     }
     s->itr = timer_new(interval_over, s);
