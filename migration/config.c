@@ -9,6 +9,8 @@
 
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
+#include "hw/i386/e820.h"
+#include "hw/i386/x86.h"
 #include "memory/ram-block.h"
 #include "migration/devices.h"
 #include "util/error.h"
@@ -20,6 +22,17 @@ static void put_uint(struct json_object *obj, const char *name, uint64_t value)
 
 /* ---- what there is ---- */
 
+/* Where boot memory lies, if that is not as always. */
+static void put_layout(struct json_object *obj, const X86Machine *x86)
+{
+    if (x86->max_ram_below_4g != x86_machine_ops(&x86->parent)->low_ram_limit) {
+        put_uint(obj, "below-4g", x86->below_4g);
+    }
+    if (x86->high_base != FOUR_GIB) {
+        put_uint(obj, "above-4g-at", x86->high_base);
+    }
+}
+
 static struct json_object *memory_config(const Machine *machine)
 {
     struct json_object *obj = json_object_new_object();
@@ -27,6 +40,9 @@ static struct json_object *memory_config(const Machine *machine)
     put_uint(obj, "size", machine->ram.size);
     put_uint(obj, "maxmem", machine->ram.max_size);
     put_uint(obj, "slots", machine->ram.slots);
+    if (object_is_a(&machine->parent, TYPE_X86_MACHINE)) {
+        put_layout(obj, X86_MACHINE((Object *)&machine->parent));
+    }
     return obj;
 }
 

@@ -69,39 +69,54 @@ static void low_windows(GArray *memory, const X86Machine *x86)
     append(memory, first, last);
 }
 
-/* The highest address that anything on the root buses decodes; 0: nothing does. */
-static uint64_t highest_in_use(const PciBus *root)
+/* Make @used reach over what @bus decodes from @first on, below @limit. */
+static void add_high_in_use(PciRange *used, const PciBus *bus, uint64_t first, uint64_t limit)
 {
-    g_autoptr(GArray) own = pci_bus_ranges(root, false);
-    uint64_t highest = own->len ? g_array_index(own, PciRange, own->len - 1).last : 0;
+    g_autoptr(GArray) ranges = pci_bus_ranges(bus, false);
 
-    for (guint i = 0; i < root->extra_roots->len; i++) {
-        g_autoptr(GArray) ranges = pci_bus_ranges(root->extra_roots->pdata[i], false);
+    for (guint i = 0; i < ranges->len; i++) {
+        const PciRange *range = &g_array_index(ranges, PciRange, i);
 
-        if (ranges->len) {
-            highest = MAX(highest, g_array_index(ranges, PciRange, ranges->len - 1).last);
+        if (range->first >= first && range->first < limit) {
+            used->first = used->last ? MIN(used->first, range->first) : range->first;
+            used->last = MAX(used->last, MIN(range->last, limit - 1));
         }
     }
-    return highest;
 }
 
-/* Above RAM and the window for memory devices, as far as the CPU's addresses reach. A firmware may
- * align its own window to its size: there is room for that; or take one that is higher. */
+/* From the lowest to the highest address, from @first on, that anything on the root buses decodes;
+ * 0 to 0: nothing does. */
+static PciRange high_in_use(const PciBus *root, uint64_t first, uint64_t limit)
+{
+    PciRange used = { 0, 0 };
+
+    add_high_in_use(&used, root, first, limit);
+    for (guint i = 0; i < root->extra_roots->len; i++) {
+        add_high_in_use(&used, root->extra_roots->pdata[i], first, limit);
+    }
+    return used;
+}
+
+/* Above RAM and the window for memory devices, as far as the CPU's addresses reach: of the size
+ * that the host bridge has for it, from there, and from where a firmware has begun its own. */
 static void high_window(GArray *memory, const X86Machine *x86, const PciBus *root)
 {
     const Machine *machine = &x86->parent;
-    uint64_t size = x86_machine_ops(machine)->pci_hole64;
+    uint64_t hole = x86->host && x86->host->hole64_fix ? x86->pci_hole64 : 0;
+    uint64_t size = (hole + GIB - 1) & ~(GIB - 1);
     uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&x86_cpu_at(machine, 0)->model);
-    uint64_t first =
-        MAX(FOUR_GIB + x86->above_4g, machine->device_memory.base + machine->device_memory.size);
-    uint64_t used = root ? MIN(highest_in_use(root), limit - 1) : 0, end;
+    uint64_t first = MAX(x86->high_base + x86->above_4g,
+                         machine->device_memory.base + machine->device_memory.size);
+    PciRange used = { 0, 0 };
+    uint64_t end;
 
     if (first >= limit) {
         return;
     }
     first = (first + GIB - 1) & ~(GIB - 1);
-    end = size ? ((first + size - 1) & ~(size - 1)) + size : first;
-    end = MIN(MAX(end, (used | (MAX(size, GIB) - 1)) + 1), limit);
+    used = root ? high_in_use(root, first, limit) : used;
+    end = MAX(first, used.first) + MIN(size, limit);
+    end = MIN(MAX(end, (used.last | (GIB - 1)) + 1), limit);
     if (first < end) {
         append(memory, first, end - 1);
     }

@@ -68,7 +68,7 @@ static void add_boot_memory(GArray *ranges, const X86Machine *x86)
     } pieces[] = {
         { 0, 0xa0000, 0 },
         { HIGH_RAM, x86->below_4g - HIGH_RAM, HIGH_RAM },
-        { FOUR_GIB, x86->above_4g, x86->below_4g },
+        { x86->high_base, x86->above_4g, x86->below_4g },
     };
     uint64_t start = 0;
 

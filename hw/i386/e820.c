@@ -23,7 +23,7 @@ static void e820_add(GArray *map, uint64_t addr, uint64_t end, E820Type type)
     }
 }
 
-GArray *e820_build(uint64_t below_4g, uint64_t above_4g)
+GArray *e820_build(uint64_t below_4g, hwaddr high_base, uint64_t above_4g)
 {
     GArray *map = g_array_new(false, true, sizeof(E820Entry));
     uint64_t tables = below_4g - ACPI_AREA;
@@ -34,8 +34,19 @@ GArray *e820_build(uint64_t below_4g, uint64_t above_4g)
     e820_add(map, HIGH_RAM, tables, E820_RAM);
     e820_add(map, tables, tables + ACPI_NVS, E820_NVS);
     e820_add(map, tables + ACPI_NVS, below_4g, E820_ACPI);
-    e820_add(map, FOUR_GIB, FOUR_GIB + above_4g, E820_RAM);
+    e820_add(map, high_base, high_base + above_4g, E820_RAM);
     return map;
+}
+
+/* What overlaps nothing, in its place. */
+static void e820_insert(GArray *map, E820Entry entry)
+{
+    unsigned at = 0;
+
+    while (at < map->len && g_array_index(map, E820Entry, at).addr < entry.addr) {
+        at++;
+    }
+    g_array_insert_val(map, at, entry);
 }
 
 /* Memory-mapped configuration space, if it is between RAM and 4 GiB. Operating systems use it only
@@ -44,7 +55,7 @@ static void e820_insert_ecam(GArray *map, const X86Machine *x86)
 {
     const X86MachineOps *ops = x86_machine_ops(&x86->parent);
     E820Entry entry = { .type = E820_RESERVED };
-    unsigned at = 0, buses;
+    unsigned buses;
 
     if (!ops->ecam || !ops->ecam(x86, &entry.addr, &buses)) {
         return;
@@ -53,16 +64,13 @@ static void e820_insert_ecam(GArray *map, const X86Machine *x86)
     if (entry.addr < x86->below_4g || entry.addr + entry.size > FOUR_GIB) {
         return;
     }
-    while (at < map->len && g_array_index(map, E820Entry, at).addr < entry.addr) {
-        at++;
-    }
-    g_array_insert_val(map, at, entry);
+    e820_insert(map, entry);
 }
 
 GArray *e820_of_machine(Machine *machine)
 {
     const X86Machine *x86 = X86_MACHINE(machine);
-    GArray *map = e820_build(x86->below_4g, x86->above_4g);
+    GArray *map = e820_build(x86->below_4g, x86->high_base, x86->above_4g);
     const GArray *devices = memory_devices(machine);
 
     for (unsigned i = 0; i < devices->len; i++) {
@@ -73,5 +81,8 @@ GArray *e820_of_machine(Machine *machine)
         }
     }
     e820_insert_ecam(map, x86);
+    if (x86->ht_reserved) {
+        e820_insert(map, (E820Entry){ AMD_HT_START, AMD_HIGH_BASE - AMD_HT_START, E820_RESERVED });
+    }
     return map;
 }

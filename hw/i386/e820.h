@@ -31,13 +31,15 @@ typedef struct E820Entry {
 #define ACPI_NVS    0x1000     /* the first of them, for the FACS */
 #define LEAST_RAM   (2u << 20) /* bytes of RAM with which a kernel and tables can be placed */
 
-/* The map for @below_4g bytes of RAM from 0 (at least LEAST_RAM) and @above_4g from 4 GiB: GArray
- * of E820Entry, ascending, without overlaps, and no two RAM entries side by side. */
-GArray *e820_build(uint64_t below_4g, uint64_t above_4g);
+/* The map for @below_4g bytes of RAM from 0 (at least LEAST_RAM) and @above_4g from @high_base,
+ * which is FOUR_GIB or more: GArray of E820Entry, ascending, without overlaps, and no two RAM
+ * entries side by side. */
+GArray *e820_build(uint64_t below_4g, hwaddr high_base, uint64_t above_4g);
 
 /* The same for @machine (an X86Machine) as it is now, with those of its DIMMs that have boot=on, as
- * RAM, and memory-mapped configuration space reserved. ACPI announces the others. A function of
- * object state: build it anew at each reset, and whenever a firmware asks. Machine lock. */
+ * RAM, and memory-mapped configuration space and AMD's HyperTransport range reserved. ACPI
+ * announces the others. A function of object state: build it anew at each reset, and whenever a
+ * firmware asks. Machine lock. */
 GArray *e820_of_machine(Machine *machine);
 
 #endif

@@ -485,7 +485,7 @@ static void memory(Writer *w)
         return;
     }
     memory_range(w, &ranges, 0, x86->below_4g);
-    memory_range(w, &ranges, UINT64_C(1) << 32, x86->above_4g);
+    memory_range(w, &ranges, x86->high_base, x86->above_4g);
     for (unsigned i = 0; i < devices->len; i++) {
         const MemoryDevice *md = memory_device_at(devices, i);
         if (!md->ops->plugged_size) { /* else the guest has nothing of it yet */

@@ -16,6 +16,10 @@ static const MachineDefault until_7_1[] = {
     EACH_PCI_TYPE("virtio-rng", "vectors", "0"),
     { 0 },
 };
+static const MachineDefault until_7_0[] = {
+    { "x86-machine", "x-amd-hole", "off" },
+    { 0 },
+};
 static const MachineDefault until_6_0[] = {
     { "ICH9-LPC", "acpi-pci-hotplug-with-bridge-support", "off" },
     { 0 },
@@ -41,6 +45,11 @@ static const MachineDefault until_3_1[] = {
     { 0 },
 };
 
+static const MachineDefault until_2_10[] = {
+    { "pci-host", "x-pci-hole64-fix", "off" },
+    { 0 },
+};
+
 /* ---- the versions ---- */
 
 #define SINCE_6_2(number_, ...)          \
@@ -53,7 +62,7 @@ static const MachineDefault until_3_1[] = {
 static const MachineVersion versions[] = {
     SINCE_6_2("7.2"),
     SINCE_6_2("7.1", .defaults = until_7_1),
-    SINCE_6_2("7.0"),
+    SINCE_6_2("7.0", .defaults = until_7_0),
     SINCE_6_2("6.2"),
     SINCE_5_1("6.1"),
     SINCE_5_1("6.0", .defaults = until_6_0),
@@ -68,7 +77,7 @@ static const MachineVersion versions[] = {
     SINCE_2_8("3.0"),
     SINCE_2_8("2.12"),
     SINCE_2_8("2.11"),
-    SINCE_2_8("2.10"),
+    SINCE_2_8("2.10", .defaults = until_2_10),
     SINCE_2_8("2.9"),
     SINCE_2_8("2.8"),
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/x86.h"
 
+#include <inttypes.h>
 #include <json-c/json.h>
 
 #include "accel/accel.h"
@@ -20,6 +21,7 @@
 #include "hw/intc/apic.h"
 #include "hw/rtc/mc146818.h"
 #include "util/error.h"
+#include "util/units.h"
 
 /* ---- chips ---- */
 
@@ -221,11 +223,9 @@ bool x86_machine_init(Machine *machine, GError **errp)
     g_autofree char *with_globals = x86_cpu_with_globals(cpu);
     X86CpuModel model;
 
-    x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), machine->ram.size);
-    x86->above_4g = machine->ram.size - x86->below_4g;
-    if (!x86_cpu_model_parse(&model, with_globals, errp) ||
-        !x86_check_phys_bits(x86, &model, errp) || !acpi_check_hmat(machine, errp) ||
-        !x86_init_boot(x86, errp) || !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
+    if (!x86_cpu_model_parse(&model, with_globals, errp) || !x86_lay_out(x86, &model, errp) ||
+        !acpi_check_hmat(machine, errp) || !x86_init_boot(x86, errp) ||
+        !firmware_init_rom(x86, errp) || !x86_init_ram(x86, errp) ||
         !x86_init_cpus(x86, &model, errp)) {
         return false;
     }
@@ -251,7 +251,11 @@ const StateTable x86_machine_state = { .name = "x86-machine",
 
 static void x86_machine_instance_init(Object *obj)
 {
-    X86_MACHINE(obj)->smbios = smbios_config_new();
+    X86Machine *x86 = X86_MACHINE(obj);
+
+    x86->smbios = smbios_config_new();
+    x86->max_ram_below_4g = x86_machine_ops(&x86->parent)->low_ram_limit;
+    x86->high_base = FOUR_GIB;
 }
 
 static void x86_machine_finalize(Object *obj)
@@ -283,7 +287,35 @@ static bool check_persistence(Object *obj, const Property *prop, struct json_obj
     return true;
 }
 
+static bool set_max_ram_below_4g(Object *obj, const Property *prop, struct json_object *value,
+                                 GError **errp)
+{
+    X86Machine *x86 = X86_MACHINE(obj);
+    uint64_t size = json_object_get_uint64(value);
+
+    if (size > FOUR_GIB || (size && size < MIB)) {
+        error_set(errp,
+                  "max-ram-below-4g=%" PRIu64 " is not possible: it is from 1M to 4G, or 0, which "
+                  "is the board's own limit, %" PRIu64 " MiB",
+                  size, x86_machine_ops(&x86->parent)->low_ram_limit / MIB);
+        return false;
+    }
+    x86->max_ram_below_4g = size ? size : x86_machine_ops(&x86->parent)->low_ram_limit;
+    return true;
+}
+
 static const Property x86_machine_properties[] = {
+    { .name = "max-ram-below-4g",
+      .kind = PROP_SIZE,
+      .offset = offsetof(X86Machine, max_ram_below_4g),
+      .set = set_max_ram_below_4g,
+      .description = "the most boot memory below 4 GiB, where PCI memory is, too; 0: as always" },
+    { .name = "x-amd-hole",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, amd_hole),
+      .has_default = true,
+      .default_int = true,
+      .description = "with an AMD CPU no memory lies from 0xfd00000000 up to 1 TiB" },
     { .name = "pflash0",
       .kind = PROP_STRING,
       .offset = offsetof(X86Machine, pflash[0]),

@@ -44,13 +44,18 @@ typedef enum X86Acpi { X86_ACPI_AUTO, X86_ACPI_ON, X86_ACPI_OFF } X86Acpi;
 typedef struct X86Machine {
     Machine parent;
     /* configuration */
-    bool hpet_enabled;        /* property "hpet" */
-    int acpi;                 /* property "acpi": OnOffAuto */
-    bool nvdimm;              /* property "nvdimm": there may be NVDIMMs */
-    char *nvdimm_persistence; /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
+    bool hpet_enabled;         /* property "hpet" */
+    int acpi;                  /* property "acpi": OnOffAuto */
+    bool nvdimm;               /* property "nvdimm": there may be NVDIMMs */
+    char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
+    uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */
+    bool amd_hole;             /* property "x-amd-hole": AMD's HyperTransport range is left free */
     /* wiring */
     X86CpuModel cpu_model;       /* of every CPU, with the topology */
-    uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from 4 GiB */
+    uint64_t below_4g, above_4g; /* boot RAM, bytes: from 0, and from high_base */
+    hwaddr high_base;            /* FOUR_GIB, or AMD_HIGH_BASE */
+    bool ht_reserved;            /* addresses from AMD_HT_START are reserved */
+    uint64_t pci_hole64;         /* bytes for PCI memory above everything else */
     MemoryRegion ram_below, ram_above;
     /* configuration */
     char *pflash[MAX_FLASH];          /* properties "pflash0", "pflash1": block nodes, or NULL */
@@ -83,8 +88,10 @@ OBJECT_CAST_DEFINE(X86Machine, X86_MACHINE, TYPE_X86_MACHINE)
 
 typedef struct X86MachineOps {
     MachineOps machine;
-    /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes. */
-    uint64_t low_ram_max, low_ram_split_at;
+    /* RAM below 4 GiB is all of it, or, with low_ram_split_at bytes or more, low_ram_max bytes; and
+     * in any case no more than max-ram-below-4g, whose default is low_ram_limit. low_ram_split_at
+     * 0: that is max-ram-below-4g, too. */
+    uint64_t low_ram_max, low_ram_split_at, low_ram_limit;
     const AcpiPmModel *pm;
     /* PCI, as the DSDT describes it. There are pci_pirqs lines, routed to the 8259s by registers of
      * the ISA bridge (hw/pci/pirq.h); pci_gsi is PIRQA#'s pin of the I/O APIC, or 0 if there, too,
@@ -95,7 +102,7 @@ typedef struct X86MachineOps {
     unsigned (*pci_pirq)(uint8_t slot, unsigned pin);
     uint16_t pci_hotplug_port; /* of hw/pci/acpi-pci-hotplug.h */
     uint16_t cpu_hotplug_port; /* of hw/acpi/cpu-hotplug.h */
-    uint64_t pci_hole64;       /* bytes that PCI memory may use above everything else */
+    const char *host_type;     /* of the host bridge */
     /* Host bridge, which becomes x86->host, and south bridge; after interrupt controllers and
      * x86->pm, before the ISA chips. */
     void (*create_chipset)(X86Machine *x86);
@@ -138,11 +145,18 @@ bool x86_offer_kernel(X86Machine *x86, FwCfg *fw, GError **errp);
 
 /* ---- x86-memory.c; used by x86_machine_init() ---- */
 
-/* Split @size bytes of RAM: what is left out below 4 GiB follows from there. */
-uint64_t x86_ram_below_4g(const X86MachineOps *ops, uint64_t size);
-/* RAM and the window for devices must be within the CPU's physical addresses; an error names the
- * largest value that is possible. */
-bool x86_check_phys_bits(const X86Machine *x86, const X86CpuModel *model, GError **errp);
+/* On an AMD system the addresses from AMD_HT_START up to 1 TiB are HyperTransport's (BIOS and
+ * Kernel Developer's Guide, "HyperTransport address map"): a device's DMA cannot reach memory
+ * there. */
+#define AMD_HT_START  UINT64_C(0xfd00000000)
+#define AMD_HIGH_BASE UINT64_C(0x10000000000)
+
+/* Of @size bytes of RAM those that are below 4 GiB; the others are above. */
+uint64_t x86_ram_below_4g(const X86Machine *x86, uint64_t size);
+/* Say where RAM, the window for devices and PCI memory above 4 GiB lie. With an AMD CPU what would
+ * reach AMD_HT_START begins at AMD_HIGH_BASE instead. All must be within the CPU's physical
+ * addresses; an error names the largest value that is possible. */
+bool x86_lay_out(X86Machine *x86, const X86CpuModel *model, GError **errp);
 /* Put boot RAM and the window for memory devices into the memory map. */
 bool x86_init_ram(X86Machine *x86, GError **errp);
 

@@ -49,9 +49,9 @@ struct MemoryDeviceOps {
     void (*describe)(const Device *dev, MemoryDeviceInfo *info);
 };
 
-/* Linux's boot protocol has room for 128 ranges of memory, of which boards need up to 8: boot
+/* Linux's boot protocol has room for 128 ranges of memory, of which boards need up to 9: boot
  * memory devices that do not lie side by side, at most. */
-#define MEMORY_DEVICE_BOOT_RANGES 120
+#define MEMORY_DEVICE_BOOT_RANGES 119
 
 /* Give @machine a window of @size bytes at @base (multiples of MEMORY_DEVICE_ALIGN) and put its
  * region into system memory. Once. size 0: no window, nothing is done. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/i440fx.h"
 
+#include "util/units.h"
+
 #define I440FX_PAM 0x59
 
 /* 82441FX data sheet, chapter 3. */
@@ -52,10 +54,13 @@ static const ObjectType i440fx_type = {
 };
 OBJECT_TYPE_REGISTER(i440fx_type)
 
+static const Property i440fx_host_properties[] = { PCI_HOST_HOLE64(2 * GIB), { 0 } };
+
 static const ObjectType host_type = {
     .name = TYPE_I440FX_HOST,
     .parent = TYPE_PCI_HOST,
     .description = "PCI host: configuration ports and bus 0",
+    .properties = i440fx_host_properties,
 };
 OBJECT_TYPE_REGISTER(host_type)
 

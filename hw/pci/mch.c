@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/mch.h"
 
+#include "util/units.h"
+
 #define PCIEXBAR 0x60
 #define MCH_PAM  0x90
 
@@ -96,10 +98,13 @@ static const ObjectType mch_type = {
 };
 OBJECT_TYPE_REGISTER(mch_type)
 
+static const Property mch_host_properties[] = { PCI_HOST_HOLE64(32 * GIB), { 0 } };
+
 static const ObjectType q35_host_type = {
     .name = TYPE_Q35_HOST,
     .parent = TYPE_PCI_HOST,
     .description = "PCI Express host: configuration accesses and bus 0",
+    .properties = mch_host_properties,
 };
 OBJECT_TYPE_REGISTER(q35_host_type)
 

@@ -153,15 +153,36 @@ static const DeviceClass host_device_ops = {
     .state = &host_state,
 };
 
+static const Property host_properties[] = {
+    { .name = "x-pci-hole64-fix",
+      .kind = PROP_BOOL,
+      .offset = offsetof(PciHost, hole64_fix),
+      .has_default = true,
+      .default_int = true,
+      .description = "ACPI offers pci-hole64-size also if firmware uses nothing of it" },
+    { 0 },
+};
+
 static const ObjectType host_type = {
     .name = TYPE_PCI_HOST,
     .parent = TYPE_DEVICE,
     .description = "PCI host: configuration accesses and the root bus",
     .instance_size = sizeof(PciHost),
     .abstract = true,
+    .properties = host_properties,
     .ops = &host_device_ops,
 };
 OBJECT_TYPE_REGISTER(host_type)
+
+bool pci_host_hole64(const char *type, uint64_t *size, GError **errp)
+{
+    g_autoptr(Object) model = object_new(type, errp);
+
+    if (model) {
+        *size = PCI_HOST(model)->hole64_size;
+    }
+    return model != NULL;
+}
 
 PciHost *pci_host_create(const char *type, const char *name, const char *bus_type,
                          const char *bus_name, MemoryRegion *memory, MemoryRegion *io)

@@ -29,6 +29,9 @@ typedef struct PciHost {
     MemoryRegion ecam; /* in bus->memory, above BARs; disabled at first */
     Pam pam;
     uint8_t *pam_registers; /* in the configuration space of function 00:00.0 */
+    /* configuration */
+    uint64_t hole64_size; /* property "pci-hole64-size": bytes for PCI memory above RAM */
+    bool hole64_fix;      /* property "x-pci-hole64-fix": also where firmware uses none of it */
 } PciHost;
 OBJECT_CAST_DEFINE(PciHost, PCI_HOST, TYPE_PCI_HOST)
 
@@ -41,6 +44,20 @@ PciHost *pci_host_create(const char *type, const char *name, const char *bus_typ
 /* Show the configuration space of buses 0 to @buses - 1 (1 to 256; 1 MiB each) at @base, or nowhere
  * if not @enabled. The host's reset disables it. */
 void pci_host_set_ecam(PciHost *host, bool enabled, hwaddr base, unsigned buses);
+
+/* The bytes that a host of @type will offer for PCI memory above everything else, by what users
+ * have said of it; 0: none. False: that is no number. Before there is one: it says where RAM can
+ * be. */
+bool pci_host_hole64(const char *type, uint64_t *size, GError **errp);
+
+/* For the properties of a chipset's type: "pci-hole64-size", of @bytes if users do not say. */
+#define PCI_HOST_HOLE64(bytes)                                                                     \
+    {                                                                                              \
+        .name = "pci-hole64-size", .kind = PROP_SIZE, .has_default = true, .default_int = (bytes), \
+        .offset = offsetof(PciHost, hole64_size),                                                  \
+        .description =                                                                             \
+            "bytes for PCI memory above RAM and the window for DIMMs, rounded up to GiB"           \
+    }
 
 /* The host whose root bus is @root. */
 PciHost *pci_host_of(const PciBus *root);

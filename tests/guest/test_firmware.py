@@ -141,6 +141,7 @@ ENGINE_LINES = [
     (r"^Running on KVM$", "the signature in CPUID"),
     (r"^kvm: have invtsc, .*|^kvmclock: .*|^Using pmtimer, .*|^CPU Mhz=.*|^tsc calibrate .*",
      "which clock it takes, and how fast that is"),
+    (r"^e820 map has \d+ items:$|^ *\d+: [0-9a-f]{16} - [0-9a-f]{16} = \d|fd00000000", "AMD's range, by the host's vendor"),
 ]
 MOVED = [
     (r"^(Copying \w+) from 0x[0-9a-f]+/[0-9a-f]+ to", r"\1 to"),  # made behind the page of kvmclock

@@ -69,7 +69,7 @@ static inline unsigned resident_kib(const void *start)
 /* Does the program's work from linux_boot_plan() on, with @ram of RAM_SIZE bytes. */
 static inline void boot_into(LinuxBoot *boot, uint8_t *ram, X86Cpu *cpu)
 {
-    g_autoptr(GArray) e820 = e820_build(RAM_SIZE, 0);
+    g_autoptr(GArray) e820 = e820_build(RAM_SIZE, FOUR_GIB, 0);
     RamBlock *block = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
     MemoryRegion region = { 0 };
     AddressSpace as;
@@ -116,7 +116,7 @@ static inline void mutate(const uint8_t *good, size_t size, size_t header, unsig
     static const uint32_t edges[] = { 0, 1, 0x7fffffff, 0x80000000, UINT32_MAX };
     g_autoptr(GRand) rand = g_rand_new_with_seed(11);
     g_autofree uint8_t *file = g_malloc(size);
-    g_autoptr(GArray) e820 = e820_build(RAM_SIZE, 0);
+    g_autoptr(GArray) e820 = e820_build(RAM_SIZE, FOUR_GIB, 0);
     RamBlock *block = ram_block_new("ram", RAM_SIZE, -1, false, true, 0, NULL);
     MemoryRegion region = { 0 };
     AddressSpace as;

@@ -65,7 +65,7 @@ static Machine *machine_make(const Config *config)
         machine->numa.cpu_node[i] = i % config->nodes;
     }
     machine->serial[0] = (void *)machine; /* only that there is one matters */
-    pc->below_4g = x86_ram_below_4g(x86_machine_ops(machine), config->ram);
+    pc->below_4g = x86_ram_below_4g(pc, config->ram);
     pc->above_4g = config->ram - pc->below_4g;
     if (config->maxram > config->ram) {
         machine->device_memory.base =

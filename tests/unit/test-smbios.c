@@ -22,7 +22,7 @@ static Machine *machine_make(uint64_t ram, uint64_t maxram, unsigned slots, unsi
         machine->numa.nodes[i].present = true;
         machine->numa.nodes[i].mem = ram / nodes;
     }
-    x86->below_4g = x86_ram_below_4g(x86_machine_ops(machine), ram);
+    x86->below_4g = x86_ram_below_4g(x86, ram);
     x86->above_4g = ram - x86->below_4g;
     return machine;
 }

@@ -120,6 +120,13 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     0x00000000,         // Translation Offset
                     0x7EC00000,         // Length
                     ,, , AddressRangeMemory, TypeStatic)
+                QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+                    0x0000000000000000, // Granularity
+                    0x0000000680000000, // Range Minimum
+                    0x00000006FFFFFFFF, // Range Maximum
+                    0x0000000000000000, // Translation Offset
+                    0x0000000080000000, // Length
+                    ,, , AddressRangeMemory, TypeStatic)
             })
             Name (_PRT, Package (0x80)  // _PRT: PCI Routing Table
             {
@@ -3305,16 +3312,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 00000054
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : B3
+[009h 0009   1]                     Checksum : 31
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000007FFC3280
-[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC33C0
-[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3440
-[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC35C0
-[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3600
-[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3640
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC32C0
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3400
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3480
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3600
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3640
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3680

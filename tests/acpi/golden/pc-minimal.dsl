@@ -112,6 +112,13 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                     0x00000000,         // Translation Offset
                     0xF6C00000,         // Length
                     ,, , AddressRangeMemory, TypeStatic)
+                QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
+                    0x0000000000000000, // Granularity
+                    0x0000000100000000, // Range Minimum
+                    0x000000017FFFFFFF, // Range Maximum
+                    0x0000000000000000, // Translation Offset
+                    0x0000000080000000, // Length
+                    ,, , AddressRangeMemory, TypeStatic)
             })
             Name (_PRT, Package (0x80)  // _PRT: PCI Routing Table
             {
@@ -2737,15 +2744,15 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000004C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : E4
+[009h 0009   1]                     Checksum : A3
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 0000000007FC2C40
-[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2D80
-[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2E00
-[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2EC0
-[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2F00
+[024h 0036   8]       ACPI Table Address   0 : 0000000007FC2C80
+[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2DC0
+[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2E40
+[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2F00
+[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2F40

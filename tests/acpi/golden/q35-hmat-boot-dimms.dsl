@@ -175,9 +175,9 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                     0x0000000000000000, // Granularity
                     0x0000000680000000, // Range Minimum
-                    0x0000000FFFFFFFFF, // Range Maximum
+                    0x0000000E7FFFFFFF, // Range Maximum
                     0x0000000000000000, // Translation Offset
-                    0x0000000980000000, // Length
+                    0x0000000800000000, // Length
                     ,, , AddressRangeMemory, TypeStatic)
             })
             Name (PRTP, Package (0x80)

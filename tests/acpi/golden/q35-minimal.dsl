@@ -151,9 +151,9 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable, ReadWrite,
                     0x0000000000000000, // Granularity
                     0x0000000100000000, // Range Minimum
-                    0x0000000FFFFFFFFF, // Range Maximum
+                    0x00000008FFFFFFFF, // Range Maximum
                     0x0000000000000000, // Translation Offset
-                    0x0000000F00000000, // Length
+                    0x0000000800000000, // Length
                     ,, , AddressRangeMemory, TypeStatic)
             })
             Name (PRTP, Package (0x80)
