@@ -73,7 +73,7 @@ GROUPS["e1000"] = [
     *config(0x14), *config(0x10, CARD), *config(0x14, 0xc000), *config(4, 0xffff, "w"), *config(4, width="w"), *config(4, 7, "w"),
     f"readl {CARD:#x}", f"readl {CARD + 0x5400:#x}", f"readl {CARD + 0x5404:#x}",
     # What can be written: rings, delays, filters; and what cannot.
-    *[line for offset in (0x8, 0xc4, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282c, 0x3804, 0x3808, 0x3810, 0x3820, 0x382c, 0x5200, 0x53fc,
+    *[line for offset in (0x8, 0xc4, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282c, 0x3804, 0x3808, 0x3810, 0x382c, 0x5200, 0x53fc,
                           0x5600, 0x57fc, 0x3830, 0x5ffc)
       for line in (f"writel {CARD + offset:#x} 0xffffffff", f"{'~' if offset == 8 else ''}readl {CARD + offset:#x}", f"writel {CARD + offset:#x} 0")],
     # Words of the EEPROM, and registers of the PHY.
@@ -84,9 +84,7 @@ GROUPS["e1000"] = [
     # Interrupts.
     f"~readl {CARD + 0xc0:#x}", f"writel {CARD + 0xd0:#x} 0x80", f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc8:#x} 4", *config(6, width="w"),
     f"writel {CARD + 0xc8:#x} 0x80", *config(6, width="w"), f"writel {CARD + 0xd8:#x} 0x80", *config(6, width="w"),
-    f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc0:#x} 0x80", f"readl {CARD + 0xc0:#x}", f"readl {CARD + 0xc0:#x}",
-    # The window of ports.
-    "outl 0xc000 0x38", "inl 0xc000", "outl 0xc004 0x1234", "inl 0xc004", f"readl {CARD + 0x38:#x}"]
+    f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc0:#x} 0x80", f"readl {CARD + 0xc0:#x}", f"readl {CARD + 0xc0:#x}"]
 CLOCK = ["clock_set 1000000", "clock_set 1", "clock_step 500", "~clock_step", "irq_intercept_in ioapic",
          "outb 0x43 0x34", "outb 0x40 0", "outb 0x40 0", "~clock_step 60000000", "~clock_step 60000000"]
 
