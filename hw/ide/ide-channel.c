@@ -374,11 +374,6 @@ void ide_channel_reset(IdeChannel *c)
     update_line(c);
 }
 
-void ide_channel_loaded(IdeChannel *c)
-{
-    irq_set(&c->irq, c->line);
-}
-
 static const StateField channel_fields[] = {
     STATE_UINT(IdeChannel, control),   STATE_UINT(IdeChannel, bm_command),
     STATE_UINT(IdeChannel, bm_status), STATE_UINT(IdeChannel, bm_table),

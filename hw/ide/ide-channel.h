@@ -41,8 +41,6 @@ bool ide_channel_realize(IdeChannel *c, PciDevice *card, unsigned number,
 /* Its devices and regions are out of use. */
 void ide_channel_unrealize(IdeChannel *c);
 void ide_channel_reset(IdeChannel *c);
-/* After its state was loaded: the line has the level that it says. */
-void ide_channel_loaded(IdeChannel *c);
 
 /* The bus master's registers: an access of @size bytes at @offset, below IDE_BUS_MASTER_PORTS. */
 uint32_t ide_channel_read_bm(IdeChannel *c, unsigned offset, unsigned size);

@@ -85,11 +85,9 @@ static void piix3_ide_reset(PciDevice *dev)
     }
 }
 
+/* Nothing follows from the registers: the levels of the interrupt lines are the machine's state. */
 static void piix3_ide_loaded(PciDevice *dev)
 {
-    for (unsigned i = 0; i < CHANNELS; i++) {
-        ide_channel_loaded(&PIIX3_IDE(dev)->channels[i]);
-    }
 }
 
 void piix3_ide_set_up(PciBus *bus)
