@@ -99,10 +99,10 @@ static uint64_t skip_absent(const RamBlock *block, uint64_t at, long page, int p
     return found < 0 ? at : ((found ? region.start : arg.end) - host) / (uint64_t)page;
 }
 
-uint64_t ram_block_resident(const RamBlock *block)
+uint64_t ram_block_resident(const RamBlock *block, uint64_t size)
 {
     const long page = sysconf(_SC_PAGESIZE);
-    const uint64_t pages = block->size / (uint64_t)page;
+    const uint64_t pages = size / (uint64_t)page;
     const int pagemap = open_pagemap(block);
     uint8_t there[WINDOW];
     uint64_t found = 0;

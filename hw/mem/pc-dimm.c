@@ -231,7 +231,7 @@ PCDIMMDeviceInfo *pc_dimm_info(const PcDimm *dimm)
     data->node = dimm->node;
     data->memdev = memory_device_memdev_path(dimm->memdev);
     data->has_resident = true;
-    data->resident = ram_block_resident(pc_dimm_ram(dimm));
+    data->resident = ram_block_resident(pc_dimm_ram(dimm), pc_dimm_size(dimm));
     data->hotplugged = dev->hotplugged;
     data->hotpluggable = device_has_flags(dev, DEVICE_HOTPLUG);
     data->has_boot = data->boot = dimm->boot;

@@ -79,7 +79,7 @@ static PlanDevice dimm_of(const MemoryDevice *md, bool deep)
         .has = target_dimm_is_taken(dimm) ? md->size : 0,
         .fixed = md->boot || !unplug,
         .reluctant = unplug && unplug->last == UNPLUG_REFUSED,
-        .resident = deep ? ram_block_resident(pc_dimm_ram(dimm)) : 0,
+        .resident = deep ? ram_block_resident(pc_dimm_ram(dimm), pc_dimm_size(dimm)) : 0,
     };
 }
 

@@ -415,7 +415,7 @@ static void mem_describe(const Device *dev, MemoryDeviceInfo *info)
     data->block_size = s->block_size;
     data->node = s->node;
     data->has_resident = true;
-    data->resident = ram_block_resident(ram_of(s));
+    data->resident = ram_block_resident(ram_of(s), ram_of(s)->size);
     data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_MEM;
     info->u.virtio_mem = g_new0(VirtioMEMDeviceInfoWrapper, 1);

@@ -175,7 +175,7 @@ static void pmem_describe(const Device *dev, MemoryDeviceInfo *info)
     data->memaddr = s->addr;
     data->size = backend_of(s)->size;
     data->has_resident = true;
-    data->resident = ram_block_resident(backend_of(s)->ram);
+    data->resident = ram_block_resident(backend_of(s)->ram, backend_of(s)->ram->size);
     data->memdev = memory_device_memdev_path(s->memdev);
     info->type = MEMORY_DEVICE_INFO_KIND_VIRTIO_PMEM;
     info->u.virtio_pmem = g_new0(VirtioPMEMDeviceInfoWrapper, 1);

@@ -295,24 +295,24 @@ static void check_resident(int fd, bool shared)
     uint64_t touched = 0;
 
     madvise(block->host, size, MADV_NOHUGEPAGE); /* whatever the host does by itself */
-    g_assert_cmpuint(ram_block_resident(block), ==, 0);
+    g_assert_cmpuint(ram_block_resident(block, block->size), ==, 0);
     /* In the first and the last window, and on both sides of a border of theirs. */
     const uint64_t places[] = { 0, 5 * page, 32 * MIB - page, 32 * MIB, size - page };
     for (unsigned i = 0; i < G_N_ELEMENTS(places); i++) {
         block->host[places[i]] = 1;
         touched += page;
-        g_assert_cmpuint(ram_block_resident(block), ==, touched);
+        g_assert_cmpuint(ram_block_resident(block, block->size), ==, touched);
     }
     if (fd < 0 && !shared) { /* what was only read is nobody's */
         g_assert_cmpint(*(volatile uint8_t *)&block->host[MIB], ==, 0);
-        g_assert_cmpuint(ram_block_resident(block), ==, touched);
+        g_assert_cmpuint(ram_block_resident(block, block->size), ==, touched);
     }
     if (fd < 0 || shared) { /* else the file has the page, too */
         g_assert_cmpint(madvise(block->host, page, shared ? MADV_REMOVE : MADV_DONTNEED), ==, 0);
-        g_assert_cmpuint(ram_block_resident(block), ==, touched - page);
+        g_assert_cmpuint(ram_block_resident(block, block->size), ==, touched - page);
     }
     g_assert_true(ram_block_prealloc(block, 1, NULL, NULL, NULL));
-    g_assert_cmpuint(ram_block_resident(block), ==, size);
+    g_assert_cmpuint(ram_block_resident(block, block->size), ==, size);
     ram_block_unref(block);
 }
 
@@ -369,9 +369,9 @@ static void test_resident_huge(void)
         g_test_skip("the host has no two free huge pages of 2 MiB");
         return;
     }
-    g_assert_cmpuint(ram_block_resident(block), ==, 0);
+    g_assert_cmpuint(ram_block_resident(block, block->size), ==, 0);
     block->host[3 * MIB] = 1;
-    g_assert_cmpuint(ram_block_resident(block), ==, 2 * MIB);
+    g_assert_cmpuint(ram_block_resident(block, block->size), ==, 2 * MIB);
     ram_block_unref(block);
 }
 
