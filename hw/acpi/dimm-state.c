@@ -110,6 +110,41 @@ static bool next(MemoryDeviceState half, DimmTrigger trigger, MemoryDeviceState 
     return false;
 }
 
+/* A guest that takes the insert event owes an answer. A failure that it reports before it has read
+ * where the DIMM is, is none: Linux does so when it has not looked at its devices yet. */
+static void step_answer(DimmState *state, DimmTrigger trigger)
+{
+    switch (trigger) {
+    case DIMM_INSERT_ACKED:
+    case DIMM_INSERT_PROGRESS:
+        state->must_say |= state->insertion == MEMORY_DEVICE_STATE_INSERTED;
+        break;
+    case DIMM_PLACE_READ:
+        state->place_read = true;
+        break;
+    case DIMM_INSERT_FAILURE:
+        state->must_say = state->place_read;
+        break;
+    case DIMM_RESET:
+        state->place_read = state->must_say = false;
+        break;
+    default:
+        break;
+    }
+}
+
+bool dimm_state_is_taken(const DimmState *state)
+{
+    return state->insertion == MEMORY_DEVICE_STATE_ONLINE ||
+           (state->insertion == MEMORY_DEVICE_STATE_NOTICED && !state->must_say);
+}
+
+bool dimm_state_is_declined(const DimmState *state)
+{
+    return state->insertion == MEMORY_DEVICE_STATE_ACCEPTED ||
+           (state->insertion == MEMORY_DEVICE_STATE_REJECTED && state->must_say);
+}
+
 bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status)
 {
     MemoryDeviceState before = dimm_state_get(state);
@@ -117,6 +152,7 @@ bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status)
     uint32_t status_before = 0, status_now = 0;
 
     dimm_state_meaning(state, &status_before);
+    step_answer(state, trigger);
     next(state->insertion, trigger, &state->insertion);
     if (next(request_half(state->unplug), trigger, &request)) {
         set_request_half(state->unplug, request);
@@ -191,8 +227,14 @@ static const StateField state_fields[] = {
     STATE_UINT_MAX(DimmState, insertion, DIMM_NO_REQUEST - 1),
     STATE_UINT(DimmState, reject_status),
     STATE_INT(DimmState, since_us),
+    STATE_UINT_MAX_SINCE(DimmState, place_read, 1, 3),
+    STATE_UINT_MAX_SINCE(DimmState, must_say, 1, 3),
     {},
 };
 const StateTable dimm_state_table = {
-    .name = "dimm-state", .version = 2, .fields = state_fields, .post_load = state_loaded
+    .name = "dimm-state",
+    .version = 3,
+    .oldest = 2,
+    .fields = state_fields,
+    .post_load = state_loaded,
 };

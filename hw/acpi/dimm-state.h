@@ -40,6 +40,8 @@ typedef struct DimmState {
     MemoryDeviceState insertion; /* inserted to accepted */
     uint32_t reject_status;      /* _OST status, if insertion is rejected */
     int64_t since_us;            /* host time of the last change that users see, us since 1970 */
+    bool place_read;             /* the guest has read where it is since it was there to be found */
+    bool must_say;               /* only by an _OST does the guest say that it takes it */
     /* wiring */
     UnplugRecord *unplug; /* the other half is what this says; borrowed */
 } DimmState;
@@ -54,6 +56,12 @@ void dimm_state_init(DimmState *state, UnplugRecord *unplug);
  * what users see changed: the state or its status. A trigger that does not fit the state changes
  * nothing: the guest may do anything at any time. */
 bool dimm_state_step(DimmState *state, DimmTrigger trigger, uint32_t status);
+
+/* Has the guest taken what it was offered? It says so, or found it when it looked at its devices at
+ * boot, of which it says nothing. */
+bool dimm_state_is_taken(const DimmState *state);
+/* Has it declined, and not only failed before it looked, so that it may find it later? */
+bool dimm_state_is_declined(const DimmState *state);
 
 /* What users see. */
 MemoryDeviceState dimm_state_get(const DimmState *state);

@@ -422,7 +422,9 @@ const char *memory_plan_end_text(PlanEnd end)
         [PLAN_NO_PLACE] = "there is no free place that is large enough in the window for memory "
                           "devices",
         [PLAN_NO_SLOT] = "no slot is free for a DIMM: start the machine with more -m ...,slots=",
-        [PLAN_NO_DIMMS] = "no DIMM can be added",
+        [PLAN_NO_DIMMS] =
+            "no DIMM can be added: by the policy, for want of ACPI, or since the guest "
+            "does not take one",
         [PLAN_NO_MEMORY] = "the guest has too little free memory to take more",
         [PLAN_GUEST_USES] = "the guest uses what it has, as it says",
         [PLAN_NO_EXCHANGE] = "what is left is in DIMMs that are larger than what is too much, and "

@@ -10,7 +10,6 @@
 
 typedef struct OwnDimm {
     char *id, *memdev;
-    bool untaken; /* the guest was given up on: it counts only when it says that it uses it */
 } OwnDimm;
 
 static GPtrArray *own; /* of OwnDimm *: those that were made here; NULL: none yet */
@@ -34,18 +33,6 @@ static void own_add(const char *id, const char *memdev)
         own = g_ptr_array_new_with_free_func(own_free);
     }
     g_ptr_array_add(own, dimm);
-}
-
-static OwnDimm *own_find(const PcDimm *dimm)
-{
-    for (unsigned i = 0; own && i < own->len; i++) {
-        OwnDimm *found = g_ptr_array_index(own, i);
-
-        if (g_strcmp0(found->id, dimm->parent.id) == 0) {
-            return found;
-        }
-    }
-    return NULL;
 }
 
 static bool is_free(const char *id, const char *memdev)
@@ -122,22 +109,6 @@ void target_dimms_sweep(void)
     }
 }
 
-void target_dimms_reset(void)
-{
-    for (unsigned i = 0; own && i < own->len; i++) {
-        ((OwnDimm *)g_ptr_array_index(own, i))->untaken = false;
-    }
-}
-
-void target_dimm_give_up(const PcDimm *dimm)
-{
-    OwnDimm *found = own_find(dimm);
-
-    if (found) {
-        found->untaken = true;
-    }
-}
-
 static const MemoryHotplugSlot *slot_of(const PcDimm *dimm)
 {
     const MemoryHotplug *mh = memory_hotplug_of(machine_current());
@@ -145,11 +116,11 @@ static const MemoryHotplugSlot *slot_of(const PcDimm *dimm)
     return mh ? memory_hotplug_slot_of(mh, &dimm->parent) : NULL;
 }
 
-MemoryDeviceState target_dimm_insertion(const PcDimm *dimm)
+bool target_dimm_is_declined(const PcDimm *dimm)
 {
     const MemoryHotplugSlot *slot = slot_of(dimm);
 
-    return slot ? slot->state.insertion : MEMORY_DEVICE_STATE_INSERTED;
+    return slot && dimm_state_is_declined(&slot->state);
 }
 
 const char *target_dimm_meaning(const PcDimm *dimm)
@@ -160,12 +131,11 @@ const char *target_dimm_meaning(const PcDimm *dimm)
     return slot ? dimm_state_meaning(&slot->state, &status) : NULL;
 }
 
+/* One that is there to be found at boot is like boot memory, also before the guest finds it. */
 bool target_dimm_is_taken(const PcDimm *dimm)
 {
-    const MemoryDeviceState state = target_dimm_insertion(dimm);
-    const OwnDimm *found = own_find(dimm);
+    const MemoryHotplugSlot *slot = slot_of(dimm);
 
-    return state == MEMORY_DEVICE_STATE_ONLINE ||
-           (state != MEMORY_DEVICE_STATE_REJECTED && state != MEMORY_DEVICE_STATE_ACCEPTED &&
-            !(found && found->untaken));
+    return !slot || dimm_state_is_taken(&slot->state) ||
+           (slot->state.insertion == MEMORY_DEVICE_STATE_INSERTED && !slot->insert_event);
 }

@@ -87,14 +87,11 @@ uint64_t target_survey_unit(const TargetPolicy *policy);
 Device *target_dimm_add(const TargetPolicy *policy, uint64_t size, GError **errp);
 /* Delete the backends of those that are gone. */
 void target_dimms_sweep(void);
-/* The guest does not take @dimm in time: it counts no more, until the guest says that it uses it or
- * the machine is reset (then all count again). */
-void target_dimm_give_up(const PcDimm *dimm);
-void target_dimms_reset(void);
 /* Does @dimm count as the guest's? One that it boots with does, of which it never says anything. */
 bool target_dimm_is_taken(const PcDimm *dimm);
-/* What became of the insertion of @dimm; and the meaning of the guest's status, or NULL. */
-MemoryDeviceState target_dimm_insertion(const PcDimm *dimm);
+/* Has the guest said that it does not take @dimm? */
+bool target_dimm_is_declined(const PcDimm *dimm);
+/* The meaning of the guest's status, or NULL. */
 const char *target_dimm_meaning(const PcDimm *dimm);
 
 /* ---- steps.c ---- */

@@ -204,6 +204,7 @@ static bool look_at_step(void)
     if (state == STEP_WAITS) {
         note_progress();
         if (run->returning != returned) {
+            be_patient();
             tell();
         }
         return false;
@@ -221,9 +222,6 @@ static void look(void *opaque)
 {
     is_scheduled = false;
     target_dimms_sweep();
-    if (was_reset) {
-        target_dimms_reset();
-    }
     if (was_reset && is_running()) {
         end_run(MEMORY_TARGET_STATUS_RESET, "the machine was reset, and its guest boots anew");
     }

@@ -124,14 +124,13 @@ static bool add_start(TargetRun *run, Device *none, GError **errp)
     return device != NULL;
 }
 
-/* The guest does not take it: it is to go again. */
-static StepState take_back(TargetRun *run, const PcDimm *dimm)
+/* The guest does not take it: it is to go again, also where that takes longer than this run. */
+static StepState take_back(TargetRun *run)
 {
     g_autoptr(GError) err = NULL;
 
-    target_dimm_give_up(dimm);
     run->returning = true;
-    if (!device_del_within(run->path, run->policy->answer_s, &err)) {
+    if (!device_del(run->path, &err)) {
         set_trouble(run, "%s", err->message);
         return STEP_FAILED;
     }
@@ -141,10 +140,9 @@ static StepState take_back(TargetRun *run, const PcDimm *dimm)
 static StepState add_look_back(TargetRun *run, const Device *device)
 {
     if (unplug_pending(device->unplug)) {
-        return STEP_WAITS;
+        return run->stalled ? STEP_FAILED : STEP_WAITS;
     }
-    return target_dimm_insertion(PC_DIMM(device)) == MEMORY_DEVICE_STATE_ONLINE ? STEP_DONE
-                                                                                : STEP_FAILED;
+    return target_dimm_is_taken(PC_DIMM(device)) ? STEP_DONE : STEP_FAILED;
 }
 
 static StepState add_look(TargetRun *run)
@@ -160,24 +158,21 @@ static StepState add_look(TargetRun *run)
     if (run->returning) {
         return add_look_back(run, device);
     }
-    switch (target_dimm_insertion(PC_DIMM(device))) {
-    case MEMORY_DEVICE_STATE_ONLINE:
+    if (target_dimm_is_taken(PC_DIMM(device))) {
         return STEP_DONE;
-    case MEMORY_DEVICE_STATE_REJECTED:
-    case MEMORY_DEVICE_STATE_ACCEPTED:
+    }
+    if (target_dimm_is_declined(PC_DIMM(device))) {
         run->rejected = true;
         set_trouble(run, "the guest does not take '%s' of %" PRIu64 " MiB: %s", run->id,
                     run->step.size / MIB, target_dimm_meaning(PC_DIMM(device)));
-        return take_back(run, PC_DIMM(device));
-    default:
-        break;
+        return take_back(run);
     }
     if (!run->stalled) {
         return STEP_WAITS;
     }
     set_trouble(run, "the guest did not report that it uses '%s' in %g s", run->id,
                 run->policy->answer_s);
-    return take_back(run, PC_DIMM(device));
+    return take_back(run);
 }
 
 /* A guest that answers may take a smaller one. */
@@ -191,9 +186,7 @@ static void add_give_up(TargetRun *run)
 {
     const Device *device = device_of(run);
 
-    if (device && !run->returning &&
-        target_dimm_insertion(PC_DIMM(device)) != MEMORY_DEVICE_STATE_ONLINE) {
-        target_dimm_give_up(PC_DIMM(device));
+    if (device && !run->returning && !target_dimm_is_taken(PC_DIMM(device))) {
         device_del(run->path, NULL);
     }
 }

@@ -168,8 +168,9 @@ Survey *target_survey_new(TargetRun *run, bool deep)
 
     s->in.boot = machine->ram.size;
     s->in.unit = target_survey_unit(run->policy);
-    s->in.dimms = run->policy->dimms && memory_hotplug_of(machine);
-    s->in.exchange = s->in.dimms && !run->spare_lost;
+    /* Without slots there is no register block either; what is missing then is slots. */
+    s->in.dimms = run->policy->dimms && (memory_hotplug_of(machine) || !machine->ram.slots);
+    s->in.exchange = s->in.dimms && machine->ram.slots && !run->spare_lost;
     s->in.dimm_most = run->policy->dimm_most;
     find_devices(s, run, machine, deep);
     find_guest(s, run, deep);

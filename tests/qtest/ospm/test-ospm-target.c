@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "hw/acpi/memory-hotplug.h"
 #include "tests/qtest/ospm/ospm.h"
 #include "util/units.h"
 
@@ -19,6 +20,8 @@ typedef struct Fixture {
 typedef struct Config {
     const char *machine, *name;
     void (*run)(Fixture *f);
+    const char *memory; /* -m */
+    bool late;          /* the guest boots when the test says so */
 } Config;
 
 /* ---- helpers ---- */
@@ -97,6 +100,30 @@ static void assert_dimms(Fixture *f, unsigned dimms)
 {
     g_assert_cmpuint(count(f, "query-memory-devices"), ==, dimms);
     g_assert_cmpuint(count(f, "query-memdev"), ==, dimms + 1);
+}
+
+static void assert_actual(Fixture *f, uint64_t mib)
+{
+    g_autoptr(json_object) info = qtest_qmp(f->qt, "query-memory-target", NULL);
+
+    g_assert_cmpint(qtest_get_int(info, "actual"), ==, mib * MIB);
+}
+
+static void assert_state(Fixture *f, const char *state)
+{
+    g_autoptr(json_object) list = qtest_qmp(f->qt, "query-memory-devices", NULL);
+
+    g_assert_cmpstr(qtest_get_str(list, "0.data.state"), ==, state);
+}
+
+/* What Linux does with an event of slot 0 that comes before it has looked at its devices: it takes
+ * it, and reports that it knows of no such device. */
+static void answer_early(Fixture *f, uint8_t event_bit, uint32_t event)
+{
+    qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_SELECT, 0);
+    qtest_outb(f->qt, MEMHP_IO_BASE + MEMHP_REG_FLAGS, event_bit);
+    qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_OST_EVENT, event);
+    qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_OST_STATUS, OSPM_FAILURE);
 }
 
 static void user_plugs(Fixture *f, const char *id, uint64_t mib)
@@ -243,6 +270,7 @@ static void rejects_large(Fixture *f)
 {
     set_target(f, 768);
     assert_step(f, "add", "target0");
+    ospm_crs(f->ospm, 0);
     ospm_ost(f->ospm, 0, OSPM_DEVICE_CHECK, OSPM_LOAD_FAILED);
     assert_end(f, "reached", 768, "-target0 +target0 +target1");
     assert_dimms(f, 2);
@@ -281,6 +309,64 @@ static void refuses_one(Fixture *f)
     assert_end(f, "reached", 512, "-d0");
 }
 
+/* ---- one that boots meanwhile ---- */
+
+/* What it says before it has looked at its devices is no answer; then it finds the DIMM. */
+static void boots_late(Fixture *f)
+{
+    set_target(f, 768);
+    assert_step(f, "add", "target0");
+    assert_actual(f, 256);
+    answer_early(f, MEMHP_INSERT, OSPM_DEVICE_CHECK);
+    assert_state(f, "rejected");
+    assert_actual(f, 256);
+    f->ospm = ospm_boot(f->qt);
+    assert_end(f, "reached", 768, "");
+    assert_dimms(f, 1);
+    set_target(f, 256);
+    assert_end(f, "reached", 256, "-target0");
+}
+
+/* It is told of nothing, and finds the DIMM. */
+static void boots_unasked(Fixture *f)
+{
+    set_target(f, 768);
+    assert_step(f, "add", "target0");
+    f->ospm = ospm_boot(f->qt);
+    assert_end(f, "reached", 768, "");
+    ospm_run(f->ospm);
+    assert_actual(f, 768);
+}
+
+/* It is given up, and asked for the DIMM as early; what it finds then counts all the same. */
+static void boots_too_late(Fixture *f)
+{
+    set_target(f, 768);
+    assert_step(f, "add", "target0");
+    answer_early(f, MEMHP_INSERT, OSPM_DEVICE_CHECK);
+    qtest_clock_step(f->qt, ANSWER * NS);
+    assert_step(f, "remove", "target0");
+    answer_early(f, MEMHP_REMOVE, OSPM_EJECT_REQUEST);
+    assert_end(f, "unreached", 256, "");
+    f->ospm = ospm_boot(f->qt);
+    assert_actual(f, 768);
+    set_target(f, 768);
+    assert_end(f, "reached", 768, "");
+    assert_dimms(f, 1);
+}
+
+/* It has looked, and what it says then is an answer, also if it looks again. */
+static void looks_again(Fixture *f)
+{
+    user_plugs(f, "d0", 256);
+    assert_actual(f, 512);
+    ospm_ost(f->ospm, 0, OSPM_DEVICE_CHECK, OSPM_LOAD_FAILED);
+    assert_actual(f, 256);
+    ospm_crs(f->ospm, 0);
+    assert_state(f, "noticed");
+    assert_actual(f, 256);
+}
+
 /* ---- one that does not answer ---- */
 
 static void never_takes(Fixture *f)
@@ -296,9 +382,29 @@ static void never_takes(Fixture *f)
     assert_end(f, "unreached", 256, "");
     assert_reason(f, "did not report that it uses 'target0' in 60 s");
     assert_dimms(f, 1);
-    f->ospm->manners.silent = false;
-    qtest_qmp_ok(f->qt, "device_del", "{'id': 'target0'}"); /* a user can get rid of it */
+    assert_state(f, "unplug-noticed"); /* it is still asked for */
+    ospm_eject(f->ospm, 0);            /* and here it goes */
+    set_target(f, 256);
+    assert_end(f, "reached", 256, "");
+    assert_dimms(f, 0);
+}
+
+/* It does not even look, until it has been given up for long: it gives the DIMM back then. */
+static void never_looks(Fixture *f)
+{
+    f->ospm->manners.deaf = true;
+    set_target(f, 512);
+    assert_step(f, "add", "target0");
+    assert_actual(f, 256);
+    qtest_clock_step(f->qt, ANSWER * NS);
+    assert_step(f, "remove", "target0");
+    qtest_clock_step(f->qt, ANSWER * NS);
+    assert_end(f, "unreached", 256, "");
+    qtest_clock_step(f->qt, 100 * ANSWER * NS);
+    assert_state(f, "unplug-requested");
+    f->ospm->manners.deaf = false;
     ospm_run(f->ospm);
+    json_object_put(qtest_event(f->qt, "DEVICE_DELETED"));
     set_target(f, 256);
     assert_end(f, "reached", 256, "");
     assert_dimms(f, 0);
@@ -410,6 +516,13 @@ static void stays_here(Fixture *f)
     qtest_save(f->qt, path);
 }
 
+static void no_slots(Fixture *f)
+{
+    set_target(f, 512);
+    assert_end(f, "unreached", 256, "");
+    assert_reason(f, "slots=");
+}
+
 static void errors(Fixture *f)
 {
     static const struct {
@@ -449,20 +562,23 @@ static void errors(Fixture *f)
 static void run(gconstpointer data)
 {
     const Config *config = data;
-    Fixture f = { .qt = qtest_start("-machine %s -m 256M,slots=8,maxmem=16G", config->machine) };
+    Fixture f = { .qt = qtest_start("-machine %s -m %s", config->machine, config->memory) };
 
-    f.ospm = ospm_boot(f.qt);
+    f.ospm = config->late ? NULL : ospm_boot(f.qt);
     config->run(&f);
     ospm_free(f.ospm);
     qtest_quit(f.qt);
 }
 
 static const Config configs[] = {
-#define BOTH(fn)       \
-    { "pc", #fn, fn }, \
-    {                  \
-        "q35", #fn, fn \
+#define BOTH_WITH(fn, ...)          \
+    { "pc", #fn, fn, __VA_ARGS__ }, \
+    {                               \
+        "q35", #fn, fn, __VA_ARGS__ \
     }
+#define MEMORY   "256M,slots=8,maxmem=16G"
+#define BOTH(fn) BOTH_WITH(fn, MEMORY, false)
+#define LATE(fn) BOTH_WITH(fn, MEMORY, true)
     BOTH(up_and_down),
     BOTH(down_to_nothing),
     BOTH(users_dimms),
@@ -485,6 +601,12 @@ static const Config configs[] = {
     BOTH(exchange_rejected),
     BOTH(exchange_cancelled),
     BOTH(exchange_forbidden),
+    LATE(boots_late),
+    LATE(boots_unasked),
+    LATE(boots_too_late),
+    BOTH(looks_again),
+    BOTH(never_looks),
+    BOTH_WITH(no_slots, "256M,maxmem=16G", false),
 };
 
 int main(int argc, char **argv)
