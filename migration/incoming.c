@@ -177,6 +177,11 @@ bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
     return true;
 }
 
+bool incoming_begun(void)
+{
+    return runstate_get() == RUN_STATE_INMIGRATE && coming.uri;
+}
+
 bool incoming_prepare(const char *uri, bool autostart, GError **errp)
 {
     coming.autostart = autostart;

@@ -14,6 +14,9 @@
 bool incoming_prepare(const char *uri, bool autostart, GError **errp);
 /* migrate-incoming. */
 bool incoming_start(const char *uri, ChannelTakeFd *take_fd, GError **errp);
+/* Does the machine wait for one whose stream may be read from now on? With "defer" it does not
+ * until incoming_start(). */
+bool incoming_begun(void);
 /* The program ends, the main loop has ended: nothing comes any more. */
 void incoming_finish(void);
 /* `cont` and `stop` meanwhile: whether it is to go on when it is there. */

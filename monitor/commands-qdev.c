@@ -2,29 +2,37 @@
 /* QMP commands that plug and unplug devices (qapi/qdev.json). */
 #include "hw/core/device.h"
 #include "hw/core/runstate.h"
+#include "migration/incoming.h"
 #include "migration/migration.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
+static bool check_not_moving(bool moving, GError **errp)
+{
+    if (moving) {
+        error_set(errp, "the machine is being migrated: its devices stay until that is over");
+    }
+    return !moving;
+}
+
 bool monitor_check_settled(GError **errp)
 {
-    if (migration_active() || runstate_get() == RUN_STATE_INMIGRATE) {
-        error_set(errp, "the machine is being migrated: its devices stay until that is over");
-        return false;
-    }
-    return true;
+    return check_not_moving(migration_active() || runstate_get() == RUN_STATE_INMIGRATE, errp);
+}
+
+bool monitor_device_add(struct json_object *props, GError **errp)
+{
+    return check_not_moving(migration_active() || incoming_begun(), errp) &&
+           device_add(props, errp) != NULL;
 }
 
 bool qmp_device_add(struct json_object *args, GError **errp)
 {
-    if (!monitor_check_settled(errp)) {
-        return false;
-    }
     /* Clients have always been free to write numbers as strings here: "addr": "0x100000000". */
     keyval_mark_texts(args);
-    return device_add(args, errp) != NULL;
+    return monitor_device_add(args, errp);
 }
 
 bool qmp_device_del(const char *id, bool has_timeout, double timeout, bool has_cancel, bool cancel,

@@ -12,6 +12,7 @@
 #include "hw/i386/cpu.h"
 #include "monitor/gdb/gdb.h"
 #include "monitor/hmp.h"
+#include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "qom/object.h"
 #include "qom/user-object.h"
@@ -114,7 +115,7 @@ static void do_device_add(Hmp *hmp, char **argv)
     struct json_object *props = keyval_or_json_parse(argv[0], "driver", &err);
 
     if (props && !asked_for_help(hmp, props, "driver", help_devices, help_device_type)) {
-        device_add(props, &err);
+        monitor_device_add(props, &err);
     }
     json_object_put(props);
     hmp_error(hmp, err);

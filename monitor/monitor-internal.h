@@ -5,6 +5,8 @@
 #ifndef MONITOR_MONITOR_INTERNAL_H
 #define MONITOR_MONITOR_INTERNAL_H
 
+#include <json-c/json.h>
+
 #include "chardev/char.h"
 
 typedef struct QmpMonitor QmpMonitor;
@@ -26,6 +28,10 @@ bool monitors_held(void);
 /* An error while the machine is being migrated: what is there is part of what both ends agree on.
  */
 bool monitor_check_settled(GError **errp);
+
+/* device_add of all monitors. Also while a machine waits with -incoming defer: what is plugged then
+ * is there for the one that comes. @props is borrowed. */
+bool monitor_device_add(struct json_object *props, GError **errp);
 
 /* ---- the QMP session whose command runs now; outside of one, errors ---- */
 

@@ -379,6 +379,30 @@ def migrate():
     SESSION.virsh("undefine", name)
 
 
+# ---- CPUs that came, over a save ----
+
+def cpus_and_save(machine):
+    """CPUs and a DIMM that were plugged while it ran are plugged before what was saved is loaded."""
+    name = f"cpus-{machine}"
+    xml = domain_xml(name, machine)
+    for old, new in ("<vcpu>2</vcpu>", "<vcpu current='2'>4</vcpu>"), ("cpus='0-1'", "cpus='0-3'"):
+        tap.equal(xml.count(old), 1, old)
+        xml = xml.replace(old, new)
+    SESSION.virsh("define", SESSION.write(f"{name}.xml", xml))
+    SESSION.virsh("start", name, "--paused")
+    SESSION.virsh("setvcpus", name, "4", "--live")
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML), "--live")
+    SESSION.virsh("managedsave", name)
+    tap.equal(SESSION.state(name), "shut off")
+    SESSION.virsh("start", name)
+    tap.equal(SESSION.state(name), "paused")
+    tap.equal(SESSION.virsh("vcpucount", name, "--current", "--live"), "4")
+    tap.equal(len(monitor(name, "query-cpus-fast")), 4)
+    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    SESSION.virsh("destroy", name)
+    SESSION.virsh("undefine", name)
+
+
 # ---- KVM, paused ----
 
 def kvm_paused(machine):
@@ -459,6 +483,7 @@ def variant(machine, number):
 GROUPS = {
     "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
+                [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean)],
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),

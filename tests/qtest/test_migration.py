@@ -548,14 +548,48 @@ def bad_parameters():
         tap.equal(m.qmp.command("query-migrate-parameters"), before)
 
 
+CPU = {"driver": "qemu64-x86_64-cpu", "id": "c1", "socket-id": 1, "core-id": 0, "thread-id": 0}
+
+
+def plug(m):
+    m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": 128 << 20})
+    m.qmp.command("device_add", driver="pc-dimm", id="d1", memdev="m1")
+    m.qmp.command("device_add", **CPU)
+
+
+def plugged_before_it_comes():
+    """What was plugged while the machine ran is plugged into the one that waits with -incoming defer."""
+    extra = [*MACHINES["pc-dimm"], "-smp", "1,maxcpus=2"]
+    with Folder() as at:
+        with start(extra) as m:
+            plug(m)
+            m.write("l", 0xa00, 1)
+            m.write("b", 0xa14, 2)  # the guest has seen it
+            before = slots(m)
+            tap.equal([slot["state"] for slot in before], ["inserted", "noticed"])
+            save(m, f"file:{at('state')}")
+        with start([*extra, "-incoming", "defer"]) as m:
+            plug(m)
+            m.qmp.command("migrate-incoming", uri=f"file:{at('state')}")
+            arrived(m)
+            tap.equal(slots(m), before)
+            tap.equal(len(m.qmp.command("query-cpus-fast")), 2)
+            save(m, f"file:{at('again')}")
+        tap.equal(contents(at("state")) == contents(at("again")), True, "the streams")
+
+
 def nothing_is_plugged():
     """While a machine goes or comes, its devices stay what they are."""
-    with start([*MACHINES["pc-dimm"], "-incoming", "defer"]) as there, start(MACHINES["pc-dimm"], memory="64M,slots=2,maxmem=1G") as here:
+    with Folder() as at, start([*MACHINES["pc-dimm"], "-incoming", "defer"]) as there, \
+         start(MACHINES["pc-dimm"], memory="64M,slots=2,maxmem=1G") as here:
         here("memset 0x100000 0x3000000 0x5a")
         here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 100000})
         here.qmp.command("migrate", uri="exec:cat > /dev/null")
         wait(here, "active")
+        there.qmp.command("migrate-incoming", uri=f"unix:{at('nobody-comes')}")
         for m in there, here:
+            answer = m.qmp.command("human-monitor-command", **{"command-line": "device_add virtio-rng-pci"})
+            tap.equal("being migrated" in answer, True, answer)
             m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": 128 << 20})
             for command, arguments in (("device_add", {"driver": "pc-dimm", "memdev": "m1"}), ("device_del", {"id": "d0"})):
                 try:
@@ -692,7 +726,8 @@ def main():
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, answered, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, answered, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, plugged_before_it_comes,
+        nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
