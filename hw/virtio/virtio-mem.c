@@ -354,6 +354,21 @@ static bool check_block_size(const VirtioMem *s, uint64_t size, GError **errp)
     return true;
 }
 
+/* What a page that nobody has written to costs to read: nothing, if all share one page of zeros. */
+static bool reads_are_free(const RamBlock *ram)
+{
+    return ram->fd < 0 && !ram->shared;
+}
+
+/* Is the guest told not to touch what it does not have? Then only pieces of which it has something
+ * are in the memory map, so that one that does all the same gets no memory. */
+static bool is_inaccessible(const VirtioMem *s)
+{
+    return s->inaccessible == INACCESSIBLE_ON ||
+           (s->inaccessible == INACCESSIBLE_AUTO &&
+            (s->dynamic_memslots || !reads_are_free(ram_of(s))));
+}
+
 static bool mem_check(const Device *dev, GError **errp)
 {
     const VirtioMem *s = VIRTIO_MEM(dev);
@@ -379,7 +394,7 @@ static void mem_request(const Device *dev, MemoryDevice *md)
     md->align = MAX(md->align, chosen_block_size(s));
     md->node = s->node;
     md->memslots =
-        s->dynamic_memslots ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
+        is_inaccessible(s) ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
 }
 
 static void mem_place(Device *dev, hwaddr addr)
@@ -394,7 +409,7 @@ static MemoryRegion *mem_region(Device *dev)
 {
     VirtioMem *s = VIRTIO_MEM(dev);
 
-    return s->dynamic_memslots ? &s->map.region : host_memory_backend_region(backend_of(s));
+    return is_inaccessible(s) ? &s->map.region : host_memory_backend_region(backend_of(s));
 }
 
 static uint64_t mem_plugged_size(const Device *dev)
@@ -433,20 +448,12 @@ static const MemoryDeviceOps memory_ops = {
 
 /* ---- life ---- */
 
-/* What a page that nobody has written to costs to read: nothing, if all share one page of zeros. */
-static bool reads_are_free(const RamBlock *ram)
-{
-    return ram->fd < 0 && !ram->shared;
-}
-
 static void offer(VirtioMem *s)
 {
     if (machine_current()->numa.num_nodes) {
         virtio_offer(&s->parent, F_ACPI_PXM);
     }
-    if (s->inaccessible == INACCESSIBLE_ON ||
-        (s->inaccessible == INACCESSIBLE_AUTO &&
-         (s->dynamic_memslots || !reads_are_free(ram_of(s))))) {
+    if (is_inaccessible(s)) {
         virtio_offer(&s->parent, F_UNPLUGGED_INACCESSIBLE);
         s->parent.needed |= UINT64_C(1) << F_UNPLUGGED_INACCESSIBLE;
     }
@@ -466,7 +473,8 @@ static bool mem_realize(VirtioDevice *vdev, GError **errp)
     offer(s);
     virtio_add_queue(vdev, QUEUE_SIZE, handle_requests);
     ram_parts_begin(ram_of(s), s->block_size);
-    if (s->dynamic_memslots) {
+    s->inaccessible = is_inaccessible(s) ? INACCESSIBLE_ON : INACCESSIBLE_OFF; /* no more "auto" */
+    if (is_inaccessible(s)) {
         virtio_mem_map_init(&s->map, host_memory_backend_region(backend_of(s)), ram_of(s),
                             s->block_size);
     }

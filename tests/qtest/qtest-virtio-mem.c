@@ -601,6 +601,38 @@ static void test_dynamic(void)
     qtest_quit(m.qt);
 }
 
+/* A guest that touches what it was told not to touch gets none of it. With what it was not told, it
+ * takes what it writes to; reads take nothing. */
+static void test_hostile(void)
+{
+    static const struct {
+        const char *options, *resolved;
+        uint64_t most;
+    } cases[] = {
+        { BACKEND DEVICE ",unplugged-inaccessible=on", "on", 0 },
+        { " -object memory-backend-memfd,id=m0,size=512M" DEVICE, "on", 0 },
+        { BACKEND DEVICE ",dynamic-memslots=on", "on", 0 },
+        { BACKEND DEVICE, "off", 512 * MIB },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Mem m = { .qt = qtest_start(MACHINE "%s", cases[i].options) };
+        g_autoptr(json_object) now =
+            qtest_qmp(m.qt, "qom-get", "{'path': 'v0', 'property': 'unplugged-inaccessible'}");
+
+        g_assert_cmpstr(json_object_get_string(now), ==, cases[i].resolved);
+        for (uint64_t at = 0; at < 512 * MIB; at += MIB) {
+            qtest_readl(m.qt, REGION + at);
+        }
+        g_assert_cmpuint(resident(&m), ==, 0);
+        for (uint64_t at = 0; at < 256 * MIB; at += MIB) {
+            qtest_writel(m.qt, REGION + at, 1);
+        }
+        g_assert_cmpuint(resident(&m), <=, cases[i].most);
+        qtest_quit(m.qt);
+    }
+}
+
 static const QTestRefused refused[] = {
     { MACHINE " -device virtio-mem-pci", "'memdev' is missing" },
     { MACHINE BACKEND DEVICE ",requested-size=513M",
@@ -629,7 +661,7 @@ static const QTestRefused refused[] = {
 };
 
 static const char *const ram[] = { " -object memory-backend-ram", "", NULL };
-static const char *const memfd[] = { " -object memory-backend-memfd", "", NULL };
+static const char *const memfd[] = { " -object memory-backend-memfd", "", "on" };
 static const char *const dynamic[] = { " -object memory-backend-ram", ",dynamic-memslots=on",
                                        "on" };
 
@@ -639,6 +671,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mem/shown/pc", "-M pc", test_shown);
     g_test_add_data_func("/virtio-mem/shown/q35", "-M q35", test_shown);
     g_test_add_func("/virtio-mem/inaccessible", test_inaccessible);
+    g_test_add_func("/virtio-mem/hostile", test_hostile);
     g_test_add_func("/virtio-mem/plug", test_plug);
     g_test_add_func("/virtio-mem/unplug", test_unplug);
     g_test_add_func("/virtio-mem/wrong", test_wrong);
