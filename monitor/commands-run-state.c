@@ -49,8 +49,7 @@ bool qmp_cont(GError **errp)
     }
     runstate_finish_reset();
     RunState state = runstate_get();
-    if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR ||
-        state == RUN_STATE_GUEST_PANICKED) {
+    if (state == RUN_STATE_SHUTDOWN || state == RUN_STATE_INTERNAL_ERROR) {
         error_set(errp, "the machine cannot go on from state '%s'; reset it first (system_reset)",
                   RunState_str(state));
         return false;
