@@ -195,6 +195,7 @@ bool qmp_dump_guest_memory(bool paging, const char *protocol, bool has_detach, b
     }
     if (!check_format(options.format, paging, has_begin || has_length, errp) ||
         !parse_filter(has_begin, begin, has_length, length, &options, errp) ||
+        !guest_dump_check(&options, errp) || /* the file is not touched for nothing */
         !open_protocol(protocol, errp)) {
         return false;
     }

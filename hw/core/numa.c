@@ -429,8 +429,23 @@ static bool complete_distances(NumaConfig *numa, GError **errp)
     return true;
 }
 
+/* What is said of nodes is said of nodes that are named; the one that is there if none is, is not
+ * meant. */
+static bool check_named(const NumaConfig *numa, GError **errp)
+{
+    if (numa->num_nodes == 0 && (numa->cpus || numa->distances_given)) {
+        error_set(errp, "-numa %s: there are no nodes: -numa node,nodeid=N makes one",
+                  numa->cpus ? "cpu" : "dist");
+        return false;
+    }
+    return true;
+}
+
 bool numa_complete(NumaConfig *numa, const CpuSlots *slots, uint64_t ram_size, GError **errp)
 {
+    if (!check_named(numa, errp)) {
+        return false;
+    }
     if (numa->num_nodes == 0) {
         numa->nodes[0].present = true;
         numa->num_nodes = 1;

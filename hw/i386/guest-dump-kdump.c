@@ -208,10 +208,15 @@ static GByteArray *build_header(const Kdump *kdump, const GByteArray *notes, gui
     return out;
 }
 
+bool kdump_check(DumpGuestMemoryFormat format, GError **errp)
+{
+    return !methods[format].prepare || methods[format].prepare(errp);
+}
+
 Kdump *kdump_new(DumpGuestMemoryFormat format, const GArray *ranges, const GByteArray *notes,
                  guint kernel, unsigned cpus, GError **errp)
 {
-    if (methods[format].prepare && !methods[format].prepare(errp)) {
+    if (!kdump_check(format, errp)) {
         return NULL;
     }
     Kdump *kdump = g_new0(Kdump, 1);

@@ -16,6 +16,8 @@
 
 typedef struct Kdump Kdump;
 
+/* Is the library of the format's compression there? Main thread. */
+bool kdump_check(DumpGuestMemoryFormat format, GError **errp);
 /* What a dump of @ranges (GArray of DumpRange, not empty, borrowed) of @cpus processors begins
  * with.
  * @notes: all notes; those from byte @kernel on are what vmcoreinfo_note() gave. NULL

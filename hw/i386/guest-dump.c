@@ -170,6 +170,24 @@ static bool build_elf(GuestDump *dump, const Machine *machine, bool paging, cons
     return segments;
 }
 
+static bool check_ranges(const GArray *ranges, const GuestDumpOptions *options, GError **errp)
+{
+    if (ranges->len == 0) {
+        error_set(errp, options->filter ? "there is no RAM between 'begin' and 'begin' + 'length'"
+                                        : "this machine has no RAM to dump");
+    }
+    return ranges->len > 0;
+}
+
+bool guest_dump_check(const GuestDumpOptions *options, GError **errp)
+{
+    uint64_t total;
+    g_autoptr(GArray) ranges = collect_ranges(options, &total);
+
+    return check_ranges(ranges, options, errp) &&
+           (options->format == DUMP_GUEST_MEMORY_FORMAT_ELF || kdump_check(options->format, errp));
+}
+
 GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *options, GError **errp)
 {
     GuestDump *dump = g_new0(GuestDump, 1);
@@ -179,9 +197,7 @@ GuestDump *guest_dump_new(const Machine *machine, const GuestDumpOptions *option
     const X86Cpu *cpu;
 
     dump->ranges = collect_ranges(options, &dump->total);
-    if (dump->ranges->len == 0) {
-        error_set(errp, options->filter ? "there is no RAM between 'begin' and 'begin' + 'length'"
-                                        : "this machine has no RAM to dump");
+    if (!check_ranges(dump->ranges, options, errp)) {
         guest_dump_free(dump);
         return NULL;
     }

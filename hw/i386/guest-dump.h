@@ -25,6 +25,9 @@ typedef struct GuestDumpOptions {
     uint64_t begin, length;
 } GuestDumpOptions;
 
+/* Errors that need no stopped vCPUs, and that guest_dump_new() gives too: no RAM is there; a
+ * library is not there. Main thread. */
+bool guest_dump_check(const GuestDumpOptions *options, GError **errp);
 /* Collect what is to be written: registers, and references to the RAM, which stay valid whatever
  * becomes of the memory map. vCPUs stopped, machine lock held. Errors: no RAM is there; the guest's
  * page tables describe too much. */

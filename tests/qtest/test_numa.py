@@ -57,6 +57,8 @@ REFUSED = [
           "dist,src=0,dst=2,val=20", "dist,src=1,dst=2,val=20"), "2 to 0 missing"),
     (numa("node", "cpu,node-id=0,socket-id=9"), "no CPU -smp"),
     (numa("node", "cpu,node-id=1,socket-id=0"), "node-id=1"),
+    (numa("cpu,node-id=0,socket-id=0"), "cpu: no nodes node,nodeid="),
+    (numa("dist,src=0,dst=0,val=10"), "dist: no nodes node,nodeid="),
     (numa(*BOTH), "hmat=on"),
     (numa("node,initiator=0"), "hmat=on"),
     (HMAT + numa("node", "node,initiator=2"), "initiator=2 2"),
