@@ -4,6 +4,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/acpi/memory-hotplug.h"
 #include "hw/core/machine.h"
+#include "hw/i386/x86.h"
 #include "hw/mem/guest-fit.h"
 #include "hw/mem/memory-device.h"
 #include "hw/mem/pc-dimm.h"
@@ -121,11 +122,19 @@ static ACPIOSTInfo *ost_info(const Device *dev, unsigned slot, ACPISlotType type
     return info;
 }
 
+/* Without ACPI there are registers, and nobody who would know of them. */
+static bool has_acpi(Machine *machine)
+{
+    return object_is_a(OBJECT(machine), TYPE_X86_MACHINE) &&
+           X86_MACHINE(machine)->acpi != X86_ACPI_OFF;
+}
+
 GPtrArray *qmp_query_acpi_ospm_status(GError **errp)
 {
-    const Machine *machine = machine_current();
-    const MemoryHotplug *mh = machine ? memory_hotplug_of(machine) : NULL;
-    const CpuHotplug *ch = machine ? cpu_hotplug_of(machine) : NULL;
+    Machine *machine = machine_current();
+    const bool acpi = machine && has_acpi(machine);
+    const MemoryHotplug *mh = acpi ? memory_hotplug_of(machine) : NULL;
+    const CpuHotplug *ch = acpi ? cpu_hotplug_of(machine) : NULL;
     GPtrArray *list;
 
     if (!mh && !ch) {

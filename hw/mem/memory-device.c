@@ -8,6 +8,7 @@
 
 #include "accel/accel.h"
 #include "hw/core/numa.h"
+#include "hw/mem/guest-fit.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -237,10 +238,10 @@ static bool check_given(const DeviceMemory *window, const GArray *taken, const M
     return true;
 }
 
-/* The lowest aligned gap that is large enough. Offsets into the window, which cannot overflow:
- * no address is near 2^64. */
+/* The lowest gap aligned to @align that is large enough. Offsets into the window, which cannot
+ * overflow: no address is near 2^64. */
 static bool find_gap(const DeviceMemory *window, const GArray *taken, const MemoryDevice *md,
-                     hwaddr *addr)
+                     uint64_t align, hwaddr *addr)
 {
     hwaddr at = window->base, end = window->base + window->size;
 
@@ -248,7 +249,7 @@ static bool find_gap(const DeviceMemory *window, const GArray *taken, const Memo
         const MemoryDevice *next = i < taken->len ? memory_device_at(taken, i) : NULL;
         hwaddr limit = next ? next->addr : end;
 
-        at = (at + md->align - 1) & ~(md->align - 1);
+        at = (at + align - 1) & ~(align - 1);
         if (at <= limit && limit - at >= md->size) {
             *addr = at;
             return true;
@@ -258,6 +259,17 @@ static bool find_gap(const DeviceMemory *window, const GArray *taken, const Memo
         }
     }
     return false;
+}
+
+/* The lowest place; but a DIMM that a guest would not use there, and would elsewhere, goes
+ * elsewhere.
+ */
+static bool choose_place(const DeviceMemory *window, const GArray *taken, MemoryDevice *md)
+{
+    const uint64_t align = guest_fit_alignment(md->dev, md->size);
+
+    return (align > md->align && find_gap(window, taken, md, align, &md->addr)) ||
+           find_gap(window, taken, md, md->align, &md->addr);
 }
 
 /* Choose md->addr, or check the one that it asks for. */
@@ -272,7 +284,7 @@ static bool find_place(Machine *machine, MemoryDevice *md, const char *what, GEr
     if (md->addr) {
         return check_given(window, taken, md, what, errp);
     }
-    if (!find_gap(window, taken, md, &md->addr)) {
+    if (!choose_place(window, taken, md)) {
         error_set(errp,
                   "%s: can't add memory: there is no free place of size " HEX64
                   " and alignment " HEX64 " in the window for memory devices, " HEX64 " to " HEX64,

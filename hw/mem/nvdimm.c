@@ -208,6 +208,8 @@ static const Property nvdimm_properties[] = {
     { .name = "uuid",
       .kind = PROP_STRING,
       .offset = offsetof(Nvdimm, uuid),
+      .has_default = true,
+      .default_str = "00000000-0000-0000-0000-000000000000",
       .check = check_uuid,
       .description = "a UUID, for management" },
     { 0 },

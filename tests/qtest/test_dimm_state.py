@@ -146,6 +146,28 @@ def resident():
             tap.equal(f"  resident: {there}" in text.splitlines(), True, text)
 
 
+def resident_nvdimm():
+    """Labels are not the guest's memory."""
+    with machine.Machine(extra=["-M", "nvdimm=on", "-object", "memory-backend-ram,id=m0,size=8M,prealloc=on",
+                                "-device", "nvdimm,id=d0,memdev=m0,label-size=128K"]) as m:
+        tap.equal(0 < dimm(m)["size"] <= 8 * MIB - 128 * 1024, True, dimm(m))
+        tap.equal(dimm(m)["resident"], dimm(m)["size"])
+
+
+def place():
+    """Without addr= a DIMM goes to the lowest place, but not to one where Linux does not use it."""
+    with machine.Machine(memory="256M,slots=4,maxmem=4G",
+                         extra=["-M", "nvdimm=on", "-object", "memory-backend-ram,id=n0,size=256M",
+                                "-device", "nvdimm,id=n0,memdev=n0,label-size=128K"]) as m:
+        for name, size, addr in ("d0", 256, 4 * GIB + 256 * MIB), ("d1", 2, 4 * GIB + 254 * MIB), ("d2", 64, 4 * GIB + 512 * MIB):
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size << 20})
+            m.qmp.command("device_add", driver="pc-dimm", id=name, memdev=f"m{name}")
+            found, = [d["data"] for d in m.qmp.command("query-memory-devices") if d["data"].get("id") == name]
+            tap.equal(found["addr"], addr, name)
+            tap.equal("warnings" in found, size % 128 != 0, found)
+        tap.equal(m.qmp.command("qom-get", path="/machine/peripheral/n0", property="uuid"), "00000000-0000-0000-0000-000000000000")
+
+
 def timeout():
     with machine.Machine() as m:
         plug(m)
@@ -334,6 +356,8 @@ tap.run([
     ("every state", every_state),
     ("a cold-plugged DIMM", cold),
     ("what of it exists on the host", resident),
+    ("where one goes by itself", place),
+    ("what of an NVDIMM exists on the host", resident_nvdimm),
     ("time-outs", timeout),
     ("cancelling", cancel),
     ("an ejection after the request was withdrawn", late_ejection),

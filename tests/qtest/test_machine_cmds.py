@@ -318,6 +318,11 @@ def dump_part():
         tap.equal([x[1:3] for x in Elf(out).loads], [(2 * MIB - 5, 5), (4 * GIB - 65536, 65536)])
 
 
+def no_acpi():
+    with machine.Machine(memory="64M,slots=2,maxmem=1G", extra=["-no-acpi"]) as m:
+        refused(m, "ACPI", "query-acpi-ospm-status")
+
+
 def dump_errors():
     with machine.Machine(memory="2M") as m:
         out = f"{m.dir}/core"
@@ -343,6 +348,12 @@ def dump_errors():
             wrong("for format elf", format=name, length=MIB)
         wrong("Windows guest", format="win-dmp")
         wrong("elf", format="nosuch")
+        with open(out, "w", encoding="ascii") as file:
+            file.write("what was here")
+        refused(m, "no RAM between", "dump-guest-memory", paging=False, protocol=f"file:{out}", begin=16 * MIB, length=MIB)
+        with open(out, encoding="ascii") as file:
+            tap.equal(file.read(), "what was here")
+        tap.equal("STOP" in [event["event"] for event in m.qmp.drain()], False, "it was stopped")
         wrong("No space left", protocol="file:/dev/full")
         event = m.qmp.event("DUMP_COMPLETED")["data"]
         tap.equal((event["result"]["status"], "No space left" in event["error"]), ("failed", True))
@@ -555,6 +566,7 @@ tap.run([
     ("dump of a part", dump_part),
     *[(f"dump, {name}", lambda name=name, method=method: dump_kdump(name, method)) for name, method in KDUMPS.items()],
     ("dump of memory that is gone", dump_kdump_cut),
+    ("no ACPI", no_acpi),
     ("dump: errors", dump_errors),
     ("dump, detached", dump_detached),
     ("dump, and a reset meanwhile", lambda: dump_and_reset([], "save-vm", "running")),
