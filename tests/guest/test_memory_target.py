@@ -81,4 +81,21 @@ def by_virtio_mem():
         tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
 
 
-tap.run([(f"{MACHINE}: by DIMMs", by_dimms), (f"{MACHINE}: by virtio-mem", by_virtio_mem)])
+def while_it_boots():
+    """The target is set before the guest runs: what it says of the DIMM before it has looked at its devices is no answer."""
+    with machine("online_movable", "-S") as guest:
+        guest.qmp.command("set-memory-target", size=768 * MIB, policy={"answer-timeout": HANGS})
+        tap.equal(guest.qmp.command("query-memory-target")["actual"], 256 * MIB)
+        guest.qmp.command("cont")
+        last = None
+        while last is None or last["status"] == "running":
+            last = guest.qmp.event("MEMORY_TARGET_CHANGE", HANGS)["data"]
+        tap.equal((last["status"], last["actual"]), ("reached", 768 * MIB), last)
+        guest.wait_ready()
+        tap.equal(devices(guest), {"target0": 512 * MIB})
+        vm.wait_until(lambda: guest.mem_total() > 640 * MIB, "MemTotal", HANGS)
+        tap.equal(target(guest, 256 * MIB)[:2], ("reached", 256 * MIB))
+
+
+tap.run([(f"{MACHINE}: by DIMMs", by_dimms), (f"{MACHINE}: by virtio-mem", by_virtio_mem),
+         (f"{MACHINE}: while it boots", while_it_boots)])

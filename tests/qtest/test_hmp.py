@@ -413,7 +413,7 @@ def memory_target():
         says(m, "memory size 1G", "Error: 'size'")
         says(m, "memory target 512 100", "$")
         m.qmp.event("MEMORY_TARGET_CHANGE", device="target0")  # there is no guest that would take it
-        says(m, "info memory-target", r"status: running\nactual: 512 MiB\ntarget: 512 MiB\nsteps: 1\nnow: add target0\n$")
+        says(m, "info memory-target", r"status: running\nactual: 256 MiB\ntarget: 512 MiB\nsteps: 1\nnow: add target0\n$")
         says(m, "memory target cancel", "$")
         says(m, "info memory-target", r"status: cancelled\nactual: 256 MiB\ntarget: 512 MiB\nsteps: 1\nreason: it was cancelled\n$")
 
