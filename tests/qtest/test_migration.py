@@ -548,7 +548,7 @@ def bad_parameters():
         tap.equal(m.qmp.command("query-migrate-parameters"), before)
 
 
-CPU = {"driver": "qemu64-x86_64-cpu", "id": "c1", "socket-id": 1, "core-id": 0, "thread-id": 0}
+CPU = {"driver": "qemu64-x86_64-cpu", "id": "c1", "socket-id": 0, "core-id": 1, "thread-id": 0}
 
 
 def plug(m):
