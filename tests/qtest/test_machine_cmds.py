@@ -353,6 +353,7 @@ def dump_errors():
         refused(m, "no RAM between", "dump-guest-memory", paging=False, protocol=f"file:{out}", begin=16 * MIB, length=MIB)
         with open(out, encoding="ascii") as file:
             tap.equal(file.read(), "what was here")
+        os.unlink(out)
         tap.equal("STOP" in [event["event"] for event in m.qmp.drain()], False, "it was stopped")
         wrong("No space left", protocol="file:/dev/full")
         event = m.qmp.event("DUMP_COMPLETED")["data"]
