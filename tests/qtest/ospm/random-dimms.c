@@ -246,7 +246,10 @@ static void delete_backend(const RandomTest *t, unsigned serial)
     }
     while (has_backend(t, id)) {
         if (g_get_monotonic_time() > end) {
-            random_die(t, "%s is there, and its DIMM is gone", id);
+            g_autoptr(json_object) all = qtest_qmp(t->qt, "query-memory-devices", NULL);
+
+            random_die(t, "%s is there, and its DIMM is gone; there are %s", id,
+                       json_object_to_json_string(all));
         }
     }
 }
