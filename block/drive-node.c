@@ -81,6 +81,9 @@ DriveArg *drive_parse(const char *text, GError **errp)
     move_member(own, FILE_TEXT, own, "file");
     arg->options = DriveOptions_from_json(own, NULL, errp);
     json_object_put(own);
+    if (arg->options && !arg->options->has_q_if) {
+        arg->options->q_if = DRIVE_INTERFACE_IDE;
+    }
     return arg->options ? g_steal_pointer(&arg) : NULL;
 }
 

@@ -36,6 +36,8 @@ static bool check_disk(const DriveOptions *drive, GError **errp)
 {
     if (drive->has_rerror && drive->rerror == BLOCKDEV_ON_ERROR_ENOSPC) {
         error_set(errp, "rerror=enospc is not right: reads need no space");
+    } else if (drive->has_bus) {
+        error_set(errp, "bus= is for if=ide");
     } else if (drive->has_unit && drive->has_index) {
         error_set(errp, "unit= and index= are the same here: use index=");
     } else if (drive->id && !object_id_wellformed(drive->id)) {

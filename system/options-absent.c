@@ -149,7 +149,9 @@ static const struct RefusedOption {
 } refused[] = {
     { "acpitable", "the machine makes its ACPI tables, and none can be added yet" },
     { "async-teardown", "memory is given back when the program ends, not later; leave it out" },
-    { "cdrom", "there are no disks yet; -kernel and -initrd boot Linux" },
+    { "cdrom",
+      "there are no IDE CD drives yet; -drive if=none,media=cdrom,id=ID,file=FILE with -device "
+      "scsi-cd,drive=ID is there" },
     { "chroot",
       "the program stays in the file system that it was started in; use -sandbox on, or start "
       "it by chroot(8)" },
@@ -161,10 +163,6 @@ static const struct RefusedOption {
     { "fdb", "there is no floppy drive" },
     { "fsdev", "no file system can be shared with the guest yet" },
     { "full-screen", "there is no graphical display; use -display none or -nographic" },
-    { "hda", "there are no disks yet; -kernel and -initrd boot Linux" },
-    { "hdb", "there are no disks yet; -kernel and -initrd boot Linux" },
-    { "hdc", "there are no disks yet; -kernel and -initrd boot Linux" },
-    { "hdd", "there are no disks yet; -kernel and -initrd boot Linux" },
     { "icount",
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
       "a test says so" },

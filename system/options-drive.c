@@ -44,14 +44,111 @@ static bool add_flash(Startup *startup, const DriveArg *arg, GError **errp)
         return false;
     }
     if (drive->has_cache || drive->has_aio || drive->has_discard || drive->has_detect_zeroes ||
-        drive->has_rerror || drive->has_werror || drive->snapshot) {
-        error_set(errp, "flash has if, file, format, unit, readonly and id, and no 'cache', 'aio', "
-                        "'discard', 'detect-zeroes', 'rerror', 'werror' or 'snapshot'");
+        drive->has_rerror || drive->has_werror || drive->snapshot || drive->has_bus) {
+        error_set(errp, "flash has if, file, format, unit, readonly and id, and no 'bus', 'cache', "
+                        "'aio', 'discard', 'detect-zeroes', 'rerror', 'werror' or 'snapshot'");
         return false;
     }
     return flash_unit(drive, &unit, errp) &&
            firmware_add_flash(startup->machine, unit, drive->file,
                               drive->readonly || drive->read_only, errp);
+}
+
+/* ---- IDE ---- */
+
+/* Where @drive goes among the places of the board, which startup->ide_drives has. */
+static bool find_place(Startup *startup, const DriveOptions *drive, unsigned *place, GError **errp)
+{
+    const MachineOps *ops = machine_ops(startup->machine);
+    GPtrArray *taken = startup->ide_drives;
+
+    *place = drive->has_index ? drive->index : drive->bus * MAX(ops->ide_units, 1) + drive->unit;
+    while (!drive->has_index && !drive->has_unit && *place < taken->len && taken->pdata[*place]) {
+        ++*place;
+    }
+    if (!taken->len) {
+        error_set(errp, "if=ide, as without if=: this machine has no IDE bus; if= may be none, "
+                        "virtio or pflash");
+    } else if (drive->has_index && (drive->has_bus || drive->has_unit)) {
+        error_set(errp, "index= says the same as bus= and unit=: give one of them");
+    } else if (drive->has_unit && drive->unit >= ops->ide_units) {
+        error_set(errp, "unit=%u: an IDE bus of this machine has %s", drive->unit,
+                  ops->ide_units > 1 ? "units 0 and 1" : "unit 0 only");
+    } else if (*place >= taken->len || drive->bus >= ops->ide_buses) {
+        error_set(errp, "this machine has %u places for IDE disks, index=0 to %u, on buses 0 to %u",
+                  taken->len, taken->len - 1, ops->ide_buses - 1);
+    } else if (taken->pdata[*place]) {
+        error_set(errp, "bus=%u, unit=%u: drive '%s' is there", *place / ops->ide_units,
+                  *place % ops->ide_units, (const char *)taken->pdata[*place]);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool add_ide(Startup *startup, const DriveArg *arg, GError **errp)
+{
+    const MachineOps *ops = machine_ops(startup->machine);
+    DriveOptions *drive = arg->options;
+    const BlockBackend *backend;
+    unsigned place;
+
+    if (!startup->ide_drives) {
+        startup->ide_drives = g_ptr_array_new_with_free_func(g_free);
+        g_ptr_array_set_size(startup->ide_drives, (gint)(ops->ide_buses * ops->ide_units));
+    }
+    if (drive->has_media && drive->media == DRIVE_MEDIA_CDROM) {
+        error_set(errp, "media=cdrom: there are no IDE CD drives yet; if=none,id=ID with -device "
+                        "scsi-cd,drive=ID is there");
+        return false;
+    }
+    if (!find_place(startup, drive, &place, errp)) {
+        return false;
+    }
+    if (!drive->id) {
+        drive->id = g_strdup_printf("ide%u-hd%u", place / ops->ide_units, place % ops->ide_units);
+    }
+    drive->has_index = drive->has_unit = drive->has_bus = false;
+    backend = drive_new(arg, startup->snapshot, errp);
+    if (backend) {
+        startup->ide_drives->pdata[place] = g_strdup(backend->name);
+    }
+    return backend;
+}
+
+static bool add_ide_device(const char *drive, unsigned bus, unsigned unit, GError **errp)
+{
+    Device *dev = device_new_onboard("ide-hd");
+    g_autofree char *bus_name = g_strdup_printf("ide.%u", bus);
+    g_autofree char *number = g_strdup_printf("%u", unit);
+
+    return object_property_parse(OBJECT(dev), "drive", drive, errp) &&
+           object_property_parse(OBJECT(dev), "bus", bus_name, errp) &&
+           object_property_parse(OBJECT(dev), "unit", number, errp) && device_realize(dev, errp);
+}
+
+bool option_add_ide_drives(Startup *startup, GError **errp)
+{
+    unsigned units = machine_ops(startup->machine)->ide_units;
+
+    for (unsigned i = 0; startup->ide_drives && i < startup->ide_drives->len; i++) {
+        const char *drive = startup->ide_drives->pdata[i];
+
+        if (drive && !add_ide_device(drive, i / units, i % units, errp)) {
+            g_prefix_error(errp, "-drive if=ide: ");
+            return false;
+        }
+    }
+    return true;
+}
+
+bool option_do_hd(Startup *startup, unsigned index, const char *file, GError **errp)
+{
+    g_auto(GStrv) parts = g_strsplit(file, ",", -1);
+    g_autofree char *name = g_strjoinv(",,", parts);
+    g_autofree char *text = g_strdup_printf("index=%u,media=disk,file=%s", index, name);
+
+    return option_do_drive(startup, text, errp);
 }
 
 /* ---- disks ---- */
@@ -76,9 +173,14 @@ bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 {
     g_autoptr(DriveArg) drive = drive_parse(arg, errp);
 
-    return drive &&
-           (drive->options->q_if == DRIVE_INTERFACE_PFLASH ? add_flash(startup, drive, errp)
-                                                           : add_disk(startup, drive, errp));
+    static bool (*const adders[])(Startup *, const DriveArg *, GError **) = {
+        [DRIVE_INTERFACE_IDE] = add_ide,
+        [DRIVE_INTERFACE_NONE] = add_disk,
+        [DRIVE_INTERFACE_VIRTIO] = add_disk,
+        [DRIVE_INTERFACE_PFLASH] = add_flash,
+    };
+
+    return drive && adders[drive->options->q_if](startup, drive, errp);
 }
 
 bool option_add_drives(Startup *startup, GError **errp)

@@ -257,6 +257,26 @@ static bool do_loadvm(Startup *startup, const char *arg, GError **errp)
     return true;
 }
 
+static bool do_hda(Startup *startup, const char *arg, GError **errp)
+{
+    return option_do_hd(startup, 0, arg, errp);
+}
+
+static bool do_hdb(Startup *startup, const char *arg, GError **errp)
+{
+    return option_do_hd(startup, 1, arg, errp);
+}
+
+static bool do_hdc(Startup *startup, const char *arg, GError **errp)
+{
+    return option_do_hd(startup, 2, arg, errp);
+}
+
+static bool do_hdd(Startup *startup, const char *arg, GError **errp)
+{
+    return option_do_hd(startup, 3, arg, errp);
+}
+
 static bool do_snapshot(Startup *startup, const char *arg, GError **errp)
 {
     startup->snapshot = true;
@@ -621,9 +641,13 @@ const Option options[] = {
     { "bios", "FILE", "firmware, such as bios-256k.bin (the default without -kernel) or OVMF.fd",
       START_MACHINE, option_do_bios },
     { "pflash", "FILE", "the next flash, as -drive if=pflash", START_MACHINE, option_do_pflash },
-    { "drive", "if=none|virtio|pflash,file=FILE[,id=ID][,format=raw][,readonly=on|off][,unit=0|1][,OPTION=...]",
-      "a disk for -device ...,drive=ID, or with a device (virtio); flash that ends at 4 GiB (unit 0) or below the other one (unit 1)",
+    { "drive", "if=ide|none|virtio|pflash,file=FILE[,id=ID][,format=raw][,readonly=on|off][,unit=0|1][,OPTION=...]",
+      "a disk with a device (ide, virtio), or for -device ...,drive=ID (none); flash that ends at 4 GiB (unit 0) or below the other one (unit 1)",
       START_MACHINE, option_do_drive, .type = &DriveOptions_type },
+    { "hda", "FILE", "an IDE disk, as -drive index=0,media=disk,file=FILE", START_MACHINE, do_hda },
+    { "hdb", "FILE", "the same with index=1", START_MACHINE, do_hdb },
+    { "hdc", "FILE", "the same with index=2", START_MACHINE, do_hdc },
+    { "hdd", "FILE", "the same with index=3", START_MACHINE, do_hdd },
     { "blockdev", "DRIVER,node-name=N,filename=FILE|file=N[,read-only=on|off][,OPTION=...] | JSON",
       "a block node, for devices and -machine pflash0=N (unit 0) and pflash1=N", START_CONFIG, .apply = option_apply_blockdev, .type = &BlockdevOptions_type, .implied_key = "driver" },
     { "L", "DIR", "look for firmware here, too (help lists all places)", START_CONFIG, option_do_data_dir,

@@ -273,7 +273,8 @@ static bool make_parts(Startup *startup, GError **errp)
 static bool make_board(Startup *startup, GError **errp)
 {
     return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
-           run_phase(startup, START_DEVICE, errp) && option_add_drives(startup, errp);
+           option_add_ide_drives(startup, errp) && run_phase(startup, START_DEVICE, errp) &&
+           option_add_drives(startup, errp);
 }
 
 /* With -preconfig this is before there is a machine. */
@@ -370,9 +371,8 @@ void startup_cleanup(Startup *startup, bool ok)
     }
     json_object_put(startup->machine_props);
     g_array_unref(startup->monitors);
-    if (startup->virtio_drives) {
-        g_ptr_array_unref(startup->virtio_drives);
-    }
+    g_clear_pointer(&startup->virtio_drives, g_ptr_array_unref);
+    g_clear_pointer(&startup->ide_drives, g_ptr_array_unref);
     if (startup->uses) {
         g_array_unref(startup->uses);
     }

@@ -57,6 +57,7 @@ struct Startup {
     /* START_MACHINE */
     Machine *machine;
     GPtrArray *virtio_drives; /* ids of -drive if=virtio; NULL: none */
+    GPtrArray *ide_drives;    /* of -drive if=ide, by place, with NULL where none is; or NULL */
 
     /* START_CHARDEV */
     unsigned num_serials; /* -serial none counts */

@@ -44,6 +44,8 @@ static const X86MachineOps pc_machine_ops = {
         .can_suspend = x86_machine_can_suspend,
         .dump_tables = x86_machine_dump_tables,
         .set_boot_order = x86_machine_set_boot_order,
+        .ide_buses = 2,
+        .ide_units = 2,
         .state = &x86_machine_state,
         .hotplug = x86_hotplug,
     },

@@ -435,7 +435,7 @@ static bool hd_realize(AtaDevice *dev, GError **errp)
     if (!dev->conf.backend->writable) {
         error_set(errp,
                   "drive=%s can only be read, which a disk of an IDE bus cannot tell its "
-                  "guest; an ide-cd can",
+                  "guest; a virtio disk can",
                   dev->conf.drive);
         block_conf_unrealize(&dev->conf);
         return false;

@@ -93,6 +93,19 @@ def disks_by_uefi(wanted, *options):
     disks(wanted, "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", *options, make=efi_disk, timeout=240)
 
 
+def hard_disk():
+    """-hda; its channel's other one, and the other channel's, are blank."""
+    firmware("bios-256k.bin", "seabios")
+    with tempfile.NamedTemporaryFile() as disk:
+        disk.write(bios_disk(b"disk a\n"))
+        disk.flush()
+        text, _ = run(["-drive", "bus=1,format=null-co,read-zeroes=on", "-drive", "format=null-co,read-zeroes=on,unit=1",
+                       "-drive", f"index=0,format=raw,file={disk.name}"])
+        tap.equal(text, "disk a\n", "-drive")
+        text, _ = run(["-hda", disk.name])
+    tap.equal(text, "disk a\n", "-hda")
+
+
 # ---- in which order ----
 
 def program(ending):
@@ -280,6 +293,7 @@ DISK = "virtio-blk-pci,drive="
 
 GROUPS = {
     "disks": [
+        ("an IDE disk", hard_disk),
         ("one on pc", lambda: disks("a", "-device", f"{DISK}a")),
         ("the first one on pc", lambda: disks("b", "-device", f"{DISK}a,bootindex=5", "-device", f"{DISK}b,bootindex=0")),
         ("one that is named on q35", lambda: disks(

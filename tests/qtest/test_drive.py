@@ -81,6 +81,91 @@ def names():
     tap.equal(one(f"if=none,media=disk,{null}")["ro"], False)
 
 
+# ---- IDE ----
+
+def null(size, **more):
+    """A drive that is @size MiB of nothing."""
+    return ",".join(["format=null-co", f"size={size}M", *[f"{key}={value}" for key, value in more.items()]])
+
+
+def identify(m, bus, unit):
+    """Size in MiB of the disk at this place, as it tells the guest; None: there is none."""
+    base = (0x1f0, 0x170)[bus]
+    m.write("b", base + 6, 0xa0 | unit << 4)
+    if m.read("b", base + 7) == 0:
+        return None
+    m.write("b", base + 7, 0xec)
+    machine.vm.wait_until(lambda: m.read("b", base + 7) & 0x88 == 0x08, "there are data")
+    words = [m.read("w", base) for _ in range(256)]
+    return (words[61] << 16 | words[60]) * 512 // MIB
+
+
+def ide(*words):
+    """For each place with a disk, (bus, unit): (its drive, its size for the guest)."""
+    with machine.Machine(extra=words) as m:
+        places = {}
+        for child in m.qmp.command("qom-list", path="/machine/unattached"):
+            if child["type"] == "child<ide-hd>":
+                path = f"/machine/unattached/{child['name']}"
+                serial, drive = (m.qmp.command("qom-get", path=path, property=name) for name in ("serial", "drive"))
+                bus, unit = divmod(int(serial[2:]) - 1, 2)
+                places[bus, unit] = (drive, identify(m, bus, unit))
+        tap.equal(sum(identify(m, bus, unit) is not None for bus in range(2) for unit in range(2)), len(places), "disks")
+        return places
+
+
+def ide_places():
+    def drive(*options):
+        return ide(*[word for o in options for word in ("-drive", o)])
+    tap.equal(drive(null(3)), {(0, 0): ("ide0-hd0", 3)}, "the default")
+    tap.equal(drive(null(1), null(2), null(3), null(4)),
+              {(0, 0): ("ide0-hd0", 1), (0, 1): ("ide0-hd1", 2), (1, 0): ("ide1-hd0", 3), (1, 1): ("ide1-hd1", 4)})
+    tap.equal(drive(null(1, index=3), null(2, bus=1), null(3, unit=1), null(4, id="d")),
+              {(1, 1): ("ide1-hd1", 1), (1, 0): ("ide1-hd0", 2), (0, 1): ("ide0-hd1", 3), (0, 0): ("d", 4)})
+    tap.equal(drive("if=ide," + null(5, bus=0, unit=1), null(6, bus=0), null(7, bus=0)),
+              {(0, 1): ("ide0-hd1", 5), (0, 0): ("ide0-hd0", 6), (1, 0): ("ide1-hd0", 7)}, "a bus that is full")
+
+
+def hard_disks():
+    with tempfile.TemporaryDirectory() as folder:
+        words, places = [], {}
+        for number, letter in enumerate("dcba"):
+            path = f"{folder}/{letter},x"  # a comma is a part of the name
+            with open(path, "wb") as file:
+                file.truncate((number + 1) * MIB)
+            place = divmod(3 - number, 2)
+            words += [f"-hd{letter}", path]
+            places[place] = (f"ide{place[0]}-hd{place[1]}", number + 1)
+            tap.equal(ide(f"-hd{letter}", path), {place: places[place]}, letter)
+        tap.equal(ide(*words), places, "all")
+
+
+def ide_refused():
+    disk = ["-drive", null(1)]
+    for options, words in (
+            ([*disk, "-drive", null(1, index=0)], "bus=0 unit=0 'ide0-hd0'"),
+            (["-hdb", "null-co://", "-drive", null(1, bus=0, unit=1)], "bus=0 unit=1 'ide0-hd1'"),
+            ([*disk, "-device", "ide-hd,drive=d,bus=ide.0,unit=0", "-drive", null(1) + ",if=none,id=d"], "unit=0 'ide.0'"),
+            (disk * 5, "4 index=0 buses"),
+            (["-drive", null(1, index=4)], "4 index=0 buses"),
+            (["-drive", null(1, index=4294967295)], "4 index=0 buses"),
+            (["-drive", null(1, bus=2)], "4 index=0 buses"),
+            (["-drive", null(1, bus=2147483648)], "4 index=0 buses"),
+            (["-drive", null(1, bus=2147483647, unit=1)], "4 index=0 buses"),
+            (["-drive", null(1, unit=2)], "unit=2 units"),
+            (["-drive", null(1, unit=0, index=0)], "index= unit= bus="),
+            (["-drive", null(1, bus=0, index=0)], "index= unit= bus="),
+            (["-drive", null(1, id="a"), "-drive", null(1, id="a")], "id=a"),
+            (["-drive", "media=cdrom"], "media=cdrom CD scsi-cd"),
+            (["-drive", null(1, readonly="on")], "if=ide ide0-hd0 virtio"),
+            (["-drive", null(1, bus=0) + ",if=virtio"], "bus= if=ide"),
+            (["-M", "q35", *disk], "if=ide none virtio pflash"),
+            (["-M", "q35", "-hda", "null-co://"], "-hda none virtio pflash"),
+            (["-M", "none", *disk], "no IDE bus")):
+        status, text = machine.run_program("-S", *options)
+        tap.equal((status, [w for w in words.split() if w not in text]), (1, []), f"{options}: {text}")
+
+
 def refused():
     for options, words in (
             (["if=none,format=raw,driver=null-co"], "driver=null-co format=raw"),
@@ -96,4 +181,5 @@ def refused():
 
 
 tap.run([("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("names", names), ("what is refused", refused)])
+         ("a format that is guessed", guessed), ("names", names), ("IDE: where a drive goes", ide_places),
+         ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
