@@ -39,10 +39,16 @@ GArray *cmdline_parse(int argc, char *const argv[], GError **errp)
     g_autoptr(GArray) uses = uses_new();
 
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+        if (argv[i][0] && argv[i][0] != '-') { /* as they know it: a disk */
+            OptionUse disk = { .option = cmdline_option("hda"), .arg = g_strdup(argv[i]) };
+
+            g_array_append_val(uses, disk);
+            continue;
+        }
+        if (argv[i][0] == '\0' || argv[i][1] == '\0') {
             error_set(errp,
-                      "'%s' is not an option, and there is nothing else to give (no disks yet); "
-                      "-help lists the options",
+                      "'%s' is neither an option nor the name of a disk's file; -help lists the "
+                      "options",
                       argv[i]);
             return NULL;
         }

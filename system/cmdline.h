@@ -64,8 +64,8 @@ extern const Option options[];
 /* The option @name, without dashes; NULL if there is none. */
 const Option *cmdline_option(const char *name);
 
-/* Parse into a GArray of OptionUse, with no side effect. "-name" and "--name" are the same. NULL
- * with an error that names the option. */
+/* Parse into a GArray of OptionUse, with no side effect. "-name" and "--name" are the same; a
+ * word that is no option is what -hda has. NULL with an error that names the option. */
 GArray *cmdline_parse(int argc, char *const argv[], GError **errp);
 
 /* Carry out what has an `expand`. */

@@ -138,6 +138,7 @@ def hard_disks():
             places[place] = (f"ide{place[0]}-hd{place[1]}", number + 1)
             tap.equal(ide(f"-hd{letter}", path), {place: places[place]}, letter)
         tap.equal(ide(*words), places, "all")
+        tap.equal(ide(path), {(0, 0): ("ide0-hd0", 4)}, "a file without an option")
 
 
 def ide_refused():
@@ -161,7 +162,9 @@ def ide_refused():
             (["-drive", null(1, bus=0) + ",if=virtio"], "bus= if=ide"),
             (["-M", "q35", *disk], "if=ide none virtio pflash"),
             (["-M", "q35", "-hda", "null-co://"], "-hda none virtio pflash"),
-            (["-M", "none", *disk], "no IDE bus")):
+            (["-M", "none", *disk], "no IDE bus"),
+            (["-hda", "null-co://", "null-co://"], "-hda bus=0 unit=0 'ide0-hd0'"),
+            (["-"], "'-' -help"), ([""], "'' -help")):
         status, text = machine.run_program("-S", *options)
         tap.equal((status, [w for w in words.split() if w not in text]), (1, []), f"{options}: {text}")
 

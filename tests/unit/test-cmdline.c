@@ -21,7 +21,7 @@
 
 static char a_m[] = "-m", a_mm[] = "--m", a_2g[] = "2G,slots=1,maxmem=4G", a_s[] = "-S",
             a_help[] = "-help", a_dev[] = "-device", a_devhelp[] = "help",
-            a_typehelp[] = "no-such-thing,help", a_dimm[] = "pc-dimm,id=d0";
+            a_typehelp[] = "no-such-thing,help", a_dimm[] = "pc-dimm,id=d0", a_disk[] = "disk.img";
 
 static void test_table(void)
 {
@@ -41,16 +41,19 @@ static void test_table(void)
 static void test_parse(void)
 {
     g_autoptr(GError) err = NULL;
-    g_autoptr(GArray) uses = PARSE(&err, a_m, a_2g, a_s, a_mm, a_2g);
+    g_autoptr(GArray) uses = PARSE(&err, a_m, a_2g, a_s, a_mm, a_2g, a_disk);
 
     g_assert_no_error(err);
-    g_assert_cmpuint(uses->len, ==, 3);
+    g_assert_cmpuint(uses->len, ==, 4);
     const OptionUse *use = &g_array_index(uses, OptionUse, 2);
     g_autofree char *text = cmdline_use_text(use);
     g_assert_cmpstr(text, ==, "-m 2G,slots=1,maxmem=4G");
     use = &g_array_index(uses, OptionUse, 1);
     g_autofree char *stop = cmdline_use_text(use);
     g_assert_cmpstr(stop, ==, "-S");
+    use = &g_array_index(uses, OptionUse, 3);
+    g_autofree char *disk = cmdline_use_text(use);
+    g_assert_cmpstr(disk, ==, "-hda disk.img");
 }
 
 static void assert_error(const char *first, const char *second, const char *text)
@@ -67,7 +70,7 @@ static void test_errors(void)
 {
     assert_error("-S", "-colour", "'-colour'");
     assert_error("-m", NULL, "-m needs an argument");
-    assert_error("disk.img", NULL, "'disk.img'");
+    assert_error("", NULL, "''");
     assert_error("-", NULL, "'-'");
 }
 
