@@ -2,8 +2,8 @@
 #include "block/drive-node.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
+#include "block/filename.h"
 #include "block/guess.h"
 #include "block/raw.h"
 #include "util/error.h"
@@ -127,28 +127,6 @@ static bool has_bytes(const char *driver)
     return g_strv_contains(drivers, driver);
 }
 
-/* What file=NAME says, put into @json, the options of a node. */
-static bool set_file(struct json_object *json, const char *name, GError **errp)
-{
-    struct stat st;
-
-    if (g_str_has_prefix(name, "json:")) {
-        struct json_object *given = keyval_or_json_parse(name + strlen("json:"), NULL, errp);
-        bool ok = given && keyval_merge(json, given, errp);
-
-        json_object_put(given);
-        return ok;
-    }
-    if (strcmp(name, "null-co://") == 0) {
-        set_text(json, "driver", "null-co");
-        return true;
-    }
-    name += g_str_has_prefix(name, "file:") ? strlen("file:") : 0;
-    set_text(json, "driver", stat(name, &st) == 0 && S_ISBLK(st.st_mode) ? "host_device" : "file");
-    set_text(json, "filename", name);
-    return true;
-}
-
 /* The driver of the node on top: as it is given. NULL without @errp: it is not. */
 static const char *given_driver(const DriveArg *arg, GError **errp)
 {
@@ -189,7 +167,7 @@ static bool set_bytes(const DriveArg *arg, struct json_object *json, GError **er
 {
     const DriveOptions *drive = arg->options;
 
-    if (drive->file && !set_file(json, drive->file, errp)) {
+    if (drive->file && !block_filename_options(json, drive->file, errp)) {
         return false;
     }
     if (get_text(json, "filename")) {

@@ -7,7 +7,9 @@
 #define BLOCK_DRIVER_H
 
 #include "block/aio.h"
+#include "block/check.h"
 #include "block/node.h"
+#include "block/status.h"
 
 /* A request that a file's kernel may carry out by itself. */
 typedef struct BlockLocation {
@@ -37,6 +39,10 @@ struct BlockDriver {
      * which block_node_locate() has checked. False: only read, write and flush above know. Any
      * thread that may make requests; it does not wait. NULL: false. */
     bool (*locate)(BlockNode *node, BlockLocation *at);
+    /* What there is in [@offset, @offset + @bytes), which lies within the node, from its beginning
+     * on: more may be said than was asked for. NULL: what the node below has, or, if that is of
+     * another length, data. */
+    int (*status)(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status);
     int64_t (*length)(BlockNode *node); /* or a negative errno value */
     int (*truncate)(BlockNode *node, uint64_t size);
     int64_t (*allocated)(BlockNode *node);
@@ -52,6 +58,9 @@ struct BlockDriver {
     GPtrArray *(*snapshot_list)(BlockNode *node, GError **errp); /* of SnapshotInfo */
     int (*vm_state_write)(BlockNode *node, uint64_t at, const void *buf, size_t len);
     int (*vm_state_read)(BlockNode *node, const char *id, uint64_t at, void *buf, size_t len);
+    /* As block_check(); NULL: nothing can be wrong. */
+    bool (*check)(BlockNode *node, unsigned fix, void (*tell)(const char *text), BlockCheck *check,
+                  GError **errp);
     /* What there is to tell of the image; NULL: nothing. */
     void (*tell)(BlockNode *node, ImageInfo *info);
     /* Let the image name another backing file; NULL: it has none. */

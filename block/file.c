@@ -317,6 +317,38 @@ static int64_t file_length(BlockNode *node)
     return fstat(s->fd, &st) < 0 ? -errno : st.st_size;
 }
 
+/* The next place from @offset on that is data, or a hole. Filesystems that know no holes have one
+ * at the end. */
+static int seek(const FileState *s, uint64_t offset, int whence, uint64_t *place)
+{
+    off_t at = lseek(s->fd, (off_t)offset, whence);
+
+    *place = at < 0 ? 0 : (uint64_t)at;
+    return at < 0 ? errno : 0;
+}
+
+static int file_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
+{
+    const FileState *s = node->state;
+    uint64_t data, hole = 0;
+    int err = s->device ? EINVAL : seek(s, offset, SEEK_DATA, &data);
+
+    *status = (BlockStatus){ .bytes = bytes,
+                             .allocated = true,
+                             .data = true,
+                             .has_at = true,
+                             .at = offset,
+                             .filename = node->filename };
+    if (err == ENXIO || (!err && data > offset)) {
+        status->data = false;
+        status->zero = true;
+        status->bytes = err ? bytes : data - offset;
+    } else if (!err && seek(s, offset, SEEK_HOLE, &hole) == 0 && hole > offset) {
+        status->bytes = hole - offset;
+    }
+    return 0;
+}
+
 /* A hole makes a file no longer: zeros are written then. */
 static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
@@ -375,8 +407,8 @@ static int64_t file_allocated(BlockNode *node)
         .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,       \
         .set_perms = file_set_perms, .read = file_read, .write = file_write,             \
         .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush, \
-        .locate = file_locate, .length = file_length, .truncate = file_truncate,         \
-        .allocated = file_allocated,                                                     \
+        .locate = file_locate, .status = file_status, .length = file_length,             \
+        .truncate = file_truncate, .allocated = file_allocated,                          \
     }
 
 static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);

@@ -59,6 +59,14 @@ static int null_flush(BlockNode *node)
     return take(node);
 }
 
+static int null_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
+{
+    bool zero = node->options->u.null_co->read_zeroes;
+
+    *status = (BlockStatus){ .bytes = bytes, .allocated = true, .data = !zero, .zero = zero };
+    return 0;
+}
+
 static int64_t null_length(BlockNode *node)
 {
     const BlockdevOptionsNull *options = node->options->u.null_co;
@@ -79,6 +87,7 @@ static const BlockDriver null_driver = {
     .write_zeroes = null_write_zeroes,
     .discard = null_discard,
     .flush = null_flush,
+    .status = null_status,
     .length = null_length,
     .allocated = null_allocated,
 };

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The header of qcow2: read, changed, and made for a new image. */
+/* The header of qcow2: read, changed, and filled for a new image. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "block/qcow2.h"
 #include "util/error.h"
@@ -268,86 +266,26 @@ bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GE
     return true;
 }
 
-/* ---- a new image ---- */
+/* ---- a new one ---- */
 
-enum { NEW_CLUSTER_BITS = 16, NEW_CLUSTER = 1 << NEW_CLUSTER_BITS, NEW_REFCOUNT_ORDER = 4 };
-
-/* Clusters: the header, the refcount table, a block of it, the L1 table. */
-static int write_new(BlockNode *file, uint64_t size, const char *backing, const char *format)
+bool qcow2_header_fill(uint8_t *header, unsigned size, const Qcow2 *s, const char *backing,
+                       const char *format)
 {
-    const Qcow2 geometry = { .cluster_bits = NEW_CLUSTER_BITS, .l2_bits = NEW_CLUSTER_BITS - 3 };
-    g_autofree uint8_t *header = g_malloc0(NEW_CLUSTER), *block = g_malloc0(NEW_CLUSTER);
-    uint64_t l1_size = qcow2_l1_needed(&geometry, size), table = GUINT64_TO_BE(2 * NEW_CLUSTER);
-    uint64_t clusters = 3 + (l1_size * 8 + NEW_CLUSTER - 1) / NEW_CLUSTER;
-    int err;
-
-    if (l1_size * 8 > QCOW2_MAX_L1) {
-        return EFBIG;
-    }
     put32(header, 0, QCOW2_MAGIC);
-    put32(header, 4, 3);
-    put32(header, 20, NEW_CLUSTER_BITS);
-    put64(header, 24, size);
-    put32(header, 36, (uint32_t)l1_size);
-    put64(header, 40, 3 * NEW_CLUSTER);
-    put64(header, 48, NEW_CLUSTER);
-    put32(header, 56, 1);
-    put32(header, 96, NEW_REFCOUNT_ORDER);
-    put32(header, 100, HEADER_V3);
-    if (!put_backing(header, MAX_HEADER, HEADER_V3, backing, format)) {
-        return ENAMETOOLONG;
+    put32(header, 4, s->version);
+    put32(header, 20, s->cluster_bits);
+    put64(header, 24, s->size);
+    put32(header, 36, (uint32_t)s->l1_size);
+    put64(header, 40, s->l1_offset);
+    put64(header, 48, s->table_offset);
+    put32(header, 56, (uint32_t)(s->table_size * 8 / s->cluster));
+    if (s->version == 2) {
+        return put_backing(header, size, HEADER_V2, backing, format);
     }
-    for (unsigned i = 0; i < clusters; i++) {
-        block[2 * i + 1] = 1;
-    }
-    err = block_node_truncate(file, 0); /* nothing of what was there stays */
-    err = err ? err : block_node_truncate(file, clusters * NEW_CLUSTER);
-    err = err ? err : block_node_pwrite(file, 2 * NEW_CLUSTER, block, NEW_CLUSTER);
-    err = err ? err : block_node_pwrite(file, NEW_CLUSTER, &table, 8);
-    return err ? err : block_node_pwrite(file, 0, header, NEW_CLUSTER);
-}
-
-static BlockNode *open_new(const char *path, GError **errp)
-{
-    struct json_object *json = json_object_new_object();
-    g_autoptr(BlockdevOptions) options = NULL;
-
-    json_object_object_add(json, "driver", json_object_new_string("file"));
-    json_object_object_add(json, "filename", json_object_new_string(path));
-    options = BlockdevOptions_from_json(json, NULL, errp);
-    json_object_put(json);
-    return options ? block_node_open(options, errp) : NULL;
-}
-
-bool qcow2_create(const char *path, uint64_t size, const char *backing, const char *format,
-                  GError **errp)
-{
-    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644), err = 0;
-    bool made = fd >= 0, ok;
-    BlockEdge edge = { 0 };
-    BlockNode *file;
-
-    if (fd < 0 && errno != EEXIST) {
-        error_set_errno(errp, errno, "cannot make %s", path);
-        return false;
-    }
-    if (made) {
-        close(fd);
-    }
-    file = open_new(path, errp);
-    ok = file && block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
-                                   BLOCK_PERM_ALL & ~writes, errp);
-    if (ok) {
-        err = write_new(file, size, backing, format);
-        block_edge_detach(&edge);
-    }
-    block_node_unref(file);
-    if (err) {
-        error_set_errno(errp, err, "cannot make a qcow2 image in %s", path);
-    }
-    if (made && (err || !ok)) {
-        unlink(path);
-    }
-    return ok && !err;
+    put64(header, AT_INCOMPATIBLE, s->incompatible);
+    put64(header, 80, s->compatible);
+    put32(header, 96, s->refcount_order);
+    put32(header, 100, HEADER_V3 + 8);
+    header[HEADER_V3] = s->incompatible & QCOW2_COMPRESSION ? 1 : 0;
+    return put_backing(header, size, HEADER_V3 + 8, backing, format);
 }

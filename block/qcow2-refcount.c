@@ -422,6 +422,69 @@ int qcow2_clusters_alloc(Qcow2 *s, uint64_t count, uint64_t *offset)
     return err;
 }
 
+/* Clusters @first to @last, which one block counts, are used once. */
+static int take_run(Qcow2 *s, uint64_t first, uint64_t last)
+{
+    Place begin, end;
+    int err = place_of(s, first, &begin);
+    g_autofree uint8_t *bytes = NULL;
+    size_t len;
+
+    err = err ? err : place_of(s, last, &end);
+    if (err) {
+        return err;
+    }
+    len = end.at - begin.at + end.size;
+    bytes = g_malloc(len);
+    err = qcow2_table_read(s, begin.block, begin.at, bytes, len);
+    for (uint64_t i = first; i <= last; i++) {
+        Place place;
+
+        place_of(s, i, &place);
+        entry_set(bytes + (place.at - begin.at), s->refcount_order, place.shift, 1);
+    }
+    return err ? err : write_count(s, begin.block, begin.at, bytes, len);
+}
+
+/* Let the file have @size bytes at least. */
+static int make_longer(Qcow2 *s, uint64_t size)
+{
+    int64_t length = block_node_length(s->node->file.node);
+
+    return length < 0                 ? (int)-length
+           : (uint64_t)length >= size ? 0
+                                      : block_node_truncate(s->node->file.node, size);
+}
+
+int qcow2_run_alloc(Qcow2 *s, uint64_t max, uint64_t *offset, uint64_t *count)
+{
+    int err = qcow2_cluster_alloc(s, offset);
+    uint64_t first, next, used;
+
+    if (err) {
+        return err;
+    }
+    first = next = (*offset >> s->cluster_bits) + 1;
+    while (!err && next - first + 1 < max && next >> s->block_bits == (next - 1) >> s->block_bits) {
+        err = count_get(s, next, &used);
+        if (err || used) {
+            break;
+        }
+        next++;
+    }
+    if (!err && next > first) { /* first the file: none is counted that is not there */
+        err = make_longer(s, next << s->cluster_bits);
+        err = err ? err : take_run(s, first, next - 1);
+        s->free_hint = err ? s->free_hint : next;
+    }
+    if (err) {
+        qcow2_cluster_release(s, *offset, s->cluster);
+        return err;
+    }
+    *count = next - first + 1;
+    return 0;
+}
+
 int qcow2_cluster_count(Qcow2 *s, uint64_t offset, uint64_t *count)
 {
     return count_get(s, offset >> s->cluster_bits, count);

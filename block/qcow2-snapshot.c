@@ -357,6 +357,29 @@ int qcow2_walk_snapshots(Qcow2 *s, Qcow2Visit *visit, void *opaque)
     return err;
 }
 
+bool qcow2_snapshots_foreach(Qcow2 *s, Qcow2VisitSnapshot *visit, void *opaque, uint64_t *offset,
+                             uint64_t *bytes, GError **errp)
+{
+    g_autoptr(GPtrArray) list = read_all(s, bytes, errp);
+    int err = 0;
+
+    *offset = s->snapshots_offset;
+    for (unsigned i = 0; list && i < list->len && !err; i++) {
+        const Entry *e = list->pdata[i];
+        uint64_t *l1;
+
+        err = read_l1(s, e, &l1);
+        if (!err) {
+            visit(s, e->l1_offset, l1, e->l1_size, opaque);
+        }
+        g_free(l1);
+    }
+    if (err) {
+        error_set_errno(errp, err, "%s: the table of a snapshot cannot be read", s->node->filename);
+    }
+    return list && !err;
+}
+
 /* A copy of @l1 in clusters of its own; as others use the same, nothing is its alone. */
 static int write_l1_copy(Qcow2 *s, const uint64_t *l1, uint64_t size, uint64_t *offset)
 {

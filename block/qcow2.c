@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "block/driver.h"
+#include "block/filename.h"
 #include "block/iov.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -70,10 +71,7 @@ static bool open_backing(Qcow2 *s, GError **errp)
 
 char *qcow2_backing_path(const Qcow2 *s)
 {
-    g_autofree char *dir = g_path_get_dirname(s->node->filename);
-
-    return g_path_is_absolute(s->backing) ? g_strdup(s->backing)
-                                          : g_build_filename(dir, s->backing, NULL);
+    return block_filename_relative(s->backing, s->node->filename ? s->node->filename : "");
 }
 
 static Qcow2 *state_new(BlockNode *node)
@@ -201,8 +199,7 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
 
 /* ---- where clusters are ---- */
 
-/* The L2 entry of the guest's byte @offset, 0 if there is no table. `lock`. */
-static int get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
+int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
 {
     uint64_t i = offset >> (s->cluster_bits + s->l2_bits);
     uint64_t l1 = i < s->l1_size ? s->l1[i] & QCOW2_OFFSET : 0;
@@ -221,7 +218,7 @@ static int get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry)
     return err;
 }
 
-static bool is_zero(const Qcow2 *s, uint64_t entry)
+bool qcow2_is_zero(const Qcow2 *s, uint64_t entry)
 {
     return s->version == 3 && !(entry & QCOW2_PACKED) && entry & QCOW2_ZERO;
 }
@@ -271,7 +268,7 @@ static int read_backing(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsi
 static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
     uint64_t entry, in = offset & (s->cluster - 1);
-    int err = get_entry(s, offset, &entry);
+    int err = qcow2_get_entry(s, offset, &entry);
 
     if (err) {
         return err;
@@ -285,7 +282,7 @@ static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsign
         }
         return err;
     }
-    if (is_zero(s, entry)) {
+    if (qcow2_is_zero(s, entry)) {
         iov_clear(iov, iovcnt, 0);
         return 0;
     }
@@ -300,8 +297,7 @@ static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsign
 
 /* ---- writing ---- */
 
-/* Let the L1 entry for @offset name a table that is this image's alone. */
-static int own_l2(Qcow2 *s, uint64_t offset)
+int qcow2_own_l2(Qcow2 *s, uint64_t offset)
 {
     uint64_t i = offset >> (s->cluster_bits + s->l2_bits), old = s->l1[i], fresh, raw;
     g_autofree uint8_t *table = NULL;
@@ -328,12 +324,11 @@ static int own_l2(Qcow2 *s, uint64_t offset)
     return old ? qcow2_cluster_release(s, old, s->cluster) : 0;
 }
 
-/* Replace the L2 entry @old of @offset by @entry, and let go of what @old named. */
-static int set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry)
+int qcow2_set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry)
 {
     uint64_t at = (offset >> s->cluster_bits & ((UINT64_C(1) << s->l2_bits) - 1)) * 8;
     uint64_t raw = GUINT64_TO_BE(entry), place, bytes;
-    int err = own_l2(s, offset);
+    int err = qcow2_own_l2(s, offset);
 
     err = err ? err
               : qcow2_table_write(s, s->l1[offset >> (s->cluster_bits + s->l2_bits)] & QCOW2_OFFSET,
@@ -351,7 +346,7 @@ static int set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry)
 
 static bool is_in_place(const Qcow2 *s, uint64_t entry)
 {
-    return entry & QCOW2_COPIED && !(entry & QCOW2_PACKED) && !is_zero(s, entry) &&
+    return entry & QCOW2_COPIED && !(entry & QCOW2_PACKED) && !qcow2_is_zero(s, entry) &&
            entry & QCOW2_OFFSET && !((entry & QCOW2_OFFSET) % s->cluster);
 }
 
@@ -365,10 +360,10 @@ static int write_copy(Qcow2 *s, uint64_t offset, uint64_t old, const struct iove
     int err = bytes < s->cluster ? read_piece(s, offset - in, &whole, 1) : 0;
 
     iov_to_buf(iov, iovcnt, 0, cluster + in, bytes);
-    err = err ? err : own_l2(s, offset);
+    err = err ? err : qcow2_own_l2(s, offset);
     err = err ? err : qcow2_cluster_alloc(s, &fresh);
     err = err ? err : block_node_pwrite(s->node->file.node, fresh, cluster, s->cluster);
-    return err ? err : set_entry(s, offset, old, fresh | QCOW2_COPIED);
+    return err ? err : qcow2_set_entry(s, offset, old, fresh | QCOW2_COPIED);
 }
 
 /* @may_change: `lock` is held for writing; else EAGAIN if it has to be. */
@@ -376,7 +371,7 @@ static int write_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsig
                        bool may_change)
 {
     uint64_t entry;
-    int err = get_entry(s, offset, &entry);
+    int err = qcow2_get_entry(s, offset, &entry);
     bool in_place =
         is_in_place(s, entry) && s->l1[offset >> (s->cluster_bits + s->l2_bits)] & QCOW2_COPIED;
 
@@ -459,16 +454,16 @@ int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, uns
 static int clear_cluster(Qcow2 *s, uint64_t offset, bool discard)
 {
     uint64_t entry, wanted = s->version == 3 && s->node->backing.node ? QCOW2_ZERO : 0;
-    int err = get_entry(s, offset, &entry);
+    int err = qcow2_get_entry(s, offset, &entry);
 
     if (err || (s->version == 2 && s->node->backing.node)) {
         return err ? err : ENOTSUP;
     }
-    if (entry == wanted || (is_zero(s, entry) && !(entry & QCOW2_OFFSET)) ||
+    if (entry == wanted || (qcow2_is_zero(s, entry) && !(entry & QCOW2_OFFSET)) ||
         (discard && !entry)) { /* there is nothing to give back */
         return 0;
     }
-    return set_entry(s, offset, entry, wanted);
+    return qcow2_set_entry(s, offset, entry, wanted);
 }
 
 static int write_part(BlockNode *node, uint64_t offset, size_t len)
@@ -521,8 +516,8 @@ int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
             offset = (i + 1) * table;
             continue;
         }
-        err = get_entry(s, offset, &entry);
-        err = err || !entry ? err : set_entry(s, offset, entry, 0);
+        err = qcow2_get_entry(s, offset, &entry);
+        err = err || !entry ? err : qcow2_set_entry(s, offset, entry, 0);
         offset += s->cluster;
     }
     return err;
@@ -539,6 +534,21 @@ static int qcow2_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
 }
 
 /* ---- what there is to tell, and to change ---- */
+
+bool qcow2_facts(const BlockNode *node, BlockQcow2Facts *facts)
+{
+    const Qcow2 *s = node->state;
+
+    if (node->options->driver != BLOCKDEV_DRIVER_QCOW2) {
+        return false;
+    }
+    *facts = (BlockQcow2Facts){ .version = s->version,
+                                .refcount_bits = 1u << s->refcount_order,
+                                .lazy_refcounts = s->compatible & QCOW2_LAZY,
+                                .corrupt = s->incompatible & QCOW2_CORRUPT,
+                                .zstd = s->incompatible & QCOW2_COMPRESSION };
+    return true;
+}
 
 static void qcow2_tell(BlockNode *node, ImageInfo *info)
 {
@@ -588,6 +598,7 @@ static const BlockDriver qcow2_driver = {
     .activate = qcow2_activate,
     .inactivate = settle,
     .reopen = qcow2_reopen,
+    .check = qcow2_check,
     .tell = qcow2_tell,
     .set_backing_name = qcow2_set_backing_name,
     .set_perms = qcow2_set_perms,
@@ -595,6 +606,7 @@ static const BlockDriver qcow2_driver = {
     .write = qcow2_write,
     .write_zeroes = qcow2_write_zeroes,
     .discard = qcow2_discard,
+    .status = qcow2_status,
     .length = qcow2_length,
     .truncate = qcow2_truncate,
     .snapshot_create = qcow2_snapshot_create,

@@ -15,7 +15,11 @@
 #ifndef BLOCK_QCOW2_H
 #define BLOCK_QCOW2_H
 
+#include "block/check.h"
+#include "block/create.h"
+#include "block/image-info.h"
 #include "block/node.h"
+#include "block/status.h"
 
 #define QCOW2_MAGIC  0x514649fbu
 #define QCOW2_COPIED (UINT64_C(1) << 63) /* nobody else uses the cluster */
@@ -88,10 +92,10 @@ int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits);
 int qcow2_header_clear_autoclear(Qcow2 *s);
 /* Let it name another backing file, or none (NULL). There are no requests. */
 bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp);
-/* Make an image for @size bytes in the file @path, which others may have made; what was in it is
- * gone. @backing and @format are written to the header; NULL: none. */
-bool qcow2_create(const char *path, uint64_t size, const char *backing, const char *format,
-                  GError **errp);
+/* Fill the header, @size bytes that are 0, of an image with @s's version, size, places and
+ * features, and this backing file (NULL: none). False: the names are too long. */
+bool qcow2_header_fill(uint8_t *header, unsigned size, const Qcow2 *s, const char *backing,
+                       const char *format);
 
 /* ---- tables, through the cache; 0 or a positive errno value ---- */
 
@@ -114,6 +118,8 @@ int qcow2_settle(Qcow2 *s);
 int qcow2_cluster_alloc(Qcow2 *s, uint64_t *offset);
 /* @count of them, one behind the other. */
 int qcow2_clusters_alloc(Qcow2 *s, uint64_t count, uint64_t *offset);
+/* At least one that was free, and up to @max that follow it: *@count of them. */
+int qcow2_run_alloc(Qcow2 *s, uint64_t max, uint64_t *offset, uint64_t *count);
 /* How many users the cluster at @offset has; let it have @count. */
 int qcow2_cluster_set_count(Qcow2 *s, uint64_t offset, uint64_t count);
 int qcow2_cluster_count(Qcow2 *s, uint64_t offset, uint64_t *count);
@@ -125,8 +131,27 @@ int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes);
 
 /* ---- the guest's clusters; `lock` for writing ---- */
 
+/* The L2 entry of the guest's byte @offset, 0 if there is no table. `lock`. */
+int qcow2_get_entry(Qcow2 *s, uint64_t offset, uint64_t *entry);
+/* It stands for zeros. */
+bool qcow2_is_zero(const Qcow2 *s, uint64_t entry);
+/* As block_qcow2_facts(). */
+bool qcow2_facts(const BlockNode *node, BlockQcow2Facts *facts);
+/* The driver's status (qcow2-status.c). */
+int qcow2_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status);
 /* Where a compressed cluster is, and how many bytes it has at most. */
 void qcow2_packed_place(const Qcow2 *s, uint64_t entry, uint64_t *offset, uint64_t *bytes);
+/* Let the L1 entry for @offset name a table that is this image's alone. */
+int qcow2_own_l2(Qcow2 *s, uint64_t offset);
+/* Replace the L2 entry @old of @offset by @entry, and let go of what @old named. */
+int qcow2_set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry);
+/* Let @count of the guest's clusters from @offset on be those at @place of the file, one behind the
+ * other, and let go of what they were (qcow2-run.c). */
+int qcow2_map_run(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place);
+/* Let the clusters of [@from, @to), which begin there and have no place yet, have one. @fresh:
+ * nobody has used any cluster that is free. No lock. */
+int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
+                      bool fresh);
 /* Let there be @entries of L1, at least: those that are new are empty. */
 int qcow2_l1_grow(Qcow2 *s, uint64_t entries);
 /* Carry requests out without regard to the disk's size, but not beyond what L1 has: EIO. */
@@ -144,11 +169,20 @@ typedef int Qcow2Visit(Qcow2 *s, uint64_t offset, uint64_t bytes, void *opaque);
 int qcow2_walk_tree(Qcow2 *s, const uint64_t *l1, uint64_t size, Qcow2Visit *visit, void *opaque);
 /* All that snapshots use, with what describes them. */
 int qcow2_walk_snapshots(Qcow2 *s, Qcow2Visit *visit, void *opaque);
+/* The snapshots' L1 tables, one after the other, and the place of the table that lists them. */
+typedef void Qcow2VisitSnapshot(Qcow2 *s, uint64_t l1_offset, const uint64_t *l1, uint64_t size,
+                                void *opaque);
+bool qcow2_snapshots_foreach(Qcow2 *s, Qcow2VisitSnapshot *visit, void *opaque, uint64_t *offset,
+                             uint64_t *bytes, GError **errp);
 /* Set QCOW2_COPIED where a cluster is counted once, and nowhere else. */
 int qcow2_flag_tree(Qcow2 *s);
 /* Count all clusters anew, of an image that is marked as dirty; it is not so any more. Nobody else
  * has it. */
 bool qcow2_repair(Qcow2 *s, GError **errp);
+
+/* The driver's check (qcow2-check.c). */
+bool qcow2_check(BlockNode *node, unsigned fix, void (*tell)(const char *text), BlockCheck *check,
+                 GError **errp);
 
 /* ---- internal snapshots (qcow2-snapshot.c); no requests ---- */
 

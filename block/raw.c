@@ -133,6 +133,14 @@ static bool raw_locate(BlockNode *node, BlockLocation *at)
            block_node_locate(node->file.node, at);
 }
 
+static int raw_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
+{
+    uint64_t below;
+    int err = place(node, offset, bytes, &below);
+
+    return err ? err : block_status(node->file.node, below, bytes, status);
+}
+
 static int64_t raw_length(BlockNode *node)
 {
     const RawState *s = node->state;
@@ -166,6 +174,7 @@ static const BlockDriver raw_driver = {
     .write_zeroes = raw_write_zeroes,
     .discard = raw_discard,
     .locate = raw_locate,
+    .status = raw_status,
     .length = raw_length,
     .truncate = raw_truncate,
 };

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "block/backend.h"
+#include "block/create.h"
 #include "block/driver.h"
-#include "block/qcow2.h"
 #include "util/error.h"
 
 /* Users of @from but for @except, over to @to. */
@@ -155,7 +155,9 @@ static bool make_image(BlockNode *node, const char *path, GError **errp)
     }
     cwd = g_get_current_dir();
     full = g_canonicalize_filename(node->filename, cwd);
-    return qcow2_create(path, (uint64_t)length, full, format_of(node), errp);
+    const BlockQcow2Create create = { BLOCK_QCOW2_DEFAULTS, .size = (uint64_t)length,
+                                      .backing = full, .backing_format = format_of(node) };
+    return block_create_qcow2(path, &create, errp);
 }
 
 bool block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GError **errp)
@@ -197,7 +199,8 @@ BlockNode *block_snapshot_temporary(BlockNode *node, GError **errp)
     }
     close(fd);
     const BlockSnapshotFile file = { .path = path };
-    if (qcow2_create(path, (uint64_t)MAX(length, 0), NULL, NULL, errp)) {
+    const BlockQcow2Create create = { BLOCK_QCOW2_DEFAULTS, .size = (uint64_t)MAX(length, 0) };
+    if (block_create_qcow2(path, &create, errp)) {
         overlay = open_overlay(overlay_options(node, &file, true), errp);
     }
     g_unlink(path); /* who has it open has it */

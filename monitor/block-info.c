@@ -3,26 +3,8 @@
 
 #include "block/backend.h"
 #include "block/driver.h"
+#include "block/image-info.h"
 #include "util/error.h"
-
-static ImageInfo *image_info(BlockNode *node, bool flat)
-{
-    ImageInfo *info = g_new0(ImageInfo, 1);
-    int64_t length = block_node_length(node), allocated = block_node_allocated(node);
-
-    info->filename = g_strdup(node->filename);
-    info->format = g_strdup(BlockdevDriver_str(node->driver->id));
-    info->virtual_size = MAX(length, 0);
-    info->has_actual_size = allocated >= 0;
-    info->actual_size = allocated;
-    if (node->driver->tell) {
-        node->driver->tell(node, info);
-    }
-    if (node->backing.node && !flat) {
-        info->backing_image = image_info(node->backing.node, false);
-    }
-    return info;
-}
 
 BlockDeviceInfo *block_info_new(BlockNode *node, bool flat)
 {
@@ -37,7 +19,7 @@ BlockDeviceInfo *block_info_new(BlockNode *node, bool flat)
     for (const BlockNode *below = node->backing.node; below; below = below->backing.node) {
         info->backing_file_depth++;
     }
-    info->image = image_info(node, flat);
+    info->image = block_image_info(node, !flat);
     info->cache = g_new0(BlockdevCacheInfo, 1);
     info->cache->writeback = true;
     info->cache->direct = node->direct;

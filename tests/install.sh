@@ -5,7 +5,7 @@
 dest=$(mktemp -d) || exit 1
 trap 'rm -rf "$dest"' EXIT
 
-echo 1..3
+echo 1..4
 meson install -C "$1" --no-rebuild --quiet --destdir "$dest" >&2
 n=0
 for program in "$2/dimmable" "$3/dimmable/qemu-system-x86_64"; do
@@ -21,3 +21,7 @@ if "$dest$2/dimmable-memhp-check" --list >&2 && [ -x "$dest$3/dimmable/memhp/hol
 else
     echo "not ok 3 - $2/dimmable-memhp-check"
 fi
+case $("$dest$2/dimmable-img" --version) in
+"qemu-img version 7.2.0 (dimmable-img "*) echo "ok 4 - $2/dimmable-img" ;;
+*) echo "not ok 4 - $2/dimmable-img" ;;
+esac

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* New images: files that hold them. */
+#include "block/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "block/create-file.h"
+#include "block/filename.h"
+#include "block/qcow2.h"
+#include "util/error.h"
+#include "util/units.h"
+
+#define ZERO_CHUNK (1 * MIB)
+
+const char *const block_preallocation_names[] = { "off", "metadata", "falloc", "full", NULL };
+
+static BlockNode *open_new(const char *path, GError **errp)
+{
+    struct json_object *json = json_object_new_object();
+    g_autoptr(BlockdevOptions) options = NULL;
+
+    if (block_filename_options(json, path, errp)) {
+        options = BlockdevOptions_from_json(json, NULL, errp);
+    }
+    json_object_put(json);
+    return options ? block_node_open(options, errp) : NULL;
+}
+
+bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *opaque,
+                          GError **errp)
+{
+    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+    BlockEdge edge = { 0 };
+    BlockNode *file;
+    bool made, ok;
+    int fd;
+
+    path += g_str_has_prefix(path, "file:") ? strlen("file:") : 0;
+    if (g_str_has_prefix(path, "json:") || strstr(path, "://")) {
+        error_set(errp,
+                  "%s: an image is made in a file, or on a block device, and given by its name",
+                  path);
+        return false;
+    }
+    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    made = fd >= 0;
+    if (fd < 0 && errno != EEXIST) {
+        error_set_errno(errp, errno, "cannot make %s", path);
+        return false;
+    }
+    if (made) {
+        close(fd);
+    }
+    file = open_new(path, errp);
+    ok = file && block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
+                                   BLOCK_PERM_ALL & ~writes, errp);
+    if (ok) {
+        int err = fill(file, opaque);
+
+        if (err) {
+            error_set_errno(errp, err, "cannot make an image in %s", path);
+            ok = false;
+        }
+        block_edge_detach(&edge);
+    }
+    block_node_unref(file);
+    if (made && !ok) {
+        unlink(path);
+    }
+    return ok;
+}
+
+int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,
+                          BlockPreallocation preallocation)
+{
+    g_autofree void *zeros = NULL;
+    int err = 0;
+
+    if (preallocation == BLOCK_PREALLOCATION_FALLOC) {
+        err = block_node_write_zeroes(file, offset, bytes, false);
+    } else if (preallocation == BLOCK_PREALLOCATION_FULL) {
+        zeros = g_malloc0(ZERO_CHUNK);
+        while (bytes && !err) {
+            uint64_t some = MIN(bytes, ZERO_CHUNK);
+
+            err = block_node_pwrite(file, offset, zeros, some);
+            offset += some;
+            bytes -= some;
+        }
+    }
+    return err;
+}
+
+typedef struct RawCreate {
+    uint64_t size;
+    BlockPreallocation preallocation;
+} RawCreate;
+
+static int fill_raw(BlockNode *file, const void *opaque)
+{
+    const RawCreate *create = opaque;
+    int err = block_node_truncate(file, 0); /* nothing of what was there stays */
+
+    err = err ? err : block_node_truncate(file, create->size);
+    return err ? err : block_create_allocate(file, 0, create->size, create->preallocation);
+}
+
+bool block_create_raw(const char *path, uint64_t size, BlockPreallocation preallocation,
+                      GError **errp)
+{
+    const RawCreate create = { size, preallocation };
+
+    if (preallocation == BLOCK_PREALLOCATION_METADATA) {
+        error_set(errp, "preallocation=metadata is for qcow2: raw has off, falloc and full");
+        return false;
+    }
+    return block_create_in_file(path, fill_raw, &create, errp);
+}
+
+bool block_preallocation_parse(const char *text, BlockPreallocation *preallocation, GError **errp)
+{
+    for (unsigned i = 0; block_preallocation_names[i]; i++) {
+        if (!text || strcmp(text, block_preallocation_names[i]) == 0) {
+            *preallocation = (BlockPreallocation)i;
+            return true;
+        }
+    }
+    error_set(errp, "preallocation=%s is not there: use off, metadata, falloc or full", text);
+    return false;
+}
+
+bool block_preallocate(BlockNode *node, uint64_t from, uint64_t end,
+                       BlockPreallocation preallocation, GError **errp)
+{
+    int err;
+
+    if (preallocation == BLOCK_PREALLOCATION_OFF) {
+        return true;
+    }
+    if (node->options->driver == BLOCKDEV_DRIVER_QCOW2) {
+        err = qcow2_preallocate(node->state, from, end, preallocation, false);
+    } else {
+        err = preallocation == BLOCK_PREALLOCATION_METADATA
+                  ? ENOTSUP
+                  : block_create_allocate(node, from, end - from, preallocation);
+    }
+    if (err) {
+        error_set_errno(errp, err, "%s: its new end cannot be allocated (preallocation=%s)",
+                        node->filename, block_preallocation_names[preallocation]);
+    }
+    return !err;
+}

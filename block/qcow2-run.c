@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qcow2: clusters that get places one behind the other, with one write of each table. */
+#include <errno.h>
+
+#include "block/qcow2.h"
+
+/* An entry that names no place in the file. */
+static bool is_nowhere(uint64_t entry)
+{
+    return !(entry & (QCOW2_PACKED | QCOW2_OFFSET));
+}
+
+/* How many clusters from @offset on, up to @max, have no place yet. `lock`. */
+static int count_nowhere(Qcow2 *s, uint64_t offset, uint64_t max, uint64_t *count)
+{
+    uint64_t entry;
+    int err = 0;
+
+    *count = 0;
+    while (!err && *count < max) {
+        err = qcow2_get_entry(s, offset + (*count << s->cluster_bits), &entry);
+        if (err || !is_nowhere(entry)) {
+            break;
+        }
+        ++*count;
+    }
+    return err;
+}
+
+/* Those in one table, which nothing named when they were asked for. */
+static int map_part(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place)
+{
+    uint64_t index = offset >> s->cluster_bits & ((UINT64_C(1) << s->l2_bits) - 1);
+    g_autofree uint64_t *raw = g_new(uint64_t, count);
+    int err = qcow2_own_l2(s, offset);
+
+    for (uint64_t i = 0; i < count; i++) {
+        raw[i] = GUINT64_TO_BE((place + (i << s->cluster_bits)) | QCOW2_COPIED);
+    }
+    return err ? err
+               : qcow2_table_write(s,
+                                   s->l1[offset >> (s->cluster_bits + s->l2_bits)] & QCOW2_OFFSET,
+                                   index * 8, raw, count * 8);
+}
+
+int qcow2_map_run(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place)
+{
+    const uint64_t table = UINT64_C(1) << s->l2_bits;
+    int err = 0;
+
+    while (count && !err) {
+        uint64_t index = offset >> s->cluster_bits & (table - 1), some = MIN(count, table - index),
+                 entry;
+
+        err = count_nowhere(s, offset, some, &some);
+        if (!err && some) {
+            err = map_part(s, offset, some, place);
+        } else if (!err) { /* it has a place */
+            some = 1;
+            err = qcow2_get_entry(s, offset, &entry);
+            err = err ? err : qcow2_set_entry(s, offset, entry, place | QCOW2_COPIED);
+        }
+        offset += some << s->cluster_bits;
+        place += some << s->cluster_bits;
+        count -= err ? 0 : some;
+    }
+    return err;
+}

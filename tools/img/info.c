@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dimmable-img info: what an image says of itself. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "block/image-info.h"
+#include "tools/img/open.h"
+#include "tools/img/output.h"
+#include "tools/img/snapshot-list.h"
+#include "util/error.h"
+
+/* An image, and what only its format has. */
+typedef struct Found {
+    ImageInfo *info;
+    bool qcow2;
+    BlockQcow2Facts facts;
+} Found;
+
+static void found_free(gpointer p)
+{
+    Found *found = p;
+
+    ImageInfo_free(found->info);
+    g_free(found);
+}
+
+static const char *compat(const Found *found)
+{
+    return found->facts.version == 2 ? "0.10" : "1.1";
+}
+
+static const char *compression(const Found *found)
+{
+    return found->facts.zstd ? "zstd" : "zlib";
+}
+
+static void print_specific(const Found *found)
+{
+    static const char *const words[] = { "false", "true" };
+    bool three = found->facts.version == 3;
+
+    printf("Format specific information:\n    compat: %s\n    compression type: %s\n",
+           compat(found), compression(found));
+    if (three) {
+        printf("    lazy refcounts: %s\n", words[found->facts.lazy_refcounts]);
+    }
+    printf("    refcount bits: %u\n", found->facts.refcount_bits);
+    if (three) {
+        printf("    corrupt: %s\n    extended l2: false\n", words[found->facts.corrupt]);
+    }
+}
+
+static void add_bool(struct json_object *json, const char *key, bool value)
+{
+    json_object_object_add(json, key, json_object_new_boolean(value));
+}
+
+static struct json_object *json_of(const Found *found)
+{
+    struct json_object *json = ImageInfo_to_json(found->info), *specific, *data;
+
+    if (!found->qcow2) {
+        return json;
+    }
+    specific = json_object_new_object();
+    data = json_object_new_object();
+    json_object_object_add(specific, "type", json_object_new_string("qcow2"));
+    json_object_object_add(specific, "data", data);
+    json_object_object_add(data, "compat", json_object_new_string(compat(found)));
+    json_object_object_add(data, "compression-type", json_object_new_string(compression(found)));
+    img_add_number(data, "refcount-bits", found->facts.refcount_bits);
+    if (found->facts.version == 3) {
+        add_bool(data, "lazy-refcounts", found->facts.lazy_refcounts);
+        add_bool(data, "corrupt", found->facts.corrupt);
+        add_bool(data, "extended-l2", false);
+    }
+    json_object_object_add(json, "format-specific", specific);
+    return json;
+}
+
+static void print_human(const Found *found)
+{
+    const ImageInfo *info = found->info;
+    g_autofree char *size = img_human_size((uint64_t)info->virtual_size);
+    g_autofree char *disk = info->has_actual_size ? img_human_size((uint64_t)info->actual_size)
+                                                  : g_strdup("unavailable");
+
+    printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRId64 " bytes)\ndisk size: %s\n",
+           info->filename, info->format, size, info->virtual_size, disk);
+    if (info->has_cluster_size) {
+        printf("cluster_size: %" PRId64 "\n", info->cluster_size);
+    }
+    if (info->dirty_flag) {
+        printf("cleanly shut down: no\n");
+    }
+    if (info->backing_filename) {
+        printf("backing file: %s", info->backing_filename);
+        if (g_strcmp0(info->backing_filename, info->full_backing_filename) != 0) {
+            printf(" (actual path: %s)", info->full_backing_filename);
+        }
+        printf("\n");
+        if (info->backing_filename_format) {
+            printf("backing file format: %s\n", info->backing_filename_format);
+        }
+    }
+    if (info->snapshots) {
+        img_print_snapshots(info->snapshots);
+    }
+    if (found->qcow2) {
+        print_specific(found);
+    }
+}
+
+/* Of one image: NULL, and an error. */
+static Found *find_out(const ImgArgs *args, const char *name, const char *format, bool first,
+                       GError **errp)
+{
+    g_auto(ImgImage) image = { 0 };
+    Found *found;
+    const ImgOpen how = { .name = name,
+                          .format = format,
+                          .flags = IMG_OPEN_NO_BACKING |
+                                   (args->image_opts && first ? IMG_OPEN_OPTIONS : 0) |
+                                   (args->force_share ? IMG_OPEN_SHARE : 0) };
+
+    if (!img_open(&image, &how, errp)) {
+        return NULL;
+    }
+    found = g_new0(Found, 1);
+    found->info = block_image_info(image.edge.node, false);
+    found->info->has_dirty_flag = true;
+    if (!found->info->filename) {
+        found->info->filename = g_strdup(name);
+    }
+    found->qcow2 = block_qcow2_facts(image.edge.node, &found->facts);
+    return found;
+}
+
+/* The image, and with --backing-chain those below it. */
+static GPtrArray *collect(const ImgArgs *args, GError **errp)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(found_free);
+    const char *name = args->files[0], *format = args->format;
+
+    while (name) {
+        Found *found;
+
+        if (!g_hash_table_add(seen, g_strdup(name))) {
+            error_set(errp, "%s is in its own chain of backing files", name);
+            return NULL;
+        }
+        found = find_out(args, name, format, list->len == 0, errp);
+        if (!found) {
+            return NULL;
+        }
+        g_ptr_array_add(list, found);
+        name = args->chain ? found->info->full_backing_filename : NULL;
+        format = found->info->backing_filename_format;
+    }
+    return g_steal_pointer(&list);
+}
+
+static void print_json(const GPtrArray *list, bool chain)
+{
+    struct json_object *all = json_object_new_array();
+
+    for (unsigned i = 0; i < list->len; i++) {
+        json_object_array_add(all, json_of(list->pdata[i]));
+    }
+    if (!chain) {
+        struct json_object *one = json_object_get(json_object_array_get_idx(all, 0));
+
+        json_object_put(all);
+        all = one;
+    }
+    img_print_json(all);
+}
+
+static int run(ImgArgs *args)
+{
+    g_autoptr(GPtrArray) list = NULL;
+    GError *err = NULL;
+    bool json;
+
+    if (!img_output_is_json(args, &json, &err) || !(list = collect(args, &err))) {
+        return img_fail(err);
+    }
+    if (json) {
+        print_json(list, args->chain);
+        return IMG_OK;
+    }
+    for (unsigned i = 0; i < list->len; i++) {
+        printf("%s", i ? "\n" : "");
+        print_human(list->pdata[i]);
+    }
+    return IMG_OK;
+}
+
+static const ImgOption options[] = {
+    IMG_OPTION_FORMAT,
+    IMG_OPTION_OUTPUT,
+    IMG_OPTION(0, "backing-chain", IMG_FLAG, NULL, chain, "the images below it, too"),
+    IMG_OPTION_SHARE,
+    IMG_OPTION_IMAGE_OPTS,
+    IMG_OPTION_OBJECT,
+    IMG_OPTION_END,
+};
+const ImgCommand img_info = {
+    "info", "FILE", "Tell size, format, backing file and snapshots of an image", options, 1, 1,
+    false,  run,
+};

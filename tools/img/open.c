@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/img/open.h"
+
+#include <string.h>
+
+#include "block/filename.h"
+#include "block/guess.h"
+#include "block/raw.h"
+#include "util/error.h"
+#include "util/keyval.h"
+#include "util/parse.h"
+
+static void set_flag(struct json_object *json, const char *key, bool value)
+{
+    if (!json_object_object_get_ex(json, key, NULL)) {
+        json_object_object_add(json, key, json_object_new_boolean(value));
+    }
+}
+
+static const char *get_text(struct json_object *json, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(json, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+const char *img_guess(const char *name)
+{
+    const char *format =
+        block_guess_format(name + (g_str_has_prefix(name, "file:") ? strlen("file:") : 0));
+
+    return format ? format : "raw";
+}
+
+/* -drive's names of cache modes. */
+static bool set_cache(struct json_object *json, const char *mode, GError **errp)
+{
+    struct json_object *cache = json_object_new_object();
+    bool direct = g_strcmp0(mode, "none") == 0 || g_strcmp0(mode, "directsync") == 0;
+    bool known = direct || !mode || !strcmp(mode, "writeback") || !strcmp(mode, "writethrough") ||
+                 !strcmp(mode, "unsafe");
+
+    if (!known) {
+        error_set(errp,
+                  "there is no cache mode '%s': use none, writeback, writethrough, directsync or "
+                  "unsafe",
+                  mode);
+    }
+    set_flag(cache, "direct", direct);
+    set_flag(cache, "no-flush", g_strcmp0(mode, "unsafe") == 0);
+    json_object_object_add(json, "cache", cache);
+    return known;
+}
+
+static bool is_format(const char *driver)
+{
+    static const char *const formats[] = { "raw", "qcow2", "blkdebug", NULL };
+
+    return g_strv_contains(formats, driver);
+}
+
+/* Options of the file, and of the format on top of it, unless the name has that too ("json:"). */
+static bool describe(const ImgOpen *how, struct json_object *json, GError **errp)
+{
+    struct json_object *file = json_object_new_object();
+    const char *driver;
+
+    if (!block_filename_options(file, how->name, errp)) {
+        json_object_put(file);
+        return false;
+    }
+    driver = get_text(file, "driver");
+    if (driver && is_format(driver) && !how->format) {
+        bool ok = keyval_merge(json, file, errp);
+
+        json_object_put(file);
+        return ok;
+    }
+    json_object_object_add(json, "driver",
+                           keyval_text_new(how->format ? how->format
+                                           : get_text(file, "filename")
+                                               ? img_guess(get_text(file, "filename"))
+                                               : "raw"));
+    json_object_object_add(json, "file", file);
+    return true;
+}
+
+/* The file itself, at the bottom of what is described here, has no locks. */
+static void set_unlocked(struct json_object *json)
+{
+    struct json_object *file;
+
+    while (json_object_object_get_ex(json, "file", &file) &&
+           json_object_is_type(file, json_type_object)) {
+        json = file;
+    }
+    if (g_strcmp0(get_text(json, "driver"), "file") == 0) {
+        json_object_object_add(json, "locking", keyval_text_new("off"));
+    }
+}
+
+static struct json_object *options_of(const ImgOpen *how, GError **errp)
+{
+    struct json_object *json, *file;
+    bool ok = true;
+
+    if (how->flags & IMG_OPEN_OPTIONS) {
+        if (how->format) {
+            error_set(errp, "a format does not go with --image-opts: give driver= there");
+            return NULL;
+        }
+        json = keyval_or_json_parse(how->name, "driver", errp);
+        if (!json) {
+            return NULL;
+        }
+        if (!get_text(json, "driver")) {
+            const char *name =
+                json_object_object_get_ex(json, "file", &file) ? get_text(file, "filename") : NULL;
+
+            json_object_object_add(json, "driver", keyval_text_new(name ? img_guess(name) : "raw"));
+        }
+        if (json_object_object_get_ex(json, "file", &file) && get_text(file, "filename") &&
+            !get_text(file, "driver")) {
+            json_object_object_add(file, "driver", keyval_text_new("file"));
+        }
+    } else {
+        json = json_object_new_object();
+        ok = describe(how, json, errp);
+    }
+    set_flag(json, "read-only", !(how->flags & IMG_OPEN_WRITE));
+    if (how->flags & IMG_OPEN_SHARE) {
+        set_unlocked(json);
+    }
+    if (how->flags & IMG_OPEN_WRITE_FILE && json_object_object_get_ex(json, "file", &file) &&
+        json_object_is_type(file, json_type_object)) {
+        set_flag(file, "read-only", false);
+    }
+    if (how->flags & IMG_OPEN_NO_BACKING && g_strcmp0(get_text(json, "driver"), "qcow2") == 0) {
+        json_object_object_add(json, "backing", keyval_text_new(""));
+    }
+    if (how->flags & IMG_OPEN_WRITE) {
+        json_object_object_add(json, "discard", keyval_text_new("unmap"));
+    }
+    if (!json_object_object_get_ex(json, "cache", NULL)) {
+        ok = ok && set_cache(json, how->cache, errp);
+    }
+    if (!ok) {
+        g_clear_pointer(&json, json_object_put);
+    }
+    return json;
+}
+
+bool img_open(ImgImage *image, const ImgOpen *how, GError **errp)
+{
+    struct json_object *json = options_of(how, errp);
+    g_autoptr(BlockdevOptions) options = json ? BlockdevOptions_from_json(json, NULL, errp) : NULL;
+    BlockNode *node = options ? block_node_open(options, errp) : NULL;
+    unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE, uses = BLOCK_PERM_READ;
+    bool ok;
+
+    if (how->flags & IMG_OPEN_WRITE) {
+        uses |= how->flags & IMG_OPEN_RESIZE ? writes : BLOCK_PERM_WRITE;
+    }
+    json_object_put(json);
+    if (node && !how->format && !(how->flags & IMG_OPEN_OPTIONS) && !node->read_only &&
+        node->options->driver == BLOCKDEV_DRIVER_RAW && !g_str_has_prefix(how->name, "json:")) {
+        error_warn("%s is taken for raw: what would make it look like another format is not "
+                   "written; say -f raw",
+                   how->name);
+        raw_forbid_formats(node);
+    }
+    ok = node && block_edge_attach(
+                     &image->edge, node, "dimmable-img", uses,
+                     how->flags & IMG_OPEN_SHARE ? BLOCK_PERM_ALL : BLOCK_PERM_ALL & ~writes, errp);
+    block_node_unref(node);
+    return ok;
+}
+
+bool img_lock_file(ImgImage *image, bool fix, GError **errp)
+{
+    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+
+    return !fix || block_edge_change(&image->edge.node->file, BLOCK_PERM_READ | writes,
+                                     BLOCK_PERM_ALL & ~writes, errp);
+}
+
+bool img_close(ImgImage *image, GError **errp)
+{
+    BlockNode *node = image->edge.node;
+    g_autofree char *name = node ? g_strdup(node->filename) : NULL;
+    int err = node && !node->read_only ? block_node_flush(node) : 0;
+
+    block_edge_detach(&image->edge);
+    if (err) {
+        error_set_errno(errp, err, "%s: what was written may not be on the disk", name);
+    }
+    return !err;
+}
+
+void img_image_clear(ImgImage *image)
+{
+    img_close(image, NULL);
+}
+
+bool img_parse_size(const char *what, const char *text, uint64_t *size, GError **errp)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (parse_size(text, 1, size, &err) && *size <= BLOCK_MAX_SIZE) {
+        return true;
+    }
+    error_set(errp, "%s '%s' is no size: bytes, or with k, M, G, T, P or E, at most 2^63 - 1024",
+              what, text);
+    return false;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dimmable-img snapshot: snapshots within images. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "block/driver.h"
+#include "block/snapshot-internal.h"
+#include "tools/img/open.h"
+#include "tools/img/snapshot-list.h"
+#include "tools/img/output.h"
+#include "util/error.h"
+
+void img_print_snapshots(const GPtrArray *list)
+{
+    printf("Snapshot list:\n%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE",
+           "VM CLOCK", "ICOUNT");
+    for (unsigned i = 0; i < list->len; i++) {
+        const SnapshotInfo *info = list->pdata[i];
+        g_autofree char *size = img_human_size((uint64_t)info->vm_state_size);
+        g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(info->date_sec);
+        g_autofree char *when = date ? g_date_time_format(date, "%F %T") : g_strdup("");
+        int64_t seconds = info->vm_clock_sec;
+        g_autofree char *clock =
+            g_strdup_printf("%02d:%02d:%02d.%03d", (int)(seconds / 3600), (int)(seconds / 60 % 60),
+                            (int)(seconds % 60), (int)(info->vm_clock_nsec / 1000000));
+
+        printf("%-9s %-16s %8s%20s%13s%11s\n", info->id, info->name, size, when, clock, "");
+    }
+}
+
+static bool list(BlockNode *node, GError **errp)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (!node->driver->snapshot_list) {
+        return true; /* it can have none */
+    }
+    all = node->driver->snapshot_list(node, errp);
+    if (all && all->len) {
+        img_print_snapshots(all);
+    }
+    return all;
+}
+
+static bool carry_out(BlockNode *node, const ImgArgs *args, GError **errp)
+{
+    const BlockSnapshot snapshot = { .name = args->snapshot_create,
+                                     .date_ns = g_get_real_time() * 1000 };
+
+    if (args->snapshot_create) {
+        return block_snapshot_create(node, &snapshot, errp);
+    }
+    if (args->snapshot_apply) {
+        return block_snapshot_goto(node, args->snapshot_apply, errp);
+    }
+    return args->snapshot_delete ? block_snapshot_delete(node, args->snapshot_delete, errp)
+                                 : list(node, errp);
+}
+
+static int run(ImgArgs *args)
+{
+    g_auto(ImgImage) image = { 0 };
+    unsigned wanted = !!args->snapshot_create + !!args->snapshot_apply + !!args->snapshot_delete;
+    GError *err = NULL;
+    const ImgOpen how = { .name = args->files[0],
+                          .format = args->format,
+                          .flags = (wanted ? IMG_OPEN_WRITE | IMG_OPEN_RESIZE : 0) |
+                                   IMG_OPEN_NO_BACKING |
+                                   (args->force_share && !wanted ? IMG_OPEN_SHARE : 0) |
+                                   (args->image_opts ? IMG_OPEN_OPTIONS : 0) };
+
+    if (wanted + args->list > 1) {
+        return img_error("snapshot: give one of -l, -a, -c and -d");
+    }
+    return img_open(&image, &how, &err) && carry_out(image.edge.node, args, &err) &&
+                   img_close(&image, &err)
+               ? IMG_OK
+               : img_fail(err);
+}
+
+static const ImgOption options[] = {
+    IMG_OPTION('l', NULL, IMG_FLAG, NULL, list, "list them, as without an option"),
+    IMG_OPTION('c', NULL, IMG_TEXT, "NAME", snapshot_create, "take one"),
+    IMG_OPTION('a', NULL, IMG_TEXT, "NAME", snapshot_apply, "the disk is as it was then"),
+    IMG_OPTION('d', NULL, IMG_TEXT, "NAME", snapshot_delete, "delete one"),
+    IMG_OPTION_FORMAT,
+    IMG_OPTION_QUIET,
+    IMG_OPTION_SHARE,
+    IMG_OPTION_IMAGE_OPTS,
+    IMG_OPTION_OBJECT,
+    IMG_OPTION_END,
+};
+const ImgCommand img_snapshot = {
+    "snapshot", "FILE", "List, take, apply and delete snapshots within an image", options, 1, 1,
+    false,      run,
+};
