@@ -186,6 +186,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     object_unref(OBJECT(startup.machine));
     json_object_put(startup.machine_props);
     g_array_unref(startup.monitors);
+    g_clear_pointer(&startup.virtio_drives, g_ptr_array_unref);
+    g_clear_pointer(&startup.ide_drives, g_ptr_array_unref);
     g_free(startup.accel);
     g_free(startup.guest_name);
     fuzz_input_end();
