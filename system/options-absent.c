@@ -166,7 +166,7 @@ static const struct RefusedOption {
     { "icount",
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
       "a test says so" },
-    { "iscsi", "there are no disks yet, so none by iSCSI" },
+    { "iscsi", "there is no iSCSI client; let the host log in, and give -drive its block device" },
     { "mtdblock", "there is no flash of this kind; -drive if=pflash is there" },
     { "only-migratable", "every device can be migrated; leave it out" },
     { "option-rom", "option ROMs cannot be added yet" },
