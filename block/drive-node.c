@@ -105,20 +105,6 @@ static void set_text(struct json_object *json, const char *key, const char *valu
     }
 }
 
-static void set_flag(struct json_object *json, const char *key, bool value)
-{
-    if (!json_object_object_get_ex(json, key, NULL)) {
-        json_object_object_add(json, key, json_object_new_boolean(value));
-    }
-}
-
-static const char *get_text(struct json_object *json, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(json, key, &value) ? json_object_get_string(value) : NULL;
-}
-
 /* A driver that has the bytes itself, and no node below. */
 static bool has_bytes(const char *driver)
 {
@@ -130,7 +116,7 @@ static bool has_bytes(const char *driver)
 /* The driver of the node on top: as it is given. NULL without @errp: it is not. */
 static const char *given_driver(const DriveArg *arg, GError **errp)
 {
-    const char *driver = get_text(arg->node, "driver"), *format = arg->options->format;
+    const char *driver = keyval_get_text(arg->node, "driver"), *format = arg->options->format;
 
     if (driver && format && strcmp(driver, format) != 0) {
         error_set(errp, "driver=%s and format=%s are the same thing: give one", driver, format);
@@ -148,15 +134,15 @@ static void set_common(const DriveOptions *drive, bool temporary, struct json_ob
     bool unmap = drive->has_discard &&
                  (drive->discard == DRIVE_DISCARD_UNMAP || drive->discard == DRIVE_DISCARD_ON);
 
-    set_flag(json, "read-only", drive_is_read_only(drive) || temporary);
-    set_flag(json, "auto-read-only", drive->auto_read_only);
+    keyval_default_flag(json, "read-only", drive_is_read_only(drive) || temporary);
+    keyval_default_flag(json, "auto-read-only", drive->auto_read_only);
     if (!json_object_object_get_ex(json, "cache", &cache)) {
         cache = json_object_new_object();
         json_object_object_add(json, "cache", cache);
     }
     if (json_object_is_type(cache, json_type_object)) {
-        set_flag(cache, "direct", direct);
-        set_flag(cache, "no-flush", no_flush);
+        keyval_default_flag(cache, "direct", direct);
+        keyval_default_flag(cache, "no-flush", no_flush);
     }
     set_text(json, "discard", unmap ? "unmap" : "ignore");
     set_text(json, "detect-zeroes", BlockdevDetectZeroesOptions_str(drive->detect_zeroes));
@@ -170,10 +156,10 @@ static bool set_bytes(const DriveArg *arg, struct json_object *json, GError **er
     if (drive->file && !block_filename_options(json, drive->file, errp)) {
         return false;
     }
-    if (get_text(json, "filename")) {
+    if (keyval_get_text(json, "filename")) {
         set_text(json, "driver", "file");
     }
-    const char *driver = get_text(json, "driver");
+    const char *driver = keyval_get_text(json, "driver");
     if (drive->has_aio && driver && (!strcmp(driver, "file") || !strcmp(driver, "host_device"))) {
         set_text(json, "aio", BlockdevAioOptions_str(drive->aio));
     }
@@ -209,7 +195,7 @@ static struct json_object *node_options(const DriveArg *arg, bool temporary, boo
         below = json_object_new_object();
         ok = (!given || keyval_merge(below, file, errp)) && set_bytes(arg, below, errp);
         json_object_object_add(json, "file", below);
-        seen = driver ? NULL : block_guess_format(get_text(below, "filename"));
+        seen = driver ? NULL : block_guess_format(keyval_get_text(below, "filename"));
         *guessed = !driver && !seen;
     }
     set_text(json, "driver", driver ? driver : seen ? seen : "raw");

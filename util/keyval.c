@@ -44,6 +44,20 @@ struct json_object *keyval_text_new(const char *text)
     return text_new(texts);
 }
 
+const char *keyval_get_text(struct json_object *obj, const char *key)
+{
+    struct json_object *value;
+
+    return json_object_object_get_ex(obj, key, &value) ? json_object_get_string(value) : NULL;
+}
+
+void keyval_default_flag(struct json_object *obj, const char *key, bool value)
+{
+    if (!json_object_object_get_ex(obj, key, NULL)) {
+        json_object_object_add(obj, key, json_object_new_boolean(value));
+    }
+}
+
 const char *const *keyval_texts(struct json_object *value)
 {
     return json_object_is_type(value, json_type_string) ? json_object_get_userdata(value) : NULL;

@@ -34,6 +34,10 @@ bool keyval_merge(struct json_object *into, struct json_object *from, GError **e
  * list, as the schema asks for. To everything else it is a string.
  */
 struct json_object *keyval_text_new(const char *text); /* new reference */
+/* The string that member @key of @obj is, or NULL; borrowed. */
+const char *keyval_get_text(struct json_object *obj, const char *key);
+/* Member @key of @obj is @value, if there is none. */
+void keyval_default_flag(struct json_object *obj, const char *key, bool value);
 /* What was given for its key, in order, the last one being the string itself; ends with NULL;
  * borrowed. NULL if @value is no text. */
 const char *const *keyval_texts(struct json_object *value);

@@ -10,20 +10,6 @@
 #include "util/keyval.h"
 #include "util/parse.h"
 
-static void set_flag(struct json_object *json, const char *key, bool value)
-{
-    if (!json_object_object_get_ex(json, key, NULL)) {
-        json_object_object_add(json, key, json_object_new_boolean(value));
-    }
-}
-
-static const char *get_text(struct json_object *json, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(json, key, &value) ? json_object_get_string(value) : NULL;
-}
-
 const char *img_guess(const char *name)
 {
     const char *format =
@@ -46,8 +32,8 @@ static bool set_cache(struct json_object *json, const char *mode, GError **errp)
                   "unsafe",
                   mode);
     }
-    set_flag(cache, "direct", direct);
-    set_flag(cache, "no-flush", g_strcmp0(mode, "unsafe") == 0);
+    keyval_default_flag(cache, "direct", direct);
+    keyval_default_flag(cache, "no-flush", g_strcmp0(mode, "unsafe") == 0);
     json_object_object_add(json, "cache", cache);
     return known;
 }
@@ -69,7 +55,7 @@ static bool describe(const ImgOpen *how, struct json_object *json, GError **errp
         json_object_put(file);
         return false;
     }
-    driver = get_text(file, "driver");
+    driver = keyval_get_text(file, "driver");
     if (driver && is_format(driver) && !how->format) {
         bool ok = keyval_merge(json, file, errp);
 
@@ -78,8 +64,8 @@ static bool describe(const ImgOpen *how, struct json_object *json, GError **errp
     }
     json_object_object_add(json, "driver",
                            keyval_text_new(how->format ? how->format
-                                           : get_text(file, "filename")
-                                               ? img_guess(get_text(file, "filename"))
+                                           : keyval_get_text(file, "filename")
+                                               ? img_guess(keyval_get_text(file, "filename"))
                                                : "raw"));
     json_object_object_add(json, "file", file);
     return true;
@@ -94,7 +80,7 @@ static void set_unlocked(struct json_object *json)
            json_object_is_type(file, json_type_object)) {
         json = file;
     }
-    if (g_strcmp0(get_text(json, "driver"), "file") == 0) {
+    if (g_strcmp0(keyval_get_text(json, "driver"), "file") == 0) {
         json_object_object_add(json, "locking", keyval_text_new("off"));
     }
 }
@@ -113,29 +99,31 @@ static struct json_object *options_of(const ImgOpen *how, GError **errp)
         if (!json) {
             return NULL;
         }
-        if (!get_text(json, "driver")) {
-            const char *name =
-                json_object_object_get_ex(json, "file", &file) ? get_text(file, "filename") : NULL;
+        if (!keyval_get_text(json, "driver")) {
+            const char *name = json_object_object_get_ex(json, "file", &file)
+                                   ? keyval_get_text(file, "filename")
+                                   : NULL;
 
             json_object_object_add(json, "driver", keyval_text_new(name ? img_guess(name) : "raw"));
         }
-        if (json_object_object_get_ex(json, "file", &file) && get_text(file, "filename") &&
-            !get_text(file, "driver")) {
+        if (json_object_object_get_ex(json, "file", &file) && keyval_get_text(file, "filename") &&
+            !keyval_get_text(file, "driver")) {
             json_object_object_add(file, "driver", keyval_text_new("file"));
         }
     } else {
         json = json_object_new_object();
         ok = describe(how, json, errp);
     }
-    set_flag(json, "read-only", !(how->flags & IMG_OPEN_WRITE));
+    keyval_default_flag(json, "read-only", !(how->flags & IMG_OPEN_WRITE));
     if (how->flags & IMG_OPEN_SHARE) {
         set_unlocked(json);
     }
     if (how->flags & IMG_OPEN_WRITE_FILE && json_object_object_get_ex(json, "file", &file) &&
         json_object_is_type(file, json_type_object)) {
-        set_flag(file, "read-only", false);
+        keyval_default_flag(file, "read-only", false);
     }
-    if (how->flags & IMG_OPEN_NO_BACKING && g_strcmp0(get_text(json, "driver"), "qcow2") == 0) {
+    if (how->flags & IMG_OPEN_NO_BACKING &&
+        g_strcmp0(keyval_get_text(json, "driver"), "qcow2") == 0) {
         json_object_object_add(json, "backing", keyval_text_new(""));
     }
     if (how->flags & IMG_OPEN_WRITE) {
