@@ -460,10 +460,9 @@ static void delete_backends(RandomTest *t, const Model *before)
     }
 }
 
-void random_settle(RandomTest *t)
+void random_settle(RandomTest *t, const Model *before)
 {
     static const OspmManners good;
-    const Model before = t->model;
     g_autoptr(json_object) list = NULL;
 
     random_guest(t, &good);
@@ -481,15 +480,15 @@ void random_settle(RandomTest *t)
     qtest_outl(t->qt, OST_EVENT, OSPM_EJECT_REQUEST);
     json_object_put(list);
     list = qtest_qmp(t->qt, "query-memory-devices", NULL);
-    t->model = (Model){ .now = before.now, .ost_event = OSPM_EJECT_REQUEST };
+    t->model = (Model){ .now = t->model.now, .ost_event = OSPM_EJECT_REQUEST };
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         json_object *device = json_object_array_get_idx(list, i);
 
         if (strcmp(qtest_get_str(device, "type"), "dimm") == 0) {
-            adopt(t, &before, qtest_get(device, "data"));
+            adopt(t, before, qtest_get(device, "data"));
         }
     }
-    delete_backends(t, &before);
+    delete_backends(t, before);
     random_cpus.check(t); /* takes its events */
     t->cpus.osts = t->cpus.refusals = 0;
     qtest_events_clear(t->qt);

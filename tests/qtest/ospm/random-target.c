@@ -214,6 +214,7 @@ static void check_end(RandomTest *t, const Run *run)
 
 static bool step_target(RandomTest *t)
 {
+    const Model before = t->model;
     Run run = { 0 };
 
     set_target(t, &run);
@@ -224,7 +225,7 @@ static bool step_target(RandomTest *t)
         something_happens(t, &run);
     }
     check_end(t, &run);
-    random_settle(t);
+    random_settle(t, &before);
     random_vmem_settle(t);
     return true;
 }

@@ -93,10 +93,10 @@ void random_guest(RandomTest *t, const OspmManners *manners);
 void random_time(RandomTest *t, int64_t ns);
 void random_reset(RandomTest *t);
 
-/* Somebody else has plugged DIMMs and asked for some. See to it that nothing is pending and the
- * guest has handled all, delete the backends that are left of those that are gone, and make the
- * model what there is. */
-void random_settle(RandomTest *t);
+/* Somebody else has plugged DIMMs and asked for some, since the model was as @before. See to it
+ * that nothing is pending and the guest has handled all, delete the backends that are left of those
+ * that are gone, and make the model what there is. */
+void random_settle(RandomTest *t, const Model *before);
 /* The same for virtio-mem, of which somebody else has set requested-size. */
 void random_vmem_settle(RandomTest *t);
 /* The driver goes a part of the way to what it is asked for, whoever asks. */
