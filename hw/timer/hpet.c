@@ -90,12 +90,12 @@ static uint64_t timer_mask(const HpetTimer *t)
     return t->config & T_32BIT ? UINT32_MAX : UINT64_MAX;
 }
 
-/* Arm for the next time that counter and comparator are equal, which is not now. */
-static void timer_arm(HpetTimer *t)
+/* Arm for the next time after the counter's @now that it is equal to the comparator. Who has
+ * computed the comparator from @now passes it on: time may have gone on past it since. */
+static void timer_arm(HpetTimer *t, uint64_t now)
 {
     const Hpet *s = t->hpet;
-    uint64_t now = hpet_counter(s), mask = timer_mask(t);
-    uint64_t distance = ((t->comparator - now - 1) & mask) + 1; /* 0: 2^64 */
+    uint64_t distance = ((t->comparator - now - 1) & timer_mask(t)) + 1; /* 0: 2^64 */
     int64_t expiry;
 
     timer_del(t->timer);
@@ -103,7 +103,7 @@ static void timer_arm(HpetTimer *t)
         return;
     }
     t->due = now + distance;
-    expiry = (clock_ns() / TICK_NS + (int64_t)distance) * TICK_NS;
+    expiry = (int64_t)(t->due - s->offset) * TICK_NS;
     if (t->config & T_PERIODIC) {
         expiry = MAX(expiry, clock_ns() + MIN_PERIOD_NS);
     }
@@ -203,18 +203,19 @@ void hpet_make_up(Hpet *s, bool (*heard)(void *opaque), void *opaque)
 static void timer_expired(void *opaque)
 {
     HpetTimer *t = opaque;
+    uint64_t now = hpet_counter(t->hpet);
 
     if (t->config & T_PERIODIC && t->period) {
         /* Matches that were missed meanwhile give no interrupts of their own, but for those of what
          * is the machine's timer. */
-        uint64_t late = hpet_counter(t->hpet) - t->due, matches = late / t->period + 1;
+        uint64_t late = now - t->due, matches = late / t->period + 1;
 
         t->comparator = (t->comparator + matches * t->period) & timer_mask(t);
         if (timer_is_tick(t)) {
             lost_ticks_due(&t->hpet->lost, MIN(t->period, (uint64_t)NS_PER_SEC) * TICK_NS, matches);
         }
     }
-    timer_arm(t);
+    timer_arm(t, now);
     hpet_fire(t);
 }
 
@@ -288,7 +289,7 @@ static void timer_write_config(HpetTimer *t, uint32_t value)
     }
     t->comparator &= timer_mask(t);
     t->period &= timer_mask(t);
-    timer_arm(t);
+    timer_arm(t, hpet_counter(t->hpet));
     hpet_update_lines(t->hpet);
 }
 
@@ -301,7 +302,7 @@ static void timer_write_comparator(HpetTimer *t, uint64_t value, uint64_t mask)
         t->comparator = ((t->comparator & ~mask) | value) & timer_mask(t);
         t->config &= ~T_SET_VALUE;
     }
-    timer_arm(t);
+    timer_arm(t, hpet_counter(t->hpet));
 }
 
 static void hpet_write_config(Hpet *s, uint32_t value)
@@ -311,16 +312,18 @@ static void hpet_write_config(Hpet *s, uint32_t value)
     s->config = value & CONFIG_WRITABLE;
     hpet_set_counter(s, counter);
     for (unsigned i = 0; i < HPET_TIMERS; i++) {
-        timer_arm(&s->timers[i]);
+        timer_arm(&s->timers[i], counter);
     }
     hpet_update_lines(s);
 }
 
 static void hpet_write_counter(Hpet *s, uint64_t value, uint64_t mask)
 {
-    hpet_set_counter(s, (hpet_counter(s) & ~mask) | value);
+    uint64_t counter = (hpet_counter(s) & ~mask) | value;
+
+    hpet_set_counter(s, counter);
     for (unsigned i = 0; i < HPET_TIMERS; i++) {
-        timer_arm(&s->timers[i]);
+        timer_arm(&s->timers[i], counter);
     }
 }
 

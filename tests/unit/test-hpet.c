@@ -26,6 +26,21 @@
 static TestLine routes[HPET_ROUTES], legacy[HPET_LEGACIES];
 static Hpet *hpet;
 
+/* A processor of the host may do something else between any two looks at the clock: before the look
+ * that is the @late_look-th from now on (0: none), time goes on by LATE. */
+#define LATE (10 * NS_PER_MS)
+static unsigned late_look;
+int64_t __real_clock_ns(void);
+int64_t __wrap_clock_ns(void);
+
+int64_t __wrap_clock_ns(void)
+{
+    if (late_look && --late_look == 0) {
+        clock_step(__real_clock_ns() + LATE);
+    }
+    return __real_clock_ns();
+}
+
 static uint64_t readq(hwaddr addr)
 {
     return address_space_load(&address_space_memory, addr, 8);
@@ -253,6 +268,33 @@ static void test_lost_ticks(void)
     hpet_make_up(hpet, NULL, NULL);
 }
 
+/* A periodic timer goes on, however late what it is started or goes on by is. */
+static void test_late(void)
+{
+    const uint64_t period = 4 * NS_PER_MS / TICK;
+    bool looked = true;
+
+    for (unsigned look = 1; looked; look++) {
+        looked = false;
+        for (unsigned at_start = 0; at_start < 2; at_start++) {
+            reset();
+            writel(TIMER(0), INT | PERIODIC | SET | BITS32 | ROUTE(16));
+            writeq(COMPARE(0), period);
+            late_look = at_start ? look : 0;
+            writel(CONFIG, ENABLE);
+            looked = looked || (at_start && !late_look);
+            clock_step(clock_ns() + (int64_t)period * TICK);
+            late_look = at_start ? 0 : look;
+            timers_run();
+            looked = looked || (!at_start && !late_look);
+            late_look = 0;
+            routes[0].edges = 0;
+            step(3 * (int64_t)period * TICK);
+            g_assert_cmpuint(routes[0].edges, >=, 3);
+        }
+    }
+}
+
 /* No sequence of writes hangs it, and a reset undoes them all. */
 static void test_random(void)
 {
@@ -293,6 +335,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hpet/level", test_level);
     g_test_add_func("/hpet/legacy", test_legacy);
     g_test_add_func("/hpet/lost-ticks", test_lost_ticks);
+    g_test_add_func("/hpet/late", test_late);
     g_test_add_func("/hpet/random", test_random);
     return g_test_run();
 }
