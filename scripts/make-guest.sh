@@ -47,7 +47,7 @@ unpack() { # package: into root/
 # Drivers, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
-more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem"
+more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]

@@ -52,7 +52,6 @@ PciBus *pci_bus_create(const char *type, const char *name, Object *owner, PciDev
 
     if (bus) {
         bus->bridge = bridge;
-        bus->extra_roots = g_ptr_array_new();
         bus->parent.hotplug = &pci_hotplug_handler;
         memory_region_init_container(&bus->memory, memory, UINT64_MAX);
         memory_region_init_container(&bus->io, io, 0x10000);
@@ -240,6 +239,11 @@ static const BusClass pci_bus_class = {
     .describe = bus_describe,
 };
 
+static void bus_init(Object *obj)
+{
+    PCI_BUS(obj)->extra_roots = g_ptr_array_new();
+}
+
 static void bus_finalize(Object *obj)
 {
     PciBus *bus = PCI_BUS(obj);
@@ -280,6 +284,7 @@ static const ObjectType pci_bus_type = {
     .instance_size = sizeof(PciBus),
     .properties = bus_properties,
     .ops = &pci_bus_class,
+    .init = bus_init,
     .finalize = bus_finalize,
 };
 OBJECT_TYPE_REGISTER(pci_bus_type)

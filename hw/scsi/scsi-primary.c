@@ -7,6 +7,9 @@
 
 #define INQUIRY_BYTES 36
 #define NOT_THERE     0x7f /* qualifier and type of a unit that is none */
+/* Byte 1 of a CDB had the LUN there, until SCSI-3. Who does not yet know what a unit is, as Linux
+ * before its first INQUIRY, writes it. */
+#define OLD_LUN 0xe0
 
 /* @text, or @otherwise if it is NULL, followed by spaces. */
 static void put_text(uint8_t *to, size_t size, const char *text, const char *otherwise)
@@ -25,7 +28,7 @@ bool scsi_inquiry(ScsiRequest *r)
     if (r->cdb[1] & 1) {
         return scsi_vpd(r, r->cdb[2], asked);
     }
-    if (r->cdb[1] || r->cdb[2]) {
+    if (r->cdb[1] & ~OLD_LUN || r->cdb[2]) {
         return scsi_fail(r, SCSI_SENSE_INVALID_FIELD);
     }
     if (r->absent) {
@@ -48,7 +51,7 @@ bool scsi_request_sense(ScsiRequest *r)
     ScsiSense sense = SCSI_SENSE(unit->sense[0], unit->sense[1], unit->sense[2]);
     uint8_t data[SCSI_SENSE_BYTES];
 
-    if (r->cdb[1]) { /* descriptor format */
+    if (r->cdb[1] & ~OLD_LUN) { /* descriptor format */
         return scsi_fail(r, SCSI_SENSE_INVALID_FIELD);
     }
     if (r->absent) {

@@ -101,6 +101,7 @@ COMMAND_LINES = [
     (["-M", "none", "-cpu", "Haswell,+bogus"], "no CPU feature 'bogus'"),
     (["-M", "none", "-accel", "soft", "-cpu", "Haswell,+vmx,enforce"], "cannot offer on this host: vmx"),
     (["-cpu", "Skylake-Server,enforce"], "avx512f"),
+    (["-M", "q35", "-device", "pcie-root-port,id=port"], "The name 'port' is taken"),
     (["-cpu", "qemu64,+frob"], "frob"),
     (["-accel", "kvm,kernel_irqchip=some"], "kernel-irqchip=some is not right: expects one of on, off, split"),
     (["-accel", "warp"], "warp"),

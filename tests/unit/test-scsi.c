@@ -142,6 +142,10 @@ static void test_inquiry(void)
     assert_good(t, SCSI_INQUIRY, 0, 0, BE16(5), 0);
     g_assert_cmpuint(t->r.moved, ==, 5);
     assert_sense(t, SCSI_SENSE_INVALID_FIELD, SCSI_INQUIRY, 0, 1, BE16(96), 0);
+    assert_good(t, SCSI_INQUIRY, 0x20, 0, BE16(36), 0); /* LUN 1, as before SCSI-3 */
+    g_assert_cmpuint(t->r.moved, ==, 36);
+    assert_good(t, SCSI_REQUEST_SENSE, 0xe0, 0, 0, 18, 0);
+    g_assert_cmpuint(t->r.moved, ==, 18);
 
     assert_good(t, SCSI_INQUIRY, 1, 0, BE16(255), 0); /* no serial number: no page 0x80 */
     g_assert_cmpint(memcmp(t->data, "\0\0\0\5\0\x83\xb0\xb1\xb2", 9), ==, 0);

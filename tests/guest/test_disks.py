@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SCSI and IDE disks, and CDs, as Debian's kernel drives them: test_disks.py BUILD-DIR. virtio_scsi and ata_piix with
+sd and sr; what the guest writes is in the files of the host."""
+import hashlib
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+MIB = 1 << 20
+MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "scsi_common",
+           "scsi_mod", "cdrom", "sd_mod", "sr_mod", "virtio_scsi", "libata", "ata_piix"]
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+
+
+class Image:
+    """A raw image of so many MiB, and the -drive= of it."""
+
+    def __init__(self, folder, name, mib, content=b""):
+        self.path = f"{folder}/{name}"
+        with open(self.path, "wb") as file:
+            file.write(content)
+            file.truncate(mib * MIB)
+
+    def bytes(self, size):
+        with open(self.path, "rb") as file:
+            return file.read(size)
+
+    def kib(self):
+        """What the host has of it."""
+        return os.stat(self.path).st_blocks // 2
+
+
+def load(guest):
+    for module in MODULES:
+        guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+
+
+def wait_for(guest, condition):
+    """A condition of the guest's shell."""
+    guest.run(f"until {condition}; do sleep 0.1; done", timeout=120)
+
+
+def disk_of(guest, target):
+    """The name of the block device of SCSI address @target, when it is there."""
+    place = f"/sys/bus/scsi/devices/{target}/block"
+    wait_for(guest, f"[ -n \"$(ls {place} 2>/dev/null)\" ]")
+    return guest.run(f"ls {place}").strip()
+
+
+def write_and_read(guest, disk, image):
+    """8,000,000 bytes of no whole number of pieces, written, flushed, and read by the guest and by the host."""
+    guest.run("head -c 8000000 /dev/urandom > /tmp/pattern", timeout=120)
+    guest.run(f"dd if=/tmp/pattern of=/dev/{disk} bs=64k conv=fsync 2> /tmp/dd || cat /tmp/dd", timeout=120)
+    guest.run(f"echo 3 > /proc/sys/vm/drop_caches; head -c 8000000 /dev/{disk} | cmp - /tmp/pattern", timeout=120)
+    expected = guest.run("md5sum < /tmp/pattern").split()[0]
+    tap.equal(hashlib.md5(image.bytes(8000000)).hexdigest(), expected, "the host's file")
+
+
+def discard(guest, disk, image):
+    before = image.kib()
+    guest.run(f"blkdiscard -o 0 -l {4 * MIB} /dev/{disk}")
+    tap.equal(image.bytes(4 * MIB).strip(b"\0"), b"", "what was discarded")
+    tap.equal(before - image.kib() >= 4096, True, f"{before} and {image.kib()} KiB on the host")
+
+
+def complaints(guest):
+    return guest.run("dmesg | grep -i -E 'i/o error|timed? ?out|failed command|exception Emask|hard resetting' || true").strip()
+
+
+def scsi(machine_type, *bridge):
+    """A disk with its identity, flushes, discards; disks that come and go; a CD whose medium comes and is changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = Image(folder, "first", 64), Image(folder, "second", 16)
+        discs = [Image(folder, name, 1, name.encode()) for name in ("disc-a", "disc-b")]
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M", cpus=2, extra=[
+                "-M", machine_type, *bridge, "-device", f"virtio-scsi-pci,id=s0{',bus=rp' if bridge else ''}",
+                "-drive", f"if=none,id=d0,file={first.path},format=raw,discard=unmap",
+                "-device", "scsi-hd,drive=d0,serial=serial-1,wwn=0x5000c50015ea71aa",
+                "-drive", f"if=none,id=d1,file={second.path},format=raw", "-device", "scsi-cd,id=cd,scsi-id=5"]) as guest:
+            guest.wait_ready()
+            load(guest)
+            disk = disk_of(guest, "0:0:0:0")
+            tap.equal(guest.run(f"cat /sys/block/{disk}/size").strip(), str(64 * MIB // 512))
+            tap.equal(guest.run("cat /sys/bus/scsi/devices/0:0:0:0/wwid").strip(), "naa.5000c50015ea71aa")
+            write_and_read(guest, disk, first)
+            discard(guest, disk, first)
+            for _ in range(ROUNDS):
+                guest.qmp.command("device_add", driver="scsi-hd", id="more", drive="d1", **{"scsi-id": 9, "lun": 1})
+                more = disk_of(guest, "0:0:9:1")
+                guest.run(f"dd if=/tmp/pattern of=/dev/{more} bs=64k count=32 conv=fsync 2> /tmp/dd || cat /tmp/dd", timeout=120)
+                guest.qmp.command("device_del", id="more")
+                guest.qmp.event("DEVICE_DELETED", device="more")
+                wait_for(guest, "[ ! -e /sys/bus/scsi/devices/0:0:9:1 ]")
+            tap.equal(second.bytes(2 * MIB) != bytes(2 * MIB), True, "the disk that came and went was written")
+            cd = disk_of(guest, "0:0:5:0")
+            for disc in discs:
+                guest.qmp.command("blockdev-change-medium", id="cd", filename=disc.path, format="raw")
+                guest.run(f"until head -c 2048 /dev/{cd} > /tmp/disc 2> /dev/null; do sleep 0.1; done", timeout=120)
+                tap.equal(guest.run("head -c 6 /tmp/disc"), os.path.basename(disc.path))
+            tap.equal(complaints(guest), "")
+
+
+def ide():
+    """The first disk and the last one of four places."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, last = Image(folder, "first", 64), Image(folder, "last", 32)
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M", extra=[
+                "-drive", f"file={first.path},format=raw,discard=unmap", "-drive", f"file={last.path},format=raw,index=3"]) as guest:
+            guest.wait_ready()
+            load(guest)
+            wait_for(guest, "[ -b /dev/sda -a -b /dev/sdb ]")
+            for disk, image, mib in (("sda", first, 64), ("sdb", last, 32)):
+                tap.equal(guest.run(f"cat /sys/block/{disk}/size").strip(), str(mib * MIB // 512))
+                write_and_read(guest, disk, image)
+            discard(guest, "sda", first)
+            tap.equal(complaints(guest), "")
+
+
+tap.run([
+    ("virtio-scsi on pc", lambda: scsi("pc")),
+    ("virtio-scsi on q35, in a root port", lambda: scsi("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3")),
+    ("IDE on pc", ide),
+])
