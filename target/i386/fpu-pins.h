@@ -16,8 +16,8 @@ void x86_ferr_connect(X86FerrChanged *changed, void *opaque);
 /* The board hears of it if it changes. Machine lock. */
 void x86_set_ferr(X86Cpu *cpu, bool level);
 
-/* x87 exceptions are ignored. Whoever sets it kicks the processors with FERR#: those that are frozen
- * go on. Machine lock. */
+/* x87 exceptions are ignored. Whoever sets it kicks the processors with FERR#: those that are
+ * frozen go on. Machine lock. */
 void x86_set_ignne(bool level);
 /* Any thread. */
 bool x86_ignne(void);
