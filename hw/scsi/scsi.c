@@ -268,6 +268,8 @@ void scsi_move(ScsiRequest *r, const struct iovec *iov, unsigned iovcnt)
         r->io.offset = r->next + r->moved;
         r->io.bytes = r->piece;
         r->has_io = true;
+    } else if (r->has_io) { /* again: the parameters are known, and `own` is what they made */
+        r->moved += r->piece;
     } else if (r->data && r->direction != SCSI_NO_DATA) {
         if (!move_data(r, iov, iovcnt)) {
             end(r, SCSI_MOVED);

@@ -451,7 +451,7 @@ static void test_errors(void)
     finish(t);
 }
 
-/* Parameters are there a second time when the command is tried again. */
+/* What parameters have led to is there when the command is tried again. */
 static void test_retry_parameters(void)
 {
     static const uint8_t same[] = { SCSI_WRITE_SAME_10, 0, BE32(4), 0, BE16(2), 0 };
