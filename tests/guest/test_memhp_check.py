@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """dimmable-memhp-check reports what Debian's kernel does, and what an emulator or a kernel does wrong:
 test_memhp_check.py BUILD-DIR [all]: every scenario, which takes long."""
+import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
+sys.path.insert(0, f"{BUILD}/tools/memhp")
 TOOL = f"{BUILD}/tools/memhp/main.py"
 GUEST = f"{BUILD}/guest"
 
@@ -51,10 +54,12 @@ sys.exit(emulator.wait())
 """
 
 
-def check(*words, emulator=f"{BUILD}/dimmable", status=0):
+MODULES = ("--modules", f"{GUEST}/root/lib/modules")
+
+
+def check(*words, emulator=f"{BUILD}/dimmable", status=0, modules=MODULES):
     """Run the tool; what it printed."""
-    modules = f"{GUEST}/root/lib/modules"
-    done = subprocess.run([sys.executable, TOOL, "--kernel", f"{GUEST}/vmlinuz", "--modules", modules, "--busybox",
+    done = subprocess.run([sys.executable, TOOL, "--kernel", f"{GUEST}/vmlinuz", *modules, "--busybox",
                            f"{GUEST}/root/bin/busybox", "--emulator", emulator, "--accel", "soft", *words],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     tap.equal(done.returncode, status, done.stdout)
@@ -75,9 +80,9 @@ def lists():
 def good():
     """Each line says what the kernel did, and so does the table."""
     text = check("--only", "zones/online_movable", "--only", "removal/tmpfs", "--only", "removal/page-cache")
-    for what in (r"ok \d zones/online_movable: zone Movable after [\d.]+ s; gone after [\d.]+ s",
-                 r"ok \d removal/tmpfs: moved 64 MiB of a tmpfs; gone after [\d.]+ s",
-                 r"ok \d removal/page-cache: moved \d+ MiB of page cache; gone after [\d.]+ s",
+    for what in (r"ok \d zones/online_movable: zone Movable after [\d.]+ s; gone after [\d.]+ s \[[\d.]+ s in all\]",
+                 r"ok \d removal/tmpfs: moved 64 MiB of a tmpfs; gone after [\d.]+ s \[[\d.]+ s in all\]",
+                 r"ok \d removal/page-cache: moved \d+ MiB of page cache; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"# removal/tmpfs +ok +[\d.]+ s +[\d.]+ s  moved 64 MiB of a tmpfs; gone after [\d.]+ s"):
         tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
     tap.equal(text.splitlines()[1], "1..3")
@@ -90,11 +95,85 @@ def refusals():
                  "--only", "boot/movable_node")
     for what in (r"ok \d refusal/slabs: refused: \d+ KiB of Slab: _OST status 0x\w+, .*",
                  r"#   page dumped because: unmovable page",
-                 r"ok \d refusal/pinned: refused: pinned pages: the kernel tries again and again; gone when they were free",
+                 r"ok \d refusal/pinned: refused: pinned pages: the kernel tries again and again; after [\d.]+ s they were freed, .*",
                  r"#   page dumped because: migration failure",
                  r"ok \d removal/races: .*gone after [\d.]+ s.*", r"ok \d removal/node: the node is gone [\d.]+ s after .*",
-                 r"ok \d boot/movable_node: \d+ early allocations, .*Movable; gone after [\d.]+ s"):
+                 r"ok \d boot/movable_node: \d+ allocations before SRAT is read, from the bottom up; .*Movable; gone after .*"):
         tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
+
+
+def placement():
+    """Programs that choose where their memory is, pages that are pinned for long, huge pages of a tmpfs; and a DAX device."""
+    text = check("--only", "view/mbind", "--only", "view/numactl", "--only", "removal/longterm", "--only", "removal/tmpfs-huge",
+                 "--only", "dax/kmem")
+    for what in (r"ok \d view/mbind: 16 MiB moved to the DIMM, back, and there again; .*",
+                 r"ok \d view/numactl: sysfs agrees with the DIMM; \d+ of 4096 pages were in it by set_mempolicy .*",
+                 r"ok \d removal/longterm: 1024 pages were taken out of it when they were pinned; .*",
+                 r"ok \d removal/tmpfs-huge: moved 64 MiB of a tmpfs, of which \d+ MiB were huge pages; .*",
+                 r"ok \d dax/kmem: 256 MiB came in [\d.]+ s and went in [\d.]+ s; then there is /dev/dax0\.0 .*"):
+        tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
+
+
+def programs(paths):
+    """{path in a root: contents} of programs, and of the libraries that they need."""
+    found = {}
+    libraries = f"{GUEST}/root/usr/lib/x86_64-linux-gnu:{GUEST}/root/lib/x86_64-linux-gnu"
+    for path in paths:
+        needed = subprocess.run(["ldd", path], env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdout=subprocess.PIPE, text=True,
+                                check=True).stdout
+        found[f"usr/bin/{os.path.basename(path)}"] = path
+        found |= {f"usr/lib/{os.path.basename(name)}": name for name in re.findall(r"=> (/\S+)", needed)}
+        found |= {f"usr/lib64/{os.path.basename(name)}": name for name in re.findall(r"^\s*(/lib64/\S+)", needed, re.M)}
+    return found
+
+
+def modules_of(folder):
+    """The same of the kernel's modules that the tool's scenarios use, as modprobe wants them."""
+    import root  # pylint: disable=import-outside-toplevel,import-error
+    version, = os.listdir(folder)
+    known, found, lines = root.Modules(folder), {}, []
+    for driver in root.DRIVERS:
+        known.needed(driver, found)
+    for name in found:
+        path = os.path.relpath(known.paths[name], f"{folder}/{version}")
+        needed = [os.path.relpath(known.paths[other], f"{folder}/{version}")
+                  for other in reversed(known.needed(name)) if other != name]
+        lines.append(f"{path}: {' '.join(needed)}\n")
+    files = {f"usr/lib/modules/{version}/{line.split(':')[0]}": f"{folder}/{version}/{line.split(':')[0]}" for line in lines}
+    return files, {f"usr/lib/modules/{version}/modules.dep": "".join(lines).encode()}
+
+
+def debian_initrd(path):
+    """An initial RAM disk as Debian's are: microcode first, then a compressed archive with /lib a link, modules, and an /init."""
+    import root  # pylint: disable=import-outside-toplevel,import-error
+    paths, files = modules_of(MODULES[1])
+    paths |= programs([f"{GUEST}/root/usr/bin/numactl", *filter(None, [shutil.which("lsmem")])])
+    files |= {name: root.read(place) for name, place in paths.items()}
+    files |= {"init": b"#!/memhp/bin/busybox sh\necho THE-ROOT-HAS-RUN > /dev/console\n", "usr/sbin/nothing": b""}
+    links = b"".join(root.entry(1000 + n, name, 0o120777, f"usr/{name}".encode())
+                     for n, name in enumerate(("bin", "lib", "lib64", "sbin")))
+    with open(path, "wb") as file:
+        file.write(root.archive({"kernel/x86/microcode/AuthenticAMD.bin": b""}) + gzip.compress(links + root.archive(files), 1))
+
+
+def given_root():
+    """--initrd: its drivers and programs are used, and its first program does not run."""
+    with tempfile.TemporaryDirectory() as folder:
+        debian_initrd(f"{folder}/initrd")
+        text = check("--initrd", f"{folder}/initrd", "--consoles", folder, "--only", "view/numactl", "--only", "view/sysfs",
+                     "--only", "removal/page-cache", modules=())
+        consoles = {}
+        for name in sorted(os.listdir(folder)):
+            if name.endswith(".log"):
+                with open(f"{folder}/{name}", encoding="utf-8", errors="replace") as file:
+                    consoles[name] = file.read()
+    for what in (r"ok \d removal/page-cache: moved \d+ MiB of page cache; .*",
+                 r"ok \d view/numactl: sysfs agrees with the DIMM, and so does numactl -H; \d+ of 4096 pages were in it by numactl .*",
+                 r"ok \d view/sysfs: all of them agree" + (", and so does lsmem, .*" if shutil.which("lsmem") else ".*")):
+        tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
+    tap.equal(sorted(consoles), ["removal-page-cache.log", "view-sysfs.log"])
+    for said in consoles.values():
+        tap.equal(("Linux version" in said, "GUEST-READY" in said, "THE-ROOT-HAS-RUN" in said), (True, True, False), said)
 
 
 def everything():
@@ -123,7 +202,6 @@ def broken_kernel():
 
 def complaints():
     """A kernel's complaint of itself is a failure, whatever else it did."""
-    sys.path.insert(0, f"{BUILD}/tools/memhp")
     import guest  # pylint: disable=import-outside-toplevel,import-error
     log = ["[ 1.2] all is well", "[ 1.3] WARNING: CPU: 0 PID: 1 at mm/memory_hotplug.c:1", "[ 1.3] Call Trace:", "[ 1.4] end"]
     tap.equal(guest.Guest.complaints(None, log), log[1:])
@@ -134,6 +212,8 @@ tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("the list of scenarios", lists),
     ("what Debian's kernel did", good),
     ("what Debian's kernel refuses", refusals),
+    ("where programs and the kernel have memory", placement),
+    ("an initial RAM disk that is given", given_root),
     ("an emulator that drops a plug", broken_emulator),
     ("a kernel that panics", broken_kernel),
     ("a kernel that complains", complaints),

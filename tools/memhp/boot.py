@@ -6,6 +6,10 @@ from guest import must_not_overlap
 from removal import SIZE
 from scenario import Config, Done, Skip, equal, must, scenario
 
+# Lines of memblock=debug: what is reserved, and of that what the allocator has chosen.
+RESERVED = r"memblock_reserve: \[(?:mem )?0x([0-9a-f]+)-0x([0-9a-f]+)\]"
+ALLOCATED = r" memblock_alloc"
+
 BOOT_DIMM = ("-object", f"memory-backend-ram,id=m-d0,size={SIZE}", "-device")
 
 
@@ -17,6 +21,10 @@ def boot_config(more):
 
 def ranges(text, pattern):
     return [(int(start, 16), int(end, 16)) for start, end in re.findall(pattern, text, re.M)]
+
+
+def iomem(guest, name):
+    return ranges(guest.run("cat /proc/iomem"), rf"^ *([0-9a-f]+)-([0-9a-f]+) : {name}")
 
 
 def there_at_boot(guest):
@@ -31,17 +39,26 @@ def there_at_boot(guest):
 def in_the_map(guest):
     dimm = there_at_boot(guest)
     log = guest.run("dmesg")
-    must(re.search(r"SRAT: Node 1 .*hotplug", log), "the kernel has not read from SRAT that the DIMM can go")
-    early = ranges(log, r"memblock_reserve: \[(?:mem )?0x([0-9a-f]+)-0x([0-9a-f]+)\]")
+    hotplug = ranges(log, r"SRAT: Node \d+ .*\[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] hotplug")
+    must(hotplug, "the kernel has not read from SRAT that the DIMM can go")
+    first = min(start for start, _ in hotplug)
+    equal(first, dimm.addr, "the first hot-pluggable byte of SRAT")
+    early = ranges(log, RESERVED)
     if not early:
         raise Skip("the kernel's log does not tell what it reserved early (memblock=debug)")
-    kernel = ranges(guest.run("cat /proc/iomem"), r"^ *([0-9a-f]+)-([0-9a-f]+) : Kernel")
+    kernel = iomem(guest, "Kernel")
     must(kernel, "/proc/iomem does not have the kernel")
     must_not_overlap(kernel, dimm, "the kernel's image")
     must_not_overlap(early, dimm, "what the kernel reserved early")
+    # The kernel's own, and its first page tables, are in its image; others are allocated as all else is.
+    top = max(end for _, end in kernel + early) + 1
+    must(top <= first, f"the kernel's memory reaches to {top:#x}, and from {first:#x} on it can be asked for")
+    before = [start for start, _ in ranges(log.split("SRAT: Node", 1)[0], RESERVED + ALLOCATED)]
+    must(before, "the kernel's log has no allocation before SRAT is read")
+    equal(before, sorted(before), "places of what is allocated before SRAT is read, which should go from the bottom up")
     answer = guest.give_back(dimm)
-    return Done(f"{len(early)} early allocations, the highest below {max(end for _, end in early) + 1:#x}; the DIMM at "
-                f"{dimm.addr:#x} is Movable; gone after {answer.seconds:.2f} s", answer.seconds)
+    return Done(f"{len(before)} allocations before SRAT is read, from the bottom up; of {len(early)} early ones, and the kernel, all below "
+                f"{top:#x}; the DIMM at {dimm.addr:#x} is Movable; gone after {answer.seconds:.2f} s", answer.seconds)
 
 
 @scenario("boot/cold", "movable_node, a DIMM that is found after SRAT has been read", boot_config(""))
@@ -64,4 +81,4 @@ def memmap_on_memory(guest):
     answer = guest.give_back(dimm)
     equal(guest.mem_total(), total, "MemTotal afterwards")
     what = f"{tables // 1024} KiB of tables are in the DIMM" if grown < dimm.size else "the tables are elsewhere"
-    return Done(f"{what}; gone after {answer.seconds:.2f} s", dimm.seconds)
+    return Done(f"there after {dimm.seconds:.2f} s, {what}; gone after {answer.seconds:.2f} s", dimm.seconds)

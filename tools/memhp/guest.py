@@ -67,11 +67,12 @@ def must_not_overlap(ranges, dimm, what):
 
 
 class Guest(vm.Vm):
-    """As @config of a scenario says, of @setup, which the command line says (main.Setup)."""
+    """As @config of a scenario says, of @setup, which the command line says (main.Setup). @name: of the scenario that it is
+    started for."""
 
-    def __init__(self, setup, config):
+    def __init__(self, setup, config, name):
         self.folder = tempfile.TemporaryDirectory(prefix="memhp-check-")
-        self.config, self.setup = config, setup
+        self.config, self.setup, self.name = config, setup, name.replace("/", "-")
         self.may_panic = False  # while another kernel takes over from one that does
         memory = config.memory or setup.memory
         extra = ["-M", setup.machine, *config.extra]
@@ -108,6 +109,9 @@ class Guest(vm.Vm):
 
     def close(self):
         super().close()
+        if self.setup.consoles and self.serial:
+            with open(f"{self.setup.consoles}/{self.name}.log", "ab") as file:
+                file.write(self.log + self.serial.buffer + b"\n")
         self.folder.cleanup()
 
     # ---- the kernel and its log ----
@@ -311,16 +315,22 @@ class Guest(vm.Vm):
         else:
             self.run(f"for name in {' '.join(root.DRIVERS)}; do modprobe -q $name; done; :")
 
+    def lacks(self, what):
+        """Why a scenario is skipped that needs a driver or a file system."""
+        given = self.run("cat /memhp/modules/order; ls -d /lib/modules/* 2>/dev/null", check=False)
+        return f"the kernel and its modules have no {what}" if given else \
+            f"the kernel has no {what} built in: give its modules with --modules"
+
     def need_disk(self, mount=True):
         """A disk; with a file system at /mnt if it is to be mounted."""
         self.load_drivers()
         if not self.run("ls -d /sys/bus/virtio/drivers/virtio_blk 2>/dev/null", check=False):
-            raise Skip("there is no driver virtio_blk: give the kernel's modules with --modules")
+            raise Skip(self.lacks("driver virtio_blk"))
         self.until(lambda: self.run("[ -b /dev/vda ] && echo yes", check=False), "the disk /dev/vda")
         if not mount:
             return
         if not self.run("grep -w ext4 /proc/filesystems", check=False):
-            raise Skip("there is no file system ext4: give the kernel's modules with --modules")
+            raise Skip(self.lacks("file system ext4"))
         if not self.run("busybox --list | grep -w mke2fs", check=False):
             raise Skip("the busybox has no mke2fs")
         self.run("mkdir -p /mnt; grep -q ' /mnt ' /proc/mounts || { mke2fs -F /dev/vda && mount -t ext4 /dev/vda /mnt; }",

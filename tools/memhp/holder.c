@@ -6,12 +6,13 @@
  * has, how many of them lie in the physical memory from START up to END, and where the first is.
  * Then it waits until there is a file /tmp/stop, checks that each page is as it was, and prints
  * "ends PAGES INSIDE FIRST". The status is 1 if one is not. Where the kernel has no such memory it
- * prints "skip: why".
+ * prints "skip: why". Some kinds report as well where their pages were before.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/io_uring.h>
 #include <linux/mempolicy.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,9 @@
 #define LARGE_PAGE (2ul << 20)
 /* Pages that are pinned: as many as a pipe takes. */
 #define PINNED 16
+/* Nodes that a kernel can have. */
+#define NODES 1024
+#define WORD  (8 * sizeof(unsigned long))
 
 typedef struct Holder {
     size_t pages;
@@ -165,6 +169,74 @@ static void hold_migrate(Holder *h)
     migrate(0, h->node);
 }
 
+/* The kernel moves the pages to the node, which they are bound to. */
+static void bind_pages(const Holder *h, unsigned node)
+{
+    unsigned long nodes = 1ul << node;
+
+    must(syscall(SYS_mbind, h->memory, h->pages * PAGE, MPOL_BIND, &nodes, 64ul, MPOL_MF_MOVE) == 0,
+         "mbind");
+}
+
+/* Memory of the node that this program runs on, which goes to the other, back, and there again. */
+static void hold_mbind(Holder *h)
+{
+    hold_anon(h);
+    report(h, "first");
+    bind_pages(h, h->node);
+    report(h, "bound");
+    check(h);
+    bind_pages(h, 0);
+    report(h, "away");
+    check(h);
+    bind_pages(h, h->node);
+    must(syscall(SYS_mbind, h->memory, h->pages * PAGE, MPOL_DEFAULT, NULL, 0ul, 0) == 0, "mbind");
+}
+
+static bool interleaves(unsigned long nodes)
+{
+    unsigned long found[NODES / WORD] = {};
+    int mode = MPOL_DEFAULT;
+
+    must(syscall(SYS_get_mempolicy, &mode, found, (unsigned long)NODES, NULL, 0ul) == 0,
+         "get_mempolicy");
+    return mode == MPOL_INTERLEAVE && found[0] == nodes;
+}
+
+/* Pages of node 0 and the node in turn: as whoever started this program has set it, or as it does.
+ */
+static void hold_interleave(Holder *h)
+{
+    unsigned long nodes = 1ul | 1ul << h->node;
+    bool inherited = interleaves(nodes);
+
+    if (!inherited) {
+        must(syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &nodes, 64ul) == 0, "set_mempolicy");
+        must(interleaves(nodes), "the policy that was set");
+    }
+    printf("policy %s\n", inherited ? "inherited" : "set");
+    hold_anon(h);
+}
+
+/* Pages that are pinned for as long as a ring lives, as those are that devices use by RDMA or vfio:
+ * the kernel takes them out of memory that has to stay movable first. */
+static void hold_longterm(Holder *h)
+{
+    struct io_uring_params params = {};
+    struct iovec iov = { .iov_len = h->pages * PAGE };
+    int ring = syscall(SYS_io_uring_setup, 1u, &params);
+
+    if (ring < 0) {
+        skip("io_uring_setup");
+    }
+    hold_anon(h);
+    report(h, "first");
+    policy(MPOL_DEFAULT, 0);
+    iov.iov_base = h->memory;
+    must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1u) == 0,
+         "registered buffers");
+}
+
 static void hold_thp(Holder *h)
 {
     char line[128];
@@ -265,12 +337,21 @@ static void hold_slabs(Holder *h)
 static const struct Kind {
     const char *name;
     void (*hold)(Holder *h);
+    bool bound; /* it begins with memory of the node only */
 } kinds[] = {
-    { "anon", hold_anon },       { "thp", hold_thp },
-    { "hugetlb", hold_hugetlb }, { "mlock", hold_mlock },
-    { "file", hold_file },       { "ksm", hold_ksm },
-    { "pinned", hold_pinned },   { "pagetables", hold_pagetables },
-    { "slabs", hold_slabs },     { "migrate", hold_migrate },
+    { "anon", hold_anon, true },
+    { "thp", hold_thp, true },
+    { "hugetlb", hold_hugetlb, true },
+    { "mlock", hold_mlock, true },
+    { "file", hold_file, true },
+    { "ksm", hold_ksm, true },
+    { "pinned", hold_pinned, true },
+    { "longterm", hold_longterm, true },
+    { "pagetables", hold_pagetables, true },
+    { "slabs", hold_slabs, true },
+    { "migrate", hold_migrate, true },
+    { "mbind", hold_mbind, false },
+    { "interleave", hold_interleave, false },
 };
 
 static const struct Kind *kind_of(const char *name)
@@ -295,7 +376,9 @@ int main(int argc, char **argv)
     h.end = strtoull(argv[5], NULL, 0);
     h.file = argv[6];
 
-    policy(MPOL_BIND, h.node);
+    if (kind->bound) {
+        policy(MPOL_BIND, h.node);
+    }
     kind->hold(&h);
     policy(MPOL_DEFAULT, 0);
     report(&h, "holds");

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+import typing
 
 import guest
 import report
@@ -33,6 +34,7 @@ class Setup:
     machine: str
     memory: str
     append: str
+    consoles: typing.Optional[str]  # the folder for what guests say
     place: type
 
 
@@ -56,12 +58,14 @@ def parse(words):
                         "given more than once")
     parser.add_argument("--list", action="store_true", help="print the scenarios, and end")
     parser.add_argument("--json", action="store_true", help="print a JSON document, not TAP")
+    parser.add_argument("--consoles", metavar="DIR", help="keep what each guest said on its console in a file there, which is named "
+                        "after the first scenario that it was started for")
     parser.add_argument("--patience", type=float, default=3, metavar="FACTOR", help="wait so many times a minute before "
                         "something that has not come counts as hanging (default: %(default)s)")
     args = parser.parse_args(words)
     if not args.list and not args.kernel:
         parser.error("--kernel is needed: a bzImage, as /boot/vmlinuz-VERSION is")
-    for path in filter(None, (args.kernel, args.modules, args.initrd)):
+    for path in filter(None, (args.kernel, args.modules, args.initrd, args.consoles)):
         if not os.path.exists(path):
             parser.error(f"there is no {path}")
     if args.patience <= 0:
@@ -100,16 +104,16 @@ class Runner:
             self.reports += [self.guest.report] if self.guest.report else []
         self.guest = None
 
-    def guest_for(self, config):
-        if self.guest and self.guest.config != config:
+    def guest_for(self, scenario):
+        if self.guest and self.guest.config != scenario.config:
             self.close()
         if not self.guest:
-            self.guest = guest.Guest(self.setup, config)
+            self.guest = guest.Guest(self.setup, scenario.config, scenario.name)
         return self.guest
 
     def checked(self, scenario):
         """Run it, and look whether the kernel has found a fault of its own meanwhile."""
-        it = self.guest_for(scenario.config)
+        it = self.guest_for(scenario)
         mark = it.mark()
         done = scenario.function(it)
         it.look()
@@ -158,7 +162,7 @@ def main(words):
         except (root.RootError, OSError) as err:
             parser.error(str(err))
         runner = Runner(Setup(args.emulator, args.kernel, f"{folder}/initrd", args.accel, args.machine, args.memory,
-                              args.append, place))
+                              args.append, args.consoles, place))
         out = (report.Json if args.json else report.Tap)(sys.stdout, header)
         out.begin(len(scenarios))
         try:

@@ -3,6 +3,7 @@
 import struct
 import time
 
+from boot import iomem
 from guest import HANGS, MIB
 from removal import MOVABLE, SIZE, hold
 from scenario import Config, Done, Failure, Skip, equal, must, scenario
@@ -23,9 +24,20 @@ def kexec(guest):
     seconds = time.monotonic() - start
     guest.run(":")
     must("second=1" in guest.read("/proc/cmdline"), "the first kernel was started again")
+    must_not_be_inside(guest, dimm)
     guest.until(lambda: guest.states_of(dimm) == {"online"}, "the DIMM online in the second kernel")
     answer = guest.give_back(dimm)
     return Done(f"the second kernel has the DIMM after {seconds:.1f} s, and gives it back after {answer.seconds:.2f} s", seconds)
+
+
+def must_not_be_inside(guest, dimm):
+    """kexec_file_load may put the second kernel at the top of all memory, also where that is a DIMM. The map of memory that it
+    gives to it has only what was there at boot: then all that the second has of the DIMM is the place where it is itself."""
+    kernel = iomem(guest, "Kernel")
+    inside = sum(end + 1 - start for start, end in kernel if dimm.addr <= start < dimm.addr + dimm.size)
+    must(not inside, f"the kernel has put the second one into the DIMM, and tells it nothing of that memory: the second has "
+         f"{inside >> 20} MiB of {dimm.size // MIB}, where it is itself, and cannot add the DIMM",
+         guest.run("dmesg | grep -E 'BIOS-e820|E820_TYPE_RAM|e820: remove|RAMDISK'; cat /proc/iomem", check=False).splitlines())
 
 
 def segments(guest):
@@ -72,7 +84,7 @@ def s2idle(guest):
         raise Skip("the kernel has no suspend to idle")
     guest.load_drivers()
     if not guest.run("ls -d /sys/bus/acpi/drivers/button 2>/dev/null", check=False):
-        raise Skip("there is no driver of the power button, which wakes it: give the kernel's modules with --modules")
+        raise Skip(guest.lacks("driver of the power button, which wakes it"))
     guest.run("dmesg -n 7")
     guest.serial.send(b"echo freeze > /sys/power/state; echo woke-$?\n")
     guest.wait_for(r"PM: suspend entry \(s2idle\)", HANGS)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A DIMM is asked for whose memory may not be movable: the kernel may refuse, and has to go on well."""
+import time
+
 from removal import MOVABLE, SIZE, hold
 from scenario import Config, Done, must, scenario
 
@@ -25,12 +27,14 @@ def kept(guest, dimm, end, what):
         refused = guest.answer(dimm, start, mark)
         end()
         answer = guest.give_back(dimm)
-        return Done(f"{what}: {refused.text}; when they were free, gone after {answer.seconds:.2f} s", refused.seconds, True,
-                    refused.lines)
+        return Done(f"{what}: {refused.text} after {refused.seconds:.2f} s; when they were free, gone after {answer.seconds:.2f} s",
+                    refused.seconds, True, refused.lines)
+    tried = time.monotonic() - start
     end()
     answer = guest.answer(dimm, start, mark)
     must(answer.removed, f"{what} are free, and the kernel does not give the DIMM back: {answer.text}", answer.lines)
-    return Done(f"{what}: the kernel tries again and again; gone when they were free", None, True, lines)
+    return Done(f"{what}: the kernel tries again and again; after {tried:.2f} s they were freed, and it was gone "
+                f"{answer.seconds - tried:.2f} s later", answer.seconds, True, lines)
 
 
 @scenario("refusal/pinned", "pages that a pipe refers to (vmsplice), as a device that transfers to them", MOVABLE)
@@ -74,7 +78,7 @@ def aio(guest):
     end_asyncio(guest)
     if answer.removed:
         return Done(f"moved the rings; gone after {answer.seconds:.2f} s", answer.seconds)
-    return Done(f"the rings: {answer.text}", answer.seconds, True, answer.lines)
+    return Done(f"the rings: {answer.text} after {answer.seconds:.2f} s", answer.seconds, True, answer.lines)
 
 
 @scenario("refusal/page-tables", "page tables, in the kernel's zone", KERNEL, kind="pagetables", field="PageTables")
@@ -88,4 +92,4 @@ def unmovable(guest, kind, field):
     answer = guest.unplug(dimm)
     must(not answer.removed, f"the kernel has given a DIMM back in which were {inside} KiB of {field}")
     guest.stop()
-    return Done(f"{inside} KiB of {field}: {answer.text}", answer.seconds, True, answer.lines)
+    return Done(f"{inside} KiB of {field}: {answer.text} after {answer.seconds:.2f} s", answer.seconds, True, answer.lines)

@@ -10,9 +10,9 @@ MOVABLE = Config("memhp_default_state=online_movable")
 WITH_DISK = Config("memhp_default_state=online_movable", disk=True)
 
 
-def hold(guest, dimm, kind, mib, file=""):
-    """Start the program that holds memory of the DIMM; how many of its pages are in there."""
-    guest.start(f"holder {kind} {mib} {dimm.node} {dimm.addr:#x} {dimm.addr + dimm.size:#x} {file}")
+def hold(guest, dimm, kind, mib, file="", before=""):
+    """Start the program that holds memory of the DIMM, by the words @before; how many of its pages are in there."""
+    guest.start(f"{before} holder {kind} {mib} {dimm.node} {dimm.addr:#x} {dimm.addr + dimm.size:#x} {file}")
     pages, inside = map(int, guest.said("holds")[:2])
     return pages, inside
 
@@ -60,6 +60,33 @@ scenario("removal/page-cache", "the page cache of a disk", WITH_DISK, kind="file
 def thp(guest):
     guest.write("/sys/kernel/mm/transparent_hugepage/enabled", "always")
     return movable(guest, "thp", "transparent huge pages")
+
+
+@scenario("removal/tmpfs-huge", "huge pages of a tmpfs (huge=always)", MOVABLE)
+def tmpfs_huge(guest):
+    guest.run("mkdir -p /tmp/huge")
+    if guest.run("mount -t tmpfs -o huge=always,size=128m tmpfs /tmp/huge 2>&1", check=False):
+        raise Skip("the kernel has no tmpfs of huge pages")
+    dimm = guest.plug("d0", SIZE)
+    _, inside = hold(guest, dimm, "file", 64, "/tmp/huge/held")
+    huge = int(guest.run("grep -w ShmemHugePages: /sys/devices/system/node/node1/meminfo").split()[-2]) // 2048
+    must(huge > 0, f"{inside} pages of the tmpfs are in the DIMM, and no huge one")
+    done = moved(guest, dimm, inside, f"a tmpfs, of which {huge * 2} MiB were huge pages")
+    guest.run("umount /tmp/huge")
+    return done
+
+
+@scenario("removal/longterm", "memory that is pinned for long (as by RDMA and vfio; here by io_uring): it leaves zone Movable",
+          MOVABLE)
+def longterm(guest):
+    dimm = guest.plug("d0", SIZE)
+    _, inside = hold(guest, dimm, "longterm", 4)
+    first = int(guest.said("first")[1])
+    must(first == 4 * 256, f"{first} pages are in the DIMM, of {4 * 256}")
+    must(inside == 0, f"{inside} pages are pinned for long, and still in zone Movable")
+    answer = guest.give_back(dimm)
+    must(release(guest) == 0, "the DIMM is gone, and pages are where it was")
+    return Done(f"{first} pages were taken out of it when they were pinned; gone after {answer.seconds:.2f} s", answer.seconds)
 
 
 @scenario("removal/hugetlb", "huge pages of 2 MiB", MOVABLE)
@@ -124,7 +151,8 @@ def races(guest):
     guest.run("for b in " + blocks + "; do grep -q online $b || echo online_movable > $b; done")
     refused = guest.answer(dimm, start, mark)
     answer = guest.give_back(dimm)
-    return Done(f"{refused.text} while they did; then gone after {answer.seconds:.2f} s", answer.seconds, True, refused.lines)
+    return Done(f"{refused.text} after {refused.seconds:.2f} s, while they did; then gone after {answer.seconds:.2f} s",
+                answer.seconds, True, refused.lines)
 
 
 @scenario("removal/node", "all DIMMs of a node: the node comes, goes, and comes again", MOVABLE)

@@ -33,6 +33,8 @@ class Tap:
     def add(self, result):
         self.results.append(result)
         number, text = len(self.results), result.text.replace("#", "number ").replace("\n", " ")
+        if result.outcome != "skip":
+            text += f" [{result.duration:.1f} s in all]"
         if result.outcome == "fail":
             self.say(f"not ok {number} {result.name}: {text}")
         elif result.outcome == "skip":

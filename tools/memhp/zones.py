@@ -62,7 +62,7 @@ def blocks(guest):
     dimm = guest.plug("d0", guest.block_size * 2)
     equal(len(guest.memory_blocks()) - len(before), 2, "new blocks")
     guest.give_back(dimm)
-    text = f"blocks of {guest.block_size // MIB} MiB"
+    text = f"two blocks of {guest.block_size // MIB} MiB after {dimm.seconds:.2f} s"
     if guest.block_size == 2 * MIB:
         return Done(text, dimm.seconds)
     size = guest.block_size + 2 * MIB
