@@ -79,14 +79,16 @@ def lists():
 
 def good():
     """Each line says what the kernel did, and so does the table."""
-    text = check("--only", "zones/online_movable", "--only", "removal/tmpfs", "--only", "removal/page-cache")
-    for what in (r"ok \d zones/online_movable: zone Movable after [\d.]+ s; gone after [\d.]+ s \[[\d.]+ s in all\]",
+    text = check("--only", "zones/online_movable", "--only", "zones/large-blocks", "--only", "removal/tmpfs", "--only",
+                 "removal/page-cache")
+    for what in (r"ok \d zones/large-blocks: two blocks of 2048 MiB after [\d.]+ s; one of 2050 MiB is not used, and goes .*",
+                 r"ok \d zones/online_movable: zone Movable after [\d.]+ s; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"ok \d removal/tmpfs: moved 64 MiB of a tmpfs; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"ok \d removal/page-cache: moved \d+ MiB of page cache; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"# removal/tmpfs +ok +[\d.]+ s +[\d.]+ s  moved 64 MiB of a tmpfs; gone after [\d.]+ s"):
         tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
-    tap.equal(text.splitlines()[1], "1..3")
-    tap.equal(text.splitlines()[-1], "# 3 ok, 0 refused, 0 skip, 0 fail")
+    tap.equal(text.splitlines()[1], "1..4")
+    tap.equal(text.splitlines()[-1], "# 4 ok, 0 refused, 0 skip, 0 fail")
 
 
 def refusals():
@@ -156,6 +158,18 @@ def debian_initrd(path):
         file.write(root.archive({"kernel/x86/microcode/AuthenticAMD.bin": b""}) + gzip.compress(links + root.archive(files), 1))
 
 
+def given_folder():
+    """--initrd with a folder: its programs are used, by links as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, place in programs([f"{GUEST}/root/usr/bin/numactl"]).items():
+            os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+            shutil.copy(place, f"{folder}/{name}")
+        for name in ("bin", "lib", "lib64"):
+            os.symlink(f"usr/{name}", f"{folder}/{name}")
+        text = check("--initrd", folder, "--only", "view/numactl", modules=())
+    tap.equal(" were in it by numactl --interleave; " in text, True, text)
+
+
 def given_root():
     """--initrd: its drivers and programs are used, and its first program does not run."""
     with tempfile.TemporaryDirectory() as folder:
@@ -214,6 +228,7 @@ tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("what Debian's kernel refuses", refusals),
     ("where programs and the kernel have memory", placement),
     ("an initial RAM disk that is given", given_root),
+    ("a folder that is given", given_folder),
     ("an emulator that drops a plug", broken_emulator),
     ("a kernel that panics", broken_kernel),
     ("a kernel that complains", complaints),

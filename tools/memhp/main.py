@@ -46,8 +46,8 @@ def parse(words):
     parser.add_argument("--kernel", metavar="BZIMAGE", help="the kernel")
     parser.add_argument("--modules", metavar="DIR", help="the kernel's modules, as /lib/modules/VERSION is; without them "
                         "scenarios are skipped that need a driver which is not built in")
-    parser.add_argument("--initrd", metavar="ROOT", help="an initial RAM disk that is unpacked first: its modules are used "
-                        "where --modules is not given")
+    parser.add_argument("--initrd", metavar="ROOT", help="an initial RAM disk, or a folder with what one would have, that is "
+                        "unpacked first: its modules are used where --modules is not given")
     parser.add_argument("--busybox", metavar="PROGRAM", help="a busybox that is linked statically (default: that in PATH)")
     parser.add_argument("--emulator", metavar="PROGRAM", help="dimmable (the default), or one that takes the same options")
     parser.add_argument("--accel", default="tcg", metavar="NAME", help="its engine (default: %(default)s)")

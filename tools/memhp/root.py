@@ -5,6 +5,7 @@ import lzma
 import os
 import re
 import shutil
+import stat
 import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -30,6 +31,26 @@ def archive(files):
     folders = sorted({"/".join(path.split("/")[:n]) for path in files for n in range(1, path.count("/") + 1)})
     parts = [entry(n, path, 0o040755) for n, path in enumerate(folders, 1)]
     parts += [entry(n, path, 0o100755, data) for n, (path, data) in enumerate(files.items(), len(parts) + 1)]
+    return b"".join(parts) + entry(0, "TRAILER!!!", 0)
+
+
+def folder_archive(folder):
+    """A cpio archive of a folder's files, folders and symbolic links, as they are."""
+    parts = []
+
+    def add(path, data):
+        name = os.path.relpath(path, folder)
+        parts.append(entry(len(parts) + 1, name, os.lstat(path).st_mode, data))
+    for top, folders, names in os.walk(folder):
+        for name in sorted(folders + names):
+            path = os.path.join(top, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                add(path, os.readlink(path).encode())
+            elif stat.S_ISDIR(mode):
+                add(path, b"")
+            elif stat.S_ISREG(mode):
+                add(path, read(path))
     return b"".join(parts) + entry(0, "TRAILER!!!", 0)
 
 
@@ -92,7 +113,7 @@ def busybox(path):
 
 
 def make(target, busybox_path=None, modules=None, base=None):
-    """Write the initial RAM disk @target: our files, after those of the initial RAM disk @base if there is one."""
+    """Write the initial RAM disk @target: our files, after those of the initial RAM disk or folder @base if there is one."""
     files = {"memhp/init": read(f"{HERE}/init"), "memhp/bin/busybox": busybox(busybox_path)}
     files |= {f"memhp/bin/{name}": read(f"{HERE}/{name}") for name in PROGRAMS}
     loaded = {}
@@ -102,7 +123,8 @@ def make(target, busybox_path=None, modules=None, base=None):
             known.needed(driver, loaded)
     files |= {f"memhp/modules/{name}.ko": data for name, data in loaded.items()}
     files["memhp/modules/order"] = "".join(f"{name}\n" for name in loaded).encode()
-    append(target, read(base) if base else b"", files)
+    start = b"" if not base else folder_archive(base) if os.path.isdir(base) else read(base)
+    append(target, start, files)
 
 
 def append(target, start, files):

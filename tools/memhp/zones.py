@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which zone a DIMM becomes part of, as the kernel's policies say."""
 from guest import MIB
-from scenario import Config, Done, equal, scenario
+from scenario import Config, Done, Skip, equal, scenario
 
 AUTO = "/sys/devices/system/memory/auto_online_blocks"
 POLICY = "/sys/module/memory_hotplug/parameters"
@@ -53,6 +53,15 @@ def auto_movable(guest, ratio, zone):
           Config("movable_node memhp_default_state=online"))
 def movable_node(guest):
     return come_and_go(guest, "Movable")
+
+
+@scenario("zones/large-blocks", "the same with the large blocks of a machine whose memory reaches beyond 64 GiB",
+          Config(maxmem="80G", may_not_start=True, extra=("-object", "memory-backend-ram,id=m-b0,size=256M", "-device",
+                                                         f"pc-dimm,id=b0,memdev=m-b0,node=1,boot=on,addr={(66 << 30) - SIZE:#x}")))
+def large_blocks(guest):
+    if guest.block_size <= 128 * MIB:
+        raise Skip(f"the kernel has blocks of {guest.block_size // MIB} MiB in such a machine, too")
+    return blocks(guest)
 
 
 @scenario("zones/blocks", "memory comes in whole blocks: a DIMM that is none is not used, and can go")
