@@ -79,16 +79,17 @@ def lists():
 
 def good():
     """Each line says what the kernel did, and so does the table."""
-    text = check("--only", "zones/online_movable", "--only", "zones/large-blocks", "--only", "removal/tmpfs", "--only",
-                 "removal/page-cache")
-    for what in (r"ok \d zones/large-blocks: two blocks of 2048 MiB after [\d.]+ s; one of 2050 MiB is not used, and goes .*",
+    text = check("--only", "zones/online", "--only", "zones/online_movable", "--only", "zones/large-blocks",
+                 "--only", "removal/tmpfs", "--only", "removal/page-cache")
+    for what in (r"ok \d zones/online: zone Normal after [\d.]+ s; (gone|it does not give it back: .*) after [\d.]+ s .*",
+                 r"ok \d zones/large-blocks: two blocks of 2048 MiB after [\d.]+ s; one of 2050 MiB is not used, and goes .*",
                  r"ok \d zones/online_movable: zone Movable after [\d.]+ s; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"ok \d removal/tmpfs: moved 64 MiB of a tmpfs; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"ok \d removal/page-cache: moved \d+ MiB of page cache; gone after [\d.]+ s \[[\d.]+ s in all\]",
                  r"# removal/tmpfs +ok +[\d.]+ s +[\d.]+ s  moved 64 MiB of a tmpfs; gone after [\d.]+ s"):
         tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
-    tap.equal(text.splitlines()[1], "1..4")
-    tap.equal(text.splitlines()[-1], "# 4 ok, 0 refused, 0 skip, 0 fail")
+    tap.equal(text.splitlines()[1], "1..5")
+    tap.equal(text.splitlines()[-1], "# 5 ok, 0 refused, 0 skip, 0 fail")
 
 
 def refusals():

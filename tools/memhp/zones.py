@@ -21,8 +21,9 @@ def come_and_go(guest, zone):
         where = f"zone {zone}"
     text = f"{where} after {dimm.seconds:.2f} s"
     if zone == "Normal":
-        guest.unplug(dimm)  # either answer is right
-        return Done(text, dimm.seconds)
+        answer = guest.unplug(dimm)  # either is right
+        said = "gone" if answer.removed else f"it does not give it back: {answer.text}"
+        return Done(f"{text}; {said} after {answer.seconds:.2f} s", dimm.seconds, lines=answer.lines)
     answer = guest.give_back(dimm)
     return Done(f"{text}; gone after {answer.seconds:.2f} s", dimm.seconds)
 
