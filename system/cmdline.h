@@ -20,7 +20,8 @@ typedef enum StartPhase {
     START_CHARDEV,  /* makes character devices */
     START_NETDEV,   /* makes netdevs */
     START_OBJECT,   /* makes user-creatable objects */
-    START_DEVICE,   /* the machine is initialised; adds devices */
+    START_NIC,      /* the machine is initialised; adds network cards */
+    START_DEVICE,   /* adds devices */
     START_MONITOR,  /* makes monitors */
     START_DEBUGGER, /* makes the server for one */
 } StartPhase;

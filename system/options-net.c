@@ -61,14 +61,23 @@ static bool add_nic(struct json_object *netdev, struct json_object *card, GError
     return true;
 }
 
-/* The names that users know a card by. */
-static void name_card(struct json_object *card)
+/* The names that users know a card by; without one it is the machine's. */
+static bool name_card(const Startup *startup, struct json_object *card, GError **errp)
 {
     const char *model = json_object_get_string(json_object_object_get(card, "driver"));
+    const MachineOps *ops = machine_ops(startup->machine);
+    const char *type = !model                         ? ops->default_nic
+                       : strcmp(model, "virtio") == 0 ? "virtio-net-pci"
+                                                      : model;
 
-    if (!model || strcmp(model, "virtio") == 0) {
-        json_object_object_add(card, "driver", json_object_new_string("virtio-net-pci"));
+    if (!type) {
+        error_set(errp, "the machine '%s' has no network cards", ops->name);
+        return false;
     }
+    if (type != model) {
+        json_object_object_add(card, "driver", json_object_new_string(type));
+    }
+    return true;
 }
 
 /* A card and its netdev at once: the keys of -netdev, and model= and mac= of the card. */
@@ -88,10 +97,9 @@ bool option_do_nic(Startup *startup, const char *arg, GError **errp)
         card = json_object_new_object();
         move_text(netdev, "model", card, "driver");
         move_text(netdev, "mac", card, "mac");
-        name_card(card);
         add_default(netdev, "type", "user");
         add_default(netdev, "id", id);
-        ok = add_nic(netdev, card, errp);
+        ok = name_card(startup, card, errp) && add_nic(netdev, card, errp);
         json_object_put(card);
     }
     json_object_put(netdev);
@@ -111,7 +119,7 @@ static char *add_port(const char *netdev, GError **errp)
 }
 
 /* A card; netdev= is one that it is joined to instead of the hub. */
-static bool add_hub_card(struct json_object *card, GError **errp)
+static bool add_hub_card(Startup *startup, struct json_object *card, GError **errp)
 {
     g_autofree char *port = NULL;
 
@@ -119,7 +127,9 @@ static bool add_hub_card(struct json_object *card, GError **errp)
     move_text(card, "model", card, "driver");
     move_text(card, "macaddr", card, "mac");
     move_text(card, "name", card, "id");
-    name_card(card);
+    if (!name_card(startup, card, errp)) {
+        return false;
+    }
     if (!json_object_object_get_ex(card, "netdev", NULL)) {
         port = add_port(NULL, errp);
         if (!port) {
@@ -156,7 +166,8 @@ bool option_do_net(Startup *startup, const char *arg, GError **errp)
     } else if (words && g_strcmp0(type, "hubport") == 0) {
         error_set(errp, "hubport is for -netdev: what -net makes is plugged into hub 0");
     } else if (words) {
-        ok = g_strcmp0(type, "nic") == 0 ? add_hub_card(words, errp) : add_hub_netdev(words, errp);
+        ok = g_strcmp0(type, "nic") == 0 ? add_hub_card(startup, words, errp)
+                                         : add_hub_netdev(words, errp);
     }
     json_object_put(words);
     return ok;

@@ -270,9 +270,20 @@ static bool make_parts(Startup *startup, GError **errp)
            run_phase(startup, START_OBJECT, errp);
 }
 
+/* A machine has a network card unless it is told otherwise. */
+static bool add_default_nic(Startup *startup, GError **errp)
+{
+    static const char *const names[] = { "nic", "net", "netdev", NULL };
+
+    return startup->no_defaults || !machine_ops(startup->machine)->default_nic ||
+           option_given(startup, names) ||
+           (option_do_net(startup, "nic", errp) && option_do_net(startup, "user", errp));
+}
+
 static bool make_board(Startup *startup, GError **errp)
 {
     return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
+           run_phase(startup, START_NIC, errp) && add_default_nic(startup, errp) &&
            option_add_ide_drives(startup, errp) && run_phase(startup, START_DEVICE, errp) &&
            option_add_drives(startup, errp);
 }

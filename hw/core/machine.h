@@ -52,6 +52,7 @@ typedef struct MachineOps {
     bool is_default;
     unsigned max_cpus;            /* 0: has no CPUs */
     const char *default_cpu_type; /* "qemu64" */
+    const char *default_nic;      /* type of network card; NULL: it can have none */
     const char *ram_id;           /* of the boot RAM that we make: "pc.ram" */
     uint64_t default_ram_size;
     /* Make everything; the configuration below is final and checked. */

@@ -36,6 +36,7 @@ static const X86MachineOps pc_machine_ops = {
         .is_default = true,
         .max_cpus = 255,
         .default_cpu_type = "qemu64",
+        .default_nic = "e1000",
         .ram_id = "pc.ram",
         .default_ram_size = 128 * MIB,
         .init = x86_machine_init,

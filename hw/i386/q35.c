@@ -40,6 +40,7 @@ static const X86MachineOps q35_machine_ops = {
         .description = "PC with PCI Express: a Q35 host bridge and an ICH9 south bridge",
         .max_cpus = MAX_CPUS,
         .default_cpu_type = "qemu64",
+        .default_nic = "e1000e",
         .ram_id = "pc.ram",
         .default_ram_size = 128 * MIB,
         .init = x86_machine_init,

@@ -31,30 +31,53 @@ bool e1000_runs(const E1000 *s)
 
 /* ---- interrupts ---- */
 
-static void update_interrupt(E1000 *s)
+static void set_signal(E1000 *s, bool level)
+{
+    const E1000Class *ops = e1000_class(s);
+
+    if (ops->signal) {
+        ops->signal(s, level);
+    } else {
+        pci_set_irq(&s->parent, level);
+    }
+    s->asserted = level;
+}
+
+void e1000_update_interrupt(E1000 *s)
 {
     bool wanted = *e1000_reg(s, E1000_ICR) & *e1000_reg(s, E1000_IMS);
     uint32_t interval = *e1000_reg(s, E1000_ITR) & 0xffff;
 
-    if (!wanted || s->parent.irq_raised) {
-        pci_set_irq(&s->parent, wanted);
+    if (!wanted || s->asserted) {
+        set_signal(s, wanted);
     } else if (!timer_pending(s->itr)) {
-        pci_set_irq(&s->parent, 1);
+        set_signal(s, true);
         if (s->mitigation && interval) {
             timer_mod(s->itr, clock_ns() + (int64_t)interval * ITR_UNIT_NS);
         }
     }
 }
 
+/* @causes are there, or are let through now. */
+static void tell(E1000 *s, uint32_t causes)
+{
+    const E1000Class *ops = e1000_class(s);
+
+    if (!ops->send || !ops->send(s, causes)) {
+        e1000_update_interrupt(s);
+    }
+}
+
 static void interval_over(void *opaque)
 {
-    update_interrupt(opaque);
+    tell(opaque, 0);
 }
 
 void e1000_interrupt(E1000 *s, uint32_t causes)
 {
+    causes &= e1000_class(s)->causes;
     *e1000_reg(s, E1000_ICR) |= causes;
-    update_interrupt(s);
+    tell(s, causes);
 }
 
 /* A read takes what there is. */
@@ -63,14 +86,14 @@ static uint32_t icr_read(E1000 *s, unsigned offset)
     uint32_t causes = *e1000_reg(s, E1000_ICR);
 
     *e1000_reg(s, E1000_ICR) = 0;
-    update_interrupt(s);
+    tell(s, 0);
     return causes;
 }
 
-static void icr_written(E1000 *s, unsigned offset, uint32_t value)
+void e1000_icr_written(E1000 *s, unsigned offset, uint32_t value)
 {
     *e1000_reg(s, E1000_ICR) &= ~value;
-    update_interrupt(s);
+    tell(s, 0);
 }
 
 static void ics_written(E1000 *s, unsigned offset, uint32_t value)
@@ -81,13 +104,13 @@ static void ics_written(E1000 *s, unsigned offset, uint32_t value)
 static void ims_written(E1000 *s, unsigned offset, uint32_t value)
 {
     *e1000_reg(s, E1000_IMS) |= value;
-    update_interrupt(s);
+    tell(s, value);
 }
 
 static void imc_written(E1000 *s, unsigned offset, uint32_t value)
 {
     *e1000_reg(s, E1000_IMS) &= ~value;
-    update_interrupt(s);
+    tell(s, 0);
 }
 
 /* ---- counters ---- */
@@ -188,7 +211,7 @@ static const E1000Register common[] = {
     { E1000_FCAH, 1, 0, 0xffff },
     { E1000_FCT, 1, 0, 0xffff },
     { E1000_VET, 1, 0, 0xffff, 0x8100 },
-    { E1000_ICR, 1, 0, 0, 0, icr_read, icr_written },
+    { E1000_ICR, 1, 0, 0, 0, icr_read, e1000_icr_written },
     { E1000_ITR, 1, 0, 0xffff },
     { E1000_ICS, 1, 0, 0, 0, NULL, ics_written },
     { E1000_IMS, 1, 0, 0, 0, NULL, ims_written },
@@ -326,7 +349,7 @@ static void reset_registers(E1000 *s)
     memset(s->contexts, 0, sizeof(s->contexts));
     s->nvm_command = s->nvm_count = s->nvm_bit = 0;
     timer_del(s->itr);
-    update_interrupt(s);
+    tell(s, 0);
     net_client_purge(&s->nic.client);
 }
 
@@ -440,13 +463,14 @@ static const StateField e1000_fields[] = {
     STATE_UINTS(E1000, phy),
     STATE_STRUCTS(E1000, contexts, &context_state),
     STATE_TIMER(E1000, itr),
+    STATE_BOOL(E1000, asserted),
     STATE_UINT(E1000, nvm_command),
     STATE_UINT(E1000, nvm_count),
     STATE_UINT(E1000, nvm_bit),
     STATE_UINT(E1000, io_addr),
     {},
 };
-const StateTable e1000_state = { .name = TYPE_E1000_BASE, .version = 1, .fields = e1000_fields };
+const StateTable e1000_state = { .name = TYPE_E1000_BASE, .version = 2, .fields = e1000_fields };
 
 /* ---- the type ---- */
 

@@ -17,9 +17,11 @@
 
 #define TYPE_E1000_BASE "e1000-base"
 
-#define E1000_NVM_WORDS 64
-#define E1000_ADDRESSES 16  /* pairs RAL, RAH */
-#define E1000_STORED    512 /* registers of a card, at most */
+#define E1000_MEMORY_SIZE 0x20000 /* bytes that its registers have */
+#define E1000_NVM_WORDS   64
+#define E1000_ADDRESSES   16  /* pairs RAL, RAH */
+#define E1000_STORED      640 /* registers of a card, at most */
+#define E1000_QUEUES      2   /* rings each way, at most */
 
 /* What a context descriptor says (section 3.3.6). */
 typedef struct E1000Context {
@@ -34,12 +36,13 @@ typedef struct E1000 {
     /* state */
     uint32_t regs[E1000_STORED]; /* e1000_reg() */
     uint16_t phy[E1000_PHY_COUNT];
-    E1000Context contexts[2]; /* for checksums, and for segments */
-    Timer *itr;               /* pending: it is too early for another interrupt */
-    uint16_t nvm_command;     /* what the EEPROM has got bit by bit: section 5.3 */
-    uint8_t nvm_count;        /* bits of that */
-    uint16_t nvm_bit;         /* that it gives next */
-    uint32_t io_addr;         /* the register that the I/O window shows */
+    E1000Context contexts[2 * E1000_QUEUES]; /* of each ring: for checksums, and for segments */
+    Timer *itr;                              /* pending: it is too early for another interrupt */
+    bool asserted;                           /* the interrupt was raised, and is not over */
+    uint16_t nvm_command;                    /* what the EEPROM has got bit by bit: section 5.3 */
+    uint8_t nvm_count;                       /* bits of that */
+    uint16_t nvm_bit;                        /* that it gives next */
+    uint32_t io_addr;                        /* the register that the I/O window shows */
     /* derived */
     uint16_t places[E1000_END / 4]; /* by offset / 4: where in `regs` */
     /* configuration */
@@ -66,14 +69,23 @@ typedef struct E1000Register {
     void (*written)(E1000 *s, unsigned offset, uint32_t value);
 } E1000Register;
 
+typedef struct E1000Class E1000Class;
+
 /* What makes a card the one it is. */
-typedef struct E1000Class {
+struct E1000Class {
     PciFunctionClass pci;
     const char *model;
     const E1000Register *registers; /* before those of all cards; ends with a count of 0 */
     const uint16_t *nvm;            /* E1000_NVM_WORDS words; address and sum are filled in */
     uint16_t phy_id2;
-} E1000Class;
+    uint32_t causes; /* of interrupts, that it has: E1000_ICR_* */
+    unsigned queues; /* rings each way */
+    /* Raise or lower what interrupts the guest without MSI-X. NULL: INTx. */
+    void (*signal)(E1000 *s, bool level);
+    /* These causes are there, some of them perhaps anew, or are let through; does the card send
+     * messages of its own for them? NULL: it has none. */
+    bool (*send)(E1000 *s, uint32_t causes);
+};
 
 static inline const E1000Class *e1000_class(const E1000 *s)
 {
@@ -97,8 +109,11 @@ void e1000_loaded(PciDevice *dev);
 /* Accesses to memory, of 4 bytes. */
 uint64_t e1000_read(void *opaque, hwaddr addr, unsigned size);
 void e1000_write(void *opaque, hwaddr addr, uint64_t value, unsigned size);
-/* These causes of an interrupt are there, too; E1000_ICR_*. */
+/* These causes of an interrupt are there, too; E1000_ICR_*, of which those count that the card has.
+ */
 void e1000_interrupt(E1000 *s, uint32_t causes);
+/* After ICR or IMS have changed, or it is time for another interrupt. */
+void e1000_update_interrupt(E1000 *s);
 /* May it get at memory now? */
 bool e1000_runs(const E1000 *s);
 /* Only RAM: what devices did then could come back here. False: it is not all RAM. */
@@ -110,6 +125,16 @@ void e1000_count64(E1000 *s, unsigned offset, uint64_t n);
 /* The counter of packets of @size bytes with the sum, of the six that begin at @offset. */
 void e1000_count_size(E1000 *s, unsigned offset, size_t size);
 
+/* A write of 1 takes a cause back. */
+void e1000_icr_written(E1000 *s, unsigned offset, uint32_t value);
+
+/* ---- e1000-window.c ---- */
+
+/* Of realize: the registers in memory, and the I/O window of @io_size bytes, as these BARs. */
+void e1000_add_bars(E1000 *s, unsigned memory_bar, unsigned io_bar, uint64_t io_size);
+/* Of unrealize. */
+void e1000_drop_bars(E1000 *s);
+
 /* ---- e1000-phy.c: the EEPROM and the PHY ---- */
 
 void e1000_phy_reset(E1000 *s);
@@ -117,11 +142,13 @@ uint16_t e1000_nvm_word(const E1000 *s, unsigned n);
 uint32_t e1000_eecd_read(E1000 *s, unsigned offset);
 void e1000_eecd_written(E1000 *s, unsigned offset, uint32_t value);
 void e1000_eerd_written(E1000 *s, unsigned offset, uint32_t value);
+/* The same where the bits of EERD are as the 82574L's. */
+void e1000_eerd_large_written(E1000 *s, unsigned offset, uint32_t value);
 void e1000_mdic_written(E1000 *s, unsigned offset, uint32_t value);
 
 /* ---- e1000-tx.c, e1000-rx.c ---- */
 
-/* Send what is in the ring. */
+/* Send what is in the rings. */
 void e1000_transmit(E1000 *s);
 void e1000_can_send_again(NetClient *nc);
 bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size);

@@ -12,6 +12,8 @@
 #define COMMAND_READ  6 /* the first three */
 #define EERD_DONE     (1u << 4)
 #define EERD_ADDR     8
+#define LARGE_DONE    (1u << 1) /* of EERD, as the 82574L has it */
+#define LARGE_ADDR    2
 #define EERD_DATA     16
 #define NVM_DEVICE    13 /* words */
 #define NVM_SUBSYSTEM 11
@@ -78,14 +80,24 @@ void e1000_eecd_written(E1000 *s, unsigned offset, uint32_t value)
     }
 }
 
+/* Word @n is asked for; @done says that it is there. */
+static void read_word(E1000 *s, uint32_t value, unsigned n, uint32_t done)
+{
+    if (value & E1000_EERD_START && n < E1000_NVM_WORDS) {
+        value |= done | (uint32_t)e1000_nvm_word(s, n) << EERD_DATA;
+    }
+    *e1000_reg(s, E1000_EERD) = value & ~(uint32_t)E1000_EERD_START;
+}
+
 void e1000_eerd_written(E1000 *s, unsigned offset, uint32_t value)
 {
-    unsigned n = value >> EERD_ADDR & 0xff;
+    read_word(s, value, value >> EERD_ADDR & 0xff, EERD_DONE);
+}
 
-    if (value & E1000_EERD_START && n < E1000_NVM_WORDS) {
-        value |= EERD_DONE | (uint32_t)e1000_nvm_word(s, n) << EERD_DATA;
-    }
-    *e1000_reg(s, offset) = value & ~(uint32_t)E1000_EERD_START;
+void e1000_eerd_large_written(E1000 *s, unsigned offset, uint32_t value)
+{
+    value &= 0xffff & ~LARGE_DONE;
+    read_word(s, value, value >> LARGE_ADDR, LARGE_DONE);
 }
 
 /* ---- the PHY ---- */
@@ -112,7 +124,8 @@ static const PhyRegister phy_registers[E1000_PHY_COUNT] = {
     [18] = { true, 0, 0xffff }, /* interrupts; they are wired to nothing */
     [19] = { true, 0, 0 },
     [E1000_PHY_EXT_CTRL] = { true, 0x0d60, 0xffff },
-    [21] = { true, 0, 0 },      /* errors */
+    [21] = { true, 0, 0 }, /* errors */
+    [E1000_PHY_PAGE] = { true, 0, 0xff },
     [29] = { true, 0, 0xffff }, /* of pages that are not told about */
     [30] = { true, 0, 0xffff },
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Registers and descriptors of Intel's 8254x: "PCI/PCI-X Family of Gigabit Ethernet Controllers
- * Software Developer's Manual" (317453), chapters 3, 5 and 13.
+ * Software Developer's Manual" (317453), chapters 3, 5 and 13. What only the 82574L has is of its
+ * datasheet (317694), chapters 7 and 10.
  */
 #ifndef HW_NET_E1000_REGS_H
 #define HW_NET_E1000_REGS_H
@@ -24,6 +25,10 @@ enum {
     E1000_ICS = 0x00c8,
     E1000_IMS = 0x00d0,
     E1000_IMC = 0x00d8,
+    E1000_EIAC = 0x00dc, /* 82574L, as are the next three */
+    E1000_IAM = 0x00e0,
+    E1000_IVAR = 0x00e4,
+    E1000_EITR = 0x00e8, /* of each vector */
     E1000_RCTL = 0x0100,
     E1000_FCTTV = 0x0170,
     E1000_TXCW = 0x0178,
@@ -31,9 +36,15 @@ enum {
     E1000_TIPG = 0x0410,
     E1000_AIT = 0x0458,
     E1000_LEDCTL = 0x0e00,
+    E1000_EXTCNF_CTRL = 0x0f00,
+    E1000_EXTCNF_SIZE = 0x0f08,
     E1000_PBA = 0x1000,
+    E1000_PBS = 0x1008,
+    E1000_EEMNGCTL = 0x1010,
+    E1000_PBA_ECC = 0x1100,
     E1000_FCRTL = 0x2160,
     E1000_FCRTH = 0x2168,
+    E1000_PSRCTL = 0x2170,
     E1000_RDFH = 0x2410, /* to RDFPC, one each 8 bytes: the FIFO inside */
     E1000_RDBAL = 0x2800,
     E1000_RDBAH = 0x2804,
@@ -52,15 +63,30 @@ enum {
     E1000_TIDV = 0x3820,
     E1000_TXDCTL = 0x3828,
     E1000_TADV = 0x382c,
+    E1000_TARC = 0x3840,
     E1000_RXCSUM = 0x5000,
+    E1000_RFCTL = 0x5008,
     E1000_MTA = 0x5200,
     E1000_RA = 0x5400, /* RAL and RAH of each address */
     E1000_VFTA = 0x5600,
     E1000_WUC = 0x5800,
     E1000_WUFC = 0x5808,
     E1000_WUS = 0x5810,
+    E1000_MRQC = 0x5818,
     E1000_MANC = 0x5820,
-    E1000_END = 0x6000, /* nothing is there, or behind it */
+    E1000_GCR = 0x5b00,
+    E1000_FACTPS = 0x5b30,
+    E1000_SWSM = 0x5b50,
+    E1000_FWSM = 0x5b54,
+    E1000_GCR2 = 0x5b64,
+    E1000_RETA = 0x5c00,
+    E1000_RSSRK = 0x5c80,
+    E1000_SYSTIML = 0xb600,
+    E1000_SYSTIMH = 0xb604,
+    E1000_TIMINCA = 0xb608,
+    E1000_END = 0xb60c, /* nothing is there, or behind it */
+    /* From a ring's registers to those of the second one (82574L). */
+    E1000_RING_STRIDE = 0x100,
 };
 
 /* Statistics, which a read sets to 0; the two halves of 64 bits follow each other. */
@@ -90,6 +116,7 @@ enum {
 
 enum {
     E1000_CTRL_FD = 1 << 0,
+    E1000_CTRL_MASTER_DISABLE = 1 << 2, /* 82574L */
     E1000_CTRL_SLU = 1 << 6,
     E1000_CTRL_SPEED_1000 = 2 << 8,
     E1000_CTRL_RST = 1 << 26,
@@ -98,6 +125,9 @@ enum {
     E1000_STATUS_LU = 1 << 1,
     E1000_STATUS_SPEED_1000 = 2 << 6,
     E1000_STATUS_ASDV_1000 = 2 << 8,
+    E1000_STATUS_MASTER = 1 << 19,  /* 82574L: it may get at memory */
+    E1000_CTRL_EXT_EIAME = 1 << 24, /* 82574L */
+    E1000_CTRL_EXT_IAME = 1 << 27,
 };
 #define E1000_CTRL_PHY_RST (1u << 31)
 
@@ -109,6 +139,7 @@ enum {
     E1000_EECD_REQ = 1 << 6,
     E1000_EECD_GNT = 1 << 7,
     E1000_EECD_PRES = 1 << 8,
+    E1000_EECD_LOADED = 1 << 9, /* 82574L: what the card takes from it by itself */
     E1000_EERD_START = 1 << 0,
     E1000_MDIC_WRITE = 1 << 26,
     E1000_MDIC_READ = 2 << 26,
@@ -128,7 +159,14 @@ enum {
     E1000_ICR_RXO = 1 << 6,
     E1000_ICR_RXT0 = 1 << 7,
     E1000_ICR_MDAC = 1 << 9,
+    E1000_ICR_BASIC = 0x1ffff, /* what all cards have */
+    /* 82574L: what a message of its own can be sent for (section 10.2.4.1). */
+    E1000_ICR_RXQ0 = 1 << 20,
+    E1000_ICR_TXQ0 = 1 << 22, /* and TXQ1 */
+    E1000_ICR_OTHER = 1 << 24,
+    E1000_ICR_QUEUES = 31 << 20,
 };
+#define E1000_ICR_ASSERTED (1u << 31)
 
 enum {
     E1000_RCTL_EN = 1 << 1,
@@ -138,6 +176,8 @@ enum {
     E1000_RCTL_LPE = 1 << 5,
     E1000_RCTL_LBM_MAC = 1 << 6,
     E1000_RCTL_RDMTS_SHIFT = 8,
+    E1000_RCTL_DTYP = 3 << 10, /* 82574L: */
+    E1000_RCTL_DTYP_SPLIT = 1 << 10,
     E1000_RCTL_MO_SHIFT = 12,
     E1000_RCTL_BAM = 1 << 15,
     E1000_RCTL_BSIZE_SHIFT = 16,
@@ -146,6 +186,7 @@ enum {
     E1000_RCTL_SECRC = 1 << 26,
     E1000_TCTL_EN = 1 << 1,
     E1000_TCTL_PSP = 1 << 3,
+    E1000_RFCTL_EXTENDED = 1 << 15,
 };
 #define E1000_RAH_AV (1u << 31)
 
@@ -174,7 +215,8 @@ enum {
     E1000_RXD_PIF = 1 << 7,
 };
 
-#define E1000_DESCRIPTOR_SIZE 16
+#define E1000_DESCRIPTOR_SIZE       16
+#define E1000_SPLIT_DESCRIPTOR_SIZE 32
 
 /* Registers of the PHY: IEEE 802.3 clause 22, and Marvell's 88E1011. */
 enum {
@@ -189,6 +231,7 @@ enum {
     E1000_PHY_SPEC_CTRL = 16,
     E1000_PHY_SPEC_STATUS = 17,
     E1000_PHY_EXT_CTRL = 20,
+    E1000_PHY_PAGE = 22,
     E1000_PHY_COUNT = 32,
     E1000_PHY_CTRL_RESTART = 1 << 9,
     E1000_PHY_CTRL_LOOPBACK = 1 << 14,

@@ -127,23 +127,82 @@ RxFilterInfo *e1000_query_filter(Nic *nic)
 
 /* ---- the ring ---- */
 
-typedef struct Descriptor {
-    uint64_t addr;
+/* A descriptor that is given back: the legacy one, and the 82574L's extended and split ones
+ * (sections 3.2.3 of the one manual, 7.1.5 and 7.1.6 of the other). */
+typedef struct Legacy {
     uint16_t length, sum;
     uint8_t status, errors;
     uint16_t special; /* of the tag */
-} Descriptor;
+} Legacy;
+
+typedef struct Extended {
+    uint32_t queues, hash; /* no hash is computed: 0 */
+    uint32_t status;
+    uint16_t length; /* split: of what is in the first buffer */
+    uint16_t vlan;
+    uint16_t header, more[3]; /* split: no header is told; of the other buffers */
+    uint64_t reserved;
+} Extended;
+
+#define BUFFERS_MAX 4 /* of one descriptor */
 
 typedef struct Ring {
     uint64_t base;
     uint32_t count, head, tail; /* in descriptors; head and tail are below count */
+    bool extended;
+    unsigned descriptor;       /* bytes */
+    unsigned buffers;          /* of each descriptor */
+    size_t sizes[BUFFERS_MAX]; /* theirs */
+    size_t room;               /* all of them */
 } Ring;
+
+/* What is told of a packet. */
+typedef struct Told {
+    uint8_t status;
+    uint16_t vlan;
+} Told;
+
+static size_t buffer_size(E1000 *s)
+{
+    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
+    size_t size = 2048u >> (rctl >> E1000_RCTL_BSIZE_SHIFT & 3);
+
+    return rctl & E1000_RCTL_BSEX && size < 2048 ? size * 16 : size;
+}
+
+/* Sizes of the four buffers of a split descriptor: units of 128 bytes, and of 1 KiB (section
+ * 10.2.5.2 of the 82574L's). */
+static void set_split(Ring *ring, uint32_t psrctl)
+{
+    ring->descriptor = E1000_SPLIT_DESCRIPTOR_SIZE;
+    ring->buffers = BUFFERS_MAX;
+    ring->sizes[0] = (psrctl & 0x7f) * 128;
+    for (unsigned i = 1; i < BUFFERS_MAX; i++) {
+        ring->sizes[i] = (psrctl >> 8 * i & 0x3f) * 1024;
+    }
+}
+
+static void set_format(E1000 *s, Ring *ring)
+{
+    ring->extended = *e1000_reg(s, E1000_RFCTL) & E1000_RFCTL_EXTENDED;
+    ring->descriptor = E1000_DESCRIPTOR_SIZE;
+    ring->buffers = 1;
+    ring->sizes[0] = buffer_size(s);
+    if (ring->extended && (*e1000_reg(s, E1000_RCTL) & E1000_RCTL_DTYP) == E1000_RCTL_DTYP_SPLIT) {
+        set_split(ring, *e1000_reg(s, E1000_PSRCTL));
+    }
+    ring->room = 0;
+    for (unsigned i = 0; i < ring->buffers; i++) {
+        ring->room += ring->sizes[i];
+    }
+}
 
 static bool get_ring(E1000 *s, Ring *ring)
 {
     ring->base =
         (uint64_t)*e1000_reg(s, E1000_RDBAH) << 32 | (*e1000_reg(s, E1000_RDBAL) & ~UINT32_C(15));
-    ring->count = *e1000_reg(s, E1000_RDLEN) / E1000_DESCRIPTOR_SIZE;
+    set_format(s, ring);
+    ring->count = *e1000_reg(s, E1000_RDLEN) / ring->descriptor;
     ring->head = *e1000_reg(s, E1000_RDH);
     ring->tail = *e1000_reg(s, E1000_RDT);
     return ring->head < ring->count && ring->tail < ring->count;
@@ -154,39 +213,62 @@ static uint32_t buffers(const Ring *ring)
     return (ring->tail + ring->count - ring->head) % ring->count;
 }
 
-static size_t buffer_size(E1000 *s)
+/* The driver looks at the status: that is written last. */
+static void give_legacy(uint64_t at, const Told *told, uint8_t status, size_t length)
 {
-    uint32_t rctl = *e1000_reg(s, E1000_RCTL);
-    size_t size = 2048u >> (rctl >> E1000_RCTL_BSIZE_SHIFT & 3);
+    const size_t first = offsetof(Legacy, status);
+    const Legacy d = { .length = (uint16_t)length, .status = status, .special = told->vlan };
 
-    return rctl & E1000_RCTL_BSEX && size < 2048 ? size * 16 : size;
+    e1000_dma_write(at + 8, &d, first);
+    e1000_dma_write(at + 8 + first, (const uint8_t *)&d + first, sizeof(d) - first);
 }
 
-/* Write what follows the address: the driver looks at the status, which is last. */
-static void give(uint64_t at, const Descriptor *d)
+static void give_extended(const Ring *ring, uint64_t at, const Told *told, uint8_t status,
+                          const size_t *lengths)
 {
-    const size_t status = offsetof(Descriptor, status);
+    const size_t first = offsetof(Extended, status), next = offsetof(Extended, length);
+    Extended d = { .status = status, .length = (uint16_t)lengths[0], .vlan = told->vlan };
 
-    e1000_dma_write(at + 8, (const uint8_t *)d + 8, status - 8);
-    e1000_dma_write(at + status, (const uint8_t *)d + status, sizeof(*d) - status);
+    for (unsigned i = 1; i < ring->buffers; i++) {
+        d.more[i - 1] = (uint16_t)lengths[i];
+    }
+    e1000_dma_write(at, &d, first);
+    e1000_dma_write(at + next, (const uint8_t *)&d + next, ring->descriptor - next);
+    e1000_dma_write(at + first, &d.status, sizeof(d.status));
+}
+
+/* Fill the buffers of the descriptor at @at: how much went into each. */
+static size_t fill(const Ring *ring, uint64_t at, const uint8_t *packet, size_t size,
+                   size_t *lengths)
+{
+    size_t done = 0;
+
+    for (unsigned i = 0; i < ring->buffers; i++) {
+        uint64_t addr;
+
+        lengths[i] = MIN(ring->sizes[i], size - done);
+        if (lengths[i] && e1000_dma_read(at + 8 * i, &addr, sizeof(addr)) && addr) {
+            e1000_dma_write(addr, packet + done, lengths[i]);
+        }
+        done += lengths[i];
+    }
+    return done;
 }
 
 /* Put @size bytes into buffers, of which there are enough. */
-static void put(E1000 *s, Ring *ring, Descriptor d, const uint8_t *packet, size_t size)
+static void put(E1000 *s, Ring *ring, const Told *told, const uint8_t *packet, size_t size)
 {
-    size_t room = buffer_size(s);
+    for (size_t done = 0; done < size;) {
+        uint64_t at = ring->base + (uint64_t)ring->head * ring->descriptor;
+        size_t lengths[BUFFERS_MAX];
 
-    for (size_t done = 0; done < size; done += d.length) {
-        uint64_t at = ring->base + (uint64_t)ring->head * E1000_DESCRIPTOR_SIZE;
-        uint8_t status = d.status | E1000_RXD_DD;
-
-        d.length = (uint16_t)MIN(room, size - done);
-        if (e1000_dma_read(at, &d.addr, sizeof(d.addr)) && d.addr) {
-            e1000_dma_write(d.addr, packet + done, d.length);
+        done += fill(ring, at, packet + done, size - done, lengths);
+        uint8_t status = told->status | E1000_RXD_DD | (done == size ? E1000_RXD_EOP : 0);
+        if (ring->extended) {
+            give_extended(ring, at, told, status, lengths);
+        } else {
+            give_legacy(at, told, status, lengths[0]);
         }
-        Descriptor given = d;
-        given.status = status | (done + d.length == size ? E1000_RXD_EOP : 0);
-        give(at, &given);
         ring->head = (ring->head + 1) % ring->count;
     }
     *e1000_reg(s, E1000_RDH) = ring->head;
@@ -206,14 +288,14 @@ static void count(E1000 *s, const uint8_t *packet, size_t size)
 
 /* Copy it, without its tag if the card takes that off, with zeros and sum as they are wanted: its
  * size. */
-static size_t prepare(E1000 *s, Descriptor *d, uint8_t *copy, const uint8_t *packet, size_t size)
+static size_t prepare(E1000 *s, Told *told, uint8_t *copy, const uint8_t *packet, size_t size)
 {
     size_t tag = 0;
 
     if (*e1000_reg(s, E1000_CTRL) & E1000_CTRL_VME && is_tagged(s, packet, size)) {
         tag = VLAN_TAG;
-        d->status |= E1000_RXD_VP;
-        d->special = (uint16_t)(packet[14] << 8 | packet[15]);
+        told->status |= E1000_RXD_VP;
+        told->vlan = (uint16_t)(packet[14] << 8 | packet[15]);
     }
     memcpy(copy, packet, MIN(size, ADDRESSES));
     memcpy(copy + ADDRESSES, packet + ADDRESSES + tag, size - ADDRESSES - tag);
@@ -232,7 +314,7 @@ static size_t prepare(E1000 *s, Descriptor *d, uint8_t *copy, const uint8_t *pac
 }
 
 /* Is there a driver to take it? */
-static bool wants(E1000 *s, const uint8_t *packet, size_t size, Descriptor *d)
+static bool wants(E1000 *s, const uint8_t *packet, size_t size, Told *told)
 {
     uint32_t rctl = *e1000_reg(s, E1000_RCTL);
     size_t most = rctl & (E1000_RCTL_LPE | E1000_RCTL_SBP) ? PACKET_MAX_LONG : PACKET_MAX;
@@ -250,7 +332,7 @@ static bool wants(E1000 *s, const uint8_t *packet, size_t size, Descriptor *d)
     if (!takes(s, packet, size, &passed)) {
         return false;
     }
-    d->status = E1000_RXD_IXSM | (passed ? E1000_RXD_PIF : 0);
+    told->status = E1000_RXD_IXSM | (passed ? E1000_RXD_PIF : 0);
     return true;
 }
 
@@ -266,27 +348,27 @@ bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, si
 {
     E1000 *s = nc->opaque;
     uint8_t copy[PACKET_MAX_LONG + SUM_SIZE];
-    Descriptor d = { 0 };
+    Told told = { 0 };
     Ring ring;
 
     if (!e1000_runs(s)) {
         return !(*e1000_reg(s, E1000_RCTL) & E1000_RCTL_EN);
     }
-    if (!wants(s, packet, size, &d)) {
+    if (!wants(s, packet, size, &told)) {
         return true;
     }
-    size_t whole = prepare(s, &d, copy, packet, size);
-    if (!get_ring(s, &ring) || ring.count <= whole / buffer_size(s) + 1) {
+    size_t whole = prepare(s, &told, copy, packet, size);
+    if (!get_ring(s, &ring) || ring.room * (ring.count - 1) < whole) {
         e1000_count(s, E1000_MPC, 1);
         return true; /* it will never have the room */
     }
-    if (buffers(&ring) * buffer_size(s) < whole) {
+    if (buffers(&ring) * ring.room < whole) {
         e1000_count(s, E1000_RNBC, 1);
         e1000_interrupt(s, E1000_ICR_RXO);
         return false;
     }
     count(s, packet, size);
-    put(s, &ring, d, copy, whole);
-    e1000_interrupt(s, E1000_ICR_RXT0 | (is_low(s, &ring) ? E1000_ICR_RXDMT0 : 0));
+    put(s, &ring, &told, copy, whole);
+    e1000_interrupt(s, E1000_ICR_RXT0 | E1000_ICR_RXQ0 | (is_low(s, &ring) ? E1000_ICR_RXDMT0 : 0));
     return true;
 }

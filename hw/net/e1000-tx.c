@@ -27,6 +27,7 @@ typedef struct Descriptor {
 } Descriptor;
 
 typedef struct Ring {
+    unsigned n; /* which */
     uint64_t base;
     uint32_t count, head, tail; /* in descriptors; head and tail are below count */
 } Ring;
@@ -34,18 +35,26 @@ typedef struct Ring {
 /* A packet that was put together. */
 typedef struct Packet {
     size_t size;
+    unsigned ring;         /* that it was in */
     bool whole;            /* no byte was too many */
     uint32_t first, upper; /* of the first descriptor: command; its options */
     uint32_t last, tag;    /* of the last one: command; the second half */
 } Packet;
 
-static bool get_ring(E1000 *s, Ring *ring)
+/* A register of @ring, which is at @offset for the first one. */
+static uint32_t *ring_reg(E1000 *s, const Ring *ring, unsigned offset)
 {
-    ring->base =
-        (uint64_t)*e1000_reg(s, E1000_TDBAH) << 32 | (*e1000_reg(s, E1000_TDBAL) & ~UINT32_C(15));
-    ring->count = *e1000_reg(s, E1000_TDLEN) / E1000_DESCRIPTOR_SIZE;
-    ring->head = *e1000_reg(s, E1000_TDH);
-    ring->tail = *e1000_reg(s, E1000_TDT);
+    return e1000_reg(s, offset + ring->n * E1000_RING_STRIDE);
+}
+
+static bool get_ring(E1000 *s, unsigned n, Ring *ring)
+{
+    ring->n = n;
+    ring->base = (uint64_t)*ring_reg(s, ring, E1000_TDBAH) << 32 |
+                 (*ring_reg(s, ring, E1000_TDBAL) & ~UINT32_C(15));
+    ring->count = *ring_reg(s, ring, E1000_TDLEN) / E1000_DESCRIPTOR_SIZE;
+    ring->head = *ring_reg(s, ring, E1000_TDH);
+    ring->tail = *ring_reg(s, ring, E1000_TDT);
     return ring->head < ring->count && ring->tail < ring->count;
 }
 
@@ -70,9 +79,9 @@ static bool is_context(const Descriptor *d)
     return d->lower & E1000_TXD_DEXT && !(d->lower & E1000_TXD_TYPE);
 }
 
-static void set_context(E1000 *s, const Descriptor *d)
+static void set_context(E1000 *s, unsigned ring, const Descriptor *d)
 {
-    s->contexts[d->lower & E1000_TXD_TSE ? 1 : 0] = (E1000Context){
+    s->contexts[2 * ring + (d->lower & E1000_TXD_TSE ? 1 : 0)] = (E1000Context){
         .ip_start = (uint8_t)d->addr,
         .ip_sum = (uint8_t)(d->addr >> 8),
         .ip_end = (uint16_t)(d->addr >> 16),
@@ -196,7 +205,7 @@ static void send_segments(E1000 *s, const E1000Context *c, unsigned shift, size_
 static void send_packet(E1000 *s, Packet *p)
 {
     bool extended = p->first & E1000_TXD_DEXT, cut = extended && p->first & E1000_TXD_TSE;
-    const E1000Context *c = &s->contexts[cut];
+    const E1000Context *c = &s->contexts[2 * p->ring + cut];
     size_t before = p->size;
     NetOffload o = { 0 };
 
@@ -262,7 +271,7 @@ static void add_bytes(E1000 *s, Packet *p, const Descriptor *d)
 /* Take @length descriptors from the head on; the causes of interrupts that follow. */
 static uint32_t take(E1000 *s, Ring *ring, uint32_t length)
 {
-    Packet p = { .whole = true };
+    Packet p = { .whole = true, .ring = ring->n };
     uint32_t causes = 0;
     bool any = false;
 
@@ -270,7 +279,7 @@ static uint32_t take(E1000 *s, Ring *ring, uint32_t length)
         Descriptor d = get_descriptor(ring, ring->head);
 
         if (is_context(&d)) {
-            set_context(s, &d);
+            set_context(s, ring->n, &d);
         } else {
             if (!any) {
                 p.first = d.lower;
@@ -286,11 +295,11 @@ static uint32_t take(E1000 *s, Ring *ring, uint32_t length)
 
             e1000_dma_write(place(ring, ring->head) + offsetof(Descriptor, upper), &status,
                             sizeof(status));
-            causes |= E1000_ICR_TXDW;
+            causes |= E1000_ICR_TXDW | (uint32_t)E1000_ICR_TXQ0 << ring->n;
         }
         ring->head = (ring->head + 1) % ring->count;
     }
-    *e1000_reg(s, E1000_TDH) = ring->head;
+    *ring_reg(s, ring, E1000_TDH) = ring->head;
     if (any && p.whole && p.size >= ADDRESSES + 2) {
         send_packet(s, &p);
     }
@@ -317,14 +326,14 @@ static void go_on_later(E1000 *s)
 }
 
 /* The ring is looked at anew for each packet: what is sent may come back, and do anything. */
-void e1000_transmit(E1000 *s)
+static void transmit_ring(E1000 *s, unsigned which)
 {
     uint32_t causes = 0;
     unsigned n = 0;
     Ring ring;
 
-    while (e1000_runs(s) && *e1000_reg(s, E1000_TCTL) & E1000_TCTL_EN && get_ring(s, &ring) &&
-           ring.head != ring.tail && net_can_send(&s->nic.client)) {
+    while (e1000_runs(s) && *e1000_reg(s, E1000_TCTL) & E1000_TCTL_EN &&
+           get_ring(s, which, &ring) && ring.head != ring.tail && net_can_send(&s->nic.client)) {
         uint32_t length = packet_length(&ring);
 
         if (!length) {
@@ -339,6 +348,13 @@ void e1000_transmit(E1000 *s)
     }
     if (causes) {
         e1000_interrupt(s, causes);
+    }
+}
+
+void e1000_transmit(E1000 *s)
+{
+    for (unsigned n = 0; n < e1000_class(s)->queues; n++) {
+        transmit_ring(s, n);
     }
 }
 

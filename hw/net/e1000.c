@@ -1,43 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000: Intel's 82540EM, and its kin 82544GC and 82545EM, as a conventional PCI function: the
- * registers in memory (BAR 0), and one at a time through the I/O window (BAR 1; section 13.2.2).
+ * e1000: Intel's 82540EM as a conventional PCI function: the registers in memory (BAR 0), and one
+ * at a time through the I/O window (BAR 1).
  */
 #include "hw/net/e1000-core.h"
-#include "util/units.h"
 
 #define TYPE_E1000 "e1000"
 
 enum {
-    MEMORY_SIZE = 128 * KIB,
     IO_SIZE = 64,
-    IO_ADDR = 0, /* which register */
-    IO_DATA = 4, /* its value */
     MEMORY_BAR = 0,
     IO_BAR = 1,
     PHY_ID2 = 0x0c20, /* of a 88E1011 */
 };
-
-static uint64_t io_read(void *opaque, hwaddr addr, unsigned size)
-{
-    E1000 *s = opaque;
-
-    return addr == IO_ADDR ? s->io_addr : addr == IO_DATA ? e1000_read(s, s->io_addr, 4) : 0;
-}
-
-static void io_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
-{
-    E1000 *s = opaque;
-
-    if (addr == IO_ADDR) {
-        s->io_addr = (uint32_t)value % MEMORY_SIZE & ~UINT32_C(3);
-    } else if (addr == IO_DATA) {
-        e1000_write(s, s->io_addr, value, 4);
-    }
-}
-
-static const MemoryRegionOps memory_ops = { e1000_read, e1000_write, 4, 4 };
-static const MemoryRegionOps io_ops = { io_read, io_write, 4, 4 };
 
 static bool pci_e1000_realize(PciDevice *dev, GError **errp)
 {
@@ -46,10 +21,7 @@ static bool pci_e1000_realize(PciDevice *dev, GError **errp)
     if (!e1000_realize(dev, errp)) {
         return false;
     }
-    memory_region_init_io(&s->memory, &memory_ops, s, "e1000-memory", MEMORY_SIZE);
-    memory_region_init_io(&s->io, &io_ops, s, "e1000-io", IO_SIZE);
-    pci_add_bar(dev, MEMORY_BAR, 0, &s->memory);
-    pci_add_bar(dev, IO_BAR, PCI_BAR_IO, &s->io);
+    e1000_add_bars(s, MEMORY_BAR, IO_BAR, IO_SIZE);
     return true;
 }
 
@@ -57,8 +29,7 @@ static void pci_e1000_unrealize(PciDevice *dev)
 {
     E1000 *s = E1000_CARD(dev);
 
-    memory_region_destroy(&s->memory);
-    memory_region_destroy(&s->io);
+    e1000_drop_bars(s);
     e1000_unrealize(dev);
 }
 
@@ -93,6 +64,7 @@ static const E1000Register own_registers[] = { { 0 } };
 static const E1000Class e1000_ops = {
     .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = "network",
                          .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &e1000_state },
+             .rom = "efi-e1000.rom",
              .realize = pci_e1000_realize,
              .unrealize = pci_e1000_unrealize,
              .reset = e1000_reset,
@@ -101,6 +73,8 @@ static const E1000Class e1000_ops = {
     .registers = own_registers,
     .nvm = nvm,
     .phy_id2 = PHY_ID2,
+    .causes = E1000_ICR_BASIC,
+    .queues = 1,
 };
 
 static void pci_e1000_init(Object *obj)

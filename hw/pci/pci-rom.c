@@ -71,28 +71,35 @@ static bool make_block(PciDevice *dev, uint64_t size, GError **errp)
     return dev->rom;
 }
 
+/* That the type has without being asked; NULL: none. */
+static const char *own_rom(const PciDevice *dev)
+{
+    return pci_function_class(dev)->rom;
+}
+
 bool pci_rom_add(PciDevice *dev, GError **errp)
 {
     g_autofree char *path = NULL;
     g_autoptr(GMappedFile) file = NULL;
     g_autoptr(GError) err = NULL;
+    const char *name = dev->rom_file ? dev->rom_file : own_rom(dev);
 
-    if (!dev->rom_file || !*dev->rom_file || !dev->rom_bar) {
+    if (!name || !*name || !dev->rom_bar) {
         return true;
     }
-    path = firmware_file_find(dev->rom_file, errp);
+    path = firmware_file_find(name, dev->rom_file ? errp : NULL);
     if (!path) {
-        g_prefix_error(errp, "romfile=%s: ", dev->rom_file);
-        return false;
+        g_prefix_error(errp, "romfile=%s: ", name);
+        return !dev->rom_file;
     }
     file = g_mapped_file_new(path, FALSE, &err);
     if (!file) {
-        error_set(errp, "romfile=%s: it cannot be read: %s", dev->rom_file, err->message);
+        error_set(errp, "romfile=%s: it cannot be read: %s", name, err->message);
         return false;
     }
     uint64_t size = g_mapped_file_get_length(file);
     const char *contents = g_mapped_file_get_contents(file);
-    if (!check_file(dev, dev->rom_file, size, contents, errp) ||
+    if (!check_file(dev, name, size, contents, errp) ||
         !make_block(dev, room_for(dev, size), errp)) {
         return false;
     }

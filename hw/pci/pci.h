@@ -88,6 +88,9 @@ typedef struct PciFunctionClass {
     DeviceClass device;
     bool express;   /* has an Express capability, and needs an Express bus */
     bool root_only; /* must be directly on the root bus */
+    /* Its expansion ROM where `romfile` does not say otherwise, and where the file is found. May be
+     * NULL. */
+    const char *rom;
     /* After the function got its place on its bus; leaves nothing behind on failure. It may add
      * capabilities and BARs. May be NULL. */
     bool (*realize)(PciDevice *dev, GError **errp);

@@ -1,173 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* e1000 by a driver of our own; the other end of the cable is a stream socket. */
+/* e1000, and what e1000e has in common with it. */
 #include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tests/qtest/virtio.h"
-#include "tests/qtest/wire.h"
+#include "tests/qtest/e1000.h"
 
-#define DEVFN   0x20u /* slot 4 */
-#define BAR     0xe0000000u
-#define IO      0xc000u
-#define TX_RING 0x200000u
-#define RX_RING 0x210000u
-#define BUFFERS 0x300000u
-#define PAGE    0x1000u
-#define RING    8u /* descriptors: the smallest ring */
-
-enum {
-    CTRL = 0x0,
-    STATUS = 0x8,
-    EECD = 0x10,
-    EERD = 0x14,
-    MDIC = 0x20,
-    VET = 0x38,
-    ICR = 0xc0,
-    ITR = 0xc4,
-    ICS = 0xc8,
-    IMS = 0xd0,
-    IMC = 0xd8,
-    RCTL = 0x100,
-    TCTL = 0x400,
-    RDBAL = 0x2800,
-    RDLEN = 0x2808,
-    RDH = 0x2810,
-    RDT = 0x2818,
-    TDBAL = 0x3800,
-    TDLEN = 0x3808,
-    TDH = 0x3810,
-    TDT = 0x3818,
-    GPRC = 0x4074,
-    GPTC = 0x4080,
-    TOTL = 0x40c8,
-    MTA = 0x5200,
-    RAL = 0x5400,
-    RAH = 0x5404,
-    VFTA = 0x5600,
-};
-
-/* RCTL: enabled, without the sum, broadcasts. */
-#define RECEIVE 0x04008002u
-
-enum { EOP = 1 << 24, RS = 1 << 27, DEXT = 1 << 29, VLE = 1 << 30, TSE = 1 << 26, DATA = 1 << 20 };
-enum { TXDW = 1, TXQE = 2, LSC = 4, RXDMT0 = 0x10, RXO = 0x40, RXT0 = 0x80 };
-
-typedef struct Net {
-    QTest *qt;
-    int fd; /* the other end */
-    unsigned tx, rx;
-} Net;
-
-static const uint8_t own_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 };
-static const uint8_t other_mac[6] = { 0x52, 0x54, 0, 0xaa, 0xbb, 0xcc };
-
-static uint32_t get(const Net *n, unsigned offset)
+/* Take the causes of interrupts that all cards have. */
+static uint32_t take_causes(const Net *n)
 {
-    return qtest_readl(n->qt, BAR + offset);
-}
-
-static void set(const Net *n, unsigned offset, uint32_t value)
-{
-    qtest_writel(n->qt, BAR + offset, value);
-}
-
-static bool interrupted(const Net *n)
-{
-    return qpci_read(n->qt, DEVFN, 6, 2) & 8;
-}
-
-static uint64_t page(unsigned i)
-{
-    return BUFFERS + i * PAGE;
-}
-
-static void enable(Net *n)
-{
-    qpci_write(n->qt, DEVFN, 0x10, 4, BAR);
-    qpci_write(n->qt, DEVFN, 0x14, 4, IO);
-    qpci_write(n->qt, DEVFN, 4, 2, 7);
-}
-
-/* Rings of RING descriptors; nothing is in them. */
-static void set_up(Net *n)
-{
-    set(n, TDBAL, TX_RING);
-    set(n, TDLEN, RING * 16);
-    set(n, TCTL, 2);
-    set(n, RDBAL, RX_RING);
-    set(n, RDLEN, RING * 16);
-    set(n, RCTL, RECEIVE);
-    n->tx = n->rx = 0;
-}
-
-static void start(Net *n, const char *more)
-{
-    g_autofree char *path = wire_path();
-
-    *n = (Net){ .qt = qtest_start("-m 64 -netdev stream,id=n0,server=on,addr.type=unix,addr.path=%s"
-                                  " -device e1000,id=net0,netdev=n0,addr=4 %s",
-                                  path, more) };
-    n->fd = wire_connect(n->qt, path);
-    unlink(path);
-    enable(n);
-    set_up(n);
-}
-
-static void stop(Net *n)
-{
-    close(n->fd);
-    qtest_quit(n->qt);
-}
-
-/* A descriptor, and the ring ends behind it. */
-static void add_tx(Net *n, uint64_t addr, uint32_t lower, uint32_t upper)
-{
-    uint64_t at = TX_RING + n->tx * 16;
-
-    qtest_writeq(n->qt, at, addr);
-    qtest_writel(n->qt, at + 8, lower);
-    qtest_writel(n->qt, at + 12, upper);
-    n->tx = (n->tx + 1) % RING;
-}
-
-static void send_legacy(Net *n, const uint8_t *packet, uint32_t size, uint32_t flags)
-{
-    qtest_memwrite(n->qt, page(0), packet, size);
-    add_tx(n, page(0), size | EOP | RS | flags, 0);
-    set(n, TDT, n->tx);
-}
-
-/* Buffers for @count packets: buffer i is page 8 + i. */
-static void give_buffers(Net *n, unsigned count)
-{
-    for (; count; count--, n->rx = (n->rx + 1) % RING) {
-        qtest_writeq(n->qt, RX_RING + n->rx * 16, page(8 + n->rx));
-        qtest_writeq(n->qt, RX_RING + n->rx * 16 + 8, 0);
-    }
-    set(n, RDT, n->rx);
-}
-
-/* Wait until descriptor @i comes back; its status. */
-static uint8_t wait_rx(Net *n, unsigned i)
-{
-    uint8_t status = 0;
-
-    for (gint64 end = g_get_monotonic_time() + QTEST_TIMEOUT_MS * 1000LL; !(status & 1);) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        status = qtest_readb(n->qt, RX_RING + i * 16 + 12);
-    }
-    return status;
-}
-
-static void expect_received(Net *n, unsigned i, const uint8_t *packet, size_t size)
-{
-    g_autofree uint8_t *got = g_malloc(size);
-
-    g_assert_cmphex(wait_rx(n, i) & 3, ==, 3);
-    g_assert_cmpuint(qtest_readw(n->qt, RX_RING + i * 16 + 8), ==, size);
-    qtest_memread(n->qt, page(8 + i), got, size);
-    g_assert_cmpmem(got, size, packet, size);
+    return net_get(n, ICR) & 0x1ffff;
 }
 
 /* ---- the EEPROM and the PHY ---- */
@@ -176,8 +18,8 @@ static uint16_t read_word(const Net *n, unsigned word)
 {
     uint32_t value;
 
-    set(n, EERD, word << 8 | 1);
-    value = get(n, EERD);
+    net_set(n, EERD, word << 8 | 1);
+    value = net_get(n, EERD);
     g_assert_cmphex(value & 0x10, ==, 0x10);
     return (uint16_t)(value >> 16);
 }
@@ -187,22 +29,22 @@ static uint16_t read_bits(const Net *n, unsigned word)
 {
     unsigned command = 6u << 6 | word, value = 0;
 
-    set(n, EECD, 0x40);
-    g_assert_cmphex(get(n, EECD) & 0x180, ==, 0x180);
-    set(n, EECD, 0x42);
+    net_set(n, EECD, 0x40);
+    g_assert_cmphex(net_get(n, EECD) & 0x180, ==, 0x180);
+    net_set(n, EECD, 0x42);
     for (int bit = 8; bit >= 0; bit--) {
         uint32_t wires = 0x42 | (command >> bit & 1) << 2;
 
-        set(n, EECD, wires);
-        set(n, EECD, wires | 1);
-        set(n, EECD, wires);
+        net_set(n, EECD, wires);
+        net_set(n, EECD, wires | 1);
+        net_set(n, EECD, wires);
     }
     for (unsigned bit = 0; bit < 16; bit++) {
-        set(n, EECD, 0x43);
-        value = value << 1 | (get(n, EECD) >> 3 & 1);
-        set(n, EECD, 0x42);
+        net_set(n, EECD, 0x43);
+        value = value << 1 | (net_get(n, EECD) >> 3 & 1);
+        net_set(n, EECD, 0x42);
     }
-    set(n, EECD, 0);
+    net_set(n, EECD, 0);
     return (uint16_t)value;
 }
 
@@ -211,7 +53,7 @@ static void test_nvm(void)
     uint16_t sum = 0;
     Net n;
 
-    start(&n, "");
+    net_start(&n, "e1000", "");
     for (unsigned word = 0; word < 64; word++) {
         uint16_t value = read_word(&n, word);
 
@@ -224,15 +66,9 @@ static void test_nvm(void)
     g_assert_cmphex(sum, ==, 0xbaba);
     g_assert_cmphex(read_word(&n, 0xb), ==, 0x100e);
     g_assert_cmphex(read_word(&n, 0xe), ==, 0x8086);
-    g_assert_cmphex(get(&n, RAL), ==, 0x12005452);
-    g_assert_cmphex(get(&n, RAH), ==, 0x80005634);
-    stop(&n);
-}
-
-static uint32_t phy(const Net *n, unsigned reg)
-{
-    set(n, MDIC, 2u << 26 | 1 << 21 | reg << 16);
-    return get(n, MDIC);
+    g_assert_cmphex(net_get(&n, RAL), ==, 0x12005452);
+    g_assert_cmphex(net_get(&n, RAH), ==, 0x80005634);
+    net_stop(&n);
 }
 
 static void set_link(const Net *n, bool up)
@@ -245,28 +81,28 @@ static void test_link(void)
 {
     Net n;
 
-    start(&n, "");
-    g_assert_cmphex(phy(&n, 2), ==, 0x18220141);
-    g_assert_cmphex(phy(&n, 3) & 0xfff0, ==, 0x0c20);
-    g_assert_cmphex(phy(&n, 7) >> 28, ==, 5); /* ready, an error */
-    g_assert_cmphex(phy(&n, 1) & 0x24, ==, 0x24);
-    g_assert_cmphex(get(&n, STATUS) & 0xc3, ==, 0x83);
-    get(&n, ICR);
-    set(&n, IMS, LSC);
+    net_start(&n, "e1000", "");
+    g_assert_cmphex(net_phy(&n, 2), ==, 0x18220141);
+    g_assert_cmphex(net_phy(&n, 3) & 0xfff0, ==, 0x0c20);
+    g_assert_cmphex(net_phy(&n, 7) >> 28, ==, 5); /* ready, an error */
+    g_assert_cmphex(net_phy(&n, 1) & 0x24, ==, 0x24);
+    g_assert_cmphex(net_get(&n, STATUS) & 0xc3, ==, 0x83);
+    net_get(&n, ICR);
+    net_set(&n, IMS, LSC);
     set_link(&n, false);
-    g_assert_true(interrupted(&n));
-    g_assert_cmphex(get(&n, ICR), ==, LSC);
-    g_assert_false(interrupted(&n));
-    g_assert_cmphex(get(&n, STATUS) & 2, ==, 0);
-    g_assert_cmphex(phy(&n, 1) & 0x24, ==, 0);
+    g_assert_true(net_interrupted(&n));
+    g_assert_cmphex(net_get(&n, ICR), ==, LSC);
+    g_assert_false(net_interrupted(&n));
+    g_assert_cmphex(net_get(&n, STATUS) & 2, ==, 0);
+    g_assert_cmphex(net_phy(&n, 1) & 0x24, ==, 0);
     set_link(&n, true);
-    g_assert_cmphex(get(&n, ICR), ==, LSC);
-    g_assert_cmphex(get(&n, STATUS) & 2, ==, 2);
+    g_assert_cmphex(net_get(&n, ICR), ==, LSC);
+    g_assert_cmphex(net_get(&n, STATUS) & 2, ==, 2);
     /* What is written to the PHY: its reset, which it forgets. */
-    set(&n, MDIC, 1u << 26 | 1 << 21 | 0x9140);
-    g_assert_cmphex(phy(&n, 0) & 0xffff, ==, 0x1140);
-    g_assert_cmphex(get(&n, ICR), ==, LSC);
-    stop(&n);
+    net_set(&n, MDIC, 1u << 26 | 1 << 21 | 0x9140);
+    g_assert_cmphex(net_phy(&n, 0) & 0xffff, ==, 0x1140);
+    g_assert_cmphex(net_get(&n, ICR), ==, LSC);
+    net_stop(&n);
 }
 
 /* ---- registers ---- */
@@ -275,136 +111,136 @@ static void test_io(void)
 {
     Net n;
 
-    start(&n, "");
+    net_start(&n, "e1000", "");
     qtest_outl(n.qt, IO, STATUS);
     g_assert_cmphex(qtest_inl(n.qt, IO), ==, STATUS);
-    g_assert_cmphex(qtest_inl(n.qt, IO + 4), ==, get(&n, STATUS));
+    g_assert_cmphex(qtest_inl(n.qt, IO + 4), ==, net_get(&n, STATUS));
     qtest_outl(n.qt, IO, VET);
     qtest_outl(n.qt, IO + 4, 0x88a8);
-    g_assert_cmphex(get(&n, VET), ==, 0x88a8);
+    g_assert_cmphex(net_get(&n, VET), ==, 0x88a8);
     qtest_outl(n.qt, IO, 0xffffffff); /* nothing is there */
     qtest_outl(n.qt, IO + 4, 1);
     g_assert_cmphex(qtest_inl(n.qt, IO + 4), ==, 0);
     /* A reset of the card: as at the start. */
-    set(&n, CTRL, 1u << 26);
-    g_assert_cmphex(get(&n, VET), ==, 0x8100);
-    g_assert_cmphex(get(&n, RCTL) | get(&n, TDLEN) | get(&n, CTRL) >> 26, ==, 0);
-    stop(&n);
+    net_set(&n, CTRL, 1u << 26);
+    g_assert_cmphex(net_get(&n, VET), ==, 0x8100);
+    g_assert_cmphex(net_get(&n, RCTL) | net_get(&n, TDLEN) | net_get(&n, CTRL) >> 26, ==, 0);
+    net_stop(&n);
 }
 
 static void test_interrupts(void)
 {
     Net n;
 
-    start(&n, "");
-    get(&n, ICR);
-    set(&n, ICS, TXDW | RXT0);
-    g_assert_false(interrupted(&n));
-    set(&n, IMS, RXT0);
-    g_assert_true(interrupted(&n));
-    set(&n, ICR, RXT0); /* taken back */
-    g_assert_false(interrupted(&n));
-    g_assert_cmphex(get(&n, ICR), ==, TXDW);
-    g_assert_cmphex(get(&n, ICR), ==, 0);
-    set(&n, ICS, RXT0);
-    set(&n, IMC, RXT0);
-    g_assert_false(interrupted(&n));
-    g_assert_cmphex(get(&n, IMS), ==, 0);
-    get(&n, ICR);
+    net_start(&n, "e1000", "");
+    net_get(&n, ICR);
+    net_set(&n, ICS, TXDW | RXT0);
+    g_assert_false(net_interrupted(&n));
+    net_set(&n, IMS, RXT0);
+    g_assert_true(net_interrupted(&n));
+    net_set(&n, ICR, RXT0); /* taken back */
+    g_assert_false(net_interrupted(&n));
+    g_assert_cmphex(net_get(&n, ICR), ==, TXDW);
+    g_assert_cmphex(net_get(&n, ICR), ==, 0);
+    net_set(&n, ICS, RXT0);
+    net_set(&n, IMC, RXT0);
+    g_assert_false(net_interrupted(&n));
+    g_assert_cmphex(net_get(&n, IMS), ==, 0);
+    net_get(&n, ICR);
     /* Not more often than each 256 us. */
-    set(&n, ITR, 1000);
-    set(&n, IMS, RXT0);
-    set(&n, ICS, RXT0);
-    g_assert_true(interrupted(&n));
-    get(&n, ICR);
-    set(&n, ICS, RXT0);
-    g_assert_false(interrupted(&n));
+    net_set(&n, ITR, 1000);
+    net_set(&n, IMS, RXT0);
+    net_set(&n, ICS, RXT0);
+    g_assert_true(net_interrupted(&n));
+    net_get(&n, ICR);
+    net_set(&n, ICS, RXT0);
+    g_assert_false(net_interrupted(&n));
     qtest_clock_step(n.qt, 255000);
-    g_assert_false(interrupted(&n));
+    g_assert_false(net_interrupted(&n));
     qtest_clock_step(n.qt, 1000);
-    g_assert_true(interrupted(&n));
-    stop(&n);
-    start(&n, "-global e1000.mitigation=off");
-    set(&n, ITR, 1000);
-    set(&n, IMS, RXT0);
+    g_assert_true(net_interrupted(&n));
+    net_stop(&n);
+    net_start(&n, "e1000", "-global e1000.mitigation=off");
+    net_set(&n, ITR, 1000);
+    net_set(&n, IMS, RXT0);
     for (unsigned i = 0; i < 2; i++) {
-        set(&n, ICS, RXT0);
-        g_assert_true(interrupted(&n));
-        get(&n, ICR);
+        net_set(&n, ICS, RXT0);
+        g_assert_true(net_interrupted(&n));
+        net_get(&n, ICR);
     }
-    stop(&n);
+    net_stop(&n);
 }
 
 /* ---- packets ---- */
 
-static void test_packets(void)
+static void test_packets(gconstpointer model)
 {
     uint8_t packet[1514];
     Net n;
 
-    start(&n, "");
+    net_start(&n, model, "");
     wire_fill(packet, sizeof(packet), own_mac);
-    get(&n, ICR);
-    send_legacy(&n, packet, sizeof(packet), 0);
+    take_causes(&n);
+    net_send(&n, packet, sizeof(packet), 0);
     wire_expect(n.fd, packet, sizeof(packet));
     g_assert_cmphex(qtest_readl(n.qt, TX_RING + 12), ==, 1);
-    g_assert_cmpuint(get(&n, TDH), ==, 1);
-    g_assert_cmphex(get(&n, ICR), ==, TXDW | TXQE);
+    g_assert_cmpuint(net_get(&n, TDH), ==, 1);
+    g_assert_cmphex(take_causes(&n), ==, TXDW | TXQE);
     /* In pieces; it goes when its end is there. */
-    qtest_memwrite(n.qt, page(0), packet, 100);
-    add_tx(&n, page(0), 60, 0);
-    set(&n, TDT, n.tx);
-    g_assert_cmpuint(get(&n, TDH), ==, 1);
-    add_tx(&n, page(0) + 60, 40 | EOP, 0);
-    set(&n, TDT, n.tx);
+    qtest_memwrite(n.qt, net_page(0), packet, 100);
+    net_add_tx(&n, net_page(0), 60, 0);
+    net_set(&n, TDT, n.tx);
+    g_assert_cmpuint(net_get(&n, TDH), ==, 1);
+    net_add_tx(&n, net_page(0) + 60, 40 | EOP, 0);
+    net_set(&n, TDT, n.tx);
     wire_expect(n.fd, packet, 100);
-    g_assert_cmpuint(get(&n, TDH), ==, 3);
-    g_assert_cmphex(get(&n, ICR), ==, TXQE); /* nobody asked for a report */
+    g_assert_cmpuint(net_get(&n, TDH), ==, 3);
+    g_assert_cmphex(take_causes(&n), ==, TXQE); /* nobody asked for a report */
     /* To the guest; what comes too early waits. */
     wire_send(n.fd, packet, sizeof(packet));
     wire_send(n.fd, packet, 60);
-    give_buffers(&n, 2);
-    expect_received(&n, 0, packet, sizeof(packet));
-    expect_received(&n, 1, packet, 60);
-    g_assert_cmpuint(get(&n, RDH), ==, 2);
-    g_assert_cmphex(get(&n, ICR) & RXT0, ==, RXT0);
-    g_assert_cmpuint(get(&n, GPTC), ==, 2);
-    g_assert_cmpuint(get(&n, GPTC), ==, 0);
-    g_assert_cmpuint(get(&n, GPRC), ==, 2);
-    g_assert_cmpuint(get(&n, TOTL), ==, sizeof(packet) + 100 + 8);
+    net_give_buffers(&n, 2);
+    net_expect_received(&n, 0, packet, sizeof(packet));
+    net_expect_received(&n, 1, packet, 60);
+    g_assert_cmpuint(net_get(&n, RDH), ==, 2);
+    g_assert_cmphex(take_causes(&n) & RXT0, ==, RXT0);
+    g_assert_cmpuint(net_get(&n, GPTC), ==, 2);
+    g_assert_cmpuint(net_get(&n, GPTC), ==, 0);
+    g_assert_cmpuint(net_get(&n, GPRC), ==, 2);
+    g_assert_cmpuint(net_get(&n, TOTL), ==, sizeof(packet) + 100 + 8);
     /* With its sum, over several buffers, of 256 bytes. */
-    set(&n, RCTL, 0x00038002);
-    give_buffers(&n, 6);
+    net_set(&n, RCTL, 0x00038002);
+    net_give_buffers(&n, 6);
     wire_send(n.fd, packet, 508);
-    g_assert_cmphex(wait_rx(&n, 2) & 3, ==, 1);
-    g_assert_cmphex(wait_rx(&n, 3) & 3, ==, 3);
+    g_assert_cmphex(net_wait_rx(&n, 2) & 3, ==, 1);
+    g_assert_cmphex(net_wait_rx(&n, 3) & 3, ==, 3);
     g_assert_cmpuint(qtest_readw(n.qt, RX_RING + 3 * 16 + 8), ==, 256);
-    stop(&n);
+    net_stop(&n);
 }
 
-static void test_filter(void)
+static void test_filter(gconstpointer model)
 {
     static const uint8_t group[6] = { 1, 0, 0x5e, 0, 0, 1 };
     uint8_t packet[64], wanted[64];
     unsigned hash = (0 >> 4 | 1 << 4) & 0xfff, next = 0;
     Net n;
 
-    start(&n, "");
+    net_start(&n, model, "");
     wire_fill(wanted, sizeof(wanted), own_mac);
-    give_buffers(&n, 7);
+    net_give_buffers(&n, 7);
     wire_fill(packet, sizeof(packet), other_mac);
     wire_send(n.fd, packet, sizeof(packet));
     wire_fill(packet, sizeof(packet), group);
     wire_send(n.fd, packet, sizeof(packet));
     wire_send(n.fd, wanted, sizeof(wanted));
-    expect_received(&n, next++, wanted, sizeof(wanted));
-    set(&n, MTA + hash / 32 * 4, 1u << hash % 32);
+    net_expect_received(&n, next++, wanted, sizeof(wanted));
+    net_set(&n, MTA + hash / 32 * 4, 1u << hash % 32);
     wire_send(n.fd, packet, sizeof(packet));
-    expect_received(&n, next++, packet, sizeof(packet));
+    net_expect_received(&n, next++, packet, sizeof(packet));
     /* VLANs: their tag is taken off and put on. */
-    set(&n, CTRL, 1u << 30);
-    set(&n, RCTL, RECEIVE | 1 << 18);
-    set(&n, VFTA + 4 * 3, 1u << 4); /* 100 */
+    net_set(&n, CTRL, 1u << 30);
+    net_set(&n, RCTL, RECEIVE | 1 << 18);
+    net_set(&n, VFTA + 4 * 3, 1u << 4); /* 100 */
     memcpy(packet, own_mac, 6);
     memcpy(packet + 12, "\x81\x00\x20\x65\x88\xb5", 6);
     wire_send(n.fd, packet, sizeof(packet)); /* 101 */
@@ -412,12 +248,12 @@ static void test_filter(void)
     wire_send(n.fd, packet, sizeof(packet));
     memcpy(wanted, packet, 12);
     memcpy(wanted + 12, packet + 16, 48);
-    expect_received(&n, next, wanted, 60);
-    g_assert_cmphex(wait_rx(&n, next) & 8, ==, 8);
+    net_expect_received(&n, next, wanted, 60);
+    g_assert_cmphex(net_wait_rx(&n, next) & 8, ==, 8);
     g_assert_cmphex(qtest_readw(n.qt, RX_RING + next++ * 16 + 14), ==, 0x2064);
-    qtest_memwrite(n.qt, page(0), wanted, 60);
-    add_tx(&n, page(0), 60 | EOP | VLE, 0x20640000);
-    set(&n, TDT, n.tx);
+    qtest_memwrite(n.qt, net_page(0), wanted, 60);
+    net_add_tx(&n, net_page(0), 60 | EOP | VLE, 0x20640000);
+    net_set(&n, TDT, n.tx);
     wire_expect(n.fd, packet, sizeof(packet));
     {
         g_autoptr(json_object) told = qtest_qmp(n.qt, "query-rx-filter", NULL);
@@ -429,11 +265,11 @@ static void test_filter(void)
     }
     json_object_put(qtest_event_with(n.qt, "NIC_RX_FILTER_CHANGED", "name", "net0"));
     /* Everything. */
-    set(&n, RCTL, RECEIVE | 8);
+    net_set(&n, RCTL, RECEIVE | 8);
     wire_fill(packet, sizeof(packet), other_mac);
     wire_send(n.fd, packet, sizeof(packet));
-    expect_received(&n, next, packet, sizeof(packet));
-    stop(&n);
+    net_expect_received(&n, next, packet, sizeof(packet));
+    net_stop(&n);
 }
 
 /* An Ethernet, IPv4 and TCP header, and @payload bytes. */
@@ -485,130 +321,130 @@ static void expect_segment(Net *n, const uint8_t *packet, size_t at, size_t payl
 /* @payload is that of a context: TCP at 34, IP at 14. */
 static void add_context(Net *n, unsigned mss, uint32_t flags)
 {
-    add_tx(n, UINT64_C(14) | 24 << 8 | 33 << 16 | UINT64_C(34) << 32 | UINT64_C(50) << 40,
-           3u << 24 | DEXT | flags, mss << 16 | 54u << 8);
+    net_add_tx(n, UINT64_C(14) | 24 << 8 | 33 << 16 | UINT64_C(34) << 32 | UINT64_C(50) << 40,
+               3u << 24 | DEXT | flags, mss << 16 | 54u << 8);
 }
 
-static void test_offloads(void)
+static void test_offloads(gconstpointer model)
 {
     g_autofree uint8_t *packet = g_malloc(66000);
     size_t size = fill_tcp(packet, 3000);
     Net n;
 
-    start(&n, "");
+    net_start(&n, model, "");
     /* Sums of one packet: the length is in the pseudo header, and the driver has put its sum. */
     packet[16] = (uint8_t)((40 + 100) >> 8);
     packet[17] = 40 + 100;
     unsigned pseudo = sum16(packet + 26, 8, 6 + 20 + 100);
     packet[50] = (uint8_t)(pseudo >> 8);
     packet[51] = (uint8_t)pseudo;
-    qtest_memwrite(n.qt, page(0), packet, 154);
+    qtest_memwrite(n.qt, net_page(0), packet, 154);
     add_context(&n, 0, 0);
-    add_tx(&n, page(0), 154 | DATA | DEXT | EOP | RS, 0x300);
-    set(&n, TDT, n.tx);
+    net_add_tx(&n, net_page(0), 154 | DATA | DEXT | EOP | RS, 0x300);
+    net_set(&n, TDT, n.tx);
     expect_segment(&n, packet, 0, 100);
     /* Segments; the driver leaves lengths out. */
     memset(packet + 16, 0, 2);
-    qtest_memwrite(n.qt, page(0), packet, size);
+    qtest_memwrite(n.qt, net_page(0), packet, size);
     add_context(&n, 1460, TSE);
-    add_tx(&n, page(0), 54 | DATA | DEXT | TSE, 0x300);
-    add_tx(&n, page(0) + 54, 3000 | DATA | DEXT | TSE | EOP | RS, 0x300);
-    set(&n, TDT, n.tx);
+    net_add_tx(&n, net_page(0), 54 | DATA | DEXT | TSE, 0x300);
+    net_add_tx(&n, net_page(0) + 54, 3000 | DATA | DEXT | TSE | EOP | RS, 0x300);
+    net_set(&n, TDT, n.tx);
     expect_segment(&n, packet, 0, 1460);
     expect_segment(&n, packet, 1460, 1460);
     expect_segment(&n, packet, 2920, 80);
-    stop(&n);
+    net_stop(&n);
 }
 
 /* ---- what a guest must not do ---- */
 
-static void test_hostile(void)
+static void test_hostile(gconstpointer model)
 {
     uint8_t packet[60];
     Net n;
 
-    start(&n, "");
+    net_start(&n, model, "");
     wire_fill(packet, sizeof(packet), own_mac);
     /* Segments of no size, and contexts without anything to cut. */
     add_context(&n, 0, TSE);
-    add_tx(&n, page(0), 2000 | DATA | DEXT | TSE | EOP | RS, 0x300);
-    add_tx(&n, page(0), 10 | DATA | DEXT | TSE | EOP, 0x300);
-    set(&n, TDT, n.tx);
-    g_assert_cmpuint(get(&n, TDH), ==, n.tx);
+    net_add_tx(&n, net_page(0), 2000 | DATA | DEXT | TSE | EOP | RS, 0x300);
+    net_add_tx(&n, net_page(0), 10 | DATA | DEXT | TSE | EOP, 0x300);
+    net_set(&n, TDT, n.tx);
+    g_assert_cmpuint(net_get(&n, TDH), ==, n.tx);
     /* A ring of packets without an end is taken when it is full. */
     for (unsigned i = 0; i < RING - 1; i++) {
-        add_tx(&n, page(0), 0xfffff | DATA | DEXT, 0);
+        net_add_tx(&n, net_page(0), 0xfffff | DATA | DEXT, 0);
     }
-    set(&n, TDT, n.tx);
-    g_assert_cmpuint(get(&n, TDH), ==, n.tx);
+    net_set(&n, TDT, n.tx);
+    g_assert_cmpuint(net_get(&n, TDH), ==, n.tx);
     /* Ends that are out of the ring, and rings that are out of memory. */
-    set(&n, TDT, 0xffff);
-    set(&n, TDBAL, 0xfffffff0);
-    set(&n, TDBAL + 4, 0xffffffff);
-    set(&n, TDT, (n.tx + 5) % RING);
-    g_assert_cmpuint(get(&n, TDH), ==, (n.tx + 5) % RING);
-    set(&n, TDLEN, 0);
-    set(&n, TDT, 3);
-    set(&n, RDBAL, 0xfffffff0);
-    set(&n, RDT, 7);
-    set(&n, RDBAL, BAR); /* the card itself */
+    net_set(&n, TDT, 0xffff);
+    net_set(&n, TDBAL, 0xfffffff0);
+    net_set(&n, TDBAL + 4, 0xffffffff);
+    net_set(&n, TDT, (n.tx + 5) % RING);
+    g_assert_cmpuint(net_get(&n, TDH), ==, (n.tx + 5) % RING);
+    net_set(&n, TDLEN, 0);
+    net_set(&n, TDT, 3);
+    net_set(&n, RDBAL, 0xfffffff0);
+    net_set(&n, RDT, 7);
+    net_set(&n, RDBAL, BAR); /* the card itself */
     wire_send(n.fd, packet, sizeof(packet));
-    set(&n, RDLEN, 0);
+    net_set(&n, RDLEN, 0);
     wire_send(n.fd, packet, sizeof(packet));
-    set(&n, RDT, 0xffff);
+    net_set(&n, RDT, 0xffff);
     /* A packet that comes back to where it is sent from. */
-    set(&n, CTRL, 1u << 26);
-    set_up(&n);
-    set(&n, RCTL, RECEIVE | 0x40);
-    set(&n, TDBAL, BAR + 0x3800);
-    give_buffers(&n, 7);
-    set(&n, TDT, 5);
-    set(&n, TDBAL, TX_RING);
-    set(&n, TDH, 0);
+    net_set(&n, CTRL, 1u << 26);
+    net_set_up(&n);
+    net_set(&n, RCTL, RECEIVE | 0x40);
+    net_set(&n, TDBAL, BAR + 0x3800);
+    net_give_buffers(&n, 7);
+    net_set(&n, TDT, 5);
+    net_set(&n, TDBAL, TX_RING);
+    net_set(&n, TDH, 0);
     n.tx = 0;
-    send_legacy(&n, packet, sizeof(packet), 0);
-    expect_received(&n, get(&n, RDH) - 1, packet, sizeof(packet));
-    stop(&n);
+    net_send(&n, packet, sizeof(packet), 0);
+    net_expect_received(&n, net_get(&n, RDH) - 1, packet, sizeof(packet));
+    net_stop(&n);
 }
 
-static void test_saved(void)
+static void test_saved(gconstpointer model)
 {
     g_autofree char *path = wire_path();
     uint8_t packet[200];
     Net n;
 
-    start(&n, "");
+    net_start(&n, model, "");
     wire_fill(packet, sizeof(packet), own_mac);
-    give_buffers(&n, 4);
+    net_give_buffers(&n, 4);
     wire_send(n.fd, packet, sizeof(packet));
-    expect_received(&n, 0, packet, sizeof(packet));
-    send_legacy(&n, packet, 100, 0);
+    net_expect_received(&n, 0, packet, sizeof(packet));
+    net_send(&n, packet, 100, 0);
     wire_expect(n.fd, packet, 100);
-    set(&n, IMS, RXT0);
-    g_assert_true(interrupted(&n));
+    net_set(&n, IMS, RXT0);
+    g_assert_true(net_interrupted(&n));
     g_autofree char *file = qtest_temp_path(n.qt, "state");
     g_autofree char *uri = g_strconcat("file:", file, NULL);
     qtest_save(n.qt, file);
     QTest *to = qtest_start("-m 64 -netdev stream,id=n0,server=on,addr.type=unix,addr.path=%s"
-                            " -device e1000,id=net0,netdev=n0,addr=4 -incoming %s",
-                            path, uri);
+                            " -device %s,id=net0,netdev=n0,addr=4 -incoming %s",
+                            path, (const char *)model, uri);
     qtest_wait_running(to);
     close(n.fd);
     qtest_quit(n.qt);
     n.qt = to;
     n.fd = wire_connect(to, path);
     unlink(path);
-    g_assert_true(interrupted(&n));
+    g_assert_true(net_interrupted(&n));
     wire_send(n.fd, packet, 150);
-    expect_received(&n, 1, packet, 150);
-    send_legacy(&n, packet, 120, 0);
+    net_expect_received(&n, 1, packet, 150);
+    net_send(&n, packet, 120, 0);
     wire_expect(n.fd, packet, 120);
-    g_assert_cmpuint(get(&n, GPTC), ==, 2);
-    stop(&n);
+    g_assert_cmpuint(net_get(&n, GPTC), ==, 2);
+    net_stop(&n);
 }
 
 /* It comes and goes while packets do. */
-static void test_plug(void)
+static void test_plug(gconstpointer model)
 {
     g_autofree char *path = wire_path();
     uint8_t packet[60];
@@ -616,40 +452,50 @@ static void test_plug(void)
                                 path) };
 
     wire_fill(packet, sizeof(packet), own_mac);
-    qtest_qmp_ok(n.qt, "device_add",
-                 "{'driver': 'e1000', 'id': 'net0', 'addr': '4', 'netdev': 'n0'}");
+    qtest_qmp_ok(n.qt, "device_add", "{'driver': %s, 'id': 'net0', 'addr': '4', 'netdev': 'n0'}",
+                 model);
     n.fd = wire_connect(n.qt, path);
     unlink(path);
-    enable(&n);
-    set_up(&n);
-    set(&n, IMS, LSC);
-    give_buffers(&n, 1);
+    net_enable(&n);
+    net_set_up(&n);
+    net_set(&n, IMS, LSC);
+    net_give_buffers(&n, 1);
     for (unsigned i = 0; i < 4; i++) { /* those after the first one wait */
         wire_send(n.fd, packet, sizeof(packet));
     }
-    expect_received(&n, 0, packet, sizeof(packet));
+    net_expect_received(&n, 0, packet, sizeof(packet));
     qtest_qmp_ok(n.qt, "device_del", "{'id': 'net0'}");
     qtest_outl(n.qt, 0xae08, 1u << (DEVFN >> 3)); /* the guest lets it go */
     json_object_put(qtest_event(n.qt, "DEVICE_DELETED"));
     qtest_qmp_ok(n.qt, "device_add", "{'driver': 'e1000-82540em', 'id': 'net1', 'addr': '4'}");
-    enable(&n);
-    g_assert_cmphex(get(&n, STATUS) & 2, ==, 0); /* no cable */
-    g_assert_cmphex(get(&n, IMS), ==, 0);
-    stop(&n);
+    net_enable(&n);
+    g_assert_cmphex(net_get(&n, STATUS) & 2, ==, 0); /* no cable */
+    g_assert_cmphex(net_get(&n, IMS), ==, 0);
+    net_stop(&n);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct {
+        const char *name;
+        GTestDataFunc test;
+    } common[] = {
+        { "packets", test_packets }, { "filter", test_filter }, { "offloads", test_offloads },
+        { "hostile", test_hostile }, { "saved", test_saved },   { "plug", test_plug },
+    };
+    static const char *const models[] = { "e1000", "e1000e" };
+
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/e1000/nvm", test_nvm);
     g_test_add_func("/e1000/link", test_link);
     g_test_add_func("/e1000/io", test_io);
     g_test_add_func("/e1000/interrupts", test_interrupts);
-    g_test_add_func("/e1000/packets", test_packets);
-    g_test_add_func("/e1000/filter", test_filter);
-    g_test_add_func("/e1000/offloads", test_offloads);
-    g_test_add_func("/e1000/hostile", test_hostile);
-    g_test_add_func("/e1000/saved", test_saved);
-    g_test_add_func("/e1000/plug", test_plug);
+    for (size_t m = 0; m < G_N_ELEMENTS(models); m++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(common); i++) {
+            g_autofree char *path = g_strdup_printf("/%s/%s", models[m], common[i].name);
+
+            g_test_add_data_func(path, models[m], common[i].test);
+        }
+    }
     return g_test_run();
 }
