@@ -66,8 +66,7 @@ torture: build guest
 golden: build
 	@ninja -C $(BUILD) golden
 
-bench: build
-	@scripts/make-guest.sh $(BUILD)/guest generic
+bench: build guest
 	-@scripts/make-image.py $(BUILD)/guest
 	@python3 tests/bench/bench.py $(BUILD)
 	@python3 tests/bench/devices.py $(BUILD)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Download and unpack (not install) Debian's cloud kernel, static busybox, dmidecode, and numactl
+# Download and unpack (not install) Debian's cloud and generic kernels, static busybox, dmidecode, and numactl
 # with its libraries into a folder, and make an initramfs of them; and what else can be booted, of which what
 # cannot be had is left out. Does nothing for what is there already.
-#   make-guest.sh DIR          ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd  DIR/initrd-more  DIR/boot/...
-#   make-guest.sh DIR generic  ->  these, and DIR/vmlinuz-generic, the kernel for all machines (70 MB to download)
+#   make-guest.sh DIR  ->  DIR/vmlinuz  DIR/vmlinux  DIR/initrd  DIR/initrd-more  DIR/boot/...
+# and DIR/vmlinuz-generic, the kernel for all machines, with DIR/initrd-generic, in which are drivers that the other one lacks.
 set -eu
 src=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
@@ -48,17 +48,18 @@ unpack() { # package: into root/
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
 more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix"
+generic_modules="e1000 e1000e"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]
 }
 
-copy_modules() { # folder, modules: to its lib/modules, plain
-    folder=$1
-    shift
+copy_modules() { # kernel, folder, modules: to its lib/modules, plain
+    from=root/lib/modules/$1 folder=$2
+    shift 2
     mkdir -p "$folder/lib/modules"
     for module in "$@"; do
-        file=$(find root/lib/modules/*-cloud-amd64 -name "$module.ko*" | head -n 1)
+        file=$(find "$from" -name "$module.ko*" | head -n 1)
         case $file in
             *.ko) cp "$file" "$folder/lib/modules/" ;;
             *.ko.xz) xz -dc "$file" >"$folder/lib/modules/$module.ko" ;;
@@ -76,11 +77,15 @@ if [ ! -f vmlinuz ] || ! have_modules; then
     cp root/boot/vmlinuz-*-cloud-amd64 vmlinuz.tmp
     mv vmlinuz.tmp vmlinuz
 fi
-if [ "${2:-}" = generic ] && [ ! -f vmlinuz-generic ]; then
+cloud=$(cd root/lib/modules && ls -d *-cloud-amd64 | head -n 1)
+if [ ! -f vmlinuz-generic ] || [ ! -d initramfs-generic ]; then
+    rm -rf initramfs-generic
     unpack_kernel linux-image-amd64
     generic=${kernel#linux-image-}
+    copy_modules "$generic" initramfs-generic.tmp $generic_modules
     cp "root/boot/vmlinuz-$generic" vmlinuz-generic.tmp
     mv vmlinuz-generic.tmp vmlinuz-generic
+    mv initramfs-generic.tmp initramfs-generic
     rm -rf "root/lib/modules/$generic" root/boot/*"-$generic"
 fi
 [ -x root/bin/busybox ] || unpack busybox-static
@@ -90,7 +95,7 @@ done
 if [ ! -f vmlinux ]; then
     python3 "$src/scripts/extract-vmlinux.py" vmlinuz vmlinux
 fi
-if [ ! -f initrd ] || [ ! -f initrd-more ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/make-guest.sh" -nt initrd ]; then
+if [ ! -f initrd ] || [ ! -f initrd-more ] || [ ! -f initrd-generic ] || [ "$src/tests/guest/init" -nt initrd ] || [ "$src/scripts/make-guest.sh" -nt initrd ]; then
     rm -rf initramfs initramfs-more
     mkdir -p initramfs/bin initramfs/proc initramfs/sys initramfs/dev initramfs/tmp
     mkdir -p initramfs-more/bin initramfs-more/lib64 initramfs-more/lib
@@ -100,13 +105,15 @@ if [ ! -f initrd ] || [ ! -f initrd-more ] || [ "$src/tests/guest/init" -nt init
         cp -L "$(find root -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)" "initramfs-more/lib/$library"
     done
     ln -s ../lib/ld-linux-x86-64.so.2 initramfs-more/lib64/ld-linux-x86-64.so.2
-    copy_modules initramfs $modules
-    copy_modules initramfs-more $more_modules
+    copy_modules "$cloud" initramfs $modules
+    copy_modules "$cloud" initramfs-more $more_modules
     cp "$src/tests/guest/init" initramfs/init
     chmod 755 initramfs/init
     pack initramfs >initrd.tmp
     { cat initrd.tmp && pack initramfs-more; } >initrd-more.tmp # both: the kernel unpacks one after the other
+    { cat initrd.tmp && pack initramfs-generic; } >initrd-generic.tmp
     rm -r initramfs-more
+    mv initrd-generic.tmp initrd-generic
     mv initrd-more.tmp initrd-more
     mv initrd.tmp initrd
 fi

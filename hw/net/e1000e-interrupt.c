@@ -5,9 +5,9 @@
 #include "util/clock.h"
 
 #define EITR_UNIT_NS 256
-#define FIRST_CAUSE  20 /* bit of the first of those that have messages; IVAR has 4 bits for each \
-                         */
-#define IVAR_VALID 8
+#define FIRST_CAUSE  20 /* bit of the first of those that have messages */
+#define IVAR_BITS    4  /* for each of them */
+#define IVAR_VALID   8
 
 /* Causes that have no ring: E1000_ICR_OTHER says that there is one of them. */
 #define OTHERS         \
@@ -51,7 +51,7 @@ static void send_due(E1000E *e)
 
     e->due &= *e1000_reg(s, E1000_ICR) & *e1000_reg(s, E1000_IMS);
     for (unsigned n = 0; n < E1000E_VECTORS; n++) {
-        unsigned entry = *e1000_reg(s, E1000_IVAR) >> 4 * n & 15, vector = entry & 7;
+        unsigned entry = *e1000_reg(s, E1000_IVAR) >> IVAR_BITS * n & 15, vector = entry & 7;
 
         if (e->due >> (FIRST_CAUSE + n) & 1 && entry & IVAR_VALID && vector < E1000E_VECTORS &&
             !timer_pending(e->eitr[vector])) {

@@ -399,5 +399,6 @@ static const ObjectType net_type = {
 };
 OBJECT_TYPE_REGISTER(net_type)
 
-static const VirtioPciClass net_pci = VIRTIO_PCI_CLASS("network", 0x0200, 0);
+static const VirtioPciClass net_pci =
+    VIRTIO_PCI_CLASS("network", 0x0200, 0, .rom = "efi-virtio.rom");
 VIRTIO_PCI_TYPES(net, "virtio-net", TYPE_VIRTIO_NET, &net_pci, "a network card")

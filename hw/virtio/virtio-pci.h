@@ -50,7 +50,8 @@ typedef struct VirtioPciClass {
     uint16_t vectors;   /* of MSI-X, unless the user says how many; 0: one a queue and one more */
 } VirtioPciClass;
 
-#define VIRTIO_PCI_CLASS(category_, pci_class_, vectors_)                     \
+/* More of the PciFunctionClass may follow. */
+#define VIRTIO_PCI_CLASS(category_, pci_class_, vectors_, ...)                \
     {                                                                         \
         .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = (category_),  \
                              .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, \
@@ -61,7 +62,8 @@ typedef struct VirtioPciClass {
                  .reset = virtio_pci_reset,                                   \
                  .loaded = virtio_pci_loaded,                                 \
                  .config_reading = virtio_pci_config_reading,                 \
-                 .config_written = virtio_pci_config_written },               \
+                 .config_written = virtio_pci_config_written,                 \
+                 __VA_ARGS__ },                                               \
         .pci_class = (pci_class_), .vectors = (vectors_)                      \
     }
 

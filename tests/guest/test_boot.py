@@ -115,7 +115,7 @@ def program(ending):
 
 EXIT = "6631c0 baf400 66ef"
 RESET = "baf90c b006 ee ebfe"
-CARD = "virtio-net-pci,netdev=n0,romfile=efi-virtio.rom"
+CARD = "virtio-net-pci,netdev=n0"
 
 
 def network(wanted, *options, ending=EXIT, served=None, disk=bios_disk(b"disk a\n"), expected=EXIT_OK, timeout=120):
@@ -319,6 +319,8 @@ GROUPS = {
         ("a modern card behind a root port", lambda: network(
             "network\n", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a",
             "-device", f"{CARD},bus=p1,bootindex=1")),
+        ("e1000", lambda: network("network\n", "-device", f"{DISK}a", "-device", "e1000,netdev=n0", "-boot", "n")),
+        ("e1000e", lambda: network("network\n", "-M", "q35", "-device", f"{DISK}a", "-device", "e1000e,netdev=n0", "-boot", "n")),
         ("order=n", lambda: network("network\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "n")),
         ("order=cn", lambda: network("disk a\n", "-device", f"{DISK}a", "-device", CARD, "-boot", "order=cn")),
         ("once=n, and a reset", lambda: network(
@@ -329,6 +331,9 @@ GROUPS = {
         ("a network card by UEFI", lambda: network(
             "network\n", "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", "-device", f"{DISK}a,bootindex=2", "-device",
             "virtio-net-pci,netdev=n0,bootindex=1", served=efi_application(b"network\n"), timeout=240)),
+        ("e1000e by UEFI", lambda: network(
+            "network\n", "-M", "q35", "-bios", firmware("OVMF.fd", "ovmf"), "-m", "256", "-device",
+            "e1000e,netdev=n0,bootindex=1", served=efi_application(b"network\n"), timeout=240)),
         ("strict=off: the rest after the first one", lambda: blank_disk_first("network\n", "strict=off")),
         ("strict=on, and reboot-timeout", lambda: blank_disk_first("", "strict=on,reboot-timeout=1", expected=0)),
         ("menu=on", menu)],

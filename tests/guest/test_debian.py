@@ -91,7 +91,7 @@ def bios():
     """SeaBIOS, pc, raw image: it comes up, has a network and an agent, and is shut down by its power button."""
     firmware("bios-256k.bin", "seabios")
     with debian.image(BUILD, "raw") as path, tempfile.TemporaryDirectory() as folder, Server(folder) as server:
-        with debian.Debian(BUILD, path, *agent_options(folder), "-nic", "user") as guest:
+        with debian.Debian(BUILD, path, *agent_options(folder), "-nic", "user,model=virtio") as guest:
             guest.login()
             guest.check_up()
             tap.equal(re.findall(r"inet (\S+) ", guest.run("ip -4 -o address show scope global")), ["10.0.2.15/24"])
@@ -230,7 +230,7 @@ def dimms():
     """DIMMs come and go while a disk and a card transfer to and from them."""
     firmware("bios-256k.bin", "seabios")
     with debian.image(BUILD, "raw") as path, tempfile.TemporaryDirectory() as folder, Server(folder) as server, \
-            debian.Debian(BUILD, path, "-nic", "user", memory="512M,slots=4,maxmem=4G") as guest:
+            debian.Debian(BUILD, path, "-nic", "user,model=virtio", memory="512M,slots=4,maxmem=4G") as guest:
         guest.login()
         start_loads(guest, folder, server)
         movable_rounds(guest, 2)

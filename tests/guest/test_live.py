@@ -20,6 +20,10 @@ TIMES = int(sys.argv[4]) if len(sys.argv) > 4 else 5
 SECONDS = 60
 
 
+# KVM has the host's vendor where none is said.
+QEMU64 = "qemu64,vendor=AuthenticAMD,-kvm"
+
+
 def features(engine, cpu, path):
     """What the processor has, as a saved machine says it (docs/state.md): the first record is JSON."""
     with vm.Vm(PROGRAM, accel=engine, serial=False, memory="1M", extra=["-S", "-cpu", cpu]) as m:
@@ -36,7 +40,7 @@ def features(engine, cpu, path):
     return {name for name, value in cpus[0].items() if value is True}
 
 
-def shared_cpu(engines, model="qemu64,-kvm"):
+def shared_cpu(engines, model=QEMU64):
     """A model that is the same with all of them."""
     if len(engines) < 2:
         return ["-cpu", model]
@@ -99,7 +103,7 @@ def moved(source, destination, uri):
     return info
 
 
-def to_and_fro(machine, engines, words=(), model="qemu64,-kvm"):
+def to_and_fro(machine, engines, words=(), model=QEMU64):
     def test():
         cpu = shared_cpu(engines, model)
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +133,7 @@ def to_and_fro(machine, engines, words=(), model="qemu64,-kvm"):
 
 def with_deadline(engines):
     """The timer of the local APIC in TSC-deadline mode, armed at each move."""
-    return to_and_fro("pc", engines, ["deadline"], "qemu64,-kvm,+tsc-deadline")
+    return to_and_fro("pc", engines, ["deadline"], f"{QEMU64},+tsc-deadline")
 
 
 def saved_live():

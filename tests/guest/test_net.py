@@ -30,13 +30,14 @@ echo "ip=$ip router=$router dns=$dns hostname=$hostname domain=$domain" > /tmp/l
 """
 
 
-def machine(*words, machine_type="q35", cpus=1):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", cpus=cpus, extra=["-M", machine_type, *words])
+def machine(*words, machine_type="q35", cpus=1, kernel=""):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", cpus=cpus, extra=["-M", machine_type, *words],
+                 kernel=f"vmlinuz{kernel}", initrd=f"initrd{kernel}")
 
 
-def load(guest):
+def load(guest, modules=MODULES):
     guest.wait_ready()
-    for module in MODULES:
+    for module in modules:
         guest.run(f"insmod /lib/modules/{module}.ko")
 
 
@@ -60,14 +61,14 @@ def set_link(guest, up):
 
 
 def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,guestfwd=tcp:10.0.2.100:7-cmd:cat",
-          machine_type="q35"):
+          machine_type="q35", modules=MODULES, kernel=""):
     """DHCP; a file over TCP to the guest, back, and out of a server in the guest."""
     data = os.urandom(SIZE)
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server, Receiver() as receiver, \
-            machine("-netdev", netdev, "-device", card, machine_type=machine_type) as guest:
+            machine("-netdev", netdev, "-device", card, machine_type=machine_type, kernel=kernel) as guest:
         with open(f"{folder}/file", "wb") as file:
             file.write(data)
-        load(guest)
+        load(guest, modules)
         given = lease(guest)
         tap.equal((given["ip"], given["router"], given["dns"], given["hostname"]),
                   ("10.0.2.15", "10.0.2.2", "10.0.2.3", "guest7"))
@@ -91,6 +92,11 @@ def files(card, netdev="user,id=n0,hostname=guest7,hostfwd=tcp:127.0.0.1:0-:80,g
         guest.run("ping -c 3 -i 0.2 10.0.2.2 > /dev/null")
 
 
+def intel(model, machine_type):
+    """The same with Intel's cards, by the kernel that has their drivers."""
+    files(f"{model},netdev=n0", machine_type=machine_type, modules=[model], kernel="-generic")
+
+
 def serve_halves(listener, data, half_sent, resume):
     """HTTP: half of @data, and the rest when @resume is set."""
     sock, _ = listener.accept()
@@ -107,7 +113,7 @@ def interrupted():
     """The cable is out while half of a file comes: what is lost is sent again when it is in."""
     data = os.urandom(SIZE)
     half_sent, resume = threading.Event(), threading.Event()
-    with socket.socket() as listener, machine("-nic", "user,id=n0") as guest:
+    with socket.socket() as listener, machine("-nic", "user,id=n0,model=virtio") as guest:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         server = threading.Thread(target=serve_halves, args=(listener, data, half_sent, resume), daemon=True)
@@ -127,7 +133,7 @@ def interrupted():
 
 def restricted():
     with tempfile.TemporaryDirectory() as folder, Server(folder) as server, \
-            machine("-nic", "user,id=n0,restrict=on,net=192.168.76.0/24,dhcpstart=192.168.76.9,"
+            machine("-nic", "user,id=n0,model=virtio,restrict=on,net=192.168.76.0/24,dhcpstart=192.168.76.9,"
                     "guestfwd=tcp:192.168.76.100:7-cmd:cat,mac=52:54:00:00:00:07") as guest:
         load(guest)
         tap.equal(lease(guest)["ip"], "192.168.76.9")
@@ -227,6 +233,8 @@ tap.run([
     ("files on q35", lambda: files("virtio-net-pci,netdev=n0")),
     ("files on pc, packed", lambda: files("virtio-net-pci,netdev=n0,packed=on,mrg_rxbuf=off", machine_type="pc")),
     ("files, legacy", lambda: files("virtio-net-pci,netdev=n0,disable-modern=on", machine_type="pc")),
+    ("files by e1000", lambda: intel("e1000", "pc")),
+    ("files by e1000e", lambda: intel("e1000e", "q35")),
     ("interrupted", interrupted),
     ("restricted", restricted),
     ("seen from the host", seen_from_the_host),

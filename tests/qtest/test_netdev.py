@@ -3,6 +3,7 @@
 """Netdevs, packet by packet: whatever goes in at one end comes out at the other, once and as it was."""
 import fcntl
 import os
+import re
 import shutil
 import socket
 import struct
@@ -590,6 +591,27 @@ if sys.argv[2:]:
     {"taps": taps}[sys.argv[2]]()
     sys.exit(0)
 
+def cards(*words):
+    """What `info network` tells of a machine that is started without -nodefaults."""
+    done = subprocess.run([machine.PROGRAM, "-accel", "qtest", "-display", "none", "-serial", "none", "-S", "-monitor",
+                           "stdio", *words], input="info network\nquit\n", capture_output=True, text=True, timeout=vm.LONG)
+    tap.equal((done.returncode, done.stderr), (0, ""))
+    return re.findall(r"^(?: \\ )?(\S+): (model=\S+?,|user)", done.stdout, re.MULTILINE)
+
+
+def default_card():
+    for name, model in (("pc", "e1000"), ("q35", "e1000e")):
+        tap.equal(cards("-M", name), [(f"{model}.0", f"model={model},"), ("hub0net0", "user")], name)
+        tap.equal(cards("-M", name, "-nic", "user,id=n0"), [(f"{model}.0", f"model={model},"), ("n0", "user")], f"{name}, -nic")
+        tap.equal(cards("-M", name, "-net", "nic"), [(f"{model}.0", f"model={model},")], f"{name}, -net")
+        for words in (["-nic", "none"], ["-net", "none"], ["-nodefaults"]):
+            tap.equal(cards("-M", name, *words), [], f"{name} {words}")
+    tap.equal(cards("-netdev", "user,id=n0"), [("n0", "user")], "-netdev")
+    tap.equal(cards("-M", "none"), [])
+    tap.equal(machine.run_program("-M", "none", "-nic", "user")[1].strip(),
+              f"{os.path.basename(machine.PROGRAM)}: -nic user: the machine 'none' has no network cards")
+
+
 tap.run([
     ("dgram inet", dgram_inet),
     ("dgram unix", dgram_unix),
@@ -609,6 +631,7 @@ tap.run([
     ("socket fd, dgram", lambda: passed(socket.SOCK_DGRAM, type="socket", fd="cable")),
     ("hubs", hubs),
     ("-net", net_option),
+    ("a card by default", default_card),
     ("rubbish", lambda: no_sense("stream,server=on,addr.type=inet,addr.host={host},addr.port={port}")),
     ("slow reader", slow_reader),
     ("filter-dump", dumps),
