@@ -117,6 +117,14 @@ def placement():
         tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
 
 
+def second_kernel():
+    """Another kernel is started in both of the ways that there are, and has the DIMM."""
+    text = check("--only", "power/kexec", "--only", "power/kexec_load")
+    for what in (r"ok \d power/kexec: the second kernel has the DIMM after [\d.]+ s, and gives it back after .*",
+                 r"ok \d power/kexec_load: the second kernel has the DIMM after [\d.]+ s, Movable, and gives it back after .*"):
+        tap.equal(bool(re.search(rf"^{what}$", text, re.M)), True, f"/{what}/ in\n{text}")
+
+
 def programs(paths):
     """{path in a root: contents} of programs, and of the libraries that they need."""
     found = {}
@@ -228,6 +236,7 @@ tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("what Debian's kernel did", good),
     ("what Debian's kernel refuses", refusals),
     ("where programs and the kernel have memory", placement),
+    ("a kernel that another one starts", second_kernel),
     ("an initial RAM disk that is given", given_root),
     ("a folder that is given", given_folder),
     ("an emulator that drops a plug", broken_emulator),

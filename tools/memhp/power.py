@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Another kernel takes over while DIMMs are there, and the machine sleeps."""
+import re
 import struct
 import time
 
@@ -12,22 +13,42 @@ APPEND = "console=ttyS0 rdinit=/memhp/init printk.devkmsg=on memhp_default_state
 FIRST_WORD = 0x9e3779b97f4a7c15  # of the first page of holder
 
 
-@scenario("power/kexec", "another kernel is started by kexec, with a DIMM",
-          Config("memhp_default_state=online_movable", kernel_inside=True))
-def kexec(guest):
-    dimm = guest.plug("d0", SIZE)
+def kexec(guest, how, more=""):
+    """Start another kernel, and wait for its shell; how many seconds that took."""
     start = time.monotonic()
-    guest.serial.send(f"kexec now /memhp/kernel /memhp/initrd '{APPEND} second=1' 2>&1 || echo KEXEC-FAILED\n".encode())
-    found = guest.wait_for(r"GUEST-READY \d+\.\d\d|kexec_file_load: [^\r\n]*|KEXEC-FAILED", 3 * HANGS).group().decode()
+    guest.serial.send(f"kexec {how} /memhp/kernel /memhp/initrd '{APPEND}{more} second=1' 2>&1 || echo KEXEC-FAILED\n".encode())
+    found = guest.wait_for(r"GUEST-READY \d+\.\d\d|kexec(_file)?_load: [^\r\n]*|KEXEC-FAILED", 3 * HANGS).group().decode()
     if "GUEST-READY" not in found:
         raise Skip(f"the kernel loads no other: {found}")
     seconds = time.monotonic() - start
     guest.run(":")
     must("second=1" in guest.read("/proc/cmdline"), "the first kernel was started again")
+    return seconds
+
+
+@scenario("power/kexec", "another kernel is started by kexec_file_load, with a DIMM",
+          Config("memhp_default_state=online_movable", kernel_inside=True))
+def kexec_file_load(guest):
+    dimm = guest.plug("d0", SIZE)
+    seconds = kexec(guest, "now")
     must_not_be_inside(guest, dimm)
     guest.until(lambda: guest.states_of(dimm) == {"online"}, "the DIMM online in the second kernel")
     answer = guest.give_back(dimm)
     return Done(f"the second kernel has the DIMM after {seconds:.1f} s, and gives it back after {answer.seconds:.2f} s", seconds)
+
+
+@scenario("power/kexec_load", "the same by kexec_load, where the second kernel is told of the DIMM in its map of memory",
+          Config("memhp_default_state=online_movable movable_node", kernel_inside=True))
+def kexec_load(guest):
+    dimm = guest.plug("d0", SIZE)
+    seconds = kexec(guest, "load", " movable_node")
+    must(re.search(rf"BIOS-e820: \[mem {dimm.addr:#018x}-{dimm.addr + dimm.size - 1:#018x}\] usable", guest.run("dmesg")),
+         "/sys/firmware/memmap of the first kernel does not have the DIMM")
+    must_not_be_inside(guest, dimm)
+    guest.until(lambda: guest.states_of(dimm) == {"online"}, "the DIMM online in the second kernel")
+    equal(guest.zone_of(dimm), {"Movable"}, "the zone in the second kernel, which has movable_node")
+    answer = guest.give_back(dimm)
+    return Done(f"the second kernel has the DIMM after {seconds:.1f} s, Movable, and gives it back after {answer.seconds:.2f} s", seconds)
 
 
 def must_not_be_inside(guest, dimm):
