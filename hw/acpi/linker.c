@@ -4,7 +4,12 @@
 #include <string.h>
 
 /* Commands of the script, and where a firmware may place a file. */
-enum { LOADER_ALLOCATE = 1, LOADER_ADD_POINTER = 2, LOADER_ADD_CHECKSUM = 3 };
+enum {
+    LOADER_ALLOCATE = 1,
+    LOADER_ADD_POINTER = 2,
+    LOADER_ADD_CHECKSUM = 3,
+    LOADER_WRITE_POINTER = 4
+};
 enum { LOADER_ZONE_HIGH = 1, LOADER_ZONE_FSEG = 2 };
 
 #define LOADER_NAME_SIZE 56
@@ -41,10 +46,14 @@ static void linker_add(Linker *l, const AcpiBlob *blob)
     GByteArray *file = rsdp ? l->files->rsdp : l->files->tables;
     Place *place = g_new0(Place, 1);
 
+    g_hash_table_insert(l->places, (gpointer)blob, place);
+    if (blob->file) {
+        place->file = blob->file;
+        return;
+    }
     append_aligned(file, blob, rsdp ? &l->rsdp_align : &l->align);
     place->file = rsdp ? ACPI_FILE_RSDP : ACPI_FILE_TABLES;
     place->offset = file->len - blob->data->len;
-    g_hash_table_insert(l->places, (gpointer)blob, place);
 }
 
 /* By zone, so that in the file they follow each other as acpi_tables_link() lets them. */
@@ -131,13 +140,31 @@ static void command_checksum(Linker *l, const AcpiCommand *cmd)
     command_end(out);
 }
 
+static void command_tell(Linker *l, const AcpiCommand *cmd)
+{
+    const Place *target = g_hash_table_lookup(l->places, cmd->target);
+    GByteArray *out = l->files->loader;
+
+    put(out, LOADER_WRITE_POINTER, 4);
+    put_name(out, cmd->file);
+    put_name(out, target->file);
+    put(out, 0, 4); /* in the file that is written */
+    put(out, target->offset + cmd->offset, 4);
+    put(out, cmd->size, 1);
+    command_end(out);
+}
+
 static void linker_script(Linker *l, const AcpiTables *tables)
 {
     command_allocate(l->files->loader, ACPI_FILE_RSDP, l->rsdp_align, LOADER_ZONE_FSEG);
     command_allocate(l->files->loader, ACPI_FILE_TABLES, l->align, LOADER_ZONE_HIGH);
     for (unsigned i = 0; i < tables->commands->len; i++) {
         const AcpiCommand *cmd = &g_array_index(tables->commands, AcpiCommand, i);
-        if (cmd->kind == ACPI_CMD_ADD_POINTER) {
+        if (cmd->kind == ACPI_CMD_ALLOCATE && cmd->blob->file) {
+            command_allocate(l->files->loader, cmd->blob->file, cmd->blob->align, LOADER_ZONE_HIGH);
+        } else if (cmd->kind == ACPI_CMD_TELL_POINTER) {
+            command_tell(l, cmd);
+        } else if (cmd->kind == ACPI_CMD_ADD_POINTER) {
             command_pointer(l, cmd);
         } else if (cmd->kind == ACPI_CMD_ADD_CHECKSUM) {
             command_checksum(l, cmd);

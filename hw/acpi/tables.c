@@ -134,6 +134,16 @@ void acpi_pointer(AcpiTables *tables, AcpiBlob *blob, const AcpiBlob *target, un
     acpi_int(blob, 0, size);
 }
 
+void acpi_tell_pointer(AcpiTables *tables, const char *file, const AcpiBlob *target,
+                       uint32_t offset)
+{
+    acpi_record(tables, (AcpiCommand){ .kind = ACPI_CMD_TELL_POINTER,
+                                       .file = file,
+                                       .target = target,
+                                       .offset = offset,
+                                       .size = 8 });
+}
+
 void acpi_checksum(AcpiTables *tables, AcpiBlob *blob, uint32_t offset, uint32_t start,
                    uint32_t length)
 {
@@ -248,7 +258,8 @@ bool acpi_tables_link(AcpiTables *tables, const AcpiArea areas[ACPI_ZONES], GErr
     /* A pointer may be recorded before its target's allocation, so places come first. */
     for (unsigned i = 0; i < tables->commands->len; i++) {
         const AcpiCommand *cmd = &g_array_index(tables->commands, AcpiCommand, i);
-        if (cmd->kind == ACPI_CMD_ALLOCATE && !link_allocate(cmd, areas, used, errp)) {
+        if (cmd->kind == ACPI_CMD_ALLOCATE && !cmd->blob->file &&
+            !link_allocate(cmd, areas, used, errp)) {
             return false;
         }
     }
@@ -278,6 +289,9 @@ bool acpi_tables_dump(const AcpiTables *tables, const char *dir, GError **errp)
         g_autoptr(GError) err = NULL;
         bool is_new = !g_file_test(path, G_FILE_TEST_EXISTS);
 
+        if (blob->file) {
+            continue;
+        }
         if (!g_file_set_contents(path, (const char *)blob->data->data, blob->data->len, &err)) {
             error_set(errp, "dump-acpi: cannot write '%s': %s", path, err->message);
             return false;

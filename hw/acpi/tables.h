@@ -28,15 +28,23 @@ typedef struct AcpiBlob {
     GByteArray *data; /* fields with unresolved addresses hold the offset to be added */
     uint32_t align;
     AcpiZone zone;
+    const char *file; /* a firmware gets it as this file, which somebody else fills; NULL: its
+                       * bytes are in the files of the tables */
     uint64_t address; /* set by acpi_tables_link() */
 } AcpiBlob;
 
 typedef struct AcpiCommand {
-    enum { ACPI_CMD_ALLOCATE, ACPI_CMD_ADD_POINTER, ACPI_CMD_ADD_CHECKSUM } kind;
+    enum {
+        ACPI_CMD_ALLOCATE,
+        ACPI_CMD_ADD_POINTER,
+        ACPI_CMD_ADD_CHECKSUM,
+        ACPI_CMD_TELL_POINTER
+    } kind;
     AcpiBlob *blob;         /* which is placed, or changed */
-    const AcpiBlob *target; /* ADD_POINTER: whose address is added */
-    uint32_t offset;        /* of the field that is changed */
-    uint32_t size;          /* ADD_POINTER: bytes of the field, 4 or 8 */
+    const AcpiBlob *target; /* ADD_POINTER: whose address is added; TELL_POINTER: is told */
+    const char *file;       /* TELL_POINTER: in which the firmware tells us the address */
+    uint32_t offset;        /* of the field that is changed; TELL_POINTER: in the target */
+    uint32_t size;          /* bytes of the field, 4 or 8 */
     uint32_t start, length; /* ADD_CHECKSUM: the range that then sums to zero */
 } AcpiCommand;
 
@@ -71,6 +79,10 @@ void acpi_zeros(AcpiBlob *blob, size_t len); /* reserved fields */
 void acpi_text(AcpiBlob *blob, const char *text, size_t len, char pad);
 /* A field of @size bytes (4 or 8) that will hold the address of @target. */
 void acpi_pointer(AcpiTables *tables, AcpiBlob *blob, const AcpiBlob *target, unsigned size);
+/* The firmware is to write the address of @target, plus @offset, to the file @file of 8 bytes, as
+ * soon as it knows it. */
+void acpi_tell_pointer(AcpiTables *tables, const char *file, const AcpiBlob *target,
+                       uint32_t offset);
 /* Patch a checksum byte at @offset so that [start, start + length) sums to zero once all pointers
  * recorded before this call are there. */
 void acpi_checksum(AcpiTables *tables, AcpiBlob *blob, uint32_t offset, uint32_t start,
@@ -96,7 +108,8 @@ void acpi_entry_end(AcpiBlob *blob, size_t entry);
  * error if an area is too small. Call once. */
 bool acpi_tables_link(AcpiTables *tables, const AcpiArea areas[ACPI_ZONES], GError **errp);
 
-/* Write each blob to DIR/<name>.dat; makes DIR (but not its parents). */
+/* Write each blob that has no file of its own to DIR/<name>.dat; makes DIR (but not its parents).
+ */
 bool acpi_tables_dump(const AcpiTables *tables, const char *dir, GError **errp);
 
 #endif

@@ -12,7 +12,7 @@
 #include "hw/i386/x86.h"
 
 /* All tables, not linked: "rsdp", "xsdt", "facp", "facs", "dsdt", "apic", "srat", with more than
- * one NUMA node "slit", and with hmat=on "hmat". acpi_tables_free(). */
+ * one NUMA node "slit", with hmat=on "hmat", with a VM generation ID "ssdt". acpi_tables_free(). */
 AcpiTables *acpi_build(Machine *machine);
 
 /* Link @tables for a boot without firmware: RSDP in the BIOS area, the rest at the end of @below_4g
@@ -41,6 +41,10 @@ bool acpi_srat_has_memory(const Machine *machine, unsigned node);
 
 /* NULL: there is no NVDIMM. */
 AcpiBlob *acpi_build_nfit(AcpiTables *tables, const X86Machine *x86);
+
+/* An SSDT; NULL: there is no VM generation ID. With firmware, the page that holds it is a file that
+ * the firmware places. */
+AcpiBlob *acpi_build_vmgenid(AcpiTables *tables, const X86Machine *x86);
 
 /* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its
  * general-purpose event. */

@@ -100,22 +100,6 @@ static Aml *dsdt_fw_cfg(void)
                       aml_name("_CRS", aml_resources(aml_io(FW_CFG_IO_BASE, PORTS))));
 }
 
-/* Linux looks for _CID, as Microsoft's specification has it; ADDR is the address, in two halves. */
-static void dsdt_vmgenid(Aml *root)
-{
-    enum { NOTIFY_CHANGED = 0x80 };
-    g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_VMGENID);
-
-    aml_add(root, aml_scope("\\_SB", aml_device("VGEN", aml_name("_HID", aml_string("DMBL0001")),
-                                                aml_name("_CID", aml_string("VM_Gen_Counter")),
-                                                aml_name("_DDN", aml_string("VM_Gen_Counter")),
-                                                aml_name("ADDR", aml_package(aml_int(VMGENID_ADDR),
-                                                                             aml_int(0))))));
-    aml_add(root,
-            aml_scope("\\_GPE", aml_method(event, 0, AML_NOT_SERIALIZED,
-                                           aml_notify("\\_SB.VGEN", aml_int(NOTIFY_CHANGED)))));
-}
-
 /* SLP_TYP for PM1a and PM1b, of which there is none (ACPI 6.4, 7.4.2). */
 static void dsdt_sleep_state(Aml *root, const char *name, unsigned type)
 {
@@ -162,9 +146,6 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     }
     if (x86->nvdimms) {
         acpi_build_nvdimms(root, machine->ram.slots);
-    }
-    if (vmgenid_present()) {
-        dsdt_vmgenid(root);
     }
     code = aml_finish(root);
     acpi_bytes(dsdt, code->data, code->len);

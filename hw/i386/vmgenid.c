@@ -6,7 +6,10 @@
 
 #include "hw/core/device.h"
 #include "hw/core/runstate.h"
+#include "hw/i386/fw-cfg.h"
 #include "hw/i386/x86.h"
+#include "memory/address-space.h"
+#include "memory/dma.h"
 #include "util/error.h"
 
 #define TYPE_VMGENID "vmgenid"
@@ -24,6 +27,7 @@ typedef struct VmGenId {
     /* state */
     uint8_t guid[16]; /* as it is in memory: the first three parts are little endian */
     bool changed;     /* the guest is to be told when the machine runs */
+    uint64_t addr;    /* where firmware has put it; 0: nowhere */
 } VmGenId;
 OBJECT_CAST_DEFINE(VmGenId, VMGENID, TYPE_VMGENID)
 
@@ -67,10 +71,36 @@ static void choose(VmGenId *s)
     parse(s->guid_text, s->guid);
 }
 
+static void show_files(const VmGenId *s)
+{
+    FwCfg *fw = fw_cfg_get();
+    uint64_t addr = GUINT64_TO_LE(s->addr);
+    uint8_t page[VMGENID_SIZE] = { 0 };
+
+    memcpy(page + VMGENID_OFFSET, s->guid, sizeof(s->guid));
+    fw_cfg_set_file_copy(fw, VMGENID_FILE, page, sizeof(page));
+    fw_cfg_set_file_copy(fw, VMGENID_ADDR_FILE, &addr, sizeof(addr));
+}
+
 static void show(VmGenId *s)
 {
+    const DmaSpace dma = { .as = &address_space_memory };
+
     memset(s->ram->host, 0, VMGENID_SIZE);
     memcpy(s->ram->host, s->guid, sizeof(s->guid));
+    show_files(s);
+    if (s->addr && dma_is_ram(&dma, s->addr, sizeof(s->guid))) {
+        dma_write(&dma, s->addr, s->guid, sizeof(s->guid));
+    }
+}
+
+/* Firmware tells where it has put the page, whose contents it has read. */
+static void placed(void *opaque, GBytes *bytes, uint64_t offset, uint64_t len)
+{
+    VmGenId *s = opaque;
+
+    memcpy(&s->addr, g_bytes_get_data(bytes, NULL), sizeof(s->addr));
+    s->addr = GUINT64_FROM_LE(s->addr);
 }
 
 /* ---- telling ---- */
@@ -109,6 +139,7 @@ static void vmgenid_reset(Device *dev)
     VmGenId *s = VMGENID(dev);
 
     s->changed = false; /* what boots now reads it anyway */
+    s->addr = 0;
     show(s);
 }
 
@@ -134,6 +165,7 @@ static bool vmgenid_realize(Device *dev, GError **errp)
     show(s);
     memory_region_init_ram(&s->page, TYPE_VMGENID, s->ram);
     device_map(dev, memory_system(), VMGENID_ADDR, &s->page, 0);
+    fw_cfg_set_file_writable(fw_cfg_get(), VMGENID_ADDR_FILE, placed, s);
     runstate_add_start(tell, s);
     return true;
 }
@@ -143,6 +175,8 @@ static void vmgenid_unrealize(Device *dev)
     VmGenId *s = VMGENID(dev);
 
     runstate_remove_start(tell, s);
+    fw_cfg_remove_file(fw_cfg_get(), VMGENID_FILE);
+    fw_cfg_remove_file(fw_cfg_get(), VMGENID_ADDR_FILE);
     memory_region_destroy(&s->page);
     g_clear_pointer(&s->ram, ram_block_unref);
 }
@@ -172,10 +206,11 @@ static const Property vmgenid_properties[] = {
 static const StateField vmgenid_fields[] = {
     STATE_UINTS(VmGenId, guid),
     STATE_BOOL(VmGenId, changed),
+    STATE_UINT_MAX_SINCE(VmGenId, addr, 0, 2),
     {},
 };
 static const StateTable vmgenid_state = {
-    .name = TYPE_VMGENID, .version = 1, .fields = vmgenid_fields, .post_load = loaded
+    .name = TYPE_VMGENID, .version = 2, .oldest = 1, .fields = vmgenid_fields, .post_load = loaded
 };
 
 static const DeviceClass vmgenid_device_ops = {

@@ -5,10 +5,11 @@
  * saved state that may be used twice; the guest then knows that its random numbers, and all else
  * that must not come twice, have to be made anew. `-device vmgenid[,guid=auto|GUID]`, once.
  *
- * The GUID is in a page of the board's own, which is memory, but none that the guest is given as
- * such; ACPI tells where (hw/i386/acpi-dsdt.c). No firmware has to place it or to tell the machine
- * where it is, so a boot without firmware has it too, and the machine never writes to an address
- * that the guest chooses. When it changes, general-purpose event 5 tells.
+ * Firmware gets it as a page of fw_cfg, VMGENID_FILE, which it places where the ACPI tables are
+ * (hw/i386/acpi-vmgenid.c), and tells in VMGENID_ADDR_FILE where the GUID is, so that another one
+ * can be put there: nothing but these 16 bytes of RAM is written. Without firmware it is at the
+ * beginning of a page of the board's own, which is memory, but none that the guest is given as
+ * such. When it changes, general-purpose event 5 tells.
  */
 #ifndef HW_I386_VMGENID_H
 #define HW_I386_VMGENID_H
@@ -16,9 +17,15 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Guest-physical address and bytes of the page; the GUID is at its beginning. */
+/* Guest-physical address and bytes of the board's page; the GUID is at its beginning. */
 #define VMGENID_ADDR 0xfef00000u
 #define VMGENID_SIZE 0x1000u
+
+/* Firmware's page, of as many bytes; in it the GUID is at VMGENID_OFFSET, since firmware may take
+ * for an ACPI table what a pointer leads to. And its address there, u64. */
+#define VMGENID_FILE      "etc/vmgenid_guid"
+#define VMGENID_ADDR_FILE "etc/vmgenid_addr"
+#define VMGENID_OFFSET    40u
 
 /* Is there one? */
 bool vmgenid_present(void);

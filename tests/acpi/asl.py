@@ -9,6 +9,8 @@ import subprocess
 # Remarks of iasl that are its own making, as patterns, each with the reason. There are none: a line
 # that is added here needs one.
 ALLOWED = []
+# What it is told not to say: that QEMUVGID ends in letters. By this _HID guests know a VM generation ID of a PC.
+NOT_TO_SAY = ["-vw", "6035"]
 # UUIDs that iasl has not in its list: that of Intel's "NVDIMM DSM Interface".
 UUIDS = r'ToUUID \("4309ac30-0d11-11e4-9191-0800200c9a66"\) /\* Unknown UUID \*/'
 
@@ -46,7 +48,7 @@ def disassemble(folder, name):
 def compile_again(folder, name):
     """NAME.dsl becomes NAME-again.aml."""
     # -oa: no optimisations, which would change the byte code.
-    status, out = run(["iasl", "-oa", "-p", f"{name}-again", f"{name}.dsl"], folder)
+    status, out = run(["iasl", *NOT_TO_SAY, "-oa", "-p", f"{name}-again", f"{name}.dsl"], folder)
     remarks = [line for line in re.findall(r"^(?:Error|Warning|Remark) .*$", out, re.MULTILINE)
                if not any(re.search(allowed, line) for allowed in ALLOWED)]
     if status or remarks or not re.search(r"Compilation successful|0 Errors", out):
@@ -86,10 +88,10 @@ def prove(folder, name):
     if name == "facs":  # of which iasl makes no table again: it has no standard header
         return text
     compile_again(folder, name)
-    if name == "dsdt":
+    if name in ("dsdt", "ssdt"):
         again = disassemble(folder, f"{name}-again")
         if code_of(text) != code_of(again):
-            raise AssertionError("the DSDT, compiled again, disassembles to something else")
+            raise AssertionError(f"the {name.upper()}, compiled again, disassembles to something else")
     elif data_of(f"{folder}/{name}.dat") != data_of(f"{folder}/{name}-again.aml"):
         raise AssertionError(f"{name}, compiled again, is another table")
     return text

@@ -102,7 +102,13 @@ class Facts:
         if "HMAT" in found:
             self.check_hmat(found["HMAT"])
         self.check_nvdimms(*found.get("NFIT", ([], None)))
+        self.check_generation(found.get("SSDT"))
         self.check_chips(found)
+
+    def check_generation(self, page):
+        need((page is not None) == ("vmgenid" in self.config.args), "SSDT with", page)
+        if page is not None:
+            need(page % 0x1000 == 0 and (page != 0xFEF00000) == self.config.firmware, "generation ID at", hex(page))
 
     def check_nvdimms(self, nvdimms, capabilities):
         given = " ".join((self.config.board, *self.config.args))

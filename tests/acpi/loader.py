@@ -7,7 +7,7 @@ import struct
 SELECTOR, DMA = 0x510, 0x514
 DIRECTORY = 0x19
 BUFFER, DESCRIPTOR = 0x200000, 0x1000
-ALLOCATE, POINTER, CHECKSUM = 1, 2, 3
+ALLOCATE, POINTER, CHECKSUM, TELL = 1, 2, 3, 4
 HIGH, FSEG = 1, 2
 
 
@@ -88,6 +88,11 @@ def load(box):
                 raise AssertionError(f"a checksum at {offset:#x} of {start:#x}, {length:#x} bytes")
             field[offset] = 0
             field[offset] = -sum(field[start:start + length]) & 0xFF
+        elif command == TELL:
+            name, target, offset, offset_there, size = struct.unpack_from("<56s56sIIB", rest)
+            room, there = fw.files[name_of(name)][1], len(data[name_of(target)])
+            if offset + size > room or offset_there >= there:
+                raise AssertionError(f"an address at {offset} of {room} bytes, that of {offset_there} of {there}")
         elif command:
             raise AssertionError(f"command {command} in the script for firmware")
     memory = Memory()

@@ -368,8 +368,15 @@ def nfit(data):
     return [Nvdimm(m[0], *ranges[m[1]], m[6]) for m in mappings], capabilities
 
 
+def ssdt(data):
+    """The address of the page of a VM generation ID: what the table begins with is Name (VGIA, it)."""
+    checked(data, "SSDT", (2,))
+    need(data[36:42] == b"\x08VGIA\x0c", "SSDT:", data[36:42])
+    return number(data, 42, 4)
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

@@ -304,12 +304,20 @@ typedef struct Loaded {
     uint64_t address;
 } Loaded;
 
-static Loaded *loaded_find(Loaded files[2], const uint8_t *name)
+enum { FILE_RSDP, FILE_TABLES, FILE_PAGE, FILE_TOLD, FILES };
+
+static Loaded *loaded_find(Loaded files[FILES], const uint8_t *name)
 {
+    static const char *const names[FILES] = { "etc/acpi/rsdp", "etc/acpi/tables", "etc/page",
+                                              "etc/told" };
+
     g_assert_cmpuint(strnlen((const char *)name, 56), <, 56);
-    return strcmp((const char *)name, "etc/acpi/rsdp") == 0     ? &files[0]
-           : strcmp((const char *)name, "etc/acpi/tables") == 0 ? &files[1]
-                                                                : NULL;
+    for (unsigned i = 0; i < FILES; i++) {
+        if (strcmp((const char *)name, names[i]) == 0) {
+            return &files[i];
+        }
+    }
+    return NULL;
 }
 
 static void do_allocate(Loaded *file, uint64_t *high, uint64_t *fseg, const uint8_t *c)
@@ -340,6 +348,20 @@ static void do_pointer(Loaded *dest, const Loaded *src, uint32_t offset, uint8_t
     }
 }
 
+/* The fourth command: into a file of the machine's. */
+static void do_tell(GByteArray *dest, const Loaded *src, const uint8_t *c)
+{
+    uint64_t value = src->address + le32(c + 120);
+    uint8_t size = c[124];
+
+    g_assert_nonnull(src->data);
+    g_assert_cmpuint(le32(c + 120), <, src->data->len);
+    g_assert_cmpuint(le32(c + 116) + size, <=, dest->len);
+    for (unsigned i = 0; i < size; i++) {
+        dest->data[le32(c + 116) + i] = value >> (8 * i);
+    }
+}
+
 static void do_checksum(Loaded *file, uint32_t offset, uint32_t start, uint32_t length)
 {
     uint8_t sum = 0;
@@ -352,7 +374,7 @@ static void do_checksum(Loaded *file, uint32_t offset, uint32_t start, uint32_t 
     file->data->data[offset] -= sum;
 }
 
-static void run_script(const GByteArray *script, Loaded files[2], uint64_t high, uint64_t fseg)
+static void run_script(const GByteArray *script, Loaded files[FILES], uint64_t high, uint64_t fseg)
 {
     g_assert_cmpuint(script->len % 128, ==, 0);
     for (uint32_t at = 0; at < script->len; at += 128) {
@@ -369,6 +391,9 @@ static void run_script(const GByteArray *script, Loaded files[2], uint64_t high,
             break;
         case 3:
             do_checksum(file, le32(c + 60), le32(c + 64), le32(c + 68));
+            break;
+        case 4:
+            do_tell(file->data, loaded_find(files, c + 60), c);
             break;
         default:
             g_assert_not_reached();
@@ -412,7 +437,7 @@ static void test_loader(void)
     const uint64_t high = 0x7ffc1000, fseg = 0xe0000;
     g_autoptr(AcpiTables) tables = make_tables();
     g_autoptr(AcpiFiles) files = acpi_files_build(tables);
-    Loaded loaded[2] = { { files->rsdp, 0 }, { files->tables, 0 } };
+    Loaded loaded[FILES] = { { files->rsdp, 0 }, { files->tables, 0 } };
     AcpiArea areas[ACPI_ZONES] = {
         [ACPI_ZONE_FSEG] = { fseg, 0x10000 }, [ACPI_ZONE_RECLAIM] = { high, 0x10000 }
     };
@@ -440,6 +465,36 @@ static void test_loader(void)
         g_assert_cmpmem(file->data->data + (blob->address - file->address), blob->data->len,
                         blob->data->data, blob->data->len);
     }
+}
+
+/* A blob that is a file of its own: it is placed, pointed to, and its place is told; it is in no
+ * other file, and a boot without firmware knows nothing of it. */
+static void test_loader_file(void)
+{
+    g_autoptr(AcpiTables) tables = acpi_tables_new();
+    AcpiBlob *page = acpi_blob_new(tables, "page", 0x1000, ACPI_ZONE_RECLAIM);
+    AcpiBlob *ssdt = acpi_table_begin(tables, "SSDT", NULL, 2);
+    const AcpiArea areas[ACPI_ZONES] = { [ACPI_ZONE_RECLAIM] = { 0x100000, 64 } };
+    g_autoptr(GByteArray) contents = g_byte_array_new(), told = g_byte_array_new();
+    g_autoptr(AcpiFiles) files = NULL;
+    uint64_t addr;
+
+    page->file = "etc/page";
+    acpi_pointer(tables, ssdt, page, 4);
+    acpi_tell_pointer(tables, "etc/told", page, 40);
+    acpi_table_end(tables, ssdt);
+    files = acpi_files_build(tables);
+    g_assert_cmpuint(files->tables->len, ==, 40);
+    g_byte_array_set_size(contents, 0x1000);
+    g_byte_array_set_size(told, 8);
+    Loaded loaded[FILES] = { { files->rsdp }, { files->tables }, { contents }, { told } };
+
+    run_script(files->loader, loaded, 0x7ffc1234, 0xe0000);
+    g_assert_cmphex(loaded[FILE_PAGE].address & 0xfff, ==, 0);
+    memcpy(&addr, told->data, sizeof(addr));
+    g_assert_cmphex(GUINT64_FROM_LE(addr), ==, loaded[FILE_PAGE].address + 40);
+    g_assert_cmphex(le32(files->tables->data + 36), ==, loaded[FILE_PAGE].address);
+    g_assert_true(acpi_tables_link(tables, areas, NULL));
 }
 
 /* ---- */
@@ -480,5 +535,6 @@ int main(int argc, char **argv)
     g_test_add_func("/fw-cfg/hostile-descriptors", test_hostile_descriptors);
     g_test_add_func("/fw-cfg/reset", test_reset);
     g_test_add_func("/fw-cfg/loader", test_loader);
+    g_test_add_func("/fw-cfg/loader-file", test_loader_file);
     return g_test_run();
 }
