@@ -12,6 +12,7 @@
 #include "hw/core/device.h"
 #include "hw/core/irq.h"
 #include "memory/memory.h"
+#include "qom/fixed.h"
 #include "util/timer.h"
 
 #define TYPE_ACPI_PM "acpi-pm"
@@ -98,6 +99,10 @@ bool acpi_pm_check_sleep(Object *obj, const Property *prop, struct json_object *
     ACPI_PM_SLEEP_PROPERTY(disable_s3, 0, "1: the guest cannot sleep in memory (ACPI S3)", at),    \
         ACPI_PM_SLEEP_PROPERTY(disable_s4, 0, "1: the guest cannot save itself to disk (S4)", at), \
         ACPI_PM_SLEEP_PROPERTY(s4_val, 2, "number by which the guest asks for S4, 2 to 7", at)
+
+/* Why switches of the chip are what they are (qom/fixed.h). */
+#define ACPI_PM_NO_SMM         "system management mode (SMM) is not offered"
+#define ACPI_PM_MEMORY_HOTPLUG "slots of -m say whether DIMMs can come and go"
 
 typedef struct AcpiPm {
     Device parent;

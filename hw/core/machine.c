@@ -8,6 +8,7 @@
 #include "hw/core/bus.h"
 #include "hw/core/machine-config.h"
 #include "hw/core/machine-ram.h"
+#include "qom/fixed.h"
 #include "util/error.h"
 
 static Machine *the_machine;
@@ -134,40 +135,28 @@ char *machine_help(void)
 
 /* ---- properties ---- */
 
-/* What this machine has not: shown as off, and on is refused. */
-static struct json_object *get_absent(Object *obj, const Property *prop, GError **errp)
+/* The id outside, until it is found, and then where it is. */
+static struct json_object *get_memory_backend(Object *obj, const Property *prop, GError **errp)
 {
-    return json_object_new_boolean(false);
+    const char *id = MACHINE(obj)->ram.backend;
+    Object *backend = id ? object_child(object_container("/objects"), id) : NULL;
+    g_autofree char *path = backend ? object_path(backend) : g_strdup(id ? id : "");
+
+    return json_object_new_string(path);
 }
 
-static bool set_absent(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+static bool set_memory_backend(Object *obj, const Property *prop, struct json_object *value,
+                               GError **errp)
 {
-    if (!json_object_is_type(value, json_type_boolean) || json_object_get_boolean(value)) {
-        error_set(errp, "%s: there is none; only off is possible", prop->name);
+    char **id = &MACHINE(obj)->ram.backend;
+
+    if (!json_object_is_type(value, json_type_string)) {
+        error_set(errp, "memory-backend: expects the id of a memory backend");
         return false;
     }
+    g_free(*id);
+    *id = g_strdup(json_object_get_string(value));
     return true;
-}
-
-static struct json_object *machine_get_smm(Object *obj, const Property *prop, GError **errp)
-{
-    return json_object_new_string("off");
-}
-
-/* A switch with the third position auto. */
-static bool machine_set_smm(Object *obj, const Property *prop, struct json_object *value,
-                            GError **errp)
-{
-    const char *text = json_object_get_string(value);
-
-    if (text && (!strcmp(text, "auto") || !strcmp(text, "off") || !strcmp(text, "false"))) {
-        return true;
-    }
-    error_set(errp,
-              "smm=%s: system management mode (SMM) is not offered, nor firmware that needs it; "
-              "only off and auto are possible",
-              text ? text : "null");
-    return false;
 }
 
 static struct json_object *machine_get_irqchip(Object *obj, const Property *prop, GError **errp)
@@ -263,8 +252,10 @@ static const Property machine_properties[] = {
       .get = machine_get_irqchip,
       .set = machine_set_irqchip },
     { .name = "memory-backend",
-      .kind = PROP_STRING,
-      .offset = offsetof(Machine, ram.backend),
+      .kind = PROP_CUSTOM,
+      .custom_type = "link<memory-backend>",
+      .get = get_memory_backend,
+      .set = set_memory_backend,
       .description = "id of the memory backend that boot memory is" },
     { .name = "hmat",
       .kind = PROP_BOOL,
@@ -291,24 +282,10 @@ static const Property machine_properties[] = {
       .has_default = true,
       .default_int = true,
       .description = "accepted: there is no display either way" },
-    { .name = "usb",
-      .kind = PROP_CUSTOM,
-      .custom_type = "bool",
-      .description = "a USB controller; there is none: off",
-      .get = get_absent,
-      .set = set_absent },
-    { .name = "vmport",
-      .kind = PROP_CUSTOM,
-      .custom_type = "bool",
-      .description = "the VMware port; there is none: off",
-      .get = get_absent,
-      .set = set_absent },
-    { .name = "smm",
-      .kind = PROP_CUSTOM,
-      .custom_type = "OnOffAuto",
-      .description = "system management mode; it is not offered: off or auto",
-      .get = machine_get_smm,
-      .set = machine_set_smm },
+    PROPERTY_NEVER("usb", Machine, fixed, "there is no USB controller"),
+    PROPERTY_FIXED_AUTO("vmport", "off", "there is no VMware port"),
+    PROPERTY_FIXED_AUTO("smm", "off",
+                        "system management mode (SMM) is not offered, nor firmware that needs it"),
     { .name = "dump-acpi",
       .kind = PROP_STRING,
       .offset = offsetof(Machine, dump_tables),
@@ -340,6 +317,7 @@ static void machine_finalize(Object *obj)
     g_ptr_array_unref(machine->slot_keepers);
     g_free(machine->guest_name);
     g_free(machine->ram.path);
+    g_free(machine->ram.backend);
     boot_config_clear(&machine->boot);
     SMPConfiguration_free(machine->smp_given);
     cpu_slots_drop(&machine->cpu_slots);

@@ -16,6 +16,7 @@
 #include "hw/core/ram-config.h"
 #include "hw/core/smp.h"
 #include "memory/memory.h"
+#include "qom/fixed.h"
 
 #define MAX_SERIAL 4
 #define MAX_FLASH  2
@@ -83,6 +84,7 @@ struct Machine {
     char *cpu_model;             /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
+    FixedSwitches fixed;
     bool graphics;     /* given by the user; there is no display either way */
     char *firmware;    /* file, "on" or "off"; NULL: see hw/i386/firmware.h */
     char *dump_tables; /* directory for MachineOps.dump_tables, and it does not run; or NULL */

@@ -122,6 +122,20 @@ static void high_window(GArray *memory, const X86Machine *x86, const PciBus *roo
     }
 }
 
+void acpi_pci_holes(PciHoles *holes)
+{
+    const X86Machine *x86 = X86_MACHINE(machine_current());
+    g_autoptr(GArray) high = g_array_new(false, false, sizeof(PciRange));
+
+    holes->start = x86->below_4g;
+    holes->end = (uint64_t)PCI_HOLE_LAST + 1;
+    high_window(high, x86, x86->host->bus);
+    if (high->len) {
+        holes->start64 = g_array_index(high, PciRange, 0).first;
+        holes->end64 = g_array_index(high, PciRange, 0).last + 1;
+    }
+}
+
 /* All that PCI has: but for I/O, as there are ports below. */
 static GArray *machine_windows(const X86Machine *x86, const PciBus *root, bool io)
 {

@@ -25,6 +25,9 @@ void acpi_build_pci_routing(Aml *dsdt, const X86Machine *x86);
  * of its event. Nothing if the machine has none by ACPI. */
 void acpi_build_pci_hotplug(Aml *pci, Aml *dsdt, const X86Machine *x86);
 
+/* For PciHost.holes: what _CRS of the machine's root bus has of memory, with configuration space in
+ * it. */
+void acpi_pci_holes(PciHoles *holes);
 /* _CRS of a root bus: the machine's, or one that an expander gives. */
 Aml *acpi_pci_crs(const X86Machine *x86, const PciBus *root);
 /* _OSC of a PCI Express root bus. @acpi_hotplug: hot-plug goes by ACPI. */

@@ -10,6 +10,7 @@
 #include "hw/acpi/nfit.h"
 #include "hw/char/isa-serial.h"
 #include "hw/i386/acpi-build.h"
+#include "hw/i386/acpi-pci.h"
 #include "hw/i386/cpu-plug.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
@@ -183,6 +184,7 @@ static bool x86_init_devices(X86Machine *x86, GError **errp)
 
     x86->pm = acpi_pm_create(io, x86_gsi(x86, ACPI_SCI_IRQ, X86_IRQ_SCI), ops->pm);
     ops->create_chipset(x86);
+    x86->host->holes = acpi_pci_holes;
     firmware_map_low_rom(x86, &x86->host->bus->memory);
     if (x86->hpet_enabled) {
         x86_init_hpet(x86);
@@ -304,6 +306,11 @@ static bool set_max_ram_below_4g(Object *obj, const Property *prop, struct json_
     return true;
 }
 
+static struct json_object *get_device_memory_size(Object *obj, const Property *prop, GError **errp)
+{
+    return json_object_new_uint64(MACHINE(obj)->device_memory.size);
+}
+
 static const Property x86_machine_properties[] = {
     { .name = "max-ram-below-4g",
       .kind = PROP_SIZE,
@@ -342,6 +349,20 @@ static const Property x86_machine_properties[] = {
       .offset = offsetof(X86Machine, nvdimm),
       .has_default = true,
       .description = "there may be NVDIMMs, in the slots of -m" },
+    { .name = "device-memory-region-size",
+      .kind = PROP_CUSTOM,
+      .custom_type = "int",
+      .read_only = true,
+      .get = get_device_memory_size,
+      .description = "bytes of the window for memory devices" },
+    PROPERTY_ALWAYS("i8042", X86Machine, parent.fixed, "the keyboard controller is part of it"),
+    PROPERTY_FIXED_AUTO("pic", "auto", "the 8259s are part of it"),
+    PROPERTY_FIXED_AUTO("pit", "auto", "the 8254 is part of it"),
+    PROPERTY_NEVER("smbus", X86Machine, parent.fixed, "there is no SMBus"),
+    { .name = "pcspk-audiodev",
+      .kind = PROP_STRING,
+      .offset = offsetof(X86Machine, pcspk_audiodev),
+      .description = "accepted: there is no sound, nor a speaker" },
     { .name = "nvdimm-persistence",
       .kind = PROP_STRING,
       .offset = offsetof(X86Machine, nvdimm_persistence),

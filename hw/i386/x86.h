@@ -49,6 +49,7 @@ typedef struct X86Machine {
     bool nvdimm;               /* property "nvdimm": there may be NVDIMMs */
     char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */
+    char *pcspk_audiodev;      /* property, of no use: there is no sound */
     bool amd_hole;             /* property "x-amd-hole": AMD's HyperTransport range is left free */
     /* wiring */
     X86CpuModel cpu_model;       /* of every CPU, with the topology */

@@ -145,6 +145,12 @@ static const PciFunctionClass lpc_ops = {
 static const Property lpc_properties[] = {
     ACPI_PM_SLEEP_PROPERTIES(offsetof(Ich9Lpc, sleep)),
     ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Ich9Lpc, hotplug)),
+    PROPERTY_ALWAYS("memory-hotplug-support", Ich9Lpc, fixed, ACPI_PM_MEMORY_HOTPLUG),
+    PROPERTY_NEVER("enable_tco", Ich9Lpc, fixed, "there is no TCO watchdog"),
+    PROPERTY_ALWAYS("noreboot", Ich9Lpc, fixed, "there is no TCO watchdog that could reboot"),
+    PROPERTY_NEVER("x-smi-broadcast", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
+    PROPERTY_NEVER("x-smi-cpu-hotplug", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
+    PROPERTY_NEVER("x-smi-cpu-hotunplug", Ich9Lpc, fixed, ACPI_PM_NO_SMM),
     { 0 },
 };
 

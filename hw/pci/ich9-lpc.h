@@ -37,6 +37,7 @@ typedef struct Ich9Lpc {
     /* configuration */
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug; /* of the root bus: none */
+    FixedSwitches fixed;
 } Ich9Lpc;
 OBJECT_CAST_DEFINE(Ich9Lpc, ICH9_LPC, TYPE_ICH9_LPC)
 

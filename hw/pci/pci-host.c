@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/pci-host.h"
 
+#include <string.h>
+
 #include "hw/core/runstate.h"
 #include "hw/intc/apic.h"
 
@@ -153,7 +155,31 @@ static const DeviceClass host_device_ops = {
     .state = &host_state,
 };
 
+/* What the machine says of the number that @prop is. */
+static struct json_object *get_hole(Object *obj, const Property *prop, GError **errp)
+{
+    const PciHost *host = PCI_HOST(obj);
+    PciHoles holes = { 0 };
+    uint64_t value;
+
+    if (host->holes) {
+        host->holes(&holes);
+    }
+    memcpy(&value, (const char *)&holes + prop->default_int, sizeof(value));
+    return json_object_new_uint64(value);
+}
+
+#define HOLE_PROPERTY(text, as, field, what)                                                      \
+    {                                                                                             \
+        .name = text, .kind = PROP_CUSTOM, .custom_type = as, .get = get_hole, .read_only = true, \
+        .default_int = offsetof(PciHoles, field), .description = what                             \
+    }
+
 static const Property host_properties[] = {
+    HOLE_PROPERTY("pci-hole-start", "uint32", start, "PCI memory below 4 GiB: its first byte"),
+    HOLE_PROPERTY("pci-hole-end", "uint32", end, "and what is behind it"),
+    HOLE_PROPERTY("pci-hole64-start", "uint64", start64, "PCI memory above all else, or 0"),
+    HOLE_PROPERTY("pci-hole64-end", "uint64", end64, "and what is behind it"),
     { .name = "x-pci-hole64-fix",
       .kind = PROP_BOOL,
       .offset = offsetof(PciHost, hole64_fix),

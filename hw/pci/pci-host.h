@@ -15,6 +15,11 @@
 
 #define TYPE_PCI_HOST "pci-host"
 
+/* Where PCI memory lies: below 4 GiB, and above all else; ends are behind it, 0 to 0: nowhere. */
+typedef struct PciHoles {
+    uint64_t start, end, start64, end64;
+} PciHoles;
+
 /* Below RAM, DIMMs, firmware and chips: no BAR, bridge or ECAM hides any of them. */
 #define PCI_HOST_PRIORITY (-1)
 
@@ -25,6 +30,7 @@ typedef struct PciHost {
     uint8_t reset_control;
     /* wiring */
     MemoryRegion ports;
+    void (*holes)(PciHoles *holes); /* set by the machine: for its properties */
     /* derived from the configuration space of function 00:00.0 */
     MemoryRegion ecam; /* in bus->memory, above BARs; disabled at first */
     Pam pam;

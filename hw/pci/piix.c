@@ -48,6 +48,7 @@ typedef struct Piix4Pm {
     /* configuration */
     AcpiPmSleep sleep;
     AcpiPciHotplugConfig hotplug;
+    FixedSwitches fixed;
 } Piix4Pm;
 OBJECT_CAST_DEFINE(Piix4Pm, PIIX4_PM, TYPE_PIIX4_PM)
 
@@ -128,6 +129,8 @@ static const Property piix4_pm_properties[] = {
       .has_default = true,
       .default_int = true },
     ACPI_PCI_HOTPLUG_BRIDGES(offsetof(Piix4Pm, hotplug)),
+    PROPERTY_ALWAYS("memory-hotplug-support", Piix4Pm, fixed, ACPI_PM_MEMORY_HOTPLUG),
+    PROPERTY_NEVER("smm-enabled", Piix4Pm, fixed, ACPI_PM_NO_SMM),
     { 0 },
 };
 
