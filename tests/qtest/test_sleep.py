@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The sleep states S3 and S4: how a guest goes to sleep, what wakes it, and what it finds then."""
 import os
+import subprocess
 import tempfile
 
 import machine
@@ -21,8 +22,8 @@ SLOT_FLAGS, INSERTED, REMOVED = SLOTS + 0x14, 1 << 1, 1 << 2
 BOTH = ("pc", "q35")
 
 
-def start(kind="pc", *extra, memory="64M,slots=4,maxmem=1G"):
-    return machine.Machine(memory, extra=["-M", kind, *extra])
+def start(kind="pc", *extra, memory="64M,slots=4,maxmem=1G", **options):
+    return machine.Machine(memory, extra=["-M", kind, *extra], **options)
 
 
 def status(m):
@@ -258,8 +259,104 @@ def moved():
         wake(m)
 
 
+def hmp(m, line, wanted=""):
+    tap.equal(m.qmp.command("human-monitor-command", **{"command-line": line}).strip(), wanted, line)
+
+
+def snapshots(kind):
+    """One of a guest that sleeps is of a guest that sleeps, wherever it is loaded; and one of a guest that is awake, of one that is."""
+    disk = os.path.join(FOLDER, f"disk-{kind}")
+    subprocess.run([f"{os.path.dirname(machine.PROGRAM)}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", disk, "1M"], check=True)
+    words = ("-drive", f"if=none,id=d,format=qcow2,file={disk}", "-device", "virtio-blk-pci,drive=d")
+    with start(kind, *words) as m:
+        m("write 0x100000 0x4 0x11111111")
+        hmp(m, "savevm awake")
+        m("write 0x100000 0x4 0x22222222")
+        sleep(m)
+        hmp(m, "savevm asleep")
+        tap.equal(status(m), "suspended")
+        m.qmp.command("stop")
+        hmp(m, "savevm stopped")
+        tap.equal(status(m), "paused")
+        m.qmp.command("cont")
+        tap.equal(status(m), "suspended")
+        hmp(m, "loadvm awake")  # while it sleeps
+        tap.equal(status(m), "running")
+        tap.equal(m("read 0x100000 0x4")[0], "0x11111111")
+        refused(m, "not suspended")
+        for name in ("asleep", "stopped"):
+            hmp(m, f"loadvm {name}")  # while it is awake
+            tap.equal(status(m), "suspended")
+            hmp(m, f"loadvm {name}")  # and while it sleeps
+            tap.equal(status(m), "suspended")
+            m.qmp.command("stop")
+            hmp(m, f"loadvm {name}")
+            tap.equal(status(m), "paused")
+            m.qmp.command("cont")
+            m.qmp.drain()
+            m.qmp.events.clear()
+            wake(m)
+            tap.equal(m("read 0x100000 0x4")[0], "0x22222222")
+            tap.equal(m.read("w", STS) & WAK, WAK)
+            tap.equal([e["event"] for e in m.qmp.drain()], [])
+    with start(kind, *words, "-loadvm", "asleep") as m:
+        tap.equal(status(m), "suspended")
+        wake(m)
+        tap.equal(m("read 0x100000 0x4")[0], "0x22222222")
+
+
+CPU_PORT = {"pc": 0xaf00, "q35": 0xcd8}  # docs/cpu-hotplug.md
+CPU_EVENT = 1 << 2                        # the event of CPUs
+CPU_THERE, CPU_INSERTED, CPU_REMOVED, CPU_EJECT = 1, 1 << 1, 1 << 2, 1 << 3
+
+
+def cpu_flags(m, kind, number, value=None):
+    m.write("l", CPU_PORT[kind], number)
+    if value is not None:
+        m.write("b", CPU_PORT[kind] + 4, value)
+    return m.read("b", CPU_PORT[kind] + 4)
+
+
+def cpus(kind):
+    """A CPU that came, and one that was asked for, while it slept: told when it is awake, also by a program that it was moved to."""
+    path = os.path.join(FOLDER, f"cpus-{kind}")
+    model = "qemu64-x86_64-cpu,id=c{0},socket-id={0},core-id=0,thread-id=0"
+    with start(kind, "-device", model.format(1), "-device", model.format(3), cpus="1,maxcpus=4,sockets=4") as m:
+        cpu_flags(m, kind, 0)
+        m.write("b", GPE[kind], CPU_EVENT)
+        tap.equal(m.read("b", GPE[kind]) & CPU_EVENT, 0)
+        sleep(m)
+        m.qmp.command("device_add", driver="qemu64-x86_64-cpu", id="c2", **{"socket-id": 2, "core-id": 0, "thread-id": 0})
+        m.qmp.command("device_del", id="c1")
+        m.qmp.execute({"execute": "device_del", "arguments": {"id": "c3", "timeout": 5}})
+        m("clock_step 5000000000")  # time goes on while it sleeps
+        m.qmp.event("DEVICE_UNPLUG_GUEST_ERROR", device="c3")
+        tap.equal(status(m), "suspended")
+        m.qmp.command("migrate", uri=f"file:{path}")
+        vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "the end")
+        m.qmp.command("cont")
+        wake(m)
+        wakes_with_cpus(m, kind)
+    with start(kind, *[word for n in (1, 3, 2) for word in ("-device", model.format(n))], "-incoming", f"file:{path}",
+               cpus="1,maxcpus=4,sockets=4") as m:
+        vm.wait_until(lambda: status(m) != "inmigrate", "the state")
+        wake(m)
+        wakes_with_cpus(m, kind)
+
+
+def wakes_with_cpus(m, kind):
+    tap.equal(m.read("b", GPE[kind]) & CPU_EVENT, CPU_EVENT, "the event")
+    tap.equal([cpu_flags(m, kind, n) for n in range(4)],
+              [CPU_THERE, CPU_THERE | CPU_REMOVED, CPU_THERE | CPU_INSERTED, CPU_THERE])
+    cpu_flags(m, kind, 2, CPU_INSERTED)
+    cpu_flags(m, kind, 1, CPU_REMOVED)
+    cpu_flags(m, kind, 1, CPU_EJECT)
+    m.qmp.event("DEVICE_DELETED", device="c1")
+    tap.equal([cpu_flags(m, kind, n) for n in range(4)], [CPU_THERE, 0, CPU_THERE, CPU_THERE])
+
+
 with tempfile.TemporaryDirectory(prefix="dimmable-sleep-") as FOLDER:
     tap.run([(f"{name} {kind}", lambda test=test, kind=kind: test(kind))
              for name, test in (("memory is kept", kept), ("power button", button), ("alarm", alarm), ("DIMMs", dimms),
-                                ("states", states)) for kind in BOTH] +
+                                ("CPUs", cpus), ("states", states), ("snapshots", snapshots)) for kind in BOTH] +
             [("stop and reset", stopped), ("a byte", line), ("moved", moved)])
