@@ -263,17 +263,30 @@ void pci_device_unrealize(Device *device)
     drop_added(dev);
 }
 
-void pci_device_reset(Device *device)
+/* Its registers, and then @own of what they do not hold. */
+static void reset_function(PciDevice *dev, void (*own)(PciDevice *dev))
 {
-    PciDevice *dev = PCI_DEVICE(device);
-
     pci_set_irq(dev, 0);
     memcpy(dev->config, dev->initial, sizeof(dev->config));
     update_bars(dev);
     pci_msix_reset(dev);
-    if (pci_function_class(dev)->reset) {
-        pci_function_class(dev)->reset(dev);
+    if (own) {
+        own(dev);
     }
+}
+
+void pci_device_reset(Device *device)
+{
+    PciDevice *dev = PCI_DEVICE(device);
+
+    reset_function(dev, pci_function_class(dev)->reset);
+}
+
+void pci_device_wake(Device *device)
+{
+    PciDevice *dev = PCI_DEVICE(device);
+
+    reset_function(dev, pci_function_class(dev)->wake);
 }
 
 PciDevice *pci_create(PciBus *bus, uint8_t devfn, const char *type)

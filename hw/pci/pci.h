@@ -99,6 +99,8 @@ typedef struct PciFunctionClass {
     void (*unrealize)(PciDevice *dev);
     /* After the configuration space was reset. May be NULL. */
     void (*reset)(PciDevice *dev);
+    /* The same after a sleep in S3, for those with `.wake = pci_device_wake`. */
+    void (*wake)(PciDevice *dev);
     /* After its registers were loaded; NULL: as after a reset. */
     void (*loaded)(PciDevice *dev);
     /* Before the guest reads [offset, offset + size). May be NULL. */
@@ -116,6 +118,8 @@ typedef struct PciFunctionClass {
 bool pci_device_realize(Device *dev, GError **errp);
 void pci_device_unrealize(Device *dev);
 void pci_device_reset(Device *dev);
+/* For the DeviceClass of those who do not want to be reset when the guest is woken. */
+void pci_device_wake(Device *dev);
 
 /* ---- for a type's init ---- */
 

@@ -68,6 +68,12 @@ void pcie_port_reset(PciDevice *dev)
     pcie_slot_reset(&PCIE_PORT(dev)->registers);
 }
 
+void pcie_port_wake(PciDevice *dev)
+{
+    pci_bridge_reset(dev);
+    pcie_slot_wake(&PCIE_PORT(dev)->registers);
+}
+
 void pcie_port_reading(PciDevice *dev, unsigned offset, unsigned size)
 {
     pcie_slot_reading(&PCIE_PORT(dev)->registers);

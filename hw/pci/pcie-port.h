@@ -27,15 +27,16 @@ OBJECT_CAST_DEFINE(PciePort, PCIE_PORT, TYPE_PCIE_PORT)
 extern const StateTable pcie_port_state;
 
 /* For types' PciFunctionClass. */
-#define PCIE_PORT_CLASS(port_realize)                                                          \
-    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .flags = DEVICE_USER_CREATABLE,   \
-                .state = &pcie_port_state },                                                   \
-    .express = true, .realize = (port_realize), .unrealize = pci_bridge_unrealize,             \
-    .reset = pcie_port_reset, .loaded = pci_bridge_reset, .config_reading = pcie_port_reading, \
-    .config_written = pcie_port_written
+#define PCIE_PORT_CLASS(port_realize)                                                        \
+    .device = { PCI_DEVICE_CLASS_CORE, .category = "bridge", .flags = DEVICE_USER_CREATABLE, \
+                .state = &pcie_port_state, .wake = pci_device_wake },                        \
+    .express = true, .realize = (port_realize), .unrealize = pci_bridge_unrealize,           \
+    .reset = pcie_port_reset, .wake = pcie_port_wake, .loaded = pci_bridge_reset,            \
+    .config_reading = pcie_port_reading, .config_written = pcie_port_written
 /* For types' realize: @type is PCIE_ROOT_PORT or PCIE_DOWNSTREAM_PORT. */
 bool pcie_port_realize(PciDevice *dev, PcieType type, GError **errp);
 void pcie_port_reset(PciDevice *dev);
+void pcie_port_wake(PciDevice *dev);
 void pcie_port_reading(PciDevice *dev, unsigned offset, unsigned size);
 void pcie_port_written(PciDevice *dev, unsigned offset, unsigned size);
 

@@ -66,12 +66,13 @@ static void update_interrupt(PcieSlot *slot)
     uint16_t enabled = (control & (SLOT_STS_BUTTON | SLOT_STS_PRESENCE | SLOT_STS_COMMAND)) |
                        (control & SLOT_CTL_LINK ? SLOT_STS_LINK : 0);
     bool wanted = control & SLOT_CTL_INTERRUPT && status & enabled;
+    bool message = wanted && pci_msi_enabled(port);
 
-    if (wanted && !slot->interrupt) {
+    if (message && !slot->interrupt) {
         pci_msi_notify(port, 0);
     }
-    slot->interrupt = wanted;
-    pci_set_irq(port, wanted && !pci_msi_enabled(port));
+    slot->interrupt = message;
+    pci_set_irq(port, wanted && !message);
 }
 
 static void happen(PcieSlot *slot, uint16_t events)
@@ -231,6 +232,21 @@ void pcie_slot_reset(PcieSlot *slot)
     }
     slot->control = control_of(port);
     update_interrupt(slot);
+}
+
+void pcie_slot_wake(PcieSlot *slot)
+{
+    PciDevice *port = slot->port;
+    uint16_t power = slot->control & (SLOT_CTL_POWER_LED | SLOT_CTL_POWER_OFF);
+    uint16_t events = slot->status & SLOT_EVENTS;
+
+    *slot = (PcieSlot){ .port = port, .config = slot->config };
+    if (is_native(port)) {
+        set_bits(port, EXP_SLOT_CONTROL, SLOT_CTL_POWER_LED | SLOT_CTL_POWER_OFF, false);
+        set_bits(port, EXP_SLOT_CONTROL, power, true);
+        happen(slot, events);
+    }
+    slot->control = control_of(port);
 }
 
 /* ---- registers ---- */

@@ -6,7 +6,8 @@
  *
  * To plug: the device is present and the button is pressed. To ask for it: the button is pressed;
  * the guest lets the power indicator blink, and gives the slot back by turning power, if it can,
- * and indicator off. Pressing again while it blinks withdraws. Machine lock.
+ * and indicator off. Pressing again while it blinks withdraws. A guest that sleeps in S3 finds the
+ * slot as it left it, and what was plugged or asked for meanwhile as events. Machine lock.
  */
 #ifndef HW_PCI_PCIE_SLOT_H
 #define HW_PCI_PCIE_SLOT_H
@@ -24,7 +25,7 @@ typedef struct PcieSlotConfig {
 /* Part of a port's structure. */
 typedef struct PcieSlot {
     uint16_t control, status; /* the registers, before the access that is under way */
-    bool interrupt;           /* events that are enabled ask for one */
+    bool interrupt;           /* events that are enabled have sent a message */
     /* wiring */
     PciDevice *port;
     const PcieSlotConfig *config; /* borrowed */
@@ -38,6 +39,8 @@ void pcie_slot_add(PcieSlot *slot, PciDevice *port, const PcieSlotConfig *config
 
 /* For the port's PciFunctionClass. */
 void pcie_slot_reset(PcieSlot *slot);
+/* The slot has kept its power: what the guest has made of it, and what it has not seen, stays. */
+void pcie_slot_wake(PcieSlot *slot);
 void pcie_slot_reading(PcieSlot *slot);
 void pcie_slot_written(PcieSlot *slot, unsigned offset, unsigned size);
 

@@ -357,9 +357,29 @@ def ports_native_pins():
         tap.equal(("IO-APIC" in line, int(line.split()[1]) > 4), (True, True), line)
 
 
+def asleep(guest, change):
+    """The guest sleeps, and @change happens."""
+    guest.serial.send(b"echo mem >/sys/power/state; echo \"woken with $?\"\n")
+    guest.qmp.event("SUSPEND")
+    change()
+    guest.qmp.command("system_wakeup")
+    tap.equal(guest.wait_for(r"woken with (\d+)\r?\n", 60).group(1), b"0")
+
+
+def ports_asleep():
+    """What is asked for, or plugged, while the guest sleeps is seen when it is awake."""
+    with machine(*PORTS, *NATIVE, "-device", "virtio-rng-pci,id=r0,bus=rp2") as guest:
+        bound(guest)
+        asleep(guest, lambda: guest.qmp.command("device_del", id="r0"))
+        guest.qmp.event("DEVICE_DELETED", device="r0")
+        asleep(guest, lambda: plug(guest, "rp2", "r1"))
+        bound(guest)
+        unplug(guest, "r1")
+
+
 TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIOS found", ports_by_firmware),
                  ("root ports, native", ports_native),
-                 ("root ports, native by pins", ports_native_pins),
+                 ("root ports, native by pins", ports_native_pins), ("root ports, native, asleep", ports_asleep),
                  ("no answer by ACPI", lambda: never_answers("acpi=off", "rp2", PORT_BUS, *PORTS, *firmware())),
                  ("no answer, native", lambda: never_answers("pcie_ports=compat", "rp2", PORT_BUS, *PORTS, *NATIVE)),
                  ("firmware, by ACPI", lambda: in_firmware("rp2", PORT_BUS, *PORTS)),

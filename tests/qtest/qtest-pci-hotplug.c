@@ -538,12 +538,113 @@ static void test_port_stays(void)
     assert_guest_error(qt);
     g_assert_nonnull(strstr(slot_says(qt, RP_SLOTS, "reason", &slots), "power indicator"));
 
-    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
-    qtest_qmp_ok(qt, "system_reset", NULL);
-    assert_guest_error(qt);
-    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
-    g_assert_cmphex(reg(qt, CONTROL) & 0x73f, ==, LED_ON);
+    for (unsigned blinks = 0; blinks < 2; blinks++) { /* a reset, with what it had seen or not */
+        qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+        if (blinks) {
+            set_reg(qt, STATUS, BUTTON);
+            set_reg(qt, CONTROL, EVENTS_ON | LED_BLINK);
+        }
+        assert_port_state(qt, blinks ? "in-progress" : "requested");
+        qtest_qmp_ok(qt, "system_reset", NULL);
+        assert_guest_error(qt);
+        assert_port_state(qt, "withdrawn");
+        g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+        g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_ON);
+    }
     g_assert_true(link_up(qt));
+    qtest_quit(qt);
+}
+
+/* ---- a guest that sleeps ---- */
+
+static void fall_asleep(QTest *qt)
+{
+    qtest_outw(qt, 0x604, 1 << 13 | 1 << 10);
+    json_object_put(qtest_event(qt, "SUSPEND"));
+}
+
+static void wake(QTest *qt)
+{
+    qtest_qmp_ok(qt, "system_wakeup", NULL);
+    json_object_put(qtest_event(qt, "WAKEUP"));
+    qpci_write(qt, RP, 0x18, 4, 0x010100); /* the port has lost its numbers */
+}
+
+/* What it was asked for meanwhile, and has not seen, is there when it is awake, as one event. */
+static void test_port_asleep(void)
+{
+    QTest *qt = start_port();
+
+    command(qt, EVENTS_ON | LED_ON);
+    fall_asleep(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    wake(qt);
+    assert_port_state(qt, "requested");
+    g_assert_cmpuint(qtest_event_count(qt, "DEVICE_UNPLUG_GUEST_ERROR"), ==, 0);
+    g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENT);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_ON);
+    g_assert_true(link_up(qt));
+    g_assert_false(pin(qt));
+    command(qt, EVENTS_ON | LED_ON);
+    g_assert_true(pin(qt));
+    set_reg(qt, STATUS, BUTTON);
+    assert_port_state(qt, "seen");
+    g_assert_false(pin(qt));
+
+    /* What it has seen it knows, and goes on with. */
+    command(qt, EVENTS_ON | LED_BLINK);
+    fall_asleep(qt);
+    wake(qt);
+    assert_port_state(qt, "in-progress");
+    g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_BLINK);
+    command(qt, EVENTS_ON | LED_OFF | POWER_OFF);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    set_reg(qt, STATUS, PRESENCE | LINK_EVENT);
+
+    /* A slot that it has turned off is off, also with what came meanwhile. */
+    fall_asleep(qt);
+    plug_port(qt);
+    wake(qt);
+    g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENCE | PRESENT);
+    g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_OFF | POWER_OFF);
+    command(qt, EVENTS_ON | LED_OFF | POWER_OFF); /* as it was before: that is no ejection */
+    g_assert_true(pin(qt));
+    g_assert_cmpuint(qtest_event_count(qt, "DEVICE_DELETED"), ==, 0);
+
+    /* The time-out of a request goes on while it sleeps. */
+    set_reg(qt, STATUS, BUTTON | PRESENCE);
+    command(qt, EVENTS_ON | LED_ON);
+    fall_asleep(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0', 'timeout': 1}");
+    qtest_clock_step(qt, 1000000000);
+    assert_guest_error(qt);
+    wake(qt);
+    assert_port_state(qt, "withdrawn");
+    g_assert_cmphex(reg(qt, STATUS) & BUTTON, ==, 0);
+    qtest_quit(qt);
+}
+
+/* An event that was enabled before messages were has its message when they are. */
+static void test_port_message(void)
+{
+    QTest *qt = start_port();
+    unsigned cap = qpci_read(qt, RP, 0x34, 1);
+
+    while (qpci_read(qt, RP, cap, 1) != 5) {
+        cap = qpci_read(qt, RP, cap + 1, 1);
+    }
+    command(qt, EVENTS_ON | LED_ON);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    g_assert_true(pin(qt));
+    qpci_write(qt, RP, cap + 0x10, 4, 1); /* masked: what comes is pending */
+    g_assert_cmphex(qpci_read(qt, RP, cap + 0x14, 4), ==, 0);
+    qpci_write(qt, RP, cap + 2, 2, 1);
+    g_assert_false(pin(qt));
+    g_assert_cmphex(qpci_read(qt, RP, cap + 0x14, 4), ==, 1);
+    set_reg(qt, CONTROL, EVENTS_ON | LED_ON);
+    set_reg(qt, STATUS, BUTTON | COMMAND);
+    g_assert_false(pin(qt));
     qtest_quit(qt);
 }
 
@@ -630,7 +731,7 @@ static void test_port_saved(void)
     qtest_save(from, path);
     to = qtest_start(PORT_ARGS NATIVE " -device virtio-rng-pci,id=r0,bus=rp -incoming file:%s",
                      path);
-    json_object_put(qtest_event(to, "RESUME"));
+    qtest_wait_running(to);
     g_assert_cmphex(reg(to, STATUS), ==, BUTTON | PRESENT);
     set_reg(to, STATUS, BUTTON);
     assert_port_state(to, "seen");
@@ -662,6 +763,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-hotplug/port/way", test_port);
     g_test_add_func("/pci-hotplug/port/stays", test_port_stays);
     g_test_add_func("/pci-hotplug/port/without-power", test_port_without_power);
+    g_test_add_func("/pci-hotplug/port/asleep", test_port_asleep);
+    g_test_add_func("/pci-hotplug/port/message", test_port_message);
     g_test_add_func("/pci-hotplug/port/acpi", test_port_acpi);
     g_test_add_func("/pci-hotplug/port/saved", test_port_saved);
     return g_test_run();
