@@ -142,6 +142,9 @@ void kvm_msr_set_capabilities(KvmCpu *k);
 void kvm_msr_cpu_init(KvmCpu *k); /* which there are */
 void kvm_msr_cpu_destroy(KvmCpu *k);
 void kvm_msr_get(KvmCpu *k);
+/* The machine stands: for each CPU, when all do; and is about to run. */
+void kvm_msr_stop_tsc(X86Cpu *cpu, void *opaque);
+void kvm_msr_resume_tsc(void);
 /* Those that have changed, or @all; after a @reset, those that X86Cpu does not have get the value
  * that they had at power-up. */
 void kvm_msr_put(KvmCpu *k, bool all, bool reset);

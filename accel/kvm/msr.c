@@ -171,14 +171,54 @@ void kvm_msr_cpu_destroy(KvmCpu *k)
 
 /* ---- transfers ---- */
 
+/* While the machine stands, TSCs do for it, though KVM's run on: read one after the other, those of
+ * CPUs that had the same time would differ. */
+static struct {
+    bool stands;
+    bool has_base;
+    uint64_t base; /* where the host's then was, as guests see it without an offset */
+} standing;
+
+static void tsc_is(KvmCpu *k, uint64_t value)
+{
+    k->tsc_offset = (int64_t)(value - (uint64_t)clock_ns());
+    k->cpu.msr.tsc_offset = k->tsc_offset;
+}
+
 static void get_tsc(KvmCpu *k)
 {
     struct kvm_msr_entry tsc = { .index = MSR_TSC };
 
-    if (transfer(k, KVM_GET_MSRS, &tsc)) {
-        k->tsc_offset = (int64_t)(tsc.data - (uint64_t)clock_ns());
-        k->cpu.msr.tsc_offset = k->tsc_offset;
+    if (!standing.stands && transfer(k, KVM_GET_MSRS, &tsc)) {
+        tsc_is(k, tsc.data);
     }
+}
+
+void kvm_msr_stop_tsc(X86Cpu *cpu, void *opaque)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+    uint64_t offset;
+    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
+                                    .attr = KVM_VCPU_TSC_OFFSET,
+                                    .addr = (uintptr_t)&offset };
+    struct kvm_msr_entry tsc = { .index = MSR_TSC };
+
+    standing.stands = true;
+    if (k->fresh || k->resets != cpu->resets || kvm_ioctl(k->fd, KVM_GET_DEVICE_ATTR, &attr) < 0) {
+        return; /* X86Cpu has it; an older kernel does not tell */
+    }
+    if (!standing.has_base && transfer(k, KVM_GET_MSRS, &tsc)) {
+        standing.base = tsc.data - offset;
+        standing.has_base = true;
+    }
+    if (standing.has_base) {
+        tsc_is(k, standing.base + offset);
+    }
+}
+
+void kvm_msr_resume_tsc(void)
+{
+    standing.stands = standing.has_base = false;
 }
 
 /* At power-up it is 0, which KVM takes to mean that it is to be as those of the other CPUs are,

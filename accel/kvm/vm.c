@@ -220,6 +220,7 @@ static void kvm_stopped(void)
     struct kvm_clock_data data = { 0 };
 
     kvm_debug_stopped();
+    vcpu_foreach(kvm_msr_stop_tsc, NULL);
     if (kvm_ioctl(kvm_vm.vm_fd, KVM_GET_CLOCK, &data) >= 0) {
         clock_at_stop = data.clock;
     }
@@ -246,6 +247,7 @@ static void kvm_resume(void)
     struct kvm_clock_data data = { .clock = clock_at_stop };
 
     kvm_debug_resume();
+    kvm_msr_resume_tsc();
     if (clock_at_stop) {
         kvm_ioctl(kvm_vm.vm_fd, KVM_SET_CLOCK, &data);
         vcpu_foreach(tell_paused, NULL);

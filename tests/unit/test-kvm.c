@@ -535,6 +535,42 @@ static void test_tsc(void)
     free_cpu(late);
 }
 
+/* While the machine stands, the TSCs of CPUs that belong together are the same, however often and
+ * whenever they are asked for. */
+static void test_tsc_stands(void)
+{
+    if (skipped()) {
+        return;
+    }
+    X86Cpu *cpus[] = { new_cpu(7), new_cpu(8) };
+    uint64_t before, offset;
+    struct kvm_device_attr attr = { .group = KVM_VCPU_TSC_CTRL,
+                                    .attr = KVM_VCPU_TSC_OFFSET,
+                                    .addr = (uintptr_t)&offset };
+
+    kvm_put_state(cpus[0]);
+    kvm_put_state(cpus[1]);
+    before = tsc_of(cpus[0]);
+    if (kvm_ioctl(kvm_cpu(cpus[0])->fd, KVM_GET_DEVICE_ATTR, &attr) < 0) {
+        g_test_skip("this KVM does not tell how TSCs belong together");
+    } else {
+        kvm_msr_stop_tsc(cpus[0], NULL);
+        kvm_msr_stop_tsc(cpus[1], NULL);
+        g_assert_cmpuint(tsc_of(cpus[0]), ==, tsc_of(cpus[1]));
+        g_assert_cmpuint(tsc_of(cpus[0]), >=, before);
+        before = tsc_of(cpus[0]);
+        g_assert_cmpuint(tsc_of(cpus[0]), ==, before);
+        cpus[1]->msr.tsc_offset = 1000; /* as it is loaded */
+        kvm_put_state(cpus[1]);
+        kvm_get_state(cpus[1]);
+        g_assert_cmpint(cpus[1]->msr.tsc_offset, ==, 1000);
+        kvm_msr_resume_tsc();
+        g_assert_cmpuint(tsc_of(cpus[0]), >, before);
+    }
+    free_cpu(cpus[0]);
+    free_cpu(cpus[1]);
+}
+
 /* Registers of Hyper-V, which is never offered, are left alone; no register is there twice. */
 static void test_msr_list(void)
 {
@@ -608,5 +644,6 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/msr-list", test_msr_list);
     g_test_add_func("/kvm/properties", test_properties);
     g_test_add_func("/kvm/tsc", test_tsc); /* last: the clock stands after it */
+    g_test_add_func("/kvm/tsc-stands", test_tsc_stands);
     return g_test_run();
 }

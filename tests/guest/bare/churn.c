@@ -2,6 +2,7 @@
 /*
  * A machine that is moved while its memory changes: each processor goes through pages of its own,
  * again and again; a page has what was written the last time, or some write was lost on the way.
+ * No processor finds the time stamp counter behind where it, or the other one, has seen it.
  * The first processor also checks what devices keep: timer interrupts come, and time goes on. It
  * says that it is alive ten times a second of its own time, and never ends; "few" is for slow
  * engines. With "deadline" its timer is in TSC-deadline mode, and armed almost always.
@@ -37,11 +38,32 @@ static uint32_t checked_words(uint32_t cpu, uint32_t page, uint32_t round)
     return round == 1 || (last == wanted(round - 1, page) && some == wanted(round - 1, page));
 }
 
+static void check_tsc(uint32_t cpu)
+{
+    static volatile uint32_t taken;
+    static uint64_t last;
+    uint32_t was = 1;
+    uint64_t now;
+
+    __asm__ volatile("xchgl %0, %1" : "+r"(was), "+m"(taken) : : "memory");
+    if (was) {
+        return; /* the other one looks at it */
+    }
+    __asm__ volatile("lfence; rdtsc" : "=A"(now) : : "memory");
+    if (now < last) {
+        print("FAILED processor %u, TSC back by %u\n", cpu, (uint32_t)(last - now));
+        failed = 1;
+    }
+    last = now;
+    __asm__ volatile("movl $0, %0" : "=m"(taken) : : "memory");
+}
+
 static void go_through(uint32_t cpu)
 {
     uint32_t round = rounds[cpu] + 1;
 
     for (uint32_t page = 0; page < pages_each && !failed; page++) {
+        check_tsc(cpu);
         if (!checked_words(cpu, page, round)) {
             print("FAILED processor %u, page %u, round %u\n", cpu, page, round);
             failed = 1;
