@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 
-#include "hw/mem/nvdimm.h"
 #include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/units.h"
@@ -59,15 +58,6 @@ uint64_t guest_memory_block_size(void)
 bool guest_fit_usable(const PcDimm *dimm)
 {
     return dimm->boot || (pc_dimm_size(dimm) | dimm->addr) % guest_memory_block_size() == 0;
-}
-
-uint64_t guest_fit_alignment(const Device *dev, uint64_t size)
-{
-    const uint64_t block = guest_memory_block_size();
-    const bool dimm =
-        object_is_a(OBJECT(dev), TYPE_PC_DIMM) && !object_is_a(OBJECT(dev), TYPE_NVDIMM);
-
-    return dimm && !PC_DIMM(dev)->boot && size % block == 0 ? block : 0;
 }
 
 static void add(GPtrArray **list, char *text)

@@ -16,10 +16,6 @@ uint64_t guest_memory_block_size(void);
  * with boot=on is part of the memory map, and usable in any case. */
 bool guest_fit_usable(const PcDimm *dimm);
 
-/* Of what the address of @dev, a memory device of @size bytes, is best a multiple for a Linux guest
- * to use it; 0: of nothing, or it will not use it anyway. */
-uint64_t guest_fit_alignment(const Device *dev, uint64_t size);
-
 /* Why a Linux guest would not use @dimm, which has a memdev and an address: char * each, without
  * "warning: " and newline; NULL if there is no reason. g_ptr_array_unref.
  *  - its size or its address is no multiple of the block size, without boot=on;

@@ -261,14 +261,15 @@ static bool find_gap(const DeviceMemory *window, const GArray *taken, const Memo
     return false;
 }
 
-/* The lowest place; but a DIMM that a guest would not use there, and would elsewhere, goes
- * elsewhere.
+/* The lowest place; but what a guest would not use there, or not all of it, and would elsewhere,
+ * goes elsewhere.
  */
 static bool choose_place(const DeviceMemory *window, const GArray *taken, MemoryDevice *md)
 {
-    const uint64_t align = guest_fit_alignment(md->dev, md->size);
+    const uint64_t block = md->in_guest_blocks ? guest_memory_block_size() : 0;
 
-    return (align > md->align && find_gap(window, taken, md, align, &md->addr)) ||
+    return (block > md->align && md->size >= block &&
+            find_gap(window, taken, md, block, &md->addr)) ||
            find_gap(window, taken, md, md->align, &md->addr);
 }
 

@@ -31,6 +31,8 @@ typedef struct MemoryDevice {
     unsigned memslots;
     /* Cold-plugged, and in the memory map that the guest is given at boot, as RAM. */
     bool boot;
+    /* What is no whole block of a Linux guest (guest_memory_block_size()) is of no use to it. */
+    bool in_guest_blocks;
 } MemoryDevice;
 
 struct MemoryDeviceOps {

@@ -207,6 +207,7 @@ static void dimm_request(const Device *dev, MemoryDevice *md)
     memory_device_request_backend(md, MEMORY_BACKEND(dimm->memdev), dimm->addr);
     md->node = dimm->node;
     md->boot = dimm->boot;
+    md->in_guest_blocks = !dimm->boot;
 }
 
 void pc_dimm_place(Device *dev, hwaddr addr)

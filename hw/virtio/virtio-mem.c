@@ -393,6 +393,7 @@ static void mem_request(const Device *dev, MemoryDevice *md)
     memory_device_request_backend(md, backend_of(s), s->addr);
     md->align = MAX(md->align, chosen_block_size(s));
     md->node = s->node;
+    md->in_guest_blocks = true;
     md->memslots =
         is_inaccessible(s) ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
 }

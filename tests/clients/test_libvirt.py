@@ -2,122 +2,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The real libvirtd and virsh: test_libvirt.py BUILD-DIR GROUP. The groups are in the table at the
 end."""
-import glob
-import json
 import os
 import re
 import subprocess
 import sys
-import time
 
 import libvirtd
 from libvirtd import tap
+import domains
+from domains import ACPID, BOOT, CELL, DIMM, DIMM_XML, MIB, NO_BALLOON, SLOTS, Guest, dimms, monitor, wait_text
 import vm
 
 BUILD = os.path.abspath(sys.argv[1])
-MIB = 1 << 20
-BOOT = 512 * MIB
-DIMM = 256 * MIB
-APPEND = vm.APPEND + " driver=1"
 SESSION = None
 
-DOMAIN = """<domain type='{kind}'>
-  <name>{name}</name>
-  <maxMemory slots='8' unit='GiB'>16</maxMemory>
-  <memory unit='MiB'>512</memory>
-  <vcpu>2</vcpu>
-  <os><type arch='x86_64' machine='{machine}'>hvm</type>
-    <kernel>{folder}/vmlinuz</kernel><initrd>{folder}/initrd</initrd><cmdline>{append}</cmdline></os>
-  <features><acpi/><apic/></features>
-  <cpu mode='custom' match='exact'><model>qemu64</model>
-    <!-- libvirt's qemu64 has it, and a host need not -->
-    <feature policy='disable' name='svm'/>
-    <numa><cell id='0' cpus='0-1' memory='512' unit='MiB'/></numa></cpu>
-  <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>
-    <timer name='hpet' present='no'/></clock>
-  <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>
-  <devices><emulator>{emulator}</emulator>
-    <serial type='unix'><source mode='bind' path='{folder}/{name}.serial'/></serial>
-    <memballoon model='none'/></devices>
-</domain>
-"""
-DIMM_XML = """<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>
-"""
 NVDIMM_XML = """<memory model='nvdimm' access='shared'><source><path>@NVDIMM@</path></source>
     <target><size unit='MiB'>64</size><node>0</node><label><size unit='KiB'>128</size></label></target></memory>
 """
-# Modules, and what the guest's acpid does when the power button is pressed.
-MODULES = ("kernel/drivers/input/evdev.ko", "kernel/drivers/acpi/button.ko")
-POWER_BUTTON = "etc/acpi/PWRF/00000080"
-ACPID = ("insmod /evdev.ko && insmod /button.ko && mkdir -p /var/log /var/run && acpid && "
-         # It listens when it has opened them all.
-         "until [ $(ls -l /proc/$(pidof acpid)/fd | grep -c /dev/input/event) = $(ls /dev/input/event* | wc -l) ]; "
-         "do sleep 1; done")
-
-
-class Guest(vm.Vm):
-    """The shell of a domain's guest; the machine is libvirt's."""
-
-    def __init__(self, session, domain):  # pylint: disable=super-init-not-called
-        self.log, self.marks = b"", 0
-        self.started = time.monotonic()
-        self.serial = vm.Stream(f"{session.dir}/{domain}.serial", session.daemon)
-        self.serial.send(b"\n")
-
-    def errors(self):
-        return ""
-
-    def close(self):
-        self.serial.sock.close()
-
-
-def make_guest(session):
-    """Kernel and initrd beside the domain, so that they can be read whoever runs it; with an acpid."""
-    extra = f"{session.dir}/extra"
-    os.makedirs(os.path.dirname(f"{extra}/{POWER_BUTTON}"))
-    with open(f"{extra}/{POWER_BUTTON}", "w", encoding="ascii") as script:
-        script.write("#!/bin/sh\npoweroff -f\n")
-    os.chmod(f"{extra}/{POWER_BUTTON}", 0o755)
-    for module in MODULES:
-        path, = glob.glob(f"{BUILD}/guest/root/lib/modules/*/{module}")
-        os.symlink(path, f"{extra}/{os.path.basename(module)}")
-    names = [os.path.relpath(os.path.join(folder, name), extra)
-             for folder, folders, files in os.walk(extra) for name in sorted(folders) + sorted(files)]
-    archive = subprocess.run(["cpio", "-o", "-L", "-H", "newc", "--quiet"], cwd=extra, check=True,
-                             input="\n".join(names).encode(), stdout=subprocess.PIPE).stdout
-    os.symlink(f"{BUILD}/guest/vmlinuz", f"{session.dir}/vmlinuz")
-    with open(f"{session.dir}/initrd", "wb") as initrd, open(f"{BUILD}/guest/initrd", "rb") as first:
-        initrd.write(first.read() + archive)
-
-
-def domain_xml(name, machine, kind="qemu"):
-    return DOMAIN.format(kind=kind, name=name, machine=machine, folder=SESSION.dir, append=APPEND,
-                         emulator=SESSION.emulator)
 
 
 def define(machine, kind="qemu"):
     name = f"{kind}-{machine}"
-    SESSION.virsh("define", SESSION.write(f"{name}.xml", domain_xml(name, machine, kind)))
-    return name
-
-
-def dimms(domain):
-    """(alias, slot, base, size) of each, as dumpxml tells them."""
-    return [(memory.find("alias").get("name"), memory.find("address").get("slot"),
-             int(memory.find("address").get("base"), 0), int(memory.find("target/size").text) * 1024)
-            for memory in SESSION.dumpxml(domain).iter("memory") if memory.get("model") == "dimm"]
-
-
-def monitor(domain, command):
-    return json.loads(SESSION.virsh("qemu-monitor-command", domain, json.dumps({"execute": command})))["return"]
-
-
-def wait_text(path, words):
-    """Until the file has all of @words, in this order."""
-    def found():
-        with open(path, encoding="utf-8") as file:
-            return re.search(".*".join(words), file.read(), re.DOTALL)
-    vm.wait_until(found, f"{words} in {path}")
+    return domains.define(SESSION, name, domains.domain_xml(SESSION, name, machine, kind))
 
 
 # ---- what libvirt makes of the program ----
@@ -187,7 +93,7 @@ class Life:
     def attach(self):
         xml = SESSION.write("dimm.xml", DIMM_XML)
         SESSION.virsh("attach-device", self.name, xml)
-        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        tap.equal(dimms(SESSION, self.name), [("dimm0", "0", 4 << 30, DIMM)])
         self.wait_memory(DIMM)
 
     def wait_memory(self, plugged):
@@ -210,7 +116,7 @@ class Life:
     def detach(self):
         SESSION.virsh("detach-device", self.name, f"{SESSION.dir}/dimm.xml")
         # virsh waits for a guest no longer than five seconds.
-        vm.wait_until(lambda: not dimms(self.name), "the DIMM goes")
+        vm.wait_until(lambda: not dimms(SESSION, self.name), "the DIMM goes")
         self.wait_memory(0)
 
     def refusal(self):
@@ -226,13 +132,13 @@ class Life:
             tap.equal("rejected by the guest" in str(err), True, str(err))
         # virsh waits for a guest no longer than five seconds, and does not tell how it goes on.
         vm.wait_until(lambda: re.search('"event": *"DEVICE_UNPLUG_GUEST_ERROR"', SESSION.log()), "the guest refuses")
-        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        tap.equal(dimms(SESSION, self.name), [("dimm0", "0", 4 << 30, DIMM)])
         self.wait_memory(DIMM)
 
     def pause_and_go_on(self):
         SESSION.virsh("suspend", self.name)
         tap.equal(SESSION.virsh("domstate", self.name, "--reason"), "paused (user)")
-        tap.equal(monitor(self.name, "query-status")["status"], "paused")
+        tap.equal(monitor(SESSION, self.name, "query-status")["status"], "paused")
         SESSION.virsh("resume", self.name)
         tap.equal(SESSION.state(self.name), "running")
         self.guest.run("echo goes on")
@@ -273,7 +179,7 @@ class Life:
         SESSION.virsh("resume", self.name)
         wait_text(events, ["event STOP", "event RESUME"])
         wait_text(lifecycle, ["Suspended", "Resumed"])
-        tap.equal(len(monitor(self.name, "query-memory-devices")), 1)
+        tap.equal(len(monitor(SESSION, self.name, "query-memory-devices")), 1)
         out = SESSION.virsh("qemu-monitor-command", self.name, "--hmp", "info memory-devices")
         if "dimm0" not in out:
             raise AssertionError(out)
@@ -299,7 +205,7 @@ class Life:
         tap.equal(SESSION.state(self.name), "running")
         self.guest = Guest(SESSION, self.name)
         tap.equal(self.guest.run("cat /tmp/mark").strip(), args[0])
-        tap.equal(dimms(self.name), [("dimm0", "0", 4 << 30, DIMM)])
+        tap.equal(dimms(SESSION, self.name), [("dimm0", "0", 4 << 30, DIMM)])
         self.wait_memory(DIMM)
 
     def save_and_restore(self):
@@ -384,11 +290,8 @@ def migrate():
 def cpus_and_save(machine):
     """CPUs and a DIMM that were plugged while it ran are plugged before what was saved is loaded."""
     name = f"cpus-{machine}"
-    xml = domain_xml(name, machine)
-    for old, new in ("<vcpu>2</vcpu>", "<vcpu current='2'>4</vcpu>"), ("cpus='0-1'", "cpus='0-3'"):
-        tap.equal(xml.count(old), 1, old)
-        xml = xml.replace(old, new)
-    SESSION.virsh("define", SESSION.write(f"{name}.xml", xml))
+    domains.define(SESSION, name, domains.domain_xml(SESSION, name, machine, changes={
+        domains.CPUS: "<vcpu current='2'>4</vcpu>", "cpus='0-1'": "cpus='0-3'"}))
     SESSION.virsh("start", name, "--paused")
     SESSION.virsh("setvcpus", name, "4", "--live")
     SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML), "--live")
@@ -397,8 +300,8 @@ def cpus_and_save(machine):
     SESSION.virsh("start", name)
     tap.equal(SESSION.state(name), "paused")
     tap.equal(SESSION.virsh("vcpucount", name, "--current", "--live"), "4")
-    tap.equal(len(monitor(name, "query-cpus-fast")), 4)
-    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    tap.equal(len(monitor(SESSION, name, "query-cpus-fast")), 4)
+    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
     SESSION.virsh("destroy", name)
     SESSION.virsh("undefine", name)
 
@@ -411,12 +314,12 @@ def kvm_paused(machine):
         raise tap.Skip("/dev/kvm cannot be used here")
     name = define(machine, "kvm")
     SESSION.virsh("start", name, "--paused")
-    tap.equal(monitor(name, "query-kvm"), {"enabled": True, "present": True})
+    tap.equal(monitor(SESSION, name, "query-kvm"), {"enabled": True, "present": True})
     SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
-    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
     SESSION.restart()
     tap.equal(SESSION.state(name), "paused")
-    tap.equal(dimms(name), [("dimm0", "0", 4 << 30, DIMM)])
+    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
     SESSION.virsh("destroy", name)
     SESSION.virsh("undefine", name)
 
@@ -424,10 +327,8 @@ def kvm_paused(machine):
 # ---- domains of other kinds, started paused ----
 
 # What in the domain is replaced by what.
-CELL = "<cell id='0' cpus='0-1' memory='512' unit='MiB'/>"
 CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id='{}' value='10'/>"
          "<sibling id='{}' value='21'/></distances></cell>")
-NO_BALLOON = "<memballoon model='none'/>"
 DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@DISK@'/>
   <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
   <memballoon model='virtio'/>"""
@@ -442,7 +343,7 @@ VARIANTS = [
     ("as it is", {}),
     ("random bytes, a channel, a console", {NO_BALLOON: NO_BALLOON + VIRTIO}),
     ("a disk, a network card, a balloon", {NO_BALLOON: DISK_AND_NET}),
-    ("without ACPI", {"<acpi/>": "", "<maxMemory slots='8' unit='GiB'>16</maxMemory>": ""}),
+    ("without ACPI", {"<acpi/>": "", SLOTS: ""}),
     ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
     ("a DIMM from the start", {NO_BALLOON: NO_BALLOON + DIMM_XML}),
     ("local time", {"<clock offset='utc'>": "<clock offset='localtime'>"}),
@@ -460,12 +361,9 @@ VARIANTS = [
 
 
 def variant(machine, number):
-    title, changes = VARIANTS[number]
+    changes = VARIANTS[number][1]
     name = f"variant-{machine}-{number}"
-    xml = domain_xml(name, machine)
-    for old, new in changes.items():
-        tap.equal(xml.count(old), 1, f"{title}: {old}")
-        xml = xml.replace(old, new)
+    xml = domains.domain_xml(SESSION, name, machine, changes=changes)
     if "@DISK@" in xml:
         disk = f"{SESSION.dir}/{name}.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
@@ -499,7 +397,7 @@ def main():
     tests = GROUPS[sys.argv[2]]
     try:
         with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
-            make_guest(SESSION)
+            domains.make_guest(SESSION, BUILD)
             tap.run(tests)
     except tap.Skip as reason:
         print(f"1..0 # SKIP {reason}")

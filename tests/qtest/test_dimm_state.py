@@ -155,7 +155,7 @@ def resident_nvdimm():
 
 
 def place():
-    """Without addr= a DIMM goes to the lowest place, but not to one where Linux does not use it."""
+    """Without addr= a DIMM goes to the lowest place, but not to one where Linux does not use it; and so does a virtio-mem."""
     with machine.Machine(memory="256M,slots=4,maxmem=4G",
                          extra=["-M", "nvdimm=on", "-object", "memory-backend-ram,id=n0,size=256M",
                                 "-device", "nvdimm,id=n0,memdev=n0,label-size=128K"]) as m:
@@ -165,6 +165,11 @@ def place():
             found, = [d["data"] for d in m.qmp.command("query-memory-devices") if d["data"].get("id") == name]
             tap.equal(found["addr"], addr, name)
             tap.equal("warnings" in found, size % 128 != 0, found)
+        for name, size, addr in ("v0", 256, 4 * GIB + 640 * MIB), ("v1", 64, 4 * GIB + 576 * MIB):
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size << 20})
+            m.qmp.command("device_add", driver="virtio-mem-pci", id=name, memdev=f"m{name}")
+            found, = [d["data"] for d in m.qmp.command("query-memory-devices") if d["data"].get("id") == name]
+            tap.equal(found["memaddr"], addr, name)
         tap.equal(m.qmp.command("qom-get", path="/machine/peripheral/n0", property="uuid"), "00000000-0000-0000-0000-000000000000")
 
 
