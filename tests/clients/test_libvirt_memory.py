@@ -8,7 +8,7 @@ import sys
 import libvirtd
 from libvirtd import tap
 import domains
-from domains import BOOT, DIMM, MIB, Guest, memories, monitor
+from domains import BOOT, DIMM, MIB, Guest, memories, monitor, wait_text
 import vm
 
 BUILD = os.path.abspath(sys.argv[1])
@@ -227,7 +227,165 @@ class Mixed:
         tap.equal(SESSION.refusals(), {"device_del"})
 
 
-GROUPS = {"mixed": Mixed().tests()}
+# ---- places, slots and sizes, of domains that are paused ----
+
+BASES = (0x100000000, 0x11f000000, 0x140000000, 0x200000000, 0x400000000)
+
+
+def address(slot, base=None):
+    return f"<address type='dimm' slot='{slot}'" + (f" base='{base:#x}'/>" if base else "/>")
+
+
+def create(name, devices=""):
+    xml = domains.domain_xml(SESSION, name, "q35", changes={domains.NO_BALLOON: domains.NO_BALLOON + devices})
+    return "create", "--paused", SESSION.write(f"{name}.xml", xml)
+
+
+def bases():
+    """A DIMM at each, from the start and attached."""
+    for base in BASES:
+        dimm = dimm_xml(address=address(3, base))
+        SESSION.virsh(*create("cold", dimm))
+        SESSION.virsh(*create("hot"))
+        attach("hot", dimm)
+        for name in "cold", "hot":
+            tap.equal(memories(SESSION, name), [("dimm", "dimm3", "3", base, DIMM, None)], name)
+            SESSION.virsh("destroy", name)
+
+
+ODD_SIZE = dimm_xml(3 * MIB)
+# What is wrong with a DIMM beside one of 256 MiB in slot 3 at 0x140000000, and the words of the refusal.
+REFUSED = [
+    ("the same slot", dimm_xml(address=address(3)), "memory device slot '3' is already being used by another memory device"),
+    ("the same address", dimm_xml(address=address(4, 0x140000000)), "memory device base '0x140000000' is already being used"),
+    ("an address in it", dimm_xml(address=address(4, 0x148000000)), "address range conflicts"),
+    ("a slot beyond the last", dimm_xml(address=address(8)), "memory device slot '8' exceeds slots count '8'"),
+    ("an address that is odd", dimm_xml(address=address(4, 0x180000001)), "address must be aligned to"),
+    ("an address below the window", dimm_xml(address=address(4, 0x10000000)), "can't add memory"),
+    ("an address beyond it", dimm_xml(address=address(4, 0x4000000000)), "can't add memory"),
+    ("no bytes", dimm_xml(0), "property 'size' of memory-backend-ram doesn't take value '0'"),
+    ("a size that is no whole pages", ODD_SIZE, "memory size must be"),
+    ("a node that there is not", dimm_xml(node=2), "can't add memory backend for guest node '2'"),
+]
+TOO_MUCH = dimm_xml(16 << 30)
+
+
+def refused_attaches():
+    SESSION.virsh(*create("hot", dimm_xml(address=address(3, 0x140000000))))
+    for what, xml, words in REFUSED:
+        print(f"# {what}")
+        SESSION.refused(words, "attach-device", "hot", SESSION.write("device.xml", xml))
+    SESSION.refused("would exceed domain's maxMemory config size", "attach-device", "hot",
+                    SESSION.write("device.xml", TOO_MUCH))
+    tap.equal(memories(SESSION, "hot"), [("dimm", "dimm3", "3", 0x140000000, DIMM, None)])
+    tap.equal(len(monitor(SESSION, "hot", "query-memory-devices")), 1)
+    tap.equal(len(monitor(SESSION, "hot", "query-memdev")), 2)
+    SESSION.virsh("destroy", "hot")
+
+
+def refused_starts():
+    for what, xml, words in REFUSED:
+        if xml == ODD_SIZE:
+            continue  # libvirt makes whole pages of it
+        print(f"# {what}")
+        SESSION.refused(words, *create("cold", dimm_xml(address=address(3, 0x140000000)) + xml))
+    SESSION.refused("maximum memory size must be equal or greater than the actual memory size", *create("cold", TOO_MUCH))
+    tap.equal(SESSION.virsh("list", "--all", "--name"), "")
+
+
+def slots():
+    """256 slots: one DIMM from the start, 255 attached, and no one more, until one has gone."""
+    xml = domains.domain_xml(SESSION, "slots", "q35", changes={
+        domains.SLOTS: "<maxMemory slots='256' unit='GiB'>64</maxMemory>",
+        domains.NO_BALLOON: domains.NO_BALLOON + dimm_xml(128 * MIB)})
+    SESSION.virsh("create", "--paused", SESSION.write("slots.xml", xml))
+    path = SESSION.write("device.xml", dimm_xml(128 * MIB))
+    SESSION.virsh(";".join([f"attach-device slots {path}"] * 255), timeout=600)
+    tap.equal(memories(SESSION, "slots"), [
+        ("dimm", f"dimm{n}", str(n), (4 << 30) + n * 128 * MIB, 128 * MIB, None) for n in range(256)])
+    SESSION.refused("memory device count '257' exceeds slots count '256'", "attach-device", "slots", path)
+    tap.equal(len(monitor(SESSION, "slots", "query-memory-devices")), 256)
+    SESSION.restart()
+    tap.equal(len(memories(SESSION, "slots")), 256)
+    SESSION.virsh("destroy", "slots")
+
+
+def log():
+    tap.equal(SESSION.refusals(), {"object-add", "device_add"})
+
+
+# ---- DIMMs in a guest with two nodes ----
+
+TWO_NODES = ("<cell id='0' cpus='0' memory='384' unit='MiB'/><cell id='1' cpus='1' memory='128' unit='MiB'/>")
+SOURCE = "<source><pagesize unit='KiB'>4</pagesize><nodemask>0</nodemask></source>"
+
+
+class Dimms:
+    """What Linux has at places that are given, in both nodes; removals that it refuses and accepts, and their events."""
+    NAME = "dimms"
+
+    def __init__(self):
+        self.guest, self.total, self.events = None, 0, None
+
+    def tests(self):
+        return [("DIMMs at places, in nodes", self.places), ("a removal that is refused", self.refusal),
+                ("removals that are accepted", self.removals)]
+
+    def has(self, *sizes):
+        vm.wait_until(lambda: self.guest.mem_total() == self.total + sum(sizes), f"MemTotal with {sizes}")
+        for node, size in enumerate(sizes):
+            tap.equal(self.guest.zones().get((node, "Movable"), 0), size, f"node {node}")
+
+    def places(self):
+        name = self.NAME
+        xml = domains.domain_xml(SESSION, name, "pc", changes={domains.CELL: TWO_NODES})
+        SESSION.virsh("create", SESSION.write("dimms.xml", xml))
+        self.guest = Guest(SESSION, name)
+        self.guest.wait_ready()
+        self.total = self.guest.mem_total()
+        self.events = SESSION.watch("event", name, "--all", "--loop")
+        for slot, base in enumerate(BASES[2:]):
+            attach(name, dimm_xml(128 * MIB, address(slot, base), node=slot % 2))
+        attach(name, dimm_xml().replace("<target>", SOURCE + "<target>", 1))
+        self.has(128 * MIB + 128 * MIB + DIMM, 128 * MIB)
+        tap.equal([memory[1:4] for memory in memories(SESSION, name)],
+                  [(f"dimm{n}", str(n), base) for n, base in enumerate((*BASES[2:], BASES[0]))])
+        tap.equal([memory.findtext("source/nodemask") for memory in SESSION.dumpxml(name).findall("devices/memory")],
+                  [None, None, None, "0"])
+
+    def event(self, name, alias):
+        wait_text(self.events, [f"event '{name}' for domain '{self.NAME}': {alias}\n"])
+
+    def refusal(self):
+        """The kernel may use one for itself."""
+        name = self.NAME
+        self.guest.run("echo online_kernel > /sys/devices/system/memory/auto_online_blocks")
+        attach(name, dimm_xml(128 * MIB, address(7, 0x180000000), node=1))
+        vm.wait_until(lambda: self.guest.zones().get((1, "Normal")), "zone Normal of node 1")
+        vm.wait_until(lambda: self.guest.run("numa=/sys/devices/system/node/node1; mount -t tmpfs -o mpol=bind:1 none /tmp; "
+                                             "cd /tmp; i=0; while [ $i -lt 400 ]; do mkdir -p $i/a/b/c/d/e/f/g; "
+                                             "i=$((i+1)); done; cd /; echo done", timeout=120) == "done", "files")
+        said = detach(name, "dimm7")
+        tap.equal(said is None or "unplug of device was rejected by the guest" in said, True, said)
+        self.event("device-removal-failed", "dimm7")
+        tap.equal(memories(SESSION, name)[-1][1], "dimm7")
+
+    def removals(self):
+        for alias in "dimm1", "dimm3", "dimm0", "dimm2":
+            tap.equal(detach(self.NAME, alias), None)
+            self.event("device-removed", alias)
+        vm.wait_until(lambda: len(memories(SESSION, self.NAME)) == 1, "one DIMM stays")
+        SESSION.refused("no device found with alias dimm1", "detach-device-alias", self.NAME, "dimm1")
+        SESSION.refused("device not found", "detach-device", self.NAME, SESSION.write("device.xml", dimm_xml()))
+        SESSION.virsh("destroy", self.NAME)
+        self.guest.close()
+
+
+GROUPS = {
+    "mixed": Mixed().tests(),
+    "dimms": [("bases", bases), ("attaches that are refused", refused_attaches),
+              ("domains that are refused", refused_starts), ("256 slots", slots), ("log", log)] + Dimms().tests(),
+}
 
 
 def main():
