@@ -67,6 +67,10 @@ class Guest(vm.Vm):
     def errors(self):
         return ""
 
+    def free(self):
+        """The guest's free memory in bytes."""
+        return int(re.search(r"MemFree: *(\d+) kB", self.run("cat /proc/meminfo")).group(1)) * 1024
+
     def close(self):
         self.serial.sock.close()
 

@@ -49,7 +49,7 @@ class Libvirt:
         self.prefix = as_user()
         self.dir = tempfile.mkdtemp(prefix="dimmable-libvirt-")
         self.daemon = None
-        self.helpers = []
+        self.helpers, self.watches = [], 0
         self.log_path = f"{self.dir}/libvirtd.log"
         self.emulator = f"{self.dir}/bin/qemu-system-x86_64"
         for name in ("bin", "home", "run", "config/libvirt", "cache"):
@@ -135,9 +135,7 @@ class Libvirt:
         return found
 
     def close(self):
-        for helper in self.helpers:
-            helper.terminate()
-            helper.wait(60)
+        self.end_helpers()
         self.stop()
         for pid in self.emulators().values():
             try:
@@ -175,18 +173,26 @@ class Libvirt:
 
     def watch(self, *args):
         """A virsh that goes on, such as `event`; returns the path of its output."""
-        path = f"{self.dir}/watch-{len(self.helpers)}"
+        self.watches += 1
+        path = f"{self.dir}/watch-{self.watches}"
         with open(path, "wb") as out:
             self.helpers.append(self.popen(["virsh", "-q", "-c", "qemu:///session", *args], stdout=out,
                                            stderr=out))
         return path
 
+    def end_helpers(self):
+        """Those that watch: they do not outlive a daemon."""
+        for helper in self.helpers:
+            helper.terminate()
+            helper.wait(60)
+        self.helpers.clear()
+
     def uri(self):
         """For another daemon's virsh, or for a client of any kind."""
         return f"qemu+unix:///session?socket={self.dir}/run/libvirt/libvirt-sock"
 
-    def dumpxml(self, domain):
-        return ElementTree.fromstring(self.virsh("dumpxml", domain))
+    def dumpxml(self, domain, *args):
+        return ElementTree.fromstring(self.virsh("dumpxml", domain, *args))
 
     def state(self, domain):
         return self.virsh("domstate", domain)

@@ -149,10 +149,7 @@ class Mixed:
 
     def daemon_restart(self):
         """While a virtio-mem changes: the next daemon knows what it has then."""
-        for helper in SESSION.helpers:
-            helper.terminate()
-            helper.wait(60)
-        SESSION.helpers.clear()
+        SESSION.end_helpers()
         pids = SESSION.emulators()
         SESSION.virsh("update-memory-device", self.NAME, "--live", "--alias", "virtiomem1", "--requested-size", "0")
         SESSION.restart()
