@@ -4,6 +4,7 @@
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/fw-cfg-files.h"
 #include "hw/i386/versions.h"
+#include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
 #include "util/units.h"
 
@@ -20,6 +21,7 @@ static void q35_create_chipset(X86Machine *x86)
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
     Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
     x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
+    pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);
 }
 
 static void q35_set_up_chipset(X86Machine *x86)
@@ -47,6 +49,8 @@ static const X86MachineOps q35_machine_ops = {
         .reset = x86_machine_reset,
         .wake = x86_machine_wake,
         .can_suspend = x86_machine_can_suspend,
+        .ide_buses = AHCI_PORTS,
+        .ide_units = 1,
         .dump_tables = x86_machine_dump_tables,
         .set_boot_order = x86_machine_set_boot_order,
         .state = &x86_machine_state,

@@ -133,6 +133,29 @@ void ata_write_data(AtaDevice *dev, uint32_t value, unsigned size)
     }
 }
 
+bool ata_moves_by_pio(const AtaDevice *dev)
+{
+    bool disk = dev->data == ATA_FROM_DISK || dev->data == ATA_TO_DISK;
+
+    return ata_command(dev)->pio && !(disk && ata_class(dev)->dma);
+}
+
+uint32_t ata_last_block(const AtaDevice *dev)
+{
+    uint32_t sectors = ata_command(dev)->many ? MAX(dev->multiple, 1u) : 1;
+
+    if (dev->data == ATA_FROM_BUFFER || dev->data == ATA_TO_BUFFER) {
+        return dev->end;
+    }
+    return (dev->left % sectors ? dev->left % sectors : sectors) * ATA_SECTOR;
+}
+
+void ata_give_packet(AtaDevice *dev, const uint8_t packet[ATA_PACKET_BYTES])
+{
+    memcpy(dev->buffer, packet, ATA_PACKET_BYTES);
+    block_moved(dev);
+}
+
 static void move_buffer(AtaDevice *dev, SgList list)
 {
     bool failed = false;
@@ -141,10 +164,13 @@ static void move_buffer(AtaDevice *dev, SgList list)
 
     dev->port->dma_ended(dev, &list, failed);
     if (moved < dev->end - dev->pos) {
-        ata_fail(dev, ATA_ABRT);
-    } else {
-        block_moved(dev);
+        if (failed || !dev->port->overflow) {
+            ata_fail(dev, ATA_ABRT);
+            return;
+        }
+        dev->port->overflow(dev);
     }
+    block_moved(dev);
 }
 
 static void transfer_ended(AtaTransfer *t, AtaResult result)
@@ -166,9 +192,12 @@ static void transfer_ended(AtaTransfer *t, AtaResult result)
         ata_fail(dev, t->to_disk ? ATA_ABRT : ATA_UNC);
     } else if (result == ATA_BAD_MEMORY) {
         ata_fail(dev, ATA_ABRT);
-    } else if (result == ATA_SHORT && !dev->port->pio_by_dma) {
+    } else if (result == ATA_SHORT && !dev->port->overflow) {
         idle(dev, 0); /* SFF-8038i, section 3.1: a table that is too short gives no interrupt */
     } else {
+        if (result == ATA_SHORT) {
+            dev->port->overflow(dev);
+        }
         ata_finish(dev);
     }
 }
@@ -180,6 +209,10 @@ void ata_dma(AtaDevice *dev, const SgList *list)
     dev->status = ATA_BSY;
     if (dev->data == ATA_FROM_BUFFER || dev->data == ATA_TO_BUFFER) {
         move_buffer(dev, *list);
+        return;
+    }
+    if (ata_class(dev)->dma) {
+        ata_class(dev)->dma(dev, list);
         return;
     }
     t = g_new0(AtaTransfer, 1);
@@ -247,6 +280,7 @@ void ata_execute(AtaDevice *dev, uint8_t command)
     dev->error = 0;
     dev->phase = ATA_IDLE;
     dev->pos = dev->end = 0; /* what is left of the command before is forgotten */
+    dev->wants_packet = false;
     dev->status = ATA_BSY;
     if (ata_command(dev)->start) {
         ata_command(dev)->start(dev);
@@ -336,7 +370,7 @@ void ata_device_reset(Device *obj)
     dev->command = 0;
     dev->data = 0;
     dev->sector = dev->failed_sector = 0;
-    dev->left = dev->failed_tag = 0;
+    dev->left = dev->failed_tag = dev->failed_error = 0;
     dev->multiple = ATA_MAX_MULTIPLE;
     dev->transfer_mode = DEFAULT_TRANSFER_MODE;
     dev->write_cache = !dev->conf.backend || block_conf_writeback(&dev->conf);
@@ -451,7 +485,9 @@ static const StateField ata_fields[] = {
     STATE_UINT(AtaDevice, now_heads),
     STATE_UINT(AtaDevice, now_secs),
     STATE_UINT_MAX(AtaDevice, failed_tag, ATA_TAGS - 1),
+    STATE_UINT(AtaDevice, failed_error),
     STATE_UINT(AtaDevice, failed_sector),
+    STATE_BOOL(AtaDevice, wants_packet),
     {},
 };
 const StateTable ata_device_state = {

@@ -33,6 +33,8 @@ typedef struct AtaPortOps {
      * follows.
      * @failed: something of the list is no memory. */
     void (*dma_ended)(AtaDevice *dev, SgList *list, bool failed);
+    /* The list has less room, or data, than the command moves. May be NULL. */
+    void (*overflow)(AtaDevice *dev);
     /* A command that failed, and was kept, is to be done again: the machine goes on. */
     void (*again)(AtaDevice *dev);
     /* All commands of the device, which is going, are to be forgotten; ata_cancel() is part of it.
@@ -78,6 +80,9 @@ typedef struct AtaClass {
     bool packet;                                    /* it takes packets: its signature says so */
     bool (*realize)(AtaDevice *dev, GError **errp); /* takes the backend */
     void (*reset)(AtaDevice *dev);                  /* of a software reset, too; may be NULL */
+    /* What ATA_FROM_DISK and ATA_TO_DISK move, to or from @list, instead of sectors; then the
+     * command ends. May be NULL. */
+    void (*dma)(AtaDevice *dev, const SgList *list);
 } AtaClass;
 
 struct AtaDevice {
@@ -114,8 +119,9 @@ struct AtaDevice {
     bool write_cache, look_ahead, smart;
     uint16_t now_cyls; /* INITIALIZE DEVICE PARAMETERS */
     uint8_t now_heads, now_secs;
-    uint8_t failed_tag; /* of the last queued command that failed */
+    uint8_t failed_tag, failed_error; /* of the last queued command that failed */
     uint64_t failed_sector;
+    bool wants_packet; /* what the host is to fill is a packet */
 };
 OBJECT_CAST_DEFINE(AtaDevice, ATA_DEVICE, TYPE_IDE_DEVICE)
 
@@ -158,6 +164,12 @@ static inline const AtaCommand *ata_command(const AtaDevice *dev)
 
 /* Start @command with the registers as they are. Ignored while another one is not through. */
 void ata_execute(AtaDevice *dev, uint8_t command);
+/* A command in ATA_DMA: do its data go by PIO, where there is PIO? And how many bytes has the last
+ * block of them? */
+bool ata_moves_by_pio(const AtaDevice *dev);
+uint32_t ata_last_block(const AtaDevice *dev);
+/* In ATA_DMA, and it wants a packet: this one. */
+void ata_give_packet(AtaDevice *dev, const uint8_t packet[ATA_PACKET_BYTES]);
 /* Move the data of the command, which is in ATA_DMA, to or from @list. */
 void ata_dma(AtaDevice *dev, const SgList *list);
 /* ATA_PIO_IN, ATA_PIO_OUT: the host reads or writes @size bytes (1, 2, 4) of the data register.

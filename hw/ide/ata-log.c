@@ -99,7 +99,7 @@ static void log_ncq_error(AtaDevice *dev)
 
     data[0] = dev->failed_tag;
     data[2] = ATA_DRDY | ATA_ERR;
-    data[3] = ATA_UNC;
+    data[3] = dev->failed_error;
     for (unsigned i = 0; i < 6; i++) {
         data[(i < 3 ? 4 : 5) + i] = (uint8_t)(dev->failed_sector >> 8 * i);
     }

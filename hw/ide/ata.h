@@ -3,9 +3,10 @@
 #ifndef HW_IDE_ATA_H
 #define HW_IDE_ATA_H
 
-#define ATA_SECTOR      512
-#define ATA_MAX_SECTORS 65536 /* of one command */
-#define ATA_TAGS        32    /* queued commands */
+#define ATA_SECTOR       512
+#define ATA_MAX_SECTORS  65536 /* of one command */
+#define ATA_TAGS         32    /* queued commands */
+#define ATA_PACKET_BYTES 12
 
 /* Status */
 enum {
@@ -27,6 +28,7 @@ enum {
 
 /* Device */
 enum {
+    ATA_DEVICE_FUA = 0x80, /* of queued commands */
     ATA_DEVICE_LBA = 0x40,
     ATA_DEVICE_UNIT = 0x10,
     ATA_DEVICE_OBSOLETE = 0xa0, /* bits that read as one */

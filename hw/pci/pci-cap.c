@@ -60,6 +60,7 @@ enum {
     MSI_MASK = 16,
     MSI_PENDING = 20,
     MSI_SIZE = 24,
+    MSI_SIZE_UNMASKED = 14,
 };
 
 enum {
@@ -71,12 +72,13 @@ enum {
     MSI_CONTROL_MASKABLE = 1 << 8,
 };
 
-void pci_add_msi(PciDevice *dev, unsigned vectors)
+static void add_msi(PciDevice *dev, unsigned vectors, bool masks)
 {
     unsigned log2 = (unsigned)g_bit_nth_lsf(vectors, -1);
     const PciRegister regs[] = {
         { MSI_CONTROL, 2,
-          MSI_CONTROL_64BIT | MSI_CONTROL_MASKABLE | log2 << MSI_CONTROL_CAPABLE_SHIFT,
+          MSI_CONTROL_64BIT | (masks ? MSI_CONTROL_MASKABLE : 0) |
+              log2 << MSI_CONTROL_CAPABLE_SHIFT,
           MSI_CONTROL_ENABLE | MSI_CONTROL_ENABLED_MASK << MSI_CONTROL_ENABLED_SHIFT },
         { MSI_ADDRESS, 4, 0, 0xfffffffc },
         { MSI_ADDRESS + 4, 4, 0, 0xffffffff },
@@ -85,9 +87,19 @@ void pci_add_msi(PciDevice *dev, unsigned vectors)
     };
 
     g_assert(vectors <= 32 && vectors == 1u << log2);
-    dev->msi_cap = pci_add_capability(dev, PCI_CAP_ID_MSI, MSI_SIZE);
+    dev->msi_cap = pci_add_capability(dev, PCI_CAP_ID_MSI, masks ? MSI_SIZE : MSI_SIZE_UNMASKED);
     dev->msi_vectors = vectors;
-    pci_set_capability_registers(dev, dev->msi_cap, regs, G_N_ELEMENTS(regs));
+    pci_set_capability_registers(dev, dev->msi_cap, regs, G_N_ELEMENTS(regs) - !masks);
+}
+
+void pci_add_msi(PciDevice *dev, unsigned vectors)
+{
+    add_msi(dev, vectors, true);
+}
+
+void pci_add_msi_unmasked(PciDevice *dev, unsigned vectors)
+{
+    add_msi(dev, vectors, false);
 }
 
 static uint16_t msi_control(const PciDevice *dev)
@@ -135,7 +147,8 @@ void pci_msi_notify(PciDevice *dev, unsigned vector)
     if (!pci_msi_enabled(dev)) {
         return;
     }
-    if (pci_get_long(dev, dev->msi_cap + MSI_MASK) & bit) {
+    if (msi_control(dev) & MSI_CONTROL_MASKABLE &&
+        pci_get_long(dev, dev->msi_cap + MSI_MASK) & bit) {
         pci_set_long(dev, pending, pci_get_long(dev, pending) | bit);
     } else {
         msi_send(dev, vector);
@@ -147,7 +160,8 @@ void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size)
     unsigned pending_at = dev->msi_cap + MSI_PENDING;
     uint32_t pending, masked;
 
-    if (!pci_msi_enabled(dev) || !pci_touches(offset, size, dev->msi_cap, MSI_SIZE)) {
+    if (!pci_msi_enabled(dev) || !(msi_control(dev) & MSI_CONTROL_MASKABLE) ||
+        !pci_touches(offset, size, dev->msi_cap, MSI_SIZE)) {
         return;
     }
     pending = pci_get_long(dev, pending_at);

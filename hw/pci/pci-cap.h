@@ -15,6 +15,8 @@ uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size);
 
 /* MSI with 64-bit addresses, per-vector masks and @vectors (a power of two, at most 32). */
 void pci_add_msi(PciDevice *dev, unsigned vectors);
+/* The same without masks. */
+void pci_add_msi_unmasked(PciDevice *dev, unsigned vectors);
 /* Whether the guest enabled MSI: then INTx is not to be used. */
 bool pci_msi_enabled(const PciDevice *dev);
 /* Send the message of @vector, or keep it pending while it is masked. A vector beyond those enabled

@@ -98,6 +98,7 @@ enum {
     PCI_CAP_ID_SSVID = 0x0d,
     PCI_CAP_ID_EXPRESS = 0x10,
     PCI_CAP_ID_MSIX = 0x11,
+    PCI_CAP_ID_SATA = 0x12,
 };
 
 #endif

@@ -100,16 +100,19 @@ def identify(m, bus, unit):
     return (words[61] << 16 | words[60]) * 512 // MIB
 
 
+def disks(m):
+    """The bus, the unit, and the drive of each disk of the board."""
+    for child in m.qmp.command("qom-list", path="/machine/unattached"):
+        if child["type"] == "child<ide-hd>":
+            path = f"/machine/unattached/{child['name']}"
+            serial, drive = (m.qmp.command("qom-get", path=path, property=name) for name in ("serial", "drive"))
+            yield (*divmod(int(serial[2:]) - 1, 2), drive)
+
+
 def ide(*words):
     """For each place with a disk, (bus, unit): (its drive, its size for the guest)."""
     with machine.Machine(extra=words) as m:
-        places = {}
-        for child in m.qmp.command("qom-list", path="/machine/unattached"):
-            if child["type"] == "child<ide-hd>":
-                path = f"/machine/unattached/{child['name']}"
-                serial, drive = (m.qmp.command("qom-get", path=path, property=name) for name in ("serial", "drive"))
-                bus, unit = divmod(int(serial[2:]) - 1, 2)
-                places[bus, unit] = (drive, identify(m, bus, unit))
+        places = {(bus, unit): (drive, identify(m, bus, unit)) for bus, unit, drive in disks(m)}
         tap.equal(sum(identify(m, bus, unit) is not None for bus in range(2) for unit in range(2)), len(places), "disks")
         return places
 
@@ -124,6 +127,17 @@ def ide_places():
               {(1, 1): ("ide1-hd1", 1), (1, 0): ("ide1-hd0", 2), (0, 1): ("ide0-hd1", 3), (0, 0): ("d", 4)})
     tap.equal(drive("if=ide," + null(5, bus=0, unit=1), null(6, bus=0), null(7, bus=0)),
               {(0, 1): ("ide0-hd1", 5), (0, 0): ("ide0-hd0", 6), (1, 0): ("ide1-hd0", 7)}, "a bus that is full")
+
+
+def sata_places():
+    def places(*words):
+        with machine.Machine(extra=["-M", "q35", *words]) as m:
+            return list(disks(m))
+    with tempfile.TemporaryDirectory() as folder:
+        path = raw(folder)
+        tap.equal(places("-hdd", path), [(3, 0, "ide3-hd0")])
+        tap.equal(places("-hdc", path, "-drive", null(1), "-drive", null(2, index=5), "-drive", null(3, bus=4)),
+                  [(0, 0, "ide0-hd0"), (2, 0, "ide2-hd0"), (4, 0, "ide4-hd0"), (5, 0, "ide5-hd0")])
 
 
 def hard_disks():
@@ -160,9 +174,11 @@ def ide_refused():
             (["-drive", "media=cdrom"], "media=cdrom CD scsi-cd"),
             (["-drive", null(1, readonly="on")], "if=ide ide0-hd0 virtio"),
             (["-drive", null(1, bus=0) + ",if=virtio"], "bus= if=ide"),
-            (["-M", "q35", *disk], "if=ide none virtio pflash"),
-            (["-M", "q35", "-hda", "null-co://"], "-hda none virtio pflash"),
-            (["-M", "none", *disk], "no IDE bus"),
+            (["-M", "q35", *disk * 7], "6 index=0 buses"),
+            (["-M", "q35", "-drive", null(1, unit=1)], "unit=1 unit 0 only"),
+            (["-M", "q35", "-hda", "null-co://", *disk, "-drive", null(1, index=0)], "bus=0 unit=0 'ide0-hd0'"),
+            (["-M", "none", *disk], "if=ide none virtio pflash"),
+            (["-M", "none", "-hda", "null-co://"], "-hda no IDE bus"),
             (["-hda", "null-co://", "null-co://"], "-hda bus=0 unit=0 'ide0-hd0'"),
             (["-"], "'-' -help"), ([""], "'' -help")):
         status, text = machine.run_program("-S", *options)
@@ -184,5 +200,5 @@ def refused():
 
 
 tap.run([("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("names", names), ("IDE: where a drive goes", ide_places),
+         ("a format that is guessed", guessed), ("names", names), ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])

@@ -70,6 +70,8 @@ MACHINES = {
                        "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "scsi-hd,drive=d0",
                        "-device", "scsi-cd"],
     "pc-ide": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "ide-hd,drive=d0"],
+    "q35-ahci": ["-machine", "q35", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "ide-hd,drive=d0",
+                 "-device", "ahci,id=more"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],
@@ -97,7 +99,7 @@ def registers(m):
 
 def poke_pci(m, rng):
     """A register of configuration space of a function on bus 0 that is there, or might be."""
-    slot, function = rng.choice([(0, 0), (1, 0), (1, 1), (1, 3), (2, 0), (3, 0), (4, 0), (31, 0)])
+    slot, function = rng.choice([(0, 0), (1, 0), (1, 1), (1, 3), (2, 0), (3, 0), (4, 0), (31, 0), (31, 2)])
     m.write("l", 0xcf8, 0x80000000 | slot << 11 | function << 8 | rng.randrange(0x40) << 2)
     m.write("b", 0xcfc + rng.randrange(4), rng.getrandbits(8))
 

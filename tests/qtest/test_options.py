@@ -48,7 +48,7 @@ REFUSED = [
     (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
     (["-cdrom", "x"], "-cdrom scsi-cd"),
     (["-hda", "/nonexistent/x"], "-hda /nonexistent/x"),
-    (["-M", "q35", "-hdd", "x"], "-hdd if=ide none virtio pflash"),
+    (["-M", "none", "-hdd", "x"], "-hdd if=ide none virtio pflash"),
     (["-icount", "shift=0"], "-icount qtest"),
     (["-netdev", "user"], "-netdev id="),
     (["-netdev", "card,id=n"], "type=card bridge dgram hubport socket stream tap user"),

@@ -229,7 +229,7 @@ static Machine *machine_make(const char *type, bool all)
 /* Types that only one of the boards has, and that no machine has. */
 static const char *const of_pc[] = { "pxb",       "i440FX",   "i440FX-pcihost",
                                      "PIIX3",     "PIIX4_PM", "virtio-balloon-pci",
-                                     "piix3-ide", "ide-hd",   NULL };
+                                     "piix3-ide", NULL };
 static const char *const of_q35[] = { "mch",
                                       "q35-pcihost",
                                       "ICH9-LPC",
@@ -287,8 +287,9 @@ static void check(const char *type)
     if (!q35) {
         add_device("pxb,id=x0,bus_nr=80");
         add_device("virtio-rng-pci,bus=x0");
-        add_disk("ide-hd", 8);
+        add_device("ahci,id=ahci0");
     }
+    add_disk("ide-hd", 8);
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");
