@@ -222,7 +222,8 @@ BlockNode *drive_node_open(const DriveArg *arg, bool temporary, GError **errp)
     BlockNode *node = parsed ? block_node_open(parsed, errp) : NULL;
 
     json_object_put(json);
-    if (node && guessed && node->options->driver == BLOCKDEV_DRIVER_RAW && arg->options->file) {
+    if (node && guessed && node->options->driver == BLOCKDEV_DRIVER_RAW && arg->options->file &&
+        !drive_is_read_only(arg->options)) {
         error_warn("-drive file=%s has no format=: it is taken for raw, and the guest cannot write "
                    "what would make it look like another; say format=raw",
                    arg->options->file);

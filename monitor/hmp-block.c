@@ -25,13 +25,13 @@ static void print_medium(Hmp *hmp, const BlockDeviceInfo *node)
 static void print_drive(Hmp *hmp, const BlockInfo *info)
 {
     const BlockDeviceInfo *node = info->inserted;
+    const char *name = *info->device || !info->qdev ? info->device : info->qdev;
 
     if (node) {
-        hmp_printf(hmp, "%s (%s): %s (%s%s)\n", info->device,
-                   node->node_name ? node->node_name : "", node->file, node->drv,
-                   node->ro ? ", read-only" : "");
+        hmp_printf(hmp, "%s (%s): %s (%s%s)\n", name, node->node_name ? node->node_name : "",
+                   node->file, node->drv, node->ro ? ", read-only" : "");
     } else {
-        hmp_printf(hmp, "%s: [not inserted]\n", info->device);
+        hmp_printf(hmp, "%s: [not inserted]\n", name);
     }
     if (info->qdev) {
         hmp_printf(hmp, "    Attached to:      %s\n", info->qdev);

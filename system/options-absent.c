@@ -149,9 +149,6 @@ static const struct RefusedOption {
 } refused[] = {
     { "acpitable", "the machine makes its ACPI tables, and none can be added yet" },
     { "async-teardown", "memory is given back when the program ends, not later; leave it out" },
-    { "cdrom",
-      "there are no IDE CD drives yet; -drive if=none,media=cdrom,id=ID,file=FILE with -device "
-      "scsi-cd,drive=ID is there" },
     { "chroot",
       "the program stays in the file system that it was started in; use -sandbox on, or start "
       "it by chroot(8)" },

@@ -6,6 +6,7 @@
 #include "hw/i386/firmware.h"
 #include "system/options-more.h"
 #include "util/error.h"
+#include "util/keyval.h"
 
 /* ---- flash ---- */
 
@@ -56,11 +57,33 @@ static bool add_flash(Startup *startup, const DriveArg *arg, GError **errp)
 
 /* ---- IDE ---- */
 
-/* Where @drive goes among the places of the board, which startup->ide_drives has. */
+static void free_ide_drive(void *opaque)
+{
+    IdeDrive *drive = opaque;
+
+    if (drive) {
+        g_free(drive->name);
+        g_free(drive);
+    }
+}
+
+/* Those of the board, made when they are first asked for. */
+static GPtrArray *ide_places(Startup *startup)
+{
+    const MachineOps *ops = machine_ops(startup->machine);
+
+    if (!startup->ide_drives) {
+        startup->ide_drives = g_ptr_array_new_with_free_func(free_ide_drive);
+        g_ptr_array_set_size(startup->ide_drives, (gint)(ops->ide_buses * ops->ide_units));
+    }
+    return startup->ide_drives;
+}
+
+/* Where @drive goes among the places of the board. */
 static bool find_place(Startup *startup, const DriveOptions *drive, unsigned *place, GError **errp)
 {
     const MachineOps *ops = machine_ops(startup->machine);
-    GPtrArray *taken = startup->ide_drives;
+    GPtrArray *taken = ide_places(startup);
 
     *place = drive->has_index ? drive->index : drive->bus * MAX(ops->ide_units, 1) + drive->unit;
     while (!drive->has_index && !drive->has_unit && *place < taken->len && taken->pdata[*place]) {
@@ -75,11 +98,12 @@ static bool find_place(Startup *startup, const DriveOptions *drive, unsigned *pl
         error_set(errp, "unit=%u: an IDE bus of this machine has %s", drive->unit,
                   ops->ide_units > 1 ? "units 0 and 1" : "unit 0 only");
     } else if (*place >= taken->len || drive->bus >= ops->ide_buses) {
-        error_set(errp, "this machine has %u places for IDE disks, index=0 to %u, on buses 0 to %u",
+        error_set(errp,
+                  "this machine has %u places for IDE drives, index=0 to %u, on buses 0 to %u",
                   taken->len, taken->len - 1, ops->ide_buses - 1);
     } else if (taken->pdata[*place]) {
         error_set(errp, "bus=%u, unit=%u: drive '%s' is there", *place / ops->ide_units,
-                  *place % ops->ide_units, (const char *)taken->pdata[*place]);
+                  *place % ops->ide_units, ((const IdeDrive *)taken->pdata[*place])->name);
     } else {
         return true;
     }
@@ -90,49 +114,81 @@ static bool add_ide(Startup *startup, const DriveArg *arg, GError **errp)
 {
     const MachineOps *ops = machine_ops(startup->machine);
     DriveOptions *drive = arg->options;
+    bool cd = drive->has_media && drive->media == DRIVE_MEDIA_CDROM;
     const BlockBackend *backend;
+    IdeDrive *there;
     unsigned place;
 
-    if (!startup->ide_drives) {
-        startup->ide_drives = g_ptr_array_new_with_free_func(g_free);
-        g_ptr_array_set_size(startup->ide_drives, (gint)(ops->ide_buses * ops->ide_units));
-    }
-    if (drive->has_media && drive->media == DRIVE_MEDIA_CDROM) {
-        error_set(errp, "media=cdrom: there are no IDE CD drives yet; if=none,id=ID with -device "
-                        "scsi-cd,drive=ID is there");
-        return false;
-    }
     if (!find_place(startup, drive, &place, errp)) {
         return false;
     }
     if (!drive->id) {
-        drive->id = g_strdup_printf("ide%u-hd%u", place / ops->ide_units, place % ops->ide_units);
+        drive->id = g_strdup_printf("ide%u-%s%u", place / ops->ide_units, cd ? "cd" : "hd",
+                                    place % ops->ide_units);
     }
     drive->has_index = drive->has_unit = drive->has_bus = false;
     backend = drive_new(arg, startup->snapshot, errp);
     if (backend) {
-        startup->ide_drives->pdata[place] = g_strdup(backend->name);
+        there = g_new(IdeDrive, 1);
+        *there = (IdeDrive){ g_strdup(backend->name), cd };
+        startup->ide_drives->pdata[place] = there;
     }
     return backend;
 }
 
-static bool add_ide_device(const char *drive, unsigned bus, unsigned unit, GError **errp)
+static bool add_ide_device(const IdeDrive *drive, unsigned bus, unsigned unit, GError **errp)
 {
-    Device *dev = device_new_onboard("ide-hd");
+    Device *dev = device_new_onboard(drive->cd ? "ide-cd" : "ide-hd");
     g_autofree char *bus_name = g_strdup_printf("ide.%u", bus);
     g_autofree char *number = g_strdup_printf("%u", unit);
 
-    return object_property_parse(OBJECT(dev), "drive", drive, errp) &&
+    return object_property_parse(OBJECT(dev), "drive", drive->name, errp) &&
            object_property_parse(OBJECT(dev), "bus", bus_name, errp) &&
            object_property_parse(OBJECT(dev), "unit", number, errp) && device_realize(dev, errp);
+}
+
+/* Is there a -device that is a disk or a CD drive by itself? Then the user says where CDs go. */
+static bool names_drives(const Startup *startup)
+{
+    static const char *const types[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
+    bool found = false;
+
+    for (unsigned i = 0; i < startup->uses->len && !found; i++) {
+        const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
+
+        if (strcmp(use->option->name, "device") == 0) {
+            struct json_object *props = keyval_or_json_parse(use->arg, "driver", NULL);
+            const char *type = props ? keyval_get_text(props, "driver") : NULL;
+
+            found = type && g_strv_contains(types, type);
+            json_object_put(props);
+        }
+    }
+    return found;
+}
+
+/* A CD drive, without a medium, where users find one. */
+static bool add_default_cd(Startup *startup, GError **errp)
+{
+    enum { PLACE = 2 };
+    const GPtrArray *places = ide_places(startup);
+
+    if (startup->no_defaults || places->len <= PLACE || places->pdata[PLACE] ||
+        names_drives(startup)) {
+        return true;
+    }
+    return option_do_drive(startup, "if=ide,index=2,media=cdrom", errp);
 }
 
 bool option_add_ide_drives(Startup *startup, GError **errp)
 {
     unsigned units = machine_ops(startup->machine)->ide_units;
 
-    for (unsigned i = 0; startup->ide_drives && i < startup->ide_drives->len; i++) {
-        const char *drive = startup->ide_drives->pdata[i];
+    if (!add_default_cd(startup, errp)) {
+        return false;
+    }
+    for (unsigned i = 0; i < startup->ide_drives->len; i++) {
+        const IdeDrive *drive = startup->ide_drives->pdata[i];
 
         if (drive && !add_ide_device(drive, i / units, i % units, errp)) {
             g_prefix_error(errp, "-drive if=ide: ");
@@ -142,11 +198,12 @@ bool option_add_ide_drives(Startup *startup, GError **errp)
     return true;
 }
 
-bool option_do_hd(Startup *startup, unsigned index, const char *file, GError **errp)
+bool option_do_hd(Startup *startup, unsigned index, const char *media, const char *file,
+                  GError **errp)
 {
     g_auto(GStrv) parts = g_strsplit(file, ",", -1);
     g_autofree char *name = g_strjoinv(",,", parts);
-    g_autofree char *text = g_strdup_printf("index=%u,media=disk,file=%s", index, name);
+    g_autofree char *text = g_strdup_printf("index=%u,media=%s,file=%s", index, media, name);
 
     return option_do_drive(startup, text, errp);
 }

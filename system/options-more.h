@@ -25,8 +25,9 @@ bool option_do_pflash(Startup *startup, const char *arg, GError **errp);
 bool option_add_drives(Startup *startup, GError **errp);
 /* The same of those for IDE, which are there before what -device adds. */
 bool option_add_ide_drives(Startup *startup, GError **errp);
-/* -hda (@index 0) to -hdd. */
-bool option_do_hd(Startup *startup, unsigned index, const char *file, GError **errp);
+/* -hda (@index 0, @media disk) to -hdd, -cdrom. */
+bool option_do_hd(Startup *startup, unsigned index, const char *media, const char *file,
+                  GError **errp);
 bool option_apply_blockdev(Startup *startup, const void *parsed, GError **errp);
 bool option_do_drive(Startup *startup, const char *arg, GError **errp);
 

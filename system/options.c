@@ -259,22 +259,27 @@ static bool do_loadvm(Startup *startup, const char *arg, GError **errp)
 
 static bool do_hda(Startup *startup, const char *arg, GError **errp)
 {
-    return option_do_hd(startup, 0, arg, errp);
+    return option_do_hd(startup, 0, "disk", arg, errp);
 }
 
 static bool do_hdb(Startup *startup, const char *arg, GError **errp)
 {
-    return option_do_hd(startup, 1, arg, errp);
+    return option_do_hd(startup, 1, "disk", arg, errp);
 }
 
 static bool do_hdc(Startup *startup, const char *arg, GError **errp)
 {
-    return option_do_hd(startup, 2, arg, errp);
+    return option_do_hd(startup, 2, "disk", arg, errp);
 }
 
 static bool do_hdd(Startup *startup, const char *arg, GError **errp)
 {
-    return option_do_hd(startup, 3, arg, errp);
+    return option_do_hd(startup, 3, "disk", arg, errp);
+}
+
+static bool do_cdrom(Startup *startup, const char *arg, GError **errp)
+{
+    return option_do_hd(startup, 2, "cdrom", arg, errp);
 }
 
 static bool do_snapshot(Startup *startup, const char *arg, GError **errp)
@@ -644,6 +649,7 @@ const Option options[] = {
     { "drive", "if=ide|none|virtio|pflash,file=FILE[,id=ID][,format=raw][,readonly=on|off][,unit=0|1][,OPTION=...]",
       "a disk with a device (ide, virtio), or for -device ...,drive=ID (none); flash that ends at 4 GiB (unit 0) or below the other one (unit 1)",
       START_MACHINE, option_do_drive, .type = &DriveOptions_type },
+    { "cdrom", "FILE", "a CD in a drive, as -drive index=2,media=cdrom,file=FILE", START_MACHINE, do_cdrom },
     { "hda", "FILE", "an IDE disk, as -drive index=0,media=disk,file=FILE", START_MACHINE, do_hda },
     { "hdb", "FILE", "the same with index=1", START_MACHINE, do_hdb },
     { "hdc", "FILE", "the same with index=2", START_MACHINE, do_hdc },
@@ -702,7 +708,7 @@ const Option options[] = {
     { "watchdog-action", "ACTION", "as -action watchdog=ACTION", START_CONFIG, do_watchdog_action },
     { "no-reboot", NULL, "end instead of a reset", START_CONFIG, do_no_reboot },
     { "no-shutdown", NULL, "stop instead of ending when the guest powers off", START_CONFIG, do_no_shutdown },
-    { "nodefaults", NULL, "no default serial port, monitor and network card", START_CONFIG, do_nodefaults },
+    { "nodefaults", NULL, "no default serial port, monitor, CD drive and network card", START_CONFIG, do_nodefaults },
     { "no-user-config", NULL, "accepted: there are no configuration files", START_CONFIG, do_nothing },
     { "daemonize", NULL, "go to the background when everything is made", START_CONFIG, do_daemonize },
     { "sandbox", "on|off[,obsolete=allow|deny][,elevateprivileges=allow|deny|children]"

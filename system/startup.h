@@ -22,6 +22,12 @@ typedef struct MonitorRequest {
 
 typedef enum Display { DISPLAY_DEFAULT, DISPLAY_NOGRAPHIC, DISPLAY_NONE } Display;
 
+/* A -drive if=ide, in its place. */
+typedef struct IdeDrive {
+    char *name;
+    bool cd;
+} IdeDrive;
+
 /* -rtc */
 typedef enum RtcBase { RTC_BASE_UTC, RTC_BASE_LOCALTIME, RTC_BASE_DATE } RtcBase;
 
@@ -57,7 +63,7 @@ struct Startup {
     /* START_MACHINE */
     Machine *machine;
     GPtrArray *virtio_drives; /* ids of -drive if=virtio; NULL: none */
-    GPtrArray *ide_drives;    /* of -drive if=ide, by place, with NULL where none is; or NULL */
+    GPtrArray *ide_drives;    /* of IdeDrive *, by place, with NULL where none is; or NULL */
 
     /* START_CHARDEV */
     unsigned num_serials; /* -serial none counts */

@@ -145,7 +145,9 @@ uint32_t ata_last_block(const AtaDevice *dev)
     uint32_t sectors = ata_command(dev)->many ? MAX(dev->multiple, 1u) : 1;
 
     if (dev->data == ATA_FROM_BUFFER || dev->data == ATA_TO_BUFFER) {
-        return dev->end;
+        return dev->block && dev->end % dev->block ? dev->end % dev->block
+               : dev->block                        ? dev->block
+                                                   : dev->end;
     }
     return (dev->left % sectors ? dev->left % sectors : sectors) * ATA_SECTOR;
 }
@@ -173,6 +175,16 @@ static void move_buffer(AtaDevice *dev, SgList list)
     block_moved(dev);
 }
 
+void ata_dma_short(AtaDevice *dev)
+{
+    if (dev->port->overflow) {
+        dev->port->overflow(dev);
+        ata_finish(dev);
+    } else {
+        idle(dev, 0); /* SFF-8038i, section 3.1: a table that is too short gives no interrupt */
+    }
+}
+
 static void transfer_ended(AtaTransfer *t, AtaResult result)
 {
     AtaDevice *dev = t->dev;
@@ -192,12 +204,9 @@ static void transfer_ended(AtaTransfer *t, AtaResult result)
         ata_fail(dev, t->to_disk ? ATA_ABRT : ATA_UNC);
     } else if (result == ATA_BAD_MEMORY) {
         ata_fail(dev, ATA_ABRT);
-    } else if (result == ATA_SHORT && !dev->port->overflow) {
-        idle(dev, 0); /* SFF-8038i, section 3.1: a table that is too short gives no interrupt */
+    } else if (result == ATA_SHORT) {
+        ata_dma_short(dev);
     } else {
-        if (result == ATA_SHORT) {
-            dev->port->overflow(dev);
-        }
         ata_finish(dev);
     }
 }
@@ -281,6 +290,7 @@ void ata_execute(AtaDevice *dev, uint8_t command)
     dev->phase = ATA_IDLE;
     dev->pos = dev->end = 0; /* what is left of the command before is forgotten */
     dev->wants_packet = false;
+    dev->block = 0;
     dev->status = ATA_BSY;
     if (ata_command(dev)->start) {
         ata_command(dev)->start(dev);
@@ -330,6 +340,9 @@ void ata_cancel(AtaDevice *dev)
         block_drain(dev->conf.backend);
     }
     dev->cancelled = false;
+    if (ata_class(dev)->cancelled) {
+        ata_class(dev)->cancelled(dev);
+    }
     idle(dev, 0);
 }
 
@@ -488,6 +501,7 @@ static const StateField ata_fields[] = {
     STATE_UINT(AtaDevice, failed_error),
     STATE_UINT(AtaDevice, failed_sector),
     STATE_BOOL(AtaDevice, wants_packet),
+    STATE_UINT(AtaDevice, block),
     {},
 };
 const StateTable ata_device_state = {

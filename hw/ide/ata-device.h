@@ -83,6 +83,7 @@ typedef struct AtaClass {
     /* What ATA_FROM_DISK and ATA_TO_DISK move, to or from @list, instead of sectors; then the
      * command ends. May be NULL. */
     void (*dma)(AtaDevice *dev, const SgList *list);
+    void (*cancelled)(AtaDevice *dev); /* by ata_cancel(): forget what there was. May be NULL */
 } AtaClass;
 
 struct AtaDevice {
@@ -122,6 +123,7 @@ struct AtaDevice {
     uint8_t failed_tag, failed_error; /* of the last queued command that failed */
     uint64_t failed_sector;
     bool wants_packet; /* what the host is to fill is a packet */
+    uint32_t block;    /* where several blocks of the buffer go at once: bytes of each, or 0 */
 };
 OBJECT_CAST_DEFINE(AtaDevice, ATA_DEVICE, TYPE_IDE_DEVICE)
 
@@ -204,10 +206,17 @@ void ata_move(AtaDevice *dev, bool to_disk);
 void ata_submit(AtaDevice *dev, void (*ended)(BlockRequest *request));
 /* What ended() of those begins with: false: that is all. */
 bool ata_ended(AtaDevice *dev, uint8_t error);
+/* ata_dma()'s list, which has ended with @list, was shorter than what the command moves. */
+void ata_dma_short(AtaDevice *dev);
 /* Put an LBA into the registers. */
 void ata_set_lba(AtaDevice *dev, uint64_t lba, bool ext);
 /* Registers as after a reset, which say what kind of device it is. */
 void ata_set_signature(AtaDevice *dev);
+/* ata-settings.c: power management, which has nothing to do; EXECUTE DEVICE DIAGNOSTIC. */
+void ata_power(AtaDevice *dev);
+void ata_diagnostic(AtaDevice *dev);
+/* Of SET FEATURES: false: there is no such mode. */
+bool ata_set_transfer_mode(AtaDevice *dev);
 /* After the size of the backend has changed, or when it is there: its sectors. */
 void ata_resized(void *dev);
 

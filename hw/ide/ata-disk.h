@@ -9,6 +9,8 @@
 
 /* ata-identify.c: what IDENTIFY DEVICE gives, 512 bytes at @data (ATA8-ACS, section 7.16). */
 void ata_identify(const AtaDevice *dev, uint8_t *data);
+/* The same of a CD drive. */
+void ata_identify_packet(const AtaDevice *dev, uint8_t *data);
 /* @text at @data, padded to @size bytes with spaces, the two bytes of each word swapped. */
 void ata_identify_text(uint8_t *data, const char *text, unsigned size);
 

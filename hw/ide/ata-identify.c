@@ -98,11 +98,56 @@ static void set_features(const AtaDevice *dev, uint16_t *words)
     }
 }
 
+/* What a CD drive has instead (section 7.17). */
+static const IdentifyWord fixed_packet[] = {
+    { 0, 0x85c0 },  /* a CD drive, removable, that takes packets of 12 bytes within 50 us */
+    { 49, 0x0f00 }, /* as above, and so what follows */
+    { 50, VALID },  { 53, 0x0006 }, /* words 64 to 70 and 88 are valid */
+    { 64, 0x0003 }, { 65, 120 },    { 66, 120 },    { 67, 120 },
+    { 68, 120 },    { 80, 0x01f0 }, { 81, 0x0028 }, { 82, 0x0210 }, /* DEVICE RESET, PACKET */
+    { 83, VALID },  { 84, VALID },  { 85, 0x0210 }, { 87, VALID },
+};
+
+/* @words as the host reads them, with texts and a sum. */
+static void set_data(const AtaDevice *dev, uint16_t *words, uint8_t *data)
+{
+    uint8_t sum = SIGNATURE;
+
+    words[255] = SIGNATURE;
+    for (unsigned i = 0; i < WORDS; i++) {
+        words[i] = GUINT16_TO_LE(words[i]);
+    }
+    memcpy(data, words, WORDS * sizeof(words[0]));
+    ata_identify_text(data + 2 * 10, dev->conf.serial, 20);
+    ata_identify_text(data + 2 * 23, dev->version, 8);
+    ata_identify_text(data + 2 * 27, dev->model, 40);
+    for (unsigned i = 0; i < ATA_SECTOR - 2; i++) {
+        sum += data[i];
+    }
+    data[ATA_SECTOR - 1] = (uint8_t)-sum;
+}
+
+void ata_identify_packet(const AtaDevice *dev, uint8_t *data)
+{
+    uint16_t words[WORDS] = { 0 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(fixed_packet); i++) {
+        words[fixed_packet[i].word] = fixed_packet[i].value;
+    }
+    set_modes(dev, words);
+    if (dev->port->serial) {
+        words[76] = 0x0006;  /* 1.5 and 3 Gbit/s */
+        words[222] = 0x1020; /* SATA 2.6 */
+    } else {
+        words[93] = VALID | 0x2001 | (dev->unit ? 0x0b00 : 0x000a);
+    }
+    set_data(dev, words, data);
+}
+
 void ata_identify(const AtaDevice *dev, uint8_t *data)
 {
     uint16_t words[WORDS] = { 0 };
     unsigned exponent = (unsigned)__builtin_ctzll(dev->conf.physical / ATA_SECTOR);
-    uint8_t sum = SIGNATURE;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++) {
         words[fixed[i].word] = fixed[i].value;
@@ -116,16 +161,5 @@ void ata_identify(const AtaDevice *dev, uint8_t *data)
     words[106] = exponent ? VALID | 0x2000 | exponent : VALID;
     words[209] = VALID;
     words[217] = dev->rotation_rate;
-    words[255] = SIGNATURE;
-    for (unsigned i = 0; i < WORDS; i++) {
-        words[i] = GUINT16_TO_LE(words[i]);
-    }
-    memcpy(data, words, sizeof(words));
-    ata_identify_text(data + 2 * 10, dev->conf.serial, 20);
-    ata_identify_text(data + 2 * 23, dev->version, 8);
-    ata_identify_text(data + 2 * 27, dev->model, 40);
-    for (unsigned i = 0; i < ATA_SECTOR - 2; i++) {
-        sum += data[i];
-    }
-    data[ATA_SECTOR - 1] = (uint8_t)-sum;
+    set_data(dev, words, data);
 }

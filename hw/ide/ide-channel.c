@@ -102,6 +102,15 @@ static void channel_dma_ended(AtaDevice *dev, SgList *list, bool failed)
     }
 }
 
+/* Between the disk and memory. */
+static bool is_moving(const AtaDevice *dev)
+{
+    bool packet = ata_class(dev)->dma && dev->phase == ATA_RUNNING &&
+                  (dev->data == ATA_FROM_DISK || dev->data == ATA_TO_DISK);
+
+    return dev->transfer || packet;
+}
+
 static void write_bm_command(IdeChannel *c, uint8_t value)
 {
     AtaDevice *dev = selected(c);
@@ -109,7 +118,7 @@ static void write_bm_command(IdeChannel *c, uint8_t value)
 
     c->bm_command = value & (BM_COMMAND_START | BM_COMMAND_TO_MEMORY);
     if (!(value & BM_COMMAND_START)) {
-        if (was && dev && dev->transfer) {
+        if (was && dev && is_moving(dev)) {
             ata_cancel(dev); /* what it has begun leads to nothing */
         }
         c->bm_status &= ~BM_STATUS_ACTIVE;

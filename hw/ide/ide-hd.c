@@ -280,37 +280,6 @@ static void parameters_start(AtaDevice *dev)
     ata_finish(dev);
 }
 
-static void power_start(AtaDevice *dev)
-{
-    if (dev->command == ATA_CHECK_POWER_MODE) {
-        dev->count[0] = 0xff; /* active */
-    }
-    ata_finish(dev);
-}
-
-static void diagnostic_start(AtaDevice *dev)
-{
-    ata_set_signature(dev);
-    dev->phase = ATA_IDLE;
-    dev->status = ATA_DRDY | ATA_DSC;
-    dev->port->interrupt(dev);
-}
-
-static bool set_transfer_mode(AtaDevice *dev)
-{
-    static const struct {
-        uint8_t kind, modes;
-    } kinds[] = { { 0, 2 }, { ATA_MODE_PIO, 5 }, { ATA_MODE_MULTIWORD, 3 }, { ATA_MODE_ULTRA, 6 } };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if ((dev->count[0] & ~7u) == kinds[i].kind && (dev->count[0] & 7) < kinds[i].modes) {
-            dev->transfer_mode = dev->count[0];
-            return true;
-        }
-    }
-    return false;
-}
-
 static void features_start(AtaDevice *dev)
 {
     switch (dev->feature[0]) {
@@ -326,7 +295,7 @@ static void features_start(AtaDevice *dev)
         dev->look_ahead = dev->feature[0] == ATA_FEATURE_LOOK_AHEAD_ON;
         break;
     case ATA_FEATURE_TRANSFER_MODE:
-        if (set_transfer_mode(dev)) {
+        if (ata_set_transfer_mode(dev)) {
             break;
         }
         ata_fail(dev, ATA_ABRT);
@@ -376,18 +345,18 @@ static const AtaCommand commands[256] = {
     [ATA_IDENTIFY] = { SEND(identify_start) },
     [ATA_READ_NATIVE_MAX] = { native_max_start },
     [ATA_READ_NATIVE_MAX_EXT] = { native_max_start, .ext = true },
-    [ATA_EXECUTE_DIAGNOSTIC] = { diagnostic_start },
+    [ATA_EXECUTE_DIAGNOSTIC] = { ata_diagnostic },
     [ATA_INITIALIZE_PARAMETERS] = { parameters_start },
     [ATA_SET_FEATURES] = { features_start },
     [ATA_SET_MULTIPLE] = { multiple_start },
     [ATA_SMART] = { SEND(ata_smart) },
     [ATA_READ_LOG_EXT] = { SEND(ata_read_log), .ext = true },
-    [ATA_STANDBY_IMMEDIATE] = { power_start },
-    [ATA_IDLE_IMMEDIATE] = { power_start },
-    [ATA_STANDBY] = { power_start },
-    [ATA_IDLE_COMMAND] = { power_start },
-    [ATA_CHECK_POWER_MODE] = { power_start },
-    [ATA_SLEEP] = { power_start },
+    [ATA_STANDBY_IMMEDIATE] = { ata_power },
+    [ATA_IDLE_IMMEDIATE] = { ata_power },
+    [ATA_STANDBY] = { ata_power },
+    [ATA_IDLE_COMMAND] = { ata_power },
+    [ATA_CHECK_POWER_MODE] = { ata_power },
+    [ATA_SLEEP] = { ata_power },
 };
 
 /* ---- life ---- */

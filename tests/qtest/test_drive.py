@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """-drive: the ways to say what a drive holds. Usage: test_drive.py BUILD-DIR"""
+import json
 import os
 import subprocess
 import tempfile
@@ -140,6 +141,31 @@ def sata_places():
                   [(0, 0, "ide0-hd0"), (2, 0, "ide2-hd0"), (4, 0, "ide4-hd0"), (5, 0, "ide5-hd0")])
 
 
+def cd_drives():
+    """The one that a machine has by itself, unless a user says where CDs, or disks, go; and those that are named."""
+    def cds(*words):
+        run = subprocess.run([machine.PROGRAM, "-S", "-accel", "qtest", "-display", "none", "-serial", "none", "-monitor",
+                              "none", "-qmp", "stdio", *words], input='{"execute":"qmp_capabilities"}{"execute":"query-block"}'
+                             '{"execute":"quit"}', capture_output=True, text=True, timeout=60)
+        tap.equal((run.returncode, run.stderr), (0, ""), words)
+        found = [json.loads(line)["return"] for line in run.stdout.splitlines() if '"return": [' in line][0]
+        return [(drive["device"], "inserted" in drive) for drive in found if drive["removable"]]
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/a,b"
+        os.rename(raw(folder), path)
+        for words, drive in (
+                (["-M", "pc"], ("ide1-cd0", False)), (["-M", "q35"], ("ide2-cd0", False)),
+                (["-M", "pc", "-cdrom", path], ("ide1-cd0", True)), (["-M", "q35", "-cdrom", path], ("ide2-cd0", True)),
+                (["-M", "q35", "-drive", null(1), "-cdrom", path], ("ide2-cd0", True)),
+                (["-M", "pc", "-drive", "media=cdrom,index=2,id=mine"], ("mine", False)),
+                (["-M", "pc", "-drive", "if=none,id=d,media=cdrom", "-device", "ide-cd,drive=d"], ("d", False)),
+                (["-M", "q35", "-device", "{\"driver\": \"ide-cd\", \"id\": \"alone\"}"], ("", False)),
+                (["-M", "q35", "-nodefaults"], None), (["-M", "none"], None),
+                (["-M", "pc", "-drive", null(1, index=2)], None)):
+            tap.equal(cds(*words), [drive] if drive else [], words)
+        tap.equal(cds("-M", "pc", "-drive", "media=cdrom", "-cdrom", path), [("ide0-cd0", False), ("ide1-cd0", True)])
+
+
 def hard_disks():
     with tempfile.TemporaryDirectory() as folder:
         words, places = [], {}
@@ -171,7 +197,8 @@ def ide_refused():
             (["-drive", null(1, unit=0, index=0)], "index= unit= bus="),
             (["-drive", null(1, bus=0, index=0)], "index= unit= bus="),
             (["-drive", null(1, id="a"), "-drive", null(1, id="a")], "id=a"),
-            (["-drive", "media=cdrom"], "media=cdrom CD scsi-cd"),
+            (["-cdrom", "null-co://", "-hdc", "null-co://"], "bus=1 unit=0 'ide1-cd0'"),
+            (["-M", "none", "-cdrom", "null-co://"], "-cdrom no IDE bus"),
             (["-drive", null(1, readonly="on")], "if=ide ide0-hd0 virtio"),
             (["-drive", null(1, bus=0) + ",if=virtio"], "bus= if=ide"),
             (["-M", "q35", *disk * 7], "6 index=0 buses"),
@@ -201,4 +228,5 @@ def refused():
 
 tap.run([("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("names", names), ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
+         ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])

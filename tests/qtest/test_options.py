@@ -46,7 +46,7 @@ REFUSED = [
     (["-sandbox", "on,spwan=deny"], "spwan"),
     (["-overcommit", "mem-lock=maybe"], "mem-lock=maybe"),
     (["-overcommit", "cpu-pm=on"], "cpu-pm=on"),
-    (["-cdrom", "x"], "-cdrom scsi-cd"),
+    (["-cdrom", "x"], "-cdrom open x"),
     (["-hda", "/nonexistent/x"], "-hda /nonexistent/x"),
     (["-M", "none", "-hdd", "x"], "-hdd if=ide none virtio pflash"),
     (["-icount", "shift=0"], "-icount qtest"),

@@ -290,6 +290,7 @@ static void check(const char *type)
         add_device("ahci,id=ahci0");
     }
     add_disk("ide-hd", 8);
+    add_device("ide-cd");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");
