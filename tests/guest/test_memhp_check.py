@@ -206,6 +206,21 @@ def everything():
     tap.equal("# SKIP" in text, False, text)
 
 
+def wrong_words():
+    """What is given is looked at before a guest is started."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/text", "w", encoding="ascii") as file:
+            file.write("neither a kernel nor an initial RAM disk\n" * 20)
+        for words, message in ((("--initrd", f"{folder}/text"), f"{folder}/text is no initial RAM disk: that is a cpio archive, "
+                                "compressed or not, as /boot/initrd.img-VERSION is"),
+                               (("--kernel", f"{folder}/text"), f"{folder}/text is no bzImage, as /boot/vmlinuz-VERSION is"),
+                               (("--kernel", f"{folder}/none"), f"there is no {folder}/none"),
+                               (("--modules", folder), f"{folder} has no kernel modules (files *.ko, *.ko.xz, *.ko.gz or *.ko.zst)"),
+                               (("--consoles", f"{folder}/text"), f"{folder}/text is no folder")):
+            text = check("--only", "removal/empty", *words, status=2)
+            tap.equal(text.splitlines()[-1], f"dimmable-memhp-check: error: {message}")
+
+
 def broken_emulator():
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/emulator", "w", encoding="ascii") as file:
@@ -239,6 +254,7 @@ tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("a kernel that another one starts", second_kernel),
     ("an initial RAM disk that is given", given_root),
     ("a folder that is given", given_folder),
+    ("a command line that is wrong", wrong_words),
     ("an emulator that drops a plug", broken_emulator),
     ("a kernel that panics", broken_kernel),
     ("a kernel that complains", complaints),

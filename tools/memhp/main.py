@@ -68,6 +68,9 @@ def parse(words):
     for path in filter(None, (args.kernel, args.modules, args.initrd, args.consoles)):
         if not os.path.exists(path):
             parser.error(f"there is no {path}")
+    for path in filter(None, (args.modules, args.consoles)):
+        if not os.path.isdir(path):
+            parser.error(f"{path} is no folder")
     if args.patience <= 0:
         parser.error("--patience has to be above 0")
     args.emulator = shutil.which(args.emulator or default_emulator())
@@ -158,6 +161,7 @@ def main(words):
     header = {"kernel": args.kernel, "emulator": args.emulator, "machine": args.machine, "accel": args.accel}
     with tempfile.TemporaryDirectory(prefix="memhp-check-") as folder:
         try:
+            root.check_kernel(args.kernel)
             root.make(f"{folder}/initrd", args.busybox, args.modules, args.initrd)
         except (root.RootError, OSError) as err:
             parser.error(str(err))

@@ -14,6 +14,11 @@ PROGRAMS = ["holder", "asyncio", "kexec"]
 DRIVERS = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "button", "dax_hmem", "device_dax", "kmem"]
 
 
+# How the kernel knows what it unpacks: archives, as they are (after padding or not) and compressed.
+ARCHIVES = {b"070701": "cpio", b"070702": "cpio", b"\0": "padding", b"\x1f\x8b": "gzip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+            b"BZh": "bzip2", b"\x5d\0\0": "lzma", b"\x02\x21\x4c\x18": "lz4", b"\x89LZO": "lzo"}
+
+
 class RootError(Exception):
     """What is missing to make a root."""
 
@@ -123,8 +128,25 @@ def make(target, busybox_path=None, modules=None, base=None):
             known.needed(driver, loaded)
     files |= {f"memhp/modules/{name}.ko": data for name, data in loaded.items()}
     files["memhp/modules/order"] = "".join(f"{name}\n" for name in loaded).encode()
-    start = b"" if not base else folder_archive(base) if os.path.isdir(base) else read(base)
-    append(target, start, files)
+    append(target, given(base) if base else b"", files)
+
+
+def given(base):
+    """What is unpacked before our files, of an initial RAM disk or a folder."""
+    if os.path.isdir(base):
+        return folder_archive(base)
+    data = read(base)
+    if not data.startswith(tuple(ARCHIVES)):
+        raise RootError(f"{base} is no initial RAM disk: that is a cpio archive, compressed or not, as /boot/initrd.img-VERSION is")
+    return data
+
+
+def check_kernel(path):
+    """It has to be a bzImage: no other is started by every emulator, and by kexec."""
+    with open(path, "rb") as file:
+        head = file.read(0x206)
+    if head[0x202:] != b"HdrS":
+        raise RootError(f"{path} is no bzImage, as /boot/vmlinuz-VERSION is")
 
 
 def append(target, start, files):
