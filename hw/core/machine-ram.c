@@ -96,10 +96,16 @@ static bool check_sizes(Machine *machine, uint64_t sum, GError **errp)
     bool has_max = machine->ram.max_size > machine->ram.size;
 
     if (machine->ram.size_given && sum != machine->ram.size) {
+        g_autofree char *nodes = machine->ram.backend
+                                     ? g_strdup("")
+                                     : g_strdup_printf("total memory for NUMA nodes (0x%" PRIx64
+                                                       ") should equal RAM size (0x%" PRIx64 "): ",
+                                                       sum, machine->ram.size);
+
         error_set(errp,
-                  "boot memory is %" PRIu64 " MiB (-m), but the memory backends that it "
+                  "%sboot memory is %" PRIu64 " MiB (-m), but the memory backends that it "
                   "is made of have %" PRIu64 " MiB; they must be equal",
-                  machine->ram.size / MIB, sum / MIB);
+                  nodes, machine->ram.size / MIB, sum / MIB);
         return false;
     }
     if (has_max && sum > machine->ram.max_size) {

@@ -2,6 +2,7 @@
 #include "hw/i386/cpu.h"
 
 #include "accel/vcpu.h"
+#include "hw/i386/cpu-properties.h"
 #include "hw/intc/apic.h"
 #include "qom/global.h"
 #include "util/error.h"
@@ -163,10 +164,8 @@ static const ObjectType x86_cpu_type = {
     .description = "an x86-64 processor",
     .instance_size = sizeof(X86CpuDevice),
     .abstract = true,
-    .properties = x86_cpu_properties,
     .ops = &x86_cpu_ops,
 };
-OBJECT_TYPE_REGISTER(x86_cpu_type)
 
 /* ---- -global ---- */
 
@@ -195,15 +194,18 @@ char *x86_cpu_with_globals(const char *text)
     return g_string_free(g_steal_pointer(&all), FALSE);
 }
 
-/* One type a model; they live as long as the program. */
+/* The type of all, whose features are properties, and one a model; they live as long as the
+ * program. */
 static void __attribute__((constructor)) x86_cpu_models_register(void)
 {
+    ObjectType *type = g_memdup2(&x86_cpu_type, sizeof(x86_cpu_type));
     const X86CpuModelInfo *info;
 
     object_globals_extend(TYPE_X86_CPU, check_global);
+    type->properties = x86_cpu_properties_with_features(x86_cpu_properties);
+    object_type_register(type);
     for (size_t i = 0; (info = x86_cpu_model_info(i)); i++) {
-        ObjectType *type = g_new0(ObjectType, 1);
-
+        type = g_new0(ObjectType, 1);
         type->name = g_strconcat(info->name, X86_CPU_SUFFIX, NULL);
         type->parent = TYPE_X86_CPU;
         type->description = info->description;

@@ -50,6 +50,8 @@ ERRORS = [
     (dimm("addr=0x100000000", *MORE, "-device", "pc-dimm,memdev=m1,addr=0x100000000"), "address range conflicts"),
     (["-numa", "node,mem=1G", "-numa", "node,mem=512M"],
      "total memory for NUMA nodes (0x60000000) should equal RAM size (0x80000000)"),
+    ([*RAM, "-numa", "node,memdev=m0", "-numa", "node"],
+     "total memory for NUMA nodes (0x10000000) should equal RAM size (0x80000000)"),
     (["-numa", "node,nodeid=0", "-numa", "node,nodeid=0"], "Duplicate NUMA nodeid: 0"),
     (["-numa", "node,cpus=0-3", "-numa", "node,cpus=3"], "CPU is already assigned to node-id: 0"),
     (["-numa", "node,cpus=0-3", "-numa", "node", "-numa", "cpu,node-id=1,core-id=3"],

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a CPU's object tells: each feature, what was asked for and is not there, family, model and the like, as programs that
+manage machines ask for them."""
+import machine
+import vm
+
+import tap
+
+PLACE = "/machine/unattached/device[0]"
+
+
+def start(cpu, *words):
+    return machine.Machine("64M", extra=["-cpu", cpu, *words])
+
+
+def get(m, name, path=PLACE):
+    return m.qmp.command("qom-get", path=path, property=name)
+
+
+def switches(m, path=PLACE):
+    """All that is true or false, and is no property of devices as such."""
+    return {p["name"] for p in m.qmp.command("qom-list", path=path) if p["type"] == "bool"} - {
+        "realized", "hotplugged", "hotpluggable", "start-powered-off"}
+
+
+def features():
+    """They are those of the model as query-cpu-model-expansion has it, with what -cpu has changed, but for what cannot be
+    had here."""
+    for name in "qemu64", "Haswell-noTSX", "EPYC", "max":
+        with start(f"{name},-sse4.2,+rdtscp,aes=off") as m:
+            props = m.qmp.command("query-cpu-model-expansion", type="full",
+                                  model={"name": name, "props": {"sse4.2": False, "rdtscp": True, "aes": False}})
+            wanted = {k: v for k, v in props["model"]["props"].items() if isinstance(v, bool)}
+            found = {feature: get(m, feature) for feature in switches(m)}
+            tap.equal({k for k, on in found.items() if on and not wanted.get(k, on)}, set(), f"{name}: more than asked for")
+            if name in ("qemu64", "Haswell-noTSX"):  # nothing of them needs something that is not there
+                tap.equal({k for k, on in wanted.items() if on and not found.get(k, on)}, set(), f"{name}: less")
+            tap.equal((found["sse4.2"], found["rdtscp"], found["aes"]), (False, True, False), name)
+            tap.equal(len(found) > 200, True, f"{len(found)} features")
+
+
+def numbers():
+    with start("Haswell-noTSX,phys-bits=42,tsc-frequency=1000000000") as m:
+        tap.equal([get(m, name) for name in ("family", "model", "stepping", "vendor", "level", "phys-bits", "tsc-frequency")],
+                  [6, 60, 1, "GenuineIntel", 13, 42, 1000000000])
+        tap.equal("Haswell" in get(m, "model-id"), True)
+    with start("qemu64,family=15,model=7,stepping=3,model-id=One of ours,vendor=AuthenticAMD") as m:
+        tap.equal([get(m, name) for name in ("family", "model", "stepping", "vendor", "model-id")],
+                  [15, 7, 3, "AuthenticAMD", "One of ours"])
+
+
+def missing():
+    """What the model should have and this engine has not: the bits that CPUID has not."""
+    with start("qemu64,check=off,+vmx,+smx,+intel-pt") as m:
+        tap.equal([get(m, name) for name in ("vmx", "smx", "intel-pt")], [False] * 3)
+        filtered = {(w["cpuid-input-eax"], w.get("cpuid-input-ecx", 0), w["cpuid-register"]): w["features"]
+                    for w in get(m, "filtered-features")}
+        tap.equal(filtered[1, 0, "ECX"], 1 << 5 | 1 << 6, "vmx, smx")
+        tap.equal(filtered[7, 0, "EBX"], 1 << 25, "intel-pt")
+    with start("qemu64") as m:
+        tap.equal({w["features"] for w in get(m, "filtered-features")}, {0})
+
+
+def listed():
+    """By the type, too, where there is no CPU of it; and each CPU has its own."""
+    with start("qemu64", "-smp", "2,maxcpus=3") as m:
+        for typename in "qemu64-x86_64-cpu", "max-x86_64-cpu", "Nehalem-x86_64-cpu":
+            for command in "qom-list-properties", "device-list-properties":
+                known = {p["name"]: p["type"] for p in m.qmp.command(command, typename=typename)}
+                tap.equal([known.get(name) for name in ("avx", "sse4.1", "family", "filtered-features")],
+                          ["bool", "bool", "int", "X86CPUFeatureWordInfo"], f"{command} {typename}")
+        free = next(p for p in m.qmp.command("query-hotpluggable-cpus") if "qom-path" not in p)
+        m.qmp.command("device_add", driver=free["type"], id="c2", **free["props"])
+        paths = [cpu["qom-path"] for cpu in m.qmp.command("query-cpus-fast")]
+        tap.equal(len(paths), 3)
+        tap.equal([get(m, "pni", path) for path in paths], [True] * 3)
+        tap.equal({tuple(sorted(switches(m, path))) for path in paths}, {tuple(sorted(switches(m)))})
+
+
+def refused():
+    """Read only; -global is for them as before; Hyper-V's are not there, which is said."""
+    with start("qemu64", "-global", "qemu64-x86_64-cpu.popcnt=off", "-smp", "1,maxcpus=2") as m:
+        tap.equal(get(m, "popcnt"), False, "-global")
+        for name, value in (("avx", True), ("family", 6), ("filtered-features", [])):
+            try:
+                m.qmp.command("qom-set", path=PLACE, property=name, value=value)
+            except vm.QmpError as error:
+                tap.equal(name in error.desc, True, error.desc)
+            else:
+                raise AssertionError(f"{name} was set")
+        try:
+            get(m, "hv-relaxed")
+        except vm.QmpError as error:
+            tap.equal("hv-relaxed" in error.desc, True, error.desc)
+        else:
+            raise AssertionError("there is hv-relaxed")
+    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,hv-relaxed=on")
+    tap.equal((status, "hv-relaxed" in text), (1, True), text)
+
+
+tap.run([
+    ("features", features),
+    ("numbers and names", numbers),
+    ("what is missing", missing),
+    ("what is listed", listed),
+    ("what is refused", refused),
+])
