@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "hw/mem/nvdimm.h"
 #include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/units.h"
@@ -68,17 +69,51 @@ static void add(GPtrArray **list, char *text)
     g_ptr_array_add(*list, text);
 }
 
+/* Bytes of the DIMMs that the guest finds at its start: those that are in its memory map, and the
+ * others, which it adds one after the other, before a program of its own has run. */
+static uint64_t cold_dimms(const Machine *machine, bool boot)
+{
+    const GArray *devices = memory_devices(machine);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < devices->len; i++) {
+        const MemoryDevice *md = memory_device_at(devices, i);
+        Object *obj = OBJECT(md->dev);
+
+        if (object_is_a(obj, TYPE_PC_DIMM) && !object_is_a(obj, TYPE_NVDIMM) &&
+            !md->dev->hotplugged && md->boot == boot) {
+            sum += md->size;
+        }
+    }
+    return sum;
+}
+
+/* What Linux needs at once, and of what it has to take it. */
+static void warn_of_cost(GPtrArray **list, Machine *machine, const PcDimm *dimm, const char *what)
+{
+    bool cold = !dimm->parent.hotplugged && !dimm->boot && dimm->parent.realized;
+    uint64_t size = pc_dimm_size(dimm);
+    uint64_t others = machine->ram.size + (cold ? cold_dimms(machine, true)
+                                                : memory_device_plugged_size(machine) -
+                                                      (dimm->parent.realized ? size : 0));
+    uint64_t cost = (cold ? cold_dimms(machine, false) : size) / MANAGEMENT_SHARE;
+
+    if (cost > others / 2) {
+        add(list,
+            g_strdup_printf("%s: a Linux guest needs %" PRIu64 " MiB at once to manage %s, "
+                            "and has %" PRIu64 " MiB altogether: it will hardly use %s",
+                            what, cost / MIB,
+                            cost > size / MANAGEMENT_SHARE ? "all DIMMs of its start" : "it",
+                            others / MIB, cost > size / MANAGEMENT_SHARE ? "each of them" : "it"));
+    }
+}
+
 GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
 {
     uint64_t size = pc_dimm_size(dimm), block = guest_memory_block_size();
-    uint64_t others = machine->ram.size + memory_device_plugged_size(machine);
-    uint64_t cost = size / MANAGEMENT_SHARE;
     g_autofree char *what = device_describe(&dimm->parent);
     GPtrArray *list = NULL;
 
-    if (dimm->parent.realized) {
-        others -= size;
-    }
     if (!dimm->boot && size % block) {
         add(&list, g_strdup_printf("%s: its size is no multiple of %" PRIu64
                                    " MiB, and a Linux guest will not use it",
@@ -89,11 +124,6 @@ GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm)
                                    " MiB, and a Linux guest will not use it",
                                    what, dimm->addr, block / MIB));
     }
-    if (cost > others / 2) {
-        add(&list, g_strdup_printf("%s: a Linux guest needs %" PRIu64
-                                   " MiB at once to manage it, and has %" PRIu64
-                                   " MiB altogether: it will hardly use it",
-                                   what, cost / MIB, others / MIB));
-    }
+    warn_of_cost(&list, machine, dimm, what);
     return list;
 }

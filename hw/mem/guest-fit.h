@@ -20,7 +20,9 @@ bool guest_fit_usable(const PcDimm *dimm);
  * "warning: " and newline; NULL if there is no reason. g_ptr_array_unref.
  *  - its size or its address is no multiple of the block size, without boot=on;
  *  - what Linux needs to manage it (1/64 of its size, at once) is more than half of all other
- *    memory of the machine. How much of that is free the guest does not tell. */
+ *    memory of the machine. How much of that is free the guest does not tell. Of DIMMs that are
+ *    there at its start none is memory yet: all together are to be managed in what it boots with.
+ */
 GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm);
 
 #endif

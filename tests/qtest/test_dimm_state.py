@@ -278,6 +278,21 @@ def misfits():
     first("192 256", "256M,slots=8,maxmem=16G", 12 * GIB)
 
 
+def misfits_at_the_start():
+    """DIMMs that are there at the start are managed all at once, in what the guest boots with."""
+    words = [word for n in range(3) for word in
+             ("-object", f"memory-backend-ram,id=m{n},size=4G,reserve=off", "-device", f"pc-dimm,id=d{n},memdev=m{n}")]
+    for memory, count in (("256M,slots=8,maxmem=16G", 3), ("512M,slots=8,maxmem=16G", 0)):
+        with machine.Machine(memory=memory, extra=words) as m:
+            found = [d["data"].get("warnings", []) for d in m.qmp.command("query-memory-devices")]
+            tap.equal([len(f) for f in found], [1 if count else 0] * 3, str(found))
+            tap.equal(m.errors().count("needs 192 MiB at once to manage all DIMMs of its start, and has 256 MiB"),
+                      1 if count else 0, m.errors())
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m3", "size": 2 * GIB, "reserve": False})
+            m.qmp.command("device_add", driver="pc-dimm", id="d3", memdev="m3")
+            tap.equal(m.qmp.command("query-memory-devices")[3]["data"].get("warnings"), None)
+
+
 def accepted():
     """What the guest says that it uses, and cannot, is never online."""
     for size, props in ((130 * MIB, {}), (100 * MIB, {}), (128 * MIB, {"addr": 4 * GIB + 2 * MIB}),
@@ -369,6 +384,7 @@ tap.run([
     ("a reset ends a request", reset),
     ("bad arguments", bad_arguments),
     ("DIMMs that Linux would not use", misfits),
+    ("DIMMs of the start that Linux would not use", misfits_at_the_start),
     ("info memory-devices", in_words),
     ("device_add in HMP prints warnings", hmp_warns),
     ("what a guest accepts and cannot use", accepted),

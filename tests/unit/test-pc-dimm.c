@@ -351,10 +351,32 @@ static void test_warned(void)
     g_test_trap_assert_stderr_unmatched("*warning*warning*");
 }
 
+/* DIMMs of the start, which come to more than each is alone; but one that is in the memory map, or
+ * that comes later, is memory. */
+static void test_fit_cold(void)
+{
+    Machine *machine = mem_machine_new("128M,slots=4,maxmem=32G");
+
+    add_backend("m1", "2G");
+    add_dimm("pc-dimm,memdev=m1");
+    assert_fit(machine, "2G", "", NULL);
+    assert_fit(machine, "2176M", "",
+               "66 MiB at once to manage all DIMMs of its start, and has 128");
+    add_backend("m2", "128M");
+    add_dimm("pc-dimm,memdev=m2,boot=on");
+    assert_fit(machine, "2176M", "", NULL);
+    machine->ready = true;
+    assert_fit(machine, "8G", "", NULL);
+    mem_machine_free(machine);
+    del_backend("m1");
+    del_backend("m2");
+}
+
 static void test_fit(void)
 {
     Machine *machine = mem_machine_new("128M,slots=4,maxmem=32G");
 
+    machine->ready = true;
     assert_fit(machine, "256M", "", NULL);
     assert_fit(machine, "200M", "", "its size is no multiple of 128 MiB");
     assert_fit(machine, "128M", ",addr=0x104000000", "its address 0x104000000 is no multiple");
@@ -437,6 +459,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pc-dimm/huge", test_huge);
     g_test_add_func("/pc-dimm/block-size", test_block_size);
     g_test_add_func("/pc-dimm/fit", test_fit);
+    g_test_add_func("/pc-dimm/fit-cold", test_fit_cold);
     g_test_add_func("/pc-dimm/warned", test_warned);
     g_test_add_func("/pc-dimm/boot", test_boot);
     g_test_add_func("/pc-dimm/boot-ranges", test_boot_ranges);
