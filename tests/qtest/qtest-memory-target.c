@@ -4,20 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tests/qtest/virtio.h"
-#include "util/units.h"
+#include "tests/qtest/vmem.h"
 
 #define CHANGE "MEMORY_TARGET_CHANGE"
 #define NS     INT64_C(1000000000)
 #define ANSWER 60 /* seconds that a guest has, if nothing else is said */
 #define DEVFN  0x20u
-#define WINDOW (4 * GIB)
-#define BLOCK  (2 * MIB)
 #define PAGE   4096u
 
-/* virtio-mem: requests, and its configuration. The balloon: its configuration, and statistics. */
-enum { PLUG, UNPLUG };
-enum { WANTED = 48 };
+/* The balloon: its configuration, and statistics. */
 enum { PAGES_WANTED = 0, PAGES_IN = 4 };
 enum { STATS_VQ = 1u << 1, STAT_FREE = 4, STAT_AVAILABLE = 6 };
 
@@ -62,53 +57,41 @@ static void assert_reason(QTest *qt, const char *words)
 
 /* ---- virtio-mem ---- */
 
-typedef struct Mem {
-    QTest *qt;
-    QVirtio v;
-    QVirtQueue q;
-    uint64_t request, response;
-} Mem;
-
-static void mem_start(Mem *m)
+static void mem_start(QVmem *m)
 {
-    *m = (Mem){ .qt = qtest_start("-m 256M,maxmem=8G "
-                                  "-object memory-backend-ram,id=m0,size=1G "
-                                  "-device virtio-mem-pci,id=v0,memdev=m0,addr=4") };
-    qvirtio_open_one(&m->v, &m->q, m->qt, DEVFN, UINT64_MAX);
-    m->request = qvirtio_alloc(&m->v, 24);
-    m->response = qvirtio_alloc(&m->v, 16);
+    qvmem_open(m,
+               qtest_start("-m 256M,maxmem=8G -object memory-backend-ram,id=m0,size=1G "
+                           "-device virtio-mem-pci,id=v0,memdev=m0,addr=4"),
+               DEVFN, UINT64_MAX);
 }
 
-static void mem_ask(Mem *m, uint16_t type, uint64_t from_mib, uint64_t mib)
+static void mem_ask(QVmem *m, uint16_t type, uint64_t from_mib, uint64_t mib)
 {
-    qtest_memset(m->qt, m->request, 0, 24);
-    qtest_writew(m->qt, m->request, type);
-    qtest_writeq(m->qt, m->request + 8, WINDOW + from_mib * MIB);
-    qtest_writew(m->qt, m->request + 16, (uint16_t)(mib * MIB / BLOCK));
-    qvirtq_ask(&m->q, m->request, 24, m->response, 10);
-    g_assert_cmpuint(qtest_readw(m->qt, m->response), ==, 0);
+    g_assert_cmpuint(
+        qvmem_ask(m, type, QVMEM_WINDOW + from_mib * MIB, (uint16_t)(mib * MIB / QVMEM_BLOCK)), ==,
+        QVMEM_ACK);
 }
 
-static uint64_t mem_wanted(Mem *m)
+static uint64_t mem_wanted(QVmem *m)
 {
-    return qvirtio_config(&m->v, WANTED, 4) / MIB;
+    return qvmem_config(m, QVMEM_WANTED) / MIB;
 }
 
 static void test_follows(void)
 {
-    Mem m;
+    QVmem m;
 
     mem_start(&m);
     set_target(m.qt, 512);
     assert_step(m.qt, "resize");
     g_assert_cmpuint(mem_wanted(&m), ==, 256);
-    mem_ask(&m, PLUG, 0, 100);
-    mem_ask(&m, PLUG, 100, 156);
+    mem_ask(&m, QVMEM_PLUG, 0, 100);
+    mem_ask(&m, QVMEM_PLUG, 100, 156);
     assert_end(m.qt, "reached", 512);
     set_target(m.qt, 300);
     assert_step(m.qt, "resize");
     g_assert_cmpuint(mem_wanted(&m), ==, 44);
-    mem_ask(&m, UNPLUG, 44, 212);
+    mem_ask(&m, QVMEM_UNPLUG, 44, 212);
     assert_end(m.qt, "reached", 300);
     qtest_quit(m.qt);
 }
@@ -116,14 +99,14 @@ static void test_follows(void)
 /* A part of it, and no further: it is not asked for more than it has. */
 static void test_stops(void)
 {
-    Mem m;
+    QVmem m;
 
     mem_start(&m);
     set_target(m.qt, 512);
     assert_step(m.qt, "resize");
     qtest_clock_step(m.qt, ANSWER * NS - 1);
-    mem_ask(&m, PLUG, 0, 128);   /* the last moment */
-    assert_step(m.qt, "resize"); /* half of the way: its time begins anew */
+    mem_ask(&m, QVMEM_PLUG, 0, 128); /* the last moment */
+    assert_step(m.qt, "resize");     /* half of the way: its time begins anew */
     qtest_clock_step(m.qt, ANSWER * NS - 1);
     g_assert_cmpuint(qtest_event_count(m.qt, CHANGE), ==, 0);
     qtest_clock_step(m.qt, 1);
@@ -135,7 +118,7 @@ static void test_stops(void)
 
 static void test_cancelled(void)
 {
-    Mem m;
+    QVmem m;
 
     mem_start(&m);
     set_target(m.qt, 512);
@@ -148,7 +131,7 @@ static void test_cancelled(void)
     set_target(m.qt, 768); /* changed on the way */
     assert_step(m.qt, "resize");
     g_assert_cmpuint(mem_wanted(&m), ==, 512);
-    mem_ask(&m, PLUG, 0, 512);
+    mem_ask(&m, QVMEM_PLUG, 0, 512);
     assert_end(m.qt, "reached", 768);
     qtest_quit(m.qt);
 }
@@ -156,7 +139,7 @@ static void test_cancelled(void)
 /* Somebody else wants another size: he gets it. */
 static void test_overruled(void)
 {
-    Mem m;
+    QVmem m;
 
     mem_start(&m);
     set_target(m.qt, 512);
@@ -165,7 +148,7 @@ static void test_overruled(void)
         m.qt, "qom-set",
         "{'path': '/machine/peripheral/v0', 'property': 'requested-size', 'value': %" PRIu64 "}",
         64 * MIB);
-    mem_ask(&m, PLUG, 0, 64);
+    mem_ask(&m, QVMEM_PLUG, 0, 64);
     assert_end(m.qt, "unreached", 320);
     assert_reason(m.qt, "somebody else has set requested-size of 'v0'");
     g_assert_cmpuint(mem_wanted(&m), ==, 64);

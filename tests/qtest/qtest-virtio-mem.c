@@ -6,75 +6,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/qtest/virtio.h"
-#include "util/units.h"
+#include "tests/qtest/vmem.h"
 
-#define DEVFN  0x20u     /* slot 4 */
-#define REGION (4 * GIB) /* where the window begins */
-#define BLOCK  (2 * MIB)
+#define DEVFN  0x20u /* slot 4 */
 #define SIZE   (512 * MIB)
+#define REGION QVMEM_WINDOW
+#define BLOCK  QVMEM_BLOCK
 
-enum { ACPI_PXM = 1u << 0, INACCESSIBLE = 1u << 1 };
-enum { PLUG, UNPLUG, UNPLUG_ALL, STATE };
-enum { ACK, NACK, BUSY, ERROR };
-enum { PLUGGED, UNPLUGGED, MIXED };
-
-/* The configuration. */
-enum { BLOCK_SIZE = 0, NODE = 8, ADDR = 16, ALL = 24, USABLE = 32, SIZE_NOW = 40, WANTED = 48 };
-
-typedef struct Mem {
-    QTest *qt;
-    QVirtio v;
-    QVirtQueue q;
-    uint64_t request, response;
-} Mem;
-
-static void drive(Mem *m)
+static void drive(QVmem *m)
 {
-    qvirtio_open_one(&m->v, &m->q, m->qt, DEVFN, INACCESSIBLE);
-    m->request = qvirtio_alloc(&m->v, 24);
-    m->response = qvirtio_alloc(&m->v, 16);
+    qvmem_open(m, m->qt, DEVFN, QVMEM_INACCESSIBLE);
 }
 
 #define MACHINE "-m 64M,maxmem=8G"
 #define BACKEND " -object memory-backend-ram,id=m0,size=512M"
 #define DEVICE  " -device virtio-mem-pci,id=v0,memdev=m0,addr=4"
 
-static void start(Mem *m, const char *machine, const char *more)
+static void start(QVmem *m, const char *machine, const char *more)
 {
-    *m = (Mem){ .qt = qtest_start("%s " MACHINE BACKEND DEVICE "%s", machine, more) };
+    *m = (QVmem){ .qt = qtest_start("%s " MACHINE BACKEND DEVICE "%s", machine, more) };
     drive(m);
 }
 
-static uint64_t config(Mem *m, unsigned offset)
-{
-    return qvirtio_config(&m->v, offset, 4) | (uint64_t)qvirtio_config(&m->v, offset + 4, 4) << 32;
-}
-
-static uint16_t send(Mem *m, uint16_t type, uint64_t addr, uint16_t blocks)
-{
-    qtest_memset(m->qt, m->request, 0, 24);
-    qtest_memset(m->qt, m->response, 0xee, 16);
-    qtest_writew(m->qt, m->request, type);
-    qtest_writeq(m->qt, m->request + 8, addr);
-    qtest_writew(m->qt, m->request + 16, blocks);
-    g_assert_cmpuint(qvirtq_ask(&m->q, m->request, 24, m->response, 10), ==, 10);
-    return qtest_readw(m->qt, m->response);
-}
-
 /* Of blocks, by their number. */
-static uint16_t ask(Mem *m, uint16_t type, uint64_t first, uint16_t blocks)
+static uint16_t ask(QVmem *m, uint16_t type, uint64_t first, uint16_t blocks)
 {
-    return send(m, type, REGION + first * BLOCK, blocks);
+    return qvmem_ask(m, type, REGION + first * BLOCK, blocks);
 }
 
-static uint16_t state(Mem *m, uint64_t first, uint16_t blocks)
+static uint16_t state(QVmem *m, uint64_t first, uint16_t blocks)
 {
-    g_assert_cmpuint(ask(m, STATE, first, blocks), ==, ACK);
-    return qtest_readw(m->qt, m->response + 8);
+    g_assert_cmpuint(ask(m, QVMEM_STATE, first, blocks), ==, QVMEM_ACK);
+    return qvmem_state(m);
 }
 
-static void want(Mem *m, uint64_t size)
+static void want(QVmem *m, uint64_t size)
 {
     qtest_qmp_ok(
         m->qt, "qom-set",
@@ -82,7 +48,7 @@ static void want(Mem *m, uint64_t size)
         size);
 }
 
-static void assert_refused(Mem *m, uint64_t size, const char *why)
+static void assert_refused(QVmem *m, uint64_t size, const char *why)
 {
     g_autoptr(json_object) error = qtest_qmp_error(
         m->qt, "qom-set",
@@ -93,14 +59,14 @@ static void assert_refused(Mem *m, uint64_t size, const char *why)
 }
 
 /* What everybody says of its size. */
-static void assert_size(Mem *m, int64_t size)
+static void assert_size(QVmem *m, int64_t size)
 {
     g_autoptr(json_object) list = qtest_qmp(m->qt, "query-memory-devices", NULL);
     g_autoptr(json_object) sum = qtest_qmp(m->qt, "query-memory-size-summary", NULL);
     g_autoptr(json_object) property =
         qtest_qmp(m->qt, "qom-get", "{'path': '/machine/peripheral/v0', 'property': 'size'}");
 
-    g_assert_cmpuint(config(m, SIZE_NOW), ==, (uint64_t)size);
+    g_assert_cmpuint(qvmem_config(m, QVMEM_SIZE_NOW), ==, (uint64_t)size);
     g_assert_cmpint(qtest_get_int(list, "0.data.size"), ==, size);
     g_assert_cmpint(qtest_get_int(sum, "plugged-memory"), ==, size);
     g_assert_cmpint(json_object_get_int64(property), ==, size);
@@ -112,7 +78,7 @@ static bool has_size(json_object *event, void *size)
 }
 
 /* Of those that come too fast only the last is sent. */
-static void assert_told(Mem *m, int64_t size)
+static void assert_told(QVmem *m, int64_t size)
 {
     g_autoptr(json_object) event =
         qtest_event_match(m->qt, "MEMORY_DEVICE_SIZE_CHANGE", has_size, &size, QTEST_TIMEOUT_MS);
@@ -126,17 +92,18 @@ static void assert_told(Mem *m, int64_t size)
 
 static void test_shown(gconstpointer machine)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, machine, ",requested-size=64M");
     g_assert_cmphex(qpci_read(m.qt, DEVFN, 0, 4), ==, 0x10581af4);
-    g_assert_cmphex(qvirtio_offered(&m.v) & (ACPI_PXM | INACCESSIBLE), ==, ACPI_PXM);
-    g_assert_cmphex(config(&m, BLOCK_SIZE), ==, BLOCK);
-    g_assert_cmpuint(qvirtio_config(&m.v, NODE, 2), ==, 0);
-    g_assert_cmphex(config(&m, ADDR), ==, REGION);
-    g_assert_cmphex(config(&m, ALL), ==, SIZE);
-    g_assert_cmphex(config(&m, USABLE), ==, 64 * MIB + 256 * MIB);
-    g_assert_cmphex(config(&m, WANTED), ==, 64 * MIB);
+    g_assert_cmphex(qvirtio_offered(&m.v) & (QVMEM_ACPI_PXM | QVMEM_INACCESSIBLE), ==,
+                    QVMEM_ACPI_PXM);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_BLOCK_SIZE), ==, BLOCK);
+    g_assert_cmpuint(qvirtio_config(&m.v, QVMEM_NODE, 2), ==, 0);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_ADDR), ==, REGION);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_ALL), ==, SIZE);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, 64 * MIB + 256 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 64 * MIB);
     assert_size(&m, 0);
     {
         g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
@@ -157,7 +124,7 @@ static void test_shown(gconstpointer machine)
 /* A driver that does not know that it must not touch what it does not have is not taken. */
 static void test_inaccessible(void)
 {
-    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=512M" DEVICE) };
+    QVmem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=512M" DEVICE) };
 
     drive(&m);
     g_assert_cmphex(qvirtio_status(&m.v), ==, 1 | 2 | QVIRTIO_DRIVER_OK | QVIRTIO_FEATURES_OK);
@@ -177,56 +144,58 @@ static void test_inaccessible(void)
 
 static void test_plug(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
-    g_assert_cmpuint(state(&m, 0, 160), ==, UNPLUGGED);
-    g_assert_cmpuint(ask(&m, PLUG, 3, 1), ==, ACK);
+    g_assert_cmpuint(state(&m, 0, 160), ==, QVMEM_UNPLUGGED);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 3, 1), ==, QVMEM_ACK);
     assert_size(&m, BLOCK);
     assert_told(&m, BLOCK);
-    g_assert_cmpuint(state(&m, 3, 1), ==, PLUGGED);
-    g_assert_cmpuint(state(&m, 3, 2), ==, MIXED);
-    g_assert_cmpuint(state(&m, 2, 2), ==, MIXED);
-    g_assert_cmpuint(state(&m, 0, 3), ==, UNPLUGGED);
-    g_assert_cmpuint(ask(&m, PLUG, 2, 2), ==, ERROR); /* one of them is plugged */
-    g_assert_cmpuint(ask(&m, PLUG, 100, 31), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, NACK); /* more than was asked for */
+    g_assert_cmpuint(state(&m, 3, 1), ==, QVMEM_PLUGGED);
+    g_assert_cmpuint(state(&m, 3, 2), ==, QVMEM_MIXED);
+    g_assert_cmpuint(state(&m, 2, 2), ==, QVMEM_MIXED);
+    g_assert_cmpuint(state(&m, 0, 3), ==, QVMEM_UNPLUGGED);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 2, 2), ==, QVMEM_ERROR); /* one of them is plugged */
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 100, 31), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 1), ==, QVMEM_NACK); /* more than was asked for */
     assert_size(&m, 64 * MIB);
     want(&m, 128 * MIB);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 33), ==, ERROR);
-    g_assert_cmpuint(ask(&m, PLUG, 4, 33), ==, NACK);
-    g_assert_cmpuint(ask(&m, PLUG, 4, 32), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 33), ==, QVMEM_ERROR);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 4, 33), ==, QVMEM_NACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 4, 32), ==, QVMEM_ACK);
     assert_told(&m, 128 * MIB);
     qtest_quit(m.qt);
 }
 
 static void test_unplug(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M q35", ",requested-size=64M");
-    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 32), ==, QVMEM_ACK);
     qtest_memset(m.qt, REGION, 0x55, 3 * BLOCK);
-    g_assert_cmpuint(ask(&m, UNPLUG, 31, 2), ==, ERROR); /* one of them is not plugged */
-    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 31, 2), ==,
+                     QVMEM_ERROR); /* one of them is not plugged */
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 1, 1), ==, QVMEM_ACK);
     assert_size(&m, 62 * MIB);
     g_assert_cmphex(qtest_readl(m.qt, REGION + BLOCK - 4), ==, 0x55555555);
     g_assert_cmphex(qtest_readl(m.qt, REGION + BLOCK), ==, 0);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 2 * BLOCK - 4), ==, 0);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 2 * BLOCK), ==, 0x55555555);
-    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ERROR);
-    g_assert_cmpuint(ask(&m, PLUG, 1, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 1, 1), ==, QVMEM_ERROR);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 1, 1), ==, QVMEM_ACK);
     want(&m, 0);
-    g_assert_cmpuint(ask(&m, UNPLUG, 5, 1), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 5, 1), ==, NACK);
-    g_assert_cmphex(config(&m, USABLE), ==, 320 * MIB); /* it does not shrink before all is gone */
-    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 5, 1), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 5, 1), ==, QVMEM_NACK);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==,
+                    320 * MIB); /* it does not shrink before all is gone */
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_UNPLUG_ALL, 0, 0), ==, QVMEM_ACK);
     assert_size(&m, 0);
     assert_told(&m, 0);
-    g_assert_cmphex(config(&m, USABLE), ==, 0);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, 0);
     g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0);
-    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ERROR); /* nothing is usable */
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_UNPLUG_ALL, 0, 0), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 1), ==, QVMEM_ERROR); /* nothing is usable */
     qtest_quit(m.qt);
 }
 
@@ -250,19 +219,19 @@ static void test_wrong(void)
         { UINT64_MAX, 1 },
         { UINT64_MAX - BLOCK + 1, 2 },
     };
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
-        for (uint16_t type = PLUG; type <= STATE; type++) {
-            g_assert_cmpuint(send(&m, type, wrong[i].addr, wrong[i].blocks), ==,
-                             type == UNPLUG_ALL ? ACK : ERROR);
+        for (uint16_t type = QVMEM_PLUG; type <= QVMEM_STATE; type++) {
+            g_assert_cmpuint(qvmem_ask(&m, type, wrong[i].addr, wrong[i].blocks), ==,
+                             type == QVMEM_UNPLUG_ALL ? QVMEM_ACK : QVMEM_ERROR);
         }
     }
-    g_assert_cmpuint(send(&m, STATE + 1, REGION, 1), ==, ERROR);
-    g_assert_cmpuint(send(&m, UINT16_MAX, REGION, 1), ==, ERROR);
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_STATE + 1, REGION, 1), ==, QVMEM_ERROR);
+    g_assert_cmpuint(qvmem_ask(&m, UINT16_MAX, REGION, 1), ==, QVMEM_ERROR);
     assert_size(&m, 0);
-    g_assert_cmpuint(ask(&m, PLUG, 159, 1), ==, ACK); /* the last one */
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 159, 1), ==, QVMEM_ACK); /* the last one */
     qtest_quit(m.qt);
 }
 
@@ -270,14 +239,14 @@ static void test_wrong(void)
 static void test_short(gconstpointer data)
 {
     const bool request = data;
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", "");
     qvirtq_add_pair(&m.q, m.request, request ? 23 : 24, m.response, request ? 10 : 9);
     qvirtq_kick(&m.q);
     g_assert_cmphex(qvirtio_status(&m.v) & QVIRTIO_NEEDS_RESET, !=, 0);
     drive(&m);
-    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_UNPLUG_ALL, 0, 0), ==, QVMEM_ACK);
     qtest_quit(m.qt);
 }
 
@@ -285,24 +254,24 @@ static void test_short(gconstpointer data)
 
 static void test_requested(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", "");
-    g_assert_cmphex(config(&m, USABLE), ==, 0);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, 0);
     qvirtio_isr(&m.v);
     want(&m, 2 * MIB);
     g_assert_cmpuint(qvirtio_isr(&m.v), ==, 2);
-    g_assert_cmphex(config(&m, WANTED), ==, 2 * MIB);
-    g_assert_cmphex(config(&m, USABLE), ==, 258 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 2 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, 258 * MIB);
     want(&m, 2 * MIB);
     g_assert_cmpuint(qvirtio_isr(&m.v), ==, 0); /* nothing has changed */
     assert_refused(&m, 3 * MIB, "whole blocks of 0x200000 bytes");
     assert_refused(&m, SIZE + BLOCK, "'requested-size' cannot exceed the memory backend size");
-    g_assert_cmphex(config(&m, WANTED), ==, 2 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 2 * MIB);
     g_autofree char *said = qtest_hmp(m.qt, "qom-set v0 requested-size 512M");
     g_assert_cmpstr(said, ==, "");
-    g_assert_cmphex(config(&m, USABLE), ==, SIZE);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 256), ==, ACK);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, SIZE);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 256), ==, QVMEM_ACK);
     assert_size(&m, SIZE);
     qtest_quit(m.qt);
 }
@@ -310,10 +279,10 @@ static void test_requested(void)
 /* The driver's reset leaves the blocks, and so does the end of S3; the machine's does not. */
 static void test_reset(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
-    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 32), ==, QVMEM_ACK);
     qtest_memset(m.qt, REGION, 0x55, 4096);
     qvirtio_set_status(&m.v, 0);
     drive(&m);
@@ -331,12 +300,12 @@ static void test_reset(void)
     drive(&m);
     assert_size(&m, 0);
     assert_told(&m, 0);
-    g_assert_cmphex(config(&m, WANTED), ==, 64 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 64 * MIB);
     g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0);
     qtest_quit(m.qt);
 }
 
-static void assert_stays(Mem *m, const char *why)
+static void assert_stays(QVmem *m, const char *why)
 {
     g_autoptr(json_object) error = qtest_qmp_error(m->qt, "device_del", "{'id': 'v0'}");
 
@@ -346,17 +315,17 @@ static void assert_stays(Mem *m, const char *why)
 /* It comes and goes while the machine runs. */
 static void test_hotplug(void)
 {
-    Mem m = { .qt = qtest_start("-M pc " MACHINE BACKEND) };
+    QVmem m = { .qt = qtest_start("-M pc " MACHINE BACKEND) };
 
     for (unsigned round = 0; round < 3; round++) {
         qtest_qmp_ok(m.qt, "device_add",
                      "{'driver': 'virtio-mem-pci', 'id': 'v0', 'memdev': 'm0', 'addr': '4',"
                      " 'requested-size': 4194304}");
         drive(&m);
-        g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ACK);
+        g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 1), ==, QVMEM_ACK);
         assert_stays(&m, "virtio-mem device cannot get unplugged while some of its memory is still "
                          "plugged");
-        g_assert_cmpuint(ask(&m, UNPLUG, 0, 1), ==, ACK);
+        g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 0, 1), ==, QVMEM_ACK);
         assert_stays(&m, "virtio-mem device cannot get unplugged while 'requested-size' != '0'");
         json_object_put(qtest_qmp_error(m.qt, "object-del", "{'id': 'm0'}"));
         want(&m, 0);
@@ -374,10 +343,10 @@ static void test_hotplug(void)
  */
 static void test_thrown_out(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
-    g_assert_cmpuint(ask(&m, PLUG, 0, 32), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 32), ==, QVMEM_ACK);
     qtest_writel(m.qt, REGION, 0x12345678);
     qtest_outl(m.qt, 0xae08, 1u << 4);
     json_object_put(qtest_event(m.qt, "DEVICE_DELETED"));
@@ -396,13 +365,13 @@ static void test_saved(gconstpointer data)
     const bool dynamic = ways[2];   /* and whether pieces without blocks are not there */
     g_autofree char *file = NULL;
     QTest *from;
-    Mem m = { .qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE "%s", ways[0], ways[1]) };
+    QVmem m = { .qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE "%s", ways[0], ways[1]) };
 
     drive(&m);
     want(&m, 256 * MIB);
-    g_assert_cmpuint(ask(&m, PLUG, 1, 1), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 8, 9), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 200, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 1, 1), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 8, 9), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 200, 1), ==, QVMEM_ACK);
     for (unsigned i = 0; i < 256; i++) {
         qtest_writel(m.qt, REGION + i * BLOCK + 4096, 0x1000 + i);
     }
@@ -413,33 +382,106 @@ static void test_saved(gconstpointer data)
     m.qt = qtest_start(MACHINE "%s,id=m0,size=512M" DEVICE "%s -incoming file:%s", ways[0], ways[1],
                        file);
     qtest_wait_running(m.qt);
-    m.v.qt = m.qt;
+    qvmem_moved(&m, m.qt);
     assert_size(&m, 11 * BLOCK);
-    g_assert_cmphex(config(&m, WANTED), ==, 256 * MIB);
-    g_assert_cmphex(config(&m, USABLE), ==, SIZE);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 256 * MIB);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_USABLE), ==, SIZE);
     for (unsigned i = 0; i < 256; i++) {
         const bool plugged = i == 1 || (i >= 8 && i < 17) || i == 200;
 
-        g_assert_cmpuint(state(&m, i, 1), ==, plugged ? PLUGGED : UNPLUGGED);
+        g_assert_cmpuint(state(&m, i, 1), ==, plugged ? QVMEM_PLUGGED : QVMEM_UNPLUGGED);
         g_assert_cmphex(qtest_readl(m.qt, REGION + i * BLOCK + 4096), ==,
                         plugged                           ? 0x1000 + i
                         : dynamic && (i >= 64 && i < 192) ? 0xffffffff
                                                           : 0);
     }
-    g_assert_cmpuint(ask(&m, PLUG, 0, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 1), ==, QVMEM_ACK);
     qtest_quit(m.qt);
     qtest_quit(from);
+}
+
+static int64_t transferred(QTest *qt)
+{
+    g_autoptr(json_object) info = qtest_qmp(qt, "query-migrate", NULL);
+
+    g_assert_cmpstr(qtest_get_str(info, "status"), !=, "completed");
+    return qtest_get(info, "ram") ? qtest_get_int(info, "ram.transferred") : 0;
+}
+
+static void wait_completed(QTest *qt)
+{
+    for (;;) {
+        g_autoptr(json_object) info = qtest_qmp(qt, "query-migrate", NULL);
+        const char *status = qtest_get_str(info, "status");
+
+        if (!strcmp(status, "completed")) {
+            return;
+        }
+        g_assert_cmpstr(status, ==, "active");
+    }
+}
+
+static void assert_not_now(QTest *qt, const char *command, const char *arguments)
+{
+    g_autoptr(json_object) error = qtest_qmp_error(qt, command, arguments);
+
+    g_assert_nonnull(strstr(qtest_get_str(error, "desc"), "the machine is being migrated"));
+}
+
+/* What the guest takes, gives back, and takes again, and what it is asked for, while the machine
+ * goes, goes with it. Devices neither come nor are they asked for, and no target is set. */
+static void test_moved_live(void)
+{
+    QVmem m;
+    g_autofree char *socket = NULL, *uri = NULL;
+    QTest *to;
+
+    start(&m, "-M pc", ",requested-size=300M");
+    socket = qtest_temp_path(m.qt, "socket");
+    uri = g_strdup_printf("unix:%s", socket);
+    to = qtest_start("-M pc " MACHINE BACKEND DEVICE " -incoming %s", uri);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 100), ==, QVMEM_ACK);
+    qtest_memset(m.qt, REGION, 0x5a, 100 * BLOCK);
+    qtest_qmp_ok(m.qt, "migrate-set-parameters", "{'max-bandwidth': 10000000}");
+    qtest_qmp_ok(m.qt, "migrate", "{'uri': %s}", uri);
+    while (transferred(m.qt) < 16 * (int64_t)MIB) { /* the first blocks are there */
+    }
+    qtest_qmp_ok(m.qt, "migrate-set-parameters", "{'max-bandwidth': 10000}");
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 1, 2), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 2, 1), ==, QVMEM_ACK);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 2 * BLOCK + 4096), ==, 0);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 120, 1), ==, QVMEM_ACK);
+    qtest_writel(m.qt, REGION + 120 * BLOCK, 0x12345678);
+    want(&m, 400 * MIB);
+    assert_not_now(m.qt, "device_add", "{'driver': 'virtio-rng-pci'}");
+    assert_not_now(m.qt, "device_del", "{'id': 'v0'}");
+    assert_not_now(m.qt, "set-memory-target", "{'size': 134217728}");
+    qtest_qmp_ok(m.qt, "migrate-set-parameters", "{'max-bandwidth': 0}");
+    wait_completed(m.qt);
+    qtest_wait_running(to);
+    qtest_quit(m.qt);
+    qvmem_moved(&m, to);
+    assert_size(&m, 100 * BLOCK);
+    g_assert_cmphex(qvmem_config(&m, QVMEM_WANTED), ==, 400 * MIB);
+    g_assert_cmphex(qtest_readl(to, REGION), ==, 0x5a5a5a5a);
+    g_assert_cmpuint(state(&m, 1, 1), ==, QVMEM_UNPLUGGED);
+    g_assert_cmphex(qtest_readl(to, REGION + BLOCK + 4096), ==, 0);
+    g_assert_cmpuint(state(&m, 2, 1), ==, QVMEM_PLUGGED);
+    g_assert_cmphex(qtest_readl(to, REGION + 2 * BLOCK + 4096), ==, 0);
+    g_assert_cmpuint(state(&m, 120, 1), ==, QVMEM_PLUGGED);
+    g_assert_cmphex(qtest_readl(to, REGION + 120 * BLOCK), ==, 0x12345678);
+    qtest_quit(to);
 }
 
 /* What is not plugged is neither counted nor written, nor made to exist by being read. */
 static void test_not_migrated(void)
 {
-    Mem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=4G" DEVICE
-                                        ",requested-size=16M") };
+    QVmem m = { .qt = qtest_start(MACHINE " -object memory-backend-memfd,id=m0,size=4G" DEVICE
+                                          ",requested-size=16M") };
     g_autofree char *file = qtest_temp_path(m.qt, "state");
 
     drive(&m);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 8), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 8), ==, QVMEM_ACK);
     qtest_save(m.qt, file);
     g_autoptr(json_object) info = qtest_qmp(m.qt, "query-migrate", NULL);
     g_assert_cmpint(qtest_get_int(info, "ram.total"), <, 128 * MIB);
@@ -453,11 +495,11 @@ static void test_dump(void)
 {
     g_autofree char *contents = NULL, *file = NULL, *protocol = NULL;
     gsize length;
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
-    g_assert_cmpuint(ask(&m, PLUG, 4, 2), ==, ACK);
-    g_assert_cmpuint(ask(&m, PLUG, 100, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 4, 2), ==, QVMEM_ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 100, 1), ==, QVMEM_ACK);
     qtest_writel(m.qt, REGION + 5 * BLOCK, 0x600dd00d);
     qtest_writel(m.qt, REGION + 100 * BLOCK + 4, 0xfee1600d);
     file = qtest_temp_path(m.qt, "dump");
@@ -479,13 +521,13 @@ static void test_dump(void)
 
 static void test_two(void)
 {
-    Mem m = { .qt = qtest_start(
-                  "-m 64M,slots=2,maxmem=8G -numa node,mem=32M -numa node,mem=32M" BACKEND DEVICE
-                  ",node=1,requested-size=4M"
-                  " -object memory-backend-ram,id=m1,size=1G -device "
-                  "virtio-mem-pci,id=v1,memdev=m1,block-size=1M,node=0,addr=5"
-                  " -object memory-backend-ram,id=d,size=128M"
-                  " -device pc-dimm,memdev=d,id=d0 -device virtio-balloon") };
+    QVmem m = { .qt = qtest_start(
+                    "-m 64M,slots=2,maxmem=8G -numa node,mem=32M -numa node,mem=32M" BACKEND DEVICE
+                    ",node=1,requested-size=4M"
+                    " -object memory-backend-ram,id=m1,size=1G -device "
+                    "virtio-mem-pci,id=v1,memdev=m1,block-size=1M,node=0,addr=5"
+                    " -object memory-backend-ram,id=d,size=128M"
+                    " -device pc-dimm,memdev=d,id=d0 -device virtio-balloon") };
     g_autoptr(json_object) list = qtest_qmp(m.qt, "query-memory-devices", NULL);
     g_autoptr(json_object) sum = NULL, balloon = NULL;
 
@@ -495,8 +537,8 @@ static void test_two(void)
     g_assert_cmpint(qtest_get_int(list, "1.data.block-size"), ==, MIB);
     g_assert_cmpstr(qtest_get_str(list, "2.type"), ==, "dimm");
     drive(&m);
-    g_assert_cmpuint(qvirtio_config(&m.v, NODE, 2), ==, 1);
-    g_assert_cmpuint(ask(&m, PLUG, 0, 2), ==, ACK);
+    g_assert_cmpuint(qvirtio_config(&m.v, QVMEM_NODE, 2), ==, 1);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 0, 2), ==, QVMEM_ACK);
     sum = qtest_qmp(m.qt, "query-memory-size-summary", NULL);
     g_assert_cmpint(qtest_get_int(sum, "plugged-memory"), ==, 132 * MIB);
     balloon = qtest_qmp(m.qt, "query-balloon", NULL);
@@ -519,33 +561,33 @@ static void test_host_memory(gconstpointer prealloc)
 {
     g_autofree char *path = g_strdup_printf("/dev/shm/qtest-virtio-mem-%d", (int)getpid());
     g_autofree char *before = g_strnfill(MIB, 'x');
-    Mem m;
+    QVmem m;
 
     if (!g_file_set_contents(path, before, MIB, NULL)) {
         g_test_skip("there is no /dev/shm that can be written to");
         return;
     }
     g_assert_cmpint(truncate(path, (off_t)SIZE), ==, 0);
-    m = (Mem){ .qt = qtest_start(
-                   MACHINE
-                   " -object memory-backend-file,id=m0,size=512M,share=on,mem-path=%s" DEVICE
-                   ",requested-size=8M%s",
-                   path, prealloc ? ",prealloc=on" : "") };
+    m = (QVmem){ .qt = qtest_start(
+                     MACHINE
+                     " -object memory-backend-file,id=m0,size=512M,share=on,mem-path=%s" DEVICE
+                     ",requested-size=8M%s",
+                     path, prealloc ? ",prealloc=on" : "") };
     g_assert_cmpuint(file_bytes(path), ==, 0);
     drive(&m);
-    g_assert_cmpuint(ask(&m, PLUG, 1, 4), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 1, 4), ==, QVMEM_ACK);
     g_assert_cmpuint(file_bytes(path), ==, prealloc ? 8 * MIB : 0);
     qtest_memset(m.qt, REGION + BLOCK, 0x55, 3 * BLOCK);
     g_assert_cmpuint(file_bytes(path), >=, 3 * BLOCK);
-    g_assert_cmpuint(ask(&m, UNPLUG, 1, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 1, 1), ==, QVMEM_ACK);
     g_assert_cmpuint(file_bytes(path), <, 4 * BLOCK);
-    g_assert_cmpuint(ask(&m, UNPLUG, 2, 3), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 2, 3), ==, QVMEM_ACK);
     g_assert_cmpuint(file_bytes(path), ==, 0);
     qtest_quit(m.qt);
     g_assert_cmpint(unlink(path), ==, 0);
 }
 
-static uint64_t resident(Mem *m)
+static uint64_t resident(QVmem *m)
 {
     g_autoptr(json_object) list = qtest_qmp(m->qt, "query-memory-devices", NULL);
     const uint64_t found = (uint64_t)qtest_get_int(list, "0.data.resident");
@@ -559,16 +601,16 @@ static uint64_t resident(Mem *m)
 /* What exists on the host: what was written to, until the guest gives it back. */
 static void test_resident(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",requested-size=64M");
     g_assert_cmpuint(resident(&m), ==, 0);
-    g_assert_cmpuint(ask(&m, PLUG, 3, 2), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 3, 2), ==, QVMEM_ACK);
     g_assert_cmpuint(resident(&m), ==, 0);
     qtest_writel(m.qt, REGION + 3 * BLOCK, 1);
     g_assert_cmpuint(resident(&m), >=, 4096);
     g_assert_cmpuint(resident(&m), <=, BLOCK); /* a host may always give that much */
-    g_assert_cmpuint(ask(&m, UNPLUG, 3, 2), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 3, 2), ==, QVMEM_ACK);
     g_assert_cmpuint(resident(&m), ==, 0);
     qtest_quit(m.qt);
 }
@@ -576,24 +618,25 @@ static void test_resident(void)
 /* What the guest has nothing of is not there. */
 static void test_dynamic(void)
 {
-    Mem m;
+    QVmem m;
 
     start(&m, "-M pc", ",dynamic-memslots=on,requested-size=512M");
-    g_assert_cmphex(qvirtio_offered(&m.v) & INACCESSIBLE, ==, INACCESSIBLE);
+    g_assert_cmphex(qvirtio_offered(&m.v) & QVMEM_INACCESSIBLE, ==, QVMEM_INACCESSIBLE);
     qtest_writel(m.qt, REGION, 1);
     g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0xffffffff);
-    g_assert_cmpuint(ask(&m, PLUG, 70, 1), ==, ACK); /* in the second piece */
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 70, 1), ==, QVMEM_ACK); /* in the second piece */
     g_assert_cmphex(qtest_readl(m.qt, REGION), ==, 0xffffffff);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0);
     qtest_writel(m.qt, REGION + 70 * BLOCK, 0x12345678);
-    g_assert_cmpuint(ask(&m, PLUG, 191, 2), ==, ACK); /* in the third and the last one */
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 191, 2), ==,
+                     QVMEM_ACK); /* in the third and the last one */
     g_assert_cmphex(qtest_readl(m.qt, REGION + 255 * BLOCK), ==, 0);
-    g_assert_cmpuint(ask(&m, UNPLUG, 192, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_UNPLUG, 192, 1), ==, QVMEM_ACK);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 255 * BLOCK), ==, 0xffffffff);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0x12345678);
-    g_assert_cmpuint(send(&m, UNPLUG_ALL, 0, 0), ==, ACK);
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_UNPLUG_ALL, 0, 0), ==, QVMEM_ACK);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0xffffffff);
-    g_assert_cmpuint(ask(&m, PLUG, 70, 1), ==, ACK);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 70, 1), ==, QVMEM_ACK);
     g_assert_cmphex(qtest_readl(m.qt, REGION + 70 * BLOCK), ==, 0);
     qtest_qmp_ok(m.qt, "system_reset", NULL);
     json_object_put(qtest_event(m.qt, "RESET"));
@@ -616,7 +659,7 @@ static void test_hostile(void)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        Mem m = { .qt = qtest_start(MACHINE "%s", cases[i].options) };
+        QVmem m = { .qt = qtest_start(MACHINE "%s", cases[i].options) };
         g_autoptr(json_object) now =
             qtest_qmp(m.qt, "qom-get", "{'path': 'v0', 'property': 'unplugged-inaccessible'}");
 
@@ -685,6 +728,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mem/saved/memfd", memfd, test_saved);
     g_test_add_data_func("/virtio-mem/saved/dynamic", dynamic, test_saved);
     g_test_add_func("/virtio-mem/not-migrated", test_not_migrated);
+    g_test_add_func("/virtio-mem/moved-live", test_moved_live);
     g_test_add_func("/virtio-mem/dump", test_dump);
     g_test_add_func("/virtio-mem/two", test_two);
     g_test_add_data_func("/virtio-mem/host-memory", NULL, test_host_memory);

@@ -519,6 +519,27 @@ def ejected_meanwhile():
         save(m, "exec:cat > /dev/null")
 
 
+def cpu_ejected_meanwhile():
+    """The same of a CPU."""
+    with start(MACHINES["pc"], memory="64M", cpus="1,maxcpus=2,cores=2") as m:
+        m.qmp.command("device_add", **CPU)
+        m.qmp.command("cont")
+        m.qmp.command("device_del", id="c1")
+        m.qmp.command("migrate-set-parameters", **{"downtime-limit": 0, "max-bandwidth": 10000})
+        m("memset 0x100000 0x1000000 0x5a")
+        m.qmp.command("migrate", uri="exec:cat > /dev/null")
+        wait(m, "active")
+        m.write("l", 0xaf00, 0)
+        m.write("l", 0xaf00, 1)
+        m.write("b", 0xaf04, 8)
+        m.qmp.event("DEVICE_DELETED", device="c1")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+        info = wait(m, "failed")
+        tap.equal("ejected" in info["error-desc"], True, str(info))
+        tap.equal(m.qmp.command("query-status")["status"], "running")
+        save(m, "exec:cat > /dev/null")
+
+
 def beside_a_dump():
     """A dump and a migration both stop the machine: one at a time."""
     with Folder() as at, start(MACHINES["pc"], memory="64M") as m:
@@ -734,8 +755,8 @@ def main():
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
-        other_end_dies, cancelled, answered, rounds, ejected_meanwhile, beside_a_dump, bad_parameters, plugged_before_it_comes,
-        nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
+        other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
+        plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 

@@ -3,22 +3,15 @@
 #include <string.h>
 
 #include "tests/qtest/ospm/random.h"
-#include "tests/qtest/virtio.h"
-#include "util/units.h"
+#include "tests/qtest/vmem.h"
 
 #define DEVFN  0x28u /* slot 5 */
-#define BLOCK  (2 * MIB)
+#define BLOCK  QVMEM_BLOCK
 #define SIZE   (RANDOM_BLOCKS * BLOCK)
 #define EXTENT 128u /* blocks that are usable beyond what is asked for: more than there are */
 
-enum { PLUG, UNPLUG, UNPLUG_ALL, STATE };
-enum { ACK, NACK, BUSY, WRONG };
-enum { ALL_PLUGGED, ALL_UNPLUGGED, MIXED };
-
 typedef struct RandomVmem {
-    QVirtio v;
-    QVirtQueue q;
-    uint64_t request, response;
+    QVmem driver;
     /* The model. */
     bool plugged[RANDOM_BLOCKS];
     uint32_t marks[RANDOM_BLOCKS]; /* what is in each block; of those that are plugged */
@@ -62,25 +55,25 @@ static uint16_t expect(RandomVmem *s, unsigned type, unsigned first, unsigned co
     const bool fits = s->usable && count && first + count <= RANDOM_BLOCKS;
     const unsigned there = fits ? plugged_of(s, first, count) : 0;
 
-    if (type == UNPLUG_ALL) {
+    if (type == QVMEM_UNPLUG_ALL) {
         all_gone(s);
-        return ACK;
+        return QVMEM_ACK;
     }
     if (!fits) {
-        return WRONG;
+        return QVMEM_ERROR;
     }
-    if (type == STATE) {
-        *state = there == count ? ALL_PLUGGED : there ? MIXED : ALL_UNPLUGGED;
-        return ACK;
+    if (type == QVMEM_STATE) {
+        *state = there == count ? QVMEM_PLUGGED : there ? QVMEM_MIXED : QVMEM_UNPLUGGED;
+        return QVMEM_ACK;
     }
-    if (there != (type == UNPLUG ? count : 0)) {
-        return WRONG;
+    if (there != (type == QVMEM_UNPLUG ? count : 0)) {
+        return QVMEM_ERROR;
     }
-    if (type == PLUG && s->count + count > s->wanted) {
-        return NACK;
+    if (type == QVMEM_PLUG && s->count + count > s->wanted) {
+        return QVMEM_NACK;
     }
-    set(s, first, count, type == PLUG);
-    return ACK;
+    set(s, first, count, type == QVMEM_PLUG);
+    return QVMEM_ACK;
 }
 
 /* ---- steps ---- */
@@ -89,14 +82,11 @@ static uint16_t send(RandomTest *t, unsigned type, unsigned first, unsigned coun
 {
     RandomVmem *s = t->vmem;
 
-    qtest_memset(t->qt, s->request, 0, 24);
-    qtest_memset(t->qt, s->response, 0, 16);
-    qtest_writew(t->qt, s->request, (uint16_t)type);
-    qtest_writeq(t->qt, s->request + 8, RANDOM_VMEM + first * BLOCK);
-    qtest_writew(t->qt, s->request + 16, (uint16_t)count);
-    g_assert_cmpuint(qvirtq_ask(&s->q, s->request, 24, s->response, 10), ==, 10);
-    *state = qtest_readw(t->qt, s->response + 8);
-    return qtest_readw(t->qt, s->response);
+    uint16_t answer =
+        qvmem_ask(&s->driver, (uint16_t)type, RANDOM_VMEM + first * BLOCK, (uint16_t)count);
+
+    *state = answer == QVMEM_ACK && type == QVMEM_STATE ? qvmem_state(&s->driver) : 0;
+    return answer;
 }
 
 static void ask(RandomTest *t, unsigned type, unsigned first, unsigned count)
@@ -113,7 +103,8 @@ static void ask(RandomTest *t, unsigned type, unsigned first, unsigned count)
 
 static bool step_request(RandomTest *t)
 {
-    static const uint8_t types[] = { PLUG, PLUG, UNPLUG, UNPLUG, STATE };
+    static const uint8_t types[] = { QVMEM_PLUG, QVMEM_PLUG, QVMEM_UNPLUG, QVMEM_UNPLUG,
+                                     QVMEM_STATE };
 
     ask(t, types[random_pick(t, G_N_ELEMENTS(types))], random_pick(t, RANDOM_BLOCKS + 2),
         random_pick(t, 6));
@@ -122,7 +113,7 @@ static bool step_request(RandomTest *t)
 
 static bool step_unplug_all(RandomTest *t)
 {
-    ask(t, UNPLUG_ALL, 0, 0);
+    ask(t, QVMEM_UNPLUG_ALL, 0, 0);
     return true;
 }
 
@@ -181,7 +172,7 @@ static void try_plug(RandomTest *t, unsigned n)
 {
     uint16_t state;
 
-    if (send(t, PLUG, n, 1, &state) == ACK) {
+    if (send(t, QVMEM_PLUG, n, 1, &state) == QVMEM_ACK) {
         set(t->vmem, n, 1, true);
     }
 }
@@ -198,7 +189,7 @@ void random_vmem_follow(RandomTest *t)
             try_plug(t, n);
             most--;
         } else if (s->count > wanted && s->plugged[n]) {
-            ask(t, UNPLUG, n, 1);
+            ask(t, QVMEM_UNPLUG, n, 1);
             most--;
         }
     }
@@ -272,21 +263,19 @@ static void vmem_booted(RandomTest *t, bool anew)
         s->wanted = 0;
     }
     all_gone(s);
-    qvirtio_open_one(&s->v, &s->q, t->qt, DEVFN, 0);
-    s->request = qvirtio_alloc(&s->v, 24);
-    s->response = qvirtio_alloc(&s->v, 16);
+    qvmem_open(&s->driver, t->qt, DEVFN, 0);
 }
 
 static void vmem_moved(RandomTest *t)
 {
-    t->vmem->v.qt = t->qt;
+    qvmem_moved(&t->vmem->driver, t->qt);
     check_marks(t);
 }
 
 static void give_all_back(RandomTest *t)
 {
     want(t, 0);
-    ask(t, UNPLUG_ALL, 0, 0);
+    ask(t, QVMEM_UNPLUG_ALL, 0, 0);
 }
 
 RandomVmem *random_vmem_new(void)
