@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""virtio-mem as Debian's kernel sees it: test_virtio_mem.py BUILD-DIR [MACHINE]. Its memory grows and shrinks as it
+"""virtio-mem as Debian's kernel sees it: test_virtio_mem.py BUILD-DIR [MACHINE [NAME]]. Its memory grows and shrinks as it
 is asked to, in two nodes, over a reboot and over a migration."""
 import os
 import re
@@ -12,7 +12,8 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 BUILD = sys.argv[1]
-MACHINE = sys.argv[2] if len(sys.argv) > 2 else "pc"
+# May be changed by who imports this: tests/nested.
+SETUP = {"machine": sys.argv[2] if len(sys.argv) > 2 else "pc", "accel": "soft", "kernel": "vmlinuz", "place": vm.Here}
 MIB = 1 << 20
 MOST = 512 * MIB
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_mem"]
@@ -24,8 +25,8 @@ DEVICES = [word for n in range(2) for word in (
 
 
 def machine(*extra):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="384M,slots=2,maxmem=4G",
-                 extra=["-M", MACHINE, *MEMORY, *extra])
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel=SETUP["accel"], memory="384M,slots=2,maxmem=4G",
+                 kernel=SETUP["kernel"], place=SETUP["place"], extra=["-M", SETUP["machine"], *MEMORY, *extra])
 
 
 def load(guest):
@@ -130,4 +131,47 @@ def moved():
             tap.equal(there.run("dmesg | grep -ciE 'bug:|oops|call trace|bad page'", check=False), "0", "complaints")
 
 
-tap.run([(f"{MACHINE}: up and down", up_and_down), (f"{MACHINE}: moved", moved)])
+def moved_meanwhile():
+    """It is asked for more, takes it, and gives some back, while the machine goes to another program: that has it so. DIMMs
+    neither come nor go meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"unix:{folder}/s"
+        words = [*DEVICES, "-object", f"memory-backend-ram,id=d,size={128 * MIB}"]
+        with machine(*words) as here, machine(*words, "-incoming", uri) as there:
+            here.wait_ready()
+            it = Guest(here)
+            load(here)
+            it.has(128 * MIB, 0)
+            here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 200000})
+            here.qmp.command("migrate", uri=uri)
+            vm.wait_until(lambda: here.qmp.command("query-migrate").get("status") == "active", "it goes")
+            it.want("v1", 256 * MIB)
+            it.has(128 * MIB, 256 * MIB)
+            it.want("v0", 0)
+            it.has(0, 256 * MIB)
+            try:
+                here.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="d")
+            except vm.QmpError as error:
+                tap.equal("the machine is being migrated" in error.desc, True, error.desc)
+            else:
+                raise AssertionError(f"a DIMM came: {here.qmp.command('query-migrate')}")
+            here.run("mkdir /tmp/far && mount -t tmpfs -o size=100M,mpol=bind:1 far /tmp/far && "
+                     "head -c 60000000 /dev/urandom > /tmp/far/pattern", timeout=120)
+            wanted = here.run("md5sum /tmp/far/pattern", timeout=120)
+            tap.equal(here.qmp.command("query-migrate")["status"], "active", "all of that while it goes")
+            here.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+            there.qmp.event("RESUME", timeout=300)
+            it.guest = there
+            it.has(0, 256 * MIB)
+            tap.equal(there.run("md5sum /tmp/far/pattern", timeout=120), wanted, "the pattern")
+            there.run("umount /tmp/far")
+            it.want("v0", 128 * MIB)
+            it.want("v1", 0)
+            it.has(128 * MIB, 0)
+            tap.equal(there.run("dmesg | grep -ciE 'bug:|oops|call trace|bad page'", check=False), "0", "complaints")
+
+
+if __name__ == "__main__":
+    tap.run([(f"{SETUP['machine']}: {name}", test) for name, test in (
+        ("up and down", up_and_down), ("moved", moved), ("moved meanwhile", moved_meanwhile))
+        if name in sys.argv[3:] or not sys.argv[3:]])
