@@ -15,6 +15,8 @@ import vm  # noqa: E402
 
 BUILD = sys.argv[1]
 MIB = 1 << 20
+# May be changed by who imports this: tests/nested.
+SETUP = {"accel": "soft", "kernel": "vmlinuz", "place": vm.Here}
 SIZE, LABELS = 64 * MIB, 128 << 10
 ND = "/sys/bus/nd/devices"
 UUIDS = ("5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a01", "5a4f1e9c-8c1f-4a0e-9d43-0f5b9f3c1a02")
@@ -108,15 +110,12 @@ def second_run(folder, machine):
         tap.equal(guest.run("head -n 1 /dev/pmem1"), "also lasts")
 
 
-def as_ram(machine):
-    """As `ndctl create-namespace --mode=devdax` and `daxctl reconfigure-device --mode=system-ram` do."""
+def as_ram(machine, made=None):
+    """As `ndctl create-namespace --mode=devdax` and `daxctl reconfigure-device --mode=system-ram` do. @made: the initrd."""
     with tempfile.TemporaryDirectory() as folder:
-        os.mkdir(f"{folder}/initrd")
-        initrd(BUILD, f"{folder}/initrd")
-        extra = ["-M", f"{machine},nvdimm=on", "-initrd", f"{folder}/initrd/initrd",
+        extra = ["-M", f"{machine},nvdimm=on", "-initrd", made or initrd(BUILD, folder),
                  "-object", "memory-backend-ram,id=m0,size=512M", "-device", "nvdimm,id=nv0,memdev=m0"]
-        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M,slots=1,maxmem=4G",
-                   extra=extra) as guest:
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", memory="256M,slots=1,maxmem=4G", extra=extra, **SETUP) as guest:
             ready(guest, (*MODULES, *DAX))
             wait_for(guest, "/dev/pmem0")
             before = guest.mem_total()
@@ -142,8 +141,9 @@ def lasts(machine):
         second_run(folder, machine)
 
 
-tap.run([
-    ("what is in NVDIMMs lasts, pc", lambda: lasts("pc")),
-    ("what is in NVDIMMs lasts, q35", lambda: lasts("q35")),
-    ("an NVDIMM as memory", lambda: as_ram("pc")),
-])
+if __name__ == "__main__":
+    tap.run([
+        ("what is in NVDIMMs lasts, pc", lambda: lasts("pc")),
+        ("what is in NVDIMMs lasts, q35", lambda: lasts("q35")),
+        ("an NVDIMM as memory", lambda: as_ram("pc")),
+    ])

@@ -4,7 +4,6 @@
 import hashlib
 import os
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
@@ -12,6 +11,8 @@ import vm  # noqa: E402
 
 BUILD = sys.argv[1]
 SIZE = 64 << 20
+# May be changed by who imports this: tests/nested.
+SETUP = {"accel": "soft", "kernel": "vmlinuz", "place": vm.Here}
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "libnvdimm", "nd_btt", "nd_pmem", "nd_virtio", "virtio_pmem"]
 
@@ -23,19 +24,15 @@ def load(guest):
 
 
 def contents(path, start, size):
-    with open(path, "rb") as file:
-        file.seek(start)
-        return hashlib.md5(file.read(size)).hexdigest()
+    return hashlib.md5(SETUP["place"].read(path, start, size)).hexdigest()
 
 
 def persistent(machine):
     """What the guest writes and flushes is in the file; a file system is there again after a reset that the guest
     did not expect."""
-    with tempfile.TemporaryDirectory() as folder:
+    with SETUP["place"].folder() as folder:
         path = f"{folder}/pmem"
-        with open(path, "wb") as file:
-            file.truncate(SIZE)
-        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M,maxmem=1G", extra=[
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", memory="256M,maxmem=1G", **SETUP, extra=[
                 "-M", machine, "-object", f"memory-backend-file,id=m0,size={SIZE},share=on,mem-path={path}",
                 "-device", "virtio-pmem-pci,id=p0,memdev=m0"]) as guest:
             guest.wait_ready()
@@ -55,4 +52,5 @@ def persistent(machine):
             tap.equal(guest.run("md5sum < /mnt/one").split()[0], wanted, "the file system's file after the reset")
 
 
-tap.run([(f"{machine}: persistent", lambda machine=machine: persistent(machine)) for machine in ("pc", "q35")])
+if __name__ == "__main__":
+    tap.run([(f"{machine}: persistent", lambda machine=machine: persistent(machine)) for machine in ("pc", "q35")])

@@ -18,12 +18,17 @@ BUILD = sys.argv[1] = os.path.abspath(sys.argv[1])
 PATTERN = sys.argv.pop(2) if len(sys.argv) > 2 else ""
 
 import gdb_cases  # noqa: E402
+import nvdimm  # noqa: E402
 import outer  # noqa: E402
 import tap  # noqa: E402
 import test_bare  # noqa: E402
 import test_cpus  # noqa: E402
 import test_firmware  # noqa: E402
 import test_linux  # noqa: E402
+import test_memory_target  # noqa: E402
+import test_nvdimm  # noqa: E402
+import test_virtio_mem  # noqa: E402
+import test_virtio_pmem  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
@@ -31,8 +36,11 @@ SEABIOS = "/usr/share/seabios/bios-256k.bin"
 CLOCKS = f"{BUILD}/tests/nested/clocks"
 BARE = f"{BUILD}/tests/guest/bare"
 GDB_ROM = "/gdb/rom"
+NVDIMM_INITRD = "/nvdimm/initrd"
 UNIT_TESTS = [f"{BUILD}/tests/unit/{name}" for name in ("test-kvm-debug", "test-kvm")]
 BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "reset", "smp", "handshake", "paging")]]
+
+MEMORY_MODULES = (test_memory_target, test_nvdimm, test_virtio_mem, test_virtio_pmem)
 
 place = None    # the outer machine, when it runs
 no_place = None  # or why it does not
@@ -47,6 +55,11 @@ def inner_initrd(folder):
     return f"{folder}/initrd"
 
 
+def nvdimm_initrd(folder):
+    os.mkdir(f"{folder}/nvdimm")
+    return nvdimm.initrd(BUILD, f"{folder}/nvdimm")
+
+
 def files(folder):
     """What goes into the outer machine: {path there: path here}."""
     programs = [f"{BUILD}/dimmable", *UNIT_TESTS]
@@ -55,7 +68,7 @@ def files(folder):
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
     return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),
-            GDB_ROM: gdb_cases.rom(folder)}
+            GDB_ROM: gdb_cases.rom(folder), NVDIMM_INITRD: nvdimm_initrd(folder)}
 
 
 def need_outer():
@@ -81,10 +94,11 @@ def start_outer():
     with tempfile.TemporaryDirectory() as folder:
         place = outer.Outer(f"{BUILD}/guest", files(folder))
     atexit.register(place.close)
-    for module in test_linux, test_firmware, test_cpus:
+    for module in (test_linux, test_firmware, test_cpus, *MEMORY_MODULES):
         module.SETUP["place"] = place
+    for module in (test_linux, test_cpus, *MEMORY_MODULES):
+        module.SETUP["kernel"] = "vmlinux"  # nothing to unpack
     gdb_cases.SETUP.update(place=place, program=f"{BUILD}/dimmable", rom=GDB_ROM)
-    test_linux.SETUP["kernel"] = test_cpus.SETUP["kernel"] = "vmlinux"  # nothing to unpack
     test_bare.PLACE, test_bare.PROGRAM, test_bare.GUESTS, test_bare.ENGINE = \
         place, f"{BUILD}/dimmable", BARE, "kvm"
 
@@ -163,6 +177,14 @@ def cpus(name, chips, board):
         setup(test_cpus, chips, machine=board)
         dict(test_cpus.TESTS)[name]()
     return f"CPUs, {name}: {board}, kernel-irqchip={chips}", test
+
+
+def memory(name, module, function, chips, board, **options):
+    """Memory that is no DIMM, or comes in steps: KVM's slots are made and taken away with it."""
+    def test():
+        setup(module, chips, **options)
+        function()
+    return f"{name}: {board}, kernel-irqchip={chips}", test
 
 
 def firmware(name, function, chips):
@@ -412,7 +434,14 @@ TESTS = [
     linux("reset with a DIMM plugged", test_linux.reset_with_dimm, "split", "q35"),
     linux("reset by the guest", test_linux.reset_by_guest, "on"),
     linux("two busy CPUs, one taken offline and online", test_linux.busy_cpus, "off", "q35"),
-    cpus("come and go", "split", "pc"), cpus("load", "on", "q35"), cpus("reboot", "off", "pc"),
+    cpus("come and go", "split", "pc"), cpus("load", "on", "q35"), cpus("reboot", "off", "pc"), cpus("refused", "on", "q35"),
+    memory("virtio-mem, up and down", test_virtio_mem, test_virtio_mem.up_and_down, "split", "pc", machine="pc"),
+    memory("virtio-mem, up and down", test_virtio_mem, test_virtio_mem.up_and_down, "on", "q35", machine="q35"),
+    memory("virtio-pmem", test_virtio_pmem, lambda: test_virtio_pmem.persistent("q35"), "on", "q35"),
+    memory("an NVDIMM as memory", test_nvdimm, lambda: test_nvdimm.as_ram("pc", NVDIMM_INITRD), "split", "pc"),
+    memory("memory target by virtio-mem", test_memory_target, lambda: test_memory_target.by_virtio_mem(1024 * MIB), "split", "pc",
+           machine="pc"),
+    memory("memory target while it boots", test_memory_target, test_memory_target.while_it_boots, "on", "q35", machine="q35"),
     disk_and_card("pc", "split", "pci.0"),
     disk_and_card("q35", "on", "rp0", "-device", "pcie-root-port,id=rp0,chassis=1"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
