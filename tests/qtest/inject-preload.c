@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static InjectRule *rules; /* NULL: nothing is injected */
@@ -92,6 +93,15 @@ static bool matches(const InjectRule *rule, const char *call, int fd, const char
     return !rule->name[0] || (path && strstr(path, rule->name));
 }
 
+static void wait_disarmed(const InjectRule *rule)
+{
+    const struct timespec nap = { .tv_nsec = 1000000 };
+
+    while (__atomic_load_n(&rule->armed, __ATOMIC_ACQUIRE)) {
+        nanosleep(&nap, NULL);
+    }
+}
+
 /* The error that the call is to end with; 0: none, but *@len, if there is one, may have become
  * less. The caller's errno stays. */
 static int injected(const char *call, int fd, const char *path, size_t *len)
@@ -116,6 +126,9 @@ static int injected(const char *call, int fd, const char *path, size_t *len)
         }
         /* Release: who sees the count, sees what was done before. */
         __atomic_fetch_add(&rule->done, 1, __ATOMIC_RELEASE);
+        if (rule->hold) {
+            wait_disarmed(rule);
+        }
     }
     errno = saved;
     return err;
@@ -158,6 +171,7 @@ CALL(ssize_t, sendto,
      (int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_len),
      (fd, buf, len, flags, to, to_len), fd, NULL, NULL)
 CALL(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags), fd, NULL, NULL)
+CALL(int, fsync, (int fd), (fd), fd, NULL, NULL)
 CALL(int, accept, (int fd, __SOCKADDR_ARG addr, socklen_t *restrict len), (fd, addr, len), fd, NULL,
      NULL)
 CALL(int, accept4, (int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags),

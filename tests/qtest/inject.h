@@ -27,7 +27,7 @@ typedef struct InjectRule {
     uint32_t skip, count;
     uint32_t seen, done;
     uint32_t armed;
-    uint32_t reserved;
+    uint32_t hold; /* the call does not end before the rule is not armed any more */
 } InjectRule;
 
 _Static_assert(sizeof(InjectRule) == 160, "inject.py knows the layout");

@@ -48,11 +48,12 @@ class Injector:
         self.control = control
         self.rules = []
 
-    def fail(self, call, name="", err=0, *, limit=0, skip=0, count=ALWAYS):
-        """From now on @call of what is called @name fails with @err ("EIO"), or moves @limit bytes at most."""
+    def fail(self, call, name="", err=0, *, limit=0, skip=0, count=ALWAYS, hold=False):
+        """From now on @call of what is called @name fails with @err ("EIO"), or moves @limit bytes at most; with @hold it
+        does not end before the rule does."""
         at = len(self.rules) * SIZE
         number = getattr(errno, err) if err else 0
-        struct.pack_into(LAYOUT, self.control, at, call.encode(), name.encode(), number, limit, skip, count, 0, 0, 0, 0)
+        struct.pack_into(LAYOUT, self.control, at, call.encode(), name.encode(), number, limit, skip, count, 0, 0, 0, hold)
         struct.pack_into("=I", self.control, at + ARMED, 1)
         self.rules.append(Rule(self.control, at))
         return self.rules[-1]

@@ -252,6 +252,99 @@ static const InjectRule ends[] = {
     { .call = "getrandom", .err = ENOSYS, .count = UINT32_MAX },
 };
 
+/* ---- persistent memory ---- */
+
+#define PMEM                                                                           \
+    "-m 64M,maxmem=1G -object memory-backend-file,id=m0,size=2M,share=on,mem-path=%s " \
+    "-device virtio-pmem-pci,id=p0,memdev=m0,addr=4"
+
+typedef struct Pmem {
+    QVirtio v;
+    QVirtQueue q;
+    uint64_t request, response;
+} Pmem;
+
+static void start_pmem(Pmem *p, const char *path)
+{
+    qvirtio_open_one(&p->v, &p->q, qtest_start(PMEM, path), DEVFN, 0);
+    p->request = qvirtio_alloc(&p->v, 4);
+    p->response = qvirtio_alloc(&p->v, 4);
+}
+
+/* A request to flush. */
+static uint16_t flush_pmem(Pmem *p)
+{
+    uint16_t head = qvirtq_add_pair(&p->q, p->request, 4, p->response, 4);
+
+    qvirtq_kick(&p->q);
+    return head;
+}
+
+/* While the host's disk takes its time, the machine runs, stands, and is saved; the flush that has
+ * not been answered is done once more where the machine is loaded. */
+static void test_pmem_slow(void)
+{
+    g_autofree char *path = g_build_filename(folder, "pmem", NULL), *file = NULL;
+    uint16_t first, second;
+    QTest *from, *to;
+    Pmem p;
+
+    start_pmem(&p, path);
+    from = p.v.qt;
+    file = qtest_temp_path(from, "state");
+    inject(0, (InjectRule){ .call = "fsync", .name = "/pmem", .count = 1, .hold = 1 });
+    first = flush_pmem(&p);
+    wait_done(0, 1);
+    second = flush_pmem(&p);
+    qtest_clock_step(from, 1000000000);
+    qtest_writel(from, 0x100000, 0x12345678);
+    qtest_qmp_ok(from, "stop", NULL);
+    qtest_qmp_ok(from, "cont", NULL);
+    qtest_qmp_ok(from, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r0'}");
+    g_assert_false(qvirtq_has_used(&p.q));
+    inject_nothing();
+    qvirtq_wait(&p.q, first);
+    qvirtq_wait(&p.q, second);
+    g_assert_cmpuint(qtest_readl(from, p.response), ==, 0);
+
+    inject(0, (InjectRule){ .call = "fsync", .name = "/pmem", .count = 1, .hold = 1 });
+    first = flush_pmem(&p);
+    wait_done(0, 1);
+    qtest_save(from, file);
+    to = qtest_start(PMEM " -device virtio-rng-pci,id=r0 -incoming file:%s", path, file);
+    qtest_wait_running(to);
+    p.v.qt = to;
+    qvirtq_wait(&p.q, first);
+    g_assert_cmpuint(qtest_readl(to, p.response), ==, 0);
+    inject_nothing();
+    qtest_quit(from);
+    qtest_quit(to);
+    unlink(path);
+}
+
+/* What is not on the disk is not said to be; the next flush may be. And who goes waits for none. */
+static void test_pmem_fails(void)
+{
+    g_autofree char *path = g_build_filename(folder, "pmem", NULL);
+    Pmem p;
+
+    start_pmem(&p, path);
+    inject(0, (InjectRule){ .call = "fsync", .name = "/pmem", .count = 1, .err = EIO });
+    qvirtq_wait(&p.q, flush_pmem(&p));
+    g_assert_cmpuint(qtest_readl(p.v.qt, p.response), ==, 1);
+    qvirtq_wait(&p.q, flush_pmem(&p));
+    g_assert_cmpuint(qtest_readl(p.v.qt, p.response), ==, 0);
+    inject(0, (InjectRule){ .call = "fsync", .name = "/pmem", .count = 1, .hold = 1 });
+    flush_pmem(&p);
+    wait_done(0, 1);
+    qtest_qmp_ok(p.v.qt, "device_del", "{'id': 'p0'}");
+    qtest_outl(p.v.qt, 0xae08, 1u << 4);
+    json_object_put(qtest_event_with(p.v.qt, "DEVICE_DELETED", "device", "p0"));
+    inject_nothing();
+    qtest_quit(p.v.qt);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -262,6 +355,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/inject/rng/ends/kernel", &ends[1], test_rng_ends);
     g_test_add_func("/inject/balloon", test_balloon);
     g_test_add_func("/inject/port", test_port);
+    g_test_add_func("/inject/pmem/slow", test_pmem_slow);
+    g_test_add_func("/inject/pmem/fails", test_pmem_fails);
     int status = g_test_run();
     unlink(g_getenv("INJECT_FILE"));
     rmdir(folder);
