@@ -253,6 +253,12 @@ static bool thread_context_complete(Object *obj, GError **errp)
     return (!context->by_cpu && !context->by_node) || apply_affinity(context, &context->cpus, errp);
 }
 
+/* Backends keep what they have: libvirt deletes it as soon as the machine is made. */
+static bool thread_context_can_be_deleted(Object *obj, GError **errp)
+{
+    return true;
+}
+
 static void thread_context_finalize(Object *obj)
 {
     ThreadContext *context = THREAD_CONTEXT(obj);
@@ -278,5 +284,6 @@ static const ObjectType thread_context_type = {
     .init = thread_context_init,
     .finalize = thread_context_finalize,
     .complete = thread_context_complete,
+    .can_be_deleted = thread_context_can_be_deleted,
 };
 OBJECT_TYPE_REGISTER(thread_context_type)
