@@ -491,6 +491,20 @@ static bool is_property(const char *name)
     return false;
 }
 
+static void set_no_feature(const char *name, GError **errp)
+{
+    if (g_str_has_prefix(name, "hv-") || g_str_has_prefix(name, "hv_")) {
+        error_set(errp,
+                  "there are no Hyper-V enlightenments ('%s'): leave out what begins with hv-",
+                  name);
+    } else {
+        error_set(errp,
+                  "there is no CPU feature '%s'; features are given as +NAME, -NAME or "
+                  "NAME=on|off, and '-cpu help' lists them",
+                  name);
+    }
+}
+
 static bool set_features(X86CpuModel *model, struct json_object *props, GError **errp)
 {
     json_object_object_foreach(props, name, value)
@@ -502,10 +516,7 @@ static bool set_features(X86CpuModel *model, struct json_object *props, GError *
             continue;
         }
         if (!x86_feature_find(name, &feature)) {
-            error_set(errp,
-                      "there is no CPU feature '%s'; features are given as +NAME, -NAME or "
-                      "NAME=on|off, and '-cpu help' lists them",
-                      name);
+            set_no_feature(name, errp);
             return false;
         }
         if (!qapi_place_from_json(&qapi_bool_type, value, name, &on, errp)) {

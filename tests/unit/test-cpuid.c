@@ -178,6 +178,8 @@ static void test_errors(void)
         { "qemu64,model-id=01234567890123456789012345678901234567890123456789", "*at most 48*" },
         { "", "*no CPU model ''*" },
         { "qemu64,+frobnicate", "*no CPU feature 'frobnicate'*" },
+        { "qemu64,hv-relaxed=on", "*no Hyper-V enlightenments ('hv-relaxed')*" },
+        { "qemu64,hv-spinlocks=0x1fff", "*no Hyper-V enlightenments ('hv-spinlocks')*" },
         { "qemu64,smep=maybe", "*smep=maybe is not right: expects on or off*" },
         { "max,phys-bits=99", "*36 to 52*" },
         { "qemu64,migratable=on", "*'migratable' is for the models host and max*" },
