@@ -2,6 +2,7 @@
 """libvirt's daemon in session mode, started and ended by the test, with folders of its own; and virsh
 on it. The emulator that it finds is build/dimmable, by the name that it looks for."""
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -41,12 +42,21 @@ def need_programs():
                        "libvirt-daemon-driver-qemu, libvirt-clients, cpio)")
 
 
+def any_memory_locked():
+    """Domains with <locked/> need it: libvirt sets their limit, and must not be above its own."""
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except ValueError:
+        pass  # a user's limit stays
+
+
 class Libvirt:
     """A context manager. What it started is ended on the way out: domains, then the daemon."""
 
-    def __init__(self, program):
+    def __init__(self, program, huge_pages=False):
         need_programs()
         self.prefix = as_user()
+        self.for_daemon = []  # what is before this prefix
         self.dir = tempfile.mkdtemp(prefix="dimmable-libvirt-")
         self.daemon = None
         self.helpers, self.watches = [], 0
@@ -63,7 +73,14 @@ class Libvirt:
         self.write("config/libvirt/libvirtd.conf",
                    f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n'
                    f'host_uuid="{uuid.uuid4()}"\n')  # two daemons are two hosts
-        self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n')
+        self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n' + (self.huge_pages() if huge_pages else ""))
+
+    def huge_pages(self):
+        """A hugetlbfs which the daemon alone has, as root mounts it; returns what qemu.conf says of it."""
+        os.mkdir(f"{self.dir}/huge")
+        mount = f'{shutil.which("mount")} -t hugetlbfs -o pagesize=2M none {self.dir}/huge'
+        self.for_daemon = [shutil.which("unshare"), "--mount", shutil.which("sh"), "-c", f'{mount} && exec "$@"', "sh"]
+        return f'hugetlbfs_mount = "{self.dir}/huge"\n'
 
     def __enter__(self):
         try:
@@ -81,16 +98,17 @@ class Libvirt:
             file.write(text)
         return f"{self.dir}/{name}"
 
-    def popen(self, args, **options):
+    def popen(self, args, before=(), **options):
         """A program of libvirt's, which does not depend on what started the test."""
-        return subprocess.Popen([*self.prefix, shutil.which(args[0]), *args[1:]], env=self.env, cwd=self.dir,
+        return subprocess.Popen([*before, *self.prefix, shutil.which(args[0]), *args[1:]], env=self.env, cwd=self.dir,
                                 stdin=subprocess.DEVNULL, **options)
 
     # ---- the daemon ----
 
     def start(self):
         with open(f"{self.dir}/stderr", "ab") as stderr:
-            self.daemon = self.popen(["libvirtd"], stdout=stderr, stderr=stderr)
+            self.daemon = self.popen(["libvirtd"], self.for_daemon, stdout=stderr, stderr=stderr,
+                                     preexec_fn=any_memory_locked)
         deadline = time.monotonic() + 60
         while True:
             with socket.socket(socket.AF_UNIX) as sock:

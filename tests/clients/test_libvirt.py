@@ -4,21 +4,16 @@
 end."""
 import os
 import re
-import subprocess
 import sys
 
 import libvirtd
 from libvirtd import tap
 import domains
-from domains import ACPID, BOOT, CELL, DIMM, DIMM_XML, MIB, NO_BALLOON, SLOTS, Guest, dimms, monitor, wait_text
+from domains import ACPID, BOOT, DIMM, DIMM_XML, MIB, Guest, dimms, monitor, wait_text
 import vm
 
 BUILD = os.path.abspath(sys.argv[1])
 SESSION = None
-
-NVDIMM_XML = """<memory model='nvdimm' access='shared'><source><path>@NVDIMM@</path></source>
-    <target><size unit='MiB'>64</size><node>0</node><label><size unit='KiB'>128</size></label></target></memory>
-"""
 
 
 def define(machine, kind="qemu"):
@@ -285,27 +280,6 @@ def migrate():
     SESSION.virsh("undefine", name)
 
 
-# ---- CPUs that came, over a save ----
-
-def cpus_and_save(machine):
-    """CPUs and a DIMM that were plugged while it ran are plugged before what was saved is loaded."""
-    name = f"cpus-{machine}"
-    domains.define(SESSION, name, domains.domain_xml(SESSION, name, machine, changes={
-        domains.CPUS: "<vcpu current='2'>4</vcpu>", "cpus='0-1'": "cpus='0-3'"}))
-    SESSION.virsh("start", name, "--paused")
-    SESSION.virsh("setvcpus", name, "4", "--live")
-    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML), "--live")
-    SESSION.virsh("managedsave", name)
-    tap.equal(SESSION.state(name), "shut off")
-    SESSION.virsh("start", name)
-    tap.equal(SESSION.state(name), "paused")
-    tap.equal(SESSION.virsh("vcpucount", name, "--current", "--live"), "4")
-    tap.equal(len(monitor(SESSION, name, "query-cpus-fast")), 4)
-    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
-    SESSION.virsh("destroy", name)
-    SESSION.virsh("undefine", name)
-
-
 # ---- KVM, paused ----
 
 def kvm_paused(machine):
@@ -324,65 +298,7 @@ def kvm_paused(machine):
     SESSION.virsh("undefine", name)
 
 
-# ---- domains of other kinds, started paused ----
-
-# What in the domain is replaced by what.
-CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id='{}' value='10'/>"
-         "<sibling id='{}' value='21'/></distances></cell>")
-DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@DISK@'/>
-  <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
-  <memballoon model='virtio'/>"""
-WATCHDOG_AND_SERIAL = """<watchdog model='i6300esb' action='pause'/>
-  <serial type='null'><target type='pci-serial' port='1'/></serial>"""
-PATH = "<source mode='bind' path='"
-VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
-    <rng model='virtio'><backend model='builtin'/></rng>
-    <channel type='pty'><target type='virtio' name='org.test.0'/></channel>
-    <console type='pty'><target type='virtio'/></console>"""
-VARIANTS = [
-    ("as it is", {}),
-    ("random bytes, a channel, a console", {NO_BALLOON: NO_BALLOON + VIRTIO}),
-    ("a disk, a network card, a balloon", {NO_BALLOON: DISK_AND_NET}),
-    ("without ACPI", {"<acpi/>": "", SLOTS: ""}),
-    ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
-    ("a DIMM from the start", {NO_BALLOON: NO_BALLOON + DIMM_XML}),
-    ("local time", {"<clock offset='utc'>": "<clock offset='localtime'>"}),
-    ("sysinfo", {"</cmdline>": "</cmdline><smbios mode='sysinfo'/>",
-                 "<clock": "<sysinfo type='smbios'><system><entry name='manufacturer'>Foo</entry></system>"
-                           "<oemStrings><entry>hello</entry></oemStrings></sysinfo><clock"}),
-    ("a core with the guest's memory", {"<memory unit='MiB'>512": "<memory unit='MiB' dumpCore='on'>512"}),
-    ("no serial port", {"<serial type='unix'>": "<serial type='null'>", PATH: "<source path='"}),
-    ("a pseudo-terminal", {"<serial type='unix'>": "<serial type='pty'>", PATH: "<source path='"}),
-    ("another CPU", {"<model>qemu64</model>": "<model>Nehalem</model>",
-                     "<feature policy='disable' name='svm'/>": "<feature policy='disable' name='sse4.2'/>"}),
-    ("an NVDIMM", {NO_BALLOON: NO_BALLOON + NVDIMM_XML}),
-    ("a watchdog, a serial port of PCI", {NO_BALLOON: NO_BALLOON + WATCHDOG_AND_SERIAL}),
-]
-
-
-def variant(machine, number):
-    changes = VARIANTS[number][1]
-    name = f"variant-{machine}-{number}"
-    xml = domains.domain_xml(SESSION, name, machine, changes=changes)
-    if "@DISK@" in xml:
-        disk = f"{SESSION.dir}/{name}.qcow2"
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "64M"], check=True)
-        xml = xml.replace("@DISK@", disk)
-    if "@NVDIMM@" in xml:
-        memory = f"{SESSION.dir}/{name}.nvdimm"
-        with open(memory, "wb") as file:
-            file.truncate(64 << 20)
-        xml = xml.replace("@NVDIMM@", memory)
-    SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", xml))
-    tap.equal(SESSION.state(name), "paused")
-    SESSION.virsh("destroy", name)
-
-
 GROUPS = {
-    "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
-                 for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
-                [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
-                [("log", log_is_clean)],
     "probe": [("probe", probe), ("domcapabilities", domcapabilities),
               ("kvm, q35", lambda: kvm_paused("q35")), ("kvm, pc", lambda: kvm_paused("pc")),
               ("log", log_is_clean)],

@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Domains of many kinds under libvirt: test_libvirt_variants.py BUILD-DIR GROUP. The groups are in the table at the
+end."""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+import libvirtd
+from libvirtd import tap
+import domains
+from domains import BOOT, CELL, DIMM, DIMM_XML, MIB, NO_BALLOON, SLOTS, Guest, dimms, monitor
+import vm
+
+BUILD = os.path.abspath(sys.argv[1])
+SESSION = None
+
+# @FOLDER@ is the session's, with files that main() makes.
+NVDIMM_XML = """<memory model='nvdimm' access='shared'><source><path>@FOLDER@/nvdimm</path></source>
+    <target><size unit='MiB'>64</size><node>0</node><label><size unit='KiB'>128</size></label></target></memory>
+"""
+KERNEL = "<kernel>.*</cmdline>"  # of the domain: what is booted
+PATH = "<source mode='bind' path='@FOLDER@/@NAME@.serial'/>"
+
+
+def more(*devices):
+    return {NO_BALLOON: NO_BALLOON + "".join(devices)}
+
+
+def serial(kind, source):
+    return {f"<serial type='unix'>{PATH}": f"<serial type='{kind}'>{source}"}
+
+
+def features(text):
+    return {"<acpi/>": "<acpi/>" + text}
+
+
+def sysinfo(kind, text, mode=""):
+    return {"</cmdline>": "</cmdline>" + mode, "<clock": f"<sysinfo type='{kind}'>{text}</sysinfo><clock"}
+
+
+CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id='{}' value='10'/>"
+         "<sibling id='{}' value='21'/></distances></cell>")
+DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@FOLDER@/disk.qcow2'/>
+  <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
+  <memballoon model='virtio'/>"""
+WATCHDOG_AND_SERIAL = """<watchdog model='i6300esb' action='pause'/>
+  <serial type='null'><target type='pci-serial' port='1'/></serial>"""
+VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
+    <rng model='virtio'><backend model='builtin'/></rng>
+    <channel type='pty'><target type='virtio' name='org.test.0'/></channel>
+    <console type='pty'><target type='virtio'/></console>"""
+CACHE_AND_LATENCY = """<cache level='1' associativity='direct' policy='writeback'><size value='10' unit='KiB'/>
+    <line value='8' unit='B'/></cache>"""
+INTERCONNECTS = """<interconnects><latency initiator='0' target='0' type='access' value='5'/>
+    <bandwidth initiator='0' target='0' type='access' value='204800' unit='KiB'/></interconnects>"""
+ROOT_PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 14
+VMEM_XML = """<memory model='virtio-mem'><target><size unit='MiB'>512</size><node>0</node><block unit='MiB'>2</block>
+    <requested unit='MiB'>128</requested></target></memory>"""
+SOURCE = "<source><pagesize unit='KiB'>4</pagesize><nodemask>0</nodemask></source>"
+NEHALEM = {"<model>qemu64</model>": "<model>Nehalem</model>",
+           "<feature policy='disable' name='svm'/>": "<feature policy='disable' name='sse4.2'/>"}
+CPU = "<cpu mode='custom' match='exact'><model>qemu64</model>"
+SVM = "<feature policy='disable' name='svm'/>"
+PMEM_XML = """<memory model='virtio-pmem'><source><path>@FOLDER@/nvdimm</path></source><target>
+    <size unit='MiB'>64</size></target></memory>"""
+
+# What in the domain is replaced by what. Those on pc are the first five.
+VARIANTS = [
+    ("as it is", {}),
+    ("random bytes, a channel, a console", more(VIRTIO)),
+    ("a disk, a network card, a balloon", {NO_BALLOON: DISK_AND_NET}),
+    ("without ACPI", {"<acpi/>": "", SLOTS: ""}),
+    ("two cells", {CELL: CELLS.format(0, 0, 0, 1) + CELLS.format(1, 1, 1, 0)}),
+    ("DIMMs from the start", more(DIMM_XML, DIMM_XML.replace("<target>", SOURCE + "<target>"))),
+    ("local time", {"<clock offset='utc'>": "<clock offset='localtime'>"}),
+    ("absolute time", {"<clock offset='utc'>": "<clock offset='absolute' start='1000000000'>"}),
+    ("sysinfo", sysinfo("smbios", "<system><entry name='manufacturer'>Foo</entry></system>"
+                                  "<oemStrings><entry>hello</entry></oemStrings>", "<smbios mode='sysinfo'/>")),
+    ("files of fw_cfg", sysinfo("fwcfg", "<entry name='opt/com.example/a'>x</entry>")),
+    ("a core with the guest's memory", {"<memory unit='MiB'>512": "<memory unit='MiB' dumpCore='on'>512"}),
+    ("no serial port", serial("null", "")),
+    ("a pseudo-terminal", serial("pty", "")),
+    ("a pipe", serial("pipe", "<source path='@FOLDER@/pipe'/>")),
+    ("a serial port by TCP", serial("tcp", "<source mode='connect' host='127.0.0.1' service='9'><reconnect enabled='yes' "
+                                           "timeout='60'/></source><protocol type='telnet'/>")),
+    ("a serial port by UDP", serial("udp", "<source mode='connect' host='127.0.0.1' service='9'/>")),
+    ("a socket that comes later", serial("unix", "<source mode='connect' path='@FOLDER@/later'>"
+                                                 "<reconnect enabled='yes' timeout='60'/></source>")),
+    ("another CPU", NEHALEM),
+    ("the most of a CPU", {CPU: "<cpu mode='maximum'>", SVM: ""}),
+    ("a CPU with 40 bits of addresses", {CPU: "<cpu mode='maximum'><maxphysaddr mode='emulate' bits='40'/>", SVM: ""}),
+    ("an NVDIMM", more(NVDIMM_XML)),
+    ("a virtio-mem", more(VMEM_XML)),
+    ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
+    ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
+    ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
+    ("vmcoreinfo", features("<vmcoreinfo state='on'/>")),
+    ("a generation ID", {"<vcpu>": "<genid/><vcpu>"}),
+    ("UEFI", {"<os>": "<os firmware='efi'>", KERNEL: "<firmware><feature enabled='no' name='secure-boot'/></firmware>"}),
+    ("SeaBIOS on the serial port", {KERNEL: "<bios useserial='yes'/>"}),
+    ("a ROM", {KERNEL: "<loader type='rom'>/usr/share/seabios/bios-256k.bin</loader>"}),
+    ("14 root ports", more(ROOT_PORTS)),
+    ("memory of a node of the host", {"<vcpu>": "<numatune><memnode cellid='0' mode='preferred' nodeset='0'/></numatune><vcpu>"}),
+    ("memory of no other node", {"<vcpu>": "<numatune><memory mode='restrictive' nodeset='0'/></numatune><vcpu>"}),
+    ("memory at once, of a node of the host", {
+        "<vcpu>": "<memoryBacking><allocation mode='immediate' threads='2'/></memoryBacking>"
+                  "<numatune><memory mode='strict' nodeset='0'/></numatune><vcpu>"}),
+    ("CPUs in their places", {"<vcpu>": "<cputune><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='0'/></cputune><vcpu>"}),
+    ("an old machine", {"machine='q35'": "machine='pc-q35-6.2'"}),
+] + [(f"the balloon {model}", {NO_BALLOON: f"<memballoon model='{model}' autodeflate='on' freePageReporting='on'>"
+                                          "<stats period='5'/></memballoon>"})
+     for model in ("virtio", "virtio-transitional", "virtio-non-transitional")]
+
+# What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
+REFUSED = [
+    ("a folder of the host", more("<filesystem type='mount' accessmode='mapped'><source dir='@FOLDER@'/><target dir='x'/>"
+                                  "</filesystem>"), "no file system can be shared with the guest"),
+    ("a tablet", more("<input type='tablet' bus='usb'/>"), "USB is disabled for this domain"),
+    ("a screen", more("<video><model type='vga'/></video>"), "does not support video model 'vga'"),
+    ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
+    ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),
+    ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
+    ("virtio-pmem", more(PMEM_XML), "virtio-pmem memory device info is not handled yet"),
+    ("DIMMs without a cell", {CELL: "", "<numa></numa>": ""}, "At least one numa node has to be configured"),
+    ("another domain's slots", {"<maxMemory slots='8' unit='GiB'>16": "<maxMemory slots='255' unit='GiB'>1024"},
+     "physical address bits of the CPU"),
+]
+
+
+def variant_xml(name, machine, changes):
+    def named(text):
+        return text.replace("@FOLDER@", SESSION.dir).replace("@NAME@", name)
+    changes = dict(changes)
+    kernel = changes.pop(KERNEL, None)
+    xml = domains.domain_xml(SESSION, name, machine, changes={named(old): named(new) for old, new in changes.items()})
+    return re.sub(KERNEL, kernel, xml) if kernel else xml
+
+
+def variant(machine, number):
+    name = f"variant-{machine}-{number}"
+    SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, machine, VARIANTS[number][1])))
+    tap.equal(SESSION.state(name), "paused")
+    SESSION.virsh("destroy", name)
+
+
+def refused(number):
+    _, changes, words = REFUSED[number]
+    name = f"refused-{number}"
+    SESSION.refused(words, "create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, "q35", changes)))
+    tap.equal(SESSION.emulators(), {})
+
+
+# ---- CPUs that came, over a save ----
+
+def cpus_and_save(machine):
+    """CPUs and a DIMM that were plugged while it ran are plugged before what was saved is loaded."""
+    name = f"cpus-{machine}"
+    domains.define(SESSION, name, domains.domain_xml(SESSION, name, machine, changes={
+        domains.CPUS: "<vcpu current='2'>4</vcpu>", "cpus='0-1'": "cpus='0-3'"}))
+    SESSION.virsh("start", name, "--paused")
+    SESSION.virsh("setvcpus", name, "4", "--live")
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML), "--live")
+    SESSION.virsh("managedsave", name)
+    tap.equal(SESSION.state(name), "shut off")
+    SESSION.virsh("start", name)
+    tap.equal(SESSION.state(name), "paused")
+    tap.equal(SESSION.virsh("vcpucount", name, "--current", "--live"), "4")
+    tap.equal(len(monitor(SESSION, name, "query-cpus-fast")), 4)
+    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
+    SESSION.virsh("destroy", name)
+    SESSION.virsh("undefine", name)
+
+
+def log_is_clean():
+    """libvirtd minded no answer to those that start."""
+    tap.equal(SESSION.refusals(), set())
+
+
+# ---- where memory comes from ----
+
+# <memoryBacking>, and what the backend of the cell is then: its type, and properties.
+BACKINGS = [
+    ("nothing said", "", "ram", {"share": False, "prealloc": False, "merge": True, "dump": False}),
+    ("anonymous", "<source type='anonymous'/>", "ram", {"share": False}),
+    ("file, shared", "<source type='file'/><access mode='shared'/>", "file", {"share": True}),
+    ("file, private", "<source type='file'/><access mode='private'/>", "file", {"share": False}),
+    ("file, shared, discarded", "<source type='file'/><access mode='shared'/><discard/>", "file",
+     {"share": True, "discard-data": True}),
+    ("memfd, shared", "<source type='memfd'/><access mode='shared'/>", "memfd", {"share": True}),
+    ("memfd, private", "<source type='memfd'/><access mode='private'/>", "memfd", {"share": False}),
+    ("at once, by threads", "<allocation mode='immediate' threads='2'/>", "ram", {"prealloc": True, "prealloc-threads": 2}),
+    ("not at once", "<allocation mode='ondemand'/>", "ram", {"prealloc": False}),
+    ("pages not shared", "<nosharepages/>", "ram", {"merge": False}),
+]
+
+
+def backing(text):
+    return {"<vcpu>": f"<memoryBacking>{text}</memoryBacking><vcpu>"}
+
+
+def backend(name, ident, kind, properties):
+    found = {key: monitor(SESSION, name, "qom-get", path=f"/objects/{ident}", property=key)
+             for key in ("type", *properties)}
+    tap.equal(found, {"type": f"memory-backend-{kind}", **properties}, ident)
+
+
+def backed(number):
+    _, text, kind, properties = BACKINGS[number]
+    name = f"backed-{number}"
+    SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, "q35", backing(text))))
+    backend(name, "ram-node0", kind, properties)
+    # A DIMM is as the cell is, if it says nothing else.
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", DIMM_XML))
+    backend(name, "memdimm0", kind, properties)
+    tap.equal(dimms(SESSION, name), [("dimm0", "0", 4 << 30, DIMM)])
+    SESSION.virsh("destroy", name)
+
+
+def of_its_own():
+    """A DIMM says itself how it is; some are cold."""
+    name = "own"
+    dimm = "<memory model='dimm' access='{}' discard='{}'>" + DIMM_XML.split(">", 1)[1]
+    changes = {**backing("<source type='file'/>"), **more(dimm.format("shared", "yes"))}
+    SESSION.virsh("create", "--paused", SESSION.write("own.xml", variant_xml(name, "q35", changes)))
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", dimm.format("private", "no")))
+    SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", dimm.format("shared", "yes")))
+    backend(name, "memdimm0", "file", {"share": True, "discard-data": True})
+    backend(name, "memdimm1", "file", {"share": False, "discard-data": False})
+    backend(name, "memdimm2", "file", {"share": True, "discard-data": True})
+    SESSION.virsh("destroy", name)
+
+
+def locked():
+    """All of it stays in the host's memory."""
+    try:
+        SESSION.virsh("create", "--paused", SESSION.write("locked.xml", variant_xml("locked", "q35", backing("<locked/>"))))
+    except libvirtd.VirshError as err:
+        if "cannot limit locked memory" in str(err):
+            raise tap.Skip("not so much memory may be locked by this user") from None
+        raise
+    with open(f"/proc/{SESSION.emulators()['locked']}/status", encoding="ascii") as status:
+        size = int(re.search(r"VmLck:\s*(\d+) kB", status.read()).group(1)) * 1024
+    tap.equal(size >= BOOT, True, f"{size} bytes are locked")
+    SESSION.virsh("destroy", "locked")
+
+
+def given_back():
+    """Of a DIMM that the guest has used its file has no blocks when it is gone, where they are discarded."""
+    name = "backed"
+    changes = backing("<source type='file'/><access mode='shared'/><discard/>")
+    SESSION.virsh("create", SESSION.write("backed.xml", variant_xml(name, "pc", changes)))
+    guest = Guest(SESSION, name)
+    guest.wait_ready()
+    total = guest.mem_total()
+    for discard in "yes", "no":
+        xml = DIMM_XML.replace("model='dimm'", f"model='dimm' access='shared' discard='{discard}'")
+        SESSION.virsh("attach-device", name, SESSION.write("dimm.xml", xml))
+        backend(name, "memdimm0", "file", {"share": True, "discard-data": discard == "yes"})
+        vm.wait_until(lambda: guest.mem_total() == total + DIMM, "MemTotal")
+        path, = glob.glob(f"{SESSION.dir}/config/libvirt/qemu/ram/*-{name}/dimm0")
+        with open(path, "rb") as file:  # which is deleted when the DIMM goes
+            # Zone Movable is used first.
+            guest.run("mount -t tmpfs none /tmp && head -c 100000000 /dev/urandom > /tmp/file && umount /tmp", timeout=120)
+            used = os.fstat(file.fileno()).st_blocks * 512
+            tap.equal(used > 90 * MIB, True, f"{used} bytes")
+            SESSION.virsh("detach-device-alias", name, "dimm0")
+            vm.wait_until(lambda: not dimms(SESSION, name), "the DIMM goes")
+            tap.equal(os.path.exists(path), False, path)
+            left = os.fstat(file.fileno()).st_blocks * 512
+            tap.equal(left == 0 if discard == "yes" else left >= used, True, f"discard {discard}: {left} of {used} bytes")
+    guest.close()
+    SESSION.virsh("destroy", name)
+
+
+HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
+PAGES = 64
+
+
+def huge_number(name):
+    with open(f"{HUGE}/{name}", encoding="ascii") as file:
+        return int(file.read())
+
+
+def set_huge_pages(count):
+    with open(f"{HUGE}/nr_hugepages", "w", encoding="ascii") as file:
+        file.write(str(count))
+
+
+def huge_pages():
+    """The cell and a DIMM, of a node of the host; they are free again after the end."""
+    if os.geteuid():
+        raise tap.Skip("only root can reserve huge pages")
+    there = huge_number("nr_hugepages")
+    try:
+        set_huge_pages(there + PAGES)
+        if huge_number("nr_hugepages") < there + PAGES:
+            raise tap.Skip("the host has no memory for huge pages")
+        free = huge_number("free_hugepages")
+        with libvirtd.Libvirt(f"{BUILD}/dimmable", huge_pages=True) as session:
+            use_huge_pages(session, free)
+        tap.equal(huge_number("free_hugepages"), free, "free huge pages")
+    except OSError as err:
+        raise tap.Skip(f"no huge pages can be reserved here: {err}") from None
+    finally:
+        set_huge_pages(there)
+
+
+def use_huge_pages(session, free):
+    domains.make_guest(session, BUILD)
+    half = PAGES * MIB  # of the 2 MiB of each page
+    changes = {"<memory unit='MiB'>512": f"<memory unit='B'>{half}",
+               CELL: CELL.replace("memory='512' unit='MiB'", f"memory='{half}' unit='B'"),
+               "<vcpu>": "<memoryBacking><hugepages><page size='2' unit='MiB' nodeset='0'/></hugepages>"
+                         "<allocation mode='immediate'/></memoryBacking>"
+                         "<vcpu>", "<os>": "<numatune><memory mode='strict' nodeset='0'/></numatune><os>"}
+    session.virsh("create", "--paused", session.write("huge.xml", domains.domain_xml(session, "huge", "q35", changes=changes)))
+    tap.equal(huge_number("free_hugepages"), free - PAGES // 2, "free huge pages with the cell")
+    dimm = (f"<memory model='dimm'><source><pagesize unit='MiB'>2</pagesize><nodemask>0</nodemask></source>"
+            f"<target><size unit='B'>{half}</size><node>0</node></target></memory>")
+    session.virsh("attach-device", "huge", session.write("dimm.xml", dimm))
+    tap.equal(huge_number("free_hugepages"), free - PAGES, "free huge pages with a DIMM")
+    found = {memdev["id"]: (memdev["policy"], memdev["host-nodes"], memdev["prealloc"])
+             for memdev in monitor(session, "huge", "query-memdev")}
+    tap.equal(found, {name: ("bind", [0], True) for name in ("ram-node0", "memdimm0")})
+    session.refused("", "attach-device", "huge", f"{session.dir}/dimm.xml")
+    session.virsh("destroy", "huge")
+
+
+GROUPS = {
+    "backing": [(title, lambda n=number: backed(n)) for number, (title, *_) in enumerate(BACKINGS)] +
+               [("DIMMs that say it themselves", of_its_own), ("locked", locked), ("given back", given_back),
+                ("huge pages", huge_pages)],
+    "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
+                 for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
+                [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
+                [("log", log_is_clean)] +
+                [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
+}
+
+
+def main():
+    global SESSION  # pylint: disable=global-statement
+    tests = GROUPS[sys.argv[2]]
+    try:
+        with libvirtd.Libvirt(f"{BUILD}/dimmable") as SESSION:
+            domains.make_guest(SESSION, BUILD)
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{SESSION.dir}/disk.qcow2", "64M"], check=True)
+            with open(f"{SESSION.dir}/nvdimm", "wb") as file:
+                file.truncate(64 * MIB)
+            os.mkfifo(f"{SESSION.dir}/pipe.in")
+            os.mkfifo(f"{SESSION.dir}/pipe.out")
+            tap.run(tests)
+    except tap.Skip as reason:
+        print(f"1..0 # SKIP {reason}")
+
+
+main()
