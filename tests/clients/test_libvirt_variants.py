@@ -46,6 +46,10 @@ CELLS = ("<cell id='{}' cpus='{}' memory='256' unit='MiB'><distances><sibling id
 DISK_AND_NET = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@FOLDER@/disk.qcow2'/>
   <target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/></interface>
   <memballoon model='virtio'/>"""
+SATA = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@FOLDER@/disk.qcow2'/>
+  <target dev='sda' bus='sata'/></disk><disk type='file' device='cdrom'><driver name='qemu' type='raw'/>
+  <source file='@FOLDER@/nvdimm'/><target dev='sdb' bus='sata'/></disk><disk type='file' device='cdrom'>
+  <target dev='sdc' bus='sata'/></disk>"""
 WATCHDOG_AND_SERIAL = """<watchdog model='i6300esb' action='pause'/>
   <serial type='null'><target type='pci-serial' port='1'/></serial>"""
 VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
@@ -95,6 +99,7 @@ VARIANTS = [
     ("an NVDIMM", more(NVDIMM_XML)),
     ("a virtio-mem", more(VMEM_XML)),
     ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
+    ("SATA", more(SATA)),
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
     ("vmcoreinfo", features("<vmcoreinfo state='on'/>")),
