@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR disks|order|formats|images|i386. The first
+"""Kernels of all boot protocols (docs/firmware.md): test_boot.py BUILD-DIR disks|discs|order|formats|images|i386. The first
 are guests of tests/guest/bare, and what is refused; the others are from Debian's packages, downloaded by
 scripts/make-guest.sh, and skipped where they could not be had."""
 import os
@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import iso  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 from test_firmware import firmware  # noqa: E402
@@ -104,6 +105,29 @@ def hard_disk():
         tap.equal(text, "disk a\n", "-drive")
         text, _ = run(["-hda", disk.name])
     tap.equal(text, "disk a\n", "-hda")
+
+
+# ---- CDs ----
+
+def disc(text):
+    """A CD that prints it and ends, by a BIOS and by UEFI. The BIOS loads more than one sector of 512 bytes."""
+    code = bytes.fromhex("31c0 8ed8 be0080 ac 84c0 7404 e6e9 ebf7" + EXIT).ljust(0x400, b"\0")
+    return iso.make("text", text, code + text + b"\0", efi_disk(text))
+
+
+def discs(wanted, *options):
+    """Which of the discs a and b, drives of these names, SeaBIOS boots from, and OVMF."""
+    firmware("bios-256k.bin", "seabios")
+    ovmf = ["-bios", firmware("OVMF.fd", "ovmf"), "-m", "256"]
+    with tempfile.TemporaryDirectory() as folder:
+        drives = []
+        for name in "ab":
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(disc(f"disc {name}\n".encode()))
+            drives += ["-drive", f"if=none,id={name},media=cdrom,format=raw,file={folder}/{name}"]
+        for by in [], ovmf:
+            text, _ = run([*by, *[word.replace("FOLDER", folder) for word in (*drives, *options)]], timeout=240)
+            tap.equal(text, f"disc {wanted}\n", by)
 
 
 # ---- in which order ----
@@ -294,6 +318,10 @@ DISK = "virtio-blk-pci,drive="
 GROUPS = {
     "disks": [
         ("an IDE disk", hard_disk),
+        ("SATA disks", lambda: disks("b", "-M", "q35", "-device", "ide-hd,drive=a,bus=ide.1,bootindex=5", "-device",
+                                     "ide-hd,drive=b,bus=ide.4,bootindex=1")),
+        ("SATA disks by UEFI", lambda: disks_by_uefi("b", "-M", "q35", "-device", "ide-hd,drive=a,bus=ide.1,bootindex=5",
+                                                     "-device", "ide-hd,drive=b,bus=ide.4,bootindex=1")),
         ("one on pc", lambda: disks("a", "-device", f"{DISK}a")),
         ("the first one on pc", lambda: disks("b", "-device", f"{DISK}a,bootindex=5", "-device", f"{DISK}b,bootindex=0")),
         ("one that is named on q35", lambda: disks(
@@ -311,6 +339,13 @@ GROUPS = {
         ("one behind a root port by UEFI", lambda: disks_by_uefi(
             "b", "-M", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", f"{DISK}a,bootindex=7",
             "-device", f"{DISK}b,bus=p1,bootindex=1"))],
+    "discs": [
+        ("an IDE drive", lambda: discs("a", "-device", "ide-cd,drive=a")),
+        ("-cdrom on pc", lambda: discs("b", "-cdrom", "FOLDER/b", "-hda", "null-co://", "-boot", "d")),
+        ("-cdrom on q35", lambda: discs("b", "-M", "q35", "-cdrom", "FOLDER/b")),
+        ("SATA drives", lambda: discs("b", "-M", "q35", "-device", "ide-cd,drive=a,bus=ide.1,bootindex=5", "-device",
+                                      "ide-cd,drive=b,bus=ide.4,bootindex=1")),
+        ("a SCSI drive", lambda: discs("a", "-M", "q35", "-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=a"))],
     "order": [
         ("a network card by bootindex", lambda: network(
             "network\n", "-device", f"{DISK}a,bootindex=2", "-device", f"{CARD},bootindex=1")),
