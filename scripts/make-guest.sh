@@ -48,10 +48,16 @@ unpack() { # package: into root/
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
 more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix"
-generic_modules="e1000 e1000e"
+generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci"
 
 have_modules() {
     [ -n "$(find root/lib/modules/*-cloud-amd64 -name 'virtio_pci.ko*' 2>/dev/null)" ]
+}
+
+have_generic_modules() {
+    for module in $generic_modules; do
+        [ -f "initramfs-generic/lib/modules/$module.ko" ] || return 1
+    done
 }
 
 copy_modules() { # kernel, folder, modules: to its lib/modules, plain
@@ -78,7 +84,7 @@ if [ ! -f vmlinuz ] || ! have_modules; then
     mv vmlinuz.tmp vmlinuz
 fi
 cloud=$(cd root/lib/modules && ls -d *-cloud-amd64 | head -n 1)
-if [ ! -f vmlinuz-generic ] || [ ! -d initramfs-generic ]; then
+if [ ! -f vmlinuz-generic ] || ! have_generic_modules; then
     rm -rf initramfs-generic
     unpack_kernel linux-image-amd64
     generic=${kernel#linux-image-}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SCSI and IDE disks, and CDs, as Debian's kernel drives them: test_disks.py BUILD-DIR. virtio_scsi and ata_piix with
-sd and sr; what the guest writes is in the files of the host."""
+"""SCSI and IDE disks, and CDs, as Debian's kernel drives them: test_disks.py BUILD-DIR. virtio_scsi, ata_piix and ahci
+with sd and sr; what the guest writes is in the files of the host."""
 import hashlib
 import os
 import sys
@@ -15,6 +15,8 @@ BUILD = sys.argv[1]
 MIB = 1 << 20
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "scsi_common",
            "scsi_mod", "cdrom", "sd_mod", "sr_mod", "virtio_scsi", "libata", "ata_piix"]
+SATA_MODULES = ["crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft",
+                "t10-pi", "scsi_common", "scsi_mod", "cdrom", "sd_mod", "sr_mod", "libata", "libahci", "ahci"]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
 
@@ -36,8 +38,8 @@ class Image:
         return os.stat(self.path).st_blocks // 2
 
 
-def load(guest):
-    for module in MODULES:
+def load(guest, modules=MODULES):
+    for module in modules:
         guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
 
 
@@ -99,31 +101,42 @@ def scsi(machine_type, *bridge):
                 wait_for(guest, "[ ! -e /sys/bus/scsi/devices/0:0:9:1 ]")
             tap.equal(second.bytes(2 * MIB) != bytes(2 * MIB), True, "the disk that came and went was written")
             cd = disk_of(guest, "0:0:5:0")
-            for disc in discs:
-                guest.qmp.command("blockdev-change-medium", id="cd", filename=disc.path, format="raw")
-                guest.run(f"until head -c 2048 /dev/{cd} > /tmp/disc 2> /dev/null; do sleep 0.1; done", timeout=120)
-                tap.equal(guest.run("head -c 6 /tmp/disc"), os.path.basename(disc.path))
+            change_discs(guest, cd, {"id": "cd"}, discs)
             tap.equal(complaints(guest), "")
 
 
-def ide():
-    """The first disk and the last one of four places."""
+def change_discs(guest, cd, drive, discs):
+    """Each of them is put into it and read."""
+    for disc in discs:
+        guest.qmp.command("blockdev-change-medium", **drive, filename=disc.path, format="raw")
+        guest.run(f"until head -c 2048 /dev/{cd} > /tmp/disc 2> /dev/null && [ $(head -c 6 /tmp/disc) = "
+                  f"{os.path.basename(disc.path)} ]; do sleep 0.1; done", timeout=120)
+
+
+def ata(machine_type, drive, said, *more, modules=MODULES, **options):
+    """The first disk and the fourth of the board, and the CD drive between, whose medium is changed."""
     with tempfile.TemporaryDirectory() as folder:
         first, last = Image(folder, "first", 64), Image(folder, "last", 32)
-        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel="soft", memory="256M", extra=[
-                "-drive", f"file={first.path},format=raw,discard=unmap", "-drive", f"file={last.path},format=raw,index=3"]) as guest:
+        discs = [Image(folder, name, 1, name.encode()) for name in ("disc-a", "disc-b")]
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M", **options, extra=[
+                "-M", machine_type, *more, "-drive", f"file={first.path},format=raw,discard=unmap",
+                "-drive", f"file={last.path},format=raw,index=3", "-cdrom", discs[0].path]) as guest:
             guest.wait_ready()
-            load(guest)
-            wait_for(guest, "[ -b /dev/sda -a -b /dev/sdb ]")
+            load(guest, modules)
+            wait_for(guest, "[ -b /dev/sda -a -b /dev/sdb -a -b /dev/sr0 ]")
             for disk, image, mib in (("sda", first, 64), ("sdb", last, 32)):
                 tap.equal(guest.run(f"cat /sys/block/{disk}/size").strip(), str(mib * MIB // 512))
                 write_and_read(guest, disk, image)
             discard(guest, "sda", first)
             tap.equal(complaints(guest), "")
+            change_discs(guest, "sr0", {"device": drive}, discs)
+            tap.equal(guest.run(f"dmesg | grep -E '{said}' | head -1 | wc -l").strip(), "1", said)
 
 
 tap.run([
     ("virtio-scsi on pc", lambda: scsi("pc")),
     ("virtio-scsi on q35, in a root port", lambda: scsi("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3")),
-    ("IDE on pc", ide),
+    ("IDE on pc", lambda: ata("pc", "ide1-cd0", "ata1.00: .*UDMA", initrd="initrd-more")),
+    ("SATA on q35", lambda: ata("q35", "ide2-cd0", "NCQ .depth 32.", modules=SATA_MODULES, kernel="vmlinuz-generic",
+                                initrd="initrd-generic")),
 ])
