@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "block/blkdebug-file.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -12,6 +13,24 @@ static void set_text(struct json_object *json, const char *key, const char *valu
     if (!json_object_object_get_ex(json, key, NULL)) {
         json_object_object_add(json, key, keyval_text_new(value));
     }
+}
+
+/* @text is RULES:IMAGE, the first of which may be empty. */
+static bool blkdebug_options(struct json_object *json, const char *text, GError **errp)
+{
+    const char *colon = strchr(text, ':');
+    g_autofree char *rules = colon ? g_strndup(text, (size_t)(colon - text)) : NULL;
+    struct json_object *image = json_object_new_object();
+
+    set_text(json, "driver", "blkdebug");
+    json_object_object_add(json, "image", image);
+    if (!colon) {
+        error_set(errp, "blkdebug:%s: wanted is blkdebug:RULES:IMAGE, the first of which is a file",
+                  text);
+        return false;
+    }
+    return (!*rules || blkdebug_read_file(json, rules, errp)) &&
+           block_filename_options(image, colon + 1, errp);
 }
 
 bool block_filename_options(struct json_object *json, const char *name, GError **errp)
@@ -24,6 +43,9 @@ bool block_filename_options(struct json_object *json, const char *name, GError *
 
         json_object_put(given);
         return ok;
+    }
+    if (g_str_has_prefix(name, "blkdebug:")) {
+        return blkdebug_options(json, name + strlen("blkdebug:"), errp);
     }
     if (strcmp(name, "null-co://") == 0) {
         set_text(json, "driver", "null-co");

@@ -72,12 +72,29 @@ static void clear_interrupt(IdeChannel *c, AtaDevice *dev)
 
 /* ---- bus master ---- */
 
+/* The function is no bus master: what a device gives is lost, and it gets nothing. */
+static void lose_data(IdeChannel *c, AtaDevice *dev)
+{
+    c->bm_status |= BM_STATUS_ACTIVE;
+    if (dev->data == ATA_FROM_DISK || dev->data == ATA_FROM_BUFFER) {
+        ata_cancel(dev);
+        ata_finish(dev);
+    } else {
+        ata_cancel(dev);
+        ata_fail(dev, ATA_ABRT);
+    }
+}
+
 /* Once a device waits and the bus master is started, whichever comes last. */
 static void start_dma(IdeChannel *c, AtaDevice *dev)
 {
     SgList list;
 
-    if (dev->phase != ATA_DMA || !(c->bm_command & BM_COMMAND_START) || !pci_can_dma(c->card)) {
+    if (dev->phase != ATA_DMA || !(c->bm_command & BM_COMMAND_START)) {
+        return;
+    }
+    if (!pci_can_dma(c->card)) {
+        lose_data(c, dev);
         return;
     }
     list = sg_list(SG_BUS_MASTER, &c->dma, c->bm_table, SG_BUS_MASTER_ENTRIES);

@@ -511,14 +511,24 @@ static void test_lists(void)
 
 /* ---- errors of the host, and saved machines ---- */
 
+/* Sector 6 fails, for good or @once, as a file says. */
 static void start_failing(AhciHost *h, bool write, const char *action, bool once)
 {
+    const char *event = write ? "write_aio" : "read_aio";
+    g_autofree char *rules = NULL, *text = NULL;
+
     *h = (AhciHost){ .path = disk_make_image("ahci") };
+    rules = g_strdup_printf("%s.rules", h->path);
+    text = g_strdup_printf("[inject-error]\nevent = \"%s\"\nerrno = \"5\"\nstate = \"1\"\n"
+                           "immediately = \"off\"\nsector = \"6\"\n[set-state]\nevent = \"%s\"\n"
+                           "state = \"%d\"\nnew_state = \"3\"\n",
+                           event, event, once ? 1 : 2);
+    g_assert_true(g_file_set_contents(rules, text, -1, NULL));
     h->qt =
-        qtest_start("-M q35 -m 64 -drive if=none,id=d0,driver=blkdebug,image.driver=file,"
-                    "image.filename=%s,inject-error.0.event=%s,inject-error.0.once=%s,"
-                    "inject-error.0.sector=6,rerror=%s,werror=%s -device ide-hd,drive=d0",
-                    h->path, write ? "write_aio" : "read_aio", once ? "on" : "off", action, action);
+        qtest_start("-M q35 -m 64 -drive if=none,id=d0,format=raw,file=blkdebug:%s:%s,rerror=%s,"
+                    "werror=%s -device ide-hd,drive=d0",
+                    rules, h->path, action, action);
+    unlink(rules);
     ahci_enable(h);
 }
 

@@ -275,8 +275,15 @@ static void test_dma(void)
     set_table(&d, 0, 0xe0000000, SECTOR, true); /* no memory */
     g_assert_cmphex(dma(&d, READ_DMA, 0, 1, false, true), ==, BM_INTERRUPT | BM_ERROR);
     g_assert_cmphex(qtest_inb(d.qt, d.base + 7), ==, 0x51);
-    set_table(&d, 0, BUFFER, SECTOR, false);
-    qtest_outl(d.qt, d.bm + 4, 0xe0000000);
+    set_table(&d, 0, BUFFER, SECTOR, true); /* no bus master */
+    qtest_memset(d.qt, BUFFER, 0xee, SECTOR);
+    qpci_write(d.qt, IDE, 4, 2, 1);
+    g_assert_cmphex(dma(&d, READ_DMA, 0, 1, false, true), ==, BM_INTERRUPT | BM_ACTIVE);
+    g_assert_cmphex(qtest_inb(d.qt, d.base + 7), ==, 0x50);
+    g_assert_cmphex(qtest_readb(d.qt, BUFFER), ==, 0xee);
+    g_assert_cmphex(dma(&d, WRITE_DMA, 60, 1, false, false), ==, BM_INTERRUPT | BM_ACTIVE);
+    g_assert_cmphex(qtest_inb(d.qt, d.base + 7), ==, 0x51);
+    disk_assert_image(d.path, 60, 61);
     quit(&d);
 }
 

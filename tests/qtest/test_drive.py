@@ -74,6 +74,25 @@ def guessed():
         tap.equal(one(f"if=none,file={qcow2(folder)},format=raw")["drv"], "raw", "what is said counts")
 
 
+def rules():
+    """A file that says which requests fail (qtest-ahci.c has them fail)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, file = raw(folder), f"{folder}/rules"
+        for name in f"blkdebug::{path}", f"blkdebug:{file}:{path}":
+            with open(file, "w", encoding="ascii") as out:
+                out.write("# a comment\n\n[inject-error]\nevent = \"read_aio\"\nonce = on\n")
+            tap.equal(one(f"if=none,format=raw,file={name}")["file"], path)
+        for text, words in (("event=1\n", "line 1 'event=1' [inject-error]"), ("[faults]\n", "[faults] [inject-error]"),
+                            ("[inject-error]\nevent=\"flood\"\n", "event=flood read_aio")):
+            with open(file, "w", encoding="ascii") as out:
+                out.write(text)
+            status, message = machine.run_program("-S", "-drive", f"if=none,format=raw,file=blkdebug:{file}:{path}")
+            tap.equal((status, [w for w in words.split() if w not in message]), (1, []), message)
+        for name, words in ((f"blkdebug:{folder}/none:{path}", "none No such"), (f"blkdebug:{path}", "RULES:IMAGE")):
+            status, message = machine.run_program("-S", "-drive", f"if=none,format=raw,file={name}")
+            tap.equal((status, [w for w in words.split() if w not in message]), (1, []), message)
+
+
 def names():
     null = "format=null-co"
     found, _ = drives(f"if=virtio,{null}", f"if=virtio,index=3,{null}", f"if=virtio,{null}", f"if=none,unit=1,{null}")
@@ -227,6 +246,7 @@ def refused():
 
 
 tap.run([("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("names", names), ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
+         ("a format that is guessed", guessed), ("errors by a file", rules), ("names", names),
+         ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
