@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure dimmable, and qemu-system-x86_64 (software CPU) in the same run where it is installed:
-bench.py BUILD-DIR [RUNS]. Each figure is the median over RUNS (default 3), the two programs in turn."""
+bench.py BUILD-DIR [RUNS] [--against OTHER-BUILD-DIR] [--plugs]. Each figure is the median over RUNS (default 3), the two
+programs in turn. --against: the other program is that of another build, with the same kernel; --plugs: only what a DIMM takes."""
+import argparse
 import os
 import re
 import shutil
@@ -59,11 +61,11 @@ def idle(guest):
     yield "device_add to _OST, guest idle", "ms", statistics.median(adds)
 
 
-def boot(program, accel, build, slots, label):
+def boot(program, accel, build, slots, label, plugs):
     with vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND,
                memory=f"2G,slots={slots},maxmem=16G") as guest:
         ready = guest.wait_ready()
-        if label == "":
+        if label == "" and not plugs:
             yield "start to the first user-space line", "s", ready
             yield from idle(guest)
         adds, removes = [], []
@@ -144,10 +146,12 @@ def measure(figures, *sources):
             figures.setdefault((name, unit), []).append(value)
 
 
-def measure_both(program, accel, build, figures):
-    measure(figures, start(program, accel, build), boot(program, accel, build, 8, ""),
-            boot(program, accel, build, 255, ", 255 slots"), copies(program, accel, build),
-            first_line(program, accel, build))
+def measure_both(program, accel, build, figures, plugs):
+    if not plugs:
+        measure(figures, start(program, accel, build))
+    measure(figures, boot(program, accel, build, 8, "", plugs), boot(program, accel, build, 255, ", 255 slots", plugs))
+    if not plugs:
+        measure(figures, copies(program, accel, build), first_line(program, accel, build))
 
 
 def compare_room(ours):
@@ -160,18 +164,28 @@ def compare_room(ours):
             print(f"{what}: maxmem=4T costs {quotient:.2f} times what 16G costs (of {len(ours[name, unit])} each)")
 
 
+def options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("runs", type=int, nargs="?", default=3)
+    parser.add_argument("--against", metavar="OTHER-BUILD-DIR")
+    parser.add_argument("--plugs", action="store_true")
+    return parser.parse_args()
+
+
 def main():
-    build = sys.argv[1]
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    given = options()
+    build, runs = given.build, given.runs
     ours, peers = {}, {}
-    peer = shutil.which("qemu-system-x86_64")
+    peer = [f"{given.against}/dimmable", "soft"] if given.against else [shutil.which("qemu-system-x86_64"), "tcg"]
     for _ in range(runs):
-        measure_both(f"{build}/dimmable", "soft", build, ours)
-        room(f"{build}/dimmable", "soft", build, ours)
-        if peer:
-            measure_both(peer, "tcg", build, peers)
-    print(f"median of {runs} runs" + ("" if peer else "; qemu-system-x86_64 is not installed: no comparison"))
-    print(f"{'':52}{'dimmable':>12}{'QEMU TCG':>12}{'ratio':>8}")
+        measure_both(f"{build}/dimmable", "soft", build, ours, given.plugs)
+        if not given.plugs:
+            room(f"{build}/dimmable", "soft", build, ours)
+        if peer[0]:
+            measure_both(*peer, build, peers, given.plugs)
+    print(f"median of {runs} runs" + ("" if peer[0] else "; qemu-system-x86_64 is not installed: no comparison"))
+    print(f"{'':52}{'dimmable':>12}{'other build' if given.against else 'QEMU TCG':>12}{'ratio':>8}")
     for key, values in ours.items():
         value = statistics.median(values)
         line = f"{key[0] + ' (' + key[1] + ')':52}{value:12.2f}"
