@@ -19,8 +19,8 @@ MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_
 POLICY = "/sys/devices/system/memory/auto_online_blocks"
 
 
-def machine(state, *extra):
-    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel=SETUP["accel"], memory="256M,slots=16,maxmem=16G",
+def machine(state, *extra, slots=16):
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", initrd="initrd-more", accel=SETUP["accel"], memory=f"256M,slots={slots},maxmem=16G",
                  append=f"console=ttyS0 memhp_default_state={state}", kernel=SETUP["kernel"], place=SETUP["place"],
                  extra=["-M", SETUP["machine"], *extra])
 
@@ -83,6 +83,64 @@ def by_virtio_mem(size=4 * GIB):
         tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
 
 
+def no_complaints(guest):
+    tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
+
+
+def at_once():
+    """From 256 MiB to 12 GiB with few slots: what comes first manages what comes next, which is more."""
+    with machine("online_kernel", slots=4) as guest:
+        guest.wait_ready()
+        total = guest.mem_total()
+        status, actual, steps = target(guest, 12 * GIB)
+        tap.equal((status, actual), ("reached", 12 * GIB))
+        tap.equal(steps, sorted(steps), "it only grows")
+        sizes = [devices(guest)[f"target{n}"] for n in range(len(devices(guest)))]
+        print(f"# {[size // MIB for size in sizes]} MiB", flush=True)
+        tap.equal(len(sizes) > 1 and sizes[0] < sizes[1], True, f"{sizes}")
+        tap.equal(guest.mem_total(), total + 12 * GIB - 256 * MIB, "MemTotal")
+        no_complaints(guest)
+
+
+def another():
+    """The DIMM that has least in it is asked for first, and refused, as it is the kernel's; then the other one."""
+    with machine("online_movable") as guest:
+        guest.wait_ready()
+        guest.plug("d0", 512 * MIB)
+        guest.run(f"echo online_kernel > {POLICY}")
+        guest.plug("d1", 512 * MIB)
+        guest.run("mount -t tmpfs none /tmp; cd /tmp; i=0; while [ $i -lt 100 ]; do mkdir -p $i/a/b/c/d; i=$((i+1)); done; "
+                  "dd if=/dev/urandom of=fill bs=1M count=150 2>/dev/null; cd /", timeout=HANGS)
+        there = {d["data"]["id"]: d["data"]["resident"] for d in guest.qmp.command("query-memory-devices")}
+        tap.equal(there["d0"] > there["d1"] > 0, True, there)
+        total, summed = guest.mem_total(), guest.run("md5sum /tmp/fill", timeout=HANGS)
+        status, actual, steps = target(guest, 768 * MIB)
+        tap.equal((status, actual), ("reached", 768 * MIB))
+        tap.equal(steps, sorted(steps, reverse=True), "it only shrinks")
+        tap.equal(devices(guest), {"d1": 512 * MIB})
+        tap.equal(guest.qmp.command("query-memory-target")["refused"], ["/machine/peripheral/d1"])
+        tap.equal(guest.mem_total(), total - 512 * MIB, "MemTotal")
+        tap.equal(guest.run("md5sum /tmp/fill", timeout=HANGS), summed, "what was in the DIMM that has gone")
+        no_complaints(guest)
+
+
+def exchanged():
+    """A DIMM that is larger than what is too much goes when a smaller one has come."""
+    with machine("online_movable") as guest:
+        guest.wait_ready()
+        total = guest.mem_total()
+        guest.plug("d0", GIB)
+        guest.run("mount -t tmpfs none /tmp; dd if=/dev/urandom of=/tmp/fill bs=1M count=150 2>/dev/null", timeout=HANGS)
+        summed = guest.run("md5sum /tmp/fill", timeout=HANGS)
+        status, actual, steps = target(guest, 768 * MIB)
+        tap.equal((status, actual), ("reached", 768 * MIB))
+        tap.equal(max(steps), (1280 + 512) * MIB, "both are there between")
+        tap.equal(devices(guest), {"target0": 512 * MIB})
+        tap.equal(guest.mem_total(), total + 512 * MIB, "MemTotal")
+        tap.equal(guest.run("md5sum /tmp/fill", timeout=HANGS), summed, "what was in the DIMM that has gone")
+        no_complaints(guest)
+
+
 def while_it_boots():
     """The target is set before the guest runs: what it says of the DIMM before it has looked at its devices is no answer."""
     with machine("online_movable", "-S") as guest:
@@ -99,7 +157,8 @@ def while_it_boots():
         tap.equal(target(guest, 256 * MIB)[:2], ("reached", 256 * MIB))
 
 
-TESTS = [("by DIMMs", by_dimms), ("by virtio-mem", by_virtio_mem), ("while it boots", while_it_boots)]
+TESTS = [("by DIMMs", by_dimms), ("by virtio-mem", by_virtio_mem), ("while it boots", while_it_boots),
+         ("at once", at_once), ("another DIMM", another), ("exchanged", exchanged)]
 
 if __name__ == "__main__":
     tap.run([(f"{SETUP['machine']}: {name}", test) for name, test in TESTS if name in sys.argv[3:] or not sys.argv[3:]])
