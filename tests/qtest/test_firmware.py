@@ -246,7 +246,7 @@ def refused():
             (["-drive", "if=pflash"], "file="),
             (["-drive", f"if=pflash,cache=none,file={good}"], "'cache' readonly"),
             (["-drive", f"if=pflash,file={good},file.locking=off"], "name.of.a.file"),
-            (["-M", "q35", "-drive", f"file={good}"], "if=ide none virtio pflash"),
+            (["-M", "none", "-drive", f"file={good}"], "if=ide none virtio pflash"),
             (["-drive", f"if=pflash,bus=0,file={good}"], "'bus' unit"),
             (["-drive", f"if=virtio,file={good},format=raw,unit=1,index=1"], "unit= index="),
             (["-drive", f"if=virtio,file={good},format=vmdk"], "vmdk raw"),
