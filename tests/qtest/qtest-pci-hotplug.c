@@ -229,6 +229,41 @@ static void test_withdrawn(void)
     qtest_quit(qt);
 }
 
+/* ---- a guest that sleeps ---- */
+
+static void fall_asleep(QTest *qt)
+{
+    qtest_outw(qt, 0x604, 1 << 13 | 1 << 10);
+    json_object_put(qtest_event(qt, "SUSPEND"));
+}
+
+static void wake(QTest *qt)
+{
+    qtest_qmp_ok(qt, "system_wakeup", NULL);
+    json_object_put(qtest_event(qt, "WAKEUP"));
+}
+
+/* What came, and what it was asked for, meanwhile, is told when it is awake; so is what it had not
+ * looked at before. */
+static void test_asleep(void)
+{
+    QTest *qt = start_plugged();
+
+    qtest_qmp_ok(qt, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r5', 'addr': '5'}");
+    clear_event(qt);
+    fall_asleep(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
+    qtest_qmp_ok(qt, "device_add", "{'driver': 'virtio-rng-pci', 'id': 'r6', 'addr': '6'}");
+    wake(qt);
+    g_assert_true(event_pending(qt));
+    g_assert_cmpuint(qtest_event_count(qt, "DEVICE_UNPLUG_GUEST_ERROR"), ==, 0);
+    g_assert_cmphex(in(qt, INSERTED), ==, 1u << 5 | 1u << 6);
+    g_assert_cmphex(in(qt, ASKED), ==, BIT);
+    out(qt, EJECT, BIT);
+    json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "r0"));
+    qtest_quit(qt);
+}
+
 /* Of its own accord, or what is not there, or cannot go. */
 static void test_guests_own(void)
 {
@@ -555,18 +590,9 @@ static void test_port_stays(void)
     qtest_quit(qt);
 }
 
-/* ---- a guest that sleeps ---- */
-
-static void fall_asleep(QTest *qt)
+static void wake_port(QTest *qt)
 {
-    qtest_outw(qt, 0x604, 1 << 13 | 1 << 10);
-    json_object_put(qtest_event(qt, "SUSPEND"));
-}
-
-static void wake(QTest *qt)
-{
-    qtest_qmp_ok(qt, "system_wakeup", NULL);
-    json_object_put(qtest_event(qt, "WAKEUP"));
+    wake(qt);
     qpci_write(qt, RP, 0x18, 4, 0x010100); /* the port has lost its numbers */
 }
 
@@ -578,7 +604,7 @@ static void test_port_asleep(void)
     command(qt, EVENTS_ON | LED_ON);
     fall_asleep(qt);
     qtest_qmp_ok(qt, "device_del", "{'id': 'r0'}");
-    wake(qt);
+    wake_port(qt);
     assert_port_state(qt, "requested");
     g_assert_cmpuint(qtest_event_count(qt, "DEVICE_UNPLUG_GUEST_ERROR"), ==, 0);
     g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENT);
@@ -594,7 +620,7 @@ static void test_port_asleep(void)
     /* What it has seen it knows, and goes on with. */
     command(qt, EVENTS_ON | LED_BLINK);
     fall_asleep(qt);
-    wake(qt);
+    wake_port(qt);
     assert_port_state(qt, "in-progress");
     g_assert_cmphex(reg(qt, STATUS), ==, PRESENT);
     g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_BLINK);
@@ -605,7 +631,7 @@ static void test_port_asleep(void)
     /* A slot that it has turned off is off, also with what came meanwhile. */
     fall_asleep(qt);
     plug_port(qt);
-    wake(qt);
+    wake_port(qt);
     g_assert_cmphex(reg(qt, STATUS), ==, BUTTON | PRESENCE | PRESENT);
     g_assert_cmphex(reg(qt, CONTROL) & 0x173f, ==, LED_OFF | POWER_OFF);
     command(qt, EVENTS_ON | LED_OFF | POWER_OFF); /* as it was before: that is no ejection */
@@ -619,7 +645,7 @@ static void test_port_asleep(void)
     qtest_qmp_ok(qt, "device_del", "{'id': 'r0', 'timeout': 1}");
     qtest_clock_step(qt, 1000000000);
     assert_guest_error(qt);
-    wake(qt);
+    wake_port(qt);
     assert_port_state(qt, "withdrawn");
     g_assert_cmphex(reg(qt, STATUS) & BUTTON, ==, 0);
     qtest_quit(qt);
@@ -749,6 +775,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-hotplug/functions", test_functions);
     g_test_add_func("/pci-hotplug/refused", test_refused);
     g_test_add_func("/pci-hotplug/withdrawn", test_withdrawn);
+    g_test_add_func("/pci-hotplug/asleep", test_asleep);
     g_test_add_func("/pci-hotplug/guests-own", test_guests_own);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path = g_strdup_printf("/pci-hotplug/error/%u", i);
