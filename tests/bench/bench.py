@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure dimmable, and qemu-system-x86_64 (software CPU) in the same run where it is installed:
 bench.py BUILD-DIR [RUNS] [--against OTHER-BUILD-DIR] [--plugs]. Each figure is the median over RUNS (default 3), the two
-programs in turn. --against: the other program is that of another build, with the same kernel; --plugs: only what a DIMM takes."""
+programs in turn. --against: the other program is that of another build, with the same kernel; --plugs: only what a DIMM takes, in guests of
+both programs that run side by side."""
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -61,11 +63,11 @@ def idle(guest):
     yield "device_add to _OST, guest idle", "ms", statistics.median(adds)
 
 
-def boot(program, accel, build, slots, label, plugs):
+def boot(program, accel, build, slots, label):
     with vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND,
                memory=f"2G,slots={slots},maxmem=16G") as guest:
         ready = guest.wait_ready()
-        if label == "" and not plugs:
+        if label == "":
             yield "start to the first user-space line", "s", ready
             yield from idle(guest)
         adds, removes = [], []
@@ -146,12 +148,28 @@ def measure(figures, *sources):
             figures.setdefault((name, unit), []).append(value)
 
 
-def measure_both(program, accel, build, figures, plugs):
-    if not plugs:
-        measure(figures, start(program, accel, build))
-    measure(figures, boot(program, accel, build, 8, "", plugs), boot(program, accel, build, 255, ", 255 slots", plugs))
-    if not plugs:
-        measure(figures, copies(program, accel, build), first_line(program, accel, build))
+def measure_both(program, accel, build, figures):
+    measure(figures, start(program, accel, build), boot(program, accel, build, 8, ""),
+            boot(program, accel, build, 255, ", 255 slots"), copies(program, accel, build),
+            first_line(program, accel, build))
+
+
+def plugs(programs, build, slots, label):
+    """A DIMM comes and goes in one guest and then in the other, so that both have the same share of what else the host does; and
+    in the program's own processor time. @programs: [(program, accel, figures)], one or two."""
+    with contextlib.ExitStack() as stack:
+        guests = [stack.enter_context(vm.Vm(program, f"{build}/guest", accel=accel, append=APPEND,
+                                            memory=f"2G,slots={slots},maxmem=16G")) for program, accel, _ in programs]
+        for guest in guests:
+            guest.wait_ready()
+        for turn in range(2 * PLUGS):
+            for guest, (_, _, figures) in list(zip(guests, programs))[::1 if turn % 2 else -1]:
+                for what, step in (("device_add to _OST", lambda: guest.plug("d0", GIB)),
+                                   ("device_del to DEVICE_DELETED", lambda: guest.unplug("d0"))):
+                    before = processor_seconds(guest.process.pid)
+                    figures.setdefault((what + label, "ms"), []).append(step() * 1000)
+                    used = processor_seconds(guest.process.pid) - before
+                    figures.setdefault((f"{what}{label}, processor", "ms"), []).append(used * 1000)
 
 
 def compare_room(ours):
@@ -179,16 +197,20 @@ def main():
     ours, peers = {}, {}
     peer = [f"{given.against}/dimmable", "soft"] if given.against else [shutil.which("qemu-system-x86_64"), "tcg"]
     for _ in range(runs):
-        measure_both(f"{build}/dimmable", "soft", build, ours, given.plugs)
-        if not given.plugs:
-            room(f"{build}/dimmable", "soft", build, ours)
+        if given.plugs:
+            programs = [(f"{build}/dimmable", "soft", ours), *([(*peer, peers)] if peer[0] else [])]
+            plugs(programs, build, 8, "")
+            plugs(programs, build, 255, ", 255 slots")
+            continue
+        measure_both(f"{build}/dimmable", "soft", build, ours)
+        room(f"{build}/dimmable", "soft", build, ours)
         if peer[0]:
-            measure_both(*peer, build, peers, given.plugs)
+            measure_both(*peer, build, peers)
     print(f"median of {runs} runs" + ("" if peer[0] else "; qemu-system-x86_64 is not installed: no comparison"))
-    print(f"{'':52}{'dimmable':>12}{'other build' if given.against else 'QEMU TCG':>12}{'ratio':>8}")
+    print(f"{'':58}{'dimmable':>12}{'other build' if given.against else 'QEMU TCG':>12}{'ratio':>8}")
     for key, values in ours.items():
         value = statistics.median(values)
-        line = f"{key[0] + ' (' + key[1] + ')':52}{value:12.2f}"
+        line = f"{key[0] + ' (' + key[1] + ')':58}{value:12.2f}"
         if key in peers:  # its software CPU has 40 address bits: no 4T there
             other = statistics.median(peers[key])
             line += f"{other:12.2f}{value / other:8.2f}"
