@@ -259,6 +259,30 @@ def moved():
         wake(m)
 
 
+def moved_live():
+    """It falls asleep, and is woken, while it is migrated: so it is at the other end."""
+    for sleeps in (True, False):
+        path = f"{FOLDER}/live-{sleeps}"
+        with start("pc", "-incoming", f"unix:{path}") as there, start() as m:
+            m("memset 0x100000 0x1000000 0x5a")
+            m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 10000, "downtime-limit": 0})
+            if not sleeps:
+                sleep(m)
+            m.qmp.command("migrate", uri=f"unix:{path}")
+            vm.wait_until(lambda m=m: m.qmp.command("query-migrate").get("status") == "active", "it goes")
+            if sleeps:
+                sleep(m)
+            else:
+                wake(m)
+            tap.equal(m.qmp.command("query-migrate")["status"], "active")
+            m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+            there.qmp.event("RESUME")
+            tap.equal(status(there), "suspended" if sleeps else "running")
+            tap.equal(there("read 0x100000 0x4")[0], "0x5a5a5a5a")
+            if sleeps:
+                wake(there)
+
+
 def hmp(m, line, wanted=""):
     tap.equal(m.qmp.command("human-monitor-command", **{"command-line": line}).strip(), wanted, line)
 
@@ -359,4 +383,4 @@ with tempfile.TemporaryDirectory(prefix="dimmable-sleep-") as FOLDER:
     tap.run([(f"{name} {kind}", lambda test=test, kind=kind: test(kind))
              for name, test in (("memory is kept", kept), ("power button", button), ("alarm", alarm), ("DIMMs", dimms),
                                 ("CPUs", cpus), ("states", states), ("snapshots", snapshots)) for kind in BOTH] +
-            [("stop and reset", stopped), ("a byte", line), ("moved", moved)])
+            [("stop and reset", stopped), ("a byte", line), ("moved", moved), ("moved live", moved_live)])
