@@ -27,6 +27,7 @@ import test_firmware  # noqa: E402
 import test_linux  # noqa: E402
 import test_memory_target  # noqa: E402
 import test_nvdimm  # noqa: E402
+import test_sleep  # noqa: E402
 import test_virtio_mem  # noqa: E402
 import test_virtio_pmem  # noqa: E402
 import vm  # noqa: E402
@@ -40,7 +41,7 @@ NVDIMM_INITRD = "/nvdimm/initrd"
 UNIT_TESTS = [f"{BUILD}/tests/unit/{name}" for name in ("test-kvm-debug", "test-kvm")]
 BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "reset", "smp", "handshake", "paging")]]
 
-MEMORY_MODULES = (test_memory_target, test_nvdimm, test_virtio_mem, test_virtio_pmem)
+MEMORY_MODULES = (test_memory_target, test_nvdimm, test_sleep, test_virtio_mem, test_virtio_pmem)
 
 place = None    # the outer machine, when it runs
 no_place = None  # or why it does not
@@ -442,6 +443,8 @@ TESTS = [
     memory("memory target by virtio-mem", test_memory_target, lambda: test_memory_target.by_virtio_mem(1024 * MIB), "split", "pc",
            machine="pc"),
     memory("memory target while it boots", test_memory_target, test_memory_target.while_it_boots, "on", "q35", machine="q35"),
+    memory("asleep, with a DIMM that comes", test_sleep, test_sleep.memory, "split", "pc", machine="pc"),
+    memory("asleep, and what wakes", test_sleep, test_sleep.wakers, "on", "q35", machine="q35"),
     disk_and_card("pc", "split", "pci.0"),
     disk_and_card("q35", "on", "rp0", "-device", "pcie-root-port,id=rp0,chassis=1"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
