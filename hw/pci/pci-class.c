@@ -9,6 +9,7 @@ static const struct {
     { 0x0100, "SCSI controller" },
     { 0x0101, "IDE controller" },
     { 0x0106, "SATA controller" },
+    { 0x0108, "Non-volatile memory controller" },
     { 0x0108, "NVMe controller" },
     { 0x0200, "Ethernet controller" },
     { 0x0300, "VGA controller" },

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SCSI and IDE disks, and CDs, as Debian's kernel drives them: test_disks.py BUILD-DIR. virtio_scsi, ata_piix and ahci
-with sd and sr; what the guest writes is in the files of the host."""
+"""SCSI, IDE and NVMe disks, and CDs, as Debian's kernel drives them: test_disks.py BUILD-DIR. virtio_scsi, ata_piix and
+ahci with sd and sr, and nvme; what the guest writes is in the files of the host."""
 import hashlib
 import os
 import sys
@@ -133,9 +133,43 @@ def ata(machine_type, drive, said, *more, modules=MODULES, **options):
             tap.equal(guest.run(f"dmesg | grep -E '{said}' | head -1 | wc -l").strip(), "1", said)
 
 
+def nvme(machine_type, *bridge):
+    """A controller with a namespace of its own and another of 4 KiB blocks, and one that comes and goes."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, second, third = (Image(folder, name, 64) for name in ("first", "second", "third"))
+        with vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", accel="soft", memory="256M", cpus=2, extra=[
+                "-M", machine_type, *bridge, "-drive", f"if=none,id=d0,file={first.path},format=raw,discard=unmap",
+                "-device", f"nvme,id=n0,serial=serial-1,drive=d0{',bus=rp' if bridge else ''}",
+                "-drive", f"if=none,id=d1,file={second.path},format=raw",
+                "-device", "nvme-ns,bus=n0,drive=d1,logical_block_size=4096",
+                "-blockdev", f"file,node-name=d2,filename={third.path}"]) as guest:
+            guest.wait_ready()
+            wait_for(guest, "[ -b /dev/nvme0n1 -a -b /dev/nvme0n2 ]")
+            tap.equal(guest.run("cat /sys/class/nvme/nvme0/serial").strip(), "serial-1")
+            tap.equal(guest.run("cat /sys/block/nvme0n1/size /sys/block/nvme0n2/queue/logical_block_size").split(),
+                      [str(64 * MIB // 512), "4096"])
+            tap.equal(guest.run("cat /sys/class/nvme/nvme0/queue_count").strip(), "3", "a pair of queues for each CPU")
+            for disk, image in (("nvme0n1", first), ("nvme0n2", second)):
+                write_and_read(guest, disk, image)
+            discard(guest, "nvme0n1", first)
+            for _ in range(ROUNDS):
+                guest.qmp.command("device_add", driver="nvme", id="more", drive="d2", serial="more",
+                                  **({"bus": "rp2"} if bridge else {}))
+                wait_for(guest, "[ -b /dev/nvme1n1 ]")
+                guest.run("dd if=/tmp/pattern of=/dev/nvme1n1 bs=64k count=32 conv=fsync 2> /tmp/dd || cat /tmp/dd", timeout=120)
+                guest.qmp.command("device_del", id="more")
+                guest.qmp.event("DEVICE_DELETED", device="more")
+                wait_for(guest, "[ ! -e /sys/class/nvme/nvme1 ]")
+            tap.equal(third.bytes(2 * MIB) != bytes(2 * MIB), True, "the disk that came and went was written")
+            tap.equal(complaints(guest), "")
+
+
 tap.run([
     ("virtio-scsi on pc", lambda: scsi("pc")),
     ("virtio-scsi on q35, in a root port", lambda: scsi("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3")),
+    ("NVMe on pc", lambda: nvme("pc")),
+    ("NVMe on q35, in a root port", lambda: nvme("q35", "-device", "pcie-root-port,id=rp,chassis=1,addr=3",
+                                                 "-device", "pcie-root-port,id=rp2,chassis=2,addr=4")),
     ("IDE on pc", lambda: ata("pc", "ide1-cd0", "ata1.00: .*UDMA", initrd="initrd-more")),
     ("SATA on q35", lambda: ata("q35", "ide2-cd0", "NCQ .depth 32.", modules=SATA_MODULES, kernel="vmlinuz-generic",
                                 initrd="initrd-generic")),

@@ -291,6 +291,8 @@ static void check(const char *type)
     }
     add_disk("ide-hd", 8);
     add_device("ide-cd");
+    add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
+    add_disk("nvme-ns,bus=nv", 9);
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Namespaces: that of a controller's own drive, and nvme-ns, which is on a controller's bus. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "hw/core/boot-order.h"
+#include "hw/core/bus.h"
+#include "hw/nvme/nvme.h"
+#include "util/error.h"
+
+struct NvmeBus {
+    Bus parent;
+    Nvme *controller;
+};
+OBJECT_CAST_DEFINE(NvmeBus, NVME_BUS, TYPE_NVME_BUS)
+
+/* ---- namespaces ---- */
+
+NvmeNs *nvme_ns(const Nvme *n, uint32_t nsid)
+{
+    return nsid >= 1 && nsid <= NVME_NAMESPACES ? n->ns[nsid - 1] : NULL;
+}
+
+uint64_t nvme_ns_blocks(const NvmeNs *ns)
+{
+    return block_backend_size(ns->conf->backend) / ns->conf->logical;
+}
+
+static void resized(void *opaque)
+{
+    NvmeNs *ns = opaque;
+    uint64_t before = ns->blocks;
+
+    ns->blocks = nvme_ns_blocks(ns);
+    if (!before || ns->blocks == before) {
+        return; /* of an image that is there now, as the machine has come */
+    }
+    ns->controller->changed[(ns->nsid - 1) / 32] |= 1u << (ns->nsid - 1) % 32;
+    nvme_event(ns->controller, NVME_EVENT_NAMESPACE);
+}
+
+static bool find_number(const Nvme *n, uint32_t *nsid, GError **errp)
+{
+    if (*nsid > NVME_NAMESPACES) {
+        error_set(errp, "nsid=%u: namespaces have numbers from 1 to %u", *nsid, NVME_NAMESPACES);
+        return false;
+    }
+    if (*nsid && nvme_ns(n, *nsid)) {
+        error_set(errp, "nsid=%u: the controller has a namespace of that number already", *nsid);
+        return false;
+    }
+    for (uint32_t i = 1; !*nsid && i <= NVME_NAMESPACES; i++) {
+        *nsid = nvme_ns(n, i) ? 0 : i;
+    }
+    if (!*nsid) {
+        error_set(errp, "the controller has %u namespaces, which is all that it can have",
+                  NVME_NAMESPACES);
+    }
+    return *nsid;
+}
+
+bool nvme_ns_add(NvmeNs *ns, Nvme *n, const Device *dev, uint32_t nsid, GError **errp)
+{
+    static const BlockBackendOps ops = { .resized = resized };
+
+    if (!find_number(n, &nsid, errp)) {
+        return false;
+    }
+    ns->nsid = nsid;
+    ns->controller = n;
+    if (!block_conf_realize(ns->conf, dev, BLOCK_SECTOR, NVME_SERIAL_MAX, false, loop_main(), &ops,
+                            ns, errp)) {
+        return false;
+    }
+    ns->blocks = nvme_ns_blocks(ns);
+    n->ns[nsid - 1] = ns;
+    return true;
+}
+
+void nvme_ns_remove(NvmeNs *ns)
+{
+    if (ns->conf && ns->conf->backend) {
+        block_drain(ns->conf->backend);
+        ns->controller->ns[ns->nsid - 1] = NULL;
+        block_conf_unrealize(ns->conf);
+    }
+}
+
+/* ---- nvme-ns ---- */
+
+typedef struct NvmeNsDevice {
+    Device parent;
+    /* configuration */
+    BlockConf conf;
+    uint32_t nsid; /* 0: the first that is free */
+    char *uuid;    /* NULL: none */
+    uint64_t eui64;
+    /* wiring */
+    NvmeNs ns;
+} NvmeNsDevice;
+OBJECT_CAST_DEFINE(NvmeNsDevice, NVME_NS_DEVICE, TYPE_NVME_NS)
+
+static bool parse_uuid(const char *text, uint8_t uuid[16])
+{
+    unsigned n = 0;
+
+    if (strlen(text) != 36 || !g_uuid_string_is_valid(text)) {
+        return false;
+    }
+    for (const char *p = text; *p; p++) {
+        if (*p != '-') {
+            uint8_t *byte = &uuid[n++ / 2];
+
+            *byte = (uint8_t)(*byte << 4 | g_ascii_xdigit_value(*p));
+        }
+    }
+    return true;
+}
+
+static bool ns_realize(Device *dev, GError **errp)
+{
+    NvmeNsDevice *s = NVME_NS_DEVICE(dev);
+    Nvme *n = NVME_BUS(dev->bus)->controller;
+    g_autofree char *below = NULL;
+
+    s->ns = (NvmeNs){ .conf = &s->conf, .eui64 = s->eui64 };
+    if (s->uuid && !parse_uuid(s->uuid, s->ns.uuid)) {
+        error_set(errp, "uuid=%s is no UUID: expects 8-4-4-4-12 hexadecimal digits", s->uuid);
+        return false;
+    }
+    if (!nvme_ns_add(&s->ns, n, dev, s->nsid, errp)) {
+        return false;
+    }
+    s->nsid = s->ns.nsid;
+    below = g_strdup_printf("/namespace@%u,%" PRIx64, s->nsid, s->eui64);
+    if (!boot_order_add(dev, s->conf.boot_index, &n->parent.parent, NVME_FIRMWARE_KIND, below,
+                        errp)) {
+        nvme_ns_remove(&s->ns);
+        return false;
+    }
+    return true;
+}
+
+static void ns_unrealize(Device *dev)
+{
+    boot_order_remove(dev);
+    nvme_ns_remove(&NVME_NS_DEVICE(dev)->ns);
+}
+
+static const Property ns_properties[] = {
+    BLOCK_CONF_PROPERTIES(offsetof(NvmeNsDevice, conf)),
+    { .name = "bus",
+      .kind = PROP_STRING,
+      .offset = offsetof(NvmeNsDevice, parent.bus_name),
+      .description = "the controller, by its id; without it the first one" },
+    { .name = "nsid",
+      .kind = PROP_UINT32,
+      .offset = offsetof(NvmeNsDevice, nsid),
+      .description = "number of the namespace; 0: the first that is free" },
+    { .name = "uuid",
+      .kind = PROP_STRING,
+      .offset = offsetof(NvmeNsDevice, uuid),
+      .description = "UUID of the namespace, for the guest" },
+    { .name = "eui64",
+      .kind = PROP_UINT64,
+      .offset = offsetof(NvmeNsDevice, eui64),
+      .description = "EUI-64 of the namespace, for the guest; 0: none" },
+    { 0 },
+};
+
+static const DeviceClass ns_class = {
+    .category = "storage",
+    .flags = DEVICE_USER_CREATABLE,
+    .bus = TYPE_NVME_BUS,
+    .realize = ns_realize,
+    .unrealize = ns_unrealize,
+};
+
+static const ObjectType ns_type = {
+    .name = TYPE_NVME_NS,
+    .parent = TYPE_DEVICE,
+    .description = "namespace of an NVMe controller",
+    .instance_size = sizeof(NvmeNsDevice),
+    .properties = ns_properties,
+    .ops = &ns_class,
+};
+OBJECT_TYPE_REGISTER(ns_type)
+
+/* ---- the bus ---- */
+
+NvmeBus *nvme_bus_new(Nvme *n, GError **errp)
+{
+    const Device *dev = &n->parent.parent;
+    g_autofree char *name = g_strdup(dev->id);
+    Bus *bus;
+
+    for (unsigned i = 0; !name || (!dev->id && bus_find(TYPE_NVME_BUS, name, NULL)); i++) {
+        g_free(name);
+        name = g_strdup_printf("nvme-bus.%u", i);
+    }
+    bus = bus_new(TYPE_NVME_BUS, name, OBJECT(n), errp);
+    if (!bus) {
+        return NULL;
+    }
+    NVME_BUS(bus)->controller = n;
+    return NVME_BUS(bus);
+}
+
+void nvme_bus_free(NvmeBus *bus)
+{
+    if (bus) {
+        object_unparent(OBJECT(bus));
+    }
+}
+
+static char *describe(const Device *dev)
+{
+    return g_strdup_printf("namespace %u", NVME_NS_DEVICE(dev)->nsid);
+}
+
+static const BusClass bus_class_table = { .describe = describe };
+
+static const ObjectType bus_type = {
+    .name = TYPE_NVME_BUS,
+    .parent = TYPE_BUS,
+    .description = "namespaces of an NVMe controller",
+    .instance_size = sizeof(NvmeBus),
+    .ops = &bus_class_table,
+};
+OBJECT_TYPE_REGISTER(bus_type)
