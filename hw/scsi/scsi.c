@@ -245,12 +245,10 @@ void scsi_begin(ScsiRequest *r)
 /* The next piece of what is in `data`; true: it was the last one. */
 static bool move_data(ScsiRequest *r, const struct iovec *iov, unsigned iovcnt)
 {
-    uint8_t *at = r->data->data + r->moved;
-
-    if (r->direction == SCSI_IN) {
-        iov_from_buf(iov, iovcnt, 0, at, r->piece);
-    } else {
-        iov_to_buf(iov, iovcnt, 0, at, r->piece);
+    if (r->piece && r->direction == SCSI_IN) {
+        iov_from_buf(iov, iovcnt, 0, r->data->data + r->moved, r->piece);
+    } else if (r->piece) { /* else there may be no memory at all */
+        iov_to_buf(iov, iovcnt, 0, r->data->data + r->moved, r->piece);
     }
     r->moved += r->piece;
     return r->moved == r->bytes;
