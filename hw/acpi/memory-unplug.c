@@ -51,7 +51,7 @@ static void end_events(MemoryHotplugSlot *slot, bool insert, bool remove)
 /* ---- the state, and who is told ---- */
 
 /* @previous: NULL if the DIMM was just plugged. */
-static void send_state(const MemoryHotplugSlot *slot, const MemoryDeviceState *previous)
+static void send_state(MemoryHotplugSlot *slot, const MemoryDeviceState *previous)
 {
     g_autofree char *path = object_path(OBJECT(slot->dimm));
     uint32_t status = 0;
@@ -60,6 +60,7 @@ static void send_state(const MemoryHotplugSlot *slot, const MemoryDeviceState *p
     qapi_event_send_memory_device_state_change(
         slot->dimm->id, path, dimm_state_get(&slot->state), previous != NULL,
         previous ? *previous : MEMORY_DEVICE_STATE_INSERTED, meaning != NULL, status, meaning);
+    slot->told = dimm_state_get(&slot->state);
 }
 
 /* @slot has a DIMM. */
@@ -139,7 +140,7 @@ static void init_slot(MemoryHotplugSlot *slot, MemoryHotplugSlots *all)
 {
     static const UnplugOps ops = { .withdraw = withdraw, .check_withdraw = check_withdraw };
 
-    *slot = (MemoryHotplugSlot){ .all = all };
+    *slot = (MemoryHotplugSlot){ .all = all, .told = MEMORY_DEVICE_STATE_INSERTED };
     unplug_record_init(&slot->unplug, &ops, slot);
 }
 
@@ -408,6 +409,11 @@ static bool slot_loaded(void *obj, GError **errp)
         return false;
     }
     slot->state.unplug = &slot->unplug;
+    if (slot->dimm && dimm_state_get(&slot->state) != slot->told) {
+        const MemoryDeviceState previous = slot->told;
+
+        send_state(slot, &previous);
+    }
     if (slot->ejecting) {
         unplug_drop_deadline(&slot->unplug);
         main_loop_schedule(resume_eject, slot);

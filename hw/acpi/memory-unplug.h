@@ -28,6 +28,8 @@ typedef struct MemoryHotplugSlot {
      * guest the slot is empty. */
     bool ejecting;
     UnplugRecord unplug; /* kept when the slot is empty */
+    /* derived */
+    MemoryDeviceState told; /* what users know of it */
 } MemoryHotplugSlot;
 
 /* The slots of a machine. */

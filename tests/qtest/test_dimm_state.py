@@ -3,6 +3,9 @@
 """The state of a DIMM as management sees it: query-memory-devices, info memory-devices and the event
 MEMORY_DEVICE_STATE_CHANGE; requests that time out or are cancelled; warnings. The guest's half is
 played by the test."""
+import os
+import subprocess
+import tempfile
 import time
 
 import machine
@@ -372,6 +375,37 @@ def flood():
             raise AssertionError(f"it grew by {grown} bytes")
 
 
+def hmp(m, line):
+    tap.equal(m.qmp.command("human-monitor-command", **{"command-line": line}).strip(), "", line)
+
+
+def loaded():
+    """What is loaded is told, too: the last event of a DIMM always says in which state it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        disk = f"{folder}/disk"
+        subprocess.run([f"{os.path.dirname(machine.PROGRAM)}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", disk, "1M"],
+                       check=True)
+        words = ["-drive", f"if=none,id=d,format=qcow2,file={disk}", "-device", "virtio-blk-pci,drive=d"]
+        with machine.Machine(extra=words) as m:
+            plug(m)
+            hmp(m, "savevm online")
+            device_del(m)
+            hmp(m, "savevm asked")
+            tap.equal(changes(m), [("online", "unplug-requested")])
+            hmp(m, "loadvm online")
+            tap.equal(changes(m), [("unplug-requested", "inserted"), ("inserted", "online")])
+            tap.equal(dimm(m)["state"], "online")
+            hmp(m, "loadvm online")
+            tap.equal(changes(m), [("online", "inserted"), ("inserted", "online")])
+            hmp(m, "loadvm asked")
+            tap.equal(changes(m), [("online", "inserted"), ("inserted", "unplug-requested")])
+            tap.equal(dimm(m)["state"], "unplug-requested")
+        words += ["-object", f"memory-backend-ram,id=m-d0,size={256 * MIB}", "-device", "pc-dimm,id=d0,memdev=m-d0"]
+        with machine.Machine(extra=[*words, "-S"]) as m:
+            hmp(m, "loadvm asked")
+            tap.equal(changes(m), [("inserted", "unplug-requested")])
+
+
 tap.run([
     ("every state", every_state),
     ("a cold-plugged DIMM", cold),
@@ -390,4 +424,5 @@ tap.run([
     ("what a guest accepts and cannot use", accepted),
     ("a flood of reports", flood),
     ("a machine that stands still", stopped),
+    ("a machine that is loaded", loaded),
 ])
