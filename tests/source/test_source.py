@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the source itself promises: which folder may include which, sizes, licences, and that the
 documents name only what is there. BUILD-DIR is an argument; no machine is started."""
+import json
 import os
 import re
 import subprocess
@@ -361,6 +362,23 @@ def test_doc_paths():
     nothing(wrong)
 
 
+def test_suites():
+    """The tests that docs/suites.md names are there, and in their sources each case that a row names."""
+    known = {test["name"] for test in json.loads((Path(sys.argv[1]) / "meson-info/intro-tests.json").read_text())}
+    texts = [(ROOT / path).read_text(errors="replace") for path in files(".py", ".c", below="tests")
+             if path.parts[1] not in ("source", "fuzz")]
+    text = (ROOT / "docs/suites.md").read_text()
+    wrong = []
+    for row in re.findall(r"^\|(.*)\|$", text, re.M):
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", row)]
+        tests, cases = (cells[-2], cells[-1]) if len(cells) == 4 else (cells[-1], "")
+        wrong += [f"docs/suites.md: there is no test {name}" for name in re.findall(r"`([^`]*)`", tests) if name not in known]
+        for case in re.findall(r"`([^`]*)`", cases):
+            if not any(case in source for source in texts):
+                wrong.append(f"docs/suites.md: there is no case {case}")
+    nothing(wrong)
+
+
 def test_options():
     """docs/command-line.md has the options that -help has, and no others."""
     shown = subprocess.run([PROGRAM, "-help"], capture_output=True, text=True, check=True).stdout
@@ -381,4 +399,4 @@ tap.run([("includes", test_includes), ("engines", test_engines), ("circles", tes
          ("casts", test_casts),
          ("casts are found", test_casts_are_found), ("prefixes", test_prefixes),
          ("prefixes are found", test_prefixes_are_found), ("one-loop", test_one_loop),
-         ("doc-paths", test_doc_paths), ("options", test_options)])
+         ("doc-paths", test_doc_paths), ("suites", test_suites), ("options", test_options)])
