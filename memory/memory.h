@@ -108,6 +108,8 @@ void memory_region_add_overlap(MemoryRegion *container, hwaddr addr, MemoryRegio
                                int priority);
 void memory_region_remove(MemoryRegion *mr); /* from its container */
 void memory_region_set_enabled(MemoryRegion *mr, bool enabled);
+/* Writes to the RAM in it, or that it leads to, are dropped from now on, or not. */
+void memory_region_set_readonly(MemoryRegion *mr, bool readonly);
 void memory_region_set_address(MemoryRegion *mr, hwaddr addr);
 
 /* From now on writes that fit @event, whose fd must stay open, signal it; and with del, of the same

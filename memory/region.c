@@ -180,6 +180,14 @@ void memory_region_set_enabled(MemoryRegion *mr, bool enabled)
     }
 }
 
+void memory_region_set_readonly(MemoryRegion *mr, bool readonly)
+{
+    if (mr->readonly != readonly) {
+        mr->readonly = readonly;
+        memory_map_changed(mr);
+    }
+}
+
 void memory_region_rom_device_set_commands(MemoryRegion *mr, bool on)
 {
     if (mr->commands != on) {

@@ -19,9 +19,21 @@ unsigned virtio_mem_map_slots(uint64_t size, uint64_t block_size, uint64_t *slot
     return (unsigned)((size - 1) / bytes + 1);
 }
 
-void virtio_mem_map_init(VirtioMemMap *map, MemoryRegion *all, RamBlock *ram, uint64_t block_size)
+/* Let the guest have @slot, or not. */
+static void show(const VirtioMemMap *map, MemoryRegion *slot, bool plugged)
+{
+    if (map->readable) {
+        memory_region_set_readonly(slot, !plugged);
+    } else {
+        memory_region_set_enabled(slot, plugged);
+    }
+}
+
+void virtio_mem_map_init(VirtioMemMap *map, MemoryRegion *all, RamBlock *ram, uint64_t block_size,
+                         bool readable)
 {
     map->ram = ram;
+    map->readable = readable;
     map->slot_count = virtio_mem_map_slots(ram->size, block_size, &map->slot_size);
     map->slots = g_new0(MemoryRegion, map->slot_count);
     memory_region_init_container(&map->region, "virtio-mem", ram->size);
@@ -30,7 +42,7 @@ void virtio_mem_map_init(VirtioMemMap *map, MemoryRegion *all, RamBlock *ram, ui
 
         memory_region_init_alias(&map->slots[i], "virtio-mem-slot", all, at,
                                  MIN(map->slot_size, ram->size - at));
-        memory_region_set_enabled(&map->slots[i], false);
+        show(map, &map->slots[i], false);
         memory_region_add(&map->region, at, &map->slots[i]);
     }
 }
@@ -58,7 +70,7 @@ void virtio_mem_map_update(VirtioMemMap *map, uint64_t offset, uint64_t size)
         MemoryRegion *slot = &map->slots[i];
         const bool wanted = !ram_parts_all(map->ram, i * map->slot_size, slot->size, false);
 
-        memory_region_set_enabled(slot, wanted);
+        show(map, slot, wanted);
     }
     memory_transaction_commit();
 }

@@ -360,8 +360,8 @@ static bool reads_are_free(const RamBlock *ram)
     return ram->fd < 0 && !ram->shared;
 }
 
-/* Is the guest told not to touch what it does not have? Then only pieces of which it has something
- * are in the memory map, so that one that does all the same gets no memory. */
+/* Is the guest told not to touch what it does not have? Then pieces of which it has nothing are not
+ * in the memory map; else they can be read. One that writes there gets no memory either way. */
 static bool is_inaccessible(const VirtioMem *s)
 {
     return s->inaccessible == INACCESSIBLE_ON ||
@@ -394,8 +394,7 @@ static void mem_request(const Device *dev, MemoryDevice *md)
     md->align = MAX(md->align, chosen_block_size(s));
     md->node = s->node;
     md->in_guest_blocks = true;
-    md->memslots =
-        is_inaccessible(s) ? virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL) : 1;
+    md->memslots = virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL);
 }
 
 static void mem_place(Device *dev, hwaddr addr)
@@ -408,9 +407,7 @@ static void mem_place(Device *dev, hwaddr addr)
 
 static MemoryRegion *mem_region(Device *dev)
 {
-    VirtioMem *s = VIRTIO_MEM(dev);
-
-    return is_inaccessible(s) ? &s->map.region : host_memory_backend_region(backend_of(s));
+    return &VIRTIO_MEM(dev)->map.region;
 }
 
 static uint64_t mem_plugged_size(const Device *dev)
@@ -475,10 +472,8 @@ static bool mem_realize(VirtioDevice *vdev, GError **errp)
     virtio_add_queue(vdev, QUEUE_SIZE, handle_requests);
     ram_parts_begin(ram_of(s), s->block_size);
     s->inaccessible = is_inaccessible(s) ? INACCESSIBLE_ON : INACCESSIBLE_OFF; /* no more "auto" */
-    if (is_inaccessible(s)) {
-        virtio_mem_map_init(&s->map, host_memory_backend_region(backend_of(s)), ram_of(s),
-                            s->block_size);
-    }
+    virtio_mem_map_init(&s->map, host_memory_backend_region(backend_of(s)), ram_of(s),
+                        s->block_size, !is_inaccessible(s));
     s->size = 0;
     s->usable_size = usable_for(s, s->requested_size);
     host_memory_backend_set_mapped(backend_of(s), &memory_device_owner(&vdev->parent)->parent);

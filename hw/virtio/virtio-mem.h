@@ -30,7 +30,7 @@ typedef struct VirtioMem {
     /* derived */
     uint64_t size; /* bytes that are plugged */
     /* wiring */
-    VirtioMemMap map; /* with dynamic-memslots=on */
+    VirtioMemMap map; /* while it is realized */
 } VirtioMem;
 OBJECT_CAST_DEFINE(VirtioMem, VIRTIO_MEM, TYPE_VIRTIO_MEM)
 

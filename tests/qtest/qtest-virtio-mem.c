@@ -644,18 +644,18 @@ static void test_dynamic(void)
     qtest_quit(m.qt);
 }
 
-/* A guest that touches what it was told not to touch gets none of it. With what it was not told, it
- * takes what it writes to; reads take nothing. */
+/* A guest that touches what it does not have gets none of it, whether it was told not to or not. */
 static void test_hostile(void)
 {
     static const struct {
         const char *options, *resolved;
-        uint64_t most;
+        uint32_t reads;
     } cases[] = {
-        { BACKEND DEVICE ",unplugged-inaccessible=on", "on", 0 },
-        { " -object memory-backend-memfd,id=m0,size=512M" DEVICE, "on", 0 },
-        { BACKEND DEVICE ",dynamic-memslots=on", "on", 0 },
-        { BACKEND DEVICE, "off", 512 * MIB },
+        { BACKEND DEVICE ",unplugged-inaccessible=on", "on", UINT32_MAX },
+        { " -object memory-backend-memfd,id=m0,size=512M" DEVICE, "on", UINT32_MAX },
+        { BACKEND DEVICE ",dynamic-memslots=on", "on", UINT32_MAX },
+        { BACKEND DEVICE, "off", 0 },
+        { BACKEND DEVICE ",unplugged-inaccessible=off", "off", 0 },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -665,15 +665,43 @@ static void test_hostile(void)
 
         g_assert_cmpstr(json_object_get_string(now), ==, cases[i].resolved);
         for (uint64_t at = 0; at < 512 * MIB; at += MIB) {
-            qtest_readl(m.qt, REGION + at);
+            g_assert_cmphex(qtest_readl(m.qt, REGION + at), ==, cases[i].reads);
         }
         g_assert_cmpuint(resident(&m), ==, 0);
         for (uint64_t at = 0; at < 256 * MIB; at += MIB) {
             qtest_writel(m.qt, REGION + at, 1);
         }
-        g_assert_cmpuint(resident(&m), <=, cases[i].most);
+        g_assert_cmpuint(resident(&m), ==, 0);
         qtest_quit(m.qt);
     }
+}
+
+/* Where it can read what it does not have: it can write only to pieces of which it has something,
+ * and to those again when it has it again. */
+static void test_readable(void)
+{
+    QVmem m;
+    uint64_t piece = 128 * MIB;
+
+    start(&m, "-M q35", ",requested-size=256M,unplugged-inaccessible=off");
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, 3, 1), ==, QVMEM_ACK);
+    for (uint64_t at = 0; at < 512 * MIB; at += MIB) {
+        qtest_writel(m.qt, REGION + at, 0x12345678);
+    }
+    g_assert_cmphex(qtest_readl(m.qt, REGION + 3 * BLOCK), ==, 0x12345678);
+    for (uint64_t at = piece; at < 512 * MIB; at += MIB) {
+        g_assert_cmphex(qtest_readl(m.qt, REGION + at), ==, 0);
+    }
+    g_assert_cmpuint(resident(&m), <=, piece);
+    g_assert_cmpuint(ask(&m, QVMEM_PLUG, piece / BLOCK, 1), ==, QVMEM_ACK);
+    qtest_writel(m.qt, REGION + piece, 0x12345678);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + piece), ==, 0x12345678);
+    g_assert_cmpuint(qvmem_ask(&m, QVMEM_UNPLUG_ALL, 0, 0), ==, QVMEM_ACK);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + piece), ==, 0);
+    qtest_writel(m.qt, REGION + piece, 0x12345678);
+    g_assert_cmphex(qtest_readl(m.qt, REGION + piece), ==, 0);
+    g_assert_cmpuint(resident(&m), ==, 0);
+    qtest_quit(m.qt);
 }
 
 static const QTestRefused refused[] = {
@@ -715,6 +743,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtio-mem/shown/q35", "-M q35", test_shown);
     g_test_add_func("/virtio-mem/inaccessible", test_inaccessible);
     g_test_add_func("/virtio-mem/hostile", test_hostile);
+    g_test_add_func("/virtio-mem/readable", test_readable);
     g_test_add_func("/virtio-mem/plug", test_plug);
     g_test_add_func("/virtio-mem/unplug", test_unplug);
     g_test_add_func("/virtio-mem/wrong", test_wrong);
