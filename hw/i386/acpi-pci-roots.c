@@ -97,6 +97,16 @@ static PciRange high_in_use(const PciBus *root, uint64_t first, uint64_t limit)
     return used;
 }
 
+/* Where RAM and the window for memory devices have ended, in whole GiB. */
+static uint64_t high_start(const X86Machine *x86)
+{
+    const Machine *machine = &x86->parent;
+    uint64_t end = MAX(x86->high_base + x86->above_4g,
+                       machine->device_memory.base + machine->device_memory.size);
+
+    return (end + GIB - 1) & ~(GIB - 1);
+}
+
 /* Above RAM and the window for memory devices, as far as the CPU's addresses reach: of the size
  * that the host bridge has for it, from there, and from where a firmware has begun its own. */
 static void high_window(GArray *memory, const X86Machine *x86, const PciBus *root)
@@ -105,15 +115,13 @@ static void high_window(GArray *memory, const X86Machine *x86, const PciBus *roo
     uint64_t hole = x86->host && x86->host->hole64_fix ? x86->pci_hole64 : 0;
     uint64_t size = (hole + GIB - 1) & ~(GIB - 1);
     uint64_t limit = UINT64_C(1) << x86_cpu_model_phys_bits(&x86_cpu_at(machine, 0)->model);
-    uint64_t first = MAX(x86->high_base + x86->above_4g,
-                         machine->device_memory.base + machine->device_memory.size);
+    uint64_t first = high_start(x86);
     PciRange used = { 0, 0 };
     uint64_t end;
 
     if (first >= limit) {
         return;
     }
-    first = (first + GIB - 1) & ~(GIB - 1);
     used = root ? high_in_use(root, first, limit) : used;
     end = MAX(first, used.first) + MIN(size, limit);
     end = MIN(MAX(end, (used.last | (GIB - 1)) + 1), limit);
@@ -129,6 +137,7 @@ void acpi_pci_holes(PciHoles *holes)
 
     holes->start = x86->below_4g;
     holes->end = (uint64_t)PCI_HOLE_LAST + 1;
+    holes->start64 = holes->end64 = high_start(x86);
     high_window(high, x86, x86->host->bus);
     if (high->len) {
         holes->start64 = g_array_index(high, PciRange, 0).first;

@@ -178,7 +178,7 @@ static struct json_object *get_hole(Object *obj, const Property *prop, GError **
 static const Property host_properties[] = {
     HOLE_PROPERTY("pci-hole-start", "uint32", start, "PCI memory below 4 GiB: its first byte"),
     HOLE_PROPERTY("pci-hole-end", "uint32", end, "and what is behind it"),
-    HOLE_PROPERTY("pci-hole64-start", "uint64", start64, "PCI memory above all else, or 0"),
+    HOLE_PROPERTY("pci-hole64-start", "uint64", start64, "PCI memory above all else"),
     HOLE_PROPERTY("pci-hole64-end", "uint64", end64, "and what is behind it"),
     { .name = "x-pci-hole64-fix",
       .kind = PROP_BOOL,

@@ -15,7 +15,8 @@
 
 #define TYPE_PCI_HOST "pci-host"
 
-/* Where PCI memory lies: below 4 GiB, and above all else; ends are behind it, 0 to 0: nowhere. */
+/* Where PCI memory lies: below 4 GiB, and above all else; ends are behind it, and
+ * where it begins if there is nothing. */
 typedef struct PciHoles {
     uint64_t start, end, start64, end64;
 } PciHoles;
