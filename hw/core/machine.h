@@ -94,7 +94,8 @@ struct Machine {
     uint8_t uuid[16];            /* -uuid, else zeros */
     Chardev *serial[MAX_SERIAL]; /* COM1 to COM4, set before init; NULL: not connected */
     Device *flash[MAX_FLASH];    /* cfi.pflash01, set before init; NULL: none */
-    bool ready; /* initialised and cold-plugged: a device that comes now is hot-plugged */
+    bool resumes; /* what runs in it has begun elsewhere: it knows what is there at the start */
+    bool ready;   /* initialised and cold-plugged: a device that comes now is hot-plugged */
 
     /* made by init */
     DeviceMemory device_memory;

@@ -91,7 +91,8 @@ static uint64_t cold_dimms(const Machine *machine, bool boot)
 /* What Linux needs at once, and of what it has to take it. */
 static void warn_of_cost(GPtrArray **list, Machine *machine, const PcDimm *dimm, const char *what)
 {
-    bool cold = !dimm->parent.hotplugged && !dimm->boot && dimm->parent.realized;
+    bool cold =
+        !machine->resumes && !dimm->parent.hotplugged && !dimm->boot && dimm->parent.realized;
     uint64_t size = pc_dimm_size(dimm);
     uint64_t others = machine->ram.size + (cold ? cold_dimms(machine, true)
                                                 : memory_device_plugged_size(machine) -

@@ -21,8 +21,8 @@ bool guest_fit_usable(const PcDimm *dimm);
  *  - its size or its address is no multiple of the block size, without boot=on;
  *  - what Linux needs to manage it (1/64 of its size, at once) is more than half of all other
  *    memory of the machine. How much of that is free the guest does not tell. Of DIMMs that are
- *    there at its start none is memory yet: all together are to be managed in what it boots with.
- */
+ *    there at its start none is memory yet: all together are to be managed in what it boots with,
+ *    unless it has begun elsewhere. */
 GPtrArray *guest_fit_warnings(Machine *machine, const PcDimm *dimm);
 
 #endif

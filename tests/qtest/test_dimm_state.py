@@ -294,6 +294,10 @@ def misfits_at_the_start():
             m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m3", "size": 2 * GIB, "reserve": False})
             m.qmp.command("device_add", driver="pc-dimm", id="d3", memdev="m3")
             tap.equal(m.qmp.command("query-memory-devices")[3]["data"].get("warnings"), None)
+    # A guest that has begun elsewhere has them already.
+    with machine.Machine(memory="256M,slots=8,maxmem=16G", extra=[*words, "-incoming", "defer"]) as m:
+        tap.equal([d["data"].get("warnings") for d in m.qmp.command("query-memory-devices")], [None] * 3)
+        tap.equal(m.errors(), "")
 
 
 def accepted():
