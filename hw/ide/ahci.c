@@ -42,6 +42,9 @@ static const PciRegister pci_registers[] = {
     { PCI_INTERRUPT_LINE, 1, 0, 0xff },
     { PCI_INTERRUPT_PIN, 1, 1 },
     { MAP, 1, MAP_AHCI },
+};
+
+static const PciRegister sata_registers[] = {
     { SATA_REVISION, 1, 0x10 },
     { SATA_PAIR, 4, (PAIR_INDEX / 4) << 4 | (PCI_BASE_ADDRESS_0 / 4 + PAIR_BAR) },
 };
@@ -50,12 +53,13 @@ static void ahci_init(Object *obj)
 {
     PciDevice *dev = PCI_DEVICE(obj);
 
+    pci_set_registers(dev, pci_registers, G_N_ELEMENTS(pci_registers));
     dev->cap_end = SATA;
     pci_add_capability(dev, PCI_CAP_ID_SATA, SATA_SIZE);
     dev->cap_end = MSI;
     pci_add_msi_unmasked(dev, 1);
     dev->cap_end = SATA + SATA_SIZE;
-    pci_set_registers(dev, pci_registers, G_N_ELEMENTS(pci_registers));
+    pci_set_registers(dev, sata_registers, G_N_ELEMENTS(sata_registers));
 }
 
 /* ---- registers of all ports (section 3.1) ---- */
@@ -230,6 +234,9 @@ static bool ahci_realize(PciDevice *dev, GError **errp)
 {
     Ahci *ahci = AHCI(dev);
 
+    if (PCI_FUNC(dev->devfn)) { /* of the south bridge, as the others say too */
+        dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
+    }
     ahci->dma.as = &address_space_memory;
     for (unsigned i = 0; i < AHCI_PORTS; i++) {
         AhciPort *p = &ahci->ports[i];

@@ -73,6 +73,8 @@ static void test_function(void)
     qt = h.qt;
     g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x00, 4), ==, 0x29228086);
     g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x08, 4), ==, 0x01060102);
+    g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x06, 2), ==, 0x0010); /* a list of capabilities */
+    g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x0e, 1), ==, 0x80);
     g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x34, 1), ==, 0x80);
     g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0x80, 4), ==, 0x0080a805);
     g_assert_cmphex(qpci_read(qt, AHCI_FUNCTION, 0xa8, 4), ==, 0x00100012);

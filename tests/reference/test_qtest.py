@@ -59,6 +59,8 @@ def config(offset, value=None, width="l"):
 UNLOCK = ["writew 0xe800000c 0x80", "writew 0xe800000c 0x86"]
 # A group's devices.
 DEVICES = {"a watchdog": ["-device", "i6300esb,addr=5"],
+           "AHCI": ["-device", "ich9-ahci,addr=5,id=a", "-blockdev", "null-co,node-name=d,size=1048576,read-zeroes=on",
+                    "-device", "ide-hd,drive=d,bus=a.0", "-device", "ide-cd,bus=a.1"],
            "e1000": ["-netdev", "user,id=n0", "-device", "e1000,netdev=n0,addr=5,romfile="]}
 GROUPS["a watchdog"] = [
     *config(0), *config(8), *config(0x10, 0xffffffff), *config(0x10), *config(0x10, 0xe8000000), *config(4, 2, "w"),
@@ -68,6 +70,16 @@ GROUPS["a watchdog"] = [
     "writel 0xe8000004 0x456", *UNLOCK, "writew 0xe800000c 0x100", "readw 0xe800000c",
     *config(0x68, 3, "b"), *config(0x68, width="b"), *config(0x68, 0, "b"), *config(0x68, width="b")]
 CARD = 0xe8000000
+GROUPS["AHCI"] = [
+    *[line for offset in range(0, 0xb0, 4) for line in config(offset)], *config(0x20, 0xffffffff), *config(0x20),
+    *config(0x24, 0xffffffff), *config(0x24), *config(0x20, 0xc001), *config(0x24, CARD), *config(4, 0xffff, "w"),
+    *config(4, width="w"), *config(4, 7, "w"),
+    *[f"readl {CARD + offset:#x}" for offset in (*range(0, 0x2c, 4), *(0x100 + 0x80 * port + r for port in range(7)
+                                                                       for r in range(0, 0x40, 4)))],
+    *[line for offset in (0x100, 0x104, 0x108, 0x10c) for line in (f"writel {CARD + offset:#x} 0xfffffc00", f"readl {CARD + offset:#x}")],
+    f"writel {CARD + 0x114:#x} 0xffffffff", f"readl {CARD + 0x114:#x}",
+    f"writel {CARD + 4:#x} 2", f"readl {CARD + 4:#x}", "outl 0xc010 0", "inl 0xc014", "outl 0xc010 0x118", "inl 0xc014", "inl 0xc010",
+    f"writel {CARD + 4:#x} 3", f"readl {CARD + 4:#x}", f"readl {CARD + 0x114:#x}", f"readl {CARD + 0x118:#x}"]
 GROUPS["e1000"] = [
     *config(0), *config(8), *config(0x2c), *config(0x3c), *config(0x10, 0xffffffff), *config(0x10), *config(0x14, 0xffffffff),
     *config(0x14), *config(0x10, CARD), *config(0x14, 0xc000), *config(4, 0xffff, "w"), *config(4, width="w"), *config(4, 7, "w"),
