@@ -173,6 +173,24 @@ def plug(m, ident, **options):
     m.qmp.command("device_add", driver="nvdimm", id=ident, memdev=f"m-{ident}", **options)
 
 
+def asleep():
+    """One that comes while the guest sleeps is told when it is awake; labels are kept."""
+    with start(",label-size=128K", "", memory="64M,slots=4,maxmem=4G") as m:
+        put(m, b"kept")
+        tap.equal(run(m, WRITE, 1, 0, 4), OK)
+        m.write("w", 0x604, 1 << 13 | 1 << 10)
+        m.qmp.event("SUSPEND")
+        plug(m, "nv9", slot=3)
+        m.qmp.command("system_wakeup")
+        m.qmp.event("WAKEUP")
+        tap.equal(told(m), True)
+        tap.equal(run(m, TAKE), OK)
+        m.write("b", STATUS, EVENT)
+        tap.equal(told(m), False)
+        tap.equal(len(structures(fit_of(m))), 6)
+        tap.equal((run(m, READ, 1, 0, 4), data(m, 4)), (OK, b"kept"))
+
+
 def table():
     with start(memory="64M,slots=30,maxmem=4G") as m:
         tap.equal((fit_of(m), told(m)), (b"", False))
@@ -241,6 +259,7 @@ tap.run([
     ("labels", labels),
     ("health", health),
     ("the table, and those that are plugged", table),
+    ("one that comes while the guest sleeps", asleep),
     ("a read-only backend", read_only),
     ("what is written lasts", lasts),
 ])
