@@ -135,6 +135,7 @@ static void handle_message(VirtioSerial *s, const Control *message)
             }
         }
     } else if (port && message->event == PORT_READY && message->value) {
+        s->driver_ready = true; /* Linux, when it wakes, says it of its ports only */
         port_is_ready(port);
     } else if (port && message->event == PORT_OPEN) {
         virtio_serial_port_set_open(port, message->value != 0);

@@ -92,10 +92,9 @@ static void expect(Serial *s, uint32_t id, uint16_t event, uint16_t value, const
     qvirtq_kick(&s->control_rx);
 }
 
-static void start(Serial *s, const QVirtioWay *way, const char *path)
+/* From a reset on, until the driver can say that it is ready. */
+static void start_device(Serial *s, const QVirtioWay *way)
 {
-    *s = (Serial){ .qt = qtest_start(DEVICES, way->machine, path) };
-    qvirtio_open(&s->v, s->qt, DEVFN, way->modern);
     qvirtio_start(&s->v, MULTIPORT | (way->modern ? QVIRTIO_RING_RESET : 0));
     g_assert_cmpuint(qvirtio_config(&s->v, 4, 4), ==, 4);
     qvirtio_queue(&s->v, &s->control_rx, 2);
@@ -106,9 +105,17 @@ static void start(Serial *s, const QVirtioWay *way, const char *path)
     s->messages = qvirtio_alloc(&s->v, 64 * MESSAGES);
     s->message = qvirtio_alloc(&s->v, 64);
     s->buffer = qvirtio_alloc(&s->v, 8 * CHUNK);
+    s->taken = 0;
     for (unsigned i = 0; i < MESSAGES; i++) {
         s->heads[i] = qvirtq_add(&s->control_rx, s->messages + 64 * i, 64, true);
     }
+}
+
+static void start(Serial *s, const QVirtioWay *way, const char *path)
+{
+    *s = (Serial){ .qt = qtest_start(DEVICES, way->machine, path) };
+    qvirtio_open(&s->v, s->qt, DEVFN, way->modern);
+    start_device(s, way);
     send_message(s, UINT32_MAX, DEVICE_READY, 1);
     expect(s, 0, DEVICE_ADD, 1, NULL);
     expect(s, 1, DEVICE_ADD, 1, NULL);
@@ -192,6 +199,33 @@ static void test_flow(void)
             g_assert_cmpuint(qvirtq_wait(&s.tx, heads[i]), ==, 0);
         }
     }
+    close(fd);
+    qtest_quit(s.qt);
+}
+
+/* Linux, when it wakes, says of the ports that it knows that they are ready, and not of itself. */
+static void test_awake(gconstpointer data)
+{
+    g_autofree char *path = socket_path("awake");
+    char text[8] = { 0 };
+    uint16_t head;
+    Serial s;
+
+    start(&s, data, path);
+    int fd = connect_to(path);
+    expect(&s, 1, PORT_OPEN, 1, NULL);
+    start_device(&s, data);
+    send_message(&s, 1, PORT_READY, 1);
+    expect(&s, 0, DEVICE_ADD, 1, NULL);
+    expect(&s, 1, PORT_NAME, 1, "org.test.1");
+    expect(&s, 1, PORT_OPEN, 1, NULL);
+    send_message(&s, 1, PORT_OPEN, 1);
+    qtest_memwrite(s.qt, s.buffer, "awake", 5);
+    head = qvirtq_add(&s.tx, s.buffer, 5, false);
+    qvirtq_kick(&s.tx);
+    g_assert_cmpuint(qvirtq_wait(&s.tx, head), ==, 0);
+    read_all(fd, text, 5);
+    g_assert_cmpstr(text, ==, "awake");
     close(fd);
     qtest_quit(s.qt);
 }
@@ -354,6 +388,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add_ways("port", test_port);
     g_test_add_func("/virtio-serial/flow", test_flow);
+    add_ways("awake", test_awake);
     g_test_add_func("/virtio-serial/queue-reset", test_queue_reset);
     add_ways("hot-plug", test_hot_plug);
     g_test_add_func("/virtio-serial/single", test_single);
