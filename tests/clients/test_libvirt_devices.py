@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """CPUs that come and go, the balloon, sleep and dumps under libvirt: test_libvirt_devices.py BUILD-DIR."""
+import json
 import os
 import re
 import sys
@@ -15,6 +16,11 @@ BUILD = os.path.abspath(sys.argv[1])
 SESSION = None
 NAME = "devices"
 BALLOON = """<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats period='1'/></memballoon>"""
+# A Debian system, of whose programs the agent is one, and the agent's port.
+IMAGE = f"{BUILD}/guest/debian.raw"
+AGENT = """<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{}'/>
+    <target dev='vda' bus='virtio'/><readonly/></disk>
+    <channel type='unix'><source mode='bind'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"""
 LESS = 400 * MIB
 # What virsh dommemstat tells of a guest with the driver; swap_in and the like are 0 there.
 STATS = {"actual", "swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "usable", "last_update",
@@ -30,13 +36,13 @@ class Devices:
     def tests(self):
         return [(part.__name__.replace("_", " "), part) for part in (
             self.start, self.cpus, self.cpus_refused, self.daemon_restart, self.balloon, self.statistics,
-            self.free_pages, self.autodeflate, self.sleep, self.dumps, self.log)]
+            self.free_pages, self.autodeflate, self.sleep, self.agent, self.agent_sleep, self.dumps, self.log)]
 
     def start(self):
         xml = domains.domain_xml(SESSION, NAME, "q35", changes={
             domains.CPUS: "<vcpu current='2'>4</vcpu>", "cpus='0-1'": "cpus='0-3'",
             domains.PM: "<pm><suspend-to-mem enabled='yes'/><suspend-to-disk enabled='no'/></pm>",
-            domains.NO_BALLOON: BALLOON})
+            domains.NO_BALLOON: BALLOON + AGENT.format(IMAGE) * os.path.exists(IMAGE)})
         domains.define(SESSION, NAME, xml)
         SESSION.virsh("start", NAME)
         self.guest = Guest(SESSION, NAME)
@@ -149,13 +155,57 @@ class Devices:
 
     def sleep(self):
         """The guest sleeps by itself; libvirt knows, and wakes it. Without an agent libvirt cannot tell it to."""
-        SESSION.refused("QEMU guest agent is not configured", "dompmsuspend", NAME, "mem")
+        SESSION.refused("agent not", "dompmsuspend", NAME, "mem")
         SESSION.refused("guest is not suspended", "dompmwakeup", NAME)
         self.guest.serial.send(b"echo mem > /sys/power/state; echo wok''en\n")
         SESSION.wait_state(NAME, "pmsuspended")
         SESSION.virsh("dompmwakeup", NAME)
         self.guest.wait_for("woken", 60)
         tap.equal(SESSION.state(NAME), "running")
+        self.guest.run("echo goes on")
+
+    def agent(self):
+        """Debian's qemu-guest-agent, from its own system: libvirt hears when it comes, and what it tells."""
+        if not os.path.exists(IMAGE):
+            raise tap.Skip(f"there is no {IMAGE}: scripts/make-image.py makes it")
+        for module in "virtio_blk", "virtio_console":
+            self.guest.run(f"insmod /lib/modules/{module}.ko")
+        self.guest.run("until [ -b /dev/vda3 ] && [ -c /dev/vport*p1 ]; do sleep 0.1; done; mkdir /debian && "
+                       "mount -t ext4 -o ro,noload /dev/vda3 /debian && for folder in dev proc sys tmp; do "
+                       "mount --bind /$folder /debian/$folder; done; mount -t tmpfs none /debian/run")
+        self.guest.run("chroot /debian /usr/sbin/qemu-ga -d -t /tmp -f /tmp/agent.pid -m virtio-serial -p $(echo /dev/vport*p1)")
+        self.wait_agent()
+        tap.equal(SESSION.virsh("domhostname", NAME), self.guest.run("hostname"))
+        told = int(re.search(r"Time: (\d+)", SESSION.virsh("domtime", NAME)).group(1))
+        tap.equal(told <= int(self.guest.run("date +%s")), True, "the guest's time")
+        tap.equal(re.search(r"online *: *(\S+)", SESSION.virsh("guestvcpus", NAME)).group(1), "0-1")
+        SESSION.virsh("setvcpus", NAME, "1", "--guest")
+        tap.equal(self.guest.run("cat /sys/devices/system/cpu/online"), "0")
+        SESSION.virsh("setvcpus", NAME, "2", "--guest")
+        tap.equal(self.guest.run("cat /sys/devices/system/cpu/online"), "0-1")
+
+    def agent_answers(self):
+        try:
+            return json.loads(SESSION.virsh("qemu-agent-command", NAME, '{"execute": "guest-ping"}')) == {"return": {}}
+        except libvirtd.VirshError as err:
+            tap.equal("Guest agent is not responding" in str(err), True, str(err))
+            return False
+
+    def wait_agent(self):
+        vm.wait_until(self.agent_answers, "the agent answers")
+        tap.equal(SESSION.dumpxml(NAME).find("devices/channel/target").get("state"), "connected")
+
+    def agent_sleep(self):
+        """libvirt has the guest sleep, and wakes it."""
+        if not os.path.exists(IMAGE):
+            raise tap.Skip(f"there is no {IMAGE}: scripts/make-image.py makes it")
+        SESSION.virsh("dompmsuspend", NAME, "mem")
+        SESSION.wait_state(NAME, "pmsuspended")
+        SESSION.virsh("dompmwakeup", NAME)
+        tap.equal(SESSION.state(NAME), "running")
+        # The guest's driver closes its ports before it sleeps. When the agent answers its devices are awake, of which
+        # the serial port is one.
+        self.wait_agent()
         self.guest.run("echo goes on")
 
     def dumps(self):
