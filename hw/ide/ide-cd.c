@@ -7,6 +7,7 @@
  * A packet goes by steps: each has something moved, here or by the host, and what has moved it asks
  * for the next one. They are done in a loop (run()), as much may be moved at once.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "block/medium.h"
@@ -521,13 +522,26 @@ static void set_up_unit(IdeCd *cd)
     unit->id = dev->parent.id ? dev->parent.id : dev->conf.backend->device;
 }
 
+/* Blocks of a CD have one size, whatever sectors of disks have. */
+static bool set_block_size(BlockConf *conf, GError **errp)
+{
+    if (conf->logical && conf->logical != ATA_SECTOR && conf->logical != CD_BLOCK) {
+        error_set(errp, "logical_block_size=%" PRIu64 ": CDs have %u", conf->logical, CD_BLOCK);
+        return false;
+    }
+    conf->logical = CD_BLOCK;
+    conf->physical = MAX(conf->physical, CD_BLOCK);
+    return true;
+}
+
 static bool cd_realize(AtaDevice *dev, GError **errp)
 {
     enum { SERIAL = 20 };
     static const BlockBackendOps ops = { .resized = resized, .tray = &tray_ops };
     IdeCd *cd = IDE_CD(dev);
 
-    if (!block_conf_realize(&dev->conf, &dev->parent, CD_BLOCK, SERIAL, true, loop_main(), &ops,
+    if (!set_block_size(&dev->conf, errp) ||
+        !block_conf_realize(&dev->conf, &dev->parent, CD_BLOCK, SERIAL, true, loop_main(), &ops,
                             dev, errp)) {
         return false;
     }

@@ -496,6 +496,24 @@ static void test_broken_off(void)
     quit(&d);
 }
 
+/* Blocks have 2048 bytes, also where somebody says what disks have. */
+static void test_block_size(void)
+{
+    QTest *qt = qtest_start("-M q35 -device ide-cd,id=cd,logical_block_size=512,"
+                            "physical_block_size=512");
+    g_autoptr(json_object) size = qtest_qmp(
+        qt, "qom-get", "{'path': '/machine/peripheral/cd', 'property': 'logical_block_size'}");
+
+    g_assert_cmpint(json_object_get_int64(size), ==, CD_BLOCK);
+    qtest_quit(qt);
+}
+
+static const QTestRefused refused[] = {
+    { "-M q35 -device ide-cd,logical_block_size=4k", "CDs have 2048" },
+    { "-M q35 -device ide-cd,unit=1", "unit 0 only" },
+    { "-M pc -device ide-cd,drive=nothing", "nothing" },
+};
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -516,6 +534,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(sata, "", both[i].test);
     }
     g_test_add_func("/ide-cd/mode-select", test_mode_select);
+    g_test_add_func("/ide-cd/block-size", test_block_size);
+    qtest_add_refused("/ide-cd/refused", refused, G_N_ELEMENTS(refused));
     g_test_add_func("/ide-cd/saved", test_saved);
     g_test_add_func("/ide-cd/broken-off", test_broken_off);
     return g_test_run();
