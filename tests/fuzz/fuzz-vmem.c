@@ -18,6 +18,7 @@
 
 #define BLOCKS    320u /* of 1 MiB */
 #define REGION    (4 * GIB)
+#define PIECE     128u /* blocks: it can write to those of which it has something */
 #define EXTENT    256u /* blocks that are usable beyond what is asked for */
 #define RING_SIZE 8
 #define REQUEST   0x60000u /* in RAM */
@@ -215,10 +216,13 @@ static void step_want(FuzzInput *in)
 /* The guest writes to a block that it has, or has not. */
 static void step_write(FuzzInput *in)
 {
-    const unsigned block = (unsigned)fuzz_take(in, 2) % BLOCKS;
+    const unsigned block = (unsigned)fuzz_take(in, 2) % BLOCKS, piece = block / PIECE * PIECE;
+    const uint8_t mark = (uint8_t)fuzz_take(in, 1);
 
-    model.marks[block] = (uint8_t)fuzz_take(in, 1);
-    address_space_store(&address_space_memory, REGION + block * MIB, model.marks[block], 1);
+    if (plugged_of(piece, MIN(PIECE, BLOCKS - piece))) {
+        model.marks[block] = mark;
+    }
+    address_space_store(&address_space_memory, REGION + block * MIB, mark, 1);
 }
 
 static void let_go(void)
