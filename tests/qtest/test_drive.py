@@ -245,7 +245,19 @@ def refused():
         tap.equal((status, [w for w in words.split() if w not in text]), (1, []), f"{options}: {text}")
 
 
-tap.run([("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
+def of_devices():
+    """How a disk's device is called: its id, or its path; that of virtio is a part of it, and has a path."""
+    extra = [word for name, device in (("a", "virtio-blk-pci,id=v0"), ("b", "ide-cd,id=c0"), ("c", "ide-hd"),
+                                       ("d", "virtio-blk-pci"))
+             for word in ("-drive", f"if=none,id={name},format=null-co,size=3M", "-device", f"{device},drive={name}")]
+    with machine.Machine(extra=extra) as m:
+        wanted = {"a": "/machine/peripheral/v0/virtio-backend", "b": "c0", "c": "/machine/peripheral-anon/device[0]",
+                  "d": "/machine/peripheral-anon/device[1]/virtio-backend"}
+        for command in "query-block", "query-blockstats":
+            tap.equal({entry["device"]: entry["qdev"] for entry in m.qmp.command(command)}, wanted, command)
+
+
+tap.run([("how devices are called", of_devices), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("errors by a file", rules), ("names", names),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
