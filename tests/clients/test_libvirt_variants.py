@@ -179,6 +179,36 @@ def cpus_and_save(machine):
     SESSION.virsh("undefine", name)
 
 
+# ---- disks and media that come and go ----
+
+def disks(machine):
+    """A disk comes, has figures, grows and goes; a medium is taken out, and others are put in."""
+    name, target, bus = f"disks-{machine}", *{"pc": ("hdb", "ide"), "q35": ("sdb", "sata")}[machine]
+    for medium in "one", "two", "three":
+        with open(f"{SESSION.dir}/{medium}", "wb") as file:
+            file.truncate(8 * MIB)
+    drive = (f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='@FOLDER@/one'/>"
+             f"<target dev='{target}' bus='{bus}'/></disk>")
+    ports = ROOT_PORTS if machine == "q35" else ""
+    SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, machine, more(drive, ports))))
+
+    def media():
+        return {words[0]: words[1] for words in map(str.split, SESSION.virsh("domblklist", name).splitlines())}
+    tap.equal(media(), {target: f"{SESSION.dir}/one"})
+    SESSION.virsh("change-media", name, target, "--eject")
+    tap.equal(media(), {target: "-"})
+    SESSION.virsh("change-media", name, target, f"{SESSION.dir}/two", "--insert")
+    SESSION.virsh("change-media", name, target, f"{SESSION.dir}/three", "--update")
+    tap.equal(media(), {target: f"{SESSION.dir}/three"})
+    SESSION.virsh("attach-disk", name, f"{SESSION.dir}/two", "vdb", "--driver", "qemu", "--subdriver", "raw")
+    tap.equal(media(), {target: f"{SESSION.dir}/three", "vdb": f"{SESSION.dir}/two"})
+    tap.equal("vdb rd_bytes 0" in SESSION.virsh("domblkstat", name, "vdb"), True, "figures")
+    SESSION.virsh("blockresize", name, "vdb", "16M")
+    tap.equal(re.search(r"Capacity: *(\d+)", SESSION.virsh("domblkinfo", name, "vdb")).group(1), str(16 * MIB))
+    SESSION.virsh("domstats", name, "--block")
+    SESSION.virsh("destroy", name)
+
+
 def log_is_clean():
     """libvirtd minded no answer to those that start."""
     tap.equal(SESSION.refusals(), set())
@@ -341,6 +371,7 @@ GROUPS = {
     "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
+                [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
