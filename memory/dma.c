@@ -36,6 +36,16 @@ MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint6
     return address_space_write(space->as, addr, buf, len);
 }
 
+bool dma_read_ram(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len)
+{
+    return dma_is_ram(space, addr, len) && dma_read(space, addr, buf, len) == MEMTX_OK;
+}
+
+bool dma_write_ram(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len)
+{
+    return dma_is_ram(space, addr, len) && dma_write(space, addr, buf, len) == MEMTX_OK;
+}
+
 MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len)
 {
     return address_space_set(space->as, addr, byte, len);

@@ -32,6 +32,10 @@ typedef struct DmaHold {
 bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len);
 MemTxResult dma_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len);
 MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len);
+/* The same where all of it is RAM; else false, and nothing was reached: what an address of the
+ * guest leads to is never a device, which could be the one that is at work. */
+bool dma_read_ram(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len);
+bool dma_write_ram(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len);
 MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len);
 
 /* Where [@addr, @addr + @len) is, if that is RAM in one piece, which for a @write can be written to

@@ -259,14 +259,14 @@ bool ahci_port_command(AhciPort *p, unsigned slot, AhciHeader *header, uint8_t f
 {
     uint32_t words[4];
 
-    if (!sg_read(&p->ahci->dma, header_at(p, slot), words, sizeof(words))) {
+    if (!dma_read_ram(&p->ahci->dma, header_at(p, slot), words, sizeof(words))) {
         return false;
     }
     header->flags = (uint16_t)GUINT32_FROM_LE(words[0]);
     header->entries = (uint16_t)(GUINT32_FROM_LE(words[0]) >> 16);
     header->table = (GUINT32_FROM_LE(words[2]) & ~0x7fu) | (uint64_t)GUINT32_FROM_LE(words[3])
                                                                << 32;
-    return sg_read(&p->ahci->dma, header->table, fis, AHCI_FIS_BYTES);
+    return dma_read_ram(&p->ahci->dma, header->table, fis, AHCI_FIS_BYTES);
 }
 
 /* A frame with the control register: the two of a software reset, or nothing. */
@@ -377,7 +377,7 @@ static void port_interrupt(AtaDevice *dev)
     if (p->slot == AHCI_SLOTS) {
         return;
     }
-    if (!sg_write(&p->ahci->dma, header_at(p, p->slot) + HEADER_DONE, &bytes, sizeof(bytes))) {
+    if (!dma_write_ram(&p->ahci->dma, header_at(p, p->slot) + HEADER_DONE, &bytes, sizeof(bytes))) {
         ahci_port_bus_error(p);
     }
     if (dev->status & ATA_ERR) {
@@ -397,7 +397,7 @@ static void give_packet(AhciPort *p, AtaDevice *dev)
     AhciHeader header;
 
     if (ahci_port_command(p, p->slot, &header, fis) &&
-        sg_read(&p->ahci->dma, header.table + AHCI_TABLE_PACKET, packet, sizeof(packet))) {
+        dma_read_ram(&p->ahci->dma, header.table + AHCI_TABLE_PACKET, packet, sizeof(packet))) {
         ata_give_packet(dev, packet);
     } else {
         ahci_port_bus_error(p);

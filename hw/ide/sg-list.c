@@ -6,16 +6,6 @@
 #define AHCI_ENTRY       16
 #define AHCI_BYTES       0x3fffffu
 
-bool sg_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t size)
-{
-    return dma_is_ram(space, addr, size) && dma_read(space, addr, buf, size) == MEMTX_OK;
-}
-
-bool sg_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t size)
-{
-    return dma_is_ram(space, addr, size) && dma_write(space, addr, buf, size) == MEMTX_OK;
-}
-
 SgList sg_list(SgFormat format, const DmaSpace *space, hwaddr table, uint32_t entries)
 {
     return (SgList){ .format = format, .space = space, .table = table, .entries = entries };
@@ -48,7 +38,7 @@ static bool have_entry(SgList *list)
     if (list->broken || list->index >= list->entries) {
         return false;
     }
-    if (!sg_read(list->space, list->table + (hwaddr)list->index * size, words, size)) {
+    if (!dma_read_ram(list->space, list->table + (hwaddr)list->index * size, words, size)) {
         list->broken = true;
         return false;
     }
@@ -79,8 +69,8 @@ uint64_t sg_copy(SgList *list, void *buf, uint64_t size, bool to_guest, bool *fa
     while (done < size && have_entry(list)) {
         uint64_t bytes = MIN(list->left, size - done);
         uint8_t *at = (uint8_t *)buf + done;
-        bool ok = to_guest ? sg_write(list->space, list->addr, at, bytes)
-                           : sg_read(list->space, list->addr, at, bytes);
+        bool ok = to_guest ? dma_write_ram(list->space, list->addr, at, bytes)
+                           : dma_read_ram(list->space, list->addr, at, bytes);
 
         if (!ok) {
             *failed = true;

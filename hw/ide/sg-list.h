@@ -26,11 +26,6 @@ typedef struct SgList {
 
 #define SG_BUS_MASTER_ENTRIES 8192 /* a table has 64 KiB at most */
 
-/* Read and write guest memory, and nothing but memory: what an address of the guest leads to is
- * never a device, which could be the one that is at work. False: it is none. */
-bool sg_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t size);
-bool sg_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t size);
-
 SgList sg_list(SgFormat format, const DmaSpace *space, hwaddr table, uint32_t entries);
 /* Is there nothing left of it? */
 bool sg_at_end(SgList *list);

@@ -16,12 +16,12 @@ static const DmaSpace space = { .as = &address_space_memory };
 
 bool e1000_dma_read(uint64_t addr, void *buf, size_t len)
 {
-    return dma_is_ram(&space, addr, len) && dma_read(&space, addr, buf, len) == MEMTX_OK;
+    return dma_read_ram(&space, addr, buf, len);
 }
 
 bool e1000_dma_write(uint64_t addr, const void *buf, size_t len)
 {
-    return dma_is_ram(&space, addr, len) && dma_write(&space, addr, buf, len) == MEMTX_OK;
+    return dma_write_ram(&space, addr, buf, len);
 }
 
 bool e1000_runs(const E1000 *s)

@@ -5,12 +5,12 @@ static const DmaSpace space = { .as = &address_space_memory };
 
 bool nvme_read(hwaddr addr, void *buf, uint64_t size)
 {
-    return dma_is_ram(&space, addr, size) && dma_read(&space, addr, buf, size) == MEMTX_OK;
+    return dma_read_ram(&space, addr, buf, size);
 }
 
 bool nvme_write(hwaddr addr, const void *buf, uint64_t size)
 {
-    return dma_is_ram(&space, addr, size) && dma_write(&space, addr, buf, size) == MEMTX_OK;
+    return dma_write_ram(&space, addr, buf, size);
 }
 
 /* ---- the pieces of a PRP list ---- */

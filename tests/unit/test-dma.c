@@ -106,6 +106,8 @@ static void test_map(void)
 
 static void test_whole_range(void)
 {
+    uint32_t word = 0;
+
     setup();
     g_assert_true(dma_is_ram(&space, 0, 64 * KIB));
     g_assert_true(dma_is_ram(&space, ROM_AT, 64 * KIB));
@@ -113,6 +115,9 @@ static void test_whole_range(void)
     g_assert_false(dma_is_ram(&space, 0, 64 * KIB + 1));
     g_assert_false(dma_is_ram(&space, MMIO_AT, 1));
     g_assert_false(dma_is_ram(&space, UINT64_MAX, 2));
+    g_assert_false(dma_read_ram(&space, MMIO_AT, &word, 4));
+    g_assert_false(dma_write_ram(&space, 64 * KIB - 2, &word, 4));
+    g_assert_true(dma_read_ram(&space, 0, &word, 4));
     memory_region_set_address(&high, 64 * KIB);
     g_assert_true(dma_is_ram(&space, 0, 128 * KIB));
     teardown();
