@@ -404,7 +404,7 @@ def guessed_raw():
 
 # ---- help ----
 
-ABSENT = {"measure": {"-l"}}  # what is of no use here: see docs/dimmable-img.md
+ABSENT = {"convert": {"-l", "-r", "--bitmaps", "--salvage"}, "measure": {"-l"}}  # what is of no use here: see docs/dimmable-img.md
 
 def options_of(text):
     return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""dimmable-img: images are copied, as the reference has it.
+Usage: test_copies.py BUILD-DIR"""
+import json
+import os
+import random
+
+import img
+import tap
+
+from img import KIB, MIB
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def sparse_file(path, size=16 * MIB):
+    """Some data, written zeros, and holes; pieces begin and end anywhere."""
+    numbers = random.Random(1)
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for at in (0, 3 * MIB + 512, 5 * MIB - 777, 9 * MIB):
+            file.seek(at)
+            file.write(numbers.randbytes(200 * KIB + 513))
+        file.seek(7 * MIB)
+        file.write(bytes(MIB))
+        file.seek(size - 1)
+        file.write(b"x")
+
+
+def taken(path):
+    return os.stat(path).st_blocks * 512
+
+
+# ---- convert ----
+
+def both_ways():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        for words in (["-o", "cluster_size=512"], ["-o", "cluster_size=2M"], ["-o", "compat=0.10"],
+                      ["-o", "preallocation=metadata"], ["-o", "lazy_refcounts=on,preallocation=full"], ["-m", "1"],
+                      ["-W", "-m", "16"], ["-S", "0"], ["-S", "64k"], ["-t", "none", "-T", "none"]):
+            img.run("convert", "-f", "raw", "-O", "qcow2", *words, "r", "q", cwd=folder)
+            img.sound(f"{folder}/q")
+            img.run("convert", "-O", "raw", "q", "r2", cwd=folder)
+            tap.equal(content(f"{folder}/r2") == content(f"{folder}/r"), True, words)
+            if img.REFERENCE:
+                img.reference("compare", "r", "q", cwd=folder)
+
+
+def holes_stay():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        data = len([at for at in range(0, 16 * MIB, 4096) if any(content(f"{folder}/r")[at:at + 4096])]) * 4096
+        img.run("convert", "-f", "raw", f"{folder}/r", f"{folder}/r2")
+        tap.equal(taken(f"{folder}/r2") <= data + 64 * KIB, True, (taken(f"{folder}/r2"), data))
+        img.run("convert", "-f", "raw", "-S", "0", f"{folder}/r", f"{folder}/r2")
+        tap.equal(taken(f"{folder}/r2") >= 16 * MIB, True)
+        # A terabyte of nothing is no work.
+        img.run("create", "-q", "-f", "qcow2", f"{folder}/q", "1T")
+        img.run("convert", "-O", "qcow2", f"{folder}/q", f"{folder}/q2")
+        tap.equal((img.info(f"{folder}/q2")["virtual-size"], taken(f"{folder}/q2") < MIB), (1 << 40, True))
+
+
+def over_a_backing_file():
+    """Only what the image itself has is copied."""
+    img.need_reference()
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "raw", f"{folder}/base", "1M")
+        img.write(f"{folder}/base", "write -P 1 0 512k", form="raw")
+        img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "raw", f"{folder}/top", "2M")
+        img.write(f"{folder}/top", "write -P 2 64k 64k", "write -z 128k 64k", "write -P 0 192k 64k", "write -P 3 1536k 1k")
+        for words in (["-B", "base", "-F", "raw"], ["-o", "backing_file=base,backing_fmt=raw"]):
+            img.run("convert", "-O", "qcow2", *words, "top", "ours", cwd=folder)
+            img.reference("convert", "-O", "qcow2", *words, "top", "theirs", cwd=folder)
+            img.sound(f"{folder}/ours")
+            img.reference("compare", "top", "ours", cwd=folder)
+            found = [[(e["start"], e["length"], e["depth"], e["zero"]) for e in json.loads(img.reference(
+                "map", "--output=json", name, cwd=folder))] for name in ("ours", "theirs")]
+            tap.equal(found[0], found[1], words)
+        img.run("convert", "-O", "raw", "top", "flat", cwd=folder)
+        img.reference("compare", "top", "flat", cwd=folder)
+
+
+def to_what_is_there():
+    img.need_reference()
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        for form in ("raw", "qcow2"):
+            path = f"{folder}/a"
+            img.run("create", "-q", "-f", form, path, "17M")
+            img.write(path, "write -P 9 0 17M", form=form)
+            img.run("convert", "-n", "-f", "raw", "-O", form, f"{folder}/r", path)
+            tap.equal(img.info(path)["virtual-size"], 17 * MIB)
+            img.write(path, "read -P 9 16M 1M", form=form)
+            img.reference("convert", "-f", form, "-O", "raw", path, f"{folder}/b")
+            tap.equal(content(f"{folder}/b")[:16 * MIB] == content(f"{folder}/r"), True, form)
+            img.run("create", "-q", "-f", form, path, "16M")
+            img.run("convert", "-n", "--target-is-zero", "-f", "raw", "-O", form, f"{folder}/r", path)
+            img.reference("compare", f"{folder}/r", path)
+        img.run("convert", "-n", "-f", "raw", "--target-image-opts", f"{folder}/r",
+                f"driver=qcow2,file.driver=file,file.filename={folder}/a")
+        img.sound(f"{folder}/a")
+        img.fails("convert", "-n", "-O", "qcow2", "-B", "r", "-F", "raw", f"{folder}/r", f"{folder}/a", says="no backing file")
+        img.run("create", "-q", "-f", "raw", f"{folder}/short", "1M")
+        img.fails("convert", "-n", "-O", "raw", f"{folder}/r", f"{folder}/short", says="resize")
+
+
+def one_behind_the_other():
+    """Each begins with a sector."""
+    with img.folder() as folder:
+        for i, size in enumerate((1000, 65536, 513)):
+            with open(f"{folder}/{i}", "wb") as file:
+                file.write(bytes([65 + i]) * size)
+        img.run("convert", "-f", "raw", "-O", "qcow2", "0", "1", "2", "q", cwd=folder)
+        img.run("convert", "-O", "raw", "q", "r", cwd=folder)
+        tap.equal(content(f"{folder}/r"), b"A" * 1000 + bytes(24) + b"B" * 65536 + b"C" * 513 + bytes(511))
+        with open(f"{folder}/r", "wb") as file:
+            file.write(b"x" * (1024 + 65536 + 1024))
+        for program in (img.run, img.reference) if img.REFERENCE else (img.run,):
+            program("convert", "-n", "-f", "raw", "-O", "raw", "0", "1", "2", "r", cwd=folder)
+            tap.equal(content(f"{folder}/r"), b"A" * 1000 + bytes(24) + b"B" * 65536 + b"C" * 513 + bytes(511))
+
+
+def compressed_ones_are_read():
+    img.need_reference()
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        for kind in ("zlib", "zstd"):
+            img.reference("convert", "-f", "raw", "-c", "-O", "qcow2", "-o", f"compression_type={kind}", "r", "q", cwd=folder)
+            img.run("convert", "-O", "raw", "q", "r2", cwd=folder)
+            tap.equal(content(f"{folder}/r2") == content(f"{folder}/r"), True, kind)
+
+
+def progress():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        out = img.run("convert", "-p", "-f", "raw", f"{folder}/r", f"{folder}/a")
+        tap.equal((out.startswith("    (0.00/100%)\n"), out.endswith("    (100.00/100%)\n")), (True, True), out)
+        tap.equal(img.run("convert", "-p", "-q", "-f", "raw", f"{folder}/r", f"{folder}/a"), "")
+
+
+def refused_conversions():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", f"{folder}/q", "1M")
+        for words, says in ((["q"], "the new one"), (["-c", "-O", "qcow2", "q", "a"], "compressed"),
+                            (["-S", "3", "q", "a"], "multiple of 512"), (["-S", "32M", "q", "a"], "16M"),
+                            (["-m", "0", "q", "a"], "1 to 16"), (["-m", "17", "q", "a"], "1 to 16"),
+                            (["-O", "vmdk", "q", "a"], "raw and qcow2"), (["-t", "bad", "q", "a"], "cache mode"),
+                            (["-T", "bad", "q", "a"], "cache mode"), (["--target-is-zero", "q", "a"], "-n"),
+                            (["--target-image-opts", "q", "driver=raw"], "-n"), (["-n", "-o", "size=1M", "q", "a"], "-o"),
+                            (["-n", "q", "a"], "No such file"), (["no", "a"], "No such file"),
+                            (["-B", "no", "-F", "raw", "-O", "qcow2", "q", "a"], "No such file"),
+                            (["-B", "q", "-O", "qcow2", "q", "a"], "-F qcow2"), (["-B", "q", "-F", "qcow2", "q", "a"], "qcow2 ones"),
+                            (["-O", "qcow2", "-o", "size=512k", "q", "a"], "too small"),
+                            (["-B", "q", "-F", "qcow2", "-O", "qcow2", "q", "q", "a"], "one image")):
+            img.fails("convert", *words, cwd=folder, says=says)
+            tap.equal(os.listdir(folder), ["q"], words)
+        # Not to itself: what is there stays.
+        img.fails("convert", "-O", "qcow2", "q", "q", cwd=folder)
+        img.sound(f"{folder}/q")
+
+
+def a_disk_that_fails():
+    """What cannot be read ends it, and leaves no new image; one that was there stays."""
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        rules = f"{folder}/rules"
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "0"\n')
+        for words in ([], ["-m", "1"]):
+            img.fails("convert", *words, "-f", "raw", "-O", "qcow2", f"blkdebug:{rules}:{folder}/r", f"{folder}/a",
+                      says="cannot be read")
+            tap.equal(os.path.exists(f"{folder}/a"), False)
+
+
+tap.run([(function.__name__.replace("_", "-"), function) for function in (
+    both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, progress,
+    refused_conversions, a_disk_that_fails)])

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/img/copy.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "block/status.h"
+#include "tools/img/output.h"
+#include "util/error.h"
+
+enum { ALIGN = 4096 };
+
+typedef enum PartKind { PART_DATA, PART_ZERO, PART_BACKING } PartKind;
+
+/* Of the image that is read. */
+typedef struct Part {
+    PartKind kind;
+    uint64_t offset, bytes;
+} Part;
+
+typedef struct Work {
+    const ImgCopy *copy;
+    GMutex mutex;
+    /* Under it. */
+    Part rest; /* what is known, and nobody has taken yet: it begins where the next one begins */
+    uint64_t done;
+    GError *err;
+} Work;
+
+size_t img_zero_run(const uint8_t *p, size_t len, size_t block, bool *zero)
+{
+    size_t run = 0;
+
+    while (run < len) {
+        size_t some = MIN(block, len - run);
+        bool is = !p[run] && !memcmp(p + run, p + run + 1, some - 1);
+
+        if (run && is != *zero) {
+            break;
+        }
+        *zero = is;
+        run += some;
+    }
+    return run;
+}
+
+/* ---- what is to be done ---- */
+
+static bool look(Work *work)
+{
+    const ImgCopy *copy = work->copy;
+    uint64_t at = work->rest.offset, bytes = copy->start + copy->bytes - at;
+    BlockStatus s;
+    int err = copy->above ? block_status(copy->from, at, bytes, &s)
+                          : block_status_chain(copy->from, NULL, at, bytes, &s);
+
+    if (err) {
+        error_set_errno(&work->err, err, "%s: the bytes from %" PRIu64 " on are not known",
+                        copy->from->filename, at);
+        return false;
+    }
+    work->rest.bytes = s.bytes;
+    work->rest.kind = copy->above && !s.allocated ? PART_BACKING
+                      : s.zero || !s.data         ? PART_ZERO
+                                                  : PART_DATA;
+    return true;
+}
+
+/* False: nothing is left, or something failed. */
+static bool take(Work *work, Part *part)
+{
+    const ImgCopy *copy = work->copy;
+    bool ok;
+
+    g_mutex_lock(&work->mutex);
+    ok = !work->err && work->rest.offset < copy->start + copy->bytes;
+    if (ok && !work->rest.bytes) {
+        ok = look(work);
+    }
+    if (ok) {
+        *part = work->rest;
+        if (part->kind == PART_DATA || !copy->sparse) { /* bytes go through a buffer */
+            part->bytes = MIN(part->bytes, IMG_COPY_CHUNK - part->offset % IMG_COPY_CHUNK);
+        }
+        work->rest.offset += part->bytes;
+        work->rest.bytes -= part->bytes;
+    }
+    g_mutex_unlock(&work->mutex);
+    return ok;
+}
+
+/* ---- doing it ---- */
+
+static int write_zeros(const ImgCopy *copy, uint64_t at, uint64_t bytes)
+{
+    return copy->is_zero && !copy->above ? 0 : block_node_write_zeroes(copy->to, at, bytes, true);
+}
+
+static int write_data(const ImgCopy *copy, uint64_t at, const uint8_t *p, size_t len)
+{
+    int err = 0;
+
+    if (!copy->sparse) {
+        return block_node_pwrite(copy->to, at, p, len);
+    }
+    while (len && !err) {
+        size_t block = copy->sparse - at % copy->sparse, run = MIN(block, len);
+        bool zero;
+
+        /* First to the end of a block, if it begins within one. */
+        run = block == copy->sparse ? img_zero_run(p, len, copy->sparse, &zero)
+                                    : img_zero_run(p, run, run, &zero);
+        err = zero ? write_zeros(copy, at, run) : block_node_pwrite(copy->to, at, p, run);
+        at += run;
+        p += run;
+        len -= run;
+    }
+    return err;
+}
+
+static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
+{
+    const ImgCopy *copy = work->copy;
+    uint64_t at = part->offset - copy->start + copy->at;
+    int err = 0;
+
+    if (part->kind == PART_DATA) {
+        err = block_node_pread(copy->from, part->offset, buf, part->bytes);
+        if (err) {
+            error_set_errno(errp, err, "%s: %" PRIu64 " bytes at %" PRIu64 " cannot be read",
+                            copy->from->filename, part->bytes, part->offset);
+            return false;
+        }
+        err = write_data(copy, at, buf, part->bytes);
+    } else if (part->kind == PART_ZERO && !copy->sparse) {
+        memset(buf, 0, part->bytes);
+        err = write_data(copy, at, buf, part->bytes);
+    } else if (part->kind == PART_ZERO) {
+        err = write_zeros(copy, at, part->bytes);
+    }
+    if (err) {
+        error_set_errno(errp, err, "%s: %" PRIu64 " bytes at %" PRIu64 " cannot be written",
+                        copy->to->filename, part->bytes, at);
+    }
+    return !err;
+}
+
+static gpointer run(gpointer opaque)
+{
+    Work *work = opaque;
+    uint8_t *buf = g_aligned_alloc(1, IMG_COPY_CHUNK, ALIGN);
+    Part part;
+
+    while (take(work, &part)) {
+        GError *err = NULL;
+        bool ok = carry_out(work, &part, buf, &err);
+
+        g_mutex_lock(&work->mutex);
+        work->done += part.bytes;
+        if (!ok && !work->err) {
+            work->err = g_steal_pointer(&err);
+        }
+        img_progress(work->copy->args, work->copy->before + work->done, work->copy->total);
+        g_mutex_unlock(&work->mutex);
+        g_clear_error(&err);
+    }
+    g_aligned_free(buf);
+    return NULL;
+}
+
+bool img_copy(const ImgCopy *copy, GError **errp)
+{
+    Work work = { .copy = copy, .rest = { .offset = copy->start } };
+    g_autofree GThread **threads = g_new0(GThread *, copy->threads);
+
+    g_mutex_init(&work.mutex);
+    for (unsigned i = 1; i < copy->threads; i++) { /* this one works, too */
+        threads[i] = g_thread_new("copy", run, &work);
+    }
+    run(&work);
+    for (unsigned i = 1; i < copy->threads; i++) {
+        g_thread_join(threads[i]);
+    }
+    g_mutex_clear(&work.mutex);
+    if (work.err) {
+        g_propagate_error(errp, work.err);
+        return false;
+    }
+    return true;
+}

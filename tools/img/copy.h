@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copying what images have: several threads, large requests. What is nowhere stays so. */
+#ifndef TOOLS_IMG_COPY_H
+#define TOOLS_IMG_COPY_H
+
+#include "block/node.h"
+#include "tools/img/img.h"
+
+enum { IMG_COPY_CHUNK = 1 << 20 }; /* bytes of a request, at most; whole clusters are */
+
+typedef struct ImgCopy {
+    BlockNode *from, *to;
+    uint64_t start, bytes; /* of @from */
+    uint64_t at;           /* in @to */
+    bool is_zero;          /* so is @to, where nothing was written yet */
+    bool above;            /* what @from itself does not have is in the backing file of @to */
+    uint64_t sparse;       /* aligned blocks of so many bytes are looked at for zeros; 0: none */
+    unsigned threads;
+    /* Progress: of @total bytes, @before are done. */
+    const ImgArgs *args;
+    uint64_t before, total;
+} ImgCopy;
+
+/* Errors say which image cannot be read or written where. */
+bool img_copy(const ImgCopy *copy, GError **errp);
+/* How many of @len bytes from the first on are alike, in blocks of @block, but for the last one:
+ * *@zero says whether they are zeros. */
+size_t img_zero_run(const uint8_t *p, size_t len, size_t block, bool *zero);
+
+#endif
