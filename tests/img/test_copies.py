@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""dimmable-img: images are copied, as the reference has it.
+"""dimmable-img: images are copied and compared, as the reference has it.
 Usage: test_copies.py BUILD-DIR"""
 import json
 import os
 import random
+import re
 
 import img
 import tap
@@ -177,6 +178,55 @@ def a_disk_that_fails():
             tap.equal(os.path.exists(f"{folder}/a"), False)
 
 
+# ---- compare ----
+
+def told(program, *words, cwd):
+    result = img.call(program, "compare", *words, cwd=cwd)
+    return result.status, re.sub(r" +\(.*\n", "", result.out)
+
+
+def compared_as_by_the_reference():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "raw", f"{folder}/zeros", "1M")
+        img.run("create", "-q", "-f", "raw", f"{folder}/long", "2M")
+        img.run("create", "-q", "-f", "qcow2", f"{folder}/nothing", "1M")
+        sparse_file(f"{folder}/r")
+        img.run("convert", "-f", "raw", "-O", "qcow2", f"{folder}/r", f"{folder}/q")
+        for name, size, at in (("first", MIB, 0), ("odd", MIB - 512, 700000), ("last", MIB, MIB - 1), ("tail", 2 * MIB, 1900000),
+                               ("short", 1000, 999), ("sector", 1024, 999)):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.truncate(size)
+                file.seek(at)
+                file.write(b"x")
+        for pair, status, says in (
+                (("zeros", "nothing"), 0, "Images are identical.\n"), (("r", "q"), 0, "Images are identical.\n"),
+                (("zeros", "first"), 1, "Content mismatch at offset 0!\n"), (("first", "zeros"), 1, "Content mismatch at offset 0!\n"),
+                (("nothing", "last"), 1, "Content mismatch at offset 1048064!\n"),
+                (("zeros", "odd"), 1, "Content mismatch at offset 699904!\n"),
+                (("zeros", "long"), 0, "Warning: Image size mismatch!\nImages are identical.\n"),
+                (("zeros", "tail"), 1, "Warning: Image size mismatch!\nContent mismatch at offset 1899520!\n"),
+                (("tail", "nothing"), 1, "Warning: Image size mismatch!\nContent mismatch at offset 1899520!\n"),
+                (("first", "tail"), 1, "Content mismatch at offset 0!\n"), (("short", "sector"), 0, "Images are identical.\n"),
+                (("-s", "zeros", "long"), 1, "Strict mode: Image size mismatch!\n"),
+                (("-s", "zeros", "nothing"), 1, "Strict mode: Offset 0 block status mismatch!\n"),
+                (("-s", "r", "r"), 0, "Images are identical.\n"), (("-q", "zeros", "first"), 1, ""), (("-q", "zeros", "nothing"), 0, ""),
+                (("zeros", "no"), 2, ""), (("no", "zeros"), 2, ""), (("-T", "bad", "zeros", "zeros"), 2, ""),
+                (("-F", "qcow2", "zeros", "zeros"), 2, ""), (("zeros",), 1, "")):
+            tap.equal(told(img.PROGRAM, *pair, cwd=folder), (status, says), pair)
+            if img.REFERENCE:
+                tap.equal(told(img.REFERENCE, *pair, cwd=folder), (status, says), pair)
+        out = img.run("compare", "-p", "r", "q", cwd=folder)
+        tap.equal(("    (0.00/100%)\n" in out, "Images are identical.\n" in out, out.endswith("\n")), (True, True, True), out)
+
+
+def what_cannot_be_read_is_no_difference():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        with open(f"{folder}/rules", "w", encoding="utf-8") as file:
+            file.write('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "0"\n')
+        img.fails("compare", f"{folder}/r", f"blkdebug:{folder}/rules:{folder}/r", status=4, says="cannot be read")
+
+
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
     both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, progress,
-    refused_conversions, a_disk_that_fails)])
+    refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference)])
