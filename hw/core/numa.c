@@ -330,7 +330,7 @@ static void place_other_cpus(NumaConfig *numa, const CpuSlots *slots, bool some_
             first = count++ ? first : i;
         }
     }
-    if (count && some_placed && numa->num_nodes > 1) {
+    if (count && some_placed) {
         error_warn("-numa: CPU(s) not present in any NUMA nodes: %u of them, CPU %u is the first; "
                    "they are in node 0",
                    count, first);

@@ -9,6 +9,7 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import vm  # noqa: E402
+from clock import Clock  # noqa: E402
 
 BUILD = sys.argv[1]
 # May be changed by who imports this: tests/nested.
@@ -106,17 +107,22 @@ def come_and_go():
 
 
 def off_and_on():
-    """By the guest alone, a hundred times where $ROUNDS says so; and ejected by it."""
+    """By the guest alone, a hundred times where $ROUNDS says so; and ejected by it. Its time goes on as the host's does."""
     with machine() as guest:
+        clock = Clock(guest)
         add(guest, 1)
+        clock.check(guest, 0)
         for _ in range(ROUNDS):
             guest.run(f"echo 0 > {CPUS}/cpu1/online && echo 1 > {CPUS}/cpu1/online")
+            clock.check(guest, 0)
         compute(guest, 1)
         guest.run("for d in /sys/bus/acpi/devices/ACPI0007:*; do "
                   "if [ $(cat $d/path) = '\\_SB_.CPUS.C001' ]; then echo 1 > $d/eject; fi; done")
         guest.qmp.event("DEVICE_DELETED", device="c1")
         wait_gone(guest, 1)
+        clock.check(guest, 0)
         add(guest, 1)
+        clock.check(guest, 0)
         tap.equal(online(guest), "0-1")
         no_complaint(guest)
 

@@ -221,6 +221,15 @@ def wrong_words():
             tap.equal(text.splitlines()[-1], f"dimmable-memhp-check: error: {message}")
 
 
+def other_emulator():
+    """The same scenarios in another emulator, that has the same options."""
+    other = shutil.which("qemu-system-x86_64")
+    if not other:
+        raise tap.Skip("there is no qemu-system-x86_64")
+    text = check("--only", "zones/online_movable", "--only", "removal/anonymous", "--accel", "tcg", emulator=other)
+    tap.equal((text.count("\nok "), "not ok" in text), (2, False), text)
+
+
 def broken_emulator():
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/emulator", "w", encoding="ascii") as file:
@@ -255,6 +264,7 @@ tap.run([("every scenario", everything)] if sys.argv[2:] == ["all"] else [
     ("an initial RAM disk that is given", given_root),
     ("a folder that is given", given_folder),
     ("a command line that is wrong", wrong_words),
+    ("another emulator", other_emulator),
     ("an emulator that drops a plug", broken_emulator),
     ("a kernel that panics", broken_kernel),
     ("a kernel that complains", complaints),

@@ -64,6 +64,7 @@ ERRORS = [
 # (arguments, words in the warning)
 WARNINGS = [
     (["-numa", "node,mem=1G,cpus=0", "-numa", "node,mem=1G,cpus=1"], "CPU(s) not present in any NUMA nodes"),
+    (["-numa", "node,cpus=0"], "CPU(s) not present in any NUMA nodes"),
 ]
 
 

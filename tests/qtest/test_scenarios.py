@@ -63,12 +63,13 @@ def matrix(kind):
                 os.unlink(files["mem-path"])
 
 
-def policies():
+def policies(kind):
     """A DIMM's memory has the policy on the host that was asked for, and says so."""
-    with machine.Machine() as m:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, machine.Machine() as m:
+        files = {"mem-path": f"{folder}/m0", "share": True} if kind == "file" else {}
         for policy, shown in POLICIES.items():
             nodes = {} if policy == "default" else {"host-nodes": [0]}
-            props = {"qom-type": "memory-backend-ram", "policy": policy, "prealloc": True, **nodes}
+            props = {"qom-type": f"memory-backend-{kind}", "policy": policy, "prealloc": True, **files, **nodes}
             try:
                 plug(m, 0, 6 * MIB, props)
             except vm.QmpError as err:
@@ -77,7 +78,8 @@ def policies():
                 raise tap.Skip(f"this host lets nobody choose nodes: {err.desc}") from err
             check_told(m, props)
             with open(f"/proc/{m.process.pid}/numa_maps", encoding="ascii") as maps:
-                found = {line.split()[1] for line in maps if f"anon={6 * MIB // 4096}" in line.split()}
+                found = {line.split()[1] for line in maps if {f"anon={6 * MIB // 4096}", f"mapped={6 * MIB // 4096}",
+                                                                     f"dirty={6 * MIB // 4096}"} & set(line.split())}
             tap.equal(any(text.startswith(shown) for text in found), True, f"{policy}: {found}")
             eject(m, 0)
             m.qmp.command("object-del", id="m0")
@@ -125,5 +127,5 @@ def all_slots(together):
 
 
 tap.run([*[(f"each option of memory-backend-{kind}", lambda k=kind: matrix(k)) for kind in KINDS],
-         ("policies", policies), ("addresses", bases),
+         *[(f"policies of memory-backend-{kind}", lambda k=kind: policies(k)) for kind in KINDS], ("addresses", bases),
          ("256 slots, all at once", lambda: all_slots(True)), ("256 slots, one by one", lambda: all_slots(False))])
