@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* qcow2: clusters that get places one behind the other, with one write of each table. */
+/* qcow2: clusters that have, or get, places one behind the other: one request of the file for all
+ * of them, and one write of each table. */
 #include <errno.h>
 
+#include "block/iov.h"
 #include "block/qcow2.h"
 
 /* An entry that names no place in the file. */
@@ -65,4 +67,50 @@ int qcow2_map_run(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place)
         count -= err ? 0 : some;
     }
     return err;
+}
+
+int qcow2_write_run(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                    size_t *done)
+{
+    g_autofree struct iovec *part = g_new(struct iovec, iovcnt);
+    uint64_t count, place;
+    int err = count_nowhere(s, offset, iov_size(iov, iovcnt) >> s->cluster_bits, &count);
+
+    *done = 0;
+    if (err || count < 2) {
+        return err;
+    }
+    err = qcow2_run_alloc(s, count, &place, &count);
+    if (err) {
+        return err;
+    }
+    *done = count << s->cluster_bits;
+    err = block_node_write(s->node->file.node, place, part, iov_slice(iov, iovcnt, 0, *done, part));
+    return err ? err : qcow2_map_run(s, offset, count, place);
+}
+
+static bool is_plain(const Qcow2 *s, uint64_t entry)
+{
+    return entry & QCOW2_OFFSET && !(entry & QCOW2_PACKED) && !qcow2_is_zero(s, entry) &&
+           !((entry & QCOW2_OFFSET) % s->cluster);
+}
+
+int qcow2_find_run(Qcow2 *s, uint64_t offset, size_t max, uint64_t *place, size_t *bytes)
+{
+    *place = 0;
+    *bytes = 0;
+    while (*bytes < max) {
+        uint64_t at = offset + *bytes, in = at & (s->cluster - 1), entry;
+        int err = qcow2_get_entry(s, at, &entry);
+
+        if (err) {
+            return *bytes ? 0 : err; /* whoever reads on finds it again */
+        }
+        if (!is_plain(s, entry) || (*bytes && (entry & QCOW2_OFFSET) != *place + *bytes)) {
+            break;
+        }
+        *place = *bytes ? *place : (entry & QCOW2_OFFSET) + in;
+        *bytes += MIN(max - *bytes, s->cluster - in);
+    }
+    return 0;
 }

@@ -395,9 +395,19 @@ int qcow2_read_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsi
 
     g_rw_lock_reader_lock(&s->lock);
     while (done < size && !err) {
-        size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1)));
+        size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1))), run = 0;
+        uint64_t place;
 
-        err = read_piece(s, offset + done, part, iov_slice(iov, iovcnt, done, some, part));
+        if (some < size - done) { /* several clusters: they may be one piece of the file */
+            err = qcow2_find_run(s, offset + done, size - done, &place, &run);
+        }
+        some = MAX(some, run);
+        if (!err && run) {
+            err = block_node_read(s->node->file.node, place, part,
+                                  iov_slice(iov, iovcnt, done, some, part));
+        } else if (!err) {
+            err = read_piece(s, offset + done, part, iov_slice(iov, iovcnt, done, some, part));
+        }
         done += some;
     }
     g_rw_lock_reader_unlock(&s->lock);
@@ -432,7 +442,7 @@ int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, uns
     int err = 0;
 
     while (done < size && !err) {
-        size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1)));
+        size_t some = MIN(size - done, s->cluster - ((offset + done) & (s->cluster - 1))), run = 0;
         unsigned count = iov_slice(iov, iovcnt, done, some, part);
 
         g_rw_lock_reader_lock(&s->lock);
@@ -441,10 +451,17 @@ int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, uns
         if (err == EAGAIN) {
             g_rw_lock_writer_lock(&s->lock);
             err = qcow2_begin_writing(s);
-            err = err ? err : write_piece(s, offset + done, part, count, true);
+            if (!err && some == s->cluster && size - done > some) {
+                count = iov_slice(iov, iovcnt, done, size - done, part);
+                err = qcow2_write_run(s, offset + done, part, count, &run);
+                count = iov_slice(iov, iovcnt, done, some, part);
+            }
+            if (!err && !run) {
+                err = write_piece(s, offset + done, part, count, true);
+            }
             g_rw_lock_writer_unlock(&s->lock);
         }
-        done += some;
+        done += MAX(some, run);
     }
     return err;
 }

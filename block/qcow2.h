@@ -148,6 +148,13 @@ int qcow2_set_entry(Qcow2 *s, uint64_t offset, uint64_t old, uint64_t entry);
 /* Let @count of the guest's clusters from @offset on be those at @place of the file, one behind the
  * other, and let go of what they were (qcow2-run.c). */
 int qcow2_map_run(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place);
+/* Write to whole clusters from @offset on that have no place yet, one behind the other: *@done
+ * bytes of @iov; 0: there are not two of them. `lock` for writing. */
+int qcow2_write_run(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned iovcnt,
+                    size_t *done);
+/* The bytes of [@offset, @offset + @max) that the file has one behind the other, as they are, from
+ * *@place on: *@bytes, which may be 0. `lock`. */
+int qcow2_find_run(Qcow2 *s, uint64_t offset, size_t max, uint64_t *place, size_t *bytes);
 /* Let the clusters of [@from, @to), which begin there and have no place yet, have one. @fresh:
  * nobody has used any cluster that is free. No lock. */
 int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
