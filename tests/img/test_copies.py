@@ -227,6 +227,83 @@ def what_cannot_be_read_is_no_difference():
         img.fails("compare", f"{folder}/r", f"blkdebug:{folder}/rules:{folder}/r", status=4, says="cannot be read")
 
 
+# ---- dd ----
+
+def parts_of_disks():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r", size=12 * MIB)
+        data = content(f"{folder}/r")
+        for words, start, size in ((["bs=1000", "count=10"], 0, 10000), (["bs=1000", "count=10", "skip=5"], 5000, 5000),
+                                   (["skip=10"], 5120, 12 * MIB - 5120), (["bs=1M", "skip=3", "count=100"], 3 * MIB, 9 * MIB),
+                                   (["count=0"], 0, 0), (["bs=64k"], 0, 12 * MIB)):
+            wanted = data[start:start + size] + bytes(-size % 512)
+            for form in ("raw", "qcow2"):
+                img.run("dd", "-f", "raw", "-O", form, *words, "if=r", "of=a", cwd=folder)
+                tap.equal(img.info(f"{folder}/a")["virtual-size"], len(wanted), words)
+                img.run("convert", "-f", form, "a", "b", cwd=folder)
+                tap.equal(content(f"{folder}/b") == wanted, True, words)
+            if img.REFERENCE:
+                img.reference("dd", "-f", "raw", "-O", "raw", *words, "if=r", "of=b", cwd=folder)
+                tap.equal(content(f"{folder}/b") == wanted, True, words)
+        behind = img.call(img.PROGRAM, "dd", "-f", "raw", "skip=1M", "if=r", "of=a", cwd=folder)
+        tap.equal((behind.status, "skip=" in behind.errors, os.path.getsize(f"{folder}/a")), (0, True, 0))
+        os.unlink(f"{folder}/a")
+        for words, says in ((["if=r"], "of="), (["of=a"], "if="), (["if=r", "of=a", "bs=0"], "bs="), (["if=r", "of=a", "x=1"], "skip="),
+                            (["if=r", "of=a", "count=x"], "no size"), (["if=no", "of=a"], "No such file"), (["if=r", "a"], "'a'"),
+                            (["-O", "vmdk", "if=r", "of=a"], "raw and qcow2")):
+            img.fails("dd", *words, cwd=folder, says=says)
+            tap.equal(os.path.exists(f"{folder}/a"), False, words)
+
+
+# ---- rebase ----
+
+def chain_of_two(folder):
+    img.run("create", "-q", "-f", "raw", "old", "1M", cwd=folder)
+    img.write(f"{folder}/old", "write -P 1 0 512k", "write -P 2 900k 30k", form="raw")
+    img.run("create", "-q", "-f", "qcow2", "new", "700k", cwd=folder)
+    img.write(f"{folder}/new", "write -P 1 0 200k", "write -P 3 600k 70k")
+    img.run("create", "-q", "-f", "qcow2", "-b", "old", "-F", "raw", "top", "2M", cwd=folder)
+    img.write(f"{folder}/top", "write -P 4 100k 64k", "write -z 320k 64k", "write -P 5 1500k 1k")
+    img.run("convert", "-O", "raw", "top", "flat", cwd=folder)
+
+
+def rebased():
+    """The disk is the same, over another backing file, or none."""
+    img.need_reference()
+    with img.folder() as folder:
+        for backing in (["-b", "new", "-F", "qcow2"], ["-b", ""]):
+            chain_of_two(folder)
+            out = img.run("rebase", "-p", *backing, "top", cwd=folder)
+            tap.equal(out.endswith("(100.00/100%)\n"), True, out)
+            tap.equal(img.info(f"{folder}/top").get("backing-filename", ""), backing[1])
+            img.sound(f"{folder}/top")
+            img.reference("compare", "flat", "top", cwd=folder)
+            # Clusters that are the same below are not taken.
+            found = json.loads(img.run("map", "--output=json", "top", cwd=folder))
+            tap.equal(found[0]["depth"], 1 if backing[1] else 0)
+
+
+def rebased_by_name_only():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", "base", "1M", cwd=folder)
+        img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "top", cwd=folder)
+        for backing, form in (("other", "raw"), ("sub/third", "qcow2")):
+            tap.equal(img.run("rebase", "-u", "-b", backing, "-F", form, "top", cwd=folder), "")
+            found = img.info(f"{folder}/top")
+            tap.equal((found["backing-filename"], found["backing-filename-format"]), (backing, form))
+        for words in (["-u", "-b", ""], ["-u"]):
+            img.run("rebase", "-u", "-b", "base", "-F", "qcow2", "top", cwd=folder)
+            img.run("rebase", *words, "top", cwd=folder)
+            tap.equal(img.info(f"{folder}/top").get("backing-filename"), None)
+        img.run("rebase", "-u", "-b", "base", "-F", "qcow2", "top", cwd=folder)
+        for words, says in ((["top"], "-b"), (["-b", "no", "-F", "raw", "top"], "No such file"), (["-b", "base", "top"], "-F qcow2"),
+                            (["-u", "-b", "base", "top"], "-F qcow2"), (["-b", "top", "-F", "qcow2", "top"], "its own"),
+                            (["-f", "raw", "-b", "top", "-F", "qcow2", "base"], "raw"), (["-b", "base", "-F", "qcow2", "no"], "No such file")):
+            img.fails("rebase", *words, cwd=folder, says=says)
+            tap.equal(img.info(f"{folder}/top")["backing-filename"], "base", words)
+
+
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
     both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, progress,
-    refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference)])
+    refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
+    parts_of_disks, rebased, rebased_by_name_only)])

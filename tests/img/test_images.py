@@ -404,7 +404,8 @@ def guessed_raw():
 
 # ---- help ----
 
-ABSENT = {"convert": {"-l", "-r", "--bitmaps", "--salvage"}, "measure": {"-l"}}  # what is of no use here: see docs/dimmable-img.md
+# What is of no use here: see docs/dimmable-img.md.
+ABSENT = {"convert": {"-l", "-r", "--bitmaps", "--salvage"}, "measure": {"-l"}, "rebase": {"-U"}}
 
 def options_of(text):
     return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))

@@ -2,7 +2,6 @@
 /* dimmable-img convert: another image with the same disk. */
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/img/backing.h"
@@ -185,15 +184,6 @@ static bool open_target(Convert *c, GError **errp)
            check_target(c, errp);
 }
 
-/* Of a new image: devices have what was there. */
-static bool reads_zero(const Convert *c)
-{
-    struct stat st;
-
-    return c->args->no_create ? c->args->target_is_zero
-                              : stat(c->name, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 /* What is behind the end of an image, up to a whole sector. */
 static bool clear(const ImgCopy *copy, uint64_t from, uint64_t end, GError **errp)
 {
@@ -211,7 +201,9 @@ static bool copy_all(Convert *c, GError **errp)
 {
     uint64_t end;
     ImgCopy copy = { .to = c->to.edge.node,
-                     .is_zero = reads_zero(c) && !c->to.edge.node->backing.node,
+                     .is_zero = (c->args->no_create ? c->args->target_is_zero
+                                                    : img_new_is_zero(c->name)) &&
+                                !c->to.edge.node->backing.node,
                      .above = c->args->backing || c->image.backing,
                      .sparse = c->sparse,
                      .threads = c->threads,

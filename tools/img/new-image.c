@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "tools/img/open.h"
 #include "util/error.h"
@@ -231,6 +232,13 @@ bool img_new_create(const ImgNew *image, const char *name, GError **errp)
     create.backing = image->backing;
     create.backing_format = image->backing_format;
     return block_create_qcow2(name, &create, errp);
+}
+
+bool img_new_is_zero(const char *name)
+{
+    struct stat st;
+
+    return stat(name, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 char *img_new_describe(const ImgNew *image, const char *name)

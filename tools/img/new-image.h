@@ -22,6 +22,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImgNew, img_new_clear)
 bool img_new_help(const char *format, const GPtrArray *options);
 /* Make it; its disk has whole sectors. */
 bool img_new_create(const ImgNew *image, const char *name, GError **errp);
+/* Does what was made as @name read as zeros? Devices have what was there. */
+bool img_new_is_zero(const char *name);
 /* How "Formatting" tells of it; g_free. */
 char *img_new_describe(const ImgNew *image, const char *name);
 
