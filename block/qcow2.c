@@ -476,7 +476,7 @@ static int clear_cluster(Qcow2 *s, uint64_t offset, bool discard)
     if (err || (s->version == 2 && s->node->backing.node)) {
         return err ? err : ENOTSUP;
     }
-    if (entry == wanted || (qcow2_is_zero(s, entry) && !(entry & QCOW2_OFFSET)) ||
+    if (entry == wanted || (wanted && qcow2_is_zero(s, entry) && !(entry & QCOW2_OFFSET)) ||
         (discard && !entry)) { /* there is nothing to give back */
         return 0;
     }

@@ -303,7 +303,59 @@ def rebased_by_name_only():
             tap.equal(img.info(f"{folder}/top")["backing-filename"], "base", words)
 
 
+# ---- commit ----
+
+def committed():
+    """To raw and qcow2, which may be shorter; the image is empty then, or with -d stays."""
+    img.need_reference()
+    with img.folder() as folder:
+        for form in ("raw", "qcow2"):
+            for words in ([], ["-d"], ["-q", "-b", "base"], ["-p", "-t", "none"]):
+                img.run("create", "-q", "-f", form, "base", "1M", cwd=folder)
+                img.write(f"{folder}/base", "write -P 1 0 512k", form=form)
+                img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", form, "top", "2M", cwd=folder)
+                img.write(f"{folder}/top", "write -P 2 100k 64k", "write -z 320k 64k", "write -P 5 1500k 1k", "write -P 6 2047k 1k")
+                img.run("convert", "-O", "raw", "top", "flat", cwd=folder)
+                out = img.run("commit", *words, "top", cwd=folder)
+                tap.equal(out[out.find("Image"):] if "-q" not in words else out, "" if "-q" in words else "Image committed.\n")
+                img.sound(f"{folder}/top")
+                if form == "qcow2":
+                    img.sound(f"{folder}/base")
+                for name in ("top", "base"):
+                    img.reference("compare", "-f", "qcow2" if name == "top" else form, "-F", "raw", name, "flat", cwd=folder)
+                found = json.loads(img.run("map", "--output=json", "top", cwd=folder))
+                tap.equal(any(e["depth"] == 0 for e in found), "-d" in words, (words, found))
+
+
+def refused_commits():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", "base", "1M", cwd=folder)
+        img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "mid", cwd=folder)
+        img.run("create", "-q", "-f", "qcow2", "-b", "mid", "-F", "qcow2", "top", cwd=folder)
+        for words, says in ((["base"], "no backing file"), (["-b", "base", "top"], "mid"), (["no"], "No such file")):
+            img.fails("commit", *words, cwd=folder, says=says)
+        os.unlink(f"{folder}/mid")
+        img.fails("commit", "top", cwd=folder, says="No such file")
+
+
+def what_cannot_be_written_stays_in_the_image():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", "base", "1M", cwd=folder)
+        img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "top", cwd=folder)
+        with open(f"{folder}/r", "wb") as file:
+            file.write(b"x" * MIB)
+        img.run("convert", "-n", "-f", "raw", "-O", "qcow2", "r", "top", cwd=folder)
+        # Nobody can write to what is marked as corrupt.
+        with open(f"{folder}/base", "r+b") as file:
+            file.seek(79)
+            file.write(b"\2")
+        img.fails("commit", "top", cwd=folder, says="corrupt")
+        img.run("compare", "top", "r", cwd=folder)
+        img.sound(f"{folder}/top")
+
+
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
     both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, progress,
     refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
-    parts_of_disks, rebased, rebased_by_name_only)])
+    parts_of_disks, rebased, rebased_by_name_only, committed, refused_commits,
+    what_cannot_be_written_stays_in_the_image)])

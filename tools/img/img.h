@@ -94,8 +94,8 @@ typedef struct ImgCommand {
     int (*run)(ImgArgs *args);
 } ImgCommand;
 
-extern const ImgCommand img_check, img_compare, img_convert, img_create, img_dd, img_info, img_map,
-    img_measure, img_rebase, img_resize, img_snapshot;
+extern const ImgCommand img_check, img_commit, img_compare, img_convert, img_create, img_dd,
+    img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
 
 /* Print "dimmable-img: ..." on stderr; IMG_FAILED. */
 int img_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
