@@ -14,12 +14,16 @@ kernel_package() { # the versioned package that $1, linux-image-..., stands for
     apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
 }
 
+# Old lists name versions that are no longer to be had.
+refresh_lists() { # once
+    [ -z "${lists_are_new:-}" ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then apt-get update; else sudo apt-get update; fi >download.log 2>&1 || true
+    lists_are_new=1
+}
+
 unpack_kernel() { # package: into root/
+    refresh_lists
     kernel=$(kernel_package "$1")
-    if [ -z "$kernel" ]; then # no package lists yet
-        if [ "$(id -u)" -eq 0 ]; then apt-get update; else sudo apt-get update; fi >download.log 2>&1
-        kernel=$(kernel_package "$1")
-    fi
     if [ -z "$kernel" ]; then
         echo "apt knows no $1: is this a Debian machine with Debian's packages?" >&2
         exit 1
@@ -47,7 +51,7 @@ unpack() { # package: into root/
 # Drivers, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
-more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix"
+more_modules="virtio_mem libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix libcrc32c xfs"
 generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci"
 
 have_modules() {

@@ -176,12 +176,14 @@ void kvm_msr_cpu_destroy(KvmCpu *k)
 static struct {
     bool stands;
     bool has_base;
-    uint64_t base; /* where the host's then was, as guests see it without an offset */
+    uint64_t base; /* where the host's then was, as guests see it without an offset, */
+    int64_t at;    /* and the clock, which may go on for a moment */
 } standing;
 
-static void tsc_is(KvmCpu *k, uint64_t value)
+/* It was @value when the clock was @at. */
+static void tsc_is(KvmCpu *k, uint64_t value, int64_t at)
 {
-    k->tsc_offset = (int64_t)(value - (uint64_t)clock_ns());
+    k->tsc_offset = (int64_t)(value - (uint64_t)at);
     k->cpu.msr.tsc_offset = k->tsc_offset;
 }
 
@@ -190,7 +192,7 @@ static void get_tsc(KvmCpu *k)
     struct kvm_msr_entry tsc = { .index = MSR_TSC };
 
     if (!standing.stands && transfer(k, KVM_GET_MSRS, &tsc)) {
-        tsc_is(k, tsc.data);
+        tsc_is(k, tsc.data, clock_ns());
     }
 }
 
@@ -209,10 +211,11 @@ void kvm_msr_stop_tsc(X86Cpu *cpu, void *opaque)
     }
     if (!standing.has_base && transfer(k, KVM_GET_MSRS, &tsc)) {
         standing.base = tsc.data - offset;
+        standing.at = clock_ns();
         standing.has_base = true;
     }
     if (standing.has_base) {
-        tsc_is(k, standing.base + offset);
+        tsc_is(k, standing.base + offset, standing.at);
     }
 }
 

@@ -171,8 +171,8 @@ void runstate_stop(RunState to)
     if (!runstate_is_running()) {
         return;
     }
-    clock_stop();
     vcpu_pause_all();
+    clock_stop(); /* nobody has read what is later than where it stops */
     state = to;
     make_calls(stop_calls);
     qapi_event_send_stop();
