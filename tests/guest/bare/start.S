@@ -51,9 +51,17 @@ vector_common:
     add $4, %esp
     popa
     add $8, %esp
-    /* As iret does, of which the instruction emulation of KVM knows only that of real mode. */
+    /* As iret does, of which the instruction emulation of KVM knows only that of real mode. After
+     * STI no interrupt comes before RET is through: else one could come on top of the other, as fast
+     * as another processor sends them, until the stack is full. */
     pushl 8(%esp)
+    testl $0x200, (%esp)
+    jz 1f
+    andl $~0x200, (%esp)
     popfl
+    sti
+    ret $8
+1:  popfl
     ret $8
 
 /* ---- a second processor: copied below 1 MiB, started in real mode by a SIPI ---- */
