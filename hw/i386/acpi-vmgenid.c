@@ -42,12 +42,13 @@ AcpiBlob *acpi_build_vmgenid(AcpiTables *tables, const X86Machine *x86)
     enum { NOTIFY_CHANGED = 0x80 };
     g_autofree char *event = g_strdup_printf("_E%02X", ACPI_GPE_VMGENID);
     g_autoptr(GByteArray) code = NULL;
-    Aml *root = aml_list();
     AcpiBlob *ssdt;
+    Aml *root;
 
     if (!vmgenid_present()) {
         return NULL;
     }
+    root = aml_list();
     ssdt = acpi_table_begin(tables, "SSDT", NULL, 2);
     name_of_page(ssdt);
     if (x86->firmware) {
