@@ -11,6 +11,7 @@ import sys
 import libvirtd
 from libvirtd import tap
 import domains
+import huge_pages
 from domains import BOOT, CELL, DIMM, DIMM_XML, MIB, NO_BALLOON, SLOTS, Guest, dimms, monitor
 import vm
 
@@ -310,37 +311,26 @@ def given_back():
     SESSION.virsh("destroy", name)
 
 
-HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 PAGES = 64
 
 
-def huge_number(name):
-    with open(f"{HUGE}/{name}", encoding="ascii") as file:
-        return int(file.read())
-
-
-def set_huge_pages(count):
-    with open(f"{HUGE}/nr_hugepages", "w", encoding="ascii") as file:
-        file.write(str(count))
-
-
-def huge_pages():
+def in_huge_pages():
     """The cell and a DIMM, of a node of the host; they are free again after the end."""
     if os.geteuid():
         raise tap.Skip("only root can reserve huge pages")
-    there = huge_number("nr_hugepages")
+    there = huge_pages.number("nr_hugepages")
     try:
-        set_huge_pages(there + PAGES)
-        if huge_number("nr_hugepages") < there + PAGES:
+        huge_pages.set_number(there + PAGES)
+        if huge_pages.number("nr_hugepages") < there + PAGES:
             raise tap.Skip("the host has no memory for huge pages")
-        free = huge_number("free_hugepages")
+        free = huge_pages.number("free_hugepages")
         with libvirtd.Libvirt(f"{BUILD}/dimmable", huge_pages=True) as session:
             use_huge_pages(session, free)
-        tap.equal(huge_number("free_hugepages"), free, "free huge pages")
+        tap.equal(huge_pages.number("free_hugepages"), free, "free huge pages")
     except OSError as err:
         raise tap.Skip(f"no huge pages can be reserved here: {err}") from None
     finally:
-        set_huge_pages(there)
+        huge_pages.set_number(there)
 
 
 def use_huge_pages(session, free):
@@ -352,11 +342,11 @@ def use_huge_pages(session, free):
                          "<allocation mode='immediate'/></memoryBacking>"
                          "<vcpu>", "<os>": "<numatune><memory mode='strict' nodeset='0'/></numatune><os>"}
     session.virsh("create", "--paused", session.write("huge.xml", domains.domain_xml(session, "huge", "q35", changes=changes)))
-    tap.equal(huge_number("free_hugepages"), free - PAGES // 2, "free huge pages with the cell")
+    tap.equal(huge_pages.number("free_hugepages"), free - PAGES // 2, "free huge pages with the cell")
     dimm = (f"<memory model='dimm'><source><pagesize unit='MiB'>2</pagesize><nodemask>0</nodemask></source>"
             f"<target><size unit='B'>{half}</size><node>0</node></target></memory>")
     session.virsh("attach-device", "huge", session.write("dimm.xml", dimm))
-    tap.equal(huge_number("free_hugepages"), free - PAGES, "free huge pages with a DIMM")
+    tap.equal(huge_pages.number("free_hugepages"), free - PAGES, "free huge pages with a DIMM")
     found = {memdev["id"]: (memdev["policy"], memdev["host-nodes"], memdev["prealloc"])
              for memdev in monitor(session, "huge", "query-memdev")}
     tap.equal(found, {name: ("bind", [0], True) for name in ("ram-node0", "memdimm0")})
@@ -367,7 +357,7 @@ def use_huge_pages(session, free):
 GROUPS = {
     "backing": [(title, lambda n=number: backed(n)) for number, (title, *_) in enumerate(BACKINGS)] +
                [("DIMMs that say it themselves", of_its_own), ("locked", locked), ("given back", given_back),
-                ("huge pages", huge_pages)],
+                ("huge pages", in_huge_pages)],
     "variants": [(f"{machine}: {VARIANTS[number][0]}", lambda m=machine, n=number: variant(m, n))
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +

@@ -223,6 +223,17 @@ void qtest_wait_running(QTest *qt)
     }
 }
 
+void qtest_wait_loaded(QTest *qt)
+{
+    bool loaded = false;
+
+    while (!loaded) {
+        g_autoptr(json_object) status = qtest_qmp(qt, "query-status", "{}");
+
+        loaded = strcmp(qtest_get_str(status, "status"), "inmigrate") != 0;
+    }
+}
+
 unsigned qtest_event_count(QTest *qt, const char *name)
 {
     unsigned count = 0;

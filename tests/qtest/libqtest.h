@@ -167,6 +167,8 @@ void qtest_assert_state(QTest *qt, const char *state);
 /* Wait until the machine runs: after -incoming, which may be through before a client could see its
  * events. */
 void qtest_wait_running(QTest *qt);
+/* Wait until it is loaded, by -incoming, whether it runs then or stands. */
+void qtest_wait_loaded(QTest *qt);
 /* How many events @name are here and not taken; those caused by commands already answered are. */
 unsigned qtest_event_count(QTest *qt, const char *name);
 /* Forget all events that are here. */

@@ -534,17 +534,6 @@ static void start_failing(AhciHost *h, bool write, const char *action, bool once
     ahci_enable(h);
 }
 
-static void wait_loaded(QTest *qt)
-{
-    bool loaded = false;
-
-    while (!loaded) {
-        g_autoptr(json_object) status = qtest_qmp(qt, "query-status", "{}");
-
-        loaded = strcmp(qtest_get_str(status, "status"), "inmigrate") != 0;
-    }
-}
-
 /* The machine stops, and what failed is done again when it goes on; here, or where it was moved. */
 static void test_stop(gconstpointer data)
 {
@@ -572,7 +561,7 @@ static void test_stop(gconstpointer data)
             h.qt = qtest_start("-M q35 -m 64 -drive if=none,id=d0,format=raw,file=%s "
                                "-device ide-hd,drive=d0 -incoming file:%s",
                                h.path, file);
-            wait_loaded(h.qt);
+            qtest_wait_loaded(h.qt);
         }
         qtest_qmp_ok(h.qt, "cont", "{}");
         g_assert_cmphex(ahci_wait(&h), ==, write ? is_written(way, 1) : way->is);

@@ -547,17 +547,6 @@ static void test_buffer(void)
 
 /* ---- errors of the host, and saved machines ---- */
 
-static void wait_loaded(QTest *qt)
-{
-    bool loaded = false;
-
-    while (!loaded) {
-        g_autoptr(json_object) status = qtest_qmp(qt, "query-status", "{}");
-
-        loaded = strcmp(qtest_get_str(status, "status"), "inmigrate") != 0;
-    }
-}
-
 /* Sector 6 fails once, and the machine stops; the command is done when it goes on, here or where it
  * was moved. */
 static void test_stop(void)
@@ -594,7 +583,7 @@ static void test_stop(void)
             n.qt = qtest_start("-m 64 -drive if=none,id=d0,format=raw,file=%s -device "
                                "nvme,id=n0,addr=4,serial=abc,drive=d0 -incoming file:%s",
                                n.path, file);
-            wait_loaded(n.qt);
+            qtest_wait_loaded(n.qt);
         }
         qtest_qmp_ok(n.qt, "cont", "{}");
         g_assert_cmphex(next_completion(&n, &n.io, NULL, &cid), ==, 0);

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 import machine
+import huge_pages
 import vm
 
 import tap
@@ -247,38 +248,25 @@ def no_space_for_tables():
     tap.equal((status, text.strip().splitlines()[1:]), (1, []), f"files after: {text}")
 
 
-HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB"
-
-
-def huge_number(name):
-    with open(f"{HUGE}/{name}", encoding="ascii") as file:
-        return int(file.read())
-
-
-def set_huge_pages(count):
-    with open(f"{HUGE}/nr_hugepages", "w", encoding="ascii") as file:
-        file.write(str(count))
-
-
 def reserved():
     """Huge pages are reserved when the backend is made, or not; and none is any more when it has gone."""
     if os.geteuid():
         raise tap.Skip("only root can reserve huge pages")
-    there = huge_number("nr_hugepages")
+    there = huge_pages.number("nr_hugepages")
     try:
-        set_huge_pages(there + 4)
-        if huge_number("nr_hugepages") < there + 4:
+        huge_pages.set_number(there + 4)
+        if huge_pages.number("nr_hugepages") < there + 4:
             raise tap.Skip("the host has no memory for huge pages")
-        before = huge_number("resv_hugepages")
+        before = huge_pages.number("resv_hugepages")
         for reserve, count in ((True, 2), (False, 0)):
             with machine.Machine(memory="4M") as m:
                 m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "m0", "size": SIZE, "hugetlb": True,
                                                "hugetlbsize": 2 * MIB, "reserve": reserve})
-                tap.equal(huge_number("resv_hugepages") - before, count, f"reserve={reserve}")
+                tap.equal(huge_pages.number("resv_hugepages") - before, count, f"reserve={reserve}")
                 m.qmp.command("object-del", id="m0")
-                tap.equal(huge_number("resv_hugepages"), before, f"after reserve={reserve}")
+                tap.equal(huge_pages.number("resv_hugepages"), before, f"after reserve={reserve}")
     finally:
-        set_huge_pages(there)
+        huge_pages.set_number(there)
 
 
 tap.run([("guest memory is nobody else's to read", modes),
