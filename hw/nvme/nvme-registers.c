@@ -7,7 +7,7 @@
 
 #define TIMEOUT 15u /* units of 500 ms that it takes at most to be ready, or not */
 
-enum { CMB_BAR = 2, CMB_ALL = 0x1f, CMB_UNIT_MIB = 2 << 8, CMB_SIZE_SHIFT = 12 };
+enum { CMB_ALL = 0x1f, CMB_UNIT_MIB = 2 << 8, CMB_SIZE_SHIFT = 12 };
 
 uint64_t nvme_registers_size(const Nvme *n)
 {
@@ -113,7 +113,7 @@ static uint32_t read_register(const Nvme *n, unsigned offset)
         { NVME_ASQ + 4, (uint32_t)(n->asq >> 32) },
         { NVME_ACQ, (uint32_t)n->acq },
         { NVME_ACQ + 4, (uint32_t)(n->acq >> 32) },
-        { NVME_CMBLOC, cmb ? CMB_BAR : 0 },
+        { NVME_CMBLOC, cmb ? NVME_CMB_BAR : 0 },
         { NVME_CMBSZ, cmb ? n->cmb_mib << CMB_SIZE_SHIFT | CMB_UNIT_MIB | CMB_ALL : 0 },
         { NVME_CMBMSC, n->cmb ? (uint32_t)n->cmbmsc : 0 },
         { NVME_CMBMSC + 4, n->cmb ? (uint32_t)(n->cmbmsc >> 32) : 0 },

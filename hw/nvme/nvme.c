@@ -14,7 +14,7 @@
 #include "util/error.h"
 #include "util/units.h"
 
-enum { REGISTERS_BAR = 0, CMB_BAR = 2, MSIX_BAR = 4 };
+enum { REGISTERS_BAR = 0, MSIX_BAR = 4 };
 enum { MDTS_MAX = 10, CMB_MAX_MIB = 1024 };
 
 static const PciRegister pci_registers[] = {
@@ -90,7 +90,7 @@ static bool add_cmb(Nvme *n, GError **errp)
         return false;
     }
     memory_region_init_ram(&n->cmb_region, "nvme-cmb", n->cmb);
-    pci_add_bar(dev, CMB_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, &n->cmb_region);
+    pci_add_bar(dev, NVME_CMB_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, &n->cmb_region);
     return true;
 }
 

@@ -30,6 +30,7 @@
 #define NVME_NAMESPACES  256 /* the highest number of one */
 #define NVME_SERIAL_MAX  20  /* characters */
 #define NVME_DATA_PAGE   4096
+#define NVME_CMB_BAR     2
 #define NVME_FIRMWARE    "1.0" /* its version, for the guest */
 
 typedef struct Nvme Nvme;
