@@ -27,15 +27,21 @@
 
 /* ---- text ---- */
 
+#define VERSION_TEXT                                                \
+    "QEMU emulator version 7.2.0 (dimmable " DIMMABLE_VERSION ")\n" \
+    "Copyright (c) the Dimmable authors; free software under GPL-2.0-or-later\n"
+
 static char *text_version(const char *what, GError **errp)
 {
-    return g_strdup("QEMU emulator version 7.2.0 (dimmable " DIMMABLE_VERSION ")\n"
-                    "Copyright (c) the Dimmable authors; free software under GPL-2.0-or-later\n");
+    return g_strdup(VERSION_TEXT);
 }
 
+/* Programs such as libguestfs read the version from the help. */
 static char *text_help(const char *what, GError **errp)
 {
-    return cmdline_help();
+    g_autofree char *options_text = cmdline_help();
+
+    return g_strconcat(VERSION_TEXT, options_text, NULL);
 }
 
 static char *text_machine(const char *what, GError **errp)

@@ -34,7 +34,7 @@ typedef struct VirtioBlk {
     Iothread *iothread; /* whose loop the queues run on: a reference; NULL: main loop */
     uint16_t num_queues, queue_size;
     uint32_t max_discard, max_zeroes; /* sectors */
-    bool discard, write_zeroes, config_wce;
+    bool discard, write_zeroes, config_wce, scsi;
     /* wiring */
     uint64_t sectors;           /* that the guest may use; the backend's size */
     const VirtQueue *resetting; /* its requests go nowhere */
@@ -453,6 +453,11 @@ static bool blk_realize(VirtioDevice *vdev, GError **errp)
 {
     VirtioBlk *s = VIRTIO_BLK(vdev);
 
+    if (s->scsi) {
+        error_set(errp, "scsi=on is not possible: a virtio disk passes no SCSI commands on; "
+                        "leave it off, or take virtio-scsi-pci");
+        return false;
+    }
     if (s->num_queues == QUEUES_AUTO) {
         s->num_queues = machine_current()->smp.cpus;
     }
@@ -531,6 +536,7 @@ static const Property blk_properties[] = {
     PROP("discard", PROP_BOOL, discard, true, "offer discards"),
     PROP("write-zeroes", PROP_BOOL, write_zeroes, true, "offer writes of zeros without the bytes"),
     PROP("config-wce", PROP_BOOL, config_wce, true, "the guest may switch its write cache"),
+    PROP("scsi", PROP_BOOL, scsi, false, "only off"),
     { 0 },
 };
 

@@ -264,7 +264,7 @@ def refused():
                                    ("physical_block_size=512,logical_block_size=4096", "less"),
                                    ("num-queues=0", "num-queues=0"), ("queue-size=100", "queue-size=100 power"),
                                    ("serial=" + "x" * 21, "20.characters"), ("bootindex=-2", "negative"),
-                                   ("min_io_size=100", "multiples"))],
+                                   ("min_io_size=100", "multiples"), ("scsi=on", "scsi=on off virtio-scsi-pci"))],
             (["-M", "pc", *[word for n in "ab" for word in (
                 "-drive", f"if=none,id={n},file.driver=null-co", "-device", f"virtio-blk-pci,drive={n},id=v{n},bootindex=3")]],
              "bootindex=3 'va'"),

@@ -670,7 +670,7 @@ def usb():
 
 # What test suites and tools give to every machine.
 SUITES = [
-    ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
+    ["-global", "virtio-blk-pci.scsi=off"], ["-net", "none"], ["-nic", "none"], ["-vga", "none"], ["-vnc", "none"], ["-parallel", "none"],
     ["-monitor", "none"], ["-serial", "none"], ["-serial", "null"], ["-audio", "none"],
     ["-audiodev", "none,id=a0"], ["-audiodev", "{'driver':'none','id':'a0'}"], ["-display", "none"],
     ["-qtest-log", "none"], ["-qtest-log", "/dev/null"], ["-qtest-log", "/dev/fd/2"], ["-L", "/tmp"],
@@ -729,6 +729,13 @@ def preconfig_qtest():
         box.qmp.command("x-exit-preconfig")
         box.write("b", 0x70, 0x38)
         tap.equal(box.read("b", 0x71), 0x30, "and drives the machine")
+
+
+def help_version():
+    """Programs look for the version in the first line of both."""
+    for option in "-help", "-version":
+        status, text = machine.run_program("-display", "none", option)
+        tap.equal((status, text.startswith("QEMU emulator version 7.2.0 (dimmable ")), (0, True), option)
 
 
 def accel_lists():
@@ -947,7 +954,7 @@ def main():
     tests += [("suite: " + " ".join(args), lambda a=args: suite_line(a)) for args in SUITES]
     tests += [(function.__name__, function) for function in (
         readconfig, globals_apply, globals_unknown, globals_of_cpus, globals_unused, nested_keys, json_everywhere, floppy_check, preconfig_qtest, add_fd, messages, sandbox, sandbox_with_cpus,
-        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, accel_help, process_name, chardev_help, netdev_help, no_kernel,
+        sandbox_daemon, daemon_nographic, usb, mem_lock, mem_locked, core_dump, rtc, accepted, accel_lists, help_version, accel_help, process_name, chardev_help, netdev_help, no_kernel,
         boot_ram_default, boot_ram_path, preconfig_merge, boot_ram_one, boot_ram_nodes, actions, interrupt_wait)]
     tap.run(tests)
 
