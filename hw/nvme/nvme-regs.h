@@ -3,6 +3,8 @@
 #ifndef HW_NVME_NVME_REGS_H
 #define HW_NVME_NVME_REGS_H
 
+#include <stdint.h>
+
 /* Section 3.1: registers. */
 enum {
     NVME_CAP = 0x00, /* 8 bytes */

@@ -5,37 +5,19 @@
  * them, by PIO, DMA and queues, from tables that may be wrong; while reads and writes fail, trays
  * move, and the machine stops, goes on and is reset. No access takes long.
  */
-#include <time.h>
-
-#include "block/node.h"
 #include "hw/ide/piix3-ide.h"
 #include "hw/pci/pci.h"
-#include "memory/address-space.h"
 #include "qapi/qapi-commands.h"
-#include "tests/fuzz/virtio-driver.h"
-#include "util/clock.h"
-#include "util/error.h"
+#include "tests/fuzz/driver.h"
 
-#define BM       0xc400u     /* ports of the bus master */
-#define AHCI     0xe0000000u /* registers, of a function in the first slot of the driver's */
-#define PORTS    3
-#define LIST     0x10000u /* of the first port; each has 64 KiB */
-#define FRAMES   0x400u
-#define TABLES   0x1000u
-#define TABLE    0x200u
-#define DATA     0x60000u
-#define MOST_CPU NS_PER_SEC /* for one access, sanitizers included */
-
-static void add_node(const char *text)
-{
-    g_autoptr(GError) err = NULL;
-    g_autoptr(BlockdevOptions) options =
-        qapi_from_option(&BlockdevOptions_type, text, "driver", &err);
-
-    if (!options || !block_node_add(options, &err)) {
-        g_error("%s: %s", text, err->message);
-    }
-}
+#define BM     0xc400u     /* ports of the bus master */
+#define AHCI   0xe0000000u /* registers, of a function in the first slot of the driver's */
+#define PORTS  3
+#define LIST   0x10000u /* of the first port; each has 64 KiB */
+#define FRAMES 0x400u
+#define TABLES 0x1000u
+#define TABLE  0x200u
+#define DATA   0x60000u
 
 /* Nothing of the host is asked. Of each pair one fails now and then, and stops the machine. */
 static void populate(Machine *machine)
@@ -56,37 +38,21 @@ static void populate(Machine *machine)
         g_autofree char *text = g_strdup_printf("%s,drive=n%u%s", drives[i], i,
                                                 i == 4 ? ",rerror=stop,werror=stop" : "");
 
-        add_node(node);
+        driver_add_node(node);
         driver_add(text);
     }
 }
 
 /* ---- accesses ---- */
 
-static int64_t cpu_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * NS_PER_SEC + now.tv_nsec;
-}
-
-static void store(AddressSpace *as, hwaddr at, uint64_t value, unsigned size)
-{
-    int64_t start = cpu_ns();
-
-    address_space_store(as, at, value, size);
-    g_assert_cmpint(cpu_ns() - start, <, MOST_CPU);
-}
-
 static void out(uint16_t port, uint32_t value, unsigned size)
 {
-    store(&address_space_io, port, value, size);
+    driver_access(&address_space_io, port, value, size);
 }
 
 static void set_port(unsigned port, unsigned offset, uint32_t value)
 {
-    store(&address_space_memory, AHCI + 0x100 + 0x80 * port + offset, value, 4);
+    driver_access(&address_space_memory, AHCI + 0x100 + 0x80 * port + offset, value, 4);
 }
 
 static void put(hwaddr at, uint64_t value, unsigned size)
@@ -108,7 +74,7 @@ static void step_start(FuzzInput *in)
     pci_config_write(pci_root_bus(), 0, PIIX3_IDE_DEVFN, PCI_COMMAND, 5, 2);
     driver_config_write(0, PCI_BASE_ADDRESS_0 + 20, AHCI, 4);
     driver_config_write(0, PCI_COMMAND, 7, 2);
-    store(&address_space_memory, AHCI + 4, 0x80000002, 4);
+    driver_access(&address_space_memory, AHCI + 4, 0x80000002, 4);
     for (unsigned port = 0; port < PORTS; port++) {
         set_port(port, 0x00, list_of(port));
         set_port(port, 0x08, list_of(port) + FRAMES);
@@ -124,7 +90,7 @@ static void step_register(FuzzInput *in)
     hwaddr at = AHCI + fuzz_take(in, 2) % 0x400;
 
     if (how & 0x80) {
-        store(&address_space_memory, at, fuzz_take(in, size), size);
+        driver_access(&address_space_memory, at, fuzz_take(in, size), size);
     } else {
         address_space_load(&address_space_memory, at, size);
     }
@@ -249,7 +215,7 @@ static void step_recover(FuzzInput *in)
     set_port(port, 0x30, UINT32_MAX);
     set_port(port, 0x10, UINT32_MAX);
     set_port(port, 0x18, how & 0x20 ? 0 : 0x11);
-    store(&address_space_memory, AHCI + 8, UINT32_MAX, 4);
+    driver_access(&address_space_memory, AHCI + 8, UINT32_MAX, 4);
 }
 
 static void step_tray(FuzzInput *in)

@@ -4,49 +4,25 @@
  * disks, two network cards on one cable, a balloon, and a serial device with ports; while queues
  * and devices are reset, and the machine stops and goes on.
  */
-#include "block/node.h"
 #include "hw/virtio/virtio-pci-regs.h"
-#include "memory/address-space.h"
-#include "net/netdev.h"
-#include "tests/fuzz/guest.h"
-#include "tests/fuzz/virtio-driver.h"
-#include "util/error.h"
+#include "tests/fuzz/driver.h"
 
 #define DEVICES    6
 #define BUFFERS    0x70000u /* in RAM, behind the rings */
 #define BUFFERS_SZ 0x20000u
 #define RING_SIZE  16
 
-static void add_node(const char *text)
-{
-    g_autoptr(GError) err = NULL;
-    g_autoptr(BlockdevOptions) options =
-        qapi_from_option(&BlockdevOptions_type, text, "driver", &err);
-
-    if (!options || !block_node_add(options, &err)) {
-        g_error("%s: %s", text, err->message);
-    }
-}
-
-static void add_netdev(const char *text)
-{
-    g_autoptr(GError) err = NULL;
-    g_autoptr(Netdev) options = qapi_from_option(&Netdev_type, text, "type", &err);
-
-    if (!options || !netdev_add(options, &err)) {
-        g_error("%s: %s", text, err->message);
-    }
-}
-
 /* Nothing of the host is asked: the disks' contents are zeros, the cards' cable ends here. */
 static void populate(Machine *machine)
 {
-    add_node("raw,node-name=n0,detect-zeroes=unmap,discard=unmap,file.driver=null-co,file.size=1M");
-    add_node("blkdebug,node-name=n1,image.driver=null-co,image.size=64k,image.read-zeroes=on,"
-             "inject-error.0.event=read_aio,inject-error.0.sector=7,inject-error.1.event=write_aio,"
-             "inject-error.1.sector=9");
-    add_netdev("hubport,id=h0,hubid=0");
-    add_netdev("hubport,id=h1,hubid=0");
+    driver_add_node(
+        "raw,node-name=n0,detect-zeroes=unmap,discard=unmap,file.driver=null-co,file.size=1M");
+    driver_add_node(
+        "blkdebug,node-name=n1,image.driver=null-co,image.size=64k,image.read-zeroes=on,"
+        "inject-error.0.event=read_aio,inject-error.0.sector=7,inject-error.1.event=write_aio,"
+        "inject-error.1.sector=9");
+    driver_add_netdev("hubport,id=h0,hubid=0");
+    driver_add_netdev("hubport,id=h1,hubid=0");
     driver_add("virtio-blk-pci,drive=n0,addr=10,num-queues=3,serial=s,config-wce=on");
     driver_add("virtio-blk-pci,drive=n1,addr=11,logical_block_size=4096,physical_block_size=4096,"
                "werror=report");

@@ -10,7 +10,7 @@
 #include "hw/virtio/virtio-pci-regs.h"
 #include "memory/address-space.h"
 #include "tests/fuzz/guest.h"
-#include "tests/fuzz/virtio-driver.h"
+#include "tests/fuzz/driver.h"
 #include "util/keyval.h"
 
 #define DEVICES   3

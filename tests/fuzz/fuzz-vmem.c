@@ -11,7 +11,7 @@
 #include "memory/dma.h"
 #include "qom/user-object.h"
 #include "tests/fuzz/guest.h"
-#include "tests/fuzz/virtio-driver.h"
+#include "tests/fuzz/driver.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/units.h"

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/fuzz/virtio-driver.h"
+#include "tests/fuzz/driver.h"
 
+#include <time.h>
+
+#include "block/node.h"
 #include "hw/pci/pci.h"
 #include "hw/virtio/virtio-pci-regs.h"
-#include "memory/address-space.h"
+#include "net/netdev.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -18,6 +22,43 @@ void driver_add(const char *text)
         g_error("%s: %s", text, err->message);
     }
     json_object_put(props);
+}
+
+void driver_add_node(const char *text)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(BlockdevOptions) options =
+        qapi_from_option(&BlockdevOptions_type, text, "driver", &err);
+
+    if (!options || !block_node_add(options, &err)) {
+        g_error("%s: %s", text, err->message);
+    }
+}
+
+void driver_add_netdev(const char *text)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(Netdev) options = qapi_from_option(&Netdev_type, text, "type", &err);
+
+    if (!options || !netdev_add(options, &err)) {
+        g_error("%s: %s", text, err->message);
+    }
+}
+
+static int64_t cpu_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * NS_PER_SEC + now.tv_nsec;
+}
+
+void driver_access(AddressSpace *as, hwaddr at, uint64_t value, unsigned size)
+{
+    int64_t start = cpu_ns();
+
+    address_space_store(as, at, value, size);
+    g_assert_cmpint(cpu_ns() - start, <, NS_PER_SEC);
 }
 
 uint64_t driver_bar(unsigned n)

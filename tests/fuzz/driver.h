@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a guest's driver of virtio functions does, for fuzz targets: functions in slots from 16 on
- * of the root bus, by number @n from 0 on, each with its BARs and, in RAM, up to four split or
- * packed rings of 16 KiB.
+ * What a guest's driver of PCI functions does, for fuzz targets: functions in slots from 16 on of
+ * the root bus, by number @n from 0 on. Those of virtio have their BARs and, in RAM, up to four
+ * split or packed rings of 16 KiB.
  */
-#ifndef TESTS_FUZZ_VIRTIO_DRIVER_H
-#define TESTS_FUZZ_VIRTIO_DRIVER_H
+#ifndef TESTS_FUZZ_DRIVER_H
+#define TESTS_FUZZ_DRIVER_H
 
+#include "memory/address-space.h"
 #include "tests/fuzz/guest.h"
 
 #define DRIVER_FIRST     16 /* slot */
@@ -16,12 +17,18 @@
 #define DRIVER_RINGS     0x10000u
 #define DRIVER_QUEUE_GAP 0x4000u
 
-/* Add the device of `-device TEXT`, which must be possible. */
+/* Add the device of `-device TEXT`, the node of `-blockdev TEXT`, the netdev of `-netdev TEXT`,
+ * which must be possible. */
 void driver_add(const char *text);
+void driver_add_node(const char *text);
+void driver_add_netdev(const char *text);
+void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned size);
+/* A store, which must not take long: a second of the processor, sanitizers included. */
+void driver_access(AddressSpace *as, hwaddr at, uint64_t value, unsigned size);
+
 /* Its BARs: I/O ports at DRIVER_IO + 0x100 * @n, the modern one at driver_bar(); and COMMAND. */
 void driver_map(unsigned n);
 uint64_t driver_bar(unsigned n);
-void driver_config_write(unsigned n, unsigned offset, uint32_t value, unsigned size);
 /* To the modern BAR. */
 void driver_store(unsigned n, unsigned offset, uint32_t value, unsigned size);
 /* Where in RAM the ring of queue @q is: descriptors, a page on the driver's part, then the
