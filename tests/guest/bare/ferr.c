@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * x87 exceptions with CR0.NE clear, as before the 486: FERR# brings interrupt 13 by the 8259s, the
- * handler writes port 0xf0, and the exception is ignored until it is cleared. With the option "two" it is
- * another processor that writes there.
+ * handler writes port 0xf0, and the exception is ignored until it is cleared. With the option "two"
+ * it is another processor that writes there.
  */
 #include "ap.h"
 
