@@ -46,6 +46,7 @@ struct BlockDriver {
     int64_t (*length)(BlockNode *node); /* or a negative errno value */
     int (*truncate)(BlockNode *node, uint64_t size);
     int64_t (*allocated)(BlockNode *node);
+    uint64_t (*cluster_size)(BlockNode *node); /* bytes; NULL: it has no clusters */
     /* node->read_only, ->direct and so on are others now: work by them, or go on by those of
      * before. There are no requests. NULL: nothing depends on them. */
     bool (*reopen)(BlockNode *node, GError **errp);

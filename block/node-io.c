@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block/dirty-bitmap.h"
 #include "block/driver.h"
 #include "block/iov.h"
 #include "util/units.h"
@@ -18,6 +19,15 @@ static bool may_write(const BlockNode *node, int *err)
 {
     *err = node->read_only ? EROFS : block_node_is_active() ? 0 : EPERM;
     return !*err;
+}
+
+/* A write of @node has ended with @err. */
+static int written(BlockNode *node, uint64_t offset, uint64_t bytes, int err)
+{
+    if (block_dirty_bitmap_records(node)) {
+        block_dirty_bitmap_mark(node, offset, bytes, !err);
+    }
+    return err;
 }
 
 int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
@@ -46,7 +56,7 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
         return block_node_write_zeroes(node, offset, bytes,
                                        node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
     }
-    return bytes ? node->driver->write(node, offset, iov, iovcnt) : 0;
+    return bytes ? written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt)) : 0;
 }
 
 bool block_node_locate(BlockNode *node, BlockLocation *at)
@@ -60,7 +70,8 @@ bool block_node_locate(BlockNode *node, BlockLocation *at)
     if (op == AIO_FLUSH ? node->no_flush : !at->bytes || !in_range(at->request.offset, at->bytes)) {
         return false;
     }
-    if (op == AIO_WRITE && node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF) {
+    if (op == AIO_WRITE && (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF ||
+                            block_dirty_bitmap_records(node))) {
         return false;
     }
     return node->driver->locate && node->driver->locate(node, at);
@@ -97,7 +108,10 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
     if (node->driver->write_zeroes && bytes) {
         err = node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap);
     }
-    return err == ENOTSUP ? write_out_zeroes(node, offset, bytes) : err;
+    if (err == ENOTSUP) {
+        err = write_out_zeroes(node, offset, bytes);
+    }
+    return bytes ? written(node, offset, bytes, err) : err;
 }
 
 int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
@@ -112,8 +126,9 @@ int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     }
     if (node->unmap && node->driver->discard && bytes) {
         err = node->driver->discard(node, offset, bytes);
+        return err == ENOTSUP ? 0 : written(node, offset, bytes, err);
     }
-    return err == ENOTSUP ? 0 : err;
+    return err;
 }
 
 int block_node_flush(BlockNode *node)
@@ -156,13 +171,18 @@ int block_node_truncate(BlockNode *node, uint64_t size)
     if (!may_write(node, &err)) {
         return err;
     }
-    if (size > BLOCK_MAX_SIZE) {
+    if (size > BLOCK_MAX_SIZE || !block_dirty_bitmap_check_size(node, size)) {
         return EFBIG;
     }
     if (node->driver->truncate) {
-        return node->driver->truncate(node, size);
+        err = node->driver->truncate(node, size);
+    } else {
+        err = node->file.node ? block_node_truncate(node->file.node, size) : ENOTSUP;
     }
-    return node->file.node ? block_node_truncate(node->file.node, size) : ENOTSUP;
+    if (!err) {
+        block_dirty_bitmap_resized(node, size);
+    }
+    return err;
 }
 
 int64_t block_node_allocated(BlockNode *node)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "block/dirty-bitmap.h"
 #include "block/driver.h"
 #include "util/error.h"
 
@@ -282,6 +283,8 @@ static void node_free(BlockNode *node)
     if (node->driver->close) {
         node->driver->close(node);
     }
+    block_dirty_bitmap_free_all(node);
+    g_mutex_clear(&node->bitmaps_mutex);
     block_edge_detach(&node->backing);
     block_edge_detach(&node->file);
     g_ptr_array_unref(node->edges);
@@ -404,6 +407,7 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
     node = g_new0(BlockNode, 1);
     node->driver = find_driver(options->driver);
     node->refs = 1;
+    g_mutex_init(&node->bitmaps_mutex);
     node->edges = g_ptr_array_new();
     node->name = options->node_name ? g_strdup(options->node_name) : new_name();
     node->options = block_options_copy(options);

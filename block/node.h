@@ -61,6 +61,10 @@ struct BlockNode {
     GPtrArray *edges;  /* of BlockEdge: who uses it; borrowed */
     char *filename;    /* of the file at the bottom */
     void *state;       /* the driver's */
+    /* block/dirty-bitmap.c's: */
+    GMutex bitmaps_mutex;
+    GPtrArray *bitmaps; /* of BlockDirtyBitmap, the newest first; NULL: there were none yet */
+    unsigned recording; /* those that are enabled; atomic */
 };
 
 /* ---- making ---- */

@@ -567,6 +567,11 @@ bool qcow2_facts(const BlockNode *node, BlockQcow2Facts *facts)
     return true;
 }
 
+static uint64_t qcow2_cluster_size(BlockNode *node)
+{
+    return ((const Qcow2 *)node->state)->cluster;
+}
+
 static void qcow2_tell(BlockNode *node, ImageInfo *info)
 {
     const Qcow2 *s = node->state;
@@ -625,6 +630,7 @@ static const BlockDriver qcow2_driver = {
     .discard = qcow2_discard,
     .status = qcow2_status,
     .length = qcow2_length,
+    .cluster_size = qcow2_cluster_size,
     .truncate = qcow2_truncate,
     .snapshot_create = qcow2_snapshot_create,
     .snapshot_delete = qcow2_snapshot_delete,
