@@ -97,7 +97,8 @@ bool object_global_add(const char *type_name, const char *name, const char *text
         return true;
     }
     prop = find_below(type_name, name);
-    if ((!prop || prop->read_only) && extended.type && object_type_is_a(type, extended.type)) {
+    if ((!prop || prop->kind == PROP_CUSTOM) && extended.type &&
+        object_type_is_a(type, extended.type)) {
         if (!extended.check(name, text, errp)) {
             return false;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Values of -global (object_global_add()) for what is a property to users, but in no table of its
- * type: features of CPUs. Machine lock, or before there are threads.
+ * Values of -global (object_global_add()) for what is no member of its object, and perhaps in no
+ * table of its type: features of CPUs. Machine lock, or before there are threads.
  */
 #ifndef QOM_GLOBAL_H
 #define QOM_GLOBAL_H
@@ -11,8 +11,8 @@
 /* Can @name be set to @text? Otherwise an error. */
 typedef bool GlobalCheck(const char *name, const char *text, GError **errp);
 
-/* From now on @check is asked about properties that @type and its subtypes do not have. Of one
- * type. */
+/* From now on @check is asked about properties that are no members of @type and its subtypes
+ * (PROP_CUSTOM, or in no table). Of one type. */
 void object_globals_extend(const char *type, GlobalCheck *check);
 /* Those that are for a new @type_name, in the order of the command line; they count as used. */
 void object_globals_take(const char *type_name,

@@ -166,8 +166,7 @@ bool x86_cpu_pre_plug(Machine *machine, Device *dev, GError **errp)
                   machine->cpu_slots.count);
         return false;
     }
-    x86_cpu_device_place(xdev, machine, &x86->cpu_model, (unsigned)index);
-    return true;
+    return x86_cpu_device_place(xdev, machine, &x86->cpu_model, (unsigned)index, errp);
 }
 
 void x86_cpu_plugged(Machine *machine, Device *dev)

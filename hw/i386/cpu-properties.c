@@ -11,13 +11,42 @@ static const X86CpuModel *model_of(Object *obj)
     return &X86_CPU_DEVICE(obj)->model;
 }
 
+/* ---- what is said of one CPU ---- */
+
+/* Until it has its place, and with it its model. */
+static bool set_given(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    X86CpuDevice *xdev = X86_CPU_DEVICE(obj);
+
+    if (!xdev->given) {
+        xdev->given = json_object_new_object();
+    }
+    json_object_object_del(xdev->given, prop->name);
+    json_object_object_add(xdev->given, prop->name, json_object_get(value));
+    return true;
+}
+
+/* A new reference; NULL: nothing was said, or the model tells it by now. */
+static struct json_object *get_given(Object *obj, const Property *prop)
+{
+    const X86CpuDevice *xdev = X86_CPU_DEVICE(obj);
+
+    return xdev->cpu || !xdev->given
+               ? NULL
+               : json_object_get(json_object_object_get(xdev->given, prop->name));
+}
+
 /* ---- features ---- */
 
 /* Feature number @prop->default_int. */
 static struct json_object *get_feature(Object *obj, const Property *prop, GError **errp)
 {
+    struct json_object *given = get_given(obj, prop);
     bool on = false;
 
+    if (given) {
+        return given;
+    }
     x86_cpu_feature((size_t)prop->default_int, model_of(obj), &on);
     return json_object_new_boolean(on);
 }
@@ -49,55 +78,90 @@ static struct json_object *words_to_json(const uint32_t words[X86_FEAT_WORDS])
     return list;
 }
 
+static struct json_object *get_words(Object *obj, const Property *prop, GError **errp)
+{
+    return words_to_json(model_of(obj)->features);
+}
+
 static struct json_object *get_filtered(Object *obj, const Property *prop, GError **errp)
 {
     return words_to_json(model_of(obj)->missing);
 }
 
+static struct json_object *get_unavailable(Object *obj, const Property *prop, GError **errp)
+{
+    g_autofree const char **names = x86_cpu_model_missing(model_of(obj));
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; names[i]; i++) {
+        json_object_array_add(list, json_object_new_string(names[i]));
+    }
+    return list;
+}
+
 /* ---- the rest ---- */
 
-static struct json_object *get_vendor(Object *obj, const Property *prop, GError **errp)
-{
-    return json_object_new_string(model_of(obj)->vendor);
-}
-
-static struct json_object *get_brand(Object *obj, const Property *prop, GError **errp)
-{
-    return json_object_new_string(model_of(obj)->brand);
-}
-
-#define NUMBER(function, member)                                                          \
+#define GETTER(function, make, member)                                                    \
     static struct json_object *function(Object *obj, const Property *prop, GError **errp) \
     {                                                                                     \
-        return json_object_new_uint64(model_of(obj)->member);                             \
+        struct json_object *given = get_given(obj, prop);                                 \
+                                                                                          \
+        return given ? given : make(model_of(obj)->member);                               \
     }
-NUMBER(get_family, family)
-NUMBER(get_model, model)
-NUMBER(get_stepping, stepping)
-NUMBER(get_level, level)
-NUMBER(get_xlevel, xlevel)
-NUMBER(get_phys_bits, phys_bits)
-NUMBER(get_tsc_hz, tsc_hz)
+GETTER(get_vendor, json_object_new_string, vendor)
+GETTER(get_brand, json_object_new_string, brand)
+GETTER(get_family, json_object_new_uint64, family)
+GETTER(get_model, json_object_new_uint64, model)
+GETTER(get_stepping, json_object_new_uint64, stepping)
+GETTER(get_level, json_object_new_uint64, level)
+GETTER(get_xlevel, json_object_new_uint64, xlevel)
+GETTER(get_phys_bits, json_object_new_uint64, phys_bits)
+GETTER(get_limit, json_object_new_uint64, host_phys_bits_limit)
+GETTER(get_tsc_hz, json_object_new_uint64, tsc_hz)
+GETTER(get_host_bits, json_object_new_boolean, host_phys_bits)
+GETTER(get_check, json_object_new_boolean, check)
+GETTER(get_enforce, json_object_new_boolean, enforce)
+GETTER(get_migratable, json_object_new_boolean, migratable)
 
-#define READ(text, type, function, what)                                           \
-    {                                                                              \
-        .name = text, .kind = PROP_CUSTOM, .custom_type = type, .read_only = true, \
-        .get = function, .description = what                                       \
+#define TOLD(text, type, getter, what, ...)                                    \
+    {                                                                          \
+        .name = text, .kind = PROP_CUSTOM, .custom_type = type, .get = getter, \
+        .description = what, __VA_ARGS__                                       \
     }
+#define SAID(text, type, getter, what) TOLD(text, type, getter, what, .set = set_given)
+#define READ(text, type, getter, what) TOLD(text, type, getter, what, .read_only = true)
 
 static const Property others[] = {
-    READ("family", "int", get_family, "family"),
-    READ("model", "int", get_model, "model"),
-    READ("stepping", "int", get_stepping, "stepping"),
-    READ("vendor", "string", get_vendor, "12 characters, as GenuineIntel"),
-    READ("model-id", "string", get_brand, "name of the processor"),
-    READ("level", "uint32", get_level, "the last leaf of CPUID"),
-    READ("xlevel", "uint32", get_xlevel, "the last extended leaf"),
-    READ("phys-bits", "uint32", get_phys_bits, "bits of physical addresses"),
-    READ("tsc-frequency", "int", get_tsc_hz, "Hz of the time stamp counter; 0: as it comes"),
+    SAID("family", "int", get_family, "family"),
+    SAID("model", "int", get_model, "model"),
+    SAID("stepping", "int", get_stepping, "stepping"),
+    SAID("vendor", "string", get_vendor, "12 characters, as GenuineIntel"),
+    SAID("model-id", "string", get_brand, "name of the processor"),
+    SAID("level", "uint32", get_level, "the last leaf of CPUID"),
+    SAID("xlevel", "uint32", get_xlevel, "the last extended leaf"),
+    SAID("phys-bits", "uint32", get_phys_bits, "bits of physical addresses"),
+    SAID("host-phys-bits", "bool", get_host_bits, "as many as the host has"),
+    SAID("host-phys-bits-limit", "uint8", get_limit, "and then at most so many; 0: no limit"),
+    SAID("tsc-frequency", "int", get_tsc_hz, "Hz of the time stamp counter; 0: as it comes"),
+    SAID("check", "bool", get_check, "a warning for features that cannot be had"),
+    SAID("enforce", "bool", get_enforce, "an error for them"),
+    READ("feature-words", "X86CPUFeatureWordInfo", get_words, "what it has, by registers of CPUID"),
     READ("filtered-features", "X86CPUFeatureWordInfo", get_filtered,
          "what was asked for and is not there, by registers of CPUID"),
+    READ("unavailable-features", "strList", get_unavailable, "the same by names"),
 };
+
+/* Of models that are made of what the host has. */
+static const Property of_host[] = {
+    SAID("migratable", "bool", get_migratable,
+         "without what would be missed elsewhere, the invariant TSC"),
+    {},
+};
+
+const Property *x86_cpu_properties_of(const X86CpuModelInfo *info)
+{
+    return info->migration_safe ? NULL : of_host;
+}
 
 const Property *x86_cpu_properties_with_features(const Property *own)
 {
@@ -111,7 +175,7 @@ const Property *x86_cpu_properties_with_features(const Property *own)
     }
     g_array_append_vals(all, others, G_N_ELEMENTS(others));
     for (size_t i = 0; (name = x86_cpu_feature(i, &none, &on)); i++) {
-        Property prop = READ(name, "bool", get_feature, "a feature, as -cpu takes it");
+        Property prop = SAID(name, "bool", get_feature, "a feature, as -cpu takes it");
 
         prop.default_int = (int64_t)i;
         g_array_append_val(all, prop);

@@ -59,11 +59,15 @@ void x86_cpu_arrange(Machine *machine, X86CpuModel *model)
     }
 }
 
-void x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
-                          unsigned index)
+bool x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
+                          unsigned index, GError **errp)
 {
     CpuSlot *slot = &machine->cpu_slots.list[index];
+    X86CpuModel own = *model;
 
+    if (xdev->given && !x86_cpu_model_change(&own, xdev->given, errp)) {
+        return false;
+    }
     xdev->index = index;
     xdev->slot = slot;
     xdev->thread_id = (int32_t)slot->thread;
@@ -72,8 +76,9 @@ void x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuMode
     xdev->socket_id = (int32_t)slot->socket;
     xdev->node_id = machine->numa.cpu_node[index];
     xdev->start_powered_off = index != 0;
-    xdev->model = *model;
+    xdev->model = own;
     xdev->apic_id = slot->arch_id;
+    return true;
 }
 
 X86Cpu *x86_cpu_at(const Machine *machine, unsigned index)
@@ -158,6 +163,11 @@ static const ObjectType cpu_type = {
 };
 OBJECT_TYPE_REGISTER(cpu_type)
 
+static void x86_cpu_finalize(Object *obj)
+{
+    json_object_put(X86_CPU_DEVICE(obj)->given);
+}
+
 static const ObjectType x86_cpu_type = {
     .name = TYPE_X86_CPU,
     .parent = TYPE_CPU,
@@ -165,6 +175,7 @@ static const ObjectType x86_cpu_type = {
     .instance_size = sizeof(X86CpuDevice),
     .abstract = true,
     .ops = &x86_cpu_ops,
+    .finalize = x86_cpu_finalize,
 };
 
 /* ---- -global ---- */
@@ -172,7 +183,7 @@ static const ObjectType x86_cpu_type = {
 /* A feature, or what else -cpu takes: whether it is one, any model tells. */
 static bool check_global(const char *name, const char *text, GError **errp)
 {
-    g_autofree char *cpu = g_strdup_printf("qemu64,check=off,%s=%s", name, text);
+    g_autofree char *cpu = g_strdup_printf("max,check=off,%s=%s", name, text);
     X86CpuModel model;
 
     return x86_cpu_model_parse(&model, cpu, errp);
@@ -209,6 +220,7 @@ static void __attribute__((constructor)) x86_cpu_models_register(void)
         type->name = g_strconcat(info->name, X86_CPU_SUFFIX, NULL);
         type->parent = TYPE_X86_CPU;
         type->description = info->description;
+        type->properties = x86_cpu_properties_of(info);
         object_type_register(type);
     }
 }

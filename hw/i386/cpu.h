@@ -20,6 +20,8 @@ typedef struct X86CpuDevice {
     uint32_t index;    /* 0 is the bootstrap processor */
     uint32_t apic_id;  /* PROP_UNSET before it has a place and nobody gave it */
     int32_t socket_id, die_id, core_id, thread_id, node_id; /* -1: the same */
+    struct json_object
+        *given;             /* what is said of this one beside its model: its features; or NULL */
     bool start_powered_off; /* true for all but the bootstrap processor: they wait for a SIPI */
     /* wiring */
     CpuSlot *slot; /* of the machine */
@@ -36,9 +38,10 @@ char *x86_cpu_with_globals(const char *text);
 /* What APIC IDs each place for a CPU of @machine has, for CPUs of model @model, of which the
  * topology is set, too. */
 void x86_cpu_arrange(Machine *machine, X86CpuModel *model);
-/* Before @xdev is realized: it is of @model, and will be CPU @index of @machine. */
-void x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
-                          unsigned index);
+/* Before @xdev is realized: it is of @model, but for what was given for it alone, and will be CPU
+ * @index of @machine. */
+bool x86_cpu_device_place(X86CpuDevice *xdev, Machine *machine, const X86CpuModel *model,
+                          unsigned index, GError **errp);
 
 /* The CPU in slot @index of @machine; NULL: none is there, nor perhaps the slot, or the machine. */
 X86Cpu *x86_cpu_at(const Machine *machine, unsigned index);

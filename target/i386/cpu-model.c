@@ -38,7 +38,7 @@ static const Known without_table[] = {
 };
 
 /* What engines add to every processor of the table, as far as it has the leaves that tell them. */
-static const char soft_has[] = "x2apic arat tsc-deadline invtsc hypervisor";
+static const char soft_has[] = "x2apic arat tsc-deadline hypervisor";
 static const char soft_has_32[] = "x2apic hypervisor"; /* if it has no long mode */
 static const char host_has[] = "x2apic hypervisor";
 /* What would be missed although it is of no use to guests. */
@@ -223,12 +223,34 @@ static void take_named(X86CpuModel *m, X86FeatureSet *set, const X86NamedCpu *na
     }
 }
 
+/* Made of what the host, or the engine, has. */
+static bool is_made_of_host(const Known *known)
+{
+    return known->made == MADE_MAX || known->made == MADE_HOST;
+}
+
+/* "migratable": without what would be missed on another host. That is the invariant TSC: programs
+ * which manage machines do not let one that has it go to another host. */
+static void make_migratable(X86CpuModel *m, bool on)
+{
+    X86Feature invtsc;
+
+    m->migratable = on;
+    if (x86_feature_find("invtsc", &invtsc)) {
+        uint32_t can = offered().words[invtsc.word] & invtsc.bits;
+        m->features[invtsc.word] &= ~invtsc.bits;
+        m->features[invtsc.word] |= on ? 0 : can;
+    }
+}
+
 /* The model as it is without further words; `features` has all that it should have. */
 static void make_model(X86CpuModel *m, const Known *known)
 {
     X86FeatureSet set = { 0 };
 
-    *m = (X86CpuModel){ .name = known->info.name, .level = 0xd, .xlevel = 0x80000008 };
+    *m = (X86CpuModel){
+        .name = known->info.name, .level = 0xd, .xlevel = 0x80000008, .check = true
+    };
     g_strlcpy(m->vendor, has_engine_host ? engine_host.vendor : X86_CPU_VENDOR, sizeof(m->vendor));
     if (known->made == MADE_BY_NAME) {
         take_named(m, &set, known->named);
@@ -246,6 +268,10 @@ static void make_model(X86CpuModel *m, const Known *known)
         }
     }
     memcpy(m->features, set.words, sizeof(m->features));
+    if (is_made_of_host(known)) {
+        m->host_phys_bits = true;
+        make_migratable(m, true);
+    }
 }
 
 bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp)
@@ -369,25 +395,19 @@ static bool set_tsc(X86CpuModel *model, uint64_t hz, GError **errp)
     return true;
 }
 
-/* "migratable": without what would be missed on another host. That is the invariant TSC. */
 static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
 {
     const Known *known = find_model(model->name, errp);
-    X86Feature invtsc;
 
     if (!known) {
         return false;
     }
-    if (known->made != MADE_MAX && known->made != MADE_HOST) {
+    if (!is_made_of_host(known)) {
         error_set(errp,
                   "'migratable' is for the models host and max, which are made of the host's CPU");
         return false;
     }
-    if (x86_feature_find("invtsc", &invtsc)) {
-        uint32_t can = offered().words[invtsc.word] & invtsc.bits;
-        model->features[invtsc.word] &= ~invtsc.bits;
-        model->features[invtsc.word] |= on ? 0 : can;
-    }
+    make_migratable(model, on);
     return true;
 }
 
@@ -395,15 +415,17 @@ static bool set_migratable(X86CpuModel *model, bool on, GError **errp)
 static void set_phys_bits(X86CpuModel *model, const CpuModelProperties *given)
 {
     const Known *known = find_model(model->name, NULL);
-    bool host = given->has_host_phys_bits
-                    ? given->host_phys_bits
-                    : !given->has_phys_bits && known &&
-                          (known->made == MADE_MAX || known->made == MADE_HOST);
 
-    if (host) {
+    model->host_phys_bits = given->has_host_phys_bits
+                                ? given->host_phys_bits
+                                : !given->has_phys_bits && model->host_phys_bits;
+    if (given->has_host_phys_bits_limit) {
+        model->host_phys_bits_limit = given->host_phys_bits_limit;
+    }
+    if (model->host_phys_bits) {
         model->phys_bits = host_phys_bits();
-        if (given->host_phys_bits_limit) {
-            model->phys_bits = MIN(model->phys_bits, given->host_phys_bits_limit);
+        if (model->host_phys_bits_limit) {
+            model->phys_bits = MIN(model->phys_bits, model->host_phys_bits_limit);
         }
     } else if (given->has_phys_bits) {
         model->phys_bits = given->phys_bits;
@@ -463,6 +485,8 @@ static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, 
     model->stepping = given->has_stepping ? given->stepping : model->stepping;
     model->level = given->has_level ? given->level : model->level;
     model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
+    model->check = given->has_check ? given->check : model->check;
+    model->enforce = given->has_enforce ? given->enforce : model->enforce;
     set_phys_bits(model, given);
     return true;
 }
@@ -583,54 +607,45 @@ static struct json_object *parse_elements(char **parts)
 }
 
 /* Features that cannot be had: an error or a warning, as the user wants it. */
-static bool report_missing(const X86CpuModel *model, const CpuModelProperties *given, GError **errp)
+static bool report_missing(const X86CpuModel *model, const char *where, GError **errp)
 {
     g_autofree const char **missing = x86_cpu_model_missing(model);
     g_autofree char *names = g_strjoinv(", ", (char **)missing);
 
-    if (*names && given->enforce) {
+    if (*names && model->enforce) {
         error_set(errp,
                   "the %s cannot offer on this host: %s; without 'enforce' the guest runs without "
                   "them",
                   engine_name(), names);
         return false;
     }
-    if (*names && (!given->has_check || given->check)) {
-        error_warn("-cpu: the %s cannot offer on this host: %s; the guest runs without them",
+    if (*names && model->check) {
+        error_warn("%sthe %s cannot offer on this host: %s; the guest runs without them", where,
                    engine_name(), names);
     }
     return true;
 }
 
-/* What the user named, and @own has not, does not go without a word. */
-static void settle_all(X86CpuModel *model, const X86CpuModel *own)
-{
-    X86CpuModel asked = *model;
-
-    x86_cpu_model_settle(model);
-    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
-        model->missing[w] |= asked.features[w] & ~own->features[w] & ~model->features[w];
-    }
-}
-
-static bool make_of_props(X86CpuModel *model, const char *name, struct json_object *props,
-                          GError **errp)
+/* @props are set in @model, which is not settled. What the user named does not go without a word.
+ */
+static bool set_and_settle(X86CpuModel *model, struct json_object *props, GError **errp)
 {
     g_autoptr(CpuModelProperties) given = take_properties(props, errp);
-    X86CpuModel own;
+    const X86CpuModel own = *model;
+    X86CpuModel asked;
 
-    if (!given || !x86_cpu_model_make(&own, name, errp)) {
+    if (!given || !x86_cpu_model_set(model, props, errp)) {
         return false;
     }
-    *model = own;
-    if (!x86_cpu_model_set(model, props, errp)) {
-        return false;
+    asked = *model;
+    x86_cpu_model_settle(model);
+    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
+        model->missing[w] |= asked.features[w] & ~own.features[w] & ~model->features[w];
     }
-    settle_all(model, &own);
     /* The user's stay as they are. */
     model->level = given->has_level ? given->level : model->level;
     model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
-    return report_missing(model, given, errp);
+    return true;
 }
 
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
@@ -638,7 +653,8 @@ bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
     g_auto(GStrv) parts = g_strsplit(text, ",", -1);
     struct json_object *props = parse_elements(parts[0] ? parts + 1 : parts);
     X86CpuModel made;
-    bool ok = make_of_props(&made, parts[0] ? parts[0] : "", props, errp);
+    bool ok = x86_cpu_model_make(&made, parts[0] ? parts[0] : "", errp) &&
+              set_and_settle(&made, props, errp) && report_missing(&made, "-cpu: ", errp);
 
     json_object_put(props);
     if (ok) {
@@ -647,4 +663,26 @@ bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp)
         g_prefix_error(errp, "-cpu: ");
     }
     return ok;
+}
+
+bool x86_cpu_model_change(X86CpuModel *model, struct json_object *props, GError **errp)
+{
+    X86CpuModel changed = *model, news;
+
+    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
+        changed.features[w] |= changed.missing[w];
+        changed.missing[w] = 0;
+    }
+    if (!set_and_settle(&changed, props, errp)) {
+        return false;
+    }
+    news = changed; /* the others were reported with -cpu */
+    for (unsigned w = 0; w < X86_FEAT_WORDS; w++) {
+        news.missing[w] &= changed.enforce ? ~0u : ~model->missing[w];
+    }
+    if (!report_missing(&news, "", errp)) {
+        return false;
+    }
+    *model = changed;
+    return true;
 }

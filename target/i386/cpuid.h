@@ -91,6 +91,9 @@ typedef struct X86CpuModel {
     char brand[49];
     char vendor[13];
     uint64_t tsc_hz; /* what the user wants; 0: as it comes */
+    /* What else the user said, or what is so by itself; it has had its effect already. */
+    bool check, enforce, migratable, host_phys_bits;
+    uint8_t host_phys_bits_limit;
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
     uint16_t threads_per_core, cores_per_die, dies_per_socket;
 } X86CpuModel;
@@ -126,6 +129,9 @@ bool x86_host_has_virtualisation(void);
  * left out, with a warning (check, which is on unless switched off); with enforce they are an
  * error. Unknown names are errors; @model is untouched after an error. */
 bool x86_cpu_model_parse(X86CpuModel *model, const char *text, GError **errp);
+/* @model, which was made so, is changed by @props, as if -cpu had said them too: for one CPU. It is
+ * untouched after an error. */
+bool x86_cpu_model_change(X86CpuModel *model, struct json_object *props, GError **errp);
 /* The same by steps. First the model @name with all that it should have, */
 bool x86_cpu_model_make(X86CpuModel *model, const char *name, GError **errp);
 /* then @props, an object: features (true, false) and CpuModelProperties, */

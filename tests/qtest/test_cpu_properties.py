@@ -50,16 +50,84 @@ def numbers():
                   [15, 7, 3, "AuthenticAMD", "One of ours"])
 
 
+def words(m, name, path=PLACE):
+    return {(w["cpuid-input-eax"], w.get("cpuid-input-ecx", 0), w["cpuid-register"]): w["features"]
+            for w in get(m, name, path)}
+
+
 def missing():
-    """What the model should have and this engine has not: the bits that CPUID has not."""
+    """What the model should have and this engine has not: the bits that CPUID has not, and their names."""
     with start("qemu64,check=off,+vmx,+smx,+intel-pt") as m:
         tap.equal([get(m, name) for name in ("vmx", "smx", "intel-pt")], [False] * 3)
-        filtered = {(w["cpuid-input-eax"], w.get("cpuid-input-ecx", 0), w["cpuid-register"]): w["features"]
-                    for w in get(m, "filtered-features")}
+        tap.equal(sorted(get(m, "unavailable-features")), ["intel-pt", "smx", "vmx"])
+        filtered = words(m, "filtered-features")
         tap.equal(filtered[1, 0, "ECX"], 1 << 5 | 1 << 6, "vmx, smx")
         tap.equal(filtered[7, 0, "EBX"], 1 << 25, "intel-pt")
     with start("qemu64") as m:
         tap.equal({w["features"] for w in get(m, "filtered-features")}, {0})
+        tap.equal(get(m, "unavailable-features"), [])
+
+
+def present():
+    """By registers of CPUID, each bit as its feature has it."""
+    with start("Nehalem,+rdtscp,-sse4.2") as m:
+        found = words(m, "feature-words")
+        tap.equal(set(found), set(words(m, "filtered-features")), "registers")
+        for name, place, bit in (("sse4.1", (1, 0, "ECX"), 19), ("sse4.2", (1, 0, "ECX"), 20), ("rdtscp", (0x80000001, 0, "EDX"), 27),
+                                 ("avx2", (7, 0, "EBX"), 5), ("fpu", (1, 0, "EDX"), 0), ("arat", (6, 0, "EAX"), 2)):
+            tap.equal(bool(found[place] >> bit & 1), get(m, name), name)
+
+
+def tsc():
+    """No CPU has the invariant TSC unless it is asked for: what has it does not go to other hosts, say programs that
+    manage machines. `migratable` is a word of the models that are made of what the host has."""
+    for cpu, migratable, has in (("qemu64", None, False), ("Haswell", None, False), ("qemu64,+invtsc", None, True), ("max", True, False),
+                                 ("max,migratable=on", True, False), ("max,migratable=off", False, True),
+                                 ("max,+invtsc", True, True)):
+        with start(cpu) as m:
+            tap.equal(get(m, "invtsc"), has, cpu)
+            names = {p["name"] for p in m.qmp.command("qom-list", path=PLACE)}
+            tap.equal("migratable" in names, migratable is not None, cpu)
+            if migratable is not None:
+                tap.equal(get(m, "migratable"), migratable, cpu)
+
+
+def said():
+    """What -cpu says beside features, and what is so by itself."""
+    with start("max") as m:
+        tap.equal([get(m, name) for name in ("check", "enforce", "host-phys-bits", "host-phys-bits-limit")], [True, False, True, 0])
+    with start("qemu64,check=off,host-phys-bits,host-phys-bits-limit=37") as m:
+        tap.equal([get(m, name) for name in ("check", "enforce", "host-phys-bits", "host-phys-bits-limit", "phys-bits")],
+                  [False, False, True, 37, 37])
+
+
+def of_one():
+    """device_add's features are that CPU's alone, on top of what all have by -cpu and -global."""
+    with start("qemu64,+rdtscp,check=off,+smx", "-global", "qemu64-x86_64-cpu.popcnt=off", "-smp", "1,maxcpus=4,sockets=4") as m:
+        def come(number, **props):
+            m.qmp.command("device_add", driver="qemu64-x86_64-cpu", id=f"c{number}",
+                          **{"socket-id": number, "core-id": 0, "thread-id": 0}, **props)
+            return f"/machine/peripheral/c{number}"
+        names = ("popcnt", "rdtscp", "pni", "family", "model-id")
+        first = [get(m, name) for name in names]
+        path = come(1, popcnt=True, rdtscp="off", family=6, **{"model-id": "Another", "phys-bits": "38", "vmx": True})
+        tap.equal([get(m, name, path) for name in names], [True, False, True, 6, "Another"])
+        tap.equal((get(m, "phys-bits", path), get(m, "vmx", path)), (38, False))
+        tap.equal(sorted(get(m, "unavailable-features", path)), ["smx", "vmx"])
+        tap.equal([get(m, name) for name in names], first, "those of the others")
+        path = come(2)
+        tap.equal(([get(m, name, path) for name in names], get(m, "unavailable-features", path)), (first, ["smx"]))
+        for props, text in (({"vmx": True, "enforce": True}, "cannot offer on this host: vmx, smx"), ({"phys-bits": 99}, "phys-bits"),
+                            ({"vendor": "Us"}, "vendor"), ({"avx": "perhaps"}, "avx"), ({"migratable": True}, "migratable"),
+                            ({"tsc-frequency": 5000000}, "tsc-frequency"), ({"feature-words": []}, "read-only")):
+            try:
+                come(3, **props)
+            except vm.QmpError as error:
+                tap.equal(text in error.desc, True, error.desc)
+            else:
+                raise AssertionError(f"{props} was taken")
+        tap.equal(len(m.qmp.command("query-cpus-fast")), 3)
+        come(3)
 
 
 def listed():
@@ -68,8 +136,9 @@ def listed():
         for typename in "qemu64-x86_64-cpu", "max-x86_64-cpu", "Nehalem-x86_64-cpu":
             for command in "qom-list-properties", "device-list-properties":
                 known = {p["name"]: p["type"] for p in m.qmp.command(command, typename=typename)}
-                tap.equal([known.get(name) for name in ("avx", "sse4.1", "family", "filtered-features")],
-                          ["bool", "bool", "int", "X86CPUFeatureWordInfo"], f"{command} {typename}")
+                tap.equal([known.get(name) for name in ("avx", "sse4.1", "family", "filtered-features", "unavailable-features")],
+                          ["bool", "bool", "int", "X86CPUFeatureWordInfo", "strList"], f"{command} {typename}")
+                tap.equal("migratable" in known, typename == "max-x86_64-cpu")
         free = next(p for p in m.qmp.command("query-hotpluggable-cpus") if "qom-path" not in p)
         m.qmp.command("device_add", driver=free["type"], id="c2", **free["props"])
         paths = [cpu["qom-path"] for cpu in m.qmp.command("query-cpus-fast")]
@@ -79,7 +148,7 @@ def listed():
 
 
 def refused():
-    """Read only; -global is for them as before; Hyper-V's are not there, which is said."""
+    """Not to be set any more; -global is for them, too; Hyper-V's are not there, which is said."""
     with start("qemu64", "-global", "qemu64-x86_64-cpu.popcnt=off", "-smp", "1,maxcpus=2") as m:
         tap.equal(get(m, "popcnt"), False, "-global")
         for name, value in (("avx", True), ("family", 6), ("filtered-features", [])):
@@ -103,6 +172,10 @@ tap.run([
     ("features", features),
     ("numbers and names", numbers),
     ("what is missing", missing),
+    ("what is there", present),
+    ("the invariant TSC", tsc),
+    ("what is said", said),
+    ("features of one CPU", of_one),
     ("what is listed", listed),
     ("what is refused", refused),
 ])

@@ -74,6 +74,7 @@ static void test_base(void)
     g_assert_true(set(&m, "stepping", "1", NULL));
     m.name = max.name;
     m.phys_bits = max.phys_bits;
+    m.host_phys_bits = m.migratable = true;
     g_assert_cmpmem(&m, sizeof(m), &max, sizeof(max));
 }
 
@@ -106,8 +107,16 @@ static void test_switches(void)
     const uint32_t invtsc = 1u << 8;
     X86CpuModel m, host;
 
-    g_assert_true(x86_cpu_model_parse(&m, "max,migratable=on", NULL));
-    g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, 0);
+    static const char *const without_tsc[] = { "max", "max,migratable=on", "qemu64", "Haswell" };
+    for (size_t i = 0; i < G_N_ELEMENTS(without_tsc); i++) {
+        g_assert_true(x86_cpu_model_parse(&m, without_tsc[i], NULL));
+        g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, 0);
+    }
+    static const char *const with_tsc[] = { "max,+invtsc", "qemu64,+invtsc", "max,migratable=off" };
+    for (size_t i = 0; i < G_N_ELEMENTS(with_tsc); i++) {
+        g_assert_true(x86_cpu_model_parse(&m, with_tsc[i], NULL));
+        g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, invtsc);
+    }
     g_assert_true(x86_cpu_model_parse(&m, "max,migratable=on,migratable=off", NULL));
     g_assert_cmphex(m.features[X86_FEAT_EXT7_EDX] & invtsc, ==, invtsc);
     g_assert_true(x86_cpu_model_parse(&host, "max", NULL));
