@@ -118,6 +118,15 @@ static uint32_t is_removable(PciSlot *slot)
     return !pci_slot_in_use(slot) || pci_slot_removable(slot);
 }
 
+/* Of what is in the lowest of @slots. */
+static uint32_t acpi_index_of(const PciBus *bus, uint32_t slots)
+{
+    unsigned slot = slots ? (unsigned)__builtin_ctz(slots) : bus->slot_count;
+    const PciDevice *dev = slot < bus->slot_count ? bus->devices[PCI_DEVFN(slot, 0)] : NULL;
+
+    return dev ? dev->acpi_index : 0;
+}
+
 static uint64_t pcihp_read(void *opaque, hwaddr addr, unsigned size)
 {
     AcpiPciHotplug *hp = opaque;
@@ -130,6 +139,9 @@ static uint64_t pcihp_read(void *opaque, hwaddr addr, unsigned size)
 
     if (addr == PCIHP_SELECT) {
         return hp->selector;
+    }
+    if (addr == PCIHP_INDEX) {
+        return bus ? acpi_index_of(bus, hp->index_slot) : 0;
     }
     for (unsigned n = 0; bus && bit && n < bus->slot_count; n++) {
         value |= bit(&bus->slots[n]) << n;
@@ -172,6 +184,9 @@ static void pcihp_write(void *opaque, hwaddr addr, uint64_t value, unsigned size
     case PCIHP_SELECT:
         hp->selector = (uint32_t)value;
         break;
+    case PCIHP_INDEX:
+        hp->index_slot = (uint32_t)value;
+        break;
     case PCIHP_OST_SLOTS:
         hp->ost_slots = (uint32_t)value;
         break;
@@ -199,7 +214,7 @@ static void pcihp_reset(Device *dev)
 {
     AcpiPciHotplug *hp = ACPI_PCI_HOTPLUG(dev);
 
-    hp->selector = hp->ost_slots = hp->ost_event = 0;
+    hp->selector = hp->index_slot = hp->ost_slots = hp->ost_event = 0;
     for (unsigned i = 0; i < hp->buses->len; i++) {
         PciBus *bus = hp->buses->pdata[i];
 
@@ -256,12 +271,13 @@ static void pcihp_finalize(Object *obj)
 
 static const StateField pcihp_fields[] = {
     STATE_UINT(AcpiPciHotplug, selector),
+    STATE_UINT_MAX_SINCE(AcpiPciHotplug, index_slot, 0, 2),
     STATE_UINT(AcpiPciHotplug, ost_slots),
     STATE_UINT(AcpiPciHotplug, ost_event),
     {},
 };
 static const StateTable pcihp_state = { .name = "acpi-pci-hotplug",
-                                        .version = 1,
+                                        .version = 2,
                                         .fields = pcihp_fields };
 
 static const DeviceClass pcihp_device_ops = {

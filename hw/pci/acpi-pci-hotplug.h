@@ -22,6 +22,7 @@
 #define PCIHP_EJECT      0x08 /* W: slots that it gives back */
 #define PCIHP_REMOVABLE  0x0c /* R: slots from which nothing stays */
 #define PCIHP_SELECT     0x10 /* R, W: number of a bus */
+#define PCIHP_INDEX      0x14 /* W: a slot, as a bit; R: acpi-index of its function 0, or 0 */
 #define PCIHP_OST_SLOTS  0x18 /* W */
 #define PCIHP_OST_EVENT  0x1c /* W */
 #define PCIHP_OST_STATUS 0x20 /* W: reports the three, of the selected bus */
@@ -44,6 +45,7 @@ typedef struct AcpiPciHotplugConfig {
 typedef struct AcpiPciHotplug {
     Device parent;
     uint32_t selector;
+    uint32_t index_slot;           /* what PCIHP_INDEX got */
     uint32_t ost_slots, ost_event; /* registers that are being written */
     /* wiring */
     MemoryRegion region;

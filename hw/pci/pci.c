@@ -229,6 +229,31 @@ static void drop_added(PciDevice *dev)
     pci_rom_drop(dev);
 }
 
+/* The other one that @dev has its acpi-index from is the result. */
+static bool has_other_index(Device *device, void *opaque)
+{
+    const PciDevice *dev = opaque;
+
+    return !object_is_a(OBJECT(device), TYPE_PCI_DEVICE) || PCI_DEVICE(device) == dev ||
+           PCI_DEVICE(device)->acpi_index != dev->acpi_index;
+}
+
+/* Numbers of devices are each of one device. Linux takes larger ones for those of chance. */
+static bool check_acpi_index(PciDevice *dev, GError **errp)
+{
+    if (dev->acpi_index > PCI_ACPI_INDEX_MAX) {
+        error_set(errp, "acpi-index=%u is not right: it must be a number from 1 to %u, or 0: none",
+                  dev->acpi_index, PCI_ACPI_INDEX_MAX);
+        return false;
+    }
+    if (dev->acpi_index && !devices_foreach(has_other_index, dev)) {
+        error_set(errp, "acpi-index=%u is another PCI device's already: choose another number",
+                  dev->acpi_index);
+        return false;
+    }
+    return true;
+}
+
 bool pci_device_realize(Device *device, GError **errp)
 {
     PciDevice *dev = PCI_DEVICE(device);
@@ -240,7 +265,8 @@ bool pci_device_realize(Device *device, GError **errp)
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
     dev->own_caps = dev->cap_end;
     dev->own_bars = present_bars(dev);
-    if (!pci_rom_add(dev, errp) || (ops->realize && !ops->realize(dev, errp))) {
+    if (!check_acpi_index(dev, errp) || !pci_rom_add(dev, errp) ||
+        (ops->realize && !ops->realize(dev, errp))) {
         drop_added(dev);
         return false;
     }
@@ -394,6 +420,11 @@ static const Property pci_device_properties[] = {
       .description = "bytes of that ROM; 4294967295: as many as the file needs",
       .has_default = true,
       .default_int = PROP_UNSET },
+    { .name = "acpi-index",
+      .kind = PROP_UINT32,
+      .offset = offsetof(PciDevice, acpi_index),
+      .description = "number by which ACPI names it: Linux calls network card 5 eno5; 0: none",
+      .has_default = true },
     { .name = "legacy-addr",
       .kind = PROP_CUSTOM,
       .custom_type = "str",

@@ -22,14 +22,15 @@
 #define TYPE_PCI_BUS    "PCI"  /* conventional */
 #define TYPE_PCIE_BUS   "PCIE" /* PCI Express; a subtype of TYPE_PCI_BUS */
 
-#define PCI_DEVFN(d, f) (((d) << 3) | (f))
-#define PCI_DEVFN_MAX   256
-#define PCI_SLOT(devfn) ((devfn) >> 3)
-#define PCI_FUNC(devfn) ((devfn)&7)
-#define PCI_BARS        6
-#define PCI_ROM         PCI_BARS       /* number of the expansion ROM among what has an address */
-#define PCI_REGIONS     (PCI_BARS + 1) /* with that */
-#define PCI_PIRQS       8              /* interrupt lines that a host has at most */
+#define PCI_DEVFN(d, f)    (((d) << 3) | (f))
+#define PCI_DEVFN_MAX      256
+#define PCI_ACPI_INDEX_MAX 16383u
+#define PCI_SLOT(devfn)    ((devfn) >> 3)
+#define PCI_FUNC(devfn)    ((devfn)&7)
+#define PCI_BARS           6
+#define PCI_ROM            PCI_BARS /* number of the expansion ROM among what has an address */
+#define PCI_REGIONS        (PCI_BARS + 1) /* with that */
+#define PCI_PIRQS          8              /* interrupt lines that a host has at most */
 
 typedef struct PciBus PciBus;
 typedef struct PciSlot PciSlot; /* hw/pci/pci-hotplug.h */
@@ -45,11 +46,12 @@ typedef struct PciBar {
 typedef struct PciDevice {
     Device parent;
     /* configuration */
-    int32_t addr;       /* property "addr": devfn, or -1: the first free slot */
-    bool multifunction; /* property; sets the bit in the header */
-    char *rom_file;     /* property "romfile"; NULL or "": no expansion ROM */
-    uint32_t rom_bar;   /* property "rombar"; 0: no expansion ROM */
-    uint32_t rom_size;  /* property "romsize": bytes, or PROP_UNSET: what the file needs */
+    int32_t addr;        /* property "addr": devfn, or -1: the first free slot */
+    bool multifunction;  /* property; sets the bit in the header */
+    char *rom_file;      /* property "romfile"; NULL or "": no expansion ROM */
+    uint32_t rom_bar;    /* property "rombar"; 0: no expansion ROM */
+    uint32_t rom_size;   /* property "romsize": bytes, or PROP_UNSET: what the file needs */
+    uint32_t acpi_index; /* property "acpi-index"; 0: ACPI has no name for it */
     /* wiring */
     uint8_t devfn; /* its place on the bus, once it is on one */
     /* state */

@@ -377,8 +377,39 @@ def ports_asleep():
         unplug(guest, "r1")
 
 
+def indexes(guest):
+    """{address: acpi-index} as Linux tells it, by which it names network cards."""
+    lines = guest.run("cd /sys/bus/pci/devices; grep -H . */acpi_index").splitlines()
+    return {line.split("/")[0]: int(line.split(":")[-1]) for line in lines}
+
+
+def named(bus, cold, wanted, hot, *extra):
+    """By `acpi-index`, of what was there and of what came."""
+    with machine(*extra, *cold) as guest:
+        tap.equal(indexes(guest), wanted)
+        plug(guest, bus, addr=hot.split(":")[-1].split(".")[0], **{"acpi-index": 9})
+        bound(guest)
+        tap.equal(indexes(guest), {**wanted, hot: 9})
+        unplug(guest)
+        plug(guest, bus, addr=hot.split(":")[-1].split(".")[0])
+        bound(guest)
+        tap.equal(indexes(guest), wanted, "another device in that slot has none")
+
+
+def named_pc():
+    named("pci.0", ["-device", "virtio-rng-pci,addr=4,acpi-index=16383", "-device", "virtio-rng-pci,addr=5"],
+          {"0000:00:04.0": 16383}, "0000:00:06.0")
+
+
+def named_q35():
+    """On a root bus without hot-plug, and functions that are not the first one of their slot, too."""
+    named("rp2", ["-device", "virtio-rng-pci,addr=4,acpi-index=1,multifunction=on", "-device", "virtio-rng-pci,addr=4.3,acpi-index=2",
+                  "-device", "virtio-rng-pci,bus=rp1,acpi-index=3"],
+          {"0000:00:04.0": 1, "0000:00:04.3": 2, "0000:01:00.0": 3}, "0000:02:00.0", *PORTS)
+
+
 TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIOS found", ports_by_firmware),
-                 ("root ports, native", ports_native),
+                 ("named by ACPI", named_q35), ("root ports, native", ports_native),
                  ("root ports, native by pins", ports_native_pins), ("root ports, native, asleep", ports_asleep),
                  ("no answer by ACPI", lambda: never_answers("acpi=off", "rp2", PORT_BUS, *PORTS, *firmware())),
                  ("no answer, native", lambda: never_answers("pcie_ports=compat", "rp2", PORT_BUS, *PORTS, *NATIVE)),
@@ -387,7 +418,7 @@ TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIO
                  ("a disk and a network card", disk_and_card), ("a stream", stream), ("function level reset", function_reset),
                  ("every device, by ACPI", lambda: every_device(FIVE_BUSES, *FIVE_PORTS)),
                  ("every device, native", lambda: every_device(FIVE_BUSES, *FIVE_PORTS, *NATIVE))],
-         "pc": [("root bus", root_bus), ("bridges", bridge), ("no answer", lambda: never_answers("acpi=off", "pci.0", ROOT_BUS, *firmware())),
+         "pc": [("root bus", root_bus), ("named by ACPI", named_pc), ("bridges", bridge), ("no answer", lambda: never_answers("acpi=off", "pci.0", ROOT_BUS, *firmware())),
                 ("firmware", lambda: in_firmware("pci.0", ROOT_BUS)),
                 ("a disk and a network card", disk_and_card), ("a stream", stream),
                 ("every device", lambda: every_device(["pci.0"] * 5))]}

@@ -1205,6 +1205,49 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 }
             }
 
+            Method (PNAM, 4, Serialized)
+            {
+                Local0 = Buffer (One)
+                    {
+                         0x00                                             // .
+                    }
+                If ((Arg1 != ToUUID ("e5c937d0-3553-4d7a-9117-ea4d19c3434d") /* Device Labeling Interface */))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg2 < 0x02))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg0 == Zero))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg3 == Zero))
+                {
+                    Return (Buffer (One)
+                    {
+                         0x81                                             // .
+                    })
+                }
+
+                If ((Arg3 == 0x07))
+                {
+                    Local1 = Package (0x02)
+                        {
+                            Zero, 
+                            ""
+                        }
+                    Local1 [Zero] = Arg0
+                    Return (Local1)
+                }
+
+                Return (Local0)
+            }
+
             OperationRegion (PHPR, SystemIO, 0xAE00, 0x24)
             Field (PHPR, DWordAcc, NoLock, WriteAsZeros)
             {
@@ -1213,7 +1256,7 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 B0EJ,   32, 
                 Offset (0x10), 
                 BNUM,   32, 
-                Offset (0x18), 
+                AIDX,   32, 
                 OSLT,   32, 
                 OEVT,   32, 
                 OSTS,   32
@@ -1238,6 +1281,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Release (BLCK)
             }
 
+            Method (PIDX, 2, NotSerialized)
+            {
+                Acquire (BLCK, 0xFFFF)
+                BNUM = Arg0
+                AIDX = Arg1
+                Local0 = AIDX /* \_SB_.PCI0.AIDX */
+                Release (BLCK)
+                Return (Local0)
+            }
+
             Name (BSEL, Zero)
             Device (S10)
             {
@@ -1251,6 +1304,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x04, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x04), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1267,6 +1325,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x08, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x08), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S20)
@@ -1281,6 +1344,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x10, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x10), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1297,6 +1365,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x20, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x20), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S30)
@@ -1311,6 +1384,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x40, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x40), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1327,6 +1405,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x80, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x80), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S40)
@@ -1341,6 +1424,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x0100, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0100), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1357,6 +1445,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x0200, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0200), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S50)
@@ -1371,6 +1464,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x0400, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0400), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1387,6 +1485,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x0800, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0800), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S60)
@@ -1401,6 +1504,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x1000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x1000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1417,6 +1525,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x2000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x2000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S70)
@@ -1431,6 +1544,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x4000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x4000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1447,6 +1565,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x8000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x8000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S80)
@@ -1461,6 +1584,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00010000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00010000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1477,6 +1605,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00020000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00020000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S90)
@@ -1491,6 +1624,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00040000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00040000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1507,6 +1645,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00080000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00080000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SA0)
@@ -1521,6 +1664,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00100000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00100000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1537,6 +1685,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00200000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00200000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SB0)
@@ -1551,6 +1704,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00400000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00400000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1567,6 +1725,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00800000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00800000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SC0)
@@ -1581,6 +1744,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x01000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x01000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1597,6 +1765,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x02000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x02000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SD0)
@@ -1611,6 +1784,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x04000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x04000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1627,6 +1805,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x08000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x08000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SE0)
@@ -1641,6 +1824,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x10000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x10000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1657,6 +1845,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x20000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x20000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SF0)
@@ -1672,6 +1865,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x40000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x40000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SF8)
@@ -1686,6 +1884,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x80000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x80000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -3312,16 +3515,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 00000054
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : 31
+[009h 0009   1]                     Checksum : 1C
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 000000007FFC32C0
-[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3400
-[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3480
-[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3600
-[044h 0068   8]       ACPI Table Address   4 : 000000007FFC3640
-[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3680
+[024h 0036   8]       ACPI Table Address   0 : 000000007FFC3640
+[02Ch 0044   8]       ACPI Table Address   1 : 000000007FFC3780
+[034h 0052   8]       ACPI Table Address   2 : 000000007FFC3800
+[03Ch 0060   8]       ACPI Table Address   3 : 000000007FFC3980
+[044h 0068   8]       ACPI Table Address   4 : 000000007FFC39C0
+[04Ch 0076   8]       ACPI Table Address   5 : 000000007FFC3A00

@@ -1197,6 +1197,49 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 }
             }
 
+            Method (PNAM, 4, Serialized)
+            {
+                Local0 = Buffer (One)
+                    {
+                         0x00                                             // .
+                    }
+                If ((Arg1 != ToUUID ("e5c937d0-3553-4d7a-9117-ea4d19c3434d") /* Device Labeling Interface */))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg2 < 0x02))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg0 == Zero))
+                {
+                    Return (Local0)
+                }
+
+                If ((Arg3 == Zero))
+                {
+                    Return (Buffer (One)
+                    {
+                         0x81                                             // .
+                    })
+                }
+
+                If ((Arg3 == 0x07))
+                {
+                    Local1 = Package (0x02)
+                        {
+                            Zero, 
+                            ""
+                        }
+                    Local1 [Zero] = Arg0
+                    Return (Local1)
+                }
+
+                Return (Local0)
+            }
+
             OperationRegion (PHPR, SystemIO, 0xAE00, 0x24)
             Field (PHPR, DWordAcc, NoLock, WriteAsZeros)
             {
@@ -1205,7 +1248,7 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 B0EJ,   32, 
                 Offset (0x10), 
                 BNUM,   32, 
-                Offset (0x18), 
+                AIDX,   32, 
                 OSLT,   32, 
                 OEVT,   32, 
                 OSTS,   32
@@ -1230,6 +1273,16 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Release (BLCK)
             }
 
+            Method (PIDX, 2, NotSerialized)
+            {
+                Acquire (BLCK, 0xFFFF)
+                BNUM = Arg0
+                AIDX = Arg1
+                Local0 = AIDX /* \_SB_.PCI0.AIDX */
+                Release (BLCK)
+                Return (Local0)
+            }
+
             Name (BSEL, Zero)
             Device (S10)
             {
@@ -1243,6 +1296,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x04, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x04), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1259,6 +1317,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x08, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x08), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S20)
@@ -1273,6 +1336,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x10, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x10), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1289,6 +1357,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x20, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x20), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S30)
@@ -1303,6 +1376,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x40, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x40), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1319,6 +1397,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x80, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x80), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S40)
@@ -1333,6 +1416,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x0100, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0100), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1349,6 +1437,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x0200, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0200), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S50)
@@ -1363,6 +1456,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x0400, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0400), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1379,6 +1477,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x0800, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x0800), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S60)
@@ -1393,6 +1496,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x1000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x1000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1409,6 +1517,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x2000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x2000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S70)
@@ -1423,6 +1536,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x4000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x4000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1439,6 +1557,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x8000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x8000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S80)
@@ -1453,6 +1576,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00010000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00010000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1469,6 +1597,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00020000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00020000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (S90)
@@ -1483,6 +1616,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00040000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00040000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1499,6 +1637,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00080000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00080000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SA0)
@@ -1513,6 +1656,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00100000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00100000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1529,6 +1677,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00200000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00200000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SB0)
@@ -1543,6 +1696,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x00400000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00400000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1559,6 +1717,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x00800000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x00800000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SC0)
@@ -1573,6 +1736,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x01000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x01000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1589,6 +1757,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x02000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x02000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SD0)
@@ -1603,6 +1776,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x04000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x04000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1619,6 +1797,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x08000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x08000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SE0)
@@ -1633,6 +1816,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x10000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x10000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -1649,6 +1837,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x20000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x20000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SF0)
@@ -1664,6 +1857,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 {
                     POST (Zero, 0x40000000, Arg0, Arg1)
                 }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x40000000), Arg0, Arg1, Arg2))
+                }
             }
 
             Device (SF8)
@@ -1678,6 +1876,11 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
                 Method (_OST, 3, NotSerialized)  // _OST: OSPM Status Indication
                 {
                     POST (Zero, 0x80000000, Arg0, Arg1)
+                }
+
+                Method (_DSM, 4, Serialized)  // _DSM: Device-Specific Method
+                {
+                    Return (PNAM (PIDX (Zero, 0x80000000), Arg0, Arg1, Arg2))
                 }
             }
 
@@ -2744,15 +2947,15 @@ DefinitionBlock ("", "DSDT", 2, "DIMMBL", "DIMMABLE", 0x00000001)
 [000h 0000   4]                    Signature : "XSDT"    [Extended System Description Table]
 [004h 0004   4]                 Table Length : 0000004C
 [008h 0008   1]                     Revision : 01
-[009h 0009   1]                     Checksum : A3
+[009h 0009   1]                     Checksum : 12
 [00Ah 0010   6]                       Oem ID : "DIMMBL"
 [010h 0016   8]                 Oem Table ID : "DIMMABLE"
 [018h 0024   4]                 Oem Revision : 00000001
 [01Ch 0028   4]              Asl Compiler ID : "DIMM"
 [020h 0032   4]        Asl Compiler Revision : 00000001
 
-[024h 0036   8]       ACPI Table Address   0 : 0000000007FC2C80
-[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC2DC0
-[034h 0052   8]       ACPI Table Address   2 : 0000000007FC2E40
-[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC2F00
-[044h 0068   8]       ACPI Table Address   4 : 0000000007FC2F40
+[024h 0036   8]       ACPI Table Address   0 : 0000000007FC3000
+[02Ch 0044   8]       ACPI Table Address   1 : 0000000007FC3140
+[034h 0052   8]       ACPI Table Address   2 : 0000000007FC31C0
+[03Ch 0060   8]       ACPI Table Address   3 : 0000000007FC3280
+[044h 0068   8]       ACPI Table Address   4 : 0000000007FC32C0
