@@ -108,7 +108,7 @@ static void set_text(struct json_object *json, const char *key, const char *valu
 /* A driver that has the bytes itself, and no node below. */
 static bool has_bytes(const char *driver)
 {
-    static const char *const drivers[] = { "file", "host_device", "null-co", NULL };
+    static const char *const drivers[] = { "file", "host_device", "nbd", "null-co", NULL };
 
     return g_strv_contains(drivers, driver);
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "block/blkdebug-file.h"
+#include "block/nbd-uri.h"
 #include "util/error.h"
 #include "util/keyval.h"
 
@@ -50,6 +51,9 @@ bool block_filename_options(struct json_object *json, const char *name, GError *
     if (strcmp(name, "null-co://") == 0) {
         set_text(json, "driver", "null-co");
         return true;
+    }
+    if (nbd_uri_is(name)) {
+        return nbd_uri_options(json, name, errp);
     }
     name += g_str_has_prefix(name, "file:") ? strlen("file:") : 0;
     set_text(json, "driver", stat(name, &st) == 0 && S_ISBLK(st.st_mode) ? "host_device" : "file");

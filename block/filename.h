@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 /* Put into @json, the options of a node, what @name says: a file or block device ("file:NAME" too),
- * "json:{...}", "null-co://", "blkdebug:RULES:IMAGE" (block/blkdebug-file.h). What is there already
- * stays. Errors: what is not JSON, or no file with rules. */
+ * "json:{...}", "null-co://", "blkdebug:RULES:IMAGE" (block/blkdebug-file.h), an export of an NBD
+ * server (block/nbd-uri.h). What is there already stays. Errors: what is not JSON, no file with
+ * rules, no such place. */
 bool block_filename_options(struct json_object *json, const char *name, GError **errp);
 /* @name, which an image at @base has, for this program: relative names are so to the image. It is
  * a file's name, whatever it looks like: an image, which anybody may have made, does not choose

@@ -85,8 +85,9 @@ static int unix_open(const SocketPlace *place, GError **errp)
     fd = settle(place, fd, &addr, len);
     if (fd < 0) {
         error_set_errno(errp, errno,
-                        place->server
-                            ? "cannot listen on '%s'"
+                        place->server ? "cannot listen on '%s'"
+                        : place->client_only
+                            ? "cannot connect to '%s'"
                             : "cannot connect to '%s' (to listen there instead, say server=on)",
                         place->path);
     }

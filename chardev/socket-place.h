@@ -18,6 +18,7 @@ extern const char *const on_off_auto_names[]; /* for PROP_ENUM */
 typedef struct SocketPlace {
     char *path, *host, *port, *cid, *fd; /* text of the user, or NULL */
     bool server;                         /* listen there, instead of connecting */
+    bool client_only;                    /* users cannot say that */
     bool abstract, tight;                /* path is a name; it is not padded with zeros */
     bool numeric;                        /* host is an address */
     bool keep_alive, mptcp, nodelay;

@@ -5,7 +5,7 @@
 #include "hw/net/announce.h"
 #include "monitor/monitor-internal.h"
 #include "net/netdev.h"
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 

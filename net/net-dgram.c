@@ -14,7 +14,7 @@
 
 #include "net/netdev.h"
 #include "net/packet-fd.h"
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 #include "util/error.h"
 #include "util/made-files.h"
 

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 #include "util/error.h"
 
 static Netdev *new_netdev(const char *id, NetClientDriver type)

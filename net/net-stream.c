@@ -15,7 +15,7 @@
 #include "chardev/socket-attempt.h"
 #include "net/netdev.h"
 #include "net/packet-fd.h"
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
 

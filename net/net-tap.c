@@ -15,7 +15,7 @@
 
 #include "net/netdev.h"
 #include "net/packet-fd.h"
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 #include "net/tap-host.h"
 #include "util/error.h"
 

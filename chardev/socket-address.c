@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "net/socket-address.h"
+#include "chardev/socket-address.h"
 
 #include <fcntl.h>
 #include <string.h>

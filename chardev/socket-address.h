@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Addresses of sockets as the schema has them, and as sockets do. */
-#ifndef NET_SOCKET_ADDRESS_H
-#define NET_SOCKET_ADDRESS_H
+#ifndef CHARDEV_SOCKET_ADDRESS_H
+#define CHARDEV_SOCKET_ADDRESS_H
 
 #include "chardev/socket-place.h"
 #include "qapi/qapi-types.h"

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The NBD client, by dimmable-img: servers that are sound (nbdkit, the reference's), and others that are not.
+Usage: test_nbd.py BUILD-DIR"""
+import contextlib
+import json
+import os
+import random
+import shutil
+import socket
+import struct
+import subprocess
+
+import img
+import nbd_server
+import tap
+import vm
+
+from img import MIB
+
+NBDKIT, QEMU_NBD = (shutil.which(name) for name in ("nbdkit", "qemu-nbd"))
+
+
+@contextlib.contextmanager
+def nbdkit(folder, *words):
+    """A server with these plugin and filters: the path of its socket."""
+    if not NBDKIT:
+        raise tap.Skip("nbdkit is not installed")
+    path, pid = f"{folder}/socket", f"{folder}/pid"
+    with subprocess.Popen([NBDKIT, "-f", "-U", path, "-P", pid, *words]) as server:
+        try:
+            vm.wait_until(lambda: os.path.exists(pid) or server.poll() is not None, "nbdkit")
+            tap.equal(server.poll(), None, words)
+            yield path
+        finally:
+            server.terminate()
+            server.wait()
+            for name in (path, pid):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name)
+
+
+def uri(path, export=""):
+    return f"nbd+unix:///{export}?socket={path}"
+
+
+def image(path, size=8 * MIB):
+    numbers = random.Random(3)
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for at in (0, MIB + 512, 3 * MIB - 777, size - 5000):
+            file.seek(at)
+            file.write(numbers.randbytes(5000))
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+# ---- sound servers ----
+
+def names():
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        with nbdkit(folder, "file", f"{folder}/disk") as path:
+            for name, shown in ((uri(path), f"nbd+unix://?socket={path}"), (uri(path, "a%20b"), f"nbd+unix:///a%20b?socket={path}"),
+                                (f"nbd:unix:{path}", f"nbd+unix://?socket={path}"),
+                                (f"nbd:unix:{path}:exportname=x/y", f"nbd+unix:///x/y?socket={path}"),
+                                (json.dumps({"driver": "nbd", "server": {"type": "unix", "path": path}, "export": "e"}).join(("json:", "")),
+                                 f"nbd+unix:///e?socket={path}")):
+                found = img.info(name)
+                tap.equal((found["filename"], found["virtual-size"]), (shown, 8 * MIB), name)
+        with socket.create_server(("localhost", 0)) as free:
+            port = free.getsockname()[1]
+        with subprocess.Popen([NBDKIT, "-f", "-i", "127.0.0.1", "-p", str(port), "-P", f"{folder}/pid", "null", "1M"]) as server:
+            try:
+                vm.wait_until(lambda: os.path.exists(f"{folder}/pid"), "nbdkit")
+                for name in (f"nbd://127.0.0.1:{port}", f"nbd+tcp://127.0.0.1:{port}/x", f"nbd:127.0.0.1:{port}", f"nbd:127.0.0.1:{port}:exportname=x"):
+                    tap.equal(img.info(name)["virtual-size"], MIB, name)
+            finally:
+                server.terminate()
+
+
+def no_names():
+    for name, says in (("nbd:", "nbd:HOST:PORT"), ("nbd:unix:", "path of a socket"), ("nbd:host", "nbd:HOST:PORT"),
+                       ("nbd+unix:///x", "socket=PATH"), ("nbd+unix://host/x?socket=/y", "socket=PATH"),
+                       ("nbd+unix:///x?sock=/y", "socket=PATH"), ("nbds://localhost/", "no TLS"), ("nbd://localhost:99999/", "no URI"),
+                       ("nbd://localhost:1/?a=b", "nothing behind"), ("nbd+vsock://1:1/", "server.type=vsock"),
+                       ("nbd://localhost:1/", "cannot connect to localhost:1"), (uri("/nowhere"), "cannot connect to '/nowhere': No such file"),
+                       (uri("/" + "x" * 200), "too long")):
+        img.fails("info", name, says=says)
+
+
+def copies():
+    """Data and holes, whatever the server can do, and whatever it cannot."""
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        for words in ([], ["--filter=noextents"], ["--filter=nozero"], ["--filter=nozero", "zeromode=notrim"], ["--no-sr"],
+                      ["--filter=blocksize-policy", "blocksize-minimum=4096", "blocksize-maximum=64K", "blocksize-error-policy=error"]):
+            front = [word for word in words if word.startswith("--")]
+            rest = [word for word in words if not word.startswith("--")]
+            with nbdkit(folder, *front, "file", f"{folder}/disk", *rest) as path:
+                img.run("convert", "-f", "raw", "-O", "qcow2", uri(path), f"{folder}/q")
+            img.run("compare", "-f", "raw", "-F", "qcow2", f"{folder}/disk", f"{folder}/q")
+            with open(f"{folder}/target", "wb") as file:
+                file.truncate(8 * MIB)
+            with nbdkit(folder, *front, "file", f"{folder}/target", *rest) as path:
+                img.run("convert", "-n", "-f", "qcow2", "-O", "raw", f"{folder}/q", uri(path))
+            tap.equal(content(f"{folder}/target") == content(f"{folder}/disk"), True, words)
+
+
+def map_is_the_references():
+    img.need_reference()
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        with nbdkit(folder, "file", f"{folder}/disk") as path:
+            tap.equal([{k: e[k] for k in ("start", "length", "zero", "data")} for e in
+                       json.loads(img.run("map", "--output=json", uri(path)))],
+                      [{k: e[k] for k in ("start", "length", "zero", "data")} for e in
+                       json.loads(img.reference("map", "--output=json", uri(path)))])
+
+
+def no_whole_blocks():
+    """Requests of any place and length to a server that takes only whole blocks of 4 KiB."""
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        wanted = bytearray(content(f"{folder}/disk"))
+        numbers = random.Random(5)
+        with nbdkit(folder, "--filter=blocksize-policy", "file", f"{folder}/disk", "blocksize-minimum=4096",
+                    "blocksize-error-policy=error") as path:
+            for _ in range(12):
+                at, length = numbers.randrange(0, 8 * MIB - 70000), numbers.choice((512, 1024, 4096, 66048))
+                data = numbers.randbytes(length)
+                with open(f"{folder}/piece", "wb") as file:
+                    file.write(data)
+                wanted[at:at + length] = data
+                img.run("convert", "-n", "-f", "raw", "--target-image-opts", f"{folder}/piece",
+                        f"driver=raw,offset={at},size={length},file.driver=nbd,file.server.type=unix,file.server.path={path}")
+        tap.equal(content(f"{folder}/disk") == bytes(wanted), True)
+
+
+def reference_server():
+    if not QEMU_NBD:
+        raise tap.Skip("qemu-nbd is not installed")
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        img.run("convert", "-f", "raw", "-O", "qcow2", f"{folder}/disk", f"{folder}/q")
+        with subprocess.Popen([QEMU_NBD, "-k", f"{folder}/s", "-x", "name", "-t", "-f", "qcow2", "--discard=unmap", f"{folder}/q"]) as server:
+            try:
+                vm.wait_until(lambda: os.path.exists(f"{folder}/s"), "qemu-nbd")
+                img.run("compare", "-f", "raw", f"{folder}/disk", uri(f"{folder}/s", "name"))
+                img.fails("info", uri(f"{folder}/s", "other"), says="other")
+            finally:
+                server.terminate()
+
+
+def read_only():
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        with nbdkit(folder, "-r", "file", f"{folder}/disk") as path:
+            img.fails("convert", "-n", "-f", "raw", "-O", "raw", f"{folder}/disk", uri(path), says="can only be read")
+            tap.equal(img.info(uri(path))["virtual-size"], 8 * MIB)
+
+
+# ---- servers that are not ----
+
+class Garbage(nbd_server.Server):
+    def talk(self):
+        self.send(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
+
+
+class OldStyle(nbd_server.Server):
+    def talk(self):
+        self.send(b"NBDMAGIC", struct.pack(">QQI124x", 0x420281861253, self.size, 1))
+        while self.request(*struct.unpack(">IHHQQI", self.read(28))):
+            pass
+
+    def do_read(self, cookie, offset, length, data):
+        self.send(struct.pack(">IIQ", nbd_server.SIMPLE, 0, cookie), bytes(length))
+
+
+class Hangs(nbd_server.Server):
+    def talk(self):
+        self.read(1)
+
+
+class NoAnswer(nbd_server.Server):
+    """Closes at the first request."""
+    def request(self, *_words):
+        return False
+
+
+class HalfAnAnswer(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.send(struct.pack(">IHHQI", nbd_server.STRUCTURED, 1, 1, cookie, length + 8), struct.pack(">Q", offset), bytes(length // 2))
+        raise nbd_server.Gone
+
+
+class OtherCookie(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        super().do_read(cookie + 1, offset, length, data)
+
+
+class Beyond(nbd_server.Server):
+    """Data for another place."""
+    def do_read(self, cookie, offset, length, data):
+        self.chunk(cookie, 1, struct.pack(">Q", offset + length - 1) + b"x" * length)
+
+
+class Before(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.chunk(cookie, 1, struct.pack(">Q", (offset - 4096) % (1 << 64)) + b"x" * length)
+
+
+class HugeChunk(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.send(struct.pack(">IHHQIQ", nbd_server.STRUCTURED, 1, 1, cookie, 0xffffffff, offset))
+
+
+class HugeHole(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.chunk(cookie, 2, struct.pack(">QI", offset, 0xffffffff))
+
+
+class WrongMagic(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.send(struct.pack(">IIQ", 0x12345678, 0, cookie), bytes(length))
+
+
+class Refuses(nbd_server.Server):
+    def do_read(self, cookie, offset, length, data):
+        self.chunk(cookie, 0x8001, struct.pack(">IH", 28, 0))
+
+
+class Nothing(nbd_server.Server):
+    """Says that it is done, without any data."""
+    def do_read(self, cookie, offset, length, data):
+        self.chunk(cookie, 0)
+
+
+class Sized(nbd_server.Server):
+    def __init__(self, path, size):
+        self.size = size
+        super().__init__(path)
+
+
+class LongOption(nbd_server.Server):
+    def export(self, option):
+        self.send(struct.pack(">QIII", nbd_server.OPTION, option, 3, 0xfffffff0), bytes(100))
+
+
+class Extents(nbd_server.Server):
+    def __init__(self, path, data):
+        self.data = data
+        super().__init__(path)
+
+    def do_status(self, cookie, offset, length, data):
+        self.chunk(cookie, 5, self.data)
+
+
+def refused_at_once():
+    for make, says in ((Garbage, "agreement"), (Hangs, "does not answer"), (LongOption, "agreement"),
+                       (lambda path: Sized(path, (1 << 64) - 1), ""), (lambda path: Sized(path, (1 << 63) - 1), "impossible size")):
+        with img.folder() as folder, make(f"{folder}/s"):
+            img.fails("info", uri(f"{folder}/s"), says=says)
+
+
+def wrong_answers():
+    """An error, and what is read is never more than there is."""
+    for make in (NoAnswer, HalfAnAnswer, OtherCookie, Beyond, Before, HugeChunk, HugeHole, WrongMagic, Refuses):
+        with img.folder() as folder, make(f"{folder}/s"):
+            img.fails("convert", "-f", "raw", "-O", "raw", uri(f"{folder}/s"), f"{folder}/out", says="")
+
+
+def old_style():
+    with img.folder() as folder, OldStyle(f"{folder}/s"):
+        img.run("convert", "-f", "raw", "-O", "raw", uri(f"{folder}/s"), f"{folder}/out")
+        tap.equal(content(f"{folder}/out"), bytes(MIB))
+
+
+def no_memory_of_ours():
+    """What a server leaves out is zeros, or an error."""
+    with img.folder() as folder, Nothing(f"{folder}/s"):
+        if img.call(img.PROGRAM, "convert", "-f", "raw", "-O", "raw", uri(f"{folder}/s"), f"{folder}/out").status == 0:
+            tap.equal(content(f"{folder}/out"), bytes(MIB))
+
+
+def wrong_extents():
+    one = struct.pack(">I", 1)
+    for data in (one, one + struct.pack(">II", 0, 3), one + struct.pack(">II", 0xffffffff, 3), one + struct.pack(">II", 1, 0xffffffff),
+                 struct.pack(">III", 7, 4096, 3), one + struct.pack(">II", 512, 0) * 2000, one + b"abc", b""):
+        with img.folder() as folder, Extents(f"{folder}/s", data):
+            result = img.call(img.PROGRAM, "map", "--output=json", uri(f"{folder}/s"))
+            if result.status == 0:
+                tap.equal(sum(entry["length"] for entry in json.loads(result.out)), MIB, data[:20])
+            else:
+                tap.equal((result.status, bool(result.errors)), (1, True), data[:20])
+
+
+if __name__ == "__main__":
+    tap.run([(function.__name__, function) for function in (
+        names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
+        wrong_answers, old_style, no_memory_of_ours, wrong_extents)])
