@@ -113,6 +113,24 @@ static bool has_bytes(const char *driver)
     return g_strv_contains(drivers, driver);
 }
 
+/* A file need not say that it is one, however far below it is. */
+static void default_drivers(struct json_object *json)
+{
+    static const char *const below[] = { "file", "backing" };
+
+    if (keyval_get_text(json, "filename")) {
+        set_text(json, "driver", "file");
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(below); i++) {
+        struct json_object *node;
+
+        if (json_object_object_get_ex(json, below[i], &node) &&
+            json_object_is_type(node, json_type_object)) {
+            default_drivers(node);
+        }
+    }
+}
+
 /* The driver of the node on top: as it is given. NULL without @errp: it is not. */
 static const char *given_driver(const DriveArg *arg, GError **errp)
 {
@@ -156,9 +174,7 @@ static bool set_bytes(const DriveArg *arg, struct json_object *json, GError **er
     if (drive->file && !block_filename_options(json, drive->file, errp)) {
         return false;
     }
-    if (keyval_get_text(json, "filename")) {
-        set_text(json, "driver", "file");
-    }
+    default_drivers(json);
     const char *driver = keyval_get_text(json, "driver");
     if (drive->has_aio && driver && (!strcmp(driver, "file") || !strcmp(driver, "host_device"))) {
         set_text(json, "aio", BlockdevAioOptions_str(drive->aio));

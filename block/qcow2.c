@@ -10,6 +10,7 @@
 #include "block/filename.h"
 #include "block/iov.h"
 #include "util/error.h"
+#include "util/keyval.h"
 #include "util/units.h"
 
 #define CACHE_BYTES (4 * MIB)
@@ -33,28 +34,18 @@ static uint64_t *read_entries(const Qcow2 *s, uint64_t offset, uint64_t count, G
     return g_steal_pointer(&entries);
 }
 
-/* The node below, by the option; else by the header: relative names are so to the image. */
-static bool open_backing(Qcow2 *s, GError **errp)
+/* The options of the file that the header names: relative names are so to the image. A new
+ * reference. */
+static struct json_object *named_backing(const Qcow2 *s, GError **errp)
 {
-    const BlockdevOptionsQcow2 *options = s->node->options->u.qcow2;
     struct json_object *ref, *file;
-    bool ok;
 
-    if (options->backing && block_ref_is_none(options->backing)) {
-        return true;
-    }
-    if (options->backing) {
-        return block_node_open_below(s->node, &s->node->backing, options->backing, "backing", errp);
-    }
-    if (!s->backing) {
-        return true;
-    }
     if (!s->backing_format) {
         error_set(errp,
                   "%s does not say what format its backing file %s has: give it as "
                   "backing.driver=, or write it there by 'qemu-img rebase -u -F'",
                   s->node->filename, s->backing);
-        return false;
+        return NULL;
     }
     g_autofree char *path = qcow2_backing_path(s);
     ref = json_object_new_object();
@@ -64,7 +55,33 @@ static bool open_backing(Qcow2 *s, GError **errp)
     json_object_object_add(ref, "driver", json_object_new_string(s->backing_format));
     json_object_object_add(ref, "file", file);
     json_object_object_add(ref, "read-only", json_object_new_boolean(true));
-    ok = block_node_open_below(s->node, &s->node->backing, ref, "backing", errp);
+    return ref;
+}
+
+/* The node below, by the option; else by the header, which options without a driver add to. */
+static bool open_backing(Qcow2 *s, GError **errp)
+{
+    struct json_object *given = s->node->options->u.qcow2->backing, *ref;
+    bool adds = json_object_is_type(given, json_type_object) &&
+                !json_object_object_get_ex(given, "driver", NULL);
+    bool ok;
+
+    if (given && !adds) {
+        return block_ref_is_none(given) ||
+               block_node_open_below(s->node, &s->node->backing, given, "backing", errp);
+    }
+    if (!s->backing) {
+        if (adds) {
+            error_set(errp,
+                      "%s names no backing file that backing= could be of: "
+                      "backing.driver= is missing",
+                      s->node->filename);
+        }
+        return !adds;
+    }
+    ref = named_backing(s, errp);
+    ok = ref && (!adds || keyval_merge(ref, given, errp)) &&
+         block_node_open_below(s->node, &s->node->backing, ref, "backing", errp);
     json_object_put(ref);
     return ok;
 }

@@ -74,6 +74,19 @@ def guessed():
         tap.equal(one(f"if=none,file={qcow2(folder)},format=raw")["drv"], "raw", "what is said counts")
 
 
+def options_of_the_backing_file():
+    """As libguestfs has it, for a disk that it only looks at: an image on top, of whose backing file an option is said;
+    each file need not say that it is one. An image that another program writes to is opened so."""
+    with tempfile.TemporaryDirectory() as folder:
+        base, top = qcow2(folder), f"{folder}/top"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", top], check=True)
+        option = f"file.file.filename={top},file.driver=qcow2,file.backing.file.locking=off,cache=unsafe"
+        with machine.Machine(extra=["-drive", f"if=none,id=d,file={base}", "-device", "virtio-blk-pci,drive=d"]):
+            tap.equal(one(f"{option},id=h,if=none")["image"]["virtual-size"], 8 * MIB)
+        status, text = machine.run_program("-drive", f"if=none,driver=qcow2,file={base},backing.file.locking=off")
+        tap.equal((status, "backing.driver= is missing" in text), (1, True), text)
+
+
 def rules():
     """A file that says which requests fail (qtest-ahci.c has them fail)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +271,7 @@ def of_devices():
 
 
 tap.run([("how devices are called", of_devices), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("errors by a file", rules), ("names", names),
+         ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
