@@ -74,7 +74,8 @@ bool option_do_keyboard(Startup *startup, const char *arg, GError **errp)
 /* Tools give it to every pc. */
 bool option_do_usb(Startup *startup, const char *arg, GError **errp)
 {
-    error_warn("-usb has no effect: there is no USB controller yet");
+    error_warn("-usb has no effect: there is no UHCI controller; -device qemu-xhci is one of "
+               "another kind");
     return true;
 }
 
@@ -176,7 +177,7 @@ static const struct RefusedOption {
       "instructions are not traced one by one this way; -d help lists what can be logged" },
     { "spice", "there is no display that SPICE could show" },
     { "tpmdev", "there is no TPM" },
-    { "usbdevice", "there is no USB controller yet" },
+    { "usbdevice", "there are no USB devices yet" },
     { "virtfs", "no file system can be shared with the guest yet" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
     { "xen-attach", "there is no Xen; use -accel kvm" },

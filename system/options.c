@@ -640,7 +640,7 @@ const Option options[] = {
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },
     { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, option_do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },
-    { "usb", NULL, "accepted with a warning: there is no USB controller", START_CONFIG, option_do_usb },
+    { "usb", NULL, "accepted with a warning: there is no UHCI controller", START_CONFIG, option_do_usb },
     { "no-acpi", NULL, "as -machine acpi=off", START_MACHINE, do_no_acpi },
     { "name", "[guest=]NAME[,debug-threads=on|off]", "name of the guest", START_CONFIG, .apply = apply_name, .type = &NameOptions_type, .implied_key = "guest" },
     { "uuid", "UUID", "UUID of the machine", START_CONFIG, do_uuid },

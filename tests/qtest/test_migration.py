@@ -75,6 +75,7 @@ MACHINES = {
                  "-device", "ahci,id=more", "-device", "ide-cd,bus=more.2"],
     "pc-nvme": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device",
                 "nvme,id=n0,serial=x,drive=d0,cmb_size_mb=1", "-blockdev", "null-co,node-name=d1", "-device", "nvme-ns,drive=d1"],
+    "q35-xhci": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", "qemu-xhci,p2=15,p3=15,bus=p1"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],

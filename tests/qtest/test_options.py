@@ -665,7 +665,7 @@ def floppy_check():
 def usb():
     """Tools give it to every pc: it is taken, and said to do nothing."""
     with machine.Machine(extra=["-usb"]) as box:
-        tap.equal(box.errors(), "dimmable: warning: -usb has no effect: there is no USB controller yet")
+        tap.equal(box.errors(), "dimmable: warning: -usb has no effect: there is no UHCI controller; -device qemu-xhci is one of another kind")
 
 
 # What test suites and tools give to every machine.

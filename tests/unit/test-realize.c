@@ -293,6 +293,7 @@ static void check(const char *type)
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
+    add_device("qemu-xhci");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");
