@@ -82,14 +82,13 @@ static const int spawn_calls[] = {
 };
 
 static const int resource_calls[] = {
-    SCMP_SYS(setpriority),
-    SCMP_SYS(sched_setparam),
-    SCMP_SYS(sched_setscheduler),
-    SCMP_SYS(sched_setattr),
-    SCMP_SYS(sched_setaffinity),
-    SCMP_SYS(ioprio_set),
-    END,
+    SCMP_SYS(setpriority),       SCMP_SYS(sched_setparam), SCMP_SYS(sched_setscheduler),
+    SCMP_SYS(sched_setaffinity), SCMP_SYS(ioprio_set),     END,
 };
+
+/* GLib gives each thread of a pool what those had that were there before it, and complains if it
+ * may not: it is told that it has. */
+static const int repeated_calls[] = { SCMP_SYS(sched_setattr), END };
 
 /* 0, or a negative errno. */
 static int add_calls(scmp_filter_ctx ctx, const int *calls, uint32_t action)
@@ -139,6 +138,9 @@ static int fill(scmp_filter_ctx ctx, const Sandbox *sandbox)
     }
     if (ret == 0 && sandbox->deny_resource_control) {
         ret = add_calls(ctx, resource_calls, SCMP_ACT_ERRNO(EPERM));
+    }
+    if (ret == 0 && sandbox->deny_resource_control) {
+        ret = add_calls(ctx, repeated_calls, SCMP_ACT_ERRNO(0));
     }
     return ret;
 }

@@ -253,6 +253,27 @@ static void test_sandbox_allows(void)
     g_test_trap_assert_passed();
 }
 
+static void pool_main(gpointer data, gpointer opaque)
+{
+    g_async_queue_push(opaque, data);
+}
+
+/* Threads of a pool that was there before: GLib would complain, which ends this. */
+static void test_sandbox_pool(void)
+{
+    if (g_test_subprocess()) {
+        GAsyncQueue *done = g_async_queue_new();
+        GThreadPool *pool = g_thread_pool_new(pool_main, done, 2, FALSE, NULL);
+
+        sandbox_try("on,spawn=deny,elevateprivileges=deny,resourcecontrol=deny");
+        g_thread_pool_push(pool, done, NULL);
+        g_assert_true(g_async_queue_pop(done) == done);
+        _exit(0);
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+}
+
 static void test_sandbox_spawn(void)
 {
     if (g_test_subprocess()) {
@@ -380,6 +401,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cmdline/groups", test_groups);
     g_test_add_func("/cmdline/sandbox", test_sandbox);
     g_test_add_func("/cmdline/sandbox/allows", test_sandbox_allows);
+    g_test_add_func("/cmdline/sandbox/pool", test_sandbox_pool);
     g_test_add_func("/cmdline/sandbox/spawn", test_sandbox_spawn);
     g_test_add_func("/cmdline/sandbox/threads", test_sandbox_threads);
     g_test_add_func("/cmdline/qtest-protocol", test_qtest);
