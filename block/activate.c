@@ -3,6 +3,7 @@
 
 #include "block/backend.h"
 #include "block/driver.h"
+#include "block/job.h"
 #include "util/error.h"
 
 typedef struct Walk {
@@ -92,6 +93,13 @@ bool block_inactivate(GError **errp)
 
     if (!block_node_is_active()) {
         return true;
+    }
+    for (const Job *job = job_next(NULL); job; job = job_next(job)) {
+        if (job->status != JOB_STATUS_CONCLUDED) {
+            error_set(errp, "job '%s' works on images: complete or cancel it before they go",
+                      job->id);
+            return false;
+        }
     }
     block_backend_foreach(drain, NULL);
     block_node_foreach_down(flush_and_inactivate, &walk);

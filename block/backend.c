@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/gate.h"
+#include "block/job.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -456,12 +458,14 @@ void block_hold_all(void)
         g_mutex_unlock(&backend->mutex);
         block_drain(backend);
     }
+    block_gate_close();
 }
 
 void block_resume_all(void)
 {
     BlockRequest *r;
 
+    block_gate_open();
     for (unsigned i = 0; backends && i < backends->len; i++) {
         BlockBackend *backend = backends->pdata[i];
         GQueue waiting;
@@ -520,6 +524,9 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
         error_set(errp, "size=%" PRIu64 " is too large", size);
         return false;
     }
+    if (!block_node_check_idle(node, errp)) {
+        return false;
+    }
     block_hold_all();
     err = block_node_truncate(node, size);
     block_resume_all();
@@ -553,6 +560,7 @@ static void flush_one(BlockNode *node, void *opaque)
 
 void block_finish(void)
 {
+    jobs_finish();
     block_hold_all(); /* for good: loops may still run */
     block_node_foreach(flush_one, NULL);
     if (pool) {

@@ -121,7 +121,8 @@ bool drive_del(const char *id, GError **errp)
                         "there is no drive '%s'; `info block` lists those there are", id);
         return false;
     }
-    if (backend->device && !take_medium(backend, errp)) {
+    if (!block_node_check_idle(block_backend_node(backend), errp) ||
+        (backend->device && !take_medium(backend, errp))) {
         return false;
     }
     block_backend_forget(backend);

@@ -127,6 +127,9 @@ static bool exchange(BlockBackend *backend, BlockNode *node, bool empty, GError 
     BlockNode *before = block_backend_node(backend);
     bool ok;
 
+    if (!block_node_check_idle(before, errp)) {
+        return false;
+    }
     before->refs++;
     block_hold_all();
     block_edge_detach(&backend->edge);

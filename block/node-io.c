@@ -21,14 +21,62 @@ static bool may_write(const BlockNode *node, int *err)
     return !*err;
 }
 
+/* ---- who wants to know of writes ---- */
+
+void block_node_add_hook(BlockNode *node, BlockWriteHook *hook)
+{
+    node->hooks = node->hooks ? node->hooks : g_ptr_array_new();
+    g_ptr_array_add(node->hooks, hook);
+}
+
+void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook)
+{
+    g_ptr_array_remove(node->hooks, hook);
+    if (!node->hooks->len) {
+        g_clear_pointer(&node->hooks, g_ptr_array_unref);
+    }
+}
+
+static void call_after(const BlockNode *node, unsigned count, uint64_t offset, uint64_t bytes,
+                       int err)
+{
+    while (node->hooks && count-- > 0) {
+        BlockWriteHook *hook = node->hooks->pdata[count];
+
+        if (hook->after) {
+            hook->after(hook, offset, bytes, err);
+        }
+    }
+}
+
+/* Those that had agreed are told when another one has not. */
+static int call_before(const BlockNode *node, uint64_t offset, uint64_t bytes)
+{
+    int err = 0;
+
+    for (unsigned i = 0; node->hooks && i < node->hooks->len; i++) {
+        BlockWriteHook *hook = node->hooks->pdata[i];
+
+        err = hook->before ? hook->before(hook, offset, bytes) : 0;
+        if (err) {
+            call_after(node, i, offset, bytes, err);
+            return err;
+        }
+    }
+    return 0;
+}
+
 /* A write of @node has ended with @err. */
 static int written(BlockNode *node, uint64_t offset, uint64_t bytes, int err)
 {
     if (block_dirty_bitmap_records(node)) {
         block_dirty_bitmap_mark(node, offset, bytes, !err);
     }
+    call_after(node, node->hooks ? node->hooks->len : 0, offset, bytes, err);
     return err;
 }
+
+/* ---- requests ---- */
 
 int block_node_read(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt)
 {
@@ -56,7 +104,11 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
         return block_node_write_zeroes(node, offset, bytes,
                                        node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
     }
-    return bytes ? written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt)) : 0;
+    err = bytes ? call_before(node, offset, bytes) : 0;
+    if (err || !bytes) {
+        return err;
+    }
+    return written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt));
 }
 
 bool block_node_locate(BlockNode *node, BlockLocation *at)
@@ -70,8 +122,8 @@ bool block_node_locate(BlockNode *node, BlockLocation *at)
     if (op == AIO_FLUSH ? node->no_flush : !at->bytes || !in_range(at->request.offset, at->bytes)) {
         return false;
     }
-    if (op == AIO_WRITE && (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF ||
-                            block_dirty_bitmap_records(node))) {
+    if (op == AIO_WRITE && (node->hooks || block_dirty_bitmap_records(node) ||
+                            node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF)) {
         return false;
     }
     return node->driver->locate && node->driver->locate(node, at);
@@ -104,14 +156,15 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
     if (!in_range(offset, bytes)) {
         return EINVAL;
     }
-    err = ENOTSUP;
-    if (node->driver->write_zeroes && bytes) {
-        err = node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap);
+    err = bytes ? call_before(node, offset, bytes) : 0;
+    if (err || !bytes) {
+        return err;
     }
-    if (err == ENOTSUP) {
-        err = write_out_zeroes(node, offset, bytes);
-    }
-    return bytes ? written(node, offset, bytes, err) : err;
+    err = node->driver->write_zeroes
+              ? node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap)
+              : ENOTSUP;
+    err = err == ENOTSUP ? write_out_zeroes(node, offset, bytes) : err;
+    return written(node, offset, bytes, err);
 }
 
 int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
@@ -124,11 +177,19 @@ int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     if (!in_range(offset, bytes)) {
         return EINVAL;
     }
-    if (node->unmap && node->driver->discard && bytes) {
-        err = node->driver->discard(node, offset, bytes);
-        return err == ENOTSUP ? 0 : written(node, offset, bytes, err);
+    if (!node->unmap || !node->driver->discard || !bytes) {
+        return 0;
     }
-    return err;
+    err = call_before(node, offset, bytes);
+    if (err) {
+        return err;
+    }
+    err = node->driver->discard(node, offset, bytes);
+    if (err == ENOTSUP) { /* nothing has changed */
+        call_after(node, node->hooks ? node->hooks->len : 0, offset, bytes, 0);
+        return 0;
+    }
+    return written(node, offset, bytes, err);
 }
 
 int block_node_flush(BlockNode *node)

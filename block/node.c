@@ -182,6 +182,15 @@ bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError *
     return set_perms(edge->node, errp);
 }
 
+bool block_node_check_idle(const BlockNode *node, GError **errp)
+{
+    if (node->busy) {
+        error_set(errp, "block node '%s' is busy: %s has it; wait for it, or cancel it", node->name,
+                  node->busy);
+    }
+    return !node->busy;
+}
+
 /* ---- edges ---- */
 
 /* With no uses yet. Takes the reference. */

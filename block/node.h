@@ -46,7 +46,20 @@ typedef struct BlockEdge {
     BlockNode *from; /* the node that uses it, or NULL */
     char *user;      /* for messages: "device 'd0'" */
     unsigned uses, shares;
+    bool live; /* to a backing file which a job may write to meanwhile: it knows where */
 } BlockEdge;
+
+/* Who wants to know of each write to a node, whoever makes it: also of zeros and discards, but not
+ * of changes of its size. Threads of the pool call it, several at once. */
+typedef struct BlockWriteHook BlockWriteHook;
+struct BlockWriteHook {
+    /* Before [@offset, @offset + @bytes) changes; may wait. An error, a positive errno value, is
+     * that of the write, which is then not made. NULL: it has nothing to do before. */
+    int (*before)(BlockWriteHook *hook, uint64_t offset, uint64_t bytes);
+    /* It has changed, or, with an error, may have in parts. Called if all have agreed before;
+     * before whoever wrote is told. NULL: nothing. */
+    void (*after)(BlockWriteHook *hook, uint64_t offset, uint64_t bytes, int err);
+};
 
 struct BlockNode {
     char *name;
@@ -59,6 +72,8 @@ struct BlockNode {
     BlockEdge file;    /* to the node below */
     BlockEdge backing; /* and to the one that has what is not in this one; formats with backing */
     GPtrArray *edges;  /* of BlockEdge: who uses it; borrowed */
+    GPtrArray *hooks;  /* of BlockWriteHook, borrowed; NULL: nobody wants to know of writes */
+    const char *busy;  /* by what: a job has it, borrowed; NULL: nothing */
     char *filename;    /* of the file at the bottom */
     void *state;       /* the driver's */
     /* block/dirty-bitmap.c's: */
@@ -101,6 +116,13 @@ bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object 
                            const char *key, GError **errp);
 /* For drivers' set_perms: @edge has these uses from now on, or an error. */
 bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError **errp);
+
+/* From now on, or no longer, @hook is told of writes to @node. There are no requests
+ * (block_hold_all()). */
+void block_node_add_hook(BlockNode *node, BlockWriteHook *hook);
+void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook);
+/* An error if a job has @node, whose place, size and contents as a whole are then its. */
+bool block_node_check_idle(const BlockNode *node, GError **errp);
 
 /* ---- for block/activate.c, reopen.c and snapshot.c ---- */
 

@@ -201,7 +201,7 @@ static bool qcow2_activate(BlockNode *node, GError **errp)
 static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GError **errp)
 {
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
-    bool used = uses, written = uses & writes, was_used = node->file.uses;
+    bool used = uses, written = uses & (writes | BLOCK_PERM_SAME), was_used = node->file.uses;
 
     if (!written) {
         settle(node);
@@ -209,8 +209,9 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
     return block_edge_change(&node->file, used ? BLOCK_PERM_READ | (written ? writes : 0) : 0,
                              used ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp) &&
            (!node->backing.node ||
-            block_edge_change(&node->backing, used ? BLOCK_PERM_READ : 0,
-                              used ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp)) &&
+            block_edge_change(
+                &node->backing, used ? BLOCK_PERM_READ : 0,
+                used && !node->backing.live ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp)) &&
            (!used || was_used || !block_node_is_active() || qcow2_activate(node, errp));
 }
 

@@ -96,7 +96,11 @@ static bool check_one(const BlockdevOptions *options, GError **errp)
         return false;
     }
     if (backing_of(options)) {
-        new_backing(node, backing_of(options), &err);
+        const BlockNode *to = new_backing(node, backing_of(options), &err);
+
+        if (!err && to != node->backing.node) {
+            block_node_check_idle(node, &err);
+        }
     }
     if (err) {
         g_propagate_error(errp, err);
@@ -264,4 +268,42 @@ bool block_reopen(const GPtrArray *list, GError **errp)
     ok = change_all(list, errp);
     block_resume_all();
     return ok;
+}
+
+/* ---- for jobs ---- */
+
+static bool set_one(BlockNode *node, bool read_only, GError **errp)
+{
+    bool before = node->read_only;
+
+    node->read_only = read_only;
+    if (node->driver->reopen && !node->driver->reopen(node, errp)) {
+        node->read_only = before;
+        return false;
+    }
+    if (node->read_only != read_only) { /* auto-read-only: the host says so */
+        error_set(errp, "block node '%s' (%s) cannot be written", node->name, node->filename);
+        return false;
+    }
+    return true;
+}
+
+bool block_node_set_read_only(BlockNode *node, bool read_only, GError **errp)
+{
+    BlockNode *file = node->file.node;
+
+    if (read_only) {
+        block_node_flush(node);
+        return set_one(node, true, errp) && (!file || block_node_set_read_only(file, true, errp));
+    }
+    if (file && file->read_only && !block_node_set_read_only(file, false, errp)) {
+        return false;
+    }
+    if (!node->read_only || set_one(node, false, errp)) {
+        return true;
+    }
+    if (file) {
+        block_node_set_read_only(file, true, NULL);
+    }
+    return false;
 }

@@ -11,4 +11,8 @@
  * change. All nodes change or none. */
 bool block_reopen(const GPtrArray *list, GError **errp);
 
+/* For jobs: let @node and the files below it (not its backing file) be only read, or written as
+ * well, whatever their options say; all of them, or none. There are no requests. */
+bool block_node_set_read_only(BlockNode *node, bool read_only, GError **errp);
+
 #endif

@@ -21,7 +21,7 @@ bool block_snapshot_possible(const BlockNode *node, GError **errp)
         error_set(errp, "block node '%s' %s", node->name,
                   node->read_only ? "is read-only" : "is not active: its machine migrates");
     } else {
-        return true;
+        return block_node_check_idle(node, errp);
     }
     return false;
 }

@@ -77,7 +77,7 @@ bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp)
 {
     bool ok;
 
-    if (!check_overlay(node, overlay, errp)) {
+    if (!block_node_check_idle(node, errp) || !check_overlay(node, overlay, errp)) {
         return false;
     }
     block_hold_all();
@@ -171,6 +171,9 @@ bool block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GErr
     }
     if (!block_node_is_active()) {
         error_set(errp, "the images of a machine that migrates are not written here");
+        return false;
+    }
+    if (!block_node_check_idle(node, errp)) {
         return false;
     }
     if (!file->existing && !make_image(node, file->path, errp)) {

@@ -270,16 +270,6 @@ GPtrArray *qmp_query_blockstats(bool has_query_nodes, bool query_nodes, GError *
 
 /* ---- what there is none of ---- */
 
-GPtrArray *qmp_query_jobs(GError **errp)
-{
-    return JobInfo_list_new();
-}
-
-GPtrArray *qmp_query_block_jobs(GError **errp)
-{
-    return BlockJobInfo_list_new();
-}
-
 GPtrArray *qmp_query_pr_managers(GError **errp)
 {
     return PRManagerInfo_list_new();

@@ -89,7 +89,7 @@ bool qmp_change_backing_file(const char *device, const char *image_node_name,
     BlockNode *node = top ? block_node_find(image_node_name, errp) : NULL;
     const BlockNode *below = node ? node->backing.node : NULL;
 
-    if (!node) {
+    if (!node || !block_node_check_idle(node, errp)) {
         return false;
     }
     if (!block_node_is_below(top, node)) {

@@ -339,6 +339,7 @@ static void info_vm_generation_id(Hmp *hmp, char **argv)
 const HmpCommand hmp_info_commands[] = {
     { "balloon", NULL, "how much memory the balloon leaves the guest, in MiB", hmp_info_balloon },
     { "block", "[DRIVE]", "the drives, or one of them", hmp_info_block, true },
+    { "block-jobs", NULL, "the jobs on block nodes", hmp_info_block_jobs, true },
     { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats,
       true },
     { "chardev", NULL, "the character devices", info_chardev, true },
@@ -347,6 +348,7 @@ const HmpCommand hmp_info_commands[] = {
     { "hotpluggable-cpus", NULL, "the places for CPUs", info_hotpluggable_cpus },
     { "iothreads", NULL, "the threads for the I/O of devices", info_iothreads, true },
     { "irq", NULL, "how many interrupts each line asked for", hmp_info_irq },
+    { "jobs", NULL, "the jobs in the background", hmp_info_jobs },
     { "jit", NULL, "how the software CPU fares with the guest's code", info_jit },
     { "kvm", NULL, "whether KVM runs the CPUs", info_kvm, true },
     { "lapic", "[APIC-ID]", "the local APIC of this CPU, or of that number", hmp_info_lapic },

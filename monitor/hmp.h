@@ -100,6 +100,16 @@ void hmp_drive_add(Hmp *hmp, char **argv);
 void hmp_drive_del(Hmp *hmp, char **argv);
 void hmp_eject(Hmp *hmp, char **argv);
 void hmp_change(Hmp *hmp, char **argv);
+/* hmp-job.c */
+void hmp_info_jobs(Hmp *hmp, char **argv);
+void hmp_info_block_jobs(Hmp *hmp, char **argv);
+void hmp_block_job_cancel(Hmp *hmp, char **argv);
+void hmp_block_job_complete(Hmp *hmp, char **argv);
+void hmp_block_job_pause(Hmp *hmp, char **argv);
+void hmp_block_job_resume(Hmp *hmp, char **argv);
+void hmp_block_job_set_speed(Hmp *hmp, char **argv);
+void hmp_block_stream(Hmp *hmp, char **argv);
+void hmp_drive_mirror(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Jobs on block nodes against the reference: the same commands get the same answers and events, in the same order, and
+leave the same images. Usage: test_block_jobs.py BUILD-DIR"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../guest"))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+PROGRAM = os.path.abspath(f"{sys.argv[1]}/dimmable")
+REFERENCE = shutil.which("qemu-system-x86_64")
+SIZE = 4 << 20
+
+
+def tool(*words):
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.decode()
+
+
+def images(folder):
+    for name, below, value, place in (("base", None, 1, "0 1M"), ("mid", "base", 2, "512k 1M"), ("top", "mid", 3, "1M 1M")):
+        backing = ("-b", below, "-F", "qcow2") if below else ()
+        tool("qemu-img", "create", "-q", "-f", "qcow2", *backing, f"{folder}/{name}", str(SIZE))
+        tool("qemu-io", "-f", "qcow2", "-c", f"write -P {value} {place}", f"{folder}/{name}")
+    tool("qemu-img", "create", "-q", "-f", "qcow2", f"{folder}/target", str(SIZE))
+
+
+class Recorder:
+    """A program, and what it answers and tells of."""
+
+    def __init__(self, program, folder):
+        self.lines = []
+        self.folder = folder
+        accel = "qtest" if program == PROGRAM else "tcg"
+        self.vm = vm.Vm(program, accel=accel, serial=False, memory="128M", extra=["-S", "-nodefaults"])
+        self.qmp = self.vm.qmp
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.vm.close()
+
+    def take(self):
+        """Events that are there, without what depends on the moment."""
+        for event in self.qmp.events:
+            if "JOB" in event["event"]:
+                self.lines.append((event["event"], tuple(sorted(event["data"].items()))))
+        self.qmp.events.clear()
+
+    def __call__(self, name, **arguments):
+        arguments = {key.replace("_", "-"): value for key, value in arguments.items()}
+        try:
+            result = self.qmp.execute({"execute": name, "arguments": arguments})
+            for job in result if isinstance(result, list) else []:
+                job.pop("busy", None)
+        except vm.QmpError as error:
+            result = error.cls
+        self.lines.append((name, str(sorted(map(str, map(sorted, (job.items() for job in result)))) if isinstance(result, list)
+                                     else result)))
+
+    def until(self, name, **data):
+        """Events up to this one."""
+        while True:
+            event = self.qmp.receive()
+            event["arrived"] = 0
+            self.qmp.events.append(event)
+            if event["event"] == name and all(event["data"].get(k) == v for k, v in data.items()):
+                break
+        self.take()
+
+    def add(self, node, **more):
+        self("blockdev-add", driver="qcow2", node_name=node,
+             file={"driver": "file", "filename": f"{self.folder}/{node}"}, **more)
+
+    def gone(self):
+        self.until("JOB_STATUS_CHANGE", status="null")
+
+
+def both(script, *left):
+    """What @script does with both; images called @left are then the same."""
+    if not REFERENCE:
+        raise tap.Skip("the reference is not installed")
+    found = []
+    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+        for program, folder in (PROGRAM, ours), (REFERENCE, theirs):
+            images(folder)
+            with Recorder(program, folder) as r:
+                r.add("top")
+                script(r)
+                r("quit")
+                found.append(r.lines)
+                r.vm.process.wait()
+        for number, (mine, level) in enumerate(zip(*found)):
+            tap.equal(mine, level, f"line {number}, after {found[1][max(number - 3, 0):number]}")
+        tap.equal(len(found[0]), len(found[1]), "lines")
+        for name in left:
+            tool("qemu-img", "compare", f"{ours}/{name}", f"{theirs}/{name}")
+            tool("qemu-img", "check", f"{ours}/{name}")
+
+
+def mirror():
+    def script(r):
+        r.add("target")
+        r("blockdev-mirror", device="top", target="target", sync="full")
+        r("blockdev-mirror", job_id="j", device="top", target="target", sync="full")
+        r.until("BLOCK_JOB_READY")
+        for verb, key in (("job-finalize", "id"), ("job-dismiss", "id"), ("block-job-complete", "device"), ("block-job-pause", "device"),
+                          ("job-complete", "id")):
+            r(verb, **{key: "absent" if verb.startswith("block") else "j" if "complete" not in verb else "absent"})
+        r("query-jobs")
+        r("query-block-jobs")
+        r("job-complete", id="j")
+        r.gone()
+        r("query-jobs")
+        r("blockdev-del", node_name="top")
+        r("blockdev-del", node_name="target")
+
+    both(script, "target")
+
+
+def by_hand():
+    def script(r):
+        r.add("target")
+        r("blockdev-mirror", job_id="j", device="top", target="target", sync="full", auto_finalize=False, auto_dismiss=False)
+        r.until("BLOCK_JOB_READY")
+        r("job-complete", id="j")
+        r.until("BLOCK_JOB_PENDING")
+        r("query-jobs")
+        r("job-complete", id="j")
+        r("job-finalize", id="j")
+        r.take() if r.qmp.events else r.until("JOB_STATUS_CHANGE", status="concluded")
+        r("query-jobs")
+        r("query-block-jobs")
+        r("job-cancel", id="j")
+        r("job-dismiss", id="j")
+        r("query-jobs")
+
+    both(script, "target")
+
+
+def cancelled():
+    for force in False, True:
+        def script(r, force=force):
+            r.add("target")
+            r("blockdev-mirror", job_id="j", device="top", target="target", sync="full")
+            r.until("BLOCK_JOB_READY")
+            r("block-job-cancel", device="j", force=force)
+            r.gone()
+
+        both(script, "top", *([] if force else ["target"]))
+
+
+def cancelled_by_hand():
+    def script(r):
+        r.add("target")
+        r("blockdev-mirror", job_id="j", device="top", target="target", sync="full", auto_dismiss=False)
+        r.until("BLOCK_JOB_READY")
+        r("job-cancel", id="j")
+        r.until("JOB_STATUS_CHANGE", status="concluded")
+        r("query-jobs")
+        r("query-block-jobs")
+        r("job-dismiss", id="j")
+
+    both(script)
+
+
+def stream():
+    def script(r):
+        r("block-stream", device="top", job_id="s", base=f"{r.folder}/base")
+        r.gone()
+        r("block-stream", device="top", job_id="s", base="absent")
+        r("block-stream", device="top", job_id="s", base_node="top")
+        r("block-stream", device="absent", job_id="s")
+        r("block-stream", device="top", job_id="1s")
+        r("block-stream", device="top")
+        r("block-stream", device="top", job_id="s", auto_finalize=False)
+        r.until("BLOCK_JOB_PENDING")
+        r("query-jobs")
+        r("block-job-finalize", id="s")
+        if not any("null" in str(e) for e in r.qmp.events):
+            r.gone()
+        r.take()
+
+    both(script, "top")
+
+
+def commit():
+    def script(r):
+        r("block-commit", device="absent", job_id="c")
+        r("block-commit", device="top", job_id="c", top=f"{r.folder}/mid", base=f"{r.folder}/base")
+        r.gone()
+        r("block-commit", device="top", job_id="c", top=f"{r.folder}/base")
+        r("block-commit", device="top", job_id="c")
+        r.until("BLOCK_JOB_READY")
+        r("query-block-jobs")
+        r("block-job-complete", device="c")
+        r.gone()
+
+    both(script, "base")
+
+
+if __name__ == "__main__":
+    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit)])
