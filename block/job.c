@@ -426,12 +426,17 @@ bool job_resume(Job *job, GError **errp)
     return true;
 }
 
+static bool is_ready(const Job *job)
+{
+    return job->status == JOB_STATUS_READY || job->status == JOB_STATUS_STANDBY;
+}
+
 bool job_cancel(Job *job, bool force, GError **errp)
 {
     if (!job_check_verb(job, JOB_VERB_CANCEL, errp)) {
         return false;
     }
-    if (job->driver->can_complete && !force && job->status == JOB_STATUS_READY) {
+    if (job->driver->can_complete && !force && is_ready(job)) {
         g_mutex_lock(&job->mutex);
         job->completing = job->keep_source = true;
         changed(job);
