@@ -26,6 +26,7 @@ DIMM = ("-object", "memory-backend-ram,id=m0,size=256M", "-device", "pc-dimm,id=
 INFO = {
     "balloon": r"Error: this machine has no balloon: ",
     "block": "",
+    "block-jobs": "No active jobs",
     "blockstats": "",
     "chardev": r"(?m)^\S+: filename=unix:",
     "cpus": r"(?m)^\* CPU #0: thread_id=\d+\n  CPU #1: thread_id=\d+\n",
@@ -36,6 +37,7 @@ INFO = {
     "iothreads": r"io0:\n  thread_id=\d+\n  poll-max-ns=32768\n  poll-grow=0\n  poll-shrink=0\n"
                  r"  aio-max-batch=0\n",
     "irq": r"IRQ statistics for ioapic:\n(.*\n)*IRQ statistics for isa-i8259:\n",
+    "jobs": "No active jobs",
     "jit": r"Error: only the software CPU \(-accel soft\) .* engine is qtest\n|CPU 0:\n  blocks decoded  ",
     "kvm": r"kvm support: (enabled|disabled|not compiled)\n",
     "lapic": r"local APIC of CPU 0: id 0, xAPIC mode\n(.*\n)*LVT0 +0x00000700 .*ExtINT",
