@@ -229,8 +229,7 @@ static bool is_made_of_host(const Known *known)
     return known->made == MADE_MAX || known->made == MADE_HOST;
 }
 
-/* "migratable": without what would be missed on another host. That is the invariant TSC: programs
- * which manage machines do not let one that has it go to another host. */
+/* "migratable": without what would be missed on another host. That is the invariant TSC. */
 static void make_migratable(X86CpuModel *m, bool on)
 {
     X86Feature invtsc;
@@ -268,6 +267,7 @@ static void make_model(X86CpuModel *m, const Known *known)
         }
     }
     memcpy(m->features, set.words, sizeof(m->features));
+    m->steady_tsc = !has_engine_host && known->made != MADE_EMPTY;
     if (is_made_of_host(known)) {
         m->host_phys_bits = true;
         make_migratable(m, true);
@@ -547,6 +547,9 @@ static bool set_features(X86CpuModel *model, struct json_object *props, GError *
             return false;
         }
         set_feature(model, &feature, on);
+        if (feature.word == X86_FEAT_EXT7_EDX && feature.bits & CPUID_EXT7_EDX_INVTSC && !on) {
+            model->steady_tsc = false;
+        }
     }
     return true;
 }

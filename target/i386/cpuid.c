@@ -284,7 +284,8 @@ static void leaf_ext6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 
 static void leaf_ext7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
-    r->edx = cpu->model.features[X86_FEAT_EXT7_EDX];
+    r->edx = cpu->model.features[X86_FEAT_EXT7_EDX] |
+             (cpu->model.steady_tsc ? CPUID_EXT7_EDX_INVTSC : 0);
 }
 
 static void leaf_ext8(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)

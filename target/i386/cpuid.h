@@ -80,6 +80,7 @@ typedef enum X86FeatureWord {
 #define CPUID_EXT1_EDX_1G             (1u << 26)
 #define CPUID_EXT1_EDX_RDTSCP         (1u << 27)
 #define CPUID_EXT1_EDX_LM             (1u << 29)
+#define CPUID_EXT7_EDX_INVTSC         (1u << 8)
 
 typedef struct X86CpuModel {
     const char *name; /* static */
@@ -93,6 +94,9 @@ typedef struct X86CpuModel {
     uint64_t tsc_hz; /* what the user wants; 0: as it comes */
     /* What else the user said, or what is so by itself; it has had its effect already. */
     bool check, enforce, migratable, host_phys_bits;
+    /* The guest is told that its TSC is invariant, as the software CPU's always is, though that is
+     * none of `features`: programs that manage machines keep one which has it where it is. */
+    bool steady_tsc;
     uint8_t host_phys_bits_limit;
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
     uint16_t threads_per_core, cores_per_die, dies_per_socket;
