@@ -15,8 +15,10 @@
 bool block_snapshot_possible(const BlockNode *node, GError **errp)
 {
     if (!node->driver->snapshot_create) {
-        error_set(errp, "block node '%s' (%s) cannot keep snapshots: qcow2 images can", node->name,
-                  BlockdevDriver_str(node->driver->id));
+        error_set(errp,
+                  "block node '%s' (%s) cannot keep snapshots: qcow2 images can, and what is "
+                  "read-only need not",
+                  node->name, BlockdevDriver_str(node->driver->id));
     } else if (node->read_only || !block_node_is_active()) {
         error_set(errp, "block node '%s' %s", node->name,
                   node->read_only ? "is read-only" : "is not active: its machine migrates");

@@ -24,10 +24,21 @@
 
 /* ---- disks ---- */
 
+/* What devices write, and drives that wait for one (if=none). */
 static void add_disk(BlockBackend *backend, void *disks)
 {
-    if (backend->device && backend->writable) {
-        g_ptr_array_add(disks, block_backend_node(backend));
+    BlockNode *node = block_backend_node(backend);
+
+    if (node && !node->read_only && (backend->writable || !backend->device)) {
+        g_ptr_array_add(disks, node);
+    }
+}
+
+/* What nobody uses yet, but could. */
+static void add_unused(BlockNode *node, void *disks)
+{
+    if (node->listed && !node->read_only && !node->edges->len) {
+        g_ptr_array_add(disks, node);
     }
 }
 
@@ -37,6 +48,7 @@ static GPtrArray *find_disks(GError **errp)
     g_autoptr(GPtrArray) disks = g_ptr_array_new();
 
     block_backend_foreach(add_disk, disks);
+    block_node_foreach(add_unused, disks);
     if (!disks->len) {
         error_set(errp, "there is no disk image here that could keep snapshots (raw ones cannot): "
                         "save it with `migrate file:PATH`, load it with -incoming file:PATH");
