@@ -47,6 +47,7 @@ typedef struct AccelOps {
     const char *description;
     const char *type; /* of its object, a TYPE_ACCEL */
     bool has_vcpu_threads;
+    bool syncs_tsc; /* that of a CPU which comes later goes with the others' by itself */
     const char *default_cpu_model; /* NULL: the machine's */
     /* Size of the engine's CPU structure, whose first member is an X86Cpu. */
     size_t cpu_size;

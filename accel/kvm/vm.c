@@ -272,6 +272,7 @@ const AccelOps accel_kvm = {
     .description = "KVM: hardware virtualisation, through /dev/kvm",
     .type = KVM_ACCEL_TYPE,
     .has_vcpu_threads = true,
+    .syncs_tsc = true,
     .default_cpu_model = "host",
     .cpu_size = sizeof(KvmCpu),
     .available = kvm_available,

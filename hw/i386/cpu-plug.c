@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/i386/cpu-plug.h"
 
+#include "accel/accel.h"
 #include "accel/vcpu.h"
 #include "hw/acpi/cpu-hotplug.h"
 #include "hw/i386/cpu.h"
@@ -169,6 +170,24 @@ bool x86_cpu_pre_plug(Machine *machine, Device *dev, GError **errp)
     return x86_cpu_device_place(xdev, machine, &x86->cpu_model, (unsigned)index, errp);
 }
 
+static void tell_tsc(X86Cpu *cpu, void *offset)
+{
+    /* Without what the guest has changed, which is that CPU's alone. */
+    *(int64_t *)offset = cpu->msr.tsc_offset - (int64_t)cpu->msr.tsc_adjust;
+}
+
+/* The TSC of a CPU that comes to others goes with theirs, which need not be as a reset leaves it:
+ * a machine that came from elsewhere has the TSC that it had there. */
+static void take_tsc(const Machine *machine, X86Cpu *cpu)
+{
+    unsigned index = 0;
+    X86Cpu *first = x86_cpu_next(machine, &index);
+
+    if (first && first != cpu && !accel_current()->syncs_tsc) {
+        vcpu_run_on(first, tell_tsc, &cpu->msr.tsc_offset);
+    }
+}
+
 void x86_cpu_plugged(Machine *machine, Device *dev)
 {
     CpuHotplug *ch = cpu_hotplug_of(machine);
@@ -179,6 +198,9 @@ void x86_cpu_plugged(Machine *machine, Device *dev)
         cpu_unplug_plugged(&ch->slots, xdev->index, dev);
     }
     x86_fw_cfg_count_cpus(X86_MACHINE(machine));
+    if (dev->hotplugged) {
+        take_tsc(machine, xdev->cpu);
+    }
     vcpu_start(xdev->cpu);
 }
 

@@ -383,6 +383,36 @@ static void check_failing_cpu(void)
     g_assert_nonnull(x86_cpu_at(machine, 1));
 }
 
+/* ---- a processor that comes to others ---- */
+
+/* Its TSC goes with theirs, without what the guest has changed in one. */
+static void check_tsc(void)
+{
+    enum { OFFSET = 123456789, ADJUST = 1000 };
+    Machine *machine = machine_make("pc", false);
+    g_autoptr(GPtrArray) devices = all_devices();
+    Device *cpu = last_cpu(devices);
+    X86Cpu *first = x86_cpu_at(machine, 0);
+
+    first->msr.tsc_offset = OFFSET + ADJUST; /* as it is loaded from another engine's stream */
+    first->msr.tsc_adjust = ADJUST;
+    device_unrealize(cpu);
+    machine->ready = true; /* what is realized now, comes while it runs */
+    g_assert_true(device_realize(cpu, NULL));
+    g_assert_cmpint(x86_cpu_at(machine, 1)->msr.tsc_offset, ==, OFFSET);
+    g_assert_cmpuint(x86_cpu_at(machine, 1)->msr.tsc_adjust, ==, 0);
+}
+
+static void test_tsc(void)
+{
+    if (g_test_subprocess()) {
+        check_tsc();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_test_trap_assert_passed();
+}
+
 static void test_failing_cpu(void)
 {
     if (g_test_subprocess()) {
@@ -402,5 +432,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/realize/pc", "pc", test_machine);
     g_test_add_data_func("/realize/q35", "q35", test_machine);
     g_test_add_func("/realize/failing-cpu", test_failing_cpu);
+    g_test_add_func("/realize/tsc", test_tsc);
     return g_test_run();
 }
