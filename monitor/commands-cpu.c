@@ -85,6 +85,7 @@ static struct json_object *props_of(const X86CpuModel *model)
     json_object_object_add(props, "stepping", json_object_new_int(model->stepping));
     json_object_object_add(props, "level", json_object_new_int64(model->level));
     json_object_object_add(props, "xlevel", json_object_new_int64(model->xlevel));
+    json_object_object_add(props, "l3-cache", json_object_new_boolean(!model->no_l3_cache));
     json_object_object_add(props, "phys-bits", json_object_new_int(model->phys_bits));
     json_object_object_add(props, "model-id", json_object_new_string(model->brand));
     json_object_object_add(props, "vendor", json_object_new_string(model->vendor));

@@ -121,6 +121,7 @@ GETTER(get_tsc_hz, json_object_new_uint64, tsc_hz)
 GETTER(get_host_bits, json_object_new_boolean, host_phys_bits)
 GETTER(get_check, json_object_new_boolean, check)
 GETTER(get_enforce, json_object_new_boolean, enforce)
+GETTER(get_l3, json_object_new_boolean, no_l3_cache == false)
 GETTER(get_migratable, json_object_new_boolean, migratable)
 
 #define TOLD(text, type, getter, what, ...)                                    \
@@ -143,6 +144,7 @@ static const Property others[] = {
     SAID("host-phys-bits", "bool", get_host_bits, "as many as the host has"),
     SAID("host-phys-bits-limit", "uint8", get_limit, "and then at most so many; 0: no limit"),
     SAID("tsc-frequency", "int", get_tsc_hz, "Hz of the time stamp counter; 0: as it comes"),
+    SAID("l3-cache", "bool", get_l3, "CPUID tells of a third level of caches"),
     SAID("check", "bool", get_check, "a warning for features that cannot be had"),
     SAID("enforce", "bool", get_enforce, "an error for them"),
     READ("feature-words", "X86CPUFeatureWordInfo", get_words, "what it has, by registers of CPUID"),

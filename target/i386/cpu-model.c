@@ -473,6 +473,11 @@ static bool check_ranges(const CpuModelProperties *given, GError **errp)
 
 static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, GError **errp)
 {
+    if (given->host_cache_info) {
+        error_set(errp, "host-cache-info=on is not offered: the caches that CPUID tells of are the "
+                        "machine's; leave it out");
+        return false;
+    }
     if (!check_ranges(given, errp) ||
         (given->model_id && !set_brand(model, given->model_id, errp)) ||
         (given->vendor && !set_vendor(model, given->vendor, errp)) ||
@@ -485,6 +490,7 @@ static bool set_properties(X86CpuModel *model, const CpuModelProperties *given, 
     model->stepping = given->has_stepping ? given->stepping : model->stepping;
     model->level = given->has_level ? given->level : model->level;
     model->xlevel = given->has_xlevel ? given->xlevel : model->xlevel;
+    model->no_l3_cache = given->has_l3_cache ? !given->l3_cache : model->no_l3_cache;
     model->check = given->has_check ? given->check : model->check;
     model->enforce = given->has_enforce ? given->enforce : model->enforce;
     set_phys_bits(model, given);

@@ -96,7 +96,7 @@ static void leaf_4(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
     const X86CpuModel *m = &cpu->model;
 
-    if (subleaf >= G_N_ELEMENTS(caches)) {
+    if (subleaf >= G_N_ELEMENTS(caches) || (caches[subleaf].level == 3 && m->no_l3_cache)) {
         return;
     }
     unsigned core_shift = x86_topology_core_shift(m), die_shift = x86_topology_die_shift(m);
@@ -279,7 +279,9 @@ static void leaf_ext6(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)
 {
     r->ebx = 512u << 16 | 4u << 28 | 512 | 4 << 12; /* TLBs of 4 KiB pages: 512 entries, 4 ways */
     r->ecx = 512u << 16 | 6 << 12 | 1 << 8 | 64;
-    r->edx = 32u << 18 | 8 << 12 | 1 << 8 | 64; /* 16 MiB in units of 512 KiB */
+    if (!cpu->model.no_l3_cache) {
+        r->edx = 32u << 18 | 8 << 12 | 1 << 8 | 64; /* 16 MiB in units of 512 KiB */
+    }
 }
 
 static void leaf_ext7(const X86Cpu *cpu, uint32_t subleaf, X86CpuidRegs *r)

@@ -98,6 +98,7 @@ typedef struct X86CpuModel {
      * none of `features`: programs that manage machines keep one which has it where it is. */
     bool steady_tsc;
     uint8_t host_phys_bits_limit;
+    bool no_l3_cache;
     /* Topology, for leaves 1, 4, 0xb, 0x8000001e. 0 counts as 1. */
     uint16_t threads_per_core, cores_per_die, dies_per_socket;
 } X86CpuModel;

@@ -95,7 +95,10 @@ def tsc():
 def said():
     """What -cpu says beside features, and what is so by itself."""
     with start("max") as m:
-        tap.equal([get(m, name) for name in ("check", "enforce", "host-phys-bits", "host-phys-bits-limit")], [True, False, True, 0])
+        tap.equal([get(m, name) for name in ("check", "enforce", "host-phys-bits", "host-phys-bits-limit", "l3-cache")],
+                  [True, False, True, 0, True])
+    with start("max,l3-cache=off,host-cache-info=off") as m:
+        tap.equal(get(m, "l3-cache"), False)
     with start("qemu64,check=off,host-phys-bits,host-phys-bits-limit=37") as m:
         tap.equal([get(m, name) for name in ("check", "enforce", "host-phys-bits", "host-phys-bits-limit", "phys-bits")],
                   [False, False, True, 37, 37])
@@ -164,6 +167,8 @@ def refused():
             tap.equal("hv-relaxed" in error.desc, True, error.desc)
         else:
             raise AssertionError("there is hv-relaxed")
+    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,host-cache-info=on")
+    tap.equal((status, "host-cache-info=on is not offered" in text), (1, True), text)
     status, text = machine.run_program("-accel", "qtest", "-display", "none", "-cpu", "qemu64,hv-relaxed=on")
     tap.equal((status, "hv-relaxed" in text), (1, True), text)
 

@@ -91,7 +91,7 @@ def features():
 
 
 # Switches of the reference's that are no features of a processor.
-NO_FEATURES = {"check", "cpuid-0xb", "fill-mtrr-mask", "full-cpuid-auto-level", "l3-cache", "legacy-cache",
+NO_FEATURES = {"check", "cpuid-0xb", "fill-mtrr-mask", "full-cpuid-auto-level", "legacy-cache",
                "tcg-cpuid", "vmware-cpuid-freq", "x-intel-pt-auto-level", "x-migrate-smi-count",
                "x-vendor-cpuid-only"}
 

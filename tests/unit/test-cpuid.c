@@ -157,6 +157,24 @@ static void test_switches(void)
     g_assert_cmpuint(m.phys_bits, ==, host.phys_bits);
 }
 
+/* Leaves 4 and 0x80000006 tell of a third level, or do not. */
+static void test_l3_cache(void)
+{
+    for (unsigned on = 0; on < 2; on++) {
+        X86Cpu cpu = { 0 };
+        X86CpuidRegs r;
+
+        g_assert_true(x86_cpu_model_parse(&cpu.model, on ? "max" : "max,l3-cache=off", NULL));
+        x86_cpuid(&cpu, 4, 2, &r);
+        g_assert_cmphex(r.eax & 0xff, ==, 2 << 5 | 3);
+        x86_cpuid(&cpu, 4, 3, &r);
+        g_assert_cmphex(r.eax & 0xff, ==, on ? 3 << 5 | 3 : 0);
+        g_assert_cmphex(r.ecx, ==, on ? 16383 : 0);
+        x86_cpuid(&cpu, 0x80000006, 0, &r);
+        g_assert_cmpuint(r.edx >> 18, ==, on ? 32 : 0);
+    }
+}
+
 /* "vendor": leaves 0 and 0x80000000; Intel's do not repeat leaf 1 in 0x80000001. */
 static void test_vendor(void)
 {
@@ -436,6 +454,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cpuid/levels", test_levels);
     g_test_add_func("/cpuid/dependent", test_dependent);
     g_test_add_func("/cpuid/host-features", test_host_features);
+    g_test_add_func("/cpuid/l3-cache", test_l3_cache);
     g_test_add_func("/cpuid/unavailable", test_unavailable);
     return g_test_run();
 }
