@@ -283,6 +283,8 @@ static const Property machine_properties[] = {
       .default_int = true,
       .description = "accepted: there is no display either way" },
     PROPERTY_NEVER("usb", Machine, fixed, "there is no USB controller"),
+    PROPERTY_NEVER("suppress-vmdesc", Machine, fixed,
+                   "what is saved always says of which machine it is"),
     PROPERTY_FIXED_AUTO("vmport", "off", "there is no VMware port"),
     PROPERTY_FIXED_AUTO("smm", "off",
                         "system management mode (SMM) is not offered, nor firmware that needs it"),

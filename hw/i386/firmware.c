@@ -14,6 +14,7 @@
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/optionrom/optionrom.h"
 #include "util/error.h"
+#include "util/units.h"
 
 #define ROM_ALIGN    0x10000u /* bytes that a firmware file is a multiple of */
 #define LOW_ROM_SIZE 0x20000u /* bytes that are seen below 1 MiB */
@@ -128,15 +129,16 @@ bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool 
                         GError **errp)
 {
     static const char *const names[MAX_FLASH] = { "system.flash0", "system.flash1" };
-    uint64_t room = FIRMWARE_MAX;
+    uint64_t room = X86_MACHINE(machine)->max_fw_size, taken = 0;
 
     if (machine->flash[unit]) {
         error_set(errp, "unit %u is there already; flash has units 0 and 1", unit);
         return false;
     }
     for (unsigned i = 0; i < MAX_FLASH; i++) {
-        room -= machine->flash[i] ? pflash_cfi01_region(machine->flash[i])->size : 0;
+        taken += machine->flash[i] ? pflash_cfi01_region(machine->flash[i])->size : 0;
     }
+    room -= MIN(room, taken);
     if (!check_smm(file, errp)) {
         return false;
     }
@@ -226,11 +228,13 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
         return false;
     }
     uint64_t size = g_mapped_file_get_length(file);
-    if (size == 0 || size % ROM_ALIGN || size > FIRMWARE_MAX) {
-        error_set(errp,
-                  "%s has %" PRIu64
-                  " bytes: the size of a firmware file is a multiple of 64 KiB, and at most 16 MiB",
-                  path, size);
+    if (size == 0 || size % ROM_ALIGN || size > x86->max_fw_size) {
+        error_set(
+            errp,
+            "%s has %" PRIu64
+            " bytes: the size of a firmware file is a multiple of 64 KiB, and at most %" PRIu64
+            " KiB (-machine max-fw-size=)",
+            path, size, x86->max_fw_size / KIB);
         return false;
     }
     if (!map_rom(x86, g_mapped_file_get_contents(file), size, errp)) {

@@ -86,10 +86,10 @@ static void acpi_remake(FwCfgFiles *files)
 static void smbios_make(FwCfgFiles *files)
 {
     g_autoptr(GByteArray) tables = smbios_build(&files->x86->parent, files->x86->smbios);
-    uint8_t anchor[SMBIOS_ANCHOR_SIZE];
+    uint8_t anchor[SMBIOS_ANCHOR_MAX];
+    unsigned size = smbios_anchor(anchor, (SmbiosEntry)files->x86->smbios_entry, tables, 0);
 
-    smbios_anchor(anchor, 0, tables->len);
-    fw_cfg_set_file_copy(files->fw, SMBIOS_FILE_ANCHOR, anchor, sizeof(anchor));
+    fw_cfg_set_file_copy(files->fw, SMBIOS_FILE_ANCHOR, anchor, size);
     fw_cfg_set_file_copy(files->fw, SMBIOS_FILE_TABLES, tables->data, tables->len);
 }
 

@@ -21,7 +21,9 @@ static void q35_create_chipset(X86Machine *x86)
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
     Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
     x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
-    pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);
+    if (x86->sata) {
+        pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);
+    }
 }
 
 static void q35_set_up_chipset(X86Machine *x86)

@@ -542,19 +542,82 @@ GByteArray *smbios_build(Machine *machine, const SmbiosConfig *config)
     return g_steal_pointer(&out);
 }
 
-void smbios_anchor(uint8_t anchor[SMBIOS_ANCHOR_SIZE], uint64_t address, uint32_t size)
+/* ---- entry points ---- */
+
+const char *const smbios_entry_names[] = {
+    [SMBIOS_ENTRY_64] = "64", [SMBIOS_ENTRY_32] = "32", NULL
+};
+
+/* What makes the sum of @size bytes 0. */
+static uint8_t checksum(const uint8_t *bytes, unsigned size)
 {
-    enum { CHECKSUM = 5 };
-    const uint8_t head[] = { '_', 'S', 'M', '3', '_', 0, SMBIOS_ANCHOR_SIZE, 3, 0, 0, 1, 0 };
     uint8_t sum = 0;
 
-    address = GUINT64_TO_LE(address);
-    size = GUINT32_TO_LE(size);
-    memcpy(anchor, head, sizeof(head)); /* ... length, version 3.0.0, revision 1 */
-    memcpy(anchor + sizeof(head), &size, sizeof(size));
-    memcpy(anchor + sizeof(head) + sizeof(size), &address, sizeof(address));
-    for (unsigned i = 0; i < SMBIOS_ANCHOR_SIZE; i++) {
-        sum += anchor[i];
+    for (unsigned i = 0; i < size; i++) {
+        sum += bytes[i];
     }
-    anchor[CHECKSUM] = -sum;
+    return -sum;
+}
+
+static void set_number(uint8_t *at, uint64_t value, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++) {
+        at[i] = value >> (8 * i);
+    }
+}
+
+/* How many structures there are, and the bytes of the longest, with its strings. */
+static unsigned count_structures(const GByteArray *tables, unsigned *longest)
+{
+    unsigned count = 0;
+
+    *longest = 0;
+    for (unsigned at = 0, next; at < tables->len; at = next, count++) {
+        next = at + tables->data[at + 1];
+        while (tables->data[next] || tables->data[next + 1]) {
+            next++;
+        }
+        next += 2;
+        *longest = MAX(*longest, next - at);
+    }
+    return count;
+}
+
+static unsigned anchor_64(uint8_t *anchor, const GByteArray *tables, uint64_t address)
+{
+    enum { CHECKSUM = 5, LENGTH = 24 };
+    const uint8_t head[] = { '_', 'S', 'M', '3', '_', 0, LENGTH, 3, 0, 0, 1, 0 };
+
+    memcpy(anchor, head, sizeof(head)); /* ... length, version 3.0.0, revision 1 */
+    set_number(anchor + 12, tables->len, 4);
+    set_number(anchor + 16, address, 8);
+    anchor[CHECKSUM] = checksum(anchor, LENGTH);
+    return LENGTH;
+}
+
+static unsigned anchor_32(uint8_t *anchor, const GByteArray *tables, uint64_t address)
+{
+    enum { CHECKSUM = 4, LENGTH = 31, INNER = 16, INNER_CHECKSUM = INNER + 5 };
+    const uint8_t head[] = { '_', 'S', 'M', '_', 0, LENGTH, 2, 8 };
+    unsigned longest, count = count_structures(tables, &longest);
+
+    memset(anchor, 0, LENGTH);
+    memcpy(anchor, head, sizeof(head)); /* ... length, version 2.8 */
+    set_number(anchor + 8, longest, 2);
+    memcpy(anchor + INNER, "_DMI_", 5);
+    set_number(anchor + 22, tables->len, 2);
+    set_number(anchor + 24, address, 4);
+    set_number(anchor + 28, count, 2);
+    anchor[30] = 0x28; /* the version in BCD */
+    anchor[INNER_CHECKSUM] = checksum(anchor + INNER, LENGTH - INNER);
+    anchor[CHECKSUM] = checksum(anchor, LENGTH);
+    return LENGTH;
+}
+
+unsigned smbios_anchor(uint8_t anchor[SMBIOS_ANCHOR_MAX], SmbiosEntry entry,
+                       const GByteArray *tables, uint64_t address)
+{
+    return entry == SMBIOS_ENTRY_32 && tables->len <= UINT16_MAX
+               ? anchor_32(anchor, tables, address)
+               : anchor_64(anchor, tables, address);
 }

@@ -48,7 +48,11 @@ bool smbios_parse_release(const char *text, uint8_t *major, uint8_t *minor);
 #define SMBIOS_FILE_ANCHOR "etc/smbios/smbios-anchor"
 #define SMBIOS_FILE_TABLES "etc/smbios/smbios-tables"
 
-#define SMBIOS_ANCHOR_SIZE 24
+/* Which entry point says where the structures are (SMBIOS 3.0, 5.2). */
+typedef enum SmbiosEntry { SMBIOS_ENTRY_64, SMBIOS_ENTRY_32 } SmbiosEntry;
+extern const char *const smbios_entry_names[]; /* for users: "64", "32" */
+
+#define SMBIOS_ANCHOR_MAX 31 /* bytes of the larger one */
 /* Without firmware: where the anchor is, and the tables after it; up to 1 MiB. */
 #define SMBIOS_ANCHOR_BASE 0xf0000u
 #define SMBIOS_TABLES_BASE (SMBIOS_ANCHOR_BASE + 0x20)
@@ -56,8 +60,9 @@ bool smbios_parse_release(const char *text, uint8_t *major, uint8_t *minor);
 
 /* All structures, the end marker (type 127) included. @config may be NULL. */
 GByteArray *smbios_build(Machine *machine, const SmbiosConfig *config);
-/* The 64-bit entry point for @size bytes of structures at @address (0: firmware will fill it in,
- * and the checksum, too). */
-void smbios_anchor(uint8_t anchor[SMBIOS_ANCHOR_SIZE], uint64_t address, uint32_t size);
+/* The entry point for @tables at @address (0: firmware will fill it in, and the checksum, too).
+ * Structures that are too long for the 32-bit one have the other. Returns its bytes. */
+unsigned smbios_anchor(uint8_t anchor[SMBIOS_ANCHOR_MAX], SmbiosEntry entry,
+                       const GByteArray *tables, uint64_t address);
 
 #endif

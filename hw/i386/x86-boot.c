@@ -81,7 +81,7 @@ static bool x86_load_acpi(X86Machine *x86, uint64_t *rsdp, GError **errp)
 static void x86_load_smbios(X86Machine *x86)
 {
     g_autoptr(GByteArray) tables = smbios_build(&x86->parent, x86->smbios);
-    uint8_t anchor[SMBIOS_ANCHOR_SIZE];
+    uint8_t anchor[SMBIOS_ANCHOR_MAX];
 
     if (tables->len > SMBIOS_TABLES_MAX) {
         error_warn("the SMBIOS tables of %u bytes do not fit into the BIOS area, where there are "
@@ -89,8 +89,10 @@ static void x86_load_smbios(X86Machine *x86)
                    tables->len, SMBIOS_TABLES_MAX);
         return;
     }
-    smbios_anchor(anchor, SMBIOS_TABLES_BASE, tables->len);
-    address_space_write(&address_space_memory, SMBIOS_ANCHOR_BASE, anchor, sizeof(anchor));
+    unsigned size =
+        smbios_anchor(anchor, (SmbiosEntry)x86->smbios_entry, tables, SMBIOS_TABLES_BASE);
+
+    address_space_write(&address_space_memory, SMBIOS_ANCHOR_BASE, anchor, size);
     address_space_write(&address_space_memory, SMBIOS_TABLES_BASE, tables->data, tables->len);
 }
 

@@ -311,6 +311,32 @@ static struct json_object *get_device_memory_size(Object *obj, const Property *p
     return json_object_new_uint64(MACHINE(obj)->device_memory.size);
 }
 
+static bool check_fw_size(Object *obj, const Property *prop, struct json_object *value,
+                          GError **errp)
+{
+    uint64_t size = json_object_get_uint64(value);
+
+    if (!size || size > FIRMWARE_MAX) {
+        error_set(errp,
+                  "max-fw-size=%" PRIu64 " is not possible: firmware has at most %" PRIu64
+                  " bytes, which end at 4 GiB",
+                  size, FIRMWARE_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool check_bus_locks(Object *obj, const Property *prop, struct json_object *value,
+                            GError **errp)
+{
+    if (json_object_get_uint64(value)) {
+        error_set(errp, "bus-lock-ratelimit: locks on the bus are not limited: leave it out, or "
+                        "give 0");
+        return false;
+    }
+    return true;
+}
+
 static const Property x86_machine_properties[] = {
     { .name = "max-ram-below-4g",
       .kind = PROP_SIZE,
@@ -359,6 +385,37 @@ static const Property x86_machine_properties[] = {
     PROPERTY_FIXED_AUTO("pic", "auto", "the 8259s are part of it"),
     PROPERTY_FIXED_AUTO("pit", "auto", "the 8254 is part of it"),
     PROPERTY_NEVER("smbus", X86Machine, parent.fixed, "there is no SMBus"),
+    { .name = "sata",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, sata),
+      .has_default = true,
+      .default_int = true,
+      .description = "q35: the SATA controller" },
+    { .name = "smbios-entry-point-type",
+      .kind = PROP_ENUM,
+      .offset = offsetof(X86Machine, smbios_entry),
+      .has_default = true,
+      .enum_names = smbios_entry_names,
+      .custom_type = "str",
+      .description = "64: SMBIOS tables of 3.0; 32: of 2.8, at most 65535 bytes" },
+    { .name = "max-fw-size",
+      .kind = PROP_SIZE,
+      .offset = offsetof(X86Machine, max_fw_size),
+      .has_default = true,
+      .default_int = FIRMWARE_MAX,
+      .check = check_fw_size,
+      .description = "the most bytes of firmware, all flash together" },
+    { .name = "default-bus-bypass-iommu",
+      .kind = PROP_BOOL,
+      .offset = offsetof(X86Machine, bypass_iommu),
+      .has_default = true,
+      .description = "accepted: there is no IOMMU" },
+    { .name = "bus-lock-ratelimit",
+      .kind = PROP_UINT64,
+      .offset = offsetof(X86Machine, bus_locks),
+      .has_default = true,
+      .check = check_bus_locks,
+      .description = "0: locks on the bus are not limited" },
     { .name = "pcspk-audiodev",
       .kind = PROP_STRING,
       .offset = offsetof(X86Machine, pcspk_audiodev),

@@ -50,6 +50,11 @@ typedef struct X86Machine {
     char *nvdimm_persistence;  /* property "nvdimm-persistence": "cpu", "mem-ctrl", or NULL */
     uint64_t max_ram_below_4g; /* property; bytes, the board's own if none was given */
     char *pcspk_audiodev;      /* property, of no use: there is no sound */
+    bool sata;                 /* property: q35's disk controller */
+    int smbios_entry;          /* property "smbios-entry-point-type": SmbiosEntry */
+    uint64_t max_fw_size;      /* property; bytes of firmware, files and flash together */
+    bool bypass_iommu;         /* property, of no effect: there is no IOMMU */
+    uint64_t bus_locks;        /* property, 0 */
     bool amd_hole;             /* property "x-amd-hole": AMD's HyperTransport range is left free */
     /* wiring */
     X86CpuModel cpu_model;       /* of every CPU, with the topology */

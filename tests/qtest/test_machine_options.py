@@ -33,6 +33,10 @@ TAKEN = [
     ("i8042=on,pic=on,pit=auto,smbus=off", {"i8042": True, "pic": "auto", "pit": "auto", "smbus": False}),
     ("pcspk-audiodev=a", {"pcspk-audiodev": "a"}),
     ("hpet=off", {"hpet": False}), ("", {"hpet": True}),
+    ("sata=off", {"sata": False}), ("", {"sata": True}), ("suppress-vmdesc=off", {"suppress-vmdesc": False}),
+    ("smbios-entry-point-type=32", {"smbios-entry-point-type": "32"}), ("", {"smbios-entry-point-type": "64"}),
+    ("max-fw-size=4M", {"max-fw-size": 4 * MIB}), ("", {"max-fw-size": 16 * MIB}),
+    ("default-bus-bypass-iommu=on,bus-lock-ratelimit=0", {"default-bus-bypass-iommu": True, "bus-lock-ratelimit": 0}),
     ("max-ram-below-4g=1G", {"max-ram-below-4g": GIB}),
     ("smp.cpus=4,smp.sockets=2", {"smp": {"cpus": 4, "maxcpus": 4, "sockets": 2, "dies": 1, "clusters": 1, "cores": 2,
                                           "threads": 1}}),
@@ -47,7 +51,10 @@ REFUSED = [
     (["pc,acpi=maybe"], "acpi=maybe auto on off"), (["pc,graphics=x"], "graphics=x on off"),
     (["pc,usb=on"], "usb USB off"), (["pc,vmport=on"], "vmport VMware off auto"), (["pc,smm=on"], "smm SMM off"),
     (["pc,i8042=off"], "i8042 on"), (["pc,pic=off"], "pic 8259 auto"), (["pc,pit=off"], "pit 8254 auto"),
-    (["pc,smbus=on"], "smbus off"),
+    (["pc,smbus=on"], "smbus off"), (["pc,suppress-vmdesc=on"], "suppress-vmdesc off"),
+    (["pc,smbios-entry-point-type=16"], "smbios-entry-point-type=16 64 32"), (["pc,bus-lock-ratelimit=5"], "bus-lock-ratelimit 0"),
+    (["pc,max-fw-size=17M"], "max-fw-size=17825792"), (["pc,max-fw-size=0"], "max-fw-size=0"),
+    (["pc,max-fw-size=128K", "-bios", "/usr/share/seabios/bios-256k.bin"], "262144 128 KiB max-fw-size"),
     (["pc,memory.foo=1"], "memory.foo size slots max-size"), (["pc,memory.size=1x"], "memory.size 1x"),
     (["pc,memory.size=256M,memory.slots=2"], "slots=2 max-size"),
     (["pc,memory.size=256M,memory.max-size=128M"], "134217728 256"),
@@ -66,6 +73,15 @@ def taken():
         for words, wanted in TAKEN:
             with start("-machine", f"{board},{words}".rstrip(",")) as m:
                 tap.equal({name: get(m, name) for name in wanted}, wanted, f"{board},{words}")
+
+
+def sata():
+    """q35 has the controller unless it is switched off; pc has none either way."""
+    for words, wanted in (("q35", True), ("q35,sata=off", False), ("pc", False), ("pc,sata=off", False)):
+        with start("-machine", words) as m:
+            names = {info["class_info"]["desc"] if "desc" in info["class_info"] else "" for bus in m.qmp.command("query-pci")
+                     for info in bus["devices"]}
+            tap.equal("SATA controller" in names, wanted, f"{words}: {names}")
 
 
 def listed():
@@ -184,6 +200,7 @@ tap.run([
     ("what is taken", taken),
     ("what is listed", listed),
     ("what is refused", refused),
+    ("SATA", sata),
     ("as JSON", as_json),
     ("memory-backend=", backend),
     ("-m and memory.size=", later_wins),

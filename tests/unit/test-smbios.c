@@ -114,17 +114,37 @@ static unsigned count(const GByteArray *tables, unsigned type)
 
 static void test_anchor(void)
 {
-    uint8_t anchor[SMBIOS_ANCHOR_SIZE], sum = 0;
+    static const uint8_t structures[] = { 1, 4, 0, 0, 'a', 0, 0, 127, 4, 1, 0, 0, 0 };
+    g_autoptr(GByteArray) tables = g_byte_array_new();
+    uint8_t anchor[SMBIOS_ANCHOR_MAX], sum = 0;
 
-    smbios_anchor(anchor, 0x12345678, 0x1000);
+    g_byte_array_append(tables, structures, sizeof(structures));
+    g_assert_cmpuint(smbios_anchor(anchor, SMBIOS_ENTRY_64, tables, 0x12345678), ==, 24);
     g_assert_cmpmem(anchor, 5, "_SM3_", 5);
     g_assert_cmpuint(anchor[6], ==, 24);
     g_assert_cmpuint(anchor[7], ==, 3);
-    g_assert_cmpmem(anchor + 12, 12, "\0\x10\0\0\x78\x56\x34\x12\0\0\0\0", 12);
-    for (unsigned i = 0; i < sizeof(anchor); i++) {
+    g_assert_cmpmem(anchor + 12, 12, "\x0d\0\0\0\x78\x56\x34\x12\0\0\0\0", 12);
+    for (unsigned i = 0; i < 24; i++) {
         sum += anchor[i];
     }
     g_assert_cmpuint(sum, ==, 0);
+
+    g_assert_cmpuint(smbios_anchor(anchor, SMBIOS_ENTRY_32, tables, 0x12345678), ==, 31);
+    g_assert_cmpmem(anchor, 4, "_SM_", 4);
+    g_assert_cmpmem(anchor + 5, 5, "\x1f\2\x08\x07\0", 5); /* the longest has 7 bytes */
+    g_assert_cmpmem(anchor + 16, 5, "_DMI_", 5);
+    g_assert_cmpmem(anchor + 22, 9, "\x0d\0\x78\x56\x34\x12\2\0\x28", 9);
+    for (unsigned i = 0; i < 31; i++) {
+        sum += anchor[i];
+    }
+    g_assert_cmpuint(sum, ==, 0);
+    for (unsigned i = 16; i < 31; i++) {
+        sum += anchor[i];
+    }
+    g_assert_cmpuint(sum, ==, 0);
+
+    g_byte_array_set_size(tables, 0x10000); /* too much for it */
+    g_assert_cmpuint(smbios_anchor(anchor, SMBIOS_ENTRY_32, tables, 0x12345678), ==, 24);
 }
 
 /* What there is without a word from the user. */
