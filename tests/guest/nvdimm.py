@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """NVDIMMs in Debian's kernel: an initrd with the modules for them, and what tests do first."""
 import glob
-import os
 import shutil
 import subprocess
 
+import programs
 import tap
 
 MODULES = ("libnvdimm", "nd_btt", "nd_pmem", "nfit")
@@ -26,14 +26,7 @@ def initrd(build, folder):
     with open(f"{folder}/ext4", "wb") as file:
         file.truncate(FS_SIZE)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-b", "4096", f"{folder}/ext4"], check=True)
-    names = "".join(f"{os.path.relpath(os.path.join(at, name), folder)}\n"
-                    for at, folders, files in os.walk(folder) for name in sorted(folders) + sorted(files))
-    more = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=folder, input=names.encode(), check=True,
-                          stdout=subprocess.PIPE).stdout
-    more = subprocess.run(["gzip", "-1"], input=more, check=True, stdout=subprocess.PIPE).stdout
-    with open(f"{build}/guest/initrd", "rb") as first, open(f"{folder}/initrd", "wb") as out:
-        head = first.read()
-        out.write(head + bytes(-len(head) % 4) + more)
+    programs.initrd(f"{build}/guest/initrd", folder, f"{folder}/initrd")
     return f"{folder}/initrd"
 
 

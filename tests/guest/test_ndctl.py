@@ -4,13 +4,11 @@
 namespaces of each kind, and what is in them after the program was killed; and an NVDIMM as memory."""
 import json
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import programs  # noqa: E402
 import tap  # noqa: E402
 from nvdimm import DAX, MODULES, initrd, mount_dax, ready  # noqa: E402
 import vm  # noqa: E402
@@ -18,28 +16,12 @@ import vm  # noqa: E402
 BUILD, MACHINE = sys.argv[1:3]
 MIB = 1 << 20
 LABELS = 128 << 10
-TOOLS = ("ndctl", "daxctl")
-LOADER = "ld-linux-x86-64.so.2"
 # One whose contents last, with room for two namespaces and for labels; one for memory; one that forgets.
 SIZES = (130 * MIB, 514 * MIB, 16 * MIB)
 
 
-def copy_tools(folder):
-    """The programs and their libraries, as they are on this machine, to @folder/tools."""
-    os.mkdir(f"{folder}/tools")
-    for tool in TOOLS:
-        path = shutil.which(tool)
-        if not path:
-            raise tap.Skip(f"{tool} is not installed")
-        shutil.copy(path, f"{folder}/tools")
-        needed = subprocess.run(["ldd", path], stdout=subprocess.PIPE, check=True, text=True).stdout
-        for library in re.findall(r"(/\S+)", needed):
-            shutil.copy(library, f"{folder}/tools")
-
-
 def tool(guest, words, **options):
-    name, rest = words.split(" ", 1)
-    return guest.run(f"/tools/{LOADER} --library-path /tools /tools/{name} {rest}", timeout=180, **options)
+    return guest.run(words, timeout=180, **options)
 
 
 def told(guest, words):
@@ -132,7 +114,7 @@ def second_run(folder, found):
 def lasts():
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/initrd")
-        copy_tools(f"{folder}/initrd")
+        programs.copy(("ndctl", "daxctl"), f"{folder}/initrd")
         initrd(BUILD, f"{folder}/initrd")
         second_run(folder, first_run(folder))
 
