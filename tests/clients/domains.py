@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains for tests with libvirt: their XML, their guest, and what libvirt and the program tell of them."""
+import datetime
 import glob
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import subprocess
 import time
 
+import libvirtd
 from libvirtd import tap
 import vm
 
@@ -147,3 +149,34 @@ def wait_text(path, words):
         with open(path, encoding="utf-8") as file:
             return re.search(".*".join(words), file.read(), re.DOTALL)
     vm.wait_until(found, f"{words} in {path}")
+
+
+def said(session, *args):
+    """The error of virsh; None if it has none."""
+    try:
+        session.virsh(*args)
+    except libvirtd.VirshError as err:
+        return str(err)
+    return None
+
+
+def check_refusal(session, alias, heard):
+    """What virsh has @heard of a device that the guest kept, None if nothing, is what libvirt's log of the monitor says that it
+    could say: it waits five seconds for the guest. Who is first is open where both are within a second."""
+    asked = answered = None
+    for line in session.log().splitlines():
+        if f'"id":"{alias}"' in line and '"device_del"' in line and "QEMU_MONITOR_SEND_MSG" in line:
+            asked, answered = moment(line), None
+        elif asked and not answered and "QEMU_MONITOR_RECV_EVENT" in line and alias in line and "DEVICE_UNPLUG_GUEST_ERROR" in line:
+            answered = moment(line)
+    if not asked or not answered:
+        raise AssertionError(f"{alias}: the log has no request and refusal")
+    if answered - asked < 4:
+        tap.equal("unplug of device was rejected by the guest" in (heard or ""), True, f"{heard}; {answered - asked} s")
+    elif answered - asked > 6:
+        tap.equal(heard, None, f"{answered - asked} s")
+
+
+def moment(line):
+    """Seconds, of the time that begins a line of libvirt's log."""
+    return datetime.datetime.strptime(line.split("+")[0].strip(), "%Y-%m-%d %H:%M:%S.%f").timestamp()

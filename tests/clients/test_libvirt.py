@@ -121,12 +121,10 @@ class Life:
         self.wait_memory(DIMM)
         self.guest.run("mount -t tmpfs none /tmp; cd /tmp; i=0; while [ $i -lt 400 ]; do "
                        "mkdir -p $i/a/b/c/d/e/f/g; i=$((i+1)); done; cd /", timeout=120)
-        try:
-            SESSION.virsh("detach-device", self.name, f"{SESSION.dir}/dimm.xml")
-        except libvirtd.VirshError as err:
-            tap.equal("rejected by the guest" in str(err), True, str(err))
+        heard = domains.said(SESSION, "detach-device", self.name, f"{SESSION.dir}/dimm.xml")
         # virsh waits for a guest no longer than five seconds, and does not tell how it goes on.
         vm.wait_until(lambda: re.search('"event": *"DEVICE_UNPLUG_GUEST_ERROR"', SESSION.log()), "the guest refuses")
+        domains.check_refusal(SESSION, "dimm0", heard)
         tap.equal(dimms(SESSION, self.name), [("dimm0", "0", 4 << 30, DIMM)])
         self.wait_memory(DIMM)
 

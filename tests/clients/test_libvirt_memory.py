@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Memory of every kind under libvirt: test_libvirt_memory.py BUILD-DIR GROUP. The groups are in the table at the
 end."""
+import concurrent.futures
 import os
 import sys
 
 import libvirtd
 from libvirtd import tap
 import domains
-from domains import BOOT, DIMM, MIB, Guest, memories, monitor, wait_text
+from domains import BOOT, DIMM, MIB, Guest, memories, monitor, said, wait_text
 import vm
 
 BUILD = os.path.abspath(sys.argv[1])
@@ -41,13 +42,15 @@ def attach(name, xml, *args):
 
 
 def detach(name, alias):
-    """virsh waits for a guest no longer than five seconds, and does not tell how it goes on: an error it may have
-    heard until then."""
-    try:
-        SESSION.virsh("detach-device-alias", name, alias)
-    except libvirtd.VirshError as err:
-        return str(err)
-    return None
+    """virsh waits for nobody then; an error that it has all the same."""
+    return said(SESSION, "detach-device-alias", name, alias)
+
+
+def detach_and_wait(name, alias):
+    """virsh waits for the guest, five seconds and no longer: an error that it has heard until then."""
+    memory, = [memory for memory in SESSION.dumpxml(name).findall("devices/memory") if memory.find("alias").get("name") == alias]
+    xml = libvirtd.ElementTree.tostring(memory, encoding="unicode")
+    return said(SESSION, "detach-device", name, SESSION.write(f"{alias}.xml", xml))
 
 
 # ---- all kinds in one machine ----
@@ -362,8 +365,10 @@ class Dimms:
         vm.wait_until(lambda: self.guest.run("numa=/sys/devices/system/node/node1; mount -t tmpfs -o mpol=bind:1 none /tmp; "
                                              "cd /tmp; i=0; while [ $i -lt 400 ]; do mkdir -p $i/a/b/c/d/e/f/g; "
                                              "i=$((i+1)); done; cd /; echo done", timeout=120) == "done", "files")
-        said = detach(name, "dimm7")
-        tap.equal(said is None or "unplug of device was rejected by the guest" in said, True, said)
+        heard = detach_and_wait(name, "dimm7")
+        self.event("device-removal-failed", "dimm7")
+        domains.check_refusal(SESSION, "dimm7", heard)
+        tap.equal(detach(name, "dimm7"), None)
         self.event("device-removal-failed", "dimm7")
         tap.equal(memories(SESSION, name)[-1][1], "dimm7")
 
@@ -378,7 +383,68 @@ class Dimms:
         self.guest.close()
 
 
+# ---- refusals, when virsh waits and when it does not any more ----
+
+class Refusals:
+    """A domain that is paused, whose requests another client of its monitor withdraws: for libvirt that is a guest that refuses."""
+    NAME = "refusals"
+
+    def __init__(self):
+        self.qmp, self.events, self.failures = None, None, 0
+
+    def tests(self):
+        return [("a domain with another monitor", self.start), ("a refusal while virsh waits", self.soon),
+                ("a refusal when virsh has gone", self.late), ("a reset when virsh has gone", self.reset)]
+
+    def start(self):
+        path = f"{SESSION.dir}/second.qmp"
+        xml = domains.domain_xml(SESSION, self.NAME, "q35", changes={
+            "<domain type='qemu'>": "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>",
+            "</domain>": f"<qemu:commandline><qemu:arg value='-qmp'/><qemu:arg value='unix:{path},server=on,wait=off'/>"
+                         "</qemu:commandline></domain>"})
+        SESSION.virsh("create", "--paused", SESSION.write("refusals.xml", xml))
+        self.qmp = vm.Qmp(path)
+        self.events = SESSION.watch("event", self.NAME, "--all", "--loop")
+
+        def listens():  # which it does not tell
+            SESSION.virsh("desc", self.NAME, "--live", "what makes an event")
+            return os.path.getsize(self.events)
+        vm.wait_until(listens, "it listens")
+        for _ in range(2):
+            attach(self.NAME, dimm_xml(128 * MIB))
+
+    def failed(self, alias):
+        """One more event than before, of this DIMM; both stay."""
+        self.failures += 1
+        wait_text(self.events, [r"event 'device-removal-failed' for domain"] * (self.failures - 1) +
+                  [f"event 'device-removal-failed' for domain '{self.NAME}': {alias}\n"])
+        tap.equal([memory[1] for memory in memories(SESSION, self.NAME)], ["dimm0", "dimm1"])
+
+    def soon(self):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            heard = pool.submit(detach_and_wait, self.NAME, "dimm0")
+            self.qmp.event("MEMORY_DEVICE_STATE_CHANGE", device="dimm0", state="unplug-requested")
+            self.qmp.command("device_del", id="dimm0", cancel=True)
+            self.failed("dimm0")
+            domains.check_refusal(SESSION, "dimm0", heard.result())
+
+    def late(self):
+        for way in (detach_and_wait, detach):
+            tap.equal(way(self.NAME, "dimm1"), None)
+            self.qmp.command("device_del", id="dimm1", cancel=True)
+            self.failed("dimm1")
+
+    def reset(self):
+        """What was asked for is withdrawn by a reset."""
+        tap.equal(detach(self.NAME, "dimm1"), None)
+        self.qmp.command("system_reset")
+        self.failed("dimm1")
+        self.qmp.sock.close()
+        SESSION.virsh("destroy", self.NAME)
+
+
 GROUPS = {
+    "refusals": Refusals().tests(),
     "mixed": Mixed().tests(),
     "dimms": [("bases", bases), ("attaches that are refused", refused_attaches),
               ("domains that are refused", refused_starts), ("256 slots", slots), ("log", log)] + Dimms().tests(),
