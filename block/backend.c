@@ -17,6 +17,7 @@
 
 static GPtrArray *backends; /* of BlockBackend */
 static GThreadPool *pool;   /* from the first backend on */
+static unsigned holds;      /* block_hold_all() without block_resume_all() */
 
 static void work(gpointer data, gpointer opaque);
 
@@ -450,6 +451,9 @@ void block_drain(BlockBackend *backend)
 
 void block_hold_all(void)
 {
+    if (holds++) {
+        return;
+    }
     for (unsigned i = 0; backends && i < backends->len; i++) {
         BlockBackend *backend = backends->pdata[i];
 
@@ -465,6 +469,9 @@ void block_resume_all(void)
 {
     BlockRequest *r;
 
+    if (--holds) {
+        return;
+    }
     block_gate_open();
     for (unsigned i = 0; backends && i < backends->len; i++) {
         BlockBackend *backend = backends->pdata[i];

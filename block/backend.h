@@ -132,7 +132,8 @@ void block_count_invalid(BlockBackend *backend, BlockOp op);
  * of its own submits none meanwhile. */
 void block_drain(BlockBackend *backend);
 /* The same of all backends; and none has requests until block_resume_all(): those that devices on
- * loops of their own submit meanwhile wait. For changes of the graph. Not nested. */
+ * loops of their own submit meanwhile wait. For changes of the graph. May be nested: the outermost
+ * counts. */
 void block_hold_all(void);
 void block_resume_all(void);
 /* What there is now. */

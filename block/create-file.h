@@ -10,6 +10,9 @@ typedef int BlockCreateFill(BlockNode *file, const void *opaque);
 /* Let @fill fill the file @path, which nobody else has; one that was not there goes if it fails. */
 bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *opaque,
                           GError **errp);
+/* The same with a node, which nobody writes to; @name is for messages. */
+bool block_create_in_node(BlockNode *file, const char *name, BlockCreateFill *fill,
+                          const void *opaque, GError **errp);
 /* Let the host have a place for these bytes, as FALLOC and FULL say. 0 or a positive errno value.
  */
 int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,

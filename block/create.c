@@ -29,11 +29,28 @@ static BlockNode *open_new(const char *path, GError **errp)
     return options ? block_node_open(options, errp) : NULL;
 }
 
-bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *opaque,
-                          GError **errp)
+bool block_create_in_node(BlockNode *file, const char *name, BlockCreateFill *fill,
+                          const void *opaque, GError **errp)
 {
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
     BlockEdge edge = { 0 };
+    int err;
+
+    if (!block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
+                           BLOCK_PERM_ALL & ~writes, errp)) {
+        return false;
+    }
+    err = fill(file, opaque);
+    if (err) {
+        error_set_errno(errp, err, "cannot make an image in %s", name);
+    }
+    block_edge_detach(&edge);
+    return !err;
+}
+
+bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *opaque,
+                          GError **errp)
+{
     BlockNode *file;
     bool made, ok;
     int fd;
@@ -55,17 +72,7 @@ bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *o
         close(fd);
     }
     file = open_new(path, errp);
-    ok = file && block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
-                                   BLOCK_PERM_ALL & ~writes, errp);
-    if (ok) {
-        int err = fill(file, opaque);
-
-        if (err) {
-            error_set_errno(errp, err, "cannot make an image in %s", path);
-            ok = false;
-        }
-        block_edge_detach(&edge);
-    }
+    ok = file && block_create_in_node(file, path, fill, opaque, errp);
     block_node_unref(file);
     if (made && !ok) {
         unlink(path);

@@ -44,6 +44,8 @@ bool block_qcow2_possible(const BlockQcow2Create *create, GError **errp);
 /* A qcow2 image in the file (or block device, which is large enough) @path. Errors: what is not
  * possible, the host's. */
 bool block_create_qcow2(const char *path, const BlockQcow2Create *create, GError **errp);
+/* The same in @file, a node that nobody writes to. */
+bool block_create_qcow2_in_node(BlockNode *file, const BlockQcow2Create *create, GError **errp);
 /* A file of @size bytes, all 0; or a block device that has as many. METADATA is an error. */
 bool block_create_raw(const char *path, uint64_t size, BlockPreallocation preallocation,
                       GError **errp);

@@ -195,7 +195,7 @@ static void tell_end(Job *job)
     int64_t total = (int64_t)job->total, progress = (int64_t)job->progress,
             speed = (int64_t)job->speed;
 
-    if (!job->driver->block) {
+    if (!job->driver->block || !job->started) {
         return;
     }
     if (job->cancelled) {
@@ -362,6 +362,7 @@ static gpointer work(gpointer opaque)
 
 void job_start(Job *job)
 {
+    job->started = true;
     set_status(job, JOB_STATUS_RUNNING);
     job->thread = g_thread_new("job", work, job);
 }
@@ -580,7 +581,7 @@ void job_progress(Job *job, uint64_t bytes, bool copied)
 {
     g_mutex_lock(&job->mutex);
     job->progress += bytes;
-    job->idle = false;
+    job->idle = job->idle && !copied;
     if (job->speed && copied) {
         int64_t now = g_get_monotonic_time();
 

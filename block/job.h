@@ -51,7 +51,7 @@ struct Job {
     const JobDriver *driver;
     void *opaque; /* the kind's own */
     char *id;
-    bool auto_finalize, auto_dismiss;
+    bool auto_finalize, auto_dismiss, started;
     JobStatus status;
     char *error; /* why it failed; NULL: it has not */
     BlockDeviceIoStatus io_status;

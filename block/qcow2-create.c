@@ -195,14 +195,12 @@ int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation p
     return err;
 }
 
-/* The image just made. */
-static BlockNode *open_image(const char *path, GError **errp)
+/* The image just made, in the node that @file names or describes (a reference, taken). */
+static BlockNode *open_image(struct json_object *file, GError **errp)
 {
-    struct json_object *json = json_object_new_object(), *file = json_object_new_object();
+    struct json_object *json = json_object_new_object();
     g_autoptr(BlockdevOptions) options = NULL;
 
-    json_object_object_add(file, "driver", json_object_new_string("file"));
-    json_object_object_add(file, "filename", json_object_new_string(path));
     json_object_object_add(json, "driver", json_object_new_string("qcow2"));
     json_object_object_add(json, "backing", json_object_new_string(""));
     json_object_object_add(json, "file", file);
@@ -211,9 +209,10 @@ static BlockNode *open_image(const char *path, GError **errp)
     return options ? block_node_open(options, errp) : NULL;
 }
 
-static bool preallocate_image(const char *path, BlockPreallocation preallocation, GError **errp)
+static bool preallocate_image(const char *path, struct json_object *file,
+                              BlockPreallocation preallocation, GError **errp)
 {
-    BlockNode *node = open_image(path, errp);
+    BlockNode *node = open_image(file, errp);
     BlockEdge edge = { 0 };
     int err = 0;
     bool ok = node && block_edge_attach(&edge, node, "a new image",
@@ -232,6 +231,27 @@ static bool preallocate_image(const char *path, BlockPreallocation preallocation
     return ok && !err;
 }
 
+bool block_create_qcow2_in_node(BlockNode *file, const BlockQcow2Create *create, GError **errp)
+{
+    const char *name = file->filename ? file->filename : file->name;
+
+    return block_qcow2_possible(create, errp) &&
+           block_create_in_node(file, name, fill_qcow2, create, errp) &&
+           (create->preallocation == BLOCK_PREALLOCATION_OFF ||
+            preallocate_image(name, json_object_new_string(file->name), create->preallocation,
+                              errp));
+}
+
+/* The options of a file. */
+static struct json_object *file_ref(const char *path)
+{
+    struct json_object *file = json_object_new_object();
+
+    json_object_object_add(file, "driver", json_object_new_string("file"));
+    json_object_object_add(file, "filename", json_object_new_string(path));
+    return file;
+}
+
 bool block_create_qcow2(const char *path, const BlockQcow2Create *create, GError **errp)
 {
     bool there = g_file_test(path, G_FILE_TEST_EXISTS);
@@ -241,7 +261,7 @@ bool block_create_qcow2(const char *path, const BlockQcow2Create *create, GError
         return false;
     }
     if (create->preallocation == BLOCK_PREALLOCATION_OFF ||
-        preallocate_image(path, create->preallocation, errp)) {
+        preallocate_image(path, file_ref(path), create->preallocation, errp)) {
         return true;
     }
     if (!there) {

@@ -89,6 +89,20 @@ bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp)
     return ok;
 }
 
+void block_snapshot_undo(BlockNode *node, BlockNode *overlay, bool made)
+{
+    overlay->refs++; /* while its users go */
+    move_edges(overlay, node, NULL);
+    block_edge_detach(&overlay->backing);
+    block_node_update_perms(overlay, NULL);
+    block_node_update_perms(node, NULL); /* they went together */
+    if (made && overlay->listed) {
+        overlay->listed = false;
+        block_node_unref(overlay);
+    }
+    block_node_unref(overlay);
+}
+
 /* ---- by files ---- */
 
 static void set_bool(struct json_object *json, const char *key, bool value)
@@ -160,24 +174,24 @@ static bool make_image(BlockNode *node, const char *path, GError **errp)
     return block_create_qcow2(path, &create, errp);
 }
 
-bool block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GError **errp)
+BlockNode *block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GError **errp)
 {
     BlockNode *overlay;
     bool ok;
 
     if (file->node_name && block_node_find(file->node_name, NULL)) {
         error_set(errp, "there is a block node '%s' already", file->node_name);
-        return false;
+        return NULL;
     }
     if (!block_node_is_active()) {
         error_set(errp, "the images of a machine that migrates are not written here");
-        return false;
+        return NULL;
     }
     if (!block_node_check_idle(node, errp)) {
-        return false;
+        return NULL;
     }
     if (!file->existing && !make_image(node, file->path, errp)) {
-        return false;
+        return NULL;
     }
     overlay = open_overlay(overlay_options(node, file, false), errp);
     ok = overlay && block_snapshot(node, overlay, errp);
@@ -185,8 +199,8 @@ bool block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file, GErr
         overlay->listed = true;
         overlay->refs++;
     }
-    block_node_unref(overlay);
-    return ok;
+    block_node_unref(overlay); /* its users have it */
+    return ok ? overlay : NULL;
 }
 
 BlockNode *block_snapshot_temporary(BlockNode *node, GError **errp)

@@ -8,6 +8,7 @@
 #include "block/snapshot-internal.h"
 #include "block/snapshot.h"
 #include "monitor/block-info.h"
+#include "monitor/snapshot-file.h"
 #include "qapi/qapi-commands.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -17,15 +18,15 @@ bool qmp_blockdev_reopen(GPtrArray *options, GError **errp)
     return block_reopen(options, errp);
 }
 
-bool qmp_blockdev_snapshot(const char *node_name, const char *overlay_name, GError **errp)
+bool qmp_blockdev_snapshot(const BlockdevSnapshot *args, GError **errp)
 {
-    BlockNode *node = block_node_find(node_name, errp);
-    BlockNode *overlay = node ? block_node_find(overlay_name, errp) : NULL;
+    BlockNode *node = block_node_find(args->node, errp);
+    BlockNode *overlay = node ? block_node_find(args->overlay, errp) : NULL;
 
     return overlay && block_snapshot(node, overlay, errp);
 }
 
-bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **errp)
+BlockNode *snapshot_to_file(const BlockdevSnapshotSync *options, GError **errp)
 {
     const BlockSnapshotFile file = {
         .path = options->snapshot_file,
@@ -35,28 +36,32 @@ bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **er
     BlockNode *node = block_info_find(options->device, options->node_name, errp);
 
     if (!node) {
-        return false;
+        return NULL;
     }
     if (options->format && strcmp(options->format, "qcow2") != 0) {
         error_set(errp, "format '%s' has no backing files here: qcow2 has", options->format);
-        return false;
+        return NULL;
     }
     return block_snapshot_to_file(node, &file, errp);
 }
 
-/* A drive, or a node. */
-static BlockNode *find_disk(const char *device, GError **errp)
+bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **errp)
+{
+    return snapshot_to_file(options, errp) != NULL;
+}
+
+BlockNode *snapshot_find_disk(const char *device, GError **errp)
 {
     return block_backend_find(device) ? block_info_find(device, NULL, errp)
                                       : block_node_find(device, errp);
 }
 
-bool qmp_blockdev_snapshot_internal_sync(const char *device, const char *name, GError **errp)
+bool qmp_blockdev_snapshot_internal_sync(const BlockdevSnapshotInternal *args, GError **errp)
 {
-    const BlockSnapshot snapshot = { .name = name,
+    const BlockSnapshot snapshot = { .name = args->name,
                                      .date_ns = g_get_real_time() * 1000,
                                      .clock_ns = clock_ns() };
-    BlockNode *node = find_disk(device, errp);
+    BlockNode *node = snapshot_find_disk(args->device, errp);
 
     return node && block_snapshot_create(node, &snapshot, errp);
 }
@@ -64,7 +69,7 @@ bool qmp_blockdev_snapshot_internal_sync(const char *device, const char *name, G
 SnapshotInfo *qmp_blockdev_snapshot_delete_internal_sync(const char *device, const char *id,
                                                          const char *name, GError **errp)
 {
-    BlockNode *node = find_disk(device, errp);
+    BlockNode *node = snapshot_find_disk(device, errp);
     SnapshotInfo *info;
 
     if (node && !id && !name) {

@@ -129,3 +129,22 @@ void hmp_drive_mirror(Hmp *hmp, char **argv)
     qmp_drive_mirror(&args, &err);
     hmp_error(hmp, err);
 }
+
+/* drive_backup [-n] [-f] [-c] DRIVE FILE [FORMAT] */
+void hmp_drive_backup(Hmp *hmp, char **argv)
+{
+    const DriveBackup args = {
+        .device = argv[3],
+        .target = argv[4],
+        .format = argv[5],
+        .sync = argv[1] ? MIRROR_SYNC_MODE_FULL : MIRROR_SYNC_MODE_TOP,
+        .has_compress = true,
+        .compress = argv[2] != NULL,
+        .has_mode = true,
+        .mode = argv[0] ? NEW_IMAGE_MODE_EXISTING : NEW_IMAGE_MODE_ABSOLUTE_PATHS,
+    };
+    GError *err = NULL;
+
+    qmp_drive_backup(&args, &err);
+    hmp_error(hmp, err);
+}

@@ -35,9 +35,10 @@ void hmp_snapshot_blkdev(Hmp *hmp, char **argv)
 
 void hmp_snapshot_blkdev_internal(Hmp *hmp, char **argv)
 {
+    const BlockdevSnapshotInternal args = { .device = argv[0], .name = argv[1] };
     GError *err = NULL;
 
-    qmp_blockdev_snapshot_internal_sync(argv[0], argv[1], &err);
+    qmp_blockdev_snapshot_internal_sync(&args, &err);
     hmp_error(hmp, err);
 }
 

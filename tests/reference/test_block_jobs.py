@@ -46,10 +46,12 @@ class Recorder:
         self.vm.close()
 
     def take(self):
-        """Events that are there, without what depends on the moment."""
+        """Events that are there, without what depends on the moment: the level pauses jobs while it changes its graph."""
         for event in self.qmp.events:
-            if "JOB" in event["event"]:
-                self.lines.append((event["event"], tuple(sorted(event["data"].items()))))
+            line = (event["event"], tuple(sorted(event["data"].items())))
+            status = event["data"].get("status")
+            if "JOB" in event["event"] and status != "paused" and not (status == "running" and line in self.lines):
+                self.lines.append(line)
         self.qmp.events.clear()
 
     def __call__(self, name, **arguments):
@@ -65,12 +67,11 @@ class Recorder:
 
     def until(self, name, **data):
         """Events up to this one."""
-        while True:
-            event = self.qmp.receive()
-            event["arrived"] = 0
-            self.qmp.events.append(event)
-            if event["event"] == name and all(event["data"].get(k) == v for k, v in data.items()):
-                break
+        def is_there():
+            return any(event["event"] == name and all(event["data"].get(k) == v for k, v in data.items()) for event in self.qmp.events)
+
+        while not is_there():
+            self.qmp.events.append(self.qmp.receive())
         self.take()
 
     def add(self, node, **more):
@@ -133,7 +134,7 @@ def by_hand():
         r("query-jobs")
         r("job-complete", id="j")
         r("job-finalize", id="j")
-        r.take() if r.qmp.events else r.until("JOB_STATUS_CHANGE", status="concluded")
+        r.until("JOB_STATUS_CHANGE", status="concluded")
         r("query-jobs")
         r("query-block-jobs")
         r("job-cancel", id="j")
@@ -182,9 +183,7 @@ def stream():
         r.until("BLOCK_JOB_PENDING")
         r("query-jobs")
         r("block-job-finalize", id="s")
-        if not any("null" in str(e) for e in r.qmp.events):
-            r.gone()
-        r.take()
+        r.gone()
 
     both(script, "top")
 
@@ -204,5 +203,50 @@ def commit():
     both(script, "base")
 
 
+def backup():
+    def script(r):
+        r.add("target")
+        options = {"job_id": "j", "device": "top", "target": "target"}
+        r("blockdev-backup", sync="full", **options)
+        r.gone()
+        r("blockdev-backup", sync="none", **options)
+        r("query-block-jobs")
+        r("block-job-cancel", device="j")
+        r.gone()
+
+    both(script, "target")
+
+
+def transaction():
+    job = {"type": "blockdev-backup", "data": {"job-id": "j", "device": "top", "target": "target", "sync": "full"}}
+    internal = {"type": "blockdev-snapshot-internal-sync", "data": {"device": "top", "name": "s"}}
+
+    def script(r):
+        r.add("target")
+        r("transaction", actions=[])
+        r("transaction", actions=[job, {"type": "abort", "data": {}}])
+        r.take()
+        r("transaction", actions=[internal, {"type": "abort", "data": {}}])
+        r("transaction", actions=[internal], properties={"completion-mode": "grouped"})
+        r("transaction", actions=[job], properties={"completion-mode": "grouped"})
+        r.gone()
+        r("query-jobs")
+
+    both(script, "target", "top")
+
+
+def create():
+    def script(r):
+        for options in ({"driver": "file", "filename": f"{r.folder}/new", "size": 0}, {"driver": "qcow2", "file": "absent", "size": 0}):
+            r("blockdev-create", job_id="c", options=options)
+            r.until("JOB_STATUS_CHANGE", status="concluded")
+            r("query-block-jobs")
+            r("job-dismiss", id="c")
+        r("blockdev-create", job_id="c", options={"driver": "null-co"})
+        r("query-jobs")
+
+    both(script)
+
+
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit)])
+    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit, backup, transaction, create)])

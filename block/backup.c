@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A set has the chunks that the target does not have, and that are in the source as they were. Who
+ * copies some has their range for himself: the job's thread, or, before he writes, whoever writes.
+ */
+#include "block/backup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "block/backend.h"
+#include "block/dirty-set.h"
+#include "block/driver.h"
+#include "block/gate.h"
+#include "block/image-info.h"
+#include "block/ranges.h"
+#include "block/status.h"
+#include "util/error.h"
+#include "util/units.h"
+
+#define CHUNK_MIN  (64 * KIB)
+#define CHUNKS_MAX (UINT64_C(1) << 28)
+
+typedef struct Backup {
+    BlockJob b;
+    BlockBackup options;
+    uint64_t size, chunk;
+    DirtySet *todo;
+    BlockRanges ranges;
+    BlockWriteHook hook;
+    bool broken; /* what somebody wrote could not be copied before; atomic */
+} Backup;
+
+/* ---- copying ---- */
+
+/* Of [@offset, @offset + @bytes), whole chunks that the caller has for himself, what is to be
+ * copied: *@done bytes. */
+static int copy_todo(Backup *k, uint64_t offset, uint64_t bytes, void *buf, uint64_t *done,
+                     bool *read)
+{
+    uint64_t end = offset + bytes, at = offset, some;
+    int err = 0;
+
+    *done = 0;
+    while (!err && offset < end && dirty_set_next(k->todo, &at, BLOCK_JOB_CHUNK, &some) &&
+           at >= offset && at < end) { /* it looks at the beginning, too */
+        some = MIN(some, end - at);
+        err = block_job_copy(k->options.source, k->options.target, at, some, buf, read);
+        if (!err) {
+            dirty_set_remove(k->todo, at, some);
+            *done += some;
+        }
+        offset = at = at + some;
+    }
+    return err;
+}
+
+static bool is_todo(Backup *k, uint64_t offset, uint64_t bytes)
+{
+    for (uint64_t at = offset; at < offset + bytes; at += k->chunk) {
+        if (dirty_set_has(k->todo, at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever writes: its bytes, as far as the disk goes, by whole chunks. */
+static int copy_before(Backup *k, uint64_t offset, uint64_t bytes)
+{
+    uint64_t end = MIN((offset + bytes + k->chunk - 1) & ~(k->chunk - 1), k->size);
+    void *buf = NULL;
+    int err = 0;
+
+    offset &= ~(k->chunk - 1);
+    while (offset < end && !err) {
+        uint64_t some = MIN(end - offset, MAX(BLOCK_JOB_CHUNK, k->chunk)), done = 0;
+        bool read;
+
+        if (is_todo(k, offset, some)) {
+            buf = buf ? buf : block_job_buffer();
+            block_ranges_lock(&k->ranges, offset, some);
+            err = copy_todo(k, offset, some, buf, &done, &read);
+            block_ranges_unlock(&k->ranges, offset, some);
+            job_progress(k->b.job, done, false);
+        }
+        offset += some;
+    }
+    free(buf);
+    return err;
+}
+
+/* The guest goes on in any case: if this is not possible, the job fails. */
+static int before_write(BlockWriteHook *hook, uint64_t offset, uint64_t bytes)
+{
+    Backup *k = (Backup *)((char *)hook - offsetof(Backup, hook));
+    int err;
+
+    if (offset >= k->size || __atomic_load_n(&k->broken, __ATOMIC_RELAXED)) {
+        return 0;
+    }
+    err = copy_before(k, offset, MIN(bytes, k->size - offset));
+    if (err) {
+        __atomic_store_n(&k->broken, true, __ATOMIC_RELAXED);
+        job_fail_later(k->b.job, err);
+    }
+    return 0;
+}
+
+/* ---- the thread ---- */
+
+/* What only backing files have is not copied with sync=top. */
+static int leave_out(Backup *k)
+{
+    for (uint64_t at = 0; at < k->size && job_may_go_on(k->b.job);) {
+        BlockStatus status = { 0 };
+        uint64_t first, end;
+        int err;
+
+        block_gate_enter();
+        err = block_status(k->options.source, at, k->size - at, &status);
+        block_gate_leave();
+        if (err) {
+            return err;
+        }
+        first = (at + k->chunk - 1) & ~(k->chunk - 1);
+        end = at + status.bytes == k->size ? k->size : (at + status.bytes) & ~(k->chunk - 1);
+        if (!status.allocated && first < end) {
+            dirty_set_remove(k->todo, first, end - first);
+        }
+        at += status.bytes;
+    }
+    job_set_total(k->b.job, dirty_set_bytes(k->todo));
+    return 0;
+}
+
+static bool step(Backup *k, uint64_t offset, uint64_t bytes, int *err)
+{
+    uint64_t done;
+    bool read = false;
+
+    block_gate_enter();
+    block_ranges_lock(&k->ranges, offset, bytes);
+    *err = copy_todo(k, offset, bytes, k->b.buf, &done, &read);
+    block_ranges_unlock(&k->ranges, offset, bytes);
+    block_gate_leave();
+    job_progress(k->b.job, done, true);
+    return !*err || job_may_try_again(
+                        k->b.job, read ? k->options.on_source_error : k->options.on_target_error,
+                        read, *err);
+}
+
+static int flush_target(Backup *k)
+{
+    int err;
+
+    block_gate_enter();
+    err = block_node_flush(k->options.target);
+    block_gate_leave();
+    return err;
+}
+
+static int backup_run(Job *job)
+{
+    Backup *k = job->opaque;
+    uint64_t cursor = 0, bytes;
+    int err = 0;
+
+    job_set_total(job, k->size);
+    if (k->options.sync == MIRROR_SYNC_MODE_TOP && k->options.source->backing.node) {
+        err = leave_out(k);
+    }
+    while (!err && job_may_go_on(job)) {
+        if (k->options.sync == MIRROR_SYNC_MODE_NONE) {
+            job_wait(job);
+        } else if (!dirty_set_next(k->todo, &cursor, MAX(BLOCK_JOB_CHUNK, k->chunk), &bytes)) {
+            return flush_target(k);
+        } else if (step(k, cursor, bytes, &err)) {
+            err = 0;
+        }
+    }
+    return err;
+}
+
+static void backup_clean(Job *job)
+{
+    Backup *k = job->opaque;
+
+    block_hold_all();
+    if (k->todo) {
+        block_node_remove_hook(k->options.source, &k->hook);
+        dirty_set_free(k->todo);
+    }
+    block_job_let_go(&k->b);
+    block_job_set_live(k->options.target, k->options.source, false);
+    block_resume_all();
+    block_job_clear(&k->b);
+    block_ranges_clear(&k->ranges);
+    g_free(k);
+}
+
+static const JobDriver backup_driver = {
+    .type = JOB_TYPE_BACKUP,
+    .block = true,
+    .run = backup_run,
+    .clean = backup_clean,
+};
+
+/* ---- the beginning ---- */
+
+static bool check(const BlockBackup *o, int64_t *size, GError **errp)
+{
+    int64_t target = block_node_length(o->target);
+
+    *size = block_node_length(o->source);
+    if (o->source == o->target) {
+        error_set(errp, "block node '%s' cannot be copied to itself", o->source->name);
+    } else if (o->sync == MIRROR_SYNC_MODE_INCREMENTAL || o->sync == MIRROR_SYNC_MODE_BITMAP) {
+        error_set(errp, "sync=%s is not possible: use full, top or none",
+                  MirrorSyncMode_str(o->sync));
+    } else if (*size < 0 || target < 0) {
+        error_set_errno(errp, (int)-MIN(*size, target), "the sizes of '%s' and '%s' are not known",
+                        o->source->name, o->target->name);
+    } else if (*size != target) {
+        error_set(errp,
+                  "block node '%s' has %" PRId64 " bytes, and '%s' %" PRId64
+                  ": they have to be as large",
+                  o->source->name, *size, o->target->name, target);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* The target's clusters are written as a whole: what is not of them is not the target's to have. */
+static uint64_t chunk_size(const Backup *k)
+{
+    ImageInfo *info = block_image_info(k->options.target, false);
+    uint64_t chunk =
+        MAX(CHUNK_MIN, info->has_cluster_size ? (uint64_t)info->cluster_size : CHUNK_MIN);
+
+    ImageInfo_free(info);
+    while (k->size / chunk > CHUNKS_MAX) {
+        chunk *= 2;
+    }
+    return chunk;
+}
+
+static bool connect(Backup *k, GError **errp)
+{
+    const BlockBackup *o = &k->options;
+    const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+
+    block_job_set_live(o->target, o->source, true);
+    if (!block_job_use(&k->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp) ||
+        !block_job_use(&k->b, o->target, BLOCK_PERM_READ | writes, BLOCK_PERM_ALL & ~writes,
+                       errp)) {
+        return false;
+    }
+    k->chunk = chunk_size(k);
+    k->todo = dirty_set_new(k->size, k->chunk);
+    dirty_set_add(k->todo, 0, k->size);
+    k->hook.before = before_write;
+    block_node_add_hook(o->source, &k->hook);
+    return true;
+}
+
+Job *block_backup_new(const BlockBackup *backup, const BlockJobOptions *options, GError **errp)
+{
+    int64_t size;
+    Backup *k;
+    Job *job;
+
+    if (!check(backup, &size, errp)) {
+        return NULL;
+    }
+    k = g_new0(Backup, 1);
+    if (!block_job_init(&k->b, options, &backup_driver, backup->source, errp)) {
+        g_free(k);
+        return NULL;
+    }
+    job = k->b.job;
+    k->options = *backup;
+    k->size = (uint64_t)size;
+    job->opaque = k;
+    block_ranges_init(&k->ranges);
+    if (!connect(k, errp)) {
+        backup_clean(job);
+        job_discard(job);
+        return NULL;
+    }
+    return job;
+}
