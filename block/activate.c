@@ -48,11 +48,6 @@ static void tell_resized(BlockBackend *backend, void *opaque)
     }
 }
 
-static void drain(BlockBackend *backend, void *opaque)
-{
-    block_drain(backend);
-}
-
 void block_begin_inactive(void)
 {
     block_node_set_active(false);
@@ -101,13 +96,15 @@ bool block_inactivate(GError **errp)
             return false;
         }
     }
-    block_backend_foreach(drain, NULL);
+    block_hold_all(); /* clients of exports go on */
     block_node_foreach_down(flush_and_inactivate, &walk);
+    if (!walk.failed) {
+        let_go();
+    }
+    block_resume_all();
     if (walk.failed) {
         error_set_errno(errp, walk.err, "block node '%s': what was written may not be on the disk",
                         walk.failed->name);
-        return false;
     }
-    let_go();
-    return true;
+    return !walk.failed;
 }

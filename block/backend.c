@@ -105,12 +105,11 @@ BlockBackend *block_backend_get(const char *name, GError **errp)
 
 /* ---- devices ---- */
 
-bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
-                        GError **errp)
+/* False: it is as it was. */
+static bool take_node(BlockBackend *backend, const char *user, bool read_only, unsigned shares,
+                      GError **errp)
 {
-    g_autofree char *user = g_strdup_printf("device %s", path);
     BlockNode *node = block_backend_node(backend);
-    unsigned shares = BLOCK_PERM_ALL & ~(share ? 0u : BLOCK_PERM_WRITE);
     bool ok;
 
     node->refs++;
@@ -120,7 +119,6 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
     if (!ok) {
         block_edge_attach(&backend->edge, node, "nobody", 0, BLOCK_PERM_ALL, NULL);
     } else {
-        backend->device = g_strdup(path);
         backend->writable = !read_only;
     }
     block_node_unref(node);
@@ -128,6 +126,26 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
         backend_free(backend);
     }
     return ok;
+}
+
+bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
+                        GError **errp)
+{
+    g_autofree char *user = g_strdup_printf("device %s", path);
+    unsigned shares = BLOCK_PERM_ALL & ~(share ? 0u : BLOCK_PERM_WRITE);
+
+    if (!take_node(backend, user, read_only, shares, errp)) {
+        return false;
+    }
+    backend->device = g_strdup(path);
+    return true;
+}
+
+bool block_backend_take_for_export(BlockBackend *backend, const char *user, bool read_only,
+                                   GError **errp)
+{
+    backend->exported = true;
+    return take_node(backend, user, read_only, BLOCK_PERM_ALL, errp);
 }
 
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
@@ -180,7 +198,7 @@ uint64_t block_backend_size(BlockBackend *backend)
 
 /* ---- requests ---- */
 
-static int carry_out(BlockNode *node, const BlockRequest *r)
+static int carry_out(BlockNode *node, BlockRequest *r)
 {
     switch (r->op) {
     case BLOCK_READ:
@@ -191,6 +209,8 @@ static int carry_out(BlockNode *node, const BlockRequest *r)
         return block_node_flush(node);
     case BLOCK_DISCARD:
         return block_node_discard(node, r->offset, r->bytes);
+    case BLOCK_CALL:
+        return r->call(node, r);
     default:
         return block_node_write_zeroes(node, r->offset, r->bytes, r->unmap);
     }

@@ -21,8 +21,9 @@ typedef enum BlockOp {
     BLOCK_FLUSH,
     BLOCK_DISCARD,
     BLOCK_WRITE_ZEROES,
+    BLOCK_CALL, /* what `call` does */
 } BlockOp;
-#define BLOCK_OP_COUNT 5
+#define BLOCK_OP_COUNT 6
 
 typedef struct BlockBackend BlockBackend;
 typedef struct BlockRequest BlockRequest;
@@ -34,7 +35,8 @@ struct BlockRequest {
     const struct iovec *iov;
     unsigned iovcnt;
     bool unmap;     /* BLOCK_WRITE_ZEROES: the place may go back to the host */
-    bool and_flush; /* writes: done when they are on the host's disk */
+    bool and_flush; /* all that changes something: done when it is on the host's disk */
+    int (*call)(BlockNode *node, BlockRequest *request); /* BLOCK_CALL: as those of block/node.h */
     void (*done)(BlockRequest *request);
     void *opaque;
     int error; /* for `done`: 0 or a positive errno value */
@@ -66,6 +68,7 @@ struct BlockBackend {
     BlockEdge edge;
     BlockdevOnError on_read_error, on_write_error;
     bool writable;
+    bool exported;     /* an export has it (block/export.h), and no device */
     bool empty;        /* it has no medium: its node fails whatever is asked (block/medium.h) */
     bool writethrough; /* cache=writethrough, directsync: what a device begins with */
     char *device;      /* path of the device that has it; NULL: none */
@@ -101,6 +104,10 @@ BlockBackend *block_backend_get(const char *name, GError **errp);
  * nodes too if @share. Errors as block_edge_attach() has them. One without a name is gone then. */
 bool block_backend_take(BlockBackend *backend, const char *path, bool read_only, bool share,
                         GError **errp);
+/* Take it, which has no name, for an export, that @user names in messages; others may do with its
+ * nodes whatever they like. It is gone if that fails. */
+bool block_backend_take_for_export(BlockBackend *backend, const char *user, bool read_only,
+                                   GError **errp);
 /* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. */
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
                            void *opaque);

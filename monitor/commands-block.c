@@ -114,8 +114,12 @@ static char *device_name(const BlockBackend *backend)
 static void add_backend(BlockBackend *backend, void *list)
 {
     const BlockTrayOps *tray = block_medium_tray(backend);
-    BlockInfo *info = g_new0(BlockInfo, 1);
+    BlockInfo *info;
 
+    if (backend->exported) {
+        return;
+    }
+    info = g_new0(BlockInfo, 1);
     info->device = g_strdup(backend->name ? backend->name : "");
     info->qdev = device_name(backend);
     info->type = g_strdup("unknown");
@@ -187,8 +191,13 @@ static BlockDeviceStats *device_stats(const PflashUse *use)
 static void add_backend_stats(BlockBackend *backend, void *list)
 {
     const BlockStatistics stats = block_backend_statistics(backend), *from = &stats;
-    BlockStats *item = g_new0(BlockStats, 1);
-    BlockDeviceStats *to = item->stats = device_stats(NULL);
+    BlockStats *item = backend->exported ? NULL : g_new0(BlockStats, 1);
+    BlockDeviceStats *to;
+
+    if (!item) {
+        return;
+    }
+    to = item->stats = device_stats(NULL);
     const struct {
         BlockOp op;
         int64_t *operations, *bytes, *ns, *failed, *invalid;

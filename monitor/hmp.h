@@ -99,6 +99,10 @@ void hmp_block_resize(Hmp *hmp, char **argv);
 void hmp_drive_add(Hmp *hmp, char **argv);
 void hmp_drive_del(Hmp *hmp, char **argv);
 void hmp_eject(Hmp *hmp, char **argv);
+void hmp_nbd_server_start(Hmp *hmp, char **argv);
+void hmp_nbd_server_add(Hmp *hmp, char **argv);
+void hmp_nbd_server_remove(Hmp *hmp, char **argv);
+void hmp_nbd_server_stop(Hmp *hmp, char **argv);
 void hmp_change(Hmp *hmp, char **argv);
 /* hmp-job.c */
 void hmp_info_jobs(Hmp *hmp, char **argv);

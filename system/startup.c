@@ -11,6 +11,7 @@
 #include "backends/host-memory-backend.h"
 #include "block/activate.h"
 #include "block/backend.h"
+#include "block/nbd-server.h"
 #include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
@@ -373,6 +374,7 @@ void startup_cleanup(Startup *startup, bool ok)
     migration_finish();
     incoming_finish();
     gdb_server_cleanup();
+    nbd_server_stop(NULL); /* if there is one */
     block_finish();
     monitor_cleanup();
     chardev_cleanup();

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP commands about exports and the NBD server (qapi/block-export.json). */
+#include "backends/iothread.h"
+#include "block/export.h"
+#include "block/nbd-server.h"
+#include "chardev/socket-address.h"
+#include "monitor/monitor-internal.h"
+#include "qapi/qapi-commands.h"
+#include "util/error.h"
+
+/* ---- the server ---- */
+
+static bool fill_place(SocketPlace *place, const SocketAddressLegacy *addr, GError **errp)
+{
+    SocketAddress plain = { .type = addr->type };
+    bool ok;
+
+    switch (addr->type) {
+    case SOCKET_ADDRESS_TYPE_FD:
+        plain.u.fd = addr->u.fd->data;
+        break;
+    case SOCKET_ADDRESS_TYPE_INET:
+        plain.u.inet = addr->u.inet->data;
+        break;
+    case SOCKET_ADDRESS_TYPE_VSOCK:
+        plain.u.vsock = addr->u.vsock->data;
+        break;
+    default:
+        plain.u.q_unix = addr->u.q_unix->data;
+        break;
+    }
+    socket_set_take_fd(qmp_session_take_named_fd); /* a descriptor can be one of the session's */
+    ok = socket_place_set(place, &plain, errp);
+    socket_set_take_fd(NULL);
+    place->server = true;
+    return ok && socket_place_check(place, errp);
+}
+
+bool qmp_nbd_server_start(const SocketAddressLegacy *addr, const char *tls_creds,
+                          const char *tls_authz, bool has_max_connections, uint32_t max_connections,
+                          GError **errp)
+{
+    SocketPlace place = { 0 };
+    bool ok = false;
+    int fd;
+
+    if (tls_creds || tls_authz) {
+        error_set(errp, "%s: there is no TLS here; use a tunnel, such as that of ssh",
+                  tls_creds ? "tls-creds" : "tls-authz");
+        return false;
+    }
+    if (nbd_server_loop()) { /* before its socket is taken away */
+        error_set(errp, "there is an NBD server already; nbd-server-stop ends it");
+        return false;
+    }
+    if (fill_place(&place, addr, errp)) {
+        fd = socket_place_open(&place, NULL, errp);
+        ok = fd >= 0 &&
+             nbd_server_start(fd, max_connections, place.abstract ? NULL : place.path, errp);
+    }
+    socket_place_clear(&place);
+    return ok;
+}
+
+bool qmp_nbd_server_stop(GError **errp)
+{
+    return nbd_server_stop(errp);
+}
+
+/* ---- exports ---- */
+
+static bool add_nbd(const BlockExportOptions *options, BlockExportConfig *config, GError **errp)
+{
+    const BlockExportOptionsNbd *nbd = options->u.nbd;
+
+    if (nbd->bitmaps && nbd->bitmaps->len) {
+        error_set(errp, "bitmaps: there are no dirty bitmaps here");
+        return false;
+    }
+    config->name = nbd->name ? nbd->name : options->node_name;
+    config->description = nbd->description;
+    config->depth = nbd->allocation_depth;
+    return true;
+}
+
+static Object *find_iothread(const char *id, GError **errp)
+{
+    Object *obj = object_child(object_container("/objects"), id);
+
+    if (!obj || !object_is_a(obj, TYPE_IOTHREAD) || !iothread_loop(IOTHREAD(obj))) {
+        error_set(errp,
+                  "there is no iothread '%s': make it with object-add or -object iothread,id=%s",
+                  id, id);
+        return NULL;
+    }
+    return obj;
+}
+
+bool qmp_block_export_add(const BlockExportOptions *options, GError **errp)
+{
+    BlockExportConfig config = { .id = options->id,
+                                 .writable = options->writable,
+                                 .writethrough = options->writethrough };
+    BlockNode *node;
+
+    if (!object_id_wellformed(options->id)) {
+        error_set(errp,
+                  "id '%s' must be letters, digits, '-', '.' and '_', beginning with a letter",
+                  options->id);
+        return false;
+    }
+    if (!add_nbd(options, &config, errp)) {
+        return false;
+    }
+    if (options->fixed_iothread && !options->iothread) {
+        error_set(errp, "fixed-iothread goes with iothread");
+        return false;
+    }
+    if (options->iothread) {
+        config.loop_owner = find_iothread(options->iothread, errp);
+        if (!config.loop_owner) {
+            return false;
+        }
+        config.loop = iothread_loop(IOTHREAD(config.loop_owner));
+    }
+    node = block_node_find(options->node_name, errp);
+    return node && block_export_add(&config, node, errp);
+}
+
+bool qmp_nbd_server_add(const char *device, const char *name, const char *description,
+                        bool has_writable, bool writable, const char *bitmap, GError **errp)
+{
+    const BlockBackend *backend = block_backend_find(device);
+    BlockExportConfig config = { .id = name ? name : device,
+                                 .name = name ? name : device,
+                                 .description = description,
+                                 .writable = writable };
+    BlockNode *node;
+
+    if (bitmap) {
+        error_set(errp, "bitmap: there are no dirty bitmaps here");
+        return false;
+    }
+    if (backend && backend->empty) {
+        error_set(errp, "drive '%s' has no medium", device);
+        return false;
+    }
+    node = backend ? block_backend_node(backend) : block_node_find(device, errp);
+    if (node && writable && node->read_only) {
+        config.writable = false; /* as its users expect it, unlike that of block-export-add */
+    }
+    return node && block_export_add(&config, node, errp);
+}
+
+bool qmp_block_export_del(const char *id, bool has_mode, BlockExportRemoveMode mode, GError **errp)
+{
+    return block_export_remove(id, mode == BLOCK_EXPORT_REMOVE_MODE_HARD, errp);
+}
+
+bool qmp_nbd_server_remove(const char *name, bool has_mode, BlockExportRemoveMode mode,
+                           GError **errp)
+{
+    BlockExport *export = block_export_get(name);
+    bool ok =
+        export && block_export_remove(export->id, mode == BLOCK_EXPORT_REMOVE_MODE_HARD, errp);
+
+    if (!export) {
+        error_set(errp, "there is no NBD export called '%s'", name);
+    } else {
+        block_export_unref(export);
+    }
+    return ok;
+}
+
+static void add_info(const BlockExport *export, void *list)
+{
+    BlockExportInfo *info = g_new0(BlockExportInfo, 1);
+
+    info->id = g_strdup(export->id);
+    info->type = BLOCK_EXPORT_TYPE_NBD;
+    info->node_name = g_strdup(export->node_name);
+    g_ptr_array_add(list, info);
+}
+
+GPtrArray *qmp_query_block_exports(GError **errp)
+{
+    GPtrArray *list = BlockExportInfo_list_new();
+
+    block_export_foreach(add_info, list);
+    return list;
+}
