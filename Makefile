@@ -3,8 +3,10 @@
 BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
+# What the tests in tests/clients run, beside libvirt.
+CLIENTS = python3-libvirt dpkg-dev debhelper lintian man-db
 
-.PHONY: all help setup build guest image demo check check-nested check-tsan check-translate torture golden bench fuzz install clean format
+.PHONY: all help setup build guest image demo deb check check-clients check-nested check-tsan check-translate torture golden bench fuzz install clean format
 all: build
 
 help:
@@ -12,6 +14,8 @@ help:
 	@echo "make demo       boot Debian's kernel, add a DIMM, remove it, each step timed"
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make image      a Debian system as build/guest/debian.raw and .qcow2; see docs/debian.md"
+	@echo "make deb        a Debian package, $(BUILD)/deb/dimmable_VERSION_amd64.deb"
+	@echo "make check-clients  programs that start machines: libvirt and others; see docs/clients.md"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
@@ -38,10 +42,20 @@ image: guest
 demo: build guest
 	@python3 scripts/demo.py $(BUILD)
 
-# Without the image its tests are skipped.
+deb: build
+	@scripts/install-packages.sh dpkg-dev debhelper
+	@scripts/make-deb.py $(BUILD)
+
+# Without the image, or what clients are, their tests are skipped.
 check: build guest
+	-@scripts/install-packages.sh $(CLIENTS)
 	-@scripts/make-image.py $(BUILD)/guest
 	@python3 scripts/check.py $(BUILD) --no-suite nested
+
+check-clients: build guest
+	@scripts/install-packages.sh $(CLIENTS)
+	-@scripts/make-image.py $(BUILD)/guest
+	@python3 scripts/check.py $(BUILD) --suite clients
 
 check-nested: build guest
 	-@scripts/install-packages.sh qemu-system-x86

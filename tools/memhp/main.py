@@ -13,11 +13,14 @@ import tempfile
 import time
 import typing
 
-import guest
-import report
-import root
-import vm
-from scenario import SCENARIOS, Failure, Skip
+# Nothing is written to where the modules are: who removes a package of them would find it left.
+sys.dont_write_bytecode = True
+
+import guest  # noqa: E402
+import report  # noqa: E402
+import root  # noqa: E402
+import vm  # noqa: E402
+from scenario import SCENARIOS, Failure, Skip  # noqa: E402
 
 # Each adds its scenarios.
 for area in ("zones", "view", "removal", "refusal", "boot", "power", "dax"):
