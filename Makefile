@@ -3,8 +3,9 @@
 BUILD  ?= build
 WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
-# What the tests in tests/clients run, beside libvirt.
-CLIENTS = python3-libvirt dpkg-dev debhelper lintian man-db
+# What the tests in tests/clients run, beside libvirt; and those that take longer.
+CLIENTS      = virtinst genisoimage python3-libvirt guestfish guestfs-tools supermin kmod dpkg-dev debhelper lintian man-db
+CLIENTS_LONG = debvm
 
 .PHONY: all help setup build guest image demo deb check check-clients check-nested check-tsan check-translate torture golden bench fuzz install clean format
 all: build
@@ -15,7 +16,7 @@ help:
 	@echo "make check      every test; ends with 'N passed, N failed, N skipped'"
 	@echo "make image      a Debian system as build/guest/debian.raw and .qcow2; see docs/debian.md"
 	@echo "make deb        a Debian package, $(BUILD)/deb/dimmable_VERSION_amd64.deb"
-	@echo "make check-clients  programs that start machines: libvirt and others; see docs/clients.md"
+	@echo "make check-clients  programs that start machines: libvirt, virt-install, guestfish, debvm, ...; see docs/clients.md"
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
@@ -50,12 +51,12 @@ deb: build
 check: build guest
 	-@scripts/install-packages.sh $(CLIENTS)
 	-@scripts/make-image.py $(BUILD)/guest
-	@python3 scripts/check.py $(BUILD) --no-suite nested
+	@python3 scripts/check.py $(BUILD) --no-suite nested --no-suite clients-long
 
 check-clients: build guest
-	@scripts/install-packages.sh $(CLIENTS)
+	@scripts/install-packages.sh $(CLIENTS) $(CLIENTS_LONG)
 	-@scripts/make-image.py $(BUILD)/guest
-	@python3 scripts/check.py $(BUILD) --suite clients
+	@python3 scripts/check.py $(BUILD) --suite clients --suite clients-long
 
 check-nested: build guest
 	-@scripts/install-packages.sh qemu-system-x86
