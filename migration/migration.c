@@ -6,6 +6,7 @@
 #include "block/activate.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
@@ -174,7 +175,8 @@ static void freeze(void *opaque)
         runstate_finish_reset(); /* what vCPUs asked for on their way */
         runstate_set(RUN_STATE_FINISH_MIGRATE);
     }
-    if (!going.cancelled && check_unchanged(&going.err) && block_inactivate(&going.err)) {
+    if (!going.cancelled && check_unchanged(&going.err) && save_check(&going.err) &&
+        block_inactivate(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(),
                                  .running = going.resume,
                                  .asleep = runstate_is_asleep(),
@@ -299,7 +301,7 @@ bool migration_start(const char *uri, ChannelTakeFd *take_fd, GError **errp)
 {
     Channel channel = { .fd = -1, .listener = -1 };
 
-    if (!check_start(errp) ||
+    if (!check_start(errp) || !save_check(errp) ||
         (!may_take_long(uri) && !channel_open_out(&channel, uri, take_fd, errp))) {
         return false;
     }

@@ -11,6 +11,7 @@
 #include "block/snapshot-internal.h"
 #include "hw/core/machine.h"
 #include "hw/core/runstate.h"
+#include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
@@ -161,7 +162,7 @@ static bool create_all(const GPtrArray *disks, const char *name, int fd, GError 
 
 bool vm_snapshot_save(const char *name, GError **errp)
 {
-    g_autoptr(GPtrArray) disks = check_state(errp) ? find_disks(errp) : NULL;
+    g_autoptr(GPtrArray) disks = check_state(errp) && save_check(errp) ? find_disks(errp) : NULL;
     int fd = disks ? open_temporary(errp) : -1;
     bool running = runstate_is_running(), ok;
 

@@ -128,6 +128,7 @@ static const struct Group {
     { "chardev", .has_ids = true, .list = list_chardev },
     { "device", .has_ids = true },
     { "drive", .has_ids = true },
+    { "fsdev", .has_ids = true },
     { "fw_cfg" },
     { "global" },
     { "machine", .list = list_machine },
@@ -143,6 +144,7 @@ static const struct Group {
     { "sandbox" },
     { "smbios", .list = list_smbios },
     { "smp-opts", .option = "smp" },
+    { "virtfs", .has_ids = true },
 };
 
 static const Option *group_option(const struct Group *group)

@@ -159,7 +159,6 @@ static const struct RefusedOption {
     { "enable-sync-profile", "locks are not profiled; use perf lock" },
     { "fda", "there is no floppy drive" },
     { "fdb", "there is no floppy drive" },
-    { "fsdev", "no file system can be shared with the guest yet" },
     { "full-screen", "there is no graphical display; use -display none or -nographic" },
     { "icount",
       "time does not follow the number of instructions; with -accel qtest it goes on only when "
@@ -178,7 +177,6 @@ static const struct RefusedOption {
     { "spice", "there is no display that SPICE could show" },
     { "tpmdev", "there is no TPM" },
     { "usbdevice", "there are no USB devices yet" },
-    { "virtfs", "no file system can be shared with the guest yet" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
     { "xen-attach", "there is no Xen; use -accel kvm" },
     { "xen-domid", "there is no Xen; use -accel kvm" },

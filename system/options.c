@@ -635,6 +635,12 @@ const Option options[] = {
       START_NIC, option_do_nic, text_card },
     { "net", "none | nic[,model=CARD][,macaddr=MAC] | KIND[,option=value]",
       "a network card, or a netdev, plugged into hub 0", START_DEVICE, option_do_net, text_card },
+    { "fsdev", "local,id=ID,path=DIR,security_model=none|passthrough|mapped-xattr|mapped-file[,readonly=on|off]"
+      "[,writeout=immediate][,fmode=OCTAL][,dmode=OCTAL][,multidevs=remap|forbid|warn]",
+      "a folder of the host, for -device virtio-9p-pci,fsdev=ID,mount_tag=TAG",
+      START_NETDEV, .apply = option_apply_fsdev, .type = &FsdevOptions_type, .implied_key = "fsdriver" },
+    { "virtfs", "local,path=DIR,mount_tag=TAG,security_model=MODEL[,id=ID][,option=value]",
+      "the same with its device", START_DEVICE, .apply = option_apply_virtfs, .type = &VirtfsOptions_type, .implied_key = "fsdriver" },
     { "vga", "none", "accepted: there is no graphics card", START_CONFIG, option_do_vga },
     { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },

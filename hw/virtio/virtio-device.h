@@ -36,6 +36,7 @@ enum {
     VIRTIO_ID_RNG = 4,
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_SCSI = 8,
+    VIRTIO_ID_9P = 9,
     VIRTIO_ID_MEM = 24,
     VIRTIO_ID_PMEM = 27,
 };

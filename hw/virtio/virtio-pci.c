@@ -140,6 +140,7 @@ static const VirtioTransport transport = { queue_interrupt, config_interrupt, ca
 static const uint16_t legacy_ids[VIRTIO_ID_PMEM + 1] = {
     [VIRTIO_ID_NET] = 0x1000,     [VIRTIO_ID_BLOCK] = 0x1001, [VIRTIO_ID_BALLOON] = 0x1002,
     [VIRTIO_ID_CONSOLE] = 0x1003, [VIRTIO_ID_SCSI] = 0x1004,  [VIRTIO_ID_RNG] = 0x1005,
+    [VIRTIO_ID_9P] = 0x1009,
 };
 
 static bool choose_interfaces(VirtioPci *s, GError **errp)

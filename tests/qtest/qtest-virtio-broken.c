@@ -89,6 +89,8 @@ static const Row rows[] = {
     { "net-receive", NET, HUB, 0, 0, 0, 0, 2048, 0, poke_packet },
     { "net-send", NET, HUB, 0, 1, 1, 100, 0, 0, NULL },
     { "net-control", NET, HUB, CTRL_NET, 2, 2, 3, 1, 0, NULL },
+    { "9p", "virtio-9p-pci,fsdev=f0,mount_tag=x",
+      "-fsdev local,id=f0,path=/,readonly=on,security_model=none", 0, 0, 0, 7, 11, 7, NULL },
     { "rng", "virtio-rng-pci", "", 0, 0, 0, 0, 16, 0, NULL },
     { "balloon-inflate", BALLOON, "", 0, 0, 0, 4, 0, 0x300, NULL },
     { "balloon-deflate", BALLOON, "", 0, 1, 1, 4, 0, 0x300, NULL },

@@ -65,6 +65,9 @@ MACHINES = {
                          "-device", "virtserialport,bus=s0.0,name=org.test.0"],
     "pc-virtio-blk": ["-machine", "pc", *[word for name in ("", "-transitional", "-non-transitional") for word in (
         "-drive", f"if=none,id=d{name},format=raw,file.driver=null-co", "-device", f"virtio-blk-pci{name},drive=d{name}")]],
+    "pc-virtio-9p": ["-machine", "pc", "-fsdev", "local,id=f0,path=/,readonly=on,security_model=none",
+                     *[word for name in ("", "-transitional", "-non-transitional") for word in (
+                         "-device", f"virtio-9p-pci{name},fsdev=f0,mount_tag=x{name[:4]}")]],
     "pc-virtio-scsi": ["-machine", "pc", "-device", "virtio-scsi-pci,num_queues=2",
                        "-device", "virtio-scsi-pci-transitional", "-device", "virtio-scsi-pci-non-transitional",
                        "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device", "scsi-hd,drive=d0",

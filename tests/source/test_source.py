@@ -160,6 +160,7 @@ VARIABLES = {
     "hw/core/irq-lines.c": {"tables": "constant after the start"},
     "hw/core/machine.c": {"the_machine": "wiring"},
     "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
+    "hw/core/save-check.c": {"checks": "wiring"},
     "hw/core/runstate.c": {
         "state": "the other end's own", "actions": "configuration", "exit_status": "of this program",
         "shutdown_requested": "in the run record (docs/state.md)", "powerdown_requested": "done before the machine goes",

@@ -9,6 +9,7 @@
 #include "accel/choose.h"
 #include "block/node.h"
 #include "chardev/chardev.h"
+#include "fsdev/fsdev.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
@@ -154,18 +155,36 @@ static void add_disk(const char *type, unsigned n)
     add_device(device);
 }
 
+/* In one slot, too. */
+static void add_folders(const char *const *suffixes, unsigned count)
+{
+    g_autoptr(FsdevOptions) options = qapi_from_option(
+        &FsdevOptions_type, "local,id=f0,path=/,readonly=on,security_model=none", "fsdriver", NULL);
+
+    g_assert_nonnull(fsdev_add(options, NULL));
+    for (unsigned n = 0; n < count; n++) {
+        g_autofree char *device =
+            g_strdup_printf("virtio-9p-pci%s,fsdev=f0,mount_tag=x%u,multifunction=on,addr=1d.%u",
+                            suffixes[n], n, n);
+
+        add_device(device);
+    }
+}
+
 /* Virtio devices, each by all of its names. */
 static void add_virtio(void)
 {
     static const char *const names[] = { "virtio-rng-pci", "virtio-serial-pci", "virtio-net-pci",
                                          "virtio-scsi-pci" };
     static const char *const suffixes[] = { "", "-transitional", "-non-transitional" };
+    const unsigned slots = 0x1c; /* of this one, and those below: a bus has not so many */
 
     for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
         for (unsigned n = 0; n < G_N_ELEMENTS(suffixes); n++) {
-            g_autofree char *type = g_strconcat(names[i], suffixes[n], NULL);
+            g_autofree char *device = g_strdup_printf("%s%s,multifunction=on,addr=%x.%u", names[i],
+                                                      suffixes[n], slots - i, n);
 
-            add_device(type);
+            add_device(device);
         }
     }
     for (unsigned n = 0; n < G_N_ELEMENTS(suffixes); n++) {
@@ -173,6 +192,7 @@ static void add_virtio(void)
 
         add_disk(type, n);
     }
+    add_folders(suffixes, G_N_ELEMENTS(suffixes));
     add_disk("scsi-hd", G_N_ELEMENTS(suffixes));
     add_device("scsi-cd");
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M");

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What programs expect of a file system: fs-check FOLDER [mmap] [xattr]. For a guest, whose kernel
+ * has a shared folder mounted; run by root in an empty FOLDER, which is empty again at the end.
+ * Prints a line for each check that fails, and how many there were.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static unsigned checks, failures;
+
+static void check(bool ok, unsigned line, const char *what)
+{
+    int err = errno;
+
+    checks++;
+    if (!ok) {
+        failures++;
+        printf("line %u: %s (errno %s)\n", line, what, strerror(err));
+    }
+}
+#define CHECK(what)      check((what), __LINE__, #what)
+#define FAILS(call, err) check((errno = 0, (call) < 0 && errno == (err)), __LINE__, #call " " #err)
+
+static struct stat of(const char *path)
+{
+    struct stat st = { 0 };
+
+    CHECK(lstat(path, &st) == 0);
+    return st;
+}
+
+static void make(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+    CHECK(fd >= 0);
+    CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    CHECK(close(fd) == 0);
+}
+
+static bool has(const char *path, const char *text)
+{
+    char buf[256] = "";
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return n == (ssize_t)strlen(text) && strcmp(buf, text) == 0;
+}
+
+static void modes(void)
+{
+    static const mode_t list[] = { 0, 0400, 0200, 0644, 0755, 04755, 02711, 01777 };
+
+    for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        int fd = open("f", O_RDWR | O_CREAT | O_EXCL, list[i]);
+
+        CHECK(fd >= 0);
+        CHECK(write(fd, "x", 1) == 1);
+        CHECK(of("f").st_mode == (S_IFREG | list[i]) || list[i] > 0777);
+        CHECK(fchmod(fd, 0606) == 0 && of("f").st_mode == (S_IFREG | 0606));
+        CHECK(chmod("f", list[i]) == 0 && of("f").st_mode == (S_IFREG | list[i]));
+        close(fd);
+        CHECK(unlink("f") == 0);
+        CHECK(mkdir("d", list[i]) == 0);
+        CHECK(chmod("d", list[i]) == 0 && of("d").st_mode == (S_IFDIR | list[i]));
+        CHECK(rmdir("d") == 0);
+    }
+    FAILS(chmod("none", 0644), ENOENT);
+}
+
+static void owners(void)
+{
+    make("f", "x");
+    CHECK(chown("f", 1234, 567) == 0);
+    CHECK(of("f").st_uid == 1234 && of("f").st_gid == 567);
+    CHECK(chown("f", (uid_t)-1, 568) == 0);
+    CHECK(of("f").st_uid == 1234 && of("f").st_gid == 568);
+    CHECK(symlink("f", "l") == 0 && lchown("l", 9, 9) == 0);
+    CHECK(of("l").st_uid == 9 && of("f").st_uid == 1234);
+    CHECK(chmod("f", 0600) == 0 && mkdir("open", 0777) == 0 && chmod("open", 0777) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool ok = setgid(77) == 0 && setuid(76) == 0;
+
+        ok = ok && open("f", O_RDONLY) < 0 && errno == EACCES;
+        ok = ok && open("new", O_WRONLY | O_CREAT, 0644) < 0 && errno == EACCES;
+        ok = ok && chmod("f", 0777) < 0 && errno == EPERM;
+        int fd = open("open/new", O_WRONLY | O_CREAT, 0640);
+        ok = ok && fd >= 0 && of("open/new").st_uid == 76 && of("open/new").st_gid == 77;
+        _exit(ok && mkdir("open/dir", 0755) == 0 && of("open/dir").st_uid == 76 ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(unlink("open/new") == 0 && rmdir("open/dir") == 0 && rmdir("open") == 0);
+    CHECK(unlink("f") == 0 && unlink("l") == 0);
+}
+
+static void names(void)
+{
+    char name[258];
+
+    memset(name, 'n', sizeof(name));
+    name[256] = 0;
+    FAILS(mkdir(name, 0755), ENAMETOOLONG);
+    name[255] = 0;
+    make(name, "long");
+    CHECK(has(name, "long") && unlink(name) == 0);
+    make("\303\244 \n\\ %s", "odd");
+    CHECK(has("\303\244 \n\\ %s", "odd") && unlink("\303\244 \n\\ %s") == 0);
+    FAILS(unlink("none"), ENOENT);
+    FAILS(rmdir("none"), ENOENT);
+    FAILS(open("none", O_RDONLY), ENOENT);
+    make("f", "x");
+    FAILS(open("f/x", O_RDONLY), ENOTDIR);
+    FAILS(rmdir("f"), ENOTDIR);
+    FAILS(mkdir("f", 0755), EEXIST);
+    FAILS(open("f", O_WRONLY | O_CREAT | O_EXCL, 0644), EEXIST);
+    CHECK(mkdir("d", 0755) == 0);
+    make("d/f", "x");
+    FAILS(rmdir("d"), ENOTEMPTY);
+    FAILS(unlink("d"), EISDIR);
+    FAILS(open("d", O_WRONLY), EISDIR);
+    CHECK(unlink("d/f") == 0 && rmdir("d") == 0 && unlink("f") == 0);
+}
+
+static void links(void)
+{
+    char target[64] = "";
+
+    make("f", "one");
+    CHECK(link("f", "g") == 0 && of("f").st_nlink == 2 && of("f").st_ino == of("g").st_ino);
+    make("g", "two");
+    CHECK(has("f", "two") && unlink("f") == 0 && has("g", "two") && of("g").st_nlink == 1);
+    CHECK(symlink("g", "l") == 0 && has("l", "two") && S_ISLNK(of("l").st_mode));
+    CHECK(readlink("l", target, sizeof(target)) == 1 && of("l").st_size == 1);
+    FAILS(symlink("x", "l"), EEXIST);
+    FAILS(link("none", "x"), ENOENT);
+    FAILS(link("g", "l"), EEXIST);
+    CHECK(unlink("g") == 0);
+    FAILS(open("l", O_RDONLY), ENOENT);
+    CHECK(unlink("l") == 0 && symlink("b", "a") == 0 && symlink("a", "b") == 0);
+    FAILS(open("a", O_RDONLY), ELOOP);
+    CHECK(unlink("a") == 0 && unlink("b") == 0);
+    CHECK(symlink("/proc/version", "out") == 0 && access("out", R_OK) == 0 && unlink("out") == 0);
+}
+
+static void renames(void)
+{
+    make("f", "f");
+    make("g", "g");
+    int fd = open("f", O_RDONLY);
+    char c = 0;
+    CHECK(rename("f", "g") == 0 && has("g", "f"));
+    FAILS(access("f", F_OK), ENOENT);
+    CHECK(read(fd, &c, 1) == 1 && c == 'f');
+    close(fd);
+    CHECK(mkdir("d", 0755) == 0 && mkdir("d/e", 0755) == 0 && mkdir("empty", 0755) == 0);
+    FAILS(rename("d", "d/e/x"), EINVAL);
+    FAILS(rename("g", "d"), EISDIR);
+    FAILS(rename("d", "g"), ENOTDIR);
+    FAILS(rename("empty", "d"), ENOTEMPTY);
+    make("d/e/f", "deep");
+    fd = open("d/e/f", O_RDONLY);
+    CHECK(rename("d", "empty") == 0 && has("empty/e/f", "deep"));
+    CHECK(read(fd, &c, 1) == 1 && c == 'd');
+    close(fd);
+    CHECK(rename("g", "empty/g") == 0 && has("empty/g", "f"));
+    FAILS(rename("none", "x"), ENOENT);
+    CHECK(unlink("empty/e/f") == 0 && rmdir("empty/e") == 0 && unlink("empty/g") == 0);
+    CHECK(rmdir("empty") == 0);
+}
+
+static void sizes(void)
+{
+    char buf[8192];
+    struct statfs fs;
+    int fd = open("f", O_RDWR | O_CREAT, 0644);
+
+    CHECK(fd >= 0 && write(fd, "0123456789", 10) == 10);
+    CHECK(ftruncate(fd, 4) == 0 && of("f").st_size == 4);
+    CHECK(ftruncate(fd, 8192) == 0 && of("f").st_size == 8192);
+    CHECK(pread(fd, buf, 8192, 0) == 8192 && memcmp(buf, "0123\0\0\0", 7) == 0);
+    CHECK(buf[8191] == 0 && pread(fd, buf, 10, 8192) == 0);
+    CHECK(truncate("f", 2) == 0 && of("f").st_size == 2);
+    FAILS(truncate("f", -1), EINVAL);
+    CHECK(pwrite(fd, "end", 3, 5ll << 30) == 3 && of("f").st_size == (5ll << 30) + 3);
+    CHECK(pread(fd, buf, 3, 5ll << 30) == 3 && memcmp(buf, "end", 3) == 0);
+    CHECK(pread(fd, buf, 3, 3ll << 30) == 3 && memcmp(buf, "\0\0", 3) == 0);
+    CHECK(fsync(fd) == 0 && fdatasync(fd) == 0);
+    close(fd);
+    make("f", "short");
+    CHECK(has("f", "short"));
+    fd = open("f", O_WRONLY | O_APPEND);
+    CHECK(write(fd, "er", 2) == 2 && write(fd, "!", 1) == 1);
+    close(fd);
+    CHECK(has("f", "shorter!") && unlink("f") == 0);
+    CHECK(statfs(".", &fs) == 0 && fs.f_blocks > 0 && fs.f_namelen == 255);
+}
+
+static void unlinked(void)
+{
+    char buf[8] = "";
+    int fd = open("f", O_RDWR | O_CREAT, 0644);
+
+    CHECK(unlink("f") == 0 && write(fd, "alive", 5) == 5 && pread(fd, buf, 5, 0) == 5);
+    CHECK(strcmp(buf, "alive") == 0 && close(fd) == 0);
+    FAILS(access("f", F_OK), ENOENT);
+}
+
+static void times(void)
+{
+    const struct timespec set[2] = { { 1000000000, 123456789 }, { 1200000000, 987654321 } };
+
+    make("f", "x");
+    CHECK(utimensat(AT_FDCWD, "f", set, 0) == 0);
+    CHECK(of("f").st_atim.tv_sec == 1000000000 && of("f").st_mtim.tv_sec == 1200000000);
+    /* Linux 6.1 sends whole seconds by 9P. */
+    CHECK(of("f").st_mtim.tv_nsec == 987654321 || of("f").st_mtim.tv_nsec == 0);
+    CHECK(utimensat(AT_FDCWD, "f", NULL, 0) == 0 && of("f").st_mtim.tv_sec > 1200000000);
+    CHECK(unlink("f") == 0);
+}
+
+static void nodes(void)
+{
+    CHECK(mknod("null", S_IFCHR | 0666, makedev(1, 3)) == 0);
+    CHECK(S_ISCHR(of("null").st_mode) && of("null").st_rdev == makedev(1, 3));
+    int fd = open("null", O_WRONLY);
+    CHECK(fd >= 0 && write(fd, "x", 1) == 1 && of("null").st_size == 0);
+    close(fd);
+    CHECK(unlink("null") == 0 && mkfifo("fifo", 0600) == 0 && S_ISFIFO(of("fifo").st_mode));
+    fd = open("fifo", O_RDWR);
+    char c = 0;
+    CHECK(fd >= 0 && write(fd, "y", 1) == 1 && read(fd, &c, 1) == 1 && c == 'y');
+    close(fd);
+    CHECK(unlink("fifo") == 0);
+}
+
+static void xattrs(void)
+{
+    static char big[4000], back[sizeof(big)];
+    char list[256];
+
+    make("f", "x");
+    CHECK(setxattr("f", "user.one", "value", 5, XATTR_CREATE) == 0);
+    FAILS(setxattr("f", "user.one", "v", 1, XATTR_CREATE), EEXIST);
+    FAILS(setxattr("f", "user.two", "v", 1, XATTR_REPLACE), ENODATA);
+    CHECK(getxattr("f", "user.one", back, sizeof(back)) == 5 && memcmp(back, "value", 5) == 0);
+    CHECK(getxattr("f", "user.one", NULL, 0) == 5);
+    FAILS(getxattr("f", "user.one", back, 2), ERANGE);
+    CHECK(listxattr("f", list, sizeof(list)) >= 9);
+    memset(big, 'b', sizeof(big));
+    CHECK(setxattr("f", "user.one", big, 3000, 0) == 0);
+    CHECK(getxattr("f", "user.one", back, sizeof(back)) == 3000 && memcmp(back, big, 3000) == 0);
+    CHECK(removexattr("f", "user.one") == 0);
+    FAILS(getxattr("f", "user.one", back, sizeof(back)), ENODATA);
+    CHECK(unlink("f") == 0);
+}
+
+static void maps(void)
+{
+    enum { SIZE = 65536 };
+    int fd = open("f", O_RDWR | O_CREAT, 0644);
+    char buf[8] = "";
+
+    CHECK(ftruncate(fd, SIZE) == 0);
+    char *map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(map != MAP_FAILED);
+    if (map != MAP_FAILED) {
+        strcpy(map + 40000, "mapped");
+        CHECK(msync(map, SIZE, MS_SYNC) == 0 && pread(fd, buf, 6, 40000) == 6);
+        CHECK(strcmp(buf, "mapped") == 0 && munmap(map, SIZE) == 0);
+    }
+    map = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+    CHECK(map != MAP_FAILED && strcmp(map + 40000, "mapped") == 0);
+    CHECK(map == MAP_FAILED || munmap(map, SIZE) == 0);
+    close(fd);
+    CHECK(unlink("f") == 0);
+}
+
+static void locks(void)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10 };
+    int fd = open("f", O_RDWR | O_CREAT, 0644), status = -1;
+
+    CHECK(fcntl(fd, F_SETLK, &lock) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int own = open("f", O_RDWR);
+        struct flock wanted = lock, other = lock;
+
+        bool ok = fcntl(own, F_SETLK, &wanted) < 0 && (errno == EAGAIN || errno == EACCES);
+        ok = ok && fcntl(own, F_GETLK, &wanted) == 0 && wanted.l_type == F_WRLCK;
+        ok = ok && wanted.l_pid == getppid();
+        other.l_start = 20;
+        ok = ok && fcntl(own, F_SETLK, &other) == 0;
+        _exit(ok ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    lock.l_type = F_UNLCK;
+    CHECK(fcntl(fd, F_SETLK, &lock) == 0 && flock(fd, LOCK_EX) == 0 && flock(fd, LOCK_UN) == 0);
+    close(fd);
+    CHECK(unlink("f") == 0);
+}
+
+static unsigned count(DIR *dir)
+{
+    unsigned n = 0;
+
+    for (struct dirent *entry; (entry = readdir(dir)); n++) {
+    }
+    return n;
+}
+
+static void folders(void)
+{
+    enum { FILES = 10000, DEPTH = 200 };
+    char name[32];
+
+    CHECK(mkdir("many", 0755) == 0 && chdir("many") == 0);
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(name, sizeof(name), "file-number-%u", i);
+        if (mknod(name, S_IFREG | 0644, 0) < 0) {
+            CHECK(!"mknod");
+        }
+    }
+    DIR *dir = opendir(".");
+    CHECK(count(dir) == FILES + 2);
+    rewinddir(dir);
+    readdir(dir);
+    long place = telldir(dir);
+    unsigned rest = count(dir);
+    seekdir(dir, place);
+    CHECK(rest == FILES + 1 && count(dir) == rest);
+    closedir(dir);
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(name, sizeof(name), "file-number-%u", i);
+        if (unlink(name) < 0) {
+            CHECK(!"unlink");
+        }
+    }
+    CHECK(chdir("..") == 0 && rmdir("many") == 0);
+    for (unsigned i = 0; i < DEPTH; i++) {
+        CHECK(mkdir("deep", 0755) == 0 && chdir("deep") == 0);
+    }
+    make("bottom", "here");
+    CHECK(has("bottom", "here") && unlink("bottom") == 0);
+    for (unsigned i = 0; i < DEPTH; i++) {
+        CHECK(chdir("..") == 0 && rmdir("deep") == 0);
+    }
+}
+
+static bool given(char **argv, const char *word)
+{
+    while (*argv && strcmp(*argv, word) != 0) {
+        argv++;
+    }
+    return *argv;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || chdir(argv[1]) < 0) {
+        perror("fs-check FOLDER [mmap] [xattr]");
+        return 2;
+    }
+    umask(0);
+    modes();
+    owners();
+    names();
+    links();
+    renames();
+    sizes();
+    unlinked();
+    times();
+    nodes();
+    locks();
+    if (given(argv, "xattr")) {
+        xattrs();
+    }
+    if (given(argv, "mmap")) {
+        maps();
+    }
+    folders();
+    DIR *dir = opendir(".");
+    CHECK(count(dir) == 2);
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures != 0;
+}
