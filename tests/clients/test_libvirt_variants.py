@@ -116,6 +116,11 @@ VARIANTS = [
         "<vcpu>": "<memoryBacking><allocation mode='immediate' threads='2'/></memoryBacking>"
                   "<numatune><memory mode='strict' nodeset='0'/></numatune><vcpu>"}),
     ("CPUs in their places", {"<vcpu>": "<cputune><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='0'/></cputune><vcpu>"}),
+    ("folders of the host", more(*[
+        f"<filesystem type='mount' {words}><source dir='@FOLDER@'/><target dir='tag{n}'/>{rest}</filesystem>"
+        for n, (words, rest) in enumerate([
+            ("accessmode='mapped'", ""), ("accessmode='passthrough' multidevs='remap'", ""),
+            ("accessmode='squash'", "<readonly/>"), ("accessmode='mapped' fmode='644' dmode='755'", "")])])),
     ("an old machine", {"machine='q35'": "machine='pc-q35-6.2'"}),
 ] + [(f"the balloon {model}", {NO_BALLOON: f"<memballoon model='{model}' autodeflate='on' freePageReporting='on'>"
                                           "<stats period='5'/></memballoon>"})
@@ -123,8 +128,6 @@ VARIANTS = [
 
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
-    ("a folder of the host", more("<filesystem type='mount' accessmode='mapped'><source dir='@FOLDER@'/><target dir='x'/>"
-                                  "</filesystem>"), "no file system can be shared with the guest"),
     ("a tablet", more("<input type='tablet' bus='usb'/>"), "there is no device type 'usb-tablet'"),
     ("a screen", more("<video><model type='vga'/></video>"), "does not support video model 'vga'"),
     ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
