@@ -246,6 +246,7 @@ void p9_fid_free(P9Server *s, P9Fid *fid)
         s->open_files--;
     }
     p9_node_unref(s, fid->node);
+    s->value_bytes -= fid->value ? fid->size : 0;
     g_free(fid->name);
     g_free(fid->value);
     g_free(fid);

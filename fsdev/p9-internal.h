@@ -63,7 +63,8 @@ struct P9Server {
     unsigned open_nodes; /* with a descriptor */
     unsigned open_files; /* descriptors of fids */
     unsigned pinned;
-    unsigned budget; /* for each of these */
+    unsigned budget;    /* for each of these */
+    size_t value_bytes; /* of attributes that fids have */
     P9Locks *locks;
     P9Qids *qids;
     uint8_t *request, *answer; /* P9_MAX_MSIZE each */
@@ -133,6 +134,9 @@ P9Fid *p9_get_folder(P9Call *call, int *fd, int *err);
 
 /* ---- p9-xattr.c ---- */
 
+/* The fid has a value of @size bytes, @value (taken) or zeros. False: all fids together have too
+ * much. */
+bool p9_xattr_hold(P9Server *s, P9Fid *fid, char *value, size_t size);
 /* A fid of an attribute goes: write it. */
 int p9_xattr_clunk(P9Server *s, P9Fid *fid);
 

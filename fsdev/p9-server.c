@@ -224,7 +224,7 @@ static unsigned default_budget(void)
             getrlimit(RLIMIT_NOFILE, &limit);
         }
     }
-    return (unsigned)CLAMP(limit.rlim_cur / 4, MIN_BUDGET, MAX_BUDGET);
+    return (unsigned)CLAMP(limit.rlim_cur / 16, MIN_BUDGET, MAX_BUDGET);
 }
 
 P9Server *p9_server_new(const FsDev *dev, GError **errp)

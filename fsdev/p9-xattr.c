@@ -6,8 +6,21 @@
 
 #include "fsdev/p9-internal.h"
 
-#define MAX_VALUE 65536 /* XATTR_SIZE_MAX */
-#define MAX_NAME  255   /* XATTR_NAME_MAX */
+#define MAX_VALUE 65536       /* XATTR_SIZE_MAX */
+#define MAX_NAME  255         /* XATTR_NAME_MAX */
+#define MAX_ALL   (16u << 20) /* bytes of values that are open at once */
+
+bool p9_xattr_hold(P9Server *s, P9Fid *fid, char *value, size_t size)
+{
+    if (size > MAX_ALL - s->value_bytes) {
+        g_free(value);
+        return false;
+    }
+    s->value_bytes += size;
+    fid->value = value ? value : g_malloc0(size + 1);
+    fid->size = size;
+    return true;
+}
 
 int p9_xattrwalk(P9Call *call)
 {
@@ -34,8 +47,10 @@ int p9_xattrwalk(P9Call *call)
     }
     made = p9_fid_add(s, new_number, p9_node_ref(fid->node), fid->uid);
     made->kind = P9_FID_XATTR_READ;
-    made->value = g_steal_pointer(&value);
-    made->size = (size_t)size;
+    if (!p9_xattr_hold(s, made, g_steal_pointer(&value), (size_t)size)) {
+        p9_fid_remove(s, new_number);
+        return ENOSPC;
+    }
     p9_put_u64(&call->out, (uint64_t)size);
     return 0;
 }
@@ -54,13 +69,11 @@ int p9_xattrcreate(P9Call *call)
     if (!*name || strlen(name) > MAX_NAME || flags & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE)) {
         return EINVAL;
     }
-    if (size > MAX_VALUE) {
+    if (size > MAX_VALUE || !p9_xattr_hold(call->s, fid, NULL, size)) {
         return ENOSPC;
     }
     fid->kind = P9_FID_XATTR_WRITE;
     fid->name = g_steal_pointer(&name);
-    fid->value = g_malloc0(size + 1);
-    fid->size = size;
     fid->flags = (int)flags;
     return 0;
 }
