@@ -48,6 +48,11 @@ typedef struct ChardevOps {
     int (*take_fd)(Chardev *chr);
     char *(*filename)(const Chardev *chr);
     void (*yank)(Chardev *chr);
+    /* See char_wait_connected(), char_can_reconnect(); NULL: no raw front ends. */
+    bool (*wait_connected)(Chardev *chr, GError **errp);
+    bool (*can_reconnect)(const Chardev *chr);
+    /* Does it put a protocol of its own around the bytes? */
+    bool (*has_protocol)(const Chardev *chr);
     /* The other side is gone: the input ended or a write failed. Never called from char_write(). */
     void (*hangup)(Chardev *chr);
     /* The front end may take input again; for backends without in_fd. */

@@ -463,7 +463,8 @@ static void remember_path(CharSocket *sock)
 typedef struct Opening {
     CharSocket *sock;
     GError *err;
-    char *port; /* that a TCP server got */
+    char *port;             /* that a TCP server got */
+    SocketAttempt *attempt; /* that is under way, claimed; or NULL */
     int fd;
 } Opening;
 
@@ -508,6 +509,76 @@ static int run_waiting(Opening *o, GError **errp)
     chardev_set_waiting(NULL);
     close_fd(&o->sock->yank_fd);
     return fd;
+}
+
+/* Connect, again and again; or -1. */
+static void connect_until(void *opaque)
+{
+    Opening *o = opaque;
+    CharSocket *sock = o->sock;
+    const guint ms = MIN(sock->reconnect, G_MAXINT / 1000) * 1000;
+
+    if (o->attempt && (o->fd = socket_attempt_wait(o->attempt)) >= 0) {
+        return;
+    }
+    while ((o->fd = socket_place_open(&sock->place, NULL, &o->err)) < 0) {
+        struct pollfd p = { .fd = interrupt_fd(), .events = POLLIN };
+
+        if (!sock->complained) {
+            sock->complained = true;
+            error_warn("chardev '%s': %s; trying again every %u s", sock->parent.parent.name,
+                       o->err->message, sock->reconnect);
+        }
+        g_clear_error(&o->err);
+        poll(&p, 1, (int)ms);
+        if (interrupt_check(&o->err)) {
+            return;
+        }
+    }
+}
+
+static bool socket_wait_connected(Chardev *chr, GError **errp)
+{
+    CharSocket *sock = CHAR_SOCKET(chr);
+    Opening opening = { .sock = sock, .fd = -1 };
+    int fd;
+
+    if (sock->listen_fd < 0 && !sock->reconnect) {
+        error_set(errp,
+                  "chardev '%s' has lost its connection, and without reconnect= gets no other",
+                  chr->parent.name);
+        return false;
+    }
+    if (sock->listen_fd >= 0) {
+        chardev_source_end(&sock->listen_source);
+        fd = run_waiting(&opening, errp);
+    } else {
+        opening.attempt = sock->attempt ? socket_attempt_claim(sock->attempt) : NULL;
+        sock->attempt = NULL;
+        chardev_source_end(&sock->reconnect_source);
+        fd = run_opening(connect_until, &opening, errp);
+    }
+    if (fd < 0) {
+        socket_listen(sock);
+        reconnect_later(sock);
+        return false;
+    }
+    socket_use(sock, fd);
+    return true;
+}
+
+static bool socket_can_reconnect(const Chardev *chr)
+{
+    const CharSocket *sock = CHAR_SOCKET(chr);
+
+    return sock->listen_fd >= 0 || sock->reconnect;
+}
+
+static bool socket_has_protocol(const Chardev *chr)
+{
+    const CharSocket *sock = CHAR_SOCKET(chr);
+
+    return speaks_telnet(sock) || sock->websocket;
 }
 
 static bool socket_complete(Object *obj, GError **errp)
@@ -706,6 +777,9 @@ static const ChardevOps socket_ops = {
     .take_fd = socket_take_fd,
     .filename = socket_filename,
     .yank = socket_yank,
+    .wait_connected = socket_wait_connected,
+    .can_reconnect = socket_can_reconnect,
+    .has_protocol = socket_has_protocol,
     .hangup = socket_hangup,
     .cleanup = socket_cleanup,
 };

@@ -205,9 +205,9 @@ static void input_start(Chardev *chr)
     if (chr->in_fd < 0 || !chr->connected || chr->end_of_input) {
         return;
     }
-    if (!chr->fe) {
-        /* What comes is for a front end to come, but if the other side goes, there is room for the
-         * next. */
+    if (!chr->fe || chr->fe->raw) {
+        /* What comes is for a front end to come, or for one that reads it itself; but if the other
+         * side goes, there is room for the next. */
         if (!chr->in_source) {
             chr->in_source = chardev_fd_source(chr->in_fd, G_IO_HUP | G_IO_ERR, nobody_hears, chr);
         }
@@ -485,6 +485,37 @@ size_t char_unsent(const CharFrontend *fe)
         return chardev_ops(chr)->unsent(chr);
     }
     return chr->unsent->len - chr->unsent_pos;
+}
+
+/* ---- raw front ends ---- */
+
+bool char_can_be_raw(const Chardev *chr)
+{
+    const ChardevOps *ops = chardev_ops(chr);
+
+    return ops->wait_connected && !ops->has_protocol(chr);
+}
+
+int char_fd(const CharFrontend *fe)
+{
+    return fe->chr && fe->chr->connected ? fe->chr->in_fd : -1;
+}
+
+bool char_wait_connected(CharFrontend *fe, GError **errp)
+{
+    return fe->chr->connected || chardev_ops(fe->chr)->wait_connected(fe->chr, errp);
+}
+
+bool char_can_reconnect(const CharFrontend *fe)
+{
+    return fe->chr && chardev_ops(fe->chr)->can_reconnect(fe->chr);
+}
+
+void char_hang_up(CharFrontend *fe)
+{
+    if (fe->chr && fe->chr->connected && !fe->chr->hangup_source) {
+        fe->chr->hangup_source = soon(hangup_later, fe->chr);
+    }
 }
 
 /* ---- connecting ---- */

@@ -49,6 +49,7 @@ typedef struct CharFrontend {
     bool keep_output; /* QMP: output is never dropped while a client is there */
     bool can_change;  /* chardev_change() may give it another backend: CLOSED, then OPENED */
     bool background;  /* on a mux: does not take the input from another when it attaches */
+    bool raw; /* reads and writes char_fd() itself; the backend connects, and sees the end */
     /* private */
     Chardev *chr;
     int mux_tag;
@@ -76,5 +77,19 @@ size_t char_unsent(const CharFrontend *fe);
 /* The descriptor that the other side has sent (SCM_RIGHTS on a unix socket) with what was received
  * last, or -1; the caller's from now on. The next one that arrives replaces it. */
 int char_take_fd(CharFrontend *fe);
+
+/* ---- for front ends that are raw ---- */
+
+/* Can @chr be that of one? A socket without a protocol of its own can. */
+bool char_can_be_raw(const Chardev *chr);
+/* The socket, borrowed until CHAR_EVENT_CLOSED; -1: nobody is there. */
+int char_fd(const CharFrontend *fe);
+/* Wait until somebody is there, as long as it takes: for the start of the program, and for tasks.
+ * Errors: nobody can come, or the program is to end. */
+bool char_wait_connected(CharFrontend *fe, GError **errp);
+/* Can another connection come after this one has ended? */
+bool char_can_reconnect(const CharFrontend *fe);
+/* The other side makes no sense: end the connection, from the main loop. */
+void char_hang_up(CharFrontend *fe);
 
 #endif

@@ -9,30 +9,56 @@ struct SocketAttempt {
     SocketPlace *place;  /* the thread's */
     SocketAttemptFn *fn; /* NULL when cancelled; the main loop's, as is opaque */
     void *opaque;
-    int fd; /* the result, handed from the thread to the main loop */
+    gint refs;   /* atomic: the main loop's, and a waiting thread's */
+    GMutex lock; /* of the rest */
+    GCond finished;
+    bool is_finished;
+    int fd; /* the result; -1: there is none, or somebody took it */
     GError *err;
 };
+
+static void attempt_unref(SocketAttempt *attempt)
+{
+    if (g_atomic_int_dec_and_test(&attempt->refs)) {
+        if (attempt->fd >= 0) {
+            close(attempt->fd);
+        }
+        g_clear_error(&attempt->err);
+        socket_place_free(attempt->place);
+        g_cond_clear(&attempt->finished);
+        g_mutex_clear(&attempt->lock);
+        g_free(attempt);
+    }
+}
 
 static void attempt_done(void *opaque)
 {
     SocketAttempt *attempt = opaque;
 
     if (attempt->fn) {
-        attempt->fn(attempt->opaque, attempt->fd, attempt->err);
-    } else if (attempt->fd >= 0) {
-        close(attempt->fd);
+        int fd = attempt->fd;
+
+        attempt->fd = -1;
+        attempt->fn(attempt->opaque, fd, attempt->err);
     }
-    g_clear_error(&attempt->err);
-    socket_place_free(attempt->place);
-    g_free(attempt);
+    attempt_unref(attempt);
+}
+
+static void finish(SocketAttempt *attempt, int fd)
+{
+    g_mutex_lock(&attempt->lock);
+    attempt->fd = fd;
+    attempt->is_finished = true;
+    g_cond_signal(&attempt->finished);
+    g_mutex_unlock(&attempt->lock);
+    main_loop_schedule(attempt_done, attempt);
 }
 
 static gpointer attempt_thread(gpointer opaque)
 {
     SocketAttempt *attempt = opaque;
 
-    attempt->fd = socket_place_open(attempt->place, NULL, &attempt->err);
-    main_loop_schedule(attempt_done, attempt);
+    finish(attempt, socket_place_open(attempt->place, NULL, &attempt->err));
     return NULL;
 }
 
@@ -41,6 +67,10 @@ SocketAttempt *socket_attempt_start(const SocketPlace *place, SocketAttemptFn *f
     SocketAttempt *attempt = g_new0(SocketAttempt, 1);
     GThread *thread;
 
+    attempt->refs = 1;
+    attempt->fd = -1;
+    g_mutex_init(&attempt->lock);
+    g_cond_init(&attempt->finished);
     attempt->place = socket_place_copy(place);
     attempt->fn = fn;
     attempt->opaque = opaque;
@@ -48,8 +78,7 @@ SocketAttempt *socket_attempt_start(const SocketPlace *place, SocketAttemptFn *f
     if (thread) {
         g_thread_unref(thread);
     } else {
-        attempt->fd = -1;
-        main_loop_schedule(attempt_done, attempt);
+        finish(attempt, -1);
     }
     return attempt;
 }
@@ -57,4 +86,26 @@ SocketAttempt *socket_attempt_start(const SocketPlace *place, SocketAttemptFn *f
 void socket_attempt_cancel(SocketAttempt *attempt)
 {
     attempt->fn = NULL;
+}
+
+SocketAttempt *socket_attempt_claim(SocketAttempt *attempt)
+{
+    attempt->fn = NULL;
+    g_atomic_int_inc(&attempt->refs);
+    return attempt;
+}
+
+int socket_attempt_wait(SocketAttempt *attempt)
+{
+    int fd;
+
+    g_mutex_lock(&attempt->lock);
+    while (!attempt->is_finished) {
+        g_cond_wait(&attempt->finished, &attempt->lock);
+    }
+    fd = attempt->fd;
+    attempt->fd = -1;
+    g_mutex_unlock(&attempt->lock);
+    attempt_unref(attempt);
+    return fd;
 }

@@ -18,5 +18,9 @@ typedef void SocketAttemptFn(void *opaque, int fd, const GError *err);
 SocketAttempt *socket_attempt_start(const SocketPlace *place, SocketAttemptFn *fn, void *opaque);
 /* Nobody is interested any more: @fn is not called. The thread ends when the kernel lets it. */
 void socket_attempt_cancel(SocketAttempt *attempt);
+/* The same, but somebody will call socket_attempt_wait() with what is returned. */
+SocketAttempt *socket_attempt_claim(SocketAttempt *attempt);
+/* Wait until it is over: its socket, the caller's, or -1. Any thread, once. */
+int socket_attempt_wait(SocketAttempt *attempt);
 
 #endif

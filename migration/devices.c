@@ -104,6 +104,23 @@ static bool save_device(Device *dev, void *opaque)
     return true;
 }
 
+static bool check_device(Device *dev, void *errp)
+{
+    if (!device_class(dev)->check_migrate || device_class(dev)->check_migrate(dev, errp)) {
+        return true;
+    }
+    const Object *parent = dev->parent.parent;
+    g_autofree char *what = device_describe(
+        parent && object_is_a(parent, TYPE_DEVICE) ? DEVICE((Object *)(uintptr_t)parent) : dev);
+    g_prefix_error((GError **)errp, "%s: ", what);
+    return false;
+}
+
+bool saved_states_check(GError **errp)
+{
+    return devices_foreach(check_device, errp);
+}
+
 SavedStates *saved_states_take(void)
 {
     SavedStates *states = saved_states_new();

@@ -10,6 +10,9 @@
 
 #include "migration/stream.h"
 
+/* May each device be saved or migrated (DeviceClass.check_migrate)? Machine lock. */
+bool saved_states_check(GError **errp);
+
 /* Every state as it is now, as records that can be written later. The machine stands. Machine lock.
  */
 typedef struct SavedStates SavedStates;

@@ -289,7 +289,7 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
-    return memory_target_check_idle(errp);
+    return memory_target_check_idle(errp) && saved_states_check(errp);
 }
 
 static bool may_take_long(const char *uri)

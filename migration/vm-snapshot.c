@@ -72,7 +72,7 @@ static bool check_state(GError **errp)
         error_set(errp, "the machine is being migrated, or was");
         return false;
     }
-    return memory_target_check_idle(errp);
+    return memory_target_check_idle(errp) && saved_states_check(errp);
 }
 
 /* A file that is gone when it is closed. */

@@ -43,6 +43,8 @@ typedef struct DeviceClass {
      * what must be able to wake it have power: for those, and for what keeps memory, or tells the
      * guest what happened meanwhile. NULL: reset. */
     void (*wake)(Device *dev);
+    /* May the machine be saved or migrated with @dev, as it is now? NULL: yes. */
+    bool (*check_migrate)(const Device *dev, GError **errp);
     const StateTable *state; /* what of it a snapshot keeps; NULL: nothing changes after realize */
     /* Can the guest be asked to give @dev back, as it is now? NULL: yes. */
     bool (*check_unplug)(Device *dev, GError **errp);

@@ -123,6 +123,7 @@ bool memory_device_check_memdev(const Object *memdev, GError **errp)
 
 void memory_device_request_backend(MemoryDevice *md, const HostMemoryBackend *backend, hwaddr addr)
 {
+    md->backend = backend;
     md->addr = addr;
     md->size = backend->size;
     md->align = host_memory_backend_alignment(backend);
@@ -346,6 +347,34 @@ static bool check_boot(const Machine *machine, const MemoryDevice *md, const cha
     return true;
 }
 
+static MemoryGuard *guards;
+
+void memory_device_add_guard(MemoryGuard *guard)
+{
+    guard->next = guards;
+    guards = guard;
+}
+
+void memory_device_remove_guard(MemoryGuard *guard)
+{
+    MemoryGuard **at = &guards;
+
+    while (*at != guard) {
+        at = &(*at)->next;
+    }
+    *at = guard->next;
+}
+
+static bool check_guards(const Machine *machine, const MemoryDevice *md, GError **errp)
+{
+    for (MemoryGuard *guard = guards; guard; guard = guard->next) {
+        if (!guard->check(guard, machine, md, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
 {
     g_autofree char *what = device_describe(memory_device_owner(dev));
@@ -360,7 +389,7 @@ bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp)
         !check_boot(machine, &md, what, errp)) {
         return false;
     }
-    if (!accel_memory_room(MAX(md.memslots, 1), errp)) {
+    if (!accel_memory_room(MAX(md.memslots, 1), errp) || !check_guards(machine, &md, errp)) {
         g_prefix_error(errp, "%s: ", what);
         return false;
     }

@@ -27,6 +27,7 @@ typedef struct MemoryDevice {
     uint64_t size;  /* bytes of the window, > 0 */
     uint64_t align; /* of address and size, a power of 2; MEMORY_DEVICE_ALIGN is the least */
     uint32_t node;  /* NUMA node */
+    const HostMemoryBackend *backend; /* of its memory; NULL: none is known */
     /* Ranges of RAM that it may be for the engine; 0: one. */
     unsigned memslots;
     /* Cold-plugged, and in the memory map that the guest is given at boot, as RAM. */
@@ -93,12 +94,24 @@ Device *memory_device_owner(const Device *dev);
 /* The handler of memory devices that need no slot. */
 extern const HotplugHandler memory_device_hotplug;
 
+/* Somebody who has to take each range of memory as well, and may not be able to: asked before
+ * anything is plugged. An error says why not. */
+typedef struct MemoryGuard MemoryGuard;
+struct MemoryGuard {
+    bool (*check)(MemoryGuard *guard, const Machine *machine, const MemoryDevice *md,
+                  GError **errp);
+    MemoryGuard *next; /* private */
+};
+void memory_device_add_guard(MemoryGuard *guard);
+void memory_device_remove_guard(MemoryGuard *guard);
+
 /* ---- what a HotplugHandler calls ---- */
 
 /* pre_plug, when the type's own checks are made: find a place for @dev, the lowest free one or the
  * one that it asks for, and tell it. Errors, each beginning with the device's name, and nothing is
  * changed: no window, a node that there is not, maxmem would be passed, outside of the window,
- * misaligned, overlapping, no room, too many boot ranges, no memslot left of the engine. */
+ * misaligned, overlapping, no room, too many boot ranges, no memslot left of the engine, a guard
+ * that cannot take it. */
 bool memory_device_pre_plug(Machine *machine, Device *dev, GError **errp);
 /* plug: put it into the list and map it. */
 void memory_device_plug(Machine *machine, Device *dev);

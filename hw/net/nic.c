@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "net/net-vhost-user.h"
 #include "net/netdev.h"
 #include "qapi/qapi-events.h"
 #include "util/error.h"
@@ -63,7 +64,7 @@ static bool set_mac(Nic *nic, GError **errp)
     return true;
 }
 
-static NetClient *find_peer(const Nic *nic, GError **errp)
+static NetClient *find_peer(const Nic *nic, const NicOps *ops, GError **errp)
 {
     NetBackend *netdev = netdev_find(nic->netdev);
 
@@ -75,6 +76,11 @@ static NetClient *find_peer(const Nic *nic, GError **errp)
     if (netdev->client.peer) {
         error_set(errp, "netdev '%s' is used by '%s' already; each card needs one of its own",
                   nic->netdev, netdev->client.peer->name);
+        return NULL;
+    }
+    if (net_vhost_user_chardev(&netdev->client) && !ops->vhost) {
+        error_set(errp, "netdev '%s' is vhost-user, which only virtio-net cards can have",
+                  nic->netdev);
         return NULL;
     }
     return &netdev->client;
@@ -115,7 +121,7 @@ bool nic_realize(Nic *nic, const Device *device, const NicOps *ops, void *opaque
         error_set(errp, "there is a netdev called '%s' already; choose another id", name);
         return false;
     }
-    if ((nic->netdev && !(peer = find_peer(nic, errp))) || !set_mac(nic, errp)) {
+    if ((nic->netdev && !(peer = find_peer(nic, ops, errp))) || !set_mac(nic, errp)) {
         return false;
     }
     nic->ops = ops;

@@ -16,6 +16,7 @@ typedef struct NicOps {
     RxFilterInfo *(*query_filter)(Nic *nic);
     /* Say where it is: nic_send_rarp(), and what it can beside that. May be NULL. */
     void (*announce)(Nic *nic);
+    bool vhost; /* its rings can be another program's: it may have a netdev vhost-user */
 } NicOps;
 
 struct Nic {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/core/runstate.h"
+#include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-loop.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -48,6 +49,20 @@ bool virtio_device_runs(const VirtioDevice *vdev)
            runstate_is_running() && bus->transport->can_dma(bus->opaque);
 }
 
+/* Whoever runs the queues in place of the main loop does so from now on if the device runs, else
+ * not; or does not, whatever its state. */
+static void update_queues(VirtioDevice *vdev)
+{
+    virtio_loop_update(vdev);
+    vhost_update(vdev->vhost);
+}
+
+static void pause_queues(VirtioDevice *vdev)
+{
+    virtio_loop_pause(vdev);
+    vhost_pause(vdev->vhost);
+}
+
 void virtio_needs_reset(VirtioDevice *vdev, const char *why)
 {
     const VirtioBus *bus = bus_of(vdev);
@@ -59,7 +74,7 @@ void virtio_needs_reset(VirtioDevice *vdev, const char *why)
         log_printf("%s needs a reset: %s\n", vdev->name, why);
     }
     vdev->status |= VIRTIO_STATUS_NEEDS_RESET;
-    virtio_loop_pause(vdev);
+    pause_queues(vdev);
     if (vdev->status & VIRTIO_STATUS_DRIVER_OK) { /* section 2.1.2 */
         bus->transport->config_interrupt(bus->opaque);
     }
@@ -121,7 +136,7 @@ static void run_queue(VirtioDevice *vdev, unsigned n)
 
 void virtio_run_queues(VirtioDevice *vdev)
 {
-    virtio_loop_update(vdev);
+    update_queues(vdev);
     for (unsigned n = 0; n < vdev->queue_count; n++) {
         run_queue(vdev, n);
     }
@@ -129,7 +144,7 @@ void virtio_run_queues(VirtioDevice *vdev)
 
 void virtio_transport_changed(VirtioDevice *vdev)
 {
-    virtio_loop_update(vdev);
+    update_queues(vdev);
 }
 
 void virtio_driver_notified(VirtioDevice *vdev, unsigned n)
@@ -214,7 +229,7 @@ void virtio_write_status(VirtioDevice *vdev, uint8_t status)
     if (!(before & VIRTIO_STATUS_DRIVER_OK)) {
         virtio_run_queues(vdev);
     } else {
-        virtio_loop_update(vdev); /* it may have taken that back */
+        update_queues(vdev); /* it may have taken that back */
     }
 }
 
@@ -227,6 +242,7 @@ void virtio_enable_queue(VirtioDevice *vdev, unsigned n)
         virtq_enable(vq, vdev->features & vdev->offered);
         virtio_leave(vdev);
         check_queue(vdev, vq);
+        vhost_update(vdev->vhost);
         run_queue(vdev, n);
     }
 }
@@ -287,7 +303,7 @@ void virtio_device_reset(Device *dev)
 
     stop_again(vdev);
     memset(vdev->again_for, 0, (vdev->queue_count + 63) / 64 * sizeof(uint64_t));
-    virtio_loop_pause(vdev);
+    pause_queues(vdev);
     for (unsigned n = 0; n < vdev->queue_count; n++) {
         virtio_reset_queue(vdev, n);
     }
@@ -295,6 +311,7 @@ void virtio_device_reset(Device *dev)
     virtio_enter(vdev);
     vdev->features = 0;
     virtio_leave(vdev);
+    vhost_reset(vdev->vhost);
     if (virtio_device_class(vdev)->reset) {
         virtio_device_class(vdev)->reset(vdev);
     }
@@ -310,11 +327,12 @@ static void stop_all(void *opaque)
 {
     VirtioDevice *vdev = opaque;
 
-    virtio_loop_pause(vdev);
+    pause_queues(vdev);
     if (virtio_device_class(vdev)->stopped) {
         virtio_device_class(vdev)->stopped(vdev);
     }
     virtio_loop_flush(vdev);
+    vhost_flush(vdev->vhost);
 }
 
 static bool check_features(const VirtioDevice *vdev, GError **errp)

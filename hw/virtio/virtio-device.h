@@ -38,6 +38,7 @@ enum {
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_9P = 9,
     VIRTIO_ID_MEM = 24,
+    VIRTIO_ID_FS = 26,
     VIRTIO_ID_PMEM = 27,
 };
 
@@ -73,7 +74,7 @@ typedef struct VirtioQueue {
     uint16_t vector; /* the transport's number of its interrupt, or VIRTIO_NO_VECTOR */
     /* wiring */
     VirtioQueueFn *handle;
-    /* wiring, of queues on a loop */
+    /* wiring, of queues on a loop, or, of kick_fd, that another program works on */
     VirtioDevice *vdev;
     int kick_fd;    /* an eventfd that lets the loop look at the queue; -1: it has none */
     GSource *watch; /* of it; the loop's */
@@ -98,6 +99,7 @@ struct VirtioDevice {
     char *name;          /* for messages and holds; owned */
     GSource *again;      /* calls the queues' functions from the main loop; NULL: not asked for */
     uint64_t *again_for; /* a bit for each queue; owned */
+    struct Vhost *vhost; /* of one whose queues another program works on (vhost.h); else NULL */
     /* wiring, of one whose queues run on a loop (virtio-loop.c) */
     Loop *loop;         /* NULL: they do not */
     GMutex lock;        /* the device's */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/core/boot-order.h"
+#include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
 
@@ -31,8 +32,8 @@ static void config_read(VirtioDevice *vdev, uint8_t *config)
                                         [VIRTIO_NET_DUPLEX_HALF] = 0,
                                         [VIRTIO_NET_DUPLEX_FULL] = 1 };
     const VirtioNet *s = VIRTIO_NET(vdev);
-    uint16_t status =
-        (net_link_is_up(&s->nic.client) ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0);
+    bool up = net_link_is_up(&s->nic.client) && (!s->vhost || vhost_is_up(s->vhost));
+    uint16_t status = (up ? STATUS_LINK_UP : 0) | (s->announce ? STATUS_ANNOUNCE : 0);
     uint16_t pairs = (uint16_t)s->nic.queues;
 
     memcpy(config, s->filter.mac, NET_MAC_SIZE);
@@ -101,6 +102,12 @@ void virtio_net_settle(VirtioNet *s)
     takes = takes & NET_TAKES_CSUM ? takes : 0;
     for (unsigned i = 0; i < s->nic.queues; i++) {
         net_client_set(nic_client(&s->nic, i), takes, i >= s->pairs);
+    }
+    if (s->vhost) {
+        /* Without MQ the control queue is where the second pair would be. */
+        vhost_use_rings(s->vhost,
+                        2u * (virtio_has(&s->parent, VIRTIO_NET_F_MQ) ? s->nic.queues : 1),
+                        2u * s->pairs);
     }
 }
 
@@ -230,10 +237,23 @@ static const NicOps nic_ops = {
     .client = { .receive = virtio_net_receive,
                 .can_send_again = virtio_net_can_send_again,
                 .link_changed = net_link_changed,
+                .peer_changed = virtio_net_vhost_peer_changed,
                 .describe = net_describe },
     .query_filter = virtio_net_query_filter,
     .announce = virtio_net_announce,
+    .vhost = true,
 };
+
+static void net_unrealize(VirtioDevice *vdev)
+{
+    VirtioNet *s = VIRTIO_NET(vdev);
+
+    boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
+    g_clear_pointer(&s->vhost, vhost_free);
+    nic_unrealize(&s->nic);
+    g_clear_pointer(&s->tx_timer, timer_free);
+    g_clear_pointer(&s->packet, g_free);
+}
 
 static bool net_realize(VirtioDevice *vdev, GError **errp)
 {
@@ -252,6 +272,10 @@ static bool net_realize(VirtioDevice *vdev, GError **errp)
     s->packet = g_malloc(NET_PACKET_MAX);
     s->tx_timer = timer_new(virtio_net_tx_timer_due, s);
     s->pairs = 1;
+    if (!virtio_net_vhost_meet(s, errp)) {
+        net_unrealize(vdev);
+        return false;
+    }
     virtio_net_settle(s);
     offer_features(s);
     for (unsigned i = 0; i < s->nic.queues; i++) {
@@ -261,17 +285,11 @@ static bool net_realize(VirtioDevice *vdev, GError **errp)
     if (s->ctrl_vq) {
         virtio_add_queue(vdev, CONTROL_QUEUE_SIZE, handle_queue);
     }
+    if (!virtio_net_vhost_begin(s, errp)) {
+        net_unrealize(vdev);
+        return false;
+    }
     return true;
-}
-
-static void net_unrealize(VirtioDevice *vdev)
-{
-    VirtioNet *s = VIRTIO_NET(vdev);
-
-    boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
-    nic_unrealize(&s->nic);
-    g_clear_pointer(&s->tx_timer, timer_free);
-    g_clear_pointer(&s->packet, g_free);
 }
 
 /* What they are is checked by virtio_net_settle()'s callers, and here. */
@@ -377,7 +395,7 @@ static const Property net_properties[] = {
 };
 
 static const VirtioDeviceClass net_class = {
-    .device = { VIRTIO_DEVICE_CLASS_BASE, .state = &net_state },
+    .device = { VIRTIO_DEVICE_CLASS_BASE, VHOST_DEVICE_CLASS, .state = &net_state },
     .id = VIRTIO_ID_NET,
     .config_size = CONFIG_SIZE,
     .realize = net_realize,

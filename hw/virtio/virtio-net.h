@@ -91,7 +91,8 @@ typedef struct VirtioNet {
     uint16_t rx_queue_size, tx_queue_size;
     /* wiring */
     Nic nic;
-    uint8_t *packet; /* NET_PACKET_MAX bytes, for one that is sent; owned */
+    struct Vhost *vhost; /* of one with a netdev vhost-user; else NULL */
+    uint8_t *packet;     /* NET_PACKET_MAX bytes, for one that is sent; owned */
     Timer
         *tx_timer; /* of tx=timer. Not kept: all queues are looked at when the machine runs again */
 } VirtioNet;
@@ -105,6 +106,14 @@ OBJECT_CAST_DEFINE(VirtioNet, VIRTIO_NET, TYPE_VIRTIO_NET)
 
 /* `pairs` or `offloads` has changed: the netdev is told. */
 void virtio_net_settle(VirtioNet *s);
+
+/* ---- virtio-net-vhost.c ---- */
+
+/* In realize, in place of what a card with another netdev does there: nothing if it has one. */
+bool virtio_net_vhost_meet(VirtioNet *s, GError **errp);
+bool virtio_net_vhost_begin(VirtioNet *s, GError **errp);
+/* For NetClientOps.peer_changed: a netdev that goes takes its chardev with it. */
+void virtio_net_vhost_peer_changed(NetClient *nc);
 
 /* ---- virtio-net-data.c ---- */
 

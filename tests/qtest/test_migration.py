@@ -84,7 +84,10 @@ MACHINES = {
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.
-ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global"}
+ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global",
+             **{f"vhost-user-blk-{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
+                 "device", "pci", "pci-transitional", "pci-non-transitional")},
+             **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")}}
 
 # Registers that firmware has not put anywhere yet, as port ranges.
 PORTS = [(0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4)]

@@ -175,7 +175,7 @@ VARIABLES = {
     "hw/intc/apic-deliver.c": {"bus": "wiring, and a line whose level the 8259 tells again"},
     "hw/intc/apic.c": {"region": "wiring"},
     "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
-    "hw/mem/memory-device.c": {"none": "empty"},
+    "hw/mem/memory-device.c": {"none": "empty", "guards": "wiring"},
     "hw/memtarget/dimms.c": {"own": "at the other end backends are its user's own"},
     "hw/memtarget/memory-target.c": {
         "run": "a machine goes when none is under way", "was_reset": "of the run", "is_scheduled": "of the run"},

@@ -261,7 +261,15 @@ static const char *const of_q35[] = { "mch",
                                       "pxb-pcie",
                                       "virtio-balloon-pci-transitional",
                                       NULL };
-static const char *const of_none[] = { "kvm-pit", "virtio-balloon-pci-non-transitional", NULL };
+static const char *const of_none[] = { "kvm-pit",
+                                       "virtio-balloon-pci-non-transitional",
+                                       "vhost-user-blk-device", /* these need another program */
+                                       "vhost-user-blk-pci",
+                                       "vhost-user-blk-pci-transitional",
+                                       "vhost-user-blk-pci-non-transitional",
+                                       "vhost-user-fs-device",
+                                       "vhost-user-fs-pci",
+                                       NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)
 {

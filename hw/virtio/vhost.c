@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/virtio/vhost.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "chardev/chardev.h"
+#include "hw/virtio/vhost-log.h"
+#include "hw/virtio/vhost-ring.h"
+#include "util/error.h"
+#include "util/loop.h"
+
+/* What we can make use of. */
+#define PROTOCOL                                                                  \
+    (1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | \
+     1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |                               \
+     1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+
+/* Something failed with the back-end, which is hung up on. */
+static void complain(const Vhost *vhost, const char *what, GError *err)
+{
+    error_report("%s: %s: %s", vhost->vdev->name, what, err->message);
+    g_error_free(err);
+}
+
+/* ---- starting and stopping ---- */
+
+static void stop(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+    bool ok = vhost->user.up;
+
+    if (!vhost->running) {
+        return;
+    }
+    vhost->running = false;
+    for (unsigned i = 0; i < vhost->ring_count; i++) {
+        if (vhost->rings[i].started && !(ok && vhost_ring_stop(vhost, i, &err))) {
+            ok = false;
+            vhost_ring_recover(vhost, i);
+        }
+    }
+    if (err) {
+        complain(vhost, "stopping its rings", g_steal_pointer(&err));
+    }
+}
+
+static bool start_rings(Vhost *vhost, GError **errp)
+{
+    for (unsigned i = 0; i < vhost->ring_count; i++) {
+        if (!vhost_ring_update(vhost, i, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool start(Vhost *vhost, GError **errp)
+{
+    vhost->running = true;
+    return vhost_send_features(vhost, errp) && vhost_memory_send(&vhost->memory, errp) &&
+           vhost_log_send(vhost, errp) && vhost_inflight_send(vhost, errp) &&
+           start_rings(vhost, errp);
+}
+
+static bool may_run(const Vhost *vhost)
+{
+    return vhost->user.up && virtio_device_runs(vhost->vdev);
+}
+
+void vhost_update(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!vhost || !vhost->rings) {
+        return;
+    }
+    if (vhost->lost) {
+        vhost_fail_all(vhost);
+    } else if (!may_run(vhost)) {
+        stop(vhost);
+    } else if (!(vhost->running ? start_rings(vhost, &err) : start(vhost, &err))) {
+        complain(vhost, "its back-end does not take the rings", g_steal_pointer(&err));
+        char_hang_up(vhost->user.chardev);
+        stop(vhost);
+    }
+}
+
+void vhost_pause(Vhost *vhost)
+{
+    if (vhost && vhost->rings) {
+        stop(vhost);
+    }
+}
+
+void vhost_reset(Vhost *vhost)
+{
+    if (vhost) {
+        vhost_inflight_forget(vhost);
+    }
+}
+
+void vhost_use_rings(Vhost *vhost, unsigned given, unsigned count)
+{
+    if (vhost->in_use != count || vhost->given != given) {
+        vhost->given = given;
+        vhost->in_use = count;
+        vhost_watch_ours(vhost);
+        if (vhost->running) {
+            vhost_update(vhost);
+        }
+    }
+}
+
+/* The map is another. A ring may be elsewhere now, or nowhere. */
+static void memory_changed(void *opaque)
+{
+    Vhost *vhost = opaque;
+    g_autoptr(GError) err = NULL;
+
+    if (!vhost->user.up || !vhost->memory.sent->len) {
+        return;
+    }
+    for (unsigned i = 0; vhost->running && i < vhost->ring_count; i++) {
+        if (vhost->rings[i].started && !vhost_ring_is_mapped(vhost, i)) {
+            virtio_needs_reset(vhost->vdev, "a ring is no memory any more");
+        }
+    }
+    if (!vhost_memory_send(&vhost->memory, &err)) {
+        complain(vhost, "its back-end does not take the memory", g_steal_pointer(&err));
+        char_hang_up(vhost->user.chardev);
+    }
+}
+
+/* ---- the back-end comes and goes ---- */
+
+static bool check_protocol(const Vhost *vhost, GError **errp)
+{
+    const uint64_t missing = vhost->class->needed & ~vhost->user.protocol;
+
+    if (missing) {
+        error_set(errp, "the back-end lacks features 0x%" PRIx64 " of the protocol", missing);
+        return false;
+    }
+    return true;
+}
+
+/* One that came again must do what the driver knows of the first one. */
+static bool check_again(Vhost *vhost, GError **errp)
+{
+    const uint64_t missing = vhost->vdev->offered & vhost->class->features & ~vhost->user.features;
+
+    if (missing) {
+        error_set(errp, "the back-end lacks features 0x%" PRIx64 ", which the one before had",
+                  missing);
+    } else if (vhost->ring_count > vhost->user.rings) {
+        error_set(errp, "the back-end has %u queues, and must have %u", vhost->user.rings,
+                  vhost->ring_count);
+    } else {
+        return vhost_memory_fits(&vhost->memory, errp);
+    }
+    return false;
+}
+
+static bool meet(Vhost *vhost, GError **errp)
+{
+    const uint64_t wanted = PROTOCOL | VHOST_OPTIONAL_PROTOCOL | vhost->class->protocol;
+
+    const unsigned each = MAX(vhost->class->rings_per_queue, 1);
+
+    if (!vhost_user_begin(&vhost->user, wanted, errp) || !check_protocol(vhost, errp)) {
+        return false;
+    }
+    if (vhost->user.rings == UINT_MAX && each > 1) {
+        vhost->user.rings = 1; /* without MQ */
+    }
+    vhost->user.rings = vhost->user.rings > UINT_MAX / each ? UINT_MAX : vhost->user.rings * each;
+    return true;
+}
+
+static void came(Vhost *vhost)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (vhost->user.up || char_fd(vhost->user.chardev) < 0) {
+        return;
+    }
+    if (!meet(vhost, &err) || !check_again(vhost, &err)) {
+        complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
+        vhost->user.up = false;
+        char_hang_up(vhost->user.chardev);
+        return;
+    }
+    if (vhost->class->came) {
+        vhost->class->came(vhost->vdev);
+    }
+    vhost_update(vhost);
+}
+
+void vhost_lose(Vhost *vhost)
+{
+    if (vhost->user.chardev) {
+        vhost->user.chardev->event = NULL;
+    }
+    vhost->user.up = false;
+    stop(vhost);
+    vhost_user_end(&vhost->user);
+    vhost_memory_forget(&vhost->memory);
+    if (!vhost->lost) {
+        vhost->lost = true;
+        vhost_watch_ours(vhost);
+        vhost_fail_all(vhost);
+    }
+}
+
+static void gone(Vhost *vhost)
+{
+    if (!char_can_reconnect(vhost->user.chardev)) {
+        error_report("%s: its back-end has gone, and no other can come", vhost->vdev->name);
+        vhost_lose(vhost);
+    } else {
+        vhost->user.up = false;
+        stop(vhost);
+        vhost_user_end(&vhost->user);
+        vhost_memory_forget(&vhost->memory);
+    }
+    if (vhost->class->gone) {
+        vhost->class->gone(vhost->vdev);
+    }
+}
+
+static void chardev_event(void *opaque, CharEvent event)
+{
+    Vhost *vhost = opaque;
+
+    if (!vhost->rings) {
+        return; /* it is being realized */
+    }
+    if (event == CHAR_EVENT_OPENED) {
+        came(vhost);
+    } else if (event == CHAR_EVENT_CLOSED) {
+        gone(vhost);
+    }
+}
+
+static void config_changed(void *opaque)
+{
+    Vhost *vhost = opaque;
+
+    if (vhost->class->config_changed) {
+        vhost->class->config_changed(vhost->vdev);
+    }
+}
+
+/* ---- life ---- */
+
+void vhost_handle_queue(VirtioDevice *vdev, VirtQueue *vq)
+{
+}
+
+bool vhost_check_migrate(const Device *dev, GError **errp)
+{
+    const Vhost *vhost = VIRTIO_DEVICE(OBJECT(dev))->vhost;
+
+    if (!vhost || vhost->lost || vhost_log_is_possible(vhost)) {
+        return true;
+    }
+    error_set(errp, vhost->user.up ? "its back-end cannot tell which memory it writes to (it lacks "
+                                     "VHOST_F_LOG_ALL or VHOST_USER_PROTOCOL_F_LOG_SHMFD)"
+                                   : "its back-end has gone: start it again first");
+    return false;
+}
+
+bool vhost_attach(CharFrontend *fe, const char *name, GError **errp)
+{
+    Chardev *chr = name ? chardev_find(name) : NULL;
+
+    if (!chr) {
+        error_set(errp,
+                  name ? "chardev '%s' not found; make it with -chardev socket,id=%s,path=PATH"
+                       : "chardev= is missing: the id of the socket at which the back-end is",
+                  name, name);
+        return false;
+    }
+    if (!char_can_be_raw(chr)) {
+        error_set(errp,
+                  "chardev '%s' is no plain socket: make it with -chardev socket,id=%s,"
+                  "path=PATH",
+                  name, name);
+        return false;
+    }
+    *fe = (CharFrontend){ .raw = true };
+    return char_attach(chr, fe, errp);
+}
+
+/* While the machine is being made, somebody is waited for. */
+static bool wait_for_somebody(CharFrontend *chardev, GError **errp)
+{
+    if (char_fd(chardev) < 0 && machine_current()->ready) {
+        error_set(errp, "nobody is at the other end of its chardev: start the back-end first");
+        return false;
+    }
+    return char_wait_connected(chardev, errp);
+}
+
+Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *chardev, GError **errp)
+{
+    Vhost *vhost;
+
+    if (!wait_for_somebody(chardev, errp)) {
+        return NULL;
+    }
+    vhost = g_new0(Vhost, 1);
+    vhost->vdev = vdev;
+    vhost->class = class;
+    vhost->inflight_fd = -1;
+    vhost_user_init(&vhost->user, chardev);
+    vhost->user.config_changed = config_changed;
+    vhost->user.opaque = vhost;
+    vhost->memory.user = &vhost->user;
+    vhost->memory.changed = memory_changed;
+    vhost->memory.opaque = vhost;
+    vhost->memory.name = vdev->name;
+    chardev->event = chardev_event;
+    chardev->opaque = vhost;
+    vdev->vhost = vhost;
+    if (!meet(vhost, errp) || !vhost_memory_begin(&vhost->memory, errp)) {
+        vhost_free(vhost);
+        return NULL;
+    }
+    vhost_log_init(vhost);
+    return vhost;
+}
+
+bool vhost_add_rings(Vhost *vhost, unsigned count, GError **errp)
+{
+    VirtioDevice *vdev = vhost->vdev;
+
+    vdev->offered &= ~vhost->class->features | vhost->user.features;
+    vdev->offered &= ~(1ull << VIRTIO_F_RING_RESET); /* the protocol stops rings as a whole */
+    vhost->rings = g_new0(VhostRing, count);
+    vhost->ring_count = vhost->given = vhost->in_use = count;
+    for (unsigned i = 0; i < count; i++) {
+        vhost->rings[i] = (VhostRing){ .vhost = vhost, .number = i, .call_fd = -1, .own_call = -1 };
+    }
+    for (unsigned i = 0; i < count; i++) {
+        vdev->queues[i].kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (vdev->queues[i].kick_fd < 0) {
+            error_set_errno(errp, errno, "there is no eventfd for each of its %u queues", count);
+            return false;
+        }
+    }
+    return true;
+}
+
+void vhost_free(Vhost *vhost)
+{
+    if (!vhost) {
+        return;
+    }
+    stop(vhost);
+    if (vhost->memory.wanted) {
+        vhost_log_fini(vhost);
+        vhost_memory_end(&vhost->memory);
+    }
+    if (vhost->user.chardev) {
+        vhost->user.chardev->event = NULL;
+    }
+    vhost_user_end(&vhost->user);
+    for (unsigned i = 0; i < vhost->ring_count; i++) {
+        VirtioQueue *queue = &vhost->vdev->queues[i];
+
+        vhost_ring_free(&vhost->rings[i]);
+        if (queue->kick_fd >= 0) {
+            close(queue->kick_fd);
+            queue->kick_fd = -1;
+        }
+    }
+    vhost_inflight_forget(vhost);
+    vhost->vdev->vhost = NULL;
+    g_free(vhost->rings);
+    g_free(vhost);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtio devices whose rings another program works on, the back-end of vhost-user. The driver's
+ * notifications are signals of eventfds, which the back-end waits for; its interrupts are signals
+ * of others, which the engine or the main loop turns into messages. What is in the rings never
+ * comes through here.
+ *
+ * The back-end has the rings while the device runs (virtio_device_runs()) and it is there. When it
+ * gives them back, it says how far it is, and the VirtQueues know. When it goes away, what it had
+ * not given back is given to the next one: `reconnect=` or `server=on` of its chardev brings it. If
+ * none can come, what is in the rings, and comes into them, is answered by `fail`. Machine lock.
+ */
+#ifndef HW_VIRTIO_VHOST_H
+#define HW_VIRTIO_VHOST_H
+
+#include "hw/virtio/vhost-memory.h"
+#include "hw/virtio/vhost-user.h"
+#include "hw/virtio/virtio-device.h"
+
+/* What a device type says of its back-ends. */
+typedef struct VhostClass {
+    uint64_t protocol; /* features of the protocol that it can use, beside those of all; a mask */
+    unsigned rings_per_queue; /* a "queue" of the protocol is so many rings; 0: one */
+    uint64_t needed;          /* of them, those without which there is no device */
+    /* Bits of features that its back-end does, where it offers them; all others are ours. */
+    uint64_t features;
+    /* There is a back-end now, or none; and it has another configuration. May be NULL. */
+    void (*came)(VirtioDevice *vdev);
+    void (*gone)(VirtioDevice *vdev);
+    void (*config_changed)(VirtioDevice *vdev);
+    /* Answer all in @vq by errors: there will be no back-end. NULL: it waits for ever. */
+    VirtioQueueFn *fail;
+} VhostClass;
+
+/* Features that every back-end has a part in. */
+#define VHOST_RING_FEATURES                                                  \
+    (1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX | \
+     1ull << VIRTIO_F_RING_PACKED | 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT)
+
+typedef struct VhostRing {
+    struct Vhost *vhost;
+    unsigned number;
+    VhostUserRingAddr addr; /* where the back-end has it */
+    bool started, enabled;  /* as the back-end was told */
+    int call_fd;            /* that it was given; -1: none */
+    int own_call;           /* an eventfd whose signals the main loop makes interrupts of */
+    GSource *own_source;
+    GSource *kick_source; /* of notifications, where the ring is ours */
+} VhostRing;
+
+typedef struct Vhost {
+    VirtioDevice *vdev;
+    const VhostClass *class;
+    VhostUser user;
+    VhostMemory memory;
+    unsigned ring_count; /* rings are the device's first queues */
+    unsigned given;      /* of them, those that are the back-end's now: the others are ours */
+    unsigned in_use;     /* of them, the driver's */
+    VhostRing *rings;
+    bool running; /* the back-end has what is enabled of the rings */
+    bool lost;    /* there will be no back-end */
+    int inflight_fd;
+    uint64_t inflight_size, inflight_offset;
+    MemoryListener log_listener;
+    struct VhostLog *log; /* while writes are logged */
+} Vhost;
+
+/* In realize, before features are offered: meet the back-end, which is waited for while the machine
+ * is being made. @chardev is attached, raw, and the caller's. NULL: an error. */
+Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *chardev, GError **errp);
+/* In realize, when all queues were added: the first @count of them are rings. Of the features that
+ * are offered only those are left that the back-end has. */
+bool vhost_add_rings(Vhost *vhost, unsigned count, GError **errp);
+/* In unrealize, or where realize fails; NULL is fine. */
+void vhost_free(Vhost *vhost);
+/* The chardev goes: nobody will come. */
+void vhost_lose(Vhost *vhost);
+
+/* Is a back-end there? */
+static inline bool vhost_is_up(const Vhost *vhost)
+{
+    return vhost->user.up;
+}
+/* For virtio_add_queue(): nothing comes through here. */
+void vhost_handle_queue(VirtioDevice *vdev, VirtQueue *vq);
+/* Of a DeviceClass: one whose back-end cannot tell what it writes to stays where it is. */
+#define VHOST_DEVICE_CLASS .check_migrate = vhost_check_migrate
+bool vhost_check_migrate(const Device *dev, GError **errp);
+/* The first @given rings are the back-end's, the others are handled as queues of any device; before
+ * the device runs. The driver uses the first @count of them. */
+void vhost_use_rings(Vhost *vhost, unsigned given, unsigned count);
+/* What @name, a chardev of a user, is as a raw front end @fe. */
+bool vhost_attach(CharFrontend *fe, const char *name, GError **errp);
+
+/* ---- for virtio-device.c; NULL is fine ---- */
+
+/* Whether the device runs, how it interrupts, or which queues are enabled, may have changed. */
+void vhost_update(Vhost *vhost);
+/* From now on the rings are ours, whatever the state of the device. */
+void vhost_pause(Vhost *vhost);
+/* The device was reset: nothing is in flight. */
+void vhost_reset(Vhost *vhost);
+/* Interrupts that the back-end asked for are sent when this returns. */
+void vhost_flush(Vhost *vhost);
+
+#endif

@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Devices whose rings another program works on, with a back-end of our own (vhost_backend.py)."""
+import contextlib
+import os
+import struct
+import sys
+import tempfile
+import threading
+
+import machine
+import tap
+import vhost_backend as vhost
+import virtio_driver
+
+MIB = 1 << 20
+RAM = ["-object", "memory-backend-memfd,id=ram,size=16M", "-machine", "pc,memory-backend=ram"]
+SLOT = 4
+
+
+@contextlib.contextmanager
+def setup(*devices, memory="16M,slots=32,maxmem=8G", chardev="reconnect=1", extra=RAM, **backend):
+    """A back-end and a machine with its chardev c0."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/backend"
+        end = vhost.Backend(path, **backend)
+        words = [word.replace("PATH", path) for word in extra]
+        try:
+            with machine.Machine(memory=memory, extra=[*words, "-chardev", f"socket,id=c0,path={path},{chardev}",
+                                                       *devices]) as m:
+                yield end, m
+        finally:
+            end.close()
+
+
+def disk(*more, **options):
+    return setup("-device", f"vhost-user-blk-pci,id=d0,chardev=c0,addr={SLOT}", *more, **options)
+
+
+def ready(m, features=1 << 32, queues=1):
+    driver = virtio_driver.Driver(m, SLOT)
+    driver.begin(features)
+    for n in range(queues):
+        driver.queue(n)
+    driver.ready()
+    return driver
+
+
+def refused(m, command, **arguments):
+    try:
+        m.qmp.command(command, **arguments)
+    except machine.vm.QmpError as err:
+        return err.desc
+    raise AssertionError(f"{command} was accepted")
+
+
+def fails(*words):
+    """The message of a machine that does not start."""
+    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-nodefaults", *words)
+    tap.equal(status, 1, text)
+    return text
+
+
+# ---- the network card ----
+
+NET = vhost.MQ | vhost.LOG_SHMFD
+
+
+def card(chardev="reconnect=1", **options):
+    options.setdefault("protocol", NET)
+    return setup("-netdev", "vhost-user,id=n0,chardev=c0,vhostforce=on,queues=2", "-device",
+                 f"virtio-net-pci,netdev=n0,mq=on,addr={SLOT}", chardev=chardev, **options)
+
+
+def table():
+    """What is asked when they meet; the memory table of the guest's memory, in which both see the same; rings with their
+    descriptors, of as many pairs as the driver uses."""
+    features = vhost.VERSION_1 | vhost.PROTOCOL | 1 << 22 | 1 << 15
+    with card(features=features) as (end, m):
+        tap.equal([s[0] for s in end.seen], [vhost.GET_FEATURES, vhost.GET_PROTOCOL_FEATURES, vhost.SET_PROTOCOL_FEATURES,
+                                             vhost.GET_QUEUE_NUM, vhost.SET_OWNER], "requests")
+        tap.equal(end.agreed, NET, "features of the protocol")
+        driver = virtio_driver.Driver(m, SLOT)
+        offered = driver.offered()
+        tap.equal(bool(offered & 1 << 15), True, "merged buffers")
+        tap.equal(offered & 0x7f83, 0, "offloads that the back-end has not")
+        tap.equal(offered >> 16 & 0b111 | (offered >> 22 & 1) << 3, 0b1111, "status, control, filters, pairs")
+        m("memset 0x1000 0x1000 0x5a")
+        driver.begin(1 << 32 | 1 << 15)
+        for n in range(3):
+            driver.queue(n)
+        driver.ready()
+        end.wait(lambda: len(end.regions) == 1 and 1 in end.rings and end.rings[1].enabled, "rings")
+        tap.equal([(r.guest, r.size) for r in end.regions], [(0, 16 * MIB)], "regions")
+        tap.equal(end.read(0x1000, 0x1000), b"\x5a" * 0x1000)
+        tap.equal(end.accepted & ~vhost.LOG_ALL, 1 << 32 | 1 << 15 | vhost.PROTOCOL, "features")
+        tap.equal(sorted(end.rings), [0, 1], "rings")
+        tap.equal([end.rings[n].num for n in range(2)], [8, 8])
+        tap.equal([end.guest_of(end.rings[n].addr[0]) for n in range(2)], [driver.queues[n][0] for n in range(2)])
+
+
+def link():
+    """The link goes down when the program dies, and up when it is there again. A netdev that goes takes it away for good."""
+    with card() as (end, m):
+        driver = ready(m, 1 << 32 | 1 << 16, 2)
+        end.wait(lambda: 1 in end.rings and end.rings[1].enabled, "rings")
+        tap.equal(driver.get(virtio_driver.DEVICE + 6, "w") & 1, 1)
+        driver.isr()
+        end.drop()
+        machine.vm.wait_until(lambda: driver.isr() & 2, "an interrupt")
+        end.wait(lambda: 1 in end.rings and end.rings[1].enabled, "rings again")
+        machine.vm.wait_until(lambda: driver.get(virtio_driver.DEVICE + 6, "w") & 1, "the link")
+        m.qmp.command("netdev_del", id="n0")
+        tap.equal(driver.get(virtio_driver.DEVICE + 6, "w") & 1, 0)
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+
+
+def listens():
+    """We listen, the program connects: the machine waits for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/s"
+
+        def backend():
+            machine.vm.wait_until(lambda: os.path.exists(path), path)
+            return vhost.Backend(path, listen=False, protocol=NET)
+
+        ends = []
+        thread = threading.Thread(target=lambda: ends.append(backend()))
+        thread.start()
+        with machine.Machine(memory="16M", extra=[*RAM, "-chardev", f"socket,id=c0,path={path},server=on,wait=off",
+                                                  "-netdev", "vhost-user,id=n0,chardev=c0", "-device",
+                                                  f"virtio-net-pci,netdev=n0,addr={SLOT}"]) as m:
+            thread.join()
+            ready(m, queues=2)
+            ends[0].wait(lambda: 1 in ends[0].rings, "rings")
+        ends[0].close()
+
+
+# ---- the disk ----
+
+def works():
+    """Requests go and come; the configuration is the back-end's, and changes; stop and reset keep and forget the place."""
+    with disk() as (end, m):
+        driver = ready(m)
+        tap.equal(driver.get(virtio_driver.DEVICE), 2048, "sectors")
+        for n in range(20):
+            tap.equal(driver.talk(0, b"request %d" % n), b"request %d" % n)
+        tap.equal(driver.isr() & 1, 1, "interrupt")
+        generation = driver.get(21, "b")
+        tap.equal(end.change_config(struct.pack("<Q", 4096)), 0, "acknowledgement")
+        machine.vm.wait_until(lambda: driver.get(virtio_driver.DEVICE) == 4096, "the new size")
+        tap.equal(driver.get(21, "b") != generation, True, "generation")
+        m.qmp.command("stop")
+        tap.equal(len(end.told(vhost.GET_VRING_BASE)), 1)
+        driver.ask(0, b"meanwhile")
+        m.qmp.command("cont")
+        machine.vm.wait_until(lambda: driver.used(0) == 21, "what came meanwhile")
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"anew"), b"anew")
+        m.qmp.command("device_del", id="d0")
+        m.write("l", 0xae10, 0)
+        m.write("l", 0xae08, 1 << SLOT)
+        m.qmp.event("DEVICE_DELETED", device="d0")
+        m.qmp.command("device_add", driver="vhost-user-blk-pci", id="d1", chardev="c0", addr=f"{SLOT}")
+        tap.equal(ready(m).talk(0, b"another"), b"another")
+
+
+def dies(inflight):
+    """What the program had not answered when it died, the next one does."""
+    with disk(protocol=vhost.DISK | (vhost.INFLIGHT if inflight else 0)) as (end, m):
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"before"), b"before")
+        end.hold = True
+        driver.ask(0, b"kept")
+        end.drop()
+        machine.vm.wait_until(lambda: driver.used(0) == 2, "the answer of the next one")
+        tap.equal(driver.talk(0, b"after"), b"after")
+        tap.equal(len(end.told(vhost.GET_INFLIGHT_FD)), inflight)
+        tap.equal(len(end.told(vhost.SET_INFLIGHT_FD)), 2 * inflight)
+
+
+def gone():
+    """No other can come: requests fail, those under way and new ones, and after a reset."""
+    with tempfile.TemporaryDirectory() as folder:
+        end = vhost.Backend(f"{folder}/s")
+        with machine.Machine(memory="16M", extra=[*RAM, "-chardev", f"socket,id=c0,path={folder}/s", "-device",
+                                                  f"vhost-user-blk-pci,chardev=c0,addr={SLOT}"]) as m:
+            driver = ready(m)
+            tap.equal(driver.talk(0, b"before"), b"before")
+            end.hold = True
+            driver.ask(0, b"kept", 1)
+            end.drop()
+            end.close()
+            machine.vm.wait_until(lambda: driver.used(0) == 2, "its failure")
+            tap.equal(driver.talk(0, b"new", 1), b"\x01", "status")
+            driver = ready(m)
+            tap.equal(driver.talk(0, b"new", 1), b"\x01", "status")
+
+
+# ---- memory ----
+
+def add_dimm(m, name, share=True, **more):
+    m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": f"m-{name}", "size": 128 * MIB, "share": share})
+    m.qmp.command("device_add", driver="pc-dimm", id=name, memdev=f"m-{name}", **more)
+
+
+def follows(slots):
+    """A DIMM comes, its memory is used by rings, and it goes, while the program has the rings; what is not shared is
+    refused."""
+    with disk(protocol=vhost.DISK | (vhost.MEM_SLOTS if slots else 0)) as (end, m):
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"before"), b"before")
+        add_dimm(m, "d1", addr=1 << 32)
+        tap.equal(sorted((r.guest, r.size) for r in end.regions), [(0, 16 * MIB), (1 << 32, 128 * MIB)])
+        tap.equal(driver.talk(0, b"in the DIMM", buffers=(1 << 32) + 0x5000), b"in the DIMM")
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "p", "size": 128 * MIB, "share": False})
+        tap.equal("share=on" in refused(m, "device_add", driver="pc-dimm", memdev="p"), True)
+        tap.equal(len(end.regions), 2)
+        # As firmware does: slot 0 is ejected.
+        m.qmp.command("device_del", id="d1")
+        m.write("l", 0xa00, 0)
+        m.write("b", 0xa14, 8)
+        m.qmp.event("DEVICE_DELETED", device="d1")
+        tap.equal([(r.guest, r.size) for r in end.regions], [(0, 16 * MIB)])
+        tap.equal(driver.talk(0, b"after"), b"after")
+        tap.equal(len(end.told(vhost.SET_MEM_TABLE)), 0 if slots else 3)
+        tap.equal(len(end.told(vhost.ADD_MEM_REG)), 2 if slots else 0)
+
+
+def limit(slots, most):
+    """The program's limit of ranges is asked for, and no DIMM more is accepted."""
+    with disk(protocol=vhost.DISK | (vhost.MEM_SLOTS if slots else 0), slots=most) as (end, m):
+        ready(m)
+        for n in range(most - 1):
+            add_dimm(m, f"dimm{n}")
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "one", "size": 128 * MIB})
+        before = m.tree()
+        said = refused(m, "device_add", driver="pc-dimm", memdev="one")
+        tap.equal(f"takes {most} ranges of memory at most" in said, True, said)
+        tap.equal(m.tree(), before, "what a refused one leaves")
+        tap.equal(len(end.regions), most)
+
+
+def too_many():
+    """One with less room than the machine needs is not taken, when it starts and when it comes again."""
+    with tempfile.TemporaryDirectory() as folder:
+        end = vhost.Backend(f"{folder}/s", protocol=vhost.DISK | vhost.MEM_SLOTS, slots=1)
+        said = fails("-m", "16M,slots=2,maxmem=1G", *RAM, "-object", "memory-backend-memfd,id=m1,size=128M", "-device",
+                     "pc-dimm,memdev=m1", "-chardev", f"socket,id=c0,path={folder}/s", "-device",
+                     "vhost-user-blk-pci,chardev=c0")
+        tap.equal("takes 1 ranges of memory at most" in said, True, said)
+        said = fails("-m", "16M", "-chardev", f"socket,id=c0,path={folder}/s", "-device", "vhost-user-blk-pci,chardev=c0")
+        tap.equal("share=on" in said, True, said)
+        end.close()
+
+
+# ---- what is wrong ----
+
+WRONG = {
+    "another request": lambda request, flags, payload: (request + 1, flags, payload),
+    "no reply": lambda request, flags, payload: (request, 1, payload),
+    "another version": lambda request, flags, payload: (request, flags | 2, payload),
+    "too short": lambda request, flags, payload: (request, flags, payload[:-1]),
+    "nothing in it": lambda request, flags, payload: (request, flags, b""),
+    "too long": lambda request, flags, payload: (request, flags, payload + bytes(4096)),
+    "the end": lambda request, flags, payload: None,
+}
+
+
+def hostile(name):
+    """Each answer that makes no sense is an error of device_add, which leaves nothing; the same of one that comes while
+    the machine runs is survived."""
+    for request in (vhost.GET_FEATURES, vhost.GET_PROTOCOL_FEATURES, vhost.GET_QUEUE_NUM, vhost.GET_CONFIG,
+                    vhost.SET_OWNER):
+        with setup(wrong={request: WRONG[name]}) as (end, m):
+            end.wait(lambda end=end: end.sock, "it is connected")
+            said = refused(m, "device_add", driver="vhost-user-blk-pci", chardev="c0", id="d0")
+            tap.equal("back-end" in said or "nobody" in said, True, said)
+            tap.equal([p["name"] for p in m.qmp.command("qom-list", path="/machine/peripheral")], ["type"])
+    with disk() as (end, m):
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"before"), b"before")
+        end.wrong = {vhost.GET_VRING_BASE: WRONG[name]}
+        m.qmp.command("stop")
+        end.wrong = {}
+        m.qmp.command("cont")
+        end.wait(lambda: 0 in end.rings and end.rings[0].enabled, "the rings, by the next connection")
+        tap.equal(driver.talk(0, b"after"), b"after")
+
+
+def no_device():
+    """What cannot be: errors that say why."""
+    said = fails("-device", "vhost-user-blk-pci")
+    tap.equal("chardev= is missing" in said, True, said)
+    said = fails("-chardev", "null,id=c0", "-device", "vhost-user-blk-pci,chardev=c0")
+    tap.equal("no plain socket" in said, True, said)
+    said = fails("-device", "vhost-user-fs-pci,chardev=c0")
+    tap.equal("tag=" in said, True, said)
+    said = fails("-netdev", "vhost-user,id=n0,chardev=none")
+    tap.equal("'none' not found" in said, True, said)
+    with setup(protocol=vhost.MQ, queues=1) as (end, m):
+        end.wait(lambda: end.sock, "it is connected")
+        said = refused(m, "device_add", driver="vhost-user-blk-pci", chardev="c0")
+        tap.equal("lacks features" in said, True, said)
+        m.qmp.command("netdev_add", type="vhost-user", id="n0", chardev="c0", queues=2)
+        said = refused(m, "device_add", driver="e1000", netdev="n0")
+        tap.equal("virtio-net" in said, True, said)
+        said = refused(m, "device_add", driver="virtio-net-pci", mq=True, netdev="n0")
+        tap.equal("has 1 pairs" in said, True, said)
+
+
+# ---- saved and loaded ----
+
+def moved():
+    """The machine goes while the program writes to its memory: what it marks goes along, and the rings go on where they
+    were. One that cannot mark is refused."""
+    with tempfile.TemporaryDirectory() as folder, \
+            disk(protocol=vhost.DISK | vhost.LOG_SHMFD, features=vhost.VERSION_1 | vhost.PROTOCOL | vhost.LOG_ALL) as (end, m):
+        driver = ready(m)
+        tap.equal(driver.talk(0, b"first"), b"first")
+        m("memset 0x800000 0x400000 0x11")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 200000})
+        m.qmp.command("migrate", uri=f"file:{folder}/state")
+        end.wait(lambda: end.log and end.accepted & vhost.LOG_ALL, "the log")
+        machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("ram", {}).get("transferred", 0) > 100000,
+                              "a part of the memory has gone")
+        tap.equal(driver.talk(0, b"meanwhile", buffers=0x5000), b"meanwhile")
+        m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 0})
+        machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("status") == "completed", "it has gone")
+        other = vhost.Backend(f"{folder}/other", protocol=vhost.DISK)
+        with machine.Machine(memory="16M,slots=32,maxmem=8G", extra=[
+                *RAM, "-chardev", f"socket,id=c0,path={folder}/other", "-device",
+                f"vhost-user-blk-pci,id=d0,chardev=c0,addr={SLOT}", "-incoming", f"file:{folder}/state"]) as there:
+            there.qmp.event("RESUME")
+            driver.m = there
+            tap.equal(driver.fetch(0x5100, 9), b"meanwhile", "what was written meanwhile")
+            tap.equal(driver.used(0), 2)
+            tap.equal(driver.talk(0, b"there"), b"there")
+            said = refused(there, "migrate", uri=f"file:{folder}/again")
+            tap.equal("cannot tell which memory it writes to" in said, True, said)
+        other.close()
+
+
+if __name__ == "__main__":
+    tap.run([(name, case) for name, case in [
+        ("net: the memory table, features and rings", table),
+        ("net: the link follows the program", link),
+        ("net: we listen", listens),
+        ("blk: requests, configuration, stop, reset, unplug", works),
+        ("blk: the program dies, with a record of what is in flight", lambda: dies(True)),
+        ("blk: the program dies, without one", lambda: dies(False)),
+        ("blk: the program dies for good", gone),
+        ("memory follows, by slots", lambda: follows(True)),
+        ("memory follows, by tables", lambda: follows(False)),
+        ("limit of slots", lambda: limit(True, 3)),
+        ("limit without slots", lambda: limit(False, 8)),
+        ("too many ranges; memory that is not shared", too_many),
+        *((f"wrong answers: {name}", lambda name=name: hostile(name)) for name in WRONG),
+        ("what cannot be", no_device),
+        ("moved, with a log of writes", moved),
+    ] if len(sys.argv) < 3 or sys.argv[2] in name])
