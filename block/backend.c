@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/breakpoint.h"
 #include "block/gate.h"
 #include "block/job.h"
 #include "qapi/qapi-events.h"
@@ -455,6 +456,7 @@ void block_drain(BlockBackend *backend)
 {
     bool pending = true;
 
+    breakpoints_ignore_begin();
     while (pending) {
         if (backend->loop == loop_main() && backend->aio_pending) {
             backend_aio_wait(backend); /* nobody else does */
@@ -467,6 +469,7 @@ void block_drain(BlockBackend *backend)
         g_mutex_unlock(&backend->mutex);
         complete(backend);
     }
+    breakpoints_ignore_end();
 }
 
 void block_hold_all(void)

@@ -2,6 +2,7 @@
 /* Driver "blkdebug": another node, some of whose requests fail as its options say. */
 #include <errno.h>
 
+#include "block/blkdebug.h"
 #include "block/driver.h"
 #include "block/iov.h"
 #include "util/error.h"
@@ -9,6 +10,7 @@
 typedef struct DebugState {
     GMutex mutex;
     bool *spent; /* of each error: it was there once; under the mutex */
+    Breakpoints *breakpoints;
 } DebugState;
 
 static bool debug_open(BlockNode *node, GError **errp)
@@ -18,6 +20,7 @@ static bool debug_open(BlockNode *node, GError **errp)
     DebugState *s = node->state = g_new0(DebugState, 1);
 
     g_mutex_init(&s->mutex);
+    s->breakpoints = breakpoints_new();
     s->spent = g_new0(bool, errors ? errors->len : 0);
     for (unsigned i = 0; errors && i < errors->len; i++) {
         const BlkdebugInjectErrorOptions *e = errors->pdata[i];
@@ -37,37 +40,51 @@ static void debug_close(BlockNode *node)
 {
     DebugState *s = node->state;
 
+    breakpoints_free(s->breakpoints);
     g_mutex_clear(&s->mutex);
     g_free(s->spent);
     g_free(s);
 }
 
+static const BlkdebugEvent events[] = {
+    [BLKDEBUG_IO_TYPE_READ] = BLKDEBUG_EVENT_READ_AIO,
+    [BLKDEBUG_IO_TYPE_WRITE] = BLKDEBUG_EVENT_WRITE_AIO,
+    [BLKDEBUG_IO_TYPE_WRITE_ZEROES] = BLKDEBUG_EVENT_WRITE_AIO,
+    [BLKDEBUG_IO_TYPE_DISCARD] = BLKDEBUG_EVENT_NONE,
+    [BLKDEBUG_IO_TYPE_FLUSH] = BLKDEBUG_EVENT_FLUSH_TO_DISK,
+};
+
+/* A flush goes first to the host, then to its disk: here that is one thing. */
+static bool is_of(BlkdebugEvent event, BlkdebugIOType type)
+{
+    return event == BLKDEBUG_EVENT_NONE || event == events[type] ||
+           (event == BLKDEBUG_EVENT_FLUSH_TO_OS && type == BLKDEBUG_IO_TYPE_FLUSH);
+}
+
 static bool meets(const BlkdebugInjectErrorOptions *e, BlkdebugIOType type, uint64_t offset,
                   uint64_t bytes)
 {
-    static const BlkdebugEvent events[] = {
-        [BLKDEBUG_IO_TYPE_READ] = BLKDEBUG_EVENT_READ_AIO,
-        [BLKDEBUG_IO_TYPE_WRITE] = BLKDEBUG_EVENT_WRITE_AIO,
-        [BLKDEBUG_IO_TYPE_WRITE_ZEROES] = BLKDEBUG_EVENT_WRITE_AIO,
-        [BLKDEBUG_IO_TYPE_DISCARD] = BLKDEBUG_EVENT_NONE,
-        [BLKDEBUG_IO_TYPE_FLUSH] = BLKDEBUG_EVENT_FLUSH_TO_DISK,
-    };
     uint64_t first = offset / BLOCK_SECTOR,
              end = (offset + bytes + BLOCK_SECTOR - 1) / BLOCK_SECTOR;
 
-    return (e->event == BLKDEBUG_EVENT_NONE || e->event == events[type]) &&
-           (!e->has_iotype || e->iotype == type) &&
+    return is_of(e->event, type) && (!e->has_iotype || e->iotype == type) &&
            (!e->has_sector || e->sector < 0 ||
             ((uint64_t)e->sector >= first && (uint64_t)e->sector < end));
 }
 
-/* The error that the request meets, or 0. */
+/* The error that the request meets, or 0; it may wait here. */
 static int debug_error(const BlockNode *node, BlkdebugIOType type, uint64_t offset, uint64_t bytes)
 {
     const GPtrArray *errors = node->options->u.blkdebug->inject_error;
     DebugState *s = node->state;
     int err = 0;
 
+    if (type == BLKDEBUG_IO_TYPE_FLUSH) {
+        breakpoints_meet(s->breakpoints, BLKDEBUG_EVENT_FLUSH_TO_OS);
+    }
+    if (events[type] != BLKDEBUG_EVENT_NONE) {
+        breakpoints_meet(s->breakpoints, events[type]);
+    }
     g_mutex_lock(&s->mutex);
     for (unsigned i = 0; !err && errors && i < errors->len; i++) {
         const BlkdebugInjectErrorOptions *e = errors->pdata[i];
@@ -128,3 +145,11 @@ static const BlockDriver debug_driver = {
     .flush = debug_flush,
 };
 BLOCK_DRIVER_REGISTER(debug_driver)
+
+Breakpoints *blkdebug_breakpoints(BlockNode *node)
+{
+    while (node && node->driver != &debug_driver) {
+        node = node->file.node;
+    }
+    return node ? ((DebugState *)node->state)->breakpoints : NULL;
+}

@@ -489,6 +489,10 @@ const HmpCommand hmp_commands[] = {
     { "qom-get", "PATH PROPERTY", "print a property", do_qom_get, true },
     { "qom-list", "[PATH]", "list the properties and children of an object", do_qom_list, true },
     { "qom-set", "PATH PROPERTY VALUE...", "set a property", do_qom_set, true },
+    { "qemu-io", "[-d] DRIVE COMMAND",
+      "let a drive, or with -d the device of that id, do something for a test; COMMAND is one "
+      "argument, in quotes: help lists them",
+      hmp_io },
     { "quit|q", NULL, "end the program", do_quit, true },
     { "ringbuf_read", "CHARDEV SIZE", "take the oldest bytes out of a ring buffer",
       do_ringbuf_read },

@@ -95,6 +95,7 @@ void hmp_loadvm(Hmp *hmp, char **argv);
 void hmp_delvm(Hmp *hmp, char **argv);
 void hmp_info_snapshots(Hmp *hmp, char **argv);
 void hmp_info_blockstats(Hmp *hmp, char **argv);
+void hmp_io(Hmp *hmp, char **argv);
 void hmp_block_resize(Hmp *hmp, char **argv);
 void hmp_drive_add(Hmp *hmp, char **argv);
 void hmp_drive_del(Hmp *hmp, char **argv);

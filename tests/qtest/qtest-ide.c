@@ -441,6 +441,57 @@ static void test_report(void)
     quit(&d);
 }
 
+static void assert_hmp(QTest *qt, const char *line, const char *word)
+{
+    g_autofree char *text = qtest_hmp(qt, "%s", line);
+
+    if (*word ? !strstr(text, word) : *text) {
+        g_error("`%s` says: %s", line, text);
+    }
+}
+
+/* A flush waits as long as a user of blkdebug likes. */
+static void test_breakpoint(void)
+{
+    g_autofree char *path = disk_make_image("ide");
+    Ide d = { .path = g_strdup(path) };
+
+    d.qt = qtest_start("-M pc -m 32 -drive if=none,id=d0,format=raw,file=blkdebug::%s "
+                       "-device ide-hd,drive=d0,id=disk",
+                       path);
+    drive(&d, 0);
+    assert_hmp(d.qt, "qemu-io d0 \"break flush_to_os A\"", "");
+    for (unsigned round = 0; round < 2; round++) {
+        set_registers(&d, 0, 0, false);
+        qtest_outb(d.qt, d.base + 7, FLUSH_CACHE);
+        if (round == 0) { /* the next one meets no breakpoint */
+            g_usleep(20000);
+            g_assert_cmphex(qtest_inb(d.qt, d.control) & (BSY | 0x40), ==, BSY | 0x40);
+            assert_hmp(d.qt, "qemu-io -d disk \"resume A\"", "");
+        }
+        g_assert_cmphex(wait_idle(&d), ==, 0x50);
+    }
+    assert_hmp(d.qt, "qemu-io d0 \"resume A\"", "no request waits as 'A'");
+    assert_hmp(d.qt, "qemu-io d0 \"break flood A\"", "flush_to_disk");
+    assert_hmp(d.qt, "qemu-io d0 \"break read_aio\"", "EVENT TAG");
+    /* One that is never met, and one that goes on when it is taken away. */
+    assert_hmp(d.qt, "qemu-io d0 \"break write_aio B\"", "");
+    assert_hmp(d.qt, "qemu-io d0 \"remove_break B\"", "");
+    assert_hmp(d.qt, "qemu-io d0 \"break flush_to_disk C\"", "");
+    qtest_outb(d.qt, d.base + 7, FLUSH_CACHE);
+    assert_hmp(d.qt, "qemu-io d0 \"remove_break C\"", "");
+    g_assert_cmphex(wait_idle(&d), ==, 0x50);
+    /* Who has to wait for all requests, as a machine that stops has, waits for no user. */
+    assert_hmp(d.qt, "qemu-io d0 \"break flush_to_disk D\"", "");
+    qtest_outb(d.qt, d.base + 7, FLUSH_CACHE);
+    qtest_qmp_ok(d.qt, "stop", "{}");
+    qtest_qmp_ok(d.qt, "cont", "{}");
+    g_assert_cmphex(wait_idle(&d), ==, 0x50);
+    assert_hmp(d.qt, "qemu-io d0 \"break flush_to_disk E\"", "");
+    qtest_outb(d.qt, d.base + 7, FLUSH_CACHE);
+    quit(&d);
+}
+
 /* In the middle of a block, the machine moves. */
 static void test_saved(void)
 {
@@ -482,6 +533,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ide/trim", test_trim);
     g_test_add_func("/ide/two", test_two);
     g_test_add_func("/ide/report", test_report);
+    g_test_add_func("/ide/breakpoint", test_breakpoint);
     g_test_add_func("/ide/saved", test_saved);
     for (unsigned i = 0; i < G_N_ELEMENTS(stops); i++) {
         g_autofree char *name = g_strconcat("/ide/stop/", stops[i], NULL);

@@ -87,6 +87,29 @@ def options_of_the_backing_file():
         tap.equal((status, "backing.driver= is missing" in text), (1, True), text)
 
 
+def io():
+    """HMP `qemu-io`: a drive is read and written beside its device."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = raw(folder)
+        with machine.Machine(extra=["-drive", f"if=none,id=d,format=raw,file={path}", "-device", "virtio-blk-pci,drive=d,id=v"]) as m:
+            def do(line, *words):
+                said = m.qmp.command("human-monitor-command", **{"command-line": f"qemu-io {line}"})
+                tap.equal([word for word in words if word not in said], [], said)
+                return said
+            do('d "write -P 0xa5 1k 4k"', "wrote 4096/4096 bytes at offset 1024")
+            with open(path, "rb") as file:
+                tap.equal(file.read(8192), bytes(1024) + b"\xa5" * 4096 + bytes(3072))
+            tap.equal(do('d "read -q -P 0xa5 1024 4096"'), "")
+            do('-d v "read -P 165 0 4096"', "read 4096/4096 bytes at offset 0", "Pattern verification failed at offset 0, 4096 bytes")
+            do('d "w -z 1k 512"', "wrote 512/512 bytes at offset 1024")
+            tap.equal(do('d "r -q -P 0 1k 512"') + do('d flush') + do('d "discard -q 0 4k"'), "")
+            for line, words in (('x "flush"', "no drive 'x'"), ('-d d "flush"', "device 'd'"), ('d "read 1"', "OFFSET and BYTES"),
+                                ('d "read -P 256 0 1k"', "0 to 255"), ('d "read -x 0 1k"', "-x"), ('d "sleep"', "help"),
+                                ('d "read 1T 1k"', "Error"), ('d "read 0 1G"', "67108864"), ('d "break read_aio A"', "blkdebug")):
+                do(line, words)
+            do('d "help"', "remove_break TAG")
+
+
 def rules():
     """A file that says which requests fail (qtest-ahci.c has them fail)."""
     with tempfile.TemporaryDirectory() as folder:
@@ -270,7 +293,7 @@ def of_devices():
             tap.equal({entry["device"]: entry["qdev"] for entry in m.qmp.command(command)}, wanted, command)
 
 
-tap.run([("how devices are called", of_devices), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
+tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
