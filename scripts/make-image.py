@@ -7,14 +7,12 @@
 Debian's cloud kernel, systemd, a getty on ttyS0 (root, password "dimmable"), DHCP on each network card, the guest
 agent, fio, xfsprogs. Needs root, but neither loop devices nor a boot: the file system is made of a folder, and
 GRUB's sectors are put where its boot sector looks for them. Does nothing while what is here is unchanged."""
-import hashlib
 import os
-import shutil
 import struct
-import subprocess
 import sys
 
-RELEASE = "bookworm"
+from mmdebstrap import RELEASE, Work, run, sources, write
+
 PACKAGES = """systemd-sysv udev dbus linux-image-cloud-amd64 initramfs-tools zstd login passwd e2fsprogs xfsprogs
 iproute2 kmod qemu-guest-agent fio cloud-guest-utils grub2-common grub-pc-bin grub-efi-amd64-bin netcat-openbsd
 wget procps iputils-ping numactl""".split()
@@ -63,35 +61,6 @@ MASKED = ["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "e2
 MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 BIOS_MODULES = ["biosdisk", "part_gpt", "ext2", "search", "search_label", "configfile", "normal", "serial", "terminal",
                 "linux", "echo", "minicmd", "boot", "reboot", "halt", "test"]
-
-
-def run(*words, **how):
-    """A program, whose output is only shown if it fails."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **how)
-    if done.returncode:
-        sys.exit(f"{done.stdout.decode(errors='replace')}\n{' '.join(words)}: status {done.returncode}")
-    return done.stdout.decode()
-
-
-def sources():
-    """Where this machine has Debian's packages from, as lines for apt."""
-    def known():
-        text = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
-                   "Created-By: Packages", "Origin: Debian")
-        return sorted({f"deb {line}" for line in text.splitlines() if line.split()[1].startswith(RELEASE)})
-    lines = known()
-    if not lines:  # no package lists yet
-        run("apt-get", "update")
-        lines = known()
-    if not lines:
-        sys.exit(f"apt knows no packages of Debian's {RELEASE}: is this such a machine?")
-    return lines
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
 
 
 def make_root(root, lines):
@@ -159,28 +128,11 @@ def make_image(root, path):
 
 
 def main():
-    folder = sys.argv[1]
-    os.makedirs(folder, exist_ok=True)
-    with open(__file__, "rb") as file:
-        stamp = hashlib.sha256(file.read()).hexdigest()
-    stamp_file = f"{folder}/debian.stamp"
-    if os.path.exists(stamp_file) and open(stamp_file, encoding="ascii").read() == stamp:
-        return
-    if os.geteuid():
-        sys.exit("mmdebstrap makes a system's files, of which most are root's: run this as root")
-    print("Making a Debian system (mmdebstrap)", flush=True)
-    work = f"{folder}/debian.tmp"
-    shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(work)
-    try:
-        make_root(f"{work}/root", sources())
-        make_image(f"{work}/root", f"{work}/debian.raw")
-        run("qemu-img", "convert", "-O", "qcow2", f"{work}/debian.raw", f"{work}/debian.qcow2")
-        for name in ("debian.raw", "debian.qcow2"):
-            os.replace(f"{work}/{name}", f"{folder}/{name}")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    write(stamp_file, stamp)
+    with Work(sys.argv[1], "debian", [__file__], ["debian.raw", "debian.qcow2"]) as work:
+        if work.is_wanted:
+            make_root(f"{work.path}/root", sources())
+            make_image(f"{work.path}/root", f"{work.path}/debian.raw")
+            run("qemu-img", "convert", "-O", "qcow2", f"{work.path}/debian.raw", f"{work.path}/debian.qcow2")
 
 
 main()
