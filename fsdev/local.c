@@ -97,9 +97,9 @@ static int settle_new(const FsDev *dev, const LocalPlace *place, const LocalOwne
     const LocalMap *map = local_map(dev);
 
     if (map) {
-        return map->store(dev, place, owner,
-                          S_ISCHR(owner->mode) || S_ISBLK(owner->mode) ? LOCAL_ALL
-                                                                       : LOCAL_ALL & ~LOCAL_RDEV);
+        bool plain = S_ISREG(owner->mode) || S_ISDIR(owner->mode) || S_ISLNK(owner->mode);
+
+        return map->store(dev, place, owner, plain ? LOCAL_ALL & ~LOCAL_RDEV : LOCAL_ALL);
     }
     if (fchownat(place->fd, "", owner->uid, owner->gid, AT_EMPTY_PATH) < 0 &&
         dev->model != FSDEV_SECURITY_MODEL_NONE) {

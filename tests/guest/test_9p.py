@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A folder of the host as Debian's kernel sees it, mounted by 9P: test_9p.py BUILD-DIR [NAME...]."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,9 +27,9 @@ def compile_check(folder):
     subprocess.run([os.environ.get("CC", "cc"), "-O1", "-static", "-o", f"{folder}/fs-check", source], check=True)
 
 
-def machine(folder, options, board="pc", *more):
-    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel="soft",
-                  memory="512M", extra=["-M", board, "-fsdev", f"local,id=f0,path={folder},{options}",
+def machine(folder, options, board="pc", *more, program=None):
+    guest = vm.Vm(program or f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic",
+                  accel="tcg" if program else "soft", memory="512M", extra=["-M", board, "-fsdev", f"local,id=f0,path={folder},{options}",
                                         "-device", "virtio-9p-pci,id=p0,fsdev=f0,mount_tag=share", *more])
     guest.wait_ready()
     for module in MODULES:
@@ -119,10 +120,48 @@ def plugs(rounds):
             guest.wait_ready()
 
 
+def kept(folder):
+    """What is kept of the guest's files beside them, by name."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names + [""]:
+            path = os.path.join(where, name)
+            words = {key: os.getxattr(path, key) for key in os.listxattr(path) if key.startswith("user.virtfs.")}
+            text = open(path, "rb").read() if name else b""
+            if words or "metadata" in path or name == "link":
+                found[os.path.relpath(path, folder)] = words, sorted(text.split(b"\n"))
+    return found
+
+
+def formats(model):
+    """What another program keeps is what this one keeps, and each sees what the other's guest has made."""
+    peer = shutil.which("qemu-system-x86_64")
+    if not peer:
+        raise tap.Skip("there is no other program")
+    kinds, seen = [], []
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as base:
+        folders = f"{base}/ours", f"{base}/peer"
+        for folder, program in zip(folders, (None, peer)):
+            os.mkdir(folder)
+            with machine(folder, f"security_model={model}", program=program) as guest:
+                mount(guest)
+                guest.run("cd /mnt && echo text > f && chmod 2640 f && chown 12:34 f && mkdir -m 711 d && chown 5:6 d && "
+                          "ln -s d/none link && mknod c c 1 3 && mknod b b 8 260 && mkfifo -m 600 p && ln f d/hard && "
+                          "echo > gone && rm gone && echo > old && mv old d/new && mkdir e && rmdir e")
+            kinds.append(kept(folder))
+        for folder, program in zip(folders, (peer, None)):
+            with machine(folder, f"security_model={model}", program=program) as guest:
+                mount(guest)
+                seen.append(guest.run("cd /mnt && stat -c '%n %f %u %g %t %T %h %N' f d d/hard d/new link c b p"))
+    tap.equal(kinds[0], kinds[1], "what is kept")
+    tap.equal(seen[0], seen[1], "what the other one sees")
+
+
 MODELS = [("passthrough", "pc", "security_model=passthrough", "mmap xattr", "cache=mmap"),
           ("none", "q35", "security_model=none,multidevs=remap", "xattr", "cache=none"),
           ("mapped-xattr", "q35", "security_model=mapped-xattr,writeout=immediate", "mmap xattr", "cache=loose"),
           ("mapped-file", "pc", "security_model=mapped-file", "", "cache=none,msize=262144")]
 TESTS = ([(name, lambda rest=rest: checks(*rest)) for name, *rest in MODELS] +
+         [(f"the other program's {model}", lambda model=model: formats(model)) for model in ("mapped-xattr", "mapped-file")] +
          [("full disk", full), ("escapes", escapes), ("plugs", lambda: plugs(int(os.environ.get("ROUNDS", "3"))))])
 tap.run([(name, function) for name, function in TESTS if name in sys.argv[2:] or not sys.argv[2:]])
