@@ -42,7 +42,7 @@ typedef struct NbdServer {
 } NbdServer;
 
 static NbdServer *server;
-static void (*on_disconnect)(void);
+static void (*on_disconnect)(bool used);
 
 /* ---- the life of a connection ---- */
 
@@ -95,7 +95,7 @@ static void drop(NbdConnection *c)
         loop_call(server->loop, listen_again, server);
     }
     if (on_disconnect) {
-        on_disconnect();
+        on_disconnect(c->export != NULL);
     }
     nbd_connection_unref(c);
 }
@@ -383,6 +383,16 @@ bool nbd_server_start(int fd, unsigned max, const char *path, GError **errp)
     return true;
 }
 
+static void begin_given(void *opaque)
+{
+    begin(GPOINTER_TO_INT(opaque));
+}
+
+void nbd_server_take(int fd)
+{
+    loop_run(server->loop, begin_given, GINT_TO_POINTER(fd));
+}
+
 /* In the loop: nobody comes any more, and those who have not chosen an export go. */
 static void stop(void *opaque)
 {
@@ -431,7 +441,7 @@ unsigned nbd_server_connections(void)
     return server ? server->connections : 0;
 }
 
-void nbd_server_on_disconnect(void (*fn)(void))
+void nbd_server_on_disconnect(void (*fn)(bool used))
 {
     on_disconnect = fn;
 }

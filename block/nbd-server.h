@@ -21,9 +21,12 @@ bool nbd_server_stop(GError **errp);
 Loop *nbd_server_loop(void);
 /* How many connections there may be. Any thread, while there is one. */
 unsigned nbd_server_max(void);
-/* How many there are. */
+/* How many there are; 0 without a server. */
 unsigned nbd_server_connections(void);
-/* @fn is called, from any thread, when a connection has ended; NULL: not any more. */
-void nbd_server_on_disconnect(void (*fn)(void));
+/* Serve a client that is there already: @fd becomes the server's. */
+void nbd_server_take(int fd);
+/* @fn is called, from any thread, when a connection has ended, which had an export or not. Before
+ * there is a server. */
+void nbd_server_on_disconnect(void (*fn)(bool used));
 
 #endif

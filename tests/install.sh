@@ -5,7 +5,7 @@
 dest=$(mktemp -d) || exit 1
 trap 'rm -rf "$dest"' EXIT
 
-echo 1..4
+echo 1..5
 meson install -C "$1" --no-rebuild --quiet --destdir "$dest" >&2
 n=0
 for program in "$2/dimmable" "$3/dimmable/qemu-system-x86_64"; do
@@ -24,4 +24,8 @@ fi
 case $("$dest$2/dimmable-img" --version) in
 "qemu-img version 7.2.0 (dimmable-img "*) echo "ok 4 - $2/dimmable-img" ;;
 *) echo "not ok 4 - $2/dimmable-img" ;;
+esac
+case $("$dest$2/dimmable-nbd" --version) in
+"qemu-nbd 7.2.0 (dimmable-nbd "*) echo "ok 5 - $2/dimmable-nbd" ;;
+*) echo "not ok 5 - $2/dimmable-nbd" ;;
 esac

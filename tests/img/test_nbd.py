@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import struct
@@ -288,8 +289,8 @@ def no_memory_of_ours():
 
 def wrong_extents():
     one = struct.pack(">I", 1)
-    for data in (one, one + struct.pack(">II", 0, 3), one + struct.pack(">II", 0xffffffff, 3), one + struct.pack(">II", 1, 0xffffffff),
-                 struct.pack(">III", 7, 4096, 3), one + struct.pack(">II", 512, 0) * 2000, one + b"abc", b""):
+    for data in (one, one + struct.pack(">II", 0, 3), one + struct.pack(">II", 0xffffffff, 3), one + struct.pack(">II", 65536, 0xffffffff),
+                 struct.pack(">III", 7, 4096, 3), one + struct.pack(">II", 4096, 0) * 2000, one + b"abc", b""):
         with img.folder() as folder, Extents(f"{folder}/s", data):
             result = img.call(img.PROGRAM, "map", "--output=json", uri(f"{folder}/s"))
             if result.status == 0:
@@ -298,7 +299,152 @@ def wrong_extents():
                 tap.equal((result.status, bool(result.errors)), (1, True), data[:20])
 
 
+# ---- docs/nbd.md: other formats and places ----
+
+def example(words, folder):
+    """The line of the table that begins so, with our program, in @folder, where its files are."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/nbd.md"), encoding="utf-8") as file:
+        line = next(line for line in file if line.startswith(f"| {words} | "))
+    return [command.replace("dimmable-img", img.PROGRAM).replace("/run/", f"{folder}/") for command in re.findall(r"`([^`]*)`", line)]
+
+
+def shell(command, folder):
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False, timeout=vm.LONG)
+    tap.equal(done.returncode, 0, (command, done.stdout, done.stderr))
+    return done.stdout
+
+
+def nbdkit_example(words, prepare, result="disk.raw", change=str):
+    if not NBDKIT:
+        raise tap.Skip("nbdkit is not installed")
+    with img.folder() as folder:
+        image(f"{folder}/disk.raw")
+        wanted = prepare(folder) or content(f"{folder}/disk.raw")
+        if result == "disk.raw":
+            os.unlink(f"{folder}/disk.raw")
+        shell(change(example(words, folder)[0]), folder)
+        tap.equal(content(f"{folder}/{result}") == wanted, True, words)
+
+
+def xz():
+    nbdkit_example("xz", lambda folder: shell("xz -k disk.raw", folder) and None)
+
+
+def gzip():
+    nbdkit_example("gzip", lambda folder: shell("gzip -k disk.raw", folder) and None)
+
+
+def tar():
+    nbdkit_example("a file in a tar archive", lambda folder: shell("tar cf disks.tar disk.raw", folder) and None)
+
+
+def partition():
+    def prepare(folder):
+        shell("printf 'label: dos\\nstart=2048,size=4096\\n' | /sbin/sfdisk -q disk.raw", folder)
+        return content(f"{folder}/disk.raw")[MIB:3 * MIB]
+
+    nbdkit_example("a partition", prepare, result="part.raw")
+
+
+def copy_on_write():
+    if not NBDKIT:
+        raise tap.Skip("nbdkit is not installed")
+    with img.folder() as folder:
+        image(f"{folder}/disk.raw")
+        tap.equal("8 MiB" in shell(example("what is written is kept nowhere", folder)[0], folder), True)
+
+
+def by_qemu_nbd(form):
+    if not QEMU_NBD:
+        raise tap.Skip("qemu-nbd is not installed")
+    with img.folder() as folder:
+        image(f"{folder}/source")
+        shell(f"qemu-img convert -f raw -O {form} source disk.{form}", folder)
+        serve, ours = example("vmdk", folder)
+        with subprocess.Popen(serve.replace("vmdk", form).split(), cwd=folder) as server:
+            try:
+                vm.wait_until(lambda: os.path.exists(f"{folder}/disk.sock"), "qemu-nbd")
+                shell(ours, folder)
+            finally:
+                server.terminate()
+        tap.equal(content(f"{folder}/disk.raw")[:8 * MIB] == content(f"{folder}/source"), True, form)
+
+
+def vmdk():
+    by_qemu_nbd("vmdk")
+
+
+def vdi():
+    by_qemu_nbd("vdi")
+
+
+# ---- dimmable-nbd ----
+
+NBD = f"{os.path.dirname(os.path.dirname(img.PROGRAM))}/nbd/dimmable-nbd"
+
+
+@contextlib.contextmanager
+def serving(folder, *words):
+    """It is there; a process."""
+    with subprocess.Popen([NBD, "-k", f"{folder}/s", *words]) as process:
+        try:
+            vm.wait_until(lambda: os.path.exists(f"{folder}/s") or process.poll() is not None, "dimmable-nbd")
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def tool_serves():
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        img.run("convert", "-f", "raw", "-O", "qcow2", f"{folder}/disk", f"{folder}/q")
+        with serving(folder, "-t", "-e", "0", "-f", "qcow2", "-x", "a", "-D", "text", f"{folder}/q") as process:
+            img.run("compare", "-f", "raw", uri(f"{folder}/s", "a"), f"{folder}/disk")
+            with open(f"{folder}/new", "wb") as file:
+                file.write(random.Random(1).randbytes(8 * MIB))
+            img.run("convert", "-n", "-f", "raw", "-O", "raw", f"{folder}/new", uri(f"{folder}/s", "a"))
+            if shutil.which("nbdcopy"):
+                subprocess.run(["nbdcopy", uri(f"{folder}/s", "a"), f"{folder}/copy"], check=True, timeout=vm.LONG)
+                tap.equal(content(f"{folder}/copy") == content(f"{folder}/new"), True)
+            img.fails("info", f"{folder}/q", says="in use")
+            process.terminate()
+            tap.equal((process.wait(vm.LONG), os.path.exists(f"{folder}/s")), (0, False))
+        img.run("compare", "-f", "qcow2", "-F", "raw", f"{folder}/q", f"{folder}/new")
+        img.run("check", "-q", f"{folder}/q")
+        with serving(folder, "-r", "--image-opts", f"driver=qcow2,file.driver=file,file.filename={folder}/q") as process:
+            img.run("compare", "-f", "raw", uri(f"{folder}/s"), f"{folder}/new")
+            tap.equal(process.wait(vm.LONG), 0, "it ends with its last client")
+
+
+def tool_in_the_background():
+    with img.folder() as folder:
+        image(f"{folder}/disk")
+        words = [NBD, "--fork", "-t", "-f", "raw", "-k", f"{folder}/s", "--pid-file", f"{folder}/pid"]
+        subprocess.run([*words, f"{folder}/disk"], check=True, timeout=vm.LONG)
+        with open(f"{folder}/pid", encoding="ascii") as file:
+            pid = int(file.read())
+        try:
+            tap.equal(img.info(uri(f"{folder}/s"))["virtual-size"], 8 * MIB)
+        finally:
+            os.kill(pid, 15)
+        vm.wait_until(lambda: not os.path.exists(f"{folder}/pid"), "it ends")
+        failed = subprocess.run([*words, f"{folder}/none"], capture_output=True, text=True, check=False, timeout=vm.LONG)
+        tap.equal((failed.returncode, "No such file" in failed.stderr), (1, True), failed.stderr)
+
+
+def tool_refuses():
+    for words, says in (((), "IMAGE"), (("-f",), "-f"), (("--what", "x"), "--what"), (("-c", "/dev/nbd0", "x"), "nbd-client"), (("--tls-creds=x", "x"), "no TLS"),
+                        (("-e", "x", "y"), "number"), (("--cache=x", "y"), "writeback"), (("-k", "/nowhere/s", "-r", "-f", "raw", img.PROGRAM), "cannot listen"),
+                        (("-f", "qcow2", "-r", img.PROGRAM), "qcow2")):
+        done = img.call(NBD, *words)
+        tap.equal((done.status, says in done.errors), (1, True), (words, done.errors))
+    tap.equal(img.call(NBD, "--version").out.startswith("qemu-nbd 7.2.0 (dimmable-nbd "), True)
+    tap.equal("--export-name" in img.call(NBD, "--help").out, True)
+
+
 if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
-        wrong_answers, old_style, no_memory_of_ours, wrong_extents)])
+        wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, vmdk, vdi,
+        tool_serves, tool_in_the_background, tool_refuses)])
