@@ -365,6 +365,16 @@ void memory_device_remove_guard(MemoryGuard *guard)
     *at = guard->next;
 }
 
+unsigned memory_device_room(const Machine *machine)
+{
+    unsigned room = UINT_MAX;
+
+    for (MemoryGuard *guard = guards; guard; guard = guard->next) {
+        room = MIN(room, guard->room(guard, machine));
+    }
+    return room;
+}
+
 static bool check_guards(const Machine *machine, const MemoryDevice *md, GError **errp)
 {
     for (MemoryGuard *guard = guards; guard; guard = guard->next) {

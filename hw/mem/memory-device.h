@@ -100,10 +100,14 @@ typedef struct MemoryGuard MemoryGuard;
 struct MemoryGuard {
     bool (*check)(MemoryGuard *guard, const Machine *machine, const MemoryDevice *md,
                   GError **errp);
+    /* Ranges that it can still take. */
+    unsigned (*room)(MemoryGuard *guard, const Machine *machine);
     MemoryGuard *next; /* private */
 };
 void memory_device_add_guard(MemoryGuard *guard);
 void memory_device_remove_guard(MemoryGuard *guard);
+/* Ranges that all of them can still take; UINT_MAX: there are none of them. */
+unsigned memory_device_room(const Machine *machine);
 
 /* ---- what a HotplugHandler calls ---- */
 

@@ -244,6 +244,16 @@ static bool guard_check(MemoryGuard *guard, const Machine *machine, const Memory
     return check_room(memory, machine, MAX(md->memslots, 1), errp);
 }
 
+static unsigned guard_room(MemoryGuard *guard, const Machine *machine)
+{
+    VhostMemory *memory = (VhostMemory *)((char *)guard - offsetof(VhostMemory, guard));
+    const unsigned count = count_most(memory, machine);
+
+    return !memory->user->up             ? UINT_MAX
+           : count < memory->user->slots ? memory->user->slots - count
+                                         : 0;
+}
+
 bool vhost_memory_fits(VhostMemory *memory, GError **errp)
 {
     return check_room(memory, machine_current(), 0, errp);
@@ -293,6 +303,7 @@ bool vhost_memory_begin(VhostMemory *memory, GError **errp)
                                          .region_add = region_changed,
                                          .commit = map_changed };
     memory->guard.check = guard_check;
+    memory->guard.room = guard_room;
     address_space_add_listener(&address_space_memory, &memory->listener);
     memory_device_add_guard(&memory->guard);
     return true;

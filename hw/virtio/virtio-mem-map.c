@@ -6,11 +6,12 @@
 
 #define SLOT_SIZE_MIN (128 * MIB) /* what Linux adds at a time */
 
-unsigned virtio_mem_map_slots(uint64_t size, uint64_t block_size, uint64_t *slot_size)
+unsigned virtio_mem_map_slots(uint64_t size, uint64_t block_size, unsigned most,
+                              uint64_t *slot_size)
 {
     uint64_t bytes = MAX(SLOT_SIZE_MIN, block_size);
 
-    while ((size - 1) / bytes >= VIRTIO_MEM_MAX_SLOTS) {
+    while ((size - 1) / bytes >= MIN(most, VIRTIO_MEM_MAX_SLOTS)) {
         bytes *= 2;
     }
     if (slot_size) {
@@ -30,11 +31,11 @@ static void show(const VirtioMemMap *map, MemoryRegion *slot, bool plugged)
 }
 
 void virtio_mem_map_init(VirtioMemMap *map, MemoryRegion *all, RamBlock *ram, uint64_t block_size,
-                         bool readable)
+                         unsigned most, bool readable)
 {
     map->ram = ram;
     map->readable = readable;
-    map->slot_count = virtio_mem_map_slots(ram->size, block_size, &map->slot_size);
+    map->slot_count = virtio_mem_map_slots(ram->size, block_size, most, &map->slot_size);
     map->slots = g_new0(MemoryRegion, map->slot_count);
     memory_region_init_container(&map->region, "virtio-mem", ram->size);
     for (unsigned i = 0; i < map->slot_count; i++) {

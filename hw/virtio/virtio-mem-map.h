@@ -21,13 +21,14 @@ typedef struct VirtioMemMap {
 } VirtioMemMap;
 
 /* How many slots a region of @size bytes has: each is 128 MiB or more, a power of 2 and a multiple
- * of @block_size, also one. *@slot_size: bytes of one; may be NULL. */
-unsigned virtio_mem_map_slots(uint64_t size, uint64_t block_size, uint64_t *slot_size);
+ * of @block_size, also one; there are @most at most. *@slot_size: bytes of one; may be NULL. */
+unsigned virtio_mem_map_slots(uint64_t size, uint64_t block_size, unsigned most,
+                              uint64_t *slot_size);
 
 /* @all: the region of @ram, which has parts (memory/ram-parts.h), none of them there yet; borrowed
- * until destroy. @readable: can what is not plugged be read? */
+ * until destroy. @most: slots at most. @readable: can what is not plugged be read? */
 void virtio_mem_map_init(VirtioMemMap *map, MemoryRegion *all, RamBlock *ram, uint64_t block_size,
-                         bool readable);
+                         unsigned most, bool readable);
 /* Out of every tree; nothing happens if it is not in use. */
 void virtio_mem_map_destroy(VirtioMemMap *map);
 /* Of [@offset, @offset + @size) other parts are there than before. Nothing happens if it is not in

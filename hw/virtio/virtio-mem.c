@@ -386,6 +386,12 @@ static bool mem_check(const Device *dev, GError **errp)
            check_requested(s, block_size, s->requested_size, errp);
 }
 
+/* Half of what others have room for: DIMMs want some, too. */
+static unsigned most_slots(const VirtioMem *s)
+{
+    return s->most_slots ? s->most_slots : MAX(memory_device_room(machine_current()) / 2, 1);
+}
+
 static void mem_request(const Device *dev, MemoryDevice *md)
 {
     const VirtioMem *s = VIRTIO_MEM(dev);
@@ -394,7 +400,7 @@ static void mem_request(const Device *dev, MemoryDevice *md)
     md->align = MAX(md->align, chosen_block_size(s));
     md->node = s->node;
     md->in_guest_blocks = true;
-    md->memslots = virtio_mem_map_slots(region_size(s), chosen_block_size(s), NULL);
+    md->memslots = virtio_mem_map_slots(region_size(s), chosen_block_size(s), most_slots(s), NULL);
 }
 
 static void mem_place(Device *dev, hwaddr addr)
@@ -403,6 +409,7 @@ static void mem_place(Device *dev, hwaddr addr)
 
     s->addr = addr;
     s->block_size = chosen_block_size(s);
+    s->most_slots = most_slots(s);
 }
 
 static MemoryRegion *mem_region(Device *dev)
@@ -473,7 +480,7 @@ static bool mem_realize(VirtioDevice *vdev, GError **errp)
     ram_parts_begin(ram_of(s), s->block_size);
     s->inaccessible = is_inaccessible(s) ? INACCESSIBLE_ON : INACCESSIBLE_OFF; /* no more "auto" */
     virtio_mem_map_init(&s->map, host_memory_backend_region(backend_of(s)), ram_of(s),
-                        s->block_size, !is_inaccessible(s));
+                        s->block_size, s->most_slots, !is_inaccessible(s));
     s->size = 0;
     s->usable_size = usable_for(s, s->requested_size);
     host_memory_backend_set_mapped(backend_of(s), &memory_device_owner(&vdev->parent)->parent);
@@ -485,6 +492,7 @@ static void mem_unrealize(VirtioDevice *vdev)
     VirtioMem *s = VIRTIO_MEM(vdev);
 
     virtio_mem_map_destroy(&s->map);
+    s->most_slots = 0;
     ram_parts_end(ram_of(s));
     host_memory_backend_set_mapped(backend_of(s), NULL);
     g_clear_pointer(&s->plugged, g_bytes_unref);

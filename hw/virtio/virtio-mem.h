@@ -30,7 +30,8 @@ typedef struct VirtioMem {
     /* derived */
     uint64_t size; /* bytes that are plugged */
     /* wiring */
-    VirtioMemMap map; /* while it is realized */
+    unsigned most_slots; /* of `map`; settled with its place, 0 before */
+    VirtioMemMap map;    /* while it is realized */
 } VirtioMem;
 OBJECT_CAST_DEFINE(VirtioMem, VIRTIO_MEM, TYPE_VIRTIO_MEM)
 

@@ -228,6 +228,36 @@ def follows(slots):
         tap.equal(len(end.told(vhost.ADD_MEM_REG)), 2 if slots else 0)
 
 
+def grows():
+    """virtio-mem is pieces of what the program has room for; each is told when the guest plugs a block of it, and taken
+    back when it has nothing of it."""
+    block = 2 * MIB
+    with disk(extra=[*RAM, "-object", "memory-backend-memfd,id=vm0,size=1G"], protocol=vhost.DISK | vhost.MEM_SLOTS,
+              slots=9) as (end, m):
+        disk_driver = ready(m)
+        m.qmp.command("device_add", driver="virtio-mem-pci", id="v0", memdev="vm0", addr="5", memaddr=1 << 32,
+                      **{"dynamic-memslots": True, "requested-size": 1 << 30, "block-size": block})
+        mem = virtio_driver.Driver(m, 5, 0x200000)
+        mem.begin(1 << 32 | 2)
+        mem.queue(0)
+        mem.ready()
+
+        def ask(kind, at, size):
+            tap.equal(mem.talk(0, struct.pack("<H6xQH6x", kind, (1 << 32) + at, size // block), 16)[:2], b"\0\0", "ACK")
+
+        tap.equal(len(end.regions), 1)
+        piece = 256 * MIB  # 4 of 8 ranges that are free
+        ask(0, 0, block)
+        tap.equal(sorted((r.guest, r.size) for r in end.regions), [(0, 16 * MIB), (1 << 32, piece)])
+        ask(0, 3 * piece, 2 * block)
+        tap.equal(len(end.regions), 3)
+        tap.equal(disk_driver.talk(0, b"in virtio-mem", buffers=(1 << 32) + 3 * piece + 0x1000), b"in virtio-mem")
+        ask(1, 0, block)
+        tap.equal(sorted((r.guest, r.size) for r in end.regions), [(0, 16 * MIB), ((1 << 32) + 3 * piece, piece)])
+        ask(2, 0, 0)
+        tap.equal(len(end.regions), 1)
+
+
 def limit(slots, most):
     """The program's limit of ranges is asked for, and no DIMM more is accepted."""
     with disk(protocol=vhost.DISK | (vhost.MEM_SLOTS if slots else 0), slots=most) as (end, m):
@@ -353,6 +383,7 @@ if __name__ == "__main__":
         ("blk: the program dies for good", gone),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
+        ("virtio-mem", grows),
         ("limit of slots", lambda: limit(True, 3)),
         ("limit without slots", lambda: limit(False, 8)),
         ("too many ranges; memory that is not shared", too_many),
