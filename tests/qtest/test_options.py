@@ -55,7 +55,7 @@ REFUSED = [
     (["-netdev", "vde,id=n"], "type=vde VDE stream tap bridge"),
     (["-netdev", "l2tpv3,id=n"], "type=l2tpv3 kernel tap"),
     (["-netdev", "netmap,id=n"], "type=netmap tap"),
-    (["-netdev", "vhost-user,id=n"], "type=vhost-user stream tap"),
+    (["-netdev", "vhost-user,id=n"], "chardev= missing socket"),
     (["-nic", "vhost-vdpa"], "type=vhost-vdpa tap"),
     (["-netdev", "user,id=n,smb=/tmp"], "smb= 'n' guestfwd="),
     (["-netdev", "user,id=n,smbserver=10.0.2.4"], "smb= 'n' guestfwd="),
