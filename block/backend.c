@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "block/backend-aio.h"
+#include "block/driver.h"
+#include "block/throttle-node.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -47,6 +49,7 @@ static void backend_free(BlockBackend *backend)
 {
     g_ptr_array_remove(backends, backend);
     block_edge_detach(&backend->edge);
+    throttle_member_free(backend->limits);
     g_mutex_clear(&backend->mutex);
     g_cond_clear(&backend->ended);
     g_free(backend->name);
@@ -380,12 +383,81 @@ static void work(gpointer data, gpointer opaque)
 {
     BlockRequest *r = data;
     BlockNode *node = block_backend_node(r->backend);
-    int err = carry_out(node, r);
+    int err;
 
+    throttle_node_passed(node);
+    err = carry_out(node, r);
+    throttle_node_passed(NULL);
     if (!err && r->and_flush) {
         err = block_node_flush(node);
     }
     ended(r, err, true);
+}
+
+/* ---- limits ---- */
+
+static void throttle_go(ThrottleWaiter *waiter);
+
+/* Has @r waited for all limits from the backend down to the first node that is no throttle? Else it
+ * goes on by itself when it may. */
+static bool pass_limits(BlockRequest *r)
+{
+    if (r->op == BLOCK_FLUSH) {
+        return true;
+    }
+    for (;;) {
+        ThrottleMember *member = r->backend->limits;
+
+        if (!r->limits_passed) {
+            r->limits_passed = true;
+            r->throttled = block_backend_node(r->backend);
+        } else {
+            member = throttle_node_member(r->throttled);
+            if (!member) {
+                return true;
+            }
+            r->throttled = r->throttled->file.node;
+        }
+        r->waiter.go = throttle_go;
+        if (member && !throttle_enter(member, r->op != BLOCK_READ, r->bytes, &r->waiter)) {
+            return false; /* it may be done already */
+        }
+    }
+}
+
+static void throttle_go(ThrottleWaiter *waiter)
+{
+    BlockRequest *r = (BlockRequest *)(void *)((char *)waiter - offsetof(BlockRequest, waiter));
+
+    if (pass_limits(r)) {
+        backend_request_by_thread(r);
+    }
+}
+
+bool block_backend_set_limits(BlockBackend *backend, const ThrottleConfig *config,
+                              const char *group, GError **errp)
+{
+    ThrottleMember *old = backend->limits;
+
+    if (!throttle_config_check(config, errp)) {
+        return false;
+    }
+    if (old && throttle_config_any(config) &&
+        strcmp(throttle_group_name(throttle_member_group(old)), group) == 0) {
+        throttle_group_set_config(throttle_member_group(old), config);
+        return true;
+    }
+    block_hold_all();
+    backend->limits = NULL;
+    if (throttle_config_any(config)) {
+        ThrottleGroup *to = throttle_group_get(group, true, NULL);
+
+        throttle_group_set_config(to, config);
+        backend->limits = throttle_member_new(to);
+    }
+    throttle_member_free(old);
+    block_resume_all();
+    return true;
 }
 
 /* Not the last reference of a thread to the backend's mutex: whoever drains waits for the number of
@@ -395,7 +467,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
     BackendAio started;
     bool held;
 
-    r->flushing = false;
+    r->flushing = r->limits_passed = false;
     r->backend = backend;
     r->error = 0;
     r->start_ns = clock_host_ns();
@@ -407,10 +479,12 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
         backend->pending++;
     }
     g_mutex_unlock(&backend->mutex);
-    if (held) {
+    if (held || !pass_limits(r)) {
         return false;
     }
+    throttle_node_passed(block_backend_node(backend));
     started = backend_aio_start(backend, r);
+    throttle_node_passed(NULL);
     if (started == BACKEND_AIO_DONE) {
         r->end_ns = clock_host_ns();
         g_mutex_lock(&backend->mutex);
@@ -457,6 +531,7 @@ void block_drain(BlockBackend *backend)
     bool pending = true;
 
     breakpoints_ignore_begin();
+    throttle_suspend();
     while (pending) {
         if (backend->loop == loop_main() && backend->aio_pending) {
             backend_aio_wait(backend); /* nobody else does */
@@ -470,6 +545,7 @@ void block_drain(BlockBackend *backend)
         complete(backend);
     }
     breakpoints_ignore_end();
+    throttle_resume();
 }
 
 void block_hold_all(void)
@@ -506,7 +582,9 @@ void block_resume_all(void)
         backend->pending += waiting.length;
         g_mutex_unlock(&backend->mutex);
         while ((r = g_queue_pop_head(&waiting))) {
-            g_thread_pool_push(pool, r, NULL);
+            if (pass_limits(r)) {
+                g_thread_pool_push(pool, r, NULL);
+            }
         }
     }
 }
@@ -578,10 +656,13 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
 
 /* ---- the end ---- */
 
-static void flush_one(BlockNode *node, void *opaque)
+/* Those above come first. */
+static void finish_one(BlockNode *node, void *opaque)
 {
-    int err = block_node_flush(node);
+    bool settles = node->driver->settle && !node->read_only && block_node_is_active();
+    int err = settles ? node->driver->settle(node) : 0;
 
+    err = err ? err : block_node_flush(node);
     if (err) {
         error_warn("block node '%s': what was written may not be on the disk: %s", node->name,
                    g_strerror(err));
@@ -592,7 +673,7 @@ void block_finish(void)
 {
     jobs_finish();
     block_hold_all(); /* for good: loops may still run */
-    block_node_foreach(flush_one, NULL);
+    block_node_foreach_down(finish_one, NULL);
     if (pool) {
         g_thread_pool_free(g_steal_pointer(&pool), FALSE, TRUE);
     }

@@ -13,6 +13,7 @@
 #define BLOCK_BACKEND_H
 
 #include "block/node.h"
+#include "block/throttle-group.h"
 #include "util/loop.h"
 
 typedef enum BlockOp {
@@ -43,7 +44,10 @@ struct BlockRequest {
     /* block/backend.c's */
     BlockBackend *backend;
     int64_t start_ns, end_ns;
-    bool flushing; /* `and_flush`, in the host's kernel: it is written */
+    ThrottleWaiter waiter;
+    bool limits_passed;         /* it has waited for the backend's limits, */
+    const BlockNode *throttled; /* and for those of the throttle nodes above this one */
+    bool flushing;              /* `and_flush`, in the host's kernel: it is written */
 };
 
 typedef struct BlockStatistics {
@@ -66,6 +70,7 @@ typedef struct BlockBackendOps {
 struct BlockBackend {
     char *name; /* of -drive; NULL: made for a device, of a node */
     BlockEdge edge;
+    ThrottleMember *limits; /* NULL: none; changes when there are no requests */
     BlockdevOnError on_read_error, on_write_error;
     bool writable;
     bool exported;     /* an export has it (block/export.h), and no device */
@@ -126,6 +131,11 @@ static inline BlockNode *block_backend_node(const BlockBackend *backend)
     return backend->edge.node;
 }
 uint64_t block_backend_size(BlockBackend *backend);
+
+/* Let it have @config, with the other members of this group; without any limit it is in none. An
+ * error if they do not go together. */
+bool block_backend_set_limits(BlockBackend *backend, const ThrottleConfig *config,
+                              const char *group, GError **errp);
 
 /* Carry @request out. One beyond the end is an error. True: that was quick, it is done, without an
  * error, and `done` is not called. Else that is called later, never from here. From the loop, too,

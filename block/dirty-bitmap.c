@@ -30,7 +30,7 @@ static uint64_t touched(const BlockDirtyBitmap *bitmap, const DirtyBits *bits, u
 
 static uint32_t default_granularity(BlockNode *node)
 {
-    uint64_t cluster = node->driver->cluster_size ? node->driver->cluster_size(node) : 0;
+    uint64_t cluster = block_node_cluster_size(node);
 
     return cluster ? (uint32_t)CLAMP(cluster, GRANULARITY_DEFAULT_MIN, GRANULARITY_DEFAULT)
                    : GRANULARITY_DEFAULT;
@@ -306,6 +306,32 @@ void block_dirty_bitmap_merge(BlockDirtyBitmap *to, BlockDirtyBitmap *from)
     dirty_bits_free(bits);
 }
 
+/* Mark in @to what is marked in @from, of the same size. */
+static void add_bits(DirtyBits *to, const DirtyBits *from)
+{
+    uint64_t first = 0;
+
+    while ((first = dirty_bits_next(from, first, true)) < from->size) {
+        uint64_t end = dirty_bits_next(from, first, false);
+
+        dirty_bits_set(to, first, end - first);
+        first = end;
+    }
+}
+
+DirtyBits *block_dirty_bitmap_all(BlockDirtyBitmap *bitmap)
+{
+    DirtyBits *bits;
+
+    g_mutex_lock(&bitmap->node->bitmaps_mutex);
+    bits = dirty_bits_copy(bitmap->bits);
+    if (bitmap->successor) {
+        add_bits(bits, bitmap->successor);
+    }
+    g_mutex_unlock(&bitmap->node->bitmaps_mutex);
+    return bits;
+}
+
 DirtyBits *block_dirty_bitmap_save(BlockDirtyBitmap *bitmap)
 {
     DirtyBits *bits;
@@ -338,19 +364,6 @@ void block_dirty_bitmap_freeze(BlockDirtyBitmap *bitmap)
     g_assert(!bitmap->successor);
     bitmap->successor = dirty_bits_new(bitmap->bits->size);
     g_mutex_unlock(&bitmap->node->bitmaps_mutex);
-}
-
-/* Mark in @to what is marked in @from, of the same size. */
-static void add_bits(DirtyBits *to, const DirtyBits *from)
-{
-    uint64_t first = 0;
-
-    while ((first = dirty_bits_next(from, first, true)) < from->size) {
-        uint64_t end = dirty_bits_next(from, first, false);
-
-        dirty_bits_set(to, first, end - first);
-        first = end;
-    }
 }
 
 static void thaw(BlockDirtyBitmap *bitmap, bool keep)

@@ -81,6 +81,8 @@ bool block_dirty_bitmap_take(BlockDirtyBitmap *bitmap, uint64_t *offset, uint64_
 /* Mark in @to what is marked in @from, of any granularities and, but for what is beyond the end,
  * sizes. */
 void block_dirty_bitmap_merge(BlockDirtyBitmap *to, BlockDirtyBitmap *from);
+/* All that it has, also while it is frozen. The caller's. */
+DirtyBits *block_dirty_bitmap_all(BlockDirtyBitmap *bitmap);
 /* For undoing: its bits; and those instead, which are taken. */
 DirtyBits *block_dirty_bitmap_save(BlockDirtyBitmap *bitmap);
 void block_dirty_bitmap_restore(BlockDirtyBitmap *bitmap, DirtyBits *bits);

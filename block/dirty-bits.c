@@ -139,3 +139,37 @@ uint64_t dirty_bits_next(const DirtyBits *bits, uint64_t first, bool set)
     }
     return bits->size;
 }
+
+void dirty_bits_load(DirtyBits *bits, uint64_t first, const uint8_t *in, size_t len)
+{
+    for (size_t i = 0; i < len && first < bits->size; i += 8, first += WORD_BITS) {
+        uint64_t raw, word, next, mask = word_mask(first, bits->size, &next);
+
+        memcpy(&raw, in + i, 8);
+        word = GUINT64_FROM_LE(raw) & mask;
+        if (word) {
+            uint64_t **chunk = &bits->chunks[first / CHUNK_BITS];
+            unsigned at = first % CHUNK_BITS / WORD_BITS;
+
+            *chunk = *chunk ? *chunk : g_new0(uint64_t, CHUNK_WORDS);
+            bits->count += (unsigned)__builtin_popcountll(word & ~(*chunk)[at]);
+            (*chunk)[at] |= word;
+        }
+    }
+}
+
+bool dirty_bits_store(const DirtyBits *bits, uint64_t first, uint8_t *out, size_t len)
+{
+    uint64_t any = 0;
+
+    memset(out, 0, len);
+    for (size_t i = 0; i < len && first < bits->size; i += 8, first += WORD_BITS) {
+        const uint64_t *chunk = bits->chunks[first / CHUNK_BITS];
+        uint64_t word = chunk ? chunk[first % CHUNK_BITS / WORD_BITS] : 0;
+        uint64_t raw = GUINT64_TO_LE(word);
+
+        memcpy(out + i, &raw, 8);
+        any |= word;
+    }
+    return any;
+}

@@ -32,6 +32,12 @@ void dirty_bits_reset(DirtyBits *bits, uint64_t first, uint64_t n);
 /* The first bit from @first on that is (or is not) set; the size: there is none. */
 uint64_t dirty_bits_next(const DirtyBits *bits, uint64_t first, bool set);
 
+/* As bytes, from bit @first (of a whole word) on, the lowest bit of each first: @len bytes, a
+ * multiple of 8, which may lie beyond the size. Clear bits of @in change nothing. */
+void dirty_bits_load(DirtyBits *bits, uint64_t first, const uint8_t *in, size_t len);
+/* False: all of them are clear. */
+bool dirty_bits_store(const DirtyBits *bits, uint64_t first, uint8_t *out, size_t len);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirtyBits, dirty_bits_free)
 
 #endif

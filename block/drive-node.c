@@ -52,7 +52,7 @@ static bool is_own(const char *key, struct json_object *value)
 {
     for (const QapiMember *m = DriveOptions_type.members; m->name; m++) {
         if (strcmp(key, m->name) == 0) {
-            return !json_object_is_type(value, json_type_object);
+            return !json_object_is_type(value, json_type_object) || strcmp(key, "throttling") == 0;
         }
     }
     return false;

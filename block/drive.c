@@ -8,6 +8,48 @@
 
 /* ---- coming ---- */
 
+/* Limits, and the group, as -drive has them: "throttling.iops-total", or the older "iops". */
+static bool limits_of(const DriveOptions *drive, ThrottleConfig *config, char **group,
+                      GError **errp)
+{
+    g_autoptr(ThrottleLimits) limits = NULL;
+    struct json_object *name;
+
+    *config = (ThrottleConfig){
+        .limits = { [THROTTLE_BPS_TOTAL] = { drive->bps, drive->bps_max, 0 },
+                    [THROTTLE_BPS_READ] = { drive->bps_rd, drive->bps_rd_max, 0 },
+                    [THROTTLE_BPS_WRITE] = { drive->bps_wr, drive->bps_wr_max, 0 },
+                    [THROTTLE_IOPS_TOTAL] = { drive->iops, drive->iops_max, 0 },
+                    [THROTTLE_IOPS_READ] = { drive->iops_rd, drive->iops_rd_max, 0 },
+                    [THROTTLE_IOPS_WRITE] = { drive->iops_wr, drive->iops_wr_max, 0 } },
+        .iops_size = drive->iops_size,
+    };
+    *group = g_strdup(drive->group);
+    if (!drive->throttling) {
+        return true;
+    }
+    if (json_object_object_get_ex(drive->throttling, "group", &name)) {
+        g_free(*group);
+        *group = g_strdup(json_object_get_string(name));
+        json_object_object_del(drive->throttling, "group");
+    }
+    limits = ThrottleLimits_from_json(drive->throttling, "throttling", errp);
+    if (limits) {
+        throttle_config_update(config, limits);
+    }
+    return limits;
+}
+
+static bool set_limits(BlockBackend *backend, const char *id, const DriveOptions *drive,
+                       GError **errp)
+{
+    g_autofree char *group = NULL;
+    ThrottleConfig config;
+
+    return limits_of(drive, &config, &group, errp) &&
+           block_backend_set_limits(backend, &config, group ? group : id, errp);
+}
+
 static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool temporary, GError **errp)
 {
     const DriveOptions *drive = arg->options;
@@ -23,6 +65,10 @@ static BlockBackend *new_backend(const char *id, const DriveArg *arg, bool tempo
     BlockBackend *backend = node ? block_backend_new(id, node, errp) : NULL;
 
     if (!backend) {
+        return NULL;
+    }
+    if (!set_limits(backend, id, drive, errp)) {
+        block_backend_forget(backend);
         return NULL;
     }
     backend->writethrough = drive->has_cache && (drive->cache == DRIVE_CACHE_WRITETHROUGH ||

@@ -32,6 +32,8 @@ struct BlockDriver {
      * written, and discards forgotten. */
     int (*read)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
     int (*write)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned iovcnt);
+    /* As block_node_write_packed(); NULL: nothing is compressed. */
+    int (*write_packed)(BlockNode *node, uint64_t offset, const void *data);
     int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
     int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes);
     int (*flush)(BlockNode *node);
@@ -71,7 +73,20 @@ struct BlockDriver {
     bool (*activate)(BlockNode *node, GError **errp);
     /* Another program may read it from now on: leave it as that finds it best. NULL: it is so. */
     int (*inactivate)(BlockNode *node);
+    /* Let what is below have what is kept until nobody writes any more. There are no requests.
+     * NULL: there is nothing. */
+    int (*settle)(BlockNode *node);
+    /* May it keep a new bitmap of that name? NULL: it keeps none. */
+    bool (*bitmap_possible)(BlockNode *node, const char *name, uint32_t granularity, GError **errp);
+    /* Keep it no more. There are no requests. */
+    bool (*bitmap_remove)(BlockNode *node, const char *name, GError **errp);
 };
+
+/* Write a whole cluster of the driver's at @offset, compressed if that makes it shorter. What is
+ * beyond the end of the node is not written. ENOTSUP: it compresses nothing. */
+int block_node_write_packed(BlockNode *node, uint64_t offset, const void *data);
+/* Bytes of such a cluster, and otherwise those that are written as a whole; 0: it has none. */
+uint64_t block_node_cluster_size(BlockNode *node);
 
 /* The driver's locate, if nothing is to be done about the request here. */
 bool block_node_locate(BlockNode *node, BlockLocation *at);

@@ -13,6 +13,10 @@ typedef struct BlockQcow2Facts {
     unsigned version, refcount_bits;
     bool lazy_refcounts, corrupt, zstd; /* zstd: clusters are compressed by that, not by zlib */
 } BlockQcow2Facts;
+/* Bitmaps that it keeps: called of each, in their order. */
+typedef void BlockQcow2BitmapFn(const char *name, uint32_t granularity, bool in_use, bool enabled,
+                                void *opaque);
+void block_qcow2_bitmaps(const BlockNode *node, BlockQcow2BitmapFn *fn, void *opaque);
 /* False: @node is none. */
 bool block_qcow2_facts(const BlockNode *node, BlockQcow2Facts *facts);
 

@@ -99,6 +99,7 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     if (!in_range(offset, bytes)) {
         return EINVAL;
     }
+    block_node_check_threshold(node, offset + bytes);
     if (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF && bytes &&
         iov_is_zero(iov, iovcnt)) {
         return block_node_write_zeroes(node, offset, bytes,
@@ -109,6 +110,32 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
         return err;
     }
     return written(node, offset, bytes, node->driver->write(node, offset, iov, iovcnt));
+}
+
+int block_node_write_packed(BlockNode *node, uint64_t offset, const void *data)
+{
+    int64_t length = block_node_length(node);
+    uint64_t bytes;
+    int err;
+
+    if (!node->driver->write_packed) {
+        return ENOTSUP;
+    }
+    if (!may_write(node, &err)) {
+        return err;
+    }
+    if (length < 0 || offset >= (uint64_t)length) {
+        return EINVAL;
+    }
+    bytes = MIN(block_node_cluster_size(node), (uint64_t)length - offset);
+    block_node_check_threshold(node, offset + bytes);
+    err = call_before(node, offset, bytes);
+    return err ? err : written(node, offset, bytes, node->driver->write_packed(node, offset, data));
+}
+
+uint64_t block_node_cluster_size(BlockNode *node)
+{
+    return node->driver->cluster_size ? node->driver->cluster_size(node) : 0;
 }
 
 bool block_node_locate(BlockNode *node, BlockLocation *at)
@@ -122,8 +149,9 @@ bool block_node_locate(BlockNode *node, BlockLocation *at)
     if (op == AIO_FLUSH ? node->no_flush : !at->bytes || !in_range(at->request.offset, at->bytes)) {
         return false;
     }
-    if (op == AIO_WRITE && (node->hooks || block_dirty_bitmap_records(node) ||
-                            node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF)) {
+    if (op == AIO_WRITE &&
+        (node->hooks || node->write_threshold || block_dirty_bitmap_records(node) ||
+         node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF)) {
         return false;
     }
     return node->driver->locate && node->driver->locate(node, at);
@@ -156,6 +184,7 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
     if (!in_range(offset, bytes)) {
         return EINVAL;
     }
+    block_node_check_threshold(node, offset + bytes);
     err = bytes ? call_before(node, offset, bytes) : 0;
     if (err || !bytes) {
         return err;

@@ -76,6 +76,7 @@ struct BlockNode {
     const char *busy;  /* by what: a job has it, borrowed; NULL: nothing */
     char *filename;    /* of the file at the bottom */
     void *state;       /* the driver's */
+    uint64_t write_threshold; /* atomic: 0: none */
     /* block/dirty-bitmap.c's: */
     GMutex bitmaps_mutex;
     GPtrArray *bitmaps; /* of BlockDirtyBitmap, the newest first; NULL: there were none yet */
@@ -160,6 +161,12 @@ int block_node_flush(BlockNode *node);
 /* The same of plain memory. */
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len);
 int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t len);
+
+/* Send BLOCK_WRITE_THRESHOLD, once, when what is beyond @threshold is written; 0: never. There are
+ * no requests. */
+void block_node_set_write_threshold(BlockNode *node, uint64_t threshold);
+/* For node-io.c: something that ends at @end is written. */
+void block_node_check_threshold(BlockNode *node, uint64_t end);
 
 /* Bytes; or a negative errno value. */
 int64_t block_node_length(BlockNode *node);

@@ -9,7 +9,7 @@
 
 #include "block/check.h"
 #include "block/driver.h"
-#include "block/qcow2.h"
+#include "block/qcow2-bitmap.h"
 #include "util/error.h"
 
 #define MAX_CLUSTERS (UINT64_C(1) << 28) /* of a file: 1 GiB of memory */
@@ -154,6 +154,12 @@ static void walk_snapshot(Qcow2 *s, uint64_t l1_offset, const uint64_t *l1, uint
     walk_l1(w, l1, size, false);
 }
 
+static int add_bitmap_part(Qcow2 *s, uint64_t offset, uint64_t bytes, void *opaque)
+{
+    add_table(opaque, "a part of a bitmap", offset, bytes);
+    return 0;
+}
+
 static bool count_all(Walk *w, GError **errp)
 {
     Qcow2 *s = w->s;
@@ -172,6 +178,7 @@ static bool count_all(Walk *w, GError **errp)
         return false;
     }
     add_table(w, "the table of snapshots", offset, bytes);
+    w->check->check_errors += qcow2_walk_bitmaps(s, add_bitmap_part, w) != 0;
     return true;
 }
 

@@ -22,8 +22,9 @@ enum {
     AT_INCOMPATIBLE = 72,
     AT_AUTOCLEAR = 88,
 };
-#define EXT_FORMAT 0xe2792acau /* the backing file's driver */
-#define MAX_TABLE  (8 * MIB)
+#define EXT_FORMAT  0xe2792acau /* the backing file's driver */
+#define EXT_BITMAPS 0x23852875u /* where their directory is */
+#define MAX_TABLE   (8 * MIB)
 
 /* ---- reading ---- */
 
@@ -138,6 +139,11 @@ static bool read_texts(Qcow2 *s, const uint8_t *bytes, GError **errp)
         if (type == EXT_FORMAT && !s->backing_format) {
             s->backing_format = get_text(bytes, data, len);
         }
+        if (type == EXT_BITMAPS && len >= 24 && s->autoclear & QCOW2_BITMAPS) {
+            s->bitmap_count = get32(bytes, data);
+            s->bitmaps_bytes = get64(bytes, data + 8);
+            s->bitmaps_offset = get64(bytes, data + 16);
+        }
     }
     return true;
 }
@@ -184,12 +190,12 @@ int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits)
     return err;
 }
 
-int qcow2_header_clear_autoclear(Qcow2 *s)
+int qcow2_header_set_autoclear(Qcow2 *s, uint64_t bits)
 {
-    const uint64_t none = 0;
-    int err = block_node_pwrite(s->node->file.node, AT_AUTOCLEAR, &none, 8);
+    const uint64_t raw = GUINT64_TO_BE(bits);
+    int err = block_node_pwrite(s->node->file.node, AT_AUTOCLEAR, &raw, 8);
 
-    s->autoclear = err ? s->autoclear : 0;
+    s->autoclear = err ? s->autoclear : bits;
     return err;
 }
 
@@ -236,24 +242,56 @@ static bool put_backing(uint8_t *bytes, unsigned size, unsigned at, const char *
     return true;
 }
 
-bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp)
+/* Where the directory of bitmaps is. */
+typedef struct Directory {
+    uint32_t count;
+    uint64_t offset, bytes;
+} Directory;
+
+static bool put_bitmaps(uint8_t *bytes, unsigned size, unsigned *at, const Directory *dir)
+{
+    uint8_t data[24] = { 0 };
+
+    put32(data, 0, dir->count);
+    put64(data, 8, dir->bytes);
+    put64(data, 16, dir->offset);
+    return !dir->count || put_extension(bytes, size, at, EXT_BITMAPS, data, sizeof(data));
+}
+
+/* Write it anew, with these: other extensions stay. */
+static int rewrite(Qcow2 *s, const char *name, const char *format, const Directory *dir)
 {
     unsigned size = (unsigned)MIN(s->cluster, MAX_HEADER), at = s->header_length, data;
     g_autofree uint8_t *old = g_malloc0(MAX_HEADER), *fresh = g_malloc0(MAX_HEADER);
     int err = block_node_pread(s->node->file.node, 0, old, MAX_HEADER);
     unsigned end = s->header_length;
+    uint64_t autoclear = dir->count ? QCOW2_BITMAPS : 0;
     uint32_t type, len;
 
     memcpy(fresh, old, s->header_length);
+    if (s->version > 2) {
+        put64(fresh, AT_AUTOCLEAR, autoclear);
+    }
     while (!err && (type = next_extension(old, &at, &data, &len)) != EXT_END) {
-        if (type != EXT_FORMAT && !put_extension(fresh, size, &end, type, old + data, len)) {
+        if (type != EXT_FORMAT && type != EXT_BITMAPS &&
+            !put_extension(fresh, size, &end, type, old + data, len)) {
             err = ENOSPC;
         }
     }
-    if (!err && !put_backing(fresh, size, end, name, format)) {
+    if (!err &&
+        (!put_bitmaps(fresh, size, &end, dir) || !put_backing(fresh, size, end, name, format))) {
         err = ENOSPC;
     }
     err = err ? err : block_node_pwrite(s->node->file.node, 0, fresh, size);
+    s->autoclear = err ? s->autoclear : autoclear;
+    return err;
+}
+
+bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp)
+{
+    const Directory dir = { s->bitmap_count, s->bitmaps_offset, s->bitmaps_bytes };
+    int err = rewrite(s, name, format, &dir);
+
     if (err) {
         error_set_errno(errp, err, "%s cannot name %s as its backing file", s->node->filename,
                         name ? name : "nothing");
@@ -264,6 +302,19 @@ bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GE
     s->backing = g_strdup(name);
     s->backing_format = g_strdup(format);
     return true;
+}
+
+int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t bytes)
+{
+    const Directory dir = { count, offset, bytes };
+    int err = rewrite(s, s->backing, s->backing_format, &dir);
+
+    if (!err) {
+        s->bitmap_count = count;
+        s->bitmaps_offset = offset;
+        s->bitmaps_bytes = bytes;
+    }
+    return err;
 }
 
 /* ---- a new one ---- */

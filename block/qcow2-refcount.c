@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "block/qcow2.h"
+#include "block/qcow2-bitmap.h"
 
 enum { HEADER_TABLE = 48, MAX_TABLE = 8 << 20 }; /* bytes of the refcount table, at most */
 
@@ -129,8 +129,10 @@ static int mark_dirty(Qcow2 *s)
 
 int qcow2_begin_writing(Qcow2 *s)
 {
-    int err = s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
+    uint64_t keep = s->bitmap_count ? QCOW2_BITMAPS : 0;
+    int err = s->autoclear & ~keep ? qcow2_header_set_autoclear(s, s->autoclear & keep) : 0;
 
+    err = err ? err : qcow2_bitmaps_mark(s);
     return err || !s->lazy || s->counts_late ? err : mark_dirty(s);
 }
 
@@ -519,6 +521,7 @@ int qcow2_cluster_share(Qcow2 *s, uint64_t offset, uint64_t bytes)
 int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes)
 {
     uint64_t first = offset >> s->cluster_bits, last = (offset + bytes - 1) >> s->cluster_bits;
+    uint64_t pack = s->pack_at ? (s->pack_at - 1) >> s->cluster_bits : 0;
     uint64_t count;
 
     for (uint64_t i = first; bytes && i <= last; i++) {
@@ -533,6 +536,7 @@ int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes)
         }
         if (count == 1) {
             s->free_hint = MIN(s->free_hint, i);
+            s->pack_at = i == pack ? 0 : s->pack_at; /* it is no more ours */
             qcow2_table_forget(s, i << s->cluster_bits);
         }
     }

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "block/qcow2.h"
+#include "block/qcow2-bitmap.h"
 #include "util/error.h"
 
 #define MAX_CLUSTERS (UINT64_C(1) << 24) /* of a file that is repaired here: 64 MiB of memory */
@@ -40,7 +40,8 @@ static int count_all(Qcow2 *s, Counts *counts)
     }
     err = err || !s->l1_size ? err : add(s, s->l1_offset, s->l1_size * 8, counts);
     err = err ? err : qcow2_walk_tree(s, s->l1, s->l1_size, add, counts);
-    return err ? err : qcow2_walk_snapshots(s, add, counts);
+    err = err ? err : qcow2_walk_snapshots(s, add, counts);
+    return err ? err : qcow2_walk_bitmaps(s, add, counts);
 }
 
 /* Those that are counted too low come first: nothing that is used may be taken for free. */

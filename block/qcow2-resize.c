@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "block/qcow2.h"
+#include "block/qcow2-bitmap.h"
 #include "util/units.h"
 
 enum { AT_SIZE = 24, AT_L1 = 36, ZERO_CHUNK = 64 * KIB };
@@ -113,6 +113,9 @@ int qcow2_resize(Qcow2 *s, uint64_t size)
         return EINVAL;
     }
     if (s->snapshot_count && s->version == 2) { /* which do not know of what size they are */
+        return ENOTSUP;
+    }
+    if (size != s->size && !qcow2_bitmaps_all_usable(s)) { /* nobody knows how long those are */
         return ENOTSUP;
     }
     if (qcow2_l1_needed(s, size) > QCOW2_MAX_L1 / 8) {

@@ -477,7 +477,7 @@ static int create(Qcow2 *s, GPtrArray *list, uint64_t bytes, Entry *e)
  * Those of version 2 have no such mark. */
 static int begin(Qcow2 *s)
 {
-    int err = s->autoclear ? qcow2_header_clear_autoclear(s) : 0;
+    int err = qcow2_begin_writing(s);
 
     err = err ? err : qcow2_settle(s);
     if (!err && s->incompatible & QCOW2_DIRTY) {

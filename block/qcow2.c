@@ -9,6 +9,7 @@
 #include "block/driver.h"
 #include "block/filename.h"
 #include "block/iov.h"
+#include "block/qcow2-bitmap.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/units.h"
@@ -142,22 +143,31 @@ static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
     s->slot_count = (unsigned)CLAMP(CACHE_BYTES >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
     s->l1 = read_entries(s, s->l1_offset, s->l1_size, errp);
     s->table = s->l1 ? read_entries(s, s->table_offset, s->table_size, errp) : NULL;
-    return s->table && (!(s->incompatible & QCOW2_DIRTY) || s->node->read_only ||
-                        !block_node_is_active() || repair_alone(s, errp));
+    s->stale = !block_node_is_active();
+    return s->table && qcow2_bitmaps_load(s, errp) &&
+           (!(s->incompatible & QCOW2_DIRTY) || s->node->read_only || !block_node_is_active() ||
+            repair_alone(s, errp));
 }
 
 static bool qcow2_open(BlockNode *node, GError **errp)
 {
     Qcow2 *s = node->state = state_new(node);
 
-    return block_node_open_below(node, &node->file, node->options->u.qcow2->file, "file", errp) &&
-           load_image(s, true, errp);
+    if (!block_node_open_below(node, &node->file, node->options->u.qcow2->file, "file", errp) ||
+        !load_image(s, true, errp)) {
+        return false;
+    }
+    qcow2_bitmaps_attach(node);
+    return true;
 }
 
 static void state_free(Qcow2 *s)
 {
     for (unsigned i = 0; i < QCOW2_SLOTS; i++) {
         g_free(s->slots[i].data);
+    }
+    if (s->bitmaps) {
+        g_ptr_array_unref(s->bitmaps);
     }
     g_free(s->l1);
     g_free(s->table);
@@ -168,11 +178,16 @@ static void state_free(Qcow2 *s)
     g_free(s);
 }
 
-/* If that fails the image stays dirty, and is repaired when it is opened again. */
+/* If that fails the image stays dirty, and is repaired when it is opened again; and its bitmaps are
+ * in use. */
 static int settle(BlockNode *node)
 {
     Qcow2 *s = node->state;
-    int err;
+    int err = qcow2_bitmaps_store(node);
+
+    if (err) {
+        return err;
+    }
 
     g_rw_lock_writer_lock(&s->lock);
     err = qcow2_settle(s);
@@ -186,6 +201,30 @@ static void qcow2_close(BlockNode *node)
     state_free(node->state);
 }
 
+static int qcow2_inactivate(BlockNode *node)
+{
+    Qcow2 *s = node->state;
+    int err = settle(node);
+
+    s->stale = true;
+    return err;
+}
+
+/* The image is written from now on. */
+static bool mark_bitmaps(BlockNode *node, GError **errp)
+{
+    Qcow2 *s = node->state;
+    int err;
+
+    g_rw_lock_writer_lock(&s->lock);
+    err = qcow2_bitmaps_mark(s);
+    g_rw_lock_writer_unlock(&s->lock);
+    if (err) {
+        error_set_errno(errp, err, "%s: its bitmaps cannot be marked as in use", node->filename);
+    }
+    return !err;
+}
+
 static bool qcow2_activate(BlockNode *node, GError **errp)
 {
     Qcow2 *fresh = state_new(node);
@@ -193,7 +232,11 @@ static bool qcow2_activate(BlockNode *node, GError **errp)
 
     state_free(ok ? node->state : fresh);
     node->state = ok ? fresh : node->state;
-    return ok;
+    if (!ok) {
+        return false;
+    }
+    qcow2_bitmaps_attach(node);
+    return !(node->file.uses & BLOCK_PERM_WRITE) || mark_bitmaps(node, errp);
 }
 
 /* The file is its own, as soon as somebody uses it. Nobody may write to the backing file. Before
@@ -203,7 +246,7 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
     bool used = uses, written = uses & (writes | BLOCK_PERM_SAME), was_used = node->file.uses;
 
-    if (!written) {
+    if (!written || !was_used) {
         settle(node);
     }
     return block_edge_change(&node->file, used ? BLOCK_PERM_READ | (written ? writes : 0) : 0,
@@ -212,7 +255,8 @@ static bool qcow2_set_perms(BlockNode *node, unsigned uses, unsigned shares, GEr
             block_edge_change(
                 &node->backing, used ? BLOCK_PERM_READ : 0,
                 used && !node->backing.live ? BLOCK_PERM_ALL & ~writes : BLOCK_PERM_ALL, errp)) &&
-           (!used || was_used || !block_node_is_active() || qcow2_activate(node, errp));
+           (!used || was_used || !block_node_is_active() || qcow2_activate(node, errp)) &&
+           (!written || ((Qcow2 *)node->state)->stale || mark_bitmaps(node, errp));
 }
 
 /* ---- where clusters are ---- */
@@ -464,7 +508,9 @@ int qcow2_write_anywhere(Qcow2 *s, uint64_t offset, const struct iovec *iov, uns
         unsigned count = iov_slice(iov, iovcnt, done, some, part);
 
         g_rw_lock_reader_lock(&s->lock);
-        err = s->autoclear ? EAGAIN : write_piece(s, offset + done, part, count, false);
+        err = s->autoclear & ~QCOW2_BITMAPS || !qcow2_bitmaps_marked(s)
+                  ? EAGAIN
+                  : write_piece(s, offset + done, part, count, false);
         g_rw_lock_reader_unlock(&s->lock);
         if (err == EAGAIN) {
             g_rw_lock_writer_lock(&s->lock);
@@ -636,7 +682,10 @@ static const BlockDriver qcow2_driver = {
     .open = qcow2_open,
     .close = qcow2_close,
     .activate = qcow2_activate,
-    .inactivate = settle,
+    .inactivate = qcow2_inactivate,
+    .settle = settle,
+    .bitmap_possible = qcow2_bitmap_possible,
+    .bitmap_remove = qcow2_bitmap_remove,
     .reopen = qcow2_reopen,
     .check = qcow2_check,
     .tell = qcow2_tell,
@@ -644,6 +693,7 @@ static const BlockDriver qcow2_driver = {
     .set_perms = qcow2_set_perms,
     .read = qcow2_read,
     .write = qcow2_write,
+    .write_packed = qcow2_write_packed,
     .write_zeroes = qcow2_write_zeroes,
     .discard = qcow2_discard,
     .status = qcow2_status,

@@ -32,6 +32,8 @@
 #define QCOW2_DIRTY       (UINT64_C(1) << 0) /* clusters may not be counted right */
 #define QCOW2_CORRUPT     (UINT64_C(1) << 1)
 #define QCOW2_COMPRESSION (UINT64_C(1) << 3) /* clusters are compressed by zstd, not zlib */
+/* Features that a writer who does not know them takes away. */
+#define QCOW2_BITMAPS (UINT64_C(1) << 0) /* bitmaps are as the directory says */
 /* One that others need not know. */
 #define QCOW2_LAZY (UINT64_C(1) << 0) /* refcounts are lazy, if nothing else is said */
 
@@ -54,6 +56,9 @@ typedef struct Qcow2 {
     uint64_t autoclear; /* features that a writer has to take away */
     uint64_t snapshots_offset;
     uint32_t snapshot_count;
+    uint32_t bitmap_count; /* 0: there is no directory */
+    uint64_t bitmaps_offset, bitmaps_bytes;
+    bool stale; /* another program may have written since it was read. Main thread */
     char *backing, *backing_format; /* as they are written there; NULL: none. Main thread */
     /* derived */
     uint64_t cluster;
@@ -63,8 +68,11 @@ typedef struct Qcow2 {
     /* Under `lock`; as in the file, but in our byte order. */
     uint64_t *l1, *table; /* l1_size and table_size of them */
     uint64_t l1_offset, l1_size, table_offset, table_size;
-    uint64_t free_hint; /* no cluster before it is free */
-    bool counts_late;   /* counts are only changed in the cache; the image is marked as dirty */
+    uint64_t pack_at;    /* where the next compressed cluster may begin; 0: in a free one */
+    uint64_t free_hint;  /* no cluster before it is free */
+    GPtrArray *bitmaps;  /* of Qcow2Bitmap, as the directory has them (block/qcow2-bitmap.h) */
+    bool bitmaps_in_use; /* each of them says so */
+    bool counts_late;    /* counts are only changed in the cache; the image is marked as dirty */
     /* Under `cache_mutex`. */
     GMutex cache_mutex;
     Qcow2Slot slots[QCOW2_SLOTS];
@@ -89,7 +97,9 @@ char *qcow2_backing_path(const Qcow2 *s);
 bool qcow2_header_read(Qcow2 *s, GError **errp);
 /* 0 or a positive errno value; `lock` for writing. */
 int qcow2_header_set_incompatible(Qcow2 *s, uint64_t bits);
-int qcow2_header_clear_autoclear(Qcow2 *s);
+int qcow2_header_set_autoclear(Qcow2 *s, uint64_t bits);
+/* Let it name a directory of @count bitmaps; 0: none. */
+int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t bytes);
 /* Let it name another backing file, or none (NULL). There are no requests. */
 bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp);
 /* Fill the header, @size bytes that are 0, of an image with @s's version, size, places and
@@ -203,6 +213,9 @@ int qcow2_vm_state_write(BlockNode *node, uint64_t at, const void *buf, size_t l
 int qcow2_vm_state_read(BlockNode *node, const char *id, uint64_t at, void *buf, size_t len);
 
 /* ---- compression ---- */
+
+/* The driver's write_packed (qcow2-pack.c). */
+int qcow2_write_packed(BlockNode *node, uint64_t offset, const void *data);
 
 /* Unpack @in to @out, a whole cluster. EIO: it is not one. */
 int qcow2_unpack(bool zstd, const uint8_t *in, size_t in_len, uint8_t *out, size_t out_len);

@@ -201,6 +201,23 @@ static bool carry_out(GArray *changes, GError **errp)
     return walk.ok;
 }
 
+/* What is kept until nobody writes any more goes below now to what is only read from now on. */
+static bool settle_all(const GPtrArray *list, GError **errp)
+{
+    for (unsigned i = 0; i < list->len; i++) {
+        const BlockdevOptions *options = list->pdata[i];
+        BlockNode *node = block_node_find(options->node_name, NULL);
+        bool ends = options->read_only && !node->read_only && block_node_is_active();
+        int err = ends && node->driver->settle ? node->driver->settle(node) : 0;
+
+        if (err) {
+            error_set_errno(errp, err, "block node '%s' cannot be finished", options->node_name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool flush_all(const GPtrArray *list, GError **errp)
 {
     for (unsigned i = 0; i < list->len; i++) {
@@ -229,7 +246,7 @@ static bool change_all(const GPtrArray *list, GError **errp)
     g_autoptr(GArray) changes = g_array_new(FALSE, TRUE, sizeof(Change));
     bool ok;
 
-    if (!flush_all(list, errp)) {
+    if (!settle_all(list, errp) || !flush_all(list, errp)) {
         return false;
     }
     g_array_set_clear_func(changes, change_clear);

@@ -98,11 +98,21 @@ static void tell_resized(BlockBackend *backend, void *opaque)
     }
 }
 
+bool block_snapshot_may_go_to(const BlockNode *node, GError **errp)
+{
+    if (node->bitmaps && node->bitmaps->len) {
+        error_set(errp, "block node '%s' has dirty bitmaps, which would not tell what changes",
+                  node->name);
+        return false;
+    }
+    return block_snapshot_possible(node, errp);
+}
+
 bool block_snapshot_goto(BlockNode *node, const char *name, GError **errp)
 {
     bool ok;
 
-    if (!block_snapshot_possible(node, errp)) {
+    if (!block_snapshot_may_go_to(node, errp)) {
         return false;
     }
     block_hold_all();

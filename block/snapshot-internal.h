@@ -7,6 +7,8 @@
 
 /* Can the node's image have them? If not, an error says so. */
 bool block_snapshot_possible(const BlockNode *node, GError **errp);
+/* And can it go back to one? Not while it has dirty bitmaps. */
+bool block_snapshot_may_go_to(const BlockNode *node, GError **errp);
 /* Take one, whose name no other has. */
 bool block_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
 /* By name or id. */

@@ -189,7 +189,9 @@ static BlockNode *find_state(const GPtrArray *disks, const char *name, uint64_t 
     BlockNode *node = NULL;
 
     for (unsigned i = 0; i < disks->len; i++) {
-        SnapshotInfo *info = block_snapshot_find(disks->pdata[i], name, errp);
+        SnapshotInfo *info = block_snapshot_may_go_to(disks->pdata[i], errp)
+                                 ? block_snapshot_find(disks->pdata[i], name, errp)
+                                 : NULL;
 
         if (!info) {
             return NULL;

@@ -96,21 +96,6 @@ static char *flash_drive(const Machine *machine, unsigned unit)
     return flash_node(machine, unit) ? g_strdup("") : g_strdup_printf("pflash%u", unit);
 }
 
-/* The id of the device of @backend, or its path; of virtio it is a part of the PCI function, and
- * has no id. NULL if there is none. */
-static char *device_name(const BlockBackend *backend)
-{
-    Object *obj = backend->device ? object_resolve(backend->device, NULL) : NULL;
-
-    if (!obj || !object_is_a(obj, TYPE_DEVICE)) {
-        return g_strdup(backend->device);
-    }
-    if (object_child(obj, "virtio-backend")) {
-        return g_strdup_printf("%s/virtio-backend", backend->device);
-    }
-    return g_strdup(DEVICE(obj)->id ? DEVICE(obj)->id : backend->device);
-}
-
 static void add_backend(BlockBackend *backend, void *list)
 {
     const BlockTrayOps *tray = block_medium_tray(backend);
@@ -121,9 +106,12 @@ static void add_backend(BlockBackend *backend, void *list)
     }
     info = g_new0(BlockInfo, 1);
     info->device = g_strdup(backend->name ? backend->name : "");
-    info->qdev = device_name(backend);
+    info->qdev = block_info_device(backend);
     info->type = g_strdup("unknown");
     info->inserted = backend->empty ? NULL : block_info_new(block_backend_node(backend), false);
+    if (info->inserted && backend->limits) {
+        block_info_limits(info->inserted, throttle_member_group(backend->limits));
+    }
     info->removable = info->has_tray_open = tray != NULL;
     info->tray_open = tray && tray->is_open(backend->opaque);
     info->locked = tray && tray->is_locked(backend->opaque);
@@ -226,7 +214,7 @@ static void add_backend_stats(BlockBackend *backend, void *list)
     to->wr_highest_offset = (int64_t)from->written_end;
     to->account_invalid = false;
     item->device = g_strdup(backend->name ? backend->name : "");
-    item->qdev = device_name(backend);
+    item->qdev = block_info_device(backend);
     item->node_name = g_strdup(block_backend_node(backend)->name);
     g_ptr_array_add(list, item);
 }

@@ -78,6 +78,26 @@ void hmp_block_resize(Hmp *hmp, char **argv)
     hmp_error(hmp, err);
 }
 
+void hmp_block_set_io_throttle(Hmp *hmp, char **argv)
+{
+    uint64_t limits[6];
+    GError *err = NULL;
+    bool ok = true;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(limits) && ok; i++) {
+        ok = parse_size(argv[i + 1], 1, &limits[i], &err);
+        limits[i] = MIN(limits[i], INT64_MAX);
+    }
+    if (ok) {
+        qmp_block_set_io_throttle(argv[0], NULL, (int64_t)limits[0], (int64_t)limits[1],
+                                  (int64_t)limits[2], (int64_t)limits[3], (int64_t)limits[4],
+                                  (int64_t)limits[5], false, 0, false, 0, false, 0, false, 0, false,
+                                  0, false, 0, false, 0, false, 0, false, 0, false, 0, false, 0,
+                                  false, 0, false, 0, NULL, &err);
+    }
+    hmp_error(hmp, err);
+}
+
 static void add_drive(const char *text, GError **errp)
 {
     g_autoptr(DriveArg) drive = drive_parse(text, errp);

@@ -97,6 +97,7 @@ void hmp_info_snapshots(Hmp *hmp, char **argv);
 void hmp_info_blockstats(Hmp *hmp, char **argv);
 void hmp_io(Hmp *hmp, char **argv);
 void hmp_block_resize(Hmp *hmp, char **argv);
+void hmp_block_set_io_throttle(Hmp *hmp, char **argv);
 void hmp_drive_add(Hmp *hmp, char **argv);
 void hmp_drive_del(Hmp *hmp, char **argv);
 void hmp_eject(Hmp *hmp, char **argv);

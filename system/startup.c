@@ -12,6 +12,7 @@
 #include "block/activate.h"
 #include "block/backend.h"
 #include "block/nbd-server.h"
+#include "block/throttle-group.h"
 #include "chardev/chardev.h"
 #include "hw/core/preconfig.h"
 #include "hw/core/runstate.h"
@@ -149,6 +150,7 @@ bool startup_parse(Startup *startup, int argc, char *const argv[], int *exit_sta
     if (ok && option_given(startup, incoming)) {
         block_begin_inactive(); /* -blockdev is of this phase, and comes before or after it */
     }
+    throttle_groups_await();
     ok = ok && run_phase(startup, START_CONFIG, &err) && check_config(startup, &err);
     if (!ok) {
         error_report("%s", err->message);
@@ -268,7 +270,7 @@ static bool make_parts(Startup *startup, GError **errp)
     return make_machine(startup, errp) && choose_accel(startup, errp) &&
            check_bootable(startup, errp) && run_phase(startup, START_CHARDEV, errp) &&
            startup_default_chardevs(startup, errp) && run_phase(startup, START_NETDEV, errp) &&
-           run_phase(startup, START_OBJECT, errp);
+           run_phase(startup, START_OBJECT, errp) && throttle_groups_are_there(errp);
 }
 
 /* A machine has a network card unless it is told otherwise. */

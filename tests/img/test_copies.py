@@ -136,6 +136,54 @@ def compressed_ones_are_read():
             tap.equal(content(f"{folder}/r2") == content(f"{folder}/r"), True, kind)
 
 
+def compressed_ones_are_written():
+    with img.folder() as folder:
+        sparse_file(f"{folder}/r")
+        with open(f"{folder}/r", "r+b") as file:
+            file.seek(3 * MIB + 5000)
+            file.write(b"abc" * 100000 + os.urandom(200000))
+            file.truncate(os.path.getsize(f"{folder}/r") - 512)
+        for options in ("compression_type=zlib", "compression_type=zstd", "cluster_size=2M", "cluster_size=512",
+                        "refcount_bits=1", "lazy_refcounts=on", "refcount_bits=64,cluster_size=4k"):
+            img.run("convert", "-f", "raw", "-c", "-O", "qcow2", "-o", options, "r", "q", cwd=folder)
+            img.sound(f"{folder}/q")
+            img.run("compare", "-f", "raw", "-F", "qcow2", f"{folder}/r", f"{folder}/q")
+            if img.REFERENCE:
+                img.reference("convert", "-O", "raw", "q", "r2", cwd=folder)
+                tap.equal(content(f"{folder}/r2") == content(f"{folder}/r"), True, options)
+        img.run("convert", "-f", "raw", "-O", "qcow2", "r", "plain", cwd=folder)
+        img.run("convert", "-f", "qcow2", "-c", "-O", "qcow2", "plain", "q", cwd=folder)
+        tap.equal(os.path.getsize(f"{folder}/q") < os.path.getsize(f"{folder}/plain"), True)
+        # In an image that is there, and with zeros written: old ones go.
+        img.run("convert", "-n", "-f", "raw", "-c", "-S", "0", "-O", "qcow2", "r", "q", cwd=folder)
+        img.run("compare", "-f", "raw", "-F", "qcow2", f"{folder}/r", f"{folder}/q")
+        img.sound(f"{folder}/q")
+        img.run("create", "-q", f"{folder}/s", "1M")
+        img.run("convert", "-f", "raw", "-c", "-O", "qcow2", "s", "r", "s", "t", cwd=folder)
+        img.sound(f"{folder}/t")
+
+
+def benches():
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", f"{folder}/q", "1M")
+        out = img.run("bench", "-f", "qcow2", "-c", "500", "-d", "7", f"{folder}/q").splitlines()
+        tap.equal(out[0], "Sending 500 read requests, 4096 bytes each, 7 in parallel (starting at offset 0, step size 4096)")
+        tap.equal(bool(re.fullmatch(r"Run completed in \d+\.\d{3} seconds\.", out[1])), True, out)
+        for words in (["-i", "threads"], ["-i", "io_uring"], ["-n", "-t", "none"], ["--no-drain", "--flush-interval", "8"],
+                      ["--flush-interval", "8"]):
+            if img.call(img.PROGRAM, "bench", "-q", "-f", "raw", "-c", "1", *words[:2] * (words[0] == "-i"), f"{folder}/q").status:
+                continue  # this host has no such way
+            img.run("bench", "-q", "-w", "--pattern", "65", "-f", "qcow2", "-c", "300", "-d", "5", "-s", "512", "-S", "1024",
+                    "-o", "4096", *words, f"{folder}/q")
+        img.run("convert", "-O", "raw", f"{folder}/q", f"{folder}/r")
+        tap.equal(content(f"{folder}/r")[:6144], bytes(4096) + b"A" * 512 + bytes(512) + b"A" * 512 + bytes(512))
+        img.sound(f"{folder}/q")
+        for words, says in ((["-c", "x"], "no size"), (["-d", "0"], "1 to"), (["--flush-interval", "5"], "only with -w"),
+                            (["-w", "-d", "9", "--flush-interval", "5"], "at least as large"), (["-o", "1M"], "do not fit"),
+                            (["-s", "1G"], "too large"), (["--pattern", "256"], "0 to 255")):
+            img.fails("bench", "-f", "qcow2", *words, f"{folder}/q", says=says)
+
+
 def progress():
     with img.folder() as folder:
         sparse_file(f"{folder}/r")
@@ -147,7 +195,7 @@ def progress():
 def refused_conversions():
     with img.folder() as folder:
         img.run("create", "-q", "-f", "qcow2", f"{folder}/q", "1M")
-        for words, says in ((["q"], "the new one"), (["-c", "-O", "qcow2", "q", "a"], "compressed"),
+        for words, says in ((["q"], "the new one"), (["-c", "-O", "raw", "q", "a"], "compressed"),
                             (["-S", "3", "q", "a"], "multiple of 512"), (["-S", "32M", "q", "a"], "16M"),
                             (["-m", "0", "q", "a"], "1 to 16"), (["-m", "17", "q", "a"], "1 to 16"),
                             (["-O", "vmdk", "q", "a"], "raw and qcow2"), (["-t", "bad", "q", "a"], "cache mode"),
@@ -355,7 +403,7 @@ def what_cannot_be_written_stays_in_the_image():
 
 
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
-    both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, progress,
+    both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, compressed_ones_are_written, benches, progress,
     refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
     parts_of_disks, rebased, rebased_by_name_only, committed, refused_commits,
     what_cannot_be_written_stays_in_the_image)])

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tools/img/backing.h"
+#include "block/driver.h"
 #include "tools/img/copy.h"
 #include "tools/img/new-image.h"
 #include "tools/img/open.h"
@@ -34,9 +35,7 @@ static bool check_options(const Convert *c, GError **errp)
     const ImgArgs *args = c->args;
     const char *wrong = NULL;
 
-    if (args->compressed) {
-        wrong = "-c is not there: compressed clusters are read, but not written";
-    } else if (args->target_is_zero && !args->no_create) {
+    if (args->target_is_zero && !args->no_create) {
         wrong = "--target-is-zero is only of use with -n";
     } else if (args->target_image_opts && !args->no_create) {
         wrong = "--target-image-opts needs -n: only a file's name is enough for a new image";
@@ -113,6 +112,17 @@ static bool check_target(Convert *c, GError **errp)
     BlockNode *node = c->to.edge.node;
     int64_t length = block_node_length(node);
 
+    if (c->args->compressed && (c->args->backing || c->image.backing)) {
+        error_set(errp,
+                  "convert: -c does not go with a backing file here: compress first, and then "
+                  "'rebase'");
+        return false;
+    }
+    if (c->args->compressed && !node->driver->write_packed) {
+        error_set(errp, "convert: -c is for qcow2: %s images have no compressed clusters",
+                  BlockdevDriver_str(node->driver->id));
+        return false;
+    }
     if (length < 0 || whole_sectors((uint64_t)length) < c->size) {
         error_set(errp,
                   "%s has %" PRId64 " bytes, and %" PRIu64
@@ -206,6 +216,7 @@ static bool copy_all(Convert *c, GError **errp)
                                 !c->to.edge.node->backing.node,
                      .above = c->args->backing || c->image.backing,
                      .sparse = c->sparse,
+                     .packed = c->args->compressed ? block_node_cluster_size(c->to.edge.node) : 0,
                      .threads = c->threads,
                      .args = c->args,
                      .total = c->size };
@@ -260,7 +271,7 @@ static const ImgOption options[] = {
     IMG_OPTION('B', NULL, IMG_TEXT, "FILE", backing,
                "backing file of the new image, with what the image's own one has"),
     IMG_OPTION('F', NULL, IMG_TEXT, "FORMAT", second_format, "format of the backing file"),
-    IMG_OPTION('c', NULL, IMG_FLAG, NULL, compressed, "refused: nothing is compressed here"),
+    IMG_OPTION('c', NULL, IMG_FLAG, NULL, compressed, "compress clusters"),
     IMG_OPTION('n', NULL, IMG_FLAG, NULL, no_create, "write to an image that is there"),
     IMG_OPTION(0, "target-is-zero", IMG_FLAG, NULL, target_is_zero, "with -n: it is all zeros"),
     IMG_OPTION(0, "target-image-opts", IMG_FLAG, NULL, target_image_opts,

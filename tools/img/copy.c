@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/driver.h"
 #include "block/status.h"
 #include "tools/img/output.h"
 #include "util/error.h"
@@ -66,6 +67,28 @@ static bool look(Work *work)
     return true;
 }
 
+static uint64_t chunk_of(const ImgCopy *copy)
+{
+    return MAX(copy->packed, IMG_COPY_CHUNK);
+}
+
+/* Clusters are compressed as a whole: what lies within a chunk is read, whatever it is. */
+static void take_chunks(Work *work, Part *part)
+{
+    const ImgCopy *copy = work->copy;
+    uint64_t chunk = chunk_of(copy), end = copy->start + copy->bytes;
+    uint64_t next = MIN(end, part->offset - part->offset % chunk + chunk);
+
+    if (part->offset + part->bytes < next || !copy->sparse) {
+        part->kind = PART_DATA;
+    } else if (part->kind == PART_ZERO) { /* several, perhaps */
+        next += (part->offset + part->bytes - next) / chunk * chunk;
+    }
+    part->bytes = next - part->offset;
+    work->rest.offset += part->bytes;
+    work->rest.bytes = 0; /* what is known may end within the chunk */
+}
+
 /* False: nothing is left, or something failed. */
 static bool take(Work *work, Part *part)
 {
@@ -79,6 +102,10 @@ static bool take(Work *work, Part *part)
     }
     if (ok) {
         *part = work->rest;
+    }
+    if (ok && copy->packed) {
+        take_chunks(work, part);
+    } else if (ok) {
         if (part->kind == PART_DATA || !copy->sparse) { /* bytes go through a buffer */
             part->bytes = MIN(part->bytes, IMG_COPY_CHUNK - part->offset % IMG_COPY_CHUNK);
         }
@@ -94,6 +121,31 @@ static bool take(Work *work, Part *part)
 static int write_zeros(const ImgCopy *copy, uint64_t at, uint64_t bytes)
 {
     return copy->is_zero && !copy->above ? 0 : block_node_write_zeroes(copy->to, at, bytes, true);
+}
+
+/* Whole clusters, and the last one, which may be shorter; @p has room for the rest of that. */
+static int write_clusters(const ImgCopy *copy, uint64_t at, uint8_t *p, size_t len, bool end)
+{
+    int err = 0;
+
+    while (len && !err) {
+        uint64_t in = at % copy->packed;
+        size_t some = MIN(len, copy->packed - in);
+        bool zero = !p[0] && !memcmp(p, p + 1, some - 1);
+
+        if (zero && copy->sparse) {
+            err = write_zeros(copy, at, some);
+        } else if (in || (some < copy->packed && !end)) {
+            err = block_node_pwrite(copy->to, at, p, some);
+        } else {
+            memset(p + some, 0, copy->packed - some);
+            err = block_node_write_packed(copy->to, at, p);
+        }
+        at += some;
+        p += some;
+        len -= some;
+    }
+    return err;
 }
 
 static int write_data(const ImgCopy *copy, uint64_t at, const uint8_t *p, size_t len)
@@ -131,7 +183,10 @@ static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
                             copy->from->filename, part->bytes, part->offset);
             return false;
         }
-        err = write_data(copy, at, buf, part->bytes);
+        err = copy->packed
+                  ? write_clusters(copy, at, buf, part->bytes,
+                                   at + part->bytes == (uint64_t)block_node_length(copy->to))
+                  : write_data(copy, at, buf, part->bytes);
     } else if (part->kind == PART_ZERO && !copy->sparse) {
         memset(buf, 0, part->bytes);
         err = write_data(copy, at, buf, part->bytes);
@@ -148,7 +203,7 @@ static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
 static gpointer run(gpointer opaque)
 {
     Work *work = opaque;
-    uint8_t *buf = g_aligned_alloc(1, IMG_COPY_CHUNK, ALIGN);
+    uint8_t *buf = g_aligned_alloc(2, chunk_of(work->copy), ALIGN);
     Part part;
 
     while (take(work, &part)) {

@@ -15,6 +15,7 @@ typedef struct ImgCopy {
     bool is_zero;          /* so is @to, where nothing was written yet */
     bool above;            /* what @from itself does not have is in the backing file of @to */
     uint64_t sparse;       /* aligned blocks of so many bytes are looked at for zeros; 0: none */
+    uint64_t packed;       /* clusters of so many bytes are written compressed; 0: none */
     unsigned threads;
     /* Progress: of @total bytes, @before are done. */
     const ImgArgs *args;

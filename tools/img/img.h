@@ -24,6 +24,8 @@ typedef struct ImgArgs {
     char *snapshot;              /* -l of convert and measure; the name of the others below */
     char *snapshot_create, *snapshot_apply, *snapshot_delete;
     GPtrArray *options; /* -o, in their order */
+    GPtrArray *actions; /* of bitmap */
+    char *granularity;
     char *sparse, *coroutines;
     char *count, *depth, *interval, *aio, *offset, *pattern, *buffer, *step; /* bench */
     bool image_opts, target_image_opts, target_is_zero, force_share, quiet, progress, shrink;
@@ -38,6 +40,7 @@ typedef enum ImgOptionKind {
     IMG_FLAG,   /* bool */
     IMG_TEXT,   /* char *, the last one counts */
     IMG_LIST,   /* GPtrArray *, all of them */
+    IMG_ACTION, /* GPtrArray *, in their order: its name, and the value if it has one, else "" */
     IMG_IGNORE, /* with a value: nothing is to be done about it */
 } ImgOptionKind;
 
@@ -94,8 +97,8 @@ typedef struct ImgCommand {
     int (*run)(ImgArgs *args);
 } ImgCommand;
 
-extern const ImgCommand img_check, img_commit, img_compare, img_convert, img_create, img_dd,
-    img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
+extern const ImgCommand img_bench, img_bitmap, img_check, img_commit, img_compare, img_convert,
+    img_create, img_dd, img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
 
 /* Print "dimmable-img: ..." on stderr; IMG_FAILED. */
 int img_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);

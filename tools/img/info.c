@@ -15,6 +15,7 @@ typedef struct Found {
     ImageInfo *info;
     bool qcow2;
     BlockQcow2Facts facts;
+    struct json_object *bitmaps; /* an array; NULL: it is none of version 3 */
 } Found;
 
 static void found_free(gpointer p)
@@ -22,6 +23,7 @@ static void found_free(gpointer p)
     Found *found = p;
 
     ImageInfo_free(found->info);
+    json_object_put(found->bitmaps);
     g_free(found);
 }
 
@@ -35,6 +37,46 @@ static const char *compression(const Found *found)
     return found->facts.zstd ? "zstd" : "zlib";
 }
 
+static void add_bitmap(const char *name, uint32_t granularity, bool in_use, bool enabled,
+                       void *opaque)
+{
+    struct json_object *json = json_object_new_object(), *flags = json_object_new_array();
+
+    if (in_use) {
+        json_object_array_add(flags, json_object_new_string("in-use"));
+    }
+    if (enabled) {
+        json_object_array_add(flags, json_object_new_string("auto"));
+    }
+    json_object_object_add(json, "flags", flags);
+    json_object_object_add(json, "name", json_object_new_string(name));
+    img_add_number(json, "granularity", granularity);
+    json_object_array_add(opaque, json);
+}
+
+static void print_bitmaps(struct json_object *bitmaps)
+{
+    size_t count = bitmaps ? json_object_array_length(bitmaps) : 0;
+
+    if (count) {
+        printf("    bitmaps:\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *json = json_object_array_get_idx(bitmaps, i), *flags, *name, *bytes;
+
+        json_object_object_get_ex(json, "flags", &flags);
+        json_object_object_get_ex(json, "name", &name);
+        json_object_object_get_ex(json, "granularity", &bytes);
+        printf("        [%zu]:\n            flags:\n", i);
+        for (size_t j = 0; j < json_object_array_length(flags); j++) {
+            printf("                [%zu]: %s\n", j,
+                   json_object_get_string(json_object_array_get_idx(flags, j)));
+        }
+        printf("            name: %s\n            granularity: %s\n", json_object_get_string(name),
+               json_object_get_string(bytes));
+    }
+}
+
 static void print_specific(const Found *found)
 {
     static const char *const words[] = { "false", "true" };
@@ -45,6 +87,7 @@ static void print_specific(const Found *found)
     if (three) {
         printf("    lazy refcounts: %s\n", words[found->facts.lazy_refcounts]);
     }
+    print_bitmaps(found->bitmaps);
     printf("    refcount bits: %u\n", found->facts.refcount_bits);
     if (three) {
         printf("    corrupt: %s\n    extended l2: false\n", words[found->facts.corrupt]);
@@ -72,6 +115,9 @@ static struct json_object *json_of(const Found *found)
     img_add_number(data, "refcount-bits", found->facts.refcount_bits);
     if (found->facts.version == 3) {
         add_bool(data, "lazy-refcounts", found->facts.lazy_refcounts);
+        if (json_object_array_length(found->bitmaps)) {
+            json_object_object_add(data, "bitmaps", json_object_get(found->bitmaps));
+        }
         add_bool(data, "corrupt", found->facts.corrupt);
         add_bool(data, "extended-l2", false);
     }
@@ -134,6 +180,10 @@ static Found *find_out(const ImgArgs *args, const char *name, const char *format
         found->info->filename = g_strdup(name);
     }
     found->qcow2 = block_qcow2_facts(image.edge.node, &found->facts);
+    if (found->qcow2 && found->facts.version == 3) {
+        found->bitmaps = json_object_new_array();
+        block_qcow2_bitmaps(image.edge.node, add_bitmap, found->bitmaps);
+    }
     return found;
 }
 

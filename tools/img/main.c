@@ -10,8 +10,8 @@
 #include "util/machine-lock.h"
 
 static const ImgCommand *const img_commands[] = {
-    &img_check, &img_commit, &img_compare, &img_convert, &img_create, &img_dd,
-    &img_info,  &img_map,    &img_measure, &img_rebase,  &img_resize, &img_snapshot,
+    &img_bench, &img_bitmap, &img_check, &img_commit,  &img_compare, &img_convert, &img_create,
+    &img_dd,    &img_info,   &img_map,   &img_measure, &img_rebase,  &img_resize,  &img_snapshot,
 };
 
 int img_error(const char *fmt, ...)
@@ -97,6 +97,11 @@ static int help(void)
 
 enum { HELP = 256, LONG = 257 }; /* what getopt_long() returns: LONG + place of an option */
 
+static bool takes_value(const ImgOption *o)
+{
+    return o->kind == IMG_ACTION ? o->value != NULL : o->kind != IMG_FLAG;
+}
+
 /* getopt's two lists. */
 typedef struct Lists {
     GString *letters;
@@ -113,12 +118,10 @@ static Lists lists_new(const ImgCommand *command)
         const ImgOption *o = &command->options[i];
 
         if (o->letter) {
-            g_string_append_printf(lists.letters, "%c%s", o->letter,
-                                   o->kind == IMG_FLAG ? "" : ":");
+            g_string_append_printf(lists.letters, "%c%s", o->letter, takes_value(o) ? ":" : "");
         }
         if (o->name) {
-            const struct option name = { o->name,
-                                         o->kind == IMG_FLAG ? no_argument : required_argument,
+            const struct option name = { o->name, takes_value(o) ? required_argument : no_argument,
                                          NULL, LONG + (int)i };
 
             g_array_append_val(lists.names, name);
@@ -152,11 +155,15 @@ static bool take_option(const ImgOption *o, const char *value, ImgArgs *args)
         g_free(*(char **)member);
         *(char **)member = g_strdup(value);
         return true;
+    case IMG_ACTION:
     case IMG_LIST:
         if (!*(GPtrArray **)member) {
             *(GPtrArray **)member = g_ptr_array_new_with_free_func(g_free);
         }
-        g_ptr_array_add(*(GPtrArray **)member, g_strdup(value));
+        if (o->kind == IMG_ACTION) {
+            g_ptr_array_add(*(GPtrArray **)member, g_strdup(o->name));
+        }
+        g_ptr_array_add(*(GPtrArray **)member, g_strdup(value ? value : ""));
         return true;
     default:
         img_error("--%s is not there: no image here needs one", o->name);
@@ -210,7 +217,7 @@ static void args_clear(const ImgCommand *command, ImgArgs *args)
 
         if (o->kind == IMG_TEXT) {
             g_clear_pointer((char **)member, g_free);
-        } else if (o->kind == IMG_LIST) {
+        } else if (o->kind == IMG_LIST || o->kind == IMG_ACTION) {
             g_clear_pointer((GPtrArray **)member, g_ptr_array_unref);
         }
     }

@@ -114,6 +114,10 @@ static struct json_object *options_of(const ImgOpen *how, GError **errp)
         json = json_object_new_object();
         ok = describe(how, json, errp);
     }
+    if (how->aio && json_object_object_get_ex(json, "file", &file) &&
+        json_object_is_type(file, json_type_object)) {
+        json_object_object_add(file, "aio", keyval_text_new(how->aio));
+    }
     keyval_default_flag(json, "read-only", !(how->flags & IMG_OPEN_WRITE));
     if (how->flags & IMG_OPEN_SHARE) {
         set_unlocked(json);

@@ -16,7 +16,7 @@ enum {
 };
 
 typedef struct ImgOpen {
-    const char *name, *format, *cache; /* the last two may be NULL */
+    const char *name, *format, *cache, *aio; /* but for the first, they may be NULL */
     unsigned flags;
 } ImgOpen;
 
