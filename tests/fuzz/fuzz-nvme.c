@@ -9,11 +9,11 @@
 #include "hw/pci/pci.h"
 #include "tests/fuzz/driver.h"
 
-#define QUEUES      4u /* the admin queue is the first */
-#define ENTRIES     16u
-#define PAGE        0x1000u
-#define DATA        0x40000u /* in RAM, behind the queues */
-#define DATA_PAGES  64u
+#define QUEUES     4u /* the admin queue is the first */
+#define ENTRIES    16u
+#define PAGE       0x1000u
+#define DATA       0x40000u /* in RAM, behind the queues */
+#define DATA_PAGES 64u
 
 static uint32_t registers(unsigned n)
 {
