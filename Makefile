@@ -20,7 +20,7 @@ help:
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
-	@echo "make torture    move Linux between two machines 50 times, on pc and on q35; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; every scenario of dimmable-memhp-check"
+	@echo "make torture    move Linux between two machines 50 times, on pc and on q35; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
 	@echo "make fuzz       run each fuzz target for FUZZ_SECONDS (60); see docs/fuzzing.md"
@@ -78,6 +78,9 @@ torture: build guest
 	@OSPM_RANDOM_STEPS=500000 DIMMABLE_PROGRAM=$(CURDIR)/$(BUILD)/dimmable $(BUILD)/tests/qtest/ospm/test-ospm-random
 	@ROUNDS=100 python3 tests/guest/test_cpus.py $(BUILD) pc "off and on" "come and go"
 	@STRESS_SECONDS=1200 python3 tests/guest/test_stress.py $(BUILD)
+	-@scripts/install-packages.sh xorriso squashfs-tools
+	-@scripts/make-iso.py $(BUILD)/guest
+	@python3 tests/guest/test_install.py $(BUILD)
 	@python3 tests/guest/test_memhp_check.py $(BUILD) all
 
 golden: build
