@@ -7,7 +7,7 @@ CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 CLIENTS      = virtinst genisoimage python3-libvirt guestfish guestfs-tools supermin kmod dpkg-dev debhelper lintian man-db
 CLIENTS_LONG = debvm
 
-.PHONY: all help setup build guest image demo deb check check-clients check-nested check-tsan check-translate torture golden bench fuzz install clean format
+.PHONY: all help setup build guest image demo deb check check-clients check-nested check-tsan check-translate torture debug-kernel golden bench fuzz install clean format
 all: build
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
 	@echo "make torture    move Linux between two machines 50 times, on pc and on q35; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
+	@echo "make debug-kernel  download the debug symbols of the guest's kernel, nearly 300 MB, for the test with the program crash"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
 	@echo "make fuzz       run each fuzz target for FUZZ_SECONDS (60); see docs/fuzzing.md"
@@ -72,11 +73,15 @@ check-translate: build guest
 	@TRANSLATE=all python3 scripts/check.py $(BUILD) --suite guest
 	@TRANSLATE=off python3 scripts/check.py $(BUILD) --suite guest
 
-torture: build guest
+debug-kernel: guest
+	@scripts/debug-kernel.sh $(BUILD)/guest
+
+torture: build guest debug-kernel
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) pc
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) q35
 	@OSPM_RANDOM_STEPS=500000 DIMMABLE_PROGRAM=$(CURDIR)/$(BUILD)/dimmable $(BUILD)/tests/qtest/ospm/test-ospm-random
 	@ROUNDS=100 python3 tests/guest/test_cpus.py $(BUILD) pc "off and on" "come and go"
+	@python3 tests/guest/test_crash_program.py $(BUILD)
 	@STRESS_SECONDS=1200 python3 tests/guest/test_stress.py $(BUILD)
 	-@scripts/install-packages.sh xorriso squashfs-tools
 	-@scripts/make-iso.py $(BUILD)/guest
