@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "block/backend.h"
+#include "block/dirty-bitmap.h"
 #include "block/dirty-set.h"
 #include "block/driver.h"
 #include "block/gate.h"
@@ -29,7 +30,8 @@ typedef struct Backup {
     DirtySet *todo;
     BlockRanges ranges;
     BlockWriteHook hook;
-    bool broken; /* what somebody wrote could not be copied before; atomic */
+    BlockDirtyBitmap *bitmap; /* that it has for itself; NULL: none, or not any more */
+    bool broken;              /* what somebody wrote could not be copied before; atomic */
 } Backup;
 
 /* ---- copying ---- */
@@ -167,7 +169,7 @@ static int backup_run(Job *job)
     uint64_t cursor = 0, bytes;
     int err = 0;
 
-    job_set_total(job, k->size);
+    job_set_total(job, dirty_set_bytes(k->todo));
     if (k->options.sync == MIRROR_SYNC_MODE_TOP && k->options.source->backing.node) {
         err = leave_out(k);
     }
@@ -183,11 +185,55 @@ static int backup_run(Job *job)
     return err;
 }
 
+/* ---- the bitmap ---- */
+
+/* From now on what is written is marked beside it. */
+static void take_bitmap(Backup *k, BlockDirtyBitmap *bitmap)
+{
+    block_dirty_bitmap_set_busy(bitmap, true);
+    block_dirty_bitmap_freeze(bitmap);
+    k->bitmap = bitmap;
+}
+
+/* What was copied is not marked any more. */
+static void unmark_copied(Backup *k)
+{
+    for (uint64_t at = 0; at < k->size; at += k->chunk) {
+        if (!dirty_set_has(k->todo, at)) {
+            block_dirty_bitmap_reset(k->bitmap, at, MIN(k->chunk, k->size - at));
+        }
+    }
+}
+
+static void give_bitmap_back(Backup *k, bool copied_all)
+{
+    if (!k->bitmap) {
+        return;
+    }
+    block_hold_all();
+    if (copied_all && k->options.bitmap_mode != BITMAP_SYNC_MODE_NEVER) {
+        block_dirty_bitmap_thaw_done(k->bitmap);
+    } else {
+        if (k->options.bitmap_mode == BITMAP_SYNC_MODE_ALWAYS) {
+            unmark_copied(k);
+        }
+        block_dirty_bitmap_thaw_failed(k->bitmap);
+    }
+    block_dirty_bitmap_set_busy(g_steal_pointer(&k->bitmap), false);
+    block_resume_all();
+}
+
+static void backup_commit(Job *job)
+{
+    give_bitmap_back(job->opaque, true);
+}
+
 static void backup_clean(Job *job)
 {
     Backup *k = job->opaque;
 
     block_hold_all();
+    give_bitmap_back(k, false);
     if (k->todo) {
         block_node_remove_hook(k->options.source, &k->hook);
         dirty_set_free(k->todo);
@@ -204,10 +250,42 @@ static const JobDriver backup_driver = {
     .type = JOB_TYPE_BACKUP,
     .block = true,
     .run = backup_run,
+    .commit = backup_commit,
     .clean = backup_clean,
 };
 
 /* ---- the beginning ---- */
+
+static bool is_of_bitmap(const BlockBackup *o)
+{
+    return o->sync == MIRROR_SYNC_MODE_INCREMENTAL || o->sync == MIRROR_SYNC_MODE_BITMAP;
+}
+
+/* Do what is said of bitmaps, and `sync`, go together? */
+static bool check_bitmap(const BlockBackup *o, GError **errp)
+{
+    const char *sync = MirrorSyncMode_str(o->sync);
+
+    if (is_of_bitmap(o) && !o->bitmap) {
+        error_set(errp, "'bitmap' is missing: sync=%s copies what a bitmap has", sync);
+    } else if (!o->bitmap && o->has_bitmap_mode) {
+        error_set(errp, "'bitmap-mode' is for a bitmap, and 'bitmap' is missing");
+    } else if (o->sync == MIRROR_SYNC_MODE_INCREMENTAL && o->has_bitmap_mode &&
+               o->bitmap_mode != BITMAP_SYNC_MODE_ON_SUCCESS) {
+        error_set(errp, "sync=incremental is sync=bitmap with bitmap-mode=on-success, not %s",
+                  BitmapSyncMode_str(o->bitmap_mode));
+    } else if (o->bitmap && o->sync != MIRROR_SYNC_MODE_INCREMENTAL && !o->has_bitmap_mode) {
+        error_set(errp, "'bitmap-mode' is missing: what becomes of bitmap '%s'", o->bitmap);
+    } else if (o->bitmap && o->sync == MIRROR_SYNC_MODE_NONE) {
+        error_set(errp, "sync=none, which copies nothing by itself, has no bitmap");
+    } else if (o->bitmap && !is_of_bitmap(o) && o->bitmap_mode == BITMAP_SYNC_MODE_NEVER) {
+        error_set(errp, "bitmap-mode=never with sync=%s does nothing with bitmap '%s'", sync,
+                  o->bitmap);
+    } else {
+        return true;
+    }
+    return false;
+}
 
 static bool check(const BlockBackup *o, int64_t *size, GError **errp)
 {
@@ -216,9 +294,8 @@ static bool check(const BlockBackup *o, int64_t *size, GError **errp)
     *size = block_node_length(o->source);
     if (o->source == o->target) {
         error_set(errp, "block node '%s' cannot be copied to itself", o->source->name);
-    } else if (o->sync == MIRROR_SYNC_MODE_INCREMENTAL || o->sync == MIRROR_SYNC_MODE_BITMAP) {
-        error_set(errp, "sync=%s is not possible: use full, top or none",
-                  MirrorSyncMode_str(o->sync));
+    } else if (!check_bitmap(o, errp)) {
+        return false;
     } else if (*size < 0 || target < 0) {
         error_set_errno(errp, (int)-MIN(*size, target), "the sizes of '%s' and '%s' are not known",
                         o->source->name, o->target->name);
@@ -247,11 +324,32 @@ static uint64_t chunk_size(const Backup *k)
     return chunk;
 }
 
+/* What is to be copied: all, or what the bitmap has. */
+static void find_todo(Backup *k)
+{
+    uint64_t at = 0, bytes;
+
+    if (!is_of_bitmap(&k->options)) {
+        dirty_set_add(k->todo, 0, k->size);
+        return;
+    }
+    while (block_dirty_bitmap_next(k->bitmap, &at, k->size, k->size, &bytes)) {
+        dirty_set_add(k->todo, at, bytes);
+        at += bytes;
+    }
+}
+
 static bool connect(Backup *k, GError **errp)
 {
     const BlockBackup *o = &k->options;
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
+    BlockDirtyBitmap *bitmap =
+        o->bitmap ? block_dirty_bitmap_find(o->source, o->bitmap, errp) : NULL;
 
+    if (o->bitmap &&
+        (!bitmap || !block_dirty_bitmap_check(bitmap, BLOCK_DIRTY_BITMAP_CHANGE, errp))) {
+        return false;
+    }
     block_job_set_live(o->target, o->source, true);
     if (!block_job_use(&k->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp) ||
         !block_job_use(&k->b, o->target, BLOCK_PERM_READ | writes, BLOCK_PERM_ALL & ~writes,
@@ -260,7 +358,10 @@ static bool connect(Backup *k, GError **errp)
     }
     k->chunk = chunk_size(k);
     k->todo = dirty_set_new(k->size, k->chunk);
-    dirty_set_add(k->todo, 0, k->size);
+    if (bitmap) {
+        take_bitmap(k, bitmap);
+    }
+    find_todo(k);
     k->hook.before = before_write;
     block_node_add_hook(o->source, &k->hook);
     return true;

@@ -11,6 +11,9 @@
 typedef struct BlockBackup {
     BlockNode *source, *target;
     MirrorSyncMode sync;
+    const char *bitmap; /* of the source: what is copied, or what is in no backup; NULL: none */
+    bool has_bitmap_mode;
+    BitmapSyncMode bitmap_mode;
     BlockdevOnError on_source_error, on_target_error;
 } BlockBackup;
 

@@ -86,6 +86,18 @@ bool block_bitmap_clear(BlockNode *node, const char *name, GError **errp)
     return end(&c.edge, true, errp);
 }
 
+bool block_bitmap_restore(BlockNode *node, const char *name, DirtyBits *bits, GError **errp)
+{
+    Change c;
+
+    if (!find(&c, node, name, BLOCK_DIRTY_BITMAP_CHANGE, errp)) {
+        dirty_bits_free(bits);
+        return false;
+    }
+    block_dirty_bitmap_restore(c.bitmap, bits);
+    return end(&c.edge, true, errp);
+}
+
 bool block_bitmap_set_enabled(BlockNode *node, const char *name, bool enabled, GError **errp)
 {
     Change c;

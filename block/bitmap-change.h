@@ -23,6 +23,8 @@ bool block_bitmap_add(BlockNode *node, const BlockBitmapAdd *add, GError **errp)
 bool block_bitmap_remove(BlockNode *node, const char *name, GError **errp);
 bool block_bitmap_clear(BlockNode *node, const char *name, GError **errp);
 bool block_bitmap_set_enabled(BlockNode *node, const char *name, bool enabled, GError **errp);
+/* For undoing a change: these are its bits, which are taken. */
+bool block_bitmap_restore(BlockNode *node, const char *name, DirtyBits *bits, GError **errp);
 /* Mark what is marked in @sources (of BlockDirtyBitmap), all of them or none. */
 bool block_bitmap_merge(BlockNode *node, const char *name, const GPtrArray *sources, GError **errp);
 

@@ -14,15 +14,12 @@
 /* ---- backups ---- */
 
 /* What both kinds may be told; the members have the same names. */
-#define CHECK_BACKUP(args, errp) \
-    check_backup((args)->compress, (args)->bitmap, (args)->filter_node_name, errp)
+#define CHECK_BACKUP(args, errp) check_backup((args)->compress, (args)->filter_node_name, errp)
 
-static bool check_backup(bool compress, const char *bitmap, const char *filter, GError **errp)
+static bool check_backup(bool compress, const char *filter, GError **errp)
 {
     if (compress) {
         error_set(errp, "'compress' is not possible: images are not written compressed");
-    } else if (bitmap) {
-        error_set(errp, "'bitmap' is not possible: backups are of the whole disk");
     } else if (filter && block_node_find(filter, NULL)) {
         error_set(errp, "there is a block node '%s' already", filter);
     } else {
@@ -36,6 +33,9 @@ Job *backup_to_node(const BlockdevBackup *args, JobTransaction *transaction, GEr
     BlockJobOptions options = BLOCK_JOB_OPTIONS(args);
     BlockBackup backup = { .source = block_job_node(args->device, errp),
                            .sync = args->sync,
+                           .bitmap = args->bitmap,
+                           .has_bitmap_mode = args->has_bitmap_mode,
+                           .bitmap_mode = args->bitmap_mode,
                            .on_source_error = args->on_source_error,
                            .on_target_error = args->on_target_error };
 
@@ -52,6 +52,9 @@ Job *backup_to_file(const DriveBackup *args, JobTransaction *transaction, GError
     BlockJobOptions options = BLOCK_JOB_OPTIONS(args);
     BlockBackup backup = { .source = block_job_node(args->device, errp),
                            .sync = args->sync,
+                           .bitmap = args->bitmap,
+                           .has_bitmap_mode = args->has_bitmap_mode,
+                           .bitmap_mode = args->bitmap_mode,
                            .on_source_error = args->on_source_error,
                            .on_target_error = args->on_target_error };
     const BlockTarget target = {

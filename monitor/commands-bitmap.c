@@ -2,6 +2,7 @@
 /* QMP commands about dirty bitmaps (qapi/block-bitmap.json). */
 #include "block/backend.h"
 #include "block/bitmap-change.h"
+#include "monitor/bitmap.h"
 #include "monitor/block-info.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -14,12 +15,18 @@ static BlockNode *find_node(const char *name, GError **errp)
     return backend ? block_backend_node(backend) : block_node_find(name, errp);
 }
 
-bool qmp_block_dirty_bitmap_add(const char *node_name, const char *name, bool has_granularity,
-                                uint32_t granularity, bool has_persistent, bool persistent,
-                                bool has_disabled, bool disabled, GError **errp)
+BlockDirtyBitmap *bitmap_find(const char *node_name, const char *name, GError **errp)
 {
-    const BlockBitmapAdd add = { name, has_granularity, granularity, persistent, disabled };
     BlockNode *node = find_node(node_name, errp);
+
+    return node ? block_dirty_bitmap_find(node, name, errp) : NULL;
+}
+
+bool qmp_block_dirty_bitmap_add(const BlockDirtyBitmapAdd *args, GError **errp)
+{
+    const BlockBitmapAdd add = { args->name, args->has_granularity, args->granularity,
+                                 args->persistent, args->disabled };
+    BlockNode *node = find_node(args->node, errp);
     bool ok;
 
     if (!node) {
@@ -31,56 +38,56 @@ bool qmp_block_dirty_bitmap_add(const char *node_name, const char *name, bool ha
     return ok;
 }
 
-bool qmp_block_dirty_bitmap_remove(const char *node_name, const char *name, GError **errp)
+bool qmp_block_dirty_bitmap_remove(const BlockDirtyBitmapRef *args, GError **errp)
 {
-    BlockNode *node = find_node(node_name, errp);
+    BlockNode *node = find_node(args->node, errp);
     bool ok;
 
     if (!node) {
         return false;
     }
     block_hold_all();
-    ok = block_bitmap_remove(node, name, errp);
+    ok = block_bitmap_remove(node, args->name, errp);
     block_resume_all();
     return ok;
 }
 
-bool qmp_block_dirty_bitmap_clear(const char *node_name, const char *name, GError **errp)
+bool qmp_block_dirty_bitmap_clear(const BlockDirtyBitmapRef *args, GError **errp)
 {
-    BlockNode *node = find_node(node_name, errp);
+    BlockNode *node = find_node(args->node, errp);
     bool ok;
 
     if (!node) {
         return false;
     }
     block_hold_all();
-    ok = block_bitmap_clear(node, name, errp);
+    ok = block_bitmap_clear(node, args->name, errp);
     block_resume_all();
     return ok;
 }
 
-static bool set_enabled(const char *node_name, const char *name, bool enabled, GError **errp)
+static bool set_enabled(const BlockDirtyBitmapRef *args, bool enabled, GError **errp)
 {
-    BlockNode *node = find_node(node_name, errp);
+    BlockNode *node = find_node(args->node, errp);
     bool ok;
 
     if (!node) {
         return false;
     }
     block_hold_all();
-    ok = block_bitmap_set_enabled(node, name, enabled, errp);
+    ok = block_bitmap_set_enabled(node, args->name, enabled, errp);
     block_resume_all();
     return ok;
 }
 
-bool qmp_block_dirty_bitmap_enable(const char *node, const char *name, GError **errp)
+bool qmp_block_dirty_bitmap_enable(const BlockDirtyBitmapRef *args, GError **errp)
 {
-    return set_enabled(node, name, true, errp);
+    return set_enabled(args, true, errp);
 }
 
-bool qmp_block_dirty_bitmap_disable(const char *node, const char *name, GError **errp)
+bool qmp_block_dirty_bitmap_disable(const BlockDirtyBitmapRef *args, GError **errp)
 {
-    return set_enabled(node, name, false, errp);
+    return set_enabled(args, false, errp);
 }
 
 /* A name of one of @node, or an object that names the node, too. */
@@ -92,19 +99,17 @@ static BlockDirtyBitmap *find_source(BlockNode *node, struct json_object *json, 
         return block_dirty_bitmap_find(node, json_object_get_string(json), errp);
     }
     ref = BlockDirtyBitmapRef_from_json(json, "bitmaps", errp);
-    node = ref ? find_node(ref->node, errp) : NULL;
-    return node ? block_dirty_bitmap_find(node, ref->name, errp) : NULL;
+    return ref ? bitmap_find(ref->node, ref->name, errp) : NULL;
 }
 
-bool qmp_block_dirty_bitmap_merge(const char *node_name, const char *target, GPtrArray *bitmaps,
-                                  GError **errp)
+bool qmp_block_dirty_bitmap_merge(const BlockDirtyBitmapMerge *args, GError **errp)
 {
-    BlockNode *node = find_node(node_name, errp);
+    BlockNode *node = find_node(args->node, errp);
     g_autoptr(GPtrArray) sources = g_ptr_array_new();
     bool ok = node;
 
-    for (unsigned i = 0; i < bitmaps->len && ok; i++) {
-        BlockDirtyBitmap *source = find_source(node, bitmaps->pdata[i], errp);
+    for (unsigned i = 0; i < args->bitmaps->len && ok; i++) {
+        BlockDirtyBitmap *source = find_source(node, args->bitmaps->pdata[i], errp);
 
         ok = source;
         g_ptr_array_add(sources, source);
@@ -113,7 +118,7 @@ bool qmp_block_dirty_bitmap_merge(const char *node_name, const char *target, GPt
         return false;
     }
     block_hold_all();
-    ok = block_bitmap_merge(node, target, sources, errp);
+    ok = block_bitmap_merge(node, args->target, sources, errp);
     block_resume_all();
     return ok;
 }
@@ -121,8 +126,7 @@ bool qmp_block_dirty_bitmap_merge(const char *node_name, const char *target, GPt
 BlockDirtyBitmapSha256 *qmp_x_debug_block_dirty_bitmap_sha256(const char *node_name,
                                                               const char *name, GError **errp)
 {
-    BlockNode *node = find_node(node_name, errp);
-    BlockDirtyBitmap *bitmap = node ? block_dirty_bitmap_find(node, name, errp) : NULL;
+    BlockDirtyBitmap *bitmap = bitmap_find(node_name, name, errp);
     g_autofree uint8_t *bytes = NULL;
     BlockDirtyBitmapSha256 *result;
     size_t len;

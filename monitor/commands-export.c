@@ -74,7 +74,7 @@ static bool add_nbd(const BlockExportOptions *options, BlockExportConfig *config
     const BlockExportOptionsNbd *nbd = options->u.nbd;
 
     if (nbd->bitmaps && nbd->bitmaps->len) {
-        error_set(errp, "bitmaps: there are no dirty bitmaps here");
+        error_set(errp, "bitmaps: exports do not tell of dirty bitmaps");
         return false;
     }
     config->name = nbd->name ? nbd->name : options->node_name;
@@ -138,7 +138,7 @@ bool qmp_nbd_server_add(const char *device, const char *name, const char *descri
     BlockNode *node;
 
     if (bitmap) {
-        error_set(errp, "bitmap: there are no dirty bitmaps here");
+        error_set(errp, "bitmap: exports do not tell of dirty bitmaps");
         return false;
     }
     if (backend && backend->empty) {

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "block/backend.h"
+#include "block/bitmap-change.h"
 #include "block/snapshot-internal.h"
 #include "block/snapshot.h"
 #include "monitor/backup.h"
+#include "monitor/bitmap.h"
 #include "monitor/block-info.h"
 #include "monitor/snapshot-file.h"
 #include "qapi/qapi-commands.h"
@@ -20,7 +22,9 @@ typedef struct Action {
     JobTransaction *group; /* of its jobs; NULL: each is by itself */
     Job *job;              /* that was made */
     BlockNode *node, *overlay;
-    char *snapshot; /* its id */
+    char *snapshot;   /* its id */
+    DirtyBits *bits;  /* that a bitmap had */
+    bool was_enabled; /* it */
 } Action;
 
 typedef struct ActionOps {
@@ -110,6 +114,125 @@ static void undo_internal(Action *action)
     }
 }
 
+/* ---- bitmaps ---- */
+
+static bool prepare_bitmap_add(Action *action, GError **errp)
+{
+    return qmp_block_dirty_bitmap_add(action->args->u.block_dirty_bitmap_add->data, errp);
+}
+
+/* What goes wrong when something is undone is told, as nobody waits for it. */
+static void warn(Action *action, GError *err)
+{
+    if (err) {
+        error_warn("transaction: %s: %s", TransactionActionKind_str(action->args->type),
+                   err->message);
+        g_error_free(err);
+    }
+}
+
+static void undo_bitmap_add(Action *action)
+{
+    const BlockDirtyBitmapAdd *add = action->args->u.block_dirty_bitmap_add->data;
+    const BlockDirtyBitmapRef ref = { .node = add->node, .name = add->name };
+    GError *err = NULL;
+
+    qmp_block_dirty_bitmap_remove(&ref, &err);
+    warn(action, err);
+}
+
+static bool prepare_bitmap_remove(Action *action, GError **errp)
+{
+    const BlockDirtyBitmapRef *ref = action->args->u.block_dirty_bitmap_remove->data;
+    const BlockDirtyBitmap *bitmap = bitmap_find(ref->node, ref->name, errp);
+
+    return bitmap && block_dirty_bitmap_check(bitmap, BLOCK_DIRTY_BITMAP_REMOVE, errp);
+}
+
+static void remove_bitmap(Action *action)
+{
+    GError *err = NULL;
+
+    qmp_block_dirty_bitmap_remove(action->args->u.block_dirty_bitmap_remove->data, &err);
+    warn(action, err);
+}
+
+/* Keep what the bitmap is like. */
+static bool keep_bitmap(Action *action, const char *node, const char *name, GError **errp)
+{
+    BlockDirtyBitmap *bitmap = bitmap_find(node, name, errp);
+
+    if (!bitmap || !block_dirty_bitmap_check(bitmap, BLOCK_DIRTY_BITMAP_CHANGE, errp)) {
+        return false;
+    }
+    action->node = bitmap->node;
+    action->bits = block_dirty_bitmap_save(bitmap);
+    action->was_enabled = bitmap->enabled;
+    return true;
+}
+
+static bool prepare_bitmap_clear(Action *action, GError **errp)
+{
+    const BlockDirtyBitmapRef *ref = action->args->u.block_dirty_bitmap_clear->data;
+
+    return keep_bitmap(action, ref->node, ref->name, errp) &&
+           qmp_block_dirty_bitmap_clear(ref, errp);
+}
+
+static bool prepare_bitmap_enable(Action *action, GError **errp)
+{
+    const BlockDirtyBitmapRef *ref = action->args->u.block_dirty_bitmap_enable->data;
+
+    return keep_bitmap(action, ref->node, ref->name, errp) &&
+           qmp_block_dirty_bitmap_enable(ref, errp);
+}
+
+static bool prepare_bitmap_disable(Action *action, GError **errp)
+{
+    const BlockDirtyBitmapRef *ref = action->args->u.block_dirty_bitmap_disable->data;
+
+    return keep_bitmap(action, ref->node, ref->name, errp) &&
+           qmp_block_dirty_bitmap_disable(ref, errp);
+}
+
+static bool prepare_bitmap_merge(Action *action, GError **errp)
+{
+    const BlockDirtyBitmapMerge *merge = action->args->u.block_dirty_bitmap_merge->data;
+
+    return keep_bitmap(action, merge->node, merge->target, errp) &&
+           qmp_block_dirty_bitmap_merge(merge, errp);
+}
+
+static void undo_bitmap(Action *action, const char *name)
+{
+    GError *err = NULL;
+
+    if (block_bitmap_restore(action->node, name, g_steal_pointer(&action->bits), &err)) {
+        block_bitmap_set_enabled(action->node, name, action->was_enabled, &err);
+    }
+    warn(action, err);
+}
+
+static void undo_bitmap_clear(Action *action)
+{
+    undo_bitmap(action, action->args->u.block_dirty_bitmap_clear->data->name);
+}
+
+static void undo_bitmap_enable(Action *action)
+{
+    undo_bitmap(action, action->args->u.block_dirty_bitmap_enable->data->name);
+}
+
+static void undo_bitmap_disable(Action *action)
+{
+    undo_bitmap(action, action->args->u.block_dirty_bitmap_disable->data->name);
+}
+
+static void undo_bitmap_merge(Action *action)
+{
+    undo_bitmap(action, action->args->u.block_dirty_bitmap_merge->data->target);
+}
+
 static bool prepare_abort(Action *action, GError **errp)
 {
     error_set(errp, "the transaction was asked to fail by 'abort'");
@@ -120,6 +243,18 @@ static bool prepare_abort(Action *action, GError **errp)
 
 static const ActionOps action_ops[] = {
     [TRANSACTION_ACTION_KIND_ABORT] = { prepare_abort, .can_group = true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ADD] = { prepare_bitmap_add, NULL, undo_bitmap_add,
+                                                         true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_REMOVE] = { prepare_bitmap_remove, remove_bitmap,
+                                                            NULL, true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_CLEAR] = { prepare_bitmap_clear, NULL,
+                                                           undo_bitmap_clear, true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_ENABLE] = { prepare_bitmap_enable, NULL,
+                                                            undo_bitmap_enable, true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_DISABLE] = { prepare_bitmap_disable, NULL,
+                                                             undo_bitmap_disable, true },
+    [TRANSACTION_ACTION_KIND_BLOCK_DIRTY_BITMAP_MERGE] = { prepare_bitmap_merge, NULL,
+                                                           undo_bitmap_merge, true },
     [TRANSACTION_ACTION_KIND_BLOCKDEV_BACKUP] = { prepare_blockdev_backup, start_job, cancel_job,
                                                   .can_group = true },
     [TRANSACTION_ACTION_KIND_DRIVE_BACKUP] = { prepare_drive_backup, start_job, cancel_job,
@@ -184,6 +319,7 @@ bool qmp_transaction(GPtrArray *list, const TransactionProperties *properties, G
     block_resume_all();
     for (unsigned i = 0; i < list->len; i++) {
         g_free(actions[i].snapshot);
+        dirty_bits_free(actions[i].bits);
     }
     if (group) {
         job_transaction_unref(group);

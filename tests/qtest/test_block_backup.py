@@ -101,7 +101,11 @@ def no_backup():
         m.add()
         tool("qemu-img", "create", "-q", "-f", "qcow2", m.path("small"), "1M")
         m.add("small")
-        for wrong, words in (({"target": "small"}, "1048576"), ({"sync": "bitmap", "bitmap": "b"}, "bitmap"), ({"compress": True}, "compress"),
+        for wrong, words in (({"target": "small"}, "1048576"), ({"sync": "bitmap", "bitmap": "b"}, "bitmap-mode"), ({"compress": True}, "compress"),
+                             ({"sync": "bitmap", "bitmap-mode": "never"}, "'bitmap' missing"), ({"bitmap-mode": "never"}, "'bitmap' missing"),
+                             ({"sync": "incremental", "bitmap": "b"}, "no 'b'"), ({"bitmap": "b"}, "bitmap-mode"),
+                             ({"sync": "incremental", "bitmap": "b", "bitmap-mode": "always"}, "on-success"),
+                             ({"bitmap": "b", "bitmap-mode": "never"}, "sync=full"), ({"sync": "none", "bitmap": "b", "bitmap-mode": "always"}, "sync=none"),
                              ({"sync": "incremental"}, "incremental"), ({"target": "top"}, "itself"), ({"target": "absent"}, "absent"),
                              ({"job-id": "?"}, "'?'"), ({"filter-node-name": "top"}, "top")):
             options = {"job-id": "j", "device": "top", "target": "target", "sync": "full", **wrong}
@@ -201,6 +205,120 @@ def together():
                 ("blockdev-snapshot-internal-sync", {"device": "top", "name": "s"}))), "grouped")
 
 
+# ---- dirty bitmaps ----
+
+def bitmap(m, name="b"):
+    """Bytes that are marked, whether it records, and whether a job has it; None: it is not there."""
+    node = next(n for n in m.qmp.command("query-named-block-nodes") if n["node-name"] == "top")
+    return next(((b["count"], b["recording"], b["busy"]) for b in node.get("dirty-bitmaps", []) if b["name"] == name), None)
+
+
+def named(name="b"):
+    return {"node": "top", "name": name}
+
+
+def target_over(m, name, below):
+    """An empty image on top of another one, for what has changed."""
+    tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", m.path(below), "-F", "qcow2", m.path(name))
+    m.qmp.command("blockdev-add", driver="qcow2", file=m.file(name), backing=None, **{"node-name": name})
+
+
+def incremental():
+    """A full backup and a bitmap at one moment; then what was written since, again and again: each is the disk of its
+    moment, and has only what had changed."""
+    with Disk() as m:
+        m.add()
+        m.qmp.command("transaction", actions=actions(
+            ("block-dirty-bitmap-add", named()),
+            ("blockdev-backup", {"job-id": "j", "device": "top", "target": "target", "sync": "full"})))
+        m.put(100, 9)  # perhaps while it goes on: it is not in the backup, and is marked
+        m.ends(len=SIZE)
+        below = "target"
+        for number, sync in enumerate(({"sync": "incremental"}, {"sync": "bitmap", "bitmap-mode": "on-success"}, {"sync": "incremental"})):
+            m.put(8000, 20 + number)
+            name = f"i{number}"
+            target_over(m, name, below)
+            copy_of(m)
+            marked = 2 * 65536  # sectors 8000, and 100 or, later, 9000
+            tap.equal(bitmap(m), (marked, True, False))
+            m.qmp.command("blockdev-backup", **{"job-id": "j", "device": "top", "target": name, "bitmap": "b", **sync})
+            m.ends(len=marked, offset=marked)
+            tap.equal(bitmap(m), (0, True, False))
+            tool("qemu-img", "compare", "-U", m.path(name), m.path("before"))
+            m.put(9000, 30 + number)
+            below = name
+        m.power()
+        checks(m, "top", "i0", "i1", "i2")
+
+
+def what_becomes_of_it():
+    """By each mode, of a backup that goes well, and of one that fails when half of it is copied."""
+    for mode, well, failed in (("on-success", 65536, 196608), ("never", 196608, 196608), ("always", 65536, 131072)):
+        for fails in False, True:
+            with Disk() as m:
+                m.qmp.command("blockdev-add", **{"driver": "blkdebug", "node-name": "dst", "image": m.file("raw"),
+                                                 "inject-error": [{"event": "write_aio", "sector": 8000}] if fails else []})
+                m.qmp.command("block-dirty-bitmap-add", **named())
+                m.put(0, 9)
+                m.put(8000, 9)
+                slow(m, "blockdev-backup", target="dst", sync="bitmap", bitmap="b", **{"bitmap-mode": mode})
+                tap.equal(bitmap(m)[2], True)
+                refused(lambda: m.qmp.command("block-dirty-bitmap-clear", **named()), "'b'", "job")
+                refused(lambda: m.qmp.command("block-dirty-bitmap-remove", **named()), "'b'", "job")
+                m.put(16000, 9)
+                go_on(m)
+                if fails:
+                    tap.equal(m.qmp.event("BLOCK_JOB_COMPLETED")["data"]["error"], "Input/output error")
+                    m.qmp.event("JOB_STATUS_CHANGE", id="j", status="null")
+                else:
+                    m.ends()
+                tap.equal(bitmap(m), (failed if fails else well, True, False), f"{mode}, {fails}")
+
+
+def bitmaps_of_a_group():
+    """If one job of a group fails, what the other one has copied is still marked."""
+    with Disk() as m:
+        m.add()
+        m.qmp.command("blockdev-add", **{"driver": "null-co", "node-name": "src", "size": MIB, "read-zeroes": True})
+        m.qmp.command("blockdev-add", **{"driver": "blkdebug", "node-name": "dst", "image": {"driver": "null-co", "size": MIB},
+                                         "inject-error": [{"event": "write_aio"}]})
+        m.qmp.command("block-dirty-bitmap-add", **named())
+        m.put(0, 9)
+        m.qmp.command("transaction", properties={"completion-mode": "grouped"}, actions=actions(
+            ("block-dirty-bitmap-add", named("other")),
+            ("blockdev-backup", {"job-id": "j", "device": "top", "target": "target", "sync": "incremental", "bitmap": "b"}),
+            ("blockdev-backup", {"job-id": "k", "device": "src", "target": "dst", "sync": "full"})))
+        m.qmp.event("BLOCK_JOB_COMPLETED", device="k")
+        m.qmp.event("BLOCK_JOB_CANCELLED", device="j")
+        m.qmp.event("JOB_STATUS_CHANGE", id="j", status="null")
+        tap.equal((bitmap(m), bitmap(m, "other")), ((65536, True, False), (0, True, False)))
+
+
+def bitmaps_all_or_none():
+    """What a transaction does to bitmaps is undone when it fails; also if the image keeps them."""
+    for persistent in False, True:
+        with Disk() as m:
+            for name in "a", "b", "c":
+                m.qmp.command("block-dirty-bitmap-add", persistent=persistent, **named(name))
+            m.put(0, 9)
+            m.qmp.command("block-dirty-bitmap-disable", **named("c"))
+            m.put(8000, 9)
+            tap.equal([bitmap(m, name) for name in "abc"], [(131072, True, False), (131072, True, False), (65536, False, False)])
+            steps = [("block-dirty-bitmap-add", {"persistent": persistent, **named("d")}), ("block-dirty-bitmap-clear", named("a")),
+                     ("block-dirty-bitmap-disable", named("b")), ("block-dirty-bitmap-enable", named("c")),
+                     ("block-dirty-bitmap-merge", {"node": "top", "target": "d", "bitmaps": ["c", {"node": "top", "name": "b"}]}),
+                     ("block-dirty-bitmap-remove", named("b"))]
+            for wrong in ("abort", {}), ("block-dirty-bitmap-clear", named("absent")), ("block-dirty-bitmap-add", named("a")):
+                refused(lambda w=wrong: m.qmp.command("transaction", actions=actions(*steps, w)))
+                tap.equal([bitmap(m, name) for name in "abcd"],
+                          [(131072, True, False), (131072, True, False), (65536, False, False), None])
+            m.qmp.command("transaction", actions=actions(*steps))
+            tap.equal([bitmap(m, name) for name in "abcd"],
+                      [(0, True, False), None, (65536, True, False), (131072, True, False)])
+            m.power()
+            checks(m, "top")
+
+
 # ---- new images ----
 
 def create():
@@ -235,4 +353,5 @@ def create():
 
 
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (moment, kinds, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, create)])
+    tap.run([(f.__name__, f) for f in (moment, kinds, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
+                                       bitmaps_of_a_group, bitmaps_all_or_none, create)])
