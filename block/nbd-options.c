@@ -241,10 +241,11 @@ static void handle_info(NbdConnection *c, Reader *r)
     if (!e) {
         return;
     }
-    send_infos(c, e, r->at, count);
     if (c->option_id == NBD_OPT_GO) {
         enter(c, e);
-    } else {
+    }
+    send_infos(c, e, r->at, count);
+    if (c->option_id != NBD_OPT_GO) {
         block_export_unref(e);
     }
 }
@@ -309,9 +310,9 @@ static void handle_export_name(NbdConnection *c, Reader *r)
         return;
     }
     out = g_malloc0(EXPORT_INFO + ZEROES);
+    enter(c, e);
     put_export(out, c, e);
     nbd_connection_send(c, out, EXPORT_INFO + (c->no_zeroes ? 0 : ZEROES));
-    enter(c, e);
 }
 
 static void handle_tls(NbdConnection *c, Reader *r)

@@ -112,6 +112,10 @@ void nbd_connection_close(NbdConnection *c)
     } else {
         g_ptr_array_remove(server->fresh, c);
     }
+    if (c->entered) {
+        c->entered->users--;
+        block_export_unref(g_steal_pointer(&c->entered));
+    }
     drop(c);
 }
 
@@ -275,6 +279,7 @@ static void arrive(void *opaque)
 void nbd_connection_enter(NbdConnection *c, BlockExport *export)
 {
     c->entered = export;
+    export->users++; /* from when the client is told on */
 }
 
 /* Nobody touches it here any more. */
@@ -284,7 +289,6 @@ static void leave(NbdConnection *c)
     end_source(&c->source);
     g_ptr_array_remove(server->fresh, c);
     c->export = g_steal_pointer(&c->entered);
-    c->export->users++;
     c->loop = c->export->loop;
     loop_call(c->loop, arrive, c);
 }
