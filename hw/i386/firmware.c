@@ -129,8 +129,13 @@ bool firmware_add_flash(Machine *machine, unsigned unit, const char *file, bool 
                         GError **errp)
 {
     static const char *const names[MAX_FLASH] = { "system.flash0", "system.flash1" };
-    uint64_t room = X86_MACHINE(machine)->max_fw_size, taken = 0;
+    uint64_t room, taken = 0;
 
+    if (!object_is_a(OBJECT(machine), TYPE_X86_MACHINE)) {
+        error_set(errp, "machine none has no firmware, and no flash for it: use pc or q35");
+        return false;
+    }
+    room = X86_MACHINE(machine)->max_fw_size;
     if (machine->flash[unit]) {
         error_set(errp, "unit %u is there already; flash has units 0 and 1", unit);
         return false;
@@ -229,12 +234,11 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     }
     uint64_t size = g_mapped_file_get_length(file);
     if (size == 0 || size % ROM_ALIGN || size > x86->max_fw_size) {
-        error_set(
-            errp,
-            "%s has %" PRIu64
-            " bytes: the size of a firmware file is a multiple of 64 KiB, and at most %" PRIu64
-            " KiB (-machine max-fw-size=)",
-            path, size, x86->max_fw_size / KIB);
+        error_set(errp,
+                  "%s has %" PRIu64
+                  " bytes: the size of a firmware file is a multiple of 64 KiB, and at most %g MiB "
+                  "(-machine max-fw-size=)",
+                  path, size, (double)x86->max_fw_size / MIB);
         return false;
     }
     if (!map_rom(x86, g_mapped_file_get_contents(file), size, errp)) {
