@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Manual pages and bash completion, from the tables of options that the programs print themselves:
-option-docs.py man|bash dimmable|dimmable-img|dimmable-memhp-check PROGRAM...   to standard output
+option-docs.py man|bash dimmable|dimmable-img|dimmable-nbd|dimmable-memhp-check PROGRAM...   to standard output
 
 PROGRAM is run with -help, or --help, to read them."""
 import os
@@ -17,7 +17,10 @@ ABOUT = {
                   ("dimmable -m 1G -nographic -drive file=disk.qcow2,if=virtio -nic user", "boots a disk")],
                  ["dimmable-img", "dimmable-memhp-check"]),
     "dimmable-img": ("images of disks: raw and qcow2", [("dimmable-img create -f qcow2 disk.qcow2 10G", "makes a disk")],
-                     ["dimmable"]),
+                     ["dimmable", "dimmable-nbd"]),
+    "dimmable-nbd": ("serve an image to NBD clients", [("dimmable-nbd -r -t -f qcow2 -k /tmp/socket disk.qcow2",
+                                                        "serves it at nbd+unix:///?socket=/tmp/socket, to be read")],
+                     ["dimmable", "dimmable-img"]),
     "dimmable-memhp-check": ("run scenarios of memory hot-plug on a Linux kernel",
                              [("dimmable-memhp-check --kernel vmlinuz --modules /lib/modules/VERSION", "runs them all")],
                              ["dimmable"]),
@@ -45,9 +48,10 @@ def entries(text):
 
 
 def sections(text):
-    """[(title, entries)] of a help text; titles are lines such as "Machine:"."""
+    """[(title, entries)] of a help text; titles are lines such as "Machine:", and there may be none."""
     parts = re.split(r"(?m)^(\w[\w ]*):$", text)
-    return [(title, entries(body)) for title, body in zip(parts[1::2], parts[2::2]) if entries(body)]
+    pairs = [("Options", parts[0]), *zip(parts[1::2], parts[2::2])]
+    return [(title, entries(body)) for title, body in pairs if entries(body)]
 
 
 def commands(program):
@@ -75,7 +79,7 @@ def options_page(table):
 def man(name, program):
     about, examples, others = ABOUT[name]
     version = told(*program, "-version" if name == "dimmable" else "--version") if name != "dimmable-memhp-check" else ""
-    number = re.search(r"dimmable(?:-img)? (\d[\w.]*)\)", version)
+    number = re.search(r"dimmable(?:-img|-nbd)? (\d[\w.]*)\)", version)
     page = f'.TH {name.upper()} 1 "" "Dimmable{" " + number.group(1) if number else ""}" "User Commands"\n.ad l\n.nh\n'
     page += f".SH NAME\n{name} \\- {roff(about)}\n.SH SYNOPSIS\n.B {roff(name)}\n"
     if name == "dimmable-img":

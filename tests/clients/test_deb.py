@@ -16,7 +16,7 @@ import tap  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-PROGRAMS = {"dimmable": "-help", "dimmable-img": "--help", "dimmable-memhp-check": "--help"}
+PROGRAMS = {"dimmable": "-help", "dimmable-img": "--help", "dimmable-nbd": "--help", "dimmable-memhp-check": "--help"}
 FOLDER, PACKAGE = None, None
 
 
