@@ -99,7 +99,7 @@ void ata_move(AtaDevice *dev, bool to_disk)
 static void block_moved(AtaDevice *dev)
 {
     dev->pos = 0;
-    dev->status = ATA_BSY;
+    dev->status = ATA_BUSY;
     ata_command(dev)->next(dev);
 }
 
@@ -215,7 +215,7 @@ void ata_dma(AtaDevice *dev, const SgList *list)
 {
     AtaTransfer *t;
 
-    dev->status = ATA_BSY;
+    dev->status = ATA_BUSY;
     if (dev->data == ATA_FROM_BUFFER || dev->data == ATA_TO_BUFFER) {
         move_buffer(dev, *list);
         return;
@@ -244,7 +244,7 @@ void ata_submit(AtaDevice *dev, void (*ended)(BlockRequest *request))
     BlockBackend *backend = dev->conf.backend;
 
     dev->phase = ATA_RUNNING;
-    dev->status = ATA_BSY;
+    dev->status = ATA_BUSY;
     dev->request.done = ended;
     dev->request.opaque = dev;
     dev->request.error = 0;
@@ -291,7 +291,7 @@ void ata_execute(AtaDevice *dev, uint8_t command)
     dev->pos = dev->end = 0; /* what is left of the command before is forgotten */
     dev->wants_packet = false;
     dev->block = 0;
-    dev->status = ATA_BSY;
+    dev->status = ATA_BUSY;
     if (ata_command(dev)->start) {
         ata_command(dev)->start(dev);
     } else {

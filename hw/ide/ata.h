@@ -16,6 +16,8 @@ enum {
     ATA_DSC = 0x10, /* of old: a seek is complete */
     ATA_DRQ = 0x08,
     ATA_ERR = 0x01,
+    /* While a command is carried out, as drivers and tests find it. */
+    ATA_BUSY = ATA_BSY | ATA_DRDY,
 };
 
 /* Error */

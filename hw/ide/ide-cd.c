@@ -140,7 +140,7 @@ static void move(IdeCd *cd, const struct iovec *iov, unsigned iovcnt, uint64_t b
     cd->moving = bytes;
     cd->stage = CD_MOVING;
     dev->phase = ATA_RUNNING;
-    dev->status = ATA_BSY;
+    dev->status = ATA_BUSY;
     scsi_move(&cd->request, iov, iovcnt);
     if (cd->stage == CD_MOVING) {
         block_submitted(dev->conf.backend);
