@@ -137,7 +137,7 @@ uint64_t block_backend_size(BlockBackend *backend);
 bool block_backend_set_limits(BlockBackend *backend, const ThrottleConfig *config,
                               const char *group, GError **errp);
 
-/* Carry @request out. One beyond the end is an error. True: that was quick, it is done, without an
+/* Carry @request out, which lies within the disk. True: that was quick, it is done, without an
  * error, and `done` is not called. Else that is called later, never from here. From the loop, too,
  * as the next. */
 bool block_submit(BlockBackend *backend, BlockRequest *request);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "util/machine-lock.h"
+
 typedef struct Breakpoint {
     BlkdebugEvent event;
     char *tag;
@@ -104,6 +106,9 @@ void breakpoints_meet(Breakpoints *b, BlkdebugEvent event)
 {
     Breakpoint *at = NULL;
 
+    if (machine_lock_held()) {
+        return;
+    }
     g_mutex_lock(&mutex);
     for (unsigned i = 0; i < b->list->len && !at && !ignored; i++) {
         Breakpoint *p = b->list->pdata[i];

@@ -24,7 +24,8 @@ bool breakpoints_resume(Breakpoints *b, const char *tag);
 /* Does something? */
 bool breakpoints_is_suspended(Breakpoints *b, const char *tag);
 
-/* A request meets @event: wait if there is a breakpoint. Not with the machine lock. */
+/* A request meets @event: wait if there is a breakpoint, and the caller has not the machine lock.
+ */
 void breakpoints_meet(Breakpoints *b, BlkdebugEvent event);
 
 /* Between the two nothing waits, of no node: what is under way is waited for. Nested. */

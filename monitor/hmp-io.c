@@ -89,6 +89,17 @@ static bool parse_transfer(Transfer *t, BlockRequest *r, char **words, GError **
     return t->bytes && t->bytes <= BYTES_MAX;
 }
 
+static bool check_place(const Transfer *t, BlockBackend *backend, GError **errp)
+{
+    uint64_t size = block_backend_size(backend);
+
+    if (t->offset > size || t->bytes > size - t->offset) {
+        error_set(errp, "the drive has %" PRIu64 " bytes", size);
+        return false;
+    }
+    return true;
+}
+
 static void say_wrong(Hmp *hmp, const Transfer *t, const uint8_t *data)
 {
     for (uint64_t i = 0; i < t->bytes; i++) {
@@ -112,7 +123,7 @@ static bool transfer(Hmp *hmp, BlockBackend *backend, BlockOp op, char **words, 
     Transfer t = { .op = op, .pattern = op == BLOCK_WRITE ? 0xcd : 0 };
     BlockRequest r = { 0 };
 
-    if (!parse_transfer(&t, &r, words, errp)) {
+    if (!parse_transfer(&t, &r, words, errp) || !check_place(&t, backend, errp)) {
         return false;
     }
     g_autofree uint8_t *data = g_malloc(t.bytes);
