@@ -47,11 +47,11 @@ class Agent(vm.Stream):
 class Debian(vm.Vm):
     """It is started by firmware, and GRUB; use login() to get a shell."""
 
-    def __init__(self, build, path, *extra, machine="pc", memory="512M", cpus=1, disk="virtio-blk-pci"):
+    def __init__(self, build, path, *extra, machine="pc", memory="512M", cpus=1, disk="virtio-blk-pci", controller=()):
         kind = path.rsplit(".", 1)[1]
         super().__init__(f"{build}/dimmable", accel="soft", memory=memory, cpus=cpus,
                          extra=["-machine", machine, "-drive", f"if=none,id=system,format={kind},file={path}",
-                                *extra, "-device", f"{disk},drive=system,bootindex=0"])
+                                *controller, "-device", f"{disk},drive=system,bootindex=0", *extra])
 
     def login(self):
         """As a user would, by the serial line, from the start on."""

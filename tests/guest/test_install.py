@@ -44,14 +44,14 @@ def install(machine, disk, cd, by_uefi, name, controller=()):
     with tempfile.TemporaryDirectory(dir=f"{BUILD}/guest") as folder:
         path = f"{folder}/disk.qcow2"
         subprocess.run([f"{BUILD}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", path, str(SIZE)], check=True)
-        extra = [*(uefi(folder) if by_uefi else []), *controller]
-        with Installer(path, machine, disk, cd, extra) as guest:
+        extra = uefi(folder) if by_uefi else []
+        with Installer(path, machine, disk, cd, [*extra, *controller]) as guest:
             guest.wait_for("GNU GRUB +version 2", debian.BOOT)
             found = guest.wait_for(r"installation: to (\S+),", INSTALL)
             tap.equal(found.group(1).decode(), f"/dev/{name}")
             tap.equal(guest.wait_for(r"installation: (\w+)", INSTALL).group(1), b"done")
             tap.equal(guest.process.wait(vm.LONG * guest.place.patience), 0)
-        with debian.Debian(BUILD, path, *extra, machine=machine, disk=disk) as guest:
+        with debian.Debian(BUILD, path, *extra, machine=machine, disk=disk, controller=controller) as guest:
             guest.login()
             guest.check_up()
             tap.equal(guest.run("findmnt -no SOURCE /"), f"/dev/{name}{'p' if name[-1].isdigit() else ''}3")
