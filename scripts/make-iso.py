@@ -39,9 +39,6 @@ INSTALL = """#!/bin/sh
 # Copy the system to the disk, and power off.
 set -eu
 trap 'echo "installation: failed"; poweroff -f' EXIT
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs tmpfs /run
 /lib/systemd/systemd-udevd --daemon
 udevadm trigger
 udevadm settle

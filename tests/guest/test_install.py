@@ -49,7 +49,7 @@ def install(machine, disk, cd, by_uefi, name, controller=()):
             guest.wait_for("GNU GRUB +version 2", debian.BOOT)
             found = guest.wait_for(r"installation: to (\S+),", INSTALL)
             tap.equal(found.group(1).decode(), f"/dev/{name}")
-            tap.equal(guest.wait_for(r"installation: (\w+)", INSTALL).group(1), b"done")
+            tap.equal(guest.wait_for(r"installation: (\w+)\r", INSTALL).group(1), b"done")
             tap.equal(guest.process.wait(vm.LONG * guest.place.patience), 0)
         with debian.Debian(BUILD, path, *extra, machine=machine, disk=disk, controller=controller) as guest:
             guest.login()
