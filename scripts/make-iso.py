@@ -13,7 +13,7 @@ from mmdebstrap import RELEASE, Work, run, sources, write
 PACKAGES = """systemd-sysv udev dbus linux-image-amd64 initramfs-tools busybox zstd login passwd e2fsprogs dosfstools fdisk kmod
 grub2-common grub-pc-bin grub-efi-amd64-bin procps""".split()
 # What no virtual machine has: most of the kernel's drivers.
-NO_DRIVERS = ["gpu", "media", "net", "infiniband", "staging", "iio", "hwmon", "usb", "input", "mtd", "isdn", "bluetooth"]
+NO_DRIVERS = ["gpu", "media", "net", "infiniband", "staging", "iio", "hwmon", "usb", "mtd", "isdn", "bluetooth"]
 MODULES = """ahci ata_piix sd_mod sr_mod nvme virtio_pci virtio_scsi virtio_blk ext4 isofs squashfs overlay
 loop""".split()
 LABEL = "DEBIAN"
