@@ -266,6 +266,8 @@ class Backend(threading.Thread):
                     self.sock.connect(self.path)
                 except OSError:
                     return
+            with self.lock:
+                self.lock.notify_all()
             try:
                 self.serve()
             except (EOFError, ConnectionError):
