@@ -234,11 +234,14 @@ static bool load_rom(X86Machine *x86, const char *name, GError **errp)
     }
     uint64_t size = g_mapped_file_get_length(file);
     if (size == 0 || size % ROM_ALIGN || size > x86->max_fw_size) {
-        error_set(errp,
-                  "%s has %" PRIu64
-                  " bytes: the size of a firmware file is a multiple of 64 KiB, and at most %g MiB "
-                  "(-machine max-fw-size=)",
-                  path, size, (double)x86->max_fw_size / MIB);
+        bool is_mib = x86->max_fw_size % MIB == 0;
+
+        error_set(
+            errp,
+            "%s has %" PRIu64
+            " bytes: the size of a firmware file is a multiple of 64 KiB, and at most %" PRIu64
+            " %s (-machine max-fw-size=)",
+            path, size, x86->max_fw_size / (is_mib ? MIB : KIB), is_mib ? "MiB" : "KiB");
         return false;
     }
     if (!map_rom(x86, g_mapped_file_get_contents(file), size, errp)) {

@@ -217,6 +217,10 @@ def named(name="b"):
     return {"node": "top", "name": name}
 
 
+def change(m, what, name="b", **options):
+    m.qmp.execute({"execute": f"block-dirty-bitmap-{what}", "arguments": {**named(name), **options}})
+
+
 def target_over(m, name, below):
     """An empty image on top of another one, for what has changed."""
     tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", m.path(below), "-F", "qcow2", m.path(name))
@@ -258,13 +262,13 @@ def what_becomes_of_it():
             with Disk() as m:
                 m.qmp.command("blockdev-add", **{"driver": "blkdebug", "node-name": "dst", "image": m.file("raw"),
                                                  "inject-error": [{"event": "write_aio", "sector": 8000}] if fails else []})
-                m.qmp.command("block-dirty-bitmap-add", **named())
+                change(m, "add")
                 m.put(0, 9)
                 m.put(8000, 9)
                 slow(m, "blockdev-backup", target="dst", sync="bitmap", bitmap="b", **{"bitmap-mode": mode})
                 tap.equal(bitmap(m)[2], True)
-                refused(lambda: m.qmp.command("block-dirty-bitmap-clear", **named()), "'b'", "job")
-                refused(lambda: m.qmp.command("block-dirty-bitmap-remove", **named()), "'b'", "job")
+                refused(lambda: change(m, "clear"), "'b'", "job")
+                refused(lambda: change(m, "remove"), "'b'", "job")
                 m.put(16000, 9)
                 go_on(m)
                 if fails:
@@ -282,7 +286,7 @@ def bitmaps_of_a_group():
         m.qmp.command("blockdev-add", **{"driver": "null-co", "node-name": "src", "size": MIB, "read-zeroes": True})
         m.qmp.command("blockdev-add", **{"driver": "blkdebug", "node-name": "dst", "image": {"driver": "null-co", "size": MIB},
                                          "inject-error": [{"event": "write_aio"}]})
-        m.qmp.command("block-dirty-bitmap-add", **named())
+        change(m, "add")
         m.put(0, 9)
         m.qmp.command("transaction", properties={"completion-mode": "grouped"}, actions=actions(
             ("block-dirty-bitmap-add", named("other")),
@@ -299,9 +303,9 @@ def bitmaps_all_or_none():
     for persistent in False, True:
         with Disk() as m:
             for name in "a", "b", "c":
-                m.qmp.command("block-dirty-bitmap-add", persistent=persistent, **named(name))
+                change(m, "add", name, persistent=persistent)
             m.put(0, 9)
-            m.qmp.command("block-dirty-bitmap-disable", **named("c"))
+            change(m, "disable", "c")
             m.put(8000, 9)
             tap.equal([bitmap(m, name) for name in "abc"], [(131072, True, False), (131072, True, False), (65536, False, False)])
             steps = [("block-dirty-bitmap-add", {"persistent": persistent, **named("d")}), ("block-dirty-bitmap-clear", named("a")),
