@@ -27,7 +27,7 @@ typedef struct Backup {
     BlockJob b;
     BlockBackup options;
     uint64_t size, chunk;
-    DirtySet *todo;
+    DirtySet *left;
     BlockRanges ranges;
     BlockWriteHook hook;
     BlockDirtyBitmap *bitmap; /* that it has for itself; NULL: none, or not any more */
@@ -38,19 +38,19 @@ typedef struct Backup {
 
 /* Of [@offset, @offset + @bytes), whole chunks that the caller has for himself, what is to be
  * copied: *@done bytes. */
-static int copy_todo(Backup *k, uint64_t offset, uint64_t bytes, void *buf, uint64_t *done,
+static int copy_left(Backup *k, uint64_t offset, uint64_t bytes, void *buf, uint64_t *done,
                      bool *read)
 {
     uint64_t end = offset + bytes, at = offset, some;
     int err = 0;
 
     *done = 0;
-    while (!err && offset < end && dirty_set_next(k->todo, &at, BLOCK_JOB_CHUNK, &some) &&
+    while (!err && offset < end && dirty_set_next(k->left, &at, BLOCK_JOB_CHUNK, &some) &&
            at >= offset && at < end) { /* it looks at the beginning, too */
         some = MIN(some, end - at);
         err = block_job_copy(k->options.source, k->options.target, at, some, buf, read);
         if (!err) {
-            dirty_set_remove(k->todo, at, some);
+            dirty_set_remove(k->left, at, some);
             *done += some;
         }
         offset = at = at + some;
@@ -58,10 +58,10 @@ static int copy_todo(Backup *k, uint64_t offset, uint64_t bytes, void *buf, uint
     return err;
 }
 
-static bool is_todo(Backup *k, uint64_t offset, uint64_t bytes)
+static bool is_left(Backup *k, uint64_t offset, uint64_t bytes)
 {
     for (uint64_t at = offset; at < offset + bytes; at += k->chunk) {
-        if (dirty_set_has(k->todo, at)) {
+        if (dirty_set_has(k->left, at)) {
             return true;
         }
     }
@@ -80,10 +80,10 @@ static int copy_before(Backup *k, uint64_t offset, uint64_t bytes)
         uint64_t some = MIN(end - offset, MAX(BLOCK_JOB_CHUNK, k->chunk)), done = 0;
         bool read;
 
-        if (is_todo(k, offset, some)) {
+        if (is_left(k, offset, some)) {
             buf = buf ? buf : block_job_buffer();
             block_ranges_lock(&k->ranges, offset, some);
-            err = copy_todo(k, offset, some, buf, &done, &read);
+            err = copy_left(k, offset, some, buf, &done, &read);
             block_ranges_unlock(&k->ranges, offset, some);
             job_progress(k->b.job, done, false);
         }
@@ -129,11 +129,11 @@ static int leave_out(Backup *k)
         first = (at + k->chunk - 1) & ~(k->chunk - 1);
         end = at + status.bytes == k->size ? k->size : (at + status.bytes) & ~(k->chunk - 1);
         if (!status.allocated && first < end) {
-            dirty_set_remove(k->todo, first, end - first);
+            dirty_set_remove(k->left, first, end - first);
         }
         at += status.bytes;
     }
-    job_set_total(k->b.job, dirty_set_bytes(k->todo));
+    job_set_total(k->b.job, dirty_set_bytes(k->left));
     return 0;
 }
 
@@ -144,7 +144,7 @@ static bool step(Backup *k, uint64_t offset, uint64_t bytes, int *err)
 
     block_gate_enter();
     block_ranges_lock(&k->ranges, offset, bytes);
-    *err = copy_todo(k, offset, bytes, k->b.buf, &done, &read);
+    *err = copy_left(k, offset, bytes, k->b.buf, &done, &read);
     block_ranges_unlock(&k->ranges, offset, bytes);
     block_gate_leave();
     job_progress(k->b.job, done, true);
@@ -169,14 +169,14 @@ static int backup_run(Job *job)
     uint64_t cursor = 0, bytes;
     int err = 0;
 
-    job_set_total(job, dirty_set_bytes(k->todo));
+    job_set_total(job, dirty_set_bytes(k->left));
     if (k->options.sync == MIRROR_SYNC_MODE_TOP && k->options.source->backing.node) {
         err = leave_out(k);
     }
     while (!err && job_may_go_on(job)) {
         if (k->options.sync == MIRROR_SYNC_MODE_NONE) {
             job_wait(job);
-        } else if (!dirty_set_next(k->todo, &cursor, MAX(BLOCK_JOB_CHUNK, k->chunk), &bytes)) {
+        } else if (!dirty_set_next(k->left, &cursor, MAX(BLOCK_JOB_CHUNK, k->chunk), &bytes)) {
             return flush_target(k);
         } else if (step(k, cursor, bytes, &err)) {
             err = 0;
@@ -199,7 +199,7 @@ static void take_bitmap(Backup *k, BlockDirtyBitmap *bitmap)
 static void unmark_copied(Backup *k)
 {
     for (uint64_t at = 0; at < k->size; at += k->chunk) {
-        if (!dirty_set_has(k->todo, at)) {
+        if (!dirty_set_has(k->left, at)) {
             block_dirty_bitmap_reset(k->bitmap, at, MIN(k->chunk, k->size - at));
         }
     }
@@ -234,9 +234,9 @@ static void backup_clean(Job *job)
 
     block_hold_all();
     give_bitmap_back(k, false);
-    if (k->todo) {
+    if (k->left) {
         block_node_remove_hook(k->options.source, &k->hook);
-        dirty_set_free(k->todo);
+        dirty_set_free(k->left);
     }
     block_job_let_go(&k->b);
     block_job_set_live(k->options.target, k->options.source, false);
@@ -325,16 +325,16 @@ static uint64_t chunk_size(const Backup *k)
 }
 
 /* What is to be copied: all, or what the bitmap has. */
-static void find_todo(Backup *k)
+static void find_left(Backup *k)
 {
     uint64_t at = 0, bytes;
 
     if (!is_of_bitmap(&k->options)) {
-        dirty_set_add(k->todo, 0, k->size);
+        dirty_set_add(k->left, 0, k->size);
         return;
     }
     while (block_dirty_bitmap_next(k->bitmap, &at, k->size, k->size, &bytes)) {
-        dirty_set_add(k->todo, at, bytes);
+        dirty_set_add(k->left, at, bytes);
         at += bytes;
     }
 }
@@ -357,11 +357,11 @@ static bool connect(Backup *k, GError **errp)
         return false;
     }
     k->chunk = chunk_size(k);
-    k->todo = dirty_set_new(k->size, k->chunk);
+    k->left = dirty_set_new(k->size, k->chunk);
     if (bitmap) {
         take_bitmap(k, bitmap);
     }
-    find_todo(k);
+    find_left(k);
     k->hook.before = before_write;
     block_node_add_hook(o->source, &k->hook);
     return true;
