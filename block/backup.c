@@ -169,7 +169,6 @@ static int backup_run(Job *job)
     uint64_t cursor = 0, bytes;
     int err = 0;
 
-    job_set_total(job, dirty_set_bytes(k->left));
     if (k->options.sync == MIRROR_SYNC_MODE_TOP && k->options.source->backing.node) {
         err = leave_out(k);
     }
@@ -362,6 +361,7 @@ static bool connect(Backup *k, GError **errp)
         take_bitmap(k, bitmap);
     }
     find_left(k);
+    job_set_total(k->b.job, dirty_set_bytes(k->left));
     k->hook.before = before_write;
     block_node_add_hook(o->source, &k->hook);
     return true;

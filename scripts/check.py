@@ -11,11 +11,21 @@ import xml.etree.ElementTree as ElementTree
 
 
 def programs(build):
-    """Each test program, and how it ended: one may die when every case that it has told of was good."""
+    """Each test program, how it ended (one may die when every case that it has told of was good), and what it printed."""
     with open(f"{build}/meson-logs/testlog.json", encoding="utf-8", errors="replace") as file:
         for line in file:
             test = json.loads(line)
-            yield test["name"], test["result"]
+            yield test["name"], test["result"], test.get("stdout", "")
+
+
+def reason(name, number, printed):
+    """What the test program @name said last before its case @number failed."""
+    said = next((lines for test, _, lines in printed if test == name), "").splitlines()
+    for place, line in enumerate(said):
+        if re.match(rf"not ok {number}\b", line):
+            before = [line[2:] for line in said[:place] if line.startswith("# ")]
+            return f": {before[-1][:400]}" if before else ""
+    return ""
 
 
 def main():
@@ -24,6 +34,7 @@ def main():
                              *sys.argv[2:]], check=False)
     passed = failed = skipped = 0
     bad = []  # names of what failed
+    printed = list(programs(build))
     # A test may print any byte, and XML has no way to write most control characters.
     text = open(f"{build}/meson-logs/testlog.junit.xml", encoding="utf-8", errors="replace").read()
     log = ElementTree.fromstring(re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "?", text).encode())
@@ -32,14 +43,15 @@ def main():
         if case.find("failure") is not None or case.find("error") is not None:
             failed += 1
             bad.append(name)
-            print(f"failed: {name}")
+            program, number = case.get("classname").rpartition(" / ")[2], case.get("name").partition(" ")[0]
+            print(f"failed: {name}{reason(program, number, printed)}")
         elif case.find("skipped") is not None:
             skipped += 1
-            reason = case.find("skipped").get("message") or (case.findtext("system-out") or "").strip()
-            print(f"skipped: {name} {reason}")
+            why = case.find("skipped").get("message") or (case.findtext("system-out") or "").strip()
+            print(f"skipped: {name} {why}")
         else:
             passed += 1
-    for name, ended in programs(build):
+    for name, ended, _ in printed:
         if ended not in ("OK", "SKIP") and not any(name in line for line in bad):
             failed += 1
             print(f"failed: {name}: {ended}, after its last case")
