@@ -35,7 +35,6 @@ bool hmp_format_parse(const char *text, HmpFormat *out, GError **errp)
         const char *size = strchr(size_letters, *text);
 
         if (size && !size_given) {
-            out->size_letter = *size;
             out->size = 1u << (size - size_letters);
             size_given = true;
         } else if (strchr("xduoci", *text) && !format_given) {
@@ -50,7 +49,6 @@ bool hmp_format_parse(const char *text, HmpFormat *out, GError **errp)
         }
     }
     if (out->format == 'c' && !size_given) {
-        out->size_letter = 'b';
         out->size = 1;
     }
     return true;

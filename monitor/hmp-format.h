@@ -13,10 +13,9 @@
 #define HMP_MAX_COUNT 65536
 
 typedef struct HmpFormat {
-    unsigned count;   /* 1 to HMP_MAX_COUNT */
-    char format;      /* x d u o c, i (instructions) */
-    char size_letter; /* b h w g */
-    unsigned size;    /* bytes: 1, 2, 4, 8 */
+    unsigned count; /* 1 to HMP_MAX_COUNT */
+    char format;    /* x d u o c, i (instructions) */
+    unsigned size;  /* bytes: 1, 2, 4, 8 */
 } HmpFormat;
 
 /* Parse @text ("/4xb", or NULL) over the defaults that *@out has. Errors: unknown or repeated

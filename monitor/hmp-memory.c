@@ -128,7 +128,7 @@ static bool eval(Hmp *hmp, const char *name, const char *text, uint64_t *value)
 
 void hmp_print(Hmp *hmp, char **argv)
 {
-    HmpFormat format = { .format = 'x', .size_letter = 'g', .size = 8 };
+    HmpFormat format = { .format = 'x', .size = 8 };
     GError *err = NULL;
     uint64_t value;
 
@@ -254,7 +254,7 @@ static void dump_instructions(Dump *dump, ZydisMachineMode mode, unsigned count,
 
 static void dump_memory(Dump *dump, char **argv)
 {
-    HmpFormat format = { .count = 1, .format = 'x', .size_letter = 'w', .size = 4 };
+    HmpFormat format = { .count = 1, .format = 'x', .size = 4 };
     ZydisMachineMode mode;
     GError *err = NULL;
     uint64_t addr;
@@ -347,7 +347,7 @@ static bool port_arguments(Hmp *hmp, char **argv, HmpFormat *format, uint64_t *p
 {
     GError *err = NULL;
 
-    *format = (HmpFormat){ .format = 'x', .size_letter = 'b', .size = 1 };
+    *format = (HmpFormat){ .format = 'x', .size = 1 };
     if (!hmp_format_parse_single(argv[0], format, &err)) {
         hmp_error(hmp, err);
         return false;
@@ -377,7 +377,8 @@ void hmp_port_in(Hmp *hmp, char **argv)
         }
         address_space_store(&address_space_io, port++, index, 1);
     }
-    hmp_printf(hmp, "port%c[0x%04" PRIx64 "] = ", format.size_letter, port);
+    /* By the names of IN's operands: byte, word, long. */
+    hmp_printf(hmp, "port%c[0x%04" PRIx64 "] = ", "bwl"[format.size / 2], port);
     hmp_format_value(hmp->out, &format, address_space_load(&address_space_io, port, format.size),
                      true);
     hmp_printf(hmp, "\n");

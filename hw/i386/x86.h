@@ -36,6 +36,7 @@ typedef enum X86IrqSource {
     X86_IRQ_SCI,
     X86_IRQ_HPET,
     X86_IRQ_PCI,
+    X86_IRQ_TEST, /* pc-testdev */
 } X86IrqSource;
 
 /* auto is on */

@@ -253,7 +253,7 @@ def ports():
         tap.equal(hmp(m, "o 0x71 0x5a"), "")
         tap.equal(hmp(m, "i 0x71"), "portb[0x0071] = 0x5a\n")
         tap.equal(hmp(m, "i/d 0x70 0x0f"), "portb[0x0071] =   90\n")
-        tap.equal(hmp(m, "i/xw 0xa00 "), f"portw[0x0a00] = {m.read('l', 0xa00):#010x}\n")
+        tap.equal(hmp(m, "i/xw 0xa00 "), f"portl[0x0a00] = {m.read('l', 0xa00):#010x}\n")
         tap.equal(hmp(m, "o/h 0x100000 1")[:12], "Error: PORT:")
 
 

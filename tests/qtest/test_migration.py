@@ -37,7 +37,7 @@ MACHINES = {
     "pc-pxb": ["-machine", "pc", "-device", "pxb,id=x0,bus_nr=80", "-device", "virtio-rng-pci,bus=x0"],
     "pc-serial": ["-machine", "pc", "-serial", "null", "-serial", "null"],
     "pc-debug": ["-machine", "pc", "-debugcon", "null", "-device", "isa-debug-exit"],
-    "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci", "-device", "i6300esb", "-device", "ib700", "-device", "pci-serial",
+    "pc-misc": ["-machine", "pc", "-action", "panic=none", "-device", "pvpanic", "-device", "pvpanic-pci", "-device", "i6300esb", "-device", "ib700", "-device", "pci-serial", "-device", "pc-testdev",
                 "-device", "vmcoreinfo", "-device", "vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"],
     "pc-dimm": ["-machine", "pc", *DIMM],
     "pc-nvdimm": ["-machine", "pc,nvdimm=on", "-object", "memory-backend-ram,id=m0,size=4M",

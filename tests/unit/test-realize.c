@@ -234,6 +234,7 @@ static Machine *machine_make(const char *type, bool all)
     g_assert_no_error(err);
     add_device("isa-serial");
     add_device("isa-debug-exit");
+    add_device("pc-testdev");
     add_device("pvpanic");
     add_device("pvpanic-pci");
     add_device("e1000");
@@ -304,7 +305,7 @@ static void check(const char *type)
     Machine *machine = machine_make(type, true);
     g_autoptr(GPtrArray) first = NULL;
 
-    add_device("isa-debugcon,chardev=c0");
+    add_device("isa-debugcon,chardev=c0,iobase=0x402"); /* 0xe9 is of pc-testdev */
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
     add_virtio();
