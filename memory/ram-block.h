@@ -56,8 +56,8 @@ uint64_t ram_block_page_size(int fd);
 RamBlock *ram_block_ref(RamBlock *block);
 void ram_block_unref(RamBlock *block);
 
-/* All blocks there are, each a reference, in the order in which they were made; free the array. Any
- * thread. */
+/* All blocks there are, in the order in which they were made; the array has a reference to each and
+ * gives them back when it is freed. Any thread. */
 GPtrArray *ram_blocks_list(void);
 
 /* From now on the host may give a block large pages as it is touched, where it does so on request

@@ -9,10 +9,13 @@
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/firmware.h"
+#include "memory/ram-block.h"
+#include "memory/ram-resident.h"
 #include "monitor/hmp.h"
 #include "monitor/memory-text.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
+#include "util/units.h"
 
 static const char *true_false(bool value)
 {
@@ -134,6 +137,20 @@ static void info_memdev(Hmp *hmp, char **argv)
             hmp_printf(hmp, " %u", g_array_index(info->host_nodes, uint16_t, n));
         }
         hmp_printf(hmp, "\n");
+    }
+}
+
+static void info_ramblock(Hmp *hmp, char **argv)
+{
+    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+
+    hmp_printf(hmp, "%24s %8s %18s %18s %18s\n", "Block Name", "PSize", "Resident", "Total", "HVA");
+    for (guint i = 0; i < blocks->len; i++) {
+        const RamBlock *block = g_ptr_array_index(blocks, i);
+
+        hmp_printf(hmp, "%24s %4" PRIu64 " KiB 0x%016" PRIx64 " 0x%016" PRIx64 " %18p\n",
+                   block->name, block->page_size / KIB, ram_block_resident(block, block->size),
+                   block->size, (void *)block->host);
     }
 }
 
@@ -375,6 +392,8 @@ const HmpCommand hmp_info_commands[] = {
     { "pic", NULL, "the interrupt controllers of the board", hmp_info_pic },
     { "qom-tree", "[PATH]", "the tree of objects", hmp_info_qom_tree, true },
     { "qtree", NULL, "the devices and their properties", hmp_info_qtree },
+    { "ramblock", NULL, "the host memory behind the guest's: size, and what of it exists",
+      info_ramblock },
     { "registers", "[-a]", "the registers of this CPU, or of all with -a", info_registers },
     { "roms", NULL, "firmware, and the option ROM that starts a kernel", info_roms },
     { "snapshots", NULL, "the snapshots that all disks have", hmp_info_snapshots },

@@ -62,6 +62,7 @@ INFO = {
     "pic": r"ioapic0: ver=0x20 (.*\n)*  pin 23 .*\n(.*\n)*pic1: irr=00 imr=00 isr=00 ",
     "qom-tree": r"/ \(container\)\n(.*\n)* +/d0 \(pc-dimm\)\n",
     "qtree": r'dev: pc-dimm, id "d0"\n(  .* = .*\n)*  memdev = "/objects/m0"\n',
+    "ramblock": r" *Block Name +PSize +Resident +Total +HVA\n( +\S+ +\d+ KiB 0x[0-9a-f]{16} 0x[0-9a-f]{16} +0x[0-9a-f]+\n)+$",
     "registers": r"\nCPU#0\nRAX=0{16} (.*\n)*.*RIP=[0-9a-f]{16} ",
     "roms": "",
     "snapshots": r"Error: there is no disk image here that could keep snapshots",
@@ -216,6 +217,8 @@ def memory():
         tap.equal(hmp(m, "xp/3c 0x1003"), "0000000000001003: '3' 'D' 'U'\n")
         tap.equal(hmp(m, "xp/9xh 0x1000").count("\n"), 2)
         says(m, "xp/2xw 0x7ffffffc", r"000000007ffffffc: 0x00000000\nError: .* 0x80000000: no RAM")
+        m("write 0x5000 0x1 0x01")
+        says(m, "info ramblock", r"(.*\n)* +pc\.ram +4 KiB 0x000000000000[1-9a-f]000 0x0000000080000000 +0x[0-9a-f]+\n")
         tap.equal(hmp(m, "gva2gpa 0x1234"), "gpa: 0x1234\n")
         says(m, "gpa2hva 0x1000", r"Host virtual address for 0x1000 \(\S+\) is 0x[0-9a-f]+\n")
         says(m, "gpa2hva 0xfec00000", r"Memory at address 0xfec00000 is not RAM: ioapic")
