@@ -33,7 +33,11 @@ void pci_drop_capabilities(PciDevice *dev, uint8_t first)
     memset(dev->wmask + first, 0, size);
     memset(dev->w1cmask + first, 0, size);
     dev->msi_cap = dev->msi_cap >= first ? 0 : dev->msi_cap;
-    dev->express_cap = dev->express_cap >= first ? 0 : dev->express_cap;
+    if (dev->express_cap >= first) { /* with it goes what is beyond the first 256 bytes */
+        dev->express_cap = 0;
+        memset(dev->config + PCI_CONFIG_SIZE, 0, PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE);
+        memset(dev->wmask + PCI_CONFIG_SIZE, 0, PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE);
+    }
     if (dev->msix_cap && dev->msix_cap >= first) {
         pci_drop_msix(dev);
     }
@@ -233,4 +237,15 @@ bool pci_express_asks_reset(const PciDevice *dev, unsigned offset, unsigned size
 PcieType pci_express_type(const PciDevice *dev)
 {
     return pci_get_word(dev, dev->express_cap + EXP_FLAGS) >> EXP_FLAGS_TYPE_SHIFT & EXP_FLAGS_TYPE;
+}
+
+void pci_add_ats(PciDevice *dev)
+{
+    const PciRegister regs[] = {
+        { PCI_CONFIG_SIZE, 4, PCIE_EXT_CAP_ATS | 1 << PCIE_EXT_CAP_VERSION_SHIFT },
+        { PCI_CONFIG_SIZE + ATS_CAP, 2, ATS_CAP_PAGE_ALIGNED },
+        { PCI_CONFIG_SIZE + ATS_CONTROL, 2, 0, ATS_CONTROL_ENABLE | ATS_CONTROL_STU },
+    };
+
+    pci_set_registers(dev, regs, G_N_ELEMENTS(regs));
 }

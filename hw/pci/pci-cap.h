@@ -36,6 +36,10 @@ typedef enum PcieType {
 /* The PCI Express capability, version 2. @port is the port number of a port, else 0. An integrated
  * endpoint has no link; root and downstream ports have a slot (hw/pci/pcie-slot.h). */
 void pci_add_express(PciDevice *dev, PcieType type, uint8_t port);
+/* The capability Address Translation Services (PCI Express Base 4.0 section 10.5.1) at the
+ * beginning of extended configuration space, after pci_add_express(): there is none there yet. As
+ * nobody translates addresses, the guest's settings have no effect. */
+void pci_add_ats(PciDevice *dev);
 /* The type that it says; only for functions that have one. */
 PcieType pci_express_type(const PciDevice *dev);
 

@@ -73,4 +73,15 @@ enum {
     SLOT_STS_LINK = 1 << 8,
 };
 
+/* Extended capabilities: a header of 4 bytes, and of Address Translation Services what follows. */
+enum {
+    PCIE_EXT_CAP_ATS = 0x0f,
+    PCIE_EXT_CAP_VERSION_SHIFT = 16,
+    ATS_CAP = 4,
+    ATS_CONTROL = 6,
+    ATS_CAP_PAGE_ALIGNED = 1 << 5,
+    ATS_CONTROL_STU = 0x1f, /* smallest translation unit */
+    ATS_CONTROL_ENABLE = 1 << 15,
+};
+
 #endif

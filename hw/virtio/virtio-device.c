@@ -335,17 +335,6 @@ static void stop_all(void *opaque)
     vhost_flush(vdev->vhost);
 }
 
-static bool check_features(const VirtioDevice *vdev, GError **errp)
-{
-    if (vdev->iommu_platform) {
-        error_set(errp,
-                  "iommu_platform=on makes the guest go through an IOMMU, and this machine has "
-                  "none: leave it off");
-        return false;
-    }
-    return true;
-}
-
 static void offer_common(VirtioDevice *vdev)
 {
     const struct {
@@ -358,6 +347,7 @@ static void offer_common(VirtioDevice *vdev)
         { vdev->packed, VIRTIO_F_RING_PACKED },
         { vdev->queue_reset, VIRTIO_F_RING_RESET },
         { vdev->any_layout, VIRTIO_F_ANY_LAYOUT },
+        { vdev->iommu_platform, VIRTIO_F_ACCESS_PLATFORM },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(features); i++) {
@@ -382,9 +372,6 @@ bool virtio_device_realize(Device *dev, GError **errp)
     VirtioDevice *vdev = VIRTIO_DEVICE(dev);
     const Device *owner = DEVICE(dev->bus->parent.parent);
 
-    if (!check_features(vdev, errp)) {
-        return false;
-    }
     vdev->name = device_describe(owner);
     vdev->dma.as = &address_space_memory;
     offer_common(vdev);
@@ -470,7 +457,8 @@ static const Property device_properties[] = {
     FLAG("packed", packed, false, "offer packed rings"),
     FLAG("queue_reset", queue_reset, true, "offer the reset of single queues"),
     FLAG("any_layout", any_layout, true, "tell legacy drivers that buffers may be parted anyhow"),
-    FLAG("iommu_platform", iommu_platform, false, "must be off: there is no IOMMU"),
+    FLAG("iommu_platform", iommu_platform, false,
+         "the guest translates addresses as for other devices (VIRTIO_F_ACCESS_PLATFORM)"),
     { 0 },
 };
 

@@ -56,6 +56,7 @@ enum {
 enum {
     VIRTIO_F_ANY_LAYOUT = 27, /* legacy */
     VIRTIO_F_VERSION_1 = 32,
+    VIRTIO_F_ACCESS_PLATFORM = 33,
     VIRTIO_F_RING_RESET = 40,
 };
 

@@ -106,7 +106,7 @@ void virtio_pci_event(VirtioPci *s, MemoryRegion *bar, unsigned n, unsigned offs
                                 .value = match ? n : 0,
                                 .fd = virtio_kick_fd(s->vdev, n) };
 
-    if (event.fd >= 0) {
+    if (event.fd >= 0 && s->ioeventfd) {
         (on ? memory_region_add_event : memory_region_del_event)(bar, &event);
     }
 }
@@ -162,6 +162,11 @@ static bool choose_interfaces(VirtioPci *s, GError **errp)
                       ? "it has no interface left: give one of disable-legacy=off and "
                         "disable-modern=off"
                       : "it has no legacy interface: leave disable-modern=on out");
+        return false;
+    }
+    if (s->legacy && s->vdev->iommu_platform) {
+        error_set(errp, "the legacy interface has no iommu_platform=on: it is for devices with "
+                        "disable-legacy=on, or of the kind -non-transitional");
         return false;
     }
     return true;
@@ -227,6 +232,9 @@ bool virtio_pci_realize(PciDevice *dev, GError **errp)
     set_ids(s);
     if (pci_bus_of(dev)->bridge && pci_bus_is_express(pci_bus_of(dev))) {
         pci_add_express(dev, PCIE_ENDPOINT, 0);
+        if (s->ats) {
+            pci_add_ats(dev);
+        }
     }
     add_msix(s);
     if (s->modern) {
@@ -373,6 +381,17 @@ static const Property properties[] = {
       .kind = PROP_BOOL,
       .offset = offsetof(VirtioPci, page_per_vq),
       .description = "each queue's notification register has a page of its own",
+      .has_default = true },
+    { .name = "ioeventfd",
+      .kind = PROP_BOOL,
+      .offset = offsetof(VirtioPci, ioeventfd),
+      .description = "notifications of queues on an iothread need no exit to the program (KVM)",
+      .has_default = true,
+      .default_int = true },
+    { .name = "ats",
+      .kind = PROP_BOOL,
+      .offset = offsetof(VirtioPci, ats),
+      .description = "behind a PCI Express port: a capability Address Translation Services",
       .has_default = true },
     { 0 },
 };

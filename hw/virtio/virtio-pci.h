@@ -32,6 +32,8 @@ typedef struct VirtioPci {
     bool disable_modern;
     uint32_t vectors; /* of MSI-X; PROP_UNSET: as the type has it */
     bool page_per_vq; /* notification registers are a page apart */
+    bool ioeventfd;   /* notifications of queues on a loop are eventfds */
+    bool ats;         /* with an Express capability: ATS, too */
     VirtioPciKind kind;
     /* wiring */
     VirtioBus *bus;

@@ -212,7 +212,9 @@ static void test_properties(void)
     start(&d, &ways[0], disk_make_image("properties"), ",format=raw",
           ",num-queues=3,queue-size=64,logical_block_size=4k,physical_block_size=16384,"
           "min_io_size=8192,opt_io_size=65536,write-cache=off,discard_granularity=65536,"
-          "max-discard-sectors=64,max-write-zeroes-sectors=32,page-per-vq=on");
+          "max-discard-sectors=64,max-write-zeroes-sectors=32,page-per-vq=on,"
+          "disable-legacy=on,iommu_platform=on,ioeventfd=off");
+    g_assert_true(qvirtio_offered(&d.v) & QVIRTIO_ACCESS_PLATFORM);
     g_assert_true(qvirtio_offered(&d.v) & BIT(F_MQ));
     g_assert_cmpuint(qvirtio_common(&d.v, QVIRTIO_NUM_QUEUES, 2), ==, 3);
     g_assert_cmpuint(qvirtio_config(&d.v, 34, 2), ==, 3);

@@ -44,11 +44,12 @@ static void test_identity(gconstpointer data)
     qtest_quit(qt);
 }
 
-/* Behind a root port it is a PCI Express endpoint, without ports. */
+/* Behind a root port it is a PCI Express endpoint, without ports; the first extended capability is
+ * ATS, if that is asked for. */
 static void test_behind_port(void)
 {
     QTest *qt = qtest_start("-M q35 -m 64 -device pcie-root-port,id=rp,addr=3"
-                            " -device virtio-rng-pci,bus=rp");
+                            " -device virtio-rng-pci,bus=rp,ats=on,iommu_platform=on");
     uint64_t ecam = 0xb0100000u;
     unsigned cap;
 
@@ -60,16 +61,16 @@ static void test_behind_port(void)
     }
     g_assert_cmpuint(cap, !=, 0);
     g_assert_cmphex(qtest_readw(qt, ecam + cap + 2), ==, 2);
+    g_assert_cmphex(qtest_readl(qt, ecam + 0x100), ==, 0x0001000f);
+    g_assert_cmphex(qtest_readl(qt, ecam + 0x104), ==, 0x20);
+    qtest_writew(qt, ecam + 0x106, 0xffff);
+    g_assert_cmphex(qtest_readw(qt, ecam + 0x106), ==, 0x801f);
     qtest_quit(qt);
 }
 
 static const QTestRefused refused[] = {
-    { "-device virtio-rng-pci,iommu_platform=on", "has none" },
-    { "-device virtio-balloon-pci-non-transitional,iommu_platform=on", "has none" },
-    { "-device virtio-serial-pci-transitional,iommu_platform=on", "has none" },
-    { "-device virtio-net-pci,iommu_platform=on", "has none" },
-    { "-blockdev null-co,node-name=d -device virtio-blk-pci,drive=d,iommu_platform=on",
-      "has none" },
+    { "-device virtio-rng-pci,iommu_platform=on", "is for devices with disable-legacy=on" },
+    { "-device virtio-serial-pci-transitional,iommu_platform=on", "of the kind -non-transitional" },
     { "-device virtio-rng-pci,disable-modern=on,disable-legacy=on", "no interface left" },
     { "-device virtio-rng-pci,vectors=2049", "at most 2048" },
     { "-device virtio-rng-pci,max-bytes=0", "both must be 1 or more" },

@@ -23,10 +23,11 @@ enum {
     QVIRTIO_NEEDS_RESET = 64,
 };
 
-#define QVIRTIO_VERSION_1  (UINT64_C(1) << 32)
-#define QVIRTIO_RING_RESET (UINT64_C(1) << 40)
-#define QVIRTIO_EVENT_IDX  (UINT64_C(1) << 29)
-#define QVIRTIO_INDIRECT   (UINT64_C(1) << 28)
+#define QVIRTIO_VERSION_1       (UINT64_C(1) << 32)
+#define QVIRTIO_ACCESS_PLATFORM (1ull << 33)
+#define QVIRTIO_RING_RESET      (UINT64_C(1) << 40)
+#define QVIRTIO_EVENT_IDX       (UINT64_C(1) << 29)
+#define QVIRTIO_INDIRECT        (UINT64_C(1) << 28)
 
 /* Offsets in the common configuration (section 4.1.4.3). */
 enum {
