@@ -63,6 +63,37 @@ static GPtrArray *find_disks(GError **errp)
     return g_steal_pointer(&disks);
 }
 
+/* The nodes called @devices, the one called @vmstate (NULL: none is) first; all can keep snapshots.
+ * The caller's list. */
+static GPtrArray *find_named(const char *vmstate, const GPtrArray *devices, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = g_ptr_array_new();
+    bool has_state = !vmstate;
+
+    for (unsigned i = 0; i < devices->len; i++) {
+        BlockNode *node = block_node_find(devices->pdata[i], errp);
+
+        if (!node || !block_snapshot_possible(node, errp)) {
+            return NULL;
+        }
+        if (g_strcmp0(vmstate, node->name) == 0) {
+            g_ptr_array_insert(disks, 0, node);
+            has_state = true;
+        } else {
+            g_ptr_array_add(disks, node);
+        }
+    }
+    if (!disks->len) {
+        error_set(errp, "'devices' is empty: name the block nodes that get, or have, the snapshot");
+        return NULL;
+    }
+    if (!has_state) {
+        error_set(errp, "'vmstate' is '%s', which is none of 'devices'", vmstate);
+        return NULL;
+    }
+    return g_steal_pointer(&disks);
+}
+
 static bool check_state(GError **errp)
 {
     RunState state = runstate_get();
@@ -160,10 +191,9 @@ static bool create_all(const GPtrArray *disks, const char *name, int fd, GError 
     return true;
 }
 
-bool vm_snapshot_save(const char *name, GError **errp)
+static bool save(const GPtrArray *disks, const char *name, GError **errp)
 {
-    g_autoptr(GPtrArray) disks = check_state(errp) && save_check(errp) ? find_disks(errp) : NULL;
-    int fd = disks ? open_temporary(errp) : -1;
+    int fd = open_temporary(errp);
     bool running = runstate_is_running(), ok;
 
     if (fd < 0) {
@@ -178,6 +208,32 @@ bool vm_snapshot_save(const char *name, GError **errp)
         runstate_start();
     }
     return ok;
+}
+
+bool vm_snapshot_save(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = check_state(errp) && save_check(errp) ? find_disks(errp) : NULL;
+
+    return disks && save(disks, name, errp);
+}
+
+bool vm_snapshot_save_to(const char *name, const char *vmstate, const GPtrArray *devices,
+                         GError **errp)
+{
+    g_autoptr(GPtrArray) disks =
+        check_state(errp) && save_check(errp) ? find_named(vmstate, devices, errp) : NULL;
+
+    for (unsigned i = 0; disks && i < disks->len; i++) {
+        SnapshotInfo *info = block_snapshot_find(disks->pdata[i], name, NULL);
+
+        if (info) {
+            SnapshotInfo_free(info);
+            error_set(errp, "Snapshot '%s' already exists in one or more devices: of '%s' it does",
+                      name, ((const BlockNode *)disks->pdata[i])->name);
+            return false;
+        }
+    }
+    return disks && save(disks, name, errp);
 }
 
 /* ---- loading ---- */
@@ -246,11 +302,10 @@ static bool go_back(const GPtrArray *disks, const char *name, int fd, GError **e
     return lseek(fd, 0, SEEK_SET) == 0 && read_into_machine(fd, errp);
 }
 
-bool vm_snapshot_load(const char *name, GError **errp)
+static bool load(const GPtrArray *disks, const char *name, GError **errp)
 {
-    g_autoptr(GPtrArray) disks = check_state(errp) ? find_disks(errp) : NULL;
     uint64_t size;
-    BlockNode *node = disks ? find_state(disks, name, &size, errp) : NULL;
+    BlockNode *node = find_state(disks, name, &size, errp);
     bool running = runstate_is_running(), ok;
     int fd = node ? open_temporary(errp) : -1;
 
@@ -273,6 +328,32 @@ bool vm_snapshot_load(const char *name, GError **errp)
     return ok;
 }
 
+bool vm_snapshot_load(const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = check_state(errp) ? find_disks(errp) : NULL;
+
+    return disks && load(disks, name, errp);
+}
+
+bool vm_snapshot_load_from(const char *name, const char *vmstate, const GPtrArray *devices,
+                           GError **errp)
+{
+    g_autoptr(GPtrArray) disks = check_state(errp) ? find_named(vmstate, devices, errp) : NULL;
+    SnapshotInfo *info = disks ? block_snapshot_find(disks->pdata[0], name, errp) : NULL;
+    bool has_state = info && info->vm_state_size > 0;
+
+    if (!info) {
+        return false;
+    }
+    SnapshotInfo_free(info);
+    if (!has_state) {
+        error_set(errp, "snapshot '%s' of block node '%s' has no state of a machine", name,
+                  vmstate);
+        return false;
+    }
+    return load(disks, name, errp);
+}
+
 /* ---- the rest ---- */
 
 bool vm_snapshot_delete(const char *name, GError **errp)
@@ -280,6 +361,13 @@ bool vm_snapshot_delete(const char *name, GError **errp)
     g_autoptr(GPtrArray) disks = find_disks(errp);
 
     return disks && delete_all(disks, name, true, errp);
+}
+
+bool vm_snapshot_delete_of(const char *name, const GPtrArray *devices, GError **errp)
+{
+    g_autoptr(GPtrArray) disks = find_named(NULL, devices, errp);
+
+    return disks && delete_all(disks, name, false, errp);
 }
 
 static bool all_have(const GPtrArray *disks, const char *name)

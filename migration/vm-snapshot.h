@@ -15,6 +15,16 @@ bool vm_snapshot_save(const char *name, GError **errp);
  * go on. */
 bool vm_snapshot_load(const char *name, GError **errp);
 bool vm_snapshot_delete(const char *name, GError **errp);
+
+/* The same of the block nodes called @devices alone; the one of them that is called @vmstate has
+ * the machine's state. Saving takes the place of no other, and deleting one that is not there is no
+ * error. */
+bool vm_snapshot_save_to(const char *name, const char *vmstate, const GPtrArray *devices,
+                         GError **errp);
+bool vm_snapshot_load_from(const char *name, const char *vmstate, const GPtrArray *devices,
+                           GError **errp);
+bool vm_snapshot_delete_of(const char *name, const GPtrArray *devices, GError **errp);
+
 /* Those that all disks have, as the first one knows them: of SnapshotInfo, freed by the caller. */
 GPtrArray *vm_snapshot_list(GError **errp);
 

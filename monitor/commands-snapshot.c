@@ -7,6 +7,7 @@
 #include "block/reopen.h"
 #include "block/snapshot-internal.h"
 #include "block/snapshot.h"
+#include "migration/snapshot-job.h"
 #include "monitor/block-info.h"
 #include "monitor/snapshot-file.h"
 #include "qapi/qapi-commands.h"
@@ -113,4 +114,23 @@ bool qmp_change_backing_file(const char *device, const char *image_node_name,
         node, backing_file,
         below && below->driver->set_backing_name ? BlockdevDriver_str(below->driver->id) : "raw",
         errp);
+}
+
+/* ---- of the machine ---- */
+
+bool qmp_snapshot_save(const char *job_id, const char *tag, const char *vmstate, GPtrArray *devices,
+                       GError **errp)
+{
+    return snapshot_job_start(job_id, JOB_TYPE_SNAPSHOT_SAVE, tag, vmstate, devices, errp);
+}
+
+bool qmp_snapshot_load(const char *job_id, const char *tag, const char *vmstate, GPtrArray *devices,
+                       GError **errp)
+{
+    return snapshot_job_start(job_id, JOB_TYPE_SNAPSHOT_LOAD, tag, vmstate, devices, errp);
+}
+
+bool qmp_snapshot_delete(const char *job_id, const char *tag, GPtrArray *devices, GError **errp)
+{
+    return snapshot_job_start(job_id, JOB_TYPE_SNAPSHOT_DELETE, tag, NULL, devices, errp);
 }

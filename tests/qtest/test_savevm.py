@@ -93,5 +93,48 @@ def as_the_reference(options, wanted):
     with_images(check)
 
 
-tap.run([(f"{prefix}{title}", lambda t=test, c=case: t(*c)) for prefix, test in (("", takes), ("reference: ", as_the_reference))
+def job(m, command, **arguments):
+    """A job of that command, to its end: why it failed, or None."""
+    m.qmp.command(command, **{"job-id": "j", **arguments})
+    while m.qmp.event("JOB_STATUS_CHANGE")["data"] != {"id": "j", "status": "concluded"}:
+        pass
+    found, = m.qmp.command("query-jobs")
+    tap.equal((found["type"], found["current-progress"], found["total-progress"]), (command, 1, 1))
+    m.qmp.command("job-dismiss", id="j")
+    return found.get("error")
+
+
+def jobs():
+    """snapshot-save, -load, -delete: disks by name; what is wrong is told by the job, and nothing has changed."""
+    def check(folder):
+        options = [word.replace("@", folder) for word in node("a") + node("b") + RAW]
+        with machine.Machine("16M", extra=options) as m:
+            m("writel 0x1000 1")
+            both = {"vmstate": "b", "devices": ["a", "b"]}
+            tap.equal(job(m, "snapshot-save", tag="one", **both), None)
+            tap.equal([snapshots(m, name) for name in "ab"], [["one"], ["one"]])
+            m("writel 0x1000 2")
+            for wrong, said in (({"tag": "one"}, "already exists in one or more devices"),
+                                ({"tag": "two", "vmstate": "raw"}, "which is none of 'devices'"),
+                                ({"tag": "two", "devices": ["a", "b", "c"]}, "'c'"),
+                                ({"tag": "two", "devices": ["a", "b", "raw"]}, "snapshots"),
+                                ({"tag": "two", "devices": []}, "'devices' is empty")):
+                why = job(m, "snapshot-save", **{**both, **wrong})
+                tap.equal(said in str(why), True, why)
+            tap.equal([snapshots(m, name) for name in "ab"], [["one"], ["one"]])
+            for wrong, said in (({"tag": "two"}, "two"), ({"tag": "one", "vmstate": "a"}, "has no state of a machine")):
+                why = job(m, "snapshot-load", **{**both, **wrong})
+                tap.equal(said in str(why), True, why)
+            tap.equal(m("readl 0x1000"), ["0x0000000000000002"])
+            tap.equal(job(m, "snapshot-load", tag="one", **both), None)
+            tap.equal(m("readl 0x1000"), ["0x0000000000000001"])
+            tap.equal(m.qmp.command("query-status")["running"], True)
+            tap.equal(job(m, "snapshot-delete", tag="one", devices=["a"]), None)
+            tap.equal([snapshots(m, name) for name in "ab"], [[], ["one"]])
+            tap.equal(job(m, "snapshot-delete", tag="one", devices=["a", "b"]), None)
+            tap.equal([snapshots(m, name) for name in "ab"], [[], []])
+    with_images(check)
+
+
+tap.run([("jobs", jobs)] + [(f"{prefix}{title}", lambda t=test, c=case: t(*c)) for prefix, test in (("", takes), ("reference: ", as_the_reference))
          for title, case in CASES.items()])
