@@ -153,6 +153,9 @@ bool host_memory_backend_map(HostMemoryBackend *backend, RamBlockOptions options
     options.size = backend->size;
     options.reserve = backend->reserve;
     backend->ram = ram_block_map(&options, errp);
+    if (backend->ram) {
+        atomic_store_explicit(&backend->ram->unused, true, memory_order_relaxed);
+    }
     return backend->ram != NULL;
 }
 
@@ -342,6 +345,7 @@ uint64_t host_memory_backend_alignment(const HostMemoryBackend *backend)
 void host_memory_backend_set_mapped(HostMemoryBackend *backend, Object *user)
 {
     backend->user = user;
+    atomic_store_explicit(&backend->ram->unused, !user, memory_order_relaxed);
 }
 
 char *host_memory_backend_user_name(const HostMemoryBackend *backend)

@@ -297,6 +297,20 @@ GPtrArray *ram_blocks_list(void)
     return list;
 }
 
+GPtrArray *ram_blocks_list_used(void)
+{
+    GPtrArray *list = ram_blocks_list();
+
+    for (guint i = list->len; i-- > 0;) {
+        const RamBlock *block = list->pdata[i];
+
+        if (atomic_load_explicit(&block->unused, memory_order_relaxed)) {
+            g_ptr_array_remove_index(list, i);
+        }
+    }
+    return list;
+}
+
 void ram_blocks_use_large_pages(void)
 {
     g_mutex_lock(&mappings_mutex);

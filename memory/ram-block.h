@@ -22,6 +22,9 @@ typedef struct RamBlock {
     int fd;             /* -1: anonymous; owned */
     bool shared;
     gint refs; /* atomic */
+    /* A backend's that no device and no machine has mapped: the guest cannot have anything in it.
+     * Changed with the machine lock, read by all: relaxed, as nothing else is known by it. */
+    _Atomic bool unused;
     /* Who wants to know of writes (memory/dirty.h); changed with the machine lock, read by all. */
     _Atomic(struct DirtyMap *) dirty;
     /* Of memory/ram-parts.c: which parts of it the guest has; NULL: all. Changed with the machine
@@ -59,6 +62,9 @@ void ram_block_unref(RamBlock *block);
 /* All blocks there are, in the order in which they were made; the array has a reference to each and
  * gives them back when it is freed. Any thread. */
 GPtrArray *ram_blocks_list(void);
+
+/* The same without those that are unused. */
+GPtrArray *ram_blocks_list_used(void);
 
 /* From now on the host may give a block large pages as it is touched, where it does so on request
  * (madvise): for private anonymous memory, of blocks there are and of new ones. Called when guest

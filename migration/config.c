@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "backends/host-memory-backend.h"
 #include "hw/core/machine.h"
 #include "hw/i386/cpu.h"
 #include "hw/i386/e820.h"
@@ -33,6 +34,20 @@ static void put_layout(struct json_object *obj, const X86Machine *x86)
     }
 }
 
+/* The names of what boot memory is made of: contents go by them. */
+static struct json_object *backends_config(const GPtrArray *backends)
+{
+    struct json_object *names = json_object_new_array();
+
+    for (unsigned i = 0; i < backends->len; i++) {
+        HostMemoryBackend *backend = backends->pdata[i];
+
+        json_object_array_add(names,
+                              json_object_new_string(host_memory_backend_region(backend)->name));
+    }
+    return names;
+}
+
 static struct json_object *memory_config(const Machine *machine)
 {
     struct json_object *obj = json_object_new_object();
@@ -40,6 +55,9 @@ static struct json_object *memory_config(const Machine *machine)
     put_uint(obj, "size", machine->ram.size);
     put_uint(obj, "maxmem", machine->ram.max_size);
     put_uint(obj, "slots", machine->ram.slots);
+    if (machine->ram.backends && machine->ram.backends->len > 1) {
+        json_object_object_add(obj, "backends", backends_config(machine->ram.backends));
+    }
     if (object_is_a(&machine->parent, TYPE_X86_MACHINE)) {
         put_layout(obj, X86_MACHINE((Object *)&machine->parent));
     }
@@ -48,7 +66,7 @@ static struct json_object *memory_config(const Machine *machine)
 
 static struct json_object *ram_config(void)
 {
-    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    g_autoptr(GPtrArray) blocks = ram_blocks_list_used();
     struct json_object *obj = json_object_new_object();
 
     for (unsigned i = 0; i < blocks->len; i++) {
@@ -88,6 +106,18 @@ static bool is_shared(const Property *prop)
            prop->kind != PROP_LINK && (prop->kind != PROP_CUSTOM || prop->get);
 }
 
+/* The RAM block of the memory backend that @prop of @dev is a link to, as contents go by its name;
+ * NULL: it is none. */
+static struct json_object *backend_of(const Device *dev, const Property *prop)
+{
+    Object *const *link = (Object *const *)((const char *)dev + prop->offset);
+
+    if (prop->kind != PROP_LINK || !*link || !object_is_a(*link, TYPE_MEMORY_BACKEND)) {
+        return NULL;
+    }
+    return json_object_new_string(host_memory_backend_region(MEMORY_BACKEND(*link))->name);
+}
+
 static struct json_object *device_config(Device *dev)
 {
     struct json_object *obj = json_object_new_object();
@@ -96,8 +126,9 @@ static struct json_object *device_config(Device *dev)
     json_object_object_add(obj, "type", json_object_new_string(object_typename(OBJECT(dev))));
     for (unsigned i = 0; i < props->len; i++) {
         const Property *prop = props->pdata[i];
-        struct json_object *value =
-            is_shared(prop) ? object_property_get(OBJECT(dev), prop->name, NULL) : NULL;
+        struct json_object *value = is_shared(prop)
+                                        ? object_property_get(OBJECT(dev), prop->name, NULL)
+                                        : backend_of(dev, prop);
         if (value) {
             json_object_object_add(obj, prop->name, value);
         }

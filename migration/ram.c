@@ -40,7 +40,7 @@ bool ram_source_init(RamSource *source, GError **errp)
 {
     g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
 
-    *source = (RamSource){ .blocks = ram_blocks_list() };
+    *source = (RamSource){ .blocks = ram_blocks_list_used() };
     for (unsigned i = 0; i < source->blocks->len; i++) {
         const RamBlock *block = source->blocks->pdata[i];
         if (!g_hash_table_add(names, block->name)) {

@@ -70,7 +70,7 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
 
 bool read_machine(ReadMachine *machine, Stream *stream, GError **errp)
 {
-    g_autoptr(GPtrArray) blocks = ram_blocks_list();
+    g_autoptr(GPtrArray) blocks = ram_blocks_list_used();
     bool end = false;
     Record record;
 

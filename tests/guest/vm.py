@@ -245,6 +245,14 @@ class Here:
         return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
 
 
+class NotStarted(RuntimeError):
+    """The program ended, or does not answer: @reason, what it said or else how it ended."""
+
+    def __init__(self, args, reason):
+        super().__init__(f"{' '.join(args)}: {reason}")
+        self.reason = reason
+
+
 class Vm:
     """A running machine. Use as a context manager: it is ended on the way out."""
 
@@ -281,7 +289,7 @@ class Vm:
         except BaseException as err:
             message = self.errors()
             self.close()
-            raise RuntimeError(f"{' '.join(self.args)}: {message or err}") from err
+            raise NotStarted(self.args, message or str(err)) from err
 
     def __enter__(self):
         return self

@@ -333,6 +333,48 @@ def other_machine():
             incoming_fails(extra, at("state"), *words)
 
 
+def backends_of(*names):
+    return [word for name in names for word in ("-object", f"memory-backend-ram,id={name},size=128M")]
+
+
+def dimms(*backends):
+    return [word for number, name in enumerate(backends)
+            for word in ("-device", f"pc-dimm,id=d{number},memdev={name},slot={number},addr={0x100000000 + (number << 27):#x}")]
+
+
+def other_places():
+    """Contents go by the backend's name: who maps which has to be the same."""
+    with Folder() as at:
+        with start([*MACHINES["pc"], *backends_of("m0", "m1"), *dimms("m0", "m1")]) as m:
+            save(m, f"file:{at('dimms')}")
+        incoming_fails([*MACHINES["pc"], *backends_of("m0", "m1"), *dimms("m1", "m0")], at("dimms"), "memdev = \"m0\"",
+                       "memdev = \"m1\"")
+        boot = ["-machine", "q35", "-m", "256M", *backends_of("m0", "m1")]
+        with start([*boot, "-numa", "node,memdev=m0", "-numa", "node,memdev=m1"]) as m:
+            save(m, f"file:{at('boot')}")
+        incoming_fails([*boot, "-numa", "node,memdev=m1", "-numa", "node,memdev=m0"], at("boot"), "memory backends",
+                       "\"m0\"", "\"m1\"")
+
+
+def unused_backends():
+    """What nothing has mapped is not part of the machine: it does not go along, and need not be there."""
+    extra = [*MACHINES["pc"], *backends_of("m0")]
+    with Folder() as at:
+        for number, options in enumerate(([*extra, *dimms("m0")], extra, MACHINES["pc"])):
+            with start(options) as m:
+                if number == 1:  # it was a DIMM's
+                    m.qmp.execute({"execute": "device_add", "arguments": {"driver": "pc-dimm", "id": "d0", "memdev": "m0"}})
+                    m.write("l", 0xa00, 0)
+                    m.write("b", 0xa14, 8)
+                    m.qmp.event("DEVICE_DELETED", device="d0")
+                info = save(m, f"file:{at(str(number))}")
+            tap.equal(info["ram"]["total"] >= 128 << 20, number == 0, str(info))
+        for number, options in ((1, MACHINES["pc"]), (2, extra)):
+            with start([*options, "-incoming", f"file:{at(str(number))}"]) as m:
+                arrived(m)
+        incoming_fails(extra, at("0"), "/machine/peripheral/d0")
+
+
 def damaged():
     """Cut off at any byte, or any byte changed: an error that says where, never a machine."""
     rng = random.Random(5)
@@ -763,7 +805,7 @@ def main():
              for number, (name, extra) in enumerate(MACHINES.items())]
     tests += [("same_again every_type", every_type)]
     tests += [(function.__name__, function) for function in (
-        by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, damaged, bad_uris,
+        by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, unused_backends, damaged, bad_uris,
         other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
         plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])

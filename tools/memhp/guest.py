@@ -96,9 +96,9 @@ class Guest(vm.Vm):
             super().__init__(setup.emulator, self.folder.name, append=append, extra=extra, kernel="kernel",
                              memory=f"{memory},slots={config.slots},maxmem={config.maxmem}", accel=setup.accel,
                              place=setup.place)
-        except RuntimeError as err:
+        except vm.NotStarted as err:
             self.folder.cleanup()
-            text = f"the emulator does not start such a machine: {': '.join(str(err).rsplit(': ', maxsplit=2)[-2:])}"
+            text = f"the emulator does not start such a machine: {': '.join(err.reason.rsplit(': ', maxsplit=2)[-2:])}"
             raise (Skip(text) if config.may_not_start else Failure(text)) from err
         try:
             self.wait_ready()

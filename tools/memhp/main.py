@@ -74,11 +74,15 @@ def parse(words):
     for path in filter(None, (args.modules, args.consoles)):
         if not os.path.isdir(path):
             parser.error(f"{path} is no folder")
+    for path in filter(None, (args.kernel, args.initrd)):
+        if os.path.isdir(path):
+            parser.error(f"{path} is a folder, and no file")
     if args.patience <= 0:
         parser.error("--patience has to be above 0")
-    args.emulator = shutil.which(args.emulator or default_emulator())
+    emulator = args.emulator or default_emulator()
+    args.emulator = shutil.which(emulator)
     if not args.list and not args.emulator:
-        parser.error("there is no such emulator: name one with --emulator")
+        parser.error(f"there is no program {emulator}: name the emulator with --emulator")
     return parser, args
 
 
