@@ -249,7 +249,8 @@ def no_space_for_tables():
 
 
 def reserved():
-    """Huge pages are reserved when the backend is made, or not; and none is any more when it has gone."""
+    """Huge pages are reserved when the backend is made, or not; and none is any more when it has gone; those of a DIMM are free
+    again after it was unplugged."""
     if os.geteuid():
         raise tap.Skip("only root can reserve huge pages")
     there = huge_pages.number("nr_hugepages")
@@ -265,6 +266,17 @@ def reserved():
                 tap.equal(huge_pages.number("resv_hugepages") - before, count, f"reserve={reserve}")
                 m.qmp.command("object-del", id="m0")
                 tap.equal(huge_pages.number("resv_hugepages"), before, f"after reserve={reserve}")
+        free = huge_pages.number("free_hugepages")
+        with machine.Machine(memory="4M,slots=1,maxmem=1G") as m:
+            m.qmp.command("object-add", **{"qom-type": "memory-backend-memfd", "id": "m0", "size": SIZE, "hugetlb": True})
+            m.qmp.command("device_add", driver="pc-dimm", id="d0", memdev="m0", addr=1 << 32)
+            m(f"memset {1 << 32:#x} {SIZE:#x} 0x55")
+            tap.equal(free - huge_pages.number("free_hugepages"), SIZE // (2 * MIB), "a DIMM that was written to")
+            m.write("l", 0xa00, 0)
+            m.write("b", 0xa14, 8)
+            m.qmp.event("DEVICE_DELETED", device="d0")
+            m.qmp.command("object-del", id="m0")
+            tap.equal(huge_pages.number("free_hugepages"), free, "after the unplug")
     finally:
         huge_pages.set_number(there)
 
