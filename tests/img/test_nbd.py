@@ -12,6 +12,8 @@ import socket
 import struct
 import subprocess
 
+import certificates
+import https_server
 import img
 import nbd_server
 import tap
@@ -354,6 +356,27 @@ def copy_on_write():
         tap.equal("8 MiB" in shell(example("what is written is kept nowhere", folder)[0], folder), True)
 
 
+def by_curl(words, secure):
+    if not NBDKIT:
+        raise tap.Skip("nbdkit is not installed")
+    with img.folder() as folder, img.folder() as remote:
+        image(f"{remote}/disk.raw")
+        if secure:
+            certificates.make(f"{folder}/pki")
+            shutil.copy(f"{folder}/pki/ca-cert.pem", f"{folder}/ca.pem")
+        with https_server.serving(remote, [f"{folder}/pki/server-{part}.pem" for part in ("cert", "key")] if secure else None) as port:
+            shell(example(words, folder)[0].replace("//localhost/", f"//localhost:{port}/"), folder)
+        tap.equal(content(f"{folder}/disk.raw") == content(f"{remote}/disk.raw"), True)
+
+
+def https():
+    by_curl("https", True)
+
+
+def http():
+    by_curl("http", False)
+
+
 def by_qemu_nbd(form):
     if not QEMU_NBD:
         raise tap.Skip("qemu-nbd is not installed")
@@ -446,5 +469,5 @@ def tool_refuses():
 if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
-        wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, vmdk, vdi,
+        wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, https, http, vmdk, vdi,
         tool_serves, tool_in_the_background, tool_refuses)])
