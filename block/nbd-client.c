@@ -53,6 +53,7 @@ void nbd_target_free(NbdTarget *target)
 {
     if (target) {
         g_clear_pointer(&target->place, socket_place_free);
+        tls_client_config_free(target->tls);
         g_free(target->export);
         g_free(target->label);
         g_free(target);
@@ -204,39 +205,64 @@ static bool check_export(NbdClient *c, struct nbd_handle *h, GError **errp)
     return true;
 }
 
+static bool set_tls(struct nbd_handle *h, const TlsClientConfig *tls)
+{
+    return nbd_set_tls(h, LIBNBD_TLS_REQUIRE) >= 0 &&
+           nbd_set_tls_verify_peer(h, tls->verify_peer) >= 0 &&
+           (tls->keys ? nbd_set_tls_psk_file(h, tls->keys) >= 0 &&
+                            nbd_set_tls_username(h, tls->username) >= 0
+                      : nbd_set_tls_certificates(h, tls->certificates) >= 0);
+}
+
 static struct nbd_handle *new_handle(const NbdTarget *target)
 {
     struct nbd_handle *h = nbd_create();
 
-    if (h && (nbd_set_export_name(h, target->export) < 0 || nbd_add_meta_context(h, CONTEXT) < 0)) {
+    if (h && ((target->tls && !set_tls(h, target->tls)) ||
+              nbd_set_export_name(h, target->export) < 0 || nbd_add_meta_context(h, CONTEXT) < 0)) {
         nbd_close(h);
         h = NULL;
     }
     return h;
 }
 
-static struct nbd_handle *connect_once(NbdClient *c, GError **errp)
+/* A handle that begins to connect. */
+static struct nbd_handle *begin_to_connect(const NbdTarget *target, GError **errp)
 {
-    int64_t deadline_us = g_get_monotonic_time() + HANDSHAKE_US;
+    const SocketPlace *place = target->place;
     struct nbd_handle *h;
-    int fd = socket_place_open(c->target->place, NULL, errp);
+    int fd = target->by_name ? -1 : socket_place_open(place, NULL, errp);
 
-    if (fd < 0) {
+    if (fd < 0 && !target->by_name) {
         return NULL;
     }
-    fd = c->target->place->fd ? dup(fd) : fd;
-    if (c->target->place->host) {
+    fd = place->fd ? dup(fd) : fd;
+    if (fd >= 0 && place->host) {
         keep_alive(fd);
     }
-    h = new_handle(c->target);
+    h = new_handle(target);
     if (!h) {
         set_nbd_error(errp, "libnbd");
-        close(fd);
+        if (fd >= 0) {
+            close(fd);
+        }
         return NULL;
     }
-    if (nbd_aio_connect_socket(h, fd) < 0) {
+    if ((target->by_name ? nbd_aio_connect_tcp(h, place->host, place->port)
+                         : nbd_aio_connect_socket(h, fd)) < 0) {
         set_nbd_error(errp, "no agreement with the server");
         nbd_close(h);
+        return NULL;
+    }
+    return h;
+}
+
+static struct nbd_handle *connect_once(NbdClient *c, GError **errp)
+{
+    struct nbd_handle *h = begin_to_connect(c->target, errp);
+    int64_t deadline_us = g_get_monotonic_time() + HANDSHAKE_US;
+
+    if (!h) {
         return NULL;
     }
     while (nbd_aio_is_connecting(h) > 0 && !is_over(h) && !ends(c)) {
@@ -249,6 +275,9 @@ static struct nbd_handle *connect_once(NbdClient *c, GError **errp)
     if (nbd_aio_is_ready(h) <= 0) {
         set_nbd_error(errp, "no agreement with the server");
     } else if (check_export(c, h, errp)) {
+        if (c->target->by_name) {
+            keep_alive(nbd_aio_get_fd(h));
+        }
         return h;
     }
     nbd_close(h);

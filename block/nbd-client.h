@@ -8,6 +8,7 @@
 #define BLOCK_NBD_CLIENT_H
 
 #include "block/status.h"
+#include "block/tls-creds.h"
 #include "chardev/socket-place.h"
 
 typedef struct NbdClient NbdClient;
@@ -17,6 +18,8 @@ typedef struct NbdTarget {
     SocketPlace *place;
     char *export;         /* its name, perhaps empty */
     char *label;          /* how users call it, for messages */
+    TlsClientConfig *tls; /* NULL: none */
+    bool by_name;         /* libnbd itself connects, by TCP, so that it knows the server's name */
     bool read_only;       /* it is never written to; NBD_AUTO_READ_ONLY below */
     bool auto_read_only;  /* what cannot be written is only read */
     unsigned delay;       /* commands wait so many seconds for a connection that is lost */

@@ -11,6 +11,7 @@
 #define BLOCK_NBD_CONNECTION_H
 
 #include "block/export.h"
+#include "block/tls-creds.h"
 #include "util/loop.h"
 
 #define NBD_MAX_OPTION   (64u << 10) /* bytes that come with an option */
@@ -37,6 +38,9 @@ struct NbdConnection {
     uint8_t small[32]; /* for headers */
     uint8_t *option;   /* what comes with one */
     bool last;         /* close when everything is sent */
+    /* TLS: what goes and comes is encrypted from `secure` on. */
+    gnutls_session_t tls; /* NULL: it was not asked for */
+    bool secure;          /* else, with a session, both sides still agree */
     /* What goes out: */
     GQueue out;             /* of NbdPiece */
     size_t out_bytes, sent; /* of all; of the first */
@@ -68,6 +72,10 @@ NbdConnection *nbd_connection_ref(NbdConnection *c);
 void nbd_connection_unref(NbdConnection *c);
 /* Go on with what can be read and written. The connection may be closed then. */
 void nbd_connection_go_on(NbdConnection *c);
+/* Must a client ask for TLS first? */
+bool nbd_connection_needs_tls(const NbdConnection *c);
+/* After what is being sent TLS begins. False: there is no memory for it. */
+bool nbd_connection_start_tls(NbdConnection *c);
 /* The next @want bytes go to @in; then @step is called. */
 void nbd_connection_expect(NbdConnection *c, void *in, size_t want, NbdStep *step);
 /* Send @len bytes of @data, which is freed by g_free, or by @free_fn of @opaque. */

@@ -315,9 +315,19 @@ static void handle_export_name(NbdConnection *c, Reader *r)
     nbd_connection_send(c, out, EXPORT_INFO + (c->no_zeroes ? 0 : ZEROES));
 }
 
+/* Nothing was agreed on before. */
 static void handle_tls(NbdConnection *c, Reader *r)
 {
-    reply_error(c, NBD_REP_ERR_POLICY, "there is no TLS here");
+    if (c->secure) {
+        reply_error(c, NBD_REP_ERR_INVALID, "TLS is there already");
+    } else if (!nbd_connection_needs_tls(c)) {
+        reply_error(c, NBD_REP_ERR_POLICY, "there is no TLS here");
+    } else if (r->left) {
+        reply_error(c, NBD_REP_ERR_INVALID, "STARTTLS has no data");
+    } else {
+        reply(c, NBD_REP_ACK, NULL, 0);
+        c->last = !nbd_connection_start_tls(c);
+    }
 }
 
 typedef void Handler(NbdConnection *c, Reader *r);
@@ -346,7 +356,13 @@ static void handle(NbdConnection *c, const uint8_t *data, size_t len)
     Reader r = { data, len };
     Handler *handler = c->option_id < G_N_ELEMENTS(handlers) ? handlers[c->option_id] : NULL;
 
-    if (handler) {
+    if (nbd_connection_needs_tls(c) && c->option_id != NBD_OPT_STARTTLS &&
+        c->option_id != NBD_OPT_ABORT) {
+        c->last = c->option_id == NBD_OPT_EXPORT_NAME; /* which has no answer */
+        if (!c->last) {
+            reply_error(c, NBD_REP_ERR_TLS_REQD, "STARTTLS comes first");
+        }
+    } else if (handler) {
         handler(c, &r);
     } else {
         reply_error(c, NBD_REP_ERR_UNSUP, "this option is not known here");

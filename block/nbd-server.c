@@ -32,6 +32,7 @@ typedef struct NbdServer {
     int fd;
     unsigned max;
     char *path;
+    TlsCreds *tls; /* NULL: none */
     /* The loop's: */
     GSource *watch; /* NULL: it does not listen now */
     GSource *pause;
@@ -89,6 +90,7 @@ static void drop(NbdConnection *c)
     close(c->fd);
     c->fd = -1;
     c->want = 0;
+    g_clear_pointer(&c->tls, gnutls_deinit);
     g_queue_clear_full(&c->out, piece_free);
     server->connections--;
     if (!server->stops) {
@@ -144,17 +146,45 @@ void nbd_connection_send(NbdConnection *c, void *data, size_t len)
     nbd_connection_send_shared(c, data, len, g_free, data);
 }
 
+/* As send(): what of @piece is left, or some of it. */
+static ssize_t put(NbdConnection *c, const NbdPiece *piece)
+{
+    size_t left = piece->len - c->sent;
+    int more = c->out_bytes > left ? MSG_MORE : 0;
+    ssize_t n;
+
+    if (!left) { /* it only says that something is over */
+        return 0;
+    }
+    if (!c->secure) {
+        return send(c->fd, piece->data + c->sent, left, MSG_NOSIGNAL | MSG_DONTWAIT | more);
+    }
+    n = gnutls_record_send(c->tls, piece->data + c->sent, left);
+    errno = n < 0 && !gnutls_error_is_fatal((int)n) ? EAGAIN : EIO;
+    return n;
+}
+
+/* As recv(). */
+static ssize_t get(NbdConnection *c)
+{
+    uint8_t *at = c->in + c->have;
+    ssize_t n;
+
+    if (!c->secure) {
+        return recv(c->fd, at, c->want - c->have, MSG_DONTWAIT);
+    }
+    n = gnutls_record_recv(c->tls, at, c->want - c->have);
+    errno = n < 0 && !gnutls_error_is_fatal((int)n) ? EAGAIN : EIO;
+    return n;
+}
+
 /* False: the connection is lost. */
 static bool write_some(NbdConnection *c)
 {
     NbdPiece *piece;
 
     while ((piece = g_queue_peek_head(&c->out))) {
-        size_t left = piece->len - c->sent;
-        int more = c->out_bytes > left ? MSG_MORE : 0;
-        ssize_t n =
-            left ? send(c->fd, piece->data + c->sent, left, MSG_NOSIGNAL | MSG_DONTWAIT | more)
-                 : 0; /* it only says that something is over */
+        ssize_t n = put(c, piece);
 
         if (n < 0) {
             return errno == EAGAIN || errno == EINTR;
@@ -172,14 +202,14 @@ static bool write_some(NbdConnection *c)
 
 static bool may_read(const NbdConnection *c)
 {
-    return c->want && !c->last && c->out_bytes <= MAX_OUT &&
+    return c->want && !c->last && !c->tls == !c->secure && c->out_bytes <= MAX_OUT &&
            (!c->export || c->have || c->incoming || nbd_requests_have_room(c));
 }
 
 /* False: the connection is lost. */
 static bool read_some(NbdConnection *c, bool *more)
 {
-    ssize_t n = recv(c->fd, c->in + c->have, c->want - c->have, MSG_DONTWAIT);
+    ssize_t n = get(c);
 
     *more = n > 0;
     if (n <= 0) {
@@ -193,12 +223,48 @@ static bool read_some(NbdConnection *c, bool *more)
     return true;
 }
 
+/* ---- TLS ---- */
+
+bool nbd_connection_needs_tls(const NbdConnection *c)
+{
+    return server->tls && !c->secure;
+}
+
+bool nbd_connection_start_tls(NbdConnection *c)
+{
+    if (g_unix_set_fd_nonblocking(c->fd, TRUE, NULL)) {
+        c->tls = tls_creds_server_session(server->tls, c->fd);
+    }
+    return c->tls;
+}
+
+static bool agrees(NbdConnection *c)
+{
+    return c->tls && !c->secure && g_queue_is_empty(&c->out);
+}
+
+/* False: the two sides do not agree. */
+static bool agree(NbdConnection *c)
+{
+    int ret = gnutls_handshake(c->tls);
+
+    c->secure = ret == GNUTLS_E_SUCCESS;
+    return c->secure || !gnutls_error_is_fatal(ret);
+}
+
 static void set_conditions(NbdConnection *c)
 {
+    bool read = may_read(c), write = !g_queue_is_empty(&c->out);
+
+    if (agrees(c)) {
+        write = gnutls_record_get_direction(c->tls);
+        read = !write;
+    }
     if (c->source) {
-        g_source_modify_unix_fd(c->source, c->tag,
-                                (may_read(c) ? G_IO_IN : 0) |
-                                    (g_queue_is_empty(&c->out) ? 0 : G_IO_OUT));
+        g_source_modify_unix_fd(c->source, c->tag, (read ? G_IO_IN : 0) | (write ? G_IO_OUT : 0));
+        /* What GnuTLS has is not seen at the descriptor. */
+        g_source_set_ready_time(c->source,
+                                c->secure && read && gnutls_record_check_pending(c->tls) ? 0 : -1);
     }
 }
 
@@ -210,11 +276,14 @@ void nbd_connection_go_on(NbdConnection *c)
 
     nbd_connection_ref(c);
     for (unsigned i = 0; ok && more && !c->entered && i < STEPS; i++) {
-        ok = write_some(c);
+        ok = write_some(c) && (!agrees(c) || agree(c));
+        if (ok && agrees(c)) {
+            break; /* the other side has its turn */
+        }
         more = ok && may_read(c);
         ok = ok && (!more || read_some(c, &more)) && c->fd >= 0;
     }
-    ok = ok && write_some(c) && !(c->last && g_queue_is_empty(&c->out));
+    ok = ok && (agrees(c) || write_some(c)) && !(c->last && g_queue_is_empty(&c->out));
     if (ok && c->entered) {
         leave(c);
     } else if (ok) {
@@ -362,7 +431,7 @@ static void listen_again(void *opaque)
 
 /* ---- the server ---- */
 
-bool nbd_server_start(int fd, unsigned max, const char *path, GError **errp)
+bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GError **errp)
 {
     Loop *loop = NULL;
 
@@ -374,6 +443,7 @@ bool nbd_server_start(int fd, unsigned max, const char *path, GError **errp)
     if (!loop || !g_unix_set_fd_nonblocking(fd, TRUE, errp)) {
         loop_free(loop);
         close(fd);
+        tls_creds_unref(tls);
         return false;
     }
     listen(fd, BACKLOG); /* whoever made it may have thought of a single client */
@@ -382,6 +452,7 @@ bool nbd_server_start(int fd, unsigned max, const char *path, GError **errp)
     server->fd = fd;
     server->max = max ? max : NBD_DEFAULT_CONNECTIONS;
     server->path = g_strdup(path);
+    server->tls = tls;
     server->fresh = g_ptr_array_new();
     loop_run(loop, listen_again, server);
     return true;
@@ -425,6 +496,7 @@ bool nbd_server_stop(GError **errp)
     }
     g_ptr_array_unref(s->fresh);
     g_free(s->path);
+    tls_creds_unref(s->tls);
     g_free(s);
     server = NULL;
     return true;

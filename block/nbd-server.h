@@ -7,14 +7,16 @@
 #ifndef BLOCK_NBD_SERVER_H
 #define BLOCK_NBD_SERVER_H
 
+#include "block/tls-creds.h"
 #include "util/loop.h"
 
 #define NBD_DEFAULT_CONNECTIONS 100
 
 /* Serve the clients of @fd, which listens, and becomes the server's; it is closed on failure. At
  * most @max at once (0: NBD_DEFAULT_CONNECTIONS); others wait. @path: a socket's name to remove at
- * the end; NULL: none. Errors: there is one already. */
-bool nbd_server_start(int fd, unsigned max, const char *path, GError **errp);
+ * the end; NULL: none. @tls: they have to use TLS; a reference, which it takes; NULL: there is
+ * none. Errors: there is one already. */
+bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GError **errp);
 /* Disconnect all clients and remove all exports. Errors: there is no server. */
 bool nbd_server_stop(GError **errp);
 /* Its loop; NULL: there is no server. */

@@ -141,7 +141,7 @@ static bool uri_options(struct json_object *json, const char *name, GError **err
         return false;
     }
     if (g_str_has_prefix(name, "nbds")) {
-        error_set(errp, "%s: there is no TLS here; use nbd: over a tunnel, such as that of ssh",
+        error_set(errp, "%s: TLS takes options: driver=nbd,tls-creds=ID,server.type=inet,...",
                   name);
         return false;
     }

@@ -7,6 +7,7 @@
 #include "block/iov.h"
 #include "block/nbd-client.h"
 #include "block/nbd-uri.h"
+#include "block/tls-creds.h"
 #include "chardev/socket-address.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -17,6 +18,7 @@
 
 typedef struct NbdState {
     NbdClient *client;
+    TlsCreds *tls; /* NULL: none */
     GRWLock lock; /* for writing: something is read, changed and written, as it is no whole block */
 } NbdState;
 
@@ -24,9 +26,18 @@ typedef struct NbdState {
 
 static bool check_options(const BlockdevOptionsNbd *options, GError **errp)
 {
-    if (options->tls_creds || options->tls_hostname) {
-        error_set(errp, "%s: there is no TLS here; use a tunnel, such as that of ssh",
-                  options->tls_creds ? "tls-creds" : "tls-hostname");
+    const SocketAddress *server = options->server;
+    const char *host = server->type == SOCKET_ADDRESS_TYPE_INET ? server->u.inet->host : NULL;
+
+    if (options->tls_hostname && !options->tls_creds) {
+        error_set(errp, "tls-hostname goes with tls-creds");
+        return false;
+    }
+    if (options->tls_hostname && g_strcmp0(options->tls_hostname, host) != 0) {
+        error_set(errp,
+                  "tls-hostname=%s: libnbd looks in the certificate for the name by which it "
+                  "connects: server.host has to be that",
+                  options->tls_hostname);
         return false;
     }
     if (options->export && strlen(options->export) > MAX_NAME) {
@@ -36,7 +47,20 @@ static bool check_options(const BlockdevOptionsNbd *options, GError **errp)
     return true;
 }
 
-static NbdTarget *target_of(const BlockNode *node, GError **errp)
+/* Certificates have the server's name: libnbd connects by it, and looks for it there. */
+static bool set_tls(NbdTarget *target, const TlsCreds *tls, GError **errp)
+{
+    target->tls = tls_creds_client_config(tls, errp);
+    target->by_name = target->tls && target->tls->certificates && target->place->host;
+    if (target->by_name && (target->place->ipv4 || target->place->ipv6 || target->place->mptcp)) {
+        error_set(errp, "ipv4, ipv6 and mptcp do not go with certificates: libnbd looks up the "
+                        "server's name by itself");
+        return false;
+    }
+    return target->tls;
+}
+
+static NbdTarget *target_of(const BlockNode *node, const TlsCreds *tls, GError **errp)
 {
     const BlockdevOptionsNbd *options = node->options->u.nbd;
     g_autoptr(NbdTarget) target = g_new0(NbdTarget, 1);
@@ -53,6 +77,9 @@ static NbdTarget *target_of(const BlockNode *node, GError **errp)
     target->auto_read_only = node->options->auto_read_only;
     target->delay = options->reconnect_delay;
     target->first_delay = options->open_timeout;
+    if (tls && !set_tls(target, tls, errp)) {
+        return NULL;
+    }
     return g_steal_pointer(&target);
 }
 
@@ -67,7 +94,10 @@ static bool nbd_open(BlockNode *node, GError **errp)
         return false;
     }
     node->filename = nbd_uri_of(options);
-    target = target_of(node, errp);
+    if (options->tls_creds && !(s->tls = tls_creds_get(options->tls_creds, false, errp))) {
+        return false;
+    }
+    target = target_of(node, s->tls, errp);
     s->client = target ? nbd_client_new(target, errp) : NULL;
     if (!s->client) {
         return false;
@@ -81,6 +111,7 @@ static void nbd_close_node(BlockNode *node)
     NbdState *s = node->state;
 
     nbd_client_free(s->client);
+    tls_creds_unref(s->tls);
     g_rw_lock_clear(&s->lock);
     g_free(s);
 }

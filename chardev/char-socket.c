@@ -426,7 +426,7 @@ static bool check_protocol(const CharSocket *sock, GError **errp)
 {
     if (sock->tls_creds || sock->tls_authz) {
         error_set(errp,
-                  "there is no object '%s' for TLS: this program has none of that kind; leave "
+                  "there is no object '%s' for TLS of character devices: only NBD has it; leave "
                   "tls-creds and tls-authz out, and let a tunnel (ssh -L) to a unix socket encrypt",
                   sock->tls_creds ? sock->tls_creds : sock->tls_authz);
         return false;

@@ -41,22 +41,27 @@ bool qmp_nbd_server_start(const SocketAddressLegacy *addr, const char *tls_creds
                           GError **errp)
 {
     SocketPlace place = { 0 };
+    TlsCreds *tls = NULL;
     bool ok = false;
     int fd;
 
-    if (tls_creds || tls_authz) {
-        error_set(errp, "%s: there is no TLS here; use a tunnel, such as that of ssh",
-                  tls_creds ? "tls-creds" : "tls-authz");
+    if (tls_authz) {
+        error_set(errp, "tls-authz: there are no such objects here; certificates decide who may "
+                        "come (tls-creds-x509 with verify-peer=on)");
         return false;
     }
     if (nbd_server_loop()) { /* before its socket is taken away */
         error_set(errp, "there is an NBD server already; nbd-server-stop ends it");
         return false;
     }
-    if (fill_place(&place, addr, errp)) {
-        fd = socket_place_open(&place, NULL, errp);
-        ok = fd >= 0 &&
-             nbd_server_start(fd, max_connections, place.abstract ? NULL : place.path, errp);
+    if (tls_creds && !(tls = tls_creds_get(tls_creds, true, errp))) {
+        return false;
+    }
+    fd = fill_place(&place, addr, errp) ? socket_place_open(&place, NULL, errp) : -1;
+    if (fd >= 0) {
+        ok = nbd_server_start(fd, max_connections, place.abstract ? NULL : place.path, tls, errp);
+    } else {
+        tls_creds_unref(tls);
     }
     socket_place_clear(&place);
     return ok;

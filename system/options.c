@@ -544,7 +544,17 @@ static const char *take_string(struct json_object *props, const char *key, const
     return json_object_get_string(value);
 }
 
-static bool do_object(Startup *startup, const char *arg, GError **errp)
+static bool is_tls_creds(const char *arg)
+{
+    struct json_object *props = keyval_or_json_parse(arg, "qom-type", NULL);
+    const char *type = props ? keyval_get_text(props, "qom-type") : NULL;
+    bool is = type && g_str_has_prefix(type, "tls-creds-");
+
+    json_object_put(props);
+    return is;
+}
+
+static bool add_object(const char *arg, GError **errp)
 {
     struct json_object *props = keyval_or_json_parse(arg, "qom-type", errp);
     const char *type = NULL, *id = NULL;
@@ -560,6 +570,28 @@ static bool do_object(Startup *startup, const char *arg, GError **errp)
     bool ok = id && user_object_add(type, id, props, errp);
     json_object_put(props);
     return ok;
+}
+
+static bool do_object(Startup *startup, const char *arg, GError **errp)
+{
+    return is_tls_creds(arg) || add_object(arg, errp); /* those are there already */
+}
+
+/* Nodes of -blockdev name them, and are made while the options are read. */
+bool option_add_tls_creds(Startup *startup, GError **errp)
+{
+    for (unsigned i = 0; i < startup->uses->len; i++) {
+        const OptionUse *use = &g_array_index(startup->uses, OptionUse, i);
+
+        if (use->option->handle == do_object && is_tls_creds(use->arg) &&
+            !add_object(use->arg, errp)) {
+            g_autofree char *where = cmdline_use_text(use);
+
+            g_prefix_error(errp, "%s: ", where);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool do_device(Startup *startup, const char *arg, GError **errp)

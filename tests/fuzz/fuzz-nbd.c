@@ -39,7 +39,7 @@ static void begin(void)
     begun = true;
     fuzz_machine();
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, nobody), ==, 0);
-    g_assert_true(nbd_server_start(nobody[0], 0, NULL, NULL));
+    g_assert_true(nbd_server_start(nobody[0], 0, NULL, NULL, NULL));
     add_export("e",
                "{\"driver\": \"null-co\", \"node-name\": \"n0\", \"size\": 1048576,"
                " \"read-zeroes\": true}",

@@ -88,7 +88,7 @@ def names():
 def no_names():
     for name, says in (("nbd:", "nbd:HOST:PORT"), ("nbd:unix:", "path of a socket"), ("nbd:host", "nbd:HOST:PORT"),
                        ("nbd+unix:///x", "socket=PATH"), ("nbd+unix://host/x?socket=/y", "socket=PATH"),
-                       ("nbd+unix:///x?sock=/y", "socket=PATH"), ("nbds://localhost/", "no TLS"), ("nbd://localhost:99999/", "no URI"),
+                       ("nbd+unix:///x?sock=/y", "socket=PATH"), ("nbds://localhost/", "TLS takes options"), ("nbd://localhost:99999/", "no URI"),
                        ("nbd://localhost:1/?a=b", "nothing behind"), ("nbd+vsock://1:1/", "server.type=vsock"),
                        ("nbd://localhost:1/", "cannot connect to localhost:1"), (uri("/nowhere"), "cannot connect to '/nowhere': No such file"),
                        (uri("/" + "x" * 200), "too long")):
@@ -457,7 +457,7 @@ def tool_in_the_background():
 
 
 def tool_refuses():
-    for words, says in (((), "IMAGE"), (("-f",), "-f"), (("--what", "x"), "--what"), (("-c", "/dev/nbd0", "x"), "nbd-client"), (("--tls-creds=x", "x"), "no TLS"),
+    for words, says in (((), "IMAGE"), (("-f",), "-f"), (("--what", "x"), "--what"), (("-c", "/dev/nbd0", "x"), "nbd-client"), (("--tls-creds=x", "-f", "raw", "-r", img.PROGRAM), "no TLS credentials"), (("--object", "x", "y"), "TYPE,id=ID"),
                         (("-e", "x", "y"), "number"), (("--cache=x", "y"), "writeback"), (("-k", "/nowhere/s", "-r", "-f", "raw", img.PROGRAM), "cannot listen"),
                         (("-f", "qcow2", "-r", img.PROGRAM), "qcow2")):
         done = img.call(NBD, *words)

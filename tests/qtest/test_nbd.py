@@ -102,7 +102,7 @@ def commands():
         unix = {"type": "unix", "data": {"path": path}}
         refused(m, "no NBD server", "nbd-server-stop")
         refused(m, "no NBD server", "block-export-add", type="nbd", id="e", node_name="n0")
-        refused(m, "no TLS", "nbd-server-start", addr=unix, tls_creds="t")
+        refused(m, "no TLS credentials 't'", "nbd-server-start", addr=unix, tls_creds="t")
         refused(m, "cannot listen", "nbd-server-start", addr={"type": "unix", "data": {"path": "/nowhere/x"}})
         execute(m, "nbd-server-start", addr=unix)
         refused(m, "already", "nbd-server-start", addr=unix)

@@ -15,6 +15,7 @@
 #include "block/nbd-server.h"
 #include "block/raw.h"
 #include "chardev/socket-place.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/main-loop.h"
@@ -22,7 +23,7 @@
 
 typedef struct Options {
     const char *format, *cache, *discard, *detect_zeroes, *aio; /* NULL: not given */
-    const char *socket, *bind, *port, *name, *description, *pid_file;
+    const char *tls, *socket, *bind, *port, *name, *description, *pid_file;
     const char *image;
     uint64_t clients; /* at once; 0: no limit of the user's */
     bool read_only, persistent, fork, image_options, depth, snapshot;
@@ -44,7 +45,19 @@ static void say_error(void *opaque, const char *text)
 
 /* ---- the command line ---- */
 
-enum { HELP = 256, VERSION, FORK, CACHE, DISCARD, DETECT_ZEROES, IMAGE_OPTS, AIO, TLS, REFUSED };
+enum {
+    HELP = 256,
+    VERSION,
+    FORK,
+    CACHE,
+    DISCARD,
+    DETECT_ZEROES,
+    IMAGE_OPTS,
+    AIO,
+    TLS,
+    OBJECT_OPT,
+    REFUSED
+};
 
 typedef struct Option {
     struct option option;
@@ -82,7 +95,11 @@ static const Option table[] = {
     { { "verbose", no_argument, NULL, 'v' }, 'v', NULL, "without effect" },
     { { "help", no_argument, NULL, HELP }, 'h', NULL, "this" },
     { { "version", no_argument, NULL, VERSION }, 'V', NULL, "the version" },
-    { { "tls-creds", required_argument, NULL, TLS }, 0, NULL, NULL },
+    { { "object", required_argument, NULL, OBJECT_OPT }, 0, "TYPE,id=ID[,...]", "TLS credentials" },
+    { { "tls-creds", required_argument, NULL, TLS },
+      0,
+      "ID",
+      "clients have to use TLS with these" },
     { { "connect", required_argument, NULL, REFUSED }, 'c', NULL, NULL },
     { { "disconnect", no_argument, NULL, REFUSED }, 'd', NULL, NULL },
 };
@@ -103,20 +120,29 @@ static void help(void)
     }
 }
 
+static bool add_object(const char *text, GError **errp)
+{
+    struct json_object *props = keyval_or_json_parse(text, "qom-type", errp);
+    const char *type = props ? keyval_get_text(props, "qom-type") : NULL;
+    const char *id = props ? keyval_get_text(props, "id") : NULL;
+    bool ok = type && id && user_object_add(type, id, props, errp);
+
+    if (props && (!type || !id)) {
+        error_set(errp, "--object %s: wanted is TYPE,id=ID", text);
+    }
+    json_object_put(props);
+    return ok;
+}
+
 static bool take_option(int found, GError **errp)
 {
     const char **texts[] = {
-        ['f'] = &options.format,
-        ['k'] = &options.socket,
-        ['b'] = &options.bind,
-        ['p'] = &options.port,
-        ['x'] = &options.name,
-        ['D'] = &options.description,
-        ['P'] = &options.pid_file,
-        [CACHE] = &options.cache,
-        [DISCARD] = &options.discard,
-        [AIO] = &options.aio,
-        [DETECT_ZEROES] = &options.detect_zeroes,
+        ['f'] = &options.format,      ['k'] = &options.socket,
+        ['b'] = &options.bind,        ['p'] = &options.port,
+        ['x'] = &options.name,        ['D'] = &options.description,
+        ['P'] = &options.pid_file,    [CACHE] = &options.cache,
+        [DISCARD] = &options.discard, [AIO] = &options.aio,
+        [TLS] = &options.tls,         [DETECT_ZEROES] = &options.detect_zeroes,
     };
     bool *flags[] = {
         ['r'] = &options.read_only, ['t'] = &options.persistent,           ['A'] = &options.depth,
@@ -130,9 +156,8 @@ static bool take_option(int found, GError **errp)
     } else if (found == 'e' && !parse_uint(optarg, 10000, &options.clients)) {
         error_set(errp, "--shared=%s: must be a number of clients", optarg);
         return false;
-    } else if (found == TLS) {
-        error_set(errp, "--tls-creds: there is no TLS here; use a tunnel, such as that of ssh");
-        return false;
+    } else if (found == OBJECT_OPT) {
+        return add_object(optarg, errp);
     } else if (found == REFUSED || found == 'c' || found == 'd') {
         error_set(errp, "the kernel's device is nbd-client's: `nbd-client -unix PATH /dev/nbd0`");
         return false;
@@ -286,6 +311,7 @@ static bool serve(BlockNode *node, GError **errp)
         .depth = options.depth,
     };
     SocketPlace place = { .server = true };
+    TlsCreds *tls = NULL;
     int fd;
 
     if (options.socket) {
@@ -297,9 +323,12 @@ static bool serve(BlockNode *node, GError **errp)
     if (!socket_place_check(&place, errp)) {
         return false;
     }
+    if (options.tls && !(tls = tls_creds_get(options.tls, true, errp))) {
+        return false;
+    }
     fd = socket_place_open(&place, NULL, errp);
     nbd_server_on_disconnect(on_disconnect);
-    return fd >= 0 && nbd_server_start(fd, (unsigned)options.clients, options.socket, errp) &&
+    return fd >= 0 && nbd_server_start(fd, (unsigned)options.clients, options.socket, tls, errp) &&
            block_export_add(&config, node, errp);
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * "tls-creds-x509", "tls-creds-psk", "tls-creds-anon": what a server or a client has to show in
+ * TLS, and to ask for: certificates, shared keys, or nothing. For NBD (docs/nbd.md): the server by
+ * GnuTLS; the client's side is libnbd's. Machine lock, but for what says otherwise.
+ */
+#ifndef BLOCK_TLS_CREDS_H
+#define BLOCK_TLS_CREDS_H
+
+#include <gnutls/gnutls.h>
+
+#include "qom/object.h"
+
+typedef struct TlsCreds TlsCreds;
+
+/* What libnbd has to know. */
+typedef struct TlsClientConfig {
+    char *certificates; /* a folder; NULL: keys are used */
+    char *keys;         /* a file */
+    char *username;     /* that has the key */
+    bool verify_peer;
+} TlsClientConfig;
+
+/* A reference to the object with the id @id, which is for a server or (@server false) a client. */
+TlsCreds *tls_creds_get(const char *id, bool server, GError **errp);
+void tls_creds_unref(TlsCreds *creds); /* NULL is fine */
+/* For clients; tls_client_config_free. Errors: libnbd does not know that kind. */
+TlsClientConfig *tls_creds_client_config(const TlsCreds *creds, GError **errp);
+void tls_client_config_free(TlsClientConfig *config); /* NULL is fine */
+/* A session of a server with @fd, which does not wait; gnutls_deinit. NULL: GnuTLS has no memory.
+ * @creds stays at least as long. Any thread. */
+gnutls_session_t tls_creds_server_session(const TlsCreds *creds, int fd);
+
+#endif
