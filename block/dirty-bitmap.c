@@ -149,6 +149,18 @@ BlockDirtyBitmap *block_dirty_bitmap_find(BlockNode *node, const char *name, GEr
     return bitmap;
 }
 
+BlockDirtyBitmap *block_dirty_bitmap_find_below(BlockNode *node, const char *name, GError **errp)
+{
+    BlockNode *below = node;
+
+    while (below && !find(below, name)) {
+        bool filter = below->file.node && !below->driver->length;
+
+        below = below->backing.node ? below->backing.node : filter ? below->file.node : NULL;
+    }
+    return block_dirty_bitmap_find(below ? below : node, name, errp);
+}
+
 void block_dirty_bitmap_foreach(BlockNode *node, void (*fn)(BlockDirtyBitmap *bitmap, void *opaque),
                                 void *opaque)
 {
@@ -165,7 +177,7 @@ bool block_dirty_bitmap_check(const BlockDirtyBitmap *bitmap, BlockDirtyBitmapUs
                               GError **errp)
 {
     if (bitmap->busy && use != BLOCK_DIRTY_BITMAP_READ) {
-        error_set(errp, "bitmap '%s' is in use by a job", bitmap->name);
+        error_set(errp, "bitmap '%s' is in use by a job or an export", bitmap->name);
     } else if (bitmap->inconsistent && use != BLOCK_DIRTY_BITMAP_REMOVE) {
         error_set(errp,
                   "bitmap '%s' is inconsistent: its image was not closed, and nobody knows what "

@@ -25,7 +25,7 @@ typedef struct BlockDirtyBitmap {
     uint32_t granularity;
     bool persistent;   /* it is kept in the image */
     bool inconsistent; /* the image's, of which nobody knows what was written since */
-    unsigned busy;     /* jobs that use it: users may not */
+    unsigned busy;     /* jobs and exports that use it: users may not */
     /* Under the node's mutex: */
     bool enabled;
     uint64_t size;        /* bytes of the node */
@@ -44,6 +44,9 @@ BlockDirtyBitmap *block_dirty_bitmap_new(BlockNode *node, const char *name, uint
 void block_dirty_bitmap_free(BlockDirtyBitmap *bitmap);
 /* By name; borrowed. */
 BlockDirtyBitmap *block_dirty_bitmap_find(BlockNode *node, const char *name, GError **errp);
+/* The same of @node or, if it has none of that name, of a node from which it has what is not in it:
+ * the nearest. */
+BlockDirtyBitmap *block_dirty_bitmap_find_below(BlockNode *node, const char *name, GError **errp);
 /* Call @fn for each of @node that has a name, in the order of their making. */
 void block_dirty_bitmap_foreach(BlockNode *node, void (*fn)(BlockDirtyBitmap *bitmap, void *opaque),
                                 void *opaque);
@@ -89,7 +92,7 @@ void block_dirty_bitmap_restore(BlockDirtyBitmap *bitmap, DirtyBits *bits);
 
 /* ---- jobs ---- */
 
-/* A job begins, or ends, to use it. */
+/* A job or an export begins, or ends, to use it. */
 void block_dirty_bitmap_set_busy(BlockDirtyBitmap *bitmap, bool busy);
 /* A job begins to copy what is marked: from now on that is not changed by what is written, which is
  * remembered beside it if it is enabled. The job is the one that changes it: it may, for example,

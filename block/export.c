@@ -63,6 +63,8 @@ void block_export_unref(BlockExport *e)
 {
     if (g_atomic_ref_count_dec(&e->refs)) {
         g_ptr_array_unref(e->connections);
+        g_ptr_array_unref(e->bitmaps);
+        g_ptr_array_unref(e->contexts);
         g_free(e->id);
         g_free(e->name);
         g_free(e->description);
@@ -83,6 +85,41 @@ static void resized(void *opaque)
 
 static const BlockBackendOps backend_ops = { .resized = resized };
 
+static bool check_bitmaps(const BlockExportConfig *config, GError **errp)
+{
+    if (config->bitmaps && config->bitmaps->len > BLOCK_EXPORT_MAX_BITMAPS) {
+        error_set(errp, "an export has at most %d bitmaps", BLOCK_EXPORT_MAX_BITMAPS);
+        return false;
+    }
+    for (unsigned i = 0; config->bitmaps && i < config->bitmaps->len; i++) {
+        const BlockDirtyBitmap *bitmap = config->bitmaps->pdata[i];
+
+        if (!block_dirty_bitmap_check(bitmap, BLOCK_DIRTY_BITMAP_READ, errp)) {
+            return false;
+        }
+        if (bitmap->busy) {
+            error_set(errp, "bitmap '%s' is in use by a job or an export", bitmap->name);
+            return false;
+        }
+        if (bitmap->enabled && !bitmap->node->read_only && !config->writable) {
+            error_set(errp,
+                      "bitmap '%s' is enabled: it would change while clients read what does not; "
+                      "disable it, or use writable=on",
+                      bitmap->name);
+            return false;
+        }
+        for (unsigned j = 0; j < i; j++) {
+            const BlockDirtyBitmap *other = config->bitmaps->pdata[j];
+
+            if (strcmp(other->name, bitmap->name) == 0) {
+                error_set(errp, "bitmap '%s' is named twice", bitmap->name);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static bool check(const BlockExportConfig *config, const BlockNode *node, GError **errp)
 {
     BlockExport *same_id = find(config->id, true), *same_name = find(config->name, false);
@@ -102,7 +139,7 @@ static bool check(const BlockExportConfig *config, const BlockNode *node, GError
         error_set(errp, "block node '%s' is read-only: it cannot be exported with writable=on",
                   node->name);
     } else {
-        ok = true;
+        ok = check_bitmaps(config, errp);
     }
     g_clear_pointer(&same_id, block_export_unref);
     g_clear_pointer(&same_name, block_export_unref);
@@ -119,6 +156,31 @@ static BlockBackend *take(const BlockExportConfig *config, BlockNode *node, GErr
     return backend && block_backend_take_for_export(backend, user, !config->writable, errp)
                ? backend
                : NULL;
+}
+
+/* Nobody changes or frees them from now on. */
+static void take_bitmaps(BlockExport *e, const GPtrArray *bitmaps)
+{
+    e->bitmaps = g_ptr_array_new();
+    e->contexts = g_ptr_array_new_with_free_func(g_free);
+    for (unsigned i = 0; bitmaps && i < bitmaps->len; i++) {
+        BlockDirtyBitmap *bitmap = bitmaps->pdata[i];
+
+        bitmap->node->refs++;
+        block_dirty_bitmap_set_busy(bitmap, true);
+        g_ptr_array_add(e->bitmaps, bitmap);
+        g_ptr_array_add(e->contexts, g_strconcat("qemu:dirty-bitmap:", bitmap->name, NULL));
+    }
+}
+
+static void give_bitmaps_back(BlockExport *e)
+{
+    for (unsigned i = 0; i < e->bitmaps->len; i++) {
+        BlockDirtyBitmap *bitmap = e->bitmaps->pdata[i];
+
+        block_dirty_bitmap_set_busy(bitmap, false);
+        block_node_unref(bitmap->node);
+    }
 }
 
 bool block_export_add(const BlockExportConfig *config, BlockNode *node, GError **errp)
@@ -141,6 +203,7 @@ bool block_export_add(const BlockExportConfig *config, BlockNode *node, GError *
     e->loop = config->loop ? config->loop : nbd_server_loop();
     e->loop_owner = config->loop_owner ? object_ref(config->loop_owner) : NULL;
     e->backend = backend;
+    take_bitmaps(e, config->bitmaps);
     e->connections = g_ptr_array_new();
     resized(e);
     block_backend_connect(backend, e->loop, &backend_ops, e);
@@ -176,6 +239,7 @@ static void remove_now(BlockExport *e)
     loop_run(e->loop, disconnect, e); /* no more requests from here on */
     block_drain(e->backend);
     loop_run(e->loop, nothing, NULL); /* those that have ended are forgotten */
+    give_bitmaps_back(e);
     block_backend_release(e->backend);
     e->backend = NULL;
     g_clear_pointer(&e->loop_owner, object_unref);

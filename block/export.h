@@ -11,9 +11,11 @@
 #include <stdatomic.h>
 
 #include "block/backend.h"
+#include "block/dirty-bitmap.h"
 #include "qom/object.h"
 
-#define BLOCK_EXPORT_MAX_TEXT 4096 /* bytes of a name and of a description */
+#define BLOCK_EXPORT_MAX_TEXT    4096 /* bytes of a name and of a description */
+#define BLOCK_EXPORT_MAX_BITMAPS 30
 
 typedef struct BlockExportConfig {
     const char *id;
@@ -22,6 +24,7 @@ typedef struct BlockExportConfig {
     bool writable;
     bool writethrough;  /* writes are done when they are on the disk */
     bool depth;         /* clients may ask which image of a chain has what */
+    GPtrArray *bitmaps; /* of BlockDirtyBitmap, which clients can read; NULL: none. Borrowed */
     Loop *loop;         /* that serves it; NULL: the server's */
     Object *loop_owner; /* a reference is kept; NULL: none */
 } BlockExportConfig;
@@ -33,6 +36,8 @@ typedef struct BlockExport {
     bool writable, writethrough, depth;
     Loop *loop;
     Object *loop_owner;
+    GPtrArray *bitmaps;     /* of BlockDirtyBitmap, which are there as long as the backend */
+    GPtrArray *contexts;    /* what clients call those: "qemu:dirty-bitmap:NAME" */
     BlockBackend *backend;  /* until it is removed; then nobody touches it */
     _Atomic uint64_t size;  /* bytes */
     GPtrArray *connections; /* of NbdConnection, borrowed; the loop's */

@@ -19,7 +19,6 @@
 #define LONGEST_RETRY_US (2 * G_USEC_PER_SEC)
 #define MAX_PAYLOAD      (32 * MIB)
 #define MAX_ALIGN        (64 * KIB)
-#define CONTEXT          LIBNBD_CONTEXT_BASE_ALLOCATION
 
 typedef enum ClientState {
     CLIENT_BEGINS, /* there was no connection yet */
@@ -55,6 +54,7 @@ void nbd_target_free(NbdTarget *target)
         g_clear_pointer(&target->place, socket_place_free);
         tls_client_config_free(target->tls);
         g_free(target->export);
+        g_free(target->context);
         g_free(target->label);
         g_free(target);
     }
@@ -145,7 +145,12 @@ static void keep_alive(int fd)
     }
 }
 
-static bool read_export(struct nbd_handle *h, NbdExport *e, GError **errp)
+static const char *context_of(const NbdTarget *target)
+{
+    return target->context ? target->context : LIBNBD_CONTEXT_BASE_ALLOCATION;
+}
+
+static bool read_export(const NbdTarget *target, struct nbd_handle *h, NbdExport *e, GError **errp)
 {
     int64_t size = nbd_get_size(h), align = nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM),
             max = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
@@ -167,7 +172,11 @@ static bool read_export(struct nbd_handle *h, NbdExport *e, GError **errp)
                       .can_flush = nbd_can_flush(h) > 0,
                       .can_trim = nbd_can_trim(h) > 0,
                       .can_zero = nbd_can_zero(h) > 0,
-                      .can_status = nbd_can_meta_context(h, CONTEXT) > 0 };
+                      .can_status = nbd_can_meta_context(h, context_of(target)) > 0 };
+    if (target->context && !e->can_status) {
+        error_set(errp, "x-dirty-bitmap=%s: the server does not tell of that", target->context);
+        return false;
+    }
     e->max_payload = max > 0 ? MIN((uint64_t)max, MAX_PAYLOAD) : MAX_PAYLOAD;
     e->max_payload -= e->max_payload % e->align;
     if (!e->max_payload) {
@@ -182,7 +191,7 @@ static bool check_export(NbdClient *c, struct nbd_handle *h, GError **errp)
 {
     NbdExport now;
 
-    if (!read_export(h, &now, errp)) {
+    if (!read_export(c->target, h, &now, errp)) {
         return false;
     }
     if (!c->knows_export) {
@@ -218,8 +227,9 @@ static struct nbd_handle *new_handle(const NbdTarget *target)
 {
     struct nbd_handle *h = nbd_create();
 
-    if (h && ((target->tls && !set_tls(h, target->tls)) ||
-              nbd_set_export_name(h, target->export) < 0 || nbd_add_meta_context(h, CONTEXT) < 0)) {
+    if (h &&
+        ((target->tls && !set_tls(h, target->tls)) || nbd_set_export_name(h, target->export) < 0 ||
+         nbd_add_meta_context(h, context_of(target)) < 0)) {
         nbd_close(h);
         h = NULL;
     }
@@ -318,7 +328,8 @@ static int on_extents(void *opaque, const char *context, uint64_t offset, uint32
     const Answer *answer = opaque;
     BlockStatus *status = answer->command->status;
 
-    if (strcmp(context, CONTEXT) != 0 || offset != answer->command->offset) {
+    if (strcmp(context, context_of(answer->client->target)) != 0 ||
+        offset != answer->command->offset) {
         return 0;
     }
     for (size_t i = 0; i + 1 < count; i += 2) {

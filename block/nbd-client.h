@@ -17,6 +17,7 @@ typedef struct NbdClient NbdClient;
 typedef struct NbdTarget {
     SocketPlace *place;
     char *export;         /* its name, perhaps empty */
+    char *context;        /* whose extents the status is made of; NULL: base:allocation */
     char *label;          /* how users call it, for messages */
     TlsClientConfig *tls; /* NULL: none */
     bool by_name;         /* libnbd itself connects, by TCP, so that it knows the server's name */

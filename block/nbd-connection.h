@@ -17,8 +17,14 @@
 #define NBD_MAX_OPTION   (64u << 10) /* bytes that come with an option */
 #define NBD_MAX_REQUESTS 16          /* of a connection at once */
 
-/* What a client can ask of a range: the contexts, as bits of a mask; ids on the wire are 1, 2... */
-enum { NBD_CONTEXT_ALLOCATION, NBD_CONTEXT_DEPTH, NBD_CONTEXT_COUNT };
+/* What a client can ask of a range: the contexts, as bits of a mask; ids on the wire are 1, 2...
+ * The bitmaps of the export are the last. */
+enum {
+    NBD_CONTEXT_ALLOCATION,
+    NBD_CONTEXT_DEPTH,
+    NBD_CONTEXT_BITMAP,
+    NBD_CONTEXT_MAX = NBD_CONTEXT_BITMAP + BLOCK_EXPORT_MAX_BITMAPS
+};
 
 typedef struct NbdConnection NbdConnection;
 /* @in is whole: what is next? */
@@ -46,9 +52,9 @@ struct NbdConnection {
     size_t out_bytes, sent; /* of all; of the first */
     /* Negotiated: */
     bool no_zeroes, structured;
-    unsigned contexts;    /* a mask */
-    char *contexts_of;    /* the export's name; NULL: none */
-    uint32_t option_id;   /* the one that is read */
+    uint32_t contexts;        /* a mask */
+    BlockExport *contexts_of; /* a reference; NULL: none */
+    uint32_t option_id;       /* the one that is read */
     BlockExport *entered; /* the handshake is over, but the loop is still the server's; else NULL */
     /* After the handshake: */
     BlockExport *export;
@@ -91,9 +97,4 @@ void nbd_requests_begin(NbdConnection *c);
 bool nbd_requests_have_room(const NbdConnection *c);
 /* Forget requests of @c, which is closed, that were not started. */
 void nbd_requests_forget(NbdConnection *c);
-/* The name of a context, or NULL. */
-const char *nbd_context_name(unsigned context);
-/* The contexts that clients may ask of @export: a mask. */
-unsigned nbd_contexts_of(const BlockExport *export);
-
 #endif

@@ -28,23 +28,27 @@ static const char *const context_names[] = {
     [NBD_CONTEXT_DEPTH] = "qemu:allocation-depth",
 };
 
-unsigned nbd_contexts_of(const BlockExport *export)
+/* NULL: @export has no such. */
+static const char *context_name(const BlockExport *export, unsigned context)
 {
-    return 1u << NBD_CONTEXT_ALLOCATION | (export->depth ? 1u << NBD_CONTEXT_DEPTH : 0);
+    if (context >= NBD_CONTEXT_BITMAP) {
+        context -= NBD_CONTEXT_BITMAP;
+        return context < export->contexts->len ? export->contexts->pdata[context] : NULL;
+    }
+    return context != NBD_CONTEXT_DEPTH || export->depth ? context_names[context] : NULL;
 }
 
-/* Those that @query, a name or (@list) the beginning of one up to the colon, means. */
-static unsigned match_contexts(const char *query, bool list)
+/* Those of @export that @query, a name or (@list) the beginning of one up to a colon, means. */
+static uint32_t match_contexts(const BlockExport *export, const char *query, bool list)
 {
-    unsigned found = 0;
+    bool begins = list && g_str_has_suffix(query, ":");
+    uint32_t found = 0;
 
-    for (unsigned i = 0; i < NBD_CONTEXT_COUNT; i++) {
-        const char *name = context_names[i], *colon = strchr(name, ':');
-        size_t head = (size_t)(colon - name) + 1;
+    for (unsigned i = 0; i < NBD_CONTEXT_MAX; i++) {
+        const char *name = context_name(export, i);
 
-        if (strcmp(query, name) == 0 ||
-            (list && strlen(query) == head && strncmp(query, name, head) == 0)) {
-            found |= 1u << i;
+        if (name && (strcmp(query, name) == 0 || (begins && g_str_has_prefix(name, query)))) {
+            found |= UINT32_C(1) << i;
         }
     }
     return found;
@@ -137,10 +141,9 @@ static void reply_info(NbdConnection *c, unsigned type, const void *data, size_t
 /* From here on the client may only use @e, whose reference this takes. */
 static void enter(NbdConnection *c, BlockExport *e)
 {
-    if (g_strcmp0(c->contexts_of, e->name) != 0 || !c->structured) {
+    if (c->contexts_of != e || !c->structured) {
         c->contexts = 0;
     }
-    c->contexts &= nbd_contexts_of(e);
     nbd_connection_enter(c, e);
 }
 
@@ -250,51 +253,73 @@ static void handle_info(NbdConnection *c, Reader *r)
     }
 }
 
+static void reply_context(NbdConnection *c, uint32_t id, const char *name)
+{
+    size_t len = strlen(name);
+    g_autofree uint8_t *out = g_malloc(4 + len);
+
+    bytes_put_be(out, id, 4);
+    memcpy(out + 4, name, len);
+    reply(c, NBD_REP_META_CONTEXT, out, 4 + len);
+}
+
+/* The queries of a list of contexts; NULL: they are not said well. */
+static GPtrArray *take_queries(Reader *r)
+{
+    g_autoptr(GPtrArray) queries = g_ptr_array_new_with_free_func(g_free);
+    uint32_t count;
+
+    if (!take_number(r, 4, &count)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        char *query = take_counted_string(r);
+
+        if (!query) {
+            return NULL;
+        }
+        g_ptr_array_add(queries, query);
+    }
+    return g_steal_pointer(&queries);
+}
+
 /* LIST_META_CONTEXT, SET_META_CONTEXT. */
 static void handle_contexts(NbdConnection *c, Reader *r)
 {
     bool list = c->option_id == NBD_OPT_LIST_META_CONTEXT;
     g_autofree char *name = take_counted_string(r);
-    uint32_t count;
-    unsigned found = 0;
+    g_autoptr(GPtrArray) queries = c->structured && name ? take_queries(r) : NULL;
+    uint32_t found;
     BlockExport *e;
 
-    if (!c->structured || !name || !take_number(r, 4, &count)) {
+    if (!queries) {
         reply_error(c, NBD_REP_ERR_INVALID,
                     c->structured ? "the contexts are not said well"
                                   : "contexts go with structured replies");
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        g_autofree char *query = take_counted_string(r);
-
-        if (!query) {
-            reply_error(c, NBD_REP_ERR_INVALID, "the contexts are not said well");
-            return;
-        }
-        found |= match_contexts(query, list);
-    }
     e = named_export(c, name);
     if (!e) {
         return;
     }
-    found = (list && !count ? ~0u : found) & nbd_contexts_of(e);
-    for (unsigned i = 0; i < NBD_CONTEXT_COUNT; i++) {
-        if (found & 1u << i) {
-            size_t len = strlen(context_names[i]);
-            g_autofree uint8_t *out = g_malloc(4 + len);
+    found = list && !queries->len ? UINT32_MAX : 0;
+    for (unsigned i = 0; i < queries->len; i++) {
+        found |= match_contexts(e, queries->pdata[i], list);
+    }
+    for (unsigned i = 0; i < NBD_CONTEXT_MAX; i++) {
+        const char *context = found & UINT32_C(1) << i ? context_name(e, i) : NULL;
 
-            bytes_put_be(out, list ? 0 : i + 1, 4);
-            memcpy(out + 4, context_names[i], len);
-            reply(c, NBD_REP_META_CONTEXT, out, 4 + len);
+        if (context) {
+            reply_context(c, list ? 0 : i + 1, context);
         }
     }
     if (!list) {
-        g_free(c->contexts_of);
-        c->contexts_of = g_steal_pointer(&name);
+        g_clear_pointer(&c->contexts_of, block_export_unref);
+        c->contexts_of = e;
         c->contexts = found;
+    } else {
+        block_export_unref(e);
     }
-    block_export_unref(e);
     reply(c, NBD_REP_ACK, NULL, 0);
 }
 

@@ -93,6 +93,7 @@ enum {
     NBD_REPLY_TYPE_ERROR = 1 << 15 | 1,
 };
 
-enum { NBD_STATE_HOLE = 1 << 0, NBD_STATE_ZERO = 1 << 1 };
+enum { NBD_STATE_HOLE = 1 << 0, NBD_STATE_ZERO = 1 << 1 }; /* base:allocation */
+enum { NBD_STATE_DIRTY = 1 << 0 };                         /* qemu:dirty-bitmap:NAME */
 
 #endif

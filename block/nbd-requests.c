@@ -32,7 +32,7 @@ typedef struct NbdRequest {
     int error;
     struct iovec iov;
     uint8_t *data; /* READ, WRITE; BLOCK_STATUS: extents of the contexts, one after the other */
-    unsigned extents[NBD_CONTEXT_COUNT];
+    unsigned extents[NBD_CONTEXT_MAX];
 } NbdRequest;
 
 /* Requests that are being carried out, of all connections, and those that wait for others to end.
@@ -131,17 +131,17 @@ static void put_read_chunk(NbdRequest *r)
 static void put_status_chunks(NbdRequest *r)
 {
     NbdConnection *c = r->connection;
-    unsigned left = c->contexts;
+    uint32_t left = c->contexts;
     const uint8_t *data = r->data;
 
     for (unsigned i = 0; left; i++) {
         size_t len = (size_t)r->extents[i] * EXTENT;
         uint8_t id[4];
 
-        if (!(left & 1u << i)) {
+        if (!(left & UINT32_C(1) << i)) {
             continue;
         }
-        left &= ~(1u << i);
+        left &= ~(UINT32_C(1) << i);
         bytes_put_be(id, i + 1, 4);
         put_chunk(r, left ? 0 : NBD_REPLY_FLAG_DONE, NBD_REPLY_TYPE_BLOCK_STATUS, id, 4, len);
         nbd_connection_send(c, g_memdup2(data, len), len);
@@ -205,6 +205,30 @@ static uint32_t flags_of(unsigned context, const BlockStatus *status)
     return (status->data ? 0 : NBD_STATE_HOLE) | (status->zero ? NBD_STATE_ZERO : 0);
 }
 
+/* What is to be told of @offset, and for how many of @bytes that goes. */
+static int find_extent(BlockNode *node, const BlockExport *export, unsigned context,
+                       uint64_t offset, uint64_t *bytes, uint32_t *flags)
+{
+    uint64_t at = offset, marked;
+    BlockStatus status;
+    int err;
+
+    if (context < NBD_CONTEXT_BITMAP) {
+        err = block_status_chain(node, NULL, offset, *bytes, &status);
+        *bytes = err ? 0 : status.bytes;
+        *flags = err ? 0 : flags_of(context, &status);
+        return err;
+    }
+    if (block_dirty_bitmap_next(export->bitmaps->pdata[context - NBD_CONTEXT_BITMAP], &at,
+                                offset + *bytes, UINT64_MAX, &marked)) {
+        *flags = at == offset ? NBD_STATE_DIRTY : 0;
+        *bytes = at == offset ? marked : at - offset;
+    } else {
+        *flags = 0;
+    }
+    return 0;
+}
+
 /* Extents of one context to @out, at most MAX_EXTENTS; how many. */
 static int find_extents(BlockNode *node, const NbdRequest *r, unsigned context, uint8_t *out,
                         unsigned *count)
@@ -216,22 +240,23 @@ static int find_extents(BlockNode *node, const NbdRequest *r, unsigned context, 
 
     *count = 0;
     while (offset < end) {
-        BlockStatus status;
-        int err = block_status_chain(node, NULL, offset, end - offset, &status);
+        uint64_t piece = end - offset;
+        uint32_t now;
+        int err = find_extent(node, r->connection->export, context, offset, &piece, &now);
 
         if (err) {
             return err;
         }
-        if (!*count || flags_of(context, &status) != flags) {
+        if (!*count || now != flags) {
             if (*count == max) {
                 return 0;
             }
             ++*count;
             bytes = 0;
-            flags = flags_of(context, &status);
+            flags = now;
         }
-        bytes += status.bytes;
-        offset += status.bytes;
+        bytes += piece;
+        offset += piece;
         bytes_put_be(out + (*count - 1) * EXTENT, bytes, 4);
         bytes_put_be(out + (*count - 1) * EXTENT + 4, flags, 4);
     }
@@ -244,8 +269,8 @@ static int find_status(BlockNode *node, BlockRequest *block)
     uint8_t *out = r->data;
     int err = 0;
 
-    for (unsigned i = 0; !err && i < NBD_CONTEXT_COUNT; i++) {
-        if (r->connection->contexts & 1u << i) {
+    for (unsigned i = 0; !err && i < NBD_CONTEXT_MAX; i++) {
+        if (r->connection->contexts & UINT32_C(1) << i) {
             err = find_extents(node, r, i, out, &r->extents[i]);
             out += (size_t)MAX_EXTENTS * EXTENT;
         }
@@ -494,7 +519,8 @@ static void run(NbdRequest *r)
     int err = check(r);
 
     if (!err && r->command == NBD_CMD_BLOCK_STATUS) {
-        r->data = g_malloc((size_t)NBD_CONTEXT_COUNT * MAX_EXTENTS * EXTENT);
+        r->data =
+            g_malloc((size_t)__builtin_popcount(r->connection->contexts) * MAX_EXTENTS * EXTENT);
     } else if (!err && r->command == NBD_CMD_READ) {
         r->data = g_try_malloc(MAX(r->length, 1));
         err = r->data ? 0 : ENOMEM;

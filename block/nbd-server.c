@@ -58,7 +58,7 @@ void nbd_connection_unref(NbdConnection *c)
     if (g_atomic_ref_count_dec(&c->refs)) {
         g_mutex_clear(&c->mutex);
         g_clear_pointer(&c->export, block_export_unref);
-        g_free(c->contexts_of);
+        g_clear_pointer(&c->contexts_of, block_export_unref);
         g_free(c->option);
         g_free(c);
     }

@@ -72,6 +72,7 @@ static NbdTarget *target_of(const BlockNode *node, const TlsCreds *tls, GError *
     }
     target->place->nodelay = target->place->client_only = true;
     target->export = g_strdup(options->export ? options->export : "");
+    target->context = g_strdup(options->x_dirty_bitmap);
     target->label = g_strdup(node->filename);
     target->read_only = node->read_only;
     target->auto_read_only = node->options->auto_read_only;

@@ -4,6 +4,7 @@
 #include "block/export.h"
 #include "block/nbd-server.h"
 #include "chardev/socket-address.h"
+#include "monitor/bitmap.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -74,14 +75,35 @@ bool qmp_nbd_server_stop(GError **errp)
 
 /* ---- exports ---- */
 
+/* A name, of a bitmap of @node or of one below it, or an object that names the node, too. */
+static BlockDirtyBitmap *find_bitmap(BlockNode *node, struct json_object *json, GError **errp)
+{
+    g_autoptr(BlockDirtyBitmapRef) ref = NULL;
+
+    if (json_object_is_type(json, json_type_string)) {
+        return block_dirty_bitmap_find_below(node, json_object_get_string(json), errp);
+    }
+    ref = BlockDirtyBitmapRef_from_json(json, "bitmaps", errp);
+    return ref ? bitmap_find(ref->node, ref->name, errp) : NULL;
+}
+
+static bool find_bitmaps(BlockNode *node, const GPtrArray *names, GPtrArray *bitmaps, GError **errp)
+{
+    for (unsigned i = 0; names && i < names->len; i++) {
+        BlockDirtyBitmap *bitmap = find_bitmap(node, names->pdata[i], errp);
+
+        if (!bitmap) {
+            return false;
+        }
+        g_ptr_array_add(bitmaps, bitmap);
+    }
+    return true;
+}
+
 static bool add_nbd(const BlockExportOptions *options, BlockExportConfig *config, GError **errp)
 {
     const BlockExportOptionsNbd *nbd = options->u.nbd;
 
-    if (nbd->bitmaps && nbd->bitmaps->len) {
-        error_set(errp, "bitmaps: exports do not tell of dirty bitmaps");
-        return false;
-    }
     config->name = nbd->name ? nbd->name : options->node_name;
     config->description = nbd->description;
     config->depth = nbd->allocation_depth;
@@ -103,7 +125,9 @@ static Object *find_iothread(const char *id, GError **errp)
 
 bool qmp_block_export_add(const BlockExportOptions *options, GError **errp)
 {
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
     BlockExportConfig config = { .id = options->id,
+                                 .bitmaps = bitmaps,
                                  .writable = options->writable,
                                  .writethrough = options->writethrough };
     BlockNode *node;
@@ -129,23 +153,23 @@ bool qmp_block_export_add(const BlockExportOptions *options, GError **errp)
         config.loop = iothread_loop(IOTHREAD(config.loop_owner));
     }
     node = block_node_find(options->node_name, errp);
-    return node && block_export_add(&config, node, errp);
+    return node && find_bitmaps(node, options->u.nbd->bitmaps, bitmaps, errp) &&
+           block_export_add(&config, node, errp);
 }
 
 bool qmp_nbd_server_add(const char *device, const char *name, const char *description,
                         bool has_writable, bool writable, const char *bitmap, GError **errp)
 {
     const BlockBackend *backend = block_backend_find(device);
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
     BlockExportConfig config = { .id = name ? name : device,
                                  .name = name ? name : device,
                                  .description = description,
-                                 .writable = writable };
+                                 .writable = writable,
+                                 .bitmaps = bitmaps };
+    BlockDirtyBitmap *found;
     BlockNode *node;
 
-    if (bitmap) {
-        error_set(errp, "bitmap: exports do not tell of dirty bitmaps");
-        return false;
-    }
     if (backend && backend->empty) {
         error_set(errp, "drive '%s' has no medium", device);
         return false;
@@ -153,6 +177,13 @@ bool qmp_nbd_server_add(const char *device, const char *name, const char *descri
     node = backend ? block_backend_node(backend) : block_node_find(device, errp);
     if (node && writable && node->read_only) {
         config.writable = false; /* as its users expect it, unlike that of block-export-add */
+    }
+    if (node && bitmap) {
+        found = block_dirty_bitmap_find_below(node, bitmap, errp);
+        if (!found) {
+            return false;
+        }
+        g_ptr_array_add(bitmaps, found);
     }
     return node && block_export_add(&config, node, errp);
 }

@@ -23,7 +23,7 @@
 
 typedef struct Options {
     const char *format, *cache, *discard, *detect_zeroes, *aio; /* NULL: not given */
-    const char *tls, *socket, *bind, *port, *name, *description, *pid_file;
+    const char *tls, *bitmap, *socket, *bind, *port, *name, *description, *pid_file;
     const char *image;
     uint64_t clients; /* at once; 0: no limit of the user's */
     bool read_only, persistent, fork, image_options, depth, snapshot;
@@ -82,6 +82,10 @@ static const Option table[] = {
       'A',
       NULL,
       "clients may ask which image of a chain has what" },
+    { { "bitmap", required_argument, NULL, 'B' },
+      'B',
+      "NAME",
+      "clients may read this dirty bitmap" },
     { { "cache", required_argument, NULL, CACHE }, 0, "MODE", "as of -drive: writeback" },
     { { "discard", required_argument, NULL, DISCARD }, 0, "MODE", "unmap or ignore: ignore" },
     { { "detect-zeroes", required_argument, NULL, DETECT_ZEROES }, 0, "MODE", "off, on or unmap" },
@@ -137,12 +141,19 @@ static bool add_object(const char *text, GError **errp)
 static bool take_option(int found, GError **errp)
 {
     const char **texts[] = {
-        ['f'] = &options.format,      ['k'] = &options.socket,
-        ['b'] = &options.bind,        ['p'] = &options.port,
-        ['x'] = &options.name,        ['D'] = &options.description,
-        ['P'] = &options.pid_file,    [CACHE] = &options.cache,
-        [DISCARD] = &options.discard, [AIO] = &options.aio,
-        [TLS] = &options.tls,         [DETECT_ZEROES] = &options.detect_zeroes,
+        ['f'] = &options.format,
+        ['k'] = &options.socket,
+        ['b'] = &options.bind,
+        ['p'] = &options.port,
+        ['x'] = &options.name,
+        ['D'] = &options.description,
+        ['P'] = &options.pid_file,
+        ['B'] = &options.bitmap,
+        [CACHE] = &options.cache,
+        [DISCARD] = &options.discard,
+        [AIO] = &options.aio,
+        [TLS] = &options.tls,
+        [DETECT_ZEROES] = &options.detect_zeroes,
     };
     bool *flags[] = {
         ['r'] = &options.read_only, ['t'] = &options.persistent,           ['A'] = &options.depth,
@@ -175,7 +186,7 @@ static bool parse(int argc, char **argv, GError **errp)
         names[i] = table[i].option;
     }
     opterr = 0;
-    while ((found = getopt_long(argc, argv, ":f:rk:b:p:x:D:e:tAvhVc:d", names, NULL)) >= 0) {
+    while ((found = getopt_long(argc, argv, ":f:rk:b:p:x:D:e:tAB:vhVc:d", names, NULL)) >= 0) {
         if (found == HELP || found == 'h') {
             help();
             return false;
@@ -301,6 +312,9 @@ static gboolean on_signal(gpointer opaque)
 
 static bool serve(BlockNode *node, GError **errp)
 {
+    g_autoptr(GPtrArray) bitmaps = g_ptr_array_new();
+    BlockDirtyBitmap *bitmap =
+        options.bitmap ? block_dirty_bitmap_find_below(node, options.bitmap, errp) : NULL;
     const BlockExportConfig config = {
         .id = "export",
         .name = options.name,
@@ -309,11 +323,18 @@ static bool serve(BlockNode *node, GError **errp)
         .writethrough =
             !g_strcmp0(options.cache, "writethrough") || !g_strcmp0(options.cache, "directsync"),
         .depth = options.depth,
+        .bitmaps = bitmaps,
     };
     SocketPlace place = { .server = true };
     TlsCreds *tls = NULL;
     int fd;
 
+    if (options.bitmap && !bitmap) {
+        return false;
+    }
+    if (bitmap) {
+        g_ptr_array_add(bitmaps, bitmap);
+    }
     if (options.socket) {
         place.path = (char *)(uintptr_t)options.socket;
     } else {
