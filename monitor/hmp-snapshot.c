@@ -14,11 +14,11 @@
 /* snapshot_blkdev [-n] DRIVE [FILE] [FORMAT] */
 void hmp_snapshot_blkdev(Hmp *hmp, char **argv)
 {
-    bool existing = argv[0] && !strcmp(argv[0], "-n");
+    bool existing = argv[0];
     GError *err = NULL;
 
-    argv += existing;
-    if (!argv[0] || !argv[1]) {
+    argv++;
+    if (!argv[1]) {
         error_set(&err, "give the drive, and the file for what is written from now on");
     } else {
         const BlockdevSnapshotSync options = {

@@ -412,6 +412,10 @@ static void test_snapshot_existing(void)
     said = qtest_hmp(d.qt, "snapshot_blkdev -n d0 %s/hmp.qcow2 qcow2", dir);
     g_assert_cmpstr(said, ==, "");
     disk_write(&d, 8, 0xd8);
+    g_free(said);
+    said = qtest_hmp(d.qt, "snapshot_blkdev d0 %s/by-hmp.qcow2", dir);
+    g_assert_cmpstr(said, ==, "");
+    disk_write(&d, 9, 0xd9);
     quit(&d);
     g_free(run("qemu-img convert -O raw over.qcow2 over.raw && "
                "qemu-img convert -O raw hmp.qcow2 hmp.raw"));
@@ -419,6 +423,7 @@ static void test_snapshot_existing(void)
     disk_assert_image(over_raw, 8, 9);
     disk_assert_image(hmp_raw, 7, 0xd7);
     disk_assert_image(hmp_raw, 8, 0xd8);
+    disk_assert_image(hmp_raw, 9, 10);
     g_unlink(path);
 }
 
