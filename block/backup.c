@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "block/backend.h"
 #include "block/dirty-bitmap.h"
@@ -27,6 +28,7 @@ typedef struct Backup {
     BlockJob b;
     BlockBackup options;
     uint64_t size, chunk;
+    uint64_t cluster; /* of the target, if it is written compressed */
     DirtySet *left;
     BlockRanges ranges;
     BlockWriteHook hook;
@@ -35,6 +37,33 @@ typedef struct Backup {
 } Backup;
 
 /* ---- copying ---- */
+
+/* block_job_copy() by whole clusters of the target, compressed. */
+static int copy_packed(Backup *k, uint64_t offset, uint64_t bytes, uint8_t *buf, bool *read)
+{
+    const BlockBackup *o = &k->options;
+    int err = 0;
+
+    for (uint64_t end = offset + bytes; offset < end && !err; offset += k->cluster) {
+        uint64_t some = MIN(k->cluster, end - offset);
+        BlockStatus status = { 0 };
+
+        *read = true;
+        err = block_status_chain(o->source, NULL, offset, some, &status);
+        if (!err && status.zero && status.bytes == some) {
+            *read = false;
+            err = block_node_write_zeroes(o->target, offset, some, true);
+            continue;
+        }
+        err = err ? err : block_node_pread(o->source, offset, buf, some);
+        if (!err) {
+            *read = false;
+            memset(buf + some, 0, k->cluster - some);
+            err = block_node_write_packed(o->target, offset, buf);
+        }
+    }
+    return err;
+}
 
 /* Of [@offset, @offset + @bytes), whole chunks that the caller has for himself, what is to be
  * copied: *@done bytes. */
@@ -48,7 +77,9 @@ static int copy_left(Backup *k, uint64_t offset, uint64_t bytes, void *buf, uint
     while (!err && offset < end && dirty_set_next(k->left, &at, BLOCK_JOB_CHUNK, &some) &&
            at >= offset && at < end) { /* it looks at the beginning, too */
         some = MIN(some, end - at);
-        err = block_job_copy(k->options.source, k->options.target, at, some, buf, read);
+        err = k->options.compress
+                  ? copy_packed(k, at, some, buf, read)
+                  : block_job_copy(k->options.source, k->options.target, at, some, buf, read);
         if (!err) {
             dirty_set_remove(k->left, at, some);
             *done += some;
@@ -295,6 +326,14 @@ static bool check(const BlockBackup *o, int64_t *size, GError **errp)
         error_set(errp, "block node '%s' cannot be copied to itself", o->source->name);
     } else if (!check_bitmap(o, errp)) {
         return false;
+    } else if (o->compress && !o->target->driver->write_packed) {
+        error_set(errp, "'compress' is not possible: block node '%s' is no qcow2 image",
+                  o->target->name);
+    } else if (o->compress && block_node_cluster_size(o->target) > BLOCK_JOB_CHUNK) {
+        error_set(errp,
+                  "'compress' is not possible: block node '%s' has clusters of more than %u "
+                  "KiB",
+                  o->target->name, (unsigned)(BLOCK_JOB_CHUNK / KIB));
     } else if (*size < 0 || target < 0) {
         error_set_errno(errp, (int)-MIN(*size, target), "the sizes of '%s' and '%s' are not known",
                         o->source->name, o->target->name);
@@ -356,6 +395,7 @@ static bool connect(Backup *k, GError **errp)
         return false;
     }
     k->chunk = chunk_size(k);
+    k->cluster = o->compress ? block_node_cluster_size(o->target) : 0;
     k->left = dirty_set_new(k->size, k->chunk);
     if (bitmap) {
         take_bitmap(k, bitmap);

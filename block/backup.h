@@ -14,6 +14,7 @@ typedef struct BlockBackup {
     const char *bitmap; /* of the source: what is copied, or what is in no backup; NULL: none */
     bool has_bitmap_mode;
     BitmapSyncMode bitmap_mode;
+    bool compress; /* the target's clusters are written so */
     BlockdevOnError on_source_error, on_target_error;
 } BlockBackup;
 

@@ -14,18 +14,15 @@
 /* ---- backups ---- */
 
 /* What both kinds may be told; the members have the same names. */
-#define CHECK_BACKUP(args, errp) check_backup((args)->compress, (args)->filter_node_name, errp)
+#define CHECK_BACKUP(args, errp) check_filter((args)->filter_node_name, errp)
 
-static bool check_backup(bool compress, const char *filter, GError **errp)
+static bool check_filter(const char *filter, GError **errp)
 {
-    if (compress) {
-        error_set(errp, "'compress' is not possible: images are not written compressed");
-    } else if (filter && block_node_find(filter, NULL)) {
+    if (filter && block_node_find(filter, NULL)) {
         error_set(errp, "there is a block node '%s' already", filter);
-    } else {
-        return true;
+        return false;
     }
-    return false;
+    return true;
 }
 
 Job *backup_to_node(const BlockdevBackup *args, JobTransaction *transaction, GError **errp)
@@ -36,6 +33,7 @@ Job *backup_to_node(const BlockdevBackup *args, JobTransaction *transaction, GEr
                            .bitmap = args->bitmap,
                            .has_bitmap_mode = args->has_bitmap_mode,
                            .bitmap_mode = args->bitmap_mode,
+                           .compress = args->compress,
                            .on_source_error = args->on_source_error,
                            .on_target_error = args->on_target_error };
 
@@ -55,6 +53,7 @@ Job *backup_to_file(const DriveBackup *args, JobTransaction *transaction, GError
                            .bitmap = args->bitmap,
                            .has_bitmap_mode = args->has_bitmap_mode,
                            .bitmap_mode = args->bitmap_mode,
+                           .compress = args->compress,
                            .on_source_error = args->on_source_error,
                            .on_target_error = args->on_target_error };
     const BlockTarget target = {

@@ -418,7 +418,7 @@ const HmpCommand hmp_commands[] = {
       hmp_dump_guest_memory },
     { "drive_backup", "[-n] [-f] [-c] DRIVE FILE [FORMAT]",
       "copy a disk, as it is now, to a file; -n: the file is there; -f: backing files, too; -c: "
-      "compressed, which is not possible",
+      "compressed",
       hmp_drive_backup },
     { "drive_mirror", "[-n] [-f] DRIVE FILE [FORMAT]",
       "copy a disk to a file, and keep that the same; -n: the file is there; -f: backing files, "

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Backups of disks while a guest writes, transactions, and new images. Usage: test_block_backup.py BUILD-DIR"""
+import json
 import os
 import subprocess
 
@@ -38,6 +39,29 @@ def moment():
             checks(m, "top", *(["target"] if form == "qcow2" else []))
             as_before(m, target, form)
             has(m.path("top"), 12, 15000 * 512, 512)
+
+
+def compressed():
+    """By commands and HMP; all clusters, also those that are written before they are copied, are small."""
+    with Disk() as m:
+        copy_of(m)
+        m.add("target", "qcow2")
+        slow(m, "blockdev-backup", target="target", sync="full", compress=True)
+        m.put(15000, 10)
+        go_on(m)
+        m.ends(len=SIZE, offset=SIZE)
+        m.qmp.command("blockdev-del", **{"node-name": "target"})
+        as_before(m, "target", "qcow2")
+        found = json.loads(tool("qemu-img", "check", "--output=json", m.path("target")))
+        tap.equal((found["compressed-clusters"] > 0, found["compressed-clusters"]), (True, found["allocated-clusters"]))
+        copy_of(m, "later")
+        m.qmp.command("drive-backup", **{"job-id": "j", "device": "top", "target": m.path("new"), "format": "qcow2", "sync": "full", "compress": True})
+        m.ends()
+        refused(lambda: m.qmp.command("drive-backup", **{"job-id": "j", "device": "top", "target": m.path("flat"), "format": "raw", "sync": "full", "compress": True}),
+                "no qcow2 image")
+        m.power()
+        checks(m, "top", "target", "new")
+        tool("qemu-img", "compare", "-f", "raw", "-F", "qcow2", m.path("later"), m.path("new"))
 
 
 def kinds():
@@ -101,7 +125,7 @@ def no_backup():
         m.add()
         tool("qemu-img", "create", "-q", "-f", "qcow2", m.path("small"), "1M")
         m.add("small")
-        for wrong, words in (({"target": "small"}, "1048576"), ({"sync": "bitmap", "bitmap": "b"}, "bitmap-mode"), ({"compress": True}, "compress"),
+        for wrong, words in (({"target": "small"}, "1048576"), ({"sync": "bitmap", "bitmap": "b"}, "bitmap-mode"),
                              ({"sync": "bitmap", "bitmap-mode": "never"}, "'bitmap' missing"), ({"bitmap-mode": "never"}, "'bitmap' missing"),
                              ({"sync": "incremental", "bitmap": "b"}, "no 'b'"), ({"bitmap": "b"}, "bitmap-mode"),
                              ({"sync": "incremental", "bitmap": "b", "bitmap-mode": "always"}, "on-success"),
@@ -357,5 +381,5 @@ def create():
 
 
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (moment, kinds, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
+    tap.run([(f.__name__, f) for f in (moment, compressed, kinds, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
                                        bitmaps_of_a_group, bitmaps_all_or_none, create)])
