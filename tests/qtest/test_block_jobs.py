@@ -253,6 +253,21 @@ def migration():
         machine.vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "it is saved")
 
 
+def migration_of_each():
+    """Nor while another kind of job works."""
+    for command, words in (("blockdev-backup", {"device": "top", "target": "target", "sync": "none"}), ("block-stream", {"device": "top", "speed": 1}),
+                           ("block-commit", {"device": "top", "speed": 1})):
+        with Disk() as m:
+            m.add()
+            m.qmp.command(command, **{"job-id": "j", **words})
+            m.qmp.command("migrate", uri=f"exec:cat > {m.path('state')}")
+            machine.vm.wait_until(lambda machine_=m: machine_.qmp.command("query-migrate")["status"] == "failed", "it has failed")
+            tap.equal("job 'j'" in m.qmp.command("query-migrate")["error-desc"], True, command)
+            m.put(0, 9)
+            m.qmp.command("job-cancel", id="j")
+            m.qmp.event("JOB_STATUS_CHANGE", id="j", status="null")
+
+
 def unplugged():
     """The disk goes in the middle: the job goes on with what it has."""
     with Disk() as m:
@@ -362,4 +377,4 @@ def for_people():
 if __name__ == "__main__":
     tap.run([(f.__name__, f) for f in (
         mirror_and_pivot, mirror_while_paused, mirror_kinds, mirror_refused, stream, stream_below, commit_active, commit_below,
-        commit_cancelled, errors, busy, migration, unplugged, quits, killed, states, for_people)])
+        commit_cancelled, errors, busy, migration, migration_of_each, unplugged, quits, killed, states, for_people)])
