@@ -73,9 +73,16 @@ bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
                                 bool has_downtime_limit, uint64_t downtime_limit,
                                 bool has_cpu_throttle_initial, uint8_t cpu_throttle_initial,
                                 bool has_cpu_throttle_increment, uint8_t cpu_throttle_increment,
-                                bool has_max_cpu_throttle, uint8_t max_cpu_throttle, GError **errp)
+                                bool has_max_cpu_throttle, uint8_t max_cpu_throttle,
+                                GPtrArray *block_bitmap_mapping, GError **errp)
 {
     MigrationParams p = migration_params;
+
+    if (block_bitmap_mapping && block_bitmap_mapping->len) {
+        error_set(errp, "block-bitmap-mapping: dirty bitmaps do not move by themselves: those that "
+                        "are persistent are in the image, which both machines have");
+        return false;
+    }
 
     p.max_bandwidth = has_max_bandwidth ? max_bandwidth : p.max_bandwidth;
     p.downtime_limit_ms = has_downtime_limit ? downtime_limit : p.downtime_limit_ms;

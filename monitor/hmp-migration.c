@@ -98,7 +98,7 @@ void hmp_migrate_set_parameter(Hmp *hmp, char **argv)
 
         qmp_migrate_set_parameters(which == PARAM_BANDWIDTH, value, which == PARAM_DOWNTIME, value,
                                    which == PARAM_INITIAL, percent, which == PARAM_INCREMENT,
-                                   percent, which == PARAM_MAX, percent, &err);
+                                   percent, which == PARAM_MAX, percent, NULL, &err);
     }
     hmp_error(hmp, err);
 }
