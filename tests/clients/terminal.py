@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import subprocess
+import termios
 import time
 
 import debian
@@ -15,6 +16,10 @@ class Terminal:
 
     def __init__(self, args, env=None, cwd=None):
         self.master, slave = pty.openpty()
+        # No further \r before each newline: a guest sends its own, on whatever terminal its serial line is shown.
+        modes = termios.tcgetattr(slave)
+        modes[1] &= ~termios.ONLCR
+        termios.tcsetattr(slave, termios.TCSANOW, modes)
         self.process = subprocess.Popen(args, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=cwd,
                                         start_new_session=True)
         os.close(slave)
