@@ -232,7 +232,7 @@ static bool do_accel(Startup *startup, const char *arg, GError **errp)
 
 static bool do_enable_kvm(Startup *startup, const char *arg, GError **errp)
 {
-    return do_accel(startup, "kvm", errp);
+    return do_machine(startup, "accel=kvm", errp);
 }
 
 static bool do_nographic(Startup *startup, const char *arg, GError **errp)
@@ -633,7 +633,7 @@ const Option options[] = {
     { "M", "[type=]NAME[,prop=value]", "short for -machine", START_CONFIG, do_machine, text_machine },
     { "accel", "NAME[,option=value]", "engine that runs the CPUs (help lists them, NAME,help their options); again: next to try",
       START_CONFIG, do_accel, text_accel, .type = &EngineOptions_type },
-    { "enable-kvm", NULL, "the same as -accel kvm", START_CONFIG, do_enable_kvm },
+    { "enable-kvm", NULL, "the same as -machine accel=kvm", START_CONFIG, do_enable_kvm },
     { "cpu", "MODEL[,+feat][,-feat][,feat=on|off]", "CPU model (help lists them)",
       START_MACHINE, do_cpu, text_cpu },
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,clusters=1][,cores=N][,threads=N]",

@@ -278,6 +278,18 @@ def chosen_by_name():
             tap.equal(types, "host-x86_64-cpu")
 
 
+def chosen_last():
+    """-enable-kvm is a -machine accel=kvm: of these the last counts, as autopkgtest-virt-qemu's --qemu-options need it."""
+    lines = [(["-enable-kvm", "-machine", "accel=tcg"], "disabled"), (["-enable-kvm", "-machine", "q35,accel=soft"], "disabled")]
+    if os.path.exists("/dev/kvm"):
+        lines += [(["-machine", "accel=tcg", "-enable-kvm"], "enabled"), (["-enable-kvm", "-machine", "q35"], "enabled")]
+    for words, wanted in lines:
+        done = subprocess.run([machine.PROGRAM, "-S", "-nodefaults", "-display", "none", "-monitor", "stdio", *words],
+                              input="info kvm\nquit\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=vm.LONG, check=False)
+        tap.equal(f"kvm support: {wanted}\n" in done.stdout, True, f"{words}: {done.stdout}")
+
+
 def bad_options():
     for option, message in (("kernel_irqchip=maybe", "kernel-irqchip=maybe is not right: expects one of on, off, split"),
                             ("x-memslots=0", "x-memslots must be a number from 1"),
@@ -610,7 +622,7 @@ def no_thread(accel):
 
 TESTS = [
     ("chosen by itself", chosen_by_itself),
-    ("chosen by name", chosen_by_name),
+    ("chosen by name", chosen_by_name), ("chosen last", chosen_last),
     ("bad options", bad_options),
     ("what needs KVM's local APICs", no_local_apic),
     ("/dev/kvm is missing", device_missing),
