@@ -5,7 +5,7 @@ WERROR ?=
 CONFIGURE_FLAGS ?= $(if $(WERROR),--werror)
 # What the tests in tests/clients run, beside libvirt; and those that take longer.
 CLIENTS      = virtinst genisoimage python3-libvirt guestfish guestfs-tools supermin kmod dpkg-dev debhelper lintian man-db
-CLIENTS_LONG = debvm
+CLIENTS_LONG = debvm autopkgtest extlinux vmdb2 debootstrap parted
 
 .PHONY: all help setup build guest image demo deb check check-clients check-nested check-tsan check-translate torture debug-kernel golden bench fuzz install clean format
 all: build

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian package of what a build folder has: make-deb.py BUILD-DIR   ->   BUILD-DIR/deb/dimmable_VERSION_amd64.deb"""
+"""A Debian package of what a build folder has: make-deb.py BUILD-DIR [DIR]   ->   DIR/dimmable_VERSION_amd64.deb
+
+DIR is made anew; it is BUILD-DIR/deb if none is named."""
 import json
 import os
 import re
@@ -34,7 +36,7 @@ def changelog(version):
 def main():
     build = os.path.abspath(sys.argv[1])
     version = json.loads(run("meson", "introspect", "--projectinfo", build))["version"]
-    folder = f"{build}/deb"
+    folder = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else f"{build}/deb"
     tree = f"{folder}/dimmable-{version}"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(tree)

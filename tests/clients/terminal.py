@@ -74,12 +74,12 @@ class Shown(debian.Debian):
         self.wait_for(r"TERM=dumb sh\r\n", vm.LONG)
         self.run("dmesg -n 1", check=False)
 
-    def log_in(self):
-        self.wait_for("debian login: ", debian.BOOT)
+    def log_in(self, name="debian"):
+        self.wait_for(f"{name} login: ", debian.BOOT)
         self.serial.send(b"root\n")
         self.wait_for("Password: ", vm.LONG)
         self.serial.send(f"{debian.PASSWORD}\n".encode())
-        self.shell(r"root@debian:~# ")
+        self.shell(f"root@{name}:~# ")
 
     def rest(self, timeout=debian.BOOT):
         """What else the program prints until it ends."""
