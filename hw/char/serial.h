@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A 16550A serial port (National Semiconductor PC16550D data sheet): its eight registers, as a
- * part of a device. hw/char/isa-serial.h has it on the ISA bus, `pci-serial` as a PCI function.
+ * part of a device. hw/char/isa-serial.h has it on the ISA bus, `pci-serial` as a PCI function,
+ * `pci-serial-2x` and `-4x` have several.
  * Machine lock for everything.
  */
 #ifndef HW_CHAR_SERIAL_H
@@ -14,6 +15,7 @@
 #include "util/timer.h"
 
 #define SERIAL_PORTS     8
+#define SERIAL_BAUDBASE  115200 /* 1.8432 MHz / 16 */
 #define SERIAL_FIFO_SIZE 16
 
 typedef struct Serial {
@@ -61,7 +63,7 @@ bool serial_check_baudbase(Object *obj, const Property *prop, struct json_object
       .kind = PROP_UINT32,                                                                \
       .offset = offsetof(Type, member.baudbase),                                          \
       .has_default = true,                                                                \
-      .default_int = 115200, /* 1.8432 MHz / 16 */                                        \
+      .default_int = SERIAL_BAUDBASE,                                                     \
       .check = serial_check_baudbase,                                                     \
       .description = "speed with divisor 1, bits a second" },                             \
     {                                                                                     \

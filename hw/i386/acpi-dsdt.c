@@ -4,6 +4,7 @@
 #include "hw/i386/acpi-pci.h"
 
 #include "hw/acpi/pm.h"
+#include "hw/char/isa-parallel.h"
 #include "hw/char/isa-serial.h"
 #include "hw/i386/fw-cfg.h"
 #include "hw/i386/vmgenid.h"
@@ -22,6 +23,21 @@ static Aml *dsdt_serial(unsigned n)
     return aml_device(
         name, dsdt_hid("PNP0501"), aml_name("_UID", aml_int(n + 1)),
         aml_name("_CRS", aml_resources(aml_io(isa_serial_port(n), 8), aml_irq(isa_serial_irq(n)))));
+}
+
+static void dsdt_parallels(Aml *isa)
+{
+    unsigned port, irq;
+
+    for (unsigned i = 0; i < ISA_PARALLELS; i++) {
+        if (isa_parallel_find(i, &port, &irq)) {
+            g_autofree char *name = g_strdup_printf("LPT%u", i + 1);
+
+            aml_add(isa, aml_device(name, dsdt_hid("PNP0400"), aml_name("_UID", aml_int(i + 1)),
+                                    aml_name("_CRS", aml_resources(aml_io(port, ISA_PARALLEL_PORTS),
+                                                                   aml_irq(irq)))));
+        }
+    }
 }
 
 static Aml *dsdt_pvpanic(uint16_t port)
@@ -46,6 +62,7 @@ static Aml *dsdt_isa(const Machine *machine)
             aml_add(isa, dsdt_serial(i));
         }
     }
+    dsdt_parallels(isa);
     if (panic_port) {
         aml_add(isa, dsdt_pvpanic(panic_port));
     }

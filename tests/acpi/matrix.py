@@ -117,6 +117,8 @@ SHAPES = [
            board=",nvdimm=on,nvdimm-persistence=mem-ctrl", args=nvdimm(0, "slot=255,unarmed=on")),
     Config("vmgenid", memory="128M", args=("-device", "vmgenid")),
     Config("vmgenid-firmware", memory="128M", firmware=True, args=("-device", "vmgenid")),
+    Config("parallel", memory="128M", args=("-chardev", "null,id=c0", "-chardev", "null,id=c1", "-device", "isa-parallel,chardev=c0",
+                                            "-device", "isa-parallel,chardev=c1,irq=5")),
     Config("root-ports", args=("-device", "pcie-root-port,id=rp0,chassis=1", "-device",
                                "pcie-root-port,id=rp1,chassis=2"), only=("q35",)),
     Config("pxb", args=nodes(2, 2) + ("-device", "pxb-pcie,id=x0,bus_nr=80,numa_node=1", "-device",

@@ -100,6 +100,7 @@ VARIANTS = [
     ("an NVDIMM", more(NVDIMM_XML)),
     ("a virtio-mem", more(VMEM_XML)),
     ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
+    ("a parallel port", more("<parallel type='file'><source path='@FOLDER@/printed'/></parallel>")),
     ("SATA", more(SATA)),
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
@@ -133,6 +134,7 @@ REFUSED = [
     ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
     ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
+    ("shared memory with a doorbell", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server/></shmem>"), "ivshmem"),
     ("virtio-pmem", more(PMEM_XML), "virtio-pmem memory device info is not handled yet"),
     ("DIMMs without a cell", {CELL: "", "<numa></numa>": ""}, "At least one numa node has to be configured"),
     ("another domain's slots", {"<maxMemory slots='8' unit='GiB'>16": "<maxMemory slots='255' unit='GiB'>1024"},
@@ -154,6 +156,30 @@ def variant(machine, number):
     SESSION.virsh("create", "--paused", SESSION.write(f"{name}.xml", variant_xml(name, machine, VARIANTS[number][1])))
     tap.equal(SESSION.state(name), "paused")
     SESSION.virsh("destroy", name)
+
+
+def shared_memory():
+    """What the guest is given is what other programs find in /dev/shm; from the start, and attached.
+    A domain that is its master is saved with it."""
+    shms = [f"{os.path.basename(SESSION.dir)}-{n}" for n in range(2)]
+    xml = [f"<shmem name='{shm}' role='{role}'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"
+           for shm, role in zip(shms, ("master", "peer"))]
+    try:
+        SESSION.virsh("create", "--paused", SESSION.write("shm.xml", variant_xml("shm", "pc", more(xml[0]))))
+        SESSION.virsh("save", "shm", f"{SESSION.dir}/shm.saved")
+        SESSION.virsh("restore", "--paused", f"{SESSION.dir}/shm.saved")
+        SESSION.virsh("attach-device", "shm", SESSION.write("shm-1.xml", xml[1]))
+        bars = [bar["size"] for bus in monitor(SESSION, "shm", "query-pci") for dev in bus["devices"]
+                if dev["id"] == {"vendor": 0x1af4, "device": 0x1110, "subsystem-vendor": 0x1af4, "subsystem": 0x1100}
+                for bar in dev["regions"]]
+        tap.equal(bars, [256, 4 * MIB] * 2)
+        tap.equal([os.stat(f"/dev/shm/{shm}").st_size for shm in shms], [4 * MIB] * 2)
+        SESSION.refused("only shmem with role='master'", "save", "shm", f"{SESSION.dir}/shm.saved")
+        SESSION.virsh("destroy", "shm")
+    finally:
+        for shm in shms:
+            if os.path.exists(f"/dev/shm/{shm}"):
+                os.unlink(f"/dev/shm/{shm}")
 
 
 def refused(number):
@@ -366,7 +392,7 @@ GROUPS = {
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
-                [("log", log_is_clean)] +
+                [("log", log_is_clean), ("shared memory", shared_memory)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 

@@ -130,8 +130,12 @@ static void add_objects(void)
     g_assert_no_error(err);
     user_object_add("memory-backend-ram", "m2", props, &err);
     g_assert_no_error(err);
+    user_object_add("memory-backend-ram", "m4", props, &err);
+    g_assert_no_error(err);
     json_object_put(props);
     chardev_new_from_opts("null,id=c0", &err);
+    g_assert_no_error(err);
+    chardev_new_from_opts("null,id=lp", &err);
     g_assert_no_error(err);
 }
 
@@ -242,6 +246,8 @@ static Machine *machine_make(const char *type, bool all)
     add_device("i6300esb");
     add_device("ib700");
     add_device("pci-serial");
+    add_device("pci-serial-2x");
+    add_device("pci-serial-4x,prog_if=1");
     add_device("vmcoreinfo");
     add_device("vmgenid");
     return machine;
@@ -306,6 +312,8 @@ static void check(const char *type)
     g_autoptr(GPtrArray) first = NULL;
 
     add_device("isa-debugcon,chardev=c0,iobase=0x402"); /* 0xe9 is of pc-testdev */
+    add_device("isa-parallel,chardev=lp");
+    add_device("ivshmem-plain,memdev=m4");
     add_device("pc-dimm,id=d0,memdev=m0");
     add_device("nvdimm,id=d1,memdev=m3,label-size=128K");
     add_virtio();
