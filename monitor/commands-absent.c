@@ -4,7 +4,7 @@
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 
-/* ---- displays, keys and mice ---- */
+/* ---- displays and mice ---- */
 
 VncInfo *qmp_query_vnc(GError **errp)
 {
@@ -19,12 +19,6 @@ DisplayOptions *qmp_query_display_options(GError **errp)
 GPtrArray *qmp_query_mice(GError **errp)
 {
     return MouseInfo_list_new();
-}
-
-bool qmp_send_key(GPtrArray *keys, bool has_hold_time, int64_t hold_time, GError **errp)
-{
-    error_set(errp, "the keyboard of this machine has no keys: send text by a serial port");
-    return false;
 }
 
 /* ---- TPMs, encrypted memory, enclaves ---- */

@@ -117,6 +117,8 @@ void hmp_block_job_set_speed(Hmp *hmp, char **argv);
 void hmp_block_stream(Hmp *hmp, char **argv);
 void hmp_drive_mirror(Hmp *hmp, char **argv);
 void hmp_drive_backup(Hmp *hmp, char **argv);
+/* commands-input.c */
+void hmp_sendkey(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

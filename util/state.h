@@ -104,10 +104,12 @@ struct StateTable {
         .count = 1                                                                              \
     }
 /* A structure inside, an array of them, and one that a member points to. */
-#define STATE_STRUCT(type, member, table)                                                         \
+#define STATE_STRUCT(type, member, table) STATE_STRUCT_SINCE(type, member, table, 0)
+/* That the table has from @version on. */
+#define STATE_STRUCT_SINCE(type, member, table, version)                                          \
     {                                                                                             \
         .name = #member, .kind = STATE_KIND_STRUCT, .offset = offsetof(type, member), .count = 1, \
-        .stride = STATE_SIZE(type, member), .sub = (table)                                        \
+        .stride = STATE_SIZE(type, member), .since = (version), .sub = (table)                    \
     }
 #define STATE_STRUCTS(type, member, table)                                            \
     {                                                                                 \

@@ -5,6 +5,8 @@
 
 #include "hw/core/irq-lines.h"
 #include "hw/core/runstate.h"
+#include "hw/input/key-codes.h"
+#include "hw/input/ps2-keyboard.h"
 
 enum {
     STATUS_OUTPUT_FULL = 0x01,
@@ -44,6 +46,14 @@ enum {
 };
 
 enum {
+    KEYBOARD_SET = 0xf0,
+    KEYBOARD_ENABLE = 0xf4,
+    KEYBOARD_DISABLE = 0xf5,
+    KEYBOARD_DEFAULTS = 0xf6,
+    KEYBOARD_RESET = 0xff,
+};
+
+enum {
     KEYBOARD_ACK = 0xfa,
     KEYBOARD_RESEND = 0xfe,
     KEYBOARD_PASSED = 0xaa,
@@ -61,6 +71,9 @@ struct I8042 {
     uint8_t queue[QUEUE_SIZE];
     unsigned queued;
     uint8_t last; /* what an empty buffer reads */
+    Ps2Keyboard keyboard;
+    bool first_is_key; /* the first in the queue is of a key */
+    bool break_seen; /* the prefix of a key's release, which translation makes a bit of the next */
     /* wiring */
     Irq irq;
     MemoryRegion data_port, command_port;
@@ -81,19 +94,45 @@ static const struct {
     uint8_t cmd, count, answer[3];
     bool data;
 } keyboard_answers[] = {
-    { 0xed, 1, { KEYBOARD_ACK }, true },            /* LEDs */
-    { 0xee, 1, { 0xee } },                          /* echo */
-    { 0xf0, 1, { KEYBOARD_ACK }, true },            /* scan code set */
-    { 0xf2, 3, { KEYBOARD_ACK, 0xab, 0x83 } },      /* identify */
-    { 0xf3, 1, { KEYBOARD_ACK }, true },            /* repeat rate */
-    { 0xf4, 1, { KEYBOARD_ACK } },                  /* enable */
-    { 0xf5, 1, { KEYBOARD_ACK } },                  /* disable, defaults */
-    { 0xf6, 1, { KEYBOARD_ACK } },                  /* defaults */
-    { 0xff, 2, { KEYBOARD_ACK, KEYBOARD_PASSED } }, /* reset and self-test */
+    { 0xed, 1, { KEYBOARD_ACK }, true },         /* LEDs */
+    { 0xee, 1, { 0xee } },                       /* echo */
+    { KEYBOARD_SET, 1, { KEYBOARD_ACK }, true }, /* scan code set */
+    { 0xf2, 3, { KEYBOARD_ACK, 0xab, 0x83 } },   /* identify */
+    { 0xf3, 1, { KEYBOARD_ACK }, true },         /* repeat rate */
+    { KEYBOARD_ENABLE, 1, { KEYBOARD_ACK } },
+    { KEYBOARD_DISABLE, 1, { KEYBOARD_ACK } }, /* and defaults */
+    { KEYBOARD_DEFAULTS, 1, { KEYBOARD_ACK } },
+    { KEYBOARD_RESET, 2, { KEYBOARD_ACK, KEYBOARD_PASSED } }, /* and self-test */
 };
 
+enum { BREAK_PREFIX = 0xf0, BREAK_BIT = 0x80 };
+
+/* The next byte of the keyboard, as the guest is to see it. */
+static bool i8042_take_key(I8042 *s, uint8_t *byte)
+{
+    bool translate = s->ram[0] & CONFIG_TRANSLATE;
+
+    while (ps2_keyboard_take(&s->keyboard, byte)) {
+        if (!translate) {
+            return true;
+        }
+        if (*byte != BREAK_PREFIX) {
+            *byte = key_code_set1(*byte) | (s->break_seen ? BREAK_BIT : 0);
+            s->break_seen = false;
+            return true;
+        }
+        s->break_seen = true;
+    }
+    return false;
+}
+
+/* A key's byte goes into the buffer when nothing else is there, and if the guest wants it. */
 static void i8042_update(I8042 *s)
 {
+    if (!s->queued && !s->keyboard_pending && !(s->ram[0] & CONFIG_NO_KEYBOARD)) {
+        s->first_is_key = i8042_take_key(s, &s->queue[0]);
+        s->queued = s->first_is_key;
+    }
     irq_set(&s->irq, s->queued && s->ram[0] & CONFIG_IRQ1);
 }
 
@@ -105,11 +144,19 @@ static void i8042_push(I8042 *s, uint8_t value)
     i8042_update(s);
 }
 
+/* An answer of the controller goes before the keyboard's, which are lost; a key is not. */
 static void i8042_answer(I8042 *s, uint8_t value)
 {
-    s->queued =
-        0; /* an answer of the controller goes before the keyboard's bytes, which are lost */
-    i8042_push(s, value);
+    uint8_t key = s->queue[0];
+    bool keep = s->queued && s->first_is_key;
+
+    s->first_is_key = false;
+    s->queue[0] = value;
+    s->queued = 1;
+    if (keep) {
+        s->queue[s->queued++] = key;
+    }
+    i8042_update(s);
 }
 
 static void i8042_write_output_port(I8042 *s, uint8_t value)
@@ -161,6 +208,7 @@ static void i8042_command(I8042 *s, uint8_t cmd)
         break;
     case CMD_ENABLE_KEYBOARD:
         s->ram[0] &= ~CONFIG_NO_KEYBOARD;
+        i8042_update(s);
         break;
     case CMD_READ_OUTPUT_PORT:
         i8042_answer(s, s->output_port);
@@ -179,6 +227,37 @@ static void i8042_command(I8042 *s, uint8_t cmd)
     }
 }
 
+/* What a command does, but for the answer. */
+static void keyboard_command(Ps2Keyboard *keyboard, uint8_t cmd)
+{
+    switch (cmd) {
+    case KEYBOARD_ENABLE:
+        ps2_keyboard_set_scanning(keyboard, true);
+        break;
+    case KEYBOARD_DISABLE:
+        ps2_keyboard_set_scanning(keyboard, false);
+        break;
+    case KEYBOARD_DEFAULTS:
+    case KEYBOARD_RESET:
+        ps2_keyboard_reset(keyboard);
+        break;
+    }
+}
+
+/* The data byte of a command. */
+static void keyboard_parameter(I8042 *s, uint8_t cmd, uint8_t value)
+{
+    i8042_push(s, KEYBOARD_ACK);
+    if (cmd != KEYBOARD_SET) {
+        return;
+    }
+    if (!value) {
+        i8042_push(s, s->keyboard.set); /* asked which */
+    } else if (value <= 2) {
+        s->keyboard.set = value;
+    }
+}
+
 static void keyboard_write(I8042 *s, uint8_t value)
 {
     s->ram[0] &= ~CONFIG_NO_KEYBOARD; /* sending to it enables it */
@@ -186,14 +265,12 @@ static void keyboard_write(I8042 *s, uint8_t value)
         uint8_t cmd = s->keyboard_pending;
 
         s->keyboard_pending = 0;
-        i8042_push(s, KEYBOARD_ACK);
-        if (cmd == 0xf0 && !value) {
-            i8042_push(s, 2); /* asked which: set 2 */
-        }
+        keyboard_parameter(s, cmd, value);
         return;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(keyboard_answers); i++) {
         if (keyboard_answers[i].cmd == value) {
+            keyboard_command(&s->keyboard, value);
             for (unsigned n = 0; n < keyboard_answers[i].count; n++) {
                 i8042_push(s, keyboard_answers[i].answer[n]);
             }
@@ -235,6 +312,7 @@ static uint64_t i8042_read_data(void *opaque, hwaddr addr, unsigned size)
     if (s->queued) {
         s->last = s->queue[0];
         memmove(s->queue, s->queue + 1, --s->queued);
+        s->first_is_key = false;
         irq_set(&s->irq, 0); /* an edge for each byte */
         i8042_update(s);
     }
@@ -280,21 +358,61 @@ static void i8042_reset(Device *dev)
     s->self_tested = s->last_was_command = false;
     s->pending = s->keyboard_pending = s->last = 0;
     s->queued = 0;
+    s->first_is_key = s->break_seen = false;
+    ps2_keyboard_reset(&s->keyboard);
     i8042_update(s);
 }
 
+static void i8042_has_bytes(void *opaque)
+{
+    i8042_update(opaque);
+}
+
+static bool i8042_realize(Device *dev, GError **errp)
+{
+    I8042 *s = I8042_DEVICE(dev);
+
+    s->keyboard.has_bytes = i8042_has_bytes;
+    s->keyboard.opaque = s;
+    ps2_keyboard_init(&s->keyboard);
+    i8042_reset(dev);
+    return true;
+}
+
+static void i8042_unrealize(Device *dev)
+{
+    ps2_keyboard_destroy(&I8042_DEVICE(dev)->keyboard);
+}
+
+bool i8042_press_keys(I8042 *s, const uint8_t *keys, unsigned count, int64_t hold_ms, GError **errp)
+{
+    return ps2_keyboard_press(&s->keyboard, keys, count, hold_ms, errp);
+}
+
 static const StateField i8042_fields[] = {
-    STATE_UINTS(I8042, ram),        STATE_UINT(I8042, output_port),
-    STATE_BOOL(I8042, self_tested), STATE_BOOL(I8042, last_was_command),
-    STATE_UINT(I8042, pending),     STATE_UINT(I8042, keyboard_pending),
-    STATE_UINTS(I8042, queue),      STATE_UINT_MAX(I8042, queued, QUEUE_SIZE),
-    STATE_UINT(I8042, last),        {},
+    STATE_UINTS(I8042, ram),
+    STATE_UINT(I8042, output_port),
+    STATE_BOOL(I8042, self_tested),
+    STATE_BOOL(I8042, last_was_command),
+    STATE_UINT(I8042, pending),
+    STATE_UINT(I8042, keyboard_pending),
+    STATE_UINTS(I8042, queue),
+    STATE_UINT_MAX(I8042, queued, QUEUE_SIZE),
+    STATE_UINT(I8042, last),
+    STATE_BOOL_SINCE(I8042, first_is_key, 2),
+    STATE_BOOL_SINCE(I8042, break_seen, 2),
+    STATE_STRUCT_SINCE(I8042, keyboard, &ps2_keyboard_state, 2),
+    {},
 };
 
-static const StateTable i8042_state = { .name = "i8042", .version = 1, .fields = i8042_fields };
+static const StateTable i8042_state = {
+    .name = "i8042", .version = 2, .oldest = 1, .fields = i8042_fields
+};
 
 static const DeviceClass i8042_device_ops = {
     .category = "input",
+    .realize = i8042_realize,
+    .unrealize = i8042_unrealize,
     .reset = i8042_reset,
     .state = &i8042_state,
 };
@@ -319,7 +437,6 @@ I8042 *i8042_create(MemoryRegion *io, Irq irq)
     I8042 *s = I8042_DEVICE(device_new_onboard(TYPE_I8042));
 
     s->irq = irq;
-    i8042_reset(&s->parent);
     memory_region_init_io(&s->data_port, &i8042_data_ops, s, "i8042-data", 1);
     memory_region_init_io(&s->command_port, &i8042_command_ops, s, "i8042-cmd", 1);
     device_map(&s->parent, io, 0x60, &s->data_port, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The 8042 keyboard controller, ports 0x60 and 0x64, with a keyboard that answers but has no keys,
- * and no mouse. What guests use it for: reset (pulse of output bit 0), the A20 bit, and a probe
- * that ends quickly. Machine lock for everything.
+ * The 8042 keyboard controller, ports 0x60 and 0x64, with a keyboard whose keys the monitor presses
+ * (hw/input/ps2-keyboard.h), and no mouse. Guests also use it for reset (pulse of output bit 0) and
+ * the A20 bit. Machine lock for everything.
  */
 #ifndef HW_INPUT_I8042_H
 #define HW_INPUT_I8042_H
@@ -18,5 +18,9 @@ OBJECT_CAST_DEFINE(I8042, I8042_DEVICE, TYPE_I8042)
 
 /* Make it, with its ports in @io; @irq is ISA IRQ 1. Belongs to the device tree. */
 I8042 *i8042_create(MemoryRegion *io, Irq irq);
+
+/* As ps2_keyboard_press() of its keyboard. */
+bool i8042_press_keys(I8042 *s, const uint8_t *keys, unsigned count, int64_t hold_ms,
+                      GError **errp);
 
 #endif
