@@ -98,6 +98,11 @@ static void let_run_again(void)
     }
 }
 
+bool migration_take_images(GError **errp)
+{
+    return runstate_get() != RUN_STATE_POSTMIGRATE || block_activate(errp);
+}
+
 /* The thread was joined. */
 static void put_away(void)
 {

@@ -43,6 +43,10 @@ void migration_finish(void);
 /* Is one under way? Then nothing may be plugged. */
 bool migration_active(void);
 
+/* Images are to be changed: those of a machine that has gone are its again from now on, if no other
+ * program has them. Nothing happens in other states. */
+bool migration_take_images(GError **errp);
+
 /* The last one that was begun, going or coming; freed by the caller. */
 MigrationInfo *migration_info(void);
 

@@ -7,6 +7,7 @@
 #include "block/create.h"
 #include "block/create-job.h"
 #include "block/target.h"
+#include "migration/migration.h"
 #include "monitor/backup.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
@@ -155,7 +156,7 @@ bool qmp_blockdev_create(const char *job_id, const BlockdevCreateOptions *option
                   BlockdevDriver_str(options->driver));
         return false;
     }
-    if (!create_job_check(job_id, errp)) {
+    if (!create_job_check(job_id, errp) || !migration_take_images(errp)) {
         return false;
     }
     if (options->driver == BLOCKDEV_DRIVER_FILE) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP commands about migration (qapi/migration.json). */
 #include "accel/vcpu.h"
+#include "migration/dirty-rate.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
 #include "monitor/commands-dump.h"
@@ -157,12 +158,22 @@ bool qmp_migrate_incoming(const char *uri, GError **errp)
 bool qmp_calc_dirty_rate(int64_t calc_time, bool has_sample_pages, int64_t sample_pages,
                          bool has_mode, DirtyRateMeasureMode mode, GError **errp)
 {
-    error_set(errp, "the dirty rate is not there: what the guest writes to its memory is not "
-                    "counted");
-    return false;
+    return dirty_rate_start(calc_time, has_sample_pages ? sample_pages : DIRTY_RATE_SAMPLES, errp);
 }
 
 DirtyRateInfo *qmp_query_dirty_rate(GError **errp)
 {
-    return g_new0(DirtyRateInfo, 1);
+    DirtyRate now = dirty_rate_get();
+    DirtyRateInfo *info = g_new0(DirtyRateInfo, 1);
+
+    info->status = now.measuring  ? DIRTY_RATE_STATUS_MEASURING
+                   : now.measured ? DIRTY_RATE_STATUS_MEASURED
+                                  : DIRTY_RATE_STATUS_UNSTARTED;
+    info->start_time = now.start;
+    info->calc_time = now.seconds;
+    info->sample_pages = now.samples;
+    info->mode = DIRTY_RATE_MEASURE_MODE_PAGE_SAMPLING;
+    info->has_dirty_rate = now.measured;
+    info->dirty_rate = now.rate;
+    return info;
 }

@@ -7,6 +7,7 @@
 #include "block/reopen.h"
 #include "block/snapshot-internal.h"
 #include "block/snapshot.h"
+#include "migration/migration.h"
 #include "migration/snapshot-job.h"
 #include "monitor/block-info.h"
 #include "monitor/snapshot-file.h"
@@ -24,7 +25,7 @@ bool qmp_blockdev_snapshot(const BlockdevSnapshot *args, GError **errp)
     BlockNode *node = block_node_find(args->node, errp);
     BlockNode *overlay = node ? block_node_find(args->overlay, errp) : NULL;
 
-    return overlay && block_snapshot(node, overlay, errp);
+    return overlay && migration_take_images(errp) && block_snapshot(node, overlay, errp);
 }
 
 BlockNode *snapshot_to_file(const BlockdevSnapshotSync *options, GError **errp)
@@ -48,7 +49,7 @@ BlockNode *snapshot_to_file(const BlockdevSnapshotSync *options, GError **errp)
 
 bool qmp_blockdev_snapshot_sync(const BlockdevSnapshotSync *options, GError **errp)
 {
-    return snapshot_to_file(options, errp) != NULL;
+    return migration_take_images(errp) && snapshot_to_file(options, errp);
 }
 
 BlockNode *snapshot_find_disk(const char *device, GError **errp)
@@ -64,7 +65,7 @@ bool qmp_blockdev_snapshot_internal_sync(const BlockdevSnapshotInternal *args, G
                                      .clock_ns = clock_ns() };
     BlockNode *node = snapshot_find_disk(args->device, errp);
 
-    return node && block_snapshot_create(node, &snapshot, errp);
+    return node && migration_take_images(errp) && block_snapshot_create(node, &snapshot, errp);
 }
 
 SnapshotInfo *qmp_blockdev_snapshot_delete_internal_sync(const char *device, const char *id,

@@ -9,6 +9,7 @@
 #include "block/bitmap-change.h"
 #include "block/snapshot-internal.h"
 #include "block/snapshot.h"
+#include "migration/migration.h"
 #include "monitor/backup.h"
 #include "monitor/bitmap.h"
 #include "monitor/block-info.h"
@@ -304,6 +305,9 @@ static bool carry_out(Action *actions, unsigned count, bool grouped, GError **er
 
 bool qmp_transaction(GPtrArray *list, const TransactionProperties *properties, GError **errp)
 {
+    if (!migration_take_images(errp)) {
+        return false;
+    }
     bool grouped = properties && properties->has_completion_mode &&
                    properties->completion_mode == ACTION_COMPLETION_MODE_GROUPED;
     g_autofree Action *actions = g_new0(Action, MAX(list->len, 1));

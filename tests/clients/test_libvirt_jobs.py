@@ -30,7 +30,7 @@ class Jobs:
 
     def tests(self):
         return [(part.__name__.replace("_", " "), part) for part in (
-            self.start, self.snapshots, self.commit, self.pull, self.copy, self.copy_cancelled, self.contents, self.log)]
+            self.start, self.with_memory, self.snapshots, self.commit, self.pull, self.copy, self.copy_cancelled, self.contents, self.log)]
 
     def write(self):
         self.guest.run(f"printf place{self.places} | dd of=/dev/vda bs=64k seek={self.places} conv=notrunc,fsync 2>/dev/null")
@@ -48,6 +48,14 @@ class Jobs:
         self.guest.wait_ready()
         for module in (*domains.VIRTIO, "virtio_blk"):
             self.guest.run(f"insmod /lib/modules/{module}.ko")
+        self.write()
+
+    def with_memory(self):
+        """The memory goes as a migration does: the disk is the machine's again after it."""
+        SESSION.virsh("snapshot-create-as", NAME, "zero", "--no-metadata", "--memspec", f"file={path('memory')},snapshot=external",
+                      "--diskspec", f"vda,file={path('zero')}")
+        self.source("zero")
+        tap.equal(SESSION.state(NAME), "running")
         self.write()
 
     def snapshots(self):

@@ -15,6 +15,7 @@ import time
 
 import machine
 import tap
+import vm
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
@@ -797,6 +798,32 @@ def private():
         tap.equal(os.stat(at("state")).st_mode & 0o777, 0o600)
 
 
+def images_after_it():
+    """A machine whose memory was saved, as a snapshot's: its disk gets a new image before it goes on."""
+    with Folder() as at:
+        drive = ["-machine", "pc", "-blockdev", f"qcow2,node-name=d0,file.driver=file,file.filename={at('disk')}",
+                 "-device", "virtio-blk-pci,drive=d0,id=disk"]
+        subprocess.run([f"{sys.argv[1]}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", at("disk"), "16M"], check=True)
+        with start(drive) as m:
+            save(m, f"file:{at('state')}")
+            m.qmp.command("blockdev-snapshot-sync", **{"node-name": "d0", "snapshot-file": at("next"),
+                                                       "snapshot-node-name": "d1"})
+            m.qmp.command("blockdev-create", **{"job-id": "j", "options": {"driver": "file", "filename": at("new"), "size": 65536}})
+            tap.equal(m.qmp.command("query-status")["status"], "postmigrate")
+            m.qmp.command("cont")
+        # Another program has the disk: it is not taken from it.
+        with start(drive) as m:
+            save(m, f"file:{at('state')}")
+            with start(drive):
+                try:
+                    m.qmp.command("blockdev-snapshot-sync", **{"node-name": "d0", "snapshot-file": at("other"),
+                                                               "snapshot-node-name": "d2"})
+                except vm.QmpError as error:
+                    tap.equal("lock" in error.desc or "another" in error.desc, True, error.desc)
+                else:
+                    raise AssertionError("it was taken")
+
+
 def zeros_cost_nothing():
     with start(["-machine", "pc"], memory="1G,slots=2,maxmem=900G") as m:
         info = save(m, "exec:cat > /dev/null")
@@ -810,7 +837,7 @@ def main():
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, unused_backends, damaged, bad_uris,
         other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
-        plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, zeros_cost_nothing)]
+        plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, images_after_it, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 

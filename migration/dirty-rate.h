@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How fast the guest writes to its memory, by sampling: pages that are chosen at random are
+ * compared with what they were some seconds ago. Machine lock.
+ */
+#ifndef MIGRATION_DIRTY_RATE_H
+#define MIGRATION_DIRTY_RATE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DIRTY_RATE_MAX_SECONDS   60
+#define DIRTY_RATE_SAMPLES       512 /* pages of a GiB, where nobody says how many */
+#define DIRTY_RATE_LEAST_SAMPLES 128
+#define DIRTY_RATE_MOST_SAMPLES  4096
+
+typedef struct DirtyRate {
+    bool measuring, measured;
+    int64_t start; /* seconds since 1970 */
+    int64_t seconds;
+    uint64_t samples; /* pages of a GiB */
+    int64_t rate;     /* MiB a second, once it is measured */
+} DirtyRate;
+
+/* Begin; the result is there after so many @seconds of the host. An error, if they or @samples are
+ * out of range, or one is going on. */
+bool dirty_rate_start(int64_t seconds, int64_t samples, GError **errp);
+/* How it stands. */
+DirtyRate dirty_rate_get(void);
+
+#endif

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How fast the guest writes to its memory, by sampling: test_dirty_rate.py BUILD-DIR"""
+import machine
+import vm
+
+import tap
+
+MIB = 1 << 20
+
+
+def start(m, **arguments):
+    m.qmp.command("calc-dirty-rate", **{"calc-time": 1, "sample-pages": 4096, **arguments})
+    tap.equal(m.qmp.command("query-dirty-rate")["status"], "measuring")
+
+
+def result(m):
+    vm.wait_until(lambda: m.qmp.command("query-dirty-rate")["status"] == "measured", "it is measured")
+    return m.qmp.command("query-dirty-rate")
+
+
+def rates():
+    """Nothing written, all written, a part of it written with what was there before."""
+    with machine.Machine(memory="64M") as m:
+        tap.equal(m.qmp.command("query-dirty-rate"),
+                  {"status": "unstarted", "start-time": 0, "calc-time": 0, "sample-pages": 512, "mode": "page-sampling"})
+        start(m, mode="page-sampling")
+        info = result(m)
+        tap.equal({key: info[key] for key in ("calc-time", "sample-pages", "dirty-rate")},
+                  {"calc-time": 1, "sample-pages": 4096, "dirty-rate": 0})
+        start(m)
+        m(f"memset {MIB:#x} {63 * MIB:#x} 0x15")
+        rate = result(m)["dirty-rate"]
+        tap.equal(55 <= rate <= 64, True, f"all of 64 MiB: {rate}")
+        start(m)
+        m(f"memset {MIB:#x} {63 * MIB:#x} 0x15")
+        tap.equal(result(m)["dirty-rate"], 0, "nothing has changed")
+
+
+def refused():
+    with machine.Machine(memory="16M") as m:
+        for words, arguments in (("1 to 60", {"calc-time": 0}), ("1 to 60", {"calc-time": 61}),
+                                 ("128 to 4096", {"calc-time": 1, "sample-pages": 127}),
+                                 ("128 to 4096", {"calc-time": 1, "sample-pages": 4097}),
+                                 ("mode", {"calc-time": 1, "mode": "dirty-ring"})):
+            fails(m, words, arguments)
+        start(m)
+        fails(m, "already", {"calc-time": 1})
+        # It ends with the machine.
+
+
+def fails(m, words, arguments):
+    try:
+        m.qmp.command("calc-dirty-rate", **arguments)
+    except vm.QmpError as error:
+        tap.equal(words in error.desc, True, error.desc)
+    else:
+        raise AssertionError(f"calc-dirty-rate {arguments} was not refused")
+
+
+def comes_and_goes():
+    """Memory that is unplugged meanwhile is looked at no more than it must be, and let go."""
+    with machine.Machine() as m:
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
+        start(m)
+        m.qmp.command("object-del", id="m0")
+        m.qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": 128 * MIB})
+        tap.equal(result(m)["dirty-rate"], 0)
+
+
+tap.run([(name.__name__.replace("_", " "), name) for name in (rates, refused, comes_and_goes)])
