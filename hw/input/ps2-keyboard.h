@@ -20,14 +20,14 @@ typedef struct Ps2Keyboard {
     /* wiring */
     void (*has_bytes)(void *opaque); /* there are more to take */
     void *opaque;
-    Timer *release;
     /* state */
     bool scanning; /* it tells of keys */
     uint8_t set;   /* of scan codes: 1 or 2 */
     uint8_t bytes[PS2_KEYBOARD_BUFFER];
     unsigned head, count;
-    uint8_t held[PS2_KEYBOARD_HELD]; /* key codes, until `release` */
+    uint8_t held[PS2_KEYBOARD_HELD]; /* key codes, until `release` expires */
     unsigned held_count;
+    Timer *release;
 } Ps2Keyboard;
 
 /* @has_bytes and @opaque are set. */
