@@ -11,7 +11,7 @@
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
 
-#define TYPE_VHOST_USER_BLK "vhost-user-blk-device"
+#define TYPE_VHOST_USER_BLK "vhost-user-blk"
 #define PCI_CLASS_SCSI      0x0100 /* what disks are to PCI */
 #define QUEUES_AUTO         UINT16_MAX
 #define CONFIG_SIZE         sizeof(VirtioBlkConfig)

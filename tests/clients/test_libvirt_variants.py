@@ -105,6 +105,7 @@ VARIANTS = [
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
     ("vmcoreinfo", features("<vmcoreinfo state='on'/>")),
+    ("no VMware port", features("<vmport state='off'/>")),
     ("a generation ID", {"<vcpu>": "<genid/><vcpu>"}),
     ("UEFI", {"<os>": "<os firmware='efi'>", KERNEL: "<firmware><feature enabled='no' name='secure-boot'/></firmware>"}),
     ("SeaBIOS on the serial port", {KERNEL: "<bios useserial='yes'/>"}),
@@ -135,6 +136,7 @@ REFUSED = [
     ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
     ("shared memory with a doorbell", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server/></shmem>"), "ivshmem"),
+    ("a VMware port", features("<vmport state='on'/>"), "there is no VMware port"),
     ("virtio-pmem", more(PMEM_XML), "virtio-pmem memory device info is not handled yet"),
     ("DIMMs without a cell", {CELL: "", "<numa></numa>": ""}, "At least one numa node has to be configured"),
     ("another domain's slots", {"<maxMemory slots='8' unit='GiB'>16": "<maxMemory slots='255' unit='GiB'>1024"},
@@ -180,6 +182,36 @@ def shared_memory():
         for shm in shms:
             if os.path.exists(f"/dev/shm/{shm}"):
                 os.unlink(f"/dev/shm/{shm}")
+
+
+# What a user asks of a domain that is there, in this order.
+VERBS = """domblkthreshold vda 1000000; blkdeviotune vda --total-bytes-sec 1000000 --live; blkdeviotune vda
+    blkdeviotune vda --total-iops-sec 100 --total-iops-sec-max 200 --total-iops-sec-max-length 5 --group-name g --live
+    domiftune 52:54:00:11:22:33; domif-setlink 52:54:00:11:22:33 down; domif-getlink 52:54:00:11:22:33
+    domif-setlink 52:54:00:11:22:33 up; domstats; domblkstat vda --human; domblkerror; domblkinfo --all; domcontrol
+    dommemstat --period 2 --live; iothreadinfo; iothreadadd 5 --live; iothreadset 5 --poll-max-ns 1000; iothreadpin 5 0
+    iothreaddel 5 --live; setmem 400M --live; setvcpus 3 --live; inject-nmi
+    set-lifecycle-action reboot destroy --live; set-lifecycle-action reboot restart --live
+    migrate-setmaxdowntime 500; migrate-getmaxdowntime; migrate-setspeed 100; migrate-getspeed; domlaunchsecinfo
+    send-key KEY_A; snapshot-create-as one; snapshot-list; backup-begin; domjobinfo --completed; managedsave --paused
+    managedsave-dumpxml; managedsave-remove; domrename verbs-2"""
+VERBS_DEVICES = DISK_AND_NET.replace("<model type='virtio'/>", "<mac address='52:54:00:11:22:33'/><model type='virtio'/>")
+
+
+def verbs():
+    xml = variant_xml("verbs", "q35", {
+        NO_BALLOON: VERBS_DEVICES, "<vcpu>2": "<iothreads>1</iothreads><vcpu current='2'>4",
+        "cpus='0-1'": "cpus='0-3'"})
+    domains.define(SESSION, "verbs", xml)
+    SESSION.virsh("start", "--paused", "verbs")
+    try:
+        for verb in re.split(r"[;\n]", VERBS):
+            name, *words = verb.split()
+            SESSION.virsh(name, "verbs", *words)
+    finally:
+        if "verbs" in SESSION.emulators():
+            SESSION.virsh("destroy", "verbs")
+    SESSION.virsh("undefine", "verbs-2", "--snapshots-metadata")
 
 
 def refused(number):
@@ -392,7 +424,8 @@ GROUPS = {
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
-                [("log", log_is_clean), ("shared memory", shared_memory)] +
+                [("log", log_is_clean), ("shared memory", shared_memory),
+                 ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 

@@ -111,6 +111,39 @@ def pci_serial():
             guest.run(f"grep -q {tty[5:]} /proc/interrupts")
 
 
+def shared_memory():
+    """ivshmem-plain, plugged while it runs: Linux places it, and both sides see what the other writes. A driver would
+    map BAR 2; here it is read and written at its address."""
+    def word(value=""):
+        return guest.run(f"busybox devmem {bar + 0x1234000:#x} 32 {value}").strip()
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/shared"
+        with open(path, "wb") as file:
+            file.truncate(32 << 20)
+        with machine(objects=[f"memory-backend-file,id=m0,size=32M,share=on,mem-path={path}"]) as guest:
+            guest.wait_ready()
+            guest.qmp.command("device_add", driver="ivshmem-plain", id="s0", memdev="m0")
+            find = "grep -l 0x1110 /sys/bus/pci/devices/*/device"
+            vm.wait_until(lambda: guest.run(f"{find} || true").strip(), "Linux finds it")
+            there = os.path.dirname(guest.run(find).strip())
+            tap.equal(guest.run(f"cat {there}/vendor {there}/class {there}/revision").split(), ["0x1af4", "0x050000", "0x01"])
+            first, last = (int(word, 16) for word in guest.run(f"sed -n 3p {there}/resource").split()[:2])
+            tap.equal(last - first + 1, 32 << 20)
+            bar = first
+            guest.run(f"echo 1 > {there}/enable")
+            with open(path, "r+b") as file:
+                file.seek(0x1234000)
+                file.write(bytes.fromhex("78563412"))
+                file.flush()
+                tap.equal(word(), "0x12345678")
+                word("0xcafef00d")
+                file.seek(0x1234000)
+                tap.equal(file.read(4).hex(), "0df0feca")
+            guest.qmp.command("device_del", id="s0")
+            guest.qmp.event("DEVICE_DELETED", device="s0")
+            guest.qmp.command("object-del", id="m0")
+
+
 def check_disk(guest, path):
     """Bytes both ways, compared with the host's file; then a file system."""
     size = 64 << 20
@@ -253,6 +286,7 @@ tap.run([
                                 set(), {VERSION_1, EVENT_IDX})),
     ("serial", serial),
     ("a serial port of PCI", pci_serial),
+    ("memory shared with the host", shared_memory),
     ("disk on pc", lambda: disk("pc", "num-queues=2", "cache=none,discard=unmap")),
     ("disk on q35, packed, on an iothread", lambda: disk("q35", "packed=on,write-cache=off,iothread=io0", "")),
     ("disk, legacy", lambda: disk("pc", "disable-modern=on", "cache=unsafe")),

@@ -88,9 +88,9 @@ MACHINES = {
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.
-ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global",
-             **{f"vhost-user-blk-{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
-                 "device", "pci", "pci-transitional", "pci-non-transitional")},
+ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
+             **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
+                 "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")}}
 
 # Registers that firmware has not put anywhere yet, as port ranges.

@@ -269,8 +269,9 @@ static const char *const of_q35[] = { "mch",
                                       "virtio-balloon-pci-transitional",
                                       NULL };
 static const char *const of_none[] = { "kvm-pit",
+                                       "vmport",
                                        "virtio-balloon-pci-non-transitional",
-                                       "vhost-user-blk-device", /* these need another program */
+                                       "vhost-user-blk", /* these need another program */
                                        "vhost-user-blk-pci",
                                        "vhost-user-blk-pci-transitional",
                                        "vhost-user-blk-pci-non-transitional",
