@@ -20,7 +20,7 @@ help:
 	@echo "make check-nested  KVM with ordinary kernels, in a machine that qemu-system-x86_64 emulates"
 	@echo "make check-tsan    unit tests, qtest and bare guests under ThreadSanitizer; see docs/tsan.md"
 	@echo "make check-translate  the guest suite with every block translated, and with none"
-	@echo "make torture    move Linux between two machines 50 times, on pc and on q35; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
+	@echo "make torture    move Linux between two machines 50 times, on pc and on q35, and with each disk controller 20 times; devices that come and go 200 times; 10^6 random steps of hot-plug; CPUs that come and go 100 times; 20 minutes of stress-ng; Debian installed to disks of four kinds; every scenario of dimmable-memhp-check"
 	@echo "make debug-kernel  download the debug symbols of the guest's kernel, nearly 300 MB, for the test with the program crash"
 	@echo "make golden     write tests/acpi/golden anew: the ACPI tables as text"
 	@echo "make bench      measure, beside qemu-system-x86_64 where it is installed"
@@ -79,6 +79,9 @@ debug-kernel: guest
 torture: build guest debug-kernel
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) pc
 	@MOVES=50 python3 tests/guest/test_moves.py $(BUILD) q35
+	@for kind in ide ahci scsi nvme; do MOVES=20 python3 tests/guest/test_controllers.py $(BUILD) $$kind || exit 1; done
+	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) pc
+	@ROUNDS=200 python3 tests/guest/test_device_rounds.py $(BUILD) q35
 	@OSPM_RANDOM_STEPS=500000 DIMMABLE_PROGRAM=$(CURDIR)/$(BUILD)/dimmable $(BUILD)/tests/qtest/ospm/test-ospm-random
 	@ROUNDS=100 python3 tests/guest/test_cpus.py $(BUILD) pc "off and on" "come and go"
 	@python3 tests/guest/test_crash_program.py $(BUILD)

@@ -423,4 +423,5 @@ TESTS = {"q35": [("root ports by ACPI", ports_by_acpi), ("root ports that SeaBIO
                 ("a disk and a network card", disk_and_card), ("a stream", stream),
                 ("every device", lambda: every_device(["pci.0"] * 5))]}
 
-tap.run([(name, test) for name, test in TESTS[MACHINE] if name in sys.argv[3:] or not sys.argv[3:]])
+if __name__ == "__main__":
+    tap.run([(name, test) for name, test in TESTS[MACHINE] if name in sys.argv[3:] or not sys.argv[3:]])

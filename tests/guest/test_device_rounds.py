@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Controllers, Intel's cards, folders, and devices of other programs come and go while Debian's kernel runs, and while they
+are in use; the program grows no more: test_device_rounds.py BUILD-DIR pc|q35 [NAME...]. $ROUNDS (4): how often."""
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+from test_pci_hotplug import GROWTH, asked, taken, wait  # noqa: E402
+
+BUILD, MACHINE = sys.argv[1], sys.argv[2]
+ROUNDS = max(4, int(os.environ.get("ROUNDS", "4")))
+VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci")
+READ = "while dd if=/dev/{disk} of=/dev/null bs=64k count=64 iflag=direct; do sleep 0.01; done"
+
+
+class Kind:
+    """A PCI device @words with @parts on its bus; @there: the guest has it; @load: what is done with it until it goes, or
+    None; @used: that has begun; @end: what the guest does before it goes."""
+
+    def __init__(self, words, there, load=None, used="true", parts=(), end="true"):
+        self.words, self.there, self.load, self.used, self.parts, self.end = words, there, load, used, parts, end
+
+
+def disk(words, name, parts=()):
+    return Kind(words, f"[ -b /dev/{name} ]", READ.format(disk=name), f"[ $(awk '{{ print $1 }}' /sys/block/{name}/stat) -gt 20 ]",
+                parts)
+
+
+def card(model, netdev):
+    """With the router of its own network."""
+    number = netdev[1:]
+    there = f"grep -l '^DRIVER={model}$' /sys/class/net/*/device/uevent >/dev/null 2>&1"
+    name = f"$(basename $(dirname $(dirname $(grep -l '^DRIVER={model}$' /sys/class/net/*/device/uevent))))"
+    return Kind({"driver": model, "netdev": netdev}, there,
+                f"ifconfig {name} 10.0.{number}.15 netmask 255.255.255.0 up; peer=10.0.{number}.2; "
+                "until ping -c 1 -W 1 $peer; do :; done; while ping -c 1 -W 1 $peer; do :; done",
+                f"[ $(cat /sys/class/net/{name}/statistics/rx_packets) -gt 1 ]")
+
+
+SETS = {
+    "controllers": (("vmlinuz", "initrd-more"), (*VIRTIO, "scsi_common", "scsi_mod", "cdrom", "sd_mod", "sr_mod", "virtio_scsi"), [
+        disk({"driver": "virtio-scsi-pci", "num_queues": 2}, "sda", [{"driver": "scsi-hd", "drive": "d0"}, {"driver": "scsi-cd"}]),
+        disk({"driver": "nvme", "serial": "x", "drive": "d1"}, "nvme0n1")]),
+    "cards and a folder": (("vmlinuz-generic", "initrd-generic"), (*VIRTIO, "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "e1000", "e1000e"), [
+        card("e1000", "u2"), card("e1000e", "u3"),
+        Kind({"driver": "virtio-9p-pci", "fsdev": "f0", "mount_tag": "tag"},
+             "grep -q tag /sys/bus/virtio/drivers/9pnet_virtio/virtio*/mount_tag 2>/dev/null",
+             "mount -t 9p -o trans=virtio,version=9p2000.L tag /mnt && while [ ! -e /tmp/stop ]; do "
+             "head -c 65536 /mnt/0 > /tmp/0; echo > /mnt/new; rm /mnt/new; done; umount /mnt",
+             "[ -s /tmp/0 ]", end="touch /tmp/stop; while grep -q /mnt /proc/mounts; do sleep 0.02; done; rm /tmp/stop /tmp/0")]),
+    "other programs' disks": (("vmlinuz", "initrd-more"), (*VIRTIO, "virtio_blk"), [
+        disk({"driver": "vhost-user-blk-pci", "chardev": "c0"}, "vda")]),
+}
+
+
+def make_images(folder):
+    for n in range(2):
+        with open(f"{folder}/{n}", "wb") as image:
+            image.write(os.urandom(1 << 16))
+            image.truncate(64 << 20)
+
+
+@contextlib.contextmanager
+def back_end(folder, name):
+    """The images, and qemu-storage-daemon with one of them, where it is asked for."""
+    make_images(folder)
+    if "programs" not in name:
+        yield []
+        return
+    program = shutil.which("qemu-storage-daemon")
+    if not program:
+        raise tap.Skip("there is no qemu-storage-daemon")
+    path = f"{folder}/disk.sock"
+    process = subprocess.Popen([program, "--blockdev", f"driver=file,node-name=f0,filename={folder}/0", "--export",
+                                f"type=vhost-user-blk,id=e0,node-name=f0,writable=on,addr.type=unix,addr.path={path}"])
+    try:
+        vm.wait_until(lambda: os.path.exists(path), path)
+        yield ["-chardev", f"socket,id=c0,path={path}"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def machine(folder, kernel, more):
+    words = ["-object", "memory-backend-memfd,id=ram,size=512M", "-M", f"{MACHINE},memory-backend=ram",
+             "-fsdev", f"local,id=f0,path={folder},security_model=none", *more]
+    for n in range(2):
+        words += ["-blockdev", f"file,node-name=d{n},filename={folder}/{n}", "-netdev", f"user,id=u{n + 2},net=10.0.{n + 2}.0/24"]
+    if MACHINE == "q35":
+        words += [word for n in range(3) for word in ("-device", f"pcie-root-port,id=rp{n},chassis={n}")]
+    return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel=kernel[0], initrd=kernel[1], accel="soft", memory="512M", extra=words)
+
+
+def one_round(guest, kinds, busy):
+    for n, kind in enumerate(kinds):
+        bus = {"bus": f"rp{n}"} if MACHINE == "q35" else {}
+        guest.qmp.execute({"execute": "device_add", "arguments": {**kind.words, **bus, "id": f"x{n}"}})
+        for part in kind.parts:
+            guest.qmp.execute({"execute": "device_add", "arguments": {**part, "bus": f"x{n}.0"}})
+    for kind in kinds:
+        wait(guest, kind.there)
+    if busy:
+        for kind in kinds:
+            guest.run(f"({kind.load}) >/dev/null 2>&1 &")
+        for kind in kinds:
+            wait(guest, kind.used)
+            guest.run(kind.end)
+    for n, _ in enumerate(kinds):
+        vm.wait_until(lambda n=n: asked(guest, f"x{n}"), "the guest is through with the insertion")
+    for n, _ in enumerate(kinds):
+        guest.qmp.event("DEVICE_DELETED", device=f"x{n}")
+
+
+def rounds(name):
+    kernel, modules, kinds = SETS[name]
+    with tempfile.TemporaryDirectory() as folder, back_end(folder, name) as more, vm.small_quarantine(), \
+            machine(folder, kernel, more) as guest:
+        guest.wait_ready()
+        for module in modules:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+        guest.run("mkdir -p /mnt")
+        started, half = time.monotonic(), None
+        before = guest.run("ls /sys/bus/pci/devices")
+        for number in range(ROUNDS):
+            one_round(guest, kinds, number % 2)
+            guest.run("wait")
+            tap.equal(guest.run("ls /sys/bus/pci/devices"), before)
+            guest.qmp.drain().clear()
+            if number + 1 == ROUNDS // 2:
+                half = taken(guest)
+        tap.equal(guest.run("dmesg | grep -E 'BUG|Oops|WARNING|hung task'", check=False), "")
+        files, memory = taken(guest)
+        print(f"# {ROUNDS} rounds in {time.monotonic() - started:.0f} s; open files and KiB {half}, then {files, memory}", flush=True)
+        tap.equal(files, half[0], "open files")
+        tap.equal(memory - half[1] < GROWTH, True, f"{half[1]} KiB, then {memory}")
+
+
+tap.run([(f"{name} come and go", lambda name=name: rounds(name)) for name in SETS if name in sys.argv[3:] or not sys.argv[3:]])
