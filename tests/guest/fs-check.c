@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,161 @@ static void owners(void)
     CHECK(unlink("f") == 0 && unlink("l") == 0);
 }
 
+/* Does @body do so as another user? It is a process of its own. */
+static bool as_user(uid_t uid, gid_t gid, gid_t more, bool (*body)(void))
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0) {
+        bool ok = setgroups(1, &more) == 0 && setgid(gid) == 0 && setuid(uid) == 0;
+
+        _exit(ok && body() ? 0 : 1);
+    }
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool fails_with(int result, int err)
+{
+    return result < 0 && errno == err;
+}
+
+static bool removes_own_only(void)
+{
+    return fails_with(unlink("sticky/others"), EPERM) &&
+           fails_with(rename("sticky/others", "sticky/mine"), EPERM) &&
+           fails_with(rename("sticky/own", "sticky/others"), EPERM) && unlink("sticky/own") == 0;
+}
+
+static bool is_kept_out(void)
+{
+    struct stat st;
+
+    return fails_with(stat("closed/f", &st), EACCES) && opendir("closed") == NULL &&
+           fails_with(unlink("listed/f"), EACCES) && access("listed/f", R_OK) == 0 &&
+           fails_with(access("listed/f", W_OK), EACCES) && opendir("passed") == NULL &&
+           access("passed/f", R_OK) == 0 && fails_with(chown("listed/f", 76, 77), EPERM) &&
+           fails_with(link("closed/f", "open/l"), EACCES) &&
+           fails_with(truncate("listed/f", 0), EACCES);
+}
+
+static bool is_let_in_by_group(void)
+{
+    int fd = open("listed/group", O_RDWR);
+    bool ok = fd >= 0 && write(fd, "g", 1) == 1 && fails_with(fchmod(fd, 0777), EPERM);
+
+    return close(fd) == 0 && ok;
+}
+
+/* Who may do what in whose folders. */
+static void others(void)
+{
+    static const struct {
+        const char *path;
+        mode_t mode;
+    } list[] = { { "sticky", 01777 },
+                 { "closed", 0700 },
+                 { "listed", 0755 },
+                 { "passed", 0711 },
+                 { "open", 0777 } };
+    char path[32];
+
+    for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        CHECK(mkdir(list[i].path, 0755) == 0 && chmod(list[i].path, list[i].mode) == 0);
+        snprintf(path, sizeof(path), "%s/f", list[i].path);
+        make(path, "x");
+    }
+    make("sticky/own", "x");
+    make("sticky/others", "x");
+    make("listed/group", "x");
+    CHECK(chown("sticky/own", 76, 77) == 0 && chown("sticky/others", 75, 77) == 0);
+    CHECK(chown("listed/group", 0, 88) == 0 && chmod("listed/group", 0660) == 0);
+    CHECK(as_user(76, 77, 78, removes_own_only));
+    CHECK(as_user(76, 77, 78, is_kept_out));
+    CHECK(as_user(76, 77, 88, is_let_in_by_group));
+    CHECK(has("listed/group", "g") && unlink("listed/group") == 0 && unlink("sticky/others") == 0);
+    for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+        snprintf(path, sizeof(path), "%s/f", list[i].path);
+        CHECK(unlink(path) == 0 && rmdir(list[i].path) == 0);
+    }
+}
+
+/* Several processes append to one file: each line is there once, and whole. */
+static void appends(void)
+{
+    enum { WRITERS = 4, LINES = 200, LINE = 16 };
+    static char text[WRITERS * LINES * LINE + 1];
+    unsigned seen[WRITERS] = { 0 };
+    bool whole = true;
+
+    make("f", "");
+    for (unsigned w = 0; w < WRITERS; w++) {
+        if (fork() == 0) {
+            int fd = open("f", O_WRONLY | O_APPEND);
+            bool ok = fd >= 0;
+
+            for (unsigned i = 0; i < LINES; i++) {
+                char line[LINE + 1];
+
+                snprintf(line, sizeof(line), "%u %013u\n", w, i);
+                ok = ok && write(fd, line, LINE) == LINE;
+            }
+            _exit(ok && close(fd) == 0 ? 0 : 1);
+        }
+    }
+    for (unsigned w = 0; w < WRITERS; w++) {
+        int status = -1;
+
+        CHECK(wait(&status) > 0 && status == 0);
+    }
+    int fd = open("f", O_RDONLY);
+    CHECK(read(fd, text, sizeof(text)) == sizeof(text) - 1);
+    close(fd);
+    for (unsigned at = 0; at < sizeof(text) - 1; at += LINE) {
+        unsigned w = (unsigned char)text[at] - '0';
+
+        whole = whole && w < WRITERS && text[at + LINE - 1] == '\n' &&
+                strtoul(text + at + 2, NULL, 10) == seen[w]++;
+    }
+    CHECK(whole && unlink("f") == 0);
+}
+
+/* A program that runs is not written to, and one that is written to does not run. */
+static void programs(void)
+{
+    static char buf[65536];
+    int from = open("/proc/self/exe", O_RDONLY), to = open("prog", O_WRONLY | O_CREAT, 0755),
+        ends[2], begun[2], status = -1;
+    char *const argv[] = { "prog", "wait", NULL };
+    ssize_t n;
+
+    while ((n = read(from, buf, sizeof(buf))) > 0) {
+        CHECK(write(to, buf, (size_t)n) == n);
+    }
+    close(from);
+    FAILS(execv("./prog", argv), ETXTBSY);
+    CHECK(close(to) == 0 && pipe(ends) == 0 && pipe2(begun, O_CLOEXEC) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[0], 0);
+        close(ends[0]);
+        close(ends[1]);
+        execv("./prog", argv);
+        _exit(1);
+    }
+    close(ends[0]);
+    close(begun[1]);
+    CHECK(read(begun[0], buf, 1) == 0); /* the other end is closed as it begins */
+    close(begun[0]);
+    FAILS(open("prog", O_WRONLY), ETXTBSY);
+    FAILS(truncate("prog", 0), ETXTBSY);
+    close(ends[1]);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(chmod("prog", 0644) == 0);
+    FAILS(execv("./prog", argv), EACCES);
+    CHECK(unlink("prog") == 0);
+}
+
 static void names(void)
 {
     char name[258];
@@ -138,6 +294,14 @@ static void names(void)
     FAILS(rmdir("d"), ENOTEMPTY);
     FAILS(unlink("d"), EISDIR);
     FAILS(open("d", O_WRONLY), EISDIR);
+    CHECK(symlink("d", "l") == 0 && access("l/f", F_OK) == 0);
+    FAILS(open("l", O_RDONLY | O_NOFOLLOW), ELOOP);
+    FAILS(open("f", O_RDONLY | O_DIRECTORY), ENOTDIR);
+    FAILS(rmdir("l"), ENOTDIR);
+    FAILS(rmdir("d/."), EINVAL);
+    FAILS(rename("f", "f/x"), ENOTDIR);
+    FAILS(open("", O_RDONLY), ENOENT);
+    CHECK(unlink("l") == 0);
     CHECK(unlink("d/f") == 0 && rmdir("d") == 0 && unlink("f") == 0);
 }
 
@@ -182,7 +346,14 @@ static void renames(void)
     CHECK(rename("d", "empty") == 0 && has("empty/e/f", "deep"));
     CHECK(read(fd, &c, 1) == 1 && c == 'd');
     close(fd);
-    CHECK(rename("g", "empty/g") == 0 && has("empty/g", "f"));
+    /* What another name has replaced is there as long as it is open. */
+    make("over", "new");
+    fd = open("g", O_RDONLY);
+    CHECK(rename("over", "g") == 0 && has("g", "new") && read(fd, &c, 1) == 1 && c == 'f');
+    close(fd);
+    CHECK(link("g", "same") == 0 && rename("g", "same") == 0 && of("g").st_nlink == 2);
+    CHECK(unlink("same") == 0 && rename("g", "g") == 0 && has("g", "new"));
+    CHECK(rename("g", "empty/g") == 0 && has("empty/g", "new"));
     FAILS(rename("none", "x"), ENOENT);
     CHECK(unlink("empty/e/f") == 0 && rmdir("empty/e") == 0 && unlink("empty/g") == 0);
     CHECK(rmdir("empty") == 0);
@@ -266,6 +437,17 @@ static void xattrs(void)
     CHECK(getxattr("f", "user.one", NULL, 0) == 5);
     FAILS(getxattr("f", "user.one", back, 2), ERANGE);
     CHECK(listxattr("f", list, sizeof(list)) >= 9);
+    CHECK(setxattr("f", "user.more", "m", 1, 0) == 0 && getxattr("f", "user.more", back, 9) == 1);
+    ssize_t size = listxattr("f", list, sizeof(list));
+    CHECK(size > 0 && size == listxattr("f", NULL, 0));
+    CHECK(size > 0 && memmem(list, (size_t)size, "user.one", 9) &&
+          memmem(list, (size_t)size, "user.more", 10));
+    FAILS(listxattr("f", list, 3), ERANGE);
+    CHECK(removexattr("f", "user.more") == 0);
+    FAILS(removexattr("f", "user.more"), ENODATA);
+    FAILS(setxattr("none", "user.one", "v", 1, 0), ENOENT);
+    CHECK(mkdir("d", 0755) == 0 && setxattr("d", "user.d", "dir", 3, 0) == 0);
+    CHECK(getxattr("d", "user.d", back, sizeof(back)) == 3 && rmdir("d") == 0);
     memset(big, 'b', sizeof(big));
     CHECK(setxattr("f", "user.one", big, 3000, 0) == 0);
     CHECK(getxattr("f", "user.one", back, sizeof(back)) == 3000 && memcmp(back, big, 3000) == 0);
@@ -316,6 +498,23 @@ static void locks(void)
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     lock.l_type = F_UNLCK;
     CHECK(fcntl(fd, F_SETLK, &lock) == 0 && flock(fd, LOCK_EX) == 0 && flock(fd, LOCK_UN) == 0);
+    /* One that waits gets it when it is free, or when who has it ends. */
+    lock.l_type = F_WRLCK;
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    child = fork();
+    if (child == 0) {
+        int own = open("f", O_RDWR);
+
+        _exit(fcntl(own, F_SETLK, &lock) == 0 && write(ends[1], "x", 1) == 1 && usleep(100000) == 0
+                  ? 0
+                  : 1);
+    }
+    char c = 0;
+    CHECK(read(ends[0], &c, 1) == 1 && fcntl(fd, F_SETLKW, &lock) == 0);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    close(ends[0]);
+    close(ends[1]);
     close(fd);
     CHECK(unlink("f") == 0);
 }
@@ -349,13 +548,37 @@ static void folders(void)
     unsigned rest = count(dir);
     seekdir(dir, place);
     CHECK(rest == FILES + 1 && count(dir) == rest);
-    closedir(dir);
-    for (unsigned i = 0; i < FILES; i++) {
-        snprintf(name, sizeof(name), "file-number-%u", i);
-        if (unlink(name) < 0) {
-            CHECK(!"unlink");
+    /* From places all over the folder, in no order, the same follows as when they were passed. */
+    struct {
+        long place;
+        char name[32];
+    } passed[20];
+    rewinddir(dir);
+    for (unsigned i = 0; i < 20; i++) {
+        for (unsigned j = 0; j < 450; j++) {
+            readdir(dir);
+        }
+        passed[i].place = telldir(dir);
+        struct dirent *entry = readdir(dir);
+        snprintf(passed[i].name, sizeof(passed[i].name), "%.31s", entry ? entry->d_name : "");
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned n = i * 7 % 20;
+
+        seekdir(dir, passed[n].place);
+        struct dirent *entry = readdir(dir);
+        CHECK(entry && strcmp(entry->d_name, passed[n].name) == 0);
+    }
+    /* Removing what has been read makes one miss nothing. */
+    unsigned removed = 0;
+    rewinddir(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (entry->d_name[0] != '.') {
+            removed += unlink(entry->d_name) == 0;
         }
     }
+    CHECK(removed == FILES);
+    closedir(dir);
     CHECK(chdir("..") == 0 && rmdir("many") == 0);
     for (unsigned i = 0; i < DEPTH; i++) {
         CHECK(mkdir("deep", 0755) == 0 && chdir("deep") == 0);
@@ -377,6 +600,11 @@ static bool given(char **argv, const char *word)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "wait") == 0) { /* programs() runs it */
+        char c;
+
+        return read(0, &c, 1) != 0;
+    }
     if (argc < 2 || chdir(argv[1]) < 0) {
         perror("fs-check FOLDER [mmap] [xattr]");
         return 2;
@@ -384,6 +612,9 @@ int main(int argc, char **argv)
     umask(0);
     modes();
     owners();
+    others();
+    appends();
+    programs();
     names();
     links();
     renames();

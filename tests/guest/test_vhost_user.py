@@ -29,6 +29,12 @@ def machine(board, *extra):
                  extra=[*MEMORY, f"{board},memory-backend=ram", *extra])
 
 
+def compile_check(folder):
+    """The checks as a program that needs no libraries."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fs-check.c")
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-static", "-o", f"{folder}/fs-check", source], check=True)
+
+
 def load(guest, *modules):
     for module in [*BASE, *modules]:
         guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
@@ -173,6 +179,16 @@ def served(folder):
     return Program(f"{folder}/fs.sock", *words)
 
 
+def folder_checks(guest, shown):
+    """All of fs-check, as with 9P."""
+    compile_check(shown)
+    os.mkdir(f"{shown}/work")
+    guest.run("cp fs-check /tmp/ && chmod 755 /tmp/fs-check")
+    said = guest.run("/tmp/fs-check /host/work mmap xattr", timeout=1200, check=False)
+    tap.equal(said.endswith(" 0 failed"), True, said)
+    tap.equal(os.listdir(f"{shown}/work"), [], "what is left")
+
+
 def shared_folder(board):
     """Names, modes, links, renames, sizes and holes of a folder of the host; both see the same; DIMMs come and go; the
     back-end dies: the guest's programs get an error."""
@@ -182,6 +198,7 @@ def shared_folder(board):
             guest.wait_ready()
             load(guest, "fuse", "virtiofs")
             guest.run("mkdir -p /host && mount -t virtiofs host /host && cd /host")
+            folder_checks(guest, f"{folder}/shown")
             for check in CHECKS:
                 try:
                     guest.run(check, timeout=120)
