@@ -5,6 +5,7 @@ end."""
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -182,6 +183,27 @@ def shared_memory():
         for shm in shms:
             if os.path.exists(f"/dev/shm/{shm}"):
                 os.unlink(f"/dev/shm/{shm}")
+
+
+def disk_of_another_program():
+    """vhost-user-blk: the disk is qemu-storage-daemon's."""
+    daemon = shutil.which("qemu-storage-daemon")
+    if not daemon:
+        raise tap.Skip("there is no qemu-storage-daemon")
+    path = f"{SESSION.dir}/other.sock"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", f"{SESSION.dir}/other.raw", "32M"], check=True)
+    with subprocess.Popen([daemon, "--blockdev", f"file,node-name=f,filename={SESSION.dir}/other.raw", "--export",
+                           f"vhost-user-blk,id=e,node-name=f,addr.type=unix,addr.path={path}"]) as process:
+        try:
+            vm.wait_until(lambda: os.path.exists(path), "the daemon listens")
+            SESSION.virsh("create", "--paused", SESSION.write("other.xml", variant_xml("other", "q35", {
+                "<vcpu>": "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>",
+                NO_BALLOON: NO_BALLOON + f"<disk type='vhostuser' device='disk'><driver name='qemu' type='raw'/>"
+                            f"<source type='unix' path='{path}'/><target dev='vda' bus='virtio'/></disk>"})))
+            tap.equal(SESSION.virsh("domblklist", "other").split(), ["vda", path])
+            SESSION.virsh("destroy", "other")
+        finally:
+            process.terminate()
 
 
 # What a user asks of a domain that is there, in this order.
@@ -425,7 +447,7 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory),
-                 ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 
