@@ -137,9 +137,10 @@ static void end_run(MemoryTargetStatus status, const char *reason)
         end_step();
     }
     timer_del(run->deadline);
+    g_clear_pointer(&run->spare, g_free); /* it is the guest's as any other now */
     run->status = status;
     run->reason = run->trouble && status == MEMORY_TARGET_STATUS_UNREACHED
-                      ? g_strdup_printf("%s; %s", reason, run->trouble)
+                      ? g_strdup_printf("%s; %s", run->trouble, reason)
                       : g_strdup(reason);
     tell();
 }

@@ -6,10 +6,12 @@
 #include "backends/host-memory-backend.h"
 #include "hw/core/machine.h"
 #include "hw/memtarget/internal.h"
+#include "qom/user-object.h"
 #include "util/error.h"
 #include "util/units.h"
 
-#define ANSWER_S 60.0
+#define ANSWER_S   60.0
+#define TRIAL_SIZE GIB /* whole pages, of any size that hosts have */
 
 void target_policy_free(TargetPolicy *policy)
 {
@@ -87,34 +89,83 @@ static uint64_t page_size(Object *backend)
     return size;
 }
 
-/* Try the properties on one that is not used. */
+/* The properties of one that takes no memory, made of those that @backend was given. What is wrong
+ * with those stays so. */
+static struct json_object *trial_properties(const TargetPolicy *policy, Object *backend)
+{
+    const HostMemoryBackend *memory = MEMORY_BACKEND(backend);
+    struct json_object *props = NULL;
+
+    json_object_deep_copy(policy->backend, &props, NULL);
+    json_object_object_add(props, "size",
+                           json_object_new_uint64(MAX(page_size(backend), TRIAL_SIZE)));
+    if (!memory->prealloc || memory->reserve) {
+        json_object_object_add(props, "prealloc", json_object_new_boolean(false));
+        json_object_object_add(props, "reserve", json_object_new_boolean(false));
+    }
+    return props;
+}
+
+/* Make one, and let it go: what cannot be is known before the first step. */
+static bool make_trial(TargetPolicy *policy, struct json_object *props, GError **errp)
+{
+    g_autofree char *id = NULL;
+    unsigned n = 0;
+    Object *trial;
+
+    do {
+        g_free(id);
+        id = g_strdup_printf("target-trial%u", n++);
+    } while (object_child(object_container("/objects"), id));
+    trial = user_object_add(policy->backend_type, id, props, errp);
+    if (!trial) {
+        return false;
+    }
+    policy->backend_align = host_memory_backend_alignment(MEMORY_BACKEND(trial));
+    user_object_del(id, NULL);
+    return true;
+}
+
 static bool try_backend(TargetPolicy *policy, GError **errp)
 {
     static const char *const skip[] = { "qom-type", NULL };
     g_autoptr(Object) backend = object_new(policy->backend_type, errp);
+    struct json_object *props = NULL;
+    bool ok = backend && object_set_properties(backend, policy->backend, skip, errp);
 
-    if (!backend || !object_set_properties(backend, policy->backend, skip, errp)) {
-        g_prefix_error(errp, "'backend': ");
-        return false;
+    if (ok) {
+        props = trial_properties(policy, backend);
+        ok = make_trial(policy, props, errp);
+        json_object_put(props);
     }
-    policy->backend_align = page_size(backend);
-    return true;
+    if (!ok) {
+        g_prefix_error(errp, "'backend': ");
+    }
+    return ok;
 }
 
 static bool take_backend(TargetPolicy *policy, struct json_object *given, GError **errp)
 {
     struct json_object *type = NULL;
 
-    if (given) {
-        if (!check_members(given, errp)) {
+    policy->backend_type = g_strdup(TYPE_MEMORY_BACKEND_RAM);
+    if (!given) {
+        policy->backend = json_object_new_object();
+        return true;
+    }
+    if (!check_members(given, errp)) {
+        return false;
+    }
+    if (json_object_object_get_ex(given, "qom-type", &type)) {
+        if (!json_object_is_type(type, json_type_string)) {
+            error_set(errp, "'backend': 'qom-type' must be a string, and not %s",
+                      json_object_to_json_string(type));
             return false;
         }
-        json_object_object_get_ex(given, "qom-type", &type);
-        json_object_deep_copy(given, &policy->backend, NULL);
-    } else {
-        policy->backend = json_object_new_object();
+        g_free(policy->backend_type);
+        policy->backend_type = g_strdup(json_object_get_string(type));
     }
-    policy->backend_type = g_strdup(type ? json_object_get_string(type) : TYPE_MEMORY_BACKEND_RAM);
+    json_object_deep_copy(given, &policy->backend, NULL);
     return check_type(policy->backend_type, errp) && try_backend(policy, errp);
 }
 

@@ -228,6 +228,26 @@ static void exchange_cancelled(Fixture *f)
     g_assert_null(ospm_dimm(f->ospm, 1));
 }
 
+/* What came in an exchange that a reset ended is like any other DIMM: a later run leaves it. */
+static void exchange_reset(Fixture *f)
+{
+    user_plugs(f, "d0", 4096);
+    set_target(f, 256 + 3072);
+    assert_step(f, "add", "target0");
+    ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
+    assert_step(f, "remove", "d0");
+    qtest_qmp_ok(f->qt, "system_reset", NULL);
+    assert_end(f, "reset", 256 + 4096 + 3072, "");
+    ospm_reboot(f->ospm);
+    set_target(f, 256);
+    assert_step(f, "remove", "target0");
+    qtest_qmp_ok(f->qt, "cancel-memory-target", NULL);
+    assert_end(f, "cancelled", 256 + 4096 + 3072, "");
+    ospm_run(f->ospm);
+    g_assert_cmpuint(count(f, "query-memory-devices"), ==, 2);
+    g_assert_nonnull(ospm_dimm(f->ospm, 1));
+}
+
 static void exchange_forbidden(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
@@ -530,6 +550,16 @@ static void no_slots(Fixture *f)
     assert_reason(f, "slots=");
 }
 
+static void no_acpi(Fixture *f)
+{
+    g_autoptr(json_object) info = NULL;
+
+    set_target(f, 512);
+    assert_end(f, "unreached", 256, "");
+    info = qtest_qmp(f->qt, "query-memory-target", NULL);
+    g_assert_true(g_str_has_prefix(qtest_get_str(info, "reason"), "the machine has no ACPI"));
+}
+
 static void errors(Fixture *f)
 {
     static const struct {
@@ -547,7 +577,23 @@ static void errors(Fixture *f)
         { "{'size': 1073741824, 'policy': {'backend': {'id': 'a'}}}", "'id'" },
         { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 'memory-backend-file'}}}",
           "memory-backend-memfd" },
-        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 7}}}", "memory-backend-memfd" },
+        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 7}}}", "string, and not 7" },
+        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': null}}}",
+          "string, and not null" },
+        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 'memory-backend-memfd', "
+          "'hugetlb': true, 'hugetlbsize': 3}}}",
+          "power of 2" },
+        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 'memory-backend-memfd', "
+          "'hugetlb': true, 'hugetlbsize': 402653184}}}",
+          "power of 2" },
+        { "{'size': 1073741824, 'policy': {'backend': {'qom-type': 'memory-backend-memfd', "
+          "'hugetlb': true, 'hugetlbsize': 17179869184}}}",
+          "huge pages" },
+        { "{'size': 1073741824, 'policy': {'backend': {'policy': 'bind'}}}", "host-nodes" },
+        { "{'size': 1073741824, 'policy': {'backend': {'policy': 'bind', 'host-nodes': [120]}}}",
+          " host" },
+        { "{'size': 1073741824, 'policy': {'backend': {'prealloc': true, 'reserve': false}}}",
+          "contradict" },
         { "{'size': 1073741824, 'policy': {'backend': {'colour': 1}}}", "colour" },
         { "{'size': 1073741824, 'policy': {'backend': {'share': 'x'}}}", "share" },
     };
@@ -607,7 +653,9 @@ static const Config configs[] = {
     BOTH(exchange_refused),
     BOTH(exchange_rejected),
     BOTH(exchange_cancelled),
+    BOTH(exchange_reset),
     BOTH(exchange_forbidden),
+    BOTH_WITH(no_acpi, "256M,slots=8,maxmem=16G -machine acpi=off", true),
     LATE(boots_late),
     LATE(boots_unasked),
     LATE(boots_too_late),
