@@ -6,14 +6,19 @@
 #define PAGE        4096u
 #define USUAL_DIMM  GIB  /* DIMMs are not made smaller than this to save slots for nobody */
 #define SUMS_MOST   2048 /* different sums of DIMMs that are looked at, until only the best is */
-#define FREE_SHARE  4    /* of a guest that tells nothing, 1/4 is taken to be free */
-#define SPARE_SHARE 2    /* of what is free, a step takes 1/2 at most */
+#define FREE_SHARE  4    /* of a guest that tells nothing, 1/4 of boot memory is taken to be free */
+#define SPARE_SHARE 2    /* of what is free, 1/2 is spent at most */
+#define KEPT_SHARE  32   /* of boot memory, 1/32 stays free */
+#define KEPT_MOST   (64 * MIB) /* or this */
+#define PROBE_SHARE 4          /* of what can be spent, the first step takes 1/4, to see who pays */
 
 /* The machine as it is after the steps so far. */
 typedef struct Planner {
     const PlanInput *in;
     uint64_t target, total;
-    uint64_t free; /* or PLAN_UNKNOWN */
+    uint64_t spent; /* of boot memory */
+    uint64_t left;  /* that can be spent */
+    bool probes;    /* the first step is to be followed by one that shows who pays */
     uint64_t room, gap;
     unsigned slots;
     MemoryPlan *plan;
@@ -48,20 +53,44 @@ static bool is_usable(const PlanDevice *device, PlanKind kind)
 
 /* ---- more ---- */
 
-/* What the guest can take at once. */
+/* What can be spent of memory of which so much is free, and so much has been spent. */
+static uint64_t half_of(uint64_t free, uint64_t spent)
+{
+    const uint64_t half = (free + spent) / SPARE_SHARE;
+
+    return half - MIN(spent, half);
+}
+
+/* Begin, or when @spent has changed, begin anew. */
+static void find_left(Planner *p)
+{
+    const PlanInput *in = p->in;
+    const uint64_t kept = MIN(in->boot / KEPT_SHARE, KEPT_MOST);
+
+    if (in->free == PLAN_UNKNOWN) {
+        const uint64_t half = in->boot / FREE_SHARE / SPARE_SHARE;
+
+        p->left = half - MIN(p->spent, half);
+    } else {
+        p->left = MIN(half_of(in->free, p->spent), in->free - MIN(kept, in->free));
+    }
+    p->left += in->proven / SPARE_SHARE;
+}
+
+/* What the guest can take at once. Where that is less than is wanted, a part comes first. */
 static uint64_t can_take(const Planner *p)
 {
-    const uint64_t free = p->free == PLAN_UNKNOWN ? p->total / FREE_SHARE : p->free;
+    const uint64_t most = MIN(p->left, UINT64_MAX / PLAN_COST_SHARE) * PLAN_COST_SHARE;
+    const uint64_t part = MAX(most / PROBE_SHARE, MIN(most, p->in->unit));
 
-    return MIN(free / SPARE_SHARE, UINT64_MAX / PLAN_COST_SHARE) * PLAN_COST_SHARE;
+    return p->probes && p->target > p->total + most ? part : most;
 }
 
 static void grown(Planner *p, uint64_t size)
 {
     p->total += size;
-    if (p->free != PLAN_UNKNOWN) {
-        p->free += size - size / PLAN_COST_SHARE;
-    }
+    p->left -= MIN(size / PLAN_COST_SHARE, p->left);
+    p->probes = false;
 }
 
 static void deflate(Planner *p)
@@ -71,7 +100,6 @@ static void deflate(Planner *p)
     if (p->in->balloon && back) {
         add_step(p, PLAN_BALLOON, 0, p->in->ballooned - back);
         p->total += back;
-        p->free += p->free != PLAN_UNKNOWN ? back : 0;
     }
 }
 
@@ -130,6 +158,9 @@ static uint64_t next_dimm(const Planner *p, PlanEnd *end)
             size = most;
             *end = limits[i].end;
         }
+    }
+    if (*end == PLAN_REACHES && !size && p->target - p->total >= p->in->block) {
+        *end = PLAN_LARGE_UNIT;
     }
     return size;
 }
@@ -273,6 +304,8 @@ static GHashTable *remove_dimms(Planner *p, const GArray *list, const GArray *su
         }
     }
     p->total -= g_array_index(sums, Sum, chosen).sum;
+    p->spent -= MIN(g_array_index(sums, Sum, chosen).sum / PLAN_COST_SHARE, p->spent);
+    find_left(p);
     return goes;
 }
 
@@ -389,7 +422,8 @@ MemoryPlan *memory_plan(const PlanInput *input, uint64_t target)
         .in = input,
         .target = target,
         .total = memory_plan_total(input),
-        .free = input->free,
+        .spent = input->spent,
+        .probes = input->slots != 1,
         .room = input->room,
         .gap = input->gap,
         .slots = input->slots,
@@ -397,6 +431,10 @@ MemoryPlan *memory_plan(const PlanInput *input, uint64_t target)
     };
 
     p.plan->steps = g_array_new(FALSE, FALSE, sizeof(PlanStep));
+    for (unsigned i = 0; i < input->count; i++) {
+        p.probes &= input->devices[i].fixed || !input->devices[i].has;
+    }
+    find_left(&p);
     if (p.total < target) {
         grow(&p);
     } else if (p.total > target) {
@@ -425,7 +463,12 @@ const char *memory_plan_end_text(PlanEnd end)
         [PLAN_NO_DIMMS] =
             "no DIMM can be added: by the policy, for want of ACPI, or since the guest "
             "does not take one",
-        [PLAN_NO_MEMORY] = "the guest has too little free memory to take more",
+        [PLAN_NO_MEMORY] = "the guest's kernel has too little free memory of its own to manage "
+                           "more, or is not known to have it: boot memory, and what was added only "
+                           "if the kernel may use it (Linux: memhp_default_state=online_kernel); "
+                           "more boot memory would help",
+        [PLAN_LARGE_UNIT] = "what is missing is less than the smallest DIMM that can be made of "
+                            "this backend, by the size of its pages",
         [PLAN_GUEST_USES] = "the guest uses what it has, as it says",
         [PLAN_NO_EXCHANGE] = "what is left is in DIMMs that are larger than what is too much, and "
                              "there is no slot, room or free memory for smaller ones that would "

@@ -5,8 +5,10 @@
  * anew after each of them, with what he has learned (hw/memtarget/). Any thread.
  *
  * A guest takes memory with memory: Linux needs 1/64 of what is added, at once, out of what is free
- * (64 bytes for each page of 4 KiB). So a small guest grows in steps, each of which the steps
- * before make possible.
+ * of its kernel's own (64 bytes for each page of 4 KiB). That is boot memory; what is added, only
+ * if the kernel may use it, which not all kernels are set up for. So memory beyond what boot memory
+ * can manage comes in steps, the next of which is planned when it is known that the one before can
+ * manage more.
  */
 #ifndef HW_MEM_MEMORY_PLAN_H
 #define HW_MEM_MEMORY_PLAN_H
@@ -39,7 +41,10 @@ typedef struct PlanInput {
     /* the guest */
     uint64_t boot;      /* RAM that is no device; it never goes */
     uint64_t ballooned; /* of all, what its balloon has taken */
-    uint64_t free;      /* or PLAN_UNKNOWN: then 1/4 of what it has is taken to be free */
+    uint64_t free;      /* of its kernel's memory; or PLAN_UNKNOWN: then 1/4 of boot memory is taken
+                         * to have been, before any was spent */
+    uint64_t spent;     /* of that, on what it has been given since */
+    uint64_t proven;    /* free in devices that are known to be its kernel's */
     uint64_t in_use;    /* it is not left with less; 0: not known */
     /* the machine */
     uint64_t room;  /* of maxmem, what no device takes */
@@ -49,6 +54,7 @@ typedef struct PlanInput {
     bool dimms;         /* DIMMs may be added */
     bool exchange;      /* on the way down, too, where a larger one goes for that */
     uint64_t unit;      /* of DIMMs: their sizes are multiples of this, a power of 2 */
+    uint64_t block;     /* the least that the guest can take; `unit` may be more, for the backend */
     uint64_t dimm_most; /* no larger DIMM is added */
     bool balloon;       /* there is one, and it may be used */
 } PlanInput;
@@ -69,12 +75,13 @@ typedef struct PlanStep {
 
 /* Why the steps do not lead to the target. */
 typedef enum PlanEnd {
-    PLAN_REACHES,     /* they do, but for less than a DIMM's unit */
+    PLAN_REACHES,     /* they do, but for less than a block; on the way down, a DIMM's unit */
     PLAN_NO_ROOM,     /* maxmem */
     PLAN_NO_PLACE,    /* the free places are too small */
     PLAN_NO_SLOT,     /* no slot is free */
     PLAN_NO_DIMMS,    /* DIMMs would be needed, and none may be added (any more) */
     PLAN_NO_MEMORY,   /* the guest has too little to take more */
+    PLAN_LARGE_UNIT,  /* what is missing is less than the smallest DIMM */
     PLAN_GUEST_USES,  /* it uses too much to give so much back */
     PLAN_NOTHING,     /* what remains cannot be given back, or is larger than what is too much */
     PLAN_NO_EXCHANGE, /* it is larger, and no smaller DIMM can take the place of one */

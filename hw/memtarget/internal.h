@@ -46,8 +46,12 @@ typedef struct TargetRun {
     uint64_t next_note; /* users hear of the way when no more than this is left of it */
     uint64_t note_step; /* how much less that is each time */
     /* what the guest has told by its balloon */
-    uint64_t stats_time;   /* of the statistics that this is from; 0: it tells nothing */
-    uint64_t free, in_use; /* as in PlanInput */
+    uint64_t stats_time; /* of the statistics that this is from; 0: it tells nothing */
+    uint64_t free;       /* of all that it has, or PLAN_UNKNOWN */
+    uint64_t in_use;     /* as in PlanInput */
+    int64_t deficit;     /* what there is, but for what it says that it has */
+    bool told;           /* it was possible to tell what of `free` is the kernel's */
+    uint64_t spent;      /* since then, of what is the kernel's */
     /* the step that is under way */
     bool active;
     PlanStep step;
@@ -58,6 +62,13 @@ typedef struct TargetRun {
     bool stalled;    /* that is over */
     bool returning;  /* a DIMM that was added, and not taken, is asked for */
     bool rejected;   /* since the guest said no to it */
+    bool untrue;     /* since the guest does not have what it said that it has */
+    uint64_t more;   /* bytes that the guest gets by it */
+    /* The guest says that it has it, and more is to be heard of it by its statistics: of after
+     * this, seconds since 1970; 0: not yet. */
+    uint64_t taken_at;      /* wall clock, as the statistics have it */
+    int64_t deficit_before; /* INT64_MIN: not known */
+    Timer *again;           /* until these are looked at again */
 } TargetRun;
 
 /* ---- survey.c ---- */
@@ -79,6 +90,22 @@ uint64_t target_survey_total(TargetRun *run);
 uint64_t target_survey_place(const Machine *machine, uint64_t size, uint64_t align);
 /* What DIMMs that are added are multiples of: the guest's blocks, and the backend's pages. */
 uint64_t target_survey_unit(const TargetPolicy *policy);
+
+/* The statistics of the guest's balloon are from then, seconds since 1970; 0: it tells nothing. */
+uint64_t target_survey_told_at(void);
+
+/* ---- payers.c: devices that are known to hold what the guest manages memory with ---- */
+
+/* A step that gives the guest more begins. */
+void target_payers_note(void);
+/* The guest has @size bytes more since. True: a device has paid for it, and not boot memory. */
+bool target_payers_judge(uint64_t size);
+/* Bytes that are free in devices that have paid. */
+uint64_t target_payers_free(void);
+/* Forget those that are gone. */
+void target_payers_sweep(void);
+/* Forget all: the guest boots anew. */
+void target_payers_forget(void);
 
 /* ---- dimms.c: DIMMs that were added ---- */
 
@@ -115,6 +142,11 @@ typedef struct StepOps {
 } StepOps;
 
 extern const StepOps step_ops[PLAN_ACTIONS];
+
+/* Do the guest's statistics, of after the step, have the DIMM that it said it took? */
+bool target_step_is_confirmed(const TargetRun *run);
+/* They do not: it is to go again. */
+StepState target_step_contradict(TargetRun *run);
 
 /* Is @path among those of which nothing more is asked? */
 bool target_run_refused(const TargetRun *run, const char *path);

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "hw/core/machine.h"
 #include "hw/memtarget/internal.h"
@@ -17,8 +18,9 @@
 #include "util/error.h"
 #include "util/main-loop.h"
 
-#define NOTES      16   /* users hear of the way at most so often, beside each step */
-#define STEPS_MOST 4096 /* a guest that takes and gives back for ever is left alone */
+#define NOTES      16               /* users hear of the way at most so often, beside each step */
+#define STEPS_MOST 4096             /* a guest that takes and gives back for ever is left alone */
+#define AGAIN_NS   (NS_PER_SEC / 4) /* statistics are looked at so often */
 
 static TargetRun *run;    /* the last one; NULL: none yet */
 static bool was_reset;    /* since the main loop looked last */
@@ -88,17 +90,37 @@ static void be_patient(void)
 static void end_step(void)
 {
     run->active = false;
+    run->taken_at = 0;
     timer_del(run->patience);
+    timer_del(run->again);
     g_clear_pointer(&run->path, g_free);
     g_clear_pointer(&run->id, g_free);
 }
 
-static void start_step(const PlanStep *step, Device *device)
+static void look_again(void *opaque)
 {
+    schedule();
+}
+
+static uint64_t gets_more(const PlanStep *step, const Survey *survey)
+{
+    const uint64_t has = step->action == PLAN_RESIZE ? survey->list[step->device].has : 0;
+
+    return step->action == PLAN_ADD_DIMM || step->action == PLAN_RESIZE
+               ? step->size - MIN(has, step->size)
+               : 0;
+}
+
+static void start_step(const PlanStep *step, const Survey *survey)
+{
+    Device *device = survey->devices[step->device];
     const StepOps *ops = &step_ops[step->action];
     g_autoptr(GError) err = NULL;
 
     run->step = *step;
+    run->more = gets_more(step, survey);
+    run->deficit_before = run->stats_time ? run->deficit : INT64_MIN;
+    target_payers_note();
     run->active = true;
     run->steps++;
     if (ops->start(run, device, &err)) {
@@ -169,9 +191,10 @@ static void next_step(void)
     const PlanStep *step;
 
     if (!plan->steps->len) {
-        end_run(plan->end == PLAN_REACHES ? MEMORY_TARGET_STATUS_REACHED
-                                          : MEMORY_TARGET_STATUS_UNREACHED,
-                plan->end == PLAN_REACHES ? NULL : memory_plan_end_text(plan->end));
+        const bool reached = plan->end == PLAN_REACHES && !run->untrue;
+
+        end_run(reached ? MEMORY_TARGET_STATUS_REACHED : MEMORY_TARGET_STATUS_UNREACHED,
+                reached ? NULL : memory_plan_end_text(plan->end));
         return;
     }
     if (run->steps == STEPS_MOST) {
@@ -179,7 +202,7 @@ static void next_step(void)
         return;
     }
     step = &g_array_index(plan->steps, PlanStep, 0);
-    start_step(step, survey->devices[step->device]);
+    start_step(step, survey);
     if (run->active && step->action == PLAN_ADD_DIMM &&
         memory_plan_total(&survey->in) > run->target) {
         g_free(run->spare);
@@ -196,11 +219,50 @@ static void forget_spare(void)
     }
 }
 
+/* The guest says that it has what came. If it gives statistics, then those of after that are waited
+ * for: the next step is planned with them, and they may tell that it has not. */
+static StepState look_at_statistics(void)
+{
+    const uint64_t told_at = target_survey_told_at();
+
+    if (!told_at) {
+        return STEP_DONE;
+    }
+    if (told_at > run->taken_at) {
+        target_survey_free(target_survey_new(run, true)); /* which reads them */
+        if (run->step.action != PLAN_ADD_DIMM || target_step_is_confirmed(run)) {
+            return STEP_DONE;
+        }
+        if (run->stalled) {
+            return target_step_contradict(run);
+        }
+    } else if (run->stalled) {
+        return STEP_DONE; /* they come no more */
+    }
+    timer_mod(run->again, clock_ns() + AGAIN_NS);
+    return STEP_WAITS;
+}
+
+static StepState look_at_device(void)
+{
+    const StepState state = step_ops[run->step.action].look(run);
+
+    if (state != STEP_DONE || run->returning || !run->more) {
+        return state;
+    }
+    if (!run->taken_at) {
+        run->taken_at = (uint64_t)time(NULL);
+        be_patient();
+        run->spent += target_payers_judge(run->more) ? 0 : run->more / PLAN_COST_SHARE;
+    }
+    return look_at_statistics();
+}
+
 /* True: it has ended. */
 static bool look_at_step(void)
 {
     const bool returned = run->returning;
-    const StepState state = step_ops[run->step.action].look(run);
+    const StepState state = look_at_device();
 
     if (state == STEP_WAITS) {
         note_progress();
@@ -223,6 +285,10 @@ static void look(void *opaque)
 {
     is_scheduled = false;
     target_dimms_sweep();
+    target_payers_sweep();
+    if (was_reset) {
+        target_payers_forget();
+    }
     if (was_reset && is_running()) {
         end_run(MEMORY_TARGET_STATUS_RESET, "the machine was reset, and its guest boots anew");
     }
@@ -263,6 +329,7 @@ static void run_free(TargetRun *r)
     g_ptr_array_unref(r->refused);
     timer_free(r->deadline);
     timer_free(r->patience);
+    timer_free(r->again);
     g_free(r->spare);
     g_free(r->trouble);
     g_free(r->reason);
@@ -281,6 +348,7 @@ static TargetRun *run_new(uint64_t size, TargetPolicy *policy)
     r->refused = g_ptr_array_new_with_free_func(g_free);
     r->deadline = timer_new(out_of_time, NULL);
     r->patience = timer_new(out_of_patience, NULL);
+    r->again = timer_new(look_again, NULL);
     return r;
 }
 
@@ -323,6 +391,9 @@ static void inherit_step(TargetRun *from, TargetRun *to)
     to->id = g_steal_pointer(&from->id);
     to->returning = from->returning;
     to->rejected = from->rejected;
+    to->untrue = from->untrue;
+    to->more = from->more;
+    to->deficit_before = from->deficit_before;
 }
 
 bool memory_target_set(uint64_t size, double timeout, const MemoryTargetPolicy *given,

@@ -117,7 +117,7 @@ static bool add_start(TargetRun *run, Device *none, GError **errp)
 {
     Device *device = target_dimm_add(run->policy, run->step.size, errp);
 
-    run->returning = run->rejected = false;
+    run->returning = run->rejected = run->untrue = false;
     if (device) {
         set_device(run, device);
     }
@@ -142,7 +142,27 @@ static StepState add_look_back(TargetRun *run, const Device *device)
     if (unplug_pending(device->unplug)) {
         return run->stalled ? STEP_FAILED : STEP_WAITS;
     }
-    return target_dimm_is_taken(PC_DIMM(device)) ? STEP_DONE : STEP_FAILED;
+    return target_dimm_is_taken(PC_DIMM(device)) && !run->untrue ? STEP_DONE : STEP_FAILED;
+}
+
+bool target_step_is_confirmed(const TargetRun *run)
+{
+    const bool known = run->deficit_before != INT64_MIN && run->deficit != INT64_MIN;
+
+    return !known || run->deficit - run->deficit_before <= (int64_t)(run->more / 8);
+}
+
+StepState target_step_contradict(TargetRun *run)
+{
+    const int64_t more = (int64_t)run->more - (run->deficit - run->deficit_before);
+
+    set_trouble(run,
+                "the guest said that it uses '%s' of %" PRIu64 " MiB, and has %" PRId64
+                " MiB more by its statistics: its kernel could not manage it, or has left it "
+                "offline",
+                run->id, run->more / MIB, more / (int64_t)MIB);
+    run->untrue = true;
+    return take_back(run);
 }
 
 static StepState add_look(TargetRun *run)

@@ -14,8 +14,9 @@
 
 #define PAGE_SHIFT 12
 /* Statistics of the balloon, by tag (Virtio 1.2, section 5.5.6.4). */
-enum { STAT_FREE = 4, STAT_AVAILABLE = 6 };
+enum { STAT_FREE = 4, STAT_TOTAL = 5, STAT_AVAILABLE = 6 };
 #define STATS_LATE_S 60 /* older ones say nothing */
+#define FREE_SHARE   4  /* of boot memory, where the guest's free memory does not tell */
 
 uint64_t target_survey_unit(const TargetPolicy *policy)
 {
@@ -126,7 +127,13 @@ static bool tells(const VirtioBalloon *balloon)
            balloon->stats_time + STATS_LATE_S >= (uint64_t)time(NULL);
 }
 
-/* What is free is from before the last steps, which made it more; what is used, too. */
+uint64_t target_survey_told_at(void)
+{
+    const VirtioBalloon *balloon = virtio_balloon_find();
+
+    return balloon && tells(balloon) ? balloon->stats_time : 0;
+}
+
 static void ask_balloon(TargetRun *run, const VirtioBalloon *balloon, uint64_t total)
 {
     if (!tells(balloon)) {
@@ -134,11 +141,34 @@ static void ask_balloon(TargetRun *run, const VirtioBalloon *balloon, uint64_t t
     } else if (balloon->stats_time != run->stats_time) {
         const uint64_t free = balloon->stats[STAT_FREE];
         const uint64_t available = balloon->stats[STAT_AVAILABLE];
+        const uint64_t all = balloon->stats[STAT_TOTAL];
 
         run->stats_time = balloon->stats_time;
         run->free = MIN(free, total); /* the guest may say anything */
         run->free = free == UINT64_MAX ? PLAN_UNKNOWN : run->free;
         run->in_use = available == UINT64_MAX ? 0 : total - MIN(available, total);
+        run->deficit = all > INT64_MAX ? INT64_MIN : (int64_t)total - (int64_t)all;
+    }
+}
+
+/* What of it is the kernel's, or may be. Of memory that came while the guest ran, none is known to
+ * be, but for that of payers: all of that may be what is free. */
+static void find_free(Survey *s, TargetRun *run, uint64_t hot)
+{
+    const uint64_t guess = s->in.boot / FREE_SHARE;
+
+    s->in.spent = hot / PLAN_COST_SHARE;
+    s->in.proven = target_payers_free();
+    s->in.free = PLAN_UNKNOWN;
+    if (!run->stats_time || run->free == PLAN_UNKNOWN) {
+        return;
+    }
+    run->told |= run->free > hot;
+    if (run->told) {
+        s->in.free = run->free - MIN(hot, run->free);
+        s->in.spent = run->spent;
+    } else {
+        s->in.free = MIN(run->free, guess - MIN(s->in.spent, guess));
     }
 }
 
@@ -146,8 +176,8 @@ static void find_guest(Survey *s, TargetRun *run, bool deep)
 {
     const VirtioBalloon *balloon = virtio_balloon_find();
 
-    s->in.free = PLAN_UNKNOWN;
     if (!balloon) {
+        run->stats_time = 0;
         return;
     }
     s->in.balloon = run->policy->balloon && !run->balloon_stuck;
@@ -155,10 +185,23 @@ static void find_guest(Survey *s, TargetRun *run, bool deep)
     if (deep) {
         ask_balloon(run, balloon, memory_plan_total(&s->in));
     }
-    if (run->stats_time) {
-        s->in.free = run->free;
-        s->in.in_use = run->in_use;
+    s->in.in_use = run->stats_time ? run->in_use : 0;
+}
+
+/* What the guest has of memory that came while it ran. */
+static uint64_t hot_memory(const Machine *machine)
+{
+    const GArray *all = memory_devices(machine);
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < all->len; i++) {
+        const MemoryDevice *md = memory_device_at(all, i);
+
+        if (!md->boot && !object_is_a(OBJECT(md->dev), TYPE_NVDIMM)) {
+            sum += md->ops->plugged_size ? md->ops->plugged_size(md->dev) : md->size;
+        }
     }
+    return sum;
 }
 
 Survey *target_survey_new(TargetRun *run, bool deep)
@@ -168,12 +211,16 @@ Survey *target_survey_new(TargetRun *run, bool deep)
 
     s->in.boot = machine->ram.size;
     s->in.unit = target_survey_unit(run->policy);
+    s->in.block = guest_memory_block_size();
     /* Without slots there is no register block either; what is missing then is slots. */
     s->in.dimms = run->policy->dimms && (memory_hotplug_of(machine) || !machine->ram.slots);
     s->in.exchange = s->in.dimms && machine->ram.slots && !run->spare_lost;
     s->in.dimm_most = run->policy->dimm_most;
     find_devices(s, run, machine, deep);
     find_guest(s, run, deep);
+    if (deep) {
+        find_free(s, run, hot_memory(machine));
+    }
     find_room(s, machine);
     return s;
 }

@@ -40,12 +40,12 @@
         .fixed = true                                                                  \
     }
 
-/* Sizes in MiB; 0: as much as anybody wants, but for in_use and ballooned. */
+/* Sizes in MiB; 0: as much as anybody wants, but for spent, proven, in_use and ballooned. */
 static const struct {
     const char *name;
     unsigned boot, target;
     PlanDevice devices[DEVICES_MOST];
-    unsigned ballooned, free, in_use, room, gap, slots, unit, most;
+    unsigned ballooned, free, spent, proven, in_use, room, gap, slots, unit, most;
     bool no_slots, no_dimms, no_exchange, balloon;
     const char *steps; /* "+size" a DIMM comes, "-n" one goes, "n=size" resized, "b=size" balloon */
     PlanEnd end;
@@ -58,23 +58,79 @@ static const struct {
       .boot = 1024,
       .target = 4000,
       .unit = 1024,
+      .steps = "+1024 +1024",
+      .end = PLAN_LARGE_UNIT },
+    { .name = "hosts' huge pages",
+      .boot = 2048,
+      .target = 6144,
+      .unit = 16384,
+      .steps = "",
+      .end = PLAN_LARGE_UNIT },
+    { .name = "small guest, all that it can",
+      .boot = 256,
+      .target = 2304,
+      .slots = 4,
       .steps = "+1024 +1024" },
-    { .name = "small guest, few slots",
+    { .name = "small guest, too much: the first step is small",
       .boot = 256,
       .target = 12288,
       .slots = 4,
-      .steps = "+2048 +9984" },
-    { .name = "small guest, slots enough",
+      .steps = "+512 +1536",
+      .end = PLAN_NO_MEMORY },
+    { .name = "small guest, the first step is made",
       .boot = 256,
-      .target = 6144,
+      .target = 12288,
+      .slots = 3,
+      .devices = { DIMM(512) },
+      .spent = 8,
+      .steps = "+1536",
+      .end = PLAN_NO_MEMORY },
+    { .name = "small guest, DIMMs are not its kernel's",
+      .boot = 256,
+      .target = 12288,
+      .slots = 2,
+      .devices = { DIMM(512), DIMM(1536) },
+      .spent = 32,
+      .steps = "",
+      .end = PLAN_NO_MEMORY },
+    { .name = "small guest, one is its kernel's",
+      .boot = 256,
+      .target = 12288,
+      .slots = 2,
+      .devices = { DIMM(512), DIMM(1536) },
+      .spent = 32,
+      .proven = 192,
+      .steps = "+6144",
+      .end = PLAN_NO_MEMORY },
+    { .name = "small guest, slots enough",
+      .boot = 512,
+      .target = 4608,
       .slots = 32,
-      .steps = "+1024 +1024 +1024 +1024 +1024 +768" },
+      .steps = "+1024 +1024 +1024 +1024" },
     { .name = "the guest tells what is free",
       .boot = 256,
       .target = 12288,
       .slots = 4,
       .free = 20,
-      .steps = "+640 +11392" },
+      .steps = "+128 +512",
+      .end = PLAN_NO_MEMORY },
+    { .name = "the guest tells what is free, and spent some",
+      .boot = 256,
+      .target = 12288,
+      .slots = 4,
+      .free = 18,
+      .spent = 2,
+      .devices = { DIMM(128) },
+      .steps = "+512",
+      .end = PLAN_NO_MEMORY },
+    { .name = "the guest tells that little is free",
+      .boot = 256,
+      .target = 12288,
+      .slots = 4,
+      .free = 11,
+      .devices = { DIMM(128) },
+      .steps = "+128",
+      .end = PLAN_NO_MEMORY },
     { .name = "nothing free",
       .boot = 256,
       .target = 1024,
@@ -99,6 +155,13 @@ static const struct {
       .slots = 1,
       .steps = "+2048",
       .end = PLAN_NO_SLOT },
+    { .name = "slots run out, with memory left",
+      .boot = 1024,
+      .target = 12288,
+      .slots = 1,
+      .most = 1024,
+      .steps = "+1024",
+      .end = PLAN_NO_SLOT },
     { .name = "a small gap",
       .boot = 1024,
       .target = 2048,
@@ -121,7 +184,15 @@ static const struct {
       .boot = 256,
       .target = 12288,
       .devices = { VMEM(0, 16384) },
-      .steps = "0=2048 0=12032" },
+      .steps = "0=512 0=2048",
+      .end = PLAN_NO_MEMORY },
+    { .name = "virtio-mem, proven",
+      .boot = 256,
+      .target = 12288,
+      .devices = { VMEM(2048, 16384) },
+      .spent = 32,
+      .proven = 400,
+      .steps = "0=12032" },
     { .name = "virtio-mem is finer",
       .boot = 1024,
       .target = 1090,
@@ -304,6 +375,8 @@ static void test_case(gconstpointer data)
         .boot = cases[n].boot * MIB,
         .ballooned = cases[n].ballooned * MIB,
         .free = mib_or(cases[n].free, PLAN_UNKNOWN),
+        .spent = cases[n].spent * MIB,
+        .proven = cases[n].proven * MIB,
         .in_use = cases[n].in_use * MIB,
         .room = mib_or(cases[n].room, 64 * GIB),
         .gap = mib_or(cases[n].gap, 64 * GIB),
@@ -313,6 +386,7 @@ static void test_case(gconstpointer data)
         .dimms = !cases[n].no_dimms,
         .exchange = !cases[n].no_exchange,
         .unit = mib_or(cases[n].unit, BLOCK),
+        .block = BLOCK,
         .dimm_most = mib_or(cases[n].most, UINT64_MAX),
         .balloon = cases[n].balloon,
     };
@@ -329,8 +403,11 @@ static void test_case(gconstpointer data)
 typedef struct Model {
     PlanInput in;
     PlanDevice devices[DEVICES_MOST];
+    uint64_t boot; /* at the beginning */
     uint64_t target;
     uint64_t spare; /* a DIMM of so much came on the way down */
+    uint64_t gone;  /* what went on the way down */
+    uint64_t cost;  /* of what came, all together */
 } Model;
 
 static uint64_t any(uint64_t below)
@@ -361,6 +438,8 @@ static void any_model(Model *m)
         .count = (unsigned)any(DEVICES_MOST + 1),
         .boot = (64 + any(4096)) * MIB,
         .free = any(2) ? any(GIB) : PLAN_UNKNOWN,
+        .spent = any(2) ? any(64 * MIB) : 0,
+        .proven = any(2) ? any(256 * MIB) : 0,
         .in_use = any(2) ? any(8 * GIB) : 0,
         .room = any(32 * GIB),
         .gap = any(32 * GIB),
@@ -368,15 +447,27 @@ static void any_model(Model *m)
         .dimms = any(4) > 0,
         .exchange = any(2) > 0,
         .unit = BLOCK << any(4),
+        .block = BLOCK,
         .dimm_most = any(2) ? UINT64_MAX : any(8 * GIB),
         .balloon = any(2) > 0,
     };
+    m->boot = m->in.boot;
     for (unsigned i = 0; i < m->in.count; i++) {
         m->devices[i] = any_device();
     }
     m->in.ballooned = any(4) ? 0 : any(m->in.boot / 4096) * 4096;
     m->target = any(3) ? any(24 * GIB) : memory_plan_total(&m->in);
-    m->spare = 0;
+    m->spare = m->gone = m->cost = 0;
+}
+
+/* Half of what was free of boot memory, less what was spent of that; and half of what is proven. */
+static uint64_t most_cost(const Model *m)
+{
+    const uint64_t spent = m->in.spent - MIN(m->gone / 64, m->in.spent);
+    const uint64_t free = m->in.free == PLAN_UNKNOWN ? 0 : m->in.free;
+    const uint64_t half = m->in.free == PLAN_UNKNOWN ? m->boot / 8 : (free + spent) / 2;
+
+    return half - MIN(spent, half) + m->in.proven / 2;
 }
 
 /* Each function asserts that @step may be made of @m now, and makes it. */
@@ -412,6 +503,7 @@ static void do_remove(Model *m, const PlanStep *step)
     g_assert_cmpuint(step->device, <, m->in.count);
     g_assert_true(device->kind == PLAN_DIMM && !device->fixed);
     g_assert_cmpuint(step->size, ==, device->has);
+    m->gone += device->has;
     device->has = 0;
     device->fixed = true; /* once */
 }
@@ -438,10 +530,8 @@ static void do_step(Model *m, const PlanStep *step)
     actions[step->action](m, step);
     after = memory_plan_total(&m->in);
     if (!up && step->action == PLAN_ADD_DIMM) {
-        const uint64_t free = m->in.free == PLAN_UNKNOWN ? before / 4 : m->in.free;
-
         g_assert_true(m->in.exchange && !m->in.balloon && !m->spare);
-        g_assert_cmpuint(step->size / 64, <=, free / 2);
+        g_assert_cmpuint(step->size / 64, <=, most_cost(m));
         m->spare = step->size;
         return;
     }
@@ -455,12 +545,9 @@ static void do_step(Model *m, const PlanStep *step)
     g_assert_cmpuint(after, >, before);
     g_assert_cmpuint(after, <=, m->target);
     if (step->action != PLAN_BALLOON) {
-        const uint64_t free = m->in.free == PLAN_UNKNOWN ? before / 4 : m->in.free;
-
-        g_assert_cmpuint(more / 64, <=, free / 2);
-        more -= more / 64;
+        m->cost += more / 64;
+        g_assert_cmpuint(m->cost, <=, most_cost(m));
     }
-    m->in.free += m->in.free == PLAN_UNKNOWN ? 0 : more;
 }
 
 /* The least that can be left of DIMMs and virtio-mem, by trying all there is. */
@@ -499,7 +586,8 @@ static void check_end(const Model *before, const Model *after, const MemoryPlan 
     if (plan->end == PLAN_GUEST_USES) {
         g_assert_cmpuint(before->in.in_use, >, before->target);
     } else {
-        g_assert_true((plan->end == PLAN_REACHES) == (away < before->in.unit));
+        g_assert_true((plan->end == PLAN_REACHES) ==
+                      (away < (total < before->target ? before->in.block : before->in.unit)));
     }
     if (total > before->target && !before->in.balloon) {
         const uint64_t best = best_possible(before);
@@ -532,9 +620,12 @@ static void test_any(void)
 static void test_many(void)
 {
     g_autofree PlanDevice *devices = g_new0(PlanDevice, 256);
-    PlanInput in = {
-        .devices = devices, .count = 256, .boot = GIB, .unit = BLOCK, .free = PLAN_UNKNOWN
-    };
+    PlanInput in = { .devices = devices,
+                     .count = 256,
+                     .boot = GIB,
+                     .unit = BLOCK,
+                     .block = BLOCK,
+                     .free = PLAN_UNKNOWN };
 
     for (unsigned i = 0; i < in.count; i++) {
         devices[i] = (PlanDevice){ .kind = PLAN_DIMM, .has = (1009 + i * 37) * BLOCK };

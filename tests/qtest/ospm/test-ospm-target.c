@@ -116,10 +116,10 @@ static void assert_state(Fixture *f, const char *state)
     g_assert_cmpstr(qtest_get_str(list, "0.data.state"), ==, state);
 }
 
-/* The guest takes an event of slot 0. */
-static void take_event(Fixture *f, uint8_t event_bit)
+/* The guest takes an event. */
+static void take_event(Fixture *f, unsigned slot, uint8_t event_bit)
 {
-    qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_SELECT, 0);
+    qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_SELECT, slot);
     qtest_outb(f->qt, MEMHP_IO_BASE + MEMHP_REG_FLAGS, event_bit);
 }
 
@@ -127,7 +127,7 @@ static void take_event(Fixture *f, uint8_t event_bit)
  * knows of no such device. */
 static void answer_early(Fixture *f, uint8_t event_bit, uint32_t event)
 {
-    take_event(f, event_bit);
+    take_event(f, 0, event_bit);
     qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_OST_EVENT, event);
     qtest_outl(f->qt, MEMHP_IO_BASE + MEMHP_REG_OST_STATUS, OSPM_FAILURE);
 }
@@ -149,13 +149,91 @@ static void up_and_down(Fixture *f)
 {
     g_autoptr(json_object) none = qtest_qmp(f->qt, "query-memory-target", NULL);
 
-    qtest_assert_json(none, "{'status': 'none', 'actual': %" PRIu64 "}", 256 * MIB);
-    set_target(f, 6144);
-    assert_end(f, "reached", 6144, "+target0 +target1 +target2 +target3");
+    qtest_assert_json(none, "{'status': 'none', 'actual': %" PRIu64 "}", 1024 * MIB);
+    set_target(f, 7168);
+    assert_end(f, "reached", 7168, "+target0 +target1 +target2 +target3");
     assert_dimms(f, 4);
-    g_assert_cmphex(ospm_dimm(f->ospm, 0)->size, ==, 2 * GIB); /* what 256 MiB can take */
-    set_target(f, 4252); /* the last 100 are less than a block */
-    assert_end(f, "reached", 4352, "-target3 -target2");
+    set_target(f, 5020); /* the last 100 are less than a block */
+    assert_end(f, "reached", 5120, "-target3 -target2");
+}
+
+/* ---- a guest with little boot memory ---- */
+
+static void assert_size(Fixture *f, unsigned slot, uint64_t mib)
+{
+    g_assert_cmpuint(ospm_dimm(f->ospm, slot)->size, ==, mib * MIB);
+}
+
+/* The boot memory can manage 2 GiB, and nothing is known of DIMMs: it gets no more, also not later.
+ */
+static void small_boot(Fixture *f)
+{
+    set_target(f, 6144);
+    assert_end(f, "unreached", 2304, "+target0 +target1");
+    assert_reason(f, "kernel has too little");
+    assert_size(f, 0, 512); /* first a small one */
+    assert_size(f, 1, 1536);
+    set_target(f, 6144);
+    assert_end(f, "unreached", 2304, "");
+    set_target(f, 1792); /* what one gives back, another can have */
+    assert_end(f, "reached", 1792, "-target0");
+    set_target(f, 2304);
+    assert_end(f, "reached", 2304, "+target0");
+}
+
+/* The target is more than boot memory can manage. The second DIMM is managed with memory of the
+ * first one: so much of that is written to. */
+static void pay(Fixture *f, uint64_t mib)
+{
+    uint64_t base;
+
+    set_target(f, 6144);
+    assert_step(f, "add", "target0");
+    take_event(f, 0, MEMHP_INSERT);
+    base = ospm_crs(f->ospm, 0).base;
+    ospm_ost(f->ospm, 0, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
+    assert_step(f, "add", "target1");
+    take_event(f, 1, MEMHP_INSERT);
+    g_assert_cmpuint(ospm_crs(f->ospm, 1).size, ==, 1536 * MIB);
+    qtest_memset(f->qt, base, 1, mib * MIB);
+    ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
+}
+
+/* It can use the first DIMM, as the host sees: that pays for more. */
+static void kernel_pays(Fixture *f)
+{
+    pay(f, 1536 / 64);
+    assert_end(f, "reached", 6144, "+target2 +target3 +target4");
+    set_target(f, 7168); /* it is still known */
+    assert_end(f, "reached", 7168, "+target5");
+}
+
+/* What is written is more, or less, than the step costs: that is something else. */
+static void other_writes(Fixture *f)
+{
+    pay(f, 100);
+    assert_end(f, "unreached", 2304, "");
+}
+
+static void few_writes(Fixture *f)
+{
+    pay(f, 10);
+    assert_end(f, "unreached", 2304, "");
+}
+
+/* A guest that boots anew may be set up in another way. */
+static void kernel_paid_before(Fixture *f)
+{
+    g_autoptr(GString) steps = g_string_new(NULL);
+
+    pay(f, 1536 / 64);
+    assert_step(f, "add", "target2");
+    qtest_qmp_ok(f->qt, "system_reset", NULL);
+    json_object_put(play(f, "reset", steps));
+    ospm_reboot(f->ospm);
+    set_target(f, 12288);
+    json_object_put(play(f, "unreached", steps));
+    g_assert_cmpstr(steps->str, ==, "");
 }
 
 static void down_to_nothing(Fixture *f)
@@ -184,8 +262,8 @@ static void users_dimms(Fixture *f)
 static void exchanges(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
-    set_target(f, 256 + 3072);
-    assert_end(f, "reached", 256 + 3072, "+target0 -d0");
+    set_target(f, 1024 + 3072);
+    assert_end(f, "reached", 1024 + 3072, "+target0 -d0");
     g_assert_cmphex(ospm_dimm(f->ospm, 1)->size, ==, 3 * GIB);
     g_assert_null(ospm_dimm(f->ospm, 0));
 }
@@ -194,12 +272,12 @@ static void exchanges(Fixture *f)
 static void exchange_refused(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
-    set_target(f, 256 + 3072);
+    set_target(f, 1024 + 3072);
     assert_step(f, "add", "target0");
     ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
     assert_step(f, "remove", "d0");
     ospm_ost(f->ospm, 0, OSPM_EJECT_REQUEST, OSPM_BUSY);
-    assert_end(f, "unreached", 256 + 4096, "-target0");
+    assert_end(f, "unreached", 1024 + 4096, "-target0");
     assert_reason(f, "does not give 'd0' back");
     g_assert_cmpuint(count(f, "query-memory-devices"), ==, 1);
 }
@@ -208,20 +286,20 @@ static void exchange_rejected(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
     f->ospm->manners.insert_status = OSPM_LOAD_FAILED;
-    set_target(f, 256 + 3072);
-    assert_end(f, "unreached", 256 + 4096, "+target0 -target0");
+    set_target(f, 1024 + 3072);
+    assert_end(f, "unreached", 1024 + 4096, "+target0 -target0");
     assert_reason(f, "larger than what is too much");
 }
 
 static void exchange_cancelled(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
-    set_target(f, 256 + 3072);
+    set_target(f, 1024 + 3072);
     assert_step(f, "add", "target0");
     ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
     assert_step(f, "remove", "d0");
     qtest_qmp_ok(f->qt, "cancel-memory-target", NULL);
-    assert_end(f, "cancelled", 256 + 4096 + 3072, "");
+    assert_end(f, "cancelled", 1024 + 4096 + 3072, "");
     ospm_run(f->ospm);
     json_object_put(qtest_event(f->qt, "DEVICE_DELETED"));
     g_assert_nonnull(ospm_dimm(f->ospm, 0));
@@ -232,17 +310,17 @@ static void exchange_cancelled(Fixture *f)
 static void exchange_reset(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
-    set_target(f, 256 + 3072);
+    set_target(f, 1024 + 3072);
     assert_step(f, "add", "target0");
     ospm_ost(f->ospm, 1, OSPM_DEVICE_CHECK, OSPM_SUCCESS);
     assert_step(f, "remove", "d0");
     qtest_qmp_ok(f->qt, "system_reset", NULL);
-    assert_end(f, "reset", 256 + 4096 + 3072, "");
+    assert_end(f, "reset", 1024 + 4096 + 3072, "");
     ospm_reboot(f->ospm);
-    set_target(f, 256);
+    set_target(f, 1024);
     assert_step(f, "remove", "target0");
     qtest_qmp_ok(f->qt, "cancel-memory-target", NULL);
-    assert_end(f, "cancelled", 256 + 4096 + 3072, "");
+    assert_end(f, "cancelled", 1024 + 4096 + 3072, "");
     ospm_run(f->ospm);
     g_assert_cmpuint(count(f, "query-memory-devices"), ==, 2);
     g_assert_nonnull(ospm_dimm(f->ospm, 1));
@@ -252,8 +330,8 @@ static void exchange_forbidden(Fixture *f)
 {
     user_plugs(f, "d0", 4096);
     qtest_qmp_ok(f->qt, "set-memory-target", "{'size': %" PRIu64 ", 'policy': {'dimms': false}}",
-                 (256 + 3072) * MIB);
-    assert_end(f, "unreached", 256 + 4096, "");
+                 (1024 + 3072) * MIB);
+    assert_end(f, "unreached", 1024 + 4096, "");
     assert_reason(f, "larger than what is too much");
 }
 
@@ -296,7 +374,7 @@ static void rejects_large(Fixture *f)
 {
     set_target(f, 768);
     assert_step(f, "add", "target0");
-    take_event(f, MEMHP_INSERT);
+    take_event(f, 0, MEMHP_INSERT);
     ospm_crs(f->ospm, 0);
     ospm_ost(f->ospm, 0, OSPM_DEVICE_CHECK, OSPM_LOAD_FAILED);
     assert_end(f, "reached", 768, "-target0 +target0 +target1");
@@ -629,10 +707,16 @@ static const Config configs[] = {
     {                               \
         "q35", #fn, fn, __VA_ARGS__ \
     }
-#define MEMORY   "256M,slots=8,maxmem=16G"
-#define BOTH(fn) BOTH_WITH(fn, MEMORY, false)
-#define LATE(fn) BOTH_WITH(fn, MEMORY, true)
-    BOTH(up_and_down),
+#define MEMORY    "256M,slots=8,maxmem=16G"
+#define LARGE(fn) BOTH_WITH(fn, "1G,slots=8,maxmem=16G", false)
+#define BOTH(fn)  BOTH_WITH(fn, MEMORY, false)
+#define LATE(fn)  BOTH_WITH(fn, MEMORY, true)
+    LARGE(up_and_down),
+    BOTH(small_boot),
+    BOTH(kernel_pays),
+    BOTH(kernel_paid_before),
+    BOTH(other_writes),
+    BOTH(few_writes),
     BOTH(down_to_nothing),
     BOTH(users_dimms),
     BOTH(backends),
@@ -649,12 +733,12 @@ static const Config configs[] = {
     BOTH(gone_early),
     BOTH(stays_here),
     BOTH(errors),
-    BOTH(exchanges),
-    BOTH(exchange_refused),
-    BOTH(exchange_rejected),
-    BOTH(exchange_cancelled),
-    BOTH(exchange_reset),
-    BOTH(exchange_forbidden),
+    LARGE(exchanges),
+    LARGE(exchange_refused),
+    LARGE(exchange_rejected),
+    LARGE(exchange_cancelled),
+    LARGE(exchange_reset),
+    LARGE(exchange_forbidden),
     BOTH_WITH(no_acpi, "256M,slots=8,maxmem=16G -machine acpi=off", true),
     LATE(boots_late),
     LATE(boots_unasked),
