@@ -25,9 +25,9 @@ def machine(state, *extra, slots=16):
                  extra=["-M", SETUP["machine"], *extra])
 
 
-def target(guest, size):
+def target(guest, size, answer=HANGS):
     """Set it, and wait for the end: (status, actual size, steps: the sizes that the guest had at each)."""
-    guest.qmp.command("set-memory-target", size=size, policy={"answer-timeout": HANGS})
+    guest.qmp.command("set-memory-target", size=size, policy={"answer-timeout": answer})
     steps = []
     while True:
         data = guest.qmp.event("MEMORY_TARGET_CHANGE", HANGS)["data"]
@@ -68,7 +68,7 @@ def by_dimms():
         tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
 
 
-def by_virtio_mem(size=4 * GIB):
+def by_virtio_mem(size=2 * GIB):
     with machine("online_movable", "-object", f"memory-backend-ram,id=m0,size={size * 3 // 2}",
                  "-device", "virtio-mem-pci,id=v0,memdev=m0") as guest:
         guest.wait_ready()
@@ -85,6 +85,54 @@ def by_virtio_mem(size=4 * GIB):
 
 def no_complaints(guest):
     tap.equal(guest.run("dmesg | grep -iE 'out of memory|oom-kill|oops|bad page'", check=False), "", "complaints")
+
+
+def fill(guest, left):
+    """tmpfs takes what is free, but for so many MiB."""
+    guest.run("mount -t tmpfs -o size=250M none /tmp")
+    free = int(guest.run("grep MemFree /proc/meminfo").split()[1]) // 1024
+    guest.run(f"dd if=/dev/zero of=/tmp/fill bs=1M count={free - left}", timeout=HANGS, check=False)
+
+
+def with_statistics(guest):
+    for module in [*MODULES[:-1], "virtio_balloon"]:
+        guest.run(f"insmod /lib/modules/{module}.ko", timeout=HANGS)
+    guest.qmp.command("qom-set", path="b0", property="guest-stats-polling-interval", value=1)
+    vm.wait_until(lambda: guest.qmp.command("qom-get", path="b0", property="guest-stats")["last-update"], "statistics", HANGS)
+
+
+def too_much(state, left, statistics, most):
+    """The kernel cannot use DIMMs, and boot memory manages so much: it is given no more, and has what it is said to have."""
+    def test():
+        with machine(state, *(["-device", "virtio-balloon-pci,id=b0"] if statistics else []), slots=8) as guest:
+            guest.wait_ready()
+            total = guest.mem_total()
+            if left:
+                fill(guest, left)
+            if statistics:
+                with_statistics(guest)
+            status, actual, steps = target(guest, 12 * GIB)
+            print(f"# {[size // MIB for size in steps]} MiB", flush=True)
+            tap.equal(status, "unreached")
+            tap.equal(steps, sorted(steps), "it only grows")
+            tap.equal(256 * MIB < actual <= most, True, actual)
+            tap.equal("kernel has too little" in guest.qmp.command("query-memory-target")["reason"], True)
+            tap.equal(guest.mem_total(), total + actual - 256 * MIB, "MemTotal")
+            no_complaints(guest)
+    return test
+
+
+def left_offline():
+    """The guest says that it took the DIMM, and uses nothing of it, as its statistics tell."""
+    with machine("offline", "-device", "virtio-balloon-pci,id=b0") as guest:
+        guest.wait_ready()
+        with_statistics(guest)
+        status, actual, steps = target(guest, 768 * MIB, answer=5)
+        tap.equal((status, actual), ("unreached", 256 * MIB))
+        reason = guest.qmp.command("query-memory-target")["reason"]
+        tap.equal("said that it uses 'target0' of 512 MiB, and has 0 MiB more" in reason, True, reason)
+        tap.equal(devices(guest), {})
+        no_complaints(guest)
 
 
 def at_once():
@@ -158,6 +206,9 @@ def while_it_boots():
 
 
 TESTS = [("by DIMMs", by_dimms), ("by virtio-mem", by_virtio_mem), ("while it boots", while_it_boots),
+         ("too much", too_much("online_movable", 0, False, 2304 * MIB)),
+         ("too much, little is free, as it says", too_much("online_movable", 20, True, 1024 * MIB)),
+         ("too much, as it says", too_much("online_movable", 0, True, 6 * GIB)), ("left offline", left_offline),
          ("at once", at_once), ("another DIMM", another), ("exchanged", exchanged)]
 
 if __name__ == "__main__":
