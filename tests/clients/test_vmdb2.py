@@ -18,7 +18,7 @@ import tap  # noqa: E402
 import terminal  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1])
-PROGRAMS = {"vmdb2": "vmdb2", "debootstrap": "debootstrap", "parted": "parted", "losetup": "mount"}
+PROGRAMS = {"vmdb2": "vmdb2", "debootstrap": "debootstrap", "parted": "parted", "losetup": "mount", "unshare": "util-linux"}
 NAME = "vmdb2-guest"
 SPEC = """steps:
   - mklabel: msdos
@@ -71,9 +71,13 @@ def made():
     with open(f"{FOLDER}/disk.raw", "wb") as file:
         file.truncate(2 << 30)
     device = device_for(f"{FOLDER}/disk.raw")
+    # What it runs in the system has its variables, but not this folder.
+    environment = {key: value for key, value in os.environ.items() if key != "TMPDIR"}
     try:
-        done = subprocess.run(["vmdb2", "--verbose", f"--image={device}", f"--log={FOLDER}/log", "spec.vmdb"], cwd=FOLDER,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        # What it mounts there is nobody else's.
+        done = subprocess.run(["unshare", "--mount", "vmdb2", "--verbose", f"--image={device}", f"--log={FOLDER}/log", "spec.vmdb"],
+                              cwd=FOLDER, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
         with open(f"{FOLDER}/log", encoding="utf-8", errors="replace") as file:
             log = re.sub(r"(?m)^[\d.]+%\r?\n?", "", file.read())
         tap.equal(done.returncode, 0, f"{done.stdout[-3000:]}\n{log[-9000:]}")
