@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A disk and a network of a Linux guest, beside qemu-system-x86_64 where it is installed: devices.py BUILD-DIR [RUNS]
-fio on a virtio disk whose image the host has in its cache, then TCP to the host and from there, with the programs of
+"""Disks and a network of a Linux guest, beside qemu-system-x86_64 where it is installed: devices.py BUILD-DIR [RUNS [KIND...]]
+fio on a disk of each kind whose image the host has in its cache, then TCP to the host and from there, with the programs of
 scripts/make-image.py's system. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
 import json
 import os
@@ -28,7 +28,13 @@ STREAM = 16 * MIB
 JOBS = [("random 4 KiB reads", "randread", "4k", 1), ("random 4 KiB writes", "randwrite", "4k", 1),
         ("random 4 KiB reads, 16 at once", "randread", "4k", 16), ("random 4 KiB writes, 16 at once", "randwrite", "4k", 16),
         ("sequential 128 KiB reads, 4 at once", "read", "128k", 4), ("sequential 128 KiB writes, 4 at once", "write", "128k", 4)]
-FIO = ("fio --name=job --filename=/dev/vdb --rw={kind} --bs={size} --iodepth={depth} --ioengine=libaio --direct=1 --thread "
+SCSI = ["scsi_common", "scsi_mod", "sd_mod"]
+# The kinds of disks: name, its options, the guest's drivers and its name there.
+KINDS = {"virtio": (["-device", "virtio-blk-pci,drive=d0"], [], "vdb"),
+         "NVMe": (["-device", "nvme,serial=x,drive=d0"], [], "nvme0n1"),
+         "SCSI": (["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d0"], [*SCSI, "virtio_scsi"], "sda"),
+         "IDE": (["-device", "ide-hd,drive=d0,bus=ide.0"], [*SCSI, "libata", "ata_piix"], "sda")}
+FIO = ("fio --name=job --filename=/dev/{name} --rw={kind} --bs={size} --iodepth={depth} --ioengine=libaio --direct=1 --thread "
        f"--time_based --runtime={SECONDS} --output-format=json --output=/tmp/fio > /dev/null && cat /tmp/fio")
 
 
@@ -49,10 +55,11 @@ class Meter:
         return tuple(now - then for now, then in zip(self.read(), self.before))
 
 
-def disk(guest):
+def disk(guest, where, label):
     for name, kind, size, depth in JOBS:
+        name = f"{label}{name}"
         meter = Meter(guest)
-        said = guest.debian(FIO.format(kind=kind, size=size, depth=depth), timeout=10 * vm.LONG)
+        said = guest.debian(FIO.format(name=where, kind=kind, size=size, depth=depth), timeout=10 * vm.LONG)
         done = json.loads(said[said.index("{"):])["jobs"][0]["write" if "write" in kind else "read"]
         yield name, "us each", done["runtime"] * 1000 / done["total_ios"]
         yield name, "us of the host's side each", meter.seconds()[1] / done["total_ios"] * 1e6
@@ -96,15 +103,19 @@ def network(guest):
         yield name, "ms of the host's side a MiB", outside * 1000 * MIB / STREAM
 
 
-def measure(program, accel, build, figures):
+def measure(program, accel, build, figures, which="virtio"):
+    options, modules, where = KINDS[which]
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/disk", "wb") as image:
             image.write(os.urandom(DISK))
-        with debian.Tools(build, "-drive", f"if=none,id=d0,format=raw,file={folder}/disk", "-device", "virtio-blk-pci,drive=d0",
-                          "-nic", "user,model=virtio-net-pci", program=program, accel=accel) as guest:
+        with debian.Tools(build, "-drive", f"if=none,id=d0,format=raw,file={folder}/disk", *options, "-nic",
+                          "user,model=virtio-net-pci", program=program, accel=accel, initrd="initrd-more") as guest:
             guest.mount()
+            for module in modules:
+                guest.run(f"insmod /lib/modules/{module}.ko", timeout=10 * vm.LONG)
+            guest.run(f"until [ -b /dev/{where} ]; do sleep 0.1; done")
             guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
-            for source in (disk(guest), network(guest)):
+            for source in (disk(guest, where, "" if which == "virtio" else f"{which}: "), network(guest) if which == "virtio" else ()):
                 for name, unit, value in source:
                     figures.setdefault((name, unit), []).append(value)
 
@@ -114,10 +125,11 @@ def main():
     ours, peers = {}, {}
     peer = shutil.which("qemu-system-x86_64")
     try:
-        for _ in range(runs):
-            measure(f"{build}/dimmable", "soft", build, ours)
-            if peer:
-                measure(peer, "tcg", build, peers)
+        for which in sys.argv[3:] or KINDS:
+            for _ in range(runs):
+                measure(f"{build}/dimmable", "soft", build, ours, which)
+                if peer:
+                    measure(peer, "tcg", build, peers, which)
     except tap.Skip as reason:
         print(f"no figures of disks and networks: {reason}")
         return
