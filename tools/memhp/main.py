@@ -74,9 +74,8 @@ def parse(words):
     for path in filter(None, (args.modules, args.consoles)):
         if not os.path.isdir(path):
             parser.error(f"{path} is no folder")
-    for path in filter(None, (args.kernel, args.initrd)):
-        if os.path.isdir(path):
-            parser.error(f"{path} is a folder, and no file")
+    if args.kernel and os.path.isdir(args.kernel):
+        parser.error(f"{args.kernel} is a folder, and no bzImage")
     if args.patience <= 0:
         parser.error("--patience has to be above 0")
     emulator = args.emulator or default_emulator()
