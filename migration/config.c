@@ -108,14 +108,18 @@ static bool is_shared(const Property *prop)
 
 /* The RAM block of the memory backend that @prop of @dev is a link to, as contents go by its name;
  * NULL: it is none. */
-static struct json_object *backend_of(const Device *dev, const Property *prop)
+static struct json_object *backend_of(Device *dev, const Property *prop)
 {
-    Object *const *link = (Object *const *)((const char *)dev + prop->offset);
+    /* By its path: it may be the property of a device within @dev. */
+    struct json_object *path =
+        prop->kind == PROP_LINK ? object_property_get(OBJECT(dev), prop->name, NULL) : NULL;
+    Object *obj = path ? object_resolve(json_object_get_string(path), NULL) : NULL;
 
-    if (prop->kind != PROP_LINK || !*link || !object_is_a(*link, TYPE_MEMORY_BACKEND)) {
+    json_object_put(path);
+    if (!obj || !object_is_a(obj, TYPE_MEMORY_BACKEND)) {
         return NULL;
     }
-    return json_object_new_string(host_memory_backend_region(MEMORY_BACKEND(*link))->name);
+    return json_object_new_string(host_memory_backend_region(MEMORY_BACKEND(obj))->name);
 }
 
 static struct json_object *device_config(Device *dev)
