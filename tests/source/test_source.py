@@ -178,6 +178,7 @@ VARIABLES = {
     "hw/intc/isa-irq.c": {"isa_irqs": "wiring"},
     "hw/mem/memory-device.c": {"none": "empty", "guards": "wiring"},
     "hw/memtarget/dimms.c": {"own": "at the other end backends are its user's own"},
+    "hw/memtarget/payers.c": {"payers": "what is not known of a guest is taken to be little"},
     "hw/memtarget/memory-target.c": {
         "run": "a machine goes when none is under way", "was_reset": "of the run", "is_scheduled": "of the run"},
     "hw/net/nic.c": {"nics": "wiring"},
