@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """libvirt's daemon in session mode, started and ended by the test, with folders of its own; and virsh
 on it. The emulator that it finds is build/dimmable, by the name that it looks for."""
+import glob
 import os
 import resource
 import shutil
@@ -178,14 +179,24 @@ class Libvirt:
             raise VirshError(f"virsh {' '.join(args)}: {err.strip()}")
         return out.strip()
 
+    def newest_domain_log(self):
+        """Of the domain that was started last: what its emulator has said."""
+        with open(max(glob.glob(f"{self.dir}/cache/libvirt/qemu/log/*.log"), key=os.path.getmtime), encoding="utf-8",
+                  errors="replace") as file:
+            return file.read().rpartition("starting up")[2]
+
     def refused(self, words, *args):
-        """virsh fails, and its message has all of @words."""
+        """virsh fails, and its message has all of @words. If the emulator has ended before libvirt could connect to it, then
+        virsh says only that, and the message is in the domain's log."""
         try:
             out = self.virsh(*args)
         except VirshError as err:
-            missing = [word for word in words.split() if word not in str(err)]
+            text = str(err)
+            if "failed to connect to monitor socket" in text:
+                text += self.newest_domain_log()
+            missing = [word for word in words.split() if word not in text]
             if missing:
-                raise AssertionError(f"the message has no {missing}: {err}") from None
+                raise AssertionError(f"the message has no {missing}: {text}") from None
             return
         raise AssertionError(f"virsh {' '.join(args)} worked: {out}")
 
