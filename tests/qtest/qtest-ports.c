@@ -194,7 +194,7 @@ static void shm_place(QTest *qt)
 static void test_shm(void)
 {
     g_autofree char *path = NULL;
-    int fd = g_file_open_tmp("dimmable-shm-XXXXXX", &path, NULL);
+    int fd = g_file_open_tmp(NULL, &path, NULL);
 
     g_assert_cmpint(ftruncate(fd, MIB), ==, 0);
     uint8_t *host = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
