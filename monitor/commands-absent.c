@@ -16,11 +16,6 @@ DisplayOptions *qmp_query_display_options(GError **errp)
     return g_new0(DisplayOptions, 1);
 }
 
-GPtrArray *qmp_query_mice(GError **errp)
-{
-    return MouseInfo_list_new();
-}
-
 /* ---- TPMs, encrypted memory, enclaves ---- */
 
 GPtrArray *qmp_query_tpm(GError **errp)

@@ -119,6 +119,11 @@ void hmp_drive_mirror(Hmp *hmp, char **argv);
 void hmp_drive_backup(Hmp *hmp, char **argv);
 /* commands-input.c */
 void hmp_sendkey(Hmp *hmp, char **argv);
+void hmp_mouse_move(Hmp *hmp, char **argv);
+void hmp_mouse_button(Hmp *hmp, char **argv);
+void hmp_mouse_set(Hmp *hmp, char **argv);
+void hmp_info_mice(Hmp *hmp, char **argv);
+void hmp_info_usb(Hmp *hmp, char **argv);
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

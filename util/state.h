@@ -93,10 +93,12 @@ struct StateTable {
         .name = #member, .kind = STATE_KIND_BOOL, .width = sizeof(bool),    \
         .offset = offsetof(type, member), .count = STATE_SIZE(type, member) \
     }
-#define STATE_TIMER(type, member)                                                                \
+#define STATE_TIMER(type, member) STATE_TIMER_SINCE(type, member, 0)
+/* That the table has from @version on. */
+#define STATE_TIMER_SINCE(type, member, version)                                                 \
     {                                                                                            \
         .name = #member, .kind = STATE_KIND_TIMER, .width = 8, .offset = offsetof(type, member), \
-        .count = 1                                                                               \
+        .count = 1, .since = (version)                                                           \
     }
 #define STATE_BLOB(type, member)                                                                \
     {                                                                                           \

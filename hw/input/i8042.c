@@ -77,6 +77,7 @@ struct I8042 {
     /* wiring */
     Irq irq;
     MemoryRegion data_port, command_port;
+    InputKeyboard input;
 };
 
 /* Commands that just answer. */
@@ -368,6 +369,21 @@ static void i8042_has_bytes(void *opaque)
     i8042_update(opaque);
 }
 
+static bool press_keys(void *opaque, const uint8_t *keys, unsigned count, int64_t hold_ms,
+                       GError **errp)
+{
+    I8042 *s = opaque;
+
+    return ps2_keyboard_press(&s->keyboard, keys, count, hold_ms, errp);
+}
+
+static void send_key(void *opaque, uint8_t key, bool down)
+{
+    I8042 *s = opaque;
+
+    ps2_keyboard_key(&s->keyboard, key, down);
+}
+
 static bool i8042_realize(Device *dev, GError **errp)
 {
     I8042 *s = I8042_DEVICE(dev);
@@ -375,18 +391,16 @@ static bool i8042_realize(Device *dev, GError **errp)
     s->keyboard.has_bytes = i8042_has_bytes;
     s->keyboard.opaque = s;
     ps2_keyboard_init(&s->keyboard);
+    s->input = (InputKeyboard){ "PS/2 keyboard", press_keys, send_key, s };
+    input_keyboard_add(&s->input);
     i8042_reset(dev);
     return true;
 }
 
 static void i8042_unrealize(Device *dev)
 {
+    input_keyboard_remove(&I8042_DEVICE(dev)->input);
     ps2_keyboard_destroy(&I8042_DEVICE(dev)->keyboard);
-}
-
-bool i8042_press_keys(I8042 *s, const uint8_t *keys, unsigned count, int64_t hold_ms, GError **errp)
-{
-    return ps2_keyboard_press(&s->keyboard, keys, count, hold_ms, errp);
 }
 
 static const StateField i8042_fields[] = {

@@ -19,8 +19,4 @@ OBJECT_CAST_DEFINE(I8042, I8042_DEVICE, TYPE_I8042)
 /* Make it, with its ports in @io; @irq is ISA IRQ 1. Belongs to the device tree. */
 I8042 *i8042_create(MemoryRegion *io, Irq irq);
 
-/* As ps2_keyboard_press() of its keyboard. */
-bool i8042_press_keys(I8042 *s, const uint8_t *keys, unsigned count, int64_t hold_ms,
-                      GError **errp);
-
 #endif

@@ -17,5 +17,7 @@ uint8_t key_code_of(QKeyCode name);
 /* What set 2 has for the key with @code (without KEY_CODE_EXTENDED) of set 1, and back. */
 uint8_t key_code_set2(uint8_t code);
 uint8_t key_code_set1(uint8_t code);
+/* The usage of the key with number @key among those of USB (HID Usage Tables, page 7); 0: none. */
+uint8_t key_code_usage(uint8_t key);
 
 #endif

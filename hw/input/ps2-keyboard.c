@@ -9,8 +9,6 @@
 
 enum { EXTENDED_PREFIX = 0xe0, BREAK_PREFIX = 0xf0, BREAK_BIT = 0x80, MOST_BYTES_OF_A_KEY = 3 };
 
-#define MAX_HOLD_MS (60 * 1000)
-
 static void push(Ps2Keyboard *s, uint8_t byte)
 {
     s->bytes[(s->head + s->count++) % PS2_KEYBOARD_BUFFER] = byte;
@@ -58,15 +56,6 @@ bool ps2_keyboard_press(Ps2Keyboard *s, const uint8_t *keys, unsigned count, int
 {
     unsigned bytes = (s->held_count + 2 * count) * MOST_BYTES_OF_A_KEY;
 
-    if (count > PS2_KEYBOARD_HELD) {
-        error_set(errp, "%u keys are too many: up to %d can be pressed together", count,
-                  PS2_KEYBOARD_HELD);
-        return false;
-    }
-    if (hold_ms < 0 || hold_ms > MAX_HOLD_MS) {
-        error_set(errp, "'hold-time' must be 0 to %d milliseconds", MAX_HOLD_MS);
-        return false;
-    }
     if (s->scanning && s->count + bytes > PS2_KEYBOARD_BUFFER) {
         error_set(errp, "the guest does not read its keyboard: the keys that were pressed before "
                         "are still there");
@@ -80,6 +69,12 @@ bool ps2_keyboard_press(Ps2Keyboard *s, const uint8_t *keys, unsigned count, int
     timer_mod(s->release, clock_ns() + hold_ms * (NS_PER_SEC / 1000));
     s->has_bytes(s->opaque);
     return true;
+}
+
+void ps2_keyboard_key(Ps2Keyboard *s, uint8_t key, bool down)
+{
+    send(s, key, down);
+    s->has_bytes(s->opaque);
 }
 
 bool ps2_keyboard_take(Ps2Keyboard *s, uint8_t *byte)
@@ -127,7 +122,7 @@ static const StateField keyboard_fields[] = {
     STATE_UINT_MAX(Ps2Keyboard, head, PS2_KEYBOARD_BUFFER - 1),
     STATE_UINT_MAX(Ps2Keyboard, count, PS2_KEYBOARD_BUFFER),
     STATE_UINTS(Ps2Keyboard, held),
-    STATE_UINT_MAX(Ps2Keyboard, held_count, PS2_KEYBOARD_HELD),
+    STATE_UINT_MAX(Ps2Keyboard, held_count, INPUT_KEYS_MAX),
     STATE_TIMER(Ps2Keyboard, release),
     {},
 };

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hw/input/input.h"
 #include "util/state.h"
 #include "util/timer.h"
 
 #define PS2_KEYBOARD_BUFFER 256 /* bytes of keys that the guest has not read */
-#define PS2_KEYBOARD_HELD   16  /* keys that can be pressed together */
 
 typedef struct Ps2Keyboard {
     /* wiring */
@@ -25,7 +25,7 @@ typedef struct Ps2Keyboard {
     uint8_t set;   /* of scan codes: 1 or 2 */
     uint8_t bytes[PS2_KEYBOARD_BUFFER];
     unsigned head, count;
-    uint8_t held[PS2_KEYBOARD_HELD]; /* key codes, until `release` expires */
+    uint8_t held[INPUT_KEYS_MAX]; /* key codes, until `release` expires */
     unsigned held_count;
     Timer *release;
 } Ps2Keyboard;
@@ -40,9 +40,8 @@ void ps2_keyboard_set_scanning(Ps2Keyboard *s, bool on);
 /* Take the oldest byte; false: there is none. */
 bool ps2_keyboard_take(Ps2Keyboard *s, uint8_t *byte);
 
-/* Press @count keys (hw/input/key-codes.h), one after the other, and release them after @hold_ms
- * milliseconds of the guest's time; what is still held is released before. False: they are too
- * many, or the guest has not read what was pressed before. */
+/* As an InputKeyboard does. */
+void ps2_keyboard_key(Ps2Keyboard *s, uint8_t key, bool down);
 bool ps2_keyboard_press(Ps2Keyboard *s, const uint8_t *keys, unsigned count, int64_t hold_ms,
                         GError **errp);
 

@@ -6,10 +6,8 @@
 #include "hw/usb/xhci.h"
 #include "util/clock.h"
 
-#define SLOTS      64u
-#define VERSION    0x0100u
-#define FRAME_NS   125000
-#define PORT_BYTES 0x10u
+#define VERSION  0x0100u
+#define FRAME_NS 125000
 
 /* Offsets in the BAR. */
 enum {
@@ -39,10 +37,6 @@ enum {
 };
 
 enum { CRCR_CYCLE = 1 << 0, CRCR_STOP = 1 << 1, CRCR_ABORT = 1 << 2, CRCR_RUNS = 1 << 3 };
-/* Of PORTSC: power; what wakes; the link's state, of which there is one with power and one without.
- */
-enum { PORT_POWER = 1 << 9, PORT_WAKES = 7 << 25, PORT_INDICATOR = 3 << 14 };
-enum { LINK_DISABLED = 4 << 5, LINK_DETECTS = 5 << 5 };
 
 /* ---- beginning, interrupts ---- */
 
@@ -57,9 +51,11 @@ void xhci_reset_controller(Xhci *s)
     s->event_next = 0;
     s->event_cycle = true;
     s->saved = false;
-    for (unsigned i = 0; i < XHCI_ALL_PORTS_MAX; i++) {
-        s->ports[i] = PORT_POWER;
-    }
+    s->slots = 0;
+    memset(s->contexts, 0, sizeof(s->contexts));
+    memset(s->active, 0, sizeof(s->active));
+    timer_del(s->later);
+    xhci_reset_ports(s);
     xhci_update_interrupt(s);
 }
 
@@ -73,6 +69,14 @@ void xhci_update_interrupt(Xhci *s)
         pci_msix_notify(&s->parent, 0);
     }
     pci_set_irq(&s->parent, level && !messages);
+}
+
+void xhci_go_on(Xhci *s)
+{
+    xhci_tell_ports(s);
+    xhci_run_commands(s);
+    xhci_run_endpoints(s);
+    xhci_update_interrupt(s);
 }
 
 /* ---- reads ---- */
@@ -96,16 +100,6 @@ static uint32_t read_protocol(const Xhci *s, unsigned word)
     return words[word % 4];
 }
 
-static uint32_t read_port(const Xhci *s, unsigned offset)
-{
-    unsigned port = offset / PORT_BYTES;
-
-    if (port >= s->p2 + s->p3 || offset % PORT_BYTES) {
-        return 0;
-    }
-    return s->ports[port] | (s->ports[port] & PORT_POWER ? LINK_DETECTS : LINK_DISABLED);
-}
-
 static uint32_t read_register(const Xhci *s, unsigned offset)
 {
     bool runs = s->usbcmd & XHCI_CMD_RUN;
@@ -114,7 +108,7 @@ static uint32_t read_register(const Xhci *s, unsigned offset)
         uint32_t value;
     } registers[] = {
         { CAPLENGTH, VERSION << 16 | OPERATION },
-        { HCSPARAMS1, (s->p2 + s->p3) << 24 | 1 << 8 | SLOTS },
+        { HCSPARAMS1, (s->p2 + s->p3) << 24 | 1 << 8 | XHCI_SLOTS },
         { HCCPARAMS1, PROTOCOLS / 4 << 16 | 1 }, /* 64 bits of addresses */
         { DBOFF, DOORBELLS },
         { RTSOFF, RUNTIME },
@@ -140,7 +134,7 @@ static uint32_t read_register(const Xhci *s, unsigned offset)
         return read_protocol(s, (offset - PROTOCOLS) / 4);
     }
     if (offset >= PORTS && offset < RUNTIME) {
-        return read_port(s, offset - PORTS);
+        return xhci_read_port(s, offset - PORTS);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(registers); i++) {
         if (registers[i].offset == offset) {
@@ -170,6 +164,7 @@ static void usbcmd_written(Xhci *s, uint32_t value)
     s->usbcmd = value & (XHCI_CMD_RUN | XHCI_CMD_INTE | XHCI_CMD_HSEE);
     if (value & XHCI_CMD_RUN) {
         s->usbsts &= ~(uint32_t)XHCI_STS_HSE;
+        xhci_go_on(s);
     } else {
         s->command_runs = false;
     }
@@ -208,14 +203,7 @@ static void erdp_written(Xhci *s, unsigned offset, uint32_t value)
     set_half(&s->erdp, offset, value);
     s->erdp = (s->erdp & ~(uint64_t)XHCI_ERDP_BUSY) | busy;
     xhci_tell_events(s);
-    xhci_run_commands(s);
-}
-
-static void port_written(Xhci *s, unsigned offset, uint32_t value)
-{
-    if (offset / PORT_BYTES < s->p2 + s->p3 && offset % PORT_BYTES == 0) {
-        s->ports[offset / PORT_BYTES] = value & (PORT_POWER | PORT_WAKES | PORT_INDICATOR);
-    }
+    xhci_go_on(s);
 }
 
 static void runtime_written(Xhci *s, unsigned offset, uint32_t value)
@@ -252,7 +240,7 @@ static void operation_written(Xhci *s, unsigned offset, uint32_t value)
         usbcmd_written(s, value);
         break;
     case USBSTS:
-        s->usbsts &= ~(value & (XHCI_STS_HSE | XHCI_STS_EINT | XHCI_STS_SRE));
+        s->usbsts &= ~(value & (XHCI_STS_HSE | XHCI_STS_EINT | XHCI_STS_PCD | XHCI_STS_SRE));
         break;
     case DNCTRL:
         s->dnctrl = value & 0xffff;
@@ -278,10 +266,12 @@ static void write_register(Xhci *s, unsigned offset, uint32_t value)
     if (offset == DOORBELLS) {
         s->command_runs |= s->usbcmd & XHCI_CMD_RUN && !(value & 0xff);
         xhci_run_commands(s);
+    } else if (offset > DOORBELLS) {
+        xhci_doorbell(s, (offset - DOORBELLS) / 4, value & 0xff);
     } else if (offset >= RUNTIME) {
         runtime_written(s, offset, value);
     } else if (offset >= PORTS) {
-        port_written(s, offset - PORTS, value);
+        xhci_port_written(s, offset - PORTS, value);
     } else {
         operation_written(s, offset, value);
     }

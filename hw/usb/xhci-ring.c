@@ -7,53 +7,31 @@
  */
 #include "hw/core/runstate.h"
 #include "hw/usb/xhci.h"
-#include "memory/dma.h"
 
 #define SEGMENT_MIN 16u
 #define SEGMENT_MAX 4096u
 #define LINKS_MAX   16u /* without a command between them: the ring leads nowhere */
+#define CODE_SHIFT  24
 
-typedef struct Trb {
-    uint64_t parameter;
-    uint32_t status, control;
-} Trb;
+const DmaSpace xhci_dma = { .as = &address_space_memory };
 
-/* Of Trb.control. */
-enum { TRB_CYCLE = 1 << 0, TRB_TOGGLE = 1 << 1 };
-enum { TRB_TYPE_SHIFT = 10, TRB_TYPE_MASK = 0x3f };
-enum TrbType {
-    TRB_LINK = 6,
-    TRB_ENABLE_SLOT = 9,
-    TRB_DISABLE_SLOT = 10,
-    TRB_RESET_DEVICE = 17,
-    TRB_NO_OP = 23,
-    TRB_COMMAND_COMPLETION = 33,
-};
-
-enum CompletionCode {
-    CODE_SUCCESS = 1,
-    CODE_TRB_ERROR = 5,
-    CODE_NO_SLOTS = 9,
-    CODE_SLOT_NOT_ENABLED = 11,
-    CODE_RING_STOPPED = 24,
-};
-#define CODE_SHIFT 24
-
-static const DmaSpace space = { .as = &address_space_memory };
-
-static void trb_from_guest(Trb *trb)
+static void trb_from_guest(XhciTrb *trb)
 {
     trb->parameter = GUINT64_FROM_LE(trb->parameter);
     trb->status = GUINT32_FROM_LE(trb->status);
     trb->control = GUINT32_FROM_LE(trb->control);
 }
 
-/* The guest's memory is not where it says: section 4.10.2.6. */
-static void host_error(Xhci *s)
+void xhci_host_error(Xhci *s)
 {
     s->usbsts |= XHCI_STS_HSE;
     s->usbcmd &= ~(uint32_t)XHCI_CMD_RUN;
     s->command_runs = false;
+}
+
+bool xhci_runs(const Xhci *s)
+{
+    return s->usbcmd & XHCI_CMD_RUN && runstate_is_running() && pci_can_dma(&s->parent);
 }
 
 /* ---- events ---- */
@@ -66,8 +44,8 @@ static bool event_segment(Xhci *s, uint64_t *base, uint32_t *entries)
     if (!s->erstsz) {
         return false;
     }
-    if (!dma_read_ram(&space, s->erstba, entry, sizeof(entry))) {
-        host_error(s);
+    if (!dma_read_ram(&xhci_dma, s->erstba, entry, sizeof(entry))) {
+        xhci_host_error(s);
         return false;
     }
     *base = GUINT64_FROM_LE(entry[0]) & ~(uint64_t)0x3f;
@@ -75,13 +53,20 @@ static bool event_segment(Xhci *s, uint64_t *base, uint32_t *entries)
     return *entries >= SEGMENT_MIN && *entries <= SEGMENT_MAX && s->event_next < *entries;
 }
 
-static bool event_room(Xhci *s)
+/* A guest that reads beside its segment gets no more. */
+unsigned xhci_event_room(Xhci *s, unsigned *most)
 {
-    uint64_t base;
+    uint64_t base, dequeue;
     uint32_t entries;
 
-    return event_segment(s, &base, &entries) &&
-           (s->event_next + 1) % entries != ((s->erdp & ~(uint64_t)0xf) - base) / sizeof(Trb);
+    if (!event_segment(s, &base, &entries)) {
+        return 0;
+    }
+    if (most) {
+        *most = entries - 1;
+    }
+    dequeue = ((s->erdp & ~(uint64_t)0xf) - base) / sizeof(XhciTrb);
+    return dequeue < entries ? (unsigned)((dequeue + entries - s->event_next - 1) % entries) : 0;
 }
 
 void xhci_tell_events(Xhci *s)
@@ -91,7 +76,7 @@ void xhci_tell_events(Xhci *s)
 
     if (s->usbcmd & XHCI_CMD_RUN && !(s->erdp & XHCI_ERDP_BUSY) &&
         event_segment(s, &base, &entries) &&
-        base + s->event_next * sizeof(Trb) != (s->erdp & ~(uint64_t)0xf)) {
+        base + s->event_next * sizeof(XhciTrb) != (s->erdp & ~(uint64_t)0xf)) {
         s->erdp |= XHCI_ERDP_BUSY;
         s->usbsts |= XHCI_STS_EINT;
         s->iman |= XHCI_IMAN_IP;
@@ -99,22 +84,18 @@ void xhci_tell_events(Xhci *s)
     xhci_update_interrupt(s);
 }
 
-/* There is room for it. */
-static void tell_completion(Xhci *s, uint64_t command, enum CompletionCode code, uint32_t slot)
+void xhci_post_event(Xhci *s, XhciTrb event)
 {
-    Trb event = { .parameter = command,
-                  .status = (uint32_t)code << CODE_SHIFT,
-                  .control = slot << 24 | TRB_COMMAND_COMPLETION << TRB_TYPE_SHIFT |
-                             (s->event_cycle ? TRB_CYCLE : 0) };
     uint64_t base;
     uint32_t entries;
 
+    event.control |= s->event_cycle ? XHCI_TRB_CYCLE : 0;
     trb_from_guest(&event);
     if (!event_segment(s, &base, &entries)) {
         return;
     }
-    if (!dma_write_ram(&space, base + s->event_next * sizeof(Trb), &event, sizeof(event))) {
-        host_error(s);
+    if (!dma_write_ram(&xhci_dma, base + s->event_next * sizeof(XhciTrb), &event, sizeof(event))) {
+        xhci_host_error(s);
         return;
     }
     s->event_next = (s->event_next + 1) % entries;
@@ -122,52 +103,53 @@ static void tell_completion(Xhci *s, uint64_t command, enum CompletionCode code,
     xhci_tell_events(s);
 }
 
-/* ---- commands ---- */
+/* ---- what the guest gives ---- */
 
-/* Without a device no command has something to do. */
-static enum CompletionCode carry_out(unsigned type)
+bool xhci_next_trb(Xhci *s, uint64_t *at, bool *cycle, XhciTrb *trb, uint64_t *place)
 {
-    if (type == TRB_NO_OP) {
-        return CODE_SUCCESS;
+    for (unsigned links = 0; links < LINKS_MAX; links++) {
+        *place = *at;
+        if (!dma_read_ram(&xhci_dma, *at, trb, sizeof(*trb))) {
+            xhci_host_error(s);
+            return false;
+        }
+        trb_from_guest(trb);
+        if (!(trb->control & XHCI_TRB_CYCLE) == *cycle) {
+            return false;
+        }
+        if (xhci_trb_type(trb) != XHCI_LINK) {
+            *at += sizeof(*trb);
+            return true;
+        }
+        *at = trb->parameter & ~(uint64_t)0xf;
+        *cycle ^= !!(trb->control & XHCI_TRB_TOGGLE);
     }
-    if (type == TRB_ENABLE_SLOT) {
-        return CODE_NO_SLOTS;
-    }
-    return type >= TRB_DISABLE_SLOT && type <= TRB_RESET_DEVICE ? CODE_SLOT_NOT_ENABLED
-                                                                : CODE_TRB_ERROR;
+    return false;
 }
 
-static bool can_run(const Xhci *s)
+/* ---- commands ---- */
+
+static void tell_completion(Xhci *s, uint64_t command, XhciCode code, unsigned slot)
 {
-    return s->command_runs && s->usbcmd & XHCI_CMD_RUN && runstate_is_running() &&
-           pci_can_dma(&s->parent);
+    xhci_post_event(s, (XhciTrb){ command, (uint32_t)code << CODE_SHIFT,
+                                  slot << 24 | XHCI_COMMAND_COMPLETION << XHCI_TRB_TYPE_SHIFT });
 }
 
 void xhci_run_commands(Xhci *s)
 {
-    Trb trb;
+    XhciTrb trb;
+    uint64_t place;
 
-    for (unsigned links = 0; links < LINKS_MAX && can_run(s) && event_room(s);) {
-        uint64_t at = s->command;
-
-        if (!dma_read_ram(&space, at, &trb, sizeof(trb))) {
-            host_error(s);
+    while (s->command_runs && xhci_runs(s) && xhci_event_room(s, NULL)) {
+        if (!xhci_next_trb(s, &s->command, &s->command_cycle, &trb, &place)) {
             break;
         }
-        trb_from_guest(&trb);
-        if (!(trb.control & TRB_CYCLE) == s->command_cycle) {
-            break;
+        unsigned slot = trb.control >> 24;
+        XhciCode code = xhci_carry_out(s, &trb, &slot);
+
+        if (s->usbcmd & XHCI_CMD_RUN) {
+            tell_completion(s, place, code, slot);
         }
-        unsigned type = trb.control >> TRB_TYPE_SHIFT & TRB_TYPE_MASK;
-        if (type == TRB_LINK) {
-            s->command = trb.parameter & ~(uint64_t)0xf;
-            s->command_cycle ^= !!(trb.control & TRB_TOGGLE);
-            links++;
-            continue;
-        }
-        links = 0;
-        s->command += sizeof(trb);
-        tell_completion(s, at, carry_out(type), trb.control >> 24);
     }
 }
 
@@ -175,8 +157,8 @@ void xhci_stop_commands(Xhci *s)
 {
     if (s->command_runs) {
         s->command_runs = false;
-        if (event_room(s)) {
-            tell_completion(s, s->command, CODE_RING_STOPPED, 0);
+        if (xhci_event_room(s, NULL)) {
+            tell_completion(s, s->command, XHCI_RING_STOPPED, 0);
         }
     }
 }

@@ -112,6 +112,7 @@ VARIANTS = [
     ("SeaBIOS on the serial port", {KERNEL: "<bios useserial='yes'/>"}),
     ("a ROM", {KERNEL: "<loader type='rom'>/usr/share/seabios/bios-256k.bin</loader>"}),
     ("14 root ports", more(ROOT_PORTS)),
+    ("a tablet", more("<controller type='usb' model='qemu-xhci'/><input type='tablet' bus='usb'/>")),
     ("a USB controller", more("<controller type='usb' model='qemu-xhci' ports='15'/>")),
     ("memory of a node of the host", {"<vcpu>": "<numatune><memnode cellid='0' mode='preferred' nodeset='0'/></numatune><vcpu>"}),
     ("memory of no other node", {"<vcpu>": "<numatune><memory mode='restrictive' nodeset='0'/></numatune><vcpu>"}),
@@ -131,7 +132,6 @@ VARIANTS = [
 
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
-    ("a tablet", more("<input type='tablet' bus='usb'/>"), "there is no device type 'usb-tablet'"),
     ("a screen", more("<video><model type='vga'/></video>"), "does not support video model 'vga'"),
     ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
     ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),

@@ -15,8 +15,22 @@ enum { USBCMD = 0x40, USBSTS = 0x44, CRCR = 0x58, DCBAAP = 0x70, CONFIG = 0x78, 
 enum { IMAN = 0x1020, ERSTSZ = 0x1028, ERSTBA = 0x1030, ERDP = 0x1038, BELLS = 0x2000 };
 enum { RUN = 1, RESET = 2, INTE = 4, SAVE = 1 << 8, RESTORE = 1 << 9 };
 enum { HALTED = 1, HOST_ERROR = 4, EINT = 8, NOT_RESTORED = 1 << 10 };
-enum { LINK = 6, ENABLE_SLOT = 9, ADDRESS_DEVICE = 11, NO_OP = 23, COMPLETION = 33 };
-enum { SUCCESS = 1, TRB_ERROR = 5, NO_SLOTS = 9, NOT_ENABLED = 11, STOPPED = 24 };
+enum {
+    LINK = 6,
+    ENABLE_SLOT = 9,
+    DISABLE_SLOT = 10,
+    ADDRESS_DEVICE = 11,
+    NO_OP = 23,
+    COMPLETION = 33
+};
+enum {
+    SUCCESS = 1,
+    TRB_ERROR = 5,
+    NO_SLOTS = 9,
+    NOT_ENABLED = 11,
+    PARAMETER_ERROR = 17,
+    STOPPED = 24
+};
 
 typedef struct Driver {
     QTest *qt;
@@ -162,8 +176,16 @@ static void test_commands(void)
         g_assert_cmpuint(run(&d, NO_OP, 0), ==, SUCCESS);
     }
     g_assert_cmphex(get(&d, CRCR), ==, 8);
-    g_assert_cmpuint(run(&d, ENABLE_SLOT, 0), ==, NO_SLOTS);
     g_assert_cmpuint(run(&d, ADDRESS_DEVICE, 1), ==, NOT_ENABLED);
+    for (unsigned slot = 1; slot <= 8; slot++) {
+        g_assert_cmpuint(run(&d, ENABLE_SLOT, 0), ==, SUCCESS);
+    }
+    g_assert_cmpuint(run(&d, ENABLE_SLOT, 0), ==, NO_SLOTS);
+    g_assert_cmpuint(run(&d, ADDRESS_DEVICE, 1), ==, PARAMETER_ERROR);
+    for (unsigned slot = 1; slot <= 8; slot++) {
+        g_assert_cmpuint(run(&d, DISABLE_SLOT, slot), ==, SUCCESS);
+        g_assert_cmpuint(run(&d, DISABLE_SLOT, slot), ==, NOT_ENABLED);
+    }
     g_assert_cmpuint(run(&d, 1, 0), ==, TRB_ERROR);
     /* Stopped, and begun again where it was. */
     set(&d, CRCR, 2);
@@ -269,6 +291,14 @@ static void test_hostile(void)
         set(&d, BELLS, 0);
         g_assert_false(has_event(&d));
     }
+    /* A ring of a command for ever, and a guest that reads its events beside the segment. */
+    begin(&d);
+    qtest_writel(d.qt, COMMANDS + 12, NO_OP << 10 | 1);
+    qtest_writeq(d.qt, COMMANDS + TRB, COMMANDS);
+    qtest_writel(d.qt, COMMANDS + TRB + 12, LINK << 10 | 1);
+    qtest_writeq(d.qt, BAR + ERDP, EVENTS + ENTRIES * TRB);
+    set(&d, BELLS, 0);
+    g_assert_cmphex(get(&d, USBSTS) & HOST_ERROR, ==, 0);
     begin(&d);
     g_assert_cmpuint(run(&d, NO_OP, 0), ==, SUCCESS);
     qtest_quit(d.qt);

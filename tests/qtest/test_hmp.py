@@ -48,6 +48,7 @@ INFO = {
                       r"  hotpluggable: true\n  resident: 0\n  state: inserted since 20",
     "memory-target": r"status: none\nactual: 384 MiB\n$",
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
+    "mice": "No mouse devices connected",
     "migrate": r"no migration was started\n",
     "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\n",
     "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\n"
@@ -68,6 +69,7 @@ INFO = {
     "snapshots": r"Error: there is no disk image here that could keep snapshots",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
     "tlb": "",
+    "usb": r"Error: this machine has no USB; ",
     "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
     "vm-generation-id": r"324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87\n",
@@ -93,7 +95,7 @@ def check_info(m):
     for name in listed:
         out = hmp(m, f"info {name}")
         refused = "Error" in out
-        if (name != "jit" and refused != (name in ("balloon", "snapshots"))) or not re.search(INFO[name], out):
+        if (name != "jit" and refused != (name in ("balloon", "snapshots", "usb"))) or not re.search(INFO[name], out):
             raise AssertionError(f"'info {name}' printed: {out}")
     says(m, "info registers -a", r"\nCPU#0\n(.*\n)*CPU#1\n")
     says(m, "info mtree -f", r'FlatView #0\n AS "memory", root: system\n(.*\n)*'

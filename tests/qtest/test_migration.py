@@ -83,6 +83,8 @@ MACHINES = {
     "pc-nvme": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device",
                 "nvme,id=n0,serial=x,drive=d0,cmb_size_mb=1", "-blockdev", "null-co,node-name=d1", "-device", "nvme-ns,drive=d1"],
     "q35-xhci": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", "qemu-xhci,p2=15,p3=15,bus=p1"],
+    "pc-usb": ["-machine", "pc", "-device", "qemu-xhci,id=x", "-device", "nec-usb-xhci,id=n", "-device", "usb-kbd,bus=x.0",
+               "-device", "usb-mouse,bus=x.0,port=4", "-device", "usb-tablet,bus=n.0"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "none": ["-machine", "none"],

@@ -160,6 +160,7 @@ VARIABLES = {
     "hw/core/device.c": {"aliases": "constant after the start", "realized_devices": "wiring"},
     "hw/core/irq-lines.c": {"tables": "constant after the start"},
     "hw/core/machine.c": {"the_machine": "wiring"},
+    "hw/input/input.c": {"keyboards": "wiring", "pointers": "wiring", "pointers_made": "wiring", "none": "empty"},
     "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
     "hw/core/save-check.c": {"checks": "wiring"},
     "hw/core/runstate.c": {

@@ -331,7 +331,11 @@ static void check(const char *type)
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
-    add_device("qemu-xhci");
+    add_device("qemu-xhci,id=x");
+    add_device("nec-usb-xhci");
+    add_device("usb-kbd,bus=x.0");
+    add_device("usb-mouse,bus=x.0,port=3");
+    add_device("usb-tablet,bus=x.0,usb_version=1");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
         add_device("x3130-upstream,id=up,bus=rp1");

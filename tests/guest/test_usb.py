@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""USB devices as Debian's kernel sees them: test_usb.py BUILD-DIR [NAME...]."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+USB = ("usb-common", "usbcore")
+HID = ("hid", "hid-generic", "usbhid", "evdev")
+CRC = ("crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft", "t10-pi")
+DISK = ("scsi_common", *CRC, "scsi_mod", "sd_mod", "usb-storage")
+
+
+def machine(modules, *extra):
+    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=vm.engine("soft"),
+                  memory="256M", extra=extra)
+    guest.wait_ready()
+    for module in modules:
+        guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+    return guest
+
+
+def wait_for(guest, command, wanted):
+    """Until the guest's @command prints @wanted."""
+    return vm.wait_until(lambda: wanted in (said := guest.run(command, check=False)) and said, f"{wanted} of {command}")
+
+
+def listen(guest, name):
+    """The guest keeps what its input device @name tells; what there is of it, as (type, code, value)."""
+    wait_for(guest, "cat /proc/bus/input/devices", name)
+    event = guest.run(f"grep -A4 '\"{name}\"' /proc/bus/input/devices | grep -o 'event[0-9]*'").strip()
+    wait_for(guest, "ls /dev/input", event)
+    guest.run(f"(cat /dev/input/{event} > /tmp/{event}) > /dev/null 2>&1 &")
+    wait_for(guest, f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/input/{event}", "1")
+
+    def told():
+        text = guest.run(f"hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/{event}")
+        found = [bytes.fromhex(line) for line in text.split()]
+        return [(int.from_bytes(e[16:18], "little"), int.from_bytes(e[18:20], "little"), int.from_bytes(e[20:24], "little", signed=True))
+                for e in found if len(e) == 24]
+    return told
+
+
+def people(board, controllers, modules, version=2):
+    """Keys, moves, places; a mouse that comes and goes."""
+    with machine((*USB, *modules, *HID), "-M", board, *controllers, "-device", f"usb-kbd,usb_version={version}",
+                 "-device", f"usb-tablet,usb_version={version}") as guest:
+        keys, places = listen(guest, "QEMU QEMU USB Keyboard"), listen(guest, "QEMU QEMU USB Tablet")
+        guest.qmp.command("send-key", keys=[{"type": "qcode", "data": "shift"}, {"type": "qcode", "data": "a"}])
+        vm.wait_until(lambda: [e for e in keys() if e[0] == 1] == [(1, 42, 1), (1, 30, 1), (1, 30, 0), (1, 42, 0)], "Shift-A")
+        guest.qmp.command("input-send-event", events=[
+            {"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "abs", "data": {"axis": "y", "value": 30000}},
+            {"type": "btn", "data": {"button": "left", "down": True}}])
+        vm.wait_until(lambda: {(3, 0, 1234), (3, 1, 30000), (1, 272, 1)} <= set(places()), "a place, and a button")
+        guest.qmp.command("device_del", id=guest.qmp.command("device_add", driver="usb-mouse", id="m", usb_version=version) or "m")
+        guest.qmp.command("device_add", driver="usb-mouse", id="m", usb_version=version)
+        moves = listen(guest, "QEMU QEMU USB Mouse")
+        guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})
+        vm.wait_until(lambda: {(2, 0, 5), (2, 1, -7)} <= set(moves()), "a move")
+        guest.qmp.command("device_del", id="m")
+        vm.wait_until(lambda: "USB Mouse" not in guest.run("cat /proc/bus/input/devices"), "the mouse has gone")
+
+
+CASES = [
+    ("xhci", lambda: people("q35", ("-device", "qemu-xhci"), ("xhci-hcd", "xhci-pci"))),
+]
+
+
+if __name__ == "__main__":
+    tap.run([case for case in CASES if len(sys.argv) < 3 or case[0] in sys.argv[2:]])

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* USB devices behind an xHCI controller: descriptors, keyboard, mouse, tablet; what comes and goes.
+ */
+#include <string.h>
+
+#include "tests/qtest/usb.h"
+
+#define MS 1000000LL
+enum { TO_HOST = 0x80, CLASS = 0x20, INTERFACE = 1, ENDPOINT = 2 };
+enum { GET_DESCRIPTOR = 6, SET_CONFIGURATION = 9 };
+#define DATA QUSB_DATA
+
+static unsigned control(QUsb *u, unsigned slot, uint8_t type, uint8_t request, uint16_t value)
+{
+    return qusb_control(u, slot, type, request, value, 0, NULL);
+}
+
+/* What a request answers, in hexadecimal. */
+static char *ask(QUsb *u, unsigned slot, uint8_t type, uint8_t request, uint16_t value,
+                 unsigned length)
+{
+    GString *text = g_string_new(NULL);
+    unsigned code = qusb_control(u, slot, type | TO_HOST, request, value, 0, &length);
+
+    if (code != QUSB_SUCCESS && code != QUSB_SHORT) {
+        g_string_printf(text, "code %u", code);
+        length = 0;
+    }
+    for (unsigned i = 0; i < length; i++) {
+        g_string_append_printf(text, "%02x", qtest_readb(u->qt, DATA + i));
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void assert_answer(QUsb *u, unsigned slot, uint8_t type, uint8_t request, uint16_t value,
+                          unsigned length, const char *expected)
+{
+    g_autofree char *text = ask(u, slot, type, request, value, length);
+
+    g_assert_cmpstr(text, ==, expected);
+}
+
+static void press(QUsb *u, const char *line)
+{
+    g_autofree char *answer = qtest_hmp(u->qt, "%s", line);
+
+    g_assert_cmpstr(answer, ==, "");
+}
+
+/* The next report of endpoint 1, in hexadecimal; "": there is none, and it is waited for from now
+ * on. */
+static void assert_report(QUsb *u, unsigned slot, const char *expected)
+{
+    const uint64_t data = DATA + 0x1000 * slot;
+    g_autoptr(GString) text = g_string_new(NULL);
+    unsigned left;
+
+    if (!u->waits[slot]) {
+        qusb_submit(u, slot, 3, data, 8);
+    }
+    unsigned code = qusb_ended(u, slot, 3, &left);
+    u->waits[slot] = !code;
+    for (unsigned i = 0; code && i < 8 - left; i++) {
+        g_string_append_printf(text, "%02x", qtest_readb(u->qt, data + i));
+    }
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
+static unsigned configured(QUsb *u, unsigned port)
+{
+    unsigned slot = qusb_connect(u, port, 0);
+
+    g_assert_cmpuint(control(u, slot, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(u, slot, 3, QUSB_INTERRUPT_IN, 8), ==, QUSB_SUCCESS);
+    return slot;
+}
+
+static void test_descriptors(void)
+{
+    QUsb u;
+
+    qusb_start(&u, "-device usb-kbd,serial=S1 -device usb-mouse,usb_version=1");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC), ==, 0x20ee1);
+    unsigned slot = qusb_connect(&u, 1, 0);
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x100, 64,
+                  "12010002000000402706010000000102"
+                  "0301");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x100, 8, "1201000200000040");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x300, 255, "04030904");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x303, 255, "060353003100");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x600, 255, "0a060002000000080100");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x200, 255,
+                  "09022200010100a032"
+                  "090400000103010100"
+                  "092111010001223f00"
+                  "07058103080007");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x700, 255,
+                  "09072200010100a032"
+                  "090400000103010100"
+                  "092111010001223f00"
+                  "0705810308000a");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x900, 255, "code 6");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x304, 255, "code 6");
+    assert_answer(&u, slot, 0, 8, 0, 1, "00");
+    g_assert_cmpuint(control(&u, slot, 0, SET_CONFIGURATION, 2), ==, QUSB_STALL);
+    g_assert_cmpuint(control(&u, slot, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    assert_answer(&u, slot, 0, 8, 0, 1, "01");
+    assert_answer(&u, slot, INTERFACE, 10, 0, 1, "00");
+    /* May it wake the host? */
+    assert_answer(&u, slot, 0, 0, 0, 2, "0000");
+    g_assert_cmpuint(control(&u, slot, 0, 3, 1), ==, QUSB_SUCCESS);
+    assert_answer(&u, slot, 0, 0, 0, 2, "0200");
+    g_assert_cmpuint(control(&u, slot, 0, 3, 7), ==, QUSB_STALL);
+    /* One that knows full speed only has no other one. */
+    slot = qusb_connect(&u, 2, 0);
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) >> 10 & 15, ==, 1);
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x600, 255, "code 6");
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x100, 8, "1201000200000008");
+    g_autofree char *info = qtest_hmp(u.qt, "info usb");
+    g_assert_cmpstr(info, ==,
+                    "  Device 0.1, Port 1, Speed 480 Mb/s, Product QEMU USB Keyboard\n"
+                    "  Device 0.2, Port 2, Speed 12 Mb/s, Product QEMU USB Mouse\n");
+    qtest_quit(u.qt);
+}
+
+static void test_keyboard(void)
+{
+    QUsb u;
+
+    qusb_start(&u, "-device usb-kbd");
+    unsigned slot = configured(&u, 1);
+    assert_report(&u, slot, "");
+    press(&u, "sendkey shift-a 20");
+    assert_report(&u, slot, "0200000000000000");
+    assert_report(&u, slot, "0200040000000000");
+    assert_report(&u, slot, "");
+    qtest_clock_step(u.qt, 20 * MS);
+    assert_report(&u, slot, "0200000000000000");
+    assert_report(&u, slot, "0000000000000000");
+    /* More than six of them are too many. */
+    press(&u, "sendkey a-b-c-d-e-f-g 10");
+    for (unsigned i = 0; i < 6; i++) {
+        qusb_submit(&u, slot, 3, DATA, 8);
+    }
+    assert_report(&u, slot, "0000010101010101");
+    qtest_clock_step(u.qt, 10 * MS);
+    assert_report(&u, slot, "0000040506070809");
+    for (unsigned i = 0; i < 6; i++) {
+        qusb_submit(&u, slot, 3, DATA, 8);
+    }
+    assert_answer(&u, slot, CLASS | INTERFACE, 1, 0x100, 8, "0000000000000000");
+    /* LEDs, idle, protocol. */
+    unsigned length = 1;
+    g_assert_cmpuint(qusb_control(&u, slot, CLASS | INTERFACE, 9, 0x200, 0, &length), ==,
+                     QUSB_SUCCESS);
+    g_assert_cmpuint(control(&u, slot, CLASS | INTERFACE, 10, 25 << 8), ==, QUSB_SUCCESS);
+    assert_answer(&u, slot, CLASS | INTERFACE, 2, 0, 1, "19");
+    assert_report(&u, slot, "");
+    qtest_clock_step(u.qt, 100 * MS);
+    assert_report(&u, slot, "0000000000000000");
+    g_assert_cmpuint(control(&u, slot, CLASS | INTERFACE, 10, 0), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(control(&u, slot, CLASS | INTERFACE, 11, 0), ==, QUSB_SUCCESS);
+    assert_answer(&u, slot, CLASS | INTERFACE, 3, 0, 1, "00");
+    /* Keys that are pressed one by one; nobody reads in the end. */
+    qtest_qmp_ok(u.qt, "input-send-event",
+                 "{'events': [{'type': 'key', 'data': {'down': true, 'key': {'type': 'qcode', "
+                 "'data': 'x'}}}, {'type': 'key', 'data': {'down': false, 'key': {'type': "
+                 "'number', 'data': 45}}}]}");
+    assert_report(&u, slot, "00001b0000000000");
+    assert_report(&u, slot, "0000000000000000");
+    for (unsigned i = 0;; i++) {
+        g_autofree char *answer = qtest_hmp(u.qt, "sendkey a-b-c-d 1");
+
+        g_assert_cmpuint(i, <, 100);
+        if (strstr(answer, "does not read its keyboard")) {
+            break;
+        }
+    }
+    qtest_quit(u.qt);
+}
+
+static void test_pointers(void)
+{
+    QUsb u;
+
+    qusb_start(&u, "-device usb-mouse -device usb-tablet");
+    unsigned mouse = configured(&u, 1), tablet = configured(&u, 2);
+    g_autofree char *mice = qtest_hmp(u.qt, "info mice");
+    g_assert_cmpstr(mice, ==,
+                    "* Mouse #1: QEMU HID Tablet (absolute)\n  Mouse #0: QEMU HID Mouse\n");
+    assert_report(&u, tablet, "");
+    assert_report(&u, mouse, "");
+    qtest_qmp_ok(
+        u.qt, "input-send-event",
+        "{'events': [{'type': 'abs', 'data': {'axis': 'x', 'value': 4660}}, {'type': "
+        "'abs', 'data': {'axis': 'y', 'value': 99999}}, {'type': 'btn', 'data': {'button': "
+        "'left', 'down': true}}, {'type': 'btn', 'data': {'button': 'wheel-up', 'down': "
+        "true}}]}");
+    assert_report(&u, tablet, "013412ff7f01");
+    assert_report(&u, tablet, "");
+    assert_answer(&u, tablet, CLASS | INTERFACE, 1, 0x100, 8, "013412ff7f00");
+    /* Moves are the mouse's, in steps; buttons go to the one that comes first. */
+    press(&u, "mouse_set 0");
+    press(&u, "mouse_move 130 -2 1");
+    press(&u, "mouse_button 6");
+    assert_report(&u, mouse, "007ffeff");
+    assert_report(&u, mouse, "00030000");
+    assert_report(&u, mouse, "06000000");
+    assert_report(&u, mouse, "");
+    qtest_quit(u.qt);
+}
+
+static void test_coming_and_going(void)
+{
+    QUsb u;
+    unsigned slot;
+
+    qusb_start(&u, "");
+    qtest_qmp_ok(u.qt, "device_add", "{'driver': 'usb-tablet', 'id': 't', 'port': '2'}");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16), ==, 0x20ee1);
+    slot = configured(&u, 2);
+    g_assert_cmphex(u.ports_told, ==, 1 << 2);
+    assert_report(&u, slot, "");
+    /* It sleeps, and wakes the guest. */
+    g_assert_cmpuint(control(&u, slot, 0, 3, 1), ==, QUSB_SUCCESS);
+    assert_report(&u, slot, "");
+    qusb_set(&u, QUSB_PORTSC + 16, 1 << 9 | 1 << 16 | 3 << 5);
+    u.ports_told = 0;
+    press(&u, "mouse_button 1");
+    assert_report(&u, slot, "");
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) >> 5 & 15, ==, 15);
+    g_assert_cmphex(u.ports_told, ==, 1 << 2);
+    qusb_set(&u, QUSB_PORTSC + 16, 1 << 9 | 1 << 16);
+    assert_report(&u, slot, "010000000000");
+    /* Gone in the middle of a transfer. */
+    assert_report(&u, slot, "");
+    qusb_set(&u, QUSB_PORTSC + 16, 1 << 9 | 0x7f << 17); /* the guest has seen what changed */
+    u.ports_told = 0;
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 't'}");
+    g_assert_cmpuint(qusb_ended(&u, slot, 3, NULL), ==, QUSB_TRANSACTION_ERROR);
+    g_assert_cmphex(u.ports_told, ==, 1 << 2);
+    g_assert_cmphex(qusb_get(&u, QUSB_PORTSC + 16) & 3, ==, 0);
+    qtest_quit(u.qt);
+}
+
+/* Nothing that the guest gives makes it do anything but tell of errors. */
+static void test_hostile(void)
+{
+    QUsb u;
+    unsigned slot, number;
+
+    qusb_start(&u, "-device usb-kbd");
+    slot = configured(&u, 1);
+    number = slot;
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 5, 5, 8), ==, QUSB_BANDWIDTH); /* isochronous */
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 5, 0, 8), ==, QUSB_PARAMETER);
+    /* Into the controller itself, and nowhere. */
+    press(&u, "sendkey a");
+    qusb_submit(&u, slot, 3, QUSB_BAR + 0x2000, 8);
+    g_assert_cmpuint(qusb_ended(&u, slot, 3, NULL), ==, QUSB_TRB_ERROR);
+    /* A ring of TDs for ever: what there is time for is done, and others' turn comes. */
+    press(&u, "sendkey b");
+    uint64_t ring = 0x2f0000;
+    qtest_writeq(u.qt, ring, DATA);
+    qtest_writel(u.qt, ring + 8, 8);
+    qtest_writel(u.qt, ring + 12, 8 << 10 | 1);
+    qtest_writeq(u.qt, ring + 16, ring);
+    qtest_writel(u.qt, ring + 28, 6 << 10 | 1);
+    number = slot;
+    qusb_command(&u, 16, ring | 1, 3 << 16, &number);
+    qusb_set(&u, 0x2000 + 4 * slot, 3);
+    qtest_clock_step(u.qt, MS);
+    number = slot;
+    g_assert_cmpuint(qusb_command(&u, 15, 0, 3 << 16, &number), ==, QUSB_SUCCESS);
+    /* A TD without an end. */
+    qtest_writel(u.qt, ring + 12, 1 << 10 | 1 << 4 | 1);
+    number = slot;
+    qusb_command(&u, 16, ring | 1, 3 << 16, &number);
+    qusb_set(&u, 0x2000 + 4 * slot, 3);
+    g_assert_cmpuint(qusb_ended(&u, slot, 3, NULL), ==, QUSB_TRB_ERROR);
+    qtest_quit(u.qt);
+}
+
+static const QTestRefused refused[] = {
+    { "-device usb-kbd", "this machine has no usb-bus bus" },
+    { "-device qemu-xhci,id=x -device usb-kbd,port=9", "bus 'x.0' has no such port" },
+    { "-device qemu-xhci,id=x -device usb-kbd,port=1 -device usb-kbd,port=1", "there already" },
+    { "-device qemu-xhci,p2=1,id=x -device usb-kbd -device usb-kbd", "has no free port" },
+    { "-device qemu-xhci -device usb-kbd,usb_version=3", "usb_version=3: it is 1 or 2" },
+};
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/usb/descriptors", test_descriptors);
+    g_test_add_func("/usb/keyboard", test_keyboard);
+    g_test_add_func("/usb/pointers", test_pointers);
+    g_test_add_func("/usb/coming-and-going", test_coming_and_going);
+    g_test_add_func("/usb/hostile", test_hostile);
+    qtest_add_refused("/usb/refused", refused, G_N_ELEMENTS(refused));
+    return g_test_run();
+}
