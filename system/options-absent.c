@@ -71,14 +71,6 @@ bool option_do_keyboard(Startup *startup, const char *arg, GError **errp)
     return true; /* there is no display whose keys could mean something else */
 }
 
-/* Tools give it to every pc. */
-bool option_do_usb(Startup *startup, const char *arg, GError **errp)
-{
-    error_warn("-usb has no effect: there is no UHCI controller; -device qemu-xhci is one of "
-               "another kind");
-    return true;
-}
-
 bool option_do_seed(Startup *startup, const char *arg, GError **errp)
 {
     uint64_t seed;
@@ -176,7 +168,6 @@ static const struct RefusedOption {
       "instructions are not traced one by one this way; -d help lists what can be logged" },
     { "spice", "there is no display that SPICE could show" },
     { "tpmdev", "there is no TPM" },
-    { "usbdevice", "there are no USB devices yet" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
     { "xen-attach", "there is no Xen; use -accel kvm" },
     { "xen-domid", "there is no Xen; use -accel kvm" },

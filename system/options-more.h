@@ -49,6 +49,7 @@ bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
 bool option_do_parallel(Startup *startup, const char *arg, GError **errp);
 bool option_do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
 bool option_do_usb(Startup *startup, const char *arg, GError **errp);
+bool option_do_usbdevice(Startup *startup, const char *arg, GError **errp);
 bool option_do_keyboard(Startup *startup, const char *arg, GError **errp);
 bool option_do_seed(Startup *startup, const char *arg, GError **errp);
 bool option_apply_compat(Startup *startup, const void *parsed, GError **errp);

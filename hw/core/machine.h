@@ -84,6 +84,7 @@ struct Machine {
     char *cpu_model;             /* -cpu text, NULL: the default */
     char *kernel, *initrd, *append;
     BootConfig boot;
+    bool usb; /* the board has a USB controller */
     FixedSwitches fixed;
     bool graphics;     /* given by the user; there is no display either way */
     char *firmware;    /* file, "on" or "off"; NULL: see hw/i386/firmware.h */

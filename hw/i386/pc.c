@@ -7,6 +7,7 @@
 #include "hw/ide/piix3-ide.h"
 #include "hw/pci/i440fx.h"
 #include "hw/pci/piix.h"
+#include "hw/usb/uhci.h"
 #include "util/units.h"
 
 static void pc_create_chipset(X86Machine *x86)
@@ -20,6 +21,9 @@ static void pc_create_chipset(X86Machine *x86)
     x86_init_pci_hotplug(
         x86, piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm, irqs));
     pci_create(x86->host->bus, PIIX3_IDE_DEVFN, TYPE_PIIX3_IDE);
+    if (x86->parent.usb) {
+        pci_create(x86->host->bus, PIIX3_UHCI_DEVFN, TYPE_PIIX3_UHCI);
+    }
 }
 
 static void pc_set_up_chipset(X86Machine *x86)

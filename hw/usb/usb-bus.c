@@ -31,11 +31,13 @@ UsbDevice *usb_port_find(UsbPort *port, uint8_t address)
     for (unsigned i = 0; i < bus->ports->len; i++) {
         UsbPort *other = bus->ports->pdata[i];
         const UsbPort *top = other;
+        bool enabled = true;
 
-        while (top->above) {
+        while (enabled && top->above) {
+            enabled = top->enabled;
             top = top->above;
         }
-        if (top == port && other->dev && other->dev->address == address) {
+        if (enabled && top == port && other->dev && other->dev->address == address) {
             return other->dev;
         }
     }

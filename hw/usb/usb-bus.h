@@ -34,6 +34,7 @@ struct UsbPort {
     UsbPort *above;  /* that of its hub; NULL: it is the controller's */
     char path[USB_PATH_BYTES];
     UsbDevice *dev; /* borrowed; NULL: it is empty */
+    bool enabled;   /* packets get through: the owner's to say, if it asks usb_port_find() */
 };
 
 /* What a controller does. */
@@ -62,8 +63,7 @@ void usb_port_add(UsbBus *bus, UsbPort *port, unsigned number);
 void usb_port_remove(UsbPort *port);
 /* The port with @path; NULL: there is none. */
 UsbPort *usb_port_called(const UsbBus *bus, const char *path);
-/* The device with @address at @port, or behind hubs there; NULL: none answers. Not to be used for
- * what is suspended or was not reset: whose port it is knows that. */
+/* The device with @address at @port, which is enabled, or behind hubs there; NULL: none answers. */
 UsbDevice *usb_port_find(UsbPort *port, uint8_t address);
 
 #endif

@@ -246,7 +246,9 @@ REFUSED = [
     (["-rtc", "driftfix=fast"], "driftfix=fast"),
     (["-M", "none", "-rtc", "base=localtime"], "no clock"),
     (["-audiodev", "alsa,id=a"], "sound"),
-    (["-M", "pc,usb=on"], "usb"),
+    (["-M", "pc,usb=maybe"], "usb"),
+    (["-usb", "-usbdevice", "joystick"], "joystick"),
+    (["-usbdevice", "tablet"], "usb-bus"),
     (["-M", "pc,hpet=maybe"], "hpet"),
     (["-M", "none", "-no-hpet"], "hpet"),
     (["-M", "pc,memory-backend=m0"], "'m0'"),
@@ -663,9 +665,14 @@ def floppy_check():
 
 
 def usb():
-    """Tools give it to every pc: it is taken, and said to do nothing."""
-    with machine.Machine(extra=["-usb"]) as box:
-        tap.equal(box.errors(), "dimmable: warning: -usb has no effect: there is no UHCI controller; -device qemu-xhci is one of another kind")
+    """The board's controller, and devices by old names."""
+    for machine_type, extra, places in (
+            ("pc", ["-usb", "-usbdevice", "tablet"], "Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Tablet"),
+            ("pc", ["-usbdevice", "mouse", "-usbdevice", "keyboard", "-M", "pc,usb=on"],
+             "Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Mouse\n  Device 0.0, Port 2, Speed 12 Mb/s, Product QEMU USB Keyboard")):
+        with machine.Machine(extra=["-M", machine_type, *extra]) as box:
+            tap.equal(box.errors(), "")
+            tap.equal(box.qmp.command("human-monitor-command", **{"command-line": "info usb"}).replace("\r", ""), f"  {places}\n")
 
 
 # What test suites and tools give to every machine.

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* UHCI controllers, by a driver of our own: a keyboard's descriptor and keys; lists that hang. */
+#include "tests/qtest/virtio.h"
+
+#define DEVFN  0x0au /* -usb of pc */
+#define IO     0xc000u
+#define FRAMES 0x200000u
+#define QUEUE  0x201000u
+#define TDS    0x202000u
+#define DATA   0x203000u
+#define MS     1000000LL
+
+enum { USBCMD = 0, USBSTS = 2, USBINTR = 4, FRNUM = 6, FRBASEADD = 8, PORTSC = 0x10 };
+enum { RUN = 1, HALTED = 0x20, HOST_ERROR = 8, PROCESS_ERROR = 0x10 };
+enum {
+    END = 1,
+    IS_QUEUE = 2,
+    DEPTH = 4,
+    ACTIVE = 1 << 23,
+    NAK = 1 << 19,
+    STALLED = 1 << 22,
+    INTERRUPT = 1 << 24,
+    TIMEOUT = 1 << 18
+};
+enum { IN = 0x69, OUT = 0xe1, SETUP = 0x2d };
+
+static QTest *start(const char *options)
+{
+    QTest *qt = qtest_start("-m 64 -machine pc -usb %s", options);
+
+    qpci_write(qt, DEVFN, 0x20, 4, IO);
+    qpci_write(qt, DEVFN, 4, 2, 5);
+    for (unsigned i = 0; i < 1024; i++) {
+        qtest_writel(qt, FRAMES + 4 * i, QUEUE | IS_QUEUE);
+    }
+    qtest_writel(qt, QUEUE, END);
+    qtest_writel(qt, QUEUE + 4, END);
+    qtest_outl(qt, IO + FRBASEADD, FRAMES);
+    qtest_outw(qt, IO + USBINTR, 0xf);
+    return qt;
+}
+
+static void reset_port(QTest *qt)
+{
+    g_assert_cmphex(qtest_inw(qt, IO + PORTSC), ==, 0x83);
+    qtest_outw(qt, IO + PORTSC, 0x202);
+    g_assert_cmphex(qtest_inw(qt, IO + PORTSC), ==, 0x281);
+    qtest_outw(qt, IO + PORTSC, 0);
+    qtest_outw(qt, IO + PORTSC, 4);
+    g_assert_cmphex(qtest_inw(qt, IO + PORTSC), ==, 0x85);
+    qtest_outw(qt, IO + USBCMD, RUN);
+}
+
+/* The TD with number @n, before the next one. */
+static void put_td(QTest *qt, unsigned n, bool last, uint8_t pid, unsigned endpoint, unsigned size,
+                   uint32_t data, uint32_t flags)
+{
+    uint32_t at = TDS + 16 * n;
+
+    qtest_writel(qt, at, last ? END : (at + 16) | DEPTH);
+    qtest_writel(qt, at + 4, ACTIVE | 3 << 27 | flags);
+    qtest_writel(qt, at + 8, pid | endpoint << 15 | ((size - 1) & 0x7ffu) << 21);
+    qtest_writel(qt, at + 12, data);
+}
+
+static uint32_t status(QTest *qt, unsigned n)
+{
+    return qtest_readl(qt, TDS + 16 * n + 4);
+}
+
+static void control(QTest *qt, uint64_t setup, unsigned size)
+{
+    unsigned n = 0;
+
+    qtest_writeq(qt, DATA, setup);
+    put_td(qt, n++, false, SETUP, 0, 8, DATA, 0);
+    for (unsigned at = 0; at < size; at += 8) {
+        put_td(qt, n++, false, IN, 0, MIN(8, size - at), DATA + 0x100 + at, 0);
+    }
+    put_td(qt, n, true, size ? OUT : IN, 0, 0, 0, INTERRUPT);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(qtest_readl(qt, QUEUE + 4) & END, ==, END);
+    g_assert_cmphex(status(qt, n) & (ACTIVE | STALLED), ==, 0);
+    g_assert_cmphex(qtest_inw(qt, IO + USBSTS) & 1, ==, 1);
+    g_assert_cmphex(qpci_read(qt, DEVFN, 6, 2) & 8, ==, 8);
+    qtest_outw(qt, IO + USBSTS, 0x1f);
+    g_assert_cmphex(qpci_read(qt, DEVFN, 6, 2) & 8, ==, 0);
+}
+
+static void test_keyboard(void)
+{
+    QTest *qt = start("-device usb-kbd");
+    uint8_t bytes[18], report[8];
+
+    g_assert_cmphex(qpci_read(qt, DEVFN, 0, 4), ==, 0x70208086);
+    g_assert_cmphex(qpci_read(qt, DEVFN, 8, 4), ==, 0x0c030001);
+    g_assert_cmphex(qtest_inw(qt, IO + USBSTS), ==, HALTED);
+    g_assert_cmphex(qtest_inw(qt, IO + PORTSC + 2), ==, 0x80);
+    reset_port(qt);
+    control(qt, 0x0012000001000680, 18);
+    qtest_memread(qt, DATA + 0x100, bytes, sizeof(bytes));
+    g_assert_cmphex(bytes[0] | bytes[1] << 8 | bytes[8] << 16 | (uint32_t)bytes[9] << 24, ==,
+                    0x06270112);
+    control(qt, 0x0000000000010900, 0); /* a configuration */
+    /* A report: not yet, then by key. */
+    put_td(qt, 0, true, IN, 1, 8, DATA, INTERRUPT);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 5 * MS);
+    g_assert_cmphex(status(qt, 0) & (ACTIVE | NAK), ==, ACTIVE | NAK);
+    g_autofree char *answer = qtest_hmp(qt, "sendkey z 1000");
+    g_assert_cmpstr(answer, ==, "");
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(status(qt, 0) & (ACTIVE | 0x7ff), ==, 7);
+    qtest_memread(qt, DATA, report, sizeof(report));
+    g_assert_cmphex(report[2], ==, 0x1d);
+    /* What no endpoint takes is stalled, and where nobody is, nobody answers. */
+    put_td(qt, 0, true, OUT, 5, 8, DATA, 0);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(status(qt, 0) & (ACTIVE | STALLED | TIMEOUT), ==, STALLED);
+    put_td(qt, 0, true, OUT, 5, 8, DATA, 0);
+    qtest_writel(qt, TDS + 8, OUT | 77 << 8 | 7 << 21);
+    qtest_writel(qt, QUEUE + 4, TDS);
+    qtest_clock_step(qt, 2 * MS);
+    g_assert_cmphex(status(qt, 0) & (ACTIVE | STALLED | TIMEOUT), ==, STALLED | TIMEOUT);
+    /* Frames go on; a stopped controller stands. */
+    uint16_t frame = qtest_inw(qt, IO + FRNUM);
+    qtest_clock_step(qt, 10 * MS);
+    g_assert_cmpuint(qtest_inw(qt, IO + FRNUM), ==, frame + 10);
+    qtest_outw(qt, IO + USBCMD, 0);
+    qtest_clock_step(qt, 10 * MS);
+    g_assert_cmpuint(qtest_inw(qt, IO + FRNUM), ==, frame + 10);
+    qtest_quit(qt);
+}
+
+/* Lists that lead to themselves, and to where no memory is. */
+static void test_hostile(void)
+{
+    QTest *qt = start("-device usb-kbd");
+    const struct {
+        uint32_t link, element;
+        uint16_t status;
+    } cases[] = {
+        { QUEUE | IS_QUEUE, END, 0 },
+        { QUEUE | IS_QUEUE, QUEUE | IS_QUEUE, 0 },
+        { TDS, TDS, 0 },
+        { 0xd0000000, END, HOST_ERROR },
+        { END, 0xd0000000, HOST_ERROR },
+        { 0xd0000000 | IS_QUEUE, END, HOST_ERROR },
+    };
+
+    reset_port(qt);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        qtest_outw(qt, IO + USBSTS, 0x1f);
+        put_td(qt, 0, false, IN, 1, 8, DATA, 0);
+        qtest_writel(qt, TDS, TDS | DEPTH);
+        qtest_writel(qt, QUEUE, cases[i].link);
+        qtest_writel(qt, QUEUE + 4, cases[i].element);
+        qtest_outw(qt, IO + USBCMD, RUN);
+        qtest_clock_step(qt, 3 * MS);
+        g_assert_cmphex(qtest_inw(qt, IO + USBSTS) & (HOST_ERROR | PROCESS_ERROR), ==,
+                        cases[i].status);
+    }
+    /* A packet of more bytes than there can be, another token, and data in the controller. */
+    qtest_writel(qt, QUEUE, END);
+    for (unsigned i = 0; i < 2; i++) {
+        qtest_outw(qt, IO + USBSTS, 0x1f);
+        put_td(qt, 0, true, i ? 0x55 : OUT, 0, i ? 8 : 1500, DATA, 0);
+        qtest_writel(qt, QUEUE + 4, TDS);
+        qtest_outw(qt, IO + USBCMD, RUN);
+        qtest_clock_step(qt, 3 * MS);
+        g_assert_cmphex(qtest_inw(qt, IO + USBSTS), ==, PROCESS_ERROR | HALTED);
+    }
+    qtest_quit(qt);
+}
+
+static void test_coming_and_going(void)
+{
+    QTest *qt = start("");
+
+    qtest_outw(qt, IO + USBCMD, RUN | 8); /* all is asleep */
+    qtest_qmp_ok(qt, "device_add", "{'driver': 'usb-mouse', 'id': 'm'}");
+    g_assert_cmphex(qtest_inw(qt, IO + USBSTS), ==, 4);
+    reset_port(qt);
+    qtest_qmp_ok(qt, "device_del", "{'id': 'm'}");
+    g_assert_cmphex(qtest_inw(qt, IO + PORTSC), ==, 0x8a);
+    qtest_quit(qt);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/uhci/keyboard", test_keyboard);
+    g_test_add_func("/uhci/hostile", test_hostile);
+    g_test_add_func("/uhci/coming-and-going", test_coming_and_going);
+    return g_test_run();
+}
