@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/rng.h"
+#include "backends/rng-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,18 +17,68 @@ typedef struct Request {
     void *opaque;
 } Request;
 
-struct RngBackend {
-    Object parent;
-    char *filename;  /* property of rng-random */
-    int fd;          /* of it; -1: the kernel's generator */
-    bool ended;      /* the file has no more */
-    GQueue *waiting; /* of Request *, the oldest first */
-    GSource *watch;  /* in the main loop while there is one and more can come; else NULL */
-};
+/* rng-builtin and rng-random. */
+typedef struct RngFile {
+    RngBackend parent;
+    char *filename; /* property of rng-random */
+    int fd;         /* of it; -1: the kernel's generator */
+    bool ended;     /* the file has no more */
+    GSource *watch; /* in the main loop while somebody waits and more can come; else NULL */
+} RngFile;
+OBJECT_CAST_DEFINE(RngFile, RNG_FILE, TYPE_RNG_FILE)
 
 /* ---- requests ---- */
 
-static void stop_watch(RngBackend *rng)
+static const RngClass *class_of(RngBackend *rng)
+{
+    return object_ops(OBJECT(rng));
+}
+
+void rng_request(RngBackend *rng, size_t len, RngReceive *receive, void *opaque)
+{
+    Request *request = g_new(Request, 1);
+
+    *request = (Request){ len, receive, opaque };
+    g_queue_push_tail(rng->waiting, request);
+    class_of(rng)->wanted(rng);
+}
+
+void rng_cancel(RngBackend *rng, void *opaque)
+{
+    for (GList *at = rng->waiting->head; at; at = at->next) {
+        Request *request = at->data;
+
+        if (request->opaque == opaque) {
+            g_queue_delete_link(rng->waiting, at);
+            g_free(request);
+            break;
+        }
+    }
+    if (class_of(rng)->unwanted && g_queue_is_empty(rng->waiting)) {
+        class_of(rng)->unwanted(rng);
+    }
+}
+
+size_t rng_wanted(const RngBackend *rng)
+{
+    const Request *request = g_queue_peek_head(rng->waiting);
+
+    return request ? MIN(request->len, RNG_MAX_BYTES) : 0;
+}
+
+void rng_give(RngBackend *rng, uint8_t *data, size_t len)
+{
+    g_autofree Request *done = g_queue_pop_head(rng->waiting);
+
+    if (done) {
+        done->receive(done->opaque, data, MIN(len, done->len)); /* which may ask for more */
+    }
+    explicit_bzero(data, len);
+}
+
+/* ---- files, and the kernel ---- */
+
+static void stop_watch(RngFile *rng)
 {
     if (rng->watch) {
         g_source_destroy(rng->watch);
@@ -37,13 +87,13 @@ static void stop_watch(RngBackend *rng)
 }
 
 /* 0: nothing now. */
-static size_t get_bytes(RngBackend *rng, uint8_t *data, size_t len)
+static size_t get_bytes(RngFile *rng, uint8_t *data, size_t len)
 {
     ssize_t got = rng->fd < 0 ? getrandom(data, len, 0) : read(rng->fd, data, len);
 
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         error_warn("rng '%s': %s has no more random bytes: %s",
-                   rng->parent.name ? rng->parent.name : "",
+                   rng->parent.parent.name ? rng->parent.parent.name : "",
                    rng->fd < 0 ? "the host's kernel" : rng->filename,
                    got ? g_strerror(errno) : "its end is reached");
         rng->ended = true;
@@ -52,19 +102,15 @@ static size_t get_bytes(RngBackend *rng, uint8_t *data, size_t len)
     return got < 0 ? 0 : (size_t)got;
 }
 
-static gboolean serve(RngBackend *rng)
+static gboolean serve(RngFile *rng)
 {
     uint8_t data[RNG_MAX_BYTES];
-    Request *request = g_queue_peek_head(rng->waiting);
-    size_t len = get_bytes(rng, data, MIN(request->len, sizeof(data)));
+    size_t len = get_bytes(rng, data, rng_wanted(&rng->parent));
 
     if (len) {
-        g_autofree Request *done = g_queue_pop_head(rng->waiting);
-
-        done->receive(done->opaque, data, len); /* which may ask for more */
-        explicit_bzero(data, len);
+        rng_give(&rng->parent, data, len);
     }
-    if (rng->ended || g_queue_is_empty(rng->waiting)) {
+    if (rng->ended || !rng_wanted(&rng->parent)) {
         stop_watch(rng);
     }
     return G_SOURCE_CONTINUE;
@@ -80,8 +126,10 @@ static gboolean idle(gpointer opaque)
     return serve(opaque);
 }
 
-static void start_watch(RngBackend *rng)
+static void file_wanted(RngBackend *backend)
 {
+    RngFile *rng = RNG_FILE(backend);
+
     if (rng->watch || rng->ended) {
         return;
     }
@@ -96,47 +144,33 @@ static void start_watch(RngBackend *rng)
     loop_attach(loop_main(), rng->watch);
 }
 
-void rng_request(RngBackend *rng, size_t len, RngReceive *receive, void *opaque)
+static void file_unwanted(RngBackend *rng)
 {
-    Request *request = g_new(Request, 1);
-
-    *request = (Request){ len, receive, opaque };
-    g_queue_push_tail(rng->waiting, request);
-    start_watch(rng);
-}
-
-void rng_cancel(RngBackend *rng, void *opaque)
-{
-    for (GList *at = rng->waiting->head; at; at = at->next) {
-        Request *request = at->data;
-
-        if (request->opaque == opaque) {
-            g_queue_delete_link(rng->waiting, at);
-            g_free(request);
-            break;
-        }
-    }
-    if (g_queue_is_empty(rng->waiting)) {
-        stop_watch(rng);
-    }
+    stop_watch(RNG_FILE(rng));
 }
 
 /* ---- the objects ---- */
 
 static void rng_init(Object *obj)
 {
-    RngBackend *rng = RNG_BACKEND(obj);
-
-    rng->fd = -1;
-    rng->waiting = g_queue_new();
+    RNG_BACKEND(obj)->waiting = g_queue_new();
 }
 
 static void rng_finalize(Object *obj)
 {
-    RngBackend *rng = RNG_BACKEND(obj);
+    g_queue_free_full(RNG_BACKEND(obj)->waiting, g_free);
+}
+
+static void file_init(Object *obj)
+{
+    RNG_FILE(obj)->fd = -1;
+}
+
+static void file_finalize(Object *obj)
+{
+    RngFile *rng = RNG_FILE(obj);
 
     stop_watch(rng);
-    g_queue_free_full(rng->waiting, g_free);
     if (rng->fd >= 0) {
         close(rng->fd);
     }
@@ -144,7 +178,7 @@ static void rng_finalize(Object *obj)
 
 static bool random_complete(Object *obj, GError **errp)
 {
-    RngBackend *rng = RNG_BACKEND(obj);
+    RngFile *rng = RNG_FILE(obj);
 
     if (!rng->filename || !*rng->filename) {
         error_set(errp, "'filename' is empty: it must name a source of random bytes, such as "
@@ -170,9 +204,23 @@ static const ObjectType rng_type = {
 };
 OBJECT_TYPE_REGISTER(rng_type)
 
+static const RngClass file_ops = { .wanted = file_wanted, .unwanted = file_unwanted };
+
+static const ObjectType file_type = {
+    .name = TYPE_RNG_FILE,
+    .parent = TYPE_RNG_BACKEND,
+    .description = "random bytes that are read",
+    .instance_size = sizeof(RngFile),
+    .abstract = true,
+    .ops = &file_ops,
+    .init = file_init,
+    .finalize = file_finalize,
+};
+OBJECT_TYPE_REGISTER(file_type)
+
 static const ObjectType builtin_type = {
     .name = TYPE_RNG_BUILTIN,
-    .parent = TYPE_RNG_BACKEND,
+    .parent = TYPE_RNG_FILE,
     .description = "random bytes of the host's kernel",
     .user_creatable = true,
 };
@@ -181,7 +229,7 @@ OBJECT_TYPE_REGISTER(builtin_type)
 static const Property random_properties[] = {
     { .name = "filename",
       .kind = PROP_STRING,
-      .offset = offsetof(RngBackend, filename),
+      .offset = offsetof(RngFile, filename),
       .description = "a file to read random bytes from",
       .has_default = true,
       .default_str = "/dev/urandom" },
@@ -190,7 +238,7 @@ static const Property random_properties[] = {
 
 static const ObjectType random_type = {
     .name = TYPE_RNG_RANDOM,
-    .parent = TYPE_RNG_BACKEND,
+    .parent = TYPE_RNG_FILE,
     .description = "random bytes of a file",
     .user_creatable = true,
     .properties = random_properties,

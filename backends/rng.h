@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sources of random bytes for guests: "rng-builtin", the host kernel's, and "rng-random", a file,
- * which may take its time. Machine lock.
+ * Sources of random bytes for guests: "rng-builtin", the host kernel's; "rng-random", a file, and
+ * "rng-egd", a daemon, which may take their time. Machine lock.
  */
 #ifndef BACKENDS_RNG_H
 #define BACKENDS_RNG_H
@@ -11,6 +11,7 @@
 #define TYPE_RNG_BACKEND "rng-backend"
 #define TYPE_RNG_BUILTIN "rng-builtin"
 #define TYPE_RNG_RANDOM  "rng-random"
+#define TYPE_RNG_EGD     "rng-egd"
 
 #define RNG_MAX_BYTES 4096 /* that one request gets */
 

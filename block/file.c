@@ -383,6 +383,28 @@ static int file_flush(BlockNode *node)
     return fdatasync(s->fd) < 0 ? errno : 0;
 }
 
+/* The host that the machine has come from may have written to it: network filesystems need not
+ * know. Pages that are not on the disk yet cannot be dropped; there are none, unless it comes back.
+ */
+static bool file_activate(BlockNode *node, GError **errp)
+{
+    const FileState *s = node->state;
+    const BlockdevOptionsFile *options = node->options->u.file;
+
+    if (options->has_drop_cache && !options->drop_cache) {
+        return true;
+    }
+    int err = node->read_only ? 0 : file_flush(node);
+    err = err ? err : posix_fadvise(s->fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (err) {
+        error_set_errno(
+            errp, err,
+            "%s: what the host's page cache has of it cannot be dropped (drop-cache=off keeps it)",
+            options->filename);
+    }
+    return !err;
+}
+
 static int file_truncate(BlockNode *node, uint64_t size)
 {
     const FileState *s = node->state;
@@ -402,13 +424,13 @@ static int64_t file_allocated(BlockNode *node)
     return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * HOST_SECTOR;
 }
 
-#define FILE_DRIVER(ID)                                                                  \
-    {                                                                                    \
-        .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,       \
-        .set_perms = file_set_perms, .read = file_read, .write = file_write,             \
-        .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush, \
-        .locate = file_locate, .status = file_status, .length = file_length,             \
-        .truncate = file_truncate, .allocated = file_allocated,                          \
+#define FILE_DRIVER(ID)                                                                    \
+    {                                                                                      \
+        .id = (ID), .open = file_open, .close = file_close, .reopen = file_reopen,         \
+        .set_perms = file_set_perms, .read = file_read, .write = file_write,               \
+        .write_zeroes = file_write_zeroes, .discard = file_discard, .flush = file_flush,   \
+        .locate = file_locate, .status = file_status, .length = file_length,               \
+        .truncate = file_truncate, .allocated = file_allocated, .activate = file_activate, \
     }
 
 static const BlockDriver file_driver = FILE_DRIVER(BLOCKDEV_DRIVER_FILE);

@@ -33,6 +33,7 @@ typedef struct Mirror {
     BlockNode *base; /* of commit: what it has is not copied, and it is the target; else NULL */
     bool base_was_read_only;
     uint64_t size;
+    uint64_t align; /* what is copied begins and ends at multiples of it, or at the end */
     DirtySet *dirty;
     BlockWriteHook hook;
     BlockRanges ranges; /* that are being copied */
@@ -64,13 +65,21 @@ static void copy_written(Mirror *m, uint64_t offset, uint64_t bytes)
     }
 }
 
+static void copy_aligned(Mirror *m, uint64_t offset, uint64_t bytes)
+{
+    uint64_t begin = offset / m->align * m->align;
+    uint64_t end = MIN((offset + bytes + m->align - 1) / m->align * m->align, m->size);
+
+    copy_written(m, begin, end - begin);
+}
+
 static void after_write(BlockWriteHook *hook, uint64_t offset, uint64_t bytes, int err)
 {
     Mirror *m = (Mirror *)((char *)hook - offsetof(Mirror, hook));
 
     bytes = offset < m->size ? MIN(bytes, m->size - offset) : 0;
-    if (m->options.write_blocking && !err) {
-        copy_written(m, offset, bytes);
+    if (m->options.write_blocking && !err && bytes) {
+        copy_aligned(m, offset, bytes);
     } else {
         dirty_set_add(m->dirty, offset, bytes);
     }
@@ -374,10 +383,20 @@ static bool open_base(Mirror *m, GError **errp)
     return !err;
 }
 
+/* A target that gets its backing file when it has the rest (blockdev-snapshot) would fill a cluster
+ * of which a part is written with zeros. */
+static uint64_t alignment(const BlockMirror *o)
+{
+    bool late = o->sync != MIRROR_SYNC_MODE_FULL && o->target->driver->set_backing_name &&
+                !o->target->backing.node;
+
+    return late ? MAX(block_node_cluster_size(o->target), 1) : 1;
+}
+
 /* What is asked for; more, if the disk is so large that the set would be. */
 static uint64_t chunk_size(const Mirror *m)
 {
-    uint64_t chunk = m->options.granularity ? m->options.granularity : GRANULARITY;
+    uint64_t chunk = MAX(m->options.granularity ? m->options.granularity : GRANULARITY, m->align);
 
     while (m->size / chunk > CHUNKS_MAX) {
         chunk *= 2;
@@ -401,10 +420,11 @@ static bool connect(Mirror *m, GError **errp)
         }
     }
     if (!block_job_use(&m->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp) ||
-        !block_job_use(&m->b, o->target, BLOCK_PERM_READ | writes, BLOCK_PERM_ALL & ~writes,
-                       errp)) {
+        !block_job_use(&m->b, o->target, m->base ? BLOCK_PERM_READ | writes : writes,
+                       BLOCK_PERM_ALL & ~writes, errp)) {
         return false;
     }
+    m->align = alignment(o);
     m->dirty = dirty_set_new(m->size, chunk_size(m));
     m->hook.after = after_write;
     block_node_add_hook(o->source, &m->hook);

@@ -10,29 +10,49 @@
 #include "block/driver.h"
 #include "util/error.h"
 
-/* Users of @from but for @except, over to @to. */
+/* Its user never looks at what is there: a mirror. */
+static bool only_writes(const BlockEdge *edge)
+{
+    return edge->uses && !(edge->uses & BLOCK_PERM_READ);
+}
+
+/* Users of @from but for @except, over to @to; those that an overlay has had before stay. */
 static void move_edges(BlockNode *from, BlockNode *to, const BlockEdge *except)
 {
     for (unsigned i = from->edges->len; i-- > 0;) {
         BlockEdge *edge = from->edges->pdata[i];
 
-        if (edge != except) {
+        if (edge != except && !only_writes(edge)) {
             block_edge_move(edge, to);
         }
     }
 }
 
+/* A user of @overlay's for whom it may not change; NULL: there is none. */
+static const BlockEdge *reader_of(const BlockNode *node, const BlockNode *overlay)
+{
+    for (unsigned i = 0; i < overlay->edges->len; i++) {
+        const BlockEdge *edge = overlay->edges->pdata[i];
+
+        if (!only_writes(edge) || node->edges->len) {
+            return edge;
+        }
+    }
+    return NULL;
+}
+
 static bool check_overlay(const BlockNode *node, const BlockNode *overlay, GError **errp)
 {
+    const BlockEdge *reader = reader_of(node, overlay);
+
     if (!overlay->driver->set_backing_name) {
         error_set(errp, "block node '%s' (%s) has no backing file: overlays are qcow2",
                   overlay->name, BlockdevDriver_str(overlay->driver->id));
     } else if (overlay->backing.node) {
         error_set(errp, "block node '%s' has a backing file: make it with 'backing': null",
                   overlay->name);
-    } else if (overlay->edges->len) {
-        error_set(errp, "block node '%s' is in use by %s", overlay->name,
-                  ((BlockEdge *)overlay->edges->pdata[0])->user);
+    } else if (reader) {
+        error_set(errp, "block node '%s' is in use by %s", overlay->name, reader->user);
     } else if (block_node_is_below(overlay, node)) {
         error_set(errp, "block node '%s' is below '%s' already", node->name, overlay->name);
     } else if (!block_node_is_active()) {

@@ -9,7 +9,8 @@
 #include "block/node.h"
 
 /* Let @overlay, which nobody uses and which has no backing file, have @node as that, and all users
- * of @node. Nothing changes on failure. */
+ * of @node. If @node has none, somebody may write to @overlay meanwhile. Nothing changes on
+ * failure. */
 bool block_snapshot(BlockNode *node, BlockNode *overlay, GError **errp);
 
 /* Undo block_snapshot(), or block_snapshot_to_file() (@made), after which nothing of the two has

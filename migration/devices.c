@@ -121,6 +121,21 @@ bool saved_states_check(GError **errp)
     return devices_foreach(check_device, errp);
 }
 
+static bool list_device(Device *dev, void *reasons)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!check_device(dev, &err)) {
+        g_ptr_array_add(reasons, g_strdup(err->message));
+    }
+    return true;
+}
+
+void saved_states_check_list(GPtrArray *reasons)
+{
+    devices_foreach(list_device, reasons);
+}
+
 SavedStates *saved_states_take(void)
 {
     SavedStates *states = saved_states_new();

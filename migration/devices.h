@@ -12,6 +12,8 @@
 
 /* May each device be saved or migrated (DeviceClass.check_migrate)? Machine lock. */
 bool saved_states_check(GError **errp);
+/* The same, and add what is against each to @reasons, strings that it owns. Machine lock. */
+void saved_states_check_list(GPtrArray *reasons);
 
 /* Every state as it is now, as records that can be written later. The machine stands. Machine lock.
  */

@@ -406,10 +406,25 @@ static void fill_times(MigrationInfo *info, int64_t end)
     }
 }
 
+/* NULL: there are none. */
+static GPtrArray *blocked_reasons(void)
+{
+    g_autoptr(GPtrArray) reasons = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) err = NULL;
+
+    if (!memory_target_check_idle(&err)) {
+        g_ptr_array_add(reasons, g_strdup(err->message));
+    }
+    saved_states_check_list(reasons);
+    save_check_list(reasons);
+    return reasons->len ? g_steal_pointer(&reasons) : NULL;
+}
+
 MigrationInfo *migration_info(void)
 {
     MigrationInfo *info = g_new0(MigrationInfo, 1);
 
+    info->blocked_reasons = blocked_reasons();
     info->has_status = status != MIGRATION_STATUS_NONE;
     info->status = status;
     if (!going.started) {

@@ -139,6 +139,9 @@ void hmp_info_migrate(Hmp *hmp, char **argv)
 {
     g_autoptr(MigrationInfo) info = qmp_query_migrate(NULL);
 
+    for (unsigned i = 0; info->blocked_reasons && i < info->blocked_reasons->len; i++) {
+        hmp_printf(hmp, "blocked: %s\n", (const char *)info->blocked_reasons->pdata[i]);
+    }
     if (!info->has_status) {
         hmp_printf(hmp, "no migration was started\n");
         return;

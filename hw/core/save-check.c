@@ -29,15 +29,32 @@ void save_check_remove(SaveCheckFn *fn, void *opaque)
     }
 }
 
+static bool ask(const SaveCheck *check, GError **errp)
+{
+    if (!check->fn(check->opaque, errp)) {
+        g_prefix_error(errp, "the machine cannot be saved: ");
+        return false;
+    }
+    return true;
+}
+
 bool save_check(GError **errp)
 {
     for (GList *at = checks; at; at = at->next) {
-        const SaveCheck *check = at->data;
-
-        if (!check->fn(check->opaque, errp)) {
-            g_prefix_error(errp, "the machine cannot be saved: ");
+        if (!ask(at->data, errp)) {
             return false;
         }
     }
     return true;
+}
+
+void save_check_list(GPtrArray *reasons)
+{
+    for (GList *at = checks; at; at = at->next) {
+        g_autoptr(GError) err = NULL;
+
+        if (!ask(at->data, &err)) {
+            g_ptr_array_add(reasons, g_strdup(err->message));
+        }
+    }
 }

@@ -17,5 +17,7 @@ void save_check_add(SaveCheckFn *fn, void *opaque);
 void save_check_remove(SaveCheckFn *fn, void *opaque);
 /* Ask all of them. */
 bool save_check(GError **errp);
+/* The same, and add what each says against it to @reasons, strings that it owns. */
+void save_check_list(GPtrArray *reasons);
 
 #endif

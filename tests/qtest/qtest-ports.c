@@ -250,6 +250,20 @@ static void test_shm_plug(void)
     qtest_quit(qt);
 }
 
+/* How many reasons there are against a migration; the first has @word. */
+static unsigned blocked(QTest *qt, const char *word)
+{
+    g_autoptr(json_object) info = qtest_qmp(qt, "query-migrate", "{}");
+    struct json_object *reasons;
+
+    if (!json_object_object_get_ex(info, "blocked-reasons", &reasons)) {
+        return 0;
+    }
+    struct json_object *first = json_object_array_get_idx(reasons, 0);
+    g_assert_nonnull(strstr(json_object_get_string(first), word));
+    return (unsigned)json_object_array_length(reasons);
+}
+
 /* The memory of others cannot be saved; one's own goes along. */
 static void test_shm_save(void)
 {
@@ -259,9 +273,11 @@ static void test_shm_save(void)
     g_autoptr(json_object) err = qtest_qmp_error(qt, "migrate", "{'uri': 'exec:cat > /dev/null'}");
 
     g_assert_nonnull(strstr(qtest_get_str(err, "desc"), "master=on"));
+    g_assert_cmpuint(blocked(qt, "master=on"), ==, 1);
     qtest_qmp_ok(qt, "device_del", "{'id': 'shm'}");
     qtest_outl(qt, PCIHP_EJECT, 1u << 5);
     json_object_put(qtest_event(qt, "DEVICE_DELETED"));
+    g_assert_cmpuint(blocked(qt, ""), ==, 0);
     qtest_qmp_ok(qt, "migrate", "{'uri': 'exec:cat > /dev/null'}");
     qtest_quit(qt);
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Virtio over PCI and virtio-rng, by a driver of our own. */
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/qtest/virtio.h"
+#include "tests/qtest/wire.h"
 
 #define DEVFN 0x20u /* slot 4 */
 
@@ -79,6 +83,9 @@ static const QTestRefused refused[] = {
     { "-object iothread,id=t -device virtio-rng-pci,rng=t", "expects the id or path of a rng" },
     { "-object rng-random,id=r,filename=/nonexistent/x", "could not open /nonexistent/x" },
     { "-object rng-random,id=r,filename=", "'filename' is empty" },
+    { "-object rng-egd,id=r", "'chardev' is missing" },
+    { "-object rng-egd,id=r,chardev=c9", "chardev 'c9' not found" },
+    { "-chardev null,id=c -object rng-egd,id=r,chardev=c -object rng-egd,id=s,chardev=c", "'c'" },
     { "-device virtio-rng-device", "only the machine itself has" },
 };
 
@@ -213,6 +220,83 @@ static void test_backends(void)
     qtest_quit(qt);
 }
 
+static int egd_connect(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    g_assert_cmpint(connect(fd, (const struct sockaddr *)&address, sizeof(address)), ==, 0);
+    return fd;
+}
+
+static void egd_asked(int fd, unsigned len)
+{
+    uint8_t command[2];
+
+    for (unsigned i = 0; i < sizeof(command); i++) {
+        g_assert_cmpint(read(fd, command + i, 1), ==, 1);
+    }
+    g_assert_cmpuint(command[0], ==, 2);
+    g_assert_cmpuint(command[1], ==, len);
+}
+
+/* A daemon of EGD's is asked for @len bytes, and has as many of @byte. */
+static void egd_answer(int fd, unsigned len, uint8_t byte)
+{
+    g_autofree uint8_t *answer = g_malloc(len);
+
+    egd_asked(fd, len);
+    memset(answer, byte, len);
+    g_assert_cmpint(write(fd, answer, 1), ==, 1);
+    g_assert_cmpint(write(fd, answer + 1, len - 1), ==, len - 1);
+}
+
+/* A daemon has at most 255 bytes at a time; one that goes is asked again when it is back. An
+ * answer that the guest does not wait for any more is for the next request. */
+static void test_egd(void)
+{
+    g_autofree char *path = wire_path();
+    QTest *qt = qtest_start("-m 64 -chardev socket,id=c,path=%s,server=on,wait=off"
+                            " -object rng-egd,id=r,chardev=c -device virtio-rng-pci,addr=4,rng=r",
+                            path);
+    QVirtQueue q;
+    QVirtio v;
+
+    qvirtio_open(&v, qt, DEVFN, true);
+    qvirtio_start(&v, 0);
+    qvirtio_queue(&v, &q, 0);
+    qvirtio_driver_ok(&v);
+    uint64_t buffer = qvirtio_alloc(&v, 1024);
+    uint16_t head = qvirtq_add(&q, buffer, 1024, true);
+    qvirtq_kick(&q);
+    int fd = egd_connect(path);
+    egd_asked(fd, 255);
+    close(fd);
+    fd = egd_connect(path);
+    egd_answer(fd, 255, 0x11);
+    g_assert_cmpuint(qvirtq_wait(&q, head), ==, 255);
+    g_assert_cmphex(qtest_readl(qt, buffer + 251), ==, 0x11111111);
+    head = qvirtq_add(&q, buffer, 16, true);
+    qvirtq_kick(&q);
+    egd_answer(fd, 16, 0x22);
+    g_assert_cmpuint(qvirtq_wait(&q, head), ==, 16);
+    g_assert_cmphex(qtest_readl(qt, buffer + 12), ==, 0x22222222);
+
+    head = qvirtq_add(&q, buffer, 32, true);
+    qvirtq_kick(&q);
+    qvirtio_start(&v, 0); /* resets it: that is forgotten here, but not there */
+    qvirtio_queue(&v, &q, 0);
+    qvirtio_driver_ok(&v);
+    head = qvirtq_add(&q, buffer, 8, true);
+    qvirtq_kick(&q);
+    egd_answer(fd, 32, 0x33);
+    g_assert_cmpuint(qvirtq_wait(&q, head), ==, 8);
+    g_assert_cmphex(qtest_readl(qt, buffer + 4), ==, 0x33333333);
+    close(fd);
+    qtest_quit(qt);
+}
+
 /* Nothing is written while the machine stands, and nothing is lost by it. */
 static void test_stopped(void)
 {
@@ -271,7 +355,7 @@ static void test_pin(gconstpointer data)
 
 /* ---- the transport ---- */
 
-static void accept(QVirtio *v, unsigned half, uint32_t features)
+static void agree(QVirtio *v, unsigned half, uint32_t features)
 {
     qvirtio_set_common(v, QVIRTIO_DRIVER_FEATURE_SELECT, 4, half);
     qvirtio_set_common(v, QVIRTIO_DRIVER_FEATURE, 4, features);
@@ -292,18 +376,18 @@ static void test_features(void)
     g_assert_cmphex(qvirtio_common(&v, 4, 1), ==, 0x01);
     g_assert_cmphex(qvirtio_common(&v, 6, 2), ==, 0);
     qvirtio_set_status(&v, 3);
-    accept(&v, 0, 1 << 29); /* not offered */
-    accept(&v, 1, 1);
+    agree(&v, 0, 1 << 29); /* not offered */
+    agree(&v, 1, 1);
     qvirtio_set_status(&v, 11);
     g_assert_cmphex(qvirtio_status(&v), ==, 3);
-    accept(&v, 0, 0);
-    accept(&v, 1, 0); /* without VERSION_1 */
+    agree(&v, 0, 0);
+    agree(&v, 1, 0); /* without VERSION_1 */
     qvirtio_set_status(&v, 11);
     g_assert_cmphex(qvirtio_status(&v), ==, 3);
-    accept(&v, 1, 1);
+    agree(&v, 1, 1);
     qvirtio_set_status(&v, 11);
     g_assert_cmphex(qvirtio_status(&v), ==, 11);
-    accept(&v, 1, 0x101); /* too late */
+    agree(&v, 1, 0x101); /* too late */
     g_assert_cmphex(qvirtio_common(&v, QVIRTIO_DRIVER_FEATURE, 4), ==, 1);
     qtest_quit(qt);
 }
@@ -530,6 +614,7 @@ int main(int argc, char **argv)
     add_ways("pin", test_pin);
     add_ways("rate", test_rate);
     g_test_add_func("/virtio/backends", test_backends);
+    g_test_add_func("/virtio/egd", test_egd);
     g_test_add_func("/virtio/stopped", test_stopped);
     g_test_add_func("/virtio/features", test_features);
     g_test_add_func("/virtio/feature-properties", test_feature_properties);

@@ -83,6 +83,51 @@ def mirror_kinds():
         tap.equal(f"backing file: {m.path('new')}" in tool("qemu-img", "info", m.path("none")), True)
 
 
+def mirror_with_late_backing():
+    """A target of sync=top gets its backing file when the rest is there, as libvirt does it: also where the guest has written less than
+    a cluster, which the target would else fill with zeros."""
+    for mode in "background", "write-blocking":
+        with Disk() as m:
+            tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", m.path("mid"), "-F", "qcow2", m.path("over"))
+            m.add("over", backing=None)
+            m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "over", "sync": "top", "granularity": 512,
+                                                "copy-mode": mode})
+            m.qmp.event("BLOCK_JOB_READY")
+            m.put(3 * 2048 + 1, 9)  # in a cluster that mid has
+            m.add("again", file=m.file("mid"), **{"read-only": True})
+            m.add(backing="again")
+            refused(lambda m=m: m.qmp.command("blockdev-snapshot", node="again", overlay="over"), "over", "in use")
+            m.qmp.command("blockdev-del", **{"node-name": "target"})
+            m.qmp.command("transaction", actions=[{"type": "blockdev-snapshot", "data": {"node": "again", "overlay": "over"}}])
+            m.put(3 * 2048 + 200, 10)
+            m.qmp.command("job-complete", id="j")
+            m.ends()
+            tap.equal(m.node(), "over")
+            m.power()
+            checks(m, "over")
+            tool("qemu-img", "compare", m.path("top"), m.path("over"))
+            has(m.path("over"), 9, 3 * MIB + 512, 512)
+            has(m.path("over"), 2, 3 * MIB + 1024, 512)
+
+
+def late_backing_undone():
+    """A transaction that fails takes the backing file away again: the mirror goes on."""
+    with Disk() as m:
+        m.add(backing=None)
+        m.add("again", file=m.file("mid"), **{"read-only": True})
+        m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "target", "sync": "full"})
+        m.qmp.event("BLOCK_JOB_READY")
+        snapshot = {"type": "blockdev-snapshot", "data": {"node": "again", "overlay": "target"}}
+        refused(lambda: m.qmp.command("transaction", actions=[snapshot, {"type": "abort", "data": {}}]), "abort")
+        m.qmp.command("blockdev-del", **{"node-name": "again"})
+        m.put(3, 9)
+        m.qmp.command("job-complete", id="j")
+        m.ends()
+        m.power()
+        checks(m, "target")
+        tool("qemu-img", "compare", m.path("top"), m.path("target"))
+
+
 def mirror_refused():
     with Disk() as m:
         m.add("raw", "raw")
@@ -376,5 +421,5 @@ def for_people():
 
 if __name__ == "__main__":
     tap.run([(f.__name__, f) for f in (
-        mirror_and_pivot, mirror_while_paused, mirror_kinds, mirror_refused, stream, stream_below, commit_active, commit_below,
-        commit_cancelled, errors, busy, migration, migration_of_each, unplugged, quits, killed, states, for_people)])
+        mirror_and_pivot, mirror_while_paused, mirror_kinds, mirror_with_late_backing, late_backing_undone, mirror_refused, stream,
+        stream_below, commit_active, commit_below, commit_cancelled, errors, busy, migration, migration_of_each, unplugged, quits, killed, states, for_people)])

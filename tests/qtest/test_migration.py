@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine is saved and loaded: every device in every machine, every way, and what is refused."""
+import ctypes
 import json
+import mmap
 import os
 import random
 import re
@@ -828,6 +830,37 @@ def images_after_it():
                     raise AssertionError("it was taken")
 
 
+def cached_pages(path):
+    """Pages of the file that the host's page cache has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as pages:
+        place = (ctypes.c_char * len(pages)).from_buffer(pages)
+        found = ctypes.create_string_buffer(len(pages) // mmap.PAGESIZE)
+        failed = libc.mincore(ctypes.c_void_p(ctypes.addressof(place)), ctypes.c_size_t(len(pages)), found)
+        del place
+    tap.equal(failed, 0, os.strerror(ctypes.get_errno()))
+    return sum(byte & 1 for byte in found.raw)
+
+
+def caches_dropped():
+    """What the page cache has of an image is stale if the machine comes from another host."""
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]) as folder:
+        path = f"{folder}/disk"
+        with open(path, "wb") as file:
+            file.write(bytes(16 << 20))
+            os.fsync(file.fileno())
+        with start(MACHINES["pc"]) as m:
+            save(m, f"file:{folder}/state")
+        for option, left in ("", False), (",drop-cache=off", True), (",drop-cache=on", False):
+            contents(path)
+            if cached_pages(path) < 4096:
+                raise tap.Skip("this filesystem does not keep what was read")
+            with start([*MACHINES["pc"], "-blockdev", f"file,node-name=d0,filename={path}{option}", "-incoming", f"file:{folder}/state"]) as m:
+                arrived(m)
+                m.qmp.command("cont")
+                tap.equal(cached_pages(path) > 2048, left, option)
+
+
 def zeros_cost_nothing():
     with start(["-machine", "pc"], memory="1G,slots=2,maxmem=900G") as m:
         info = save(m, "exec:cat > /dev/null")
@@ -841,7 +874,8 @@ def main():
     tests += [(function.__name__, function) for function in (
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, unused_backends, damaged, bad_uris,
         other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
-        plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, images_after_it, zeros_cost_nothing)]
+        plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, images_after_it,
+        caches_dropped, zeros_cost_nothing)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
