@@ -20,6 +20,8 @@ import terminal  # noqa: E402
 BUILD = os.path.abspath(sys.argv[1])
 PROGRAMS = {"vmdb2": "vmdb2", "debootstrap": "debootstrap", "parted": "parted", "losetup": "mount", "unshare": "util-linux"}
 NAME = "vmdb2-guest"
+# GRUB's configuration names the root by its UUID only where udev has made /dev/disk/by-uuid, and else by the loop device: a label is found anyway.
+LABEL = "vmdb2-root"
 SPEC = """steps:
   - mklabel: msdos
     device: "{{{{ image }}}}"
@@ -30,6 +32,7 @@ SPEC = """steps:
     tag: root
   - mkfs: ext4
     partition: root
+    options: -L {label}
   - mount: root
   - debootstrap: {release}
     mirror: {mirror}
@@ -46,9 +49,12 @@ SPEC = """steps:
       echo 'root:{password}' | chpasswd
       printf '[Match]\\nType=ether\\n[Network]\\nDHCP=yes\\n' > /etc/systemd/network/all.network
       systemctl enable systemd-networkd
+      mkdir -p /etc/default/grub.d
+      echo 'GRUB_CMDLINE_LINUX="root=LABEL={label}"' > /etc/default/grub.d/root.cfg
   - grub: bios
     tag: root
     console: serial
+    timeout: 1
     image-dev: "{{{{ image }}}}"
 """
 FOLDER, MADE = None, False
@@ -67,7 +73,7 @@ def made():
     global MADE  # pylint: disable=global-statement
     release = mmdebstrap.RELEASE
     mirror = next(words[1] for words in map(str.split, mmdebstrap.sources()) if words[2] == release)
-    mmdebstrap.write(f"{FOLDER}/spec.vmdb", SPEC.format(release=release, mirror=mirror, name=NAME, password=debian.PASSWORD))
+    mmdebstrap.write(f"{FOLDER}/spec.vmdb", SPEC.format(release=release, mirror=mirror, name=NAME, label=LABEL, password=debian.PASSWORD))
     with open(f"{FOLDER}/disk.raw", "wb") as file:
         file.truncate(2 << 30)
     device = device_for(f"{FOLDER}/disk.raw")
