@@ -1,43 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * ivshmem-plain: memory that the guest shares with other programs of the host, as a PCI function.
- * BAR 2 is the memory of a backend, BAR 0 has the registers. This variant has no peers that could
- * be called: no doorbell, no interrupt.
- */
-#include "backends/host-memory-backend.h"
+#include "hw/misc/ivshmem.h"
+
+#include <inttypes.h>
+
 #include "hw/core/save-check.h"
-#include "hw/mem/memory-device.h"
-#include "hw/pci/pci.h"
 #include "util/error.h"
 
-#define TYPE_IVSHMEM_PLAIN "ivshmem-plain"
-
-enum { REGISTERS_SIZE = 256, REGISTERS_BAR = 0, MEMORY_BAR = 2 };
-enum { MASK = 0, STATUS = 4 }; /* the others are those of interrupts, and read as 0 */
+enum { REGISTERS_SIZE = 256 };
+enum { MASK = 0, STATUS = 4, POSITION = 8 };
 
 enum { MASTER_AUTO, MASTER_ON, MASTER_OFF };
 static const char *const master_values[] = { "auto", "on", "off", NULL };
 
-typedef struct IvshmemPlain {
-    PciDevice parent;
-    /* configuration */
-    Object *memdev; /* link<memory-backend> */
-    int master;     /* MASTER_*: this machine takes the contents with it when it moves */
-    /* wiring */
-    MemoryRegion registers;
-    /* state */
-    uint32_t mask, status; /* of interrupts, of which there are none */
-} IvshmemPlain;
-OBJECT_CAST_DEFINE(IvshmemPlain, IVSHMEM_PLAIN, TYPE_IVSHMEM_PLAIN)
-
-static HostMemoryBackend *backend_of(const IvshmemPlain *s)
-{
-    return MEMORY_BACKEND(s->memdev);
-}
-
 static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
 {
-    IvshmemPlain *s = opaque;
+    Ivshmem *s = opaque;
     uint32_t value = 0;
 
     if (addr == MASK) {
@@ -45,18 +22,22 @@ static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
     } else if (addr == STATUS) {
         value = s->status;
         s->status = 0;
+    } else if (addr == POSITION) {
+        value = s->position;
     }
     return value;
 }
 
 static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
 {
-    IvshmemPlain *s = opaque;
+    Ivshmem *s = opaque;
 
     if (addr == MASK) {
         s->mask = (uint32_t)value;
     } else if (addr == STATUS) {
         s->status = (uint32_t)value;
+    } else if (addr == IVSHMEM_RING && s->ring) {
+        s->ring(s, (unsigned)value >> 16, value & 0xffff);
     }
 }
 
@@ -65,7 +46,7 @@ static const MemoryRegionOps registers_ops = { registers_read, registers_write, 
 /* The others' memory cannot be taken along. */
 static bool check_save(void *opaque, GError **errp)
 {
-    const IvshmemPlain *s = opaque;
+    const Ivshmem *s = opaque;
     g_autofree char *name = NULL;
 
     if (s->master != MASTER_OFF) {
@@ -79,79 +60,51 @@ static bool check_save(void *opaque, GError **errp)
     return false;
 }
 
-static bool check_backend(const IvshmemPlain *s, GError **errp)
+bool ivshmem_check_size(const char *what, uint64_t size, GError **errp)
 {
-    uint64_t size;
-
-    if (!memory_device_check_memdev(s->memdev, errp)) {
-        return false;
-    }
-    size = backend_of(s)->size;
-    if (size & (size - 1)) {
-        error_set(errp,
-                  "memory backend '%s' has %" PRIu64 " bytes; a PCI function needs a power of 2",
-                  host_memory_backend_name(backend_of(s)), size);
+    if (!size || size & (size - 1)) {
+        error_set(errp, "%s has %" PRIu64 " bytes; a PCI function needs a power of 2", what, size);
         return false;
     }
     return true;
 }
 
-static bool ivshmem_realize(PciDevice *dev, GError **errp)
+void ivshmem_add(Ivshmem *s, MemoryRegion *memory)
 {
-    IvshmemPlain *s = IVSHMEM_PLAIN(dev);
-
-    if (!check_backend(s, errp)) {
-        return false;
-    }
     memory_region_init_io(&s->registers, &registers_ops, s, "ivshmem-registers", REGISTERS_SIZE);
-    pci_add_bar(dev, REGISTERS_BAR, 0, &s->registers);
-    pci_add_bar(dev, MEMORY_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH,
-                host_memory_backend_region(backend_of(s)));
-    host_memory_backend_set_mapped(backend_of(s), OBJECT(dev));
+    pci_add_bar(&s->parent, IVSHMEM_REGISTERS_BAR, 0, &s->registers);
+    pci_add_bar(&s->parent, IVSHMEM_MEMORY_BAR, PCI_BAR_MEM64 | PCI_BAR_PREFETCH, memory);
     save_check_add(check_save, s);
-    return true;
 }
 
-static void ivshmem_unrealize(PciDevice *dev)
+void ivshmem_remove(Ivshmem *s)
 {
-    IvshmemPlain *s = IVSHMEM_PLAIN(dev);
-
     save_check_remove(check_save, s);
-    host_memory_backend_set_mapped(backend_of(s), NULL);
     memory_region_destroy(&s->registers);
 }
 
-static void ivshmem_reset(PciDevice *dev)
+void ivshmem_reset(PciDevice *dev)
 {
-    IvshmemPlain *s = IVSHMEM_PLAIN(dev);
+    Ivshmem *s = IVSHMEM(dev);
 
     s->mask = s->status = 0;
 }
 
 /* There is nothing to be derived. */
-static void ivshmem_loaded(PciDevice *dev)
+void ivshmem_loaded(PciDevice *dev)
 {
 }
 
 static const StateField ivshmem_fields[] = {
-    STATE_STRUCT(IvshmemPlain, parent, &pci_device_state),
-    STATE_UINT(IvshmemPlain, mask),
-    STATE_UINT(IvshmemPlain, status),
+    STATE_STRUCT(Ivshmem, parent, &pci_device_state),
+    STATE_UINT(Ivshmem, mask),
+    STATE_UINT(Ivshmem, status),
     {},
 };
 
-static const StateTable ivshmem_state = { .name = TYPE_IVSHMEM_PLAIN,
-                                          .version = 1,
-                                          .fields = ivshmem_fields };
-
-static const PciFunctionClass ivshmem_ops = {
-    .device = { PCI_DEVICE_CLASS_CORE, .category = "misc",
-                .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &ivshmem_state },
-    .realize = ivshmem_realize,
-    .unrealize = ivshmem_unrealize,
-    .reset = ivshmem_reset,
-    .loaded = ivshmem_loaded,
-};
+const StateTable ivshmem_state = { .name = "ivshmem-plain",
+                                   .version = 1,
+                                   .fields = ivshmem_fields };
 
 static const PciRegister ivshmem_registers[] = {
     { PCI_VENDOR_ID, 2, 0x1af4 },
@@ -169,14 +122,9 @@ static void ivshmem_init(Object *obj)
 }
 
 static const Property ivshmem_properties[] = {
-    { .name = "memdev",
-      .kind = PROP_LINK,
-      .offset = offsetof(IvshmemPlain, memdev),
-      .link_type = TYPE_MEMORY_BACKEND,
-      .description = "memory backend that is shared, with share=on" },
     { .name = "master",
       .kind = PROP_ENUM,
-      .offset = offsetof(IvshmemPlain, master),
+      .offset = offsetof(Ivshmem, master),
       .has_default = true,
       .default_int = MASTER_OFF,
       .enum_names = master_values,
@@ -187,12 +135,12 @@ static const Property ivshmem_properties[] = {
 };
 
 static const ObjectType ivshmem_type = {
-    .name = TYPE_IVSHMEM_PLAIN,
+    .name = TYPE_IVSHMEM,
     .parent = TYPE_PCI_DEVICE,
-    .description = "Memory that is shared with programs of the host",
-    .instance_size = sizeof(IvshmemPlain),
+    .description = "Memory that is shared with others",
+    .instance_size = sizeof(Ivshmem),
+    .abstract = true,
     .properties = ivshmem_properties,
-    .ops = &ivshmem_ops,
     .init = ivshmem_init,
 };
 OBJECT_TYPE_REGISTER(ivshmem_type)

@@ -6,8 +6,11 @@ import glob
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import libvirtd
 from libvirtd import tap
@@ -137,7 +140,8 @@ REFUSED = [
     ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
     ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
-    ("shared memory with a doorbell", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server/></shmem>"), "ivshmem"),
+    ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),
+     "/none"),
     ("a VMware port", features("<vmport state='on'/>"), "there is no VMware port"),
     ("virtio-pmem", more(PMEM_XML), "virtio-pmem memory device info is not handled yet"),
     ("DIMMs without a cell", {CELL: "", "<numa></numa>": ""}, "At least one numa node has to be configured"),
@@ -184,6 +188,35 @@ def shared_memory():
         for shm in shms:
             if os.path.exists(f"/dev/shm/{shm}"):
                 os.unlink(f"/dev/shm/{shm}")
+
+
+def serve_doorbell(listener):
+    """As a server of ivshmem does: the version, the client's number, the memory, and the client's two vectors."""
+    connection, _ = listener.accept()
+    memory = os.memfd_create("bell")
+    os.truncate(memory, MIB)
+    vectors = [os.eventfd(0) for _ in range(2)]
+    for number, fds in (0, []), (3, []), (-1, [memory]), (3, vectors[:1]), (3, vectors[1:]):
+        socket.send_fds(connection, [struct.pack("<q", number)], fds)
+    for fd in memory, *vectors:
+        os.close(fd)
+    return connection
+
+
+def doorbell():
+    """Memory that is shared with others, who can be interrupted; a domain that has it is not saved."""
+    xml = f"<shmem name='bell'><model type='ivshmem-doorbell'/><server path='{SESSION.dir}/bell'/><msi vectors='2' ioeventfd='on'/></shmem>"
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor() as pool:
+        listener.bind(f"{SESSION.dir}/bell")
+        listener.listen()
+        server = pool.submit(serve_doorbell, listener)
+        SESSION.virsh("create", "--paused", SESSION.write("bell.xml", variant_xml("bell", "pc", more(xml))))
+        with server.result():
+            bars = [bar["size"] for bus in monitor(SESSION, "bell", "query-pci") for dev in bus["devices"]
+                    if dev["id"]["device"] == 0x1110 for bar in dev["regions"]]
+            tap.equal(bars[::2], [256, MIB])
+            SESSION.refused("cannot migrate domain: ivshmem-doorbell", "save", "bell", f"{SESSION.dir}/bell.saved")
+            SESSION.virsh("destroy", "bell")
 
 
 def disk_of_another_program():
@@ -447,7 +480,7 @@ GROUPS = {
                  for machine, count in (("q35", len(VARIANTS)), ("pc", 5)) for number in range(count)] +
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
-                [("log", log_is_clean), ("shared memory", shared_memory),
+                [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
                  ("a disk of another program", disk_of_another_program), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }

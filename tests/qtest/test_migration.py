@@ -95,6 +95,7 @@ MACHINES = {
 }
 # Device types that are in none of them, and why.
 ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
+             "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")}}

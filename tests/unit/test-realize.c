@@ -277,6 +277,7 @@ static const char *const of_none[] = { "kvm-pit",
                                        "vhost-user-blk-pci-non-transitional",
                                        "vhost-user-fs-device",
                                        "vhost-user-fs-pci",
+                                       "ivshmem-doorbell",
                                        NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)
