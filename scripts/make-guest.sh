@@ -49,7 +49,7 @@ unpack() { # package: into root/
 }
 
 # Drivers, in the order in which they can be loaded: tests do it (tests/guest/vm.py).
-modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg"
+modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg evdev virtio_input"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
 more_modules="virtio_mem fuse virtiofs libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix libcrc32c xfs"
 generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p usb-common usbcore xhci-hcd xhci-pci ehci-hcd ehci-pci uhci-hcd ohci-hcd ohci-pci hid hid-generic usbhid evdev usb-storage uas usbserial ftdi_sio"

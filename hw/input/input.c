@@ -22,6 +22,13 @@ static void bring_forward(GPtrArray *list, void *item)
     }
 }
 
+static void bring_back(GPtrArray *list, void *item)
+{
+    if (list && g_ptr_array_remove(list, item)) {
+        g_ptr_array_add(list, item);
+    }
+}
+
 void input_keyboard_add(InputKeyboard *keyboard)
 {
     add(&keyboards, keyboard);
@@ -35,6 +42,11 @@ void input_keyboard_remove(InputKeyboard *keyboard)
 void input_keyboard_activate(InputKeyboard *keyboard)
 {
     bring_forward(keyboards, keyboard);
+}
+
+void input_keyboard_deactivate(InputKeyboard *keyboard)
+{
+    bring_back(keyboards, keyboard);
 }
 
 void input_pointer_add(InputPointer *pointer)
@@ -51,6 +63,11 @@ void input_pointer_remove(InputPointer *pointer)
 void input_pointer_activate(InputPointer *pointer)
 {
     bring_forward(pointers, pointer);
+}
+
+void input_pointer_deactivate(InputPointer *pointer)
+{
+    bring_back(pointers, pointer);
 }
 
 const GPtrArray *input_pointers(void)

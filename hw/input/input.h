@@ -58,10 +58,13 @@ void input_keyboard_add(InputKeyboard *keyboard);
 void input_keyboard_remove(InputKeyboard *keyboard);
 /* The guest uses it: it comes first. */
 void input_keyboard_activate(InputKeyboard *keyboard);
+/* It does not any more: it comes last. */
+void input_keyboard_deactivate(InputKeyboard *keyboard);
 /* The same. */
 void input_pointer_add(InputPointer *pointer);
 void input_pointer_remove(InputPointer *pointer);
 void input_pointer_activate(InputPointer *pointer);
+void input_pointer_deactivate(InputPointer *pointer);
 
 /* ---- for monitors ---- */
 

@@ -107,6 +107,7 @@ VARIANTS = [
     ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
     ("a parallel port", more("<parallel type='file'><source path='@FOLDER@/printed'/></parallel>")),
     ("SATA", more(SATA)),
+    ("keys and pointers of virtio", more(*[f"<input type='{kind}' bus='virtio'/>" for kind in ("keyboard", "mouse", "tablet")])),
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),
     ("vmcoreinfo", features("<vmcoreinfo state='on'/>")),

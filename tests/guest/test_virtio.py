@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import struct
 import sys
 import tempfile
 
@@ -94,9 +95,9 @@ def serial():
 
 
 def pci_serial():
-    """Linux has it without a driver of its own; more than the FIFO goes each way, by its interrupt."""
+    """Linux has it without a driver of its own; more than the FIFO goes each way, by its interrupt. And devices of people."""
     with tempfile.TemporaryDirectory() as folder:
-        with machine("pci-serial,chardev=c1",
+        with machine("pci-serial,chardev=c1", "virtio-keyboard-pci", "virtio-mouse-pci", "virtio-tablet-pci",
                      chardevs=[f"socket,id=c1,path={folder}/port,server=on,wait=off"]) as guest:
             guest.wait_ready()
             port = vm.Stream(f"{folder}/port")
@@ -109,6 +110,34 @@ def pci_serial():
             port.send(line.encode() + b"\n")
             tap.equal(guest.run("head -n 1 <&3").strip(), line.strip())
             guest.run(f"grep -q {tty[5:]} /proc/interrupts")
+            keys_and_pointers(guest)
+
+
+def listen(guest, name):
+    """The guest keeps what its input device @name tells; the (type, code, value) of it but for the ends of groups."""
+    event = guest.run(f"grep -A4 '\"{name}\"' /proc/bus/input/devices | grep -o 'event[0-9]*'").strip()
+    guest.run(f"(cat /dev/input/{event} > /tmp/{event}) > /dev/null 2>&1 &")
+    vm.wait_until(lambda: guest.run(f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/input/{event} || true").strip() == "1", f"{event} is open")
+
+    def told():
+        lines = guest.run(f"hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/{event}").split()
+        found = [struct.unpack("<16xHHi", bytes.fromhex(line)) for line in lines if len(line) == 48]
+        return [what for what in found if what[0]]
+    return told
+
+
+def keys_and_pointers(guest):
+    """By Linux's evdev: what the monitor does. The keyboard that the guest uses last gets the keys."""
+    load(guest, "evdev", "virtio_input")
+    keys, moves, places = (listen(guest, f"QEMU Virtio {name}") for name in ("Keyboard", "Mouse", "Tablet"))
+    guest.qmp.command("send-key", keys=[{"type": "qcode", "data": name} for name in ("shift", "a", "right")])
+    vm.wait_until(lambda: keys() == [(1, 42, 1), (1, 30, 1), (1, 106, 1), (1, 106, 0), (1, 30, 0), (1, 42, 0)], "three keys")
+    guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})
+    vm.wait_until(lambda: moves() == [(2, 0, 5), (2, 1, -7)], "a move")
+    guest.qmp.command("input-send-event", events=[
+        {"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "abs", "data": {"axis": "y", "value": 32767}}])
+    vm.wait_until(lambda: places() == [(3, 0, 1234), (3, 1, 32767)], "a place")
+    tap.equal(guest.run("dmesg | grep -ciE 'input.*(error|fail)' || true").strip(), "0")
 
 
 def shared_memory():
@@ -285,7 +314,7 @@ tap.run([
     ("rng, legacy", lambda: rng("pc", "virtio-rng-pci,disable-modern=on,event_idx=off",
                                 set(), {VERSION_1, EVENT_IDX})),
     ("serial", serial),
-    ("a serial port of PCI", pci_serial),
+    ("a serial port of PCI, a keyboard, a mouse, a tablet", pci_serial),
     ("memory shared with the host", shared_memory),
     ("disk on pc", lambda: disk("pc", "num-queues=2", "cache=none,discard=unmap")),
     ("disk on q35, packed, on an iothread", lambda: disk("q35", "packed=on,write-cache=off,iothread=io0", "")),

@@ -65,6 +65,7 @@ MACHINES = {
                       "-object", "memory-backend-ram,id=v1,size=16M", "-device", "virtio-pmem-pci,memdev=v1"],
     "pc-e1000": ["-machine", "pc", "-device", "e1000"],
     "q35-e1000e": ["-machine", "q35", "-device", "e1000e"],
+    "pc-virtio-input": ["-machine", "pc", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci", "-device", "virtio-tablet-pci"],
     "pc-virtio-serial": ["-machine", "pc", "-device", "virtio-serial-pci,id=s0",
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",
                          "-chardev", "null,id=c0", "-device", "virtconsole,chardev=c0",

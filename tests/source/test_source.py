@@ -161,6 +161,7 @@ VARIABLES = {
     "hw/core/irq-lines.c": {"tables": "constant after the start"},
     "hw/core/machine.c": {"the_machine": "wiring"},
     "hw/input/input.c": {"keyboards": "wiring", "pointers": "wiring", "pointers_made": "wiring", "none": "empty"},
+    "hw/virtio/virtio-keyboard.c": {"keys": "constant after the start"},
     "hw/core/preconfig.c": {"finish_opaque": "before there is a machine", "active": "before there is a machine"},
     "hw/core/save-check.c": {"checks": "wiring"},
     "hw/core/runstate.c": {

@@ -201,6 +201,9 @@ static void add_virtio(void)
     add_device("scsi-cd");
     add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
     add_device("virtio-pmem-pci,memdev=m2");
+    add_device("virtio-keyboard-pci,multifunction=on,addr=18.0");
+    add_device("virtio-mouse-pci,multifunction=on,addr=18.1");
+    add_device("virtio-tablet-pci,multifunction=on,addr=18.2");
     add_device("virtconsole");
     add_device("virtserialport,name=org.test.0");
 }
