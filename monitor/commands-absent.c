@@ -16,22 +16,7 @@ DisplayOptions *qmp_query_display_options(GError **errp)
     return g_new0(DisplayOptions, 1);
 }
 
-/* ---- TPMs, encrypted memory, enclaves ---- */
-
-GPtrArray *qmp_query_tpm(GError **errp)
-{
-    return TPMInfo_list_new();
-}
-
-GArray *qmp_query_tpm_models(GError **errp)
-{
-    return g_array_new(FALSE, FALSE, sizeof(TpmModel));
-}
-
-GArray *qmp_query_tpm_types(GError **errp)
-{
-    return g_array_new(FALSE, FALSE, sizeof(TpmType));
-}
+/* ---- encrypted memory, enclaves ---- */
 
 SevCapability *qmp_query_sev_capabilities(GError **errp)
 {

@@ -167,7 +167,6 @@ static const struct RefusedOption {
     { "singlestep",
       "instructions are not traced one by one this way; -d help lists what can be logged" },
     { "spice", "there is no display that SPICE could show" },
-    { "tpmdev", "there is no TPM" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
     { "xen-attach", "there is no Xen; use -accel kvm" },
     { "xen-domid", "there is no Xen; use -accel kvm" },

@@ -673,6 +673,8 @@ const Option options[] = {
       START_NETDEV, .apply = option_apply_fsdev, .type = &FsdevOptions_type, .implied_key = "fsdriver" },
     { "virtfs", "local,path=DIR,mount_tag=TAG,security_model=MODEL[,id=ID][,option=value]",
       "the same with its device", START_DEVICE, .apply = option_apply_virtfs, .type = &VirtfsOptions_type, .implied_key = "fsdriver" },
+    { "tpmdev", "emulator,id=ID,chardev=ID", "a TPM emulator (swtpm), for -device tpm-tis,tpmdev=ID or tpm-crb",
+      START_NETDEV, .apply = option_apply_tpmdev, .type = &TpmdevOptions_type, .implied_key = "type" },
     { "vga", "none", "accepted: there is no graphics card", START_CONFIG, option_do_vga },
     { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },

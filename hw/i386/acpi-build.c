@@ -216,6 +216,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_hpet(tables, X86_MACHINE(machine)),
         acpi_build_waet(tables),
         acpi_build_vmgenid(tables, X86_MACHINE(machine)),
+        acpi_build_tpm(tables, X86_MACHINE(machine)),
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

@@ -142,7 +142,7 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
     Aml *root = aml_list();
     const X86Machine *x86 = X86_MACHINE(machine);
     Aml *pci = acpi_build_pci_root(x86, dsdt_isa(machine)), *events = aml_list();
-    Aml *sb;
+    Aml *sb, *tpm = acpi_tpm_device();
     g_autoptr(GByteArray) code = NULL;
 
     acpi_build_pci_hotplug(pci, events, x86);
@@ -152,6 +152,9 @@ AcpiBlob *acpi_build_dsdt(AcpiTables *tables, Machine *machine)
         aml_add(sb, dsdt_hpet());
     }
     aml_add(sb, dsdt_fw_cfg());
+    if (tpm) {
+        aml_add(sb, tpm);
+    }
     aml_add(sb, aml_device("PWRB", dsdt_hid("PNP0C0C")));
     aml_add(root, sb);
     acpi_build_processors(root, machine);

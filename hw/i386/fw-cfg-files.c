@@ -11,6 +11,7 @@
 #include "hw/i386/smbios.h"
 #include "hw/misc/pvpanic.h"
 #include "hw/timer/hpet.h"
+#include "hw/tpm/tpm.h"
 #include "memory/address-space.h"
 #include "util/error.h"
 #include "util/units.h"
@@ -62,6 +63,11 @@ static void acpi_make(FwCfgFiles *files)
     g_autoptr(GBytes) loader =
         padded(acpi->loader, (acpi->loader->len + FILE_ALIGN - 1) / FILE_ALIGN * FILE_ALIGN);
 
+    if (acpi_blob_find(tables, "tpm-log")) {
+        g_autofree uint8_t *no_events = g_malloc0(TPM_LOG_SIZE);
+
+        fw_cfg_set_file_copy(files->fw, TPM_LOG_FILE, no_events, TPM_LOG_SIZE);
+    }
     fw_cfg_set_file(files->fw, ACPI_FILE_TABLES, blob);
     fw_cfg_set_file(files->fw, ACPI_FILE_LOADER, loader);
     fw_cfg_set_file_copy(files->fw, ACPI_FILE_RSDP, acpi->rsdp->data, acpi->rsdp->len);

@@ -66,6 +66,9 @@ class Libvirt:
         for name in ("bin", "home", "run", "config/libvirt", "cache"):
             os.makedirs(f"{self.dir}/{name}", 0o700)
         os.symlink(os.path.abspath(program), self.emulator)
+        for name in ("swtpm", "swtpm_setup", "swtpm_ioctl", "swtpm_cert", "certtool"):
+            if shutil.which(name):
+                os.symlink(shutil.which(name), f"{self.dir}/bin/{name}")
         # No other emulator is in this PATH: it would be probed, too.
         self.env = {"HOME": f"{self.dir}/home", "XDG_RUNTIME_DIR": f"{self.dir}/run",
                     "XDG_CONFIG_HOME": f"{self.dir}/config", "XDG_CACHE_HOME": f"{self.dir}/cache",

@@ -50,7 +50,7 @@ def domcapabilities():
         tap.equal(mode.get("supported"), "yes", "custom CPU models")
         models = {model.text: model.get("usable") for model in mode.iter("model")}
         tap.equal(models.get("qemu64"), "yes", f"qemu64 among {models}")
-        for name in ("tpm", "filesystem", "redirdev"):
+        for name in ("filesystem", "redirdev"):
             device = tree.find(f"devices/{name}")
             if device is not None and device.get("supported") == "yes" and any(
                     enum.findall("value") for enum in device.iter("enum") if enum.get("name") == "model"):

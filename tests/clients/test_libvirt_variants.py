@@ -139,7 +139,7 @@ VARIANTS = [
 REFUSED = [
     ("a screen", more("<video><model type='vga'/></video>"), "does not support video model 'vga'"),
     ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
-    ("a TPM", more("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"), "TPM version '2.0' is not supported"),
+    ("a TPM of the host", more("<tpm model='tpm-tis'><backend type='passthrough'/></tpm>"), "TPM"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
     ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),
      "/none"),
@@ -239,6 +239,35 @@ def disk_of_another_program():
             SESSION.virsh("destroy", "other")
         finally:
             process.terminate()
+
+
+def tpm():
+    """libvirt makes the TPM, and starts swtpm for it; what is in it stays over a save and a restart of the daemon."""
+    if not shutil.which("swtpm_setup"):
+        raise tap.Skip("there is no swtpm_setup (Debian's package swtpm-tools)")
+    for model, machine in (("tpm-crb", "q35"), ("tpm-tis", "pc")):
+        xml = variant_xml(model, machine, more(f"<tpm model='{model}'><backend type='emulator' version='2.0'/></tpm>"))
+        domains.define(SESSION, model, xml)
+        SESSION.virsh("start", model)
+        guest = Guest(SESSION, model)
+        guest.wait_ready()
+        pcrs = "cat /sys/class/tpm/tpm0/pcr-sha256/*"
+        # TPM2_PCR_Extend of number 12
+        guest.run("exec 3<>/dev/tpm0; printf '\\200\\002\\000\\000\\000\\101\\000\\000\\001\\202\\000\\000\\000\\014"
+                  "\\000\\000\\000\\011\\100\\000\\000\\011\\000\\000\\000\\000\\000\\000\\000\\000\\001\\000\\013"
+                  "0123456789abcdef0123456789abcdef' >&3; exec 3<&-")
+        found = guest.run(pcrs)
+        tap.equal((len(found.split()), len(set(found.split())) > 2), (24, True), found)
+        tap.equal([info["model"] for info in monitor(SESSION, model, "query-tpm")], [model])
+        SESSION.restart()
+        guest.close()
+        SESSION.virsh("save", model, f"{SESSION.dir}/{model}.saved")
+        SESSION.virsh("restore", f"{SESSION.dir}/{model}.saved")
+        guest = Guest(SESSION, model)
+        tap.equal(guest.run(pcrs), found)
+        guest.close()
+        SESSION.virsh("destroy", model)
+        SESSION.virsh("undefine", model)
 
 
 # What a user asks of a domain that is there, in this order.
@@ -482,7 +511,7 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
-                 ("a disk of another program", disk_of_another_program), ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("a TPM", tpm), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 

@@ -95,7 +95,8 @@ MACHINES = {
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.
-ELSEWHERE = {"kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
+ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for name in ("tpm-crb", "tpm-tis")},
+             "kvm-pit": "no machine has it; it is for -global", "vmport": "no machine has it",
              "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},

@@ -281,6 +281,8 @@ static const char *const of_none[] = { "kvm-pit",
                                        "vhost-user-fs-device",
                                        "vhost-user-fs-pci",
                                        "ivshmem-doorbell",
+                                       "tpm-crb",
+                                       "tpm-tis",
                                        NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backends/tpm.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backends/tpm-control.h"
+#include "chardev/char.h"
+#include "chardev/chardev.h"
+#include "util/bytes.h"
+#include "util/error.h"
+#include "util/loop.h"
+
+/* What the emulator must be able to do. */
+enum {
+    CAP_INIT = 1 << 0,
+    CAP_GET_ESTABLISHED = 1 << 2,
+    CAP_SET_LOCALITY = 1 << 3,
+    CAP_CANCEL = 1 << 5,
+    CAP_RESET_ESTABLISHED = 1 << 7,
+    CAP_GET_STATE = 1 << 8,
+    CAP_SET_STATE = 1 << 9,
+    CAP_STOP = 1 << 10,
+    CAP_SET_DATA_FD = 1 << 12,
+    CAP_SET_BUFFER_SIZE = 1 << 13,
+    CAP_NEEDED = CAP_INIT | CAP_SET_LOCALITY | CAP_CANCEL | CAP_SET_DATA_FD | CAP_STOP,
+};
+
+enum { ANY_LOCALITY = 0xff };
+
+struct TpmBackend {
+    char *id, *chardev_id;
+    Chardev *chardev; /* borrowed */
+    CharFrontend control;
+    uint64_t caps;
+    bool is_2;
+    TpmAnswered *answered; /* NULL: no device has it */
+    void *opaque;
+    int data; /* our end of the channel for commands; -1: there is none */
+    GSource *source;
+    bool busy;        /* an answer is to come */
+    bool cancelling;  /* and one to TPM_CONTROL_CANCEL, after it: nothing is asked until then */
+    bool established; /* as it was asked for last, */
+    bool asked;       /* since it was started */
+    uint8_t locality; /* of the last command */
+    uint8_t answer[TPM_BUFFER_SIZE];
+    size_t have; /* bytes of the answer */
+};
+
+static GPtrArray *backends; /* of TpmBackend *; for good */
+
+TpmBackend *tpm_backend_find(const char *id)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        TpmBackend *tpm = backends->pdata[i];
+
+        if (strcmp(tpm->id, id) == 0) {
+            return tpm;
+        }
+    }
+    return NULL;
+}
+
+const char *tpm_backend_chardev(const TpmBackend *tpm)
+{
+    return tpm->chardev_id;
+}
+
+TpmBackend *tpm_backend_add(const TpmdevOptions *options, GError **errp)
+{
+    Chardev *chardev = options->chardev ? chardev_find(options->chardev) : NULL;
+    TpmBackend *tpm;
+
+    if (tpm_backend_find(options->id)) {
+        error_set(errp, "there is another -tpmdev with id=%s", options->id);
+        return NULL;
+    }
+    if (!chardev) {
+        error_set(errp,
+                  "chardev '%s' not found; a TPM emulator needs one: -chardev "
+                  "socket,id=ID,path=PATH",
+                  options->chardev ? options->chardev : "");
+        return NULL;
+    }
+    if (!char_can_be_raw(chardev)) {
+        error_set(errp,
+                  "chardev '%s' is no plain socket: make it with -chardev socket,id=%s,path=PATH",
+                  options->chardev, options->chardev);
+        return NULL;
+    }
+    tpm = g_new0(TpmBackend, 1);
+    tpm->id = g_strdup(options->id);
+    tpm->chardev_id = g_strdup(options->chardev);
+    tpm->chardev = chardev;
+    tpm->data = -1;
+    if (!backends) {
+        backends = g_ptr_array_new();
+    }
+    g_ptr_array_add(backends, tpm);
+    return tpm;
+}
+
+/* ---- the channel for commands ---- */
+
+static void forget_source(TpmBackend *tpm)
+{
+    if (tpm->source) {
+        g_source_destroy(tpm->source);
+        g_clear_pointer(&tpm->source, g_source_unref);
+    }
+}
+
+static void close_data(TpmBackend *tpm)
+{
+    forget_source(tpm);
+    if (tpm->data >= 0) {
+        close(tpm->data);
+        tpm->data = -1;
+    }
+    tpm->have = 0;
+}
+
+enum { TAG_1 = 0xc4, RC_FAIL_1 = 0x9, RC_BAD_SIZE_1 = 0x19 };         /* of a TPM 1.2 */
+enum { TAG_2 = 0x8001, RC_FAILURE_2 = 0x101, RC_BAD_SIZE_2 = 0x142 }; /* of a TPM 2.0 */
+
+static void answer_error(TpmBackend *tpm, uint32_t code)
+{
+    uint8_t answer[TPM_HEADER_SIZE];
+
+    bytes_put_be(answer, tpm->is_2 ? TAG_2 : TAG_1, 2);
+    bytes_put_be(answer + TPM_SIZE_AT, sizeof(answer), 4);
+    bytes_put_be(answer + TPM_SIZE_AT + 4, code, 4);
+    tpm->answered(tpm->opaque, answer, sizeof(answer));
+}
+
+/* It does not work. */
+static void answer_failure(TpmBackend *tpm)
+{
+    answer_error(tpm, tpm->is_2 ? RC_FAILURE_2 : RC_FAIL_1);
+}
+
+static void lose(TpmBackend *tpm)
+{
+    close_data(tpm);
+    tpm->cancelling = false;
+    if (tpm->busy) {
+        tpm->busy = false;
+        answer_failure(tpm);
+    }
+}
+
+/* Read what there is of the answer. False: it is no answer, or nobody is there. */
+static bool read_some(TpmBackend *tpm)
+{
+    size_t want = TPM_HEADER_SIZE;
+    ssize_t n;
+
+    if (tpm->have >= TPM_HEADER_SIZE) {
+        want = bytes_get_be32(tpm->answer + TPM_SIZE_AT);
+    }
+    n = recv(tpm->data, tpm->answer + tpm->have, want - tpm->have, MSG_DONTWAIT);
+    if (n < 0) {
+        return errno == EAGAIN || errno == EINTR;
+    }
+    tpm->have += (size_t)n;
+    if (n && tpm->have == TPM_HEADER_SIZE) {
+        want = bytes_get_be32(tpm->answer + TPM_SIZE_AT);
+        return want >= TPM_HEADER_SIZE && want <= sizeof(tpm->answer);
+    }
+    return n > 0;
+}
+
+static bool answer_complete(const TpmBackend *tpm)
+{
+    return tpm->have >= TPM_HEADER_SIZE && tpm->have == bytes_get_be32(tpm->answer + TPM_SIZE_AT);
+}
+
+/* The command is over, and what cancelled it. */
+static void ended(TpmBackend *tpm)
+{
+    g_autoptr(GError) error = NULL;
+
+    tpm->have = 0;
+    tpm->busy = false;
+    if (tpm->cancelling) {
+        tpm->cancelling = false;
+        if (!tpm_control_result(char_fd(&tpm->control), TPM_CONTROL_CANCEL, &error)) {
+            error_warn("a command of the guest's TPM was not cancelled: %s", error->message);
+        }
+    }
+}
+
+/* The answer, which is complete, to the device. */
+static void pass_on(TpmBackend *tpm)
+{
+    const size_t len = tpm->have;
+
+    ended(tpm);
+    tpm->answered(tpm->opaque, tpm->answer, len);
+}
+
+static gboolean data_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+    TpmBackend *tpm = opaque;
+
+    if (!tpm->busy || !read_some(tpm)) {
+        error_warn("TPM emulator '%s' %s; the guest's TPM fails until the machine is reset",
+                   tpm->id, tpm->busy ? "has gone, or makes no sense" : "says what nobody asked");
+        lose(tpm);
+        return G_SOURCE_REMOVE;
+    }
+    if (answer_complete(tpm)) {
+        pass_on(tpm);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* Wait for the answer, which goes to nobody. */
+static bool wait_for_answer(TpmBackend *tpm, GError **errp)
+{
+    const gint64 deadline = g_get_monotonic_time() + TPM_CONTROL_MS * (gint64)1000;
+
+    while (!answer_complete(tpm)) {
+        const gint64 left = (deadline - g_get_monotonic_time()) / 1000;
+        struct pollfd p = { .fd = tpm->data, .events = POLLIN };
+
+        if (left <= 0 || (poll(&p, 1, (int)left + 1) > 0 && !read_some(tpm))) {
+            error_set(errp, "TPM emulator '%s' %s", tpm->id,
+                      left <= 0 ? "does not answer" : "has gone, or makes no sense");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool write_command(TpmBackend *tpm, const uint8_t *command, size_t len)
+{
+    /* The channel is empty and has room for more than the longest one. */
+    return tpm->data >= 0 &&
+           send(tpm->data, command, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* ---- the emulator ---- */
+
+/* What it answers to a command of a TPM 2.0 (TPM2_GetCapability without what belongs to it) begins
+ * with the tag of its version. It works on none as long as it is not started. */
+static bool ask_version(TpmBackend *tpm, GError **errp)
+{
+    static const uint8_t command[TPM_HEADER_SIZE] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x7a };
+
+    if (!write_command(tpm, command, sizeof(command))) {
+        error_set(errp, "TPM emulator '%s' takes no command", tpm->id);
+        return false;
+    }
+    if (!wait_for_answer(tpm, errp)) {
+        return false;
+    }
+    tpm->is_2 = bytes_get_be16(tpm->answer) == TAG_2;
+    tpm->have = 0;
+    return true;
+}
+
+static bool give_channel(TpmBackend *tpm, GError **errp)
+{
+    int pair[2];
+    bool ok;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        error_set_errno(errp, errno, "cannot make a channel for the TPM's commands");
+        return false;
+    }
+    ok = tpm_control_give_fd(char_fd(&tpm->control), pair[1], errp);
+    close(pair[1]);
+    if (!ok) {
+        close(pair[0]);
+        return false;
+    }
+    tpm->data = pair[0];
+    return true;
+}
+
+static bool connect_emulator(TpmBackend *tpm, GError **errp)
+{
+    uint64_t caps;
+
+    if (!give_channel(tpm, errp)) {
+        return false;
+    }
+    if (!tpm_control(char_fd(&tpm->control), TPM_CONTROL_GET_CAPABILITY, NULL, 0, &caps,
+                     sizeof(caps), errp) ||
+        !ask_version(tpm, errp)) {
+        close_data(tpm);
+        return false;
+    }
+    tpm->caps = GUINT64_FROM_BE(caps);
+    if ((tpm->caps & CAP_NEEDED) != CAP_NEEDED) {
+        error_set(errp, "TPM emulator '%s' cannot do what is needed: its abilities are 0x%" PRIx64,
+                  tpm->id, tpm->caps);
+        close_data(tpm);
+        return false;
+    }
+    tpm->source = g_unix_fd_source_new(tpm->data, G_IO_IN);
+    g_source_set_callback(tpm->source, G_SOURCE_FUNC(data_ready), tpm, NULL);
+    loop_attach(loop_main(), tpm->source);
+    return true;
+}
+
+static void control_event(void *opaque, CharEvent event)
+{
+    if (event == CHAR_EVENT_CLOSED) {
+        lose(opaque);
+    }
+}
+
+bool tpm_backend_attach(TpmBackend *tpm, TpmAnswered *answered, void *opaque, GError **errp)
+{
+    if (tpm->answered) {
+        error_set(errp, "-tpmdev id=%s is another device's", tpm->id);
+        return false;
+    }
+    tpm->control = (CharFrontend){ .event = control_event, .opaque = tpm, .raw = true };
+    if (!char_attach(tpm->chardev, &tpm->control, errp)) {
+        return false;
+    }
+    tpm->answered = answered;
+    tpm->opaque = opaque;
+    if (!char_wait_connected(&tpm->control, errp) || !connect_emulator(tpm, errp)) {
+        tpm_backend_detach(tpm);
+        return false;
+    }
+    return true;
+}
+
+void tpm_backend_detach(TpmBackend *tpm)
+{
+    close_data(tpm);
+    char_detach(&tpm->control);
+    tpm->busy = false;
+    tpm->answered = NULL;
+}
+
+bool tpm_backend_is_2(const TpmBackend *tpm)
+{
+    return tpm->is_2;
+}
+
+/* ---- power ---- */
+
+/* Buffers can be made only while it does not run. */
+static bool set_buffer_size(TpmBackend *tpm, uint32_t size, GError **errp)
+{
+    uint32_t request = GUINT32_TO_BE(size), reply[3]; /* the size, and what is possible */
+
+    if (!(tpm->caps & CAP_SET_BUFFER_SIZE)) {
+        return true;
+    }
+    if (!tpm_control(char_fd(&tpm->control), TPM_CONTROL_SET_BUFFER_SIZE, &request, sizeof(request),
+                     reply, sizeof(reply), errp)) {
+        return false;
+    }
+    if (GUINT32_FROM_BE(reply[0]) > size) {
+        error_set(errp, "TPM emulator '%s' has buffers of %u bytes at least; %u are needed",
+                  tpm->id, GUINT32_FROM_BE(reply[0]), size);
+        return false;
+    }
+    return true;
+}
+
+/* What it works on is to end; nobody waits for the answer. */
+static bool end_command(TpmBackend *tpm, GError **errp)
+{
+    if (!tpm->busy) {
+        return true;
+    }
+    tpm_backend_cancel(tpm);
+    if (!wait_for_answer(tpm, errp)) {
+        return false;
+    }
+    ended(tpm);
+    return true;
+}
+
+static bool stop(TpmBackend *tpm, uint32_t size, GError **errp)
+{
+    if (tpm->data < 0 && !connect_emulator(tpm, errp)) {
+        return false;
+    }
+    tpm->locality = ANY_LOCALITY;
+    return end_command(tpm, errp) &&
+           tpm_control_plain(char_fd(&tpm->control), TPM_CONTROL_STOP, errp) &&
+           set_buffer_size(tpm, size, errp);
+}
+
+static bool start(TpmBackend *tpm, GError **errp)
+{
+    tpm->asked = tpm->established = false;
+    return tpm_control_u32(char_fd(&tpm->control), TPM_CONTROL_INIT, 0, errp);
+}
+
+void tpm_backend_start(TpmBackend *tpm, uint32_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!stop(tpm, size, &error) || !start(tpm, &error)) {
+        error_warn("the guest's TPM does not work: %s", error->message);
+        tpm->busy = tpm->cancelling = false;
+        close_data(tpm);
+    }
+}
+
+/* ---- commands ---- */
+
+static bool set_locality(TpmBackend *tpm, unsigned locality)
+{
+    if (tpm->locality != locality) {
+        if (!tpm_control_u8(char_fd(&tpm->control), TPM_CONTROL_SET_LOCALITY, (uint8_t)locality,
+                            NULL)) {
+            return false;
+        }
+        tpm->locality = (uint8_t)locality;
+    }
+    return true;
+}
+
+void tpm_backend_execute(TpmBackend *tpm, unsigned locality, const uint8_t *command, size_t room)
+{
+    const size_t len = bytes_get_be32(command + TPM_SIZE_AT);
+
+    if (len < TPM_HEADER_SIZE || len > room) { /* the emulator would wait for what does not come */
+        answer_error(tpm, tpm->is_2 ? RC_BAD_SIZE_2 : RC_BAD_SIZE_1);
+        return;
+    }
+    if (tpm->data < 0 || !set_locality(tpm, locality) || !write_command(tpm, command, len)) {
+        answer_failure(tpm);
+        return;
+    }
+    tpm->busy = true;
+}
+
+bool tpm_backend_busy(const TpmBackend *tpm)
+{
+    return tpm->busy;
+}
+
+/* An emulator that does one thing after another answers only when the command is over. */
+void tpm_backend_cancel(TpmBackend *tpm)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (tpm->busy && !tpm->cancelling) {
+        tpm->cancelling = tpm_control_ask(char_fd(&tpm->control), TPM_CONTROL_CANCEL, &error);
+        if (!tpm->cancelling) {
+            error_warn("a command of the guest's TPM is not cancelled: %s", error->message);
+        }
+    }
+}
+
+/* Commands do not change it. While one is carried out the emulator is not to be waited for. */
+bool tpm_backend_established(TpmBackend *tpm)
+{
+    uint8_t reply[4] = { 0 }; /* the bit, and what fills the structure up */
+
+    if (!tpm->asked && !tpm->busy && tpm->data >= 0 && tpm->caps & CAP_GET_ESTABLISHED) {
+        tpm->asked = true;
+        tpm_control(char_fd(&tpm->control), TPM_CONTROL_GET_ESTABLISHED, NULL, 0, reply,
+                    sizeof(reply), NULL);
+        tpm->established = reply[0];
+    }
+    return tpm->established;
+}
+
+void tpm_backend_reset_established(TpmBackend *tpm, unsigned locality)
+{
+    if (tpm->caps & CAP_RESET_ESTABLISHED && !tpm->busy && tpm->data >= 0) {
+        tpm_control_u8(char_fd(&tpm->control), TPM_CONTROL_RESET_ESTABLISHED, (uint8_t)locality,
+                       NULL);
+        tpm->asked = false;
+    }
+}
+
+/* ---- state ---- */
+
+static const StateField tpm_state_fields[] = {
+    STATE_BLOB(TpmState, permanent),
+    STATE_BLOB(TpmState, vol),
+    STATE_BLOB(TpmState, savestate),
+    STATE_UINT(TpmState, permanent_flags),
+    STATE_UINT(TpmState, vol_flags),
+    STATE_UINT(TpmState, savestate_flags),
+    {},
+};
+const StateTable tpm_backend_state = { .name = "tpm-backend",
+                                       .version = 1,
+                                       .fields = tpm_state_fields };
+
+static const struct {
+    TpmBlob blob;
+    size_t bytes, flags; /* in a TpmState */
+} pieces[] = {
+    { TPM_BLOB_PERMANENT, offsetof(TpmState, permanent), offsetof(TpmState, permanent_flags) },
+    { TPM_BLOB_VOLATILE, offsetof(TpmState, vol), offsetof(TpmState, vol_flags) },
+    { TPM_BLOB_SAVESTATE, offsetof(TpmState, savestate), offsetof(TpmState, savestate_flags) },
+};
+
+static GBytes **piece_bytes(TpmState *state, size_t i)
+{
+    return (GBytes **)((char *)state + pieces[i].bytes);
+}
+
+static uint32_t *piece_flags(TpmState *state, size_t i)
+{
+    return (uint32_t *)((char *)state + pieces[i].flags);
+}
+
+void tpm_backend_state_clear(TpmState *state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(pieces); i++) {
+        g_clear_pointer(piece_bytes(state, i), g_bytes_unref);
+    }
+}
+
+/* Its answer belongs to the state: the device has it before that is saved. */
+static bool finish_command(TpmBackend *tpm, GError **errp)
+{
+    if (tpm->busy) {
+        if (!wait_for_answer(tpm, errp)) {
+            return false;
+        }
+        pass_on(tpm);
+    }
+    return true;
+}
+
+void tpm_backend_save(TpmBackend *tpm, TpmState *state)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok = finish_command(tpm, &error);
+
+    tpm_backend_state_clear(state);
+    for (size_t i = 0; ok && i < G_N_ELEMENTS(pieces); i++) {
+        *piece_bytes(state, i) = tpm_control_get_state(char_fd(&tpm->control), pieces[i].blob,
+                                                       piece_flags(state, i), &error);
+        ok = *piece_bytes(state, i);
+    }
+    if (!ok) {
+        error_warn("what the guest's TPM has is not saved: %s", error->message);
+        tpm_backend_state_clear(state);
+    }
+}
+
+bool tpm_backend_load(TpmBackend *tpm, uint32_t size, TpmState *state, GError **errp)
+{
+    bool ok = stop(tpm, size, errp);
+
+    for (size_t i = 0; ok && i < G_N_ELEMENTS(pieces); i++) {
+        if (!*piece_bytes(state, i)) {
+            error_set(errp, "the TPM's state was not saved: its emulator gave none");
+            ok = false;
+        } else {
+            ok = tpm_control_set_state(char_fd(&tpm->control), pieces[i].blob,
+                                       *piece_flags(state, i), *piece_bytes(state, i), errp);
+        }
+    }
+    tpm_backend_state_clear(state);
+    return ok && start(tpm, errp);
+}
