@@ -323,6 +323,12 @@ GROUPS = {
                                      "ide-hd,drive=b,bus=ide.4,bootindex=1")),
         ("SATA disks by UEFI", lambda: disks_by_uefi("b", "-M", "q35", "-device", "ide-hd,drive=a,bus=ide.1,bootindex=5",
                                                      "-device", "ide-hd,drive=b,bus=ide.4,bootindex=1")),
+        ("IDE disks by UEFI", lambda: disks_by_uefi("b", "-device", "ide-hd,drive=a,bus=ide.0,bootindex=5", "-device",
+                                                    "ide-hd,drive=b,bus=ide.1,bootindex=1")),
+        ("SCSI disks", lambda: disks("b", "-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=a,bootindex=5", "-device",
+                                     "scsi-hd,drive=b,bootindex=1")),
+        ("a SCSI disk by UEFI", lambda: disks_by_uefi("a", "-M", "q35", "-device", "virtio-scsi-pci", "-device",
+                                                      "scsi-hd,drive=a")),
         ("one on pc", lambda: disks("a", "-device", f"{DISK}a")),
         ("the first one on pc", lambda: disks("b", "-device", f"{DISK}a,bootindex=5", "-device", f"{DISK}b,bootindex=0")),
         ("one that is named on q35", lambda: disks(
