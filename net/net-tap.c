@@ -3,6 +3,8 @@
  * -netdev tap: a network card of the host whose other end we are (Linux, networking/tuntap). It is
  * made here, which needs rights, or was passed as a descriptor, or comes from a helper program.
  */
+#include "net/net-tap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +19,7 @@
 #include "net/packet-fd.h"
 #include "chardev/socket-address.h"
 #include "net/tap-host.h"
+#include "net/tap-vhost.h"
 #include "util/error.h"
 
 #define QUEUES_MAX 256 /* the kernel's */
@@ -29,6 +32,7 @@ typedef struct TapQueue {
     int fd;
     int header;    /* bytes before each packet; 0: none */
     bool detached; /* the kernel has no part in it */
+    bool given;    /* its packets do not come through us */
 } TapQueue;
 
 typedef struct NetTap {
@@ -36,6 +40,7 @@ typedef struct NetTap {
     TapQueue *queues; /* parent.queues of them; owned */
     char *ifname;     /* of the host's card */
     char *downscript; /* called at the end; or NULL */
+    int *vhost_fds;   /* of vhost=on, one for each queue; owned; else NULL */
 } NetTap;
 OBJECT_CAST_DEFINE(NetTap, NET_TAP, "netdev-tap")
 
@@ -125,7 +130,7 @@ static void set_detached(TapQueue *queue, bool detached)
         queue->detached = detached;
     }
     if (!queue->detached) {
-        packet_fd_pause(&queue->packets, false);
+        packet_fd_pause(&queue->packets, queue->given);
     }
 }
 
@@ -134,6 +139,9 @@ static void tap_peer_changed(NetClient *nc)
 {
     TapQueue *queue = queue_of(nc);
 
+    if (!nc->peer && queue->given) {
+        net_tap_give(nc, false);
+    }
     if (nc->queue) {
         set_detached(queue, !nc->peer || nc->peer->unused);
     } else {
@@ -260,10 +268,6 @@ static bool check(const NetdevTapOptions *o, GError **errp)
 {
     bool passed = o->fd || o->fds, helped = o->helper || o->br;
 
-    if (o->vhost || o->vhostforce || o->vhostfd || o->vhostfds) {
-        error_set(errp, "vhost=on is not possible: packets go through this program; leave it out");
-        return false;
-    }
     if (o->fd && o->fds) {
         error_set(errp, "only one of fd= and fds= can be given");
         return false;
@@ -273,17 +277,15 @@ static bool check(const NetdevTapOptions *o, GError **errp)
                   passed ? "fd=" : "helper=", passed ? ", helper= and br=" : "");
         return false;
     }
-    return check_queues(o, passed, helped, errp);
+    return check_queues(o, passed, helped, errp) && tap_vhost_check(o,
+                                                                    passed ? count_passed(o)
+                                                                    : o->has_queues ? o->queues
+                                                                                    : 1,
+                                                                    errp);
 }
 
-static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
+static bool get_tap(NetTap *s, const NetdevTapOptions *o, GError **errp)
 {
-    const NetdevTapOptions *o = options->u.tap;
-    NetTap *s = NET_TAP(netdev);
-
-    if (!check(o, errp)) {
-        return false;
-    }
     if (o->fd || o->fds) {
         return add_passed(s, o, errp);
     }
@@ -294,6 +296,23 @@ static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
         return false;
     }
     s->downscript = g_strdup(o->downscript ? o->downscript : TAP_DOWN_SCRIPT);
+    return true;
+}
+
+static bool tap_open(NetBackend *netdev, const Netdev *options, GError **errp)
+{
+    const NetdevTapOptions *o = options->u.tap;
+    NetTap *s = NET_TAP(netdev);
+    g_autoptr(GError) err = NULL;
+
+    if (!check(o, errp) || !get_tap(s, o, errp)) {
+        return false;
+    }
+    s->vhost_fds = tap_vhost_open(o, s->parent.queues, &err);
+    if (err) {
+        g_propagate_error(errp, g_steal_pointer(&err));
+        return false;
+    }
     return true;
 }
 
@@ -317,7 +336,8 @@ static void tap_start(NetBackend *netdev)
 
 static char *tap_describe(NetClient *nc)
 {
-    return g_strdup_printf("tap ifname=%s", NET_TAP(nc->opaque)->ifname);
+    return g_strdup_printf("tap ifname=%s%s", NET_TAP(nc->opaque)->ifname,
+                           NET_TAP(nc->opaque)->vhost_fds ? ",vhost=on" : "");
 }
 
 /* ---- life ---- */
@@ -336,6 +356,7 @@ static void tap_finalize(Object *obj)
     for (unsigned i = 0; i < s->parent.queues; i++) {
         close(s->queues[i].fd);
     }
+    tap_vhost_close(s->vhost_fds, s->parent.queues);
     g_free(s->queues);
     g_free(s->ifname);
     g_free(s->downscript);
@@ -349,6 +370,47 @@ static const NetdevClass tap_ops = {
     .open = tap_open,
     .start = tap_start,
 };
+
+/* ---- vhost=on ---- */
+
+int net_tap_vhost_fd(const NetClient *nc)
+{
+    const NetTap *s = nc->ops == &tap_ops.client ? NET_TAP(nc->opaque) : NULL;
+
+    return s && s->vhost_fds ? s->vhost_fds[nc->queue] : -1;
+}
+
+int net_tap_fd(const NetClient *nc)
+{
+    return net_tap_vhost_fd(nc) < 0 ? -1 : queue_of(nc)->fd;
+}
+
+bool net_tap_has_header(const NetClient *nc)
+{
+    return queue_of(nc)->header;
+}
+
+void net_tap_give(NetClient *nc, bool given)
+{
+    TapQueue *queue = queue_of(nc);
+
+    queue->given = given;
+    packet_fd_pause(&queue->packets, given || queue->detached);
+}
+
+bool net_tap_set_header(NetClient *nc, int size, GError **errp)
+{
+    TapQueue *queue = queue_of(nc);
+
+    if (queue->header && queue->header != size) {
+        if (ioctl(queue->fd, TUNSETVNETHDRSZ, &size) < 0) {
+            error_set_errno(errp, errno, "the tap does not take headers of %d bytes", size);
+            return false;
+        }
+        queue->header = size;
+    }
+    return true;
+}
 
 static const ObjectType tap_type = {
     .name = "netdev-tap",

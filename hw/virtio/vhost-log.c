@@ -20,8 +20,7 @@ struct VhostLog {
 
 bool vhost_log_is_possible(const Vhost *vhost)
 {
-    return vhost->user.features >> VHOST_F_LOG_ALL & 1 &&
-           vhost_user_has(&vhost->user, VHOST_USER_PROTOCOL_F_LOG_SHMFD);
+    return vhost->backend->features >> VHOST_F_LOG_ALL & 1 && vhost->backend->can_log;
 }
 
 static void log_free(struct VhostLog *log)
@@ -65,8 +64,12 @@ static uint64_t memory_end(const Vhost *vhost)
 
 bool vhost_log_send(Vhost *vhost, GError **errp)
 {
-    return !vhost->log || vhost_user_set_log(&vhost->user, vhost->log->fd,
-                                             vhost->log->words * sizeof(uint64_t), errp);
+    struct VhostLog *log = vhost->log;
+    const VhostLogArea area =
+        log ? (VhostLogArea){ log->fd, (void *)(uintptr_t)log->bits, log->words * sizeof(uint64_t) }
+            : (VhostLogArea){ 0 };
+
+    return !log || vhost->backend->ops->set_log(vhost->backend, &area, errp);
 }
 
 /* The rings are logged, or not any more. */
@@ -88,9 +91,7 @@ static void tell_and_say(Vhost *vhost)
     g_autoptr(GError) err = NULL;
 
     if (vhost->running && !tell(vhost, &err)) {
-        error_report("%s: what its back-end writes is not known: %s", vhost->vdev->name,
-                     err->message);
-        char_hang_up(vhost->user.chardev);
+        vhost_fail(vhost, "what its back-end writes is not known", g_steal_pointer(&err));
     }
 }
 

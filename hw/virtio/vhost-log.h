@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which pages a vhost-user back-end writes to, while somebody wants to know (memory/dirty.h): it
+ * Which pages a vhost back-end writes to, while somebody wants to know (memory/dirty.h): it
  * marks them in memory that it shares with us. Machine lock.
  */
 #ifndef HW_VIRTIO_VHOST_LOG_H

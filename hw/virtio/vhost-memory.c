@@ -50,9 +50,9 @@ static void append(GArray *ranges, const VhostRange *range)
     g_array_append_val(ranges, copy);
 }
 
-static bool is_shared(const RamBlock *block)
+static bool reaches(const VhostMemory *memory, const RamBlock *block)
 {
-    return block->fd >= 0 && block->shared;
+    return !memory->backend->shared || (block->fd >= 0 && block->shared);
 }
 
 /* What the firmware shows and hides below 1 MiB is one piece with the rest of its block, so that
@@ -78,7 +78,7 @@ static void look(VhostMemory *memory)
                                ? &g_array_index(memory->wanted, VhostRange, memory->wanted->len - 1)
                                : NULL;
 
-        if (!flat->host || flat->readonly || !is_shared(flat->mr->ram)) {
+        if (!flat->host || flat->readonly || !reaches(memory, flat->mr->ram)) {
             continue;
         }
         const uint64_t offset = (uint64_t)(flat->host - flat->mr->ram->host);
@@ -98,7 +98,8 @@ static bool send_changes(VhostMemory *memory, GError **errp)
 {
     for (unsigned i = memory->sent->len; i-- > 0;) {
         if (!has(memory->wanted, range_at(memory->sent, i))) {
-            if (!vhost_user_remove_region(memory->user, &range_at(memory->sent, i)->region, errp)) {
+            if (!memory->backend->ops->remove_region(memory->backend,
+                                                     &range_at(memory->sent, i)->region, errp)) {
                 return false;
             }
             g_array_remove_index(memory->sent, i);
@@ -108,7 +109,8 @@ static bool send_changes(VhostMemory *memory, GError **errp)
         const VhostRange *range = range_at(memory->wanted, i);
 
         if (!has(memory->sent, range)) {
-            if (!vhost_user_add_region(memory->user, &range->region, range->block->fd, errp)) {
+            if (!memory->backend->ops->add_region(memory->backend, &range->region, range->block->fd,
+                                                  errp)) {
                 return false;
             }
             append(memory->sent, range);
@@ -129,14 +131,15 @@ static bool is_sent(const VhostMemory *memory)
 
 static bool send_all(VhostMemory *memory, GError **errp)
 {
-    VhostUserRegion regions[VHOST_USER_TABLE_MAX];
-    int fds[VHOST_USER_TABLE_MAX];
+    g_autofree VhostRegion *regions = g_new(VhostRegion, memory->wanted->len);
+    g_autofree int *fds = g_new(int, memory->wanted->len);
 
     for (unsigned i = 0; i < memory->wanted->len; i++) {
         regions[i] = range_at(memory->wanted, i)->region;
         fds[i] = range_at(memory->wanted, i)->block->fd;
     }
-    if (!vhost_user_set_table(memory->user, regions, fds, memory->wanted->len, errp)) {
+    if (!memory->backend->ops->set_table(memory->backend, regions, fds, memory->wanted->len,
+                                         errp)) {
         return false;
     }
     g_array_set_size(memory->sent, 0);
@@ -149,17 +152,15 @@ static bool send_all(VhostMemory *memory, GError **errp)
 bool vhost_memory_send(VhostMemory *memory, GError **errp)
 {
     look(memory);
-    if (memory->wanted->len > memory->user->slots) {
+    if (memory->wanted->len > memory->backend->slots) {
         error_set(errp, "the back-end takes %u ranges of memory, and there are %u",
-                  memory->user->slots, memory->wanted->len);
+                  memory->backend->slots, memory->wanted->len);
         return false;
     }
     if (is_sent(memory)) {
         return true;
     }
-    return vhost_user_has(memory->user, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
-               ? send_changes(memory, errp)
-               : send_all(memory, errp);
+    return memory->backend->pieces ? send_changes(memory, errp) : send_all(memory, errp);
 }
 
 void vhost_memory_forget(VhostMemory *memory)
@@ -178,9 +179,10 @@ uint64_t vhost_memory_size(const VhostMemory *memory)
 
 /* ---- what can be ---- */
 
-static bool check_backend(const HostMemoryBackend *backend, GError **errp)
+static bool check_backend(const VhostMemory *memory, const HostMemoryBackend *backend,
+                          GError **errp)
 {
-    if (is_shared(backend->ram)) {
+    if (reaches(memory, backend->ram)) {
         return true;
     }
     error_set(errp,
@@ -190,11 +192,11 @@ static bool check_backend(const HostMemoryBackend *backend, GError **errp)
     return false;
 }
 
-static bool check_user(Object *obj, GError **errp)
+static bool check_user(const VhostMemory *memory, Object *obj, GError **errp)
 {
     const HostMemoryBackend *backend = MEMORY_BACKEND(obj);
 
-    return !backend->user || !backend->ram || check_backend(backend, errp);
+    return !backend->user || !backend->ram || check_backend(memory, backend, errp);
 }
 
 /* Ranges that there can be: boot memory, and all that devices may have. */
@@ -218,14 +220,14 @@ static bool check_room(VhostMemory *memory, const Machine *machine, unsigned mor
 {
     const unsigned count = count_most(memory, machine);
 
-    if (!memory->user->up || count + more <= memory->user->slots) {
+    if (!memory->backend->up || count + more <= memory->backend->slots) {
         return true;
     }
     error_set(
         errp,
         "the back-end of %s takes %u ranges of memory at most, and with this there may be %u: "
         "give the machine fewer and larger memory devices",
-        memory->name, memory->user->slots, count + more);
+        memory->name, memory->backend->slots, count + more);
     return false;
 }
 
@@ -234,7 +236,7 @@ static bool guard_check(MemoryGuard *guard, const Machine *machine, const Memory
 {
     VhostMemory *memory = (VhostMemory *)((char *)guard - offsetof(VhostMemory, guard));
 
-    if (md->backend && !is_shared(md->backend->ram)) {
+    if (md->backend && !reaches(memory, md->backend->ram)) {
         error_set(errp,
                   "the back-end of %s is another program, which cannot reach memory backend '%s': "
                   "make it a memory-backend-memfd, or a memory-backend-file, with share=on",
@@ -249,9 +251,9 @@ static unsigned guard_room(MemoryGuard *guard, const Machine *machine)
     VhostMemory *memory = (VhostMemory *)((char *)guard - offsetof(VhostMemory, guard));
     const unsigned count = count_most(memory, machine);
 
-    return !memory->user->up             ? UINT_MAX
-           : count < memory->user->slots ? memory->user->slots - count
-                                         : 0;
+    return !memory->backend->up             ? UINT_MAX
+           : count < memory->backend->slots ? memory->backend->slots - count
+                                            : 0;
 }
 
 bool vhost_memory_fits(VhostMemory *memory, GError **errp)
@@ -287,7 +289,7 @@ bool vhost_memory_begin(VhostMemory *memory, GError **errp)
     g_autoptr(GPtrArray) backends = object_list_type(TYPE_MEMORY_BACKEND);
 
     for (unsigned i = 0; i < backends->len; i++) {
-        if (!check_user(backends->pdata[i], errp)) {
+        if (!check_user(memory, backends->pdata[i], errp)) {
             return false;
         }
     }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory of the guest as a vhost-user back-end has it: the ranges of RAM of the memory map,
- * each a part of a file that both programs have mapped. It follows the map: DIMMs and what
- * virtio-mem gives are told before the guest can use them, and taken back when they go. Machine
- * lock.
+ * The memory of the guest as a vhost back-end has it: the ranges of RAM of the memory map; for one
+ * that is another program, each a part of a file that both have mapped. It follows the map: DIMMs
+ * and what virtio-mem gives are told before the guest can use them, and taken back when they go.
+ * Machine lock.
  */
 #ifndef HW_VIRTIO_VHOST_MEMORY_H
 #define HW_VIRTIO_VHOST_MEMORY_H
 
 #include "hw/mem/memory-device.h"
-#include "hw/virtio/vhost-user.h"
+#include "hw/virtio/vhost-backend.h"
 #include "memory/address-space.h"
 
 typedef struct VhostMemory {
-    VhostUser *user; /* borrowed */
+    VhostBackend *backend; /* borrowed */
     /* After the map has changed, and the back-end knows. */
     void (*changed)(void *opaque);
     void *opaque;
@@ -27,7 +27,7 @@ typedef struct VhostMemory {
 
 /* A range of the map; it keeps the block, so that no other gets its place. */
 typedef struct VhostRange {
-    VhostUserRegion region;
+    VhostRegion region;
     RamBlock *block; /* a reference */
 } VhostRange;
 

@@ -21,7 +21,7 @@ static bool is_packed(const Vhost *vhost)
 }
 
 /* Our addresses of the parts of ring @n; false: one of them is nowhere. */
-static bool find_ring(Vhost *vhost, unsigned n, VhostUserRingAddr *addr)
+static bool find_ring(Vhost *vhost, unsigned n, VhostRingAddr *addr)
 {
     const VirtQueue *vq = virtio_queue(vhost->vdev, n);
     const bool packed = is_packed(vhost);
@@ -31,11 +31,11 @@ static bool find_ring(Vhost *vhost, unsigned n, VhostUserRingAddr *addr)
     const void *driver = dma_host(space, vq->driver, packed ? 4 : 6 + 2 * size, false);
     const void *device = dma_host(space, vq->device, packed ? 4 : 6 + 8 * size, true);
 
-    *addr = (VhostUserRingAddr){
+    *addr = (VhostRingAddr){
         .index = n, .desc = (uintptr_t)desc, .avail = (uintptr_t)driver, .used = (uintptr_t)device
     };
     if (vhost->log) {
-        addr->flags = VHOST_VRING_F_LOG;
+        addr->flags = VHOST_RING_LOGGED;
         addr->log = vq->device;
     }
     return desc && driver && device;
@@ -44,7 +44,7 @@ static bool find_ring(Vhost *vhost, unsigned n, VhostUserRingAddr *addr)
 bool vhost_ring_is_mapped(Vhost *vhost, unsigned n)
 {
     const VhostRing *ring = &vhost->rings[n];
-    VhostUserRingAddr addr;
+    VhostRingAddr addr;
 
     return find_ring(vhost, n, &addr) && addr.desc == ring->addr.desc &&
            addr.avail == ring->addr.avail && addr.used == ring->addr.used;
@@ -163,12 +163,10 @@ void vhost_ring_free(VhostRing *ring)
 
 bool vhost_send_features(Vhost *vhost, GError **errp)
 {
-    const uint64_t always = 1ull << VHOST_USER_F_PROTOCOL_FEATURES,
-                   log = vhost->log ? 1ull << VHOST_F_LOG_ALL : 0;
-    const uint64_t ours = (vhost->vdev->features & vhost->class->features) | always | log;
+    const uint64_t log = vhost->log ? 1ull << VHOST_F_LOG_ALL : 0;
+    const uint64_t ours = (vhost->vdev->features & vhost->class->features) | log;
 
-    return vhost_user_send_u64(&vhost->user, VHOST_USER_SET_FEATURES, ours & vhost->user.features,
-                               errp);
+    return vhost->backend->ops->set_features(vhost->backend, ours & vhost->backend->features, errp);
 }
 
 bool vhost_ring_send_addr(Vhost *vhost, unsigned n, GError **errp)
@@ -179,40 +177,32 @@ bool vhost_ring_send_addr(Vhost *vhost, unsigned n, GError **errp)
         error_set(errp, "ring %u is not in memory", n);
         return false;
     }
-    return vhost_user_send(&vhost->user, VHOST_USER_SET_VRING_ADDR, &ring->addr, sizeof(ring->addr),
-                           NULL, 0, errp);
+    return vhost->backend->ops->set_ring_addr(vhost->backend, &ring->addr, errp);
 }
 
 static bool give(Vhost *vhost, unsigned n, GError **errp)
 {
-    VhostUser *vu = &vhost->user;
     const VirtioQueue *queue = &vhost->vdev->queues[n];
     VhostRing *ring = &vhost->rings[n];
 
     ring->started = true;
     ring->enabled = false;
     ring->call_fd = call_fd_of(ring);
-    return vhost_user_send_ring(vu, VHOST_USER_SET_VRING_NUM, n, queue->ring.size, errp) &&
-           vhost_user_send_ring(vu, VHOST_USER_SET_VRING_BASE, n, base_of(vhost, &queue->ring),
-                                errp) &&
-           vhost_ring_send_addr(vhost, n, errp) &&
-           vhost_user_send_ring_fd(vu, VHOST_USER_SET_VRING_KICK, n, queue->kick_fd, errp) &&
-           vhost_user_send_ring_fd(vu, VHOST_USER_SET_VRING_CALL, n, ring->call_fd, errp);
+    return vhost->backend->ops->give_ring(vhost->backend, &ring->addr, queue->ring.size,
+                                          base_of(vhost, &queue->ring), queue->kick_fd,
+                                          ring->call_fd, errp);
 }
 
-/* Without protocol features a ring is enabled by its notifications' descriptor. */
 static bool enable(Vhost *vhost, unsigned n, bool on, GError **errp)
 {
     vhost->rings[n].enabled = on;
-    return !(vhost->user.features >> VHOST_USER_F_PROTOCOL_FEATURES & 1) ||
-           vhost_user_send_ring(&vhost->user, VHOST_USER_SET_VRING_ENABLE, n, on, errp);
+    return vhost->backend->ops->enable_ring(vhost->backend, n, on, errp);
 }
 
 bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
 {
     const VirtQueue *vq = virtio_queue(vhost->vdev, n);
     VhostRing *ring = &vhost->rings[n];
-    VhostUserRingAddr addr;
     int call_fd;
 
     if (!vhost->running) {
@@ -222,7 +212,7 @@ bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
         if (n >= vhost->given || !virtq_works(vq)) {
             return true;
         }
-        if (!find_ring(vhost, n, &addr)) {
+        if (!find_ring(vhost, n, &ring->addr)) {
             virtio_needs_reset(vhost->vdev, "a ring is not in memory");
             return true;
         }
@@ -231,7 +221,7 @@ bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
     call_fd = call_fd_of(ring);
     if (call_fd != ring->call_fd) {
         ring->call_fd = call_fd;
-        if (!vhost_user_send_ring_fd(&vhost->user, VHOST_USER_SET_VRING_CALL, n, call_fd, errp)) {
+        if (!vhost->backend->ops->set_ring_call(vhost->backend, n, call_fd, errp)) {
             return false;
         }
     }
@@ -244,7 +234,7 @@ bool vhost_ring_stop(Vhost *vhost, unsigned n, GError **errp)
     uint32_t base;
 
     if ((ring->enabled && !enable(vhost, n, false, errp)) ||
-        !vhost_user_stop_ring(&vhost->user, n, &base, errp)) {
+        !vhost->backend->ops->stop_ring(vhost->backend, n, &base, errp)) {
         return false;
     }
     ring->started = ring->enabled = false;

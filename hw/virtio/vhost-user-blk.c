@@ -157,7 +157,7 @@ static bool check_properties(const VhostUserBlk *s, GError **errp)
 
 static bool choose_queues(VhostUserBlk *s, GError **errp)
 {
-    const unsigned most = MIN(s->vhost->user.rings, VIRTIO_MAX_QUEUES);
+    const unsigned most = MIN(s->vhost->backend->rings, VIRTIO_MAX_QUEUES);
 
     if (s->num_queues != QUEUES_AUTO && s->num_queues > most) {
         error_set(errp, "num-queues=%u, and the back-end has %u", s->num_queues, most);

@@ -90,9 +90,9 @@ static bool meet(VhostUserFs *s, GError **errp)
     if (!s->vhost) {
         return false;
     }
-    if (queues > s->vhost->user.rings) {
+    if (queues > s->vhost->backend->rings) {
         error_set(errp, "num-request-queues=%u, and the back-end has %u, and one that is urgent",
-                  s->num_request_queues, s->vhost->user.rings - 1);
+                  s->num_request_queues, s->vhost->backend->rings - 1);
         return false;
     }
     for (unsigned i = 0; i < queues; i++) {

@@ -4,7 +4,7 @@
 #ifndef HW_VIRTIO_VHOST_USER_PROTO_H
 #define HW_VIRTIO_VHOST_USER_PROTO_H
 
-#include <stdint.h>
+#include "hw/virtio/vhost-backend.h"
 
 /* Requests of the front-end. */
 enum {
@@ -39,7 +39,7 @@ enum {
 enum { VHOST_USER_BACKEND_CONFIG_CHANGE_MSG = 2 };
 
 /* Of features, beside those of virtio. */
-enum { VHOST_F_LOG_ALL = 26, VHOST_USER_F_PROTOCOL_FEATURES = 30 };
+enum { VHOST_USER_F_PROTOCOL_FEATURES = 30 };
 
 /* Protocol features. */
 enum {
@@ -70,29 +70,18 @@ typedef struct VhostUserRing {
     uint32_t index, num;
 } VhostUserRing;
 
-/* Addresses are ours, but for `log`, which is the guest's. */
-typedef struct VhostUserRingAddr {
-    uint32_t index, flags;
-    uint64_t desc, used, avail, log;
-} VhostUserRingAddr;
-enum { VHOST_VRING_F_LOG = 1 };
-
 /* Of SET_VRING_KICK and SET_VRING_CALL, beside the ring's number: no descriptor comes with it. */
 #define VHOST_USER_NO_FD 0x100u
-
-typedef struct VhostUserRegion {
-    uint64_t guest, size, host, offset; /* in the file whose descriptor goes with it */
-} VhostUserRegion;
 
 #define VHOST_USER_TABLE_MAX 8 /* regions of one SET_MEM_TABLE */
 typedef struct VhostUserTable {
     uint32_t count, unused;
-    VhostUserRegion regions[VHOST_USER_TABLE_MAX];
+    VhostRegion regions[VHOST_USER_TABLE_MAX];
 } VhostUserTable;
 
 typedef struct VhostUserOneRegion {
     uint64_t unused;
-    VhostUserRegion region;
+    VhostRegion region;
 } VhostUserOneRegion;
 
 #define VHOST_USER_CONFIG_MAX 256

@@ -24,9 +24,9 @@ static void serve_requests(VhostUser *vu);
 /* ---- bytes ---- */
 
 /* False: it makes no sense to go on. */
-static bool give_up(VhostUser *vu)
+bool vhost_user_give_up(VhostUser *vu)
 {
-    vu->up = false;
+    vu->base.up = false;
     char_hang_up(vu->chardev);
     return false;
 }
@@ -212,13 +212,13 @@ static bool transact(VhostUser *vu, uint32_t request, uint32_t flags, const void
     const gint64 deadline = g_get_monotonic_time() + REPLY_MS * 1000;
     const VhostUserHeader header = { request, VHOST_USER_VERSION | flags, size };
 
-    if (!vu->up) {
+    if (!vu->base.up) {
         error_set(errp, "the back-end is not there");
         return false;
     }
     if (!send_all(vu, &header, payload, fds, fd_count, deadline, errp) ||
         (reply_size && !receive_reply(vu, request, reply, reply_size, fd, deadline, errp))) {
-        return give_up(vu);
+        return vhost_user_give_up(vu);
     }
     return true;
 }
@@ -241,7 +241,7 @@ bool vhost_user_send(VhostUser *vu, uint32_t request, const void *payload, unsig
     }
     if (status) {
         error_set(errp, "the back-end could not do request %u: status %" PRIu64, request, status);
-        return give_up(vu);
+        return vhost_user_give_up(vu);
     }
     return true;
 }
@@ -251,41 +251,9 @@ bool vhost_user_send_u64(VhostUser *vu, uint32_t request, uint64_t value, GError
     return vhost_user_send(vu, request, &value, sizeof(value), NULL, 0, errp);
 }
 
-bool vhost_user_send_ring(VhostUser *vu, uint32_t request, unsigned ring, uint32_t num,
-                          GError **errp)
-{
-    const VhostUserRing state = { ring, num };
-
-    return vhost_user_send(vu, request, &state, sizeof(state), NULL, 0, errp);
-}
-
-bool vhost_user_send_ring_fd(VhostUser *vu, uint32_t request, unsigned ring, int fd, GError **errp)
-{
-    const uint64_t value = ring | (fd < 0 ? VHOST_USER_NO_FD : 0);
-
-    return vhost_user_send(vu, request, &value, sizeof(value), &fd, fd < 0 ? 0 : 1, errp);
-}
-
 static bool ask_u64(VhostUser *vu, uint32_t request, uint64_t *value, GError **errp)
 {
     return vhost_user_ask(vu, request, NO_PAYLOAD, value, sizeof(*value), NULL, errp);
-}
-
-bool vhost_user_stop_ring(VhostUser *vu, unsigned ring, uint32_t *base, GError **errp)
-{
-    const VhostUserRing state = { ring, 0 };
-    VhostUserRing reply;
-
-    if (!vhost_user_ask(vu, VHOST_USER_GET_VRING_BASE, &state, sizeof(state), &reply, sizeof(reply),
-                        NULL, errp)) {
-        return false;
-    }
-    if (reply.index != ring) {
-        error_set(errp, "the back-end tells of ring %u where %u was asked for", reply.index, ring);
-        return give_up(vu);
-    }
-    *base = reply.num;
-    return true;
 }
 
 /* ---- configuration ---- */
@@ -322,47 +290,6 @@ bool vhost_user_set_log(VhostUser *vu, int fd, uint64_t size, GError **errp)
                     NULL, errp);
 }
 
-/* ---- memory ---- */
-
-/* When it has an answer, the back-end has done what was asked before. */
-static bool settle(VhostUser *vu, GError **errp)
-{
-    uint64_t features;
-
-    return vhost_user_has(vu, VHOST_USER_PROTOCOL_F_REPLY_ACK) ||
-           ask_u64(vu, VHOST_USER_GET_FEATURES, &features, errp);
-}
-
-bool vhost_user_set_table(VhostUser *vu, const VhostUserRegion *regions, const int *fds,
-                          unsigned count, GError **errp)
-{
-    VhostUserTable table = { .count = count };
-
-    g_assert(count <= VHOST_USER_TABLE_MAX);
-    memcpy(table.regions, regions, count * sizeof(*regions));
-    return vhost_user_send(vu, VHOST_USER_SET_MEM_TABLE, &table,
-                           offsetof(VhostUserTable, regions) +
-                               count * (unsigned)sizeof(VhostUserRegion),
-                           fds, count, errp) &&
-           settle(vu, errp);
-}
-
-bool vhost_user_add_region(VhostUser *vu, const VhostUserRegion *region, int fd, GError **errp)
-{
-    const VhostUserOneRegion one = { .region = *region };
-
-    return vhost_user_send(vu, VHOST_USER_ADD_MEM_REG, &one, sizeof(one), &fd, 1, errp) &&
-           settle(vu, errp);
-}
-
-bool vhost_user_remove_region(VhostUser *vu, const VhostUserRegion *region, GError **errp)
-{
-    const VhostUserOneRegion one = { .region = *region };
-
-    return vhost_user_send(vu, VHOST_USER_REM_MEM_REG, &one, sizeof(one), NULL, 0, errp) &&
-           settle(vu, errp);
-}
-
 /* ---- requests of the back-end ---- */
 
 static void drop_source(GSource **source)
@@ -388,7 +315,7 @@ static gboolean tell_config(gpointer opaque)
     VhostUser *vu = opaque;
 
     drop_source(&vu->config_source);
-    if (vu->up && vu->config_changed) {
+    if (vu->base.up && vu->config_changed) {
         vu->config_changed(vu->opaque);
     }
     return G_SOURCE_REMOVE;
@@ -468,7 +395,7 @@ static bool begin_requests(VhostUser *vu, GError **errp)
     }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
         error_set_errno(errp, errno, "cannot make a socket for the back-end's requests");
-        return give_up(vu);
+        return vhost_user_give_up(vu);
     }
     vu->request_fd = fds[0];
     vu->request_source = g_unix_fd_source_new(fds[0], G_IO_IN | G_IO_HUP);
@@ -483,14 +410,16 @@ static bool begin_requests(VhostUser *vu, GError **errp)
 
 void vhost_user_init(VhostUser *vu, CharFrontend *chardev)
 {
-    *vu = (VhostUser){ .chardev = chardev, .request_fd = -1 };
+    *vu = (VhostUser){ .base = { .ops = &vhost_user_ops, .shared = true },
+                       .chardev = chardev,
+                       .request_fd = -1 };
 }
 
 static bool agree_on_protocol(VhostUser *vu, uint64_t wanted, GError **errp)
 {
     uint64_t offered;
 
-    if (!(vu->features >> VHOST_USER_F_PROTOCOL_FEATURES & 1)) {
+    if (!(vu->base.features >> VHOST_USER_F_PROTOCOL_FEATURES & 1)) {
         return true;
     }
     if (!ask_u64(vu, VHOST_USER_GET_PROTOCOL_FEATURES, &offered, errp)) {
@@ -523,18 +452,20 @@ static bool ask_limits(VhostUser *vu, GError **errp)
     }
     if (!rings || !slots) {
         error_set(errp, "the back-end has no %s", rings ? "room for memory" : "queues");
-        return give_up(vu);
+        return vhost_user_give_up(vu);
     }
-    vu->rings = (unsigned)MIN(rings, UINT_MAX);
-    vu->slots = (unsigned)MIN(slots, SLOTS_SENSIBLE);
+    vu->base.rings = (unsigned)MIN(rings, UINT_MAX);
+    vu->base.slots = (unsigned)MIN(slots, SLOTS_SENSIBLE);
+    vu->base.pieces = vhost_user_has(vu, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+    vu->base.can_log = vhost_user_has(vu, VHOST_USER_PROTOCOL_F_LOG_SHMFD);
     return true;
 }
 
 bool vhost_user_begin(VhostUser *vu, uint64_t wanted, GError **errp)
 {
     vhost_user_end(vu);
-    vu->up = true;
-    return ask_u64(vu, VHOST_USER_GET_FEATURES, &vu->features, errp) &&
+    vu->base.up = true;
+    return ask_u64(vu, VHOST_USER_GET_FEATURES, &vu->base.features, errp) &&
            agree_on_protocol(vu, wanted, errp) && ask_limits(vu, errp) &&
            begin_requests(vu, errp) &&
            vhost_user_send(vu, VHOST_USER_SET_OWNER, NO_PAYLOAD, NULL, 0, errp);
@@ -544,6 +475,6 @@ void vhost_user_end(VhostUser *vu)
 {
     end_requests(vu);
     drop_source(&vu->config_source);
-    vu->up = false;
-    vu->features = vu->protocol = 0;
+    vu->base.up = false;
+    vu->base.features = vu->protocol = 0;
 }

@@ -26,12 +26,28 @@ static void complain(const Vhost *vhost, const char *what, GError *err)
     g_error_free(err);
 }
 
+void vhost_fail(Vhost *vhost, const char *what, GError *err)
+{
+    if (!vhost->kernel) {
+        complain(vhost, what, err);
+        vhost->backend->ops->hang_up(vhost->backend);
+        return;
+    }
+    virtio_needs_reset(vhost->vdev, err->message);
+    if (vhost->said) { /* it may be the guest's fault, again and again */
+        g_error_free(err);
+        return;
+    }
+    vhost->said = true;
+    complain(vhost, what, err);
+}
+
 /* ---- starting and stopping ---- */
 
 static void stop(Vhost *vhost)
 {
     g_autoptr(GError) err = NULL;
-    bool ok = vhost->user.up;
+    bool ok = vhost->backend->up;
 
     if (!vhost->running) {
         return;
@@ -58,9 +74,14 @@ static bool start_rings(Vhost *vhost, GError **errp)
     return true;
 }
 
+/* The kernel takes a log only where it knows the memory. */
 static bool start(Vhost *vhost, GError **errp)
 {
     vhost->running = true;
+    if (vhost->kernel) {
+        return vhost_memory_send(&vhost->memory, errp) && vhost_log_send(vhost, errp) &&
+               vhost_send_features(vhost, errp) && start_rings(vhost, errp);
+    }
     return vhost_send_features(vhost, errp) && vhost_memory_send(&vhost->memory, errp) &&
            vhost_log_send(vhost, errp) && vhost_inflight_send(vhost, errp) &&
            start_rings(vhost, errp);
@@ -68,7 +89,7 @@ static bool start(Vhost *vhost, GError **errp)
 
 static bool may_run(const Vhost *vhost)
 {
-    return vhost->user.up && virtio_device_runs(vhost->vdev);
+    return vhost->backend->up && virtio_device_runs(vhost->vdev);
 }
 
 void vhost_update(Vhost *vhost)
@@ -83,8 +104,7 @@ void vhost_update(Vhost *vhost)
     } else if (!may_run(vhost)) {
         stop(vhost);
     } else if (!(vhost->running ? start_rings(vhost, &err) : start(vhost, &err))) {
-        complain(vhost, "its back-end does not take the rings", g_steal_pointer(&err));
-        char_hang_up(vhost->user.chardev);
+        vhost_fail(vhost, "its back-end does not take the rings", g_steal_pointer(&err));
         stop(vhost);
     }
 }
@@ -121,7 +141,7 @@ static void memory_changed(void *opaque)
     Vhost *vhost = opaque;
     g_autoptr(GError) err = NULL;
 
-    if (!vhost->user.up || !vhost->memory.sent->len) {
+    if (!vhost->backend->up || !vhost->memory.sent->len) {
         return;
     }
     for (unsigned i = 0; vhost->running && i < vhost->ring_count; i++) {
@@ -130,8 +150,7 @@ static void memory_changed(void *opaque)
         }
     }
     if (!vhost_memory_send(&vhost->memory, &err)) {
-        complain(vhost, "its back-end does not take the memory", g_steal_pointer(&err));
-        char_hang_up(vhost->user.chardev);
+        vhost_fail(vhost, "its back-end does not take the memory", g_steal_pointer(&err));
     }
 }
 
@@ -151,13 +170,14 @@ static bool check_protocol(const Vhost *vhost, GError **errp)
 /* One that came again must do what the driver knows of the first one. */
 static bool check_again(Vhost *vhost, GError **errp)
 {
-    const uint64_t missing = vhost->vdev->offered & vhost->class->features & ~vhost->user.features;
+    const uint64_t missing =
+        vhost->vdev->offered & vhost->class->features & ~vhost->backend->features;
 
     if (missing) {
         error_set(errp, "the back-end lacks features 0x%" PRIx64 ", which the one before had",
                   missing);
-    } else if (vhost->ring_count > vhost->user.rings) {
-        error_set(errp, "the back-end has %u queues, and must have %u", vhost->user.rings,
+    } else if (vhost->ring_count > vhost->backend->rings) {
+        error_set(errp, "the back-end has %u queues, and must have %u", vhost->backend->rings,
                   vhost->ring_count);
     } else {
         return vhost_memory_fits(&vhost->memory, errp);
@@ -174,10 +194,11 @@ static bool meet(Vhost *vhost, GError **errp)
     if (!vhost_user_begin(&vhost->user, wanted, errp) || !check_protocol(vhost, errp)) {
         return false;
     }
-    if (vhost->user.rings == UINT_MAX && each > 1) {
-        vhost->user.rings = 1; /* without MQ */
+    if (vhost->backend->rings == UINT_MAX && each > 1) {
+        vhost->backend->rings = 1; /* without MQ */
     }
-    vhost->user.rings = vhost->user.rings > UINT_MAX / each ? UINT_MAX : vhost->user.rings * each;
+    vhost->backend->rings =
+        vhost->backend->rings > UINT_MAX / each ? UINT_MAX : vhost->backend->rings * each;
     return true;
 }
 
@@ -185,12 +206,12 @@ static void came(Vhost *vhost)
 {
     g_autoptr(GError) err = NULL;
 
-    if (vhost->user.up || char_fd(vhost->user.chardev) < 0) {
+    if (vhost->backend->up || char_fd(vhost->user.chardev) < 0) {
         return;
     }
     if (!meet(vhost, &err) || !check_again(vhost, &err)) {
         complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
-        vhost->user.up = false;
+        vhost->backend->up = false;
         char_hang_up(vhost->user.chardev);
         return;
     }
@@ -204,9 +225,10 @@ void vhost_lose(Vhost *vhost)
 {
     if (vhost->user.chardev) {
         vhost->user.chardev->event = NULL;
+        vhost->backend->up = false;
     }
-    vhost->user.up = false;
     stop(vhost);
+    vhost->backend->up = false;
     vhost_user_end(&vhost->user);
     vhost_memory_forget(&vhost->memory);
     if (!vhost->lost) {
@@ -222,7 +244,7 @@ static void gone(Vhost *vhost)
         error_report("%s: its back-end has gone, and no other can come", vhost->vdev->name);
         vhost_lose(vhost);
     } else {
-        vhost->user.up = false;
+        vhost->backend->up = false;
         stop(vhost);
         vhost_user_end(&vhost->user);
         vhost_memory_forget(&vhost->memory);
@@ -268,9 +290,10 @@ bool vhost_check_migrate(const Device *dev, GError **errp)
     if (!vhost || vhost->lost || vhost_log_is_possible(vhost)) {
         return true;
     }
-    error_set(errp, vhost->user.up ? "its back-end cannot tell which memory it writes to (it lacks "
-                                     "VHOST_F_LOG_ALL or VHOST_USER_PROTOCOL_F_LOG_SHMFD)"
-                                   : "its back-end has gone: start it again first");
+    error_set(errp, vhost->backend->up
+                        ? "its back-end cannot tell which memory it writes to (it lacks "
+                          "VHOST_F_LOG_ALL or VHOST_USER_PROTOCOL_F_LOG_SHMFD)"
+                        : "its back-end has gone: start it again first");
     return false;
 }
 
@@ -306,6 +329,38 @@ static bool wait_for_somebody(CharFrontend *chardev, GError **errp)
     return char_wait_connected(chardev, errp);
 }
 
+static Vhost *prepare(VirtioDevice *vdev, const VhostClass *class, CharFrontend *chardev)
+{
+    Vhost *vhost = g_new0(Vhost, 1);
+
+    vhost->vdev = vdev;
+    vhost->class = class;
+    vhost->inflight_fd = -1;
+    vhost_user_init(&vhost->user, chardev);
+    vhost->backend = &vhost->user.base;
+    vhost->memory.backend = vhost->backend;
+    vhost->memory.changed = memory_changed;
+    vhost->memory.opaque = vhost;
+    vhost->memory.name = vdev->name;
+    vdev->vhost = vhost;
+    return vhost;
+}
+
+Vhost *vhost_new_kernel(VirtioDevice *vdev, const VhostClass *class, VhostKernel *kernel,
+                        GError **errp)
+{
+    Vhost *vhost = prepare(vdev, class, NULL);
+
+    vhost->kernel = kernel;
+    vhost->backend = vhost->memory.backend = &kernel->base;
+    if (!vhost_memory_begin(&vhost->memory, errp)) {
+        vhost_free(vhost);
+        return NULL;
+    }
+    vhost_log_init(vhost);
+    return vhost;
+}
+
 Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *chardev, GError **errp)
 {
     Vhost *vhost;
@@ -313,20 +368,11 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
     if (!wait_for_somebody(chardev, errp)) {
         return NULL;
     }
-    vhost = g_new0(Vhost, 1);
-    vhost->vdev = vdev;
-    vhost->class = class;
-    vhost->inflight_fd = -1;
-    vhost_user_init(&vhost->user, chardev);
+    vhost = prepare(vdev, class, chardev);
     vhost->user.config_changed = config_changed;
     vhost->user.opaque = vhost;
-    vhost->memory.user = &vhost->user;
-    vhost->memory.changed = memory_changed;
-    vhost->memory.opaque = vhost;
-    vhost->memory.name = vdev->name;
     chardev->event = chardev_event;
     chardev->opaque = vhost;
-    vdev->vhost = vhost;
     if (!meet(vhost, errp) || !vhost_memory_begin(&vhost->memory, errp)) {
         vhost_free(vhost);
         return NULL;
@@ -339,7 +385,7 @@ bool vhost_add_rings(Vhost *vhost, unsigned count, GError **errp)
 {
     VirtioDevice *vdev = vhost->vdev;
 
-    vdev->offered &= ~vhost->class->features | vhost->user.features;
+    vdev->offered &= ~vhost->class->features | vhost->backend->features;
     vdev->offered &= ~(1ull << VIRTIO_F_RING_RESET); /* the protocol stops rings as a whole */
     vhost->rings = g_new0(VhostRing, count);
     vhost->ring_count = vhost->given = vhost->in_use = count;
@@ -382,5 +428,6 @@ void vhost_free(Vhost *vhost)
     vhost_inflight_forget(vhost);
     vhost->vdev->vhost = NULL;
     g_free(vhost->rings);
+    g_free(vhost->kernel);
     g_free(vhost);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio devices whose rings another program works on, the back-end of vhost-user. The driver's
+ * Virtio devices whose rings somebody else works on, the back-end: another program (vhost-user), or
+ * the host's kernel. The driver's
  * notifications are signals of eventfds, which the back-end waits for; its interrupts are signals
  * of others, which the engine or the main loop turns into messages. What is in the rings never
  * comes through here.
@@ -13,6 +14,7 @@
 #ifndef HW_VIRTIO_VHOST_H
 #define HW_VIRTIO_VHOST_H
 
+#include "hw/virtio/vhost-kernel.h"
 #include "hw/virtio/vhost-memory.h"
 #include "hw/virtio/vhost-user.h"
 #include "hw/virtio/virtio-device.h"
@@ -40,10 +42,10 @@ typedef struct VhostClass {
 typedef struct VhostRing {
     struct Vhost *vhost;
     unsigned number;
-    VhostUserRingAddr addr; /* where the back-end has it */
-    bool started, enabled;  /* as the back-end was told */
-    int call_fd;            /* that it was given; -1: none */
-    int own_call;           /* an eventfd whose signals the main loop makes interrupts of */
+    VhostRingAddr addr;    /* where the back-end has it */
+    bool started, enabled; /* as the back-end was told */
+    int call_fd;           /* that it was given; -1: none */
+    int own_call;          /* an eventfd whose signals the main loop makes interrupts of */
     GSource *own_source;
     GSource *kick_source; /* of notifications, where the ring is ours */
 } VhostRing;
@@ -51,7 +53,9 @@ typedef struct VhostRing {
 typedef struct Vhost {
     VirtioDevice *vdev;
     const VhostClass *class;
+    VhostBackend *backend; /* that of `user`, or of `kernel` */
     VhostUser user;
+    VhostKernel *kernel; /* owned; NULL: it is another program */
     VhostMemory memory;
     unsigned ring_count; /* rings are the device's first queues */
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
@@ -59,6 +63,7 @@ typedef struct Vhost {
     VhostRing *rings;
     bool running; /* the back-end has what is enabled of the rings */
     bool lost;    /* there will be no back-end */
+    bool said;    /* that the kernel does not do what is asked */
     int inflight_fd;
     uint64_t inflight_size, inflight_offset;
     MemoryListener log_listener;
@@ -68,18 +73,21 @@ typedef struct Vhost {
 /* In realize, before features are offered: meet the back-end, which is waited for while the machine
  * is being made. @chardev is attached, raw, and the caller's. NULL: an error. */
 Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *chardev, GError **errp);
+/* The same for @kernel, which is taken, and freed if there is an error. */
+Vhost *vhost_new_kernel(VirtioDevice *vdev, const VhostClass *class, VhostKernel *kernel,
+                        GError **errp);
 /* In realize, when all queues were added: the first @count of them are rings. Of the features that
  * are offered only those are left that the back-end has. */
 bool vhost_add_rings(Vhost *vhost, unsigned count, GError **errp);
 /* In unrealize, or where realize fails; NULL is fine. */
 void vhost_free(Vhost *vhost);
-/* The chardev goes: nobody will come. */
+/* The netdev goes: nobody will come. */
 void vhost_lose(Vhost *vhost);
 
 /* Is a back-end there? */
 static inline bool vhost_is_up(const Vhost *vhost)
 {
-    return vhost->user.up;
+    return vhost->backend->up;
 }
 /* For virtio_add_queue(): nothing comes through here. */
 void vhost_handle_queue(VirtioDevice *vdev, VirtQueue *vq);
@@ -89,6 +97,9 @@ bool vhost_check_migrate(const Device *dev, GError **errp);
 /* The first @given rings are the back-end's, the others are handled as queues of any device; before
  * the device runs. The driver uses the first @count of them. */
 void vhost_use_rings(Vhost *vhost, unsigned given, unsigned count);
+/* Something failed with the back-end, which is hung up on; or, where it cannot go, the driver has
+ * to begin anew. @err is taken. */
+void vhost_fail(Vhost *vhost, const char *what, GError *err);
 /* What @name, a chardev of a user, is as a raw front end @fe. */
 bool vhost_attach(CharFrontend *fe, const char *name, GError **errp);
 

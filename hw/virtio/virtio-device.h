@@ -38,6 +38,7 @@ enum {
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_9P = 9,
     VIRTIO_ID_INPUT = 18,
+    VIRTIO_ID_VSOCK = 19,
     VIRTIO_ID_MEM = 24,
     VIRTIO_ID_FS = 26,
     VIRTIO_ID_PMEM = 27,

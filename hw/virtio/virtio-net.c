@@ -59,7 +59,12 @@ static void config_written(VirtioDevice *vdev, const uint8_t *config, unsigned o
 
 static void net_link_changed(NetClient *nc)
 {
-    virtio_config_changed(&VIRTIO_NET(nc->opaque)->parent);
+    VirtioNet *s = VIRTIO_NET(nc->opaque);
+
+    if (s->vhost) {
+        virtio_net_settle(s);
+    }
+    virtio_config_changed(&s->parent);
 }
 
 static char *net_describe(NetClient *nc)
@@ -107,7 +112,7 @@ void virtio_net_settle(VirtioNet *s)
         /* Without MQ the control queue is where the second pair would be. */
         vhost_use_rings(s->vhost,
                         2u * (virtio_has(&s->parent, VIRTIO_NET_F_MQ) ? s->nic.queues : 1),
-                        2u * s->pairs);
+                        net_link_is_up(&s->nic.client) ? 2u * s->pairs : 0);
     }
 }
 

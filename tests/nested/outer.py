@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 
+import vhost_cases
 import vm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,7 +28,7 @@ APPEND = "console=ttyS0 quiet tsc=reliable no_timer_check panic=-1"
 MODULES = ["virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-amd", "drivers/virtio/virtio_ring",
            "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
            "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/core/failover",
-           "drivers/net/net_failover", "drivers/net/virtio_net"]
+           "drivers/net/net_failover", "drivers/net/virtio_net", *vhost_cases.OUTER_MODULES]
 OPTIONS = {"arch/x86/kvm/kvm": "halt_poll_ns=0"}
 
 

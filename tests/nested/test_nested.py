@@ -3,6 +3,7 @@
 """-accel kvm with a real KVM and ordinary kernels, on a machine without vmx and svm:
 test_nested.py BUILD-DIR [PATTERN]. Only the tests whose names it matches. See docs/nested.md."""
 import atexit
+import glob
 import os
 import re
 import shutil
@@ -30,11 +31,13 @@ import test_nvdimm  # noqa: E402
 import test_sleep  # noqa: E402
 import test_virtio_mem  # noqa: E402
 import test_virtio_pmem  # noqa: E402
+import vhost_cases  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
 SEABIOS = "/usr/share/seabios/bios-256k.bin"
 CLOCKS = f"{BUILD}/tests/nested/clocks"
+STREAMS = f"{BUILD}/tests/nested/streams"
 BARE = f"{BUILD}/tests/guest/bare"
 GDB_ROM = "/gdb/rom"
 NVDIMM_INITRD = "/nvdimm/initrd"
@@ -48,9 +51,14 @@ no_place = None  # or why it does not
 
 
 def inner_initrd(folder):
-    """The guest suite's, and the program clocks."""
-    os.makedirs(f"{folder}/root/bin")
-    shutil.copy(CLOCKS, f"{folder}/root/bin/")
+    """The guest suite's, with the programs clocks and streams, and modules."""
+    modules = glob.glob(f"{BUILD}/guest/root/lib/modules/*/kernel")[0]
+    for name in ("bin", "lib/modules"):
+        os.makedirs(f"{folder}/root/{name}")
+    for program in (CLOCKS, STREAMS):
+        shutil.copy(program, f"{folder}/root/bin/")
+    for name in vhost_cases.INNER_MODULES:
+        shutil.copy(f"{modules}/{name}.ko", f"{folder}/root/lib/modules/")
     with open(f"{folder}/initrd", "wb") as out:
         out.write(vm.Here.read(f"{BUILD}/guest/initrd") + outer.pack(f"{folder}/root"))
     return f"{folder}/initrd"
@@ -69,7 +77,7 @@ def files(folder):
     wanted |= {f"{BARE}/{name}" for name in BARE_GUESTS}
     wanted |= {path for path in [SEABIOS] if os.path.exists(path)}
     return {**{path: path for path in sorted(wanted)}, f"{BUILD}/guest/initrd": inner_initrd(folder),
-            GDB_ROM: gdb_cases.rom(folder), NVDIMM_INITRD: nvdimm_initrd(folder)}
+            "/bin/streams": STREAMS, GDB_ROM: gdb_cases.rom(folder), NVDIMM_INITRD: nvdimm_initrd(folder)}
 
 
 def need_outer():
@@ -353,6 +361,15 @@ def disk_and_card(board, chips, bus, *ports):
     return f"a disk and a card: {board}, kernel-irqchip={chips}", test
 
 
+# ---- the outer kernel's vhost ----
+
+def vhost(name, function, chips="split", board="pc", **options):
+    def test():
+        setup(test_linux, chips, machine=board)
+        function(vhost_cases.Cases(place, f"{BUILD}/dimmable"), **options)
+    return f"vhost, {name}: {board}, kernel-irqchip={chips}", test
+
+
 # ---- clocks ----
 
 def samples(guest, count):
@@ -447,6 +464,12 @@ TESTS = [
     memory("asleep, and what wakes", test_sleep, test_sleep.wakers, "on", "q35", machine="q35"),
     disk_and_card("pc", "split", "pci.0"),
     disk_and_card("q35", "on", "rp0", "-device", "pcie-root-port,id=rp0,chassis=1"),
+    vhost("a card", vhost_cases.Cases.network),
+    vhost("a card with two pairs of queues", vhost_cases.Cases.network, "on", "q35", netdev=",queues=2", card=",mq=on"),
+    vhost("a card, a tap without headers", vhost_cases.Cases.network, "off", "pc", netdev=",vnet_hdr=off"),
+    vhost("a card moves", vhost_cases.Cases.moved, "split", "q35"),
+    vhost("a card comes and goes", vhost_cases.Cases.rounds),
+    vhost("sockets", vhost_cases.Cases.sockets, "split", "q35"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.

@@ -100,7 +100,9 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              "ivshmem-doorbell": "its server is another program: qtest-ivshmem.c has one",
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
-             **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")}}
+             **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")},
+             **{f"vhost-vsock-{name}": "it needs the host's kernel: tests/nested has one" for name in (
+                 "device", "pci", "pci-non-transitional")}}
 
 # Registers that firmware has not put anywhere yet, as port ranges.
 PORTS = [(0x600, 4), (0x620, 16), (0xa00, 0x18), (0xafe0, 4)]

@@ -545,11 +545,31 @@ def tap_by_helper(folder, kind):
                   "Error: netdev 'n2': /bin/true has ended without sending a tap")
 
 
+def tap_without_vhost():
+    """Where the host's kernel has not loaded vhost_net: vhost=on warns, and packets go through the program; who insists has an
+    error. Where it has, tests/nested does the rest."""
+    if os.path.exists("/dev/vhost-net"):
+        return
+    with wired(netdev="tap,ifname=card7,script=no,downscript=no,vhost=on") as (m, wire):
+        tap.equal("/dev/vhost-net" in m.errors() and "modprobe vhost_net" in m.errors(), True, m.errors())
+        tap.equal("vhost=on" in hmp(m, "info network"), False)
+        set_up("card7")
+        talks(wire, "card7")
+        for more in ("vhostforce=on", "vhost=on,vhostforce=on"):
+            tap.equal("modprobe vhost_net" in hmp(m, f"netdev_add tap,id=n2,ifname=card8,script=no,downscript=no,{more}"), True)
+        with open("/dev/null", "rb+") as null:
+            tap.equal(machine.fd_command(m, "getfd", null.fileno(), fdname="v"), None)
+        tap.equal(hmp(m, "netdev_add tap,id=n2,ifname=card8,script=no,downscript=no,vhostfd=v").strip(),
+                  "Error: netdev 'n2': vhostfd=: the descriptor is no /dev/vhost-net")
+        tap.equal(card("card8"), None)
+
+
 def taps():
     with tempfile.TemporaryDirectory() as folder:
         for more in ("", ",vnet_hdr=on"):
             tap_by_name(folder, more)
         tap_goes()
+        tap_without_vhost()
         tap_script_waits(folder)
         for flags in (0, IFF_VNET_HDR):
             tap_by_fd(flags)

@@ -342,6 +342,16 @@ def no_device():
 
 # ---- saved and loaded ----
 
+def no_module():
+    """Sockets by the host's kernel, where that has not loaded its module: said, and nothing is left."""
+    if os.path.exists("/dev/vhost-vsock"):
+        raise tap.Skip("the host's kernel has vhost_vsock: tests/nested has machines with it")
+    with machine.Machine(memory="16M") as m:
+        for _ in range(2):
+            text = refused(m, "device_add", driver="vhost-vsock-pci", id="v0", **{"guest-cid": 3})
+            tap.equal("/dev/vhost-vsock" in text and "modprobe vhost_vsock" in text, True, text)
+
+
 def moved():
     """The machine goes while the program writes to its memory: what it marks goes along, and the rings go on where they
     were. One that cannot mark is refused."""
@@ -389,5 +399,6 @@ if __name__ == "__main__":
         ("too many ranges; memory that is not shared", too_many),
         *((f"wrong answers: {name}", lambda name=name: hostile(name)) for name in WRONG),
         ("what cannot be", no_device),
+        ("vhost-vsock-pci without the kernel's module", no_module),
         ("moved, with a log of writes", moved),
     ] if len(sys.argv) < 3 or sys.argv[2] in name])

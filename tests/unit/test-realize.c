@@ -283,6 +283,9 @@ static const char *const of_none[] = { "kvm-pit",
                                        "ivshmem-doorbell",
                                        "tpm-crb",
                                        "tpm-tis",
+                                       "vhost-vsock-device", /* and these a module of the kernel */
+                                       "vhost-vsock-pci",
+                                       "vhost-vsock-pci-non-transitional",
                                        NULL };
 
 static bool has_type(const GPtrArray *devices, const char *type)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vhost=on and vhost-vsock-pci: the modules vhost_net and vhost_vsock of the outer machine's kernel work on the rings of the
+inner one. A Cases is made of the outer machine, and has the functions of test_nested.py that look at a guest."""
+import contextlib
+import re
+
+import tap
+import test_linux as linux
+
+MIB = 1 << 20
+OUTER_MODULES = ["drivers/net/tun", "drivers/net/tap", "drivers/vhost/vhost_iotlb", "drivers/vhost/vhost", "drivers/vhost/vhost_net",
+                 "net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common", "drivers/vhost/vhost_vsock"]
+INNER_MODULES = ["net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common",
+                 "net/vmw_vsock/vmw_vsock_virtio_transport"]
+VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "failover", "net_failover",
+          "virtio_net")
+CID, PORT = 7, 1234
+OUTER, INNER = "192.168.9.1", "192.168.9.2"
+DATA = "/tmp/data"  # in both machines, each its own
+
+
+class Cases:
+    def __init__(self, place, program):
+        self.place, self.program = place, program
+        # For all cases that come.
+        place.run(f"grep -q ':{PORT:04X} ' /proc/net/tcp || (streams serve {PORT} > /dev/null 2>&1 &)")
+
+    # ---- what both do ----
+
+    def data(self, guest, mib=4):
+        """Random bytes here and there, each with its sum."""
+        make = f"dd if=/dev/urandom of={DATA} bs=1M count={mib} 2>/dev/null; sha256sum < {DATA}"
+        return self.place.run(make).split()[0], guest.run(make, timeout=120).split()[0]
+
+    def exchange(self, guest, inner=INNER, outer=OUTER):
+        """Streams both ways, with the other one as the server."""
+        here, there = self.data(guest)
+        tap.equal(self.place.run(f"streams call {inner} {PORT} < {DATA} > /tmp/got; sha256sum < /tmp/got", timeout=300).split()[0],
+                  here, "what came back from the guest")
+        tap.equal(guest.run(f"streams call {outer} {PORT} < {DATA} | sha256sum", timeout=300).split()[0], there,
+                  "what came back from the host")
+
+    def ping(self, guest):
+        guest.run(f"until ping -c 1 -W 5 {OUTER} > /dev/null; do :; done; ping -c 3 -s 1400 {OUTER} > /dev/null", timeout=120)
+        self.place.run(f"until ping -c 1 -W 5 {INNER} > /dev/null; do :; done", timeout=120)
+
+    def by_kernel(self, guest, text):
+        """The kernel's threads are there, and the tap's packets do not come through the program."""
+        tap.equal(",vhost=on" in self.monitor(guest, "info network"), True, "vhost=on")
+        tap.equal(self.place.run(f"ps | grep -c '[v]host-{guest.process.pid}'").strip() != "0", True, text)
+
+    @staticmethod
+    def monitor(guest, line):
+        return guest.qmp.command("human-monitor-command", **{"command-line": line})
+
+    @staticmethod
+    def serve(guest):
+        guest.run(f"streams serve {PORT} > /dev/null 2>&1 & until grep -q ':{PORT:04X} ' /proc/net/tcp; do sleep 0.1; done")
+
+    @contextlib.contextmanager
+    def networked(self, *options, netdev="", card="", cpus=2, incoming=False):
+        with linux.machine(cpus=cpus, extra=[
+                "-netdev", f"tap,id=n0,ifname=tv0,script=no,downscript=no,vhost=on{netdev}",
+                "-device", f"virtio-net-pci,netdev=n0,id=c0{card}", *options]) as guest:
+            self.place.run(f"ifconfig tv0 {OUTER} up")
+            if not incoming:
+                guest.wait_ready()
+                for module in VIRTIO:
+                    guest.run(f"insmod /lib/modules/{module}.ko")
+                guest.run(f"ifconfig eth0 {INNER} up")
+                self.serve(guest)
+            yield guest
+
+    # ---- the card ----
+
+    def network(self, netdev="", card=""):
+        """Packets both ways; over a stop, a link that is pulled, a DIMM whose memory is used for them, and without it; a card that
+        goes and comes, and a machine that is reset."""
+        with self.networked(netdev=netdev, card=card) as guest:
+            self.ping(guest)
+            self.by_kernel(guest, "threads of vhost")
+            self.exchange(guest)
+            guest.qmp.command("stop")
+            guest.qmp.command("cont")
+            self.ping(guest)
+            self.monitor(guest, "set_link c0 off")
+            tap.equal(guest.run(f"ping -c 1 -W 1 {OUTER} > /dev/null && echo answered", check=False), "", "an answer without a link")
+            self.monitor(guest, "set_link c0 on")
+            self.ping(guest)
+            self.dimm(guest)
+            tap.equal(guest.power_off(), 0, "exit status")
+
+    def dimm(self, guest):
+        """The kernel is told of memory that comes, before the guest puts packets there, and of memory that goes."""
+        guest.plug("d0", 128 * MIB)
+        # Pages of programs and files are taken from zone Movable, which is the DIMM, first.
+        self.exchange(guest)
+        guest.unplug("d0")
+        self.exchange(guest)
+
+    def moved(self):
+        """Saved while packets come and go, and loaded: the card goes on where it was, and the stream with it."""
+        with self.place.folder() as folder:
+            with self.networked() as guest:
+                self.ping(guest)
+                here, _ = self.data(guest)
+                sender = self.place.shell(f"(n=0; while [ $n -lt 64 ]; do dd bs=64k count=1 2>/dev/null; sleep 0.1; n=$((n + 1)); done) < {DATA} | "
+                                          f"streams call {INNER} {PORT} | sha256sum; exit")
+                linux.migrated(guest, f"exec:cat > {folder}/state")
+            with sender, self.networked("-incoming", f"exec:cat {folder}/state", incoming=True) as guest:
+                guest.qmp.event("RESUME", timeout=120)
+                sender.settimeout(300)
+                tap.equal(sender.makefile().readline().split()[0], here, "what came back")
+                self.exchange(guest)
+                tap.equal(guest.power_off(), 0, "exit status")
+
+    def rounds(self):
+        """The card, and then its netdev, goes and comes, with packets each time."""
+        with self.networked() as guest:
+            self.ping(guest)
+            for _ in range(3):
+                guest.qmp.command("device_del", id="c0")
+                guest.qmp.event("DEVICE_DELETED", device="c0")
+                guest.qmp.command("netdev_del", id="n0")
+                guest.qmp.command("netdev_add", type="tap", id="n0", ifname="tv0", script="no", downscript="no", vhost=True)
+                self.place.run(f"ifconfig tv0 {OUTER} up")
+                guest.qmp.command("device_add", driver="virtio-net-pci", id="c0", netdev="n0")
+                guest.run(f"until ifconfig eth0 {INNER} up 2>/dev/null; do sleep 0.1; done", timeout=120)
+                self.ping(guest)
+            guest.qmp.command("netdev_del", id="n0")
+            guest.run("until [ \"$(cat /sys/class/net/eth0/carrier)\" = 0 ]; do sleep 0.1; done")
+            tap.equal(guest.power_off(), 0, "exit status")
+
+    # ---- sockets ----
+
+    @contextlib.contextmanager
+    def socketed(self, *options, incoming=False):
+        with linux.machine(extra=["-device", f"vhost-vsock-pci,guest-cid={CID},id=v0", *options]) as guest:
+            if not incoming:
+                guest.wait_ready()
+                for module in VIRTIO[:5]:
+                    guest.run(f"insmod /lib/modules/{module}.ko")
+                for module in INNER_MODULES:
+                    guest.run(f"insmod /lib/modules/{module.rsplit('/', 1)[1]}.ko")
+                self.serve(guest)
+            yield guest
+
+    def sockets(self):
+        """Streams both ways, over a stop, with a DIMM, after a reset by the driver; the address is one machine's; a
+        machine that is loaded has lost its connections, and takes new ones."""
+        with self.place.folder() as folder:
+            with self.socketed() as guest:
+                self.exchange(guest, CID, 2)
+                self.refused()
+                guest.qmp.command("stop")
+                guest.qmp.command("cont")
+                guest.plug("d0", 128 * MIB)
+                self.exchange(guest, CID, 2)
+                guest.unplug("d0")
+                guest.run("cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport; echo virtio0 > unbind; echo virtio0 > bind; cd /")
+                self.exchange(guest, CID, 2)
+                guest.run(f"(sleep 1000 | streams call 2 {PORT}; echo ended > /tmp/ended) > /dev/null 2>&1 &")
+                guest.run("sleep 1; [ ! -e /tmp/ended ]")
+                linux.migrated(guest, f"exec:cat > {folder}/state")
+            with self.socketed("-incoming", f"exec:cat {folder}/state", incoming=True) as guest:
+                guest.qmp.event("RESUME", timeout=120)
+                guest.run("until [ -e /tmp/ended ]; do killall sleep 2>/dev/null; sleep 0.1; done", timeout=120)
+                self.exchange(guest, CID, 2)
+                guest.qmp.command("device_del", id="v0")
+                guest.qmp.event("DEVICE_DELETED", device="v0")
+                guest.qmp.command("device_add", driver="vhost-vsock-pci", id="v1", **{"guest-cid": CID + 1})
+                tap.equal(self.place.run(f"until streams call {CID + 1} {PORT} < /init 2>/dev/null | cmp - /init; do sleep 0.1; done; "
+                                         "echo same", timeout=300).split()[-1], "same")
+                tap.equal(guest.power_off(), 0, "exit status")
+
+    def refused(self):
+        """Another machine with this address; descriptors that are others; what the kernel has no room for."""
+        def says(words):
+            return self.place.run(f"{self.program} -accel tcg -S -display none -nodefaults {words} 2>&1 < /dev/null")
+        for words, message in (
+                (f"-device vhost-vsock-pci,guest-cid={CID}", f"guest-cid={CID} is another machine's"),
+                ("-device vhost-vsock-pci,guest-cid=9,vhostfd=4 4<>/dev/vhost-net", "refuses guest-cid=9|is no /dev/vhost-vsock"),
+                ("-netdev tap,id=n,ifname=tv9,script=no,downscript=no,vhostfd=4 4<>/dev/null", "is no /dev/vhost-net"),
+                ("-device virtio-mem-pci,memdev=m,dynamic-memslots=on -object memory-backend-ram,id=m,size=32G,reserve=off "
+                 "-m 256M,maxmem=64G -device vhost-vsock-pci,guest-cid=9", r"takes 64 ranges of memory at most, and with this "
+                 r"there may be \d\d\d")):
+            found = says(words)
+            tap.equal(bool(re.search(message, found)), True, f"{words}: {found}")
