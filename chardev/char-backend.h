@@ -28,6 +28,8 @@ struct Chardev {
     int in_fd, out_fd; /* the backend's; -1: none */
     int log_fd;
     GSource *in_source, *out_source, *hangup_source;
+    gpointer left; /* by a raw front end, for the next one; owned, freed by free_left() */
+    GDestroyNotify free_left;
     bool stalled;     /* output waits for something other than a reader, or is lost: it was said */
     bool log_stalled; /* the same of the log, which does not wait */
     GByteArray *unsent;

@@ -518,6 +518,29 @@ void char_hang_up(CharFrontend *fe)
     }
 }
 
+static void drop_left(Chardev *chr)
+{
+    if (chr->left) {
+        chr->free_left(g_steal_pointer(&chr->left));
+    }
+}
+
+void char_leave(CharFrontend *fe, gpointer left, GDestroyNotify free)
+{
+    if (char_fd(fe) < 0) {
+        free(left);
+        return;
+    }
+    drop_left(fe->chr);
+    fe->chr->left = left;
+    fe->chr->free_left = free;
+}
+
+gpointer char_take_left(CharFrontend *fe)
+{
+    return g_steal_pointer(&fe->chr->left);
+}
+
 /* ---- connecting ---- */
 
 void chardev_connected(Chardev *chr, int in_fd, int out_fd)
@@ -535,6 +558,7 @@ void chardev_connected(Chardev *chr, int in_fd, int out_fd)
 void chardev_disconnected(Chardev *chr)
 {
     unsent_clear(chr);
+    drop_left(chr);
     chardev_source_end(&chr->in_source);
     chardev_source_end(&chr->hangup_source);
     chr->in_fd = chr->out_fd = -1;
@@ -720,6 +744,7 @@ static void chardev_finalize(Object *obj)
     chardev_source_end(&chr->in_source);
     chardev_source_end(&chr->out_source);
     chardev_source_end(&chr->hangup_source);
+    drop_left(chr);
     if (chr->log_fd >= 0) {
         close(chr->log_fd);
     }

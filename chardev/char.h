@@ -91,5 +91,10 @@ bool char_wait_connected(CharFrontend *fe, GError **errp);
 bool char_can_reconnect(const CharFrontend *fe);
 /* The other side makes no sense: end the connection, from the main loop. */
 void char_hang_up(CharFrontend *fe);
+/* What the other side knows from this front end, for the next one of the same connection: @left,
+ * freed by @free when that ends, or another is left. */
+void char_leave(CharFrontend *fe, gpointer left, GDestroyNotify free);
+/* It is the caller's; NULL: nothing was left. */
+gpointer char_take_left(CharFrontend *fe);
 
 #endif

@@ -168,6 +168,20 @@ void vhost_memory_forget(VhostMemory *memory)
     g_array_set_size(memory->sent, 0);
 }
 
+GArray *vhost_memory_leave(VhostMemory *memory)
+{
+    GArray *told = memory->sent;
+
+    memory->sent = ranges_new();
+    return told;
+}
+
+void vhost_memory_take(VhostMemory *memory, GArray *told)
+{
+    g_array_unref(memory->sent);
+    memory->sent = told;
+}
+
 uint64_t vhost_memory_size(const VhostMemory *memory)
 {
     const GArray *ranges = memory->sent;

@@ -40,6 +40,11 @@ void vhost_memory_end(VhostMemory *memory);
 bool vhost_memory_fits(VhostMemory *memory, GError **errp);
 /* Tell the back-end of all of it, or of what has changed since it was told. */
 bool vhost_memory_send(VhostMemory *memory, GError **errp);
+/* The back-end keeps what it was told, for another device: g_array_unref() ends it. Nothing was
+ * told afterwards. And back: a back-end that was told @told, which is taken, by the device before.
+ */
+GArray *vhost_memory_leave(VhostMemory *memory);
+void vhost_memory_take(VhostMemory *memory, GArray *told);
 /* There is another back-end, or none: it was told nothing. */
 void vhost_memory_forget(VhostMemory *memory);
 /* Bytes from 0 on to the end of the last range. */

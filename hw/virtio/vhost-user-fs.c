@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "hw/core/boot-order.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio-pci.h"
 #include "util/error.h"
@@ -21,6 +22,7 @@ typedef struct VhostUserFs {
     /* configuration */
     char *chardev, *tag;
     uint16_t num_request_queues, queue_size;
+    int32_t boot_index;
     /* wiring */
     CharFrontend fe;
     Vhost *vhost;
@@ -110,11 +112,13 @@ static void leave(VhostUserFs *s)
 static bool fs_realize(VirtioDevice *vdev, GError **errp)
 {
     VhostUserFs *s = VHOST_USER_FS(vdev);
+    Device *card = DEVICE(vdev->parent.bus->parent.parent);
 
     if (!check_properties(s, errp) || !vhost_attach(&s->fe, s->chardev, errp)) {
         return false;
     }
-    if (!meet(s, errp)) {
+    if (!meet(s, errp) ||
+        !boot_order_add(card, s->boot_index, card, "pci1af4,105a", "/filesystem@0", errp)) {
         leave(s);
         return false;
     }
@@ -123,6 +127,7 @@ static bool fs_realize(VirtioDevice *vdev, GError **errp)
 
 static void fs_unrealize(VirtioDevice *vdev)
 {
+    boot_order_remove(DEVICE(vdev->parent.bus->parent.parent));
     leave(VHOST_USER_FS(vdev));
 }
 
@@ -148,6 +153,12 @@ static const Property fs_properties[] = {
     PROP("tag", PROP_STRING, tag, "the name by which the guest mounts it"),
     PROP_NUMBER("num-request-queues", num_request_queues, 1, "queues for requests"),
     PROP_NUMBER("queue-size", queue_size, 128, "entries of each"),
+    { .name = "bootindex",
+      .kind = PROP_INT32,
+      .offset = offsetof(VhostUserFs, boot_index),
+      .has_default = true,
+      .default_int = -1,
+      .description = "firmware boots from the lowest one first" },
     { 0 },
 };
 

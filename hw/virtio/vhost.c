@@ -221,8 +221,28 @@ static void came(Vhost *vhost)
     vhost_update(vhost);
 }
 
+/* One that takes memory piece by piece keeps what it was given, while the connection stays, and has
+ * no room for as much once more. */
+static void leave_memory(Vhost *vhost)
+{
+    if (vhost->user.chardev && vhost->backend->up && vhost->backend->pieces) {
+        char_leave(vhost->user.chardev, vhost_memory_leave(&vhost->memory),
+                   (GDestroyNotify)g_array_unref);
+    }
+}
+
+static void take_memory(Vhost *vhost)
+{
+    GArray *left = char_take_left(vhost->user.chardev);
+
+    if (left) {
+        vhost_memory_take(&vhost->memory, left);
+    }
+}
+
 void vhost_lose(Vhost *vhost)
 {
+    leave_memory(vhost);
     if (vhost->user.chardev) {
         vhost->user.chardev->event = NULL;
         vhost->backend->up = false;
@@ -377,6 +397,7 @@ Vhost *vhost_new(VirtioDevice *vdev, const VhostClass *class, CharFrontend *char
         vhost_free(vhost);
         return NULL;
     }
+    take_memory(vhost);
     vhost_log_init(vhost);
     return vhost;
 }
@@ -409,6 +430,7 @@ void vhost_free(Vhost *vhost)
     }
     stop(vhost);
     if (vhost->memory.wanted) {
+        leave_memory(vhost);
         vhost_log_fini(vhost);
         vhost_memory_end(&vhost->memory);
     }

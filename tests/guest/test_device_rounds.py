@@ -99,11 +99,6 @@ def machine(folder, kernel, more):
     return vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest", kernel=kernel[0], initrd=kernel[1], accel="soft", memory="512M", extra=words)
 
 
-def count(name):
-    """qemu-storage-daemon keeps the memory of each device that has gone from its connection, and has room for 32 ranges."""
-    return min(ROUNDS, 8) if "programs" in name else ROUNDS
-
-
 def one_round(guest, kinds, busy):
     for n, kind in enumerate(kinds):
         bus = {"bus": f"rp{n}"} if MACHINE == "q35" else {}
@@ -134,16 +129,16 @@ def rounds(name):
         guest.run("mkdir -p /mnt")
         started, half = time.monotonic(), None
         before = guest.run("ls /sys/bus/pci/devices")
-        for number in range(count(name)):
+        for number in range(ROUNDS):
             one_round(guest, kinds, number % 2)
             guest.run("wait")
             tap.equal(guest.run("ls /sys/bus/pci/devices"), before)
             guest.qmp.drain().clear()
-            if number + 1 == count(name) // 2:
+            if number + 1 == ROUNDS // 2:
                 half = taken(guest)
         tap.equal(guest.run("dmesg | grep -E 'BUG|Oops|WARNING|hung task'", check=False), "")
         files, memory = taken(guest)
-        print(f"# {count(name)} rounds in {time.monotonic() - started:.0f} s; open files and KiB {half}, then {files, memory}", flush=True)
+        print(f"# {ROUNDS} rounds in {time.monotonic() - started:.0f} s; open files and KiB {half}, then {files, memory}", flush=True)
         tap.equal(files, half[0], "open files")
         tap.equal(memory - half[1] < GROWTH, True, f"{half[1]} KiB, then {memory}")
 

@@ -35,7 +35,7 @@ class Cases:
     def exchange(self, guest, inner=INNER, outer=OUTER):
         """Streams both ways, with the other one as the server."""
         here, there = self.data(guest)
-        tap.equal(self.place.run(f"streams call {inner} {PORT} < {DATA} > /tmp/got; sha256sum < /tmp/got", timeout=300).split()[0],
+        tap.equal(self.place.run(f"streams call {inner} {PORT} < {DATA} 2>&1 > /tmp/got; sha256sum < /tmp/got", timeout=300).split()[0],
                   here, "what came back from the guest")
         tap.equal(guest.run(f"streams call {outer} {PORT} < {DATA} | sha256sum", timeout=300).split()[0], there,
                   "what came back from the host")
@@ -159,12 +159,13 @@ class Cases:
                 guest.unplug("d0")
                 guest.run("cd /sys/bus/virtio/drivers/vmw_vsock_virtio_transport; echo virtio0 > unbind; echo virtio0 > bind; cd /")
                 self.exchange(guest, CID, 2)
-                guest.run(f"(sleep 1000 | streams call 2 {PORT}; echo ended > /tmp/ended) > /dev/null 2>&1 &")
-                guest.run("sleep 1; [ ! -e /tmp/ended ]")
+                guest.run("mkfifo /tmp/in; exec 3<>/tmp/in; echo hello >&3; "
+                          f"(streams call 2 {PORT} < /tmp/in > /tmp/out 2>&1; echo ended > /tmp/ended) & "
+                          "until grep -q hello /tmp/out; do sleep 0.1; done; [ ! -e /tmp/ended ]", timeout=120)
                 linux.migrated(guest, f"exec:cat > {folder}/state")
             with self.socketed("-incoming", f"exec:cat {folder}/state", incoming=True) as guest:
                 guest.qmp.event("RESUME", timeout=120)
-                guest.run("until [ -e /tmp/ended ]; do killall sleep 2>/dev/null; sleep 0.1; done", timeout=120)
+                guest.run("until [ -e /tmp/ended ]; do sleep 0.1; done; grep -q 'reset by peer' /tmp/out", timeout=30)
                 self.exchange(guest, CID, 2)
                 guest.qmp.command("device_del", id="v0")
                 guest.qmp.event("DEVICE_DELETED", device="v0")

@@ -228,6 +228,41 @@ def follows(slots):
         tap.equal(len(end.told(vhost.ADD_MEM_REG)), 2 if slots else 0)
 
 
+def again():
+    """What a device on a connection was told of memory, the next one need not be told again: a program has no room for it. What has
+    come and gone meanwhile, it is told."""
+    with disk(protocol=vhost.DISK | vhost.MEM_SLOTS, slots=4) as (end, m):
+        def new(talk=True):
+            m.qmp.command("device_add", driver="vhost-user-blk-pci", id="d0", chardev="c0", addr=str(SLOT))
+            if talk:
+                tap.equal(ready(m).talk(0, b"again"), b"again")
+
+        def gone(name="d0", slot=SLOT):
+            m.qmp.command("device_del", id=name)
+            m.write("l", 0xae08, 1 << slot)  # as the guest does: an eject
+            m.qmp.event("DEVICE_DELETED", device=name)
+
+        tap.equal(ready(m).talk(0, b"first"), b"first")
+        gone()
+        for _ in range(6):
+            new()
+            gone()
+        tap.equal((len(end.regions), len(end.told(vhost.ADD_MEM_REG))), (1, 1), "ranges")
+        add_dimm(m, "d1", addr=1 << 32)
+        new()
+        tap.equal(len(end.regions), 2)
+        gone()
+        m.qmp.command("device_del", id="d1")
+        m.write("l", 0xa00, 0)
+        m.write("b", 0xa14, 8)
+        m.qmp.event("DEVICE_DELETED", device="d1")
+        new()
+        tap.equal([(r.guest, r.size) for r in end.regions], [(0, 16 * MIB)])
+        end.drop()
+        end.wait(lambda: len(end.told(vhost.SET_OWNER)) == 10, "a connection more")
+        end.wait(lambda: len(end.regions) == 1 and 0 in end.rings and end.rings[0].enabled, "ranges of a new connection")
+
+
 def grows():
     """virtio-mem is pieces of what the program has room for; each is told when the guest plugs a block of it, and taken
     back when it has nothing of it."""
@@ -342,6 +377,25 @@ def no_device():
 
 # ---- saved and loaded ----
 
+def boot_order():
+    """A folder and a disk in firmware's list, by the paths that it knows."""
+    def firmware_file(m, name):
+        def read(count):
+            return bytes(m.read("b", 0x511) for _ in range(count))
+        m.write("w", 0x510, 0x19)
+        for entry in [read(64) for _ in range(int.from_bytes(read(4), "big"))]:
+            if entry[8:].split(b"\0")[0] == name:
+                found = entry
+        m.write("w", 0x510, int.from_bytes(found[4:6], "big"))
+        return read(int.from_bytes(found[:4], "big"))
+
+    with setup("-device", "vhost-user-fs-pci,chardev=c0,tag=t,bootindex=2,addr=5", protocol=vhost.MQ) as (_, m):
+        tap.equal(firmware_file(m, b"bootorder"), b"/pci@i0cf8/pci1af4,105a@5/filesystem@0\0")
+        tap.equal("bootindex=2" in refused(m, "device_add", driver="virtio-net-pci", bootindex=2), True)
+    with setup("-device", "vhost-user-blk-pci,chardev=c0,bootindex=1,addr=6") as (_, m):
+        tap.equal(firmware_file(m, b"bootorder"), b"/pci@i0cf8/scsi@6/disk@0,0\0")
+
+
 def no_module():
     """Sockets by the host's kernel, where that has not loaded its module: said, and nothing is left."""
     if os.path.exists("/dev/vhost-vsock"):
@@ -393,12 +447,14 @@ if __name__ == "__main__":
         ("blk: the program dies for good", gone),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
+        ("one device after another on a connection", again),
         ("virtio-mem", grows),
         ("limit of slots", lambda: limit(True, 3)),
         ("limit without slots", lambda: limit(False, 8)),
         ("too many ranges; memory that is not shared", too_many),
         *((f"wrong answers: {name}", lambda name=name: hostile(name)) for name in WRONG),
         ("what cannot be", no_device),
+        ("in firmware's list", boot_order),
         ("vhost-vsock-pci without the kernel's module", no_module),
         ("moved, with a log of writes", moved),
     ] if len(sys.argv) < 3 or sys.argv[2] in name])
