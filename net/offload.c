@@ -55,7 +55,7 @@ static void put16(uint8_t *at, unsigned value)
 }
 
 /* Words in the host's order: the sum comes out in that order, too (RFC 1071, section 2 (B)). */
-static uint64_t add_words(uint64_t sum, const uint8_t *data, size_t size)
+uint64_t net_sum_add(uint64_t sum, const uint8_t *data, size_t size)
 {
     uint32_t word;
 
@@ -68,8 +68,7 @@ static uint64_t add_words(uint64_t sum, const uint8_t *data, size_t size)
     return sum + word;
 }
 
-/* As it stands in a packet. */
-static uint16_t fold(uint64_t sum)
+uint16_t net_sum_fold(uint64_t sum)
 {
     while (sum >> 16) {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -90,7 +89,7 @@ bool net_offload_complete(const NetOffload *o, uint8_t *packet, size_t size)
     if (!net_offload_has_field(o, size)) {
         return false;
     }
-    sum = fold(add_words(0, packet + start, size - start));
+    sum = net_sum_fold(net_sum_add(0, packet + start, size - start));
     sum = sum ? sum : 0xffff; /* 0 would say that there is none */
     memcpy(packet + field, &sum, sizeof(sum));
     return true;
@@ -162,16 +161,16 @@ static void finish(uint8_t *segment, size_t size, const Layout *layout, unsigned
     put16(tcp + 16, 0);
     if (layout->ipv6) {
         put16(ip + 4, (unsigned)(size - layout->ip - IPV6_HEADER));
-        sum = add_words(0, ip + 8, 32);
+        sum = net_sum_add(0, ip + 8, 32);
     } else {
         put16(ip + 2, (unsigned)(size - layout->ip));
         put16(ip + 4, get16(ip + 4) + n);
         put16(ip + 10, 0);
-        folded = fold(add_words(0, ip, layout->tcp - layout->ip));
+        folded = net_sum_fold(net_sum_add(0, ip, layout->tcp - layout->ip));
         memcpy(ip + 10, &folded, sizeof(folded));
-        sum = add_words(0, ip + 12, 8);
+        sum = net_sum_add(0, ip + 12, 8);
     }
-    folded = fold(add_words(add_words(sum, pseudo, sizeof(pseudo)), tcp, tcp_len));
+    folded = net_sum_fold(net_sum_add(net_sum_add(sum, pseudo, sizeof(pseudo)), tcp, tcp_len));
     memcpy(tcp + 16, &folded, sizeof(folded));
 }
 
@@ -213,7 +212,7 @@ static void finish_fragment(uint8_t *ip, const Layout *layout, size_t header_len
     put16(ip + 2, (unsigned)(header_len + len));
     put16(ip + 6, (unsigned)(done / 8) | (last ? 0 : IPV4_MORE));
     put16(ip + 10, 0);
-    folded = fold(add_words(0, ip, header_len));
+    folded = net_sum_fold(net_sum_add(0, ip, header_len));
     memcpy(ip + 10, &folded, sizeof(folded));
 }
 
@@ -232,7 +231,7 @@ static bool cut_udp(const NetOffload *o, const uint8_t *packet, size_t size, Net
         return false;
     }
     headers = udp + (layout.ipv6 ? FRAGMENT_HEADER : 0);
-    sum = fold(add_words(0, packet + udp, size - udp));
+    sum = net_sum_fold(net_sum_add(0, packet + udp, size - udp));
     sum = sum ? sum : 0xffff;
     memcpy(fragment, packet, udp);
     for (size_t at = udp; at < size;) {

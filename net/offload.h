@@ -44,6 +44,11 @@ unsigned net_offload_needs(const NetOffload *o);
  * be outside of the packet. */
 bool net_offload_complete(const NetOffload *o, uint8_t *packet, size_t size);
 
+/* Such a sum by hand: add what has an even number of bytes, but for the last piece, and take what
+ * stands in a packet then. That is 0 if the sum was among what was added, and is right. */
+uint64_t net_sum_add(uint64_t sum, const uint8_t *data, size_t size);
+uint16_t net_sum_fold(uint64_t sum);
+
 /* Does a packet of @size bytes have the field for the sum? */
 bool net_offload_has_field(const NetOffload *o, size_t size);
 

@@ -182,7 +182,7 @@ static void tail_written(E1000 *s, unsigned offset, uint32_t value)
     e1000_transmit(s);
 }
 
-static void tail_rx_written(E1000 *s, unsigned offset, uint32_t value)
+void e1000_rx_tail_written(E1000 *s, unsigned offset, uint32_t value)
 {
     net_client_ready(&s->nic.client);
 }
@@ -231,7 +231,7 @@ static const E1000Register common[] = {
     { E1000_RDBAH, 1, 0, UINT32_MAX },
     { E1000_RDLEN, 1, 0, 0xfff80 },
     { E1000_RDH, 1, 0, 0xffff },
-    { E1000_RDT, 1, 0, 0xffff, 0, NULL, tail_rx_written },
+    { E1000_RDT, 1, 0, 0xffff, 0, NULL, e1000_rx_tail_written },
     { E1000_RDTR, 1, 0, 0xffff },
     { E1000_RXDCTL, 1, 0, UINT32_MAX },
     { E1000_RADV, 1, 0, 0xffff },

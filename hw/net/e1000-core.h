@@ -12,6 +12,7 @@
 
 #include "hw/net/e1000-regs.h"
 #include "hw/net/nic.h"
+#include "hw/net/rss.h"
 #include "hw/pci/pci.h"
 #include "util/timer.h"
 
@@ -69,6 +70,17 @@ typedef struct E1000Register {
     void (*written)(E1000 *s, unsigned offset, uint32_t value);
 } E1000Register;
 
+/* What is told of a packet that was received, and the ring that it goes to. */
+typedef struct E1000Told {
+    unsigned ring;
+    uint32_t status; /* with what only extended descriptors have */
+    uint8_t errors;
+    uint16_t vlan;
+    /* Of extended descriptors. */
+    uint32_t type; /* of the hash, and its ring */
+    uint32_t hash;
+} E1000Told;
+
 typedef struct E1000Class E1000Class;
 
 /* What makes a card the one it is. */
@@ -85,6 +97,8 @@ struct E1000Class {
     /* These causes are there, some of them perhaps anew, or are let through; does the card send
      * messages of its own for them? NULL: it has none. */
     bool (*send)(E1000 *s, uint32_t causes);
+    /* Where does a packet go, and what is told of its hash? NULL: to the first ring. */
+    void (*spread)(E1000 *s, const RssPacket *p, const uint8_t *packet, E1000Told *told);
 };
 
 static inline const E1000Class *e1000_class(const E1000 *s)
@@ -125,6 +139,8 @@ void e1000_count64(E1000 *s, unsigned offset, uint64_t n);
 /* The counter of packets of @size bytes with the sum, of the six that begin at @offset. */
 void e1000_count_size(E1000 *s, unsigned offset, size_t size);
 
+/* There may be buffers again. */
+void e1000_rx_tail_written(E1000 *s, unsigned offset, uint32_t value);
 /* A write of 1 takes a cause back. */
 void e1000_icr_written(E1000 *s, unsigned offset, uint32_t value);
 

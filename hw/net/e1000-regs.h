@@ -161,7 +161,7 @@ enum {
     E1000_ICR_MDAC = 1 << 9,
     E1000_ICR_BASIC = 0x1ffff, /* what all cards have */
     /* 82574L: what a message of its own can be sent for (section 10.2.4.1). */
-    E1000_ICR_RXQ0 = 1 << 20,
+    E1000_ICR_RXQ0 = 1 << 20, /* and RXQ1 */
     E1000_ICR_TXQ0 = 1 << 22, /* and TXQ1 */
     E1000_ICR_OTHER = 1 << 24,
     E1000_ICR_QUEUES = 31 << 20,
@@ -187,6 +187,18 @@ enum {
     E1000_TCTL_EN = 1 << 1,
     E1000_TCTL_PSP = 1 << 3,
     E1000_RFCTL_EXTENDED = 1 << 15,
+    E1000_RFCTL_NO_EXTENSIONS = 3 << 16, /* headers behind that of IPv6 are not looked at */
+    E1000_RXCSUM_IP = 1 << 8,
+    E1000_RXCSUM_TRANSPORT = 1 << 9,
+    E1000_RXCSUM_PCSD = 1 << 13, /* 82574L: a hash instead of a sum */
+    E1000_MRQC_ENABLE = 3,
+    E1000_MRQC_RSS = 1,
+    /* What is hashed, and so. */
+    E1000_MRQC_TCP4 = 1 << 16,
+    E1000_MRQC_IPV4 = 1 << 17,
+    E1000_MRQC_TCP6 = 1 << 18,
+    E1000_MRQC_IPV6_EX = 1 << 19,
+    E1000_MRQC_IPV6 = 1 << 20,
 };
 #define E1000_RAH_AV (1u << 31)
 
@@ -212,7 +224,26 @@ enum {
     E1000_RXD_EOP = 1 << 1,
     E1000_RXD_IXSM = 1 << 2,
     E1000_RXD_VP = 1 << 3,
+    E1000_RXD_UDPCS = 1 << 4,
+    E1000_RXD_TCPCS = 1 << 5, /* of UDP, too */
+    E1000_RXD_IPCS = 1 << 6,
     E1000_RXD_PIF = 1 << 7,
+    E1000_RXD_IPIDV = 1 << 9, /* of extended descriptors, as are the others below */
+    E1000_RXD_TYPE_SHIFT = 16,
+    E1000_RXD_ERRORS_SHIFT = 24,
+    /* Errors. */
+    E1000_RXD_TCPE = 1 << 5,
+    E1000_RXD_IPE = 1 << 6,
+};
+
+/* What was hashed (section 7.1.11.1 of the 82574L's). */
+enum {
+    E1000_RSS_NONE = 0,
+    E1000_RSS_TCP4 = 1,
+    E1000_RSS_IPV4 = 2,
+    E1000_RSS_TCP6 = 3,
+    E1000_RSS_IPV6_EX = 4,
+    E1000_RSS_IPV6 = 5,
 };
 
 #define E1000_DESCRIPTOR_SIZE       16

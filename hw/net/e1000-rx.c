@@ -136,8 +136,8 @@ typedef struct Legacy {
 } Legacy;
 
 typedef struct Extended {
-    uint32_t queues, hash; /* no hash is computed: 0 */
-    uint32_t status;
+    uint32_t type, hash;
+    uint32_t status; /* and errors */
     uint16_t length; /* split: of what is in the first buffer */
     uint16_t vlan;
     uint16_t header, more[3]; /* split: no header is told; of the other buffers */
@@ -147,6 +147,7 @@ typedef struct Extended {
 #define BUFFERS_MAX 4 /* of one descriptor */
 
 typedef struct Ring {
+    unsigned n; /* which */
     uint64_t base;
     uint32_t count, head, tail; /* in descriptors; head and tail are below count */
     bool extended;
@@ -156,11 +157,11 @@ typedef struct Ring {
     size_t room;               /* all of them */
 } Ring;
 
-/* What is told of a packet. */
-typedef struct Told {
-    uint8_t status;
-    uint16_t vlan;
-} Told;
+/* A register of @ring, which is at @offset for the first one. */
+static uint32_t *ring_reg(E1000 *s, const Ring *ring, unsigned offset)
+{
+    return e1000_reg(s, offset + ring->n * E1000_RING_STRIDE);
+}
 
 static size_t buffer_size(E1000 *s)
 {
@@ -197,14 +198,15 @@ static void set_format(E1000 *s, Ring *ring)
     }
 }
 
-static bool get_ring(E1000 *s, Ring *ring)
+static bool get_ring(E1000 *s, unsigned n, Ring *ring)
 {
-    ring->base =
-        (uint64_t)*e1000_reg(s, E1000_RDBAH) << 32 | (*e1000_reg(s, E1000_RDBAL) & ~UINT32_C(15));
+    ring->n = n;
+    ring->base = (uint64_t)*ring_reg(s, ring, E1000_RDBAH) << 32 |
+                 (*ring_reg(s, ring, E1000_RDBAL) & ~UINT32_C(15));
     set_format(s, ring);
-    ring->count = *e1000_reg(s, E1000_RDLEN) / ring->descriptor;
-    ring->head = *e1000_reg(s, E1000_RDH);
-    ring->tail = *e1000_reg(s, E1000_RDT);
+    ring->count = *ring_reg(s, ring, E1000_RDLEN) / ring->descriptor;
+    ring->head = *ring_reg(s, ring, E1000_RDH);
+    ring->tail = *ring_reg(s, ring, E1000_RDT);
     return ring->head < ring->count && ring->tail < ring->count;
 }
 
@@ -214,20 +216,27 @@ static uint32_t buffers(const Ring *ring)
 }
 
 /* The driver looks at the status: that is written last. */
-static void give_legacy(uint64_t at, const Told *told, uint8_t status, size_t length)
+static void give_legacy(uint64_t at, const E1000Told *told, uint32_t status, size_t length)
 {
     const size_t first = offsetof(Legacy, status);
-    const Legacy d = { .length = (uint16_t)length, .status = status, .special = told->vlan };
+    const Legacy d = { .length = (uint16_t)length,
+                       .status = (uint8_t)status,
+                       .errors = told->errors,
+                       .special = told->vlan };
 
     e1000_dma_write(at + 8, &d, first);
     e1000_dma_write(at + 8 + first, (const uint8_t *)&d + first, sizeof(d) - first);
 }
 
-static void give_extended(const Ring *ring, uint64_t at, const Told *told, uint8_t status,
+static void give_extended(const Ring *ring, uint64_t at, const E1000Told *told, uint32_t status,
                           const size_t *lengths)
 {
     const size_t first = offsetof(Extended, status), next = offsetof(Extended, length);
-    Extended d = { .status = status, .length = (uint16_t)lengths[0], .vlan = told->vlan };
+    Extended d = { .type = told->type,
+                   .hash = told->hash,
+                   .status = status | (uint32_t)told->errors << E1000_RXD_ERRORS_SHIFT,
+                   .length = (uint16_t)lengths[0],
+                   .vlan = told->vlan };
 
     for (unsigned i = 1; i < ring->buffers; i++) {
         d.more[i - 1] = (uint16_t)lengths[i];
@@ -256,14 +265,14 @@ static size_t fill(const Ring *ring, uint64_t at, const uint8_t *packet, size_t 
 }
 
 /* Put @size bytes into buffers, of which there are enough. */
-static void put(E1000 *s, Ring *ring, const Told *told, const uint8_t *packet, size_t size)
+static void put(E1000 *s, Ring *ring, const E1000Told *told, const uint8_t *packet, size_t size)
 {
     for (size_t done = 0; done < size;) {
         uint64_t at = ring->base + (uint64_t)ring->head * ring->descriptor;
         size_t lengths[BUFFERS_MAX];
 
         done += fill(ring, at, packet + done, size - done, lengths);
-        uint8_t status = told->status | E1000_RXD_DD | (done == size ? E1000_RXD_EOP : 0);
+        uint32_t status = told->status | E1000_RXD_DD | (done == size ? E1000_RXD_EOP : 0);
         if (ring->extended) {
             give_extended(ring, at, told, status, lengths);
         } else {
@@ -271,7 +280,7 @@ static void put(E1000 *s, Ring *ring, const Told *told, const uint8_t *packet, s
         }
         ring->head = (ring->head + 1) % ring->count;
     }
-    *e1000_reg(s, E1000_RDH) = ring->head;
+    *ring_reg(s, ring, E1000_RDH) = ring->head;
 }
 
 static void count(E1000 *s, const uint8_t *packet, size_t size)
@@ -288,7 +297,7 @@ static void count(E1000 *s, const uint8_t *packet, size_t size)
 
 /* Copy it, without its tag if the card takes that off, with zeros and sum as they are wanted: its
  * size. */
-static size_t prepare(E1000 *s, Told *told, uint8_t *copy, const uint8_t *packet, size_t size)
+static size_t prepare(E1000 *s, E1000Told *told, uint8_t *copy, const uint8_t *packet, size_t size)
 {
     size_t tag = 0;
 
@@ -314,7 +323,7 @@ static size_t prepare(E1000 *s, Told *told, uint8_t *copy, const uint8_t *packet
 }
 
 /* Is there a driver to take it? */
-static bool wants(E1000 *s, const uint8_t *packet, size_t size, Told *told)
+static bool wants(E1000 *s, const uint8_t *packet, size_t size, E1000Told *told)
 {
     uint32_t rctl = *e1000_reg(s, E1000_RCTL);
     size_t most = rctl & (E1000_RCTL_LPE | E1000_RCTL_SBP) ? PACKET_MAX_LONG : PACKET_MAX;
@@ -332,7 +341,7 @@ static bool wants(E1000 *s, const uint8_t *packet, size_t size, Told *told)
     if (!takes(s, packet, size, &passed)) {
         return false;
     }
-    told->status = E1000_RXD_IXSM | (passed ? E1000_RXD_PIF : 0);
+    told->status = passed ? E1000_RXD_PIF : 0;
     return true;
 }
 
@@ -344,11 +353,34 @@ static bool is_low(E1000 *s, const Ring *ring)
     return buffers(ring) <= ring->count >> shift;
 }
 
+/* What the headers of IP are, and whether its sums are right, as far as the driver asks for it. */
+static void tell_sums(E1000 *s, const RssPacket *p, const uint8_t *packet, E1000Told *told)
+{
+    uint32_t rxcsum = *e1000_reg(s, E1000_RXCSUM);
+    unsigned has, wrong,
+        wanted = (rxcsum & E1000_RXCSUM_IP ? RSS_IP : 0) |
+                 (rxcsum & E1000_RXCSUM_TRANSPORT ? RSS_TRANSPORT : 0);
+
+    if (!wanted) {
+        told->status |= E1000_RXD_IXSM;
+        return;
+    }
+    has = rss_sums(p, packet, wanted, &wrong);
+    told->status |= has & RSS_IP ? E1000_RXD_IPCS : 0;
+    if (has & RSS_TRANSPORT) {
+        told->status |= E1000_RXD_TCPCS | (p->protocol == RSS_UDP ? E1000_RXD_UDPCS : 0);
+    }
+    told->errors = (uint8_t)((wrong & RSS_IP ? E1000_RXD_IPE : 0) |
+                             (wrong & RSS_TRANSPORT ? E1000_RXD_TCPE : 0));
+}
+
 bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     E1000 *s = nc->opaque;
+    const E1000Class *ops = e1000_class(s);
     uint8_t copy[PACKET_MAX_LONG + SUM_SIZE];
-    Told told = { 0 };
+    E1000Told told = { 0 };
+    RssPacket headers;
     Ring ring;
 
     if (!e1000_runs(s)) {
@@ -357,8 +389,12 @@ bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, si
     if (!wants(s, packet, size, &told)) {
         return true;
     }
+    rss_look(&headers, packet, size);
+    if (ops->spread) {
+        ops->spread(s, &headers, packet, &told);
+    }
     size_t whole = prepare(s, &told, copy, packet, size);
-    if (!get_ring(s, &ring) || ring.room * (ring.count - 1) < whole) {
+    if (!get_ring(s, told.ring, &ring) || ring.room * (ring.count - 1) < whole) {
         e1000_count(s, E1000_MPC, 1);
         return true; /* it will never have the room */
     }
@@ -367,8 +403,10 @@ bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, si
         e1000_interrupt(s, E1000_ICR_RXO);
         return false;
     }
+    tell_sums(s, &headers, packet, &told);
     count(s, packet, size);
     put(s, &ring, &told, copy, whole);
-    e1000_interrupt(s, E1000_ICR_RXT0 | E1000_ICR_RXQ0 | (is_low(s, &ring) ? E1000_ICR_RXDMT0 : 0));
+    e1000_interrupt(s, E1000_ICR_RXT0 | (uint32_t)E1000_ICR_RXQ0 << ring.n |
+                           (is_low(s, &ring) ? E1000_ICR_RXDMT0 : 0));
     return true;
 }

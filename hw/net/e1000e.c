@@ -2,8 +2,7 @@
 /*
  * e1000e: Intel's 82574L, a PCI Express function (on a conventional bus a conventional one):
  * registers in memory (BAR 0), one at a time through the I/O window (BAR 2), a flash with nothing
- * in it (BAR 1), and the table of MSI-X (BAR 3). Two rings to send from; what is received goes to
- * the first ring, as nothing is hashed (MRQC and its tables are only kept).
+ * in it (BAR 1), and the table of MSI-X (BAR 3). Two rings each way.
  */
 #include "hw/net/e1000e.h"
 
@@ -115,7 +114,7 @@ static const E1000Register registers[] = {
     { E1000_RDBAH + E1000_RING_STRIDE, 1, 0, UINT32_MAX },
     { E1000_RDLEN + E1000_RING_STRIDE, 1, 0, 0xfff80 },
     { E1000_RDH + E1000_RING_STRIDE, 1, 0, 0xffff },
-    { E1000_RDT + E1000_RING_STRIDE, 1, 0, 0xffff },
+    { E1000_RDT + E1000_RING_STRIDE, 1, 0, 0xffff, 0, NULL, e1000_rx_tail_written },
     { E1000_RXDCTL + E1000_RING_STRIDE, 1, 0, UINT32_MAX },
     { E1000_TARC, 1, 0, UINT32_MAX, 0x403 },
     { E1000_TARC + E1000_RING_STRIDE, 1, 0, UINT32_MAX, 0x403 },
@@ -125,6 +124,7 @@ static const E1000Register registers[] = {
     { E1000_TDH + E1000_RING_STRIDE, 1, 0, 0xffff },
     { E1000_TDT + E1000_RING_STRIDE, 1, 0, 0xffff, 0, NULL, ring_written },
     { E1000_TXDCTL + E1000_RING_STRIDE, 1, 0, UINT32_MAX },
+    { E1000_RXCSUM, 1, 0, 0xffff, E1000_RXCSUM_IP | E1000_RXCSUM_TRANSPORT },
     { E1000_RFCTL, 1, 0, UINT32_MAX },
     { E1000_MRQC, 1, 0, UINT32_MAX },
     { E1000_GCR, 1, 0, UINT32_MAX },
@@ -266,6 +266,7 @@ static const E1000Class e1000e_ops = {
     .queues = 2,
     .signal = e1000e_signal,
     .send = e1000e_send,
+    .spread = e1000e_spread,
 };
 
 static void pci_e1000e_init(Object *obj)

@@ -29,5 +29,6 @@ bool e1000e_send(E1000 *s, uint32_t causes);
 /* Of a timer of `eitr`, with the E1000E. */
 void e1000e_interval_over(void *opaque);
 uint32_t e1000e_icr_read(E1000 *s, unsigned offset);
+void e1000e_spread(E1000 *s, const RssPacket *p, const uint8_t *packet, E1000Told *told);
 
 #endif

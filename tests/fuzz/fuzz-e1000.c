@@ -50,6 +50,20 @@ static void put(hwaddr at, uint64_t value, unsigned size)
 
 /* ---- steps ---- */
 
+/* Hashed, packets go to both rings; what is not, has its sums looked at. */
+static void start_hash(unsigned n, bool hashed)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        set(n, E1000_RETA + 4 * i, 0x00800080);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        set(n, E1000_RSSRK + 4 * i, 0x01020408u * (i + 1));
+    }
+    set(n, E1000_RXCSUM,
+        E1000_RXCSUM_IP | E1000_RXCSUM_TRANSPORT | (hashed ? E1000_RXCSUM_PCSD : 0));
+    set(n, E1000_MRQC, hashed ? 0x1f0000 | E1000_MRQC_RSS : 0);
+}
+
 /* As drivers do it, with both rings of both ways; who has one only ignores the rest. */
 static void step_start(FuzzInput *in)
 {
@@ -76,6 +90,7 @@ static void step_start(FuzzInput *in)
         E1000_RCTL_EN | E1000_RCTL_UPE | E1000_RCTL_MPE | E1000_RCTL_BAM |
             (how & 8 ? E1000_RCTL_LPE : 0) | (how & 0x30) << 12);
     set(n, E1000_TCTL, E1000_TCTL_EN | E1000_TCTL_PSP);
+    start_hash(n, how & 0x40);
     set(n, E1000_IMS, UINT32_MAX);
     set(n, E1000_RDT, 15);
     set(n, E1000_RDT + E1000_RING_STRIDE, 15);

@@ -42,6 +42,7 @@ enum {
     GPRC = 0x4074,
     GPTC = 0x4080,
     TOTL = 0x40c8,
+    RXCSUM = 0x5000,
     MTA = 0x5200,
     RAL = 0x5400,
     RAH = 0x5404,

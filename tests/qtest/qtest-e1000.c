@@ -356,6 +356,42 @@ static void test_offloads(gconstpointer model)
     net_stop(&n);
 }
 
+/* The card looks at sums if it is asked to; what it finds, in status and errors. */
+static void test_sums(gconstpointer model)
+{
+    static const struct {
+        uint32_t rxcsum;
+        uint8_t status, damage; /* which byte of the packet is wrong */
+        uint8_t errors;
+    } cases[] = { { 0x000, 0x07, 0, 0 },    { 0x100, 0x43, 0, 0 },     { 0x200, 0x23, 0, 0 },
+                  { 0x300, 0x63, 0, 0 },    { 0x300, 0x63, 60, 0x20 }, { 0x300, 0x63, 18, 0x40 },
+                  { 0x100, 0x43, 60, 0x00 } };
+    uint8_t packet[70];
+    Net n;
+
+    net_start(&n, model, "");
+    net_give_buffers(&n, 7);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        size_t size = fill_tcp(packet, 16);
+
+        memcpy(packet, own_mac, 6);
+        packet[17] = 56;
+        unsigned sum = ~sum16(packet + 14, 20, 0) & 0xffff;
+        packet[24] = (uint8_t)(sum >> 8);
+        packet[25] = (uint8_t)sum;
+        sum = ~sum16(packet + 34, 36, sum16(packet + 26, 8, 6 + 36)) & 0xffff;
+        packet[50] = (uint8_t)(sum >> 8);
+        packet[51] = (uint8_t)sum;
+        packet[cases[i].damage] ^= cases[i].damage ? 1 : 0;
+        net_set(&n, RXCSUM, cases[i].rxcsum);
+        wire_send(n.fd, packet, (uint32_t)size);
+        net_expect_received(&n, i, packet, size);
+        g_assert_cmphex(net_wait_rx(&n, i), ==, cases[i].status);
+        g_assert_cmphex(qtest_readb(n.qt, RX_RING + 16 * i + 13), ==, cases[i].errors);
+    }
+    net_stop(&n);
+}
+
 /* ---- what a guest must not do ---- */
 
 static void test_hostile(gconstpointer model)
@@ -480,8 +516,9 @@ int main(int argc, char **argv)
         const char *name;
         GTestDataFunc test;
     } common[] = {
-        { "packets", test_packets }, { "filter", test_filter }, { "offloads", test_offloads },
-        { "hostile", test_hostile }, { "saved", test_saved },   { "plug", test_plug },
+        { "packets", test_packets }, { "filter", test_filter },   { "offloads", test_offloads },
+        { "sums", test_sums },       { "hostile", test_hostile }, { "saved", test_saved },
+        { "plug", test_plug },
     };
     static const char *const models[] = { "e1000", "e1000e" };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What e1000e has beside what e1000 has (qtest-e1000.c drives both). */
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/qtest/e1000.h"
 
@@ -13,14 +14,17 @@ enum {
     PSRCTL = 0x2170,
     MPC = 0x4010,
     RFCTL = 0x5008,
+    MRQC = 0x5818,
     SWSM = 0x5b50,
+    RETA = 0x5c00,
+    RSSRK = 0x5c80,
     SYSTIML = 0xb600,
     SYSTIMH = 0xb604,
     TIMINCA = 0xb608,
     RING1 = 0x100, /* from a register of the first ring to that of the second */
 };
 
-enum { RXQ0 = 1 << 20, TXQ0 = 1 << 22, TXQ1 = 1 << 23, OTHER = 1 << 24 };
+enum { RXQ0 = 1 << 20, RXQ1 = 1 << 21, TXQ0 = 1 << 22, TXQ1 = 1 << 23, OTHER = 1 << 24 };
 #define ASSERTED (1u << 31)
 
 static unsigned find_capability(const Net *n, unsigned id)
@@ -303,6 +307,200 @@ static void test_split(void)
     net_stop(&n);
 }
 
+/* ---- two rings to receive into ---- */
+
+#define RX_RING1   0x220000u
+#define PCSD       0x2000u
+#define RSS_FIELDS 0x1f0000u
+
+/* Of Microsoft's suite: with the key below their hashes are 0x51ccc178 and 0x5c2b394a; addresses
+ * alone, 0x323e8fc2 and 0xd2d0a5de. */
+static const uint8_t connections[2][54] = {
+    { [12] = 8,
+      [14] = 0x45,
+      [17] = 40,
+      [22] = 64,
+      [23] = 6,
+      [26] = 66,
+      9,
+      149,
+      187,
+      161,
+      142,
+      100,
+      80,
+      2794 >> 8,
+      0xea,
+      1766 >> 8,
+      0xe6,
+      [46] = 0x50,
+      0x18 },
+    { [12] = 8,
+      [14] = 0x45,
+      [17] = 40,
+      [22] = 64,
+      [23] = 6,
+      [26] = 24,
+      19,
+      198,
+      95,
+      12,
+      22,
+      207,
+      184,
+      12898 >> 8,
+      0x62,
+      38024 >> 8,
+      0x88,
+      [46] = 0x50,
+      0x18 },
+};
+
+static const uint32_t rss_key[10] = { 0xda565a6d, 0xc20e5b25, 0x3d256741, 0xb08fa343, 0xcb2bcad0,
+                                      0xb4307bae, 0xa32dcb77, 0x0cf23080, 0x3bb7426a, 0xfa01acbe };
+
+/* Extended descriptors in both rings, vectors 0 and 3; every second entry is the second ring's. */
+static void start_rss(Net *n)
+{
+    net_set(n, IVAR, 8 | 11 << 4);
+    net_set(n, IMS, RXQ0 | RXQ1);
+    for (unsigned i = 0; i < 10; i++) {
+        net_set(n, RSSRK + 4 * i, rss_key[i]);
+    }
+    for (unsigned i = 0; i < 32; i++) {
+        net_set(n, RETA + 4 * i, 0x80008000);
+    }
+    net_set(n, RFCTL, 1 << 15);
+    net_set(n, RXCSUM, PCSD);
+    net_set(n, MRQC, RSS_FIELDS | 1);
+    net_set(n, RDBAL + RING1, RX_RING1);
+    net_set(n, RDLEN + RING1, RING * 16);
+}
+
+static void give_second(const Net *n)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        qtest_writeq(n->qt, RX_RING1 + 16 * i, net_page(32 + i));
+        qtest_writeq(n->qt, RX_RING1 + 16 * i + 8, 0);
+    }
+    net_set(n, RDT + RING1, 4);
+}
+
+/* The packet for us that @headers begin. */
+static void send_connection(Net *n, const uint8_t *headers, uint8_t packet[60])
+{
+    memset(packet, 0, 60);
+    memcpy(packet, headers, 54);
+    memcpy(packet, own_mac, 6);
+    wire_send(n->fd, packet, 60);
+}
+
+static void expect_hashed(Net *n, uint64_t at, uint32_t type, uint32_t hash)
+{
+    g_assert_cmphex(net_wait_status(n, at + 8) & 3, ==, 3);
+    g_assert_cmphex(qtest_readl(n->qt, at), ==, type);
+    g_assert_cmphex(qtest_readl(n->qt, at + 4), ==, hash);
+    g_assert_cmpuint(qtest_readw(n->qt, at + 12), ==, 60);
+}
+
+static void test_rss(void)
+{
+    uint8_t packet[60], got[60], udp[54];
+    Net n;
+
+    start_vectors(&n);
+    start_rss(&n);
+    net_give_buffers(&n, 7);
+    send_connection(&n, connections[0], packet);
+    expect_hashed(&n, RX_RING, 1, 0x51ccc178);
+    g_assert_cmphex(qtest_readl(n.qt, RX_RING + 8) >> 16 & 15, ==, 2); /* IPv4 with TCP */
+    g_assert_true(is_pending(&n, 0));
+    let_go(&n, 0);
+    g_assert_false(is_pending(&n, 3));
+    /* The same goes to the second ring when the table says so, and waits for it. */
+    for (unsigned i = 0; i < 32; i++) {
+        net_set(&n, RETA + 4 * i, i == 0x78 / 4 ? 0x80 : 0);
+    }
+    send_connection(&n, connections[0], packet);
+    give_second(&n);
+    expect_hashed(&n, RX_RING1, 1 | 1 << 8, 0x51ccc178);
+    qtest_memread(n.qt, net_page(32), got, sizeof(got));
+    g_assert_cmpmem(got, sizeof(got), packet, sizeof(packet));
+    g_assert_cmphex(net_get(&n, RDH + RING1), ==, 1);
+    g_assert_true(is_pending(&n, 3));
+    g_assert_false(is_pending(&n, 0));
+    let_go(&n, 3);
+    send_connection(&n, connections[1], packet);
+    expect_hashed(&n, RX_RING + 16, 1, 0x5c2b394a);
+    /* Without ports where there are none, or they are not asked for; nothing at all. */
+    memcpy(udp, connections[1], sizeof(udp));
+    udp[23] = 17;
+    send_connection(&n, udp, packet);
+    expect_hashed(&n, RX_RING + 32, 2, 0xd2d0a5de);
+    net_set(&n, MRQC, 1 << 17 | 1);
+    send_connection(&n, connections[0], packet);
+    expect_hashed(&n, RX_RING + 48, 2, 0x323e8fc2);
+    net_set(&n, MRQC, 1 << 20 | 1);
+    send_connection(&n, connections[0], packet);
+    expect_hashed(&n, RX_RING + 64, 0, 0);
+    net_set(&n, MRQC, RSS_FIELDS);
+    send_connection(&n, connections[0], packet);
+    expect_hashed(&n, RX_RING + 80, 0, 0);
+    net_stop(&n);
+}
+
+/* A packet for a ring that is not there is lost, and holds up none. */
+static void test_rss_nowhere(void)
+{
+    uint8_t packet[60];
+    Net n;
+
+    start_vectors(&n);
+    start_rss(&n);
+    for (unsigned i = 0; i < 32; i++) {
+        net_set(&n, RETA + 4 * i, i == 0x78 / 4 ? 0x80 : 0);
+    }
+    net_set(&n, RDLEN + RING1, 0);
+    net_give_buffers(&n, 7);
+    send_connection(&n, connections[0], packet);
+    send_connection(&n, connections[1], packet);
+    expect_hashed(&n, RX_RING, 1, 0x5c2b394a);
+    g_assert_cmpuint(net_get(&n, MPC), ==, 1);
+    net_stop(&n);
+}
+
+static void test_rss_saved(void)
+{
+    g_autofree char *path = wire_path();
+    uint8_t packet[60];
+    Net n;
+
+    start_vectors(&n);
+    start_rss(&n);
+    for (unsigned i = 0; i < 32; i++) {
+        net_set(&n, RETA + 4 * i, 0x80808080);
+    }
+    give_second(&n);
+    send_connection(&n, connections[0], packet);
+    expect_hashed(&n, RX_RING1, 1 | 1 << 8, 0x51ccc178);
+    let_go(&n, 3);
+    g_autofree char *file = qtest_temp_path(n.qt, "state");
+    g_autofree char *uri = g_strconcat("file:", file, NULL);
+    qtest_save(n.qt, file);
+    QTest *to = qtest_start("-m 64 -netdev stream,id=n0,server=on,addr.type=unix,addr.path=%s"
+                            " -device e1000e,id=net0,netdev=n0,addr=4 -incoming %s",
+                            path, uri);
+    qtest_wait_running(to);
+    net_stop(&n);
+    n.qt = to;
+    n.fd = wire_connect(to, path);
+    unlink(path);
+    send_connection(&n, connections[1], packet);
+    expect_hashed(&n, RX_RING1 + 16, 1 | 1 << 8, 0x5c2b394a);
+    g_assert_true(is_pending(&n, 3));
+    net_stop(&n);
+}
+
 /* On each kind of bus; what waits for its time is saved. */
 static void test_saved(void)
 {
@@ -339,6 +537,9 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000e/second-ring", test_second_ring);
     g_test_add_func("/e1000e/extended", test_extended);
     g_test_add_func("/e1000e/split", test_split);
+    g_test_add_func("/e1000e/rss", test_rss);
+    g_test_add_func("/e1000e/rss-nowhere", test_rss_nowhere);
+    g_test_add_func("/e1000e/rss-saved", test_rss_saved);
     g_test_add_func("/e1000e/saved", test_saved);
     return g_test_run();
 }
