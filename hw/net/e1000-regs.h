@@ -74,12 +74,17 @@ enum {
     E1000_WUS = 0x5810,
     E1000_MRQC = 0x5818,
     E1000_MANC = 0x5820,
+    E1000_IPAV = 0x5838,
+    E1000_IP4AT = 0x5840, /* four, each 8 bytes */
+    E1000_IP6AT = 0x5880,
+    E1000_WUPM = 0x5a00,
     E1000_GCR = 0x5b00,
     E1000_FACTPS = 0x5b30,
     E1000_SWSM = 0x5b50,
     E1000_FWSM = 0x5b54,
     E1000_GCR2 = 0x5b64,
     E1000_RETA = 0x5c00,
+    E1000_FFLT = 0x5f00, /* four, each 8 bytes */
     E1000_RSSRK = 0x5c80,
     E1000_SYSTIML = 0xb600,
     E1000_SYSTIMH = 0xb604,
@@ -88,6 +93,14 @@ enum {
     /* From a ring's registers to those of the second one (82574L). */
     E1000_RING_STRIDE = 0x100,
 };
+
+/* What wakes a machine: kept, as there is nothing to wake. Rows of a table of E1000Register. */
+#define E1000_WAKE_UP_REGISTERS                                               \
+    { E1000_IPAV, 1, 0, UINT32_MAX }, { E1000_IP4AT, 4, 8, UINT32_MAX },      \
+        { E1000_IP6AT, 4, 0, UINT32_MAX }, { E1000_WUPM, 32, 0, UINT32_MAX }, \
+    {                                                                         \
+        E1000_FFLT, 4, 8, 0x7ff                                               \
+    }
 
 /* Statistics, which a read sets to 0; the two halves of 64 bits follow each other. */
 enum {

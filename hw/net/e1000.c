@@ -59,7 +59,7 @@ static const uint16_t nvm[E1000_NVM_WORDS] = {
     [0x24] = 0x0000,         /* initialization control 3: it wakes nobody */
 };
 
-static const E1000Register own_registers[] = { { 0 } };
+static const E1000Register own_registers[] = { E1000_WAKE_UP_REGISTERS, { 0 } };
 
 static const E1000Class e1000_ops = {
     .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = "network",

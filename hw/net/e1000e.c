@@ -106,7 +106,7 @@ static const E1000Register registers[] = {
     { E1000_EXTCNF_CTRL, 1, 0, UINT32_MAX, 8 },
     { E1000_EXTCNF_SIZE, 1, 0, UINT32_MAX },
     { E1000_PBA, 1, 0, 0xffff003f, 0x140014 },
-    { E1000_PBS, 1, 0, UINT32_MAX },
+    { E1000_PBS, 1, 0, 0x3f, 0x28 },
     { E1000_EEMNGCTL, 1, 0, UINT32_MAX },
     { E1000_PBA_ECC, 1, 0, UINT32_MAX },
     { E1000_PSRCTL, 1, 0, UINT32_MAX, 0x00040402 },
@@ -115,7 +115,8 @@ static const E1000Register registers[] = {
     { E1000_RDLEN + E1000_RING_STRIDE, 1, 0, 0xfff80 },
     { E1000_RDH + E1000_RING_STRIDE, 1, 0, 0xffff },
     { E1000_RDT + E1000_RING_STRIDE, 1, 0, 0xffff, 0, NULL, e1000_rx_tail_written },
-    { E1000_RXDCTL + E1000_RING_STRIDE, 1, 0, UINT32_MAX },
+    { E1000_RXDCTL, 1, 0, UINT32_MAX, 0x00010000 },
+    { E1000_RXDCTL + E1000_RING_STRIDE, 1, 0, UINT32_MAX, 0x00010000 },
     { E1000_TARC, 1, 0, UINT32_MAX, 0x403 },
     { E1000_TARC + E1000_RING_STRIDE, 1, 0, UINT32_MAX, 0x403 },
     { E1000_TDBAL + E1000_RING_STRIDE, 1, 0, 0xfffffff0 },
@@ -128,7 +129,7 @@ static const E1000Register registers[] = {
     { E1000_RFCTL, 1, 0, UINT32_MAX },
     { E1000_MRQC, 1, 0, UINT32_MAX },
     { E1000_GCR, 1, 0, UINT32_MAX },
-    { E1000_FACTPS, 1, 0, 0 },
+    { E1000_FACTPS, 1, 0, 0, 0x20000004 },
     { E1000_SWSM, 1, 0, 3, 0, swsm_read },
     { E1000_FWSM, 1, 0, UINT32_MAX },
     { E1000_GCR2, 1, 0, UINT32_MAX },
@@ -137,6 +138,9 @@ static const E1000Register registers[] = {
     { E1000_SYSTIML, 1, 0, UINT32_MAX, 0, systim_read },
     { E1000_SYSTIMH, 1, 0, UINT32_MAX, 0, NULL, systim_written },
     { E1000_TIMINCA, 1, 0, UINT32_MAX, 0, NULL, timinca_written },
+    E1000_WAKE_UP_REGISTERS, /* the rows above keep their places in a saved machine */
+    { E1000_TIPG, 1, 0, UINT32_MAX, 0x00602008 },
+    { E1000_LEDCTL, 1, 0, UINT32_MAX, 0x00068302 },
     { 0 },
 };
 

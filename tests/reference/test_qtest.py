@@ -61,7 +61,8 @@ UNLOCK = ["writew 0xe800000c 0x80", "writew 0xe800000c 0x86"]
 DEVICES = {"a watchdog": ["-device", "i6300esb,addr=5"],
            "AHCI": ["-device", "ich9-ahci,addr=5,id=a", "-blockdev", "null-co,node-name=d,size=1048576,read-zeroes=on",
                     "-device", "ide-hd,drive=d,bus=a.0", "-device", "ide-cd,bus=a.1"],
-           "e1000": ["-netdev", "user,id=n0", "-device", "e1000,netdev=n0,addr=5,romfile="]}
+           "e1000": ["-netdev", "user,id=n0", "-device", "e1000,netdev=n0,addr=5,romfile="],
+           "e1000e": ["-netdev", "user,id=n0", "-device", "e1000e,netdev=n0,addr=5,romfile="]}
 GROUPS["a watchdog"] = [
     *config(0), *config(8), *config(0x10, 0xffffffff), *config(0x10), *config(0x10, 0xe8000000), *config(4, 2, "w"),
     *config(0x60, 0x24, "w"), *config(0x60, width="w"), *config(0x68, 4, "b"), *config(0x68, width="b"),
@@ -97,6 +98,21 @@ GROUPS["e1000"] = [
     f"~readl {CARD + 0xc0:#x}", f"writel {CARD + 0xd0:#x} 0x80", f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc8:#x} 4", *config(6, width="w"),
     f"writel {CARD + 0xc8:#x} 0x80", *config(6, width="w"), f"writel {CARD + 0xd8:#x} 0x80", *config(6, width="w"),
     f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc0:#x} 0x80", f"readl {CARD + 0xc0:#x}", f"readl {CARD + 0xc0:#x}"]
+GROUPS["e1000e"] = [
+    *config(0), *config(8), *config(0x2c), *config(0x3c), *config(0x10, 0xffffffff), *config(0x10), *config(0x14, 0xffffffff),
+    *config(0x14), *config(0x18, 0xffffffff), *config(0x18),
+    *config(0x10, CARD), *config(0x14, CARD + 0x20000), *config(0x18, 0xc000), *config(0x1c, CARD + 0x40000), *config(4, 7, "w"),
+    # As they are after a reset.
+    *[f"readl {CARD + offset:#x}" for offset in (0x38, 0x100, 0x410, 0xe00, 0x1000, 0x1008, 0x2170, 0x2828, 0x2928, 0x3828, 0x3840, 0x3940,
+                                                 0x5000, 0x5008, 0x5400, 0x5404, 0x5818, 0x5b30, 0x5c00, 0x5c80, 0xb608)],
+    # What can be written: rings of both kinds and numbers, filters, hashes, what wakes; and what cannot.
+    *[line for offset in (0xc4, 0xe8, 0xf8, 0x2170, 0x2800, 0x2804, 0x2808, 0x2810, 0x2820, 0x282c, 0x2900, 0x2904, 0x2908, 0x2910, 0x2928,
+                          0x3800, 0x3804, 0x3808, 0x3810, 0x3900, 0x3904, 0x3908, 0x3910, 0x5200, 0x53fc, 0x5408, 0x5600, 0x57fc, 0x5818,
+                          0x5838, 0x5840, 0x5858, 0x5880, 0x588c, 0x5a00, 0x5a7c, 0x5c00, 0x5c7c, 0x5c80, 0x5ca4, 0x5f00, 0x5f18, 0x5ff4)
+      for line in (f"writel {CARD + offset:#x} 0xffffffff", f"readl {CARD + offset:#x}", f"writel {CARD + offset:#x} 0")],
+    # Words of the EEPROM, and registers of the PHY.
+    *[line for word in (0, 1, 2, 0xd) for line in (f"writel {CARD + 0x14:#x} {word << 2 | 1:#x}", f"readl {CARD + 0x14:#x}")],
+    *[line for register in (2, 3, 15) for line in (f"writel {CARD + 0x20:#x} {2 << 26 | 1 << 21 | register << 16:#x}", f"readl {CARD + 0x20:#x}")]]
 CLOCK = ["clock_set 1000000", "clock_set 1", "clock_step 500", "~clock_step", "irq_intercept_in ioapic",
          "outb 0x43 0x34", "outb 0x40 0", "outb 0x40 0", "~clock_step 60000000", "~clock_step 60000000"]
 
