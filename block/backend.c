@@ -378,11 +378,27 @@ void backend_request_by_thread(BlockRequest *r)
     g_thread_pool_push(pool, r, NULL);
 }
 
+/* May a thread of the pool tell the device that @r, the only request, has ended? That is one
+ * thread less to wake. With more of them the main loop does, which tells of several at once. True:
+ * it has the machine lock, without which nobody frees the backend. */
+static bool may_tell(const BlockRequest *r, int err)
+{
+    BlockBackend *backend = r->backend;
+    bool only;
+
+    g_mutex_lock(&backend->mutex);
+    only = backend->pending == 1 && backend->device && backend->loop == loop_main();
+    g_mutex_unlock(&backend->mutex);
+    return !err && only && machine_trylock();
+}
+
 /* In a thread of the pool. */
 static void work(gpointer data, gpointer opaque)
 {
     BlockRequest *r = data;
-    BlockNode *node = block_backend_node(r->backend);
+    BlockBackend *backend = r->backend;
+    BlockNode *node = block_backend_node(backend);
+    bool tells;
     int err;
 
     throttle_node_passed(node);
@@ -391,7 +407,12 @@ static void work(gpointer data, gpointer opaque)
     if (!err && r->and_flush) {
         err = block_node_flush(node);
     }
-    ended(r, err, true);
+    tells = may_tell(r, err);
+    ended(r, err, !tells);
+    if (tells) {
+        complete(backend);
+        machine_unlock();
+    }
 }
 
 /* ---- limits ---- */

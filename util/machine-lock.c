@@ -47,6 +47,13 @@ void machine_lock(void)
     lock_is_mine = true;
 }
 
+bool machine_trylock(void)
+{
+    g_assert(!lock_is_mine);
+    lock_is_mine = !g_atomic_int_get(&main_wants) && g_mutex_trylock(&lock);
+    return lock_is_mine;
+}
+
 void machine_lock_for_main(void)
 {
     g_assert(!lock_is_mine);

@@ -18,6 +18,8 @@
 void machine_lock_init(void);
 /* A second machine_lock() by the same thread aborts. The main thread, when it waits, goes next. */
 void machine_lock(void);
+/* Not for the main thread. False: someone has it, or the main thread waits for it. */
+bool machine_trylock(void);
 void machine_unlock(void);
 bool machine_lock_held(void); /* by this thread */
 /* For a thread that runs in place of the main thread, which does not want the lock meanwhile. */

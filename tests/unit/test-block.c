@@ -574,6 +574,87 @@ static void test_on_loop(void)
     del("f");
 }
 
+/* Requests that wait until they may end. */
+typedef struct Gate {
+    GMutex mutex;
+    GCond changed;
+    bool open;
+    unsigned told, by_main; /* how many, and by which thread */
+    GThread *main;
+} Gate;
+
+static int pass_gate(BlockNode *node, BlockRequest *r)
+{
+    Gate *gate = r->opaque;
+
+    g_mutex_lock(&gate->mutex);
+    while (!gate->open) {
+        g_cond_wait(&gate->changed, &gate->mutex);
+    }
+    g_mutex_unlock(&gate->mutex);
+    return 0;
+}
+
+static void gate_done(BlockRequest *r)
+{
+    Gate *gate = r->opaque;
+
+    g_assert_true(machine_lock_held());
+    g_mutex_lock(&gate->mutex);
+    gate->told++;
+    gate->by_main += g_thread_self() == gate->main;
+    g_cond_broadcast(&gate->changed);
+    g_mutex_unlock(&gate->mutex);
+}
+
+/* One request ends without the main loop, if the machine lock is free; of several the main loop
+ * tells, at once. */
+static void test_only_one(void)
+{
+    Gate gate = { .main = g_thread_self() };
+    BlockBackend *backend;
+    BlockRequest requests[2];
+
+    g_mutex_init(&gate.mutex);
+    g_cond_init(&gate.changed);
+    add(NULL, "null-co,node-name=n");
+    backend = block_backend_get("n", NULL);
+    g_assert_true(block_backend_take(backend, "/a/disk", false, false, NULL));
+    for (unsigned count = 1; count <= G_N_ELEMENTS(requests); count++) {
+        gate.told = gate.by_main = 0;
+        for (unsigned i = 0; i < count; i++) {
+            requests[i] = (BlockRequest){
+                .op = BLOCK_CALL, .call = pass_gate, .done = gate_done, .opaque = &gate
+            };
+            g_assert_false(block_submit(backend, &requests[i]));
+        }
+        machine_unlock();
+        g_mutex_lock(&gate.mutex);
+        gate.open = true;
+        g_cond_broadcast(&gate.changed);
+        while (count == 1 && !gate.told) {
+            g_cond_wait(&gate.changed, &gate.mutex);
+        }
+        g_mutex_unlock(&gate.mutex);
+        g_mutex_lock(&backend->mutex);
+        while (count > 1 && backend->done.length < count) {
+            g_cond_wait(&backend->ended, &backend->mutex);
+        }
+        g_mutex_unlock(&backend->mutex);
+        machine_lock();
+        while (gate.told < count) {
+            main_loop_iterate(true);
+        }
+        g_assert_cmpuint(gate.by_main, ==, count == 1 ? 0 : count);
+        gate.open = false;
+    }
+    block_drain(backend);
+    block_backend_release(backend);
+    g_mutex_clear(&gate.mutex);
+    g_cond_clear(&gate.changed);
+    del("n");
+}
+
 static GString *events;
 
 static void record_event(const char *name, struct json_object *event)
@@ -646,6 +727,7 @@ int main(int argc, char *argv[])
     g_test_add_data_func("/block/requests/native", "aio=native,cache.direct=on", test_requests);
     g_test_add_func("/block/no-aio", test_no_aio);
     g_test_add_func("/block/on-loop", test_on_loop);
+    g_test_add_func("/block/only-one", test_only_one);
     g_test_add_func("/block/error-actions", test_error_actions);
     int result = g_test_run();
     block_finish();
