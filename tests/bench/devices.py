@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disks and a network of a Linux guest, beside qemu-system-x86_64 where it is installed: devices.py BUILD-DIR [RUNS [KIND...]]
-fio on a disk of each kind whose image the host has in its cache, then TCP to the host and from there, with the programs of
-scripts/make-image.py's system. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
+fio on a disk of each kind whose image the host has in its cache (that of vhost-user by qemu-storage-daemon, for both
+programs), then TCP to the host and from there, with the programs of scripts/make-image.py's system. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
+import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -29,13 +32,88 @@ JOBS = [("random 4 KiB reads", "randread", "4k", 1), ("random 4 KiB writes", "ra
         ("random 4 KiB reads, 16 at once", "randread", "4k", 16), ("random 4 KiB writes, 16 at once", "randwrite", "4k", 16),
         ("sequential 128 KiB reads, 4 at once", "read", "128k", 4), ("sequential 128 KiB writes, 4 at once", "write", "128k", 4)]
 SCSI = ["scsi_common", "scsi_mod", "sd_mod"]
+CRC = ["crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64-rocksoft", "crc64_rocksoft_generic", "t10-pi"]
+DRIVE = ["-drive", "if=none,id=d0,format=raw,file={folder}/disk"]
 # The kinds of disks: name, its options, the guest's drivers and its name there.
-KINDS = {"virtio": (["-device", "virtio-blk-pci,drive=d0"], [], "vdb"),
-         "NVMe": (["-device", "nvme,serial=x,drive=d0"], [], "nvme0n1"),
-         "SCSI": (["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d0"], [*SCSI, "virtio_scsi"], "sda"),
-         "IDE": (["-device", "ide-hd,drive=d0,bus=ide.0"], [*SCSI, "libata", "ata_piix"], "sda")}
+KINDS = {"virtio": ([*DRIVE, "-device", "virtio-blk-pci,drive=d0"], [], "vdb"),
+         "NVMe": ([*DRIVE, "-device", "nvme,serial=x,drive=d0"], [], "nvme0n1"),
+         "SCSI": ([*DRIVE, "-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d0"], [*SCSI, "virtio_scsi"], "sda"),
+         "IDE": ([*DRIVE, "-device", "ide-hd,drive=d0,bus=ide.0"], [*SCSI, "libata", "ata_piix"], "sda"),
+         "AHCI": ([*DRIVE, "-device", "ahci,id=a", "-device", "ide-hd,drive=d0,bus=a.0"], [*CRC, *SCSI, "libata", "libahci", "ahci"], "sda"),
+         "vhost-user": (["-object", "memory-backend-memfd,id=ram,size=512M,share=on", "-M", "pc,memory-backend=ram", "-chardev",
+                         "socket,id=c0,path={folder}/sock", "-device", "vhost-user-blk-pci,chardev=c0"], [], "vdb")}
 FIO = ("fio --name=job --filename=/dev/{name} --rw={kind} --bs={size} --iodepth={depth} --ioengine=libaio --direct=1 --thread "
        f"--time_based --runtime={SECONDS} --output-format=json --output=/tmp/fio > /dev/null && cat /tmp/fio")
+
+
+class Generic(vm.Vm):
+    """Debian's kernel for all machines, which has drivers that the one of clouds has not, with fio in its memory."""
+
+    def __init__(self, build, *extra, program, accel):
+        with tempfile.TemporaryDirectory() as folder:
+            copy_program(build, f"{folder}/root", "/usr/bin/fio")
+            names = subprocess.run(["find", ".", "-mindepth", "1"], cwd=f"{folder}/root", stdout=subprocess.PIPE, check=True).stdout
+            programs.add_files(build, folder, f"{folder}/root", names, "generic")
+            super().__init__(program, folder, accel=accel, memory="512M", extra=extra)
+            self.wait_ready()
+
+    def mount(self):
+        """There is nothing to mount."""
+
+    def debian(self, command, timeout=vm.LONG):
+        return self.run(f"PATH=$PATH:/usr/bin; {command}", timeout)
+
+
+def copy_out(image, names, root):
+    """Copies the first of the files @names that @image has, links followed, to @root; its path there."""
+    for name in names:
+        path = name
+        for _ in range(4):
+            said = subprocess.run(["debugfs", "-R", f"stat {path}", image], capture_output=True, text=True, check=True).stdout
+            link = re.search(r'Fast link dest: "(.*)"', said)
+            if not link:
+                break
+            path = os.path.normpath(os.path.join(os.path.dirname(path), link[1]))
+        if "Type: regular" in said:
+            os.makedirs(os.path.dirname(f"{root}{name}"), exist_ok=True)
+            subprocess.run(["debugfs", "-R", f"dump {path} {root}{name}", image], capture_output=True, check=True)
+            os.chmod(f"{root}{name}", 0o755)
+            return f"{root}{name}"
+    raise tap.Skip(f"the system's image has none of {names}")
+
+
+def copy_program(build, root, program):
+    """Copies @program of the system's image, and the libraries that it needs, to @root."""
+    image = f"{debian.image_of(build, 'raw')}?offset={debian.ROOT_OFFSET}"
+    loader = "/usr/lib64/ld-linux-x86-64.so.2"
+    wanted = [[program], [loader, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"]]
+    for names in wanted:  # which grows
+        said = subprocess.run(["readelf", "-d", copy_out(image, names, root)], capture_output=True, text=True, check=True).stdout
+        for name in re.findall(r"NEEDED.*\[(.*)\]", said):
+            places = [f"/usr/lib/x86_64-linux-gnu/{folder}{name}" for folder in ("", "ceph/")]
+            if places not in wanted and not name.startswith("ld-"):
+                wanted.append(places)
+    os.makedirs(f"{root}/lib64")
+    there = next(name for name in wanted[1] if os.path.exists(f"{root}{name}"))
+    os.symlink(there, f"{root}/lib64/ld-linux-x86-64.so.2")
+
+
+@contextlib.contextmanager
+def back_end(folder, which):
+    """The program that has the disk, if that is another one."""
+    if which != "vhost-user":
+        yield
+        return
+    program = shutil.which("qemu-storage-daemon")
+    if not program:
+        raise tap.Skip("there is no qemu-storage-daemon")
+    with subprocess.Popen([program, "--blockdev", f"driver=file,node-name=f0,filename={folder}/disk", "--export",
+                           f"type=vhost-user-blk,id=e0,node-name=f0,writable=on,addr.type=unix,addr.path={folder}/sock"]) as process:
+        try:
+            vm.wait_until(lambda: os.path.exists(f"{folder}/sock"), "the socket of qemu-storage-daemon")
+            yield
+        finally:
+            process.terminate()
 
 
 class Meter:
@@ -103,18 +181,25 @@ def network(guest):
         yield name, "ms of the host's side a MiB", outside * 1000 * MIB / STREAM
 
 
+def machine(build, which, program, accel, words):
+    if which == "AHCI":
+        return Generic(build, *words, program=program, accel=accel)
+    return debian.Tools(build, *words, "-nic", "user,model=virtio-net-pci", program=program, accel=accel, initrd="initrd-more")
+
+
 def measure(program, accel, build, figures, which="virtio"):
     options, modules, where = KINDS[which]
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/disk", "wb") as image:
             image.write(os.urandom(DISK))
-        with debian.Tools(build, "-drive", f"if=none,id=d0,format=raw,file={folder}/disk", *options, "-nic",
-                          "user,model=virtio-net-pci", program=program, accel=accel, initrd="initrd-more") as guest:
+        words = [word.format(folder=folder) for word in options]
+        with back_end(folder, which), machine(build, which, program, accel, words) as guest:
             guest.mount()
             for module in modules:
                 guest.run(f"insmod /lib/modules/{module}.ko", timeout=10 * vm.LONG)
             guest.run(f"until [ -b /dev/{where} ]; do sleep 0.1; done")
-            guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
+            if which == "virtio":
+                guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
             for source in (disk(guest, where, "" if which == "virtio" else f"{which}: "), network(guest) if which == "virtio" else ()):
                 for name, unit, value in source:
                     figures.setdefault((name, unit), []).append(value)

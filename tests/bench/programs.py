@@ -23,15 +23,16 @@ PROGRAMS = ["integer", "sieve", "sort", "float", "memory", "calls", "faults"]
 ENGINES = ["native", "soft,translate=off", "soft,translate=on", "qemu"]
 
 
-def add_files(build, directory, root, names):
-    """In @directory the guest of @build, with files of @root in its initrd."""
+def add_files(build, directory, root, names, kernel=None):
+    """In @directory the guest of @build, with files of @root in its initrd; @kernel: another one than that of most tests."""
+    suffix = f"-{kernel}" if kernel else ""
     archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--owner=0:0"], cwd=root, input=names,
                              stdout=subprocess.PIPE, check=True).stdout
-    with open(f"{build}/guest/initrd", "rb") as file:
+    with open(f"{build}/guest/initrd{suffix}", "rb") as file:
         initrd = file.read()
     with open(f"{directory}/initrd", "wb") as file:
         file.write(initrd + bytes(-len(initrd) % 4) + archive)
-    os.symlink(os.path.abspath(f"{build}/guest/vmlinuz"), f"{directory}/vmlinuz")
+    os.symlink(os.path.abspath(f"{build}/guest/vmlinuz{suffix}"), f"{directory}/vmlinuz")
 
 
 def guest_directory(build, directory):
