@@ -498,11 +498,19 @@ static void locks(void)
     CHECK(waitpid(child, &status, 0) == child && status == 0);
     lock.l_type = F_UNLCK;
     CHECK(fcntl(fd, F_SETLK, &lock) == 0 && flock(fd, LOCK_EX) == 0 && flock(fd, LOCK_UN) == 0);
-    /* One that waits gets it when it is free, or when who has it ends. */
-    lock.l_type = F_WRLCK;
-    int ends[2];
+    close(fd);
+    CHECK(unlink("f") == 0);
+}
+
+/* Who waits for a lock gets it when it is free, or when who has it ends. By 9P, Linux asks again
+ * after 30 seconds. */
+static void waits(void)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10 };
+    int fd = open("f", O_RDWR | O_CREAT, 0644), ends[2], status = -1;
+
     CHECK(pipe(ends) == 0);
-    child = fork();
+    pid_t child = fork();
     if (child == 0) {
         int own = open("f", O_RDWR);
 
@@ -530,12 +538,13 @@ static unsigned count(DIR *dir)
 
 static void folders(void)
 {
-    enum { FILES = 10000, DEPTH = 200 };
-    char name[32];
+    /* With names this long they do not go into one message. */
+    enum { FILES = 2500, NAME = 200, STEP = FILES / 22, DEPTH = 200 };
+    char name[NAME + 1];
 
     CHECK(mkdir("many", 0755) == 0 && chdir("many") == 0);
     for (unsigned i = 0; i < FILES; i++) {
-        snprintf(name, sizeof(name), "file-number-%u", i);
+        snprintf(name, sizeof(name), "%0*u", NAME, i);
         if (mknod(name, S_IFREG | 0644, 0) < 0) {
             CHECK(!"mknod");
         }
@@ -551,16 +560,16 @@ static void folders(void)
     /* From places all over the folder, in no order, the same follows as when they were passed. */
     struct {
         long place;
-        char name[32];
+        char name[NAME + 1];
     } passed[20];
     rewinddir(dir);
     for (unsigned i = 0; i < 20; i++) {
-        for (unsigned j = 0; j < 450; j++) {
+        for (unsigned j = 0; j < STEP; j++) {
             readdir(dir);
         }
         passed[i].place = telldir(dir);
         struct dirent *entry = readdir(dir);
-        snprintf(passed[i].name, sizeof(passed[i].name), "%.31s", entry ? entry->d_name : "");
+        snprintf(passed[i].name, sizeof(passed[i].name), "%.*s", NAME, entry ? entry->d_name : "");
     }
     for (unsigned i = 0; i < 20; i++) {
         unsigned n = i * 7 % 20;
@@ -606,7 +615,7 @@ int main(int argc, char **argv)
         return read(0, &c, 1) != 0;
     }
     if (argc < 2 || chdir(argv[1]) < 0) {
-        perror("fs-check FOLDER [mmap] [xattr]");
+        perror("fs-check FOLDER [mmap] [xattr] [waits]");
         return 2;
     }
     umask(0);
@@ -623,6 +632,9 @@ int main(int argc, char **argv)
     times();
     nodes();
     locks();
+    if (given(argv, "waits")) {
+        waits();
+    }
     if (given(argv, "xattr")) {
         xattrs();
     }

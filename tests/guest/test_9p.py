@@ -157,7 +157,7 @@ def formats(model):
     tap.equal(seen[0], seen[1], "what the other one sees")
 
 
-MODELS = [("passthrough", "pc", "security_model=passthrough", "mmap xattr", "cache=mmap"),
+MODELS = [("passthrough", "pc", "security_model=passthrough", "mmap xattr waits", "cache=mmap"),
           ("none", "q35", "security_model=none,multidevs=remap", "xattr", "cache=none"),
           ("mapped-xattr", "q35", "security_model=mapped-xattr,writeout=immediate", "mmap xattr", "cache=loose"),
           ("mapped-file", "pc", "security_model=mapped-file", "", "cache=none,msize=262144")]

@@ -184,7 +184,7 @@ def folder_checks(guest, shown):
     compile_check(shown)
     os.mkdir(f"{shown}/work")
     guest.run("cp fs-check /tmp/ && chmod 755 /tmp/fs-check")
-    said = guest.run("/tmp/fs-check /host/work mmap xattr", timeout=1200, check=False)
+    said = guest.run("/tmp/fs-check /host/work mmap xattr waits", timeout=1200, check=False)
     tap.equal(said.endswith(" 0 failed"), True, said)
     tap.equal(os.listdir(f"{shown}/work"), [], "what is left")
 
