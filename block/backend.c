@@ -379,15 +379,16 @@ void backend_request_by_thread(BlockRequest *r)
 }
 
 /* May a thread of the pool tell the device that @r, the only request, has ended? That is one
- * thread less to wake. With more of them the main loop does, which tells of several at once. True:
- * it has the machine lock, without which nobody frees the backend. */
+ * thread less to wake. With more of them the main loop does, which tells of several at once; and
+ * whoever is no device may wait in the main loop. True: it has the machine lock, without which
+ * nobody frees the backend. */
 static bool may_tell(const BlockRequest *r, int err)
 {
     BlockBackend *backend = r->backend;
     bool only;
 
     g_mutex_lock(&backend->mutex);
-    only = backend->pending == 1 && backend->device && backend->loop == loop_main();
+    only = backend->pending == 1 && backend->device && backend->ops && backend->loop == loop_main();
     g_mutex_unlock(&backend->mutex);
     return !err && only && machine_trylock();
 }

@@ -113,7 +113,8 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
  * nodes whatever they like. It is gone if that fails. */
 bool block_backend_take_for_export(BlockBackend *backend, const char *user, bool read_only,
                                    GError **errp);
-/* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. */
+/* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. Instead
+ * of the main loop a thread with the machine lock may do it, while the main loop sleeps. */
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
                            void *opaque);
 /* It has no name from now on, and goes with its device; at once if it has none. */

@@ -607,10 +607,11 @@ static void gate_done(BlockRequest *r)
     g_mutex_unlock(&gate->mutex);
 }
 
-/* One request ends without the main loop, if the machine lock is free; of several the main loop
- * tells, at once. */
+/* One request of a device ends without the main loop, if the machine lock is free; of several the
+ * main loop tells, at once, and of those that no device has made. */
 static void test_only_one(void)
 {
+    static const BlockBackendOps ops;
     Gate gate = { .main = g_thread_self() };
     BlockBackend *backend;
     BlockRequest requests[2];
@@ -620,7 +621,10 @@ static void test_only_one(void)
     add(NULL, "null-co,node-name=n");
     backend = block_backend_get("n", NULL);
     g_assert_true(block_backend_take(backend, "/a/disk", false, false, NULL));
-    for (unsigned count = 1; count <= G_N_ELEMENTS(requests); count++) {
+    for (unsigned n = 0; n < 3; n++) {
+        unsigned count = n == 1 ? G_N_ELEMENTS(requests) : 1;
+
+        block_backend_connect(backend, loop_main(), n == 2 ? NULL : &ops, NULL);
         gate.told = gate.by_main = 0;
         for (unsigned i = 0; i < count; i++) {
             requests[i] = (BlockRequest){
@@ -632,12 +636,12 @@ static void test_only_one(void)
         g_mutex_lock(&gate.mutex);
         gate.open = true;
         g_cond_broadcast(&gate.changed);
-        while (count == 1 && !gate.told) {
+        while (n == 0 && !gate.told) {
             g_cond_wait(&gate.changed, &gate.mutex);
         }
         g_mutex_unlock(&gate.mutex);
         g_mutex_lock(&backend->mutex);
-        while (count > 1 && backend->done.length < count) {
+        while (n > 0 && backend->done.length < count) {
             g_cond_wait(&backend->ended, &backend->mutex);
         }
         g_mutex_unlock(&backend->mutex);
@@ -645,7 +649,7 @@ static void test_only_one(void)
         while (gate.told < count) {
             main_loop_iterate(true);
         }
-        g_assert_cmpuint(gate.by_main, ==, count == 1 ? 0 : count);
+        g_assert_cmpuint(gate.by_main, ==, n == 0 ? 0 : count);
         gate.open = false;
     }
     block_drain(backend);
