@@ -41,6 +41,13 @@ static void flush_and_inactivate(BlockNode *node, void *opaque)
     }
 }
 
+static void find_staying(BlockNode *node, void *opaque)
+{
+    if (node->driver->stays && node->edges->len) {
+        ((Walk *)opaque)->failed = node;
+    }
+}
+
 static void tell_resized(BlockBackend *backend, void *opaque)
 {
     if (backend->ops && backend->ops->resized) {
@@ -95,6 +102,14 @@ bool block_inactivate(GError **errp)
                       job->id);
             return false;
         }
+    }
+    block_node_foreach(find_staying, &walk);
+    if (walk.failed) {
+        error_set(errp,
+                  "block node '%s' (%s) has something that does not go along: take it out of the "
+                  "graph before the images go",
+                  walk.failed->name, BlockdevDriver_str(walk.failed->driver->id));
+        return false;
     }
     block_hold_all(); /* clients of exports go on */
     block_node_foreach_down(flush_and_inactivate, &walk);

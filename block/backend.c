@@ -152,6 +152,50 @@ bool block_backend_take_for_export(BlockBackend *backend, const char *user, bool
     return take_node(backend, user, read_only, BLOCK_PERM_ALL, errp);
 }
 
+/* There are no requests. */
+static bool move_to(BlockBackend *backend, BlockNode *node, GError **errp)
+{
+    BlockNode *old = block_backend_node(backend);
+    bool ok;
+
+    old->refs++;
+    block_edge_move(&backend->edge, node);
+    ok = block_node_update_perms(node, NULL) || /* what is below both is used all the time */
+         (block_node_update_perms(old, errp) && block_node_update_perms(node, errp));
+    ok = ok && block_node_update_perms(old, errp);
+    if (!ok) {
+        block_edge_move(&backend->edge, old);
+        block_node_update_perms(node, NULL);
+        block_node_update_perms(old, NULL); /* they went together */
+    }
+    block_node_unref(old);
+    return ok;
+}
+
+bool block_backend_set_node(BlockBackend *backend, BlockNode *node, GError **errp)
+{
+    BlockNode *old = block_backend_node(backend);
+    bool ok;
+
+    if (backend->empty) {
+        error_set(errp, "%s has no medium: use blockdev-insert-medium", backend->device);
+        return false;
+    }
+    if (old == node) {
+        return true;
+    }
+    if (!block_node_check_idle(old, errp) || !block_node_check_idle(node, errp)) {
+        return false;
+    }
+    block_hold_all();
+    ok = move_to(backend, node, errp);
+    block_resume_all();
+    if (ok && backend->ops && backend->ops->resized) {
+        backend->ops->resized(backend->opaque);
+    }
+    return ok;
+}
+
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,
                            void *opaque)
 {
@@ -654,7 +698,7 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
         error_set(errp, "size=%" PRIu64 " is too large", size);
         return false;
     }
-    if (!block_node_check_idle(node, errp)) {
+    if (!block_node_check_idle(node, errp) || !block_node_check_resize(node, errp)) {
         return false;
     }
     block_hold_all();

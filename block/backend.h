@@ -113,6 +113,9 @@ bool block_backend_take(BlockBackend *backend, const char *path, bool read_only,
  * nodes whatever they like. It is gone if that fails. */
 bool block_backend_take_for_export(BlockBackend *backend, const char *user, bool read_only,
                                    GError **errp);
+/* Let it have @node in place of its own, while the device goes on. Errors: it has no medium, a job
+ * has one of the two, others use them in a way that does not go together with that. */
+bool block_backend_set_node(BlockBackend *backend, BlockNode *node, GError **errp);
 /* From now on @loop, the main loop or another one, tells the device by @ops with @opaque. Instead
  * of the main loop a thread with the machine lock may do it, while the main loop sleeps. */
 void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackendOps *ops,

@@ -19,6 +19,13 @@ void block_gate_enter(void)
     g_mutex_unlock(&mutex);
 }
 
+void block_gate_join(void)
+{
+    g_mutex_lock(&mutex);
+    inside++;
+    g_mutex_unlock(&mutex);
+}
+
 void block_gate_leave(void)
 {
     g_mutex_lock(&mutex);

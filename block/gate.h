@@ -9,6 +9,9 @@
 
 /* Any thread but the main one. */
 void block_gate_enter(void);
+/* For another thread that does a part of what the caller does, who is inside or has a request that
+ * is waited for. */
+void block_gate_join(void);
 void block_gate_leave(void);
 /* For block_hold_all() and block_resume_all(). */
 void block_gate_close(void);

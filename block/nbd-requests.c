@@ -83,6 +83,7 @@ static uint32_t wire_error(int err)
     case ENOMEM:
         return 12;
     case EINVAL:
+    case EACCES: /* snapshot-access: the protocol has no such error */
         return 22;
     case ENOSPC:
     case EFBIG:

@@ -152,7 +152,8 @@ static bool set_perms(BlockNode *node, GError **errp)
 bool block_node_is_below(const BlockNode *top, const BlockNode *node)
 {
     while (top && top != node) {
-        if (top->backing.node && block_node_is_below(top->backing.node, node)) {
+        if ((top->backing.node && block_node_is_below(top->backing.node, node)) ||
+            (top->target.node && block_node_is_below(top->target.node, node))) {
             return true;
         }
         top = top->file.node;
@@ -189,6 +190,20 @@ bool block_node_check_idle(const BlockNode *node, GError **errp)
                   node->busy);
     }
     return !node->busy;
+}
+
+bool block_node_check_resize(const BlockNode *node, GError **errp)
+{
+    for (unsigned i = 0; i < node->edges->len; i++) {
+        const BlockEdge *edge = node->edges->pdata[i];
+
+        if (!(edge->shares & BLOCK_PERM_RESIZE)) {
+            error_set(errp, "block node '%s' cannot be resized: %s does not allow it", node->name,
+                      edge->user);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- edges ---- */
@@ -294,6 +309,7 @@ static void node_free(BlockNode *node)
     }
     block_dirty_bitmap_free_all(node);
     g_mutex_clear(&node->bitmaps_mutex);
+    block_edge_detach(&node->target);
     block_edge_detach(&node->backing);
     block_edge_detach(&node->file);
     g_ptr_array_unref(node->edges);

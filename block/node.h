@@ -71,6 +71,7 @@ struct BlockNode {
     unsigned refs;     /* edges to it, and that */
     BlockEdge file;    /* to the node below */
     BlockEdge backing; /* and to the one that has what is not in this one; formats with backing */
+    BlockEdge target;  /* and to the one that gets what was in this one; copy-before-write */
     GPtrArray *edges;  /* of BlockEdge: who uses it; borrowed */
     GPtrArray *hooks;  /* of BlockWriteHook, borrowed; NULL: nobody wants to know of writes */
     const char *busy;  /* by what: a job has it, borrowed; NULL: nothing */
@@ -111,8 +112,8 @@ bool block_edge_attach(BlockEdge *edge, BlockNode *node, const char *user, unsig
                        unsigned shares, GError **errp);
 /* Harmless if it is empty. */
 void block_edge_detach(BlockEdge *edge);
-/* For drivers: the node below @node, which @ref names or describes, by @edge, which is node->file
- * or node->backing, with no uses yet. @key is how users call it. Main thread. */
+/* For drivers: the node below @node, which @ref names or describes, by @edge, which is node->file,
+ * ->backing or ->target, with no uses yet. @key is how users call it. Main thread. */
 bool block_node_open_below(BlockNode *node, BlockEdge *edge, struct json_object *ref,
                            const char *key, GError **errp);
 /* For drivers' set_perms: @edge has these uses from now on, or an error. */
@@ -124,6 +125,9 @@ void block_node_add_hook(BlockNode *node, BlockWriteHook *hook);
 void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook);
 /* An error if a job has @node, whose place, size and contents as a whole are then its. */
 bool block_node_check_idle(const BlockNode *node, GError **errp);
+
+/* An error if one of its users does not let others change its size. */
+bool block_node_check_resize(const BlockNode *node, GError **errp);
 
 /* ---- for block/activate.c, reopen.c and snapshot.c ---- */
 

@@ -177,5 +177,6 @@ static const BlockDriver raw_driver = {
     .status = raw_status,
     .length = raw_length,
     .truncate = raw_truncate,
+    .moves = true,
 };
 BLOCK_DRIVER_REGISTER(raw_driver)

@@ -12,6 +12,7 @@ typedef struct Change {
     BlockdevOptions
         *options;           /* those that it does not have: first the new ones, then the old ones */
     BlockNode *old_backing; /* a reference; NULL: there was none, or it stays */
+    BlockNode *old_file;    /* the same */
     bool moved;             /* the backing edge leads elsewhere now */
 } Change;
 
@@ -30,7 +31,7 @@ static struct json_object *fixed_options(const BlockdevOptions *options, const B
     }
     if (node->file.node && json_object_object_get_ex(json, "file", &file) &&
         json_object_is_type(file, json_type_string) &&
-        strcmp(json_object_get_string(file), node->file.node->name) == 0) {
+        (node->driver->moves || strcmp(json_object_get_string(file), node->file.node->name) == 0)) {
         json_object_object_del(json, "file");
     }
     return json;
@@ -45,13 +46,17 @@ static bool check_fixed(const BlockNode *node, const BlockdevOptions *options, G
     if (!json_object_object_get_ex(after, "file", NULL)) { /* the one that there is, by its name */
         json_object_object_del(before, "file");
     }
+    if (node->driver->moves && !json_object_object_get_ex(after, "file", NULL)) {
+        json_object_object_del(before, "file");
+    }
     same = json_object_equal(before, after);
     json_object_put(before);
     json_object_put(after);
     if (!same) {
         error_set(errp,
-                  "block node '%s': only read-only, auto-read-only, discard, detect-zeroes, cache "
-                  "and backing can change; the other options must be as they are",
+                  "block node '%s': only read-only, auto-read-only, discard, detect-zeroes, cache, "
+                  "backing and, of raw and throttle, the name of file can change; the other "
+                  "options must be as they are",
                   node->name);
     }
     return same;
@@ -82,6 +87,31 @@ static BlockNode *new_backing(const BlockNode *node, struct json_object *ref, GE
     return to;
 }
 
+/* The node that is to be below it; NULL and no error: the one that is. */
+static BlockNode *new_file(const BlockNode *node, const BlockdevOptions *options, GError **errp)
+{
+    struct json_object *json = BlockdevOptions_to_json(options), *ref = NULL;
+    BlockNode *to = NULL, *file = node->file.node;
+
+    json_object_object_get_ex(json, "file", &ref);
+    if (node->driver->moves && json_object_is_type(ref, json_type_string)) {
+        to = block_node_find(json_object_get_string(ref), errp);
+    }
+    json_object_put(json);
+    if (!to || to == file) {
+        return NULL;
+    }
+    if (block_node_is_below(to, node)) {
+        error_set(errp, "block node '%s' would be below itself", node->name);
+    } else if (block_node_length(to) != block_node_length(file)) {
+        error_set(errp, "'file': block node '%s' is not as large as '%s'", to->name, file->name);
+    } else if (block_node_check_idle(node, errp) && block_node_check_idle(file, errp) &&
+               block_node_check_idle(to, errp)) {
+        return to;
+    }
+    return NULL;
+}
+
 static bool check_one(const BlockdevOptions *options, GError **errp)
 {
     GError *err = NULL;
@@ -95,7 +125,8 @@ static bool check_one(const BlockdevOptions *options, GError **errp)
     if (!node || !check_fixed(node, options, errp)) {
         return false;
     }
-    if (backing_of(options)) {
+    new_file(node, options, &err);
+    if (!err && backing_of(options)) {
         const BlockNode *to = new_backing(node, backing_of(options), &err);
 
         if (!err && to != node->backing.node) {
@@ -163,6 +194,31 @@ static void undo_backing(Change *c)
         if (c->old_backing) {
             block_edge_link(&c->node->backing, c->node, c->old_backing);
         }
+    }
+}
+
+static void set_file(Change *c)
+{
+    BlockNode *to = new_file(c->node, c->node->options, NULL);
+
+    if (to) {
+        c->old_file = c->node->file.node;
+        c->old_file->refs++;
+        block_edge_move(&c->node->file, to);
+        g_free(c->node->filename);
+        c->node->filename = g_strdup(to->filename);
+        if (!block_node_update_perms(c->node, NULL)) { /* what is below both is used all the time */
+            block_node_update_perms(c->old_file, NULL);
+        }
+    }
+}
+
+static void undo_file(Change *c)
+{
+    if (c->old_file) {
+        block_edge_move(&c->node->file, c->old_file);
+        g_free(c->node->filename);
+        c->node->filename = g_strdup(c->old_file->filename);
     }
 }
 
@@ -237,6 +293,7 @@ static void change_clear(void *change)
     Change *c = change;
 
     BlockdevOptions_free(c->options);
+    block_node_unref(c->old_file);
     block_node_unref(c->old_backing);
 }
 
@@ -257,6 +314,7 @@ static bool change_all(const GPtrArray *list, GError **errp)
 
         swap_options(&c);
         set_backing(&c);
+        set_file(&c);
         g_array_append_val(changes, c);
     }
     ok = carry_out(changes, errp);
@@ -265,6 +323,7 @@ static bool change_all(const GPtrArray *list, GError **errp)
             Change *c = &g_array_index(changes, Change, i);
 
             swap_options(c);
+            undo_file(c);
             undo_backing(c);
         }
         carry_out(changes, NULL); /* they went together */

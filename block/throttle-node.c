@@ -95,5 +95,6 @@ static const BlockDriver throttle_driver = {
     .write_zeroes = throttle_write_zeroes,
     .discard = throttle_discard,
     .locate = throttle_locate,
+    .moves = true,
 };
 BLOCK_DRIVER_REGISTER(throttle_driver)

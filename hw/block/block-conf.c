@@ -88,6 +88,27 @@ bool block_conf_realize(BlockConf *conf, const Device *dev, uint32_t block, unsi
     return true;
 }
 
+bool block_conf_set_drive(Object *obj, const Property *prop, struct json_object *value,
+                          GError **errp)
+{
+    BlockConf *conf = (BlockConf *)((char *)obj + prop->offset - offsetof(BlockConf, drive));
+    const char *name = json_object_get_string(value);
+    BlockNode *node = conf->backend ? block_node_find(name, errp) : NULL;
+
+    if (obj->settled && !conf->backend) {
+        error_set(errp, "'drive' can be changed, but there is none here");
+        return false;
+    }
+    if (conf->backend && (!node || !block_backend_set_node(conf->backend, node, errp))) {
+        return false;
+    }
+    if (!conf->backend || !conf->backend->name) { /* that of a drive stays */
+        g_free(conf->drive);
+        conf->drive = g_strdup(name);
+    }
+    return true;
+}
+
 void block_conf_unrealize(BlockConf *conf)
 {
     block_backend_release(g_steal_pointer(&conf->backend));

@@ -45,31 +45,35 @@ extern const char *const block_conf_modes[], *const block_conf_errors[];
     }
 
 /* Rows of a table of properties, for a structure that has a BlockConf at the offset @at. */
-#define BLOCK_CONF_PROPERTIES(at)                                                                 \
-    BLOCK_CONF_TEXT(drive,                                                                        \
-                    "id of the -drive, or node-name of the -blockdev, that is its contents", at), \
-        BLOCK_CONF_TEXT(serial, "its serial number, for the guest", at),                          \
-        BLOCK_CONF_PROPERTY("logical_block_size", PROP_SIZE, logical, 0,                          \
-                            "bytes that are read and written at once; 0: the usual ones", at),    \
-        BLOCK_CONF_PROPERTY("physical_block_size", PROP_SIZE, physical, 0,                        \
-                            "bytes of the disk's own blocks; 0: the logical ones", at),           \
-        BLOCK_CONF_PROPERTY("min_io_size", PROP_SIZE, min_io, 0,                                  \
-                            "bytes of the smallest good request; 0: not told", at),               \
-        BLOCK_CONF_PROPERTY("opt_io_size", PROP_SIZE, opt_io, 0,                                  \
-                            "bytes of the best request; 0: not told", at),                        \
-        BLOCK_CONF_PROPERTY("discard_granularity", PROP_SIZE, granularity, PROP_UNSET,            \
-                            "bytes that discards should begin at multiples of; "                  \
-                            "4294967295: the logical block size",                                 \
-                            at),                                                                  \
-        BLOCK_CONF_PROPERTY("share-rw", PROP_BOOL, share_rw, 0,                                   \
-                            "others may write to it at the same time", at),                       \
-        BLOCK_CONF_PROPERTY("bootindex", PROP_INT32, boot_index, -1,                              \
-                            "place in the order in which firmware boots", at),                    \
-        BLOCK_CONF_CHOICE("write-cache", write_cache, block_conf_modes, "OnOffAuto",              \
-                          "off: a write is done when it is on the host's disk", at),              \
-        BLOCK_CONF_CHOICE("rerror", rerror, block_conf_errors, "BlockdevOnError",                 \
-                          "what is done about reads that fail; auto: as the drive says", at),     \
-        BLOCK_CONF_CHOICE("werror", werror, block_conf_errors, "BlockdevOnError",                 \
+#define BLOCK_CONF_PROPERTIES(at)                                                               \
+    { .name = "drive",                                                                          \
+      .kind = PROP_STRING,                                                                      \
+      .offset = (at) + offsetof(BlockConf, drive),                                              \
+      .set = block_conf_set_drive,                                                              \
+      .live = true,                                                                             \
+      .description = "id of the -drive, or node-name of the -blockdev, that is its contents" }, \
+        BLOCK_CONF_TEXT(serial, "its serial number, for the guest", at),                        \
+        BLOCK_CONF_PROPERTY("logical_block_size", PROP_SIZE, logical, 0,                        \
+                            "bytes that are read and written at once; 0: the usual ones", at),  \
+        BLOCK_CONF_PROPERTY("physical_block_size", PROP_SIZE, physical, 0,                      \
+                            "bytes of the disk's own blocks; 0: the logical ones", at),         \
+        BLOCK_CONF_PROPERTY("min_io_size", PROP_SIZE, min_io, 0,                                \
+                            "bytes of the smallest good request; 0: not told", at),             \
+        BLOCK_CONF_PROPERTY("opt_io_size", PROP_SIZE, opt_io, 0,                                \
+                            "bytes of the best request; 0: not told", at),                      \
+        BLOCK_CONF_PROPERTY("discard_granularity", PROP_SIZE, granularity, PROP_UNSET,          \
+                            "bytes that discards should begin at multiples of; "                \
+                            "4294967295: the logical block size",                               \
+                            at),                                                                \
+        BLOCK_CONF_PROPERTY("share-rw", PROP_BOOL, share_rw, 0,                                 \
+                            "others may write to it at the same time", at),                     \
+        BLOCK_CONF_PROPERTY("bootindex", PROP_INT32, boot_index, -1,                            \
+                            "place in the order in which firmware boots", at),                  \
+        BLOCK_CONF_CHOICE("write-cache", write_cache, block_conf_modes, "OnOffAuto",            \
+                          "off: a write is done when it is on the host's disk", at),            \
+        BLOCK_CONF_CHOICE("rerror", rerror, block_conf_errors, "BlockdevOnError",               \
+                          "what is done about reads that fail; auto: as the drive says", at),   \
+        BLOCK_CONF_CHOICE("werror", werror, block_conf_errors, "BlockdevOnError",               \
                           "what is done about writes that fail; auto: as the drive says", at)
 
 /* Check the properties of @dev, whose usual block has @block bytes and whose serial number at most
@@ -80,6 +84,9 @@ extern const char *const block_conf_modes[], *const block_conf_errors[];
 bool block_conf_realize(BlockConf *conf, const Device *dev, uint32_t block, unsigned serial_max,
                         bool read_only, Loop *loop, const BlockBackendOps *ops, void *opaque,
                         GError **errp);
+/* For the table: of a device that works, another node in place of its own. */
+bool block_conf_set_drive(Object *obj, const Property *prop, struct json_object *value,
+                          GError **errp);
 /* Give the backend back; no request is pending. */
 void block_conf_unrealize(BlockConf *conf);
 

@@ -54,15 +54,15 @@ class Recorder:
                 self.lines.append(line)
         self.qmp.events.clear()
 
-    def __call__(self, name, **arguments):
+    def __call__(self, command, /, **arguments):
         arguments = {key.replace("_", "-"): value for key, value in arguments.items()}
         try:
-            result = self.qmp.execute({"execute": name, "arguments": arguments})
+            result = self.qmp.execute({"execute": command, "arguments": arguments})
             for job in result if isinstance(result, list) else []:
                 job.pop("busy", None)
         except vm.QmpError as error:
             result = error.cls
-        self.lines.append((name, str(sorted(map(str, map(sorted, (job.items() for job in result)))) if isinstance(result, list)
+        self.lines.append((command, str(sorted(map(str, map(sorted, (job.items() for job in result)))) if isinstance(result, list)
                                      else result)))
 
     def until(self, name, **data):
@@ -248,5 +248,52 @@ def create():
     both(script)
 
 
+def fleecing():
+    """What is kept of a disk that others write to, with a target that fails or does not, and what is shown of it."""
+    def nbd(r, name, *commands):
+        words = [word for command in commands for word in ("-c", command)]
+        text = subprocess.run(["timeout", "20", "qemu-io", "-f", "raw", *words, f"nbd+unix:///{name}?socket={r.folder}/nbd"], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False).stdout.decode()
+        r.lines.append((name, commands, [line for line in text.splitlines() if "ops/sec" not in line]))
+
+    def script(r, **options):
+        fails = options.pop("fails", False)
+        image = {"driver": "qcow2", "file": {"driver": "file", "filename": f"{r.folder}/target"}}
+        errors = {"inject_error": [{"event": "none", "iotype": "write", "once": True}]} if fails else {}
+        r("blockdev-add", driver="blkdebug", node_name="target", image=image, discard="unmap", **errors)
+        if options.get("bitmap"):
+            r("block-dirty-bitmap-add", node="top", name="b")
+            r("nbd-server-start", addr={"type": "unix", "data": {"path": f"{r.folder}/nbd"}})
+            r("block-export-add", type="nbd", id="top", node_name="top", name="top", writable=True)
+            nbd(r, "top", "write -P 5 256k 64k")
+            r("block-export-del", id="top", mode="hard")
+            r.until("BLOCK_EXPORT_DELETED")
+            r("nbd-server-stop")
+        for wrong in {"target": "absent"}, {"file": "absent"}, {"bitmap": {"node": "top", "name": "absent"}}, {"on_cbw_error": "stop"}:
+            r("blockdev-add", **{"driver": "copy-before-write", "node_name": "cbw", "file": "top", "target": "target", **wrong})
+        r("blockdev-add", driver="copy-before-write", node_name="cbw", file="top", target="target", **options)
+        r("nbd-server-start", addr={"type": "unix", "data": {"path": f"{r.folder}/nbd"}})
+        r("block-export-add", type="nbd", id="cbw", node_name="cbw", name="cbw", writable=True)
+        r("blockdev-add", driver="snapshot-access", node_name="snap", file="cbw", discard="unmap")
+        r("block-export-add", type="nbd", id="snap", node_name="snap", name="snap", writable=True)
+        nbd(r, "cbw", "write -P 9 256k 4k", "write -P 9 1M 100k", "read -P 9 256k 4k")
+        nbd(r, "snap", "read -P 5 256k 64k", "read -P 1 260k 4k", "read -P 3 1M 1M", "read 0 4M", "write 0 4k")
+        nbd(r, "snap", "discard 1M 128k", "read 1M 64k", "read -P 3 1152k 64k")
+        nbd(r, "cbw", "write -P 10 1M 64k", "read -P 10 1M 64k", "discard 2M 64k")
+        for node in "cbw", "top", "target", "snap":
+            r("block_resize", node_name=node, size=2 * SIZE)
+            r("blockdev-del", node_name=node)
+        r("blockdev-reopen", options=[{"driver": "copy-before-write", "node-name": "cbw", "file": "top", "target": "top"}])
+        for name in "snap", "cbw":
+            r("block-export-del", id=name, mode="hard")
+            r.until("BLOCK_EXPORT_DELETED")
+        for node in "snap", "cbw", "target", "top":
+            r("blockdev-del", node_name=node)
+
+    for options in ({}, {"on_cbw_error": "break-guest-write", "fails": True}, {"on_cbw_error": "break-snapshot", "fails": True},
+                    {"bitmap": {"node": "top", "name": "b"}}):
+        both(lambda r, o=options: script(r, **o), "top", *([] if "fails" in options else ["target"]))
+
+
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit, backup, transaction, create)])
+    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit, backup, transaction, create, fleecing)])
