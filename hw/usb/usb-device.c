@@ -446,10 +446,6 @@ static const Property device_properties[] = {
       .offset = offsetof(UsbDevice, port_path),
       .description = "port of the controller (1), or of a hub (1.2); without it the first that is "
                      "free" },
-    { .name = "serial",
-      .kind = PROP_STRING,
-      .offset = offsetof(UsbDevice, serial),
-      .description = "serial number, for the guest" },
     { 0 },
 };
 

@@ -104,7 +104,7 @@ struct UsbDevice {
     Device parent;
     /* configuration */
     char *port_path; /* property "port": "1", "1.2", ...; NULL: the first that is free */
-    char *serial;    /* property "serial" */
+    char *serial;    /* property "serial" of types that have it */
     /* wiring */
     const UsbDescription *description;
     struct UsbPort *port; /* where it is; NULL: nowhere */
@@ -153,6 +153,12 @@ typedef struct UsbDeviceClass {
         .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .realize = usb_device_realize,  \
         .unrealize = usb_device_unrealize, .reset = usb_device_reset, .state = (state_), \
         .wake = usb_device_wake                                                          \
+    }
+/* A row of a table of properties. */
+#define USB_SERIAL_PROPERTY                                                           \
+    {                                                                                 \
+        .name = "serial", .kind = PROP_STRING, .offset = offsetof(UsbDevice, serial), \
+        .description = "serial number, for the guest"                                 \
     }
 bool usb_device_realize(Device *dev, GError **errp);
 void usb_device_unrealize(Device *dev);

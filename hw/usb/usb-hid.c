@@ -199,6 +199,7 @@ static const Property hid_properties[] = {
       .has_default = true,
       .default_int = 2,
       .description = "1: it knows full speed only; 2: high speed, too" },
+    USB_SERIAL_PROPERTY,
     { 0 },
 };
 

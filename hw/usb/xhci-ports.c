@@ -156,7 +156,9 @@ UsbDevice *xhci_device_at(const Xhci *s, unsigned port, uint32_t route)
         g_string_append_printf(path, ".%u", route & 0xf);
     }
     found = usb_port_called(s->bus, path->str);
-    return found && found->dev && found->dev->parent.realized ? found->dev : NULL;
+    return found && found->dev && found->dev->parent.realized && (!found->above || found->enabled)
+               ? found->dev
+               : NULL;
 }
 
 bool xhci_check_ports(void *opaque, GError **errp)

@@ -245,6 +245,10 @@ static XhciCode move_piece(Transfer *t, uint8_t *buffer, bool *end, bool *wait)
         return XHCI_TRB_ERROR;
     }
     t->done = before + size;
+    if (token != USB_IN && asked && !size) {
+        *wait = true; /* it took nothing */
+        return XHCI_SUCCESS;
+    }
     *end = t->done == t->total || (token == USB_IN && (size % packet || !size));
     return t->done < t->total && *end ? XHCI_SHORT_PACKET : XHCI_SUCCESS;
 }

@@ -3,13 +3,17 @@
 """USB devices as Debian's kernel sees them: test_usb.py BUILD-DIR [NAME...]."""
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tap  # noqa: E402
 import vm  # noqa: E402
 
 BUILD = sys.argv[1]
+SIZE = 384 << 10  # bytes that are written to a disk
 USB = ("usb-common", "usbcore")
+CRC = ("crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft", "t10-pi")
+DISK = ("scsi_common", *CRC, "scsi_mod", "sd_mod", "usb-storage")
 HID = ("hid", "hid-generic", "usbhid", "evdev")
 
 
@@ -45,8 +49,9 @@ def listen(guest, name):
 
 def people():
     """Keys by UHCI, places by xHCI; a mouse that comes and goes at each."""
-    with machine((*USB, "xhci-hcd", "xhci-pci", "uhci-hcd", *HID), "-M", "pc", "-usb", "-device", "qemu-xhci,id=x",
-                 "-device", "usb-kbd,bus=usb-bus.0", "-device", "usb-tablet,bus=x.0") as guest:
+    with tempfile.NamedTemporaryFile() as image, machine(
+            (*USB, "xhci-hcd", "xhci-pci", "uhci-hcd", *HID, *DISK), "-M", "pc", "-usb", "-device", "qemu-xhci,id=x",
+            "-device", "usb-kbd,bus=usb-bus.0", "-device", "usb-tablet,bus=x.0") as guest:
         keys, places = listen(guest, "QEMU QEMU USB Keyboard"), listen(guest, "QEMU QEMU USB Tablet")
         guest.qmp.command("send-key", keys=[{"type": "qcode", "data": "shift"}, {"type": "qcode", "data": "a"}])
         vm.wait_until(lambda: [e for e in keys() if e[0] == 1] == [(1, 42, 1), (1, 30, 1), (1, 30, 0), (1, 42, 0)], "Shift-A")
@@ -54,7 +59,20 @@ def people():
             {"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "abs", "data": {"axis": "y", "value": 30000}},
             {"type": "btn", "data": {"button": "left", "down": True}}])
         vm.wait_until(lambda: {(3, 0, 1234), (3, 1, 30000), (1, 272, 1)} <= set(places()), "a place, and a button")
+        image.truncate(16 << 20)
         for bus in ("x.0", "usb-bus.0"):
+            guest.qmp.command("blockdev-add", driver="raw", **{"node-name": "n"}, file={"driver": "file", "filename": image.name})
+            guest.qmp.command("device_add", driver="usb-storage", id="d", drive="n", bus=bus)
+            wait_for(guest, "cat /proc/partitions", "sda")
+            guest.run(f"dd if=/bin/busybox of=/dev/sda bs=64k count={SIZE >> 16} && sync", timeout=120)
+            guest.qmp.command("device_del", id="d")
+            vm.wait_until(lambda: "sda" not in guest.run("cat /proc/partitions"), "the disk has gone")
+            guest.qmp.command("blockdev-del", **{"node-name": "n"})
+            image.seek(0)
+            with open(f"{BUILD}/guest/initramfs/bin/busybox", "rb") as wanted:
+                tap.equal(image.read(SIZE) == wanted.read(SIZE), True, "what was written")
+            image.truncate(0)
+            image.truncate(16 << 20)
             guest.qmp.command("device_add", driver="usb-mouse", id="m", bus=bus)
             moves = listen(guest, "QEMU QEMU USB Mouse")
             guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})

@@ -6,7 +6,7 @@
 #include "tests/qtest/usb.h"
 
 #define MS 1000000LL
-enum { TO_HOST = 0x80, CLASS = 0x20, INTERFACE = 1, ENDPOINT = 2 };
+enum { TO_HOST = 0x80, CLASS = 0x20, INTERFACE = 1, ENDPOINT = 2, OTHER = 3 };
 enum { GET_DESCRIPTOR = 6, SET_CONFIGURATION = 9 };
 #define DATA QUSB_DATA
 
@@ -243,6 +243,184 @@ static void test_coming_and_going(void)
     qtest_quit(u.qt);
 }
 
+/* Status and change of a port of the hub. */
+static void assert_port(QUsb *u, unsigned slot, uint16_t port, const char *expected)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    unsigned length = 4;
+
+    g_assert_cmpuint(qusb_control(u, slot, TO_HOST | CLASS | OTHER, 0, 0, port, &length), ==,
+                     QUSB_SUCCESS);
+    for (unsigned i = 0; i < length; i++) {
+        g_string_append_printf(text, "%02x", qtest_readb(u->qt, DATA + i));
+    }
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
+/* Port 2 of the hub at port 1 has a keyboard. */
+static void test_hub(void)
+{
+    QUsb u;
+    unsigned slot, keyboard;
+
+    qusb_start(&u, "-device usb-hub,port=1,ports=3,id=h -device usb-kbd,port=1.2,id=k");
+    slot = configured(&u, 1);
+    assert_answer(&u, slot, CLASS, GET_DESCRIPTOR, 0x2900, 11, "0b29030a0001000000ffff");
+    assert_report(&u, slot, "");
+    /* Power, and it is there; a reset, and it answers. */
+    g_assert_cmpuint(qusb_control(&u, slot, CLASS | OTHER, 3, 8, 2, NULL), ==, QUSB_SUCCESS);
+    assert_report(&u, slot, "04");
+    assert_port(&u, slot, 2, "01010100");
+    g_assert_cmpuint(qusb_control(&u, slot, CLASS | OTHER, 3, 4, 2, NULL), ==, QUSB_SUCCESS);
+    assert_port(&u, slot, 2, "03011100");
+    for (unsigned change = 16; change < 21; change++) {
+        qusb_control(&u, slot, CLASS | OTHER, 1, (uint16_t)change, 2, NULL);
+    }
+    assert_port(&u, slot, 2, "03010000");
+    assert_report(&u, slot, "");
+    keyboard = qusb_connect(&u, 1, 2);
+    g_assert_cmpuint(control(&u, keyboard, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(&u, keyboard, 3, QUSB_INTERRUPT_IN, 8), ==, QUSB_SUCCESS);
+    press(&u, "sendkey 1");
+    assert_report(&u, keyboard, "00001e0000000000");
+    assert_report(&u, keyboard, "");
+    /* It sleeps, and wakes the hub. */
+    g_assert_cmpuint(control(&u, keyboard, 0, 3, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_control(&u, slot, CLASS | OTHER, 3, 2, 2, NULL), ==, QUSB_SUCCESS);
+    assert_port(&u, slot, 2, "07010000");
+    qtest_clock_step(u.qt, 100 * MS);
+    assert_report(&u, slot, "04");
+    assert_port(&u, slot, 2, "03010400");
+    /* With the hub goes what is behind it. */
+    qtest_qmp_ok(u.qt, "device_del", "{'id': 'h'}");
+    g_autofree char *info = qtest_hmp(u.qt, "info usb");
+    g_assert_cmpstr(info, ==, "");
+    qtest_quit(u.qt);
+}
+
+/* ---- a disk ---- */
+
+enum { BULK_IN = 3, BULK_OUT = 4, CBW = QUSB_DATA + 0x10000, CSW = QUSB_DATA + 0x10100 };
+#define DISK "-drive if=none,id=d,format=raw,file.driver=null-co,file.size=1M,file.read-zeroes=on "
+
+static unsigned disk(QUsb *u, unsigned port)
+{
+    unsigned slot = qusb_connect(u, port, 0);
+
+    g_assert_cmpuint(control(u, slot, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(u, slot, BULK_IN, QUSB_BULK_IN, 512), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(u, slot, BULK_OUT, QUSB_BULK_OUT, 512), ==, QUSB_SUCCESS);
+    return slot;
+}
+
+/* What a transfer ends with. */
+static unsigned wait_code(QUsb *u, unsigned slot, unsigned dci, unsigned *left)
+{
+    unsigned code;
+
+    while (!(code = qusb_ended(u, slot, dci, left))) {
+        qtest_clock_step(u->qt, MS);
+    }
+    return code;
+}
+
+static unsigned send(QUsb *u, unsigned slot, const uint8_t *cdb, unsigned size, unsigned bytes,
+                     bool in)
+{
+    uint8_t cbw[31] = { 'U', 'S', 'B', 'C', 1, 2, 3, 4 };
+
+    cbw[8] = (uint8_t)bytes;
+    cbw[9] = (uint8_t)(bytes >> 8);
+    cbw[10] = (uint8_t)(bytes >> 16);
+    cbw[12] = in ? 0x80 : 0;
+    cbw[14] = (uint8_t)size;
+    memcpy(cbw + 15, cdb, size);
+    qtest_memwrite(u->qt, CBW, cbw, sizeof(cbw));
+    qusb_submit(u, slot, BULK_OUT, CBW, sizeof(cbw));
+    return wait_code(u, slot, BULK_OUT, NULL);
+}
+
+/* The status of the command, and what of the data the disk did not move. */
+static void assert_status(QUsb *u, unsigned slot, uint8_t status, uint32_t residue)
+{
+    qusb_submit(u, slot, BULK_IN, CSW, 13);
+    g_assert_cmpuint(wait_code(u, slot, BULK_IN, NULL), ==, QUSB_SUCCESS);
+    g_assert_cmphex(qtest_readl(u->qt, CSW), ==, 0x53425355);
+    g_assert_cmphex(qtest_readl(u->qt, CSW + 4), ==, 0x04030201);
+    g_assert_cmpuint(qtest_readl(u->qt, CSW + 8), ==, residue);
+    g_assert_cmpuint(qtest_readb(u->qt, CSW + 12), ==, status);
+}
+
+static void test_disk(void)
+{
+    static const uint8_t ready[6] = { 0 }, inquiry[6] = { 0x12, 0, 0, 0, 36 };
+    static const uint8_t sense[6] = { 3, 0, 0, 0, 18 },
+                         read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 200 };
+    static const uint8_t write[10] = { 0x2a, 0, 0, 0, 0, 8, 0, 0, 4 }, bad[6] = { 0xff };
+    QUsb u;
+    unsigned slot, left, length = 1;
+
+    qusb_start(&u, DISK "-device usb-storage,drive=d,removable=on,serial=S7");
+    slot = disk(&u, 1);
+    g_assert_cmpuint(qusb_control(&u, slot, TO_HOST | CLASS | INTERFACE, 0xfe, 0, 0, &length), ==,
+                     QUSB_SUCCESS);
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x303, 255, "060353003700");
+    /* After power-up the first command is told of that, the next one why, and so on. */
+    g_assert_cmpuint(send(&u, slot, ready, 6, 0, false), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 1, 0);
+    g_assert_cmpuint(send(&u, slot, sense, 6, 18, true), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_IN, DATA, 18);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_IN, NULL), ==, QUSB_SUCCESS);
+    g_assert_cmphex(qtest_readb(u.qt, DATA + 2) & 0xf, ==, 6);
+    assert_status(&u, slot, 0, 0);
+    g_assert_cmpuint(send(&u, slot, ready, 6, 0, false), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 0, 0);
+    /* Less than the host has room for. */
+    g_assert_cmpuint(send(&u, slot, inquiry, 6, 100, true), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_IN, DATA, 100);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_IN, &left), ==, QUSB_SHORT);
+    g_assert_cmpuint(left, ==, 64);
+    g_assert_cmphex(qtest_readb(u.qt, DATA + 1), ==, 0x80);
+    assert_status(&u, slot, 0, 64);
+    /* Several pieces of the buffer. */
+    qtest_memset(u.qt, DATA, 0xaa, 0x10000);
+    g_assert_cmpuint(send(&u, slot, read, 10, 200 * 512, true), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_IN, DATA + 0x20000, 200 * 512 - 0x10000);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_IN, NULL), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_IN, DATA, 0x10000);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_IN, NULL), ==, QUSB_SUCCESS);
+    g_assert_cmphex(qtest_readb(u.qt, DATA), ==, 0);
+    assert_status(&u, slot, 0, 0);
+    g_assert_cmpuint(send(&u, slot, write, 10, 2048, false), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_OUT, DATA, 2048);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_OUT, NULL), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 0, 0);
+    /* No such command: data are stalled, and then there is a status. */
+    g_assert_cmpuint(send(&u, slot, bad, 6, 512, true), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_IN, DATA, 512);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_IN, NULL), ==, QUSB_STALL);
+    qusb_unstall(&u, slot, BULK_IN);
+    assert_status(&u, slot, 1, 512);
+    /* Data for a read; more than the host wants. */
+    g_assert_cmpuint(send(&u, slot, read, 10, 512, false), ==, QUSB_SUCCESS);
+    qusb_submit(&u, slot, BULK_OUT, DATA, 512);
+    g_assert_cmpuint(wait_code(&u, slot, BULK_OUT, NULL), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 2, 0);
+    /* What is no command: nothing goes on before a reset. */
+    g_assert_cmpuint(send(&u, slot, ready, 17, 0, false), ==, QUSB_STALL);
+    qusb_unstall(&u, slot, BULK_OUT);
+    g_assert_cmpuint(send(&u, slot, ready, 6, 0, false), ==, QUSB_STALL);
+    g_assert_cmpuint(control(&u, slot, CLASS | INTERFACE, 0xff, 0), ==, QUSB_SUCCESS);
+    qusb_unstall(&u, slot, BULK_OUT);
+    g_assert_cmpuint(control(&u, slot, ENDPOINT, 1, 0), ==, QUSB_SUCCESS);
+    unsigned number = slot;
+    qusb_control(&u, slot, ENDPOINT, 1, 0, 0x81, NULL);
+    qusb_command(&u, 14, 0, BULK_IN << 16, &number);
+    g_assert_cmpuint(send(&u, slot, ready, 6, 0, false), ==, QUSB_SUCCESS);
+    assert_status(&u, slot, 0, 0);
+    qtest_quit(u.qt);
+}
+
 /* Nothing that the guest gives makes it do anything but tell of errors. */
 static void test_hostile(void)
 {
@@ -286,6 +464,7 @@ static const QTestRefused refused[] = {
     { "-device qemu-xhci,id=x -device usb-kbd,port=9", "bus 'x.0' has no such port" },
     { "-device qemu-xhci,id=x -device usb-kbd,port=1 -device usb-kbd,port=1", "there already" },
     { "-device qemu-xhci,p2=1,id=x -device usb-kbd -device usb-kbd", "has no free port" },
+    { "-device qemu-xhci -device usb-storage", "drive" },
     { "-device qemu-xhci -device usb-kbd,usb_version=3", "usb_version=3: it is 1 or 2" },
 };
 
@@ -296,6 +475,8 @@ int main(int argc, char **argv)
     g_test_add_func("/usb/keyboard", test_keyboard);
     g_test_add_func("/usb/pointers", test_pointers);
     g_test_add_func("/usb/coming-and-going", test_coming_and_going);
+    g_test_add_func("/usb/hub", test_hub);
+    g_test_add_func("/usb/disk", test_disk);
     g_test_add_func("/usb/hostile", test_hostile);
     qtest_add_refused("/usb/refused", refused, G_N_ELEMENTS(refused));
     return g_test_run();

@@ -341,7 +341,7 @@ static void check(const char *type)
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
     add_device("qemu-xhci,id=x");
-    add_device("nec-usb-xhci,addr=1e.0,multifunction=on");
+    add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {
         g_autofree char *uhci = g_strdup_printf("ich9-usb-uhci%u,addr=1e.%u", i, i);
 
@@ -351,6 +351,9 @@ static void check(const char *type)
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
     add_device("usb-kbd,bus=x.0");
     add_device("usb-mouse,bus=x.0,port=3");
+    add_disk("usb-storage,bus=x.0", 10);
+    add_device("usb-hub,bus=n.0,port=2");
+    add_device("usb-kbd,bus=n.0,port=2.1");
     add_device("usb-tablet,bus=x.0,usb_version=1");
     if (q35) {
         add_device("ioh3420,id=rp1,chassis=1");
