@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """USB devices as Debian's kernel sees them: test_usb.py BUILD-DIR [NAME...]."""
 import os
+import subprocess
 import sys
 import tempfile
 
@@ -81,7 +82,29 @@ def people():
             vm.wait_until(lambda: "USB Mouse" not in guest.run("cat /proc/bus/input/devices"), "the mouse has gone")
 
 
+# Says so at the serial port, and stands.
+BOOT = b"\xba\xf8\x03" + b"".join(bytes([0xb0, letter, 0xee]) for letter in b"USB-BOOTED") + b"\xfa\xf4\xeb\xfd"
+
+
+def boots(*controller):
+    """SeaBIOS starts what is on a disk."""
+    with tempfile.NamedTemporaryFile() as image:
+        image.write(BOOT.ljust(510, b"\0") + b"\x55\xaa")
+        image.truncate(1 << 20)
+        image.flush()
+        said = b""
+        with subprocess.Popen([f"{BUILD}/dimmable", "-accel", vm.engine("soft"), "-m", "64", "-nodefaults", "-display", "none", "-serial",
+                               "stdio", *controller, "-drive", f"if=none,id=d,format=raw,file={image.name}", "-device",
+                               "usb-storage,drive=d,bootindex=0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as program:
+            while b"USB-BOOTED" not in said and (more := program.stdout.read1(4096)):
+                said += more
+            program.kill()
+        tap.equal(b"USB-BOOTED" in said, True, said)
+
+
 CASES = [
+    ("SeaBIOS and UHCI", lambda: boots("-M", "pc", "-usb")),
+    ("SeaBIOS and xHCI", lambda: boots("-M", "q35", "-device", "qemu-xhci")),
     ("people", people),
 ]
 
