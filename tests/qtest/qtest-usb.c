@@ -298,6 +298,39 @@ static void test_hub(void)
     qtest_quit(u.qt);
 }
 
+/* ---- a serial port ---- */
+
+static void test_serial(void)
+{
+    QUsb u;
+    unsigned slot, left;
+
+    qusb_start(&u, "-chardev ringbuf,id=r -device usb-serial,chardev=r");
+    slot = qusb_connect(&u, 1, 0);
+    assert_answer(&u, slot, 0, GET_DESCRIPTOR, 0x100, 12, "120100020000000803040160");
+    g_assert_cmpuint(control(&u, slot, 0, SET_CONFIGURATION, 1), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 3, QUSB_BULK_IN, 64), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(qusb_endpoint(&u, slot, 4, QUSB_BULK_OUT, 64), ==, QUSB_SUCCESS);
+    g_assert_cmpuint(control(&u, slot, 0x40, 3, 26), ==, QUSB_SUCCESS);    /* 115200 */
+    g_assert_cmpuint(control(&u, slot, 0x40, 4, 0x107), ==, QUSB_SUCCESS); /* 7 bits, odd */
+    g_assert_cmpuint(control(&u, slot, 0x40, 9, 40), ==, QUSB_SUCCESS);
+    assert_answer(&u, slot, 0x40, 10, 0, 1, "28");
+    assert_answer(&u, slot, 0x40, 0x90, 0, 2, "code 6");
+    qtest_memwrite(u.qt, DATA, "hello", 5);
+    qusb_submit(&u, slot, 4, DATA, 5);
+    g_assert_cmpuint(qusb_ended(&u, slot, 4, NULL), ==, QUSB_SUCCESS);
+    g_autofree char *said = qtest_hmp(u.qt, "ringbuf_read r 10");
+    g_assert_cmpstr(said, ==, "hello\n");
+    /* The status, once. */
+    qusb_submit(&u, slot, 3, DATA, 64);
+    g_assert_cmpuint(qusb_ended(&u, slot, 3, &left), ==, QUSB_SHORT);
+    g_assert_cmpuint(left, ==, 62);
+    g_assert_cmphex(qtest_readw(u.qt, DATA) & 0xff0f, ==, 0x6001);
+    qusb_submit(&u, slot, 3, DATA, 64);
+    g_assert_cmpuint(qusb_ended(&u, slot, 3, NULL), ==, 0);
+    qtest_quit(u.qt);
+}
+
 /* ---- a disk ---- */
 
 enum { BULK_IN = 3, BULK_OUT = 4, CBW = QUSB_DATA + 0x10000, CSW = QUSB_DATA + 0x10100 };
@@ -465,6 +498,7 @@ static const QTestRefused refused[] = {
     { "-device qemu-xhci,id=x -device usb-kbd,port=1 -device usb-kbd,port=1", "there already" },
     { "-device qemu-xhci,p2=1,id=x -device usb-kbd -device usb-kbd", "has no free port" },
     { "-device qemu-xhci -device usb-storage", "drive" },
+    { "-device qemu-xhci -device usb-serial", "chardev '' not found" },
     { "-device qemu-xhci -device usb-kbd,usb_version=3", "usb_version=3: it is 1 or 2" },
 };
 
@@ -476,6 +510,7 @@ int main(int argc, char **argv)
     g_test_add_func("/usb/pointers", test_pointers);
     g_test_add_func("/usb/coming-and-going", test_coming_and_going);
     g_test_add_func("/usb/hub", test_hub);
+    g_test_add_func("/usb/serial", test_serial);
     g_test_add_func("/usb/disk", test_disk);
     g_test_add_func("/usb/hostile", test_hostile);
     qtest_add_refused("/usb/refused", refused, G_N_ELEMENTS(refused));

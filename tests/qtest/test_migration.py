@@ -87,7 +87,7 @@ MACHINES = {
                 "nvme,id=n0,serial=x,drive=d0,cmb_size_mb=1", "-blockdev", "null-co,node-name=d1", "-device", "nvme-ns,drive=d1"],
     "q35-xhci": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", "qemu-xhci,p2=15,p3=15,bus=p1"],
     "pc-usb": ["-machine", "pc", "-device", "qemu-xhci,id=x", "-device", "nec-usb-xhci,id=n", "-device", "usb-kbd,bus=x.0",
-               "-device", "usb-mouse,bus=x.0,port=4", "-device", "usb-tablet,bus=n.0", "-device", "usb-hub,bus=n.0,port=3", "-device", "usb-kbd,bus=n.0,port=3.8", "-device", "piix3-usb-uhci,id=u",
+               "-device", "usb-mouse,bus=x.0,port=4", "-device", "usb-tablet,bus=n.0", "-chardev", "null,id=us", "-device", "usb-serial,bus=n.0,chardev=us", "-device", "usb-hub,bus=n.0,port=3", "-device", "usb-kbd,bus=n.0,port=3.8", "-device", "piix3-usb-uhci,id=u",
                "-device", "usb-kbd,bus=u.0", "-device", "usb-mouse,bus=u.0", "-device", "piix4-usb-uhci",
                "-blockdev", "null-co,node-name=d1", "-device", "usb-storage,bus=x.0,drive=d1,serial=S",
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
