@@ -30,7 +30,7 @@ class Jobs:
 
     def tests(self):
         return [(part.__name__.replace("_", " "), part) for part in (
-            self.start, self.with_memory, self.snapshots, self.commit, self.pull, self.copy, self.copy_cancelled, self.contents, self.log)]
+            self.start, self.with_memory, self.snapshots, self.commit, self.copy_top, self.pull, self.copy, self.copy_cancelled, self.contents, self.log)]
 
     def write(self):
         self.guest.run(f"printf place{self.places} | dd of=/dev/vda bs=64k seek={self.places} conv=notrunc,fsync 2>/dev/null")
@@ -72,9 +72,18 @@ class Jobs:
         self.source("one")
         self.write()
 
+    def copy_top(self):
+        """Only the top goes; the copy gets its backing file when it has that."""
+        snapshots = SESSION.log().count('"type":"blockdev-snapshot"')
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", path("zero"), "-F", "qcow2", path("top")], check=True)
+        SESSION.virsh("blockcopy", NAME, "vda", path("top"), "--shallow", "--reuse-external", "--transient-job", "--wait", "--pivot")
+        self.source("top")
+        tap.equal(SESSION.log().count('"type":"blockdev-snapshot"') > snapshots, True)
+        self.write()
+
     def pull(self):
         SESSION.virsh("blockpull", NAME, "vda", "--wait")
-        tap.equal("backing file" in subprocess.run(["qemu-img", "info", "-U", path("one")], check=True, stdout=subprocess.PIPE).stdout.decode(), False)
+        tap.equal("backing file" in subprocess.run(["qemu-img", "info", "-U", path("top")], check=True, stdout=subprocess.PIPE).stdout.decode(), False)
         self.write()
 
     def copy(self):
@@ -99,7 +108,7 @@ class Jobs:
         for n in range(self.places):
             tap.equal(self.guest.run(f"dd if=/dev/vda bs=64k skip={n} count=1 2>/dev/null | head -c {len(f'place{n}')}"), f"place{n}")
         SESSION.virsh("destroy", NAME)
-        for name in "disk", "one", "copy":
+        for name in "disk", "one", "top", "copy":
             subprocess.run(["qemu-img", "check", "-q", path(name)], check=True)
         SESSION.virsh("undefine", NAME)
         self.guest.close()
