@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hw/core/device.h"
+#include "hw/core/help.h"
 #include "net/netdev.h"
 #include "system/options-more.h"
 #include "util/error.h"
@@ -61,6 +62,23 @@ static bool add_nic(struct json_object *netdev, struct json_object *card, GError
     return true;
 }
 
+/* Is @name that of a type of cards that users can have? */
+static bool check_model(const char *name, GError **errp)
+{
+    g_autofree char *names = help_devices_of("network");
+    const ObjectType *type = device_type_called(name);
+
+    g_auto(GStrv) all = g_strsplit(g_strchomp(names), "\n", 0);
+    if (!type || !g_strv_contains((const char *const *)all, type->name)) {
+        g_autofree char *list = g_strjoinv(", ", all);
+
+        error_set(errp, "model=%s is no network card that there is; these are: virtio, %s", name,
+                  list);
+        return false;
+    }
+    return true;
+}
+
 /* The names that users know a card by; without one it is the machine's. */
 static bool name_card(const Startup *startup, struct json_object *card, GError **errp)
 {
@@ -72,6 +90,9 @@ static bool name_card(const Startup *startup, struct json_object *card, GError *
 
     if (!type) {
         error_set(errp, "the machine '%s' has no network cards", ops->name);
+        return false;
+    }
+    if (!check_model(type, errp)) {
         return false;
     }
     if (type != model) {

@@ -133,7 +133,7 @@ static char *text_card(const char *what, GError **errp)
 {
     g_autofree char *names = help_devices_of("network");
 
-    return g_strconcat("Network cards, for model=:\n", names, NULL);
+    return g_strconcat("Supported NIC models:\n", names, NULL);
 }
 
 static char *text_netdev(const char *what, GError **errp)

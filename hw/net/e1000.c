@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * e1000: Intel's 82540EM as a conventional PCI function: the registers in memory (BAR 0), and one
- * at a time through the I/O window (BAR 1).
+ * at a time through the I/O window (BAR 1). The 82544GC and the 82545EM have other IDs, by which
+ * drivers know them.
  */
 #include "hw/net/e1000-core.h"
 
-#define TYPE_E1000 "e1000"
+#define TYPE_E1000         "e1000"
+#define TYPE_E1000_82544GC "e1000-82544gc"
+#define TYPE_E1000_82545EM "e1000-82545em"
 
 enum {
     IO_SIZE = 64,
     MEMORY_BAR = 0,
     IO_BAR = 1,
-    PHY_ID2 = 0x0c20, /* of a 88E1011 */
+    DEVICE_82540EM = 0x100e,
+    DEVICE_82544GC = 0x100c,
+    DEVICE_82545EM = 0x100f,
+    PHY_ID2 = 0x0c20,         /* of a 88E1011 */
+    PHY_ID2_82544GC = 0x0c30, /* of a 88E1000 */
 };
 
 static bool pci_e1000_realize(PciDevice *dev, GError **errp)
@@ -61,28 +68,45 @@ static const uint16_t nvm[E1000_NVM_WORDS] = {
 
 static const E1000Register own_registers[] = { E1000_WAKE_UP_REGISTERS, { 0 } };
 
-static const E1000Class e1000_ops = {
-    .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = "network",
-                         .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG, .state = &e1000_state },
-             .rom = "efi-e1000.rom",
-             .realize = pci_e1000_realize,
-             .unrealize = pci_e1000_unrealize,
-             .reset = e1000_reset,
-             .loaded = e1000_loaded },
-    .model = TYPE_E1000,
-    .registers = own_registers,
-    .nvm = nvm,
-    .phy_id2 = PHY_ID2,
-    .causes = E1000_ICR_BASIC,
-    .queues = 1,
-};
+/* The ROM is that of one device's ID. */
+#define CLASS(Model, Rom, Phy)                                                      \
+    {                                                                               \
+        .pci = { .device = { PCI_DEVICE_CLASS_CORE, .category = "network",          \
+                             .flags = DEVICE_USER_CREATABLE | DEVICE_HOTPLUG,       \
+                             .state = &e1000_state },                               \
+                 .rom = (Rom),                                                      \
+                 .realize = pci_e1000_realize,                                      \
+                 .unrealize = pci_e1000_unrealize,                                  \
+                 .reset = e1000_reset,                                              \
+                 .loaded = e1000_loaded },                                          \
+        .model = (Model), .registers = own_registers, .nvm = nvm, .phy_id2 = (Phy), \
+        .causes = E1000_ICR_BASIC, .queues = 1,                                     \
+    }
+static const E1000Class e1000_ops = CLASS(TYPE_E1000, "efi-e1000.rom", PHY_ID2);
+static const E1000Class e1000_82544gc_ops = CLASS(TYPE_E1000_82544GC, NULL, PHY_ID2_82544GC);
+static const E1000Class e1000_82545em_ops = CLASS(TYPE_E1000_82545EM, NULL, PHY_ID2);
 
-static void pci_e1000_init(Object *obj)
+static void init(Object *obj, uint16_t id)
 {
     PciDevice *dev = PCI_DEVICE(obj);
 
     pci_set_registers(dev, pci_registers, G_N_ELEMENTS(pci_registers));
-    pci_set_word(dev, PCI_DEVICE_ID, 0x100e);
+    pci_set_word(dev, PCI_DEVICE_ID, id);
+}
+
+static void pci_e1000_init(Object *obj)
+{
+    init(obj, DEVICE_82540EM);
+}
+
+static void pci_e1000_82544gc_init(Object *obj)
+{
+    init(obj, DEVICE_82544GC);
+}
+
+static void pci_e1000_82545em_init(Object *obj)
+{
+    init(obj, DEVICE_82545EM);
 }
 
 static const Property e1000_properties[] = {
@@ -105,6 +129,28 @@ static const ObjectType e1000_type = {
     .init = pci_e1000_init,
 };
 OBJECT_TYPE_REGISTER(e1000_type)
+
+static const ObjectType e1000_82544gc_type = {
+    .name = TYPE_E1000_82544GC,
+    .parent = TYPE_E1000_BASE,
+    .description = "Intel gigabit card 82544GC",
+    .instance_size = sizeof(E1000),
+    .properties = e1000_properties,
+    .ops = &e1000_82544gc_ops,
+    .init = pci_e1000_82544gc_init,
+};
+OBJECT_TYPE_REGISTER(e1000_82544gc_type)
+
+static const ObjectType e1000_82545em_type = {
+    .name = TYPE_E1000_82545EM,
+    .parent = TYPE_E1000_BASE,
+    .description = "Intel gigabit card 82545EM",
+    .instance_size = sizeof(E1000),
+    .properties = e1000_properties,
+    .ops = &e1000_82545em_ops,
+    .init = pci_e1000_82545em_init,
+};
+OBJECT_TYPE_REGISTER(e1000_82545em_type)
 
 static void __attribute__((constructor)) register_alias(void)
 {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disks and a network of a Linux guest, beside qemu-system-x86_64 where it is installed: devices.py BUILD-DIR [RUNS [KIND...]]
 fio on a disk of each kind whose image the host has in its cache (that of vhost-user by qemu-storage-daemon, for both
-programs), then TCP to the host and from there, with the programs of scripts/make-image.py's system. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
+programs), then TCP to the host and from there, with the programs of
+scripts/make-image.py's system, and with Intel's cards. Each figure is the median over RUNS (default 3), the two programs in turn. Lower is better."""
 import contextlib
 import json
 import os
@@ -42,6 +43,7 @@ KINDS = {"virtio": ([*DRIVE, "-device", "virtio-blk-pci,drive=d0"], [], "vdb"),
          "AHCI": ([*DRIVE, "-device", "ahci,id=a", "-device", "ide-hd,drive=d0,bus=a.0"], [*CRC, *SCSI, "libata", "libahci", "ahci"], "sda"),
          "vhost-user": (["-object", "memory-backend-memfd,id=ram,size=512M,share=on", "-M", "pc,memory-backend=ram", "-chardev",
                          "socket,id=c0,path={folder}/sock", "-device", "vhost-user-blk-pci,chardev=c0"], [], "vdb")}
+CARDS = ["e1000", "e1000e"]
 FIO = ("fio --name=job --filename=/dev/{name} --rw={kind} --bs={size} --iodepth={depth} --ioengine=libaio --direct=1 --thread "
        f"--time_based --runtime={SECONDS} --output-format=json --output=/tmp/fio > /dev/null && cat /tmp/fio")
 
@@ -165,15 +167,17 @@ def receive(listener, times):
     assert left == 0, f"{left} bytes are missing"
 
 
-def network(guest):
-    for name, end, command in (("TCP to the guest", send, "nc -N 10.0.2.2 {port} < /dev/null > /dev/null"),
-                               ("TCP from the guest", receive, "head -c {size} /dev/zero | nc -N 10.0.2.2 {port}")):
+def network(run, guest, label="", netcat="nc -N"):
+    """@run: what runs a command in the guest, whose program to make a connection is @netcat."""
+    for name, end, command in (("TCP to the guest", send, "{netcat} 10.0.2.2 {port} < /dev/null > /dev/null"),
+                               ("TCP from the guest", receive, "head -c {size} /dev/zero | {netcat} 10.0.2.2 {port}")):
+        name = f"{label}{name}"
         with socket.create_server(("127.0.0.1", 0)) as listener:
             times = []
             thread = threading.Thread(target=end, args=(listener, times), daemon=True)
             thread.start()
             meter = Meter(guest)
-            guest.debian(command.format(port=listener.getsockname()[1], size=STREAM), timeout=10 * vm.LONG)
+            run(command.format(port=listener.getsockname()[1], size=STREAM, netcat=netcat), timeout=10 * vm.LONG)
             thread.join()
         total, outside = meter.seconds()
         yield name, "ms a MiB", (times[1] - times[0]) * 1000 * MIB / STREAM
@@ -185,6 +189,16 @@ def machine(build, which, program, accel, words):
     if which == "AHCI":
         return Generic(build, *words, program=program, accel=accel)
     return debian.Tools(build, *words, "-nic", "user,model=virtio-net-pci", program=program, accel=accel, initrd="initrd-more")
+
+
+def measure_card(program, accel, build, figures, model):
+    with vm.Vm(program, f"{build}/guest", kernel="vmlinuz-generic", initrd="initrd-generic", accel=accel, memory="256M",
+               extra=["-nic", f"user,model={model}"]) as guest:
+        guest.wait_ready()
+        guest.run(f"insmod /lib/modules/{model}.ko", timeout=10 * vm.LONG)
+        guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; until ping -c 1 -W 1 10.0.2.2 >/dev/null; do :; done", timeout=10 * vm.LONG)
+        for name, unit, value in network(guest.run, guest, f"{model}: ", "nc"):
+            figures.setdefault((name, unit), []).append(value)
 
 
 def measure(program, accel, build, figures, which="virtio"):
@@ -200,7 +214,7 @@ def measure(program, accel, build, figures, which="virtio"):
             guest.run(f"until [ -b /dev/{where} ]; do sleep 0.1; done")
             if which == "virtio":
                 guest.run("ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
-            for source in (disk(guest, where, "" if which == "virtio" else f"{which}: "), network(guest) if which == "virtio" else ()):
+            for source in (disk(guest, where, "" if which == "virtio" else f"{which}: "), network(guest.debian, guest) if which == "virtio" else ()):
                 for name, unit, value in source:
                     figures.setdefault((name, unit), []).append(value)
 
@@ -210,11 +224,12 @@ def main():
     ours, peers = {}, {}
     peer = shutil.which("qemu-system-x86_64")
     try:
-        for which in sys.argv[3:] or KINDS:
+        for which in sys.argv[3:] or [*KINDS, *CARDS]:
+            one = measure_card if which in CARDS else measure
             for _ in range(runs):
-                measure(f"{build}/dimmable", "soft", build, ours, which)
+                one(f"{build}/dimmable", "soft", build, ours, which)
                 if peer:
-                    measure(peer, "tcg", build, peers, which)
+                    one(peer, "tcg", build, peers, which)
     except tap.Skip as reason:
         print(f"no figures of disks and networks: {reason}")
         return

@@ -206,7 +206,8 @@ def tap_gone():
 
 
 def kinds():
-    """A card on each kind of netdev; vhost-user is for virtio alone."""
+    """A card on each kind of netdev, and each variant of e1000; vhost-user is for virtio alone."""
+    variants = [CARD, "e1000-82544gc", "e1000-82545em"] if CARD == "e1000" else [CARD] * 3
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as all_routers:
         netdevs = ["user,net=10.0.2.0/24"]
         routers = [f"stream,server=on,{UNIX}={folder}/s", f"dgram,local.type=unix,local.path={folder}/r,remote.type=unix,remote.path={folder}/g",
@@ -217,7 +218,7 @@ def kinds():
                     f"dgram,local.type=unix,local.path={folder}/g,remote.type=unix,remote.path={folder}/r"]
         words = []
         for n, netdev in enumerate(netdevs[1:], 1):
-            words += ["-netdev", f"{netdev},id=n{n}", "-device", f"{CARD},netdev=n{n}"]
+            words += ["-netdev", f"{netdev},id=n{n}", "-device", f"{variants[n]},netdev=n{n}"]
         words += ["-netdev", f"stream,{UNIX}={folder}/h,id=n3", "-netdev", "hubport,id=p3,hubid=7,netdev=n3", "-netdev",
                   "hubport,id=p4,hubid=7", "-device", f"{CARD},netdev=p4"]
         words += ["-netdev", "socket,id=n5,listen=127.0.0.1:0", "-device", f"{CARD},netdev=n5"]

@@ -147,9 +147,10 @@ REFUSED = [
     (["-nodefconfig"], "-no-user-config"),
     (["-realtime", "mlock=on"], "mem-lock"),
     (["-net", "hubport,hubid=1"], "-netdev hub 0"),
-    (["-net", "nic,model=pcnet"], "'pcnet' -device"),
+    (["-net", "nic,model=pcnet"], "model=pcnet e1000 virtio-net-pci"),
     (["-net", "vde"], "type=vde stream"),
-    (["-nic", "user,model=pcnet"], "'pcnet' -device"),
+    (["-nic", "user,model=pcnet"], "model=pcnet e1000 virtio-net-pci"),
+    (["-nic", "user,model=nvme"], "model=nvme e1000"),
     (["-vga", "std"], "graphics none"),
     (["-vnc", ":1"], "VNC none"),
     (["-parallel", "file:/tmp/x"], "parallel none"),
@@ -794,8 +795,8 @@ def chardev_help():
 
 def netdev_help():
     for args, word in ((["-netdev", "help"], "\nuser\n"), (["-netdev", "type=user,help"], "hostfwd="),
-                       (["-netdev", "stream,?"], "server="), (["-nic", "model=help"], "\nvirtio-net-pci\n"), (["-nic", "model=help"], "\ne1000\n"),
-                       (["-nic", "user,model=?"], "model="), (["-net", "nic,model=help"], "\nvirtio-net-pci\n")):
+                       (["-netdev", "stream,?"], "server="), (["-nic", "model=help"], "\nvirtio-net-pci\n"), (["-nic", "model=help"], "Supported NIC models:\ne1000\n"),
+                       (["-nic", "user,model=?"], "NIC models:"), (["-net", "nic,model=help"], "\nvirtio-net-pci\n")):
         status, text = machine.run_program(*args)
         tap.equal((status, word in text), (0, True), text)
     refused(["-netdev", "vde,help"], "vde stream")

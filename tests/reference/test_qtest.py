@@ -98,6 +98,12 @@ GROUPS["e1000"] = [
     f"~readl {CARD + 0xc0:#x}", f"writel {CARD + 0xd0:#x} 0x80", f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc8:#x} 4", *config(6, width="w"),
     f"writel {CARD + 0xc8:#x} 0x80", *config(6, width="w"), f"writel {CARD + 0xd8:#x} 0x80", *config(6, width="w"),
     f"readl {CARD + 0xd0:#x}", f"writel {CARD + 0xc0:#x} 0x80", f"readl {CARD + 0xc0:#x}", f"readl {CARD + 0xc0:#x}"]
+for variant in ("e1000-82544gc", "e1000-82545em"):  # IDs, also in the EEPROM and of the PHY; a register
+    DEVICES[variant] = ["-netdev", "user,id=n0", "-device", f"{variant},netdev=n0,addr=5,romfile="]
+    GROUPS[variant] = [
+        *config(0), *config(8), *config(0x2c), *config(0x3c), *config(0x10, CARD), *config(4, 7, "w"), f"readl {CARD + 0x5400:#x}",
+        *[line for word in (0xb, 0xd) for line in (f"writel {CARD + 0x14:#x} {word << 8 | 1:#x}", f"readl {CARD + 0x14:#x}")],
+        *[line for register in (2, 3) for line in (f"writel {CARD + 0x20:#x} {2 << 26 | 1 << 21 | register << 16:#x}", f"readl {CARD + 0x20:#x}")]]
 GROUPS["e1000e"] = [
     *config(0), *config(8), *config(0x2c), *config(0x3c), *config(0x10, 0xffffffff), *config(0x10), *config(0x14, 0xffffffff),
     *config(0x14), *config(0x18, 0xffffffff), *config(0x18),

@@ -247,6 +247,8 @@ static Machine *machine_make(const char *type, bool all)
     add_device("pvpanic");
     add_device("pvpanic-pci");
     add_device("e1000");
+    add_device("e1000-82544gc");
+    add_device("e1000-82545em");
     add_device("e1000e");
     add_device("i6300esb");
     add_device("ib700");
