@@ -132,15 +132,15 @@ void e1000_count64(E1000 *s, unsigned offset, uint64_t n)
     *high = (uint32_t)(sum >> 32);
 }
 
-void e1000_count_size(E1000 *s, unsigned offset, size_t size)
+void e1000_count_size(E1000 *s, unsigned offset, size_t size, uint32_t n)
 {
     static const uint16_t most[] = { 64, 127, 255, 511, 1023 };
-    unsigned n = 0;
+    unsigned i = 0;
 
-    while (n < G_N_ELEMENTS(most) && size > most[n]) {
-        n++;
+    while (i < G_N_ELEMENTS(most) && size > most[i]) {
+        i++;
     }
-    e1000_count(s, offset + 4 * n, 1);
+    e1000_count(s, offset + 4 * i, n);
 }
 
 static uint32_t counter_read(E1000 *s, unsigned offset)

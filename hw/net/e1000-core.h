@@ -136,8 +136,9 @@ bool e1000_dma_write(uint64_t addr, const void *buf, size_t len);
 /* Add @n to a counter, or to one of 64 bits whose lower half is at @offset. */
 void e1000_count(E1000 *s, unsigned offset, uint32_t n);
 void e1000_count64(E1000 *s, unsigned offset, uint64_t n);
-/* The counter of packets of @size bytes with the sum, of the six that begin at @offset. */
-void e1000_count_size(E1000 *s, unsigned offset, size_t size);
+/* Add @n to the counter of packets of @size bytes with the sum, of the six that begin at @offset.
+ */
+void e1000_count_size(E1000 *s, unsigned offset, size_t size, uint32_t n);
 
 /* There may be buffers again. */
 void e1000_rx_tail_written(E1000 *s, unsigned offset, uint32_t value);

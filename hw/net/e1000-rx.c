@@ -287,7 +287,7 @@ static void count(E1000 *s, const uint8_t *packet, size_t size)
 {
     e1000_count(s, E1000_GPRC, 1);
     e1000_count64(s, E1000_GORCL, size + SUM_SIZE);
-    e1000_count_size(s, E1000_PRC64, size + SUM_SIZE);
+    e1000_count_size(s, E1000_PRC64, size + SUM_SIZE, 1);
     if (memcmp(packet, broadcast, NET_MAC_SIZE) == 0) {
         e1000_count(s, E1000_BPRC, 1);
     } else if (packet[0] & 1) {

@@ -19,6 +19,7 @@
 #define IPV6_HEADER     40
 #define PROTOCOL_TCP    6
 #define TCP_SUM         16
+#define TCP_DATA        12 /* the byte that says where its payload begins */
 #define BROADCAST_BYTES 6
 
 typedef struct Descriptor {
@@ -155,20 +156,39 @@ static bool complete_headers(uint8_t *packet, size_t size, const E1000Context *c
     return true;
 }
 
-static void count(E1000 *s, const uint8_t *packet, size_t size)
+/* @n packets of @size bytes whose addresses are those of @packet. */
+static void count(E1000 *s, const uint8_t *packet, size_t size, unsigned n)
 {
     static const uint8_t broadcast[BROADCAST_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
-    e1000_count(s, E1000_TPT, 1);
-    e1000_count(s, E1000_GPTC, 1);
-    e1000_count64(s, E1000_TOTL, size + 4);
-    e1000_count64(s, E1000_GOTCL, size + 4);
-    e1000_count_size(s, E1000_PTC64, size + 4);
+    e1000_count(s, E1000_TPT, n);
+    e1000_count(s, E1000_GPTC, n);
+    e1000_count64(s, E1000_TOTL, n * (size + 4));
+    e1000_count64(s, E1000_GOTCL, n * (size + 4));
+    e1000_count_size(s, E1000_PTC64, size + 4, n);
     if (memcmp(packet, broadcast, sizeof(broadcast)) == 0) {
-        e1000_count(s, E1000_BPTC, 1);
+        e1000_count(s, E1000_BPTC, n);
     } else if (packet[0] & 1) {
-        e1000_count(s, E1000_MPTC, 1);
+        e1000_count(s, E1000_MPTC, n);
     }
+}
+
+/* What comes out of the card: segments are packets. */
+static void count_sent(E1000 *s, const NetOffload *o, size_t size)
+{
+    const uint8_t *packet = s->packet;
+    size_t headers = (size_t)o->csum_start + TCP_DATA < size
+                         ? o->csum_start + (size_t)(packet[o->csum_start + TCP_DATA] >> 4) * 4
+                         : size;
+
+    if (!o->type || !o->segment_len || headers >= size) {
+        count(s, packet, size, 1);
+        return;
+    }
+    unsigned whole = (unsigned)((size - headers - 1) / o->segment_len);
+
+    count(s, packet, headers + o->segment_len, whole);
+    count(s, packet, size - (size_t)whole * o->segment_len, 1);
 }
 
 static void send_out(E1000 *s, const NetOffload *o, size_t size)
@@ -177,7 +197,7 @@ static void send_out(E1000 *s, const NetOffload *o, size_t size)
         memset(s->packet + size, 0, PACKET_MIN - size);
         size = PACKET_MIN;
     }
-    count(s, s->packet, size);
+    count_sent(s, o, size);
     if (!e1000_loops_back(s)) {
         net_send_offloaded(&s->nic.client, o, s->packet, size);
     } else if (!o->flags || net_offload_complete(o, s->packet, size)) {

@@ -42,6 +42,8 @@ enum {
     GPRC = 0x4074,
     GPTC = 0x4080,
     TOTL = 0x40c8,
+    PTC255 = 0x40e0,
+    PTC1522 = 0x40ec,
     RXCSUM = 0x5000,
     MTA = 0x5200,
     RAL = 0x5400,

@@ -353,6 +353,11 @@ static void test_offloads(gconstpointer model)
     expect_segment(&n, packet, 0, 1460);
     expect_segment(&n, packet, 1460, 1460);
     expect_segment(&n, packet, 2920, 80);
+    /* Segments are packets to the counters, which have the one before, too. */
+    g_assert_cmpuint(net_get(&n, GPTC), ==, 4);
+    g_assert_cmpuint(net_get(&n, TOTL), ==, 154 + 3 * 54 + 3000 + 4 * 4);
+    g_assert_cmpuint(net_get(&n, PTC255), ==, 2);
+    g_assert_cmpuint(net_get(&n, PTC1522), ==, 2);
     net_stop(&n);
 }
 
