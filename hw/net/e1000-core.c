@@ -172,9 +172,11 @@ static uint32_t ctrl_read(E1000 *s, unsigned offset)
     return *e1000_reg(s, E1000_CTRL);
 }
 
-static uint32_t status_read(E1000 *s, unsigned offset)
+/* Drivers know by TXOFF why a packet is not sent, and take the card for no broken one. */
+uint32_t e1000_status_read(E1000 *s, unsigned offset)
 {
-    return *e1000_reg(s, E1000_STATUS) | (net_link_is_up(&s->nic.client) ? E1000_STATUS_LU : 0);
+    return *e1000_reg(s, E1000_STATUS) | (net_link_is_up(&s->nic.client) ? E1000_STATUS_LU : 0) |
+           (net_can_send(&s->nic.client) ? 0 : E1000_STATUS_TXOFF);
 }
 
 static void tail_written(E1000 *s, unsigned offset, uint32_t value)
@@ -202,7 +204,7 @@ static void rctl_written(E1000 *s, unsigned offset, uint32_t value)
 static const E1000Register common[] = {
     { E1000_CTRL, 2, 0, 0, 0x00140240, ctrl_read, ctrl_written }, /* and CTRL_DUP */
     { E1000_STATUS, 1, 0, 0, E1000_STATUS_FD | E1000_STATUS_SPEED_1000 | E1000_STATUS_ASDV_1000,
-      status_read },
+      e1000_status_read },
     { E1000_EECD, 1, 0, 0, E1000_EECD_DO, e1000_eecd_read, e1000_eecd_written },
     { E1000_EERD, 1, 0, 0, 0, NULL, e1000_eerd_written },
     { E1000_CTRL_EXT, 1, 0, UINT32_MAX },

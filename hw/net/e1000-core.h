@@ -79,6 +79,8 @@ typedef struct E1000Told {
     /* Of extended descriptors. */
     uint32_t type; /* of the hash, and its ring */
     uint32_t hash;
+    uint16_t
+        header; /* bytes of the headers, which are in the first buffer alone; 0: they are not */
 } E1000Told;
 
 typedef struct E1000Class E1000Class;
@@ -140,6 +142,8 @@ void e1000_count64(E1000 *s, unsigned offset, uint64_t n);
  */
 void e1000_count_size(E1000 *s, unsigned offset, size_t size, uint32_t n);
 
+/* STATUS of every card. */
+uint32_t e1000_status_read(E1000 *s, unsigned offset);
 /* There may be buffers again. */
 void e1000_rx_tail_written(E1000 *s, unsigned offset, uint32_t value);
 /* A write of 1 takes a cause back. */

@@ -136,6 +136,7 @@ enum {
     E1000_CTRL_VME = 1 << 30,
     E1000_STATUS_FD = 1 << 0,
     E1000_STATUS_LU = 1 << 1,
+    E1000_STATUS_TXOFF = 1 << 4, /* the other end of the cable takes nothing now */
     E1000_STATUS_SPEED_1000 = 2 << 6,
     E1000_STATUS_ASDV_1000 = 2 << 8,
     E1000_STATUS_MASTER = 1 << 19,  /* 82574L: it may get at memory */
@@ -248,6 +249,8 @@ enum {
     E1000_RXD_TCPE = 1 << 5,
     E1000_RXD_IPE = 1 << 6,
 };
+
+#define E1000_RXD_SPH 0x8000 /* of split descriptors: headers are in the first buffer alone */
 
 /* What was hashed (section 7.1.11.1 of the 82574L's). */
 enum {

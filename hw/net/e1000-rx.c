@@ -9,6 +9,8 @@
 #define ADDRESSES       12 /* bytes before the tag */
 #define VLAN_TAG        4
 #define SUM_SIZE        4
+#define TCP_DATA        12 /* the byte that says where its payload begins */
+#define UDP_HEADER      8
 #define PACKET_MIN      60      /* a shorter one gets zeros, as on its way through a cable */
 #define PACKET_MAX      1518    /* without the sum, with a tag; RCTL.LPE: */
 #define PACKET_MAX_LONG 0x4000u /* also without the sum */
@@ -140,7 +142,7 @@ typedef struct Extended {
     uint32_t status; /* and errors */
     uint16_t length; /* split: of what is in the first buffer */
     uint16_t vlan;
-    uint16_t header, more[3]; /* split: no header is told; of the other buffers */
+    uint16_t header, more[3]; /* split: E1000Told.header; of the other buffers */
     uint64_t reserved;
 } Extended;
 
@@ -236,7 +238,8 @@ static void give_extended(const Ring *ring, uint64_t at, const E1000Told *told, 
                    .hash = told->hash,
                    .status = status | (uint32_t)told->errors << E1000_RXD_ERRORS_SHIFT,
                    .length = (uint16_t)lengths[0],
-                   .vlan = told->vlan };
+                   .vlan = told->vlan,
+                   .header = told->header ? E1000_RXD_SPH | told->header : 0 };
 
     for (unsigned i = 1; i < ring->buffers; i++) {
         d.more[i - 1] = (uint16_t)lengths[i];
@@ -246,8 +249,9 @@ static void give_extended(const Ring *ring, uint64_t at, const E1000Told *told, 
     e1000_dma_write(at + first, &d.status, sizeof(d.status));
 }
 
-/* Fill the buffers of the descriptor at @at: how much went into each. */
-static size_t fill(const Ring *ring, uint64_t at, const uint8_t *packet, size_t size,
+/* Fill the buffers of the descriptor at @at: how much went into each. @header: the first one gets
+ * no more; 0: it does. */
+static size_t fill(const Ring *ring, uint64_t at, size_t header, const uint8_t *packet, size_t size,
                    size_t *lengths)
 {
     size_t done = 0;
@@ -255,7 +259,7 @@ static size_t fill(const Ring *ring, uint64_t at, const uint8_t *packet, size_t 
     for (unsigned i = 0; i < ring->buffers; i++) {
         uint64_t addr;
 
-        lengths[i] = MIN(ring->sizes[i], size - done);
+        lengths[i] = MIN(i == 0 && header ? header : ring->sizes[i], size - done);
         if (lengths[i] && e1000_dma_read(at + 8 * i, &addr, sizeof(addr)) && addr) {
             e1000_dma_write(addr, packet + done, lengths[i]);
         }
@@ -271,7 +275,7 @@ static void put(E1000 *s, Ring *ring, const E1000Told *told, const uint8_t *pack
         uint64_t at = ring->base + (uint64_t)ring->head * ring->descriptor;
         size_t lengths[BUFFERS_MAX];
 
-        done += fill(ring, at, packet + done, size - done, lengths);
+        done += fill(ring, at, told->header, packet + done, size - done, lengths);
         uint32_t status = told->status | E1000_RXD_DD | (done == size ? E1000_RXD_EOP : 0);
         if (ring->extended) {
             give_extended(ring, at, told, status, lengths);
@@ -374,6 +378,29 @@ static void tell_sums(E1000 *s, const RssPacket *p, const uint8_t *packet, E1000
                              (wrong & RSS_TRANSPORT ? E1000_RXD_TCPE : 0));
 }
 
+/* Bytes of the headers of IP and what it transports in @whole bytes that are as they go to the
+ * guest, if there are buffers for them and for the rest (section 7.1.10 of the 82574L's). */
+static uint16_t split_header(const Ring *ring, const RssPacket *p, const uint8_t *packet,
+                             const E1000Told *told, size_t whole)
+{
+    size_t header = p->transport;
+
+    if (ring->buffers == 1 || !p->version) {
+        return 0;
+    }
+    if (rss_has_transport(p)) {
+        header += p->protocol == RSS_TCP ? (size_t)(packet[p->transport + TCP_DATA] >> 4) * 4
+                                         : UDP_HEADER;
+    }
+    if (header > p->end) {
+        return 0;
+    }
+    header -= told->status & E1000_RXD_VP ? VLAN_TAG : 0;
+    return header <= ring->sizes[0] && whole - header <= ring->room - ring->sizes[0]
+               ? (uint16_t)header
+               : 0;
+}
+
 bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, size_t size)
 {
     E1000 *s = nc->opaque;
@@ -403,6 +430,7 @@ bool e1000_receive(NetClient *nc, const NetOffload *o, const uint8_t *packet, si
         e1000_interrupt(s, E1000_ICR_RXO);
         return false;
     }
+    told.header = split_header(&ring, &headers, packet, &told, whole);
     tell_sums(s, &headers, packet, &told);
     count(s, packet, size);
     put(s, &ring, &told, copy, whole);

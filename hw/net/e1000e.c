@@ -28,8 +28,7 @@ static uint32_t status_read(E1000 *s, unsigned offset)
 {
     bool master = !(*e1000_reg(s, E1000_CTRL) & E1000_CTRL_MASTER_DISABLE);
 
-    return *e1000_reg(s, E1000_STATUS) | (net_link_is_up(&s->nic.client) ? E1000_STATUS_LU : 0) |
-           (master ? E1000_STATUS_MASTER : 0);
+    return e1000_status_read(s, offset) | (master ? E1000_STATUS_MASTER : 0);
 }
 
 static uint32_t eecd_read(E1000 *s, unsigned offset)

@@ -57,6 +57,8 @@ enum {
 enum { EOP = 1 << 24, RS = 1 << 27, DEXT = 1 << 29, VLE = 1 << 30, TSE = 1 << 26, DATA = 1 << 20 };
 enum { TXDW = 1, TXQE = 2, LSC = 4, RXDMT0 = 0x10, RXO = 0x40, RXT0 = 0x80 };
 
+enum { TXOFF = 0x10 }; /* of STATUS */
+
 typedef struct Net {
     QTest *qt;
     int fd; /* the other end */

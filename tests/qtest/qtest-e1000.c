@@ -397,6 +397,29 @@ static void test_sums(gconstpointer model)
     net_stop(&n);
 }
 
+/* What the other end does not take stays in the ring, and STATUS says so. */
+static void test_full(gconstpointer model)
+{
+    g_autofree uint8_t *packet = g_malloc(9000);
+    unsigned sent = 0;
+    Net n;
+
+    net_start(&n, model, "");
+    wire_fill(packet, 9000, other_mac);
+    g_assert_cmphex(net_get(&n, STATUS) & TXOFF, ==, 0);
+    while (net_get(&n, TDH) == n.tx) {
+        net_send(&n, packet, 9000, 0);
+        sent++;
+    }
+    g_assert_cmphex(net_get(&n, STATUS) & TXOFF, ==, TXOFF);
+    for (; sent; sent--) {
+        wire_expect(n.fd, packet, 9000);
+    }
+    g_assert_cmphex(net_get(&n, STATUS) & TXOFF, ==, 0);
+    g_assert_cmpuint(net_get(&n, TDH), ==, n.tx);
+    net_stop(&n);
+}
+
 /* ---- what a guest must not do ---- */
 
 static void test_hostile(gconstpointer model)
@@ -521,9 +544,9 @@ int main(int argc, char **argv)
         const char *name;
         GTestDataFunc test;
     } common[] = {
-        { "packets", test_packets }, { "filter", test_filter },   { "offloads", test_offloads },
-        { "sums", test_sums },       { "hostile", test_hostile }, { "saved", test_saved },
-        { "plug", test_plug },
+        { "packets", test_packets }, { "filter", test_filter }, { "offloads", test_offloads },
+        { "sums", test_sums },       { "full", test_full },     { "hostile", test_hostile },
+        { "saved", test_saved },     { "plug", test_plug },
     };
     static const char *const models[] = { "e1000", "e1000e" };
 

@@ -403,6 +403,51 @@ static void expect_hashed(Net *n, uint64_t at, uint32_t type, uint32_t hash)
     g_assert_cmpuint(qtest_readw(n->qt, at + 12), ==, 60);
 }
 
+/* What has headers has them in the first buffer, alone. */
+static void test_split_headers(void)
+{
+    static const struct {
+        uint8_t protocol;
+        unsigned header;
+    } cases[] = { { 6, 54 }, { 17, 42 }, { 1, 34 } };
+    uint8_t packet[60], got[60];
+    Net n;
+
+    net_start(&n, "e1000e", "");
+    net_set(&n, RFCTL, 1 << 15);
+    net_set(&n, RCTL, RECEIVE | 1 << 10);
+    net_set(&n, PSRCTL, 1 | 1 << 8);
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t headers[54];
+        unsigned header = cases[i].header;
+        uint64_t at = RX_RING + 32 * i;
+
+        qtest_writeq(n.qt, at, net_page(8 + 2 * i));
+        qtest_writeq(n.qt, at + 8, net_page(9 + 2 * i));
+        memcpy(headers, connections[0], sizeof(headers));
+        headers[23] = cases[i].protocol;
+        net_set(&n, RDT, i + 1);
+        send_connection(&n, headers, packet);
+        g_assert_cmphex(net_wait_status(&n, at + 8) & 3, ==, 3);
+        g_assert_cmpuint(qtest_readw(n.qt, at + 12), ==, header);
+        g_assert_cmphex(qtest_readw(n.qt, at + 16), ==, 0x8000 | header);
+        g_assert_cmpuint(qtest_readw(n.qt, at + 18), ==, 60 - header);
+        qtest_memread(n.qt, net_page(8 + 2 * i), got, header);
+        qtest_memread(n.qt, net_page(9 + 2 * i), got + header, 60 - header);
+        g_assert_cmpmem(got, sizeof(got), packet, sizeof(packet));
+    }
+    /* Headers that have no room alone are not parted. */
+    net_set(&n, PSRCTL, 1);
+    net_set(&n, RDT, 0); /* behind the last one */
+    qtest_writeq(n.qt, RX_RING + 96, net_page(8));
+    qtest_writeq(n.qt, RX_RING + 96 + 8, 0);
+    send_connection(&n, connections[0], packet);
+    g_assert_cmphex(net_wait_status(&n, RX_RING + 96 + 8) & 3, ==, 3);
+    g_assert_cmpuint(qtest_readw(n.qt, RX_RING + 96 + 12), ==, 60);
+    g_assert_cmphex(qtest_readw(n.qt, RX_RING + 96 + 16), ==, 0);
+    net_stop(&n);
+}
+
 static void test_rss(void)
 {
     uint8_t packet[60], got[60], udp[54];
@@ -537,6 +582,7 @@ int main(int argc, char **argv)
     g_test_add_func("/e1000e/second-ring", test_second_ring);
     g_test_add_func("/e1000e/extended", test_extended);
     g_test_add_func("/e1000e/split", test_split);
+    g_test_add_func("/e1000e/split-headers", test_split_headers);
     g_test_add_func("/e1000e/rss", test_rss);
     g_test_add_func("/e1000e/rss-nowhere", test_rss_nowhere);
     g_test_add_func("/e1000e/rss-saved", test_rss_saved);
