@@ -28,6 +28,10 @@ typedef struct FileState {
     bool device;
     bool locking;  /* can be, and is wanted */
     FileLock lock; /* of the first open file: it may be another one than `fd` */
+    /* The last run of data that was found: some filesystems look at each page up to its end to find
+     * that. That it may be no data any more, when another program changes it, harms nobody. */
+    GMutex mutex;
+    uint64_t data_from, data_to; /* under it */
 } FileState;
 
 /* ---- opening ---- */
@@ -107,6 +111,7 @@ static bool file_open(BlockNode *node, GError **errp)
     const char *name = options->filename;
     FileState *s = node->state = g_new0(FileState, 1);
 
+    g_mutex_init(&s->mutex);
     s->direct_fd = -1;
     s->fd = s->lock.fd = open_file(node, name);
     if (s->fd < 0) {
@@ -144,6 +149,7 @@ static void file_close(BlockNode *node)
     if (s->lock.fd >= 0) {
         close(s->lock.fd);
     }
+    g_mutex_clear(&s->mutex);
     g_free(s);
 }
 
@@ -295,13 +301,33 @@ static int as_support(int err)
     return err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS || err == EINVAL ? ENOTSUP : err;
 }
 
-static int allocate(const FileState *s, int mode, uint64_t offset, uint64_t bytes)
+/* Up to where it is data from @offset on, as was found before; 0: not known. */
+static uint64_t known_data(FileState *s, uint64_t offset)
+{
+    uint64_t end;
+
+    g_mutex_lock(&s->mutex);
+    end = offset >= s->data_from && offset < s->data_to ? s->data_to : 0;
+    g_mutex_unlock(&s->mutex);
+    return end;
+}
+
+static void know_data(FileState *s, uint64_t from, uint64_t to)
+{
+    g_mutex_lock(&s->mutex);
+    s->data_from = from;
+    s->data_to = to;
+    g_mutex_unlock(&s->mutex);
+}
+
+static int allocate(FileState *s, int mode, uint64_t offset, uint64_t bytes)
 {
     int result;
 
     do {
         result = fallocate(s->fd, mode, (off_t)offset, (off_t)bytes);
     } while (result < 0 && errno == EINTR);
+    know_data(s, 0, 0);
     return result < 0 ? as_support(errno) : 0;
 }
 
@@ -329,9 +355,9 @@ static int seek(const FileState *s, uint64_t offset, int whence, uint64_t *place
 
 static int file_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
 {
-    const FileState *s = node->state;
-    uint64_t data, hole = 0;
-    int err = s->device ? EINVAL : seek(s, offset, SEEK_DATA, &data);
+    FileState *s = node->state;
+    uint64_t data = offset, hole = known_data(s, offset);
+    int err = s->device ? EINVAL : hole ? 0 : seek(s, offset, SEEK_DATA, &data);
 
     *status = (BlockStatus){ .bytes = bytes,
                              .allocated = true,
@@ -343,8 +369,11 @@ static int file_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockSt
         status->data = false;
         status->zero = true;
         status->bytes = err ? bytes : data - offset;
+    } else if (hole) {
+        status->bytes = hole - offset;
     } else if (!err && seek(s, offset, SEEK_HOLE, &hole) == 0 && hole > offset) {
         status->bytes = hole - offset;
+        know_data(s, offset, hole);
     }
     return 0;
 }
@@ -352,7 +381,7 @@ static int file_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockSt
 /* A hole makes a file no longer: zeros are written then. */
 static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
-    const FileState *s = node->state;
+    FileState *s = node->state;
     int64_t length = file_length(node);
 
     if (unmap && length >= 0 && offset + bytes <= (uint64_t)length) {
@@ -367,7 +396,7 @@ static int file_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, b
 
 static int file_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
 {
-    const FileState *s = node->state;
+    FileState *s = node->state;
     uint64_t range[2] = { offset, bytes };
 
     if (s->device) {
@@ -407,12 +436,13 @@ static bool file_activate(BlockNode *node, GError **errp)
 
 static int file_truncate(BlockNode *node, uint64_t size)
 {
-    const FileState *s = node->state;
+    FileState *s = node->state;
 
     if (s->device) { /* its size is the host's to change: it may have been */
         int64_t length = file_length(node);
         return length < 0 ? (int)-length : size > (uint64_t)length ? ENOTSUP : 0;
     }
+    know_data(s, 0, 0);
     return ftruncate(s->fd, (off_t)size) < 0 ? errno : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "block/guess.h"
 #include "block/iov.h"
 #include "block/raw.h"
+#include "block/status.h"
 #include "qapi/event.h"
 #include "util/keyval.h"
 #include "util/machine-lock.h"
@@ -659,6 +660,38 @@ static void test_only_one(void)
     del("n");
 }
 
+/* What is data, from @offset on? */
+static uint64_t data_at(BlockNode *node, uint64_t offset)
+{
+    BlockStatus status;
+
+    g_assert_cmpint(block_status(node, offset, MIB - offset, &status), ==, 0);
+    return status.data ? MIN(status.bytes, MIB - offset) : 0;
+}
+
+/* Holes that come later are seen, also within what was known as data. */
+static void test_status(void)
+{
+    g_autofree char *path = make_file("status", MIB);
+    BlockNode *node;
+
+    add(NULL, "file,node-name=n,filename=%s,discard=unmap", path);
+    node = block_node_find("n", NULL);
+    g_assert_cmpuint(data_at(node, 0), ==, MIB);
+    g_assert_cmpuint(data_at(node, 64 * KIB), ==, MIB - 64 * KIB);
+    g_assert_cmpint(block_node_discard(node, 512 * KIB, 64 * KIB), ==, 0);
+    g_assert_cmpuint(data_at(node, 0), ==, 512 * KIB);
+    g_assert_cmpuint(data_at(node, 512 * KIB), ==, 0);
+    g_assert_cmpuint(data_at(node, 576 * KIB), ==, MIB - 576 * KIB);
+    g_assert_cmpint(block_node_write_zeroes(node, 768 * KIB, 64 * KIB, true), ==, 0);
+    g_assert_cmpuint(data_at(node, 576 * KIB), ==, 192 * KIB);
+    g_assert_cmpint(block_node_truncate(node, 64 * KIB), ==, 0);
+    g_assert_cmpint(block_node_truncate(node, MIB), ==, 0);
+    g_assert_cmpuint(data_at(node, 0), ==, 64 * KIB);
+    g_assert_cmpuint(data_at(node, 128 * KIB), ==, 0);
+    del("n");
+}
+
 static GString *events;
 
 static void record_event(const char *name, struct json_object *event)
@@ -731,6 +764,7 @@ int main(int argc, char *argv[])
     g_test_add_data_func("/block/requests/native", "aio=native,cache.direct=on", test_requests);
     g_test_add_func("/block/no-aio", test_no_aio);
     g_test_add_func("/block/on-loop", test_on_loop);
+    g_test_add_func("/block/status", test_status);
     g_test_add_func("/block/only-one", test_only_one);
     g_test_add_func("/block/error-actions", test_error_actions);
     int result = g_test_run();
