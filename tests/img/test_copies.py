@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 
 import img
 import tap
@@ -375,13 +376,45 @@ def committed():
                 tap.equal(any(e["depth"] == 0 for e in found), "-d" in words, (words, found))
 
 
+def committed_further_down():
+    """What is above an image further down goes there, as by the reference; the image stays as it is. An image between them
+    that ends early has zeros behind its end."""
+    img.need_reference()
+    for mid in ("1536k", "1M", "512k"):
+        with img.folder() as folder:
+            img.run("create", "-q", "-f", "qcow2", "low", "1M", cwd=folder)
+            img.run("create", "-q", "-f", "qcow2", "-b", "low", "-F", "qcow2", "base", "1M", cwd=folder)
+            img.write(f"{folder}/base", "write -P 1 0 1M")
+            img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "mid", mid, cwd=folder)
+            img.write(f"{folder}/mid", "write -P 2 100k 64k", "write -z 320k 64k")
+            img.run("create", "-q", "-f", "qcow2", "-b", "mid", "-F", "qcow2", "top", "2M", cwd=folder)
+            img.write(f"{folder}/top", "write -P 3 128k 64k", "write -P 4 1900k 1k")
+            img.run("convert", "-O", "raw", "top", "flat", cwd=folder)
+            for name in ("low", "base", "mid", "top"):
+                os.makedirs(f"{folder}/peer", exist_ok=True)
+                shutil.copyfile(f"{folder}/{name}", f"{folder}/peer/{name}")
+            tap.equal(img.run("commit", "-b", "base", "top", cwd=folder), "Image committed.\n")
+            for name in ("base", "top"):
+                img.sound(f"{folder}/{name}")
+            img.reference("compare", "-f", "qcow2", "-F", "raw", "base", "flat", cwd=folder)
+            tap.equal(any(e["depth"] == 0 for e in json.loads(img.run("map", "--output=json", "top", cwd=folder))), True)
+            if mid != "512k":
+                img.reference("commit", "-q", "-b", "base", "top", cwd=f"{folder}/peer")
+                img.reference("compare", "base", "peer/base", cwd=folder)
+                img.reference("compare", "-U", "top", "peer/top", cwd=folder)
+            img.run("commit", "-q", "-b", f"{folder}/low", "base", cwd=folder)
+            img.reference("compare", "-f", "qcow2", "-F", "raw", "low", "flat", cwd=folder)
+
+
 def refused_commits():
     with img.folder() as folder:
         img.run("create", "-q", "-f", "qcow2", "base", "1M", cwd=folder)
         img.run("create", "-q", "-f", "qcow2", "-b", "base", "-F", "qcow2", "mid", cwd=folder)
         img.run("create", "-q", "-f", "qcow2", "-b", "mid", "-F", "qcow2", "top", cwd=folder)
-        for words, says in ((["base"], "no backing file"), (["-b", "base", "top"], "mid"), (["no"], "No such file")):
+        for words, says in ((["base"], "no backing file"), (["-b", "other", "top"], "-b other is not below top"), (["no"], "No such file")):
             img.fails("commit", *words, cwd=folder, says=says)
+        img.run("rebase", "-u", "-b", "mid", "-F", "qcow2", "base", cwd=folder)
+        img.fails("commit", "-b", "other", "top", cwd=folder, says="is not one of the 200 images")
         os.unlink(f"{folder}/mid")
         img.fails("commit", "top", cwd=folder, says="No such file")
 
@@ -405,5 +438,5 @@ def what_cannot_be_written_stays_in_the_image():
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
     both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, compressed_ones_are_written, benches, progress,
     refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
-    parts_of_disks, rebased, rebased_by_name_only, committed, refused_commits,
+    parts_of_disks, rebased, rebased_by_name_only, committed, committed_further_down, refused_commits,
     what_cannot_be_written_stays_in_the_image)])
