@@ -275,7 +275,7 @@ static bool connect(Backup *k, uint64_t size, GError **errp)
         return false;
     }
     block_job_set_live(o->target, o->source, true);
-    if (!block_job_use(&k->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp) ||
+    if (!block_job_read(&k->b, o->source, errp) ||
         !block_job_use(&k->b, o->target, BLOCK_PERM_READ | writes, BLOCK_PERM_ALL & ~writes,
                        errp)) {
         return false;

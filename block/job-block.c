@@ -80,6 +80,7 @@ bool block_job_init(BlockJob *b, const BlockJobOptions *options, const JobDriver
     b->user = g_strdup_printf("job '%s' (%s)", id, JobType_str(driver->type));
     b->edges = g_ptr_array_new();
     b->nodes = g_ptr_array_new();
+    b->read = g_ptr_array_new();
     b->buf = block_job_buffer();
     return true;
 }
@@ -97,20 +98,46 @@ bool block_job_keep(BlockJob *b, BlockNode *node, GError **errp)
     return true;
 }
 
-bool block_job_use(BlockJob *b, BlockNode *node, unsigned uses, unsigned shares, GError **errp)
+static bool attach(BlockJob *b, BlockNode *node, unsigned uses, unsigned shares, GError **errp)
 {
-    BlockEdge *edge;
+    BlockEdge *edge = g_new0(BlockEdge, 1);
 
-    if (!block_job_keep(b, node, errp)) {
-        return false;
-    }
-    edge = g_new0(BlockEdge, 1);
+    edge->stays = true;
     if (!block_edge_attach(edge, node, b->user, uses, shares, errp)) {
         g_free(edge);
         return false;
     }
     g_ptr_array_add(b->edges, edge);
     return true;
+}
+
+bool block_job_use(BlockJob *b, BlockNode *node, unsigned uses, unsigned shares, GError **errp)
+{
+    if (!block_job_keep(b, node, errp)) {
+        return false;
+    }
+    return attach(b, node, uses, shares, errp);
+}
+
+bool block_job_read(BlockJob *b, BlockNode *node, GError **errp)
+{
+    if (!block_node_check_readable(node, errp)) {
+        return false;
+    }
+    node->readers = node->readers ? node->readers : g_ptr_array_new();
+    g_ptr_array_add(node->readers, b->user);
+    node->refs++;
+    g_ptr_array_add(b->read, node);
+    return attach(b, node, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp);
+}
+
+static void unread(BlockJob *b, BlockNode *node)
+{
+    g_ptr_array_remove(node->readers, b->user);
+    if (!node->readers->len) {
+        g_clear_pointer(&node->readers, g_ptr_array_unref);
+    }
+    block_node_unref(node);
 }
 
 void block_job_let_go(BlockJob *b)
@@ -131,8 +158,12 @@ void block_job_clear(BlockJob *b)
         node->busy = NULL;
         block_node_unref(node);
     }
+    for (unsigned i = 0; i < b->read->len; i++) {
+        unread(b, b->read->pdata[i]);
+    }
     g_ptr_array_unref(b->edges);
     g_ptr_array_unref(b->nodes);
+    g_ptr_array_unref(b->read);
     free(b->buf);
     g_free(b->user);
 }
@@ -212,7 +243,7 @@ bool block_job_move_users(BlockNode *from, BlockNode *to, GError **errp)
     for (unsigned i = from->edges->len; i-- > 0;) {
         BlockEdge *edge = from->edges->pdata[i];
 
-        if (!edge->from || !block_node_is_below(to, edge->from)) {
+        if (!edge->stays && (!edge->from || !block_node_is_below(to, edge->from))) {
             g_ptr_array_add(moved, edge);
         }
     }

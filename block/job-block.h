@@ -31,6 +31,7 @@ typedef struct BlockJob {
     char *user;       /* "job 'x'", as messages call it */
     GPtrArray *edges; /* of BlockEdge */
     GPtrArray *nodes; /* of BlockNode, references: that are busy by it */
+    GPtrArray *read;  /* the same: that it copies, as others may do */
     void *buf;        /* BLOCK_JOB_CHUNK bytes, for the thread */
 } BlockJob;
 
@@ -43,6 +44,8 @@ bool block_job_init(BlockJob *b, const BlockJobOptions *options, const JobDriver
 bool block_job_keep(BlockJob *b, BlockNode *node, GError **errp);
 /* The same, and use it. */
 bool block_job_use(BlockJob *b, BlockNode *node, unsigned uses, unsigned shares, GError **errp);
+/* Read it while others write to it, and perhaps other jobs read it, too: none has it for itself. */
+bool block_job_read(BlockJob *b, BlockNode *node, GError **errp);
 /* It uses no node any more; those of block_job_keep() stay busy. There are no requests. */
 void block_job_let_go(BlockJob *b);
 /* The end: there is nothing of it any more. The job itself is left. */

@@ -461,6 +461,9 @@ bool job_complete(Job *job, GError **errp)
         error_set(errp, "job '%s' was cancelled, and cannot be completed", job->id);
         return false;
     }
+    if (job->driver->check_complete && !job->driver->check_complete(job, errp)) {
+        return false;
+    }
     g_mutex_lock(&job->mutex);
     job->completing = true;
     changed(job);

@@ -45,6 +45,8 @@ typedef struct JobDriver {
     /* After that, at the end of both. */
     void (*clean)(Job *job);
     bool can_complete; /* job_is_completing() is asked for */
+    /* May it be completed now? NULL: yes. */
+    bool (*check_complete)(const Job *job, GError **errp);
 } JobDriver;
 
 struct Job {

@@ -40,6 +40,8 @@ typedef struct Mirror {
     uint64_t cursor;    /* the thread's */
 } Mirror;
 
+static GPtrArray *mirrors; /* of Mirror: all there are */
+
 static Mirror *mirror_of(const Job *job)
 {
     return job->opaque;
@@ -286,10 +288,30 @@ static void mirror_clean(Job *job)
         block_node_set_read_only(m->base, true, NULL);
     }
     block_resume_all();
+    g_ptr_array_remove(mirrors, m);
     block_job_clear(&m->b);
     block_ranges_clear(&m->ranges);
     block_node_unref(m->options.replaces);
     g_free(m);
+}
+
+/* Another one copies the same node, and would no longer be told of what is written. */
+static bool mirror_check_complete(const Job *job, GError **errp)
+{
+    const Mirror *m = mirror_of(job);
+
+    for (unsigned i = 0; i < mirrors->len; i++) {
+        const Mirror *other = mirrors->pdata[i];
+
+        if (other != m && other->options.source == m->options.source) {
+            error_set(errp,
+                      "job '%s' copies block node '%s', too, and cannot follow to another one: "
+                      "cancel it first",
+                      other->b.job->id, m->options.source->name);
+            return false;
+        }
+    }
+    return true;
 }
 
 static const JobDriver mirror_driver = {
@@ -299,6 +321,7 @@ static const JobDriver mirror_driver = {
     .prepare = mirror_prepare,
     .clean = mirror_clean,
     .can_complete = true,
+    .check_complete = mirror_check_complete,
 };
 
 static const JobDriver commit_driver = {
@@ -346,6 +369,21 @@ static bool check_sizes(Mirror *m, GError **errp)
     return true;
 }
 
+static bool check_others(const BlockNode *source, GError **errp)
+{
+    for (unsigned i = 0; mirrors && i < mirrors->len; i++) {
+        const Mirror *other = mirrors->pdata[i];
+        const Job *job = other->b.job;
+
+        if (other->options.source == source && job->completing && !job->keep_source) {
+            error_set(errp, "block node '%s' is busy: job '%s' is about to end, and to replace it",
+                      source->name, job->id);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check(const BlockMirror *o, GError **errp)
 {
     if (o->source == o->target) {
@@ -357,7 +395,7 @@ static bool check(const BlockMirror *o, GError **errp)
         error_set(errp, "'replaces': block node '%s' is not below '%s'", o->replaces->name,
                   o->source->name);
     } else {
-        return check_granularity(o->granularity, errp);
+        return check_granularity(o->granularity, errp) && check_others(o->source, errp);
     }
     return false;
 }
@@ -419,7 +457,8 @@ static bool connect(Mirror *m, GError **errp)
             return false;
         }
     }
-    if (!block_job_use(&m->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp) ||
+    if (!(m->base ? block_job_use(&m->b, o->source, BLOCK_PERM_READ, BLOCK_PERM_ALL, errp)
+                  : block_job_read(&m->b, o->source, errp)) ||
         !block_job_use(&m->b, o->target, m->base ? BLOCK_PERM_READ | writes : writes,
                        BLOCK_PERM_ALL & ~writes, errp)) {
         return false;
@@ -445,6 +484,8 @@ static bool start(Mirror *m, const JobDriver *driver, const BlockJobOptions *opt
     }
     m->b.job->opaque = m;
     block_ranges_init(&m->ranges);
+    mirrors = mirrors ? mirrors : g_ptr_array_new();
+    g_ptr_array_add(mirrors, m);
     block_hold_all();
     ok = connect(m, errp);
     block_resume_all();

@@ -183,13 +183,27 @@ bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError *
     return set_perms(edge->node, errp);
 }
 
+static bool check_free(const BlockNode *node, const char *user, GError **errp)
+{
+    if (user) {
+        error_set(errp, "block node '%s' is busy: %s has it; wait for it, or cancel it", node->name,
+                  user);
+    }
+    return !user;
+}
+
+bool block_node_check_readable(const BlockNode *node, GError **errp)
+{
+    return check_free(node, node->busy, errp);
+}
+
 bool block_node_check_idle(const BlockNode *node, GError **errp)
 {
-    if (node->busy) {
-        error_set(errp, "block node '%s' is busy: %s has it; wait for it, or cancel it", node->name,
-                  node->busy);
-    }
-    return !node->busy;
+    return check_free(node,
+                      node->busy      ? node->busy
+                      : node->readers ? node->readers->pdata[0]
+                                      : NULL,
+                      errp);
 }
 
 bool block_node_check_resize(const BlockNode *node, GError **errp)

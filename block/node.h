@@ -46,7 +46,8 @@ typedef struct BlockEdge {
     BlockNode *from; /* the node that uses it, or NULL */
     char *user;      /* for messages: "device 'd0'" */
     unsigned uses, shares;
-    bool live; /* to a backing file which a job may write to meanwhile: it knows where */
+    bool stays; /* of a job: it does not go along when users get another node */
+    bool live;  /* to a backing file which a job may write to meanwhile: it knows where */
 } BlockEdge;
 
 /* Who wants to know of each write to a node, whoever makes it: also of zeros and discards, but not
@@ -67,16 +68,17 @@ struct BlockNode {
     BlockdevOptions *options; /* as it was made */
     bool read_only, unmap, direct, no_flush;
     BlockdevDetectZeroesOptions detect_zeroes;
-    bool listed;       /* the user's, until blockdev-del: that is a reference */
-    unsigned refs;     /* edges to it, and that */
-    BlockEdge file;    /* to the node below */
-    BlockEdge backing; /* and to the one that has what is not in this one; formats with backing */
-    BlockEdge target;  /* and to the one that gets what was in this one; copy-before-write */
-    GPtrArray *edges;  /* of BlockEdge: who uses it; borrowed */
-    GPtrArray *hooks;  /* of BlockWriteHook, borrowed; NULL: nobody wants to know of writes */
-    const char *busy;  /* by what: a job has it, borrowed; NULL: nothing */
-    char *filename;    /* of the file at the bottom */
-    void *state;       /* the driver's */
+    bool listed;        /* the user's, until blockdev-del: that is a reference */
+    unsigned refs;      /* edges to it, and that */
+    BlockEdge file;     /* to the node below */
+    BlockEdge backing;  /* and to the one that has what is not in this one; formats with backing */
+    BlockEdge target;   /* and to the one that gets what was in this one; copy-before-write */
+    GPtrArray *edges;   /* of BlockEdge: who uses it; borrowed */
+    GPtrArray *hooks;   /* of BlockWriteHook, borrowed; NULL: nobody wants to know of writes */
+    const char *busy;   /* by what: a job has it for itself, borrowed; NULL: nothing */
+    GPtrArray *readers; /* of char, borrowed: jobs that copy it; NULL: none */
+    char *filename;     /* of the file at the bottom */
+    void *state;        /* the driver's */
     uint64_t write_threshold; /* atomic: 0: none */
     /* block/dirty-bitmap.c's: */
     GMutex bitmaps_mutex;
@@ -123,6 +125,8 @@ bool block_edge_change(BlockEdge *edge, unsigned uses, unsigned shares, GError *
  * (block_hold_all()). */
 void block_node_add_hook(BlockNode *node, BlockWriteHook *hook);
 void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook);
+/* An error if a job has @node for itself. */
+bool block_node_check_readable(const BlockNode *node, GError **errp);
 /* An error if a job has @node, whose place, size and contents as a whole are then its. */
 bool block_node_check_idle(const BlockNode *node, GError **errp);
 

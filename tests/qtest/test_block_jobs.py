@@ -267,7 +267,7 @@ def busy():
         m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "target", "sync": "full"})
         m.qmp.event("BLOCK_JOB_READY")
         for name, arguments in (
-                ("blockdev-mirror", {"job-id": "k", "device": "top", "target": "raw", "sync": "full"}),
+                ("blockdev-mirror", {"job-id": "k", "device": "raw", "target": "target", "sync": "full"}),
                 ("block-stream", {"job-id": "k", "device": "top"}), ("block-commit", {"job-id": "k", "device": "top"}),
                 ("block_resize", {"node-name": "top", "size": 2 * SIZE}),
                 ("blockdev-snapshot-sync", {"node-name": "top", "snapshot-file": m.path("snap")}),
