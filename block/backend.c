@@ -443,13 +443,15 @@ static void work(gpointer data, gpointer opaque)
     BlockRequest *r = data;
     BlockBackend *backend = r->backend;
     BlockNode *node = block_backend_node(backend);
+    bool fua = r->and_flush && r->op != BLOCK_CALL && block_node_set_fua(node);
     bool tells;
     int err;
 
     throttle_node_passed(node);
     err = carry_out(node, r);
     throttle_node_passed(NULL);
-    if (!err && r->and_flush) {
+    block_node_set_fua(NULL);
+    if (!err && r->and_flush && !fua) {
         err = block_node_flush(node);
     }
     tells = may_tell(r, err);

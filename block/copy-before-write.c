@@ -296,6 +296,7 @@ static const BlockDriver cbw_driver = {
     .write_zeroes = cbw_write_zeroes,
     .discard = cbw_discard,
     .locate = cbw_locate,
+    .can_fua = block_node_can_fua_below,
     .truncate = cbw_truncate,
     .stays = true,
 };

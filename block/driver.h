@@ -37,6 +37,9 @@ struct BlockDriver {
     int (*write_zeroes)(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
     int (*discard)(BlockNode *node, uint64_t offset, uint64_t bytes);
     int (*flush)(BlockNode *node);
+    /* Can what is written be on the disk when that is done, without a flush, as
+     * block_node_wants_fua() says? NULL: no. */
+    bool (*can_fua)(BlockNode *node);
     /* Where in a file the bytes of a read or write are, as they are, or what a flush is of: @at,
      * which block_node_locate() has checked. False: only read, write and flush above know. Any
      * thread that may make requests; it does not wait. NULL: false. */
@@ -89,6 +92,11 @@ struct BlockDriver {
 int block_node_write_packed(BlockNode *node, uint64_t offset, const void *data);
 /* Bytes of such a cluster, and otherwise those that are written as a whole; 0: it has none. */
 uint64_t block_node_cluster_size(BlockNode *node);
+
+/* For can_fua, of drivers whose writes are those of the node below. */
+bool block_node_can_fua_below(BlockNode *node);
+/* Do the writes that this thread makes have to be on the disk when they are done? */
+bool block_node_wants_fua(void);
 
 /* The driver's locate, if nothing is to be done about the request here. */
 bool block_node_locate(BlockNode *node, BlockLocation *at);

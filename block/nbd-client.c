@@ -170,6 +170,7 @@ static bool read_export(const NbdTarget *target, struct nbd_handle *h, NbdExport
                       .align = align ? (uint64_t)align : 1,
                       .read_only = nbd_is_read_only(h) > 0,
                       .can_flush = nbd_can_flush(h) > 0,
+                      .can_fua = nbd_can_fua(h) > 0,
                       .can_trim = nbd_can_trim(h) > 0,
                       .can_zero = nbd_can_zero(h) > 0,
                       .can_status = nbd_can_meta_context(h, context_of(target)) > 0 };
@@ -206,8 +207,9 @@ static bool check_export(NbdClient *c, struct nbd_handle *h, GError **errp)
     }
     if (now.size != c->export.size || (now.read_only && !c->export.read_only) ||
         now.align > c->export.align || now.max_payload < c->export.max_payload ||
-        now.can_flush < c->export.can_flush || now.can_trim < c->export.can_trim ||
-        now.can_zero < c->export.can_zero || now.can_status < c->export.can_status) {
+        now.can_flush < c->export.can_flush || now.can_fua < c->export.can_fua ||
+        now.can_trim < c->export.can_trim || now.can_zero < c->export.can_zero ||
+        now.can_status < c->export.can_status) {
         error_set(errp, "the export is not what it was before");
         return false;
     }
@@ -354,6 +356,7 @@ static bool issue(NbdClient *c, struct nbd_handle *h, NbdCommand *command)
                                      .free = g_free };
     nbd_extent_callback extents = { .callback = on_extents, .user_data = answer };
     uint64_t offset = command->offset, bytes = command->bytes;
+    uint32_t fua = command->fua ? LIBNBD_CMD_FLAG_FUA : 0;
 
     *answer = (Answer){ c, command };
     g_queue_push_tail(&c->in_flight, command);
@@ -361,12 +364,12 @@ static bool issue(NbdClient *c, struct nbd_handle *h, NbdCommand *command)
     case NBD_OP_READ:
         return nbd_aio_pread(h, command->buf, bytes, offset, done, 0) >= 0;
     case NBD_OP_WRITE:
-        return nbd_aio_pwrite(h, command->buf, bytes, offset, done, 0) >= 0;
+        return nbd_aio_pwrite(h, command->buf, bytes, offset, done, fua) >= 0;
     case NBD_OP_ZERO:
-        return nbd_aio_zero(h, bytes, offset, done, command->unmap ? 0 : LIBNBD_CMD_FLAG_NO_HOLE) >=
-               0;
+        return nbd_aio_zero(h, bytes, offset, done,
+                            fua | (command->unmap ? 0 : LIBNBD_CMD_FLAG_NO_HOLE)) >= 0;
     case NBD_OP_TRIM:
-        return nbd_aio_trim(h, bytes, offset, done, 0) >= 0;
+        return nbd_aio_trim(h, bytes, offset, done, fua) >= 0;
     case NBD_OP_FLUSH:
         return nbd_aio_flush(h, done, 0) >= 0;
     default:

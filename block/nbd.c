@@ -145,6 +145,7 @@ static int transfer(const NbdState *s, NbdOp op, uint64_t offset, void *buf, siz
 {
     NbdCommand command = { .op = op, .offset = offset, .bytes = len, .buf = buf };
 
+    command.fua = op == NBD_OP_WRITE && block_node_wants_fua();
     return nbd_client_run(s->client, &command);
 }
 
@@ -255,6 +256,7 @@ static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, boo
             .op = op, .offset = offset, .bytes = MIN(bytes, RANGE), .unmap = unmap
         };
 
+        command.fua = block_node_wants_fua();
         err = nbd_client_run(s->client, &command);
         offset += command.bytes;
         bytes -= command.bytes;
@@ -293,6 +295,13 @@ static int nbd_flush_node(BlockNode *node)
     NbdCommand command = { .op = NBD_OP_FLUSH };
 
     return nbd_client_export(s->client)->can_flush ? nbd_client_run(s->client, &command) : 0;
+}
+
+static bool nbd_can_fua_node(BlockNode *node)
+{
+    const NbdState *s = node->state;
+
+    return nbd_client_export(s->client)->can_fua;
 }
 
 static int nbd_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
@@ -350,6 +359,7 @@ static const BlockDriver nbd_driver = {
     .write_zeroes = nbd_write_zeroes,
     .discard = nbd_discard,
     .flush = nbd_flush_node,
+    .can_fua = nbd_can_fua_node,
     .status = nbd_status,
     .length = nbd_length,
     .truncate = nbd_truncate,

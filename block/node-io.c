@@ -232,6 +232,29 @@ int block_node_flush(BlockNode *node)
     return node->file.node ? block_node_flush(node->file.node) : 0;
 }
 
+static __thread bool fua;
+
+bool block_node_wants_fua(void)
+{
+    return fua;
+}
+
+static bool can_fua(BlockNode *node)
+{
+    return !node->no_flush && node->driver->can_fua && node->driver->can_fua(node);
+}
+
+bool block_node_can_fua_below(BlockNode *node)
+{
+    return can_fua(node->file.node);
+}
+
+bool block_node_set_fua(BlockNode *node)
+{
+    fua = node && can_fua(node);
+    return fua;
+}
+
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len)
 {
     const struct iovec iov = { buf, len };

@@ -166,6 +166,9 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
 int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap);
 int block_node_discard(BlockNode *node, uint64_t offset, uint64_t bytes);
 int block_node_flush(BlockNode *node);
+/* From now on what this thread writes to @node is done when it is on the disk, and needs no flush;
+ * until that is ended with NULL. False: @node cannot. */
+bool block_node_set_fua(BlockNode *node);
 /* The same of plain memory. */
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, size_t len);
 int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, size_t len);

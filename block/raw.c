@@ -175,6 +175,7 @@ static const BlockDriver raw_driver = {
     .discard = raw_discard,
     .locate = raw_locate,
     .status = raw_status,
+    .can_fua = block_node_can_fua_below,
     .length = raw_length,
     .truncate = raw_truncate,
     .moves = true,

@@ -95,6 +95,7 @@ static const BlockDriver throttle_driver = {
     .write_zeroes = throttle_write_zeroes,
     .discard = throttle_discard,
     .locate = throttle_locate,
+    .can_fua = block_node_can_fua_below,
     .moves = true,
 };
 BLOCK_DRIVER_REGISTER(throttle_driver)

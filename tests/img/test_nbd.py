@@ -440,6 +440,39 @@ def tool_serves():
             tap.equal(process.wait(vm.LONG), 0, "it ends with its last client")
 
 
+def on_the_disk():
+    """What has to be on the disk when it is done is said so to the server, which then needs no flush; one that does not know that is told to
+    flush, and so is a server of a qcow2 image, which writes more than one thing."""
+    commands = ("write -f -P 1 0 4k", "write -z -f 64k 64k", "write -z -u -f 128k 64k", "write -P 2 1M 4k")
+    for mode, form, words in (("native", "raw", {"Write": [("0x0", "1"), ("0x100000", "0")], "Zero": [("0x10000", "1"), ("0x20000", "1")], "Flush": 0}),
+                              ("none", "raw", {"Write": [("0x0", "0"), ("0x100000", "0")], "Zero": [("0x10000", "0"), ("0x20000", "0")], "Flush": 3}),
+                              ("native", "qcow2", {"Flush": 3})):
+        with img.folder() as folder:
+            log = f"{folder}/log"
+            with nbdkit(folder, "--filter=log", "--filter=fua", "memory", "8M", f"logfile={log}", *(["fuamode=native"] if mode == "native" else [])) as path:
+                if form == "qcow2":
+                    img.run("create", "-f", "raw", f"{folder}/flat", "4M")
+                    img.run("convert", "-f", "raw", "-O", "qcow2", f"{folder}/flat", f"{folder}/q")
+                    img.run("convert", "-n", "-f", "raw", "-O", "raw", f"{folder}/q", uri(path))
+                options = f"driver={form},file.driver=nbd,file.server.type=unix,file.server.path={path}"
+                with serving(folder, "-t", "--image-opts", options) as process:
+                    before = len(content(log))
+                    subprocess.run(["qemu-io", "-t", "writeback", "-f", "raw", *[word for c in commands for word in ("-c", c)], uri(f"{folder}/s")], check=True,
+                                   stdout=subprocess.DEVNULL, timeout=vm.LONG)
+                    lines = [line for line in content(log)[before:].decode().splitlines() if " id=" in line]
+                    process.terminate()
+                    process.wait(vm.LONG)
+            found = {name: [tuple(re.search(f"{key}=(\\w+)", line).group(1) for key in ("offset", "fua")) for line in lines if f" {name} id=" in line]
+                     for name in ("Write", "Zero")}
+            for name in words.keys() - {"Flush"}:
+                tap.equal(found[name], words[name], f"{mode}, {form}: {lines}")
+            flushes = [number for number, line in enumerate(lines) if " Flush id=" in line]
+            last = max(number for number, line in enumerate(lines) if " Write id=" in line)
+            tap.equal(len([number for number in flushes if number < last]) >= words["Flush"], True, lines)
+            if not words["Flush"]:  # the one at the end of the client is not meant
+                tap.equal([number for number in flushes if number < last], [], lines)
+
+
 def tool_in_the_background():
     with img.folder() as folder:
         image(f"{folder}/disk")
@@ -470,4 +503,4 @@ if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
         wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, https, http, vmdk, vdi,
-        tool_serves, tool_in_the_background, tool_refuses)])
+        tool_serves, on_the_disk, tool_in_the_background, tool_refuses)])
