@@ -280,7 +280,7 @@ static bool connect(Backup *k, uint64_t size, GError **errp)
                        errp)) {
         return false;
     }
-    block_copy_init(&k->copy, o->source, o->target, size, o->compress);
+    block_copy_init(&k->copy, &k->options.source, &k->options.target, size, o->compress);
     if (bitmap) {
         take_bitmap(k, bitmap);
     }

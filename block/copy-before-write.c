@@ -112,7 +112,7 @@ static bool cbw_open(BlockNode *node, GError **errp)
     if (!open_nodes(node, errp)) {
         return false;
     }
-    block_copy_init(&s->copy, node->file.node, node->target.node,
+    block_copy_init(&s->copy, &node->file.node, &node->target.node,
                     (uint64_t)block_node_length(node->file.node), false);
     s->readable = dirty_set_new(s->copy.size, s->copy.chunk);
     if (!find_kept(node, s, errp)) {
@@ -319,7 +319,7 @@ static BlockNode *holder(const Cbw *s, uint64_t at, uint64_t end, uint64_t *next
     } while (at < end && dirty_set_has(s->readable, at) == readable &&
              dirty_set_has(s->copy.left, at) == left);
     *next = MIN(at, end);
-    return !readable ? NULL : left ? s->copy.source : s->copy.target;
+    return !readable ? NULL : left ? *s->copy.source : *s->copy.target;
 }
 
 /* Have the chunks from @offset to @end, at most @max bytes, for oneself: up to where. */
@@ -373,10 +373,18 @@ int cbw_snapshot_read(BlockNode *node, uint64_t offset, const struct iovec *iov,
 int cbw_snapshot_status(BlockNode *node, uint64_t offset, uint64_t bytes, BlockStatus *status)
 {
     Cbw *s = node->state;
-    uint64_t first, last, next, to = have(s, offset, offset + bytes, STATUS_MAX, &first, &last);
-    BlockNode *from = holder(s, offset, to, &next);
-    int err = from ? block_status_chain(from, NULL, offset, next - offset, status) : EACCES;
+    uint64_t first, last, next, to;
+    BlockNode *from;
+    int err;
 
+    if (offset >= s->copy.size) { /* the disk is another one now, and longer */
+        *status = (BlockStatus){ .bytes = bytes, .allocated = true, .zero = true };
+        return 0;
+    }
+    bytes = MIN(bytes, s->copy.size - offset);
+    to = have(s, offset, offset + bytes, STATUS_MAX, &first, &last);
+    from = holder(s, offset, to, &next);
+    err = from ? block_status_chain(from, NULL, offset, next - offset, status) : EACCES;
     block_ranges_unlock(&s->copy.ranges, first, last - first);
     status->allocated = true;
     status->data |= !status->zero;
@@ -398,5 +406,5 @@ int cbw_snapshot_discard(BlockNode *node, uint64_t offset, uint64_t bytes)
     dirty_set_remove(s->readable, offset, end - offset);
     dirty_set_remove(s->copy.left, offset, end - offset);
     block_ranges_unlock(&s->copy.ranges, offset, end - offset);
-    return block_node_discard(s->copy.target, offset, end - offset);
+    return block_node_discard(*s->copy.target, offset, end - offset);
 }

@@ -15,7 +15,7 @@
 /* The target's clusters are written as a whole: what is not of them is not the target's to have. */
 static uint64_t chunk_size(const BlockCopy *copy)
 {
-    ImageInfo *info = block_image_info(copy->target, false);
+    ImageInfo *info = block_image_info(*copy->target, false);
     uint64_t chunk =
         MAX(CHUNK_MIN, info->has_cluster_size ? (uint64_t)info->cluster_size : CHUNK_MIN);
 
@@ -26,14 +26,14 @@ static uint64_t chunk_size(const BlockCopy *copy)
     return chunk;
 }
 
-void block_copy_init(BlockCopy *copy, BlockNode *source, BlockNode *target, uint64_t size,
+void block_copy_init(BlockCopy *copy, BlockNode **source, BlockNode **target, uint64_t size,
                      bool compress)
 {
     copy->source = source;
     copy->target = target;
     copy->size = size;
     copy->chunk = chunk_size(copy);
-    copy->cluster = compress ? block_node_cluster_size(target) : 0;
+    copy->cluster = compress ? block_node_cluster_size(*target) : 0;
     copy->left = dirty_set_new(size, copy->chunk);
     block_ranges_init(&copy->ranges);
 }
@@ -62,17 +62,17 @@ static int copy_packed(BlockCopy *copy, uint64_t offset, uint64_t bytes, uint8_t
         BlockStatus status = { 0 };
 
         *read = true;
-        err = block_status_chain(copy->source, NULL, offset, some, &status);
+        err = block_status_chain(*copy->source, NULL, offset, some, &status);
         if (!err && status.zero && status.bytes == some) {
             *read = false;
-            err = block_node_write_zeroes(copy->target, offset, some, true);
+            err = block_node_write_zeroes(*copy->target, offset, some, true);
             continue;
         }
-        err = err ? err : block_node_pread(copy->source, offset, buf, some);
+        err = err ? err : block_node_pread(*copy->source, offset, buf, some);
         if (!err) {
             *read = false;
             memset(buf + some, 0, copy->cluster - some);
-            err = block_node_write_packed(copy->target, offset, buf);
+            err = block_node_write_packed(*copy->target, offset, buf);
         }
     }
     return err;
@@ -90,7 +90,7 @@ static int copy_left(BlockCopy *copy, uint64_t offset, uint64_t bytes, void *buf
            at >= offset && at < end) { /* it looks at the beginning, too */
         some = MIN(some, end - at);
         err = copy->cluster ? copy_packed(copy, at, some, buf, read)
-                            : block_job_copy(copy->source, copy->target, at, some, buf, read);
+                            : block_job_copy(*copy->source, *copy->target, at, some, buf, read);
         if (!err) {
             dirty_set_remove(copy->left, at, some);
             *done += some;

@@ -12,15 +12,15 @@
 #include "block/ranges.h"
 
 typedef struct BlockCopy {
-    BlockNode *source, *target; /* borrowed */
-    uint64_t size, chunk;       /* bytes of the source; of what is copied at once, a power of 2 */
-    uint64_t cluster;           /* of the target, if it is written compressed; else 0 */
-    DirtySet *left;             /* NULL: block_copy_init() was not called */
+    BlockNode **source, **target; /* where they are told, borrowed: others, if the graph changes */
+    uint64_t size, chunk;         /* bytes of the source; of what is copied at once, a power of 2 */
+    uint64_t cluster;             /* of the target, if it is written compressed; else 0 */
+    DirtySet *left;               /* NULL: block_copy_init() was not called */
     BlockRanges ranges;
 } BlockCopy;
 
 /* Nothing is left to be copied. @size is that of the source; main thread. */
-void block_copy_init(BlockCopy *copy, BlockNode *source, BlockNode *target, uint64_t size,
+void block_copy_init(BlockCopy *copy, BlockNode **source, BlockNode **target, uint64_t size,
                      bool compress);
 /* Also one that is all zeros. */
 void block_copy_clear(BlockCopy *copy);

@@ -46,7 +46,7 @@ typedef struct BlockEdge {
     BlockNode *from; /* the node that uses it, or NULL */
     char *user;      /* for messages: "device 'd0'" */
     unsigned uses, shares;
-    bool stays; /* of a job: it does not go along when users get another node */
+    bool stays; /* it does not go along when users of its node get another one */
     bool live;  /* to a backing file which a job may write to meanwhile: it knows where */
 } BlockEdge;
 

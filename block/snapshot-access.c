@@ -13,6 +13,7 @@ static bool access_open(BlockNode *node, GError **errp)
                                errp)) {
         return false;
     }
+    node->file.stays = true; /* it knows what it reads */
     if (!cbw_is(node->file.node)) {
         error_set(errp,
                   "block node '%s' (%s) keeps nothing: 'file' is a node of the driver "

@@ -22,7 +22,7 @@ static void move_edges(BlockNode *from, BlockNode *to, const BlockEdge *except)
     for (unsigned i = from->edges->len; i-- > 0;) {
         BlockEdge *edge = from->edges->pdata[i];
 
-        if (edge != except && !only_writes(edge)) {
+        if (edge != except && !edge->stays && !only_writes(edge)) {
             block_edge_move(edge, to);
         }
     }

@@ -365,6 +365,56 @@ def unplugged():
             m.qmp.command("blockdev-del", **named(node))
 
 
+def replaced():
+    """Another node takes the filter's place for the guest, by a snapshot or a mirror: the moment stays where it is."""
+    for mirror in False, True:
+        with disk() as m:
+            m.keep()
+            uri = m.export()
+            m.put(0, 9)
+            tool("qemu-img", "create", "-q", "-f", "qcow2", m.path("over"), str(SIZE))
+            m.add("over", file=m.file("over"), backing=None)
+            if mirror:
+                m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "cbw", "target": "over", "sync": "full"})
+                m.qmp.event("BLOCK_JOB_READY")
+                m.qmp.command("job-complete", id="j")
+                m.ends()
+            else:
+                m.qmp.command("blockdev-snapshot", node="cbw", overlay="over")
+            tap.equal(m.node(), "over")
+            m.put(1, 10)
+            all_right(reads(uri, "read -P 1 0 8M"))
+            m.unexport()
+            m.qmp.command("blockdev-del", **named("snap"))
+            if mirror:
+                m.qmp.command("blockdev-del", **named("cbw"))
+            m.power()
+            has(m.path("over"), 10, 512, 512)
+            has(m.path("raw"), 9, 0, 512, "raw")
+
+
+def replaced_below():
+    """Another node comes below the filter, and the one that was there goes: what was not copied is read from the new one."""
+    with disk() as m:
+        m.keep()
+        uri = m.export()
+        m.put(0, 9)
+        tool("qemu-img", "create", "-q", "-f", "qcow2", m.path("over"), str(2 * SIZE))
+        m.add("over", file=m.file("over"), backing=None)
+        m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "over", "sync": "full"})
+        m.qmp.event("BLOCK_JOB_READY")
+        m.put(1, 10)
+        m.qmp.command("job-complete", id="j")
+        m.ends()
+        m.qmp.command("blockdev-del", **named("top"))
+        m.put(5000, 11)
+        all_right(reads(uri, "read -P 1 0 8M"))
+        json.loads(tool("nbdinfo", "--map", "--json", uri))
+        m.power()
+        for sector, value in (0, 9), (1, 10), (5000, 11):
+            has(m.path("over"), value, sector * 512, 512)
+
+
 def many():
     """Several readers while a guest writes all over it: the moment, and the disk, are right."""
     with disk() as m:
@@ -388,4 +438,4 @@ def many():
 
 if __name__ == "__main__":
     tap.run([(f.__name__, f) for f in (fleecing, overlay, from_the_start, bitmaps, incremental, discarded, holes, guest_fails, snapshot_fails, slow_target,
-                                       not_possible, migrates, killed, unplugged, many)])
+                                       not_possible, migrates, killed, unplugged, replaced, replaced_below, many)])
