@@ -39,6 +39,9 @@ class Fleece(Disk):
     def do(self, command, **arguments):
         return self.qmp.execute({"execute": command, "arguments": arguments})
 
+    def hmp(self, line):
+        return self.qmp.command("human-monitor-command", **{"command-line": line})
+
     def unexport(self, name="snap"):
         """The export, as far as there is one."""
         for _ in [e for e in self.qmp.command("query-block-exports") if e["id"] == name]:
@@ -54,11 +57,11 @@ class Fleece(Disk):
         self.do("block-export-add", **named(name, type="nbd", id=name, name=name, writable=writable, **options))
         return f"nbd+unix:///{name}?socket={self.path('nbd')}"
 
-    def drop(self):
+    def drop(self, *nodes):
         self.unexport()
         self.qmp.command("blockdev-del", **named("snap"))
         self.drive("top")
-        for node in "cbw", "target":
+        for node in nodes or ("cbw", "target"):
             self.qmp.command("blockdev-del", **named(node))
 
     def write_fails(self, sector, value):
@@ -290,10 +293,12 @@ def slow_target():
     """Who writes waits for the target no longer than cbw-timeout; what was begun ends."""
     for on_error in "break-guest-write", "break-snapshot":
         with disk() as m:
-            m.qmp.command("blockdev-add", **named("target", driver="null-co", size=SIZE, **{"latency-ns": 1500000000}))
+            m.hmp(f"drive_add 0 if=none,id=room,node-name=target,driver=blkdebug,image.driver=null-co,image.size={SIZE}")
             m.keep(target="target", **{"on-cbw-error": on_error, "cbw-timeout": 1})
+            tap.equal(m.hmp('qemu-io room "break write_aio A"'), "")
             (m.put if on_error == "break-snapshot" else m.write_fails)(0, 9)
-            m.drop()
+            tap.equal(m.hmp('qemu-io room "resume A"'), "")
+            m.drop("cbw")
             m.put(1, 10)
             m.power()
             has(m.path("raw"), 9 if on_error == "break-snapshot" else 1, 0, 512, "raw")
