@@ -484,6 +484,17 @@ void vcpu_pause_all(void)
     }
 }
 
+void vcpu_settle_all(void)
+{
+    for (unsigned i = 0; vcpus && i < vcpus->len; i++) {
+        const Vcpu *v = vcpus->pdata[i];
+
+        if (v->thread && v->parked && !v->ended && !v->error) {
+            vcpu_put_state(v->cpu);
+        }
+    }
+}
+
 void vcpu_resume_all(void)
 {
     ram_blocks_use_large_pages();

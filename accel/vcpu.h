@@ -30,6 +30,9 @@ void vcpu_destroy(X86Cpu *cpu);
  * from a vCPU thread, that vCPU stops when it next leaves the engine (its state is current). */
 void vcpu_pause_all(void);
 void vcpu_resume_all(void);
+/* The engine has the state of all that stand: what a machine was loaded with is there before a
+ * device interrupts, and does not come over it. */
+void vcpu_settle_all(void);
 bool vcpu_all_paused(void);
 /* A vCPU that is held stands on when vcpu_resume_all() lets the others run. Before that. */
 void vcpu_hold(X86Cpu *cpu, bool hold);

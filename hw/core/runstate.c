@@ -159,6 +159,7 @@ void runstate_start(void)
     state = state_running();
     clock_start();
     qapi_event_send_resume();
+    vcpu_settle_all();
     make_calls(start_calls);
     runstate_resume_vcpus();
     if (wakeup_requested) {
