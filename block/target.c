@@ -80,6 +80,22 @@ static struct json_object *options_for(const BlockTarget *target, const char *fo
     return json;
 }
 
+/* What is not copied is not in the target: only an image with a backing file has it then. */
+static bool check_raw(const BlockTarget *target, const BlockNode *source, const BlockNode *backing,
+                      GError **errp)
+{
+    bool is_read = target->backup && target->sync == MIRROR_SYNC_MODE_NONE;
+
+    if (backing && (!target->existing || is_read)) {
+        error_set(errp,
+                  "format raw has no backing files, and sync=%s does not copy all that block node "
+                  "'%s' has: use format=qcow2 or sync=full",
+                  MirrorSyncMode_str(target->sync), source->name);
+        return false;
+    }
+    return true;
+}
+
 BlockNode *block_target_open(const BlockTarget *target, BlockNode *source, GError **errp)
 {
     const char *format = format_for(target, source);
@@ -88,6 +104,10 @@ BlockNode *block_target_open(const BlockTarget *target, BlockNode *source, GErro
 
     if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0) {
         error_set(errp, "format '%s' cannot be written: use raw or qcow2", format);
+        return NULL;
+    }
+    if (strcmp(format, "raw") == 0 &&
+        !check_raw(target, source, backing_for(target, source), errp)) {
         return NULL;
     }
     if (target->node_name && block_node_find(target->node_name, NULL)) {

@@ -62,6 +62,7 @@ Job *backup_to_file(const DriveBackup *args, JobTransaction *transaction, GError
         .format = args->format,
         .existing = args->has_mode && args->mode == NEW_IMAGE_MODE_EXISTING,
         .sync = args->sync,
+        .backup = true,
     };
     Job *job;
 

@@ -88,6 +88,33 @@ def kinds():
         has(m.path("top"), 10, 0, 512)
 
 
+def no_backing_file():
+    """A raw image has no backing file: what is not copied would be missing in it. Refused, and the file is as it was; also
+    in HMP, where only the image is copied unless -f says all. A source without a backing file is copied whole."""
+    with Disk() as m:
+        io(m.path("raw"), "write -P 9 1M 1M", form="raw")
+        m.add("raw", "raw")
+        kept = b"kept" * 1000
+        with open(m.path("kept"), "wb") as file:
+            file.write(kept)
+        for command in "drive-backup", "drive-mirror":
+            for device, sync, mode in (("top", "top", "absolute-paths"), ("top", "none", "absolute-paths"),
+                                       ("raw", "none", "absolute-paths"), ("top", "none", "existing")):
+                for form in {"format": "raw"}, {}:
+                    if (not form and device == "top" and mode != "existing") or (command, mode) == ("drive-mirror", "existing"):
+                        continue  # that makes a qcow2 image; it is for the user to see that all is there
+                    options = {"job-id": "j", "device": device, "target": m.path("kept"), "sync": sync, "mode": mode, **form}
+                    refused(lambda c=command, o=options: m.qmp.command(c, **o), f"sync={sync}", f"'{device}'", "format=qcow2", "sync=full")
+        said = [m.qmp.command("human-monitor-command", **{"command-line": f"{line} top {m.path('kept')} raw"})
+                for line in ("drive_backup", "drive_mirror")]
+        tap.equal(["format=qcow2 or sync=full" in text for text in said], [True, True], said)
+        with open(m.path("kept"), "rb") as file:
+            tap.equal(file.read() == kept, True, "the file")
+        m.qmp.command("drive-backup", **{"job-id": "j", "device": "raw", "target": m.path("kept"), "sync": "top", "format": "raw"})
+        m.ends(len=SIZE)
+        has(m.path("kept"), 9, MIB, MIB, form="raw")
+
+
 def target_fails():
     """The guest goes on when its data cannot be kept; the job does not."""
     with Disk() as m:
@@ -381,5 +408,5 @@ def create():
 
 
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (moment, compressed, kinds, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
+    tap.run([(f.__name__, f) for f in (moment, compressed, kinds, no_backing_file, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
                                        bitmaps_of_a_group, bitmaps_all_or_none, create)])

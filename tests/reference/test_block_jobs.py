@@ -217,6 +217,18 @@ def backup():
     both(script, "target")
 
 
+def raw_target():
+    def script(r):
+        r("drive-backup", job_id="j", device="top", target=f"{r.folder}/raw", sync="top", format="raw")
+        r("drive-backup", job_id="j", device="top", target=f"{r.folder}/raw", sync="none", format="raw")
+        r("drive-backup", job_id="j", device="top", target=f"{r.folder}/base", sync="none", format="raw", mode="existing")
+        r("drive-mirror", job_id="j", device="top", target=f"{r.folder}/raw", sync="none", format="raw")
+        r("drive-backup", job_id="j", device="top", target=f"{r.folder}/raw", sync="full", format="raw")
+        r.gone()
+
+    both(script)
+
+
 def transaction():
     job = {"type": "blockdev-backup", "data": {"job-id": "j", "device": "top", "target": "target", "sync": "full"}}
     internal = {"type": "blockdev-snapshot-internal-sync", "data": {"device": "top", "name": "s"}}
@@ -296,4 +308,4 @@ def fleecing():
 
 
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit, backup, transaction, create, fleecing)])
+    tap.run([(f.__name__, f) for f in (mirror, by_hand, cancelled, cancelled_by_hand, stream, commit, backup, raw_target, transaction, create, fleecing)])
