@@ -56,12 +56,29 @@ static void backend_free(BlockBackend *backend)
     g_free(backend);
 }
 
+bool block_backend_check_name(const char *name, GError **errp)
+{
+    bool is_node = block_node_find(name, NULL);
+
+    if (is_node || block_backend_find(name)) {
+        error_set(errp, "id=%s: there is a %s; use another id", name,
+                  is_node ? "block node with this name" : "drive with this id");
+        return false;
+    }
+    return true;
+}
+
 BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp)
 {
     g_autofree char *user = g_strdup_printf("drive '%s'", name ? name : node->name);
-    BlockBackend *backend = g_new0(BlockBackend, 1);
+    BlockBackend *backend;
     bool ok;
 
+    if (name && !block_backend_check_name(name, errp)) {
+        block_node_unref(node);
+        return NULL;
+    }
+    backend = g_new0(BlockBackend, 1);
     backends = backends ? backends : g_ptr_array_new();
     pool = pool ? pool : g_thread_pool_new(work, NULL, MAX_THREADS, FALSE, NULL);
     g_ptr_array_add(backends, backend);

@@ -100,7 +100,10 @@ struct BlockBackend {
     GQueue held_back;                   /* requests that came meanwhile */
 };
 
-/* A backend with @name, which is free, for @node (whose reference it takes, also on failure). */
+/* May a new drive be called @name? Errors: a drive or a block node is called so. */
+bool block_backend_check_name(const char *name, GError **errp);
+/* A backend with @name (NULL: none), for @node (whose reference it takes, also on failure). Errors:
+ * as block_backend_check_name() has them. */
 BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp);
 /* The one that is called @name; or, for a node of that name, a new one without name. Errors: none
  * such, a device has it. */

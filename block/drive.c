@@ -89,10 +89,8 @@ static bool check_disk(const DriveOptions *drive, GError **errp)
     } else if (drive->id && !object_id_wellformed(drive->id)) {
         error_set(errp, "id=%s: it begins with a letter, and has letters, digits, -, . and _",
                   drive->id);
-    } else if (drive->id && block_backend_find(drive->id)) {
-        error_set(errp, "id=%s: there is a drive with this id", drive->id);
     } else {
-        return true;
+        return !drive->id || block_backend_check_name(drive->id, errp);
     }
     return false;
 }
@@ -105,9 +103,10 @@ static char *drive_name(const DriveOptions *drive, GError **errp)
     unsigned n = drive->has_unit ? drive->unit : drive->index;
     g_autofree char *id = g_strdup(drive->id);
 
-    while (!id || (!drive->id && block_backend_find(id))) {
+    while (!id || (!drive->id && !block_backend_check_name(id, NULL))) {
         if (id && given) {
-            error_set(errp, "index=%u: there is a drive with this index, '%s'", n - 1, id);
+            error_set(errp, "index=%u: there is a drive with this index, or a block node, '%s'",
+                      n - 1, id);
             return NULL;
         }
         g_free(id);

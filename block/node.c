@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "block/backend.h"
 #include "block/dirty-bitmap.h"
 #include "block/driver.h"
 #include "util/error.h"
@@ -285,7 +286,7 @@ void block_edge_detach(BlockEdge *edge)
 
 static BlockNode *node_new(const BlockdevOptions *options, GError **errp);
 
-static bool check_name(const char *name, GError **errp)
+bool block_node_check_name(const char *name, GError **errp)
 {
     if (!*name || strlen(name) > NODE_NAME_MAX) {
         error_set(errp, "node-name is empty, or longer than %d characters", NODE_NAME_MAX);
@@ -293,6 +294,10 @@ static bool check_name(const char *name, GError **errp)
     }
     if (find(name)) {
         error_set(errp, "there is a block node '%s' already", name);
+        return false;
+    }
+    if (block_backend_find(name)) {
+        error_set(errp, "node-name=%s: there is a drive with this id; use another name", name);
         return false;
     }
     return true;
@@ -439,7 +444,7 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
 {
     BlockNode *node;
 
-    if (options->node_name && !check_name(options->node_name, errp)) {
+    if (options->node_name && !block_node_check_name(options->node_name, errp)) {
         return NULL;
     }
     nodes = nodes ? nodes : g_ptr_array_new();
@@ -452,7 +457,8 @@ static BlockNode *node_new(const BlockdevOptions *options, GError **errp)
     node->options = block_options_copy(options);
     block_node_set_flags(node, options);
     if (!node->driver->open(node, errp) ||
-        (options->node_name && !check_name(options->node_name, errp))) { /* one below has it */
+        (options->node_name &&
+         !block_node_check_name(options->node_name, errp))) { /* one below has it */
         block_node_unref(node);
         return NULL;
     }

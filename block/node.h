@@ -99,6 +99,9 @@ bool block_node_del(const char *name, GError **errp);
 
 /* Borrowed; an error lists the nodes that there are. */
 BlockNode *block_node_find(const char *name, GError **errp);
+/* May a new node be called @name? Errors: too long, a node or a drive is called so: who names one
+ * of them means one image. */
+bool block_node_check_name(const char *name, GError **errp);
 /* The file whose bytes those of @node are, all of them; borrowed. NULL: there is none. */
 const char *block_node_plain_file(const BlockNode *node);
 /* Call @fn for each, in the order of their making. */

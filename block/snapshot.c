@@ -199,8 +199,7 @@ BlockNode *block_snapshot_to_file(BlockNode *node, const BlockSnapshotFile *file
     BlockNode *overlay;
     bool ok;
 
-    if (file->node_name && block_node_find(file->node_name, NULL)) {
-        error_set(errp, "there is a block node '%s' already", file->node_name);
+    if (file->node_name && !block_node_check_name(file->node_name, errp)) {
         return NULL;
     }
     if (!block_node_is_active()) {

@@ -110,8 +110,7 @@ BlockNode *block_target_open(const BlockTarget *target, BlockNode *source, GErro
         !check_raw(target, source, backing_for(target, source), errp)) {
         return NULL;
     }
-    if (target->node_name && block_node_find(target->node_name, NULL)) {
-        error_set(errp, "there is a block node '%s' already", target->node_name);
+    if (target->node_name && !block_node_check_name(target->node_name, errp)) {
         return NULL;
     }
     if (!target->existing && !make(target, format, source, errp)) {

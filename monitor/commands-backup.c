@@ -19,11 +19,7 @@
 
 static bool check_filter(const char *filter, GError **errp)
 {
-    if (filter && block_node_find(filter, NULL)) {
-        error_set(errp, "there is a block node '%s' already", filter);
-        return false;
-    }
-    return true;
+    return !filter || block_node_check_name(filter, errp);
 }
 
 Job *backup_to_node(const BlockdevBackup *args, JobTransaction *transaction, GError **errp)

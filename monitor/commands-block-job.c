@@ -13,11 +13,7 @@
 /* No node is put in the graph; a name is refused as one of a node would be. */
 static bool check_filter(const char *name, GError **errp)
 {
-    if (name && block_node_find(name, NULL)) {
-        error_set(errp, "there is a block node '%s' already", name);
-        return false;
-    }
-    return true;
+    return !name || block_node_check_name(name, errp);
 }
 
 /* ---- chains ---- */

@@ -137,6 +137,49 @@ def names():
     tap.equal(one(f"if=none,media=disk,{null}")["ro"], False)
 
 
+def one_word_one_disk():
+    """A node is not called as a drive is, nor a drive as a node, whoever makes it, and when."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, image = raw(folder), qcow2(folder)
+        with machine.Machine(extra=["-blockdev", "null-co,node-name=n", "-blockdev", "null-co,node-name=virtio0", "-blockdev",
+                                    f"qcow2,node-name=q,file.driver=file,file.filename={image}",
+                                    "-drive", "if=none,id=d,format=null-co", "-device", "virtio-blk-pci,drive=d"]) as m:
+            def refused(name, *words, **arguments):
+                try:
+                    m.qmp.command(name, **{key.replace("_", "-"): value for key, value in arguments.items()})
+                except machine.vm.QmpError as error:
+                    tap.equal([word for word in words if word not in error.desc], [], error.desc)
+                    return
+                raise AssertionError(f"not refused: {name} {arguments}")
+
+            def hmp(line):
+                return m.qmp.command("human-monitor-command", **{"command-line": line})
+
+            new = f"{folder}/new"
+            refused("blockdev-add", "node-name=d", "drive", driver="null-co", node_name="d")
+            refused("blockdev-add", "node-name=d", "drive", driver="raw", node_name="x", file={"driver": "null-co", "node-name": "d"})
+            refused("blockdev-snapshot-sync", "node-name=d", "drive", node_name="q", snapshot_file=new, snapshot_node_name="d")
+            refused("drive-mirror", "node-name=d", "drive", device="q", job_id="j", target=new, sync="full", node_name="d")
+            refused("blockdev-mirror", "node-name=d", "drive", device="q", job_id="j", target="n", sync="full", filter_node_name="d")
+            refused("blockdev-backup", "node-name=d", "drive", device="q", job_id="j", target="n", sync="full", filter_node_name="d")
+            tap.equal(os.path.exists(new), False)
+            for text, words in (("id=n,format=null-co", "id=n block node"), ("id=d,format=null-co", "id=d drive"),
+                                ("id=n,media=cdrom", "id=n block node"), (f"id=y,format=raw,file={path},node-name=y", "id=y block node"),
+                                (f"id=y,format=raw,file={path},file.node-name=y", "id=y block node")):
+                said = hmp(f"drive_add 0 if=none,{text}")
+                tap.equal([word for word in ["Error", *words.split()] if word not in said], [], said)
+            nodes = sorted(n["node-name"] for n in m.qmp.command("query-named-block-nodes") if n["node-name"][0] != "#")
+            tap.equal((nodes, [d["device"] for d in m.qmp.command("query-block")]), (["n", "q", "virtio0"], ["d"]))
+            tap.equal(hmp("drive_add 0 if=none,id=y,format=null-co").strip(), "OK", "what was refused left nothing")
+    node = ["-blockdev", "null-co,node-name=virtio0", "-drive", "if=virtio,format=null-co"]
+    with machine.Machine(extra=node) as m:
+        tap.equal([d["device"] for d in m.qmp.command("query-block")], ["virtio1"], "the first free name")
+    for words, text in (([node[0], node[1], node[2], node[3] + ",index=0"], "index=0 'virtio0'"),
+                        (["-blockdev", "null-co,node-name=ide0-hd0", "-drive", null(1)], "id=ide0-hd0 block node")):
+        status, said = machine.run_program("-S", *words)
+        tap.equal((status, [w for w in text.split() if w not in said]), (1, []), said)
+
+
 # ---- IDE ----
 
 def null(size, **more):
@@ -294,7 +337,7 @@ def of_devices():
 
 
 tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names),
+         ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
