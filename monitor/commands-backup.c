@@ -38,7 +38,7 @@ Job *backup_to_node(const BlockdevBackup *args, JobTransaction *transaction, GEr
     if (!backup.source || !CHECK_BACKUP(args, errp)) {
         return NULL;
     }
-    backup.target = block_node_find(args->target, errp);
+    backup.target = block_job_node(args->target, errp);
     return backup.target ? block_backup_new(&backup, &options, errp) : NULL;
 }
 

@@ -164,7 +164,7 @@ bool qmp_blockdev_mirror(const BlockdevMirror *args, GError **errp)
         !check_filter(args->filter_node_name, errp)) {
         return false;
     }
-    mirror.target = block_node_find(args->target, errp);
+    mirror.target = block_job_node(args->target, errp);
     return mirror.target && block_mirror_start(&mirror, &options, errp);
 }
 

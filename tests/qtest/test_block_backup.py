@@ -115,6 +115,29 @@ def no_backing_file():
         has(m.path("kept"), 9, MIB, MIB, form="raw")
 
 
+def target_is_a_drive():
+    """By its id, as the source."""
+    with Disk() as m:
+        copy_of(m)
+        for name, kind in ("t", "disk"), ("e", "cdrom"):
+            file = f",format=raw,file={m.path('raw')}" if kind == "disk" else ""
+            said = m.qmp.command("human-monitor-command", **{"command-line": f"drive_add 0 if=none,id={name},media={kind}{file}"})
+            tap.equal(said.strip(), "OK")
+        for command in "blockdev-backup", "blockdev-mirror":
+            refused(lambda c=command: m.qmp.command(c, **{"job-id": "j", "device": "top", "target": "e", "sync": "full"}), "'e'", "no medium")
+            refused(lambda c=command: m.qmp.command(c, **{"job-id": "j", "device": "top", "target": "absent", "sync": "full"}), "'absent'")
+        m.qmp.command("blockdev-backup", **{"job-id": "j", "device": "top", "target": "t", "sync": "full"})
+        m.ends(len=SIZE)
+        m.put(0, 9)
+        m.qmp.command("blockdev-mirror", **{"job-id": "j", "device": "top", "target": "t", "sync": "full"})
+        m.qmp.event("BLOCK_JOB_READY")
+        m.qmp.command("block-job-cancel", device="j")
+        m.qmp.event("JOB_STATUS_CHANGE", id="j", status="null")
+        copy_of(m)
+        m.power()
+        as_before(m, "raw", "raw")
+
+
 def target_fails():
     """The guest goes on when its data cannot be kept; the job does not."""
     with Disk() as m:
@@ -408,5 +431,5 @@ def create():
 
 
 if __name__ == "__main__":
-    tap.run([(f.__name__, f) for f in (moment, compressed, kinds, no_backing_file, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
+    tap.run([(f.__name__, f) for f in (moment, compressed, kinds, no_backing_file, target_is_a_drive, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
                                        bitmaps_of_a_group, bitmaps_all_or_none, create)])
