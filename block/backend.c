@@ -709,6 +709,22 @@ BlockErrorAction block_error_action(const BlockRequest *r)
 
 /* ---- sizes ---- */
 
+/* Clients were told a size. */
+static bool check_exports(const BlockNode *node, GError **errp)
+{
+    for (unsigned i = 0; backends && i < backends->len; i++) {
+        const BlockBackend *backend = backends->pdata[i];
+
+        if (backend->exported && block_node_is_below(block_backend_node(backend), node)) {
+            error_set(errp,
+                      "block node '%s': %s has it, whose clients know its size; remove that first",
+                      node->name, backend->edge.user);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool block_resize(BlockNode *node, uint64_t size, GError **errp)
 {
     int err;
@@ -717,7 +733,8 @@ bool block_resize(BlockNode *node, uint64_t size, GError **errp)
         error_set(errp, "size=%" PRIu64 " is too large", size);
         return false;
     }
-    if (!block_node_check_idle(node, errp) || !block_node_check_resize(node, errp)) {
+    if (!block_node_check_idle(node, errp) || !block_node_check_resize(node, errp) ||
+        !check_exports(node, errp)) {
         return false;
     }
     block_hold_all();

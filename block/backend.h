@@ -167,7 +167,7 @@ BlockStatistics block_backend_statistics(BlockBackend *backend);
  * BLOCK_IO_ERROR. */
 BlockErrorAction block_error_action(const BlockRequest *request);
 
-/* block_resize. Errors: no such, in use, the host refuses. */
+/* block_resize. Errors: no such, in use, exported, the host refuses. */
 bool block_resize(BlockNode *node, uint64_t size, GError **errp);
 
 /* The program ends: everything written goes to the host's disk, and files are closed. */

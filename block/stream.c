@@ -88,7 +88,7 @@ static int stream_run(Job *job)
     uint64_t at = 0;
 
     __atomic_store_n(&s->thread, g_thread_self(), __ATOMIC_RELAXED);
-    job_set_total(job, s->size);
+    job_set_total(job, s->top->backing.node == s->base ? 0 : s->size);
     while (s->top->backing.node != s->base && at < s->size && job_may_go_on(job)) {
         bool needed, read;
         uint64_t bytes;

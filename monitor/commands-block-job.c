@@ -142,6 +142,15 @@ bool qmp_block_commit(const BlockCommit *args, GError **errp)
 
 /* ---- mirrors ---- */
 
+/* What it is, is ours to choose: it only has to make sense. */
+static bool check_buf_size(int64_t size, GError **errp)
+{
+    if (size < 0) {
+        error_set(errp, "'buf-size' is negative: 0 is the usual one");
+    }
+    return size >= 0;
+}
+
 static bool find_replaced(const char *name, BlockNode **node, GError **errp)
 {
     *node = name ? block_node_find(name, errp) : NULL;
@@ -160,7 +169,8 @@ bool qmp_blockdev_mirror(const BlockdevMirror *args, GError **errp)
         .on_target_error = args->on_target_error,
     };
 
-    if (!mirror.source || !find_replaced(args->replaces, &mirror.replaces, errp) ||
+    if (!mirror.source || !check_buf_size(args->buf_size, errp) ||
+        !find_replaced(args->replaces, &mirror.replaces, errp) ||
         !check_filter(args->filter_node_name, errp)) {
         return false;
     }
@@ -188,7 +198,8 @@ bool qmp_drive_mirror(const DriveMirror *args, GError **errp)
     };
     bool ok;
 
-    if (!mirror.source || !find_replaced(args->replaces, &mirror.replaces, errp)) {
+    if (!mirror.source || !check_buf_size(args->buf_size, errp) ||
+        !find_replaced(args->replaces, &mirror.replaces, errp)) {
         return false;
     }
     mirror.target = block_target_open(&target, mirror.source, errp);

@@ -132,7 +132,7 @@ def mirror_refused():
     with Disk() as m:
         m.add("raw", "raw")
         for wrong, words in (({"replaces": "base"}, "base"), ({"replaces": "raw"}, "raw top"), ({"granularity": 1000}, "granularity"),
-                             ({"sync": "bitmap"}, "bitmap"), ({"target": "top"}, "itself"), ({"speed": -1}, "speed"),
+                             ({"sync": "bitmap"}, "bitmap"), ({"target": "top"}, "itself"), ({"speed": -1}, "speed"), ({"buf-size": -1}, "buf-size"),
                              ({"job-id": "1"}, "'1'"), ({"target": "absent"}, "absent"), ({"device": "absent"}, "absent"),
                              ({"filter-node-name": "top"}, "top")):
             options = {"job-id": "j", "device": "top", "target": "raw", "sync": "full", **wrong}
@@ -164,6 +164,16 @@ def stream():
             if base:
                 io(m.path("base"), f"write -P 0 0 {SIZE}")
                 has(m.path("top"), 2, 2 * MIB, MIB // 2)
+
+
+def nothing_to_stream():
+    """An image without a backing file, or with the one that is to stay: there is nothing to do, and the job says so."""
+    with Disk() as m:
+        for node, options in ("target", {}), ("top", {"base": m.path("mid")}):
+            if node == "target":
+                m.add("target")
+            m.qmp.command("block-stream", **{"job-id": "j", "device": node, **options})
+            m.ends(len=0, offset=0)
 
 
 def stream_below():
@@ -422,4 +432,4 @@ def for_people():
 if __name__ == "__main__":
     tap.run([(f.__name__, f) for f in (
         mirror_and_pivot, mirror_while_paused, mirror_kinds, mirror_with_late_backing, late_backing_undone, mirror_refused, stream,
-        stream_below, commit_active, commit_below, commit_cancelled, errors, busy, migration, migration_of_each, unplugged, quits, killed, states, for_people)])
+        nothing_to_stream, stream_below, commit_active, commit_below, commit_cancelled, errors, busy, migration, migration_of_each, unplugged, quits, killed, states, for_people)])

@@ -314,7 +314,7 @@ def requests():
 
 
 def what_is_not_allowed():
-    """A read-only export is not written, and a request beyond what a shorter disk has left is not carried out."""
+    """A read-only export is not written, a request beyond the end is not carried out, and the end stays where clients know it."""
     with served() as m, Client(m.path) as c:
         c.go("e")
         for words, data in (((nbd_client.WRITE, 0, 3), b"abc"), ((nbd_client.TRIM, 0, 512), b""), ((nbd_client.ZEROES, 0, 512), b"")):
@@ -322,12 +322,17 @@ def what_is_not_allowed():
         tap.equal(c.error(nbd_client.STATUS, 0, 512), 22, "nothing was negotiated")
     with image() as folder, served(nodes=[on_file(f"{folder}/disk")], writable=True) as m, Client(m.path) as c:
         c.go("e")
-        execute(m, "block_resize", node_name="n0", size=MIB)
-        tap.equal(c.error(nbd_client.WRITE, MIB, 512, data=bytes(512)), 28)
-        tap.equal(c.error(nbd_client.READ, MIB - 512, 1024), 22)
-        tap.equal(os.path.getsize(f"{folder}/disk"), MIB)
+        size = os.path.getsize(f"{folder}/disk")
+        refused(m, "export 'e'", "block_resize", node_name="n0", size=MIB)
+        tap.equal(c.error(nbd_client.WRITE, size, 512, data=bytes(512)), 28)
+        tap.equal(c.error(nbd_client.READ, size - 512, 1024), 22)
+        tap.equal(os.path.getsize(f"{folder}/disk"), size)
         with Client(m.path) as other:
-            tap.equal(other.go("e")[0], MIB)
+            tap.equal(other.go("e")[0], size)
+    with image() as folder, served(nodes=[on_file(f"{folder}/disk")]) as m:
+        execute(m, "block-export-del", id="e")
+        execute(m, "block_resize", node_name="n0", size=MIB)
+        tap.equal(os.path.getsize(f"{folder}/disk"), MIB)
 
 
 def host_errors():
