@@ -229,6 +229,20 @@ void block_backend_forget(BlockBackend *backend)
     }
 }
 
+void block_backend_leave(const char *path)
+{
+    size_t length = strlen(path);
+
+    for (unsigned i = backends ? backends->len : 0; i-- > 0;) {
+        BlockBackend *backend = backends->pdata[i];
+
+        if (backend->device && strncmp(backend->device, path, length) == 0 &&
+            (!backend->device[length] || backend->device[length] == '/')) {
+            block_backend_forget(backend);
+        }
+    }
+}
+
 void block_backend_release(BlockBackend *backend)
 {
     BlockNode *node = block_backend_node(backend);

@@ -127,6 +127,8 @@ void block_backend_connect(BlockBackend *backend, Loop *loop, const BlockBackend
 void block_backend_forget(BlockBackend *backend);
 /* The device is through with it, and has no requests pending. Goes if it has no name. */
 void block_backend_release(BlockBackend *backend);
+/* The device at @path is about to go for good: drives of it, and of devices within it, go too. */
+void block_backend_leave(const char *path);
 /* Call @fn for each. */
 void block_backend_foreach(void (*fn)(BlockBackend *backend, void *opaque), void *opaque);
 /* The one called @name, or NULL. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "block/backend.h"
 #include "hw/core/bus.h"
 #include "hw/core/hotplug.h"
 #include "hw/core/irq-lines.h"
@@ -217,6 +218,7 @@ static void take_out(Device *dev, bool asked)
     object_ref(&dev->parent); /* until the end of this function */
     take_out_children(dev);
     if (dev->realized) {
+        block_backend_leave(path);
         device_unrealize(dev);
     }
     object_unparent(&dev->parent);

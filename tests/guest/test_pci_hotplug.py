@@ -159,7 +159,7 @@ def disk_and_card():
     bus = "pci.0" if MACHINE == "pc" else "rp2"
     with tempfile.NamedTemporaryFile() as image:
         image.truncate(512 << 20)
-        with machine("-drive", f"if=none,id=d0,file={image.name},format=raw", "-netdev", "user,id=n0",
+        with machine("-blockdev", f"raw,node-name=d0,file.driver=file,file.filename={image.name}", "-netdev", "user,id=n0",
                      *(PORTS if MACHINE == "q35" else ()),
                      modules=MODULES[:5] + ("virtio_blk", "failover", "net_failover", "virtio_net")) as guest:
             for _ in range(ROUNDS):
@@ -280,7 +280,7 @@ def every_device(buses, *options):
     with tempfile.NamedTemporaryFile() as image:
         image.truncate(64 << 20)
         with vm.small_quarantine(), machine(
-                "-drive", f"if=none,id=d0,file={image.name},format=raw", "-netdev", "user,id=u0", "-chardev",
+                "-blockdev", f"raw,node-name=d0,file.driver=file,file.filename={image.name}", "-netdev", "user,id=u0", "-chardev",
                 "ringbuf,id=c0,size=65536", *options,
                 modules=MODULES + ("virtio_balloon", "virtio_blk", "failover", "net_failover", "virtio_net")) as guest:
             before = guest.run("ls /sys/bus/pci/devices")

@@ -335,8 +335,8 @@ static void test_unplug(void)
     g_autoptr(json_object) blocks = NULL;
     QTest *qt;
 
-    qt = qtest_start("-M pc -m 64%s -drive if=none,id=d0,format=raw,file=%s", machine_options(),
-                     path);
+    qt = qtest_start("-M pc -m 64%s -blockdev raw,node-name=d0,file.driver=file,file.filename=%s",
+                     machine_options(), path);
     for (unsigned i = 0; i < 5; i++) {
         qtest_qmp_ok(
             qt, "device_add",
@@ -350,7 +350,7 @@ static void test_unplug(void)
         json_object_put(qtest_event_with(qt, "DEVICE_DELETED", "device", "s"));
     }
     blocks = qtest_qmp(qt, "query-block", "{}");
-    g_assert_cmpuint(json_object_array_length(blocks), ==, 1);
+    g_assert_cmpuint(json_object_array_length(blocks), ==, 0);
     qtest_quit(qt);
     unlink(path);
     g_free(path);

@@ -137,6 +137,71 @@ def names():
     tap.equal(one(f"if=none,media=disk,{null}")["ro"], False)
 
 
+EJECT = 0xae08  # docs/pci-hotplug.md
+
+
+def goes_with_its_device():
+    """What is unplugged takes its -drive with it, with devices within it, requests that wait and a job on its node; then the
+    name is free, and so is the file. One that could not be plugged leaves its drive, and nodes of -blockdev stay."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, image = raw(folder), qcow2(folder)
+        with machine.Machine(extra=["-M", "pc", "-blockdev", "null-co,node-name=n", "-drive", f"if=none,id=d1,format=raw,file={path}"]) as m:
+            def hmp(line):
+                return m.qmp.command("human-monitor-command", **{"command-line": line}).strip()
+
+            def drives():
+                return [(d["device"], d.get("qdev")) for d in m.qmp.command("query-block")]
+
+            def plug(driver, slot, **options):
+                m.qmp.command("device_add", driver=driver, id=f"v{slot}", addr=str(slot), **options)
+
+            def unplug(slot):
+                m.qmp.command("device_del", id=f"v{slot}")
+                m.write("l", EJECT, 1 << slot)
+                m.qmp.event("DEVICE_DELETED", device=f"v{slot}", path=f"/machine/peripheral/v{slot}")
+
+            plug("virtio-blk-pci", 4, drive="d1")
+            plug("virtio-blk-pci", 5, drive="n")
+            tap.equal(hmp("drive_add 0 if=none,id=d2,format=null-co"), "OK")
+            for wrong in {"driver": "virtio-blk-pci", "logical_block_size": 1000}, {"driver": "virtio-blk-pci", "num-queues": 0}, \
+                    {"driver": "nvme"}, {"driver": "virtio-blk-pci", "bus": "absent"}:
+                try:
+                    m.qmp.command("device_add", drive="d2", **wrong)
+                except machine.vm.QmpError:
+                    tap.equal(("d2", None) in drives(), True, f"{wrong}: the drive stays")
+                else:
+                    raise AssertionError(f"{wrong} is plugged")
+            hmp("drive_del d2")
+            unplug(5)
+            tap.equal((drives(), [n["node-name"] for n in m.qmp.command("query-named-block-nodes") if n["node-name"] == "n"]),
+                      ([("d1", "/machine/peripheral/v4/virtio-backend")], ["n"]))
+            for _ in range(3):
+                unplug(4)
+                tap.equal(drives(), [])
+                tap.equal(hmp(f"drive_add 0 if=none,id=d1,format=raw,file={path}"), "OK")
+                plug("virtio-blk-pci", 4, drive="d1")
+            # Disks on a controller, of which one is asked to go, and then all.
+            plug("virtio-scsi-pci", 6)
+            for name in "a", "b":
+                tap.equal(hmp(f"drive_add 0 if=none,id={name},format=null-co"), "OK")
+                m.qmp.command("device_add", driver="scsi-hd", id=f"s{name}", bus="v6.0", drive=name)
+            m.qmp.command("device_del", id="sa")
+            m.qmp.event("DEVICE_DELETED", device="sa")
+            tap.equal([name for name, _ in drives()], ["d1", "b"])
+            unplug(6)
+            tap.equal([name for name, _ in drives()], ["d1"])
+            # A job goes on with the node, and has it until it ends.
+            tap.equal(hmp(f"drive_add 0 if=none,id=j,format=qcow2,file={image}"), "OK")
+            plug("virtio-blk-pci", 7, drive="j")
+            m.qmp.command("blockdev-mirror", **{"job-id": "job", "device": "j", "target": "n", "sync": "full"})
+            m.qmp.event("BLOCK_JOB_READY")
+            unplug(7)
+            tap.equal([name for name, _ in drives()], ["d1"])
+            m.qmp.command("block-job-cancel", device="job")
+            m.qmp.event("JOB_STATUS_CHANGE", id="job", status="null")
+            tap.equal(hmp(f"drive_add 0 if=none,id=j,format=qcow2,file={image}"), "OK")
+
+
 def one_word_one_disk():
     """A node is not called as a drive is, nor a drive as a node, whoever makes it, and when."""
     with tempfile.TemporaryDirectory() as folder:
@@ -338,6 +403,7 @@ def of_devices():
 
 tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
+         ("what goes with its device", goes_with_its_device),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])

@@ -60,7 +60,7 @@ def with_images(kinds):
         for n in range(2):
             with open(f"{folder}/{n}", "wb") as image:
                 image.truncate(1 << 20)
-            words += ["-drive", f"if=none,id=d{n},file={folder}/{n},format=raw", "-netdev", f"user,id=u{n}"]
+            words += ["-blockdev", f"raw,node-name=d{n},file.driver=file,file.filename={folder}/{n}", "-netdev", f"user,id=u{n}"]
         no_growth(kinds, *words)
 
 
