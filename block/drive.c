@@ -144,6 +144,7 @@ static bool take_medium(BlockBackend *backend, GError **errp)
                    g_strerror(err));
     }
     backend->on_read_error = backend->on_write_error = BLOCKDEV_ON_ERROR_REPORT;
+    backend->empty = true;
     node->refs++; /* while its user changes */
     block_edge_move(&backend->edge, none);
     block_node_update_perms(none, NULL);

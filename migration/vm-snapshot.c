@@ -30,7 +30,7 @@ static void add_disk(BlockBackend *backend, void *disks)
 {
     BlockNode *node = block_backend_node(backend);
 
-    if (node && !node->read_only && (backend->writable || !backend->device)) {
+    if (!backend->empty && !node->read_only && (backend->writable || !backend->device)) {
         g_ptr_array_add(disks, node);
     }
 }

@@ -45,11 +45,29 @@ typedef struct NodeList {
     bool flat;
 } NodeList;
 
+typedef struct NoMedium {
+    const BlockNode *node;
+    bool found;
+} NoMedium;
+
+static void look_for(BlockBackend *backend, void *opaque)
+{
+    NoMedium *search = opaque;
+
+    search->found |=
+        backend->empty && block_node_is_below(block_backend_node(backend), search->node);
+}
+
+/* What stands for no medium is nobody's. */
 static void add_node(BlockNode *node, void *opaque)
 {
     const NodeList *nodes = opaque;
+    NoMedium search = { node, false };
 
-    g_ptr_array_add(nodes->list, block_info_new(node, nodes->flat));
+    block_backend_foreach(look_for, &search);
+    if (!search.found) {
+        g_ptr_array_add(nodes->list, block_info_new(node, nodes->flat));
+    }
 }
 
 GPtrArray *qmp_query_named_block_nodes(bool has_flat, bool flat, GError **errp)

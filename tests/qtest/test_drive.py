@@ -202,6 +202,30 @@ def goes_with_its_device():
             tap.equal(hmp(f"drive_add 0 if=none,id=j,format=qcow2,file={image}"), "OK")
 
 
+def no_medium_is_left():
+    """After drive_del of a disk or a CD in use nothing is in it, for whoever asks, and savevm does not want to save it."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, path = qcow2(folder), raw(folder)
+        with machine.Machine(extra=["-M", "pc", "-drive", f"if=none,id=kept,format=qcow2,file={image}", "-device", "virtio-blk-pci,drive=kept",
+                                    "-drive", f"if=none,id=d,format=raw,file={path}", "-device", "virtio-blk-pci,drive=d,id=v",
+                                    "-drive", "if=none,id=c,media=cdrom,format=null-co", "-device", "ide-cd,drive=c,id=cd"]) as m:
+            def hmp(line):
+                return m.qmp.command("human-monitor-command", **{"command-line": line})
+            for name in "d", "c":
+                tap.equal(hmp(f"drive_del {name}"), "")
+            found = {entry["qdev"]: "inserted" in entry for entry in m.qmp.command("query-block")}
+            tap.equal(found, {"/machine/peripheral/v/virtio-backend": False, "cd": False,
+                              "/machine/peripheral-anon/device[0]/virtio-backend": True})
+            tap.equal([n["drv"] for n in m.qmp.command("query-named-block-nodes")], ["file", "qcow2"])
+            said = hmp("info block")
+            tap.equal((said.count("[not inserted]"), "blkdebug" in said), (2, False), said)
+            tap.equal(hmp("savevm one"), "")
+            tap.equal(hmp("loadvm one"), "")
+            m.qmp.command("blockdev-open-tray", id="cd")
+            m.qmp.command("blockdev-add", **{"driver": "null-co", "node-name": "disc", "read-only": True})
+            m.qmp.command("blockdev-insert-medium", id="cd", **{"node-name": "disc"})
+
+
 def one_word_one_disk():
     """A node is not called as a drive is, nor a drive as a node, whoever makes it, and when."""
     with tempfile.TemporaryDirectory() as folder:
@@ -403,7 +427,7 @@ def of_devices():
 
 tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
-         ("what goes with its device", goes_with_its_device),
+         ("what goes with its device", goes_with_its_device), ("drive_del leaves no medium", no_medium_is_left),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),
          ("IDE: -hda to -hdd", hard_disks), ("IDE: what is refused", ide_refused), ("what is refused", refused)])
