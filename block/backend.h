@@ -71,6 +71,7 @@ struct BlockBackend {
     char *name; /* of -drive; NULL: made for a device, of a node */
     BlockEdge edge;
     ThrottleMember *limits; /* NULL: none; changes when there are no requests */
+    ThrottleOrigin limits_origin;
     BlockdevOnError on_read_error, on_write_error;
     bool writable;
     bool exported;     /* an export has it (block/export.h), and no device */

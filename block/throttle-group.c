@@ -24,11 +24,12 @@ typedef struct Alarm {
 
 struct ThrottleGroup {
     char *name;
-    unsigned refs;      /* machine lock */
-    bool awaited;       /* its object is not there yet; machine lock */
-    Throttle throttle;  /* this and what follows: under the mutex */
-    GPtrArray *members; /* of ThrottleMember */
-    Alarm alarms[2];    /* reads, writes */
+    unsigned refs;         /* machine lock */
+    bool awaited;          /* its object is not there yet; machine lock */
+    ThrottleOrigin origin; /* of its object's limits; machine lock */
+    Throttle throttle;     /* this and what follows: under the mutex */
+    GPtrArray *members;    /* of ThrottleMember */
+    Alarm alarms[2];       /* reads, writes */
 };
 
 struct ThrottleMember {
@@ -268,6 +269,35 @@ void throttle_group_set_config(ThrottleGroup *group, const ThrottleConfig *confi
     let_go(&ready);
 }
 
+void throttle_groups_foreach_changed(void (*fn)(ThrottleGroup *group, void *opaque), void *opaque)
+{
+    for (unsigned i = 0; groups && i < groups->len; i++) {
+        ThrottleGroup *group = groups->pdata[i];
+
+        if (group->origin != THROTTLE_STARTED) {
+            fn(group, opaque);
+        }
+    }
+}
+
+bool throttle_group_came(const char *name, const ThrottleConfig *config, GError **errp)
+{
+    ThrottleGroup *group = find(name);
+
+    if (!group) {
+        error_set(errp, NO_GROUP, name, name);
+        return false;
+    }
+    if (!throttle_config_check(config, errp)) {
+        return false;
+    }
+    if (group->origin != THROTTLE_CHANGED) {
+        group->origin = THROTTLE_CAME;
+        throttle_group_set_config(group, config);
+    }
+    return true;
+}
+
 /* ---- members ---- */
 
 ThrottleMember *throttle_member_new(ThrottleGroup *group)
@@ -403,6 +433,7 @@ static bool set_config(ThrottleObject *o, const ThrottleConfig *config, GError *
     }
     o->config = *config;
     if (o->group) {
+        o->group->origin = THROTTLE_CHANGED;
         throttle_group_set_config(o->group, config);
     }
     return true;

@@ -37,6 +37,12 @@ ThrottleConfig throttle_group_config(ThrottleGroup *group);
 /* @config has been checked. */
 void throttle_group_set_config(ThrottleGroup *group, const ThrottleConfig *config);
 
+/* Call @fn for each that has not the limits with which its object was made. */
+void throttle_groups_foreach_changed(void (*fn)(ThrottleGroup *group, void *opaque), void *opaque);
+/* A machine has come whose group @name had these limits: the one here has them too, if no command
+ * has changed it. Errors: there is none, they do not go together. */
+bool throttle_group_came(const char *name, const ThrottleConfig *config, GError **errp);
+
 /* Takes the reference. */
 ThrottleMember *throttle_member_new(ThrottleGroup *group);
 /* None of its requests waits. NULL is fine. */

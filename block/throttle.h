@@ -31,6 +31,13 @@ typedef struct ThrottleConfig {
     int64_t iops_size; /* 0: each request is one */
 } ThrottleConfig;
 
+/* Where limits are from: who has them by a command keeps them when a machine comes. */
+typedef enum ThrottleOrigin {
+    THROTTLE_STARTED, /* they are as they were made */
+    THROTTLE_CAME,    /* with a machine that was saved */
+    THROTTLE_CHANGED, /* by a command */
+} ThrottleOrigin;
+
 typedef struct Throttle {
     ThrottleConfig config;
     double level[THROTTLE_KINDS], burst[THROTTLE_KINDS]; /* of the buckets */

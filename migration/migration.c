@@ -10,6 +10,7 @@
 #include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
+#include "migration/limits.h"
 #include "migration/precopy.h"
 #include "migration/run-record.h"
 #include "qapi/qapi-events.h"
@@ -52,6 +53,7 @@ static struct {
     bool frozen, ends; /* ends: the program does, nobody will freeze the machine */
     GCond frozen_cond; /* with the machine lock: one of them is set */
     SavedStates *states;
+    struct json_object *limits; /* NULL: there are none */
     RunRecord run;
     GError *err; /* the thread's, and freeze()'s */
 
@@ -110,6 +112,7 @@ static void put_away(void)
     channel_close(&going.channel, going.err ? NULL : &going.err);
     g_clear_pointer(&going.states, saved_states_free);
     g_clear_pointer(&going.config, json_object_put);
+    g_clear_pointer(&going.limits, json_object_put);
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
 }
@@ -181,12 +184,13 @@ static void freeze(void *opaque)
         runstate_set(RUN_STATE_FINISH_MIGRATE);
     }
     if (!going.cancelled && check_unchanged(&going.err) && save_check(&going.err) &&
-        block_inactivate(&going.err)) {
+        saved_bitmaps_check(&going.err) && block_inactivate(&going.err)) {
         going.run = (RunRecord){ .clock_ns = clock_ns(),
                                  .running = going.resume,
                                  .asleep = runstate_is_asleep(),
                                  .shutdown = runstate_hold() };
         going.states = saved_states_take();
+        going.limits = saved_limits_take();
         dirty_tracker_sync(going.ram.tracker);
         going.precopy_bytes = stream_bytes(going.stream);
         stream_set_limit(going.stream, 0);
@@ -214,6 +218,7 @@ static bool write_machine(Stream *stream, GError **errp)
            precopy_run(&going.precopy, &going.ram, stream, errp) && wait_frozen() &&
            ram_source_write(&going.ram, stream, errp) &&
            saved_states_write(going.states, stream, errp) &&
+           saved_limits_write(going.limits, stream, errp) &&
            run_record_write(&going.run, stream, errp) &&
            stream_put_end(stream, going.answer, errp) &&
            (!going.answer || stream_get_answer(stream, errp));
@@ -294,7 +299,7 @@ static bool check_start(GError **errp)
         error_set(errp, "this machine was migrated already: `cont` first, if it is to go on here");
         return false;
     }
-    return memory_target_check_idle(errp) && saved_states_check(errp);
+    return memory_target_check_idle(errp) && saved_states_check(errp) && saved_bitmaps_check(errp);
 }
 
 static bool may_take_long(const char *uri)

@@ -6,6 +6,7 @@
 #include "hw/core/runstate.h"
 #include "memory/address-space.h"
 #include "migration/config.h"
+#include "migration/limits.h"
 #include "migration/ram.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -55,6 +56,10 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
     case RECORD_RUN:
         machine->has_run = true;
         return run_record_read(&machine->run, record, errp);
+    case RECORD_LIMITS:
+        json_object_put(machine->limits);
+        machine->limits = saved_limits_read(record, errp);
+        return machine->limits;
     case RECORD_END:
         *end = true;
         machine->asks = strcmp(record->name, STREAM_ASKS) == 0;
@@ -107,11 +112,12 @@ bool read_machine_load(const ReadMachine *machine, GError **errp)
     address_space_rewritten(&address_space_memory);
     clock_set_ns(machine->run.clock_ns);
     runstate_set_asleep(machine->run.asleep);
-    return saved_states_load(machine->states, errp);
+    return saved_states_load(machine->states, errp) && saved_limits_load(machine->limits, errp);
 }
 
 void read_machine_clear(ReadMachine *machine)
 {
     saved_states_free(machine->states);
+    json_object_put(machine->limits);
     *machine = (ReadMachine){ 0 };
 }

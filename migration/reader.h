@@ -10,7 +10,8 @@
 #include "migration/run-record.h"
 
 typedef struct ReadMachine {
-    SavedStates *states; /* owned */
+    SavedStates *states;        /* owned */
+    struct json_object *limits; /* a reference; NULL: there are none */
     RunRecord run;
     bool has_config, has_run;
     bool asks; /* the other end waits for stream_put_answer() */

@@ -15,6 +15,7 @@
 #include "hw/memtarget/memory-target.h"
 #include "migration/config.h"
 #include "migration/devices.h"
+#include "migration/limits.h"
 #include "migration/migration.h"
 #include "migration/ram.h"
 #include "migration/reader.h"
@@ -138,13 +139,16 @@ static bool write_machine(int fd, bool running, GError **errp)
                       .running = running,
                       .asleep = runstate_is_asleep(),
                       .shutdown = SHUTDOWN_CAUSE_NONE };
+    struct json_object *limits = saved_limits_take();
     RamSource ram = { 0 };
     bool ok = ram_source_init(&ram, errp);
 
     ok = ok && stream_put_header(stream, errp) && put_config(stream, errp) &&
          ram_source_write(&ram, stream, errp) && saved_states_write(states, stream, errp) &&
-         run_record_write(&run, stream, errp) && stream_put_end(stream, false, errp);
+         saved_limits_write(limits, stream, errp) && run_record_write(&run, stream, errp) &&
+         stream_put_end(stream, false, errp);
     ram_source_clear(&ram);
+    json_object_put(limits);
     return ok;
 }
 

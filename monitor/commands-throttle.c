@@ -79,7 +79,11 @@ bool qmp_block_set_io_throttle(
         error_set(errp, "drive '%s' has no medium", device ? device : id);
         return false;
     }
-    return block_backend_set_limits(backend, &config, group ? group : device ? device : id, errp);
+    if (!block_backend_set_limits(backend, &config, group ? group : device ? device : id, errp)) {
+        return false;
+    }
+    backend->limits_origin = THROTTLE_CHANGED;
+    return true;
 }
 
 bool qmp_block_set_write_threshold(const char *node_name, uint64_t threshold, GError **errp)

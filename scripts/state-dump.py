@@ -6,7 +6,7 @@ import struct
 import sys
 import zlib
 
-KINDS = {1: "config", 2: "ram", 3: "device", 4: "run", 5: "end"}
+KINDS = {1: "config", 2: "ram", 3: "device", 4: "run", 5: "end", 7: "limits"}
 RUNS = {0: "zero", 1: "data", 2: "left out"}
 
 
@@ -75,7 +75,7 @@ def print_pages(data):
 
 
 def print_record(kind, data):
-    if kind == 1:
+    if kind in (1, 7):
         print(json.dumps(json.loads(data.take(data.left())), indent=2))
     elif kind == 2:
         print_pages(data)
