@@ -26,4 +26,9 @@ bool block_chain_is_needed(const BlockStatus *status, const BlockNode *base);
 /* The format by which an image names @node as its backing file. */
 const char *block_chain_format(const BlockNode *node);
 
+/* At once: what @top has goes to its backing file, and @top has nothing then. Nothing else is done
+ * meanwhile. Errors: it has no backing file, jobs or others use one of the two in a way that does
+ * not go together with that, the host refuses; @top has all of it then. Main thread. */
+bool block_commit_now(BlockNode *top, GError **errp);
+
 #endif

@@ -3,14 +3,58 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/commit.h"
 #include "block/drive.h"
+#include "block/image-info.h"
+#include "block/image-text.h"
 #include "monitor/hmp.h"
 #include "qapi/qapi-commands.h"
 #include "util/error.h"
 #include "util/parse.h"
 #include "util/units.h"
 
-static void print_medium(Hmp *hmp, const BlockDeviceInfo *node)
+static void print_limits(Hmp *hmp, const BlockDeviceInfo *node)
+{
+    if (node->bps || node->bps_rd || node->bps_wr || node->iops || node->iops_rd || node->iops_wr) {
+        hmp_printf(
+            hmp,
+            "    I/O throttling:   bps=%" PRId64 " bps_rd=%" PRId64 " bps_wr=%" PRId64
+            " bps_max=%" PRId64 " bps_rd_max=%" PRId64 " bps_wr_max=%" PRId64 " iops=%" PRId64
+            " iops_rd=%" PRId64 " iops_wr=%" PRId64 " iops_max=%" PRId64 " iops_rd_max=%" PRId64
+            " iops_wr_max=%" PRId64 " iops_size=%" PRId64 " group=%s\n",
+            node->bps, node->bps_rd, node->bps_wr, node->bps_max, node->bps_rd_max,
+            node->bps_wr_max, node->iops, node->iops_rd, node->iops_wr, node->iops_max,
+            node->iops_rd_max, node->iops_wr_max, node->iops_size, node->group ? node->group : "");
+    }
+}
+
+static void print_images(Hmp *hmp, const BlockDeviceInfo *info)
+{
+    g_autoptr(GString) out = g_string_new("\nImages:\n");
+
+    for (BlockNode *node = block_node_find(info->node_name, NULL); node;
+         node = node->backing.node) {
+        g_autoptr(ImageInfo) image = block_image_info(node, false);
+
+        block_image_text(out, node, image);
+    }
+    hmp_printf(hmp, "%s", out->str);
+}
+
+/* @name: of the drive; NULL or empty: that of the node. */
+static void print_name(Hmp *hmp, const char *name, const BlockDeviceInfo *node)
+{
+    bool named = name && *name;
+
+    hmp_printf(hmp, "%s", named ? name : node->node_name ? node->node_name : "");
+    if (named && node->node_name) {
+        hmp_printf(hmp, " (%s)", node->node_name);
+    }
+    hmp_printf(hmp, ": %s (%s%s)\n", node->file ? node->file : "", node->drv,
+               node->ro ? ", read-only" : "");
+}
+
+static void print_medium(Hmp *hmp, const BlockDeviceInfo *node, bool verbose)
 {
     hmp_printf(hmp, "    Cache mode:       %s%s%s\n",
                node->cache->writeback ? "writeback" : "writethrough",
@@ -20,18 +64,25 @@ static void print_medium(Hmp *hmp, const BlockDeviceInfo *node)
         hmp_printf(hmp, "    Backing file:     %s (chain depth: %" PRId64 ")\n", node->backing_file,
                    node->backing_file_depth);
     }
+    if (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF) {
+        hmp_printf(hmp, "    Detect zeroes:    %s\n",
+                   BlockdevDetectZeroesOptions_str(node->detect_zeroes));
+    }
+    print_limits(hmp, node);
+    if (verbose) {
+        print_images(hmp, node);
+    }
 }
 
-static void print_drive(Hmp *hmp, const BlockInfo *info)
+static void print_drive(Hmp *hmp, const BlockInfo *info, bool verbose)
 {
     const BlockDeviceInfo *node = info->inserted;
-    const char *name = *info->device || !info->qdev ? info->device : info->qdev;
 
     if (node) {
-        hmp_printf(hmp, "%s (%s): %s (%s%s)\n", name, node->node_name ? node->node_name : "",
-                   node->file, node->drv, node->ro ? ", read-only" : "");
+        print_name(hmp, info->device, node);
     } else {
-        hmp_printf(hmp, "%s: [not inserted]\n", name);
+        hmp_printf(hmp, "%s: [not inserted]\n",
+                   *info->device || !info->qdev ? info->device : info->qdev);
     }
     if (info->qdev) {
         hmp_printf(hmp, "    Attached to:      %s\n", info->qdev);
@@ -40,31 +91,91 @@ static void print_drive(Hmp *hmp, const BlockInfo *info)
         hmp_printf(hmp, "    Removable device: %slocked, tray %s\n", info->locked ? "" : "not ",
                    info->tray_open ? "open" : "closed");
     }
-    if (node) {
-        print_medium(hmp, node);
-    }
     if (info->has_io_status && info->io_status != BLOCK_DEVICE_IO_STATUS_OK) {
         hmp_printf(hmp, "    I/O status:       %s\n", BlockDeviceIoStatus_lookup[info->io_status]);
     }
+    if (node) {
+        print_medium(hmp, node, verbose);
+    }
 }
 
-void hmp_info_block(Hmp *hmp, char **argv)
+/* By the drive's name, or by its device's id or path. */
+static bool is_called(const BlockInfo *info, const char *name)
+{
+    return strcmp(info->device, name) == 0 || g_strcmp0(info->qdev, name) == 0;
+}
+
+/* How many there are. */
+static unsigned print_drives(Hmp *hmp, const char *name, bool verbose)
 {
     g_autoptr(GPtrArray) list = qmp_query_block(NULL);
-    bool any = false;
+    unsigned count = 0;
 
     for (unsigned i = 0; i < list->len; i++) {
-        const BlockInfo *info = list->pdata[i];
-
-        if (!argv[0] || !strcmp(argv[0], info->device)) {
-            print_drive(hmp, info);
-            any = true;
+        if (!name || is_called(list->pdata[i], name)) {
+            hmp_printf(hmp, "%s", count++ ? "\n" : "");
+            print_drive(hmp, list->pdata[i], verbose);
         }
     }
-    if (argv[0] && !any) {
-        hmp_printf(hmp, "Error: there is no drive '%s'; `info block` lists those there are\n",
-                   argv[0]);
+    return count;
+}
+
+static unsigned print_nodes(Hmp *hmp, const char *name, bool verbose)
+{
+    g_autoptr(GPtrArray) list = qmp_query_named_block_nodes(true, true, NULL);
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        const BlockDeviceInfo *node = list->pdata[i];
+
+        if (!name || strcmp(node->node_name, name) == 0) {
+            hmp_printf(hmp, "%s", count++ ? "\n" : "");
+            print_name(hmp, NULL, node);
+            print_medium(hmp, node, verbose);
+        }
     }
+    return count;
+}
+
+/* [-n] [-v] [DRIVE] */
+void hmp_info_block(Hmp *hmp, char **argv)
+{
+    bool nodes = argv[0], verbose = argv[1];
+    const char *name = argv[2];
+
+    /* Who names a node that is no drive's means the node. */
+    if ((nodes || !print_drives(hmp, name, verbose)) && (nodes || name) &&
+        !print_nodes(hmp, name, verbose) && name) {
+        hmp_printf(hmp, "Error: there is no %s'%s'; `info block%s` lists those there are\n",
+                   nodes ? "block node " : "drive ", name, nodes ? " -n" : "");
+    }
+}
+
+/* commit DRIVE|all */
+void hmp_commit(Hmp *hmp, char **argv)
+{
+    bool all = strcmp(argv[0], "all") == 0;
+    g_autoptr(GPtrArray) list = qmp_query_block(NULL);
+    GError *err = NULL;
+    bool any = false;
+
+    for (unsigned i = 0; i < list->len && !err; i++) {
+        const BlockInfo *info = list->pdata[i];
+        BlockNode *node = info->inserted ? block_node_find(info->inserted->node_name, NULL) : NULL;
+
+        if (all ? node && node->backing.node : is_called(info, argv[0])) {
+            any = true;
+            if (node) {
+                block_commit_now(node, &err);
+            } else {
+                error_set(&err, "drive '%s' has no medium", argv[0]);
+            }
+        }
+    }
+    if (!all && !any) {
+        error_set(&err, "there is no drive '%s'; `info block` lists those there are", argv[0]);
+    }
+    hmp_error(hmp, err);
 }
 
 void hmp_block_resize(Hmp *hmp, char **argv)

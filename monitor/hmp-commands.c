@@ -394,6 +394,10 @@ const HmpCommand hmp_commands[] = {
     { "chardev-send-break", "CHARDEV", "send a break to the user of a character device",
       do_chardev_send_break },
     { "closefd", "NAME", "close a file descriptor that getfd named", do_closefd },
+    { "commit", "DRIVE|all",
+      "write what an image has, or each of them, to its backing file, and let it be empty; nothing "
+      "else is done meanwhile",
+      hmp_commit },
     { "cont|c", NULL, "let the machine run", do_cont },
     { "cpu", "INDEX", "choose the CPU that registers and addresses are of", do_cpu },
     { "device_add", "DEVICE-TYPE[,id=ID][,PROPERTY=VALUE]...",

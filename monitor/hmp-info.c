@@ -355,7 +355,9 @@ static void info_vm_generation_id(Hmp *hmp, char **argv)
 
 const HmpCommand hmp_info_commands[] = {
     { "balloon", NULL, "how much memory the balloon leaves the guest, in MiB", hmp_info_balloon },
-    { "block", "[DRIVE]", "the drives, or one of them", hmp_info_block, true },
+    { "block", "[-n] [-v] [DRIVE]",
+      "the drives, or one of them; -n: the block nodes, -v: with all that their images say",
+      hmp_info_block, true },
     { "block-jobs", NULL, "the jobs on block nodes", hmp_info_block_jobs, true },
     { "blockstats", NULL, "what was read from and written to the drives", hmp_info_blockstats,
       true },

@@ -96,6 +96,7 @@ void hmp_delvm(Hmp *hmp, char **argv);
 void hmp_info_snapshots(Hmp *hmp, char **argv);
 void hmp_info_blockstats(Hmp *hmp, char **argv);
 void hmp_io(Hmp *hmp, char **argv);
+void hmp_commit(Hmp *hmp, char **argv);
 void hmp_block_resize(Hmp *hmp, char **argv);
 void hmp_block_set_io_throttle(Hmp *hmp, char **argv);
 void hmp_drive_add(Hmp *hmp, char **argv);

@@ -140,11 +140,79 @@ def drives():
                  "-drive", "if=none,id=d1,file.driver=null-co,format=raw")
         with machine.Machine(extra=extra) as m:
             says(m, "info block", rf"d0 \(\S*\): {path} \(raw, read-only\)\n    Attached to:      /machine/peripheral/b0.*\n"
-                 r"    Cache mode:       writeback, direct\nd1 \(\S*\): \S+ \(raw\)\n    Cache mode:       writeback\n$")
+                 r"    Cache mode:       writeback, direct\n\nd1 \(\S*\): \S+ \(raw\)\n    Cache mode:       writeback\n$")
             tap.equal(hmp(m, "info block d1") in hmp(m, "info block"), True)
             says(m, "info block d2", "Error: there is no drive 'd2'")
             says(m, "info blockstats", r"d0: rd_bytes=0 wr_bytes=0 rd_operations=0 .*\nd1: rd_bytes=0 ")
             says(m, "block_resize d0 2", "Error: .*Read-only")
+
+
+def images(folder):
+    """Two qcow2 images of 4 MiB on others."""
+    for name in "a", "b":
+        for image, below in (f"{name}-base", ()), (name, ("-b", f"{folder}/{name}-base", "-F", "qcow2")):
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *below, f"{folder}/{image}", *([] if below else ["4M"])], check=True)
+
+
+def drives_in_full():
+    """-v with what images say, -n nodes; limits; names of those that have none."""
+    with tempfile.TemporaryDirectory() as folder:
+        images(folder)
+        extra = ("-M", "pc", "-drive", f"if=none,id=d,file={folder}/a,format=qcow2,bps=1000,throttling.iops-read=5,throttling.iops-read-max=50,detect-zeroes=on",
+                 "-device", "ide-hd,drive=d,id=hd", "-blockdev", f"file,node-name=f,filename={folder}/b", "-blockdev", "qcow2,node-name=n,file=f",
+                 "-device", "virtio-blk-pci,drive=n,id=v", "-device", "ide-cd,id=cd")
+        with machine.Machine(extra=extra) as m:
+            d = (rf"d \(#block\d+\): {folder}/a \(qcow2\)\n    Attached to:      hd\n    Cache mode:       writeback\n"
+                 rf"    Backing file:     {folder}/a-base \(chain depth: 1\)\n    Detect zeroes:    on\n    I/O throttling:   bps=1000 bps_rd=0 bps_wr=0 "
+                 r"bps_max=0 bps_rd_max=0 bps_wr_max=0 iops=0 iops_rd=5 iops_wr=0 iops_max=0 iops_rd_max=50 iops_wr_max=0 iops_size=0 group=d\n")
+            n = rf"n: {folder}/b \(qcow2\)\n(    Attached to:      \S+\n)?    Cache mode:       writeback\n    Backing file:     {folder}/b-base \(chain depth: 1\)\n"
+            says(m, "info block", f"^{d}\n{n}\ncd: \\[not inserted\\]\n    Attached to:      cd\n    Removable device: not locked, tray closed\n$")
+            for name, text in ("d", d), ("hd", d), ("n", n), ("/machine/peripheral/v/virtio-backend", n), ("f", rf"f: {folder}/b \(file\)\n"):
+                says(m, f"info block {name}", f"^{text}")
+            says(m, "info block -n n", f"^{n}$")
+            nodes = hmp(m, "info block -n")
+            tap.equal((len(nodes.split("\n\n")), len(m.qmp.command("query-named-block-nodes"))), (8, 8), nodes)
+            for wrong, words in ("d2", "no drive 'd2'"), ("-n d", "no block node 'd'"), ("-v d2", "no drive 'd2'"):
+                says(m, f"info block {wrong}", f"Error: there is {words}")
+            says(m, "info block -v d", f"^{d}\nImages:\nimage: {folder}/a\nfile format: qcow2\nvirtual size: 4 MiB (.|\n)*Format specific information:\n"
+                 f"(.|\n)*image: {folder}/a-base\nfile format: qcow2\n(.|\n)*extended l2: false\n$")
+            for name in "a", "a-base":
+                shown = subprocess.run(["qemu-img", "info", "-U", f"{folder}/{name}"], stdout=subprocess.PIPE, text=True, check=True).stdout
+                shown = "".join(line for line in shown.splitlines(True) if not line.startswith("disk size"))
+                said = "".join(line for line in hmp(m, "info block -v d").splitlines(True) if not line.startswith("disk size"))
+                tap.equal(shown.strip() in said, True, f"{shown}{said}")
+
+
+def committed():
+    """What images have goes to their backing files, and they are empty; what is below stays read-only."""
+    with tempfile.TemporaryDirectory() as folder:
+        images(folder)
+        extra = ("-drive", f"if=none,id=a,file={folder}/a,format=qcow2", "-device", "virtio-blk-pci,drive=a,id=v",
+                 "-drive", f"if=none,id=b,file={folder}/b,format=qcow2", "-drive", "if=none,id=raw,format=null-co", "-device", "ide-cd,id=cd")
+
+        def write(*drives):
+            for number, (name, place) in enumerate(drives):
+                says(m, f'qemu-io {name} "write -P {number + 1} {place} 64k"', "^wrote")
+        with machine.Machine(extra=extra) as m:
+            write(("a", "0"), ("b", "0"))
+            tap.equal(hmp(m, "commit a"), "")
+            write(("a", "1M"), ("b", "1M"), ("a", "2M"))
+            tap.equal(hmp(m, "commit all"), "")
+            says(m, 'qemu-io a "write -P 9 3M 64k"', "^wrote")
+            for wrong, words in ("raw", "no backing file"), ("absent", "no drive 'absent'"), ("cd", "no medium"):
+                says(m, f"commit {wrong}", f"Error: .*{words}")
+            m.qmp.command("block-stream", **{"job-id": "j", "device": "b", "speed": 1, "auto-dismiss": False, "auto-finalize": False})
+            says(m, "commit b", "Error: .*busy: job 'j'")
+            tap.equal([node["ro"] for node in m.qmp.command("query-named-block-nodes") if node["file"].endswith("-base")], [True] * 4)
+            m.qmp.command("quit")
+            m.process.wait()
+        for name, parts in ("a-base", ((1, "0"), (1, "1M"), (3, "2M"), (0, "3M"))), ("b-base", ((2, "0"), (2, "1M"))), ("a", ((9, "3M"),)):
+            words = [word for value, place in parts for word in ("-c", f"read -P {value} {place} 64k")]
+            said = subprocess.run(["qemu-io", "-f", "qcow2", *words, f"{folder}/{name}"], stdout=subprocess.PIPE, text=True, check=True).stdout
+            tap.equal("failed" in said, False, f"{name}: {said}")
+            subprocess.run(["qemu-img", "check", "-q", f"{folder}/{name}"], check=True)
+        mapped = subprocess.run(["qemu-img", "map", f"{folder}/a"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        tap.equal([line.split()[0] for line in mapped.splitlines() if line.endswith("/a")], ["0x300000"], mapped)
 
 
 def drives_come_and_go():
@@ -590,5 +658,5 @@ def warnings_reach_the_monitor():
 
 
 tap.run([(test.__name__, test) for test in (
-    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
+    info_qtest, info_soft, help_for_each, memory, ports, migration, boot_set, no_boot_set, roms, devices, drives, drives_in_full, committed, drives_come_and_go, resized, networks, joined, balloon, memory_target, interrupt_counts, paging, terminal,
     narrow_terminal, cpu_of_a_session, warnings_reach_the_monitor)])

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "block/image-info.h"
+#include "block/image-text.h"
 #include "tools/img/open.h"
 #include "tools/img/output.h"
-#include "tools/img/snapshot-list.h"
 #include "util/error.h"
 
 /* An image, and what only its format has. */
@@ -16,6 +16,7 @@ typedef struct Found {
     bool qcow2;
     BlockQcow2Facts facts;
     struct json_object *bitmaps; /* an array; NULL: it is none of version 3 */
+    GString *text;               /* for people */
 } Found;
 
 static void found_free(gpointer p)
@@ -24,6 +25,7 @@ static void found_free(gpointer p)
 
     ImageInfo_free(found->info);
     json_object_put(found->bitmaps);
+    g_string_free(found->text, TRUE);
     g_free(found);
 }
 
@@ -52,46 +54,6 @@ static void add_bitmap(const char *name, uint32_t granularity, bool in_use, bool
     json_object_object_add(json, "name", json_object_new_string(name));
     img_add_number(json, "granularity", granularity);
     json_object_array_add(opaque, json);
-}
-
-static void print_bitmaps(struct json_object *bitmaps)
-{
-    size_t count = bitmaps ? json_object_array_length(bitmaps) : 0;
-
-    if (count) {
-        printf("    bitmaps:\n");
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *json = json_object_array_get_idx(bitmaps, i), *flags, *name, *bytes;
-
-        json_object_object_get_ex(json, "flags", &flags);
-        json_object_object_get_ex(json, "name", &name);
-        json_object_object_get_ex(json, "granularity", &bytes);
-        printf("        [%zu]:\n            flags:\n", i);
-        for (size_t j = 0; j < json_object_array_length(flags); j++) {
-            printf("                [%zu]: %s\n", j,
-                   json_object_get_string(json_object_array_get_idx(flags, j)));
-        }
-        printf("            name: %s\n            granularity: %s\n", json_object_get_string(name),
-               json_object_get_string(bytes));
-    }
-}
-
-static void print_specific(const Found *found)
-{
-    static const char *const words[] = { "false", "true" };
-    bool three = found->facts.version == 3;
-
-    printf("Format specific information:\n    compat: %s\n    compression type: %s\n",
-           compat(found), compression(found));
-    if (three) {
-        printf("    lazy refcounts: %s\n", words[found->facts.lazy_refcounts]);
-    }
-    print_bitmaps(found->bitmaps);
-    printf("    refcount bits: %u\n", found->facts.refcount_bits);
-    if (three) {
-        printf("    corrupt: %s\n    extended l2: false\n", words[found->facts.corrupt]);
-    }
 }
 
 static void add_bool(struct json_object *json, const char *key, bool value)
@@ -125,39 +87,6 @@ static struct json_object *json_of(const Found *found)
     return json;
 }
 
-static void print_human(const Found *found)
-{
-    const ImageInfo *info = found->info;
-    g_autofree char *size = img_human_size((uint64_t)info->virtual_size);
-    g_autofree char *disk = info->has_actual_size ? img_human_size((uint64_t)info->actual_size)
-                                                  : g_strdup("unavailable");
-
-    printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRId64 " bytes)\ndisk size: %s\n",
-           info->filename, info->format, size, info->virtual_size, disk);
-    if (info->has_cluster_size) {
-        printf("cluster_size: %" PRId64 "\n", info->cluster_size);
-    }
-    if (info->dirty_flag) {
-        printf("cleanly shut down: no\n");
-    }
-    if (info->backing_filename) {
-        printf("backing file: %s", info->backing_filename);
-        if (g_strcmp0(info->backing_filename, info->full_backing_filename) != 0) {
-            printf(" (actual path: %s)", info->full_backing_filename);
-        }
-        printf("\n");
-        if (info->backing_filename_format) {
-            printf("backing file format: %s\n", info->backing_filename_format);
-        }
-    }
-    if (info->snapshots) {
-        img_print_snapshots(info->snapshots);
-    }
-    if (found->qcow2) {
-        print_specific(found);
-    }
-}
-
 /* Of one image: NULL, and an error. */
 static Found *find_out(const ImgArgs *args, const char *name, const char *format, bool first,
                        GError **errp)
@@ -179,6 +108,8 @@ static Found *find_out(const ImgArgs *args, const char *name, const char *format
     if (!found->info->filename) {
         found->info->filename = g_strdup(name);
     }
+    found->text = g_string_new(NULL);
+    block_image_text(found->text, image.edge.node, found->info);
     found->qcow2 = block_qcow2_facts(image.edge.node, &found->facts);
     if (found->qcow2 && found->facts.version == 3) {
         found->bitmaps = json_object_new_array();
@@ -243,7 +174,7 @@ static int run(ImgArgs *args)
     }
     for (unsigned i = 0; i < list->len; i++) {
         printf("%s", i ? "\n" : "");
-        print_human(list->pdata[i]);
+        fputs(((const Found *)list->pdata[i])->text->str, stdout);
     }
     return IMG_OK;
 }

@@ -37,19 +37,6 @@ void img_add_number(struct json_object *json, const char *key, uint64_t value)
     json_object_object_add(json, key, json_object_new_uint64(value));
 }
 
-char *img_human_size(uint64_t bytes)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-    double value = (double)bytes;
-    unsigned unit = 0;
-
-    while (value >= 1000 && unit + 1 < G_N_ELEMENTS(units)) { /* so that three digits do */
-        value /= 1024;
-        unit++;
-    }
-    return g_strdup_printf("%.3g %s", value, units[unit]);
-}
-
 void img_progress(const ImgArgs *args, uint64_t done, uint64_t total)
 {
     static int last = -1;

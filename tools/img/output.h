@@ -12,8 +12,6 @@ bool img_output_is_json(const ImgArgs *args, bool *json, GError **errp);
 /* Print @json, whose reference it takes, by lines. */
 void img_print_json(struct json_object *json);
 void img_add_number(struct json_object *json, const char *key, uint64_t value);
-/* 196608 as "192 KiB": three digits. g_free. */
-char *img_human_size(uint64_t bytes);
 /* -p: a line that says how much of @total is done; @done reaches it at the end. */
 void img_progress(const ImgArgs *args, uint64_t done, uint64_t total);
 void img_progress_end(const ImgArgs *args);

@@ -4,28 +4,18 @@
 #include <stdio.h>
 
 #include "block/driver.h"
+#include "block/image-text.h"
 #include "block/snapshot-internal.h"
 #include "tools/img/open.h"
-#include "tools/img/snapshot-list.h"
 #include "tools/img/output.h"
 #include "util/error.h"
 
-void img_print_snapshots(const GPtrArray *list)
+static void print_snapshots(const GPtrArray *list)
 {
-    printf("Snapshot list:\n%-10s%-17s%8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE",
-           "VM CLOCK", "ICOUNT");
-    for (unsigned i = 0; i < list->len; i++) {
-        const SnapshotInfo *info = list->pdata[i];
-        g_autofree char *size = img_human_size((uint64_t)info->vm_state_size);
-        g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(info->date_sec);
-        g_autofree char *when = date ? g_date_time_format(date, "%F %T") : g_strdup("");
-        int64_t seconds = info->vm_clock_sec;
-        g_autofree char *clock =
-            g_strdup_printf("%02d:%02d:%02d.%03d", (int)(seconds / 3600), (int)(seconds / 60 % 60),
-                            (int)(seconds % 60), (int)(info->vm_clock_nsec / 1000000));
+    g_autoptr(GString) out = g_string_new(NULL);
 
-        printf("%-9s %-16s %8s%20s%13s%11s\n", info->id, info->name, size, when, clock, "");
-    }
+    block_snapshots_text(out, list);
+    fputs(out->str, stdout);
 }
 
 static bool list(BlockNode *node, GError **errp)
@@ -37,7 +27,7 @@ static bool list(BlockNode *node, GError **errp)
     }
     all = node->driver->snapshot_list(node, errp);
     if (all && all->len) {
-        img_print_snapshots(all);
+        print_snapshots(all);
     }
     return all;
 }
