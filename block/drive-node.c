@@ -211,7 +211,7 @@ static struct json_object *node_options(const DriveArg *arg, bool temporary, boo
         below = json_object_new_object();
         ok = (!given || keyval_merge(below, file, errp)) && set_bytes(arg, below, errp);
         json_object_object_add(json, "file", below);
-        seen = driver ? NULL : block_guess_format(keyval_get_text(below, "filename"));
+        ok = ok && (driver || block_guess_format(keyval_get_text(below, "filename"), &seen, errp));
         *guessed = !driver && !seen;
     }
     set_text(json, "driver", driver ? driver : seen ? seen : "raw");

@@ -85,11 +85,17 @@ static int raw_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     return block_node_read(node->file.node, below, part, iov_slice(iov, iovcnt, 0, inside, part));
 }
 
-static bool begins_format(const struct iovec *iov, unsigned iovcnt)
+/* Whether it would begin like a format when that has been written. */
+static bool begins_format(BlockNode *node, uint64_t offset, const struct iovec *iov,
+                          unsigned iovcnt)
 {
     uint8_t bytes[BLOCK_GUESS_BYTES] = { 0 };
+    struct iovec all = { bytes, sizeof(bytes) };
 
-    iov_to_buf(iov, iovcnt, 0, bytes, MIN(sizeof(bytes), iov_size(iov, iovcnt)));
+    if (offset >= sizeof(bytes) || raw_read(node, 0, &all, 1) != 0) {
+        return false;
+    }
+    iov_to_buf(iov, iovcnt, 0, bytes + offset, MIN(sizeof(bytes) - offset, iov_size(iov, iovcnt)));
     return block_guess_from(bytes) != NULL;
 }
 
@@ -99,7 +105,7 @@ static int raw_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     uint64_t below;
     int err = place(node, offset, iov_size(iov, iovcnt), &below);
 
-    if (s->no_formats && offset == 0 && begins_format(iov, iovcnt)) {
+    if (s->no_formats && begins_format(node, offset, iov, iovcnt)) {
         return EPERM;
     }
     return err ? err : block_node_write(node->file.node, below, iov, iovcnt);
@@ -125,7 +131,7 @@ static bool raw_locate(BlockNode *node, BlockLocation *at)
 {
     const RawState *s = node->state;
 
-    if (s->no_formats && at->request.op == AIO_WRITE && at->request.offset == 0) {
+    if (s->no_formats && at->request.op == AIO_WRITE && at->request.offset < BLOCK_GUESS_BYTES) {
         return false; /* raw_write() looks at the bytes */
     }
     return (at->request.op == AIO_FLUSH ||

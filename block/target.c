@@ -18,12 +18,16 @@ static BlockNode *backing_for(const BlockTarget *target, BlockNode *source)
                                                    : NULL;
 }
 
-static const char *format_for(const BlockTarget *target, const BlockNode *source)
+/* NULL, and an error: one that there is no driver of. */
+static const char *format_for(const BlockTarget *target, const BlockNode *source, GError **errp)
 {
-    const char *guessed = target->existing ? block_guess_format(target->path) : NULL;
+    const char *guessed = NULL;
 
     if (target->format) {
         return target->format;
+    }
+    if (target->existing && !block_guess_format(target->path, &guessed, errp)) {
+        return NULL;
     }
     return target->existing ? (guessed ? guessed : "raw") : block_chain_format(source);
 }
@@ -98,10 +102,13 @@ static bool check_raw(const BlockTarget *target, const BlockNode *source, const 
 
 BlockNode *block_target_open(const BlockTarget *target, BlockNode *source, GError **errp)
 {
-    const char *format = format_for(target, source);
+    const char *format = format_for(target, source, errp);
     g_autoptr(BlockdevOptions) options = NULL;
     struct json_object *json;
 
+    if (!format) {
+        return NULL;
+    }
     if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0) {
         error_set(errp, "format '%s' cannot be written: use raw or qcow2", format);
         return NULL;

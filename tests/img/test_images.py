@@ -394,6 +394,27 @@ def images_in_use():
         tap.equal(img.info(path)["virtual-size"], MIB)
 
 
+def foreign():
+    """What there is no driver of is not copied as it is, unless that is said."""
+    img.need_reference()
+    with img.folder() as folder:
+        for form in ("vmdk", "vdi", "vhdx", "vpc", "qed", "parallels", "luks"):
+            path, copy = f"{folder}/i.{form}", f"{folder}/copy"
+            secret = ["--object", "secret,id=s,data=abc", "-o", "key-secret=s,iter-time=10"] if form == "luks" else []
+            img.reference("create", "-q", *secret, "-f", form, path, "1M")
+            for words in (["convert", "-O", "raw", path, copy], ["info", path], ["check", path],
+                          ["convert", "--image-opts", "-O", "raw", f"file.filename={path}", copy],
+                          ["compare", path, path], ["resize", path, "2M"],
+                          ["create", "-f", "qcow2", "-b", path, copy]):
+                result = img.call(img.PROGRAM, *words)
+                tap.equal((result.status in (1, 2), form in result.errors, "qemu-nbd" in result.errors,
+                           os.path.exists(copy)), (True, True, True, False), (words, result.errors))
+            img.run("convert", "-f", "raw", "-O", "raw", path, copy)
+            with open(path, "rb") as one, open(copy, "rb") as other:
+                tap.equal(other.read(), one.read(), form)
+            os.unlink(copy)
+
+
 def guessed_raw():
     """What is not said to be raw cannot be made to look like something else."""
     with img.folder() as folder:

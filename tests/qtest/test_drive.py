@@ -8,6 +8,7 @@ import tempfile
 
 import machine
 import tap
+import vm
 
 MIB = 1 << 20
 
@@ -72,6 +73,24 @@ def guessed():
         tap.equal([word for word in ("warning", path, "format=raw") if word not in errors], [], errors)
         tap.equal(one(f"if=none,file={qcow2(folder)}")["drv"], "qcow2")
         tap.equal(one(f"if=none,file={qcow2(folder)},format=raw")["drv"], "raw", "what is said counts")
+
+
+def foreign():
+    """A format that is known, and that there is no driver of: it is not taken for raw, also not as a CD's medium."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = raw(folder)
+        with open(path, "r+b") as file:
+            file.write(b"KDMV")
+        status, text = machine.run_program("-drive", f"if=none,file={path}")
+        tap.equal((status, [word for word in ("vmdk", "qemu-nbd", "format=raw") if word not in text]), (1, []), text)
+        tap.equal(one(f"if=none,format=raw,file={path}")["drv"], "raw")
+        with machine.Machine(extra=["-device", "ide-cd,id=c"]) as m:
+            for words in ({}, {"format": "raw"}):
+                try:
+                    m.qmp.command("blockdev-change-medium", id="c", filename=path, **words)
+                    tap.equal(words, {"format": "raw"})
+                except vm.QmpError as err:
+                    tap.equal(("vmdk" in str(err), words), (True, {}), err)
 
 
 def options_of_the_backing_file():
@@ -426,7 +445,8 @@ def of_devices():
 
 
 tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
-         ("a format that is guessed", guessed), ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
+         ("a format that is guessed", guessed), ("a format without a driver", foreign),
+         ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
          ("what goes with its device", goes_with_its_device), ("drive_del leaves no medium", no_medium_is_left),
          ("IDE: where a drive goes", ide_places), ("SATA: where a drive goes", sata_places),
          ("CD drives", cd_drives),

@@ -128,6 +128,13 @@ static unsigned count_nodes(void)
     return count;
 }
 
+static const char *guess(const char *path, GError **errp)
+{
+    const char *driver = "?";
+
+    return block_guess_format(path, &driver, errp) ? driver : "?";
+}
+
 /* An image that is raw as nobody said what it is: no write makes it another next time. */
 static void test_guessed(void)
 {
@@ -135,9 +142,9 @@ static void test_guessed(void)
     uint8_t header[512] = { 'Q', 'F', 'I', 0xfb };
     BlockNode *node = add(NULL, "raw,node-name=a,file.driver=file,file.filename=%s", path);
 
-    g_assert_null(block_guess_format(path));
+    g_assert_null(guess(path, NULL));
     g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
-    g_assert_cmpstr(block_guess_format(path), ==, "qcow2");
+    g_assert_cmpstr(guess(path, NULL), ==, "qcow2");
     header[0] = 0;
     g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
 
@@ -146,10 +153,54 @@ static void test_guessed(void)
     g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, 0);
     header[0] = 'Q';
     g_assert_cmpint(block_node_pwrite(node, 0, header, sizeof(header)), ==, EPERM);
-    g_assert_null(block_guess_format(path));
+    g_assert_cmpint(block_node_pwrite(node, 0, "Q", 1), ==, EPERM); /* the rest is there */
+    g_assert_cmpint(block_node_pwrite(node, 64, "\x7f\x10\xda", 3), ==, 0);
+    g_assert_cmpint(block_node_pwrite(node, 66, "\xda\xbe", 2), ==, EPERM);
+    g_assert_null(guess(path, NULL));
     BlockLocation at = { .request = { .op = AIO_WRITE }, .bytes = 512 };
     g_assert_false(block_node_locate(node, &at)); /* nor past the driver */
+    at.request.offset = 64;
+    g_assert_false(block_node_locate(node, &at));
     del("a");
+}
+
+/* What there is no driver of is not taken for raw. */
+static void test_foreign(void)
+{
+    static const struct {
+        const char *format, *bytes;
+        unsigned count, at;
+    } images[] = {
+        { "vmdk", "KDMV\1", 5, 0 },
+        { "vmdk", "COWD\1", 5, 0 },
+        { "vmdk", "# Disk DescriptorFile\nversion=1\n", 32, 0 },
+        { "vdi", "\x7f\x10\xda\xbe\1", 5, 64 },
+        { "vhdx", "vhdxfile", 8, 0 },
+        { "vpc", "conectix", 8, 0 },
+        { "qed", "QED", 4, 0 },
+        { "parallels", "WithoutFreeSpace", 16, 0 },
+        { "parallels", "WithouFreSpacExt", 16, 0 },
+        { "luks", "LUKS\xba\xbe\0\1", 8, 0 },
+        { "bochs", "Bochs Virtual HD Image", 22, 0 },
+        { "cloop", "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0", 45, 0 },
+        { "dmg", "koly\0\0\0\4\0\0\2", 12, 4 * KIB - 512 },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(images); i++) {
+        g_autofree char *plain = make_file("foreign", 4 * KIB);
+        g_autofree char *path = g_strdup_printf("%s.dmg", plain);
+        int fd = open(plain, O_RDWR | O_CLOEXEC);
+
+        g_assert_cmpint(pwrite(fd, images[i].bytes, images[i].count, images[i].at), ==,
+                        images[i].count);
+        close(fd);
+        if (strcmp(images[i].format, "dmg") == 0) { /* there the name has to say it, too */
+            g_assert_null(guess(plain, NULL));
+        }
+        g_assert_cmpint(rename(plain, path), ==, 0);
+        assert_refused(strcmp(guess(path, errp), "?") != 0, images[i].format);
+        unlink(path);
+    }
 }
 
 /* Nodes that are used stay; those made within one option go with it. */
@@ -752,6 +803,7 @@ int main(int argc, char *argv[])
     dir = g_dir_make_tmp(NULL, NULL);
     g_test_add_func("/block/options", test_options);
     g_test_add_func("/block/guessed", test_guessed);
+    g_test_add_func("/block/foreign", test_foreign);
     g_test_add_func("/block/references", test_references);
     g_test_add_func("/block/read-only", test_read_only);
     g_test_add_func("/block/permissions", test_permissions);

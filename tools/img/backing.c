@@ -9,10 +9,14 @@
 bool img_check_backing(const char *name, const char *backing, const char *format, GError **errp)
 {
     g_autofree char *path = backing ? block_filename_relative(backing, name) : NULL;
+    const char *guess;
 
     if (backing && !format) {
-        error_set(errp, "the format of the backing file %s is not said: give it, as -F %s", backing,
-                  img_guess(path));
+        guess = img_guess(path, errp);
+        if (guess) {
+            error_set(errp, "the format of the backing file %s is not said: give it, as -F %s",
+                      backing, guess);
+        }
         return false;
     }
     if (format && !backing) {

@@ -10,12 +10,12 @@
 #include "util/keyval.h"
 #include "util/parse.h"
 
-const char *img_guess(const char *name)
+const char *img_guess(const char *name, GError **errp)
 {
-    const char *format =
-        block_guess_format(name + (g_str_has_prefix(name, "file:") ? strlen("file:") : 0));
+    const char *format = NULL;
 
-    return format ? format : "raw";
+    name += name && g_str_has_prefix(name, "file:") ? strlen("file:") : 0;
+    return !block_guess_format(name, &format, errp) ? NULL : format ? format : "raw";
 }
 
 /* -drive's names of cache modes. */
@@ -62,13 +62,12 @@ static bool describe(const ImgOpen *how, struct json_object *json, GError **errp
         json_object_put(file);
         return ok;
     }
-    json_object_object_add(json, "driver",
-                           keyval_text_new(how->format ? how->format
-                                           : keyval_get_text(file, "filename")
-                                               ? img_guess(keyval_get_text(file, "filename"))
-                                               : "raw"));
+    driver = how->format ? how->format : img_guess(keyval_get_text(file, "filename"), errp);
+    if (driver) {
+        json_object_object_add(json, "driver", keyval_text_new(driver));
+    }
     json_object_object_add(json, "file", file);
-    return true;
+    return driver != NULL;
 }
 
 /* The file itself, at the bottom of what is described here, has no locks. */
@@ -100,11 +99,16 @@ static struct json_object *options_of(const ImgOpen *how, GError **errp)
             return NULL;
         }
         if (!keyval_get_text(json, "driver")) {
-            const char *name = json_object_object_get_ex(json, "file", &file)
-                                   ? keyval_get_text(file, "filename")
-                                   : NULL;
+            const char *driver = img_guess(json_object_object_get_ex(json, "file", &file)
+                                               ? keyval_get_text(file, "filename")
+                                               : NULL,
+                                           errp);
 
-            json_object_object_add(json, "driver", keyval_text_new(name ? img_guess(name) : "raw"));
+            if (!driver) {
+                json_object_put(json);
+                return NULL;
+            }
+            json_object_object_add(json, "driver", keyval_text_new(driver));
         }
         if (json_object_object_get_ex(json, "file", &file) && keyval_get_text(file, "filename") &&
             !keyval_get_text(file, "driver")) {

@@ -258,7 +258,8 @@ static struct json_object *describe(bool *guessed, GError **errp)
         set_text(file, "aio",
                  g_strcmp0(keyval_get_text(file, "driver"), "nbd") ? options.aio : NULL);
         name = keyval_get_text(file, "filename");
-        seen = options.format ? options.format : block_guess_format(name);
+        seen = options.format;
+        ok = ok && (seen || block_guess_format(name, &seen, errp));
         *guessed = !seen;
     }
     set_text(json, "driver", seen ? seen : "raw");
