@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,24 +140,66 @@ bool block_preallocation_parse(const char *text, BlockPreallocation *preallocati
     return false;
 }
 
-bool block_preallocate(BlockNode *node, uint64_t from, uint64_t end,
-                       BlockPreallocation preallocation, GError **errp)
-{
-    int err;
+/* ---- longer disks ---- */
 
-    if (preallocation == BLOCK_PREALLOCATION_OFF) {
-        return true;
+/* Would the file take @bytes more, of which @places have places? It has what it had afterwards. */
+static int try_room(BlockNode *file, uint64_t length, uint64_t bytes, uint64_t places)
+{
+    int err = block_node_truncate(file, length + bytes), undo;
+
+    if (err == ENOTSUP) { /* a device, whose end does not move */
+        return 0;
     }
-    if (node->options->driver == BLOCKDEV_DRIVER_QCOW2) {
-        err = qcow2_preallocate(node->state, from, end, preallocation, false);
-    } else {
-        err = preallocation == BLOCK_PREALLOCATION_METADATA
-                  ? ENOTSUP
-                  : block_create_allocate(node, from, end - from, preallocation);
+    err = err || !places ? err : block_node_write_zeroes(file, length, places, false);
+    undo = block_node_truncate(file, length);
+    return err ? err : undo;
+}
+
+static int try_qcow2(Qcow2 *s, uint64_t length, uint64_t size, BlockPreallocation preallocation)
+{
+    uint64_t tables, bytes = qcow2_growth(s, length, size, &tables);
+
+    if (preallocation == BLOCK_PREALLOCATION_OFF) { /* nobody knows what will be written */
+        return 0;
+    }
+    return try_room(s->node->file.node, length, bytes,
+                    preallocation == BLOCK_PREALLOCATION_METADATA ? tables : bytes);
+}
+
+static int allocate(BlockNode *node, Qcow2 *s, uint64_t old, uint64_t size,
+                    BlockPreallocation preallocation)
+{
+    return preallocation == BLOCK_PREALLOCATION_OFF ? 0
+           : s ? qcow2_preallocate(s, old, size, preallocation, false)
+               : block_create_allocate(node, old, size - old, preallocation);
+}
+
+bool block_grow(BlockNode *node, uint64_t old, uint64_t size, BlockPreallocation preallocation,
+                GError **errp)
+{
+    Qcow2 *s = node->options->driver == BLOCKDEV_DRIVER_QCOW2 ? node->state : NULL;
+    int64_t length = s ? block_node_length(s->node->file.node) : 0;
+    int err = length < 0 ? (int)-length : 0, failed;
+
+    if (!s && preallocation == BLOCK_PREALLOCATION_METADATA) {
+        error_set(errp, "preallocation=metadata is for qcow2: raw has off, falloc and full");
+        return false;
+    }
+    failed = err || !s ? err : try_qcow2(s, (uint64_t)length, size, preallocation);
+    if (!failed) {
+        err = block_node_truncate(node, size);
+        failed = err ? err : allocate(node, s, old, size, preallocation);
+        if (failed && (block_node_truncate(node, old) || (s && qcow2_trim(s, (uint64_t)length)))) {
+            error_warn("%s: not all that was allocated could be given back", node->filename);
+        }
     }
     if (err) {
-        error_set_errno(errp, err, "%s: its new end cannot be allocated (preallocation=%s)",
+        error_set_errno(errp, err, "%s cannot have %" PRIu64 " bytes%s", node->filename, size,
+                        err == ENOTSUP ? " (an image of version 2 with snapshots, or a device)"
+                                       : "");
+    } else if (failed) {
+        error_set_errno(errp, failed, "%s: its new end cannot be allocated (preallocation=%s)",
                         node->filename, block_preallocation_names[preallocation]);
     }
-    return !err;
+    return !failed;
 }

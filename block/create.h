@@ -22,10 +22,10 @@ typedef enum BlockPreallocation {
 extern const char *const block_preallocation_names[]; /* ends with NULL */
 /* By its name; NULL is off. */
 bool block_preallocation_parse(const char *text, BlockPreallocation *preallocation, GError **errp);
-/* Let [@from, @end) of @node, which nobody has written to yet, be allocated. There are no requests.
- */
-bool block_preallocate(BlockNode *node, uint64_t from, uint64_t end,
-                       BlockPreallocation preallocation, GError **errp);
+/* Let the disk @node have @size bytes, more than its @old ones, of which the new ones are allocated
+ * so. There are no requests. If it fails, for want of room most often, the image is as it was. */
+bool block_grow(BlockNode *node, uint64_t old, uint64_t size, BlockPreallocation preallocation,
+                GError **errp);
 
 typedef struct BlockQcow2Create {
     uint64_t size;                        /* of the disk */

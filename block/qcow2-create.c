@@ -165,6 +165,20 @@ static int fill_qcow2(BlockNode *file, const void *opaque)
 
 /* ---- clusters with places ---- */
 
+/* @count clusters from @place on were allocated for the guest's from @offset on: those that these
+ * do not name are let go. */
+static void give_back(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place)
+{
+    for (uint64_t end = offset + (count << s->cluster_bits); offset < end; offset += s->cluster) {
+        uint64_t entry;
+
+        if (qcow2_get_entry(s, offset, &entry) == 0 && (entry & QCOW2_OFFSET) != place) {
+            qcow2_cluster_release(s, place, s->cluster);
+        }
+        place += s->cluster;
+    }
+}
+
 int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
                       bool fresh)
 {
@@ -175,7 +189,7 @@ int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation p
     g_rw_lock_writer_lock(&s->lock);
     err = qcow2_begin_writing(s);
     while (offset < to && !err) {
-        uint64_t place, count;
+        uint64_t place = 0, count = 0;
 
         err = qcow2_run_alloc(s, div_up(to - offset, s->cluster), &place, &count);
         if (!err && !fresh) { /* others may have had them */
@@ -184,6 +198,9 @@ int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation p
         err =
             err ? err : block_create_allocate(file, place, count << s->cluster_bits, preallocation);
         err = err ? err : qcow2_map_run(s, offset, count, place);
+        if (err && count) {
+            give_back(s, offset, count, place);
+        }
         end = MAX(end, place + (count << s->cluster_bits));
         offset += count << s->cluster_bits;
     }
@@ -191,6 +208,41 @@ int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation p
         err = block_node_truncate(file, end);
     }
     err = err ? err : qcow2_settle(s);
+    g_rw_lock_writer_unlock(&s->lock);
+    return err;
+}
+
+uint64_t qcow2_growth(const Qcow2 *s, uint64_t length, uint64_t size, uint64_t *tables)
+{
+    uint64_t per_block = UINT64_C(1) << s->block_bits, had = div_up(length, s->cluster);
+    uint64_t data = div_up(size, s->cluster) - (s->size >> s->cluster_bits);
+    uint64_t l1 = qcow2_l1_needed(s, size), l2 = l1 - (s->size >> s->cluster_bits >> s->l2_bits);
+    uint64_t rest = l2 + div_up(l1 * 8, s->cluster), blocks = div_up(had + data + rest, per_block);
+
+    if (blocks > s->table_size) {
+        rest += div_up(MAX(blocks, s->table_size + s->table_size / 2) * 8, s->cluster);
+    }
+    rest += blocks - had / per_block;
+    *tables = rest << s->cluster_bits;
+    return (data + rest) << s->cluster_bits;
+}
+
+int qcow2_trim(Qcow2 *s, uint64_t length)
+{
+    BlockNode *file = s->node->file.node;
+    int64_t now = block_node_length(file);
+    uint64_t end = now < 0 ? 0 : div_up((uint64_t)now, s->cluster) << s->cluster_bits, count = 0;
+    int err = now < 0 ? (int)-now : 0;
+
+    g_rw_lock_writer_lock(&s->lock);
+    while (!err && !count && end > length) {
+        end -= s->cluster;
+        err = qcow2_cluster_count(s, end, &count);
+    }
+    end = MAX(count ? end + s->cluster : end, length);
+    if (!err && end < (uint64_t)now) {
+        err = block_node_truncate(file, end);
+    }
     g_rw_lock_writer_unlock(&s->lock);
     return err;
 }
@@ -231,15 +283,31 @@ static bool preallocate_image(const char *path, struct json_object *file,
     return ok && !err;
 }
 
+/* A file that has nothing, and is as long as it was. */
+static int fill_nothing(BlockNode *file, const void *opaque)
+{
+    int err = block_node_truncate(file, 0);
+
+    return err ? err : block_node_truncate(file, *(const uint64_t *)opaque);
+}
+
 bool block_create_qcow2_in_node(BlockNode *file, const BlockQcow2Create *create, GError **errp)
 {
     const char *name = file->filename ? file->filename : file->name;
+    int64_t length = block_node_length(file);
+    uint64_t old = (uint64_t)MAX(length, 0);
 
-    return block_qcow2_possible(create, errp) &&
-           block_create_in_node(file, name, fill_qcow2, create, errp) &&
-           (create->preallocation == BLOCK_PREALLOCATION_OFF ||
-            preallocate_image(name, json_object_new_string(file->name), create->preallocation,
-                              errp));
+    if (!block_qcow2_possible(create, errp)) {
+        return false;
+    }
+    if (block_create_in_node(file, name, fill_qcow2, create, errp) &&
+        (create->preallocation == BLOCK_PREALLOCATION_OFF ||
+         preallocate_image(name, json_object_new_string(file->name), create->preallocation,
+                           errp))) {
+        return true;
+    }
+    block_create_in_node(file, name, fill_nothing, &old, NULL); /* it takes no room */
+    return false;
 }
 
 /* The options of a file. */

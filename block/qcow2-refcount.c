@@ -542,3 +542,19 @@ int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes)
     }
     return 0;
 }
+
+int qcow2_cluster_use(Qcow2 *s, uint64_t offset, const void *data, uint64_t bytes, uint64_t at,
+                      const void *name, const void *old, size_t len)
+{
+    BlockNode *file = s->node->file.node;
+    int err = block_node_pwrite(file, offset, data, bytes), undo = 0;
+
+    if (!err) {
+        err = block_node_pwrite(file, at, name, len);
+        undo = err ? block_node_pwrite(file, at, old, len) : 0; /* it may have been written */
+    }
+    if (err && !undo) { /* nothing names them */
+        qcow2_cluster_release(s, offset, bytes);
+    }
+    return err;
+}

@@ -14,7 +14,7 @@ int qcow2_l1_grow(Qcow2 *s, uint64_t entries)
     struct __attribute__((packed)) {
         uint32_t size;
         uint64_t offset;
-    } header;
+    } header, old;
     g_autofree uint64_t *raw = NULL;
     int err;
 
@@ -29,10 +29,14 @@ int qcow2_l1_grow(Qcow2 *s, uint64_t entries)
         raw[i] = GUINT64_TO_BE(s->l1[i]);
     }
     err = qcow2_clusters_alloc(s, (entries * 8 + s->cluster - 1) >> s->cluster_bits, &offset);
-    err = err ? err : block_node_pwrite(s->node->file.node, offset, raw, entries * 8);
+    if (err) {
+        return err;
+    }
+    old.size = GUINT32_TO_BE((uint32_t)s->l1_size);
+    old.offset = GUINT64_TO_BE(s->l1_offset);
     header.size = GUINT32_TO_BE((uint32_t)entries);
     header.offset = GUINT64_TO_BE(offset);
-    err = err ? err : block_node_pwrite(s->node->file.node, AT_L1, &header, sizeof(header));
+    err = qcow2_cluster_use(s, offset, raw, entries * 8, AT_L1, &header, &old, sizeof(header));
     if (err) {
         return err;
     }

@@ -361,7 +361,7 @@ static int read_piece(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsign
 
 int qcow2_own_l2(Qcow2 *s, uint64_t offset)
 {
-    uint64_t i = offset >> (s->cluster_bits + s->l2_bits), old = s->l1[i], fresh, raw;
+    uint64_t i = offset >> (s->cluster_bits + s->l2_bits), old = s->l1[i], fresh, raw, was;
     g_autofree uint8_t *table = NULL;
     int err;
 
@@ -372,13 +372,13 @@ int qcow2_own_l2(Qcow2 *s, uint64_t offset)
     table = g_malloc0(s->cluster);
     err = old % s->cluster ? EIO : old ? qcow2_table_read(s, old, 0, table, s->cluster) : 0;
     err = err ? err : qcow2_cluster_alloc(s, &fresh);
-    err = err ? err : block_node_pwrite(s->node->file.node, fresh, table, s->cluster);
     if (err) {
         return err;
     }
     qcow2_table_forget(s, fresh);
     raw = GUINT64_TO_BE(fresh | QCOW2_COPIED);
-    err = block_node_pwrite(s->node->file.node, s->l1_offset + i * 8, &raw, 8);
+    was = GUINT64_TO_BE(s->l1[i]);
+    err = qcow2_cluster_use(s, fresh, table, s->cluster, s->l1_offset + i * 8, &raw, &was, 8);
     if (err) {
         return err;
     }

@@ -139,6 +139,11 @@ int qcow2_cluster_share(Qcow2 *s, uint64_t offset, uint64_t bytes);
 /* One user less of each cluster that [@offset, @offset + @bytes) touches. */
 int qcow2_cluster_release(Qcow2 *s, uint64_t offset, uint64_t bytes);
 
+/* Write @data to the @bytes at @offset, which were just allocated, and then @name, which names
+ * them, to the @len bytes at @at, where @old is. If that fails they are free again. */
+int qcow2_cluster_use(Qcow2 *s, uint64_t offset, const void *data, uint64_t bytes, uint64_t at,
+                      const void *name, const void *old, size_t len);
+
 /* ---- the guest's clusters; `lock` for writing ---- */
 
 /* The L2 entry of the guest's byte @offset, 0 if there is no table. `lock`. */
@@ -169,6 +174,11 @@ int qcow2_find_run(Qcow2 *s, uint64_t offset, size_t max, uint64_t *place, size_
  * nobody has used any cluster that is free. No lock. */
 int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
                       bool fresh);
+/* By how many bytes a file of @length may become longer when the disk has @size, and what is new
+ * has places; *@tables: of them those that are no data. At most, but for some clusters. */
+uint64_t qcow2_growth(const Qcow2 *s, uint64_t length, uint64_t size, uint64_t *tables);
+/* Let the file end where its last used cluster ends, but not before @length. No lock. */
+int qcow2_trim(Qcow2 *s, uint64_t length);
 /* Let there be @entries of L1, at least: those that are new are empty. */
 int qcow2_l1_grow(Qcow2 *s, uint64_t entries);
 /* Carry requests out without regard to the disk's size, but not beyond what L1 has: EIO. */

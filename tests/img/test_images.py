@@ -363,6 +363,53 @@ def no_room():
             tap.equal(os.listdir(folder), [], words)
 
 
+def cut_short(folder, kib, *words):
+    """A command none of whose files can have more than so many KiB."""
+    result = img.call("/bin/sh", "-c", f'trap "" XFSZ; ulimit -f {kib * 2}; exec "$@"', "sh", img.PROGRAM, *words,
+                      cwd=folder)
+    tap.equal(result.status, 1, (words, result.errors))
+    return result.errors
+
+
+def no_room_for_more():
+    """A new end that cannot be allocated: the image is what it was."""
+    img.need_reference()
+    with img.folder() as folder:
+        path = f"{folder}/a"
+        for form, cluster in (("raw", None), ("qcow2", "64k"), ("qcow2", "512")):
+            img.run("create", "-q", "-f", form, *(["-o", f"cluster_size={cluster}"] if cluster else []), path, "1M")
+            img.write(path, "write -P 5 0 300k", form=form)
+            before = os.stat(path).st_size, os.stat(path).st_blocks, img.info(path)["virtual-size"]
+            for mode in ("falloc", "full") + (("metadata", ) if cluster else ()):
+                tap.equal("too large" in cut_short(folder, 2048, "resize", "-f", form, f"--preallocation={mode}", "a",
+                                                   "3M"), True, (form, mode))
+                tap.equal((os.stat(path).st_size, os.stat(path).st_blocks, img.info(path)["virtual-size"]), before,
+                          (form, cluster, mode))
+                if cluster:
+                    img.sound(path)
+                img.write(path, "read -P 5 0 300k", "read -P 0 300k 724k", form=form)
+
+
+def writes_fail():
+    """One write of those that allocate: nothing of it is left."""
+    with img.folder() as folder:
+        path = f"{folder}/a"
+        for mode in ("metadata", "falloc", "full"):
+            for sector in (*range(0, 96, 8), 800):
+                img.run("create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", path, "1M")
+                before = os.stat(path).st_size
+                name = (f"driver=qcow2,file.driver=blkdebug,file.image.driver=file,file.image.filename={path},"
+                        f"file.inject-error.0.event=none,file.inject-error.0.iotype=write,"
+                        f"file.inject-error.0.errno=28,file.inject-error.0.once=on,"
+                        f"file.inject-error.0.sector={sector}")
+                result = img.call(img.PROGRAM, "resize", "-q", f"--preallocation={mode}", "--image-opts", name, "4M")
+                what = mode, sector, result.errors
+                tap.equal(img.call(img.PROGRAM, "check", "-q", path).status, 0, what)
+                tap.equal(img.info(path)["virtual-size"], (4 if result.status == 0 else 1) * MIB, what)
+                if result.status:
+                    tap.equal(os.stat(path).st_size - before in range(3 * 4096), True, what)
+
+
 def other_names():
     with img.folder() as folder:
         path = f"{folder}/a"
@@ -454,4 +501,4 @@ tap.run([(function.__name__.replace("_", "-"), function) for function in (
     geometries, told_as_by_the_reference, formatting_line, a_chain, an_image_chooses_no_drivers,
     mapped_as_by_the_reference, packed_clusters_are_in_no_file, leaks, clusters_that_count_as_free,
     entries_that_lead_nowhere, marks_are_cleared, checks_of_raw, resized, new_ends_have_places, snapshots,
-    measured_as_by_the_reference, errors, no_room, other_names, images_in_use, guessed_raw, helps)])
+    measured_as_by_the_reference, errors, no_room, no_room_for_more, writes_fail, other_names, images_in_use, guessed_raw, helps)])

@@ -424,6 +424,12 @@ def create():
         for preallocation in "metadata", "full":
             job(driver="qcow2", file={"driver": "file", "filename": m.path("raw")}, size=SIZE, preallocation=preallocation)
             checks(m, "raw")
+        # No room in the middle: the file takes none, and is no image.
+        open(m.path("short"), "wb").close()
+        job(error="No space", driver="qcow2", size=SIZE, preallocation="full",
+            file={"driver": "blkdebug", "image": {"driver": "file", "filename": m.path("short")},
+                  "inject-error": [{"event": "none", "iotype": "write", "sector": 1024, "errno": 28}]})
+        tap.equal((os.stat(m.path("short")).st_size, os.stat(m.path("short")).st_blocks), (0, 0))
         m.power()
         checks(m, "top", "new")
         has(m.path("new"), 9, 0, 512)

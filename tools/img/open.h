@@ -34,7 +34,8 @@ bool img_close(ImgImage *image, GError **errp);
 void img_image_clear(ImgImage *image);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImgImage, img_image_clear)
 
-/* A name's format, as its first bytes say it. NULL, and an error: one that there is no driver of. */
+/* A name's format, as its first bytes say it. NULL, and an error: one that there is no driver of.
+ */
 const char *img_guess(const char *name, GError **errp);
 /* A size as users write it, such as 1.5G. */
 bool img_parse_size(const char *what, const char *text, uint64_t *size, GError **errp);

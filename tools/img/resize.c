@@ -43,15 +43,16 @@ static bool resize(BlockNode *node, const ImgArgs *args, const char *text, GErro
                         "--shrink if that is wanted");
         return false;
     }
+    if (old >= 0 && size > (uint64_t)old) {
+        return block_grow(node, (uint64_t)old, size, preallocation, errp);
+    }
     err = old < 0 ? (int)-old : block_node_truncate(node, size);
     if (err) {
         error_set_errno(errp, err, "%s cannot have %" PRIu64 " bytes%s", node->filename, size,
                         err == ENOTSUP ? " (an image of version 2 with snapshots, or a device)"
                                        : "");
-        return false;
     }
-    return size <= (uint64_t)old ||
-           block_preallocate(node, (uint64_t)old, size, preallocation, errp);
+    return !err;
 }
 
 static int run(ImgArgs *args)
