@@ -466,7 +466,7 @@ static bool tray_is_locked(void *opaque)
 
 static void tray_move(void *opaque, bool open)
 {
-    scsi_unit_move_tray(&IDE_CD(opaque)->unit, open);
+    scsi_unit_move_tray(&IDE_CD(opaque)->unit, open, false);
 }
 
 static void tray_ask_eject(void *opaque)

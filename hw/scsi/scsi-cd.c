@@ -238,7 +238,7 @@ static bool cd_start_stop(ScsiRequest *r)
     if (open && !r->unit->tray_open && r->unit->prevented) {
         return scsi_fail(r, SCSI_SENSE_REMOVAL_PREVENTED);
     }
-    scsi_unit_move_tray(r->unit, open);
+    scsi_unit_move_tray(r->unit, open, true);
     return true;
 }
 

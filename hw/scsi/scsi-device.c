@@ -71,7 +71,7 @@ static void tray_move(void *opaque, bool open)
     ScsiDevice *dev = opaque;
 
     requests_begin(dev);
-    scsi_unit_move_tray(&dev->unit, open);
+    scsi_unit_move_tray(&dev->unit, open, false);
     requests_end(dev);
 }
 

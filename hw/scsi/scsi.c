@@ -367,7 +367,7 @@ static void tell_moved(void *opaque)
     g_free(moved);
 }
 
-void scsi_unit_move_tray(ScsiUnit *unit, bool open)
+void scsi_unit_move_tray(ScsiUnit *unit, bool open, bool by_guest)
 {
     Moved *moved;
 
@@ -378,7 +378,10 @@ void scsi_unit_move_tray(ScsiUnit *unit, bool open)
     unit->events &= ~SCSI_EVENT_EJECT_ASKED;
     if (unit->present) {
         unit->events |= open ? SCSI_EVENT_REMOVED : SCSI_EVENT_NEW;
-        scsi_unit_attention(unit, open ? 0 : SCSI_ATTENTION_MEDIUM);
+        scsi_unit_attention(unit, open || by_guest ? 0 : SCSI_ATTENTION_MEDIUM);
+    }
+    if (open && !by_guest) { /* whatever it has said */
+        unit->prevented = false;
     }
     moved = g_new(Moved, 1);
     *moved = (Moved){ g_strdup(unit->drive), g_strdup(unit->id), open };
@@ -391,7 +394,8 @@ void scsi_unit_move_tray(ScsiUnit *unit, bool open)
 
 void scsi_unit_medium_changed(ScsiUnit *unit)
 {
-    look(unit); /* the tray is open: who closes it, tells the guest */
+    look(unit); /* the tray is open */
+    scsi_unit_attention(unit, unit->present ? SCSI_ATTENTION_MEDIUM : 0);
 }
 
 void scsi_unit_ask_eject(ScsiUnit *unit)

@@ -173,8 +173,9 @@ static inline bool scsi_unit_is_ready(const ScsiUnit *unit)
 {
     return unit->present && !unit->tray_open;
 }
-/* Open or close the tray; DEVICE_TRAY_MOVED if that is new. */
-void scsi_unit_move_tray(ScsiUnit *unit, bool open);
+/* Open or close the tray; DEVICE_TRAY_MOVED if that is new. A guest that does it itself needs no
+ * unit attention; one whose tray somebody else opens, prevents that no more. */
+void scsi_unit_move_tray(ScsiUnit *unit, bool open, bool by_guest);
 /* Another medium is in it, or none any more. */
 void scsi_unit_medium_changed(ScsiUnit *unit);
 /* Somebody would like the guest to open the tray. */

@@ -268,12 +268,45 @@ static void test_guest(gconstpointer data)
     COMMAND(&h, 0, 0, START_STOP, 0, 0, 0, 3);
     scsi_assert_good(&h);
     assert_moved(&h, false);
-    COMMAND(&h, 0, 0, 0);
-    scsi_assert_sense(&h, 6, 0x28);
+    g_assert_cmpuint(read_block(&h, 3), ==, 13); /* it is the medium that was there */
     COMMAND(&h, 0, 0, PREVENT, 0, 0, 0, 1);
     qtest_qmp_ok(h.qt, "eject", "{'id': 'cd', 'force': true}");
     assert_moved(&h, true);
-    assert_drive(&h, true, true, NULL);
+    assert_drive(&h, true, false, NULL);
+    qtest_quit(h.qt);
+    unlink(path);
+}
+
+/* A tray that is opened by force, and closed by the guest. */
+static void test_forced(gconstpointer data)
+{
+    g_autofree char *path = disk_make_image("cd-forced");
+    Host h;
+
+    start_with(&h, is_loop(data), path);
+    COMMAND(&h, 0, 0, PREVENT, 0, 0, 0, 1);
+    qtest_qmp_ok(h.qt, "blockdev-open-tray", "{'id': 'cd', 'force': true}");
+    assert_moved(&h, true);
+    assert_drive(&h, true, false, path);
+    COMMAND(&h, 0, 0, 0);
+    scsi_assert_sense(&h, 2, 0x3a);
+    COMMAND(&h, 0, 0, START_STOP, 0, 0, 0, 3);
+    scsi_assert_good(&h);
+    assert_moved(&h, false);
+    g_assert_cmpuint(read_block(&h, 3), ==, 13);
+
+    /* Another medium is told of, whoever closes the tray. */
+    COMMAND(&h, 0, 0, START_STOP, 0, 0, 0, 2);
+    assert_moved(&h, true);
+    qtest_qmp_ok(h.qt, "blockdev-remove-medium", "{'id': 'cd'}");
+    qtest_qmp_ok(h.qt, "blockdev-add",
+                 "{'driver': 'file', 'node-name': 'n0', 'filename': %s, 'read-only': true}", path);
+    qtest_qmp_ok(h.qt, "blockdev-insert-medium", "{'id': 'cd', 'node-name': 'n0'}");
+    COMMAND(&h, 0, 0, START_STOP, 0, 0, 0, 3);
+    scsi_assert_sense(&h, 6, 0x28);
+    COMMAND(&h, 0, 0, START_STOP, 0, 0, 0, 3);
+    scsi_assert_good(&h);
+    g_assert_cmpuint(read_block(&h, 3), ==, 13);
     qtest_quit(h.qt);
     unlink(path);
 }
@@ -310,6 +343,7 @@ int main(int argc, char **argv)
     } cases[] = {
         { "contents", test_contents }, { "change", test_change }, { "refused", test_refused },
         { "hmp", test_hmp },           { "guest", test_guest },   { "saved", test_saved },
+        { "forced", test_forced },
     };
 
     g_test_init(&argc, &argv, NULL);
