@@ -200,6 +200,12 @@ static void set_format(E1000 *s, Ring *ring)
     }
 }
 
+/* RDH and RDT count pieces of 16 bytes, of which split descriptors have two. */
+static unsigned unit(const Ring *ring)
+{
+    return ring->descriptor / E1000_DESCRIPTOR_SIZE;
+}
+
 static bool get_ring(E1000 *s, unsigned n, Ring *ring)
 {
     ring->n = n;
@@ -207,8 +213,8 @@ static bool get_ring(E1000 *s, unsigned n, Ring *ring)
                  (*ring_reg(s, ring, E1000_RDBAL) & ~UINT32_C(15));
     set_format(s, ring);
     ring->count = *ring_reg(s, ring, E1000_RDLEN) / ring->descriptor;
-    ring->head = *ring_reg(s, ring, E1000_RDH);
-    ring->tail = *ring_reg(s, ring, E1000_RDT);
+    ring->head = *ring_reg(s, ring, E1000_RDH) / unit(ring);
+    ring->tail = *ring_reg(s, ring, E1000_RDT) / unit(ring);
     return ring->head < ring->count && ring->tail < ring->count;
 }
 
@@ -284,7 +290,7 @@ static void put(E1000 *s, Ring *ring, const E1000Told *told, const uint8_t *pack
         }
         ring->head = (ring->head + 1) % ring->count;
     }
-    *ring_reg(s, ring, E1000_RDH) = ring->head;
+    *ring_reg(s, ring, E1000_RDH) = ring->head * unit(ring);
 }
 
 static void count(E1000 *s, const uint8_t *packet, size_t size)

@@ -235,10 +235,19 @@ def kinds():
     tap.equal((refused.returncode, b"vhost-user" in refused.stderr), (1, True), refused.stderr.decode())
 
 
+def large_mtu():
+    """With one, Linux's driver of e1000e takes split descriptors."""
+    with server() as files, machine("user") as guest:
+        begin(guest)
+        guest.run("ifconfig eth0 mtu 4000")
+        start(guest, files)
+        send_back(guest, files)
+
+
 if sys.argv[3:] == ["tap_gone"]:
     tap_gone()
     sys.exit(0)
 
-TESTS = [(f"{MOVES} moves", moves), ("faults", faults), ("killed", killed), ("kinds of netdevs", kinds),
+TESTS = [(f"{MOVES} moves", moves), ("faults", faults), ("killed", killed), ("large MTU", large_mtu), ("kinds of netdevs", kinds),
          ("tap that goes away", lambda: own_network.call("tap_gone", 2))]
 tap.run([(name, test) for name, test in TESTS if name in sys.argv[3:] or not sys.argv[3:]])

@@ -284,7 +284,7 @@ static void test_split(void)
     for (unsigned i = 0; i < 4; i++) {
         qtest_writeq(n.qt, RX_RING + 8 * i, net_page(8 + i));
     }
-    net_set(&n, RDT, 1);
+    net_set(&n, RDT, 2); /* each has two pieces of 16 bytes */
     wire_send(n.fd, packet, 4000);
     g_assert_cmphex(net_wait_status(&n, RX_RING + 8) & 3, ==, 3);
     for (unsigned i = 0; i < 4; i++) {
@@ -297,7 +297,7 @@ static void test_split(void)
     }
     /* Buffers of no size take nothing, and nothing waits for them. */
     net_set(&n, PSRCTL, 0);
-    net_set(&n, RDT, 3);
+    net_set(&n, RDT, 6);
     wire_send(n.fd, packet, 60);
     wait_missed(&n);
     net_set(&n, PSRCTL, 2);
@@ -426,7 +426,7 @@ static void test_split_headers(void)
         qtest_writeq(n.qt, at + 8, net_page(9 + 2 * i));
         memcpy(headers, connections[0], sizeof(headers));
         headers[23] = cases[i].protocol;
-        net_set(&n, RDT, i + 1);
+        net_set(&n, RDT, 2 * (i + 1));
         send_connection(&n, headers, packet);
         g_assert_cmphex(net_wait_status(&n, at + 8) & 3, ==, 3);
         g_assert_cmpuint(qtest_readw(n.qt, at + 12), ==, header);
