@@ -167,6 +167,11 @@ class Cases:
                 guest.qmp.event("RESUME", timeout=120)
                 guest.run("until [ -e /tmp/ended ]; do sleep 0.1; done; grep -q 'reset by peer' /tmp/out", timeout=30)
                 self.exchange(guest, CID, 2)
+                guest.qmp.command("device_del", id="v0")
+                guest.qmp.event("DEVICE_DELETED", device="v0")
+                guest.qmp.command("device_add", driver="vhost-vsock-pci", id="v1", **{"guest-cid": CID + 1})
+                tap.equal(self.place.run(f"until streams call {CID + 1} {PORT} < /init 2>/dev/null | cmp - /init; do sleep 0.1; done; "
+                                         "echo same", timeout=300).split()[-1], "same")
                 tap.equal(guest.power_off(), 0, "exit status")
 
     def refused(self):
