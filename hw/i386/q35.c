@@ -6,6 +6,7 @@
 #include "hw/i386/versions.h"
 #include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
+#include "hw/usb/uhci.h"
 #include "util/units.h"
 
 static void q35_create_chipset(X86Machine *x86)
@@ -23,6 +24,9 @@ static void q35_create_chipset(X86Machine *x86)
     x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
     if (x86->sata) {
         pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);
+    }
+    if (x86->parent.usb) {
+        uhci_create_ich9(x86->host->bus);
     }
 }
 

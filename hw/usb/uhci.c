@@ -457,3 +457,21 @@ UHCI_TYPE("ich9-usb-uhci3", ich9_3, "the third", 0x2936, 3, 3)
 UHCI_TYPE("ich9-usb-uhci4", ich9_4, "the fourth", 0x2937, 3, 1)
 UHCI_TYPE("ich9-usb-uhci5", ich9_5, "the fifth", 0x2938, 3, 2)
 UHCI_TYPE("ich9-usb-uhci6", ich9_6, "the sixth", 0x2939, 3, 3)
+
+void uhci_create_ich9(PciBus *bus)
+{
+    enum { SLOT = 0x1d };
+    const char *const types[] = { "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        PciDevice *dev = PCI_DEVICE(device_new_onboard(types[i]));
+        g_autoptr(GError) err = NULL;
+
+        dev->parent.bus = &bus->parent;
+        dev->addr = PCI_DEVFN(SLOT, i);
+        dev->multifunction = !i;
+        if (!device_realize(&dev->parent, &err)) {
+            g_error("on-board device: %s", err->message);
+        }
+    }
+}

@@ -53,6 +53,9 @@ OBJECT_CAST_DEFINE(Uhci, UHCI, TYPE_UHCI)
 
 /* ---- uhci.c ---- */
 
+/* The board's own three of the ICH9, on @bus. */
+void uhci_create_ich9(PciBus *bus);
+
 /* The interrupt line, by what the registers say now. */
 void uhci_update_interrupt(Uhci *s);
 

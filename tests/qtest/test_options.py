@@ -680,6 +680,7 @@ def usb():
     """The board's controller, and devices by old names."""
     for machine_type, extra, places in (
             ("pc", ["-usb", "-usbdevice", "tablet"], "Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Tablet"),
+            ("q35", ["-usb", "-usbdevice", "tablet"], "Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Tablet"),
             ("pc", ["-usbdevice", "mouse", "-usbdevice", "keyboard", "-M", "pc,usb=on"],
              "Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Mouse\n  Device 0.0, Port 2, Speed 12 Mb/s, Product QEMU USB Keyboard")):
         with machine.Machine(extra=["-M", machine_type, *extra]) as box:
