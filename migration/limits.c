@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "block/backend.h"
-#include "block/dirty-bitmap.h"
 #include "util/error.h"
 
 /* ---- saving ---- */
@@ -173,34 +172,4 @@ bool saved_limits_load(struct json_object *limits, GError **errp)
 {
     return !limits || (load_each(limits, "groups", "throttle group", load_group, errp) &&
                        load_each(limits, "drives", "device", load_drive, errp));
-}
-
-/* ---- dirty bitmaps ---- */
-
-static void find_lost(BlockDirtyBitmap *bitmap, void *opaque)
-{
-    BlockDirtyBitmap **lost = opaque;
-
-    if (!bitmap->persistent) {
-        *lost = bitmap;
-    }
-}
-
-static void look_at(BlockNode *node, void *lost)
-{
-    block_dirty_bitmap_foreach(node, find_lost, lost);
-}
-
-bool saved_bitmaps_check(GError **errp)
-{
-    BlockDirtyBitmap *lost = NULL;
-
-    block_node_foreach(look_at, &lost);
-    if (lost) {
-        error_set(errp,
-                  "block node '%s': no image keeps dirty bitmap '%s', and it would be lost: remove "
-                  "it by block-dirty-bitmap-remove, or use one that is persistent",
-                  lost->node->name, lost->name);
-    }
-    return !lost;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a user has said of disks while the machine ran, and what would be gone at the other end as
- * nothing there says it: limits go along, dirty bitmaps that no image keeps are refused.
+ * Limits that a user has changed while the machine ran: they go along, as nothing at the other end
+ * says them.
  */
 #ifndef MIGRATION_LIMITS_H
 #define MIGRATION_LIMITS_H
@@ -20,8 +20,5 @@ struct json_object *saved_limits_read(const Record *record, GError **errp);
 /* Let the drives and groups here have them, but for those that commands have changed here. NULL is
  * fine. Machine lock. */
 bool saved_limits_load(struct json_object *limits, GError **errp);
-
-/* May the machine go elsewhere? An error names a dirty bitmap that would be lost. Machine lock. */
-bool saved_bitmaps_check(GError **errp);
 
 #endif

@@ -8,6 +8,7 @@
 #include "hw/core/runstate.h"
 #include "hw/core/save-check.h"
 #include "hw/memtarget/memory-target.h"
+#include "migration/bitmaps.h"
 #include "migration/config.h"
 #include "migration/devices.h"
 #include "migration/limits.h"
@@ -27,7 +28,7 @@ MigrationParams migration_params = {
     .max_cpu_throttle = 99,
 };
 bool migration_events, migration_auto_converge, migration_late_block_activate;
-bool migration_return_path;
+bool migration_return_path, migration_dirty_bitmaps;
 
 static MigrationStatus status = MIGRATION_STATUS_NONE;
 
@@ -54,6 +55,7 @@ static struct {
     GCond frozen_cond; /* with the machine lock: one of them is set */
     SavedStates *states;
     struct json_object *limits; /* NULL: there are none */
+    GPtrArray *bitmaps;
     RunRecord run;
     GError *err; /* the thread's, and freeze()'s */
 
@@ -113,6 +115,7 @@ static void put_away(void)
     g_clear_pointer(&going.states, saved_states_free);
     g_clear_pointer(&going.config, json_object_put);
     g_clear_pointer(&going.limits, json_object_put);
+    g_clear_pointer(&going.bitmaps, g_ptr_array_unref);
     ram_source_clear(&going.ram);
     precopy_end(&going.precopy);
 }
@@ -191,6 +194,7 @@ static void freeze(void *opaque)
                                  .shutdown = runstate_hold() };
         going.states = saved_states_take();
         going.limits = saved_limits_take();
+        going.bitmaps = saved_bitmaps_take();
         dirty_tracker_sync(going.ram.tracker);
         going.precopy_bytes = stream_bytes(going.stream);
         stream_set_limit(going.stream, 0);
@@ -219,6 +223,7 @@ static bool write_machine(Stream *stream, GError **errp)
            ram_source_write(&going.ram, stream, errp) &&
            saved_states_write(going.states, stream, errp) &&
            saved_limits_write(going.limits, stream, errp) &&
+           saved_bitmaps_write(going.bitmaps, stream, errp) &&
            run_record_write(&going.run, stream, errp) &&
            stream_put_end(stream, going.answer, errp) &&
            (!going.answer || stream_get_answer(stream, errp));

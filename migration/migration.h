@@ -30,6 +30,8 @@ extern bool migration_auto_converge;
 /* A machine that goes is gone when the other end says that it is there: else it goes on here. Asked
  * when it begins. */
 extern bool migration_return_path;
+/* Dirty bitmaps that no image keeps go along; else a machine that has any stays. */
+extern bool migration_dirty_bitmaps;
 /* A machine that comes and is not to run at once takes its images when it is let run. */
 extern bool migration_late_block_activate;
 

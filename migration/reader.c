@@ -5,6 +5,7 @@
 
 #include "hw/core/runstate.h"
 #include "memory/address-space.h"
+#include "migration/bitmaps.h"
 #include "migration/config.h"
 #include "migration/limits.h"
 #include "migration/ram.h"
@@ -60,6 +61,12 @@ static bool take_record(ReadMachine *machine, const Record *record, const GPtrAr
         json_object_put(machine->limits);
         machine->limits = saved_limits_read(record, errp);
         return machine->limits;
+    case RECORD_BITMAP:
+        if (!machine->bitmaps) {
+            machine->bitmaps = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+        }
+        g_ptr_array_add(machine->bitmaps, g_bytes_new(record->data, record->size));
+        return true;
     case RECORD_END:
         *end = true;
         machine->asks = strcmp(record->name, STREAM_ASKS) == 0;
@@ -112,12 +119,14 @@ bool read_machine_load(const ReadMachine *machine, GError **errp)
     address_space_rewritten(&address_space_memory);
     clock_set_ns(machine->run.clock_ns);
     runstate_set_asleep(machine->run.asleep);
-    return saved_states_load(machine->states, errp) && saved_limits_load(machine->limits, errp);
+    return saved_states_load(machine->states, errp) && saved_limits_load(machine->limits, errp) &&
+           saved_bitmaps_load(machine->bitmaps, errp);
 }
 
 void read_machine_clear(ReadMachine *machine)
 {
     saved_states_free(machine->states);
     json_object_put(machine->limits);
+    g_clear_pointer(&machine->bitmaps, g_ptr_array_unref);
     *machine = (ReadMachine){ 0 };
 }

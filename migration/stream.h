@@ -22,6 +22,7 @@ typedef enum RecordKind {
     RECORD_END = 5,    /* how many records came before; by the name "answer" it asks for that */
     RECORD_ANSWER = 6, /* the other way: the machine is there */
     RECORD_LIMITS = 7, /* limits of disks that commands have changed, as JSON; there may be none */
+    RECORD_BITMAP = 8, /* a dirty bitmap, or a part of one */
 } RecordKind;
 
 #define RECORD_MAX_SIZE (64u << 20) /* bytes of a record's contents */

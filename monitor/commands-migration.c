@@ -14,6 +14,7 @@ static bool *const capabilities[MIGRATION_CAPABILITY__MAX] = {
     [MIGRATION_CAPABILITY_AUTO_CONVERGE] = &migration_auto_converge,
     [MIGRATION_CAPABILITY_LATE_BLOCK_ACTIVATE] = &migration_late_block_activate,
     [MIGRATION_CAPABILITY_RETURN_PATH] = &migration_return_path,
+    [MIGRATION_CAPABILITY_DIRTY_BITMAPS] = &migration_dirty_bitmaps,
 };
 
 GPtrArray *qmp_query_migrate_capabilities(GError **errp)

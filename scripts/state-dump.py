@@ -6,7 +6,7 @@ import struct
 import sys
 import zlib
 
-KINDS = {1: "config", 2: "ram", 3: "device", 4: "run", 5: "end", 7: "limits"}
+KINDS = {1: "config", 2: "ram", 3: "device", 4: "run", 5: "end", 7: "limits", 8: "bitmap"}
 RUNS = {0: "zero", 1: "data", 2: "left out"}
 
 
@@ -79,6 +79,8 @@ def print_record(kind, data):
         print(json.dumps(json.loads(data.take(data.left())), indent=2))
     elif kind == 2:
         print_pages(data)
+    elif kind == 8:
+        print(f"  {data.take(data.number(4)).decode()}, {len(data.take(data.left()))} bytes")
     elif kind in (3, 4):
         print_structure(data, "  ")
     elif kind == 5:

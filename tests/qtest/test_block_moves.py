@@ -144,7 +144,7 @@ def bitmaps():
         with start(*words) as m:
             bitmap(m, "add", "kept", persistent=True)
             bitmap(m, "add", "b")
-            refused(lambda: m.qmp.command("migrate", uri=f"file:{folder}/one"), "'n'", "'b'", "persistent", "block-dirty-bitmap-remove")
+            refused(lambda: m.qmp.command("migrate", uri=f"file:{folder}/one"), "'n'", "'b'", "capability dirty-bitmaps", "block-dirty-bitmap-remove")
             tap.equal(m.qmp.command("human-monitor-command", **{"command-line": "savevm one"}), "")
             node = next(node for node in m.qmp.command("query-named-block-nodes") if node["node-name"] == "n")
             tap.equal(sorted(b["name"] for b in node["dirty-bitmaps"]), ["b", "kept"])
@@ -160,5 +160,49 @@ def bitmaps():
             tap.equal(goes(m, f"{folder}/three")["status"], "completed")
 
 
+def bitmaps_go_along():
+    """With the capability: what is marked, whether it records, and it goes on there. The image's own stay with it."""
+    def info(m):
+        nodes = {n["node-name"]: n for n in m.qmp.command("query-named-block-nodes")}
+        return sorted((b["name"], b["granularity"], b["count"], b["recording"], b["persistent"]) for b in nodes["n"].get("dirty-bitmaps", []))
+
+    def put(m, place):
+        m.qmp.command("human-monitor-command", **{"command-line": f'qemu-io n "write {place} 64k"'})
+
+    with tempfile.TemporaryDirectory() as folder:
+        image = f"{folder}/image"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64G"], check=True)
+        words = ["-M", "pc", "-blockdev", f"qcow2,node-name=n,file.driver=file,file.filename={image}", "-device", "virtio-blk-pci,drive=n,id=n"]
+        capability = [{"capability": "dirty-bitmaps", "state": True}]
+        with start(*words) as m:
+            for name, options in ("fine", {"granularity": 512}), ("off", {}), ("empty", {}), ("kept", {"persistent": True}):
+                bitmap(m, "add", name, **options)
+            for place in "0", "1M", "63G":
+                put(m, place)
+            bitmap(m, "disable", "off")
+            bitmap(m, "clear", "empty")
+            put(m, "33G")
+            before = info(m)
+            tap.equal(before, [("empty", 65536, 65536, True, False), ("fine", 512, 262144, True, False), ("kept", 65536, 262144, True, True),
+                               ("off", 65536, 196608, False, False)])
+            sums = [m.qmp.execute({"execute": "x-debug-block-dirty-bitmap-sha256", "arguments": {"node": "n", "name": name}})
+                    for name in ("fine", "off", "empty", "kept")]
+            m.qmp.command("migrate-set-capabilities", capabilities=capability)
+            tap.equal(goes(m, f"{folder}/one")["status"], "completed")
+        with start(*words, "-incoming", f"file:{folder}/one") as m:
+            come(m)
+            machine.vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "it has its images")
+            tap.equal(info(m), before)
+            tap.equal([m.qmp.execute({"execute": "x-debug-block-dirty-bitmap-sha256", "arguments": {"node": "n", "name": name}})
+                       for name in ("fine", "off", "empty", "kept")], sums)
+            put(m, "40G")
+            tap.equal([count for _, _, count, _, _ in info(m)], [131072, 327680, 327680, 196608])
+        for wrong, text in ((["-blockdev", f"qcow2,node-name=m,file.driver=file,file.filename={image}", "-device", "virtio-blk-pci,drive=m,id=n"], "'n'"),
+                            (["-blockdev", "null-co,node-name=n,size=64M", "-device", "virtio-blk-pci,drive=n,id=n"], "67108864")):
+            status, said = machine.run_program("-accel", "qtest", "-nodefaults", "-display", "none", "-m", "16M", "-S", "-M", "pc", *wrong,
+                                               "-incoming", f"file:{folder}/one")
+            tap.equal((status, "dirty bitmap" in said and text in said), (1, True), said)
+
+
 tap.run([("limits go along", limits_go_along), ("what was said at the other end", what_was_said_there), ("a group that is not there", no_such_group),
-         ("limits in a snapshot", in_a_snapshot), ("dirty bitmaps", bitmaps)])
+         ("limits in a snapshot", in_a_snapshot), ("dirty bitmaps", bitmaps), ("dirty bitmaps go along", bitmaps_go_along)])

@@ -50,7 +50,7 @@ INFO = {
     "memory_size_summary": r"base memory: 134217728\nplugged memory: 268435456\n",
     "mice": "No mouse devices connected",
     "migrate": r"no migration was started\n",
-    "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\n",
+    "migrate_capabilities": r"events: off\nauto-converge: off\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n",
     "migrate_parameters": r"max-bandwidth: 134217728 bytes/second\ndowntime-limit: 300 ms\n"
                           r"cpu-throttle-initial: 20\ncpu-throttle-increment: 10\nmax-cpu-throttle: 99\n",
     "mtree": r"address-space: memory\n  0{16}-f{16} \(prio 0, container\): system\n(.*\n)*"
@@ -339,7 +339,7 @@ def migration():
             tap.equal(hmp(m, line), "", line)
         says(m, "info migrate_parameters", r"max-bandwidth: 3145728 bytes/second\ndowntime-limit: 77 ms\n"
              r"cpu-throttle-initial: 5\ncpu-throttle-increment: 6\nmax-cpu-throttle: 50\n\Z")
-        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\n\Z")
+        says(m, "info migrate_capabilities", r"events: off\nauto-converge: on\nlate-block-activate: off\nreturn-path: off\ndirty-bitmaps: off\n\Z")
         for line, word in (("migrate_set_parameter nosuch 1", "nosuch"), ("migrate_set_capability nosuch on", "nosuch"),
                            ("migrate_set_capability events maybe", "maybe"),
                            ("migrate_set_parameter downtime-limit 2000001", "2000000"),
