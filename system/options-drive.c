@@ -226,15 +226,21 @@ static bool add_disk(Startup *startup, const DriveArg *arg, GError **errp)
     return true;
 }
 
+static bool refuse_scsi(Startup *startup, const DriveArg *arg, GError **errp)
+{
+    error_set(errp, "if=scsi: no machine here has a SCSI controller of its own; use if=none,id=ID, "
+                    "and -device virtio-scsi-pci -device scsi-hd,drive=ID (scsi-cd for a CD)");
+    return false;
+}
+
 bool option_do_drive(Startup *startup, const char *arg, GError **errp)
 {
     g_autoptr(DriveArg) drive = drive_parse(arg, errp);
 
     static bool (*const adders[])(Startup *, const DriveArg *, GError **) = {
-        [DRIVE_INTERFACE_IDE] = add_ide,
-        [DRIVE_INTERFACE_NONE] = add_disk,
-        [DRIVE_INTERFACE_VIRTIO] = add_disk,
-        [DRIVE_INTERFACE_PFLASH] = add_flash,
+        [DRIVE_INTERFACE_IDE] = add_ide,      [DRIVE_INTERFACE_NONE] = add_disk,
+        [DRIVE_INTERFACE_VIRTIO] = add_disk,  [DRIVE_INTERFACE_PFLASH] = add_flash,
+        [DRIVE_INTERFACE_SCSI] = refuse_scsi,
     };
 
     return drive && adders[drive->options->q_if](startup, drive, errp);

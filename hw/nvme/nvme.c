@@ -56,16 +56,21 @@ static bool check(const Nvme *n, GError **errp)
         error_set(errp, "serial= is missing: at most %u characters", NVME_SERIAL_MAX);
     } else if (strlen(n->conf.serial) > NVME_SERIAL_MAX) {
         error_set(errp, "serial=%s is longer than %u characters", n->conf.serial, NVME_SERIAL_MAX);
+    } else if (n->queues == 1 || n->queues > NVME_IO_QUEUES + 1) {
+        error_set(errp, "num_queues=%u: 2 to %u; that is one more than max_ioqpairs=", n->queues,
+                  NVME_IO_QUEUES + 1);
     } else if (n->max_pairs < 1 || n->max_pairs > NVME_IO_QUEUES) {
         error_set(errp, "max_ioqpairs=%u: a controller has 1 to %u pairs of queues", n->max_pairs,
                   NVME_IO_QUEUES);
     } else if (n->vectors < 1 || n->vectors > PCI_MSIX_MAX_VECTORS) {
         error_set(errp, "msix_qsize=%u: MSI-X has 1 to %u vectors", n->vectors,
                   PCI_MSIX_MAX_VECTORS);
-    } else if (n->mdts < 1 || n->mdts > MDTS_MAX) {
-        error_set(errp,
-                  "mdts=%u: a command has at most 4 KiB times 2 to the power of this, 1 to %u",
-                  n->mdts, MDTS_MAX);
+    } else if (n->mdts > MDTS_MAX) {
+        error_set(
+            errp,
+            "mdts=%u: a command has at most 4 KiB times 2 to the power of this, 1 to %u; 0: no "
+            "limit",
+            n->mdts, MDTS_MAX);
     } else if (n->cmb_mib > CMB_MAX_MIB || n->cmb_mib & (n->cmb_mib - 1)) {
         error_set(errp, "cmb_size_mb=%u: it is 0, or a power of two up to %u", n->cmb_mib,
                   CMB_MAX_MIB);
@@ -118,7 +123,11 @@ static bool nvme_realize(PciDevice *dev, GError **errp)
     Nvme *n = NVME(dev);
     const PciBus *bus = pci_bus_of(dev);
 
-    if (!check(n, errp) || !(n->bus = nvme_bus_new(n, errp))) {
+    if (!check(n, errp)) {
+        return false;
+    }
+    n->max_pairs = n->queues ? n->queues - 1 : n->max_pairs;
+    if (!(n->bus = nvme_bus_new(n, errp))) {
         return false;
     }
     if (!add_own(n, errp)) {
@@ -306,8 +315,11 @@ static const Property nvme_properties[] = {
     BLOCK_CONF_PROPERTIES(offsetof(Nvme, conf)),
     NVME_PROPERTY("max_ioqpairs", PROP_UINT32, max_pairs, NVME_IO_QUEUES,
                   "pairs of queues that the guest can make"),
+    NVME_PROPERTY("num_queues", PROP_UINT32, queues, 0,
+                  "the same and one more, as it was said once; 0: max_ioqpairs says it"),
     NVME_PROPERTY("msix_qsize", PROP_UINT32, vectors, NVME_QUEUES, "vectors of MSI-X"),
-    NVME_PROPERTY("mdts", PROP_UINT8, mdts, 7, "a command has at most 4 KiB << mdts of data"),
+    NVME_PROPERTY("mdts", PROP_UINT8, mdts, 7,
+                  "a command has at most 4 KiB << mdts of data; 0: no limit"),
     NVME_PROPERTY("cmb_size_mb", PROP_UINT32, cmb_mib, 0,
                   "MiB of the controller's own memory buffer; 0: it has none"),
     { 0 },

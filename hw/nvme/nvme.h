@@ -78,8 +78,8 @@ struct Nvme {
     PciDevice parent;
     /* configuration */
     BlockConf conf; /* of the namespace that `drive` makes; only `serial` and `boot_index` else */
-    uint32_t max_pairs, vectors, cmb_mib;
-    uint8_t mdts; /* a command has at most 4 KiB << mdts of data */
+    uint32_t max_pairs, queues, vectors, cmb_mib; /* queues: pairs and the admin one; 0: not said */
+    uint8_t mdts; /* a command has at most 4 KiB << mdts of data; 0: as much as it can say */
     /* wiring */
     struct NvmeBus *bus;
     NvmeNs own;
@@ -204,7 +204,7 @@ static inline uint64_t nvme_page(const Nvme *n)
 /* What a command's data are at most. */
 static inline uint64_t nvme_data_max(const Nvme *n)
 {
-    return (uint64_t)NVME_DATA_PAGE << n->mdts;
+    return n->mdts ? (uint64_t)NVME_DATA_PAGE << n->mdts : UINT64_MAX;
 }
 
 /* Read and write guest memory that is RAM, and nothing else. */

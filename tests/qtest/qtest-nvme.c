@@ -276,12 +276,12 @@ static void test_identify(void)
     quit(&n);
 }
 
-static void test_queues(void)
+static void check_queues(const char *options)
 {
     const uint32_t size = (ENTRIES - 1) << 16;
     Nvme n;
 
-    start_with(&n, "", ",max_ioqpairs=2,msix_qsize=3");
+    start_with(&n, "", options);
     enable(&n);
     g_assert_cmphex(
         admin(&n, (Command){ CREATE_SQ, .cdw10 = size | 1, .cdw11 = 1 << 16 | 1, .prp1 = SQ }), ==,
@@ -314,7 +314,32 @@ static void test_queues(void)
     quit(&n);
 }
 
+static void test_queues(void)
+{
+    check_queues(",max_ioqpairs=2,msix_qsize=3");
+    check_queues(",num_queues=3,msix_qsize=3");
+}
+
 /* ---- reading and writing ---- */
+
+/* What a command may have of data. */
+static void test_most(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        Nvme n;
+
+        start_with(&n, "", i ? ",mdts=0" : ",mdts=3");
+        enable(&n);
+        make_queues(&n);
+        for (unsigned page = 0; page < 16; page++) {
+            qtest_writeq(n.qt, LIST + 8 * page, DATA + (1 + page) * PAGE);
+        }
+        g_assert_cmphex(
+            io(&n, (Command){ READ, .nsid = 1, .cdw12 = SECTORS - 1, .prp1 = DATA, .prp2 = LIST }),
+            ==, i ? 0 : DNR | 2);
+        quit(&n);
+    }
+}
 
 static void test_data(void)
 {
@@ -629,7 +654,8 @@ static const QTestRefused refused[] = {
     { "-device nvme,serial=123456789012345678901", "20 characters" },
     { "-device nvme,serial=x,max_ioqpairs=65", "64" },
     { "-device nvme,serial=x,msix_qsize=0", "MSI-X" },
-    { "-device nvme,serial=x,mdts=0", "mdts=0" },
+    { "-device nvme,serial=x,mdts=11", "mdts=11" },
+    { "-device nvme,serial=x,num_queues=1", "max_ioqpairs" },
     { "-device nvme,serial=x,cmb_size_mb=3", "power of two" },
     { "-device nvme-ns", "nvme-bus" },
     { "-device nvme,serial=x -device nvme-ns", "drive=" },
@@ -649,6 +675,7 @@ int main(int argc, char **argv)
     g_test_add_func("/nvme/identify", test_identify);
     g_test_add_func("/nvme/queues", test_queues);
     g_test_add_func("/nvme/data", test_data);
+    g_test_add_func("/nvme/most", test_most);
     g_test_add_func("/nvme/refused", test_refused);
     g_test_add_func("/nvme/full", test_full);
     g_test_add_func("/nvme/interrupts", test_interrupts);

@@ -421,6 +421,7 @@ def ide_refused():
 def refused():
     for options, words in (
             (["if=none,format=raw,driver=null-co"], "driver=null-co format=raw"),
+            (["if=scsi,format=null-co"], "if=none virtio-scsi-pci scsi-hd,drive="),
             (["if=none"], "file="),
             (["if=none,format=raw"], "file="),
             (["if=none,format=null-co,colour=red"], "'colour' 'latency-ns'"),
