@@ -58,18 +58,29 @@ SnapshotInfo *block_snapshot_find(BlockNode *node, const char *name, GError **er
 
 bool block_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp)
 {
+    SnapshotInfo *same;
+
+    if (!block_snapshot_possible(node, errp)) {
+        return false;
+    }
+    same = find(node, snapshot->name, NULL);
+    if (same) {
+        SnapshotInfo_free(same);
+        error_set(errp, "block node '%s' has a snapshot '%s' already", node->name, snapshot->name);
+        return false;
+    }
+    return block_snapshot_create_another(node, snapshot, errp);
+}
+
+bool block_snapshot_create_another(BlockNode *node, const BlockSnapshot *snapshot, GError **errp)
+{
     bool ok;
 
     if (!block_snapshot_possible(node, errp)) {
         return false;
     }
-    SnapshotInfo *same = find(node, snapshot->name, NULL);
-    if (same || !*snapshot->name) {
-        SnapshotInfo_free(same);
-        error_set(errp,
-                  same ? "block node '%s' has a snapshot '%s' already"
-                       : "a snapshot of block node '%s' has no name%s",
-                  node->name, snapshot->name);
+    if (!*snapshot->name) {
+        error_set(errp, "a snapshot of block node '%s' has no name", node->name);
         return false;
     }
     block_hold_all();

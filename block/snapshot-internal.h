@@ -11,6 +11,8 @@ bool block_snapshot_possible(const BlockNode *node, GError **errp);
 bool block_snapshot_may_go_to(const BlockNode *node, GError **errp);
 /* Take one, whose name no other has. */
 bool block_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
+/* The same, and others may have the name. */
+bool block_snapshot_create_another(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
 /* By name or id. */
 bool block_snapshot_delete(BlockNode *node, const char *name, GError **errp);
 /* The disk is as it was then; devices hear of its size. */

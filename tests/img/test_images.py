@@ -287,10 +287,18 @@ def snapshots():
         img.write(path, "read -P 1 0 1M")
         img.run("snapshot", "-a", "two", path)
         img.write(path, "read -P 2 0 512k", "read -P 1 512k 512k")
+        img.fails("snapshot", "-d", "1", path, says="1") # an id
         img.run("snapshot", "-d", "one", path)
         img.fails("snapshot", "-d", "one", path, says="one")
         img.fails("snapshot", "-a", "one", path, says="one")
-        img.fails("snapshot", "-c", "two", path, says="already")
+        img.run("snapshot", "-c", "two", path) # as the reference allows
+        tap.equal(len(img.info(path)["snapshots"]), 2)
+        for words in ("-d", "2"), ("-d", "one"), ("-a", "one"), ("-c", ""):
+            result = img.fails("snapshot", *words, path, says=path)
+            tap.equal("#block" in result.errors, False, result.errors)
+        img.run("snapshot", "-d", "two", path)
+        tap.equal(len(img.info(path)["snapshots"]), 1)
+        img.fails("snapshot", "-c", "x", "-f", "raw", path, says="cannot keep snapshots")
         img.fails("snapshot", "-c", "a", "-d", "two", path, says="one of")
         img.sound(path)
 

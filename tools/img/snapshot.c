@@ -32,19 +32,48 @@ static bool list(BlockNode *node, GError **errp)
     return all;
 }
 
+/* By name alone: a name may look like the id of another. */
+static bool delete (BlockNode *node, const char *name, GError **errp)
+{
+    g_autoptr(GPtrArray) all = NULL;
+
+    if (!block_snapshot_possible(node, errp)) {
+        return false;
+    }
+    all = node->driver->snapshot_list(node, errp);
+    for (unsigned i = 0; all && i < all->len; i++) {
+        if (strcmp(((const SnapshotInfo *)all->pdata[i])->name, name) == 0) {
+            return block_snapshot_delete(node, name, errp);
+        }
+    }
+    if (all) {
+        error_set(errp, "block node '%s' has no snapshot of the name '%s'", node->name, name);
+    }
+    return false;
+}
+
+/* Users know the file, and not the name that the node was given. */
+static void name_file(GError *err, const BlockNode *node, const char *file)
+{
+    g_autofree char *called = g_strdup_printf("block node '%s'", node->name);
+    g_auto(GStrv) parts = g_strsplit(err->message, called, -1);
+
+    g_free(err->message);
+    err->message = g_strjoinv(file, parts);
+}
+
 static bool carry_out(BlockNode *node, const ImgArgs *args, GError **errp)
 {
     const BlockSnapshot snapshot = { .name = args->snapshot_create,
                                      .date_ns = g_get_real_time() * 1000 };
 
     if (args->snapshot_create) {
-        return block_snapshot_create(node, &snapshot, errp);
+        return block_snapshot_create_another(node, &snapshot, errp);
     }
     if (args->snapshot_apply) {
         return block_snapshot_goto(node, args->snapshot_apply, errp);
     }
-    return args->snapshot_delete ? block_snapshot_delete(node, args->snapshot_delete, errp)
-                                 : list(node, errp);
+    return args->snapshot_delete ? delete (node, args->snapshot_delete, errp) : list(node, errp);
 }
 
 static int run(ImgArgs *args)
@@ -62,10 +91,14 @@ static int run(ImgArgs *args)
     if (wanted + args->list > 1) {
         return img_error("snapshot: give one of -l, -a, -c and -d");
     }
-    return img_open(&image, &how, &err) && carry_out(image.edge.node, args, &err) &&
-                   img_close(&image, &err)
-               ? IMG_OK
-               : img_fail(err);
+    if (!img_open(&image, &how, &err)) {
+        return img_fail(err);
+    }
+    if (!carry_out(image.edge.node, args, &err)) {
+        name_file(err, image.edge.node, args->files[0]);
+        return img_fail(err);
+    }
+    return img_close(&image, &err) ? IMG_OK : img_fail(err);
 }
 
 static const ImgOption options[] = {
