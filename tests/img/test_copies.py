@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import time
 
 import img
 import tap
@@ -193,12 +194,25 @@ def progress():
         tap.equal(img.run("convert", "-p", "-q", "-f", "raw", f"{folder}/r", f"{folder}/a"), "")
 
 
+def not_too_fast():
+    """A limit that is felt: the second is the least that it may take."""
+    with img.folder() as folder:
+        sparse_file(f"{folder}/raw", size=4 * MIB)
+        with open(f"{folder}/raw", "r+b") as file:
+            file.write(os.urandom(2 * MIB))
+        start = time.monotonic()
+        img.run("convert", "-r", "2M", "-O", "qcow2", "raw", "copy", cwd=folder)
+        tap.equal(time.monotonic() - start >= 1, True)
+        img.run("compare", "raw", "copy", cwd=folder)
+
+
 def refused_conversions():
     with img.folder() as folder:
         img.run("create", "-q", "-f", "qcow2", f"{folder}/q", "1M")
         for words, says in ((["q"], "the new one"), (["-c", "-O", "raw", "q", "a"], "compressed"),
                             (["-S", "3", "q", "a"], "multiple of 512"), (["-S", "32M", "q", "a"], "16M"),
                             (["-m", "0", "q", "a"], "1 to 16"), (["-m", "17", "q", "a"], "1 to 16"),
+                            (["-r", "0", "q", "a"], "bytes a second"), (["-r", "x", "q", "a"], "bytes a second"),
                             (["-O", "vmdk", "q", "a"], "raw and qcow2"), (["-t", "bad", "q", "a"], "cache mode"),
                             (["-T", "bad", "q", "a"], "cache mode"), (["--target-is-zero", "q", "a"], "-n"),
                             (["--target-image-opts", "q", "driver=raw"], "-n"), (["-n", "-o", "size=1M", "q", "a"], "-o"),
@@ -437,6 +451,6 @@ def what_cannot_be_written_stays_in_the_image():
 
 tap.run([(function.__name__.replace("_", "-"), function) for function in (
     both_ways, holes_stay, over_a_backing_file, to_what_is_there, one_behind_the_other, compressed_ones_are_read, compressed_ones_are_written, benches, progress,
-    refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
+    not_too_fast, refused_conversions, a_disk_that_fails, compared_as_by_the_reference, what_cannot_be_read_is_no_difference,
     parts_of_disks, rebased, rebased_by_name_only, committed, committed_further_down, refused_commits,
     what_cannot_be_written_stays_in_the_image)])

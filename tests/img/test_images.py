@@ -481,7 +481,7 @@ def guessed_raw():
 # ---- help ----
 
 # What is of no use here: see docs/dimmable-img.md.
-ABSENT = {"commit": {"-r"}, "convert": {"-l", "-r", "--bitmaps", "--salvage"}, "measure": {"-l"}, "rebase": {"-U"}}
+ABSENT = {"commit": {"-r"}, "convert": {"-l", "--bitmaps", "--salvage"}, "measure": {"-l"}, "rebase": {"-U"}}
 
 def options_of(text):
     return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))

@@ -22,7 +22,7 @@ typedef struct Convert {
     ImgImage *from;
     ImgImage to;
     uint64_t size; /* of all of them */
-    uint64_t sparse;
+    uint64_t sparse, rate;
     unsigned threads;
     bool made; /* the file was not there before */
     ImgNew image;
@@ -70,6 +70,12 @@ static bool parse_numbers(Convert *c, GError **errp)
         return false;
     }
     c->threads = (unsigned)threads;
+    if (args->rate && (!img_parse_size("-r", args->rate, &c->rate, errp) || !c->rate)) {
+        g_clear_error(errp);
+        error_set(errp, "convert: -r %s is not possible: use bytes a second, such as 100M",
+                  args->rate);
+        return false;
+    }
     return true;
 }
 
@@ -216,6 +222,7 @@ static bool copy_all(Convert *c, GError **errp)
                                 !c->to.edge.node->backing.node,
                      .above = c->args->backing || c->image.backing,
                      .sparse = c->sparse,
+                     .rate = c->rate,
                      .packed = c->args->compressed ? block_node_cluster_size(c->to.edge.node) : 0,
                      .threads = c->threads,
                      .args = c->args,
@@ -279,6 +286,7 @@ static const ImgOption options[] = {
     IMG_OPTION('S', NULL, IMG_TEXT, "SIZE", sparse,
                "so many zeros become a hole: 4k; 0: none do, everything is written"),
     IMG_OPTION('m', NULL, IMG_TEXT, "NUMBER", coroutines, "requests at once: 8"),
+    IMG_OPTION('r', NULL, IMG_TEXT, "RATE", rate, "copy no more than so many bytes a second"),
     IMG_OPTION('W', NULL, IMG_FLAG, NULL, unordered, "in any order, as it is done anyway"),
     IMG_OPTION('C', NULL, IMG_FLAG, NULL, offload, "nothing is done about it"),
     IMG_OPTION_PROGRESS,

@@ -24,8 +24,9 @@ typedef struct Work {
     GMutex mutex;
     /* Under it. */
     Part rest; /* what is known, and nobody has taken yet: it begins where the next one begins */
-    uint64_t done;
+    uint64_t done, moved; /* moved: those of it that are data */
     GError *err;
+    int64_t began; /* g_get_monotonic_time() */
 } Work;
 
 size_t img_zero_run(const uint8_t *p, size_t len, size_t block, bool *zero)
@@ -200,6 +201,20 @@ static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
     return !err;
 }
 
+/* So long that no more than `rate` bytes a second were copied. */
+static void wait_for_rate(Work *work)
+{
+    double due;
+
+    g_mutex_lock(&work->mutex);
+    due = (double)work->moved / (double)work->copy->rate * G_USEC_PER_SEC -
+          (double)(g_get_monotonic_time() - work->began);
+    g_mutex_unlock(&work->mutex);
+    if (due > 0) {
+        g_usleep((gulong)MIN(due, G_USEC_PER_SEC * 60.0));
+    }
+}
+
 static gpointer run(gpointer opaque)
 {
     Work *work = opaque;
@@ -212,12 +227,16 @@ static gpointer run(gpointer opaque)
 
         g_mutex_lock(&work->mutex);
         work->done += part.bytes;
+        work->moved += part.kind == PART_DATA ? part.bytes : 0;
         if (!ok && !work->err) {
             work->err = g_steal_pointer(&err);
         }
         img_progress(work->copy->args, work->copy->before + work->done, work->copy->total);
         g_mutex_unlock(&work->mutex);
         g_clear_error(&err);
+        if (work->copy->rate) {
+            wait_for_rate(work);
+        }
     }
     g_aligned_free(buf);
     return NULL;
@@ -225,7 +244,9 @@ static gpointer run(gpointer opaque)
 
 bool img_copy(const ImgCopy *copy, GError **errp)
 {
-    Work work = { .copy = copy, .rest = { .offset = copy->start } };
+    Work work = { .copy = copy,
+                  .rest = { .offset = copy->start },
+                  .began = g_get_monotonic_time() };
     g_autofree GThread **threads = g_new0(GThread *, copy->threads);
 
     g_mutex_init(&work.mutex);
