@@ -63,16 +63,40 @@ static int find_alike(Qcow2 *s, uint64_t offset, uint64_t bytes, BlockStatus *st
     return 0;
 }
 
-/* What was only allocated is zeros: the file below knows. */
-static void look_below(const Qcow2 *s, uint64_t bytes, BlockStatus *status)
+/* Where there was no hole, there may be one by now: nothing depends on it. To ask for the end of
+ * what is data takes long, and an image may have its clusters in any order. */
+static bool is_known_data(Qcow2 *s, uint64_t at, uint64_t bytes)
 {
+    bool known;
+
+    g_mutex_lock(&s->cache_mutex);
+    known = at >= s->data_from && at + bytes <= s->data_to;
+    g_mutex_unlock(&s->cache_mutex);
+    return known;
+}
+
+/* What was only allocated is zeros: the file below knows. */
+static void look_below(Qcow2 *s, uint64_t bytes, BlockStatus *status)
+{
+    BlockNode *file = s->node->file.node;
+    int64_t length = block_node_length(file);
     BlockStatus below;
 
     status->bytes = MIN(status->bytes, bytes);
     status->filename = s->node->filename;
-    if (block_status(s->node->file.node, status->at, status->bytes, &below) == 0) {
+    if (is_known_data(s, status->at, status->bytes)) {
+        return;
+    }
+    if (length > (int64_t)status->at &&
+        block_status(file, status->at, (uint64_t)length - status->at, &below) == 0) {
         status->zero = below.zero;
         status->bytes = MIN(status->bytes, below.bytes);
+        if (!below.zero) {
+            g_mutex_lock(&s->cache_mutex);
+            s->data_from = status->at;
+            s->data_to = status->at + below.bytes;
+            g_mutex_unlock(&s->cache_mutex);
+        }
     }
 }
 

@@ -75,6 +75,7 @@ typedef struct Qcow2 {
     bool counts_late;    /* counts are only changed in the cache; the image is marked as dirty */
     /* Under `cache_mutex`. */
     GMutex cache_mutex;
+    uint64_t data_from, data_to; /* of the file: known to be no hole; under cache_mutex */
     Qcow2Slot slots[QCOW2_SLOTS];
     unsigned slot_count; /* that are used; constant */
     uint64_t clock;
