@@ -106,6 +106,7 @@ bench: build guest
 	@python3 tests/bench/bench.py $(BUILD)
 	@python3 tests/bench/devices.py $(BUILD)
 	@python3 tests/bench/folders.py $(BUILD)
+	@python3 tests/bench/img.py $(BUILD)
 	@python3 tests/bench/programs.py $(BUILD)
 	@python3 tests/bench/debian.py $(BUILD)
 
