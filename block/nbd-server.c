@@ -454,8 +454,12 @@ bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GEr
     server->path = g_strdup(path);
     server->tls = tls;
     server->fresh = g_ptr_array_new();
-    loop_run(loop, listen_again, server);
     return true;
+}
+
+void nbd_server_accept(void)
+{
+    loop_run(server->loop, listen_again, server);
 }
 
 static void begin_given(void *opaque)

@@ -12,11 +12,14 @@
 
 #define NBD_DEFAULT_CONNECTIONS 100
 
-/* Serve the clients of @fd, which listens, and becomes the server's; it is closed on failure. At
- * most @max at once (0: NBD_DEFAULT_CONNECTIONS); others wait. @path: a socket's name to remove at
- * the end; NULL: none. @tls: they have to use TLS; a reference, which it takes; NULL: there is
- * none. Errors: there is one already. */
+/* A server for the clients of @fd, which listens, and becomes the server's; it is closed on
+ * failure. They wait until nbd_server_accept(), so that there may be exports before. At most @max
+ * at once (0: NBD_DEFAULT_CONNECTIONS); others wait. @path: a socket's name to remove at the end;
+ * NULL: none. @tls: they have to use TLS; a reference, which it takes; NULL: there is none. Errors:
+ * there is one already. */
 bool nbd_server_start(int fd, unsigned max, const char *path, TlsCreds *tls, GError **errp);
+/* Serve them from now on; once. */
+void nbd_server_accept(void);
 /* Disconnect all clients and remove all exports. Errors: there is no server. */
 bool nbd_server_stop(GError **errp);
 /* Its loop; NULL: there is no server. */

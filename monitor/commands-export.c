@@ -61,6 +61,9 @@ bool qmp_nbd_server_start(const SocketAddressLegacy *addr, const char *tls_creds
     fd = fill_place(&place, addr, errp) ? socket_place_open(&place, NULL, errp) : -1;
     if (fd >= 0) {
         ok = nbd_server_start(fd, max_connections, place.abstract ? NULL : place.path, tls, errp);
+        if (ok) {
+            nbd_server_accept();
+        }
     } else {
         tls_creds_unref(tls);
     }

@@ -27,7 +27,7 @@ TAKEN = [
     ("graphics=off", {"graphics": False}), ("graphics=on", {"graphics": True}),
     ("dump-guest-core=off", {"dump-guest-core": False}), ("", {"dump-guest-core": True}),
     ("mem-merge=off", {"mem-merge": False}), ("", {"mem-merge": True}),
-    ("usb=off", {"usb": False}), ("", {"usb": False}),
+    ("usb=off", {"usb": False}), ("usb=on", {"usb": True}), ("", {"usb": False}),
     ("vmport=off", {"vmport": "off"}), ("vmport=auto", {"vmport": "off"}),
     ("smm=off", {"smm": "off"}), ("smm=auto", {"smm": "off"}),
     ("i8042=on,pic=on,pit=auto,smbus=off", {"i8042": True, "pic": "auto", "pit": "auto", "smbus": False}),
@@ -49,7 +49,7 @@ TAKEN = [
 REFUSED = [
     (["pc,nvdimm=perhaps"], "nvdimm=perhaps on off"), (["pc,hmat=1x"], "hmat=1x on off"),
     (["pc,acpi=maybe"], "acpi=maybe auto on off"), (["pc,graphics=x"], "graphics=x on off"),
-    (["pc,usb=on"], "usb USB off"), (["pc,vmport=on"], "vmport VMware off auto"), (["pc,smm=on"], "smm SMM off"),
+    (["pc,vmport=on"], "vmport VMware off auto"), (["pc,smm=on"], "smm SMM off"),
     (["pc,i8042=off"], "i8042 on"), (["pc,pic=off"], "pic 8259 auto"), (["pc,pit=off"], "pit 8254 auto"),
     (["pc,smbus=on"], "smbus off"), (["pc,suppress-vmdesc=on"], "suppress-vmdesc off"),
     (["pc,smbios-entry-point-type=16"], "smbios-entry-point-type=16 64 32"), (["pc,bus-lock-ratelimit=5"], "bus-lock-ratelimit 0"),

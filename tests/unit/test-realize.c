@@ -201,8 +201,8 @@ static void add_virtio(void)
     add_folders(suffixes, G_N_ELEMENTS(suffixes));
     add_disk("scsi-hd", G_N_ELEMENTS(suffixes));
     add_device("scsi-cd");
-    add_device("virtio-mem-pci,memdev=m1,requested-size=64M");
-    add_device("virtio-pmem-pci,memdev=m2");
+    add_device("virtio-mem-pci,memdev=m1,requested-size=64M,multifunction=on,addr=17.0");
+    add_device("virtio-pmem-pci,memdev=m2,multifunction=on,addr=17.1");
     add_device("virtio-keyboard-pci,multifunction=on,addr=18.0");
     add_device("virtio-mouse-pci,multifunction=on,addr=18.1");
     add_device("virtio-tablet-pci,multifunction=on,addr=18.2");

@@ -350,8 +350,12 @@ static bool serve(BlockNode *node, GError **errp)
     }
     fd = socket_place_open(&place, NULL, errp);
     nbd_server_on_disconnect(on_disconnect);
-    return fd >= 0 && nbd_server_start(fd, (unsigned)options.clients, options.socket, tls, errp) &&
-           block_export_add(&config, node, errp);
+    if (fd < 0 || !nbd_server_start(fd, (unsigned)options.clients, options.socket, tls, errp) ||
+        !block_export_add(&config, node, errp)) {
+        return false;
+    }
+    nbd_server_accept();
+    return true;
 }
 
 /* ---- the program ---- */
