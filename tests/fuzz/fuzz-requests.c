@@ -1,32 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a driver asks of virtio devices: buffers of a right shape, with anything in them, for two
- * disks, two network cards on one cable, a balloon, a serial device with ports, and a SCSI host
- * with disks and a CD drive; while queues and devices are reset, and the machine stops and goes on.
+ * disks, two network cards on one cable, a balloon, and a serial device with ports; while queues
+ * and devices are reset, and the machine stops and goes on.
  */
 #include "hw/virtio/virtio-pci-regs.h"
-#include "hw/virtio/virtio-scsi-regs.h"
 #include "tests/fuzz/driver.h"
 
 #define DEVICES    6
-#define SCSI       6        /* one more */
-#define BUFFERS    0x80000u /* in RAM, behind the rings */
+#define BUFFERS    0x70000u /* in RAM, behind the rings */
 #define BUFFERS_SZ 0x20000u
 #define RING_SIZE  16
-
-static void populate_scsi(void)
-{
-    driver_add_node("null-co,node-name=s0,size=1M,read-zeroes=on");
-    driver_add_node("blkdebug,node-name=s1,image.driver=null-co,image.size=1M,image.read-zeroes=on,"
-                    "inject-error.0.event=read_aio,inject-error.0.sector=8,"
-                    "inject-error.1.event=write_aio,inject-error.1.sector=16");
-    driver_add_node("null-co,node-name=s2,size=1M,read-zeroes=on,read-only=on");
-    driver_add("virtio-scsi-pci,id=vh,addr=16,num_queues=2");
-    driver_add("scsi-hd,bus=vh.0,drive=s0,scsi-id=0,serial=s,wwn=5,removable=on,dpofua=on");
-    driver_add("scsi-hd,bus=vh.0,drive=s1,scsi-id=0,lun=1,logical_block_size=4096,"
-               "physical_block_size=4096,werror=report");
-    driver_add("scsi-cd,bus=vh.0,drive=s2,scsi-id=1");
-}
 
 /* Nothing of the host is asked: the disks' contents are zeros, the cards' cable ends here. */
 static void populate(Machine *machine)
@@ -47,7 +31,6 @@ static void populate(Machine *machine)
     driver_add("virtio-balloon-pci,addr=14,deflate-on-oom=on,free-page-reporting=on");
     driver_add("virtio-serial-pci,id=vs,addr=15,max_ports=4");
     driver_add("virtserialport,bus=vs.0,name=one");
-    populate_scsi();
 }
 
 /* ---- steps ---- */
@@ -57,7 +40,6 @@ static void step_map(FuzzInput *in)
     for (unsigned n = 0; n < DEVICES; n++) {
         driver_map(n);
     }
-    driver_map(SCSI);
 }
 
 static void step_start(FuzzInput *in)
@@ -166,71 +148,11 @@ static void step_config(FuzzInput *in)
     address_space_load(&address_space_memory, driver_bar(n) + 2 * DRIVER_PAGE + (offset & ~3u), 4);
 }
 
-static void step_scsi_start(FuzzInput *in)
-{
-    uint64_t refused = fuzz_take(in, 8);
-
-    driver_map(SCSI);
-    driver_start(SCSI, (~refused | UINT64_C(1) << 32) & ~(UINT64_C(1) << 34), RING_SIZE);
-}
-
-/* Which unit, mostly one that is there; the command, and anything in its other bytes; what is
- * written and read. */
-static void step_scsi(FuzzInput *in)
-{
-    unsigned how = (unsigned)fuzz_take(in, 1), q = VIRTIO_SCSI_REQUESTS + (how >> 7);
-    VirtioScsiRequestHead head = { .lun = { 1, how >> 1 & 1, 0x40, how & 1 } };
-    uint32_t ring = driver_ring(SCSI, q), data = BUFFERS + 512, len = (uint32_t)fuzz_take(in, 1);
-    uint8_t cdb[32] = { 0 };
-
-    if ((how >> 2 & 7) == 7) {
-        head.lun[1] = (uint8_t)fuzz_take(in, 1);
-        head.lun[3] = (uint8_t)fuzz_take(in, 1);
-    }
-    for (unsigned i = 0; i < 16; i++) {
-        cdb[i] = (uint8_t)fuzz_take(in, 1);
-    }
-    for (unsigned i = 0; i < (how >> 5 & 1) * 8; i++) {
-        address_space_store(&address_space_memory, data + 4 * i, fuzz_take(in, 4), 4);
-    }
-    len = len < 0x80 ? len : (len & 0x7f) * 256;
-    address_space_write(&address_space_memory, BUFFERS, &head, sizeof(head));
-    address_space_write(&address_space_memory, BUFFERS + sizeof(head), cdb, sizeof(cdb));
-    write_desc(ring, 0, BUFFERS, sizeof(head) + sizeof(cdb), 1);
-    if (how & 0x20) { /* data to the device lies before the answer, data from it behind */
-        write_desc(ring, 1, data, len, 1);
-        write_desc(ring, 2, BUFFERS + 128, sizeof(VirtioScsiAnswer) + 96, 2);
-    } else {
-        write_desc(ring, 1, BUFFERS + 128, sizeof(VirtioScsiAnswer) + 96, 2 | (len ? 1 : 0));
-        write_desc(ring, 2, data, len, 2);
-    }
-    make_available(ring, 0);
-    driver_notify(SCSI, q);
-}
-
-static void step_scsi_control(FuzzInput *in)
-{
-    unsigned how = (unsigned)fuzz_take(in, 1);
-    uint32_t ring = driver_ring(SCSI, VIRTIO_SCSI_CONTROL);
-    const VirtioScsiTmf tmf = { .type = how & 3,
-                                .function = how >> 2 & 7,
-                                .lun = { 1, how >> 5 & 1, 0x40, how >> 6 & 1 } };
-
-    address_space_write(&address_space_memory, BUFFERS + 256, &tmf, sizeof(tmf));
-    write_desc(ring, 0, BUFFERS + 256, sizeof(tmf), 1);
-    write_desc(ring, 1, BUFFERS + 320, 8, 2);
-    make_available(ring, 0);
-    driver_notify(SCSI, VIRTIO_SCSI_CONTROL);
-}
-
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_map,          step_start,       step_request,  step_disk,
-    step_fill,         step_queue_reset, step_config,   fuzz_step_time,
-    step_request,      fuzz_step_settle, fuzz_step_run, fuzz_step_next_timer,
-    fuzz_step_reset,   step_request,     step_disk,     step_start,
-    step_request,      step_request,     step_disk,     step_fill,
-    step_scsi_start,   step_scsi,        step_scsi,     step_scsi,
-    step_scsi_control,
+    step_map,         step_start,           step_request,    step_disk,    step_fill,
+    step_queue_reset, step_config,          fuzz_step_time,  step_request, fuzz_step_settle,
+    fuzz_step_run,    fuzz_step_next_timer, fuzz_step_reset, step_request, step_disk,
+    step_start,       step_request,         step_request,    step_disk,    step_fill,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
