@@ -4,6 +4,7 @@
 
 The closing line counts single test cases, as the TAP output of each test program lists them."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,8 +31,15 @@ def reason(name, number, printed):
 
 def main():
     build = sys.argv[1]
+    logs = [f"{build}/meson-logs/testlog{ending}" for ending in (".json", ".junit.xml")]
+    for log in logs:
+        if os.path.exists(log):
+            os.unlink(log)
     result = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs",
                              *sys.argv[2:]], check=False)
+    if not all(map(os.path.exists, logs)):
+        print(f"failed: no test was run: {' '.join(sys.argv[2:])}\n0 passed, 1 failed, 0 skipped", flush=True)
+        return 1
     passed = failed = skipped = 0
     bad = []  # names of what failed
     printed = list(programs(build))
