@@ -65,12 +65,15 @@ static unsigned take_events(QUsb *u, unsigned *slot)
     unsigned code = 0;
 
     for (;;) {
-        uint64_t at = EVENTS + u->event * TRB, parameter = qtest_readq(u->qt, at);
-        uint32_t status = qtest_readl(u->qt, at + 8), control = qtest_readl(u->qt, at + 12);
+        uint64_t at = EVENTS + u->event * TRB, parameter;
+        uint32_t status, control = qtest_readl(u->qt, at + 12);
 
         if ((control & 1) != u->event_cycle) {
             break;
         }
+        /* What is read before its cycle bit may be from before the event. */
+        parameter = qtest_readq(u->qt, at);
+        status = qtest_readl(u->qt, at + 8);
         u->event = (u->event + 1) % ENTRIES;
         u->event_cycle ^= !u->event;
         switch (control >> 10 & 0x3f) {
