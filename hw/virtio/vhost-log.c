@@ -2,6 +2,7 @@
 #include "hw/virtio/vhost-log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -30,14 +31,30 @@ static void log_free(struct VhostLog *log)
     g_free(log);
 }
 
+/* A file that the back-end gets, and cannot make shorter below our feet; -1: errno says why. */
+static int make_file(uint64_t size)
+{
+    int fd = memfd_create("vhost-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd >= 0 && (ftruncate(fd, (off_t)size) < 0 ||
+                    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)) {
+        const int code = errno;
+
+        close(fd);
+        errno = code;
+        return -1;
+    }
+    return fd;
+}
+
 static struct VhostLog *log_new(uint64_t size, GError **errp)
 {
     struct VhostLog *log = g_new0(struct VhostLog, 1);
     void *map;
 
     log->words = size / WORD_BYTES + 1;
-    log->fd = memfd_create("vhost-log", MFD_CLOEXEC);
-    if (log->fd >= 0 && ftruncate(log->fd, (off_t)(log->words * sizeof(uint64_t))) == 0) {
+    log->fd = make_file(log->words * sizeof(uint64_t));
+    if (log->fd >= 0) {
         map = mmap(NULL, log->words * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, log->fd,
                    0);
         if (map != MAP_FAILED) {

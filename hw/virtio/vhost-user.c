@@ -18,6 +18,7 @@
 #define NO_PAYLOAD     NULL, 0
 #define BASE_SLOTS     8u /* without CONFIGURE_MEM_SLOTS */
 #define SLOTS_SENSIBLE 65536u
+#define SERVED_AT_ONCE 64 /* pieces of the back-end's requests, before others have their turn */
 
 static void serve_requests(VhostUser *vu);
 
@@ -186,11 +187,13 @@ static bool receive_reply(VhostUser *vu, uint32_t request, void *reply, unsigned
     } else if (header.size > sizeof(bytes) || (size != ANY_REPLY && header.size != size)) {
         error_set(errp, "the back-end's answer to request %u has %u bytes, and not %u", request,
                   header.size, size);
-    } else if (count > (fd ? 1 : 0)) {
+    } else if (!receive(vu, bytes, header.size, fds, &count, deadline, errp)) {
+        /* said */
+    } else if (count > (fd ? 1 : 0)) { /* with the header, or with what is behind it */
         error_set(errp, "the back-end's answer to request %u came with %u descriptors", request,
                   count);
     } else {
-        ok = receive(vu, bytes, header.size, fds, &count, deadline, errp);
+        ok = true;
     }
     if (!ok) {
         close_fds(fds, count);
@@ -344,13 +347,13 @@ static void serve(VhostUser *vu, const VhostUserHeader *request)
     }
 }
 
-/* What has come of them; descriptors that come with it are closed by the kernel, as there is no
- * room for any. */
+/* What has come of them, or some of it: they may come as fast as they are read. Descriptors that
+ * come with it are closed by the kernel, as there is no room for any. */
 static void serve_requests(VhostUser *vu)
 {
     const VhostUserHeader *header = (const VhostUserHeader *)vu->request;
 
-    for (;;) {
+    for (unsigned i = 0; i < SERVED_AT_ONCE; i++) {
         const size_t whole = sizeof(*header) + (vu->got >= sizeof(*header) ? header->size : 0);
         ssize_t n;
 

@@ -354,6 +354,39 @@ def hostile(name):
         tap.equal(driver.talk(0, b"after"), b"after")
 
 
+def descriptors():
+    """Those that come with an answer, behind its header, are closed."""
+    with setup(protocol=vhost.DISK, wrong={vhost.GET_CONFIG: lambda *reply: (*reply, [0] * 8)}) as (end, m):
+        end.wait(lambda: end.sock, "it is connected")
+        for _ in range(3):
+            said = refused(m, "device_add", driver="vhost-user-blk-pci", chardev="c0", id="d0")
+            tap.equal("came with 8 descriptors" in said or "nobody" in said, True, said)
+            tap.equal(sum(os.readlink(f"/proc/{m.process.pid}/fd/{fd}") == os.readlink("/proc/self/fd/0")
+                          for fd in os.listdir(f"/proc/{m.process.pid}/fd")), 1, "those of our standard input")
+
+
+def flood():
+    """Requests of its own that come faster than they can be served: the machine lives."""
+    with disk() as (end, m):
+        ready(m)
+        end.wait(lambda: end.requests, "the socket for requests")
+        ending = threading.Event()
+
+        def send():
+            with contextlib.suppress(OSError):
+                while not ending.is_set():
+                    end.requests.sendall(struct.pack("<III", 5, 1, 0) * 20000)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        for _ in range(20):
+            tap.equal(m.qmp.command("query-status")["running"], True)
+        m.qmp.command("stop")
+        m.qmp.command("cont")
+        ending.set()
+        thread.join()
+
+
 def no_device():
     """What cannot be: errors that say why."""
     said = fails("-device", "vhost-user-blk-pci")
@@ -417,6 +450,11 @@ def moved():
         m.qmp.command("migrate-set-parameters", **{"max-bandwidth": 200000})
         m.qmp.command("migrate", uri=f"file:{folder}/state")
         end.wait(lambda: end.log and end.accepted & vhost.LOG_ALL, "the log")
+        try:
+            os.ftruncate(end.log_file, 0)
+            raise AssertionError("the program made the log shorter")
+        except PermissionError:
+            pass
         machine.vm.wait_until(lambda: m.qmp.command("query-migrate").get("ram", {}).get("transferred", 0) > 100000,
                               "a part of the memory has gone")
         tap.equal(driver.talk(0, b"meanwhile", buffers=0x5000), b"meanwhile")
@@ -453,6 +491,8 @@ if __name__ == "__main__":
         ("limit without slots", lambda: limit(False, 8)),
         ("too many ranges; memory that is not shared", too_many),
         *((f"wrong answers: {name}", lambda name=name: hostile(name)) for name in WRONG),
+        ("wrong answers: descriptors", descriptors),
+        ("more requests than can be served", flood),
         ("what cannot be", no_device),
         ("in firmware's list", boot_order),
         ("vhost-vsock-pci without the kernel's module", no_module),

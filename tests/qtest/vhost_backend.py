@@ -40,7 +40,8 @@ class Ring:
 
 class Backend(threading.Thread):
     """@listen: it listens at @path for one front-end after another, else it connects. @wrong: {request: function of the
-    reply's (request, flags, payload) that gives other ones, or None for the end of the connection}."""
+    reply's (request, flags, payload) that gives other ones, and perhaps descriptors that go with the payload, or None for
+    the end of the connection}."""
 
     def __init__(self, path, protocol=DISK, features=VERSION_1 | PROTOCOL, listen=True, slots=32, queues=4, wrong=None,
                  handle=None):
@@ -50,7 +51,7 @@ class Backend(threading.Thread):
         self.config = bytearray(struct.pack("<Q", 2048).ljust(60, b"\0"))
         self.lock = threading.Condition()
         self.seen, self.regions, self.rings, self.agreed, self.accepted = [], [], {}, 0, 0
-        self.requests = self.log = None
+        self.requests = self.log = self.log_file = None
         self.hold = False  # requests stay in flight, until the connection ends
         self.sock = None
         self.path, self.listen, self.stopping = path, listen, False
@@ -151,7 +152,12 @@ class Backend(threading.Thread):
             reply = self.wrong[request](*reply)
         if reply is None:
             raise EOFError
-        self.sock.sendall(struct.pack("<III", reply[0], reply[1], len(reply[2])) + reply[2])
+        header = struct.pack("<III", reply[0], reply[1], len(reply[2]))
+        if len(reply) > 3:
+            self.sock.sendall(header)
+            socket.send_fds(self.sock, [reply[2]], reply[3])
+        else:
+            self.sock.sendall(header + reply[2])
 
     def ring(self, payload):
         return self.rings.setdefault(payload[0], Ring())
@@ -204,7 +210,7 @@ class Backend(threading.Thread):
             os.close(fd)
             return None
         if request == SET_LOG_BASE:
-            self.log = mmap.mmap(fds[0], number)
+            self.log, self.log_file = mmap.mmap(fds[0], number), fds[0]
             return self.answer(request, struct.pack("<Q", 0))
         if request == SET_FEATURES:
             self.accepted = number
