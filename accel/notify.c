@@ -2,12 +2,12 @@
 #include "accel/notify.h"
 
 #include <glib-unix.h>
-#include <unistd.h>
 
 #include "accel/accel.h"
 #include "memory/address-space.h"
 #include "memory/memory.h"
 #include "util/loop.h"
+#include "util/shared-event.h"
 
 struct AccelMsiRoute {
     uint64_t addr;
@@ -43,9 +43,8 @@ void accel_msi_route_free(AccelMsiRoute *route)
 static gboolean signalled(gint fd, GIOCondition condition, gpointer opaque)
 {
     const AccelMsiRoute *route = opaque;
-    uint64_t count;
 
-    if (read(fd, &count, sizeof(count)) == sizeof(count)) {
+    if (shared_event_take(fd)) {
         address_space_store(&address_space_memory, route->addr, route->data, sizeof(route->data));
     }
     return G_SOURCE_CONTINUE;

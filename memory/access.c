@@ -6,12 +6,12 @@
  * therefore makes one call at most, and looks its address up anew.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "memory/address-space.h"
 #include "memory/dirty.h"
 #include "memory/internal.h"
 #include "util/copy.h"
+#include "util/shared-event.h"
 
 #define IO_MAX_ACCESS 8
 
@@ -94,16 +94,12 @@ static uint64_t io_read(const MemoryRegion *mr, hwaddr offset, unsigned size)
 /* If the write is one that signals an eventfd: do that. */
 static bool signal_event(const MemoryRegion *mr, hwaddr offset, uint64_t value, unsigned size)
 {
-    const uint64_t one = 1;
-
     for (unsigned i = 0; mr->events && i < mr->events->len; i++) {
         const MemoryEvent *event = &g_array_index(mr->events, MemoryEvent, i);
 
         if (event->offset == offset && (!event->size || event->size == size) &&
             (!event->match || event->value == (value & size_mask(size)))) {
-            if (write(event->fd, &one, sizeof(one)) < 0) {
-                /* Its counter is full: it is signalled as it is. */
-            }
+            shared_event_signal(event->fd);
             return true;
         }
     }

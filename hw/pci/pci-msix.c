@@ -2,11 +2,11 @@
 #include "hw/pci/pci-msix.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "accel/notify.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-internal.h"
+#include "util/shared-event.h"
 
 enum {
     MSIX_CONTROL = 2,
@@ -68,10 +68,7 @@ void pci_msix_notify(PciDevice *dev, unsigned n)
 /* A signal that nobody sent becomes a pending bit. */
 static void take_signal(PciMsixVector *vector)
 {
-    uint64_t count;
-
-    if (vector->fd >= 0 && !vector->route &&
-        read(vector->fd, &count, sizeof(count)) == sizeof(count)) {
+    if (vector->fd >= 0 && !vector->route && shared_event_take(vector->fd)) {
         vector->pending = true;
     }
 }

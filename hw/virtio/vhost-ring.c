@@ -9,6 +9,7 @@
 #include "hw/virtio/vhost-log.h"
 #include "util/error.h"
 #include "util/loop.h"
+#include "util/shared-event.h"
 
 /* Of what a split ring's driver reads (Virtio 1.2, section 2.7.8). */
 #define USED_INDEX 2
@@ -91,10 +92,8 @@ static const VirtioBus *bus_of(const Vhost *vhost)
 static void take_call(VhostRing *ring)
 {
     const VirtioBus *bus = bus_of(ring->vhost);
-    eventfd_t count;
 
-    if (eventfd_read(ring->own_call, &count) == 0 &&
-        ring->vhost->vdev->status & VIRTIO_STATUS_DRIVER_OK) {
+    if (shared_event_take(ring->own_call) && ring->vhost->vdev->status & VIRTIO_STATUS_DRIVER_OK) {
         bus->transport->queue_interrupt(bus->opaque, ring->number);
     }
 }
@@ -314,9 +313,7 @@ static void handle(VhostRing *ring)
 
 static gboolean notified(gint fd, GIOCondition condition, gpointer opaque)
 {
-    eventfd_t count;
-
-    if (eventfd_read(fd, &count) == 0) {
+    if (shared_event_take(fd)) {
         handle(opaque);
     }
     return G_SOURCE_CONTINUE;

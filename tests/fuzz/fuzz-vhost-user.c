@@ -578,10 +578,15 @@ static void step_request(FuzzInput *in)
     send_request();
 }
 
+/* It interrupts the driver, or makes us wait where there is no interrupt. */
 static void step_call(FuzzInput *in)
 {
-    if (back->call >= 0) {
-        (void)!eventfd_write(back->call, fuzz_take(in, 1));
+    const uint64_t value = fuzz_take(in, 1);
+
+    if (back->call >= 0 && value & 0x80) {
+        fcntl(back->call, F_SETFL, 0);
+    } else if (back->call >= 0) {
+        (void)!eventfd_write(back->call, value);
     }
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices whose rings another program works on, with a back-end of our own (vhost_backend.py)."""
 import contextlib
+import fcntl
 import os
 import struct
 import sys
@@ -365,6 +366,24 @@ def descriptors():
                           for fd in os.listdir(f"/proc/{m.process.pid}/fd")), 1, "those of our standard input")
 
 
+def waits():
+    """Makes the descriptors of notifications and interrupts ones that wait, and fills one: nobody waits."""
+    with disk() as (end, m):
+        driver = ready(m)
+        end.wait(lambda: 0 in end.rings and end.rings[0].enabled and end.rings[0].call is not None, "the ring")
+        with end.lock:
+            end.hold, ring = True, end.rings[0]
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(ring.kick)
+            os.eventfd_write(ring.kick, (1 << 64) - 2)
+            fcntl.fcntl(ring.kick, fcntl.F_SETFL, 0)
+            fcntl.fcntl(ring.call, fcntl.F_SETFL, 0)
+            end.rings = {}  # it does not look at it any more
+        driver.set(virtio_driver.NOTIFY, 0, "w")
+        m.qmp.command("stop")
+        m.qmp.command("cont")
+
+
 def flood():
     """Requests of its own that come faster than they can be served: the machine lives."""
     with disk() as (end, m):
@@ -492,6 +511,7 @@ if __name__ == "__main__":
         ("too many ranges; memory that is not shared", too_many),
         *((f"wrong answers: {name}", lambda name=name: hostile(name)) for name in WRONG),
         ("wrong answers: descriptors", descriptors),
+        ("descriptors that wait", waits),
         ("more requests than can be served", flood),
         ("what cannot be", no_device),
         ("in firmware's list", boot_order),
