@@ -84,7 +84,7 @@ def scsi(machine_type, *bridge):
                 "-M", machine_type, *bridge, "-device", f"virtio-scsi-pci,id=s0{',bus=rp' if bridge else ''}",
                 "-drive", f"if=none,id=d0,file={first.path},format=raw,discard=unmap",
                 "-device", "scsi-hd,drive=d0,serial=serial-1,wwn=0x5000c50015ea71aa",
-                "-drive", f"if=none,id=d1,file={second.path},format=raw", "-device", "scsi-cd,id=cd,scsi-id=5"]) as guest:
+                "-blockdev", f"file,node-name=d1,filename={second.path}", "-device", "scsi-cd,id=cd,scsi-id=5"]) as guest:
             guest.wait_ready()
             load(guest)
             disk = disk_of(guest, "0:0:0:0")
