@@ -47,7 +47,7 @@ BlockDirtyBitmap *block_dirty_bitmap_find(BlockNode *node, const char *name, GEr
 /* The same of @node or, if it has none of that name, of a node from which it has what is not in it:
  * the nearest. */
 BlockDirtyBitmap *block_dirty_bitmap_find_below(BlockNode *node, const char *name, GError **errp);
-/* Call @fn for each of @node that has a name, in the order of their making. */
+/* Call @fn for each of @node that has a name, the newest first. */
 void block_dirty_bitmap_foreach(BlockNode *node, void (*fn)(BlockDirtyBitmap *bitmap, void *opaque),
                                 void *opaque);
 

@@ -62,6 +62,8 @@ struct BlockDriver {
     bool (*snapshot_delete)(BlockNode *node, const char *id, GError **errp);
     bool (*snapshot_goto)(BlockNode *node, const char *id, GError **errp);
     GPtrArray *(*snapshot_list)(BlockNode *node, GError **errp); /* of SnapshotInfo */
+    /* As block_snapshot_load(). */
+    bool (*snapshot_load)(BlockNode *node, const char *id, const char *name, GError **errp);
     int (*vm_state_write)(BlockNode *node, uint64_t at, const void *buf, size_t len);
     int (*vm_state_read)(BlockNode *node, const char *id, uint64_t at, void *buf, size_t len);
     /* As block_check(); NULL: nothing can be wrong. */

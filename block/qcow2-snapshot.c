@@ -592,11 +592,18 @@ static int switch_l1(Qcow2 *s, const uint64_t *l1, uint64_t size, uint64_t disk_
     return err ? err : qcow2_flag_tree(s);
 }
 
+/* What the disk had, *@needed entries. */
+static int read_disk(Qcow2 *s, const Entry *e, uint64_t **l1, uint64_t *needed)
+{
+    *needed = qcow2_l1_needed(s, e->disk_size);
+    return e->disk_size > BLOCK_MAX_SIZE || *needed > e->l1_size ? EIO : read_l1(s, e, l1);
+}
+
 static int go_to(Qcow2 *s, const Entry *e)
 {
-    uint64_t needed = qcow2_l1_needed(s, e->disk_size);
+    uint64_t needed;
     g_autofree uint64_t *l1 = NULL;
-    int err = e->disk_size > BLOCK_MAX_SIZE || needed > e->l1_size ? EIO : read_l1(s, e, &l1);
+    int err = read_disk(s, e, &l1, &needed);
 
     err = err ? err : begin(s);
     err = err ? err : share_tree(s, l1, needed);
@@ -618,6 +625,44 @@ bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp)
     err = e ? end(s, go_to(s, e)) : 0;
     g_rw_lock_writer_unlock(&s->lock);
     return e && fail(s, err, "the disk cannot go back to the snapshot", errp);
+}
+
+static const Entry *find_exactly(const GPtrArray *list, const char *id, const char *name)
+{
+    for (unsigned i = 0; i < list->len; i++) {
+        const Entry *e = list->pdata[i];
+
+        if ((!id || strcmp(e->id, id) == 0) && (!name || strcmp(e->name, name) == 0)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+bool qcow2_snapshot_load(BlockNode *node, const char *id, const char *name, GError **errp)
+{
+    Qcow2 *s = node->state;
+    uint64_t bytes, needed = 0;
+    g_autofree uint64_t *l1 = NULL;
+    g_autoptr(GPtrArray) list = read_all(s, &bytes, errp);
+    const Entry *e = list ? find_exactly(list, id, name) : NULL;
+    int err = e ? read_disk(s, e, &l1, &needed) : 0;
+
+    if (list && !e) {
+        error_set(errp, "%s has no snapshot with %s%s%s%s%s", node->filename, id ? "the id " : "",
+                  id ? id : "", id && name ? " and " : "", name ? "the name " : "",
+                  name ? name : "");
+    }
+    if (!e || err) {
+        return e && fail(s, err, "the snapshot cannot be read", errp);
+    }
+    g_rw_lock_writer_lock(&s->lock);
+    g_free(s->l1);
+    s->l1 = g_steal_pointer(&l1);
+    s->l1_size = needed;
+    s->size = e->disk_size;
+    g_rw_lock_writer_unlock(&s->lock);
+    return true;
 }
 
 static SnapshotInfo *info_of(const Entry *e)

@@ -704,6 +704,7 @@ static const BlockDriver qcow2_driver = {
     .snapshot_delete = qcow2_snapshot_delete,
     .snapshot_goto = qcow2_snapshot_goto,
     .snapshot_list = qcow2_snapshot_list,
+    .snapshot_load = qcow2_snapshot_load,
     .vm_state_write = qcow2_vm_state_write,
     .vm_state_read = qcow2_vm_state_read,
 };

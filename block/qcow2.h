@@ -217,6 +217,7 @@ bool qcow2_check(BlockNode *node, unsigned fix, void (*tell)(const char *text), 
 bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
 bool qcow2_snapshot_delete(BlockNode *node, const char *id, GError **errp);
 bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp);
+bool qcow2_snapshot_load(BlockNode *node, const char *id, const char *name, GError **errp);
 GPtrArray *qcow2_snapshot_list(BlockNode *node, GError **errp);
 /* What is behind the disk is used no more. `lock` for writing. */
 int qcow2_drop_vm_state(Qcow2 *s);

@@ -133,6 +133,21 @@ bool block_snapshot_goto(BlockNode *node, const char *name, GError **errp)
     return ok;
 }
 
+bool block_snapshot_load(BlockNode *node, const char *id, const char *name, GError **errp)
+{
+    if (!node->driver->snapshot_load) {
+        error_set(errp, "%s: images of format %s have no snapshots: qcow2 ones have",
+                  node->filename, BlockdevDriver_str(node->driver->id));
+        return false;
+    }
+    if (!node->read_only) {
+        error_set(errp, "%s: a snapshot is shown in place of the disk only where nobody writes",
+                  node->filename);
+        return false;
+    }
+    return node->driver->snapshot_load(node, id, name, errp);
+}
+
 /* ---- the machine's state ---- */
 
 static int copy_out(BlockNode *node, int fd, uint64_t size)

@@ -17,6 +17,9 @@ bool block_snapshot_create_another(BlockNode *node, const BlockSnapshot *snapsho
 bool block_snapshot_delete(BlockNode *node, const char *name, GError **errp);
 /* The disk is as it was then; devices hear of its size. */
 bool block_snapshot_goto(BlockNode *node, const char *name, GError **errp);
+/* Until it is closed, @node, which is only read, has what it had then: by id, by name, or, if both
+ * are given, the one that has both; NULL: any. There are no requests. */
+bool block_snapshot_load(BlockNode *node, const char *id, const char *name, GError **errp);
 /* What there is of the one with this name or, if none has it, id; freed by the caller. NULL, and an
  * error: there is none. */
 SnapshotInfo *block_snapshot_find(BlockNode *node, const char *name, GError **errp);

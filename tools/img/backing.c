@@ -32,10 +32,10 @@ bool img_check_backing(const char *name, const char *backing, const char *format
 }
 
 bool img_open_backing(ImgImage *image, const char *name, const char *backing, const char *format,
-                      GError **errp)
+                      bool share, GError **errp)
 {
     g_autofree char *path = block_filename_relative(backing, name);
-    const ImgOpen how = { .name = path, .format = format };
+    const ImgOpen how = { .name = path, .format = format, .flags = share ? IMG_OPEN_SHARE : 0 };
 
     if (img_open(image, &how, errp)) {
         return true;

@@ -8,8 +8,8 @@
 /* May the image @name have that backing file? An error: its format is not said, it is the image
  * itself. Both NULL: none. */
 bool img_check_backing(const char *name, const char *backing, const char *format, GError **errp);
-/* Open it. */
+/* Open it; @share: also while another program writes to it. */
 bool img_open_backing(ImgImage *image, const char *name, const char *backing, const char *format,
-                      GError **errp);
+                      bool share, GError **errp);
 
 #endif

@@ -104,7 +104,8 @@ static bool open_layers(const ImgOpen *how, const ImgArgs *args, GPtrArray *laye
 /* ---- writing ---- */
 
 /* @from's contents, over what @to has; it becomes as long at least. */
-static bool copy_down(BlockNode *from, BlockNode *to, const ImgArgs *args, GError **errp)
+static bool copy_down(BlockNode *from, BlockNode *to, const ImgArgs *args, uint64_t rate,
+                      GError **errp)
 {
     int64_t length = block_node_length(from), old = block_node_length(to);
     ImgCopy copy = { .from = from,
@@ -113,6 +114,7 @@ static bool copy_down(BlockNode *from, BlockNode *to, const ImgArgs *args, GErro
                      .total = (uint64_t)MAX(length, 0),
                      .above = true,
                      .sparse = SPARSE,
+                     .rate = rate,
                      .threads = THREADS,
                      .args = args };
     int err = length < 0     ? (int)-length
@@ -149,12 +151,13 @@ static bool clear_end(BlockNode *from, BlockNode *to, GError **errp)
 }
 
 /* From the lowest one up. */
-static bool copy_all(GPtrArray *layers, BlockNode *to, const ImgArgs *args, GError **errp)
+static bool copy_all(GPtrArray *layers, BlockNode *to, const ImgArgs *args, uint64_t rate,
+                     GError **errp)
 {
     for (guint i = layers->len; i-- > 0;) {
         BlockNode *from = ((Layer *)layers->pdata[i])->image.edge.node;
 
-        if (!copy_down(from, to, args, errp) || (i && !clear_end(from, to, errp))) {
+        if (!copy_down(from, to, args, rate, errp) || (i && !clear_end(from, to, errp))) {
             return false;
         }
     }
@@ -177,7 +180,7 @@ static bool make_empty(ImgImage *image, GError **errp)
 
 /* What is between the image and its base has another disk then, so the image is not made empty if
  * there is something. */
-static bool commit(GPtrArray *layers, const ImgArgs *args, GError **errp)
+static bool commit(GPtrArray *layers, const ImgArgs *args, uint64_t rate, GError **errp)
 {
     const Layer *last = layers->pdata[layers->len - 1];
     Layer *first = layers->pdata[0];
@@ -187,7 +190,7 @@ static bool commit(GPtrArray *layers, const ImgArgs *args, GError **errp)
                           .cache = args->cache,
                           .flags = IMG_OPEN_WRITE | IMG_OPEN_RESIZE };
 
-    return img_open(&base, &how, errp) && copy_all(layers, base.edge.node, args, errp) &&
+    return img_open(&base, &how, errp) && copy_all(layers, base.edge.node, args, rate, errp) &&
            img_close(&base, errp) &&
            (args->keep || layers->len > 1 || make_empty(&first->image, errp));
 }
@@ -196,13 +199,15 @@ static int run(ImgArgs *args)
 {
     g_autoptr(GPtrArray) layers = g_ptr_array_new_with_free_func(layer_free);
     GError *err = NULL;
+    uint64_t rate;
     const ImgOpen how = { .name = args->files[0],
                           .format = args->format,
                           .cache = args->cache,
                           .flags = IMG_OPEN_WRITE | IMG_OPEN_NO_BACKING |
                                    (args->image_opts ? IMG_OPEN_OPTIONS : 0) };
 
-    if (!open_layers(&how, args, layers, &err) || !commit(layers, args, &err)) {
+    if (!img_parse_rate(args, "commit", &rate, &err) || !open_layers(&how, args, layers, &err) ||
+        !commit(layers, args, rate, &err)) {
         return img_fail(err);
     }
     img_say(args, "Image committed.\n");
@@ -214,6 +219,7 @@ static const ImgOption options[] = {
     IMG_OPTION('b', NULL, IMG_TEXT, "FILE", backing,
                "an image further down: the backing file, as without it"),
     IMG_OPTION('d', NULL, IMG_FLAG, NULL, keep, "leave in the image what it has"),
+    IMG_OPTION_RATE,
     IMG_OPTION_CACHE,
     IMG_OPTION_PROGRESS,
     IMG_OPTION_QUIET,

@@ -7,6 +7,7 @@
 #include "tools/img/backing.h"
 #include "block/driver.h"
 #include "tools/img/copy.h"
+#include "tools/img/copy-bitmaps.h"
 #include "tools/img/new-image.h"
 #include "tools/img/open.h"
 #include "tools/img/output.h"
@@ -45,6 +46,14 @@ static bool check_options(const Convert *c, GError **errp)
         wrong = "-o is of new images, and -n makes none";
     } else if (args->backing && c->count > 1) {
         wrong = "-B needs one image, which has a backing file like that";
+    } else if (args->snapshot && c->count > 1) {
+        wrong = "-l needs one image, which has the snapshot";
+    } else if (args->bitmaps && c->count > 1) {
+        wrong = "--bitmaps needs one image, which keeps them";
+    } else if (args->skip_bitmaps && !args->bitmaps) {
+        wrong = "--skip-broken-bitmaps is only of use with --bitmaps";
+    } else if (args->salvage && args->offload) {
+        wrong = "--salvage does not go with -C: what is read has to come by here";
     }
     if (wrong) {
         error_set(errp, "convert: %s", wrong);
@@ -70,13 +79,7 @@ static bool parse_numbers(Convert *c, GError **errp)
         return false;
     }
     c->threads = (unsigned)threads;
-    if (args->rate && (!img_parse_size("-r", args->rate, &c->rate, errp) || !c->rate)) {
-        g_clear_error(errp);
-        error_set(errp, "convert: -r %s is not possible: use bytes a second, such as 100M",
-                  args->rate);
-        return false;
-    }
-    return true;
+    return img_parse_rate(args, "convert", &c->rate, errp);
 }
 
 /* ---- both sides ---- */
@@ -99,7 +102,9 @@ static bool open_sources(Convert *c, GError **errp)
                                        (args->force_share ? IMG_OPEN_SHARE : 0) };
         int64_t length;
 
-        if (!img_open(&c->from[i], &how, errp)) {
+        if (!img_open(&c->from[i], &how, errp) ||
+            (args->snapshot && !img_load_snapshot(&c->from[i], args->snapshot, errp)) ||
+            (args->bitmaps && !img_bitmaps_check(c->from[i].edge.node, args->skip_bitmaps, errp))) {
             return false;
         }
         length = block_node_length(c->from[i].edge.node);
@@ -129,6 +134,9 @@ static bool check_target(Convert *c, GError **errp)
                   BlockdevDriver_str(node->driver->id));
         return false;
     }
+    if (c->args->bitmaps && !img_bitmaps_check_target(c->from[0].edge.node, node, errp)) {
+        return false;
+    }
     if (length < 0 || whole_sectors((uint64_t)length) < c->size) {
         error_set(errp,
                   "%s has %" PRId64 " bytes, and %" PRIu64
@@ -149,7 +157,8 @@ static bool make_target(Convert *c, GError **errp)
     const ImgArgs *args = c->args;
     ImgNew *image = &c->image;
 
-    if (!img_new_parse(image, args->out_format, args->options, errp)) {
+    if (!img_new_parse(image, args->out_format, args->options, errp) ||
+        (args->bitmaps && !img_bitmaps_check_new(image->format, &image->qcow2, errp))) {
         return false;
     }
     if (args->backing) {
@@ -171,7 +180,8 @@ static bool make_target(Convert *c, GError **errp)
     if (image->backing) { /* before anything is made */
         g_auto(ImgImage) backing = { 0 };
 
-        if (!img_open_backing(&backing, c->name, image->backing, image->backing_format, errp)) {
+        if (!img_open_backing(&backing, c->name, image->backing, image->backing_format, false,
+                              errp)) {
             return false;
         }
     }
@@ -223,6 +233,7 @@ static bool copy_all(Convert *c, GError **errp)
                      .above = c->args->backing || c->image.backing,
                      .sparse = c->sparse,
                      .rate = c->rate,
+                     .salvage = c->args->salvage,
                      .packed = c->args->compressed ? block_node_cluster_size(c->to.edge.node) : 0,
                      .threads = c->threads,
                      .args = c->args,
@@ -240,7 +251,7 @@ static bool copy_all(Convert *c, GError **errp)
     }
     img_progress(c->args, c->size, c->size);
     img_progress_end(c->args);
-    return true;
+    return !c->args->bitmaps || img_bitmaps_copy(c->from[0].edge.node, copy.to, errp);
 }
 
 static int run(ImgArgs *args)
@@ -286,7 +297,13 @@ static const ImgOption options[] = {
     IMG_OPTION('S', NULL, IMG_TEXT, "SIZE", sparse,
                "so many zeros become a hole: 4k; 0: none do, everything is written"),
     IMG_OPTION('m', NULL, IMG_TEXT, "NUMBER", coroutines, "requests at once: 8"),
-    IMG_OPTION('r', NULL, IMG_TEXT, "RATE", rate, "copy no more than so many bytes a second"),
+    IMG_OPTION_RATE,
+    IMG_OPTION_SNAPSHOT,
+    IMG_OPTION(0, "bitmaps", IMG_FLAG, NULL, bitmaps, "copy the bitmaps that the image keeps, too"),
+    IMG_OPTION(0, "skip-broken-bitmaps", IMG_FLAG, NULL, skip_bitmaps,
+               "with --bitmaps: but for those that are inconsistent"),
+    IMG_OPTION(0, "salvage", IMG_FLAG, NULL, salvage,
+               "what cannot be read becomes zeros, with a warning"),
     IMG_OPTION('W', NULL, IMG_FLAG, NULL, unordered, "in any order, as it is done anyway"),
     IMG_OPTION('C', NULL, IMG_FLAG, NULL, offload, "nothing is done about it"),
     IMG_OPTION_PROGRESS,

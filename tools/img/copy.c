@@ -56,6 +56,11 @@ static bool look(Work *work)
     int err = copy->above ? block_status(copy->from, at, bytes, &s)
                           : block_status_chain(copy->from, NULL, at, bytes, &s);
 
+    if (err && copy->salvage) { /* reading it tells more */
+        work->rest.bytes = MIN(bytes, IMG_COPY_CHUNK - at % IMG_COPY_CHUNK);
+        work->rest.kind = PART_DATA;
+        return true;
+    }
     if (err) {
         error_set_errno(&work->err, err, "%s: the bytes from %" PRIu64 " on are not known",
                         copy->from->filename, at);
@@ -171,6 +176,62 @@ static int write_data(const ImgCopy *copy, uint64_t at, const uint8_t *p, size_t
     return err;
 }
 
+/* What cannot be read of @copy->from, one piece behind the other. */
+typedef struct Lost {
+    uint64_t from, to;
+    int err;
+} Lost;
+
+static void tell_lost(const ImgCopy *copy, Lost *lost)
+{
+    if (lost->to > lost->from && !copy->args->quiet) {
+        img_error("warning: error while reading offset %" PRIu64 ": %s (%" PRIu64
+                  " bytes of %s, which become zeros)",
+                  lost->from, g_strerror(lost->err), lost->to - lost->from, copy->from->filename);
+    }
+}
+
+/* [@at, @at + @len), which cannot be read as a whole: halves of it, and of them, down to sectors.
+ */
+static void salvage(const ImgCopy *copy, uint64_t at, uint8_t *buf, size_t len, int err, Lost *lost)
+{
+    size_t half = MAX(len / 2 / BLOCK_SECTOR * BLOCK_SECTOR, BLOCK_SECTOR);
+
+    if (len > BLOCK_SECTOR) {
+        for (unsigned i = 0; i < 2; i++) {
+            size_t some = i ? len - half : half;
+            uint8_t *to = buf + (i ? half : 0);
+            uint64_t from = at + (i ? half : 0);
+
+            err = block_node_pread(copy->from, from, to, some);
+            if (err) {
+                salvage(copy, from, to, some, err, lost);
+            }
+        }
+        return;
+    }
+    memset(buf, 0, len);
+    if (lost->to != at || lost->err != err) {
+        tell_lost(copy, lost);
+        *lost = (Lost){ .from = at, .err = err };
+    }
+    lost->to = at + len;
+}
+
+/* 0, or an errno value. */
+static int read_data(const ImgCopy *copy, const Part *part, uint8_t *buf)
+{
+    Lost lost = { 0 };
+    int err = block_node_pread(copy->from, part->offset, buf, part->bytes);
+
+    if (err && copy->salvage) {
+        salvage(copy, part->offset, buf, part->bytes, err, &lost);
+        tell_lost(copy, &lost);
+        err = 0;
+    }
+    return err;
+}
+
 static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
 {
     const ImgCopy *copy = work->copy;
@@ -178,7 +239,7 @@ static bool carry_out(Work *work, const Part *part, uint8_t *buf, GError **errp)
     int err = 0;
 
     if (part->kind == PART_DATA) {
-        err = block_node_pread(copy->from, part->offset, buf, part->bytes);
+        err = read_data(copy, part, buf);
         if (err) {
             error_set_errno(errp, err, "%s: %" PRIu64 " bytes at %" PRIu64 " cannot be read",
                             copy->from->filename, part->bytes, part->offset);

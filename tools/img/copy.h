@@ -17,6 +17,7 @@ typedef struct ImgCopy {
     uint64_t sparse;       /* aligned blocks of so many bytes are looked at for zeros; 0: none */
     uint64_t packed;       /* clusters of so many bytes are written compressed; 0: none */
     uint64_t rate;         /* bytes of data a second; 0: as many as there are */
+    bool salvage;          /* what cannot be read becomes zeros, with a warning */
     unsigned threads;
     /* Progress: of @total bytes, @before are done. */
     const ImgArgs *args;

@@ -21,7 +21,7 @@ static bool find_size(ImgNew *image, const ImgArgs *args, GError **errp)
     }
     if (image->backing && !(args->unsafe && image->has_size)) {
         if (!img_open_backing(&backing, args->files[0], image->backing, image->backing_format,
-                              errp)) {
+                              false, errp)) {
             return false;
         }
         length = block_node_length(backing.edge.node);

@@ -21,7 +21,7 @@ typedef struct ImgArgs {
     char *output;                              /* --output */
     char *repair, *rate, *preallocation;
     char *size, *start, *length; /* --size, --start-offset, --max-length */
-    char *snapshot;              /* -l of convert and measure; the name of the others below */
+    char *snapshot;              /* -l of convert and measure */
     char *snapshot_create, *snapshot_apply, *snapshot_delete;
     GPtrArray *options; /* -o, in their order */
     GPtrArray *actions; /* of bitmap */
@@ -29,7 +29,8 @@ typedef struct ImgArgs {
     char *sparse, *coroutines;
     char *count, *depth, *interval, *aio, *offset, *pattern, *buffer, *step; /* bench */
     bool image_opts, target_image_opts, target_is_zero, force_share, quiet, progress, shrink;
-    bool unsafe, strict, chain, list, no_create, compressed, unordered, offload, salvage, bitmaps;
+    bool unsafe, strict, chain, list, no_create, compressed, unordered, offload, salvage;
+    bool bitmaps, skip_bitmaps;
     bool write, no_drain, native, keep;
     /* The others. */
     char **files;
@@ -80,6 +81,11 @@ typedef struct ImgOption {
                "cache mode of what is written, as -drive's cache=")
 #define IMG_OPTION_SRC_CACHE \
     IMG_OPTION('T', NULL, IMG_TEXT, "CACHE", src_cache, "cache mode of what is only read")
+#define IMG_OPTION_SNAPSHOT                               \
+    IMG_OPTION('l', NULL, IMG_TEXT, "SNAPSHOT", snapshot, \
+               "the disk as it was at a snapshot: its id or name")
+#define IMG_OPTION_RATE \
+    IMG_OPTION('r', NULL, IMG_TEXT, "RATE", rate, "copy no more than so many bytes a second")
 #define IMG_OPTION_OPTIONS                                    \
     IMG_OPTION('o', NULL, IMG_LIST, "KEY=VALUE,...", options, \
                "options of the new image; -o help lists them")

@@ -6,6 +6,7 @@
 
 #include "block/image-info.h"
 #include "block/status.h"
+#include "tools/img/copy-bitmaps.h"
 #include "tools/img/new-image.h"
 #include "tools/img/open.h"
 #include "tools/img/output.h"
@@ -47,19 +48,22 @@ static bool has_bitmaps(BlockNode *node)
     return block_qcow2_facts(node, &facts) && facts.version == 3;
 }
 
-/* Needed, and at most. */
-static void print(const ImgArgs *args, bool json, uint64_t needed, uint64_t most, bool bitmaps)
+/* Needed, at most, and for bitmaps (NULL: it can have none). */
+static void print(const ImgArgs *args, bool json, uint64_t needed, uint64_t most,
+                  const uint64_t *bitmaps)
 {
     struct json_object *out;
 
     if (!json) {
         printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n", needed, most);
-        printf("%s", bitmaps ? "bitmaps size: 0\n" : "");
+        if (bitmaps) {
+            printf("bitmaps size: %" PRIu64 "\n", *bitmaps);
+        }
         return;
     }
     out = json_object_new_object();
     if (bitmaps) {
-        img_add_number(out, "bitmaps", 0);
+        img_add_number(out, "bitmaps", *bitmaps);
     }
     img_add_number(out, "required", needed);
     img_add_number(out, "fully-allocated", most);
@@ -78,7 +82,8 @@ static bool look(const ImgArgs *args, ImgNew *image, ImgImage *from, uint64_t *d
     if (!args->count_files) {
         return img_parse_size("--size", args->size, &image->qcow2.size, errp);
     }
-    if (!img_open(from, &how, errp)) {
+    if (!img_open(from, &how, errp) ||
+        (args->snapshot && !img_load_snapshot(from, args->snapshot, errp))) {
         return false;
     }
     length = block_node_length(from->edge.node);
@@ -95,11 +100,14 @@ static int run(ImgArgs *args)
     g_auto(ImgImage) from = { 0 };
     g_auto(ImgNew) image = { 0 };
     GError *err = NULL;
-    uint64_t data = 0, size, most;
+    uint64_t data = 0, size, most, bitmaps;
     bool json;
 
     if (!args->count_files == !args->size) {
         return img_error("measure: give one of a file and --size");
+    }
+    if (args->snapshot && !args->count_files) {
+        return img_error("measure: -l needs a file, which has the snapshot");
     }
     if (img_new_help(args->out_format, args->options)) {
         return IMG_OK;
@@ -112,7 +120,7 @@ static int run(ImgArgs *args)
     image.qcow2.size += (BLOCK_SECTOR - image.qcow2.size % BLOCK_SECTOR) % BLOCK_SECTOR;
     size = image.qcow2.size;
     if (strcmp(image.format, "raw") == 0) {
-        print(args, json, size, size, false);
+        print(args, json, size, size, NULL);
         return IMG_OK;
     }
     if (!block_qcow2_possible(&image.qcow2, &err)) {
@@ -123,7 +131,9 @@ static int run(ImgArgs *args)
     data = image.qcow2.preallocation >= BLOCK_PREALLOCATION_FALLOC ? size : MIN(data, size);
     size = (size + image.qcow2.cluster_size - 1) & ~(image.qcow2.cluster_size - 1);
     data = (data + image.qcow2.cluster_size - 1) & ~(image.qcow2.cluster_size - 1);
-    print(args, json, most - (size - data), most, args->count_files && has_bitmaps(from.edge.node));
+    bitmaps = args->count_files ? img_bitmaps_measure(from.edge.node, &image.qcow2) : 0;
+    print(args, json, most - (size - data), most,
+          args->count_files && has_bitmaps(from.edge.node) ? &bitmaps : NULL);
     return IMG_OK;
 }
 
@@ -132,6 +142,7 @@ static const ImgOption options[] = {
     IMG_OPTION_OPTIONS,
     IMG_OPTION(0, "size", IMG_TEXT, "SIZE", size, "of a disk of so many bytes, all zeros"),
     IMG_OPTION_FORMAT,
+    IMG_OPTION_SNAPSHOT,
     IMG_OPTION_OUTPUT,
     IMG_OPTION_SHARE,
     IMG_OPTION_IMAGE_OPTS,

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "block/filename.h"
+#include "block/driver.h"
 #include "block/guess.h"
 #include "block/raw.h"
+#include "block/snapshot-internal.h"
 #include "util/error.h"
 #include "util/keyval.h"
 #include "util/parse.h"
@@ -196,6 +198,75 @@ bool img_close(ImgImage *image, GError **errp)
 void img_image_clear(ImgImage *image)
 {
     img_close(image, NULL);
+}
+
+static bool is_id(BlockNode *node, const char *text)
+{
+    g_autoptr(GPtrArray) all =
+        node->driver->snapshot_list ? node->driver->snapshot_list(node, NULL) : NULL;
+
+    for (unsigned i = 0; all && i < all->len; i++) {
+        if (strcmp(((const SnapshotInfo *)all->pdata[i])->id, text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has @json only members that say which snapshot? */
+static bool says_which(struct json_object *json, struct json_object **which)
+{
+    bool known = json_object_object_get_ex(json, "snapshot", which) &&
+                 json_object_is_type(*which, json_type_object);
+
+    if (known) {
+        json_object_object_foreach(*which, key, value)
+        {
+            known = known && value && (!strcmp(key, "id") || !strcmp(key, "name")) &&
+                    json_object_is_type(value, json_type_string);
+        }
+    }
+    return known && json_object_object_length(json) == 1;
+}
+
+bool img_load_snapshot(const ImgImage *image, const char *which, GError **errp)
+{
+    BlockNode *node = image->edge.node;
+    struct json_object *json, *members;
+    bool ok;
+
+    if (!g_str_has_prefix(which, "snapshot.")) {
+        ok = is_id(node, which);
+        return block_snapshot_load(node, ok ? which : NULL, ok ? NULL : which, errp);
+    }
+    json = keyval_parse(which, NULL, errp);
+    if (!json) {
+        return false;
+    }
+    ok = says_which(json, &members);
+    if (ok) {
+        ok = block_snapshot_load(node, keyval_get_text(members, "id"),
+                                 keyval_get_text(members, "name"), errp);
+    } else {
+        error_set(errp,
+                  "-l %s says no snapshot: give its id or name, or snapshot.id=ID, "
+                  "snapshot.name=NAME, or both with a comma between them",
+                  which);
+    }
+    json_object_put(json);
+    return ok;
+}
+
+bool img_parse_rate(const ImgArgs *args, const char *command, uint64_t *rate, GError **errp)
+{
+    *rate = 0;
+    if (args->rate && (!img_parse_size("-r", args->rate, rate, errp) || !*rate)) {
+        g_clear_error(errp);
+        error_set(errp, "%s: -r %s is not possible: use bytes a second, such as 100M", command,
+                  args->rate);
+        return false;
+    }
+    return true;
 }
 
 bool img_parse_size(const char *what, const char *text, uint64_t *size, GError **errp)

@@ -34,9 +34,15 @@ bool img_close(ImgImage *image, GError **errp);
 void img_image_clear(ImgImage *image);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImgImage, img_image_clear)
 
+/* It is as it was at a snapshot within it: @which is an id or, if none has it, a name; or
+ * "snapshot.id=ID,snapshot.name=NAME", of which one is enough. It is only read. */
+bool img_load_snapshot(const ImgImage *image, const char *which, GError **errp);
+
 /* A name's format, as its first bytes say it. NULL, and an error: one that there is no driver of.
  */
 const char *img_guess(const char *name, GError **errp);
+/* The option -r, bytes a second; 0: it is not given. */
+bool img_parse_rate(const ImgArgs *args, const char *command, uint64_t *rate, GError **errp);
 /* A size as users write it, such as 1.5G. */
 bool img_parse_size(const char *what, const char *text, uint64_t *size, GError **errp);
 

@@ -89,7 +89,7 @@ static bool rebase(ImgImage *image, const ImgArgs *args, const char *backing, GE
     }
     if (!img_check_backing(name, backing, args->second_format, errp) ||
         (backing && !args->unsafe &&
-         !img_open_backing(&below, name, backing, args->second_format, errp)) ||
+         !img_open_backing(&below, name, backing, args->second_format, args->force_share, errp)) ||
         (!args->unsafe && (!keep_all(node, below.edge.node, args, errp)))) {
         return false;
     }
@@ -134,6 +134,8 @@ static const ImgOption options[] = {
     IMG_OPTION_SRC_CACHE,
     IMG_OPTION_PROGRESS,
     IMG_OPTION_QUIET,
+    IMG_OPTION('U', "force-share", IMG_FLAG, NULL, force_share,
+               "read the new backing file also while another program writes to it"),
     IMG_OPTION_IMAGE_OPTS,
     IMG_OPTION_OBJECT,
     IMG_OPTION_END,
