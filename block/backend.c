@@ -479,7 +479,9 @@ static void work(gpointer data, gpointer opaque)
     int err;
 
     throttle_node_passed(node);
+    block_node_set_fast(r->fast);
     err = carry_out(node, r);
+    block_node_set_fast(false);
     throttle_node_passed(NULL);
     block_node_set_fua(NULL);
     if (!err && r->and_flush && !fua) {

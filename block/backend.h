@@ -36,6 +36,7 @@ struct BlockRequest {
     const struct iovec *iov;
     unsigned iovcnt;
     bool unmap;     /* BLOCK_WRITE_ZEROES: the place may go back to the host */
+    bool fast;      /* BLOCK_WRITE_ZEROES: ENOTSUP if it takes as long as a write */
     bool and_flush; /* all that changes something: done when it is on the host's disk */
     int (*call)(BlockNode *node, BlockRequest *request); /* BLOCK_CALL: as those of block/node.h */
     void (*done)(BlockRequest *request);

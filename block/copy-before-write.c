@@ -231,17 +231,20 @@ static int before_write(const BlockNode *node, uint64_t offset, uint64_t bytes)
     const BlockdevOptionsCbw *o = options_of(node);
     Cbw *s = node->state;
     uint64_t done;
+    bool fast;
     int err;
 
     if (is_broken(s) || offset >= s->copy.size) {
         return 0;
     }
+    fast = block_node_set_fast(false); /* that is not about the copy */
     bytes = MIN(bytes, s->copy.size - offset);
     if (!o->cbw_timeout || !block_copy_is_left(&s->copy, offset, bytes)) {
         err = block_copy_before(&s->copy, offset, bytes, &done);
     } else {
         err = copy_until(s, offset, bytes, o->cbw_timeout);
     }
+    block_node_set_fast(fast);
     if (err && o->on_cbw_error == ON_CBW_ERROR_BREAK_SNAPSHOT) {
         __atomic_store_n(&s->broken, true, __ATOMIC_SEQ_CST);
         err = 0;

@@ -100,6 +100,13 @@ bool block_node_can_fua_below(BlockNode *node);
 /* Do the writes that this thread makes have to be on the disk when they are done? */
 bool block_node_wants_fua(void);
 
+/* From now on zeros that this thread writes are ENOTSUP where that would take as long as writing
+ * bytes does; what was there may have changed then. False ends it. What it was before: who writes
+ * to another node meanwhile, does so without it. */
+bool block_node_set_fast(bool fast);
+/* Is it so? For drivers' write_zeroes, which may know ways that take long. */
+bool block_node_wants_fast(void);
+
 /* The driver's locate, if nothing is to be done about the request here. */
 bool block_node_locate(BlockNode *node, BlockLocation *at);
 

@@ -173,6 +173,7 @@ static bool read_export(const NbdTarget *target, struct nbd_handle *h, NbdExport
                       .can_fua = nbd_can_fua(h) > 0,
                       .can_trim = nbd_can_trim(h) > 0,
                       .can_zero = nbd_can_zero(h) > 0,
+                      .can_fast_zero = nbd_can_fast_zero(h) > 0,
                       .can_status = nbd_can_meta_context(h, context_of(target)) > 0 };
     if (target->context && !e->can_status) {
         error_set(errp, "x-dirty-bitmap=%s: the server does not tell of that", target->context);
@@ -209,7 +210,7 @@ static bool check_export(NbdClient *c, struct nbd_handle *h, GError **errp)
         now.align > c->export.align || now.max_payload < c->export.max_payload ||
         now.can_flush < c->export.can_flush || now.can_fua < c->export.can_fua ||
         now.can_trim < c->export.can_trim || now.can_zero < c->export.can_zero ||
-        now.can_status < c->export.can_status) {
+        now.can_fast_zero < c->export.can_fast_zero || now.can_status < c->export.can_status) {
         error_set(errp, "the export is not what it was before");
         return false;
     }
@@ -367,7 +368,8 @@ static bool issue(NbdClient *c, struct nbd_handle *h, NbdCommand *command)
         return nbd_aio_pwrite(h, command->buf, bytes, offset, done, fua) >= 0;
     case NBD_OP_ZERO:
         return nbd_aio_zero(h, bytes, offset, done,
-                            fua | (command->unmap ? 0 : LIBNBD_CMD_FLAG_NO_HOLE)) >= 0;
+                            fua | (command->unmap ? 0 : LIBNBD_CMD_FLAG_NO_HOLE) |
+                                (command->fast ? LIBNBD_CMD_FLAG_FAST_ZERO : 0)) >= 0;
     case NBD_OP_TRIM:
         return nbd_aio_trim(h, bytes, offset, done, fua) >= 0;
     case NBD_OP_FLUSH:

@@ -32,7 +32,7 @@ typedef struct NbdExport {
     uint64_t size;
     uint64_t align;       /* offsets and lengths are multiples of it, a power of 2 */
     uint64_t max_payload; /* of reads and writes */
-    bool read_only, can_flush, can_fua, can_trim, can_zero, can_status;
+    bool read_only, can_flush, can_fua, can_trim, can_zero, can_fast_zero, can_status;
 } NbdExport;
 
 typedef enum NbdOp {
@@ -49,6 +49,7 @@ typedef struct NbdCommand {
     uint64_t offset, bytes;
     void *buf;           /* READ, WRITE */
     bool unmap;          /* ZERO: it may become a hole */
+    bool fast;           /* ZERO: ENOTSUP if it takes as long as a write; can_fast_zero */
     bool fua;            /* WRITE, ZERO, TRIM: it is done when it is on the server's disk */
     BlockStatus *status; /* STATUS: `bytes`, `data` and `zero` are filled in */
     /* block/nbd-client.c's */

@@ -114,7 +114,8 @@ static uint16_t flags_of(const BlockExport *e)
     unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA |
                      NBD_FLAG_SEND_DF | NBD_FLAG_SEND_CACHE;
 
-    flags |= e->writable ? NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES : NBD_FLAG_READ_ONLY;
+    flags |= e->writable ? NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_FAST_ZERO
+                         : NBD_FLAG_READ_ONLY;
     /* A flush is of the node, and so of what all connections have written. */
     flags |= nbd_server_max() > 1 ? NBD_FLAG_CAN_MULTI_CONN : 0;
     return (uint16_t)flags;

@@ -62,6 +62,7 @@ enum {
     NBD_FLAG_SEND_DF = 1 << 7,
     NBD_FLAG_CAN_MULTI_CONN = 1 << 8,
     NBD_FLAG_SEND_CACHE = 1 << 10,
+    NBD_FLAG_SEND_FAST_ZERO = 1 << 11,
 };
 
 /* Requests. */
@@ -81,6 +82,7 @@ enum {
     NBD_CMD_FLAG_NO_HOLE = 1 << 1,
     NBD_CMD_FLAG_DF = 1 << 2,
     NBD_CMD_FLAG_REQ_ONE = 1 << 3,
+    NBD_CMD_FLAG_FAST_ZERO = 1 << 4,
 };
 
 enum { NBD_REPLY_FLAG_DONE = 1 << 0 };

@@ -371,6 +371,7 @@ static void prepare(NbdRequest *r)
     case NBD_CMD_WRITE_ZEROES:
         b->op = BLOCK_WRITE_ZEROES;
         b->unmap = !(r->flags & NBD_CMD_FLAG_NO_HOLE);
+        b->fast = r->flags & NBD_CMD_FLAG_FAST_ZERO;
         b->bytes = MIN(left, RANGE);
         break;
     default:
@@ -480,7 +481,7 @@ static const unsigned known_flags[] = {
     [NBD_CMD_FLUSH] = NBD_CMD_FLAG_FUA,
     [NBD_CMD_TRIM] = NBD_CMD_FLAG_FUA,
     [NBD_CMD_CACHE] = NBD_CMD_FLAG_FUA,
-    [NBD_CMD_WRITE_ZEROES] = NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_NO_HOLE,
+    [NBD_CMD_WRITE_ZEROES] = NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_NO_HOLE | NBD_CMD_FLAG_FAST_ZERO,
     [NBD_CMD_BLOCK_STATUS] = NBD_CMD_FLAG_REQ_ONE,
 };
 

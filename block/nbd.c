@@ -257,6 +257,7 @@ static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, boo
         };
 
         command.fua = block_node_wants_fua();
+        command.fast = op == NBD_OP_ZERO && block_node_wants_fast();
         err = nbd_client_run(s->client, &command);
         offset += command.bytes;
         bytes -= command.bytes;
@@ -268,8 +269,10 @@ static int range(BlockNode *node, NbdOp op, uint64_t offset, uint64_t bytes, boo
 static int nbd_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
     const NbdState *s = node->state;
+    const NbdExport *e = nbd_client_export(s->client);
 
-    if (!nbd_client_export(s->client)->can_zero || !is_aligned(s, offset, bytes)) {
+    if (!e->can_zero || (block_node_wants_fast() && !e->can_fast_zero) ||
+        !is_aligned(s, offset, bytes)) {
         return ENOTSUP;
     }
     return range(node, NBD_OP_ZERO, offset, bytes, unmap);

@@ -23,6 +23,21 @@ static bool may_write(const BlockNode *node, int *err)
 
 /* ---- who wants to know of writes ---- */
 
+static __thread bool fast;
+
+bool block_node_set_fast(bool on)
+{
+    bool was = fast;
+
+    fast = on;
+    return was;
+}
+
+bool block_node_wants_fast(void)
+{
+    return fast;
+}
+
 void block_node_add_hook(BlockNode *node, BlockWriteHook *hook)
 {
     node->hooks = node->hooks ? node->hooks : g_ptr_array_new();
@@ -40,6 +55,8 @@ void block_node_remove_hook(BlockNode *node, BlockWriteHook *hook)
 static void call_after(const BlockNode *node, unsigned count, uint64_t offset, uint64_t bytes,
                        int err)
 {
+    bool was = block_node_set_fast(false);
+
     while (node->hooks && count-- > 0) {
         BlockWriteHook *hook = node->hooks->pdata[count];
 
@@ -47,23 +64,25 @@ static void call_after(const BlockNode *node, unsigned count, uint64_t offset, u
             hook->after(hook, offset, bytes, err);
         }
     }
+    block_node_set_fast(was);
 }
 
 /* Those that had agreed are told when another one has not. */
 static int call_before(const BlockNode *node, uint64_t offset, uint64_t bytes)
 {
+    bool was = block_node_set_fast(false);
     int err = 0;
 
-    for (unsigned i = 0; node->hooks && i < node->hooks->len; i++) {
+    for (unsigned i = 0; node->hooks && i < node->hooks->len && !err; i++) {
         BlockWriteHook *hook = node->hooks->pdata[i];
 
         err = hook->before ? hook->before(hook, offset, bytes) : 0;
         if (err) {
             call_after(node, i, offset, bytes, err);
-            return err;
         }
     }
-    return 0;
+    block_node_set_fast(was);
+    return err;
 }
 
 /* A write of @node has ended with @err. */
@@ -102,8 +121,12 @@ int block_node_write(BlockNode *node, uint64_t offset, const struct iovec *iov, 
     block_node_check_threshold(node, offset + bytes);
     if (node->detect_zeroes != BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF && bytes &&
         iov_is_zero(iov, iovcnt)) {
-        return block_node_write_zeroes(node, offset, bytes,
-                                       node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
+        bool was = block_node_set_fast(false); /* it is bytes that are written */
+
+        err = block_node_write_zeroes(node, offset, bytes,
+                                      node->detect_zeroes == BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP);
+        block_node_set_fast(was);
+        return err;
     }
     err = bytes ? call_before(node, offset, bytes) : 0;
     if (err || !bytes) {
@@ -192,7 +215,7 @@ int block_node_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bo
     err = node->driver->write_zeroes
               ? node->driver->write_zeroes(node, offset, bytes, unmap && node->unmap)
               : ENOTSUP;
-    err = err == ENOTSUP ? write_out_zeroes(node, offset, bytes) : err;
+    err = err == ENOTSUP && !fast ? write_out_zeroes(node, offset, bytes) : err;
     return written(node, offset, bytes, err);
 }
 

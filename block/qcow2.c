@@ -606,6 +606,12 @@ int qcow2_forget_clusters(Qcow2 *s, uint64_t offset, uint64_t bytes)
 
 static int qcow2_write_zeroes(BlockNode *node, uint64_t offset, uint64_t bytes, bool unmap)
 {
+    const Qcow2 *s = node->state;
+
+    if (block_node_wants_fast() &&
+        (bytes < s->cluster || (s->version == 2 && node->backing.node))) {
+        return ENOTSUP; /* bytes have to be written */
+    }
     return clear_range(node, offset, bytes, false);
 }
 

@@ -473,6 +473,30 @@ def on_the_disk():
                 tap.equal([number for number in flushes if number < last], [], lines)
 
 
+def fast_zeros():
+    """Who wants zeros only where they cost less than bytes is told so; a server behind it is asked, if it knows that."""
+    img.need_reference()
+    if not shutil.which("nbdinfo"):
+        raise tap.Skip("nbdinfo is not installed")
+    for mode in ("default", "none", "slow"):
+        with img.folder() as folder:
+            log = f"{folder}/log"
+            with nbdkit(folder, "--filter=log", "--filter=nozero", "memory", "8M", f"logfile={log}", "zeromode=notrim", f"fastzeromode={mode}") as path:
+                with serving(folder, "-t", "-e", "0", "--image-opts", f"driver=raw,file.driver=nbd,file.server.type=unix,file.server.path={path}") as process:
+                    told = subprocess.run(["nbdinfo", "--json", uri(f"{folder}/s")], check=True, capture_output=True, timeout=vm.LONG).stdout
+                    tap.equal(json.loads(told)["exports"][0]["can_fast_zero"], True)
+                    for words, done in (("-n", mode == "default"), ("", True)):
+                        img.write(uri(f"{folder}/s"), "write -P 1 0 1M", form="raw")
+                        before = len(content(log))
+                        result = img.call("qemu-io", "-f", "raw", "-c", f"write -z {words} 0 1M", uri(f"{folder}/s"))
+                        tap.equal(result.status == 0, done, (mode, words, result.errors))
+                        lines = [line for line in content(log)[before:].decode().splitlines() if " Zero id=" in line or " Write id=" in line]
+                        tap.equal([" fast=1" in line for line in lines], [] if words and mode == "none" else [bool(words)], (mode, lines))
+                        img.write(uri(f"{folder}/s"), f"read -P {0 if done else 1} 0 1M", form="raw")
+                    process.terminate()
+                    process.wait(vm.LONG)
+
+
 def tool_in_the_background():
     with img.folder() as folder:
         image(f"{folder}/disk")
@@ -503,4 +527,4 @@ if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         names, no_names, copies, map_is_the_references, no_whole_blocks, reference_server, read_only, refused_at_once,
         wrong_answers, old_style, no_memory_of_ours, wrong_extents, xz, gzip, tar, partition, copy_on_write, https, http, vmdk, vdi,
-        tool_serves, on_the_disk, tool_in_the_background, tool_refuses)])
+        tool_serves, on_the_disk, fast_zeros, tool_in_the_background, tool_refuses)])

@@ -296,7 +296,7 @@ def requests():
                               (28, (one.TRIM, size - 1, 2)), (28, (one.ZEROES, 0, 0xffffffff)), (22, (one.CACHE, size, 1)),
                               (22, (one.STATUS, 0, 0)), (22, (one.STATUS, size, 1)), (22, (99, 0, 0)), (22, (8, 0, 512))):
             tap.equal(c.error(*words), number, words)
-        for command, flags in ((one.READ, 2), (one.WRITE, 4), (one.FLUSH, 2), (one.TRIM, 16), (one.ZEROES, 16), (one.STATUS, 1), (one.READ, 0x8000)):
+        for command, flags in ((one.READ, 2), (one.WRITE, 4), (one.FLUSH, 2), (one.TRIM, 16), (one.ZEROES, 32), (one.WRITE, 16), (one.STATUS, 1), (one.READ, 0x8000)):
             tap.equal(c.error(command, 0, 512, data=bytes(512) if command == one.WRITE else b"", flags=flags), 22, (command, flags))
         tap.equal(c.error(one.WRITE, size - 1, 2, data=b"xx"), 28)
         for words, options in (((one.WRITE, 7, 3), {"data": b"abc"}), ((one.WRITE, 9000, 3), {"data": b"def", "flags": 1}), ((one.FLUSH,), {}),
@@ -311,6 +311,43 @@ def requests():
         tap.equal(sum(struct.unpack(f">{(len(data) - 4) // 4}I", data[4:])[::2]), size)
         c.request(one.STATUS, 0, size, flags=8)
         tap.equal(len(c.chunk()[3]), 12, "one extent is wanted")
+
+
+def zeros_that_cost_less():
+    """A client may want zeros only where they cost less than bytes: else nothing has changed."""
+    fast = 16
+    for options, backing, expected in (("compat=1.1", False, 0), ("compat=1.1", True, 0), ("compat=0.10", False, 0), ("compat=0.10", True, 95)):
+        with image(MIB) as folder:
+            run(IMG, "create", "-q", "-f", "qcow2", "-o", options, *(["-b", f"{folder}/disk", "-F", "raw"] if backing else []), f"{folder}/q", "1M")
+            node = f"qcow2,node-name=n0,discard=unmap,file.driver=file,file.filename={folder}/q"
+            with served(nodes=[node], writable=True) as m, Client(m.path) as c:
+                tap.equal(c.go("e")[1] & 1 << 11, 1 << 11)
+                tap.equal(c.error(nbd_client.WRITE, 0, 3 * 64 * KIB, data=b"x" * 3 * 64 * KIB), 0)
+                for at, length, error in ((64 * KIB, 64 * KIB, expected), (64 * KIB, 128 * KIB, expected), (100, 512, 95)):
+                    tap.equal(c.error(nbd_client.ZEROES, at, length, flags=fast), error, (options, backing, at, length))
+                c.request(nbd_client.READ, 64 * KIB, 64 * KIB)
+                data = c.chunk()
+                tap.equal(data[1] if expected == 0 else data[3][8:] == b"x" * 64 * KIB, 2 if expected == 0 else True, (options, backing))
+                c.request(nbd_client.READ, 0, 64 * KIB)
+                tap.equal(c.chunk()[3][8:] == b"x" * 64 * KIB, True, "too little for that")
+                tap.equal(c.error(nbd_client.ZEROES, 100, 512), 0)
+    with served() as m, Client(m.path) as c:
+        tap.equal(c.go("e")[1] & 1 << 11, 0, "it is only read")
+
+
+def zeros_that_cost_less_while_a_job_copies():
+    """What the job writes meanwhile to its own image is not meant."""
+    with image(MIB) as folder:
+        run(IMG, "create", "-q", "-f", "qcow2", f"{folder}/q", "1M")
+        run(IMG, "create", "-q", "-f", "qcow2", "-o", "compat=0.10", "-b", f"{folder}/disk", "-F", "raw", f"{folder}/copy", "1M")
+        nodes = [f"qcow2,node-name={name},file.driver=file,file.filename={folder}/{file}" for name, file in (("n0", "q"), ("n1", "copy"))]
+        with served(nodes=nodes, writable=True) as m, Client(m.path) as c:
+            c.go("e")
+            execute(m, "blockdev-backup", job_id="j", device="n0", target="n1", sync="none")
+            tap.equal(c.error(nbd_client.ZEROES, 0, MIB, flags=16), 0)
+            tap.equal([job.get("error") for job in execute(m, "query-jobs")], [None])
+            execute(m, "job-cancel", id="j")
+        run(IMG, "compare", "-f", "qcow2", f"{folder}/q", f"{folder}/copy")
 
 
 def what_is_not_allowed():
@@ -538,5 +575,5 @@ def rounds():
 if __name__ == "__main__":
     tap.run([(function.__name__, function) for function in (
         commands, by_hmp, with_a_guests_disk, without_a_medium, their_info, their_copies, the_references, our_own, options, old_ways, requests,
-        what_is_not_allowed, host_errors, garbage, every_half_message, random_bytes, slow_readers, many, says_nothing, killed, ends,
+        zeros_that_cost_less, zeros_that_cost_less_while_a_job_copies, what_is_not_allowed, host_errors, garbage, every_half_message, random_bytes, slow_readers, many, says_nothing, killed, ends,
         held, rounds)])
