@@ -478,6 +478,23 @@ def guessed_raw():
         tap.equal((result.status, "-f raw" in result.errors), (0, True))
 
 
+def errors_name_files():
+    """And no nodes, of which users know nothing."""
+    with img.folder() as folder:
+        img.run("create", "-q", "-f", "qcow2", "q", "1M", cwd=folder)
+        img.run("create", "-q", "-f", "raw", "r", "1M", cwd=folder)
+        img.run("snapshot", "-c", "s", "q", cwd=folder)
+        img.run("bitmap", "--add", "q", "b", cwd=folder)
+        for words, says in ((["bitmap", "-f", "raw", "--add", "r", "x"], "r (raw) keeps no bitmaps"), (["bitmap", "-f", "raw", "--remove", "r", "x"], "r has no bitmap"),
+                            (["bitmap", "--add", "q", "b"], "q has a bitmap 'b' already"), (["bitmap", "--merge", "x", "q", "b"], "q has no bitmap 'x'"),
+                            (["bitmap", "--merge", "x", "-b", "r", "-F", "raw", "q", "b"], "r has no bitmap 'x'"),
+                            (["snapshot", "-a", "s", "q"], "q has dirty bitmaps"), (["snapshot", "-f", "raw", "-c", "s", "r"], "r (raw) cannot keep snapshots"),
+                            (["bitmap", "--add", "--image-opts", "driver=raw,file.driver=file,file.filename=r", "x"], "r (raw) keeps no bitmaps"),
+                            (["convert", "-n", "-f", "raw", "-O", "raw", "r", "r"], "r is in use")):
+            result = img.fails(*words, cwd=folder, says=f"dimmable-img: {says}")
+            tap.equal("#block" in result.errors, False, result.errors)
+
+
 # ---- help ----
 
 def options_of(text):
@@ -506,4 +523,4 @@ tap.run([(function.__name__.replace("_", "-"), function) for function in (
     geometries, told_as_by_the_reference, formatting_line, a_chain, an_image_chooses_no_drivers,
     mapped_as_by_the_reference, packed_clusters_are_in_no_file, leaks, clusters_that_count_as_free,
     entries_that_lead_nowhere, marks_are_cleared, checks_of_raw, resized, new_ends_have_places, snapshots,
-    measured_as_by_the_reference, errors, no_room, no_room_for_more, writes_fail, other_names, images_in_use, guessed_raw, helps)])
+    measured_as_by_the_reference, errors, no_room, no_room_for_more, writes_fail, other_names, images_in_use, guessed_raw, errors_name_files, helps)])

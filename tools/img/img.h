@@ -106,7 +106,8 @@ typedef struct ImgCommand {
 extern const ImgCommand img_bench, img_bitmap, img_check, img_commit, img_compare, img_convert,
     img_create, img_dd, img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
 
-/* Print "dimmable-img: ..." on stderr; IMG_FAILED. */
+/* Print "dimmable-img: ..." on stderr, with files in place of nodes that have no name of users
+ * (img_name_files()); IMG_FAILED. */
 int img_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 /* The same of @err, which is freed. */
 int img_fail(GError *err);

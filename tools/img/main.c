@@ -6,6 +6,7 @@
 
 #include "qapi/qapi-types.h"
 #include "tools/img/img.h"
+#include "tools/img/open.h"
 #include "util/error.h"
 #include "util/machine-lock.h"
 
@@ -16,14 +17,15 @@ static const ImgCommand *const img_commands[] = {
 
 int img_error(const char *fmt, ...)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = NULL, *named = NULL;
     va_list args;
 
     va_start(args, fmt);
     text = g_strdup_vprintf(fmt, args);
     va_end(args);
+    named = img_name_files(text, NULL);
     fflush(stdout);
-    fprintf(stderr, "dimmable-img: %s\n", text);
+    fprintf(stderr, "dimmable-img: %s\n", named);
     return IMG_FAILED;
 }
 

@@ -148,6 +148,62 @@ static struct json_object *options_of(const ImgOpen *how, GError **errp)
     return json;
 }
 
+/* ---- what errors call them ---- */
+
+static GHashTable *files; /* of the names of nodes: what they are to users */
+
+/* What users call the one that is opened, and of those below it the file. */
+typedef struct Naming {
+    const BlockNode *top;
+    const char *name;
+} Naming;
+
+static void name_node(BlockNode *node, void *opaque)
+{
+    const Naming *naming = opaque;
+    const char *name = node == naming->top ? naming->name : node->filename;
+
+    if (*node->name == '#' && name && !g_hash_table_contains(files, node->name)) {
+        g_hash_table_insert(files, g_strdup(node->name), g_strdup(name));
+    }
+}
+
+static gboolean replace(const GMatchInfo *match, GString *out, gpointer other)
+{
+    g_autofree char *whole = g_match_info_fetch(match, 0), *node = g_match_info_fetch(match, 1);
+    const char *name = files ? g_hash_table_lookup(files, node) : NULL;
+
+    name = name ? name : other;
+    g_string_append(out, name ? name : whole);
+    return FALSE;
+}
+
+char *img_name_files(const char *text, const char *other)
+{
+    g_autoptr(GRegex) regex = g_regex_new("(?:(?:block )?node )?'(#block[0-9]+)'", 0, 0, NULL);
+    char *named = g_regex_replace_eval(regex, text, -1, 0, 0, replace, (gpointer)other, NULL);
+
+    return named ? named : g_strdup(text); /* it is no UTF-8 */
+}
+
+/* It is open, or not: an error speaks of it then. */
+static void name_image(const ImgOpen *how, BlockNode *node, GError **errp)
+{
+    bool plain = !(how->flags & IMG_OPEN_OPTIONS) && !g_str_has_prefix(how->name, "json:");
+    const Naming naming = { node, plain ? how->name : node ? node->filename : NULL };
+    char *text;
+
+    files = files ? files : g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    if (node) {
+        block_node_foreach(name_node, (void *)&naming);
+    }
+    if (errp && *errp) {
+        text = img_name_files((*errp)->message, plain ? how->name : NULL);
+        g_free((*errp)->message);
+        (*errp)->message = text;
+    }
+}
+
 bool img_open(ImgImage *image, const ImgOpen *how, GError **errp)
 {
     struct json_object *json = options_of(how, errp);
@@ -170,6 +226,7 @@ bool img_open(ImgImage *image, const ImgOpen *how, GError **errp)
     ok = node && block_edge_attach(
                      &image->edge, node, "dimmable-img", uses,
                      how->flags & IMG_OPEN_SHARE ? BLOCK_PERM_ALL : BLOCK_PERM_ALL & ~writes, errp);
+    name_image(how, node, errp);
     block_node_unref(node);
     return ok;
 }

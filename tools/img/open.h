@@ -38,6 +38,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImgImage, img_image_clear)
  * "snapshot.id=ID,snapshot.name=NAME", of which one is enough. It is only read. */
 bool img_load_snapshot(const ImgImage *image, const char *which, GError **errp);
 
+/* @text with files in place of nodes of images that were opened, which have names that nobody gave
+ * them; of others, @other (NULL: as they are). g_free. Any thread that opens none. */
+char *img_name_files(const char *text, const char *other);
+
 /* A name's format, as its first bytes say it. NULL, and an error: one that there is no driver of.
  */
 const char *img_guess(const char *name, GError **errp);

@@ -52,16 +52,6 @@ static bool delete (BlockNode *node, const char *name, GError **errp)
     return false;
 }
 
-/* Users know the file, and not the name that the node was given. */
-static void name_file(GError *err, const BlockNode *node, const char *file)
-{
-    g_autofree char *called = g_strdup_printf("block node '%s'", node->name);
-    g_auto(GStrv) parts = g_strsplit(err->message, called, -1);
-
-    g_free(err->message);
-    err->message = g_strjoinv(file, parts);
-}
-
 static bool carry_out(BlockNode *node, const ImgArgs *args, GError **errp)
 {
     const BlockSnapshot snapshot = { .name = args->snapshot_create,
@@ -94,11 +84,8 @@ static int run(ImgArgs *args)
     if (!img_open(&image, &how, &err)) {
         return img_fail(err);
     }
-    if (!carry_out(image.edge.node, args, &err)) {
-        name_file(err, image.edge.node, args->files[0]);
-        return img_fail(err);
-    }
-    return img_close(&image, &err) ? IMG_OK : img_fail(err);
+    return carry_out(image.edge.node, args, &err) && img_close(&image, &err) ? IMG_OK
+                                                                             : img_fail(err);
 }
 
 static const ImgOption options[] = {
