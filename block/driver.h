@@ -19,6 +19,12 @@ typedef struct BlockLocation {
     bool cached; /* a read may find it in the host's page cache */
 } BlockLocation;
 
+/* What is to become another one of an image. */
+typedef struct BlockAmend {
+    unsigned version, refcount_bits; /* 0: as it is */
+    bool has_lazy, lazy;             /* refcounts */
+} BlockAmend;
+
 struct BlockDriver {
     BlockdevDriver id;
     /* Options are node->options. Opens what is below it, sets node->filename and ->state. May leave
@@ -73,6 +79,9 @@ struct BlockDriver {
     void (*tell)(BlockNode *node, ImageInfo *info);
     /* Let the image name another backing file; NULL: it has none. */
     bool (*set_backing_name)(BlockNode *node, const char *name, const char *format, GError **errp);
+    /* Let the image be so, or nothing changes; there are no requests. NULL: nothing can be amended.
+     */
+    bool (*amend)(BlockNode *node, const BlockAmend *amend, GError **errp);
     /* Another program may have changed what is below: read it again (block/activate.h). Nothing of
      * the node changes on failure. NULL: the driver knows nothing of the contents. */
     bool (*activate)(BlockNode *node, GError **errp);

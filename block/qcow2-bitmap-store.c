@@ -259,7 +259,7 @@ bool qcow2_bitmap_possible(BlockNode *node, const char *name, uint32_t granulari
 
     if (s->version == 2) {
         error_set(errp,
-                  "%s is of version 2, which keeps no bitmaps: 'qemu-img amend -o compat=1.1' "
+                  "%s is of version 2, which keeps no bitmaps: 'dimmable-img amend -o compat=1.1' "
                   "makes it one of version 3",
                   node->filename);
     } else if (s->bitmaps->len >= QCOW2_BITMAPS_MAX) {

@@ -20,6 +20,7 @@ enum {
     AT_BACKING = 8,
     AT_BACKING_LENGTH = 16,
     AT_INCOMPATIBLE = 72,
+    AT_COMPATIBLE = 80,
     AT_AUTOCLEAR = 88,
 };
 #define EXT_FORMAT  0xe2792acau /* the backing file's driver */
@@ -169,7 +170,7 @@ bool qcow2_header_read(Qcow2 *s, GError **errp)
     s->header_length = s->version == 2 ? HEADER_V2 : get32(b, 100);
     if (s->version == 3) {
         s->incompatible = get64(b, AT_INCOMPATIBLE);
-        s->compatible = get64(b, 80);
+        s->compatible = get64(b, AT_COMPATIBLE);
         s->autoclear = get64(b, AT_AUTOCLEAR);
     }
     s->cluster = s->cluster_bits <= MAX_CLUSTER_BITS ? UINT64_C(1) << s->cluster_bits : 1;
@@ -258,17 +259,23 @@ static bool put_bitmaps(uint8_t *bytes, unsigned size, unsigned *at, const Direc
     return !dir->count || put_extension(bytes, size, at, EXT_BITMAPS, data, sizeof(data));
 }
 
-/* Write it anew, with these: other extensions stay. */
-static int rewrite(Qcow2 *s, const char *name, const char *format, const Directory *dir)
+/* Write it anew, of @length bytes before the extensions, with these: others stay. */
+static int rewrite(Qcow2 *s, unsigned length, const char *name, const char *format,
+                   const Directory *dir)
 {
     unsigned size = (unsigned)MIN(s->cluster, MAX_HEADER), at = s->header_length, data;
     g_autofree uint8_t *old = g_malloc0(MAX_HEADER), *fresh = g_malloc0(MAX_HEADER);
     int err = block_node_pread(s->node->file.node, 0, old, MAX_HEADER);
-    unsigned end = s->header_length;
+    unsigned end = length;
     uint64_t autoclear = dir->count ? QCOW2_BITMAPS : 0;
     uint32_t type, len;
 
     memcpy(fresh, old, s->header_length);
+    if (length > s->header_length) { /* it was of version 2 */
+        put32(fresh, 4, 3);
+        put32(fresh, 96, s->refcount_order);
+        put32(fresh, 100, length);
+    }
     if (s->version > 2) {
         put64(fresh, AT_AUTOCLEAR, autoclear);
     }
@@ -290,7 +297,7 @@ static int rewrite(Qcow2 *s, const char *name, const char *format, const Directo
 bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp)
 {
     const Directory dir = { s->bitmap_count, s->bitmaps_offset, s->bitmaps_bytes };
-    int err = rewrite(s, name, format, &dir);
+    int err = rewrite(s, s->header_length, name, format, &dir);
 
     if (err) {
         error_set_errno(errp, err, "%s cannot name %s as its backing file", s->node->filename,
@@ -307,7 +314,7 @@ bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GE
 int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t bytes)
 {
     const Directory dir = { count, offset, bytes };
-    int err = rewrite(s, s->backing, s->backing_format, &dir);
+    int err = rewrite(s, s->header_length, s->backing, s->backing_format, &dir);
 
     if (!err) {
         s->bitmap_count = count;
@@ -315,6 +322,73 @@ int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t
         s->bitmaps_bytes = bytes;
     }
     return err;
+}
+
+/* ---- amending ---- */
+
+/* Can it be so? */
+static bool check_amend(Qcow2 *s, const BlockAmend *amend, GError **errp)
+{
+    unsigned version = amend->version ? amend->version : s->version;
+
+    if (amend->has_lazy && amend->lazy && version < 3) {
+        error_set(errp, "%s: lazy_refcounts=on needs compat=1.1", s->node->filename);
+    } else if (version < s->version) {
+        error_set(errp,
+                  "%s is of version 3, and may have what version 2 has no words for: "
+                  "'dimmable-img convert -O qcow2 -o compat=0.10' makes another image",
+                  s->node->filename);
+    } else if (amend->refcount_bits && amend->refcount_bits != 1u << s->refcount_order) {
+        error_set(errp,
+                  "%s has refcount_bits=%u, and all its counts would have to be written anew: "
+                  "'dimmable-img convert -O qcow2 -o refcount_bits=%u' makes another image",
+                  s->node->filename, 1u << s->refcount_order, amend->refcount_bits);
+    } else {
+        return version == s->version || qcow2_snapshots_are_full(s, errp);
+    }
+    return false;
+}
+
+static int upgrade(Qcow2 *s)
+{
+    const Directory none = { 0 };
+    int err = rewrite(s, HEADER_V3, s->backing, s->backing_format, &none);
+
+    if (!err) {
+        s->version = 3;
+        s->header_length = HEADER_V3;
+    }
+    return err;
+}
+
+static int set_compatible(Qcow2 *s, uint64_t bits)
+{
+    const uint64_t raw = GUINT64_TO_BE(bits);
+    int err = block_node_pwrite(s->node->file.node, AT_COMPATIBLE, &raw, 8);
+
+    s->compatible = err ? s->compatible : bits;
+    return err;
+}
+
+bool qcow2_amend(BlockNode *node, const BlockAmend *amend, GError **errp)
+{
+    Qcow2 *s = node->state;
+    int err;
+
+    if (!check_amend(s, amend, errp)) {
+        return false;
+    }
+    g_rw_lock_writer_lock(&s->lock);
+    err = amend->version > s->version ? upgrade(s) : 0;
+    if (!err && amend->has_lazy && s->version > 2) {
+        err = set_compatible(s, amend->lazy ? s->compatible | QCOW2_LAZY
+                                            : s->compatible & ~QCOW2_LAZY);
+    }
+    g_rw_lock_writer_unlock(&s->lock);
+    if (err) {
+        error_set_errno(errp, err, "%s: its header cannot be written", node->filename);
+    }
+    return !err;
 }
 
 /* ---- a new one ---- */
@@ -334,7 +408,7 @@ bool qcow2_header_fill(uint8_t *header, unsigned size, const Qcow2 *s, const cha
         return put_backing(header, size, HEADER_V2, backing, format);
     }
     put64(header, AT_INCOMPATIBLE, s->incompatible);
-    put64(header, 80, s->compatible);
+    put64(header, AT_COMPATIBLE, s->compatible);
     put32(header, 96, s->refcount_order);
     put32(header, 100, HEADER_V3 + 8);
     header[HEADER_V3] = s->incompatible & QCOW2_COMPRESSION ? 1 : 0;

@@ -18,6 +18,7 @@ enum {
     MAX_SNAPSHOTS = 65536,
     ENTRY_HEADER = 40, /* bytes of an entry before its extra data */
     MAX_EXTRA = 1024,
+    FULL_EXTRA = 16, /* with the disk's size */
     KNOWN_EXTRA = 24,
 };
 #define MAX_BYTES (64u << 20) /* of the table of snapshots */
@@ -625,6 +626,25 @@ bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp)
     err = e ? end(s, go_to(s, e)) : 0;
     g_rw_lock_writer_unlock(&s->lock);
     return e && fail(s, err, "the disk cannot go back to the snapshot", errp);
+}
+
+bool qcow2_snapshots_are_full(Qcow2 *s, GError **errp)
+{
+    uint64_t bytes;
+    g_autoptr(GPtrArray) list = read_all(s, &bytes, errp);
+
+    for (unsigned i = 0; list && i < list->len; i++) {
+        const Entry *e = list->pdata[i];
+
+        if (e->extra->len < FULL_EXTRA) {
+            error_set(errp,
+                      "%s: its snapshot '%s' (id %s) does not say how large the disk was, as those "
+                      "of version 3 do: delete it first",
+                      s->node->filename, e->name, e->id);
+            return false;
+        }
+    }
+    return list;
 }
 
 static const Entry *find_exactly(const GPtrArray *list, const char *id, const char *name)

@@ -122,10 +122,11 @@ static bool choose_lazy(Qcow2 *s, GError **errp)
     const BlockdevOptionsQcow2 *options = s->node->options->u.qcow2;
 
     if (options->lazy_refcounts && s->version == 2) {
-        error_set(errp,
-                  "%s is of version 2, which has no mark for lazy-refcounts=on: 'qemu-img amend -o "
-                  "compat=1.1' makes it one of version 3",
-                  s->node->filename);
+        error_set(
+            errp,
+            "%s is of version 2, which has no mark for lazy-refcounts=on: 'dimmable-img amend -o "
+            "compat=1.1' makes it one of version 3",
+            s->node->filename);
         return false;
     }
     s->lazy = options->has_lazy_refcounts ? options->lazy_refcounts
@@ -696,6 +697,7 @@ static const BlockDriver qcow2_driver = {
     .check = qcow2_check,
     .tell = qcow2_tell,
     .set_backing_name = qcow2_set_backing_name,
+    .amend = qcow2_amend,
     .set_perms = qcow2_set_perms,
     .read = qcow2_read,
     .write = qcow2_write,

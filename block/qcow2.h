@@ -17,6 +17,7 @@
 
 #include "block/check.h"
 #include "block/create.h"
+#include "block/driver.h"
 #include "block/image-info.h"
 #include "block/node.h"
 #include "block/status.h"
@@ -103,6 +104,8 @@ int qcow2_header_set_autoclear(Qcow2 *s, uint64_t bits);
 int qcow2_header_set_bitmaps(Qcow2 *s, uint32_t count, uint64_t offset, uint64_t bytes);
 /* Let it name another backing file, or none (NULL). There are no requests. */
 bool qcow2_header_set_backing(Qcow2 *s, const char *name, const char *format, GError **errp);
+/* The driver's amend. */
+bool qcow2_amend(BlockNode *node, const BlockAmend *amend, GError **errp);
 /* Fill the header, @size bytes that are 0, of an image with @s's version, size, places and
  * features, and this backing file (NULL: none). False: the names are too long. */
 bool qcow2_header_fill(uint8_t *header, unsigned size, const Qcow2 *s, const char *backing,
@@ -217,6 +220,8 @@ bool qcow2_check(BlockNode *node, unsigned fix, void (*tell)(const char *text), 
 bool qcow2_snapshot_create(BlockNode *node, const BlockSnapshot *snapshot, GError **errp);
 bool qcow2_snapshot_delete(BlockNode *node, const char *id, GError **errp);
 bool qcow2_snapshot_goto(BlockNode *node, const char *id, GError **errp);
+/* Do they say what those of version 3 have to? */
+bool qcow2_snapshots_are_full(Qcow2 *s, GError **errp);
 bool qcow2_snapshot_load(BlockNode *node, const char *id, const char *name, GError **errp);
 GPtrArray *qcow2_snapshot_list(BlockNode *node, GError **errp);
 /* What is behind the disk is used no more. `lock` for writing. */

@@ -103,8 +103,9 @@ typedef struct ImgCommand {
     int (*run)(ImgArgs *args);
 } ImgCommand;
 
-extern const ImgCommand img_bench, img_bitmap, img_check, img_commit, img_compare, img_convert,
-    img_create, img_dd, img_info, img_map, img_measure, img_rebase, img_resize, img_snapshot;
+extern const ImgCommand img_amend, img_bench, img_bitmap, img_check, img_commit, img_compare,
+    img_convert, img_create, img_dd, img_info, img_map, img_measure, img_rebase, img_resize,
+    img_snapshot;
 
 /* Print "dimmable-img: ..." on stderr, with files in place of nodes that have no name of users
  * (img_name_files()); IMG_FAILED. */

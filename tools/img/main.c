@@ -11,8 +11,9 @@
 #include "util/machine-lock.h"
 
 static const ImgCommand *const img_commands[] = {
-    &img_bench, &img_bitmap, &img_check, &img_commit,  &img_compare, &img_convert, &img_create,
-    &img_dd,    &img_info,   &img_map,   &img_measure, &img_rebase,  &img_resize,  &img_snapshot,
+    &img_amend,   &img_bench,   &img_bitmap, &img_check,  &img_commit,
+    &img_compare, &img_convert, &img_create, &img_dd,     &img_info,
+    &img_map,     &img_measure, &img_rebase, &img_resize, &img_snapshot,
 };
 
 int img_error(const char *fmt, ...)
