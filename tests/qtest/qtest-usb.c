@@ -367,7 +367,7 @@ static unsigned send(QUsb *u, unsigned slot, const uint8_t *cdb, unsigned size, 
     cbw[10] = (uint8_t)(bytes >> 16);
     cbw[12] = in ? 0x80 : 0;
     cbw[14] = (uint8_t)size;
-    memcpy(cbw + 15, cdb, size);
+    memcpy(cbw + 15, cdb, MIN(size, sizeof(cbw) - 15)); /* as many as there is room for */
     qtest_memwrite(u->qt, CBW, cbw, sizeof(cbw));
     qusb_submit(u, slot, BULK_OUT, CBW, sizeof(cbw));
     return wait_code(u, slot, BULK_OUT, NULL);
@@ -386,7 +386,8 @@ static void assert_status(QUsb *u, unsigned slot, uint8_t status, uint32_t resid
 
 static void test_disk(void)
 {
-    static const uint8_t ready[6] = { 0 }, inquiry[6] = { 0x12, 0, 0, 0, 36 };
+    static const uint8_t ready[6] = { 0 }, too_long[16] = { 0 };
+    static const uint8_t inquiry[6] = { 0x12, 0, 0, 0, 36 };
     static const uint8_t sense[6] = { 3, 0, 0, 0, 18 },
                          read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 200 };
     static const uint8_t write[10] = { 0x2a, 0, 0, 0, 0, 8, 0, 0, 4 }, bad[6] = { 0xff };
@@ -440,7 +441,7 @@ static void test_disk(void)
     g_assert_cmpuint(wait_code(&u, slot, BULK_OUT, NULL), ==, QUSB_SUCCESS);
     assert_status(&u, slot, 2, 0);
     /* What is no command: nothing goes on before a reset. */
-    g_assert_cmpuint(send(&u, slot, ready, 17, 0, false), ==, QUSB_STALL);
+    g_assert_cmpuint(send(&u, slot, too_long, 17, 0, false), ==, QUSB_STALL);
     qusb_unstall(&u, slot, BULK_OUT);
     g_assert_cmpuint(send(&u, slot, ready, 6, 0, false), ==, QUSB_STALL);
     g_assert_cmpuint(control(&u, slot, CLASS | INTERFACE, 0xff, 0), ==, QUSB_SUCCESS);
