@@ -21,7 +21,7 @@ def programs(build):
 
 def reason(name, number, printed):
     """What the test program @name said last before its case @number failed."""
-    said = next((lines for test, _, lines in printed if test == name), "").splitlines()
+    said = next((lines for test, _, lines in printed if test.rpartition(" / ")[2] == name), "").splitlines()
     for place, line in enumerate(said):
         if re.match(rf"not ok {number}\b", line):
             before = [line[2:] for line in said[:place] if line.startswith("# ")]

@@ -2,6 +2,7 @@
 """libvirt's daemon in session mode, started and ended by the test, with folders of its own; and virsh
 on it. The emulator that it finds is build/dimmable, by the name that it looks for."""
 import glob
+import itertools
 import os
 import resource
 import shutil
@@ -19,6 +20,7 @@ import tap  # noqa: E402
 
 PROGRAMS = ("libvirtd", "virsh", "unshare", "cpio")
 NOBODY = "65534"
+NUMBERS = itertools.count()  # of daemons
 
 
 class VirshError(Exception):
@@ -77,7 +79,11 @@ class Libvirt:
         self.write("config/libvirt/libvirtd.conf",
                    f'log_filters="1:qemu.qemu_monitor 3:*"\nlog_outputs="1:file:{self.log_path}"\n'
                    f'host_uuid="{uuid.uuid4()}"\n')  # two daemons are two hosts
-        self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n' + (self.huge_pages() if huge_pages else ""))
+        # Daemons that know nothing of each other must not choose the same ports.
+        first = 20000 + (os.getpid() * 2 + next(NUMBERS)) % 1000 * 10
+        self.write("config/libvirt/qemu.conf", 'stdio_handler = "file"\n'
+                   f"migration_port_min = {first}\nmigration_port_max = {first + 9}\n"
+                   + (self.huge_pages() if huge_pages else ""))
 
     def huge_pages(self):
         """A hugetlbfs which the daemon alone has, as root mounts it; returns what qemu.conf says of it."""
