@@ -169,7 +169,7 @@ static void step_scsi(FuzzInput *in)
     put(DATA, 0x43425355, 4);
     put(DATA + 4, how, 4);
     put(DATA + 8, fuzz_take(in, 3), 4);
-    put(DATA + 12, (how & 0x80) | 10 << 16 | codes[how >> 2 & 7] << 24, 4);
+    put(DATA + 12, (how & 0x80) | 10 << 16 | (uint32_t)codes[how >> 2 & 7] << 24, 4);
     put(DATA + 16, fuzz_take(in, 2) << 24, 8);
     put(DATA + 22, fuzz_take(in, 1) << 8, 2);
     command(16, ring(slot, 4) | 1, slot << 24 | 4 << 16);
