@@ -46,7 +46,7 @@ void hmp_info_tpm(Hmp *hmp, char **argv)
     g_autoptr(GPtrArray) list = qmp_query_tpm(NULL);
 
     if (!list->len) {
-        hmp_printf(hmp, "TPM device not supported\n");
+        hmp_printf(hmp, "this machine has no TPM\n");
         return;
     }
     for (guint i = 0; i < list->len; i++) {

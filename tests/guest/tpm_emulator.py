@@ -89,8 +89,16 @@ class Emulator(threading.Thread):
             pass
 
     def run(self):
+        """One front-end after another, until the server is closed."""
         try:
-            self.sock = self.server.accept()[0]
+            while True:
+                self.serve(self.server.accept()[0])
+        except OSError:
+            pass
+
+    def serve(self, sock):
+        self.sock = sock
+        try:
             while True:
                 message, fds, _, _ = socket.recv_fds(self.sock, 8192, 1)
                 if not message:

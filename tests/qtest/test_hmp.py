@@ -69,7 +69,7 @@ INFO = {
     "snapshots": r"Error: there is no disk image here that could keep snapshots",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
     "tlb": "",
-    "tpm": r"TPM device not supported\n",
+    "tpm": r"this machine has no TPM\n",
     "usb": r"Error: this machine has no USB; ",
     "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",

@@ -201,6 +201,24 @@ def failures():
                     tap.equal("makes no sense" in m.errors(), True, m.errors())
 
 
+def comes_again():
+    """Another emulator at the same socket: it is the guest's from the next reset on."""
+    with tempfile.TemporaryDirectory() as folder, Emulator(folder) as tpm, \
+            machine.Machine("16M", extra=["-chardev", f"socket,id=c,path={tpm.path},reconnect=1", "-tpmdev",
+                                          "emulator,id=t,chardev=c", "-device", "tpm-crb,tpmdev=t"]) as m:
+        def there():
+            name, = [info["filename"] for info in m.qmp.command("query-chardev") if info["label"] == "c"]
+            return not name.startswith("disconnected")
+        driver, first = Crb(m), tpm.sock
+        first.shutdown(2)
+        vm.wait_until(lambda: tpm.sock is not first and there(), "another connection")
+        tap.equal(driver(STARTUP), tpm_emulator.FAILURE, "before a reset")
+        m.qmp.command("system_reset")
+        m.qmp.event("RESET")
+        tpm.answers = [GOOD]
+        tap.equal(Crb(m)(STARTUP), GOOD)
+
+
 def nonsense():
     """Commands whose lengths are wrong do not get to the emulator; registers take any value."""
     with tempfile.TemporaryDirectory() as folder, Emulator(folder, answers=[GOOD]) as tpm, start(tpm, "tpm-crb") as m:
@@ -280,5 +298,5 @@ def asked():
 
 
 tap.run([("TIS", lambda: works("tpm-tis")), ("CRB", lambda: works("tpm-crb")), ("TPM 1.2", version_1),
-         ("localities", localities), ("interrupts", interrupts), ("what is told", told), ("failures", failures),
+         ("localities", localities), ("interrupts", interrupts), ("what is told", told), ("failures", failures), ("comes again", comes_again),
          ("nonsense", nonsense), ("refused", refused), ("not saved", not_saved), ("queries", asked)])
