@@ -114,11 +114,8 @@ bool option_apply_rtc(Startup *startup, const void *parsed, GError **errp)
     if (rtc->base && !rtc_base(&startup->rtc, rtc->base, errp)) {
         return false;
     }
-    if (rtc->clock && strcmp(rtc->clock, "vm") != 0) {
-        error_set(errp,
-                  "clock=%s is not there: the clock starts with the host's time and goes on "
-                  "with the guest's (clock=vm)",
-                  rtc->clock);
+    if (rtc->has_clock &&
+        !object_global_add(TYPE_MC146818, MC146818_CLOCK, RtcClock_str(rtc->clock), errp)) {
         return false;
     }
     return !rtc->has_driftfix ||

@@ -655,7 +655,7 @@ const Option options[] = {
       START_OBJECT, do_object, text_object },
     { "global", "TYPE.PROP=VALUE | driver=TYPE,property=PROP,value=VALUE",
       "what objects of this type get unless told otherwise", START_CONFIG, option_do_global, .type = &GlobalOptions_type },
-    { "rtc", "[base=utc|localtime|DATE][,clock=vm][,driftfix=slew|none]", "time in the clock at the start (utc), and whether ticks that the guest missed come later (none)",
+    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=slew|none]", "time in the clock at the start (utc), what it goes by then (host), and whether ticks that the guest missed come later (none)",
       START_CONFIG, .apply = option_apply_rtc, .type = &RtcOptions_type },
     { "audiodev", "none,id=ID", "accepted: there is no sound", START_CONFIG, option_do_audiodev },
     { "audio", "none", "the same", START_CONFIG, option_do_audiodev },

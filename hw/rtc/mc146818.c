@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "hw/core/irq-lines.h"
+#include "hw/core/runstate.h"
 #include "qapi/qapi-events.h"
 #include "util/clock.h"
 #include "util/timer.h"
@@ -59,6 +60,8 @@ enum {
     ALARM_ANY = 0xc0, /* an alarm byte with both bits matches everything */
 };
 
+/* Two clocks of the host may differ by that much before one follows the other. */
+#define LEEWAY_NS         (10 * NS_PER_MS)
 #define OSCILLATOR_HZ     32768
 #define DIVIDER_LEAD_NS   (NS_PER_SEC / 2) /* at the begin of a second since the count of 0 */
 #define UIP_NS            (244 * NS_PER_US)
@@ -79,8 +82,12 @@ struct Mc146818 {
     int64_t checked;      /* rtc_now() up to which the flags in REG_C are right */
     int64_t host_seconds, host_ns; /* as base_..., but what it would be without the guest */
     uint64_t lost_ticks;           /* periodic interrupts that are still to come: LOST_TICK_SLEW */
+    uint64_t saved_host_ns;        /* as met_host_ns, when it was saved; 0: it was not */
     Timer *timer;
+    /* derived: at clock_ns() == met_ns (-1: not yet) it was met_host_ns by the clock it goes by */
+    int64_t met_ns, met_host_ns;
     /* configuration */
+    int clock;            /* RtcClock */
     int lost_tick_policy; /* LostTickPolicy */
     /* wiring */
     Irq irq;
@@ -123,6 +130,44 @@ static int64_t rtc_offset(const Mc146818 *s)
     int64_t whole = later / NS_PER_SEC - (later % NS_PER_SEC < 0);
 
     return s->base_seconds - s->host_seconds + whole;
+}
+
+/* ---- the clock that it goes by ---- */
+
+static int64_t rtc_host_ns(const Mc146818 *s)
+{
+    return s->clock == RTC_CLOCK_RT ? clock_host_ns() : g_get_real_time() * NS_PER_US;
+}
+
+static void rtc_meet_host(Mc146818 *s)
+{
+    s->met_ns = clock_ns();
+    s->met_host_ns = rtc_host_ns(s);
+}
+
+/* Does nothing but the virtual clock count? Under qtest there is no other. */
+static bool rtc_is_virtual(const Mc146818 *s)
+{
+    return s->clock == RTC_CLOCK_VM || clock_is_stepped();
+}
+
+/* How far that clock has got ahead of the virtual one since they last met, or since this one was
+ * saved; then they meet. */
+static int64_t rtc_host_ahead(Mc146818 *s)
+{
+    int64_t ahead;
+
+    if (s->met_ns < 0) {
+        s->met_ns = clock_ns();
+        s->met_host_ns = s->clock == RTC_CLOCK_HOST && s->saved_host_ns ? (int64_t)s->saved_host_ns
+                                                                        : rtc_host_ns(s);
+    }
+    ahead = rtc_host_ns(s) - s->met_host_ns - (clock_ns() - s->met_ns);
+    if (ABS(ahead) < LEEWAY_NS) {
+        return 0;
+    }
+    rtc_meet_host(s);
+    return ahead;
 }
 
 /* Does the divider count? Of the three time bases that register A names this chip has one, which is
@@ -276,20 +321,12 @@ static void rtc_alarm(Mc146818 *s)
     }
 }
 
-/* Set the flags of what happened since the last look. */
-static void rtc_check(Mc146818 *s)
+/* Seconds began between the last look and @now. */
+static void rtc_check_seconds(Mc146818 *s, int64_t now)
 {
-    int64_t now = rtc_now(s), period = rtc_period(s);
     int64_t second = now / NS_PER_SEC, last = s->checked / NS_PER_SEC;
 
-    if (now <= s->checked) {
-        return;
-    }
-    if (period && rtc_edges(now, period) != rtc_edges(s->checked, period)) {
-        rtc_count_lost(s, (uint64_t)(rtc_edges(now, period) - rtc_edges(s->checked, period)));
-        s->cmos[REG_C] |= C_PF;
-    }
-    if (second != last && !rtc_stands(s)) {
+    if (second > last && !rtc_stands(s)) {
         s->cmos[REG_C] |= C_UF;
         last = MAX(last, second - DAY_SECONDS); /* an alarm that matches does so within a day */
         while (last < second && !(s->cmos[REG_C] & C_AF)) {
@@ -299,6 +336,21 @@ static void rtc_check(Mc146818 *s)
         }
     }
     s->checked = now;
+}
+
+/* Set the flags of what happened since the last look. */
+static void rtc_check(Mc146818 *s)
+{
+    int64_t now = rtc_now(s), period = rtc_period(s);
+
+    if (now <= s->checked) {
+        return;
+    }
+    if (period && rtc_edges(now, period) != rtc_edges(s->checked, period)) {
+        rtc_count_lost(s, (uint64_t)(rtc_edges(now, period) - rtc_edges(s->checked, period)));
+        s->cmos[REG_C] |= C_PF;
+    }
+    rtc_check_seconds(s, now);
 }
 
 /* Set the interrupt line and arm the timer for the next flag that may interrupt. */
@@ -329,12 +381,33 @@ static void rtc_update(Mc146818 *s)
     }
 }
 
+/* If the clock that it goes by has made a leap, make it, too: seconds, and an alarm, count as if
+ * they had passed, but periodic interrupts do not. */
+static void rtc_follow_host(Mc146818 *s)
+{
+    int64_t ahead = rtc_is_virtual(s) ? 0 : rtc_host_ahead(s);
+
+    if (ahead && !rtc_stands(s)) {
+        rtc_check(s);
+        s->base_ns -= ahead;
+        s->host_ns -= ahead;
+        rtc_check_seconds(s, rtc_now(s));
+        rtc_update(s);
+    }
+}
+
 static void rtc_timer(void *opaque)
 {
     Mc146818 *s = opaque;
 
+    rtc_follow_host(s);
     rtc_check(s);
     rtc_update(s);
+}
+
+static void machine_starts(void *opaque)
+{
+    rtc_follow_host(opaque);
 }
 
 /* ---- ports ---- */
@@ -418,7 +491,11 @@ static uint64_t rtc_port_read(void *opaque, hwaddr addr, unsigned size)
 {
     Mc146818 *s = opaque;
 
-    return addr == 1 ? rtc_read_reg(s, s->index) : 0xff;
+    if (addr != 1) {
+        return 0xff;
+    }
+    rtc_follow_host(s);
+    return rtc_read_reg(s, s->index);
 }
 
 static void rtc_port_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
@@ -426,6 +503,7 @@ static void rtc_port_write(void *opaque, hwaddr addr, uint64_t value, unsigned s
     Mc146818 *s = opaque;
 
     if (addr == 1) {
+        rtc_follow_host(s);
         rtc_write_reg(s, s->index, value);
     } else {
         s->index = value & (CMOS_SIZE - 1);
@@ -518,23 +596,52 @@ static bool rtc_realize(Device *dev, GError **errp)
     s->cmos[REG_B] = B_24H;
     s->cmos[REG_D] = D_VALID;
     rtc_start_by_host(s, real_time / G_USEC_PER_SEC, real_time % G_USEC_PER_SEC * NS_PER_US);
+    rtc_meet_host(s);
+    runstate_add_start(machine_starts, s);
     return true;
 }
 
 static void rtc_unrealize(Device *dev)
 {
+    runstate_remove_start(machine_starts, dev);
     timer_free(MC146818(dev)->timer);
 }
 
+static void rtc_pre_save(void *obj)
+{
+    Mc146818 *s = obj;
+
+    s->saved_host_ns = rtc_is_virtual(s) ? 0 : (uint64_t)MAX(g_get_real_time() * NS_PER_US, 0);
+}
+
+static bool rtc_loaded(void *obj, GError **errp)
+{
+    ((Mc146818 *)obj)->met_ns = -1;
+    return true;
+}
+
 static const StateField rtc_fields[] = {
-    STATE_UINTS(Mc146818, cmos),       STATE_UINT_MAX(Mc146818, index, CMOS_SIZE - 1),
-    STATE_INT(Mc146818, base_seconds), STATE_INT(Mc146818, base_ns),
-    STATE_INT(Mc146818, checked),      STATE_INT(Mc146818, host_seconds),
-    STATE_INT(Mc146818, host_ns),      STATE_UINT(Mc146818, lost_ticks),
-    STATE_TIMER(Mc146818, timer),      {},
+    STATE_UINTS(Mc146818, cmos),
+    STATE_UINT_MAX(Mc146818, index, CMOS_SIZE - 1),
+    STATE_INT(Mc146818, base_seconds),
+    STATE_INT(Mc146818, base_ns),
+    STATE_INT(Mc146818, checked),
+    STATE_INT(Mc146818, host_seconds),
+    STATE_INT(Mc146818, host_ns),
+    STATE_UINT(Mc146818, lost_ticks),
+    STATE_TIMER(Mc146818, timer),
+    STATE_UINT_MAX_SINCE(Mc146818, saved_host_ns, INT64_MAX / 2, 2),
+    {},
 };
 
-static const StateTable rtc_state = { .name = "mc146818", .version = 1, .fields = rtc_fields };
+static const StateTable rtc_state = {
+    .name = "mc146818",
+    .version = 2,
+    .oldest = 1,
+    .fields = rtc_fields,
+    .pre_save = rtc_pre_save,
+    .post_load = rtc_loaded,
+};
 
 static const DeviceClass rtc_device_ops = {
     .category = "misc",
@@ -543,6 +650,17 @@ static const DeviceClass rtc_device_ops = {
     .reset = rtc_reset,
     .state = &rtc_state,
 };
+
+/* Nothing that has passed is made up for. */
+static bool clock_chosen(Object *obj, const Property *prop, struct json_object *value,
+                         GError **errp)
+{
+    if (obj) {
+        MC146818(obj)->met_ns = -1;
+        MC146818(obj)->saved_host_ns = 0;
+    }
+    return true;
+}
 
 static const Property rtc_properties[] = {
     { .name = MC146818_LOST_TICK_POLICY,
@@ -553,6 +671,15 @@ static const Property rtc_properties[] = {
       .enum_names = lost_tick_policies,
       .live = true,
       .description = "what becomes of periodic interrupts for which the guest had no time" },
+    { .name = MC146818_CLOCK,
+      .kind = PROP_ENUM,
+      .offset = offsetof(Mc146818, clock),
+      .has_default = true,
+      .default_int = RTC_CLOCK_HOST,
+      .enum_names = RtcClock_lookup,
+      .live = true,
+      .check = clock_chosen,
+      .description = "which clock it goes by" },
     { 0 },
 };
 

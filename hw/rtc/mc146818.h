@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The MC146818 real-time clock with 128 bytes of CMOS RAM (Motorola MC146818 data sheet; PC use of
- * the RAM: ports 0x70 and 0x71). It starts with the host's time, in UTC, and then follows the
- * virtual clock. When the guest sets it, the event RTC_CHANGE tells by how much. Machine lock for
- * everything.
+ * the RAM: ports 0x70 and 0x71). It starts with the host's time, in UTC, and counts virtual time;
+ * what the host's clock does beside that, while the machine stands or when it is set, is added, if
+ * it is to go by that (MC146818_CLOCK). When the guest sets it, the event RTC_CHANGE tells by how
+ * much. Machine lock for everything.
  */
 #ifndef HW_RTC_MC146818_H
 #define HW_RTC_MC146818_H
@@ -19,6 +20,9 @@
 /* Property: "discard", or "slew": each periodic interrupt for which the guest had no time comes
  * later, as soon as it took the one before. */
 #define MC146818_LOST_TICK_POLICY "lost_tick_policy"
+
+/* Property, RtcClock: "host", "rt" or "vm". Under qtest all are "vm". */
+#define MC146818_CLOCK "clock"
 
 /* The byte of the RAM by which firmware knows why the processor was reset; the one that says: S3
  * has ended. */
