@@ -15,14 +15,15 @@
 #include "util/error.h"
 #include "util/machine-lock.h"
 #include "util/main-loop.h"
+#include "util/thread-pool.h"
 
 #define MAX_THREADS 64
 
 static GPtrArray *backends; /* of BlockBackend */
-static GThreadPool *pool;   /* from the first backend on */
+static ThreadPool *pool;    /* from the first backend on */
 static unsigned holds;      /* block_hold_all() without block_resume_all() */
 
-static void work(gpointer data, gpointer opaque);
+static void work(void *data);
 
 /* ---- the list ---- */
 
@@ -80,7 +81,7 @@ BlockBackend *block_backend_new(const char *name, BlockNode *node, GError **errp
     }
     backend = g_new0(BlockBackend, 1);
     backends = backends ? backends : g_ptr_array_new();
-    pool = pool ? pool : g_thread_pool_new(work, NULL, MAX_THREADS, FALSE, NULL);
+    pool = pool ? pool : thread_pool_new("block", MAX_THREADS, work);
     g_ptr_array_add(backends, backend);
     backend->name = g_strdup(name);
     backend->on_read_error = BLOCKDEV_ON_ERROR_REPORT;
@@ -295,6 +296,14 @@ static int carry_out(BlockNode *node, BlockRequest *r)
     }
 }
 
+/* With the mutex. There are seldom any, and GLib asks the host's kernel in any case. */
+static void tell_waiters(BlockBackend *backend)
+{
+    if (backend->waiters) {
+        g_cond_broadcast(&backend->ended);
+    }
+}
+
 /* With the mutex. */
 static void account(BlockStatistics *stats, const BlockRequest *r)
 {
@@ -331,12 +340,14 @@ static unsigned tell(BlockBackend *backend, GQueue *requests)
 {
     bool main = is_main(backend);
     unsigned count = 0;
-    BlockRequest *r;
+    GList *link;
 
-    while ((r = g_queue_pop_head(requests))) {
+    while ((link = g_queue_pop_head_link(requests))) {
+        BlockRequest *r = link->data;
+
         if (r->error && !main) {
             g_mutex_lock(&backend->mutex);
-            g_queue_push_tail(&backend->failures, r);
+            g_queue_push_tail_link(&backend->failures, link);
             schedule_failures(backend);
             g_mutex_unlock(&backend->mutex);
         } else {
@@ -372,7 +383,7 @@ static void complete(BlockBackend *backend)
     }
     g_mutex_lock(&backend->mutex);
     backend->pending -= count;
-    g_cond_broadcast(&backend->ended);
+    tell_waiters(backend);
     g_mutex_unlock(&backend->mutex);
 }
 
@@ -430,11 +441,11 @@ static void ended(BlockRequest *r, int err, bool call)
     r->end_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
     account(&backend->stats, r);
-    g_queue_push_tail(&backend->done, r);
+    g_queue_push_tail_link(&backend->done, &r->link);
     if (call) {
         schedule(backend);
     }
-    g_cond_broadcast(&backend->ended);
+    tell_waiters(backend);
     g_mutex_unlock(&backend->mutex);
 }
 
@@ -450,7 +461,7 @@ void backend_tell(BlockBackend *backend)
 
 void backend_request_by_thread(BlockRequest *r)
 {
-    g_thread_pool_push(pool, r, NULL);
+    thread_pool_push(pool, &r->link);
 }
 
 /* May a thread of the pool tell the device that @r, the only request, has ended? That is one
@@ -469,7 +480,7 @@ static bool may_tell(const BlockRequest *r, int err)
 }
 
 /* In a thread of the pool. */
-static void work(gpointer data, gpointer opaque)
+static void work(void *data)
 {
     BlockRequest *r = data;
     BlockBackend *backend = r->backend;
@@ -570,12 +581,13 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
 
     r->flushing = r->limits_passed = false;
     r->backend = backend;
+    r->link = (GList){ .data = r };
     r->error = 0;
     r->start_ns = clock_host_ns();
     g_mutex_lock(&backend->mutex);
     held = backend->held;
     if (held) {
-        g_queue_push_tail(&backend->held_back, r);
+        g_queue_push_tail_link(&backend->held_back, &r->link);
     } else {
         backend->pending++;
     }
@@ -591,7 +603,7 @@ bool block_submit(BlockBackend *backend, BlockRequest *r)
         g_mutex_lock(&backend->mutex);
         account(&backend->stats, r);
         backend->pending--;
-        g_cond_broadcast(&backend->ended);
+        tell_waiters(backend);
         g_mutex_unlock(&backend->mutex);
     } else if (started == BACKEND_AIO_NO) {
         backend_request_by_thread(r);
@@ -639,7 +651,9 @@ void block_drain(BlockBackend *backend)
         }
         g_mutex_lock(&backend->mutex);
         while (backend->pending && !has_work(backend)) {
+            backend->waiters++;
             g_cond_wait(&backend->ended, &backend->mutex);
+            backend->waiters--;
         }
         pending = backend->pending;
         g_mutex_unlock(&backend->mutex);
@@ -667,7 +681,7 @@ void block_hold_all(void)
 
 void block_resume_all(void)
 {
-    BlockRequest *r;
+    GList *link;
 
     if (--holds) {
         return;
@@ -682,9 +696,9 @@ void block_resume_all(void)
         waiting = take_all(&backend->held_back);
         backend->pending += waiting.length;
         g_mutex_unlock(&backend->mutex);
-        while ((r = g_queue_pop_head(&waiting))) {
-            if (pass_limits(r)) {
-                g_thread_pool_push(pool, r, NULL);
+        while ((link = g_queue_pop_head_link(&waiting))) {
+            if (pass_limits(link->data)) {
+                backend_request_by_thread(link->data);
             }
         }
     }
@@ -792,7 +806,5 @@ void block_finish(void)
     jobs_finish();
     block_hold_all(); /* for good: loops may still run */
     block_node_foreach_down(finish_one, NULL);
-    if (pool) {
-        g_thread_pool_free(g_steal_pointer(&pool), FALSE, TRUE);
-    }
+    thread_pool_free(g_steal_pointer(&pool));
 }

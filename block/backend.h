@@ -44,6 +44,7 @@ struct BlockRequest {
     int error; /* for `done`: 0 or a positive errno value */
     /* block/backend.c's */
     BlockBackend *backend;
+    GList link; /* in the list in which it is now, if any */
     int64_t start_ns, end_ns;
     ThrottleWaiter waiter;
     bool limits_passed;         /* it has waited for the backend's limits, */
@@ -93,6 +94,7 @@ struct BlockBackend {
     /* Under the mutex: */
     GMutex mutex;
     GCond ended;
+    unsigned waiters; /* for that */
     BlockStatistics stats;
     unsigned pending; /* requests whose `done` was not called, but for those held back */
     GQueue done;      /* requests that the pool is through with */

@@ -229,14 +229,15 @@ static int transfer(int fd, uint64_t offset, const struct iovec *iov, unsigned i
                     size_t *done)
 {
     size_t size = iov_size(iov, iovcnt);
-    g_autofree struct iovec *left = g_memdup2(iov, iovcnt * sizeof(*iov));
+    g_autofree struct iovec *left = NULL; /* most often all is done at once */
+    const struct iovec *next = iov;
     unsigned count = iovcnt;
 
     *done = 0;
     while (*done < size) {
         unsigned some = MIN(count, IOV_MAX);
-        ssize_t n = write ? pwritev(fd, left, (int)some, (off_t)(offset + *done))
-                          : preadv(fd, left, (int)some, (off_t)(offset + *done));
+        ssize_t n = write ? pwritev(fd, next, (int)some, (off_t)(offset + *done))
+                          : preadv(fd, next, (int)some, (off_t)(offset + *done));
 
         if (n < 0 && errno == EINTR) {
             continue;
@@ -248,7 +249,11 @@ static int transfer(int fd, uint64_t offset, const struct iovec *iov, unsigned i
             break;
         }
         *done += (size_t)n;
-        count = iov_slice(iov, iovcnt, *done, size - *done, left);
+        if (*done < size) {
+            left = left ? left : g_new(struct iovec, iovcnt);
+            count = iov_slice(iov, iovcnt, *done, size - *done, left);
+            next = left;
+        }
     }
     return 0;
 }

@@ -70,7 +70,7 @@ static int raw_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
 {
     const RawState *s = node->state;
     size_t bytes = iov_size(iov, iovcnt), inside = bytes;
-    g_autofree struct iovec *part = g_new(struct iovec, iovcnt);
+    g_autofree struct iovec *part = NULL;
     uint64_t below;
     int err;
 
@@ -82,6 +82,10 @@ static int raw_read(BlockNode *node, uint64_t offset, const struct iovec *iov, u
     if (err || !inside) {
         return err;
     }
+    if (inside == bytes) {
+        return block_node_read(node->file.node, below, iov, iovcnt);
+    }
+    part = g_new(struct iovec, iovcnt);
     return block_node_read(node->file.node, below, part, iov_slice(iov, iovcnt, 0, inside, part));
 }
 

@@ -693,9 +693,11 @@ static void test_only_one(void)
         }
         g_mutex_unlock(&gate.mutex);
         g_mutex_lock(&backend->mutex);
+        backend->waiters++;
         while (n > 0 && backend->done.length < count) {
             g_cond_wait(&backend->ended, &backend->mutex);
         }
+        backend->waiters--;
         g_mutex_unlock(&backend->mutex);
         machine_lock();
         while (gate.told < count) {
