@@ -12,6 +12,7 @@
 #include "block/filename.h"
 #include "block/qcow2.h"
 #include "util/error.h"
+#include "util/machine-lock.h"
 #include "util/units.h"
 
 #define ZERO_CHUNK (1 * MIB)
@@ -30,27 +31,47 @@ static BlockNode *open_new(const char *path, GError **errp)
     return options ? block_node_open(options, errp) : NULL;
 }
 
+void block_create_lock(const BlockCreateWatch *watch)
+{
+    if (watch) {
+        machine_lock();
+    }
+}
+
+void block_create_unlock(const BlockCreateWatch *watch)
+{
+    if (watch) {
+        machine_unlock();
+    }
+}
+
 bool block_create_in_node(BlockNode *file, const char *name, BlockCreateFill *fill,
-                          const void *opaque, GError **errp)
+                          const void *opaque, BlockCreateWatch *watch, GError **errp)
 {
     const unsigned writes = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;
     BlockEdge edge = { 0 };
+    bool ok;
     int err;
 
-    if (!block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
-                           BLOCK_PERM_ALL & ~writes, errp)) {
+    block_create_lock(watch);
+    ok = block_edge_attach(&edge, file, "a new image", BLOCK_PERM_READ | writes,
+                           BLOCK_PERM_ALL & ~writes, errp);
+    block_create_unlock(watch);
+    if (!ok) {
         return false;
     }
     err = fill(file, opaque);
     if (err) {
         error_set_errno(errp, err, "cannot make an image in %s", name);
     }
+    block_create_lock(watch);
     block_edge_detach(&edge);
+    block_create_unlock(watch);
     return !err;
 }
 
 bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *opaque,
-                          GError **errp)
+                          BlockCreateWatch *watch, GError **errp)
 {
     BlockNode *file;
     bool made, ok;
@@ -72,9 +93,13 @@ bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *o
     if (made) {
         close(fd);
     }
+    block_create_lock(watch);
     file = open_new(path, errp);
-    ok = file && block_create_in_node(file, path, fill, opaque, errp);
+    block_create_unlock(watch);
+    ok = file && block_create_in_node(file, path, fill, opaque, watch, errp);
+    block_create_lock(watch);
     block_node_unref(file);
+    block_create_unlock(watch);
     if (made && !ok) {
         unlink(path);
     }
@@ -82,7 +107,7 @@ bool block_create_in_file(const char *path, BlockCreateFill *fill, const void *o
 }
 
 int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,
-                          BlockPreallocation preallocation)
+                          BlockPreallocation preallocation, BlockCreateWatch *watch)
 {
     g_autofree void *zeros = NULL;
     int err = 0;
@@ -94,7 +119,8 @@ int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,
         while (bytes && !err) {
             uint64_t some = MIN(bytes, ZERO_CHUNK);
 
-            err = block_node_pwrite(file, offset, zeros, some);
+            err = watch && !watch->go_on(watch) ? ECANCELED
+                                                : block_node_pwrite(file, offset, zeros, some);
             offset += some;
             bytes -= some;
         }
@@ -105,6 +131,7 @@ int block_create_allocate(BlockNode *file, uint64_t offset, uint64_t bytes,
 typedef struct RawCreate {
     uint64_t size;
     BlockPreallocation preallocation;
+    BlockCreateWatch *watch;
 } RawCreate;
 
 static int fill_raw(BlockNode *file, const void *opaque)
@@ -113,19 +140,20 @@ static int fill_raw(BlockNode *file, const void *opaque)
     int err = block_node_truncate(file, 0); /* nothing of what was there stays */
 
     err = err ? err : block_node_truncate(file, create->size);
-    return err ? err : block_create_allocate(file, 0, create->size, create->preallocation);
+    return err ? err
+               : block_create_allocate(file, 0, create->size, create->preallocation, create->watch);
 }
 
 bool block_create_raw(const char *path, uint64_t size, BlockPreallocation preallocation,
-                      GError **errp)
+                      BlockCreateWatch *watch, GError **errp)
 {
-    const RawCreate create = { size, preallocation };
+    const RawCreate create = { size, preallocation, watch };
 
     if (preallocation == BLOCK_PREALLOCATION_METADATA) {
         error_set(errp, "preallocation=metadata is for qcow2: raw has off, falloc and full");
         return false;
     }
-    return block_create_in_file(path, fill_raw, &create, errp);
+    return block_create_in_file(path, fill_raw, &create, watch, errp);
 }
 
 bool block_preallocation_parse(const char *text, BlockPreallocation *preallocation, GError **errp)
@@ -170,8 +198,8 @@ static int allocate(BlockNode *node, Qcow2 *s, uint64_t old, uint64_t size,
                     BlockPreallocation preallocation)
 {
     return preallocation == BLOCK_PREALLOCATION_OFF ? 0
-           : s ? qcow2_preallocate(s, old, size, preallocation, false)
-               : block_create_allocate(node, old, size - old, preallocation);
+           : s ? qcow2_preallocate(s, old, size, preallocation, false, NULL)
+               : block_create_allocate(node, old, size - old, preallocation, NULL);
 }
 
 bool block_grow(BlockNode *node, uint64_t old, uint64_t size, BlockPreallocation preallocation,

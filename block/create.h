@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * New images. What was in the file is gone; a file that was not there is not there either if that
- * fails. Nobody else may have the file in use. Main thread.
+ * fails. Nobody else may have the file in use. Main thread, or that of a BlockCreateWatch.
  */
 #ifndef BLOCK_CREATE_H
 #define BLOCK_CREATE_H
@@ -27,6 +27,13 @@ bool block_preallocation_parse(const char *text, BlockPreallocation *preallocati
 bool block_grow(BlockNode *node, uint64_t old, uint64_t size, BlockPreallocation preallocation,
                 GError **errp);
 
+/* Who makes an image in a thread of its own, without the machine lock, which is taken where the
+ * graph changes. */
+typedef struct BlockCreateWatch BlockCreateWatch;
+struct BlockCreateWatch {
+    bool (*go_on)(BlockCreateWatch *watch); /* between two parts of the work. False: ECANCELED */
+};
+
 typedef struct BlockQcow2Create {
     uint64_t size;                        /* of the disk */
     const char *backing, *backing_format; /* NULL: none */
@@ -35,6 +42,7 @@ typedef struct BlockQcow2Create {
     unsigned refcount_bits;               /* 1 to 64, a power of 2; 16 in version 2 */
     bool lazy_refcounts, zstd;            /* not in version 2 */
     BlockPreallocation preallocation;
+    BlockCreateWatch *watch; /* NULL: it is made with the machine lock */
 } BlockQcow2Create;
 /* All but `size` as it is where nobody says otherwise. */
 #define BLOCK_QCOW2_DEFAULTS .version = 3, .cluster_size = 65536, .refcount_bits = 16
@@ -48,7 +56,7 @@ bool block_create_qcow2(const char *path, const BlockQcow2Create *create, GError
 bool block_create_qcow2_in_node(BlockNode *file, const BlockQcow2Create *create, GError **errp);
 /* A file of @size bytes, all 0; or a block device that has as many. METADATA is an error. */
 bool block_create_raw(const char *path, uint64_t size, BlockPreallocation preallocation,
-                      GError **errp);
+                      BlockCreateWatch *watch, GError **errp);
 
 /* Clusters that are in use before a disk has any, of an image with these numbers; its tables are as
  * large as @clusters clusters of data need them to be. */

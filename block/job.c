@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block/throttle-group.h"
 #include "qapi/qapi-events.h"
 #include "qom/object.h"
 #include "util/error.h"
@@ -374,6 +375,7 @@ void jobs_finish(void)
     for (unsigned i = 0; jobs && i < jobs->len; i++) {
         set_cancelled(jobs->pdata[i]);
     }
+    throttle_suspend(); /* nobody has the time any more for which its requests would wait */
     while ((job = job_next(NULL))) {
         job->auto_dismiss = true;
         if (is_working(job)) {
@@ -390,6 +392,7 @@ void jobs_finish(void)
             abort_transaction(job);
         }
     }
+    throttle_resume();
 }
 
 /* ---- verbs ---- */

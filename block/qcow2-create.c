@@ -12,6 +12,7 @@
 #include "util/units.h"
 
 enum { MIN_CLUSTER = 512, MAX_CLUSTER = 2 << 20, MAX_HEADER = 4096, MAX_TABLE = 8 << 20 };
+#define RUN_MAX (64 * MIB) /* of clusters that get their places at once */
 
 static uint64_t div_up(uint64_t value, uint64_t by)
 {
@@ -179,34 +180,55 @@ static void give_back(Qcow2 *s, uint64_t offset, uint64_t count, uint64_t place)
     }
 }
 
+/* The next of them, *@count at most; the first of them has its place at *@place. `lock` for
+ * writing.
+ */
+static int preallocate_run(Qcow2 *s, uint64_t offset, uint64_t *place, uint64_t *count,
+                           BlockPreallocation preallocation, bool fresh, BlockCreateWatch *watch)
+{
+    BlockNode *file = s->node->file.node;
+    uint64_t wanted = *count, bytes;
+    int err = qcow2_begin_writing(s);
+
+    *count = 0;
+    err = err ? err : qcow2_run_alloc(s, wanted, place, count);
+    if (err) {
+        return err;
+    }
+    bytes = *count << s->cluster_bits;
+    if (!fresh) { /* others may have had them */
+        err = block_node_write_zeroes(file, *place, bytes, false);
+    }
+    err = err ? err : block_create_allocate(file, *place, bytes, preallocation, watch);
+    err = err ? err : qcow2_map_run(s, offset, *count, *place);
+    if (err) {
+        give_back(s, offset, *count, *place);
+    }
+    return err;
+}
+
+/* Between runs others may have the lock. */
 int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
-                      bool fresh)
+                      bool fresh, BlockCreateWatch *watch)
 {
     BlockNode *file = s->node->file.node;
     uint64_t end = 0, offset = (from + s->cluster - 1) & ~(s->cluster - 1);
-    int err;
+    int err = 0;
 
-    g_rw_lock_writer_lock(&s->lock);
-    err = qcow2_begin_writing(s);
     while (offset < to && !err) {
-        uint64_t place = 0, count = 0;
+        uint64_t place = 0, count = div_up(MIN(to - offset, RUN_MAX), s->cluster);
 
-        err = qcow2_run_alloc(s, div_up(to - offset, s->cluster), &place, &count);
-        if (!err && !fresh) { /* others may have had them */
-            err = block_node_write_zeroes(file, place, count << s->cluster_bits, false);
-        }
-        err =
-            err ? err : block_create_allocate(file, place, count << s->cluster_bits, preallocation);
-        err = err ? err : qcow2_map_run(s, offset, count, place);
-        if (err && count) {
-            give_back(s, offset, count, place);
-        }
+        g_rw_lock_writer_lock(&s->lock);
+        err = preallocate_run(s, offset, &place, &count, preallocation, fresh, watch);
+        g_rw_lock_writer_unlock(&s->lock);
+        err = !err && watch && !watch->go_on(watch) ? ECANCELED : err;
         end = MAX(end, place + (count << s->cluster_bits));
         offset += count << s->cluster_bits;
     }
     if (!err && block_node_length(file) < (int64_t)end) {
         err = block_node_truncate(file, end);
     }
+    g_rw_lock_writer_lock(&s->lock);
     err = err ? err : qcow2_settle(s);
     g_rw_lock_writer_unlock(&s->lock);
     return err;
@@ -262,24 +284,30 @@ static BlockNode *open_image(struct json_object *file, GError **errp)
 }
 
 static bool preallocate_image(const char *path, struct json_object *file,
-                              BlockPreallocation preallocation, GError **errp)
+                              const BlockQcow2Create *create, GError **errp)
 {
-    BlockNode *node = open_image(file, errp);
     BlockEdge edge = { 0 };
+    BlockNode *node;
     int err = 0;
-    bool ok = node && block_edge_attach(&edge, node, "a new image",
-                                        BLOCK_PERM_READ | BLOCK_PERM_WRITE, BLOCK_PERM_READ, errp);
+    bool ok;
 
+    block_create_lock(create->watch);
+    node = open_image(file, errp);
+    ok = node && block_edge_attach(&edge, node, "a new image", BLOCK_PERM_READ | BLOCK_PERM_WRITE,
+                                   BLOCK_PERM_READ, errp);
+    block_create_unlock(create->watch);
     if (ok) {
         Qcow2 *s = node->state;
 
-        err = qcow2_preallocate(s, 0, s->size, preallocation, true);
+        err = qcow2_preallocate(s, 0, s->size, create->preallocation, true, create->watch);
     }
     if (err) {
         error_set_errno(errp, err, "%s: its clusters cannot be allocated", path);
     }
+    block_create_lock(create->watch);
     block_edge_detach(&edge);
     block_node_unref(node);
+    block_create_unlock(create->watch);
     return ok && !err;
 }
 
@@ -300,13 +328,13 @@ bool block_create_qcow2_in_node(BlockNode *file, const BlockQcow2Create *create,
     if (!block_qcow2_possible(create, errp)) {
         return false;
     }
-    if (block_create_in_node(file, name, fill_qcow2, create, errp) &&
+    if (block_create_in_node(file, name, fill_qcow2, create, create->watch, errp) &&
         (create->preallocation == BLOCK_PREALLOCATION_OFF ||
-         preallocate_image(name, json_object_new_string(file->name), create->preallocation,
-                           errp))) {
+         preallocate_image(name, json_object_new_string(file->name), create, errp))) {
         return true;
     }
-    block_create_in_node(file, name, fill_nothing, &old, NULL); /* it takes no room */
+    block_create_in_node(file, name, fill_nothing, &old, create->watch,
+                         NULL); /* it takes no room */
     return false;
 }
 
@@ -325,11 +353,11 @@ bool block_create_qcow2(const char *path, const BlockQcow2Create *create, GError
     bool there = g_file_test(path, G_FILE_TEST_EXISTS);
 
     if (!block_qcow2_possible(create, errp) ||
-        !block_create_in_file(path, fill_qcow2, create, errp)) {
+        !block_create_in_file(path, fill_qcow2, create, create->watch, errp)) {
         return false;
     }
     if (create->preallocation == BLOCK_PREALLOCATION_OFF ||
-        preallocate_image(path, file_ref(path), create->preallocation, errp)) {
+        preallocate_image(path, file_ref(path), create, errp)) {
         return true;
     }
     if (!there) {

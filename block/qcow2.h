@@ -175,9 +175,9 @@ int qcow2_write_run(Qcow2 *s, uint64_t offset, const struct iovec *iov, unsigned
  * *@place on: *@bytes, which may be 0. `lock`. */
 int qcow2_find_run(Qcow2 *s, uint64_t offset, size_t max, uint64_t *place, size_t *bytes);
 /* Let the clusters of [@from, @to), which begin there and have no place yet, have one. @fresh:
- * nobody has used any cluster that is free. No lock. */
+ * nobody has used any cluster that is free. @watch may be NULL. No lock. */
 int qcow2_preallocate(Qcow2 *s, uint64_t from, uint64_t to, BlockPreallocation preallocation,
-                      bool fresh);
+                      bool fresh, BlockCreateWatch *watch);
 /* By how many bytes a file of @length may become longer when the disk has @size, and what is new
  * has places; *@tables: of them those that are no data. At most, but for some clusters. */
 uint64_t qcow2_growth(const Qcow2 *s, uint64_t length, uint64_t size, uint64_t *tables);

@@ -43,7 +43,7 @@ static bool make(const BlockTarget *target, const char *format, BlockNode *sourc
         return false;
     }
     if (strcmp(format, "raw") == 0) {
-        return block_create_raw(target->path, (uint64_t)size, BLOCK_PREALLOCATION_OFF, errp);
+        return block_create_raw(target->path, (uint64_t)size, BLOCK_PREALLOCATION_OFF, NULL, errp);
     }
     full = backing && backing->filename ? g_canonicalize_filename(backing->filename, cwd) : NULL;
     const BlockQcow2Create create = { BLOCK_QCOW2_DEFAULTS, .size = (uint64_t)size, .backing = full,

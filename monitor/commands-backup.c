@@ -100,12 +100,6 @@ bool qmp_drive_backup(const DriveBackup *args, GError **errp)
 
 /* ---- new images ---- */
 
-static bool create_file(const BlockdevCreateOptionsFile *options, GError **errp)
-{
-    return block_create_raw(options->filename, options->size,
-                            (BlockPreallocation)options->preallocation, errp);
-}
-
 /* The node that gets it: a reference. */
 static BlockNode *find_file(struct json_object *ref, GError **errp)
 {
@@ -123,13 +117,13 @@ static BlockNode *find_file(struct json_object *ref, GError **errp)
     return options ? block_node_open(options, errp) : NULL;
 }
 
-static bool create_qcow2(const BlockdevCreateOptionsQcow2 *options, GError **errp)
+static void take_qcow2(CreateJob *c, const BlockdevCreateOptionsQcow2 *options)
 {
-    BlockQcow2Create create = {
+    c->qcow2 = (BlockQcow2Create){
         .size = options->size,
-        .backing = options->backing_file,
+        .backing = g_strdup(options->backing_file),
         .backing_format =
-            options->has_backing_fmt ? BlockdevDriver_str(options->backing_fmt) : NULL,
+            options->has_backing_fmt ? g_strdup(BlockdevDriver_str(options->backing_fmt)) : NULL,
         .version = options->has_version && options->version == BLOCKDEV_QCOW2_VERSION_V2 ? 2 : 3,
         .cluster_size = options->has_cluster_size ? options->cluster_size : 65536,
         .refcount_bits = options->has_refcount_bits ? (unsigned)options->refcount_bits : 16,
@@ -137,16 +131,13 @@ static bool create_qcow2(const BlockdevCreateOptionsQcow2 *options, GError **err
         .zstd = options->compression_type == QCOW2_COMPRESSION_TYPE_ZSTD,
         .preallocation = (BlockPreallocation)options->preallocation,
     };
-    BlockNode *file = find_file(options->file, errp);
-    bool ok = file && block_create_qcow2_in_node(file, &create, errp);
-
-    block_node_unref(file);
-    return ok;
+    c->file = find_file(options->file, &c->err);
 }
 
 bool qmp_blockdev_create(const char *job_id, const BlockdevCreateOptions *options, GError **errp)
 {
-    GError *err = NULL;
+    const BlockdevCreateOptionsFile *file = options->u.file;
+    CreateJob *c;
 
     if (options->driver != BLOCKDEV_DRIVER_FILE && options->driver != BLOCKDEV_DRIVER_QCOW2) {
         error_set(errp, "images of driver '%s' cannot be made: use file or qcow2",
@@ -156,10 +147,13 @@ bool qmp_blockdev_create(const char *job_id, const BlockdevCreateOptions *option
     if (!create_job_check(job_id, errp) || !migration_take_images(errp)) {
         return false;
     }
+    c = g_new0(CreateJob, 1);
     if (options->driver == BLOCKDEV_DRIVER_FILE) {
-        create_file(options->u.file, &err);
+        c->path = g_strdup(file->filename);
+        c->size = file->size;
+        c->preallocation = (BlockPreallocation)file->preallocation;
     } else {
-        create_qcow2(options->u.qcow2, &err);
+        take_qcow2(c, options->u.qcow2);
     }
-    return create_job_start(job_id, err, errp);
+    return create_job_start(job_id, c, errp);
 }

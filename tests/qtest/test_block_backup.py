@@ -436,6 +436,44 @@ def create():
         tap.equal(os.path.exists(m.path("new")), True)
 
 
+def create_meanwhile():
+    """The machine and the monitor go on while an image is made, and nobody takes what it is made in away. It can be cancelled; the end of the program does not wait for it."""
+    with Disk() as m:
+        def limit(**limits):
+            m.qmp.command("qom-set", path="/objects/g", property="limits", value=limits)
+
+        def start(name, size):
+            limit(**{"bps-total": MIB})  # the clock of the limits stands still
+            m.qmp.command("blockdev-create", **{"job-id": name, "options": {
+                "driver": "qcow2", "file": "limited", "size": size, "preallocation": "full"}})
+            tap.equal([(j["id"], j["status"]) for j in m.qmp.command("query-jobs")], [(name, "running")])
+
+        def ends(name):
+            limit(**{"bps-total": 0})
+            m.qmp.event("JOB_STATUS_CHANGE", id=name, status="concluded")
+            errors = [j.get("error") for j in m.qmp.command("query-jobs")]
+            m.qmp.command("job-dismiss", id=name)
+            return errors
+
+        m.qmp.command("object-add", **{"qom-type": "throttle-group", "id": "g"})
+        open(m.path("new"), "wb").close()
+        m.qmp.command("blockdev-add", **{"driver": "file", "node-name": "new", "filename": m.path("new")})
+        m.qmp.command("blockdev-add", **{"driver": "throttle", "node-name": "limited", "throttle-group": "g", "file": "new"})
+        start("c", 256 * MIB)
+        m.put(0, 9)
+        m.qmp.command("query-named-block-nodes")
+        for node in "new", "limited":
+            refused(lambda n=node: m.qmp.command("block_resize", **{"node-name": n, "size": MIB}), "job 'c'")
+            refused(lambda n=node: m.qmp.command("blockdev-del", **{"node-name": n}))
+        m.qmp.command("job-cancel", id="c")
+        tap.equal((ends("c"), os.stat(m.path("new")).st_size), (["Operation canceled"], 0))
+        start("d", 2 * MIB)
+        tap.equal(ends("d"), [None])
+        checks(m, "new")
+        start("e", 256 * MIB)
+        m.power()
+
+
 if __name__ == "__main__":
     tap.run([(f.__name__, f) for f in (moment, compressed, kinds, no_backing_file, target_is_a_drive, target_fails, source_fails, no_backup, killed, all_or_none, one_moment, together, incremental, what_becomes_of_it,
-                                       bitmaps_of_a_group, bitmaps_all_or_none, create)])
+                                       bitmaps_of_a_group, bitmaps_all_or_none, create, create_meanwhile)])

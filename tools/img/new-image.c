@@ -227,7 +227,7 @@ bool img_new_create(const ImgNew *image, const char *name, GError **errp)
 
     create.size += (BLOCK_SECTOR - create.size % BLOCK_SECTOR) % BLOCK_SECTOR;
     if (strcmp(image->format, "raw") == 0) {
-        return block_create_raw(name, create.size, create.preallocation, errp);
+        return block_create_raw(name, create.size, create.preallocation, NULL, errp);
     }
     create.backing = image->backing;
     create.backing_format = image->backing_format;
