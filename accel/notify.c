@@ -40,12 +40,28 @@ void accel_msi_route_free(AccelMsiRoute *route)
 
 /* ---- in the main loop ---- */
 
+static void (*msi_sender)(uint64_t addr, uint32_t data);
+
+void accel_set_msi_sender(void (*send)(uint64_t addr, uint32_t data))
+{
+    msi_sender = send;
+}
+
+static void send_message(uint64_t addr, uint32_t data)
+{
+    if (msi_sender) {
+        msi_sender(addr, data);
+    } else {
+        address_space_store(&address_space_memory, addr, data, sizeof(data));
+    }
+}
+
 static gboolean signalled(gint fd, GIOCondition condition, gpointer opaque)
 {
     const AccelMsiRoute *route = opaque;
 
     if (shared_event_take(fd)) {
-        address_space_store(&address_space_memory, route->addr, route->data, sizeof(route->data));
+        send_message(route->addr, route->data);
     }
     return G_SOURCE_CONTINUE;
 }

@@ -14,6 +14,9 @@
 typedef struct AccelMsiRoute AccelMsiRoute;
 
 AccelMsiRoute *accel_msi_route_new(uint64_t addr, uint32_t data);
+/* How messages are sent where the engine does not: NULL, as at first, by a store to their address.
+ * The low 32 bits of that are an address; what is above is between those who send and who take. */
+void accel_set_msi_sender(void (*send)(uint64_t addr, uint32_t data));
 void accel_msi_route_change(AccelMsiRoute *route, uint64_t addr, uint32_t data);
 /* With its eventfd, if it has one. NULL is fine. */
 void accel_msi_route_free(AccelMsiRoute *route);

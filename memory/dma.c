@@ -7,7 +7,24 @@
 #include "memory/dirty.h"
 #include "memory/internal.h"
 
-bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len)
+/* *@addr becomes one of space->as, and *@len no more than what lies together from there on. */
+static bool translate(const DmaSpace *space, hwaddr *addr, uint64_t *len, bool write)
+{
+    hwaddr to;
+    uint64_t size;
+
+    if (G_LIKELY(!dma_is_translated(space))) {
+        return true;
+    }
+    if (!space->iommu->translate(space->iommu->opaque, *addr, write, &to, &size)) {
+        return false;
+    }
+    *addr = to;
+    *len = MIN(*len, size);
+    return true;
+}
+
+static bool is_ram(const DmaSpace *space, hwaddr addr, uint64_t len)
 {
     const FlatView *view = address_space_view(space->as);
 
@@ -26,29 +43,116 @@ bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len)
     return true;
 }
 
+/* The same, as the device may access it. */
+static bool may_access(const DmaSpace *space, hwaddr addr, uint64_t len, bool write)
+{
+    if (!dma_is_translated(space)) {
+        return is_ram(space, addr, len);
+    }
+    if (len && addr + (len - 1) < addr) {
+        return false;
+    }
+    while (len) {
+        hwaddr at = addr;
+        uint64_t here = len;
+
+        if (!translate(space, &at, &here, write) || !is_ram(space, at, here)) {
+            return false;
+        }
+        addr += here;
+        len -= here;
+    }
+    return true;
+}
+
+bool dma_is_ram(const DmaSpace *space, hwaddr addr, uint64_t len)
+{
+    return may_access(space, addr, len, false);
+}
+
+/* What is done to the bytes that one piece of an access is. */
+typedef enum Access { ACCESS_READ, ACCESS_WRITE, ACCESS_SET } Access;
+
+static MemTxResult access_piece(const DmaSpace *space, Access what, hwaddr addr, void *buf,
+                                uint64_t len)
+{
+    switch (what) {
+    case ACCESS_READ:
+        return address_space_read(space->as, addr, buf, len);
+    case ACCESS_WRITE:
+        return address_space_write(space->as, addr, buf, len);
+    case ACCESS_SET:
+        return address_space_set(space->as, addr, *(uint8_t *)buf, len);
+    }
+    return MEMTX_DECODE_ERROR;
+}
+
+/* Piece by piece; if @ram, never to a device, also if the guest changes the translation
+ * meanwhile. */
+static MemTxResult access_pieces(const DmaSpace *space, Access what, hwaddr addr, void *buf,
+                                 uint64_t len, bool ram)
+{
+    while (len) {
+        hwaddr at = addr;
+        uint64_t here = len;
+        MemTxResult result = MEMTX_DECODE_ERROR;
+
+        if (translate(space, &at, &here, what != ACCESS_READ) &&
+            (!ram || is_ram(space, at, here))) {
+            result = access_piece(space, what, at, buf, here);
+        }
+        if (result != MEMTX_OK) {
+            return result;
+        }
+        addr += here;
+        len -= here;
+        buf = what == ACCESS_SET ? buf : (uint8_t *)buf + here;
+    }
+    return MEMTX_OK;
+}
+
 MemTxResult dma_read(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len)
 {
-    return address_space_read(space->as, addr, buf, len);
+    if (!dma_is_translated(space)) {
+        return address_space_read(space->as, addr, buf, len);
+    }
+    return access_pieces(space, ACCESS_READ, addr, buf, len, false);
 }
 
 MemTxResult dma_write(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len)
 {
-    return address_space_write(space->as, addr, buf, len);
+    if (!dma_is_translated(space)) {
+        return address_space_write(space->as, addr, buf, len);
+    }
+    return access_pieces(space, ACCESS_WRITE, addr, (void *)(uintptr_t)buf, len, false);
 }
 
 bool dma_read_ram(const DmaSpace *space, hwaddr addr, void *buf, uint64_t len)
 {
-    return dma_is_ram(space, addr, len) && dma_read(space, addr, buf, len) == MEMTX_OK;
+    if (!may_access(space, addr, len, false)) {
+        return false;
+    }
+    return dma_is_translated(space)
+               ? access_pieces(space, ACCESS_READ, addr, buf, len, true) == MEMTX_OK
+               : dma_read(space, addr, buf, len) == MEMTX_OK;
 }
 
 bool dma_write_ram(const DmaSpace *space, hwaddr addr, const void *buf, uint64_t len)
 {
-    return dma_is_ram(space, addr, len) && dma_write(space, addr, buf, len) == MEMTX_OK;
+    if (!may_access(space, addr, len, true)) {
+        return false;
+    }
+    return dma_is_translated(space) ? access_pieces(space, ACCESS_WRITE, addr,
+                                                    (void *)(uintptr_t)buf, len, true) == MEMTX_OK
+                                    : dma_write(space, addr, buf, len) == MEMTX_OK;
 }
 
 MemTxResult dma_set(const DmaSpace *space, hwaddr addr, uint8_t byte, uint64_t len)
 {
-    return address_space_set(space->as, addr, byte, len);
+    if (!dma_is_translated(space)) {
+        return address_space_set(space->as, addr, byte, len);
+    }
+    return access_pieces(space, ACCESS_SET, addr, &byte, len, false);
 }
 
 /* The range that has all of [@addr, @addr + @len), as RAM. */
@@ -64,6 +168,11 @@ static const FlatRange *find_ram(const DmaSpace *space, hwaddr addr, uint64_t le
 
 void *dma_host(const DmaSpace *space, hwaddr addr, uint64_t len, bool write)
 {
+    uint64_t here = len;
+
+    if (!translate(space, &addr, &here, write) || here < len) {
+        return NULL;
+    }
     const FlatRange *range = find_ram(space, addr, len, write);
 
     return range ? range->host + (addr - range->addr) : NULL;
@@ -71,19 +180,26 @@ void *dma_host(const DmaSpace *space, hwaddr addr, uint64_t len, bool write)
 
 void dma_written(const DmaSpace *space, hwaddr addr, uint64_t len)
 {
-    const FlatRange *range = find_ram(space, addr, len, true);
+    uint64_t here = len;
+
+    if (!translate(space, &addr, &here, true)) {
+        return;
+    }
+    const FlatRange *range = find_ram(space, addr, here, true);
 
     if (range) { /* whoever holds the machine lock may have changed the map meanwhile */
-        dirty_mark(range->mr->ram, range->offset + (addr - range->addr), len);
-        address_space_written(space->as, addr, len);
+        dirty_mark(range->mr->ram, range->offset + (addr - range->addr), here);
+        address_space_written(space->as, addr, here);
     }
 }
 
 bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
              DmaHold *hold)
 {
-    const FlatRange *range = len ? find_ram(space, addr, 1, write) : NULL;
-
+    if (!len || !translate(space, &addr, &len, write)) {
+        return false;
+    }
+    const FlatRange *range = find_ram(space, addr, 1, write);
     if (!range) {
         return false;
     }

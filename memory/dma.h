@@ -5,6 +5,9 @@
  * What is done at once, dma_read() and dma_write() do. A transfer that goes on while the machine
  * does maps the memory: the hold keeps the RAM block, not the guest's view of it, so that no eject
  * frees memory under a device (memory/ram-hold.h).
+ *
+ * Between a device and memory may be an IOMMU: then addresses are what the device calls them, each
+ * access is translated, and what it may not reach is as if there were no RAM.
  */
 #ifndef MEMORY_DMA_H
 #define MEMORY_DMA_H
@@ -13,9 +16,24 @@
 #include "memory/memory.h"
 #include "memory/ram-hold.h"
 
+/* How an IOMMU sees one device. */
+typedef struct DmaIommu {
+    /* Where the device's @addr is, and how many bytes from there on lie together (1 or more).
+     * False: it may not read, or @write, there; the IOMMU has noted the fault. By any thread that
+     * may call what follows. NULL: nothing is translated. */
+    bool (*translate)(void *opaque, hwaddr addr, bool write, hwaddr *to, uint64_t *size);
+    void *opaque;
+} DmaIommu;
+
 typedef struct DmaSpace {
-    AddressSpace *as; /* borrowed */
+    AddressSpace *as;      /* borrowed */
+    const DmaIommu *iommu; /* borrowed; NULL: nothing is translated */
 } DmaSpace;
+
+static inline bool dma_is_translated(const DmaSpace *space)
+{
+    return space->iommu && space->iommu->translate;
+}
 
 typedef struct DmaHold {
     uint8_t *host; /* of the first byte */

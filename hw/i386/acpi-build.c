@@ -217,6 +217,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_waet(tables),
         acpi_build_vmgenid(tables, X86_MACHINE(machine)),
         acpi_build_tpm(tables, X86_MACHINE(machine)),
+        acpi_build_dmar(tables),
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

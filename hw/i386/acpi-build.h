@@ -52,6 +52,9 @@ AcpiBlob *acpi_build_tpm(AcpiTables *tables, const X86Machine *x86);
 /* The TPM as a device; NULL: there is none. */
 Aml *acpi_tpm_device(void);
 
+/* NULL: there is no intel-iommu. */
+AcpiBlob *acpi_build_dmar(AcpiTables *tables);
+
 /* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its
  * general-purpose event. */
 void acpi_build_nvdimms(Aml *dsdt, unsigned slots);

@@ -20,7 +20,7 @@ static void receive(AhciPort *p, unsigned at, const uint8_t *fis, size_t size)
     hwaddr area = p->fb | (hwaddr)p->fbu << 32;
 
     if (p->cmd & AHCI_CMD_FIS && pci_can_dma(&p->ahci->parent) &&
-        !dma_write_ram(&p->ahci->dma, area + at, fis, size)) {
+        !dma_write_ram(&p->ahci->parent.dma, area + at, fis, size)) {
         ahci_port_bus_error(p);
     }
 }

@@ -56,7 +56,8 @@ static AtaTransfer *new_transfer(AhciPort *p, const AhciHeader *header, const ui
         sector |= (uint64_t)fis[i < 3 ? 4 + i : 5 + i] << 8 * i;
     }
     t->dev = dev;
-    t->list = sg_list(SG_AHCI, &p->ahci->dma, header->table + AHCI_TABLE_LIST, header->entries);
+    t->list =
+        sg_list(SG_AHCI, &p->ahci->parent.dma, header->table + AHCI_TABLE_LIST, header->entries);
     t->to_disk = fis[2] == ATA_WRITE_FPDMA_QUEUED;
     t->fua = !dev->write_cache || fis[7] & ATA_DEVICE_FUA;
     t->offset = sector * ATA_SECTOR;

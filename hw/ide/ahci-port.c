@@ -259,14 +259,14 @@ bool ahci_port_command(AhciPort *p, unsigned slot, AhciHeader *header, uint8_t f
 {
     uint32_t words[4];
 
-    if (!dma_read_ram(&p->ahci->dma, header_at(p, slot), words, sizeof(words))) {
+    if (!dma_read_ram(&p->ahci->parent.dma, header_at(p, slot), words, sizeof(words))) {
         return false;
     }
     header->flags = (uint16_t)GUINT32_FROM_LE(words[0]);
     header->entries = (uint16_t)(GUINT32_FROM_LE(words[0]) >> 16);
     header->table = (GUINT32_FROM_LE(words[2]) & ~0x7fu) | (uint64_t)GUINT32_FROM_LE(words[3])
                                                                << 32;
-    return dma_read_ram(&p->ahci->dma, header->table, fis, AHCI_FIS_BYTES);
+    return dma_read_ram(&p->ahci->parent.dma, header->table, fis, AHCI_FIS_BYTES);
 }
 
 /* A frame with the control register: the two of a software reset, or nothing. */
@@ -296,7 +296,7 @@ static void set_registers(AtaDevice *dev, const uint8_t *fis)
 
 static SgList list_of(const AhciPort *p, const AhciHeader *header)
 {
-    return sg_list(SG_AHCI, &p->ahci->dma, header->table + AHCI_TABLE_LIST, header->entries);
+    return sg_list(SG_AHCI, &p->ahci->parent.dma, header->table + AHCI_TABLE_LIST, header->entries);
 }
 
 static void issue(AhciPort *p, unsigned slot)
@@ -377,7 +377,8 @@ static void port_interrupt(AtaDevice *dev)
     if (p->slot == AHCI_SLOTS) {
         return;
     }
-    if (!dma_write_ram(&p->ahci->dma, header_at(p, p->slot) + HEADER_DONE, &bytes, sizeof(bytes))) {
+    if (!dma_write_ram(&p->ahci->parent.dma, header_at(p, p->slot) + HEADER_DONE, &bytes,
+                       sizeof(bytes))) {
         ahci_port_bus_error(p);
     }
     if (dev->status & ATA_ERR) {
@@ -397,7 +398,8 @@ static void give_packet(AhciPort *p, AtaDevice *dev)
     AhciHeader header;
 
     if (ahci_port_command(p, p->slot, &header, fis) &&
-        dma_read_ram(&p->ahci->dma, header.table + AHCI_TABLE_PACKET, packet, sizeof(packet))) {
+        dma_read_ram(&p->ahci->parent.dma, header.table + AHCI_TABLE_PACKET, packet,
+                     sizeof(packet))) {
         ata_give_packet(dev, packet);
     } else {
         ahci_port_bus_error(p);

@@ -237,7 +237,6 @@ static bool ahci_realize(PciDevice *dev, GError **errp)
     if (PCI_FUNC(dev->devfn)) { /* of the south bridge, as the others say too */
         dev->config[PCI_HEADER_TYPE] |= PCI_HEADER_MULTIFUNCTION;
     }
-    ahci->dma.as = &address_space_memory;
     for (unsigned i = 0; i < AHCI_PORTS; i++) {
         AhciPort *p = &ahci->ports[i];
 

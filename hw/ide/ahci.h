@@ -44,7 +44,6 @@ struct Ahci {
     uint32_t index; /* of the index-data pair */
     AhciPort ports[AHCI_PORTS];
     /* wiring */
-    DmaSpace dma;
     MemoryRegion registers, pair;
 };
 

@@ -97,7 +97,7 @@ static void start_dma(IdeChannel *c, AtaDevice *dev)
         lose_data(c, dev);
         return;
     }
-    list = sg_list(SG_BUS_MASTER, &c->dma, c->bm_table, SG_BUS_MASTER_ENTRIES);
+    list = sg_list(SG_BUS_MASTER, &c->card->dma, c->bm_table, SG_BUS_MASTER_ENTRIES);
     c->bm_status |= BM_STATUS_ACTIVE;
     ata_dma(dev, &list);
 }
@@ -366,7 +366,6 @@ bool ide_channel_realize(IdeChannel *c, PciDevice *card, unsigned number,
     PciBus *root = pci_bus_root(pci_bus_of(card));
 
     c->card = card;
-    c->dma.as = &address_space_memory;
     c->irq = isa_irq(place->irq);
     c->bus = ide_bus_new(dev, "ide", number, IDE_UNITS, &channel_ops, c, errp);
     if (!c->bus) {

@@ -23,7 +23,6 @@ typedef struct IdeChannel {
     PciDevice *card;
     IdeBus *bus;
     Irq irq;
-    DmaSpace dma;
     MemoryRegion command_block, control_block;
 } IdeChannel;
 

@@ -207,7 +207,11 @@ void apic_message_to_msi(const ApicMessage *msg, uint64_t *addr, uint32_t *data)
 {
     enum { LOGICAL = 1 << 2, ASSERT = 1 << 14, LEVEL = 1 << 15 };
 
-    *addr = APIC_BASE | (msg->dest & 0xff) << 12 | (msg->logical ? LOGICAL : 0);
+    *addr = APIC_BASE | (msg->dest & 0xff) << 12 | (msg->logical ? LOGICAL : 0) |
+            (uint64_t)(msg->dest & ~0xffu) << 32;
+    if (msg->x2apic && !apic_in_engine()) {
+        *addr |= APIC_MSI_X2APIC;
+    }
     *data = msg->vector | (uint32_t)msg->mode << 8 | ASSERT | (msg->level ? LEVEL : 0);
 }
 
@@ -226,11 +230,12 @@ bool apic_deliver(const ApicMessage *msg)
 void apic_deliver_msi(uint64_t addr, uint32_t data)
 {
     if (apic_in_engine()) {
-        accel_apics()->send_msi(addr, data);
+        accel_apics()->send_msi(addr & ~APIC_MSI_X2APIC, data);
         return;
     }
     ApicMessage msg = {
-        .dest = addr >> 12 & 0xff,
+        .dest = (addr >> 12 & 0xff) | (uint32_t)(addr >> 32 & ~0xffull),
+        .x2apic = addr & APIC_MSI_X2APIC,
         .logical = addr & 4,
         .level = data & 0x8000,
         .mode = data >> 8 & 7,

@@ -28,6 +28,11 @@
 #define APIC_BASE 0xfee00000u
 #define APIC_SIZE 0x100000u /* registers in the first page, MSI addresses in all of it */
 
+/* In the address of a message that comes from an IOMMU: bits 31:8 of the destination are bits
+ * 63:40, and it is one of x2APIC mode, where 255 is no broadcast. Engines do not know the latter.
+ */
+#define APIC_MSI_X2APIC (1ull << 32)
+
 typedef struct Apic Apic;
 OBJECT_CAST_DEFINE(Apic, APIC, TYPE_APIC)
 

@@ -35,6 +35,7 @@ enum {
 #define RTE_MASKED     (1ull << 16)
 #define RTE_DEST_SHIFT 56
 #define RTE_WRITABLE   0xff0000000001afffull
+#define RTE_REMAPPED   0x00ff000000000000ull /* with an IOMMU: more of the new format's index */
 
 G_STATIC_ASSERT(IOAPIC_PINS == ACCEL_IOAPIC_PINS);
 
@@ -49,6 +50,8 @@ struct Ioapic {
     MemoryRegion region;
     void (*taken)(void *opaque); /* ioapic_on_timer_taken() */
     void *taken_opaque;
+    IoapicRemap *remap; /* ioapic_set_remap() */
+    void *remap_opaque;
 };
 
 static ApicMessage ioapic_message(uint64_t rte)
@@ -62,11 +65,18 @@ static ApicMessage ioapic_message(uint64_t rte)
     };
 }
 
-static bool ioapic_send(uint64_t rte)
+/* What really goes to the APICs; false: nothing. */
+static bool ioapic_remapped(const Ioapic *s, uint64_t rte, ApicMessage *msg, bool tell)
 {
-    ApicMessage msg = ioapic_message(rte);
+    *msg = ioapic_message(rte);
+    return !s->remap || s->remap(s->remap_opaque, rte, msg, tell);
+}
 
-    return apic_deliver(&msg);
+static bool ioapic_send(const Ioapic *s, uint64_t rte)
+{
+    ApicMessage msg;
+
+    return ioapic_remapped(s, rte, &msg, true) && apic_deliver(&msg);
 }
 
 /* An engine with local APICs needs to know of which vectors it is to tell the EOI. A masked pin
@@ -74,11 +84,11 @@ static bool ioapic_send(uint64_t rte)
 static void ioapic_set_route(const Ioapic *s, unsigned pin)
 {
     const AccelApicOps *apics = accel_apics();
-    ApicMessage msg = ioapic_message(s->rte[pin]);
+    ApicMessage msg;
     uint64_t addr;
     uint32_t data;
 
-    if (apics && apics->set_route) {
+    if (apics && apics->set_route && ioapic_remapped(s, s->rte[pin], &msg, false)) {
         apic_message_to_msi(&msg, &addr, &data);
         apics->set_route(pin, addr, data);
     }
@@ -101,7 +111,7 @@ static void ioapic_service_level(Ioapic *s, unsigned pin)
     }
     /* Set first: an APIC that is quick with its EOI must find it. */
     *rte |= RTE_REMOTE_IRR;
-    if (!ioapic_send(*rte)) {
+    if (!ioapic_send(s, *rte)) {
         *rte &= ~RTE_REMOTE_IRR;
     }
 }
@@ -145,7 +155,7 @@ static void ioapic_set_irq(void *opaque, int n, int level)
         ioapic_service_level(s, n);
     } else if (rising && !(s->rte[n] & RTE_MASKED)) {
         /* An edge at a masked pin is not held. */
-        ioapic_send(s->rte[n]);
+        ioapic_send(s, s->rte[n]);
     }
 }
 
@@ -178,6 +188,20 @@ void ioapic_on_timer_taken(Ioapic *s, void (*fn)(void *opaque), void *opaque)
     s->taken_opaque = opaque;
 }
 
+void ioapic_set_remap(Ioapic *s, IoapicRemap *remap, void *opaque)
+{
+    s->remap = remap;
+    s->remap_opaque = opaque;
+    ioapic_remap_changed(s);
+}
+
+void ioapic_remap_changed(Ioapic *s)
+{
+    for (unsigned pin = 0; pin < IOAPIC_PINS && !accel_chips(); pin++) {
+        ioapic_update_route(s, pin);
+    }
+}
+
 bool ioapic_hears_timer(const Ioapic *s)
 {
     return !(s->rte[TIMER_PIN] & RTE_MASKED);
@@ -187,8 +211,10 @@ bool ioapic_hears_timer(const Ioapic *s)
 static void ioapic_apic_taken(void *opaque, uint8_t vector)
 {
     const Ioapic *s = opaque;
+    ApicMessage msg;
 
-    if (s->taken && ioapic_hears_timer(s) && (s->rte[TIMER_PIN] & 0xff) == vector) {
+    if (s->taken && ioapic_hears_timer(s) && ioapic_remapped(s, s->rte[TIMER_PIN], &msg, false) &&
+        msg.vector == vector) {
         s->taken(s->taken_opaque);
     }
 }
@@ -211,7 +237,7 @@ static void ioapic_window_write(Ioapic *s, uint32_t value)
 {
     unsigned index = s->select - INDEX_REDIRECTION;
     unsigned shift = index % 2 * 32;
-    uint64_t mask = RTE_WRITABLE & 0xffffffffull << shift;
+    uint64_t mask = (RTE_WRITABLE | (s->remap ? RTE_REMAPPED : 0)) & 0xffffffffull << shift;
     uint64_t *rte;
 
     if (s->select == INDEX_ID) {

@@ -8,6 +8,7 @@
 
 #include "hw/core/device.h"
 #include "hw/core/irq.h"
+#include "hw/intc/apic.h"
 #include "memory/memory.h"
 
 #define TYPE_IOAPIC "ioapic"
@@ -29,6 +30,14 @@ Irq ioapic_irq(Ioapic *ioapic, unsigned n);
 void ioapic_on_timer_taken(Ioapic *ioapic, void (*fn)(void *opaque), void *opaque);
 /* Is the timer's pin not masked? */
 bool ioapic_hears_timer(const Ioapic *ioapic);
+
+/* An IOMMU's view of interrupts: the entry @rte, whose message by the entry itself is in @msg, may
+ * send another one. False: none, and if @tell that is noted as a fault. */
+typedef bool IoapicRemap(void *opaque, uint64_t rte, ApicMessage *msg, bool tell);
+/* From now on; NULL: there is no IOMMU. */
+void ioapic_set_remap(Ioapic *ioapic, IoapicRemap *remap, void *opaque);
+/* What it says may have changed. */
+void ioapic_remap_changed(Ioapic *ioapic);
 
 /* ---- for monitors ---- */
 

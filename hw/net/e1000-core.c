@@ -12,16 +12,14 @@
 
 #define ITR_UNIT_NS 256
 
-static const DmaSpace space = { .as = &address_space_memory };
-
-bool e1000_dma_read(uint64_t addr, void *buf, size_t len)
+bool e1000_dma_read(const E1000 *s, uint64_t addr, void *buf, size_t len)
 {
-    return dma_read_ram(&space, addr, buf, len);
+    return dma_read_ram(&s->parent.dma, addr, buf, len);
 }
 
-bool e1000_dma_write(uint64_t addr, const void *buf, size_t len)
+bool e1000_dma_write(const E1000 *s, uint64_t addr, const void *buf, size_t len)
 {
-    return dma_write_ram(&space, addr, buf, len);
+    return dma_write_ram(&s->parent.dma, addr, buf, len);
 }
 
 bool e1000_runs(const E1000 *s)

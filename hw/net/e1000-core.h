@@ -133,8 +133,8 @@ void e1000_update_interrupt(E1000 *s);
 /* May it get at memory now? */
 bool e1000_runs(const E1000 *s);
 /* Only RAM: what devices did then could come back here. False: it is not all RAM. */
-bool e1000_dma_read(uint64_t addr, void *buf, size_t len);
-bool e1000_dma_write(uint64_t addr, const void *buf, size_t len);
+bool e1000_dma_read(const E1000 *s, uint64_t addr, void *buf, size_t len);
+bool e1000_dma_write(const E1000 *s, uint64_t addr, const void *buf, size_t len);
 /* Add @n to a counter, or to one of 64 bits whose lower half is at @offset. */
 void e1000_count(E1000 *s, unsigned offset, uint32_t n);
 void e1000_count64(E1000 *s, unsigned offset, uint64_t n);

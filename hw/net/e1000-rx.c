@@ -224,7 +224,8 @@ static uint32_t buffers(const Ring *ring)
 }
 
 /* The driver looks at the status: that is written last. */
-static void give_legacy(uint64_t at, const E1000Told *told, uint32_t status, size_t length)
+static void give_legacy(const E1000 *s, uint64_t at, const E1000Told *told, uint32_t status,
+                        size_t length)
 {
     const size_t first = offsetof(Legacy, status);
     const Legacy d = { .length = (uint16_t)length,
@@ -232,12 +233,12 @@ static void give_legacy(uint64_t at, const E1000Told *told, uint32_t status, siz
                        .errors = told->errors,
                        .special = told->vlan };
 
-    e1000_dma_write(at + 8, &d, first);
-    e1000_dma_write(at + 8 + first, (const uint8_t *)&d + first, sizeof(d) - first);
+    e1000_dma_write(s, at + 8, &d, first);
+    e1000_dma_write(s, at + 8 + first, (const uint8_t *)&d + first, sizeof(d) - first);
 }
 
-static void give_extended(const Ring *ring, uint64_t at, const E1000Told *told, uint32_t status,
-                          const size_t *lengths)
+static void give_extended(const E1000 *s, const Ring *ring, uint64_t at, const E1000Told *told,
+                          uint32_t status, const size_t *lengths)
 {
     const size_t first = offsetof(Extended, status), next = offsetof(Extended, length);
     Extended d = { .type = told->type,
@@ -250,15 +251,15 @@ static void give_extended(const Ring *ring, uint64_t at, const E1000Told *told, 
     for (unsigned i = 1; i < ring->buffers; i++) {
         d.more[i - 1] = (uint16_t)lengths[i];
     }
-    e1000_dma_write(at, &d, first);
-    e1000_dma_write(at + next, (const uint8_t *)&d + next, ring->descriptor - next);
-    e1000_dma_write(at + first, &d.status, sizeof(d.status));
+    e1000_dma_write(s, at, &d, first);
+    e1000_dma_write(s, at + next, (const uint8_t *)&d + next, ring->descriptor - next);
+    e1000_dma_write(s, at + first, &d.status, sizeof(d.status));
 }
 
 /* Fill the buffers of the descriptor at @at: how much went into each. @header: the first one gets
  * no more; 0: it does. */
-static size_t fill(const Ring *ring, uint64_t at, size_t header, const uint8_t *packet, size_t size,
-                   size_t *lengths)
+static size_t fill(const E1000 *s, const Ring *ring, uint64_t at, size_t header,
+                   const uint8_t *packet, size_t size, size_t *lengths)
 {
     size_t done = 0;
 
@@ -266,8 +267,8 @@ static size_t fill(const Ring *ring, uint64_t at, size_t header, const uint8_t *
         uint64_t addr;
 
         lengths[i] = MIN(i == 0 && header ? header : ring->sizes[i], size - done);
-        if (lengths[i] && e1000_dma_read(at + 8 * i, &addr, sizeof(addr)) && addr) {
-            e1000_dma_write(addr, packet + done, lengths[i]);
+        if (lengths[i] && e1000_dma_read(s, at + 8 * i, &addr, sizeof(addr)) && addr) {
+            e1000_dma_write(s, addr, packet + done, lengths[i]);
         }
         done += lengths[i];
     }
@@ -281,12 +282,12 @@ static void put(E1000 *s, Ring *ring, const E1000Told *told, const uint8_t *pack
         uint64_t at = ring->base + (uint64_t)ring->head * ring->descriptor;
         size_t lengths[BUFFERS_MAX];
 
-        done += fill(ring, at, told->header, packet + done, size - done, lengths);
+        done += fill(s, ring, at, told->header, packet + done, size - done, lengths);
         uint32_t status = told->status | E1000_RXD_DD | (done == size ? E1000_RXD_EOP : 0);
         if (ring->extended) {
-            give_extended(ring, at, told, status, lengths);
+            give_extended(s, ring, at, told, status, lengths);
         } else {
-            give_legacy(at, told, status, lengths[0]);
+            give_legacy(s, at, told, status, lengths[0]);
         }
         ring->head = (ring->head + 1) % ring->count;
     }

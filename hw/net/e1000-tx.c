@@ -65,11 +65,11 @@ static uint64_t place(const Ring *ring, uint32_t n)
 }
 
 /* What cannot be read is an empty packet. */
-static Descriptor get_descriptor(const Ring *ring, uint32_t n)
+static Descriptor get_descriptor(const E1000 *s, const Ring *ring, uint32_t n)
 {
     Descriptor d;
 
-    if (!e1000_dma_read(place(ring, n), &d, sizeof(d))) {
+    if (!e1000_dma_read(s, place(ring, n), &d, sizeof(d))) {
         d = (Descriptor){ .lower = E1000_TXD_EOP };
     }
     return d;
@@ -258,12 +258,12 @@ static void send_packet(E1000 *s, Packet *p)
 /* ---- the ring ---- */
 
 /* Descriptors of the packet at the head, up to its end; 0: that is not there yet. */
-static uint32_t packet_length(const Ring *ring)
+static uint32_t packet_length(const E1000 *s, const Ring *ring)
 {
     uint32_t length = 0;
 
     for (uint32_t n = ring->head; n != ring->tail; n = (n + 1) % ring->count) {
-        Descriptor d = get_descriptor(ring, n);
+        Descriptor d = get_descriptor(s, ring, n);
 
         length++;
         if (is_context(&d) ? length == 1 : !!(d.lower & E1000_TXD_EOP)) {
@@ -281,7 +281,7 @@ static void add_bytes(E1000 *s, Packet *p, const Descriptor *d)
     if (len > PACKET_MAX - p->size) {
         p->whole = false;
     } else if (p->whole && len) {
-        if (!e1000_dma_read(d->addr, s->packet + p->size, len)) {
+        if (!e1000_dma_read(s, d->addr, s->packet + p->size, len)) {
             memset(s->packet + p->size, 0, len);
         }
         p->size += len;
@@ -296,7 +296,7 @@ static uint32_t take(E1000 *s, Ring *ring, uint32_t length)
     bool any = false;
 
     for (uint32_t i = 0; i < length; i++) {
-        Descriptor d = get_descriptor(ring, ring->head);
+        Descriptor d = get_descriptor(s, ring, ring->head);
 
         if (is_context(&d)) {
             set_context(s, ring->n, &d);
@@ -313,7 +313,7 @@ static uint32_t take(E1000 *s, Ring *ring, uint32_t length)
         if (d.lower & (E1000_TXD_RS | E1000_TXD_RPS)) {
             uint32_t status = d.upper | E1000_TXD_DD;
 
-            e1000_dma_write(place(ring, ring->head) + offsetof(Descriptor, upper), &status,
+            e1000_dma_write(s, place(ring, ring->head) + offsetof(Descriptor, upper), &status,
                             sizeof(status));
             causes |= E1000_ICR_TXDW | (uint32_t)E1000_ICR_TXQ0 << ring->n;
         }
@@ -354,7 +354,7 @@ static void transmit_ring(E1000 *s, unsigned which)
 
     while (e1000_runs(s) && *e1000_reg(s, E1000_TCTL) & E1000_TCTL_EN &&
            get_ring(s, which, &ring) && ring.head != ring.tail && net_can_send(&s->nic.client)) {
-        uint32_t length = packet_length(&ring);
+        uint32_t length = packet_length(s, &ring);
 
         if (!length) {
             break;

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/nvme/nvme.h"
 
-static const DmaSpace space = { .as = &address_space_memory };
-
-bool nvme_read(hwaddr addr, void *buf, uint64_t size)
+bool nvme_read(const Nvme *n, hwaddr addr, void *buf, uint64_t size)
 {
-    return dma_read_ram(&space, addr, buf, size);
+    return dma_read_ram(&n->parent.dma, addr, buf, size);
 }
 
-bool nvme_write(hwaddr addr, const void *buf, uint64_t size)
+bool nvme_write(const Nvme *n, hwaddr addr, const void *buf, uint64_t size)
 {
-    return dma_write_ram(&space, addr, buf, size);
+    return dma_write_ram(&n->parent.dma, addr, buf, size);
 }
 
 /* ---- the pieces of a PRP list ---- */
 
 /* What is done with each piece. */
 typedef struct Walk {
+    const Nvme *nvme;
     bool (*piece)(struct Walk *walk, hwaddr addr, uint64_t size);
     uint8_t *buf; /* copying: the next byte */
     NvmeMapping *map;
@@ -59,7 +58,7 @@ static NvmeStatus walk_list(Walk *walk, hwaddr list, uint64_t page, uint64_t siz
         uint64_t entries = (page - list % page) / 8, prp;
 
         for (uint64_t i = 0; i < entries && size; i++) {
-            if (!nvme_read(list + 8 * i, &prp, sizeof(prp))) {
+            if (!nvme_read(walk->nvme, list + 8 * i, &prp, sizeof(prp))) {
                 return NVME_DATA_ERROR;
             }
             if (i == entries - 1 && size > page) {
@@ -113,7 +112,7 @@ static bool map_piece(Walk *walk, hwaddr addr, uint64_t size)
     while (size) {
         DmaHold hold;
 
-        if (!dma_map(&space, addr, size, walk->to_guest, TYPE_NVME, &hold)) {
+        if (!dma_map(&walk->nvme->parent.dma, addr, size, walk->to_guest, TYPE_NVME, &hold)) {
             return false;
         }
         const struct iovec iov = { hold.host, hold.size };
@@ -128,7 +127,7 @@ static bool map_piece(Walk *walk, hwaddr addr, uint64_t size)
 
 NvmeStatus nvme_map(Nvme *n, const NvmeCommand *cmd, uint64_t size, bool to_guest, NvmeMapping *map)
 {
-    Walk walk = { .piece = map_piece, .map = map, .to_guest = to_guest };
+    Walk walk = { .nvme = n, .piece = map_piece, .map = map, .to_guest = to_guest };
     NvmeStatus status;
 
     map->holds = g_array_new(FALSE, FALSE, sizeof(DmaHold));
@@ -155,7 +154,8 @@ void nvme_unmap(NvmeMapping *map, bool written)
 
 static bool copy_piece(Walk *walk, hwaddr addr, uint64_t size)
 {
-    bool ok = walk->to_guest ? nvme_write(addr, walk->buf, size) : nvme_read(addr, walk->buf, size);
+    bool ok = walk->to_guest ? nvme_write(walk->nvme, addr, walk->buf, size)
+                             : nvme_read(walk->nvme, addr, walk->buf, size);
 
     walk->buf += size;
     return ok;
@@ -163,7 +163,7 @@ static bool copy_piece(Walk *walk, hwaddr addr, uint64_t size)
 
 NvmeStatus nvme_copy(Nvme *n, const NvmeCommand *cmd, void *buf, uint64_t size, bool to_guest)
 {
-    Walk walk = { .piece = copy_piece, .buf = buf, .to_guest = to_guest };
+    Walk walk = { .nvme = n, .piece = copy_piece, .buf = buf, .to_guest = to_guest };
 
     return walk_data(n, &walk, cmd, size);
 }

@@ -65,8 +65,8 @@ void nvme_complete(Nvme *n, uint16_t sqid, uint16_t cid, NvmeStatus status, uint
     hwaddr at = cq->base + (hwaddr)cq->tail * sizeof(done);
 
     /* The phase bit, by which the guest knows that it is there, is written last. */
-    if (!nvme_write(at, &done, last) ||
-        !nvme_write(at + last, (const uint8_t *)&done + last, sizeof(done) - last)) {
+    if (!nvme_write(n, at, &done, last) ||
+        !nvme_write(n, at + last, (const uint8_t *)&done + last, sizeof(done) - last)) {
         nvme_fatal(n);
         return;
     }
@@ -107,7 +107,7 @@ static bool run_one(Nvme *n, uint16_t sqid)
         n->running.length + n->kept_count >= NVME_RUNNING_MAX) {
         return false;
     }
-    if (!nvme_read(sq->base + (hwaddr)sq->head * sizeof(cmd), &cmd, sizeof(cmd))) {
+    if (!nvme_read(n, sq->base + (hwaddr)sq->head * sizeof(cmd), &cmd, sizeof(cmd))) {
         nvme_fatal(n);
         return false;
     }

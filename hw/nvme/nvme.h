@@ -208,7 +208,7 @@ static inline uint64_t nvme_data_max(const Nvme *n)
 }
 
 /* Read and write guest memory that is RAM, and nothing else. */
-bool nvme_read(hwaddr addr, void *buf, uint64_t size);
-bool nvme_write(hwaddr addr, const void *buf, uint64_t size);
+bool nvme_read(const Nvme *n, hwaddr addr, void *buf, uint64_t size);
+bool nvme_write(const Nvme *n, hwaddr addr, const void *buf, uint64_t size);
 
 #endif

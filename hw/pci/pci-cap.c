@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pci-iommu.h"
 #include "hw/pci/pcie-regs.h"
 
 uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size)
@@ -135,11 +136,8 @@ static void msi_send(const PciDevice *dev, unsigned vector)
     unsigned log2 = msi_control(dev) >> MSI_CONTROL_ENABLED_SHIFT & MSI_CONTROL_ENABLED_MASK;
     unsigned enabled = MIN(1u << log2, dev->msi_vectors);
     uint32_t data = pci_get_word(dev, cap + MSI_DATA);
-    const PciBus *root = pci_way_to_memory(dev);
 
-    if (root && root->deliver_msi) {
-        root->deliver_msi(addr, (data & ~(enabled - 1)) | MIN(vector, enabled - 1));
-    }
+    pci_send_msi(dev, addr, (data & ~(enabled - 1)) | MIN(vector, enabled - 1));
 }
 
 void pci_msi_notify(PciDevice *dev, unsigned vector)

@@ -6,6 +6,7 @@
 #include "accel/notify.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pci-iommu.h"
 #include "util/shared-event.h"
 
 enum {
@@ -44,11 +45,7 @@ static uint64_t address_of(const PciMsixVector *vector)
 
 static void msix_send(const PciDevice *dev, const PciMsixVector *vector)
 {
-    const PciBus *root = pci_way_to_memory(dev);
-
-    if (root && root->deliver_msi) {
-        root->deliver_msi(address_of(vector), vector->entry[2]);
-    }
+    pci_send_msi(dev, address_of(vector), vector->entry[2]);
 }
 
 void pci_msix_notify(PciDevice *dev, unsigned n)
@@ -81,15 +78,17 @@ static void stop_route(PciMsixVector *vector)
 /* Let the engine send it, or not, as the registers say. */
 static void update_route(PciDevice *dev, PciMsixVector *vector)
 {
+    uint64_t addr = address_of(vector);
+    uint32_t message = vector->entry[2];
     bool send = vector->fd >= 0 && pci_msix_enabled(dev) && !is_masked(dev, vector) &&
-                pci_way_to_memory(dev);
+                pci_way_to_memory(dev) && pci_iommu_remap(dev, &addr, &message, false);
 
     if (!send) {
         stop_route(vector);
     } else if (vector->route) {
-        accel_msi_route_change(vector->route, address_of(vector), vector->entry[2]);
+        accel_msi_route_change(vector->route, addr, message);
     } else {
-        vector->route = accel_msi_route_new(address_of(vector), vector->entry[2]);
+        vector->route = accel_msi_route_new(addr, message);
         accel_irqfd_add(vector->route, vector->fd);
     }
 }

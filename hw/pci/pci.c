@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hw/pci/pci-internal.h"
+#include "hw/pci/pci-iommu.h"
 #include "hw/pci/pci-msix.h"
 #include "hw/pci/pci-rom.h"
 #include "util/error.h"
@@ -265,6 +266,7 @@ bool pci_device_realize(Device *device, GError **errp)
     dev->multifunction = dev->config[PCI_HEADER_TYPE] & PCI_HEADER_MULTIFUNCTION;
     dev->own_caps = dev->cap_end;
     dev->own_bars = present_bars(dev);
+    pci_iommu_attach(dev);
     if (!check_acpi_index(dev, errp) || !pci_rom_add(dev, errp) ||
         (ops->realize && !ops->realize(dev, errp))) {
         drop_added(dev);
@@ -446,6 +448,7 @@ static void pci_device_init(Object *obj)
 
     dev->addr = -1;
     dev->cap_end = PCI_FIRST_CAPABILITY;
+    dev->dma = (DmaSpace){ .as = &address_space_memory, .iommu = &dev->iommu };
 }
 
 static void pci_device_finalize(Object *obj)

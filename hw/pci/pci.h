@@ -16,6 +16,7 @@
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
 #include "hw/pci/pci-regs.h"
+#include "memory/dma.h"
 #include "memory/memory.h"
 
 #define TYPE_PCI_DEVICE "pci-device"
@@ -53,7 +54,9 @@ typedef struct PciDevice {
     uint32_t rom_size;   /* property "romsize": bytes, or PROP_UNSET: what the file needs */
     uint32_t acpi_index; /* property "acpi-index"; 0: ACPI has no name for it */
     /* wiring */
-    uint8_t devfn; /* its place on the bus, once it is on one */
+    uint8_t devfn;  /* its place on the bus, once it is on one */
+    DmaSpace dma;   /* how it gets at memory */
+    DmaIommu iommu; /* of that; hw/pci/pci-iommu.h */
     /* state */
     /* Configuration space. Beyond 256 bytes only PCI Express functions have one. */
     uint8_t config[PCIE_CONFIG_SIZE];
@@ -202,6 +205,7 @@ struct PciBus {
     const struct PciHotplugOps *below; /* the same for buses behind bridges; NULL: theirs to say */
     void *below_opaque;
     PciInterrupts interrupts;
+    const struct PciIommu *iommu; /* hw/pci/pci-iommu.h; borrowed; NULL: none */
     /* An MSI on its way to the CPUs. pci_host_create() sets apic_deliver_msi(). */
     void (*deliver_msi)(uint64_t addr, uint32_t data);
 };

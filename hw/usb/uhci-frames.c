@@ -41,11 +41,9 @@ typedef struct Frame {
     unsigned steps, bytes;
 } Frame;
 
-static const DmaSpace space = { .as = &address_space_memory };
-
 static bool read_words(Uhci *s, uint32_t at, uint32_t *words, unsigned count)
 {
-    if (!dma_read_ram(&space, at, words, count * sizeof(*words))) {
+    if (!dma_read_ram(&s->parent.dma, at, words, count * sizeof(*words))) {
         s->status |= UHCI_STS_HOST_ERROR;
         s->command &= ~UHCI_CMD_RUN;
         return false;
@@ -59,7 +57,7 @@ static bool read_words(Uhci *s, uint32_t at, uint32_t *words, unsigned count)
 static bool write_word(Uhci *s, uint32_t at, uint32_t word)
 {
     word = GUINT32_TO_LE(word);
-    if (!dma_write_ram(&space, at, &word, sizeof(word))) {
+    if (!dma_write_ram(&s->parent.dma, at, &word, sizeof(word))) {
         s->status |= UHCI_STS_HOST_ERROR;
         s->command &= ~UHCI_CMD_RUN;
         return false;
@@ -108,13 +106,14 @@ static bool move(Uhci *s, const Td *td, UsbToken token, unsigned asked, UsbStatu
 
     *size = asked;
     *status = USB_NONE;
-    if (token != USB_IN && !dma_read_ram(&space, td->buffer, data, asked)) {
+    if (token != USB_IN && !dma_read_ram(&s->parent.dma, td->buffer, data, asked)) {
         return false;
     }
     if (dev) {
         *status = usb_device_packet(dev, token, td->token >> 15 & 0xf, data, size);
     }
-    return *status != USB_OK || token != USB_IN || dma_write_ram(&space, td->buffer, data, *size);
+    return *status != USB_OK || token != USB_IN ||
+           dma_write_ram(&s->parent.dma, td->buffer, data, *size);
 }
 
 /* It ended with @status: the new second word. */

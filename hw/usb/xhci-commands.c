@@ -13,9 +13,9 @@ enum { WORD_DONE = 5 }; /* of an endpoint's context; the controller's own (6.2.3
 
 /* ---- contexts ---- */
 
-static bool read_words(uint64_t at, uint32_t words[XHCI_CONTEXT_WORDS])
+static bool read_words(const Xhci *s, uint64_t at, uint32_t words[XHCI_CONTEXT_WORDS])
 {
-    if (!dma_read_ram(&xhci_dma, at, words, XHCI_CONTEXT_BYTES)) {
+    if (!dma_read_ram(&s->parent.dma, at, words, XHCI_CONTEXT_BYTES)) {
         return false;
     }
     for (unsigned i = 0; i < XHCI_CONTEXT_WORDS; i++) {
@@ -26,7 +26,7 @@ static bool read_words(uint64_t at, uint32_t words[XHCI_CONTEXT_WORDS])
 
 bool xhci_read_context(Xhci *s, unsigned slot, unsigned n, uint32_t words[XHCI_CONTEXT_WORDS])
 {
-    return s->contexts[slot] && read_words(s->contexts[slot] + n * XHCI_CONTEXT_BYTES, words);
+    return s->contexts[slot] && read_words(s, s->contexts[slot] + n * XHCI_CONTEXT_BYTES, words);
 }
 
 bool xhci_write_context(Xhci *s, unsigned slot, unsigned n,
@@ -37,8 +37,9 @@ bool xhci_write_context(Xhci *s, unsigned slot, unsigned n,
     for (unsigned i = 0; i < XHCI_CONTEXT_WORDS; i++) {
         bytes[i] = GUINT32_TO_LE(words[i]);
     }
-    return s->contexts[slot] && dma_write_ram(&xhci_dma, s->contexts[slot] + n * XHCI_CONTEXT_BYTES,
-                                              bytes, sizeof(bytes));
+    return s->contexts[slot] &&
+           dma_write_ram(&s->parent.dma, s->contexts[slot] + n * XHCI_CONTEXT_BYTES, bytes,
+                         sizeof(bytes));
 }
 
 static UsbDevice *device_of(const Xhci *s, const uint32_t slot[XHCI_CONTEXT_WORDS])
@@ -117,7 +118,7 @@ static bool find_contexts(Xhci *s, unsigned slot)
 {
     uint64_t at;
 
-    if (!dma_read_ram(&xhci_dma, s->dcbaap + slot * sizeof(at), &at, sizeof(at))) {
+    if (!dma_read_ram(&s->parent.dma, s->dcbaap + slot * sizeof(at), &at, sizeof(at))) {
         return false;
     }
     s->contexts[slot] = GUINT64_FROM_LE(at) & ~(uint64_t)0x3f;
@@ -131,8 +132,8 @@ static XhciCode address_device(Xhci *s, const XhciTrb *command, unsigned *slot)
     uint32_t flags[XHCI_CONTEXT_WORDS], words[XHCI_CONTEXT_WORDS], endpoint[XHCI_CONTEXT_WORDS];
     uint32_t before[XHCI_CONTEXT_WORDS];
 
-    if (!read_words(input, flags) || !read_words(input + XHCI_CONTEXT_BYTES, words) ||
-        !read_words(input + 2 * XHCI_CONTEXT_BYTES, endpoint) || (flags[1] & 3) != 3 ||
+    if (!read_words(s, input, flags) || !read_words(s, input + XHCI_CONTEXT_BYTES, words) ||
+        !read_words(s, input + 2 * XHCI_CONTEXT_BYTES, endpoint) || (flags[1] & 3) != 3 ||
         !find_contexts(s, *slot) || !xhci_read_context(s, *slot, 0, before)) {
         return XHCI_PARAMETER_ERROR;
     }
@@ -196,7 +197,7 @@ static XhciCode add_endpoints(Xhci *s, uint64_t input, uint32_t add, unsigned sl
         if (!(add >> n & 1)) {
             continue;
         }
-        if (!read_words(input + (n + 1) * XHCI_CONTEXT_BYTES, words)) {
+        if (!read_words(s, input + (n + 1) * XHCI_CONTEXT_BYTES, words)) {
             return XHCI_PARAMETER_ERROR;
         }
         code = check_endpoint(words);
@@ -224,7 +225,8 @@ static XhciCode configure_endpoint(Xhci *s, const XhciTrb *command, unsigned *sl
     if (!xhci_read_context(s, *slot, 0, words) || slot_state(words) < XHCI_SLOT_ADDRESSED) {
         return XHCI_CONTEXT_STATE_ERROR;
     }
-    if (!all && (!read_words(input, flags) || !read_words(input + XHCI_CONTEXT_BYTES, given))) {
+    if (!all &&
+        (!read_words(s, input, flags) || !read_words(s, input + XHCI_CONTEXT_BYTES, given))) {
         return XHCI_PARAMETER_ERROR;
     }
     code = add_endpoints(s, input, flags[1], *slot, false);
@@ -251,7 +253,7 @@ static XhciCode evaluate_context(Xhci *s, const XhciTrb *command, unsigned *slot
     uint64_t input = command->parameter & ~(uint64_t)0xf;
     uint32_t flags[XHCI_CONTEXT_WORDS], given[XHCI_CONTEXT_WORDS], words[XHCI_CONTEXT_WORDS];
 
-    if (!read_words(input, flags) || !read_words(input + 2 * XHCI_CONTEXT_BYTES, given)) {
+    if (!read_words(s, input, flags) || !read_words(s, input + 2 * XHCI_CONTEXT_BYTES, given)) {
         return XHCI_PARAMETER_ERROR;
     }
     if (!xhci_read_context(s, *slot, CONTROL_ENDPOINT, words)) {

@@ -13,8 +13,6 @@
 #define LINKS_MAX   16u /* without a command between them: the ring leads nowhere */
 #define CODE_SHIFT  24
 
-const DmaSpace xhci_dma = { .as = &address_space_memory };
-
 static void trb_from_guest(XhciTrb *trb)
 {
     trb->parameter = GUINT64_FROM_LE(trb->parameter);
@@ -44,7 +42,7 @@ static bool event_segment(Xhci *s, uint64_t *base, uint32_t *entries)
     if (!s->erstsz) {
         return false;
     }
-    if (!dma_read_ram(&xhci_dma, s->erstba, entry, sizeof(entry))) {
+    if (!dma_read_ram(&s->parent.dma, s->erstba, entry, sizeof(entry))) {
         xhci_host_error(s);
         return false;
     }
@@ -94,7 +92,8 @@ void xhci_post_event(Xhci *s, XhciTrb event)
     if (!event_segment(s, &base, &entries)) {
         return;
     }
-    if (!dma_write_ram(&xhci_dma, base + s->event_next * sizeof(XhciTrb), &event, sizeof(event))) {
+    if (!dma_write_ram(&s->parent.dma, base + s->event_next * sizeof(XhciTrb), &event,
+                       sizeof(event))) {
         xhci_host_error(s);
         return;
     }
@@ -109,7 +108,7 @@ bool xhci_next_trb(Xhci *s, uint64_t *at, bool *cycle, XhciTrb *trb, uint64_t *p
 {
     for (unsigned links = 0; links < LINKS_MAX; links++) {
         *place = *at;
-        if (!dma_read_ram(&xhci_dma, *at, trb, sizeof(*trb))) {
+        if (!dma_read_ram(&s->parent.dma, *at, trb, sizeof(*trb))) {
             xhci_host_error(s);
             return false;
         }

@@ -194,8 +194,8 @@ static bool copy(Transfer *t, uint8_t *data, uint32_t size, bool in)
                 return false;
             }
             memcpy(data, (const uint8_t *)&value + skip, bytes);
-        } else if (in ? !dma_write_ram(&xhci_dma, trb->parameter + skip, data, bytes)
-                      : !dma_read_ram(&xhci_dma, trb->parameter + skip, data, bytes)) {
+        } else if (in ? !dma_write_ram(&t->s->parent.dma, trb->parameter + skip, data, bytes)
+                      : !dma_read_ram(&t->s->parent.dma, trb->parameter + skip, data, bytes)) {
             return false;
         }
         data += bytes;

@@ -159,8 +159,6 @@ UsbDevice *xhci_device_at(const Xhci *s, unsigned port, uint32_t route);
 
 /* ---- xhci-ring.c ---- */
 
-extern const DmaSpace xhci_dma;
-
 /* The guest's memory is not where it says: section 4.10.2.6. */
 void xhci_host_error(Xhci *s);
 /* Does it run, and so the machine? */

@@ -100,9 +100,10 @@ static void discard(VirtioBalloon *s, const DmaHold *hold)
 
 static void discard_page(VirtioBalloon *s, uint32_t pfn)
 {
+    const DmaSpace memory = { .as = &address_space_memory }; /* an IOMMU has no part in this */
     DmaHold hold;
 
-    if (dma_map(&s->parent.dma, (hwaddr)pfn << PAGE_SHIFT, 1u << PAGE_SHIFT, true, s->parent.name,
+    if (dma_map(&memory, (hwaddr)pfn << PAGE_SHIFT, 1u << PAGE_SHIFT, true, s->parent.name,
                 &hold)) {
         discard(s, &hold);
         dma_unmap(&hold, 0);

@@ -194,11 +194,21 @@ void virtio_queue_again(VirtioDevice *vdev, VirtQueue *vq)
 
 /* ---- what the driver does ---- */
 
+/* Only with a driver that knows of it does an IOMMU translate: others have physical addresses. */
+static void update_dma(VirtioDevice *vdev)
+{
+    const DmaSpace *space = bus_of(vdev)->transport->dma(bus_of(vdev)->opaque);
+    bool translated = vdev->iommu_platform && virtio_has(vdev, VIRTIO_F_ACCESS_PLATFORM);
+
+    vdev->dma = (DmaSpace){ .as = space->as, .iommu = translated ? space->iommu : NULL };
+}
+
 void virtio_accept_features(VirtioDevice *vdev, uint64_t features)
 {
     if (!(vdev->status & VIRTIO_STATUS_FEATURES_OK)) {
         virtio_enter(vdev);
         vdev->features = features;
+        update_dma(vdev);
         virtio_leave(vdev);
     }
 }
@@ -310,6 +320,7 @@ void virtio_device_reset(Device *dev)
     vdev->status = 0;
     virtio_enter(vdev);
     vdev->features = 0;
+    update_dma(vdev);
     virtio_leave(vdev);
     vhost_reset(vdev->vhost);
     if (virtio_device_class(vdev)->reset) {
@@ -367,13 +378,25 @@ static void free_queues(VirtioDevice *vdev)
     g_clear_pointer(&vdev->name, g_free);
 }
 
+bool virtio_check_iommu(const VirtioDevice *vdev, GError **errp)
+{
+    if (vdev->vhost && vdev->iommu_platform) {
+        error_set(errp,
+                  "%s is done by vhost, which is told of no IOMMU's translations: leave "
+                  "iommu_platform=on out, or the IOMMU",
+                  vdev->name);
+        return false;
+    }
+    return true;
+}
+
 bool virtio_device_realize(Device *dev, GError **errp)
 {
     VirtioDevice *vdev = VIRTIO_DEVICE(dev);
     const Device *owner = DEVICE(dev->bus->parent.parent);
 
     vdev->name = device_describe(owner);
-    vdev->dma.as = &address_space_memory;
+    update_dma(vdev);
     offer_common(vdev);
     if (!virtio_device_class(vdev)->realize(vdev, errp)) {
         free_queues(vdev);
@@ -419,7 +442,7 @@ static const StateTable queue_state = { .name = "virtio-queue",
 
 static bool device_loaded(void *obj, GError **errp)
 {
-    const VirtioDevice *vdev = obj;
+    VirtioDevice *vdev = obj;
     uint64_t more = vdev->features & ~vdev->offered;
 
     if (more && vdev->status & (VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK)) {
@@ -429,6 +452,7 @@ static bool device_loaded(void *obj, GError **errp)
                   more);
         return false;
     }
+    update_dma(vdev);
     return true;
 }
 

@@ -207,6 +207,8 @@ typedef struct VirtioTransport {
     int (*queue_eventfd)(void *opaque, unsigned queue);
     /* Send what was signalled by eventfds until now. */
     void (*flush_interrupts)(void *opaque);
+    /* How the transport gets at memory, borrowed: that of a device with iommu_platform=on. */
+    const DmaSpace *(*dma)(void *opaque);
 } VirtioTransport;
 
 typedef struct VirtioBus {
@@ -219,6 +221,9 @@ OBJECT_CAST_DEFINE(VirtioBus, VIRTIO_BUS, TYPE_VIRTIO_BUS)
 
 /* A bus for one device, as a child of @owner. Borrowed. */
 VirtioBus *virtio_bus_new(Object *owner, const VirtioTransport *transport, void *opaque);
+
+/* Can its addresses be translated, if they are to be (iommu_platform=on)? Realized. */
+bool virtio_check_iommu(const VirtioDevice *vdev, GError **errp);
 
 /* What the driver does: accept features (ignored once FEATURES_OK is set); write the status, where
  * 0 is a reset; set up a queue, whose size and addresses are in its VirtQueue, or reset it; say

@@ -8,6 +8,7 @@
 
 #include "hw/mem/memory-device.h"
 #include "hw/pci/pci-cap.h"
+#include "hw/pci/pci-iommu.h"
 #include "hw/pci/pci-msix.h"
 #include "hw/virtio/virtio-pci-internal.h"
 #include "util/error.h"
@@ -131,8 +132,13 @@ static void device_reset(void *opaque)
     forget(opaque);
 }
 
-static const VirtioTransport transport = { queue_interrupt, config_interrupt, can_dma,
-                                           device_reset,    queue_eventfd,    flush_interrupts };
+static const DmaSpace *dma(void *opaque)
+{
+    return &VIRTIO_PCI(opaque)->parent.dma;
+}
+
+static const VirtioTransport transport = { queue_interrupt, config_interrupt, can_dma, device_reset,
+                                           queue_eventfd,   flush_interrupts, dma };
 
 /* ---- life ---- */
 
@@ -210,6 +216,12 @@ static bool realize_device(VirtioPci *s, GError **errp)
         s->bus->parent.hotplug = &memory_device_hotplug;
     }
     if (!device_realize(&s->vdev->parent, errp)) {
+        object_unparent(&s->bus->parent.parent);
+        s->bus = NULL;
+        return false;
+    }
+    if (pci_has_iommu(&s->parent) && !virtio_check_iommu(s->vdev, errp)) {
+        device_unrealize(&s->vdev->parent);
         object_unparent(&s->bus->parent.parent);
         s->bus = NULL;
         return false;

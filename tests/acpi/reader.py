@@ -375,8 +375,20 @@ def ssdt(data):
     return number(data, 42, 4)
 
 
+def dmar(data):
+    """(bits of addresses, remaps interrupts, base of the unit, has ATSR): one unit, for all functions and the I/O APIC
+    (VT-d 3.3, chapter 8)."""
+    checked(data, "DMAR", (1,))
+    need(number(data, 37, 1) < 2 and not any(data[38:48]), "DMAR: flags", data[37:48].hex())
+    unit, rest = data[48:72], data[72:]
+    need(number(unit, 0, 2) == 0 and number(unit, 2, 2) == len(unit) == 24 and unit[4:8] == bytes([1, 0, 0, 0]), "DMAR:", unit.hex())
+    need(unit[16:22] == bytes([3, 8, 0, 0, 0, 0xff]) and unit[22:] == bytes(2), "DMAR: the I/O APIC", unit.hex())
+    need(rest in (b"", bytes([2, 0, 8, 0, 1, 0, 0, 0])), "DMAR: behind the unit:", rest.hex())
+    return data[36] + 1, data[37] == 1, number(unit, 8, 8), bool(rest)
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

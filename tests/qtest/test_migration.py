@@ -93,6 +93,8 @@ MACHINES = {
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
+    "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",
+                  "-device", "virtio-rng-pci,disable-legacy=on,iommu_platform=on"],
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.

@@ -265,6 +265,7 @@ static const char *const of_pc[] = { "pxb",       "i440FX",   "i440FX-pcihost",
                                      "PIIX3",     "PIIX4_PM", "virtio-balloon-pci",
                                      "piix3-ide", NULL };
 static const char *const of_q35[] = { "mch",
+                                      "intel-iommu",
                                       "q35-pcihost",
                                       "ICH9-LPC",
                                       "pcie-root-port",
@@ -371,6 +372,7 @@ static void check(const char *type)
         add_device("virtio-rng-pci,bus=rp2");
         add_device("pcie-root-port,id=rp0");
         add_device("virtio-rng-pci,bus=rp0,disable-legacy=off");
+        add_device("intel-iommu,device-iotlb=on");
     }
     first = all_devices();
     assert_every_type(first, q35 ? of_pc : of_q35);

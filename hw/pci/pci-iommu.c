@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/pci/pci-iommu.h"
+
+#include "hw/pci/pci-internal.h"
+
+static const PciIommu *iommu_of(const PciDevice *dev)
+{
+    return pci_bus_root(pci_bus_of(dev))->iommu;
+}
+
+bool pci_has_iommu(const PciDevice *dev)
+{
+    return iommu_of(dev) != NULL;
+}
+
+uint16_t pci_source_id(const PciDevice *dev)
+{
+    const PciBus *bus = pci_bus_of(dev);
+    uint16_t id = (uint16_t)(pci_bus_number(bus) << 8 | dev->devfn);
+
+    for (; bus->bridge; bus = pci_bus_of(bus->bridge)) {
+        const PciBus *above = pci_bus_of(bus->bridge);
+
+        if (pci_bus_is_express(bus)) {
+            continue; /* ports pass the ID on */
+        }
+        id = bus->bridge->express_cap ? (uint16_t)(pci_bus_number(bus) << 8)
+                                      : (uint16_t)(pci_bus_number(above) << 8 | bus->bridge->devfn);
+    }
+    return id;
+}
+
+static bool translate(void *opaque, hwaddr addr, bool write, hwaddr *to, uint64_t *size)
+{
+    const PciDevice *dev = opaque;
+    const PciIommu *iommu = iommu_of(dev);
+
+    return iommu->translate(iommu->opaque, pci_source_id(dev), addr, write, to, size);
+}
+
+void pci_iommu_attach(PciDevice *dev)
+{
+    const PciIommu *iommu = iommu_of(dev);
+
+    dev->iommu =
+        (DmaIommu){ .translate = iommu && iommu->translate ? translate : NULL, .opaque = dev };
+}
+
+static void attach_all(PciBus *bus)
+{
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        PciBus *below = bus->devices[i] ? pci_secondary_bus(bus->devices[i]) : NULL;
+
+        if (bus->devices[i]) {
+            pci_iommu_attach(bus->devices[i]);
+        }
+        if (below) {
+            attach_all(below);
+        }
+    }
+}
+
+void pci_iommu_set(PciBus *root, const PciIommu *iommu)
+{
+    root->iommu = iommu;
+    attach_all(root);
+    for (guint i = 0; i < root->extra_roots->len; i++) {
+        attach_all(root->extra_roots->pdata[i]);
+    }
+    pci_iommu_remap_changed(root);
+}
+
+static void update_messages(PciBus *bus)
+{
+    for (unsigned i = 0; i < PCI_DEVFN_MAX; i++) {
+        if (bus->devices[i]) {
+            pci_msix_update(bus->devices[i]); /* and those below */
+        }
+    }
+}
+
+void pci_iommu_remap_changed(PciBus *root)
+{
+    update_messages(root);
+    for (guint i = 0; i < root->extra_roots->len; i++) {
+        update_messages(root->extra_roots->pdata[i]);
+    }
+}
+
+bool pci_iommu_remap(const PciDevice *dev, uint64_t *addr, uint32_t *data, bool tell)
+{
+    const PciIommu *iommu = iommu_of(dev);
+
+    return !iommu || !iommu->remap ||
+           iommu->remap(iommu->opaque, pci_source_id(dev), addr, data, tell);
+}
+
+void pci_send_msi(const PciDevice *dev, uint64_t addr, uint32_t data)
+{
+    const PciBus *root = pci_way_to_memory(dev);
+
+    if (root && root->deliver_msi && pci_iommu_remap(dev, &addr, &data, true)) {
+        root->deliver_msi(addr, data);
+    }
+}
