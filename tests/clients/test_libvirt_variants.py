@@ -57,6 +57,8 @@ SATA = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><sou
   <target dev='sdc' bus='sata'/></disk>"""
 WATCHDOG_AND_SERIAL = """<watchdog model='i6300esb' action='pause'/>
   <serial type='null'><target type='pci-serial' port='1'/></serial>"""
+SCSI_DISK = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='@FOLDER@/disk.qcow2'/>
+    <target dev='sda' bus='scsi'/></disk>"""
 VIRTIO = """<rng model='virtio'><rate bytes='1024' period='1000'/><backend model='random'>/dev/urandom</backend></rng>
     <rng model='virtio'><backend model='builtin'/></rng>
     <rng model='virtio'><backend model='egd' type='udp'><source mode='connect' host='127.0.0.1' service='9'/></backend></rng>
@@ -107,6 +109,7 @@ VARIANTS = [
     ("a watchdog, a serial port of PCI", more(WATCHDOG_AND_SERIAL)),
     ("a parallel port", more("<parallel type='file'><source path='@FOLDER@/printed'/></parallel>")),
     ("SATA", more(SATA)),
+    *[(f"a disk of {model}", more(f"<controller type='scsi' index='0' model='{model}'/>", SCSI_DISK)) for model in ("vmpvscsi",)],
     ("keys and pointers of virtio", more(*[f"<input type='{kind}' bus='virtio'/>" for kind in ("keyboard", "mouse", "tablet")])),
     ("an iothread", {"<vcpu>": "<iothreads>1</iothreads><vcpu>"}),
     ("caches and latencies", {CELL: CELL[:-2] + f">{CACHE_AND_LATENCY}</cell>", "</numa>": INTERCONNECTS + "</numa>"}),

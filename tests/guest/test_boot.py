@@ -315,6 +315,7 @@ def compressed():
 
 
 DISK = "virtio-blk-pci,drive="
+ADAPTERS = ["pvscsi"]  # that SeaBIOS has drivers for
 
 GROUPS = {
     "disks": [
@@ -329,6 +330,8 @@ GROUPS = {
                                      "scsi-hd,drive=b,bootindex=1")),
         ("a SCSI disk by UEFI", lambda: disks_by_uefi("a", "-M", "q35", "-device", "virtio-scsi-pci", "-device",
                                                       "scsi-hd,drive=a")),
+        *[(f"disks of {name}", lambda name=name: disks("b", "-device", f"{name}", "-device", "scsi-hd,drive=a,bootindex=5", "-device",
+                                                       "scsi-hd,drive=b,bootindex=1")) for name in ADAPTERS],
         ("one on pc", lambda: disks("a", "-device", f"{DISK}a")),
         ("the first one on pc", lambda: disks("b", "-device", f"{DISK}a,bootindex=5", "-device", f"{DISK}b,bootindex=0")),
         ("one that is named on q35", lambda: disks(

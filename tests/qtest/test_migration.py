@@ -23,6 +23,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 DIMM = ["-object", "memory-backend-ram,id=m0,size=128M", "-device", "pc-dimm,id=d0,memdev=m0"]
 SMALL = "4M,slots=2,maxmem=1G"
 
+ADAPTERS = ["pvscsi"]
+
 # What there is in the way of devices. FLASH, VARIABLES, EXPANSION (a ROM): files that the test makes.
 MACHINES = {
     "pc": ["-machine", "pc"],
@@ -85,6 +87,8 @@ MACHINES = {
                  "-device", "ahci,id=more", "-device", "ide-cd,bus=more.2"],
     "pc-nvme": ["-machine", "pc", "-drive", "if=none,id=d0,format=raw,file.driver=null-co", "-device",
                 "nvme,id=n0,serial=x,drive=d0,cmb_size_mb=1", "-blockdev", "null-co,node-name=d1", "-device", "nvme-ns,drive=d1"],
+    "pc-adapters": ["-machine", "pc", *[word for name in ADAPTERS for word in ("-device", f"{name},id={name}")],
+                    "-blockdev", "null-co,node-name=d0", "-device", f"scsi-hd,bus={ADAPTERS[0]}.0,drive=d0"],
     "q35-xhci": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3", "-device", "qemu-xhci,p2=15,p3=15,bus=p1"],
     "pc-usb": ["-machine", "pc", "-device", "qemu-xhci,id=x", "-device", "nec-usb-xhci,id=n", "-device", "usb-kbd,bus=x.0",
                "-device", "usb-mouse,bus=x.0,port=4", "-device", "usb-tablet,bus=n.0", "-chardev", "null,id=us", "-device", "usb-serial,bus=n.0,chardev=us", "-device", "usb-hub,bus=n.0,port=3", "-device", "usb-kbd,bus=n.0,port=3.8", "-device", "piix3-usb-uhci,id=u",

@@ -161,6 +161,20 @@ static void add_disk(const char *type, unsigned n)
     add_device(device);
 }
 
+static void add_adapters(void)
+{
+    static const char *const types[] = { "pvscsi" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *device =
+            g_strdup_printf("%s,id=hba%u,bus=b0,addr=5.%u,multifunction=on", types[i], i, i);
+        g_autofree char *disk = g_strdup_printf("scsi-hd,bus=hba%u.0", i);
+
+        add_device(device);
+        add_disk(disk, 20 + i);
+    }
+}
+
 /* In one slot, too. */
 static void add_folders(const char *const *suffixes, unsigned count)
 {
@@ -345,6 +359,7 @@ static void check(const char *type)
     add_device("ide-cd");
     add_device("nvme,id=nv,serial=x,cmb_size_mb=1");
     add_disk("nvme-ns,bus=nv", 9);
+    add_adapters();
     add_device("qemu-xhci,id=x");
     add_device("nec-usb-xhci,id=n,addr=1e.0,multifunction=on");
     for (unsigned i = 1; i <= 6; i++) {

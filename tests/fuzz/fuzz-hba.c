@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SCSI adapters with disks and a CD drive: a driver that writes anything to registers and memory,
+ * and has commands of a right shape carried out with anything in them; while reads and writes fail,
+ * units come and go, and the machine stops, goes on and is reset. No access takes long.
+ */
+#include "hw/pci/pci.h"
+#include "hw/hba/pvscsi-regs.h"
+#include "hw/scsi/scsi-defs.h"
+#include "qapi/qapi-commands.h"
+#include "qom/object.h"
+#include "tests/fuzz/driver.h"
+
+#define PAGE   0x1000u
+#define MEMORY 0x10000u /* of each adapter so much RAM: rings, then data */
+#define DATA   0x8000u
+
+/* An adapter, as the driver has it. */
+typedef struct Adapter {
+    const char *type;
+    unsigned memory_bar, io_bar; /* offsets in configuration space; 0: none */
+    unsigned registers;          /* bytes of interest */
+    /* Make it work; and a command: its code and CDB come from @in. */
+    void (*start)(unsigned n, FuzzInput *in);
+    void (*command)(unsigned n, FuzzInput *in);
+} Adapter;
+
+static uint32_t bar(unsigned n)
+{
+    return 0xe0000000u + n * 0x100000;
+}
+
+static uint32_t memory(unsigned n)
+{
+    return (n + 1) * MEMORY;
+}
+
+static void put(hwaddr at, uint64_t value, unsigned size)
+{
+    driver_access(&address_space_memory, at, value, size);
+}
+
+static void set(unsigned n, unsigned offset, uint32_t value)
+{
+    put(bar(n) + offset, value, 4);
+}
+
+/* Where data are, or a list: RAM, or anything. */
+static uint64_t take_address(FuzzInput *in, unsigned n)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+
+    return how < 0xf0 ? memory(n) + DATA + how * 64u : fuzz_take(in, how < 0xf8 ? 3 : 8);
+}
+
+/* Mostly those that there are. */
+static void take_cdb(FuzzInput *in, uint8_t cdb[16])
+{
+    static const uint8_t codes[] = {
+        SCSI_TEST_UNIT_READY,      SCSI_READ_6,   SCSI_WRITE_6,       SCSI_INQUIRY,
+        SCSI_READ_CAPACITY_10,     SCSI_READ_10,  SCSI_WRITE_10,      SCSI_UNMAP,
+        SCSI_WRITE_SAME_10,        SCSI_READ_TOC, SCSI_MODE_SENSE_10, SCSI_MODE_SELECT_10,
+        SCSI_SYNCHRONIZE_CACHE_10, SCSI_READ_16,  SCSI_REPORT_LUNS,   SCSI_START_STOP_UNIT,
+    };
+    unsigned code = (unsigned)fuzz_take(in, 1);
+
+    cdb[0] = code & 0x80 ? (uint8_t)code : codes[code % sizeof(codes)];
+    for (unsigned i = 1; i < 16; i++) {
+        cdb[i] = i == 5 || i == 8 || code & 0x40 ? (uint8_t)fuzz_take(in, 1) : 0;
+    }
+}
+
+/* ---- pvscsi ---- */
+
+static void pvscsi_words(unsigned n, uint32_t command, const void *data, size_t size)
+{
+    const uint32_t *words = data;
+
+    set(n, PVSCSI_COMMAND, command);
+    for (size_t i = 0; i < size / 4; i++) {
+        set(n, PVSCSI_COMMAND_DATA, words[i]);
+    }
+}
+
+static void pvscsi_start(unsigned n, FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint64_t first = memory(n) / PAGE;
+    PvscsiSetupRings rings = { 1 + (how & 3), 1 + (how >> 2 & 3), first, { 0 }, { 0 } };
+    PvscsiSetupMessages messages = { .pages = 1 };
+
+    for (unsigned i = 0; i < PVSCSI_RING_PAGES; i++) {
+        rings.requests[i] = how & 0x80 ? fuzz_take(in, 1) : first + 1;
+        rings.completions[i] = first + 2;
+    }
+    messages.messages[0] = first + 3;
+    pvscsi_words(n, PVSCSI_ADAPTER_RESET, NULL, 0);
+    pvscsi_words(n, PVSCSI_SETUP_RINGS, &rings, sizeof(rings));
+    pvscsi_words(n, PVSCSI_SETUP_MESSAGES, &messages, sizeof(messages));
+    set(n, PVSCSI_INTERRUPT_MASK, how & 0x40 ? 0xf : 0);
+}
+
+static void pvscsi_command(unsigned n, FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint32_t state = memory(n),
+             produced = (uint32_t)address_space_load(&address_space_memory, state, 4);
+    PvscsiRequest request = { .context = how & 3, .target = how >> 2 & 3, .sense_size = 18 };
+
+    if (how & 0x80) {
+        const PvscsiAbort abort = { .context = how & 3, .target = how >> 2 & 3 };
+
+        pvscsi_words(n, how & 0x40 ? PVSCSI_ABORT : PVSCSI_RESET_DEVICE, &abort,
+                     how & 0x40 ? sizeof(abort) : sizeof(PvscsiResetDevice));
+        return;
+    }
+    take_cdb(in, request.cdb);
+    request.cdb_size = how & 0x40 ? 16 : 10;
+    request.flags = how >> 4 & 1;
+    request.data = take_address(in, n);
+    request.data_size = fuzz_take(in, 2);
+    request.sense = take_address(in, n);
+    address_space_write(&address_space_memory, memory(n) + PAGE + produced % 32 * sizeof(request),
+                        &request, sizeof(request));
+    address_space_store(&address_space_memory, state, produced + 1, 4);
+    /* What has ended was seen. */
+    address_space_store(&address_space_memory, state + 16,
+                        address_space_load(&address_space_memory, state + 12, 4), 4);
+    set(n, how & 0x20 ? PVSCSI_KICK_RW : PVSCSI_KICK_OTHER, 0);
+}
+
+/* ---- all of them ---- */
+
+static const Adapter adapters[] = {
+    { "pvscsi", PCI_BASE_ADDRESS_0, 0, 0x5000, pvscsi_start, pvscsi_command },
+};
+
+/* Nothing of the host is asked. Target 1 fails now and then, and stops the machine. */
+static void populate(Machine *machine)
+{
+    for (unsigned n = 0; n < G_N_ELEMENTS(adapters); n++) {
+        g_autofree char *nodes[] = {
+            g_strdup_printf("null-co,node-name=n%u,size=1M,read-zeroes=on", n),
+            g_strdup_printf(
+                "blkdebug,node-name=f%u,image.driver=null-co,image.size=64k,image.read-zeroes=on,"
+                "inject-error.0.event=read_aio,inject-error.0.sector=7,"
+                "inject-error.1.event=write_aio,inject-error.1.sector=9",
+                n),
+            g_strdup_printf("null-co,node-name=c%u,size=640k,read-zeroes=on,read-only=on", n),
+            g_strdup_printf("null-co,node-name=h%u,size=32k,read-zeroes=on", n),
+        };
+        g_autofree char *devices[] = {
+            g_strdup_printf("%s,id=a%u,addr=%x", adapters[n].type, n, DRIVER_FIRST + n),
+            g_strdup_printf("scsi-hd,bus=a%u.0,scsi-id=0,drive=n%u", n, n),
+            g_strdup_printf("scsi-hd,bus=a%u.0,scsi-id=1,drive=f%u", n, n),
+            g_strdup_printf("scsi-cd,bus=a%u.0,scsi-id=2,drive=c%u", n, n),
+        };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(nodes); i++) {
+            driver_add_node(nodes[i]);
+        }
+        for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++) {
+            driver_add(devices[i]);
+        }
+    }
+}
+
+static unsigned take_adapter(FuzzInput *in)
+{
+    return (unsigned)fuzz_take(in, 1) % G_N_ELEMENTS(adapters);
+}
+
+static void step_start(FuzzInput *in)
+{
+    unsigned n = take_adapter(in);
+    const Adapter *a = &adapters[n];
+
+    if (a->memory_bar) {
+        driver_config_write(n, a->memory_bar, bar(n), 4);
+    }
+    if (a->io_bar) {
+        driver_config_write(n, a->io_bar, DRIVER_IO + 0x100 * n, 4);
+    }
+    driver_config_write(n, PCI_COMMAND, 7, 2);
+    a->start(n, in);
+}
+
+static void step_command(FuzzInput *in)
+{
+    unsigned n = take_adapter(in);
+
+    adapters[n].command(n, in);
+}
+
+static void step_register(FuzzInput *in)
+{
+    unsigned n = take_adapter(in), how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3);
+    unsigned offset = (unsigned)fuzz_take(in, 2) % adapters[n].registers & ~(size - 1);
+    bool io = adapters[n].io_bar && (how & 0x40 || !adapters[n].memory_bar);
+    AddressSpace *as = io ? &address_space_io : &address_space_memory;
+    hwaddr at = io ? DRIVER_IO + 0x100 * n + offset % 0x100 : bar(n) + offset;
+
+    size = io ? MIN(size, 4) : size;
+    if (how & 0x80) {
+        driver_access(as, at, fuzz_take(in, size), size);
+    } else {
+        address_space_load(as, at, size);
+    }
+}
+
+static void step_memory(FuzzInput *in)
+{
+    hwaddr at = memory(take_adapter(in)) + fuzz_take(in, 2);
+
+    for (unsigned n = 1 + (unsigned)fuzz_take(in, 1) % 16; n; n--) {
+        put(at++, fuzz_take(in, 1), 1);
+    }
+}
+
+static void step_config(FuzzInput *in)
+{
+    unsigned n = take_adapter(in);
+
+    driver_config_write(n, PCI_COMMAND, (uint32_t)fuzz_take(in, 1), 2);
+}
+
+/* A unit comes, or is asked to go. */
+static void step_unit(FuzzInput *in)
+{
+    unsigned n = take_adapter(in);
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/hot%u", n);
+    g_autofree char *id = g_strdup_printf("hot%u", n);
+    g_autofree char *device =
+        g_strdup_printf("scsi-hd,bus=a%u.0,scsi-id=3,id=hot%u,drive=h%u", n, n, n);
+
+    if (object_resolve(path, NULL)) {
+        qmp_device_del(id, false, 0, false, false, NULL);
+    } else {
+        driver_add(device);
+    }
+}
+
+static FuzzStep *const steps[FUZZ_STEPS] = {
+    step_start,       step_command,   step_memory,   step_register, step_config,      step_unit,
+    step_command,     step_command,   step_command,  step_command,  fuzz_step_settle, fuzz_step_run,
+    fuzz_step_reset,  fuzz_step_time, step_command,  step_command,  step_command,     step_command,
+    step_register,    step_memory,    step_register, step_command,  step_command,     step_command,
+    fuzz_step_settle, step_command,   step_start,    step_command,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    driver_run_input(populate, steps, data, size);
+    return 0;
+}
