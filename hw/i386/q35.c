@@ -6,7 +6,7 @@
 #include "hw/i386/versions.h"
 #include "hw/ide/ahci.h"
 #include "hw/pci/mch.h"
-#include "hw/usb/uhci.h"
+#include "hw/usb/ehci.h"
 #include "util/units.h"
 
 static void q35_create_chipset(X86Machine *x86)
@@ -26,7 +26,7 @@ static void q35_create_chipset(X86Machine *x86)
         pci_create(x86->host->bus, AHCI_DEVFN, TYPE_AHCI);
     }
     if (x86->parent.usb) {
-        uhci_create_ich9(x86->host->bus);
+        ehci_create_ich9(x86->host->bus);
     }
 }
 

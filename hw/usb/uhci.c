@@ -302,25 +302,44 @@ static const MemoryRegionOps register_ops = { registers_read, registers_write, 1
 
 static bool add_ports(Uhci *s, GError **errp)
 {
-    s->bus = usb_bus_new(&s->parent.parent, &bus_ops, s, errp);
-    for (unsigned i = 0; s->bus && i < UHCI_PORTS; i++) {
+    for (unsigned i = 0; i < UHCI_PORTS; i++) {
         s->usb_ports[i] = (UsbPort){ .ops = &port_ops,
                                      .opaque = s,
                                      .index = i,
                                      .speeds = 1 << USB_SPEED_LOW | 1 << USB_SPEED_FULL };
+    }
+    if (s->master) {
+        return usb_companion_add(s->master, s->first_port, s->usb_ports, UHCI_PORTS, errp);
+    }
+    s->bus = usb_bus_new(&s->parent.parent, &bus_ops, s, errp);
+    for (unsigned i = 0; s->bus && i < UHCI_PORTS; i++) {
         usb_port_add(s->bus, &s->usb_ports[i], i + 1);
     }
     return s->bus;
+}
+
+static void remove_ports(Uhci *s)
+{
+    if (!s->bus) {
+        usb_companion_remove(s->usb_ports, UHCI_PORTS);
+        return;
+    }
+    for (unsigned i = 0; i < UHCI_PORTS; i++) {
+        usb_port_remove(&s->usb_ports[i]);
+    }
+    object_unparent(&s->bus->parent.parent);
+    s->bus = NULL;
 }
 
 static bool uhci_realize(PciDevice *dev, GError **errp)
 {
     Uhci *s = UHCI(dev);
 
+    s->timer = timer_new(next_frames, s);
     if (!add_ports(s, errp)) {
+        g_clear_pointer(&s->timer, timer_free);
         return false;
     }
-    s->timer = timer_new(next_frames, s);
     memory_region_init_io(&s->registers, &register_ops, s, TYPE_UHCI, UHCI_IO_BYTES);
     pci_add_bar(dev, IO_BAR, PCI_BAR_IO, &s->registers);
     runstate_add_start(machine_starts, s);
@@ -332,11 +351,7 @@ static void uhci_unrealize(PciDevice *dev)
     Uhci *s = UHCI(dev);
 
     runstate_remove_start(machine_starts, s);
-    for (unsigned i = 0; i < UHCI_PORTS; i++) {
-        usb_port_remove(&s->usb_ports[i]);
-    }
-    object_unparent(&s->bus->parent.parent);
-    s->bus = NULL;
+    remove_ports(s);
     g_clear_pointer(&s->timer, timer_free);
     memory_region_destroy(&s->registers);
 }
@@ -404,12 +419,25 @@ static const PciFunctionClass uhci_ops = {
     .config_written = uhci_config_written,
 };
 
+static const Property uhci_properties[] = {
+    { .name = "masterbus",
+      .kind = PROP_STRING,
+      .offset = offsetof(Uhci, master),
+      .description = "name of the bus of an EHCI, whose companion it is; else it has its own" },
+    { .name = "firstport",
+      .kind = PROP_UINT32,
+      .offset = offsetof(Uhci, first_port),
+      .description = "the first of the EHCI's ports that it serves, from 0 on" },
+    { 0 },
+};
+
 static const ObjectType uhci_type = {
     .name = TYPE_UHCI,
     .parent = TYPE_PCI_DEVICE,
     .description = "USB controller (UHCI)",
     .instance_size = sizeof(Uhci),
     .abstract = true,
+    .properties = uhci_properties,
     .ops = &uhci_ops,
 };
 OBJECT_TYPE_REGISTER(uhci_type)
@@ -457,21 +485,3 @@ UHCI_TYPE("ich9-usb-uhci3", ich9_3, "the third", 0x2936, 3, 3)
 UHCI_TYPE("ich9-usb-uhci4", ich9_4, "the fourth", 0x2937, 3, 1)
 UHCI_TYPE("ich9-usb-uhci5", ich9_5, "the fifth", 0x2938, 3, 2)
 UHCI_TYPE("ich9-usb-uhci6", ich9_6, "the sixth", 0x2939, 3, 3)
-
-void uhci_create_ich9(PciBus *bus)
-{
-    enum { SLOT = 0x1d };
-    const char *const types[] = { "ich9-usb-uhci1", "ich9-usb-uhci2", "ich9-usb-uhci3" };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
-        PciDevice *dev = PCI_DEVICE(device_new_onboard(types[i]));
-        g_autoptr(GError) err = NULL;
-
-        dev->parent.bus = &bus->parent;
-        dev->addr = PCI_DEVFN(SLOT, i);
-        dev->multifunction = !i;
-        if (!device_realize(&dev->parent, &err)) {
-            g_error("on-board device: %s", err->message);
-        }
-    }
-}

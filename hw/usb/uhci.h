@@ -44,17 +44,17 @@ typedef struct Uhci {
     uint16_t ports[UHCI_PORTS];
     Timer *timer; /* of the next frame */
     int64_t due;  /* when that is */
+    /* configuration */
+    char *master;        /* property "masterbus": whose companion it is; NULL: nobody's */
+    uint32_t first_port; /* property "firstport": of that one's */
     /* wiring */
     MemoryRegion registers;
-    UsbBus *bus;
+    UsbBus *bus; /* NULL: it is a companion */
     UsbPort usb_ports[UHCI_PORTS];
 } Uhci;
 OBJECT_CAST_DEFINE(Uhci, UHCI, TYPE_UHCI)
 
 /* ---- uhci.c ---- */
-
-/* The board's own three of the ICH9, on @bus. */
-void uhci_create_ich9(PciBus *bus);
 
 /* The interrupt line, by what the registers say now. */
 void uhci_update_interrupt(Uhci *s);

@@ -24,11 +24,12 @@ void usb_port_remove(UsbPort *port)
 UsbDevice *usb_port_find(UsbPort *port, uint8_t address)
 {
     const UsbBus *bus = port->bus;
+    const UsbPort *root = port->master ? port->master : port;
 
     if (port->dev && port->dev->address == address) {
         return port->dev;
     }
-    for (unsigned i = 0; i < bus->ports->len; i++) {
+    for (unsigned i = 0; port->dev && i < bus->ports->len; i++) {
         UsbPort *other = bus->ports->pdata[i];
         const UsbPort *top = other;
         bool enabled = true;
@@ -37,26 +38,66 @@ UsbDevice *usb_port_find(UsbPort *port, uint8_t address)
             enabled = top->enabled;
             top = top->above;
         }
-        if (enabled && top == port && other->dev && other->dev->address == address) {
+        if (enabled && top == root && other->dev && other->dev->address == address) {
             return other->dev;
         }
     }
     return NULL;
 }
 
+/* ---- companions ---- */
+
+bool usb_companion_add(const char *name, unsigned first, UsbPort *ports, unsigned count,
+                       GError **errp)
+{
+    Bus *found = bus_find(TYPE_USB_BUS, name, errp);
+    const UsbBus *bus = found ? USB_BUS(found) : NULL;
+
+    if (!bus) {
+        return false;
+    }
+    if (!bus->ops->add_companion) {
+        error_set(errp, "masterbus=%s: its controller has no companions; ich9-usb-ehci1 has", name);
+        return false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (!bus->ops->add_companion(bus->opaque, &ports[i], first + i, errp)) {
+            usb_companion_remove(ports, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+void usb_companion_remove(UsbPort *ports, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (ports[i].master) {
+            const UsbBus *bus = ports[i].master->bus;
+
+            bus->ops->remove_companion(bus->opaque, &ports[i]);
+        }
+    }
+}
+
 /* ---- places ---- */
 
-/* The speed that device and port have in common, the highest one; USB_SPEEDS: none. */
-static UsbSpeed common_speed(const UsbDevice *dev, const UsbPort *port)
+UsbSpeed usb_port_speed(const UsbDevice *dev, unsigned speeds)
 {
     UsbSpeed found = USB_SPEEDS;
 
     for (unsigned speed = 0; speed < USB_SPEEDS; speed++) {
-        if (dev->description->speeds[speed] && port->speeds & 1u << speed) {
+        if (dev->description->speeds[speed] && speeds & 1u << speed) {
             found = (UsbSpeed)speed;
         }
     }
     return found;
+}
+
+/* The speed that device and port have in common, the highest one; USB_SPEEDS: none. */
+static UsbSpeed common_speed(const UsbDevice *dev, const UsbPort *port)
+{
+    return usb_port_speed(dev, port->speeds);
 }
 
 UsbPort *usb_port_called(const UsbBus *bus, const char *path)

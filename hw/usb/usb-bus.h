@@ -32,6 +32,9 @@ struct UsbPort {
     unsigned index;  /* the owner's number for it */
     unsigned speeds; /* 1 << UsbSpeed of those that it takes */
     UsbPort *above;  /* that of its hub; NULL: it is the controller's */
+    /* Of a controller that has companions, and of those: the one of the other, or NULL. That of a
+     * companion is none of the bus's, and `dev` is what is given to it. */
+    UsbPort *companion, *master;
     char path[USB_PATH_BYTES];
     UsbDevice *dev; /* borrowed; NULL: it is empty */
     bool enabled;   /* packets get through: the owner's to say, if it asks usb_port_find() */
@@ -41,6 +44,10 @@ struct UsbPort {
 typedef struct UsbBusOps {
     /* It is worth asking the endpoint with @address of @dev again. */
     void (*ready)(void *opaque, UsbDevice *dev, uint8_t address);
+    /* @port, of another controller, serves the port with @number, from 0 on; and no more. NULL:
+     * there are none. */
+    bool (*add_companion)(void *opaque, UsbPort *port, unsigned number, GError **errp);
+    void (*remove_companion)(void *opaque, UsbPort *port);
 } UsbBusOps;
 
 struct UsbBus {
@@ -61,6 +68,12 @@ UsbBus *usb_bus_new(Device *card, const UsbBusOps *ops, void *opaque, GError **e
 void usb_port_add(UsbBus *bus, UsbPort *port, unsigned number);
 /* Nothing is at it. */
 void usb_port_remove(UsbPort *port);
+/* The same for @count ports of a companion, from number @first on of the bus called @name. */
+bool usb_companion_add(const char *name, unsigned first, UsbPort *ports, unsigned count,
+                       GError **errp);
+void usb_companion_remove(UsbPort *ports, unsigned count);
+/* The highest of @speeds, a set, that @dev has; USB_SPEEDS: none. */
+UsbSpeed usb_port_speed(const UsbDevice *dev, unsigned speeds);
 /* The port with @path; NULL: there is none. */
 UsbPort *usb_port_called(const UsbBus *bus, const char *path);
 /* The device with @address at @port, which is enabled, or behind hubs there; NULL: none answers. */

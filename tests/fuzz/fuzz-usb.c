@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * USB controllers, xHCI and UHCI, with a keyboard, a tablet behind a hub, a mouse and disks: a
- * driver that writes anything to registers, contexts, rings and lists, and gives addresses,
- * requests and transfers of a right shape; while keys are pressed, disks fail, and the machine
- * stops, goes on and is reset. No access takes long.
+ * USB controllers, xHCI, UHCI, and EHCI with a companion, with keyboards, a tablet behind a hub,
+ * mice and disks: a driver that writes anything to registers, contexts, rings and lists, and gives
+ * addresses, requests and transfers of a right shape; while keys are pressed, disks fail, and the
+ * machine stops, goes on and is reset. No access takes long.
  */
 #include "hw/input/input.h"
 #include "hw/pci/pci.h"
 #include "tests/fuzz/driver.h"
 
-enum { XHCI, UHCI };
+enum { XHCI, UHCI, EHCI, COMPANION };
 #define BAR      0xe0000000u
+#define EHCI_AT  0xe0100000u
 #define COMMANDS 0x10000u
 #define EVENTS   0x11000u
 #define SEGMENTS 0x12000u
@@ -38,6 +39,12 @@ static void populate(Machine *machine)
     driver_add("usb-tablet,bus=x.0,port=3.1");
     driver_add("usb-mouse,bus=u.0,port=1");
     driver_add("usb-storage,bus=u.0,port=2,drive=n1");
+    driver_add_node("null-co,node-name=n2,size=1M,read-zeroes=on");
+    driver_add("ich9-usb-ehci1,addr=12,id=e");
+    driver_add("ich9-usb-uhci1,addr=13,masterbus=e.0,firstport=1");
+    driver_add("usb-tablet,bus=e.0,port=1");
+    driver_add("usb-storage,bus=e.0,port=2,drive=n2");
+    driver_add("usb-mouse,bus=e.0,port=3,usb_version=1");
 }
 
 static void put(hwaddr at, uint64_t value, unsigned size)
@@ -247,7 +254,76 @@ static void step_port(FuzzInput *in)
 {
     unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
 
-    out(fuzz_take(in, 1) % 0x14, fuzz_take(in, size), size);
+    out(fuzz_take(in, 1) % 0x54, fuzz_take(in, size), size);
+}
+
+/* ---- EHCI ---- */
+
+/* Both lists have the queue; ports are enabled, or given away. */
+static void step_ehci(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+
+    driver_config_write(EHCI, PCI_BASE_ADDRESS_0, EHCI_AT, 4);
+    driver_config_write(EHCI, PCI_COMMAND, 7, 2);
+    driver_config_write(COMPANION, PCI_BASE_ADDRESS_0 + 16, DRIVER_IO + 0x40, 4);
+    driver_config_write(COMPANION, PCI_COMMAND, 7, 2);
+    for (unsigned i = 0; i < 4; i++) {
+        put(FRAMES + 4 * i, QUEUE | 2, 4);
+    }
+    put(EHCI_AT + 0x34, FRAMES, 4);
+    put(EHCI_AT + 0x38, QUEUE, 4);
+    put(EHCI_AT + 0x60, 1, 4);
+    for (unsigned port = 0; port < 3; port++) {
+        put(EHCI_AT + 0x64 + 4 * port, how >> port & 1 ? 0x3000 : 0x1100, 4);
+        put(EHCI_AT + 0x64 + 4 * port, how >> port & 1 ? 0x3000 : 0x1000, 4);
+    }
+    put(EHCI_AT + 0x20, 1 | (how >> 2 & 0x3c), 4);
+}
+
+static void step_qtd(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), packet = (unsigned)fuzz_take(in, 1);
+    hwaddr at = TDS + (how & 7) * 64;
+
+    put(at, TDS + fuzz_take(in, 1) % 16 * 32 + (how >> 3 & 1), 4);
+    put(at + 4, TDS + (how & 7) * 32 + (how >> 4 & 1), 4);
+    put(at + 8, 0x80 | (how >> 5 & 3) << 8 | (fuzz_take(in, 2) & 0x7fff) << 16 | (how & 0x80) << 8,
+        4);
+    for (unsigned i = 0; i < 5; i++) {
+        put(at + 12 + 4 * i, take_address(in), 4);
+    }
+    put(QUEUE, QUEUE | 2, 4);
+    put(QUEUE + 4, (packet & 3) << 8 | (packet & 4) << 11 | packet << 16, 4);
+    put(QUEUE + 8, packet << 24, 4);
+    put(QUEUE + 0x10, at, 4);
+    put(QUEUE + 0x18, 0, 4);
+    put(EHCI_AT + 0x20, 0x31, 4);
+}
+
+static void step_itd(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+
+    for (unsigned i = 0; i < 8; i++) {
+        put(TDS + 4 + 4 * i, 1u << 31 | fuzz_take(in, 2) << 15 | fuzz_take(in, 1) << 4, 4);
+    }
+    put(TDS + 36, DATA | (how & 3) << 8, 4);
+    put(TDS + 40, BAR | how << 4, 4);
+    put(FRAMES, TDS | (how & 0xc0) >> 5, 4);
+    put(EHCI_AT + 0x20, 0x11, 4);
+}
+
+static void step_ehci_register(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
+    unsigned offset = 0x20 + (unsigned)fuzz_take(in, 1) % 0x60;
+
+    if (how & 0x80) {
+        put(EHCI_AT + (offset & ~3u), fuzz_take(in, 4), 4);
+    } else {
+        address_space_load(&address_space_memory, EHCI_AT + offset, size);
+    }
 }
 
 /* ---- others ---- */
@@ -268,15 +344,16 @@ static void step_config(FuzzInput *in)
 {
     unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
 
-    driver_config_write(how >> 2 & 1, (unsigned)fuzz_take(in, 1) & ~(size - 1),
+    driver_config_write(how >> 2 & 3, (unsigned)fuzz_take(in, 1) & ~(size - 1),
                         (uint32_t)fuzz_take(in, size), size);
 }
 
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_start,    step_device,    step_transfer, step_command,     step_register, step_events,
-    step_scsi,     step_memory,    step_uhci,     step_td,          step_port,     step_user,
-    fuzz_step_run, fuzz_step_time, step_transfer, fuzz_step_settle, step_device,   step_td,
-    step_config,   step_scsi,      step_transfer, fuzz_step_reset,  step_events,
+    step_start,    step_device,    step_transfer,      step_command,     step_register, step_events,
+    step_scsi,     step_memory,    step_uhci,          step_td,          step_port,     step_user,
+    fuzz_step_run, fuzz_step_time, step_transfer,      fuzz_step_settle, step_device,   step_td,
+    step_config,   step_scsi,      step_transfer,      fuzz_step_reset,  step_events,   step_ehci,
+    step_qtd,      step_itd,       step_ehci_register,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

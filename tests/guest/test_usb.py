@@ -48,6 +48,24 @@ def listen(guest, name):
     return told
 
 
+def use_disk(guest, image, bus, port=None, speed=None):
+    """A disk comes, is written to, and goes."""
+    image.truncate(0)
+    image.truncate(16 << 20)
+    guest.qmp.command("blockdev-add", driver="raw", **{"node-name": "n"}, file={"driver": "file", "filename": image.name})
+    guest.qmp.command("device_add", driver="usb-storage", id="d", drive="n", bus=bus, **({"port": port} if port else {}))
+    wait_for(guest, "cat /proc/partitions", "sda")
+    if speed:
+        tap.equal(guest.run("cat /sys/block/sda/device/../../../../../speed").strip(), speed, "the speed")
+    guest.run(f"dd if=/bin/busybox of=/dev/sda bs=64k count={SIZE >> 16} && sync", timeout=120)
+    guest.qmp.command("device_del", id="d")
+    vm.wait_until(lambda: "sda" not in guest.run("cat /proc/partitions"), "the disk has gone")
+    guest.qmp.command("blockdev-del", **{"node-name": "n"})
+    image.seek(0)
+    with open(f"{BUILD}/guest/initramfs/bin/busybox", "rb") as wanted:
+        tap.equal(image.read(SIZE) == wanted.read(SIZE), True, "what was written")
+
+
 def people():
     """Keys by UHCI, places by xHCI; a mouse that comes and goes at each."""
     with tempfile.NamedTemporaryFile() as image, machine(
@@ -60,26 +78,43 @@ def people():
             {"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "abs", "data": {"axis": "y", "value": 30000}},
             {"type": "btn", "data": {"button": "left", "down": True}}])
         vm.wait_until(lambda: {(3, 0, 1234), (3, 1, 30000), (1, 272, 1)} <= set(places()), "a place, and a button")
-        image.truncate(16 << 20)
         for bus in ("x.0", "usb-bus.0"):
-            guest.qmp.command("blockdev-add", driver="raw", **{"node-name": "n"}, file={"driver": "file", "filename": image.name})
-            guest.qmp.command("device_add", driver="usb-storage", id="d", drive="n", bus=bus)
-            wait_for(guest, "cat /proc/partitions", "sda")
-            guest.run(f"dd if=/bin/busybox of=/dev/sda bs=64k count={SIZE >> 16} && sync", timeout=120)
-            guest.qmp.command("device_del", id="d")
-            vm.wait_until(lambda: "sda" not in guest.run("cat /proc/partitions"), "the disk has gone")
-            guest.qmp.command("blockdev-del", **{"node-name": "n"})
-            image.seek(0)
-            with open(f"{BUILD}/guest/initramfs/bin/busybox", "rb") as wanted:
-                tap.equal(image.read(SIZE) == wanted.read(SIZE), True, "what was written")
-            image.truncate(0)
-            image.truncate(16 << 20)
+            use_disk(guest, image, bus)
             guest.qmp.command("device_add", driver="usb-mouse", id="m", bus=bus)
             moves = listen(guest, "QEMU QEMU USB Mouse")
             guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})
             vm.wait_until(lambda: {(2, 0, 5), (2, 1, -7)} <= set(moves()), "a move")
             guest.qmp.command("device_del", id="m")
             vm.wait_until(lambda: "USB Mouse" not in guest.run("cat /proc/bus/input/devices"), "the mouse has gone")
+
+
+# libvirt's set for model='ich9-ehci1'.
+ICH9 = [word for n, options in enumerate(("ehci1,id=e,addr=7.7", "uhci1,masterbus=e.0,firstport=0,addr=7.0,multifunction=on",
+                                          "uhci2,masterbus=e.0,firstport=2,addr=7.1", "uhci3,masterbus=e.0,firstport=4,addr=7.2"))
+        for word in ("-device", f"ich9-usb-{options}")]
+
+
+def companions():
+    """A set of an EHCI and three UHCI: a tablet and disks of high speed, a keyboard and a mouse behind a hub at companions."""
+    with tempfile.NamedTemporaryFile() as image, machine(
+            (*USB, "uhci-hcd", "ehci-hcd", "ehci-pci", *HID, *DISK), "-M", "pc", *ICH9, "-device", "usb-tablet,bus=e.0,port=1",
+            "-device", "usb-kbd,bus=e.0,port=4,usb_version=1", "-device", "usb-hub,bus=e.0,port=5",
+            "-device", "usb-mouse,bus=e.0,port=5.2") as guest:
+        keys, places = listen(guest, "QEMU QEMU USB Keyboard"), listen(guest, "QEMU QEMU USB Tablet")
+        moves = listen(guest, "QEMU QEMU USB Mouse")
+        tree = guest.run("for d in /sys/bus/usb/devices/*; do test -e $d/speed && echo $(cat $d/product) at $(cat $d/speed); done")
+        for wanted in ("QEMU USB Tablet at 480", "QEMU USB Keyboard at 12", "QEMU USB Hub at 12", "QEMU USB Mouse at 12"):
+            tap.equal(wanted in tree, True, tree)
+        guest.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}])
+        vm.wait_until(lambda: [e for e in keys() if e[0] == 1] == [(1, 30, 1), (1, 30, 0)], "a key")
+        guest.qmp.command("input-send-event", events=[
+            {"type": "abs", "data": {"axis": "x", "value": 1234}}, {"type": "abs", "data": {"axis": "y", "value": 30000}}])
+        vm.wait_until(lambda: {(3, 0, 1234), (3, 1, 30000)} <= set(places()), "a place")
+        guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})
+        vm.wait_until(lambda: {(2, 0, 5), (2, 1, -7)} <= set(moves()), "a move")
+        for port, speed in (("3", "480"), ("5.1", "12")):
+            use_disk(guest, image, "e.0", port, speed)
+        tap.equal(guest.run("dmesg | grep -c 'reset .* USB device' || true").strip(), "0", "resets")
 
 
 # Says so at the serial port, and stands.
@@ -105,7 +140,9 @@ def boots(*controller):
 CASES = [
     ("SeaBIOS and UHCI", lambda: boots("-M", "pc", "-usb")),
     ("SeaBIOS and xHCI", lambda: boots("-M", "q35", "-device", "qemu-xhci")),
+    ("SeaBIOS and EHCI", lambda: boots("-M", "q35", "-usb")),
     ("people", people),
+    ("EHCI and companions", companions),
 ]
 
 

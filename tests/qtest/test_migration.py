@@ -95,6 +95,9 @@ MACHINES = {
                "-device", "usb-kbd,bus=u.0", "-device", "usb-mouse,bus=u.0", "-device", "piix4-usb-uhci",
                "-blockdev", "null-co,node-name=d1", "-device", "usb-storage,bus=x.0,drive=d1,serial=S",
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
+    "pc-ehci": ["-machine", "pc", "-device", "usb-ehci,id=e", "-device", "ich9-usb-ehci1,id=m", "-device", "ich9-usb-ehci2",
+                "-device", "ich9-usb-uhci1,masterbus=m.0,firstport=2", "-device", "usb-tablet,bus=e.0", "-device", "usb-kbd,bus=m.0,port=3",
+                "-device", "usb-hub,bus=m.0,port=4", "-device", "usb-mouse,bus=m.0,port=4.1", "-device", "usb-tablet,bus=m.0,port=1"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",
@@ -842,6 +845,31 @@ def images_after_it():
                     raise AssertionError("it was taken")
 
 
+def companions():
+    """Who has a USB port, and so the speed of what is there, is known again."""
+    ehci = ["-machine", "pc", "-device", "ich9-usb-ehci1,id=e,addr=5", "-device", "ich9-usb-uhci1,masterbus=e.0,addr=6",
+            "-device", "usb-tablet,bus=e.0,port=1", "-device", "usb-mouse,bus=e.0,port=2"]
+
+    def ports(m):
+        return m("readl 0xe0000064"), m("readl 0xe0000068"), m("inl 0xc010"), m.qmp.command(
+            "human-monitor-command", **{"command-line": "info usb"})
+
+    with Folder() as at:
+        with start(ehci) as m:
+            for devfn, bar, address in ((0x28, 0x10, 0xe0000000), (0x30, 0x20, 0xc000)):
+                for register, value in (bar, address), (4, 7):
+                    m.write("l", 0xcf8, 0x80000000 | devfn << 8 | register)
+                    m.write("l", 0xcfc, value)
+            m("writel 0xe0000060 1")
+            m("writel 0xe0000068 0x3000")
+            before = ports(m)
+            tap.equal([line.split(",")[2].split()[1] for line in before[-1].splitlines()], ["480", "12"], before)
+            save(m, f"file:{at('state')}")
+        with start([*ehci, "-incoming", f"file:{at('state')}"]) as m:
+            arrived(m)
+            tap.equal(ports(m), before)
+
+
 def cached_pages(path):
     """Pages of the file that the host's page cache has."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -887,7 +915,7 @@ def main():
         by_file_offset, by_exec, by_unix, by_tcp, by_fd_and_defer, pending_unplug, other_machine, other_places, unused_backends, damaged, bad_uris,
         other_end_dies, cancelled, answered, rounds, ejected_meanwhile, cpu_ejected_meanwhile, beside_a_dump, bad_parameters,
         plugged_before_it_comes, nothing_is_plugged, quit_meanwhile, command_cancelled, command_and_quit, kernel_chips, private, images_after_it,
-        caches_dropped, zeros_cost_nothing)]
+        caches_dropped, zeros_cost_nothing, companions)]
     tap.run([test for test in tests if len(sys.argv) < 3 or sys.argv[2] in test[0]])
 
 
