@@ -261,8 +261,8 @@ static bool add_companion(void *opaque, UsbPort *port, unsigned number, GError *
     UsbPort *master;
 
     if (number >= EHCI_PORTS) {
-        error_set(errp, "firstport=%u: bus '%s' has the ports 0 to %u, and each companion has %u",
-                  number - port->index, s->bus->parent.parent.name, EHCI_PORTS - 1, 2u);
+        error_set(errp, "firstport=%u: port %u is one too many: bus '%s' has 0 to %u",
+                  number - port->index, number, s->bus->parent.parent.name, EHCI_PORTS - 1);
         return false;
     }
     master = &s->usb_ports[number];

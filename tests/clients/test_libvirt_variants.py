@@ -122,9 +122,9 @@ VARIANTS = [
     ("14 root ports", more(ROOT_PORTS)),
     ("a tablet", more("<input type='tablet' bus='usb'/>")),
     ("a USB controller", more("<controller type='usb' model='qemu-xhci' ports='15'/>")),
-    ("EHCI with companions", more("<controller type='usb' index='0' model='ich9-ehci1'/>", *[
+    ("EHCI with companions, and OHCI", more("<controller type='usb' index='0' model='ich9-ehci1'/>", *[
         f"<controller type='usb' index='0' model='ich9-uhci{n}'><master startport='{2 * n - 2}'/></controller>" for n in (1, 2, 3)],
-        "<input type='tablet' bus='usb'/>")),
+        "<controller type='usb' index='1' model='pci-ohci'/>", "<input type='tablet' bus='usb'/>")),
     ("memory of a node of the host", {"<vcpu>": "<numatune><memnode cellid='0' mode='preferred' nodeset='0'/></numatune><vcpu>"}),
     ("memory of no other node", {"<vcpu>": "<numatune><memory mode='restrictive' nodeset='0'/></numatune><vcpu>"}),
     ("memory at once, of a node of the host", {

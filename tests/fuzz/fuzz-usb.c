@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * USB controllers, xHCI, UHCI, and EHCI with a companion, with keyboards, a tablet behind a hub,
- * mice and disks: a driver that writes anything to registers, contexts, rings and lists, and gives
- * addresses, requests and transfers of a right shape; while keys are pressed, disks fail, and the
- * machine stops, goes on and is reset. No access takes long.
+ * USB controllers, xHCI, UHCI, OHCI, and EHCI with a companion, with keyboards, a tablet behind a
+ * hub, mice and disks: a driver that writes anything to registers, contexts, rings and lists, and
+ * gives addresses, requests and transfers of a right shape; while keys are pressed, disks fail, and
+ * the machine stops, goes on and is reset. No access takes long.
  */
 #include "hw/input/input.h"
 #include "hw/pci/pci.h"
 #include "tests/fuzz/driver.h"
 
-enum { XHCI, UHCI, EHCI, COMPANION };
+enum { XHCI, UHCI, EHCI, COMPANION, OHCI };
 #define BAR      0xe0000000u
 #define EHCI_AT  0xe0100000u
+#define OHCI_AT  0xe0200000u
+#define HCCA     0x33000u
 #define COMMANDS 0x10000u
 #define EVENTS   0x11000u
 #define SEGMENTS 0x12000u
@@ -42,6 +44,10 @@ static void populate(Machine *machine)
     driver_add_node("null-co,node-name=n2,size=1M,read-zeroes=on");
     driver_add("ich9-usb-ehci1,addr=12,id=e");
     driver_add("ich9-usb-uhci1,addr=13,masterbus=e.0,firstport=1");
+    driver_add_node("null-co,node-name=n3,size=1M,read-zeroes=on");
+    driver_add("pci-ohci,addr=14,id=o,num-ports=2");
+    driver_add("usb-tablet,bus=o.0,port=1");
+    driver_add("usb-storage,bus=o.0,port=2,drive=n3");
     driver_add("usb-tablet,bus=e.0,port=1");
     driver_add("usb-storage,bus=e.0,port=2,drive=n2");
     driver_add("usb-mouse,bus=e.0,port=3,usb_version=1");
@@ -326,6 +332,59 @@ static void step_ehci_register(FuzzInput *in)
     }
 }
 
+/* ---- OHCI ---- */
+
+/* One endpoint, with a transfer or two, is in all lists. */
+static void step_ohci(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+
+    driver_config_write(OHCI, PCI_BASE_ADDRESS_0, OHCI_AT, 4);
+    driver_config_write(OHCI, PCI_COMMAND, 7, 2);
+    put(OHCI_AT + 0x18, HCCA, 4);
+    put(OHCI_AT + 0x20, QUEUE, 4);
+    put(OHCI_AT + 0x28, QUEUE, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        put(HCCA + 4 * i, QUEUE, 4);
+    }
+    put(OHCI_AT + 0x54, 0x10, 4);
+    put(OHCI_AT + 0x58, how & 1 ? 0x10 : 4, 4);
+    put(OHCI_AT + 4, 0xbc, 4);
+    put(OHCI_AT + 0x10, 0x80000000 | (how & 0x7e), 4);
+}
+
+static void step_ohci_td(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), packet = (unsigned)fuzz_take(in, 1);
+    hwaddr at = TDS + (how & 7) * 32;
+    uint64_t data = take_address(in);
+
+    put(at, fuzz_take(in, 2) << 16 | (how & 0x40 ? fuzz_take(in, 2) : 0), 4);
+    put(at + 4, data, 4);
+    put(at + 8, TDS + fuzz_take(in, 1) % 16 * 32, 4);
+    put(at + 12, how & 0x20 ? data + fuzz_take(in, 2) : take_address(in), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        put(at + 16 + 4 * i, fuzz_take(in, 4), 4);
+    }
+    put(QUEUE, (packet & 3) << 7 | (how >> 3 & 3) << 11 | (how & 0x80) << 8 | packet << 16, 4);
+    put(QUEUE + 4, TDS + 15 * 32, 4);
+    put(QUEUE + 8, at | (how & 2), 4);
+    put(QUEUE + 12, packet & 4 ? QUEUE : 0, 4);
+    put(OHCI_AT + 8, 6, 4);
+}
+
+static void step_ohci_register(FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
+    unsigned offset = (unsigned)fuzz_take(in, 1) % 0x60;
+
+    if (how & 0x80) {
+        put(OHCI_AT + (offset & ~3u), fuzz_take(in, 4), 4);
+    } else {
+        address_space_load(&address_space_memory, OHCI_AT + offset, size);
+    }
+}
+
 /* ---- others ---- */
 
 static void step_user(FuzzInput *in)
@@ -344,16 +403,17 @@ static void step_config(FuzzInput *in)
 {
     unsigned how = (unsigned)fuzz_take(in, 1), size = 1u << (how & 3) % 3;
 
-    driver_config_write(how >> 2 & 3, (unsigned)fuzz_take(in, 1) & ~(size - 1),
+    driver_config_write((how >> 2 & 7) % 5, (unsigned)fuzz_take(in, 1) & ~(size - 1),
                         (uint32_t)fuzz_take(in, size), size);
 }
 
 static FuzzStep *const steps[FUZZ_STEPS] = {
-    step_start,    step_device,    step_transfer,      step_command,     step_register, step_events,
-    step_scsi,     step_memory,    step_uhci,          step_td,          step_port,     step_user,
-    fuzz_step_run, fuzz_step_time, step_transfer,      fuzz_step_settle, step_device,   step_td,
-    step_config,   step_scsi,      step_transfer,      fuzz_step_reset,  step_events,   step_ehci,
-    step_qtd,      step_itd,       step_ehci_register,
+    step_start,       step_device,        step_transfer, step_command,   step_register,
+    step_events,      step_scsi,          step_memory,   step_uhci,      step_td,
+    step_port,        step_user,          fuzz_step_run, fuzz_step_time, step_transfer,
+    fuzz_step_settle, step_device,        step_td,       step_config,    step_scsi,
+    step_transfer,    fuzz_step_reset,    step_events,   step_ehci,      step_qtd,
+    step_itd,         step_ehci_register, step_ohci,     step_ohci_td,   step_ohci_register,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

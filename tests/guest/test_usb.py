@@ -89,17 +89,17 @@ def people():
 
 
 # libvirt's set for model='ich9-ehci1'.
-ICH9 = [word for n, options in enumerate(("ehci1,id=e,addr=7.7", "uhci1,masterbus=e.0,firstport=0,addr=7.0,multifunction=on",
-                                          "uhci2,masterbus=e.0,firstport=2,addr=7.1", "uhci3,masterbus=e.0,firstport=4,addr=7.2"))
+ICH9 = [word for options in ("ehci1,id=e,addr=7.7", "uhci1,masterbus=e.0,firstport=0,addr=7.0,multifunction=on",
+                                "uhci2,masterbus=e.0,firstport=2,addr=7.1", "uhci3,masterbus=e.0,firstport=4,addr=7.2")
         for word in ("-device", f"ich9-usb-{options}")]
 
 
 def companions():
-    """A set of an EHCI and three UHCI: a tablet and disks of high speed, a keyboard and a mouse behind a hub at companions."""
+    """A set of an EHCI and three UHCI, and an OHCI: a tablet and a disk of high speed, a keyboard and a hub at companions, a mouse at the OHCI."""
     with tempfile.NamedTemporaryFile() as image, machine(
-            (*USB, "uhci-hcd", "ehci-hcd", "ehci-pci", *HID, *DISK), "-M", "pc", *ICH9, "-device", "usb-tablet,bus=e.0,port=1",
+            (*USB, "uhci-hcd", "ehci-hcd", "ehci-pci", "ohci-hcd", "ohci-pci", *HID, *DISK), "-M", "pc", *ICH9, "-device", "usb-tablet,bus=e.0,port=1",
             "-device", "usb-kbd,bus=e.0,port=4,usb_version=1", "-device", "usb-hub,bus=e.0,port=5",
-            "-device", "usb-mouse,bus=e.0,port=5.2") as guest:
+            "-device", "pci-ohci,id=o,addr=8", "-device", "usb-mouse,bus=o.0,port=2") as guest:
         keys, places = listen(guest, "QEMU QEMU USB Keyboard"), listen(guest, "QEMU QEMU USB Tablet")
         moves = listen(guest, "QEMU QEMU USB Mouse")
         tree = guest.run("for d in /sys/bus/usb/devices/*; do test -e $d/speed && echo $(cat $d/product) at $(cat $d/speed); done")
@@ -112,8 +112,8 @@ def companions():
         vm.wait_until(lambda: {(3, 0, 1234), (3, 1, 30000)} <= set(places()), "a place")
         guest.qmp.command("human-monitor-command", **{"command-line": "mouse_move 5 -7"})
         vm.wait_until(lambda: {(2, 0, 5), (2, 1, -7)} <= set(moves()), "a move")
-        for port, speed in (("3", "480"), ("5.1", "12")):
-            use_disk(guest, image, "e.0", port, speed)
+        for bus, port, speed in ("e.0", "3", "480"), ("e.0", "5.1", "12"), ("o.0", "3", "12"):
+            use_disk(guest, image, bus, port, speed)
         tap.equal(guest.run("dmesg | grep -c 'reset .* USB device' || true").strip(), "0", "resets")
 
 
@@ -142,7 +142,7 @@ CASES = [
     ("SeaBIOS and xHCI", lambda: boots("-M", "q35", "-device", "qemu-xhci")),
     ("SeaBIOS and EHCI", lambda: boots("-M", "q35", "-usb")),
     ("people", people),
-    ("EHCI and companions", companions),
+    ("EHCI, companions and OHCI", companions),
 ]
 
 

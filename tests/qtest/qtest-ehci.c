@@ -327,7 +327,7 @@ static void test_refused(void)
 
     refuse(qt, "{'driver': 'usb-hub', 'bus': 'e.0'}", "no free port of the device's speed");
     refuse(qt, "{'driver': 'ich9-usb-uhci1', 'masterbus': 'e.0', 'firstport': 5}",
-           "has the ports 0 to 5");
+           "port 6 is one too many");
     refuse(qt, "{'driver': 'ich9-usb-uhci1', 'masterbus': 'x.0'}", "has no companions");
     refuse(qt, "{'driver': 'ich9-usb-uhci1', 'masterbus': 'y.0'}", "y.0");
     qtest_qmp_ok(qt, "device_add", "{'driver': 'ich9-usb-uhci1', 'masterbus': 'e.0'}");

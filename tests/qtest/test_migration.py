@@ -96,6 +96,7 @@ MACHINES = {
                "-blockdev", "null-co,node-name=d1", "-device", "usb-storage,bus=x.0,drive=d1,serial=S",
                *[word for n in range(1, 7) for word in ("-device", f"ich9-usb-uhci{n}")]],
     "pc-ehci": ["-machine", "pc", "-device", "usb-ehci,id=e", "-device", "ich9-usb-ehci1,id=m", "-device", "ich9-usb-ehci2",
+                "-device", "pci-ohci,id=o,num-ports=15", "-device", "usb-kbd,bus=o.0,port=15", "-device", "pci-ohci,masterbus=e.0",
                 "-device", "ich9-usb-uhci1,masterbus=m.0,firstport=2", "-device", "usb-tablet,bus=e.0", "-device", "usb-kbd,bus=m.0,port=3",
                 "-device", "usb-hub,bus=m.0,port=4", "-device", "usb-mouse,bus=m.0,port=4.1", "-device", "usb-tablet,bus=m.0,port=1"],
     "q35-virtio": ["-machine", "q35", "-device", "pcie-root-port,id=p1,chassis=1,addr=3",

@@ -372,6 +372,9 @@ static void check(const char *type)
     add_device("ich9-usb-ehci1,bus=b0,addr=4.0,multifunction=on");
     add_device("ich9-usb-ehci2,bus=b0,addr=4.1");
     add_device("ich9-usb-uhci1,masterbus=e.0,firstport=2,bus=b0,addr=4.2");
+    add_device("pci-ohci,masterbus=e.0,firstport=0,num-ports=2,bus=b0,addr=4.3");
+    add_device("pci-ohci,id=o,bus=b0,addr=4.4");
+    add_device("usb-mouse,bus=o.0");
     add_device("usb-tablet,bus=e.0");
     add_device("usb-mouse,usb_version=1,bus=e.0,port=4");
     add_device(q35 ? "piix3-usb-uhci" : "piix3-usb-uhci,addr=1.2");
