@@ -37,6 +37,7 @@ enum {
     VIRTIO_ID_BALLOON = 5,
     VIRTIO_ID_SCSI = 8,
     VIRTIO_ID_9P = 9,
+    VIRTIO_ID_GPU = 16,
     VIRTIO_ID_INPUT = 18,
     VIRTIO_ID_VSOCK = 19,
     VIRTIO_ID_MEM = 24,

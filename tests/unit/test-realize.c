@@ -220,6 +220,7 @@ static void add_virtio(void)
     add_device("virtio-keyboard-pci,multifunction=on,addr=18.0");
     add_device("virtio-mouse-pci,multifunction=on,addr=18.1");
     add_device("virtio-tablet-pci,multifunction=on,addr=18.2");
+    add_device("virtio-gpu-pci,max_outputs=2,multifunction=on,addr=18.3");
     add_device("virtconsole");
     add_device("virtserialport,name=org.test.0");
 }
