@@ -218,6 +218,7 @@ AcpiTables *acpi_build(Machine *machine)
         acpi_build_vmgenid(tables, X86_MACHINE(machine)),
         acpi_build_tpm(tables, X86_MACHINE(machine)),
         acpi_build_dmar(tables),
+        acpi_build_viot(tables),
     };
     AcpiBlob *xsdt = acpi_table_begin(tables, "XSDT", NULL, 1);
 

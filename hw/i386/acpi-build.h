@@ -54,6 +54,8 @@ Aml *acpi_tpm_device(void);
 
 /* NULL: there is no intel-iommu. */
 AcpiBlob *acpi_build_dmar(AcpiTables *tables);
+/* NULL: there is no virtio-iommu. */
+AcpiBlob *acpi_build_viot(AcpiTables *tables);
 
 /* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its
  * general-purpose event. */

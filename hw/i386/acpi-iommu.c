@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an operating system has to know of an IOMMU: DMAR of VT-d (Architecture Specification 3.3,
- * chapter 8). */
+ * chapter 8), VIOT of virtio-iommu (ACPI 6.5, section 5.2.34). */
 #include "hw/i386/acpi-build.h"
 
 #include "hw/iommu/vtd.h"
+#include "hw/virtio/virtio-iommu.h"
 
 enum {
     DMAR_INTERRUPTS = 1 << 0,
@@ -52,4 +53,49 @@ AcpiBlob *acpi_build_dmar(AcpiTables *tables)
     }
     acpi_table_end(tables, dmar);
     return dmar;
+}
+
+enum {
+    VIOT_PCI_RANGE = 1,
+    VIOT_VIRTIO_PCI = 3,
+    VIOT_NODES = 2,
+    VIOT_FIRST = 48, /* offset of the first node */
+    RANGE_SIZE = 24,
+    VIRTIO_PCI_SIZE = 16,
+    LAST_ENDPOINT = 0xffff,
+};
+
+/* The IOMMU, and that every function is below it. */
+AcpiBlob *acpi_build_viot(AcpiTables *tables)
+{
+    const PciDevice *iommu = virtio_iommu_find();
+    AcpiBlob *viot;
+
+    if (!iommu) {
+        return NULL;
+    }
+    viot = acpi_table_begin(tables, "VIOT", NULL, 0);
+    acpi_u16(viot, VIOT_NODES);
+    acpi_u16(viot, VIOT_FIRST);
+    acpi_zeros(viot, 8);
+
+    acpi_u8(viot, VIOT_VIRTIO_PCI);
+    acpi_u8(viot, 0);
+    acpi_u16(viot, VIRTIO_PCI_SIZE);
+    acpi_u16(viot, 0); /* segment */
+    acpi_u16(viot, iommu->devfn);
+    acpi_zeros(viot, 8);
+
+    acpi_u8(viot, VIOT_PCI_RANGE);
+    acpi_u8(viot, 0);
+    acpi_u16(viot, RANGE_SIZE);
+    acpi_u32(viot, 0); /* the first one's endpoint ID */
+    acpi_u16(viot, 0); /* segments, from and to */
+    acpi_u16(viot, 0);
+    acpi_u16(viot, 0); /* functions, from and to */
+    acpi_u16(viot, LAST_ENDPOINT);
+    acpi_u16(viot, VIOT_FIRST); /* the node above them */
+    acpi_zeros(viot, 6);
+    acpi_table_end(tables, viot);
+    return viot;
 }

@@ -184,15 +184,6 @@ static void vtd_reset(Device *dev)
     vtd_remap_changed(s);
 }
 
-/* False: @opaque is an error of the first that cannot be translated. */
-static bool check_device(Device *dev, void *opaque)
-{
-    const VirtioDevice *vdev =
-        object_is_a(OBJECT(dev), TYPE_VIRTIO_DEVICE) ? VIRTIO_DEVICE(dev) : NULL;
-
-    return !vdev || virtio_check_iommu(vdev, opaque);
-}
-
 static bool choose_remapping(Vtd *s, GError **errp)
 {
     bool can = !accel_chips(); /* the kernel's I/O APIC asks nobody */
@@ -221,15 +212,14 @@ static bool vtd_realize(Device *dev, GError **errp)
         error_set(errp, "it is part of the machine q35 only: use that, or virtio-iommu-pci");
         return false;
     }
-    if (root->iommu) {
-        error_set(errp, "the machine has an IOMMU already; it can have one");
+    if (!pci_iommu_check(root, errp)) {
         return false;
     }
     if (s->aw_bits != 39 && s->aw_bits != 48) {
         error_set(errp, "'aw-bits' is %u: it must be 39 or 48", s->aw_bits);
         return false;
     }
-    if (!choose_remapping(s, errp) || !devices_foreach(check_device, errp)) {
+    if (!choose_remapping(s, errp) || !virtio_check_iommu_all(errp)) {
         return false;
     }
     s->root_bus = root;

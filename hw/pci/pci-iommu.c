@@ -2,6 +2,7 @@
 #include "hw/pci/pci-iommu.h"
 
 #include "hw/pci/pci-internal.h"
+#include "util/error.h"
 
 static const PciIommu *iommu_of(const PciDevice *dev)
 {
@@ -58,6 +59,15 @@ static void attach_all(PciBus *bus)
             attach_all(below);
         }
     }
+}
+
+bool pci_iommu_check(const PciBus *root, GError **errp)
+{
+    if (root->iommu) {
+        error_set(errp, "the machine has an IOMMU already; it can have one");
+        return false;
+    }
+    return true;
 }
 
 void pci_iommu_set(PciBus *root, const PciIommu *iommu)

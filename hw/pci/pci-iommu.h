@@ -19,6 +19,8 @@ typedef struct PciIommu {
     void *opaque;
 } PciIommu;
 
+/* Can one come above @root? */
+bool pci_iommu_check(const PciBus *root, GError **errp);
 /* @iommu, borrowed, is above @root from now on; NULL: none is. While the machine stands. */
 void pci_iommu_set(PciBus *root, const PciIommu *iommu);
 /* What it says of messages may have changed. */

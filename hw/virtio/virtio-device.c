@@ -390,6 +390,17 @@ bool virtio_check_iommu(const VirtioDevice *vdev, GError **errp)
     return true;
 }
 
+static bool check_iommu(Device *dev, void *errp)
+{
+    return !object_is_a(OBJECT(dev), TYPE_VIRTIO_DEVICE) ||
+           virtio_check_iommu(VIRTIO_DEVICE(dev), errp);
+}
+
+bool virtio_check_iommu_all(GError **errp)
+{
+    return devices_foreach(check_iommu, errp);
+}
+
 bool virtio_device_realize(Device *dev, GError **errp)
 {
     VirtioDevice *vdev = VIRTIO_DEVICE(dev);

@@ -40,6 +40,7 @@ enum {
     VIRTIO_ID_GPU = 16,
     VIRTIO_ID_INPUT = 18,
     VIRTIO_ID_VSOCK = 19,
+    VIRTIO_ID_IOMMU = 23,
     VIRTIO_ID_MEM = 24,
     VIRTIO_ID_FS = 26,
     VIRTIO_ID_PMEM = 27,
@@ -225,6 +226,8 @@ VirtioBus *virtio_bus_new(Object *owner, const VirtioTransport *transport, void 
 
 /* Can its addresses be translated, if they are to be (iommu_platform=on)? Realized. */
 bool virtio_check_iommu(const VirtioDevice *vdev, GError **errp);
+/* The same of all that there are: an IOMMU is to come. */
+bool virtio_check_iommu_all(GError **errp);
 
 /* What the driver does: accept features (ignored once FEATURES_OK is set); write the status, where
  * 0 is a reset; set up a queue, whose size and addresses are in its VirtQueue, or reset it; say

@@ -31,8 +31,20 @@ def version():
     return re.search(r"version (\d+)", run(["iasl", "-v"], "/")[1]).group(1)
 
 
+# Tables that are younger than Debian's iasl: it shows them as bytes only. reader.py reads them.
+YOUNG = ("viot",)
+
+
+def as_bytes(folder, name):
+    with open(f"{folder}/{name}.dat", "rb") as file:
+        data = file.read()
+    return "".join(f"[{at:03X}h] {data[at:at + 16].hex(' ').upper()}\n" for at in range(0, len(data), 16))
+
+
 def disassemble(folder, name):
     """NAME.dat or .aml in @folder becomes NAME.dsl; its text."""
+    if name in YOUNG:
+        return as_bytes(folder, name)
     source = next(f"{name}.{kind}" for kind in ("dat", "aml") if os.path.exists(f"{folder}/{name}.{kind}"))
     status, out = run(["iasl", "-d", source], folder)
     with open(f"{folder}/{name}.dsl", encoding="utf-8", errors="replace") as file:
@@ -85,6 +97,8 @@ def code_of(text):
 def prove(folder, name):
     """NAME.dat in @folder. Returns its disassembly; raises AssertionError."""
     text = disassemble(folder, name)
+    if name in YOUNG:
+        return text
     if name == "facs":  # of which iasl makes no table again: it has no standard header
         return text
     compile_again(folder, name)

@@ -126,6 +126,7 @@ SHAPES = [
            smp="2", only=("q35",)),
     Config("pxb", args=nodes(2, 2) + ("-device", "pxb,id=x0,bus_nr=80,numa_node=1"), smp="2", only=("pc",)),
     Config("intel-iommu", memory="128M", args=("-device", "intel-iommu,device-iotlb=on,aw-bits=48"), only=("q35",), golden="q35"),
+    Config("virtio-iommu", memory="128M", args=("-device", "virtio-iommu-pci,addr=7"), golden="pc"),
     Config("bridges", args=("-device", "ioh3420,id=rp0", "-device", "x3130-upstream,id=up,bus=rp0", "-device",
                             "xio3130-downstream,id=down,bus=up,chassis=1", "-device", "pcie-pci-bridge,id=b0,bus=down",
                             "-device", "i82801b11-bridge,id=b1", "-device", "pci-bridge,id=b2,bus=b1"), only=("q35",)),

@@ -387,8 +387,17 @@ def dmar(data):
     return data[36] + 1, data[37] == 1, number(unit, 8, 8), bool(rest)
 
 
+def viot(data):
+    """Where on bus 0 the virtio-iommu is, which is above every function (ACPI 6.5, section 5.2.34)."""
+    checked(data, "VIOT", (0,))
+    need(data[36:48] == bytes([2, 0, 48, 0]) + bytes(8) and len(data) == 88, "VIOT:", data[36:48].hex())
+    need(data[48:54] == bytes([3, 0, 16, 0, 0, 0]) and not any(data[56:64]), "VIOT: the IOMMU", data[48:64].hex())
+    need(data[64:] == bytes([1, 0, 24, 0, *bytes(10), 0xff, 0xff, 48, 0, *bytes(6)]), "VIOT: the range", data[64:].hex())
+    return number(data, 54, 2)
+
+
 READERS = {"FACP": fadt, "FACS": facs, "APIC": madt, "SRAT": srat, "SLIT": slit, "HMAT": hmat,
-           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar,
+           "MCFG": mcfg, "HPET": hpet, "WAET": waet, "NFIT": nfit, "SSDT": ssdt, "DMAR": dmar, "VIOT": viot,
            "DSDT": lambda data: checked(data, "DSDT", (1, 2))}
 
 

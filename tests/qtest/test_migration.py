@@ -104,6 +104,8 @@ MACHINES = {
                    "-device", "virtio-rng-pci,bus=p1", "-device", "virtio-rng-pci,packed=on"],
     "q35-iommu": ["-machine", "q35", "-device", "intel-iommu,device-iotlb=on,aw-bits=48,caching-mode=on",
                   "-device", "virtio-rng-pci,disable-legacy=on,iommu_platform=on"],
+    "pc-virtio-iommu": ["-machine", "pc", "-device", "virtio-iommu-pci",
+                        "-device", "virtio-rng-pci,disable-legacy=on,iommu_platform=on"],
     "none": ["-machine", "none"],
 }
 # Device types that are in none of them, and why.

@@ -276,9 +276,10 @@ static Machine *machine_make(const char *type, bool all)
 }
 
 /* Types that only one of the boards has, and that no machine has. */
-static const char *const of_pc[] = { "pxb",       "i440FX",   "i440FX-pcihost",
-                                     "PIIX3",     "PIIX4_PM", "virtio-balloon-pci",
-                                     "piix3-ide", NULL };
+static const char *const of_pc[] = {
+    "virtio-iommu-pci", "virtio-iommu-device", "pxb",       "i440FX", "i440FX-pcihost", "PIIX3",
+    "PIIX4_PM",         "virtio-balloon-pci",  "piix3-ide", NULL
+};
 static const char *const of_q35[] = { "mch",
                                       "intel-iommu",
                                       "q35-pcihost",
@@ -355,6 +356,7 @@ static void check(const char *type)
         add_device("pxb,id=x0,bus_nr=80");
         add_device("virtio-rng-pci,bus=x0");
         add_device("ahci,id=ahci0");
+        add_device("virtio-iommu-pci");
     }
     add_disk("ide-hd", 8);
     add_device("ide-cd");
