@@ -514,6 +514,8 @@ const HmpCommand hmp_commands[] = {
     { "ringbuf_write", "CHARDEV DATA", "put data into a ring buffer", do_ringbuf_write },
     { "savevm", "[TAG]", "take a snapshot of the machine and its disks, which are qcow2",
       hmp_savevm },
+    { "screendump", "FILE [DEVICE|-f] [HEAD|FORMAT] [DEVICE] [HEAD]",
+      "write the picture of a screen to a file, as ppm or, with -f png, PNG", hmp_screendump },
     { "sendkey", "KEYS [MILLISECONDS]",
       "press keys, such as ctrl-alt-f1, together, and release them after some MILLISECONDS",
       hmp_sendkey },

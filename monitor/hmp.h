@@ -119,6 +119,7 @@ void hmp_block_stream(Hmp *hmp, char **argv);
 void hmp_drive_mirror(Hmp *hmp, char **argv);
 void hmp_drive_backup(Hmp *hmp, char **argv);
 /* commands-input.c */
+void hmp_screendump(Hmp *hmp, char **argv);
 void hmp_sendkey(Hmp *hmp, char **argv);
 void hmp_mouse_move(Hmp *hmp, char **argv);
 void hmp_mouse_button(Hmp *hmp, char **argv);

@@ -23,11 +23,6 @@ static bool only_none(const char *arg, const char *what, GError **errp)
     return false;
 }
 
-bool option_do_vga(Startup *startup, const char *arg, GError **errp)
-{
-    return only_none(arg, "no graphics card; use -display none, and a serial port", errp);
-}
-
 bool option_do_vnc(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no display that VNC could show", errp);

@@ -47,7 +47,6 @@ bool option_apply_fsdev(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_virtfs(Startup *startup, const void *parsed, GError **errp);
 
 /* options-absent.c */
-bool option_do_vga(Startup *startup, const char *arg, GError **errp);
 bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
 bool option_do_parallel(Startup *startup, const char *arg, GError **errp);
 bool option_do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
@@ -59,6 +58,12 @@ bool option_apply_compat(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_trace(Startup *startup, const void *parsed, GError **errp);
 char *option_text_audio(const char *what, GError **errp);
 char *option_text_trace(const char *what, GError **errp);
+
+/* options-screen.c */
+bool option_do_vga(Startup *startup, const char *arg, GError **errp);
+char *option_text_vga(const char *what, GError **errp);
+/* The graphics card that -vga names, or that a machine with a viewer has by itself. */
+bool option_add_vga(Startup *startup, GError **errp);
 
 /* options-host.c */
 bool option_apply_msg(Startup *startup, const void *parsed, GError **errp);

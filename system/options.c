@@ -675,7 +675,7 @@ const Option options[] = {
       "the same with its device", START_DEVICE, .apply = option_apply_virtfs, .type = &VirtfsOptions_type, .implied_key = "fsdriver" },
     { "tpmdev", "emulator,id=ID,chardev=ID", "a TPM emulator (swtpm), for -device tpm-tis,tpmdev=ID or tpm-crb",
       START_NETDEV, .apply = option_apply_tpmdev, .type = &TpmdevOptions_type, .implied_key = "type" },
-    { "vga", "none", "accepted: there is no graphics card", START_CONFIG, option_do_vga },
+    { "vga", "std | none", "a graphics card; help lists them", START_CONFIG, option_do_vga, option_text_vga },
     { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },
     { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, option_do_parallel },

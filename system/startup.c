@@ -288,9 +288,9 @@ static bool make_board(Startup *startup, GError **errp)
 {
     startup->machine->resumes = startup->incoming || startup->loadvm;
     return machine_init(startup->machine, errp) && option_set_clock(&startup->rtc, errp) &&
-           run_phase(startup, START_NIC, errp) && add_default_nic(startup, errp) &&
-           option_add_ide_drives(startup, errp) && run_phase(startup, START_DEVICE, errp) &&
-           option_add_drives(startup, errp);
+           option_add_vga(startup, errp) && run_phase(startup, START_NIC, errp) &&
+           add_default_nic(startup, errp) && option_add_ide_drives(startup, errp) &&
+           run_phase(startup, START_DEVICE, errp) && option_add_drives(startup, errp);
 }
 
 /* With -preconfig this is before there is a machine. */

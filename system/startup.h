@@ -46,6 +46,8 @@ struct Startup {
     char *accel;
     Display display;
     bool no_defaults;
+    bool vga_given;       /* -vga */
+    const char *vga;      /* its type; NULL: none */
     bool stopped;         /* -S */
     bool snapshot;        /* -snapshot */
     const char *incoming; /* -incoming, or NULL */

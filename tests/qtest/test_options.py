@@ -151,7 +151,7 @@ REFUSED = [
     (["-net", "vde"], "type=vde stream"),
     (["-nic", "user,model=pcnet"], "model=pcnet e1000 virtio-net-pci"),
     (["-nic", "user,model=nvme"], "model=nvme e1000"),
-    (["-vga", "std"], "graphics none"),
+    (["-vga", "cirrus"], "'cirrus' none, std"),
     (["-vnc", ":1"], "VNC none"),
     (["-parallel", "file:/tmp/x"], "parallel none"),
     (["-audio", "none,model=hda"], "sound"),

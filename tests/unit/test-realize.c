@@ -270,6 +270,7 @@ static Machine *machine_make(const char *type, bool all)
     add_device("pci-serial");
     add_device("pci-serial-2x");
     add_device("pci-serial-4x,prog_if=1");
+    add_device("ramfb");
     add_device("vmcoreinfo");
     add_device("vmgenid");
     return machine;
@@ -351,6 +352,9 @@ static void check(const char *type)
     add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
     add_device("virtio-rng-pci,bus=b0");
+    add_device("VGA,vgamem_mb=1,bus=b0");
+    add_device("secondary-vga,vgamem_mb=1,bus=b0");
+    add_device("bochs-display,vgamem=1M,bus=b0");
     add_device("i82801b11-bridge,id=b1");
     if (!q35) {
         add_device("pxb,id=x0,bus_nr=80");

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "hw/display/vram.h"
+
+#include <string.h>
+
+bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, GError **errp)
+{
+    const Bus *bus = &pci_bus_of(dev)->parent;
+    /* Which one it is among all, in a machine that is saved, its bus and place say. */
+    g_autofree char *name = g_strdup_printf("%s/%02x.%x/vram", bus->parent.name,
+                                            PCI_SLOT(dev->devfn), PCI_FUNC(dev->devfn));
+
+    vram->block = ram_block_new(name, size, -1, false, true, 0, errp);
+    if (!vram->block) {
+        return false;
+    }
+    memory_region_init_ram(&vram->region, "vram", vram->block);
+    vram->dirty = g_malloc0(size / DIRTY_PAGE);
+    return true;
+}
+
+void vram_destroy(Vram *vram)
+{
+    g_clear_pointer(&vram->tracker, dirty_tracker_free);
+    g_clear_pointer(&vram->dirty, g_free);
+    memory_region_destroy(&vram->region);
+    g_clear_pointer(&vram->block, ram_block_unref);
+}
+
+bool vram_collect(Vram *vram)
+{
+    uint64_t page = 0, count;
+    bool any = false;
+
+    if (!vram->tracker) {
+        g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+
+        g_ptr_array_add(blocks, vram->block);
+        vram->tracker = dirty_tracker_new(blocks); /* all of it counts as written */
+    } else {
+        dirty_tracker_sync(vram->tracker);
+    }
+    while (dirty_tracker_next(vram->tracker, 0, &page, UINT64_MAX, &count)) {
+        memset(vram->dirty + page, 1, count);
+        any = true;
+        page += count;
+    }
+    return any;
+}
+
+bool vram_is_dirty(const Vram *vram, uint64_t offset, uint64_t size)
+{
+    uint64_t pages = vram_size(vram) / DIRTY_PAGE, first = offset / DIRTY_PAGE, last;
+
+    if (!size || first >= pages) {
+        return false;
+    }
+    last = MIN((offset + size - 1) / DIRTY_PAGE, pages - 1);
+    return memchr(vram->dirty + first, 1, last - first + 1);
+}
+
+void vram_clean(Vram *vram)
+{
+    memset(vram->dirty, 0, vram_size(vram) / DIRTY_PAGE);
+}

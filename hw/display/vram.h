@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Video memory of display devices, whose written pages are known. Machine lock for everything. */
+#ifndef HW_DISPLAY_VRAM_H
+#define HW_DISPLAY_VRAM_H
+
+#include "hw/pci/pci.h"
+#include "memory/dirty.h"
+#include "memory/memory.h"
+
+typedef struct Vram {
+    RamBlock *block;
+    MemoryRegion region;
+    DirtyTracker *tracker; /* NULL: nobody has looked yet */
+    uint8_t *dirty;        /* a byte a page: written since vram_clean() */
+} Vram;
+
+/* @size bytes, for a function that has its place on its bus. */
+bool vram_init(Vram *vram, const PciDevice *dev, uint64_t size, GError **errp);
+void vram_destroy(Vram *vram);
+static inline uint64_t vram_size(const Vram *vram)
+{
+    return vram->block->size;
+}
+/* Find out what was written. True: something, or nobody has looked before. */
+bool vram_collect(Vram *vram);
+/* Was something of [@offset, @offset + @size) written, as far as it is there? */
+bool vram_is_dirty(const Vram *vram, uint64_t offset, uint64_t size);
+/* What was written is drawn. */
+void vram_clean(Vram *vram);
+/* The device itself writes there. */
+static inline void vram_mark(Vram *vram, uint64_t offset, uint64_t size)
+{
+    dirty_mark(vram->block, offset, size);
+}
+
+#endif
