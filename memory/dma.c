@@ -261,6 +261,13 @@ static bool discard(const RamBlock *block, uint8_t *host, uint64_t size)
     return madvise(host, size, block->shared ? MADV_REMOVE : MADV_DONTNEED) == 0;
 }
 
+static _Atomic int keepers;
+
+void dma_keep_discarded(bool on)
+{
+    atomic_fetch_add(&keepers, on ? 1 : -1);
+}
+
 bool dma_discard(const DmaHold *hold)
 {
     const uintptr_t page = hold->block->page_size;
@@ -268,7 +275,7 @@ bool dma_discard(const DmaHold *hold)
     uintptr_t end = ((uintptr_t)hold->host + hold->size) & ~(page - 1);
 
     g_return_val_if_fail(hold->write, true);
-    if (start >= end) {
+    if (start >= end || atomic_load(&keepers)) {
         return true;
     }
     if (!discard(hold->block, (void *)start, end - start)) {

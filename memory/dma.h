@@ -77,7 +77,11 @@ void dma_unmap(DmaHold *hold, uint64_t written);
  * touches them. They are marked as written to. False: the host does not take them
  * back, as when they are locked in memory; errno says why. */
 bool dma_discard(const DmaHold *hold);
-/* The same of [@offset, @offset + @size) of @block, whole pages of its backing, which are seen at
+/* As often as @on is true rather than false: dma_discard() leaves all as it is, and says true. For
+ * those who have the pages pinned, and would not see the guest's new ones. Machine lock. */
+void dma_keep_discarded(bool on);
+/* As dma_discard() of [@offset, @offset + @size) of @block, whole pages of its backing, which are
+ * seen at
  * @addr of @as, or will be; whoever holds them. False: the host does not take them back; errno says
  * why. Machine lock. */
 bool dma_discard_ram(AddressSpace *as, hwaddr addr, RamBlock *block, uint64_t offset,

@@ -5,6 +5,8 @@
 
 #define WORD_BITS 64u
 
+static RamPartsListener *listeners;
+
 /* It stays as long as the block does, since another thread may just look at it. */
 struct RamParts {
     RamParts *older; /* with another unit */
@@ -23,6 +25,13 @@ static RamParts *parts_of(const RamBlock *block)
 static uint64_t words_of(uint64_t count)
 {
     return (count + WORD_BITS - 1) / WORD_BITS;
+}
+
+static void tell_changed(RamBlock *block)
+{
+    for (RamPartsListener *listener = listeners; listener; listener = listener->next) {
+        listener->changed(listener, block);
+    }
 }
 
 void ram_parts_begin(RamBlock *block, uint64_t unit)
@@ -72,6 +81,7 @@ void ram_parts_set(RamBlock *block, uint64_t offset, uint64_t size, bool there)
     if (size) {
         dirty_mark(block, offset, size);
     }
+    tell_changed(block);
 }
 
 /* The first part from @from on that is @there or not; parts->count: none is. */
@@ -127,6 +137,40 @@ uint64_t ram_parts_bytes(const RamBlock *block)
         bytes += size;
     }
     return bytes;
+}
+
+uint64_t ram_parts_unit(const RamBlock *block)
+{
+    const RamParts *parts = parts_of(block);
+
+    return parts ? parts->unit : 0;
+}
+
+void ram_parts_add_listener(RamPartsListener *listener)
+{
+    listener->next = listeners;
+    listeners = listener;
+}
+
+void ram_parts_remove_listener(RamPartsListener *listener)
+{
+    RamPartsListener **at = &listeners;
+
+    while (*at != listener) {
+        at = &(*at)->next;
+    }
+    *at = listener->next;
+}
+
+bool ram_parts_may_come(RamBlock *block, uint64_t offset, uint64_t size, GError **errp)
+{
+    for (RamPartsListener *listener = listeners; listener; listener = listener->next) {
+        if (!listener->come(listener, block, offset, size, errp)) {
+            tell_changed(block);
+            return false;
+        }
+    }
+    return true;
 }
 
 void ram_parts_free(RamBlock *block)

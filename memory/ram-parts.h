@@ -33,6 +33,24 @@ bool ram_parts_all(const RamBlock *block, uint64_t offset, uint64_t size, bool t
 /* Bytes that are there. */
 uint64_t ram_parts_bytes(const RamBlock *block);
 
+/* Bytes of a part; 0: @block has none, it is there as a whole. */
+uint64_t ram_parts_unit(const RamBlock *block);
+
+/* Somebody who has to take each part as well, and may not be able to. Machine lock. */
+typedef struct RamPartsListener RamPartsListener;
+struct RamPartsListener {
+    /* [@offset, @offset + @size) is about to come; an error says why it cannot. */
+    bool (*come)(RamPartsListener *listener, RamBlock *block, uint64_t offset, uint64_t size,
+                 GError **errp);
+    /* Other parts of @block are there than before, or those that were asked for do not come. */
+    void (*changed)(RamPartsListener *listener, RamBlock *block);
+    RamPartsListener *next; /* private */
+};
+void ram_parts_add_listener(RamPartsListener *listener);
+void ram_parts_remove_listener(RamPartsListener *listener);
+/* Ask all of them, before ram_parts_set(); if one cannot take it, none has it. */
+bool ram_parts_may_come(RamBlock *block, uint64_t offset, uint64_t size, GError **errp);
+
 /* For ram_block_unref(). */
 void ram_parts_free(RamBlock *block);
 

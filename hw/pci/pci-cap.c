@@ -61,7 +61,7 @@ void pci_set_capability_registers(PciDevice *dev, uint8_t at, const PciRegister 
 enum {
     MSI_CONTROL = 2,
     MSI_ADDRESS = 4,
-    MSI_DATA = 12,
+    MSI_DATA = 12, /* with 64-bit addresses, as those that follow; else 4 less */
     MSI_MASK = 16,
     MSI_PENDING = 20,
     MSI_SIZE = 24,
@@ -107,9 +107,38 @@ void pci_add_msi_unmasked(PciDevice *dev, unsigned vectors)
     add_msi(dev, vectors, false);
 }
 
+void pci_adopt_msi(PciDevice *dev, unsigned at)
+{
+    const uint16_t control = pci_get_word(dev, at + MSI_CONTROL);
+    const unsigned log2 = MIN(control >> MSI_CONTROL_CAPABLE_SHIFT & 7u, 5u);
+    const bool wide = control & MSI_CONTROL_64BIT, masks = control & MSI_CONTROL_MASKABLE;
+    const unsigned back = wide ? 0 : 4;
+    const PciRegister regs[] = {
+        { MSI_CONTROL, 2,
+          (control & (MSI_CONTROL_64BIT | MSI_CONTROL_MASKABLE)) | log2
+                                                                       << MSI_CONTROL_CAPABLE_SHIFT,
+          MSI_CONTROL_ENABLE | MSI_CONTROL_ENABLED_MASK << MSI_CONTROL_ENABLED_SHIFT },
+        { MSI_ADDRESS, 4, 0, 0xfffffffc },
+        { MSI_ADDRESS + 4, wide ? 4 : 0, 0, 0xffffffff },
+        { MSI_DATA - back, 2, 0, 0xffff },
+        { MSI_MASK - back, masks ? 4 : 0, 0, UINT32_MAX >> (32 - (1u << log2)) },
+        { MSI_PENDING - back, masks ? 4 : 0, 0, 0 },
+    };
+
+    dev->msi_cap = (uint8_t)at;
+    dev->msi_vectors = 1u << log2;
+    pci_set_capability_registers(dev, (uint8_t)at, regs, G_N_ELEMENTS(regs));
+}
+
 static uint16_t msi_control(const PciDevice *dev)
 {
     return pci_get_word(dev, dev->msi_cap + MSI_CONTROL);
+}
+
+/* Of a register behind the address. */
+static unsigned msi_place(const PciDevice *dev, unsigned reg)
+{
+    return dev->msi_cap + reg - (msi_control(dev) & MSI_CONTROL_64BIT ? 0 : 4);
 }
 
 bool pci_msi_enabled(const PciDevice *dev)
@@ -128,21 +157,28 @@ bool pci_can_dma(const PciDevice *dev)
     return pci_way_to_memory(dev) != NULL;
 }
 
+unsigned pci_msi_enabled_vectors(const PciDevice *dev)
+{
+    unsigned log2 = msi_control(dev) >> MSI_CONTROL_ENABLED_SHIFT & MSI_CONTROL_ENABLED_MASK;
+
+    return MIN(1u << log2, dev->msi_vectors);
+}
+
 static void msi_send(const PciDevice *dev, unsigned vector)
 {
     uint8_t cap = dev->msi_cap;
+    const bool wide = msi_control(dev) & MSI_CONTROL_64BIT;
     uint64_t addr = pci_get_long(dev, cap + MSI_ADDRESS) |
-                    (uint64_t)pci_get_long(dev, cap + MSI_ADDRESS + 4) << 32;
-    unsigned log2 = msi_control(dev) >> MSI_CONTROL_ENABLED_SHIFT & MSI_CONTROL_ENABLED_MASK;
-    unsigned enabled = MIN(1u << log2, dev->msi_vectors);
-    uint32_t data = pci_get_word(dev, cap + MSI_DATA);
+                    (wide ? (uint64_t)pci_get_long(dev, cap + MSI_ADDRESS + 4) << 32 : 0);
+    unsigned enabled = pci_msi_enabled_vectors(dev);
+    uint32_t data = pci_get_word(dev, msi_place(dev, MSI_DATA));
 
     pci_send_msi(dev, addr, (data & ~(enabled - 1)) | MIN(vector, enabled - 1));
 }
 
 void pci_msi_notify(PciDevice *dev, unsigned vector)
 {
-    unsigned pending = dev->msi_cap + MSI_PENDING;
+    unsigned pending = msi_place(dev, MSI_PENDING);
     uint32_t bit = 1u << vector;
 
     g_assert(vector < dev->msi_vectors);
@@ -150,7 +186,7 @@ void pci_msi_notify(PciDevice *dev, unsigned vector)
         return;
     }
     if (msi_control(dev) & MSI_CONTROL_MASKABLE &&
-        pci_get_long(dev, dev->msi_cap + MSI_MASK) & bit) {
+        pci_get_long(dev, msi_place(dev, MSI_MASK)) & bit) {
         pci_set_long(dev, pending, pci_get_long(dev, pending) | bit);
     } else {
         msi_send(dev, vector);
@@ -159,15 +195,16 @@ void pci_msi_notify(PciDevice *dev, unsigned vector)
 
 void pci_msi_written(PciDevice *dev, unsigned offset, unsigned size)
 {
-    unsigned pending_at = dev->msi_cap + MSI_PENDING;
+    unsigned pending_at;
     uint32_t pending, masked;
 
     if (!pci_msi_enabled(dev) || !(msi_control(dev) & MSI_CONTROL_MASKABLE) ||
         !pci_touches(offset, size, dev->msi_cap, MSI_SIZE)) {
         return;
     }
+    pending_at = msi_place(dev, MSI_PENDING);
     pending = pci_get_long(dev, pending_at);
-    masked = pci_get_long(dev, dev->msi_cap + MSI_MASK);
+    masked = pci_get_long(dev, msi_place(dev, MSI_MASK));
     pci_set_long(dev, pending_at, pending & masked);
     for (unsigned vector = 0; vector < dev->msi_vectors; vector++) {
         if (pending & ~masked & 1u << vector) {

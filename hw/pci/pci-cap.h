@@ -17,6 +17,11 @@ uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t size);
 void pci_add_msi(PciDevice *dev, unsigned vectors);
 /* The same without masks. */
 void pci_add_msi_unmasked(PciDevice *dev, unsigned vectors);
+/* MSI of a function whose configuration space has the capability at @at already, of whatever kind:
+ * it is off, and the guest's to use. */
+void pci_adopt_msi(PciDevice *dev, unsigned at);
+/* How many vectors the guest has enabled. */
+unsigned pci_msi_enabled_vectors(const PciDevice *dev);
 /* Whether the guest enabled MSI: then INTx is not to be used. */
 bool pci_msi_enabled(const PciDevice *dev);
 /* Send the message of @vector, or keep it pending while it is masked. A vector beyond those enabled

@@ -151,7 +151,7 @@ static uint64_t table_read(PciDevice *dev, hwaddr addr)
     return dev->msix[addr / ENTRY_SIZE].entry[addr % ENTRY_SIZE / 4];
 }
 
-static uint64_t pending_read(PciDevice *dev, unsigned first)
+uint32_t pci_msix_pending(PciDevice *dev, unsigned first)
 {
     uint32_t bits = 0;
 
@@ -170,7 +170,7 @@ static uint64_t bar_read(void *opaque, hwaddr addr, unsigned size)
     if (addr < dev->msix_vectors * ENTRY_SIZE) {
         return table_read(dev, addr);
     }
-    return addr >= half ? pending_read(dev, (unsigned)(addr - half) * 8) : 0;
+    return addr >= half ? pci_msix_pending(dev, (unsigned)(addr - half) * 8) : 0;
 }
 
 static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
@@ -189,6 +189,37 @@ static const MemoryRegionOps bar_ops = { bar_read, bar_write, 4, 4 };
 
 /* ---- coming and going ---- */
 
+static uint64_t adopted_read(void *opaque, hwaddr addr, unsigned size)
+{
+    return table_read(opaque, addr);
+}
+
+static const MemoryRegionOps adopted_ops = { adopted_read, bar_write, 4, 4 };
+
+static void make_vectors(PciDevice *dev, unsigned vectors)
+{
+    dev->msix_vectors = vectors;
+    dev->msix = g_new0(PciMsixVector, vectors);
+    for (unsigned i = 0; i < vectors; i++) {
+        dev->msix[i].fd = -1;
+    }
+}
+
+void pci_adopt_msix(PciDevice *dev, unsigned at)
+{
+    const uint16_t control = pci_get_word(dev, at + MSIX_CONTROL);
+    const unsigned vectors = (control & (PCI_MSIX_MAX_VECTORS - 1)) + 1;
+    const PciRegister reg = { MSIX_CONTROL, 2, vectors - 1,
+                              MSIX_CONTROL_MASK_ALL | MSIX_CONTROL_ENABLE };
+
+    pci_set_capability_registers(dev, (uint8_t)at, &reg, 1);
+    dev->msix_cap = (uint8_t)at;
+    make_vectors(dev, vectors);
+    memory_region_init_io(&dev->msix_bar, &adopted_ops, dev, "msix-table",
+                          (uint64_t)vectors * ENTRY_SIZE);
+    pci_msix_reset(dev);
+}
+
 void pci_add_msix(PciDevice *dev, unsigned vectors, unsigned bar)
 {
     uint64_t size = MIN_BAR_SIZE;
@@ -204,11 +235,7 @@ void pci_add_msix(PciDevice *dev, unsigned vectors, unsigned bar)
     pci_set_capability_registers(dev, dev->msix_cap, regs, G_N_ELEMENTS(regs));
     pci_set_long(dev, dev->msix_cap + MSIX_TABLE, bar);
     pci_set_long(dev, dev->msix_cap + MSIX_PENDING, (uint32_t)(size / 2) | bar);
-    dev->msix_vectors = vectors;
-    dev->msix = g_new0(PciMsixVector, vectors);
-    for (unsigned i = 0; i < vectors; i++) {
-        dev->msix[i].fd = -1;
-    }
+    make_vectors(dev, vectors);
     memory_region_init_io(&dev->msix_bar, &bar_ops, dev, "msix", size);
     pci_add_bar(dev, bar, 0, &dev->msix_bar);
     pci_msix_reset(dev);

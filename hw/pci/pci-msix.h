@@ -29,6 +29,12 @@ extern const StateTable pci_msix_vector_state;
  * free, a region with the table and, in its second half, the pending bits. For init or realize;
  * undone with the function's other capabilities. */
 void pci_add_msix(PciDevice *dev, unsigned vectors, unsigned bar);
+/* The same for a function whose configuration space has the capability at @at already. The table is
+ * dev->msix_bar, which the caller puts into a region of his and takes out before the capability
+ * goes; for the pending bits he has pci_msix_pending(). */
+void pci_adopt_msix(PciDevice *dev, unsigned at);
+/* The pending bits of 32 vectors, from @first on. */
+uint32_t pci_msix_pending(PciDevice *dev, unsigned first);
 /* Whether the guest enabled MSI-X: then INTx is not to be used. */
 bool pci_msix_enabled(const PciDevice *dev);
 /* Send the message of @vector, or keep it pending while it is masked. Dropped if there is no such

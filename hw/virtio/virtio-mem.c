@@ -156,6 +156,18 @@ static bool take_pages(VirtioMem *s, uint64_t offset, uint64_t size)
     return true;
 }
 
+/* Those who follow the blocks, devices of the host, can take them? */
+static bool may_come(VirtioMem *s, uint64_t offset, uint64_t size)
+{
+    g_autoptr(GError) err = NULL;
+
+    if (!ram_parts_may_come(ram_of(s), offset, size, &err)) {
+        error_warn("%s: the guest cannot have more memory now: %s", s->parent.name, err->message);
+        return false;
+    }
+    return true;
+}
+
 static uint16_t plug(VirtioMem *s, const Request *request, Response *response)
 {
     uint64_t offset, size;
@@ -168,6 +180,9 @@ static uint16_t plug(VirtioMem *s, const Request *request, Response *response)
         return RESP_NACK;
     }
     if (!take_pages(s, offset, size)) {
+        return RESP_BUSY;
+    }
+    if (!may_come(s, offset, size)) {
         return RESP_BUSY;
     }
     set_blocks(s, offset, size, true);

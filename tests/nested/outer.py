@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 
+import vfio_cases
 import vhost_cases
 import vm
 
@@ -28,7 +29,8 @@ APPEND = "console=ttyS0 quiet tsc=reliable no_timer_check panic=-1"
 MODULES = ["virt/lib/irqbypass", "arch/x86/kvm/kvm", "arch/x86/kvm/kvm-amd", "drivers/virtio/virtio_ring",
            "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
            "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/core/failover",
-           "drivers/net/net_failover", "drivers/net/virtio_net", *vhost_cases.OUTER_MODULES]
+           "drivers/net/net_failover", "drivers/net/virtio_net", *vhost_cases.OUTER_MODULES,
+           *vfio_cases.OUTER_MODULES]
 OPTIONS = {"arch/x86/kvm/kvm": "halt_poll_ns=0"}
 
 
@@ -159,7 +161,7 @@ class Outer:
     # not run for a while, and here there are two schedulers above it. For clocks.c: iomem=relaxed.
     append = " quiet nowatchdog rcupdate.rcu_cpu_stall_suppress=1 iomem=relaxed"
 
-    def __init__(self, guest_dir, files, memory="3G", cpus=2):
+    def __init__(self, guest_dir, files, memory="3G", cpus=2, extra=(), append=""):
         self.dir = tempfile.mkdtemp(prefix="dimmable-outer-")
         self.next_port = 5000
         self.console = f"{self.dir}/console"
@@ -170,7 +172,7 @@ class Outer:
              memory, "-display", "none", "-nodefaults", "-no-reboot", "-serial", f"file:{self.console}",
              "-monitor", f"unix:{self.dir}/monitor,server=on,wait=off",
              "-nic", "user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:0-:4444",
-             "-kernel", f"{guest_dir}/vmlinux", "-initrd", initrd, "-append", APPEND],
+             "-kernel", f"{guest_dir}/vmlinux", "-initrd", initrd, "-append", APPEND + append, *extra],
             stdin=subprocess.DEVNULL, stdout=self.messages, stderr=self.messages)
         try:
             self.port = self.forwarded()

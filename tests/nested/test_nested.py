@@ -31,6 +31,7 @@ import test_nvdimm  # noqa: E402
 import test_sleep  # noqa: E402
 import test_virtio_mem  # noqa: E402
 import test_virtio_pmem  # noqa: E402
+import vfio_cases  # noqa: E402
 import vhost_cases  # noqa: E402
 import vm  # noqa: E402
 
@@ -46,6 +47,7 @@ BARE_GUESTS = ["reset-state.rom", *[f"{guest}.elf" for guest in ("io", "irq", "r
 
 MEMORY_MODULES = (test_memory_target, test_nvdimm, test_sleep, test_virtio_mem, test_virtio_pmem)
 
+with_devices = False  # the outer machine is the one with devices to give away
 place = None    # the outer machine, when it runs
 no_place = None  # or why it does not
 
@@ -80,14 +82,17 @@ def files(folder):
             "/bin/streams": STREAMS, GDB_ROM: gdb_cases.rom(folder), NVDIMM_INITRD: nvdimm_initrd(folder)}
 
 
-def need_outer():
-    global place, no_place
+def need_outer(devices=False):
+    global place, no_place, with_devices
     if isinstance(no_place, tap.Skip):
         raise no_place
     if no_place:
         raise RuntimeError("the outer machine did not start: see the first test")
-    if not place or place.process.poll() is not None:
+    if not place or place.process.poll() is not None or with_devices != devices:
+        if place:
+            place.close()
         try:
+            with_devices = devices
             start_outer()
         except Exception as err:
             no_place = err
@@ -101,7 +106,8 @@ def start_outer():
     if not os.path.exists(f"{BUILD}/guest/vmlinux"):
         raise tap.Skip("no kernel: make guest")
     with tempfile.TemporaryDirectory() as folder:
-        place = outer.Outer(f"{BUILD}/guest", files(folder))
+        options = vfio_cases.outer_options(folder) if with_devices else {}
+        place = outer.Outer(f"{BUILD}/guest", files(folder), **options)
     atexit.register(place.close)
     for module in (test_linux, test_firmware, test_cpus, *MEMORY_MODULES):
         module.SETUP["place"] = place
@@ -112,8 +118,8 @@ def start_outer():
         place, f"{BUILD}/dimmable", BARE, "kvm"
 
 
-def setup(module, chips="split", **options):
-    need_outer()
+def setup(module, chips="split", devices=False, **options):
+    need_outer(devices)
     module.SETUP.update({"accel": f"kvm,kernel-irqchip={chips}", **options})
 
 
@@ -370,6 +376,15 @@ def vhost(name, function, chips="split", board="pc", **options):
     return f"vhost, {name}: {board}, kernel-irqchip={chips}", test
 
 
+# ---- devices of the outer machine ----
+
+def vfio(name, function, chips="split", board="q35", **options):
+    def test():
+        setup(test_linux, chips, devices=True, machine=board)
+        function(vfio_cases.Cases(place, f"{BUILD}/dimmable"), **options)
+    return f"vfio, {name}: {board}, kernel-irqchip={chips}", test
+
+
 # ---- clocks ----
 
 def samples(guest, count):
@@ -470,6 +485,8 @@ TESTS = [
     vhost("a card moves", vhost_cases.Cases.moved, "split", "q35"),
     vhost("a card comes and goes", vhost_cases.Cases.rounds),
     vhost("sockets", vhost_cases.Cases.sockets),
+    vfio("an NVMe disk", vfio_cases.Cases.disk),
+    vfio("an NVMe disk, virtio-mem", vfio_cases.Cases.blocks, "on"),
     firmware("Linux by SeaBIOS, pc", lambda: test_firmware.seabios("pc", 2), "off"),
     firmware("Linux by SeaBIOS, q35", lambda: test_firmware.seabios("q35", 2), "on"),
     # Last: after it the emulated machine, where this was seen, answers nothing more; why is not known.

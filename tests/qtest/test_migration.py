@@ -116,6 +116,7 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
              **{f"vhost-user-blk{name}": "its back-end is another program: test_vhost_user.py has one" for name in (
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")},
+             "vfio-pci": "it needs a device of the host: tests/nested has one",
              **{f"vhost-vsock-{name}": "it needs the host's kernel: tests/nested has one" for name in (
                  "device", "pci", "pci-non-transitional")}}
 

@@ -183,6 +183,8 @@ VARIABLES = {
     "hw/memtarget/payers.c": {"payers": "what is not known of a guest is taken to be little"},
     "hw/memtarget/memory-target.c": {
         "run": "a machine goes when none is under way", "was_reset": "of the run", "is_scheduled": "of the run"},
+    "hw/vfio/vfio-container.c": {"container": "of the host's devices, which no saved machine has", "groups": "the same",
+                                 "dma": "the same"},
     "hw/net/nic.c": {"nics": "wiring"},
 }
 

@@ -305,6 +305,7 @@ static const char *const of_none[] = { "kvm-pit",
                                        "ivshmem-doorbell",
                                        "tpm-crb",
                                        "tpm-tis",
+                                       "vfio-pci",
                                        "vhost-vsock-device", /* and these a module of the kernel */
                                        "vhost-vsock-pci",
                                        "vhost-vsock-pci-non-transitional",
