@@ -6,11 +6,6 @@
 
 /* ---- displays and mice ---- */
 
-VncInfo *qmp_query_vnc(GError **errp)
-{
-    return g_new0(VncInfo, 1);
-}
-
 DisplayOptions *qmp_query_display_options(GError **errp)
 {
     return g_new0(DisplayOptions, 1);

@@ -274,6 +274,10 @@ void hmp_change(Hmp *hmp, char **argv)
     int mode = BLOCKDEV_CHANGE_READ_ONLY_MODE_RETAIN;
     GError *err = NULL;
 
+    if (strcmp(argv[0], "vnc") == 0) {
+        hmp_change_vnc(hmp, argv[1], argv[2]);
+        return;
+    }
     if (!argv[3] ||
         qapi_enum_parse_full(BlockdevChangeReadOnlyMode_lookup, argv[3], "MODE", &mode, &err)) {
         qmp_blockdev_change_medium(is_name ? argv[0] : NULL, is_name ? NULL : argv[0], argv[1],

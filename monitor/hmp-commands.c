@@ -382,7 +382,7 @@ const HmpCommand hmp_commands[] = {
       do_boot_set },
     { "change", "DRIVE FILE [FORMAT] [MODE]",
       "put another medium into a drive: its tray opens, and is closed again; MODE: retain, "
-      "read-only",
+      "read-only; or \"vnc password TEXT\"",
       hmp_change },
     { "chardev-add", "CHARDEV-TYPE,id=ID[,OPTION=VALUE]...",
       "make a character device; `help` in place of the type lists types, TYPE,help its options",
@@ -428,6 +428,10 @@ const HmpCommand hmp_commands[] = {
       "copy a disk to a file, and keep that the same; -n: the file is there; -f: backing files, "
       "too",
       hmp_drive_mirror },
+    { "expire_password", "PROTOCOL TIME",
+      "say when the password of the VNC server ends: now, never, seconds since 1970, or +SECONDS; "
+      "PROTOCOL: vnc",
+      hmp_expire_password },
     { "eject", "[-f] DRIVE",
       "open the tray of a drive, and take its medium out; -f: also if the guest has locked it",
       hmp_eject },
@@ -519,6 +523,8 @@ const HmpCommand hmp_commands[] = {
     { "sendkey", "KEYS [MILLISECONDS]",
       "press keys, such as ctrl-alt-f1, together, and release them after some MILLISECONDS",
       hmp_sendkey },
+    { "set_password", "PROTOCOL PASSWORD [CONNECTED]",
+      "set the password of the VNC server; PROTOCOL: vnc; CONNECTED: keep", hmp_set_password },
     { "set_link", "NAME SWITCH",
       "put the cable of a netdev or network card in (on), or pull it out (off)", hmp_set_link },
     { "snapshot_blkdev", "[-n] DRIVE [FILE] [FORMAT]",

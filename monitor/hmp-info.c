@@ -407,6 +407,7 @@ const HmpCommand hmp_info_commands[] = {
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },
     { "uuid", NULL, "the UUID of the machine (-uuid)", info_uuid, true },
     { "version", NULL, "the version", info_version, true },
+    { "vnc", NULL, "the VNC servers and their clients", hmp_info_vnc },
     { "vm-generation-id", NULL, "the GUID of the vmgenid device", info_vm_generation_id },
     { NULL },
 };

@@ -126,6 +126,11 @@ void hmp_mouse_button(Hmp *hmp, char **argv);
 void hmp_mouse_set(Hmp *hmp, char **argv);
 void hmp_info_mice(Hmp *hmp, char **argv);
 void hmp_info_usb(Hmp *hmp, char **argv);
+/* commands-vnc.c */
+void hmp_info_vnc(Hmp *hmp, char **argv);
+void hmp_set_password(Hmp *hmp, char **argv);
+void hmp_expire_password(Hmp *hmp, char **argv);
+void hmp_change_vnc(Hmp *hmp, const char *what, const char *password); /* change vnc ... */
 /* hmp-balloon.c */
 void hmp_balloon(Hmp *hmp, char **argv);
 void hmp_info_balloon(Hmp *hmp, char **argv);

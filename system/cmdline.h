@@ -24,6 +24,7 @@ typedef enum StartPhase {
     START_DEVICE,   /* adds devices */
     START_MONITOR,  /* makes monitors */
     START_DEBUGGER, /* makes the server for one */
+    START_SCREEN,   /* shows what devices display */
 } StartPhase;
 
 typedef struct Option {

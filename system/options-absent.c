@@ -23,11 +23,6 @@ static bool only_none(const char *arg, const char *what, GError **errp)
     return false;
 }
 
-bool option_do_vnc(Startup *startup, const char *arg, GError **errp)
-{
-    return only_none(arg, "no display that VNC could show", errp);
-}
-
 bool option_do_parallel(Startup *startup, const char *arg, GError **errp)
 {
     return only_none(arg, "no parallel port", errp);

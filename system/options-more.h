@@ -42,12 +42,14 @@ bool option_add_tls_creds(Startup *startup, GError **errp);
 /* options-tpm.c */
 bool option_apply_tpmdev(Startup *startup, const void *parsed, GError **errp);
 
+/* options-vnc.c */
+bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
+
 /* options-fsdev.c */
 bool option_apply_fsdev(Startup *startup, const void *parsed, GError **errp);
 bool option_apply_virtfs(Startup *startup, const void *parsed, GError **errp);
 
 /* options-absent.c */
-bool option_do_vnc(Startup *startup, const char *arg, GError **errp);
 bool option_do_parallel(Startup *startup, const char *arg, GError **errp);
 bool option_do_audiodev(Startup *startup, const char *arg, GError **errp); /* -audio, too */
 bool option_do_usb(Startup *startup, const char *arg, GError **errp);

@@ -243,8 +243,12 @@ static bool do_nographic(Startup *startup, const char *arg, GError **errp)
 
 static bool do_display(Startup *startup, const char *arg, GError **errp)
 {
-    if (strcmp(arg, "none") != 0) {
-        error_set(errp, "there is no graphical display; use -display none or -nographic");
+    if (g_str_has_prefix(arg, "vnc=")) {
+        startup->display_vnc = arg + strlen("vnc=");
+    } else if (strcmp(arg, "none") != 0) {
+        error_set(
+            errp,
+            "there is no window to show; use -display none, -display vnc=[HOST]:N or -nographic");
         return false;
     }
     startup->display = DISPLAY_NONE;
@@ -676,7 +680,10 @@ const Option options[] = {
     { "tpmdev", "emulator,id=ID,chardev=ID", "a TPM emulator (swtpm), for -device tpm-tis,tpmdev=ID or tpm-crb",
       START_NETDEV, .apply = option_apply_tpmdev, .type = &TpmdevOptions_type, .implied_key = "type" },
     { "vga", "std | none", "a graphics card; help lists them", START_CONFIG, option_do_vga, option_text_vga },
-    { "vnc", "none", "accepted: there is no display", START_CONFIG, option_do_vnc },
+    { "vnc", "[HOST]:N[,OPTION=VALUE] | unix:PATH[,OPTION=VALUE] | none[,OPTION=VALUE]",
+      "a VNC server on TCP port 5900 + N, or on a socket; options: id, to, ipv4, ipv6, websocket, password, password-secret, share, "
+      "connections, display, head, reverse, power-control",
+      START_SCREEN, option_do_vnc, .type = &VncOptions_type, .implied_key = "vnc" },
     { "k", "LAYOUT", "accepted: there is no display whose keys it could change", START_CONFIG, option_do_keyboard },
     { "parallel", "none", "accepted: there is no parallel port", START_CONFIG, option_do_parallel },
     { "no-hpet", NULL, "as -machine hpet=off", START_MACHINE, do_no_hpet },

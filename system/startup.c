@@ -27,6 +27,7 @@
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/qtest.h"
+#include "ui/vnc.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/made-files.h"
@@ -244,6 +245,12 @@ static bool make_monitors(Startup *startup, GError **errp)
     return run_phase(startup, START_MONITOR, errp) && run_phase(startup, START_DEBUGGER, errp);
 }
 
+static bool make_screens(Startup *startup, GError **errp)
+{
+    return (!startup->display_vnc || option_do_vnc(startup, startup->display_vnc, errp)) &&
+           run_phase(startup, START_SCREEN, errp);
+}
+
 static gboolean on_signal(gint fd, GIOCondition condition, gpointer opaque)
 {
     runstate_request_shutdown(SHUTDOWN_CAUSE_HOST_SIGNAL);
@@ -361,7 +368,7 @@ bool startup_make(Startup *startup, bool *run, GError **errp)
     }
     monitor_set_command_line(option_groups_list);
     chardev_set_quit_handler(quit_from_terminal);
-    if (!make_monitors(startup, errp)) {
+    if (!make_monitors(startup, errp) || !make_screens(startup, errp)) {
         return false;
     }
     g_unix_fd_add(interrupt_fd(), G_IO_IN, on_signal, NULL);
@@ -377,6 +384,7 @@ void startup_cleanup(Startup *startup, bool ok)
     migration_finish();
     incoming_finish();
     gdb_server_cleanup();
+    vnc_cleanup();
     nbd_server_stop(NULL); /* if there is one */
     block_finish();
     monitor_cleanup();

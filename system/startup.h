@@ -45,6 +45,7 @@ struct Startup {
     struct json_object *machine_props; /* of -machine, merged; "type" is the machine's name */
     char *accel;
     Display display;
+    const char *display_vnc; /* -display vnc=, or NULL */
     bool no_defaults;
     bool vga_given;       /* -vga */
     const char *vga;      /* its type; NULL: none */

@@ -73,6 +73,7 @@ INFO = {
     "usb": r"Error: this machine has no USB; ",
     "usernet": "",
     "uuid": r"12345678-9abc-def0-1234-56789abcdef0\n",
+    "vnc": r"None\n",
     "vm-generation-id": r"324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87\n",
     "version": r"7\.2\.0 \(dimmable-.*\)\n",
 }

@@ -159,7 +159,7 @@ REFUSED = [
     (["-nic", "user,model=pcnet"], "model=pcnet e1000 virtio-net-pci"),
     (["-nic", "user,model=nvme"], "model=nvme e1000"),
     (["-vga", "cirrus"], "'cirrus' none, std"),
-    (["-vnc", ":1"], "VNC none"),
+    (["-vnc", "1"], "unix:PATH none"),
     (["-parallel", "file:/tmp/x"], "parallel none"),
     (["-audio", "none,model=hda"], "sound"),
     (["-watchdog-action", "bark"], "bark inject-nmi"),

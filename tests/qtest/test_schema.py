@@ -58,6 +58,8 @@ PLAUSIBLE = [
     ("query-dirty-rate", {}),
     ("query-rx-filter", {}),
     ("query-vnc", {}),
+    ("query-vnc-servers", {}),
+    ("display-reload", {"type": "vnc", "tls-certs": False}),
     ("query-display-options", {}),
     ("query-mice", {}),
     ("query-tpm", {}),

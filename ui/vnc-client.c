@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A client of a VNC server: its thread, and what LibVNCServer does on it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ui/vnc-internal.h"
+#include "util/error.h"
+
+/* To say who it is, it has so long; for half of a message, LibVNCServer waits as long. */
+#define WAIT_MS           20000
+#define BITS_A_SAMPLE     8
+#define SAMPLES_A_PIXEL   3
+#define BYTES_A_PIXEL     4
+#define XVP_SHUTDOWN      2
+#define XVP_REBOOT        3
+#define XVP_RESET         4
+#define SIZE_IS_ASKED     4           /* the size comes later, perhaps */
+#define ROOM              (32 * 1024) /* of a socket with a path, and so much that it has room in any case */
+#define ROOM_TO_END       (6 * ROOM)
+#define SIZE_IS_NOT_ASKED 1
+
+static char *desktop_name;
+
+static void log_nothing(const char *format, ...)
+{
+}
+
+/* ---- what LibVNCServer calls, on the client's thread ---- */
+
+static void key_event(rfbBool down, rfbKeySym keysym, rfbClientPtr cl)
+{
+    VncEvent event = { cl->clientData, VNC_EVENT_KEYSYM, .down = down, .code = keysym };
+
+    vnc_event_send(&event);
+}
+
+static void pointer_event(int buttons, int x, int y, rfbClientPtr cl)
+{
+    VncClient *c = cl->clientData;
+    bool move = c->pointer_kinds && c->told && !c->told_absolute;
+    VncEvent event = { c, VNC_EVENT_POINTER, .buttons = (unsigned)buttons, .x = x, .y = y };
+
+    if (move) {
+        event.kind = VNC_EVENT_MOVE;
+        event.x -= 0x7fff;
+        event.y -= 0x7fff;
+    } else {
+        cl->screen->cursorX = x;
+        cl->screen->cursorY = y;
+    }
+    vnc_event_send(&event);
+}
+
+static int desktop_size(int width, int height, int screens, struct rfbExtDesktopScreen *screen,
+                        rfbClientPtr cl)
+{
+    VncClient *c = cl->clientData;
+    VncEvent event = { c, VNC_EVENT_SIZE, .x = width, .y = height };
+
+    g_mutex_lock(&c->server->lock);
+    bool takes = c->server->takes_size;
+    g_mutex_unlock(&c->server->lock);
+    if (!takes || screens != 1 || width <= 0 || height <= 0 || width > CONSOLE_SIZE_MAX ||
+        height > CONSOLE_SIZE_MAX) {
+        return SIZE_IS_NOT_ASKED;
+    }
+    vnc_event_send(&event);
+    return SIZE_IS_ASKED;
+}
+
+static rfbBool power(rfbClientPtr cl, uint8_t version, uint8_t code)
+{
+    VncEvent event = { cl->clientData, VNC_EVENT_POWER };
+
+    switch (code) {
+    case XVP_SHUTDOWN:
+        event.code = VNC_POWER_SHUTDOWN;
+        break;
+    case XVP_REBOOT:
+        event.code = VNC_POWER_REBOOT;
+        break;
+    case XVP_RESET:
+        event.code = VNC_POWER_RESET;
+        break;
+    default:
+        return FALSE;
+    }
+    vnc_event_send(&event);
+    return TRUE;
+}
+
+static enum rfbNewClientAction new_client(rfbClientPtr cl)
+{
+    cl->clientData = cl->screen->screenData;
+    return RFB_CLIENT_ACCEPT;
+}
+
+/* ---- the picture ---- */
+
+/* Where red, green and blue are in PIXMAN_x8r8g8b8. LibVNCServer forgets it with each frame buffer.
+ */
+static void set_format(rfbScreenInfoPtr screen)
+{
+    screen->serverFormat.redShift = 16;
+    screen->serverFormat.greenShift = 8;
+    screen->serverFormat.blueShift = 0;
+}
+
+/* A frame buffer of the picture's size, black; server's lock. */
+static void new_frame(VncClient *c)
+{
+    VncServer *server = c->server;
+    char *frame = g_malloc0((size_t)server->width * server->height * BYTES_A_PIXEL), *old;
+
+    old = c->screen->frameBuffer;
+    rfbNewFramebuffer(c->screen, frame, (int)server->width, (int)server->height, BITS_A_SAMPLE,
+                      SAMPLES_A_PIXEL, BYTES_A_PIXEL);
+    set_format(c->screen);
+    g_free(old);
+    c->serial = server->serial;
+    pixman_region32_union_rect(&c->changed, &c->changed, 0, 0, server->width, server->height);
+}
+
+/* Server's lock. */
+static void copy_changed(VncClient *c)
+{
+    int count;
+    const pixman_box32_t *box = pixman_region32_rectangles(&c->changed, &count);
+    int width = (int)c->server->width, height = (int)c->server->height;
+    uint32_t *frame = (uint32_t *)(void *)c->screen->frameBuffer;
+
+    for (int i = 0; i < count; i++) {
+        int x1 = MIN(box[i].x1, width), x2 = MIN(box[i].x2, width);
+        int y1 = MIN(box[i].y1, height), y2 = MIN(box[i].y2, height);
+
+        if (x1 >= x2 || y1 >= y2) {
+            continue;
+        }
+        for (int y = y1; y < y2; y++) {
+            size_t at = (size_t)y * width + x1;
+
+            memcpy(frame + at, c->server->pixels + at, (size_t)(x2 - x1) * BYTES_A_PIXEL);
+        }
+        rfbMarkRectAsModified(c->screen, x1, y1, x2, y2);
+    }
+    pixman_region32_clear(&c->changed);
+}
+
+/* LibVNCServer wants pixels, and a bit for each that is to be seen. NULL: no pointer. Server's
+ * lock.
+ */
+static rfbCursorPtr make_cursor(const VncCursor *from)
+{
+    size_t stride = (from->width + 7) / 8, count = (size_t)from->width * from->height;
+    rfbCursorPtr cursor;
+
+    if (!from->width) {
+        return NULL;
+    }
+    cursor = calloc(1, sizeof(*cursor)); /* it frees all of it by free() */
+    cursor->cleanup = cursor->cleanupMask = cursor->cleanupRichSource = TRUE;
+    cursor->width = (unsigned short)from->width;
+    cursor->height = (unsigned short)from->height;
+    cursor->xhot = (unsigned short)from->hot_x;
+    cursor->yhot = (unsigned short)from->hot_y;
+    cursor->richSource = malloc(count * BYTES_A_PIXEL);
+    cursor->mask = calloc(stride, from->height);
+    cursor->foreRed = cursor->foreGreen = cursor->foreBlue = 0xffff;
+    memcpy(cursor->richSource, from->argb, count * BYTES_A_PIXEL);
+    for (size_t i = 0; i < count; i++) {
+        if (from->argb[i] >> 31) {
+            size_t x = i % from->width;
+
+            cursor->mask[i / from->width * stride + x / 8] |= (unsigned char)(0x80 >> x % 8);
+        }
+    }
+    return cursor;
+}
+
+/* What changed since the last time, if the client wants to know. */
+static bool take_changes(VncClient *c)
+{
+    VncServer *server = c->server;
+    rfbCursorPtr cursor = NULL;
+    bool other_size = false, other_cursor = false;
+
+    g_mutex_lock(&server->lock);
+    if (c->serial != server->serial) {
+        other_size = true;
+        new_frame(c);
+    }
+    copy_changed(c);
+    if (c->cursor_serial != server->cursor.serial) {
+        other_cursor = true;
+        c->cursor_serial = server->cursor.serial;
+        cursor = make_cursor(&server->cursor);
+    }
+    g_mutex_unlock(&server->lock);
+    if (other_size) {
+        c->screen->setTranslateFunction(c->cl);
+        /* A picture of the old size would be scaled to. */
+        if (c->cl->scaledScreen != c->screen) {
+            return false;
+        }
+    }
+    if (other_cursor) {
+        rfbSetCursor(c->screen, cursor);
+    }
+    return true;
+}
+
+/* ---- messages ---- */
+
+/* Those of LibVNCServer that are for files, chats and scaling stay unused: clients are hostile. */
+static bool is_known(uint8_t type)
+{
+    static const uint8_t known[] = { rfbSetPixelFormat,
+                                     rfbSetEncodings,
+                                     rfbFramebufferUpdateRequest,
+                                     rfbKeyEvent,
+                                     rfbPointerEvent,
+                                     rfbClientCutText,
+                                     rfbXvp,
+                                     rfbSetDesktopSize,
+                                     255 };
+
+    return memchr(known, type, sizeof(known));
+}
+
+/* The next byte of the client; -1: it goes. By WebSocket LibVNCServer lets nobody look ahead: 0. */
+static int next_byte(VncClient *c)
+{
+    uint8_t byte;
+
+    if (c->cl->wsctx) {
+        return 0;
+    }
+    return recv(c->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1 ? byte : -1;
+}
+
+/* ClientInit: whether others may look, too. */
+static bool initialise(VncClient *c)
+{
+    int shared = next_byte(c);
+    VncEvent event = { c, VNC_EVENT_INITIALIZED };
+
+    if (shared < 0) {
+        return false;
+    }
+    shared = shared || c->cl->wsctx || c->server->share == VNC_SHARE_IGNORE;
+    if (!shared) {
+        if (c->server->share == VNC_SHARE_FORCE_SHARED) {
+            return false;
+        }
+        VncEvent alone = { c, VNC_EVENT_ALONE };
+        vnc_event_send(&alone);
+    }
+    rfbProcessClientMessage(c->cl);
+    if (c->cl->state == RFB_NORMAL) {
+        vnc_event_send(&event);
+    }
+    return true;
+}
+
+static bool process_message(VncClient *c)
+{
+    int type;
+
+    switch (c->cl->state) {
+    case RFB_PROTOCOL_VERSION:
+        return vnc_client_authenticate(c);
+    case RFB_INITIALISATION:
+        return initialise(c);
+    case RFB_NORMAL:
+        type = next_byte(c);
+        if (type < 0 || !is_known((uint8_t)type)) {
+            return false;
+        }
+        rfbProcessClientMessage(c->cl);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool is_closing(VncClient *c)
+{
+    g_mutex_lock(&c->server->lock);
+    bool closing = c->closing;
+    g_mutex_unlock(&c->server->lock);
+    return closing;
+}
+
+static bool wait_and_process(VncClient *c)
+{
+    struct pollfd fds[] = { { .fd = c->cl->sock, .events = POLLIN },
+                            { .fd = c->wake, .events = POLLIN } };
+    int rc = poll(fds, G_N_ELEMENTS(fds), c->cl->state == RFB_NORMAL ? -1 : WAIT_MS);
+    eventfd_t count;
+
+    if (rc == 0 || (rc < 0 && errno != EINTR)) {
+        return false;
+    }
+    if (rc > 0 && fds[1].revents) {
+        eventfd_read(c->wake, &count);
+    }
+    if (rc > 0 && fds[0].revents) {
+        do {
+            if (!process_message(c)) {
+                return false;
+            }
+        } while (c->cl->sock >= 0 && c->cl->wsctx && webSocketsHasDataInBuffer(c->cl));
+    }
+    return true;
+}
+
+static void serve(VncClient *c)
+{
+    while (c->cl->sock >= 0 && !is_closing(c) && wait_and_process(c)) {
+        if (c->cl->sock < 0 || c->cl->state != RFB_NORMAL) {
+            continue;
+        }
+        vnc_extension_tell_pointer(c);
+        if (!sraRgnEmpty(c->cl->requestedRegion)) {
+            if (!take_changes(c)) {
+                break;
+            }
+            rfbUpdateClient(c->cl);
+        }
+    }
+}
+
+static rfbScreenInfoPtr make_screen(VncClient *c)
+{
+    rfbScreenInfoPtr screen;
+
+    g_mutex_lock(&c->server->lock);
+    screen = rfbGetScreen(NULL, NULL, (int)c->server->width, (int)c->server->height, BITS_A_SAMPLE,
+                          SAMPLES_A_PIXEL, BYTES_A_PIXEL);
+    if (screen) {
+        screen->frameBuffer =
+            g_malloc0((size_t)c->server->width * c->server->height * BYTES_A_PIXEL);
+        c->serial = c->server->serial;
+    }
+    g_mutex_unlock(&c->server->lock);
+    if (!screen) {
+        return NULL;
+    }
+    set_format(screen);
+    screen->screenData = c;
+    screen->desktopName = desktop_name;
+    screen->port = screen->ipv6port = 0;
+    screen->autoPort = FALSE;
+    screen->alwaysShared = TRUE; /* we look after that ourselves */
+    screen->maxClientWait = WAIT_MS;
+    screen->deferUpdateTime = 0;
+    screen->deferPtrUpdateTime = 0;
+    screen->permitFileTransfer = FALSE;
+    screen->newClientHook = new_client;
+    screen->kbdAddEvent = key_event;
+    screen->ptrAddEvent = pointer_event;
+    screen->setDesktopSizeHook = desktop_size;
+    screen->xvpHook = c->server->power_control ? power : NULL;
+    rfbSetCursor(screen, NULL);
+    return screen;
+}
+
+static gpointer client_thread(gpointer opaque)
+{
+    VncClient *c = opaque;
+    VncEvent gone = { c, VNC_EVENT_GONE };
+
+    c->screen = make_screen(c);
+    if (c->screen) {
+        c->cl = rfbNewClient(c->screen, c->sock); /* the socket is its own */
+        if (c->cl) {
+            serve(c);
+            rfbCloseClient(c->cl);
+            rfbClientConnectionGone(c->cl);
+        }
+        rfbSetCursor(c->screen, NULL);
+        g_free(c->screen->frameBuffer);
+        rfbScreenCleanup(c->screen);
+    } else {
+        close(c->sock);
+    }
+    vnc_event_send(&gone);
+    return NULL;
+}
+
+/* ---- for the main thread ---- */
+
+/* shutdown() does not wake who waits to write to a socket with a path; room does, and then it sees.
+ */
+static void set_room(const VncClient *c, int bytes)
+{
+    if (c->info->family == NETWORK_ADDRESS_FAMILY_UNIX) {
+        (void)setsockopt(c->control, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    }
+}
+
+void vnc_client_init(const char *name)
+{
+    rfbLog = rfbErr = log_nothing; /* clients would fill logs */
+    g_free(desktop_name);
+    desktop_name = name ? g_strdup_printf("Dimmable (%s)", name) : g_strdup("Dimmable");
+    vnc_extension_register();
+}
+
+void vnc_client_wake(VncClient *c)
+{
+    eventfd_write(c->wake, 1);
+}
+
+VncClient *vnc_client_new(VncServer *server, int fd, bool websocket, bool skip_auth, GError **errp)
+{
+    VncClient *c;
+
+    if (fd >= FD_SETSIZE) { /* LibVNCServer waits by select() */
+        error_set(errp, "descriptor %d is above %d, where VNC clients cannot be", fd,
+                  FD_SETSIZE - 1);
+        close(fd);
+        return NULL;
+    }
+    c = g_new0(VncClient, 1);
+    c->server = server;
+    c->sock = fd;
+    c->control = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    c->skip_auth = skip_auth;
+    c->x = c->y = -1;
+    c->absolute = vnc_event_absolute();
+    c->server_info = vnc_server_info(fd, websocket, server->asks);
+    c->info = vnc_client_info(fd, websocket);
+    g_cond_init(&c->room);
+    pixman_region32_init_rect(&c->changed, 0, 0, CONSOLE_SIZE_MAX, CONSOLE_SIZE_MAX);
+    if (c->control < 0 || c->wake < 0) {
+        error_set_errno(errp, errno, "cannot serve a VNC client");
+        close(fd);
+        vnc_client_free(c);
+        return NULL;
+    }
+    set_room(c, ROOM);
+    c->thread = g_thread_try_new("vnc", client_thread, c, errp);
+    if (!c->thread) {
+        close(fd);
+        vnc_client_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void vnc_client_close(VncClient *c)
+{
+    g_mutex_lock(&c->server->lock);
+    c->closing = true;
+    g_cond_signal(&c->room);
+    g_mutex_unlock(&c->server->lock);
+    shutdown(c->control, SHUT_RDWR);
+    set_room(c, ROOM_TO_END);
+    vnc_client_wake(c);
+}
+
+void vnc_client_free(VncClient *c)
+{
+    if (c->thread) {
+        g_thread_join(c->thread);
+        c->thread = NULL;
+    }
+    c->orphan = c->events;
+    if (c->orphan) {
+        return;
+    }
+    if (c->control >= 0) {
+        close(c->control);
+    }
+    if (c->wake >= 0) {
+        close(c->wake);
+    }
+    VncServerInfo_free(c->server_info);
+    VncClientInfo_free(c->info);
+    pixman_region32_fini(&c->changed);
+    g_cond_clear(&c->room);
+    g_free(c);
+}
