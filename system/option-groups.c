@@ -145,6 +145,7 @@ static const struct Group {
     { "smbios", .list = list_smbios },
     { "smp-opts", .option = "smp" },
     { "virtfs", .has_ids = true },
+    { "vnc", .has_ids = true },
 };
 
 static const Option *group_option(const struct Group *group)
