@@ -34,10 +34,11 @@ static bool limits_of(const DriveOptions *drive, ThrottleConfig *config, char **
         json_object_object_del(drive->throttling, "group");
     }
     limits = ThrottleLimits_from_json(drive->throttling, "throttling", errp);
-    if (limits) {
-        throttle_config_update(config, limits);
+    if (!limits || !throttle_config_check_twice(config, limits, errp)) {
+        return false;
     }
-    return limits;
+    throttle_config_update(config, limits);
+    return true;
 }
 
 static bool set_limits(BlockBackend *backend, const char *id, const DriveOptions *drive,

@@ -16,6 +16,7 @@
 
 #define CACHE_BYTES (4 * MIB)
 #define MIN_SLOTS   4u
+#define ENTRY_MIN   512
 
 /* ---- opening ---- */
 
@@ -134,14 +135,40 @@ static bool choose_lazy(Qcow2 *s, GError **errp)
     return true;
 }
 
+/* How many tables are kept. */
+static bool choose_cache(Qcow2 *s, GError **errp)
+{
+    const BlockdevOptionsQcow2 *o = s->node->options->u.qcow2;
+    uint64_t entry = o->l2_cache_entry_size, bytes;
+
+    if (o->has_cache_size && o->has_l2_cache_size && o->has_refcount_cache_size) {
+        error_set(errp, "cache-size is l2-cache-size and refcount-cache-size together: give two");
+    } else if (o->has_cache_size && MAX(o->l2_cache_size, o->refcount_cache_size) > o->cache_size) {
+        error_set(errp, "%s is larger than cache-size, of which it is a part",
+                  o->has_l2_cache_size ? "l2-cache-size" : "refcount-cache-size");
+    } else if (o->has_l2_cache_entry_size &&
+               (entry < ENTRY_MIN || entry > s->cluster || entry & (entry - 1))) {
+        error_set(errp,
+                  "l2-cache-entry-size=%" PRIu64
+                  " is not possible: it is a power of 2, 512 to a cluster, %" PRIu64,
+                  entry, s->cluster);
+    } else {
+        bytes = o->has_cache_size      ? o->cache_size
+                : o->has_l2_cache_size ? o->l2_cache_size
+                                       : CACHE_BYTES;
+        s->slot_count = (unsigned)CLAMP(bytes >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
+        return true;
+    }
+    return false;
+}
+
 /* What is in the file below; and, if it is not there yet, the backing file that it names. */
 static bool load_image(Qcow2 *s, bool with_backing, GError **errp)
 {
-    if (!qcow2_header_read(s, errp) || !choose_lazy(s, errp) ||
+    if (!qcow2_header_read(s, errp) || !choose_lazy(s, errp) || !choose_cache(s, errp) ||
         (with_backing && !open_backing(s, errp))) {
         return false;
     }
-    s->slot_count = (unsigned)CLAMP(CACHE_BYTES >> s->cluster_bits, MIN_SLOTS, QCOW2_SLOTS);
     s->l1 = read_entries(s, s->l1_offset, s->l1_size, errp);
     s->table = s->l1 ? read_entries(s, s->table_offset, s->table_size, errp) : NULL;
     s->stale = !block_node_is_active();

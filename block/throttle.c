@@ -97,6 +97,31 @@ static void take(const void *limits, size_t has, size_t at, int64_t *value)
     }
 }
 
+static bool is_given(const ThrottleLimits *limits, size_t has)
+{
+    return *((const bool *)(const void *)limits + has);
+}
+
+bool throttle_config_check_twice(const ThrottleConfig *config, const ThrottleLimits *limits,
+                                 GError **errp)
+{
+    bool twice = config->iops_size && limits->has_iops_size;
+    const char *name = "iops-size", *max = "";
+
+    for (unsigned i = 0; i < THROTTLE_KINDS && !twice; i++) {
+        bool twice_max = config->limits[i].max && is_given(limits, rows[i].has_max);
+
+        name = rows[i].name;
+        twice = twice_max || (config->limits[i].rate && is_given(limits, rows[i].has_rate));
+        max = twice_max ? "-max" : "";
+    }
+    if (twice) {
+        error_set(errp, "throttling.%s%s is also given by its older name: give one of the two",
+                  name, max);
+    }
+    return !twice;
+}
+
 void throttle_config_update(ThrottleConfig *config, const ThrottleLimits *limits)
 {
     for (unsigned i = 0; i < THROTTLE_KINDS; i++) {

@@ -48,6 +48,10 @@ typedef struct Throttle {
 bool throttle_config_check(const ThrottleConfig *config, GError **errp);
 /* Is there any limit? */
 bool throttle_config_any(const ThrottleConfig *config);
+/* Does nothing that is given there have a value already? The error says what to do for a drive,
+ * whose options have two names for each. */
+bool throttle_config_check_twice(const ThrottleConfig *config, const ThrottleLimits *limits,
+                                 GError **errp);
 /* Take what is given there. */
 void throttle_config_update(ThrottleConfig *config, const ThrottleLimits *limits);
 /* Freed by the caller. */

@@ -418,8 +418,51 @@ def ide_refused():
         tap.equal((status, [w for w in words.split() if w not in text]), (1, []), f"{options}: {text}")
 
 
+def copy_on_read():
+    """What is read of a backing file is in the image then, and what is written stays; a disk that is only read keeps nothing."""
+    def own(path):
+        found = json.loads(subprocess.run(["qemu-img", "map", "--output=json", path], stdout=subprocess.PIPE, check=True).stdout)
+        return [(entry["start"], entry["length"]) for entry in found if entry["depth"] == 0 and entry["data"]]
+
+    for read_only in False, True:
+        with tempfile.TemporaryDirectory() as folder:
+            base, top = f"{folder}/base", f"{folder}/top"
+            with open(base, "wb") as file:
+                file.write(b"\x11" * MIB)
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top], check=True)
+            flag = ",read-only=on" if read_only else ""
+            with machine.Machine(extra=["-device", "virtio-blk-pci,drive=cor,id=v", "-blockdev",
+                                        f"copy-on-read,node-name=cor{flag},file.driver=qcow2,file.node-name=q,file.file.driver=file,file.file.filename={top}"]) as m:
+                def do(line):
+                    return m.qmp.command("human-monitor-command", **{"command-line": f"qemu-io -d v {line}"})
+
+                tap.equal(do('"read -q -P 0x11 70000 512"'), "")
+                if not read_only:
+                    tap.equal(do('"write -q -P 0x22 256k 512"') + do('"read -q -P 0x22 256k 512"') + do('"read -q -P 0x11 393216 65537"'), "")
+                m.qmp.command("quit")
+                m.process.wait(vm.LONG)
+            tap.equal(own(top), [] if read_only else [(65536, 65536), (262144, 65536), (393216, 131072)])
+            subprocess.run(["qemu-img", "check", "-q", top], check=True)
+
+
+def caches():
+    """qcow2's caches of tables: sizes that go together are taken, others are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = qcow2(folder)
+        for words in "cache-size=1M", "l2-cache-size=64k,refcount-cache-size=0", "cache-size=2M,l2-cache-size=1M,l2-cache-entry-size=4096,cache-clean-interval=60":
+            tap.equal(one(f"if=none,format=qcow2,file={path},{words}")["drv"], "qcow2", words)
+        for words, wrong in (("cache-size=1M,l2-cache-size=1M,refcount-cache-size=0", "give two"), ("cache-size=1M,l2-cache-size=2M", "larger"),
+                             ("cache-size=1M,refcount-cache-size=2M", "refcount-cache-size"), ("l2-cache-entry-size=256", "power of 2"),
+                             ("l2-cache-entry-size=128k", "power of 2"), ("l2-cache-entry-size=5000", "power of 2")):
+            status, text = machine.run_program("-S", "-drive", f"if=none,format=qcow2,file={path},{words}")
+            tap.equal((status, wrong in text), (1, True), f"{words}: {text}")
+
+
 def refused():
     for options, words in (
+            (["if=none,format=null-co,bps=1000,throttling.bps-total=1000"], "throttling.bps-total older give"),
+            (["if=none,format=null-co,iops=10,iops_max=20,throttling.iops-total-max=20"], "throttling.iops-total-max older"),
+            (["if=none,format=null-co,iops=10,iops_size=20,throttling.iops-size=20"], "throttling.iops-size older"),
             (["if=none,format=raw,driver=null-co"], "driver=null-co format=raw"),
             (["if=scsi,format=null-co"], "if=none virtio-scsi-pci scsi-hd,drive="),
             (["if=none"], "file="),
@@ -445,7 +488,7 @@ def of_devices():
             tap.equal({entry["device"]: entry["qdev"] for entry in m.qmp.command(command)}, wanted, command)
 
 
-tap.run([("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
+tap.run([("copy-on-read", copy_on_read), ("qcow2: caches", caches), ("how devices are called", of_devices), ("qemu-io", io), ("null-co, said in each way", nothing_behind_it), ("files", files), ("a name with commas", with_a_comma),
          ("a format that is guessed", guessed), ("a format without a driver", foreign),
          ("options of the backing file", options_of_the_backing_file), ("errors by a file", rules), ("names", names), ("names of drives and nodes", one_word_one_disk),
          ("what goes with its device", goes_with_its_device), ("drive_del leaves no medium", no_medium_is_left),
