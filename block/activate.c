@@ -2,6 +2,7 @@
 #include "block/activate.h"
 
 #include "block/backend.h"
+#include "block/dirty-bitmap.h"
 #include "block/driver.h"
 #include "block/job.h"
 #include "util/error.h"
@@ -55,6 +56,11 @@ static void tell_resized(BlockBackend *backend, void *opaque)
     }
 }
 
+static void keep_bitmaps(BlockNode *node, void *opaque)
+{
+    block_dirty_bitmap_keep_all(node);
+}
+
 void block_begin_inactive(void)
 {
     block_node_set_active(false);
@@ -85,6 +91,7 @@ bool block_activate(GError **errp)
         g_propagate_error(errp, walk.error);
         return false;
     }
+    block_node_foreach(keep_bitmaps, NULL);
     block_backend_foreach(tell_resized, NULL);
     return true;
 }

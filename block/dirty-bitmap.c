@@ -131,6 +131,28 @@ void block_dirty_bitmap_free(BlockDirtyBitmap *bitmap)
     g_free(bitmap);
 }
 
+void block_dirty_bitmap_keep_all(BlockNode *node)
+{
+    for (unsigned i = 0; node->bitmaps && i < node->bitmaps->len; i++) {
+        BlockDirtyBitmap *bitmap = node->bitmaps->pdata[i];
+        g_autoptr(GError) err = NULL;
+
+        if (!bitmap->comes) {
+            continue;
+        }
+        bitmap->comes = false;
+        bitmap->persistent =
+            bitmap->persistent ||
+            (node->driver->bitmap_possible &&
+             node->driver->bitmap_possible(node, bitmap->name, bitmap->granularity, &err));
+        if (!bitmap->persistent) {
+            error_warn("block node '%s' cannot keep dirty bitmap '%s', which came with the "
+                       "machine: %s",
+                       node->name, bitmap->name, err ? err->message : "it is no qcow2 image");
+        }
+    }
+}
+
 void block_dirty_bitmap_free_all(BlockNode *node)
 {
     while (node->bitmaps && node->bitmaps->len) {

@@ -24,6 +24,7 @@ typedef struct BlockDirtyBitmap {
     char *name;      /* NULL: not a user's, only found by its pointer */
     uint32_t granularity;
     bool persistent;   /* it is kept in the image */
+    bool comes;        /* with a machine: it is persistent as soon as its image can be written */
     bool inconsistent; /* the image's, of which nobody knows what was written since */
     unsigned busy;     /* jobs and exports that use it: users may not */
     /* Under the node's mutex: */
@@ -57,6 +58,10 @@ typedef enum BlockDirtyBitmapUse {
     BLOCK_DIRTY_BITMAP_READ,   /* its bits; also while jobs use it */
     BLOCK_DIRTY_BITMAP_CHANGE, /* its bits, or whether it is enabled; and a job that uses it */
 } BlockDirtyBitmapUse;
+
+/* Those that came to @node, whose image can be written from now on. One that the image cannot keep
+ * stays, without that, and a warning says why. */
+void block_dirty_bitmap_keep_all(BlockNode *node);
 
 /* May a user do that now? Errors: a job uses it, it is inconsistent, its image is only read. */
 bool block_dirty_bitmap_check(const BlockDirtyBitmap *bitmap, BlockDirtyBitmapUse use,

@@ -237,7 +237,9 @@ void qcow2_bitmaps_attach(BlockNode *node)
         Qcow2Bitmap *b = s->bitmaps->pdata[i];
         BlockDirtyBitmap *bitmap = is_known(b) ? bitmap_of(node, b) : NULL;
 
-        if (bitmap) {
+        if (bitmap && bitmap->comes) {
+            bitmap->persistent = true; /* what came with the machine is newer */
+        } else if (bitmap) {
             bitmap->persistent = true;
             bitmap->inconsistent = !b->bits;
             block_dirty_bitmap_set_enabled(bitmap, b->bits && b->flags & QCOW2_BITMAP_AUTO);

@@ -20,7 +20,7 @@ typedef struct Head {
     uint32_t granularity;
     uint64_t size;  /* bytes of the node */
     uint64_t first; /* the bit with which the record begins */
-    bool recording;
+    bool recording, persistent;
 } Head;
 
 typedef struct SavedBitmap {
@@ -76,8 +76,8 @@ static void take(BlockDirtyBitmap *bitmap, void *list)
 {
     SavedBitmap *saved;
 
-    if (bitmap->persistent) {
-        return;
+    if (!migration_dirty_bitmaps || bitmap->inconsistent) {
+        return; /* they are in the image */
     }
     saved = g_new0(SavedBitmap, 1);
     saved->node = g_strdup(bitmap->node->name);
@@ -86,7 +86,8 @@ static void take(BlockDirtyBitmap *bitmap, void *list)
                           .name = saved->name,
                           .granularity = bitmap->granularity,
                           .size = bitmap->size,
-                          .recording = bitmap->enabled };
+                          .recording = bitmap->enabled,
+                          .persistent = bitmap->persistent };
     saved->bits = block_dirty_bitmap_save(bitmap);
     g_ptr_array_add(list, saved);
 }
@@ -114,6 +115,7 @@ static struct json_object *head_to_json(const Head *head)
     json_object_object_add(json, "size", json_object_new_uint64(head->size));
     json_object_object_add(json, "first", json_object_new_uint64(head->first));
     json_object_object_add(json, "recording", json_object_new_boolean(head->recording));
+    json_object_object_add(json, "persistent", json_object_new_boolean(head->persistent));
     return json;
 }
 
@@ -175,7 +177,7 @@ static struct json_object *member(struct json_object *json, const char *key, jso
 /* @head's texts are @json's. */
 static bool head_from_json(struct json_object *json, Head *head)
 {
-    struct json_object *node, *name, *granularity, *size, *first, *recording;
+    struct json_object *node, *name, *granularity, *size, *first, *recording, *persistent;
 
     if (!json_object_is_type(json, json_type_object)) {
         return false;
@@ -186,7 +188,8 @@ static bool head_from_json(struct json_object *json, Head *head)
     size = member(json, "size", json_type_int);
     first = member(json, "first", json_type_int);
     recording = member(json, "recording", json_type_boolean);
-    if (!node || !name || !granularity || !size || !first || !recording) {
+    persistent = member(json, "persistent", json_type_boolean);
+    if (!node || !name || !granularity || !size || !first || !recording || !persistent) {
         return false;
     }
     *head = (Head){ .node = json_object_get_string(node),
@@ -194,8 +197,19 @@ static bool head_from_json(struct json_object *json, Head *head)
                     .granularity = (uint32_t)json_object_get_uint64(granularity),
                     .size = json_object_get_uint64(size),
                     .first = json_object_get_uint64(first),
-                    .recording = json_object_get_boolean(recording) };
+                    .recording = json_object_get_boolean(recording),
+                    .persistent = json_object_get_boolean(persistent) };
     return true;
+}
+
+/* What the image had when it was opened, which the other machine has written to since. */
+static void forget_old(BlockNode *node, const Head *head)
+{
+    BlockDirtyBitmap *old = block_dirty_bitmap_find(node, head->name, NULL);
+
+    if (old && head->persistent && old->persistent && !old->busy) {
+        block_dirty_bitmap_free(old);
+    }
 }
 
 /* The one that @head makes, or, if that was done by the record before, the one that is there. */
@@ -210,6 +224,7 @@ static BlockDirtyBitmap *make_or_find(const Head *head, BlockDirtyBitmap *before
     if (before && before->node == node && strcmp(before->name, head->name) == 0) {
         return before;
     }
+    forget_old(node, head);
     bitmap = block_dirty_bitmap_new(node, head->name, head->granularity, errp);
     if (bitmap && (bitmap->size != head->size || bitmap->granularity != head->granularity)) {
         error_set(errp, "it is of %" PRIu64 " bytes, and block node '%s' has %" PRIu64, head->size,
@@ -219,6 +234,7 @@ static BlockDirtyBitmap *make_or_find(const Head *head, BlockDirtyBitmap *before
     }
     if (bitmap) {
         block_dirty_bitmap_set_enabled(bitmap, head->recording);
+        bitmap->comes = head->persistent;
     }
     return bitmap;
 }

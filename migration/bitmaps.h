@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Dirty bitmaps of a machine that goes elsewhere. Those that are persistent are in its images; the
- * others go along with the capability dirty-bitmaps, and else the machine stays.
+ * Dirty bitmaps of a machine that goes elsewhere: they go along with the capability dirty-bitmaps.
+ * Without it those that are persistent are where its images are, and if there are others the
+ * machine stays.
  */
 #ifndef MIGRATION_BITMAPS_H
 #define MIGRATION_BITMAPS_H
@@ -11,7 +12,7 @@
 /* Would one be lost? An error names it. Machine lock. */
 bool saved_bitmaps_check(GError **errp);
 
-/* Those that no image keeps, as they are now; nothing is written any more. g_ptr_array_unref.
+/* Those that go along, as they are now; nothing is written any more. g_ptr_array_unref.
  * Machine lock. */
 GPtrArray *saved_bitmaps_take(void);
 /* As records. NULL is fine. Any thread. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What users have said of disks while a machine ran, when it goes elsewhere, or into a snapshot. Usage: test_block_moves.py
 BUILD-DIR"""
+import json
 import subprocess
 import tempfile
 
@@ -197,6 +198,24 @@ def bitmaps_go_along():
                        for name in ("fine", "off", "empty", "kept")], sums)
             put(m, "40G")
             tap.equal([count for _, _, count, _, _ in info(m)], [131072, 327680, 327680, 196608])
+        # The other machine has a copy of the image, which knows nothing of "kept", or has it as it was; it keeps it then. A file keeps none.
+        for how in "copy", "old", "raw":
+            copy = f"{folder}/{how}"
+            subprocess.run(["qemu-img", "create", "-q", "-f", "raw" if how == "raw" else "qcow2", copy, "64G"], check=True)
+            if how == "old":
+                subprocess.run(["qemu-img", "bitmap", "--add", copy, "kept"], check=True)
+            other = [word.replace(f"filename={image}", f"filename={copy}").replace("qcow2", "raw" if how == "raw" else "qcow2") for word in words]
+            with start(*other, "-incoming", f"file:{folder}/one") as m:
+                come(m)
+                machine.vm.wait_until(lambda: m.qmp.command("query-migrate")["status"] == "completed", "it has its images")
+                tap.equal(info(m), [entry if entry[0] != "kept" or how != "raw" else (*entry[:4], False) for entry in before], how)
+                put(m, "40G")
+                m.qmp.command("quit")
+                m.process.wait(machine.vm.LONG)
+                tap.equal("cannot keep dirty bitmap 'kept'" in m.errors(), how == "raw", how)
+            if how != "raw":
+                found = json.loads(subprocess.run(["qemu-img", "info", "--output=json", copy], stdout=subprocess.PIPE, check=True).stdout)
+                tap.equal([(b["name"], b["flags"]) for b in found["format-specific"]["data"]["bitmaps"]], [("kept", ["auto"])], how)
         for wrong, text in ((["-blockdev", f"qcow2,node-name=m,file.driver=file,file.filename={image}", "-device", "virtio-blk-pci,drive=m,id=n"], "'n'"),
                             (["-blockdev", "null-co,node-name=n,size=64M", "-device", "virtio-blk-pci,drive=n,id=n"], "67108864")):
             status, said = machine.run_program("-accel", "qtest", "-nodefaults", "-display", "none", "-m", "16M", "-S", "-M", "pc", *wrong,
