@@ -402,6 +402,7 @@ const HmpCommand hmp_info_commands[] = {
     { "snapshots", NULL, "the snapshots that all disks have", hmp_info_snapshots },
     { "status", NULL, "whether the machine runs", info_status, true },
     { "tlb", NULL, "each page that is mapped: linear and physical address, flags", hmp_info_tlb },
+    { "spice", NULL, "the SPICE server, and the channels of its clients", hmp_info_spice },
     { "tpm", NULL, "the TPM, and what is behind it", hmp_info_tpm },
     { "usb", NULL, "the USB devices, by controller, address and port", hmp_info_usb },
     { "usernet", NULL, "the connections of netdevs of kind user", hmp_info_usernet },

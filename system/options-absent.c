@@ -156,7 +156,6 @@ static const struct RefusedOption {
     { "sd", "there is no SD card" },
     { "singlestep",
       "instructions are not traced one by one this way; -d help lists what can be logged" },
-    { "spice", "there is no display that SPICE could show" },
     { "win2k-hack", "there are no IDE disks yet, so none to be slowed down" },
     { "xen-attach", "there is no Xen; use -accel kvm" },
     { "xen-domid", "there is no Xen; use -accel kvm" },

@@ -39,6 +39,9 @@ bool option_do_net(Startup *startup, const char *arg, GError **errp);
 /* options.c: -object of TLS credentials. */
 bool option_add_tls_creds(Startup *startup, GError **errp);
 
+/* options-spice.c */
+bool option_apply_spice(Startup *startup, const void *parsed, GError **errp);
+
 /* options-tpm.c */
 bool option_apply_tpmdev(Startup *startup, const void *parsed, GError **errp);
 

@@ -677,6 +677,8 @@ const Option options[] = {
       START_NETDEV, .apply = option_apply_fsdev, .type = &FsdevOptions_type, .implied_key = "fsdriver" },
     { "virtfs", "local,path=DIR,mount_tag=TAG,security_model=MODEL[,id=ID][,option=value]",
       "the same with its device", START_DEVICE, .apply = option_apply_virtfs, .type = &VirtfsOptions_type, .implied_key = "fsdriver" },
+    { "spice", "[port=PORT][,tls-port=PORT][,addr=ADDRESS][,OPTION=VALUE]...",
+      "a SPICE server; -spice help lists the options", START_SCREEN, .apply = option_apply_spice, .type = &SpiceOptions_type },
     { "tpmdev", "emulator,id=ID,chardev=ID", "a TPM emulator (swtpm), for -device tpm-tis,tpmdev=ID or tpm-crb",
       START_NETDEV, .apply = option_apply_tpmdev, .type = &TpmdevOptions_type, .implied_key = "type" },
     { "vga", "std | none", "a graphics card; help lists them", START_CONFIG, option_do_vga, option_text_vga },

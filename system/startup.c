@@ -27,6 +27,7 @@
 #include "system/option-groups.h"
 #include "system/options-more.h"
 #include "system/qtest.h"
+#include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
 #include "util/interrupt.h"
@@ -385,6 +386,7 @@ void startup_cleanup(Startup *startup, bool ok)
     incoming_finish();
     gdb_server_cleanup();
     vnc_cleanup();
+    spice_stop();
     nbd_server_stop(NULL); /* if there is one */
     block_finish();
     monitor_cleanup();

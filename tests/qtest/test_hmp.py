@@ -69,6 +69,7 @@ INFO = {
     "snapshots": r"Error: there is no disk image here that could keep snapshots",
     "status": r"VM status: (running|paused \(prelaunch\))\n",
     "tlb": "",
+    "spice": r"Server: disabled\n",
     "tpm": r"this machine has no TPM\n",
     "usb": r"Error: this machine has no USB; ",
     "usernet": "",

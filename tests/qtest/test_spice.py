@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SPICE: a client of another project sees what is on a screen, presses keys and moves the pointer; passwords, addresses, and
+what the monitor tells. The guest is a driver of ours, by qtest: a virtio GPU, keyboard and tablet."""
+import struct
+import tempfile
+
+import machine
+from machine import tap
+from spice_client import Client
+from virtio_driver import Driver
+
+PASSWORD = "it is a secret"
+
+
+class Gpu(Driver):
+    """A picture of @width times @height, whose pixels are a number that is the place's."""
+    PIXELS = 0x1000000
+
+    def begin_screen(self):
+        self.begin()
+        self.queue(0)
+        self.queue(1)
+        self.ready()
+
+    def request(self, kind, form, *words, more=b""):
+        body = struct.pack("<IIQII", kind, 0, 0, 0, 0) + struct.pack(form, *words) + more
+        return struct.unpack("<I", self.talk(0, body, room=24)[:4])[0]
+
+    def picture(self, number, width, height, colour):
+        self.put(self.PIXELS, b"".join(struct.pack("<I", colour + y * width + x) for y in range(height) for x in range(width)))
+        for kind, form, words in (
+                (0x101, "<4I", (number, 2, width, height)), (0x106, "<IIQII", (number, 1, self.PIXELS, 4 * width * height, 0)),
+                (0x105, "<4IQII", (0, 0, width, height, 0, number, 0)), (0x103, "<6I", (0, 0, width, height, 0, number)),
+                (0x104, "<6I", (0, 0, width, height, number, 0))):
+            tap.equal(self.request(kind, form, *words), 0x1100, hex(kind))
+
+    def change(self, number, width, x, y, colour):
+        """One pixel."""
+        at = 4 * (y * width + x)
+        self.put(self.PIXELS + at, struct.pack("<I", colour))
+        tap.equal(self.request(0x105, "<4IQII", x, y, 1, 1, at, number, 0), 0x1100)
+        tap.equal(self.request(0x104, "<6I", x, y, 1, 1, number, 0), 0x1100)
+
+
+def start(path, *more, options="disable-ticketing=on"):
+    return machine.Machine(memory="64M", extra=["-M", "pc", "-device", "virtio-gpu-pci,addr=4", "-device", "virtio-keyboard-pci,addr=5",
+                                                "-device", "virtio-tablet-pci,addr=6", "-spice", f"unix=on,addr={path},{options}", *more])
+
+
+def screen():
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
+        gpu = Gpu(m, 4)
+        gpu.begin_screen()
+        client = Client(f"{folder}/s")
+        client.works()
+        client.wait(lambda: client.size() == (640, 480), "nothing yet")
+        gpu.picture(1, 80, 60, 0x102030)
+        client.wait(lambda: client.size() == (80, 60), "another size")
+        client.wait(lambda: client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the last pixel")
+        tap.equal([client.pixel(x, y) for x, y in ((0, 0), (1, 0), (0, 1), (40, 30))], [0x102030 + n for n in (0, 1, 80, 30 * 80 + 40)])
+        gpu.change(1, 80, 7, 9, 0xabcdef)
+        client.wait(lambda: client.pixel(7, 9) == 0xabcdef, "one pixel")
+        tap.equal([client.pixel(6, 9), client.pixel(8, 9)], [0x102030 + 9 * 80 + 6, 0x102030 + 9 * 80 + 8])
+        second = Client(f"{folder}/s")  # the first one goes then
+        second.works()
+        second.wait(lambda: second.size() == (80, 60) and second.pixel(7, 9) == 0xabcdef, "the same")
+        second.close()
+
+
+def told():
+    """Events, query-spice, info spice."""
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
+        info = m.qmp.command("query-spice")
+        tap.equal((info["enabled"], info["auth"], info["host"], info["channels"]), (True, "none", f"{folder}/s", []))
+        client = Client(f"{folder}/s")
+        client.works()
+        m.qmp.event("SPICE_CONNECTED")
+        first = m.qmp.event("SPICE_INITIALIZED")["data"]
+        tap.equal((first["client"]["channel-type"], first["server"]["auth"], first["server"]["family"]), (1, "none", "unix"))
+        client.wait(lambda: {c["channel-type"] for c in m.qmp.command("query-spice")["channels"]} >= {1, 2, 3, 4}, "the channels")
+        text = m.qmp.command("human-monitor-command", **{"command-line": "info spice"})
+        tap.equal("auth: none" in text and "channel: 1:0" in text, True, text)
+        client.close()
+        m.qmp.event("SPICE_DISCONNECTED")
+        client.wait(lambda: m.qmp.command("query-spice")["channels"] == [], "none")
+
+
+def passwords():
+    with tempfile.TemporaryDirectory() as folder, start(
+            f"{folder}/s", "-object", f"secret,id=s0,data={PASSWORD}", options="password-secret=s0") as m:
+        tap.equal(m.qmp.command("query-spice")["auth"], "spice")
+        for word in ("wrong", None):
+            client = Client(f"{folder}/s", word)
+            client.wait(lambda: ("MainChannel", "error-auth") in client.events, "refused")
+        client = Client(f"{folder}/s", PASSWORD)
+        client.works()
+        client.close()
+
+
+def people():
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
+        devices = []
+        for slot in (5, 6):
+            device = Driver(m, slot, ram=0x100000 + slot * 0x10000)
+            device.begin()
+            device.queue(0, size=64)
+            device.ready()
+            devices.append(device)
+        client = Client(f"{folder}/s")
+        client.works()
+        client.wait(lambda: m.qmp.command("query-spice")["mouse-mode"] == "client", "the client moves the pointer")
+        inputs = client.channels["InputsChannel"]
+        inputs.key_press(0x1e)
+        inputs.key_release(0x1e)
+        inputs.key_press(0x11d)  # right Ctrl
+        keyboard, tablet = devices
+        expect(client, keyboard, [(1, 30, 1), (0, 0, 0), (1, 30, 0), (0, 0, 0), (1, 97, 1), (0, 0, 0)])
+        client.wait(lambda: client.channels["MainChannel"].get_property("mouse-mode") == 2, "the client knows")
+        inputs.position(320, 240, 0, 0)
+        inputs.button_press(3, 4)
+        found = events(client, tablet, 5)
+        tap.equal([event[:2] for event in found[:3]], [(3, 0), (3, 1), (0, 0)])
+        tap.equal([abs(event[2] - 16384) < 64 for event in found[:2]], [True, True], str(found))
+        tap.equal((1, 273, 1) in found, True, str(found))
+        client.close()
+
+
+def events(client, device, count):
+    """The next @count that the guest gets."""
+    found = []
+    for _ in range(count):
+        where = device.ask(0, b"", room=8)
+        total = device.queues[0][2]
+        client.wait(lambda total=total: device.used(0) == total, "an event")
+        found.append(struct.unpack("<HHi", device.fetch(where, 8)))
+    return found
+
+
+def expect(client, device, wanted):
+    tap.equal(events(client, device, len(wanted)), wanted)
+
+
+def refused():
+    for options, words in (("disable-ticketing=on", "nobody could connect"), ("unix=on", "add addr=PATH"),
+                           ("port=5999,gl=on", "there is no OpenGL"), ("tls-port=5999", "wants certificates"),
+                           ("port=5999,tls-channel=no", "there is no channel 'no'"),
+                           ("unix=on,addr=/nowhere/s", "cannot listen there"),
+                           ("port=5999,password-secret=no", "no")):
+        status, text = machine.run_program("-M", "none", "-spice", options)
+        tap.equal((status, words in text), (1, True), f"{options}: {text}")
+
+
+tap.run([(function.__name__, function) for function in (screen, told, passwords, people, refused)])

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the SPICE server have in common. */
+#ifndef UI_SPICE_INTERNAL_H
+#define UI_SPICE_INTERNAL_H
+
+#include <spice.h>
+
+#include "ui/spice.h"
+
+/* ---- spice-core.c: the main loop, for the library ---- */
+
+/* @event is told of channels, on the main thread. Borrowed for ever. */
+SpiceCoreInterface *spice_core(void (*event)(int event, const SpiceChannelEventInfo *info));
+
+/* ---- spice-display.c: consoles ---- */
+
+void spice_display_start(SpiceServer *server);
+void spice_display_stop(void);
+/* Somebody looks, or nobody does any more. */
+void spice_display_watch(bool watched);
+
+/* ---- spice-input.c: keys and pointers ---- */
+
+void spice_input_start(SpiceServer *server, const SpiceHost *host);
+void spice_input_stop(void);
+/* A client comes: what kind of pointer is there now? */
+void spice_input_check(void);
+
+#endif
