@@ -136,6 +136,9 @@ VARIANTS = [
         for n, (words, rest) in enumerate([
             ("accessmode='mapped'", ""), ("accessmode='passthrough' multidevs='remap'", ""),
             ("accessmode='squash'", "<readonly/>"), ("accessmode='mapped' fmode='644' dmode='755'", "")])])),
+    ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
+        "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
+    ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
     ("an old machine", {"machine='q35'": "machine='pc-q35-6.2'"}),
 ] + [(f"the balloon {model}", {NO_BALLOON: f"<memballoon model='{model}' autodeflate='on' freePageReporting='on'>"
                                           "<stats period='5'/></memballoon>"})
