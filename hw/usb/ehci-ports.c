@@ -305,6 +305,10 @@ static void ready(void *opaque, UsbDevice *dev, uint8_t address)
     if (is_ours(s, top->index)) {
         s->quiet = 0;
         ehci_go_on(s);
+    } else if (s->usb_ports[top->index].companion) {
+        UsbPort *companion = s->usb_ports[top->index].companion;
+
+        companion->ops->ready(companion);
     }
 }
 

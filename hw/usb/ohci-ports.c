@@ -91,7 +91,12 @@ static void ready(void *opaque, UsbDevice *dev, uint8_t address)
     ohci_go_on(s);
 }
 
-static const UsbPortOps port_ops = { attached, detached, wakeup };
+static void port_ready(UsbPort *port)
+{
+    ready(port->opaque, port->dev, 0);
+}
+
+static const UsbPortOps port_ops = { attached, detached, wakeup, port_ready };
 static const UsbBusOps bus_ops = { .ready = ready };
 
 void ohci_port_written(Ohci *s, unsigned i, uint32_t value)

@@ -39,6 +39,7 @@ typedef enum Outcome {
 typedef struct Frame {
     Uhci *s;
     unsigned steps, bytes;
+    bool came; /* something of it */
 } Frame;
 
 static bool read_words(Uhci *s, uint32_t at, uint32_t *words, unsigned count)
@@ -155,6 +156,7 @@ static Outcome run_td(Frame *f, uint32_t at, Td *td)
         return TD_HALT;
     }
     f->bytes += size;
+    f->came |= status != USB_NAK;
     if (status == USB_NAK) {
         return write_word(s, at + 4, td->control | TD_NAK) ? TD_BLOCKED : TD_HALT;
     }
@@ -199,13 +201,13 @@ static bool run_queue(Frame *f, uint32_t queue, uint32_t element)
     return true;
 }
 
-void uhci_run_frame(Uhci *s)
+bool uhci_run_frame(Uhci *s)
 {
     Frame f = { .s = s };
     uint32_t link;
 
     if (!read_words(s, s->list + 4 * (s->frame % FRAMES), &link, 1)) {
-        return;
+        return true;
     }
     while (!(link & LINK_END) && f.steps++ < STEPS && f.bytes < BYTES) {
         uint32_t at = link & ~(uint32_t)LINK_MASK, queue[2];
@@ -213,15 +215,16 @@ void uhci_run_frame(Uhci *s)
 
         if (link & LINK_QUEUE) {
             if (!read_words(s, at, queue, 2) || !run_queue(&f, at, queue[1])) {
-                return;
+                return true;
             }
             /* A queue within it is one more of the list. */
             link = queue[1] & LINK_QUEUE && !(queue[1] & LINK_END) ? queue[1] : queue[0];
         } else {
             if (!read_words(s, at, &td.link, 4) || run_td(&f, at, &td) == TD_HALT) {
-                return;
+                return true;
             }
             link = td.link;
         }
     }
+    return f.came;
 }

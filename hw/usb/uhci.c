@@ -31,8 +31,9 @@ enum {
 };
 enum { INTR_ERROR = 1 << 0, INTR_RESUME = 1 << 1, IO_BAR = 4, LEGACY = 0xc0, RELEASE = 0x60 };
 
-#define FRAME_NS   (NS_PER_SEC / 1000)
-#define CATCH_UP   128 /* frames that are done late, at most */
+#define FRAME_NS (NS_PER_SEC / 1000)
+#define CATCH_UP 128 /* frames that are done late, at most */
+enum { QUIET_AFTER = 64, QUIET_FRAMES = 8 };
 #define SOF_NORMAL 0x40
 
 void uhci_update_interrupt(Uhci *s)
@@ -63,10 +64,9 @@ static bool has_somebody(const Uhci *s)
     return false;
 }
 
-static void wait_until(Uhci *s, int64_t due)
+static void wait_for_frame(Uhci *s)
 {
-    s->due = due;
-    timer_mod(s->timer, due);
+    timer_mod(s->timer, s->due + (s->quiet < QUIET_AFTER ? 0 : QUIET_FRAMES - 1) * FRAME_NS);
 }
 
 static void go_on(Uhci *s)
@@ -74,23 +74,51 @@ static void go_on(Uhci *s)
     if (!runs(s) || !has_somebody(s)) {
         timer_del(s->timer);
     } else if (!timer_pending(s->timer)) {
-        wait_until(s, clock_ns() + FRAME_NS);
+        s->due = clock_ns() + FRAME_NS;
+        s->quiet = 0;
+        wait_for_frame(s);
+    }
+}
+
+/* All frames that have ended. */
+static void run_frames(Uhci *s)
+{
+    int64_t now = clock_ns();
+
+    s->due = MAX(s->due, now - CATCH_UP * FRAME_NS);
+    for (; runs(s) && s->due <= now; s->due += FRAME_NS) {
+        s->quiet = uhci_run_frame(s) ? 0 : MIN(s->quiet + 1, QUIET_AFTER);
+        s->frame = (s->frame + 1) & FRNUM_MASK;
     }
 }
 
 static void next_frames(void *opaque)
 {
     Uhci *s = opaque;
-    int64_t now = clock_ns(), at = CLAMP(s->due, now - CATCH_UP * FRAME_NS, now);
 
-    for (; runs(s) && at <= now; at += FRAME_NS) {
-        uhci_run_frame(s);
-        s->frame = (s->frame + 1) & FRNUM_MASK;
-    }
+    s->due = MIN(s->due, clock_ns());
+    run_frames(s);
     if (runs(s) && has_somebody(s)) {
-        wait_until(s, at);
+        wait_for_frame(s);
     }
     uhci_update_interrupt(s);
+}
+
+/* Something may come of the next frame. */
+static void hurry(Uhci *s)
+{
+    s->quiet = 0;
+    if (timer_pending(s->timer)) {
+        wait_for_frame(s);
+    }
+}
+
+/* The number of the frame that is under way. */
+static uint16_t frame_number(const Uhci *s)
+{
+    int64_t late = timer_pending(s->timer) ? clock_ns() - s->due : -1;
+
+    return (uint16_t)(s->frame + (late >= 0 ? late / FRAME_NS + 1 : 0)) & FRNUM_MASK;
 }
 
 static void machine_starts(void *opaque)
@@ -152,12 +180,17 @@ static void wakeup(UsbPort *port)
     tell_resume(s);
 }
 
-/* It is asked in each frame. */
 static void ready(void *opaque, UsbDevice *dev, uint8_t address)
 {
+    hurry(opaque);
 }
 
-static const UsbPortOps port_ops = { attached, detached, wakeup };
+static void port_ready(UsbPort *port)
+{
+    hurry(port->opaque);
+}
+
+static const UsbPortOps port_ops = { attached, detached, wakeup, port_ready };
 static const UsbBusOps bus_ops = { ready };
 
 static void port_written(Uhci *s, unsigned i, uint16_t value)
@@ -232,7 +265,7 @@ static uint64_t registers_read(void *opaque, hwaddr addr, unsigned size)
         [USBCMD / 2] = s->command,
         [USBSTS / 2] = s->status | halted,
         [USBINTR / 2] = s->interrupts,
-        [FRNUM / 2] = s->frame,
+        [FRNUM / 2] = frame_number(s),
         [FRBASEADD / 2] = (uint16_t)s->list,
         [FRBASEADD / 2 + 1] = (uint16_t)(s->list >> 16),
         [SOFMOD / 2] = s->sof,
@@ -286,6 +319,10 @@ static void registers_write(void *opaque, hwaddr addr, uint64_t value, unsigned 
 {
     Uhci *s = opaque;
 
+    if (timer_pending(s->timer)) {
+        run_frames(s); /* as the registers were */
+        hurry(s);
+    }
     if (addr == SOFMOD) {
         s->sof = value & 0x7f;
     } else if (size >= 2 && addr % 2 == 0) {
@@ -388,6 +425,8 @@ static bool check_ports(void *opaque, GError **errp)
             value & CONNECTED && value & ENABLED && !(value & (RESET | SUSPENDED));
     }
     s->list &= ~0xfffu;
+    s->due = MAX(s->due, 0);
+    s->quiet = 0;
     return true;
 }
 

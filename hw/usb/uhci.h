@@ -2,7 +2,8 @@
 /*
  * A USB 1.1 host controller with the interface of Intel's UHCI (Universal Host Controller Interface
  * Design Guide 1.1): two ports for devices of low and full speed, and a list of what is to be done
- * in each frame of a millisecond. It looks at that only while it runs and a port is enabled.
+ * in each frame of a millisecond. It looks at that only while it runs and a port is enabled; and
+ * each QUIET_FRAMES, for all the frames in between, as long as nothing comes of it.
  * Machine lock for everything.
  */
 #ifndef HW_USB_UHCI_H
@@ -39,11 +40,13 @@ typedef struct Uhci {
     uint16_t command, status, interrupts;
     uint8_t causes;
     uint8_t sof;
-    uint16_t frame; /* the next one's number */
+    uint16_t frame; /* the number of the next one that is done */
     uint32_t list;  /* of frames: its address */
     uint16_t ports[UHCI_PORTS];
-    Timer *timer; /* of the next frame */
-    int64_t due;  /* when that is */
+    Timer *timer; /* of the next look at the list */
+    int64_t due;  /* when that ends */
+    /* derived */
+    unsigned quiet; /* frames in which nothing came of the list */
     /* configuration */
     char *master;        /* property "masterbus": whose companion it is; NULL: nobody's */
     uint32_t first_port; /* property "firstport": of that one's */
@@ -61,7 +64,7 @@ void uhci_update_interrupt(Uhci *s);
 
 /* ---- uhci-frames.c ---- */
 
-/* Do what frame s->frame asks for. */
-void uhci_run_frame(Uhci *s);
+/* Do what frame s->frame asks for. True: something came of it. */
+bool uhci_run_frame(Uhci *s);
 
 #endif

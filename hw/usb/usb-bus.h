@@ -23,6 +23,8 @@ typedef struct UsbPortOps {
     void (*detached)(UsbPort *port);
     /* port->dev, which is suspended, wants to be talked to. */
     void (*wakeup)(UsbPort *port);
+    /* It is worth asking what is there; of a companion's, or NULL. */
+    void (*ready)(UsbPort *port);
 } UsbPortOps;
 
 struct UsbPort {
