@@ -81,8 +81,8 @@ bool qmp_migrate_set_parameters(bool has_max_bandwidth, uint64_t max_bandwidth,
     MigrationParams p = migration_params;
 
     if (block_bitmap_mapping && block_bitmap_mapping->len) {
-        error_set(errp, "block-bitmap-mapping: dirty bitmaps do not move by themselves: those that "
-                        "are persistent are in the image, which both machines have");
+        error_set(errp, "block-bitmap-mapping is not there: with the capability dirty-bitmaps they "
+                        "go to nodes of the same names");
         return false;
     }
 

@@ -215,7 +215,12 @@ bool vhost_ring_update(Vhost *vhost, unsigned n, GError **errp)
             virtio_needs_reset(vhost->vdev, "a ring is not in memory");
             return true;
         }
-        return give(vhost, n, errp) && enable(vhost, n, n < vhost->in_use, errp);
+        if (!give(vhost, n, errp) || !enable(vhost, n, n < vhost->in_use, errp)) {
+            return false;
+        }
+        /* The driver may have told the one before, or have been told that it need not. */
+        shared_event_signal(vhost->vdev->queues[n].kick_fd);
+        return true;
     }
     call_fd = call_fd_of(ring);
     if (call_fd != ring->call_fd) {

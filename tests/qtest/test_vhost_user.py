@@ -168,12 +168,15 @@ def works():
 
 
 def dies(inflight):
-    """What the program had not answered when it died, the next one does."""
+    """What the program had not answered when it died, the next one does, which is told to look: the driver said so to the first one."""
     with disk(protocol=vhost.DISK | (vhost.INFLIGHT if inflight else 0)) as (end, m):
+        end.waits = True
         driver = ready(m)
         tap.equal(driver.talk(0, b"before"), b"before")
-        end.hold = True
+        with end.lock:
+            end.hold, kicks = True, end.kicks
         driver.ask(0, b"kept")
+        end.wait(lambda: end.kicks > kicks, "the notification", 20)
         end.drop()
         machine.vm.wait_until(lambda: driver.used(0) == 2, "the answer of the next one")
         tap.equal(driver.talk(0, b"after"), b"after")

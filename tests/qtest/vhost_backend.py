@@ -52,7 +52,9 @@ class Backend(threading.Thread):
         self.lock = threading.Condition()
         self.seen, self.regions, self.rings, self.agreed, self.accepted = [], [], {}, 0, 0
         self.requests = self.log = self.log_file = None
+        self.kicks = 0
         self.hold = False  # requests stay in flight, until the connection ends
+        self.waits = False  # it looks at a ring only when it is notified, as most do
         self.sock = None
         self.path, self.listen, self.stopping = path, listen, False
         self.server = socket.socket(socket.AF_UNIX)
@@ -177,7 +179,8 @@ class Backend(threading.Thread):
         elif request in (SET_VRING_KICK, SET_VRING_CALL):
             ring = self.ring((index & 0xff,))
             setattr(ring, "kick" if request == SET_VRING_KICK else "call", fds[0] if fds else None)
-        self.work(ring)
+        if not self.waits:
+            self.work(ring)
 
     def set_memory(self, request, payload, fds):
         if request == SET_MEM_TABLE:
@@ -250,6 +253,8 @@ class Backend(threading.Thread):
                 if fd in kicks:
                     os.eventfd_read(fd)
                     with self.lock:
+                        self.kicks += 1
+                        self.lock.notify_all()
                         self.work(kicks[fd])
             if self.sock in ready:
                 header, fds = self.receive(12)
