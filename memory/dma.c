@@ -193,10 +193,31 @@ void dma_written(const DmaSpace *space, hwaddr addr, uint64_t len)
     }
 }
 
+/* As translate(), with pages that lie together in one piece. */
+static bool translate_run(const DmaSpace *space, hwaddr *addr, uint64_t *len, bool write)
+{
+    const hwaddr from = *addr;
+    const uint64_t wanted = *len;
+
+    if (!translate(space, addr, len, write)) {
+        return false;
+    }
+    while (*len < wanted) {
+        hwaddr next = from + *len;
+        uint64_t more = wanted - *len;
+
+        if (!translate(space, &next, &more, write) || next != *addr + *len) {
+            break;
+        }
+        *len += more;
+    }
+    return true;
+}
+
 bool dma_map(const DmaSpace *space, hwaddr addr, uint64_t len, bool write, const char *holder,
              DmaHold *hold)
 {
-    if (!len || !translate(space, &addr, &len, write)) {
+    if (!len || !translate_run(space, &addr, &len, write)) {
         return false;
     }
     const FlatRange *range = find_ram(space, addr, 1, write);

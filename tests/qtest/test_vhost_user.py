@@ -297,6 +297,19 @@ def grows():
         tap.equal(len(end.regions), 1)
 
 
+def beside_an_iommu():
+    """Its program is told of no translations: with iommu_platform=on it is refused, and leaves nothing; without, it has
+    physical addresses."""
+    with setup("-device", "virtio-iommu-pci", protocol=vhost.DISK) as (_, m):
+        before = m.tree()
+        said = refused(m, "device_add", driver="vhost-user-blk-pci", chardev="c0", iommu_platform=True,
+                       **{"disable-legacy": "on"})
+        tap.equal("leave iommu_platform=on out" in said, True, said)
+        tap.equal(m.tree(), before, "what a refused one leaves")
+        m.qmp.command("device_add", driver="vhost-user-blk-pci", chardev="c0", id="d0", addr=f"{SLOT:x}")
+        ready(m)
+
+
 def limit(slots, most):
     """The program's limit of ranges is asked for, and no DIMM more is accepted."""
     with disk(protocol=vhost.DISK | (vhost.MEM_SLOTS if slots else 0), slots=most) as (end, m):
@@ -509,6 +522,7 @@ if __name__ == "__main__":
         ("memory follows, by tables", lambda: follows(False)),
         ("one device after another on a connection", again),
         ("virtio-mem", grows),
+        ("beside an IOMMU", beside_an_iommu),
         ("limit of slots", lambda: limit(True, 3)),
         ("limit without slots", lambda: limit(False, 8)),
         ("too many ranges; memory that is not shared", too_many),

@@ -369,6 +369,74 @@ static void test_discard_ram(void)
     teardown();
 }
 
+/* An IOMMU with pages of 4 KiB: 0 and 1 are one after the other at the end of `low`, 2 is the first
+ * of `high`, 3 only for reading, 4 a device; there are no others. */
+static unsigned refusals;
+
+static bool translate(void *opaque, hwaddr addr, bool write, hwaddr *to, uint64_t *size)
+{
+    static const hwaddr pages[] = { 0xe000, 0xf000, HIGH_AT, 0x1000, MMIO_AT };
+    const hwaddr page = addr / 0x1000;
+
+    if (page >= G_N_ELEMENTS(pages) || (page == 3 && write)) {
+        refusals++;
+        return false;
+    }
+    *to = pages[page] + addr % 0x1000;
+    *size = 0x1000 - addr % 0x1000;
+    return true;
+}
+
+static void test_iommu(void)
+{
+    const DmaIommu iommu = { .translate = translate }, none = { 0 };
+    DmaSpace behind = { &as, &iommu };
+    uint8_t buf[0x1800];
+    DmaHold hold;
+
+    setup();
+    memset(buf, 0x5a, sizeof(buf));
+    refusals = 0;
+    g_assert_true(dma_is_translated(&behind));
+    g_assert_true(dma_write_ram(&behind, 0x1800, buf, sizeof(buf)));
+    g_assert_cmphex(low_ram->host[0xf7ff], ==, 0);
+    g_assert_cmphex(low_ram->host[0xf800], ==, 0x5a);
+    g_assert_cmphex(high_ram->host[0xfff], ==, 0x5a);
+    memset(buf, 0, sizeof(buf));
+    g_assert_true(dma_read_ram(&behind, 0x1800, buf, sizeof(buf)));
+    g_assert_cmphex(buf[0x17ff], ==, 0x5a);
+    assert_told("0xf800+0x800\n0x20000+0x1000\n");
+    /* All or nothing, and never a device. */
+    g_assert_cmpuint(refusals, ==, 0);
+    g_assert_true(dma_read_ram(&behind, 0x3000, buf, 16));
+    g_assert_false(dma_write_ram(&behind, 0x2ff8, buf, 16));
+    g_assert_cmpuint(refusals, ==, 1);
+    g_assert_false(dma_read_ram(&behind, 0x4000, buf, 16));
+    g_assert_false(dma_is_ram(&behind, 0x4ff8, 16));
+    g_assert_false(dma_is_ram(&behind, UINT64_MAX - 3, 8));
+    g_assert_cmpint(dma_read(&behind, 0x5000, buf, 4), !=, MEMTX_OK);
+    g_assert_cmpint(dma_set(&behind, 0x2000, 0, 8), ==, MEMTX_OK);
+    g_assert_cmphex(high_ram->host[7], ==, 0);
+    g_assert_cmphex(high_ram->host[8], ==, 0x5a);
+    assert_told("0x20000+0x8\n");
+    /* What lies together is one piece, and its place is told. */
+    g_assert_true(dma_map(&behind, 0x800, 0x2000, true, "test", &hold));
+    g_assert_cmphex(hold.size, ==, 0x1800);
+    g_assert_cmphex(hold.addr, ==, 0xe800);
+    g_assert_true(hold.host == low_ram->host + 0xe800);
+    dma_unmap(&hold, 1);
+    assert_told("0xe800+0x1\n");
+    g_assert_false(dma_map(&behind, 0x3000, 1, true, "test", &hold));
+    g_assert_true(dma_host(&behind, 0x1ff0, 16, true) == low_ram->host + 0xfff0);
+    g_assert_null(dma_host(&behind, 0x1ff0, 17, true));
+    dma_written(&behind, 0x1ff0, 16);
+    assert_told("0xfff0+0x10\n");
+    behind.iommu = &none;
+    g_assert_false(dma_is_translated(&behind));
+    g_assert_true(dma_read_ram(&behind, 0x8000, buf, 16));
+    teardown();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -383,5 +451,6 @@ int main(int argc, char **argv)
     g_test_add_func("/dma/lasting", test_lasting);
     g_test_add_func("/dma/parts", test_parts);
     g_test_add_func("/dma/discard-ram", test_discard_ram);
+    g_test_add_func("/dma/iommu", test_iommu);
     return g_test_run();
 }
