@@ -95,8 +95,21 @@ def nvme_and_virtio():
             write(guest, "nvme0n1", folder, "d0")
             write(guest, "vda", folder, "d1")
             guest.run("grep -q -E '(IR-PCI-MSI|IR-IO-APIC)' /proc/interrupts")
-            no_faults(guest)
             guest.unplug("d0")
+            no_faults(guest)
+            guest.qmp.command("migrate", uri=f"file:{folder}/state")
+            vm.wait_until(lambda: guest.qmp.command("query-migrate")["status"] == "completed", "the state is saved")
+        with machine([*words, "-incoming", f"file:{folder}/state"]) as guest:
+            vm.wait_until(lambda: guest.qmp.command("query-status")["status"] == "running", "the state is loaded")
+            write(guest, "nvme0n1", folder, "d0")
+            write(guest, "vda", folder, "d1")
+            address(guest)
+            no_faults(guest)
+            guest.serial.send(b"reboot -f\n")
+            begin(guest, VIRTIO + BLOCK)
+            write(guest, "nvme0n1", folder, "d0")
+            write(guest, "vda", folder, "d1")
+            no_faults(guest)
 
 
 def ahci_and_e1000e():
