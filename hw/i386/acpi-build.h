@@ -54,7 +54,7 @@ Aml *acpi_tpm_device(void);
 
 /* NULL: there is no intel-iommu. */
 AcpiBlob *acpi_build_dmar(AcpiTables *tables);
-/* NULL: there is no virtio-iommu. */
+/* NULL: there is no virtio-iommu, or nothing below it. */
 AcpiBlob *acpi_build_viot(AcpiTables *tables);
 
 /* The DSDT's part for NVDIMMs: device \_SB.NVDR with one device a slot, and the handler of its

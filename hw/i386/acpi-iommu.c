@@ -32,7 +32,7 @@ AcpiBlob *acpi_build_dmar(AcpiTables *tables)
 
     acpi_u16(dmar, DMAR_UNIT);
     acpi_u16(dmar, UNIT_SIZE + SCOPE_SIZE);
-    acpi_u8(dmar, DMAR_ALL);
+    acpi_u8(dmar, vtd->root_bus->bypass_iommu ? 0 : DMAR_ALL);
     acpi_u8(dmar, 0);
     acpi_u16(dmar, 0); /* segment */
     acpi_u64(dmar, VTD_BASE);
@@ -71,8 +71,8 @@ AcpiBlob *acpi_build_viot(AcpiTables *tables)
     const PciDevice *iommu = virtio_iommu_find();
     AcpiBlob *viot;
 
-    if (!iommu) {
-        return NULL;
+    if (!iommu || pci_bus_of(iommu)->bypass_iommu) {
+        return NULL; /* nothing is below it */
     }
     viot = acpi_table_begin(tables, "VIOT", NULL, 0);
     acpi_u16(viot, VIOT_NODES);

@@ -18,6 +18,7 @@ static void pc_create_chipset(X86Machine *x86)
         irqs[i] = x86_gsi(x86, i, X86_IRQ_PCI);
     }
     x86->host = i440fx_create(memory_system(), memory_io(), &x86->ram_below);
+    x86->host->bus->bypass_iommu = x86->bypass_iommu;
     x86_init_pci_hotplug(
         x86, piix_create(x86->host->bus, x86->acpi == X86_ACPI_OFF ? NULL : x86->pm, irqs));
     pci_create(x86->host->bus, PIIX3_IDE_DEVFN, TYPE_PIIX3_IDE);

@@ -20,6 +20,7 @@ static void q35_create_chipset(X86Machine *x86)
         pic[i] = x86_pic_pci_irq(x86, i);
     }
     x86->host = mch_create(memory_system(), memory_io(), &x86->ram_below);
+    x86->host->bus->bypass_iommu = x86->bypass_iommu;
     Q35_MACHINE(x86)->lpc = ich9_lpc_create(x86->host->bus, x86->pm, pins, pic);
     x86_init_pci_hotplug(x86, &Q35_MACHINE(x86)->lpc->hotplug);
     if (x86->sata) {

@@ -54,7 +54,7 @@ typedef struct X86Machine {
     bool sata;                 /* property: q35's disk controller */
     int smbios_entry;          /* property "smbios-entry-point-type": SmbiosEntry */
     uint64_t max_fw_size;      /* property; bytes of firmware, files and flash together */
-    bool bypass_iommu;         /* property, of no effect: there is no IOMMU */
+    bool bypass_iommu;         /* property: PCI functions are not below an IOMMU */
     uint64_t bus_locks;        /* property, 0 */
     bool amd_hole;             /* property "x-amd-hole": AMD's HyperTransport range is left free */
     /* wiring */

@@ -202,6 +202,12 @@ static bool choose_remapping(Vtd *s, GError **errp)
     return true;
 }
 
+/* Can what is below it be below one? */
+static bool check_below(const PciBus *root, GError **errp)
+{
+    return root->bypass_iommu || virtio_check_iommu_all(errp);
+}
+
 static bool vtd_realize(Device *dev, GError **errp)
 {
     Vtd *s = VTD(dev);
@@ -219,7 +225,7 @@ static bool vtd_realize(Device *dev, GError **errp)
         error_set(errp, "'aw-bits' is %u: it must be 39 or 48", s->aw_bits);
         return false;
     }
-    if (!choose_remapping(s, errp) || !virtio_check_iommu_all(errp)) {
+    if (!choose_remapping(s, errp) || !check_below(root, errp)) {
         return false;
     }
     s->root_bus = root;

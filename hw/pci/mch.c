@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hw/pci/mch.h"
 
+#include <inttypes.h>
+#include <json-c/json.h>
+
+#include "util/error.h"
 #include "util/units.h"
 
+#define EXT_TSEG 0x50
 #define PCIEXBAR 0x60
 #define MCH_PAM  0x90
 
@@ -12,7 +17,20 @@
 #define PCIEXBAR_LENGTH 0x6u
 #define PCIEXBAR_BASE   0xffc000000ull
 
+/* Firmware that needs TSEG, memory of system management mode, writes EXT_TSEG_QUERY and reads how
+ * many MiB it can have beyond the chipset's own sizes; the query read back says: none. */
+#define EXT_TSEG_QUERY 0xffffu
+#define EXT_TSEG_MAX   0xfffu
+
+typedef struct Mch {
+    PciDevice parent;
+    /* configuration */
+    uint16_t ext_tseg_mbytes; /* property; 0: none */
+} Mch;
+OBJECT_CAST_DEFINE(Mch, MCH, TYPE_MCH)
+
 static const PciRegister mch_registers[] = {
+    { EXT_TSEG, 2, 0, 0xffff },
     { PCI_VENDOR_ID, 2, 0x8086 },
     { PCI_DEVICE_ID, 2, 0x29c0 },
     { PCI_COMMAND, 2, 0x0006, 0x0100 },
@@ -67,8 +85,20 @@ static void mch_reset(PciDevice *mch)
     pci_host_update_pam(pci_host_of(pci_bus_of(mch)));
 }
 
+static void mch_answer_tseg(PciDevice *mch)
+{
+    uint16_t mbytes = MCH(mch)->ext_tseg_mbytes;
+
+    if (mbytes) {
+        pci_set_word(mch, EXT_TSEG, pci_get_word(mch, EXT_TSEG) == EXT_TSEG_QUERY ? mbytes : 0);
+    }
+}
+
 static void mch_config_written(PciDevice *mch, unsigned offset, unsigned size)
 {
+    if (pci_touches(offset, size, EXT_TSEG, 2)) {
+        mch_answer_tseg(mch);
+    }
     if (pci_touches(offset, size, PCIEXBAR, 8)) {
         mch_update_ecam(mch);
     }
@@ -82,6 +112,30 @@ static void mch_init(Object *obj)
     pci_set_registers(PCI_DEVICE(obj), mch_registers, G_N_ELEMENTS(mch_registers));
 }
 
+static bool check_tseg(Object *obj, const Property *prop, struct json_object *value, GError **errp)
+{
+    if (json_object_get_uint64(value) > EXT_TSEG_MAX) {
+        error_set(errp,
+                  "extended-tseg-mbytes=%" PRIu64 " is too much: it is %u at most, and 0: none",
+                  json_object_get_uint64(value), EXT_TSEG_MAX);
+        return false;
+    }
+    return true;
+}
+
+static const Property mch_properties[] = {
+    { .name = "extended-tseg-mbytes",
+      .kind = PROP_UINT16,
+      .offset = offsetof(Mch, ext_tseg_mbytes),
+      .check = check_tseg,
+      .has_default = true,
+      .default_int = 16,
+      .description =
+          "what firmware is told of a TSEG of its own size, in MiB; there is no SMM, and so "
+          "it is never enabled" },
+    { 0 },
+};
+
 static const PciFunctionClass mch_ops = {
     /* It keeps memory over S3, and by it firmware finds itself again in the RAM that shadows it. */
     .device = { PCI_DEVICE_CLASS_BASE, .wake = device_keep, .category = "bridge" },
@@ -93,6 +147,8 @@ static const ObjectType mch_type = {
     .name = TYPE_MCH,
     .parent = TYPE_PCI_DEVICE,
     .description = "Host bridge",
+    .instance_size = sizeof(Mch),
+    .properties = mch_properties,
     .ops = &mch_ops,
     .init = mch_init,
 };

@@ -6,7 +6,9 @@
 
 static const PciIommu *iommu_of(const PciDevice *dev)
 {
-    return pci_bus_root(pci_bus_of(dev))->iommu;
+    const PciBus *root = pci_bus_root(pci_bus_of(dev));
+
+    return root->bypass_iommu ? NULL : root->iommu;
 }
 
 bool pci_has_iommu(const PciDevice *dev)

@@ -206,6 +206,7 @@ struct PciBus {
     void *below_opaque;
     PciInterrupts interrupts;
     const struct PciIommu *iommu; /* hw/pci/pci-iommu.h; borrowed; NULL: none */
+    bool bypass_iommu;            /* the functions are not below it, if there is one */
     /* An MSI on its way to the CPUs. pci_host_create() sets apic_deliver_msi(). */
     void (*deliver_msi)(uint64_t addr, uint32_t data);
 };

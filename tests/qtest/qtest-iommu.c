@@ -180,6 +180,21 @@ static void test_past(void)
     qtest_quit(u.qt);
 }
 
+/* Functions that are not below it. */
+static void test_bypass(void)
+{
+    Unit u = { .qt = qtest_start(
+                   "-M q35,default-bus-bypass-iommu=on -m 64 -device intel-iommu -device "
+                   "virtio-rng-pci,addr=4,disable-legacy=on,iommu_platform=on") };
+
+    enable(&u); /* with empty tables */
+    start_device(&u);
+    ask(&u, OTHER, 16);
+    g_assert_true(has_bytes(&u, OTHER));
+    g_assert_cmphex(get(&u, VTD_FSTS), ==, 0);
+    qtest_quit(u.qt);
+}
+
 static void test_invalidation(void)
 {
     Unit u;
@@ -336,6 +351,7 @@ int main(int argc, char **argv)
     g_test_add_func("/iommu/registers", test_registers);
     g_test_add_func("/iommu/translation", test_translation);
     g_test_add_func("/iommu/past", test_past);
+    g_test_add_func("/iommu/bypass", test_bypass);
     g_test_add_func("/iommu/invalidation", test_invalidation);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *path = g_strdup_printf("/iommu/fault/%s", bad[i].name);

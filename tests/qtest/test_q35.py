@@ -208,6 +208,23 @@ def refused():
             raise AssertionError("a root port was plugged while the machine runs")
 
 
+def tseg():
+    """What firmware is told that asks for a TSEG of its own size; and it cannot be enabled."""
+    for words, wanted in ((), 16), (("-global", "mch.extended-tseg-mbytes=48"), 48), (("-global", "mch.extended-tseg-mbytes=0"), 0xFFFF):
+        with q35(extra=words) as m:
+            tap.equal(config(m, 0, 0x50, "w"), 0)
+            set_config(m, 0, 0x50, 0xFFFF, "w")
+            tap.equal(config(m, 0, 0x50, "w"), wanted, words)
+            set_config(m, 0, 0x9E, 7, "b")
+            tap.equal(config(m, 0, 0x9E, "b") & 1, 0, "T_EN")
+            m.qmp.command("system_reset")
+            m.qmp.event("RESET")
+            tap.equal(config(m, 0, 0x50, "w"), 0, "after a reset")
+    status, text = machine.run_program("-accel", "qtest", "-display", "none", "-nodefaults", "-M", "q35", "-global",
+                                       "mch.extended-tseg-mbytes=5000")
+    tap.equal((status != 0, "is too much: it is 4095 at most" in text), (True, True), text)
+
+
 tap.run([(function.__name__.replace("_", " "), function)
          for function in (tables, known_by_name, many_cpus, hpet_off, memory_map, configuration, hotplug_after_garbage, names,
-                          libvirt, refused)])
+                          libvirt, refused, tseg)])
