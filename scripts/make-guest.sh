@@ -52,7 +52,7 @@ unpack() { # package: into root/
 modules="virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio-rng virtio_console virtio_balloon virtio_blk failover net_failover virtio_net pvpanic pvpanic-mmio pvpanic-pci qemu_fw_cfg evdev virtio_input"
 # Large ones that few tests need. They are in initrd-more only, and so are programs that need libraries.
 more_modules="virtio_mem fuse virtiofs libnvdimm nd_btt nd_pmem nd_virtio virtio_pmem scsi_common scsi_mod sd_mod cdrom sr_mod virtio_scsi libata ata_piix libcrc32c xfs"
-generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p usb-common usbcore xhci-hcd xhci-pci ehci-hcd ehci-pci uhci-hcd ohci-hcd ohci-pci hid hid-generic usbhid evdev usb-storage uas usbserial ftdi_sio"
+generic_modules="e1000 e1000e crct10dif_common crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi scsi_common scsi_mod sd_mod cdrom sr_mod libata libahci ahci virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet 9pnet_virtio 9p usb-common usbcore xhci-hcd xhci-pci ehci-hcd ehci-pci uhci-hcd ohci-hcd ohci-pci hid hid-generic usbhid evdev usb-storage uas usbserial ftdi_sio drm drm_kms_helper ttm drm_ttm_helper drm_vram_helper bochs"
 
 # Drivers of adapters, in the same archive.
 adapter_modules="vmw_pvscsi scsi_transport_spi sym53c8xx raid_class scsi_transport_sas megaraid_sas mptbase mptscsih mptsas esp_scsi am53c974 mii 8139cp 8139too"

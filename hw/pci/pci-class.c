@@ -6,14 +6,23 @@ static const struct {
     uint16_t class;
     const char *name;
 } classes[] = {
-    { 0x0100, "SCSI controller" }, { 0x0101, "IDE controller" },
-    { 0x0106, "SATA controller" }, { 0x0108, "Non-volatile memory controller" },
-    { 0x0108, "NVMe controller" }, { 0x0200, "Ethernet controller" },
-    { 0x0300, "VGA controller" },  { 0x0500, "RAM controller" },
-    { 0x0502, "CXL memory" },      { 0x0600, "Host bridge" },
-    { 0x0601, "ISA bridge" },      { 0x0604, "PCI bridge" },
-    { 0x0680, "Bridge" },          { 0x0880, "System peripheral" },
-    { 0x0c03, "USB controller" },  { 0x0c05, "SMBus" },
+    { 0x0100, "SCSI controller" },
+    { 0x0101, "IDE controller" },
+    { 0x0106, "SATA controller" },
+    { 0x0108, "Non-volatile memory controller" },
+    { 0x0108, "NVMe controller" },
+    { 0x0200, "Ethernet controller" },
+    { 0x0300, "VGA controller" },
+    { 0x0380, "Display controller" },
+    { 0x0500, "RAM controller" },
+    { 0x0502, "CXL memory" },
+    { 0x0600, "Host bridge" },
+    { 0x0601, "ISA bridge" },
+    { 0x0604, "PCI bridge" },
+    { 0x0680, "Bridge" },
+    { 0x0880, "System peripheral" },
+    { 0x0c03, "USB controller" },
+    { 0x0c05, "SMBus" },
 };
 
 const char *pci_class_name(const PciDevice *dev)

@@ -146,8 +146,8 @@ VARIANTS = [
 
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
-    ("a screen", more("<video><model type='vga'/></video>"), "does not support video model 'vga'"),
-    ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "missing video model and cannot determine default"),
+    ("a screen of another kind", more("<video><model type='vmvga'/></video>"), "does not support video model 'vmvga'"),
+    ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "spice"),
     ("a TPM of the host", more("<tpm model='tpm-tis'><backend type='passthrough'/></tpm>"), "TPM"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
     ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),
@@ -248,6 +248,22 @@ def disk_of_another_program():
             SESSION.virsh("destroy", "other")
         finally:
             process.terminate()
+
+
+def screens():
+    """Each kind of card that is there, and a picture of what it shows: nothing yet."""
+    for model, machine in (("vga", "q35"), ("vga", "pc"), ("bochs", "q35"), ("ramfb", "q35"), ("none", "q35")):
+        name = f"{model}-{machine}"
+        words = " vram='32768'" if model == "vga" else ""
+        SESSION.virsh("create", "--paused", SESSION.write("screen.xml", variant_xml(
+            name, machine, more(f"<video><model type='{model}'{words}/></video>"))))
+        if model == "none":
+            SESSION.refused("no screens", "screenshot", name, f"{SESSION.dir}/screen")
+        else:
+            SESSION.virsh("screenshot", name, f"{SESSION.dir}/screen")
+            with open(f"{SESSION.dir}/screen", "rb") as file:
+                tap.equal(file.read(24), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480))
+        SESSION.virsh("destroy", name)
 
 
 def tpm():
@@ -520,7 +536,7 @@ GROUPS = {
                 [(f"{machine}: CPUs that came, over a save", lambda m=machine: cpus_and_save(m)) for machine in ("q35", "pc")] +
                 [(f"{machine}: disks and media", lambda m=machine: disks(m)) for machine in ("q35", "pc")] +
                 [("log", log_is_clean), ("shared memory", shared_memory), ("shared memory with a doorbell", doorbell),
-                 ("a disk of another program", disk_of_another_program), ("a TPM", tpm), ("what a user asks of a domain", verbs)] +
+                 ("a disk of another program", disk_of_another_program), ("screens", screens), ("a TPM", tpm), ("what a user asks of a domain", verbs)] +
                 [(f"refused: {title}", lambda n=number: refused(n)) for number, (title, *_) in enumerate(REFUSED)],
 }
 

@@ -145,6 +145,7 @@ def plugged():
         set_mode(m, 32, 3, 32, REGISTERS + 0x4000000)
         m(f"writeb {REGISTERS + 0x4000400:#x} 0x20")
         m(f"writel {VRAM + 0x4000000:#x} 0xff")
+        tap.equal(hmp(m, "info pci").count("Display controller: PCI device 1234:1111"), 2)
         tap.equal(dump(m, device="b0"), (64, 2, RED.ljust(3 * 128, b"\0")))
         tap.equal(dump(m, device="s0"), (32, 3, BLUE.ljust(3 * 96, b"\0")))
         for n in (5, 6):

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What firmware and Linux write is on the screen: each character that they have in memory looks the same wherever it
+is, and no two look alike. test_screens.py BUILD-DIR"""
+import base64
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+BUILD = sys.argv[1]
+TEXT = "Dimmable: what you see is what is there. 0123456789"
+
+
+DRM = ("drm", "drm_kms_helper", "ttm", "drm_ttm_helper", "drm_vram_helper", "bochs")
+
+
+def machine(*extra, kernel=True, memory="512M", vmlinuz="vmlinuz", initrd="initrd"):
+    guest = vm.Vm(f"{BUILD}/dimmable", f"{BUILD}/guest" if kernel else None, accel="soft", memory=memory,
+                  append=vm.APPEND + " vt.global_cursor_default=0", extra=list(extra), serial=kernel,
+                  kernel=vmlinuz, initrd=initrd)
+    if kernel:
+        guest.wait_ready(240)
+    return guest
+
+
+def firmware(name):
+    for place in ("/usr/share/seabios", "/usr/share/ovmf", "/usr/share/qemu"):
+        if os.path.exists(f"{place}/{name}"):
+            return f"{place}/{name}"
+    raise tap.Skip(f"there is no {name}")
+
+
+def picture(guest):
+    """(width, height, bytes)"""
+    path = f"{guest.dir}/picture"
+    guest.qmp.command("screendump", filename=path)
+    with open(path, "rb") as file:
+        _, size, _, pixels = file.read().split(b"\n", 3)
+    return (*map(int, size.split()), pixels)
+
+
+def compare(cells, columns, rows, image):
+    """@cells: what is in each place, as a byte and an attribute."""
+    width, height, pixels = image
+    across, down = width // columns, height // rows
+    looks, meanings = {}, {}
+    for n, cell in enumerate(cells):
+        x, y = n % columns * across, n // columns * down
+        look = b"".join(pixels[3 * (width * line + x):3 * (width * line + x + across)] for line in range(y, y + down))
+        cell = (b" ", cell[1] & 0x70) if cell[0] in b"\0 " else (bytes(cell[:1]), cell[1])
+        tap.equal(looks.setdefault(cell, look), look, f"cell {n}: {cell} looks as others do")
+        tap.equal(meanings.setdefault(look, cell), cell, f"cell {n}: only that looks so")
+
+
+def shows(guest, size):
+    """What Linux has in its virtual terminal, after a text. DRM's driver draws it later."""
+    guest.run(f"printf '\\033[2J\\033[H\\033[?25l{TEXT}\\r\\n\\n\\033[31mRED\\033[0m {TEXT}' > /dev/tty1")
+    data = base64.b64decode(guest.run("base64 /dev/vcsa1"))
+    rows, columns = data[:2]
+    cells = [data[4 + 2 * n:6 + 2 * n] for n in range(rows * columns)]
+    tap.equal(bytes(cell[0] for cell in cells[:len(TEXT)]).decode(), TEXT)
+    problem = []
+
+    def same():
+        image = picture(guest)
+        try:
+            tap.equal(image[:2], size)
+            compare(cells, columns, rows, image)
+        except AssertionError as difference:
+            problem[:] = [str(difference)[:300]]
+            return False
+        return True
+    try:
+        vm.wait_until(same, "the text is on the screen", 30)
+    except vm.Timeout as late:
+        raise AssertionError(problem) from late
+
+
+def hmp(guest, line):
+    return guest.qmp.command("human-monitor-command", **{"command-line": line})
+
+
+def planes(guest):
+    """80 by 25 characters and attributes, of each four bytes of the video memory the first two; nothing yet."""
+    place = re.search(r"1234:1111(?s:.*?)BAR0: .* at (0x[0-9a-f]+) ", hmp(guest, "info pci"))
+    text = hmp(guest, f"xp /8000xb {place.group(1)}") if place else "cannot"
+    if "cannot" in text:
+        return []
+    data = bytes(int(word, 16) for line in text.splitlines() for word in line.split(":")[1].split())
+    return [data[n:n + 2] for n in range(0, 8000, 4)]
+
+
+def seabios():
+    """Its text, from the video memory."""
+    with machine("-bios", firmware("bios-256k.bin"), "-vga", "std", kernel=False, memory="64M") as guest:
+        vm.wait_until(lambda: b"No bootable device" in b"".join(cell[:1] for cell in planes(guest)), "SeaBIOS has looked everywhere")
+        guest.qmp.command("stop")
+        cells = planes(guest)
+        tap.equal(b"".join(cell[:1] for cell in cells)[:7], b"SeaBIOS")
+        image = picture(guest)
+        tap.equal(image[:2], (720, 400))
+        end = b"".join(cell[:1] for cell in cells).index(b"No bootable") // 80 * 80 + 80  # the cursor is below
+        compare(cells[:end], 80, 25, image)
+
+
+def vgacon():
+    """Text mode, which SeaBIOS has set up."""
+    with machine("-bios", firmware("bios-256k.bin"), "-vga", "std") as guest:
+        shows(guest, (720, 400))
+
+
+def efifb(card, size):
+    """A linear picture, of which OVMF has told Linux."""
+    with machine("-bios", firmware("OVMF.fd"), *card) as guest:
+        shows(guest, size)
+
+
+def bochs(card):
+    """Linux's own driver sets the mode that EDID prefers."""
+    with machine(*card, vmlinuz="vmlinuz-generic", initrd="initrd-generic") as guest:
+        for module in DRM:
+            guest.run(f"insmod /lib/modules/{module}.ko", timeout=120)
+        vm.wait_until(lambda: "fb0" in guest.run("ls /dev", check=False), "there is a framebuffer")
+        shows(guest, (1024, 600))
+
+
+TESTS = [("SeaBIOS", seabios), ("Linux, text mode", vgacon),
+         ("Linux by OVMF, VGA", lambda: efifb(["-vga", "std"], (1280, 800))),
+         ("Linux's driver, VGA", lambda: bochs(["-device", "VGA,xres=1024,yres=600"])),
+         ("Linux's driver, bochs-display", lambda: bochs(["-M", "q35", "-device", "bochs-display,xres=1024,yres=600"])),
+         ("Linux by OVMF, ramfb", lambda: efifb(["-device", "ramfb"], (800, 600)))]
+tap.run([test for test in TESTS if not sys.argv[2:] or test[0] in sys.argv[2:]])
