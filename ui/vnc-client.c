@@ -385,6 +385,7 @@ static gpointer client_thread(gpointer opaque)
         if (c->cl) {
             serve(c);
             rfbCloseClient(c->cl);
+            vnc_extension_free(c);
             rfbClientConnectionGone(c->cl);
         }
         rfbSetCursor(c->screen, NULL);

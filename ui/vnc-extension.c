@@ -90,6 +90,17 @@ static rfbBool message(rfbClientPtr cl, void *data, const rfbClientToServerMsg *
     return TRUE;
 }
 
+/* LibVNCServer 0.9.14 forgets to. */
+void vnc_extension_free(VncClient *c)
+{
+    while (c->cl->extensions) {
+        rfbExtensionData *first = c->cl->extensions;
+
+        c->cl->extensions = first->next;
+        free(first);
+    }
+}
+
 void vnc_extension_register(void)
 {
     static int encodings[] = { ENCODING_POINTER, ENCODING_KEYS, 0 };

@@ -145,6 +145,8 @@ bool vnc_client_authenticate(VncClient *client);
 void vnc_extension_register(void);
 /* Tell the client what its pointer means, if it changed. On its thread. */
 void vnc_extension_tell_pointer(VncClient *client);
+/* Before the client goes. */
+void vnc_extension_free(VncClient *client);
 
 /* vnc-event.c: to the main thread; waits for room. */
 void vnc_event_send(const VncEvent *event);
