@@ -21,8 +21,7 @@ typedef struct RamBlock {
     uint64_t align;     /* that was asked for, at least page_size; a power of 2 */
     int fd;             /* -1: anonymous; owned */
     bool shared;
-    bool device; /* registers of a device of the host, and no memory */
-    gint refs;   /* atomic */
+    gint refs; /* atomic */
     /* A backend's that no device and no machine has mapped: the guest cannot have anything in it.
      * Changed with the machine lock, read by all: relaxed, as nothing else is known by it. */
     _Atomic bool unused;

@@ -12,6 +12,7 @@
 #include "accel/kvm/kvm-internal.h"
 #include "accel/vcpu.h"
 #include "memory/address-space.h"
+#include "memory/direct.h"
 #include "memory/dirty.h"
 #include "util/error.h"
 
@@ -22,7 +23,8 @@ typedef struct KvmSlot {
     uint64_t size; /* 0: the slot is free */
     uint8_t *host;
     bool readonly;
-    RamBlock *block; /* no reference: the region has one for as long as the slot is there */
+    RamBlock *block; /* no reference: the region has one for as long as the slot is there. NULL:
+                        it is no RAM (memory/direct.h) */
     uint64_t offset; /* of host in it */
 } KvmSlot;
 
@@ -116,10 +118,10 @@ bool kvm_memory_room(unsigned ranges, GError **errp)
 
 static uint32_t slot_flags(const KvmSlot *slot)
 {
-    return !slot->size      ? 0
-           : slot->readonly ? KVM_MEM_READONLY
-           : logging        ? KVM_MEM_LOG_DIRTY_PAGES
-                            : 0;
+    return !slot->size              ? 0
+           : slot->readonly         ? KVM_MEM_READONLY
+           : logging && slot->block ? KVM_MEM_LOG_DIRTY_PAGES
+                                    : 0;
 }
 
 static int slot_ioctl(unsigned n, const KvmSlot *slot)
@@ -142,7 +144,7 @@ static void slot_collect(unsigned n)
 {
     const KvmSlot *slot = &g_array_index(slots, KvmSlot, n);
 
-    if (!logging || !slot->size || slot->readonly) {
+    if (!logging || !slot->size || slot->readonly || !slot->block) {
         return;
     }
     uint64_t words = (slot->size / PAGE + 63) / 64;
@@ -250,17 +252,19 @@ static void slot_add(const KvmSlot *slot)
 
 /* ---- the memory map ---- */
 
-/* The whole pages of a range of RAM; false: there is none. */
+/* The whole pages of a range of RAM, or of what is like it; false: there is none. */
 static bool slot_of(const FlatRange *range, KvmSlot *slot)
 {
     uint64_t skip = -range->addr & (PAGE - 1);
+    uint8_t *direct = range->host ? NULL : memory_region_direct(range->mr);
+    uint8_t *host = direct ? direct + range->offset : range->host;
 
-    if (!range->host || range->size < skip + PAGE || (range->readonly && !kvm_vm.has_readonly)) {
+    if (!host || range->size < skip + PAGE || (range->readonly && !kvm_vm.has_readonly)) {
         return false;
     }
     *slot = (KvmSlot){ .addr = range->addr + skip,
                        .size = (range->size - skip) & ~(PAGE - 1),
-                       .host = range->host + skip,
+                       .host = host + skip,
                        .readonly = range->readonly,
                        .block = range->mr->ram,
                        .offset = range->offset + skip };

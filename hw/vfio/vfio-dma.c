@@ -123,8 +123,7 @@ static GArray *look(void)
     for (unsigned i = 0; i < view->count; i++) {
         const FlatRange *flat = &view->ranges[i];
 
-        if (flat->host && !flat->readonly && !flat->writer && !flat->mr->ram->device &&
-            !ram_parts_unit(flat->mr->ram)) {
+        if (flat->host && !flat->readonly && !flat->writer && !ram_parts_unit(flat->mr->ram)) {
             want_range(wanted, flat);
         }
     }

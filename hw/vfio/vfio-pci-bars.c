@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hw/vfio/vfio-pci.h"
+#include "memory/direct.h"
 #include "util/error.h"
 
 enum { OVER_REGISTERS = 1, OVER_MEMORY = 2 }; /* which of them the guest sees */
@@ -29,8 +32,8 @@ static void bar_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
     VfioBar *bar = opaque;
 
     if (pwrite(bar->owner->fd, &value, size, (off_t)(bar->host.offset + addr)) != (ssize_t)size) {
-        error_warn("%s: a write to BAR %td at 0x%" PRIx64 " is lost: %s", bar->owner->name,
-                   bar - bar->owner->bars, addr, g_strerror(errno));
+        error_warn("%s: a write to its registers at 0x%" PRIx64 " is lost: %s", bar->owner->name,
+                   addr, g_strerror(errno));
     }
     vfio_pci_irqs_eoi(bar->owner);
 }
@@ -103,6 +106,120 @@ void vfio_pci_bars_trap(VfioPci *s, bool on)
     }
 }
 
+/* ---- in place ---- */
+
+#define PAGE 4096u
+
+/* What the host lets us map of it. g_free. */
+static struct vfio_region_info *describe(const VfioPci *s, unsigned n)
+{
+    struct vfio_region_info *info = g_malloc0(sizeof(*info));
+    uint32_t size = sizeof(*info);
+
+    do {
+        size = MAX(size, info->argsz);
+        info = g_realloc(info, size);
+        *info = (struct vfio_region_info){ .argsz = size, .index = n };
+    } while (ioctl(s->fd, VFIO_DEVICE_GET_REGION_INFO, info) == 0 && info->argsz > size);
+    return info;
+}
+
+static const struct vfio_region_info_cap_sparse_mmap *sparse_of(const struct vfio_region_info *info)
+{
+    const uint8_t *base = (const uint8_t *)info;
+    uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
+
+    while (at && at + sizeof(struct vfio_info_cap_header) <= info->argsz) {
+        const struct vfio_info_cap_header *cap = (const void *)(base + at);
+
+        if (cap->id == VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
+            return (const void *)cap;
+        }
+        at = cap->next;
+    }
+    return NULL;
+}
+
+static void add_window(VfioPci *s, unsigned n, uint64_t start, uint64_t end)
+{
+    VfioBar *bar = &s->bars[n];
+    VfioWindow *window;
+    uint8_t *host;
+
+    if (start >= end || (start | end) & (PAGE - 1) || end > bar->host.size) {
+        return;
+    }
+    host = mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd,
+                (off_t)(bar->host.offset + start));
+    if (host == MAP_FAILED) {
+        return; /* it is reached through the descriptor, then */
+    }
+    window = g_new0(VfioWindow, 1);
+    window->host = *bar;
+    window->host.host.offset += start;
+    memory_region_init_io(&window->memory, &bar_ops, &window->host, "vfio-window", end - start);
+    memory_region_set_direct(&window->memory, host);
+    memory_region_add_overlap(&bar->all, start, &window->memory, OVER_REGISTERS);
+    g_ptr_array_add(s->windows, window);
+}
+
+/* A piece, without the pages from @hole_start to @hole_end. */
+static void add_around(VfioPci *s, unsigned n, uint64_t start, uint64_t end, uint64_t hole_start,
+                       uint64_t hole_end)
+{
+    add_window(s, n, start, MIN(end, MAX(hole_start, start)));
+    add_window(s, n, MAX(start, MIN(hole_end, end)), end);
+}
+
+/* But for the pages with the table and the pending bits of MSI-X, which are ours. */
+static void add_piece(VfioPci *s, unsigned n, uint64_t start, uint64_t end)
+{
+    const uint64_t mask = ~(uint64_t)(PAGE - 1);
+    uint64_t first = UINT64_MAX, last = 0;
+
+    if (s->parent.msix_cap && s->msix_bar == n) {
+        first = s->msix_offset & mask;
+        last = (s->msix_offset + s->parent.msix_bar.size + PAGE - 1) & mask;
+    }
+    if (s->parent.msix_cap && s->pending_bar == n) {
+        first = MIN(first, s->pending_offset & mask);
+        last = MAX(last, (s->pending_offset + pending_size(s) + PAGE - 1) & mask);
+    }
+    if (first < last) {
+        add_around(s, n, start, end, first, last);
+    } else {
+        add_window(s, n, start, end);
+    }
+}
+
+static void add_windows(VfioPci *s, unsigned n)
+{
+    g_autofree struct vfio_region_info *info = describe(s, VFIO_PCI_BAR0_REGION_INDEX + n);
+    const struct vfio_region_info_cap_sparse_mmap *sparse = sparse_of(info);
+
+    if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP)) {
+        return;
+    }
+    if (!sparse) {
+        add_piece(s, n, 0, s->bars[n].host.size);
+        return;
+    }
+    for (uint32_t i = 0; i < sparse->nr_areas; i++) {
+        add_piece(s, n, sparse->areas[i].offset, sparse->areas[i].offset + sparse->areas[i].size);
+    }
+}
+
+static void free_window(gpointer data)
+{
+    VfioWindow *window = data;
+
+    memory_region_remove(&window->memory);
+    munmap(memory_region_direct(&window->memory), window->memory.size);
+    memory_region_set_direct(&window->memory, NULL);
+    memory_region_destroy(&window->memory);
+    g_free(window);
+}
+
 /* ---- life ---- */
 
 static void add_bar(VfioPci *s, unsigned n, uint8_t flags)
@@ -145,7 +262,7 @@ bool vfio_pci_bars_begin(VfioPci *s, GError **errp)
 {
     bool wide = false;
 
-    s->windows = g_ptr_array_new_with_free_func(g_free);
+    s->windows = g_ptr_array_new_with_free_func(free_window);
     for (unsigned n = 0; n < PCI_BARS; n += 1 + wide) {
         wide = false;
         if (!begin_bar(s, n, &wide, errp)) {
@@ -157,11 +274,17 @@ bool vfio_pci_bars_begin(VfioPci *s, GError **errp)
         vfio_pci_bars_end(s);
         return false;
     }
+    for (unsigned n = 0; n < PCI_BARS; n++) {
+        if (s->bars[n].owner) {
+            add_windows(s, n);
+        }
+    }
     return true;
 }
 
 void vfio_pci_bars_end(VfioPci *s)
 {
+    g_clear_pointer(&s->windows, g_ptr_array_unref);
     remove_msix(s);
     for (unsigned n = 0; n < PCI_BARS; n++) {
         VfioBar *bar = &s->bars[n];
@@ -173,5 +296,4 @@ void vfio_pci_bars_end(VfioPci *s)
         }
         *bar = (VfioBar){ 0 };
     }
-    g_clear_pointer(&s->windows, g_ptr_array_unref);
 }

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "hw/core/runstate.h"
 #include "hw/pci/pci-cap.h"
 #include "hw/vfio/vfio-pci.h"
 #include "util/error.h"
@@ -34,7 +35,12 @@ static bool set_eventfds(const VfioPci *s, unsigned index, const int *fds, unsig
                                   .index = index,
                                   .count = count };
     memcpy(set->data, fds, count * sizeof(*fds));
-    if (ioctl(s->fd, VFIO_DEVICE_SET_IRQS, set) != 0) {
+    const int left = ioctl(s->fd, VFIO_DEVICE_SET_IRQS, set);
+    if (left > 0 && (unsigned)left < count) { /* so many can be had */
+        error_warn("%s: the host gives %d of its %u interrupts", s->name, left, count);
+        return set_eventfds(s, index, fds, (unsigned)left);
+    }
+    if (left != 0) {
         error_warn("%s: the host does not give %u interrupts of it: %s", s->name, count,
                    g_strerror(errno));
         return false;
@@ -220,11 +226,21 @@ static void asked_back(VfioPci *s, unsigned number)
     }
 }
 
+/* It has done what it should not, and what it had to do is lost. */
+static void broken(VfioPci *s, unsigned number)
+{
+    error_report("%s has an error that cannot be mended: the machine stops", s->name);
+    runstate_stop(RUN_STATE_INTERNAL_ERROR);
+}
+
 bool vfio_pci_irqs_begin(VfioPci *s, GError **errp)
 {
-    s->intx.fd = s->request.fd = -1;
+    s->intx.fd = s->request.fd = s->error.fd = -1;
     if (count_irqs(s, VFIO_PCI_REQ_IRQ_INDEX) && event_begin(s, &s->request, 0, asked_back)) {
         set_eventfds(s, VFIO_PCI_REQ_IRQ_INDEX, &s->request.fd, 1);
+    }
+    if (count_irqs(s, VFIO_PCI_ERR_IRQ_INDEX) && event_begin(s, &s->error, 0, broken)) {
+        set_eventfds(s, VFIO_PCI_ERR_IRQ_INDEX, &s->error.fd, 1);
     }
     vfio_pci_irqs_update(s);
     return true;
@@ -236,5 +252,9 @@ void vfio_pci_irqs_end(VfioPci *s)
     if (s->request.watch) {
         set_none(s, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0);
         event_end(&s->request);
+    }
+    if (s->error.watch) {
+        set_none(s, VFIO_PCI_ERR_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0);
+        event_end(&s->error);
     }
 }

@@ -22,18 +22,18 @@ typedef struct VfioRegion {
     uint32_t flags;        /* VFIO_REGION_INFO_FLAG_* */
 } VfioRegion;
 
-/* A piece of a BAR that the guest reaches in place. */
-typedef struct VfioWindow {
-    MemoryRegion memory;
-    unsigned bar;
-} VfioWindow;
-
 typedef struct VfioBar {
     VfioPci *owner;
     VfioRegion host;
     MemoryRegion all;       /* holds the others; what the guest sees */
     MemoryRegion registers; /* through the descriptor */
 } VfioBar;
+
+/* A piece of a BAR that the guest reaches in place, where its engine can. */
+typedef struct VfioWindow {
+    MemoryRegion memory;
+    VfioBar host; /* as the BAR, from where the piece begins */
+} VfioWindow;
 
 /* An eventfd by which the host's VFIO tells of something, to the main loop. */
 typedef struct VfioEvent {
@@ -71,7 +71,7 @@ struct VfioPci {
     VfioEvent msi[32];
     unsigned msi_count;
     GArray *msix_fds; /* of int, one a vector; NULL: none */
-    VfioEvent request;
+    VfioEvent request, error;
 };
 OBJECT_CAST_DEFINE(VfioPci, VFIO_PCI, TYPE_VFIO_PCI)
 

@@ -5,6 +5,7 @@ import contextlib
 
 import tap
 import test_linux as linux
+import vm
 
 MIB = 1 << 20
 OUTER_MODULES = ["drivers/vfio/vfio", "drivers/vfio/vfio_virqfd", "drivers/vfio/vfio_iommu_type1", "drivers/vfio/pci/vfio-pci-core",
@@ -44,7 +45,7 @@ class Cases:
         return self.place.run(f"{'' if keep else make}sha256sum < {node}", timeout=300).split()[0]
 
     @contextlib.contextmanager
-    def given(self, *options, append="", **machine):
+    def given(self, *options, **machine):
         with linux.machine(extra=["-device", "pcie-root-port,id=rp0,chassis=1,addr=10",
                                   "-device", f"vfio-pci,host={DISK},id=h0,bus=rp0", *options], **machine) as guest:
             guest.wait_ready()
@@ -104,6 +105,22 @@ class Cases:
     def refused(guest):
         reasons = guest.qmp.command("query-migrate").get("blocked-reasons", [])
         tap.equal([DISK in reason for reason in reasons], [True], f"why the machine cannot be moved: {reasons}")
+
+    def pin(self):
+        """Interrupts by a pin, which the driver ends by looking at the device."""
+        total = self.fill()
+        self.bind(DISK)
+        with self.given(append=f"{vm.APPEND} pci=nomsi") as guest:
+            tap.equal(self.read(guest)[0], total, "what the disk has")
+            said = guest.run("grep nvme /proc/interrupts")
+            tap.equal("IO-APIC" in said and "MSI" not in said, True, said)
+            guest.plug("d0", 128 * MIB)
+            self.movable(guest, total, "with a DIMM")
+            guest.qmp.command("stop")
+            guest.qmp.command("cont")
+            tap.equal(self.read(guest)[0], total, "after a stop")
+            tap.equal(guest.power_off(), 0, "exit status")
+        self.untroubled()
 
     def blocks(self):
         """virtio-mem: blocks that come can be written to by the device, and those that go are not pinned any more."""
