@@ -156,14 +156,22 @@ bool vhost_kernel_set_tap(const VhostKernel *s, unsigned ring, int fd, GError **
                     fd < 0 ? "to leave the tap" : "to take the tap", errp);
 }
 
+static bool own(int fd, const char *file, GError **errp)
+{
+    if (ioctl(fd, VHOST_SET_OWNER, NULL) == 0) {
+        return true;
+    }
+    if (errno == ENOTTY || errno == EINVAL) {
+        error_set(errp, "the descriptor is no %s", file);
+    } else {
+        error_set_errno(errp, errno, "the host's kernel does not let it be ours");
+    }
+    return false;
+}
+
 bool vhost_kernel_own_vsock(int fd, uint64_t cid, GError **errp)
 {
-    if (ioctl(fd, VHOST_SET_OWNER, NULL) < 0) {
-        if (errno == ENOTTY || errno == EINVAL) {
-            error_set(errp, "the descriptor is no /dev/vhost-vsock");
-        } else {
-            error_set_errno(errp, errno, "the host's kernel does not let it be ours");
-        }
+    if (!own(fd, "/dev/vhost-vsock", errp)) {
         return false;
     }
     if (ioctl(fd, VHOST_VSOCK_SET_GUEST_CID, &cid) < 0) {
@@ -183,6 +191,57 @@ bool vhost_kernel_run_vsock(int fd, bool on, GError **errp)
     const int runs = on;
 
     return control(fd, VHOST_VSOCK_SET_RUNNING, &runs, on ? "to start" : "to stop", errp);
+}
+
+static bool fill_target(struct vhost_scsi_target *target, const char *wwpn, GError **errp)
+{
+    *target = (struct vhost_scsi_target){ .abi_version = VHOST_SCSI_ABI_VERSION };
+    if (g_strlcpy(target->vhost_wwpn, wwpn, sizeof(target->vhost_wwpn)) >=
+        sizeof(target->vhost_wwpn)) {
+        error_set(errp, "wwpn=%s is too long: it has %zu characters at most", wwpn,
+                  sizeof(target->vhost_wwpn) - 1);
+        return false;
+    }
+    return true;
+}
+
+bool vhost_kernel_run_scsi(int fd, const char *wwpn, bool on, GError **errp)
+{
+    struct vhost_scsi_target target;
+
+    if (!fill_target(&target, wwpn, errp)) {
+        return false;
+    }
+    if (ioctl(fd, on ? VHOST_SCSI_SET_ENDPOINT : VHOST_SCSI_CLEAR_ENDPOINT, &target) < 0) {
+        error_set_errno(errp, errno, "the host's kernel refuses to %s for the target %s%s",
+                        on ? "start" : "stop", wwpn,
+                        errno == EEXIST || errno == ENODEV || errno == ENOENT
+                            ? ": it has none of this name that has a nexus and a unit and that no "
+                              "other machine has"
+                            : "");
+        return false;
+    }
+    return true;
+}
+
+bool vhost_kernel_own_scsi(int fd, const char *wwpn, GError **errp)
+{
+    struct vhost_scsi_target target;
+    int version = 0;
+
+    if (!fill_target(&target, wwpn, errp) || !own(fd, "/dev/vhost-scsi", errp)) {
+        return false;
+    }
+    if (ioctl(fd, VHOST_SCSI_GET_ABI_VERSION, &version) < 0) {
+        error_set(errp, "the descriptor is no /dev/vhost-scsi");
+        return false;
+    }
+    if (version > VHOST_SCSI_ABI_VERSION) {
+        error_set(errp, "the host's kernel speaks version %d of its vhost_scsi, and %d is known",
+                  version, VHOST_SCSI_ABI_VERSION);
+        return false;
+    }
+    return true;
 }
 
 /* ---- life ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The host's kernel as a vhost back-end: its modules vhost_net and vhost_vsock work on the rings,
- * and are told by ioctls of descriptors that somebody has opened and owns (VHOST_SET_OWNER). It
- * reaches all memory of this program, shared or not. Machine lock.
+ * The host's kernel as a vhost back-end: its modules vhost_net, vhost_vsock and vhost_scsi work on
+ * the rings, and are told by ioctls of descriptors that somebody has opened and owns
+ * (VHOST_SET_OWNER). It reaches all memory of this program, shared or not. Machine lock.
  */
 #ifndef HW_VIRTIO_VHOST_KERNEL_H
 #define HW_VIRTIO_VHOST_KERNEL_H
@@ -35,5 +35,9 @@ bool vhost_kernel_set_tap(const VhostKernel *s, unsigned ring, int fd, GError **
  * on the rings, or do not. */
 bool vhost_kernel_own_vsock(int fd, uint64_t cid, GError **errp);
 bool vhost_kernel_run_vsock(int fd, bool on, GError **errp);
+/* Of vhost_scsi, by its descriptor: take it for this program, if it knows of targets as we do; work
+ * on all rings that are set up, for the target @wwpn, or do not. */
+bool vhost_kernel_own_scsi(int fd, const char *wwpn, GError **errp);
+bool vhost_kernel_run_scsi(int fd, const char *wwpn, bool on, GError **errp);
 
 #endif

@@ -9,12 +9,14 @@ import test_linux as linux
 
 MIB = 1 << 20
 OUTER_MODULES = ["drivers/net/tun", "drivers/net/tap", "drivers/vhost/vhost_iotlb", "drivers/vhost/vhost", "drivers/vhost/vhost_net",
-                 "net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common", "drivers/vhost/vhost_vsock"]
+                 "net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common", "drivers/vhost/vhost_vsock", "fs/configfs/configfs",
+                 "drivers/scsi/scsi_common", "drivers/target/target_core_mod", "drivers/target/target_core_file", "drivers/vhost/vhost_scsi"]
 INNER_MODULES = ["net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common",
                  "net/vmw_vsock/vmw_vsock_virtio_transport"]
 VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "failover", "net_failover",
           "virtio_net")
 CID, PORT = 7, 1234
+WWPN = "naa.5001405bc1c0ffee"
 OUTER, INNER = "192.168.9.1", "192.168.9.2"
 DATA = "/tmp/data"  # in both machines, each its own
 
@@ -174,6 +176,64 @@ class Cases:
                                          "echo same", timeout=300).split()[-1], "same")
                 tap.equal(guest.power_off(), 0, "exit status")
 
+    # ---- disks of the kernel's ----
+
+    def target(self, path):
+        """A target with two units: a file, and memory of the kernel."""
+        core, vhost = "/sys/kernel/config/target/core", f"/sys/kernel/config/target/vhost/{WWPN}/tpgt_1"
+        said = self.place.run(
+            "mount -t configfs none /sys/kernel/config 2>/dev/null; set -e; "
+            f"dd if=/dev/urandom of={path} bs=1M count=32 2>/dev/null; mkdir -p {core}/fileio_0/f {core}/rd_mcp_0/r; "
+            f"echo fd_dev_name={path},fd_dev_size={32 * MIB} > {core}/fileio_0/f/control; echo 1 > {core}/fileio_0/f/enable; "
+            f"echo rd_pages=1024 > {core}/rd_mcp_0/r/control; echo 1 > {core}/rd_mcp_0/r/enable; "
+            f"mkdir -p {vhost}/lun/lun_0 {vhost}/lun/lun_1; echo naa.5001405bc1c0fff1 > {vhost}/nexus; "
+            f"ln -s {core}/fileio_0/f {vhost}/lun/lun_0/f; ln -s {core}/rd_mcp_0/r {vhost}/lun/lun_1/r; echo made")
+        tap.equal(said.split()[-1:], ["made"], said)
+
+    @contextlib.contextmanager
+    def targeted(self, *options):
+        with linux.machine(cpus=2, initrd="initrd-more", extra=["-device", f"vhost-scsi-pci,wwpn={WWPN},id=s0", *options]) as guest:
+            guest.wait_ready()
+            for module in (*VIRTIO[:5], "scsi_common", "scsi_mod", "sd_mod", "virtio_scsi"):
+                guest.run(f"insmod /lib/modules/{module}.ko")
+            yield guest
+
+    def disks(self):
+        """Read and written; over a stop, a DIMM that comes and goes, a reset; a machine with it is not moved."""
+        with self.place.folder() as folder:
+            path = f"{folder}/file"
+            self.target(path)
+            with self.targeted() as guest:
+                self.same(guest, path)
+                guest.qmp.command("stop")
+                guest.qmp.command("cont")
+                for _ in range(2):
+                    guest.plug("d0", 128 * MIB)
+                    self.written(guest, path)
+                    guest.unplug("d0")
+                    self.same(guest, path)
+                tap.equal(guest.run("dd if=/dev/urandom of=/tmp/ram bs=1M count=4 2>/dev/null; dd if=/tmp/ram of=/dev/sdb 2>/dev/null; sync; "
+                                    "echo 3 > /proc/sys/vm/drop_caches; cmp /tmp/ram /dev/sdb && echo same"), "same", "the kernel's memory")
+                reasons = guest.qmp.command("query-migrate").get("blocked-reasons", [])
+                tap.equal(["vhost-scsi" in reason for reason in reasons], [True], f"why the machine cannot be moved: {reasons}")
+                guest.qmp.command("device_del", id="s0")
+                guest.qmp.event("DEVICE_DELETED", device="s0")
+                guest.qmp.command("device_add", driver="vhost-scsi-pci", wwpn=WWPN, id="s1", num_queues=1)
+                guest.run("until [ -b /dev/sda -a -b /dev/sdb ]; do sleep 0.1; done", timeout=120)
+                self.written(guest, path)
+                tap.equal(guest.power_off(), 0, "exit status")
+
+    def same(self, guest, path):
+        tap.equal(guest.run("until [ -b /dev/sda ]; do sleep 0.1; done; echo 3 > /proc/sys/vm/drop_caches; sha256sum < /dev/sda",
+                            timeout=120).split()[0], self.place.run(f"sha256sum < {path}").split()[0], "what the disk has")
+
+    def written(self, guest, path):
+        guest.run("dd if=/dev/urandom of=/tmp/new bs=1M count=32 2>/dev/null; dd if=/tmp/new of=/dev/sda bs=1M 2>/dev/null; sync; rm /tmp/new",
+                  timeout=120)
+        self.same(guest, path)
+
+    # ---- what is refused ----
+
     def refused(self):
         """Another machine with this address; descriptors that are others; what the kernel has no room for."""
         def says(words):
@@ -181,6 +241,7 @@ class Cases:
         for words, message in (
                 (f"-device vhost-vsock-pci,guest-cid={CID}", f"guest-cid={CID} is another machine's"),
                 ("-device vhost-vsock-pci,guest-cid=9,vhostfd=4 4<>/dev/vhost-net", "refuses guest-cid=9|is no /dev/vhost-vsock"),
+                ("-device vhost-scsi-pci,wwpn=naa.1,vhostfd=4 4<>/dev/vhost-net", "is no /dev/vhost-scsi"),
                 ("-netdev tap,id=n,ifname=tv9,script=no,downscript=no,vhostfd=4 4<>/dev/null", "is no /dev/vhost-net"),
                 ("-device virtio-mem-pci,memdev=m,dynamic-memslots=on -object memory-backend-ram,id=m,size=32G,reserve=off "
                  "-m 256M,maxmem=64G -device vhost-vsock-pci,guest-cid=9", r"takes 64 ranges of memory at most, and with this "

@@ -117,6 +117,8 @@ ELSEWHERE = {**{name: "its emulator is another program: test_tpm.py has one" for
                  "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-user-fs-{name}": "refused: it cannot be moved (linux-vhost-user-folder)" for name in ("device", "pci")},
              "vfio-pci": "it needs a device of the host: tests/nested has one",
+             **{f"vhost-scsi{name}": "refused: it cannot be moved (tests/nested has one)" for name in (
+                 "", "-pci", "-pci-transitional", "-pci-non-transitional")},
              **{f"vhost-vsock-{name}": "it needs the host's kernel: tests/nested has one" for name in (
                  "device", "pci", "pci-non-transitional")}}
 
