@@ -11,6 +11,8 @@
 #include "util/error.h"
 #include "util/units.h"
 
+#define PAGE 4096u /* what IOMMUs map */
+
 /* One mapping. The container takes back only what it was given as one. */
 typedef struct VfioRange {
     hwaddr addr;
@@ -103,15 +105,24 @@ static void want_parts(GArray *wanted, hwaddr addr, RamBlock *block)
     }
 }
 
+/* The whole pages of it. */
+static void want_piece(GArray *wanted, const FlatRange *flat, uint64_t from, uint64_t to)
+{
+    const hwaddr start = (flat->addr + from + PAGE - 1) & ~(hwaddr)(PAGE - 1);
+    const hwaddr end = (flat->addr + to) & ~(hwaddr)(PAGE - 1);
+
+    if (start < end) {
+        append(wanted, start, end - start, flat->host + (start - flat->addr), flat->mr->ram);
+    }
+}
+
 /* Below 1 MiB firmware shows and hides memory, with which the rest does not change. */
 static void want_range(GArray *wanted, const FlatRange *flat)
 {
     const uint64_t low = flat->addr < MIB && flat->addr + flat->size > MIB ? MIB - flat->addr : 0;
 
-    if (low) {
-        append(wanted, flat->addr, low, flat->host, flat->mr->ram);
-    }
-    append(wanted, flat->addr + low, flat->size - low, flat->host + low, flat->mr->ram);
+    want_piece(wanted, flat, 0, low);
+    want_piece(wanted, flat, low, flat->size);
 }
 
 static GArray *look(void)

@@ -163,6 +163,7 @@ static bool may_come(VirtioMem *s, uint64_t offset, uint64_t size)
 
     if (!ram_parts_may_come(ram_of(s), offset, size, &err)) {
         error_warn("%s: the guest cannot have more memory now: %s", s->parent.name, err->message);
+        discard(s, offset, size);
         return false;
     }
     return true;
