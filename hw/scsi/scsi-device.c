@@ -129,7 +129,7 @@ static bool start_unit(ScsiDevice *dev, GError **errp)
     unit->conf = &dev->conf;
     unit->luns = list_luns;
     unit->opaque = dev;
-    unit->autosense = true;
+    unit->autosense = !bus_of(dev)->asks_sense;
     unit->drive = dev->conf.backend->name ? dev->conf.drive : "";
     unit->id = dev->parent.id ? dev->parent.id : dev->conf.backend->device;
     dev->below = g_strdup_printf("/channel@%x/disk@%x,%x", dev->channel, dev->target, dev->lun);

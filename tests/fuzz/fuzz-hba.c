@@ -5,6 +5,7 @@
  * units come and go, and the machine stops, goes on and is reset. No access takes long.
  */
 #include "hw/pci/pci.h"
+#include "hw/hba/lsi-regs.h"
 #include "hw/hba/pvscsi-regs.h"
 #include "hw/scsi/scsi-defs.h"
 #include "qapi/qapi-commands.h"
@@ -129,10 +130,65 @@ static void pvscsi_command(unsigned n, FuzzInput *in)
     set(n, how & 0x20 ? PVSCSI_KICK_RW : PVSCSI_KICK_OTHER, 0);
 }
 
+/* ---- lsi53c895a ---- */
+
+static void lsi_start(unsigned n, FuzzInput *in)
+{
+    put(bar(n) + LSI_ISTAT0, LSI_ISTAT_SRST, 1);
+    set(n, LSI_SIEN0, 0xffff);
+    put(bar(n) + LSI_DIEN, 0x7f, 1);
+    put(bar(n) + LSI_CCNTL0, fuzz_take(in, 1), 1);
+    set(n, LSI_DSA, memory(n) + PAGE);
+    set(n, LSI_PMJAD1, memory(n) + 64);
+    set(n, LSI_PMJAD2, memory(n) + 64);
+}
+
+/* A script in its memory, whose moves may be of any length, and which may have anything at its end.
+ */
+static void lsi_command(unsigned n, FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint32_t at = memory(n);
+    uint8_t cdb[16];
+    const uint32_t script[] = {
+        0x41000000 | (how & 3) << 16,
+        0,
+        0x0e000001,
+        memory(n) + PAGE,
+        0x0a00000a,
+        memory(n) + PAGE + 16,
+        how & 4 ? 0x870b0000 : 0x80080000 | LSI_STATUS << 24 | 3 << 16,
+        memory(n) + 64,
+        (how & 8 ? 0x08000000 : 0x09000000) | (uint32_t)fuzz_take(in, 2),
+        (uint32_t)take_address(in, n),
+        0x0b000001,
+        memory(n) + PAGE + 8,
+        0x0f000001,
+        memory(n) + PAGE + 9,
+        how & 16 ? 0x60000040 : (uint32_t)fuzz_take(in, 4),
+        how & 16 ? 0 : (uint32_t)fuzz_take(in, 4),
+        0x48000000,
+        0,
+        how & 32 ? 0x98080000 : 0x80080000,
+        memory(n) + (how & 64 ? 0 : 32),
+    };
+
+    take_cdb(in, cdb);
+    put(memory(n) + PAGE, 0x80, 1);
+    for (unsigned i = 0; i < sizeof(cdb); i++) {
+        put(memory(n) + PAGE + 16 + i, cdb[i], 1);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(script); i++) {
+        put(at + 4 * i, script[i], 4);
+    }
+    set(n, LSI_DSP, at);
+}
+
 /* ---- all of them ---- */
 
 static const Adapter adapters[] = {
     { "pvscsi", PCI_BASE_ADDRESS_0, 0, 0x5000, pvscsi_start, pvscsi_command },
+    { "lsi53c895a", PCI_BASE_ADDRESS_0 + 4, PCI_BASE_ADDRESS_0, 0x100, lsi_start, lsi_command },
 };
 
 /* Nothing of the host is asked. Target 1 fails now and then, and stops the machine. */

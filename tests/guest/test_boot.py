@@ -315,7 +315,7 @@ def compressed():
 
 
 DISK = "virtio-blk-pci,drive="
-ADAPTERS = ["pvscsi"]  # that SeaBIOS has drivers for
+ADAPTERS = ["pvscsi", "lsi"]  # that SeaBIOS has drivers for
 
 GROUPS = {
     "disks": [
