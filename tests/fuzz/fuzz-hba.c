@@ -184,11 +184,58 @@ static void lsi_command(unsigned n, FuzzInput *in)
     set(n, LSI_DSP, at);
 }
 
+/* ---- am53c974 ---- */
+
+static void esp_set(unsigned n, unsigned offset, uint32_t value, unsigned size)
+{
+    driver_access(&address_space_io, DRIVER_IO + 0x100 * n + offset, value, size);
+}
+
+static void esp_start(unsigned n, FuzzInput *in)
+{
+    esp_set(n, 0x0c, 2, 1);
+    esp_set(n, 0x2c, 0x40, 1); /* counts of 24 bits */
+}
+
+/* A selection, with a command; or a move of data by DMA; or any other command. */
+static void esp_command(unsigned n, FuzzInput *in)
+{
+    unsigned how = (unsigned)fuzz_take(in, 1);
+    uint8_t cdb[16];
+
+    if (how & 0x80) {
+        uint32_t size = (uint32_t)fuzz_take(in, 2);
+
+        address_space_load(&address_space_io, DRIVER_IO + 0x100 * n + 0x14, 1);
+        esp_set(n, 0, size & 0xff, 1);
+        esp_set(n, 4, size >> 8, 1);
+        esp_set(n, 0x44, how & 0x40 ? size : (uint32_t)fuzz_take(in, 3), 4);
+        esp_set(n, 0x48, (uint32_t)take_address(in, n), 4);
+        esp_set(n, 0x0c, how & 0x20 ? 0x90 : 0x80 | (uint32_t)fuzz_take(in, 1), 1);
+        esp_set(n, 0x40, how & 0x10 ? 0x83 : 3, 1);
+        return;
+    }
+    if (how & 0x40) {
+        esp_set(n, 0x0c, how & 0x20 ? 0x11 : (uint32_t)fuzz_take(in, 1), 1);
+        esp_set(n, 0x0c, 0x12, 1);
+        return;
+    }
+    take_cdb(in, cdb);
+    esp_set(n, 0x0c, 1, 1);
+    esp_set(n, 0x10, how & 3, 1);
+    esp_set(n, 8, 0x80, 1);
+    for (unsigned i = 0; i < 10; i++) {
+        esp_set(n, 8, cdb[i], 1);
+    }
+    esp_set(n, 0x0c, how & 4 ? 0x43 : 0x42, 1);
+}
+
 /* ---- all of them ---- */
 
 static const Adapter adapters[] = {
     { "pvscsi", PCI_BASE_ADDRESS_0, 0, 0x5000, pvscsi_start, pvscsi_command },
     { "lsi53c895a", PCI_BASE_ADDRESS_0 + 4, PCI_BASE_ADDRESS_0, 0x100, lsi_start, lsi_command },
+    { "am53c974", 0, PCI_BASE_ADDRESS_0, 0x60, esp_start, esp_command },
 };
 
 /* Nothing of the host is asked. Target 1 fails now and then, and stops the machine. */

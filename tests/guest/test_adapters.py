@@ -15,10 +15,12 @@ BUILD = sys.argv[1]
 MIB = 1 << 20
 SCSI = ["crct10dif_common", "crct10dif_generic", "crc-t10dif", "crc64", "crc64_rocksoft_generic", "crc64-rocksoft", "t10-pi",
         "scsi_common", "scsi_mod", "cdrom", "sd_mod", "sr_mod"]
-# (adapter, modules, the name that its driver has in /sys/class/scsi_host/*/proc_name, whether it is told of units that come)
+# (adapter on pc, the one on q35, modules, the name that its driver has in /sys/class/scsi_host/*/proc_name, whether it is
+# told of units that come)
 ADAPTERS = [
-    ("pvscsi", ["vmw_pvscsi"], "vmw_pvscsi", True),
-    ("lsi53c895a", ["scsi_transport_spi", "sym53c8xx"], "sym53c8xx", False),
+    ("pvscsi", "pvscsi", ["vmw_pvscsi"], "vmw_pvscsi", True),
+    ("lsi53c895a", "lsi53c810", ["scsi_transport_spi", "sym53c8xx"], "sym53c8xx", False),
+    ("am53c974", "dc390", ["scsi_transport_spi", "esp_scsi", "am53c974"], "esp", False),
 ]
 
 
@@ -93,9 +95,11 @@ def adapters(machine_type, wanted):
                                 "| grep -v -E 'rcu|PCI|Power-on or|sym0: SCSI BUS has been reset' || true").strip(), "")
 
 
-def chosen():
-    return [adapter for adapter in ADAPTERS if adapter[0] in sys.argv[2:] or not sys.argv[2:]]
+def chosen(machine):
+    """(adapter, modules, ...) of those that the command line names, or all."""
+    all_of_them = [(adapter[machine == "q35"], *adapter[2:]) for adapter in ADAPTERS]
+    return [adapter for adapter in all_of_them if adapter[0] in sys.argv[2:] or not sys.argv[2:]]
 
 
-tap.run([(f"{', '.join(adapter[0] for adapter in chosen())} on {machine}", lambda machine=machine: adapters(machine, chosen()))
-         for machine in ("pc", "q35")])
+tap.run([(f"{', '.join(adapter[0] for adapter in chosen(machine))} on {machine}",
+          lambda machine=machine: adapters(machine, chosen(machine))) for machine in ("pc", "q35") if chosen(machine)])
