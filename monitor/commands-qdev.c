@@ -2,6 +2,7 @@
 /* QMP commands that plug and unplug devices (qapi/qdev.json). */
 #include "hw/core/device.h"
 #include "hw/core/runstate.h"
+#include "hw/virtio/vhost-ask.h"
 #include "migration/incoming.h"
 #include "migration/migration.h"
 #include "monitor/monitor-internal.h"
@@ -25,6 +26,8 @@ bool monitor_check_settled(GError **errp)
 bool monitor_device_add(struct json_object *props, GError **errp)
 {
     return check_not_moving(migration_active() || incoming_begun(), errp) &&
+           vhost_ask_before_add(props, errp) && /* the machine goes on meanwhile */
+           check_not_moving(migration_active() || incoming_begun(), errp) &&
            device_add(props, errp) != NULL;
 }
 

@@ -73,6 +73,9 @@ typedef struct VhostUserRing {
 /* Of SET_VRING_KICK and SET_VRING_CALL, beside the ring's number: no descriptor comes with it. */
 #define VHOST_USER_NO_FD 0x100u
 
+/* A back-end that says nothing for so long does not live. */
+#define VHOST_USER_REPLY_MS 10000
+
 #define VHOST_USER_TABLE_MAX 8 /* regions of one SET_MEM_TABLE */
 typedef struct VhostUserTable {
     uint32_t count, unused;

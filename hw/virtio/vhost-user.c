@@ -13,7 +13,6 @@
 #include "util/loop.h"
 
 #define FDS_MAX        VHOST_USER_TABLE_MAX
-#define REPLY_MS       10000 /* a back-end that says nothing for so long does not live */
 #define ANY_REPLY      UINT_MAX
 #define NO_PAYLOAD     NULL, 0
 #define BASE_SLOTS     8u /* without CONFIGURE_MEM_SLOTS */
@@ -43,7 +42,8 @@ static bool wait_for(VhostUser *vu, short events, gint64 deadline, GError **errp
         int n = left > 0 ? poll(p, G_N_ELEMENTS(p), (int)left + 1) : 0;
 
         if (n == 0) {
-            error_set(errp, "the back-end has not answered for %d seconds", REPLY_MS / 1000);
+            error_set(errp, "the back-end has not answered for %d seconds",
+                      VHOST_USER_REPLY_MS / 1000);
             return false;
         }
         if (n < 0 && errno != EINTR) {
@@ -212,7 +212,7 @@ static bool transact(VhostUser *vu, uint32_t request, uint32_t flags, const void
                      unsigned size, const int *fds, unsigned fd_count, void *reply,
                      unsigned reply_size, int *fd, GError **errp)
 {
-    const gint64 deadline = g_get_monotonic_time() + REPLY_MS * 1000;
+    const gint64 deadline = g_get_monotonic_time() + VHOST_USER_REPLY_MS * 1000;
     const VhostUserHeader header = { request, VHOST_USER_VERSION | flags, size };
 
     if (!vu->base.up) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "chardev/chardev.h"
+#include "hw/virtio/vhost-ask.h"
 #include "hw/virtio/vhost-log.h"
 #include "hw/virtio/vhost-ring.h"
 #include "util/error.h"
@@ -202,14 +203,24 @@ static bool meet(Vhost *vhost, GError **errp)
     return true;
 }
 
-static void came(Vhost *vhost)
+/* An answer that comes later would be taken for that to another question. */
+static void forget_ask(Vhost *vhost)
 {
-    g_autoptr(GError) err = NULL;
-
-    if (vhost->backend->up || char_fd(vhost->user.chardev) < 0) {
-        return;
+    if (vhost->ask) {
+        vhost_ask_forget(g_steal_pointer(&vhost->ask));
+        if (char_fd(vhost->user.chardev) >= 0) {
+            char_hang_up(vhost->user.chardev);
+        }
     }
-    if (!meet(vhost, &err) || !check_again(vhost, &err)) {
+}
+
+static void answered(void *opaque, GError *ask_err)
+{
+    Vhost *vhost = opaque;
+    g_autoptr(GError) err = ask_err;
+
+    vhost->ask = NULL;
+    if (err || !meet(vhost, &err) || !check_again(vhost, &err)) {
         complain(vhost, "its back-end is not taken", g_steal_pointer(&err));
         vhost->backend->up = false;
         char_hang_up(vhost->user.chardev);
@@ -219,6 +230,14 @@ static void came(Vhost *vhost)
         vhost->class->came(vhost->vdev);
     }
     vhost_update(vhost);
+}
+
+/* Nobody stands until it answers. */
+static void came(Vhost *vhost)
+{
+    if (!vhost->backend->up && !vhost->ask && char_fd(vhost->user.chardev) >= 0) {
+        vhost->ask = vhost_ask_start(char_fd(vhost->user.chardev), answered, vhost);
+    }
 }
 
 /* One that takes memory piece by piece keeps what it was given, while the connection stays, and has
@@ -242,6 +261,7 @@ static void take_memory(Vhost *vhost)
 
 void vhost_lose(Vhost *vhost)
 {
+    forget_ask(vhost);
     leave_memory(vhost);
     if (vhost->user.chardev) {
         vhost->user.chardev->event = NULL;
@@ -260,6 +280,7 @@ void vhost_lose(Vhost *vhost)
 
 static void gone(Vhost *vhost)
 {
+    forget_ask(vhost);
     if (!char_can_reconnect(vhost->user.chardev)) {
         error_report("%s: its back-end has gone, and no other can come", vhost->vdev->name);
         vhost_lose(vhost);
@@ -428,6 +449,7 @@ void vhost_free(Vhost *vhost)
     if (!vhost) {
         return;
     }
+    forget_ask(vhost);
     stop(vhost);
     if (vhost->memory.wanted) {
         leave_memory(vhost);

@@ -61,6 +61,7 @@ typedef struct Vhost {
     unsigned given;      /* of them, those that are the back-end's now: the others are ours */
     unsigned in_use;     /* of them, the driver's */
     VhostRing *rings;
+    struct VhostAsk *ask; /* who came is asked whether it answers; NULL: nobody is */
     bool running; /* the back-end has what is enabled of the rings */
     bool lost;    /* there will be no back-end */
     bool said;    /* that the kernel does not do what is asked */

@@ -3,6 +3,7 @@
 """Devices whose rings another program works on, with a back-end of our own (vhost_backend.py)."""
 import contextlib
 import fcntl
+import json
 import os
 import struct
 import sys
@@ -182,6 +183,38 @@ def dies(inflight):
         tap.equal(driver.talk(0, b"after"), b"after")
         tap.equal(len(end.told(vhost.GET_INFLIGHT_FD)), inflight)
         tap.equal(len(end.told(vhost.SET_INFLIGHT_FD)), 2 * inflight)
+
+
+def silent():
+    """One that is there, and says nothing: the machine goes on, when a device is added and when it comes again."""
+    for devices, add in (([], {"driver": "vhost-user-blk-pci", "id": "d0", "chardev": "c0", "addr": f"{SLOT}"}),
+                         (["-netdev", "vhost-user,id=n0,chardev=c0"], {"driver": "virtio-net-pci", "id": "d0", "netdev": "n0", "addr": f"{SLOT}"})):
+        with setup(*devices, protocol=vhost.DISK if not devices else NET) as (end, m):
+            end.silent = True
+            m.qmp.send(json.dumps({"execute": "device_add", "arguments": add}).encode() + b"\n")
+            end.wait(lambda end=end: end.asked, "the question")
+            m("memset 0x1000 0x1000 0x5a")
+            tap.equal(end.told(0), [], "connections that ended")
+            end.speak()
+            tap.equal(m.qmp.receive(), {"return": {}})
+            with end.lock:
+                end.silent, end.asked = True, False
+            end.drop()
+            end.wait(lambda end=end: end.asked, "the question anew")
+            tap.equal(m.qmp.command("query-status")["running"], True)
+            end.speak()
+            if not devices:
+                tap.equal(ready(m).talk(0, b"it speaks"), b"it speaks")
+            tap.equal(end.told(0), [b""], "connections that ended")
+            # The device goes while it is asked.
+            with end.lock:
+                end.silent, end.asked = True, False
+            end.drop()
+            end.wait(lambda end=end: end.asked, "the question, once more")
+            m.qmp.command("device_del", id="d0")
+            m.write("l", 0xae10, 0)
+            m.write("l", 0xae08, 1 << SLOT)
+            m.qmp.event("DEVICE_DELETED", device="d0")
 
 
 def gone():
@@ -518,6 +551,7 @@ if __name__ == "__main__":
         ("blk: the program dies, with a record of what is in flight", lambda: dies(True)),
         ("blk: the program dies, without one", lambda: dies(False)),
         ("blk: the program dies for good", gone),
+        ("silent: nobody is held up", silent),
         ("memory follows, by slots", lambda: follows(True)),
         ("memory follows, by tables", lambda: follows(False)),
         ("one device after another on a connection", again),

@@ -53,6 +53,7 @@ class Backend(threading.Thread):
         self.seen, self.regions, self.rings, self.agreed, self.accepted = [], [], {}, 0, 0
         self.requests = self.log = self.log_file = None
         self.kicks = 0
+        self.silent = self.asked = False  # it does not say what it can do; somebody waits for that
         self.hold = False  # requests stay in flight, until the connection ends
         self.waits = False  # it looks at a ring only when it is notified, as most do
         self.sock = None
@@ -85,6 +86,11 @@ class Backend(threading.Thread):
         os.eventfd_write(self.wake, 1)
         self.join(30)
         self.server.close()
+
+    def speak(self):
+        with self.lock:
+            self.silent = False
+            self.answer(GET_FEATURES, struct.pack("<Q", self.features))
 
     def change_config(self, data):
         """Tell the front-end, and wait for its acknowledgement."""
@@ -196,6 +202,9 @@ class Backend(threading.Thread):
         number = struct.unpack_from("<Q", payload)[0] if len(payload) >= 8 else 0
         asked = {GET_FEATURES: self.features, GET_PROTOCOL_FEATURES: self.protocol, GET_QUEUE_NUM: self.queues,
                  GET_MAX_MEM_SLOTS: self.slots}
+        if request == GET_FEATURES and self.silent:
+            self.asked = True
+            return None
         if request in asked:
             return self.answer(request, struct.pack("<Q", asked[request]))
         if request == GET_VRING_BASE:

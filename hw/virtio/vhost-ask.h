@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Does a back-end answer at all? It is asked for its features while nothing is half-made, and the
+ * machine goes on meanwhile: one that is connected, and silent, holds nobody up.
+ */
+#ifndef HW_VIRTIO_VHOST_ASK_H
+#define HW_VIRTIO_VHOST_ASK_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct json_object;
+
+/* For device_add, before the device is made of @props: the back-end that it would have, if it is
+ * one with a vhost-user back-end and somebody is there. In a task the machine lock is free
+ * meanwhile. Errors: it has gone, it says nothing for VHOST_USER_REPLY_MS, or what is no answer. */
+bool vhost_ask_before_add(struct json_object *props, GError **errp);
+
+typedef struct VhostAsk VhostAsk;
+
+/* Ask who came to @fd, which is there until the end, and then, from the main loop, call @answered,
+ * with such an error, which is its own, or NULL: the VhostAsk is gone by then. Main thread. */
+VhostAsk *vhost_ask_start(int fd, void (*answered)(void *opaque, GError *err), void *opaque);
+/* Nobody wants to know any more; an answer may still come. NULL is fine. */
+void vhost_ask_forget(VhostAsk *ask);
+
+#endif
