@@ -172,12 +172,20 @@ bool vga_realize(Vga *s, PciDevice *dev, bool legacy, GError **errp)
     if (legacy) {
         map_legacy(s, &dev->parent);
     }
-    screen_init(&s->screen, OBJECT(dev), 0, &console_source, s);
+    if (s->shared) {
+        s->screen.console = s->shared;
+    } else {
+        screen_init(&s->screen, OBJECT(dev), 0, &console_source, s);
+    }
     return true;
 }
 
 void vga_unrealize(Vga *s)
 {
+    if (s->shared) {
+        screen_off(&s->screen);
+        s->screen.console = s->shared = NULL;
+    }
     screen_destroy(&s->screen);
     g_clear_pointer(&s->drawn, g_free);
     memory_region_destroy(&s->bar);

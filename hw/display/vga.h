@@ -92,6 +92,7 @@ typedef struct Vga {
     MemoryRegion bar, window, dispi_ports;
     MemoryRegion all_ports, ports[VGA_PORT_GROUPS]; /* which show parts of all_ports */
     bool legacy;                                    /* it has the ports and the window */
+    Console *shared; /* another device's, which has it drawn there; NULL: its own */
     /* derived: what was drawn last */
     bool redraw;    /* all of it */
     unsigned blink; /* in which phase */

@@ -292,20 +292,50 @@ static void tell_cursor(const VirtioGpuScanout *scanout)
     console_define_cursor(scanout->console, scanout->cursor_resource ? &cursor : NULL);
 }
 
-static void update(void *opaque)
+void virtio_gpu_set_vga(VirtioGpu *s, const VirtioGpuVga *vga, void *opaque)
 {
-    VirtioGpuScanout *scanout = opaque;
+    s->vga = vga;
+    s->vga_opaque = opaque;
+}
+
+/* Does the VGA, if there is one, show it? */
+static bool draw_vga(VirtioGpuScanout *scanout)
+{
+    VirtioGpu *s = scanout->gpu;
+
+    if (scanout->number || scanout->surface || !s->vga) {
+        return false;
+    }
+    if (scanout->new_surface) {
+        scanout->new_surface = false;
+        s->vga->come_back(s->vga_opaque);
+    }
+    s->vga->draw(s->vga_opaque);
+    return true;
+}
+
+static void show_picture(VirtioGpuScanout *scanout)
+{
     const pixman_box32_t dirty = scanout->dirty;
-    const bool new_cursor = scanout->new_cursor, moved = scanout->cursor_moved || new_cursor;
 
     scanout->dirty = (pixman_box32_t){ 0 };
-    scanout->new_cursor = scanout->cursor_moved = false;
     if (scanout->new_surface) {
         scanout->new_surface = false;
         console_set_surface(scanout->console, scanout->surface);
     } else if (dirty.x1 < dirty.x2) {
         console_update(scanout->console, dirty.x1, dirty.y1, dirty.x2 - dirty.x1,
                        dirty.y2 - dirty.y1);
+    }
+}
+
+static void update(void *opaque)
+{
+    VirtioGpuScanout *scanout = opaque;
+    const bool new_cursor = scanout->new_cursor, moved = scanout->cursor_moved || new_cursor;
+
+    scanout->new_cursor = scanout->cursor_moved = false;
+    if (!draw_vga(scanout)) {
+        show_picture(scanout);
     }
     if (new_cursor) {
         tell_cursor(scanout);
@@ -332,6 +362,9 @@ static void ui_info(void *opaque, unsigned width, unsigned height)
     scanout->want_width = width;
     scanout->want_height = height;
     s->events |= VIRTIO_GPU_EVENT_DISPLAY;
+    if (s->vga && !scanout->number) {
+        s->vga->ui_info(s->vga_opaque, width, height);
+    }
     virtio_config_changed(&s->parent);
 }
 

@@ -49,6 +49,13 @@ typedef struct VirtioGpuScanout {
     bool new_surface, new_cursor, cursor_moved; /* nor of these */
 } VirtioGpuScanout;
 
+/* What the first output shows while the driver has it show nothing. */
+typedef struct VirtioGpuVga {
+    void (*draw)(void *opaque);      /* as ConsoleSource's update() */
+    void (*come_back)(void *opaque); /* before, if something else was shown */
+    void (*ui_info)(void *opaque, unsigned width, unsigned height);
+} VirtioGpuVga;
+
 typedef struct VirtioGpu {
     VirtioDevice parent;
     uint32_t events;
@@ -58,6 +65,9 @@ typedef struct VirtioGpu {
     uint32_t max_outputs, xres, yres;
     bool edid;
     uint64_t max_hostmem;
+    /* wiring */
+    const VirtioGpuVga *vga; /* NULL: there is none */
+    void *vga_opaque;
     /* derived */
     GTree *resources; /* VirtioGpuResource by id */
     uint64_t hostmem; /* bytes of pixels: of resources and surfaces */
@@ -77,6 +87,8 @@ void virtio_gpu_handle_cursor(VirtioDevice *vdev, VirtQueue *vq);
 
 /* ---- virtio-gpu.c ---- */
 
+/* For a card that is more than that: @vga, or NULL; borrowed. */
+void virtio_gpu_set_vga(VirtioGpu *s, const VirtioGpuVga *vga, void *opaque);
 /* NULL: there is none. */
 VirtioGpuResource *virtio_gpu_find(const VirtioGpu *s, uint32_t id);
 /* A new one, of black pixels; NULL: there is no memory for it. The id must be free, and the size 1

@@ -68,6 +68,7 @@ MACHINES = {
     "pc-e1000": ["-machine", "pc", "-device", "e1000", "-device", "e1000-82544gc", "-device", "e1000-82545em"],
     "q35-e1000e": ["-machine", "q35", "-device", "e1000e"],
     "pc-virtio-input": ["-machine", "pc", "-device", "virtio-keyboard-pci", "-device", "virtio-mouse-pci", "-device", "virtio-tablet-pci"],
+    "pc-virtio-vga": ["-machine", "pc", "-device", "virtio-vga"],
     "pc-virtio-gpu": ["-machine", "pc", "-device", "virtio-gpu-pci,max_outputs=2"],
     "pc-virtio-serial": ["-machine", "pc", "-device", "virtio-serial-pci,id=s0",
                          "-device", "virtio-serial-pci-transitional", "-device", "virtio-serial-pci-non-transitional",

@@ -357,7 +357,8 @@ static void check(const char *type)
     add_device(q35 ? "virtio-balloon-pci-transitional" : "virtio-balloon-pci"); /* one a machine */
     add_device("pci-bridge,id=b0");
     add_device("virtio-rng-pci,bus=b0");
-    add_device("VGA,vgamem_mb=1,bus=b0");
+    add_device(q35 ? "virtio-vga,vgamem_mb=1,bus=b0"
+                   : "VGA,vgamem_mb=1,bus=b0"); /* one a machine */
     add_device("secondary-vga,vgamem_mb=1,bus=b0");
     add_device("bochs-display,vgamem=1M,bus=b0");
     add_device("i82801b11-bridge,id=b1");
