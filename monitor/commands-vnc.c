@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VNC servers in QMP and HMP. */
+/* VNC servers in QMP and HMP; and passwords of the SPICE server. */
 #include <string.h>
 #include <time.h>
 
 #include "monitor/hmp.h"
 #include "monitor/monitor-internal.h"
 #include "qapi/qapi-commands.h"
+#include "ui/spice.h"
 #include "ui/vnc.h"
 #include "util/error.h"
 #include "util/parse.h"
@@ -22,10 +23,19 @@ GPtrArray *qmp_query_vnc_servers(GError **errp)
 
 /* ---- passwords ---- */
 
-static bool no_spice(GError **errp)
+static bool has_spice(GError **errp)
 {
-    error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "SPICE is not in use");
-    return false;
+    if (!spice_is_active()) {
+        error_set_class(errp, ERROR_CLASS_DEVICE_NOT_ACTIVE, "SPICE is not in use");
+        return false;
+    }
+    return true;
+}
+
+static bool set_spice_password(const char *password, SetPasswordAction clients, GError **errp)
+{
+    return has_spice(errp) && spice_set_password(password, clients == SET_PASSWORD_ACTION_FAIL,
+                                                 clients == SET_PASSWORD_ACTION_DISCONNECT, errp);
 }
 
 static VncServer *find(const char *id, GError **errp)
@@ -63,7 +73,8 @@ bool qmp_change_vnc_password(const char *password, GError **errp)
 bool qmp_set_password(const SetPasswordOptions *o, GError **errp)
 {
     if (o->protocol == DISPLAY_PROTOCOL_SPICE) {
-        return no_spice(errp);
+        return set_spice_password(o->password,
+                                  o->has_connected ? o->connected : SET_PASSWORD_ACTION_KEEP, errp);
     }
     if (o->has_connected && o->connected != SET_PASSWORD_ACTION_KEEP) {
         error_set(errp, "'connected' must be 'keep' for VNC: its clients stay");
@@ -94,13 +105,24 @@ static bool parse_time(const char *text, int64_t *seconds, GError **errp)
     return true;
 }
 
+static bool set_spice_expiry(const char *text, GError **errp)
+{
+    int64_t seconds;
+
+    if (!has_spice(errp) || !parse_time(text, &seconds, errp)) {
+        return false;
+    }
+    spice_set_expiry(seconds);
+    return true;
+}
+
 bool qmp_expire_password(const ExpirePasswordOptions *o, GError **errp)
 {
     int64_t seconds;
     VncServer *server;
 
     if (o->protocol == DISPLAY_PROTOCOL_SPICE) {
-        return no_spice(errp);
+        return set_spice_expiry(o->time, errp);
     }
     server = find(o->u.vnc->display, errp);
     if (!server || !parse_time(o->time, &seconds, errp)) {
@@ -119,11 +141,12 @@ bool qmp_add_client(const char *protocol, const char *fdname, bool has_skipauth,
     int fd;
 
     if (strcmp(protocol, "vnc") != 0) {
-        if (strcmp(protocol, "spice") == 0) {
-            return no_spice(errp);
+        if (strcmp(protocol, "spice") != 0) {
+            error_set(errp, "protocol '%s' is not right: it is vnc or spice", protocol);
+            return false;
         }
-        error_set(errp, "protocol '%s' is not right: it is vnc", protocol);
-        return false;
+        fd = has_spice(errp) ? qmp_session_take_named_fd(fdname, errp) : -1;
+        return fd >= 0 && spice_add_client(fd, has_skipauth && skipauth, has_tls && tls, errp);
     }
     server = find(NULL, errp);
     fd = server ? qmp_session_take_named_fd(fdname, errp) : -1;
@@ -190,16 +213,37 @@ void hmp_info_vnc(Hmp *hmp, char **argv)
 static bool protocol_of(Hmp *hmp, const char *name)
 {
     if (strcmp(name, "vnc") != 0) {
-        hmp_printf(hmp, "Error: protocol '%s' is not right: it is vnc\n", name);
+        hmp_printf(hmp, "Error: protocol '%s' is not right: it is vnc or spice\n", name);
         return false;
     }
     return true;
+}
+
+static void set_spice_password_of(Hmp *hmp, char **argv)
+{
+    unsigned clients = SET_PASSWORD_ACTION_KEEP;
+    GError *err = NULL;
+
+    while (argv[2] && clients < SET_PASSWORD_ACTION__MAX &&
+           strcmp(argv[2], SetPasswordAction_str(clients)) != 0) {
+        clients++;
+    }
+    if (clients == SET_PASSWORD_ACTION__MAX) {
+        hmp_printf(hmp, "Error: what becomes of clients is keep, fail or disconnect\n");
+        return;
+    }
+    set_spice_password(argv[1], clients, &err);
+    hmp_error(hmp, err);
 }
 
 void hmp_set_password(Hmp *hmp, char **argv)
 {
     GError *err = NULL;
 
+    if (strcmp(argv[0], "spice") == 0) {
+        set_spice_password_of(hmp, argv);
+        return;
+    }
     if (!protocol_of(hmp, argv[0])) {
         return;
     }
@@ -217,6 +261,11 @@ void hmp_expire_password(Hmp *hmp, char **argv)
     VncServer *server;
     int64_t seconds;
 
+    if (strcmp(argv[0], "spice") == 0) {
+        set_spice_expiry(argv[1], &err);
+        hmp_error(hmp, err);
+        return;
+    }
     if (!protocol_of(hmp, argv[0])) {
         return;
     }

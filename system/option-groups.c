@@ -144,6 +144,7 @@ static const struct Group {
     { "sandbox" },
     { "smbios", .list = list_smbios },
     { "smp-opts", .option = "smp" },
+    { "spice" },
     { "virtfs", .has_ids = true },
     { "vnc", .has_ids = true },
 };

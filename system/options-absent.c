@@ -39,11 +39,12 @@ bool option_do_audiodev(Startup *startup, const char *arg, GError **errp)
         return false;
     }
     const char *driver = json_object_get_string(json_object_object_get(opts, "driver"));
-    bool none = g_strcmp0(driver, "none") == 0 && !json_object_object_get_ex(opts, "model", NULL);
+    const bool silent = g_strcmp0(driver, "none") == 0 || g_strcmp0(driver, "spice") == 0;
+    bool none = silent && !json_object_object_get_ex(opts, "model", NULL);
     if (!none) {
         error_set(errp,
                   "there is no sound; only driver=none is accepted, which tools give to every "
-                  "machine");
+                  "machine, and driver=spice, which they give to those with -spice");
     }
     json_object_put(opts);
     return none;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "qapi/qapi-events.h"
 #include "ui/spice-internal.h"
@@ -200,16 +201,26 @@ void spice_set_expiry(int64_t seconds)
     }
 }
 
+/* ---- clients that others connect ---- */
+
+bool spice_add_client(int fd, bool skip_auth, bool tls, GError **errp)
+{
+    const int failed = tls ? spice_server_add_ssl_client(server, fd, skip_auth)
+                           : spice_server_add_client(server, fd, skip_auth);
+
+    if (failed) {
+        close(fd);
+        error_set(errp, "this is no connection that a client of SPICE could have");
+    }
+    return !failed;
+}
+
 /* ---- options ---- */
 
 static bool check(const SpiceOptions *o, GError **errp)
 {
     const bool is_unix = o->has_q_unix && o->q_unix;
 
-    if (o->has_gl && o->gl) {
-        error_set(errp, "gl=on: there is no OpenGL; leave it out");
-        return false;
-    }
     if (is_unix && !o->addr) {
         error_set(errp, "unix=on wants the path of the socket; add addr=PATH");
         return false;

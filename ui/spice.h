@@ -32,6 +32,8 @@ bool spice_is_active(void);
 bool spice_set_password(const char *password, bool fail, bool disconnect, GError **errp);
 /* The password's last second since 1970; INT64_MAX: it does not end. */
 void spice_set_expiry(int64_t seconds);
+/* @fd, a connection that is the server's from now on, is a channel of a client. */
+bool spice_add_client(int fd, bool skip_auth, bool tls, GError **errp);
 /* For query-spice. */
 SpiceInfo *spice_info(void);
 

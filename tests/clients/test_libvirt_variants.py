@@ -136,6 +136,11 @@ VARIANTS = [
         for n, (words, rest) in enumerate([
             ("accessmode='mapped'", ""), ("accessmode='passthrough' multidevs='remap'", ""),
             ("accessmode='squash'", "<readonly/>"), ("accessmode='mapped' fmode='644' dmode='755'", "")])])),
+    ("a screen by SPICE", more("<graphics type='spice' autoport='yes'/><video><model type='virtio' heads='2'/></video>")),
+    ("a screen by SPICE with a password", more(
+        "<graphics type='spice' port='-1' autoport='yes' passwd='secret' connected='disconnect'><listen type='address' address='127.0.0.1'/>"
+        "<image compression='off'/><streaming mode='filter'/><clipboard copypaste='no'/><mouse mode='server'/></graphics>"
+        "<video><model type='virtio' primary='yes'><resolution x='800' y='600'/></model></video>")),
     ("an IOMMU of Intel", {**features("<ioapic driver='qemu'/>"), **more(
         "<iommu model='intel'><driver intremap='on' caching_mode='on' eim='on' iotlb='on' aw_bits='48'/></iommu>")}),
     ("an IOMMU of virtio", more("<iommu model='virtio'/>")),
@@ -147,7 +152,6 @@ VARIANTS = [
 # What it has not, and the words of the refusal, which is libvirt's where it asks for the device before.
 REFUSED = [
     ("a screen of another kind", more("<video><model type='vmvga'/></video>"), "does not support video model 'vmvga'"),
-    ("a screen elsewhere", more("<graphics type='spice' autoport='yes'/>"), "spice"),
     ("a TPM of the host", more("<tpm model='tpm-tis'><backend type='passthrough'/></tpm>"), "TPM"),
     ("enlightenments of Hyper-V", features("<hyperv><relaxed state='on'/></hyperv>"), "Hyper-V enlightenments"),
     ("a doorbell without its server", more("<shmem name='bell'><model type='ivshmem-doorbell'/><server path='@FOLDER@/none'/></shmem>"),

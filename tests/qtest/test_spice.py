@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SPICE: a client of another project sees what is on a screen, presses keys and moves the pointer; passwords, addresses, and
 what the monitor tells. The guest is a driver of ours, by qtest: a virtio GPU, keyboard and tablet."""
+import socket
 import struct
 import tempfile
+from functools import partial
 
 import machine
-from machine import tap
+from machine import tap, vm
 from spice_client import Client
 from virtio_driver import Driver
 
@@ -43,8 +45,8 @@ class Gpu(Driver):
         tap.equal(self.request(0x104, "<6I", x, y, 1, 1, number, 0), 0x1100)
 
 
-def start(path, *more, options="disable-ticketing=on"):
-    return machine.Machine(memory="64M", extra=["-M", "pc", "-device", "virtio-gpu-pci,addr=4", "-device", "virtio-keyboard-pci,addr=5",
+def start(path, *more, options="disable-ticketing=on", gpu="virtio-gpu-pci"):
+    return machine.Machine(memory="64M", extra=["-M", "pc", "-device", f"{gpu},addr=4", "-device", "virtio-keyboard-pci,addr=5",
                                                 "-device", "virtio-tablet-pci,addr=6", "-spice", f"unix=on,addr={path},{options}", *more])
 
 
@@ -66,6 +68,28 @@ def screen():
         second.works()
         second.wait(lambda: second.size() == (80, 60) and second.pixel(7, 9) == 0xabcdef, "the same")
         second.close()
+
+
+def vga():
+    """virtio-vga shows what the VGA has, until the driver of virtio has it show something, and again when it is reset."""
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s", gpu="virtio-vga") as m:
+        gpu = Gpu(m, 4)
+        gpu.config(0x10, 0xe0000000)
+        gpu.config(0x04, 7)
+        for index, value in ((1, 64), (2, 48), (3, 32), (4, 0x41)):  # width, height, bits, on with all of the memory
+            m.write("w", 0x1ce, index)
+            m.write("w", 0x1d0, value)
+        m.write("b", 0x3c0, 0x20)  # there is a picture
+        gpu.put(0xe0000000, b"".join(struct.pack("<I", 0x445566 + n) for n in range(64 * 48)))
+        client = Client(f"{folder}/s")
+        client.works()
+        client.wait(lambda: client.size() == (64, 48) and client.pixel(63, 47) == 0x445566 + 64 * 48 - 1, "the VGA's picture")
+        gpu.begin_screen()
+        gpu.picture(1, 80, 60, 0x102030)
+        client.wait(lambda: client.size() == (80, 60) and client.pixel(79, 59) == 0x102030 + 80 * 60 - 1, "the GPU's")
+        gpu.begin_screen()
+        client.wait(lambda: client.size() == (64, 48) and client.pixel(5, 5) == 0x445566 + 64 * 5 + 5, "the VGA's again")
+        client.close()
 
 
 def told():
@@ -95,7 +119,47 @@ def passwords():
             client.wait(lambda: ("MainChannel", "error-auth") in client.events, "refused")
         client = Client(f"{folder}/s", PASSWORD)
         client.works()
+        set_password(m, client, folder)
+
+
+def set_password(m, client, folder):
+    """Another one, while a client is there; its end."""
+    hmp = partial(m.qmp.command, "human-monitor-command")
+    try:
+        m.qmp.command("set_password", protocol="spice", password="2", connected="fail")
+    except vm.QmpError as error:
+        tap.equal("there are clients" in str(error), True, str(error))
+    else:
+        raise AssertionError("there is a client")
+    tap.equal("keep, fail or disconnect" in hmp(**{"command-line": "set_password spice 2 no"}), True)
+    tap.equal(("MainChannel", "closed") in client.events, False)
+    m.qmp.command("set_password", protocol="spice", password="2", connected="disconnect")
+    client.wait(lambda: m.qmp.command("query-spice")["channels"] == [], "it has to go")
+    for word, time, works in (("2", None, True), ("2", "now", False), ("2", "+3600", True), ("2", "never", True)):
+        if time:
+            m.qmp.command("expire_password", protocol="spice", time=time)
+        client = Client(f"{folder}/s", word)
+        if works:
+            client.works()
+        else:
+            client.wait(lambda: ("MainChannel", "error-auth") in client.events, "refused")
         client.close()
+    tap.equal(hmp(**{"command-line": "set_password spice 3"}) + hmp(**{"command-line": "expire_password spice never"}), "")
+    client = Client(f"{folder}/s", "3")
+    client.works()
+    client.close()
+
+
+def handed_over():
+    """A connection that another program has taken."""
+    with tempfile.TemporaryDirectory() as folder, start(f"{folder}/s") as m:
+        ours, theirs = socket.socketpair()
+        tap.equal(machine.fd_command(m, "getfd", theirs.fileno(), fdname="c"), None)
+        theirs.close()
+        m.qmp.command("add_client", protocol="spice", fdname="c")
+        ours.send(b"no client of SPICE at all, but a line")
+        tap.equal(ours.recv(4), b"REDQ", "it is told so")
+        ours.close()
 
 
 def people():
@@ -143,7 +207,7 @@ def expect(client, device, wanted):
 
 def refused():
     for options, words in (("disable-ticketing=on", "nobody could connect"), ("unix=on", "add addr=PATH"),
-                           ("port=5999,gl=on", "there is no OpenGL"), ("tls-port=5999", "wants certificates"),
+                           ("port=5999,gl=on", "gl"), ("tls-port=5999", "wants certificates"),
                            ("port=5999,tls-channel=no", "there is no channel 'no'"),
                            ("unix=on,addr=/nowhere/s", "cannot listen there"),
                            ("port=5999,password-secret=no", "no")):
@@ -151,4 +215,4 @@ def refused():
         tap.equal((status, words in text), (1, True), f"{options}: {text}")
 
 
-tap.run([(function.__name__, function) for function in (screen, told, passwords, people, refused)])
+tap.run([(function.__name__, function) for function in (screen, vga, told, passwords, handed_over, people, refused)])
