@@ -17,6 +17,7 @@
 
 #include "block/driver.h"
 #include "block/file-lock.h"
+#include "block/host-device.h"
 #include "block/iov.h"
 #include "util/error.h"
 
@@ -457,6 +458,16 @@ static int64_t file_allocated(BlockNode *node)
     struct stat st;
 
     return fstat(s->fd, &st) < 0 ? -errno : (int64_t)st.st_blocks * HOST_SECTOR;
+}
+
+int block_host_device_fd(const BlockNode *node)
+{
+    while (node->options->driver == BLOCKDEV_DRIVER_RAW && node->file.node) {
+        node = node->file.node;
+    }
+    return node->options->driver == BLOCKDEV_DRIVER_HOST_DEVICE && node->state
+               ? ((const FileState *)node->state)->fd
+               : -1;
 }
 
 #define FILE_DRIVER(ID)                                                                    \

@@ -59,6 +59,7 @@ typedef struct ScsiDeviceClass {
     const ScsiKind *kind;
     uint32_t block; /* bytes of a block, unless the user says how many */
     bool read_only;
+    bool passes; /* its contents are a device of the host, which gets commands (scsi-pass.h) */
 } ScsiDeviceClass;
 
 /* The bus of @controller, which is @card or part of it, and whose requests run on @loop; with

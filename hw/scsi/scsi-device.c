@@ -3,6 +3,7 @@
 #include "block/medium.h"
 #include "hw/core/boot-order.h"
 #include "hw/scsi/scsi-bus.h"
+#include "hw/scsi/scsi-pass.h"
 #include "util/error.h"
 #include "util/units.h"
 
@@ -150,7 +151,7 @@ static bool device_realize_scsi(Device *obj, GError **errp)
                             bus_of(dev)->loop, class->kind->has_tray ? &tray : &ops, dev, errp)) {
         return false;
     }
-    if (!start_unit(dev, errp)) {
+    if ((class->passes && !scsi_pass_check(&dev->conf, errp)) || !start_unit(dev, errp)) {
         g_clear_pointer(&dev->below, g_free);
         block_conf_unrealize(&dev->conf);
         return false;
@@ -263,6 +264,21 @@ static const ObjectType hd_type = {
     .ops = &hd_ops,
 };
 OBJECT_TYPE_REGISTER(hd_type)
+
+static const ScsiDeviceClass block_ops = {
+    .device = SCSI_DEVICE_CLASS("storage"),
+    .kind = &scsi_block_kind,
+    .block = BLOCK_SECTOR,
+    .passes = true,
+};
+
+static const ObjectType block_type = {
+    .name = "scsi-block",
+    .parent = TYPE_SCSI_DEVICE,
+    .description = "a SCSI disk of the host, which carries out the guest's commands",
+    .ops = &block_ops,
+};
+OBJECT_TYPE_REGISTER(block_type)
 
 static void cd_init(Object *obj)
 {

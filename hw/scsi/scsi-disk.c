@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "block/iov.h"
-#include "hw/scsi/scsi.h"
+#include "hw/scsi/scsi-pass.h"
 #include "util/bytes.h"
 #include "util/units.h"
 
@@ -393,6 +393,22 @@ static uint8_t mode_flags(const ScsiUnit *unit)
 
 /* ---- the table ---- */
 
+/* What the block layer does for every kind of disk. */
+#define MEDIUM_COMMANDS                                                                            \
+    [SCSI_READ_6] = { scsi_read }, [SCSI_READ_10] = { scsi_read }, [SCSI_READ_12] = { scsi_read }, \
+    [SCSI_READ_16] = { scsi_read }, [SCSI_WRITE_6] = { disk_write },                               \
+    [SCSI_WRITE_10] = { disk_write }, [SCSI_WRITE_12] = { disk_write },                            \
+    [SCSI_WRITE_16] = { disk_write }, [SCSI_WRITE_AND_VERIFY_10] = { disk_write_and_verify },      \
+    [SCSI_WRITE_AND_VERIFY_12] = { disk_write_and_verify },                                        \
+    [SCSI_WRITE_AND_VERIFY_16] = { disk_write_and_verify },                                        \
+    [SCSI_VERIFY_10] = { disk_verify, .step = next_step },                                         \
+    [SCSI_VERIFY_12] = { disk_verify, .step = next_step },                                         \
+    [SCSI_VERIFY_16] = { disk_verify, .step = next_step },                                         \
+    [SCSI_WRITE_SAME_10] = { disk_write_same, write_same_received, next_step },                    \
+    [SCSI_WRITE_SAME_16] = { disk_write_same, write_same_received, next_step },                    \
+    [SCSI_UNMAP] = { disk_unmap, unmap_received, unmap_step },                                     \
+    [SCSI_SYNCHRONIZE_CACHE_10] = { disk_flush }, [SCSI_SYNCHRONIZE_CACHE_16] = { disk_flush }
+
 static const ScsiCommand commands[256] = {
     SCSI_PRIMARY_COMMANDS,
     [SCSI_TEST_UNIT_READY] = { scsi_nothing },
@@ -401,25 +417,7 @@ static const ScsiCommand commands[256] = {
     [SCSI_RESERVE_6] = { scsi_nothing },
     [SCSI_RELEASE_6] = { scsi_nothing },
     [SCSI_PREVENT_ALLOW] = { disk_prevent },
-    [SCSI_READ_6] = { scsi_read },
-    [SCSI_READ_10] = { scsi_read },
-    [SCSI_READ_12] = { scsi_read },
-    [SCSI_READ_16] = { scsi_read },
-    [SCSI_WRITE_6] = { disk_write },
-    [SCSI_WRITE_10] = { disk_write },
-    [SCSI_WRITE_12] = { disk_write },
-    [SCSI_WRITE_16] = { disk_write },
-    [SCSI_WRITE_AND_VERIFY_10] = { disk_write_and_verify },
-    [SCSI_WRITE_AND_VERIFY_12] = { disk_write_and_verify },
-    [SCSI_WRITE_AND_VERIFY_16] = { disk_write_and_verify },
-    [SCSI_VERIFY_10] = { disk_verify, .step = next_step },
-    [SCSI_VERIFY_12] = { disk_verify, .step = next_step },
-    [SCSI_VERIFY_16] = { disk_verify, .step = next_step },
-    [SCSI_WRITE_SAME_10] = { disk_write_same, write_same_received, next_step },
-    [SCSI_WRITE_SAME_16] = { disk_write_same, write_same_received, next_step },
-    [SCSI_UNMAP] = { disk_unmap, unmap_received, unmap_step },
-    [SCSI_SYNCHRONIZE_CACHE_10] = { disk_flush },
-    [SCSI_SYNCHRONIZE_CACHE_16] = { disk_flush },
+    MEDIUM_COMMANDS,
     [SCSI_READ_CAPACITY_10] = { scsi_read_capacity_10 },
     [SCSI_SERVICE_ACTION_IN_16] = { service_action_in },
     [SCSI_SEEK_10] = { scsi_seek },
@@ -430,6 +428,26 @@ const ScsiKind scsi_disk_kind = {
     .version = 5,
     .product = "QEMU HARDDISK",
     .commands = commands,
+    .pages = pages,
+    .mode_flags = mode_flags,
+    .block_descriptor = true,
+};
+
+/* A disk of the host: what is not about blocks it does itself. */
+static const ScsiCommand block_commands[256] = {
+    MEDIUM_COMMANDS,
+    [SCSI_REQUEST_SENSE] = { scsi_request_sense, .before_attention = true },
+    [SCSI_REPORT_LUNS] = { scsi_report_luns, .before_attention = true },
+    [SCSI_READ_CAPACITY_10] = { scsi_read_capacity_10 },
+    [SCSI_SEEK_10] = { scsi_seek },
+};
+
+const ScsiKind scsi_block_kind = {
+    .device_type = 0,
+    .version = 5,
+    .product = "",
+    .commands = block_commands,
+    .other = &scsi_pass_command,
     .pages = pages,
     .mode_flags = mode_flags,
     .block_descriptor = true,

@@ -53,6 +53,7 @@ bool scsi_nothing(ScsiRequest *r)
 static void free_data(ScsiRequest *r)
 {
     g_clear_pointer(&r->data, g_byte_array_unref);
+    g_clear_pointer(&r->bounce, g_free);
     r->has_io = r->under_way = false;
 }
 
@@ -69,7 +70,7 @@ static void finish(ScsiRequest *r)
 {
     ScsiUnit *unit = r->unit;
 
-    r->status = r->failed ? SCSI_CHECK_CONDITION : SCSI_GOOD;
+    r->status = r->failed ? SCSI_CHECK_CONDITION : r->other_status;
     if (r->failed && !unit->autosense) {
         unit->sense[0] = r->sense.key;
         unit->sense[1] = r->sense.asc;
@@ -134,7 +135,7 @@ static bool io_ended(ScsiRequest *r)
         return false;
     }
     r->has_io = false;
-    if (!moves_blocks(r)) {
+    if (!moves_blocks(r) || r->failed) {
         return true;
     }
     r->moved += r->piece;
@@ -227,6 +228,10 @@ void scsi_begin(ScsiRequest *r)
     ScsiUnit *unit = r->unit;
 
     r->command = &unit->kind->commands[r->cdb[0]];
+    if (!r->command->begin && unit->kind->other) {
+        r->command = unit->kind->other;
+    }
+    r->other_status = SCSI_GOOD;
     r->direction = SCSI_NO_DATA;
     r->asked = r->bytes = r->moved = 0;
     r->io = (BlockRequest){ .op = BLOCK_READ };

@@ -70,8 +70,10 @@ struct ScsiRequest {
     uint64_t end;     /* for those: where they end */
     struct iovec own; /* for those: what `io` moves */
     bool has_io, under_way, cancelled;
-    bool failed;    /* `sense` says why */
-    uint64_t piece; /* bytes that are being moved */
+    uint8_t *bounce;      /* for those that a device of the host carries out: what is moved */
+    uint8_t other_status; /* and what it said of a command that did not fail */
+    bool failed;          /* `sense` says why */
+    uint64_t piece;       /* bytes that are being moved */
 };
 
 /* What a kind of command is: a row of a table by operation code. */
@@ -110,11 +112,12 @@ typedef struct ScsiModePage {
 
 /* A kind of unit: disks (scsi-disk.c), CDs (scsi-cd.c). */
 typedef struct ScsiKind {
-    uint8_t device_type;                         /* SPC-4, 6.6.2 */
-    uint8_t version;                             /* of SPC that it claims, in INQUIRY */
-    const char *product;                         /* unless the user says another */
-    const ScsiCommand *commands;                 /* 256 of them */
-    const ScsiModePage *pages;                   /* the last one has no `get` */
+    uint8_t device_type;         /* SPC-4, 6.6.2 */
+    uint8_t version;             /* of SPC that it claims, in INQUIRY */
+    const char *product;         /* unless the user says another */
+    const ScsiCommand *commands; /* 256 of them */
+    const ScsiCommand *other;    /* for those that are not there; NULL: there are no others */
+    const ScsiModePage *pages;   /* the last one has no `get` */
     uint8_t (*mode_flags)(const ScsiUnit *unit); /* the device-specific byte of MODE SENSE */
     bool block_descriptor;                       /* MODE SENSE has one */
     bool has_tray; /* its medium can be removed: `tray_open` and so on */
@@ -156,7 +159,7 @@ struct ScsiUnit {
     bool present;    /* there is a medium, be the tray open or not */
 };
 extern const StateTable scsi_unit_state;
-extern const ScsiKind scsi_disk_kind, scsi_cd_kind;
+extern const ScsiKind scsi_disk_kind, scsi_cd_kind, scsi_block_kind;
 
 /* ---- for controllers ---- */
 

@@ -58,6 +58,8 @@ def make_initrd(guest_dir, files, folder):
     os.chmod(f"{root}/init", 0o755)
     for name in MODULES:
         shutil.copy(f"{modules}/{name}.ko", f"{root}/modules/")
+    for name in vhost_cases.LATER_MODULES:
+        shutil.copy(f"{modules}/{name}.ko", f"{root}/modules/")
     with open(f"{root}/modules/order", "w", encoding="ascii") as order:
         order.writelines(f"{os.path.basename(name)}.ko {OPTIONS.get(name, '')}\n" for name in MODULES)
     for there, path in files.items():

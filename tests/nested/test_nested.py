@@ -486,6 +486,7 @@ TESTS = [
     vhost("a card comes and goes", vhost_cases.Cases.rounds),
     vhost("sockets", vhost_cases.Cases.sockets),
     vhost("disks of the kernel", vhost_cases.Cases.disks),
+    vhost("a SCSI disk", vhost_cases.Cases.block),
     vfio("an NVMe disk", vfio_cases.Cases.disk),
     vfio("an NVMe disk, a pin", vfio_cases.Cases.pin, "off"),
     vfio("an NVMe disk, virtio-mem", vfio_cases.Cases.blocks, "on"),

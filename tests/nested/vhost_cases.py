@@ -10,7 +10,8 @@ import test_linux as linux
 MIB = 1 << 20
 OUTER_MODULES = ["drivers/net/tun", "drivers/net/tap", "drivers/vhost/vhost_iotlb", "drivers/vhost/vhost", "drivers/vhost/vhost_net",
                  "net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common", "drivers/vhost/vhost_vsock", "fs/configfs/configfs",
-                 "drivers/scsi/scsi_common", "drivers/target/target_core_mod", "drivers/target/target_core_file", "drivers/vhost/vhost_scsi"]
+                 "drivers/scsi/scsi_common", "drivers/scsi/scsi_mod", "drivers/scsi/sd_mod", "drivers/target/target_core_mod", "drivers/target/target_core_file", "drivers/vhost/vhost_scsi"]
+LATER_MODULES = ["drivers/scsi/scsi_debug"]  # which a case loads
 INNER_MODULES = ["net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common",
                  "net/vmw_vsock/vmw_vsock_virtio_transport"]
 VIRTIO = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "failover", "net_failover",
@@ -224,13 +225,37 @@ class Cases:
                 tap.equal(guest.power_off(), 0, "exit status")
 
     def same(self, guest, path):
+        self.place.run("echo 3 > /proc/sys/vm/drop_caches")
         tap.equal(guest.run("until [ -b /dev/sda ]; do sleep 0.1; done; echo 3 > /proc/sys/vm/drop_caches; sha256sum < /dev/sda",
                             timeout=120).split()[0], self.place.run(f"sha256sum < {path}").split()[0], "what the disk has")
 
-    def written(self, guest, path):
-        guest.run("dd if=/dev/urandom of=/tmp/new bs=1M count=32 2>/dev/null; dd if=/tmp/new of=/dev/sda bs=1M 2>/dev/null; sync; rm /tmp/new",
+    def written(self, guest, path, mib=32):
+        guest.run(f"dd if=/dev/urandom of=/tmp/new bs=1M count={mib} 2>/dev/null; dd if=/tmp/new of=/dev/sda bs=1M 2>/dev/null; sync; rm /tmp/new",
                   timeout=120)
         self.same(guest, path)
+
+    def block(self):
+        """scsi-block: a disk that scsi_debug of the outer kernel is."""
+        disk = self.place.run("[ -d /sys/module/scsi_debug ] || insmod /modules/scsi_debug.ko dev_size_mb=32; "
+                              "until ls /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/ 2>/dev/null | grep sd; do sleep 0.1; done",
+                              timeout=120).split()[-1]
+        with linux.machine(cpus=2, initrd="initrd-more", extra=[
+                "-blockdev", f"host_device,node-name=d0,filename=/dev/{disk}", "-device", "virtio-scsi-pci",
+                "-device", "scsi-block,drive=d0,id=b0"]) as guest:
+            guest.wait_ready()
+            for module in (*VIRTIO[:5], "scsi_common", "scsi_mod", "sd_mod", "virtio_scsi"):
+                guest.run(f"insmod /lib/modules/{module}.ko")
+            guest.run("until [ -b /dev/sda ]; do sleep 0.1; done", timeout=120)
+            for name in ("vendor", "model", "rev", "scsi_level", "queue_depth"):
+                print(f"# {name}:", guest.run(f"cat /sys/block/sda/device/{name}"))
+            tap.equal(guest.run("cat /sys/block/sda/device/model"), self.place.run(f"cat /sys/block/{disk}/device/model").strip(), "model")
+            tap.equal(guest.run("hexdump -C /sys/block/sda/device/vpd_pg83"),
+                      self.place.run(f"hexdump -C /sys/block/{disk}/device/vpd_pg83").strip(), "device identification")
+            self.written(guest, f"/dev/{disk}", 32)
+            guest.plug("d1", 128 * MIB)
+            self.written(guest, f"/dev/{disk}", 32)
+            tap.equal(guest.run("dmesg | grep -c 'sd.*sda.*Sense'", check=False), "0", "commands that fail")
+            tap.equal(guest.power_off(), 0, "exit status")
 
     # ---- what is refused ----
 

@@ -90,6 +90,8 @@ REFUSED = [
     (["-netdev", "tap,id=n,vhost=off,vhostfd=3"], "'n' vhostfd= vhost=on"),
     (["-netdev", "tap,id=n,vhostfds=0:1"], "'n' vhostfds=0:1 1 pairs"),
     (["-netdev", "tap,id=n,queues=2,vhostfd=0"], "'n' vhostfd=0 2 pairs"),
+    (["-device", "virtio-scsi-pci", "-blockdev", "null-co,node-name=d0", "-device", "scsi-block,drive=d0"],
+     "scsi-block drive 'd0' no SCSI host_device"),
     (["-device", "vfio-pci"], "host sysfsdev"),
     (["-device", "vfio-pci,host=0000:01:00.0,sysfsdev=/sys"], "host sysfsdev"),
     (["-device", "vfio-pci,host=1:2"], "host=1:2 0000:06:12.5"),

@@ -305,6 +305,7 @@ static const char *const of_none[] = { "kvm-pit",
                                        "ivshmem-doorbell",
                                        "tpm-crb",
                                        "tpm-tis",
+                                       "scsi-block", /* and these a device of the host */
                                        "vfio-pci",
                                        "vhost-scsi",
                                        "vhost-scsi-pci",
