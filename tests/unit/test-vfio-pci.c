@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vfio-pci with a device of our own making: open() and ioctl() are ours, its registers are a file.
  */
+#undef _FORTIFY_SOURCE /* with which open() is another function */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -397,6 +398,40 @@ static void test_pin(void)
     unplug();
 }
 
+/* What is in the folder instead: @group and @driver are where links lead, or NULL. */
+static void assert_refused(const char *group, const char *driver, const char *words)
+{
+    g_autofree char *keep = folder;
+    g_autofree char *driver_link = NULL, *group_link = NULL;
+    g_autoptr(GError) err = NULL;
+
+    folder = g_dir_make_tmp("test-vfio-XXXXXX", NULL);
+    driver_link = g_strdup_printf("%s/driver", folder);
+    group_link = g_strdup_printf("%s/iommu_group", folder);
+    g_assert_true(!driver || symlink(driver, driver_link) == 0);
+    g_assert_true(!group || symlink(group, group_link) == 0);
+    g_assert_false(plug(&err));
+    g_assert_nonnull(strstr(err->message, words));
+    drop_folder();
+    g_free(folder);
+    folder = g_steal_pointer(&keep);
+}
+
+static void test_folder(void)
+{
+    g_autofree char *none = g_dir_make_tmp("test-vfio-XXXXXX", NULL);
+    g_autofree char *name = g_strdup_printf("%s/name", none);
+
+    g_assert_true(g_file_set_contents(name, "vfio-noiommu\n", -1, NULL));
+    assert_refused(none, "/drivers/vfio-pci", "no-iommu");
+    assert_refused("/groups/17", NULL, "no driver");
+    assert_refused("/groups/17", "/drivers/nvme", "the driver nvme");
+    assert_refused(NULL, "/drivers/vfio-pci", "intel_iommu=on");
+    assert_refused("/groups/18", "/drivers/vfio-pci", "/dev/vfio/18");
+    g_unlink(name);
+    g_rmdir(none);
+}
+
 static void test_refused(void)
 {
     g_autoptr(GError) err = NULL, save = NULL;
@@ -435,6 +470,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-pci/msi", test_msi);
     g_test_add_func("/vfio-pci/pin", test_pin);
     g_test_add_func("/vfio-pci/refused", test_refused);
+    g_test_add_func("/vfio-pci/folder", test_folder);
     int result = g_test_run();
     drop_folder();
     return result;
