@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "hw/pci/pci-internal.h"
 #include "hw/vfio/vfio-pci.h"
 #include "memory/direct.h"
 #include "util/error.h"
@@ -220,6 +221,45 @@ static void free_window(gpointer data)
     g_free(window);
 }
 
+/* ---- the expansion ROM ---- */
+
+enum { ROM_MIN = 1 << 11, ROM_MAX = 1 << 24 };
+
+static uint64_t rom_read(void *opaque, hwaddr addr, unsigned size)
+{
+    const VfioPci *s = opaque;
+    uint64_t value = 0;
+
+    return pread(s->fd, &value, size, (off_t)(s->rom.offset + addr)) == (ssize_t)size ? value
+                                                                                      : UINT64_MAX;
+}
+
+static void rom_write(void *opaque, hwaddr addr, uint64_t value, unsigned size)
+{
+}
+
+static const MemoryRegionOps rom_ops = { rom_read, rom_write, 1, 8 };
+
+/* The device's own, unless the user gives a file, or wants none. */
+static void add_rom(VfioPci *s)
+{
+    PciDevice *dev = &s->parent;
+
+    if (dev->rom_bar && !dev->rom_file && vfio_pci_region(s, VFIO_PCI_ROM_REGION_INDEX, &s->rom) &&
+        s->rom.size >= ROM_MIN && s->rom.size <= ROM_MAX && !(s->rom.size & (s->rom.size - 1))) {
+        memory_region_init_io(&s->rom_registers, &rom_ops, s, "vfio-rom", s->rom.size);
+        pci_add_rom_bar(dev, &s->rom_registers);
+    }
+}
+
+static void remove_rom(VfioPci *s)
+{
+    if (s->rom_registers.size) {
+        memory_region_destroy(&s->rom_registers);
+        s->rom_registers = (MemoryRegion){ 0 };
+    }
+}
+
 /* ---- life ---- */
 
 static void add_bar(VfioPci *s, unsigned n, uint8_t flags)
@@ -279,6 +319,7 @@ bool vfio_pci_bars_begin(VfioPci *s, GError **errp)
             add_windows(s, n);
         }
     }
+    add_rom(s);
     return true;
 }
 
@@ -286,6 +327,7 @@ void vfio_pci_bars_end(VfioPci *s)
 {
     g_clear_pointer(&s->windows, g_ptr_array_unref);
     remove_msix(s);
+    remove_rom(s);
     for (unsigned n = 0; n < PCI_BARS; n++) {
         VfioBar *bar = &s->bars[n];
 

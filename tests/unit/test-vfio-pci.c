@@ -28,6 +28,8 @@
 #define MSG        0xfee01000u
 #define CONFIG     0x100000 /* in the file; BARs are at 0x10000 each */
 #define BAR_SIZE   0x4000u
+#define ROM        0xe1000000u
+#define ROM_SIZE   0x1000u
 #define MSIX_TABLE 0x1000u
 #define MSIX_BITS  0x1800u
 #define VECTORS    3
@@ -46,9 +48,10 @@ static int get_region(struct vfio_region_info *info)
 {
     const bool bar = info->index == VFIO_PCI_BAR0_REGION_INDEX;
     const bool config = info->index == VFIO_PCI_CONFIG_REGION_INDEX;
+    const bool rom = info->index == VFIO_PCI_ROM_REGION_INDEX;
 
     info->flags = bar ? VFIO_REGION_INFO_FLAG_MMAP : 0;
-    info->size = bar ? BAR_SIZE : config ? PCI_CONFIG_SIZE : 0;
+    info->size = bar ? BAR_SIZE : config ? PCI_CONFIG_SIZE : rom ? ROM_SIZE : 0;
     info->offset = config ? CONFIG : info->index * 0x10000u;
     return 0;
 }
@@ -335,6 +338,19 @@ static void test_bar(void)
     unplug();
 }
 
+static void test_rom(void)
+{
+    start();
+    put(VFIO_PCI_ROM_REGION_INDEX * 0x10000 + 0x7fc, 0x1234aa55, 4);
+    set_config(PCI_ROM_ADDRESS, 0xffffffff, 4);
+    g_assert_cmphex(config(PCI_ROM_ADDRESS, 4), ==, ~(ROM_SIZE - 1) | PCI_ROM_ADDRESS_ENABLE);
+    set_config(PCI_ROM_ADDRESS, ROM | PCI_ROM_ADDRESS_ENABLE, 4);
+    g_assert_cmphex(readl(ROM + 0x7fc), ==, 0x1234aa55);
+    writel(ROM + 0x7fc, 0);
+    g_assert_cmphex(readl(ROM + 0x7fc), ==, 0x1234aa55);
+    unplug();
+}
+
 static void test_msix(void)
 {
     start();
@@ -466,6 +482,7 @@ int main(int argc, char **argv)
     make_machine();
     g_test_add_func("/vfio-pci/config", test_config);
     g_test_add_func("/vfio-pci/bar", test_bar);
+    g_test_add_func("/vfio-pci/rom", test_rom);
     g_test_add_func("/vfio-pci/msix", test_msix);
     g_test_add_func("/vfio-pci/msi", test_msi);
     g_test_add_func("/vfio-pci/pin", test_pin);
