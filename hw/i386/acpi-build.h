@@ -46,7 +46,8 @@ AcpiBlob *acpi_build_nfit(AcpiTables *tables, const X86Machine *x86);
  * the firmware places. */
 AcpiBlob *acpi_build_vmgenid(AcpiTables *tables, const X86Machine *x86);
 
-/* TPM2, or TCPA of a TPM 1.2; NULL: there is no TPM. With firmware it says where the event log is. */
+/* TPM2, or TCPA of a TPM 1.2; NULL: there is no TPM. With firmware it says where the event log is.
+ */
 AcpiBlob *acpi_build_tpm(AcpiTables *tables, const X86Machine *x86);
 #define TPM_LOG_FILE "etc/tpm/log" /* in fw_cfg: that log, TPM_LOG_SIZE bytes */
 /* The TPM as a device; NULL: there is none. */

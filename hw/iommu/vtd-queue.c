@@ -81,7 +81,11 @@ static bool wait(Vtd *s, const uint64_t words[2])
     if (words[0] & VTD_WAIT_STATUS) {
         uint32_t status = GUINT32_TO_LE((uint32_t)(words[0] >> 32));
 
-        if (!dma_write_ram(&memory, words[1] & ~3ull, &status, sizeof(status))) {
+        /* Not with the lock: who is told of writes may wait for threads that want it. */
+        vtd_unlock(s);
+        bool ok = dma_write_ram(&memory, words[1] & ~3ull, &status, sizeof(status));
+        vtd_lock(s);
+        if (!ok) {
             return false;
         }
     }

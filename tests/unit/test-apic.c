@@ -418,6 +418,33 @@ static void test_any_write(void)
     reset_all();
 }
 
+/* What an IOMMU makes of messages: IDs of 32 bits, of which 255 is no broadcast. */
+static void test_remapped(void)
+{
+    ApicMessage msg = { .dest = 0x1ff, .x2apic = true, .vector = 0x51 };
+    uint64_t addr;
+    uint32_t data;
+
+    reset_all();
+    cpus[2].apic_id = 0x1ff;
+    apic_message_to_msi(&msg, &addr, &data);
+    g_assert_cmphex(addr, ==, 0x101feeff000);
+    apic_deliver_msi(addr, data);
+    g_assert_true(pending(2, CPU_INT_HARD));
+    g_assert_cmphex(ack(2), ==, 0x51);
+    g_assert_false(pending(0, CPU_INT_HARD) || pending(1, CPU_INT_HARD));
+    msg.dest = 0xff; /* nobody */
+    apic_message_to_msi(&msg, &addr, &data);
+    apic_deliver_msi(addr, data);
+    g_assert_false(pending(0, CPU_INT_HARD) || pending(1, CPU_INT_HARD));
+    msg.x2apic = false; /* all */
+    apic_message_to_msi(&msg, &addr, &data);
+    g_assert_cmphex(addr, ==, 0xfeeff000);
+    apic_deliver_msi(addr, data);
+    g_assert_true(pending(0, CPU_INT_HARD) && pending(1, CPU_INT_HARD));
+    cpus[2].apic_id = 2;
+}
+
 int main(int argc, char **argv)
 {
     chip_test_init(&argc, &argv);
@@ -436,6 +463,7 @@ int main(int argc, char **argv)
     g_test_add_func("/apic/ipi", test_ipi);
     g_test_add_func("/apic/logical", test_logical);
     g_test_add_func("/apic/x2apic", test_x2apic);
+    g_test_add_func("/apic/remapped", test_remapped);
     g_test_add_func("/apic/base-transitions", test_base_transitions);
     g_test_add_func("/apic/base-reserved", test_base_reserved);
     g_test_add_func("/apic/init", test_init);
