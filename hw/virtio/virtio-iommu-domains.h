@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* So many mappings are taken; a guest has to give some back then. */
-#define VIOMMU_MAX_MAPPINGS (1u << 20)
+#define VIOMMU_MAX_MAPPINGS (1u << 18)
 #define VIOMMU_PAGE         4096u
 
 typedef struct ViommuDomains ViommuDomains;

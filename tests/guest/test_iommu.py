@@ -113,7 +113,7 @@ def nvme_and_virtio():
 
 
 def ahci_and_e1000e():
-    """The same with AHCI and e1000e."""
+    """The same with AHCI and e1000e, which Linux sets up once more after a sleep in S3."""
     with tempfile.TemporaryDirectory() as folder:
         words, digest = disks(folder, 1)
         words += [*INTEL, "-device", "ide-hd,drive=d0", "-netdev", "user,id=n0", "-device", "e1000e,netdev=n0"]
@@ -122,6 +122,12 @@ def ahci_and_e1000e():
             translated(guest, "sda")
             read_back(guest, "sda", digest)
             address(guest)
+            write(guest, "sda", folder, "d0")
+            no_faults(guest)
+            guest.serial.send(b"echo mem >/sys/power/state; echo \"woken with $?\"\n")
+            guest.qmp.event("SUSPEND", 60)
+            guest.qmp.command("system_wakeup")
+            guest.wait_for(r"woken with 0", 60)
             write(guest, "sda", folder, "d0")
             no_faults(guest)
 
