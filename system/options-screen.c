@@ -70,6 +70,15 @@ static bool gives_card(const OptionUse *use)
     return is_card;
 }
 
+static bool gives_viewer(const OptionUse *use)
+{
+    const char *name = use->option->name;
+
+    return ((strcmp(name, "vnc") == 0 || strcmp(name, "display") == 0) &&
+            g_strcmp0(use->arg, "none") != 0) ||
+           strcmp(name, "spice") == 0;
+}
+
 /* Somebody will look at what there is: a viewer is given, and no card. */
 static bool wants_card(const Startup *startup)
 {
@@ -81,8 +90,7 @@ static bool wants_card(const Startup *startup)
         if (gives_card(use)) {
             return false;
         }
-        viewer |= (strcmp(use->option->name, "vnc") == 0 && g_strcmp0(use->arg, "none") != 0) ||
-                  strcmp(use->option->name, "spice") == 0;
+        viewer |= gives_viewer(use);
     }
     return viewer && !startup->no_defaults && machine_ops(startup->machine)->default_nic;
 }

@@ -134,14 +134,23 @@ static void bochs_loaded(PciDevice *dev)
 {
 }
 
+/* The memory is another one, too. */
+static bool redraw(void *opaque, GError **errp)
+{
+    BochsDisplay *s = opaque;
+
+    s->drawn = (Framebuffer){ 0 };
+    return true;
+}
+
 static const StateField bochs_fields[] = {
     STATE_STRUCT(BochsDisplay, parent, &pci_device_state),
     STATE_STRUCT(BochsDisplay, dispi, &dispi_state),
     {},
 };
-static const StateTable bochs_state = { .name = TYPE_BOCHS_DISPLAY,
-                                        .version = 1,
-                                        .fields = bochs_fields };
+static const StateTable bochs_state = {
+    .name = TYPE_BOCHS_DISPLAY, .version = 1, .fields = bochs_fields, .post_load = redraw
+};
 
 static const PciFunctionClass bochs_ops = {
     .device = { PCI_DEVICE_CLASS_CORE, .category = "display",

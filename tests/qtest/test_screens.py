@@ -3,6 +3,9 @@
 """Screens: which there are, their registers as a guest reaches them, and their pictures as files."""
 import os
 import struct
+import subprocess
+import sys
+import tempfile
 import zlib
 
 import machine
@@ -226,6 +229,24 @@ def ramfb():
             tap.equal(dump(m)[:2], (640, 480), wrong)
 
 
+def snapshots():
+    """A picture that comes with a snapshot is drawn anew."""
+    with tempfile.NamedTemporaryFile(suffix=".qcow2") as image:
+        subprocess.run([f"{sys.argv[1]}/tools/img/dimmable-img", "create", "-q", "-f", "qcow2", image.name, "1M"], check=True)
+        for card in ("VGA,vgamem_mb=1", "bochs-display,vgamem=1M"):
+            with start(f"{card},addr={SLOT}", extra=["-drive", f"if=none,id=d0,format=qcow2,file={image.name}"]) as m:
+                place(m)
+                set_mode(m, 64, 2)
+                m(f"writeb {REGISTERS + 0x400:#x} 0x20")
+                m(f"writel {VRAM:#x} 0xff0000")
+                tap.equal(dump(m)[2][:6], RED + b"\0\0\0")
+                tap.equal(hmp(m, "savevm s"), "")
+                m(f"writel {VRAM + 4:#x} 0xff")
+                tap.equal(dump(m)[2][:6], RED + BLUE)
+                tap.equal(hmp(m, "loadvm s"), "")
+                tap.equal(dump(m)[2][:6], RED + b"\0\0\0", card)
+
+
 def option():
     """-vga: the card is the first one; there is none where nobody asks."""
     for args, wanted in ((["-vga", "std"], True), (["-vga", "none"], False), ([], False)):
@@ -233,5 +254,5 @@ def option():
             tap.equal("1234:1111" in hmp(m, "info pci"), wanted, args)
 
 
-tap.run([("pictures", pictures), ("refused", refused), ("plugged", plugged), ("registers", registers), ("ramfb", ramfb),
+tap.run([("pictures", pictures), ("refused", refused), ("plugged", plugged), ("registers", registers), ("ramfb", ramfb), ("snapshots", snapshots),
          ("-vga", option)])
