@@ -232,6 +232,11 @@ void memory_dirty_stop(void)
     tell_all(offsetof(MemoryListener, dirty_stop));
 }
 
+void memory_dirty_watch(void)
+{
+    tell_all(offsetof(MemoryListener, dirty_watch));
+}
+
 void memory_dirty_collect(void)
 {
     tell_all(offsetof(MemoryListener, dirty_collect));

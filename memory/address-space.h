@@ -30,6 +30,9 @@ struct MemoryListener {
      * NULL, like the next two. */
     void (*dirty_start)(MemoryListener *listener);
     void (*dirty_stop)(MemoryListener *listener);
+    /* For engines: which blocks are watched has changed; of those they tell, too, whatever start
+     * and stop said (dirty_is_watched()). May be NULL. */
+    void (*dirty_watch)(MemoryListener *listener);
     /* Mark what was not marked when it was written. */
     void (*dirty_collect)(MemoryListener *listener);
     /* Marks were taken: what is written from now on has to be marked again. It takes effect with

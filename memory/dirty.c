@@ -10,6 +10,7 @@
 typedef struct DirtyMap DirtyMap;
 struct DirtyMap {
     RamBlock *block; /* a reference */
+    bool watch;      /* of a tracker that looks at this alone */
     uint64_t words;
     _Atomic(DirtyMap *) next;  /* of the block: of another tracker; changed with the machine lock */
     _Atomic(uint64_t) *marked; /* since the last sync */
@@ -18,6 +19,7 @@ struct DirtyMap {
 
 struct DirtyTracker {
     unsigned count;
+    bool watch;            /* not among `trackers` */
     _Atomic uint64_t left; /* bits set in `taken` of all; relaxed: a number of its own */
     DirtyMap maps[];
 };
@@ -74,11 +76,12 @@ bool dirty_wanted(const RamBlock *block, uint64_t offset)
 
 /* ---- trackers ---- */
 
-static void map_init(DirtyMap *map, RamBlock *block)
+static void map_init(DirtyMap *map, RamBlock *block, bool watch)
 {
     uint64_t pages = pages_of(block);
 
     map->block = ram_block_ref(block);
+    map->watch = watch;
     map->words = (pages + WORD_BITS - 1) / WORD_BITS;
     map->marked = g_new0(_Atomic(uint64_t), map->words);
     map->taken = g_new(uint64_t, map->words);
@@ -104,16 +107,19 @@ static void map_unlink(DirtyMap *map)
                           memory_order_release);
 }
 
-DirtyTracker *dirty_tracker_new(const GPtrArray *blocks)
+static DirtyTracker *new_tracker(RamBlock *const *blocks, unsigned count, bool watch)
 {
-    DirtyTracker *tracker = g_malloc0(sizeof(*tracker) + blocks->len * sizeof(DirtyMap));
+    DirtyTracker *tracker = g_malloc0(sizeof(*tracker) + count * sizeof(DirtyMap));
 
-    tracker->count = blocks->len;
-    for (unsigned i = 0; i < blocks->len; i++) {
-        map_init(&tracker->maps[i], blocks->pdata[i]);
-        tracker->left += pages_of(blocks->pdata[i]);
+    tracker->count = count;
+    tracker->watch = watch;
+    for (unsigned i = 0; i < count; i++) {
+        map_init(&tracker->maps[i], blocks[i], watch);
+        tracker->left += pages_of(blocks[i]);
     }
-    if (trackers++ == 0) {
+    if (watch) {
+        memory_dirty_watch();
+    } else if (trackers++ == 0) {
         memory_dirty_start();
     }
     memory_dirty_protect();
@@ -121,16 +127,39 @@ DirtyTracker *dirty_tracker_new(const GPtrArray *blocks)
     return tracker;
 }
 
+DirtyTracker *dirty_tracker_new(const GPtrArray *blocks)
+{
+    return new_tracker((RamBlock *const *)blocks->pdata, blocks->len, false);
+}
+
+DirtyTracker *dirty_tracker_new_watch(RamBlock *block)
+{
+    return new_tracker(&block, 1, true);
+}
+
+bool dirty_is_watched(const RamBlock *block)
+{
+    const DirtyMap *map = atomic_load_explicit(&block->dirty, memory_order_relaxed);
+
+    while (map && !map->watch) {
+        map = atomic_load_explicit(&map->next, memory_order_relaxed);
+    }
+    return map;
+}
+
 void dirty_tracker_free(DirtyTracker *tracker)
 {
     if (!tracker) {
         return;
     }
-    if (--trackers == 0) {
+    if (!tracker->watch && --trackers == 0) {
         memory_dirty_stop();
     }
     for (unsigned i = 0; i < tracker->count; i++) {
         map_unlink(&tracker->maps[i]);
+    }
+    if (tracker->watch) {
+        memory_dirty_watch();
     }
     memory_synchronize();
     for (unsigned i = 0; i < tracker->count; i++) {
@@ -169,8 +198,10 @@ uint64_t dirty_tracker_sync(DirtyTracker *tracker)
     for (unsigned i = 0; i < tracker->count; i++) {
         count += map_take(tracker, &tracker->maps[i]);
     }
-    memory_dirty_protect();
-    memory_synchronize();
+    if (count || !tracker->watch) { /* what was not taken needs no second mark */
+        memory_dirty_protect();
+        memory_synchronize();
+    }
     return count;
 }
 

@@ -26,6 +26,11 @@ typedef struct DirtyTracker DirtyTracker;
 /* Track @blocks (of RamBlock *; references are taken). At first every page counts as written and
  * taken. Machine lock, no read section open. */
 DirtyTracker *dirty_tracker_new(const GPtrArray *blocks);
+/* The same for one who looks at @block alone, and often, as at what is on a screen: engines take
+ * note of no other for it, and nobody else does. */
+DirtyTracker *dirty_tracker_new_watch(RamBlock *block);
+/* Is there such a tracker of @block? Machine lock. */
+bool dirty_is_watched(const RamBlock *block);
 /* As above; NULL is fine. */
 void dirty_tracker_free(DirtyTracker *tracker);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirtyTracker, dirty_tracker_free)

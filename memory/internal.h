@@ -41,6 +41,7 @@ void address_spaces_update(const GPtrArray *changed);
  */
 void memory_dirty_start(void);
 void memory_dirty_stop(void);
+void memory_dirty_watch(void);
 void memory_dirty_collect(void);
 void memory_dirty_protect(void);
 

@@ -26,11 +26,12 @@ typedef struct KvmSlot {
     RamBlock *block; /* no reference: the region has one for as long as the slot is there. NULL:
                         it is no RAM (memory/direct.h) */
     uint64_t offset; /* of host in it */
+    bool logged;     /* KVM notes which of its pages are written to */
 } KvmSlot;
 
 static GArray *slots;         /* of KvmSlot, by slot number */
 static GArray *gone, *coming; /* of KvmSlot: what the view that is being made changes */
-static bool logging;          /* KVM notes which pages are written to */
+static bool logging; /* in all of them that can be written to, and not in watched ones only */
 
 /* ---- holding guests ---- */
 
@@ -116,12 +117,18 @@ bool kvm_memory_room(unsigned ranges, GError **errp)
     return false;
 }
 
+static bool is_to_be_logged(const KvmSlot *slot)
+{
+    return slot->size && !slot->readonly && slot->block &&
+           (logging || dirty_is_watched(slot->block));
+}
+
 static uint32_t slot_flags(const KvmSlot *slot)
 {
-    return !slot->size              ? 0
-           : slot->readonly         ? KVM_MEM_READONLY
-           : logging && slot->block ? KVM_MEM_LOG_DIRTY_PAGES
-                                    : 0;
+    return !slot->size      ? 0
+           : slot->readonly ? KVM_MEM_READONLY
+           : slot->logged   ? KVM_MEM_LOG_DIRTY_PAGES
+                            : 0;
 }
 
 static int slot_ioctl(unsigned n, const KvmSlot *slot)
@@ -144,7 +151,7 @@ static void slot_collect(unsigned n)
 {
     const KvmSlot *slot = &g_array_index(slots, KvmSlot, n);
 
-    if (!logging || !slot->size || slot->readonly || !slot->block) {
+    if (!slot->logged) {
         return;
     }
     uint64_t words = (slot->size / PAGE + 63) / 64;
@@ -171,13 +178,15 @@ static void dirty_collect(MemoryListener *listener)
     }
 }
 
-static void set_logging(bool on)
+/* Let KVM take notes where it has to, and there alone. */
+static void update_logging(void)
 {
-    logging = on;
     for (unsigned i = 0; i < slots->len; i++) {
-        const KvmSlot *slot = &g_array_index(slots, KvmSlot, i);
-        int ret = slot->size && !slot->readonly ? slot_ioctl(i, slot) : 0;
+        KvmSlot *slot = &g_array_index(slots, KvmSlot, i);
+        bool was = slot->logged;
 
+        slot->logged = is_to_be_logged(slot);
+        int ret = slot->logged != was ? slot_ioctl(i, slot) : 0;
         if (ret < 0) {
             error_report(
                 "KVM does not note what is written to its memory slot at 0x%" G_GINT64_MODIFIER
@@ -189,12 +198,19 @@ static void set_logging(bool on)
 
 static void dirty_start(MemoryListener *listener)
 {
-    set_logging(true);
+    logging = true;
+    update_logging();
 }
 
 static void dirty_stop(MemoryListener *listener)
 {
-    set_logging(false);
+    logging = false;
+    update_logging();
+}
+
+static void dirty_watch(MemoryListener *listener)
+{
+    update_logging();
 }
 
 /* ---- changes ---- */
@@ -215,6 +231,7 @@ static void slot_remove(const KvmSlot *gone_slot)
                              slot->addr, g_strerror(-ret));
             } else {
                 slot->size = 0;
+                slot->logged = false;
             }
             return;
         }
@@ -236,9 +253,11 @@ static unsigned free_slot(void)
 
 /* A DIMM was promised room (kvm_memory_room()). What fails all the same leaves a hole, in which
  * each access is an exit: the guest goes on, slowly, and the user is told. */
-static void slot_add(const KvmSlot *slot)
+static void slot_add(KvmSlot *slot)
 {
     unsigned n = free_slot();
+
+    slot->logged = is_to_be_logged(slot);
     int ret = n < kvm_vm.max_memslots ? slot_ioctl(n, slot) : -ENOSPC;
 
     if (ret < 0) {
@@ -331,6 +350,7 @@ static MemoryListener memory_listener = {
     .commit = commit,
     .dirty_start = dirty_start,
     .dirty_stop = dirty_stop,
+    .dirty_watch = dirty_watch,
     .dirty_collect = dirty_collect,
 };
 

@@ -33,10 +33,7 @@ bool vram_collect(Vram *vram)
     bool any = false;
 
     if (!vram->tracker) {
-        g_autoptr(GPtrArray) blocks = g_ptr_array_new();
-
-        g_ptr_array_add(blocks, vram->block);
-        vram->tracker = dirty_tracker_new(blocks); /* all of it counts as written */
+        vram->tracker = dirty_tracker_new_watch(vram->block); /* all of it counts as written */
     } else {
         dirty_tracker_sync(vram->tracker);
     }

@@ -174,6 +174,37 @@ static void on_protect(MemoryListener *listener)
     g_assert_true(dirty_wanted(engine_block, 9 * DIRTY_PAGE)); /* taken already */
 }
 
+static void on_watch(MemoryListener *listener)
+{
+    g_string_append(asked, dirty_is_watched(engine_block) ? "watch " : "unwatch ");
+}
+
+/* Who watches one block has nobody take note of others, nor look again where nothing was taken. */
+static void test_watch(void)
+{
+    MemoryListener listener = { .dirty_start = on_start,
+                                .dirty_stop = on_stop,
+                                .dirty_watch = on_watch,
+                                .dirty_protect = on_protect };
+
+    asked = g_string_new(NULL);
+    engine_block = block_new("ram", 64);
+    address_space_add_listener(&address_space_memory, &listener);
+    DirtyTracker *a = dirty_tracker_new_watch(engine_block);
+    assert_taken(a, 0, "0+64");
+    g_assert_cmpuint(dirty_tracker_sync(a), ==, 0);
+    DirtyTracker *b = track(engine_block);
+    dirty_mark(engine_block, 3 * DIRTY_PAGE, 1);
+    g_assert_cmpuint(dirty_tracker_sync(a), ==, 1);
+    assert_taken(a, 0, "3+1");
+    dirty_tracker_free(b);
+    dirty_tracker_free(a);
+    g_assert_cmpstr(asked->str, ==, "watch protect start protect protect stop unwatch ");
+    address_space_remove_listener(&address_space_memory, &listener);
+    ram_block_unref(engine_block);
+    g_string_free(asked, TRUE);
+}
+
 static void test_listener(void)
 {
     MemoryListener listener = { .dirty_start = on_start,
@@ -287,6 +318,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/two-trackers", test_two_trackers);
     g_test_add_func("/dirty/address-space", test_address_space);
     g_test_add_func("/dirty/listener", test_listener);
+    g_test_add_func("/dirty/watch", test_watch);
     g_test_add_func("/dirty/writer", test_writer);
     return g_test_run();
 }

@@ -109,6 +109,29 @@ static void test_dirty_log(void)
     g_assert_cmpuint(kvm_memslots_used(), ==, 0);
 }
 
+/* A watched block comes, stays while all are logged, and goes; each change is one that KVM takes.
+ */
+static void test_dirty_watch(void)
+{
+    if (skipped()) {
+        return;
+    }
+    MemoryRegion *low = add_ram(0, MIB, false), *screen = add_ram(2 * MIB, MIB, false);
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    g_ptr_array_add(blocks, low->ram);
+    DirtyTracker *watch = dirty_tracker_new_watch(screen->ram);
+    g_assert_cmpuint(dirty_tracker_sync(watch), ==, 0);
+    DirtyTracker *all = dirty_tracker_new(blocks);
+    address_space_store(&address_space_memory, 2 * MIB, 1, 4);
+    g_assert_cmpuint(dirty_tracker_sync(watch), ==, 1);
+    g_assert_cmpuint(dirty_tracker_sync(all), ==, 0);
+    dirty_tracker_free(all);
+    g_assert_cmpuint(dirty_tracker_sync(watch), ==, 0);
+    dirty_tracker_free(watch);
+    drop_ram(screen);
+    drop_ram(low);
+}
+
 /* A region that lies over another cuts it in two. */
 static void test_overlap(void)
 {
@@ -629,6 +652,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/kvm/slots", test_slots);
     g_test_add_func("/kvm/dirty-log", test_dirty_log);
+    g_test_add_func("/kvm/dirty-watch", test_dirty_watch);
     g_test_add_func("/kvm/overlap", test_overlap);
     g_test_add_func("/kvm/routes", test_routes);
     g_test_add_func("/kvm/events", test_events);
